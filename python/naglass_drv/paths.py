@@ -1,0 +1,24 @@
+"""Where the package finds its own data, alike in a checkout and in an installed wheel."""
+
+from pathlib import Path
+
+from .errors import SetupError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def data_file(*parts: str) -> Path:
+    """Path of a shipped file such as ``data_file("cp2k_templates", "energy.inp")``.
+
+    The installed package is searched first, then the checkout that holds ``python/naglass_drv``.
+    """
+    for root in (_PACKAGE, _PACKAGE.parents[1]):
+        path = root.joinpath(*parts)
+        if path.exists():
+            return path
+    raise SetupError(f"{'/'.join(parts)}: not found in the package ({_PACKAGE}); reinstall naglass")
+
+
+def plugin_folder() -> str:
+    """Folder that holds the LAMMPS plugins (the value for LAMMPS_PLUGIN_PATH)."""
+    return str(_PACKAGE / "plugins")
