@@ -1,0 +1,1 @@
+"""Physics of trajectories and structures, with error bars."""

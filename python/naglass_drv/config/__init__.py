@@ -1,0 +1,1 @@
+"""input.yaml -> strict models -> run.yaml."""

@@ -1,0 +1,140 @@
+"""The input schema: strict, frozen models, one per section of input.yaml.
+
+Keys carry their unit. A section that is absent means that its stage is not run.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Level = Literal["gfn1-xtb", "pbe+u+d3"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class System(Section):
+    """What is simulated. Species are elements, or elements with a charge such as ``V4+``."""
+
+    composition: dict[str, Count] = Field(min_length=1)
+    formula_units: Count = 1
+    density_g_cm3: Positive
+
+
+class Glass(Section):
+    """Packing and melt-quench with the rigid-ion potential, in LAMMPS."""
+
+    replicas: Count = 1
+    melt_temperature_K: Positive = 3000.0
+    melt_ps: Positive = 10.0
+    quench_rate_K_per_ps: Positive = 100.0
+    final_temperature_K: Positive = 300.0
+    hold_ps: Positive = 2.0
+    timestep_fs: Positive = 1.0
+    ranks: Count = 1
+
+
+class Reference(Section):
+    """One set of first-principles labels: which structures, how they are varied, at which level."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    level: Level
+    structures: Literal["glass"] | Path = "glass"
+    frames_per_structure: Count = 1
+    rattle_A: NonNegative = 0.05
+    strain_percent: tuple[float, float] = (-2.0, 3.0)
+    charge: int = 0
+    multiplicity: Count | None = None
+    cutoff_Ry: Positive | None = None
+    max_net_force_eV_per_A: Positive = 0.05
+    timeout_min: Positive = 60.0
+
+
+class Dataset(Section):
+    """Admitted frames of one level, with foreign frames of the same level, split by group."""
+
+    level: Level
+    include: list[Path] = []
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+
+class Train(Section):
+    """One MACE model, from nothing or refined from `start_model`."""
+
+    start_model: Path | None = None
+    channels: Count = 16
+    max_L: Annotated[int, Field(ge=0, le=3)] = 0
+    layers: Count = 2
+    correlation: Annotated[int, Field(ge=1, le=4)] = 3
+    r_max_A: Positive = 4.5
+    zbl: bool = True
+    epochs: Count
+    learning_rate: Positive = 0.01
+    batch_size: Count = 4
+    energy_weight: Positive = 1.0
+    forces_weight: Positive = 100.0
+    stress_weight: NonNegative = 1.0
+    threads: Count = 1
+
+
+class Gate(Section):
+    """Limits of the stability gate of a trajectory; a model that crosses one is not called stable."""
+
+    temperature_factor: Positive = 1.5
+    min_distance_fraction: Positive = 0.6
+    min_P_coordination: NonNegative = 3.5
+    max_P_coordination: NonNegative = 4.5
+    max_coordination_change_TM: NonNegative = 1.5
+
+
+class MD(Section):
+    """Production molecular dynamics with the trained model (`pair_style mace`)."""
+
+    structures: Literal["glass"] | Path = "glass"
+    model: Literal["train"] | Path = "train"
+    replicate: tuple[Count, Count, Count] = (1, 1, 1)
+    temperatures_K: list[Positive] = Field(min_length=1)
+    pressure_bar: float | None = None
+    time_ps: Positive
+    timestep_fs: Positive = 1.0
+    thermostat_fs: Positive = 100.0
+    sample_every_fs: Positive = 10.0
+    checkpoint_ps: Positive = 1.0
+    ranks: Count = 1
+    gpus: Annotated[int, Field(ge=0)] = 0
+    gate: Gate = Gate()
+
+
+class Analysis(Section):
+    """What is measured on the trajectories. Cutoffs are given per pair, as ``P-O``."""
+
+    cutoffs_A: dict[str, Positive] = {}
+    r_max_A: Positive = 8.0
+    q_max_per_A: Positive = 20.0
+    skip_ps: NonNegative = 0.0
+
+
+class Report(Section):
+    """The self-contained HTML report."""
+
+    title: str | None = None
+
+
+class Input(Section):
+    """The whole of input.yaml."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    seed: Annotated[int, Field(ge=1)] = 1
+    system: System
+    glass: Glass | None = None
+    reference: list[Reference] = []
+    dataset: Dataset | None = None
+    train: Train | None = None
+    md: MD | None = None
+    analysis: Analysis | None = None
+    report: Report | None = None

@@ -1,0 +1,1 @@
+"""Frames with labels: conventions, checks, splits."""

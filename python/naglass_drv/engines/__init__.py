@@ -1,0 +1,1 @@
+"""The outside programs: LAMMPS, CP2K, MACE. They know nothing of stages."""

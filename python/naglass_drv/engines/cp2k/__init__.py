@@ -1,0 +1,1 @@
+"""CP2K: levels of theory, inputs, the parser, one label."""

@@ -1,0 +1,1 @@
+"""MACE models: portable files, split export, training as a child process."""

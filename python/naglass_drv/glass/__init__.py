@@ -1,0 +1,1 @@
+"""From a composition to a glass: chemistry, packing, potentials, melt-quench."""

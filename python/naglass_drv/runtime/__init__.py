@@ -1,0 +1,1 @@
+"""What a run is: MPI groups, child processes, task store, events."""

@@ -1,0 +1,10 @@
+"""The stages of a run in their order, one module each with `name`, `wanted`, `plan`, `run` and `collect`."""
+
+from importlib import import_module
+
+ORDER = ("glass", "reference", "dataset", "train", "md", "analysis", "report")
+
+
+def load(name: str):
+    """The stage module `name`; imported only when asked for, so that light verbs stay light."""
+    return import_module(f".{name}", __name__)
