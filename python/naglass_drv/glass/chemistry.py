@@ -1,0 +1,213 @@
+"""Species of a composition: oxidation states, charge balance, high-spin electrons, multiplicity.
+
+Everything here is exact bookkeeping in whole numbers, light enough for the check of an input file.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ..errors import InputError
+
+_SYMBOLS = (
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr "
+    "Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu "
+    "Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi"
+).split()
+_NUMBER = {symbol: z for z, symbol in enumerate(_SYMBOLS, start=1)}
+
+# the one state these elements take in an oxide or fluoride glass
+_FIXED_STATE = {
+    "H": 1, "Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Be": 2, "Mg": 2, "Ca": 2, "Sr": 2, "Ba": 2, "Zn": 2,
+    "Sc": 3, "Y": 3, "La": 3, "B": 3, "Al": 3, "Ga": 3, "Si": 4, "Ge": 4, "Zr": 4, "Hf": 4,
+    "P": 5, "Ta": 5, "O": -2, "F": -1, "Cl": -1, "S": -2,
+}
+# states that are balanced against each other when the input does not name them
+_MIXED_STATES = {
+    "Ti": (3, 4), "V": (2, 3, 4, 5), "Cr": (2, 3), "Mn": (2, 3, 4), "Fe": (2, 3), "Co": (2, 3), "Ni": (2, 3),
+    "Cu": (1, 2), "Nb": (4, 5), "Mo": (4, 5, 6), "W": (5, 6),
+}
+_D_GROUP = {
+    "Sc": 3, "Ti": 4, "V": 5, "Cr": 6, "Mn": 7, "Fe": 8, "Co": 9, "Ni": 10, "Cu": 11, "Zn": 12,
+    "Y": 3, "Zr": 4, "Nb": 5, "Mo": 6, "La": 3, "Hf": 4, "Ta": 5, "W": 6,
+}
+TRANSITION_METALS = frozenset(_MIXED_STATES)
+_LABEL = re.compile(r"(?P<element>[A-Z][a-z]?)(?:(?P<size>[1-9]?)(?P<sign>[+-]))?")
+
+
+@dataclass(frozen=True)
+class Species:
+    """One ion of a composition: element, formal charge (e), number of atoms, unpaired electrons of one atom."""
+
+    element: str
+    charge: int
+    count: int
+    unpaired: int
+
+    @property
+    def label(self) -> str:
+        """The ion as the project writes it: ``Na+``, ``V4+``, ``O2-``."""
+        return ion_label(self.element, self.charge)
+
+
+def ion_label(element: str, charge: int) -> str:
+    """``("V", 4)`` → ``V4+``; a charge of one carries no digit."""
+    if charge == 0:
+        return element
+    size = "" if abs(charge) == 1 else str(abs(charge))
+    return f"{element}{size}{'+' if charge > 0 else '-'}"
+
+
+def parse_label(label: str) -> tuple[str, int | None]:
+    """``V4+`` → ``("V", 4)``, ``Na`` → ``("Na", None)``. Raises InputError when it is neither."""
+    match = _LABEL.fullmatch(label)
+    if match is None or match["element"] not in _NUMBER:
+        raise InputError(f"composition: {label!r}: not an element or an ion such as 'Na', 'V4+', 'O2-'")
+    if match["sign"] is None:
+        return match["element"], None
+    return match["element"], int(match["size"] or 1) * (1 if match["sign"] == "+" else -1)
+
+
+def high_spin_unpaired(element: str, charge: int) -> int:
+    """Unpaired electrons of a free high-spin ion by Hund's rule: dⁿ with n = group − charge; 0 for closed shells.
+
+    Raises InputError for a charge that leaves no dⁿ configuration.
+    """
+    if element not in _D_GROUP:
+        return 0
+    electrons = _D_GROUP[element] - charge
+    if not 0 <= electrons <= 10:
+        raise InputError(f"composition: {ion_label(element, charge)}: no such oxidation state")
+    return electrons if electrons <= 5 else 10 - electrons
+
+
+def species(composition: Mapping[str, int], formula_units: int = 1) -> tuple[Species, ...]:
+    """The ions of `formula_units` × `composition`, in the order of its keys, the lower charge first.
+
+    Keys are elements or ions. Elements without a stated charge take their usual state; one transition metal without
+    a charge is balanced between two neighbouring states, so that the whole is neutral. Raises InputError (numbers
+    and what would balance) when it cannot be neutral.
+    """
+    stated: dict[tuple[str, int], int] = {}
+    open_metals: dict[str, int] = {}
+    for label, count in composition.items():
+        element, charge = parse_label(label)
+        if charge is None and element in _MIXED_STATES:
+            open_metals[element] = open_metals.get(element, 0) + count * formula_units
+            continue
+        if charge is None:
+            charge = _usual_state(element)
+        key = (element, charge)
+        stated[key] = stated.get(key, 0) + count * formula_units
+    if len(open_metals) > 1:
+        names = ", ".join(open_metals)
+        raise InputError(f"composition: {names}: neutrality fixes one unknown charge; state all others, as in 'V4+'")
+    for element, count in open_metals.items():
+        for charge, share in _balance(element, count, _total(stated)).items():
+            stated[element, charge] = stated.get((element, charge), 0) + share
+    _check_neutral(stated)
+    order = list(dict.fromkeys(parse_label(label)[0] for label in composition))
+    keys = sorted(stated, key=lambda key: (order.index(key[0]), key[1]))
+    return tuple(Species(e, q, stated[e, q], high_spin_unpaired(e, q)) for e, q in keys)
+
+
+def multiplicity(ions: Iterable[Species]) -> int:
+    """Spin multiplicity 2S + 1 with all high-spin moments parallel (the ferromagnetic start)."""
+    return 1 + sum(ion.unpaired * ion.count for ion in ions)
+
+
+def electron_count(ions: Iterable[Species], charge: int = 0) -> int:
+    """Number of electrons of the atoms of `ions` in a cell of total `charge` (e)."""
+    return sum(_NUMBER[ion.element] * ion.count for ion in ions) - charge
+
+
+def check_multiplicity(ions: Iterable[Species], stated: int, charge: int = 0) -> None:
+    """Raise InputError when `stated` = 2S + 1 and the electron count have the wrong parity."""
+    ions = tuple(ions)
+    electrons = electron_count(ions, charge)
+    if (electrons + stated) % 2 == 0:
+        kind = "odd" if electrons % 2 else "even"
+        raise InputError(
+            f"multiplicity {stated}: {electrons} electrons ({kind}, cell charge {charge:+d}) need an "
+            f"{'even' if electrons % 2 else 'odd'} multiplicity; high spin gives {multiplicity(ions)}"
+        )
+
+
+def formula(ions: Iterable[Species]) -> str:
+    """Elements with their atom counts, as ``Na4V2P4O16``."""
+    counts: dict[str, int] = {}
+    for ion in ions:
+        counts[ion.element] = counts.get(ion.element, 0) + ion.count
+    return "".join(f"{element}{count if count > 1 else ''}" for element, count in counts.items())
+
+
+def contact_distance(first: str, second: str) -> float:
+    """Typical shortest distance (Å) of two elements in an oxide, the yardstick of packing and of the gate.
+
+    Cation–anion: the sum of covalent radii (Cordero et al., 10.1039/b801115j). Anion–anion: 2.8 Å, twice the
+    radius of O²⁻ (Shannon, 10.1107/S0567739476001551). Cation–cation: two polyhedra that share an edge, with 90°
+    at the oxygen, i.e. √(d₁² + d₂²) of their two cation–oxygen distances.
+    """
+    from ase.data import atomic_numbers, covalent_radii
+
+    def radius(element: str) -> float:
+        return float(covalent_radii[atomic_numbers[element]])
+
+    anions = [_FIXED_STATE.get(element, 1) < 0 for element in (first, second)]
+    if all(anions):
+        return 2.8
+    if any(anions):
+        return radius(first) + radius(second)
+    return ((radius(first) + radius("O")) ** 2 + (radius(second) + radius("O")) ** 2) ** 0.5
+
+
+def _usual_state(element: str) -> int:
+    if element not in _FIXED_STATE:
+        raise InputError(f"composition: {element}: no usual oxidation state known; state it, as in '{element}3+'")
+    return _FIXED_STATE[element]
+
+
+def _total(stated: Mapping[tuple[str, int], int]) -> int:
+    return sum(charge * count for (_, charge), count in stated.items())
+
+
+def _balance(element: str, count: int, rest: int) -> dict[int, int]:
+    """Counts of the two neighbouring states of `count` atoms that cancel the charge `rest` of everything else."""
+    lower, upper_count = divmod(-rest, count)
+    shares = {lower: count - upper_count, lower + 1: upper_count}
+    shares = {charge: share for charge, share in shares.items() if share}
+    allowed = _MIXED_STATES[element]
+    if not set(shares) <= set(allowed):
+        mean = Fraction(-rest, count)
+        raise InputError(
+            f"composition: charge balance asks for {element} at a mean charge of {float(mean):+.3g} "
+            f"({count} {element} against {rest:+d} from all else); "
+            f"{element} takes {allowed[0]:+d} to {allowed[-1]:+d}"
+        )
+    return shares
+
+
+def _check_neutral(stated: Mapping[tuple[str, int], int]) -> None:
+    total = _total(stated)
+    if total == 0:
+        return
+    terms = " ".join(f"{charge * count:+d} ({count} {ion_label(e, charge)})" for (e, charge), count in stated.items())
+    raise InputError(f"composition: charges do not balance: {terms} = {total:+d}; {_remedy(stated, total)}")
+
+
+def _remedy(stated: Mapping[tuple[str, int], int], total: int) -> str:
+    """What would make the composition neutral: another count of one ion, or a metal left to be balanced."""
+    options = []
+    for (element, charge), count in stated.items():
+        if element in ("O", "Na") and total % charge == 0 and count - total // charge > 0:
+            options.append(f"{element} {count - total // charge} instead of {count}")
+    for element in dict.fromkeys(e for e, _ in stated if e in _MIXED_STATES):
+        count = sum(n for (e, _), n in stated.items() if e == element)
+        rest = _total({key: n for key, n in stated.items() if key[0] != element})
+        try:
+            shares = _balance(element, count, rest)
+        except InputError:
+            continue
+        options.append(" and ".join(f"{n} {ion_label(element, q)}" for q, n in shares.items()))
+    return "neutral would be: " + ", or ".join(options) if options else "no single change of Na, O or metal balances it"
