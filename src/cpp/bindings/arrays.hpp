@@ -1,0 +1,65 @@
+// numpy arrays in and out of the core: views without copies on the way in, moved vectors on the way out.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/neighbors.hpp"
+
+namespace naglass::python {
+
+namespace py = pybind11;
+
+template <typename T> using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
+
+template <typename T> std::span<const T> view(const Array<T> &array, const char *name)
+{
+  if (array.ndim() != 1) throw Error(name, std::to_string(array.ndim()) + " dimensions", "must be a vector");
+  return {array.data(), static_cast<std::size_t>(array.size())};
+}
+
+inline std::span<const Vec3> view_positions(const Array<double> &array)
+{
+  if (array.ndim() != 2 || array.shape(1) != 3)
+    throw Error("positions", std::to_string(array.size()) + " numbers", "must have the shape (N, 3)");
+  return {reinterpret_cast<const Vec3 *>(array.data()), static_cast<std::size_t>(array.shape(0))};
+}
+
+/// Arrays from Python may hold anything: rows in order and targets in range, before the core trusts them.
+inline void check_graph(const GraphView &graph, std::size_t atoms)
+{
+  const auto entries = static_cast<std::int64_t>(graph.targets.size());
+  if (graph.offsets.size() != atoms + 1 || graph.offsets.front() != 0 || graph.offsets.back() != entries ||
+      !std::is_sorted(graph.offsets.begin(), graph.offsets.end()))
+    throw Error("offsets", std::to_string(graph.offsets.size()) + " entries",
+                "must be a rising sequence from 0 to the number of bonds, one more than atoms");
+  if (graph.lengths.size() != graph.targets.size())
+    throw Error("lengths", std::to_string(graph.lengths.size()) + " entries",
+                "there are " + std::to_string(entries) + " bonds");
+  for (const int target : graph.targets)
+    if (target < 0 || static_cast<std::size_t>(target) >= atoms)
+      throw Error("targets", std::to_string(target), "atoms run from 0 to " + std::to_string(atoms) + " - 1");
+}
+
+/// A numpy array that owns the vector's memory; `columns` 0 makes it one-dimensional.
+template <typename T, typename Element> py::array_t<T> give(std::vector<Element> &&values, py::ssize_t columns = 0)
+{
+  static_assert(sizeof(Element) % sizeof(T) == 0);
+  auto owner = std::make_unique<std::vector<Element>>(std::move(values));
+  const auto rows = static_cast<py::ssize_t>(owner->size());
+  const T *const data = reinterpret_cast<const T *>(owner->data());
+  const std::vector<py::ssize_t> shape =
+      columns ? std::vector<py::ssize_t>{rows, columns} : std::vector<py::ssize_t>{rows};
+  const py::capsule free(owner.release(), [](void *p) { delete static_cast<std::vector<Element> *>(p); });
+  return py::array_t<T>(shape, data, free);
+}
+
+}  // namespace naglass::python

@@ -1,0 +1,56 @@
+#include <pybind11/stl.h>
+
+#include "bindings/arrays.hpp"
+#include "bindings/families.hpp"
+#include "core/bond_graph.hpp"
+
+namespace naglass::python {
+namespace {
+
+using Cell = std::array<Vec3, 3>;
+using Periodic = std::array<bool, 3>;
+using CutoffList = std::vector<std::tuple<int, int, double>>;
+
+py::tuple to_tuple(PeriodicGraph &&graph)
+{
+  return py::make_tuple(give<std::int64_t>(std::move(graph.offsets)), give<int>(std::move(graph.targets)),
+                        give<int>(std::move(graph.shifts), 3), give<double>(std::move(graph.lengths)));
+}
+
+py::tuple find_neighbors(const Array<double> &positions, const Cell &cell, const Periodic &pbc, double cutoff)
+{
+  const auto points = view_positions(positions);
+  PeriodicGraph graph;
+  {
+    const py::gil_scoped_release release;
+    graph = neighbor_list(points, Box(cell, pbc), cutoff);
+  }
+  return to_tuple(std::move(graph));
+}
+
+py::tuple find_bonds(const Array<double> &positions, const Array<int> &types, const Cell &cell, const Periodic &pbc,
+                     int type_count, const CutoffList &cutoffs)
+{
+  const auto points = view_positions(positions);
+  const auto kinds = view(types, "types");
+  PeriodicGraph graph;
+  {
+    const py::gil_scoped_release release;
+    PairCutoffs pairs(type_count);
+    for (const auto &[a, b, cutoff] : cutoffs) pairs.set(a, b, cutoff);
+    graph = bond_graph(points, kinds, Box(cell, pbc), pairs);
+  }
+  return to_tuple(std::move(graph));
+}
+
+}  // namespace
+
+void bind_graph(py::module_ &module)
+{
+  module.def("neighbor_list", &find_neighbors, py::arg("positions"), py::arg("cell"), py::arg("pbc"),
+             py::arg("cutoff"));
+  module.def("bond_graph", &find_bonds, py::arg("positions"), py::arg("types"), py::arg("cell"), py::arg("pbc"),
+             py::arg("type_count"), py::arg("cutoffs"));
+}
+
+}  // namespace naglass::python

@@ -1,0 +1,53 @@
+#include <pybind11/stl.h>
+
+#include "bindings/arrays.hpp"
+#include "bindings/families.hpp"
+#include "core/qn.hpp"
+
+namespace naglass::python {
+namespace {
+
+py::tuple qn(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<double> &lengths,
+             const Array<int> &types, const std::vector<Role> &roles, double vanadyl_cutoff)
+{
+  const GraphView bonds{view(offsets, "offsets"), view(targets, "targets"), view(lengths, "lengths")};
+  const auto kinds = view(types, "types");
+  check_graph(bonds, kinds.size());
+  OxygenBonds oxygens;
+  FormerLinks links;
+  {
+    const py::gil_scoped_release release;
+    const QnOptions options{roles, vanadyl_cutoff};
+    oxygens = oxygen_bonds(bonds, kinds, options);
+    links = former_links(bonds, kinds, oxygens.formers, oxygens.metals, options);
+  }
+  return py::make_tuple(give<int>(std::move(links.n)), give<int>(std::move(links.m)),
+                        give<int>(std::move(oxygens.formers)), give<int>(std::move(oxygens.metals)),
+                        give<int>(std::move(oxygens.classes)));
+}
+
+}  // namespace
+
+void bind_qn(py::module_ &module)
+{
+  py::enum_<Role>(module, "Role")
+      .value("other", Role::other)
+      .value("oxygen", Role::oxygen)
+      .value("former", Role::former)
+      .value("metal", Role::metal);
+  py::enum_<OxygenClass>(module, "OxygenClass")
+      .value("not_oxygen", OxygenClass::not_oxygen)
+      .value("free", OxygenClass::free)
+      .value("non_bridging_former", OxygenClass::non_bridging_former)
+      .value("bridging_former_former", OxygenClass::bridging_former_former)
+      .value("bridging_former_metal", OxygenClass::bridging_former_metal)
+      .value("bridging_former_two_metal", OxygenClass::bridging_former_two_metal)
+      .value("bridging_metal_metal", OxygenClass::bridging_metal_metal)
+      .value("tri_coordinated", OxygenClass::tri_coordinated)
+      .value("metal_oxo", OxygenClass::metal_oxo)
+      .value("non_bridging_metal", OxygenClass::non_bridging_metal);
+  module.def("qn", &qn, py::arg("offsets"), py::arg("targets"), py::arg("lengths"), py::arg("types"),
+             py::arg("roles"), py::arg("vanadyl_cutoff"));
+}
+
+}  // namespace naglass::python

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace naglass::python {
+
+void bind_graph(pybind11::module_ &module);
+void bind_qn(pybind11::module_ &module);
+
+}  // namespace naglass::python

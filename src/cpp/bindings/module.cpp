@@ -1,0 +1,16 @@
+#include <pybind11/pybind11.h>
+
+#include "bindings/families.hpp"
+#include "core/error.hpp"
+
+namespace py = pybind11;
+
+PYBIND11_MODULE(_core, module)
+{
+  module.doc() = "naglass's compiled core; naglass_drv.core is its documented face.";
+  // A bad argument found by the core is bad input to the program: exit code 2.
+  py::register_exception<naglass::Error>(module, "CoreError",
+                                         py::module_::import("naglass_drv.errors").attr("InputError"));
+  naglass::python::bind_graph(module);
+  naglass::python::bind_qn(module);
+}

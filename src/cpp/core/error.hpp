@@ -1,0 +1,17 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace naglass {
+
+/// The one exception of the core: bad input, with the argument's name and its value in the message.
+class Error : public std::invalid_argument {
+ public:
+  Error(const std::string &argument, const std::string &value, const std::string &problem)
+      : std::invalid_argument(argument + " = " + value + ": " + problem)
+  {
+  }
+};
+
+}  // namespace naglass

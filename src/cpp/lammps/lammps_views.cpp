@@ -1,0 +1,93 @@
+#include "lammps_views.hpp"
+
+#include <cmath>
+#include <memory>
+
+#include "atom.h"
+#include "compute.h"
+#include "error.h"
+#include "force.h"
+#include "lammps.h"
+#include "neigh_list.h"
+#include "neighbor.h"
+#include "pair.h"
+#include "utils.h"
+
+namespace naglass {
+
+using LAMMPS_NS::Atom;
+using LAMMPS_NS::LAMMPS;
+
+void stop_all(LAMMPS *lammps, const std::string &message)
+{
+  lammps->error->all(FLERR, message);
+}
+
+void stop_one(LAMMPS *lammps, const std::string &message)
+{
+  lammps->error->one(FLERR, message);
+}
+
+int atom_type_count(LAMMPS *lammps)
+{
+  return lammps->atom->ntypes;
+}
+
+int type_of_label(LAMMPS *lammps, const std::string &label)
+{
+  if (!lammps->atom->labelmapflag) return -1;
+  const std::unique_ptr<char[]> number(LAMMPS_NS::utils::expand_type(FLERR, label, Atom::ATOM, lammps));
+  return number ? std::stoi(number.get()) - 1 : -1;
+}
+
+void request_full_list(LAMMPS *lammps, LAMMPS_NS::Compute *compute)
+{
+  lammps->neighbor->add_request(compute, LAMMPS_NS::NeighConst::REQ_FULL | LAMMPS_NS::NeighConst::REQ_OCCASIONAL);
+}
+
+void require_cutoffs_covered(LAMMPS *lammps, const std::string &title, const PairCutoffs &cutoffs)
+{
+  const LAMMPS_NS::Pair *const pair = lammps->force->pair;
+  if (!pair)
+    stop_all(lammps, title + ": no pair style is defined, so that LAMMPS has no neighbour list; define one");
+  for (int a = 0; a < cutoffs.types(); ++a)
+    for (int b = a; b < cutoffs.types(); ++b) {
+      const double held = std::sqrt(pair->cutsq[a + 1][b + 1]);
+      if (cutoffs.of_pair(a, b) > held)
+        stop_all(lammps, title + ": cutoff of types " + std::to_string(a + 1) + " " + std::to_string(b + 1) + " " +
+                             std::to_string(cutoffs.of_pair(a, b)) + ": beyond the pair style's cutoff of " +
+                             std::to_string(held));
+    }
+}
+
+void fill_local_bonds(LAMMPS *lammps, LAMMPS_NS::NeighList *list, const PairCutoffs &cutoffs, LocalBonds &bonds)
+{
+  lammps->neighbor->build_one(list);
+  const Atom *const atom = lammps->atom;
+  bonds.types.resize(atom->nlocal + atom->nghost);
+  for (std::size_t i = 0; i < bonds.types.size(); ++i) bonds.types[i] = atom->type[i] - 1;
+
+  // The list need not hold its rows in the order of the atoms.
+  std::vector<int> row_of(atom->nlocal, -1);
+  for (int row = 0; row < list->inum; ++row) row_of[list->ilist[row]] = row;
+
+  bonds.offsets.assign(1, 0);
+  bonds.targets.clear();
+  bonds.lengths.clear();
+  for (int i = 0; i < atom->nlocal; ++i) {
+    const int neighbors = row_of[i] < 0 ? 0 : list->numneigh[i];
+    const double *const at = atom->x[i];
+    for (int k = 0; k < neighbors; ++k) {
+      const int j = list->firstneigh[i][k] & NEIGHMASK;
+      const double *const to = atom->x[j];
+      const Vec3 r{to[0] - at[0], to[1] - at[1], to[2] - at[2]};
+      const double length = std::sqrt(dot(r, r));
+      if (!cutoffs.bonded(bonds.types[i], bonds.types[j], length)) continue;
+      bonds.targets.push_back(j);
+      bonds.lengths.push_back(length);
+    }
+    bonds.offsets.push_back(static_cast<std::int64_t>(bonds.targets.size()));
+  }
+}
+
+}  // namespace naglass

@@ -1,0 +1,46 @@
+// The only file of the styles that knows LAMMPS's data: atoms, types, neighbour lists, messages.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/bond_graph.hpp"
+
+namespace LAMMPS_NS {
+class Compute;
+class LAMMPS;
+class NeighList;
+}  // namespace LAMMPS_NS
+
+namespace naglass {
+
+/// Ends the run with a message that all ranks agree on.
+[[noreturn]] void stop_all(LAMMPS_NS::LAMMPS *lammps, const std::string &message);
+/// Ends the run from a single rank.
+[[noreturn]] void stop_one(LAMMPS_NS::LAMMPS *lammps, const std::string &message);
+
+int atom_type_count(LAMMPS_NS::LAMMPS *lammps);
+/// Type (from 0) that carries this label in LAMMPS's label map, or -1.
+int type_of_label(LAMMPS_NS::LAMMPS *lammps, const std::string &label);
+
+/// Owned atoms' bonds: rows are owned atoms, targets owned or ghost. The memory is reused from step to step.
+struct LocalBonds {
+  std::vector<int> types;  // owned, then ghosts; from 0
+  std::vector<std::int64_t> offsets;
+  std::vector<int> targets;
+  std::vector<double> lengths;
+
+  GraphView view() const { return {offsets, targets, lengths}; }
+};
+
+/// Asks for a full neighbour list that is built when the compute is invoked.
+void request_full_list(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Compute *compute);
+
+/// Ends the run, with `title` before the message, unless the pair style's cutoffs hold every bond.
+void require_cutoffs_covered(LAMMPS_NS::LAMMPS *lammps, const std::string &title, const PairCutoffs &cutoffs);
+
+/// Builds the list if need be and keeps its pairs that are bonded.
+void fill_local_bonds(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::NeighList *list, const PairCutoffs &cutoffs,
+                      LocalBonds &bonds);
+
+}  // namespace naglass

@@ -1,0 +1,39 @@
+// libnaglass_styles.so: the table of naglass's analysis styles.
+#include "compute_qn_atom.hpp"
+#include "plugin_abi.hpp"
+
+namespace {
+
+template <typename Style> void *create(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg)
+{
+  return new Style(lammps, narg, arg);
+}
+
+struct Entry {
+  const char *style;
+  const char *name;
+  const char *info;
+  lammpsplugin_factory2 *factory;
+};
+
+constexpr Entry entries[] = {
+    {"compute", "naglass/qn/atom", "n of Qn per former, oxygen class", &create<naglass::ComputeQnAtom>},
+};
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) void naglass_register(void *lammps, void *handle, void *regfunc)
+{
+  const auto add = reinterpret_cast<lammpsplugin_regfunc>(regfunc);
+  for (const Entry &entry : entries) {
+    lammpsplugin_t plugin{};
+    plugin.version = NAGLASS_LAMMPS_VERSION_TEXT;
+    plugin.style = entry.style;
+    plugin.name = entry.name;
+    plugin.info = entry.info;
+    plugin.author = "naglass";
+    plugin.creator.v2 = entry.factory;
+    plugin.handle = handle;
+    add(&plugin, lammps);
+  }
+}

@@ -1,0 +1,62 @@
+// The part of argument reading that every naglass style shares.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/bond_graph.hpp"
+
+namespace LAMMPS_NS {
+class LAMMPS;
+}
+
+namespace naglass {
+
+/// Walks through a style's arguments. Every failure ends the run with style, argument and value in the message.
+class StyleArguments {
+ public:
+  /// `title` opens each message ("compute naglass/qn/atom"); reading starts at arg[first].
+  StyleArguments(LAMMPS_NS::LAMMPS *lammps, std::string title, int narg, char **arg, int first);
+
+  bool more() const { return next_ < words_.size(); }
+  /// The next argument; `keyword` is what it belongs to.
+  std::string word(const std::string &keyword);
+  double number(const std::string &keyword);
+  [[noreturn]] void fail(const std::string &argument, const std::string &value, const std::string &problem) const;
+
+  LAMMPS_NS::LAMMPS *lammps() const { return lammps_; }
+
+ private:
+  LAMMPS_NS::LAMMPS *lammps_;
+  std::string title_;
+  std::vector<std::string> words_;
+  std::size_t next_ = 0;
+};
+
+/// Which LAMMPS types an element name stands for: by `elements`, one name per type (several types may share one,
+/// NULL has none), or by the label map where `elements` is not given. Types count from 0 here, as in the core.
+class ElementMap {
+ public:
+  /// Reads one name per atom type after the keyword `elements`.
+  void read(StyleArguments &arguments);
+  /// Fails if the name belongs to no type; `keyword` is where it was used.
+  std::vector<int> types_of(const StyleArguments &arguments, const std::string &keyword,
+                            const std::string &name) const;
+
+ private:
+  std::vector<std::string> names_;
+};
+
+/// One `cutoff A B distance` of an input script.
+struct NamedCutoff {
+  std::string a, b;
+  double cutoff;
+};
+
+NamedCutoff read_cutoff(StyleArguments &arguments);
+
+/// The cutoffs per pair of types; fails for a pair that is given twice or a name that is unknown.
+PairCutoffs pair_cutoffs(const StyleArguments &arguments, const ElementMap &elements,
+                         const std::vector<NamedCutoff> &named);
+
+}  // namespace naglass
