@@ -1,0 +1,198 @@
+"""What has to hold between the sections of an input: references, files, charges, spins, orders of magnitude.
+
+Each rule sees the values that are valid by themselves. A rule that touches any other value is skipped: that value
+has its own fault already.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .source import Document, Where
+
+_PAIR = re.compile(r"([A-Z][a-z]?)-([A-Z][a-z]?)")
+_SIGN = re.compile(r"[1-9]?[+-]$")
+
+
+class _Unknown(Exception):
+    """A rule asked for a value that is not valid."""
+
+
+class Partial:
+    """The valid values of a section, as attributes."""
+
+    def __init__(self, values: Mapping[str, Any]):
+        self._values = values
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._values[name]
+        except KeyError:
+            raise _Unknown(name) from None
+
+
+@contextmanager
+def _rule() -> Iterator[None]:
+    try:
+        yield
+    except _Unknown:
+        pass
+
+
+def cross_check(top: Partial, document: Document, source: Path) -> None:
+    """Add to `document` every fault that shows only between sections or on disk."""
+    for check in (_check_needs, _check_species, _check_dataset, _check_glass, _check_md, _check_cutoffs):
+        with _rule():
+            check(top, document)
+    for index, item in enumerate(top.reference or []):
+        with _rule():
+            _check_strain(item, index, document)
+    _check_files(top, document, source)
+
+
+def _check_needs(top: Partial, document: Document) -> None:
+    for where, section, key in _structure_keys(top):
+        with _rule():
+            if getattr(section, key) == "glass" and top.glass is None:
+                document.fault((*where, key), "there is no glass section; add one, or name a structure file")
+    if top.train is not None and top.dataset is None:
+        document.fault(("train",), "there is no dataset section to train on")
+    if top.analysis is not None and top.md is None:
+        document.fault(("analysis",), "there is no md section whose trajectories could be analysed")
+    if top.md is not None and top.md.model == "train" and top.train is None:
+        document.fault(("md", "model"), "there is no train section; add one, or name a model file")
+
+
+def _check_species(top: Partial, document: Document) -> None:
+    """Charges balance, and each multiplicity fits the number of electrons."""
+    from ..glass import chemistry
+
+    composition = top.system.composition
+    try:
+        ions = chemistry.species(composition, top.system.formula_units)
+    except InputError as error:
+        text = str(error).removeprefix("composition: ")
+        label = text.split(":")[0].strip("'")
+        where: Where = ("system", "composition", label) if label in composition else ("system", "composition")
+        document.fault(where, text.partition(": ")[2] if label in composition else text)
+        return
+    for index, item in enumerate(top.reference or []):
+        with _rule():
+            if item.structures != "glass":
+                continue
+            stated = item.multiplicity
+            try:
+                chemistry.check_multiplicity(ions, stated or chemistry.multiplicity(ions), item.charge)
+            except InputError as error:
+                key = "charge" if stated is None else "multiplicity"
+                document.fault(("reference", index, key), str(error).removeprefix("multiplicity "))
+
+
+def _check_dataset(top: Partial, document: Document) -> None:
+    sets = top.reference or []
+    first: dict[str, int] = {}
+    for index, item in enumerate(sets):
+        with _rule():
+            if item.name in first:
+                message = f"{item.name!r} is also the name of reference[{first[item.name]}]"
+                document.fault(("reference", index, "name"), message)
+            first.setdefault(item.name, index)
+    if top.dataset is None or top.dataset.include:
+        return
+    levels = sorted({item.level for item in sets})
+    if top.dataset.level not in levels:
+        known = f"the reference sets are at {', '.join(levels)}" if levels else "there is no reference set"
+        message = f"no frames at {top.dataset.level!r}: {known}, and include names no file"
+        document.fault(("dataset", "level"), message)
+
+
+def _check_glass(top: Partial, document: Document) -> None:
+    glass = top.glass
+    if glass is not None and glass.final_temperature_K >= glass.melt_temperature_K:
+        message = f"{glass.final_temperature_K:g} K is not below melt_temperature_K, {glass.melt_temperature_K:g} K"
+        document.fault(("glass", "final_temperature_K"), message)
+
+
+def _check_strain(item: Partial, index: int, document: Document) -> None:
+    low, high = item.strain_percent
+    if not -50.0 < low <= high < 100.0:
+        message = f"[{low:g}, {high:g}] is no rising range of strains above -50 and below 100 percent"
+        document.fault(("reference", index, "strain_percent"), message)
+
+
+def _check_md(top: Partial, document: Document) -> None:
+    md = top.md
+    if md is None:
+        return
+    with _rule():
+        steps = md.sample_every_fs / md.timestep_fs
+        if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
+            message = f"{md.sample_every_fs:g} fs is no multiple of timestep_fs, {md.timestep_fs:g} fs"
+            document.fault(("md", "sample_every_fs"), message)
+    with _rule():
+        if md.time_ps * 1000.0 < md.sample_every_fs:
+            message = f"{md.time_ps:g} ps is shorter than sample_every_fs, {md.sample_every_fs:g} fs"
+            document.fault(("md", "time_ps"), message)
+    low, high = md.gate.min_P_coordination, md.gate.max_P_coordination
+    if low >= high:
+        document.fault(("md", "gate", "min_P_coordination"), f"{low:g} is not below max_P_coordination, {high:g}")
+
+
+def _check_cutoffs(top: Partial, document: Document) -> None:
+    if top.analysis is None:
+        return
+    for pair in top.analysis.cutoffs_A:
+        where = ("analysis", "cutoffs_A", pair)
+        match = _PAIR.fullmatch(pair)
+        if match is None:
+            document.fault(where, "a pair of elements such as 'P-O' is expected")
+            continue
+        with _rule():
+            elements = {_SIGN.sub("", label) for label in top.system.composition}
+            for element in dict.fromkeys(match.groups()):
+                if element not in elements:
+                    known = ", ".join(sorted(elements))
+                    document.fault(where, f"{element} is not in system.composition ({known})")
+
+
+def _structure_keys(top: Partial) -> Iterator[tuple[Where, Partial, str]]:
+    for index, item in enumerate(top.reference or []):
+        yield ("reference", index), item, "structures"
+    if top.md is not None:
+        yield ("md",), top.md, "structures"
+
+
+def _check_files(top: Partial, document: Document, source: Path) -> None:
+    named = list(_structure_keys(top))
+    for name, key in (("train", "start_model"), ("md", "model")):
+        section = getattr(top, name)
+        if section is not None:
+            named.append(((name,), section, key))
+    for where, section, key in named:
+        with _rule():
+            _check_file(document, (*where, key), source, getattr(section, key))
+    with _rule():
+        for index, path in enumerate(top.dataset.include if top.dataset is not None else []):
+            _check_file(document, ("dataset", "include", index), source, path)
+
+
+def _check_file(document: Document, where: Where, source: Path, path: Any) -> None:
+    if not isinstance(path, Path):
+        return
+    full = source / path
+    try:
+        if full.is_dir():
+            problem = "is a folder, a file is expected"
+        elif not full.exists():
+            problem = f"no such file (looked for {full})"
+        elif not full.is_file():
+            problem = "is not a regular file"
+        else:
+            with open(full, "rb"):
+                return
+    except (OSError, ValueError) as error:
+        problem = f"cannot be read: {getattr(error, 'strerror', None) or error}"
+    document.fault(where, f"{str(path)!r}: {problem}")

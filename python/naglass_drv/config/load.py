@@ -1,0 +1,161 @@
+"""input.yaml to a strict Input, with every fault at once, and back to the expanded run.yaml."""
+
+import difflib
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from .checks import Partial, cross_check
+from .schema import Input
+from .source import Document, Where, parse
+
+Model = TypeVar("Model", bound=BaseModel)
+_WITH_UNIT = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?\s*[A-Za-zÅ].*")
+
+
+def load(path: Path, source: Path | None = None) -> Input:
+    """The validated input of `path`.
+
+    Files it names are looked up relative to `source`, by default the folder of `path`. Raises InputError with one
+    line per fault, each naming file, line, key and value.
+    """
+    document = parse(path)
+    for key, value in document.value.items():
+        if value is None and (key,) not in document.faulty:
+            document.fault((key,), f"is empty; write '{key}: {{}}' for the defaults, or remove the key")
+    result = validate(document, Input)
+    cross_check(_partial_sections(document.value), document, source or path.resolve().parent)
+    document.raise_faults()
+    assert result is not None
+    return result
+
+
+def validate(document: Document, model: type[Model]) -> Model | None:
+    """`document` as `model`, or None with the faults added to the document."""
+    try:
+        return model.model_validate_json(json.dumps(document.value))
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            where = _known_part(document.value, item["loc"])
+            if item["type"] == "missing":
+                document.fault(where, f"key {str(item['loc'][-1])!r} is missing")
+            elif item["type"] == "extra_forbidden":
+                document.fault(where, "not a known key" + _hint(model, where))
+            elif where not in document.faulty:
+                # a union reports once per member, and what the YAML reader refused is None by now
+                document.fault(where, _plain(item, _value_at(document.value, where)))
+        return None
+
+
+def expanded(input: Input) -> str:
+    """The text of run.yaml: every key with its value, defaults included."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False
+    text = io.StringIO()
+    text.write("# The input with all defaults; relative paths are relative to the folder of the original input.yaml.\n")
+    yaml.dump(json.loads(input.model_dump_json(exclude_none=True)), text)
+    return text.getvalue()
+
+
+def _partial_sections(value: dict[str, Any]) -> Partial:
+    """The input with every value that is valid by itself, so that one fault does not hide another."""
+    sections = {}
+    for name, field in Input.model_fields.items():
+        given = value.get(name)
+        model = next(_models_in(field.annotation), None)
+        if given is None:
+            sections[name] = field.get_default(call_default_factory=True) if name not in value else None
+        elif model is None:
+            continue
+        elif get_origin(field.annotation) is list:
+            if isinstance(given, list):
+                sections[name] = [_partial(model, item) for item in given]
+        else:
+            sections[name] = _partial(model, given)
+    return Partial(sections)
+
+
+def _partial(model: type[BaseModel], given: Any) -> Partial:
+    values: dict[str, Any] = {}
+    given = given if isinstance(given, dict) else {}
+    for name, field in model.model_fields.items():
+        if name not in given:
+            if not field.is_required():
+                values[name] = field.get_default(call_default_factory=True)
+            continue
+        constrained = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        adapter = TypeAdapter(constrained)
+        try:
+            values[name] = adapter.validate_json(json.dumps(given[name]), strict=True)
+        except ValidationError:
+            continue
+    return Partial(values)
+
+
+def _known_part(value: Any, location: tuple[str | int, ...]) -> Where:
+    """The part of a pydantic location that exists in the file (pydantic adds names of union members)."""
+    where: list[str | int] = []
+    for part in location:
+        if isinstance(value, dict) and part in value or isinstance(value, list) and part in range(len(value)):
+            where.append(part)
+            value = value[part]
+        else:
+            break
+    return tuple(where)
+
+
+def _value_at(value: Any, where: Where) -> Any:
+    for part in where:
+        value = value[part]
+    return value
+
+
+def _plain(item: Any, value: Any) -> str:
+    """pydantic's sentence, with the value as the user wrote it."""
+    if item["type"] == "too_short":
+        return "must not be empty"
+    text = item["msg"].replace("Input should", "must").replace("String should", "must")
+    text = text[0].lower() + text[1:]
+    shown = json.dumps(value, ensure_ascii=False)
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    note = "; the unit belongs to the key, the value is the bare number" if _is_quantity(item, value) else ""
+    return f"{text}, not {shown}{note}"
+
+
+def _is_quantity(item: Any, value: Any) -> bool:
+    wants_number = item["type"] in ("float_type", "int_type", "float_parsing", "int_parsing")
+    return wants_number and isinstance(value, str) and _WITH_UNIT.fullmatch(value) is not None
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)
+
+
+def _hint(top: type[BaseModel], where: Where) -> str:
+    """What the unknown key may have been meant to be: a near name here, or the same name in another section."""
+    model = top
+    for part in where[:-1]:
+        if isinstance(part, str) and part in model.model_fields:
+            model = next(_models_in(model.model_fields[part].annotation), model)
+    key = str(where[-1])
+    near = difflib.get_close_matches(key, model.model_fields, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    homes = [
+        name for name, field in top.model_fields.items()
+        if any(key in section.model_fields for section in _models_in(field.annotation))
+    ]
+    if homes:
+        return f"; it belongs to {' or '.join(homes)}"
+    return f"; known keys: {', '.join(model.model_fields)}"

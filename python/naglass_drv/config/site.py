@@ -1,0 +1,81 @@
+"""The site profile: where this machine keeps CP2K and its launcher. Never part of the science input."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field
+
+from ..errors import InputError
+from .load import validate
+from .schema import Count, Section
+from .source import parse
+
+_CP2K_NAMES = ("cp2k.psmp", "cp2k.popt", "cp2k", "cp2k.ssmp", "cp2k.sopt")
+_DATA_FOLDERS = ("/usr/share/cp2k", "/usr/local/share/cp2k", "/usr/share/cp2k/data")
+
+
+class Site(Section):
+    """Programs of this machine. What is absent is looked for on PATH.
+
+    `cp2k` is the CP2K executable, `cp2k_data` its data folder, `launcher` the mpirun of the MPI that CP2K is linked
+    against (None: CP2K is started without one), `threads` the OpenMP threads of one CP2K process.
+    """
+
+    cp2k: Path | None = None
+    cp2k_data: Path | None = None
+    launcher: Path | None = None
+    threads: Count = Field(default=1)
+
+
+def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the profile is looked for: $NAGLASS_SITE, else ~/.config/naglass/site.yaml."""
+    if environment.get("NAGLASS_SITE"):
+        return Path(environment["NAGLASS_SITE"])
+    return Path.home() / ".config" / "naglass" / "site.yaml"
+
+
+def load_site(environment: Mapping[str, str] = os.environ) -> Site:
+    """The profile, completed from PATH and CP2K_DATA_DIR.
+
+    Raises InputError when the profile is faulty, names a program that is not there, or is named by $NAGLASS_SITE
+    and does not exist.
+    """
+    path = profile_path(environment)
+    site = Site()
+    if path.exists() or environment.get("NAGLASS_SITE"):
+        document = parse(path)
+        read = validate(document, Site)
+        for key in ("cp2k", "launcher", "cp2k_data"):
+            named = getattr(read, key, None)
+            if named is not None and not _usable(named, folder=key == "cp2k_data"):
+                kind = "folder" if key == "cp2k_data" else "executable file"
+                document.fault((key,), f"{str(named)!r}: no such {kind} (an absolute path is needed)")
+        document.raise_faults()
+        assert read is not None
+        site = read
+    cp2k = site.cp2k or _find_program(environment)
+    data = site.cp2k_data or _find_data(environment, cp2k)
+    return site.model_copy(update={"cp2k": cp2k, "cp2k_data": data})
+
+
+def as_mapping(site: Site) -> dict[str, str | int | None]:
+    """The site as stages see it: paths as text."""
+    return site.model_dump(mode="json")
+
+
+def _usable(path: Path, *, folder: bool) -> bool:
+    return path.is_absolute() and (path.is_dir() if folder else path.is_file() and os.access(path, os.X_OK))
+
+
+def _find_program(environment: Mapping[str, str]) -> Path | None:
+    found = (shutil.which(name, path=environment.get("PATH")) for name in _CP2K_NAMES)
+    return next((Path(program) for program in found if program), None)
+
+
+def _find_data(environment: Mapping[str, str], cp2k: Path | None) -> Path | None:
+    named = [environment[key] for key in ("CP2K_DATA_DIR",) if environment.get(key)]
+    near = [str(cp2k.resolve().parents[1] / "share" / "cp2k" / "data")] if cp2k is not None else []
+    folders = (Path(folder) for folder in (*named, *near, *_DATA_FOLDERS))
+    return next((folder for folder in folders if (folder / "BASIS_MOLOPT").is_file()), None)

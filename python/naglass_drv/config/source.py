@@ -1,0 +1,173 @@
+"""YAML 1.2 text to plain values that remember their lines.
+
+The text is composed to nodes and never constructed, so that no tag can make an object: scalars become str, int,
+float, bool or None, and everything else is a fault.
+"""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+
+Where = tuple[str | int, ...]
+_TAG = "tag:yaml.org,2002:"
+_MAX_BYTES = 1_000_000
+_MAX_DEPTH = 20
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One fault: its line, and the message with the key it belongs to."""
+
+    line: int
+    message: str
+
+
+@dataclass
+class Document:
+    """A parsed file: its `value`, the line of every key and item by its path, the `faults` found
+    so far, and the paths that are `faulty`."""
+
+    name: str
+    value: Any = None
+    lines: dict[Where, int] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    faulty: set[Where] = field(default_factory=set)
+
+    def line(self, where: Where) -> int:
+        """Line of `where`, or of the nearest enclosing key that has one."""
+        while where and where not in self.lines:
+            where = where[:-1]
+        return self.lines.get(where, 1)
+
+    def fault(self, where: Where, message: str) -> None:
+        """Record one fault at `where`, given as keys and list positions from the top."""
+        self.fault_in_line(self.line(where), where, message)
+
+    def fault_in_line(self, line: int, where: Where, message: str) -> None:
+        """Record one fault of `where` in a line of its own."""
+        label = dotted(where)
+        self.faulty.add(where)
+        self.faults.append(Fault(line, f"{label}: {message}" if label else message))
+
+    def raise_faults(self) -> None:
+        """Raise one InputError that lists every fault in the order of the file, each with file and line."""
+        if self.faults:
+            ordered = dict.fromkeys(sorted(self.faults))
+            raise InputError("\n".join(f"{self.name}:{fault.line}: {fault.message}" for fault in ordered))
+
+
+def dotted(where: Where) -> str:
+    """``("reference", 0, "level")`` → ``reference[0].level``."""
+    text = ""
+    for part in where:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def parse(path: Path) -> Document:
+    """Read `path` and return its Document; raises InputError when it cannot be read or is not YAML."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    document = Document(path.name)
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    if len(raw) > _MAX_BYTES:
+        raise InputError(f"{path}: larger than {_MAX_BYTES} bytes; this is no input file")
+    try:
+        node = YAML(typ="safe", pure=True).compose(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise InputError(f"{path.name}:{line}: not UTF-8 text (byte 0x{raw[error.start]:02x})") from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark is not None else 1
+        raise InputError(f"{path.name}:{line}: not valid YAML: {error.problem or error.context}") from error
+    except (YAMLError, RecursionError) as error:
+        raise InputError(f"{path.name}: not valid YAML: {str(error).splitlines()[0]}") from error
+    if node is None or node.id != "mapping":
+        raise InputError(f"{path.name}:1: a mapping of keys and values is expected")
+    document.value = _Builder(document).build(node, ())
+    return document
+
+
+class _Builder:
+    """Turns nodes into values; every container is visited once, so that aliases cannot multiply."""
+
+    def __init__(self, document: Document):
+        self.document = document
+        self.seen: set[int] = set()
+
+    def build(self, node: Any, where: Where) -> Any:
+        if node.id == "scalar":
+            return self.scalar(node, where)
+        if id(node) in self.seen or len(where) > _MAX_DEPTH:
+            self.document.fault(where, "aliases (*name) and deep nesting are not supported; write the values out")
+            return None
+        self.seen.add(id(node))
+        if node.tag not in (_TAG + "map", _TAG + "seq"):
+            self.document.fault(where, f"tag {node.tag!r} is not supported")
+            return None
+        return self.mapping(node, where) if node.id == "mapping" else self.sequence(node, where)
+
+    def mapping(self, node: Any, where: Where) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.id != "scalar":
+                self.document.fault_in_line(line, where, "a key must be plain text")
+                continue
+            key = str(key_node.value)
+            if key in result:
+                first = self.document.lines[*where, key]
+                self.document.fault_in_line(line, (*where, key), f"given twice, first in line {first}")
+                continue
+            self.document.lines[*where, key] = line
+            result[key] = self.build(value_node, (*where, key))
+        return result
+
+    def sequence(self, node: Any, where: Where) -> list[Any]:
+        for index, item in enumerate(node.value):
+            self.document.lines[*where, index] = item.start_mark.line + 1
+        return [self.build(item, (*where, index)) for index, item in enumerate(node.value)]
+
+    def scalar(self, node: Any, where: Where) -> Any:
+        text = str(node.value)
+        kind = str(node.tag).removeprefix(_TAG)
+        try:
+            match kind:
+                case "null":
+                    return None
+                case "bool":
+                    return text.lower() == "true"
+                case "int":
+                    return _integer(text)
+                case "float":
+                    return self.finite(float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan")))
+                case "str" | "timestamp":
+                    return text
+        except ValueError as error:
+            self.document.fault(where, f"{text!r}: {error}")
+            return None
+        self.document.fault(where, f"tag {node.tag!r} is not supported")
+        return None
+
+    @staticmethod
+    def finite(number: float) -> float:
+        if not math.isfinite(number):
+            raise ValueError("a finite number is expected")
+        return number
+
+
+def _integer(text: str) -> int:
+    digits = text.replace("_", "").lower()
+    bare = digits.lstrip("+-")
+    if bare.startswith(("0x", "0o")):
+        return int(digits, 0)
+    return int(digits, 10)
