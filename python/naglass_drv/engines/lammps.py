@@ -1,0 +1,111 @@
+"""LAMMPS inside this process, on a group's communicator."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import SetupError, TaskFailed
+from ..paths import plugin_folder
+
+_FAILURES = {"Lost atoms": "LOST_ATOMS", "Out of range atoms": "LOST_ATOMS", "Non-numeric": "NON_NUMERIC"}
+
+
+class Session:
+    """An open LAMMPS whose errors come out as TaskFailed, with LAMMPS's own words and its log.
+
+    `lmp` is the ``lammps.lammps`` object for everything that is not a command.
+    """
+
+    def __init__(self, lmp: Any, log: Path):
+        self.lmp = lmp
+        self.log = log
+
+    @property
+    def step(self) -> int:
+        return int(self.lmp.extract_global("ntimestep"))
+
+    def command(self, line: str) -> None:
+        """Run one command. An error that one of several ranks has seen alone passes as it is: the others wait in
+        LAMMPS for ever, and only ending the whole job helps."""
+        from lammps import MPIAbortException
+
+        try:
+            self.lmp.command(line)
+        except MPIAbortException as error:
+            if self.lmp.extract_setting("world_size") > 1:
+                raise
+            raise self._failed(line, error.message) from error
+        except Exception as error:
+            raise self._failed(line, str(error)) from error
+
+    def commands(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.command(line)
+
+    def variable(self, name: str, value: object) -> None:
+        """Set a string variable; a script's own ``variable NAME index DEFAULT`` then leaves it alone."""
+        self.command(f'variable {name} index "{value}"')
+
+    def expand(self, text: str) -> str:
+        """`text` with its LAMMPS variables replaced by their values."""
+        return self.lmp.expand(text)
+
+    def _failed(self, line: str, message: str) -> TaskFailed:
+        message = " ".join(message.split())
+        failure = next((name for mark, name in _FAILURES.items() if mark in message), "LAMMPS_ERROR")
+        return TaskFailed(failure, f"LAMMPS: {message}", log=self.log, command=line)
+
+
+@contextmanager
+def open_session(
+    comm: Any, log: Path, *, variables: Mapping[str, object] | None = None, plugins: Sequence[str] = (),
+) -> Iterator[Session]:
+    """A LAMMPS on `comm` (mpi4py) with `variables` set and our `plugins` (file stems) loaded; closed at the end.
+
+    Raises SetupError when LAMMPS or a plugin is missing, or a path has a character that LAMMPS gives a meaning.
+    """
+    _check_path(log)
+    files = [_plugin_file(name) for name in plugins]
+    lammps = _import_lammps(with_torch="maceplugin" in plugins)
+    try:
+        lmp = lammps(comm=comm, cmdargs=["-screen", "none", "-nocite", "-log", str(log)])
+    except Exception as error:
+        raise SetupError(f"LAMMPS does not start: {error}") from error
+    session = Session(lmp, log)
+    try:
+        for file in files:
+            session.command(f'plugin load "{file}"')
+        for name, value in (variables or {}).items():
+            session.variable(name, value)
+        yield session
+    finally:
+        # before the caller frees the communicator LAMMPS was built on
+        lmp.close()
+
+
+def _import_lammps(*, with_torch: bool):
+    try:
+        # LAMMPS finds the MPI library only once mpi4py has it loaded
+        import mpi4py.MPI  # noqa: F401
+
+        if with_torch:
+            # loaded after LAMMPS, torch would bind to LAMMPS's slow netlib matrix products
+            import torch  # noqa: F401
+        from lammps import lammps
+    except (ImportError, OSError) as error:
+        raise SetupError(f"LAMMPS cannot be loaded: {error}") from error
+    return lammps
+
+
+def _plugin_file(name: str) -> Path:
+    file = Path(plugin_folder()) / f"{name}.so"
+    if not file.is_file():
+        raise SetupError(f"{file}: LAMMPS plugin not found; it is built when naglass is installed")
+    return file
+
+
+def _check_path(path: Path) -> None:
+    odd = sorted(set(str(path)) & set("%*$\"'#&\n"))
+    if odd:
+        raise SetupError(f"{path.parent}: LAMMPS cannot use a folder with {' '.join(map(repr, odd))} in its name")

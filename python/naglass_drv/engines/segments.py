@@ -1,0 +1,264 @@
+"""LAMMPS scripts run in segments, each ended by a restart file, so that a killed run goes on where it was.
+
+A script is an ordinary LAMMPS input whose comments ``#: box``, ``#: model``, ``#: start``, ``#: phase NAME`` and
+``#: finish`` mark its sections; ``lmp -in`` runs it as it stands. Here the `run` of each phase is cut into segments.
+A resumed run goes through the lines above the first mark and ``model``, and enters the phase in hand with the same
+fixes and the same ``start`` and ``stop`` steps: thermostat and ramp go on as if nothing had happened. Fixes of
+different phases must have different names, or LAMMPS hands the later one the saved state of the earlier.
+"""
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, Stopped
+from .dump import Snapshot, read_snapshots, read_table
+from .lammps import Session, open_session
+
+LOG = "log.lammps"
+# thermo keywords of LAMMPS, units metal
+THERMO = ("step", "temp", "press", "pe", "ke", "vol", "econserve")
+_CHECKPOINT = "checkpoint.json"
+_CHUNK_S = 0.5
+_SECTIONS = ("variables", "box", "model", "start", "finish")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One `run` of a script: the commands before it, its number of steps (LAMMPS text), the commands after it."""
+
+    name: str
+    before: tuple[str, ...]
+    steps: str
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Script:
+    """A LAMMPS input in its sections, each a tuple of command lines."""
+
+    variables: tuple[str, ...]
+    box: tuple[str, ...]
+    model: tuple[str, ...]
+    start: tuple[str, ...]
+    finish: tuple[str, ...]
+    phases: tuple[Phase, ...]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What is written while phases run: a snapshot every `every` steps, with `columns` beside id, type, xu, yu, zu;
+    a line of THERMO every `thermo_every` steps; a restart file every `checkpoint` steps."""
+
+    every: int
+    thermo_every: int
+    checkpoint: int
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a script went: `halted` says that a ``fix halt`` ended it at `step`, before `total_steps`.
+
+    `steps_run` and `loop_s` are the steps of this attempt and the wall time (s) spent in them.
+    """
+
+    step: int
+    total_steps: int
+    halted: bool
+    steps_run: int
+    loop_s: float
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The last whole segment: its number, the number of its phase, the step at its end, its restart file."""
+
+    segment: int
+    phase: int
+    step: int
+    restart: str
+
+
+def read_script(path: Path) -> Script:
+    """Cut a LAMMPS input at its marks. Raises InputError for an unknown section, or a phase without its one `run`."""
+    sections: dict[str, list[str]] = {"variables": []}
+    name = "variables"
+    for line in re.sub(r"&[ \t]*\n", " ", path.read_text(encoding="utf-8")).splitlines():
+        if line.startswith("#:"):
+            name = " ".join(line[2:].split())
+            sections[name] = []
+        elif line.strip() and not line.startswith("#"):
+            sections[name].append(line.strip())
+    phases = tuple(_phase(path, key, lines) for key, lines in sections.items() if key.startswith("phase "))
+    plain = {key: tuple(lines) for key, lines in sections.items() if not key.startswith("phase ")}
+    for key in plain:
+        if key not in _SECTIONS:
+            raise InputError(f"{path}: '#: {key}': unknown section")
+    return Script(**(dict.fromkeys(_SECTIONS, ()) | plain), phases=phases)
+
+
+def _phase(path: Path, mark: str, lines: list[str]) -> Phase:
+    runs = [i for i, line in enumerate(lines) if line.split()[0] == "run"]
+    if len(runs) != 1 or len(lines[runs[0]].split()) != 2:
+        raise InputError(f"{path}: '#: {mark}': one 'run STEPS' is due")
+    (i,) = runs
+    return Phase(mark.split()[1], tuple(lines[:i]), lines[i].split()[1], tuple(lines[i + 1:]))
+
+
+def run_script(
+    script: Script,
+    sampling: Sampling,
+    *,
+    comm: Any,
+    folder: Path,
+    previous: Path | None = None,
+    variables: Mapping[str, object],
+    plugins: Sequence[str] = (),
+    progress: Callable[[int, int, str], None] = lambda step, total, phase: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Run `script` in `folder` on all ranks of `comm`, going on from `previous` (an unfinished attempt's folder).
+
+    Raises Stopped within about a second once any rank is `stopping` (the last checkpoint stays), TaskFailed when
+    LAMMPS fails. `progress(step, total, phase)` is called about as often.
+    """
+    checkpoint = comm.bcast(_take_over(previous, folder) if comm.Get_rank() == 0 else None)
+    with open_session(comm, folder / LOG, variables=variables, plugins=plugins) as session:
+        session.commands(script.variables)
+        ends = _phase_ends(session, script)
+        if checkpoint is None:
+            session.commands((*script.box, *script.model, *script.start))
+        else:
+            session.command(f'read_restart "{folder / checkpoint.restart}"')
+            session.commands(script.model)
+        runner = _Runner(session, sampling, comm, folder, checkpoint, ends, progress, stopping)
+        for number, phase in enumerate(script.phases):
+            if checkpoint is None or checkpoint.step < ends[number]:
+                runner.run(number, phase)
+            if runner.halted:
+                break
+        else:
+            session.commands(script.finish)
+        return Outcome(runner.step, ends[-1], runner.halted, runner.steps_run, runner.loop_s)
+
+
+def _phase_ends(session: Session, script: Script) -> list[int]:
+    """Step at the end of each phase."""
+    ends: list[int] = []
+    for phase in script.phases:
+        ends.append(int(float(session.expand(phase.steps))) + (ends[-1] if ends else 0))
+    return ends
+
+
+class _Runner:
+    """Runs phases segment by segment, and remembers how far it is."""
+
+    def __init__(self, session, sampling, comm, folder, checkpoint, ends, progress, stopping):
+        self._session: Session = session
+        self._sampling: Sampling = sampling
+        self._comm = comm
+        self._folder: Path = folder
+        self._last: Checkpoint | None = checkpoint
+        self._ends: list[int] = ends
+        self._progress = progress
+        self._stopping = stopping
+        self._chunk = 1
+        self.step = checkpoint.step if checkpoint else 0
+        self.halted = False
+        self.steps_run = 0
+        self.loop_s = 0.0
+
+    def run(self, number: int, phase: Phase) -> None:
+        first = self._ends[number - 1] if number else 0
+        last = self._ends[number]
+        self._session.commands(phase.before)
+        while self.step < last and not self.halted:
+            passed = (self.step - first) // self._sampling.checkpoint
+            goal = min(last, first + (passed + 1) * self._sampling.checkpoint)
+            self._segment(number, phase, goal, f"start {first} stop {last}")
+        self._session.commands(phase.after)
+
+    def _segment(self, number: int, phase: Phase, goal: int, ramp: str) -> None:
+        segment = self._last.segment + 1 if self._last else 0
+        self._open_outputs(segment)
+        setup = "yes"
+        while self.step < goal and not self.halted:
+            self._advance(min(self._chunk, goal - self.step), setup, ramp)
+            setup = "no"
+            self._progress(self.step, self._ends[-1], phase.name)
+            if self._comm.allreduce(int(self._stopping())):
+                raise Stopped(f"stopped in {phase.name} at step {self.step} of {self._ends[-1]}")
+        self._session.commands(("undump segment", "unfix segment_thermo"))
+        if not self.halted:
+            self._save(Checkpoint(segment, number, self.step, f"segment-{segment:04d}.restart"))
+
+    def _advance(self, steps: int, setup: str, ramp: str) -> None:
+        """`steps` further; without a new set-up it is the same trajectory as one long run."""
+        began = time.perf_counter()
+        self._session.command(f"run {steps} pre {setup} post no {ramp}")
+        elapsed = time.perf_counter() - began
+        reached = self._session.step
+        self.halted = reached < self.step + steps
+        self.steps_run += reached - self.step
+        self.loop_s += elapsed
+        self.step = reached
+        # all ranks must ask LAMMPS for the same number of steps
+        ideal = int(steps * _CHUNK_S / max(elapsed, 1e-6))
+        self._chunk = self._comm.bcast(max(1, min(ideal, 4 * steps, 100_000)))
+
+    def _open_outputs(self, segment: int) -> None:
+        stem = self._folder / f"segment-{segment:04d}"
+        columns = " ".join(("id", "type", "xu", "yu", "zu", *self._sampling.columns))
+        values = " ".join(f"$({name}:%.12g)" for name in THERMO)
+        self._session.commands((
+            f'dump segment all custom {self._sampling.every} "{stem}.dump" {columns}',
+            "dump_modify segment sort id format float %.10g",
+            f'fix segment_thermo all print {self._sampling.thermo_every} "{values}" file "{stem}.thermo" '
+            f'screen no title "{" ".join(THERMO)}"',
+        ))
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        """Restart file, then the mark that makes it count, then the older restart file goes."""
+        final = self._folder / checkpoint.restart
+        part = final.with_suffix(".part")
+        self._session.command(f'write_restart "{part}"')
+        if self._comm.Get_rank() == 0:
+            os.replace(part, final)
+            mark = self._folder / _CHECKPOINT
+            mark.with_suffix(".part").write_text(json.dumps(asdict(checkpoint)), encoding="utf-8")
+            os.replace(mark.with_suffix(".part"), mark)
+            if self._last is not None:
+                (self._folder / self._last.restart).unlink(missing_ok=True)
+        self._last = checkpoint
+
+
+def _take_over(previous: Path | None, folder: Path) -> Checkpoint | None:
+    """Bring the whole segments of an earlier attempt into `folder`; None when it has none."""
+    if previous is None or not (previous / _CHECKPOINT).is_file():
+        return None
+    checkpoint = Checkpoint(**json.loads((previous / _CHECKPOINT).read_text(encoding="utf-8")))
+    stems = [f"segment-{number:04d}" for number in range(checkpoint.segment + 1)]
+    names = [f"{stem}.{kind}" for stem in stems for kind in ("dump", "thermo")]
+    for name in (*names, checkpoint.restart, _CHECKPOINT):
+        try:
+            os.link(previous / name, folder / name)
+        except OSError:
+            shutil.copy2(previous / name, folder / name)
+    return checkpoint
+
+
+def snapshots(folder: Path) -> Iterator[Snapshot]:
+    """The snapshots of all segments in `folder`, in order, each step once."""
+    return read_snapshots(sorted(folder.glob("segment-*.dump")))
+
+
+def thermo(folder: Path) -> dict[str, Any]:
+    """THERMO columns of all segments in `folder` as arrays (K, bar, eV, Å³)."""
+    return read_table(sorted(folder.glob("segment-*.thermo")))

@@ -1,0 +1,77 @@
+"""Random packing of ions in a cubic box at a given density, without overlap."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from .chemistry import Species, contact_distance, formula
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+_DALTON_PER_A3_IN_G_CM3 = 1.66053906660  # CODATA 2018
+_ROUNDS = 4000
+_SPREAD = 1e-3
+
+
+def box_length(ions: Sequence[Species], density_g_cm3: float) -> float:
+    """Edge (Å) of the cube that holds `ions` at `density_g_cm3`."""
+    from ase.data import atomic_masses, atomic_numbers
+
+    mass = sum(atomic_masses[atomic_numbers[ion.element]] * ion.count for ion in ions)
+    return float(mass * _DALTON_PER_A3_IN_G_CM3 / density_g_cm3) ** (1 / 3)
+
+
+def minimum_distances(ions: Sequence[Species], fraction: float) -> np.ndarray:
+    """Symmetric table (n, n), Å: `fraction` of the contact distance for every pair of `ions`."""
+    return np.array([[fraction * contact_distance(a.element, b.element) for b in ions] for a in ions])
+
+
+def pack(ions: Sequence[Species], density_g_cm3: float, seed: int, fraction: float = 0.7) -> "Atoms":
+    """Ions at random places of a cubic periodic box, no pair closer than `fraction` of its contact distance.
+
+    Random points whose overlaps are pushed apart until none is left; the same `seed` gives the same packing. The
+    atoms follow the order of `ions` and carry the array ``species`` with the labels. Raises InputError when the
+    density leaves no room.
+    """
+    from ase import Atoms
+
+    length = box_length(ions, density_g_cm3)
+    kinds = np.repeat(np.arange(len(ions)), [ion.count for ion in ions])
+    limits = minimum_distances(ions, fraction)
+    # a particle may also not overlap its own image
+    fits = length >= limits.diagonal().max()
+    points = _push_apart(kinds, limits, length, np.random.default_rng(seed)) if fits else None
+    if points is None:
+        raise InputError(
+            f"density_g_cm3: {density_g_cm3}: {formula(ions)} finds no packing without overlap "
+            f"in a cube of {length:.2f} Å; use a lower density"
+        )
+    atoms = Atoms([ions[k].element for k in kinds], points, cell=[length] * 3, pbc=True)
+    atoms.set_array("species", np.array([ions[k].label for k in kinds]))
+    return atoms
+
+
+def _push_apart(kinds: np.ndarray, limits: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray | None:
+    """Positions (N, 3) in [0, length) without overlap, or None when the overlaps do not vanish."""
+    from scipy.spatial import cKDTree
+
+    points = rng.random((len(kinds), 3)) * length
+    for _ in range(_ROUNDS):
+        pairs = cKDTree(points, boxsize=length).query_pairs(limits.max(), output_type="ndarray")
+        first, second = pairs[:, 0], pairs[:, 1]
+        apart = points[second] - points[first]
+        apart -= length * np.round(apart / length)
+        distance = np.linalg.norm(apart, axis=1)
+        overlap = limits[kinds[first], kinds[second]] - distance
+        close = overlap > 0
+        if not close.any():
+            return points
+        # slightly more than half each, or the last overlaps only shrink for ever
+        push = apart[close] / distance[close, None] * (0.5 * overlap[close, None] + _SPREAD)
+        np.add.at(points, second[close], push)
+        np.add.at(points, first[close], -push)
+        points %= length
+    return None
