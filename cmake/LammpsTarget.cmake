@@ -67,7 +67,7 @@ function(naglass_inspect_lammps library)
   file(TIMESTAMP ${library} stamp)
   if(NOT NAGLASS_INSPECTED STREQUAL "${library} ${stamp}")
     file(STRINGS ${library} found REGEX
-      "^(_ZN9LAMMPS_NS5Error3all[A-Za-z0-9_]+|libmpi[a-z_]*\\.so\\.[0-9]+|[0-9]+ [A-Z][a-z][a-z] 20[0-9][0-9])$")
+      "^(_ZN9LAMMPS_NS5Error3all[A-Za-z0-9_]+|libmpi[-_a-z0-9]*\\.so\\.[0-9]+|[0-9]+ [A-Z][a-z][a-z] 20[0-9][0-9])$")
     list(REMOVE_DUPLICATES found)
     set(NAGLASS_INSPECTED_STRINGS "${found}" CACHE INTERNAL "")
     set(NAGLASS_INSPECTED "${library} ${stamp}" CACHE INTERNAL "")
@@ -102,7 +102,7 @@ endfunction()
 # The folder of mpi.h; MPICH and Open MPI differ in the type of MPI_Comm, so it has to be LAMMPS's own kind.
 function(naglass_find_mpi_headers result)
   set(folder "${NAGLASS_MPI_INCLUDE_DIR}")
-  if(NOT folder AND NAGLASS_LAMMPS_MPI MATCHES "libmpi\\.so\\.12")
+  if(NOT folder AND NAGLASS_LAMMPS_MPI MATCHES "\\.so\\.12")
     naglass_ask_python("from importlib.metadata import files; print(next(
       f.locate().resolve().parent for f in files('mpich') if f.name == 'mpi.h'))" folder)
   endif()
