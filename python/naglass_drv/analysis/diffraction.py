@@ -11,8 +11,8 @@ from .scattering import weights
 from .statistics import Average, average
 from .structure import same_elements
 
-# Wave vectors evaluated in one go: bounds the memory, not the result
-_CHUNK = 2048
+# Phases (vectors x atoms) held at a time: bounds the memory, not the result
+_CHUNK = 2**18
 
 
 @dataclass(frozen=True)
@@ -94,18 +94,20 @@ def wave_vectors(cell: np.ndarray, q_max: float, width: float, per_shell: int) -
 
 def densities(scaled: np.ndarray, groups: Sequence[np.ndarray], hkl: np.ndarray) -> np.ndarray:
     """Fourier components rho_A(Q) of groups of atoms at scaled positions, shape (groups, vectors), complex."""
+    scaled = scaled[np.concatenate(groups)]
+    starts = np.cumsum([0, *map(len, groups[:-1])])
     tables = []
     for axis in range(3):
         low, high = hkl[:, axis].min(), hkl[:, axis].max()
         tables.append((low, np.exp(2j * np.pi * np.outer(np.arange(low, high + 1), scaled[:, axis]))))
     result = np.empty((len(groups), len(hkl)), dtype=complex)
-    for start in range(0, len(hkl), _CHUNK):
-        part = hkl[start : start + _CHUNK]
-        phase = np.ones((len(part), len(scaled)), dtype=complex)
-        for axis, (low, table) in enumerate(tables):
-            phase *= table[part[:, axis] - low]
-        for g, group in enumerate(groups):
-            result[g, start : start + _CHUNK] = phase[:, group].sum(axis=1)
+    step = max(1, _CHUNK // len(scaled))
+    for start in range(0, len(hkl), step):
+        part = hkl[start : start + step]
+        first, second, third = (table[part[:, axis] - low] for axis, (low, table) in enumerate(tables))
+        first *= second
+        first *= third
+        result[:, start : start + step] = np.add.reduceat(first, starts, axis=1).T
     return result
 
 

@@ -44,6 +44,8 @@ def average(series: np.ndarray, *, independent: bool = False) -> Average:
     if samples == 1:
         return Average(mean, np.full(shape, np.nan), np.ones(shape), 1)
     deviation = (series - mean).reshape(samples, -1)
+    # rounding is not fluctuation: a constant has no error
+    deviation[:, (np.abs(deviation) <= 1e-12 * np.abs(mean.ravel())).all(axis=0)] = 0.0
     variance = (deviation**2).sum(axis=0) / (samples - 1)
     factor = np.ones_like(variance) if independent else _inefficiency(deviation)
     err = np.sqrt(factor * variance / samples)

@@ -87,9 +87,9 @@ def pair_functions(
     histogram = np.empty((len(frames), len(elements), len(elements), bins))
     volume = np.empty(len(frames))
     for t, atoms in enumerate(frames):
-        i, j, _, distance = neighbors(atoms, r_max)
-        slot = np.minimum((distance / r_max * bins).astype(int), bins - 1)
-        flat = np.ravel_multi_index((kind[i], kind[j], slot), histogram.shape[1:])
+        pairs = neighbors(atoms, r_max)
+        slot = np.minimum((pairs.distances / r_max * bins).astype(int), bins - 1)
+        flat = np.ravel_multi_index((kind[pairs.i], kind[pairs.j], slot), histogram.shape[1:])
         histogram[t] = np.bincount(flat, minlength=histogram[t].size).reshape(histogram.shape[1:])
         volume[t] = atoms.get_volume()
     g, running = {}, {}
@@ -115,7 +115,8 @@ def first_shells(
     numbers = {pair: [] for pair in cutoffs}
     lengths = {pair: [] for pair in cutoffs}
     for atoms in frames:
-        i, j, _, distance = neighbors(atoms, max(cutoffs.values()))
+        pairs = neighbors(atoms, max(cutoffs.values()))
+        i, j, distance = pairs.i, pairs.j, pairs.distances
         for pair, cutoff in cutoffs.items():
             centre, other = (elements.index(element) for element in pair.split("-"))
             bond = (kind[i] == centre) & (kind[j] == other) & (distance < cutoff)
@@ -129,19 +130,27 @@ def first_shells(
 
 
 def shell_cutoffs(pairs: PairFunctions, elements: Sequence[str], chosen: Mapping[str, float]) -> dict[str, float]:
-    """Cutoffs (Å) of all cation-anion pairs: `chosen` by the user, else the default table, else the first minimum of
-    g(r); a pair without a clear first minimum is left out. InputError for a chosen pair that is not in the system."""
-    for pair in chosen:
-        if pair.count("-") != 1 or not set(pair.split("-")) <= set(elements):
+    """Cutoffs (Å) of all cation-anion pairs and of the `chosen` ones, by pair name in the order of `elements`.
+
+    A pair takes the value chosen by the user, else that of the default table, else the first minimum of its g(r); one
+    without a clear minimum is left out. InputError for a chosen pair that is not of these elements.
+    """
+    given = {}
+    for pair, cutoff in chosen.items():
+        ends = pair.split("-")
+        if len(ends) != 2 or not set(ends) <= set(elements):
             raise InputError(f"analysis.cutoffs_A: {pair}: not a pair of the elements {', '.join(elements)}")
+        given["-".join(sorted(ends, key=elements.index))] = float(cutoff)
     cutoffs = {}
-    for cation in (e for e in elements if e not in ANIONS):
-        for anion in (e for e in elements if e in ANIONS):
-            pair = f"{cation}-{anion}"
-            value = DEFAULT_CUTOFFS_A.get(pair) or first_minimum(pairs.r, pairs.g[pair].mean)
+    for name in pair_names(elements):
+        cation, anion = name.split("-")
+        if name in given:
+            cutoffs[name] = given[name]
+        elif cation not in ANIONS and anion in ANIONS:
+            value = DEFAULT_CUTOFFS_A.get(name) or first_minimum(pairs.r, pairs.g[name].mean)
             if value is not None:
-                cutoffs[pair] = float(value)
-    return cutoffs | dict(chosen)
+                cutoffs[name] = value
+    return cutoffs
 
 
 def first_minimum(r: np.ndarray, g: np.ndarray, span: float = 0.15) -> float | None:

@@ -1,0 +1,186 @@
+"""All measurements on one trajectory, or on the replicas of one glass: plain numbers with units, and curves."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from ..errors import InputError
+from .diffraction import structure_factors
+from .network import network
+from .statistics import Average, average
+from .structure import Shell, first_shells, pair_functions, same_elements, shell_cutoffs
+from .transport import ANGSTROM2_PER_PS_IN_M2_PER_S, diffusion, displacement, log_lags, unwrapped, without_drift
+
+MOBILE = ("Na", "Li", "K")
+# Neighbouring frames tell the same story: so many, evenly spaced, are enough for averages of the structure
+_STRUCTURE_FRAMES = 400
+_DIFFRACTION_FRAMES = 100
+_TRANSPORT_FRAMES = 20
+_AMU_PER_A3_IN_G_PER_CM3 = 1.66053906660
+
+Curves = dict[str, np.ndarray]
+Numbers = dict[str, Any]
+
+
+def measure(
+    frames: Sequence[Atoms], settings: Mapping[str, Any], progress: Callable[[float, str], None] = lambda *_: None
+) -> tuple[Numbers, Curves]:
+    """Measure what `settings` (the analysis section and `kind`) asks for; keys of the result carry their units.
+
+    `kind` "trajectory" takes frames in time order with info `time_ps`; "glass" takes independent replicas. A key
+    `X_err` is one standard error of `X`, None where none can be given (a single structure).
+    """
+    replicas = settings["kind"] == "glass"
+    kept = list(frames) if replicas else after(frames, settings["skip_ps"])
+    elements = same_elements(kept)
+    numbers: Numbers = _general(kept, elements, replicas)
+    progress(0.0, "pair functions")
+    chosen = evenly(kept, _STRUCTURE_FRAMES)
+    pairs = pair_functions(chosen, settings["r_max_A"], independent=replicas)
+    cutoffs = shell_cutoffs(pairs, elements, settings["cutoffs_A"])
+    shells = first_shells(chosen, cutoffs, independent=replicas)
+    numbers |= {
+        "structure_frames": len(chosen),
+        "half_cell_width_A": pairs.half_width,
+        "first_peak": {pair: _peak(pairs.r, g.mean) for pair, g in pairs.g.items()},
+        "coordination": {pair: _shell_numbers(shell) for pair, shell in shells.items()},
+        "network": _network_numbers(chosen, cutoffs, replicas),
+    }
+    curves: Curves = {"r_A": pairs.r, "edge_A": pairs.edges}
+    curves |= _named("g", pairs.g) | _named("running", pairs.running)
+    progress(0.4, "structure factors")
+    chosen = evenly(kept, _DIFFRACTION_FRAMES)
+    factors = structure_factors(chosen, settings["q_max_per_A"], independent=replicas)
+    curves |= {"q_per_A": factors.q, "q_vectors": factors.vectors} | _named("S", factors.partial)
+    totals = {"neutron": factors.neutron, "xray": factors.xray}
+    curves |= _named("S", {name: total for name, total in totals.items() if total is not None})
+    numbers |= {"diffraction_frames": len(chosen), "lowest_q_per_A": float(factors.q[0])}
+    progress(0.8, "transport")
+    numbers["transport"] = None
+    if not replicas and len(kept) >= _TRANSPORT_FRAMES:
+        numbers["transport"], moved = _transport(kept, elements)
+        curves |= moved
+    return numbers, curves
+
+
+def after(frames: Sequence[Atoms], skip_ps: float) -> list[Atoms]:
+    """Frames from `skip_ps` on; InputError when their times are missing, not evenly spaced, or none is left."""
+    missing = [number for number, atoms in enumerate(frames) if "time_ps" not in atoms.info]
+    if missing:
+        raise InputError(f"trajectory: frame {missing[0]} has no time_ps")
+    time = np.array([atoms.info["time_ps"] for atoms in frames], dtype=float)
+    step = np.diff(time)
+    if len(step) and (step.min() <= 0 or np.ptp(step) > 1e-3 * step.mean() + 1e-9):
+        raise InputError(
+            f"trajectory: time_ps is not evenly spaced (steps from {step.min():g} to {step.max():g} ps)"
+        )
+    kept = [atoms for atoms, at in zip(frames, time, strict=True) if at >= skip_ps]
+    if not kept:
+        raise InputError(f"analysis.skip_ps: {skip_ps:g} ps leaves nothing of a trajectory of {time[-1]:g} ps")
+    return kept
+
+
+def evenly(frames: Sequence[Atoms], most: int) -> list[Atoms]:
+    """At most `most` of the frames, evenly spaced."""
+    return list(frames[:: -(-len(frames) // most)])
+
+
+def _general(frames: Sequence[Atoms], elements: Sequence[str], replicas: bool) -> Numbers:
+    density = [_AMU_PER_A3_IN_G_PER_CM3 * atoms.get_masses().sum() / atoms.get_volume() for atoms in frames]
+    symbols = np.array(frames[0].get_chemical_symbols())
+    numbers: Numbers = {
+        "kind": "glass" if replicas else "trajectory",
+        "frames": len(frames),
+        "atoms": len(symbols),
+        "composition": {element: int((symbols == element).sum()) for element in elements},
+        "errors_from": "none" if len(frames) == 1 else "replicas" if replicas else "autocorrelation",
+    } | _with_error("density_g_cm3", average(density, independent=replicas))
+    if not replicas:
+        time = [atoms.info["time_ps"] for atoms in frames]
+        numbers |= {"start_ps": float(time[0]), "duration_ps": float(time[-1] - time[0])}
+        if all("temperature_K" in atoms.info for atoms in frames):
+            series = average([float(atoms.info["temperature_K"]) for atoms in frames])
+            numbers |= _with_error("temperature_K", series)
+    return numbers
+
+
+def _transport(frames: Sequence[Atoms], elements: Sequence[str]) -> tuple[Numbers | None, Curves]:
+    symbols = np.array(frames[0].get_chemical_symbols())
+    mobile = next((element for element in MOBILE if element in elements), None)
+    if mobile is None or (symbols == mobile).all():
+        return None, {}
+    interval = (frames[-1].info["time_ps"] - frames[0].info["time_ps"]) / (len(frames) - 1)
+    positions, wrapped = unwrapped(
+        np.array([atoms.positions for atoms in frames]), np.array([atoms.cell.array for atoms in frames])
+    )
+    positions = without_drift(positions, frames[0].get_masses(), symbols != mobile)
+    curves: Curves = {}
+    for element in elements:
+        moved = displacement(positions[:, symbols == element], interval)
+        shown = np.concatenate([[0], log_lags(len(moved.time) - 1)])
+        curves |= {
+            "lag_ps": moved.time[shown],
+            f"msd_A2_{element}": moved.msd[shown],
+            f"msd_A2_{element}_err": moved.err[shown],
+        }
+    result = diffusion(positions[:, symbols == mobile], interval)
+    value, err = result.coefficient, result.err
+    numbers: Numbers = {
+        "ion": mobile,
+        "ions": int((symbols == mobile).sum()),
+        "trajectory_was_wrapped": wrapped,
+        "diffusive": value is not None,
+        "reason": result.reason,
+        "exponent": result.exponent,
+        "fit_from_ps": result.window[0] if result.window else None,
+        "fit_to_ps": result.window[1] if result.window else None,
+        "D_m2_per_s": value * ANGSTROM2_PER_PS_IN_M2_PER_S if value is not None else None,
+        "D_m2_per_s_err": err * ANGSTROM2_PER_PS_IN_M2_PER_S if err is not None else None,
+        "longest_lag_ps": float(curves["lag_ps"][-1]),
+        "msd_at_longest_lag_A2": {element: float(curves[f"msd_A2_{element}"][-1]) for element in elements},
+    }
+    return numbers, curves
+
+
+def _network_numbers(frames: Sequence[Atoms], cutoffs: Mapping[str, float], replicas: bool) -> Numbers | None:
+    result = network(frames, cutoffs, independent=replicas)
+    if result is None:
+        return None
+    return {
+        "former": result.former,
+        "metals": list(result.metals),
+        "qn_share": {str(n): float(value) for n, value in enumerate(result.qn.mean)},
+        "qn_share_err": {str(n): _known(value) for n, value in enumerate(result.qn.err)},
+        "oxygen_share": dict(zip(result.oxygen_names, map(float, result.oxygen.mean), strict=True)),
+        "oxygen_share_err": dict(zip(result.oxygen_names, map(_known, result.oxygen.err), strict=True)),
+        "agreement_with_on_the_fly": result.agreement,
+    } | _with_error("mean_n", result.mean_n)
+
+
+def _shell_numbers(shell: Shell) -> Numbers:
+    numbers = {
+        "cutoff_A": shell.cutoff,
+        "share": [float(value) for value in shell.share.mean],
+        "share_err": [_known(value) for value in shell.share.err],
+    } | _with_error("number", shell.number)
+    return numbers | (_with_error("bond_length_A", shell.length) if shell.length is not None else {})
+
+
+def _peak(r: np.ndarray, g: np.ndarray) -> Numbers:
+    top = int(np.argmax(g))
+    return {"position_A": float(r[top]), "height": float(g[top])}
+
+
+def _with_error(key: str, value: Average) -> Numbers:
+    return {key: float(value.mean), f"{key}_err": _known(float(value.err))}
+
+
+def _known(err: float) -> float | None:
+    return float(err) if np.isfinite(err) else None
+
+
+def _named(prefix: str, averages: Mapping[str, Average]) -> Curves:
+    means = {f"{prefix}_{name}": value.mean for name, value in averages.items()}
+    return means | {f"{prefix}_{name}_err": value.err for name, value in averages.items()}

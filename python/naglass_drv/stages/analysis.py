@@ -1,0 +1,59 @@
+"""Stage `analysis`: structure, network and transport of each trajectory, and of the glasses as replicas."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..config.schema import Input
+from ..errors import InputError
+from ..files import publish, write_json
+from .base import Done, Job, Run, Task
+
+name = "analysis"
+
+
+def files(task_name: str) -> tuple[str, str]:
+    """Names of the numbers (JSON) and the curves (NPZ) of one task."""
+    return f"{task_name}.json", f"{task_name}.npz"
+
+
+def wanted(input: Input) -> bool:
+    return input.analysis is not None
+
+
+def plan(run: Run) -> list[Task]:
+    """One task for the quenched glasses together, and one per MD trajectory."""
+    section = run.input.analysis
+    settings = section.model_dump(mode="json")
+    tasks = []
+    glasses = [path for path in sorted((run.products / "glass").glob("*.extxyz")) if "-melt" not in path.stem]
+    if glasses:
+        tasks.append(Task(name, "glass", settings | {"kind": "glass"}, tuple(glasses)))
+    for done in run.finished("md"):
+        trajectory = done.folder / "trajectory.extxyz"
+        tasks.append(Task(name, done.task.name, settings | {"kind": "trajectory"}, (trajectory,)))
+    if not tasks:
+        raise InputError("analysis: nothing to analyse; add a glass or an md section")
+    return tasks
+
+
+def run(job: Job) -> Mapping[str, Any] | None:
+    """Measure; writes the numbers as JSON and the curves as NPZ."""
+    if job.rank != 0:
+        return None
+    import numpy as np
+
+    from ..analysis.measure import measure
+    from ..dataset.frames import read_frames
+
+    frames = [frame for path in job.task.inputs for frame in read_frames(path)]
+    numbers, curves = measure(frames, job.task.settings, lambda done, note: job.progress(done, 1.0, "", note))
+    json_name, npz_name = files(job.task.name)
+    write_json(job.folder / json_name, numbers)
+    np.savez_compressed(job.folder / npz_name, **curves)
+    return {key: numbers[key] for key in ("frames", "atoms")}
+
+
+def collect(run: Run, done: list[Done]) -> None:
+    """Put numbers and curves under the name of the glass or trajectory they describe."""
+    for item in done:
+        publish(item.folder, run.products / "analysis", files(item.task.name))
