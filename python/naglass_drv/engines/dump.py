@@ -1,12 +1,16 @@
 """Snapshots and thermo tables that LAMMPS writes as text, read back as arrays."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,13 @@ class Snapshot:
     def positions(self) -> np.ndarray:
         """Unwrapped positions (N, 3) Å, relative to the box origin."""
         return np.stack([self.columns[name] for name in ("xu", "yu", "zu")], axis=1) - self.origin
+
+    def atoms(self, elements: Sequence[str]) -> "Atoms":
+        """The frame as ASE atoms, unwrapped; LAMMPS type t is ``elements[t - 1]``."""
+        from ase import Atoms
+
+        symbols = [elements[int(kind) - 1] for kind in self.columns["type"]]
+        return Atoms(symbols, self.positions(), cell=self.cell, pbc=True)
 
 
 def read_snapshots(files: Iterable[Path]) -> Iterator[Snapshot]:

@@ -3,10 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..errors import SetupError, TaskFailed
 from ..paths import plugin_folder
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 _FAILURES = {"Lost atoms": "LOST_ATOMS", "Out of range atoms": "LOST_ATOMS", "Non-numeric": "NON_NUMERIC"}
 
@@ -109,3 +114,27 @@ def _check_path(path: Path) -> None:
     odd = sorted(set(str(path)) & set("%*$\"'#&\n"))
     if odd:
         raise SetupError(f"{path.parent}: LAMMPS cannot use a folder with {' '.join(map(repr, odd))} in its name")
+
+
+def write_data(path: Path, atoms: "Atoms", types: np.ndarray, charges: np.ndarray | None = None) -> None:
+    """Write a LAMMPS data file: `atom_style charge` when `charges` (e) are given, else `atomic`.
+
+    `types` (N,) count from 1 and need not be one per element; masses are those of the elements. A cell that is not
+    in LAMMPS's orientation is rotated into it.
+    """
+    from ase.calculators.lammps import Prism
+
+    prism = Prism(atoms.cell.array, pbc=atoms.pbc)
+    x, y, z, xy, xz, yz = prism.get_lammps_prism()
+    positions = prism.vector_to_lammps(atoms.positions, wrap=True)
+    masses = {kind: mass for kind, mass in zip(types.tolist(), atoms.get_masses().tolist(), strict=True)}
+    style = "atomic" if charges is None else "charge"
+    lines = ["naglass", "", f"{len(atoms)} atoms", f"{max(masses)} atom types", ""]
+    lines += [f"0 {x:.15g} xlo xhi", f"0 {y:.15g} ylo yhi", f"0 {z:.15g} zlo zhi"]
+    if prism.is_skewed():
+        lines.append(f"{xy:.15g} {xz:.15g} {yz:.15g} xy xz yz")
+    lines += ["", "Masses", "", *(f"{kind} {masses[kind]:.8g}" for kind in sorted(masses)), "", f"Atoms # {style}", ""]
+    for i, (kind, point) in enumerate(zip(types, positions, strict=True)):
+        charge = "" if charges is None else f" {charges[i]:.8g}"
+        lines.append(f"{i + 1} {kind}{charge} {point[0]:.15g} {point[1]:.15g} {point[2]:.15g}")
+    path.write_text("\n".join(lines) + "\n", encoding="ascii")

@@ -12,20 +12,24 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, Stopped
+from ..files import write_json
 from .dump import Snapshot, read_snapshots, read_table
 from .lammps import Session, open_session
 
 LOG = "log.lammps"
 # thermo keywords of LAMMPS, units metal
 THERMO = ("step", "temp", "press", "pe", "ke", "vol", "econserve")
+_FOLDER = "segments"
 _CHECKPOINT = "checkpoint.json"
+_RESULT = "result.json"
 _CHUNK_S = 0.5
+_CLOSE_OUTPUTS = ("undump segment", "unfix segment_thermo")
 _SECTIONS = ("variables", "box", "model", "start", "finish")
 
 
@@ -112,35 +116,59 @@ def _phase(path: Path, mark: str, lines: list[str]) -> Phase:
     return Phase(mark.split()[1], tuple(lines[:i]), lines[i].split()[1], tuple(lines[i + 1:]))
 
 
+def take_over(comm: Any, previous: Path | None, folder: Path) -> Checkpoint | None:
+    """Bring the whole segments of an earlier attempt into `folder`, all or none; None when it has none.
+
+    Comes before anything else is written in `folder`. Collective.
+    """
+    return comm.bcast(_take_over(previous, folder) if comm.Get_rank() == 0 else None)
+
+
+def _take_over(previous: Path | None, folder: Path) -> Checkpoint | None:
+    target = folder / _FOLDER
+    if previous is None or not (previous / _FOLDER / _CHECKPOINT).is_file():
+        target.mkdir()
+        return None
+    source = previous / _FOLDER
+    checkpoint = Checkpoint(**json.loads((source / _CHECKPOINT).read_text(encoding="utf-8")))
+    stems = [f"segment-{number:04d}" for number in range(checkpoint.segment + 1)]
+    names = [f"{stem}.{kind}" for stem in stems for kind in ("dump", "thermo")]
+    # not inside `folder`: a kill before the rename must leave it as if nothing had begun
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    _link(source, part, (*names, checkpoint.restart, _CHECKPOINT))
+    os.replace(part, target)
+    return checkpoint
+
+
 def run_script(
     script: Script,
     sampling: Sampling,
     *,
     comm: Any,
     folder: Path,
-    previous: Path | None = None,
+    resume: Checkpoint | None = None,
     variables: Mapping[str, object],
     plugins: Sequence[str] = (),
     progress: Callable[[int, int, str], None] = lambda step, total, phase: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Run `script` in `folder` on all ranks of `comm`, going on from `previous` (an unfinished attempt's folder).
+    """Run `script` in `folder` on all ranks of `comm`, from the start or from what `take_over` found.
 
     Raises Stopped within about a second once any rank is `stopping` (the last checkpoint stays), TaskFailed when
     LAMMPS fails. `progress(step, total, phase)` is called about as often.
     """
-    checkpoint = comm.bcast(_take_over(previous, folder) if comm.Get_rank() == 0 else None)
     with open_session(comm, folder / LOG, variables=variables, plugins=plugins) as session:
         session.commands(script.variables)
         ends = _phase_ends(session, script)
-        if checkpoint is None:
+        if resume is None:
             session.commands((*script.box, *script.model, *script.start))
         else:
-            session.command(f'read_restart "{folder / checkpoint.restart}"')
+            session.command(f'read_restart "{folder / _FOLDER / resume.restart}"')
             session.commands(script.model)
-        runner = _Runner(session, sampling, comm, folder, checkpoint, ends, progress, stopping)
+        runner = _Runner(session, sampling, comm, folder / _FOLDER, resume, ends, progress, stopping)
         for number, phase in enumerate(script.phases):
-            if checkpoint is None or checkpoint.step < ends[number]:
+            if resume is None or resume.step < ends[number]:
                 runner.run(number, phase)
             if runner.halted:
                 break
@@ -193,11 +221,13 @@ class _Runner:
             self._advance(min(self._chunk, goal - self.step), setup, ramp)
             setup = "no"
             self._progress(self.step, self._ends[-1], phase.name)
+            if self.step == goal:
+                self._session.commands(_CLOSE_OUTPUTS)
+                self._save(Checkpoint(segment, number, self.step, f"segment-{segment:04d}.restart"))
             if self._comm.allreduce(int(self._stopping())):
                 raise Stopped(f"stopped in {phase.name} at step {self.step} of {self._ends[-1]}")
-        self._session.commands(("undump segment", "unfix segment_thermo"))
-        if not self.halted:
-            self._save(Checkpoint(segment, number, self.step, f"segment-{segment:04d}.restart"))
+        if self.halted:
+            self._session.commands(_CLOSE_OUTPUTS)
 
     def _advance(self, steps: int, setup: str, ramp: str) -> None:
         """`steps` further; without a new set-up it is the same trajectory as one long run."""
@@ -231,34 +261,41 @@ class _Runner:
         self._session.command(f'write_restart "{part}"')
         if self._comm.Get_rank() == 0:
             os.replace(part, final)
-            mark = self._folder / _CHECKPOINT
-            mark.with_suffix(".part").write_text(json.dumps(asdict(checkpoint)), encoding="utf-8")
-            os.replace(mark.with_suffix(".part"), mark)
+            write_json(self._folder / _CHECKPOINT, asdict(checkpoint))
             if self._last is not None:
                 (self._folder / self._last.restart).unlink(missing_ok=True)
         self._last = checkpoint
 
 
-def _take_over(previous: Path | None, folder: Path) -> Checkpoint | None:
-    """Bring the whole segments of an earlier attempt into `folder`; None when it has none."""
-    if previous is None or not (previous / _CHECKPOINT).is_file():
-        return None
-    checkpoint = Checkpoint(**json.loads((previous / _CHECKPOINT).read_text(encoding="utf-8")))
-    stems = [f"segment-{number:04d}" for number in range(checkpoint.segment + 1)]
-    names = [f"{stem}.{kind}" for stem in stems for kind in ("dump", "thermo")]
-    for name in (*names, checkpoint.restart, _CHECKPOINT):
+def _link(source: Path, target: Path, names: Iterable[str]) -> None:
+    target.mkdir(exist_ok=True)
+    for name in names:
         try:
-            os.link(previous / name, folder / name)
+            os.link(source / name, target / name)
         except OSError:
-            shutil.copy2(previous / name, folder / name)
-    return checkpoint
+            shutil.copy2(source / name, target / name)
 
 
 def snapshots(folder: Path) -> Iterator[Snapshot]:
-    """The snapshots of all segments in `folder`, in order, each step once."""
-    return read_snapshots(sorted(folder.glob("segment-*.dump")))
+    """The snapshots of all segments of a task's `folder`, in order, each step once."""
+    return read_snapshots(sorted((folder / _FOLDER).glob("segment-*.dump")))
 
 
 def thermo(folder: Path) -> dict[str, Any]:
-    """THERMO columns of all segments in `folder` as arrays (K, bar, eV, Å³)."""
-    return read_table(sorted(folder.glob("segment-*.thermo")))
+    """THERMO columns of all segments of a task's `folder` as arrays (K, bar, eV, Å³)."""
+    return read_table(sorted((folder / _FOLDER).glob("segment-*.thermo")))
+
+
+def close_result(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Mark the files in `folder` as the whole result, and drop the segments it was made from."""
+    write_json(folder / _RESULT, summary)
+    shutil.rmtree(folder / _FOLDER)
+
+
+def earlier_result(previous: Path | None, folder: Path) -> dict[str, Any] | None:
+    """Summary of an attempt that was killed after `close_result`; its files are brought into `folder`."""
+    if previous is None or not (previous / _RESULT).is_file():
+        return None
+    names = [path.name for path in previous.iterdir() if path.is_file() and path.name != _RESULT]
+    _link(previous, folder, (*names, _RESULT))
+    return json.loads((folder / _RESULT).read_text(encoding="utf-8"))

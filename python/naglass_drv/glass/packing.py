@@ -24,6 +24,11 @@ def box_length(ions: Sequence[Species], density_g_cm3: float) -> float:
     return float(mass * _DALTON_PER_A3_IN_G_CM3 / density_g_cm3) ** (1 / 3)
 
 
+def density(atoms: "Atoms") -> float:
+    """Mass density (g/cm³) of a periodic cell."""
+    return float(atoms.get_masses().sum() / atoms.cell.volume * _DALTON_PER_A3_IN_G_CM3)
+
+
 def minimum_distances(ions: Sequence[Species], fraction: float) -> np.ndarray:
     """Symmetric table (n, n), Å: `fraction` of the contact distance for every pair of `ions`."""
     return np.array([[fraction * contact_distance(a.element, b.element) for b in ions] for a in ions])
@@ -33,7 +38,7 @@ def pack(ions: Sequence[Species], density_g_cm3: float, seed: int, fraction: flo
     """Ions at random places of a cubic periodic box, no pair closer than `fraction` of its contact distance.
 
     Random points whose overlaps are pushed apart until none is left; the same `seed` gives the same packing. The
-    atoms follow the order of `ions` and carry the array ``species`` with the labels. Raises InputError when the
+    atoms follow the order of `ions` and carry the array ``ion`` with the labels. Raises InputError when the
     density leaves no room.
     """
     from ase import Atoms
@@ -50,7 +55,7 @@ def pack(ions: Sequence[Species], density_g_cm3: float, seed: int, fraction: flo
             f"in a cube of {length:.2f} Å; use a lower density"
         )
     atoms = Atoms([ions[k].element for k in kinds], points, cell=[length] * 3, pbc=True)
-    atoms.set_array("species", np.array([ions[k].label for k in kinds]))
+    atoms.set_array("ion", np.array([ions[k].label for k in kinds]))
     return atoms
 
 

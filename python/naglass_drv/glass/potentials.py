@@ -54,19 +54,21 @@ def pair_coefficients(ions: Sequence[Species], style: str = "pedone") -> list[st
     lines = []
     for i, ion in enumerate(ions):
         low, high = sorted((i + 1, oxygen + 1))
-        numbers = " ".join(f"{value:g}" for value in _WITH_OXYGEN[ion.element, ion.charge])
+        numbers = " ".join(str(value) for value in _WITH_OXYGEN[ion.element, ion.charge])
         lines.append(f"pair_coeff {low} {high} {style} {numbers}  # {ion.label} O2-")
     return lines
 
 
+def charges(ions: Sequence[Species]) -> list[float]:
+    """Charge (e) of each ion in this potential."""
+    return [CHARGE_SCALE * ion.charge for ion in ions]
+
+
 def commands(ions: Sequence[Species]) -> list[str]:
-    """LAMMPS commands of the whole potential: charges, damped shifted-force Coulomb, Pedone pairs.
+    """LAMMPS commands of the potential: damped shifted-force Coulomb and Pedone pairs.
 
     Coulomb forces are cut at 8 Å with damping 0.25 1/Å, the short range at 5.5 Å; boxes smaller than that are right
     too, LAMMPS builds as many periodic images as the cutoff needs.
     """
-    charges = [
-        f"set type {i} charge {CHARGE_SCALE * ion.charge:.1f}  # {ion.label}" for i, ion in enumerate(ions, start=1)
-    ]
     style = f"pair_style hybrid/overlay coul/dsf {DSF_DAMPING_PER_A} {COULOMB_CUTOFF_A} pedone {SHORT_CUTOFF_A}"
-    return [*charges, style, "pair_coeff * * coul/dsf", *pair_coefficients(ions)]
+    return [style, "pair_coeff * * coul/dsf", *pair_coefficients(ions)]

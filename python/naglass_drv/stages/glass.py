@@ -1,0 +1,190 @@
+"""Stage `glass`: random packing and melt-quench with the rigid-ion potential, in LAMMPS, one task per replica."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..config.schema import Input
+from ..files import write_bytes
+from ..glass import chemistry, potentials
+from .base import Done, Job, Run, Task
+
+name = "glass"
+
+GLASS, MELT = "glass.extxyz", "melt.extxyz"
+SCRIPT = "melt_quench.lmp"
+_MELT_FRAMES = 8
+_SAMPLE_PS = 0.1
+_CHECKPOINT_STEPS = 5000
+
+
+def wanted(input: Input) -> bool:
+    return input.glass is not None
+
+
+def plan(run: Run) -> list[Task]:
+    """One task per replica; replicas differ in packing and velocities. Ions without parameters are refused here."""
+    section = run.input.glass
+    system = run.input.system
+    ions = chemistry.species(system.composition, system.formula_units)
+    potentials.check(ions)
+    settings = {
+        "ions": [[ion.element, ion.charge, ion.count] for ion in ions],
+        "density_g_cm3": system.density_g_cm3,
+        "potential": potentials.commands(ions),
+        **section.model_dump(mode="json", exclude={"replicas", "ranks"}),
+    }
+    return [
+        Task(name, f"g{i}", settings | {"replica": i, "seed": _seed(run.input.seed, i)}, (), ("lammps",), section.ranks)
+        for i in range(section.replicas)
+    ]
+
+
+def _seed(seed: int, replica: int) -> int:
+    """A seed of its own for each replica, in the range that LAMMPS takes."""
+    import numpy as np
+
+    return int(np.random.SeedSequence([seed, replica]).generate_state(1)[0] % 900_000_000) + 1
+
+
+def run(job: Job) -> Mapping[str, Any] | None:
+    """Pack, melt, quench, hold, minimise; an interrupted task goes on at its last restart file."""
+    from ..engines import segments
+    from ..paths import data_file
+
+    earlier = job.comm.bcast(segments.earlier_result(job.previous, job.folder) if job.rank == 0 else None)
+    if earlier is not None:
+        return earlier
+    resume = segments.take_over(job.comm, job.previous, job.folder)
+    settings = job.task.settings
+    ions = tuple(chemistry.Species(e, q, n, chemistry.high_spin_unpaired(e, q)) for e, q, n in settings["ions"])
+    if job.rank == 0:
+        _prepare(job.folder, ions, settings)
+    job.comm.barrier()
+    timestep_ps = settings["timestep_fs"] / 1000.0
+    sampling = segments.Sampling(
+        every=max(1, round(_SAMPLE_PS / timestep_ps)),
+        thermo_every=max(1, round(_SAMPLE_PS / timestep_ps)),
+        checkpoint=_CHECKPOINT_STEPS,
+    )
+    outcome = segments.run_script(
+        segments.read_script(data_file("lammps_inputs", SCRIPT)), sampling,
+        comm=job.comm, folder=job.folder, resume=resume,
+        variables=_variables(job.folder, settings, timestep_ps),
+        progress=lambda step, total, phase: job.progress(step * timestep_ps, total * timestep_ps, "ps", phase),
+        stopping=job.stopping,
+    )
+    if job.rank != 0:
+        return None
+    summary = _write_results(job, ions, timestep_ps) | {
+        "simulated_ps": outcome.total_steps * timestep_ps,
+        "steps_per_s": outcome.steps_run / outcome.loop_s if outcome.steps_run else None,
+    }
+    segments.close_result(job.folder, summary)
+    return summary
+
+
+def _prepare(folder: Path, ions: tuple[chemistry.Species, ...], settings: Mapping[str, Any]) -> None:
+    """The packed start and the potential, as files that also serve ``lmp -in melt_quench.lmp``."""
+    import numpy as np
+
+    from ..engines.lammps import write_data
+    from ..glass.packing import pack
+
+    packed = pack(ions, settings["density_g_cm3"], settings["seed"])
+    counts = [ion.count for ion in ions]
+    types = np.repeat(np.arange(1, len(ions) + 1), counts)
+    write_data(folder / "start.data", packed, types, np.repeat(potentials.charges(ions), counts))
+    write_bytes(folder / "potential.lmp", ("\n".join(settings["potential"]) + "\n").encode())
+
+
+def _variables(folder: Path, settings: Mapping[str, Any], timestep_ps: float) -> dict[str, object]:
+    """What the script takes from the input, by the names of its index variables."""
+    return {
+        "data": folder / "start.data",
+        "potential": folder / "potential.lmp",
+        "final": folder / "final.dump",
+        "melt_K": settings["melt_temperature_K"],
+        "final_K": settings["final_temperature_K"],
+        "melt_ps": settings["melt_ps"],
+        "hold_ps": settings["hold_ps"],
+        "rate_K_per_ps": settings["quench_rate_K_per_ps"],
+        "timestep_ps": timestep_ps,
+        "seed": settings["seed"],
+    }
+
+
+def _write_results(job: Job, ions: tuple[chemistry.Species, ...], timestep_ps: float) -> dict[str, Any]:
+    """Write the glass and some frames of its melt and quench; returns what is worth telling about the glass."""
+    from ..dataset.frames import write_frames
+    from ..engines import segments
+    from ..engines.dump import read_snapshots
+
+    info = {
+        "name": job.task.name,
+        "group": f"{chemistry.formula(ions)}-r{job.task.settings['replica']}",
+        "charge": 0,
+        "multiplicity": chemistry.multiplicity(ions),
+    }
+    (glass,) = (_frame(snapshot, ions, info) for snapshot in read_snapshots([job.folder / "final.dump"]))
+    glass.wrap()
+    write_frames(job.folder / GLASS, [glass])
+    temperature = dict(zip(*(segments.thermo(job.folder)[key] for key in ("step", "temp")), strict=True))
+    frames = [snapshot for snapshot in segments.snapshots(job.folder) if snapshot.step in temperature]
+    # the first part is the forced start, the last is the glass itself
+    chosen = frames[len(frames) // 10 : -1 : max(1, len(frames) // _MELT_FRAMES)]
+    melt = [
+        _frame(s, ions, info | {"temperature_K": float(temperature[s.step]), "time_ps": s.step * timestep_ps})
+        for s in chosen
+    ]
+    write_frames(job.folder / MELT, melt)
+    (job.folder / "final.dump").unlink()
+    return info | _describe(glass, ions)
+
+
+def _frame(snapshot, ions: tuple[chemistry.Species, ...], info: Mapping[str, Any]):
+    """A snapshot as ASE atoms with the labels of its ions."""
+    import numpy as np
+
+    from ..glass.packing import density
+
+    atoms = snapshot.atoms([ion.element for ion in ions])
+    labels = np.array([ion.label for ion in ions])
+    atoms.set_array("ion", labels[snapshot.columns["type"].astype(int) - 1])
+    atoms.info = dict(info) | {"density_g_cm3": density(atoms)}
+    return atoms
+
+
+def _describe(glass, ions: tuple[chemistry.Species, ...]) -> dict[str, Any]:
+    """Cell, density and first shells of the quenched glass."""
+    from ..analysis.structure import DEFAULT_CUTOFFS_A
+    from ..core import bond_graph
+    from ..dataset.frames import shortest_distance_A
+
+    cations = dict.fromkeys(ion.element for ion in ions if ion.charge > 0)
+    cutoffs = {
+        (element, "O"): DEFAULT_CUTOFFS_A[f"{element}-O"] for element in cations if f"{element}-O" in DEFAULT_CUTOFFS_A
+    }
+    bonds = bond_graph(glass, cutoffs).coordination("O")
+    return {
+        "ions": {ion.label: ion.count for ion in ions},
+        "atoms": len(glass),
+        "box_A": float(glass.cell[0, 0]),
+        "density_g_cm3": glass.info["density_g_cm3"],
+        "shortest_distance_A": shortest_distance_A(glass),
+        "coordination_by_O": {element: float(bonds[glass.symbols == element].mean()) for element, _ in cutoffs},
+        "coordination_cutoffs_A": {"-".join(pair): length for pair, length in cutoffs.items()},
+    }
+
+
+def collect(run: Run, done: list[Done]) -> None:
+    """Put each glass and its melt frames under the glass's name; those of replicas no longer asked for go."""
+    folder = run.products / name
+    wanted_files = set()
+    for item in done:
+        for source, target in ((GLASS, f"{item.task.name}.extxyz"), (MELT, f"{item.task.name}-melt.extxyz")):
+            write_bytes(folder / target, (item.folder / source).read_bytes())
+            wanted_files.add(target)
+    for path in folder.glob("*.extxyz"):
+        if path.name not in wanted_files:
+            path.unlink()
