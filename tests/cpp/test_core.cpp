@@ -1,0 +1,133 @@
+// The core used from plain C++, without Python: exact answers, agreement with brute force, errors. Run by ctest,
+// also under the address and undefined-behaviour sanitizers.
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <random>
+#include <set>
+#include <string>
+#include <tuple>
+
+#include "core/bond_graph.hpp"
+#include "core/error.hpp"
+#include "core/qn.hpp"
+
+using namespace naglass;
+
+namespace {
+
+int failures = 0;
+
+void expect(bool true_claim, const char *claim)
+{
+  if (true_claim) return;
+  std::printf("FAILED: %s\n", claim);
+  ++failures;
+}
+
+void expect_error(const std::function<void()> &action, const std::string &message)
+{
+  try {
+    action();
+  } catch (const Error &error) {
+    if (std::string(error.what()).find(message) == std::string::npos) {
+      std::printf("FAILED: message '%s' lacks '%s'\n", error.what(), message.c_str());
+      ++failures;
+    }
+    return;
+  }
+  expect(false, ("no error: " + message).c_str());
+}
+
+const std::array<bool, 3> periodic{true, true, true};
+
+Box cube(double edge) { return Box({{{edge, 0, 0}, {0, edge, 0}, {0, 0, edge}}}, periodic); }
+
+void one_atom_in_a_small_cell()
+{
+  const std::vector<Vec3> positions{{0.3, 0.4, 0.5}};
+  expect(neighbor_list(positions, cube(1.0), 1.1).targets.size() == 6, "simple cubic has 6 nearest images");
+  expect(neighbor_list(positions, cube(1.0), 1.5).targets.size() == 18, "and 12 more across the faces");
+  expect(std::abs(cube(2.0).volume() - 8.0) < 1e-15, "volume of a cube");
+}
+
+using Pair = std::tuple<int, int, Shift>;
+
+std::set<Pair> brute_force(const std::vector<Vec3> &positions, const Box &box, double cutoff, int reach)
+{
+  std::set<Pair> pairs;
+  const int n = static_cast<int>(positions.size());
+  for (int a = -reach; a <= reach; ++a)
+    for (int b = -reach; b <= reach; ++b)
+      for (int c = -reach; c <= reach; ++c)
+        for (int i = 0; i < n; ++i)
+          for (int j = 0; j < n; ++j) {
+            const Shift shift{a, b, c};
+            const Vec3 r = (positions[j] - positions[i]) + box.lattice_vector(shift);
+            if ((i != j || shift != Shift{}) && dot(r, r) < cutoff * cutoff) pairs.insert({i, j, shift});
+          }
+  return pairs;
+}
+
+void random_cells_agree_with_brute_force()
+{
+  std::mt19937 random(7);
+  std::uniform_real_distribution<double> unit(0.0, 1.0);
+  for (int trial = 0; trial < 50; ++trial) {
+    const Box box({{{2 + unit(random), 0, 0}, {unit(random), 2 + unit(random), 0},
+                    {2 * unit(random), unit(random), 2 + unit(random)}}}, periodic);
+    std::vector<Vec3> positions;
+    for (int i = 0; i < 6; ++i) positions.push_back({3 * unit(random), 3 * unit(random), 3 * unit(random)});
+    const double cutoff = 0.5 + 3.0 * unit(random);
+    const PeriodicGraph graph = neighbor_list(positions, box, cutoff);
+    std::set<Pair> found;
+    for (int i = 0; i < 6; ++i)
+      for (std::int64_t e = graph.offsets[i]; e < graph.offsets[i + 1]; ++e)
+        found.insert({i, graph.targets[e], graph.shifts[e]});
+    expect(found.size() == graph.targets.size(), "no pair twice");
+    expect(found == brute_force(positions, box, cutoff, 6), "cell list equals brute force");
+  }
+}
+
+void chain_through_the_boundary()
+{
+  const std::vector<Vec3> positions{{0, 0, 0}, {1.5, 0, 0}};
+  const std::vector<int> types{0, 1};
+  const std::vector<Role> roles{Role::former, Role::oxygen};
+  PairCutoffs cutoffs(2);
+  cutoffs.set(0, 1, 2.0);
+  const Box box({{{3, 0, 0}, {0, 20, 0}, {0, 0, 20}}}, periodic);
+  const PeriodicGraph bonds = bond_graph(positions, types, box, cutoffs);
+  const OxygenBonds oxygens = oxygen_bonds(bonds, types, {roles});
+  const FormerLinks links = former_links(bonds, types, oxygens.formers, oxygens.metals, {roles});
+  expect(oxygens.classes[1] == OxygenClass::bridging_former_former, "the oxygen bridges to the image");
+  expect(links.n[0] == 2 && links.m[0] == 0, "a chain is Q2");
+  expect(links.n[1] == -1, "an oxygen has no n");
+}
+
+void errors_name_argument_and_value()
+{
+  const std::vector<Vec3> atom{{0, 0, 0}};
+  const std::vector<int> types{3};
+  const std::vector<Role> roles{Role::former};
+  expect_error([&] { neighbor_list(atom, cube(1), -2.0); }, "cutoff = -2.000000: must be a positive");
+  expect_error([&] { neighbor_list(std::vector<Vec3>{{0, NAN, 0}}, cube(1), 1.0); }, "positions[0] = nan");
+  expect_error([&] { bond_graph(atom, types, cube(1), PairCutoffs(1)); }, "types[0] = 3: types run from 0 to 0");
+  expect_error([&] { bond_graph(atom, {}, cube(1), PairCutoffs(1)); }, "types = 0 entries: there are 1 positions");
+  expect_error([&] { PairCutoffs(2).set(0, 2, 1.0); }, "cutoff[0,2] = 1.000000: types run from 0 to 1");
+  expect_error([&] { PairCutoffs(2).set(0, 1, NAN); }, "cutoff[0,1] = nan: must be a positive");
+  expect_error([&] { oxygen_bonds(PeriodicGraph{{0, 0}, {}, {}, {}}, types, {roles}); }, "types[0] = 3: roles");
+  expect_error([] { Box({{{1, 0, 0}, {2, 0, 0}, {0, 0, 1}}}, periodic); }, "the cell vectors lie in one plane");
+}
+
+}  // namespace
+
+int main()
+{
+  one_atom_in_a_small_cell();
+  random_cells_agree_with_brute_force();
+  chain_through_the_boundary();
+  errors_name_argument_and_value();
+  std::printf(failures ? "%d failed\n" : "all passed\n", failures);
+  return failures != 0;
+}

@@ -1,0 +1,76 @@
+"""Structures and oracles that the tests of the core share; the oracles use none of the package."""
+
+import itertools
+from pathlib import Path
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from hypothesis import strategies as st
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def crystal(name: str) -> Atoms:
+    return ase.io.read(DATA / "crystals" / f"{name}.cif")
+
+
+def silicate_glass() -> Atoms:
+    return ase.io.read(DATA / "glasses" / "NS3_3k.xyz.gz")
+
+
+def brute_force_pairs(atoms: Atoms, cutoff: float) -> dict[tuple, float]:
+    """(i, j, shift) -> distance over every image that could be in reach, one after the other."""
+    cell = atoms.cell.complete().array
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    scaled = atoms.positions @ np.linalg.inv(cell)
+    spread = np.ceil(scaled.max(axis=0) - scaled.min(axis=0))
+    reach = [int(np.ceil(cutoff / heights[k]) + spread[k]) if atoms.pbc[k] else 0 for k in range(3)]
+    pairs = {}
+    for shift in itertools.product(*(range(-r, r + 1) for r in reach)):
+        for i, j in itertools.product(range(len(atoms)), repeat=2):
+            if i == j and shift == (0, 0, 0):
+                continue
+            distance = np.linalg.norm(atoms.positions[j] + np.array(shift) @ cell - atoms.positions[i])
+            if distance < cutoff:
+                pairs[i, j, shift] = distance
+    return pairs
+
+
+def brute_force_qn(atoms: Atoms, cutoffs: dict, former: str, metal: str) -> dict[str, list[int]]:
+    """n, m and the oxygens' partners from plain dictionaries of `brute_force_pairs`."""
+    symbols = atoms.get_chemical_symbols()
+    limit = {frozenset(pair): length for pair, length in cutoffs.items()}
+    partners = {i: [] for i in range(len(atoms))}
+    for (i, j, _), distance in brute_force_pairs(atoms, max(limit.values())).items():
+        if distance < limit.get(frozenset((symbols[i], symbols[j])), 0.0):
+            partners[i].append(j)
+    count = {e: [sum(symbols[j] == e for j in partners[i]) for i in partners] for e in (former, metal)}
+    oxygens = {i: [j for j in partners[i] if symbols[j] == "O"] for i in partners}
+    return {
+        "n": [sum(count[former][o] > 1 for o in oxygens[i]) if s == former else -1 for i, s in enumerate(symbols)],
+        "m": [sum(count[metal][o] > 0 for o in oxygens[i]) if s == former else -1 for i, s in enumerate(symbols)],
+        "formers": [c if s == "O" else 0 for c, s in zip(count[former], symbols)],
+        "metals": [c if s == "O" else 0 for c, s in zip(count[metal], symbols)],
+    }
+
+
+@st.composite
+def small_cells(draw, elements=("Na", "V", "P", "O")) -> Atoms:
+    """A few atoms, also far outside their cell, in a strongly skewed cell with any directions periodic."""
+    edge = st.floats(1.5, 5.0)
+    tilt = st.floats(-3.0, 3.0)
+    cell = [[draw(edge), 0, 0], [draw(tilt), draw(edge), 0], [draw(tilt), draw(tilt), draw(edge)]]
+    count = draw(st.integers(1, 7))
+    place = st.lists(st.floats(-2.0, 2.0), min_size=3, max_size=3)
+    scaled = [draw(place) for _ in range(count)]
+    symbols = draw(st.lists(st.sampled_from(elements), min_size=count, max_size=count))
+    pbc = draw(st.lists(st.booleans(), min_size=3, max_size=3))
+    return Atoms(symbols, cell=cell, scaled_positions=scaled, pbc=pbc)
+
+
+def rotation(seed: int) -> np.ndarray:
+    """A random proper rotation."""
+    q, r = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
+    q *= np.sign(np.diag(r))
+    return q if np.linalg.det(q) > 0 else q[:, ::-1]
