@@ -1,0 +1,124 @@
+"""One dataset from frames of several files: one level, no copies, isolated atoms apart; its statistics."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from .frames import digest, shortest_distance_A
+from .split import Split
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+_E0_TOLERANCE_eV = 1e-4
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Frames of one `level` without copies, isolated-atom energies (eV), number of copies dropped."""
+
+    frames: tuple["Atoms", ...]
+    e0_eV: Mapping[str, float]
+    level: str
+    copies: int
+
+
+def assemble(
+    level: str, files: Mapping[str, Sequence["Atoms"]], e0_eV: Mapping[str, Mapping[str, float]]
+) -> Dataset:
+    """Merge the labelled frames of `files` (name -> frames), in this order, with isolated-atom energies.
+
+    `level` is the level's name; the frames name it with a hash of its settings, and all have to agree on
+    that. A frame of one atom with `config_type="IsolatedAtom"` (mace-torch's convention) gives that element's
+    energy and is not trained on; `e0_eV` (name of its source -> element -> eV) gives more. Raises InputError
+    when levels mix, when two sources disagree on an energy by more than 1e-4 eV, when an element has none, or
+    when no frame is left.
+    """
+    full, origin = "", ""
+    kept: dict[str, Atoms] = {}
+    energies = {source: dict(table) for source, table in e0_eV.items()}
+    total = 0
+    for name, frames in files.items():
+        for number, frame in enumerate(frames):
+            where = f"{name}: frame {number}"
+            own = frame.info["level"]
+            if own.rpartition("-")[0] != level:
+                raise InputError(f"{where}: its level is {own}, the dataset's is {level}: not mixed")
+            if not full:
+                full, origin = own, where
+            if own != full:
+                raise InputError(
+                    f"{where}: its level is {own}, that of {origin} is {full}: not mixed"
+                )
+            if len(frame) == 1 and frame.info.get("config_type") == "IsolatedAtom":
+                energies.setdefault(where, {})[frame.get_chemical_formula()] = float(frame.info["REF_energy"])
+                continue
+            total += 1
+            kept.setdefault(digest(frame), frame)
+    if not kept:
+        raise InputError(f"dataset: no frame to train on in {', '.join(files) or 'no file'}")
+    merged = _merge_energies(energies)
+    present = sorted({element for frame in kept.values() for element in frame.symbols})
+    missing = [element for element in present if element not in merged]
+    if missing:
+        raise InputError(
+            f"dataset: no isolated-atom energy of {', '.join(missing)} at level {full}; add a reference set "
+            "of this level, or frames of one atom with config_type=IsolatedAtom to an included file"
+        )
+    used = {element: merged[element] for element in present}
+    return Dataset(tuple(kept.values()), used, full, total - len(kept))
+
+
+def statistics(dataset: Dataset, split: Split) -> dict[str, Any]:
+    """What a person wants to know of a dataset before training on it; every key carries its unit."""
+    return {
+        "level": dataset.level,
+        "frames": len(dataset.frames),
+        "copies_dropped": dataset.copies,
+        "groups": dict(sorted(Counter(frame.info["group"] for frame in dataset.frames).items())),
+        "E0_eV": dict(dataset.e0_eV),
+        "split": split.note,
+        "train": _spread(dataset, split.train),
+        "test": _spread(dataset, split.test),
+    }
+
+
+def _spread(dataset: Dataset, indices: Sequence[int]) -> dict[str, Any] | None:
+    frames = [dataset.frames[i] for i in indices]
+    if not frames:
+        return None
+    atomisation = np.array([
+        (frame.info["REF_energy"] - sum(dataset.e0_eV[element] for element in frame.symbols)) / len(frame)
+        for frame in frames
+    ])
+    forces = np.concatenate([frame.arrays["REF_forces"] for frame in frames])
+    return {
+        "frames": len(frames),
+        "atoms": int(len(forces)),
+        "groups": sorted({frame.info["group"] for frame in frames}),
+        "compositions": dict(sorted(Counter(frame.get_chemical_formula() for frame in frames).items())),
+        "atomisation_energy_mean_eV_per_atom": float(atomisation.mean()),
+        "atomisation_energy_spread_eV_per_atom": float(atomisation.std()),
+        "forces_rms_eV_per_A": float(np.sqrt((forces**2).mean())),
+        "forces_largest_eV_per_A": float(np.linalg.norm(forces, axis=1).max()),
+        "shortest_distance_A": min(shortest_distance_A(frame) for frame in frames),
+        "with_stress": sum("REF_stress" in frame.info for frame in frames),
+        "with_spins": sum("REF_spin_mulliken" in frame.arrays for frame in frames),
+    }
+
+
+def _merge_energies(tables: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    merged: dict[str, tuple[float, str]] = {}
+    for source, table in tables.items():
+        for element, energy in table.items():
+            known, origin = merged.setdefault(element, (energy, source))
+            if abs(known - energy) > _E0_TOLERANCE_eV:
+                raise InputError(
+                    f"{source}: isolated-atom energy of {element} is {energy:.6f} eV, "
+                    f"but {known:.6f} eV in {origin}"
+                )
+    return {element: energy for element, (energy, _) in merged.items()}

@@ -1,0 +1,210 @@
+"""Labelled frames: one extended-XYZ convention, read and written in one place.
+
+A frame is an `ase.Atoms` with the labels `info["REF_energy"]` (eV), `arrays["REF_forces"]` (N×3, eV/Å), and
+where known `info["REF_stress"]` (3×3, eV/Å³, virial only, sign as in ASE: a compressed cell is negative),
+`arrays["REF_spin"]` and `arrays["REF_spin_mulliken"]` (N, µB); and with `info` entries `charge` (e),
+`multiplicity` (2S+1), `level` (name and short hash of the electronic settings), `group` (composition and
+replica: what a split may never cut) and `source`. The per-atom text array `ion` ("V4+") is kept where it is
+present. Format: https://github.com/libAtoms/extxyz.
+"""
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..files import write_bytes
+from ..glass import chemistry
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+_WHOLE = (int, np.integer)
+_INFO = {"charge": _WHOLE, "multiplicity": _WHOLE, "level": str, "group": str, "source": str}
+_ATOM_LABELS = {"REF_forces": 3, "REF_spin": 1, "REF_spin_mulliken": 1}
+_MAX_LINE = 1_000_000
+_MAX_ATOMS = 10_000_000
+
+
+def read_frames(path: Path) -> list["Atoms"]:
+    """All frames of an extended-XYZ file (`.gz` allowed), labelled or not.
+
+    Raises InputError with file, frame and line when the file cannot be read, is cut, or holds an unknown
+    element, or positions or a cell that are not finite.
+    """
+    frames = []
+    for number, line, text in _blocks(path):
+        where = f"{path}: frame {number} (line {line})"
+        frames.append(_checked(_parse(text, where), where))
+    if not frames:
+        raise InputError(f"{path}: no frame in it")
+    return frames
+
+
+def read_labelled(path: Path) -> list["Atoms"]:
+    """As `read_frames`, for frames that carry labels: each frame has passed `check_labelled`."""
+    frames = read_frames(path)
+    for number, frame in enumerate(frames):
+        check_labelled(frame, f"{path}: frame {number}")
+    return frames
+
+
+def write_frames(path: Path, frames: Sequence["Atoms"]) -> bool:
+    """Write `frames` as extended XYZ under a temporary name and rename; `.gz` compresses.
+
+    Positions and labels keep eight decimals. A file that already holds the same bytes is left untouched, so
+    that what depends on it stays valid. Returns whether the file was written.
+    """
+    from ase.io.extxyz import write_xyz
+
+    text = io.StringIO()
+    write_xyz(text, [_for_disk(frame) for frame in frames])
+    data = text.getvalue().encode()
+    return write_bytes(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+
+
+def check_labelled(frame: "Atoms", where: str) -> None:
+    """Raise InputError (beginning with `where`) unless the frame follows the convention of this module.
+
+    Checked: the five `info` entries and their types, shapes of all labels, every number finite, and an
+    electron count that the multiplicity allows.
+    """
+    for key, kind in _INFO.items():
+        value = frame.info.get(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            wanted = "text that is not a number" if kind is str else "an integer"
+            raise InputError(f"{where}: {key} is {value!r}; {wanted} is needed")
+    energy = frame.info.get("REF_energy")
+    if not isinstance(energy, (float, int, np.floating, np.integer)) or not np.isfinite(energy):
+        raise InputError(f"{where}: REF_energy is {energy!r}; a finite number in eV is needed")
+    if "REF_forces" not in frame.arrays:
+        raise InputError(f"{where}: no REF_forces")
+    for key, width in _ATOM_LABELS.items():
+        if key in frame.arrays:
+            shape = (len(frame), width) if width > 1 else (len(frame),)
+            _finite(frame.arrays[key], shape, f"{where}: {key}")
+    if "REF_stress" in frame.info:
+        _finite(frame.info["REF_stress"], (3, 3), f"{where}: REF_stress")
+    check_multiplicity(frame, int(frame.info["charge"]), int(frame.info["multiplicity"]), where)
+
+
+def check_multiplicity(frame: "Atoms", charge: int, multiplicity: int, where: str) -> None:
+    """Raise InputError (beginning with `where`) unless `multiplicity` fits the number of electrons."""
+    atoms = [chemistry.Species(element, 0, 1, 0) for element in frame.symbols]
+    try:
+        chemistry.check_multiplicity(atoms, multiplicity, charge)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def digest(frame: "Atoms") -> str:
+    """Short hash of elements, positions and cell (to 1e-6 Å), periodicity, charge and multiplicity."""
+    state = hashlib.sha256()
+    state.update(np.asarray(frame.numbers, "<i4").tobytes())
+    # adding zero turns -0.0 into 0.0, which would otherwise hash differently
+    for lengths in (frame.positions, frame.cell.array):
+        state.update((np.round(lengths, 6) + 0.0).astype("<f8").tobytes())
+    state.update(np.asarray(frame.pbc, "u1").tobytes())
+    state.update(f"{frame.info.get('charge', 0)} {frame.info.get('multiplicity', 0)}".encode())
+    return state.hexdigest()[:16]
+
+
+def shortest_distance_A(frame: "Atoms") -> float:
+    """Shortest distance (Å) between two atoms or an atom and its own image; infinite for one free atom."""
+    from ase.neighborlist import neighbor_list
+
+    for cutoff in (2.0, 4.0, 8.0, 16.0, 32.0):
+        distances = neighbor_list("d", frame, cutoff)
+        if len(distances):
+            return float(distances.min())
+    return float("inf")
+
+
+def _blocks(path: Path) -> Iterator[tuple[int, int, str]]:
+    """Frame number, line number (from 1) and text of each frame of an XYZ file."""
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    number, line = 0, 1
+    try:
+        with opener(path, "rt", encoding="utf-8") as file:
+            while head := _line(file, path, line):
+                if not head.strip():
+                    line += 1
+                    continue
+                count = _atom_count(head, f"{path}: frame {number} (line {line})")
+                lines = [head]
+                for offset in range(count + 1):
+                    lines.append(_line(file, path, line + 1 + offset))
+                    if not lines[-1]:
+                        where = f"{path}: frame {number} (line {line})"
+                        raise InputError(f"{where}: file ends after {max(offset - 1, 0)} of {count} atoms")
+                yield number, line, "".join(lines)
+                number, line = number + 1, line + count + 2
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read (frame {number}): {reason}") from error
+
+
+def _line(file: Any, path: Path, line: int) -> str:
+    text = file.readline(_MAX_LINE)
+    if len(text) == _MAX_LINE:
+        raise InputError(f"{path}: line {line} is longer than {_MAX_LINE} characters: not an XYZ file")
+    return text
+
+
+def _atom_count(head: str, where: str) -> int:
+    text = head.strip()
+    if not (text.isascii() and text.isdecimal() and 0 < int(text[:12]) <= _MAX_ATOMS):
+        raise InputError(f"{where}: {text[:40]!r} is not a number of atoms")
+    return int(text)
+
+
+def _parse(text: str, where: str) -> "Atoms":
+    from ase.io.extxyz import read_xyz
+
+    try:
+        frame = next(iter(read_xyz(io.StringIO(text), index=0)))
+    # the parser raises almost anything on foreign text; whatever it is, the frame is bad
+    except Exception as error:
+        raise InputError(f"{where}: not a frame of extended XYZ ({type(error).__name__}: {error})") from error
+    return frame
+
+
+def _checked(frame: "Atoms", where: str) -> "Atoms":
+    _finite(frame.positions, (len(frame), 3), f"{where}: pos")
+    _finite(frame.cell.array, (3, 3), f"{where}: Lattice")
+    if (frame.numbers < 1).any():
+        raise InputError(f"{where}: an atom without an element")
+    if frame.pbc.any() and frame.cell.volume < 1e-6:
+        raise InputError(f"{where}: periodic, but the cell has no volume")
+    for key, value in frame.info.items():
+        if isinstance(value, np.generic):
+            frame.info[key] = value.item()
+    stress = frame.info.get("REF_stress")
+    if isinstance(stress, np.ndarray) and stress.shape == (9,):
+        frame.info["REF_stress"] = stress.reshape(3, 3)
+    return frame
+
+
+def _finite(values: Any, shape: tuple[int, ...], where: str) -> None:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu" or array.shape != shape:
+        raise InputError(f"{where}: shape {array.shape} of {array.dtype}; numbers of shape {shape} needed")
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        raise InputError(f"{where}: a value that is not finite at index {bad[0].tolist()}")
+
+
+def _for_disk(frame: "Atoms") -> "Atoms":
+    """A copy without what ASE would write in its own way: calculator, constraints, a matrix in `info`."""
+    copy = frame.copy()
+    copy.calc = None
+    copy.set_constraint()
+    if "REF_stress" in copy.info:
+        copy.info["REF_stress"] = np.asarray(copy.info["REF_stress"]).flatten()
+    return copy

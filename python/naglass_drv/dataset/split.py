@@ -1,0 +1,45 @@
+"""Train and held-out frames, cut between groups and never through one."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices of training and held-out frames, and a sentence about what the split is worth."""
+
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+    note: str
+
+
+def split_by_group(groups: Sequence[str], test_fraction: float, seed: int) -> Split:
+    """Hold out whole groups, about `test_fraction` of the frames; the same input always gives the same split.
+
+    `groups` names the group of each frame. Groups are taken in an order shuffled by `seed`, as long as they
+    bring the number of held-out frames nearer to the wish; at least one group is held out and at least one is
+    left. Frames of one group are near-copies of each other, so a cut through a group would make held-out
+    errors too good. With a single group nothing can be held out: `test` is empty and `note` says so.
+    """
+    sizes = Counter(groups)
+    if len(sizes) < 2:
+        note = "one group only: nothing is held out, errors are of trained frames"
+        return Split(tuple(range(len(groups))), (), note)
+    order = [sorted(sizes)[i] for i in np.random.default_rng(seed).permutation(len(sizes))]
+    wanted = test_fraction * len(groups)
+    # the smallest group of the shuffled order is a fallback: some group has to be held out
+    held: set[str] = set()
+    count = 0
+    for group in order:
+        if abs(count + sizes[group] - wanted) < abs(count - wanted) and len(held) < len(order) - 1:
+            held.add(group)
+            count += sizes[group]
+    if not held:
+        held.add(min(order, key=sizes.__getitem__))
+    test = tuple(i for i, group in enumerate(groups) if group in held)
+    train = tuple(i for i, group in enumerate(groups) if group not in held)
+    note = f"{len(held)} of {len(sizes)} groups held out: {len(test)} of {len(groups)} frames"
+    return Split(train, test, note)

@@ -1,0 +1,74 @@
+"""Stage `dataset`: admitted frames and included files of one level, split by group."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..config.schema import Input
+from ..errors import InputError
+from ..files import publish, write_json
+from .base import Done, Job, Run, Task
+
+name = "dataset"
+
+TRAIN, TEST, SUMMARY = "train.extxyz", "test.extxyz", "dataset.json"
+
+
+def wanted(input: Input) -> bool:
+    return input.dataset is not None
+
+
+def plan(run: Run) -> list[Task]:
+    """One task over the reference sets of the dataset's level and the included files."""
+    section = run.input.dataset
+    sets = [item.name for item in run.input.reference if item.level == section.level]
+    folder = run.products / "reference"
+    labelled = [folder / f"{item}.extxyz" for item in sets]
+    # a set whose frames were all rejected has no file of admitted frames, and its atoms still count
+    frames = [path for path in labelled if path.exists()]
+    energies = [path for item in sets if (path := folder / f"{item}-E0.json").exists()]
+    included = [run.source / path for path in section.include]
+    if not frames and not included:
+        raise InputError(f"dataset: no admitted frame at level {section.level}, and nothing included")
+    settings = {
+        "level": section.level, "test_fraction": section.test_fraction, "seed": run.input.seed,
+        "frame_files": len(frames) + len(included), "energy_files": len(energies),
+    }
+    return [Task(name, "dataset", settings, (*frames, *included, *energies))]
+
+
+def run(job: Job) -> Mapping[str, Any] | None:
+    """Read, check, merge, split and write; nothing is labelled or changed here."""
+    if job.rank != 0:
+        return None
+    from ..dataset.assemble import assemble, statistics
+    from ..dataset.frames import read_labelled, write_frames
+    from ..dataset.split import split_by_group
+
+    settings = job.task.settings
+    paths, energies = _sorted_inputs(job.task)
+    frames = {str(path): read_labelled(path) for path in paths}
+    dataset = assemble(settings["level"], frames, {str(path): _energies(path) for path in energies})
+    groups = [frame.info["group"] for frame in dataset.frames]
+    split = split_by_group(groups, settings["test_fraction"], settings["seed"])
+    for file, indices in ((TRAIN, split.train), (TEST, split.test)):
+        if indices:
+            write_frames(job.folder / file, [dataset.frames[i] for i in indices])
+    summary = statistics(dataset, split)
+    write_json(job.folder / SUMMARY, summary)
+    return summary
+
+
+def collect(run: Run, done: list[Done]) -> None:
+    """Put the files of the task where the training and people find them."""
+    publish(done[0].folder, run.products / "dataset", (TRAIN, TEST, SUMMARY))
+
+
+def _sorted_inputs(task: Task) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    cut = task.settings["frame_files"]
+    return task.inputs[:cut], task.inputs[cut:]
+
+
+def _energies(path: Path) -> dict[str, float]:
+    return json.loads(path.read_text())["E0_eV"]

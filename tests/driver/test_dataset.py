@@ -1,0 +1,255 @@
+"""Frames on disk, their checks, and the split by group."""
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from hypothesis import given
+from hypothesis import strategies as st
+
+from naglass_drv.config.schema import Input
+from naglass_drv.dataset.assemble import assemble, statistics
+from naglass_drv.dataset.frames import (
+    check_labelled, read_frames, read_labelled, shortest_distance_A, write_frames,
+)
+from naglass_drv.dataset.split import split_by_group
+from naglass_drv.dataset.vary import Variation, vary
+from naglass_drv.errors import InputError
+from naglass_drv.stages import dataset as stage
+from naglass_drv.stages.base import Done, Job, Run
+
+E0 = {"Na": -5.0, "O": -430.0}
+
+
+def frame(seed: int = 0, group: str = "Na2O-r0", level: str = "gfn1-xtb-0a1b2c") -> Atoms:
+    rng = np.random.default_rng(seed)
+    atoms = Atoms("Na2O", rng.uniform(0, 5, (3, 3)), cell=[5.0, 5.5, 6.0], pbc=True)
+    stress = rng.normal(size=(3, 3))
+    atoms.info |= {
+        "REF_energy": -441.0 - rng.uniform(), "REF_stress": stress + stress.T, "charge": 0, "multiplicity": 1,
+        "level": level, "group": group, "source": f"reference/{seed}",
+    }
+    forces = rng.normal(size=(3, 3))
+    atoms.arrays["REF_forces"] = forces - forces.mean(axis=0)
+    atoms.arrays["REF_spin_mulliken"] = np.zeros(3)
+    return atoms
+
+
+@pytest.mark.parametrize("name", ["frames.extxyz", "frames.extxyz.gz"])
+def test_frames_come_back_as_they_were(tmp_path, name):
+    path = tmp_path / name
+    written = [frame(k) for k in range(3)]
+    written[0].set_array("ion", np.array(["Na+", "Na+", "O2-"]))
+    assert write_frames(path, written)
+    for before, after in zip(written, read_labelled(path), strict=True):
+        assert after.get_chemical_formula() == before.get_chemical_formula()
+        np.testing.assert_allclose(after.positions, before.positions, atol=1e-8)
+        np.testing.assert_allclose(after.arrays["REF_forces"], before.arrays["REF_forces"], atol=1e-8)
+        np.testing.assert_allclose(after.info["REF_stress"], before.info["REF_stress"], rtol=1e-14)
+        assert after.info["REF_energy"] == before.info["REF_energy"]
+        assert after.info["group"] == before.info["group"] and after.info["multiplicity"] == 1
+    assert read_frames(path)[0].arrays["ion"].tolist() == ["Na+", "Na+", "O2-"]
+    assert not write_frames(path, written), "a file with the same content must stay untouched"
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_a_bad_file_is_named_with_frame_and_line(tmp_path):
+    path = tmp_path / "cut.extxyz"
+    write_frames(path, [frame(0), frame(1)])
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    with pytest.raises(InputError, match=r"cut\.extxyz: frame 1 \(line 6\): .* ends after 2 of 3 atoms"):
+        read_frames(path)
+    path.write_text("".join(lines[:5]) + "many\n")
+    with pytest.raises(InputError, match=r"frame 1 \(line 6\): 'many' is not a number of atoms"):
+        read_frames(path)
+    lines[7] = lines[7].replace("Na", "Qq", 1)
+    path.write_text("".join(lines))
+    with pytest.raises(InputError, match=r"frame 1 \(line 6\): not a frame of extended XYZ .*Qq"):
+        read_frames(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "no frame in it"),
+        (b"\x80\x81\x82\x83" * 100, "cannot be read"),
+        (b"1\n" + b"x" * 2_000_000, "longer than"),
+        (b"99999999999999999999\n", "not a number of atoms"),
+        (b"-1\n\n", "not a number of atoms"),
+        (b"1\nLattice=\"1 0 0 0 1 0 0 0 nan\"\nH 0 0 0\n", "Lattice"),
+        (b"1\nLattice=\"1 0 0 1 0 0 0 0 1\"\nH 0 0 0\n", "no volume"),
+        (b"1\nProperties=species:S:1:pos:R:3\nH 0 inf 0\n", "not finite"),
+        (b"1\nProperties=species:S:1:pos:Q:3\nH 0 0 0\n", "not a frame"),
+    ],
+)
+def test_hostile_files_are_refused(tmp_path, content, reason):
+    path = tmp_path / "hostile.xyz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=reason):
+        read_frames(path)
+
+
+def test_a_damaged_archive_and_a_missing_file_are_refused(tmp_path):
+    path = tmp_path / "cut.extxyz.gz"
+    path.write_bytes(gzip.compress(b"3\n" * 1000)[:-20])
+    with pytest.raises(InputError, match="cut.extxyz.gz"):
+        read_frames(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_frames(tmp_path / "absent.extxyz")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda a: a.info.update(REF_energy=float("nan")), "REF_energy is nan"),
+        (lambda a: a.info.update(multiplicity=2), "multiplicity 2.*30 electrons"),
+        (lambda a: a.info.update(level=123), "level is 123; text"),
+        (lambda a: a.info.pop("group"), "group is None"),
+        (lambda a: a.arrays.pop("REF_forces"), "no REF_forces"),
+        (lambda a: a.arrays.update(REF_forces=np.zeros(3)), "REF_forces: shape"),
+        (lambda a: a.arrays["REF_forces"].__setitem__((1, 2), np.inf), r"not finite at index \[1, 2\]"),
+        (lambda a: a.info.update(REF_stress=np.zeros(6)), "REF_stress: shape"),
+        (lambda a: a.arrays.update(REF_spin_mulliken=np.array(["a", "b", "c"])), "REF_spin_mulliken"),
+    ],
+)
+def test_a_frame_outside_the_convention_is_refused(spoil, reason):
+    bad = frame()
+    check_labelled(bad, "set.extxyz: frame 4")
+    spoil(bad)
+    with pytest.raises(InputError, match=f"set.extxyz: frame 4.*{reason}"):
+        check_labelled(bad, "set.extxyz: frame 4")
+
+
+@given(
+    groups=st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=60),
+    fraction=st.floats(0.01, 0.99),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_split_never_cuts_a_group(groups, fraction, seed):
+    split = split_by_group(groups, fraction, seed)
+    assert sorted(split.train + split.test) == list(range(len(groups)))
+    assert not {groups[i] for i in split.train} & {groups[i] for i in split.test}
+    assert split.train
+    assert bool(split.test) == (len(set(groups)) > 1)
+    assert split == split_by_group(groups, fraction, seed)
+
+
+def test_a_split_comes_near_the_wish_and_says_when_it_cannot():
+    groups = [f"g{k // 5}" for k in range(100)]
+    for seed in range(5):
+        assert len(split_by_group(groups, 0.2, seed).test) == 20
+    assert len({split_by_group(groups, 0.2, seed).test for seed in range(5)}) > 1
+    alone = split_by_group(["a"] * 5, 0.2, 1)
+    assert alone.test == () and "one group only" in alone.note
+
+
+def test_levels_are_not_mixed_and_copies_are_dropped():
+    files = {"a.extxyz": [frame(0), frame(1)], "b.extxyz": [frame(1), frame(2)]}
+    merged = assemble("gfn1-xtb", files, {"E0.json": E0})
+    assert len(merged.frames) == 3 and merged.copies == 1
+    others = {"gfn1-xtb-77aa": r"that of a\.extxyz: frame 0", "pbe+u+d3-77aa": "the dataset's is gfn1-xtb"}
+    for other, reason in others.items():
+        files["b.extxyz"][1].info["level"] = other
+        with pytest.raises(InputError, match=rf"b\.extxyz: frame 1: .* {re.escape(other)}, {reason}"):
+            assemble("gfn1-xtb", files, {"E0.json": E0})
+
+
+def test_isolated_atoms_give_their_energy_and_are_not_trained_on():
+    atoms = []
+    for element, energy in E0.items():
+        atom = frame()[[0]]
+        atom.symbols[:] = element
+        atom.info |= {"REF_energy": energy, "config_type": "IsolatedAtom"}
+        atoms.append(atom)
+    merged = assemble("gfn1-xtb", {"a": [frame(0), *atoms]}, {})
+    assert merged.e0_eV == E0 and len(merged.frames) == 1
+    with pytest.raises(InputError, match="energy of Na is -5.100000 eV, but -5.000000 eV in E0.json"):
+        atoms[0].info["REF_energy"] = -5.1
+        assemble("gfn1-xtb", {"a": [frame(0), *atoms]}, {"E0.json": {"Na": -5.0}})
+    with pytest.raises(InputError, match="no isolated-atom energy of Na, O"):
+        assemble("gfn1-xtb", {"a": [frame(0)]}, {})
+
+
+def test_statistics_follow_their_definitions():
+    frames = [frame(0, "g0"), frame(1, "g1"), frame(2, "g2")]
+    dataset = assemble("gfn1-xtb", {"a": frames}, {"E0": E0})
+    summary = statistics(dataset, split_by_group([f.info["group"] for f in frames], 0.34, 3))
+    (held,) = [f for f in frames if [f.info["group"]] == summary["test"]["groups"]]
+    atomisation = (held.info["REF_energy"] - 2 * E0["Na"] - E0["O"]) / 3
+    assert summary["test"]["atomisation_energy_mean_eV_per_atom"] == pytest.approx(atomisation)
+    assert summary["test"]["shortest_distance_A"] == pytest.approx(shortest_distance_A(held))
+    distances = held.get_all_distances(mic=True)
+    assert shortest_distance_A(held) == pytest.approx(min(distances[np.triu_indices(3, 1)].min(), 5.0))
+    assert summary["train"]["frames"] == 2 and summary["groups"] == {"g0": 1, "g1": 1, "g2": 1}
+
+
+def test_variations_are_seeded_and_within_their_range():
+    structure = frame()
+    how = Variation(rattle_A=0.05, strain_percent=(-2.0, 3.0))
+    copies = vary(structure, 40, how, seed=7)
+    np.testing.assert_array_equal(copies[0].positions, structure.positions)
+    for few, many in zip(vary(structure, 3, how, seed=7), copies[:3], strict=True):
+        np.testing.assert_array_equal(few.positions, many.positions)
+    ratios = np.array([copy.cell.lengths() / structure.cell.lengths() for copy in copies[1:]])
+    assert ratios.min() >= 0.98 and ratios.max() <= 1.03
+    volumetric = np.ptp(ratios, axis=1) < 1e-12
+    assert volumetric[::2].all() and not volumetric[1::2].any()
+    np.testing.assert_allclose([copy.cell.angles() for copy in copies], 90.0)
+    moved = np.concatenate([c.get_scaled_positions(wrap=False) - structure.get_scaled_positions(wrap=False)
+                            for c in copies[1:]]) * structure.cell.lengths()
+    assert 0.03 < moved.std() < 0.06
+
+
+def make_run(folder: Path, include: list[str], done: list[Done]) -> Run:
+    content = {
+        "name": "t", "system": {"composition": {"Na": 2, "O": 1}, "density_g_cm3": 2.0},
+        "dataset": {"level": "gfn1-xtb", "include": include, "test_fraction": 0.4},
+    }
+    input = Input.model_validate_json(json.dumps(content))
+    return Run(input=input, source=folder, folder=folder / "run", finished=lambda stage: done)
+
+
+class OneRank:
+    def Get_rank(self) -> int:
+        return 0
+
+
+def run_task(run: Run) -> Done:
+    (task,) = stage.plan(run)
+    folder = run.folder / "task"
+    folder.mkdir(parents=True, exist_ok=True)
+    job = Job(task, folder, None, OneRank(), lambda *a: None, lambda: False, lambda *a, **k: 0, {})
+    return Done(task, folder, stage.run(job))
+
+
+def test_the_stage_writes_products_once(tmp_path):
+    atoms = [frame(k, group=f"Na2O-r{k % 3}") for k in range(9)]
+    for number, (element, energy) in enumerate(E0.items()):
+        atom = frame()[[2 * number]]
+        atom.info |= {"REF_energy": energy, "config_type": "IsolatedAtom", "multiplicity": 2 + number}
+        atoms.append(atom)
+    write_frames(tmp_path / "start.extxyz.gz", atoms)
+    run = make_run(tmp_path, ["start.extxyz.gz"], [])
+    done = run_task(run)
+    stage.collect(run, [done])
+    products = run.products / "dataset"
+    train, test = read_labelled(products / "train.extxyz"), read_labelled(products / "test.extxyz")
+    assert len(train) + len(test) == 9 and len(test) == 3
+    assert json.loads((products / "dataset.json").read_text())["E0_eV"] == E0
+    before = {path: path.stat().st_mtime_ns for path in products.iterdir()}
+    stage.collect(run, [done])
+    assert {path: path.stat().st_mtime_ns for path in products.iterdir()} == before
+
+
+def test_the_stage_refuses_another_level_and_nothing_at_all(tmp_path):
+    write_frames(tmp_path / "start.extxyz", [frame(0, level="pbe+u+d3-77aa")])
+    with pytest.raises(InputError, match=r"start\.extxyz: frame 0: its level is pbe\+u\+d3-77aa"):
+        run_task(make_run(tmp_path, ["start.extxyz"], []))
+    run = make_run(tmp_path, [], [])
+    with pytest.raises(InputError, match="nothing included"):
+        stage.plan(run)
