@@ -71,9 +71,9 @@ def _partial_sections(value: dict[str, Any]) -> Partial:
     for name, field in Input.model_fields.items():
         given = value.get(name)
         model = next(_models_in(field.annotation), None)
-        if given is None:
-            sections[name] = field.get_default(call_default_factory=True) if name not in value else None
-        elif model is None:
+        if name not in value and not field.is_required():
+            sections[name] = field.get_default(call_default_factory=True)
+        elif model is None or given is None:
             continue
         elif get_origin(field.annotation) is list:
             if isinstance(given, list):

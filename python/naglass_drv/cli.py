@@ -1,0 +1,215 @@
+"""The command line: verbs, and the way from an error to a message and an exit code."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .errors import InputError, NaglassError, Stopped, TaskFailed
+
+_EXIT_CODES = "exit codes: 0 done, 2 bad input, 3 stopped and restartable, 4 some tasks failed, 5 environment"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code. Messages go to standard error without a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.verb(options)
+    except NaglassError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m naglass_drv", description="Sodium glasses from composition to report.", epilog=_EXIT_CODES
+    )
+    parser.add_argument("--version", action="version", version=f"naglass {__version__}")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+
+    def add(name: str, verb: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=help, description=help, epilog=_EXIT_CODES)
+        sub.set_defaults(verb=verb)
+        return sub
+
+    init = add("init", _init, "write a complete, commented input.yaml")
+    init.add_argument("folder", nargs="?", type=Path, default=Path("."), help="where to (default: here)")
+    check = add("validate", _validate, "check an input and name every fault")
+    check.add_argument("input", type=Path)
+    add("doctor", _doctor, "check MPI, LAMMPS, plugins, torch, MACE, CP2K and the machine")
+    run = add("run", _run, "run all stages of an input; start with mpirun -n N for N ranks")
+    run.add_argument("input", type=Path)
+    run.add_argument("--folder", type=Path, help="run folder (default: run/ beside the input)")
+    run.add_argument("--walltime", help="stop in time to save everything: 90m, 1.5h, HH:MM:SS")
+    status = add("status", _status, "stages, tasks, progress, elapsed and remaining time of a run")
+    status.add_argument("folder", nargs="?", type=Path, default=Path("run"), help="run folder (default: run)")
+    status.add_argument("--why", metavar="TASK", help="why this task is done, or has to be done again")
+    report = add("report", _report, "make the report of a run folder anew")
+    report.add_argument("folder", nargs="?", type=Path, default=Path("run"), help="run folder (default: run)")
+    add("plugins", _plugins, "print the folder of the LAMMPS plugins (for LAMMPS_PLUGIN_PATH)")
+    export = add("export-model", _export_model, "write a MACE model for pair_style mace")
+    export.add_argument("model", type=Path, help="portable model, or a pickled .model with --trust")
+    export.add_argument("--output", "-o", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
+    export.add_argument("--head", help="head of a model that has several")
+    export.add_argument("--dtype", choices=("float64", "float32"), default="float64")
+    export.add_argument("--trust", action="store_true", help="open a pickled model; it can run any code, know its source")
+    return parser
+
+
+def _init(options: argparse.Namespace) -> int:
+    from .paths import data_file
+
+    target = options.folder / "input.yaml"
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        with open(target, "x", encoding="utf-8") as stream:
+            stream.write(data_file("config", "example.yaml").read_text(encoding="utf-8"))
+    except FileExistsError:
+        raise InputError(f"{target}: exists; it is not overwritten") from None
+    except OSError as error:
+        raise InputError(f"{error.filename}: {error.strerror}") from error
+    print(f"{target} written; next: python -m naglass_drv validate {target}")
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from .config.load import load
+    from .stages import sections_of
+
+    stages = sections_of(load(options.input))
+    print(f"{options.input}: good; stages: {', '.join(stages) or 'none'}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import examine
+
+    return examine()
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .config.load import load
+    from .runtime.job import Request
+    from .runtime.stop import walltime_seconds
+
+    def request() -> Request:
+        path = options.input
+        return Request(
+            load(path), path, path.read_text(encoding="utf-8"), path.resolve().parent,
+            options.folder or path.parent / "run", _resume_command(),
+            walltime_seconds(options.walltime) if options.walltime else None,
+        )
+
+    return run_stages(request)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .config.load import load
+    from .config.schema import Report
+    from .runtime.job import Request
+    from .runtime.status import provenance_of
+
+    def request() -> Request:
+        recorded = provenance_of(options.folder)
+        source = Path(recorded["source"])
+        text = (options.folder / "input.yaml").read_text(encoding="utf-8")
+        input = load(options.folder / "run.yaml", source)
+        if input.report is None:
+            input = input.model_copy(update={"report": Report()})
+        return Request(
+            input, Path(recorded["input"]), text, source, options.folder, recorded["resume"], only=("report",)
+        )
+
+    return run_stages(request)
+
+
+def run_stages(request: Callable[[], Any], stages: Sequence[Any] | None = None) -> int:
+    """One MPI job of `stages` (all by default), from the checked world to the last line; returns the exit code.
+
+    `request` makes the runtime.job.Request; it is called on the first rank.
+    """
+    from .runtime import mpi
+    from .runtime.job import run_job
+    from .runtime.tools import Versions
+    from .stages import ORDER, load
+
+    comm = mpi.world()
+    with mpi.abort_on_exception(comm):
+        first = comm.Get_rank() == 0
+        try:
+            chosen = [load(name) for name in ORDER] if stages is None else stages
+            failures = run_job(comm, chosen, request, _site, Versions)
+        except NaglassError as error:
+            if first:
+                print(error if not isinstance(error, Stopped) else _last_line(error), file=sys.stderr, flush=True)
+            return error.exit_code
+        if failures and first:
+            names = ", ".join(outcome.label for outcome in failures)
+            print(f"{len(failures)} failed: {names}\nresume with: {_resume_command()}", file=sys.stderr, flush=True)
+        return TaskFailed.exit_code if failures else 0
+
+
+def _site() -> dict[str, Any]:
+    from .config.site import as_mapping, load_site
+    from .runtime.vendors import fitting_launcher
+
+    site = as_mapping(load_site())
+    if site["cp2k"] and not site["launcher"]:
+        launcher = fitting_launcher(Path(site["cp2k"]))
+        site["launcher"] = str(launcher) if launcher else None
+    return site
+
+
+def _last_line(stop: Stopped) -> str:
+    return f"stopped by {stop}; restartable as is: yes; resume with: {_resume_command()}"
+
+
+def _resume_command() -> str:
+    import shlex
+
+    from .runtime.mpi import world
+
+    return f"mpirun -n {world().Get_size()} python -m naglass_drv {shlex.join(sys.argv[1:])}"
+
+
+def _status(options: argparse.Namespace) -> int:
+    from .runtime import status
+
+    print(status.why(options.folder, options.why) if options.why else status.overview(options.folder))
+    for line in _input_changes(options.folder):
+        print(line)
+    return 0
+
+
+def _input_changes(folder: Path) -> list[str]:
+    """What the input says otherwise than when the run was planned."""
+    from .config.load import load
+    from .runtime import status
+
+    recorded = status.provenance_of(folder)
+    try:
+        planned = load(folder / "run.yaml", Path(recorded["source"])).model_dump(mode="json")
+        now = load(Path(recorded["input"])).model_dump(mode="json")
+    except InputError as error:
+        return [f"the input is no longer good:\n{error}"]
+    changed = status.changed_since(planned, now)
+    return ["changed in the input since this run was planned:", *(f"  {line}" for line in changed)] if changed else []
+
+
+def _plugins(options: argparse.Namespace) -> int:
+    from .paths import plugin_folder
+
+    print(plugin_folder())
+    return 0
+
+
+def _export_model(options: argparse.Namespace) -> int:
+    if not options.model.is_file():
+        raise InputError(f"{options.model}: no such file")
+    from .engines.mace.export import export_model
+
+    target = options.output or options.model.with_suffix(".naglass")
+    print(export_model(options.model, target, head=options.head, dtype=options.dtype, trust=options.trust))
+    return 0

@@ -1,0 +1,42 @@
+"""events.jsonl: what happened in a run, one JSON object a line, only ever appended to."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .files import jsonable
+
+FILE = "events.jsonl"
+
+
+def append(folder: Path, event: str, **details: Any) -> None:
+    """Add one event with the time of day; a single write, so that lines of several ranks do not mix."""
+    record = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}
+    line = json.dumps(record, default=jsonable) + "\n"
+    file = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        size = os.fstat(file).st_size
+        # a killed writer may have left half a line
+        if size and os.pread(file, 1, size - 1) != b"\n":
+            line = "\n" + line
+        os.write(file, line.encode())
+    finally:
+        os.close(file)
+
+
+def read(folder: Path) -> Iterator[dict[str, Any]]:
+    """The events in their order; lines that a kill has torn are passed over."""
+    try:
+        text = (folder / FILE).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            yield record

@@ -1,0 +1,79 @@
+"""How a task ended, and the block of text that a failed one leaves."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, NaglassError, SetupError, Stopped, TaskFailed
+
+_TAIL_LINES = 30
+_TAIL_BYTES = 64_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """End of one attempt at a task: `exit_code` 0 for done, else that of its error, with all that helps to mend it."""
+
+    label: str
+    folder: Path
+    exit_code: int = 0
+    failure: str = ""
+    message: str = ""
+    log: Path | None = None
+    command: str = ""
+
+    @property
+    def ends_job(self) -> bool:
+        """Bad input or environment would strike the other tasks too."""
+        return self.exit_code in (InputError.exit_code, SetupError.exit_code)
+
+    @property
+    def weight(self) -> int:
+        """Which of several ranks' outcomes counts: any error before done, a failure before a stop."""
+        order = (0, Stopped.exit_code, TaskFailed.exit_code, InputError.exit_code, SetupError.exit_code)
+        return order.index(self.exit_code)
+
+    def record(self) -> dict[str, Any]:
+        """The outcome as JSON."""
+        return asdict(self)
+
+
+def outcome_of(label: str, folder: Path, error: NaglassError | None) -> Outcome:
+    """The outcome that `error` (None: done) means."""
+    if error is None:
+        return Outcome(label, folder)
+    if isinstance(error, TaskFailed):
+        command = error.command or ""
+        if not isinstance(command, str):
+            command = " ".join(str(part) for part in command)
+        log = folder / error.log if error.log is not None else None
+        return Outcome(label, folder, error.exit_code, error.failure, str(error), log, command)
+    name = {InputError: "BAD_INPUT", SetupError: "ENVIRONMENT", Stopped: "STOPPED"}.get(type(error), "FAILED")
+    return Outcome(label, folder, error.exit_code, name, str(error))
+
+
+def block(outcome: Outcome, resume: str) -> str:
+    """What the user reads about a failed task: name, message, command, folder, end of the log, what to type next."""
+    lines = [f"{outcome.label} FAILED: {outcome.failure}", f"  {outcome.message}"]
+    if outcome.command:
+        lines.append(f"  command: {outcome.command}")
+    lines.append(f"  folder:  {outcome.folder}")
+    if outcome.log is not None:
+        text = tail(outcome.log)
+        lines.append(f"  log:     {outcome.log}, its last {len(text)} lines:" if text else f"  log:     {outcome.log} (empty)")
+        lines += [f"  | {line}" for line in text]
+    lines.append(f"  next:    {resume}   (after mending the cause; what is done is kept)")
+    return "\n".join(lines)
+
+
+def tail(path: Path, lines: int = _TAIL_LINES) -> list[str]:
+    """The last lines of a text file, without control characters; empty when it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - _TAIL_BYTES))
+            text = stream.read().decode("utf-8", errors="replace")
+    except OSError:
+        return []
+    clean = "".join(char if char.isprintable() or char in "\n\t" else " " for char in text)
+    return clean.splitlines()[-lines:]

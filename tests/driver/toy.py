@@ -1,0 +1,141 @@
+"""A run of toy stages under the real scheduler: python toy.py PLAN.json RUN_FOLDER JOURNAL [WALLTIME_S].
+
+PLAN.json lists stages, each with tasks; a task's `do` says what it does. Every start and end of a task is a line in
+JOURNAL, which lies outside the run folder, so that a test sees what was really executed.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from naglass_drv.cli import run_stages
+from naglass_drv.config.schema import Input
+from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
+from naglass_drv.runtime.job import Request
+from naglass_drv.runtime.task import Task
+
+INPUT = {"name": "toy", "system": {"composition": {"Na": 2, "O": 1}, "density_g_cm3": 2.0}}
+
+
+def note(journal: Path, *words) -> None:
+    with open(journal, "a") as stream:
+        stream.write(" ".join(str(word) for word in words) + "\n")
+
+
+def count(job, settings) -> dict:
+    """Counts to `steps`, one file a step, taking the steps of a previous attempt over in one rename."""
+    steps = job.folder / "steps"
+    if job.rank == 0:
+        fresh = job.folder / "steps.new"
+        fresh.mkdir()
+        for done in sorted((job.previous / "steps").glob("*")) if job.previous else []:
+            os.link(done, fresh / done.name)
+        fresh.rename(steps)
+    job.comm.Barrier()
+    taken = len(list(steps.glob("*")))
+    for step in range(taken, settings["steps"]):
+        time.sleep(settings.get("step_s", 0.02))
+        job.comm.Barrier()
+        stop = job.comm.allreduce(int(job.stopping()))
+        if stop:
+            raise Stopped("toy asked to stop")
+        if job.rank == 0:
+            note(Path(settings["journal"]), "step", job.task.name, step)
+            (steps / f"{step:04d}").write_text(str(step))
+            job.progress(step + 1, settings["steps"], "steps", "counting")
+    return {"steps": settings["steps"], "taken_over": taken}
+
+
+def fail(job, settings) -> dict:
+    (job.folder / "tool.log").write_text("\n".join(f"line {i}" for i in range(100)))
+    raise TaskFailed("TOY_BROKEN", "the toy is broken", log="tool.log", command=["/bin/toy", "--break"])
+
+
+def crash(job, settings) -> dict:
+    if job.rank == settings.get("rank", 0):
+        raise ValueError("a fault in the code")
+    job.comm.Barrier()
+    return {}
+
+
+def desert(job, settings) -> dict:
+    """One rank fails by name while the others stay in a collective call."""
+    if job.rank == 1:
+        raise TaskFailed("DESERTED", "this rank left a collective call")
+    job.comm.Barrier()
+    return {}
+
+
+def refuse(job, settings) -> dict:
+    raise {2: InputError, 5: SetupError}[settings["code"]]("the toy refuses")
+
+
+def child(job, settings) -> dict:
+    if job.rank == 0:
+        argv = [sys.executable, "-c", settings["code"], settings["journal"]]
+        return {"status": job.child(argv)}
+    return {}
+
+
+def write(job, settings) -> dict:
+    if job.rank == 0:
+        (job.folder / "out.txt").write_text(settings["text"])
+        time.sleep(settings.get("seconds", 0.0))
+    return {"text": settings["text"], "ranks": job.comm.Get_size()}
+
+
+ACTIONS = {action.__name__: action for action in (count, fail, crash, desert, refuse, child, write)}
+
+
+class ToyStage:
+    def __init__(self, description: dict, journal: Path):
+        self.name = description["name"]
+        self.description = description
+        self.journal = journal
+
+    def wanted(self, input) -> bool:
+        return True
+
+    def plan(self, run) -> list[Task]:
+        if self.description.get("plan_raises"):
+            raise InputError(self.description["plan_raises"])
+        return [
+            Task(
+                stage=self.name, name=task["name"], settings={"do": task["do"], **task.get("settings", {})},
+                inputs=tuple(run.products / name for name in task.get("reads", [])), ranks=task.get("ranks", 1),
+            )
+            for task in self.description["tasks"]
+        ]
+
+    def run(self, job) -> dict:
+        settings = {**job.task.settings, "journal": str(self.journal)}
+        if job.rank == 0:
+            note(self.journal, "start", job.task.name, f"ranks={job.comm.Get_size()}", f"pid={os.getpid()}")
+        summary = ACTIONS[settings["do"]](job, settings)
+        if job.rank == 0:
+            note(self.journal, "end", job.task.name)
+        return summary
+
+    def collect(self, run, done) -> None:
+        for item in done:
+            target = run.products / f"{item.task.name}.txt"
+            text = str(item.summary.get("text", item.summary.get("steps")))
+            if not target.exists() or target.read_text() != text:
+                target.write_text(text)
+
+
+def main() -> int:
+    plan, folder, journal = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+    walltime = float(sys.argv[4]) if len(sys.argv) > 4 else None
+
+    def request() -> Request:
+        input = Input.model_validate_json(json.dumps(INPUT))
+        return Request(input, plan, plan.read_text(), plan.parent, folder, "RESUME", walltime)
+
+    stages = [ToyStage(description, journal) for description in json.loads(plan.read_text())["stages"]]
+    return run_stages(request, stages)
+
+
+sys.exit(main())
