@@ -1,0 +1,110 @@
+"""Training a MACE model in a child process: what it is asked, how it is watched, how it fails.
+
+The child (`naglass_drv.engines.mace.train_child`) is mace-torch in a Python of its own: no MPI, its own
+threads, and a crash of it is a failed task, not a dead driver. It reads `train.json` in its folder, appends
+one line per epoch to `progress.jsonl`, and leaves a checkpoint after every epoch.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError, TaskFailed
+
+CHECKPOINT = "checkpoint.pt"
+CONFIG = "train.json"
+FAILURE = "failure.json"
+LOG = "train.log"
+MODEL = "model.portable"
+EXPORT = "model.naglass"
+SUMMARY = "model.json"
+PARITY = {"train": "parity-train.npz", "test": "parity-test.npz"}
+PROGRESS = "progress.jsonl"
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """Everything that decides a fit. Paths are absolute; `test` is None when nothing is held out.
+
+    `e0_eV` maps each element to its isolated-atom energy; `options` are the keys of the input's `train`
+    section without `start_model`; `level` is recorded with the model.
+    """
+
+    train: Path
+    test: Path | None
+    e0_eV: Mapping[str, float]
+    options: Mapping[str, Any]
+    seed: int
+    level: str
+    start_model: Path | None = None
+
+
+def train(
+    job: TrainingJob,
+    folder: Path,
+    child: Callable[..., int],
+    progress: Callable[[float, float, str, str], None],
+    previous: Path | None = None,
+) -> dict[str, Any]:
+    """Train in `folder` and return the model's summary (also in ``model.json``).
+
+    `child(argv, env=, log=, on_poll=)` runs a command in `folder` and returns its exit status;
+    `progress(done, total, unit, note)` hears of every epoch. `previous` is the folder of a stopped attempt of
+    the same job, whose checkpoint is gone on from. Raises TaskFailed: LOSS_NOT_FINITE, or CHILD_DIED with the
+    log.
+    """
+    # first of all, so that a kill from here on finds the older state in this folder
+    if previous is not None and (previous / CHECKPOINT).exists():
+        os.link(previous / CHECKPOINT, folder / CHECKPOINT)
+    _write_config(job, folder)
+    argv = [sys.executable, "-m", f"{__package__}.train_child", CONFIG]
+    env = {"OMP_NUM_THREADS": str(job.options["threads"]), "PYTHONPATH": _python_path()}
+    status = child(argv, env=env, log=LOG, on_poll=lambda: _tell(folder, job.options["epochs"], progress))
+    failure = folder / FAILURE
+    if failure.exists():
+        known = json.loads(failure.read_text())
+        if known["failure"] == "INPUT":
+            raise InputError(known["message"])
+        raise TaskFailed(known["failure"], known["message"], log=folder / LOG, command=argv)
+    if status != 0 or not (folder / SUMMARY).exists():
+        end = f"signal {-status}" if status < 0 else f"exit status {status}"
+        raise TaskFailed("CHILD_DIED", f"training ended with {end}", log=folder / LOG, command=argv)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return json.loads((folder / SUMMARY).read_text())
+
+
+def model_elements(path: Path) -> set[str]:
+    """Elements of a portable model, read without torch. Raises InputError when it is not one."""
+    from ase.data import chemical_symbols
+
+    from .modelfile import read_config
+
+    return {chemical_symbols[z] for z in read_config(path)["atomic_numbers"]}
+
+
+def _write_config(job: TrainingJob, folder: Path) -> None:
+    content = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(job).items()}
+    (folder / CONFIG).write_text(json.dumps(content, indent=1))
+
+
+def _python_path() -> str:
+    """The child must find the same package, however this process found it."""
+    root = Path(__file__).resolve().parents[3]
+    # an installed package needs no help; site-packages in PYTHONPATH would come before the standard library
+    ours = [] if root.name.endswith("-packages") else [str(root)]
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([*ours, *([inherited] if inherited else [])])
+
+
+def _tell(folder: Path, epochs: int, progress: Callable[[float, float, str, str], None]) -> None:
+    try:
+        lines = (folder / PROGRESS).read_text().splitlines()
+        record = json.loads(lines[-1])
+    # not there yet, or its last line is being written
+    except (OSError, IndexError, ValueError):
+        return
+    progress(record["epoch"], epochs, "epoch", f"loss {record['loss']:.4g}")

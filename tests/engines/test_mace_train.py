@@ -1,0 +1,209 @@
+"""Training in a child process: its errors against ASE's calculator, exact continuation, refinement, failures."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.morse import MorsePotential
+
+from naglass_drv.dataset.frames import read_labelled, write_frames
+from naglass_drv.engines.mace.train import CHECKPOINT, PROGRESS, TrainingJob, model_elements, train
+from naglass_drv.errors import InputError, TaskFailed
+from naglass_drv.runtime.launch import run_child, scrubbed_environment
+
+E0 = {"Na": -5.0, "P": -180.0, "O": -430.0}
+OPTIONS = {
+    "channels": 4, "max_L": 0, "layers": 2, "correlation": 2, "r_max_A": 4.0, "zbl": True, "epochs": 4,
+    "learning_rate": 0.01, "batch_size": 4, "energy_weight": 1.0, "forces_weight": 100.0, "stress_weight": 100.0,
+    "threads": 1,
+}
+
+
+def labelled_frames(count: int, seed: int) -> list[Atoms]:
+    """Distorted cubic cells with the exact energies, forces and stresses of a Morse potential."""
+    rng = np.random.default_rng(seed)
+    frames = []
+    for number in range(count):
+        length = 5.6 * (1 + 0.02 * rng.normal())
+        sites = np.array([[i, j, k] for i in range(2) for j in range(2) for k in range(2)]) * length / 2
+        atoms = Atoms("Na2P2O4", sites + rng.normal(0, 0.12, (8, 3)), cell=[length] * 3, pbc=True)
+        atoms.calc = MorsePotential(epsilon=0.8, r0=2.7, rho0=4.0, rcut1=4.5, rcut2=5.5)
+        atoms.info |= {
+            "REF_energy": atoms.get_potential_energy() + sum(E0[element] for element in atoms.symbols),
+            "REF_stress": atoms.get_stress(voigt=False), "charge": 0, "multiplicity": 1, "level": "morse-1",
+            "group": f"g{number % 4}", "source": f"morse/{number}",
+        }
+        atoms.arrays["REF_forces"] = atoms.get_forces()
+        frames.append(atoms)
+    return frames
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("data")
+    paths = {"train": folder / "train.extxyz", "test": folder / "test.extxyz"}
+    write_frames(paths["train"], labelled_frames(12, 1))
+    write_frames(paths["test"], labelled_frames(4, 2))
+    return paths
+
+
+def job(data: dict[str, Path], start_model: Path | None = None, **options) -> TrainingJob:
+    return TrainingJob(
+        train=data["train"], test=data.get("test"), e0_eV=E0, options=OPTIONS | options, seed=3, level="morse-1",
+        start_model=start_model,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory) -> Path:
+    """Folder of a fit that nothing disturbed, made by a real child."""
+    folder = tmp_path_factory.mktemp("whole")
+    heard = []
+    train(job(data), folder, lambda argv, **o: run_child(argv, folder, **o), lambda *a: heard.append(a))
+    assert heard[-1][:3] == (4, 4, "epoch") and "loss" in heard[-1][3]
+    return folder
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Runs the child's main here: the same code, without the seconds that a new interpreter takes."""
+    import torch
+
+    from naglass_drv.engines.mace import train_child
+
+    def at(folder: Path):
+        def child(argv, **_):
+            monkeypatch.chdir(folder)
+            return train_child.main(Path(argv[-1]))
+
+        return child
+
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    yield at
+    torch.set_default_dtype(dtype)
+    torch.set_num_threads(threads)
+
+
+def arrays(model: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(model) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if name.endswith(".npy")}
+
+
+def test_errors_are_those_of_the_ase_calculator(whole, data):
+    from mace.calculators import MACECalculator
+
+    from naglass_drv.engines.mace.modelfile import load_portable
+
+    summary = json.loads((whole / "model.json").read_text())
+    calculator = MACECalculator(
+        models=[load_portable(whole / "model.portable")], device="cpu", default_dtype="float64"
+    )
+    for part in ("train", "test"):
+        energy, force, stress = [], [], []
+        for frame in read_labelled(data[part]):
+            frame.calc = calculator
+            energy.append((frame.get_potential_energy() - frame.info["REF_energy"]) / len(frame))
+            force.append(frame.get_forces() - frame.arrays["REF_forces"])
+            stress.append(frame.get_stress(voigt=False) - frame.info["REF_stress"])
+        found = summary["errors"][part]
+        expected = {
+            "energy_rmse_meV_per_atom": np.sqrt(np.mean(np.square(energy))),
+            "energy_mae_meV_per_atom": np.mean(np.abs(energy)),
+            "forces_rmse_meV_per_A": np.sqrt(np.mean(np.square(force))),
+            "forces_mae_meV_per_A": np.mean(np.abs(force)),
+            "stress_rmse_meV_per_A3": np.sqrt(np.mean(np.square(stress))),
+        }
+        for key, value in expected.items():
+            assert found[key] == pytest.approx(1e3 * value, rel=1e-9), key
+        phosphorus = np.array(force)[:, 2:4]
+        by_element = found["forces_rmse_meV_per_A_by_element"]
+        assert by_element["P"] == pytest.approx(1e3 * np.sqrt(np.mean(phosphorus**2)), rel=1e-9)
+        parity = np.load(whole / f"parity-{part}.npz")
+        difference = parity["forces_model_eV_per_A"] - parity["forces_label_eV_per_A"]
+        np.testing.assert_allclose(difference, np.concatenate(force), atol=1e-12)
+    assert summary["E0_eV"] == E0 and summary["level"] == "morse-1"
+
+
+def test_a_fit_leaves_a_model_an_export_and_nothing_else_that_is_large(whole):
+    names = {path.name for path in whole.iterdir()}
+    assert {"model.portable", "model.naglass", "model.json", "train.log"} <= names
+    assert CHECKPOINT not in names
+    assert model_elements(whole / "model.portable") == set(E0)
+    losses = [json.loads(line)["loss"] for line in (whole / PROGRESS).read_text().splitlines()]
+    assert len(losses) == 4 and losses[-1] < losses[0]
+
+
+def test_killed_in_the_middle_it_goes_on_to_the_same_model(whole, data, in_process, tmp_path):
+    first, second = tmp_path / "1", tmp_path / "2"
+    first.mkdir()
+    second.mkdir()
+
+    def killed(argv, *, env, log, on_poll):
+        with open(first / log, "wb") as output:
+            child = subprocess.Popen(
+                argv, cwd=first, env=scrubbed_environment() | env, stdout=output, stderr=output
+            )
+        deadline = time.monotonic() + 120
+        while not ((first / PROGRESS).exists() and (first / PROGRESS).read_text().count("\n") >= 2):
+            assert child.poll() is None and time.monotonic() < deadline
+            time.sleep(0.005)
+        os.kill(child.pid, signal.SIGKILL)
+        return child.wait()
+
+    with pytest.raises(TaskFailed, match="signal 9") as caught:
+        train(job(data), first, killed, lambda *a: None)
+    assert caught.value.failure == "CHILD_DIED" and caught.value.log == first / "train.log"
+    train(job(data), second, in_process(second), lambda *a: None, previous=first)
+    assert (second / PROGRESS).read_text().count("\n") <= 2, "epochs were done twice"
+    assert json.loads((second / "model.json").read_text())["epochs"] == 4
+    assert arrays(second / "model.portable") == arrays(whole / "model.portable")
+
+
+def test_refinement_keeps_e0_and_architecture_and_lowers_the_error(whole, data, in_process, tmp_path):
+    start = whole / "model.portable"
+    summary = train(job(data, start, epochs=8, channels=32), tmp_path, in_process(tmp_path), lambda *a: None)
+    before = json.loads((whole / "model.json").read_text())
+    assert summary["E0_eV"] == E0 and summary["parameters"] == before["parameters"]
+    assert summary["start_model_sha256"] == before["sha256"]["model.portable"]
+    for part in ("train", "test"):
+        key = "forces_rmse_meV_per_A"
+        assert summary["errors"][part][key] < 0.8 * before["errors"][part][key]
+
+
+def test_a_loss_that_is_not_finite_is_named(data, in_process, tmp_path):
+    frames = read_labelled(data["train"])
+    frames[5].arrays["REF_forces"][0, 0] = 1e200
+    write_frames(tmp_path / "huge.extxyz", frames)
+    with pytest.raises(TaskFailed, match=r"the loss is (inf|nan) at epoch 1, batch \d of 3") as caught:
+        train(job({"train": tmp_path / "huge.extxyz"}), tmp_path, in_process(tmp_path), lambda *a: None)
+    assert caught.value.failure == "LOSS_NOT_FINITE"
+    assert not list(tmp_path.glob("model*"))
+
+
+def test_a_start_model_of_another_level_or_without_an_element_is_refused(whole, data, in_process, tmp_path):
+    start = whole / "model.portable"
+    other = TrainingJob(data["train"], None, E0 | {"P": -179.0}, OPTIONS, 3, "morse-1", start)
+    with pytest.raises(InputError, match="E0 of element 15 is -180.0000 eV .* different levels"):
+        train(other, tmp_path, in_process(tmp_path), lambda *a: None)
+    more = TrainingJob(data["train"], None, E0 | {"V": -900.0}, OPTIONS, 3, "morse-1", start)
+    with pytest.raises(InputError, match="element 23"):
+        train(more, tmp_path, in_process(tmp_path), lambda *a: None)
+    (tmp_path / "no.mace").write_bytes(b"not a model")
+    with pytest.raises(InputError, match="no.mace"):
+        model_elements(tmp_path / "no.mace")
+
+
+def test_learning_rate_rises_once_and_falls_to_a_hundredth():
+    from naglass_drv.engines.mace.fit import learning_rate
+
+    rates = np.array([learning_rate(step, 10, 200, 0.02) for step in range(200)])
+    assert rates.argmax() in (9, 10) and rates.max() == pytest.approx(0.02)
+    assert (np.diff(rates[:10]) > 0).all() and (np.diff(rates[10:]) < 0).all()
+    assert rates[-1] == pytest.approx(0.0002, rel=0.02)
