@@ -1,1 +1,1 @@
-"""MACE models: portable files, split export, training as a child process."""
+"""MACE models: portable files, export for ``pair_style mace``, training. Nothing here imports torch on import."""

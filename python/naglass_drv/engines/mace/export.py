@@ -1,0 +1,228 @@
+"""Cut a MACE model into the archive that LAMMPS' ``pair_style mace`` reads (``X.naglass``)."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import json
+import os
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import __version__
+from ...errors import InputError
+from .modelfile import default_dtype, import_torch, load_model, torch_dtype, versions
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = "naglass-mace"
+FORMAT_VERSION = 1
+
+_INTERACTIONS = frozenset({
+    "RealAgnosticInteractionBlock",
+    "RealAgnosticResidualInteractionBlock",
+    "RealAgnosticDensityInteractionBlock",
+    "RealAgnosticDensityResidualInteractionBlock",
+})
+# every class that may occur below the model: what is not here is refused by its name
+_KNOWN_BLOCKS = _INTERACTIONS | {
+    "MACE", "ScaleShiftMACE", "LinearNodeEmbeddingBlock", "RadialEmbeddingBlock", "BesselBasis",
+    "GaussianBasis", "ChebychevBasis", "PolynomialCutoff", "AgnesiTransform", "SoftTransform", "ZBLBasis",
+    "AtomicEnergiesBlock", "EquivariantProductBasisBlock", "SymmetricContraction", "Contraction",
+    "LinearReadoutBlock", "NonLinearReadoutBlock", "NonLinearBiasReadoutBlock", "ScaleShiftBlock",
+    "reshape_irreps", "Linear", "TensorProduct", "FullyConnectedTensorProduct", "FullyConnectedNet", "_Layer",
+    "SphericalHarmonics", "Activation", "normalize2mom", "ModuleList", "ParameterList",
+    "RecursiveScriptModule", "GraphModule", "GraphModuleImpl",
+}
+
+
+@dataclass(frozen=True)
+class _Head:
+    """One training head: its place among the heads, energies per element and the linear map of its readout."""
+
+    name: str
+    index: int
+    atomic_energies: list[float]
+    scale: float
+    shift: float
+
+
+def export_model(
+    model_path: str | Path,
+    out_path: str | Path,
+    *,
+    head: str | None = None,
+    dtype: str = "float64",
+    trust: bool = False,
+) -> Path:
+    """Export a MACE model for ``pair_style mace``.
+
+    Parameters: `model_path`, a portable model or (with ``trust=True``) a pickled mace-torch ``.model``;
+    `out_path`, the archive to write; `head`, which training head to keep, needed if there are several;
+    `dtype`, ``float64`` or ``float32``, the precision of the archived weights. Energies in eV, lengths in Å.
+
+    Returns the archive's path. Raises InputError, by name, for any block that is not handled exactly.
+    """
+    model = load_model(model_path, trust=trust)
+    return export_module(model, out_path, head=head, dtype=dtype, source=Path(model_path).name)
+
+
+def export_module(
+    model: torch.nn.Module,
+    out_path: str | Path,
+    *,
+    head: str | None = None,
+    dtype: str = "float64",
+    source: str = "",
+) -> Path:
+    """As `export_model`, for a model in memory; the model itself is left untouched."""
+    check_supported(model)
+    chosen = _choose_head(model, head)
+    with default_dtype(dtype):
+        model = copy.deepcopy(model).cpu().to(torch_dtype(dtype)).eval()
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        table, weights = _flat_weights(model)
+        layers = [_layer_facts(block) for block in model.interactions]
+        pieces = _compile_pieces(model, chosen)
+    meta = _metadata(model, chosen, layers, dtype=dtype, source=source)
+    meta["weights"] = table
+    meta["sha256"] = hashlib.sha256(json.dumps(meta, sort_keys=True).encode() + weights).hexdigest()
+    meta["versions"] = {"naglass": __version__, **versions()}
+    return _write(Path(out_path), meta, pieces, weights)
+
+
+def check_supported(model: torch.nn.Module) -> None:
+    """Raise InputError naming every block of the model that the export does not handle exactly."""
+    kind = type(model).__name__
+    if kind not in ("MACE", "ScaleShiftMACE"):
+        raise InputError(f"{kind}: not a model this export handles (MACE, ScaleShiftMACE)")
+    unknown = sorted({type(m).__name__ for m in model.modules()} - _KNOWN_BLOCKS)
+    if unknown:
+        raise InputError(f"model block {', '.join(unknown)}: not handled by the export; nothing was written")
+    for name in ("joint_embedding", "embedding_readout"):
+        if hasattr(model, name):
+            raise InputError(f"model block {name}: not handled by the export; nothing was written")
+    configs = [getattr(block, "cueq_config", None) for block in (*model.interactions, *model.products)]
+    if any(config is not None and config.enabled for config in configs):
+        raise InputError("cuequivariance layout: convert the model with mace_cueq_to_e3nn first")
+
+
+def _choose_head(model: torch.nn.Module, name: str | None) -> _Head:
+    import torch
+
+    heads = list(getattr(model, "heads", None) or ["Default"])
+    if name is None and len(heads) > 1:
+        raise InputError(f"the model has several heads, choose one of: {', '.join(heads)}")
+    if name is not None and name not in heads:
+        raise InputError(f"head {name!r}: the model has {', '.join(heads)}")
+    index = 0 if name is None else heads.index(name)
+    energies = torch.atleast_2d(model.atomic_energies_fn.atomic_energies)[index].double().tolist()
+    scale, shift = 1.0, 0.0
+    if hasattr(model, "scale_shift"):
+        scale = float(torch.atleast_1d(model.scale_shift.scale)[index])
+        shift = float(torch.atleast_1d(model.scale_shift.shift)[index])
+    return _Head(heads[index], index, energies, scale, shift)
+
+
+def _compile_pieces(model: torch.nn.Module, head: _Head) -> dict[str, bytes]:
+    """Serialised TorchScript by archive name; takes the model apart."""
+    from .pieces import EdgePiece, PostPiece, PrePiece
+
+    cutoff_apart = not getattr(model, "apply_cutoff", True)
+    count = len(model.interactions)
+    pieces = {"edge": EdgePiece(model, head.scale)}
+    for i, (interaction, product) in enumerate(zip(model.interactions, model.products)):
+        pieces[f"pre_{i}"] = PrePiece(interaction, model.node_embedding if i == 0 else None)
+        pieces[f"post_{i}"] = PostPiece(
+            interaction,
+            product,
+            _readout(model, i, count),
+            cutoff_apart=cutoff_apart,
+            scale=head.scale,
+            head=head.index,
+        )
+    return {name: _serialise(piece) for name, piece in pieces.items()}
+
+
+def _readout(model: torch.nn.Module, layer: int, count: int) -> torch.nn.Module | None:
+    if len(model.readouts) == 1:
+        return model.readouts[0] if layer == count - 1 else None
+    return model.readouts[layer]
+
+
+def _serialise(piece: torch.nn.Module) -> bytes:
+    from e3nn.util.jit import compile as compile_module
+
+    torch = import_torch()
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # TorchScript announces its own deprecation for every submodule
+        warnings.simplefilter("ignore")
+        torch.jit.save(compile_module(piece.eval()), buffer)
+    return buffer.getvalue()
+
+
+def _layer_facts(interaction: torch.nn.Module) -> dict[str, Any]:
+    return {
+        "block": type(interaction).__name__,
+        "up_width": int(interaction.linear_up.irreps_out.dim),
+        "up_irreps": str(interaction.linear_up.irreps_out),
+        "node_irreps": str(interaction.hidden_irreps),
+        "avg_num_neighbors": float(interaction.avg_num_neighbors),
+    }
+
+
+def _flat_weights(model: torch.nn.Module) -> tuple[list[dict[str, Any]], bytes]:
+    """All parameters and buffers of the model, one after another, with a table of name, shape and offset."""
+    table, chunks, offset = [], [], 0
+    for name, tensor in model.state_dict().items():
+        array = np.ascontiguousarray(tensor.detach().cpu().numpy())
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        table.append({"name": name, "shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch."),
+                      "offset": offset})
+        chunks.append(array.tobytes())
+        offset += array.nbytes
+    return table, b"".join(chunks)
+
+
+def _metadata(
+    model: torch.nn.Module, head: _Head, layers: list[dict[str, Any]], *, dtype: str, source: str
+) -> dict[str, Any]:
+    from ase.data import chemical_symbols
+
+    numbers = [int(z) for z in model.atomic_numbers]
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "source": source,
+        "elements": [chemical_symbols[z] for z in numbers],
+        "atomic_numbers": numbers,
+        "r_max": float(model.r_max),
+        "dtype": dtype,
+        "head": head.name,
+        "atomic_energies": head.atomic_energies,
+        "energy_scale": head.scale,
+        "energy_shift": head.shift,
+        "pair_repulsion": hasattr(model, "pair_repulsion_fn"),
+        "layers": layers,
+    }
+
+
+def _write(path: Path, meta: dict[str, Any], pieces: dict[str, bytes], weights: bytes) -> Path:
+    part = path.with_name(path.name + ".part")
+    # stored, not deflated: the reader in the pair style needs no decompression library
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("metadata.json", json.dumps(meta, indent=1))
+        for name, data in pieces.items():
+            archive.writestr(f"pieces/{name}.pt", data)
+        archive.writestr("weights.bin", weights)
+    os.replace(part, path)
+    return path

@@ -1,0 +1,203 @@
+"""The TorchScript pieces into which a MACE model is cut for LAMMPS (imports torch).
+
+The cut follows Batatia et al., NeurIPS 2022 (arXiv:2206.07697), Eqs. 7-12: per layer, the features that travel
+along the edges are ``up = linear_up(h)``, so ``up`` is what neighbouring ranks have to exchange. Between two
+exchanges everything is local to a rank:
+
+- ``EdgePiece``: edge vectors -> spherical harmonics, radial features, pair repulsion per edge;
+- ``PrePiece``: node features h -> ``up`` and the self-connection ``sc``;
+- ``PostPiece``: ``up`` of all senders -> message, product basis, new h and the layer's node energy.
+
+Shapes: E edges, N receiving nodes, M rows of ``up`` (owned and ghost atoms), Z elements.
+"""
+
+from typing import Optional, Tuple
+
+import torch
+from e3nn.util.jit import compile_mode
+
+COULOMB_EV_A = 14.3996  # e^2/(4 pi eps0) in eV Å as mace-torch rounds it: its models were fitted with this value
+BOHR_A = 0.529
+
+
+@compile_mode("script")
+class PairRepulsion(torch.nn.Module):
+    """Screened nuclear repulsion per directed edge, half of the pair's energy each (eV).
+
+    Universal screening of Ziegler, Biersack and Littmark (1985), switched off at the sum of covalent radii by
+    the polynomial of Gasteiger et al. (arXiv:2003.03123, Eq. 8). Parameters come from the model's own block.
+    """
+
+    def __init__(self, zbl: torch.nn.Module, atomic_numbers: torch.Tensor, scale: float):
+        super().__init__()
+        z = atomic_numbers.to(torch.int64)
+        power = torch.pow(z, zbl.a_exp)
+        length = zbl.a_prefactor * BOHR_A / (power[:, None] + power[None, :])
+        radius = zbl.covalent_radii[z]
+        dtype = zbl.covalent_radii.dtype
+        self.register_buffer("length", length.detach().to(dtype).flatten())
+        self.register_buffer("cutoff", (radius[:, None] + radius[None, :]).flatten())
+        self.register_buffer("strength", (scale * COULOMB_EV_A * z[:, None] * z[None, :]).to(dtype).flatten())
+        self.register_buffer("weights", zbl.c.clone())
+        self.register_buffer("rates", torch.tensor([-3.2, -0.9423, -0.4028, -0.2016], dtype=dtype))
+        self.num_elements = len(z)
+        self.p = int(zbl.p)
+
+    def forward(self, r: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        pair = first * self.num_elements + second
+        x = r.squeeze(-1)
+        screening = torch.exp((x / self.length[pair])[:, None] * self.rates) @ self.weights
+        u = x / self.cutoff[pair]
+        p = self.p
+        envelope = 1.0 - u**p * (0.5 * (p + 1) * (p + 2) - p * (p + 2) * u + 0.5 * p * (p + 1) * u * u)
+        return 0.5 * self.strength[pair] / x * screening * envelope * (u < 1.0)
+
+
+@compile_mode("script")
+class EdgePiece(torch.nn.Module):
+    """(vectors E×3 Å, sender and receiver elements E) -> harmonics E×(l_max+1)², radial E×n, energy E (eV).
+
+    Vectors point from sender to receiver. Where the model applies its cutoff to the weights rather than to the
+    radial basis, the cutoff is the last radial column. Energy has length 0 without pair repulsion.
+    """
+
+    repels: torch.jit.Final[bool]
+
+    def __init__(self, model: torch.nn.Module, scale: float):
+        super().__init__()
+        self.spherical_harmonics = model.spherical_harmonics
+        self.radial_embedding = model.radial_embedding
+        self.register_buffer("atomic_numbers", model.atomic_numbers)
+        dtype = model.atomic_energies_fn.atomic_energies.dtype
+        self.register_buffer("one_hot", torch.eye(len(model.atomic_numbers), dtype=dtype))
+        self.repels = hasattr(model, "pair_repulsion_fn")
+        self.pair_repulsion = (
+            PairRepulsion(model.pair_repulsion_fn, model.atomic_numbers, scale) if self.repels else None
+        )
+
+    def forward(
+        self, vectors: torch.Tensor, sender: torch.Tensor, receiver: torch.Tensor
+    ) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        lengths = torch.linalg.norm(vectors, dim=1, keepdim=True)
+        harmonics = self.spherical_harmonics(vectors)
+        # the radial block sees elements as its nodes: an edge only needs the elements at its ends
+        edge_index = torch.stack([sender, receiver])
+        radial, cutoff = self.radial_embedding(lengths, self.one_hot, edge_index, self.atomic_numbers)
+        if cutoff is not None:
+            radial = torch.cat([radial, cutoff], dim=1)
+        if self.repels:
+            energy = self.pair_repulsion(lengths, sender, receiver)
+        else:
+            energy = vectors.new_zeros(0)
+        return harmonics, radial, energy
+
+
+@compile_mode("script")
+class PrePiece(torch.nn.Module):
+    """(node features N×F, element one-hot N×Z) -> ``up`` N×C, which is exchanged, and ``sc`` N×S, which is not.
+
+    The first layer's features are the element embedding, so its piece takes the one-hot twice. S is 0 for blocks
+    without a residual self-connection.
+    """
+
+    embeds: torch.jit.Final[bool]
+    residual: torch.jit.Final[bool]
+
+    def __init__(self, interaction: torch.nn.Module, embedding: Optional[torch.nn.Module]):
+        super().__init__()
+        self.embeds = embedding is not None
+        self.embedding = embedding
+        self.residual = "Residual" in type(interaction).__name__
+        self.linear_up = interaction.linear_up
+        self.skip_tp = interaction.skip_tp if self.residual else None
+
+    def forward(self, features: torch.Tensor, node_attrs: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        if self.embeds:
+            features = self.embedding(node_attrs)
+        up = self.linear_up(features)
+        if self.residual:
+            sc = self.skip_tp(features, node_attrs)
+        else:
+            sc = features.new_zeros(features.shape[0], 0)
+        return up, sc
+
+
+@compile_mode("script")
+class PostPiece(torch.nn.Module):
+    """One layer after the exchange.
+
+    (``up`` M×C, sender rows E, receiver nodes E, harmonics, radial, one-hot N×Z, ``sc`` N×S)
+    -> (new node features N×F, this layer's node energy N in eV, zeros where the layer has no readout).
+    """
+
+    residual: torch.jit.Final[bool]
+    density: torch.jit.Final[bool]
+    cutoff_apart: torch.jit.Final[bool]
+    reads: torch.jit.Final[bool]
+    head: torch.jit.Final[int]
+
+    def __init__(
+        self,
+        interaction: torch.nn.Module,
+        product: torch.nn.Module,
+        readout: Optional[torch.nn.Module],
+        *,
+        cutoff_apart: bool,
+        scale: float,
+        head: int,
+    ):
+        super().__init__()
+        kind = type(interaction).__name__
+        self.residual = "Residual" in kind
+        self.density = "Density" in kind
+        self.cutoff_apart = cutoff_apart
+        self.conv_tp_weights = interaction.conv_tp_weights
+        self.conv_tp = interaction.conv_tp
+        self.density_fn = interaction.density_fn if self.density else None
+        self.linear = interaction.linear
+        self.skip_tp = None if self.residual else interaction.skip_tp
+        self.reshape = interaction.reshape
+        self.avg_num_neighbors = float(interaction.avg_num_neighbors)
+        self.product = product
+        self.reads = readout is not None
+        self.readout = readout
+        self.scale = float(scale)
+        self.head = head
+
+    def forward(
+        self,
+        up: torch.Tensor,
+        sender: torch.Tensor,
+        receiver: torch.Tensor,
+        harmonics: torch.Tensor,
+        radial: torch.Tensor,
+        node_attrs: torch.Tensor,
+        sc: torch.Tensor,
+    ) -> Tuple[torch.Tensor, torch.Tensor]:
+        features = radial[:, :-1] if self.cutoff_apart else radial
+        weights = self.conv_tp_weights(features)
+        if self.cutoff_apart:
+            weights = weights * radial[:, -1:]
+        num_nodes = node_attrs.shape[0]
+        edges = self.conv_tp(up.index_select(0, sender), harmonics, weights)
+        message = edges.new_zeros(num_nodes, edges.shape[1]).index_add(0, receiver, edges)
+        if self.density:
+            edge_density = torch.tanh(self.density_fn(features) ** 2)
+            if self.cutoff_apart:
+                edge_density = edge_density * radial[:, -1:]
+            density = edge_density.new_zeros(num_nodes, 1).index_add(0, receiver, edge_density)
+            message = self.linear(message) / (density + 1)
+        else:
+            message = self.linear(message) / self.avg_num_neighbors
+        self_connection: Optional[torch.Tensor] = None
+        if self.residual:
+            self_connection = sc
+        else:
+            message = self.skip_tp(message, node_attrs)
+        node_features = self.product(self.reshape(message), self_connection, node_attrs)
+        if self.reads:
+            heads = torch.full([num_nodes], self.head, dtype=torch.int64, device=up.device)
+            energy = self.scale * self.readout(node_features, heads)[:, self.head]
+        else:
+            energy = node_features.new_zeros(num_nodes)
+        return node_features, energy

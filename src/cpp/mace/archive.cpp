@@ -1,0 +1,126 @@
+#include "archive.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <stdexcept>
+
+#include "json.hpp"
+
+namespace naglass::mace {
+namespace {
+
+// Layout of the records: PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
+constexpr std::uint32_t end_signature = 0x06054b50, central_signature = 0x02014b50, local_signature = 0x04034b50;
+constexpr std::size_t end_size = 22, central_size = 46, local_size = 30, max_comment = 65535;
+constexpr int format_version = 1;
+
+[[noreturn]] void corrupt(const std::string &why) { throw std::runtime_error("not a naglass model, or damaged: " + why); }
+
+std::string_view slice(std::string_view bytes, std::size_t offset, std::size_t size)
+{
+  if (offset > bytes.size() || size > bytes.size() - offset) corrupt("a record lies outside the file");
+  return bytes.substr(offset, size);
+}
+
+std::uint32_t little_endian(std::string_view bytes, std::size_t offset, int width)
+{
+  const auto field = slice(bytes, offset, static_cast<std::size_t>(width));
+  std::uint32_t value = 0;
+  for (int k = width - 1; k >= 0; --k) value = value << 8 | static_cast<unsigned char>(field[static_cast<std::size_t>(k)]);
+  return value;
+}
+
+std::array<std::uint32_t, 256> crc_table()
+{
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t n = 0; n < 256; ++n) {
+    std::uint32_t c = n;
+    for (int k = 0; k < 8; ++k) c = c & 1 ? 0xedb88320u ^ (c >> 1) : c >> 1;
+    table[n] = c;
+  }
+  return table;
+}
+
+std::uint32_t crc32(std::string_view data)
+{
+  static const auto table = crc_table();
+  std::uint32_t c = 0xffffffffu;
+  for (const char byte : data) c = table[(c ^ static_cast<unsigned char>(byte)) & 0xff] ^ (c >> 8);
+  return c ^ 0xffffffffu;
+}
+
+std::size_t find_end_record(std::string_view bytes)
+{
+  if (bytes.size() < end_size) corrupt("the file has " + std::to_string(bytes.size()) + " bytes");
+  const std::size_t last = bytes.size() - end_size, first = last - std::min(last, max_comment);
+  for (std::size_t at = last + 1; at-- > first;)
+    if (little_endian(bytes, at, 4) == end_signature) return at;
+  corrupt("no zip directory; the file may be cut short");
+}
+
+std::vector<double> numbers(const Json &json)
+{
+  std::vector<double> out;
+  for (const auto &item : json.array()) out.push_back(item.number());
+  return out;
+}
+
+}  // namespace
+
+Archive::Archive(std::string bytes) : bytes_(std::move(bytes))
+{
+  read_directory();
+  read_metadata();
+}
+
+std::string_view Archive::entry(std::string_view name) const
+{
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) corrupt("no entry " + std::string(name));
+  return found->second;
+}
+
+void Archive::read_directory()
+{
+  const std::string_view all = bytes_;
+  const std::size_t end = find_end_record(all);
+  const std::uint32_t count = little_endian(all, end + 10, 2);
+  std::size_t at = little_endian(all, end + 16, 4);
+  for (std::uint32_t k = 0; k < count; ++k) {
+    if (little_endian(all, at, 4) != central_signature) corrupt("bad zip directory");
+    const std::size_t name_size = little_endian(all, at + 28, 2), size = little_endian(all, at + 20, 4);
+    const std::string name(slice(all, at + central_size, name_size));
+    const std::size_t local = little_endian(all, at + 42, 4);
+    if (little_endian(all, at + 10, 2) != 0) corrupt(name + " is compressed; this reader takes stored entries");
+    if (little_endian(all, local, 4) != local_signature) corrupt("bad header of " + name);
+    const std::size_t skip = little_endian(all, local + 26, 2) + little_endian(all, local + 28, 2);
+    const auto data = slice(all, local + local_size + skip, size);
+    if (crc32(data) != little_endian(all, at + 16, 4)) corrupt("checksum of " + name + " is wrong");
+    entries_.insert_or_assign(name, data);
+    at += central_size + name_size + little_endian(all, at + 30, 2) + little_endian(all, at + 32, 2);
+  }
+}
+
+void Archive::read_metadata()
+{
+  const Json meta = Json::parse(entry("metadata.json"));
+  if (meta.at("format").text() != "naglass-mace") corrupt("its format is '" + meta.at("format").text() + "'");
+  if (const int version = meta.at("format_version").integer(); version != format_version)
+    throw std::runtime_error("archive format version " + std::to_string(version) + ", this pair style reads version " +
+                             std::to_string(format_version) + ": export the model again with this naglass");
+  for (const auto &item : meta.at("elements").array()) metadata_.elements.push_back(item.text());
+  metadata_.atomic_energies = numbers(meta.at("atomic_energies"));
+  const double shift = meta.at("energy_shift").number();
+  for (double &energy : metadata_.atomic_energies) energy += shift;
+  for (const auto &layer : meta.at("layers").array()) metadata_.up_widths.push_back(layer.at("up_width").integer());
+  metadata_.r_max = meta.at("r_max").number();
+  metadata_.dtype = meta.at("dtype").text();
+  metadata_.head = meta.at("head").text();
+  metadata_.sha256 = meta.at("sha256").text();
+  if (metadata_.elements.empty() || metadata_.elements.size() != metadata_.atomic_energies.size() ||
+      metadata_.up_widths.empty() || !(metadata_.r_max > 0))
+    corrupt("metadata.json contradicts itself");
+}
+
+}  // namespace naglass::mace

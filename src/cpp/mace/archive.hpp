@@ -1,0 +1,42 @@
+// The model archive: a zip file of stored (not compressed) entries, written by naglass_drv.engines.mace.export.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace naglass::mace {
+
+/// What the pair style needs to know about a model. Energies in eV, lengths in Å.
+struct Metadata {
+  std::vector<std::string> elements;
+  std::vector<double> atomic_energies;  // per element, the model's energy shift included, always double precision
+  std::vector<int> up_widths;           // per layer, columns of the features that travel along edges
+  double r_max = 0;
+  std::string dtype, head, sha256;
+};
+
+/// A model archive in memory. The constructor checks the zip structure, every CRC-32 and the format version, and
+/// throws std::runtime_error with one sentence on what is wrong.
+class Archive {
+ public:
+  explicit Archive(std::string bytes);
+  Archive(const Archive &) = delete;
+  Archive &operator=(const Archive &) = delete;
+
+  const Metadata &metadata() const { return metadata_; }
+
+  /// Content of an entry, valid as long as the archive; throws if there is no such entry.
+  std::string_view entry(std::string_view name) const;
+
+ private:
+  void read_directory();
+  void read_metadata();
+
+  std::string bytes_;
+  std::map<std::string, std::string_view, std::less<>> entries_;
+  Metadata metadata_;
+};
+
+}  // namespace naglass::mace

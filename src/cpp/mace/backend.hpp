@@ -1,0 +1,61 @@
+// What evaluates a MACE model. The pair style knows this interface only; libtorch is one implementation. Plain data
+// crosses it, so that both sides may live in different shared libraries.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace naglass::mace {
+
+/// One rank's share of the graph. A row is an atom this rank knows (owned first, then ghosts), a node is a row whose
+/// energy this rank computes. Edges run from a sender row to a receiver node.
+struct Graph {
+  std::span<const double> vectors;            // 3 per edge, Å, receiver minus sender
+  std::span<const std::int64_t> sender;       // per edge, a row
+  std::span<const std::int64_t> receiver;     // per edge, a node
+  std::span<const std::int64_t> row_element;  // per row, index into the model's elements
+  std::span<const std::int64_t> node_row;     // per node, a row
+};
+
+/// What a backend computes, without the energies of isolated atoms.
+struct Output {
+  std::span<double> node_energy;    // per node, eV
+  std::span<double> edge_gradient;  // 3 per edge, eV/Å, dE/dvector of the whole system's energy E
+};
+
+/// Moves features between ranks. Arrays hold `width` columns for every row, row by row. All ranks call the same
+/// sequence, also those without nodes.
+class GhostExchange {
+ public:
+  /// Copies the owners' rows to their ghosts on all ranks.
+  virtual void forward(double *rows, int width) = 0;
+  /// Adds the ghosts' rows on all ranks to their owners'.
+  virtual void reverse(double *rows, int width) = 0;
+
+ protected:
+  ~GhostExchange() = default;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  /// Throws an exception derived from std::exception on failure.
+  virtual void compute(const Graph &graph, GhostExchange &exchange, const Output &output) = 0;
+};
+
+/// The pieces of a model as they lie in the archive; the bytes need to live during the backend's construction only.
+struct ModelPieces {
+  struct Layer {
+    std::string_view pre, post;
+    int up_width;
+  };
+  std::string_view edge;
+  std::vector<Layer> layers;
+  int elements;
+  bool single_precision;
+};
+
+}  // namespace naglass::mace

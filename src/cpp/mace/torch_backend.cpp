@@ -1,0 +1,258 @@
+// The libtorch backend: runs the TorchScript pieces and takes one vector-Jacobian product per piece.
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+#include <malloc.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <sstream>
+
+#include "backend.hpp"
+
+namespace naglass::mace {
+namespace {
+
+using at::Tensor;
+using TensorList = std::vector<Tensor>;
+
+torch::jit::Module load_piece(std::string_view bytes, at::ScalarType dtype)
+{
+  std::istringstream stream{std::string(bytes)};
+  auto piece = torch::jit::load(stream, at::kCPU);
+  piece.to(dtype);
+  piece.eval();
+  return torch::jit::freeze(piece);
+}
+
+TensorList call(torch::jit::Module &piece, const TensorList &inputs)
+{
+  const auto out = piece.forward({inputs.begin(), inputs.end()}).toTuple();
+  TensorList tensors;
+  for (const auto &element : out->elements()) tensors.push_back(element.toTensor());
+  return tensors;
+}
+
+Tensor leaf(const Tensor &tensor) { return tensor.detach().requires_grad_(); }
+
+// Vector-Jacobian product; outputs that do not depend on any input are left out, missing gradients are zero.
+TensorList pull_back(const TensorList &outputs, const TensorList &gradients, const TensorList &inputs)
+{
+  TensorList connected, cotangents;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    if (!outputs[k].requires_grad()) continue;
+    connected.push_back(outputs[k]);
+    cotangents.push_back(gradients[k]);
+  }
+  TensorList result(inputs.size());
+  if (!connected.empty())
+    result = torch::autograd::grad(connected, inputs, cotangents, /*retain_graph=*/false, /*create_graph=*/false,
+                                   /*allow_unused=*/true);
+  for (std::size_t k = 0; k < inputs.size(); ++k)
+    if (!result[k].defined()) result[k] = at::zeros_like(inputs[k]);
+  return result;
+}
+
+Tensor wrap(std::span<const std::int64_t> values)
+{
+  return at::from_blob(const_cast<std::int64_t *>(values.data()), {static_cast<std::int64_t>(values.size())}, at::kLong);
+}
+
+void copy_out(const Tensor &tensor, std::span<double> target)
+{
+  at::from_blob(target.data(), tensor.sizes(), at::kDouble).copy_(tensor);
+}
+
+class TorchBackend final : public Backend {
+ public:
+  TorchBackend(const ModelPieces &pieces, int threads);
+  void compute(const Graph &graph, GhostExchange &exchange, const Output &output) override;
+
+ private:
+  struct Layer {
+    torch::jit::Module pre, post;
+    int up_width;
+  };
+  // what one layer leaves behind for the way back
+  struct Tape {
+    Tensor up, sc, energy, next_up, next_sc;
+  };
+  struct Inputs {
+    Tensor vectors, sender, receiver, sender_element, node_row, node_element, node_attrs;
+    std::int64_t rows;
+  };
+
+  Inputs prepare(const Graph &graph) const;
+  Tape run_layer(std::size_t index, const Inputs &in, const Tensor &up, const Tensor &sc, const TensorList &edge);
+  Tensor send_to_ghosts(const Tensor &node_values, const Inputs &in, GhostExchange &exchange) const;
+  Tensor collect_from_ghosts(const Tensor &row_values, const Inputs &in, GhostExchange &exchange) const;
+  TensorList forward(const Inputs &in, GhostExchange &exchange, const TensorList &edge, std::vector<Tape> &tapes);
+  TensorList backward(const Inputs &in, GhostExchange &exchange, const TensorList &edge, std::vector<Tape> &tapes);
+  void exchange_only(const Graph &graph, GhostExchange &exchange) const;
+
+  at::ScalarType dtype_;
+  torch::jit::Module edge_;
+  std::vector<Layer> layers_;
+  Tensor one_hot_;   // elements × elements
+  Tensor first_up_;  // elements × width: the first layer's features depend on the element alone
+  Tensor first_sc_;
+};
+
+TorchBackend::TorchBackend(const ModelPieces &pieces, int threads) : dtype_(pieces.single_precision ? at::kFloat : at::kDouble)
+{
+  at::set_num_threads(threads);
+  // the profiling executor recompiles whenever the number of edges changes
+  torch::jit::getProfilingMode() = false;
+  torch::jit::getExecutorMode() = false;
+  // without these glibc hands the large tensors back to the system at every step
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 64 << 20);
+  edge_ = load_piece(pieces.edge, dtype_);
+  for (const auto &layer : pieces.layers)
+    layers_.push_back({load_piece(layer.pre, dtype_), load_piece(layer.post, dtype_), layer.up_width});
+  one_hot_ = at::eye(pieces.elements, dtype_);
+  const auto first = call(layers_.front().pre, {one_hot_, one_hot_});
+  first_up_ = first[0].detach();
+  first_sc_ = first[1].detach();
+}
+
+void TorchBackend::compute(const Graph &graph, GhostExchange &exchange, const Output &output)
+{
+  // the symmetric contraction of MACE fails on zero nodes; neighbours still wait for this rank's exchanges
+  if (graph.node_row.empty()) return exchange_only(graph, exchange);
+  const at::AutoGradMode with_gradients(true);
+  const Inputs in = prepare(graph);
+  const Tensor receiver_element = in.node_element.index_select(0, in.receiver);
+  const TensorList on_edges = call(edge_, {in.vectors, in.sender_element, receiver_element});
+  const TensorList edge = {leaf(on_edges[0]), leaf(on_edges[1])};
+  std::vector<Tape> tapes;
+  const TensorList energies = forward(in, exchange, edge, tapes);
+  TensorList gradients = backward(in, exchange, edge, tapes);
+
+  Tensor energy = energies[0].detach().to(at::kDouble);
+  for (std::size_t k = 1; k < energies.size(); ++k) energy = energy.add(energies[k].detach());
+  if (on_edges[2].numel() > 0) energy = energy.index_add(0, in.receiver, on_edges[2].detach().to(at::kDouble));
+  gradients.push_back(at::ones_like(on_edges[2]));
+  copy_out(energy, output.node_energy);
+  copy_out(pull_back(on_edges, gradients, {in.vectors})[0], output.edge_gradient);
+}
+
+TorchBackend::Inputs TorchBackend::prepare(const Graph &graph) const
+{
+  Inputs in;
+  const auto edges = static_cast<std::int64_t>(graph.sender.size());
+  in.vectors = leaf(at::from_blob(const_cast<double *>(graph.vectors.data()), {edges, 3}, at::kDouble).to(dtype_));
+  in.sender = wrap(graph.sender);
+  in.receiver = wrap(graph.receiver);
+  in.node_row = wrap(graph.node_row);
+  const Tensor element = wrap(graph.row_element);
+  in.rows = element.size(0);
+  in.sender_element = element.index_select(0, in.sender);
+  in.node_element = element.index_select(0, in.node_row);
+  in.node_attrs = one_hot_.index_select(0, in.node_element);
+  return in;
+}
+
+TensorList TorchBackend::forward(const Inputs &in, GhostExchange &exchange, const TensorList &edge, std::vector<Tape> &tapes)
+{
+  TensorList energies;
+  Tensor up = first_up_;
+  Tensor sc = first_sc_.index_select(0, in.node_element);
+  for (std::size_t k = 0; k < layers_.size(); ++k) {
+    tapes.push_back(run_layer(k, in, up, sc, edge));
+    const Tape &tape = tapes.back();
+    energies.push_back(tape.energy);
+    if (k + 1 == layers_.size()) break;
+    up = leaf(send_to_ghosts(tape.next_up.detach(), in, exchange));
+    sc = leaf(tape.next_sc);
+  }
+  return energies;
+}
+
+TorchBackend::Tape TorchBackend::run_layer(std::size_t index, const Inputs &in, const Tensor &up, const Tensor &sc,
+                                           const TensorList &edge)
+{
+  // the first layer's rows are elements, so that it needs no exchange
+  const Tensor &sender = index == 0 ? in.sender_element : in.sender;
+  const auto out = call(layers_[index].post, {up, sender, in.receiver, edge[0], edge[1], in.node_attrs, sc});
+  Tape tape{up, sc, out[1], {}, {}};
+  if (index + 1 < layers_.size()) {
+    const auto next = call(layers_[index + 1].pre, {out[0], in.node_attrs});
+    tape.next_up = next[0];
+    tape.next_sc = next[1];
+  }
+  return tape;
+}
+
+// Gradients of the total energy with respect to the edge piece's harmonics and radial features.
+TensorList TorchBackend::backward(const Inputs &in, GhostExchange &exchange, const TensorList &edge, std::vector<Tape> &tapes)
+{
+  TensorList total;
+  Tensor up_gradient, sc_gradient;
+  for (std::size_t k = layers_.size(); k-- > 0;) {
+    const Tape &tape = tapes[k];
+    TensorList outputs = {tape.energy}, cotangents = {at::ones_like(tape.energy)}, inputs = edge;
+    if (up_gradient.defined()) {
+      outputs.insert(outputs.end(), {tape.next_up, tape.next_sc});
+      cotangents.insert(cotangents.end(), {up_gradient, sc_gradient});
+    }
+    if (k > 0) inputs.insert(inputs.end(), {tape.up, tape.sc});
+    const TensorList gradients = pull_back(outputs, cotangents, inputs);
+    if (k > 0) {
+      up_gradient = collect_from_ghosts(gradients[2], in, exchange);
+      sc_gradient = gradients[3];
+    }
+    if (total.empty())
+      total = {gradients[0], gradients[1]};
+    else
+      for (std::size_t m = 0; m < 2; ++m) total[m] = total[m].add(gradients[m]);
+    tapes[k] = {};
+  }
+  return total;
+}
+
+Tensor TorchBackend::send_to_ghosts(const Tensor &node_values, const Inputs &in, GhostExchange &exchange) const
+{
+  const auto width = node_values.size(1);
+  Tensor rows = at::zeros({in.rows, width}, at::kDouble);
+  rows.index_copy_(0, in.node_row, node_values.to(at::kDouble));
+  exchange.forward(rows.data_ptr<double>(), static_cast<int>(width));
+  return rows.to(dtype_);
+}
+
+Tensor TorchBackend::collect_from_ghosts(const Tensor &row_values, const Inputs &in, GhostExchange &exchange) const
+{
+  Tensor rows = row_values.to(at::kDouble).contiguous();
+  exchange.reverse(rows.data_ptr<double>(), static_cast<int>(rows.size(1)));
+  return rows.index_select(0, in.node_row).to(dtype_);
+}
+
+void TorchBackend::exchange_only(const Graph &graph, GhostExchange &exchange) const
+{
+  std::vector<double> rows;
+  for (std::size_t k = 1; k < layers_.size(); ++k) {
+    rows.assign(graph.row_element.size() * static_cast<std::size_t>(layers_[k].up_width), 0.0);
+    exchange.forward(rows.data(), layers_[k].up_width);
+  }
+  for (std::size_t k = layers_.size() - 1; k > 0; --k) {
+    rows.assign(graph.row_element.size() * static_cast<std::size_t>(layers_[k].up_width), 0.0);
+    exchange.reverse(rows.data(), layers_[k].up_width);
+  }
+}
+
+}  // namespace
+}  // namespace naglass::mace
+
+/// Entry point looked up by the pair style; throws what libtorch throws when a piece cannot be read.
+extern "C" __attribute__((visibility("default"))) naglass::mace::Backend *
+naglass_mace_torch_backend(const naglass::mace::ModelPieces *pieces, int threads)
+{
+  return new naglass::mace::TorchBackend(*pieces, threads);
+}

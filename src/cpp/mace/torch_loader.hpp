@@ -1,0 +1,15 @@
+// Finds libtorch at run time and opens the backend that is linked against it.
+#pragma once
+
+#include <memory>
+
+#include "backend.hpp"
+
+namespace naglass::mace {
+
+/// Builds the torch backend with `threads` threads. Opens libtorch on first use: the one already in the process, or
+/// the one in the folder NAGLASS_TORCH_LIB, or beside this package, or the one this library was built with.
+/// Throws std::runtime_error with one sentence on what is missing or does not fit.
+std::unique_ptr<Backend> make_torch_backend(const ModelPieces &pieces, int threads);
+
+}  // namespace naglass::mace
