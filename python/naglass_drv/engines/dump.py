@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,12 +63,13 @@ def _read_one(path: Path, lines) -> Snapshot | None:
         lines.readline()
         count = int(lines.readline())
         box = lines.readline().split()
-        bounds = np.array([[float(x) for x in lines.readline().split()] for _ in range(3)])
+        bounds = np.array([lines.readline().split() for _ in range(3)], dtype=float)
         names = lines.readline().split()[2:]
-        table = np.array([[float(x) for x in lines.readline().split()] for _ in range(count)])
+        rows = list(islice(lines, count))
+        if len(rows) < count or not rows[-1].endswith("\n"):
+            return None
+        table = np.array("".join(rows).split(), dtype=float).reshape(count, len(names))
     except ValueError:
-        return None
-    if bounds.dtype == object or table.shape != (count, len(names)):
         return None
     table = table[table[:, names.index("id")].argsort()]
     cell, origin = _cell(bounds, triclinic="xy" in box)

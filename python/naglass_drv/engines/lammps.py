@@ -50,7 +50,9 @@ class Session:
 
     def variable(self, name: str, value: object) -> None:
         """Set a string variable; a script's own ``variable NAME index DEFAULT`` then leaves it alone."""
-        self.command(f'variable {name} index "{value}"')
+        # a path keeps its quotes when it is put in place, so that it may hold blanks
+        quoted = f"'\"{value}\"'" if isinstance(value, Path) else f'"{value}"'
+        self.command(f"variable {name} index {quoted}")
 
     def expand(self, text: str) -> str:
         """`text` with its LAMMPS variables replaced by their values."""

@@ -1,0 +1,333 @@
+"""Stage `md`: molecular dynamics with the trained model, Qn on the fly, judged by the stability gate."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config.schema import Gate, Input
+from ..errors import InputError, TaskFailed
+from ..files import write_bytes, write_json
+from ..glass.chemistry import TRANSITION_METALS
+from .base import Done, Job, Run, Task
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..engines.dump import Snapshot
+
+name = "md"
+
+TRAJECTORY, THERMO, GATE, FINAL = "trajectory.extxyz", "thermo.json", "gate.json", "final.extxyz"
+SCRIPT = "md_mace.lmp"
+_BAROSTAT_PS = 1.0
+# the gate's limit on window means is crossed long before; what remains is a cloud of atoms
+_HALT_FACTOR = 3.0
+_BROKEN = ("LOST_ATOMS", "NON_NUMERIC")
+
+
+def wanted(input: Input) -> bool:
+    return input.md is not None
+
+
+def plan(run: Run) -> list[Task]:
+    """One task per structure and temperature. A model that lacks an element of a structure is refused here."""
+    from ..dataset.frames import read_frames
+
+    section = run.input.md
+    model = run.products / "model" / "model.naglass" if section.model == "train" else run.source / section.model
+    known = _model_elements(model)
+    settings = section.model_dump(mode="json", exclude={"structures", "model", "temperatures_K", "ranks", "gpus"})
+    tasks = []
+    for file in _structure_files(run):
+        frames = read_frames(file)
+        for number, frame in enumerate(frames):
+            elements = list(dict.fromkeys(frame.get_chemical_symbols()))
+            missing = [element for element in elements if element not in known]
+            if missing:
+                raise InputError(
+                    f"md.model: {model} does not know {', '.join(missing)} of {file.name}; it knows {', '.join(known)}"
+                )
+            label = _label(file, number if len(frames) > 1 else None)
+            shared = settings | {"frame": number, "structure": label, **_commands(run.input, elements)}
+            for temperature in section.temperatures_K:
+                task = f"{label}-{temperature:g}K"
+                own = shared | {"temperature_K": temperature, "seed": _seed(run.input.seed, task)}
+                tasks.append(
+                    Task(name, task, own, (file, model), ("lammps", "mace"), section.ranks, section.gpus)
+                )
+    return tasks
+
+
+def _structure_files(run: Run) -> list[Path]:
+    section = run.input.md
+    if section.structures != "glass":
+        return [run.source / section.structures]
+    return [path for path in sorted((run.products / "glass").glob("*.extxyz")) if not path.stem.endswith("-melt")]
+
+
+def _label(file: Path, number: int | None) -> str:
+    """A structure's name, usable as a task's name."""
+    stem = re.sub(r"[^A-Za-z0-9_.+-]", "_", file.stem).lstrip("_.+-") or "structure"
+    return stem if number is None else f"{stem}-{number}"
+
+
+def _seed(seed: int, task: str) -> int:
+    """A seed of its own for each task, in the range that LAMMPS takes."""
+    import zlib
+
+    return zlib.crc32(f"{seed} {task}".encode()) % 900_000_000 + 1
+
+
+def _model_elements(model: Path) -> list[str]:
+    """Elements of an exported or a portable model, read without torch."""
+    import zipfile
+
+    if model.suffix != ".naglass":
+        from ..engines.mace.train import model_elements
+
+        return sorted(model_elements(model))
+    try:
+        with zipfile.ZipFile(model) as archive:
+            return list(json.loads(archive.read("metadata.json"))["elements"])
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise InputError(f"md.model: {model}: not a model exported for pair_style mace ({error})") from error
+
+
+def _commands(input: Input, elements: list[str]) -> dict[str, Any]:
+    """LAMMPS commands of potential and observables, the plugins they need, and the dump columns they fill."""
+    from ..analysis.network import FORMERS
+    from ..analysis.stability import METAL_O_CUTOFF_A
+    from ..analysis.structure import DEFAULT_CUTOFFS_A
+
+    commands = ["pair_style mace", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
+    formers = [element for element in FORMERS if element in elements][:1]
+    if not formers or "O" not in elements:
+        return {"elements": elements, "commands": commands, "plugins": ["maceplugin"], "columns": {}}
+    chosen = input.analysis.cutoffs_A if input.analysis is not None else {}
+    metals = [element for element in elements if element in TRANSITION_METALS]
+    words = ["compute qn all naglass/qn/atom elements", *elements, "former", *formers]
+    for metal in metals:
+        words += ["metal", metal]
+    for element in (*formers, *metals):
+        pair = f"{element}-O"
+        cutoff = chosen.get(pair) or chosen.get(f"O-{element}") or DEFAULT_CUTOFFS_A.get(pair, METAL_O_CUTOFF_A)
+        words += ["cutoff", element, "O", f"{cutoff:g}"]
+    return {
+        "elements": elements, "commands": [*commands, " ".join(words)],
+        "plugins": ["maceplugin", "naglassplugin"], "columns": {"qn": "c_qn[1]"},
+    }
+
+
+def run(job: Job) -> Mapping[str, Any] | None:
+    """Run, or go on from the last restart file of a stopped attempt; then judge.
+
+    A run that falls apart is a result too: it ends early, and its summary says that it is not stable, and when.
+    """
+    from ..engines import segments
+    from ..paths import data_file
+
+    earlier = job.comm.bcast(segments.earlier_result(job.previous, job.folder) if job.rank == 0 else None)
+    if earlier is not None:
+        return earlier
+    resume = segments.take_over(job.comm, job.previous, job.folder)
+    settings = job.task.settings
+    if job.rank == 0:
+        _prepare(job)
+    job.comm.barrier()
+    timestep_ps = settings["timestep_fs"] / 1000.0
+    every = round(settings["sample_every_fs"] / settings["timestep_fs"])
+    sampling = segments.Sampling(
+        every=every, thermo_every=every, columns=tuple(settings["columns"].values()),
+        checkpoint=max(1, round(settings["checkpoint_ps"] / timestep_ps / every)) * every,
+    )
+    outcome, broken = None, None
+    try:
+        outcome = segments.run_script(
+            segments.read_script(data_file("lammps_inputs", SCRIPT)), sampling,
+            comm=job.comm, folder=job.folder, resume=resume, variables=_variables(job.folder, settings),
+            plugins=settings["plugins"], stopping=job.stopping,
+            progress=lambda step, total, phase: job.progress(step * timestep_ps, total * timestep_ps, "ps", phase),
+        )
+    except TaskFailed as error:
+        if error.failure not in _BROKEN:
+            raise
+        broken = str(error)
+    if job.rank != 0:
+        return None
+    summary = _write_results(job, timestep_ps) | _speed(outcome, timestep_ps) | {"broken": broken}
+    segments.close_result(job.folder, summary)
+    return summary
+
+
+def _prepare(job: Job) -> None:
+    """Start structure, model and commands, as files that also serve ``lmp -in md_mace.lmp``."""
+    import numpy as np
+
+    from ..dataset.frames import read_frames
+    from ..engines.lammps import write_data
+
+    settings = job.task.settings
+    structure, *models = job.task.inputs
+    for model in models:
+        _place_model(model, job.folder / "model.naglass")
+    atoms = read_frames(structure)[settings["frame"]].repeat(settings["replicate"])
+    types = np.array([settings["elements"].index(symbol) + 1 for symbol in atoms.get_chemical_symbols()])
+    write_data(job.folder / "start.data", atoms, types, np.zeros(len(atoms)))
+    head = "variable mace index model.naglass"
+    write_bytes(job.folder / "model.lmp", ("\n".join([head, *settings["commands"]]) + "\n").encode())
+
+
+def _place_model(model: Path, target: Path) -> None:
+    if model.suffix == ".naglass":
+        write_bytes(target, model.read_bytes())
+        return
+    from ..engines.mace.export import export_model
+
+    export_model(model, target)
+
+
+def _variables(folder: Path, settings: Mapping[str, Any]) -> dict[str, object]:
+    """What the script takes from the input, by the names of its index variables."""
+    pressure = settings["pressure_bar"]
+    barostat = {} if pressure is None else {
+        "ensemble": "npt", "barostat": f"iso {pressure!r} {pressure!r} {_BAROSTAT_PS}",
+    }
+    return barostat | {
+        "data": folder / "start.data",
+        "model": folder / "model.lmp",
+        "mace": folder / "model.naglass",
+        "temperature_K": settings["temperature_K"],
+        "time_ps": settings["time_ps"],
+        "timestep_ps": settings["timestep_fs"] / 1000.0,
+        "damp_ps": settings["thermostat_fs"] / 1000.0,
+        "seed": settings["seed"],
+        "halt_K": _HALT_FACTOR * settings["gate"]["temperature_factor"] * settings["temperature_K"],
+    }
+
+
+def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
+    """Write trajectory, thermo table and verdict; returns the numbers of the summary."""
+    import numpy as np
+
+    from ..analysis.stability import judge
+    from ..engines import segments
+
+    settings = job.task.settings
+    table = segments.thermo(job.folder)
+    table = {key: column[np.isfinite(np.array(list(table.values()))).all(axis=0)] for key, column in table.items()}
+    temperature = dict(zip(table.get("step", ()), table.get("temp", ()), strict=True))
+
+    def frames() -> Iterator["Atoms"]:
+        for snapshot in segments.snapshots(job.folder):
+            if snapshot.step in temperature and np.isfinite(snapshot.positions()).all():
+                yield _frame(snapshot, settings, timestep_ps, float(temperature[snapshot.step]))
+
+    count, last = _write_trajectory(job.folder, frames())
+    atoms = count and len(last)
+    thermo = _thermo(table, atoms or 1, timestep_ps)
+    write_json(job.folder / THERMO, thermo)
+    verdict = judge(
+        frames(), thermo, Gate.model_validate_json(json.dumps(settings["gate"])),
+        temperature_K=settings["temperature_K"], planned_ps=settings["time_ps"],
+    ).as_dict()
+    write_json(job.folder / GATE, verdict)
+    return {
+        "structure": settings["structure"], "atoms": atoms, "frames": count,
+        "temperature_K": settings["temperature_K"], "pressure_bar": settings["pressure_bar"],
+        "timestep_fs": settings["timestep_fs"], "planned_ps": settings["time_ps"],
+        "reached_ps": thermo["time_ps"][-1] if thermo["time_ps"] else 0.0,
+        "start": "minimised on the model's own surface, then Maxwell-Boltzmann velocities at the target temperature",
+        "stable": verdict["stable"], "first_violation_ps": verdict["first_violation_ps"],
+        "failed_checks": [check["name"] for check in verdict["checks"] if not check["passed"]],
+        **_averages(thermo),
+    }
+
+
+def _frame(snapshot: "Snapshot", settings: Mapping[str, Any], timestep_ps: float, temperature_K: float) -> "Atoms":
+    """A snapshot with its on-the-fly columns as integer arrays."""
+    atoms = snapshot.atoms(settings["elements"])
+    for label, column in settings["columns"].items():
+        atoms.set_array(label, snapshot.columns[column].astype(int))
+    atoms.info = {
+        "step": snapshot.step, "time_ps": round(snapshot.step * timestep_ps, 9), "temperature_K": temperature_K,
+    }
+    return atoms
+
+
+def _write_trajectory(folder: Path, frames: Iterator["Atoms"]) -> tuple[int, Any]:
+    """Write the frames one by one, and the last one by itself; returns their number and the last."""
+    import os
+
+    from ase.io.extxyz import write_xyz
+
+    from ..dataset.frames import write_frames
+
+    count, last = 0, None
+    part = folder / f"{TRAJECTORY}.part"
+    with open(part, "w", encoding="utf-8") as file:
+        for last in frames:
+            write_xyz(file, [last])
+            count += 1
+    os.replace(part, folder / TRAJECTORY)
+    if last is not None:
+        write_frames(folder / FINAL, [last])
+    return count, last
+
+
+def _thermo(table: Mapping[str, Any], atoms: int, timestep_ps: float) -> dict[str, list[float]]:
+    """The thermo table in the units of the report, as lists of equal length."""
+    from ..engines.segments import THERMO as NAMES
+
+    columns = {key: table.get(key, ()) for key in NAMES}
+    scaled = {
+        "time_ps": (columns["step"], timestep_ps),
+        "temperature_K": (columns["temp"], 1.0),
+        "pressure_bar": (columns["press"], 1.0),
+        "volume_A3": (columns["vol"], 1.0),
+        "potential_energy_eV_per_atom": (columns["pe"], 1.0 / atoms),
+        "kinetic_energy_eV_per_atom": (columns["ke"], 1.0 / atoms),
+        "conserved_energy_eV_per_atom": (columns["econserve"], 1.0 / atoms),
+    }
+    return {key: [round(float(value) * factor, 9) for value in values] for key, (values, factor) in scaled.items()}
+
+
+def _averages(thermo: Mapping[str, list[float]]) -> dict[str, Any]:
+    """Means with error bars, and the drift of the conserved quantity: the integration's own error."""
+    import numpy as np
+    from scipy.stats import linregress
+
+    from ..analysis.statistics import average
+
+    times = np.array(thermo["time_ps"])
+    # a line through fewer points says nothing about its own error
+    if len(times) < 8:
+        return {}
+    energy = np.array(thermo["conserved_energy_eV_per_atom"]) * 1000.0
+    line = linregress(times, energy)
+    rest = average(energy - line.slope * times - line.intercept)
+    temperature, pressure = (average(np.array(thermo[key])) for key in ("temperature_K", "pressure_bar"))
+    return {
+        "mean_temperature_K": float(temperature.mean), "mean_temperature_K_err": float(temperature.err),
+        "mean_pressure_bar": float(pressure.mean), "mean_pressure_bar_err": float(pressure.err),
+        "conserved_drift_meV_per_atom_per_ps": float(line.slope),
+        "conserved_drift_meV_per_atom_per_ps_err": float(line.stderr * np.sqrt(rest.inefficiency)),
+    }
+
+
+def _speed(outcome, timestep_ps: float) -> dict[str, Any]:
+    """Speed of the steps of this attempt; None where it made none."""
+    if outcome is None or not outcome.steps_run:
+        return {"steps_per_s": None, "ns_per_day": None}
+    rate = outcome.steps_run / outcome.loop_s
+    return {"steps_per_s": rate, "ns_per_day": rate * timestep_ps * 86400.0 / 1000.0}
+
+
+def collect(run: Run, done: list[Done]) -> None:
+    """Put each summary and final frame under the task's name."""
+    for item in done:
+        folder = run.products / name
+        write_json(folder / f"{item.task.name}.json", dict(item.summary))
+        if (item.folder / FINAL).exists():
+            write_bytes(folder / f"{item.task.name}-final.extxyz", (item.folder / FINAL).read_bytes())
