@@ -167,11 +167,23 @@ def _last_line(stop: Stopped) -> str:
 
 
 def _resume_command() -> str:
+    """The command that goes on with this run, typed as it works in the user's shell."""
     import shlex
+    import shutil
 
     from .runtime.mpi import world
 
-    return f"mpirun -n {world().Get_size()} python -m naglass_drv {shlex.join(sys.argv[1:])}"
+    def shortest(name: str, beside: Path) -> str:
+        # the bare name only where the shell would find this very program
+        found = shutil.which(name)
+        return name if found is None or not beside.exists() or Path(found).samefile(beside) else str(beside)
+
+    folder = Path(sys.executable).parent
+    command = [shortest("python", folder / "python"), "-m", "naglass_drv", *sys.argv[1:]]
+    size = world().Get_size()
+    if size > 1:
+        command = [shortest("mpirun", folder / "mpirun"), "-n", str(size), *command]
+    return shlex.join(command)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -40,12 +40,17 @@ class Glass(Section):
 
 
 class Reference(Section):
-    """One set of first-principles labels: which structures, how they are varied, at which level."""
+    """One set of first-principles labels: which structures, how they are varied, at which level.
+
+    Of each structure `frames_per_structure` frames are labelled: itself, then rattled and strained copies; of each
+    glass also `melt_frames_per_structure` frames of its melt and quench.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     level: Level
     structures: Literal["glass"] | Path = "glass"
     frames_per_structure: Count = 1
+    melt_frames_per_structure: Annotated[int, Field(ge=0)] = 2
     rattle_A: NonNegative = 0.05
     strain_percent: tuple[float, float] = (-2.0, 3.0)
     charge: int = 0

@@ -1,29 +1,21 @@
-"""State in plain files: written to a temporary name beside the target, then renamed."""
+"""State in plain files, as the runtime reads and writes it."""
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-
-def write_text(path: Path, text: str, *, sync: bool = True) -> None:
-    """Replace `path` by `text` in one step: a reader, or a kill, finds the old file or the new one.
-
-    `sync` asks for the content to be on disk before the rename, for what has to outlive a power cut.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        if sync:
-            stream.flush()
-            os.fsync(stream.fileno())
-    os.replace(temporary, path)
+from ..files import write_bytes
 
 
-def write_json(path: Path, value: Any, *, sync: bool = True) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Replace `path` by `text` in one step: a reader, or a kill, finds the old file or the new one."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
     """`write_text` of `value` as JSON; numpy scalars and arrays become numbers and lists, paths become text."""
-    write_text(path, json.dumps(value, indent=1, default=jsonable) + "\n", sync=sync)
+    write_text(path, json.dumps(value, indent=1, default=jsonable) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -71,7 +71,7 @@ class Progress:
     def _file(self, now: float) -> None:
         if now - self._filed >= _FILE_EVERY_S:
             self._filed = now
-            write_json(self._path, self._last, sync=False)
+            write_json(self._path, self._last)
 
     def _print(self, now: float) -> None:
         text = describe(self._last)

@@ -168,4 +168,4 @@ def _attempt_line(attempt: Path, key: str) -> str:
     failed = read_json(attempt / "FAILED")
     if failed is not None:
         return f"{text}failed, {failed['failure']}: {failed['message']}"
-    return text + ("came to its end" if (attempt / "result.json").exists() else "not finished")
+    return text + ("came to its end" if (attempt / "DONE").exists() else "not finished")

