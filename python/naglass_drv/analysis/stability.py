@@ -1,8 +1,8 @@
 """The stability gate: does a trajectory still describe the material it began with?
 
-A force error says little about that: a model can be good on every frame it was shown and still let bonds go, or atoms
-collapse, after a picosecond. The gate looks at what such a failure does first. Passing it for t ps at T says that the
-run stayed whole for t ps at T, not that it would for longer or hotter.
+A force error says little about that: a model can be good on every frame it was shown and still let bonds go,
+or atoms collapse, after a picosecond. The gate looks at what such a failure does first. Passing it for t ps
+at T says that the run stayed whole for t ps at T, not that it would for longer or hotter.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ METAL_O_CUTOFF_A = 2.5
 
 @dataclass(frozen=True)
 class Check:
-    """One criterion: its worst value in the run against its limit, and the time (ps) of the first violation."""
+    """One criterion: its worst value in the run, its limit, and the time (ps) of the first violation."""
 
     name: str
     worst: float
@@ -76,11 +76,11 @@ def judge(
 ) -> Verdict:
     """Judge a run of `planned_ps` at the target `temperature_K`.
 
-    `frames` carry ``info["time_ps"]``, all with the same atoms in the same order; `thermo` has the columns ``time_ps``
-    and ``temperature_K``. Criteria: window means of the temperature; the shortest distance of every pair of elements
-    against a fraction of its contact distance; the coordination of each P by O (window means, 5 % of the P atoms set
-    aside); the mean coordination of each transition metal by O against the first window; atoms without any
-    counter-ion; the length reached. Windows are 0.5 ps.
+    `frames` carry ``info["time_ps"]``, all with the same atoms in the same order; `thermo` has the columns
+    ``time_ps`` and ``temperature_K``. Criteria: window means of the temperature; the shortest distance of
+    every pair of elements against a fraction of its contact distance; the coordination of each P by O (window
+    means, 5 % of the P atoms set aside); the mean coordination of each transition metal by O against the
+    first window; atoms without any counter-ion; the length reached. Windows are 0.5 ps.
     """
     times = np.asarray(thermo["time_ps"], dtype=float)
     temperatures = np.asarray(thermo["temperature_K"], dtype=float)
@@ -100,10 +100,12 @@ def judge(
 
 def _temperature(times: np.ndarray, temperatures: np.ndarray, limit: float) -> Check:
     starts, means = _window_means(times, temperatures)
-    return _check("temperature", starts, means, limit, "K", above=True)
+    return _check("temperature", starts, means, limit, "K")
 
 
-def _check(name: str, times: np.ndarray, values: np.ndarray, limit: float, unit: str, *, above: bool) -> Check:
+def _check(
+    name: str, times: np.ndarray, values: np.ndarray, limit: float, unit: str, *, above: bool = True
+) -> Check:
     """A series that must not go above (or below) `limit`."""
     if not len(values):
         return Check(name, 0.0, limit, unit, True, None)
@@ -114,7 +116,7 @@ def _check(name: str, times: np.ndarray, values: np.ndarray, limit: float, unit:
 
 
 def _window_means(times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Start times and means (windows, ...) over consecutive windows; a last one of less than half joins the others."""
+    """Start times and means (windows, ...); a last window of less than half joins the one before."""
     if not len(times):
         return times, values
     window = np.minimum(
@@ -164,7 +166,8 @@ class _Geometry:
         self._bond_cutoffs = np.array([self._bond_cutoff(element) for element in elements])
         crossing = self._anion[:, None] != self._anion[None, :]
         # one element alone has no counter-ions; its own contacts then set the reach
-        self._reach = _ISOLATED * float((self._contacts[crossing] if crossing.any() else self._contacts).max())
+        judged = self._contacts[crossing] if crossing.any() else self._contacts
+        self._reach = _ISOLATED * float(judged.max())
 
     @staticmethod
     def _bond_cutoff(element: str) -> float:
@@ -182,7 +185,7 @@ class _Geometry:
         return checks
 
     def isolation_check(self) -> Check:
-        return _check("atoms without counter-ion", np.array(self.times), np.array(self._isolated), 0, "", above=True)
+        return _check("atoms without counter-ion", np.array(self.times), np.array(self._isolated), 0, "atoms")
 
     def coordination_checks(self, limits: Gate) -> list[Check]:
         starts, means = _window_means(np.array(self.times), np.array(self._by_oxygen, dtype=float))
@@ -193,16 +196,17 @@ class _Geometry:
                 ordered = np.sort(numbers, axis=1)
                 aside = int(_P_DEFECTS * ordered.shape[1])
                 low, high = ordered[:, aside], ordered[:, -1 - aside]
-                checks.append(_check("P coordination, lowest", starts, low, limits.min_P_coordination, "O", above=False))
-                checks.append(_check("P coordination, highest", starts, high, limits.max_P_coordination, "O", above=True))
+                least, most = limits.min_P_coordination, limits.max_P_coordination
+                checks.append(_check("P coordination, lowest", starts, low, least, "O", above=False))
+                checks.append(_check("P coordination, highest", starts, high, most, "O"))
             elif element in TRANSITION_METALS and "O" in self._elements:
                 change = np.abs(numbers.mean(axis=1) - numbers[0].mean())
                 limit = limits.max_coordination_change_TM
-                checks.append(_check(f"{element} coordination change", starts, change, limit, "O", above=True))
+                checks.append(_check(f"{element} coordination change", starts, change, limit, "O"))
         return checks
 
     def series(self) -> dict[str, list[float]]:
-        """Per frame: the shortest distance in units of its contact distance, mean coordination of P and of metals."""
+        """Per frame: shortest distance in units of contact, mean coordination of P and of metals by O."""
         if not self.times:
             return {"time_ps": []}
         numbers = np.array(self._by_oxygen, dtype=float)

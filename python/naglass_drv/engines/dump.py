@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Snapshot:
     """One frame of a custom dump, atoms sorted by id.
 
-    `cell` (3, 3) Å, rows are the cell vectors; `origin` (3,) Å; `columns` maps a dump column to its values (N,).
+    `cell` (3, 3) Å, rows are the cell vectors; `origin` (3,) Å; `columns` maps a dump column to (N,)
+    values.
     """
 
     step: int
@@ -89,7 +90,7 @@ def _cell(bounds: np.ndarray, *, triclinic: bool) -> tuple[np.ndarray, np.ndarra
 
 
 def read_table(files: Iterable[Path]) -> dict[str, np.ndarray]:
-    """Columns of consecutive tables (a line of names, then numbers), each step once, an unfinished line left out."""
+    """Columns of consecutive tables (names, then rows of numbers), each step once, no unfinished row."""
     names: list[str] = []
     rows: list[list[float]] = []
     for path in files:

@@ -31,8 +31,11 @@ class Session:
         return int(self.lmp.extract_global("ntimestep"))
 
     def command(self, line: str) -> None:
-        """Run one command. An error that one of several ranks has seen alone passes as it is: the others wait in
-        LAMMPS for ever, and only ending the whole job helps."""
+        """Run one command.
+
+        An error that one of several ranks has seen alone passes as it is: the others wait in LAMMPS for ever,
+        and only ending the whole job helps.
+        """
         from lammps import MPIAbortException
 
         try:
@@ -68,9 +71,10 @@ class Session:
 def open_session(
     comm: Any, log: Path, *, variables: Mapping[str, object] | None = None, plugins: Sequence[str] = (),
 ) -> Iterator[Session]:
-    """A LAMMPS on `comm` (mpi4py) with `variables` set and our `plugins` (file stems) loaded; closed at the end.
+    """A LAMMPS on `comm` (mpi4py) with `variables` set and our `plugins` (file stems) loaded.
 
-    Raises SetupError when LAMMPS or a plugin is missing, or a path has a character that LAMMPS gives a meaning.
+    It is closed at the end. Raises SetupError when LAMMPS or a plugin is missing, or a path has a character
+    that LAMMPS gives a meaning.
     """
     _check_path(log)
     files = [_plugin_file(name) for name in plugins]
@@ -115,14 +119,15 @@ def _plugin_file(name: str) -> Path:
 def _check_path(path: Path) -> None:
     odd = sorted(set(str(path)) & set("%*$\"'#&\n"))
     if odd:
-        raise SetupError(f"{path.parent}: LAMMPS cannot use a folder with {' '.join(map(repr, odd))} in its name")
+        shown = " ".join(map(repr, odd))
+        raise SetupError(f"{path.parent}: LAMMPS cannot use a folder with {shown} in its name")
 
 
 def write_data(path: Path, atoms: "Atoms", types: np.ndarray, charges: np.ndarray | None = None) -> None:
     """Write a LAMMPS data file: `atom_style charge` when `charges` (e) are given, else `atomic`.
 
-    `types` (N,) count from 1 and need not be one per element; masses are those of the elements. A cell that is not
-    in LAMMPS's orientation is rotated into it.
+    `types` (N,) count from 1 and need not be one per element; masses are those of the elements. A cell that
+    is not in LAMMPS's orientation is rotated into it.
     """
     from ase.calculators.lammps import Prism
 
@@ -135,7 +140,8 @@ def write_data(path: Path, atoms: "Atoms", types: np.ndarray, charges: np.ndarra
     lines += [f"0 {x:.15g} xlo xhi", f"0 {y:.15g} ylo yhi", f"0 {z:.15g} zlo zhi"]
     if prism.is_skewed():
         lines.append(f"{xy:.15g} {xz:.15g} {yz:.15g} xy xz yz")
-    lines += ["", "Masses", "", *(f"{kind} {masses[kind]:.8g}" for kind in sorted(masses)), "", f"Atoms # {style}", ""]
+    lines += ["", "Masses", "", *(f"{kind} {masses[kind]:.8g}" for kind in sorted(masses))]
+    lines += ["", f"Atoms # {style}", ""]
     for i, (kind, point) in enumerate(zip(types, positions, strict=True)):
         charge = "" if charges is None else f" {charges[i]:.8g}"
         lines.append(f"{i + 1} {kind}{charge} {point[0]:.15g} {point[1]:.15g} {point[2]:.15g}")

@@ -1,10 +1,11 @@
 """LAMMPS scripts run in segments, each ended by a restart file, so that a killed run goes on where it was.
 
-A script is an ordinary LAMMPS input whose comments ``#: box``, ``#: model``, ``#: start``, ``#: phase NAME`` and
-``#: finish`` mark its sections; ``lmp -in`` runs it as it stands. Here the `run` of each phase is cut into segments.
-A resumed run goes through the lines above the first mark and ``model``, and enters the phase in hand with the same
-fixes and the same ``start`` and ``stop`` steps: thermostat and ramp go on as if nothing had happened. Fixes of
-different phases must have different names, or LAMMPS hands the later one the saved state of the earlier.
+A script is an ordinary LAMMPS input whose comments ``#: box``, ``#: model``, ``#: start``, ``#: phase NAME``
+and ``#: finish`` mark its sections; ``lmp -in`` runs it as it stands. Here the `run` of each phase is cut
+into segments. A resumed run goes through the lines above the first mark and ``model``, and enters the phase
+in hand with the same fixes and the same ``start`` and ``stop`` steps: thermostat and ramp go on as if nothing
+had happened. Fixes of different phases must have different names, or LAMMPS hands the later one the saved
+state of the earlier.
 """
 
 import json
@@ -19,6 +20,7 @@ from typing import Any
 
 from ..errors import InputError, Stopped
 from ..files import write_json
+from ..runtime.store import OWN_FILES
 from .dump import Snapshot, read_snapshots, read_table
 from .lammps import Session, open_session
 
@@ -35,7 +37,7 @@ _SECTIONS = ("variables", "box", "model", "start", "finish")
 
 @dataclass(frozen=True)
 class Phase:
-    """One `run` of a script: the commands before it, its number of steps (LAMMPS text), the commands after it."""
+    """One `run` of a script: the commands before it, its steps (LAMMPS text), the commands after it."""
 
     name: str
     before: tuple[str, ...]
@@ -57,8 +59,11 @@ class Script:
 
 @dataclass(frozen=True)
 class Sampling:
-    """What is written while phases run: a snapshot every `every` steps, with `columns` beside id, type, xu, yu, zu;
-    a line of THERMO every `thermo_every` steps; a restart file every `checkpoint` steps."""
+    """What is written while phases run, all intervals in steps.
+
+    A snapshot every `every`, with `columns` beside id, type, xu, yu, zu; a line of THERMO every
+    `thermo_every`; a restart file every `checkpoint`.
+    """
 
     every: int
     thermo_every: int
@@ -91,7 +96,10 @@ class Checkpoint:
 
 
 def read_script(path: Path) -> Script:
-    """Cut a LAMMPS input at its marks. Raises InputError for an unknown section, or a phase without its one `run`."""
+    """Cut a LAMMPS input at its marks.
+
+    Raises InputError for an unknown section, or a phase without its one `run`.
+    """
     sections: dict[str, list[str]] = {"variables": []}
     name = "variables"
     for line in re.sub(r"&[ \t]*\n", " ", path.read_text(encoding="utf-8")).splitlines():
@@ -155,8 +163,8 @@ def run_script(
 ) -> Outcome:
     """Run `script` in `folder` on all ranks of `comm`, from the start or from what `take_over` found.
 
-    Raises Stopped within about a second once any rank is `stopping` (the last checkpoint stays), TaskFailed when
-    LAMMPS fails. `progress(step, total, phase)` is called about as often.
+    Raises Stopped within about a second once any rank is `stopping` (the last checkpoint stays), TaskFailed
+    when LAMMPS fails. `progress(step, total, phase)` is called about as often.
     """
     with open_session(comm, folder / LOG, variables=variables, plugins=plugins) as session:
         session.commands(script.variables)
@@ -296,6 +304,6 @@ def earlier_result(previous: Path | None, folder: Path) -> dict[str, Any] | None
     """Summary of an attempt that was killed after `close_result`; its files are brought into `folder`."""
     if previous is None or not (previous / _RESULT).is_file():
         return None
-    names = [path.name for path in previous.iterdir() if path.is_file() and path.name != _RESULT]
+    names = [path.name for path in previous.iterdir() if path.is_file() and path.name not in {_RESULT, *OWN_FILES}]
     _link(previous, folder, (*names, _RESULT))
     return json.loads((folder / _RESULT).read_text(encoding="utf-8"))

@@ -38,7 +38,7 @@ _LABEL = re.compile(r"(?P<element>[A-Z][a-z]?)(?:(?P<size>[1-9]?)(?P<sign>[+-]))
 
 @dataclass(frozen=True)
 class Species:
-    """One ion of a composition: element, formal charge (e), number of atoms, unpaired electrons of one atom."""
+    """One ion of a composition: element, formal charge (e), atoms, unpaired electrons of each."""
 
     element: str
     charge: int
@@ -70,7 +70,7 @@ def parse_label(label: str) -> tuple[str, int | None]:
 
 
 def high_spin_unpaired(element: str, charge: int) -> int:
-    """Unpaired electrons of a free high-spin ion by Hund's rule: dⁿ with n = group − charge; 0 for closed shells.
+    """Unpaired electrons of a high-spin ion by Hund's rule: dⁿ with n = group − charge, 0 if closed.
 
     Raises InputError for a charge that leaves no dⁿ configuration.
     """
@@ -85,9 +85,9 @@ def high_spin_unpaired(element: str, charge: int) -> int:
 def species(composition: Mapping[str, int], formula_units: int = 1) -> tuple[Species, ...]:
     """The ions of `formula_units` × `composition`, in the order of its keys, the lower charge first.
 
-    Keys are elements or ions. Elements without a stated charge take their usual state; one transition metal without
-    a charge is balanced between two neighbouring states, so that the whole is neutral. Raises InputError (numbers
-    and what would balance) when it cannot be neutral.
+    Keys are elements or ions. Elements without a stated charge take their usual state; one transition metal
+    without a charge is balanced between two neighbouring states, so that the whole is neutral. Raises
+    InputError (numbers and what would balance) when it cannot be neutral.
     """
     stated: dict[tuple[str, int], int] = {}
     open_metals: dict[str, int] = {}
@@ -102,7 +102,8 @@ def species(composition: Mapping[str, int], formula_units: int = 1) -> tuple[Spe
         stated[key] = stated.get(key, 0) + count * formula_units
     if len(open_metals) > 1:
         names = ", ".join(open_metals)
-        raise InputError(f"composition: {names}: neutrality fixes one unknown charge; state all others, as in 'V4+'")
+        message = "neutrality fixes one unknown charge; state all others, as in 'V4+'"
+        raise InputError(f"composition: {names}: {message}")
     for element, count in open_metals.items():
         for charge, share in _balance(element, count, _total(stated)).items():
             stated[element, charge] = stated.get((element, charge), 0) + share
@@ -146,8 +147,8 @@ def contact_distance(first: str, second: str) -> float:
     """Typical shortest distance (Å) of two elements in an oxide, the yardstick of packing and of the gate.
 
     Cation–anion: the sum of covalent radii (Cordero et al., 10.1039/b801115j). Anion–anion: 2.8 Å, twice the
-    radius of O²⁻ (Shannon, 10.1107/S0567739476001551). Cation–cation: two polyhedra that share an edge, with 90°
-    at the oxygen, i.e. √(d₁² + d₂²) of their two cation–oxygen distances.
+    radius of O²⁻ (Shannon, 10.1107/S0567739476001551). Cation–cation: two polyhedra that share an edge, with
+    90° at the oxygen, i.e. √(d₁² + d₂²) of their two cation–oxygen distances.
     """
     from ase.data import atomic_numbers, covalent_radii
 
@@ -164,7 +165,8 @@ def contact_distance(first: str, second: str) -> float:
 
 def _usual_state(element: str) -> int:
     if element not in _FIXED_STATE:
-        raise InputError(f"composition: {element}: no usual oxidation state known; state it, as in '{element}3+'")
+        message = f"no usual oxidation state known; state it, as in '{element}3+'"
+        raise InputError(f"composition: {element}: {message}")
     return _FIXED_STATE[element]
 
 
@@ -173,7 +175,7 @@ def _total(stated: Mapping[tuple[str, int], int]) -> int:
 
 
 def _balance(element: str, count: int, rest: int) -> dict[int, int]:
-    """Counts of the two neighbouring states of `count` atoms that cancel the charge `rest` of everything else."""
+    """Counts of two neighbouring states of `count` atoms that cancel `rest`, the charge of all else."""
     lower, upper_count = divmod(-rest, count)
     shares = {lower: count - upper_count, lower + 1: upper_count}
     shares = {charge: share for charge, share in shares.items() if share}
@@ -192,7 +194,7 @@ def _check_neutral(stated: Mapping[tuple[str, int], int]) -> None:
     total = _total(stated)
     if total == 0:
         return
-    terms = " ".join(f"{charge * count:+d} ({count} {ion_label(e, charge)})" for (e, charge), count in stated.items())
+    terms = " ".join(f"{q * count:+d} ({count} {ion_label(e, q)})" for (e, q), count in stated.items())
     raise InputError(f"composition: charges do not balance: {terms} = {total:+d}; {_remedy(stated, total)}")
 
 
@@ -210,4 +212,6 @@ def _remedy(stated: Mapping[tuple[str, int], int], total: int) -> str:
         except InputError:
             continue
         options.append(" and ".join(f"{n} {ion_label(element, q)}" for q, n in shares.items()))
-    return "neutral would be: " + ", or ".join(options) if options else "no single change of Na, O or metal balances it"
+    if not options:
+        return "no single change of Na, O or metal balances it"
+    return "neutral would be: " + ", or ".join(options)

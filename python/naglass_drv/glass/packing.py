@@ -37,9 +37,9 @@ def minimum_distances(ions: Sequence[Species], fraction: float) -> np.ndarray:
 def pack(ions: Sequence[Species], density_g_cm3: float, seed: int, fraction: float = 0.7) -> "Atoms":
     """Ions at random places of a cubic periodic box, no pair closer than `fraction` of its contact distance.
 
-    Random points whose overlaps are pushed apart until none is left; the same `seed` gives the same packing. The
-    atoms follow the order of `ions` and carry the array ``ion`` with the labels. Raises InputError when the
-    density leaves no room.
+    Random points whose overlaps are pushed apart until none is left; the same `seed` gives the same packing.
+    The atoms follow the order of `ions` and carry the array ``ion`` with the labels. Raises InputError when
+    the density leaves no room.
     """
     from ase import Atoms
 
@@ -59,7 +59,9 @@ def pack(ions: Sequence[Species], density_g_cm3: float, seed: int, fraction: flo
     return atoms
 
 
-def _push_apart(kinds: np.ndarray, limits: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray | None:
+def _push_apart(
+    kinds: np.ndarray, limits: np.ndarray, length: float, rng: np.random.Generator
+) -> np.ndarray | None:
     """Positions (N, 3) in [0, length) without overlap, or None when the overlaps do not vanish."""
     from scipy.spatial import cKDTree
 

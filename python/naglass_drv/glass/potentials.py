@@ -1,8 +1,8 @@
 """The rigid-ion potential of Pedone form (PMMCS) for melt-quench, as LAMMPS commands.
 
 E = q q'/r + D (exp(−2a(r − r0)) − 2 exp(−a(r − r0))) + C/r¹², between each cation and O, and between O and O
-(Pedone et al., J. Phys. Chem. B 110, 11780 (2006), 10.1021/jp0611018). All charges are 0.6 × formal, so a formally
-neutral composition is neutral. Numbers as published with the PMMCS and BMP sets of amorphouspy
+(Pedone et al., J. Phys. Chem. B 110, 11780 (2006), 10.1021/jp0611018). All charges are 0.6 × formal, so a
+formally neutral composition is neutral. Numbers as published with the PMMCS and BMP sets of amorphouspy
 (glasagent/amorphouspy: pmmcs_potential.py, bmp_potential.py); V4+ and V5+ are separate ions there. Nobody has
 published V3+: it borrows the BMP numbers of Fe3+, whose radius is the same (0.645 against 0.64 Å); with them
 Na3V2(PO4)3 keeps its cell volume to 1 %.
@@ -67,8 +67,8 @@ def charges(ions: Sequence[Species]) -> list[float]:
 def commands(ions: Sequence[Species]) -> list[str]:
     """LAMMPS commands of the potential: damped shifted-force Coulomb and Pedone pairs.
 
-    Coulomb forces are cut at 8 Å with damping 0.25 1/Å, the short range at 5.5 Å; boxes smaller than that are right
-    too, LAMMPS builds as many periodic images as the cutoff needs.
+    Coulomb forces are cut at 8 Å with damping 0.25 1/Å, the short range at 5.5 Å; boxes smaller than that are
+    right too, LAMMPS builds as many periodic images as the cutoff needs.
     """
-    style = f"pair_style hybrid/overlay coul/dsf {DSF_DAMPING_PER_A} {COULOMB_CUTOFF_A} pedone {SHORT_CUTOFF_A}"
-    return [style, "pair_coeff * * coul/dsf", *pair_coefficients(ions)]
+    styles = f"coul/dsf {DSF_DAMPING_PER_A} {COULOMB_CUTOFF_A} pedone {SHORT_CUTOFF_A}"
+    return [f"pair_style hybrid/overlay {styles}", "pair_coeff * * coul/dsf", *pair_coefficients(ions)]

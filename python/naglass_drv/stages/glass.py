@@ -1,4 +1,6 @@
-"""Stage `glass`: random packing and melt-quench with the rigid-ion potential, in LAMMPS, one task per replica."""
+"""Stage `glass`: random packing and melt-quench with the rigid-ion potential, in LAMMPS, one task per
+replica.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +25,9 @@ def wanted(input: Input) -> bool:
 
 
 def plan(run: Run) -> list[Task]:
-    """One task per replica; replicas differ in packing and velocities. Ions without parameters are refused here."""
+    """One task per replica; replicas differ in packing and velocities. Ions without parameters are refused
+    here.
+    """
     section = run.input.glass
     system = run.input.system
     ions = chemistry.species(system.composition, system.formula_units)
@@ -34,10 +38,11 @@ def plan(run: Run) -> list[Task]:
         "potential": potentials.commands(ions),
         **section.model_dump(mode="json", exclude={"replicas", "ranks"}),
     }
-    return [
-        Task(name, f"g{i}", settings | {"replica": i, "seed": _seed(run.input.seed, i)}, (), ("lammps",), section.ranks)
-        for i in range(section.replicas)
-    ]
+    tasks = []
+    for i in range(section.replicas):
+        own = settings | {"replica": i, "seed": _seed(run.input.seed, i)}
+        tasks.append(Task(name, f"g{i}", own, tools=("lammps",), ranks=section.ranks))
+    return tasks
 
 
 def _seed(seed: int, replica: int) -> int:
@@ -57,7 +62,8 @@ def run(job: Job) -> Mapping[str, Any] | None:
         return earlier
     resume = segments.take_over(job.comm, job.previous, job.folder)
     settings = job.task.settings
-    ions = tuple(chemistry.Species(e, q, n, chemistry.high_spin_unpaired(e, q)) for e, q, n in settings["ions"])
+    unpaired = chemistry.high_spin_unpaired
+    ions = tuple(chemistry.Species(e, q, n, unpaired(e, q)) for e, q, n in settings["ions"])
     if job.rank == 0:
         _prepare(job.folder, ions, settings)
     job.comm.barrier()
@@ -71,7 +77,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
         segments.read_script(data_file("lammps_inputs", SCRIPT)), sampling,
         comm=job.comm, folder=job.folder, resume=resume,
         variables=_variables(job.folder, settings, timestep_ps),
-        progress=lambda step, total, phase: job.progress(step * timestep_ps, total * timestep_ps, "ps", phase),
+        progress=lambda step, total, phase: job.progress(
+            step * timestep_ps, total * timestep_ps, "ps", phase
+        ),
         stopping=job.stopping,
     )
     if job.rank != 0:
@@ -115,7 +123,9 @@ def _variables(folder: Path, settings: Mapping[str, Any], timestep_ps: float) ->
 
 
 def _write_results(job: Job, ions: tuple[chemistry.Species, ...], timestep_ps: float) -> dict[str, Any]:
-    """Write the glass and some frames of its melt and quench; returns what is worth telling about the glass."""
+    """Write the glass and some frames of its melt and quench; returns what is worth telling about the
+    glass.
+    """
     from ..dataset.frames import write_frames
     from ..engines import segments
     from ..engines.dump import read_snapshots
@@ -162,9 +172,8 @@ def _describe(glass, ions: tuple[chemistry.Species, ...]) -> dict[str, Any]:
     from ..dataset.frames import shortest_distance_A
 
     cations = dict.fromkeys(ion.element for ion in ions if ion.charge > 0)
-    cutoffs = {
-        (element, "O"): DEFAULT_CUTOFFS_A[f"{element}-O"] for element in cations if f"{element}-O" in DEFAULT_CUTOFFS_A
-    }
+    known = [element for element in cations if f"{element}-O" in DEFAULT_CUTOFFS_A]
+    cutoffs = {(element, "O"): DEFAULT_CUTOFFS_A[f"{element}-O"] for element in known}
     bonds = bond_graph(glass, cutoffs).coordination("O")
     return {
         "ions": {ion.label: ion.count for ion in ions},
@@ -172,7 +181,7 @@ def _describe(glass, ions: tuple[chemistry.Species, ...]) -> dict[str, Any]:
         "box_A": float(glass.cell[0, 0]),
         "density_g_cm3": glass.info["density_g_cm3"],
         "shortest_distance_A": shortest_distance_A(glass),
-        "coordination_by_O": {element: float(bonds[glass.symbols == element].mean()) for element, _ in cutoffs},
+        "coordination_by_O": {element: float(bonds[glass.symbols == element].mean()) for element in known},
         "coordination_cutoffs_A": {"-".join(pair): length for pair, length in cutoffs.items()},
     }
 

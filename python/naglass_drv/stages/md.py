@@ -32,13 +32,17 @@ def wanted(input: Input) -> bool:
 
 
 def plan(run: Run) -> list[Task]:
-    """One task per structure and temperature. A model that lacks an element of a structure is refused here."""
+    """One task per structure and temperature. A model that lacks an element of a structure is refused
+    here.
+    """
     from ..dataset.frames import read_frames
 
     section = run.input.md
-    model = run.products / "model" / "model.naglass" if section.model == "train" else run.source / section.model
+    trained = run.products / "model" / "model.naglass"
+    model = trained if section.model == "train" else run.source / section.model
     known = _model_elements(model)
-    settings = section.model_dump(mode="json", exclude={"structures", "model", "temperatures_K", "ranks", "gpus"})
+    elsewhere = {"structures", "model", "temperatures_K", "ranks", "gpus"}
+    settings = section.model_dump(mode="json", exclude=elsewhere)
     tasks = []
     for file in _structure_files(run):
         frames = read_frames(file)
@@ -47,7 +51,8 @@ def plan(run: Run) -> list[Task]:
             missing = [element for element in elements if element not in known]
             if missing:
                 raise InputError(
-                    f"md.model: {model} does not know {', '.join(missing)} of {file.name}; it knows {', '.join(known)}"
+                    f"md.model: {model} does not know {', '.join(missing)} of {file.name}; "
+                    f"it knows {', '.join(known)}"
                 )
             label = _label(file, number if len(frames) > 1 else None)
             shared = settings | {"frame": number, "structure": label, **_commands(run.input, elements)}
@@ -64,7 +69,8 @@ def _structure_files(run: Run) -> list[Path]:
     section = run.input.md
     if section.structures != "glass":
         return [run.source / section.structures]
-    return [path for path in sorted((run.products / "glass").glob("*.extxyz")) if not path.stem.endswith("-melt")]
+    files = sorted((run.products / "glass").glob("*.extxyz"))
+    return [path for path in files if not path.stem.endswith("-melt")]
 
 
 def _label(file: Path, number: int | None) -> str:
@@ -112,7 +118,8 @@ def _commands(input: Input, elements: list[str]) -> dict[str, Any]:
         words += ["metal", metal]
     for element in (*formers, *metals):
         pair = f"{element}-O"
-        cutoff = chosen.get(pair) or chosen.get(f"O-{element}") or DEFAULT_CUTOFFS_A.get(pair, METAL_O_CUTOFF_A)
+        usual = DEFAULT_CUTOFFS_A.get(pair, METAL_O_CUTOFF_A)
+        cutoff = chosen.get(pair) or chosen.get(f"O-{element}") or usual
         words += ["cutoff", element, "O", f"{cutoff:g}"]
     return {
         "elements": elements, "commands": [*commands, " ".join(words)],
@@ -123,7 +130,8 @@ def _commands(input: Input, elements: list[str]) -> dict[str, Any]:
 def run(job: Job) -> Mapping[str, Any] | None:
     """Run, or go on from the last restart file of a stopped attempt; then judge.
 
-    A run that falls apart is a result too: it ends early, and its summary says that it is not stable, and when.
+    A run that falls apart is a result too: it ends early, and its summary says that it is not stable, and
+    when.
     """
     from ..engines import segments
     from ..paths import data_file
@@ -148,7 +156,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
             segments.read_script(data_file("lammps_inputs", SCRIPT)), sampling,
             comm=job.comm, folder=job.folder, resume=resume, variables=_variables(job.folder, settings),
             plugins=settings["plugins"], stopping=job.stopping,
-            progress=lambda step, total, phase: job.progress(step * timestep_ps, total * timestep_ps, "ps", phase),
+            progress=lambda step, total, phase: job.progress(
+                step * timestep_ps, total * timestep_ps, "ps", phase
+            ),
         )
     except TaskFailed as error:
         if error.failure not in _BROKEN:
@@ -216,7 +226,8 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
 
     settings = job.task.settings
     table = segments.thermo(job.folder)
-    table = {key: column[np.isfinite(np.array(list(table.values()))).all(axis=0)] for key, column in table.items()}
+    finite = np.isfinite(np.array(list(table.values()))).all(axis=0)
+    table = {key: column[finite] for key, column in table.items()}
     temperature = dict(zip(table.get("step", ()), table.get("temp", ()), strict=True))
 
     def frames() -> Iterator["Atoms"]:
@@ -238,20 +249,24 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
         "temperature_K": settings["temperature_K"], "pressure_bar": settings["pressure_bar"],
         "timestep_fs": settings["timestep_fs"], "planned_ps": settings["time_ps"],
         "reached_ps": thermo["time_ps"][-1] if thermo["time_ps"] else 0.0,
-        "start": "minimised on the model's own surface, then Maxwell-Boltzmann velocities at the target temperature",
+        "start": "minimised with the model, then Maxwell-Boltzmann velocities at the target temperature",
         "stable": verdict["stable"], "first_violation_ps": verdict["first_violation_ps"],
         "failed_checks": [check["name"] for check in verdict["checks"] if not check["passed"]],
         **_averages(thermo),
     }
 
 
-def _frame(snapshot: "Snapshot", settings: Mapping[str, Any], timestep_ps: float, temperature_K: float) -> "Atoms":
+def _frame(
+    snapshot: "Snapshot", settings: Mapping[str, Any], timestep_ps: float, temperature_K: float
+) -> "Atoms":
     """A snapshot with its on-the-fly columns as integer arrays."""
     atoms = snapshot.atoms(settings["elements"])
     for label, column in settings["columns"].items():
         atoms.set_array(label, snapshot.columns[column].astype(int))
     atoms.info = {
-        "step": snapshot.step, "time_ps": round(snapshot.step * timestep_ps, 9), "temperature_K": temperature_K,
+        "step": snapshot.step,
+        "time_ps": round(snapshot.step * timestep_ps, 9),
+        "temperature_K": temperature_K,
     }
     return atoms
 
@@ -290,7 +305,9 @@ def _thermo(table: Mapping[str, Any], atoms: int, timestep_ps: float) -> dict[st
         "kinetic_energy_eV_per_atom": (columns["ke"], 1.0 / atoms),
         "conserved_energy_eV_per_atom": (columns["econserve"], 1.0 / atoms),
     }
-    return {key: [round(float(value) * factor, 9) for value in values] for key, (values, factor) in scaled.items()}
+    return {
+        key: [round(float(value) * factor, 9) for value in values] for key, (values, factor) in scaled.items()
+    }
 
 
 def _averages(thermo: Mapping[str, list[float]]) -> dict[str, Any]:
