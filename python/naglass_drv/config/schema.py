@@ -42,8 +42,8 @@ class Glass(Section):
 class Reference(Section):
     """One set of first-principles labels: which structures, how they are varied, at which level.
 
-    Of each structure `frames_per_structure` frames are labelled: itself, then rattled and strained copies; of each
-    glass also `melt_frames_per_structure` frames of its melt and quench.
+    Of each structure `frames_per_structure` frames are labelled: itself, then rattled and strained copies; of
+    each glass also `melt_frames_per_structure` frames of its melt and quench.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")

@@ -1,0 +1,209 @@
+"""Labels: which frames are planned, what a bad CP2K run becomes, and one real run with GFN1-xTB."""
+
+import json
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from naglass_drv.config.schema import Input
+from naglass_drv.dataset.frames import read_frames, read_labelled, write_frames
+from naglass_drv.errors import InputError, SetupError, TaskFailed
+from naglass_drv.runtime.launch import run_child
+from naglass_drv.stages import dataset, reference
+from naglass_drv.stages.base import Done, Job, Run, Task
+
+DATA = Path(__file__).parents[1] / "data"
+CELL = DATA / "structures" / "mol8s.extxyz"
+CP2K = next((p for name in ("cp2k.psmp", "cp2k.ssmp", "cp2k") if (p := shutil.which(name))), None)
+CP2K_DATA = "/usr/share/cp2k"
+
+
+class OneRank:
+    def Get_rank(self) -> int:
+        return 0
+
+
+def make_run(folder: Path, *sections: dict, site: dict | None = None, dataset_level: str | None = None) -> Run:
+    content = {
+        "name": "t", "seed": 5, "system": {"composition": {"Na": 1, "V": 1, "P": 1, "O": 5}, "density_g_cm3": 2.0},
+        "reference": [{"name": "a", "level": "gfn1-xtb", "structures": str(CELL)} | section for section in sections],
+    }
+    if dataset_level:
+        content["dataset"] = {"level": dataset_level}
+    site = {"cp2k": CP2K, "cp2k_data": CP2K_DATA, "launcher": None, "threads": 1} if site is None else site
+    return Run(Input.model_validate_json(json.dumps(content)), folder, folder / "run", lambda stage: [], site)
+
+
+def run_task(run: Run, task: Task) -> Done:
+    folder = run.folder / "tasks" / task.name
+    folder.mkdir(parents=True)
+    job = Job(
+        task, folder, None, OneRank(), lambda *a: None, lambda: False,
+        lambda argv, **options: run_child(argv, folder, **options), run.site,
+    )
+    return Done(task, folder, reference.run(job))
+
+
+def stand_in(folder: Path, body: str) -> dict:
+    """A site whose CP2K is a shell script."""
+    path = folder / "cp2k"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return {"cp2k": str(path), "cp2k_data": CP2K_DATA, "launcher": None, "threads": 1}
+
+
+def replay(name: str, status: int = 0) -> str:
+    (output,) = (DATA / "cp2k" / name).glob("*.out")
+    return f"cat '{output}'\nexit {status}"
+
+
+def one_label(folder: Path, body: str, **section) -> tuple[Run, Done]:
+    run = make_run(folder, {"level": "pbe+u+d3", "cutoff_Ry": 400.0, **section}, site=stand_in(folder, body))
+    (task,) = reference.plan(run)
+    return run, run_task(run, task)
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "failure"),
+    [
+        ("e_unconv", {}, "SCF_NOT_CONVERGED"),
+        ("f_200_40_1.0E-12", {}, "NET_FORCE"),
+        ("f_600", {"multiplicity": 4, "max_net_force_eV_per_A": 1.0}, "SPIN_MISMATCH"),
+    ],
+)
+def test_a_frame_that_fails_a_check_is_done_and_listed(tmp_path, name, section, failure):
+    run, done = one_label(tmp_path, replay(name), **section)
+    assert done.summary["status"] == "rejected" and done.summary["failure"] == failure
+    reference.collect(run, [done])
+    products = run.products / "reference"
+    (entry,) = json.loads((products / "a-rejected.json").read_text())
+    assert entry == {"frame": "a-mol8s-v0", "failure": failure, "message": done.summary["message"]}
+    assert not (products / "a.extxyz").exists(), "a rejected frame must never reach the training data"
+
+
+def test_a_good_output_becomes_a_frame_of_the_convention(tmp_path):
+    run, done = one_label(tmp_path, replay("f_600"), max_net_force_eV_per_A=0.5)
+    reference.collect(run, [done])
+    (frame,) = read_labelled(run.products / "reference" / "a.extxyz")
+    assert frame.info["multiplicity"] == 2 and frame.info["charge"] == 0 and frame.info["scf_converged"]
+    assert frame.info["group"] == "NaO5PV-mol8s" and frame.info["source"] == "reference/a-mol8s-v0"
+    assert frame.info["level"].startswith("pbe+u+d3-h")
+    hartree_per_bohr = 51.422067
+    assert frame.info["net_force_eV_per_A"] == pytest.approx(0.00526822 * hartree_per_bohr, abs=1e-5)
+    assert abs(frame.info["spin_sum_muB"] - 1) < 0.01
+    assert frame.arrays["ion"].tolist() == ["Na+", "V4+", "P5+"] + ["O2-"] * 5
+    assert json.loads((run.products / "reference" / "a-rejected.json").read_text()) == []
+
+
+def test_a_hanging_label_is_rejected_and_a_dying_or_aborting_one_fails(tmp_path):
+    _, done = one_label(tmp_path, "sleep 600", timeout_min=0.005)
+    assert (done.summary["status"], done.summary["failure"]) == ("rejected", "TIMEOUT")
+    for number, (body, failure) in enumerate(
+        [("kill -9 $$", "KILLED"), (replay("e_mult", 1), "ABORT"), ("echo mpirun: no daemon", "LAUNCHER")]
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with pytest.raises(TaskFailed) as caught:
+            one_label(folder, body)
+        assert caught.value.failure == failure and caught.value.log.exists()
+
+
+def test_what_is_missing_is_said_before_anything_starts(tmp_path):
+    site = {"cp2k": None, "cp2k_data": None, "launcher": None, "threads": 1}
+    with pytest.raises(SetupError, match="no CP2K executable"):
+        reference.plan(make_run(tmp_path, {}, site=site))
+    with pytest.raises(SetupError, match="absent/cp2k is not an executable"):
+        reference.plan(make_run(tmp_path, {}, site=site | {"cp2k": "/absent/cp2k"}))
+    site = stand_in(tmp_path, "exit 1")
+    (tmp_path / "BASIS_MOLOPT").write_text("")
+    (tmp_path / "GTH_POTENTIALS").write_text("")
+    with pytest.raises(InputError, match="no basis set .* in .*BASIS_MOLOPT"):
+        reference.plan(make_run(tmp_path, {"level": "pbe+u+d3"}, site=site | {"cp2k_data": str(tmp_path)}))
+    with pytest.raises(InputError, match="multiplicity 3"):
+        reference.plan(make_run(tmp_path, {"multiplicity": 3}, site=site))
+    with pytest.raises(InputError, match="no glass"):
+        reference.plan(make_run(tmp_path, {"structures": "glass"}, site=site))
+
+
+def test_the_spin_comes_from_the_ions(tmp_path):
+    site = stand_in(tmp_path, "exit 1")
+
+    def spins(frame: Atoms, **section) -> list[int]:
+        write_frames(tmp_path / "s.extxyz", [frame])
+        run = make_run(tmp_path, {"structures": str(tmp_path / "s.extxyz")} | section, site=site)
+        return [task.settings["frame"]["info"]["multiplicity"] for task in reference.plan(run)]
+
+    def cell(formula: str) -> Atoms:
+        atoms = Atoms(formula, cell=[9.0, 9.0, 9.0], pbc=True)
+        atoms.positions = 3.0 * np.array(list(np.ndindex(3, 3, 3)))[: len(atoms)]
+        return atoms
+
+    assert spins(cell("NaVPO5"), frames_per_structure=3) == [2, 2, 2]
+    # V3+ (d2) and V4+ (d1) in one cell: which atom is which has to be said
+    mixed = cell("Na2V2PO6")
+    with pytest.raises(InputError, match=r"s\.extxyz: frame 0: the spin of Na2O6PV2 is not known"):
+        spins(mixed)
+    assert spins(mixed, multiplicity=4) == [4]
+    mixed.set_array("ion", np.array(["Na+", "Na+", "V3+", "V4+", "P5+"] + ["O2-"] * 6))
+    assert spins(mixed) == [4]
+    mixed.arrays["ion"][2] = "P5+"
+    with pytest.raises(InputError, match=r"frame 0: ion 'P5\+' on an atom of V"):
+        spins(mixed)
+
+
+def test_glasses_give_themselves_varied_copies_and_frames_of_their_melt(tmp_path):
+    glass = read_frames(CELL)[0]
+    glass.info = {"group": "NaVPO5-r0", "multiplicity": 2, "charge": 0}
+    folder = tmp_path / "run" / "products" / "glass"
+    write_frames(folder / "g0.extxyz", [glass])
+    write_frames(folder / "g0-melt.extxyz", [glass] * 8)
+    section = {"structures": "glass", "frames_per_structure": 3, "melt_frames_per_structure": 2}
+    run = make_run(tmp_path, section, site=stand_in(tmp_path, "exit 1"), dataset_level="gfn1-xtb")
+    tasks = {task.name: task for task in reference.plan(run)}
+    atoms = [f"a-atom-{element}" for element in ("Na", "O", "P", "V")]
+    assert list(tasks) == ["a-g0-v0", "a-g0-v1", "a-g0-v2", "a-g0-melt-2", "a-g0-melt-5", *atoms]
+    np.testing.assert_array_equal(tasks["a-g0-v0"].settings["frame"]["positions_A"], glass.positions)
+    assert tasks["a-atom-V"].settings["frame"]["info"]["multiplicity"] == 4
+    groups = {task.settings["frame"]["info"].get("group") for name, task in tasks.items() if name not in atoms}
+    assert groups == {"NaVPO5-r0"}
+    again = {task.name: task.settings for task in reference.plan(run)}
+    assert again == {name: task.settings for name, task in tasks.items()}
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """Two frames of the 8-atom cell and its four isolated atoms at GFN1-xTB, by the installed CP2K."""
+    folder = tmp_path_factory.mktemp("xtb")
+    run = make_run(folder, {"frames_per_structure": 2}, dataset_level="gfn1-xtb")
+    done = [run_task(run, task) for task in reference.plan(run)]
+    reference.collect(run, done)
+    return run, done
+
+
+def test_real_labels_are_forces_of_their_energy(labelled):
+    run, done = labelled
+    assert [item.summary["status"] for item in done] == ["admitted"] * 6
+    start, moved = read_labelled(run.products / "reference" / "a.extxyz")
+    assert abs(start.info["spin_sum_muB"] - 1) < 1e-3 and start.info["net_force_eV_per_A"] < 1e-3
+    assert abs(start.arrays["REF_spin_mulliken"][1]) > 0.5, "the moment sits on vanadium"
+    assert start.info["level"] == moved.info["level"] and start.info["group"] == moved.info["group"]
+    energies = json.loads((run.products / "reference" / "a-E0.json").read_text())["E0_eV"]
+    atomisation = start.info["REF_energy"] - sum(energies[element] for element in start.symbols)
+    assert -8 < atomisation / len(start) < -4, "an oxide binds by several eV per atom"
+
+
+def test_the_dataset_takes_what_was_admitted(labelled):
+    run, _ = labelled
+    (task,) = dataset.plan(run)
+    folder = run.folder / "tasks" / "dataset"
+    folder.mkdir(parents=True)
+    job = Job(task, folder, None, OneRank(), lambda *a: None, lambda: False, lambda *a, **k: 0, run.site)
+    summary = dataset.run(job)
+    assert summary["frames"] == 2 and summary["test"] is None and "one group only" in summary["split"]
+    assert set(summary["E0_eV"]) == {"Na", "V", "P", "O"}
+    assert not os.path.exists(folder / "test.extxyz")
