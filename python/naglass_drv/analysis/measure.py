@@ -18,6 +18,8 @@ MOBILE = ("Na", "Li", "K")
 _STRUCTURE_FRAMES = 400
 _DIFFRACTION_FRAMES = 100
 _TRANSPORT_FRAMES = 20
+# Below this, wider bins: a single small glass fills narrow ones with noise
+_FEW_FRAMES = 20
 _AMU_PER_A3_IN_G_PER_CM3 = 1.66053906660
 
 Curves = dict[str, np.ndarray]
@@ -29,8 +31,9 @@ def measure(
 ) -> tuple[Numbers, Curves]:
     """Measure what `settings` (the analysis section and `kind`) asks for; keys of the result carry their units.
 
-    `kind` "trajectory" takes frames in time order with info `time_ps`; "glass" takes independent replicas. A key
-    `X_err` is one standard error of `X`, None where none can be given (a single structure).
+    `kind` "trajectory" takes frames in time order with info `time_ps`; "glass" takes independent replicas. Transport
+    is measured on trajectories that `stable` calls so, and that are long enough. A key `X_err` is one standard error
+    of `X`, None where none can be given (a single structure).
     """
     replicas = settings["kind"] == "glass"
     kept = list(frames) if replicas else after(frames, settings["skip_ps"])
@@ -38,7 +41,8 @@ def measure(
     numbers: Numbers = _general(kept, elements, replicas)
     progress(0.0, "pair functions")
     chosen = evenly(kept, _STRUCTURE_FRAMES)
-    pairs = pair_functions(chosen, settings["r_max_A"], independent=replicas)
+    few = len(chosen) < _FEW_FRAMES
+    pairs = pair_functions(chosen, settings["r_max_A"], width=0.1 if few else 0.05, independent=replicas)
     cutoffs = shell_cutoffs(pairs, elements, settings["cutoffs_A"])
     shells = first_shells(chosen, cutoffs, independent=replicas)
     numbers |= {
@@ -52,14 +56,16 @@ def measure(
     curves |= _named("g", pairs.g) | _named("running", pairs.running)
     progress(0.4, "structure factors")
     chosen = evenly(kept, _DIFFRACTION_FRAMES)
-    factors = structure_factors(chosen, settings["q_max_per_A"], independent=replicas)
+    factors = structure_factors(
+        chosen, settings["q_max_per_A"], width=0.2 if few else 0.1, independent=replicas
+    )
     curves |= {"q_per_A": factors.q, "q_vectors": factors.vectors} | _named("S", factors.partial)
     totals = {"neutron": factors.neutron, "xray": factors.xray}
     curves |= _named("S", {name: total for name, total in totals.items() if total is not None})
     numbers |= {"diffraction_frames": len(chosen), "lowest_q_per_A": float(factors.q[0])}
     progress(0.8, "transport")
     numbers["transport"] = None
-    if not replicas and len(kept) >= _TRANSPORT_FRAMES:
+    if not replicas and settings["stable"] and len(kept) >= _TRANSPORT_FRAMES:
         numbers["transport"], moved = _transport(kept, elements)
         curves |= moved
     return numbers, curves

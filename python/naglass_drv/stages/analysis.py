@@ -21,18 +21,21 @@ def wanted(input: Input) -> bool:
 
 
 def plan(run: Run) -> list[Task]:
-    """One task for the quenched glasses together, and one per MD trajectory."""
+    """One task for the quenched glasses together, and one per MD trajectory that reaches beyond `skip_ps`."""
     section = run.input.analysis
     settings = section.model_dump(mode="json")
     tasks = []
     glasses = [path for path in sorted((run.products / "glass").glob("*.extxyz")) if "-melt" not in path.stem]
     if glasses:
         tasks.append(Task(name, "glass", settings | {"kind": "glass"}, tuple(glasses)))
-    for done in run.finished("md"):
-        trajectory = done.folder / "trajectory.extxyz"
-        tasks.append(Task(name, done.task.name, settings | {"kind": "trajectory"}, (trajectory,)))
-    if not tasks:
+    trajectories = run.finished("md")
+    if not glasses and not trajectories:
         raise InputError("analysis: nothing to analyse; add a glass or an md section")
+    for done in trajectories:
+        # a run that fell apart at once left nothing to measure; the report says so
+        if done.summary["frames"] and done.summary["reached_ps"] >= section.skip_ps:
+            own = settings | {"kind": "trajectory", "stable": done.summary["stable"]}
+            tasks.append(Task(name, done.task.name, own, (done.folder / "trajectory.extxyz",)))
     return tasks
 
 

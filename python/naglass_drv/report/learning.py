@@ -1,0 +1,199 @@
+"""Sections on the labels, the dataset and the model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from . import figures_model
+from .material import Material
+from .numbers import Figure, Notice, Number, Section, Table
+
+LEVELS = {
+    "gfn1-xtb": "GFN1-xTB, spin-polarised (semi-empirical tight binding)",
+    "pbe+u+d3": "PBE+U with D3(BJ) dispersion (density-functional theory)",
+}
+_ERRORS = {
+    "energy_rmse_meV_per_atom": ("energy RMSE", "meV/atom"),
+    "energy_mae_meV_per_atom": ("energy MAE", "meV/atom"),
+    "forces_rmse_meV_per_A": ("force RMSE", "meV/Å"),
+    "forces_mae_meV_per_A": ("force MAE", "meV/Å"),
+    "stress_rmse_meV_per_A3": ("stress RMSE", "meV/Å³"),
+    "stress_mae_meV_per_A3": ("stress MAE", "meV/Å³"),
+}
+_CURVES = {
+    "loss": ("Loss, training", "loss (arbitrary units)"),
+    "test_energy_rmse_meV_per_atom": ("Energy, test", "RMSE (meV/atom)"),
+    "test_forces_rmse_meV_per_A": ("Forces, test", "RMSE (meV/Å)"),
+}
+
+
+def labels(material: Material) -> Section | None:
+    """First-principles labels: how many, at which level, and every frame that was not admitted, with its reason."""
+    sets = material.input.get("reference") or []
+    if not sets:
+        return None
+    section = Section("First-principles labels", "labels")
+    rejected = {item["name"]: _rejected(material, item["name"]) for item in sets}
+    section.add(Table(
+        ("set", "level of theory", "admitted", "not admitted", "largest metal moment", "smallest"),
+        [_set_row(material, item, len(rejected[item["name"]])) for item in sets],
+        "Isolated atoms not counted. Sets of different levels are never mixed. Moments are Mulliken spins.",
+    ))
+    rows = [
+        [name, str(entry.get("frame", "")), str(entry.get("failure", "")), str(entry.get("message", ""))]
+        for name, entries in rejected.items() for entry in entries
+    ]
+    if rows:
+        section.add(
+            Notice("note", f"{len(rows)} frame(s) failed a check and were not trained on."),
+            Table(("set", "frame", "check", "reason"), rows),
+        )
+    else:
+        section.add("Every frame passed the checks (SCF converged, net force small, spin as asked for).")
+    return section
+
+
+def _rejected(material: Material, name: str) -> list[Mapping[str, Any]]:
+    role = f"reference/{name}/rejected"
+    return material.json(role) if material.has(role) else []
+
+
+def _set_row(material: Material, item: Mapping[str, Any], rejected: int) -> list:
+    from ..dataset.frames import read_frames
+    from ..glass.chemistry import TRANSITION_METALS
+
+    name, role = item["name"], f"reference/{item['name']}/admitted"
+    frames = [frame for frame in read_frames(material.files[role]) if len(frame) > 1] if material.has(role) else []
+    moments = [
+        abs(moment) for frame in frames if "REF_spin_mulliken" in frame.arrays
+        for symbol, moment in zip(frame.symbols, frame.arrays["REF_spin_mulliken"], strict=True)
+        if symbol in TRANSITION_METALS
+    ]
+    return [
+        name,
+        LEVELS.get(item["level"], item["level"]),
+        Number(f"labels.{name}.admitted", f"frames of set {name} admitted", len(frames), "1"),
+        Number(f"labels.{name}.rejected", f"frames of set {name} not admitted", rejected, "1"),
+        *(
+            Number(f"labels.{name}.moment_{which}", f"{which} moment of a metal, set {name}", float(pick(moments)), "µB")
+            if moments else "none"
+            for which, pick in (("largest", max), ("smallest", min))
+        ),
+    ]
+
+
+def dataset(material: Material) -> Section | None:
+    """What the model was trained and tested on."""
+    if not material.has("dataset/summary"):
+        return None
+    summary = material.json("dataset/summary")
+    section = Section("Dataset", "dataset")
+    rows = []
+    for part in ("train", "test"):
+        spread = summary.get(part)
+        if not spread:
+            continue
+        key = f"dataset.{part}"
+        rows.append([
+            part,
+            Number(f"{key}.frames", f"{part} frames", spread["frames"], "1"),
+            Number(f"{key}.groups", f"{part} groups", len(spread["groups"]), "1"),
+            Number(f"{key}.forces_rms", f"root mean square force, {part}", spread["forces_rms_eV_per_A"], "eV/Å"),
+            Number(f"{key}.forces_largest", f"largest force, {part}", spread["forces_largest_eV_per_A"], "eV/Å"),
+            Number(f"{key}.shortest", f"shortest distance, {part}", spread["shortest_distance_A"], "Å"),
+            ", ".join(f"{name} ({count})" for name, count in spread["compositions"].items()),
+        ])
+    section.add(
+        Table(("part", "frames", "groups", "rms force", "largest force", "shortest distance", "compositions"), rows),
+        f"Level {summary['level']}. {summary.get('split') or ''}",
+    )
+    energies = [[element, Number(f"dataset.E0.{element}", f"isolated-atom energy of {element}", energy, "eV")]
+                for element, energy in summary.get("E0_eV", {}).items()]
+    section.add(Table(("element", "isolated-atom energy"), energies))
+    return section
+
+
+def model(material: Material) -> Section | None:
+    """Errors of the model against its labels, parity plots and the course of the training."""
+    if not material.has("model/summary"):
+        return None
+    summary = material.json("model/summary")
+    section = Section("Model", "model")
+    measured = {part: numbers for part, numbers in summary["errors"].items() if numbers}
+    if "test" not in measured:
+        section.add(Notice("bad", "No frame was held out: the errors below are those of the training frames."))
+    section.add(
+        f"MACE potential, {summary['parameters']} parameters, r_max {summary['r_max_A']:g} Å, {summary['epochs']} "
+        f"epochs, " + (f"refined from {summary['start_model']}." if summary.get("start_model") else "from nothing."),
+        _error_table(measured),
+    )
+    arrays = {part: material.arrays(f"model/parity-{part}") for part in ("train", "test")
+              if material.has(f"model/parity-{part}")}
+    if arrays:
+        section.add(_parity_figure(arrays))
+    history = _history(summary.get("epoch_history") or [])
+    if history:
+        caption = "Course of the training: loss on the training frames, errors on the held-out frames."
+        section.add(Figure("training", figures_model.training_curve(history), caption))
+    return section
+
+
+def test_error(material: Material) -> tuple[str, float, float | None] | None:
+    """Which frames, force RMSE (meV/Å) and its error: the headline of the model, or None without a model."""
+    if not material.has("model/summary"):
+        return None
+    measured = material.json("model/summary")["errors"]
+    part = "test" if measured.get("test") else "train"
+    numbers = measured[part]
+    return part, numbers["forces_rmse_meV_per_A"], numbers.get("forces_rmse_meV_per_A_err")
+
+
+def _error_table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows = []
+    for key, (label, unit) in _ERRORS.items():
+        row = [
+            Number(f"model.{part}.{key}", f"{label}, {part}", numbers[key], unit, numbers.get(f"{key}_err"))
+            for part, numbers in measured.items() if key in numbers
+        ]
+        if len(row) == len(measured):
+            rows.append([label, *row])
+    elements = dict.fromkeys(e for numbers in measured.values() for e in numbers["forces_rmse_meV_per_A_by_element"])
+    for element in elements:
+        row = [
+            Number(f"model.{part}.forces_rmse.{element}", f"force RMSE on {element}, {part}", by[element], "meV/Å")
+            if element in (by := numbers["forces_rmse_meV_per_A_by_element"]) else "none"
+            for part, numbers in measured.items()
+        ]
+        rows.append([f"force RMSE on {element}", *row])
+    head = [f"{part} ({numbers['frames']} frames)" for part, numbers in measured.items()]
+    return Table(("error against the labels", *head), rows, "± is one standard error by bootstrap over frames.")
+
+
+def _parity_figure(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    from ase.data import chemical_symbols
+
+    energies = {
+        part: (data["energy_label_eV_per_atom"], data["energy_model_eV_per_atom"]) for part, data in arrays.items()
+    }
+    shown = "test" if "test" in arrays else "train"
+    data = arrays[shown]
+    forces = {
+        chemical_symbols[z]: (
+            data["forces_label_eV_per_A"][data["numbers"] == z], data["forces_model_eV_per_A"][data["numbers"] == z]
+        )
+        # the most frequent element first, so that it does not hide the others
+        for z in sorted(np.unique(data["numbers"]), key=lambda z: -(data["numbers"] == z).sum())
+    }
+    return Figure("parity", figures_model.parity(energies, forces, shown), "Model against first-principles labels.")
+
+
+def _history(records: list[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """Epochs and values of each quantity; the errors on held-out frames are taken at some epochs only."""
+    curves = {}
+    for key, title in _CURVES.items():
+        points = [(record["epoch"], record[key]) for record in records if key in record]
+        if len(points) > 1:
+            epochs, values = np.array(points, dtype=float).T
+            curves[title] = epochs, values
+    return curves

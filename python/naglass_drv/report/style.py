@@ -1,0 +1,82 @@
+"""One look for all figures: fonts, sizes, colours that stay apart for colour-blind readers, and SVG output."""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402  the backend has to be chosen first
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: E402
+
+# M. Okabe, K. Ito, "Color universal design" (2008); order chosen so that neighbours differ in lightness too
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7A6A00", "#444444")
+ELEMENT_COLOURS = {
+    "Na": "#E69F00", "V": "#0072B2", "P": "#009E73", "O": "#A0182B", "F": "#56B4E9", "Fe": "#CC79A7",
+    "Mn": "#7A6A00", "Ti": "#444444",
+}
+GUIDE = "#666666"
+LIMIT = "#B00020"
+WIDTH_IN = 7.2
+
+_RC = {
+    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 9.5, "axes.titleweight": "bold",
+    "axes.titlelocation": "left", "axes.labelsize": 9, "legend.fontsize": 8, "legend.frameon": False,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "lines.linewidth": 1.4,
+    "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.6, "axes.axisbelow": True,
+    "xtick.labelsize": 8, "ytick.labelsize": 8, "errorbar.capsize": 2.5, "svg.fonttype": "path",
+    "svg.hashsalt": "naglass", "figure.constrained_layout.use": True,
+    # text from input files is text: a dollar sign or backslash in a name must not become a formula
+    "text.usetex": False, "text.parse_math": False,
+}
+
+
+@contextmanager
+def canvas(
+    rows: int = 1, columns: int = 1, *, height: float, width: float = WIDTH_IN, fitted: bool = True, **options
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure of rows x columns axes (inches) in the common style; axes as a flat list, row by row.
+
+    `fitted` lets the layout follow the labels, which takes long for many axes.
+    """
+    with plt.rc_context(_RC | {"figure.constrained_layout.use": fitted}):
+        figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
+        try:
+            yield figure, list(axes.ravel())
+        finally:
+            plt.close(figure)
+
+
+def log_axis(axis: Axes, which: str) -> None:
+    """Make the "x" or "y" axis logarithmic, with plain numbers at the powers of ten (or at 1, 2, 5 if there are few)."""
+    getattr(axis, f"set_{which}scale")("log")
+    scale = getattr(axis, f"{which}axis")
+    low, high = getattr(axis, f"get_{which}lim")()
+    scale.set_major_locator(LogLocator(subs=(1.0,) if high > 30 * low else (1.0, 2.0, 5.0)))
+    scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    scale.set_minor_formatter(NullFormatter())
+
+
+def to_svg(figure: Figure) -> bytes:
+    """The figure as SVG; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, dpi=160)
+    return buffer.getvalue()
+
+
+def colours(names: Sequence[str]) -> dict[str, str]:
+    """One colour per name; elements keep theirs in every figure."""
+    spare = [colour for colour in PALETTE if colour not in {ELEMENT_COLOURS.get(name) for name in names}]
+    spare = spare or list(PALETTE)
+    chosen, used = {}, 0
+    for name in names:
+        if name in ELEMENT_COLOURS:
+            chosen[name] = ELEMENT_COLOURS[name]
+        else:
+            chosen[name] = spare[used % len(spare)]
+            used += 1
+    return chosen

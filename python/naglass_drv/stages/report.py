@@ -1,0 +1,86 @@
+"""Stage `report`: one self-contained page, and every number of it as JSON, from the products of the run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..config.schema import Input
+from ..files import publish, write_bytes, write_json
+from ..runtime.files import read_json
+from . import ORDER, analysis
+from .base import Done, Job, Run, Task
+
+name = "report"
+
+PAGE, NUMBERS, FIGURES = "report.html", "report.json", "figures"
+
+
+def wanted(input: Input) -> bool:
+    return input.report is not None
+
+
+def plan(run: Run) -> list[Task]:
+    """One task; its key holds the finished tasks with their times and all products that the page shows."""
+    files = _sources(run)
+    settings = {
+        "input": run.input.model_dump(mode="json"),
+        "tasks": [_record(done) for stage in ORDER[:-1] for done in run.finished(stage)],
+        "roles": list(files),
+    }
+    return [Task(name, "report", settings, tuple(files.values()))]
+
+
+def run(job: Job) -> Mapping[str, Any] | None:
+    """Write page, numbers and figures."""
+    if job.rank != 0:
+        return None
+    from ..report.build import build
+    from ..report.material import Material
+
+    settings = job.task.settings
+    files = dict(zip(settings["roles"], job.task.inputs, strict=True))
+    page, numbers, figures = build(Material(settings["input"], settings["tasks"], files))
+    write_bytes(job.folder / PAGE, page.encode())
+    write_json(job.folder / NUMBERS, numbers)
+    for figure, svg in figures.items():
+        write_bytes(job.folder / FIGURES / f"{figure}.svg", svg)
+    return {"numbers": len(numbers["numbers"]), "figures": len(figures)}
+
+
+def collect(run: Run, done: list[Done]) -> None:
+    """Put the report at the top of the run folder, and its figures among the products."""
+    folder = done[0].folder
+    publish(folder, run.folder, (PAGE, NUMBERS))
+    publish(folder / FIGURES, run.products / FIGURES, [path.name for path in sorted((folder / FIGURES).glob("*.svg"))])
+
+
+def _record(done: Done) -> dict[str, Any]:
+    finished = read_json(done.folder.parent / "DONE") or {}
+    return {
+        "stage": done.task.stage, "task": done.task.name, "key": finished.get("key"),
+        "seconds": finished.get("seconds"), "tools": (finished.get("parts") or {}).get("tools") or {},
+    }
+
+
+def _sources(run: Run) -> dict[str, Path]:
+    products = run.products
+    found = {
+        "dataset/summary": products / "dataset" / "dataset.json",
+        "model/summary": products / "model" / "model.json",
+        "model/parity-train": products / "model" / "parity-train.npz",
+        "model/parity-test": products / "model" / "parity-test.npz",
+    }
+    for done in run.finished("glass"):
+        found[f"glass/{done.task.name}"] = products / "glass" / f"{done.task.name}.extxyz"
+    for item in run.input.reference:
+        found[f"reference/{item.name}/admitted"] = products / "reference" / f"{item.name}.extxyz"
+        found[f"reference/{item.name}/rejected"] = products / "reference" / f"{item.name}-rejected.json"
+    for done in run.finished("md"):
+        found[f"md/{done.task.name}/thermo"] = done.folder / "thermo.json"
+        found[f"md/{done.task.name}/summary"] = products / "md" / f"{done.task.name}.json"
+        found[f"md/{done.task.name}/gate"] = done.folder / "gate.json"
+    for done in run.finished("analysis"):
+        numbers, curves = analysis.files(done.task.name)
+        found[f"analysis/{done.task.name}/numbers"] = done.folder / numbers
+        found[f"analysis/{done.task.name}/curves"] = done.folder / curves
+    return {role: path for role, path in found.items() if path.exists()}
