@@ -28,10 +28,14 @@ class OneRank:
         return 0
 
 
-def make_run(folder: Path, *sections: dict, site: dict | None = None, dataset_level: str | None = None) -> Run:
+def make_run(
+    folder: Path, *sections: dict, site: dict | None = None, dataset_level: str | None = None
+) -> Run:
+    start = {"name": "a", "level": "gfn1-xtb", "structures": str(CELL)}
     content = {
-        "name": "t", "seed": 5, "system": {"composition": {"Na": 1, "V": 1, "P": 1, "O": 5}, "density_g_cm3": 2.0},
-        "reference": [{"name": "a", "level": "gfn1-xtb", "structures": str(CELL)} | section for section in sections],
+        "name": "t", "seed": 5,
+        "system": {"composition": {"Na": 1, "V": 1, "P": 1, "O": 5}, "density_g_cm3": 2.0},
+        "reference": [start | section for section in sections],
     }
     if dataset_level:
         content["dataset"] = {"level": dataset_level}
@@ -169,7 +173,8 @@ def test_glasses_give_themselves_varied_copies_and_frames_of_their_melt(tmp_path
     assert list(tasks) == ["a-g0-v0", "a-g0-v1", "a-g0-v2", "a-g0-melt-2", "a-g0-melt-5", *atoms]
     np.testing.assert_array_equal(tasks["a-g0-v0"].settings["frame"]["positions_A"], glass.positions)
     assert tasks["a-atom-V"].settings["frame"]["info"]["multiplicity"] == 4
-    groups = {task.settings["frame"]["info"].get("group") for name, task in tasks.items() if name not in atoms}
+    frames = [task.settings["frame"]["info"] for name, task in tasks.items() if name not in atoms]
+    groups = {info["group"] for info in frames}
     assert groups == {"NaVPO5-r0"}
     again = {task.name: task.settings for task in reference.plan(run)}
     assert again == {name: task.settings for name, task in tasks.items()}

@@ -1,4 +1,4 @@
-"""Training in a child process: its errors against ASE's calculator, exact continuation, refinement, failures."""
+"""Training in a child process: errors against ASE's calculator, exact continuation, refinement, failures."""
 
 import json
 import os
@@ -21,8 +21,8 @@ from naglass_drv.runtime.launch import run_child, scrubbed_environment
 E0 = {"Na": -5.0, "P": -180.0, "O": -430.0}
 OPTIONS = {
     "channels": 4, "max_L": 0, "layers": 2, "correlation": 2, "r_max_A": 4.0, "zbl": True, "epochs": 4,
-    "learning_rate": 0.01, "batch_size": 4, "energy_weight": 1.0, "forces_weight": 100.0, "stress_weight": 100.0,
-    "threads": 1,
+    "learning_rate": 0.01, "batch_size": 4, "energy_weight": 1.0, "forces_weight": 100.0,
+    "stress_weight": 100.0, "threads": 1,
 }
 
 
@@ -56,8 +56,8 @@ def data(tmp_path_factory) -> dict[str, Path]:
 
 def job(data: dict[str, Path], start_model: Path | None = None, **options) -> TrainingJob:
     return TrainingJob(
-        train=data["train"], test=data.get("test"), e0_eV=E0, options=OPTIONS | options, seed=3, level="morse-1",
-        start_model=start_model,
+        train=data["train"], test=data.get("test"), e0_eV=E0, options=OPTIONS | options, seed=3,
+        level="morse-1", start_model=start_model,
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, TaskFailed
+from ...files import write_bytes, write_json
 
 CHECKPOINT = "checkpoint.pt"
 CONFIG = "train.json"
@@ -59,9 +60,10 @@ def train(
     """
     # first of all, so that a kill from here on finds the older state in this folder
     if previous is not None and (previous / CHECKPOINT).exists():
-        os.link(previous / CHECKPOINT, folder / CHECKPOINT)
+        write_bytes(folder / CHECKPOINT, (previous / CHECKPOINT).read_bytes())
     _write_config(job, folder)
-    argv = [sys.executable, "-m", f"{__package__}.train_child", CONFIG]
+    # torch's own warnings would fill the end of the log, which is what a person sees of a failure
+    argv = [sys.executable, "-W", "ignore", "-m", f"{__package__}.train_child", CONFIG]
     env = {"OMP_NUM_THREADS": str(job.options["threads"]), "PYTHONPATH": _python_path()}
     status = child(argv, env=env, log=LOG, on_poll=lambda: _tell(folder, job.options["epochs"], progress))
     failure = folder / FAILURE
@@ -88,7 +90,7 @@ def model_elements(path: Path) -> set[str]:
 
 def _write_config(job: TrainingJob, folder: Path) -> None:
     content = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(job).items()}
-    (folder / CONFIG).write_text(json.dumps(content, indent=1))
+    write_json(folder / CONFIG, content)
 
 
 def _python_path() -> str:
