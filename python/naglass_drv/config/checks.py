@@ -47,10 +47,12 @@ def cross_check(top: Partial, document: Document, source: Path) -> None:
     for check in (_check_needs, _check_species, _check_dataset, _check_glass, _check_md, _check_cutoffs):
         with _rule():
             check(top, document)
-    for index, item in enumerate(top.reference or []):
-        with _rule():
-            _check_strain(item, index, document)
-    _check_files(top, document, source)
+    with _rule():
+        for index, item in enumerate(top.reference):
+            with _rule():
+                _check_strain(item, index, document)
+    for where, path in _named_files(top):
+        _check_file(document, where, source, path)
 
 
 def _check_needs(top: Partial, document: Document) -> None:
@@ -79,7 +81,7 @@ def _check_species(top: Partial, document: Document) -> None:
         where: Where = ("system", "composition", label) if label in composition else ("system", "composition")
         document.fault(where, text.partition(": ")[2] if label in composition else text)
         return
-    for index, item in enumerate(top.reference or []):
+    for index, item in enumerate(top.reference):
         with _rule():
             if item.structures != "glass":
                 continue
@@ -92,7 +94,7 @@ def _check_species(top: Partial, document: Document) -> None:
 
 
 def _check_dataset(top: Partial, document: Document) -> None:
-    sets = top.reference or []
+    sets = top.reference
     first: dict[str, int] = {}
     for index, item in enumerate(sets):
         with _rule():
@@ -159,24 +161,27 @@ def _check_cutoffs(top: Partial, document: Document) -> None:
 
 
 def _structure_keys(top: Partial) -> Iterator[tuple[Where, Partial, str]]:
-    for index, item in enumerate(top.reference or []):
-        yield ("reference", index), item, "structures"
-    if top.md is not None:
-        yield ("md",), top.md, "structures"
+    """Sections that name their structures, with their place."""
+    with _rule():
+        for index, item in enumerate(top.reference):
+            yield ("reference", index), item, "structures"
+    with _rule():
+        if top.md is not None:
+            yield ("md",), top.md, "structures"
 
 
-def _check_files(top: Partial, document: Document, source: Path) -> None:
-    named = list(_structure_keys(top))
-    for name, key in (("train", "start_model"), ("md", "model")):
-        section = getattr(top, name)
-        if section is not None:
-            named.append(((name,), section, key))
-    for where, section, key in named:
+def _named_files(top: Partial) -> Iterator[tuple[Where, Any]]:
+    """What the input names as a file, with its place."""
+    for where, section, key in _structure_keys(top):
         with _rule():
-            _check_file(document, (*where, key), source, getattr(section, key))
+            yield (*where, key), getattr(section, key)
+    for name, key in (("train", "start_model"), ("md", "model")):
+        with _rule():
+            section = getattr(top, name)
+            yield (name, key), getattr(section, key, None)
     with _rule():
         for index, path in enumerate(top.dataset.include if top.dataset is not None else []):
-            _check_file(document, ("dataset", "include", index), source, path)
+            yield ("dataset", "include", index), path
 
 
 def _check_file(document: Document, where: Where, source: Path, path: Any) -> None:

@@ -13,7 +13,7 @@ from ..errors import InputError
 
 Where = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
-_MAX_BYTES = 1_000_000
+_MAX_BYTES = 200_000
 _MAX_DEPTH = 20
 
 

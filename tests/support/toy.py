@@ -1,7 +1,7 @@
 """A run of toy stages under the real scheduler: python toy.py PLAN.json RUN_FOLDER JOURNAL [WALLTIME_S].
 
-PLAN.json lists stages, each with tasks; a task's `do` says what it does. Every start and end of a task is a line in
-JOURNAL, which lies outside the run folder, so that a test sees what was really executed.
+PLAN.json lists stages, each with tasks; a task's `do` says what it does. What was really executed is written to
+JOURNAL, which lies outside the run folder: `rank` with its process, `start` and `end` of a task, every finished step.
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 from naglass_drv.cli import run_stages
 from naglass_drv.config.schema import Input
 from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
+from naglass_drv.runtime import schedule
 from naglass_drv.runtime.job import Request
 from naglass_drv.runtime.task import Task
 
@@ -42,10 +43,17 @@ def count(job, settings) -> dict:
         if stop:
             raise Stopped("toy asked to stop")
         if job.rank == 0:
-            note(Path(settings["journal"]), "step", job.task.name, step)
             (steps / f"{step:04d}").write_text(str(step))
+            note(Path(settings["journal"]), "step", job.task.name, step)
             job.progress(step + 1, settings["steps"], "steps", "counting")
     return {"steps": settings["steps"], "taken_over": taken}
+
+
+def doze(job, settings) -> dict:
+    """The group's first rank is at work alone; the others have left and wait for it."""
+    if job.rank == 0:
+        time.sleep(settings["seconds"])
+    return {}
 
 
 def fail(job, settings) -> dict:
@@ -86,7 +94,7 @@ def write(job, settings) -> dict:
     return {"text": settings["text"], "ranks": job.comm.Get_size()}
 
 
-ACTIONS = {action.__name__: action for action in (count, fail, crash, desert, refuse, child, write)}
+ACTIONS = {action.__name__: action for action in (count, doze, fail, crash, desert, refuse, child, write)}
 
 
 class ToyStage:
@@ -126,9 +134,8 @@ class ToyStage:
                 target.write_text(text)
 
 
-def main() -> int:
-    plan, folder, journal = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
-    walltime = float(sys.argv[4]) if len(sys.argv) > 4 else None
+def run_toy(plan: Path, folder: Path, journal: Path, walltime: float | None = None) -> int:
+    """Run the plan on the world communicator; returns the exit code."""
 
     def request() -> Request:
         input = Input.model_validate_json(json.dumps(INPUT))
@@ -138,4 +145,17 @@ def main() -> int:
     return run_stages(request, stages)
 
 
-sys.exit(main())
+def main() -> int:
+    from mpi4py import MPI
+
+    plan, folder, journal = (Path(argument) for argument in sys.argv[1:4])
+    # a test need not wait as long as a user may
+    schedule.GRACE_S = 1.0
+    note(journal, "rank", MPI.COMM_WORLD.Get_rank(), os.getpid())
+    code = run_toy(plan, folder, journal, float(sys.argv[4]) if len(sys.argv) > 4 else None)
+    note(journal, "cpu", MPI.COMM_WORLD.Get_rank(), time.process_time())
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

