@@ -1,6 +1,7 @@
 """The command line: verbs, and the way from an error to a message and an exit code."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.verb(options)
+    except BrokenPipeError:
+        # the reader of our output has seen enough, as in `status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except NaglassError as error:
         print(error, file=sys.stderr)
         return error.exit_code

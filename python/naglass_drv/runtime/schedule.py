@@ -20,7 +20,8 @@ from .store import Store, Ticket
 from .task import Job, Run, Stage
 
 Value = TypeVar("Value")
-_GRACE_S = 30.0
+# how long the other ranks of a group may take to follow one that has left its task by an error
+GRACE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ class _Phase:
             error = raised
         mine = outcome_of(ticket.label, folder, error)
         barrier = self.comm.Ibarrier()
-        if not mpi.wait(barrier, None if error is None else _GRACE_S):
+        if not mpi.wait(barrier, None if error is None else GRACE_S):
             # the others are inside a collective call that this rank has left: they will never come
             self._record(ticket, folder, mine, None)
             mpi.abort(self.context.comm, mine.exit_code)
