@@ -1,5 +1,6 @@
 """Attempts at a task by one rank, as the scheduler would make them, stopped after so many polls."""
 
+import json
 from pathlib import Path
 
 from naglass_drv.config.schema import Input
@@ -9,7 +10,8 @@ from naglass_drv.stages.base import Job, Run, Task
 def study(folder: Path, **sections) -> Run:
     """A run of a 26-atom Na-V-P-O glass with the given sections."""
     system = {"composition": {"Na": 4, "V4+": 2, "P": 4, "O": 16}, "density_g_cm3": 2.75}
-    return Run(Input.model_validate({"name": "study", "system": system} | sections), folder, folder, lambda stage: [])
+    text = json.dumps({"name": "study", "system": system} | sections)
+    return Run(Input.model_validate_json(text), folder, folder, lambda stage: [])
 
 
 def attempt(

@@ -171,17 +171,12 @@ def run_script(
         ends = _phase_ends(session, script)
         if resume is None:
             session.commands((*script.box, *script.model, *script.start))
-        else:
-            session.command(f'read_restart "{folder / _FOLDER / resume.restart}"')
-            session.commands(script.model)
-        runner = _Runner(session, sampling, comm, folder / _FOLDER, resume, ends, progress, stopping)
-        for number, phase in enumerate(script.phases):
-            if resume is None or resume.step < ends[number]:
-                runner.run(number, phase)
-            if runner.halted:
-                break
-        else:
-            session.commands(script.finish)
+        runner = _Runner(session, script, sampling, comm, folder / _FOLDER, resume, ends, progress, stopping)
+        for number in range(len(script.phases)):
+            if runner.step < ends[number] and not runner.halted:
+                runner.run(number)
+        if not runner.halted:
+            runner.enter(script.finish)
         return Outcome(runner.step, ends[-1], runner.halted, runner.steps_run, runner.loop_s)
 
 
@@ -196,8 +191,9 @@ def _phase_ends(session: Session, script: Script) -> list[int]:
 class _Runner:
     """Runs phases segment by segment, and remembers how far it is."""
 
-    def __init__(self, session, sampling, comm, folder, checkpoint, ends, progress, stopping):
+    def __init__(self, session, script, sampling, comm, folder, checkpoint, ends, progress, stopping):
         self._session: Session = session
+        self._script: Script = script
         self._sampling: Sampling = sampling
         self._comm = comm
         self._folder: Path = folder
@@ -206,20 +202,35 @@ class _Runner:
         self._progress = progress
         self._stopping = stopping
         self._chunk = 1
+        self._loaded = checkpoint is None
         self.step = checkpoint.step if checkpoint else 0
         self.halted = False
         self.steps_run = 0
         self.loop_s = 0.0
 
-    def run(self, number: int, phase: Phase) -> None:
+    def run(self, number: int) -> None:
+        """Run a phase from where it stands to its end."""
+        phase = self._script.phases[number]
         first = self._ends[number - 1] if number else 0
         last = self._ends[number]
-        self._session.commands(phase.before)
+        self.enter(phase.before)
         while self.step < last and not self.halted:
+            if not self._loaded:
+                self.enter(phase.before)
             passed = (self.step - first) // self._sampling.checkpoint
             goal = min(last, first + (passed + 1) * self._sampling.checkpoint)
             self._segment(number, phase, goal, f"start {first} stop {last}")
-        self._session.commands(phase.after)
+        if self._loaded:
+            self._session.commands(phase.after)
+
+    def enter(self, commands: Sequence[str]) -> None:
+        """Run `commands` on the state at hand, which is read from the last restart file where that is due."""
+        if not self._loaded:
+            self._session.command("clear")
+            self._session.command(f'read_restart "{self._folder / self._last.restart}"')
+            self._session.commands(self._script.model)
+            self._loaded = True
+        self._session.commands(commands)
 
     def _segment(self, number: int, phase: Phase, goal: int, ramp: str) -> None:
         segment = self._last.segment + 1 if self._last else 0
@@ -273,6 +284,8 @@ class _Runner:
             if self._last is not None:
                 (self._folder / self._last.restart).unlink(missing_ok=True)
         self._last = checkpoint
+        # in a tilted box, reading a restart file rounds the positions once more: then everybody reads it
+        self._loaded = not self._session.lmp.extract_setting("triclinic")
 
 
 def _link(source: Path, target: Path, names: Iterable[str]) -> None:
