@@ -103,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
         path = options.input
         return Request(
             load(path), path, path.read_text(encoding="utf-8"), path.resolve().parent,
-            options.folder or path.parent / "run", _resume_command(),
+            (options.folder or path.parent / "run").resolve(), _resume_command(),
             walltime_seconds(options.walltime) if options.walltime else None,
         )
 
@@ -124,7 +124,7 @@ def _report(options: argparse.Namespace) -> int:
         if input.report is None:
             input = input.model_copy(update={"report": Report()})
         return Request(
-            input, Path(recorded["input"]), text, source, options.folder, recorded["resume"], only=("report",)
+            input, Path(recorded["input"]), text, source, options.folder.resolve(), recorded["resume"], only=("report",)
         )
 
     return run_stages(request)

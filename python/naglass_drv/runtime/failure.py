@@ -57,13 +57,19 @@ def block(outcome: Outcome, resume: str) -> str:
     lines = [f"{outcome.label} FAILED: {outcome.failure}", f"  {outcome.message}"]
     if outcome.command:
         lines.append(f"  command: {outcome.command}")
-    lines.append(f"  folder:  {outcome.folder}")
+    lines.append(f"  folder:  {shown(outcome.folder)}")
     if outcome.log is not None:
         text = tail(outcome.log)
-        lines.append(f"  log:     {outcome.log}, its last {len(text)} lines:" if text else f"  log:     {outcome.log} (empty)")
+        lines.append(f"  log:     {shown(outcome.log)}{f', its last {len(text)} lines:' if text else ' (empty)'}")
         lines += [f"  | {line}" for line in text]
     lines.append(f"  next:    {resume}   (after mending the cause; what is done is kept)")
     return "\n".join(lines)
+
+
+def shown(path: Path) -> str:
+    """A path as the user would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def tail(path: Path, lines: int = _TAIL_LINES) -> list[str]:

@@ -29,7 +29,7 @@ PROVENANCE = "provenance.json"
 class Request:
     """What a job is asked to do: the input with its file and text, the run folder, and how long it may take.
 
-    Relative paths of the input start at `source`. `resume` is the command that goes on with the run. `only` names
+    Relative paths of the input start at `source`; `folder` is absolute. `resume` is the command that goes on with the run. `only` names
     stages to make anew on a run folder that exists, leaving the others as they are.
     """
 
