@@ -207,3 +207,29 @@ def test_learning_rate_rises_once_and_falls_to_a_hundredth():
     assert rates.argmax() in (9, 10) and rates.max() == pytest.approx(0.02)
     assert (np.diff(rates[:10]) > 0).all() and (np.diff(rates[10:]) < 0).all()
     assert rates[-1] == pytest.approx(0.0002, rel=0.02)
+
+
+def test_the_stage_plans_from_the_dataset_and_refuses_a_start_model_without_an_element(whole, data, tmp_path):
+    from naglass_drv.config.schema import Input
+    from naglass_drv.stages import train as stage
+    from naglass_drv.stages.base import Run
+
+    content = {
+        "name": "t", "seed": 3, "system": {"composition": {"Na": 2, "O": 1}, "density_g_cm3": 2.0},
+        "train": {"epochs": 2, "start_model": str(whole / "model.portable")},
+    }
+    run = Run(Input.model_validate_json(json.dumps(content)), tmp_path, tmp_path / "run", lambda stage: [])
+    with pytest.raises(InputError, match="no dataset to train on"):
+        stage.plan(run)
+    products = run.products / "dataset"
+    products.mkdir(parents=True)
+    (products / "train.extxyz").write_bytes(data["train"].read_bytes())
+    summary = {"E0_eV": E0 | {"V": -900.0}, "level": "morse-1", "test": None}
+    (products / "dataset.json").write_text(json.dumps(summary))
+    with pytest.raises(InputError, match=r"model\.portable does not know V of the dataset"):
+        stage.plan(run)
+    (products / "dataset.json").write_text(json.dumps(summary | {"E0_eV": E0}))
+    (task,) = stage.plan(run)
+    assert [path.name for path in task.inputs] == ["train.extxyz", "model.portable"]
+    assert task.settings["options"]["epochs"] == 2
+    assert task.settings["refine"] and not task.settings["held_out"]
