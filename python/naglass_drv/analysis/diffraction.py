@@ -19,8 +19,8 @@ _CHUNK = 2**18
 class StructureFactors:
     """Faber-Ziman partial S_AB(Q) and weighted totals on the shell means `q` (1/Å); all dimensionless.
 
-    `vectors` is the number of wave vectors behind each point; `neutron` and `xray` are None when the tables lack an
-    element.
+    `vectors` is the number of wave vectors behind each point; `neutron` and `xray` are None when the tables
+    lack an element.
     """
 
     q: np.ndarray
@@ -31,16 +31,22 @@ class StructureFactors:
 
 
 def structure_factors(
-    frames: Sequence[Atoms], q_max: float, *, width: float = 0.1, per_shell: int = 64, independent: bool = False
+    frames: Sequence[Atoms],
+    q_max: float,
+    *,
+    width: float = 0.1,
+    per_shell: int = 64,
+    independent: bool = False,
 ) -> StructureFactors:
     """Partial and total structure factors of periodic frames with the same atoms.
 
-    With rho_A(Q) = sum over atoms of A of exp(i Q.r) and Q = 2 pi (h k l) inv(cell), the Faber-Ziman partial is
-    S_AB(Q) = 1 + (<rho_A rho_B*>/N - c_A delta_AB) / (c_A c_B), averaged over the vectors in a shell of `width`
-    (1/Å) and over frames; the total is sum c_A c_B w_A w_B S_AB / (sum c_A w_A)² with neutron lengths or X-ray form
-    factors (Faber and Ziman 1965, doi:10.1080/14786436508211931; Keen 2001, doi:10.1107/S0021889800019993). There
-    is no Fourier transform of g(r), hence no window. In shells with more than `per_shell` vectors a fixed random
-    choice of about that many stands for all; one of each +-Q pair is taken. The choice is made on the mean cell.
+    With rho_A(Q) = sum over atoms of A of exp(i Q.r) and Q = 2 pi (h k l) inv(cell), the Faber-Ziman partial
+    is S_AB(Q) = 1 + (<rho_A rho_B*>/N - c_A delta_AB) / (c_A c_B), averaged over the vectors in a shell of
+    `width` (1/Å) and over frames; the total is sum c_A c_B w_A w_B S_AB / (sum c_A w_A)² with neutron lengths
+    or X-ray form factors (Faber and Ziman 1965, doi:10.1080/14786436508211931; Keen 2001,
+    doi:10.1107/S0021889800019993). There is no Fourier transform of g(r), hence no window. In shells with
+    more than `per_shell` vectors a fixed random choice of about that many stands for all; one of each +-Q
+    pair is taken. The choice is made on the mean cell.
     """
     elements = same_elements(frames)
     cell = np.mean([atoms.cell.array for atoms in frames], axis=0)
@@ -93,7 +99,7 @@ def wave_vectors(cell: np.ndarray, q_max: float, width: float, per_shell: int) -
 
 
 def densities(scaled: np.ndarray, groups: Sequence[np.ndarray], hkl: np.ndarray) -> np.ndarray:
-    """Fourier components rho_A(Q) of groups of atoms at scaled positions, shape (groups, vectors), complex."""
+    """Fourier components rho_A(Q) of groups of atoms at scaled positions: complex, (groups, vectors)."""
     scaled = scaled[np.concatenate(groups)]
     starts = np.cumsum([0, *map(len, groups[:-1])])
     tables = []

@@ -1,4 +1,4 @@
-"""All measurements on one trajectory, or on the replicas of one glass: plain numbers with units, and curves."""
+"""All measurements on one trajectory, or on the replicas of one glass: numbers with units, and curves."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,14 @@ from .diffraction import structure_factors
 from .network import network
 from .statistics import Average, average
 from .structure import Shell, first_shells, pair_functions, same_elements, shell_cutoffs
-from .transport import ANGSTROM2_PER_PS_IN_M2_PER_S, diffusion, displacement, log_lags, unwrapped, without_drift
+from .transport import (
+    ANGSTROM2_PER_PS_IN_M2_PER_S,
+    diffusion,
+    displacement,
+    log_lags,
+    unwrapped,
+    without_drift,
+)
 
 MOBILE = ("Na", "Li", "K")
 # Neighbouring frames tell the same story: so many, evenly spaced, are enough for averages of the structure
@@ -27,13 +34,16 @@ Numbers = dict[str, Any]
 
 
 def measure(
-    frames: Sequence[Atoms], settings: Mapping[str, Any], progress: Callable[[float, str], None] = lambda *_: None
+    frames: Sequence[Atoms],
+    settings: Mapping[str, Any],
+    progress: Callable[[float, str], None] = lambda *_: None,
 ) -> tuple[Numbers, Curves]:
-    """Measure what `settings` (the analysis section and `kind`) asks for; keys of the result carry their units.
+    """Measure what `settings` (the analysis section and `kind`) asks for; keys of the result carry their
+    units.
 
-    `kind` "trajectory" takes frames in time order with info `time_ps`; "glass" takes independent replicas. Transport
-    is measured on trajectories that `stable` calls so, and that are long enough. A key `X_err` is one standard error
-    of `X`, None where none can be given (a single structure).
+    `kind` "trajectory" takes frames in time order with info `time_ps`; "glass" takes independent replicas.
+    Transport is measured on trajectories that `stable` calls so, and that are long enough. A key `X_err` is
+    one standard error of `X`, None where none can be given (a single structure).
     """
     replicas = settings["kind"] == "glass"
     kept = list(frames) if replicas else after(frames, settings["skip_ps"])
@@ -72,7 +82,7 @@ def measure(
 
 
 def after(frames: Sequence[Atoms], skip_ps: float) -> list[Atoms]:
-    """Frames from `skip_ps` on; InputError when their times are missing, not evenly spaced, or none is left."""
+    """Frames from `skip_ps` on; InputError when times are missing or not evenly spaced, or none is left."""
     missing = [number for number, atoms in enumerate(frames) if "time_ps" not in atoms.info]
     if missing:
         raise InputError(f"trajectory: frame {missing[0]} has no time_ps")
@@ -84,7 +94,9 @@ def after(frames: Sequence[Atoms], skip_ps: float) -> list[Atoms]:
         )
     kept = [atoms for atoms, at in zip(frames, time, strict=True) if at >= skip_ps]
     if not kept:
-        raise InputError(f"analysis.skip_ps: {skip_ps:g} ps leaves nothing of a trajectory of {time[-1]:g} ps")
+        raise InputError(
+            f"analysis.skip_ps: {skip_ps:g} ps leaves nothing of a trajectory of {time[-1]:g} ps"
+        )
     return kept
 
 

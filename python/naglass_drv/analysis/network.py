@@ -18,9 +18,9 @@ FORMERS = ("P", "Si", "B")
 class Network:
     """Network statistics over frames.
 
-    `qn` is the share of formers with n = 0, 1, ... bridges; `mean_n` the connectivity <n>; `oxygen` the share of the
-    oxygens in each class, by name. `agreement` is the fraction of formers and frames whose n equals the value that
-    the trajectory carries in its `qn` column, or None where it carries none.
+    `qn` is the share of formers with n = 0, 1, ... bridges; `mean_n` the connectivity <n>; `oxygen` the share
+    of the oxygens in each class, by name. `agreement` is the fraction of formers and frames whose n equals
+    the value that the trajectory carries in its `qn` column, or None where it carries none.
     """
 
     former: str
@@ -37,8 +37,8 @@ def network(
 ) -> Network | None:
     """Q^n of the glass former and classes of the oxygens, by `core.qn` on each frame.
 
-    `cutoffs` (Å) per pair "P-O"; only former-oxygen and metal-oxygen pairs are used. None for frames without a former
-    or without oxygen.
+    `cutoffs` (Å) per pair "P-O"; only former-oxygen and metal-oxygen pairs are used. None for frames without
+    a former or without oxygen.
     """
     from .. import core
 
@@ -49,7 +49,9 @@ def network(
     metals = tuple(element for element in elements if element in TRANSITION_METALS)
     missing = [f"{element}-O" for element in (former, *metals) if f"{element}-O" not in cutoffs]
     if missing:
-        raise InputError(f"analysis.cutoffs_A: no cutoff for {', '.join(missing)}, and g(r) has no clear minimum")
+        raise InputError(
+            f"analysis.cutoffs_A: no cutoff for {', '.join(missing)}, and g(r) has no clear minimum"
+        )
     bonds = {(element, "O"): cutoffs[f"{element}-O"] for element in (former, *metals)}
     results = [core.qn(atoms, bonds, former=former, metals=metals) for atoms in frames]
     n = np.array([result.n[result.n >= 0] for result in results])
@@ -63,7 +65,8 @@ def network(
         own = frames[0].symbols == former
         agreement = float(np.mean([column[own] for column in carried] == n))
     return Network(
-        former, metals,
+        former,
+        metals,
         average((n[:, :, None] == np.arange(highest + 1)).mean(axis=1), independent=independent),
         average(n.mean(axis=1), independent=independent),
         tuple(labels[value] for value in seen),

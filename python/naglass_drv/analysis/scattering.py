@@ -61,8 +61,8 @@ _WAASMAIER_KIRFEL = {
 def form_factor(element: str, q: np.ndarray) -> np.ndarray:
     """X-ray form factor (electrons) of the neutral atom at the momentum transfer `q` (1/Å, up to about 75).
 
-    f(Q) = c + sum_i a_i exp(-b_i (Q/4 pi)^2) (Waasmaier and Kirfel, 1995). Raises KeyError for an element without
-    an entry.
+    f(Q) = c + sum_i a_i exp(-b_i (Q/4 pi)^2) (Waasmaier and Kirfel, 1995). Raises KeyError for an element
+    without an entry.
     """
     a, b, c = _WAASMAIER_KIRFEL[element]
     s2 = (np.asarray(q, dtype=float) / (4 * np.pi)) ** 2

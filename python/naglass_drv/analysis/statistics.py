@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Window of the summed autocorrelation in units of its own integral (Sokal 1997, doi:10.1007/978-1-4899-0319-8_6)
+# Window of the summed autocorrelation in units of its integral (Sokal 1997, doi:10.1007/978-1-4899-0319-8_6)
 _WINDOW = 5.0
 
 
@@ -12,8 +12,9 @@ _WINDOW = 5.0
 class Average:
     """Means along the first axis of a series, with one standard error each.
 
-    `mean`, `err` and `inefficiency` have the shape of one sample. `inefficiency` (dimensionless, >= 1) is the number
-    of successive samples that count as one; `samples` the length of the series. `err` is NaN for a single sample.
+    `mean`, `err` and `inefficiency` have the shape of one sample. `inefficiency` (dimensionless, >= 1) is the
+    number of successive samples that count as one; `samples` the length of the series. `err` is NaN for a
+    single sample.
     """
 
     mean: np.ndarray
@@ -29,10 +30,10 @@ class Average:
 def average(series: np.ndarray, *, independent: bool = False) -> Average:
     """Mean and standard error of a series (samples first, any shape behind), allowing for autocorrelation.
 
-    The error is sqrt(g var / n) with the statistical inefficiency g = 1 + 2 sum_t rho(t), the sum cut at the first
-    window of five times its value (Sokal) and corrected for the bias of the subtracted mean (Wolff, 2004,
-    doi:10.1016/S0010-4655(03)00467-3, eq. 49). With `independent`, g = 1: replicas instead of time steps.
-    Raises ValueError for an empty series or one that is not finite.
+    The error is sqrt(g var / n) with the statistical inefficiency g = 1 + 2 sum_t rho(t), the sum cut at the
+    first window of five times its value (Sokal) and corrected for the bias of the subtracted mean (Wolff,
+    2004, doi:10.1016/S0010-4655(03)00467-3, eq. 49). With `independent`, g = 1: replicas instead of time
+    steps. Raises ValueError for an empty series or one that is not finite.
     """
     series = np.asarray(series, dtype=float)
     if series.ndim == 0 or len(series) == 0:
@@ -53,7 +54,9 @@ def average(series: np.ndarray, *, independent: bool = False) -> Average:
 
 
 def block_means(series: np.ndarray, blocks: int) -> np.ndarray:
-    """Means of `blocks` equal stretches of a series (samples first); samples left over at the start are dropped."""
+    """Means of `blocks` equal stretches of a series (samples first); samples left over at the start are
+    dropped.
+    """
     length = len(series) // blocks
     if blocks < 1 or length < 1:
         raise ValueError(f"block_means: {len(series)} samples do not fill {blocks} blocks")
@@ -62,7 +65,7 @@ def block_means(series: np.ndarray, blocks: int) -> np.ndarray:
 
 
 def autocovariance(deviation: np.ndarray) -> np.ndarray:
-    """Autocovariance of columns with zero mean (samples, k) at every lag, each lag divided by its own count."""
+    """Autocovariance of columns with zero mean (samples, k) at every lag, each divided by its own count."""
     samples = len(deviation)
     spectrum = np.fft.rfft(deviation, 2 * samples, axis=0)
     summed = np.fft.irfft(np.abs(spectrum) ** 2, 2 * samples, axis=0)[:samples]

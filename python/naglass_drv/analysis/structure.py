@@ -20,9 +20,9 @@ DEFAULT_CUTOFFS_A = {"P-O": 2.0, "V-O": 2.5, "Na-O": 3.1, "Fe-O": 2.75, "Si-O": 
 class PairFunctions:
     """Partial pair functions on the bin centres `r` (Å), one entry per unordered pair "A-B".
 
-    `g` is g_AB(r) (dimensionless) and tends to 1; `running` holds n_AB(r), the mean number of B within r of an A,
-    for both orders of a pair, at the upper bin edges `edges` (Å). `half_width` is half the smallest distance between
-    opposite cell faces (Å): beyond it g(r) also describes the periodic images.
+    `g` is g_AB(r) (dimensionless) and tends to 1; `running` holds n_AB(r), the mean number of B within r of
+    an A, for both orders of a pair, at the upper bin edges `edges` (Å). `half_width` is half the smallest
+    distance between opposite cell faces (Å): beyond it g(r) also describes the periodic images.
     """
 
     r: np.ndarray
@@ -36,8 +36,8 @@ class PairFunctions:
 class Shell:
     """First shell of one pair: coordination of the centre by the neighbour within `cutoff` (Å).
 
-    `number` is the mean coordination number, `share[n]` the fraction of centres with exactly n neighbours, `length`
-    the mean bond length (Å), or None when there is no bond at all.
+    `number` is the mean coordination number, `share[n]` the fraction of centres with exactly n neighbours,
+    `length` the mean bond length (Å), or None when there is no bond at all.
     """
 
     cutoff: float
@@ -72,9 +72,10 @@ def pair_functions(
 ) -> PairFunctions:
     """Partial g(r) and running coordination numbers of periodic frames with the same atoms.
 
-    g_AB(r) = V n_AB / (N_A N_B v), with n_AB the ordered pairs (images included) in the spherical shell of volume v
-    between r - width/2 and r + width/2. Normalised by N_B, not N_B - 1, so that 4 pi rho_B times the integral of g r²
-    is the coordination number exactly. `r_max` and `width` in Å; `independent` frames are replicas, not time steps.
+    g_AB(r) = V n_AB / (N_A N_B v), with n_AB the ordered pairs (images included) in the spherical shell of
+    volume v between r - width/2 and r + width/2. Normalised by N_B, not N_B - 1, so that 4 pi rho_B times the
+    integral of g r² is the coordination number exactly. `r_max` and `width` in Å; `independent` frames are
+    replicas, not time steps.
     """
     from ..core import neighbors
 
@@ -129,11 +130,14 @@ def first_shells(
     }
 
 
-def shell_cutoffs(pairs: PairFunctions, elements: Sequence[str], chosen: Mapping[str, float]) -> dict[str, float]:
-    """Cutoffs (Å) of all cation-anion pairs and of the `chosen` ones, by pair name in the order of `elements`.
+def shell_cutoffs(
+    pairs: PairFunctions, elements: Sequence[str], chosen: Mapping[str, float]
+) -> dict[str, float]:
+    """Cutoffs (Å) of all cation-anion pairs and of the `chosen` ones, by pair name in the order of
+    `elements`.
 
-    A pair takes the value chosen by the user, else that of the default table, else the first minimum of its g(r); one
-    without a clear minimum is left out. InputError for a chosen pair that is not of these elements.
+    A pair takes the value chosen by the user, else that of the default table, else the first minimum of its
+    g(r); one without a clear minimum is left out. InputError for a chosen pair that is not of these elements.
     """
     given = {}
     for pair, cutoff in chosen.items():

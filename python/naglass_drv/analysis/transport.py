@@ -19,7 +19,8 @@ _BLOCKS = 5
 class Displacement:
     """Mean square displacement of one group on lags `time` (ps).
 
-    `msd` and its standard error between atoms `err` in Å²; `per_atom` is (atoms, lags). `err` is NaN for one atom.
+    `msd` and its standard error between atoms `err` in Å²; `per_atom` is (atoms, lags). `err` is NaN for one
+    atom.
     """
 
     time: np.ndarray
@@ -32,8 +33,8 @@ class Displacement:
 class Diffusion:
     """Self-diffusion coefficient, or why there is none.
 
-    `coefficient` and `err` in Å²/ps, from the lags `window` (ps); None when the motion is not diffusive, and then
-    `reason` says so. `exponent` is d ln MSD / d ln t over the last usable lags.
+    `coefficient` and `err` in Å²/ps, from the lags `window` (ps); None when the motion is not diffusive, and
+    then `reason` says so. `exponent` is d ln MSD / d ln t over the last usable lags.
     """
 
     coefficient: float | None
@@ -46,10 +47,10 @@ class Diffusion:
 def unwrapped(positions: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, bool]:
     """Unwrapped trajectory in the mean cell, and whether the given one was wrapped.
 
-    `positions` (frames, atoms, 3) and `cells` (frames, 3, 3) in Å. Scaled coordinates of each frame's own cell are
-    multiplied by the mean cell, so that a breathing cell is no diffusion. A step of more than half a cell edge is a
-    wrap and is undone by the nearest image. InputError when after that an atom still moves by more than a quarter
-    of a cell edge between frames, since the nearest image is then a guess.
+    `positions` (frames, atoms, 3) and `cells` (frames, 3, 3) in Å. Scaled coordinates of each frame's own
+    cell are multiplied by the mean cell, so that a breathing cell is no diffusion. A step of more than half a
+    cell edge is a wrap and is undone by the nearest image. InputError when after that an atom still moves by
+    more than a quarter of a cell edge between frames, since the nearest image is then a guess.
     """
     positions, cells = np.asarray(positions, dtype=float), np.asarray(cells, dtype=float)
     scaled = np.einsum("tnx,txy->tny", positions, np.linalg.inv(cells))
@@ -60,14 +61,15 @@ def unwrapped(positions: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, boo
         if np.abs(step - jump).max() > 0.25:
             raise InputError(
                 "wrapped trajectory: frames are too far apart to unwrap it "
-                f"(an atom moves by {np.abs(step - jump).max():.2f} of a cell edge); write unwrapped positions"
+                f"(a step of {np.abs(step - jump).max():.2f} of a cell edge); write unwrapped positions"
             )
         scaled[1:] -= np.cumsum(jump, axis=0)
     return scaled @ cells.mean(axis=0), wrapped
 
 
 def without_drift(positions: np.ndarray, masses: np.ndarray, host: np.ndarray) -> np.ndarray:
-    """Positions (frames, atoms, 3) relative to the centre of mass of the `host` atoms (mask), itself at frame 0.
+    """Positions (frames, atoms, 3) relative to the centre of mass of the `host` atoms (mask), itself at frame
+    0.
 
     The host is the framework: the mobile ions are left out, so that their own common motion counts.
     """
@@ -80,8 +82,8 @@ def without_drift(positions: np.ndarray, masses: np.ndarray, host: np.ndarray) -
 def displacement(positions: np.ndarray, interval: float) -> Displacement:
     """Mean square displacement over all time origins, for every lag up to half the trajectory.
 
-    `positions` (frames, atoms, 3) in Å, unwrapped and without drift; `interval` between frames in ps. The sum over
-    origins is split into squares and an autocorrelation by FFT (Calandrini et al. 2011,
+    `positions` (frames, atoms, 3) in Å, unwrapped and without drift; `interval` between frames in ps. The sum
+    over origins is split into squares and an autocorrelation by FFT (Calandrini et al. 2011,
     doi:10.1051/sfn/201112010), in float64 about each atom's mean position against cancellation.
     """
     frames = len(positions)
@@ -103,7 +105,9 @@ def displacement(positions: np.ndarray, interval: float) -> Displacement:
 
 
 def exponent(time: np.ndarray, msd: np.ndarray, span: float = 1.5) -> np.ndarray:
-    """Local exponent d ln MSD / d ln t: at each lag the slope of a line through the lags within a factor `span`."""
+    """Local exponent d ln MSD / d ln t: at each lag the slope of a line through the lags within a factor
+    `span`.
+    """
     x, y = np.log(time), np.log(msd)
     result = np.empty(len(x))
     for k in range(len(x)):
@@ -121,10 +125,10 @@ def log_lags(frames: int, per_decade: int = 40) -> np.ndarray:
 def diffusion(positions: np.ndarray, interval: float, *, min_msd: float = 2.5) -> Diffusion:
     """Self-diffusion coefficient of a group of ions, D = (1/6) d MSD / dt, where the motion is diffusive.
 
-    `positions` as for `displacement`. The fit uses the longest run of lags with a local exponent in [0.95, 1.05] that
-    lies below a quarter of the trajectory, spans a factor of two in time and reaches `min_msd` (Å²; the default is
-    the square of half a Na-Na distance: less is rattling). The error is the larger of the spread between ions and
-    the spread between five blocks of time, each as a standard error of the mean.
+    `positions` as for `displacement`. The fit uses the longest run of lags with a local exponent in [0.95,
+    1.05] that lies below a quarter of the trajectory, spans a factor of two in time and reaches `min_msd`
+    (Å²; the default is the square of half a Na-Na distance: less is rattling). The error is the larger of the
+    spread between ions and the spread between five blocks of time, each as a standard error of the mean.
     """
     moved = displacement(positions, interval)
     usable = int(_MAX_LAG * len(positions))
@@ -142,7 +146,9 @@ def diffusion(positions: np.ndarray, interval: float, *, min_msd: float = 2.5) -
         return Diffusion(None, None, None, last, reason)
     low, high = int(lags[run[0]]), int(lags[run[1]])
     if moved.msd[high] < min_msd:
-        reason = f"the MSD reaches only {moved.msd[high]:.2g} Å² (needed: {min_msd:g} Å²): ions rattle, few hop"
+        reason = (
+            f"the MSD reaches only {moved.msd[high]:.2g} Å² (needed: {min_msd:g} Å²): ions rattle, few hop"
+        )
         return Diffusion(None, None, None, last, reason)
     slopes = _slopes(moved, low, high)
     errors = [slopes.std(ddof=1) / np.sqrt(len(slopes))] if len(slopes) > 1 else []
@@ -152,7 +158,9 @@ def diffusion(positions: np.ndarray, interval: float, *, min_msd: float = 2.5) -
         in_time = np.array([_slopes(displacement(block, interval), low, high).mean() for block in blocks])
         errors.append(in_time.std(ddof=1) / np.sqrt(_BLOCKS))
     if not errors:
-        return Diffusion(None, None, None, last, "one ion on a short trajectory: no error bar, hence no coefficient")
+        return Diffusion(
+            None, None, None, last, "one ion on a short trajectory: no error bar, hence no coefficient"
+        )
     return Diffusion(
         float(slopes.mean() / 6), float(max(errors) / 6), (low * interval, high * interval), last, None
     )

@@ -21,7 +21,7 @@ def build(material: Material) -> tuple[str, dict[str, Any], dict[str, bytes]]:
     sections = [section for section in sections if section.blocks]
     name = material.input["name"]
     title = (material.input.get("report") or {}).get("title") or f"{name}: {_composition(material)}"
-    footer = f"Written by naglass {__version__}. All numbers of this page are in report.json, the figures in products/figures."
+    footer = f"Written by naglass {__version__}. Numbers are in report.json too, figures in products/figures."
     html = page(title, _lead(material), sections, footer)
     return html, _as_json(title, material, sections), _figures(sections)
 
@@ -33,8 +33,8 @@ def _composition(material: Material) -> str:
 
 
 def _lead(material: Material) -> str:
-    done = dict.fromkeys(task["stage"] for task in material.tasks)
-    return f"Run {material.input['name']}, seed {material.input['seed']}. Stages done: {', '.join(done) or 'none'}."
+    done = ", ".join(dict.fromkeys(task["stage"] for task in material.tasks)) or "none"
+    return f"Run {material.input['name']}, seed {material.input['seed']}. Stages done: {done}."
 
 
 def _as_json(title: str, material: Material, sections: list[Section]) -> dict[str, Any]:
@@ -45,9 +45,15 @@ def _as_json(title: str, material: Material, sections: list[Section]) -> dict[st
         "naglass": __version__,
         "errors": "err is one standard error, null where none can be given",
         "tasks": [{key: task[key] for key in ("stage", "task", "key", "tools")} for task in material.tasks],
-        "numbers": [number.as_json() | {"section": section.anchor} for section in sections for number in section.numbers],
+        "numbers": [
+            number.as_json() | {"section": section.anchor}
+            for section in sections
+            for number in section.numbers
+        ],
     }
 
 
 def _figures(sections: list[Section]) -> dict[str, bytes]:
-    return {block.name: block.svg for section in sections for block in section.blocks if isinstance(block, Figure)}
+    return {
+        block.name: block.svg for section in sections for block in section.blocks if isinstance(block, Figure)
+    }

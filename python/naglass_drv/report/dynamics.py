@@ -43,11 +43,17 @@ def dynamics(material: Material) -> Section | None:
             section.add(verdict(name, gate), _gate_table(name, gate))
         panels = _panels(material, name, gate)
         if panels:
-            section.add(Figure(f"course-{name}", figures_model.course(panels), (
-                f"{name}: course of the run. Dashed lines are the limits of the stability gate, which holds the mean "
-                "temperature of each half picosecond, the shortest distance of each pair of elements, and the "
-                "coordination of each single P against them."
-            )))
+            section.add(
+                Figure(
+                    f"course-{name}",
+                    figures_model.course(panels),
+                    (
+                        f"{name}: course of the run. Dashed lines are the limits of the stability gate, "
+                        "which holds the mean temperature of each half picosecond, the shortest distance "
+                        "of each pair of elements, and the coordination of each single P against them."
+                    ),
+                )
+            )
     return section
 
 
@@ -65,12 +71,17 @@ def _run_table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
 def verdict(name: str, gate: Mapping[str, Any]) -> Notice:
     """Whether the trajectory passed the stability gate, and if not, which limits it crossed."""
     if gate["stable"]:
-        return Notice("good", f"{name}: stable. The trajectory stayed within all limits of the stability gate.")
+        return Notice(
+            "good", f"{name}: stable. The trajectory stayed within all limits of the stability gate."
+        )
     crossed = ", ".join(check["name"] for check in gate["checks"] if not check["passed"])
-    return Notice("bad", (
-        f"{name}: NOT STABLE. The trajectory crossed the limits of the stability gate ({crossed}). Nothing measured "
-        "on it describes the material."
-    ))
+    return Notice(
+        "bad",
+        (
+            f"{name}: NOT STABLE. The trajectory crossed the limits of the stability gate ({crossed}). "
+            "Nothing measured on it describes the material."
+        ),
+    )
 
 
 def _gate_table(name: str, gate: Mapping[str, Any]) -> Table:
@@ -78,12 +89,14 @@ def _gate_table(name: str, gate: Mapping[str, Any]) -> Table:
     for check in gate["checks"]:
         key = f"md.{name}.gate.{check['name']}"
         unit = check.get("unit") or "1"
-        rows.append([
-            check["name"].replace("_", " "),
-            Number(key, f"{check['name']}, worst value of {name}", check["worst"], unit),
-            Number(f"{key}.limit", f"{check['name']}, limit", check["limit"], unit),
-            "passed" if check["passed"] else "CROSSED",
-        ])
+        rows.append(
+            [
+                check["name"].replace("_", " "),
+                Number(key, f"{check['name']}, worst value of {name}", check["worst"], unit),
+                Number(f"{key}.limit", f"{check['name']}, limit", check["limit"], unit),
+                "passed" if check["passed"] else "CROSSED",
+            ]
+        )
     return Table(("stability gate", "worst value", "limit", ""), rows)
 
 
@@ -97,14 +110,30 @@ def _panels(material: Material, name: str, gate: Mapping[str, Any] | None) -> li
         for key, label in _PANELS.items():
             if len(time) and key in source and not any(panel["label"] == label for panel in panels):
                 curves = {"": np.array(source[key], dtype=float)}
-                panels.append({"label": label, "time": time, "series": curves, "limits": limits.get(key, [])})
-    coordination = {key.removesuffix("_coordination"): np.array(values, dtype=float)
-                    for key, values in series.items() if key.endswith("_coordination")}
+                panels.append(
+                    {
+                        "label": label,
+                        "time": time,
+                        "series": curves,
+                        "limits": limits.get(key, []),
+                        "limit_label": "limit",
+                    }
+                )
+    coordination = {
+        key.removesuffix("_coordination"): np.array(values, dtype=float)
+        for key, values in series.items()
+        if key.endswith("_coordination")
+    }
     if coordination:
-        panels.append({
-            "label": "mean coordination\nby O", "time": np.array(series["time_ps"]), "series": coordination,
-            "limits": limits["P_coordination"] if "P" in coordination else [],
-        })
+        panels.append(
+            {
+                "label": "mean coordination\nby O",
+                "time": np.array(series["time_ps"]),
+                "series": coordination,
+                "limits": limits.get("P_coordination", []) if "P" in coordination else [],
+                "limit_label": "limit for P",
+            }
+        )
     return panels
 
 

@@ -11,7 +11,12 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 
 def partial_grid(
-    x: np.ndarray, curves: Mapping[str, Curve], *, xlabel: str, ylabel: str, limit: float | None = None,
+    x: np.ndarray,
+    curves: Mapping[str, Curve],
+    *,
+    xlabel: str,
+    ylabel: str,
+    limit: float | None = None,
     limit_label: str = "",
 ) -> bytes:
     """Small multiples, one panel per pair of elements, with error bands and a line at 1.
@@ -59,7 +64,7 @@ def total_structure_factors(q: np.ndarray, totals: Mapping[str, Curve]) -> bytes
 
 
 def coordination(shells: Mapping[str, Curve], labels: Mapping[str, str]) -> bytes:
-    """Distribution of coordination numbers, one panel per pair; `shells` holds shares from 0 neighbours up."""
+    """Distribution of coordination numbers, one panel per pair; `shells` holds shares from 0 up."""
     columns = min(3, len(shells))
     rows = -(-len(shells) // columns)
     with canvas(rows, columns, height=0.4 + 1.9 * rows, width=2.4 * columns, sharey=True) as (figure, axes):
@@ -73,8 +78,12 @@ def coordination(shells: Mapping[str, Curve], labels: Mapping[str, str]) -> byte
             spread[: min(len(err), high + 1)] = err[: high + 1]
             spread[padded == 0] = np.nan
             axis.bar(
-                numbers, padded[low:], yerr=_shown(spread[low:]), width=0.8,
-                color=ELEMENT_COLOURS.get(pair.split("-")[0], PALETTE[0]), ecolor="black",
+                numbers,
+                padded[low:],
+                yerr=_shown(spread[low:]),
+                width=0.8,
+                color=ELEMENT_COLOURS.get(pair.split("-")[0], PALETTE[0]),
+                ecolor="black",
             )
             axis.set_title(labels[pair])
             axis.set_xlabel("neighbours")
@@ -96,8 +105,12 @@ def grouped_bars(
         width = 0.8 / len(groups)
         for k, ((name, (share, err)), colour) in enumerate(zip(groups.items(), PALETTE * 9, strict=False)):
             at = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
-            axis.bar(at, share, yerr=_shown(err), width=0.92 * width, color=colour, ecolor="black", label=name)
-        axis.set_xticks(np.arange(len(categories)), categories, rotation=tilt, ha="right" if tilt else "center")
+            axis.bar(
+                at, share, yerr=_shown(err), width=0.92 * width, color=colour, ecolor="black", label=name
+            )
+        axis.set_xticks(
+            np.arange(len(categories)), categories, rotation=tilt, ha="right" if tilt else "center"
+        )
         axis.set_ylabel(ylabel)
         axis.set_xlabel(xlabel)
         axis.set_ylim(bottom=0)
@@ -109,14 +122,19 @@ def grouped_bars(
 def mean_square_displacement(
     time: np.ndarray, groups: Mapping[str, Curve], window: tuple[float, float] | None
 ) -> bytes:
-    """MSD against lag on logarithmic axes, with guides of slope 2 and 1; `window` (ps) is where D was fitted."""
+    """MSD against lag on logarithmic axes, with guides of slope 2 and 1; D was fitted in `window` (ps)."""
     shade = colours(list(groups))
     with canvas(height=3.4, width=5.4) as (figure, (axis,)):
         lags = time > 0
         for name, (mean, err) in groups.items():
             lower = np.maximum(mean - err, 1e-3 * mean)
             axis.fill_between(
-                time[lags], lower[lags], (mean + err)[lags], color=shade[name], alpha=0.25, linewidth=0,
+                time[lags],
+                lower[lags],
+                (mean + err)[lags],
+                color=shade[name],
+                alpha=0.25,
+                linewidth=0,
                 where=np.isfinite(err[lags]),
             )
             axis.plot(time[lags], mean[lags], color=shade[name], label=name)
@@ -132,37 +150,28 @@ def mean_square_displacement(
 
 
 def structure_view(
-    positions: np.ndarray, symbols: Sequence[str], polyhedra: Sequence[tuple[str, np.ndarray]], cell: np.ndarray
+    positions: np.ndarray,
+    symbols: Sequence[str],
+    polyhedra: Sequence[tuple[str, np.ndarray]],
+    cell: np.ndarray,
 ) -> bytes:
-    """The cell seen along z: cations as discs, coordination polyhedra as tinted hulls; what is deeper is paler.
+    """The cell seen along z: atoms as discs, coordination polyhedra as tinted hulls; the deeper, the paler.
 
     `positions` (N, 3) and `cell` (3, 3) in Å; `polyhedra` are (element of the centre, corners (n, 3) in Å).
     """
-    from matplotlib.patches import Circle, Polygon
-    from scipy.spatial import ConvexHull
-
-    depth = np.ptp(positions[:, 2]) or 1.0
-    top = positions[:, 2].max()
+    top, depth = positions[:, 2].max(), np.ptp(positions[:, 2]) or 1.0
     with canvas(height=4.2, width=4.6) as (figure, (axis,)):
         for element, corners in polyhedra:
-            flat = corners[:, :2]
-            outline = flat[ConvexHull(flat).vertices] if len(flat) > 2 else flat
-            axis.add_patch(Polygon(
-                outline, facecolor=_colour(element), edgecolor=_colour(element), linewidth=0.7, alpha=0.35,
-                zorder=corners[:, 2].mean(),
-            ))
-        every = [(at, symbol) for at, symbol in zip(positions, symbols, strict=True)]
-        every += [(corner, "O") for _, corners in polyhedra for corner in corners]
-        for at, symbol in every:
+            _draw_hull(axis, corners, _colour(element))
+        atoms = list(zip(positions, symbols, strict=True))
+        for at, symbol in atoms + [(corner, "O") for _, corners in polyhedra for corner in corners]:
             paler = min(max(0.6 * (top - at[2]) / depth, 0.0), 0.75)
-            axis.add_patch(Circle(
-                at[:2], _RADIUS_A.get(symbol, 0.32), facecolor=_faded(_colour(symbol), paler), edgecolor="black",
-                linewidth=0.35, zorder=at[2],
-            ))
-        axis.plot(*(np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ cell[:2, :2]).T, color="black",
-                  linewidth=0.8, linestyle="--", zorder=top + 10)
+            _draw_atom(axis, at, symbol, paler)
+        outline = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ cell[:2, :2]
+        axis.plot(*outline.T, color="black", linewidth=0.8, linestyle="--", zorder=top + 10)
         for symbol in dict.fromkeys(symbols):
-            axis.scatter([], [], color=_colour(symbol), edgecolor="black", linewidth=0.4, s=40, label=symbol)
+            style = {"color": _colour(symbol), "edgecolor": "black", "linewidth": 0.4, "s": 40}
+            axis.scatter([], [], label=symbol, **style)
         axis.autoscale_view()
         axis.set_aspect("equal")
         axis.set_xlabel("x (Å)")
@@ -170,6 +179,22 @@ def structure_view(
         axis.grid(False)
         axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return to_svg(figure)
+
+
+def _draw_hull(axis, corners: np.ndarray, colour: str) -> None:
+    from matplotlib.patches import Polygon
+    from scipy.spatial import ConvexHull
+
+    flat = corners[:, :2]
+    style = {"facecolor": colour, "edgecolor": colour, "linewidth": 0.7, "alpha": 0.35}
+    axis.add_patch(Polygon(flat[ConvexHull(flat).vertices], zorder=corners[:, 2].mean(), **style))
+
+
+def _draw_atom(axis, at: np.ndarray, symbol: str, paler: float) -> None:
+    from matplotlib.patches import Circle
+
+    style = {"facecolor": _faded(_colour(symbol), paler), "edgecolor": "black", "linewidth": 0.35}
+    axis.add_patch(Circle(at[:2], _RADIUS_A.get(symbol, 0.32), zorder=at[2], **style))
 
 
 _RADIUS_A = {"O": 0.2, "P": 0.26, "Na": 0.5}
@@ -192,8 +217,15 @@ def _slope_guides(axis, time: np.ndarray, highest: np.ndarray) -> None:
         span = np.array([start, stop])
         line = 2.0 * np.interp(start, time, highest) * (span / start) ** slope
         axis.plot(span, line, color=GUIDE, linestyle="--", linewidth=0.9)
-        axis.annotate(f"slope {slope}", (span[1], line[1]), xytext=(0, 3), textcoords="offset points", color=GUIDE,
-                      fontsize=8, ha="right" if slope == 1 else "center")
+        axis.annotate(
+            f"slope {slope}",
+            (span[1], line[1]),
+            xytext=(0, 3),
+            textcoords="offset points",
+            color=GUIDE,
+            fontsize=8,
+            ha="right" if slope == 1 else "center",
+        )
 
 
 def _band(axis, x: np.ndarray, mean: np.ndarray, err: np.ndarray, colour: str) -> None:

@@ -7,7 +7,8 @@ from html import escape
 from .numbers import Figure, Notice, Number, Section, Table, quantity
 
 _STYLE = """
-:root { --ink: #1b1f24; --soft: #5b6570; --line: #d9dee3; --paper: #ffffff; --wash: #f5f7f9; --accent: #0b5c8f; }
+:root { --ink: #1b1f24; --soft: #5b6570; --line: #d9dee3; --paper: #ffffff;
+  --wash: #f5f7f9; --accent: #0b5c8f; }
 * { box-sizing: border-box; }
 body { margin: 0; color: var(--ink); background: var(--wash);
   font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
@@ -28,7 +29,8 @@ caption { caption-side: top; padding-bottom: 4px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; margin: 14px 0; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; border-bottom: 1.5px solid var(--ink); padding: 4px 14px 4px 0; }
-td { border-bottom: 1px solid var(--line); padding: 4px 14px 4px 0; vertical-align: top; overflow-wrap: anywhere; }
+td { border-bottom: 1px solid var(--line); padding: 4px 14px 4px 0; vertical-align: top;
+  overflow-wrap: anywhere; }
 td.number, td:first-child { white-space: nowrap; }
 td .unit { color: var(--soft); }
 .notice { border-left: 5px solid; padding: 9px 14px; margin: 14px 0; max-width: 84ch; }
@@ -36,8 +38,10 @@ td .unit { color: var(--soft); }
 .notice.bad { border-color: #b00020; background: #fdecee; font-weight: 600; }
 .notice.note { border-color: #8a6d00; background: #fbf5df; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 12.5px; overflow-wrap: anywhere; }
-footer { color: var(--soft); font-size: 13px; margin-top: 40px; border-top: 1px solid var(--line); padding-top: 10px; }
-@media print { body { background: none; } main { border: none; padding: 0; } figure, tr { break-inside: avoid; } }
+footer { color: var(--soft); font-size: 13px; margin-top: 40px; border-top: 1px solid var(--line);
+  padding-top: 10px; }
+@media print { body { background: none; } main { border: none; padding: 0; }
+  figure, tr { break-inside: avoid; } }
 """
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

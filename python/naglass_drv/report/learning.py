@@ -29,20 +29,26 @@ _CURVES = {
 
 
 def labels(material: Material) -> Section | None:
-    """First-principles labels: how many, at which level, and every frame that was not admitted, with its reason."""
+    """First-principles labels: how many, at which level, and every frame that was not admitted, with its
+    reason.
+    """
     sets = material.input.get("reference") or []
     if not sets:
         return None
     section = Section("First-principles labels", "labels")
     rejected = {item["name"]: _rejected(material, item["name"]) for item in sets}
-    section.add(Table(
-        ("set", "level of theory", "admitted", "not admitted", "largest metal moment", "smallest"),
-        [_set_row(material, item, len(rejected[item["name"]])) for item in sets],
-        "Isolated atoms not counted. Sets of different levels are never mixed. Moments are Mulliken spins.",
-    ))
+    section.add(
+        Table(
+            ("set", "level of theory", "admitted", "not admitted", "largest metal moment", "smallest"),
+            [_set_row(material, item, len(rejected[item["name"]])) for item in sets],
+            "Isolated atoms not counted. Sets of different levels are never mixed. Moments are Mulliken "
+            "spins.",
+        )
+    )
     rows = [
         [name, str(entry.get("frame", "")), str(entry.get("failure", "")), str(entry.get("message", ""))]
-        for name, entries in rejected.items() for entry in entries
+        for name, entries in rejected.items()
+        for entry in entries
     ]
     if rows:
         section.add(
@@ -64,9 +70,13 @@ def _set_row(material: Material, item: Mapping[str, Any], rejected: int) -> list
     from ..glass.chemistry import TRANSITION_METALS
 
     name, role = item["name"], f"reference/{item['name']}/admitted"
-    frames = [frame for frame in read_frames(material.files[role]) if len(frame) > 1] if material.has(role) else []
+    frames = (
+        [frame for frame in read_frames(material.files[role]) if len(frame) > 1] if material.has(role) else []
+    )
     moments = [
-        abs(moment) for frame in frames if "REF_spin_mulliken" in frame.arrays
+        abs(moment)
+        for frame in frames
+        if "REF_spin_mulliken" in frame.arrays
         for symbol, moment in zip(frame.symbols, frame.arrays["REF_spin_mulliken"], strict=True)
         if symbol in TRANSITION_METALS
     ]
@@ -76,8 +86,14 @@ def _set_row(material: Material, item: Mapping[str, Any], rejected: int) -> list
         Number(f"labels.{name}.admitted", f"frames of set {name} admitted", len(frames), "1"),
         Number(f"labels.{name}.rejected", f"frames of set {name} not admitted", rejected, "1"),
         *(
-            Number(f"labels.{name}.moment_{which}", f"{which} moment of a metal, set {name}", float(pick(moments)), "µB")
-            if moments else "none"
+            Number(
+                f"labels.{name}.moment_{which}",
+                f"{which} moment of a metal, set {name}",
+                float(pick(moments)),
+                "µB",
+            )
+            if moments
+            else "none"
             for which, pick in (("largest", max), ("smallest", min))
         ),
     ]
@@ -95,21 +111,38 @@ def dataset(material: Material) -> Section | None:
         if not spread:
             continue
         key = f"dataset.{part}"
-        rows.append([
-            part,
-            Number(f"{key}.frames", f"{part} frames", spread["frames"], "1"),
-            Number(f"{key}.groups", f"{part} groups", len(spread["groups"]), "1"),
-            Number(f"{key}.forces_rms", f"root mean square force, {part}", spread["forces_rms_eV_per_A"], "eV/Å"),
-            Number(f"{key}.forces_largest", f"largest force, {part}", spread["forces_largest_eV_per_A"], "eV/Å"),
-            Number(f"{key}.shortest", f"shortest distance, {part}", spread["shortest_distance_A"], "Å"),
-            ", ".join(f"{name} ({count})" for name, count in spread["compositions"].items()),
-        ])
+        rows.append(
+            [
+                part,
+                Number(f"{key}.frames", f"{part} frames", spread["frames"], "1"),
+                Number(f"{key}.groups", f"{part} groups", len(spread["groups"]), "1"),
+                Number(
+                    f"{key}.forces_rms",
+                    f"root mean square force, {part}",
+                    spread["forces_rms_eV_per_A"],
+                    "eV/Å",
+                ),
+                Number(
+                    f"{key}.forces_largest",
+                    f"largest force, {part}",
+                    spread["forces_largest_eV_per_A"],
+                    "eV/Å",
+                ),
+                Number(f"{key}.shortest", f"shortest distance, {part}", spread["shortest_distance_A"], "Å"),
+                ", ".join(f"{name} ({count})" for name, count in spread["compositions"].items()),
+            ]
+        )
     section.add(
-        Table(("part", "frames", "groups", "rms force", "largest force", "shortest distance", "compositions"), rows),
+        Table(
+            ("part", "frames", "groups", "rms force", "largest force", "shortest distance", "compositions"),
+            rows,
+        ),
         f"Level {summary['level']}. {summary.get('split') or ''}",
     )
-    energies = [[element, Number(f"dataset.E0.{element}", f"isolated-atom energy of {element}", energy, "eV")]
-                for element, energy in summary.get("E0_eV", {}).items()]
+    energies = [
+        [element, Number(f"dataset.E0.{element}", f"isolated-atom energy of {element}", energy, "eV")]
+        for element, energy in summary.get("E0_eV", {}).items()
+    ]
     section.add(Table(("element", "isolated-atom energy"), energies))
     return section
 
@@ -122,14 +155,20 @@ def model(material: Material) -> Section | None:
     section = Section("Model", "model")
     measured = {part: numbers for part, numbers in summary["errors"].items() if numbers}
     if "test" not in measured:
-        section.add(Notice("bad", "No frame was held out: the errors below are those of the training frames."))
+        section.add(
+            Notice("bad", "No frame was held out: the errors below are those of the training frames.")
+        )
     section.add(
-        f"MACE potential, {summary['parameters']} parameters, r_max {summary['r_max_A']:g} Å, {summary['epochs']} "
-        f"epochs, " + (f"refined from {summary['start_model']}." if summary.get("start_model") else "from nothing."),
+        f"MACE potential, {summary['parameters']} parameters, r_max {summary['r_max_A']:g} Å, "
+        f"{summary['epochs']} epochs, "
+        + (f"refined from {summary['start_model']}." if summary.get("start_model") else "from nothing."),
         _error_table(measured),
     )
-    arrays = {part: material.arrays(f"model/parity-{part}") for part in ("train", "test")
-              if material.has(f"model/parity-{part}")}
+    arrays = {
+        part: material.arrays(f"model/parity-{part}")
+        for part in ("train", "test")
+        if material.has(f"model/parity-{part}")
+    }
     if arrays:
         section.add(_parity_figure(arrays))
     history = _history(summary.get("epoch_history") or [])
@@ -154,38 +193,53 @@ def _error_table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
     for key, (label, unit) in _ERRORS.items():
         row = [
             Number(f"model.{part}.{key}", f"{label}, {part}", numbers[key], unit, numbers.get(f"{key}_err"))
-            for part, numbers in measured.items() if key in numbers
+            for part, numbers in measured.items()
+            if key in numbers
         ]
         if len(row) == len(measured):
             rows.append([label, *row])
-    elements = dict.fromkeys(e for numbers in measured.values() for e in numbers["forces_rmse_meV_per_A_by_element"])
+    elements = dict.fromkeys(
+        e for numbers in measured.values() for e in numbers["forces_rmse_meV_per_A_by_element"]
+    )
     for element in elements:
         row = [
-            Number(f"model.{part}.forces_rmse.{element}", f"force RMSE on {element}, {part}", by[element], "meV/Å")
-            if element in (by := numbers["forces_rmse_meV_per_A_by_element"]) else "none"
+            Number(
+                f"model.{part}.forces_rmse.{element}",
+                f"force RMSE on {element}, {part}",
+                by[element],
+                "meV/Å",
+            )
+            if element in (by := numbers["forces_rmse_meV_per_A_by_element"])
+            else "none"
             for part, numbers in measured.items()
         ]
         rows.append([f"force RMSE on {element}", *row])
     head = [f"{part} ({numbers['frames']} frames)" for part, numbers in measured.items()]
-    return Table(("error against the labels", *head), rows, "± is one standard error by bootstrap over frames.")
+    return Table(
+        ("error against the labels", *head), rows, "± is one standard error by bootstrap over frames."
+    )
 
 
 def _parity_figure(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     from ase.data import chemical_symbols
 
     energies = {
-        part: (data["energy_label_eV_per_atom"], data["energy_model_eV_per_atom"]) for part, data in arrays.items()
+        part: (data["energy_label_eV_per_atom"], data["energy_model_eV_per_atom"])
+        for part, data in arrays.items()
     }
     shown = "test" if "test" in arrays else "train"
     data = arrays[shown]
     forces = {
         chemical_symbols[z]: (
-            data["forces_label_eV_per_A"][data["numbers"] == z], data["forces_model_eV_per_A"][data["numbers"] == z]
+            data["forces_label_eV_per_A"][data["numbers"] == z],
+            data["forces_model_eV_per_A"][data["numbers"] == z],
         )
         # the most frequent element first, so that it does not hide the others
         for z in sorted(np.unique(data["numbers"]), key=lambda z: -(data["numbers"] == z).sum())
     }
-    return Figure("parity", figures_model.parity(energies, forces, shown), "Model against first-principles labels.")
+    return Figure(
+        "parity", figures_model.parity(energies, forces, shown), "Model against first-principles labels."
+    )
 
 
 def _history(records: list[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:

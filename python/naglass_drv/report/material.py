@@ -16,7 +16,8 @@ class Material:
     """The report's sources.
 
     `input` is the expanded input; `tasks` the finished tasks as {stage, task, key, seconds, tools}; `files`
-    maps a role such as ``md/g0-600K/gate`` to a path. A role that is absent means that there is nothing to show.
+    maps a role such as ``md/g0-600K/gate`` to a path. A role that is absent means that there is nothing to
+    show.
     """
 
     input: Mapping[str, Any]

@@ -1,4 +1,6 @@
-"""The numbers of a report: one value, its error, its unit and what it means; the table and the JSON share them."""
+"""The numbers of a report: one value, its error, its unit and what it means; the table and the JSON share
+them.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,9 +13,11 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True)
 class Number:
-    """One number. `key` is its stable name in report.json, `label` its name for people, `unit` "1" if it has none.
+    """One number. `key` is its stable name in report.json, `label` its name for people, `unit` "1" if it has
+    none.
 
-    `err` is one standard error, or None where none can be given. Raises InputError for a value that is not finite.
+    `err` is one standard error, or None where none can be given. Raises InputError for a value that is not
+    finite.
     """
 
     key: str
@@ -55,7 +59,7 @@ class Table:
 
 @dataclass
 class Section:
-    """One section of the report: `blocks` in order (str paragraphs, Table, Figure, Notice), and its numbers."""
+    """One section of the report: `blocks` in order (text, Table, Figure, Notice), and its numbers."""
 
     title: str
     anchor: str
@@ -78,11 +82,16 @@ class Notice:
     text: str
 
 
-def side_by_side(names: Sequence[str], rows: Mapping[str, Mapping[str, "str | Number"]], caption: str = "") -> Table:
+def side_by_side(
+    names: Sequence[str], rows: Mapping[str, Mapping[str, "str | Number"]], caption: str = ""
+) -> Table:
     """One row per quantity, one column per structure: `rows` maps a quantity to its cell for each name."""
     dash = "\N{EN DASH}"
-    return Table(("", *names), [[label, *(cells.get(name, dash) for name in names)] for label, cells in rows.items()],
-                 caption)
+    return Table(
+        ("", *names),
+        [[label, *(cells.get(name, dash) for name in names)] for label, cells in rows.items()],
+        caption,
+    )
 
 
 def quantity(value: float, err: float | None) -> str:

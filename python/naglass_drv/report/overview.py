@@ -24,16 +24,26 @@ def glance(material: Material) -> Section:
     error = learning.test_error(material)
     if error is not None:
         part, value, err = error
-        section.add(Table(("model", ""), [[
-            f"force RMSE on {part} frames", Number("glance.force_rmse", f"force RMSE, {part}", value, "meV/Å", err)
-        ]]))
+        section.add(
+            Table(
+                ("model", ""),
+                [
+                    [
+                        f"force RMSE on {part} frames",
+                        Number("glance.force_rmse", f"force RMSE, {part}", value, "meV/Å", err),
+                    ]
+                ],
+            )
+        )
     names = material.names("analysis", "numbers")
     if names:
         rows: dict[str, dict[str, Number | str]] = defaultdict(dict)
         for name in names:
             for label, cell in _highlights(name, material.json(f"analysis/{name}/numbers")).items():
                 rows[label][name] = cell
-        section.add(side_by_side(names, rows, "± is one standard error; the next section says what it covers."))
+        section.add(
+            side_by_side(names, rows, "± is one standard error; the next section says what it covers.")
+        )
     glasses = [role for role in material.files if role.startswith("glass/")]
     if glasses:
         section.add(_picture(material, glasses[0]))
@@ -41,10 +51,12 @@ def glance(material: Material) -> Section:
 
 
 def worth(material: Material) -> Section:
-    """What the numbers can and cannot say: size, quench rate, level, force error, length, gate, error bars."""
+    """What the numbers can and cannot say: size, quench, level, force error, length, gate, error bars."""
     section = Section("What these numbers are worth", "worth")
     input = material.input
-    measured = {name: material.json(f"analysis/{name}/numbers") for name in material.names("analysis", "numbers")}
+    measured = {
+        name: material.json(f"analysis/{name}/numbers") for name in material.names("analysis", "numbers")
+    }
     rows = [("size", _size(numbers)) for numbers in list(measured.values())[:1]]
     if input.get("glass"):
         rows.append(("quench", _quench(input["glass"], input["system"])))
@@ -56,7 +68,8 @@ def worth(material: Material) -> Section:
     for name in material.names("md", "gate"):
         rows.append((f"stability of {name}", verdict(name, material.json(f"md/{name}/gate")).text))
     rows += [
-        (f"length of {name}", _length(numbers)) for name, numbers in measured.items()
+        (f"length of {name}", _length(numbers))
+        for name, numbers in measured.items()
         if numbers["kind"] == "trajectory"
     ]
     if measured:
@@ -67,18 +80,23 @@ def worth(material: Material) -> Section:
 
 
 _ERROR_BARS = (
-    "One standard error (68 %). Of trajectories they come from the fluctuations in time, allowing for the memory of "
-    "the motion, and so describe the time average of this one structure; of glasses they come from the spread between "
-    "replicas. A quantity that never changes during a run shows no error: that means frozen, not exact. The difference "
-    "to another glass of the same composition is usually larger, and systematic errors of the potential and of the "
-    "level of theory are in none of them."
+    "One standard error (68 %). Of trajectories they come from the fluctuations in time, allowing for the "
+    "memory of the motion, and so describe the time average of this one structure; of glasses they come "
+    "from the spread between replicas. A quantity that never changes during a run shows no error: that "
+    "means frozen, not exact. The difference to another glass of the same composition is usually larger, "
+    "and systematic errors of the potential and of the level of theory are in none of them."
 )
 
 
 def _highlights(name: str, numbers: Mapping[str, Any]) -> dict[str, Number | str]:
     key = f"glance.{name}"
-    cells: dict[str, Number | str] = {"atoms": Number(f"{key}.atoms", f"atoms of {name}", numbers["atoms"], "1")}
-    for quantity, label, unit in (("temperature_K", "temperature", "K"), ("density_g_cm3", "density", "g/cm³")):
+    cells: dict[str, Number | str] = {
+        "atoms": Number(f"{key}.atoms", f"atoms of {name}", numbers["atoms"], "1")
+    }
+    for quantity, label, unit in (
+        ("temperature_K", "temperature", "K"),
+        ("density_g_cm3", "density", "g/cm³"),
+    ):
         if quantity in numbers:
             cells[label] = Number(
                 f"{key}.{label}", f"{label} of {name}", numbers[quantity], unit, numbers[f"{quantity}_err"]
@@ -93,9 +111,17 @@ def _highlights(name: str, numbers: Mapping[str, Any]) -> dict[str, Number | str
             f"{key}.mean_n", f"<n> of {name}", net["mean_n"], "1", net["mean_n_err"]
         )
     if moved is not None:
-        cells[f"D of {moved['ion']}"] = Number(
-            f"{key}.D", f"D of {moved['ion']} in {name}", moved["D_m2_per_s"], "m²/s", moved["D_m2_per_s_err"]
-        ) if moved["diffusive"] else "not diffusive in this time"
+        cells[f"D of {moved['ion']}"] = (
+            Number(
+                f"{key}.D",
+                f"D of {moved['ion']} in {name}",
+                moved["D_m2_per_s"],
+                "m²/s",
+                moved["D_m2_per_s_err"],
+            )
+            if moved["diffusive"]
+            else "not diffusive in this time"
+        )
     return cells
 
 
@@ -104,10 +130,11 @@ def _size(numbers: Mapping[str, Any]) -> str:
     samples = "one sample" if samples == 1 else f"each of {samples} samples"
     return (
         f"The cell holds {numbers['atoms']} atoms ({_formula(numbers['composition'])}) in {samples}. "
-        f"Correlations are those of the material up to half the cell width, "
-        f"{numbers['half_cell_width_A']:.2f} Å, and no structure factor exists below {numbers['lowest_q_per_A']:.2f} "
-        "1/Å. Shares come in steps of one over the number of atoms of a kind: with few P or V a share of Qⁿ or of a "
-        "coordination number is a count of a handful of atoms, not a bulk property."
+        "Correlations are those of the material up to half the cell width, "
+        f"{numbers['half_cell_width_A']:.2f} Å, and no structure factor exists below "
+        f"{numbers['lowest_q_per_A']:.2f} 1/Å. Shares come in steps of one over the number of atoms of a "
+        "kind: with few P or V a share of Qⁿ or of a coordination number is a count of a handful of atoms, "
+        "not a bulk property."
     )
 
 
@@ -116,9 +143,10 @@ def _quench(glass: Mapping[str, Any], system: Mapping[str, Any]) -> str:
     power = int(np.floor(np.log10(rate)))
     return (
         f"The melt was cooled at {rate / 10**power:.3g} × 10{str(power).translate(SUPERSCRIPT)} K/s with a "
-        f"rigid-ion potential, at the fixed density of {system['density_g_cm3']:g} g/cm³ that the input sets; in the "
-        f"laboratory melts are cooled at about {_LABORATORY_RATE}. The glass is therefore less relaxed than a real "
-        "one: more defects, more disorder in the first shells, and a network that remembers the melt."
+        f"rigid-ion potential, at the fixed density of {system['density_g_cm3']:g} g/cm³ that the input "
+        f"sets; in the laboratory melts are cooled at about {_LABORATORY_RATE}. The glass is therefore less "
+        "relaxed than a real one: more defects, more disorder in the first shells, and a network that "
+        "remembers the melt."
     )
 
 
@@ -126,11 +154,14 @@ def _level(level: str) -> str:
     text = f"The model learned from {learning.LEVELS.get(level, level)}. "
     if level == "gfn1-xtb":
         return text + (
-            "This level is cheap enough to label many structures and is not a reference for transition-metal "
-            "oxides: bond lengths, spin states and barriers may be off by amounts that nothing here measures. The "
-            "model can at best be as good as its labels."
+            "This level is cheap enough to label many structures and is not a reference for "
+            "transition-metal oxides: bond lengths, spin states and barriers may be off by amounts that "
+            "nothing here measures. The model can at best be as good as its labels."
         )
-    return text + "The model can at best be as good as its labels; the value of U and the functional are choices."
+    return (
+        text
+        + "The model can at best be as good as its labels; the value of U and the functional are choices."
+    )
 
 
 def _model(material: Material, error: tuple[str, float, float | None]) -> str:
@@ -138,11 +169,13 @@ def _model(material: Material, error: tuple[str, float, float | None]) -> str:
     frames = material.json("model/summary")["errors"][part]["frames"]
     held = (
         f"on {frames} held-out frames of the same kind as the training frames"
-        if part == "test" else f"on its {frames} training frames; nothing was held out"
+        if part == "test"
+        else f"on its {frames} training frames; nothing was held out"
     )
     note = (
         "Barriers and diffusion coefficients from such a model are indications, not results."
-        if value > 100 else "Structures that differ from the training frames may be described worse."
+        if value > 100
+        else "Structures that differ from the training frames may be described worse."
     )
     return f"Its root-mean-square force error is {value:.0f} meV/Å {held}. {note}"
 
@@ -154,12 +187,13 @@ def _length(numbers: Mapping[str, Any]) -> str:
         return text + "That is too short, or holds no mobile ion, to speak of transport."
     if moved["diffusive"]:
         return text + (
-            f"{moved['ion']} moves diffusively within it; the coefficient rests on {moved['ions']} ions and on lags "
-            f"up to {moved['fit_to_ps']:.3g} ps, and rare hops that did not happen in this time are missing from it."
+            f"{moved['ion']} moves diffusively within it; the coefficient rests on {moved['ions']} ions and "
+            f"on lags up to {moved['fit_to_ps']:.3g} ps, and rare hops that did not happen in this time are "
+            "missing from it."
         )
     return text + (
-        f"In this time {moved['ion']} does not reach the diffusive regime ({moved['reason']}): the displacements "
-        "show rattling and first hops, and no diffusion coefficient is given."
+        f"In this time {moved['ion']} does not reach the diffusive regime ({moved['reason']}): the "
+        "displacements show rattling and first hops, and no diffusion coefficient is given."
     )
 
 
@@ -170,7 +204,9 @@ def _picture(material: Material, role: str) -> Figure:
 
     atoms = read_frames(material.files[role])[-1]
     atoms.wrap()
-    covalent = {tuple(pair.split("-")): cut for pair, cut in DEFAULT_CUTOFFS_A.items() if not pair.startswith("Na")}
+    covalent = {
+        tuple(pair.split("-")): cut for pair, cut in DEFAULT_CUTOFFS_A.items() if not pair.startswith("Na")
+    }
     graph = bond_graph(atoms, covalent)
     corners = atoms.positions[graph.targets] + graph.shifts @ atoms.cell.array
     polyhedra = [
@@ -180,10 +216,14 @@ def _picture(material: Material, role: str) -> Figure:
     ]
     name = role.split("/")[1]
     svg = figures.structure_view(atoms.positions, atoms.get_chemical_symbols(), polyhedra, atoms.cell.array)
-    return Figure(f"view-{name}", svg, (
-        f"The glass {name} seen along the third cell vector (dashed: the cell), with its coordination polyhedra; "
-        "what lies deeper is paler."
-    ))
+    return Figure(
+        f"view-{name}",
+        svg,
+        (
+            f"The glass {name} seen along the third cell vector (dashed: the cell), with its coordination "
+            "polyhedra; what lies deeper is paler."
+        ),
+    )
 
 
 def _formula(composition: Mapping[str, int]) -> str:

@@ -11,7 +11,9 @@ from .material import Material
 from .numbers import SUPERSCRIPT, Figure, Notice, Number, Section, Table, side_by_side
 
 _DASH = "\N{EN DASH}"
-_OXYGEN_NOTE = "NBO: non-bridging, bonded to one; BO: bridging, with what it bridges; tri: three or more; V=O: vanadyl."
+_OXYGEN_NOTE = (
+    "NBO: non-bridging, bonded to one; BO: bridging, with what it bridges; tri: three or more; V=O: vanadyl."
+)
 
 
 def structure(material: Material) -> Section | None:
@@ -50,8 +52,13 @@ def network(material: Material) -> Section | None:
     for name, agreement in checked.items():
         if agreement is not None:
             kind = "good" if agreement == 1.0 else "bad"
-            section.add(Notice(kind, f"{name}: Qⁿ computed while the MD ran and Qⁿ computed afterwards agree for "
-                                     f"{100 * agreement:.6g} % of atoms and frames."))
+            section.add(
+                Notice(
+                    kind,
+                    f"{name}: Qⁿ computed while the MD ran and Qⁿ computed afterwards agree for "
+                    f"{100 * agreement:.6g} % of atoms and frames.",
+                )
+            )
     return section
 
 
@@ -72,19 +79,25 @@ def transport(material: Material) -> Section | None:
         curves = material.arrays(f"analysis/{name}/curves")
         groups = {e: (curves[f"msd_A2_{e}"], curves[f"msd_A2_{e}_err"]) for e in numbers["composition"]}
         window = (moved["fit_from_ps"], moved["fit_to_ps"]) if moved["diffusive"] else None
-        section.add(Figure(
-            f"msd-{name}", figures.mean_square_displacement(curves["lag_ps"], groups, window),
-            f"{_title(name, numbers)}: mean square displacement relative to the framework, over all time origins; "
-            "bands: one standard error between atoms. Long lags rest on few origins.",
-        ))
+        section.add(
+            Figure(
+                f"msd-{name}",
+                figures.mean_square_displacement(curves["lag_ps"], groups, window),
+                f"{_title(name, numbers)}: mean square displacement relative to the framework, over all "
+                "time origins; bands: one standard error between atoms. Long lags rest on few origins.",
+            )
+        )
     return section
 
 
 def warnings(material: Material) -> list[Notice]:
     """One line for each trajectory that did not pass the stability gate, for the head of a section."""
     return [
-        Notice("bad", f"{name} did not pass the stability gate: its numbers below do not describe the material.")
-        for name in material.names("md", "gate") if not material.json(f"md/{name}/gate")["stable"]
+        Notice(
+            "bad", f"{name} did not pass the stability gate: its numbers below do not describe the material."
+        )
+        for name in material.names("md", "gate")
+        if not material.json(f"md/{name}/gate")["stable"]
     ]
 
 
@@ -102,19 +115,45 @@ def _coordination_table(measured: Mapping[str, Mapping]) -> Table:
     for name, numbers in measured.items():
         for pair, shell in numbers["coordination"].items():
             key, peak = f"structure.{name}.{pair}", numbers["first_peak"][pair]
-            rows.append([
-                name,
-                pair.replace("-", _DASH),
-                Number(f"{key}.cutoff", f"{pair} cutoff", shell["cutoff_A"], "Å"),
-                Number(f"{key}.coordination", f"{pair} coordination", shell["number"], "1", shell["number_err"]),
-                Number(f"{key}.bond_length", f"mean {pair} bond length", shell["bond_length_A"], "Å",
-                       shell["bond_length_A_err"]) if "bond_length_A" in shell else "no bond",
-                Number(f"{key}.peak", f"position of the highest peak of {pair} g(r)", peak["position_A"], "Å"),
-                Number(f"{key}.peak_height", f"height of that peak of {pair}", peak["height"], "1"),
-            ])
+            rows.append(
+                [
+                    name,
+                    pair.replace("-", _DASH),
+                    Number(f"{key}.cutoff", f"{pair} cutoff", shell["cutoff_A"], "Å"),
+                    Number(
+                        f"{key}.coordination",
+                        f"{pair} coordination",
+                        shell["number"],
+                        "1",
+                        shell["number_err"],
+                    ),
+                    Number(
+                        f"{key}.bond_length",
+                        f"mean {pair} bond length",
+                        shell["bond_length_A"],
+                        "Å",
+                        shell["bond_length_A_err"],
+                    )
+                    if "bond_length_A" in shell
+                    else "no bond",
+                    Number(
+                        f"{key}.peak", f"position of the highest peak of {pair} g(r)", peak["position_A"], "Å"
+                    ),
+                    Number(f"{key}.peak_height", f"height of that peak of {pair}", peak["height"], "1"),
+                ]
+            )
     return Table(
-        ("structure", "pair", "cutoff", "mean coordination", "mean bond length", "highest peak of g(r)", "its height"),
-        rows, "First shells: neighbours of the first-named element within the cutoff.",
+        (
+            "structure",
+            "pair",
+            "cutoff",
+            "mean coordination",
+            "mean bond length",
+            "highest peak of g(r)",
+            "its height",
+        ),
+        rows,
+        "First shells: neighbours of the first-named element within the cutoff.",
     )
 
 
@@ -122,13 +161,21 @@ def _pair_figure(name: str, title: str, numbers: Mapping, curves: Mapping[str, n
     grid = {pair: (curves[f"g_{pair}"], curves[f"g_{pair}_err"]) for pair in numbers["first_peak"]}
     limit = numbers["half_cell_width_A"]
     svg = figures.partial_grid(
-        curves["r_A"], grid, xlabel="r (Å)", ylabel="g(r)", limit=limit,
+        curves["r_A"],
+        grid,
+        xlabel="r (Å)",
+        ylabel="g(r)",
+        limit=limit,
         limit_label=f"dotted: half the cell width, {limit:.2f} Å",
     )
-    return Figure(f"pairs-{name}", svg, (
-        f"{title}: partial pair distribution functions{_band_note(numbers)} "
-        "Beyond half the cell width the correlations include those between an atom and periodic images."
-    ))
+    return Figure(
+        f"pairs-{name}",
+        svg,
+        (
+            f"{title}: partial pair distribution functions{_band_note(numbers)} "
+            "Beyond half the cell width the correlations include those between an atom and periodic images."
+        ),
+    )
 
 
 def _coordination_figure(name: str, title: str, numbers: Mapping) -> Figure:
@@ -136,23 +183,33 @@ def _coordination_figure(name: str, title: str, numbers: Mapping) -> Figure:
     for pair, shell in numbers["coordination"].items():
         shells[pair] = (np.array(shell["share"]), _errors(shell["share_err"]))
         labels[pair] = f"{pair.replace('-', _DASH)} < {shell['cutoff_A']:.2f} Å"
-    caption = f"{title}: distribution of coordination numbers; bars: one standard error where it can be given."
+    caption = (
+        f"{title}: distribution of coordination numbers; bars: one standard error where it can be given."
+    )
     return Figure(f"coordination-{name}", figures.coordination(shells, labels), caption)
 
 
 def _diffraction_figures(name: str, title: str, numbers: Mapping, curves: Mapping[str, np.ndarray]) -> list:
     totals = {
         label: (curves[f"S_{kind}"], curves[f"S_{kind}_err"])
-        for kind, label in (("neutron", "Neutron-weighted"), ("xray", "X-ray-weighted")) if f"S_{kind}" in curves
+        for kind, label in (("neutron", "Neutron-weighted"), ("xray", "X-ray-weighted"))
+        if f"S_{kind}" in curves
     }
     q = curves["q_per_A"]
     blocks = []
     if totals:
-        blocks.append(Figure(f"totals-{name}", figures.total_structure_factors(q, totals), (
-            f"{title}: total structure factors (Faber{_DASH}Ziman), summed directly over the wave vectors that the "
-            f"cell allows, with no Fourier window. The lowest is {numbers['lowest_q_per_A']:.2f} 1/Å, and points "
-            f"below about 2 1/Å rest on few vectors each{_band_note(numbers)}"
-        )))
+        blocks.append(
+            Figure(
+                f"totals-{name}",
+                figures.total_structure_factors(q, totals),
+                (
+                    f"{title}: total structure factors (Faber{_DASH}Ziman), summed directly over the wave "
+                    "vectors that the cell allows, with no Fourier window. The lowest is "
+                    f"{numbers['lowest_q_per_A']:.2f} 1/Å, and points below about 2 1/Å rest on few vectors "
+                    f"each{_band_note(numbers)}"
+                ),
+            )
+        )
     partials = {pair: (curves[f"S_{pair}"], curves[f"S_{pair}_err"]) for pair in numbers["first_peak"]}
     svg = figures.partial_grid(q, partials, xlabel="Q (1/Å)", ylabel="S(Q)")
     blocks.append(Figure(f"partials-{name}", svg, f"{title}: partial structure factors (Faber{_DASH}Ziman)."))
@@ -172,7 +229,9 @@ def _network_table(measured: Mapping[str, Mapping]) -> Table:
             rows[label][name] = Number(f"{key}.Q{n}", label, share, "1", net["qn_share_err"][n])
         for oxygen, share in net["oxygen_share"].items():
             label = f"share of oxygen {oxygen}"
-            rows[label][name] = Number(f"{key}.oxygen.{oxygen}", label, share, "1", net["oxygen_share_err"][oxygen])
+            rows[label][name] = Number(
+                f"{key}.oxygen.{oxygen}", label, share, "1", net["oxygen_share_err"][oxygen]
+            )
     return side_by_side(list(measured), rows, "Network connectivity, and shares of formers and of oxygens.")
 
 
@@ -194,8 +253,11 @@ def _share_figure(kind: str, measured: Mapping[str, Mapping]) -> bytes:
 
 def _transport_verdict(name: str, moved: Mapping[str, Any]) -> Notice:
     if moved["diffusive"]:
-        return Notice("good", f"{name}: the motion of {moved['ion']} is diffusive between {moved['fit_from_ps']:.3g} "
-                              f"and {moved['fit_to_ps']:.3g} ps.")
+        return Notice(
+            "good",
+            f"{name}: the motion of {moved['ion']} is diffusive between {moved['fit_from_ps']:.3g} "
+            f"and {moved['fit_to_ps']:.3g} ps.",
+        )
     return Notice("note", f"{name}: no diffusion coefficient is given for {moved['ion']}: {moved['reason']}.")
 
 
@@ -204,10 +266,20 @@ def _transport_table(measured: Mapping[str, Mapping]) -> Table:
     for name, numbers in measured.items():
         moved, key = numbers["transport"], f"transport.{name}"
         ion = moved["ion"]
-        rows[f"D of {ion}"][name] = Number(
-            f"{key}.D", f"self-diffusion coefficient of {ion}", moved["D_m2_per_s"], "m²/s", moved["D_m2_per_s_err"]
-        ) if moved["diffusive"] else "not diffusive"
-        rows["length of the trajectory"][name] = Number(f"{key}.duration", "length", numbers["duration_ps"], "ps")
+        rows[f"D of {ion}"][name] = (
+            Number(
+                f"{key}.D",
+                f"self-diffusion coefficient of {ion}",
+                moved["D_m2_per_s"],
+                "m²/s",
+                moved["D_m2_per_s_err"],
+            )
+            if moved["diffusive"]
+            else "not diffusive"
+        )
+        rows["length of the trajectory"][name] = Number(
+            f"{key}.duration", "length", numbers["duration_ps"], "ps"
+        )
         rows["number of ions"][name] = Number(f"{key}.ions", f"number of {ion}", moved["ions"], "1")
         rows["d ln MSD / d ln t at a quarter of the length"][name] = Number(
             f"{key}.exponent", "logarithmic slope of the MSD", moved["exponent"], "1"

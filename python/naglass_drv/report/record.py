@@ -20,31 +20,49 @@ def record(material: Material) -> Section:
             Number(f"run.{stage}.wall", f"wall time of the tasks of {stage}", value, "s")
             for stage, value in seconds.items()
         ]
-        section.add(Figure("times", figures_model.stage_times(seconds), (
-            "Wall time of the tasks of each stage, summed over tasks; those of a group of tasks may have run at the "
-            "same time. A resumed task counts its last attempt only."
-        )))
+        section.add(
+            Figure(
+                "times",
+                figures_model.stage_times(seconds),
+                (
+                    "Wall time of the tasks of each stage, summed over tasks; those of a group of tasks "
+                    "may have run at the same time. A resumed task counts its last attempt only."
+                ),
+            )
+        )
     versions: dict[str, str] = {}
     for task in material.tasks:
         versions |= task["tools"]
     section.add(
         Table(("program", "version"), [[name, version] for name, version in versions.items()]),
-        Table(("setting", "value"), [["seed", str(material.input["seed"])], *_flat(_set(material.input))],
-              "The input, defaults included. Names carry their unit."),
-        Table(("task", "key"), [[f"{t['stage']}/{t['task']}", t["key"]] for t in material.tasks],
-              "Keys are SHA-256 over settings, content of input files, tool versions and naglass's version; equal keys "
-              "mean equal work."),
+        Table(
+            ("setting", "value"),
+            [["seed", str(material.input["seed"])], *_flat(_set(material.input))],
+            "The input, defaults included. Names carry their unit.",
+        ),
+        Table(
+            ("task", "key"),
+            [[f"{t['stage']}/{t['task']}", t["key"]] for t in material.tasks],
+            "Keys are SHA-256 over settings, content of input files, tool versions and naglass's version; "
+            "equal keys mean equal work.",
+        ),
     )
     return section
 
 
 def _set(input: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in input.items() if value not in (None, [], {}) and key not in ("seed", "name")}
+    return {
+        key: value
+        for key, value in input.items()
+        if value not in (None, [], {}) and key not in ("seed", "name")
+    }
 
 
 def _flat(value: Any, name: str = "") -> list[list[str]]:
     if isinstance(value, dict) and value:
-        return [row for key, part in value.items() for row in _flat(part, f"{name}.{key}" if name else str(key))]
+        return [
+            row for key, part in value.items() for row in _flat(part, f"{name}.{key}" if name else str(key))
+        ]
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return [row for number, part in enumerate(value) for row in _flat(part, f"{name}[{number}]")]
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)

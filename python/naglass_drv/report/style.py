@@ -1,4 +1,4 @@
-"""One look for all figures: fonts, sizes, colours that stay apart for colour-blind readers, and SVG output."""
+"""One look for all figures: fonts, sizes, colours that stay apart for colour-blind readers, SVG output."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -16,22 +16,45 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: 
 # M. Okabe, K. Ito, "Color universal design" (2008); order chosen so that neighbours differ in lightness too
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7A6A00", "#444444")
 ELEMENT_COLOURS = {
-    "Na": "#E69F00", "V": "#0072B2", "P": "#009E73", "O": "#A0182B", "F": "#56B4E9", "Fe": "#CC79A7",
-    "Mn": "#7A6A00", "Ti": "#444444",
+    "Na": "#E69F00",
+    "V": "#0072B2",
+    "P": "#009E73",
+    "O": "#A0182B",
+    "F": "#56B4E9",
+    "Fe": "#CC79A7",
+    "Mn": "#7A6A00",
+    "Ti": "#444444",
 }
 GUIDE = "#666666"
 LIMIT = "#B00020"
 WIDTH_IN = 7.2
 
 _RC = {
-    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 9.5, "axes.titleweight": "bold",
-    "axes.titlelocation": "left", "axes.labelsize": 9, "legend.fontsize": 8, "legend.frameon": False,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "lines.linewidth": 1.4,
-    "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.6, "axes.axisbelow": True,
-    "xtick.labelsize": 8, "ytick.labelsize": 8, "errorbar.capsize": 2.5, "svg.fonttype": "path",
-    "svg.hashsalt": "naglass", "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "lines.linewidth": 1.4,
+    "axes.grid": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "errorbar.capsize": 2.5,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "naglass",
+    "figure.constrained_layout.use": True,
     # text from input files is text: a dollar sign or backslash in a name must not become a formula
-    "text.usetex": False, "text.parse_math": False,
+    "text.usetex": False,
+    "text.parse_math": False,
 }
 
 
@@ -52,7 +75,9 @@ def canvas(
 
 
 def log_axis(axis: Axes, which: str) -> None:
-    """Make the "x" or "y" axis logarithmic, with plain numbers at the powers of ten (or at 1, 2, 5 if there are few)."""
+    """Make the "x" or "y" axis logarithmic, with plain numbers at the powers of ten (or at 1, 2, 5 if there
+    are few).
+    """
     getattr(axis, f"set_{which}scale")("log")
     scale = getattr(axis, f"{which}axis")
     low, high = getattr(axis, f"get_{which}lim")()
