@@ -32,7 +32,7 @@ def average(series: np.ndarray, *, independent: bool = False) -> Average:
 
     The error is sqrt(g var / n) with the statistical inefficiency g = 1 + 2 sum_t rho(t), the sum cut at the
     first window of five times its value (Sokal) and corrected for the bias of the subtracted mean (Wolff,
-    2004, doi:10.1016/S0010-4655(03)00467-3, eq. 49). With `independent`, g = 1: replicas instead of time
+    2004, doi:10.1016/S0010-4655(03)00467-3). With `independent`, g = 1: replicas instead of time
     steps. Raises ValueError for an empty series or one that is not finite.
     """
     series = np.asarray(series, dtype=float)
