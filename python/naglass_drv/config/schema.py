@@ -98,7 +98,7 @@ class Gate(Section):
 
 
 class MD(Section):
-    """Production molecular dynamics with the trained model (`pair_style mace`)."""
+    """Molecular dynamics with the trained model; `candidates` frames per trajectory are offered for labelling."""
 
     structures: Literal["glass"] | Path = "glass"
     model: Literal["train"] | Path = "train"
@@ -112,6 +112,7 @@ class MD(Section):
     checkpoint_ps: Positive = 1.0
     ranks: Count = 1
     gpus: Annotated[int, Field(ge=0)] = 0
+    candidates: Annotated[int, Field(ge=0)] = 0
     gate: Gate = Gate()
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 name = "md"
 
 TRAJECTORY, THERMO, GATE, FINAL = "trajectory.extxyz", "thermo.json", "gate.json", "final.extxyz"
+CANDIDATES = "candidates.extxyz"
 SCRIPT = "md_mace.lmp"
 _BAROSTAT_PS = 1.0
 # the gate's limit on window means is crossed long before; what remains is a cloud of atoms
@@ -41,7 +42,7 @@ def plan(run: Run) -> list[Task]:
     trained = run.products / "model" / "model.naglass"
     model = trained if section.model == "train" else run.source / section.model
     known = _model_elements(model)
-    elsewhere = {"structures", "model", "temperatures_K", "ranks", "gpus"}
+    elsewhere = {"structures", "model", "temperatures_K", "ranks", "gpus", "candidates"}
     settings = section.model_dump(mode="json", exclude=elsewhere)
     tasks = []
     for file in _structure_files(run):
@@ -342,9 +343,40 @@ def _speed(outcome, timestep_ps: float) -> dict[str, Any]:
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Put each summary and final frame under the task's name."""
+    """Put each summary and final frame under the task's name, and all candidates for labelling in one file."""
+    from ..dataset.frames import write_frames
+
+    folder = run.products / name
+    chosen: list[Atoms] = []
     for item in done:
-        folder = run.products / name
         write_json(folder / f"{item.task.name}.json", dict(item.summary))
         if (item.folder / FINAL).exists():
             write_bytes(folder / f"{item.task.name}-final.extxyz", (item.folder / FINAL).read_bytes())
+        chosen += _candidates(item, run.input.md.candidates)
+    if chosen:
+        write_frames(folder / CANDIDATES, chosen)
+    else:
+        (folder / CANDIDATES).unlink(missing_ok=True)
+
+
+def _candidates(item: Done, count: int) -> list["Atoms"]:
+    """Up to `count` frames evenly spaced in time, the start excepted, up to the first that the gate refuses."""
+    import numpy as np
+
+    from ..dataset.frames import read_frames
+
+    if not count:
+        return []
+    frames = read_frames(item.folder / TRAJECTORY)
+    end = item.summary["first_violation_ps"]
+    if end is not None:
+        frames = [frame for frame in frames if frame.info["time_ps"] <= end]
+    start = read_frames(item.task.inputs[0])[item.task.settings["frame"]]
+    chosen = []
+    for i in np.unique(np.linspace(0, len(frames) - 1, count + 1).round().astype(int)[1:]):
+        frame = frames[i]
+        frame.wrap()
+        frame.arrays = {key: frame.arrays[key] for key in ("numbers", "positions")}
+        frame.info["group"] = str(start.info.get("group", item.task.settings["structure"]))
+        chosen.append(frame)
+    return chosen
