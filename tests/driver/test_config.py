@@ -93,7 +93,7 @@ def test_every_fault_at_once(tmp_path):
     ("md: {temperatures_K: [300], time_ps: 1}", "5: md.structures: there is no glass section"),
     ("reference: [{name: a, level: gfn1-xtb}]", "5: reference[0].structures: there is no glass section"),
     ("train: {epochs: 1}", "5: train: there is no dataset section"),
-    ("analysis: {}", "5: analysis: there is no md section"),
+    ("analysis: {}", "5: analysis: there is neither an md nor a glass section"),
     ("dataset: {level: gfn1-xtb}", "5: dataset.level: no frames at 'gfn1-xtb': there is no reference set"),
     ("glass: {}\nreference: [{name: a, level: gfn1-xtb}]\ndataset:\n  level: pbe+u+d3",
      "8: dataset.level: no frames at 'pbe+u+d3': the reference sets are at gfn1-xtb"),

@@ -14,7 +14,7 @@ import numpy as np
 from ..config.schema import Gate
 from ..core import neighbors
 from ..glass.chemistry import TRANSITION_METALS, contact_distance
-from .structure import ANIONS, DEFAULT_CUTOFFS_A
+from .structure import ANIONS, DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -24,7 +24,6 @@ WINDOW_PS = 0.5
 _ISOLATED = 1.6
 # share of the P atoms that may be outside the limits: a glass of many atoms has a few defects of its own
 _P_DEFECTS = 0.05
-METAL_O_CUTOFF_A = 2.5
 
 
 @dataclass(frozen=True)

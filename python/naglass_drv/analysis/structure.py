@@ -8,12 +8,15 @@ import numpy as np
 from ase import Atoms
 
 from ..errors import InputError
+from ..glass.chemistry import TRANSITION_METALS
 from .statistics import Average, average
 
 ANIONS = ("O", "F", "S", "Cl")
 
 # Covalent and ionic first shells of oxide glasses; anything else is the first minimum of its own g(r).
 DEFAULT_CUTOFFS_A = {"P-O": 2.0, "V-O": 2.5, "Na-O": 3.1, "Fe-O": 2.75, "Si-O": 2.2}
+# For other transition metals, so that a run and its analysis count the same bonds
+METAL_O_CUTOFF_A = 2.5
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,8 @@ def shell_cutoffs(
         if name in given:
             cutoffs[name] = given[name]
         elif cation not in ANIONS and anion in ANIONS:
-            value = DEFAULT_CUTOFFS_A.get(name) or first_minimum(pairs.r, pairs.g[name].mean)
+            usual = METAL_O_CUTOFF_A if cation in TRANSITION_METALS and anion == "O" else None
+            value = DEFAULT_CUTOFFS_A.get(name, usual) or first_minimum(pairs.r, pairs.g[name].mean)
             if value is not None:
                 cutoffs[name] = value
     return cutoffs

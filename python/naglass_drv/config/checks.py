@@ -1,7 +1,7 @@
 """What has to hold between the sections of an input: references, files, charges, spins, orders of magnitude.
 
-Each rule sees the values that are valid by themselves. A rule that touches any other value is skipped: that value
-has its own fault already.
+Each rule sees the values that are valid by themselves. A rule that touches any other value is skipped: that
+value has its own fault already.
 """
 
 import re
@@ -62,8 +62,8 @@ def _check_needs(top: Partial, document: Document) -> None:
                 document.fault((*where, key), "there is no glass section; add one, or name a structure file")
     if top.train is not None and top.dataset is None:
         document.fault(("train",), "there is no dataset section to train on")
-    if top.analysis is not None and top.md is None:
-        document.fault(("analysis",), "there is no md section whose trajectories could be analysed")
+    if top.analysis is not None and top.md is None and top.glass is None:
+        document.fault(("analysis",), "there is neither an md nor a glass section to analyse")
     if top.md is not None and top.md.model == "train" and top.train is None:
         document.fault(("md", "model"), "there is no train section; add one, or name a model file")
 
