@@ -1,8 +1,8 @@
 """The Python face of the compiled core: ASE atoms and numpy arrays in, small result objects out.
 
 `atoms` is anything with ``positions`` (N, 3) in Å, ``cell`` (3, 3) in Å with vectors as rows, ``pbc`` (3) and
-``get_chemical_symbols()``, such as ``ase.Atoms``. Bad input raises `naglass_drv.errors.InputError`, which names the
-argument and its value. Lengths are in Å, counts are integers.
+``get_chemical_symbols()``, such as ``ase.Atoms``. Bad input raises `naglass_drv.errors.InputError`, which
+names the argument and its value. Lengths are in Å, counts are integers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from . import _core
 from .errors import InputError
 
-#: Å; a terminal V–O bond below it is a vanadyl V=O (Schindler, Hawthorne & Baur, Chem. Mater. 12, 1248 (2000)).
+#: Å; a terminal V–O bond below it is a vanadyl V=O.
+#: Schindler, Hawthorne & Baur, Chem. Mater. 12, 1248 (2000).
 VANADYL_CUTOFF = 1.74
 
 #: Cutoffs per unordered pair of elements, in Å.
@@ -101,10 +102,10 @@ OxygenClass = _core.OxygenClass
 
 
 def neighbors(atoms, cutoff: float) -> Neighbors:
-    """All pairs closer than `cutoff` (Å), periodic images included, for any cell, also one smaller than the cutoff.
+    """All pairs closer than `cutoff` (Å), periodic images included; the cell may be smaller than the cutoff.
 
-    O(N) at given density. Raises InputError for a cutoff that is not positive, or a cell or positions that are not
-    usable.
+    O(N) at given density. Raises InputError for a cutoff that is not positive, or a cell or positions that
+    are not usable.
     """
     positions, cell, pbc = _geometry(atoms)
     offsets, targets, shifts, lengths = _core.neighbor_list(positions, cell, pbc, cutoff)
@@ -115,8 +116,9 @@ def neighbors(atoms, cutoff: float) -> Neighbors:
 def bond_graph(atoms, cutoffs: Cutoffs) -> BondGraph:
     """The periodic graph of bonds: a pair of elements is bonded below its cutoff (Å), and never without one.
 
-    ``bond_graph(atoms, {("P", "O"): 2.0, ("V", "O"): 2.5})``. Pairs are unordered; elements that are absent from
-    the structure are allowed. Raises InputError for a cutoff that is not positive, or a pair that is given twice.
+    ``bond_graph(atoms, {("P", "O"): 2.0, ("V", "O"): 2.5})``. Pairs are unordered; elements that are absent
+    from the structure are allowed. Raises InputError for a cutoff that is not positive, or a pair that is
+    given twice.
     """
     positions, cell, pbc = _geometry(atoms)
     symbols = tuple(atoms.get_chemical_symbols())
@@ -143,8 +145,8 @@ def qn(
 ) -> Qn:
     """Q^n of each former and the class of each oxygen.
 
-    `structure` is a `BondGraph`, or atoms together with `cutoffs`. Every former and metal of the structure needs a
-    cutoff with the oxygen; otherwise InputError names the pair. O(bonds).
+    `structure` is a `BondGraph`, or atoms together with `cutoffs`. Every former and metal of the structure
+    needs a cutoff with the oxygen; otherwise InputError names the pair. O(bonds).
     """
     graph = structure if isinstance(structure, BondGraph) else _graph_of(structure, cutoffs)
     roles = _roles(former, metals, oxygen)
@@ -213,7 +215,9 @@ def _roles(former: str | Iterable[str], metals: str | Iterable[str], oxygen: str
 
 def _labels(former: str | Iterable[str], metals: str | Iterable[str]) -> dict[int, str]:
     """Names of the oxygen classes; T and M stand for several formers or metals."""
-    t, m = (names[0] if len(names) == 1 else any_ for names, any_ in ((_names(former), "T"), (_names(metals), "M")))
+    formers, transition = _names(former), _names(metals)
+    t = formers[0] if len(formers) == 1 else "T"
+    m = transition[0] if len(transition) == 1 else "M"
     labels = {
         OxygenClass.free: "free",
         OxygenClass.non_bridging_former: f"NBO_{t}",

@@ -47,9 +47,10 @@ def brute_force_qn(atoms: Atoms, cutoffs: dict, former: str, metal: str) -> dict
             partners[i].append(j)
     count = {e: [sum(symbols[j] == e for j in partners[i]) for i in partners] for e in (former, metal)}
     oxygens = {i: [j for j in partners[i] if symbols[j] == "O"] for i in partners}
+    formers = [s == former for s in symbols]
     return {
-        "n": [sum(count[former][o] > 1 for o in oxygens[i]) if s == former else -1 for i, s in enumerate(symbols)],
-        "m": [sum(count[metal][o] > 0 for o in oxygens[i]) if s == former else -1 for i, s in enumerate(symbols)],
+        "n": [sum(count[former][o] > 1 for o in oxygens[i]) if f else -1 for i, f in enumerate(formers)],
+        "m": [sum(count[metal][o] > 0 for o in oxygens[i]) if f else -1 for i, f in enumerate(formers)],
         "formers": [c if s == "O" else 0 for c, s in zip(count[former], symbols)],
         "metals": [c if s == "O" else 0 for c, s in zip(count[metal], symbols)],
     }
