@@ -6,7 +6,15 @@ JOBS ?= $(shell nproc)
 CMAKE_ARGS ?=
 export PATH := $(BIN):$(PATH)
 
-.PHONY: build dev clean
+.PHONY: quickstart test build dev cp2k clean
+
+# From nothing to a report: what is missing is installed, the chain runs on two ranks.
+quickstart: build cp2k
+	cd examples/quickstart && $(BIN)/mpirun -n 2 $(BIN)/python -m naglass_drv run input.yaml
+	@echo "the report: $(CURDIR)/examples/quickstart/run/report.html"
+
+test: build cp2k
+	$(BIN)/python -m pytest -q tests
 
 # Installs the package into .venv; the build folder below build/ is kept, so that a second call compiles little.
 build: $(VENV)/installed
@@ -24,6 +32,13 @@ $(VENV)/installed: requirements-torch.txt requirements.txt
 	$(BIN)/pip install -r requirements-torch.txt
 	$(BIN)/pip install -r requirements.txt
 	touch $@
+
+# CP2K computes the reference labels; any installation on the PATH or named in the site profile will do.
+cp2k:
+	@command -v cp2k.psmp >/dev/null || command -v cp2k.ssmp >/dev/null || command -v cp2k >/dev/null \
+	  || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	       && apt-get update -q && apt-get install -y -q --no-install-recommends cp2k; } \
+	  || { echo "CP2K is missing: install it (Debian: sudo apt-get install cp2k) or put cp2k.psmp on the PATH"; exit 1; }
 
 clean:
 	rm -rf build python/naglass_drv/plugins python/naglass_drv/_core*.so
