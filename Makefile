@@ -34,10 +34,11 @@ $(VENV)/installed: requirements-torch.txt requirements.txt
 	touch $@
 
 # CP2K computes the reference labels; any installation on the PATH or named in the site profile will do.
+# OpenBLAS in place of the reference BLAS saves a fifth of a label's time; the MPI starts even a single process.
 cp2k:
 	@command -v cp2k.psmp >/dev/null || command -v cp2k.ssmp >/dev/null || command -v cp2k >/dev/null \
 	  || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-	       && apt-get update -q && apt-get install -y -q --no-install-recommends cp2k; } \
+	       && apt-get update -q && apt-get install -y -q --no-install-recommends cp2k openmpi-bin libopenblas0-serial; } \
 	  || { echo "CP2K is missing: install it (Debian: sudo apt-get install cp2k) or put cp2k.psmp on the PATH"; exit 1; }
 
 clean:
