@@ -360,7 +360,7 @@ def collect(run: Run, done: list[Done]) -> None:
 
 
 def _candidates(item: Done, count: int) -> list["Atoms"]:
-    """Up to `count` frames evenly spaced in time, the start excepted, up to the first that the gate refuses."""
+    """Up to `count` frames evenly spaced in time, from the relaxed start to the first that the gate refuses."""
     import numpy as np
 
     from ..dataset.frames import read_frames
@@ -373,7 +373,7 @@ def _candidates(item: Done, count: int) -> list["Atoms"]:
         frames = [frame for frame in frames if frame.info["time_ps"] <= end]
     start = read_frames(item.task.inputs[0])[item.task.settings["frame"]]
     chosen = []
-    for i in np.unique(np.linspace(0, len(frames) - 1, count + 1).round().astype(int)[1:]):
+    for i in np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int)):
         frame = frames[i]
         frame.wrap()
         frame.arrays = {key: frame.arrays[key] for key in ("numbers", "positions")}
