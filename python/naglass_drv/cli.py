@@ -29,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m naglass_drv", description="Sodium glasses from composition to report.", epilog=_EXIT_CODES
+        prog="python -m naglass_drv",
+        description="Sodium glasses from composition to report.",
+        epilog=_EXIT_CODES,
     )
     parser.add_argument("--version", action="version", version=f"naglass {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
@@ -56,10 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     add("plugins", _plugins, "print the folder of the LAMMPS plugins (for LAMMPS_PLUGIN_PATH)")
     export = add("export-model", _export_model, "write a MACE model for pair_style mace")
     export.add_argument("model", type=Path, help="portable model, or a pickled .model with --trust")
-    export.add_argument("--output", "-o", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
+    export.add_argument(
+        "--output", "-o", type=Path, help="archive to write (default: MODEL with suffix .naglass)"
+    )
     export.add_argument("--head", help="head of a model that has several")
     export.add_argument("--dtype", choices=("float64", "float32"), default="float64")
-    export.add_argument("--trust", action="store_true", help="open a pickled model; it can run any code, know its source")
+    export.add_argument(
+        "--trust", action="store_true", help="open a pickled model; it can run any code, know its source"
+    )
     return parser
 
 
@@ -102,8 +108,12 @@ def _run(options: argparse.Namespace) -> int:
     def request() -> Request:
         path = options.input
         return Request(
-            load(path), path, path.read_text(encoding="utf-8"), path.resolve().parent,
-            (options.folder or path.parent / "run").resolve(), _resume_command(),
+            load(path),
+            path,
+            path.read_text(encoding="utf-8"),
+            path.resolve().parent,
+            (options.folder or path.parent / "run").resolve(),
+            _resume_command(),
             walltime_seconds(options.walltime) if options.walltime else None,
         )
 
@@ -124,14 +134,21 @@ def _report(options: argparse.Namespace) -> int:
         if input.report is None:
             input = input.model_copy(update={"report": Report()})
         return Request(
-            input, Path(recorded["input"]), text, source, options.folder.resolve(), recorded["resume"], only=("report",)
+            input,
+            Path(recorded["input"]),
+            text,
+            source,
+            options.folder.resolve(),
+            recorded["resume"],
+            only=("report",),
         )
 
     return run_stages(request)
 
 
 def run_stages(request: Callable[[], Any], stages: Sequence[Any] | None = None) -> int:
-    """One MPI job of `stages` (all by default), from the checked world to the last line; returns the exit code.
+    """One MPI job of `stages` (all by default), from the checked world to the last line; returns the exit
+    code.
 
     `request` makes the runtime.job.Request; it is called on the first rank.
     """
@@ -148,11 +165,19 @@ def run_stages(request: Callable[[], Any], stages: Sequence[Any] | None = None) 
             failures = run_job(comm, chosen, request, _site, Versions)
         except NaglassError as error:
             if first:
-                print(error if not isinstance(error, Stopped) else _last_line(error), file=sys.stderr, flush=True)
+                print(
+                    error if not isinstance(error, Stopped) else _last_line(error),
+                    file=sys.stderr,
+                    flush=True,
+                )
             return error.exit_code
         if failures and first:
             names = ", ".join(outcome.label for outcome in failures)
-            print(f"{len(failures)} failed: {names}\nresume with: {_resume_command()}", file=sys.stderr, flush=True)
+            print(
+                f"{len(failures)} failed: {names}\nresume with: {_resume_command()}",
+                file=sys.stderr,
+                flush=True,
+            )
         return TaskFailed.exit_code if failures else 0
 
 
@@ -212,7 +237,11 @@ def _input_changes(folder: Path) -> list[str]:
     except InputError as error:
         return [f"the input is no longer good:\n{error}"]
     changed = status.changed_since(planned, now)
-    return ["changed in the input since this run was planned:", *(f"  {line}" for line in changed)] if changed else []
+    return (
+        ["changed in the input since this run was planned:", *(f"  {line}" for line in changed)]
+        if changed
+        else []
+    )
 
 
 def _plugins(options: argparse.Namespace) -> int:

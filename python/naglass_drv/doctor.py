@@ -1,4 +1,6 @@
-"""``doctor``: what this environment has, what it lacks, and how to mend it. Heavy parts are tried in children."""
+"""``doctor``: what this environment has, what it lacks, and how to mend it. Heavy parts are tried in
+children.
+"""
 
 import json
 import os
@@ -55,7 +57,7 @@ print(json.dumps({"torch": torch.__version__, "mace": version("mace-torch"), "de
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor: a subject, what was found, and, when something needed is wrong, how to mend it."""
+    """One line of the doctor: a subject, what was found, and the remedy when something needed is wrong."""
 
     subject: str
     text: str
@@ -81,7 +83,11 @@ def findings() -> Iterator[Finding]:
     yield from _mpi()
     yield from _lammps()
     torch = _try("torch and mace", _TRY_TORCH, "pip install torch, then mace-torch")
-    yield torch if isinstance(torch, Finding) else Finding("torch", f"torch {torch['torch']}, mace {torch['mace']}")
+    yield (
+        torch
+        if isinstance(torch, Finding)
+        else Finding("torch", f"torch {torch['torch']}, mace {torch['mace']}")
+    )
     yield from _cp2k()
     yield Finding("cores", f"{len(os.sched_getaffinity(0))} that this process may use")
     yield Finding("GPU", _gpus([] if isinstance(torch, Finding) else torch["devices"]))
@@ -111,10 +117,13 @@ def _mpi() -> Iterator[Finding]:
         yield Finding("mpirun", f"{launcher} ({own})")
     elif beside.exists() and launcher_vendor(beside) == vendor:
         yield Finding(
-            "mpirun", f"{launcher} is of {own}, mpi4py of {vendor}; start runs with {beside}, or activate the environment"
+            "mpirun",
+            f"{launcher} is of {own}, mpi4py of {vendor}; start runs with {beside}",
         )
     else:
-        yield Finding("mpirun", f"{launcher} is of {own}", f"mpi4py is linked against {vendor}; use {vendor}'s mpirun")
+        yield Finding(
+            "mpirun", f"{launcher} is of {own}", f"mpi4py is linked against {vendor}; use {vendor}'s mpirun"
+        )
 
 
 def _lammps() -> Iterator[Finding]:
@@ -125,9 +134,14 @@ def _lammps() -> Iterator[Finding]:
     libraries = {os.path.realpath(path) for path in result["libmpi"]}
     text = f"version {result['version']}, MPI {', '.join(sorted(libraries))}"
     two = len(libraries) > 1
-    yield Finding("LAMMPS", text, "LAMMPS and mpi4py load different MPI libraries; install both for one" if two else "")
-    missing = [style for style, known in (("compute naglass/qn/atom", result["qn"]), ("pair_style mace", result["mace"]))
-               if not known]
+    yield Finding(
+        "LAMMPS", text, "LAMMPS and mpi4py load different MPI libraries; install both for one" if two else ""
+    )
+    missing = [
+        style
+        for style, known in (("compute naglass/qn/atom", result["qn"]), ("pair_style mace", result["mace"]))
+        if not known
+    ]
     if not result["plugins"]:
         yield Finding("plugins", "this LAMMPS has no PLUGIN package", "build LAMMPS with PKG_PLUGIN=on")
     elif missing:
@@ -152,7 +166,9 @@ def _cp2k() -> Iterator[Finding]:
     except SetupError as error:
         yield Finding("CP2K", str(error), f"name a working executable in {profile_path()}")
     if site.cp2k_data is None:
-        yield Finding("CP2K data", "BASIS_MOLOPT not found", "set CP2K_DATA_DIR, or cp2k_data in the site profile")
+        yield Finding(
+            "CP2K data", "BASIS_MOLOPT not found", "set CP2K_DATA_DIR, or cp2k_data in the site profile"
+        )
     else:
         yield Finding("CP2K data", str(site.cp2k_data))
     yield _cp2k_launcher(site)
@@ -182,8 +198,13 @@ def _try(subject: str, code: str, remedy: str, **variables: str) -> dict[str, An
     """What `code` prints as JSON in a child, or the problem: a crash there does not take the doctor along."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, errors="replace", timeout=_CHILD_TIMEOUT_S,
-            env=scrubbed_environment() | variables, stdin=subprocess.DEVNULL,
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_CHILD_TIMEOUT_S,
+            env=scrubbed_environment() | variables,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
         return Finding(subject, f"no answer within {_CHILD_TIMEOUT_S} s", remedy)

@@ -28,14 +28,18 @@ def finished(folder):
     return folder
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["validate", "input.yaml"], ["status"], ["plugins"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["validate", "input.yaml"], ["status"], ["plugins"]]
+)
 def test_light_verbs_import_nothing_heavy(finished, arguments):
     code = (
         "import sys\nfrom naglass_drv.cli import main\n"
         f"try:\n    main({arguments})\nexcept SystemExit:\n    pass\n"
         "print('loaded:', *sorted({name.split('.')[0] for name in sys.modules}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=finished, capture_output=True, text=True, env=environment())
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=finished, capture_output=True, text=True, env=environment()
+    )
     assert done.returncode == 0, done.stderr
     loaded = done.stdout.splitlines()[-1].split()
     assert loaded[0] == "loaded:"
@@ -83,7 +87,10 @@ def test_run_folder_and_what_has_changed_since(finished):
     assert {"input.yaml", "run.yaml", "provenance.json", "events.jsonl"} <= names
     (finished / "input.yaml").write_text(INPUT.replace("2.0", "2.1"))
     done = naglass("status", cwd=finished)
-    assert "changed in the input since this run was planned:\n  system.density_g_cm3: 2.0 -> 2.1\n" in done.stdout
+    assert (
+        "changed in the input since this run was planned:\n  system.density_g_cm3: 2.0 -> 2.1\n"
+        in done.stdout
+    )
     absent = naglass("status", "--why", "glass/g0", cwd=finished)
     assert (absent.returncode, absent.stderr) == (2, "task 'glass/g0': no such task; planned so far: none\n")
     assert naglass("status", "nowhere", cwd=finished).returncode == 2
@@ -111,9 +118,19 @@ def test_faulty_site_profile(folder):
     (folder / "site.yaml").write_text("cp2k: /nowhere/cp2k.psmp\nlauncer: mpirun\n")
     done = naglass("run", "input.yaml", cwd=folder, ranks=1, NAGLASS_SITE=str(folder / "site.yaml"))
     assert done.returncode == 2
-    assert done.stderr.splitlines() == [
-        "site.yaml:2: launcer: not a known key; did you mean 'launcher'?",
-    ]
+    assert done.stderr.splitlines() == ["site.yaml:2: launcer: not a known key; did you mean 'launcher'?"]
     (folder / "site.yaml").write_text("cp2k: /nowhere/cp2k.psmp\n")
     done = naglass("run", "input.yaml", cwd=folder, ranks=1, NAGLASS_SITE=str(folder / "site.yaml"))
     assert "site.yaml:1: cp2k: '/nowhere/cp2k.psmp': no such executable file" in done.stderr
+
+
+def test_report_is_made_anew_from_the_run_folder(folder):
+    (folder / "input.yaml").write_text(INPUT + "report: {}\n")
+    assert naglass("run", "input.yaml", cwd=folder, ranks=1).returncode == 0
+    page = folder / "run" / "report.html"
+    page.unlink()
+    (folder / "input.yaml").unlink()
+    done = naglass("report", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert page.is_file()
+    assert "1 of 1 done" in naglass("status", cwd=folder).stdout

@@ -5,7 +5,6 @@ import textwrap
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from naglass_drv.config.load import expanded, load
 from naglass_drv.config.schema import Input
 from naglass_drv.errors import InputError
@@ -64,15 +63,16 @@ def test_every_fault_at_once(tmp_path):
     assert faults(tmp_path, text) == [
         "input.yaml:1: name: must match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]*$', not \"a b\"",
         "input.yaml:3: seed: given twice, first in line 2",
-        "input.yaml:5: system.composition: charges do not balance: +4 (4 Na+) +8 (2 V4+) +20 (4 P5+) -34 (17 O2-) = -2; "
-        "neutral would be: Na 6 instead of 4, or O 16 instead of 17, or 2 V5+",
+        "input.yaml:5: system.composition: charges do not balance: +4 (4 Na+) +8 (2 V4+) +20 (4 P5+) "
+        "-34 (17 O2-) = -2; neutral would be: Na 6 instead of 4, or O 16 instead of 17, or 2 V5+",
         'input.yaml:6: system.density_g_cm3: must be a valid number, not "2.75 g"; '
         "the unit belongs to the key, the value is the bare number",
         "input.yaml:8: glass.timestep_ps: not a known key; did you mean 'timestep_fs'?",
         "input.yaml:9: glass.replicas: must be a valid integer, not 2.0",
         "input.yaml:10: glass.quench_rate_K_per_ps: '.inf': a finite number is expected",
         "input.yaml:13: reference[0].level: must be 'gfn1-xtb' or 'pbe+u+d3', not \"pbe\"",
-        "input.yaml:14: reference[0].strain_percent: [3, -2] is no rising range of strains above -50 and below 100 percent",
+        "input.yaml:14: reference[0].strain_percent: [3, -2] is no rising range of strains "
+        "above -50 and below 100 percent",
         f"input.yaml:15: dataset.include[0]: 'missing.xyz': no such file (looked for {tmp_path}/missing.xyz)",
         "input.yaml:15: dataset.include[1]: '..': is a folder, a file is expected",
         "input.yaml:17: train.batchsize: not a known key; did you mean 'batch_size'?",
@@ -88,42 +88,77 @@ def test_every_fault_at_once(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("lines", "fault"), [
-    ("glass: {}\nmd: {temperatures_K: [300], time_ps: 1, model: train}", "6: md.model: there is no train section"),
-    ("md: {temperatures_K: [300], time_ps: 1}", "5: md.structures: there is no glass section"),
-    ("reference: [{name: a, level: gfn1-xtb}]", "5: reference[0].structures: there is no glass section"),
-    ("train: {epochs: 1}", "5: train: there is no dataset section"),
-    ("analysis: {}", "5: analysis: there is neither an md nor a glass section"),
-    ("dataset: {level: gfn1-xtb}", "5: dataset.level: no frames at 'gfn1-xtb': there is no reference set"),
-    ("glass: {}\nreference: [{name: a, level: gfn1-xtb}]\ndataset:\n  level: pbe+u+d3",
-     "8: dataset.level: no frames at 'pbe+u+d3': the reference sets are at gfn1-xtb"),
-    ("glass: {}\nreference:\n- {name: a, level: gfn1-xtb}\n- {name: a, level: pbe+u+d3}",
-     "8: reference[1].name: 'a' is also the name of reference[0]"),
-    ("glass: {}\nreference: [{name: a, level: gfn1-xtb, multiplicity: 2}]",
-     "6: reference[0].multiplicity: 2: 278 electrons (even, cell charge +0) need an odd multiplicity"),
-    ("glass: {}\nreference: [{name: a, level: gfn1-xtb, charge: 1}]", "6: reference[0].charge: 3: 277 electrons (odd"),
-    ("glass: {final_temperature_K: 4000}", "5: glass.final_temperature_K: 4000 K is not below"),
-    ("md:\n  temperatures_K: [300]\n  time_ps: 1\n  sample_every_fs: 2.5",
-     "8: md.sample_every_fs: 2.5 fs is no multiple of timestep_fs, 1 fs"),
-    ("md:\n  temperatures_K: [300]\n  time_ps: 0.001", "7: md.time_ps: 0.001 ps is shorter than sample_every_fs"),
-    ("train: {epochs: 1, start_model: /nowhere/start.mace}", "5: train.start_model: '/nowhere/start.mace': no such file"),
-    ("md: {temperatures_K: [300], time_ps: 1, model: /dev/null}", "5: md.model: '/dev/null': is not a regular file"),
-])
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        (
+            "glass: {}\nmd: {temperatures_K: [300], time_ps: 1, model: train}",
+            "6: md.model: there is no train section",
+        ),
+        ("md: {temperatures_K: [300], time_ps: 1}", "5: md.structures: there is no glass section"),
+        ("reference: [{name: a, level: gfn1-xtb}]", "5: reference[0].structures: there is no glass section"),
+        ("train: {epochs: 1}", "5: train: there is no dataset section"),
+        ("analysis: {}", "5: analysis: there is neither an md nor a glass section"),
+        (
+            "dataset: {level: gfn1-xtb}",
+            "5: dataset.level: no frames at 'gfn1-xtb': there is no reference set",
+        ),
+        (
+            "glass: {}\nreference: [{name: a, level: gfn1-xtb}]\ndataset:\n  level: pbe+u+d3",
+            "8: dataset.level: no frames at 'pbe+u+d3': the reference sets are at gfn1-xtb",
+        ),
+        (
+            "glass: {}\nreference:\n- {name: a, level: gfn1-xtb}\n- {name: a, level: pbe+u+d3}",
+            "8: reference[1].name: 'a' is also the name of reference[0]",
+        ),
+        (
+            "glass: {}\nreference: [{name: a, level: gfn1-xtb, multiplicity: 2}]",
+            "6: reference[0].multiplicity: 2: 278 electrons (even, cell charge +0) need an odd multiplicity",
+        ),
+        (
+            "glass: {}\nreference: [{name: a, level: gfn1-xtb, charge: 1}]",
+            "6: reference[0].charge: 3: 277 electrons (odd",
+        ),
+        ("glass: {final_temperature_K: 4000}", "5: glass.final_temperature_K: 4000 K is not below"),
+        (
+            "md:\n  temperatures_K: [300]\n  time_ps: 1\n  sample_every_fs: 2.5",
+            "8: md.sample_every_fs: 2.5 fs is no multiple of timestep_fs, 1 fs",
+        ),
+        (
+            "md:\n  temperatures_K: [300]\n  time_ps: 0.001",
+            "7: md.time_ps: 0.001 ps is shorter than sample_every_fs",
+        ),
+        (
+            "train: {epochs: 1, start_model: /nowhere/start.mace}",
+            "5: train.start_model: '/nowhere/start.mace': no such file",
+        ),
+        (
+            "md: {temperatures_K: [300], time_ps: 1, model: /dev/null}",
+            "5: md.model: '/dev/null': is not a regular file",
+        ),
+    ],
+)
 def test_rules_between_sections(tmp_path, lines, fault):
     found = faults(tmp_path, GOOD + lines)
     assert any(line.startswith(f"input.yaml:{fault}") for line in found), found
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("name: [1", "input.yaml:1: not valid YAML: "),
-    ("- a\n- b", "input.yaml:1: a mapping of keys and values is expected"),
-    ("", "input.yaml:1: a mapping of keys and values is expected"),
-    ("name: x\nseed: !!python/object:os.system 1\nsystem: 1", "input.yaml:2: seed: tag 'tag:yaml.org,2002:python/object:os.system'"),
-    ("a: &a [1]\nb: *a", "input.yaml:2: b: aliases (*name)"),
-    ("{1: {2: 3}}: x", "input.yaml:1: a key must be plain text"),
-    ("x: " + "[" * 300, "not valid YAML"),
-    ("x: " + "[" * 50 + "]" * 50, "deep nesting"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: [1", "input.yaml:1: not valid YAML: "),
+        ("- a\n- b", "input.yaml:1: a mapping of keys and values is expected"),
+        ("", "input.yaml:1: a mapping of keys and values is expected"),
+        (
+            "name: x\nseed: !!python/object:os.system 1\nsystem: 1",
+            "input.yaml:2: seed: tag 'tag:yaml.org,2002:python/object:os.system'",
+        ),
+        ("a: &a [1]\nb: *a", "input.yaml:2: b: aliases (*name)"),
+        ("{1: {2: 3}}: x", "input.yaml:1: a key must be plain text"),
+        ("x: " + "[" * 300, "not valid YAML"),
+        ("x: " + "[" * 50 + "]" * 50, "deep nesting"),
+    ],
+)
 def test_text_that_is_no_input(tmp_path, text, message):
     found = faults(tmp_path, text)
     assert any(message in line for line in found), found
@@ -159,7 +194,10 @@ def test_expanded_copy_shows_every_default_and_reads_back(tmp_path):
 
 
 _LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("glass")
-_TREES = st.recursive(_LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3))
+_TREES = st.recursive(
+    _LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+)
 
 
 @settings(max_examples=150, deadline=None)

@@ -6,14 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.jobs import MPIRUN, environment, naglass
-
 from naglass_drv.config.site import load_site
 from naglass_drv.errors import InputError, SetupError
 from naglass_drv.runtime.devices import Devices, share
 from naglass_drv.runtime.mpi import check_launcher, check_size
 from naglass_drv.runtime.tools import Versions, check_pair
 from naglass_drv.runtime.vendors import fitting_launcher, launcher_vendor, library_vendor
+from support.jobs import MPIRUN, environment, naglass
 
 SITE = load_site()
 
@@ -32,10 +31,15 @@ def test_launcher_of_another_mpi_is_refused(tmp_path):
     launcher = fitting_launcher(SITE.cp2k)
     with pytest.raises(SetupError, match="linked against Open MPI, but the launcher .* is of MPICH"):
         check_pair(SITE.cp2k, Path(MPIRUN))
-    (tmp_path / "input.yaml").write_text("name: x\nsystem: {composition: {Na: 2, O: 1}, density_g_cm3: 2.0}\n")
+    (tmp_path / "input.yaml").write_text(
+        "name: x\nsystem: {composition: {Na: 2, O: 1}, density_g_cm3: 2.0}\n"
+    )
     done = subprocess.run(
         [launcher, "-n", "2", "--oversubscribe", sys.executable, "-m", "naglass_drv", "run", "input.yaml"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
         env=environment(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"),
     )
     assert done.returncode == 5
@@ -51,14 +55,22 @@ def test_launcher_and_library():
         check_launcher("Open MPI", {"PMI_SIZE": "2", "HYDI_CONTROL_FD": "7"})
 
 
-@pytest.mark.parametrize(("size", "variables"), [
-    (1, {}), (1, {"PMI_SIZE": "1", "SLURM_NTASKS": "8"}), (8, {"SLURM_NTASKS": "8"}), (1, {"SLURM_NTASKS": "x"}),
-])
+@pytest.mark.parametrize(
+    ("size", "variables"),
+    [
+        (1, {}),
+        (1, {"PMI_SIZE": "1", "SLURM_NTASKS": "8"}),
+        (8, {"SLURM_NTASKS": "8"}),
+        (1, {"SLURM_NTASKS": "x"}),
+    ],
+)
 def test_sizes_that_agree(size, variables):
     check_size(size, variables)
 
 
-@pytest.mark.parametrize("name", ["PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "PBS_NP"])
+@pytest.mark.parametrize(
+    "name", ["PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "PBS_NP"]
+)
 def test_a_lone_rank_among_many_is_refused(name):
     with pytest.raises(SetupError, match=f"MPI sees 1 rank, but .* says 4 .*{name}"):
         check_size(1, {name: "4"})
@@ -116,7 +128,19 @@ def test_doctor_finds_this_environment_sound():
     sound = naglass("doctor", PATH=path)
     assert sound.returncode == 0, sound.stdout
     subjects = [line[9:19].strip() for line in sound.stdout.splitlines()]
-    assert subjects == ["Python", "MPI", "mpirun", "LAMMPS", "plugins", "torch", "CP2K", "CP2K data", "CP2K MPI", "cores", "GPU"]
+    assert subjects == [
+        "Python",
+        "MPI",
+        "mpirun",
+        "LAMMPS",
+        "plugins",
+        "torch",
+        "CP2K",
+        "CP2K data",
+        "CP2K MPI",
+        "cores",
+        "GPU",
+    ]
 
 
 def test_doctor_says_how_to_mend(tmp_path, monkeypatch):
@@ -130,5 +154,8 @@ def test_doctor_says_how_to_mend(tmp_path, monkeypatch):
     (finding,) = doctor._cp2k()
     assert "site.yaml:1: cp2k: " in finding.text and finding.remedy == f"mend {profile}"
     broken = doctor._try("torch", "import no_such_module", "pip install it")
-    assert str(broken) == "PROBLEM  torch      ModuleNotFoundError: No module named 'no_such_module': pip install it"
+    assert (
+        str(broken)
+        == "PROBLEM  torch      ModuleNotFoundError: No module named 'no_such_module': pip install it"
+    )
     assert doctor._try("x", "import os; os._exit(3)", "mend").text == "ended with status 3"

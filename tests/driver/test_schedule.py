@@ -12,7 +12,8 @@ def write(name, text="x", **more):
 
 def test_tasks_run_once_on_groups_of_their_size(toy):
     toy.plan(
-        first=[write(f"t{i}") for i in range(5)] + [{"name": "wide", "do": "count", "ranks": 2, "settings": {"steps": 3}}],
+        first=[write(f"t{i}") for i in range(5)]
+        + [{"name": "wide", "do": "count", "ranks": 2, "settings": {"steps": 3}}],
         second=[write("all", ranks=3, reads=["t0.txt", "wide.txt"])],
     )
     done = toy.finish(ranks=3)
@@ -71,7 +72,14 @@ def test_failed_task_is_reported_in_full_and_the_others_go_on(toy):
     assert toy.done() == {"good", "fine"}
     folder = toy.run / "tasks/first/bad/attempt-1"
     block = done.stdout[done.stdout.index("first/bad FAILED: TOY_BROKEN") :]
-    for line in ("the toy is broken", "command: /bin/toy --break", "folder:  run/tasks/first/bad/attempt-1", "| line 70", "| line 99", "next:    RESUME"):
+    for line in (
+        "the toy is broken",
+        "command: /bin/toy --break",
+        "folder:  run/tasks/first/bad/attempt-1",
+        "| line 70",
+        "| line 99",
+        "next:    RESUME",
+    ):
         assert line in block
     assert "| line 69" not in block
     assert "1 failed: first/bad" in done.stderr
@@ -83,9 +91,7 @@ def test_failed_task_is_reported_in_full_and_the_others_go_on(toy):
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_any_other_exception_ends_the_job_at_once_with_its_traceback(toy, rank):
-    toy.plan(only=[
-        {"name": "crash", "do": "crash", "ranks": 2, "settings": {"rank": rank}}, write("never"),
-    ])
+    toy.plan(only=[{"name": "crash", "do": "crash", "ranks": 2, "settings": {"rank": rank}}, write("never")])
     done = toy.finish(ranks=3)
     assert done.returncode == 1
     assert f"rank {rank} of 3 failed" in done.stderr
@@ -130,6 +136,7 @@ def test_task_that_needs_more_ranks_than_there_are_starts_nothing(toy):
 
 def test_waiting_ranks_sleep(toy):
     """One rank works alone for two seconds: in its group, the second waits; outside of it, the third."""
+
     def cpu(seconds):
         toy.plan(only=[{"name": "doze", "do": "doze", "ranks": 2, "settings": {"seconds": seconds}}])
         before = len(toy.lines("cpu"))
@@ -167,4 +174,13 @@ def test_events_survive_a_torn_line(toy):
         stream.write('{"time": "2026-01-01", "ev')
     toy.finish(ranks=1)
     names = [event["event"] for event in events.read(toy.run)]
-    assert names == ["run started", "started", "done", "collected", "run ended", "run started", "collected", "run ended"]
+    assert names == [
+        "run started",
+        "started",
+        "done",
+        "collected",
+        "run ended",
+        "run started",
+        "collected",
+        "run ended",
+    ]

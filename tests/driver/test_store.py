@@ -4,7 +4,6 @@ import json
 import os
 
 import pytest
-
 from naglass_drv.errors import InputError
 from naglass_drv.runtime import keys as keys_module
 from naglass_drv.runtime.keys import Keys, changes, key
@@ -62,8 +61,11 @@ def test_changes_are_told_in_words(tmp_path, keys):
     frames.write_text("other")
     new = Keys(lambda tool: "lammps 2.0").parts({"melt_ps": 5.0, "gate": {"low": 2}}, (frames,), ("lammps",))
     assert changes(old, {**new, "naglass": "9.9"}) == [
-        "settings.melt_ps: 10.0 -> 5.0", "settings.gate.low: 1 -> 2", "settings.gone: true -> absent",
-        "input file frames.xyz: other content", 'tool lammps: "lammps 1.0" -> "lammps 2.0"',
+        "settings.melt_ps: 10.0 -> 5.0",
+        "settings.gate.low: 1 -> 2",
+        "settings.gone: true -> absent",
+        "input file frames.xyz: other content",
+        'tool lammps: "lammps 1.0" -> "lammps 2.0"',
         f"naglass: {old['naglass']} -> 9.9",
     ]
     assert changes(old, old) == []
@@ -153,4 +155,7 @@ def test_summaries_may_hold_numpy_numbers(store, keys):
 
     (ticket,) = store.plan("md", [Task("md", "a", {})], keys)
     store.complete(ticket, store.claim(ticket, 1), {"x": np.float64(0.5), "n": np.arange(2)})
-    assert json.loads((store.task_folder(ticket.task) / "DONE").read_text())["summary"] == {"x": 0.5, "n": [0, 1]}
+    assert json.loads((store.task_folder(ticket.task) / "DONE").read_text())["summary"] == {
+        "x": 0.5,
+        "n": [0, 1],
+    }

@@ -22,14 +22,29 @@ def counting(name, steps=STEPS, **more):
 def test_killed_between_any_two_changes_of_files(tmp_path):
     """The kill is laid before every single rename, link, mkdir and unlink of a run, one after the other."""
     plan = tmp_path / "plan.json"
-    plan.write_text(json.dumps({"stages": [
-        {"name": "first", "tasks": [counting("a", 2) | {"settings": {"steps": 2, "step_s": 0}}]},
-        {"name": "second", "tasks": [{"name": "b", "do": "write", "settings": {"text": "b"}, "reads": ["a.txt"]}]},
-    ]}))
+    plan.write_text(
+        json.dumps(
+            {
+                "stages": [
+                    {"name": "first", "tasks": [counting("a", 2) | {"settings": {"steps": 2, "step_s": 0}}]},
+                    {
+                        "name": "second",
+                        "tasks": [
+                            {"name": "b", "do": "write", "settings": {"text": "b"}, "reads": ["a.txt"]}
+                        ],
+                    },
+                ]
+            }
+        )
+    )
     tests = str(Path(die_at.__file__).parents[1])
     done = subprocess.run(
-        [sys.executable, "-m", "support.die_at", str(plan), str(tmp_path)], capture_output=True, text=True, cwd=tests,
-        env=environment(), timeout=300,
+        [sys.executable, "-m", "support.die_at", str(plan), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=tests,
+        env=environment(),
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
@@ -40,7 +55,9 @@ def test_killed_between_any_two_changes_of_files(tmp_path):
         assert result["products"] == {"a.txt": "2", "b.txt": "b"}
         again = {line.split()[0] for line in result["again"]}
         assert not again & set(result["done_at_death"]), f"done, and run again: {result}"
-        assert Counter(result["steps"]) == {"a 0": 1, "a 1": 1}, f"a finished step was lost or made twice: {result}"
+        assert Counter(result["steps"]) == {"a 0": 1, "a 1": 1}, (
+            f"a finished step was lost or made twice: {result}"
+        )
     assert [] in [result["again"] for result in results], "the last points lie behind the last task"
 
 

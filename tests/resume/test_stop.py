@@ -1,10 +1,11 @@
-"""Asked to stop by signal, EXIT file or walltime: state saved, exit 3, and a last line that says how to go on."""
+"""Asked to stop by signal, EXIT file or walltime: state saved, exit 3, and a last line that says how to go
+on.
+"""
 
 import os
 import signal
 
 import pytest
-
 from naglass_drv.errors import InputError
 from naglass_drv.runtime.stop import walltime_seconds
 
@@ -20,6 +21,8 @@ def check_stopped(toy, job, reason):
     assert done.returncode == 3, done.stderr
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"stopped by {reason}; restartable as is: yes; resume with: ")
+    left = {path.name for path in toy.run.iterdir()}
+    assert not {name for name in left if name == "EXIT" or name.startswith(".stop")}
     before = len(toy.lines("step"))
     assert 0 < before < 2 * STEPS
     resumed = toy.finish()
@@ -69,7 +72,9 @@ def test_child_is_ended_when_the_job_is_asked_to_stop(toy):
     assert "only/tool stopped" in done.stdout
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90m", 5400), ("1.5h", 5400), ("20s", 20), ("01:30:00", 5400)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90m", 5400), ("1.5h", 5400), ("20s", 20), ("01:30:00", 5400)]
+)
 def test_walltime_is_read(text, seconds):
     assert walltime_seconds(text) == seconds
 

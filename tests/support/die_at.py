@@ -1,7 +1,8 @@
-"""Kills a run at every point between two changes of its files, each time with kill -9, and then lets it finish.
+"""Kills a run at every point between two changes of its files, each time with kill -9, and then lets it
+finish.
 
-python die_at.py PLAN.json FOLDER prints, as JSON, for every point: the tasks that were done when it died, and what the
-second run executed. One process per run, forked before MPI wakes up.
+python die_at.py PLAN.json FOLDER prints, as JSON, for every point: the tasks that were done when it died, and
+what the second run executed. One process per run, forked before MPI wakes up.
 """
 
 import json
@@ -68,8 +69,12 @@ def trial(plan: Path, folder: Path, deadly: int) -> dict | None:
     before = len(executed(journal, "start"))
     code = forked(lambda: toy.run_toy(plan, run, journal))
     return {
-        "point": deadly, "code": code, "done_at_death": done, "again": executed(journal, "start")[before:],
-        "steps": executed(journal, "step"), "done": sorted(path.parent.name for path in run.glob("tasks/*/*/DONE")),
+        "point": deadly,
+        "code": code,
+        "done_at_death": done,
+        "again": executed(journal, "start")[before:],
+        "steps": executed(journal, "step"),
+        "done": sorted(path.parent.name for path in run.glob("tasks/*/*/DONE")),
         "products": {path.name: path.read_text() for path in (run / "products").iterdir()},
         "left_over": [path.name for path in run.rglob(".stop-*")],
     }

@@ -23,12 +23,19 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"} | more
 
 
-def naglass(*arguments: str, cwd: Path | None = None, ranks: int = 0, **more: str) -> subprocess.CompletedProcess:
+def naglass(
+    *arguments: str, cwd: Path | None = None, ranks: int = 0, **more: str
+) -> subprocess.CompletedProcess:
     """`python -m naglass_drv ARGUMENTS`, under mpirun when `ranks` is given."""
     launcher = [MPIRUN, "-n", str(ranks)] if ranks else []
     return subprocess.run(
-        [*launcher, sys.executable, "-m", "naglass_drv", *arguments], cwd=cwd, capture_output=True, text=True,
-        env=environment(**more), timeout=_PATIENCE_S, stdin=subprocess.DEVNULL,
+        [*launcher, sys.executable, "-m", "naglass_drv", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env=environment(**more),
+        timeout=_PATIENCE_S,
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -58,8 +65,13 @@ class ToyRun:
         argv += [str(self.folder / "plan.json"), str(self.run), str(self.journal)]
         argv += [str(walltime_s)] if walltime_s else []
         job = subprocess.Popen(
-            argv, cwd=self.folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True,
+            argv,
+            cwd=self.folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self.started.append(job)
         return job

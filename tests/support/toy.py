@@ -1,7 +1,8 @@
 """A run of toy stages under the real scheduler: python toy.py PLAN.json RUN_FOLDER JOURNAL [WALLTIME_S].
 
-PLAN.json lists stages, each with tasks; a task's `do` says what it does. What was really executed is written to
-JOURNAL, which lies outside the run folder: `rank` with its process, `start` and `end` of a task, every finished step.
+PLAN.json lists stages, each with tasks; a task's `do` says what it does. What was really executed is written
+to JOURNAL, which lies outside the run folder: `rank` with its process, `start` and `end` of a task, every
+finished step.
 """
 
 import json
@@ -111,8 +112,11 @@ class ToyStage:
             raise InputError(self.description["plan_raises"])
         return [
             Task(
-                stage=self.name, name=task["name"], settings={"do": task["do"], **task.get("settings", {})},
-                inputs=tuple(run.products / name for name in task.get("reads", [])), ranks=task.get("ranks", 1),
+                stage=self.name,
+                name=task["name"],
+                settings={"do": task["do"], **task.get("settings", {})},
+                inputs=tuple(run.products / name for name in task.get("reads", [])),
+                ranks=task.get("ranks", 1),
             )
             for task in self.description["tasks"]
         ]

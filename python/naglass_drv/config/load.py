@@ -21,8 +21,8 @@ _WITH_UNIT = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?\s*[A-Za-zÅ].*")
 def load(path: Path, source: Path | None = None) -> Input:
     """The validated input of `path`.
 
-    Files it names are looked up relative to `source`, by default the folder of `path`. Raises InputError with one
-    line per fault, each naming file, line, key and value.
+    Files it names are looked up relative to `source`, by default the folder of `path`. Raises InputError with
+    one line per fault, each naming file, line, key and value.
     """
     document = parse(path)
     for key, value in document.value.items():
@@ -60,7 +60,9 @@ def expanded(input: Input) -> str:
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
     text = io.StringIO()
-    text.write("# The input with all defaults; relative paths are relative to the folder of the original input.yaml.\n")
+    text.write(
+        "# The input with all defaults; relative paths start at the folder of the original input.yaml.\n"
+    )
     yaml.dump(json.loads(input.model_dump_json(exclude_none=True)), text)
     return text.getvalue()
 
@@ -143,7 +145,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _hint(top: type[BaseModel], where: Where) -> str:
-    """What the unknown key may have been meant to be: a near name here, or the same name in another section."""
+    """What an unknown key may have been meant to be: a near name here, or the same name elsewhere."""
     model = top
     for part in where[:-1]:
         if isinstance(part, str) and part in model.model_fields:
@@ -153,7 +155,8 @@ def _hint(top: type[BaseModel], where: Where) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     homes = [
-        name for name, field in top.model_fields.items()
+        name
+        for name, field in top.model_fields.items()
         if any(key in section.model_fields for section in _models_in(field.annotation))
     ]
     if homes:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ..errors import InputError
 from .load import validate
 from .schema import Count, Section
 from .source import parse
@@ -19,8 +18,8 @@ _DATA_FOLDERS = ("/usr/share/cp2k", "/usr/local/share/cp2k", "/usr/share/cp2k/da
 class Site(Section):
     """Programs of this machine. What is absent is looked for on PATH.
 
-    `cp2k` is the CP2K executable, `cp2k_data` its data folder, `launcher` the mpirun of the MPI that CP2K is linked
-    against (None: CP2K is started without one), `threads` the OpenMP threads of one CP2K process.
+    `cp2k` is the CP2K executable, `cp2k_data` its data folder, `launcher` the mpirun of the MPI that CP2K is
+    linked against (None: CP2K is started without one), `threads` the OpenMP threads of one CP2K process.
     """
 
     cp2k: Path | None = None
@@ -39,8 +38,8 @@ def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
 def load_site(environment: Mapping[str, str] = os.environ) -> Site:
     """The profile, completed from PATH and CP2K_DATA_DIR.
 
-    Raises InputError when the profile is faulty, names a program that is not there, or is named by $NAGLASS_SITE
-    and does not exist.
+    Raises InputError when the profile is faulty, names a program that is not there, or is named by
+    $NAGLASS_SITE and does not exist.
     """
     path = profile_path(environment)
     site = Site()

@@ -1,7 +1,7 @@
 """YAML 1.2 text to plain values that remember their lines.
 
-The text is composed to nodes and never constructed, so that no tag can make an object: scalars become str, int,
-float, bool or None, and everything else is a fault.
+The text is composed to nodes and never constructed, so that no tag can make an object: scalars become str,
+int, float, bool or None, and everything else is a fault.
 """
 
 import math
@@ -108,7 +108,9 @@ class _Builder:
         if node.id == "scalar":
             return self.scalar(node, where)
         if id(node) in self.seen or len(where) > _MAX_DEPTH:
-            self.document.fault(where, "aliases (*name) and deep nesting are not supported; write the values out")
+            self.document.fault(
+                where, "aliases (*name) and deep nesting are not supported; write the values out"
+            )
             return None
         self.seen.add(id(node))
         if node.tag not in (_TAG + "map", _TAG + "seq"):
@@ -149,7 +151,9 @@ class _Builder:
                 case "int":
                     return _integer(text)
                 case "float":
-                    return self.finite(float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan")))
+                    return self.finite(
+                        float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
+                    )
                 case "str" | "timestamp":
                     return text
         except ValueError as error:

@@ -21,11 +21,14 @@ def inherited(environment: Mapping[str, str]) -> tuple[str, list[str]] | None:
 
 
 def share(devices: list[str], group: int, gpus: int) -> list[str]:
-    """Devices of the `group`-th group of a node when each takes `gpus`. Raises SetupError when they do not suffice."""
+    """Devices of the `group`-th group of a node when each takes `gpus`. Raises SetupError when they do not
+    suffice.
+    """
     chosen = devices[group * gpus : (group + 1) * gpus]
     if len(chosen) < gpus:
         raise SetupError(
-            f"group {group} of this node asks for {gpus} GPUs, but only {len(devices)} are visible ({','.join(devices)})"
+            f"group {group} of this node asks for {gpus} GPUs, "
+            f"but only {len(devices)} are visible ({','.join(devices)})"
         )
     return chosen
 
@@ -38,12 +41,14 @@ class Devices:
         self._given = inherited(environment)
 
     def give(self, node_group: int, gpus: int) -> None:
-        """Let this process, and what it starts, see only its group's devices; all of them again for `gpus` = 0."""
+        """Let this process, and what it starts, see only its group's devices; all of them again for `gpus` =
+        0.
+        """
         if self._given is None:
             if gpus:
                 raise SetupError(
-                    f"a task asks for {gpus} GPUs, but none of {', '.join(_VARIABLES)} is set; the scheduler sets it, "
-                    "or set it by hand to the devices that may be used"
+                    f"a task asks for {gpus} GPUs, but none of {', '.join(_VARIABLES)} is set; "
+                    "the scheduler sets it, or set it by hand to the devices that may be used"
                 )
             return
         name, devices = self._given

@@ -12,7 +12,9 @@ _TAIL_BYTES = 64_000
 
 @dataclass(frozen=True)
 class Outcome:
-    """End of one attempt at a task: `exit_code` 0 for done, else that of its error, with all that helps to mend it."""
+    """End of one attempt at a task: `exit_code` 0 for done, else that of its error, with all that helps to
+    mend it.
+    """
 
     label: str
     folder: Path
@@ -53,14 +55,18 @@ def outcome_of(label: str, folder: Path, error: NaglassError | None) -> Outcome:
 
 
 def block(outcome: Outcome, resume: str) -> str:
-    """What the user reads about a failed task: name, message, command, folder, end of the log, what to type next."""
+    """What the user reads about a failed task: name, message, command, folder, end of the log, what to type
+    next.
+    """
     lines = [f"{outcome.label} FAILED: {outcome.failure}", f"  {outcome.message}"]
     if outcome.command:
         lines.append(f"  command: {outcome.command}")
     lines.append(f"  folder:  {shown(outcome.folder)}")
     if outcome.log is not None:
         text = tail(outcome.log)
-        lines.append(f"  log:     {shown(outcome.log)}{f', its last {len(text)} lines:' if text else ' (empty)'}")
+        lines.append(
+            f"  log:     {shown(outcome.log)}{f', its last {len(text)} lines:' if text else ' (empty)'}"
+        )
         lines += [f"  | {line}" for line in text]
     lines.append(f"  next:    {resume}   (after mending the cause; what is done is kept)")
     return "\n".join(lines)

@@ -14,7 +14,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`write_text` of `value` as JSON; numpy scalars and arrays become numbers and lists, paths become text."""
+    """`write_text` of `value` as JSON; numpy becomes numbers and lists, paths become text."""
     write_text(path, json.dumps(value, indent=1, default=jsonable) + "\n")
 
 

@@ -29,8 +29,9 @@ PROVENANCE = "provenance.json"
 class Request:
     """What a job is asked to do: the input with its file and text, the run folder, and how long it may take.
 
-    Relative paths of the input start at `source`; `folder` is absolute. `resume` is the command that goes on with the run. `only` names
-    stages to make anew on a run folder that exists, leaving the others as they are.
+    Relative paths of the input start at `source`; `folder` is absolute. `resume` is the command that goes on
+    with the run. `only` names stages to make anew on a run folder that exists, leaving the others as they
+    are.
     """
 
     input: Input
@@ -52,8 +53,9 @@ def run_job(
 ) -> list[Outcome]:
     """Run `stages` on all ranks of `comm`; returns the failures.
 
-    `make_request` and `make_site` are called on the first rank only. Nothing is written before the input is found
-    good, the ranks suffice and the run folder is ours. Raises InputError, SetupError or Stopped on every rank.
+    `make_request` and `make_site` are called on the first rank only. Nothing is written before the input is
+    found good, the ranks suffice and the run folder is ours. Raises InputError, SetupError or Stopped on
+    every rank.
     """
     started = time.time()
 
@@ -65,18 +67,29 @@ def run_job(
 
     request, site = on_first(comm, prepare)
     lock = RunLock(request.folder, comm)
+    stop = None
     try:
         stop = Stop(request.folder, bcast(comm, job_name()), request.walltime_s)
         on_first(comm, lambda: _open(request, stages, comm, stop))
         stop.listen()
         context = Context(
-            comm, request.input, request.source, request.folder, stop, versions(site), request.resume, site, started
+            comm,
+            request.input,
+            request.source,
+            request.folder,
+            stop,
+            versions(site),
+            request.resume,
+            site,
+            started,
         )
         chosen = [stage for stage in stages if not request.only or stage.name in request.only]
         failures = execute(chosen, context, redo=request.only)
         on_first(comm, lambda: events.append(request.folder, "run ended", failures=len(failures)))
         return failures
     finally:
+        if stop is not None and comm.Get_rank() == 0:
+            stop.clear()
         lock.release()
 
 
@@ -86,7 +99,8 @@ def check_ranks(input: Input, size: int) -> None:
         ranks = getattr(getattr(input, name), "ranks", 1)
         if ranks > size:
             raise SetupError(
-                f"{name}.ranks: {ranks} ranks asked for, the job has {size}; start it with mpirun -n {ranks} or more"
+                f"{name}.ranks: {ranks} ranks asked for, the job has {size}; "
+                f"start it with mpirun -n {ranks} or more"
             )
 
 
@@ -97,7 +111,9 @@ def check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(f"run folder {folder}: is a file")
     if any(folder.iterdir()) and not (folder / "lock").exists():
-        raise InputError(f"run folder {folder}: not empty and not a run of naglass; name another with --folder")
+        raise InputError(
+            f"run folder {folder}: not empty and not a run of naglass; name another with --folder"
+        )
 
 
 def _open(request: Request, stages: Sequence[Stage], comm: Any, stop: Stop) -> None:

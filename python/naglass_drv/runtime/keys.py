@@ -18,7 +18,9 @@ class Keys:
         self._versions = versions
         self._hashes: dict[tuple[str, int, int], str] = {}
 
-    def parts(self, settings: Mapping[str, Any], inputs: tuple[Path, ...], tools: tuple[str, ...]) -> dict[str, Any]:
+    def parts(
+        self, settings: Mapping[str, Any], inputs: tuple[Path, ...], tools: tuple[str, ...]
+    ) -> dict[str, Any]:
         """All that the key is taken from. Raises InputError when an input file is not there."""
         return {
             "settings": json.loads(json.dumps(settings, default=jsonable)),
@@ -40,7 +42,9 @@ class Keys:
 
 
 def key(stage: str, parts: Mapping[str, Any]) -> str:
-    """SHA-256 over stage, settings, content of the inputs in their order (not their names), tools and naglass."""
+    """SHA-256 over stage, settings, content of the inputs in their order (not their names), tools and
+    naglass.
+    """
     material = {
         "stage": stage,
         "settings": parts["settings"],
@@ -61,7 +65,9 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     if len(before) != len(after):
         found.append(f"input files: {len(before)} -> {len(after)}")
     found += [
-        f"input file {now['name']}: other content" for was, now in zip(before, after) if was["sha256"] != now["sha256"]
+        f"input file {now['name']}: other content"
+        for was, now in zip(before, after, strict=False)
+        if was["sha256"] != now["sha256"]
     ]
     for name, was, now in differences(old["tools"], new["tools"]):
         found.append(f"tool {name[1:]}: {shown(was)} -> {shown(now)}")
@@ -71,7 +77,7 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two nested mappings differ: dotted name, with its leading dot, and the two values (None: absent)."""
+    """Where two nested mappings differ: dotted name (with a leading dot) and both values (None: absent)."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for part in dict.fromkeys((*old, *new)):
             yield from differences(old.get(part), new.get(part), f"{name}.{part}")

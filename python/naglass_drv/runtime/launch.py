@@ -10,9 +10,7 @@ from pathlib import Path
 from ..errors import SetupError
 
 # A child that inherits any of these believes that it is a rank of our own MPI job, and hangs or refuses.
-_MPI_PREFIXES = (
-    "PMI", "HYD", "MPI_LOCAL", "MPICH_", "MPIR_", "OMPI_", "ORTE_", "PRTE_", "OPAL_", "I_MPI_",
-)
+_MPI_PREFIXES = ("PMI", "HYD", "MPI_LOCAL", "MPICH_", "MPIR_", "OMPI_", "ORTE_", "PRTE_", "OPAL_", "I_MPI_")
 _GRACE_S = 10.0
 
 
@@ -35,10 +33,10 @@ def run_child(
 ) -> int:
     """Run `argv` in `folder` and return its exit status (negative: the signal that ended it).
 
-    `argv[0]` must be an absolute path. Output and errors go to ``folder/log``, standard input is empty. The child
-    leads its own session; on `timeout_s`, or when `should_stop` says so, its whole group gets SIGTERM and, after
-    a grace of 10 s, SIGKILL. `on_poll` is called while waiting (progress). Raises SetupError when the program
-    cannot be started.
+    `argv[0]` must be an absolute path. Output and errors go to ``folder/log``, standard input is empty. The
+    child leads its own session; on `timeout_s`, or when `should_stop` says so, its whole group gets SIGTERM
+    and, after a grace of 10 s, SIGKILL. `on_poll` is called while waiting (progress). Raises SetupError when
+    the program cannot be started.
     """
     if not os.path.isabs(argv[0]):
         raise SetupError(f"child program {argv[0]!r}: an absolute path is needed")
@@ -46,8 +44,14 @@ def run_child(
     with open(folder / log, "wb") as output:
         try:
             child = subprocess.Popen(
-                argv, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_die_with_parent,
+                argv,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
             )
         except OSError as error:
             raise SetupError(f"cannot start {argv[0]}: {error.strerror or error}") from error

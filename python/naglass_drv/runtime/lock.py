@@ -16,8 +16,8 @@ _PATIENCE_S = 5.0
 class RunLock:
     """The run folder's lock as one rank holds it.
 
-    The first rank holds `lock` alone; every rank holds `lock.ranks` together with the others. A job whose first rank
-    was killed is thus still seen while any other rank of it is alive and may write.
+    The first rank holds `lock` alone; every rank holds `lock.ranks` together with the others. A job whose
+    first rank was killed is thus still seen while any other rank of it is alive and may write.
     """
 
     def __init__(self, folder: Path, comm: Any):

@@ -15,8 +15,11 @@ from ..errors import SetupError
 
 # variables by which a launcher or a scheduler tells how many ranks it has started, the most telling first
 _SIZE_KEYS = (
-    ("PMI_SIZE", "mpirun of the MPICH family"), ("OMPI_COMM_WORLD_SIZE", "mpirun of Open MPI"),
-    ("SLURM_STEP_NUM_TASKS", "srun"), ("SLURM_NTASKS", "Slurm"), ("PBS_NP", "PBS"),
+    ("PMI_SIZE", "mpirun of the MPICH family"),
+    ("OMPI_COMM_WORLD_SIZE", "mpirun of Open MPI"),
+    ("SLURM_STEP_NUM_TASKS", "srun"),
+    ("SLURM_NTASKS", "Slurm"),
+    ("PBS_NP", "PBS"),
 )
 _SHORTEST_NAP_S = 0.001
 _LONGEST_NAP_S = 0.1
@@ -52,7 +55,7 @@ def check_launcher(library: str, environment: Mapping[str, str]) -> None:
     if started_by is not None and started_by != family:
         raise SetupError(
             f"started by the mpirun of {started_by}, but mpi4py is linked against {library}; "
-            f"use the mpirun that belongs to {library} (beside this Python: {os.path.dirname(sys.executable)})"
+            f"use the mpirun of {library} (beside this Python: {os.path.dirname(sys.executable)})"
         )
 
 
@@ -64,8 +67,8 @@ def check_size(size: int, environment: Mapping[str, str]) -> None:
         if environment.get(key, "").isdigit():
             if int(environment[key]) > 1:
                 raise SetupError(
-                    f"MPI sees 1 rank, but {name} says {environment[key]} ({key}); start with the launcher that "
-                    "belongs to mpi4py's MPI: mpirun -n N python -m naglass_drv run ..."
+                    f"MPI sees 1 rank, but {name} says {environment[key]} ({key}); start with the launcher "
+                    "that belongs to mpi4py's MPI: mpirun -n N python -m naglass_drv run ..."
                 )
             return
 
@@ -81,7 +84,8 @@ def abort_on_exception(comm: Any):
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException:
-        text = f"rank {comm.Get_rank()} of {comm.Get_size()} failed; the whole job ends\n{traceback.format_exc()}"
+        who = f"rank {comm.Get_rank()} of {comm.Get_size()}"
+        text = f"{who} failed; the whole job ends\n{traceback.format_exc()}"
         sys.stderr.write(text)
         sys.stderr.flush()
         abort(comm, 1)

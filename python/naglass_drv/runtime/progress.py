@@ -25,7 +25,14 @@ class Progress:
     """
 
     def __init__(
-        self, label: str, folder: Path, *, started: float, speaks: bool, groups: int = 1, out: TextIO | None = None,
+        self,
+        label: str,
+        folder: Path,
+        *,
+        started: float,
+        speaks: bool,
+        groups: int = 1,
+        out: TextIO | None = None,
     ):
         self._label = label
         self._path = folder / FILE
@@ -47,20 +54,24 @@ class Progress:
         if self._first is None:
             self._first = (now, done)
         self._last = {
-            "done": done, "total": total, "unit": unit, "note": note,
-            "started": self._began, "updated": now, "remaining_s": self._remaining(now, done, total),
+            "done": done,
+            "total": total,
+            "unit": unit,
+            "note": note,
+            "started": self._began,
+            "updated": now,
+            "remaining_s": self._remaining(now, done, total),
         }
         self._file(now)
-        if now - self._lined >= self._line_every:
-            self._lined = now
-            self._print(now)
+        self._line(now)
 
     def alive(self) -> None:
-        """Tell that the task is alive while it has nothing to count."""
+        """Tell that the task is alive while it has nothing new to count."""
         if self._speaks:
             now = time.time()
             self._last = {"started": self._began, **self._last, "updated": now}
             self._file(now)
+            self._line(now)
 
     def _remaining(self, now: float, done: float, total: float) -> float | None:
         since, at_first = self._first or (now, done)
@@ -73,17 +84,22 @@ class Progress:
             self._filed = now
             write_json(self._path, self._last)
 
-    def _print(self, now: float) -> None:
-        text = describe(self._last)
-        print(f"[{clock(now - self._job_started)}] {self._label}: {text}", file=self._out or sys.stdout, flush=True)
+    def _line(self, now: float) -> None:
+        if now - self._lined < self._line_every:
+            return
+        self._lined = now
+        elapsed = clock(now - self._job_started)
+        print(f"[{elapsed}] {self._label}: {describe(self._last)}", file=self._out or sys.stdout, flush=True)
 
 
 def describe(record: dict[str, Any]) -> str:
     """``35 % (1.75 of 5 ps), 0:00:50 left; T = 612 K`` from a progress record."""
     if not record.get("total"):
-        return "at work"
+        return f"at work for {clock(record['updated'] - record['started'])}" if "updated" in record else "at work"
     done, total = float(record["done"]), float(record["total"])
-    text = f"{100.0 * done / total:.0f} % ({done:.6g} of {total:.6g} {record.get('unit', '')})".replace(" )", ")")
+    text = f"{100.0 * done / total:.0f} % ({done:.6g} of {total:.6g} {record.get('unit', '')})".replace(
+        " )", ")"
+    )
     if record.get("remaining_s") is not None:
         text += f", about {clock(float(record['remaining_s']))} left"
     return f"{text}; {record['note']}" if record.get("note") else text

@@ -54,11 +54,12 @@ class Context:
 
 
 def execute(stages: Iterable[Stage], context: Context, *, redo: Collection[str] = ()) -> list[Outcome]:
-    """Plan, run and collect every stage that the input asks for; `redo` names stages whose tasks are made anew.
+    """Plan, run and collect every stage that the input asks for; `redo` names stages whose tasks are made
+    anew.
 
-    Called on every rank. Returns the failures: empty when all is done. A stage with a failure is not collected, and
-    later stages wait for it. Raises Stopped when the job was asked to stop, InputError or SetupError when a stage
-    finds input or environment wanting, on every rank alike.
+    Called on every rank. Returns the failures: empty when all is done. A stage with a failure is not
+    collected, and later stages wait for it. Raises Stopped when the job was asked to stop, InputError or
+    SetupError when a stage finds input or environment wanting, on every rank alike.
     """
     store = Store(context.folder)
     keys = Keys(context.versions)
@@ -123,7 +124,7 @@ def _collect(stage: Stage, run: Run, store: Store) -> None:
 
 
 def _run_all(stage: Stage, tickets: Sequence[Ticket], store: Store, context: Context) -> list[Outcome]:
-    """Run the tickets, those of one shape at a time, the widest first; returns the failures of all of them."""
+    """Run the tickets, those of one shape at a time, the widest first; returns all failures."""
     shapes = sorted({(ticket.task.ranks, ticket.task.gpus) for ticket in tickets}, reverse=True)
     failures: list[Outcome] = []
     for ranks, gpus in shapes:
@@ -144,7 +145,7 @@ def _agreed_stop(context: Context) -> bool:
 
 
 class _Phase:
-    """Tasks of one shape on as many groups as the job's ranks allow; groups take tasks as they become free."""
+    """Tasks of one shape on as many groups as there are ranks for; a free group takes the next task."""
 
     def __init__(self, stage: Stage, store: Store, context: Context, ranks: int, gpus: int):
         self.stage, self.store, self.context = stage, store, context
@@ -157,7 +158,9 @@ class _Phase:
         outcomes: list[Outcome] = []
         if self.comm is not None:
             for ticket in tickets:
-                folder, stop = mpi.bcast(self.comm, self._claim(ticket) if self.comm.Get_rank() == 0 else None)
+                folder, stop = mpi.bcast(
+                    self.comm, self._claim(ticket) if self.comm.Get_rank() == 0 else None
+                )
                 if stop:
                     break
                 if folder is not None:
@@ -170,20 +173,28 @@ class _Phase:
             self.comm.Free()
         else:
             leads = False
-        return [outcome for part in mpi.gather(self.context.comm, outcomes if leads else []) for outcome in part]
+        return [
+            outcome for part in mpi.gather(self.context.comm, outcomes if leads else []) for outcome in part
+        ]
 
     def _claim(self, ticket: Ticket) -> tuple[Path | None, bool]:
         if self.context.stop.requested():
             return None, True
         folder = self.store.claim(ticket, self.comm.Get_size())
         if folder is not None:
-            events.append(self.store.folder, "started", task=ticket.label, attempt=ticket.attempt, why=ticket.why)
+            events.append(
+                self.store.folder, "started", task=ticket.label, attempt=ticket.attempt, why=ticket.why
+            )
         return folder, False
 
     def _attempt(self, ticket: Ticket, folder: Path) -> Outcome:
         """One attempt at a task on all ranks of the group; records its outcome."""
         progress = Progress(
-            ticket.label, folder, started=self.context.started, speaks=self.comm.Get_rank() == 0, groups=self.groups
+            ticket.label,
+            folder,
+            started=self.context.started,
+            speaks=self.comm.Get_rank() == 0,
+            groups=self.groups,
         )
         job = self._job(ticket, folder, progress)
         error: NaglassError | None = None
@@ -214,11 +225,19 @@ class _Phase:
             return status
 
         return Job(
-            task=ticket.task, folder=folder, previous=ticket.previous, comm=self.comm, progress=progress,
-            stopping=stop.requested, child=child, site=self.context.site,
+            task=ticket.task,
+            folder=folder,
+            previous=ticket.previous,
+            comm=self.comm,
+            progress=progress,
+            stopping=stop.requested,
+            child=child,
+            site=self.context.site,
         )
 
-    def _record(self, ticket: Ticket, folder: Path, outcome: Outcome, summary: Mapping[str, Any] | None) -> None:
+    def _record(
+        self, ticket: Ticket, folder: Path, outcome: Outcome, summary: Mapping[str, Any] | None
+    ) -> None:
         root = self.store.folder
         if outcome.exit_code == 0:
             self.store.complete(ticket, folder, summary or {})

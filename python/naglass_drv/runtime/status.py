@@ -43,7 +43,9 @@ def task_state(folder: Path, label: str, key: str, running: bool) -> TaskState:
         return TaskState(label, "failed", f"{failed['failure']}: {failed['message']}")
     report = progress.read(last) or {}
     if not running:
-        return TaskState(label, "interrupted", f"{last.name}; {progress.describe(report)}" if report else last.name)
+        return TaskState(
+            label, "interrupted", f"{last.name}; {progress.describe(report)}" if report else last.name
+        )
     quiet = time.time() - report.get("updated", record["started"])
     detail = progress.describe(report)
     if quiet > _SILENT_S:
@@ -70,7 +72,8 @@ def overview(folder: Path) -> str:
         lines.append(f"  {stage:10s} {_stage_line(states)}")
         lines += [
             f"    {state.label}: {state.state}{'; ' + state.detail if state.detail else ''}"
-            for state in states if state.state not in ("done", "waiting")
+            for state in states
+            if state.state not in ("done", "waiting")
         ]
     if not running:
         ended = [event for event in events.read(folder) if event["event"] in ("run started", "run ended")]
@@ -87,7 +90,10 @@ def why(folder: Path, name: str) -> str:
     task_folder = store.stage_folder(stage) / item["name"]
     state = task_state(task_folder, f"{stage}/{item['name']}", item["key"], running)
     planned, done = read_json(task_folder / "task.json") or {}, read_json(task_folder / "DONE")
-    lines = [f"{state.label}: {state.state}{'; ' + state.detail if state.detail else ''}", f"  key {item['key']}"]
+    lines = [
+        f"{state.label}: {state.state}{'; ' + state.detail if state.detail else ''}",
+        f"  key {item['key']}",
+    ]
     if state.state == "done" and done is not None:
         lines.append(f"  made in {progress.clock(done['seconds'])}, because: {'; '.join(done['why'])}")
     else:
@@ -115,7 +121,8 @@ def _headline(folder: Path, provenance: dict[str, Any], running: bool) -> str:
     end = time.time() if running else _last_sign(folder, started)
     state = "running" if running else "not running"
     begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))
-    return f"{folder}: {state}; {provenance['ranks']} ranks, started {begun}, {progress.clock(end - started)} elapsed"
+    elapsed = progress.clock(end - started)
+    return f"{folder}: {state}; {provenance['ranks']} ranks, started {begun}, {elapsed} elapsed"
 
 
 def _last_sign(folder: Path, started: float) -> float:
@@ -129,13 +136,16 @@ def _stage_line(states: list[TaskState]) -> str:
     if not states:
         return "waiting"
     done = [state for state in states if state.state == "done"]
-    text = f"{len(done)} of {len(states)} done, {progress.clock(sum(state.seconds or 0 for state in done))} of task time"
+    spent = progress.clock(sum(state.seconds or 0 for state in done))
+    text = f"{len(done)} of {len(states)} done, {spent} of task time"
     remaining = _remaining(states, done)
     return text if remaining is None else f"{text}, about {progress.clock(remaining)} left"
 
 
 def _remaining(states: list[TaskState], done: list[TaskState]) -> float | None:
-    """Time left for a running stage: its running tasks by their own reports, the waiting ones by the mean so far."""
+    """Time left for a running stage: its running tasks by their own reports, the waiting ones by the mean so
+    far.
+    """
     active = [state for state in states if state.state == "running"]
     waiting = [state for state in states if state.state in ("waiting", "interrupted", "changed")]
     if not active or (waiting and not done) or any(state.remaining_s is None for state in active):
@@ -146,7 +156,9 @@ def _remaining(states: list[TaskState], done: list[TaskState]) -> float | None:
 
 def _find(store: Store, stages: list[str], name: str) -> tuple[str, dict[str, str]]:
     found = [
-        (stage, item) for stage in stages for item in store.planned(stage)
+        (stage, item)
+        for stage in stages
+        for item in store.planned(stage)
         if name in (item["name"], f"{stage}/{item['name']}")
     ]
     if len(found) == 1:

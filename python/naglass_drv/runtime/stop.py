@@ -32,9 +32,9 @@ def walltime_seconds(text: str) -> float:
 class Stop:
     """Whether this job has been asked to stop, and by what.
 
-    The walltime counts from the creation of this object; the job stops a tenth of it, but at most two minutes,
-    earlier, so that work in progress can save its state. A rank that hears of the wish tells the others by a file in
-    the run folder, because a signal may reach only one of them.
+    The walltime counts from the creation of this object; the job stops a tenth of it, but at most two
+    minutes, earlier, so that work in progress can save its state. A rank that hears of the wish tells the
+    others by a file in the run folder, because a signal may reach only one of them.
     """
 
     def __init__(self, folder: Path, job: str, walltime_s: float | None = None):

@@ -1,4 +1,5 @@
-"""The run folder: tasks, their attempts, and what is done. Plain files, written to a temporary name and renamed.
+"""The run folder: tasks, their attempts, and what is done. Plain files, written to a temporary name and
+renamed.
 
     tasks/<stage>/plan.json              names and keys of the tasks that the stage consists of now
     tasks/<stage>/<task>/task.json       the task as planned last, and why it has to be done again
@@ -29,7 +30,9 @@ OWN_FILES = {_ATTEMPT, _RESULT, progress.FILE, "FAILED"}
 
 @dataclass(frozen=True)
 class Ticket:
-    """A task that has to be run: its key, the number of the attempt to claim, what it may resume from, and why."""
+    """A task that has to be run: its key, the number of the attempt to claim, what it may resume from, and
+    why.
+    """
 
     task: Task
     key: str
@@ -58,7 +61,7 @@ class Store:
         return self.stage_folder(task.stage) / task.name
 
     def plan(self, stage: str, tasks: Sequence[Task], keys: Keys, *, redo: bool = False) -> list[Ticket]:
-        """Record what the stage consists of now; returns the tasks that have to be run (`redo`: all of them)."""
+        """Record what the stage consists of now; returns the tasks to be run (`redo`: all of them)."""
         names = [task.name for task in tasks]
         faulty = [name for name in names if not _NAME.fullmatch(name)]
         if faulty or len(set(names)) < len(names) or any(task.stage != stage for task in tasks):
@@ -86,7 +89,9 @@ class Store:
             folder = self.stage_folder(stage) / item["name"]
             record, task = read_json(folder / "DONE"), read_json(folder / "task.json")
             if record is not None and task is not None and record["key"] == item["key"]:
-                found.append(Done(self._task(task), folder / f"attempt-{record['attempt']}", record["summary"]))
+                found.append(
+                    Done(self._task(task), folder / f"attempt-{record['attempt']}", record["summary"])
+                )
         return found
 
     def claim(self, ticket: Ticket, ranks: int) -> Path | None:
@@ -99,7 +104,13 @@ class Store:
         previous = ticket.previous.name if ticket.previous else None
         write_json(
             folder / _ATTEMPT,
-            {"key": ticket.key, "started": time.time(), "ranks": ranks, "previous": previous, "why": ticket.why},
+            {
+                "key": ticket.key,
+                "started": time.time(),
+                "ranks": ranks,
+                "previous": previous,
+                "why": ticket.why,
+            },
         )
         return folder
 
@@ -108,8 +119,13 @@ class Store:
         started = (read_json(folder / _ATTEMPT) or {}).get("started", time.time())
         task = read_json(self.task_folder(ticket.task) / "task.json") or {}
         record = {
-            "key": ticket.key, "attempt": ticket.attempt, "why": ticket.why, "parts": task.get("parts"),
-            "started": started, "seconds": time.time() - started, "summary": dict(summary),
+            "key": ticket.key,
+            "attempt": ticket.attempt,
+            "why": ticket.why,
+            "parts": task.get("parts"),
+            "started": started,
+            "seconds": time.time() - started,
+            "summary": dict(summary),
             "outputs": _outputs(folder),
         }
         write_json(folder / _RESULT, record)
@@ -127,8 +143,14 @@ class Store:
         if redo and not why:
             why = ["asked for"]
         planned = {
-            "stage": task.stage, "name": task.name, "key": task_key, "parts": parts, "why": why,
-            "inputs": [self._portable(path) for path in task.inputs], "ranks": task.ranks, "gpus": task.gpus,
+            "stage": task.stage,
+            "name": task.name,
+            "key": task_key,
+            "parts": parts,
+            "why": why,
+            "inputs": [self._portable(path) for path in task.inputs],
+            "ranks": task.ranks,
+            "gpus": task.gpus,
         }
         if read_json(folder / "task.json") != planned:
             write_json(folder / "task.json", planned)
@@ -150,9 +172,13 @@ class Store:
     def _task(self, record: Mapping[str, Any]) -> Task:
         parts = record["parts"]
         return Task(
-            stage=record["stage"], name=record["name"], settings=parts["settings"],
-            inputs=tuple(self.folder / path for path in record["inputs"]), tools=tuple(parts["tools"]),
-            ranks=record["ranks"], gpus=record["gpus"],
+            stage=record["stage"],
+            name=record["name"],
+            settings=parts["settings"],
+            inputs=tuple(self.folder / path for path in record["inputs"]),
+            tools=tuple(parts["tools"]),
+            ranks=record["ranks"],
+            gpus=record["gpus"],
         )
 
 
@@ -175,7 +201,9 @@ def _recognise(folder: Path, task_key: str) -> dict[str, Any] | None:
     return record
 
 
-def _reasons(folder: Path, record: dict[str, Any] | None, task_key: str, parts: Mapping[str, Any]) -> list[str]:
+def _reasons(
+    folder: Path, record: dict[str, Any] | None, task_key: str, parts: Mapping[str, Any]
+) -> list[str]:
     """Why the task has to be run, in words; empty when it is done."""
     if record is None:
         return ["not done yet"]

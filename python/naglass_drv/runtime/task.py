@@ -1,7 +1,7 @@
 """What a stage is: it plans tasks, runs one task, and collects their results.
 
-A task is the unit that is keyed, run, recognised and redone. Its key is taken from its settings, the content of
-its input files, the versions of its tools and of naglass; nothing else may influence its result.
+A task is the unit that is keyed, run, recognised and redone. Its key is taken from its settings, the content
+of its input files, the versions of its tools and of naglass; nothing else may influence its result.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,8 +16,9 @@ from ..config.schema import Input
 class Task:
     """One unit of work.
 
-    `settings` is JSON-able and expanded; `inputs` are files whose content enters the key; `tools` names the outside
-    programs whose versions enter it ("lammps", "cp2k", "mace"). `ranks` and `gpus` are what the task asks for.
+    `settings` is JSON-able and expanded; `inputs` are files whose content enters the key; `tools` names the
+    outside programs whose versions enter it ("lammps", "cp2k", "mace"). `ranks` and `gpus` are what the task
+    asks for.
     """
 
     stage: str
@@ -42,8 +43,9 @@ class Done:
 class Run:
     """The run as a stage sees it when it plans and collects (on the first rank only).
 
-    `source` is the folder of input.yaml: relative paths of the input are resolved against it. `products` is where
-    `collect` writes what later stages and people read. `finished(stage)` gives that stage's finished tasks.
+    `source` is the folder of input.yaml: relative paths of the input are resolved against it. `products` is
+    where `collect` writes what later stages and people read. `finished(stage)` gives that stage's finished
+    tasks.
     """
 
     input: Input
@@ -61,11 +63,11 @@ class Run:
 class Job:
     """One attempt at a task, on all ranks of its group.
 
-    `folder` is fresh and belongs to this attempt; `previous` is the last unfinished attempt's folder with the same
-    key, or None, to resume from. `comm` is the group's communicator (an mpi4py Intracomm). `progress(done, total,
-    unit, note)` may be called as often as one likes. `stopping()` is true once the job has been asked to stop; long
-    work polls it, saves its state and raises errors.Stopped. `child(argv, **options)` is runtime.launch.run_child
-    in this folder, with stop and progress wired.
+    `folder` is fresh and belongs to this attempt; `previous` is the last unfinished attempt's folder with the
+    same key, or None, to resume from. `comm` is the group's communicator (an mpi4py Intracomm).
+    `progress(done, total, unit, note)` may be called as often as one likes. `stopping()` is true once the job
+    has been asked to stop; long work polls it, saves its state and raises errors.Stopped. `child(argv,
+    **options)` is runtime.launch.run_child in this folder, with stop and progress wired.
     """
 
     task: Task
@@ -86,9 +88,9 @@ class Stage(Protocol):
     """What a stage module offers; `plan`, `run` and `collect` are called in this order.
 
     `name` is the stage's folder under tasks/; `wanted(input)` says whether the input asks for it. `plan` and
-    `collect` run on one rank, after all earlier stages are done. `run` is called on every rank of the task's group,
-    writes into `job.folder`, and returns on the first rank a JSON-able summary (numbers with their units in the
-    key names); a failure that has a name is raised as errors.TaskFailed.
+    `collect` run on one rank, after all earlier stages are done. `run` is called on every rank of the task's
+    group, writes into `job.folder`, and returns on the first rank a JSON-able summary (numbers with their
+    units in the key names); a failure that has a name is raised as errors.TaskFailed.
     """
 
     name: str

@@ -26,8 +26,8 @@ class Versions:
         if tool == "cp2k":
             if not self._site.get("cp2k"):
                 raise SetupError(
-                    "no CP2K executable found; install CP2K (Debian: apt-get install cp2k), put cp2k.psmp on PATH, or "
-                    "name it in the site profile (key cp2k)"
+                    "no CP2K executable found; install CP2K (Debian: apt-get install cp2k), put cp2k.psmp on "
+                    "PATH, or name it in the site profile (key cp2k)"
                 )
             program = Path(self._site["cp2k"])
             if self._site.get("launcher"):
@@ -44,7 +44,8 @@ def check_pair(program: Path, launcher: Path) -> None:
     needed, has = library_vendor(program), launcher_vendor(launcher)
     if needed is not None and has not in (needed, "Slurm"):
         raise SetupError(
-            f"{program} is linked against {needed}, but the launcher {launcher} is of {has or 'no MPI we know'}; "
+            f"{program} is linked against {needed}, "
+            f"but the launcher {launcher} is of {has or 'no MPI we know'}; "
             f"name the mpirun of {needed} in the site profile (key launcher)"
         )
 
@@ -54,8 +55,13 @@ def cp2k_version(program: Path) -> str:
     """``2023.1`` from the program itself. Raises SetupError when it does not start or is no CP2K."""
     try:
         done = subprocess.run(
-            [str(program), "--version"], capture_output=True, text=True, errors="replace", timeout=60,
-            stdin=subprocess.DEVNULL, env=scrubbed_environment(),
+            [str(program), "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            env=scrubbed_environment(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"{program}: does not start ({error})") from error

@@ -9,14 +9,25 @@ from .launch import scrubbed_environment
 
 _LAUNCHERS = ("mpirun", "mpiexec")
 # soname of the MPI library -> vendor; Intel MPI shares MPICH's and is told apart by its path
-_SONAMES = (("libmpi.so.40", "Open MPI"), ("libmpi.so.20", "Open MPI"), ("libopen-rte", "Open MPI"),
-            ("libmpi.so.12", "MPICH"), ("libmpich", "MPICH"))
-_BANNERS = (("Intel(R) MPI", "Intel MPI"), ("Open MPI", "Open MPI"), ("OpenRTE", "Open MPI"),
-            ("HYDRA", "MPICH"), ("MPICH", "MPICH"), ("slurm", "Slurm"))
+_SONAMES = (
+    ("libmpi.so.40", "Open MPI"),
+    ("libmpi.so.20", "Open MPI"),
+    ("libopen-rte", "Open MPI"),
+    ("libmpi.so.12", "MPICH"),
+    ("libmpich", "MPICH"),
+)
+_BANNERS = (
+    ("Intel(R) MPI", "Intel MPI"),
+    ("Open MPI", "Open MPI"),
+    ("OpenRTE", "Open MPI"),
+    ("HYDRA", "MPICH"),
+    ("MPICH", "MPICH"),
+    ("slurm", "Slurm"),
+)
 
 
 def library_vendor(binary: Path) -> str | None:
-    """The MPI that `binary` (program or shared library) is linked against, or None when it is none we know."""
+    """The MPI that `binary` (program or library) is linked against, or None when it is none we know."""
     text = _output("ldd", str(binary))
     if re.search(r"libmpi\.so\.12 => \S*intel", text):
         return "Intel MPI"
@@ -46,7 +57,12 @@ def fitting_launcher(binary: Path) -> Path | None:
 def _output(*argv: str) -> str:
     try:
         done = subprocess.run(
-            argv, capture_output=True, text=True, errors="replace", timeout=20, stdin=subprocess.DEVNULL,
+            argv,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=20,
+            stdin=subprocess.DEVNULL,
             env=scrubbed_environment(),
         )
     except (OSError, subprocess.TimeoutExpired):
