@@ -21,8 +21,10 @@ def partial_grid(
 ) -> bytes:
     """Small multiples, one panel per pair of elements, with error bands and a line at 1.
 
-    `limit` is the abscissa beyond which the cell's own periodicity shows.
+    Beyond the abscissa `limit`, which is shaded, the cell's own periodicity shows; from twice `limit` on
+    atoms see their own images, whose peaks do not set the scale.
     """
+    limited = limit is not None and limit < x[-1]
     columns = 3
     rows = -(-len(curves) // columns)
     height = 0.6 + 1.45 * rows
@@ -37,13 +39,14 @@ def partial_grid(
             axis.plot(x, mean, color=colour, linewidth=1.2)
             axis.set_title(name.replace("-", "\N{EN DASH}"))
             axis.margins(x=0)
-            if limit is not None and limit < x[-1]:
-                axis.axvline(limit, color=GUIDE, linestyle=":", linewidth=1.0)
+            if limited:
+                axis.axvspan(limit, x[-1], color="#EDEDED", linewidth=0, zorder=0)
+                axis.set_ylim(0, 1.12 * max(mean[x < 1.95 * limit].max(), 1.2))
         for axis in axes[len(curves) :]:
             axis.set_visible(False)
         for axis in axes[max(0, len(curves) - columns) : len(curves)]:
             axis.tick_params(labelbottom=True)
-        note = f"   ({limit_label})" if limit is not None and limit < x[-1] else ""
+        note = f"   ({limit_label})" if limited else ""
         figure.supxlabel(xlabel + note, fontsize=9, y=0.08 / height)
         figure.supylabel(ylabel, fontsize=9, x=0.005)
         return to_svg(figure)
@@ -115,7 +118,8 @@ def grouped_bars(
         axis.set_xlabel(xlabel)
         axis.set_ylim(bottom=0)
         axis.grid(axis="x", visible=False)
-        axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        if len(groups) > 1:
+            axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return to_svg(figure)
 
 

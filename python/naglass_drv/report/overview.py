@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import VANADYL_CUTOFF, bond_graph
 from . import figures, learning
 from .dynamics import verdict
 from .material import Material
@@ -13,6 +14,7 @@ from .numbers import SUPERSCRIPT, Figure, Number, Section, Table, side_by_side
 
 _LABORATORY_RATE = "1 to 10⁶ K/s"
 _K_PER_S = 1e12
+_MANY_REPLICAS = 10
 
 
 def glance(material: Material) -> Section:
@@ -73,7 +75,7 @@ def worth(material: Material) -> Section:
         if numbers["kind"] == "trajectory"
     ]
     if measured:
-        rows.append(("error bars", _ERROR_BARS))
+        rows.append(("error bars", _ERROR_BARS + _few_replicas(measured)))
     if rows:
         section.add(Table(("", ""), rows))
     return section
@@ -86,6 +88,18 @@ _ERROR_BARS = (
     "means frozen, not exact. The difference to another glass of the same composition is usually larger, "
     "and systematic errors of the potential and of the level of theory are in none of them."
 )
+
+
+def _few_replicas(measured: Mapping[str, Mapping[str, Any]]) -> str:
+    counts = [numbers["frames"] for numbers in measured.values() if numbers["errors_from"] == "replicas"]
+    if not counts or counts[0] >= _MANY_REPLICAS:
+        return ""
+    # relative standard deviation of a standard deviation from n normal values, about 1/sqrt(2(n-1))
+    uncertain = 100 / np.sqrt(2 * (counts[0] - 1))
+    return (
+        f" With {counts[0]} replicas the error bars of the glass are themselves uncertain by about "
+        f"{uncertain:.0f} %; where the replicas agree by chance, they are far too small."
+    )
 
 
 def _highlights(name: str, numbers: Mapping[str, Any]) -> dict[str, Number | str]:
@@ -141,13 +155,17 @@ def _size(numbers: Mapping[str, Any]) -> str:
 def _quench(glass: Mapping[str, Any], system: Mapping[str, Any]) -> str:
     rate = glass["quench_rate_K_per_ps"] * _K_PER_S
     power = int(np.floor(np.log10(rate)))
+    vanadyl = (
+        " The potential knows no directional V=O bond: V\N{EN DASH}O distances of the quenched glass below "
+        f"the vanadyl criterion of {VANADYL_CUTOFF:g} Å are short contacts of ions, not vanadyl groups."
+    )
     return (
         f"The melt was cooled at {rate / 10**power:.3g} × 10{str(power).translate(SUPERSCRIPT)} K/s with a "
         f"rigid-ion potential, at the fixed density of {system['density_g_cm3']:g} g/cm³ that the input "
         f"sets; in the laboratory melts are cooled at about {_LABORATORY_RATE}. The glass is therefore less "
         "relaxed than a real one: more defects, more disorder in the first shells, and a network that "
         "remembers the melt."
-    )
+    ) + (vanadyl if any(label.startswith("V") for label in system["composition"]) else "")
 
 
 def _level(level: str) -> str:
@@ -199,7 +217,6 @@ def _length(numbers: Mapping[str, Any]) -> str:
 
 def _picture(material: Material, role: str) -> Figure:
     from ..analysis.structure import ANIONS, DEFAULT_CUTOFFS_A
-    from ..core import bond_graph
     from ..dataset.frames import read_frames
 
     atoms = read_frames(material.files[role])[-1]

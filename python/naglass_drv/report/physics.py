@@ -166,14 +166,15 @@ def _pair_figure(name: str, title: str, numbers: Mapping, curves: Mapping[str, n
         xlabel="r (Å)",
         ylabel="g(r)",
         limit=limit,
-        limit_label=f"dotted: half the cell width, {limit:.2f} Å",
+        limit_label=f"shaded: beyond half the cell width, {limit:.2f} Å",
     )
     return Figure(
         f"pairs-{name}",
         svg,
         (
-            f"{title}: partial pair distribution functions{_band_note(numbers)} "
-            "Beyond half the cell width the correlations include those between an atom and periodic images."
+            f"{title}: partial pair distribution functions{_band_note(numbers)} Beyond half the cell width "
+            "they also show the periodicity of the cell; peaks of an atom with its own images may leave "
+            "the panel."
         ),
     )
 
