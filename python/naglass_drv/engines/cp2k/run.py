@@ -67,6 +67,9 @@ class Program:
     def environment(self) -> dict[str, str]:
         """What CP2K's process needs beyond a scrubbed environment."""
         variables = {"OMP_NUM_THREADS": str(self.threads)}
+        if self.ranks == 1:
+            # a lone process needs no daemon of Open MPI, nor its session folder, which two of them race to make
+            variables |= {"OMPI_MCA_ess_singleton_isolated": "1", "OMPI_MCA_orte_create_session_dirs": "0"}
         if self.data is not None:
             variables["CP2K_DATA_DIR"] = str(self.data)
         if self.launcher is not None and os.geteuid() == 0:

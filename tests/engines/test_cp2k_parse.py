@@ -1,0 +1,189 @@
+"""The CP2K parser on real outputs of CP2K 2023.1, and on the same outputs cut, repeated and damaged."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.structures import DATA
+
+from naglass_drv.engines.cp2k import parse
+
+NAVPO5 = ["Na", "V", "P", "O", "O", "O", "O", "O"]
+NAVOPO4 = ["Na"] * 2 + ["V"] * 2 + ["P"] * 2 + ["O"] * 10
+HARTREE = 27.211386245988
+BOHR = 0.529177210903
+
+
+def text_of(name: str) -> str:
+    return (DATA / "cp2k" / f"{name}.out").read_text()
+
+
+def golden(name: str, elements=NAVPO5) -> parse.Output:
+    return parse.read(DATA / "cp2k" / f"{name}.out", elements)
+
+
+def test_converged_point_in_units_of_the_project():
+    found = golden("a_scratch")
+    assert (found.version, found.processes, found.ended, found.abort) == ("2023.1", 1, True, None)
+    assert found.scf_converged is True and found.scf_steps == 37
+    assert found.energy_eV == pytest.approx(-205.585721596162188 * HARTREE, abs=1e-9)
+    assert found.forces_eV_per_A.shape == (8, 3)
+    assert found.forces_eV_per_A[2] == pytest.approx(
+        np.array([0.00686202, -0.00372975, 0.07401966]) * HARTREE / BOHR, abs=1e-9
+    )
+    assert found.wall_s == 29.383
+    assert found.s_squared == (0.75, 0.792011)
+
+
+def test_net_force_is_the_vector_sum_and_falls_with_the_cutoff():
+    per_a = HARTREE / BOHR
+    assert golden("a_scratch").net_force_eV_per_A == pytest.approx(0.01421371 * per_a, rel=1e-6)
+    at_200, at_400 = golden("f_200").net_force_eV_per_A, golden("f_400").net_force_eV_per_A
+    assert at_200 > 70 and at_400 < 1
+
+
+def test_stress_has_the_sign_of_ase():
+    stress = golden("a_scratch").stress_eV_per_A3
+    # CP2K prints the pressure-like tensor: 0.948359 GPa on xx, -0.381211 on xz
+    assert stress[0, 0] == pytest.approx(-0.948359017757 / 160.2176634, rel=1e-9)
+    assert stress[0, 2] == pytest.approx(0.381211497194 / 160.2176634, rel=1e-9)
+    assert np.array_equal(stress, stress.T)
+
+
+def test_moments_are_moments_in_both_column_orders():
+    found = golden("a_scratch")
+    assert found.spin_mulliken[:3] == pytest.approx([0.000911, 1.339453, 0.014089])
+    assert found.spin_mulliken.sum() == pytest.approx(1.0, abs=1e-5)
+    # Hirshfeld prints spin before charge (vanadium: 1.207 and 0.734)
+    assert found.spin_hirshfeld[:3] == pytest.approx([0.0, 1.207, 0.014])
+    assert found.spin_hirshfeld.sum() == pytest.approx(1.0, abs=0.01)
+
+
+def test_two_vanadium_with_smearing():
+    found = golden("o_fm", NAVOPO4)
+    assert found.scf_converged is True
+    assert found.s_squared is None
+    assert found.spin_hirshfeld[2:4].min() > 0.5
+    assert found.spin_mulliken.sum() == pytest.approx(2.0, abs=1e-4)
+
+
+def test_tight_binding_prints_its_banner_in_capitals_and_no_hirshfeld():
+    found = golden("xtb_label")
+    assert found.energy_eV == pytest.approx(-28.071613714 * HARTREE, abs=1e-6)
+    assert found.spin_mulliken[1] == pytest.approx(0.6747, abs=1e-3)
+    assert found.spin_hirshfeld is None
+    assert found.net_force_eV_per_A < 1e-5
+    assert found.scf_converged is True and found.ended
+
+
+def test_unconverged_scf_is_told_though_energy_and_forces_are_printed():
+    found = golden("e_unconv")
+    assert found.scf_converged is False
+    assert found.energy_eV is not None and found.ended
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("e_basis", "basis set <ZVP-MOLOPT-SR-GTH> for element <NA>"), ("e_mult", "try to use a different multiplicity")],
+)
+def test_abort_gives_its_reason(name, words):
+    found = golden(name)
+    assert words in found.abort
+    assert not found.ended and found.energy_eV is None and found.scf_converged is None
+
+
+def test_killed_run_has_no_end():
+    assert not golden("k_md").ended
+
+
+def test_several_steps_are_not_a_single_point():
+    with pytest.raises(parse.OutputError, match="where a single point has one"):
+        golden("e_wall")
+
+
+def test_other_atoms_are_refused():
+    with pytest.raises(parse.OutputError, match="row 3 is '3 3 P"):
+        golden("a_scratch", ["Na", "V", "O", "P", "O", "O", "O", "O"])
+    with pytest.raises(parse.OutputError, match="more than 7 atoms"):
+        golden("a_scratch", NAVPO5[:7])
+    with pytest.raises(parse.OutputError, match="row 9"):
+        golden("a_scratch", [*NAVPO5, "O"])
+
+
+def test_unknown_version_is_named():
+    with pytest.raises(parse.OutputError, match="CP2K 2031.9: layout not known; known are 2022.1"):
+        parse.parse(text_of("a_scratch").replace("version 2023.1", "version 2031.9", 1), NAVPO5)
+
+
+@pytest.mark.parametrize("text", ["", "\x00\x00", "hello\n" * 1000, "mpirun: not found\n"])
+def test_no_output_of_cp2k(text):
+    with pytest.raises(parse.OutputError, match="no CP2K version line"):
+        parse.parse(text, NAVPO5)
+
+
+def test_appended_runs_are_refused():
+    with pytest.raises(parse.OutputError, match="2 runs in one file"):
+        parse.parse(text_of("a_scratch") * 2, NAVPO5)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("0.07401966", "0.07501966", "add up to"),
+        ("0.07401966", "**********", "a number is expected"),
+        ("9.48359017757E-01", "NaN", "a number is expected"),
+        ("9.48359017757E-01", "8.48359017757E-01", "trace"),
+        ("y        1.07219160439E-01", "y        1.97219160439E-01", "not symmetric"),
+        ("-205.585721596162188", "-206.585721596162188", "not the last total energy"),
+        ("1.339453", "0.339453", "alpha - beta"),
+        ("1.207      0.734", "0.734      1.207", "alpha - beta"),
+    ],
+)
+def test_damaged_numbers_are_noticed(before, after, words):
+    text = text_of("a_scratch")
+    assert before in text
+    with pytest.raises(parse.OutputError, match=words):
+        parse.parse(text.replace(before, after, 1), NAVPO5)
+
+
+def same_or_refused(text: str, truth: parse.Output) -> None:
+    """Whatever is read from a spoiled copy is the truth, is missing, or the copy is refused."""
+    try:
+        found = parse.parse(text, NAVPO5)
+    except parse.OutputError:
+        return
+    for key in ("energy_eV", "forces_eV_per_A", "stress_eV_per_A3", "spin_mulliken", "spin_hirshfeld"):
+        value, true = getattr(found, key), getattr(truth, key)
+        assert value is None or np.allclose(value, true, rtol=1e-6, atol=1e-2)
+    if truth.scf_converged is False:
+        assert found.scf_converged is not True
+
+
+GOLDENS = {name: (text_of(name), golden(name)) for name in ("a_scratch", "e_unconv", "xtb_label")}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(sorted(GOLDENS)), st.floats(0, 1))
+def test_cut_anywhere(name, where):
+    text, truth = GOLDENS[name]
+    same_or_refused(text[: int(where * len(text))], truth)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(sorted(GOLDENS)), st.floats(0, 1), st.floats(0, 0.2))
+def test_a_piece_repeated_or_missing(name, where, share):
+    text, truth = GOLDENS[name]
+    start = int(where * len(text))
+    piece = text[start : start + int(share * len(text))]
+    same_or_refused(text[:start] + piece + text[start:], truth)
+    same_or_refused(text[:start] + text[start + len(piece) :], truth)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(GOLDENS)), st.integers(0, 10**6), st.characters(codec="latin-1"))
+def test_one_character_changed(name, where, character):
+    text, truth = GOLDENS[name]
+    # the part that holds the results, where a change matters
+    first = text.index("SCF run")
+    place = first + where % (text.index("DBCSR STATISTICS") - first)
+    same_or_refused(text[:place] + character + text[place + 1 :], truth)

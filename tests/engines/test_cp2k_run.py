@@ -1,0 +1,201 @@
+"""Labels from the real CP2K: right numbers, right names for what goes wrong, also inside an MPI job."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from support.jobs import MPIRUN, environment
+from support.structures import DATA
+
+from naglass_drv.config.site import load_site
+from naglass_drv.dataset.frames import check_labelled
+from naglass_drv.engines.cp2k import parse
+from naglass_drv.engines.cp2k.inputs import isolated_atom
+from naglass_drv.engines.cp2k.levels import label_of, level
+from naglass_drv.engines.cp2k.run import LOG, Program, label
+from naglass_drv.errors import SetupError, TaskFailed
+from naglass_drv.runtime.launch import run_child
+from naglass_drv.runtime.vendors import fitting_launcher
+
+XTB = level("gfn1-xtb")
+
+
+def program(**changes) -> Program:
+    site = load_site()
+    return Program(**{"executable": site.cp2k, "data": site.cp2k_data, "threads": 1} | changes)
+
+
+def box():
+    return ase.io.read(DATA / "structures" / "mol8s.extxyz")
+
+
+def labelled(atoms, folder, chosen=XTB, *, multiplicity=2, using=None, child=None, **options):
+    folder.mkdir(exist_ok=True)
+    child = child or (lambda argv, **more: run_child(argv, folder, **more))
+    return label(
+        atoms, chosen, folder, program=using or program(), charge=0, multiplicity=multiplicity, child=child, **options
+    )
+
+
+def replayed(name):
+    """A child that leaves the output of a recorded CP2K run."""
+
+    def child(argv, *, folder=None, log, **_):
+        shutil.copy(DATA / "cp2k" / f"{name}.out", child.folder / log)
+        return 0
+
+    return child
+
+
+def refusal(folder, **options) -> TaskFailed:
+    with pytest.raises(TaskFailed) as caught:
+        labelled(box(), folder, **options)
+    assert caught.value.log == folder / LOG
+    return caught.value
+
+
+def test_forces_and_stress_are_derivatives_of_the_energy(tmp_path):
+    """Central differences of the energy, on a cell that is neither orthorhombic nor aligned with the axes."""
+    atoms = box()
+    atoms.set_cell(atoms.cell @ [[1, 0.05, 0], [0, 1, 0.04], [0, 0, 1]], scale_atoms=True)
+    atoms.rotate(30, (1, 2, 3), rotate_cell=True)
+    frame = labelled(atoms, tmp_path / "here")
+    assert np.abs(frame.arrays["REF_forces"].sum(axis=0)).max() < 1e-4
+
+    def energy(name, change):
+        moved = atoms.copy()
+        change(moved)
+        return labelled(moved, tmp_path / name).info["REF_energy"]
+
+    def shift(sign):
+        def change(moved):
+            moved.positions[3, 1] += sign * 0.01
+
+        return change
+
+    def strain(sign):
+        def change(moved):
+            moved.set_cell(moved.cell @ (np.eye(3) + sign * direction), scale_atoms=True)
+
+        return change
+
+    direction = 0.002 * np.array([[1, 0.5, 0], [0.5, 0, 0], [0, 0, 0]])
+    slope = (energy("up", shift(1)) - energy("down", shift(-1))) / 0.02
+    assert frame.arrays["REF_forces"][3, 1] == pytest.approx(-slope, abs=0.02)
+    work = (energy("wide", strain(1)) - energy("tight", strain(-1))) / 2
+    expected = atoms.cell.volume * float((frame.info["REF_stress"] * direction).sum())
+    assert work == pytest.approx(expected, abs=0.05 * abs(expected) + 2e-4)
+
+
+def test_label_follows_the_frame_convention(tmp_path):
+    atoms = box()
+    atoms.info |= {"group": "NaVPO5-r0", "source": "test"}
+    frame = labelled(atoms, tmp_path)
+    check_labelled(frame, "frame")
+    assert frame.info["level"] == label_of(XTB) and frame.info["level"].startswith("gfn1-xtb-")
+    assert frame.arrays["REF_spin"].sum() == pytest.approx(1.0, abs=1e-4)
+    # the recorded run of the same box by another input
+    assert frame.info["REF_energy"] == pytest.approx(-28.0716174293 * parse.HARTREE_EV, abs=2e-3)
+    assert "REF_energy" not in atoms.info
+
+
+def test_full_level_on_the_small_box(tmp_path):
+    frame = labelled(
+        box(), tmp_path, level("pbe+u+d3", cutoff_Ry=400), max_net_force_eV_per_A=1.0, using=program()
+    )
+    found = parse.read(tmp_path / LOG, list(frame.symbols))
+    # the recorded run had looser tolerances
+    assert frame.info["REF_energy"] == pytest.approx(-205.585721596 * parse.HARTREE_EV, abs=0.02)
+    assert np.array_equal(frame.arrays["REF_spin"], found.spin_hirshfeld)
+    assert frame.arrays["REF_spin"][1] == pytest.approx(1.207, abs=0.01)
+    assert frame.arrays["REF_spin_mulliken"][1] == pytest.approx(1.339, abs=0.01)
+    # sodium's semicore at 400 Ry: the reason for the check of the net force
+    assert 0.05 < found.net_force_eV_per_A < 1.0
+
+
+def test_isolated_atom_is_the_reference_of_its_element(tmp_path):
+    atom = isolated_atom("O", XTB)
+    frame = labelled(atom, tmp_path, multiplicity=atom.info["multiplicity"])
+    assert frame.info["REF_energy"] == pytest.approx(-118.343, abs=0.01)
+    assert frame.arrays["REF_spin"] == pytest.approx([2.0])
+
+
+def test_impossible_multiplicity_aborts_with_the_reason_of_cp2k(tmp_path):
+    failure = refusal(tmp_path, multiplicity=102)
+    assert failure.failure == "ABORT"
+    assert "too few electrons for this multiplicity" in str(failure)
+
+
+def test_time_limit_kills(tmp_path):
+    assert refusal(tmp_path, timeout_s=0.3).failure == "KILLED"
+
+
+def test_program_that_is_not_cp2k(tmp_path):
+    assert refusal(tmp_path, using=program(executable=Path("/bin/echo"))).failure == "LAUNCHER"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "failure"),
+    [("e_unconv", "SCF_NOT_CONVERGED"), ("f_200", "NET_FORCE"), ("k_md", "INCOMPLETE"), ("e_wall", "INCOMPLETE")],
+)
+def test_recorded_failures_have_their_names(recorded, failure, tmp_path):
+    child = replayed(recorded)
+    child.folder = tmp_path
+    assert refusal(tmp_path, child=child).failure == failure
+
+
+def test_spins_of_another_multiplicity(tmp_path):
+    child = replayed("xtb_label")
+    child.folder = tmp_path
+    found = refusal(tmp_path, child=child, multiplicity=4)
+    assert found.failure == "SPIN_MISMATCH"
+    assert "add up to 1.000" in str(found)
+
+
+def test_other_number_of_processes_than_asked_for(tmp_path):
+    child = replayed("xtb_label")
+    child.folder = tmp_path
+    using = program(ranks=2, launcher=fitting_launcher(load_site().cp2k))
+    assert refusal(tmp_path, child=child, using=using).failure == "LAUNCHER"
+
+
+def test_two_processes_with_the_launcher_of_its_own_mpi(tmp_path):
+    using = program(ranks=2, launcher=fitting_launcher(load_site().cp2k))
+    frame = labelled(box(), tmp_path, using=using)
+    assert parse.read(tmp_path / LOG, list(frame.symbols)).processes == 2
+
+
+def test_launcher_of_another_mpi_is_refused(tmp_path):
+    with pytest.raises(SetupError, match="starts programs of MPICH, but .* is linked against Open MPI"):
+        labelled(box(), tmp_path, using=program(ranks=2, launcher=Path(MPIRUN)))
+    with pytest.raises(SetupError, match="needs a launcher"):
+        labelled(box(), tmp_path, using=program(ranks=2))
+
+
+IN_JOB = """
+import sys
+from pathlib import Path
+from mpi4py import MPI
+sys.path.insert(0, {tests!r})
+from engines.test_cp2k_run import box, labelled
+folder = Path({folder!r}) / str(MPI.COMM_WORLD.Get_rank())
+print(MPI.COMM_WORLD.Get_size(), labelled(box(), folder).info["REF_energy"], flush=True)
+"""
+
+
+def test_children_of_an_mpi_job_run_alone(tmp_path):
+    """Both ranks of a job of MPICH start a CP2K of Open MPI."""
+    script = IN_JOB.format(tests=str(Path(__file__).parents[1]), folder=str(tmp_path))
+    done = subprocess.run(
+        [MPIRUN, "-n", "2", sys.executable, "-c", script], env=environment(), capture_output=True, text=True,
+        stdin=subprocess.DEVNULL, timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    sizes, energies = zip(*(line.split() for line in done.stdout.splitlines()), strict=True)
+    assert sizes == ("2", "2")
+    assert json.loads(energies[0]) == pytest.approx(json.loads(energies[1]), abs=1e-6)
