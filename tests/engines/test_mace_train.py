@@ -22,7 +22,7 @@ E0 = {"Na": -5.0, "P": -180.0, "O": -430.0}
 OPTIONS = {
     "channels": 4, "max_L": 0, "layers": 2, "correlation": 2, "r_max_A": 4.0, "zbl": True, "epochs": 4,
     "learning_rate": 0.01, "batch_size": 4, "energy_weight": 1.0, "forces_weight": 100.0,
-    "stress_weight": 100.0, "threads": 1,
+    "stress_weight": 100.0, "dtype": "float64", "threads": 1,
 }
 
 
@@ -168,7 +168,8 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_model(whole, data, in_proce
 
 def test_refinement_keeps_e0_and_architecture_and_lowers_the_error(whole, data, in_process, tmp_path):
     start = whole / "model.portable"
-    summary = train(job(data, start, epochs=8, channels=32), tmp_path, in_process(tmp_path), lambda *a: None)
+    options = {"epochs": 8, "channels": 32, "dtype": "float32"}
+    summary = train(job(data, start, **options), tmp_path, in_process(tmp_path), lambda *a: None)
     before = json.loads((whole / "model.json").read_text())
     assert summary["E0_eV"] == E0 and summary["parameters"] == before["parameters"]
     assert summary["start_model_sha256"] == before["sha256"]["model.portable"]

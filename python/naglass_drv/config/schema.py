@@ -81,9 +81,10 @@ class Train(Section):
     epochs: Count
     learning_rate: Positive = 0.01
     batch_size: Count = 4
-    energy_weight: Positive = 1.0
+    energy_weight: Positive = 10.0
     forces_weight: Positive = 100.0
-    stress_weight: NonNegative = 1.0
+    stress_weight: NonNegative = 1000.0
+    dtype: Literal["float32", "float64"] = "float64"
     threads: Count = 1
 
 

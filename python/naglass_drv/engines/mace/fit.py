@@ -1,6 +1,6 @@
 """Fitting a MACE model to labelled frames (imports torch and mace; used in the training child only).
 
-The model is mace-torch's ScaleShiftMACE (Batatia et al., NeurIPS 2022, arXiv:2206.07697) in float64 with its
+The model is mace-torch's ScaleShiftMACE (Batatia et al., NeurIPS 2022, arXiv:2206.07697) with its
 weighted squared-error loss. Differences from mace-torch's own command: the learning rate and the order of the
 frames are functions of the epoch alone, and the state is complete after every epoch, so that a stopped fit
 goes on exactly.
@@ -43,7 +43,7 @@ class LossNotFinite(Exception):
 def graphs(frames: Sequence[Any], elements: Sequence[int], r_max: float) -> list[data.AtomicData]:
     """mace-torch's graphs of `frames` (ase.Atoms with REF_ labels) for `elements` (Z) and cutoff `r_max` (Å).
 
-    A frame without REF_stress has weight 0 in the stress term.
+    Numbers are of torch's default dtype. A frame without REF_stress has weight 0 in the stress term.
     """
     table = tools.AtomicNumberTable(list(elements))
     configurations = [data.config_from_atoms(frame, key_specification=_KEYS) for frame in frames]
@@ -170,6 +170,20 @@ class Fit:
         self.optimizer.load_state_dict(state["optimizer"])
         self.ema.load_state_dict(state["ema"])
         self.epoch, self.history = state["epoch"], state["history"]
+
+
+def make_double(model: torch.nn.Module, e0_eV: Mapping[int, float]) -> None:
+    """Make `model` float64 with the exact isolated-atom energies, whatever it was trained in."""
+    model.double()
+    exact = torch.tensor(
+        [e0_eV.get(z, old) for z, old in zip(model.atomic_numbers.tolist(), _energies(model), strict=True)],
+        dtype=torch.float64,
+    )
+    model.atomic_energies_fn.atomic_energies.copy_(exact.view_as(model.atomic_energies_fn.atomic_energies))
+
+
+def _energies(model: torch.nn.Module) -> list[float]:
+    return model.atomic_energies_fn.atomic_energies.flatten().tolist()
 
 
 def predict(

@@ -15,14 +15,14 @@ from ...errors import InputError
 from ...files import write_bytes, write_json
 from . import accuracy, train
 from .export import export_model
-from .modelfile import import_torch, load_portable, save_portable
+from .modelfile import default_dtype, import_torch, load_portable, save_portable, torch_dtype
 
 
 def main(config: Path) -> int:
     """Train as `config` says, in the working folder; 0, or 1 with the reason in ``failure.json``."""
     job = json.loads(config.read_text())
     torch = import_torch()
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(torch_dtype(job["options"]["dtype"]))
     torch.set_num_threads(job["options"]["threads"])
     torch.manual_seed(job["seed"])
     from .fit import LossNotFinite
@@ -46,35 +46,53 @@ def _train(job: Mapping[str, Any]) -> None:
     test_frames = read_labelled(Path(job["test"])) if job["test"] else []
     e0 = {atomic_numbers[element]: energy for element, energy in job["e0_eV"].items()}
     start = job["start_model"]
-    model = _start(Path(start), e0) if start else fit.build_model(options, e0, train_frames)
-    elements, r_max = [int(z) for z in model.atomic_numbers], float(model.r_max)
-    train_graphs = fit.graphs(train_frames, elements, r_max)
-    test_graphs = fit.graphs(test_frames, elements, r_max)
-    state = fit.Fit(model, options, train_graphs, job["seed"])
+    model = _start(Path(start), e0, options["dtype"]) if start else fit.build_model(options, e0, train_frames)
+    state = fit.Fit(model, options, _graphs(train_frames, model), job["seed"])
+    test_graphs = _graphs(test_frames, model)
     if Path(train.CHECKPOINT).exists():
         state.load(Path(train.CHECKPOINT))
         print(f"going on from epoch {state.epoch}", flush=True)
 
-    def errors(frames: Sequence[Any], graphs: Sequence[Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        if not frames:
-            return {}, {}
-        predicted = fit.predict(model, graphs, options["batch_size"])
-        return accuracy.errors(frames, predicted), accuracy.parity(frames, predicted)
-
     def held_out() -> dict[str, float]:
-        measured, _ = errors(test_frames, test_graphs)
-        return {f"test_{key}": measured[key] for key in accuracy.HEADLINE if key in measured}
+        if not test_frames:
+            return {}
+        measured = accuracy.errors(test_frames, fit.predict(model, test_graphs, options["batch_size"]))
+        return {f"test_{key}": measured[key] for key in accuracy.HEADLINE}
 
     fit.fit(state, Path(train.CHECKPOINT), held_out, _report)
-    with state.averaged():
-        measured = {"train": errors(train_frames, train_graphs), "test": errors(test_frames, test_graphs)}
+    with state.averaged(), default_dtype("float64"):
+        fit.make_double(model, e0)
         save_portable(model, train.MODEL)
+        measured = {
+            "train": _measure(model, train_frames, options, train.PARITY["train"]),
+            "test": _measure(model, test_frames, options, train.PARITY["test"]),
+        }
     export_model(train.MODEL, train.EXPORT)
-    _write_parity({name: arrays for name, (_, arrays) in measured.items()})
-    _write_summary(job, state, {name: numbers or None for name, (numbers, _) in measured.items()})
+    _write_summary(job, state, measured)
 
 
-def _start(path: Path, e0_eV: Mapping[int, float]) -> Any:
+def _measure(
+    model: Any, frames: Sequence[Any], options: Mapping[str, Any], parity: str
+) -> dict[str, Any] | None:
+    """Errors of the finished model, and the file `parity` with labels and predictions; None without frames."""
+    from . import fit
+
+    if not frames:
+        return None
+    predicted = fit.predict(model, _graphs(frames, model), options["batch_size"])
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **accuracy.parity(frames, predicted))
+    write_bytes(Path(parity), buffer.getvalue())
+    return accuracy.errors(frames, predicted)
+
+
+def _graphs(frames: Sequence[Any], model: Any) -> list[Any]:
+    from . import fit
+
+    return fit.graphs(frames, model.atomic_numbers.tolist(), float(model.r_max))
+
+
+def _start(path: Path, e0_eV: Mapping[int, float], dtype: str) -> Any:
     """The start model, ready to be trained; its elements and E0 must be those of the data."""
     model = load_portable(path, dtype="float64")
     energies = model.atomic_energies_fn.atomic_energies.flatten().tolist()
@@ -87,21 +105,13 @@ def _start(path: Path, e0_eV: Mapping[int, float]) -> Any:
                 f"{path}: E0 of element {z} is {own[z]:.4f} eV in the start model and {energy:.4f} eV in the "
                 "dataset: they are of different levels"
             )
-    return model
+    return model.to(torch_dtype(dtype))
 
 
 def _report(record: Mapping[str, float]) -> None:
     with open(train.PROGRESS, "a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
     print("  ".join(f"{key} {value:.6g}" for key, value in record.items()), flush=True)
-
-
-def _write_parity(parity: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    for name, arrays in parity.items():
-        if arrays:
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, **arrays)
-            write_bytes(Path(train.PARITY[name]), buffer.getvalue())
 
 
 def _write_summary(job: Mapping[str, Any], state: Any, measured: Mapping[str, Any]) -> None:
