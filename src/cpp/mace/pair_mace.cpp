@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <stdexcept>
 
 #include "atom.h"
@@ -38,6 +39,26 @@ std::string join(const std::vector<std::string> &words)
   std::string out;
   for (const auto &word : words) out += (out.empty() ? "" : " ") + word;
   return out;
+}
+
+// libtorch's messages run over many lines: the one that says what went wrong.
+std::string one_line(const std::string &text)
+{
+  const std::string mark = "RuntimeError: ";
+  const auto at = text.find(mark);
+  const auto start = at == std::string::npos ? 0 : at + mark.size();
+  return text.substr(start, text.find('\n', start) - start);
+}
+
+mace::ModelPieces pieces_of(const mace::Archive &archive, bool single_precision)
+{
+  const auto &model = archive.metadata();
+  mace::ModelPieces pieces{archive.entry("pieces/edge.pt"), {}, static_cast<int>(model.elements.size()), single_precision};
+  for (std::size_t k = 0; k < model.up_widths.size(); ++k) {
+    const auto index = std::to_string(k) + ".pt";
+    pieces.layers.push_back({archive.entry("pieces/pre_" + index), archive.entry("pieces/post_" + index), model.up_widths[k]});
+  }
+  return pieces;
 }
 
 std::string read_file(const char *path)
@@ -89,33 +110,29 @@ void PairMace::coeff(int narg, char **arg)
   if (narg < 3 || std::strcmp(arg[0], "*") != 0 || std::strcmp(arg[1], "*") != 0)
     error->all(FLERR, "Pair style mace: expected 'pair_coeff * * model.naglass' and one element per atom type");
   const std::string where = "Pair style mace: " + std::string(arg[2]) + ": ";
-  std::string failure;
-  try {
-    const mace::Archive archive(read_on_first_rank(arg[2]));
-    model_ = archive.metadata();
-    mace::ModelPieces pieces{archive.entry("pieces/edge.pt"), {}, static_cast<int>(model_.elements.size()),
-                             dtype_ == "float32"};
-    for (std::size_t k = 0; k < model_.up_widths.size(); ++k) {
-      const auto index = std::to_string(k) + ".pt";
-      pieces.layers.push_back({archive.entry("pieces/pre_" + index), archive.entry("pieces/post_" + index), model_.up_widths[k]});
-    }
-    backend_ = mace::make_torch_backend(pieces, comm->nthreads);
-  } catch (const std::exception &problem) {
-    failure = problem.what();
-  }
-  stop_together(where, failure);
+  std::unique_ptr<mace::Archive> archive;
+  attempt(where, [&] { archive = std::make_unique<mace::Archive>(read_on_first_rank(arg[2])); });
+  model_ = archive->metadata();
   if (model_.dtype == "float32" && dtype_ == "float64")
     error->all(FLERR, where + "exported in float32; use 'pair_style mace dtype float32' or export it in float64");
   map_types(arg[2], narg - 3, arg + 3);
+  attempt(where, [&] { backend_ = mace::make_torch_backend(pieces_of(*archive, dtype_ == "float32"), comm->nthreads); });
 }
 
-// All ranks stop with the message if all failed; error->all would wait for ever if only some did.
-void PairMace::stop_together(const std::string &where, const std::string &failure)
+// What throws on all ranks stops them with the message; error->all would wait for ever if it threw on some only.
+void PairMace::attempt(const std::string &where, const std::function<void()> &action)
 {
+  std::string failure;
+  try {
+    action();
+  } catch (const std::exception &problem) {
+    failure = problem.what();
+    if (failure.empty()) failure = "unknown failure";
+  }
   int failed = failure.empty() ? 0 : 1, count = 0;
   MPI_Allreduce(&failed, &count, 1, MPI_INT, MPI_SUM, world);
   if (count == 0) return;
-  const std::string text = where + (failed ? failure.substr(0, failure.find('\n')) : "failed on another rank");
+  const std::string text = where + (failed ? one_line(failure) : "failed on another rank");
   if (count == comm->nprocs) error->all(FLERR, text);
   error->one(FLERR, text);
 }
@@ -211,7 +228,7 @@ void PairMace::compute(int eflag, int vflag)
     failure = problem.what();
   }
   if (!failure.empty())
-    error->one(FLERR, "Pair style mace: step " + std::to_string(update->ntimestep) + ": " + failure.substr(0, failure.find('\n')));
+    error->one(FLERR, "Pair style mace: step " + std::to_string(update->ntimestep) + ": " + one_line(failure));
   check_finite();
   tally_energy();
   if (force->newton_pair) {

@@ -1,6 +1,7 @@
 // pair_style mace: a MACE potential on any number of ranks, one exchange of node features per layer.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,7 +45,7 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
 
   void allocate();
   std::string read_on_first_rank(const char *path);
-  void stop_together(const std::string &where, const std::string &failure);
+  void attempt(const std::string &where, const std::function<void()> &action);
   void map_types(const char *path, int names, char **name);
   void build_graph();
   void tally_energy();

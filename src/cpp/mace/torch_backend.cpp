@@ -26,7 +26,12 @@ torch::jit::Module load_piece(std::string_view bytes, at::ScalarType dtype)
 {
   std::istringstream stream{std::string(bytes)};
   auto piece = torch::jit::load(stream, at::kCPU);
-  piece.to(dtype);
+  // Module::to would turn the integers into floating point, too
+  const auto convert = [dtype](const Tensor &tensor) {
+    if (tensor.is_floating_point()) tensor.set_data(tensor.to(dtype));
+  };
+  for (const auto &tensor : piece.parameters()) convert(tensor);
+  for (const auto &tensor : piece.buffers()) convert(tensor);
   piece.eval();
   return torch::jit::freeze(piece);
 }
