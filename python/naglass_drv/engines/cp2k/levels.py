@@ -70,7 +70,8 @@ def label_of(chosen: Level) -> str:
     """``gfn1-xtb-1a2b3c4d``: the level's name and the hash of all that decides a converged label."""
     text = _SCF.sub("", data_file("cp2k_templates", chosen.template).read_text())
     parts = [text, *(path.read_text() for path in kind_files())] if chosen.needs_basis else [text]
-    words = "\n".join(" ".join(line.split("#")[0].split()) for part in parts for line in part.splitlines())
+    lines = (" ".join(line.split("#")[0].split()) for part in parts for line in part.splitlines())
+    words = "\n".join(line for line in lines if line)
     state = hashlib.sha256(f"{chosen.name} {sorted(asdict(chosen).items())}\n{words}".encode())
     # a leading letter, so that no reader of the file takes the hash for a number
     return f"{chosen.name}-h{state.hexdigest()[:7]}"
