@@ -1,0 +1,38 @@
+"""The arrows between the Python packages point one way, as docs/architecture.md says."""
+
+import ast
+from pathlib import Path
+
+import naglass_drv
+import pytest
+
+PACKAGE = Path(naglass_drv.__file__).parent
+EVERYWHERE = {"errors", "files", "paths"}
+MAY_KNOW = {
+    "glass": set(),
+    "config": {"glass"},
+    "runtime": {"config"},
+    "dataset": {"glass"},
+    "engines": {"runtime", "dataset", "glass"},
+    "analysis": {"core", "glass", "config"},
+    "report": {"analysis", "dataset", "core", "glass"},
+}
+
+
+def imported(module: Path) -> set[str]:
+    """Packages or modules of naglass that `module` imports from outside its own package."""
+    depth = len(module.relative_to(PACKAGE).parts)
+    names = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
+            names |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("package", MAY_KNOW)
+def test_a_package_knows_only_what_lies_below_it(package):
+    modules = sorted((PACKAGE / package).rglob("*.py"))
+    assert len(modules) > 1
+    for module in modules:
+        known = imported(module) - EVERYWHERE - {package, "__version__"}
+        assert known <= MAY_KNOW[package], f"{module.relative_to(PACKAGE)}: {known - MAY_KNOW[package]}"

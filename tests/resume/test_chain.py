@@ -1,0 +1,115 @@
+"""The whole chain on real LAMMPS, CP2K and MACE: killed in four of its stages, it still ends with a report."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from support.jobs import MPIRUN, environment, naglass
+
+START = Path(__file__).parents[2] / "examples" / "quickstart" / "start"
+STAGES = ["glass", "reference", "dataset", "train", "md", "analysis", "report"]
+INPUT = f"""
+name: chain
+system:
+  composition: {{Na: 4, V4+: 2, P: 4, O: 16}}
+  density_g_cm3: 2.75
+glass: {{melt_ps: 2, quench_rate_K_per_ps: 1000, hold_ps: 0.5}}
+reference:
+  - {{name: cheap, level: gfn1-xtb, frames_per_structure: 1, melt_frames_per_structure: 1}}
+dataset: {{level: gfn1-xtb}}
+train: {{start_model: {START / "model.mace"}, epochs: 4}}
+md: {{temperatures_K: [300], time_ps: 0.1, checkpoint_ps: 0.02}}
+analysis: {{}}
+report: {{}}
+"""
+
+
+def events(folder: Path) -> list[dict]:
+    path = folder / "run" / "events.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def begun(folder: Path, stage: str) -> bool:
+    return any(e["event"] == "started" and e["task"].startswith(f"{stage}/") for e in events(folder))
+
+
+def kill_in(folder: Path, stage: str, settle_s: float) -> None:
+    """Start the job, wait until `stage` has been at work for a while, and kill every process of it."""
+    job = subprocess.Popen(
+        [MPIRUN, "-n", "2", sys.executable, "-m", "naglass_drv", "run", "input.yaml"],
+        cwd=folder, env=environment(), start_new_session=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    patience = time.monotonic() + 200
+    while not begun(folder, stage):
+        assert job.poll() is None, f"the job ended before stage {stage}"
+        assert time.monotonic() < patience, f"stage {stage} did not begin"
+        time.sleep(0.05)
+    time.sleep(settle_s)
+    ranks = [
+        int(entry.name) for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and _belongs(entry, folder)
+    ]
+    for process in (*ranks, job.pid):
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    job.wait()
+
+
+def _belongs(entry: Path, folder: Path) -> bool:
+    try:
+        return b"naglass_drv" in (entry / "cmdline").read_bytes() and Path(os.readlink(entry / "cwd")) == folder
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("chain").resolve()
+    (folder / "input.yaml").write_text(INPUT)
+    for stage, settle_s in (("glass", 1.0), ("reference", 1.5), ("train", 6.0), ("md", 2.0)):
+        kill_in(folder, stage, settle_s)
+    finished = naglass("run", "input.yaml", cwd=folder, ranks=2)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return folder
+
+
+def test_killed_chain_finishes_with_nothing_done_twice(chain):
+    done = Counter(e["task"] for e in events(chain) if e["event"] == "done")
+    assert set(done.values()) == {1}
+    assert {task.split("/")[0] for task in done} == set(STAGES)
+    started = Counter(e["task"].split("/")[0] for e in events(chain) if e["event"] == "started")
+    assert started["glass"] > 1 and started["train"] > 1 and started["md"] > 1, "no kill struck"
+
+
+def test_a_second_run_redoes_nothing(chain):
+    before = len(events(chain))
+    again = naglass("run", "input.yaml", cwd=chain, ranks=2)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert not [e for e in events(chain)[before:] if e["event"] == "started"]
+
+
+def test_a_changed_setting_redoes_what_depends_on_it(chain):
+    before = len(events(chain))
+    text = (chain / "input.yaml").read_text().replace("temperatures_K: [300]", "temperatures_K: [320]")
+    (chain / "input.yaml").write_text(text)
+    again = naglass("run", "input.yaml", cwd=chain, ranks=2)
+    assert again.returncode == 0, again.stdout + again.stderr
+    redone = {e["task"].split("/")[0] for e in events(chain)[before:] if e["event"] == "started"}
+    assert redone == {"md", "analysis", "report"}
+
+
+def test_the_report_holds_the_numbers_of_the_run(chain):
+    report = json.loads((chain / "run" / "report.json").read_text())
+    sections = {number["section"] for number in report["numbers"]}
+    assert {"structure", "network", "dynamics", "model", "dataset", "labels"} <= sections
+    page = (chain / "run" / "report.html").read_text()
+    assert "<svg" in page and 'src="http' not in page
