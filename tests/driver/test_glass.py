@@ -55,6 +55,9 @@ def test_a_glass(whole):
     assert atoms.info["density_g_cm3"] == pytest.approx(2.75, rel=1e-9)
     # a phosphate: every P has its oxygens, and none is closer than a strong P=O bond
     assert 3.5 <= summary["coordination_by_O"]["P"] <= 4.5
+    assert sum(summary["atoms_by_coordination"]["V"].values()) == 2
+    mean = sum(int(n) * count for n, count in summary["atoms_by_coordination"]["P"].items()) / 4
+    assert mean == summary["coordination_by_O"]["P"]
     assert 1.35 < summary["shortest_distance_A"] < 1.60
     assert summary["simulated_ps"] == pytest.approx(1.0 + 1.0 + 1.35 + 0.5)
     assert notes[-1][:3] == (pytest.approx(3.85), pytest.approx(3.85), "ps")

@@ -25,28 +25,34 @@ SCRIPT = data_file("lammps_inputs", "melt_quench.lmp")
 # hot enough that a difference of one bit in the melt is a different glass at the end
 SHORT = {"soft_ps": 0.1, "melt_ps": 0.5, "rate_K_per_ps": 4500.0, "hold_ps": 0.2, "seed": 7}
 SAMPLING = segments.Sampling(every=50, thermo_every=50, checkpoint=200)
+# two ranks on a busy machine wait for each other at every step
+SHORTEST = {"soft_ps": 0.02, "melt_ps": 0.1, "rate_K_per_ps": 27000.0, "hold_ps": 0.02, "seed": 7}
+FREQUENT = segments.Sampling(every=20, thermo_every=20, checkpoint=60)
 
 
-def prepare(folder: Path) -> dict[str, object]:
+def prepare(folder: Path, schedule: dict[str, object]) -> dict[str, object]:
     folder.mkdir(exist_ok=True)
     types = np.repeat(np.arange(1, 5), [ion.count for ion in IONS])
     write_data(folder / "start.data", pack(IONS, 2.75, 1), types, np.array(potentials.charges(IONS))[types - 1])
     (folder / "potential.lmp").write_text("\n".join(potentials.commands(IONS)) + "\n")
-    return SHORT | {
+    return schedule | {
         "data": folder / "start.data", "potential": folder / "potential.lmp", "final": folder / "final.dump",
     }
 
 
-def quench(folder: Path, previous: Path | None = None, polls: int | None = None, comm=MPI.COMM_SELF):
+def quench(
+    folder: Path, previous: Path | None = None, polls: int | None = None, comm=MPI.COMM_SELF, schedule=SHORT,
+    sampling=SAMPLING,
+):
     """A melt-quench in `folder`; with `polls` it is asked to stop at that poll."""
     if comm.Get_rank() == 0:
         folder.mkdir()
     comm.barrier()
     resume = segments.take_over(comm, previous, folder)
-    variables = prepare(folder) if comm.Get_rank() == 0 else None
+    variables = prepare(folder, schedule) if comm.Get_rank() == 0 else None
     left = [False] * polls if polls is not None else None
     return segments.run_script(
-        segments.read_script(SCRIPT), SAMPLING, comm=comm, folder=folder, resume=resume,
+        segments.read_script(SCRIPT), sampling, comm=comm, folder=folder, resume=resume,
         variables=comm.bcast(variables), stopping=lambda: left is not None and not (left and not left.pop()),
     )
 
@@ -126,12 +132,13 @@ def test_two_ranks(tmp_path):
 
 def _on_two_ranks(folder: Path) -> None:
     comm = MPI.COMM_WORLD
-    quench(folder / "whole", comm=comm)
+    settings = {"schedule": SHORTEST, "sampling": FREQUENT}
+    quench(folder / "whole", comm=comm, **settings)
     try:
-        quench(folder / "a", polls=8 if comm.Get_rank() == 1 else None, comm=comm)
+        quench(folder / "a", polls=5 if comm.Get_rank() == 1 else None, comm=comm, **settings)
     except Stopped:
         group = comm.Split(0)
-        quench(folder / "b", previous=folder / "a", comm=group)
+        quench(folder / "b", previous=folder / "a", comm=group, **settings)
         # LAMMPS is closed by now, or this would pull the communicator from under it
         group.Free()
     if comm.Get_rank() == 0 and np.array_equal(final(folder / "b"), final(folder / "whole")):
@@ -140,7 +147,7 @@ def _on_two_ranks(folder: Path) -> None:
 
 def test_script_runs_alone(tmp_path):
     """lmp -in melt_quench.lmp on the files the driver leaves."""
-    prepare(tmp_path)
+    prepare(tmp_path, SHORT)
     variables = "".join(f"variable {key} index {value}\n" for key, value in SHORT.items())
     finished = run_lammps(tmp_path, variables + SCRIPT.read_text())
     assert finished.returncode == 0, finished.stdout + finished.stderr

@@ -2,10 +2,10 @@
 
 A script is an ordinary LAMMPS input whose comments ``#: box``, ``#: model``, ``#: start``, ``#: phase NAME``
 and ``#: finish`` mark its sections; ``lmp -in`` runs it as it stands. Here the `run` of each phase is cut
-into segments. A resumed run goes through the lines above the first mark and ``model``, and enters the phase
-in hand with the same fixes and the same ``start`` and ``stop`` steps: thermostat and ramp go on as if nothing
-had happened. Fixes of different phases must have different names, or LAMMPS hands the later one the saved
-state of the earlier.
+into segments. Every segment but the first goes through ``clear``, the last restart file, ``model`` and the
+lines of its phase, with the same fixes and the same ``start`` and ``stop`` steps, whether the run was stopped
+before it or not. So a resumed run is the run that was never stopped, by construction. Fixes of different
+phases must have different names, or LAMMPS hands the later one the saved state of the earlier.
 """
 
 import json
@@ -37,12 +37,14 @@ _SECTIONS = ("variables", "box", "model", "start", "finish")
 
 @dataclass(frozen=True)
 class Phase:
-    """One `run` of a script: the commands before it, its steps (LAMMPS text), the commands after it."""
+    """One `run` of a script: the commands before it, and its number of steps (LAMMPS text).
+
+    What follows the `run` cleans up for the next phase, which here begins from a restart file anyway.
+    """
 
     name: str
     before: tuple[str, ...]
     steps: str
-    after: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _phase(path: Path, mark: str, lines: list[str]) -> Phase:
     if len(runs) != 1 or len(lines[runs[0]].split()) != 2:
         raise InputError(f"{path}: '#: {mark}': one 'run STEPS' is due")
     (i,) = runs
-    return Phase(mark.split()[1], tuple(lines[:i]), lines[i].split()[1], tuple(lines[i + 1:]))
+    return Phase(mark.split()[1], tuple(lines[:i]), lines[i].split()[1])
 
 
 def take_over(comm: Any, previous: Path | None, folder: Path) -> Checkpoint | None:
@@ -213,18 +215,14 @@ class _Runner:
         phase = self._script.phases[number]
         first = self._ends[number - 1] if number else 0
         last = self._ends[number]
-        self.enter(phase.before)
         while self.step < last and not self.halted:
-            if not self._loaded:
-                self.enter(phase.before)
+            self.enter(phase.before)
             passed = (self.step - first) // self._sampling.checkpoint
             goal = min(last, first + (passed + 1) * self._sampling.checkpoint)
             self._segment(number, phase, goal, f"start {first} stop {last}")
-        if self._loaded:
-            self._session.commands(phase.after)
 
     def enter(self, commands: Sequence[str]) -> None:
-        """Run `commands` on the state at hand, which is read from the last restart file where that is due."""
+        """Run `commands` on the state at hand; after a checkpoint that is what its restart file says."""
         if not self._loaded:
             self._session.command("clear")
             self._session.command(f'read_restart "{self._folder / self._last.restart}"')
@@ -284,8 +282,9 @@ class _Runner:
             if self._last is not None:
                 (self._folder / self._last.restart).unlink(missing_ok=True)
         self._last = checkpoint
-        # in a tilted box, reading a restart file rounds the positions once more: then everybody reads it
-        self._loaded = not self._session.lmp.extract_setting("triclinic")
+        # reading it rounds tilted cells once more, and a compiled model starts anew: a run that is never stopped
+        # must do the same, or a resumed one is not the same run
+        self._loaded = False
 
 
 def _link(source: Path, target: Path, names: Iterable[str]) -> None:

@@ -182,8 +182,16 @@ def _describe(glass, ions: tuple[chemistry.Species, ...]) -> dict[str, Any]:
         "density_g_cm3": glass.info["density_g_cm3"],
         "shortest_distance_A": shortest_distance_A(glass),
         "coordination_by_O": {element: float(bonds[glass.symbols == element].mean()) for element in known},
+        "atoms_by_coordination": {element: _counts(bonds[glass.symbols == element]) for element in known},
         "coordination_cutoffs_A": {"-".join(pair): length for pair, length in cutoffs.items()},
     }
+
+
+def _counts(numbers) -> dict[str, int]:
+    """How many atoms have each coordination number, e.g. ``{"4": 7, "5": 1}``."""
+    import numpy as np
+
+    return {str(number): int(count) for number, count in zip(*np.unique(numbers, return_counts=True), strict=True)}
 
 
 def collect(run: Run, done: list[Done]) -> None:
