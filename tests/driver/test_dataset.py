@@ -175,6 +175,17 @@ def test_isolated_atoms_give_their_energy_and_are_not_trained_on():
         assemble("gfn1-xtb", {"a": [frame(0)]}, {})
 
 
+def test_frames_above_the_force_ceiling_are_left_out_and_listed():
+    wild = frame(1)
+    wild.arrays["REF_forces"][:2] = [[0, 60, 80], [0, -60, -80]]
+    merged = assemble("gfn1-xtb", {"a": [frame(0), wild]}, {"E0": E0}, max_force_eV_per_A=99.9)
+    assert [f.info["source"] for f in merged.frames] == ["reference/0"]
+    assert merged.left_out == ({"source": "reference/1", "largest_force_eV_per_A": pytest.approx(100)},)
+    assert len(assemble("gfn1-xtb", {"a": [frame(0), wild]}, {"E0": E0}, 100.1).frames) == 2
+    with pytest.raises(InputError, match="no frame to train on in a"):
+        assemble("gfn1-xtb", {"a": [wild]}, {"E0": E0}, 99.9)
+
+
 def test_statistics_follow_their_definitions():
     frames = [frame(0, "g0"), frame(1, "g1"), frame(2, "g2")]
     dataset = assemble("gfn1-xtb", {"a": frames}, {"E0": E0})

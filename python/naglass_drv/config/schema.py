@@ -66,6 +66,7 @@ class Dataset(Section):
     level: Level
     include: list[Path] = []
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    max_force_eV_per_A: Positive = 60.0
 
 
 class Train(Section):

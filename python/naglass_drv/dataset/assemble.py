@@ -1,7 +1,7 @@
 """One dataset from frames of several files: one level, no copies, isolated atoms apart; its statistics."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,24 +19,31 @@ _E0_TOLERANCE_eV = 1e-4
 
 @dataclass(frozen=True)
 class Dataset:
-    """Frames of one `level` without copies, isolated-atom energies (eV), number of copies dropped."""
+    """Frames of one `level` without copies, isolated-atom energies (eV), number of copies dropped.
+
+    `left_out` lists the frames above the force ceiling: source and largest force (eV/Å).
+    """
 
     frames: tuple["Atoms", ...]
     e0_eV: Mapping[str, float]
     level: str
     copies: int
+    left_out: tuple[Mapping[str, Any], ...] = ()
 
 
 def assemble(
-    level: str, files: Mapping[str, Sequence["Atoms"]], e0_eV: Mapping[str, Mapping[str, float]]
+    level: str,
+    files: Mapping[str, Sequence["Atoms"]],
+    e0_eV: Mapping[str, Mapping[str, float]],
+    max_force_eV_per_A: float = np.inf,
 ) -> Dataset:
     """Merge the labelled frames of `files` (name -> frames), in this order, with isolated-atom energies.
 
     `level` is the level's name; the frames name it with a hash of its settings, and all have to agree on
     that. A frame of one atom with `config_type="IsolatedAtom"` (mace-torch's convention) gives that element's
-    energy and is not trained on; `e0_eV` (name of its source -> element -> eV) gives more. Raises InputError
-    when levels mix, when two sources disagree on an energy by more than 1e-4 eV, when an element has none, or
-    when no frame is left.
+    energy and is not trained on; `e0_eV` (name of its source -> element -> eV) gives more. Frames with a force
+    above `max_force_eV_per_A` are left out and listed. Raises InputError when levels mix, when two sources
+    disagree on an energy by more than 1e-4 eV, when an element has none, or when no frame is left.
     """
     full, origin = "", ""
     kept: dict[str, Atoms] = {}
@@ -59,10 +66,11 @@ def assemble(
                 continue
             total += 1
             kept.setdefault(digest(frame), frame)
-    if not kept:
+    frames, left_out = _below(max_force_eV_per_A, kept.values())
+    if not frames:
         raise InputError(f"dataset: no frame to train on in {', '.join(files) or 'no file'}")
     merged = _merge_energies(energies)
-    present = sorted({element for frame in kept.values() for element in frame.symbols})
+    present = sorted({element for frame in frames for element in frame.symbols})
     missing = [element for element in present if element not in merged]
     if missing:
         raise InputError(
@@ -70,7 +78,21 @@ def assemble(
             "of this level, or frames of one atom with config_type=IsolatedAtom to an included file"
         )
     used = {element: merged[element] for element in present}
-    return Dataset(tuple(kept.values()), used, full, total - len(kept))
+    return Dataset(frames, used, full, total - len(kept), left_out)
+
+
+def _below(
+    ceiling: float, frames: Iterable["Atoms"]
+) -> tuple[tuple["Atoms", ...], tuple[Mapping[str, Any], ...]]:
+    """The frames whose forces stay below the ceiling, and what is left out: a few extreme ones rule a fit."""
+    kept, left_out = [], []
+    for frame in frames:
+        force = float(np.linalg.norm(frame.arrays["REF_forces"], axis=1).max())
+        if force <= ceiling:
+            kept.append(frame)
+        else:
+            left_out.append({"source": str(frame.info["source"]), "largest_force_eV_per_A": force})
+    return tuple(kept), tuple(left_out)
 
 
 def statistics(dataset: Dataset, split: Split) -> dict[str, Any]:
@@ -79,6 +101,7 @@ def statistics(dataset: Dataset, split: Split) -> dict[str, Any]:
         "level": dataset.level,
         "frames": len(dataset.frames),
         "copies_dropped": dataset.copies,
+        "left_out": list(dataset.left_out),
         "groups": dict(sorted(Counter(frame.info["group"] for frame in dataset.frames).items())),
         "E0_eV": dict(dataset.e0_eV),
         "split": split.note,

@@ -33,6 +33,7 @@ def plan(run: Run) -> list[Task]:
         raise InputError(f"dataset: no admitted frame at level {section.level}, and nothing included")
     settings = {
         "level": section.level, "test_fraction": section.test_fraction, "seed": run.input.seed,
+        "max_force_eV_per_A": section.max_force_eV_per_A,
         "frame_files": len(frames) + len(included), "energy_files": len(energies),
     }
     return [Task(name, "dataset", settings, (*frames, *included, *energies))]
@@ -49,7 +50,10 @@ def run(job: Job) -> Mapping[str, Any] | None:
     settings = job.task.settings
     paths, energies = _sorted_inputs(job.task)
     frames = {str(path): read_labelled(path) for path in paths}
-    dataset = assemble(settings["level"], frames, {str(path): _energies(path) for path in energies})
+    dataset = assemble(
+        settings["level"], frames, {str(path): _energies(path) for path in energies},
+        settings["max_force_eV_per_A"],
+    )
     groups = [frame.info["group"] for frame in dataset.frames]
     split = split_by_group(groups, settings["test_fraction"], settings["seed"])
     for file, indices in ((TRAIN, split.train), (TEST, split.test)):
