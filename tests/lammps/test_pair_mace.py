@@ -1,6 +1,5 @@
 """pair_style mace against mace-torch's own ASE calculator, against finite differences, and with other styles."""
 
-import itertools
 import json
 import subprocess
 import sys
@@ -21,8 +20,9 @@ STRUCTURES = mace_models.structures()
 PAIRS = [("residual", s) for s in ("bulk", "triclinic", "small", "corner", "lonely")]
 PAIRS += [("zbl", "triclinic"), ("zbl", "core"), ("deep", "triclinic"), ("deep", "corner")]
 # model, structure, newton, ranks: all on one and two ranks, the telling ones without newton and on four
-CASES = [(*pair, newton, ranks) for pair in PAIRS for newton in ("on", "off") for ranks in (1, 2, 4)
-         if (ranks < 4 and newton == "on") or pair in (("residual", "corner"), ("deep", "triclinic"))]
+CASES = [(*pair, "on", ranks) for pair in PAIRS for ranks in (1, 2)]
+CASES += [(*pair, "off", ranks) for pair in (("residual", "corner"), ("deep", "triclinic")) for ranks in (1, 2)]
+CASES += [("residual", "corner", "off", 4), ("deep", "triclinic", "on", 4)]
 
 SCRIPT = """
 units metal
@@ -212,7 +212,7 @@ def test_with_other_styles(bench, references):
 
 
 def test_energy_is_conserved_while_atoms_change_ranks(bench):
-    """0.1 ps at 900 K on 2 ranks as a program of its own, with atoms crossing between ranks."""
+    """0.1 ps at 2000 K on 2 ranks as a program of its own, with atoms crossing between ranks."""
     (bench.folder / "nve").mkdir()
     write_data(bench.folder / "nve" / "bulk.data", STRUCTURES["bulk"], ELEMENTS)
     text = f"""
@@ -220,19 +220,19 @@ units metal
 read_data bulk.data
 pair_style mace
 pair_coeff * * {bench.folder}/zbl.naglass O Na P V
-velocity all create 900 1 loop all
+velocity all create 2000 1 loop all
 neighbor 0.3 bin
 neigh_modify every 1 delay 0 check yes
-timestep 0.0005
+timestep 0.001
 fix 1 all nve
 variable id atom id
 compute owner all property/atom proc
-dump d all custom 200 owner.dump id c_owner
+dump d all custom 100 owner.dump id c_owner
 dump_modify d sort id
 thermo_style custom step etotal pe
 thermo_modify format float %.12g
-thermo 20
-run 200
+thermo 10
+run 100
 """
     done = run_lammps(bench.folder / "nve", text, 2)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr

@@ -10,7 +10,7 @@ NUMBERS = [8, 11, 15, 23]
 # cutoff on the weights, two and three layers, correlations, and features wider than one pass of the exchange
 MODELS = {
     "residual": dict(hidden="8x0e+8x1o", layers=2, r_max=4.0, max_ell=2, correlation=3),
-    "zbl": dict(hidden="16x0e", layers=2, r_max=4.5, max_ell=3, correlation=3, pair_repulsion=True,
+    "zbl": dict(hidden="16x0e", layers=2, r_max=4.5, max_ell=3, correlation=2, pair_repulsion=True,
                 first="RealAgnosticInteractionBlock", distance_transform="Agnesi"),
     "deep": dict(hidden="24x0e+24x1o", layers=3, r_max=3.5, max_ell=1, correlation=2, apply_cutoff=False,
                  first="RealAgnosticDensityInteractionBlock", other="RealAgnosticDensityResidualInteractionBlock",

