@@ -76,6 +76,18 @@ def test_a_lone_rank_among_many_is_refused(name):
         check_size(1, {name: "4"})
 
 
+def test_what_a_killed_process_left_does_not_stop_one_with_its_number():
+    """A segment of zeros under this process's own number makes MPICH wait for ever."""
+    code = (
+        "import os; open(f'/dev/shm/mpich_shm_{os.getpid():x}_0', 'wb').write(bytes(1061440))\n"
+        "from naglass_drv.runtime.mpi import world; print(world().Get_size())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment()
+    )
+    assert done.stdout == "1\n", done.stderr
+
+
 def test_groups_share_the_devices_they_were_given():
     environ = {"CUDA_VISIBLE_DEVICES": "4,GPU-af,7,5"}
     devices = Devices(environ)

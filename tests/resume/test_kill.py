@@ -44,7 +44,7 @@ def test_killed_between_any_two_changes_of_files(tmp_path):
         text=True,
         cwd=tests,
         env=environment(),
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)

@@ -47,7 +47,10 @@ def forked(work) -> int:
 
             MPI.Finalize()
             os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    # what MPICH leaves of a killed process
+    Path(f"/dev/shm/mpich_shm_{child:x}_0").unlink(missing_ok=True)
+    return status
 
 
 def executed(journal: Path, word: str) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import SetupError
@@ -39,9 +39,20 @@ def world() -> Any:
         raise SetupError(f"mpi4py cannot be loaded ({error}); install mpi4py and an MPI library") from error
     if not MPI.Is_initialized():
         check_launcher(MPI.get_vendor()[0], os.environ)
+        _drop_stale_segment()
         MPI.Init_thread(MPI.THREAD_MULTIPLE)
     check_size(MPI.COMM_WORLD.size, os.environ)
     return MPI.COMM_WORLD
+
+
+def _drop_stale_segment() -> None:
+    """Remove the shared memory that a killed process of our number may have left.
+
+    MPICH names the segment of a process without launcher by its process number, and waits for ever on
+    one that was left half made.
+    """
+    with suppress(OSError):
+        os.unlink(f"/dev/shm/mpich_shm_{os.getpid():x}_0")
 
 
 def check_launcher(library: str, environment: Mapping[str, str]) -> None:
