@@ -148,6 +148,15 @@ def test_a_split_comes_near_the_wish_and_says_when_it_cannot():
     assert alone.test == () and "one group only" in alone.note
 
 
+def test_known_groups_are_never_held_out():
+    groups = ["old"] * 8 + ["new"] * 2 + ["newer"] * 2
+    for seed in range(5):
+        split = split_by_group(groups, 0.5, seed, known={"old", "elsewhere"})
+        assert {groups[i] for i in split.test} == {"new", "newer"}
+    nothing_new = split_by_group(groups, 0.5, 1, known=set(groups))
+    assert nothing_new.test == () and "no new group" in nothing_new.note
+
+
 def test_levels_are_not_mixed_and_copies_are_dropped():
     files = {"a.extxyz": [frame(0), frame(1)], "b.extxyz": [frame(1), frame(2)]}
     merged = assemble("gfn1-xtb", files, {"E0.json": E0})

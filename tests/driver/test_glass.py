@@ -50,7 +50,7 @@ def test_a_glass(whole):
     labels, counts = np.unique(atoms.get_array("ion"), return_counts=True)
     assert dict(zip(labels, counts)) == {"Na+": 4, "V4+": 2, "P5+": 4, "O2-": 16}
     assert all(label.startswith(symbol) for label, symbol in zip(atoms.get_array("ion"), atoms.symbols))
-    assert atoms.info["group"] == "Na4V2P4O16-r0" and atoms.info["name"] == "g0"
+    assert atoms.info["group"] == f"Na4V2P4O16-{task.settings['seed']}" and atoms.info["name"] == "g0"
     assert (atoms.info["charge"], atoms.info["multiplicity"]) == (0, 3)
     assert atoms.info["density_g_cm3"] == pytest.approx(2.75, rel=1e-9)
     # a phosphate: every P has its oxygens, and none is closer than a strong P=O bond
@@ -65,14 +65,14 @@ def test_a_glass(whole):
 
 
 def test_melt_frames_cool(whole):
-    run, *_ = whole
+    run, task, *_ = whole
     frames = read_frames(run.folder / "a" / glass.MELT)
     assert 6 <= len(frames) <= 10
     temperatures = [frame.info["temperature_K"] for frame in frames]
     assert temperatures[0] > 1800 and temperatures[-1] < 900
     times = [frame.info["time_ps"] for frame in frames]
     assert times == sorted(times) and times[0] < 1.0 < times[-1]
-    assert {frame.info["group"] for frame in frames} == {"Na4V2P4O16-r0"}
+    assert {frame.info["group"] for frame in frames} == {f"Na4V2P4O16-{task.settings['seed']}"}
 
 
 def test_stop_and_resume_gives_the_same_glass(whole, tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """Train and held-out frames, cut between groups and never through one."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,25 +16,29 @@ class Split:
     note: str
 
 
-def split_by_group(groups: Sequence[str], test_fraction: float, seed: int) -> Split:
+def split_by_group(
+    groups: Sequence[str], test_fraction: float, seed: int, known: Collection[str] = ()
+) -> Split:
     """Hold out whole groups, about `test_fraction` of the frames; the same input always gives the same split.
 
     `groups` names the group of each frame. Groups are taken in an order shuffled by `seed`, as long as they
     bring the number of held-out frames nearer to the wish; at least one group is held out and at least one is
     left. Frames of one group are near-copies of each other, so a cut through a group would make held-out
-    errors too good. With a single group nothing can be held out: `test` is empty and `note` says so.
+    errors too good. `known` groups are always trained on: a start model may have seen them. With a single group,
+    or none that is new, nothing can be held out: `test` is empty and `note` says so.
     """
     sizes = Counter(groups)
-    if len(sizes) < 2:
-        note = "one group only: nothing is held out, errors are of trained frames"
-        return Split(tuple(range(len(groups))), (), note)
-    order = [sorted(sizes)[i] for i in np.random.default_rng(seed).permutation(len(sizes))]
+    new = sorted(set(sizes) - set(known))
+    if len(sizes) < 2 or not new:
+        why = "one group only" if len(sizes) < 2 else "no new group"
+        return Split(tuple(range(len(groups))), (), f"{why}: nothing is held out, errors are of trained frames")
+    order = [new[i] for i in np.random.default_rng(seed).permutation(len(new))]
     wanted = test_fraction * len(groups)
     # the smallest group of the shuffled order is a fallback: some group has to be held out
     held: set[str] = set()
     count = 0
     for group in order:
-        if abs(count + sizes[group] - wanted) < abs(count - wanted) and len(held) < len(order) - 1:
+        if abs(count + sizes[group] - wanted) < abs(count - wanted) and len(held) < len(sizes) - 1:
             held.add(group)
             count += sizes[group]
     if not held:

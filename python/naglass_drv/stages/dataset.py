@@ -31,10 +31,13 @@ def plan(run: Run) -> list[Task]:
     included = [run.source / path for path in section.include]
     if not frames and not included:
         raise InputError(f"dataset: no admitted frame at level {section.level}, and nothing included")
+    train = run.input.train
+    # what a start model may have seen says nothing as a held-out frame
+    seen = len(included) if train is not None and train.start_model is not None else 0
     settings = {
         "level": section.level, "test_fraction": section.test_fraction, "seed": run.input.seed,
         "max_force_eV_per_A": section.max_force_eV_per_A,
-        "frame_files": len(frames) + len(included), "energy_files": len(energies),
+        "frame_files": len(frames) + len(included), "seen_files": seen,
     }
     return [Task(name, "dataset", settings, (*frames, *included, *energies))]
 
@@ -55,7 +58,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
         settings["max_force_eV_per_A"],
     )
     groups = [frame.info["group"] for frame in dataset.frames]
-    split = split_by_group(groups, settings["test_fraction"], settings["seed"])
+    seen = paths[len(paths) - settings["seen_files"] :]
+    known = {frame.info["group"] for path in seen for frame in frames[str(path)]}
+    split = split_by_group(groups, settings["test_fraction"], settings["seed"], known)
     for file, indices in ((TRAIN, split.train), (TEST, split.test)):
         if indices:
             write_frames(job.folder / file, [dataset.frames[i] for i in indices])

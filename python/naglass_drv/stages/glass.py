@@ -132,7 +132,8 @@ def _write_results(job: Job, ions: tuple[chemistry.Species, ...], timestep_ps: f
 
     info = {
         "name": job.task.name,
-        "group": f"{chemistry.formula(ions)}-r{job.task.settings['replica']}",
+        # the seed tells apart the replicas of different runs, whose frames may meet in one dataset
+        "group": f"{chemistry.formula(ions)}-{job.task.settings['seed']}",
         "charge": 0,
         "multiplicity": chemistry.multiplicity(ions),
     }
@@ -191,7 +192,8 @@ def _counts(numbers) -> dict[str, int]:
     """How many atoms have each coordination number, e.g. ``{"4": 7, "5": 1}``."""
     import numpy as np
 
-    return {str(number): int(count) for number, count in zip(*np.unique(numbers, return_counts=True), strict=True)}
+    values, counts = np.unique(numbers, return_counts=True)
+    return {str(value): int(count) for value, count in zip(values, counts, strict=True)}
 
 
 def collect(run: Run, done: list[Done]) -> None:
