@@ -23,6 +23,7 @@ _SIZE_KEYS = (
 )
 _SHORTEST_NAP_S = 0.001
 _LONGEST_NAP_S = 0.1
+_LAST_WORDS_S = 0.5
 
 
 def world() -> Any:
@@ -107,6 +108,8 @@ def abort(comm: Any, code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     if comm.Get_size() > 1:
+        # the launcher passes on what was printed, and drops what it has not yet read when the job aborts
+        time.sleep(_LAST_WORDS_S)
         comm.Abort(code)
     os._exit(code)
 
