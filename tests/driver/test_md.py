@@ -207,3 +207,31 @@ def test_other_errors_are_failures(run, tmp_path):
     with pytest.raises(TaskFailed, match="nonsense") as caught:
         md.run(attempt(classical(md.plan(run)[0], ["pair_style nonsense"]), tmp_path / "a"))
     assert caught.value.failure == "LAMMPS_ERROR"
+
+
+def test_with_a_mace_model(tmp_path):
+    """The real pair style, from a portable model that the task exports; stopped and resumed.
+
+    torch's kernels may round the last bit one way or the other, in a repeated run as in a resumed one. The weights
+    are random, so the run says nothing about a material.
+    """
+    from support.mace_models import build_model
+
+    from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
+
+    prepared(tmp_path)
+    with default_dtype("float64"):
+        save_portable(build_model(pair_repulsion=True), tmp_path / "model.mace")
+    settings = MD | {"model": "model.mace", "replicate": [1, 1, 1], "time_ps": 0.04, "checkpoint_ps": 0.01}
+    (task,) = md.plan(study(tmp_path, glass={}, md=settings))
+    summary = md.run(attempt(task, tmp_path / "a"))
+    assert (summary["atoms"], summary["frames"], summary["reached_ps"], summary["broken"]) == (32, 5, 0.04, None)
+    assert all((frame.arrays["qn"] >= 0)[frame.symbols == "P"].all() for frame in read_frames(tmp_path / "a" / md.FINAL))
+    with pytest.raises(Stopped):
+        md.run(attempt(task, tmp_path / "b", polls=5))
+    md.run(attempt(task, tmp_path / "c", previous=tmp_path / "b"))
+    for ours, theirs in zip(*(read_frames(tmp_path / name / md.TRAJECTORY) for name in "ca"), strict=True):
+        assert ours.info["step"] == theirs.info["step"]
+        assert np.abs(ours.positions - theirs.positions).max() < 1e-7
+    ours, theirs = (json.loads((tmp_path / name / md.THERMO).read_text()) for name in "ca")
+    assert ours["conserved_energy_eV_per_atom"] == pytest.approx(theirs["conserved_energy_eV_per_atom"], abs=1e-8)

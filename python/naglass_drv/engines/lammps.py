@@ -14,7 +14,10 @@ from ..paths import plugin_folder
 if TYPE_CHECKING:
     from ase import Atoms
 
-_FAILURES = {"Lost atoms": "LOST_ATOMS", "Out of range atoms": "LOST_ATOMS", "Non-numeric": "NON_NUMERIC"}
+_FAILURES = {
+    "Lost atoms": "LOST_ATOMS", "Out of range atoms": "LOST_ATOMS",
+    "Non-numeric": "NON_NUMERIC", "are not finite": "NON_NUMERIC",
+}
 
 
 class Session:

@@ -282,8 +282,8 @@ class _Runner:
             if self._last is not None:
                 (self._folder / self._last.restart).unlink(missing_ok=True)
         self._last = checkpoint
-        # reading it rounds tilted cells once more, and a compiled model starts anew: a run that is never stopped
-        # must do the same, or a resumed one is not the same run
+        # reading it rounds tilted cells once more, and a compiled model starts anew: a run that is never
+        # stopped must do the same, or a resumed one is not the same run
         self._loaded = False
 
 
@@ -316,6 +316,7 @@ def earlier_result(previous: Path | None, folder: Path) -> dict[str, Any] | None
     """Summary of an attempt that was killed after `close_result`; its files are brought into `folder`."""
     if previous is None or not (previous / _RESULT).is_file():
         return None
-    names = [path.name for path in previous.iterdir() if path.is_file() and path.name not in {_RESULT, *OWN_FILES}]
+    left = {_RESULT, *OWN_FILES}
+    names = [path.name for path in previous.iterdir() if path.is_file() and path.name not in left]
     _link(previous, folder, (*names, _RESULT))
     return json.loads((folder / _RESULT).read_text(encoding="utf-8"))
