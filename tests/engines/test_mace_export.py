@@ -27,7 +27,7 @@ def portable(models, tmp_path_factory):
 
 
 def rewrite(source, target, **changes):
-    """Copy of a zip file with some entries' bytes replaced by `changes[name](bytes)`; None drops the entry."""
+    """Copy of a zip file with entries' bytes replaced by `changes[name](bytes)`; None drops the entry."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for name in old.namelist():
             change = changes.get(name.replace("/", "_").replace(".", "_"), lambda data: data)
@@ -70,8 +70,14 @@ def test_portable_in_single_precision(models, tmp_path):
     [
         (dict(config_json=lambda data: data.replace(b'"r_max": 4.0', b'"r_mux": 4.0')), "cannot build"),
         (dict(config_json=lambda data: data.replace(b'"max_ell": 2', b'"max_ell": 1')), "do not fit"),
-        (dict(config_json=lambda data: data.replace(b"RealAgnosticResidual", b"Other")), "OtherInteractionBlock"),
-        (dict(config_json=lambda data: data.replace(b'"format_version": 1', b'"format_version": 9')), "format.* 9"),
+        (
+            dict(config_json=lambda data: data.replace(b"RealAgnosticResidual", b"Other")),
+            "OtherInteractionBlock",
+        ),
+        (
+            dict(config_json=lambda data: data.replace(b'"format_version": 1', b'"format_version": 9')),
+            "format.* 9",
+        ),
         (dict(state_r_max_npy=None), "r_max"),
         (dict(state_r_max_npy=lambda data: data[:-3]), "damaged"),
     ],
@@ -132,7 +138,9 @@ def test_archive_content(models, portable, tmp_path, name):
     row = model.heads.index(meta["head"])
     assert meta["elements"] == ELEMENTS and meta["r_max"] == MODELS[name]["r_max"]
     assert meta["atomic_energies"] == model.atomic_energies_fn.atomic_energies[row].tolist()
-    assert meta["energy_scale"] == pytest.approx(1.3 + 0.4 * row) and len(meta["layers"]) == len(model.products)
+    assert meta["energy_scale"] == pytest.approx(1.3 + 0.4 * row) and len(meta["layers"]) == len(
+        model.products
+    )
     assert meta["versions"].keys() >= {"naglass", "mace-torch", "torch", "e3nn"}
     for entry, (key, tensor) in zip(meta["weights"], model.state_dict().items(), strict=True):
         dtype = np.dtype(entry["dtype"])

@@ -1,4 +1,4 @@
-"""pair_style mace against mace-torch's own ASE calculator, against finite differences, and with other styles."""
+"""pair_style mace against mace-torch's own ASE calculator and finite differences, and with other styles."""
 
 import json
 import subprocess
@@ -21,7 +21,9 @@ PAIRS = [("residual", s) for s in ("bulk", "triclinic", "small", "corner", "lone
 PAIRS += [("zbl", "triclinic"), ("zbl", "core"), ("deep", "triclinic"), ("deep", "corner")]
 # model, structure, newton, ranks: all on one and two ranks, the telling ones without newton and on four
 CASES = [(*pair, "on", ranks) for pair in PAIRS for ranks in (1, 2)]
-CASES += [(*pair, "off", ranks) for pair in (("residual", "corner"), ("deep", "triclinic")) for ranks in (1, 2)]
+CASES += [
+    (*pair, "off", ranks) for pair in (("residual", "corner"), ("deep", "triclinic")) for ranks in (1, 2)
+]
 CASES += [("residual", "corner", "off", 4), ("deep", "triclinic", "on", 4)]
 
 SCRIPT = """
@@ -62,11 +64,24 @@ class Bench:
 
     def run(self, cases: dict, ranks: int = 1, torch_first: bool = False) -> dict[str, dict[str, np.ndarray]]:
         (self.folder / "cases.json").write_text(json.dumps(cases))
-        command = [PREFIX / "bin" / "mpirun", "-n", ranks, sys.executable, WORKER, "cases.json", "results.npz"]
+        command = [
+            PREFIX / "bin" / "mpirun",
+            "-n",
+            ranks,
+            sys.executable,
+            WORKER,
+            "cases.json",
+            "results.npz",
+        ]
         command += ["torch"] * torch_first
         done = subprocess.run(
-            [str(word) for word in command], cwd=self.folder, env=environment(), capture_output=True, text=True,
-            timeout=300, stdin=subprocess.DEVNULL,
+            [str(word) for word in command],
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
         )
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         out: dict[str, dict[str, np.ndarray]] = {}
@@ -80,11 +95,17 @@ class Bench:
         from mace.calculators import MACECalculator
 
         with default_dtype("float64"):
-            calculator = MACECalculator(models=[self.models[model]], device="cpu", head=HEADS.get(model, "Default"))
+            calculator = MACECalculator(
+                models=[self.models[model]], device="cpu", head=HEADS.get(model, "Default")
+            )
             atoms = atoms.copy()
             atoms.calc = calculator
-            return {"energy": atoms.get_potential_energy(), "f": atoms.get_forces(), "stress": atoms.get_stress(),
-                    "energies": atoms.get_potential_energies()}
+            return {
+                "energy": atoms.get_potential_energy(),
+                "f": atoms.get_forces(),
+                "stress": atoms.get_stress(),
+                "energies": atoms.get_potential_energies(),
+            }
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +126,8 @@ def matrix(bench):
         # ranks in a row along x: the structure `corner` then leaves all but the first without atoms
         cases = {
             f"{model} {structure} {newton}": script(structure, mace_pair(model), newton, f"{ranks} 1 1")
-            for model, structure, newton, number in CASES if number == ranks
+            for model, structure, newton, number in CASES
+            if number == ranks
         }
         for name, result in bench.run(cases, ranks, torch_first=ranks == 2).items():
             out[(*name.split(), ranks)] = result
@@ -134,7 +156,9 @@ def test_equals_mace_torch(matrix, references, model, structure, newton, ranks):
 def test_per_atom_virial_sums_to_the_virial(matrix, model, structure, newton, ranks):
     result = matrix[model, structure, newton, ranks]
     for name in ("c_virial", "c_centroid"):
-        total = result[name].sum(axis=0)[[0, 1, 2, 5, 4, 3]] / BAR_PER_EV_A3 / STRUCTURES[structure].get_volume()
+        total = (
+            result[name].sum(axis=0)[[0, 1, 2, 5, 4, 3]] / BAR_PER_EV_A3 / STRUCTURES[structure].get_volume()
+        )
         assert_close(total, result["stress"], 1e-9)
         assert_close(result[name], matrix[model, structure, "on", 1][name], 1e-9)
     # the antisymmetric part of the nine components is a torque, zero in sum
@@ -144,17 +168,18 @@ def test_per_atom_virial_sums_to_the_virial(matrix, model, structure, newton, ra
 
 @pytest.mark.parametrize("model", MODELS)
 def test_finite_differences(bench, matrix, model):
-    """Forces of three atoms by displacement, all six stresses by strain, central differences of the energy."""
+    """Central differences of the energy: forces of three atoms, and all six stresses by strain."""
     atoms, step = STRUCTURES["triclinic"], 1e-4
     place = "set atom {} x {:.17g} y {:.17g} z {:.17g}\n"
     moves = [(atom, axis) for atom in (0, 5, 20) for axis in range(3)]
     changes = [
         "".join(place.format(k + 1, *atoms.positions[k]) for k in (0, 5, 20))
         + place.format(atom + 1, *(atoms.positions[atom] + sign * step * np.eye(3)[axis]))
-        for atom, axis in moves for sign in (1, -1)
+        for atom, axis in moves
+        for sign in (1, -1)
     ]
-    box = "change_box all x final 0 {:.17g} y final 0 {:.17g} z final 0 {:.17g} xy final {:.17g} xz final {:.17g} "
-    box += "yz final {:.17g} remap units box\n"
+    box = "change_box all x final 0 {:.17g} y final 0 {:.17g} z final 0 {:.17g} "
+    box += "xy final {:.17g} xz final {:.17g} yz final {:.17g} remap units box\n"
     home = "".join(place.format(k + 1, *atoms.positions[k]) for k in (0, 5, 20))
     for i, j in [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]:
         for sign in (1, -1):
@@ -164,7 +189,9 @@ def test_finite_differences(bench, matrix, model):
             (xx, _, _), (xy, yy, _), (xz, yz, zz) = atoms.cell.array @ strain
             changes.append(home + box.format(xx, yy, zz, xy, xz, yz))
             home = ""
-    energies = bench.run({"moved": script("triclinic", mace_pair(model)) | {"changes": changes}})["moved"]["energies"]
+    energies = bench.run({"moved": script("triclinic", mace_pair(model)) | {"changes": changes}})["moved"][
+        "energies"
+    ]
     slopes = (energies[::2] - energies[1::2]) / (2 * step)
     result = matrix[model, "triclinic", "on", 2]
     assert_close(-slopes[: len(moves)], [result["f"][move] for move in moves], 1e-5)
@@ -172,7 +199,9 @@ def test_finite_differences(bench, matrix, model):
 
 
 def test_single_precision(bench, matrix):
-    cases = {model: script("triclinic", mace_pair(model, options="dtype float32")) for model in ("zbl", "deep")}
+    cases = {
+        model: script("triclinic", mace_pair(model, options="dtype float32")) for model in ("zbl", "deep")
+    }
     for model, result in bench.run(cases, 2).items():
         exact = matrix[model, "triclinic", "on", 2]
         assert_close(result["energy"], exact["energy"], 1e-6)
@@ -189,7 +218,9 @@ def test_with_other_styles(bench, references):
         "lj": script("bulk", "pair_style lj/cut 4.0\npair_coeff * * 0.01 2.5"),
         "overlay": script("bulk", f"{head} O Na P V\npair_coeff * * lj/cut 0.01 2.5"),
         "null": script("bulk", f"{head} O NULL P V\n" + sodium.format("lj/cut", 0.01)),
-        "lj sodium": script("bulk", "pair_style lj/cut 4.0\npair_coeff * * 0 2.5\n" + sodium.format("", 0.01)),
+        "lj sodium": script(
+            "bulk", "pair_style lj/cut 4.0\npair_coeff * * 0 2.5\n" + sodium.format("", 0.01)
+        ),
         "twice": script("twice", mace_pair("residual", "O Na P V O")),
     }
     atoms = STRUCTURES["bulk"].copy()

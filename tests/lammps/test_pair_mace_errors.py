@@ -15,7 +15,14 @@ from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype
 
 ROOT = Path(__file__).parents[2]
-GOOD = {"units": "metal", "options": "", "file": "good.naglass", "elements": "O Na P V", "data": "two.data", "more": ""}
+GOOD = {
+    "units": "metal",
+    "options": "",
+    "file": "good.naglass",
+    "elements": "O Na P V",
+    "data": "two.data",
+    "more": "",
+}
 SCRIPT = """
 units {units}
 atom_style {style}
@@ -46,8 +53,16 @@ def folder(tmp_path_factory) -> Path:
     repack(good, folder / "other.naglass", format="zoo")
     repack(good, folder / "lost.naglass", layers=[{"up_width": 4}] * 3)
     repack(good, folder / "odd.naglass", elements=["O"])
-    write_data(folder / "two.data", Atoms("NaO", positions=[[1, 1, 1], [3, 1, 1]], cell=[9, 9, 9], pbc=True), ELEMENTS)
-    write_data(folder / "same.data", Atoms("NaO", positions=[[1, 1, 1], [1, 1, 1]], cell=[9, 9, 9], pbc=True), ELEMENTS)
+    write_data(
+        folder / "two.data",
+        Atoms("NaO", positions=[[1, 1, 1], [3, 1, 1]], cell=[9, 9, 9], pbc=True),
+        ELEMENTS,
+    )
+    write_data(
+        folder / "same.data",
+        Atoms("NaO", positions=[[1, 1, 1], [1, 1, 1]], cell=[9, 9, 9], pbc=True),
+        ELEMENTS,
+    )
     return folder
 
 
@@ -72,8 +87,14 @@ FAULTS = [
     ({"file": "empty.naglass"}, "empty.naglass: not a naglass model, or damaged: the file has 0 bytes"),
     ({"file": "text.naglass"}, "text.naglass: not a naglass model, or damaged: no zip directory"),
     ({"file": "cut.naglass"}, "cut.naglass: not a naglass model, or damaged"),
-    ({"file": "flipped.naglass"}, "flipped.naglass: not a naglass model, or damaged: checksum of weights.bin"),
-    ({"file": "packed.naglass"}, "packed.naglass: not a naglass model, or damaged: metadata.json is compressed"),
+    (
+        {"file": "flipped.naglass"},
+        "flipped.naglass: not a naglass model, or damaged: checksum of weights.bin",
+    ),
+    (
+        {"file": "packed.naglass"},
+        "packed.naglass: not a naglass model, or damaged: metadata.json is compressed",
+    ),
     ({"file": "future.naglass"}, "archive format version 2, this pair style reads version 1"),
     ({"file": "other.naglass"}, "its format is 'zoo'"),
     ({"file": "lost.naglass"}, "no entry pieces/pre_2.pt"),
@@ -84,7 +105,9 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("change", "message"), FAULTS, ids=[" ".join(change.values()) for change, _ in FAULTS])
+@pytest.mark.parametrize(
+    ("change", "message"), FAULTS, ids=[" ".join(change.values()) for change, _ in FAULTS]
+)
 def test_messages(folder, change, message):
     done = run_lammps(folder, SCRIPT.format(**(GOOD | {"style": "atomic"} | change)))
     assert done.returncode != 0
@@ -118,8 +141,14 @@ def dgemm_providers(folder: Path, command: list) -> set[str]:
     """Which library the loader gave libtorch_cpu.so for the symbol dgemm_."""
     trace = folder / "bindings"
     debug = {"LD_DEBUG": "bindings", "LD_DEBUG_OUTPUT": str(trace)}
-    done = subprocess.run([str(word) for word in command], cwd=folder, env=environment() | debug,
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=folder,
+        env=environment() | debug,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
     found = set()
     for file in folder.glob("bindings.*"):
@@ -141,7 +170,8 @@ def test_torch_keeps_its_blas_where_lammps_ran_before(folder):
     """A driver that makes the glass and then runs the model has LAMMPS loaded long before torch."""
     commands = SCRIPT.format(**(GOOD | {"style": "atomic"})).split("\n")
     code = (
-        "from pathlib import Path\nfrom mpi4py import MPI\nfrom naglass_drv.engines.lammps import open_session\n"
+        "from pathlib import Path\nfrom mpi4py import MPI\n"
+        "from naglass_drv.engines.lammps import open_session\n"
         "open_session(MPI.COMM_SELF, Path('first.log')).__enter__()\n"
         "with open_session(MPI.COMM_SELF, Path('second.log'), plugins=['maceplugin']) as session:\n"
         f"    session.commands([line for line in {commands} if line])\n"
@@ -151,7 +181,12 @@ def test_torch_keeps_its_blas_where_lammps_ran_before(folder):
 
 def test_the_blas_trap_is_real(folder):
     """The same look at the loader without the shield finds LAMMPS's dgemm_: the test above can fail."""
-    torch = next(Path(p) for p in sys.path if Path(p, "torch", "lib").is_dir()) / "torch" / "lib" / "libtorch_cpu.so"
+    torch = (
+        next(Path(p) for p in sys.path if Path(p, "torch", "lib").is_dir())
+        / "torch"
+        / "lib"
+        / "libtorch_cpu.so"
+    )
     code = (
         f"import ctypes; ctypes.CDLL({str(PREFIX / 'lib' / 'libmpi.so.12')!r}, ctypes.RTLD_GLOBAL);"
         f"ctypes.CDLL({str(WHEEL / 'liblammps.so')!r}, ctypes.RTLD_GLOBAL); ctypes.CDLL({str(torch)!r})"

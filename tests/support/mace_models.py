@@ -1,4 +1,4 @@
-"""Small MACE models with seeded random weights, built by mace-torch's constructors, and structures to run them on."""
+"""Small MACE models with seeded random weights, made by mace-torch's constructors, and structures."""
 
 import numpy as np
 from ase import Atoms
@@ -6,20 +6,38 @@ from ase import Atoms
 ELEMENTS = ["O", "Na", "P", "V"]
 NUMBERS = [8, 11, 15, 23]
 
-# together: residual and plain first layers, density blocks, pair repulsion, distance transform, several heads,
-# cutoff on the weights, two and three layers, correlations, and features wider than one pass of the exchange
+# together: residual and plain first layers, density blocks, pair repulsion, distance transform, several
+# heads, cutoff on the weights, two and three layers, and features wider than one pass of the exchange
 MODELS = {
     "residual": dict(hidden="8x0e+8x1o", layers=2, r_max=4.0, max_ell=2, correlation=3),
-    "zbl": dict(hidden="16x0e", layers=2, r_max=4.5, max_ell=3, correlation=2, pair_repulsion=True,
-                first="RealAgnosticInteractionBlock", distance_transform="Agnesi"),
-    "deep": dict(hidden="24x0e+24x1o", layers=3, r_max=3.5, max_ell=1, correlation=2, apply_cutoff=False,
-                 first="RealAgnosticDensityInteractionBlock", other="RealAgnosticDensityResidualInteractionBlock",
-                 heads=["cheap", "full"]),
+    "zbl": dict(
+        hidden="16x0e",
+        layers=2,
+        r_max=4.5,
+        max_ell=3,
+        correlation=2,
+        pair_repulsion=True,
+        first="RealAgnosticInteractionBlock",
+        distance_transform="Agnesi",
+    ),
+    "deep": dict(
+        hidden="24x0e+24x1o",
+        layers=3,
+        r_max=3.5,
+        max_ell=1,
+        correlation=2,
+        apply_cutoff=False,
+        first="RealAgnosticDensityInteractionBlock",
+        other="RealAgnosticDensityResidualInteractionBlock",
+        heads=["cheap", "full"],
+    ),
 }
 HEADS = {"deep": "full"}
 
 
-def build_model(hidden="8x0e", layers=2, r_max=3.5, max_ell=1, correlation=2, first=None, other=None, seed=7, **more):
+def build_model(
+    hidden="8x0e", layers=2, r_max=3.5, max_ell=1, correlation=2, first=None, other=None, seed=7, **more
+):
     """A ScaleShiftMACE in double precision for Na, V, P, O; call it under torch's float64 default."""
     import torch
     from e3nn import o3
@@ -32,14 +50,26 @@ def build_model(hidden="8x0e", layers=2, r_max=3.5, max_ell=1, correlation=2, fi
     scales = [1.3 + 0.4 * h for h in range(len(heads))]
     shifts = [0.2 - 0.3 * h for h in range(len(heads))]
     return modules.ScaleShiftMACE(
-        r_max=r_max, num_bessel=6, num_polynomial_cutoff=5, max_ell=max_ell, num_interactions=layers,
+        r_max=r_max,
+        num_bessel=6,
+        num_polynomial_cutoff=5,
+        max_ell=max_ell,
+        num_interactions=layers,
         interaction_cls=modules.interaction_classes[other or residual],
         interaction_cls_first=modules.interaction_classes[first or residual],
-        num_elements=len(NUMBERS), hidden_irreps=o3.Irreps(hidden), MLP_irreps=o3.Irreps("8x0e"),
-        gate=torch.nn.functional.silu, atomic_energies=energies, avg_num_neighbors=17.3, atomic_numbers=NUMBERS,
-        correlation=correlation, radial_type="bessel", radial_MLP=[16, 16],
+        num_elements=len(NUMBERS),
+        hidden_irreps=o3.Irreps(hidden),
+        MLP_irreps=o3.Irreps("8x0e"),
+        gate=torch.nn.functional.silu,
+        atomic_energies=energies,
+        avg_num_neighbors=17.3,
+        atomic_numbers=NUMBERS,
+        correlation=correlation,
+        radial_type="bessel",
+        radial_MLP=[16, 16],
         atomic_inter_scale=scales if len(heads) > 1 else scales[0],
-        atomic_inter_shift=shifts if len(heads) > 1 else shifts[0], **more,
+        atomic_inter_shift=shifts if len(heads) > 1 else shifts[0],
+        **more,
     ).eval()
 
 
@@ -62,18 +92,24 @@ def packing(count: int, volume: float, tilt: bool = False, seed: int = 0) -> Ato
 
 
 def structures() -> dict[str, Atoms]:
-    """Orthorhombic, triclinic, smaller than any cutoff, with empty space (so that ranks own nothing), with atoms
-    that have no neighbour at all, and a pair deep in the repulsive core."""
+    """Orthorhombic, triclinic, smaller than any cutoff, with empty space (so that ranks own nothing), with
+    atoms that have no neighbour at all, and a pair deep in the repulsive core."""
     corner = packing(7, 14.0, seed=3)
     corner.set_cell([30.0, 8.0, 8.0])
-    lonely = Atoms("NaOPV", positions=[[1, 1, 1], [1, 9, 9], [9, 1, 9], [9, 9, 1]], cell=[16, 16, 16], pbc=True)
+    lonely = Atoms(
+        "NaOPV", positions=[[1, 1, 1], [1, 9, 9], [9, 1, 9], [9, 9, 1]], cell=[16, 16, 16], pbc=True
+    )
     core = packing(12, 16.0, seed=5)
     core.positions[1] = core.positions[0] + [0.6, 0.3, 0.2]
     return {
         "bulk": packing(26, 14.0),
         "triclinic": packing(26, 14.0, tilt=True, seed=1),
-        "small": Atoms("NaVO", positions=[[0.1, 0.2, 0.3], [1.6, 1.7, 0.2], [0.2, 1.5, 1.8]],
-                       cell=[[2.9, 0, 0], [0.5, 3.1, 0], [-0.4, 0.6, 3.3]], pbc=True),
+        "small": Atoms(
+            "NaVO",
+            positions=[[0.1, 0.2, 0.3], [1.6, 1.7, 0.2], [0.2, 1.5, 1.8]],
+            cell=[[2.9, 0, 0], [0.5, 3.1, 0], [-0.4, 0.6, 3.3]],
+            pbc=True,
+        ),
         "corner": corner,
         "lonely": lonely,
         "core": core,

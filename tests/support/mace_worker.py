@@ -1,8 +1,8 @@
 """Runs LAMMPS cases in one process per rank: mpirun -n N python mace_worker.py CASES.json RESULTS.npz [torch]
 
-A case has a `script`; what its last `run` left is stored: energy, forces, stress, per-atom energies and virials. With
-`changes`, a list of commands, the energy after each of them is stored instead. A case that raises stores the message.
-With a third argument torch is imported before LAMMPS.
+A case has a `script`; what its last `run` left is stored: energy, forces, stress, per-atom energies and
+virials. With `changes`, a list of commands, the energy after each of them is stored instead. A case that raises
+stores the message. With a third argument torch is imported before LAMMPS.
 """
 
 import json

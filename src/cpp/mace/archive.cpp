@@ -15,7 +15,10 @@ constexpr std::uint32_t end_signature = 0x06054b50, central_signature = 0x02014b
 constexpr std::size_t end_size = 22, central_size = 46, local_size = 30, max_comment = 65535;
 constexpr int format_version = 1;
 
-[[noreturn]] void corrupt(const std::string &why) { throw std::runtime_error("not a naglass model, or damaged: " + why); }
+[[noreturn]] void corrupt(const std::string &why)
+{
+  throw std::runtime_error("not a naglass model, or damaged: " + why);
+}
 
 std::string_view slice(std::string_view bytes, std::size_t offset, std::size_t size)
 {
@@ -27,7 +30,8 @@ std::uint32_t little_endian(std::string_view bytes, std::size_t offset, int widt
 {
   const auto field = slice(bytes, offset, static_cast<std::size_t>(width));
   std::uint32_t value = 0;
-  for (int k = width - 1; k >= 0; --k) value = value << 8 | static_cast<unsigned char>(field[static_cast<std::size_t>(k)]);
+  for (int k = width - 1; k >= 0; --k)
+    value = value << 8 | static_cast<unsigned char>(field[static_cast<std::size_t>(k)]);
   return value;
 }
 

@@ -144,7 +144,8 @@ class Parser {
   std::size_t pos_ = 0;
 };
 
-template <typename T> const T &as(const Json &json, const char *kind)
+template <typename T>
+const T &as(const Json &json, const char *kind)
 {
   if (const T *value = std::get_if<T>(&json.value)) return *value;
   throw std::runtime_error("metadata.json: expected " + std::string(kind));
@@ -167,7 +168,8 @@ double Json::number() const { return as<double>(*this, "a number"); }
 int Json::integer() const
 {
   const double value = number();
-  if (std::floor(value) != value || std::abs(value) > 1e9) throw std::runtime_error("metadata.json: expected an integer");
+  if (std::floor(value) != value || std::abs(value) > 1e9)
+    throw std::runtime_error("metadata.json: expected an integer");
   return static_cast<int>(value);
 }
 

@@ -53,10 +53,12 @@ std::string one_line(const std::string &text)
 mace::ModelPieces pieces_of(const mace::Archive &archive, bool single_precision)
 {
   const auto &model = archive.metadata();
-  mace::ModelPieces pieces{archive.entry("pieces/edge.pt"), {}, static_cast<int>(model.elements.size()), single_precision};
+  mace::ModelPieces pieces{
+      archive.entry("pieces/edge.pt"), {}, static_cast<int>(model.elements.size()), single_precision};
   for (std::size_t k = 0; k < model.up_widths.size(); ++k) {
     const auto index = std::to_string(k) + ".pt";
-    pieces.layers.push_back({archive.entry("pieces/pre_" + index), archive.entry("pieces/post_" + index), model.up_widths[k]});
+    pieces.layers.push_back(
+        {archive.entry("pieces/pre_" + index), archive.entry("pieces/post_" + index), model.up_widths[k]});
   }
   return pieces;
 }
@@ -97,7 +99,8 @@ PairMace::~PairMace()
 void PairMace::settings(int narg, char **arg)
 {
   for (int k = 0; k < narg; k += 2) {
-    if (std::strcmp(arg[k], "dtype") != 0) error->all(FLERR, std::string("Pair style mace: unknown keyword '") + arg[k] + "'");
+    if (std::strcmp(arg[k], "dtype") != 0)
+      error->all(FLERR, std::string("Pair style mace: unknown keyword '") + arg[k] + "'");
     if (k + 1 == narg) error->all(FLERR, "Pair style mace: dtype needs a value, float64 or float32");
     dtype_ = arg[k + 1];
     if (dtype_ != "float64" && dtype_ != "float32")
@@ -116,7 +119,8 @@ void PairMace::coeff(int narg, char **arg)
   if (model_.dtype == "float32" && dtype_ == "float64")
     error->all(FLERR, where + "exported in float32; use 'pair_style mace dtype float32' or export it in float64");
   map_types(arg[2], narg - 3, arg + 3);
-  attempt(where, [&] { backend_ = mace::make_torch_backend(pieces_of(*archive, dtype_ == "float32"), comm->nthreads); });
+  attempt(where,
+          [&] { backend_ = mace::make_torch_backend(pieces_of(*archive, dtype_ == "float32"), comm->nthreads); });
 }
 
 // What throws on all ranks stops them with the message; error->all would wait for ever if it threw on some only.
@@ -179,7 +183,8 @@ void PairMace::map_types(const char *path, int names, char **name)
   int pairs = 0;
   for (int i = 1; i <= ntypes; ++i)
     for (int j = i; j <= ntypes; ++j) {
-      setflag[i][j] = type_element_[static_cast<std::size_t>(i)] >= 0 && type_element_[static_cast<std::size_t>(j)] >= 0;
+      setflag[i][j] =
+          type_element_[static_cast<std::size_t>(i)] >= 0 && type_element_[static_cast<std::size_t>(j)] >= 0;
       pairs += setflag[i][j];
     }
   if (pairs == 0) error->all(FLERR, "Pair style mace: pair_coeff maps every atom type to NULL");
@@ -198,8 +203,10 @@ void PairMace::allocate()
 void PairMace::init_style()
 {
   if (std::strcmp(update->unit_style, "metal") != 0)
-    error->all(FLERR, std::string("Pair style mace: units are '") + update->unit_style + "', the model needs 'units metal'");
-  if (atom->molecular != Atom::ATOMIC && (force->special_lj[1] == 0 || force->special_lj[2] == 0 || force->special_lj[3] == 0))
+    error->all(FLERR,
+               std::string("Pair style mace: units are '") + update->unit_style + "', the model needs 'units metal'");
+  if (atom->molecular != Atom::ATOMIC &&
+      (force->special_lj[1] == 0 || force->special_lj[2] == 0 || force->special_lj[3] == 0))
     error->all(FLERR, "Pair style mace: special_bonds leaves bonded neighbours out; use 'special_bonds lj/coul 1 1 1'");
   neighbor->add_request(this, NeighConst::REQ_FULL);
 }
@@ -212,7 +219,8 @@ double PairMace::init_one(int i, int j)
 
 double PairMace::memory_usage()
 {
-  const auto doubles = vectors_.capacity() + node_energy_.capacity() + edge_gradient_.capacity() + ghost_tally_.capacity();
+  const auto doubles =
+      vectors_.capacity() + node_energy_.capacity() + edge_gradient_.capacity() + ghost_tally_.capacity();
   const auto integers = sender_.capacity() + receiver_.capacity() + row_element_.capacity() + node_row_.capacity();
   return Pair::memory_usage() + static_cast<double>(8 * (doubles + integers));
 }
@@ -276,9 +284,11 @@ void PairMace::check_finite()
   if (std::isfinite(sum)) return;
   double shortest = model_.r_max * model_.r_max;
   for (std::size_t e = 0; e < vectors_.size(); e += 3)
-    shortest = std::min(shortest, vectors_[e] * vectors_[e] + vectors_[e + 1] * vectors_[e + 1] + vectors_[e + 2] * vectors_[e + 2]);
+    shortest = std::min(
+        shortest, vectors_[e] * vectors_[e] + vectors_[e + 1] * vectors_[e + 1] + vectors_[e + 2] * vectors_[e + 2]);
   error->one(FLERR, "Pair style mace: step " + std::to_string(update->ntimestep) +
-                        ": energy or forces are not finite; shortest distance " + std::to_string(std::sqrt(shortest)) + " Angstrom");
+                        ": energy or forces are not finite; shortest distance " + std::to_string(std::sqrt(shortest)) +
+                        " Angstrom");
 }
 
 void PairMace::tally_energy()
@@ -305,8 +315,12 @@ void PairMace::tally_edges(const Tally &tally)
       fj[k] += g[k];
     }
     if (!vflag_either) continue;
-    const double v[6] = {-d[0] * g[0], -d[1] * g[1], -d[2] * g[2], -0.5 * (d[0] * g[1] + d[1] * g[0]),
-                         -0.5 * (d[0] * g[2] + d[2] * g[0]), -0.5 * (d[1] * g[2] + d[2] * g[1])};
+    const double v[6] = {-d[0] * g[0],
+                         -d[1] * g[1],
+                         -d[2] * g[2],
+                         -0.5 * (d[0] * g[1] + d[1] * g[0]),
+                         -0.5 * (d[0] * g[2] + d[2] * g[0]),
+                         -0.5 * (d[1] * g[2] + d[2] * g[1])};
     if (vflag_global)
       for (int k = 0; k < 6; ++k) virial[k] += v[k];
     if (vflag_atom)

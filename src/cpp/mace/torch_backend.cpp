@@ -66,7 +66,8 @@ TensorList pull_back(const TensorList &outputs, const TensorList &gradients, con
 
 Tensor wrap(std::span<const std::int64_t> values)
 {
-  return at::from_blob(const_cast<std::int64_t *>(values.data()), {static_cast<std::int64_t>(values.size())}, at::kLong);
+  return at::from_blob(const_cast<std::int64_t *>(values.data()), {static_cast<std::int64_t>(values.size())},
+                       at::kLong);
 }
 
 void copy_out(const Tensor &tensor, std::span<double> target)
@@ -109,7 +110,8 @@ class TorchBackend final : public Backend {
   Tensor first_sc_;
 };
 
-TorchBackend::TorchBackend(const ModelPieces &pieces, int threads) : dtype_(pieces.single_precision ? at::kFloat : at::kDouble)
+TorchBackend::TorchBackend(const ModelPieces &pieces, int threads)
+    : dtype_(pieces.single_precision ? at::kFloat : at::kDouble)
 {
   at::set_num_threads(threads);
   const torch::jit::GraphOptimizerEnabledGuard plain_interpreter(false);
@@ -165,7 +167,8 @@ TorchBackend::Inputs TorchBackend::prepare(const Graph &graph) const
   return in;
 }
 
-TensorList TorchBackend::forward(const Inputs &in, GhostExchange &exchange, const TensorList &edge, std::vector<Tape> &tapes)
+TensorList TorchBackend::forward(const Inputs &in, GhostExchange &exchange, const TensorList &edge,
+                                 std::vector<Tape> &tapes)
 {
   TensorList energies;
   Tensor up = first_up_;
@@ -197,7 +200,8 @@ TorchBackend::Tape TorchBackend::run_layer(std::size_t index, const Inputs &in, 
 }
 
 // Gradients of the total energy with respect to the edge piece's harmonics and radial features.
-TensorList TorchBackend::backward(const Inputs &in, GhostExchange &exchange, const TensorList &edge, std::vector<Tape> &tapes)
+TensorList TorchBackend::backward(const Inputs &in, GhostExchange &exchange, const TensorList &edge,
+                                  std::vector<Tape> &tapes)
 {
   TensorList total;
   Tensor up_gradient, sc_gradient;
@@ -256,8 +260,8 @@ void TorchBackend::exchange_only(const Graph &graph, GhostExchange &exchange) co
 }  // namespace naglass::mace
 
 /// Entry point looked up by the pair style; throws what libtorch throws when a piece cannot be read.
-extern "C" __attribute__((visibility("default"))) naglass::mace::Backend *
-naglass_mace_torch_backend(const naglass::mace::ModelPieces *pieces, int threads)
+extern "C" __attribute__((visibility("default"))) naglass::mace::Backend *naglass_mace_torch_backend(
+    const naglass::mace::ModelPieces *pieces, int threads)
 {
   return new naglass::mace::TorchBackend(*pieces, threads);
 }

@@ -74,7 +74,8 @@ Factory *open_backend()
 {
   const fs::path torch = find_torch();
   if (const auto found = torch_version(torch); !found.empty() && found != built_for)
-    throw std::runtime_error("libtorch " + found + " at " + torch.parent_path().string() + " is not version " + built_for +
+    throw std::runtime_error("libtorch " + found + " at " + torch.parent_path().string() + " is not version " +
+                             built_for +
                              ", which this pair style was built with: rebuild naglass, or set NAGLASS_TORCH_LIB");
   // DEEPBIND: liblammps exports BLAS routines of its own, which would otherwise replace torch's fast ones
   open_or_throw(torch, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);

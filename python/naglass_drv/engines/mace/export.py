@@ -25,27 +25,55 @@ if TYPE_CHECKING:
 FORMAT = "naglass-mace"
 FORMAT_VERSION = 1
 
-_INTERACTIONS = frozenset({
-    "RealAgnosticInteractionBlock",
-    "RealAgnosticResidualInteractionBlock",
-    "RealAgnosticDensityInteractionBlock",
-    "RealAgnosticDensityResidualInteractionBlock",
-})
+_INTERACTIONS = frozenset(
+    {
+        "RealAgnosticInteractionBlock",
+        "RealAgnosticResidualInteractionBlock",
+        "RealAgnosticDensityInteractionBlock",
+        "RealAgnosticDensityResidualInteractionBlock",
+    }
+)
 # every class that may occur below the model: what is not here is refused by its name
 _KNOWN_BLOCKS = _INTERACTIONS | {
-    "MACE", "ScaleShiftMACE", "LinearNodeEmbeddingBlock", "RadialEmbeddingBlock", "BesselBasis",
-    "GaussianBasis", "ChebychevBasis", "PolynomialCutoff", "AgnesiTransform", "SoftTransform", "ZBLBasis",
-    "AtomicEnergiesBlock", "EquivariantProductBasisBlock", "SymmetricContraction", "Contraction",
-    "LinearReadoutBlock", "NonLinearReadoutBlock", "NonLinearBiasReadoutBlock", "ScaleShiftBlock",
-    "reshape_irreps", "Linear", "TensorProduct", "FullyConnectedTensorProduct", "FullyConnectedNet", "_Layer",
-    "SphericalHarmonics", "Activation", "normalize2mom", "ModuleList", "ParameterList",
-    "RecursiveScriptModule", "GraphModule", "GraphModuleImpl",
+    "MACE",
+    "ScaleShiftMACE",
+    "LinearNodeEmbeddingBlock",
+    "RadialEmbeddingBlock",
+    "BesselBasis",
+    "GaussianBasis",
+    "ChebychevBasis",
+    "PolynomialCutoff",
+    "AgnesiTransform",
+    "SoftTransform",
+    "ZBLBasis",
+    "AtomicEnergiesBlock",
+    "EquivariantProductBasisBlock",
+    "SymmetricContraction",
+    "Contraction",
+    "LinearReadoutBlock",
+    "NonLinearReadoutBlock",
+    "NonLinearBiasReadoutBlock",
+    "ScaleShiftBlock",
+    "reshape_irreps",
+    "Linear",
+    "TensorProduct",
+    "FullyConnectedTensorProduct",
+    "FullyConnectedNet",
+    "_Layer",
+    "SphericalHarmonics",
+    "Activation",
+    "normalize2mom",
+    "ModuleList",
+    "ParameterList",
+    "RecursiveScriptModule",
+    "GraphModule",
+    "GraphModuleImpl",
 }
 
 
 @dataclass(frozen=True)
 class _Head:
-    """One training head: its place among the heads, energies per element and the linear map of its readout."""
+    """One training head: its place, energies per element and the linear map of its readout."""
 
     name: str
     index: int
@@ -186,8 +214,14 @@ def _flat_weights(model: torch.nn.Module) -> tuple[list[dict[str, Any]], bytes]:
     for name, tensor in model.state_dict().items():
         array = np.ascontiguousarray(tensor.detach().cpu().numpy())
         array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        table.append({"name": name, "shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch."),
-                      "offset": offset})
+        table.append(
+            {
+                "name": name,
+                "shape": list(tensor.shape),
+                "dtype": str(tensor.dtype).removeprefix("torch."),
+                "offset": offset,
+            }
+        )
         chunks.append(array.tobytes())
         offset += array.nbytes
     return table, b"".join(chunks)

@@ -1,8 +1,8 @@
 """MACE models on disk without pickle: constructor arguments as JSON, arrays as .npy, in one zip file.
 
-mace-torch saves a model as a pickled Python object, which runs code when it is read. The portable file made here
-holds data only: ``config.json`` (arguments of the mace-torch constructor) and ``state/<name>.npy`` for every
-parameter and buffer. ``load_portable`` rebuilds the model through mace-torch and fills in the arrays.
+mace-torch saves a model as a pickled Python object, which runs code when it is read. The portable file made
+here holds data only: ``config.json`` (arguments of the mace-torch constructor) and ``state/<name>.npy`` for
+every parameter and buffer. ``load_portable`` rebuilds the model through mace-torch and fills in the arrays.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ FORMAT_VERSION = 1
 _MAX_BYTES = 2 << 30  # a model file is megabytes: anything near this is damaged or hostile
 _IRREPS = ("hidden_irreps", "edge_irreps", "MLP_irreps")
 _CLASSES = ("interaction_cls", "interaction_cls_first", "readout_cls")
-_UNSUPPORTED = {"embedding_specs": "embedding_specs (charge, spin or other input embeddings)",
-                "cueq_config": "cueq_config (cuequivariance layout; convert with mace_cueq_to_e3nn first)"}
+_UNSUPPORTED = {
+    "embedding_specs": "embedding_specs (charge, spin or other input embeddings)",
+    "cueq_config": "cueq_config (cuequivariance layout; convert with mace_cueq_to_e3nn first)",
+}
 
 
 def save_portable(model: torch.nn.Module, path: str | Path) -> Path:
@@ -133,7 +135,9 @@ def describe(model: torch.nn.Module) -> dict[str, Any]:
     for key, name in _UNSUPPORTED.items():
         if config.pop(key, None) is not None:
             raise InputError(f"{name}: not supported in a portable model")
-    config["correlation"] = [len(p.symmetric_contractions.contractions[0].weights) + 1 for p in model.products]
+    config["correlation"] = [
+        len(p.symmetric_contractions.contractions[0].weights) + 1 for p in model.products
+    ]
     config["distance_transform"] = config["distance_transform"] or "None"
     neighbors = {float(block.avg_num_neighbors) for block in model.interactions}
     if len(neighbors) > 1:
@@ -187,8 +191,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
                 raise InputError(f"{path}: {size} bytes when unpacked, more than any model needs")
             head = json.loads(archive.read("config.json"))
             if head.get("format") != FORMAT or head.get("format_version") != FORMAT_VERSION:
-                raise InputError(f"{path}: format {head.get('format')} {head.get('format_version')}, "
-                                 f"this program reads {FORMAT} {FORMAT_VERSION}")
+                raise InputError(
+                    f"{path}: format {head.get('format')} {head.get('format_version')}, "
+                    f"this program reads {FORMAT} {FORMAT_VERSION}"
+                )
             state = {
                 name.removeprefix("state/").removesuffix(".npy"): np.lib.format.read_array(
                     io.BytesIO(archive.read(name)), allow_pickle=False
@@ -217,8 +223,10 @@ def _build(path: Path, head: dict[str, Any]) -> torch.nn.Module:
             config[key] = np.array(config[key])
         return modules.ScaleShiftMACE(**config)
     except (KeyError, TypeError, ValueError, RuntimeError, AssertionError) as error:
-        raise InputError(f"{path}: mace-torch {versions()['mace-torch']} cannot build this model ({error!r}); "
-                         f"it was written with {head.get('versions')}") from error
+        raise InputError(
+            f"{path}: mace-torch {versions()['mace-torch']} cannot build this model ({error!r}); "
+            f"it was written with {head.get('versions')}"
+        ) from error
 
 
 def _fill(path: Path, model: torch.nn.Module, state: dict[str, np.ndarray]) -> None:

@@ -1,8 +1,8 @@
 """The TorchScript pieces into which a MACE model is cut for LAMMPS (imports torch).
 
-The cut follows Batatia et al., NeurIPS 2022 (arXiv:2206.07697), Eqs. 7-12: per layer, the features that travel
-along the edges are ``up = linear_up(h)``, so ``up`` is what neighbouring ranks have to exchange. Between two
-exchanges everything is local to a rank:
+The cut follows Batatia et al., NeurIPS 2022 (arXiv:2206.07697), Eqs. 7-12: per layer, the features that
+travel along the edges are ``up = linear_up(h)``, so ``up`` is what neighbouring ranks have to exchange.
+Between two exchanges everything is local to a rank:
 
 - ``EdgePiece``: edge vectors -> spherical harmonics, radial features, pair repulsion per edge;
 - ``PrePiece``: node features h -> ``up`` and the self-connection ``sc``;
@@ -16,7 +16,9 @@ from typing import Optional, Tuple
 import torch
 from e3nn.util.jit import compile_mode
 
-COULOMB_EV_A = 14.3996  # e^2/(4 pi eps0) in eV Å as mace-torch rounds it: its models were fitted with this value
+COULOMB_EV_A = (
+    14.3996  # e^2/(4 pi eps0) in eV Å as mace-torch rounds it: its models were fitted with this value
+)
 BOHR_A = 0.529
 
 
@@ -58,8 +60,8 @@ class Harmonics(torch.nn.Module):
     """e3nn's real spherical harmonics of unit vectors as one table of monomials x^a y^b z^c, a + b + c = l.
 
     Homogeneous polynomials of one degree are independent on the sphere, so that the coefficients follow from
-    e3nn's own values, exact to rounding. e3nn's TorchScript carries all degrees up to 11, which takes 0.3 s to read
-    at every load and three times as many operations to run.
+    e3nn's own values, exact to rounding. e3nn's TorchScript carries all degrees up to 11, which takes 0.3 s
+    to read at every load and three times as many operations to run.
     """
 
     def __init__(self, harmonics: torch.nn.Module):
@@ -69,12 +71,14 @@ class Harmonics(torch.nn.Module):
         points = points / points.norm(dim=1, keepdim=True)
         values = harmonics(points).double()
         exponents, blocks, start = [], [], 0
-        for l in degrees:
-            block = [(a, b, l - a - b) for a in range(l + 1) for b in range(l + 1 - a)]
-            monomials = torch.stack([points[:, 0]**a * points[:, 1]**b * points[:, 2]**c for a, b, c in block], 1)
-            blocks.append(torch.linalg.lstsq(monomials, values[:, start : start + 2 * l + 1]).solution)
+        for degree in degrees:
+            block = [(a, b, degree - a - b) for a in range(degree + 1) for b in range(degree + 1 - a)]
+            monomials = torch.stack(
+                [points[:, 0] ** a * points[:, 1] ** b * points[:, 2] ** c for a, b, c in block], 1
+            )
+            blocks.append(torch.linalg.lstsq(monomials, values[:, start : start + 2 * degree + 1]).solution)
             exponents += block
-            start += 2 * l + 1
+            start += 2 * degree + 1
         self.l_max = max(degrees)
         self.register_buffer("exponents", torch.tensor(exponents).T.contiguous())
         self.register_buffer("table", torch.block_diag(*blocks).to(torch.get_default_dtype()))
@@ -94,8 +98,8 @@ class Harmonics(torch.nn.Module):
 class EdgePiece(torch.nn.Module):
     """(vectors E×3 Å, sender and receiver elements E) -> harmonics E×(l_max+1)², radial E×n, energy E (eV).
 
-    Vectors point from sender to receiver. Where the model applies its cutoff to the weights rather than to the
-    radial basis, the cutoff is the last radial column. Energy has length 0 without pair repulsion.
+    Vectors point from sender to receiver. Where the model applies its cutoff to the weights rather than to
+    the radial basis, the cutoff is the last radial column. Energy has length 0 without pair repulsion.
     """
 
     repels: torch.jit.Final[bool]
@@ -131,10 +135,10 @@ class EdgePiece(torch.nn.Module):
 
 @compile_mode("script")
 class PrePiece(torch.nn.Module):
-    """(node features N×F, element one-hot N×Z) -> ``up`` N×C, which is exchanged, and ``sc`` N×S, which is not.
+    """(node features N×F, element one-hot N×Z) -> ``up`` N×C, exchanged, and ``sc`` N×S, not exchanged.
 
-    The first layer's features are the element embedding, so its piece takes the one-hot twice. S is 0 for blocks
-    without a residual self-connection.
+    The first layer's features are the element embedding, so its piece takes the one-hot twice. S is 0 for
+    blocks without a residual self-connection.
     """
 
     embeds: torch.jit.Final[bool]
