@@ -307,3 +307,20 @@ def test_measure_refuses_times_that_make_no_sense():
     del frames[2].info["time_ps"]
     with pytest.raises(InputError, match="frame 2 has no time_ps"):
         measure(frames, SETTINGS)
+
+
+def test_artefacts_are_counted_by_atom():
+    """Two V at 2.2 Å and one alone, O apart but for a peroxide; the pairs that are fine are not named."""
+    from naglass_drv.analysis.network import artefacts
+
+    atoms = Atoms(
+        "V3O4P2",
+        [[1, 1, 1], [3.2, 1, 1], [6, 6, 6], [1, 4, 1], [1, 5.5, 1], [9, 1, 4], [9, 5, 8], [1, 8, 8], [1, 8, 0.3]],
+        cell=[10, 10, 10], pbc=True,
+    )
+    found = artefacts([atoms, atoms], independent=True)
+    assert {pair: (limit, float(share.mean)) for pair, (limit, share) in found.items()} == {
+        "V-V": (2.5, pytest.approx(2 / 3)), "O-O": (1.7, 0.5), "P-P": (2.4, 1.0)
+    }
+    atoms.positions[1, 0] = 3.6
+    assert "V-V" not in artefacts([atoms])

@@ -8,7 +8,7 @@ from ase import Atoms
 
 from ..errors import InputError
 from .diffraction import structure_factors
-from .network import network
+from .network import artefacts, network
 from .statistics import Average, average
 from .structure import Shell, first_shells, pair_functions, same_elements, shell_cutoffs
 from .transport import (
@@ -61,6 +61,10 @@ def measure(
         "first_peak": {pair: _peak(pairs.r, g.mean) for pair, g in pairs.g.items()},
         "coordination": {pair: _shell_numbers(shell) for pair, shell in shells.items()},
         "network": _network_numbers(chosen, cutoffs, replicas),
+        "artefacts": {
+            pair: {"cutoff_A": limit} | _with_error("share", share)
+            for pair, (limit, share) in artefacts(chosen, independent=replicas).items()
+        },
     }
     curves: Curves = {"r_A": pairs.r, "edge_A": pairs.edges}
     curves |= _named("g", pairs.g) | _named("running", pairs.running)

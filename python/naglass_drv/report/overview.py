@@ -10,7 +10,7 @@ from ..core import VANADYL_CUTOFF, bond_graph
 from . import figures, learning
 from .dynamics import verdict
 from .material import Material
-from .numbers import SUPERSCRIPT, Figure, Number, Section, Table, side_by_side
+from .numbers import SUPERSCRIPT, Figure, Notice, Number, Section, Table, side_by_side
 
 _LABORATORY_RATE = "1 to 10⁶ K/s"
 _K_PER_S = 1e12
@@ -23,6 +23,13 @@ def glance(material: Material) -> Section:
     gates = {name: material.json(f"md/{name}/gate") for name in material.names("md", "gate")}
     for name, gate in gates.items():
         section.add(verdict(name, gate))
+    for name in material.names("analysis", "numbers"):
+        if contacts := material.json(f"analysis/{name}/numbers")["artefacts"]:
+            section.add(Notice("bad", f"{name}: ARTEFACTS. {_artefacts(contacts)}"))
+            section.numbers += [
+                Number(f"glance.{name}.artefact.{pair}", f"atoms with a {pair} contact, {name}", c["share"], "1", c["share_err"])
+                for pair, c in contacts.items()
+            ]
     error = learning.test_error(material)
     if error is not None:
         part, value, err = error
@@ -70,6 +77,11 @@ def worth(material: Material) -> Section:
     for name in material.names("md", "gate"):
         rows.append((f"stability of {name}", verdict(name, material.json(f"md/{name}/gate")).text))
     rows += [
+        (f"artefacts of {name}", _artefacts(numbers["artefacts"]))
+        for name, numbers in measured.items()
+        if numbers["artefacts"]
+    ]
+    rows += [
         (f"length of {name}", _length(numbers))
         for name, numbers in measured.items()
         if numbers["kind"] == "trajectory"
@@ -88,6 +100,18 @@ _ERROR_BARS = (
     "means frozen, not exact. The difference to another glass of the same composition is usually larger, "
     "and systematic errors of the potential and of the level of theory are in none of them."
 )
+
+
+def _artefacts(contacts: Mapping[str, Mapping[str, Any]]) -> str:
+    parts = [
+        f"{100 * contact['share']:.0f} % of the atoms in question have a {pair.replace('-', '–')} contact below "
+        f"{contact['cutoff_A']:g} Å"
+        for pair, contact in contacts.items()
+    ]
+    return (
+        f"{'; '.join(parts)}. An oxide glass has none: here the potential, or the level it learned from, is wrong, "
+        "and nothing that depends on these atoms describes the material."
+    )
 
 
 def _few_replicas(measured: Mapping[str, Mapping[str, Any]]) -> str:
