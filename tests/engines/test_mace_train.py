@@ -1,5 +1,6 @@
 """Training in a child process: errors against ASE's calculator, exact continuation, refinement, failures."""
 
+import io
 import json
 import os
 import signal
@@ -91,9 +92,20 @@ def in_process(monkeypatch):
     torch.set_num_threads(threads)
 
 
-def arrays(model: Path) -> dict[str, bytes]:
+def arrays(model: Path) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(model) as archive:
-        return {name: archive.read(name) for name in archive.namelist() if name.endswith(".npy")}
+        return {
+            name: np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
+            for name in archive.namelist() if name.endswith(".npy")
+        }
+
+
+def assert_same(model: Path, other: Path) -> None:
+    """Equal to rounding: where memory happens to lie moves a BLAS sum by its last bit, now and then."""
+    one, two = arrays(model), arrays(other)
+    assert one.keys() == two.keys()
+    for name in one:
+        np.testing.assert_allclose(one[name], two[name], rtol=1e-9, atol=1e-9, err_msg=name)
 
 
 def test_errors_are_those_of_the_ase_calculator(whole, data):
@@ -163,7 +175,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_model(whole, data, in_proce
     train(job(data), second, in_process(second), lambda *a: None, previous=first)
     assert (second / PROGRESS).read_text().count("\n") <= 2, "epochs were done twice"
     assert json.loads((second / "model.json").read_text())["epochs"] == 4
-    assert arrays(second / "model.portable") == arrays(whole / "model.portable")
+    assert_same(second / "model.portable", whole / "model.portable")
 
 
 def test_refinement_keeps_e0_and_architecture_and_lowers_the_error(whole, data, in_process, tmp_path):
