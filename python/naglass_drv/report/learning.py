@@ -10,7 +10,7 @@ from .material import Material
 from .numbers import Figure, Notice, Number, Section, Table
 
 LEVELS = {
-    "gfn1-xtb": "GFN1-xTB, spin-polarised (semi-empirical tight binding)",
+    "gfn1-xtb": "GFN1-xTB, unrestricted (semi-empirical tight binding)",
     "pbe+u+d3": "PBE+U with D3(BJ) dispersion (density-functional theory)",
 }
 _ERRORS = {
