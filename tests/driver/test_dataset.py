@@ -152,7 +152,7 @@ def test_known_groups_are_never_held_out():
     groups = ["old"] * 8 + ["new"] * 2 + ["newer"] * 2
     for seed in range(5):
         split = split_by_group(groups, 0.5, seed, known={"old", "elsewhere"})
-        assert {groups[i] for i in split.test} == {"new", "newer"}
+        assert {groups[i] for i in split.test} in ({"new"}, {"newer"}), "half of what is new, and some is trained on"
     nothing_new = split_by_group(groups, 0.5, 1, known=set(groups))
     assert nothing_new.test == () and "no new group" in nothing_new.note
 

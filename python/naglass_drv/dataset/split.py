@@ -19,7 +19,7 @@ class Split:
 def split_by_group(
     groups: Sequence[str], test_fraction: float, seed: int, known: Collection[str] = ()
 ) -> Split:
-    """Hold out whole groups, about `test_fraction` of the frames; the same input always gives the same split.
+    """Hold out whole groups, about `test_fraction` of the new frames; the same input always gives the same split.
 
     `groups` names the group of each frame. Groups are taken in an order shuffled by `seed`, as long as they
     bring the number of held-out frames nearer to the wish; at least one group is held out and at least one is
@@ -33,7 +33,7 @@ def split_by_group(
         why = "one group only" if len(sizes) < 2 else "no new group"
         return Split(tuple(range(len(groups))), (), f"{why}: nothing is held out, errors are of trained frames")
     order = [new[i] for i in np.random.default_rng(seed).permutation(len(new))]
-    wanted = test_fraction * len(groups)
+    wanted = test_fraction * sum(sizes[group] for group in new)
     # the smallest group of the shuffled order is a fallback: some group has to be held out
     held: set[str] = set()
     count = 0
