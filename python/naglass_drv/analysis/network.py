@@ -77,10 +77,8 @@ def network(
     )
 
 
-def artefacts(
-    frames: Sequence[Atoms], *, independent: bool = False
-) -> dict[str, tuple[float, Average]]:
-    """Contacts that an oxide glass does not have, by pair: the cutoff (Å), and the share of the atoms that have one.
+def artefacts(frames: Sequence[Atoms], *, independent: bool = False) -> dict[str, tuple[float, Average]]:
+    """Contacts that an oxide glass does not have, by pair: the cutoff (Å), and the share of atoms that have one.
 
     Looked for are O-O (peroxide), P-P, and pairs of transition metals; pairs that never occur are left out.
     """
@@ -98,9 +96,10 @@ def artefacts(
         members = (symbols == a) | (symbols == b)
         shares = []
         for pairs in near:
-            ends = np.stack([symbols[pairs.i], symbols[pairs.j]])
-            bad = (pairs.distances < limit) & (np.sort(ends, axis=0) == np.sort([[a], [b]], axis=0)).all(axis=0)
-            shares.append(len(np.unique(pairs.i[bad])) / members.sum())
+            first, second = symbols[pairs.i], symbols[pairs.j]
+            joined = ((first == a) & (second == b)) | ((first == b) & (second == a))
+            close = joined & (pairs.distances < limit)
+            shares.append(len(np.unique(pairs.i[close])) / members.sum())
         if any(shares):
             found[f"{a}-{b}"] = (limit, average(np.array(shares), independent=independent))
     return found

@@ -23,12 +23,16 @@ def glance(material: Material) -> Section:
     gates = {name: material.json(f"md/{name}/gate") for name in material.names("md", "gate")}
     for name, gate in gates.items():
         section.add(verdict(name, gate))
-    for name in material.names("analysis", "numbers"):
+    names = material.names("analysis", "numbers")
+    for name in names:
         if contacts := material.json(f"analysis/{name}/numbers")["artefacts"]:
             section.add(Notice("bad", f"{name}: ARTEFACTS. {_artefacts(contacts)}"))
             section.numbers += [
-                Number(f"glance.{name}.artefact.{pair}", f"atoms with a {pair} contact, {name}", c["share"], "1", c["share_err"])
-                for pair, c in contacts.items()
+                Number(
+                    f"glance.{name}.artefact.{pair}", f"atoms with a {pair} contact, {name}",
+                    contact["share"], "1", contact["share_err"],
+                )
+                for pair, contact in contacts.items()
             ]
     error = learning.test_error(material)
     if error is not None:
@@ -44,7 +48,6 @@ def glance(material: Material) -> Section:
                 ],
             )
         )
-    names = material.names("analysis", "numbers")
     if names:
         rows: dict[str, dict[str, Number | str]] = defaultdict(dict)
         for name in names:
