@@ -51,10 +51,24 @@ def count(job, settings) -> dict:
 
 
 def doze(job, settings) -> dict:
-    """The group's first rank is at work alone; the others have left and wait for it."""
-    if job.rank == 0:
-        time.sleep(settings["seconds"])
+    """The group's first rank is at work alone; the others have left and wait for it. Notes their CPU time (s)."""
+    if job.rank != 0:
+        return {}
+    journal = Path(settings["journal"])
+    noted = [line.split() for line in journal.read_text().splitlines() if line.startswith("rank ")]
+    others = {rank: pid for _, rank, pid in noted if int(pid) != os.getpid()}
+    time.sleep(settings["settle_s"])
+    before = {rank: cpu_seconds(pid) for rank, pid in others.items()}
+    time.sleep(settings["seconds"])
+    for rank, pid in others.items():
+        note(journal, "cpu", rank, cpu_seconds(pid) - before[rank])
     return {}
+
+
+def cpu_seconds(pid: str) -> float:
+    """User and system time of a process, fields 14 and 15 of /proc/PID/stat (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def fail(job, settings) -> dict:
@@ -156,9 +170,7 @@ def main() -> int:
     # a test need not wait as long as a user may
     schedule.GRACE_S = 1.0
     note(journal, "rank", MPI.COMM_WORLD.Get_rank(), os.getpid())
-    code = run_toy(plan, folder, journal, float(sys.argv[4]) if len(sys.argv) > 4 else None)
-    note(journal, "cpu", MPI.COMM_WORLD.Get_rank(), time.process_time())
-    return code
+    return run_toy(plan, folder, journal, float(sys.argv[4]) if len(sys.argv) > 4 else None)
 
 
 if __name__ == "__main__":
