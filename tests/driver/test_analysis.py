@@ -311,7 +311,7 @@ def test_measure_refuses_times_that_make_no_sense():
 
 def test_artefacts_are_counted_by_atom():
     """Two V at 2.2 Å and one alone, O apart but for a peroxide; the pairs that are fine are not named."""
-    from naglass_drv.analysis.network import artefacts
+    from naglass_drv.analysis.artefacts import artefacts
 
     atoms = Atoms(
         "V3O4P2",

@@ -130,6 +130,25 @@ def test_atoms_collapse(mover, target, pair):
     assert check.limit == pytest.approx(0.6 * contact)
 
 
+@pytest.mark.parametrize(
+    ("pair", "fixed", "mover", "near"), [("V-V", 10, 16, 2.1), ("P-P", 0, 5, 2.2), ("O-O", 1, 9, 1.5)]
+)
+def test_contacts_that_an_oxide_glass_does_not_have(pair, fixed, mover, near):
+    atoms = salt()
+    atoms += tetrahedron("V", 1.75, (9, 9, 9))
+
+    def join(frame, time):
+        if time >= 1.0:
+            frame.positions[mover] = frame.positions[fixed] + (0, 0, near)
+
+    def in_contact(limits):
+        return failed(verdict(trajectory(join, atoms=atoms), limits=limits)).get(f"contacts {pair}")
+
+    assert failed(verdict(trajectory(atoms=atoms))) == {}
+    assert in_contact(Gate()) == pytest.approx(1.0)
+    assert in_contact(Gate(max_artefact_fraction=1.0)) is None
+
+
 def test_vanadium_changes_its_coordination():
     def strip(atoms, time):
         if time > 1.2:

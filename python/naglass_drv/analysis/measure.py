@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from .artefacts import artefacts
 from ..errors import InputError
 from .diffraction import structure_factors
-from .network import artefacts, network
+from .network import network
 from .statistics import Average, average
 from .structure import Shell, first_shells, pair_functions, same_elements, shell_cutoffs
 from .transport import (

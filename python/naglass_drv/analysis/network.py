@@ -1,4 +1,4 @@
-"""The phosphate network: shares of Q^n and of the oxygen classes, and contacts it should not have."""
+"""The phosphate network: shares of Q^n and of the oxygen classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,6 @@ from .statistics import Average, average
 from .structure import same_elements
 
 FORMERS = ("P", "Si", "B")
-# Å: peroxide, homopolar P-P, and metal-metal bonds, known faults of machine-learned potentials and cheap labels
-_PEROXIDE, _HOMOPOLAR, _METAL_METAL = 1.7, 2.4, 2.5
 
 
 @dataclass(frozen=True)
@@ -75,31 +73,3 @@ def network(
         average((classes[:, :, None] == np.array(seen)).mean(axis=1), independent=independent),
         agreement,
     )
-
-
-def artefacts(frames: Sequence[Atoms], *, independent: bool = False) -> dict[str, tuple[float, Average]]:
-    """Contacts that an oxide glass does not have, by pair: the cutoff (Å), and the share of atoms that have one.
-
-    Looked for are O-O (peroxide), P-P, and pairs of transition metals; pairs that never occur are left out.
-    """
-    from .. import core
-
-    elements = same_elements(frames)
-    limits = {("O", "O"): _PEROXIDE, ("P", "P"): _HOMOPOLAR}
-    metals = [element for element in elements if element in TRANSITION_METALS]
-    limits |= {(a, b): _METAL_METAL for k, a in enumerate(metals) for b in metals[k:]}
-    limits = {pair: limit for pair, limit in limits.items() if set(pair) <= set(elements)}
-    symbols = np.array(frames[0].get_chemical_symbols())
-    near = [core.neighbors(atoms, max(limits.values())) for atoms in frames] if limits else []
-    found = {}
-    for (a, b), limit in limits.items():
-        members = (symbols == a) | (symbols == b)
-        shares = []
-        for pairs in near:
-            first, second = symbols[pairs.i], symbols[pairs.j]
-            joined = ((first == a) & (second == b)) | ((first == b) & (second == a))
-            close = joined & (pairs.distances < limit)
-            shares.append(len(np.unique(pairs.i[close])) / members.sum())
-        if any(shares):
-            found[f"{a}-{b}"] = (limit, average(np.array(shares), independent=independent))
-    return found

@@ -14,6 +14,7 @@ import numpy as np
 from ..config.schema import Gate
 from ..core import neighbors
 from ..glass.chemistry import TRANSITION_METALS, contact_distance
+from .artefacts import forbidden_contacts, share_in_contact
 from .structure import ANIONS, DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
 
 if TYPE_CHECKING:
@@ -77,9 +78,10 @@ def judge(
 
     `frames` carry ``info["time_ps"]``, all with the same atoms in the same order; `thermo` has the columns
     ``time_ps`` and ``temperature_K``. Criteria: window means of the temperature; the shortest distance of
-    every pair of elements against a fraction of its contact distance; the coordination of each P by O (window
-    means, 5 % of the P atoms set aside); the mean coordination of each transition metal by O against the
-    first window; atoms without any counter-ion; the length reached. Windows are 0.5 ps.
+    every pair of elements against a fraction of its contact distance; the share of atoms in contacts that an
+    oxide glass does not have (see `artefacts`; window means); the coordination of each P by O (window means,
+    5 % of the P atoms set aside); the mean coordination of each transition metal by O against the first
+    window; atoms without any counter-ion; the length reached. Windows are 0.5 ps.
     """
     times = np.asarray(thermo["time_ps"], dtype=float)
     temperatures = np.asarray(thermo["temperature_K"], dtype=float)
@@ -90,6 +92,7 @@ def judge(
         geometry.add(atoms)
     if geometry.times:
         checks += [*geometry.distance_checks(limits.min_distance_fraction), geometry.isolation_check()]
+        checks += geometry.contact_checks(limits.max_artefact_fraction)
         checks += geometry.coordination_checks(limits)
     reached = float(times[finite].max()) if finite.any() else 0.0
     whole = reached >= planned_ps * (1 - 1e-6)
@@ -132,12 +135,15 @@ class _Geometry:
     def __init__(self) -> None:
         self.times: list[float] = []
         self._elements: list[str] = []
+        self._symbols = np.zeros(0, dtype=str)
         self._kinds = np.zeros(0, dtype=int)
         self._contacts = np.zeros((0, 0))
         self._shortest: list[np.ndarray] = []
         self._isolated: list[int] = []
+        self._touched: list[list[float]] = []
         self._by_oxygen: list[np.ndarray] = []
         self._bond_cutoffs = np.zeros(0)
+        self._forbidden: dict[tuple[str, str], float] = {}
 
     def add(self, atoms: "Atoms") -> None:
         if not self.times:
@@ -152,12 +158,15 @@ class _Geometry:
         self.times.append(float(atoms.info["time_ps"]))
         self._shortest.append(shortest)
         self._isolated.append(len(atoms) - len(np.unique(pairs.i[held])))
+        self._touched.append([share_in_contact(pairs, self._symbols, *item) for item in self._forbidden.items()])
         self._by_oxygen.append(np.bincount(pairs.i[bonded], minlength=len(atoms)))
 
     def _learn(self, atoms: "Atoms") -> None:
         """What follows from the elements alone, the same for all frames."""
         symbols = atoms.get_chemical_symbols()
+        self._symbols = np.array(symbols)
         self._elements = elements = list(dict.fromkeys(symbols))
+        self._forbidden = forbidden_contacts(elements)
         self._kinds = np.array([elements.index(symbol) for symbol in symbols])
         self._contacts = np.array([[contact_distance(a, b) for b in elements] for a in elements])
         self._anion = np.array([element in ANIONS for element in elements])
@@ -166,7 +175,7 @@ class _Geometry:
         crossing = self._anion[:, None] != self._anion[None, :]
         # one element alone has no counter-ions; its own contacts then set the reach
         judged = self._contacts[crossing] if crossing.any() else self._contacts
-        self._reach = _ISOLATED * float(judged.max())
+        self._reach = max(_ISOLATED * float(judged.max()), *self._forbidden.values(), 0.0)
 
     @staticmethod
     def _bond_cutoff(element: str) -> float:
@@ -185,6 +194,13 @@ class _Geometry:
 
     def isolation_check(self) -> Check:
         return _check("atoms without counter-ion", np.array(self.times), np.array(self._isolated), 0, "atoms")
+
+    def contact_checks(self, limit: float) -> list[Check]:
+        times, shares = np.array(self.times), np.array(self._touched)
+        return [
+            _check("contacts " + "-".join(pair), *_window_means(times, shares[:, k]), limit, "of atoms")
+            for k, pair in enumerate(self._forbidden)
+        ]
 
     def coordination_checks(self, limits: Gate) -> list[Check]:
         starts, means = _window_means(np.array(self.times), np.array(self._by_oxygen, dtype=float))

@@ -97,6 +97,7 @@ class Gate(Section):
     min_P_coordination: NonNegative = 3.5
     max_P_coordination: NonNegative = 4.5
     max_coordination_change_TM: NonNegative = 1.5
+    max_artefact_fraction: Annotated[float, Field(ge=0, le=1)] = 0.02
 
 
 class MD(Section):

@@ -1,0 +1,50 @@
+"""Contacts that an oxide glass does not have: faults of machine-learned potentials and of cheap labels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from ase import Atoms
+
+from ..core import Neighbors, neighbors
+from ..glass.chemistry import TRANSITION_METALS
+from .statistics import Average, average
+from .structure import same_elements
+
+# Å
+_PEROXIDE, _HOMOPOLAR, _METAL_METAL = 1.7, 2.4, 2.5
+
+
+def forbidden_contacts(elements: Sequence[str]) -> dict[tuple[str, str], float]:
+    """Pairs of `elements` and the distance (Å) below which they are an artefact.
+
+    Looked for are O-O (peroxide), P-P, and pairs of transition metals.
+    """
+    metals = [element for element in elements if element in TRANSITION_METALS]
+    limits = {("O", "O"): _PEROXIDE, ("P", "P"): _HOMOPOLAR}
+    limits |= {(a, b): _METAL_METAL for k, a in enumerate(metals) for b in metals[k:]}
+    return {pair: limit for pair, limit in limits.items() if set(pair) <= set(elements)}
+
+
+def share_in_contact(pairs: Neighbors, symbols: np.ndarray, contact: tuple[str, str], limit: float) -> float:
+    """Share of the atoms of the two elements of `contact` that have such a neighbour nearer than `limit` (Å).
+
+    `pairs` must reach to `limit`; `symbols` (atoms,) are the elements.
+    """
+    a, b = contact
+    first, second = symbols[pairs.i], symbols[pairs.j]
+    joined = ((first == a) & (second == b)) | ((first == b) & (second == a))
+    touched = np.unique(pairs.i[joined & (pairs.distances < limit)])
+    return len(touched) / np.isin(symbols, contact).sum()
+
+
+def artefacts(frames: Sequence[Atoms], *, independent: bool = False) -> dict[str, tuple[float, Average]]:
+    """Forbidden contacts by pair: the limit (Å), and the share of atoms that have one; pairs never met are left out."""
+    limits = forbidden_contacts(same_elements(frames))
+    symbols = np.array(frames[0].get_chemical_symbols())
+    near = [neighbors(atoms, max(limits.values())) for atoms in frames] if limits else []
+    found = {}
+    for contact, limit in limits.items():
+        shares = np.array([share_in_contact(pairs, symbols, contact, limit) for pairs in near])
+        if shares.any():
+            found["-".join(contact)] = (limit, average(shares, independent=independent))
+    return found
