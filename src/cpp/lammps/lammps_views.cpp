@@ -1,10 +1,12 @@
 #include "lammps_views.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
 #include "atom.h"
 #include "compute.h"
+#include "domain.h"
 #include "error.h"
 #include "force.h"
 #include "lammps.h"
@@ -38,6 +40,70 @@ int type_of_label(LAMMPS *lammps, const std::string &label)
   if (!lammps->atom->labelmapflag) return -1;
   const std::unique_ptr<char[]> number(LAMMPS_NS::utils::expand_type(FLERR, label, Atom::ATOM, lammps));
   return number ? std::stoi(number.get()) - 1 : -1;
+}
+
+MPI_Comm communicator(LAMMPS *lammps)
+{
+  return lammps->world;
+}
+
+Box current_box(LAMMPS *lammps)
+{
+  const LAMMPS_NS::Domain *const domain = lammps->domain;
+  return Box({{{domain->xprd, 0.0, 0.0}, {domain->xy, domain->yprd, 0.0}, {domain->xz, domain->yz, domain->zprd}}},
+             {domain->xperiodic != 0, domain->yperiodic != 0, domain->zperiodic != 0});
+}
+
+OwnedAtoms::OwnedAtoms(LAMMPS *lammps, const std::string &title) : lammps_(lammps), title_(title)
+{
+  if (!lammps->atom->tag_enable) stop_all(lammps, title + ": atoms have no tags (atom_modify id no)");
+}
+
+int OwnedAtoms::count() const
+{
+  return lammps_->atom->nlocal;
+}
+
+bool OwnedAtoms::in_group(int i, int groupbit) const
+{
+  return lammps_->atom->mask[i] & groupbit;
+}
+
+std::int64_t OwnedAtoms::tag(int i) const
+{
+  return lammps_->atom->tag[i];
+}
+
+int OwnedAtoms::type(int i) const
+{
+  return lammps_->atom->type[i] - 1;
+}
+
+Vec3 OwnedAtoms::unwrapped(int i, const Box &reference) const
+{
+  LAMMPS_NS::Domain *const domain = lammps_->domain;
+  double fraction[3];
+  domain->x2lamda(lammps_->atom->x[i], fraction);
+  const LAMMPS_NS::imageint image = lammps_->atom->image[i];
+  fraction[0] += (image & IMGMASK) - IMGMAX;
+  fraction[1] += ((image >> IMGBITS) & IMGMASK) - IMGMAX;
+  fraction[2] += (image >> IMG2BITS) - IMGMAX;
+  Vec3 r{0.0, 0.0, 0.0};
+  for (int k = 0; k < 3; ++k)
+    for (int d = 0; d < 3; ++d) r[d] += fraction[k] * reference.cell()[k][d];
+  return r;
+}
+
+int OwnedAtoms::local_of(std::int64_t tag) const
+{
+  if (by_tag_.empty()) {
+    for (int i = 0; i < count(); ++i) by_tag_.emplace_back(this->tag(i), i);
+    std::sort(by_tag_.begin(), by_tag_.end());
+  }
+  const auto found = std::lower_bound(by_tag_.begin(), by_tag_.end(), std::pair{tag, 0});
+  if (found == by_tag_.end() || found->first != tag)
+    stop_one(lammps_, title_ + ": atom " + std::to_string(tag) + " is not on its rank");
+  return found->second;
 }
 
 void request_full_list(LAMMPS *lammps, LAMMPS_NS::Compute *compute)

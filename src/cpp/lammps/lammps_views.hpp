@@ -1,7 +1,11 @@
 // The only file of the styles that knows LAMMPS's data: atoms, types, neighbour lists, messages.
 #pragma once
 
+#include <mpi.h>
+
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/bond_graph.hpp"
@@ -22,6 +26,32 @@ namespace naglass {
 int atom_type_count(LAMMPS_NS::LAMMPS *lammps);
 /// Type (from 0) that carries this label in LAMMPS's label map, or -1.
 int type_of_label(LAMMPS_NS::LAMMPS *lammps, const std::string &label);
+
+/// The communicator of this LAMMPS instance.
+MPI_Comm communicator(LAMMPS_NS::LAMMPS *lammps);
+/// The present simulation cell.
+Box current_box(LAMMPS_NS::LAMMPS *lammps);
+
+/// This rank's atoms at this moment; valid until they move to another rank or are sorted.
+class OwnedAtoms {
+ public:
+  /// Ends the run, with `title` before the message, for atoms without tags.
+  OwnedAtoms(LAMMPS_NS::LAMMPS *lammps, const std::string &title);
+
+  int count() const;
+  bool in_group(int i, int groupbit) const;
+  std::int64_t tag(int i) const;
+  int type(int i) const;  // from 0
+  /// Unwrapped position (Å) with the cell's fractions laid into `reference`.
+  Vec3 unwrapped(int i, const Box &reference) const;
+  /// Index of an owned atom by its tag; ends the run if this rank does not own it.
+  int local_of(std::int64_t tag) const;
+
+ private:
+  LAMMPS_NS::LAMMPS *lammps_;
+  std::string title_;
+  mutable std::vector<std::pair<std::int64_t, int>> by_tag_;  // sorted on first use
+};
 
 /// Owned atoms' bonds: rows are owned atoms, targets owned or ghost. The memory is reused from step to step.
 struct LocalBonds {

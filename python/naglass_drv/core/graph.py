@@ -1,0 +1,128 @@
+"""Neighbours and the periodic graph of bonds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _core
+from ..errors import InputError
+
+#: Cutoffs per unordered pair of elements, in Å.
+Cutoffs = Mapping[tuple[str, str], float]
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """Pairs closer than a cutoff, each in both directions, sorted by `i`, then `j`, then shift.
+
+    ``positions[j] - positions[i] + shifts @ cell`` is the vector from i to j.
+    """
+
+    i: np.ndarray  #: (pairs,) int
+    j: np.ndarray  #: (pairs,) int
+    shifts: np.ndarray  #: (pairs, 3) int, cell vectors
+    distances: np.ndarray  #: (pairs,) float, Å
+
+
+@dataclass(frozen=True)
+class BondGraph:
+    """Bonds of a periodic structure in CSR form: atom i's bonds are entries ``offsets[i]:offsets[i + 1]``.
+
+    Both directions of a bond are present; an atom may be bonded to an image of itself.
+    """
+
+    symbols: tuple[str, ...]  #: element per atom
+    cutoffs: dict[tuple[str, str], float]  #: Å, per pair in alphabetical order
+    offsets: np.ndarray  #: (N + 1,) int
+    targets: np.ndarray  #: (bonds,) int
+    shifts: np.ndarray  #: (bonds, 3) int, cell vectors from the listed to the bonded image of the target
+    lengths: np.ndarray  #: (bonds,) float, Å
+
+    def __len__(self) -> int:
+        """Number of atoms."""
+        return len(self.symbols)
+
+    def bonded(self, i: int) -> np.ndarray:
+        """Atoms bonded to atom i; an atom appears once per bonded image."""
+        return self.targets[self.offsets[i] : self.offsets[i + 1]]
+
+    def coordination(self, element: str | None = None) -> np.ndarray:
+        """(N,) number of bonds per atom, to atoms of one element only where it is given."""
+        rows = np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        if element is not None:
+            rows = rows[np.array(self.symbols)[self.targets] == element]
+        return np.bincount(rows, minlength=len(self))
+
+
+def neighbors(atoms, cutoff: float) -> Neighbors:
+    """All pairs closer than `cutoff` (Å), periodic images included; the cell may be smaller than the cutoff.
+
+    O(N) at given density. Raises InputError for a cutoff that is not positive, or a cell or positions that
+    are not usable.
+    """
+    positions, cell, pbc = geometry(atoms)
+    offsets, targets, shifts, lengths = _core.neighbor_list(positions, cell, pbc, cutoff)
+    rows = np.repeat(np.arange(len(positions)), np.diff(offsets))
+    return Neighbors(rows, targets, shifts, lengths)
+
+
+def bond_graph(atoms, cutoffs: Cutoffs) -> BondGraph:
+    """The periodic graph of bonds: a pair of elements is bonded below its cutoff (Å), and never without one.
+
+    ``bond_graph(atoms, {("P", "O"): 2.0, ("V", "O"): 2.5})``. Pairs are unordered; elements that are absent
+    from the structure are allowed. Raises InputError for a cutoff that is not positive, or a pair that is
+    given twice.
+    """
+    positions, cell, pbc = geometry(atoms)
+    symbols = tuple(atoms.get_chemical_symbols())
+    unordered = _unordered(cutoffs)
+    type_of = {symbol: t for t, symbol in enumerate(sorted(set(symbols)))}
+    present = [
+        (type_of[a], type_of[b], length)
+        for (a, b), length in unordered.items()
+        if a in type_of and b in type_of
+    ]
+    types = np.array([type_of[symbol] for symbol in symbols], dtype=np.int32)
+    arrays = _core.bond_graph(positions, types, cell, pbc, len(type_of), present)
+    return BondGraph(symbols, unordered, *arrays)
+
+
+def geometry(atoms) -> tuple[np.ndarray, list[list[float]], list[bool]]:
+    """Positions (N, 3), cell vectors and periodicity as the extension takes them."""
+    cell = np.asarray(atoms.cell, dtype=float)
+    if cell.shape != (3, 3):
+        raise InputError(f"cell = {cell.tolist()}: must have the shape (3, 3)")
+    return np.asarray(atoms.positions, dtype=float), cell.tolist(), [bool(p) for p in atoms.pbc]
+
+
+def pair(a: str, b: str) -> tuple[str, str]:
+    """The key of an unordered pair."""
+    return (a, b) if a <= b else (b, a)
+
+
+def _unordered(cutoffs: Cutoffs) -> dict[tuple[str, str], float]:
+    unordered: dict[tuple[str, str], float] = {}
+    for (a, b), length in cutoffs.items():
+        if not isinstance(length, (int, float, np.number)) or not 0.0 < length < float("inf"):
+            raise InputError(f"cutoffs[{a!r}, {b!r}] = {length!r}: must be a positive number (Å)")
+        if pair(a, b) in unordered:
+            raise InputError(f"cutoffs[{a!r}, {b!r}] = {length!r}: the pair is given twice")
+        unordered[pair(a, b)] = float(length)
+    return unordered
+
+
+def graph_of(structure, cutoffs: Cutoffs | None) -> BondGraph:
+    """`structure` if it is a graph, or the graph of atoms with `cutoffs`."""
+    if isinstance(structure, BondGraph):
+        return structure
+    if cutoffs is None:
+        raise InputError("cutoffs = None: needed unless a BondGraph is given")
+    return bond_graph(structure, cutoffs)
+
+
+def names(elements: str | Iterable[str]) -> tuple[str, ...]:
+    """One element or several, as a tuple."""
+    return (elements,) if isinstance(elements, str) else tuple(elements)

@@ -1,0 +1,148 @@
+#include "tag_home.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "exchange.hpp"
+#include "lammps_views.hpp"
+
+namespace naglass {
+namespace {
+
+struct Place {
+  std::int64_t tag;
+  Vec3 position;
+};
+
+struct Member {
+  std::int64_t tag;
+  int type;
+};
+
+// 1e-8 Å, far below what a trajectory resolves; the sum holds 10^8 atoms at 1000 Å from the origin.
+constexpr double fixed_point = 1 << 26;
+
+}  // namespace
+
+TagHome::TagHome(LAMMPS_NS::LAMMPS *lammps, std::string title, int groupbit)
+    : lammps_(lammps), title_(std::move(title)), groupbit_(groupbit)
+{
+  const MPI_Comm comm = communicator(lammps);
+  MPI_Comm_size(comm, &ranks_);
+  const OwnedAtoms owned(lammps, title_);
+  std::vector<std::vector<Member>> leaving(ranks_);
+  for (int i = 0; i < owned.count(); ++i)
+    if (owned.in_group(i, groupbit)) leaving[home_of(owned.tag(i))].push_back({owned.tag(i), owned.type(i)});
+  std::vector<Member> members = exchange_records(comm, leaving).records;
+  std::sort(members.begin(), members.end(), [](const Member &a, const Member &b) { return a.tag < b.tag; });
+  for (const Member &member : members) {
+    tags_.push_back(member.tag);
+    types_.push_back(member.type);
+  }
+  owners_.assign(tags_.size(), -1);
+  positions_.resize(tags_.size());
+
+  // place of a tag = tags of all ranks below it
+  std::vector<int> counts(ranks_), at(ranks_ + 1, 0);
+  const int own = static_cast<int>(tags_.size());
+  MPI_Allgather(&own, 1, MPI_INT, counts.data(), 1, MPI_INT, comm);
+  for (int r = 0; r < ranks_; ++r) at[r + 1] = at[r] + counts[r];
+  total_ = at[ranks_];
+  if (total_ == 0) stop_all(lammps, title_ + ": the group holds no atoms");
+  std::vector<std::int64_t> all(total_);
+  MPI_Allgatherv(tags_.data(), own, MPI_INT64_T, all.data(), counts.data(), at.data(), MPI_INT64_T, comm);
+  std::sort(all.begin(), all.end());
+  for (const std::int64_t tag : tags_) order_.push_back(std::lower_bound(all.begin(), all.end(), tag) - all.begin());
+}
+
+std::size_t TagHome::index_of(std::int64_t tag) const
+{
+  const auto found = std::lower_bound(tags_.begin(), tags_.end(), tag);
+  if (found == tags_.end() || *found != tag)
+    stop_one(lammps_, title_ + ": atom " + std::to_string(tag) + " joined the group during the run");
+  return static_cast<std::size_t>(found - tags_.begin());
+}
+
+const std::vector<Vec3> &TagHome::positions(const Box &reference)
+{
+  const OwnedAtoms owned(lammps_, title_);
+  std::vector<std::vector<Place>> leaving(ranks_);
+  for (int i = 0; i < owned.count(); ++i)
+    if (owned.in_group(i, groupbit_))
+      leaving[home_of(owned.tag(i))].push_back({owned.tag(i), owned.unwrapped(i, reference)});
+  const Received<Place> mail = exchange_records(communicator(lammps_), leaving);
+  if (mail.records.size() != tags_.size())
+    stop_one(lammps_, title_ + ": " + std::to_string(mail.records.size()) + " atoms of the group arrived where " +
+                          std::to_string(tags_.size()) + " were: an atom was lost, added, or left the group");
+  for (int r = 0; r < ranks_; ++r)
+    for (int k = mail.offsets[r]; k < mail.offsets[r + 1]; ++k) {
+      const std::size_t i = index_of(mail.records[k].tag);
+      positions_[i] = mail.records[k].position;
+      owners_[i] = r;
+    }
+  return positions_;
+}
+
+void TagHome::to_owners(const std::vector<double> &home, int width, std::vector<double> &owned) const
+{
+  std::vector<std::vector<std::int64_t>> tags(ranks_);
+  std::vector<std::vector<double>> values(ranks_);
+  for (std::size_t i = 0; i < tags_.size(); ++i) {
+    tags[owners_[i]].push_back(tags_[i]);
+    const auto row = home.begin() + static_cast<std::ptrdiff_t>(i) * width;
+    values[owners_[i]].insert(values[owners_[i]].end(), row, row + width);
+  }
+  const MPI_Comm comm = communicator(lammps_);
+  const Received<std::int64_t> names = exchange_records(comm, tags);
+  const Received<double> rows = exchange_records(comm, values);
+  const OwnedAtoms atoms(lammps_, title_);
+  owned.assign(static_cast<std::size_t>(atoms.count()) * width, 0.0);
+  for (std::size_t k = 0; k < names.records.size(); ++k) {
+    const int i = atoms.local_of(names.records[k]);
+    std::copy_n(rows.records.begin() + static_cast<std::ptrdiff_t>(k) * width, width,
+                owned.begin() + static_cast<std::ptrdiff_t>(i) * width);
+  }
+}
+
+std::vector<double> TagHome::on_root(const std::vector<double> &home, int width) const
+{
+  std::vector<std::vector<std::int64_t>> order(ranks_);
+  std::vector<std::vector<double>> values(ranks_);
+  order[0] = order_;
+  values[0] = home;
+  const MPI_Comm comm = communicator(lammps_);
+  const Received<std::int64_t> places = exchange_records(comm, order);
+  const Received<double> rows = exchange_records(comm, values);
+  std::vector<double> all(rows.records.size());
+  for (std::size_t k = 0; k < places.records.size(); ++k)
+    std::copy_n(rows.records.begin() + static_cast<std::ptrdiff_t>(k) * width, width,
+                all.begin() + static_cast<std::ptrdiff_t>(places.records[k]) * width);
+  return all;
+}
+
+std::vector<double> TagHome::from_all(const double *all, int width) const
+{
+  std::vector<double> own;
+  own.reserve(order_.size() * width);
+  for (const std::int64_t place : order_) own.insert(own.end(), all + place * width, all + (place + 1) * width);
+  return own;
+}
+
+Vec3 group_mean(LAMMPS_NS::LAMMPS *lammps, const std::string &title, int groupbit, const Box &reference)
+{
+  const OwnedAtoms owned(lammps, title);
+  std::int64_t sums[4] = {0, 0, 0, 0};
+  for (int i = 0; i < owned.count(); ++i) {
+    if (!owned.in_group(i, groupbit)) continue;
+    const Vec3 r = owned.unwrapped(i, reference);
+    for (int k = 0; k < 3; ++k) sums[k] += std::llround(r[k] * fixed_point);
+    ++sums[3];
+  }
+  MPI_Allreduce(MPI_IN_PLACE, sums, 4, MPI_INT64_T, MPI_SUM, communicator(lammps));
+  if (sums[3] == 0) stop_all(lammps, title + ": the group of the framework holds no atoms");
+  Vec3 mean;
+  for (int k = 0; k < 3; ++k) mean[k] = static_cast<double>(sums[k]) / fixed_point / static_cast<double>(sums[3]);
+  return mean;
+}
+
+}  // namespace naglass

@@ -1,0 +1,65 @@
+// Homes for atoms: state of an atom is kept on one rank for the whole run, whoever owns the atom at the moment.
+#pragma once
+
+#include <mpi.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "core/box.hpp"
+
+namespace LAMMPS_NS {
+class LAMMPS;
+}
+
+namespace naglass {
+
+/// The atoms of a group, spread over the ranks by tag (tag mod ranks): a state indexed like tags() needs no migration,
+/// and each atom's history is the same on any number of ranks. The group must keep its atoms.
+class TagHome {
+ public:
+  /// Collective. `title` opens error messages. Fails for atoms without tags and for an empty group.
+  TagHome(LAMMPS_NS::LAMMPS *lammps, std::string title, int groupbit);
+
+  /// Tags at home here, ascending, and their types (from 0).
+  const std::vector<std::int64_t> &tags() const { return tags_; }
+  const std::vector<int> &types() const { return types_; }
+  /// Atoms of the group on all ranks.
+  std::int64_t total() const { return total_; }
+
+  /// Unwrapped positions of the atoms at home here, as fractions of the present cell laid into `reference` (Å): under
+  /// a barostat a displacement is then motion through the material, not of the cell. Collective.
+  const std::vector<Vec3> &positions(const Box &reference);
+
+  /// Sends one row of `width` numbers per atom at home here to the atom's owner. `owned` gets a row for each owned
+  /// atom (nlocal rows, zero outside of the group). Collective; on the step of the last positions() only.
+  void to_owners(const std::vector<double> &home, int width, std::vector<double> &owned) const;
+
+  /// All ranks' rows, ordered by tag, on rank 0 (empty elsewhere). Collective.
+  std::vector<double> on_root(const std::vector<double> &home, int width) const;
+  /// The rows of this rank's atoms out of all rows ordered by tag, as on_root() gave them. Collective.
+  std::vector<double> from_all(const double *all, int width) const;
+
+ private:
+  int home_of(std::int64_t tag) const { return static_cast<int>(tag % ranks_); }
+  std::size_t index_of(std::int64_t tag) const;
+
+  LAMMPS_NS::LAMMPS *lammps_;
+  std::string title_;
+  int groupbit_;
+  int ranks_ = 1;
+  std::int64_t total_ = 0;
+  std::vector<std::int64_t> tags_;
+  std::vector<int> types_;
+  std::vector<std::int64_t> order_;   // place of each atom at home here among all tags of the group
+  std::vector<int> owners_;           // of each atom at home here, at the last positions()
+  std::vector<Vec3> positions_;
+};
+
+/// Mean unwrapped position (Å, in `reference` as above) of a group, the same to the last bit on any number of ranks:
+/// summed in integers of 2^-26 Å. Collective. Fails for an empty group.
+Vec3 group_mean(LAMMPS_NS::LAMMPS *lammps, const std::string &title, int groupbit, const Box &reference);
+
+}  // namespace naglass
