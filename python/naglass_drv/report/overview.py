@@ -201,9 +201,9 @@ def _level(level: str) -> str:
         return text + (
             "This level is cheap enough to label many structures and is not a reference for "
             "transition-metal oxides: bond lengths, spin states and barriers may be off by amounts that "
-            "nothing here measures. Its pair scaling k(Na,O) = 1.3 is our own choice (published: 1, at which "
-            "sodium falls onto oxygen); dense cells stay over-bound, and pairs of V are bound at about 2.1 Å, "
-            "which no phosphate glass has. Its energy knows no spin polarisation: moments are occupations. "
+            "nothing here measures. Two of its pair scalings are our own choice: k(Na,O) = 1.3 and k(V,V) = 0.7 "
+            "(published: 1, at which sodium falls onto oxygen and vanadium binds vanadium at 2.1 Å); dense cells "
+            "stay over-bound. Its energy knows no spin polarisation: moments are occupations. "
             "The model can at best be as good as its labels."
         )
     return (
