@@ -9,6 +9,7 @@ import pytest
 PACKAGE = Path(naglass_drv.__file__).parent
 EVERYWHERE = {"errors", "files", "paths"}
 MAY_KNOW = {
+    "core": {"_core"},
     "glass": set(),
     "config": {"glass"},
     "runtime": {"config"},
@@ -36,3 +37,17 @@ def test_a_package_knows_only_what_lies_below_it(package):
     for module in modules:
         known = imported(module) - EVERYWHERE - {package, "__version__"}
         assert known <= MAY_KNOW[package], f"{module.relative_to(PACKAGE)}: {known - MAY_KNOW[package]}"
+
+
+def test_ase_reads_and_writes_are_not_used():
+    """ase.io.read and write are collective once mpi4py is loaded: one rank alone would wait for ever."""
+    used = []
+    for module in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+            else:
+                names = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+            if "ase.io" in names:
+                used.append(f"{module.relative_to(PACKAGE)}:{node.lineno}")
+    assert used == []
