@@ -1,7 +1,13 @@
 """Fixtures that several folders of tests use."""
 
+import os
+import time
+from pathlib import Path
+
 import pytest
 from support.jobs import ToyRun
+
+SHARED_MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture
@@ -10,3 +16,27 @@ def toy(tmp_path):
     run = ToyRun(tmp_path)
     yield run
     run.end()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_memory_of_killed_processes():
+    """A killed MPICH process leaves a megabyte or three of the machine's memory behind; the tests kill hundreds."""
+    began = time.time()
+    yield
+    left = {path for path in SHARED_MEMORY.glob("mpich_shm_*") if _is_ours(path, began)}
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            held = maps.read_text()
+        except OSError:
+            continue
+        left = {path for path in left if str(path) not in held}
+    for path in left:
+        path.unlink(missing_ok=True)
+
+
+def _is_ours(path: Path, began: float) -> bool:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return False
+    return status.st_uid == os.getuid() and status.st_mtime >= began
