@@ -33,20 +33,32 @@ inline std::span<const Vec3> view_positions(const Array<double> &array)
   return {reinterpret_cast<const Vec3 *>(array.data()), static_cast<std::size_t>(array.shape(0))};
 }
 
-/// Arrays from Python may hold anything: rows in order and targets in range, before the core trusts them.
-inline void check_graph(const GraphView &graph, std::size_t atoms)
+inline std::span<const Shift> view_shifts(const Array<int> &array)
 {
-  const auto entries = static_cast<std::int64_t>(graph.targets.size());
-  if (graph.offsets.size() != atoms + 1 || graph.offsets.front() != 0 || graph.offsets.back() != entries ||
-      !std::is_sorted(graph.offsets.begin(), graph.offsets.end()))
-    throw Error("offsets", std::to_string(graph.offsets.size()) + " entries",
+  if (array.ndim() != 2 || array.shape(1) != 3)
+    throw Error("shifts", std::to_string(array.size()) + " numbers", "must have the shape (bonds, 3)");
+  return {reinterpret_cast<const Shift *>(array.data()), static_cast<std::size_t>(array.shape(0))};
+}
+
+/// Arrays from Python may hold anything: rows in order and targets in range, before the core trusts them.
+inline void check_rows(std::span<const std::int64_t> offsets, std::span<const int> targets, std::size_t atoms)
+{
+  if (offsets.size() != atoms + 1 || offsets.front() != 0 ||
+      offsets.back() != static_cast<std::int64_t>(targets.size()) ||
+      !std::is_sorted(offsets.begin(), offsets.end()))
+    throw Error("offsets", std::to_string(offsets.size()) + " entries",
                 "must be a rising sequence from 0 to the number of bonds, one more than atoms");
-  if (graph.lengths.size() != graph.targets.size())
-    throw Error("lengths", std::to_string(graph.lengths.size()) + " entries",
-                "there are " + std::to_string(entries) + " bonds");
-  for (const int target : graph.targets)
+  for (const int target : targets)
     if (target < 0 || static_cast<std::size_t>(target) >= atoms)
       throw Error("targets", std::to_string(target), "atoms run from 0 to " + std::to_string(atoms) + " - 1");
+}
+
+inline void check_graph(const GraphView &graph, std::size_t atoms)
+{
+  check_rows(graph.offsets, graph.targets, atoms);
+  if (graph.lengths.size() != graph.targets.size())
+    throw Error("lengths", std::to_string(graph.lengths.size()) + " entries",
+                "there are " + std::to_string(graph.targets.size()) + " bonds");
 }
 
 /// A numpy array that owns the vector's memory; `columns` 0 makes it one-dimensional.

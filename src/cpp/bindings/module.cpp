@@ -13,4 +13,5 @@ PYBIND11_MODULE(_core, module)
                                          py::module_::import("naglass_drv.errors").attr("InputError"));
   naglass::python::bind_graph(module);
   naglass::python::bind_qn(module);
+  naglass::python::bind_rings(module);
 }

@@ -1,0 +1,198 @@
+#include <algorithm>
+#include <bit>
+
+#include "core/cover_index.hpp"
+#include "core/ring_search.hpp"
+
+namespace naglass {
+namespace {
+
+// Sets of bonds under addition modulo 2, reduced so that each has a highest bond of its own.
+class BondSpace {
+ public:
+  using Bonds = std::vector<std::uint64_t>;
+
+  void clear()
+  {
+    rows_.clear();
+    row_with_top_.clear();
+  }
+
+  /// What remains of the set once all that the space can take away is gone; empty if it lies in the space.
+  void reduce(Bonds &bonds) const
+  {
+    for (trim(bonds); !bonds.empty(); trim(bonds)) {
+      const std::size_t top = top_of(bonds);
+      if (top >= row_with_top_.size() || row_with_top_[top] < 0) return;
+      const Bonds &row = rows_[row_with_top_[top]];
+      for (std::size_t w = 0; w < row.size(); ++w) bonds[w] ^= row[w];
+    }
+  }
+
+  void insert(Bonds &bonds)
+  {
+    reduce(bonds);
+    if (bonds.empty()) return;
+    const std::size_t top = top_of(bonds);
+    if (top >= row_with_top_.size()) row_with_top_.resize(top + 1, -1);
+    row_with_top_[top] = static_cast<int>(rows_.size());
+    rows_.push_back(bonds);
+  }
+
+ private:
+  static void trim(Bonds &bonds)
+  {
+    while (!bonds.empty() && bonds.back() == 0) bonds.pop_back();
+  }
+  static std::size_t top_of(const Bonds &bonds) { return bonds.size() * 64 - 1 - std::countl_zero(bonds.back()); }
+
+  std::vector<Bonds> rows_;
+  std::vector<int> row_with_top_;  // per bond: the row whose highest it is, or -1
+};
+
+// Rings by the site of their first member.
+struct RingsAt {
+  std::vector<std::int64_t> first, rings;
+
+  RingsAt(int sites, const RingSet &all) : first(sites + 1, 0), rings(all.size())
+  {
+    for (std::int64_t k = 0; k < all.size(); ++k) ++first[all[k].front().site + 1];
+    for (int i = 0; i < sites; ++i) first[i + 1] += first[i];
+    std::vector<std::int64_t> next(first.begin(), first.end() - 1);
+    for (std::int64_t k = 0; k < all.size(); ++k) rings[next[all[k].front().site]++] = k;
+  }
+};
+
+class StrongTest {
+ public:
+  StrongTest(const TopologyView &graph, const RingSet &rings, const RingsAt &at, int reach)
+      : graph_(graph), rings_(rings), at_(at), reach_(reach), index_(graph.sites())
+  {
+  }
+
+  /// Takes in the ring's surroundings bond by bond, so that most sums are found while few rings are at hand.
+  bool is_strong(std::span<const RingSite> ring)
+  {
+    index_.clear();
+    layer_.clear();
+    bonds_before_.assign(1, 0);
+    smaller_.clear();
+    for (const RingSite &member : ring) add(member.site, member.cells, 0);
+    BondSpace::Bonds rest;
+    write_bonds(ring, 0, rest);
+    for (int layer = 0, done = 0; layer <= reach_; ++layer) {
+      if (layer > 0) done = add_layer(done, layer);
+      add_smaller(layer, ring.size());
+      smaller_.reduce(rest);
+      if (rest.empty()) return false;
+    }
+    return true;
+  }
+
+ private:
+  void add(int site, Cells cells, int layer)
+  {
+    index_.add(site, cells);
+    layer_.push_back(layer);
+    bonds_before_.push_back(bonds_before_.back() + graph_.offsets[site + 1] - graph_.offsets[site]);
+  }
+
+  // The neighbours of all vertices from `begin` on; returns where the new ones begin.
+  int add_layer(int begin, int layer)
+  {
+    const int end = index_.size();
+    for (int v = begin; v < end; ++v) {
+      const int site = index_.point(v);
+      for (std::int64_t e = graph_.offsets[site]; e < graph_.offsets[site + 1]; ++e) {
+        const Cells there = index_.cells(v) + pack(graph_.shifts[e]);
+        if (index_.find(graph_.targets[e], there) < 0) add(graph_.targets[e], there, layer);
+      }
+    }
+    return end;
+  }
+
+  // Smaller rings that lie within the surroundings and reach the given layer.
+  void add_smaller(int layer, std::size_t size)
+  {
+    for (int v = 0; v < index_.size(); ++v)
+      for (std::int64_t k = at_.first[index_.point(v)]; k < at_.first[index_.point(v) + 1]; ++k) {
+        const auto ring = rings_[at_.rings[k]];
+        if (ring.size() >= size || outermost(ring, index_.cells(v)) != layer) continue;
+        write_bonds(ring, index_.cells(v), bonds_);
+        smaller_.insert(bonds_);
+      }
+  }
+
+  // The highest layer of the displaced ring's members, -1 if one lies outside.
+  int outermost(std::span<const RingSite> ring, Cells moved) const
+  {
+    int highest = 0;
+    for (const RingSite &member : ring) {
+      const int v = index_.find(member.site, member.cells + moved);
+      if (v < 0) return -1;
+      highest = std::max(highest, layer_[v]);
+    }
+    return highest;
+  }
+
+  void write_bonds(std::span<const RingSite> ring, Cells moved, BondSpace::Bonds &bonds) const
+  {
+    bonds.assign((bonds_before_.back() + 63) / 64, 0);
+    for (std::size_t k = 0; k < ring.size(); ++k) {
+      const RingSite &a = ring[k], &b = ring[(k + 1) % ring.size()];
+      const int u = index_.find(a.site, a.cells + moved), v = index_.find(b.site, b.cells + moved);
+      const std::int64_t bond = bond_between(std::min(u, v), std::max(u, v));
+      bonds[bond / 64] ^= std::uint64_t{1} << bond % 64;
+    }
+  }
+
+  std::int64_t bond_between(int u, int v) const
+  {
+    const int site = index_.point(u);
+    std::int64_t e = graph_.offsets[site];
+    const Cells step = index_.cells(v) - index_.cells(u);
+    while (graph_.targets[e] != index_.point(v) || pack(graph_.shifts[e]) != step) ++e;
+    return bonds_before_[u] + e - graph_.offsets[site];
+  }
+
+  const TopologyView &graph_;
+  const RingSet &rings_;
+  const RingsAt &at_;
+  int reach_;
+  CoverIndex index_;
+  std::vector<int> layer_;
+  std::vector<std::int64_t> bonds_before_;  // per vertex: bonds of all vertices met before
+  BondSpace smaller_;
+  BondSpace::Bonds bonds_;
+};
+
+// The first member that is a node of the net: where the primitive search found the ring.
+int root_site(std::span<const RingSite> ring, const std::vector<std::uint8_t> &is_node)
+{
+  const RingSite *root = nullptr;
+  for (const RingSite &member : ring)
+    if (is_node[member.site] && (!root || member < *root)) root = &member;
+  return root->site;
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> strong_rings(const TopologyView &graph, const RingNet &net, const RingSet &primitive,
+                                       const RingOptions &options)
+{
+  std::vector<std::uint8_t> is_node(graph.sites(), 0);
+  for (int node = 0; node < net.nodes(); ++node) is_node[net.site(node)] = 1;
+  const RingsAt at(graph.sites(), primitive);
+  std::vector<std::uint8_t> strong(primitive.size(), 0);
+#pragma omp parallel num_threads(thread_count(options))
+  {
+    StrongTest test(graph, primitive, at, options.strong_reach);
+#pragma omp for schedule(dynamic, 16)
+    for (std::int64_t k = 0; k < primitive.size(); ++k)
+      if (options.roots.empty() || options.roots[root_site(primitive[k], is_node)])
+        strong[k] = test.is_strong(primitive[k]);
+  }
+  return strong;
+}
+
+}  // namespace naglass
