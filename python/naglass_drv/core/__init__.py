@@ -7,6 +7,7 @@ names the argument and its value. Lengths are in Å, counts are integers.
 
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
+from .rings import RingMembers, Rings, rings
 
 __all__ = [
     "VANADYL_CUTOFF",
@@ -15,7 +16,10 @@ __all__ = [
     "Neighbors",
     "OxygenClass",
     "Qn",
+    "RingMembers",
+    "Rings",
     "bond_graph",
     "neighbors",
     "qn",
+    "rings",
 ]

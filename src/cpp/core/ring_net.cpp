@@ -20,10 +20,9 @@ Shift operator+(const Shift &a, const Shift &b) { return {a[0] + b[0], a[1] + b[
 
 int degree(const TopologyView &graph, int i) { return static_cast<int>(graph.offsets[i + 1] - graph.offsets[i]); }
 
-void check(const TopologyView &graph, int max_size)
+void check(const TopologyView &graph, int longest_walk)
 {
-  if (max_size < 3) throw Error("max_size", std::to_string(max_size), "a ring has at least 3 members");
-  const std::int64_t most = cell_base / 2 / (max_size + 1);
+  const std::int64_t most = cell_base / 2 / (longest_walk + 1);
   for (int i = 0; i < graph.sites(); ++i)
     for (std::int64_t e = graph.offsets[i]; e < graph.offsets[i + 1]; ++e) {
       const Shift &s = graph.shifts[e];
@@ -113,9 +112,9 @@ Topology former_graph(const TopologyView &bonds, std::span<const std::uint8_t> f
   return out;
 }
 
-RingNet::RingNet(const TopologyView &graph, int max_size)
+RingNet::RingNet(const TopologyView &graph, int longest_walk)
 {
-  check(graph, max_size);
+  check(graph, longest_walk);
   build(graph, dangling(graph));
   bool bonds = false, bridges = false;
   for (const Edge &edge : edges_) (edge.length == 1 ? bonds : bridges) = true;

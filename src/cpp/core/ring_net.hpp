@@ -57,9 +57,9 @@ class RingNet {
     Cells cells;
   };
 
-  /// Throws Error for a bond of a site to itself, a bond given twice, or shifts so large that a ring of `max_size`
-  /// would overflow a Cells.
-  RingNet(const TopologyView &graph, int max_size);
+  /// Throws Error for a bond of a site to itself, a bond given twice, or shifts so large that a walk of
+  /// `longest_walk` bonds would overflow a Cells.
+  RingNet(const TopologyView &graph, int longest_walk);
 
   int nodes() const { return static_cast<int>(sites_.size()); }
   int site(int node) const { return sites_[node]; }

@@ -13,7 +13,8 @@ namespace {
 void check(const TopologyView &graph, const RingOptions &options)
 {
   const std::size_t sites = graph.sites();
-  if (options.strong_reach < 0)
+  if (options.max_size < 3) throw Error("max_size", std::to_string(options.max_size), "a ring has at least 3 members");
+  if (options.strong_reach < -1)
     throw Error("strong_reach", std::to_string(options.strong_reach), "must be a number of bonds of at least 0");
   if (options.selection != RingSelection::all && options.types.size() != sites)
     throw Error("types", std::to_string(options.types.size()) + " entries",
@@ -69,7 +70,8 @@ void originate_where_through(RingCounts &out)
 RingCounts find_rings(const TopologyView &graph, const RingOptions &options)
 {
   check(graph, options);
-  const RingNet net(graph, options.max_size);
+  // Where images are told apart, `max_size` steps and the reach are the farthest that is gone.
+  const RingNet net(graph, options.max_size + strong_reach(options));
   RingCounts out;
   RingTally tally(graph.sites(), options.max_size, out);
   RingSet rings;
@@ -91,11 +93,18 @@ RingCounts find_rings(const TopologyView &graph, const RingOptions &options)
   return out;
 }
 
+int strong_reach(const RingOptions &options)
+{
+  if (options.criterion != RingCriterion::strong) return 0;
+  return options.strong_reach < 0 ? options.max_size : options.strong_reach;
+}
+
 int ring_halo(const RingOptions &options)
 {
   // One more than the rings need, so that all ranks agree on what joins three or more bonds.
   const int own = options.max_size / 2 + 1;
-  return options.criterion == RingCriterion::strong ? own + options.max_size / 2 + options.strong_reach : own;
+  // A smaller ring within reach is judged by its own surroundings.
+  return options.criterion == RingCriterion::strong ? own + strong_reach(options) + options.max_size / 2 : own;
 }
 
 }  // namespace naglass

@@ -35,7 +35,7 @@ struct RingOptions {
   RingSelection selection = RingSelection::all;
   std::span<const int> types = {};           // per site; needed unless `selection` is all
   std::span<const std::uint8_t> roots = {};  // per site, whether searches start there; empty: everywhere
-  int strong_reach = 2;                      // bonds; smaller rings within it of a ring may make up that ring
+  int strong_reach = -1;                     // bonds around a ring whose smaller rings may make it up; -1: max_size
   bool members = false;                      // list the rings themselves
   int threads = 0;                           // 0: OpenMP's default
 };
@@ -69,8 +69,11 @@ struct RingCounts {
 /// Cost: linear in the number of sites; per site it grows with the number of atoms within max_size / 2 bonds.
 /// Sources: Franzblau, Phys. Rev. B 44, 4925 (1991); King, Nature 213, 1112 (1967); Guttman, J. Non-Cryst. Solids
 /// 116, 145 (1990); Goetzke & Klein, J. Non-Cryst. Solids 127, 215 (1991).
-/// Throws Error for a max_size below 3, a negative reach, types or roots that do not match the graph, and as RingNet.
+/// Throws Error for a max_size below 3, a reach below -1, types or roots that do not match the graph, and as RingNet.
 RingCounts find_rings(const TopologyView &graph, const RingOptions &options);
+
+/// strong_reach with its default filled in.
+int strong_reach(const RingOptions &options);
 
 /// How many bonds around a root must be known for exact counts.
 int ring_halo(const RingOptions &options);

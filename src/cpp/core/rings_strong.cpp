@@ -186,7 +186,7 @@ std::vector<std::uint8_t> strong_rings(const TopologyView &graph, const RingNet 
   std::vector<std::uint8_t> strong(primitive.size(), 0);
 #pragma omp parallel num_threads(thread_count(options))
   {
-    StrongTest test(graph, primitive, at, options.strong_reach);
+    StrongTest test(graph, primitive, at, strong_reach(options));
 #pragma omp for schedule(dynamic, 16)
     for (std::int64_t k = 0; k < primitive.size(); ++k)
       if (options.roots.empty() || options.roots[root_site(primitive[k], is_node)])

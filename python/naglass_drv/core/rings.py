@@ -1,0 +1,195 @@
+"""Rings of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _core
+from ..errors import InputError
+from .graph import BondGraph, Cutoffs, graph_of, names, pair
+
+
+@dataclass(frozen=True)
+class RingMembers:
+    """The rings themselves, sorted by size; ``members[k]`` gives ring k as (atoms, shifts).
+
+    Atoms are in the order of the ring's bonds. Member q is the image of ``atoms[q]`` displaced by ``shifts[q]`` cell
+    vectors; the first member lies in cell 0 and has the lowest index.
+    """
+
+    offsets: np.ndarray  #: (rings + 1,) int; ring k has members offsets[k] ... offsets[k + 1] - 1
+    atoms: np.ndarray  #: (members,) int
+    shifts: np.ndarray  #: (members, 3) int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        if not -len(self) <= k < len(self):
+            raise IndexError(f"ring {k} of {len(self)}")
+        part = slice(*self.offsets[[k % len(self), k % len(self) + 1]])
+        return self.atoms[part], self.shifts[part]
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return (self[k] for k in range(len(self)))
+
+
+@dataclass(frozen=True)
+class Rings:
+    """Rings up to `max_size`; definitions in docs/observables/rings.md. Every array's index is the size of the ring:
+    members of the graph, which are atoms for "full" and formers for "tt".
+    """
+
+    counts: np.ndarray  #: (max_size + 1,) int, distinct rings in the cell
+    per_node: np.ndarray  #: (N, max_size + 1) int, rings of each size through each atom
+    origins: np.ndarray  #: (N, max_size + 1) bool, whether a search from the atom finds a ring of the size
+    nodes: np.ndarray  #: (N,) bool, the atoms that are nodes of the graph
+    searches: np.ndarray  #: (max_size + 1,) int, king: pairs of neighbours, guttman: directed bonds, by shortest ring
+    members: RingMembers | None  #: the rings, where asked for
+    criterion: str
+    graph_kind: str
+    max_size: int  #: the only limit of the search
+    king_neighbors: str | None  #: for king only
+    select: str
+    strong_reach: int | None  #: bonds, for strong only
+
+    @property
+    def R_C(self) -> np.ndarray:
+        """Rings of each size per cell."""
+        return self.counts
+
+    @property
+    def R_C_per_node(self) -> np.ndarray:
+        """Rings of each size per node."""
+        return self._share(self.counts)
+
+    @property
+    def P_N(self) -> np.ndarray:
+        """Share of the nodes that originate a ring of the size."""
+        return self._share(self.origins.sum(axis=0))
+
+    @property
+    def P_max(self) -> np.ndarray:
+        """Of the nodes that originate a ring of the size, the share for which it is the largest; NaN for none."""
+        return self._share_of_origins(self.max_size - self.origins[:, ::-1].argmax(axis=1))
+
+    @property
+    def P_min(self) -> np.ndarray:
+        """Of the nodes that originate a ring of the size, the share for which it is the smallest; NaN for none."""
+        return self._share_of_origins(self.origins.argmax(axis=1))
+
+    @property
+    def pair_matrix(self) -> np.ndarray:
+        """(max_size + 1, max_size + 1) share of the nodes that originate rings of both sizes; P_N on the diagonal."""
+        found = self.origins.astype(float)
+        return self._share(found.T @ found)
+
+    def _share(self, numbers: np.ndarray) -> np.ndarray:
+        count = self.nodes.sum()
+        return numbers / count if count else np.full(numbers.shape, np.nan)
+
+    def _share_of_origins(self, extreme: np.ndarray) -> np.ndarray:
+        extremes = np.bincount(extreme[self.origins.any(axis=1)], minlength=self.max_size + 1)
+        nodes = self.origins.sum(axis=0)
+        return np.divide(extremes, nodes, out=np.full(len(nodes), np.nan), where=nodes > 0)
+
+
+def rings(
+    structure,
+    cutoffs: Cutoffs | None = None,
+    *,
+    criterion: str = "primitive",
+    graph_kind: str = "full",
+    max_size: int = 16,
+    members: bool = False,
+    king_neighbors: str = "excluded",
+    former: str | Iterable[str] = ("P", "V"),
+    bridge: str | Iterable[str] = "O",
+    select: str = "all",
+    strong_reach: int | None = None,
+    threads: int | None = None,
+) -> Rings:
+    """Rings of the periodic network, each distinct ring once.
+
+    `structure` is a `BondGraph`, or atoms together with `cutoffs`. `graph_kind` "full" has all bonded atoms for
+    nodes, "tt" the `former` atoms, two of them joined when they share at least one `bridge`. `criterion` is
+    "primitive", "king", "guttman" or "strong". `max_size` counts nodes, so that "full" 16 is "tt" 8 in a network of
+    corner-sharing polyhedra.
+
+    king_neighbors: "excluded" keeps King's path off the centre's other neighbours, "centre" off the centre only.
+    select: "all"; "abab" keeps rings of two elements in strict alternation, "not_abab" the others, "heteropolar"
+        those without a bond between like elements. It acts on the rings that the criterion finds.
+    strong_reach: bonds around a ring whose smaller rings may make it up (default: `max_size`).
+    threads: of OpenMP (default: all it may use); no result depends on it.
+
+    Raises InputError for an option out of range, or "tt" without formers, or without a cutoff for a former with a
+    bridge. Sources in docs/observables/rings.md.
+    """
+    graph = graph_of(structure, cutoffs)
+    chosen = [
+        _choice("criterion", criterion, _core.RingCriterion),
+        _whole("max_size", max_size, 3),
+        _choice("king_neighbors", king_neighbors, _core.KingNeighbors),
+        _choice("select", select, _core.RingSelection),
+        -1 if strong_reach is None else _whole("strong_reach", strong_reach, 0),
+        bool(members),
+        0 if threads is None else _whole("threads", threads, 1),
+    ]
+    nodes, topology = _topology(graph, graph_kind, names(former), names(bridge))
+    type_of = {symbol: t for t, symbol in enumerate(sorted(set(graph.symbols)))}
+    types = np.array([type_of[symbol] for symbol in graph.symbols], dtype=np.int32)
+    counts, searches, through, origins, *listed = _core.rings(*topology, types, *chosen)
+    shape = (len(graph), max_size + 1)
+    return Rings(
+        counts=counts,
+        per_node=through.reshape(shape),
+        origins=origins.reshape(shape).astype(bool),
+        nodes=nodes,
+        searches=searches,
+        members=RingMembers(*listed) if members else None,
+        criterion=criterion,
+        graph_kind=graph_kind,
+        max_size=max_size,
+        king_neighbors=king_neighbors if criterion == "king" else None,
+        select=select,
+        strong_reach=(max_size if strong_reach is None else strong_reach) if criterion == "strong" else None,
+    )
+
+
+def _topology(graph: BondGraph, kind: str, formers: tuple[str, ...], bridges: tuple[str, ...]):
+    """Which atoms are nodes, and the offsets, targets and shifts of the graph to search."""
+    bonds = (graph.offsets, graph.targets, graph.shifts)
+    if kind == "full":
+        return np.diff(graph.offsets) > 0, bonds
+    if kind != "tt":
+        raise InputError(f"graph_kind = {kind!r}: must be 'full' or 'tt'")
+    present = set(graph.symbols)
+    if not present & set(formers):
+        raise InputError(f"former = {formers!r}: no such atom in the structure")
+    if set(formers) & set(bridges):
+        raise InputError(f"bridge = {bridges!r}: an element cannot be former and bridge")
+    for f in present & set(formers):
+        for b in present & set(bridges):
+            if pair(f, b) not in graph.cutoffs:
+                raise InputError(f"cutoffs: the pair ({f!r}, {b!r}) is missing")
+    symbols = np.array(graph.symbols)
+    nodes = np.isin(symbols, formers)
+    flags = (nodes.astype(np.uint8), np.isin(symbols, bridges).astype(np.uint8))
+    return nodes, _core.former_graph(*bonds, *flags)
+
+
+def _choice(name: str, value: str, options):
+    known = options.__members__
+    if value not in known:
+        raise InputError(f"{name} = {value!r}: must be one of {', '.join(known)}")
+    return known[value]
+
+
+def _whole(name: str, value: int, least: int) -> int:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not least <= value <= 10_000:
+        raise InputError(f"{name} = {value!r}: must be a whole number of at least {least} and at most 10000")
+    return int(value)
