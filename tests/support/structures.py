@@ -15,8 +15,12 @@ def crystal(name: str) -> Atoms:
     return ase.io.read(DATA / "crystals" / f"{name}.cif")
 
 
+def glass(name: str) -> Atoms:
+    return ase.io.read(DATA / "glasses" / f"{name}.xyz.gz")
+
+
 def silicate_glass() -> Atoms:
-    return ase.io.read(DATA / "glasses" / "NS3_3k.xyz.gz")
+    return glass("NS3_3k")
 
 
 def brute_force_pairs(atoms: Atoms, cutoff: float) -> dict[tuple, float]:
