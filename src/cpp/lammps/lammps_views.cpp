@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <span>
 
 #include "atom.h"
+#include "comm.h"
 #include "compute.h"
 #include "domain.h"
 #include "error.h"
@@ -19,6 +21,21 @@ namespace naglass {
 
 using LAMMPS_NS::Atom;
 using LAMMPS_NS::LAMMPS;
+
+namespace {
+
+// Per owned atom; the list need not hold its rows in the order of the atoms.
+std::vector<std::span<const int>> neighbors_by_atom(const Atom *atom, const LAMMPS_NS::NeighList *list)
+{
+  std::vector<std::span<const int>> rows(atom->nlocal);
+  for (int row = 0; row < list->inum; ++row) {
+    const int i = list->ilist[row];
+    rows[i] = {list->firstneigh[i], static_cast<std::size_t>(list->numneigh[i])};
+  }
+  return rows;
+}
+
+}  // namespace
 
 void stop_all(LAMMPS *lammps, const std::string &message)
 {
@@ -133,18 +150,14 @@ void fill_local_bonds(LAMMPS *lammps, LAMMPS_NS::NeighList *list, const PairCuto
   bonds.types.resize(atom->nlocal + atom->nghost);
   for (std::size_t i = 0; i < bonds.types.size(); ++i) bonds.types[i] = atom->type[i] - 1;
 
-  // The list need not hold its rows in the order of the atoms.
-  std::vector<int> row_of(atom->nlocal, -1);
-  for (int row = 0; row < list->inum; ++row) row_of[list->ilist[row]] = row;
-
+  const auto neighbors_of = neighbors_by_atom(atom, list);
   bonds.offsets.assign(1, 0);
   bonds.targets.clear();
   bonds.lengths.clear();
   for (int i = 0; i < atom->nlocal; ++i) {
-    const int neighbors = row_of[i] < 0 ? 0 : list->numneigh[i];
     const double *const at = atom->x[i];
-    for (int k = 0; k < neighbors; ++k) {
-      const int j = list->firstneigh[i][k] & NEIGHMASK;
+    for (const int neighbor : neighbors_of[i]) {
+      const int j = neighbor & NEIGHMASK;
       const double *const to = atom->x[j];
       const Vec3 r{to[0] - at[0], to[1] - at[1], to[2] - at[2]};
       const double length = std::sqrt(dot(r, r));
@@ -154,6 +167,47 @@ void fill_local_bonds(LAMMPS *lammps, LAMMPS_NS::NeighList *list, const PairCuto
     }
     bonds.offsets.push_back(static_cast<std::int64_t>(bonds.targets.size()));
   }
+}
+
+void fill_homes(LAMMPS *lammps, std::vector<Home> &homes)
+{
+  const Atom *const atom = lammps->atom;
+  homes.resize(atom->nlocal + atom->nghost);
+  for (int i = 0; i < atom->nlocal; ++i)
+    homes[i] = {{atom->x[i][0], atom->x[i][1], atom->x[i][2]}, lammps->comm->me};
+}
+
+void fill_bond_rows(LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighList *list, const PairCutoffs &cutoffs,
+                    int groupbit, const std::vector<Home> &homes, BondRows &rows)
+{
+  lammps->neighbor->build_one(list);
+  const Atom *const atom = lammps->atom;
+  const Box box = current_box(lammps);
+  const OwnedAtoms owned(lammps, title);
+  rows = {};
+  const auto neighbors_of = neighbors_by_atom(atom, list);
+  for (int i = 0; i < atom->nlocal; ++i) {
+    if (!owned.in_group(i, groupbit)) continue;
+    for (const int neighbor : neighbors_of[i]) {
+      const int j = neighbor & NEIGHMASK;
+      const double cutoff = cutoffs.of_pair(owned.type(i), owned.type(j));
+      if (cutoff == 0.0 || !owned.in_group(j, groupbit)) continue;
+      const Vec3 ghost{atom->x[j][0], atom->x[j][1], atom->x[j][2]};
+      const Vec3 cells = box.to_fractional(ghost - homes[j].position);
+      const Shift shift{static_cast<int>(std::lround(cells[0])), static_cast<int>(std::lround(cells[1])),
+                        static_cast<int>(std::lround(cells[2]))};
+      const Vec3 r = (homes[j].position - homes[i].position) + box.lattice_vector(shift);
+      if (dot(r, r) < cutoff * cutoff) rows.ends.push_back({owned.tag(j), shift, owned.type(j), homes[j].rank});
+    }
+    rows.tags.push_back(owned.tag(i));
+    rows.types.push_back(owned.type(i));
+    rows.offsets.push_back(static_cast<std::int64_t>(rows.ends.size()));
+  }
+}
+
+int threads_per_rank(LAMMPS *lammps)
+{
+  return lammps->comm->nthreads;
 }
 
 }  // namespace naglass

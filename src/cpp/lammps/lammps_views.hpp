@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/bond_graph.hpp"
+#include "graph_halo.hpp"
 
 namespace LAMMPS_NS {
 class Compute;
@@ -72,5 +73,22 @@ void require_cutoffs_covered(LAMMPS_NS::LAMMPS *lammps, const std::string &title
 /// Builds the list if need be and keeps its pairs that are bonded.
 void fill_local_bonds(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::NeighList *list, const PairCutoffs &cutoffs,
                       LocalBonds &bonds);
+
+/// Where an atom's owner holds it, as the owner's ghosts learn it.
+struct Home {
+  Vec3 position;
+  int rank;
+};
+
+/// The homes of owned atoms; those of ghosts, behind them, are left to communication.
+void fill_homes(LAMMPS_NS::LAMMPS *lammps, std::vector<Home> &homes);
+
+/// Builds the list if need be and writes the bonds between atoms of the group, the rows in the order of owned atoms.
+/// Lengths are taken from the homes, so that both ends agree on a bond to the last bit. `title` opens messages.
+void fill_bond_rows(LAMMPS_NS::LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighList *list,
+                    const PairCutoffs &cutoffs, int groupbit, const std::vector<Home> &homes, BondRows &rows);
+
+/// Threads that LAMMPS gives to a rank.
+int threads_per_rank(LAMMPS_NS::LAMMPS *lammps);
 
 }  // namespace naglass

@@ -1,5 +1,6 @@
 // libnaglass_styles.so: the table of naglass's analysis styles.
 #include "compute_qn_atom.hpp"
+#include "compute_rings.hpp"
 #include "plugin_abi.hpp"
 
 namespace {
@@ -18,6 +19,7 @@ struct Entry {
 
 constexpr Entry entries[] = {
     {"compute", "naglass/qn/atom", "n of Qn per former, oxygen class", &create<naglass::ComputeQnAtom>},
+    {"compute", "naglass/rings", "ring counts by size, rings per atom", &create<naglass::ComputeRings>},
 };
 
 }  // namespace

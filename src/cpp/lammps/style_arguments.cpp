@@ -59,6 +59,17 @@ std::vector<int> ElementMap::types_of(const StyleArguments &arguments, const std
   return types;
 }
 
+std::vector<int> ElementMap::first_types(const StyleArguments &arguments) const
+{
+  std::vector<int> first(atom_type_count(arguments.lammps()));
+  for (std::size_t t = 0; t < first.size(); ++t) {
+    first[t] = static_cast<int>(t);
+    if (names_.empty() || names_[t] == "NULL") continue;  // labels are unique
+    first[t] = static_cast<int>(std::find(names_.begin(), names_.end(), names_[t]) - names_.begin());
+  }
+  return first;
+}
+
 NamedCutoff read_cutoff(StyleArguments &arguments)
 {
   NamedCutoff read;

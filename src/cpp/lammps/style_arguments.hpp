@@ -42,6 +42,8 @@ class ElementMap {
   /// Fails if the name belongs to no type; `keyword` is where it was used.
   std::vector<int> types_of(const StyleArguments &arguments, const std::string &keyword,
                             const std::string &name) const;
+  /// Per type the first type of the same name; a type without a name stands for itself.
+  std::vector<int> first_types(const StyleArguments &arguments) const;
 
  private:
   std::vector<std::string> names_;

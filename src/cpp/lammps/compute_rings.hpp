@@ -1,0 +1,66 @@
+// compute ID group naglass/rings elements E1 ... EN cutoff A B distance ... keyword value ...
+//
+//   elements   one name per atom type; several types may share a name, NULL has none (default: the label map)
+//   cutoff     bond cutoff (distance units) of a pair of names; once per pair
+//   criterion  primitive (default), king, guttman or strong
+//   graph      full (default): all bonded atoms; tt: formers, joined when they share at least one bridging atom
+//   max        members of the largest ring (default 16)
+//   former     element of the formers of graph tt; may be repeated
+//   bridge     bridging element of graph tt (default O); may be repeated
+//   king       excluded (default) or centre: what King's path avoids, the centre's other neighbours or the centre only
+//   select     all (default), abab, not_abab or heteropolar
+//   reach      bonds around a ring whose smaller rings may make it up, for strong (default: max)
+//   peratom    yes or no (default): count the rings through each atom
+//
+// Global vector: c_ID[n] rings of size n, n = 1 ... max. Per-atom columns with peratom yes: n rings of size n through
+// the atom. Bonds between atoms of the group count only.
+#pragma once
+
+#include <vector>
+
+#include "compute.h"
+#include "core/rings.hpp"
+#include "graph_halo.hpp"
+#include "lammps_views.hpp"
+#include "style_arguments.hpp"
+
+namespace naglass {
+
+class ComputeRings : public LAMMPS_NS::Compute {
+ public:
+  ComputeRings(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg);
+
+  void init() override;
+  void init_list(int id, LAMMPS_NS::NeighList *list) override;
+  void compute_vector() override;
+  void compute_peratom() override;
+  int pack_forward_comm(int count, int *atoms, double *buffer, int pbc_flag, int *pbc) override;
+  void unpack_forward_comm(int count, int first, double *buffer) override;
+  double memory_usage() override;
+
+ private:
+  void read(StyleArguments &arguments);
+  void set_roles(const StyleArguments &arguments, const ElementMap &elements, std::vector<std::uint8_t> &roles,
+                 const char *keyword, const std::vector<std::string> &names);
+  void require_cutoffs(const StyleArguments &arguments) const;
+  void find();
+  HaloGraph gather();
+  void keep_former_bonds();
+  void use_former_graph(HaloGraph &halo) const;
+  void expose(const std::vector<std::int64_t> &counts, const std::vector<std::int64_t> &per_atom);
+
+  RingOptions options_;
+  bool formers_only_ = false;
+  std::vector<std::uint8_t> formers_, bridges_;  // per type
+  std::vector<int> elements_;                    // per type: its first type of the same name
+  PairCutoffs cutoffs_{0};
+
+  LAMMPS_NS::NeighList *list_ = nullptr;
+  std::vector<Home> homes_;
+  BondRows rows_;
+  std::vector<double> counts_;
+  std::vector<double> values_;
+  std::vector<double *> columns_;
+};
+
+}  // namespace naglass

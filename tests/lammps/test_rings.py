@@ -1,0 +1,239 @@
+"""compute naglass/rings against the library, frame by frame, while atoms move."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from ase import Atoms
+from support.lammps_runs import PREFIX, environment, read_dump, run_lammps, write_data
+from support.structures import crystal, silicate_glass
+
+from naglass_drv import core
+
+CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5, ("Si", "O"): 2.2}
+ELEMENTS = ["Na", "V", "P", "Si", "O"]
+NAMED = "elements Na V P Si O cutoff P O 2.0 cutoff V O 2.5 cutoff Si O 2.2"
+FORMERS = "former P former V former Si"
+
+STYLES = {
+    "primitive": ("max 12", {"max_size": 12}),
+    "king": ("criterion king max 10", {"criterion": "king", "max_size": 10}),
+    "centre": (
+        f"criterion king king centre graph tt {FORMERS} max 7",
+        {"criterion": "king", "king_neighbors": "centre", "graph_kind": "tt", "max_size": 7},
+    ),
+    "guttman": ("criterion guttman max 11", {"criterion": "guttman", "max_size": 11}),
+    "strong": (
+        "criterion strong max 10 reach 3",
+        {"criterion": "strong", "max_size": 10, "strong_reach": 3},
+    ),
+    "formers": (
+        f"graph tt {FORMERS} max 6 select abab",
+        {"graph_kind": "tt", "max_size": 6, "select": "abab"},
+    ),
+}
+STRUCTURES = {
+    "triclinic": crystal("NVP_R-3c_Na3_ewald_ordered"),
+    "thin": crystal("V2O5_alpha_Pmmn"),  # 3.6 Å thick: smaller than any ring
+    "glass": silicate_glass(),
+    "corner": Atoms(
+        "P2O2V", positions=[[1, 1, 1], [3.2, 1, 1], [2.1, 2, 1], [2.1, 0, 1], [9, 9, 9]], cell=[60, 20, 20], pbc=True
+    ),
+}
+
+# pair zero moves atoms in straight lines: 0.1 ps at 2000 K breaks and makes bonds, and wraps atoms.
+RUN = """
+clear
+newton {newton}
+units metal
+processors {ranks} 1 1
+read_data {name}.data
+pair_style zero 4.0
+pair_coeff * *
+neighbor 0.5 bin
+neigh_modify every 1 delay 0 check yes
+velocity all create 2000 4928 loop all
+timestep 0.01
+fix move all nve
+{computes}
+dump d all custom 5 {name}.dump id type x y z {columns}
+dump_modify d sort id format float %.17g
+{averages}
+run 10
+"""
+
+
+def script(name: str, ranks: int, newton: str) -> str:
+    computes = "\n".join(f"compute {s} all naglass/rings {NAMED} {STYLES[s][0]} peratom yes" for s in STYLES)
+    columns = " ".join(f"c_{s}[{options['max_size']}]" for s, (_, options) in STYLES.items())
+    averages = "\n".join(
+        f"fix {s} all ave/time 5 1 5 c_{s} mode vector file {name}.{s}" for s in STYLES
+    )
+    return RUN.format(ranks=ranks, newton=newton, name=name, computes=computes, columns=columns, averages=averages)
+
+
+def counted(path) -> list[list[int]]:
+    """Counts by size from 1 on, per frame, as fix ave/time wrote them: a line "step rows", then "row count" lines."""
+    lines = [line.split() for line in path.read_text().splitlines()[3:]]
+    rows = int(lines[0][1])
+    return [
+        [int(count) for _, count in lines[first + 1 : first + 1 + rows]] for first in range(0, len(lines), rows + 1)
+    ]
+
+
+def expected(cell, table, options) -> core.Rings:
+    symbols = [ELEMENTS[int(t) - 1] for t in table[:, 1]]
+    atoms = Atoms(symbols, positions=table[:, 2:5], cell=cell, pbc=True)
+    return core.rings(atoms, CUTOFFS, former=("P", "V", "Si"), **options)
+
+
+@pytest.mark.parametrize(("ranks", "newton"), [(1, "on"), (2, "on"), (3, "off"), (4, "off")])
+def test_equals_the_library(tmp_path, ranks, newton):
+    """Triclinic, thin and large cells; on 4 ranks `corner` leaves ranks without atoms."""
+    for name, atoms in STRUCTURES.items():
+        write_data(tmp_path / f"{name}.data", atoms, ELEMENTS)
+    done = run_lammps(tmp_path, "".join(script(name, ranks, newton) for name in STRUCTURES), ranks)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+    seen = {style: set() for style in STYLES}
+    for name, atoms in STRUCTURES.items():
+        frames = read_dump(tmp_path / f"{name}.dump")
+        assert len(frames) == 3 and len(frames[0][1]) == len(atoms)
+        for column, (style, (_, options)) in enumerate(STYLES.items()):
+            counts = counted(tmp_path / f"{name}.{style}")
+            assert len(counts) == 3
+            for frame, (cell, table) in enumerate(frames):
+                result = expected(cell, table, options)
+                assert counts[frame] == result.counts[1:].tolist(), (name, style, frame)
+                assert (table[:, 5 + column] == result.per_node[:, -1]).all(), (name, style, frame)
+                seen[style].add((name, tuple(counts[frame])))
+    for style, different in seen.items():
+        assert len(different) > len(STRUCTURES), f"no ring changed: {style} would not show a stale list"
+
+
+SMALL = """
+units metal
+read_data small.data
+pair_style zero 4.0
+pair_coeff * *
+{before}
+compute r {group} naglass/rings {arguments} max 8 peratom yes
+compute s all reduce sum c_r[3] c_r[4]
+thermo_style custom step c_r[3] c_r[4] c_s[1] c_s[2]
+run 0
+"""
+
+
+def small_run(tmp_path, arguments, *, before="", group="all") -> list[int]:
+    """Rings of 3 and 4, and the same as sums over atoms."""
+    write_data(tmp_path / "small.data", crystal("VOPO4_alphaII_P4n"), ["V", "P", "O", "Na"])
+    done = run_lammps(tmp_path, SMALL.format(before=before, group=group, arguments=arguments))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    lines = done.stdout.splitlines()
+    row = next(k for k, line in enumerate(lines) if line.split()[:1] == ["Step"])
+    return [int(float(word)) for word in lines[row + 1].split()[1:]]
+
+
+SHORT = "cutoff P O 2.0 cutoff V O 2.5"
+TT = f"graph tt former V former P {SHORT}"
+
+
+def test_types_by_label_and_types_that_share_an_element(tmp_path):
+    assert small_run(tmp_path, f"elements V P O NULL {TT}") == [0, 4, 0, 16]
+    assert small_run(tmp_path, TT, before="labelmap atom 1 V 2 P 3 O 4 Na") == [0, 4, 0, 16]
+    # V as two types still alternates with P
+    two = small_run(tmp_path, f"elements V P O V {TT} select abab", before="set atom 1 type 4")
+    assert two == [0, 4, 0, 16]
+
+
+def test_only_bonds_within_the_group_count(tmp_path):
+    """Without one of the two V every ring is broken."""
+    before = "group most type 1 2 3"
+    assert small_run(tmp_path, f"elements V P O V {TT}", before=f"set atom 1 type 4\n{before}", group="most") == [0] * 4
+
+
+def test_two_instances_on_sub_communicators(tmp_path):
+    """Each half of the ranks runs its own system; both agree with the whole."""
+    write_data(tmp_path / "glass.data", STRUCTURES["glass"], ELEMENTS)
+    (tmp_path / "halves.py").write_text(f"""
+import json, mpi4py.MPI as MPI
+from lammps import lammps
+half = MPI.COMM_WORLD.rank // 2
+lmp = lammps(comm=MPI.COMM_WORLD.Split(half), cmdargs=["-screen", "none", "-log", "none"])
+lmp.commands_string('''units metal
+read_data glass.data
+pair_style zero 4.0
+pair_coeff * *
+compute r all naglass/rings {NAMED} criterion guttman
+thermo_style custom step c_r[12]
+run 0''')
+counts = lmp.extract_compute("r", 0, 1)[:16]
+if MPI.COMM_WORLD.rank % 2 == 0:
+    open(f"counts{{half}}.json", "w").write(json.dumps(counts))
+""")
+    command = [str(PREFIX / "bin" / "mpirun"), "-n", "4", sys.executable, "halves.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    guttman = {6: 9, 8: 78, 10: 164, 12: 134, 14: 60, 16: 51}
+    for half in (0, 1):
+        counts = json.loads((tmp_path / f"counts{half}.json").read_text())
+        assert {size: n for size, n in enumerate(counts, 1) if n} == guttman
+
+
+FULL = f"elements V P O NULL {SHORT}"
+BAD = {
+    f"{FULL} criterium king": "keyword criterium: known are elements, cutoff, criterion",
+    f"{FULL} criterion kings": "criterion kings: must be one of guttman, king, primitive, strong",
+    f"{FULL} king none": "king none: must be one of centre, excluded",
+    f"{FULL} graph half": "graph half: must be one of full, tt",
+    f"{FULL} select ABAB": "select ABAB: must be one of abab, all, heteropolar, not_abab",
+    f"{FULL} peratom maybe": "peratom maybe: must be one of no, yes",
+    f"{FULL} max 2": "max 2.000000: must be a whole number from 3 to 1000",
+    f"{FULL} max 8.5": "max 8.500000: must be a whole number from 3",
+    f"{FULL} max many": "max many: must be a number",
+    f"{FULL} max": "max (end of line): an argument is missing",
+    f"{FULL} reach -1": "reach -1.000000: must be a whole number from 0",
+    f"{FULL} graph tt": "former of graph tt: is missing",
+    f"{FULL} graph tt former Si": "former Si: not among the names given by 'elements'",
+    f"{FULL} graph tt former P bridge P": "bridge P: is a former already",
+    f"{FULL} graph tt former P former O bridge V": "cutoff of atom types 2 and 1: is missing",
+    "elements V P O NULL": "cutoff of any pair: is missing",
+    "elements V P O NULL cutoff P O -2.0": "cutoff P O -2.000000: must be a positive distance",
+    f"{FULL} cutoff P P 4.5": "cutoff of types 2 2 4.500000: beyond the pair style's cutoff of 4",
+}
+
+
+@pytest.fixture(scope="module")
+def messages(tmp_path_factory) -> dict[str, str]:
+    """LAMMPS's message for each bad argument list, from one process."""
+    folder = tmp_path_factory.mktemp("bad")
+    write_data(folder / "small.data", crystal("VOPO4_alphaII_P4n"), ["V", "P", "O", "Na"])
+    (folder / "bad.json").write_text(json.dumps(list(BAD)))
+    (folder / "bad.py").write_text("""
+import json, mpi4py.MPI
+from lammps import lammps
+lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
+found = {}
+for arguments in json.load(open("bad.json")):
+    lmp.commands_string("clear\\nunits metal\\nread_data small.data\\npair_style zero 4.0\\npair_coeff * *")
+    try:
+        lmp.command("compute r all naglass/rings " + arguments)
+        lmp.command("thermo_style custom step c_r[3]")
+        lmp.command("run 0")
+        found[arguments] = "no error"
+    except Exception as error:
+        found[arguments] = str(error)
+json.dump(found, open("messages.json", "w"))
+""")
+    done = subprocess.run(
+        [sys.executable, "bad.py"], cwd=folder, env=environment(), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    return json.loads((folder / "messages.json").read_text())
+
+
+@pytest.mark.parametrize("arguments", BAD)
+def test_bad_argument_is_named(messages, arguments):
+    assert f"compute naglass/rings: {BAD[arguments]}" in messages[arguments]
