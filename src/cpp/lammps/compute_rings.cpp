@@ -1,5 +1,6 @@
 #include "compute_rings.hpp"
 
+#include <cmath>
 #include <map>
 #include <string>
 
@@ -29,11 +30,10 @@ Value choice(StyleArguments &arguments, const std::string &keyword, const std::m
 int whole(StyleArguments &arguments, const std::string &keyword, int least)
 {
   const double value = arguments.number(keyword);
-  const int rounded = value >= least && value <= largest_max ? static_cast<int>(value) : least - 1;
-  if (rounded != value)
+  if (value < least || value > largest_max || value != std::floor(value))
     arguments.fail(keyword, std::to_string(value),
                    "must be a whole number from " + std::to_string(least) + " to " + std::to_string(largest_max));
-  return rounded;
+  return static_cast<int>(value);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <tuple>
 #include <unordered_map>
 
 #include "exchange.hpp"
@@ -10,35 +9,41 @@
 namespace naglass {
 namespace {
 
+/// Asks for the row of an atom and of all within `bonds` of it that the same rank owns.
+struct Request {
+  std::int64_t tag;
+  int bonds;
+};
+
+/// Opens a row in the mail: the atom it belongs to and how many ends follow.
+struct RowHead {
+  std::int64_t tag;
+  int type;
+  int count;
+};
+
 class HaloBuilder {
  public:
-  HaloBuilder(MPI_Comm comm, const BondRows &own) : comm_(comm), own_(own)
+  HaloBuilder(MPI_Comm comm, const BondRows &own, int bonds) : comm_(comm), own_(own), bonds_(bonds)
   {
-    int rank;
     MPI_Comm_size(comm, &ranks_);
-    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_rank(comm, &rank_);
     known_.reserve(2 * own.tags.size());
-    for (std::size_t i = 0; i < own.tags.size(); ++i) meet(own.tags[i], own.types[i], rank);
+    for (std::size_t i = 0; i < own.tags.size(); ++i) meet(own.tags[i], own.types[i], rank_);
     for (std::size_t i = 0; i < own.tags.size(); ++i)
       add_row(static_cast<int>(i), own.ends.data() + own.offsets[i], own.offsets[i + 1] - own.offsets[i]);
   }
 
-  /// Fetches the rows of all atoms that are named but not known; false if no rank misses any.
-  bool fetch_layer()
+  /// Fetches rows that are still missing; false if no rank misses any. Each rank answers with all that it can see of
+  /// the surroundings, so that the number of rounds is that of borders crossed, not of bonds.
+  bool fetch()
   {
-    std::vector<std::vector<std::int64_t>> wanted(ranks_);
-    std::vector<std::vector<int>> sites(ranks_);
-    for (int s = searched_; s < static_cast<int>(tags_.size()); ++s) {
-      if (begin_[s] >= 0) continue;
-      wanted[owners_[s]].push_back(tags_[s]);
-      sites[owners_[s]].push_back(s);
-    }
-    searched_ = static_cast<int>(tags_.size());
+    const std::vector<std::vector<Request>> wanted = missing_rows();
     int missing = 0;
     for (const auto &list : wanted) missing = missing || !list.empty();
     MPI_Allreduce(MPI_IN_PLACE, &missing, 1, MPI_INT, MPI_MAX, comm_);
     if (!missing) return false;
-    answer(exchange_records(comm_, wanted), sites);
+    answer(exchange_records(comm_, wanted));
     return true;
   }
 
@@ -97,33 +102,68 @@ class HaloBuilder {
     end_[site] = begin + count;
   }
 
-  // Sends the own rows that others ask for, and takes in those asked for here, in the order of the requests.
-  void answer(const Received<std::int64_t> &asked, const std::vector<std::vector<int>> &sites)
+  // Sites by bonds from the nearest of the given starts (site, bonds still to go), through rows for which `may_pass`.
+  template <typename MayPass, typename Visit>
+  void walk(std::vector<std::vector<int>> starts, MayPass &&may_pass, Visit &&visit) const
   {
-    std::vector<std::vector<int>> lengths(ranks_);
-    std::vector<std::vector<BondEnd>> rows(ranks_);
-    for (int r = 0; r < ranks_; ++r)
-      for (int k = asked.offsets[r]; k < asked.offsets[r + 1]; ++k) {
-        const int i = known_.at(asked.records[k]);  // own atoms come first
-        lengths[r].push_back(static_cast<int>(own_.offsets[i + 1] - own_.offsets[i]));
-        rows[r].insert(rows[r].end(), own_.ends.begin() + own_.offsets[i], own_.ends.begin() + own_.offsets[i + 1]);
+    std::vector<std::uint8_t> seen(tags_.size(), 0);
+    for (int left = static_cast<int>(starts.size()) - 1; left >= 0; --left)
+      for (std::size_t k = 0; k < starts[left].size(); ++k) {
+        const int s = starts[left][k];
+        if (seen[s]) continue;
+        seen[s] = 1;
+        visit(s, left);
+        if (left == 0 || !may_pass(s)) continue;
+        for (std::int64_t e = begin_[s]; e < end_[s]; ++e) starts[left - 1].push_back(links_[e].site);
       }
-    const Received<int> counts = exchange_records(comm_, lengths);
-    const Received<BondEnd> ends = exchange_records(comm_, rows);
+  }
+
+  std::vector<std::vector<Request>> missing_rows() const
+  {
+    std::vector<std::vector<int>> starts(bonds_ + 1);
+    for (std::size_t i = 0; i < own_.tags.size(); ++i) starts[bonds_].push_back(static_cast<int>(i));
+    std::vector<std::vector<Request>> wanted(ranks_);
+    walk(std::move(starts), [&](int s) { return begin_[s] >= 0; },
+         [&](int s, int left) {
+           if (begin_[s] < 0) wanted[owners_[s]].push_back({tags_[s], left});
+         });
+    return wanted;
+  }
+
+  // Sends the own rows that others ask for, and takes in those asked for here.
+  void answer(const Received<Request> &asked)
+  {
+    std::vector<std::vector<RowHead>> heads(ranks_);
+    std::vector<std::vector<BondEnd>> ends(ranks_);
     for (int r = 0; r < ranks_; ++r) {
-      const BondEnd *next = ends.records.data() + ends.offsets[r];
-      for (std::size_t k = 0; k < sites[r].size(); ++k) {
-        const int count = counts.records[counts.offsets[r] + k];
-        add_row(sites[r][k], next, count);
-        next += count;
-      }
+      if (asked.offsets[r] == asked.offsets[r + 1]) continue;
+      std::vector<std::vector<int>> starts(bonds_ + 1);
+      for (int k = asked.offsets[r]; k < asked.offsets[r + 1]; ++k)
+        starts[asked.records[k].bonds].push_back(known_.at(asked.records[k].tag));
+      const auto is_own = [&](int s) { return owners_[s] == rank_; };
+      walk(std::move(starts), is_own, [&](int s, int) {
+        if (!is_own(s)) return;
+        const auto first = own_.ends.begin() + own_.offsets[s], last = own_.ends.begin() + own_.offsets[s + 1];
+        heads[r].push_back({tags_[s], types_[s], static_cast<int>(last - first)});
+        ends[r].insert(ends[r].end(), first, last);
+      });
     }
+    const Received<RowHead> rows = exchange_records(comm_, heads);
+    const std::vector<BondEnd> bonds = exchange_records(comm_, ends).records;
+    const BondEnd *next = bonds.data();
+    for (int r = 0; r < ranks_; ++r)
+      for (int k = rows.offsets[r]; k < rows.offsets[r + 1]; ++k) {
+        const RowHead &row = rows.records[k];
+        const int site = meet(row.tag, row.type, r);
+        if (begin_[site] < 0) add_row(site, next, row.count);
+        next += row.count;
+      }
   }
 
   MPI_Comm comm_;
   const BondRows &own_;
-  int ranks_ = 1;
-  int searched_ = 0;  // sites before this one are known or have been asked for
+  int bonds_;
+  int ranks_ = 1, rank_ = 0;
   std::unordered_map<std::int64_t, int> known_;
   std::vector<std::int64_t> tags_;
   std::vector<int> types_, owners_;
@@ -135,9 +175,9 @@ class HaloBuilder {
 
 HaloGraph gather_halo(MPI_Comm comm, const BondRows &own, int bonds)
 {
-  HaloBuilder builder(comm, own);
-  for (int layer = 0; layer < bonds; ++layer)
-    if (!builder.fetch_layer()) break;
+  HaloBuilder builder(comm, own, bonds);
+  while (builder.fetch()) {
+  }
   return builder.finish();
 }
 
