@@ -11,6 +11,7 @@
 #include "core/bond_graph.hpp"
 #include "core/error.hpp"
 #include "core/qn.hpp"
+#include "ring_cases.hpp"
 
 using namespace naglass;
 
@@ -128,6 +129,7 @@ int main()
   random_cells_agree_with_brute_force();
   chain_through_the_boundary();
   errors_name_argument_and_value();
+  ring_cases(expect, expect_error);
   std::printf(failures ? "%d failed\n" : "all passed\n", failures);
   return failures != 0;
 }

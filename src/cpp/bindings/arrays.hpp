@@ -41,10 +41,10 @@ inline std::span<const Shift> view_shifts(const Array<int> &array)
 }
 
 /// Arrays from Python may hold anything: rows in order and targets in range, before the core trusts them.
-inline void check_rows(std::span<const std::int64_t> offsets, std::span<const int> targets, std::size_t atoms)
+inline void check_bonds(std::span<const std::int64_t> offsets, std::span<const int> targets, std::size_t atoms)
 {
-  if (offsets.size() != atoms + 1 || offsets.front() != 0 ||
-      offsets.back() != static_cast<std::int64_t>(targets.size()) ||
+  const auto entries = static_cast<std::int64_t>(targets.size());
+  if (offsets.size() != atoms + 1 || offsets.front() != 0 || offsets.back() != entries ||
       !std::is_sorted(offsets.begin(), offsets.end()))
     throw Error("offsets", std::to_string(offsets.size()) + " entries",
                 "must be a rising sequence from 0 to the number of bonds, one more than atoms");
@@ -55,7 +55,7 @@ inline void check_rows(std::span<const std::int64_t> offsets, std::span<const in
 
 inline void check_graph(const GraphView &graph, std::size_t atoms)
 {
-  check_rows(graph.offsets, graph.targets, atoms);
+  check_bonds(graph.offsets, graph.targets, atoms);
   if (graph.lengths.size() != graph.targets.size())
     throw Error("lengths", std::to_string(graph.lengths.size()) + " entries",
                 "there are " + std::to_string(graph.targets.size()) + " bonds");

@@ -13,7 +13,7 @@ TopologyView view_topology(const Array<std::int64_t> &offsets, const Array<int> 
   if (graph.shifts.size() != graph.targets.size())
     throw Error("shifts", std::to_string(graph.shifts.size()) + " entries",
                 "there are " + std::to_string(graph.targets.size()) + " bonds");
-  check_rows(graph.offsets, graph.targets, std::max<std::size_t>(graph.offsets.size(), 1) - 1);
+  check_bonds(graph.offsets, graph.targets, std::max<std::size_t>(graph.offsets.size(), 1) - 1);
   return graph;
 }
 

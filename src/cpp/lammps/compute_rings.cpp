@@ -1,6 +1,6 @@
 #include "compute_rings.hpp"
 
-#include <cmath>
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -14,7 +14,7 @@ namespace naglass {
 namespace {
 
 constexpr const char *title = "compute naglass/rings";
-constexpr int largest_max = 1000;
+constexpr int largest = 10000;  // of max and reach, as in Python
 
 template <typename Value>
 Value choice(StyleArguments &arguments, const std::string &keyword, const std::map<std::string, Value> &known)
@@ -27,13 +27,16 @@ Value choice(StyleArguments &arguments, const std::string &keyword, const std::m
   arguments.fail(keyword, word, "must be one of " + names);
 }
 
-int whole(StyleArguments &arguments, const std::string &keyword, int least)
+// Per type the first type of the same name, so that types that share an element count as one.
+std::vector<int> first_types(const ElementMap &elements, int types)
 {
-  const double value = arguments.number(keyword);
-  if (value < least || value > largest_max || value != std::floor(value))
-    arguments.fail(keyword, std::to_string(value),
-                   "must be a whole number from " + std::to_string(least) + " to " + std::to_string(largest_max));
-  return static_cast<int>(value);
+  const std::vector<std::string> &names = elements.names();
+  std::vector<int> first(types);
+  for (int t = 0; t < types; ++t) {
+    const bool shared = !names.empty() && names[t] != "NULL";
+    first[t] = shared ? static_cast<int>(std::find(names.begin(), names.end(), names[t]) - names.begin()) : t;
+  }
+  return first;
 }
 
 }  // namespace
@@ -65,8 +68,8 @@ void ComputeRings::read(StyleArguments &arguments)
     else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
     else if (keyword == "former") formers.push_back(arguments.word(keyword));
     else if (keyword == "bridge") bridges.push_back(arguments.word(keyword));
-    else if (keyword == "max") options_.max_size = whole(arguments, keyword, 3);
-    else if (keyword == "reach") options_.strong_reach = whole(arguments, keyword, 0);
+    else if (keyword == "max") options_.max_size = static_cast<int>(arguments.whole(keyword, 3));
+    else if (keyword == "reach") options_.strong_reach = static_cast<int>(arguments.whole(keyword, 0));
     else if (keyword == "criterion")
       options_.criterion = choice<RingCriterion>(
           arguments, keyword, {{"primitive", RingCriterion::primitive}, {"king", RingCriterion::king},
@@ -86,11 +89,13 @@ void ComputeRings::read(StyleArguments &arguments)
       arguments.fail("keyword", keyword, "known are elements, cutoff, criterion, graph, max, former, bridge, king, "
                                          "select, reach, peratom");
   }
+  for (const auto &[keyword, value] : {std::pair{"max", options_.max_size}, {"reach", options_.strong_reach}})
+    if (value > largest) arguments.fail(keyword, std::to_string(value), "must be at most " + std::to_string(largest));
   if (bridges.empty() && formers_only_) bridges = {"O"};
   set_roles(arguments, elements, formers_, "former", formers);
   set_roles(arguments, elements, bridges_, "bridge", bridges);
   cutoffs_ = pair_cutoffs(arguments, elements, cutoffs);
-  elements_ = elements.first_types(arguments);
+  elements_ = first_types(elements, atom->ntypes);
 }
 
 void ComputeRings::set_roles(const StyleArguments &arguments, const ElementMap &elements,

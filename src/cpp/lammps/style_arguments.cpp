@@ -28,6 +28,14 @@ double StyleArguments::number(const std::string &keyword)
   return value;
 }
 
+std::int64_t StyleArguments::whole(const std::string &keyword, std::int64_t least)
+{
+  const double value = number(keyword);
+  if (value != std::floor(value) || value < static_cast<double>(least) || value > 1e9)
+    fail(keyword, std::to_string(value), "must be a whole number of at least " + std::to_string(least));
+  return static_cast<std::int64_t>(value);
+}
+
 void StyleArguments::fail(const std::string &argument, const std::string &value, const std::string &problem) const
 {
   stop_all(lammps_, title_ + ": " + argument + " " + value + ": " + problem);
@@ -57,17 +65,6 @@ std::vector<int> ElementMap::types_of(const StyleArguments &arguments, const std
     arguments.fail(keyword, name, problem);
   }
   return types;
-}
-
-std::vector<int> ElementMap::first_types(const StyleArguments &arguments) const
-{
-  std::vector<int> first(atom_type_count(arguments.lammps()));
-  for (std::size_t t = 0; t < first.size(); ++t) {
-    first[t] = static_cast<int>(t);
-    if (names_.empty() || names_[t] == "NULL") continue;  // labels are unique
-    first[t] = static_cast<int>(std::find(names_.begin(), names_.end(), names_[t]) - names_.begin());
-  }
-  return first;
 }
 
 NamedCutoff read_cutoff(StyleArguments &arguments)

@@ -1,6 +1,7 @@
 // The part of argument reading that every naglass style shares.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ class StyleArguments {
   /// The next argument; `keyword` is what it belongs to.
   std::string word(const std::string &keyword);
   double number(const std::string &keyword);
+  std::int64_t whole(const std::string &keyword, std::int64_t least);
   [[noreturn]] void fail(const std::string &argument, const std::string &value, const std::string &problem) const;
 
   LAMMPS_NS::LAMMPS *lammps() const { return lammps_; }
@@ -42,8 +44,8 @@ class ElementMap {
   /// Fails if the name belongs to no type; `keyword` is where it was used.
   std::vector<int> types_of(const StyleArguments &arguments, const std::string &keyword,
                             const std::string &name) const;
-  /// Per type the first type of the same name; a type without a name stands for itself.
-  std::vector<int> first_types(const StyleArguments &arguments) const;
+  /// One name per type; empty where `elements` is not given.
+  const std::vector<std::string> &names() const { return names_; }
 
  private:
   std::vector<std::string> names_;
