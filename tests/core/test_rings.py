@@ -180,10 +180,11 @@ def periodic_graphs(draw, periodic=True):
     inside = draw(st.sampled_from(["none", "some", "all"]))
     bonds, symbols = [], ["P"] * count
     for bond in wanted:
-        if inside == "all" or (inside == "some" and random.random() < 0.5):
+        ways = {"none": 0, "all": 1, "some": random.integers(3)}[inside]  # direct, over a bridge, both
+        if ways > 0:
             bonds += [(bond[0], len(symbols), (0, 0, 0)), (len(symbols), *bond[1:])]
             symbols.append("O")
-        else:
+        if ways != 1:
             bonds.append(bond)
     order = random.permutation(len(symbols)).tolist()  # a bridge may come before what it joins
     graph = graph_from([(order[i], order[j], s) for i, j, s in bonds], [symbols[order.index(k)] for k in order])
@@ -310,6 +311,8 @@ def test_king_ring_is_originated_only_where_it_is_a_shortest_one():
     result = core.rings(graph, criterion="king", king_neighbors="centre", max_size=5)
     assert by_size(result.counts) == {3: 2, 4: 1}
     assert np.flatnonzero(result.origins[:, 4]).tolist() == [0, 2]
+    other = core.rings(graph, criterion="king", king_neighbors="excluded", max_size=5)
+    assert by_size(other.counts) == {3: 2}
 
 
 def test_member_list_closes_bond_by_bond():
