@@ -89,6 +89,17 @@ void RingSet::append(std::span<const RingSite> ring)
   offsets_.push_back(static_cast<std::int64_t>(sites_.size()));
 }
 
+void RingSet::absorb(RingSet &&other, bool disjoint)
+{
+  if (size() == 0) {
+    *this = std::move(other);
+    return;
+  }
+  for (std::int64_t k = 0; k < other.size(); ++k)
+    if (disjoint) append(other[k]);
+    else insert(other[k]);
+}
+
 RingTally::RingTally(int sites, int max_size, RingCounts &out) : row_(max_size + 1), out_(out)
 {
   out.counts.assign(row_, 0);

@@ -31,6 +31,9 @@ class RingSet {
   /// Without looking for it.
   void append(std::span<const RingSite> ring);
 
+  /// Takes the rings of another set in; `disjoint` sets share none.
+  void absorb(RingSet &&other, bool disjoint);
+
   std::int64_t size() const { return static_cast<std::int64_t>(offsets_.size()) - 1; }
   std::span<const RingSite> operator[](std::int64_t k) const
   {

@@ -217,7 +217,7 @@ RingSet closed_path_rings(const RingNet &net, const RingOptions &options, RingTa
       }
     }
 #pragma omp critical(naglass_rings)
-    for (std::int64_t k = 0; k < own.size(); ++k) all.insert(own[k]);
+    all.absorb(std::move(own), false);
   }
   for (std::int64_t k = 0; k < all.size(); ++k) tally.add(all[k]);
   return all;

@@ -16,6 +16,7 @@ class PrimitiveSearch {
     second_.reserve(largest_);
   }
 
+  /// Calls found(search, closing edge) for each ring, which write() then gives.
   template <typename Found> void from(int root, Found &&found)
   {
     if (!two_later_neighbors(root)) return;
@@ -28,7 +29,28 @@ class PrimitiveSearch {
     for (const Closing &closing : closings_) close(closing, found);
   }
 
+  /// The ring just found: down the first geodesic to the root, and up the second one.
+  void write(Ring &ring, int closing_edge) const
+  {
+    ring.clear();
+    for (const Step &step : first_) {
+      append_vertex(ring, net_, ball_, step.vertex);
+      if (step.vertex != 0) append_middle(ring, net_, ball_, step.vertex, step.edge);
+    }
+    const bool meets = closing_edge < 0;
+    for (std::size_t k = second_.size(); k-- > 0;) {
+      append_middle(ring, net_, ball_, second_[k].vertex, second_[k].edge);
+      if (k > 0 || !meets) append_vertex(ring, net_, ball_, second_[k].vertex);
+    }
+    if (!meets) append_middle(ring, net_, ball_, first_.front().vertex, closing_edge);
+  }
+
  private:
+  struct Step {
+    int vertex;
+    int edge;  // towards the root
+  };
+
   // Where two geodesics meet: in `vertex` by two of its entries (edge -1), or across `edge` from vertex to `other`.
   struct Closing {
     int vertex, other, edge;
@@ -179,29 +201,6 @@ class PrimitiveSearch {
     return far_enough(at_or_below_[std::min(low, top)]) && (high > top || far_enough(at_or_above_[high]));
   }
 
- public:
-  struct Step {
-    int vertex;
-    int edge;  // towards the root
-  };
-
-  // The ring just found: down the first geodesic to the root, and up the second one.
-  void write(Ring &ring, int closing_edge) const
-  {
-    ring.clear();
-    for (const Step &step : first_) {
-      append_vertex(ring, net_, ball_, step.vertex);
-      if (step.vertex != 0) append_middle(ring, net_, ball_, step.vertex, step.edge);
-    }
-    const bool meets = closing_edge < 0;
-    for (std::size_t k = second_.size(); k-- > 0;) {
-      append_middle(ring, net_, ball_, second_[k].vertex, second_[k].edge);
-      if (k > 0 || !meets) append_vertex(ring, net_, ball_, second_[k].vertex);
-    }
-    if (!meets) append_middle(ring, net_, ball_, first_.front().vertex, closing_edge);
-  }
-
- private:
   const RingNet &net_;
   int largest_;
   RingBall ball_;
@@ -237,7 +236,7 @@ RingSet primitive_rings(const RingNet &net, const RingOptions &options, RingTall
     for (int root = 0; root < net.nodes(); ++root)
       if (options.roots.empty() || options.roots[net.site(root)]) search.from(root, found);
 #pragma omp critical(naglass_rings)
-    for (std::int64_t k = 0; k < own.size(); ++k) all.append(own[k]);
+    all.absorb(std::move(own), true);
   }
   return all;
 }

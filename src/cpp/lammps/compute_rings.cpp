@@ -189,7 +189,8 @@ void ComputeRings::keep_former_bonds()
     const int type = rows_.types[i];
     for (std::int64_t e = rows_.offsets[i]; e < rows_.offsets[i + 1]; ++e) {
       const int other = rows_.ends[e].type;
-      if ((formers_[type] && bridges_[other]) || (bridges_[type] && formers_[other])) kept.ends.push_back(rows_.ends[e]);
+      const bool links = (formers_[type] && bridges_[other]) || (bridges_[type] && formers_[other]);
+      if (links) kept.ends.push_back(rows_.ends[e]);
     }
     kept.offsets.push_back(static_cast<std::int64_t>(kept.ends.size()));
   }

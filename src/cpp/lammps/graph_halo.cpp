@@ -63,7 +63,8 @@ class HaloBuilder {
       out.owners.push_back(owners_[s]);
       out.graph.complete.push_back(begin_[s] >= 0);
       row.clear();
-      for (std::int64_t e = begin_[s]; e >= 0 && e < end_[s]; ++e) row.emplace_back(place[links_[e].site], links_[e].shift);
+      for (std::int64_t e = begin_[s]; e >= 0 && e < end_[s]; ++e)
+        row.emplace_back(place[links_[e].site], links_[e].shift);
       std::sort(row.begin(), row.end());
       for (const auto &[target, shift] : row) {
         out.graph.targets.push_back(target);

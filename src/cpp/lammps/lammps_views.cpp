@@ -185,6 +185,7 @@ void fill_bond_rows(LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighLi
   const Box box = current_box(lammps);
   const OwnedAtoms owned(lammps, title);
   rows = {};
+  const double nearly = 1.0 + 1e-6;  // a ghost's position is rounded; what it leaves open is decided exactly
   const auto neighbors_of = neighbors_by_atom(atom, list);
   for (int i = 0; i < atom->nlocal; ++i) {
     if (!owned.in_group(i, groupbit)) continue;
@@ -193,6 +194,8 @@ void fill_bond_rows(LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighLi
       const double cutoff = cutoffs.of_pair(owned.type(i), owned.type(j));
       if (cutoff == 0.0 || !owned.in_group(j, groupbit)) continue;
       const Vec3 ghost{atom->x[j][0], atom->x[j][1], atom->x[j][2]};
+      const Vec3 near = ghost - homes[i].position;
+      if (dot(near, near) > nearly * cutoff * cutoff) continue;
       const Vec3 cells = box.to_fractional(ghost - homes[j].position);
       const Shift shift{static_cast<int>(std::lround(cells[0])), static_cast<int>(std::lround(cells[1])),
                         static_cast<int>(std::lround(cells[2]))};
