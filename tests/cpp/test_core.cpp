@@ -12,6 +12,7 @@
 #include "core/error.hpp"
 #include "core/qn.hpp"
 #include "ring_cases.hpp"
+#include "fingerprint_cases.hpp"
 
 using namespace naglass;
 
@@ -130,6 +131,8 @@ int main()
   chain_through_the_boundary();
   errors_name_argument_and_value();
   ring_cases(expect, expect_error);
+  fingerprint_cases(expect, expect_error);
+  spin_cases(expect);
   std::printf(failures ? "%d failed\n" : "all passed\n", failures);
   return failures != 0;
 }

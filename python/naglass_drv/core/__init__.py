@@ -5,21 +5,47 @@
 names the argument and its value. Lengths are in Å, counts are integers.
 """
 
+from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHistograms, fingerprint
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
 from .rings import RingMembers, Rings, rings
+from .spin import (
+    LinkClusters,
+    Links,
+    MomentAutocorrelation,
+    MomentChanges,
+    PolaronHops,
+    SpinTopology,
+    moment_autocorrelation,
+    polaron_hops,
+    spin_topology,
+)
 
 __all__ = [
+    "BOND_VALENCE_TABLE",
     "VANADYL_CUTOFF",
     "BondGraph",
+    "Confusion",
     "Cutoffs",
+    "Fingerprint",
+    "LengthHistograms",
+    "LinkClusters",
+    "Links",
+    "MomentAutocorrelation",
+    "MomentChanges",
     "Neighbors",
     "OxygenClass",
+    "PolaronHops",
     "Qn",
     "RingMembers",
     "Rings",
+    "SpinTopology",
     "bond_graph",
+    "fingerprint",
+    "moment_autocorrelation",
     "neighbors",
+    "polaron_hops",
     "qn",
     "rings",
+    "spin_topology",
 ]

@@ -12,6 +12,8 @@ PYBIND11_MODULE(_core, module)
   py::register_exception<naglass::Error>(module, "CoreError",
                                          py::module_::import("naglass_drv.errors").attr("InputError"));
   naglass::python::bind_graph(module);
+  naglass::python::bind_fingerprint(module);
   naglass::python::bind_qn(module);
   naglass::python::bind_rings(module);
+  naglass::python::bind_spin(module);
 }

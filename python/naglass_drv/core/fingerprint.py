@@ -1,0 +1,315 @@
+"""Spin-resolved bond fingerprints of transition-metal centres: bond families, bond valence, shape, redox state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _core
+from ..errors import InputError
+from .graph import BondGraph, Cutoffs, bond_graph, geometry, pair
+from .qn import VANADYL_CUTOFF
+
+#: Å; longest bond that counts as coordination where no cutoff is given.
+COORDINATION_CUTOFFS = {("O", "V"): 2.5, ("Fe", "O"): 2.75}
+
+#: Formal charges for the charge balance; more can be given.
+FORMAL_CHARGES = {
+    "H": 1, "Li": 1, "Na": 1, "K": 1, "Mg": 2, "Ca": 2, "Zn": 2, "B": 3, "Al": 3, "Si": 4, "P": 5, "O": -2, "F": -1,
+}
+
+#: (set, element, state, r0 / Å, b / Å, source) of every bond-valence parameter with oxygen; state 0 is any state.
+BOND_VALENCE_TABLE = tuple(_core.bond_valence_table())
+
+#: Meaning of the bits of `Fingerprint.flags`.
+FLAGS = {
+    1: "state by moment differs from state by valence",
+    2: "state by moment differs from state by geometry",
+    4: "state by valence differs from state by geometry",
+    8: "bond-valence sum is off its state",
+}
+
+#: Elements with as many or fewer unpaired electrons after an electron is added (d5 and beyond).
+_ADDED_ELECTRON_PAIRS = ("Fe",)
+_SEVERAL_MOMENTS = ("Co", "Ni")
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How two assignments of oxidation states agree: centres per pair of states."""
+
+    rows: str  #: what the rows are assigned by
+    columns: str  #: what the columns are assigned by
+    states: tuple[int, ...]  #: states of rows and columns; 0 is "not determined"
+    counts: np.ndarray  #: (states, states) int
+
+    def agreement(self) -> float:
+        """Share of the centres with both states determined that agree; NaN where there is none."""
+        known = [k for k, state in enumerate(self.states) if state]
+        counts = self.counts[np.ix_(known, known)]
+        return float(np.trace(counts) / counts.sum()) if counts.sum() else float("nan")
+
+
+@dataclass(frozen=True)
+class LengthHistograms:
+    """Centre–ligand distances below the bond-valence cutoff, counted per oxidation state and side of the moment.
+
+    `up`, `down` and `unpolarised` (|moment| below the spin threshold) add up to `counts`; without moments they are
+    None. Lengths outside the edges are left out.
+    """
+
+    edges: np.ndarray  #: (bins + 1,) Å
+    states: tuple[int, ...]  #: states of the rows; 0 (not determined) where that occurs
+    counts: np.ndarray  #: (states, bins) int
+    up: np.ndarray | None  #: (states, bins) int
+    down: np.ndarray | None  #: (states, bins) int
+    unpolarised: np.ndarray | None  #: (states, bins) int
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """One row per centre; definitions in docs/observables/fingerprint.md. `absent` names what is None."""
+
+    element: str
+    ligand: str
+    centers: np.ndarray  #: (C,) index of the centre among the atoms
+    coordination: np.ndarray  #: (C,) int
+    vanadyl: np.ndarray  #: (C,) int, bonds per family
+    equatorial: np.ndarray  #: (C,) int
+    trans: np.ndarray  #: (C,) int
+    bond_valence: np.ndarray | None  #: (C,) sum, valence units
+    baur: np.ndarray  #: (C,) mean |l - l̄| / l̄; NaN without ligands
+    quadratic: np.ndarray  #: (C,) mean ((l - l̄) / l̄)²
+    tau4: np.ndarray  #: (C,) NaN unless four-fold
+    tau5: np.ndarray  #: (C,) NaN unless five-fold
+    off_centring: np.ndarray | None  #: (C,) |Σ s û|, valence units
+    vanadyl_index: np.ndarray  #: (C,) Å for six-fold and more, else relative
+    moment: np.ndarray | None  #: (C,) µB as given
+    by_moment: np.ndarray | None  #: (C,) oxidation state; 0 is "not determined" in each assignment
+    by_valence: np.ndarray | None  #: (C,)
+    by_geometry: np.ndarray | None  #: (C,) vanadium and oxygen only
+    by_charge: np.ndarray | None  #: (C,) by rank under the charge balance
+    flags: np.ndarray  #: (C,) sum of the bits in `FLAGS`
+    histograms: LengthHistograms
+    atoms: int  #: number of atoms of the structure
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """What could not be computed from the input: no moments, no bond-valence parameters, no charge balance."""
+        named = (
+            "bond_valence", "off_centring", "moment", "by_moment", "by_valence", "by_geometry", "by_charge"
+        )
+        missing = [name for name in named if getattr(self, name) is None]
+        if self.moment is None:
+            missing += ["histograms.up", "histograms.down", "histograms.unpolarised"]
+        return tuple(missing)
+
+    @property
+    def classes(self) -> dict[str, np.ndarray]:
+        """The assignments that exist, each (C,) int: "moment", "valence", "geometry", "charge"."""
+        named = {
+            "moment": self.by_moment,
+            "valence": self.by_valence,
+            "geometry": self.by_geometry,
+            "charge": self.by_charge,
+        }
+        return {name: states for name, states in named.items() if states is not None}
+
+    @property
+    def state(self) -> np.ndarray:
+        """(C,) oxidation state by the best assignment there is: charge balance, moment, valence, geometry."""
+        for name in ("charge", "moment", "valence", "geometry"):
+            if name in self.classes:
+                return self.classes[name]
+        return np.zeros(len(self.centers), dtype=np.int32)
+
+    @property
+    def label(self) -> np.ndarray:
+        """(C,) Schindler's notation: vanadyl + equatorial + trans, e.g. "[1+4+1]"; "[1+4]" below six-fold."""
+        return np.array([
+            f"[{v}+{e}+{t}]" if v + e + t >= 6 else f"[{v}+{e}]"
+            for v, e, t in zip(self.vanadyl, self.equatorial, self.trans)
+        ])
+
+    def per_atom(self, values: np.ndarray, fill=0) -> np.ndarray:
+        """(N,) the centres' values at their atoms, `fill` at all others."""
+        out = np.full(self.atoms, fill, dtype=np.asarray(values).dtype)
+        out[self.centers] = values
+        return out
+
+    def label_counts(self) -> dict[str, int]:
+        """Centres per label, the most frequent first."""
+        return dict(Counter(self.label.tolist()).most_common())
+
+    def fractions(self) -> dict[int, float]:
+        """Share of the centres in each oxidation state of `state`."""
+        values, counts = np.unique(self.state, return_counts=True)
+        return {int(v): float(c) / len(self.centers) for v, c in zip(values, counts)}
+
+    def confusion(self, rows: str = "moment", columns: str = "valence") -> Confusion:
+        """Centres per pair of states in two of `classes`. Raises InputError for an assignment that is absent."""
+        for argument, name in (("rows", rows), ("columns", columns)):
+            if name not in self.classes:
+                raise InputError(f"{argument} = {name!r}: present are {', '.join(self.classes) or 'none'}")
+        a, b = self.classes[rows], self.classes[columns]
+        states = np.unique(np.concatenate([a, b]))
+        counts = np.zeros((len(states), len(states)), dtype=np.int64)
+        np.add.at(counts, (np.searchsorted(states, a), np.searchsorted(states, b)), 1)
+        return Confusion(rows, columns, tuple(int(s) for s in states), counts)
+
+
+def fingerprint(
+    structure,
+    cutoffs: Cutoffs | None = None,
+    *,
+    center: str = "V",
+    ligand: str = "O",
+    spins=None,
+    states: Iterable[int] | None = None,
+    bond_valence: str | Mapping[int, tuple[float, float]] | None = "default",
+    assign: str = "nearest",
+    valence_cutoff: float = 3.2,
+    vanadyl_cutoff: float = VANADYL_CUTOFF,
+    trans_cutoff: float = 2.10,
+    trans_dioxo_cutoff: float = 2.025,
+    tolerance: float = 0.4,
+    spin_threshold: float = 0.5,
+    balance: bool | Mapping[str, int] = False,
+    histogram: tuple[float, float, int] = (1.4, 3.2, 90),
+) -> Fingerprint:
+    """Coordination, bond families, bond-valence sum, shape and redox state of each `center` atom.
+
+    `structure` is atoms; `cutoffs` holds the coordination cutoff of the pair (default for V–O and Fe–O:
+    `COORDINATION_CUTOFFS`). `spins` are moments per atom (N,) in µB. `states` narrows the oxidation states that are
+    considered. `bond_valence` names a set of `BOND_VALENCE_TABLE`, or maps state (0: any) to (r0, b) in Å; None leaves
+    the sums out. `assign` picks the state by valence: "nearest", or "map" (most probable by ICSD statistics).
+    `balance` assigns states by rank under charge balance: True, or formal charges to add to `FORMAL_CHARGES`.
+    Raises InputError for what is missing, unknown or out of range. O(N).
+    """
+    cutoff = _coordination_cutoff(cutoffs, center, ligand)
+    chosen_states = sorted(set(states)) if states is not None else []
+    redox = _core.redox_states(center, chosen_states)
+    allowed = sorted({state for state, _ in redox})
+    parameters = _parameters(bond_valence, center, ligand, allowed)
+    if assign not in ("nearest", "map"):
+        raise InputError(f"assign = {assign!r}: known are 'nearest', 'map'")
+    centers, offsets, vectors = _shells(structure, center, ligand, max(cutoff, valence_cutoff))
+    moment = _moments(spins, len(structure), centers)
+    columns = _core.fingerprint(
+        offsets, vectors, cutoff, valence_cutoff, (vanadyl_cutoff, trans_cutoff, trans_dioxo_cutoff),
+        parameters, center, ligand, chosen_states, assign == "map" and bool(parameters), moment, tolerance,
+    )  # fmt: skip
+    for name in ("bond_valence", "off_centring", "by_valence"):
+        if not parameters:
+            columns[name] = None
+    if (center, ligand) != ("V", "O"):
+        columns["by_geometry"] = None
+    columns["by_charge"] = None
+    if balance is not False:
+        total = _charge_of_centers(structure, center, balance)
+        columns["by_charge"] = _core.charge_states(_reduction(center, redox, moment, columns), allowed, total)
+    assigned = [columns.get(f"by_{name}") for name in ("charge", "moment", "valence", "geometry")]
+    state = next((s for s in assigned if s is not None), np.zeros(len(centers), dtype=np.int32))
+    lengths = _histograms(offsets, vectors, state, moment, histogram, max(cutoff, valence_cutoff), spin_threshold)
+    columns.setdefault("by_moment", None)
+    return Fingerprint(
+        center, ligand, centers, moment=moment, histograms=lengths, atoms=len(structure), **columns
+    )
+
+
+def _coordination_cutoff(cutoffs: Cutoffs | None, center: str, ligand: str) -> float:
+    key = pair(center, ligand)
+    given = [c for (a, b), c in (COORDINATION_CUTOFFS if cutoffs is None else cutoffs).items() if pair(a, b) == key]
+    if len(given) != 1:
+        problem = "is given twice" if given else "is missing"
+        raise InputError(f"cutoffs: the pair ({center!r}, {ligand!r}) {problem}")
+    return given[0]
+
+
+def _parameters(given, center: str, ligand: str, states: list[int]) -> list[tuple[int, float, float]]:
+    if given is None:
+        return []
+    if isinstance(given, str):
+        return _core.bond_valence_parameters(given, center, ligand, states)
+    missing = [state for state in states if state not in given and 0 not in given]
+    if missing:
+        raise InputError(f"bond_valence: no parameter for state {missing[0]} of {center!r}")
+    return [(int(state), float(r0), float(b)) for state, (r0, b) in given.items() if state in (0, *states)]
+
+
+def _shells(structure, center: str, ligand: str, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Centres, and per centre the vectors (Å) to its ligands' images."""
+    if isinstance(structure, BondGraph):
+        raise InputError("structure = BondGraph: bond directions are needed; give atoms and cutoffs")
+    if center == ligand:
+        raise InputError(f"ligand = {ligand!r}: is the centre itself")
+    graph = bond_graph(structure, {(center, ligand): reach})
+    centers = np.flatnonzero(np.array(graph.symbols) == center)
+    if not centers.size:
+        raise InputError(f"center = {center!r}: the structure holds none")
+    sizes = np.diff(graph.offsets)
+    of_center = np.repeat(np.isin(np.arange(len(graph)), centers), sizes)
+    rows = np.repeat(np.arange(len(graph)), sizes)[of_center]
+    positions, cell, _ = geometry(structure)
+    shifts = graph.shifts[of_center] @ np.array(cell)
+    vectors = (positions[graph.targets[of_center]] - positions[rows]) + shifts
+    return centers, np.concatenate([[0], np.cumsum(sizes[centers])]), vectors
+
+
+def _moments(spins, atoms: int, centers: np.ndarray) -> np.ndarray | None:
+    if spins is None:
+        return None
+    values = np.asarray(spins, dtype=float)
+    if values.shape != (atoms,):
+        raise InputError(f"spins = array of shape {values.shape}: must have the shape ({atoms},), one per atom")
+    if not np.isfinite(values).all():
+        atom = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise InputError(f"spins[{atom}] = {values[atom]}: must be finite (µB)")
+    return values[centers]
+
+
+def _charge_of_centers(structure, center: str, balance: bool | Mapping[str, int]) -> int:
+    """The sum of all centres' oxidation states that makes the structure neutral."""
+    charges = FORMAL_CHARGES | (dict(balance) if isinstance(balance, Mapping) else {})
+    total = 0
+    for symbol, count in Counter(structure.get_chemical_symbols()).items():
+        if symbol == center:
+            continue
+        if symbol not in charges:
+            raise InputError(f"balance[{symbol!r}]: no formal charge is known; give it")
+        total -= charges[symbol] * count
+    return total
+
+
+def _reduction(center: str, redox: list, moment: np.ndarray | None, columns: dict) -> np.ndarray:
+    """Larger for a more reduced centre: by moment where that is monotonic in the state, else by bond valence."""
+    if moment is not None and center not in _SEVERAL_MOMENTS:
+        return -np.abs(moment) if center in _ADDED_ELECTRON_PAIRS else np.abs(moment)
+    if columns["bond_valence"] is None:
+        raise InputError("balance: states are ranked by moments or bond-valence sums, and neither is there")
+    return -columns["bond_valence"]
+
+
+def _histograms(offsets, vectors, state, moment, wanted, reach: float, threshold: float) -> LengthHistograms:
+    low, high, bins = wanted
+    if high > reach:
+        raise InputError(f"histogram = {wanted!r}: reaches beyond the longest distance seen, {reach} Å")
+    if not 0.0 < threshold < float("inf"):
+        raise InputError(f"spin_threshold = {threshold!r}: must be a positive number (µB)")
+    states = np.unique(state)
+    row = np.searchsorted(states, state).astype(np.int32)
+    edges = np.linspace(low, high, bins + 1) if bins > 0 else np.empty(0)
+
+    def count(selected: np.ndarray) -> np.ndarray:
+        groups = np.where(selected, row, -1).astype(np.int32)
+        return _core.bond_histogram(offsets, vectors, groups, len(states), low, high, bins)
+
+    every = np.ones(len(row), dtype=bool)
+    sides = (None, None, None)
+    if moment is not None:
+        polarised = np.abs(moment) >= threshold
+        sides = (count(polarised & (moment > 0)), count(polarised & (moment < 0)), count(~polarised))
+    return LengthHistograms(edges, tuple(int(s) for s in states), count(every), *sides)

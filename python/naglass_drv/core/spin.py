@@ -1,0 +1,267 @@
+"""Spin-resolved topology of transition-metal centres, and their moments along a trajectory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _core
+from ..errors import InputError
+from .fingerprint import Fingerprint
+from .graph import BondGraph, names, pair
+
+
+@dataclass(frozen=True)
+class Links:
+    """Pairs of centres joined by bridges, each once: `first` to the image of `second` displaced by `shifts`."""
+
+    first: np.ndarray  #: (L,) atom
+    second: np.ndarray  #: (L,) atom
+    shifts: np.ndarray  #: (L, 3) cell vectors
+    paths: np.ndarray  #: (L,) number of bridges, or bridge–former–bridge ways, of the pair
+    relation: np.ndarray | None  #: (L,) 1 parallel, -1 antiparallel, 0 one moment or both below the threshold
+    states: np.ndarray | None  #: (L, 2) oxidation states of the two ends, the lower first
+
+    def __len__(self) -> int:
+        """Number of linked pairs."""
+        return len(self.first)
+
+    def relation_counts(self) -> dict[str, int]:
+        """Pairs per colour; empty without moments."""
+        if self.relation is None:
+            return {}
+        return {
+            name: int((self.relation == value).sum())
+            for name, value in (("parallel", 1), ("antiparallel", -1), ("none", 0))
+        }
+
+    def state_counts(self) -> dict[tuple[int, int], int]:
+        """Pairs per two oxidation states, the lower first; empty without states."""
+        if self.states is None:
+            return {}
+        return dict(sorted(Counter(map(tuple, self.states.tolist())).items()))
+
+    def mixed_share(self) -> float:
+        """Share of the pairs whose ends differ in oxidation state (V4+–O–V5+: where a polaron can hop).
+
+        Pairs with an undetermined end count as not mixed. NaN where there is no pair, or no states.
+        """
+        if self.states is None or not len(self):
+            return float("nan")
+        return float(self.mixed().mean())
+
+    def mixed(self) -> np.ndarray:
+        """(L,) bool: both ends are determined and differ. Raises InputError without states."""
+        if self.states is None:
+            raise InputError("states = None: needed to tell mixed pairs")
+        return (self.states[:, 0] != self.states[:, 1]) & (self.states != 0).all(axis=1)
+
+
+@dataclass(frozen=True)
+class LinkClusters:
+    """Clusters of centres by a choice of links."""
+
+    label: np.ndarray  #: (N,) cluster of each centre; -1 for all other atoms
+    size: np.ndarray  #: (clusters,) centres
+    dimension: np.ndarray  #: (clusters,) 0 finite, 1 endless chain, 2 sheet, 3 framework
+
+
+@dataclass(frozen=True)
+class SpinTopology:
+    """Links between centres, coloured by relative spin and oxidation states, and the alkali around each centre."""
+
+    centers: np.ndarray  #: (C,) atom
+    direct: Links  #: centre–bridge–centre (V–O–V)
+    mediated: Links  #: centre–bridge–former–bridge–centre (V–O–P–O–V)
+    moment: np.ndarray | None  #: (C,) µB
+    state: np.ndarray | None  #: (C,) oxidation state, 0 for not determined
+    alkali_neighbors: np.ndarray | None  #: (C,) alkali ions that share a bridge; None without their cutoff
+    roles: tuple  #: role of every atom, for `clusters`
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """What the input does not allow: spins, states or the alkali–bridge cutoff were not given."""
+        missing = [n for n in ("moment", "state", "alkali_neighbors") if getattr(self, n) is None]
+        return tuple(missing + (["relation"] if self.moment is None else []))
+
+    def alkali_by_state(self) -> dict[int, tuple[float, float]]:
+        """Per oxidation state the mean number of alkali neighbours and its standard error (NaN for one centre)."""
+        if self.state is None or self.alkali_neighbors is None:
+            raise InputError(f"alkali_by_state: absent are {', '.join(self.absent)}")
+        out = {}
+        for state in np.unique(self.state):
+            n = self.alkali_neighbors[self.state == state]
+            error = float(n.std(ddof=1) / np.sqrt(n.size)) if n.size > 1 else float("nan")
+            out[int(state)] = (float(n.mean()), error)
+        return out
+
+    def clusters(self, kind: str = "direct", used=None) -> LinkClusters:
+        """Clusters by the "direct" or "mediated" links; `used` (L,) bool picks links, e.g. ``relation == -1``.
+
+        A cluster that reaches its own periodic image is a chain, a sheet or a framework.
+        """
+        if kind not in ("direct", "mediated"):
+            raise InputError(f"kind = {kind!r}: known are 'direct', 'mediated'")
+        links = self.direct if kind == "direct" else self.mediated
+        chosen = np.ones(len(links), dtype=np.int32) if used is None else np.asarray(used).astype(np.int32)
+        found = _core.link_clusters(links.first, links.second, links.shifts, chosen, self.roles)
+        return LinkClusters(*found)
+
+
+def spin_topology(
+    graph: BondGraph,
+    *,
+    center: str | Iterable[str] = "V",
+    bridge: str = "O",
+    former: str | Iterable[str] = "P",
+    alkali: str | Iterable[str] = "Na",
+    spins=None,
+    states=None,
+    spin_threshold: float = 0.5,
+) -> SpinTopology:
+    """Which centres are linked, how their spins stand to each other, and between which oxidation states.
+
+    `graph` needs the cutoffs centre–bridge, and former–bridge and alkali–bridge where these are wanted. `spins` (N,)
+    are moments in µB; `states` (N,) oxidation states per atom, or a `Fingerprint` of the same atoms, whose moments
+    serve where `spins` is not given. Raises InputError for a missing cutoff, wrong lengths or overlapping roles. O(N).
+    """
+    if not isinstance(graph, BondGraph):
+        raise InputError(f"graph = {type(graph).__name__}: must be a BondGraph")
+    if not 0.0 < spin_threshold < float("inf"):
+        raise InputError(f"spin_threshold = {spin_threshold!r}: must be a positive number (µB)")
+    role_of = _roles(graph, center, bridge, former, alkali)
+    roles = tuple(role_of.get(symbol, _core.LinkRole.other) for symbol in graph.symbols)
+    centers = np.flatnonzero([role == _core.LinkRole.centre for role in roles])
+    if isinstance(states, Fingerprint):
+        spins = _spins_of(states) if spins is None else spins
+        states = states.per_atom(states.state)
+    moments = _per_atom("spins", spins, len(graph), float)
+    valences = _per_atom("states", states, len(graph), int)
+    direct, mediated, neighbors = _core.centre_links(
+        graph.offsets, graph.targets, graph.shifts, graph.lengths, roles
+    )
+    has_alkali = any(pair(a, bridge) in graph.cutoffs for a in names(alkali))
+    return SpinTopology(
+        centers,
+        _coloured(direct, moments, valences, spin_threshold),
+        _coloured(mediated, moments, valences, spin_threshold),
+        None if moments is None else moments[centers],
+        None if valences is None else valences[centers],
+        neighbors[centers] if has_alkali else None,
+        roles,
+    )
+
+
+def _roles(graph: BondGraph, center, bridge, former, alkali) -> dict:
+    roles: dict = {}
+    for role, elements in (
+        (_core.LinkRole.bridge, (bridge,)),
+        (_core.LinkRole.centre, names(center)),
+        (_core.LinkRole.former, names(former)),
+        (_core.LinkRole.alkali, names(alkali)),
+    ):
+        for element in elements:
+            if element in roles:
+                raise InputError(f"{role.name} = {element!r}: already has the role {roles[element].name}")
+            roles[element] = role
+    for element in names(center):
+        if element in graph.symbols and pair(element, bridge) not in graph.cutoffs:
+            raise InputError(f"cutoffs: the pair ({element!r}, {bridge!r}) is missing")
+    return roles
+
+
+def _spins_of(states: Fingerprint) -> np.ndarray | None:
+    return None if states.moment is None else states.per_atom(states.moment)
+
+
+def _per_atom(name: str, values, atoms: int, kind: type) -> np.ndarray | None:
+    if values is None:
+        return None
+    array = np.asarray(values, dtype=kind)
+    if array.shape != (atoms,):
+        raise InputError(f"{name} = array of shape {array.shape}: must have the shape ({atoms},), one per atom")
+    if not np.isfinite(array).all():
+        raise InputError(f"{name}[{int(np.flatnonzero(~np.isfinite(array))[0])}]: must be finite")
+    return array
+
+
+def _coloured(arrays, moments, valences, threshold: float) -> Links:
+    first, second, shifts, paths = arrays
+    relation = states = None
+    if moments is not None:
+        side = np.where(np.abs(moments) >= threshold, np.sign(moments), 0.0).astype(int)
+        relation = side[first] * side[second]
+    if valences is not None:
+        states = np.sort(np.column_stack([valences[first], valences[second]]), axis=1)
+    return Links(first, second, shifts, paths, relation, states)
+
+
+@dataclass(frozen=True)
+class MomentAutocorrelation:
+    """C(k) = ⟨δm(t) δm(t + k)⟩ / ⟨δm²⟩ with its jackknife error over centres (NaN for one centre)."""
+
+    lag: np.ndarray  #: (K,) frames
+    value: np.ndarray  #: (K,)
+    error: np.ndarray  #: (K,)
+
+
+def moment_autocorrelation(
+    moments, max_lag: int | None = None, *, own_mean: bool = False
+) -> MomentAutocorrelation:
+    """Autocorrelation of the moments (frames, centres), in µB, up to `max_lag` frames (default: half of them).
+
+    δm is the deviation from the mean of all centres and frames, so that a moment that stays on its centre does not
+    decay; with `own_mean` from each centre's own mean, which shows fluctuations only. Raises InputError for
+    moments that are not finite or do not vary. O(frames · lags · centres).
+    """
+    array = np.asarray(moments, dtype=float)
+    lags = max_lag if max_lag is not None else (array.shape[0] // 2 if array.ndim == 2 else 0)
+    value, error = _core.moment_autocorrelation(array, lags, own_mean)
+    return MomentAutocorrelation(np.arange(len(value)), value, error)
+
+
+@dataclass(frozen=True)
+class MomentChanges:
+    """Lasting changes of |m|; `frame` is the first of the new plateau."""
+
+    frame: np.ndarray  #: (E,) int
+    center: np.ndarray  #: (E,) column of the moments
+    change: np.ndarray  #: (E,) µB
+
+    def __len__(self) -> int:
+        """Number of changes."""
+        return len(self.frame)
+
+
+@dataclass(frozen=True)
+class PolaronHops:
+    """Exchanges of moment between two centres; row k of `losing` and `gaining` is one hop."""
+
+    losing: MomentChanges
+    gaining: MomentChanges
+    unpaired: MomentChanges  #: changes without a partner
+
+    def __len__(self) -> int:
+        """Number of hops."""
+        return len(self.losing)
+
+
+def polaron_hops(
+    moments, *, threshold: float = 0.5, window: int = 10, tolerance: int | None = None, linked=None
+) -> PolaronHops:
+    """Hops of a polaron: |m| of one centre falls by more than `threshold` (µB) while another's rises.
+
+    Compares the mean |m| over `window` frames before and after; partners lie within `tolerance` frames (default: the
+    window), and among the `linked` pairs (P, 2) of centres where given. `moments` has the shape (frames, centres).
+    In V, Ti, Cr and Mn the electron goes from `losing` to `gaining`, in Fe and Co the other way. A flip of a moment is
+    not a hop. Raises InputError for values out of range. O(frames · centres).
+    """
+    array = np.asarray(moments, dtype=float)
+    pairs = None if linked is None else [(int(a), int(b)) for a, b in linked]
+    losing, gaining, unpaired = _core.polaron_hops(
+        array, threshold, window, window if tolerance is None else tolerance, pairs
+    )
+    return PolaronHops(MomentChanges(*losing), MomentChanges(*gaining), MomentChanges(*unpaired))

@@ -1,0 +1,128 @@
+#include <pybind11/stl.h>
+
+#include "bindings/arrays.hpp"
+#include "bindings/families.hpp"
+#include "core/moment_dynamics.hpp"
+#include "core/spin_topology.hpp"
+
+namespace naglass::python {
+namespace {
+
+std::span<const Shift> view_shifts(const Array<int> &array)
+{
+  if (array.ndim() != 2 || array.shape(1) != 3)
+    throw Error("shifts", std::to_string(array.size()) + " numbers", "must have the shape (M, 3)");
+  return {reinterpret_cast<const Shift *>(array.data()), static_cast<std::size_t>(array.shape(0))};
+}
+
+py::tuple to_tuple(CentreLinks &&links)
+{
+  return py::make_tuple(give<int>(std::move(links.first)), give<int>(std::move(links.second)),
+                        give<int>(std::move(links.shifts), 3), give<int>(std::move(links.paths)));
+}
+
+py::tuple centre_links(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
+                       const Array<double> &lengths, const std::vector<LinkRole> &roles)
+{
+  const GraphView graph{view(offsets, "offsets"), view(targets, "targets"), view(lengths, "lengths")};
+  const auto images = view_shifts(shifts);
+  check_graph(graph, roles.size());
+  CentreLinks direct, mediated;
+  std::vector<int> alkali;
+  {
+    const py::gil_scoped_release release;
+    direct = direct_links(graph, images, roles);
+    mediated = mediated_links(graph, images, roles);
+    alkali = alkali_neighbors(graph, images, roles);
+  }
+  return py::make_tuple(to_tuple(std::move(direct)), to_tuple(std::move(mediated)), give<int>(std::move(alkali)));
+}
+
+py::tuple clusters(const Array<int> &first, const Array<int> &second, const Array<int> &shifts,
+                   const Array<int> &used, const std::vector<LinkRole> &roles)
+{
+  const auto a = view(first, "first"), b = view(second, "second");
+  const auto images = view_shifts(shifts);
+  if (a.size() != b.size() || a.size() != images.size())
+    throw Error("second", std::to_string(b.size()) + " entries", "first, second and shifts must be of one length");
+  for (const auto ends : {a, b})
+    for (const int i : ends)
+      if (i < 0 || static_cast<std::size_t>(i) >= roles.size() || roles[i] != LinkRole::centre)
+        throw Error("first", std::to_string(i), "is not a centre");
+  const CentreLinks links{{a.begin(), a.end()}, {b.begin(), b.end()}, {images.begin(), images.end()}, {}};
+  LinkClusters found = link_clusters(links, view(used, "used"), roles);
+  return py::make_tuple(give<int>(std::move(found.label)), give<int>(std::move(found.size)),
+                        give<int>(std::move(found.dimension)));
+}
+
+MomentTrack view_track(const Array<double> &moments)
+{
+  if (moments.ndim() != 2)
+    throw Error("moments", std::to_string(moments.ndim()) + " dimensions", "must have the shape (frames, centres)");
+  return {{moments.data(), static_cast<std::size_t>(moments.size())}, moments.shape(0), moments.shape(1)};
+}
+
+py::tuple autocorrelation(const Array<double> &moments, std::int64_t max_lag, bool own_mean)
+{
+  const MomentTrack track = view_track(moments);
+  Autocorrelation found;
+  {
+    const py::gil_scoped_release release;
+    found = moment_autocorrelation(track, max_lag, own_mean);
+  }
+  return py::make_tuple(give<double>(std::move(found.value)), give<double>(std::move(found.error)));
+}
+
+py::tuple to_tuple(const std::vector<MomentChange> &changes)
+{
+  std::vector<std::int64_t> frames;
+  std::vector<int> centres;
+  std::vector<double> sizes;
+  for (const MomentChange &change : changes) {
+    frames.push_back(change.frame);
+    centres.push_back(change.centre);
+    sizes.push_back(change.change);
+  }
+  return py::make_tuple(give<std::int64_t>(std::move(frames)), give<int>(std::move(centres)),
+                        give<double>(std::move(sizes)));
+}
+
+py::tuple find_hops(const Array<double> &moments, double threshold, std::int64_t window, std::int64_t tolerance,
+                    const std::optional<std::vector<std::pair<int, int>>> &linked)
+{
+  const MomentTrack track = view_track(moments);
+  PolaronHops found;
+  {
+    const py::gil_scoped_release release;
+    const std::vector<std::pair<int, int>> pairs = linked.value_or(std::vector<std::pair<int, int>>{});
+    found = polaron_hops(track, {threshold, window, tolerance}, pairs, linked.has_value());
+  }
+  std::vector<MomentChange> losing, gaining;
+  for (const PolaronHop &hop : found.hops) {
+    losing.push_back(hop.losing);
+    gaining.push_back(hop.gaining);
+  }
+  return py::make_tuple(to_tuple(losing), to_tuple(gaining), to_tuple(found.unpaired));
+}
+
+}  // namespace
+
+void bind_spin(py::module_ &module)
+{
+  py::enum_<LinkRole>(module, "LinkRole")
+      .value("other", LinkRole::other)
+      .value("centre", LinkRole::centre)
+      .value("bridge", LinkRole::bridge)
+      .value("former", LinkRole::former)
+      .value("alkali", LinkRole::alkali);
+  module.def("centre_links", &centre_links, py::arg("offsets"), py::arg("targets"), py::arg("shifts"),
+             py::arg("lengths"), py::arg("roles"));
+  module.def("link_clusters", &clusters, py::arg("first"), py::arg("second"), py::arg("shifts"), py::arg("used"),
+             py::arg("roles"));
+  module.def("moment_autocorrelation", &autocorrelation, py::arg("moments"), py::arg("max_lag"),
+             py::arg("own_mean"));
+  module.def("polaron_hops", &find_hops, py::arg("moments"), py::arg("threshold"), py::arg("window"),
+             py::arg("tolerance"), py::arg("linked"));
+}
+
+}  // namespace naglass::python

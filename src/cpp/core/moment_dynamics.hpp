@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace naglass {
+
+/// Moments of the same centres frame after frame: values[frame * centres + centre], µB.
+struct MomentTrack {
+  std::span<const double> values;
+  std::int64_t frames;
+  std::int64_t centres;
+
+  double at(std::int64_t frame, std::int64_t centre) const { return values[frame * centres + centre]; }
+};
+
+/// C(k) = ⟨δm(t) δm(t + k)⟩ / ⟨δm²⟩ for k = 0 ... max_lag, over centres and all origins.
+struct Autocorrelation {
+  std::vector<double> value;
+  std::vector<double> error;  // jackknife over centres; NaN for a single centre
+};
+
+/// δm is taken from the mean over all centres and frames, or (`own_mean`) from each centre's own mean.
+/// O(centres · frames · lags). Throws Error for sizes that do not fit, values that are not finite, a lag beyond the
+/// last frame, or moments that do not vary.
+Autocorrelation moment_autocorrelation(const MomentTrack &moments, std::int64_t max_lag, bool own_mean);
+
+struct PolaronOptions {
+  double threshold = 0.5;      // µB
+  std::int64_t window = 10;    // frames averaged before and after
+  std::int64_t tolerance = 10; // frames between the two halves of a hop
+};
+
+/// A lasting change of |m| at one centre; `frame` is the first of the new plateau.
+struct MomentChange {
+  std::int64_t frame;
+  int centre;
+  double change;  // µB
+};
+
+struct PolaronHop {
+  MomentChange losing, gaining;
+};
+
+struct PolaronHops {
+  std::vector<PolaronHop> hops;          // by frame of the losing half
+  std::vector<MomentChange> unpaired;    // by frame
+};
+
+/// Changes of the mean |m| over `window` frames by more than the threshold, and their pairs: one centre loses, another
+/// gains within `tolerance` frames; the nearest in time first, each change used once. With `linked` (pairs of centres)
+/// only those pairs can hop. O(centres · frames). Throws Error for sizes that do not fit, values that are not finite,
+/// or options out of range.
+PolaronHops polaron_hops(const MomentTrack &moments, const PolaronOptions &options,
+                         std::span<const std::pair<int, int>> linked, bool use_linked);
+
+}  // namespace naglass

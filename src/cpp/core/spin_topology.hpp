@@ -1,0 +1,43 @@
+#pragma once
+
+#include <array>
+#include <span>
+#include <vector>
+
+#include "core/neighbors.hpp"
+
+namespace naglass {
+
+/// What an atom is to the links between transition-metal centres.
+enum class LinkRole { other, centre, bridge, former, alkali };
+
+/// Pairs of centres, each once: `first` <= `second`, the latter displaced by `shifts` cell vectors. A centre may be
+/// linked to its own images. Sorted by first, second, shift.
+struct CentreLinks {
+  std::vector<int> first;
+  std::vector<int> second;
+  std::vector<Shift> shifts;
+  std::vector<int> paths;  // how many bridges, or bridge–former–bridge ways, join the pair
+};
+
+/// Clusters of centres that links join.
+struct LinkClusters {
+  std::vector<int> label;      // per atom, from 0 in the order of their lowest atom; -1 for atoms that are no centre
+  std::vector<int> size;       // centres per cluster
+  std::vector<int> dimension;  // 0 finite, 1 endless chain, 2 sheet, 3 framework
+};
+
+/// Links centre–bridge–centre (V–O–V). Throws Error for roles or shifts that do not match the graph.
+CentreLinks direct_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles);
+
+/// Links centre–bridge–former–bridge–centre (V–O–P–O–V) through two different bridges of one former.
+CentreLinks mediated_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles);
+
+/// Per centre the number of alkali atoms, images counted apart, that share at least one bridge with it; 0 for others.
+std::vector<int> alkali_neighbors(const GraphView &graph, std::span<const Shift> shifts,
+                                  std::span<const LinkRole> roles);
+
+/// Clusters of all centres by those links whose entry in `used` is not 0. Centres without a link are clusters of one.
+LinkClusters link_clusters(const CentreLinks &links, std::span<const int> used, std::span<const LinkRole> roles);
+
+}  // namespace naglass
