@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 #include <span>
 
@@ -10,12 +11,17 @@
 #include "compute.h"
 #include "domain.h"
 #include "error.h"
+#include "fix.h"
 #include "force.h"
+#include "input.h"
 #include "lammps.h"
+#include "modify.h"
 #include "neigh_list.h"
 #include "neighbor.h"
 #include "pair.h"
+#include "update.h"
 #include "utils.h"
+#include "variable.h"
 
 namespace naglass {
 
@@ -211,6 +217,109 @@ void fill_bond_rows(LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighLi
 int threads_per_rank(LAMMPS *lammps)
 {
   return lammps->comm->nthreads;
+void fill_bond_vectors(LAMMPS *lammps, const LocalBonds &bonds, std::vector<Vec3> &vectors)
+{
+  double *const *const x = lammps->atom->x;
+  vectors.resize(bonds.targets.size());
+  for (std::size_t i = 0; i + 1 < bonds.offsets.size(); ++i)
+    for (std::int64_t e = bonds.offsets[i]; e < bonds.offsets[i + 1]; ++e)
+      for (int d = 0; d < 3; ++d) vectors[e][d] = x[bonds.targets[e]][d] - x[i][d];
+}
+
+void say(LAMMPS *lammps, const std::string &message)
+{
+  if (lammps->comm->me == 0) LAMMPS_NS::utils::logmesg(lammps, message + "\n");
+}
+
+void compute_peratom_once(LAMMPS *lammps, LAMMPS_NS::Compute *compute)
+{
+  // The flag tells a second run at the same step, where the step alone would pass for done.
+  const bool done = compute->invoked_flag & LAMMPS_NS::Compute::INVOKED_PERATOM;
+  if (!done || compute->invoked_peratom != lammps->update->ntimestep) compute->compute_peratom();
+  compute->invoked_flag |= LAMMPS_NS::Compute::INVOKED_PERATOM;
+}
+
+AtomValue::AtomValue(LAMMPS *lammps, std::string title, std::string text)
+    : lammps_(lammps), title_(std::move(title)), text_(std::move(text))
+{
+  const bool array = text_.rfind("d2_", 0) == 0;
+  const std::size_t start = array ? 3 : 2;
+  if (text_.size() <= start || !(array || (std::string("cfdv").find(text_[0]) != std::string::npos && text_[1] == '_')))
+    fail("must be c_ID, c_ID[i], f_ID, f_ID[i], d_name, d2_name[i] or v_name");
+  kind_ = array ? '2' : text_[0];
+  const std::size_t bracket = text_.find('[');
+  name_ = text_.substr(start, bracket == std::string::npos ? bracket : bracket - start);
+  if (bracket != std::string::npos) {
+    const std::string index = text_.substr(bracket + 1);
+    char *end = nullptr;
+    column_ = static_cast<int>(std::strtol(index.c_str(), &end, 10));
+    if (std::string(end) != "]" || column_ < 1) fail("the column in brackets must be a number of at least 1");
+  }
+  if (column_ > 0 && (kind_ == 'd' || kind_ == 'v')) fail("has no columns");
+  if (column_ == 0 && kind_ == '2') fail("needs a column in brackets");
+}
+
+void AtomValue::fail(const std::string &problem) const { stop_all(lammps_, title_ + " " + text_ + ": " + problem); }
+
+void AtomValue::require_column(int peratom, int columns) const
+{
+  if (!peratom) fail("does not give a number per atom");
+  if (column_ == 0 && columns > 0) fail("has " + std::to_string(columns) + " columns; choose one in brackets");
+  if (column_ > columns) fail("has " + std::to_string(columns) + " columns");
+}
+
+void AtomValue::require() const
+{
+  if (kind_ == 'c') {
+    const LAMMPS_NS::Compute *const compute = lammps_->modify->get_compute_by_id(name_);
+    if (!compute) fail("there is no such compute");
+    require_column(compute->peratom_flag, compute->size_peratom_cols);
+  } else if (kind_ == 'f') {
+    const LAMMPS_NS::Fix *const fix = lammps_->modify->get_fix_by_id(name_);
+    if (!fix) fail("there is no such fix");
+    require_column(fix->peratom_flag, fix->size_peratom_cols);
+  } else if (kind_ == 'v') {
+    const int index = lammps_->input->variable->find(name_.c_str());
+    if (index < 0) fail("there is no such variable");
+    if (!lammps_->input->variable->atomstyle(index)) fail("is not an atom-style variable");
+  } else {
+    int is_double = 0, columns = 0;
+    const int index = lammps_->atom->find_custom(name_.c_str(), is_double, columns);
+    if (index < 0 || !is_double) fail("there is no such property of floating-point numbers (fix property/atom)");
+    require_column(1, columns);
+  }
+}
+
+void AtomValue::copy(const double *vector, double **array, std::vector<double> &values) const
+{
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = column_ ? array[i][column_ - 1] : vector[i];
+}
+
+void AtomValue::read(int igroup, std::vector<double> &values) const
+{
+  require();
+  const std::int64_t step = lammps_->update->ntimestep;
+  values.assign(lammps_->atom->nlocal, 0.0);
+  if (kind_ == 'c') {
+    LAMMPS_NS::Compute *const compute = lammps_->modify->get_compute_by_id(name_);
+    compute_peratom_once(lammps_, compute);
+    copy(compute->vector_atom, compute->array_atom, values);
+  } else if (kind_ == 'f') {
+    const LAMMPS_NS::Fix *const fix = lammps_->modify->get_fix_by_id(name_);
+    if (step % fix->peratom_freq)
+      fail("is not computed at step " + std::to_string(step) + ", only every " + std::to_string(fix->peratom_freq));
+    copy(fix->vector_atom, fix->array_atom, values);
+  } else if (kind_ == 'v') {
+    LAMMPS_NS::Variable *const variable = lammps_->input->variable;
+    // With no atoms here the evaluation still takes part in what other ranks do together.
+    double nothing = 0.0;
+    variable->compute_atom(variable->find(name_.c_str()), igroup, values.empty() ? &nothing : values.data(), 1, 0);
+  } else {
+    int is_double = 0, columns = 0;
+    Atom *const atom = lammps_->atom;
+    const int index = atom->find_custom(name_.c_str(), is_double, columns);
+    copy(columns ? nullptr : atom->dvector[index], columns ? atom->darray[index] : nullptr, values);
+  }
 }
 
 }  // namespace naglass

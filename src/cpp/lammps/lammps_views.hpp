@@ -91,4 +91,38 @@ void fill_bond_rows(LAMMPS_NS::LAMMPS *lammps, const std::string &title, LAMMPS_
 /// Threads that LAMMPS gives to a rank.
 int threads_per_rank(LAMMPS_NS::LAMMPS *lammps);
 
+/// Per bond the vector from the owned atom to its partner's image (Å).
+void fill_bond_vectors(LAMMPS_NS::LAMMPS *lammps, const LocalBonds &bonds, std::vector<Vec3> &vectors);
+
+/// Runs a compute's per-atom part unless it was run for this step's output already.
+void compute_peratom_once(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Compute *compute);
+
+/// Prints a message once, on screen and in the log file.
+void say(LAMMPS_NS::LAMMPS *lammps, const std::string &message);
+
+/// A per-atom number that something else in the input script provides: c_ID, c_ID[i], f_ID, f_ID[i], d_name,
+/// d2_name[i] or v_name.
+class AtomValue {
+ public:
+  /// Ends the run, with `title` before the message, for text that is none of these.
+  AtomValue(LAMMPS_NS::LAMMPS *lammps, std::string title, std::string text);
+
+  /// Ends the run if the provider does not exist or has no such per-atom number.
+  void require() const;
+  /// The numbers of the owned atoms at this step; computes them if need be. Collective. A variable is 0 outside of the
+  /// group.
+  void read(int igroup, std::vector<double> &values) const;
+
+ private:
+  [[noreturn]] void fail(const std::string &problem) const;
+  void require_column(int peratom, int columns) const;
+  void copy(const double *vector, double **array, std::vector<double> &values) const;
+
+  LAMMPS_NS::LAMMPS *lammps_;
+  std::string title_, text_;
+  std::string name_;
+  char kind_ = ' ';  // 'c', 'f', 'd', '2' or 'v'
+  int column_ = 0;   // from 1; 0 for a vector
+};
+
 }  // namespace naglass

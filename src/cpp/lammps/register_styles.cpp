@@ -1,4 +1,5 @@
 // libnaglass_styles.so: the table of naglass's analysis styles.
+#include "compute_fingerprint.hpp"
 #include "compute_qn_atom.hpp"
 #include "compute_rings.hpp"
 #include "plugin_abi.hpp"
@@ -18,6 +19,7 @@ struct Entry {
 };
 
 constexpr Entry entries[] = {
+    {"compute", "naglass/fingerprint", "bond families, valence and spin of metals", &create<naglass::ComputeFingerprint>},
     {"compute", "naglass/qn/atom", "n of Qn per former, oxygen class", &create<naglass::ComputeQnAtom>},
     {"compute", "naglass/rings", "ring counts by size, rings per atom", &create<naglass::ComputeRings>},
 };

@@ -1,0 +1,230 @@
+#include "compute_fingerprint.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "atom.h"
+#include "core/error.hpp"
+#include "update.h"
+
+namespace naglass {
+namespace {
+
+constexpr const char *title = "compute naglass/fingerprint";
+constexpr int columns_without_spin = 13;
+constexpr int columns_with_spin = 15;
+
+double or_zero(double value) { return std::isnan(value) ? 0.0 : value; }
+
+int whole_number(StyleArguments &arguments, const std::string &keyword)
+{
+  const double value = arguments.number(keyword);
+  if (value != std::floor(value) || std::abs(value) > 1e6)
+    arguments.fail(keyword, std::to_string(value), "must be a whole number");
+  return static_cast<int>(value);
+}
+
+}  // namespace
+
+struct ComputeFingerprint::Given {
+  ElementMap elements;
+  std::vector<NamedCutoff> cutoffs;
+  std::string center = "V", ligand = "O", valence = "default";
+  std::vector<int> states;
+  bool most_probable = false;
+};
+
+ComputeFingerprint::ComputeFingerprint(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Compute(lammps, narg, arg)
+{
+  StyleArguments arguments(lammps, title, narg, arg, 3);
+  Given given;
+  read(arguments, given);
+  try {
+    choose(arguments, given);
+  } catch (const Error &error) {
+    stop_all(lmp, std::string(title) + ": " + error.what());
+  }
+  lay_out();
+  if (!spin_)
+    say(lmp, std::string(title) + ": no 'spin' is given: columns 14 (moment) and 15 (state by moment) and the sides "
+                                  "up, down, neither of the global vector are absent");
+}
+
+void ComputeFingerprint::read(StyleArguments &arguments, Given &given)
+{
+  while (arguments.more()) {
+    const std::string keyword = arguments.word("keyword");
+    if (keyword == "elements") given.elements.read(arguments);
+    else if (keyword == "cutoff") given.cutoffs.push_back(read_cutoff(arguments));
+    else if (keyword == "center") given.center = arguments.word(keyword);
+    else if (keyword == "ligand") given.ligand = arguments.word(keyword);
+    else if (keyword == "spin")
+      spin_ = std::make_unique<AtomValue>(lmp, std::string(title) + ": spin", arguments.word(keyword));
+    else if (keyword == "valence") given.valence = arguments.word(keyword);
+    else if (keyword == "valence_cutoff") options_.valence_cutoff = arguments.number(keyword);
+    else if (keyword == "state") given.states.push_back(whole_number(arguments, keyword));
+    else if (keyword == "vanadyl") options_.limits.vanadyl = arguments.number(keyword);
+    else if (keyword == "trans") options_.limits.trans = arguments.number(keyword);
+    else if (keyword == "dioxo") options_.limits.trans_dioxo = arguments.number(keyword);
+    else if (keyword == "tolerance") tolerance_ = arguments.number(keyword);
+    else if (keyword == "threshold") threshold_ = arguments.number(keyword);
+    else if (keyword == "assign") {
+      const std::string way = arguments.word(keyword);
+      if (way != "nearest" && way != "map") arguments.fail(keyword, way, "known are nearest, map");
+      given.most_probable = way == "map";
+    } else if (keyword == "histogram") {
+      bins_.low = arguments.number(keyword);
+      bins_.high = arguments.number(keyword);
+      bins_.count = whole_number(arguments, keyword);
+      histograms_ = true;
+    } else {
+      arguments.fail("keyword", keyword,
+                     "known are elements, center, ligand, cutoff, spin, valence, valence_cutoff, assign, state, "
+                     "vanadyl, trans, dioxo, tolerance, threshold, histogram");
+    }
+  }
+}
+
+void ComputeFingerprint::choose(const StyleArguments &arguments, const Given &given)
+{
+  choose_pair(arguments, given);
+  if (tolerance_ < 0.0) arguments.fail("tolerance", std::to_string(tolerance_), "must not be negative");
+  if (threshold_ <= 0.0) arguments.fail("threshold", std::to_string(threshold_), "must be positive");
+  options_.redox = redox_states(given.center, given.states);
+  states_ = distinct_states(options_.redox);
+  options_.valence = bond_valence_parameters(given.valence, given.center, given.ligand, states_);
+  if (given.most_probable) options_.prior = icsd_prior(given.center, given.ligand, states_);
+  options_.families_tell_states = given.center == "V" && given.ligand == "O";
+  check(options_);
+  if (!histograms_) return;
+  check(bins_);
+  const double reach = reach_.largest();
+  if (bins_.high > reach)
+    arguments.fail("histogram", std::to_string(bins_.high), "beyond the longest cutoff " + std::to_string(reach));
+}
+
+void ComputeFingerprint::choose_pair(const StyleArguments &arguments, const Given &given)
+{
+  const std::vector<int> centres = given.elements.types_of(arguments, "center", given.center);
+  const std::vector<int> ligands = given.elements.types_of(arguments, "ligand", given.ligand);
+  if (given.center == given.ligand) arguments.fail("ligand", given.ligand, "is the centre itself");
+  const std::string pair = given.center + " " + given.ligand;
+  for (const NamedCutoff &entry : given.cutoffs)
+    if (std::minmax(entry.a, entry.b) != std::minmax(given.center, given.ligand))
+      arguments.fail("cutoff " + entry.a + " " + entry.b, std::to_string(entry.cutoff), "only " + pair + " has one");
+  if (given.cutoffs.size() != 1)
+    arguments.fail("cutoff", pair, given.cutoffs.empty() ? "is missing" : "is given twice");
+
+  options_.cutoff = given.cutoffs.front().cutoff;
+  is_centre_.assign(atom->ntypes, false);
+  reach_ = PairCutoffs(atom->ntypes);
+  for (const int a : centres) {
+    is_centre_[a] = true;
+    for (const int b : ligands) reach_.set(a, b, std::max(options_.cutoff, options_.valence_cutoff));
+  }
+}
+
+void ComputeFingerprint::lay_out()
+{
+  sides_ = spin_ ? 3 : 1;
+  const std::size_t groups = states_.size() * sides_;
+  counts_.assign(2 + groups + (histograms_ ? groups * bins_.count : 0), 0);
+  totals_ = counts_;
+  global_.assign(counts_.size(), 0.0);
+
+  peratom_flag = 1;
+  size_peratom_cols = spin_ ? columns_with_spin : columns_without_spin;
+  vector_flag = 1;
+  size_vector = static_cast<int>(global_.size());
+  extvector = 1;
+  vector = global_.data();
+}
+
+void ComputeFingerprint::init()
+{
+  require_cutoffs_covered(lmp, title, reach_);
+  if (spin_) spin_->require();
+  request_full_list(lmp, this);
+}
+
+void ComputeFingerprint::init_list(int, LAMMPS_NS::NeighList *list)
+{
+  list_ = list;
+}
+
+double ComputeFingerprint::moment_of(int i) const
+{
+  if (!spin_) return 0.0;
+  if (!std::isfinite(moments_[i]))
+    stop_one(lmp, std::string(title) + ": spin of atom " + std::to_string(atom->tag[i]) + " " +
+                      std::to_string(moments_[i]) + ": must be finite");
+  return moments_[i];
+}
+
+void ComputeFingerprint::clear_results()
+{
+  // LAMMPS may read the array up to nmax before it is next computed.
+  values_.assign(static_cast<std::size_t>(atom->nmax) * size_peratom_cols, 0.0);
+  rows_.resize(atom->nmax);
+  for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i] = values_.data() + i * size_peratom_cols;
+  array_atom = rows_.data();
+  std::fill(counts_.begin(), counts_.end(), 0);
+}
+
+void ComputeFingerprint::compute_peratom()
+{
+  invoked_peratom = update->ntimestep;
+  if (spin_) spin_->read(igroup, moments_);
+  fill_local_bonds(lmp, list_, reach_, bonds_);
+  fill_bond_vectors(lmp, bonds_, vectors_);
+  clear_results();
+  for (int i = 0; i < atom->nlocal; ++i)
+    if (is_centre_[bonds_.types[i]] && (atom->mask[i] & groupbit)) measure(i, moment_of(i));
+}
+
+void ComputeFingerprint::measure(int i, double moment)
+{
+  const auto bonds = static_cast<std::size_t>(bonds_.offsets[i + 1] - bonds_.offsets[i]);
+  const std::span<const Vec3> ligands(vectors_.data() + bonds_.offsets[i], bonds);
+  const Polyhedron found = polyhedron(ligands, options_);
+  const int by_moment = spin_ ? state_by_moment(moment, options_.redox) : 0;
+  const int flags = disagreement(by_moment, found, tolerance_);
+
+  double *const row = array_atom[i];
+  const double tau = found.coordination == 4 ? found.tau4 : found.tau5;
+  const double measured[columns_without_spin] = {
+      double(found.coordination), double(found.vanadyl), double(found.equatorial), double(found.trans),
+      found.bond_valence, found.baur, found.quadratic, tau, found.off_centring, found.vanadyl_index,
+      double(found.by_valence), double(found.by_geometry), double(flags)};
+  std::transform(std::begin(measured), std::end(measured), row, or_zero);
+  if (spin_) row[13] = moment, row[14] = by_moment;
+
+  ++counts_[0];
+  counts_[1] += flags != 0;
+  const int state = spin_ ? by_moment : found.by_valence;
+  const auto place = std::find(states_.begin(), states_.end(), state);
+  if (place == states_.end()) return;
+  const int group = static_cast<int>(place - states_.begin()) * sides_ + (spin_ ? spin_side(moment, threshold_) : 0);
+  ++counts_[2 + group];
+  const std::span<std::int64_t> histograms(counts_.begin() + 2 + states_.size() * sides_, counts_.end());
+  if (histograms_) tally(ligands, group, bins_, histograms);
+}
+
+void ComputeFingerprint::compute_vector()
+{
+  invoked_vector = update->ntimestep;
+  compute_peratom_once(lmp, this);
+  MPI_Allreduce(counts_.data(), totals_.data(), size_vector, MPI_INT64_T, MPI_SUM, world);
+  std::copy(totals_.begin(), totals_.end(), global_.begin());
+}
+
+double ComputeFingerprint::memory_usage()
+{
+  return static_cast<double>((values_.capacity() + moments_.capacity() + bonds_.lengths.capacity()) * sizeof(double) +
+                             vectors_.capacity() * sizeof(Vec3) + rows_.capacity() * sizeof(double *) +
+                             (bonds_.targets.capacity() + bonds_.types.capacity()) * sizeof(int) +
+                             counts_.capacity() * sizeof(std::int64_t));
+}
+
+}  // namespace naglass

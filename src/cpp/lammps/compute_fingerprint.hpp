@@ -1,0 +1,77 @@
+// compute ID group naglass/fingerprint elements E1 ... EN center V ligand O cutoff V O distance keyword value ...
+//
+//   elements        one name per atom type; several types may share a name, NULL has none (default: the label map)
+//   center, ligand  the metal and its ligand (default V and O)
+//   cutoff          coordination cutoff of the pair (distance units)
+//   spin            moments (µB): c_ID, c_ID[i], f_ID, f_ID[i], d_name, d2_name[i] or v_name (default: none)
+//   valence         bond-valence parameters: default, hu-zhou, palenik, brown-altermatt, gagne-hawthorne or softbv
+//   valence_cutoff  ligands within it enter the bond-valence sum (default 3.2)
+//   assign          state by valence: nearest (default) or map
+//   state           an oxidation state to consider; may be repeated (default: all known of the metal)
+//   vanadyl, trans, dioxo   limits of the bond families (default 1.74, 2.10, 2.025)
+//   tolerance       flag a sum further than this from its state (default 0.4)
+//   threshold       a moment below it has no side (default 0.5 µB)
+//   histogram       low high bins: bond lengths per state and side in the global vector
+//
+// Per-atom columns (centres of the group; 0 elsewhere and where the polyhedron has no such number):
+//   1 coordination, 2-4 vanadyl, equatorial, trans bonds, 5 bond-valence sum, 6 Baur, 7 quadratic distortion,
+//   8 tau4 or tau5, 9 off-centring, 10 vanadyl index, 11 state by valence, 12 state by geometry, 13 flags;
+//   with spin: 14 moment, 15 state by moment.
+// Global vector: centres, centres with a flag, then centres per state (ascending) - with spin per state and side (up,
+//   down, neither) - then the histograms in the same order.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "compute.h"
+#include "core/fingerprint.hpp"
+#include "lammps_views.hpp"
+#include "style_arguments.hpp"
+
+namespace naglass {
+
+class ComputeFingerprint : public LAMMPS_NS::Compute {
+ public:
+  ComputeFingerprint(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg);
+
+  void init() override;
+  void init_list(int id, LAMMPS_NS::NeighList *list) override;
+  void compute_peratom() override;
+  void compute_vector() override;
+  double memory_usage() override;
+
+ private:
+  struct Given;
+
+  void read(StyleArguments &arguments, Given &given);
+  void choose(const StyleArguments &arguments, const Given &given);
+  void choose_pair(const StyleArguments &arguments, const Given &given);
+  void lay_out();
+  void clear_results();
+  void measure(int i, double moment);
+  double moment_of(int i) const;
+
+  FingerprintOptions options_;
+  LengthBins bins_;
+  bool histograms_ = false;
+  double tolerance_ = 0.4;
+  double threshold_ = 0.5;
+  std::unique_ptr<AtomValue> spin_;
+  std::vector<bool> is_centre_;  // per type
+  PairCutoffs reach_{0};
+  std::vector<int> states_;
+  int sides_ = 1;
+
+  LAMMPS_NS::NeighList *list_ = nullptr;
+  LocalBonds bonds_;
+  std::vector<Vec3> vectors_;
+  std::vector<double> moments_;
+  std::vector<std::int64_t> counts_;  // of this rank, as the global vector is laid out
+  std::vector<std::int64_t> totals_;
+  std::vector<double> global_;
+  std::vector<double> values_;
+  std::vector<double *> rows_;
+};
+
+}  // namespace naglass
