@@ -272,7 +272,7 @@ counts = []
 for moment in (1.9, 1.0, 0.1):
     lmp.command(f"set group all d_huge {moment}")
     lmp.command("run 0")
-    counts.append([lmp.last_thermo()[f"c_f[{k}]"] for k in (3, 6, 11)])
+    counts.append([float(lmp.numpy.extract_compute("f", 0, 1)[k - 1]) for k in (3, 6, 11)])
 json.dump([found, columns, counts], open("found.json", "w"))
 """)
     done = subprocess.run(

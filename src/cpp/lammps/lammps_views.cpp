@@ -233,9 +233,7 @@ void say(LAMMPS *lammps, const std::string &message)
 
 void compute_peratom_once(LAMMPS *lammps, LAMMPS_NS::Compute *compute)
 {
-  // The flag tells a second run at the same step, where the step alone would pass for done.
-  const bool done = compute->invoked_flag & LAMMPS_NS::Compute::INVOKED_PERATOM;
-  if (!done || compute->invoked_peratom != lammps->update->ntimestep) compute->compute_peratom();
+  if (compute->invoked_peratom != lammps->update->ntimestep) compute->compute_peratom();
   compute->invoked_flag |= LAMMPS_NS::Compute::INVOKED_PERATOM;
 }
 

@@ -94,7 +94,7 @@ int threads_per_rank(LAMMPS_NS::LAMMPS *lammps);
 /// Per bond the vector from the owned atom to its partner's image (Å).
 void fill_bond_vectors(LAMMPS_NS::LAMMPS *lammps, const LocalBonds &bonds, std::vector<Vec3> &vectors);
 
-/// Runs a compute's per-atom part unless it was run for this step's output already.
+/// Runs a compute's per-atom part unless it was run at this step already.
 void compute_peratom_once(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Compute *compute);
 
 /// Prints a message once, on screen and in the log file.
