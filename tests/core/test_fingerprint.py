@@ -170,7 +170,8 @@ def test_every_parameter_gives_a_sum_near_its_state_at_a_common_length():
 
 
 def test_with_one_parameter_per_state_the_most_consistent_sum_counts():
-    found = core.fingerprint(polyhedron(OCTAHEDRON, 2.0), V_O, bond_valence={3: (1.7, 0.4), 4: (1.9, 0.4), 5: (2.5, 0.4)})
+    own = {3: (1.7, 0.4), 4: (1.9, 0.4), 5: (2.5, 0.4)}
+    found = core.fingerprint(polyhedron(OCTAHEDRON, 2.0), V_O, bond_valence=own)
     sums = {z: 6 * math.exp((r0 - 2.0) / 0.4) for z, r0 in ((3, 1.7), (4, 1.9), (5, 2.5))}
     best = min(sums, key=lambda z: abs(sums[z] - z))
     assert found.by_valence.tolist() == [best] and found.bond_valence[0] == pytest.approx(sums[best], rel=1e-12)
@@ -367,7 +368,9 @@ SPINS = np.zeros(7)
         (LONE, {("P", "O"): 2.0}, {}, r"cutoffs: the pair \('V', 'O'\) is missing"),
         (LONE, {("V", "O"): 2.5, ("O", "V"): 2.4}, {}, r"cutoffs: the pair \('V', 'O'\) is given twice"),
         (LONE, {("V", "O"): -1.0}, {}, "cutoff = -1.0+: must be a positive number"),
-        (LONE, {("V", "O"): math.nan}, {}, "cutoff.* = nan: must be a positive number"),
+        (LONE, {("V", "O"): math.nan}, {}, "cutoff = nan: must be a positive number"),
+        (LONE, {("V", "O"): "2.5"}, {}, "cutoff = '2.5': must be a positive number"),
+        (LONE, V_O, {"tolerance": -0.1}, "tolerance = -0.1: must be a number of at least 0"),
         (LONE, V_O, {"valence_cutoff": math.nan}, "valence_cutoff = nan: must be a positive number"),
         (LONE, V_O, {"vanadyl_cutoff": 0.0}, "vanadyl_cutoff = 0.0+: must be a positive number"),
         (LONE, V_O, {"center": "Mo"}, r"cutoffs: the pair \('Mo', 'O'\) is missing"),

@@ -32,8 +32,8 @@ FLAGS = {
     8: "bond-valence sum is off its state",
 }
 
-#: Elements with as many or fewer unpaired electrons after an electron is added (d5 and beyond).
-_ADDED_ELECTRON_PAIRS = ("Fe",)
+# From d5 on an added electron lowers the moment; where a state is low- or high-spin the moment does not rank states.
+_REDUCED_HAS_LESS_SPIN = ("Fe",)
 _SEVERAL_MOMENTS = ("Co", "Ni")
 
 
@@ -92,6 +92,7 @@ class Fingerprint:
     by_valence: np.ndarray | None  #: (C,)
     by_geometry: np.ndarray | None  #: (C,) vanadium and oxygen only
     by_charge: np.ndarray | None  #: (C,) by rank under the charge balance
+    state: np.ndarray  #: (C,) by the best there is: charge balance, moment, valence, geometry; 0 without any
     flags: np.ndarray  #: (C,) sum of the bits in `FLAGS`
     histograms: LengthHistograms
     atoms: int  #: number of atoms of the structure
@@ -117,14 +118,6 @@ class Fingerprint:
             "charge": self.by_charge,
         }
         return {name: states for name, states in named.items() if states is not None}
-
-    @property
-    def state(self) -> np.ndarray:
-        """(C,) oxidation state by the best assignment there is: charge balance, moment, valence, geometry."""
-        for name in ("charge", "moment", "valence", "geometry"):
-            if name in self.classes:
-                return self.classes[name]
-        return np.zeros(len(self.centers), dtype=np.int32)
 
     @property
     def label(self) -> np.ndarray:
@@ -189,14 +182,18 @@ def fingerprint(
     `balance` assigns states by rank under charge balance: True, or formal charges to add to `FORMAL_CHARGES`.
     Raises InputError for what is missing, unknown or out of range. O(N).
     """
-    cutoff = _coordination_cutoff(cutoffs, center, ligand)
+    cutoff = _positive("cutoff", _coordination_cutoff(cutoffs, center, ligand))
+    reach = max(cutoff, _positive("valence_cutoff", valence_cutoff))
+    _positive("spin_threshold", spin_threshold)
+    if not _is_number(tolerance) or not 0.0 <= tolerance < float("inf"):
+        raise InputError(f"tolerance = {tolerance!r}: must be a number of at least 0 (valence units)")
     chosen_states = sorted(set(states)) if states is not None else []
     redox = _core.redox_states(center, chosen_states)
     allowed = sorted({state for state, _ in redox})
     parameters = _parameters(bond_valence, center, ligand, allowed)
     if assign not in ("nearest", "map"):
         raise InputError(f"assign = {assign!r}: known are 'nearest', 'map'")
-    centers, offsets, vectors = _shells(structure, center, ligand, max(cutoff, valence_cutoff))
+    centers, offsets, vectors = _shells(structure, center, ligand, reach)
     moment = _moments(spins, len(structure), centers)
     columns = _core.fingerprint(
         offsets, vectors, cutoff, valence_cutoff, (vanadyl_cutoff, trans_cutoff, trans_dioxo_cutoff),
@@ -211,13 +208,23 @@ def fingerprint(
     if balance is not False:
         total = _charge_of_centers(structure, center, balance)
         columns["by_charge"] = _core.charge_states(_reduction(center, redox, moment, columns), allowed, total)
-    assigned = [columns.get(f"by_{name}") for name in ("charge", "moment", "valence", "geometry")]
-    state = next((s for s in assigned if s is not None), np.zeros(len(centers), dtype=np.int32))
-    lengths = _histograms(offsets, vectors, state, moment, histogram, max(cutoff, valence_cutoff), spin_threshold)
     columns.setdefault("by_moment", None)
+    assigned = [columns[f"by_{name}"] for name in ("charge", "moment", "valence", "geometry")]
+    state = next((s for s in assigned if s is not None), np.zeros(len(centers), dtype=np.int32))
+    lengths = _histograms(offsets, vectors, state, moment, histogram, reach, spin_threshold)
     return Fingerprint(
-        center, ligand, centers, moment=moment, histograms=lengths, atoms=len(structure), **columns
+        center, ligand, centers, moment=moment, state=state, histograms=lengths, atoms=len(structure), **columns
     )
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+def _positive(name: str, value) -> float:
+    if not _is_number(value) or not 0.0 < value < float("inf"):
+        raise InputError(f"{name} = {value!r}: must be a positive number")
+    return float(value)
 
 
 def _coordination_cutoff(cutoffs: Cutoffs | None, center: str, ligand: str) -> float:
@@ -287,7 +294,7 @@ def _charge_of_centers(structure, center: str, balance: bool | Mapping[str, int]
 def _reduction(center: str, redox: list, moment: np.ndarray | None, columns: dict) -> np.ndarray:
     """Larger for a more reduced centre: by moment where that is monotonic in the state, else by bond valence."""
     if moment is not None and center not in _SEVERAL_MOMENTS:
-        return -np.abs(moment) if center in _ADDED_ELECTRON_PAIRS else np.abs(moment)
+        return -np.abs(moment) if center in _REDUCED_HAS_LESS_SPIN else np.abs(moment)
     if columns["bond_valence"] is None:
         raise InputError("balance: states are ranked by moments or bond-valence sums, and neither is there")
     return -columns["bond_valence"]
@@ -297,8 +304,6 @@ def _histograms(offsets, vectors, state, moment, wanted, reach: float, threshold
     low, high, bins = wanted
     if high > reach:
         raise InputError(f"histogram = {wanted!r}: reaches beyond the longest distance seen, {reach} Å")
-    if not 0.0 < threshold < float("inf"):
-        raise InputError(f"spin_threshold = {threshold!r}: must be a positive number (µB)")
     states = np.unique(state)
     row = np.searchsorted(states, state).astype(np.int32)
     edges = np.linspace(low, high, bins + 1) if bins > 0 else np.empty(0)

@@ -21,7 +21,8 @@ struct Ligand {
 
 void require_length(const char *name, double value)
 {
-  if (!(value > 0.0) || !std::isfinite(value)) throw Error(name, std::to_string(value), "must be a positive number (Å)");
+  if (!(value > 0.0) || !std::isfinite(value))
+    throw Error(name, std::to_string(value), "must be a positive number (Å)");
 }
 
 // Sorted by length, so that no sum depends on the order in which ligands were found.

@@ -19,7 +19,7 @@ struct Entry {
 };
 
 constexpr Entry entries[] = {
-    {"compute", "naglass/fingerprint", "bond families, valence and spin of metals", &create<naglass::ComputeFingerprint>},
+    {"compute", "naglass/fingerprint", "bonds, valence and spin of metals", &create<naglass::ComputeFingerprint>},
     {"compute", "naglass/qn/atom", "n of Qn per former, oxygen class", &create<naglass::ComputeQnAtom>},
     {"compute", "naglass/rings", "ring counts by size, rings per atom", &create<naglass::ComputeRings>},
 };
