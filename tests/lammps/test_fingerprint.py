@@ -136,7 +136,7 @@ def test_equals_the_library(tmp_path, ranks, newton, names):
     assert len(changed) > len(names), "few bonds changed: the run would not show a stale list"
 
 
-# Five ways to hand over one and the same set of moments, on two ranks.
+# Five ways to hand over one and the same set of moments, while atoms change ranks.
 SOURCES = """
 units metal
 processors 2 1 1
@@ -144,17 +144,21 @@ atom_modify map yes
 read_data small.data
 pair_style zero 4.0
 pair_coeff * *
+neigh_modify every 1 delay 0 check yes
+velocity all create 2000 4928 loop all
+timestep 0.01
+fix move all nve
 group metal type 2
-variable m atom 0.3*id-0.01*x
+variable m atom 0.5*id
 fix spins all property/atom d_moment d2_pair 2
 set group all d_moment v_m
 set group all d2_pair[2] v_m
 fix kept all store/state 0 v_m v_m
 compute given all property/atom d_moment mass
 {computes}
-dump d all custom 1 small.dump id type x y z v_m {columns}
+dump d all custom 10 small.dump id type x y z v_m {columns}
 dump_modify d sort id format float %.17g
-run 0
+run 20
 """
 
 
@@ -166,7 +170,9 @@ def test_moments_come_from_anything_per_atom(tmp_path):
     wanted = " ".join(f"c_s{k}[{n}]" for k in range(len(sources)) for n in (5, 13, 14, 15))
     done = run_lammps(tmp_path, SOURCES.format(computes=computes, columns=wanted), ranks=2)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    for cell, table in read_dump(tmp_path / "small.dump"):
+    frames = read_dump(tmp_path / "small.dump")
+    assert len(frames) == 3
+    for cell, table in frames:
         expected = columns(library(cell, table)[1])[:, [4, 12, 13, 14]]
         assert np.abs(expected).sum(axis=0).all()
         for block in np.split(table[:, 6:], len(sources), axis=1):
