@@ -217,6 +217,8 @@ void fill_bond_rows(LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighLi
 int threads_per_rank(LAMMPS *lammps)
 {
   return lammps->comm->nthreads;
+}
+
 void fill_bond_vectors(LAMMPS *lammps, const LocalBonds &bonds, std::vector<Vec3> &vectors)
 {
   double *const *const x = lammps->atom->x;
