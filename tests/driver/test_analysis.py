@@ -12,18 +12,15 @@ from ase.io import read
 from ase.neighborlist import neighbor_list
 from ase.utils.xrdebye import waasmaier
 
-from naglass_drv.analysis.diffraction import densities, structure_factors, wave_vectors
 from naglass_drv.analysis.measure import measure
 from naglass_drv.analysis.network import network
-from naglass_drv.analysis.scattering import NEUTRON_LENGTH_FM, form_factor, weights
 from naglass_drv.analysis.statistics import average, block_means
-from naglass_drv.analysis.structure import (
-    element_order,
-    first_minimum,
-    first_shells,
-    pair_functions,
-    shell_cutoffs,
-)
+from naglass_drv.analysis.structure import first_minimum, first_shells, shell_cutoffs
+from naglass_drv.core import rdf as pair_functions
+from naglass_drv.core import structure_factor as structure_factors
+from naglass_drv.core.diffraction import densities, wave_vectors
+from naglass_drv.core.scattering import NEUTRON_LENGTH_FM, form_factor, weights
+from naglass_drv.core.trajectory import element_order
 from naglass_drv.errors import InputError
 
 DATA = Path(__file__).parents[1] / "data"
@@ -130,7 +127,7 @@ def test_pair_functions_of_a_glass_agree_with_another_neighbour_list():
 )
 def test_first_shells_of_crystals(name, pair, number, length):
     atoms = crystal(name)
-    shell = first_shells([atoms], shell_cutoffs(pair_functions([atoms], 5.0), element_order(atoms), {}))[pair]
+    shell = first_shells([atoms], shell_cutoffs(pair_functions([atoms], 5.0), element_order(atoms.get_chemical_symbols()), {}))[pair]
     assert shell.share.mean[number] == 1.0
     assert float(shell.number.mean) == number
     assert np.isnan(shell.number.err)
@@ -141,7 +138,7 @@ def test_first_shells_of_crystals(name, pair, number, length):
 def test_cutoffs_chosen_given_and_measured():
     atoms = crystal("NVPF_P42mnm_allNa")
     pairs = pair_functions([atoms], 6.0)
-    cutoffs = shell_cutoffs(pairs, element_order(atoms), {"O-P": 1.9})
+    cutoffs = shell_cutoffs(pairs, element_order(atoms.get_chemical_symbols()), {"O-P": 1.9})
     assert cutoffs["P-O"] == 1.9 and cutoffs["V-O"] == 2.5
     # V-F is not in the table: the cutoff lies in the gap behind the bonds of 1.919 and 1.982 Å
     assert float(first_shells([atoms], cutoffs)["V-F"].number.mean) == 2.0
@@ -149,7 +146,7 @@ def test_cutoffs_chosen_given_and_measured():
         (1.919 + 1.982) / 2, abs=2e-3
     )
     with pytest.raises(InputError, match="Fe-O: not a pair of the elements Na, V, P, O, F"):
-        shell_cutoffs(pairs, element_order(atoms), {"Fe-O": 2.0})
+        shell_cutoffs(pairs, element_order(atoms.get_chemical_symbols()), {"Fe-O": 2.0})
 
 
 def test_first_minimum_of_a_known_curve():

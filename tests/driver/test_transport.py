@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from naglass_drv.analysis.transport import diffusion, displacement, exponent, unwrapped, without_drift
+from naglass_drv.analysis.transport import diffusion, displacement, unwrapped, without_drift
+from naglass_drv.core.diffusion import exponent
 from naglass_drv.errors import InputError
 
 

@@ -8,7 +8,7 @@ from ase import Atoms
 from ..core import Neighbors, neighbors
 from ..glass.chemistry import TRANSITION_METALS
 from .statistics import Average, average
-from .structure import same_elements
+from ..core.trajectory import same_elements
 
 # Å
 _PEROXIDE, _HOMOPOLAR, _METAL_METAL = 1.7, 2.4, 2.5

@@ -6,20 +6,14 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from .artefacts import artefacts
+from .. import core
+from ..core.trajectory import same_elements
 from ..errors import InputError
-from .diffraction import structure_factors
+from .artefacts import artefacts
 from .network import network
 from .statistics import Average, average
-from .structure import Shell, first_shells, pair_functions, same_elements, shell_cutoffs
-from .transport import (
-    ANGSTROM2_PER_PS_IN_M2_PER_S,
-    diffusion,
-    displacement,
-    log_lags,
-    unwrapped,
-    without_drift,
-)
+from .structure import Shell, first_shells, shell_cutoffs
+from .transport import diffusion, displacement, log_lags, unwrapped, without_drift
 
 MOBILE = ("Na", "Li", "K")
 # Neighbouring frames tell the same story: so many, evenly spaced, are enough for averages of the structure
@@ -53,7 +47,7 @@ def measure(
     progress(0.0, "pair functions")
     chosen = evenly(kept, _STRUCTURE_FRAMES)
     few = len(chosen) < _FEW_FRAMES
-    pairs = pair_functions(chosen, settings["r_max_A"], width=0.1 if few else 0.05, independent=replicas)
+    pairs = core.rdf(chosen, settings["r_max_A"], width=0.1 if few else 0.05, independent=replicas)
     cutoffs = shell_cutoffs(pairs, elements, settings["cutoffs_A"])
     shells = first_shells(chosen, cutoffs, independent=replicas)
     numbers |= {
@@ -71,7 +65,7 @@ def measure(
     curves |= _named("g", pairs.g) | _named("running", pairs.running)
     progress(0.4, "structure factors")
     chosen = evenly(kept, _DIFFRACTION_FRAMES)
-    factors = structure_factors(
+    factors = core.structure_factor(
         chosen, settings["q_max_per_A"], width=0.2 if few else 0.1, independent=replicas
     )
     curves |= {"q_per_A": factors.q, "q_vectors": factors.vectors} | _named("S", factors.partial)
@@ -159,8 +153,8 @@ def _transport(frames: Sequence[Atoms], elements: Sequence[str]) -> tuple[Number
         "exponent": result.exponent,
         "fit_from_ps": result.window[0] if result.window else None,
         "fit_to_ps": result.window[1] if result.window else None,
-        "D_m2_per_s": value * ANGSTROM2_PER_PS_IN_M2_PER_S if value is not None else None,
-        "D_m2_per_s_err": err * ANGSTROM2_PER_PS_IN_M2_PER_S if err is not None else None,
+        "D_m2_per_s": value * core.ANGSTROM2_PER_PS_IN_M2_PER_S if value is not None else None,
+        "D_m2_per_s_err": err * core.ANGSTROM2_PER_PS_IN_M2_PER_S if err is not None else None,
         "longest_lag_ps": float(curves["lag_ps"][-1]),
         "msd_at_longest_lag_A2": {element: float(curves[f"msd_A2_{element}"][-1]) for element in elements},
     }

@@ -9,7 +9,7 @@ from ase import Atoms
 from ..errors import InputError
 from ..glass.chemistry import TRANSITION_METALS
 from .statistics import Average, average
-from .structure import same_elements
+from ..core.trajectory import same_elements
 
 FORMERS = ("P", "Si", "B")
 

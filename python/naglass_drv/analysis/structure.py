@@ -1,38 +1,22 @@
-"""Pair structure in real space: partial g(r), running coordination, bond lengths and coordination numbers."""
+"""First shells: cutoffs, bond lengths and coordination numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 
 import numpy as np
 from ase import Atoms
 
+from .. import core
+from ..core.pairs import PairFunctions, kinds, pair_names
+from ..core.trajectory import ANIONS, same_elements
 from ..errors import InputError
 from ..glass.chemistry import TRANSITION_METALS
 from .statistics import Average, average
-
-ANIONS = ("O", "F", "S", "Cl")
 
 # Covalent and ionic first shells of oxide glasses; anything else is the first minimum of its own g(r).
 DEFAULT_CUTOFFS_A = {"P-O": 2.0, "V-O": 2.5, "Na-O": 3.1, "Fe-O": 2.75, "Si-O": 2.2}
 # For other transition metals, so that a run and its analysis count the same bonds
 METAL_O_CUTOFF_A = 2.5
-
-
-@dataclass(frozen=True)
-class PairFunctions:
-    """Partial pair functions on the bin centres `r` (Å), one entry per unordered pair "A-B".
-
-    `g` is g_AB(r) (dimensionless) and tends to 1; `running` holds n_AB(r), the mean number of B within r of
-    an A, for both orders of a pair, at the upper bin edges `edges` (Å). `half_width` is half the smallest
-    distance between opposite cell faces (Å): beyond it g(r) also describes the periodic images.
-    """
-
-    r: np.ndarray
-    edges: np.ndarray
-    g: dict[str, Average]
-    running: dict[str, Average]
-    half_width: float
 
 
 @dataclass(frozen=True)
@@ -49,77 +33,16 @@ class Shell:
     length: Average | None
 
 
-def element_order(atoms: Atoms) -> list[str]:
-    """Elements in order of first appearance, anions last: the order of every table, figure and pair name."""
-    found = list(dict.fromkeys(atoms.get_chemical_symbols()))
-    return [e for e in found if e not in ANIONS] + [e for e in found if e in ANIONS]
-
-
-def pair_names(elements: Sequence[str]) -> list[str]:
-    """Names "A-B" of all unordered pairs of `elements`, in their order."""
-    return [f"{a}-{b}" for a, b in combinations_with_replacement(elements, 2)]
-
-
-def same_elements(frames: Sequence[Atoms]) -> list[str]:
-    """The element order of the frames; InputError unless all frames hold the same atoms in the same order."""
-    if not frames:
-        raise InputError("no frames to analyse")
-    for number, atoms in enumerate(frames):
-        if not np.array_equal(atoms.numbers, frames[0].numbers):
-            raise InputError(f"frame {number}: other atoms, or another order of atoms, than in frame 0")
-    return element_order(frames[0])
-
-
-def pair_functions(
-    frames: Sequence[Atoms], r_max: float, *, width: float = 0.05, independent: bool = False
-) -> PairFunctions:
-    """Partial g(r) and running coordination numbers of periodic frames with the same atoms.
-
-    g_AB(r) = V n_AB / (N_A N_B v), with n_AB the ordered pairs (images included) in the spherical shell of
-    volume v between r - width/2 and r + width/2. Normalised by N_B, not N_B - 1, so that 4 pi rho_B times the
-    integral of g r² is the coordination number exactly. `r_max` and `width` in Å; `independent` frames are
-    replicas, not time steps.
-    """
-    from ..core import neighbors
-
-    elements = same_elements(frames)
-    kind = _kinds(frames[0], elements)
-    count = np.bincount(kind, minlength=len(elements))
-    bins = max(1, round(r_max / width))
-    edges = np.linspace(0.0, r_max, bins + 1)
-    shells = 4 / 3 * np.pi * np.diff(edges**3)
-    histogram = np.empty((len(frames), len(elements), len(elements), bins))
-    volume = np.empty(len(frames))
-    for t, atoms in enumerate(frames):
-        pairs = neighbors(atoms, r_max)
-        slot = np.minimum((pairs.distances / r_max * bins).astype(int), bins - 1)
-        flat = np.ravel_multi_index((kind[pairs.i], kind[pairs.j], slot), histogram.shape[1:])
-        histogram[t] = np.bincount(flat, minlength=histogram[t].size).reshape(histogram.shape[1:])
-        volume[t] = atoms.get_volume()
-    g, running = {}, {}
-    for a, b in combinations_with_replacement(range(len(elements)), 2):
-        ideal = count[a] * count[b] * shells / volume[:, None]
-        g[f"{elements[a]}-{elements[b]}"] = average(histogram[:, a, b] / ideal, independent=independent)
-    for a, first in enumerate(elements):
-        for b, second in enumerate(elements):
-            number = np.cumsum(histogram[:, a, b], axis=1) / count[a]
-            running[f"{first}-{second}"] = average(number, independent=independent)
-    half = min(_half_width(atoms) for atoms in frames)
-    return PairFunctions((edges[1:] + edges[:-1]) / 2, edges[1:], g, running, half)
-
-
 def first_shells(
     frames: Sequence[Atoms], cutoffs: Mapping[str, float], *, independent: bool = False
 ) -> dict[str, Shell]:
     """First shell of each pair "centre-neighbour" in `cutoffs` (Å): coordination numbers and bond lengths."""
-    from ..core import neighbors
-
     elements = same_elements(frames)
-    kind = _kinds(frames[0], elements)
+    kind = kinds(frames[0], elements)
     numbers = {pair: [] for pair in cutoffs}
     lengths = {pair: [] for pair in cutoffs}
     for atoms in frames:
-        pairs = neighbors(atoms, max(cutoffs.values()))
+        pairs = core.neighbors(atoms, max(cutoffs.values()))
         i, j, distance = pairs.i, pairs.j, pairs.distances
         for pair, cutoff in cutoffs.items():
             centre, other = (elements.index(element) for element in pair.split("-"))
@@ -194,13 +117,3 @@ def _shell(cutoff: float, numbers: np.ndarray, lengths: np.ndarray, independent:
         average(share, independent=independent),
         average(lengths, independent=independent) if len(lengths) else None,
     )
-
-
-def _kinds(atoms: Atoms, elements: Sequence[str]) -> np.ndarray:
-    index = {element: k for k, element in enumerate(elements)}
-    return np.array([index[symbol] for symbol in atoms.get_chemical_symbols()])
-
-
-def _half_width(atoms: Atoms) -> float:
-    # rows of the reciprocal cell are face normals divided by the distance between the faces
-    return float(0.5 / np.linalg.norm(np.linalg.inv(atoms.cell.array).T, axis=1).max())

@@ -1,13 +1,25 @@
-"""Mean square displacement and self-diffusion from unwrapped trajectories."""
+"""Mean square displacement of each ion at every lag, and self-diffusion from it, for trajectories in memory.
+
+`core.msd` streams and needs no more than log(frames) of them; here the spread between single ions is wanted.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from .. import core
+from ..core.diffusion import (
+    DIFFUSIVE_EXPONENT,
+    SMALLEST_MSD,
+    Diffusion,
+    exponent,
+    longest_run,
+    not_diffusive,
+    still_rattling,
+)
+from ..core.trajectory import framework_weights, relative_to
 from ..errors import InputError
 
-DIFFUSIVE_EXPONENT = (0.95, 1.05)
-ANGSTROM2_PER_PS_IN_M2_PER_S = 1e-8
 # A window of lags counts when it spans this factor in time ...
 _MIN_SPAN = 2.0
 # ... and stays below this part of the trajectory, where origins are many enough
@@ -29,42 +41,9 @@ class Displacement:
     per_atom: np.ndarray
 
 
-@dataclass(frozen=True)
-class Diffusion:
-    """Self-diffusion coefficient, or why there is none.
-
-    `coefficient` and `err` in Å²/ps, from the lags `window` (ps); None when the motion is not diffusive, and
-    then `reason` says so. `exponent` is d ln MSD / d ln t over the last usable lags.
-    """
-
-    coefficient: float | None
-    err: float | None
-    window: tuple[float, float] | None
-    exponent: float
-    reason: str | None
-
-
 def unwrapped(positions: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Unwrapped trajectory in the mean cell, and whether the given one was wrapped.
-
-    `positions` (frames, atoms, 3) and `cells` (frames, 3, 3) in Å. Scaled coordinates of each frame's own
-    cell are multiplied by the mean cell, so that a breathing cell is no diffusion. A step of more than half a
-    cell edge is a wrap and is undone by the nearest image. InputError when after that an atom still moves by
-    more than a quarter of a cell edge between frames, since the nearest image is then a guess.
-    """
-    positions, cells = np.asarray(positions, dtype=float), np.asarray(cells, dtype=float)
-    scaled = np.einsum("tnx,txy->tny", positions, np.linalg.inv(cells))
-    step = np.diff(scaled, axis=0)
-    jump = np.rint(step)
-    wrapped = bool(jump.any())
-    if wrapped:
-        if np.abs(step - jump).max() > 0.25:
-            raise InputError(
-                "wrapped trajectory: frames are too far apart to unwrap it "
-                f"(a step of {np.abs(step - jump).max():.2f} of a cell edge); write unwrapped positions"
-            )
-        scaled[1:] -= np.cumsum(jump, axis=0)
-    return scaled @ cells.mean(axis=0), wrapped
+    """Unwrapped trajectory in the mean cell, and whether the given one was wrapped, by `core.unwrap`."""
+    return core.unwrap(positions, cells)
 
 
 def without_drift(positions: np.ndarray, masses: np.ndarray, host: np.ndarray) -> np.ndarray:
@@ -73,10 +52,7 @@ def without_drift(positions: np.ndarray, masses: np.ndarray, host: np.ndarray) -
 
     The host is the framework: the mobile ions are left out, so that their own common motion counts.
     """
-    if not host.any():
-        raise InputError("no framework atoms: the drift of the cell is not defined")
-    centre = np.average(positions[:, host], axis=1, weights=masses[host])
-    return positions - (centre - centre[0])[:, None]
+    return relative_to(positions, framework_weights([""] * len(host), host, masses))
 
 
 def displacement(positions: np.ndarray, interval: float) -> Displacement:
@@ -104,25 +80,13 @@ def displacement(positions: np.ndarray, interval: float) -> Displacement:
     return Displacement(lags * interval, per_atom.mean(axis=0), err, per_atom)
 
 
-def exponent(time: np.ndarray, msd: np.ndarray, span: float = 1.5) -> np.ndarray:
-    """Local exponent d ln MSD / d ln t: at each lag the slope of a line through the lags within a factor
-    `span`.
-    """
-    x, y = np.log(time), np.log(msd)
-    result = np.empty(len(x))
-    for k in range(len(x)):
-        near = np.abs(x - x[k]) <= np.log(span)
-        result[k] = np.polyfit(x[near], y[near], 1)[0] if near.sum() > 1 else np.nan
-    return result
-
-
 def log_lags(frames: int, per_decade: int = 40) -> np.ndarray:
     """Distinct lags 1 ... frames, about `per_decade` of them per factor of ten."""
     count = max(2, int(per_decade * np.log10(max(frames, 2))) + 1)
     return np.unique(np.rint(np.geomspace(1, frames, count)).astype(int))
 
 
-def diffusion(positions: np.ndarray, interval: float, *, min_msd: float = 2.5) -> Diffusion:
+def diffusion(positions: np.ndarray, interval: float, *, min_msd: float = SMALLEST_MSD) -> Diffusion:
     """Self-diffusion coefficient of a group of ions, D = (1/6) d MSD / dt, where the motion is diffusive.
 
     `positions` as for `displacement`. The fit uses the longest run of lags with a local exponent in [0.95,
@@ -137,19 +101,12 @@ def diffusion(positions: np.ndarray, interval: float, *, min_msd: float = 2.5) -
         return Diffusion(None, None, None, 0.0, "the ions do not move at all")
     local = exponent(moved.time[lags], moved.msd[lags])
     last = float(local[-1])
-    run = _longest_run((local >= DIFFUSIVE_EXPONENT[0]) & (local <= DIFFUSIVE_EXPONENT[1]), np.log(lags))
+    run = longest_run((local >= DIFFUSIVE_EXPONENT[0]) & (local <= DIFFUSIVE_EXPONENT[1]), np.log(lags))
     if run is None or lags[run[1]] < _MIN_SPAN * lags[run[0]]:
-        reason = (
-            f"d ln MSD / d ln t stays in [0.95, 1.05] nowhere over a factor of {_MIN_SPAN:g} in time; "
-            f"it is {last:.2f} at {moved.time[lags[-1]]:.3g} ps"
-        )
-        return Diffusion(None, None, None, last, reason)
+        return Diffusion(None, None, None, last, not_diffusive(last, moved.time[lags[-1]]))
     low, high = int(lags[run[0]]), int(lags[run[1]])
     if moved.msd[high] < min_msd:
-        reason = (
-            f"the MSD reaches only {moved.msd[high]:.2g} Å² (needed: {min_msd:g} Å²): ions rattle, few hop"
-        )
-        return Diffusion(None, None, None, last, reason)
+        return Diffusion(None, None, None, last, still_rattling(moved.msd[high], min_msd))
     slopes = _slopes(moved, low, high)
     errors = [slopes.std(ddof=1) / np.sqrt(len(slopes))] if len(slopes) > 1 else []
     length = len(positions) // _BLOCKS
@@ -169,9 +126,3 @@ def diffusion(positions: np.ndarray, interval: float, *, min_msd: float = 2.5) -
 def _slopes(moved: Displacement, low: int, high: int) -> np.ndarray:
     window = slice(low, high + 1)
     return np.polyfit(moved.time[window], moved.per_atom[:, window].T, 1)[0]
-
-
-def _longest_run(good: np.ndarray, position: np.ndarray) -> tuple[int, int] | None:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(int), [0]])))
-    runs = [(a, b - 1) for a, b in edges.reshape(-1, 2)]
-    return max(runs, key=lambda run: position[run[1]] - position[run[0]], default=None)

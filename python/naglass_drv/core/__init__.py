@@ -6,7 +6,20 @@ names the argument and its value. Lengths are in Å, counts are integers.
 """
 
 from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHistograms, fingerprint
+from .density import DensityMap, density_map
+from .diffraction import StructureFactors, structure_factor
+from .diffusion import (
+    ANGSTROM2_PER_PS_IN_M2_PER_S,
+    Conductivity,
+    Diffusion,
+    HavenRatio,
+    conductivity,
+    diffusion,
+    haven_ratio,
+    nernst_einstein,
+)
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
+from .pairs import PairFunctions, rdf
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
 from .rings import RingMembers, Rings, rings
 from .spin import (
@@ -23,7 +36,15 @@ from .spin import (
 
 __all__ = [
     "BOND_VALENCE_TABLE",
+from .statistics import Average, average
+from .trajectory import Trajectory, trajectory
+from .transport import Correlation, Correlator, Curve, VanHove, alpha2, chi4, msd, van_hove
+from .unwrap import Unwrapper, unwrap
+
+__all__ = [
+    "ANGSTROM2_PER_PS_IN_M2_PER_S",
     "VANADYL_CUTOFF",
+    "Average",
     "BondGraph",
     "Confusion",
     "Cutoffs",
@@ -48,4 +69,37 @@ __all__ = [
     "qn",
     "rings",
     "spin_topology",
+    "Conductivity",
+    "Correlation",
+    "Correlator",
+    "Curve",
+    "Cutoffs",
+    "DensityMap",
+    "Diffusion",
+    "HavenRatio",
+    "Neighbors",
+    "OxygenClass",
+    "PairFunctions",
+    "Qn",
+    "StructureFactors",
+    "Trajectory",
+    "Unwrapper",
+    "VanHove",
+    "alpha2",
+    "average",
+    "bond_graph",
+    "chi4",
+    "conductivity",
+    "density_map",
+    "diffusion",
+    "haven_ratio",
+    "msd",
+    "neighbors",
+    "nernst_einstein",
+    "qn",
+    "rdf",
+    "structure_factor",
+    "trajectory",
+    "unwrap",
+    "van_hove",
 ]

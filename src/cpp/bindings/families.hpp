@@ -4,8 +4,10 @@
 
 namespace naglass::python {
 
+void bind_correlators(pybind11::module_ &module);
 void bind_graph(pybind11::module_ &module);
 void bind_fingerprint(pybind11::module_ &module);
+void bind_pair_histogram(pybind11::module_ &module);
 void bind_qn(pybind11::module_ &module);
 void bind_rings(pybind11::module_ &module);
 void bind_spin(pybind11::module_ &module);

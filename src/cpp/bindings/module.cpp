@@ -11,8 +11,10 @@ PYBIND11_MODULE(_core, module)
   // A bad argument found by the core is bad input to the program: exit code 2.
   py::register_exception<naglass::Error>(module, "CoreError",
                                          py::module_::import("naglass_drv.errors").attr("InputError"));
+  naglass::python::bind_correlators(module);
   naglass::python::bind_graph(module);
   naglass::python::bind_fingerprint(module);
+  naglass::python::bind_pair_histogram(module);
   naglass::python::bind_qn(module);
   naglass::python::bind_rings(module);
   naglass::python::bind_spin(module);

@@ -1,15 +1,18 @@
 """Structure factors by direct summation over the wave vectors that the periodic cell allows."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
-from ase import Atoms
 
+from ..errors import InputError
 from .scattering import weights
 from .statistics import Average, average
-from .structure import same_elements
+from .trajectory import same_elements
+from .unwrap import usable_cell
 
 # Phases (vectors x atoms) held at a time: bounds the memory, not the result
 _CHUNK = 2**18
@@ -30,15 +33,15 @@ class StructureFactors:
     xray: Average | None
 
 
-def structure_factors(
-    frames: Sequence[Atoms],
+def structure_factor(
+    frames,
     q_max: float,
     *,
     width: float = 0.1,
     per_shell: int = 64,
     independent: bool = False,
 ) -> StructureFactors:
-    """Partial and total structure factors of periodic frames with the same atoms.
+    """Partial and total structure factors of periodic frames (one, or several with the same atoms).
 
     With rho_A(Q) = sum over atoms of A of exp(i Q.r) and Q = 2 pi (h k l) inv(cell), the Faber-Ziman partial
     is S_AB(Q) = 1 + (<rho_A rho_B*>/N - c_A delta_AB) / (c_A c_B), averaged over the vectors in a shell of
@@ -46,21 +49,28 @@ def structure_factors(
     or X-ray form factors (Faber and Ziman 1965, doi:10.1080/14786436508211931; Keen 2001,
     doi:10.1107/S0021889800019993). There is no Fourier transform of g(r), hence no window. In shells with
     more than `per_shell` vectors a fixed random choice of about that many stands for all; one of each +-Q
-    pair is taken. The choice is made on the mean cell.
+    pair is taken. The choice is made on the mean cell. InputError for a range that is not positive or
+    below the smallest vector, or a cell without volume.
     """
+    frames = [frames] if hasattr(frames, "get_chemical_symbols") else list(frames)
+    if not (0.0 < width < q_max < float("inf")):
+        raise InputError(f"q_max = {q_max}: must be finite and larger than width = {width} (1/Å)")
     elements = same_elements(frames)
-    cell = np.mean([atoms.cell.array for atoms in frames], axis=0)
+    cells = [usable_cell(atoms.cell) for atoms in frames]
+    cell = np.mean(cells, axis=0)
     hkl = wave_vectors(cell, q_max, width, per_shell)
+    if not len(hkl):
+        raise InputError(f"q_max = {q_max}: the cell has no wave vector below it (1/Å)")
     q = np.linalg.norm(2 * np.pi * hkl @ np.linalg.inv(cell).T, axis=1)
     slots, shell = np.unique((q / width).astype(int), return_inverse=True)
     vectors = np.bincount(shell, minlength=len(slots))
-    groups = [np.flatnonzero(frames[0].symbols == element) for element in elements]
+    symbols = np.array(frames[0].get_chemical_symbols())
+    groups = [np.flatnonzero(symbols == element) for element in elements]
     share = np.array([len(group) for group in groups]) / len(frames[0])
     pairs = list(combinations_with_replacement(range(len(elements)), 2))
     series = np.empty((len(frames), len(pairs), len(slots)))
     for t, atoms in enumerate(frames):
-        scaled = atoms.cell.scaled_positions(atoms.positions)
-        density = densities(scaled, groups, hkl)
+        density = densities(atoms.positions @ np.linalg.inv(cells[t]), groups, hkl)
         for p, (a, b) in enumerate(pairs):
             product = (density[a] * density[b].conj()).real / len(atoms)
             mean = np.bincount(shell, weights=product, minlength=len(slots)) / vectors

@@ -1,0 +1,63 @@
+"""Maps of where atoms stay: occupancy on a grid over the cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from .unwrap import usable_cell
+
+_MOST_VOXELS = 2**28
+
+
+@dataclass(frozen=True)
+class DensityMap:
+    """Mean number density on a grid of voxels over the mean cell; voxel (0, 0, 0) starts at the cell's origin."""
+
+    density: np.ndarray  #: (nx, ny, nz) 1/Å³; its sum times `voxel` is the mean number of atoms
+    cell: np.ndarray  #: (3, 3) Å
+    frames: int
+
+    @property
+    def voxel(self) -> float:
+        """Volume of a voxel, Å³."""
+        return float(abs(np.linalg.det(self.cell)) / self.density.size)
+
+
+def density_map(positions, cell, spacing: float = 0.25) -> DensityMap:
+    """Time-averaged number density of some atoms, for percolation channels of mobile ions.
+
+    `positions` (frames, n, 3) or (n, 3) in Å of the atoms to be mapped, wrapped or not; `cell` (3, 3) or
+    (frames, 3, 3) in Å; voxels are at most `spacing` (Å) high between opposite faces. Atoms are binned by scaled
+    coordinates of each frame's own cell, all directions periodic, so that a breathing cell does not blur the
+    map; drift of the framework does, and is to be removed before. A voxel's relative error is at least
+    1/sqrt(counts). O(frames n). InputError for a cell without volume or positions that are not finite.
+    """
+    positions = np.asarray(positions, dtype=float)
+    positions = positions[None] if positions.ndim == 2 else positions
+    if positions.ndim != 3 or positions.shape[2] != 3 or not positions.size:
+        raise InputError(f"positions = {positions.shape}: must have the shape (frames, n, 3) or (n, 3)")
+    if not np.isfinite(positions).all():
+        raise InputError("positions: must be finite numbers (Å)")
+    cells = np.asarray(cell, dtype=float)
+    if cells.shape not in ((3, 3), (len(positions), 3, 3)):
+        raise InputError(f"cell = {cells.shape}: must have the shape (3, 3) or ({len(positions)}, 3, 3)")
+    cells = np.broadcast_to(cells, (len(positions), 3, 3))
+    mean = usable_cell(cells.mean(axis=0))
+    if not 0.0 < spacing < float("inf"):
+        raise InputError(f"spacing = {spacing}: must be a positive distance (Å)")
+    heights = 1 / np.linalg.norm(np.linalg.inv(mean), axis=0)
+    shape = np.maximum(np.ceil(heights / spacing - 1e-9), 1)
+    if shape.prod() > _MOST_VOXELS:
+        raise InputError(f"spacing = {spacing}: {shape.prod():.0f} voxels are too many")
+    shape = shape.astype(int)
+    counts = np.zeros(shape.prod())
+    for frame, own in zip(positions, cells, strict=True):
+        scaled = frame @ np.linalg.inv(usable_cell(own))
+        # x % 1 of a tiny negative x rounds up to 1
+        voxel = np.minimum(((scaled % 1.0) * shape).astype(int), shape - 1)
+        np.add.at(counts, np.ravel_multi_index(voxel.T, shape), 1.0)
+    voxel_volume = abs(np.linalg.det(mean)) / counts.size
+    return DensityMap(counts.reshape(shape) / (len(positions) * voxel_volume), mean, len(positions))

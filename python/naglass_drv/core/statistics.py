@@ -1,0 +1,91 @@
+"""Error bars of time averages: every uncertainty in the analysis comes from here."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Window of the summed autocorrelation in units of its integral (Sokal 1997, doi:10.1007/978-1-4899-0319-8_6)
+_WINDOW = 5.0
+
+
+@dataclass(frozen=True)
+class Average:
+    """Means along the first axis of a series, with one standard error each.
+
+    `mean`, `err` and `inefficiency` have the shape of one sample. `inefficiency` (dimensionless, >= 1) is the
+    number of successive samples that count as one; `samples` the length of the series. `err` is NaN for a
+    single sample.
+    """
+
+    mean: np.ndarray
+    err: np.ndarray
+    inefficiency: np.ndarray
+    samples: int
+
+    @property
+    def effective_samples(self) -> np.ndarray:
+        return self.samples / self.inefficiency
+
+
+def average(series: np.ndarray, *, independent: bool = False) -> Average:
+    """Mean and standard error of a series (samples first, any shape behind), allowing for autocorrelation.
+
+    The error is sqrt(g var / n) with the statistical inefficiency g = 1 + 2 sum_t rho(t), the sum cut at the
+    first window of five times its value (Sokal) and corrected for the bias of the subtracted mean (Wolff,
+    2004, doi:10.1016/S0010-4655(03)00467-3). With `independent`, g = 1: replicas instead of time
+    steps. Raises ValueError for an empty series or one that is not finite.
+    """
+    series = np.asarray(series, dtype=float)
+    if series.ndim == 0 or len(series) == 0:
+        raise ValueError("average: a series with at least one sample is needed")
+    if not np.isfinite(series).all():
+        raise ValueError("average: the series holds values that are not finite")
+    samples, shape = len(series), series.shape[1:]
+    mean = series.mean(axis=0)
+    if samples == 1:
+        return Average(mean, np.full(shape, np.nan), np.ones(shape), 1)
+    deviation = (series - mean).reshape(samples, -1)
+    # rounding is not fluctuation: a constant has no error
+    deviation[:, (np.abs(deviation) <= 1e-12 * np.abs(mean.ravel())).all(axis=0)] = 0.0
+    variance = (deviation**2).sum(axis=0) / (samples - 1)
+    factor = np.ones_like(variance) if independent else _inefficiency(deviation)
+    err = np.sqrt(factor * variance / samples)
+    return Average(mean, err.reshape(shape), factor.reshape(shape), samples)
+
+
+def block_means(series: np.ndarray, blocks: int) -> np.ndarray:
+    """Means of `blocks` equal stretches of a series (samples first); samples left over at the start are
+    dropped.
+    """
+    length = len(series) // blocks
+    if blocks < 1 or length < 1:
+        raise ValueError(f"block_means: {len(series)} samples do not fill {blocks} blocks")
+    tail = np.asarray(series)[len(series) - blocks * length :]
+    return tail.reshape(blocks, length, *tail.shape[1:]).mean(axis=1)
+
+
+def autocovariance(deviation: np.ndarray) -> np.ndarray:
+    """Autocovariance of columns with zero mean (samples, k) at every lag, each divided by its own count."""
+    samples = len(deviation)
+    spectrum = np.fft.rfft(deviation, 2 * samples, axis=0)
+    summed = np.fft.irfft(np.abs(spectrum) ** 2, 2 * samples, axis=0)[:samples]
+    return summed / np.arange(samples, 0, -1)[:, None]
+
+
+def _inefficiency(deviation: np.ndarray) -> np.ndarray:
+    samples, columns = deviation.shape
+    covariance = autocovariance(deviation)
+    moving = covariance[0] > 0
+    factor = np.ones(columns)
+    if not moving.any():
+        return factor
+    rho = covariance[:, moving] / covariance[0, moving]
+    running = 2 * np.cumsum(rho, axis=0) - 1  # 1 + 2 sum over lags 1..W, at each W
+    lags = np.arange(samples)[:, None]
+    inside = lags < _WINDOW * np.maximum(running, 1.0) / 2
+    # a window that never closes means that the series is shorter than its memory: take what half of it shows
+    window = np.where(inside.all(axis=0), samples // 2, np.argmin(inside, axis=0))
+    window = np.minimum(window, samples // 2)
+    chosen = np.take_along_axis(running, window[None], axis=0)[0]
+    factor[moving] = np.maximum(chosen * (1 + (2 * window + 1) / samples), 1.0)
+    return factor

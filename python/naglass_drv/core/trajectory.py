@@ -1,0 +1,149 @@
+"""Trajectories ready for displacements: unwrapped, in one cell, at rest with the framework, evenly spaced in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from .graph import names
+from .unwrap import unwrap, usable_cell
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Unwrapped positions without the framework's drift. Made by `trajectory`."""
+
+    positions: np.ndarray  #: (frames, N, 3) Å, in `cell`
+    interval: float  #: ps between frames
+    symbols: tuple[str, ...]  #: element per atom
+    cell: np.ndarray | None  #: (3, 3) Å, mean; None where none was given
+    wrapped: bool  #: whether the given positions were wrapped
+
+    @property
+    def volume(self) -> float | None:
+        """Å³ of the mean cell."""
+        return None if self.cell is None else float(abs(np.linalg.det(self.cell)))
+
+
+def trajectory(
+    frames,
+    cell=None,
+    times=None,
+    *,
+    symbols: str | Sequence[str] | None = None,
+    framework=None,
+    masses=None,
+    wrapped: bool | None = None,
+) -> Trajectory:
+    """A `Trajectory` from ASE atoms or arrays.
+
+    Parameters
+    ----------
+    frames : sequence of atoms, or positions (frames, N, 3) in Å.
+    cell : (3, 3) or (frames, 3, 3) in Å; taken from atoms. Positions without a cell must be unwrapped.
+    times : ps, evenly spaced times (frames,) or the interval; by default ``info["time_ps"]`` of the atoms.
+    symbols : elements, one per atom; taken from atoms. By default one element "X".
+    framework : elements, or a mask or indices of atoms, relative to whose centre positions are taken.
+        None removes no drift.
+    masses : (N,) weights of the centre; by default all atoms of the framework weigh the same.
+    wrapped : as for `unwrap`.
+
+    Raises InputError for frames of different atoms, times that are not evenly spaced, and as `unwrap` does.
+    """
+    if isinstance(frames, np.ndarray):
+        positions = np.asarray(frames, dtype=float)
+        if positions.ndim != 3 or positions.shape[2] != 3:
+            raise InputError(f"frames = {positions.shape}: positions must have the shape (frames, N, 3)")
+    else:
+        positions, cell, times, symbols = _from_atoms(list(frames), cell, times, symbols)
+    symbols = tuple(symbols) if symbols is not None else ("X",) * positions.shape[1]
+    if len(symbols) != positions.shape[1]:
+        raise InputError(f"symbols = {len(symbols)} entries: there are {positions.shape[1]} atoms")
+    if len(positions) < 2:
+        raise InputError(f"frames = {len(positions)}: at least 2 are needed")
+    was_wrapped = False
+    if cell is not None:
+        positions, was_wrapped = unwrap(positions, cell, wrapped=wrapped)
+        cell = usable_cell(np.asarray(cell, dtype=float).reshape(-1, 3, 3).mean(axis=0))
+    weights = framework_weights(symbols, framework, masses)
+    if weights is not None:
+        positions = relative_to(positions, weights)
+    return Trajectory(positions, _interval(times, len(positions)), symbols, cell, was_wrapped)
+
+
+def framework_weights(symbols: Sequence[str], framework, masses=None) -> np.ndarray | None:
+    """(N,) weights of the framework's centre, with a sum of 1; None without a framework."""
+    if framework is None:
+        return None
+    if isinstance(framework, str) or all(isinstance(entry, str) for entry in framework):
+        missing = set(names(framework)) - set(symbols)
+        if missing:
+            raise InputError(f"framework = {sorted(missing)[0]!r}: no atom is of this element")
+        chosen = np.isin(np.array(symbols), names(framework))
+    else:
+        chosen = np.zeros(len(symbols), dtype=bool)
+        chosen[np.asarray(framework)] = True
+    if not chosen.any():
+        raise InputError("framework: no framework atoms, so that the drift is not defined")
+    weights = chosen * (np.ones(len(symbols)) if masses is None else np.asarray(masses, dtype=float))
+    if weights.shape != chosen.shape or not weights.sum() > 0:
+        raise InputError(f"masses = {weights.shape}: one positive mass per atom is needed")
+    return weights / weights.sum()
+
+
+def relative_to(positions: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Positions (frames, N, 3) relative to the weighted centre, itself at frame 0."""
+    centre = np.einsum("n,tnx->tx", weights, positions)
+    return positions - (centre - centre[0])[:, None]
+
+
+def same_elements(frames: Sequence) -> list[str]:
+    """The element order of the frames; InputError unless all frames hold the same atoms in the same order."""
+    if not frames:
+        raise InputError("no frames to analyse")
+    first = list(frames[0].get_chemical_symbols())
+    for number, atoms in enumerate(frames):
+        if list(atoms.get_chemical_symbols()) != first:
+            raise InputError(f"frame {number}: other atoms, or another order of atoms, than in frame 0")
+    return element_order(first)
+
+
+#: Anions come last in every table, figure and pair name.
+ANIONS = ("O", "F", "S", "Cl")
+
+
+def element_order(symbols: Iterable[str]) -> list[str]:
+    """Elements in order of first appearance, anions last."""
+    found = list(dict.fromkeys(symbols))
+    return [e for e in found if e not in ANIONS] + [e for e in found if e in ANIONS]
+
+
+def _from_atoms(frames: list, cell, times, symbols):
+    same_elements(frames)
+    positions = np.array([atoms.positions for atoms in frames], dtype=float)
+    if cell is None and all(np.any(np.asarray(atoms.cell)) for atoms in frames):
+        cell = np.array([np.asarray(atoms.cell, dtype=float) for atoms in frames])
+    if times is None:
+        missing = [t for t, atoms in enumerate(frames) if "time_ps" not in atoms.info]
+        if missing:
+            raise InputError(f"times = None: frame {missing[0]} has no time_ps in its info")
+        times = [atoms.info["time_ps"] for atoms in frames]
+    return positions, cell, times, symbols or frames[0].get_chemical_symbols()
+
+
+def _interval(times, frames: int) -> float:
+    if times is None:
+        raise InputError("times = None: give times or their interval in ps")
+    times = np.asarray(times, dtype=float)
+    if times.ndim == 0:
+        step = times.reshape(1)
+    elif times.shape == (frames,):
+        step = np.diff(times)
+    else:
+        raise InputError(f"times = {times.shape}: must be an interval or have the shape ({frames},)")
+    if not step.min() > 0 or np.ptp(step) > 1e-3 * step.mean() + 1e-9:
+        raise InputError(f"times: steps from {step.min():g} to {step.max():g} ps are not evenly spaced")
+    return float(step.mean())

@@ -1,0 +1,317 @@
+"""Displacements in time: MSD, non-Gaussian parameter, overlap, χ₄, van Hove functions, collective motion.
+
+Definitions in docs/observables/transport.md. All take a `Trajectory`, or what `trajectory()` takes, or a
+`Correlator` that was fed frame by frame.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _core
+from ..errors import InputError
+from .pairs import pair_counts, shell_volumes
+from .statistics import average
+from .trajectory import Trajectory, element_order, framework_weights, trajectory
+from .unwrap import Unwrapper
+
+#: Å; the boundary between rattling and hopping for Na in oxide glasses.
+OVERLAP = 1.3
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A function of the lag with one standard error; the error is NaN where no four blocks of time are left."""
+
+    time: np.ndarray  #: (lags,) ps
+    value: np.ndarray  #: (lags,)
+    err: np.ndarray  #: (lags,)
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """All correlations of a run, by element where they have one."""
+
+    time: np.ndarray  #: (lags,) ps
+    lags: np.ndarray  #: (lags,) frames
+    origins: np.ndarray  #: (lags,) time origins averaged over
+    atoms: dict[str, int]  #: number of atoms per element
+    msd: dict[str, Curve]  #: Å², ⟨Δr²⟩
+    alpha2: dict[str, Curve]  #: 3⟨Δr⁴⟩/(5⟨Δr²⟩²) - 1
+    overlap: dict[str, Curve]  #: ⟨Q⟩/N, share of atoms that moved less than the overlap distance
+    chi4: dict[str, Curve]  #: (⟨Q²⟩ - ⟨Q⟩²)/N
+    collective: dict[str, Curve]  #: Å², ⟨|ΣΔr|²⟩/N
+    haven: dict[str, Curve]  #: MSD / collective
+    charge: Curve | None  #: e²Å², ⟨|Σ q Δr|²⟩; None without charges
+
+
+@dataclass(frozen=True)
+class VanHove:
+    """Van Hove functions on distances `r` (Å, bin centres) at lags `time` (ps).
+
+    `self` is 4πr²G_s(r,t) (1/Å) per element, (lags, bins): its integral is 1 less the share `beyond` (lags,) of
+    atoms that moved farther than the reach. `distinct` is G_d(r,t)/ρ_B per pair "A-B" in the order of elements,
+    (lags, bins), or None when not asked for; at t = 0 it is g(r). `*_err` are standard errors.
+    """
+
+    r: np.ndarray
+    time: np.ndarray
+    self: dict[str, np.ndarray]
+    self_err: dict[str, np.ndarray]
+    beyond: dict[str, np.ndarray]
+    distinct: dict[str, np.ndarray] | None
+    distinct_err: dict[str, np.ndarray] | None
+
+
+class Correlator:
+    """Streaming displacement correlations; memory grows with the logarithm of the number of frames.
+
+    Parameters
+    ----------
+    symbols : (N,) element per atom; each element is one species.
+    interval : ps between frames.
+    points : lags of the first level (even); each level doubles the spacing of lags and origins.
+    longest : ps, longest lag; None for no limit.
+    overlap : Å, distance of Q and χ₄.
+    van_hove : (reach, width of a bin) in Å, or None.
+    charges : e per element, for the charge displacement; elements that are left out have none.
+    framework, masses : as for `trajectory`.
+
+    Displacements are exact at their lags: no positions are averaged. Memory: 24 bytes per atom for each of about
+    p + (p/2) log₂(frames/p) frames. Results do not depend on the number of threads.
+    """
+
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        interval: float,
+        *,
+        points: int = 16,
+        longest: float | None = None,
+        overlap: float = OVERLAP,
+        van_hove: tuple[float, float] | None = None,
+        charges: Mapping[str, float] | None = None,
+        framework=None,
+        masses=None,
+    ):
+        if not 0.0 < interval < float("inf"):
+            raise InputError(f"interval = {interval}: must be a positive time (ps)")
+        if longest is not None and not longest >= interval:
+            raise InputError(f"longest = {longest}: must be a time of at least one interval ({interval} ps)")
+        symbols = tuple(symbols)
+        if not symbols:
+            raise InputError("symbols = (): there are no atoms")
+        self.elements = element_order(symbols)  #: species in their order
+        unknown = sorted(set(charges or ()) - set(self.elements))
+        if unknown:
+            raise InputError(f"charges[{unknown[0]!r}]: no atom is of this element")
+        count = Counter(symbols)
+        self.atoms = {element: count[element] for element in self.elements}  #: number of atoms per element
+        self.interval = float(interval)
+        self.charges = dict(charges) if charges else None
+        self.bin_width = van_hove[1] if van_hove else None
+        self._weights = framework_weights(symbols, framework, masses)
+        self._unwrapper = self._first_centre = None
+        self._number = {element: s for s, element in enumerate(self.elements)}
+        self._core = _core.Correlator(
+            np.array([self._number[symbol] for symbol in symbols], dtype=np.int32),
+            len(self.elements),
+            points=points,
+            longest=int(longest / interval + 1e-6) if longest else 0,
+            overlap=overlap,
+            van_hove_reach=van_hove[0] if van_hove else 0.0,
+            van_hove_width=van_hove[1] if van_hove else 0.1,
+            charges=[self.charges.get(e, 0.0) for e in self.elements] if self.charges else [],
+        )
+
+    @property
+    def frames(self) -> int:
+        """Frames added so far."""
+        return self._core.frames()
+
+    def add(self, positions, cell=None) -> None:
+        """The next frame (N, 3) in Å; unwrapped here if its cell (3, 3) is given, else taken as unwrapped.
+
+        With cells, positions are laid into the first frame's cell, so that a breathing cell is no motion.
+        """
+        positions = np.asarray(positions, dtype=float)
+        if cell is not None:
+            self._unwrapper = self._unwrapper or Unwrapper()
+            positions = self._unwrapper.add(positions, cell)
+        if self._weights is not None:
+            centre = self._weights @ positions
+            self._first_centre = centre if self._first_centre is None else self._first_centre
+            positions = positions - (centre - self._first_centre)
+        self._core.add(np.ascontiguousarray(positions))
+
+    def merge(self, other: Correlator) -> None:
+        """Pools the time origins of another, independent run (a replica) of the same atoms and options.
+
+        InputError for a run that differs. No displacement spans both: to go on with a run, use `state`.
+        """
+        if (self.elements, self.interval) != (other.elements, other.interval):
+            raise InputError(
+                f"other = {other.elements} every {other.interval} ps: "
+                f"this one has {self.elements} every {self.interval} ps"
+            )
+        self._core.merge(other._core)
+
+    def state(self) -> np.ndarray:
+        """Everything that unwrapped positions need to go on from here, bit for bit, as one vector."""
+        return self._core.state()
+
+    def restore(self, state: np.ndarray) -> None:
+        """Takes over a `state` of a correlator with the same atoms and options; InputError for another.
+
+        Positions added later must be unwrapped and framework-relative like those before.
+        """
+        self._core.restore(np.asarray(state, dtype=float))
+
+    def result(self) -> Correlation:
+        """All correlations so far; cheap beside a frame."""
+        lags, origins, species, charge = self._core.estimates()
+        if not len(lags):
+            raise InputError(f"frames = {self.frames}: at least 2 are needed")
+        time = lags * self.interval
+        quantities = [
+            {e: Curve(time, species[:, s, q, 0], species[:, s, q, 1]) for s, e in enumerate(self.elements)}
+            for q in range(species.shape[2])
+        ]
+        charged = Curve(time, charge[:, 0], charge[:, 1]) if self.charges else None
+        return Correlation(time, lags, origins, dict(self.atoms), *quantities, charged)
+
+    def van_hove_self(self, element: str, lag: int) -> tuple[np.ndarray, np.ndarray]:
+        """(bins + 1, 2) values and errors at the lag of this index: 4πr²G_s (1/Å), then the share beyond."""
+        return self._core.van_hove(lag, self.species(element))
+
+    def species(self, element: str) -> int:
+        """Number of an element's species; InputError for one that is absent."""
+        if element not in self._number:
+            raise InputError(f"element = {element!r}: the atoms are {', '.join(self.elements)}")
+        return self._number[element]
+
+    def block_sums(self, lag: int) -> BlockSums:
+        """Sums in blocks of time at least twice as long as `lag` (frames)."""
+        return BlockSums(self._core.blocks(2 * int(lag)), self)
+
+
+class BlockSums:
+    """Sums over origins per block of time, for the errors of fits: first axis blocks, second lags."""
+
+    def __init__(self, tables: np.ndarray, correlator: Correlator):
+        self._tables, self._of = tables, correlator
+
+    def origins(self) -> np.ndarray:
+        return self._tables[:, :, 0]
+
+    def square(self, element: str) -> np.ndarray:
+        """Σ Δr² (Å²) over the atoms of an element."""
+        return self._tables[:, :, 1 + 4 * self._of.species(element)]
+
+    def product(self, first: str, second: str) -> np.ndarray:
+        """D_A·D_B (Å²) with D the summed displacement of an element's atoms."""
+        low, high = sorted((self._of.species(first), self._of.species(second)))
+        return self._tables[:, :, 1 + 4 * len(self._of.elements) + high * (high + 1) // 2 + low]
+
+
+def correlator(source, *, points: int = 16, overlap: float = OVERLAP, van_hove=None, charges=None, **how) -> Correlator:
+    """`source` if it is a `Correlator`; else one fed with a trajectory, `how` being options of `trajectory`."""
+    if isinstance(source, Correlator):
+        if how:
+            raise InputError(f"{next(iter(how))}: belongs to a trajectory, and a Correlator was given")
+        return source
+    path = source if isinstance(source, Trajectory) else trajectory(source, **how)
+    filled = Correlator(
+        path.symbols, path.interval, points=points, overlap=overlap, van_hove=van_hove, charges=charges
+    )
+    for frame in path.positions:
+        filled.add(frame)
+    return filled
+
+
+def msd(source, **how) -> dict[str, Curve]:
+    """Mean square displacement (Å²) per element at log-spaced lags. Options: `points` and those of `trajectory`.
+
+    Averages over origins at every 2^b-th frame, b the lag's level. Errors: jackknife over blocks of time.
+    """
+    return correlator(source, **how).result().msd
+
+
+def alpha2(source, **how) -> dict[str, Curve]:
+    """Non-Gaussian parameter 3⟨Δr⁴⟩/(5⟨Δr²⟩²) - 1 per element (Rahman, doi:10.1103/PhysRev.136.A405)."""
+    return correlator(source, **how).result().alpha2
+
+
+def chi4(source, overlap: float = OVERLAP, **how) -> dict[str, Curve]:
+    """Dynamic susceptibility χ₄ = (⟨Q²⟩ - ⟨Q⟩²)/N per element, Q counting atoms that moved less than `overlap` (Å).
+
+    Averages over origins of one run of fixed composition; Lačević et al., doi:10.1063/1.1605094. Wants 100
+    independent origins or more: with fewer it is too small.
+    """
+    return correlator(source, overlap=overlap, **how).result().chi4
+
+
+def van_hove(
+    source,
+    reach: float,
+    width: float = 0.1,
+    *,
+    times: Sequence[float] | None = None,
+    distinct: bool = False,
+    origins: int = 50,
+    **how,
+) -> VanHove:
+    """Self, and on request distinct, van Hove functions up to `reach` (Å) in bins of `width` (Å).
+
+    At the lags nearest to `times` (ps), by default all. The distinct part needs a trajectory with a cell, and is
+    averaged over at most `origins` origins per lag, evenly spaced.
+    """
+    if distinct and isinstance(source, Correlator):
+        raise InputError("distinct = True: needs a trajectory, a Correlator keeps none")
+    path = source if isinstance(source, (Correlator, Trajectory)) else trajectory(source, **how)
+    filled = correlator(path, van_hove=(reach, width))
+    if filled.bin_width is None:
+        raise InputError("source: a Correlator made without van_hove has no histogram")
+    result = filled.result()
+    wanted = range(len(result.time)) if times is None else np.atleast_1d(times)
+    chosen = wanted if times is None else sorted({int(np.abs(result.time - t).argmin()) for t in wanted})
+    curves = {e: np.array([filled.van_hove_self(e, int(k)) for k in chosen]) for e in filled.elements}
+    bins = next(iter(curves.values())).shape[1] - 1
+    apart = _distinct(path, result.lags[list(chosen)], bins, filled.bin_width, origins) if distinct else (None, None)
+    return VanHove(
+        (np.arange(bins) + 0.5) * filled.bin_width,
+        result.time[list(chosen)],
+        {e: values[:, :-1, 0] for e, values in curves.items()},
+        {e: values[:, :-1, 1] for e, values in curves.items()},
+        {e: values[:, -1, 0] for e, values in curves.items()},
+        *apart,
+    )
+
+
+def _distinct(path: Trajectory, lags: Sequence[int], bins: int, width: float, origins: int):
+    if path.cell is None:
+        raise InputError("cell = None: the distinct van Hove function needs one")
+    elements = element_order(path.symbols)
+    kind = np.array([elements.index(symbol) for symbol in path.symbols], dtype=np.int32)
+    count = np.bincount(kind)
+    volumes = shell_volumes(bins * width, bins)
+    names = [f"{a}-{b}" for a in elements for b in elements]
+    values = {name: [] for name in names}
+    errors = {name: [] for name in names}
+    for lag in lags:
+        last = len(path.positions) - 1 - lag
+        starts = np.unique(np.linspace(0, last, min(origins, last + 1)).round().astype(int))
+        counts = np.array([
+            pair_counts(path.positions[t], kind, path.cell, bins * width, bins, path.positions[t + lag])
+            for t in starts
+        ])
+        for n, name in enumerate(names):
+            a, b = divmod(n, len(elements))
+            found = average(counts[:, a, b] * path.volume / (count[a] * count[b] * volumes))
+            values[name].append(found.mean)
+            errors[name].append(found.err)
+    return {n: np.array(v) for n, v in values.items()}, {n: np.array(v) for n, v in errors.items()}

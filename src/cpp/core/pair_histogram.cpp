@@ -1,0 +1,64 @@
+#include "core/pair_histogram.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "core/bins.hpp"
+#include "core/error.hpp"
+
+namespace naglass {
+namespace {
+
+void check(const PairHistogramInput &input, int bins)
+{
+  if (input.others.size() != input.centres.size() || input.types.size() != input.centres.size())
+    throw Error("types", std::to_string(input.types.size()) + " entries",
+                "there are " + std::to_string(input.centres.size()) + " and " + std::to_string(input.others.size()) +
+                    " positions");
+  for (const int type : input.types)
+    if (type < 0 || type >= input.type_count)
+      throw Error("types", std::to_string(type), "types run from 0 to " + std::to_string(input.type_count - 1));
+  for (const Vec3 &centre : input.centres)
+    for (const double x : centre)
+      if (!std::isfinite(x)) throw Error("positions", std::to_string(x), "must be finite numbers (Å)");
+  if (bins < 1) throw Error("bins", std::to_string(bins), "at least one is needed");
+}
+
+}  // namespace
+
+std::vector<std::int64_t> pair_histogram(const PairHistogramInput &input, const Box &box, double reach, int bins)
+{
+  check(input, bins);
+  const Bins grid(input.others, box, reach);
+  const std::size_t atoms = input.centres.size();
+  std::vector<Bins::Place> places;
+  for (const Vec3 &centre : input.centres) places.push_back(grid.place(centre));
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(input.type_count) * input.type_count * bins, 0);
+
+#pragma omp parallel if (atoms > 500)
+  {
+    std::vector<std::int64_t> own(counts.size(), 0);
+#pragma omp for schedule(static)
+    for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(atoms); ++i) {
+      const Shift &wrapping = places[i].wrapping;
+      std::int64_t *const row = own.data() + static_cast<std::size_t>(input.types[i]) * input.type_count * bins;
+      grid.visit_near(places[i].bin, [&](int j, const Shift &cells) {
+        const Shift &other = grid.of(j).wrapping;
+        const Shift shift{cells[0] + other[0] - wrapping[0], cells[1] + other[1] - wrapping[1],
+                          cells[2] + other[2] - wrapping[2]};
+        if (j == i && shift == Shift{}) return;
+        const Vec3 r = (input.others[j] - input.centres[i]) + box.lattice_vector(shift);
+        const double squared = dot(r, r);
+        if (squared >= reach * reach) return;
+        const int bin = std::min(static_cast<int>(std::sqrt(squared) / reach * bins), bins - 1);
+        ++row[static_cast<std::size_t>(input.types[j]) * bins + bin];
+      });
+    }
+#pragma omp critical
+    for (std::size_t n = 0; n < counts.size(); ++n) counts[n] += own[n];
+  }
+  return counts;
+}
+
+}  // namespace naglass
