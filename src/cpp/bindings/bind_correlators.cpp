@@ -71,7 +71,7 @@ void bind_correlators(py::module_ &module)
   py::class_<Correlator>(module, "Correlator")
       .def(py::init([](const Array<int> &species, int species_count, int points, std::int64_t longest, double overlap,
                        double reach, double width, const std::vector<double> &charges) {
-             const CorrelatorOptions options{species_count, points, longest, overlap, reach, width, charges};
+             const CorrelatorOptions options{species_count, points, longest, overlap, reach, width, charges, 0};
              return Correlator(options, view(species, "species"));
            }),
            py::arg("species"), py::arg("species_count"), py::arg("points"), py::arg("longest"), py::arg("overlap"),

@@ -18,6 +18,7 @@ struct CorrelatorOptions {
   double van_hove_reach = 0.0;  // Å; 0 for no histogram
   double van_hove_width = 0.1;  // Å; of a bin
   std::vector<double> charges;  // e, per species; empty for none
+  int threads = 0;              // 0 for OpenMP's choice; no result depends on it
 
   /// Bins of the van Hove histogram below the reach; one more counts what lies beyond.
   int bins() const;

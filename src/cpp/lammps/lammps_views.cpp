@@ -14,6 +14,7 @@
 #include "fix.h"
 #include "force.h"
 #include "input.h"
+#include "group.h"
 #include "lammps.h"
 #include "modify.h"
 #include "neigh_list.h"
@@ -75,6 +76,12 @@ Box current_box(LAMMPS *lammps)
   const LAMMPS_NS::Domain *const domain = lammps->domain;
   return Box({{{domain->xprd, 0.0, 0.0}, {domain->xy, domain->yprd, 0.0}, {domain->xz, domain->yz, domain->zprd}}},
              {domain->xperiodic != 0, domain->yperiodic != 0, domain->zperiodic != 0});
+}
+
+int group_bit(LAMMPS *lammps, const std::string &name)
+{
+  const int group = lammps->group->find(name);
+  return group < 0 ? 0 : lammps->group->bitmask[group];
 }
 
 OwnedAtoms::OwnedAtoms(LAMMPS *lammps, const std::string &title) : lammps_(lammps), title_(title)

