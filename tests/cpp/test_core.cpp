@@ -1,5 +1,7 @@
 // The core used from plain C++, without Python: exact answers, agreement with brute force, errors. Run by ctest,
 // also under the address and undefined-behaviour sanitizers.
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <functional>
@@ -9,7 +11,10 @@
 #include <tuple>
 
 #include "core/bond_graph.hpp"
+#include "core/correlators.hpp"
 #include "core/error.hpp"
+#include "core/exact_sum.hpp"
+#include "core/pair_histogram.hpp"
 #include "core/qn.hpp"
 #include "ring_cases.hpp"
 #include "fingerprint_cases.hpp"
@@ -107,6 +112,60 @@ void chain_through_the_boundary()
   expect(links.n[1] == -1, "an oxygen has no n");
 }
 
+void an_exact_sum_does_not_know_the_order_of_its_terms()
+{
+  std::mt19937 random(7);
+  std::vector<double> terms(10000);
+  for (double &term : terms) term = std::exp(std::uniform_real_distribution(-30.0, 15.0)(random));
+  double total = -1.0;
+  for (int order = 0; order < 5; ++order) {
+    std::shuffle(terms.begin(), terms.end(), random);
+    std::array<double, ExactSum::parts> buffer{};
+    for (std::size_t first = 0; first < terms.size(); first += 1000) {
+      ExactSum part;
+      for (std::size_t k = first; k < first + 1000; k += 2) part.add({terms[k], terms[k + 1]});
+      part.add_to(buffer.data());
+    }
+    expect(total < 0.0 || ExactSum::value(buffer.data()) == total, "the sum is the same in any order");
+    total = ExactSum::value(buffer.data());
+  }
+}
+
+void correlators_of_motion_at_constant_speed()
+{
+  CorrelatorOptions options;
+  options.species = 2;
+  options.points = 4;
+  options.van_hove_reach = 5.0;
+  const std::vector<int> species{1, 0, 0};
+  Correlator whole(options, species), half(options, species), rest(options, species);
+  for (int t = 0; t < 100; ++t) {
+    const std::vector<Vec3> positions{{0.1 * t, 0, 0}, {0, 0.2 * t, 0}, {0, -0.2 * t, 0}};
+    whole.add(positions);
+    if (t == 40) rest.restore(half.state());
+    (t < 40 ? half : rest).add(positions);
+  }
+  expect(rest.state() == whole.state(), "a restored correlator goes on bit for bit");
+  for (int k = 0; k < whole.statistics().lags(); ++k) {
+    const LagEstimate found = whole.statistics().at(k);
+    const double way = 0.1 * static_cast<double>(found.lag);
+    expect(std::abs(found.species[1].msd.value - way * way) < 1e-9, "MSD of constant speed");
+    expect(std::abs(found.species[1].haven.value - 1.0) < 1e-9, "Haven ratio of a single atom");
+    expect(found.species[0].collective.value < 1e-18, "opposite motion cancels");
+    expect(whole.statistics().van_hove(k, 0).size() == 51, "50 bins and what lies beyond");
+  }
+  whole.merge(rest);
+  expect(whole.statistics().at(0).origins == 2 * 99, "merged runs pool their origins");
+}
+
+void pair_histogram_of_one_atom_and_its_images()
+{
+  const std::vector<Vec3> positions{{0.3, 5.4, -0.5}};
+  const std::vector<int> types{0};
+  const auto counts = pair_histogram({positions, positions, types, 1}, cube(1.0), 1.6, 16);
+  expect(counts[10] == 6 && counts[14] == 12, "shells of the simple cubic lattice");
+}
+
 void errors_name_argument_and_value()
 {
   const std::vector<Vec3> atom{{0, 0, 0}};
@@ -119,6 +178,8 @@ void errors_name_argument_and_value()
   expect_error([&] { PairCutoffs(2).set(0, 2, 1.0); }, "cutoff[0,2] = 1.000000: types run from 0 to 1");
   expect_error([&] { PairCutoffs(2).set(0, 1, NAN); }, "cutoff[0,1] = nan: must be a positive");
   expect_error([&] { oxygen_bonds(PeriodicGraph{{0, 0}, {}, {}, {}}, types, {roles}); }, "types[0] = 3: roles");
+  expect_error([] { CorrelatorOptions{.points = 3}.check(); }, "points = 3: must be an even number");
+  expect_error([&] { Correlator({}, types); }, "species[0] = 3: species run from 0 to 0");
   expect_error([] { Box({{{1, 0, 0}, {2, 0, 0}, {0, 0, 1}}}, periodic); }, "the cell vectors lie in one plane");
 }
 
@@ -129,6 +190,9 @@ int main()
   one_atom_in_a_small_cell();
   random_cells_agree_with_brute_force();
   chain_through_the_boundary();
+  an_exact_sum_does_not_know_the_order_of_its_terms();
+  correlators_of_motion_at_constant_speed();
+  pair_histogram_of_one_atom_and_its_images();
   errors_name_argument_and_value();
   ring_cases(expect, expect_error);
   fingerprint_cases(expect, expect_error);

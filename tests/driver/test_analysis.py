@@ -281,6 +281,11 @@ def test_measure_a_trajectory():
     assert numbers["transport"]["diffusive"] is False and numbers["transport"]["ion"] == "Na"
     # rattling by s per axis is a displacement of 6 s² between any two frames
     assert numbers["transport"]["msd_at_longest_lag_A2"]["Na"] == pytest.approx(6 * 0.05**2, rel=0.1)
+    # a rattle is Gaussian, and each ion's own
+    first = curves["correlation_lag_ps"] < 0.1
+    assert np.abs(curves["alpha2_Na"][first]).max() < 0.2
+    assert curves["haven_Na"][first] == pytest.approx(1.0, abs=0.5)
+    assert numbers["transport"]["haven_ratio"] is None and numbers["transport"]["conductivity_S_per_m"] is None
     assert curves["g_P-O"].shape == curves["r_A"].shape == curves["g_P-O_err"].shape
     assert curves["S_neutron"].shape == curves["q_per_A"].shape
 

@@ -117,10 +117,15 @@ def _general(frames: Sequence[Atoms], elements: Sequence[str], replicas: bool) -
     if not replicas:
         time = [atoms.info["time_ps"] for atoms in frames]
         numbers |= {"start_ps": float(time[0]), "duration_ps": float(time[-1] - time[0])}
-        if all("temperature_K" in atoms.info for atoms in frames):
-            series = average([float(atoms.info["temperature_K"]) for atoms in frames])
-            numbers |= _with_error("temperature_K", series)
+        if (series := _temperatures(frames)) is not None:
+            numbers |= _with_error("temperature_K", average(series))
     return numbers
+
+
+def _temperatures(frames: Sequence[Atoms]) -> list[float] | None:
+    if not all("temperature_K" in atoms.info for atoms in frames):
+        return None
+    return [float(atoms.info["temperature_K"]) for atoms in frames]
 
 
 def _transport(frames: Sequence[Atoms], elements: Sequence[str]) -> tuple[Numbers | None, Curves]:
@@ -158,6 +163,34 @@ def _transport(frames: Sequence[Atoms], elements: Sequence[str]) -> tuple[Number
         "longest_lag_ps": float(curves["lag_ps"][-1]),
         "msd_at_longest_lag_A2": {element: float(curves[f"msd_A2_{element}"][-1]) for element in elements},
     }
+    cell = np.mean([atoms.cell.array for atoms in frames], axis=0)
+    together, shapes = _correlations(
+        core.Trajectory(positions, interval, tuple(symbols), cell, wrapped), mobile, _temperatures(frames)
+    )
+    return numbers | together, curves | shapes
+
+
+def _correlations(path: core.Trajectory, mobile: str, temperatures: list[float] | None) -> tuple[Numbers, Curves]:
+    """What single displacements do not tell: their distribution, and how ions move together."""
+    correlator = core.Correlator(path.symbols, path.interval)
+    for frame in path.positions:
+        correlator.add(frame)
+    result = correlator.result()
+    curves: Curves = {"correlation_lag_ps": result.time}
+    for name in ("alpha2", "chi4", "haven"):
+        curve = getattr(result, name)[mobile]
+        curves |= {f"{name}_{mobile}": curve.value, f"{name}_{mobile}_err": curve.err}
+    haven = core.haven_ratio(correlator, mobile)
+    numbers: Numbers = {"haven_ratio": haven.value, "haven_ratio_err": haven.err}
+    if temperatures is not None:
+        mean = float(np.mean(temperatures))
+        sigma = core.conductivity(correlator, mean, {mobile: 1.0}, path.volume)
+        numbers |= {
+            "nernst_einstein_S_per_m": sigma.nernst_einstein,
+            "nernst_einstein_S_per_m_err": sigma.nernst_einstein_err,
+            "conductivity_S_per_m": sigma.einstein,
+            "conductivity_S_per_m_err": sigma.einstein_err,
+        }
     return numbers, curves
 
 

@@ -60,7 +60,9 @@ class Reader {
   std::vector<double> vector()
   {
     const auto values = take(length());
-    return {values.begin(), values.end()};
+    std::vector<double> copy(values.size());
+    std::copy(values.begin(), values.end(), copy.begin());
+    return copy;
   }
   std::size_t length()
   {
@@ -315,9 +317,10 @@ void DisplacementStatistics::restore(std::span<const double> state)
   centres_.all().clear();
   for (std::size_t held = reader.length(); held > 0; --held) {
     const std::int64_t frame = reader.integer();
-    std::vector<double> &values = centres_.all()[frame] = reader.vector();
+    std::vector<double> values = reader.vector();
     if (values.size() != 3 * atoms_.size())
       throw Error("state", std::to_string(values.size()) + " numbers of a frame", "does not fit the species");
+    centres_.all()[frame] = std::move(values);
   }
   reader.finish();
 }

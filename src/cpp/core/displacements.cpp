@@ -42,13 +42,23 @@ PairSums pair_sums(const Vec3 *now, const Vec3 *then, std::size_t count, const C
   const double near = options.overlap * options.overlap;
   const double per_width = 1.0 / options.van_hove_width;
   const double last = options.bins();
-  for (std::size_t i = 0; i < count; ++i) {
-    const Vec3 step = now[i] - then[i];
-    const double square = dot(step, step);
-    sums.square.add(square);
-    sums.fourth.add(square * square);
-    sums.overlap += square < near;
-    if constexpr (histogram) bins[static_cast<std::size_t>(std::min(std::sqrt(square) * per_width, last))] += 1.0;
+  constexpr std::size_t lanes = ExactSum::lanes;
+  std::array<Vec3, lanes> steps{};
+  for (std::size_t i = 0; i < count; i += lanes) {
+    const std::size_t here = std::min(lanes, count - i);
+    if (here == lanes)
+      for (std::size_t l = 0; l < lanes; ++l) steps[l] = now[i + l] - then[i + l];
+    else
+      for (std::size_t l = 0; l < lanes; ++l) steps[l] = l < here ? now[i + l] - then[i + l] : Vec3{};
+    std::array<double, lanes> squares, fourths;
+    for (std::size_t l = 0; l < lanes; ++l) squares[l] = dot(steps[l], steps[l]);
+    for (std::size_t l = 0; l < lanes; ++l) fourths[l] = squares[l] * squares[l];
+    sums.square.add(squares);
+    sums.fourth.add(fourths);
+    for (std::size_t l = 0; l < here; ++l) {
+      sums.overlap += squares[l] < near;
+      if constexpr (histogram) bins[static_cast<std::size_t>(std::min(std::sqrt(squares[l]) * per_width, last))] += 1.0;
+    }
   }
   return sums;
 }
@@ -181,7 +191,7 @@ void DisplacementHistory::add_chunk(const Chunk &chunk, const std::vector<Vec3> 
 {
   std::array<ExactSum, 3> centre;
   for (std::size_t i = chunk.first; i < chunk.last; ++i)
-    for (int d = 0; d < 3; ++d) centre[d].add(now[i][d]);
+    for (int d = 0; d < 3; ++d) centre[d].add({now[i][d]});
   for (int d = 0; d < 3; ++d) centre[d].add_to(sums + layout_.centre(chunk.species) + d * ExactSum::parts);
 
   const auto add = layout_.histogram ? &pair_sums<true> : &pair_sums<false>;
@@ -199,7 +209,7 @@ std::vector<double> DisplacementHistory::add(std::span<const Vec3> positions)
   if (positions.size() != order_.size())
     throw Error("positions", std::to_string(positions.size()) + " atoms",
                 "the first frame has " + std::to_string(order_.size()));
-  std::vector<Vec3> now(order_.size());
+  std::vector<Vec3> now = held_.room(order_.size());
   for (std::size_t k = 0; k < order_.size(); ++k) {
     now[k] = positions[order_[k]];
     for (const double x : now[k])

@@ -54,14 +54,25 @@ template <typename Value> class HeldFrames {
   const std::vector<Value> &at(std::int64_t frame) const { return frames_.at(frame); }
   void add(std::int64_t frame, std::vector<Value> values, const LagScheme &scheme)
   {
-    std::erase_if(frames_, [&](const auto &entry) { return !scheme.needed(entry.first, frame); });
+    std::erase_if(frames_, [&](auto &entry) {
+      if (scheme.needed(entry.first, frame)) return false;
+      spare_ = std::move(entry.second);
+      return true;
+    });
     if (scheme.needed(frame, frame)) frames_.emplace(frame, std::move(values));
+  }
+  /// Room for a frame; that of the last one dropped, since fresh memory costs more than the sums.
+  std::vector<Value> room(std::size_t size)
+  {
+    spare_.resize(size);
+    return std::move(spare_);
   }
   std::map<std::int64_t, std::vector<Value>> &all() { return frames_; }
   const std::map<std::int64_t, std::vector<Value>> &all() const { return frames_; }
 
  private:
   std::map<std::int64_t, std::vector<Value>> frames_;
+  std::vector<Value> spare_;
 };
 
 /// Order of the sums of one frame, as DisplacementHistory makes them and DisplacementStatistics reads them: first

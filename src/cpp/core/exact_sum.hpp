@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <span>
 
 namespace naglass {
 
@@ -12,26 +11,29 @@ namespace naglass {
 class ExactSum {
  public:
   static constexpr int parts = 3;
+  static constexpr int lanes = 4;  // terms that the compiler adds side by side
 
-  void add(double term)
+  void add(std::array<double, lanes> terms)
   {
-    for (int k = 0; k < parts; ++k) {
-      const double whole = (term + rounders[k]) - rounders[k];
-      sums_[k] += whole;
-      term -= whole;
-    }
+    for (int k = 0; k < parts; ++k)
+      for (int l = 0; l < lanes; ++l) {
+        const double whole = (terms[l] + rounders[k]) - rounders[k];
+        sums_[k][l] += whole;
+        terms[l] -= whole;
+      }
   }
   /// Adds the parts to a buffer; buffers of several threads or ranks may be added up before value() reads them.
   void add_to(double *buffer) const
   {
-    for (int k = 0; k < parts; ++k) buffer[k] += sums_[k];
+    for (int k = 0; k < parts; ++k)
+      for (const double lane : sums_[k]) buffer[k] += lane;
   }
   static double value(const double *buffer) { return (buffer[2] + buffer[1]) + buffer[0]; }
 
  private:
   // 1.5 · 2^52 units: adding it rounds to a whole number of units of 2^4, 2^-26 and 2^-56.
   static constexpr std::array<double, parts> rounders{0x1.8p56, 0x1.8p26, 0x1.8p-4};
-  std::array<double, parts> sums_{};
+  std::array<std::array<double, lanes>, parts> sums_{};
 };
 
 }  // namespace naglass

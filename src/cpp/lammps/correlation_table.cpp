@@ -38,10 +38,9 @@ std::string correlations(const TableHeader &header, const DisplacementStatistics
   std::string text = header.step + "# columns: time samples origins";
   for (std::size_t s = 0; s < header.names.size(); ++s)
     if (header.atoms[s] > 0)
-      for (const char *name : {"msd", "alpha2", "overlap", "chi4", "collective", "haven"}) {
-        const std::string column = name + ("_" + header.names[s]);
-        text += " " + column + " " + column + "_err";
-      }
+      for (const char *name : {"msd", "alpha2", "overlap", "chi4", "collective", "haven"})
+        for (const char *ending : {"", "_err"})
+          text.append(" ").append(name).append("_").append(header.names[s]).append(ending);
   text += " charge charge_err\n";
   for (int k = 0; k < statistics.lags(); ++k) {
     const LagEstimate found = statistics.at(k);
@@ -65,7 +64,7 @@ std::string van_hove(const TableHeader &header, const DisplacementStatistics &st
   for (std::size_t s = 0; s < header.names.size(); ++s)
     if (header.atoms[s] > 0) {
       present.push_back(static_cast<int>(s));
-      text += " p_" + header.names[s] + " p_" + header.names[s] + "_err";
+      for (const char *ending : {"", "_err"}) text.append(" p_").append(header.names[s]).append(ending);
     }
   text += "\n# p = 4 pi r^2 G_s per distance unit; at r = -1 the share of atoms beyond the reach\n";
   for (int k = 0; k < statistics.lags(); ++k) {
