@@ -90,7 +90,7 @@ def test_every_lag_equals_plain_sums(frames, atoms, points, longest, seed):
 def test_van_hove_self_equals_a_histogram():
     positions, symbols = walk(80, 9, 5), symbols_of(9)
     path = core.trajectory(positions, times=0.5, symbols=symbols)
-    found = core.van_hove(path, 4.0, 0.25, times=[0.5, 9.0])
+    found = core.van_hove(path, 4.0, 0.25, lags=[0.5, 9.0])
     assert found.time.tolist() == [0.5, 9.0] and found.r[:2].tolist() == [0.125, 0.375]
     for k, (lag, every) in enumerate(((1, 1), (18, 2))):
         for element in ("Na", "P", "O"):
@@ -119,7 +119,7 @@ def test_van_hove_distinct_equals_a_sum_over_images():
     positions = np.random.default_rng(3).random((5, 3)) @ cell + walk(8, 5, 6, 0.3)
     symbols = ["Na", "Na", "O", "O", "O"]
     path = core.trajectory(positions, cell, 0.5, symbols=symbols)
-    found = core.van_hove(path, 5.0, 0.5, times=[1.5], distinct=True)
+    found = core.van_hove(path, 5.0, 0.5, lags=[1.5], distinct=True)
     edges = np.arange(11) * 0.5
     volume = 4 / 3 * np.pi * np.diff(edges**3)
     for name in ("Na-Na", "Na-O", "O-Na", "O-O"):
@@ -371,6 +371,7 @@ def test_wrapped_trajectories_are_recognised_unwrapped_or_refused():
     streamed = core.Correlator(["Na"] * 5, 1.0)
     for frame in true % BOX:
         streamed.add(frame, np.diag(BOX))
+    assert streamed.volume == pytest.approx(BOX.prod())
     assert streamed.result().msd["Na"].value == pytest.approx(core.msd(true, times=1.0)["X"].value)
     with pytest.raises(InputError, match="too far apart to unwrap"):
         core.msd(walk(50, 20, 5, 2.0) % 6.0, cell=np.eye(3) * 6, times=1.0)
@@ -456,5 +457,15 @@ def test_bad_frames_are_named():
         core.msd(np.zeros((3, 1, 3)), cell=np.ones((3, 3)), times=1.0)
     with pytest.raises(InputError, match="element = 'Na': the atoms are X"):
         core.diffusion(walk(100, 2, 1), times=1.0)
+    with pytest.raises(InputError, match="times: belongs to a trajectory"):
+        core.msd(good, times=1.0)
+    with pytest.raises(InputError, match="cell: belongs to trajectory"):
+        core.msd(core.trajectory(np.zeros((3, 1, 3)), times=1.0), cell=np.eye(3))
+    with pytest.raises(InputError, match="made without van_hove"):
+        core.van_hove(good, 5.0)
+    with pytest.raises(InputError, match="distinct = True: needs a trajectory"):
+        core.van_hove(good, 5.0, distinct=True)
+    with pytest.raises(InputError, match="cell = None: the distinct"):
+        core.van_hove(walk(9, 2, 1), 5.0, times=1.0, distinct=True)
     with pytest.raises(InputError, match="volume = None"):
         core.conductivity(walk(100, 2, 1), 300.0, {"X": 1.0}, times=1.0)

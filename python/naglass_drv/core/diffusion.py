@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .trajectory import Trajectory, trajectory
 from .transport import Correlator, Curve, correlator
 
 #: Local exponents d ln MSD / d ln t that count as diffusive.
@@ -83,8 +82,8 @@ def haven_ratio(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, *
     H. Mehrer, Diffusion in Solids (Springer 2007), doi:10.1007/978-3-540-71488-0.
     """
     filled = correlator(source, **how)
-    curve = filled.result().haven[element] if filled.species(element) >= 0 else None
     window, _, reason = diffusive_window(filled, element, min_msd)
+    curve = filled.result().haven[element]
     if window is None:
         return HavenRatio(None, None, None, reason, curve)
     value, err = _ratio(
@@ -107,17 +106,15 @@ def conductivity(
     Nernst–Einstein: Σ n q² D*/(kT), blind to correlations between ions; Einstein: the slope of ⟨|Σ q Δr|²⟩
     over 6VkT, which holds them. Both in the diffusive window that all elements of `charges` share. Formal charges
     give the same static conductivity as Born charges in an insulator (Grasselli and Baroni,
-    doi:10.1038/s41567-019-0562-0). `volume` in Å³; by default that of the trajectory's mean cell.
+    doi:10.1038/s41567-019-0562-0). `volume` in Å³; by default that of the cell given with the frames.
     """
     charges = dict(charges or {"Na": 1.0})
-    path = source if isinstance(source, (Correlator, Trajectory)) else trajectory(source, **how)
-    options = {} if path is not source else how
-    volume = volume if volume is not None else getattr(path, "volume", None)
+    filled = correlator(source, **how)
+    volume = filled.volume if volume is None else volume
     if volume is None or not volume > 0:
-        raise InputError(f"volume = {volume}: must be a positive volume (Å³), or given by the trajectory's cell")
+        raise InputError(f"volume = {volume}: must be a positive volume (Å³), or known from a cell")
     if not temperature_K > 0:
         raise InputError(f"temperature_K = {temperature_K}: must be positive")
-    filled = correlator(path, **options)
     windows = {}
     for element in charges:
         windows[element], _, reason = diffusive_window(filled, element, min_msd)
@@ -148,8 +145,8 @@ def nernst_einstein(density: float, coefficient: float, temperature_K: float, ch
 
 def diffusive_window(filled: Correlator, element: str, min_msd: float):
     """First and last lag (indices) of the diffusive regime, the last usable exponent, and why there is none."""
-    result = filled.result()
     filled.species(element)
+    result = filled.result()
     time, curve = result.time, result.msd[element]
     usable = int(np.isfinite(curve.err).sum())
     if usable < 2:

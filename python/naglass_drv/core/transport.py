@@ -114,6 +114,7 @@ class Correlator:
         self.interval = float(interval)
         self.charges = dict(charges) if charges else None
         self.bin_width = van_hove[1] if van_hove else None
+        self.volume: float | None = None  #: Å³ of the cell that displacements are laid into, where one is known
         self._weights = framework_weights(symbols, framework, masses)
         self._unwrapper = self._first_centre = None
         self._number = {element: s for s, element in enumerate(self.elements)}
@@ -142,6 +143,7 @@ class Correlator:
         if cell is not None:
             self._unwrapper = self._unwrapper or Unwrapper()
             positions = self._unwrapper.add(positions, cell)
+            self.volume = float(abs(np.linalg.det(self._unwrapper.reference)))
         if self._weights is not None:
             centre = self._weights @ positions
             self._first_centre = centre if self._first_centre is None else self._first_centre
@@ -218,19 +220,27 @@ class BlockSums:
         return self._tables[:, :, 1 + 4 * len(self._of.elements) + high * (high + 1) // 2 + low]
 
 
-def correlator(source, *, points: int = 16, overlap: float = OVERLAP, van_hove=None, charges=None, **how) -> Correlator:
+def correlator(source, *, points: int = 16, overlap: float = OVERLAP, van_hove=None, **how) -> Correlator:
     """`source` if it is a `Correlator`; else one fed with a trajectory, `how` being options of `trajectory`."""
     if isinstance(source, Correlator):
         if how:
             raise InputError(f"{next(iter(how))}: belongs to a trajectory, and a Correlator was given")
         return source
-    path = source if isinstance(source, Trajectory) else trajectory(source, **how)
-    filled = Correlator(
-        path.symbols, path.interval, points=points, overlap=overlap, van_hove=van_hove, charges=charges
-    )
+    path = as_trajectory(source, how)
+    filled = Correlator(path.symbols, path.interval, points=points, overlap=overlap, van_hove=van_hove)
+    filled.volume = path.volume
     for frame in path.positions:
         filled.add(frame)
     return filled
+
+
+def as_trajectory(source, how: Mapping) -> Trajectory:
+    """`source` if it is a `Trajectory`; else what `trajectory` makes of it with the options `how`."""
+    if not isinstance(source, Trajectory):
+        return trajectory(source, **how)
+    if how:
+        raise InputError(f"{next(iter(how))}: belongs to trajectory(), and a Trajectory was given")
+    return source
 
 
 def msd(source, **how) -> dict[str, Curve]:
@@ -260,31 +270,35 @@ def van_hove(
     reach: float,
     width: float = 0.1,
     *,
-    times: Sequence[float] | None = None,
+    lags: Sequence[float] | None = None,
     distinct: bool = False,
     origins: int = 50,
+    points: int = 16,
     **how,
 ) -> VanHove:
     """Self, and on request distinct, van Hove functions up to `reach` (Å) in bins of `width` (Å).
 
-    At the lags nearest to `times` (ps), by default all. The distinct part needs a trajectory with a cell, and is
-    averaged over at most `origins` origins per lag, evenly spaced.
+    At the lags nearest to `lags` (ps), by default all. A `Correlator` keeps the reach it was made with. The distinct
+    part needs a trajectory with a cell, and is averaged over at most `origins` origins per lag, evenly spaced.
     """
     if distinct and isinstance(source, Correlator):
         raise InputError("distinct = True: needs a trajectory, a Correlator keeps none")
-    path = source if isinstance(source, (Correlator, Trajectory)) else trajectory(source, **how)
-    filled = correlator(path, van_hove=(reach, width))
+    streamed = isinstance(source, Correlator)
+    path = None if streamed else as_trajectory(source, how)
+    filled = correlator(source, **how) if streamed else correlator(path, points=points, van_hove=(reach, width))
     if filled.bin_width is None:
         raise InputError("source: a Correlator made without van_hove has no histogram")
     result = filled.result()
-    wanted = range(len(result.time)) if times is None else np.atleast_1d(times)
-    chosen = wanted if times is None else sorted({int(np.abs(result.time - t).argmin()) for t in wanted})
-    curves = {e: np.array([filled.van_hove_self(e, int(k)) for k in chosen]) for e in filled.elements}
+    if lags is None:
+        chosen = list(range(len(result.time)))
+    else:
+        chosen = sorted({int(np.abs(result.time - lag).argmin()) for lag in np.atleast_1d(lags)})
+    curves = {e: np.array([filled.van_hove_self(e, k) for k in chosen]) for e in filled.elements}
     bins = next(iter(curves.values())).shape[1] - 1
-    apart = _distinct(path, result.lags[list(chosen)], bins, filled.bin_width, origins) if distinct else (None, None)
+    apart = _distinct(path, result.lags[chosen], bins, filled.bin_width, origins) if distinct else (None, None)
     return VanHove(
         (np.arange(bins) + 0.5) * filled.bin_width,
-        result.time[list(chosen)],
+        result.time[chosen],
         {e: values[:, :-1, 0] for e, values in curves.items()},
         {e: values[:, :-1, 1] for e, values in curves.items()},
         {e: values[:, -1, 0] for e, values in curves.items()},
