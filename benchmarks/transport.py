@@ -1,4 +1,4 @@
-"""Displacement correlations and pair functions beside plain numpy and, where installed, freud: one process, CPU seconds.
+"""Displacement correlations and pair functions beside plain numpy and, where installed, freud, in one process.
 
     PYTHONPATH=python python benchmarks/transport.py [--frames 2000]
 
@@ -72,7 +72,8 @@ def peers(positions: np.ndarray, lags: np.ndarray):
         import freud
     except ImportError:
         return
-    yield f"freud {freud.__version__} window, MSD, all lags", lambda: freud.msd.MSD(mode="window").compute(positions).msd
+    window = freud.msd.MSD(mode="window")
+    yield f"freud {freud.__version__} window, MSD, all lags", lambda: window.compute(positions).msd
 
 
 def pair_functions(sizes: list[int]) -> list[tuple]:
@@ -96,7 +97,7 @@ def pair_functions(sizes: list[int]) -> list[tuple]:
 
 
 def table(title: str, rows: list[tuple]) -> None:
-    print(f"\n{title}\n\n| | atoms | CPU s | memory MB | difference |\n|---|---|---|---|---|")
+    print(f"\n{title}\n\n| | atoms | CPU s | growth of the peak memory, MB | difference |\n|---|---|---|---|---|")
     for name, atoms, spent, memory, difference in rows:
         print(f"| {name} | {atoms} | {spent:.2f} | {memory:.0f} | {difference:.0e} |")
 

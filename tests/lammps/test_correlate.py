@@ -62,7 +62,8 @@ def write_start(path, atoms=ATOMS) -> None:
     write_data(path, atoms, ELEMENTS)
     random = np.random.default_rng(4928)
     speed = np.sqrt(0.8314 * 3000 / ATOMS.get_masses())[:, None]
-    lines = [f"{i + 1} {v[0]:.6f} {v[1]:.6f} {v[2]:.6f}" for i, v in enumerate(random.normal(size=(len(ATOMS), 3)) * speed)]
+    velocities = random.normal(size=(len(ATOMS), 3)) * speed
+    lines = [f"{i} {v[0]:.6f} {v[1]:.6f} {v[2]:.6f}" for i, v in enumerate(velocities, 1)]
     path.write_text(path.read_text() + "\nVelocities\n\n" + "\n".join(lines) + "\n")
 
 
@@ -149,8 +150,8 @@ def test_every_rank_count_gives_the_same_bits(tables):
 
 @pytest.mark.parametrize(("first", "second", "step"), [(1, 4, 33), (2, 1, 32)])
 def test_a_restart_goes_on_bit_for_bit(tmp_path, first, second, step):
-    """Stopped between two samples or on one, on another number of ranks; without forces the motion itself is the same to the bit.
-    Writing a restart file wraps atoms, in both runs.
+    """Stopped between two samples or on one, on another number of ranks; without forces the motion itself is the same
+    to the bit. Writing a restart file wraps atoms, in both runs.
     """
     options = OPTIONS + " framework host"
     half, rest = f"run {step} upto\nwrite_restart half.restart\n", "run 60 upto\n"

@@ -251,7 +251,8 @@ LagEstimate DisplacementStatistics::at(int index) const
         estimate([=](const auto &sums) { return msd(sums) / collective(sums); }),
     });
   }
-  result.charge = jackknife(blocks, total, [this](const auto &sums) { return sums[pair(layout_.species, 0)] / sums[0]; });
+  const int charge = pair(layout_.species, 0);
+  result.charge = jackknife(blocks, total, [=](const auto &sums) { return sums[charge] / sums[0]; });
   return result;
 }
 

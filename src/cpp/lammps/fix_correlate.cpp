@@ -140,7 +140,8 @@ void FixCorrelate::settle()
   atoms_.assign(names_.size(), 0);
   for (const int type : home_->types()) {
     species.push_back(species_of_type_[type]);
-    if (species.back() < 0) throw Error("elements", "NULL", "the group holds atoms of type " + std::to_string(type + 1));
+    if (species.back() < 0)
+      throw Error("elements", "NULL", "the group holds atoms of type " + std::to_string(type + 1));
     ++atoms_[species.back()];
   }
   MPI_Allreduce(MPI_IN_PLACE, atoms_.data(), options_.species, MPI_INT64_T, MPI_SUM, communicator(lmp));
