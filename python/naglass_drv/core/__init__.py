@@ -5,7 +5,6 @@
 names the argument and its value. Lengths are in Å, counts are integers.
 """
 
-from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHistograms, fingerprint
 from .density import DensityMap, density_map
 from .diffraction import StructureFactors, structure_factor
 from .diffusion import (
@@ -18,6 +17,7 @@ from .diffusion import (
     haven_ratio,
     nernst_einstein,
 )
+from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHistograms, fingerprint
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
 from .pairs import PairFunctions, rdf
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
@@ -33,9 +33,6 @@ from .spin import (
     polaron_hops,
     spin_topology,
 )
-
-__all__ = [
-    "BOND_VALENCE_TABLE",
 from .statistics import Average, average
 from .trajectory import Trajectory, trajectory
 from .transport import Correlation, Correlator, Curve, VanHove, alpha2, chi4, msd, van_hove
@@ -43,12 +40,20 @@ from .unwrap import Unwrapper, unwrap
 
 __all__ = [
     "ANGSTROM2_PER_PS_IN_M2_PER_S",
+    "BOND_VALENCE_TABLE",
     "VANADYL_CUTOFF",
     "Average",
     "BondGraph",
+    "Conductivity",
     "Confusion",
+    "Correlation",
+    "Correlator",
+    "Curve",
     "Cutoffs",
+    "DensityMap",
+    "Diffusion",
     "Fingerprint",
+    "HavenRatio",
     "LengthHistograms",
     "LinkClusters",
     "Links",
@@ -56,31 +61,12 @@ __all__ = [
     "MomentChanges",
     "Neighbors",
     "OxygenClass",
+    "PairFunctions",
     "PolaronHops",
     "Qn",
     "RingMembers",
     "Rings",
     "SpinTopology",
-    "bond_graph",
-    "fingerprint",
-    "moment_autocorrelation",
-    "neighbors",
-    "polaron_hops",
-    "qn",
-    "rings",
-    "spin_topology",
-    "Conductivity",
-    "Correlation",
-    "Correlator",
-    "Curve",
-    "Cutoffs",
-    "DensityMap",
-    "Diffusion",
-    "HavenRatio",
-    "Neighbors",
-    "OxygenClass",
-    "PairFunctions",
-    "Qn",
     "StructureFactors",
     "Trajectory",
     "Unwrapper",
@@ -92,12 +78,17 @@ __all__ = [
     "conductivity",
     "density_map",
     "diffusion",
+    "fingerprint",
     "haven_ratio",
+    "moment_autocorrelation",
     "msd",
     "neighbors",
     "nernst_einstein",
+    "polaron_hops",
     "qn",
     "rdf",
+    "rings",
+    "spin_topology",
     "structure_factor",
     "trajectory",
     "unwrap",
