@@ -20,6 +20,19 @@ from .diffusion import (
 from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHistograms, fingerprint
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
 from .pairs import PairFunctions, rdf
+from .channels import Bottleneck, DensityPercolation, bottleneck_radius, density_percolation
+from .clusters import Clusters, Percolation, clusters, percolation_cutoff
+from .crystal import (
+    Environments,
+    Steinhardt,
+    crystal_similarity,
+    environments,
+    lanterns,
+    read_environments,
+    steinhardt,
+)
+from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
+from .linkage import FORBIDDEN_CONTACTS, ArtefactFlags, Linkage, Sharing, artefact_flags, linkage
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
 from .rings import RingMembers, Rings, rings
 from .spin import (
@@ -93,4 +106,34 @@ __all__ = [
     "trajectory",
     "unwrap",
     "van_hove",
+    "FORBIDDEN_CONTACTS",
+    "VANADYL_CUTOFF",
+    "ArtefactFlags",
+    "BondGraph",
+    "Bottleneck",
+    "Clusters",
+    "Cutoffs",
+    "DensityPercolation",
+    "Environments",
+    "Linkage",
+    "Neighbors",
+    "OxygenClass",
+    "Percolation",
+    "Qn",
+    "Sharing",
+    "Steinhardt",
+    "artefact_flags",
+    "bond_graph",
+    "bottleneck_radius",
+    "clusters",
+    "crystal_similarity",
+    "density_percolation",
+    "environments",
+    "lanterns",
+    "linkage",
+    "neighbors",
+    "percolation_cutoff",
+    "qn",
+    "read_environments",
+    "steinhardt",
 ]

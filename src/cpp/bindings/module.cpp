@@ -15,6 +15,10 @@ PYBIND11_MODULE(_core, module)
   naglass::python::bind_graph(module);
   naglass::python::bind_fingerprint(module);
   naglass::python::bind_pair_histogram(module);
+  naglass::python::bind_channels(module);
+  naglass::python::bind_crystal(module);
+  naglass::python::bind_graph(module);
+  naglass::python::bind_linkage(module);
   naglass::python::bind_qn(module);
   naglass::python::bind_rings(module);
   naglass::python::bind_spin(module);

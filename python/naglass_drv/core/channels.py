@@ -1,0 +1,108 @@
+"""Free volume and channels: what can pass between the atoms, and where density connects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _core
+from ..errors import InputError
+from .clusters import Percolation
+from .graph import geometry, names
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """The free volume between spheres; definitions and bounds in docs/observables/channels.md."""
+
+    radius: Percolation  #: Å, the largest sphere that can pass; negative: only by overlapping the atoms that much
+    largest_radius: float  #: Å, the largest sphere that fits anywhere
+    free_fraction: float  #: share of the volume where a probe's centre fits
+    accessible_fraction: float  #: the part of it that is in percolating channels
+    error: float  #: Å, bound on the error of every radius, from the grid
+    shape: tuple[int, int, int]  #: voxels along each cell vector
+
+
+def bottleneck_radius(
+    atoms,
+    radii: Mapping[str, float],
+    *,
+    ignore: str | Iterable[str] = "Na",
+    spacing: float = 0.25,
+    probe_radius: float = 0.0,
+) -> Bottleneck:
+    """The largest sphere that can pass through the periodic structure, along each direction.
+
+    Atoms are hard spheres of `radii` (Å per element), those of the elements to `ignore` are absent. The distance to
+    the nearest surface is known on a grid of at most `spacing` (Å); the level at which its voxels percolate is exact
+    for the grid and within ``error`` of the continuum. Cost is O(voxels log voxels). Raises InputError for an element
+    without a radius, a spacing that is not positive, or a direction without a cell vector.
+    """
+    ignored = names(ignore)
+    symbols = np.array(atoms.get_chemical_symbols())
+    for element in sorted(set(symbols.tolist()) - set(ignored) - set(radii)):
+        raise InputError(f"radii: {element!r} has none; give one, or name the element in 'ignore'")
+    if not 0.0 < spacing < float("inf"):
+        raise InputError(f"spacing = {spacing!r}: must be a positive number (Å)")
+    if not np.isfinite(probe_radius):
+        raise InputError(f"probe_radius = {probe_radius!r}: must be a number (Å)")
+    positions, cell, pbc = geometry(atoms)
+    shape = _voxels(np.array(cell), spacing)
+    kept = ~np.isin(symbols, ignored)
+    sizes = np.array([radii[symbol] for symbol in symbols[kept]])
+    distance = _core.surface_distance(positions[kept], sizes, cell, pbc, shape)
+    return Bottleneck(
+        Percolation(*map(np.array, _core.voxel_percolation(distance, pbc, -np.inf))),
+        float(distance.max()),
+        float((distance >= probe_radius).mean()),
+        float(_core.percolating_voxels(distance, pbc, probe_radius).astype(bool).mean()),
+        _half_diagonal(np.array(cell) / np.array(shape)[:, None]),
+        shape,
+    )
+
+
+@dataclass(frozen=True)
+class DensityPercolation:
+    """Where the channels of a density map are; definitions in docs/observables/channels.md."""
+
+    threshold: Percolation  #: largest density whose superlevel set percolates; NaN if no positive one does
+    volume_fraction: Percolation  #: share of the voxels at or above that density; NaN where there is none
+
+
+def density_percolation(density: np.ndarray, pbc=(True, True, True)) -> DensityPercolation:
+    """The channels of a density grid (a, b, c), such as that of sodium over a trajectory.
+
+    Voxels are added from the densest down, joined through faces and across periodic boundaries; noted is the density
+    at which the set first wraps the cell. Empty voxels never belong to a channel. Exact for the grid; a finer grid or
+    a shorter trajectory lowers the threshold. Raises InputError for a map that has not three dimensions or holds NaN
+    or negative values.
+    """
+    density = np.asarray(density, dtype=float)
+    if density.size and density.min() < 0.0:
+        raise InputError(f"density = {density.min()}: must not be negative")
+    levels = Percolation(*map(np.array, _core.voxel_percolation(density, [bool(p) for p in pbc], 0.0)))
+    shares = (_share_at_least(density, found) for found in (levels.by_dimension, levels.by_direction))
+    return DensityPercolation(levels, Percolation(*shares))
+
+
+def _share_at_least(density: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    return np.array([(density >= level).mean() if np.isfinite(level) else np.nan for level in levels])
+
+
+def _voxels(cell: np.ndarray, spacing: float) -> tuple[int, int, int]:
+    """Voxels along each cell vector, none longer than `spacing`."""
+    lengths = np.linalg.norm(cell, axis=1)
+    if not lengths.all():
+        raise InputError(f"cell = {cell.tolist()}: a grid needs three cell vectors")
+    counts = np.ceil(lengths / spacing - 1e-9)
+    if not counts.prod() < 2**31:
+        raise InputError(f"spacing = {spacing!r}: more than 2^31 voxels")
+    return tuple(int(max(1, n)) for n in counts)
+
+
+def _half_diagonal(voxel: np.ndarray) -> float:
+    """Half of the longest diagonal of a voxel: no point of the cell is further from a voxel's centre."""
+    signs = np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [1, -1, -1]])
+    return float(np.linalg.norm(signs @ voxel, axis=1).max() / 2)

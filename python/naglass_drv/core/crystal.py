@@ -1,0 +1,194 @@
+"""Order parameters of crystallisation: similarity to a crystal, lanterns, Steinhardt's q_l."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .. import _core
+from ..errors import InputError
+from .graph import Cutoffs, geometry, graph_of, names, neighbors
+from .linkage import centers_and_ligands, topology
+
+
+@dataclass(frozen=True)
+class Environments:
+    """The distinct environments of one kind of atom in a reference crystal."""
+
+    center: str  #: element of the centres
+    elements: tuple[str, ...]  #: elements of the neighbours
+    members: tuple[tuple[tuple[str, ...], np.ndarray], ...]  #: per environment elements (n,) and vectors (n, 3), Å
+    compiled: list = field(repr=False)  #: the same as the extension takes them
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def write(self, path: str | Path) -> None:
+        """Write the file that ``compute naglass/crystal/atom`` and `read_environments` read."""
+        lines = [f"center {self.center}"]
+        for symbols, vectors in self.members:
+            lines.append("environment")
+            lines += [f"{s} {x:.17g} {y:.17g} {z:.17g}" for s, (x, y, z) in zip(symbols, vectors)]
+        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def environments(
+    crystal,
+    center: str,
+    neighbors: str | Iterable[str],
+    cutoff: float,
+    *,
+    any_rotation: bool = False,
+    tolerance: float = 0.05,
+) -> Environments:
+    """The distinct environments of `center` in a crystal: vectors to its `neighbors` within `cutoff` (Å).
+
+    Two environments are one when their neighbours coincide within `tolerance` (Å), as they stand or, with
+    `any_rotation`, after a rotation. Raises InputError if an environment is empty.
+    """
+    kinds = names(neighbors)
+    rows, offsets, types, vectors = _neighbourhoods(crystal, center, kinds, cutoff)
+    if not len(rows) or not np.diff(offsets).all():
+        raise InputError(f"cutoff = {cutoff}: a {center!r} of the crystal has no neighbour among {kinds} within it")
+    every = _core.environments(offsets, types, vectors)
+    return _named(center, kinds, _core.distinct_environments(every, tolerance, any_rotation))
+
+
+def read_environments(path: str | Path) -> Environments:
+    """What `Environments.write` wrote. Raises InputError with the line's number for a line that does not fit."""
+    center, elements, compiled = _core.parse_environments(Path(path).read_text(encoding="utf-8"), str(path))
+    return _named(center, tuple(elements), compiled)
+
+
+def crystal_similarity(
+    atoms,
+    reference: Environments,
+    *,
+    sigma: float = 0.4,
+    sharpness: float = 100.0,
+    reach: float = 4.0,
+    any_rotation: bool = False,
+) -> np.ndarray:
+    """(N,) similarity of each centre to a reference crystal; NaN for atoms that are not centres.
+
+    The kernel of PLUMED's ENVIRONMENTSIMILARITY with elements matched: near 1 in the crystal as the reference is
+    oriented, with `sigma` (Å) the width of the Gaussians, `sharpness` λ the choice between several environments, and
+    neighbours counted up to `reach` · sigma beyond a reference's farthest one. With `any_rotation` each environment is
+    turned by the best proper rotation and the largest kernel is taken, at some 1000 times the cost.
+    Piaggi & Parrinello, J. Chem. Phys. 150, 244119 (2019), DOI 10.1063/1.5102104.
+    """
+    options = _core.SimilarityOptions(sigma, sharpness, reach, any_rotation)
+    cutoff = _core.similarity_cutoff(reference.compiled, options)
+    rows, *around = _neighbourhoods(atoms, reference.center, reference.elements, cutoff)
+    similarity = np.full(len(atoms), np.nan)
+    similarity[rows] = _core.crystal_similarity(*around, reference.compiled, options)
+    return similarity
+
+
+def lanterns(
+    structure,
+    cutoffs: Cutoffs | None = None,
+    *,
+    center: str = "V",
+    bridge: str = "P",
+    ligand: str | Iterable[str] = "O",
+) -> np.ndarray:
+    """(N,) lanterns of each `center`: others that share exactly three `bridge` neighbours with it; -1 elsewhere.
+
+    `structure` is a `BondGraph`, or atoms together with `cutoffs`. A bridge is a neighbour when both are bonded to a
+    ligand in common. Every V of NASICON Na3V2(PO4)3 has one lantern partner. O(bonds).
+    """
+    graph = graph_of(structure, cutoffs)
+    kinds, ligands = centers_and_ligands(graph, (center, bridge), ligand)
+    return _core.lanterns(*topology(graph), kinds, ligands)
+
+
+@dataclass(frozen=True)
+class Steinhardt:
+    """Bond-orientational order; definitions in docs/observables/crystal.md."""
+
+    l: tuple[int, ...]  #: orders of `q`
+    q: np.ndarray  #: (N, orders) q_l per atom; NaN for atoms that are no centre or have no neighbour
+    bond_l: int  #: order of the bonds
+    i: np.ndarray  #: (bonds,) int, centre
+    j: np.ndarray  #: (bonds,) int, neighbour that is a centre too
+    correlation: np.ndarray  #: (bonds,) q_l(i) · q_l(j), from -1 to 1
+
+    def ordered_bonds(self, threshold: float = 0.5) -> np.ndarray:
+        """(N,) bonds of each atom whose correlation is above `threshold`."""
+        return np.bincount(self.i[self.correlation > threshold], minlength=len(self.q))
+
+
+def steinhardt(
+    atoms,
+    cutoff: float,
+    *,
+    l: Iterable[int] = (4, 6),  # noqa: E741 - the field's name
+    centers: str | Iterable[str] = "V",
+    neighbors: str | Iterable[str] = "V",
+    bond_l: int = 6,
+) -> Steinhardt:
+    """Steinhardt's q_l of `centers` by their `neighbors` within `cutoff` (Å), and q_l · q_l of neighbouring centres.
+
+    Give a cation sublattice: in an oxide the shell of all atoms hides the order. Steinhardt, Nelson & Ronchetti,
+    Phys. Rev. B 28, 784 (1983); bonds: ten Wolde, Ruiz-Montero & Frenkel, J. Chem. Phys. 104, 9932 (1996).
+    """
+    orders = tuple(l)
+    rows, offsets, _, vectors, partners = _bonds(atoms, names(centers), names(neighbors), cutoff)
+    q = np.full((len(atoms), len(orders)), np.nan)
+    occupied = np.diff(offsets) > 0
+    for column, order in enumerate(orders):
+        q[rows[occupied], column] = _norm(_core.bond_harmonics(offsets, vectors, order))[occupied]
+
+    harmonics = _core.bond_harmonics(offsets, vectors, bond_l)
+    row_of = np.full(len(atoms), -1)
+    row_of[rows] = np.arange(len(rows))
+    first, second = np.repeat(np.arange(len(rows)), np.diff(offsets)), row_of[partners]
+    both = second >= 0
+    first, second = first[both], second[both]
+    correlation = _product(harmonics[first], harmonics[second])
+    size = np.sqrt(_product(harmonics, harmonics))
+    norm = size[first] * size[second]
+    correlation = np.divide(correlation, norm, out=np.zeros_like(correlation), where=norm > 0)
+    return Steinhardt(orders, q, bond_l, rows[first], rows[second], correlation)
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Σ_m a_m b*_m over all m, from the columns m = 0 ... l."""
+    weights = np.full(a.shape[1], 2.0)
+    weights[0] = 1.0
+    return (a * b.conj()).real @ weights
+
+
+def _norm(harmonics: np.ndarray) -> np.ndarray:
+    return np.sqrt(4.0 * np.pi / (2 * harmonics.shape[1] - 1) * _product(harmonics, harmonics))
+
+
+def _named(center: str, elements: tuple[str, ...], compiled: list) -> Environments:
+    members = []
+    for environment in compiled:
+        types, vectors = environment.arrays()
+        members.append((tuple(elements[t] for t in types), vectors))
+    return Environments(center, elements, tuple(members), compiled)
+
+
+def _neighbourhoods(atoms, center: str, elements: tuple[str, ...], cutoff: float):
+    """Centres, and their neighbours as offsets, types (places in `elements`) and vectors."""
+    rows, offsets, types, vectors, _ = _bonds(atoms, (center,), elements, cutoff)
+    return rows, offsets, types, vectors
+
+
+def _bonds(atoms, centers: tuple[str, ...], elements: tuple[str, ...], cutoff: float):
+    positions, cell, _ = geometry(atoms)
+    symbols = np.array(atoms.get_chemical_symbols())
+    near = neighbors(atoms, cutoff)
+    kept = np.isin(symbols[near.i], centers) & np.isin(symbols[near.j], elements)
+    i, j = near.i[kept], near.j[kept]
+    vectors = positions[j] - positions[i] + near.shifts[kept] @ np.array(cell)
+    rows = np.flatnonzero(np.isin(symbols, centers))
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(i, minlength=len(symbols))[rows])])
+    types = np.array([elements.index(symbol) for symbol in symbols[j]], dtype=np.int32)
+    return rows, offsets, types, vectors, j

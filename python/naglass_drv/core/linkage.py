@@ -1,0 +1,135 @@
+"""How coordination polyhedra are linked: corners, edges, faces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import _core
+from ..errors import InputError
+from .graph import BondGraph, Cutoffs, bond_graph, graph_of, names, neighbors, pair
+
+#: Å; a pair of elements nearer than this is a fault of a potential, not a bond of an oxide glass.
+FORBIDDEN_CONTACTS = {("O", "O"): 1.7, ("P", "P"): 2.4}
+
+
+class Sharing(NamedTuple):
+    """Pairs of polyhedra by what they share."""
+
+    corner: int  #: one ligand
+    edge: int  #: two
+    face: int  #: three or more
+
+
+@dataclass(frozen=True)
+class Linkage:
+    """Links of coordination polyhedra; definitions in docs/observables/linkage.md.
+
+    The links are listed in both directions, sorted by `i`, then `j`, then shift, like `Neighbors`.
+    """
+
+    counts: dict[tuple[str, str], Sharing]  #: pairs of centres, each once, per pair of elements as in `centers`
+    i: np.ndarray  #: (links,) int, centre
+    j: np.ndarray  #: (links,) int, linked centre
+    shifts: np.ndarray  #: (links, 3) int, cell vectors from the listed to the linked image of `j`
+    shared: np.ndarray  #: (links,) int, ligands in common
+    symbols: tuple[str, ...]  #: element per atom
+
+    def degree(self, element: str | None = None) -> np.ndarray:
+        """(N,) centres linked to each atom, images counted apart; those of one element only where it is given."""
+        rows = self.i
+        if element is not None:
+            rows = rows[np.array(self.symbols)[self.j] == element]
+        return np.bincount(rows, minlength=len(self.symbols))
+
+
+def linkage(
+    structure,
+    cutoffs: Cutoffs | None = None,
+    *,
+    centers: str | Iterable[str] = ("P", "V"),
+    ligand: str | Iterable[str] = "O",
+) -> Linkage:
+    """Corner, edge and face sharing of the polyhedra around `centers`.
+
+    `structure` is a `BondGraph`, or atoms together with `cutoffs`. Two centres, or images of one, are linked when
+    they have bonds to a ligand in common. ``counts["P", "V"].corner`` is a number of pairs. Every centre of the
+    structure needs a cutoff with every ligand in it; otherwise InputError names the pair. O(bonds).
+    """
+    graph = graph_of(structure, cutoffs)
+    kinds = names(centers)
+    kind_of, ligands = centers_and_ligands(graph, kinds, ligand)
+    *links, counts = _core.linkage(*topology(graph), kind_of, ligands, len(kinds))
+    pairs = combinations_with_replacement(kinds, 2)
+    by_pair = {key: Sharing(*map(int, row)) for key, row in zip(pairs, counts)}
+    return Linkage(by_pair, *links, graph.symbols)
+
+
+def topology(graph: BondGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A graph as the extension takes it where lengths do not matter."""
+    return graph.offsets, graph.targets, graph.shifts
+
+
+def centers_and_ligands(
+    graph: BondGraph, centers: tuple[str, ...], ligand: str | Iterable[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) place of each atom's element in `centers` or -1, and (N,) whether it is a ligand."""
+    ligands = names(ligand)
+    for element in centers:
+        if centers.count(element) > 1 or element in ligands:
+            raise InputError(f"centers = {centers!r}: {element!r} is named twice")
+    present = set(graph.symbols)
+    for center in present.intersection(centers):
+        for element in present.intersection(ligands):
+            if pair(center, element) not in graph.cutoffs:
+                raise InputError(f"cutoffs: the pair ({center!r}, {element!r}) is missing")
+    kind_of = np.array([centers.index(s) if s in centers else -1 for s in graph.symbols], dtype=np.int32)
+    return kind_of, np.isin(graph.symbols, ligands)
+
+
+@dataclass(frozen=True)
+class ArtefactFlags:
+    """Atoms in arrangements that an oxide glass does not have."""
+
+    contacts: dict[tuple[str, str], np.ndarray]  #: (N,) bool per pair: has a neighbour of the other element too near
+    edge_sharing: np.ndarray  #: (N,) bool: a centre that shares an edge or a face with another such centre
+
+    @property
+    def any(self) -> np.ndarray:
+        """(N,) bool: atoms with any of the flags."""
+        return np.any([self.edge_sharing, *self.contacts.values()], axis=0)
+
+
+def artefact_flags(
+    atoms,
+    contacts: Mapping[tuple[str, str], float] = FORBIDDEN_CONTACTS,
+    *,
+    center: str = "P",
+    ligand: str = "O",
+    cutoff: float = 2.0,
+) -> ArtefactFlags:
+    """Signs that a machine-learned potential has left the chemistry of an oxide glass.
+
+    Flagged are pairs of elements nearer than their limit in `contacts` (Å; P–P bonds, peroxide-like O–O), and
+    tetrahedra (`center` with bonds to `ligand` below `cutoff`, Å) that share an edge or a face. A flag says where to
+    look: real glasses of other chemistry have such arrangements. O(N). Raises InputError for a limit or cutoff that is
+    not positive.
+    """
+    bond_graph(atoms, contacts)  # refuses limits that are not positive, and pairs given twice
+    symbols = np.array(atoms.get_chemical_symbols())
+    near = neighbors(atoms, max(contacts.values())) if contacts else None
+    flagged = {}
+    for (a, b), limit in contacts.items():
+        first, second = symbols[near.i], symbols[near.j]
+        joined = ((first == a) & (second == b)) | ((first == b) & (second == a))
+        flagged[a, b] = np.zeros(len(symbols), dtype=bool)
+        flagged[a, b][near.i[joined & (near.distances < limit)]] = True
+
+    links = linkage(atoms, {(center, ligand): cutoff}, centers=center, ligand=ligand)
+    sharing = np.zeros(len(symbols), dtype=bool)
+    sharing[links.i[links.shared >= 2]] = True
+    return ArtefactFlags(flagged, sharing)

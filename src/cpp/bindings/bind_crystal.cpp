@@ -1,0 +1,119 @@
+#include <pybind11/complex.h>
+#include <pybind11/stl.h>
+
+#include "bindings/arrays.hpp"
+#include "bindings/families.hpp"
+#include "core/crystal.hpp"
+#include "core/environment_file.hpp"
+#include "core/steinhardt.hpp"
+
+namespace naglass::python {
+namespace {
+
+// Neighbours of many centres in CSR form.
+struct Neighbourhoods {
+  std::span<const std::int64_t> offsets;
+  std::span<const int> types;
+  std::span<const Vec3> vectors;
+};
+
+void check_rows(std::span<const std::int64_t> offsets, std::size_t entries)
+{
+  if (offsets.empty() || offsets.front() != 0 || offsets.back() != static_cast<std::int64_t>(entries) ||
+      !std::is_sorted(offsets.begin(), offsets.end()))
+    throw Error("offsets", std::to_string(offsets.size()) + " entries",
+                "must rise from 0 to the number of neighbours");
+}
+
+Neighbourhoods neighbourhoods(const Array<std::int64_t> &offsets, const Array<int> &types, const Array<double> &vectors)
+{
+  const Neighbourhoods all{view(offsets, "offsets"), view(types, "types"), view_positions(vectors)};
+  check_rows(all.offsets, all.vectors.size());
+  if (all.types.size() != all.vectors.size())
+    throw Error("types", std::to_string(all.types.size()) + " entries",
+                "there are " + std::to_string(all.vectors.size()) + " neighbours");
+  return all;
+}
+
+std::vector<Environment> environments(const Array<std::int64_t> &offsets, const Array<int> &types,
+                                      const Array<double> &vectors)
+{
+  const Neighbourhoods all = neighbourhoods(offsets, types, vectors);
+  std::vector<Environment> out;
+  for (std::size_t i = 0; i + 1 < all.offsets.size(); ++i) {
+    const std::int64_t first = all.offsets[i], last = all.offsets[i + 1];
+    out.push_back({{all.types.begin() + first, all.types.begin() + last},
+                   {all.vectors.begin() + first, all.vectors.begin() + last}});
+  }
+  return out;
+}
+
+py::array_t<double> similarity(const Array<std::int64_t> &offsets, const Array<int> &types,
+                               const Array<double> &vectors, const std::vector<Environment> &references,
+                               const SimilarityOptions &options)
+{
+  const Neighbourhoods all = neighbourhoods(offsets, types, vectors);
+  std::vector<double> out;
+  {
+    const py::gil_scoped_release release;
+    out = crystal_similarity(all.offsets, all.types, all.vectors, references, options);
+  }
+  return give<double>(std::move(out));
+}
+
+py::tuple environment_arrays(const Environment &environment)
+{
+  return py::make_tuple(give<int>(std::vector<int>(environment.types)),
+                        give<double>(std::vector<Vec3>(environment.vectors), 3));
+}
+
+py::array_t<std::complex<double>> harmonics(const Array<std::int64_t> &offsets, const Array<double> &vectors, int l)
+{
+  const auto rows = view(offsets, "offsets");
+  const auto bonds = view_positions(vectors);
+  check_rows(rows, bonds.size());
+  std::vector<std::complex<double>> out;
+  {
+    const py::gil_scoped_release release;
+    out = bond_harmonics(rows, bonds, l);
+  }
+  const auto columns = static_cast<py::ssize_t>(l) + 1;
+  return give<std::complex<double>>(std::move(out)).reshape({static_cast<py::ssize_t>(rows.size()) - 1, columns});
+}
+
+}  // namespace
+
+void bind_crystal(py::module_ &module)
+{
+  py::class_<Environment>(module, "Environment").def("arrays", &environment_arrays);
+  py::class_<SimilarityOptions>(module, "SimilarityOptions")
+      .def(py::init([](double sigma, double sharpness, double reach, bool any_rotation) {
+             return SimilarityOptions{sigma, sharpness, reach, any_rotation};
+           }),
+           py::arg("sigma"), py::arg("sharpness"), py::arg("reach"), py::arg("any_rotation"));
+  module.def("environments", &environments, py::arg("offsets"), py::arg("types"), py::arg("vectors"));
+  module.def(
+      "distinct_environments",
+      [](const std::vector<Environment> &all, double tolerance, bool any_rotation) {
+        return distinct_environments(all, tolerance, any_rotation);
+      },
+      py::arg("all"), py::arg("tolerance"), py::arg("any_rotation"));
+  module.def(
+      "parse_environments",
+      [](const std::string &text, const std::string &name) {
+        NamedEnvironments named = parse_environments(text, name);
+        return py::make_tuple(named.center, named.elements, named.environments);
+      },
+      py::arg("text"), py::arg("name"));
+  module.def(
+      "similarity_cutoff",
+      [](const std::vector<Environment> &references, const SimilarityOptions &options) {
+        return similarity_cutoff(references, options);
+      },
+      py::arg("references"), py::arg("options"));
+  module.def("crystal_similarity", &similarity, py::arg("offsets"), py::arg("types"), py::arg("vectors"),
+             py::arg("references"), py::arg("options"));
+  module.def("bond_harmonics", &harmonics, py::arg("offsets"), py::arg("vectors"), py::arg("l"));
+}
+
+}  // namespace naglass::python

@@ -1,0 +1,107 @@
+#include <pybind11/stl.h>
+
+#include "bindings/arrays.hpp"
+#include "bindings/families.hpp"
+#include "core/clusters.hpp"
+#include "core/lantern.hpp"
+#include "core/linkage.hpp"
+
+namespace naglass::python {
+namespace {
+
+/// A graph's topology; the core itself checks that what comes per atom fits it.
+PeriodicView topology(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts)
+{
+  const PeriodicView bonds{view(offsets, "offsets"), view(targets, "targets"), view_shifts(shifts)};
+  check_bonds(bonds.offsets, bonds.targets, bonds.offsets.empty() ? 0 : bonds.offsets.size() - 1);
+  if (bonds.shifts.size() != bonds.targets.size())
+    throw Error("shifts", std::to_string(bonds.shifts.size()) + " entries",
+                "there are " + std::to_string(bonds.targets.size()) + " bonds");
+  return bonds;
+}
+
+py::tuple linkage(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
+                  const Array<int> &kinds, const Array<char> &ligand, int kind_count)
+{
+  const PeriodicView bonds = topology(offsets, targets, shifts);
+  const auto kind_of = view(kinds, "kinds");
+  const auto is_ligand = view(ligand, "ligand");
+  for (const int kind : kind_of)
+    if (kind < -1 || kind >= kind_count)
+      throw Error("kinds", std::to_string(kind), "run from -1 to " + std::to_string(kind_count) + " - 1");
+  std::vector<std::int64_t> i, j;
+  std::vector<Shift> between;
+  std::vector<int> shared;
+  std::vector<LinkCounts> counts;
+  {
+    const py::gil_scoped_release release;
+    const std::vector<Link> links = centre_links(bonds, kind_of, is_ligand);
+    counts = linkage_counts(links, kind_count);
+    for (const Link &link : links) {
+      i.push_back(link.a);
+      j.push_back(link.b);
+      between.push_back(link.shift);
+      shared.push_back(link.shared);
+    }
+  }
+  return py::make_tuple(give<std::int64_t>(std::move(i)), give<std::int64_t>(std::move(j)),
+                        give<int>(std::move(between), 3), give<int>(std::move(shared)),
+                        give<std::int64_t>(std::move(counts), 3));
+}
+
+py::array_t<int> lanterns(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
+                          const Array<int> &kinds, const Array<char> &ligand)
+{
+  const PeriodicView bonds = topology(offsets, targets, shifts);
+  const auto kind_of = view(kinds, "kinds");
+  const auto is_ligand = view(ligand, "ligand");
+  std::vector<int> counts;
+  {
+    const py::gil_scoped_release release;
+    counts = lantern_counts(bonds, kind_of, is_ligand);
+  }
+  return give<int>(std::move(counts));
+}
+
+py::tuple clusters(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
+                   const Array<char> &selected)
+{
+  const PeriodicView graph = topology(offsets, targets, shifts);
+  const auto chosen = view(selected, "selected");
+  Clusters found;
+  std::vector<std::array<Sublattice::Row, 3>> translations;
+  {
+    const py::gil_scoped_release release;
+    found = find_clusters(graph, chosen);
+    for (const Sublattice &lattice : found.translations) translations.push_back(lattice.basis());
+  }
+  return py::make_tuple(give<int>(std::move(found.labels)), give<std::int64_t>(std::move(found.sizes)),
+                        give<std::int64_t>(std::move(translations), 9));
+}
+
+py::tuple sites(const Array<double> &positions, const std::array<std::array<double, 3>, 3> &cell,
+                const std::array<bool, 3> &periodic, double largest)
+{
+  const auto places = view_positions(positions);
+  PercolationLevels levels;
+  {
+    const py::gil_scoped_release release;
+    levels = site_percolation(places, Box(cell, periodic), largest);
+  }
+  return py::make_tuple(levels.dimension, levels.direction);
+}
+
+}  // namespace
+
+void bind_linkage(py::module_ &module)
+{
+  module.def("linkage", &linkage, py::arg("offsets"), py::arg("targets"), py::arg("shifts"), py::arg("kinds"),
+             py::arg("ligand"), py::arg("kind_count"));
+  module.def("lanterns", &lanterns, py::arg("offsets"), py::arg("targets"), py::arg("shifts"), py::arg("kinds"),
+             py::arg("ligand"));
+  module.def("clusters", &clusters, py::arg("offsets"), py::arg("targets"), py::arg("shifts"), py::arg("selected"));
+  module.def("site_percolation", &sites, py::arg("positions"), py::arg("cell"), py::arg("periodic"),
+             py::arg("largest"));
+}
+
+}  // namespace naglass::python

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/periodic_view.hpp"
+#include "core/translation_forest.hpp"
+
+namespace naglass {
+
+/// Connected components of a periodic graph, the largest first, equal ones by their lowest row.
+struct Clusters {
+  std::vector<int> labels;               // per row: its cluster, or -1 where not selected
+  std::vector<std::int64_t> sizes;       // rows of each cluster, each once, however many images are connected
+  std::vector<Sublattice> translations;  // of each cluster onto itself; the rank is the dimension of percolation
+};
+
+/// Components of the selected rows (`selected` not zero) and the edges between them. Nearly O(edges).
+/// Throws Error if `selected` does not match the graph.
+Clusters find_clusters(const PeriodicView &graph, std::span<const char> selected);
+
+/// The smallest cutoff (Å) at which sites, joined when closer than the cutoff, percolate. Found exactly among the
+/// distances up to `largest`; NaN where they do not percolate up to there.
+/// Throws Error as neighbor_list() does.
+PercolationLevels site_percolation(std::span<const Vec3> positions, const Box &box, double largest);
+
+}  // namespace naglass
