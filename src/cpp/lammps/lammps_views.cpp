@@ -136,6 +136,24 @@ int OwnedAtoms::local_of(std::int64_t tag) const
   return found->second;
 }
 
+Vec3 position(LAMMPS *lammps, int i)
+{
+  const double *const x = lammps->atom->x[i];
+  return {x[0], x[1], x[2]};
+}
+
+std::vector<Shift> image_shifts(LAMMPS *lammps, const std::vector<double> &owner_positions)
+{
+  const Box box = current_box(lammps);
+  std::vector<Shift> shifts(lammps->atom->nlocal + lammps->atom->nghost, Shift{});
+  for (int i = lammps->atom->nlocal; i < static_cast<int>(shifts.size()); ++i) {
+    const double *const owner = owner_positions.data() + 3 * static_cast<std::size_t>(i);
+    const Vec3 apart = box.to_fractional(position(lammps, i) - Vec3{owner[0], owner[1], owner[2]});
+    for (int k = 0; k < 3; ++k) shifts[i][k] = static_cast<int>(std::lround(apart[k]));
+  }
+  return shifts;
+}
+
 void request_full_list(LAMMPS *lammps, LAMMPS_NS::Compute *compute)
 {
   lammps->neighbor->add_request(compute, LAMMPS_NS::NeighConst::REQ_FULL | LAMMPS_NS::NeighConst::REQ_OCCASIONAL);

@@ -66,6 +66,13 @@ struct LocalBonds {
   GraphView view() const { return {offsets, targets, lengths}; }
 };
 
+/// Position (Å) of an owned atom or a ghost.
+Vec3 position(LAMMPS_NS::LAMMPS *lammps, int i);
+
+/// Image of each atom, owned then ghosts, relative to where its owner holds it. `owner_positions` has three numbers per
+/// atom: those of its owner.
+std::vector<Shift> image_shifts(LAMMPS_NS::LAMMPS *lammps, const std::vector<double> &owner_positions);
+
 /// Asks for a full neighbour list that is built when the compute is invoked.
 void request_full_list(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Compute *compute);
 

@@ -1,5 +1,7 @@
 // libnaglass_styles.so: the table of naglass's analysis styles.
 #include "compute_fingerprint.hpp"
+#include "compute_crystal_atom.hpp"
+#include "compute_linkage.hpp"
 #include "compute_qn_atom.hpp"
 #include "compute_rings.hpp"
 #include "fix_correlate.hpp"
@@ -21,6 +23,8 @@ struct Entry {
 
 constexpr Entry entries[] = {
     {"compute", "naglass/fingerprint", "bonds, valence and spin of metals", &create<naglass::ComputeFingerprint>},
+    {"compute", "naglass/crystal/atom", "similarity to a crystal, lanterns", &create<naglass::ComputeCrystalAtom>},
+    {"compute", "naglass/linkage", "corner, edge and face sharing of polyhedra", &create<naglass::ComputeLinkage>},
     {"compute", "naglass/qn/atom", "n of Qn per former, oxygen class", &create<naglass::ComputeQnAtom>},
     {"compute", "naglass/rings", "ring counts by size, rings per atom", &create<naglass::ComputeRings>},
     {"fix", "naglass/correlate", "MSD, alpha2, van Hove, chi4, Haven ratio", &create<naglass::FixCorrelate>},

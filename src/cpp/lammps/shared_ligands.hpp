@@ -1,0 +1,54 @@
+// Links between centres across ranks: each ligand's owner sees all its bonds, each centre's links meet on one rank.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compute.h"
+#include "core/linkage.hpp"
+#include "lammps_views.hpp"
+#include "style_arguments.hpp"
+
+namespace naglass {
+
+/// What each atom type is to the links: `kind` a centre's place in the list of kinds or -1, `ligand` not zero for one.
+struct LinkRoles {
+  std::vector<int> kind;
+  std::vector<char> ligand;
+};
+
+/// Roles by name: the centers are the kinds in their order. Fails for a name with two roles, or without a cutoff between
+/// a centre and a ligand.
+LinkRoles link_roles(const StyleArguments &arguments, const ElementMap &elements,
+                     const std::vector<std::string> &centers, const std::vector<std::string> &ligands,
+                     const PairCutoffs &cutoffs);
+
+/// A compute that tells the images of atoms apart, through their owners' positions.
+class ImageCompute : public LAMMPS_NS::Compute {
+ public:
+  ImageCompute(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg);
+
+  void init_list(int id, LAMMPS_NS::NeighList *list) override;
+  int pack_forward_comm(int count, int *atoms, double *buffer, int pbc_flag, int *pbc) override;
+  void unpack_forward_comm(int count, int first, double *buffer) override;
+
+ protected:
+  /// The ligands that centres of the atom group `centres` share, each record on the rank that gathers for its centre
+  /// `a`. Ids are tags. Collective.
+  std::vector<SharedLigand> shared_ligands(const std::string &title, const PairCutoffs &cutoffs, const LinkRoles &roles,
+                                           int centres);
+
+  LAMMPS_NS::NeighList *list_ = nullptr;
+  LocalBonds bonds_;
+
+ private:
+  std::vector<double> owner_positions_;  // three per atom, owned then ghosts
+};
+
+/// The rank that gathers what concerns an atom.
+int gathering_rank(std::int64_t tag, int ranks);
+
+/// Sends each record to the rank that gathers for its centre `a`. Collective.
+std::vector<SharedLigand> gather(MPI_Comm comm, const std::vector<SharedLigand> &records);
+
+}  // namespace naglass

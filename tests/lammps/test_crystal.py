@@ -1,0 +1,159 @@
+"""compute naglass/crystal/atom against the library, atom by atom, while atoms move."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from support.lammps_runs import read_dump, run_lammps, write_data
+from support.structures import crystal
+
+from naglass_drv import core
+
+ELEMENTS = ["Na", "V", "P", "O"]
+CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}
+NVP = crystal("NVP_R-3c_Na3_ewald_ordered")
+BONDS = "cutoff P O 2.0 cutoff V O 2.5"
+STRUCTURES = {
+    "triclinic": NVP,
+    "thin": crystal("VOPO4_alphaII_P4n"),  # 4.2 Å thick: environments hold images of each other
+    "lone": Atoms("VO", positions=[[1, 1, 1], [2.8, 1, 1]], cell=[60, 20, 20], pbc=True),
+}
+
+# pair zero moves atoms in straight lines: 0.1 ps at 300 K breaks some lanterns, and wraps atoms.
+RUN = """
+clear
+newton {newton}
+units metal
+processors {ranks} 1 1
+read_data {name}.data
+pair_style zero 6.0
+pair_coeff * *
+neighbor 0.5 bin
+neigh_modify every 1 delay 0 check yes
+velocity all create 300 4928 loop all
+timestep 0.01
+fix move all nve
+compute c all naglass/crystal/atom elements Na V P O reference nvp.env {BONDS}
+compute r all naglass/crystal/atom elements Na V P O reference nvp_any.env sigma 0.5 reach 3 orientation any
+dump d all custom 5 {name}.dump id type x y z c_c[1] c_c[2] c_r[1] c_r[2]
+dump_modify d sort id format float %.17g
+run 10
+"""
+
+
+@pytest.fixture(scope="module")
+def references():
+    fixed = core.environments(NVP, "V", ("O", "P"), 3.8)
+    return fixed, core.environments(NVP, "V", ("O", "P"), 2.5, any_rotation=True)
+
+
+def library_columns(cell, table, references) -> np.ndarray:
+    symbols = [ELEMENTS[int(t) - 1] for t in table[:, 1]]
+    atoms = Atoms(symbols, positions=table[:, 2:5], cell=cell, pbc=True)
+    fixed, free = references
+    return np.nan_to_num(
+        np.column_stack(
+            [
+                core.crystal_similarity(atoms, fixed),
+                core.lanterns(atoms, CUTOFFS),
+                core.crystal_similarity(atoms, free, sigma=0.5, reach=3.0, any_rotation=True),
+                np.full(len(atoms), -1),
+            ]
+        ),
+        nan=-1.0,
+    )
+
+
+@pytest.mark.parametrize(("ranks", "newton"), [(1, "off"), (2, "on"), (4, "off")])
+def test_equals_the_library(tmp_path, references, ranks, newton):
+    """Triclinic and thin cells; on 4 ranks `lone` leaves three of them without atoms."""
+    references[0].write(tmp_path / "nvp.env")
+    references[1].write(tmp_path / "nvp_any.env")
+    for name, atoms in STRUCTURES.items():
+        write_data(tmp_path / f"{name}.data", atoms, ELEMENTS)
+    script = "".join(RUN.format(newton=newton, ranks=ranks, name=name, BONDS=BONDS) for name in STRUCTURES)
+    done = run_lammps(tmp_path, script, ranks)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+    for name, atoms in STRUCTURES.items():
+        frames = read_dump(tmp_path / f"{name}.dump")
+        assert len(frames) == 3 and len(frames[0][1]) == len(atoms)
+        for cell, table in frames:
+            expected = library_columns(cell, table, references)
+            assert table[:, 5:] == pytest.approx(expected, abs=1e-9), name
+            assert (table[:, 6] == expected[:, 1]).all(), name
+    tables = [table[table[:, 1] == 2] for _, table in read_dump(tmp_path / "triclinic.dump")]
+    assert (tables[0][:, 6] == 1).all() and tables[0][:, 5].min() > 0.999
+    assert any(0 < (table[:, 6] == 1).sum() < 12 for table in tables) and tables[2][:, 5].max() < 0.95
+
+
+SMALL = """
+units metal
+read_data small.data
+pair_style zero 6.0
+pair_coeff * *
+{before}
+compute c {group} naglass/crystal/atom {arguments}
+dump d all custom 1 small.dump id type c_c[1] c_c[2]
+dump_modify d sort id
+run 0
+"""
+NAMED = "elements V P O NULL"
+
+
+def small_run(tmp_path, arguments, *, before="", group="all"):
+    write_data(tmp_path / "small.data", NVP[np.array(NVP.get_chemical_symbols()) != "Na"], ["V", "P", "O", "Na"])
+    script = SMALL.format(arguments=arguments, before=before, group=group)
+    return run_lammps(tmp_path, script)
+
+
+def small_table(tmp_path, *args, **options) -> np.ndarray:
+    done = small_run(tmp_path, *args, **options)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    return read_dump(tmp_path / "small.dump")[0][1]
+
+
+def test_each_column_may_be_left_out(tmp_path, references):
+    references[0].write(tmp_path / "nvp.env")
+    lanterns = small_table(tmp_path, f"{NAMED} {BONDS}")
+    similarity = small_table(tmp_path, f"{NAMED} reference nvp.env")
+    vanadium = lanterns[:, 1] == 1
+    assert (lanterns[vanadium, 2:] == [-1, 1]).all() and (lanterns[~vanadium, 2:] == -1).all()
+    assert (similarity[:, 3] == -1).all() and similarity[vanadium, 2] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_group_labels_and_shared_types(tmp_path, references):
+    references[0].write(tmp_path / "nvp.env")
+    whole = small_table(tmp_path, f"{NAMED} reference nvp.env {BONDS}")
+    labels = small_table(tmp_path, f"reference nvp.env {BONDS}", before="labelmap atom 1 V 2 P 3 O 4 Na")
+    two_types = small_table(
+        tmp_path, f"elements V P O V reference nvp.env {BONDS}", before="set type 1 type/fraction 4 0.5 8263"
+    )
+    few = small_table(tmp_path, f"{NAMED} reference nvp.env {BONDS}", group="few", before="group few id > 24")
+    assert (whole == labels).all()
+    assert (two_types[:, 1] == 4).any() and (two_types[:, 2:] == whole[:, 2:]).all()
+    outside = np.arange(1, len(whole) + 1) <= 24
+    assert (few[outside, 2:] == -1).all() and (few[~outside] == whole[~outside]).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (NAMED, "reference (none): give a reference"),
+        (f"{NAMED} reference none.env", "reference none.env: cannot be read"),
+        (f"{NAMED} reference bad.env", "bad.env:2 = O 1 0: expected"),
+        ("elements V P NULL NULL reference nvp.env", "reference O: not among the names"),
+        (f"{NAMED} reference nvp.env sigma 0", "sigma = 0.0"),
+        (f"{NAMED} reference nvp.env sigma x", "sigma x: must be a number"),
+        (f"{NAMED} reference nvp.env orientation up", "orientation up: must be 'fixed' or 'any'"),
+        (f"{NAMED} reference nvp.env sigma 0.8", "beyond the pair style's cutoff of 6"),
+        (f"{NAMED} cutoff V O 2.5", "cutoff of atom types 2 and 3: is missing"),
+        (f"{NAMED} {BONDS} bridge V", "center V: already has a role"),
+        (f"{NAMED} {BONDS} colour red", "keyword colour: known are"),
+    ],
+)
+def test_bad_input_is_named(tmp_path, references, arguments, message):
+    references[0].write(tmp_path / "nvp.env")
+    (tmp_path / "bad.env").write_text("center V\nO 1 0\n")
+    done = small_run(tmp_path, arguments)
+    assert done.returncode != 0
+    assert "compute naglass/crystal/atom: " in done.stdout and message in done.stdout

@@ -1,0 +1,142 @@
+"""compute naglass/linkage against the library, frame by frame, while atoms move."""
+
+import pytest
+from ase import Atoms
+from support.lammps_runs import read_dump, run_lammps, write_data
+from support.structures import crystal, silicate_glass
+
+from naglass_drv import core
+
+ELEMENTS = ["Na", "V", "P", "Si", "O"]
+CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5, ("Si", "O"): 2.2}
+LINKAGE = (
+    "naglass/linkage elements Na V P Si O center P center V center Si "
+    "cutoff P O 2.0 cutoff V O 2.5 cutoff Si O 2.2"
+)
+STRUCTURES = {
+    "triclinic": crystal("NVP_R-3c_Na3_ewald_ordered"),
+    "thin": crystal("V2O5_alpha_Pmmn"),  # 3.6 Å thick: centres share ligands with images of themselves
+    "glass": silicate_glass(),
+    "edge": Atoms(
+        "PO2V", positions=[[1, 1, 1], [2.2, 2.1, 1], [2.2, 0.1, 1], [3.9, 1, 1]], cell=[60, 20, 20], pbc=True
+    ),
+}
+
+# pair zero moves atoms in straight lines: 0.1 ps at 2000 K breaks and makes bonds, and wraps atoms.
+RUN = """
+clear
+newton {newton}
+units metal
+processors {ranks} 1 1
+read_data {name}.data
+pair_style zero 4.0
+pair_coeff * *
+neighbor 0.5 bin
+neigh_modify every 1 delay 0 check yes
+velocity all create 2000 4928 loop all
+timestep 0.01
+fix move all nve
+compute l all {compute}
+fix out all ave/time 5 1 5 c_l[*] mode vector file {name}.linkage
+dump d all custom 5 {name}.dump id type x y z
+dump_modify d sort id format float %.17g
+run 10
+"""
+
+
+def library_counts(cell, table) -> list[tuple]:
+    symbols = [ELEMENTS[int(t) - 1] for t in table[:, 1]]
+    atoms = Atoms(symbols, positions=table[:, 2:5], cell=cell, pbc=True)
+    return [tuple(row) for row in core.linkage(atoms, CUTOFFS, centers=("P", "V", "Si")).counts.values()]
+
+
+def read_blocks(path) -> list[list[tuple]]:
+    """Rows of each frame that fix ave/time wrote."""
+    lines = [line.split() for line in path.read_text().splitlines() if not line.startswith("#")]
+    blocks = []
+    while lines:
+        count = int(lines[0][1])
+        blocks.append([tuple(float(x) for x in row[1:]) for row in lines[1 : count + 1]])
+        lines = lines[count + 1 :]
+    return blocks
+
+
+@pytest.mark.parametrize(
+    ("ranks", "newton", "names"),
+    [(1, "on", STRUCTURES), (2, "off", STRUCTURES), (4, "on", ("triclinic", "thin", "edge"))],
+)
+def test_equals_the_library(tmp_path, ranks, newton, names):
+    """Triclinic, thin and large cells; on 4 ranks `edge` leaves three of them without atoms."""
+    for name in names:
+        write_data(tmp_path / f"{name}.data", STRUCTURES[name], ELEMENTS)
+    script = "".join(RUN.format(newton=newton, ranks=ranks, name=name, compute=LINKAGE) for name in names)
+    done = run_lammps(tmp_path, script, ranks)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+    for name in names:
+        frames, blocks = read_dump(tmp_path / f"{name}.dump"), read_blocks(tmp_path / f"{name}.linkage")
+        assert len(frames) == len(blocks) == 3
+        expected = [library_counts(*frame) for frame in frames]
+        assert blocks == expected, name
+        assert expected[0] != expected[-1] or name == "edge"
+    assert read_blocks(tmp_path / "thin.linkage")[0][3] == (6, 4, 0)
+    assert read_blocks(tmp_path / "edge.linkage")[0][1] == (0, 1, 0)
+
+
+SMALL = """
+units metal
+read_data small.data
+pair_style zero 4.0
+pair_coeff * *
+{before}
+compute l {group} naglass/linkage {arguments}
+fix out all ave/time 1 1 1 c_l[*] mode vector file small.linkage
+run 0
+"""
+GOOD = "elements V P O NULL center V center P cutoff V O 2.5 cutoff P O 2.0"
+
+
+def small_run(tmp_path, arguments=GOOD, *, before="", group="all"):
+    write_data(tmp_path / "small.data", crystal("VOPO4_alphaII_P4n"), ["V", "P", "O", "Na"])
+    return run_lammps(tmp_path, SMALL.format(arguments=arguments, before=before, group=group))
+
+
+def small_counts(tmp_path, *args, **options):
+    done = small_run(tmp_path, *args, **options)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    return read_blocks(tmp_path / "small.linkage")[0]
+
+
+def test_order_of_the_pairs_is_that_of_the_centers(tmp_path):
+    assert small_counts(tmp_path) == [(0, 0, 0), (8, 0, 0), (0, 0, 0)]
+    assert small_counts(tmp_path, "elements V P O NULL center V cutoff V O 2.5") == [(0, 0, 0)]
+
+
+def test_types_may_share_an_element_and_labels_serve(tmp_path):
+    shared = small_counts(tmp_path, GOOD.replace("NULL", "V"), before="set atom 1 type 4")
+    labels = small_counts(tmp_path, GOOD.partition("NULL ")[2], before="labelmap atom 1 V 2 P 3 O 4 Na")
+    assert shared == labels == [(0, 0, 0), (8, 0, 0), (0, 0, 0)]
+
+
+def test_group_selects_the_centres(tmp_path):
+    """Two V and two P with four corners each: without one V half of them are left."""
+    assert small_counts(tmp_path, group="few", before="group few id > 1")[1] == (4, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("elements V P O NULL cutoff V O 2.5", "center (none): name at least one"),
+        (GOOD + " center O", "ligand O: already has a role"),
+        (GOOD + " center P", "center P: already has a role"),
+        (GOOD + " center Fe", "center Fe: not among the names"),
+        (GOOD.replace("P O 2.0", "P O -2.0"), "cutoff P O -2.0"),
+        ("elements V P O NULL center V center P cutoff V O 2.5", "cutoff of atom types 2 and 3: is missing"),
+        (GOOD + " colour red", "keyword colour: known are"),
+        (GOOD.replace("V O 2.5", "V O 4.5"), "beyond the pair style's cutoff of 4"),
+    ],
+)
+def test_bad_input_is_named(tmp_path, arguments, message):
+    done = small_run(tmp_path, arguments)
+    assert done.returncode != 0
+    assert "compute naglass/linkage: " in done.stdout and message in done.stdout
