@@ -18,6 +18,7 @@
 #include "core/qn.hpp"
 #include "ring_cases.hpp"
 #include "fingerprint_cases.hpp"
+#include "network_cases.hpp"
 
 using namespace naglass;
 
@@ -197,6 +198,9 @@ int main()
   ring_cases(expect, expect_error);
   fingerprint_cases(expect, expect_error);
   spin_cases(expect);
+  linkage_cases(expect);
+  percolation_cases(expect);
+  crystal_cases(expect, expect_error);
   std::printf(failures ? "%d failed\n" : "all passed\n", failures);
   return failures != 0;
 }

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from ase import Atoms
 
-from ..core import Neighbors, neighbors
+from ..core import FORBIDDEN_CONTACTS, Neighbors, in_contact, neighbors
 from ..glass.chemistry import TRANSITION_METALS
 from .statistics import Average, average
 from ..core.trajectory import same_elements
 
-# Å
-_PEROXIDE, _HOMOPOLAR, _METAL_METAL = 1.7, 2.4, 2.5
+_METAL_METAL = 2.5  # Å
 
 
 def forbidden_contacts(elements: Sequence[str]) -> dict[tuple[str, str], float]:
@@ -20,8 +19,7 @@ def forbidden_contacts(elements: Sequence[str]) -> dict[tuple[str, str], float]:
     Looked for are O-O (peroxide), P-P, and pairs of transition metals.
     """
     metals = [element for element in elements if element in TRANSITION_METALS]
-    limits = {("O", "O"): _PEROXIDE, ("P", "P"): _HOMOPOLAR}
-    limits |= {(a, b): _METAL_METAL for k, a in enumerate(metals) for b in metals[k:]}
+    limits = FORBIDDEN_CONTACTS | {(a, b): _METAL_METAL for k, a in enumerate(metals) for b in metals[k:]}
     return {pair: limit for pair, limit in limits.items() if set(pair) <= set(elements)}
 
 
@@ -30,11 +28,7 @@ def share_in_contact(pairs: Neighbors, symbols: np.ndarray, contact: tuple[str, 
 
     `pairs` must reach to `limit`; `symbols` (atoms,) are the elements.
     """
-    a, b = contact
-    first, second = symbols[pairs.i], symbols[pairs.j]
-    joined = ((first == a) & (second == b)) | ((first == b) & (second == a))
-    touched = np.unique(pairs.i[joined & (pairs.distances < limit)])
-    return len(touched) / np.isin(symbols, contact).sum()
+    return float(in_contact(pairs, symbols, contact, limit).sum() / np.isin(symbols, contact).sum())
 
 
 def artefacts(frames: Sequence[Atoms], *, independent: bool = False) -> dict[str, tuple[float, Average]]:

@@ -32,7 +32,7 @@ from .crystal import (
     steinhardt,
 )
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
-from .linkage import FORBIDDEN_CONTACTS, ArtefactFlags, Linkage, Sharing, artefact_flags, linkage
+from .linkage import FORBIDDEN_CONTACTS, ArtefactFlags, Linkage, Sharing, artefact_flags, in_contact, linkage
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
 from .rings import RingMembers, Rings, rings
 from .spin import (
@@ -130,6 +130,7 @@ __all__ = [
     "density_percolation",
     "environments",
     "lanterns",
+    "in_contact",
     "linkage",
     "neighbors",
     "percolation_cutoff",

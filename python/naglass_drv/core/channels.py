@@ -30,7 +30,7 @@ def bottleneck_radius(
     radii: Mapping[str, float],
     *,
     ignore: str | Iterable[str] = "Na",
-    spacing: float = 0.25,
+    spacing: float = 0.2,
     probe_radius: float = 0.0,
 ) -> Bottleneck:
     """The largest sphere that can pass through the periodic structure, along each direction.

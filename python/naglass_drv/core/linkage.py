@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
-from .graph import BondGraph, Cutoffs, bond_graph, graph_of, names, neighbors, pair
+from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, graph_of, names, neighbors, pair
 
 #: Å; a pair of elements nearer than this is a fault of a potential, not a bond of an oxide glass.
 FORBIDDEN_CONTACTS = {("O", "O"): 1.7, ("P", "P"): 2.4}
@@ -91,6 +91,19 @@ def centers_and_ligands(
     return kind_of, np.isin(graph.symbols, ligands)
 
 
+def in_contact(pairs: Neighbors, symbols: np.ndarray, contact: tuple[str, str], limit: float) -> np.ndarray:
+    """(N,) bool: atoms of the two elements of `contact` that have such a neighbour nearer than `limit` (Å).
+
+    `pairs` must reach to `limit`; `symbols` (N,) are the elements.
+    """
+    a, b = contact
+    first, second = symbols[pairs.i], symbols[pairs.j]
+    joined = ((first == a) & (second == b)) | ((first == b) & (second == a))
+    touched = np.zeros(len(symbols), dtype=bool)
+    touched[pairs.i[joined & (pairs.distances < limit)]] = True
+    return touched
+
+
 @dataclass(frozen=True)
 class ArtefactFlags:
     """Atoms in arrangements that an oxide glass does not have."""
@@ -122,13 +135,7 @@ def artefact_flags(
     bond_graph(atoms, contacts)  # refuses limits that are not positive, and pairs given twice
     symbols = np.array(atoms.get_chemical_symbols())
     near = neighbors(atoms, max(contacts.values())) if contacts else None
-    flagged = {}
-    for (a, b), limit in contacts.items():
-        first, second = symbols[near.i], symbols[near.j]
-        joined = ((first == a) & (second == b)) | ((first == b) & (second == a))
-        flagged[a, b] = np.zeros(len(symbols), dtype=bool)
-        flagged[a, b][near.i[joined & (near.distances < limit)]] = True
-
+    flagged = {contact: in_contact(near, symbols, contact, limit) for contact, limit in contacts.items()}
     links = linkage(atoms, {(center, ligand): cutoff}, centers=center, ligand=ligand)
     sharing = np.zeros(len(symbols), dtype=bool)
     sharing[links.i[links.shared >= 2]] = True
