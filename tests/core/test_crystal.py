@@ -208,6 +208,17 @@ def test_every_vanadium_of_nasicon_has_one_lantern_partner():
         assert core.lanterns(crystal(name), CUTOFFS).max() == 0
 
 
+@pytest.mark.parametrize(("bridges", "lantern"), [(2, 0), (3, 1), (4, 0)])
+def test_exactly_three_bridges_make_a_lantern(bridges, lantern):
+    """P on a ring between two V, each bonded to one O of either."""
+    angles = np.arange(bridges) * 2 * np.pi / bridges
+    around = np.column_stack([np.zeros(bridges), np.cos(angles), np.sin(angles)])
+    above, below = np.array([[0.9, 0, 0]]), np.array([[-0.9, 0, 0]])
+    places = [[2.2, 0, 0], [-2.2, 0, 0], *(2.6 * around), *(1.7 * around + above), *(1.7 * around + below)]
+    atoms = Atoms(["V"] * 2 + ["P"] * bridges + ["O"] * (2 * bridges), positions=places)
+    assert core.lanterns(atoms, {("V", "O"): 2.2, ("P", "O"): 1.5})[:2].tolist() == [lantern] * 2
+
+
 def shared_bridges(atoms) -> dict[tuple, int]:
     """(V, V, image) -> common P, from links written out as dictionaries."""
     links = core.linkage(atoms, CUTOFFS)
