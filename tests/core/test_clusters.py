@@ -101,6 +101,27 @@ def test_a_doubled_translation_is_seen():
     assert core.clusters(skipping).translations[0].tolist() == [[2, 0, 0], [0, 0, 0], [0, 0, 0]]
 
 
+def test_chains_that_cross_make_a_layer():
+    """Atom 0 is joined to its images along a, atom 1 along b; atom 2 joins the finished chains."""
+    rows = {
+        0: [(0, (-1, 0, 0)), (0, (1, 0, 0)), (2, (0, 0, 0))],
+        1: [(1, (0, -1, 0)), (1, (0, 1, 0)), (2, (0, 0, 1))],
+        2: [(0, (0, 0, 0)), (1, (0, 0, -1))],
+    }
+    ends = [end for row in rows.values() for end in row]
+    graph = core.BondGraph(
+        symbols=("Na",) * 3,
+        cutoffs={},
+        offsets=np.cumsum([0, *map(len, rows.values())]),
+        targets=np.array([j for j, _ in ends], dtype=np.int32),
+        shifts=np.array([shift for _, shift in ends], dtype=np.int32),
+        lengths=np.ones(len(ends)),
+    )
+    result = core.clusters(graph)
+    assert result.sizes.tolist() == [3] and result.dimensions.tolist() == [2]
+    assert result.translations[0].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
 @pytest.mark.parametrize(
     ("name", "sizes", "dimensions"),
     [
