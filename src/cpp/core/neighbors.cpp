@@ -17,15 +17,16 @@ struct Neighbor {
 
 }  // namespace
 
-PeriodicGraph neighbor_list(std::span<const Vec3> positions, const Box &box, double cutoff)
+PeriodicGraph neighbor_list(std::span<const Vec3> positions, const Box &box, double cutoff, std::size_t first_row)
 {
   const Bins bins(positions, box, cutoff);
   const double cutoff_squared = cutoff * cutoff;
   PeriodicGraph graph;
   graph.offsets.reserve(positions.size() + 1);
+  graph.offsets.resize(std::min(first_row, positions.size()) + 1, 0);
   std::vector<Neighbor> row;
 
-  for (std::size_t i = 0; i < positions.size(); ++i) {
+  for (std::size_t i = first_row; i < positions.size(); ++i) {
     row.clear();
     const Shift &own = bins.of(i).wrapping;
     bins.visit_near(bins.of(i).bin, [&](int j, const Shift &cells) {

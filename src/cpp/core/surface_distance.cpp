@@ -80,7 +80,7 @@ std::vector<int> find_spheres(std::vector<Block> &blocks, const std::vector<int>
   const int spheres = static_cast<int>(positions.size());
   std::vector<Vec3> points(positions.begin(), positions.end());
   for (const int b : open) points.push_back(blocks[b].centre);
-  const PeriodicGraph near = neighbor_list(points, box, cutoff);
+  const PeriodicGraph near = neighbor_list(points, box, cutoff, positions.size());
 
   std::vector<int> left;
   for (std::size_t k = 0; k < open.size(); ++k) {

@@ -17,8 +17,8 @@ struct LinkRoles {
   std::vector<char> ligand;
 };
 
-/// Roles by name: the centers are the kinds in their order. Fails for a name with two roles, or without a cutoff between
-/// a centre and a ligand.
+/// Roles by name: the centers are the kinds in their order. Fails for a name with two roles, or without a cutoff
+/// between a centre and a ligand.
 LinkRoles link_roles(const StyleArguments &arguments, const ElementMap &elements,
                      const std::vector<std::string> &centers, const std::vector<std::string> &ligands,
                      const PairCutoffs &cutoffs);
