@@ -5,6 +5,17 @@
 names the argument and its value. Lengths are in Å, counts are integers.
 """
 
+from .channels import Bottleneck, DensityPercolation, bottleneck_radius, density_percolation
+from .clusters import Clusters, Percolation, clusters, percolation_cutoff
+from .crystal import (
+    Environments,
+    Steinhardt,
+    crystal_similarity,
+    environments,
+    lanterns,
+    read_environments,
+    steinhardt,
+)
 from .density import DensityMap, density_map
 from .diffraction import StructureFactors, structure_factor
 from .diffusion import (
@@ -19,20 +30,8 @@ from .diffusion import (
 )
 from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHistograms, fingerprint
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
-from .pairs import PairFunctions, rdf
-from .channels import Bottleneck, DensityPercolation, bottleneck_radius, density_percolation
-from .clusters import Clusters, Percolation, clusters, percolation_cutoff
-from .crystal import (
-    Environments,
-    Steinhardt,
-    crystal_similarity,
-    environments,
-    lanterns,
-    read_environments,
-    steinhardt,
-)
-from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
 from .linkage import FORBIDDEN_CONTACTS, ArtefactFlags, Linkage, Sharing, artefact_flags, in_contact, linkage
+from .pairs import PairFunctions, rdf
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
 from .rings import RingMembers, Rings, rings
 from .spin import (
@@ -54,9 +53,13 @@ from .unwrap import Unwrapper, unwrap
 __all__ = [
     "ANGSTROM2_PER_PS_IN_M2_PER_S",
     "BOND_VALENCE_TABLE",
+    "FORBIDDEN_CONTACTS",
     "VANADYL_CUTOFF",
+    "ArtefactFlags",
     "Average",
     "BondGraph",
+    "Bottleneck",
+    "Clusters",
     "Conductivity",
     "Confusion",
     "Correlation",
@@ -64,77 +67,64 @@ __all__ = [
     "Curve",
     "Cutoffs",
     "DensityMap",
+    "DensityPercolation",
     "Diffusion",
+    "Environments",
     "Fingerprint",
     "HavenRatio",
     "LengthHistograms",
     "LinkClusters",
+    "Linkage",
     "Links",
     "MomentAutocorrelation",
     "MomentChanges",
     "Neighbors",
     "OxygenClass",
     "PairFunctions",
+    "Percolation",
     "PolaronHops",
     "Qn",
     "RingMembers",
     "Rings",
+    "Sharing",
     "SpinTopology",
+    "Steinhardt",
     "StructureFactors",
     "Trajectory",
     "Unwrapper",
     "VanHove",
     "alpha2",
+    "artefact_flags",
     "average",
     "bond_graph",
+    "bottleneck_radius",
     "chi4",
+    "clusters",
     "conductivity",
+    "crystal_similarity",
     "density_map",
+    "density_percolation",
     "diffusion",
+    "environments",
     "fingerprint",
     "haven_ratio",
+    "in_contact",
+    "lanterns",
+    "linkage",
     "moment_autocorrelation",
     "msd",
     "neighbors",
     "nernst_einstein",
+    "percolation_cutoff",
     "polaron_hops",
     "qn",
     "rdf",
+    "read_environments",
     "rings",
     "spin_topology",
+    "steinhardt",
     "structure_factor",
     "trajectory",
     "unwrap",
     "van_hove",
-    "FORBIDDEN_CONTACTS",
-    "VANADYL_CUTOFF",
-    "ArtefactFlags",
-    "BondGraph",
-    "Bottleneck",
-    "Clusters",
-    "Cutoffs",
-    "DensityPercolation",
-    "Environments",
-    "Linkage",
-    "Neighbors",
-    "OxygenClass",
-    "Percolation",
-    "Qn",
-    "Sharing",
-    "Steinhardt",
-    "artefact_flags",
-    "bond_graph",
-    "bottleneck_radius",
-    "clusters",
-    "crystal_similarity",
-    "density_percolation",
-    "environments",
-    "lanterns",
-    "in_contact",
-    "linkage",
-    "neighbors",
-    "percolation_cutoff",
-    "qn",
-    "read_environments",
-    "steinhardt",
 ]
