@@ -32,6 +32,8 @@ from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHisto
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
 from .linkage import FORBIDDEN_CONTACTS, ArtefactFlags, Linkage, Sharing, artefact_flags, in_contact, linkage
 from .pairs import PairFunctions, rdf
+from .hop_events import Hops, read_hops
+from .hops import HopDetector, detect_hops
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
 from .rings import RingMembers, Rings, rings
 from .spin import (
@@ -78,6 +80,8 @@ __all__ = [
     "Links",
     "MomentAutocorrelation",
     "MomentChanges",
+    "HopDetector",
+    "Hops",
     "Neighbors",
     "OxygenClass",
     "PairFunctions",
@@ -113,6 +117,7 @@ __all__ = [
     "linkage",
     "moment_autocorrelation",
     "msd",
+    "detect_hops",
     "neighbors",
     "nernst_einstein",
     "percolation_cutoff",
@@ -127,4 +132,5 @@ __all__ = [
     "trajectory",
     "unwrap",
     "van_hove",
+    "read_hops",
 ]

@@ -12,6 +12,7 @@ void bind_channels(pybind11::module_ &module);
 void bind_crystal(pybind11::module_ &module);
 void bind_graph(pybind11::module_ &module);
 void bind_linkage(pybind11::module_ &module);
+void bind_hops(pybind11::module_ &module);
 void bind_qn(pybind11::module_ &module);
 void bind_rings(pybind11::module_ &module);
 void bind_spin(pybind11::module_ &module);

@@ -19,6 +19,7 @@ PYBIND11_MODULE(_core, module)
   naglass::python::bind_crystal(module);
   naglass::python::bind_graph(module);
   naglass::python::bind_linkage(module);
+  naglass::python::bind_hops(module);
   naglass::python::bind_qn(module);
   naglass::python::bind_rings(module);
   naglass::python::bind_spin(module);

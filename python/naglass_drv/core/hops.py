@@ -1,0 +1,271 @@
+"""Hops of mobile ions by p_hop, frame by frame."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from .. import _core
+from ..errors import InputError
+from .graph import names
+from .hop_events import COLUMNS, Hops, hops_of
+from .unwrapping import Unwrapper, full_cell
+
+
+class HopDetector:
+    """Streaming detector of hops by p_hop (Candelier, Dauchot, Biroli, PRL 102, 088001 (2009)).
+
+    With A the older and B the newer half of a window of ``2 * window`` samples,
+    p = sqrt(⟨|r − ⟨r⟩_B|²⟩_A ⟨|r − ⟨r⟩_A|²⟩_B) (Å²). A hop opens where p exceeds `threshold`, ends where it falls
+    below `release` (default half the threshold), has its time where p is largest, and counts if the mean position moved
+    by more than `min_length` (Å). It is a return if it leads to within half its length of one of the last four
+    sites that the atom left, at most `return_within` samples ago (default ten windows).
+
+    Of frames (atoms with symbols, cell and pbc) the detector follows `mobile` (elements, or indices); it unwraps them,
+    lays them into the first cell, and subtracts the mean displacement of the `framework` (elements; default: all atoms
+    that are not mobile; ``()``: no subtraction). `cage` gives a cutoff (Å) per element of the host, e.g.
+    ``{"O": 3.2}``: each hop then tells how much of the ion's cage it kept. `nearest` names elements: each hop then
+    tells which atom of them was nearest to its midpoint.
+
+    Of arrays (N, 3) all atoms are mobile, and positions are unwrapped. A detector can be pickled and goes on as if
+    it never had been. O(1) per atom and sample. Raises InputError for options out of range.
+    """
+
+    def __init__(
+        self,
+        window: int = 10,
+        threshold: float = 1.0,
+        *,
+        release: float | None = None,
+        min_length: float = 1.5,
+        return_within: int | None = None,
+        mobile: str | Iterable = "Na",
+        framework: str | Iterable[str] | None = None,
+        cage: Mapping[str, float] | None = None,
+        nearest: str | Iterable[str] = (),
+    ):
+        self._window = _whole("window", window)
+        release = threshold / 2 if release is None else release
+        return_within = 20 * window if return_within is None else return_within
+        lengths = (float(threshold), float(release), float(min_length))
+        self._options = (self._window, *lengths, _whole("return_within", return_within))
+        _core.HopDetector(0, *self._options)
+        self._selection = (mobile, framework, _checked_cage(cage), names(nearest))
+        self._core = None
+        self._frames: _Frames | None = None
+        self._mobile = None
+        self._next_step = 0
+        self._found: list[np.ndarray] = []
+        self._nearest: list[np.ndarray] = []
+
+    def add(self, frame, step: int | None = None, *, offset=(0.0, 0.0, 0.0), cages=None) -> Hops:
+        """Takes the next sample and returns the hops that became certain with it, ``2 * window - 1`` samples late.
+
+        `frame` is atoms, or an array (N, 3) of unwrapped positions (Å), from which `offset` (3) is subtracted; with an
+        array, `cages` may give host neighbours as (offsets, hosts) in CSR form. `step` counts MD steps (default: the
+        sample). Raises InputError for unevenly spaced steps, and for frames that do not go on from the last one.
+        """
+        is_frame = hasattr(frame, "get_chemical_symbols")
+        if self._core is not None and is_frame != (self._frames is not None):
+            raise InputError("frame: atoms and arrays cannot be mixed")
+        step = self._next_step if step is None else int(step)
+        if is_frame:
+            if self._frames is None:
+                self._frames = _Frames(frame, *self._selection, history=2 * self._window)
+            positions, offset, cages = self._frames.sample(frame, step)
+        else:
+            positions = np.asarray(frame, dtype=float)
+        if self._core is None:
+            self._mobile = self._frames.mobile if is_frame else np.arange(len(positions))
+            self._core = _core.HopDetector(len(positions), *self._options)
+        offsets, hosts = cages if cages is not None else (None, None)
+        rows = self._core.add(positions, np.asarray(offset, dtype=float), step, offsets, hosts)
+        self._next_step = step + (self._core.interval or 1)
+        return self._keep(rows)
+
+    def finish(self) -> Hops:
+        """All hops of the stream, with those whose p had not fallen again when it ended; no sample may follow."""
+        if self._core is None:
+            raise InputError("frame: the detector was given none")
+        self._keep(self._core.finish())
+        return self._hops(np.concatenate(self._found), np.concatenate(self._nearest))
+
+    def p_hop(self) -> np.ndarray:
+        """(M,) p_hop of each atom now (Å²), for a choice of `threshold`; NaN until a window is full.
+
+        It belongs to the sample ``window - 1`` before the last one.
+        """
+        if self._core is None:
+            raise InputError("frame: the detector was given none")
+        return self._core.p_hop()
+
+    def _keep(self, rows: np.ndarray) -> Hops:
+        nearest = self._frames.nearest(rows) if self._frames else np.full(len(rows), -1)
+        self._found.append(rows)
+        self._nearest.append(nearest)
+        return self._hops(rows, nearest)
+
+    def _hops(self, rows, nearest) -> Hops:
+        return hops_of(
+            rows.reshape(-1, len(COLUMNS)),
+            atoms=self._mobile[rows[:, 1].astype(np.int64)],
+            mobile=self._mobile,
+            nearest=nearest,
+            observed_steps=self._core.observed_samples * self._core.interval,
+        )
+
+
+def detect_hops(trajectory, *, symbols=None, cell=None, pbc=True, steps=None, **options) -> Hops:
+    """The hops of a trajectory; `options` are those of `HopDetector`.
+
+    `trajectory` is an iterable of atoms, or an array (frames, N, 3) in Å: unwrapped unless a `cell` is given,
+    (3,), (3, 3) or (frames, 3, 3) in Å; all mobile unless `symbols` are given. `steps` are the frames' MD steps
+    (default: counted from 0), evenly spaced. Raises InputError for fewer frames than a window, and as `HopDetector`.
+    """
+    detector = HopDetector(**options)
+    if isinstance(trajectory, np.ndarray):
+        trajectory = _frames_of(trajectory, symbols, cell, pbc)
+    elif symbols is not None or cell is not None:
+        raise InputError("symbols, cell: only for a trajectory that is an array; atoms have their own")
+    count = 0
+    steps = None if steps is None else list(steps)
+    for count, frame in enumerate(trajectory, start=1):
+        if steps is not None and count > len(steps):
+            raise InputError(f"steps = {len(steps)} steps: there are more frames")
+        detector.add(frame, None if steps is None else steps[count - 1])
+    if steps is not None and count < len(steps):
+        raise InputError(f"steps = {len(steps)} steps: there are {count} frames")
+    if count < 2 * detector._window:
+        raise InputError(f"trajectory = {count} frames: a window spans {2 * detector._window}")
+    return detector.finish()
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What the detector reads of atoms."""
+
+    positions: np.ndarray
+    cell: np.ndarray
+    pbc: np.ndarray
+    symbols: list[str]
+
+    def get_chemical_symbols(self) -> list[str]:
+        return self.symbols
+
+
+def _frames_of(positions, symbols, cell, pbc) -> Iterable:
+    if positions.ndim != 3 or positions.shape[2] != 3:
+        raise InputError(f"trajectory = an array of shape {positions.shape}: must have the shape (frames, N, 3)")
+    if cell is None and symbols is None:
+        return positions
+    if symbols is None:
+        symbols = ["Na"] * positions.shape[1]
+    if len(symbols) != positions.shape[1]:
+        raise InputError(f"symbols = {len(symbols)} symbols: there are {positions.shape[1]} atoms")
+    periodic = np.broadcast_to(np.asarray(pbc, dtype=bool) & (cell is not None), 3)
+    cells = np.zeros((3, 3)) if cell is None else np.asarray(cell, dtype=float)
+    if cells.ndim < 3:
+        cells = [cells] * len(positions)
+    if len(cells) != len(positions):
+        raise InputError(f"cell = {len(cells)} cells: there are {len(positions)} frames")
+    return (_Frame(r, full_cell(c, periodic), periodic, list(symbols)) for r, c in zip(positions, cells))
+
+
+def _whole(argument: str, value) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise InputError(f"{argument} = {value!r}: must be a whole number of samples")
+    return int(value)
+
+
+def _checked_cage(cage: Mapping[str, float] | None) -> dict[str, float]:
+    for element, cutoff in (cage or {}).items():
+        if not isinstance(cutoff, (int, float, np.number)) or not 0.0 < cutoff < float("inf"):
+            raise InputError(f"cage[{element!r}] = {cutoff!r}: must be a positive number (Å)")
+    return dict(cage or {})
+
+
+class _Frames:
+    """Turns frames into samples: mobile positions in the first cell, the framework's drift, cages."""
+
+    def __init__(self, first, mobile, framework, cage: dict[str, float], nearest: tuple[str, ...], *, history: int):
+        self._symbols = list(first.get_chemical_symbols())
+        self._kinds = np.array(self._symbols)
+        self.mobile = self._mobile_atoms(mobile)
+        is_mobile = np.isin(np.arange(len(self._kinds)), self.mobile)
+        if framework is None:
+            self._framework = np.flatnonzero(~is_mobile)
+        else:
+            self._framework = self._atoms_of("framework", names(framework))
+        self._centre = None
+        self._hosts = self._atoms_of("cage", cage)
+        self._cutoffs = np.array([cage[element] for element in self._kinds[self._hosts]])
+        self._targets = self._atoms_of("nearest", nearest)
+        self._unwrapper = Unwrapper()
+        self._history = deque(maxlen=history if nearest else 0)
+
+    def _mobile_atoms(self, mobile) -> np.ndarray:
+        chosen = (mobile,) if isinstance(mobile, str) else tuple(mobile)
+        if chosen and not isinstance(chosen[0], str):
+            atoms = np.unique(np.asarray(chosen))
+            if atoms.dtype.kind not in "iu" or atoms[0] < 0 or atoms[-1] >= len(self._kinds):
+                raise InputError(f"mobile = {atoms.tolist()[:8]}: indices run from 0 to {len(self._kinds) - 1}")
+            return atoms
+        atoms = self._atoms_of("mobile", chosen)
+        if not len(atoms):
+            raise InputError(f"mobile = {mobile!r}: names no atoms")
+        return atoms
+
+    def _atoms_of(self, argument: str, elements: Iterable[str]) -> np.ndarray:
+        for element in elements:
+            if element not in self._kinds:
+                raise InputError(f"{argument} = {element!r}: the structure has no such element")
+        return np.flatnonzero(np.isin(self._kinds, list(elements)))
+
+    def sample(self, frame, step: int):
+        """Mobile positions (M, 3) and drift (3) in the first cell (Å), and cages as (offsets, hosts) or None."""
+        if list(frame.get_chemical_symbols()) != self._symbols:
+            raise InputError(f"frame at step {step}: its atoms are not those of the first frame, or in another order")
+        positions = self._unwrapper.add(frame.positions, np.asarray(frame.cell), frame.pbc)
+        offset = np.zeros(3)
+        if len(self._framework):
+            centre = positions[self._framework].mean(axis=0)
+            self._centre = centre if self._centre is None else self._centre
+            offset = centre - self._centre
+        if self._history.maxlen:
+            self._history.append((step, positions[self._targets] - offset, full_cell(frame.cell, frame.pbc), frame.pbc))
+        cages = self._cages(frame) if len(self._hosts) else None
+        return positions[self.mobile], offset, cages
+
+    def _cages(self, frame) -> tuple[np.ndarray, np.ndarray]:
+        atoms = np.concatenate([self.mobile, self._hosts])
+        kinds = np.unique(self._cutoffs)
+        types = np.concatenate([np.zeros(len(self.mobile)), 1 + np.searchsorted(kinds, self._cutoffs)])
+        pairs = [(0, 1 + k, float(cutoff)) for k, cutoff in enumerate(kinds)]
+        positions = np.asarray(frame.positions, dtype=float)[atoms]
+        cell = np.asarray(frame.cell, dtype=float).tolist()
+        offsets, targets, _, _ = _core.bond_graph(
+            positions, types.astype(np.int32), cell, [bool(p) for p in frame.pbc], 1 + len(kinds), pairs
+        )
+        bonds = offsets[len(self.mobile)]
+        return offsets[: len(self.mobile) + 1], atoms[targets[:bonds]].astype(np.int64)
+
+    def nearest(self, rows: np.ndarray) -> np.ndarray:
+        """The atom nearest to the midpoint of each hop at the hop's step; -1 where none is asked for."""
+        found = np.full(len(rows), -1)
+        if not self._history.maxlen:
+            return found
+        frames = {step: (targets, cell, pbc) for step, targets, cell, pbc in self._history}
+        into_fractions = np.linalg.inv(self._unwrapper.cell)
+        for k, row in enumerate(rows):
+            targets, cell, pbc = frames[int(row[0])]
+            apart = (targets - (row[2:5] + row[5:8]) / 2) @ into_fractions
+            apart -= np.rint(apart) * pbc
+            # In a skewed cell the nearest image need not be the one of the rounded fractions.
+            images = np.array(list(product(*((-1, 0, 1) if p else (0,) for p in pbc))))
+            distances = np.linalg.norm((apart[:, None] + images) @ cell, axis=2).min(axis=1)
+            found[k] = self._targets[distances.argmin()]
+        return found
