@@ -54,6 +54,11 @@ void stop_one(LAMMPS *lammps, const std::string &message)
   lammps->error->one(FLERR, message);
 }
 
+void warn(LAMMPS *lammps, const std::string &message)
+{
+  if (lammps->comm->me == 0) lammps->error->warning(FLERR, message);
+}
+
 int atom_type_count(LAMMPS *lammps)
 {
   return lammps->atom->ntypes;
@@ -76,6 +81,12 @@ Box current_box(LAMMPS *lammps)
   const LAMMPS_NS::Domain *const domain = lammps->domain;
   return Box({{{domain->xprd, 0.0, 0.0}, {domain->xy, domain->yprd, 0.0}, {domain->xz, domain->yz, domain->zprd}}},
              {domain->xperiodic != 0, domain->yperiodic != 0, domain->zperiodic != 0});
+}
+
+Vec3 box_corner(LAMMPS *lammps)
+{
+  const double *const corner = lammps->domain->boxlo;
+  return {corner[0], corner[1], corner[2]};
 }
 
 int group_bit(LAMMPS *lammps, const std::string &name)
@@ -157,6 +168,11 @@ std::vector<Shift> image_shifts(LAMMPS *lammps, const std::vector<double> &owner
 void request_full_list(LAMMPS *lammps, LAMMPS_NS::Compute *compute)
 {
   lammps->neighbor->add_request(compute, LAMMPS_NS::NeighConst::REQ_FULL | LAMMPS_NS::NeighConst::REQ_OCCASIONAL);
+}
+
+void request_full_list(LAMMPS *lammps, LAMMPS_NS::Fix *fix)
+{
+  lammps->neighbor->add_request(fix, LAMMPS_NS::NeighConst::REQ_FULL | LAMMPS_NS::NeighConst::REQ_OCCASIONAL);
 }
 
 void require_cutoffs_covered(LAMMPS *lammps, const std::string &title, const PairCutoffs &cutoffs)

@@ -13,6 +13,7 @@
 
 namespace LAMMPS_NS {
 class Compute;
+class Fix;
 class LAMMPS;
 class NeighList;
 }  // namespace LAMMPS_NS
@@ -24,14 +25,18 @@ namespace naglass {
 /// Ends the run from a single rank.
 [[noreturn]] void stop_one(LAMMPS_NS::LAMMPS *lammps, const std::string &message);
 
+/// A warning, from rank 0.
+void warn(LAMMPS_NS::LAMMPS *lammps, const std::string &message);
+
 int atom_type_count(LAMMPS_NS::LAMMPS *lammps);
 /// Type (from 0) that carries this label in LAMMPS's label map, or -1.
 int type_of_label(LAMMPS_NS::LAMMPS *lammps, const std::string &label);
 
 /// The communicator of this LAMMPS instance.
 MPI_Comm communicator(LAMMPS_NS::LAMMPS *lammps);
-/// The present simulation cell.
+/// The present simulation cell, and its lower corner (Å).
 Box current_box(LAMMPS_NS::LAMMPS *lammps);
+Vec3 box_corner(LAMMPS_NS::LAMMPS *lammps);
 /// The bit of a group, 0 if no group has the name.
 int group_bit(LAMMPS_NS::LAMMPS *lammps, const std::string &name);
 
@@ -43,7 +48,7 @@ class OwnedAtoms {
 
   int count() const;
   bool in_group(int i, int groupbit) const;
-  std::int64_t tag(int i) const;
+  std::int64_t tag(int i) const;  // also of a ghost
   int type(int i) const;  // from 0
   /// Unwrapped position (Å) with the cell's fractions laid into `reference`.
   Vec3 unwrapped(int i, const Box &reference) const;
@@ -74,7 +79,9 @@ Vec3 position(LAMMPS_NS::LAMMPS *lammps, int i);
 std::vector<Shift> image_shifts(LAMMPS_NS::LAMMPS *lammps, const std::vector<double> &owner_positions);
 
 /// Asks for a full neighbour list that is built when the compute is invoked.
+/// Asks for a full neighbour list that is built when the compute is invoked, or the fix asks for it.
 void request_full_list(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Compute *compute);
+void request_full_list(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Fix *fix);
 
 /// Ends the run, with `title` before the message, unless the pair style's cutoffs hold every bond.
 void require_cutoffs_covered(LAMMPS_NS::LAMMPS *lammps, const std::string &title, const PairCutoffs &cutoffs);

@@ -39,8 +39,9 @@ TagHome::TagHome(LAMMPS_NS::LAMMPS *lammps, std::string title, int groupbit)
     tags_.push_back(member.tag);
     types_.push_back(member.type);
   }
-  owners_.assign(tags_.size(), -1);
   positions_.resize(tags_.size());
+  place_of_.assign(tags_.empty() ? 0 : tags_.back() / ranks_ + 1, -1);
+  for (std::size_t i = 0; i < tags_.size(); ++i) place_of_[tags_[i] / ranks_] = static_cast<int>(i);
 
   // place of a tag = tags of all ranks below it
   std::vector<int> counts(ranks_), at(ranks_ + 1, 0);
@@ -55,53 +56,85 @@ TagHome::TagHome(LAMMPS_NS::LAMMPS *lammps, std::string title, int groupbit)
   for (const std::int64_t tag : tags_) order_.push_back(std::lower_bound(all.begin(), all.end(), tag) - all.begin());
 }
 
-std::size_t TagHome::index_of(std::int64_t tag) const
+int TagHome::index_of(std::int64_t tag) const
 {
-  const auto found = std::lower_bound(tags_.begin(), tags_.end(), tag);
-  if (found == tags_.end() || *found != tag)
+  const auto at = static_cast<std::size_t>(tag / ranks_);
+  if (at >= place_of_.size() || place_of_[at] < 0)
     stop_one(lammps_, title_ + ": atom " + std::to_string(tag) + " joined the group during the run");
-  return static_cast<std::size_t>(found - tags_.begin());
+  return place_of_[at];
 }
 
 const std::vector<Vec3> &TagHome::positions(const Box &reference)
 {
   const OwnedAtoms owned(lammps_, title_);
   std::vector<std::vector<Place>> leaving(ranks_);
-  for (int i = 0; i < owned.count(); ++i)
-    if (owned.in_group(i, groupbit_))
-      leaving[home_of(owned.tag(i))].push_back({owned.tag(i), owned.unwrapped(i, reference)});
+  sent_.assign(ranks_, {});
+  for (int i = 0; i < owned.count(); ++i) {
+    if (!owned.in_group(i, groupbit_)) continue;
+    const int home = home_of(owned.tag(i));
+    leaving[home].push_back({owned.tag(i), owned.unwrapped(i, reference)});
+    sent_[home].push_back(i);
+  }
   const Received<Place> mail = exchange_records(communicator(lammps_), leaving);
-  if (mail.records.size() != tags_.size())
-    stop_one(lammps_, title_ + ": " + std::to_string(mail.records.size()) + " atoms of the group arrived where " +
-                          std::to_string(tags_.size()) + " were: an atom was lost, added, or left the group");
+  arrived_.assign(ranks_, {});
   for (int r = 0; r < ranks_; ++r)
     for (int k = mail.offsets[r]; k < mail.offsets[r + 1]; ++k) {
-      const std::size_t i = index_of(mail.records[k].tag);
+      const int i = index_of(mail.records[k].tag);
       positions_[i] = mail.records[k].position;
-      owners_[i] = r;
+      arrived_[r].push_back(i);
     }
+  if (mail.records.size() != tags_.size())
+    stop_one(lammps_, title_ + ": " + std::to_string(mail.records.size()) + " atoms of the group arrived where " +
+                          std::to_string(tags_.size()) + " were: an atom was lost, or left the group during the run");
   return positions_;
 }
 
 void TagHome::to_owners(const std::vector<double> &home, int width, std::vector<double> &owned) const
 {
-  std::vector<std::vector<std::int64_t>> tags(ranks_);
-  std::vector<std::vector<double>> values(ranks_);
-  for (std::size_t i = 0; i < tags_.size(); ++i) {
-    tags[owners_[i]].push_back(tags_[i]);
-    const auto row = home.begin() + static_cast<std::ptrdiff_t>(i) * width;
-    values[owners_[i]].insert(values[owners_[i]].end(), row, row + width);
-  }
+  std::vector<std::vector<double>> leaving(ranks_);
+  for (int r = 0; r < ranks_; ++r)
+    for (const int i : arrived_[r]) {
+      const auto row = home.begin() + static_cast<std::ptrdiff_t>(i) * width;
+      leaving[r].insert(leaving[r].end(), row, row + width);
+    }
+  const Received<double> mail = exchange_records(communicator(lammps_), leaving);
+  owned.assign(static_cast<std::size_t>(OwnedAtoms(lammps_, title_).count()) * width, 0.0);
+  auto row = mail.records.begin();
+  for (int r = 0; r < ranks_; ++r)
+    for (const int i : sent_[r]) {
+      std::copy_n(row, width, owned.begin() + static_cast<std::ptrdiff_t>(i) * width);
+      row += width;
+    }
+}
+
+void TagHome::lists_from_owners(const std::vector<std::int64_t> &owned_offsets,
+                                const std::vector<std::int64_t> &owned_values, std::vector<std::int64_t> &offsets,
+                                std::vector<std::int64_t> &values) const
+{
+  std::vector<std::vector<std::int64_t>> counts(ranks_), leaving(ranks_);
+  for (int r = 0; r < ranks_; ++r)
+    for (const int i : sent_[r]) {
+      counts[r].push_back(owned_offsets[i + 1] - owned_offsets[i]);
+      leaving[r].insert(leaving[r].end(), owned_values.begin() + owned_offsets[i],
+                        owned_values.begin() + owned_offsets[i + 1]);
+    }
   const MPI_Comm comm = communicator(lammps_);
-  const Received<std::int64_t> names = exchange_records(comm, tags);
-  const Received<double> rows = exchange_records(comm, values);
-  const OwnedAtoms atoms(lammps_, title_);
-  owned.assign(static_cast<std::size_t>(atoms.count()) * width, 0.0);
-  for (std::size_t k = 0; k < names.records.size(); ++k) {
-    const int i = atoms.local_of(names.records[k]);
-    std::copy_n(rows.records.begin() + static_cast<std::ptrdiff_t>(k) * width, width,
-                owned.begin() + static_cast<std::ptrdiff_t>(i) * width);
-  }
+  const Received<std::int64_t> lengths = exchange_records(comm, counts);
+  const Received<std::int64_t> mail = exchange_records(comm, leaving);
+
+  offsets.assign(tags_.size() + 1, 0);
+  for (int r = 0; r < ranks_; ++r)
+    for (std::size_t k = 0; k < arrived_[r].size(); ++k)
+      offsets[arrived_[r][k] + 1] = lengths.records[lengths.offsets[r] + k];
+  for (std::size_t i = 0; i < tags_.size(); ++i) offsets[i + 1] += offsets[i];
+  values.resize(offsets.back());
+  auto list = mail.records.begin();
+  for (int r = 0; r < ranks_; ++r)
+    for (const int i : arrived_[r]) {
+      const std::int64_t length = offsets[i + 1] - offsets[i];
+      std::copy_n(list, length, values.begin() + offsets[i]);
+      list += length;
+    }
 }
 
 std::vector<double> TagHome::on_root(const std::vector<double> &home, int width) const
@@ -128,7 +161,8 @@ std::vector<double> TagHome::from_all(const double *all, int width) const
   return own;
 }
 
-Vec3 group_mean(LAMMPS_NS::LAMMPS *lammps, const std::string &title, int groupbit, const Box &reference)
+Vec3 group_mean(LAMMPS_NS::LAMMPS *lammps, const std::string &title, int groupbit, const Box &reference,
+                std::int64_t *atoms)
 {
   const OwnedAtoms owned(lammps, title);
   std::int64_t sums[4] = {0, 0, 0, 0};
@@ -140,6 +174,7 @@ Vec3 group_mean(LAMMPS_NS::LAMMPS *lammps, const std::string &title, int groupbi
   }
   MPI_Allreduce(MPI_IN_PLACE, sums, 4, MPI_INT64_T, MPI_SUM, communicator(lammps));
   if (sums[3] == 0) stop_all(lammps, title + ": the group of the framework holds no atoms");
+  if (atoms) *atoms = sums[3];
   Vec3 mean;
   for (int k = 0; k < 3; ++k) mean[k] = static_cast<double>(sums[k]) / fixed_point / static_cast<double>(sums[3]);
   return mean;

@@ -32,10 +32,17 @@ class TagHome {
   /// Unwrapped positions of the atoms at home here, as fractions of the present cell laid into `reference` (Å): under
   /// a barostat a displacement is then motion through the material, not of the cell. Collective.
   const std::vector<Vec3> &positions(const Box &reference);
+  /// Those of the last call.
+  const std::vector<Vec3> &positions() const { return positions_; }
 
   /// Sends one row of `width` numbers per atom at home here to the atom's owner. `owned` gets a row for each owned
   /// atom (nlocal rows, zero outside of the group). Collective; on the step of the last positions() only.
   void to_owners(const std::vector<double> &home, int width, std::vector<double> &owned) const;
+
+  /// Brings home the owners' lists, one of any length for each owned atom in CSR form (nlocal + 1 offsets; lists of atoms
+  /// outside of the group are ignored). Collective; on the step of the last positions() only.
+  void lists_from_owners(const std::vector<std::int64_t> &owned_offsets, const std::vector<std::int64_t> &owned_values,
+                         std::vector<std::int64_t> &offsets, std::vector<std::int64_t> &values) const;
 
   /// All ranks' rows, ordered by tag, on rank 0 (empty elsewhere). Collective.
   std::vector<double> on_root(const std::vector<double> &home, int width) const;
@@ -44,7 +51,7 @@ class TagHome {
 
  private:
   int home_of(std::int64_t tag) const { return static_cast<int>(tag % ranks_); }
-  std::size_t index_of(std::int64_t tag) const;
+  int index_of(std::int64_t tag) const;
 
   LAMMPS_NS::LAMMPS *lammps_;
   std::string title_;
@@ -54,12 +61,15 @@ class TagHome {
   std::vector<std::int64_t> tags_;
   std::vector<int> types_;
   std::vector<std::int64_t> order_;   // place of each atom at home here among all tags of the group
-  std::vector<int> owners_;           // of each atom at home here, at the last positions()
+  std::vector<int> place_of_;         // of tag t, at t / ranks: its place in tags_, -1 for none
+  // Of the last positions(), by the other rank: owned atoms sent, and places in tags_ that arrived, in the same order.
+  std::vector<std::vector<int>> sent_, arrived_;
   std::vector<Vec3> positions_;
 };
 
 /// Mean unwrapped position (Å, in `reference` as above) of a group, the same to the last bit on any number of ranks:
-/// summed in integers of 2^-26 Å. Collective. Fails for an empty group.
-Vec3 group_mean(LAMMPS_NS::LAMMPS *lammps, const std::string &title, int groupbit, const Box &reference);
+/// summed in integers of 2^-26 Å. `atoms` receives how many there are. Collective. Fails for an empty group.
+Vec3 group_mean(LAMMPS_NS::LAMMPS *lammps, const std::string &title, int groupbit, const Box &reference,
+                std::int64_t *atoms = nullptr);
 
 }  // namespace naglass

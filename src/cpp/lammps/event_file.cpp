@@ -1,0 +1,77 @@
+#include "event_file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+#include "core/error.hpp"
+
+namespace naglass {
+
+EventFile::~EventFile()
+{
+  if (is_open()) ::close(descriptor_);
+}
+
+void EventFile::refuse(const char *action) const
+{
+  throw Error("file", path_, std::string(action) + ": " + std::strerror(errno));
+}
+
+void EventFile::open(const std::string &path, int flags)
+{
+  path_ = path;
+  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666);
+  if (!is_open()) refuse("cannot be opened");
+}
+
+void EventFile::begin(const std::string &path, const std::string &header)
+{
+  open(path, O_TRUNC);
+  append(header);
+}
+
+std::int64_t EventFile::resume(const std::string &path, const std::string &header, std::int64_t last_step)
+{
+  std::int64_t kept = 0;
+  off_t end = 0;
+  {
+    std::ifstream before(path);
+    std::string line;
+    // a line without its newline ends at the end of the file: the writer was killed within it
+    while (std::getline(before, line) && !before.eof()) {
+      const bool comment = !line.empty() && line[0] == '#';
+      if (!comment && std::strtoll(line.c_str(), nullptr, 10) > last_step) break;
+      kept += !comment;
+      end += static_cast<off_t>(line.size()) + 1;
+    }
+  }
+  open(path, 0);
+  if (::ftruncate(descriptor_, end) != 0) refuse("cannot be cut back");
+  if (end == 0) append(header);
+  return kept;
+}
+
+void EventFile::append(const std::string &lines)
+{
+  const char *next = lines.data();
+  std::size_t left = lines.size();
+  while (left > 0) {
+    const ssize_t written = ::write(descriptor_, next, left);
+    if (written < 0 && errno != EINTR) refuse("cannot be written");
+    if (written < 0) continue;
+    next += written;
+    left -= static_cast<std::size_t>(written);
+  }
+}
+
+void EventFile::sync()
+{
+  if (::fsync(descriptor_) != 0 && errno != EINVAL) refuse("cannot be written to the disk");
+}
+
+}  // namespace naglass

@@ -1,0 +1,242 @@
+#include "fix_hops.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <stdexcept>
+
+#include "atom.h"
+#include "comm.h"
+#include "core/error.hpp"
+#include "exchange.hpp"
+#include "update.h"
+
+namespace naglass {
+namespace {
+
+constexpr const char *title = "fix naglass/hops";
+
+int whole(StyleArguments &arguments, const std::string &keyword, int least)
+{
+  const double value = arguments.number(keyword);
+  if (value != std::floor(value) || value < least || value > 1e9)
+    arguments.fail(keyword, std::to_string(value), "must be a whole number of at least " + std::to_string(least));
+  return static_cast<int>(value);
+}
+
+}  // namespace
+
+FixHops::FixHops(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Fix(lammps, narg, arg)
+{
+  read_arguments(narg, arg);
+  restart_global = 1;
+  time_depend = 1;
+  vector_flag = 1;
+  size_vector = 3;
+  extvector = -1;
+  extlist = kinds_of_number_;
+  peratom_flag = 1;
+  size_peratom_cols = 0;
+  global_freq = peratom_freq = nevery;
+  // LAMMPS may read the vector before the first sample.
+  owned_counts_.assign(std::max(atom->nmax, 1), 0.0);
+  vector_atom = owned_counts_.data();
+}
+
+void FixHops::read_arguments(int narg, char **arg)
+{
+  StyleArguments arguments(lmp, title, narg, arg, 3);
+  nevery = whole(arguments, "N", 1);
+  ElementMap elements;
+  std::vector<NamedCutoff> cutoffs;
+  std::optional<double> release;
+  std::optional<int> return_within;
+  while (arguments.more()) {
+    const std::string keyword = arguments.word("keyword");
+    if (keyword == "window") options_.window = whole(arguments, keyword, 1);
+    else if (keyword == "threshold") options_.threshold = arguments.number(keyword);
+    else if (keyword == "release") release = arguments.number(keyword);
+    else if (keyword == "min_length") options_.min_length = arguments.number(keyword);
+    else if (keyword == "return") return_within = whole(arguments, keyword, 0);
+    else if (keyword == "framework") {
+      const std::string name = arguments.word(keyword);
+      framework_bit_ = group_bit(lmp, name);
+      if (!framework_bit_) arguments.fail(keyword, name, "no group has this name");
+    } else if (keyword == "file") path_ = arguments.word(keyword);
+    else if (keyword == "elements") elements.read(arguments);
+    else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
+    else
+      arguments.fail("keyword", keyword,
+                     "known are window, threshold, release, min_length, return, framework, file, elements, cutoff");
+  }
+  options_.release = release.value_or(options_.threshold / 2);
+  options_.return_within = return_within.value_or(20 * options_.window);
+  options_.threads = comm->nthreads;
+  cutoffs_ = pair_cutoffs(arguments, elements, cutoffs);
+  try {
+    HopDetector(0, options_);
+  } catch (const Error &error) {
+    stop_all(lmp, std::string(title) + ": " + error.what());
+  }
+}
+
+int FixHops::setmask()
+{
+  return LAMMPS_NS::FixConst::END_OF_STEP;
+}
+
+void FixHops::init()
+{
+  if (cutoffs_.largest() > 0.0) {
+    require_cutoffs_covered(lmp, title, cutoffs_);
+    request_full_list(lmp, this);
+  }
+  constexpr int minimization = 2;
+  if (update->whichflag == minimization && detector_ && detector_->progress().samples > 0)
+    stop_all(lmp, std::string(title) + ": a minimization amid its samples; define the fix after it");
+  if (home_) return;
+  try {
+    home_ = std::make_unique<TagHome>(lmp, title, groupbit);
+    detector_ = std::make_unique<HopDetector>(home_->tags().size(), options_);
+    if (!saved_.empty()) restore();
+    if (!path_.empty() && comm->me == 0) open_file();
+  } catch (const std::logic_error &error) {
+    stop_one(lmp, std::string(title) + ": " + error.what());
+  }
+}
+
+void FixHops::init_list(int, LAMMPS_NS::NeighList *list)
+{
+  list_ = list;
+}
+
+void FixHops::setup(int)
+{
+  if (update->ntimestep % nevery == 0) end_of_step();
+}
+
+void FixHops::end_of_step()
+{
+  const HopProgress &progress = detector_->progress();
+  const bool taken = progress.samples > 0 && update->ntimestep == progress.last_step;
+  if (!taken && progress.samples > 0 && update->ntimestep != progress.last_step + nevery)
+    stop_all(lmp, std::string(title) + ": step " + std::to_string(update->ntimestep) +
+                      ": samples must be evenly spaced, the last one was step " + std::to_string(progress.last_step) +
+                      "; a step was skipped");
+  try {
+    if (!reference_) start_frame();
+    home_->positions(*reference_);
+    if (!taken) sample();
+    expose_counts();
+  } catch (const std::logic_error &error) {
+    stop_one(lmp, std::string(title) + ": " + error.what());
+  }
+}
+
+void FixHops::start_frame()
+{
+  reference_ = current_box(lmp);
+  corner_ = box_corner(lmp);
+  if (framework_bit_) framework_mean_ = group_mean(lmp, title, framework_bit_, *reference_, &framework_atoms_);
+}
+
+void FixHops::sample()
+{
+  const Vec3 offset = drift();
+  publish(detector_->add(home_->positions(), offset, update->ntimestep, cages()));
+}
+
+Vec3 FixHops::drift()
+{
+  if (!framework_bit_) return {};
+  std::int64_t atoms;
+  const Vec3 mean = group_mean(lmp, title, framework_bit_, *reference_, &atoms);
+  if (atoms != framework_atoms_)
+    stop_all(lmp, std::string(title) + ": framework: the group has " + std::to_string(atoms) + " atoms where " +
+                      std::to_string(framework_atoms_) + " were: it changed during the run");
+  return mean - framework_mean_;
+}
+
+Cages FixHops::cages()
+{
+  if (cutoffs_.largest() == 0.0) return {};
+  // A fix before this one may have strained the cell in this step.
+  comm->forward_comm();
+  fill_local_bonds(lmp, list_, cutoffs_, bonds_);
+  const OwnedAtoms owned(lmp, title);
+  owned_hosts_.resize(bonds_.targets.size());
+  for (std::size_t e = 0; e < owned_hosts_.size(); ++e) owned_hosts_[e] = owned.tag(bonds_.targets[e]);
+  home_->lists_from_owners(bonds_.offsets, owned_hosts_, offsets_, hosts_);
+  return {offsets_, hosts_};
+}
+
+void FixHops::publish(const std::vector<Hop> &found)
+{
+  std::int64_t counts[2] = {static_cast<std::int64_t>(found.size()), 0};
+  for (const Hop &hop : found) counts[1] += hop.returned;
+  MPI_Allreduce(MPI_IN_PLACE, counts, 2, MPI_INT64_T, MPI_SUM, communicator(lmp));
+  if (counts[0] == 0) return;
+  events_ += counts[0];
+  returns_ += counts[1];
+  std::vector<HopRow> rows = on_root(found);
+  if (comm->me == 0) write_events(std::move(rows));
+}
+
+// Rows carry tags in place of indices, and positions from the cell's corner.
+std::vector<FixHops::HopRow> FixHops::on_root(const std::vector<Hop> &hops) const
+{
+  std::vector<std::vector<HopRow>> leaving(comm->nprocs);
+  for (Hop hop : hops) {
+    hop.atom = home_->tags()[hop.atom];
+    leaving[0].push_back(hop.row());
+  }
+  std::vector<HopRow> rows = exchange_records(communicator(lmp), leaving).records;
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+void FixHops::write_events(std::vector<HopRow> rows)
+{
+  const double half = std::min({reference_->height(0), reference_->height(1), reference_->height(2)}) / 2;
+  std::string lines;
+  for (const HopRow &row : rows) {
+    const Hop hop = Hop::from_row(row);
+    if (hop.length() > half && !warned_) {
+      warn(lmp, std::string(title) + ": atom " + std::to_string(hop.atom) + " hops by " + std::to_string(hop.length()) +
+                    ", more than half the cell; a rerun needs unwrapped positions or image flags");
+      warned_ = true;
+    }
+    const Vec3 from = hop.from + corner_, to = hop.to + corner_;
+    char line[512];
+    std::snprintf(line, sizeof line, "%lld %lld %.10g %.10g %.10g %.10g %.10g %.10g %.10g %.6g %lld %d\n",
+                  static_cast<long long>(hop.step), static_cast<long long>(hop.atom), from[0], from[1], from[2], to[0],
+                  to[1], to[2], hop.p_max, hop.overlap, static_cast<long long>(hop.waiting), hop.returned);
+    lines += line;
+  }
+  if (file_.is_open()) file_.append(lines);
+}
+
+void FixHops::expose_counts()
+{
+  counts_.resize(home_->tags().size());
+  for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] = static_cast<double>(detector_->count(i));
+  home_->to_owners(counts_, 1, owned_counts_);
+  owned_counts_.resize(std::max(atom->nmax, 1));
+  vector_atom = owned_counts_.data();
+}
+
+double FixHops::compute_vector(int n)
+{
+  if (n < 2) return static_cast<double>(n == 0 ? events_ : returns_);
+  const double time = detector_ ? detector_->observed_samples() * nevery * update->dt : 0.0;
+  return time > 0.0 ? events_ / (static_cast<double>(home_->total()) * time) : 0.0;
+}
+
+double FixHops::memory_usage()
+{
+  if (!detector_) return 0.0;
+  const std::size_t numbers = detector_->atoms() * detector_->row_width(detector_->most_hosts());
+  return static_cast<double>((numbers + owned_counts_.capacity() + counts_.capacity()) * sizeof(double));
+}
+
+}  // namespace naglass

