@@ -15,6 +15,7 @@
 #include "core/error.hpp"
 #include "core/exact_sum.hpp"
 #include "core/pair_histogram.hpp"
+#include "core/hops.hpp"
 #include "core/qn.hpp"
 #include "ring_cases.hpp"
 #include "fingerprint_cases.hpp"
@@ -165,6 +166,34 @@ void pair_histogram_of_one_atom_and_its_images()
   const std::vector<int> types{0};
   const auto counts = pair_histogram({positions, positions, types, 1}, cube(1.0), 1.6, 16);
   expect(counts[10] == 6 && counts[14] == 12, "shells of the simple cubic lattice");
+void hops_go_on_after_a_restart()
+{
+  const HopOptions options{.window = 4, .return_within = 100, .threads = 2};
+  HopDetector whole(3, options), part(3, options);
+  std::vector<Hop> found, resumed;
+  std::mt19937 random(3);
+  std::normal_distribution<double> noise(0.0, 0.1);
+  std::vector<std::int64_t> offsets{0, 2, 4, 5}, hosts{1, 0, 7, 7, 2};
+  for (int t = 0; t < 700; ++t) {
+    std::vector<Vec3> r(3);
+    for (Vec3 &x : r) x = {2.0 * (t / 20 % 2) + 0.1 * t + noise(random), noise(random), 1e4 + noise(random)};
+    hosts[1] = t / 20 % 2;
+    const Cages cages{offsets, hosts};
+    for (const Hop &hop : whole.add(r, {0.1 * t, 0, 0}, 5 * t, cages)) found.push_back(hop);
+    if (t == 333) {
+      HopDetector other(3, options);
+      other.restore(part.progress(), part.rows(part.most_hosts()), part.most_hosts(), part.held_back());
+      part = other;
+    }
+    for (const Hop &hop : part.add(r, {0.1 * t, 0, 0}, 5 * t, cages)) resumed.push_back(hop);
+  }
+  bool equal = found.size() == resumed.size() && found.size() > 80;
+  for (std::size_t k = 0; equal && k < found.size(); ++k) equal = found[k].row() == resumed[k].row();
+  expect(equal, "hops after a restart equal those without");
+  expect(found[3].returned && found[0].step == 100 && found[0].overlap == 0.5, "first hops are as made");
+  expect(whole.finish().size() == part.finish().size(), "both end alike");
+  expect_error([&] { whole.add({}, {}, 0); }, "positions = 0 atoms: the detector follows 3");
+  expect_error([&] { part.restore({}, {}, 0, {}); }, "rows = 0 numbers: 3 atoms of 60 are expected");
 }
 
 void errors_name_argument_and_value()
@@ -194,6 +223,7 @@ int main()
   an_exact_sum_does_not_know_the_order_of_its_terms();
   correlators_of_motion_at_constant_speed();
   pair_histogram_of_one_atom_and_its_images();
+  hops_go_on_after_a_restart();
   errors_name_argument_and_value();
   ring_cases(expect, expect_error);
   fingerprint_cases(expect, expect_error);

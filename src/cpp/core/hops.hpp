@@ -81,7 +81,7 @@ class HopDetector {
   std::int64_t observed_samples() const;
 
   /// The state, for a restart that is exact to the last bit: what is shared, one row of row_width(most_hosts())
-  /// numbers per atom, and hops held back. most_hosts() differs between detectors that share the atoms: use the largest.
+  /// numbers per atom, and hops held back. Of detectors that share the atoms use the largest most_hosts().
   const HopProgress &progress() const { return progress_; }
   const std::vector<Hop> &held_back() const { return held_back_; }
   std::size_t most_hosts() const;

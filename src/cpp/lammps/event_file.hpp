@@ -18,8 +18,8 @@ class EventFile {
   bool is_open() const { return descriptor_ >= 0; }
   /// Begins the file anew with `header`.
   void begin(const std::string &path, const std::string &header);
-  /// Goes on after the events up to `last_step`; what follows them, from a run beyond the restart, is cut off. Returns the
-  /// number of events kept. Begins the file where there is none.
+  /// Goes on after the events up to `last_step`; what follows them, from a run beyond the restart, is cut off. Returns
+  /// the number of events kept. Begins the file where there is none.
   std::int64_t resume(const std::string &path, const std::string &header, std::int64_t last_step);
   /// Adds whole lines, by one write.
   void append(const std::string &lines);

@@ -39,8 +39,8 @@ class TagHome {
   /// atom (nlocal rows, zero outside of the group). Collective; on the step of the last positions() only.
   void to_owners(const std::vector<double> &home, int width, std::vector<double> &owned) const;
 
-  /// Brings home the owners' lists, one of any length for each owned atom in CSR form (nlocal + 1 offsets; lists of atoms
-  /// outside of the group are ignored). Collective; on the step of the last positions() only.
+  /// Brings home the owners' lists, one of any length for each owned atom in CSR form (nlocal + 1 offsets; lists of
+  /// atoms outside of the group are ignored). Collective; on the step of the last positions() only.
   void lists_from_owners(const std::vector<std::int64_t> &owned_offsets, const std::vector<std::int64_t> &owned_values,
                          std::vector<std::int64_t> &offsets, std::vector<std::int64_t> &values) const;
 

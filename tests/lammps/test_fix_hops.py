@@ -152,11 +152,11 @@ def states(restart_file) -> list[bytes]:
 
 
 def copy_restart(source, folder, name) -> None:
-    """The restart file, and the events of a run that was killed later, within a line."""
+    """The restart file, and the events of a run that was killed later, within the first number of a line."""
     restart = f"{name}.{RESTART[name]}.restart"
     (folder / restart).write_bytes((source / restart).read_bytes())
     for kind in ("hops", "two.hops"):
-        (folder / f"{name}.{kind}").write_text((source / f"{name}.{kind}").read_text() + "145 12 3.2 0.1")
+        (folder / f"{name}.{kind}").write_text((source / f"{name}.{kind}").read_text() + "1")
 
 
 def assert_same_run(folder, expected, name, tolerance=0.0) -> None:
@@ -206,7 +206,7 @@ def test_restarts_and_kills_change_nothing(tmp_path, one_rank, ranks, newton, na
         assert states(tmp_path / later) == states(expected / later)
 
 
-TORN = "# naglass/hops\n10 1 0 0 0 1 1 1 2 nan -1 0\n15 1 0 0 0 1 1 1 2 nan 5 0\n20 1 0 0 0 1 1 1 2 nan 5 0\n25 1 0"
+TORN = "# naglass/hops\n10 1 0 0 0 1 1 1 2 nan -1 0\n15 1 0 0 0 1 1 1 2 nan 5 0\n20 1 0 0 0 1 1 1 2 nan 5 0\n2"
 
 
 def test_a_restart_keeps_what_was_certain_and_misses_what_is_not_there(tmp_path, one_rank):
@@ -220,7 +220,7 @@ def test_a_restart_keeps_what_was_certain_and_misses_what_is_not_there(tmp_path,
     assert len(header) == 2 and header[0].startswith("# naglass/hops every 5 window 3")
     assert f"file {name}.hops holds 0 of the" in done.stdout
     # the last sample was step 45: what was certain then are the hops up to 45 - 5 (2 w - 1) = 20
-    assert (tmp_path / f"{name}.two.hops").read_text() == TORN[: TORN.rindex("25 1")]
+    assert (tmp_path / f"{name}.two.hops").read_text() == TORN[:-1]
 
 
 BAD = {
