@@ -77,12 +77,12 @@ def small_box(samples: int) -> tuple[np.ndarray, np.ndarray, float]:
 
 def gemdat() -> tuple[float, int]:
     import gemdat
-    from pymatgen.core import Lattice, Structure
+    from pymatgen.core import Element, Lattice, Structure
 
     fractions, sites, length = small_box(PEER_SAMPLES)
     lattice = Lattice.cubic(length)
     trajectory = gemdat.Trajectory(
-        species=["Na"] * fractions.shape[1], coords=fractions, lattice=lattice, time_step=1e-13,
+        species=[Element("Na")] * fractions.shape[1], coords=fractions, lattice=lattice, time_step=1e-13,
         metadata={"temperature": 600},
     )
     structure = Structure(lattice, ["Na"] * len(sites), sites, labels=["site"] * len(sites))
@@ -97,14 +97,13 @@ def site_analysis() -> tuple[float, int]:
     from pymatgen.core import Lattice, Structure
     from site_analysis.atom import Atom
     from site_analysis.spherical_site import SphericalSite
-    from site_analysis.spherical_site_collection import SphericalSiteCollection
     from site_analysis.trajectory import Trajectory
 
     fractions, sites, length = small_box(PEER_SAMPLES)
     lattice = Lattice.cubic(length)
     structures = [Structure(lattice, ["Na"] * len(f), f) for f in fractions]
-    collection = SphericalSiteCollection([SphericalSite(frac_coords=s, rcut=1.2) for s in sites])
-    trajectory = Trajectory(site_collection=collection, atoms=[Atom(index=i) for i in range(fractions.shape[1])])
+    spheres = [SphericalSite(frac_coords=s, rcut=1.2) for s in sites]
+    trajectory = Trajectory(sites=spheres, atoms=[Atom(index=i) for i in range(fractions.shape[1])])
     start = time.process_time()
     for k, structure in enumerate(structures):
         trajectory.append_timestep(structure, t=k)
@@ -121,7 +120,8 @@ def main() -> None:
     options = parser.parse_args()
 
     load = os.getloadavg()[0]
-    print(f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, load {load:.1f}, numpy {np.__version__}\n")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f}"
+    print(f"{datetime.date.today()}, {machine}, numpy {np.__version__}\n")
     print("| code | ions | samples | ns CPU per ion and sample | hops |\n|---|---|---|---|---|")
     for atoms in options.atoms:
         frames = stream(atoms, options.samples, 0.002)

@@ -245,11 +245,11 @@ def test_steps_carry_the_interval():
     assert hops.step.tolist() == [1000 + 50 * s for s, *_ in KNOWN]
     assert hops.waiting.tolist() == [-1, -1, 1500, -1, 2250]
     centres = SAMPLES - 2 * W + 1
-    assert hops.observed_steps == 50 * centres
+    assert hops.observed_steps == 50 * (centres - 2)
     rate, error = hops.rate(step_time=0.002)
-    assert rate == pytest.approx(5 / 4 / (centres * 0.1))
+    assert rate == pytest.approx(5 / 4 / ((centres - 2) * 0.1))
     between = np.std([2, 2, 0, 1], ddof=1) / 2  # smaller than that of 5 independent hops
-    assert error == pytest.approx(np.sqrt(5) / 4 / (centres * 0.1)) and between < np.sqrt(5) / 4
+    assert error == pytest.approx(np.sqrt(5) / 4 / ((centres - 2) * 0.1)) and between < np.sqrt(5) / 4
     share, error = hops.return_fraction()
     assert share == 0.2 and error == pytest.approx(np.sqrt(2 * 5 / 8) / 7)
 
@@ -382,3 +382,11 @@ def test_frames_too_far_apart_to_unwrap_are_refused():
         core.detect_hops(r, cell=[10.0, 10.0, 10.0])
     r[:, 1, 0] = 3.0 * np.arange(40)
     assert len(core.detect_hops(r, cell=[10.0, 10.0, 10.0])) > 0
+
+
+def test_a_hop_at_an_end_is_not_counted():
+    """Cut anywhere: a step is found where p has its top inside, with its true time, and nowhere else."""
+    for sample in range(1, 60):
+        hops = core.detect_hops(step_at(sample, 60, 2.0)[:, None])
+        assert hops.step.tolist() == ([sample] if W < sample < 60 - W else [])
+        assert hops.observed_steps == 39

@@ -130,7 +130,7 @@ def test_equals_the_library(one_rank, name):
     at_most = np.bincount(tags, minlength=len(frames[0]) + 1)[1:]
     assert ((surely <= counted) & (counted <= at_most)).all()
 
-    samples = STEPS // 5 + 1 - 2 * W + 1 - W
+    samples = STEPS // 5 + 1 - 2 * W + 1 - W - 1
     row = last_rows[name]
     assert [int(row[1]), int(row[2])] == [len(ours), int(ours.returned.sum())]
     assert float(row[3]) == pytest.approx(len(ours) / len(hops.mobile) / (samples * 0.02), rel=1e-12)

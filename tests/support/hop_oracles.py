@@ -16,15 +16,17 @@ def p_hop(r: np.ndarray, window: int) -> np.ndarray:
 
 def peaks(p: np.ndarray, window: int, threshold: float, release: float) -> list[int]:
     """Samples of the largest p of each excursion of one atom: above `threshold`, until below `release` or until the
-    peak is `window` samples old."""
+    peak is `window` samples old. A largest p that is the first or last one is no maximum that was seen."""
     found, best = [], None
-    for t in np.flatnonzero(np.isfinite(p)):
+    centres = np.flatnonzero(np.isfinite(p))
+    for t in centres:
         if best is not None and (p[t] < release or t - best >= window):
             found.append(best)
             best = None
         if (best is None and p[t] > threshold) or (best is not None and p[t] > p[best]):
             best = t
-    return found if best is None else [*found, best]
+    found += [best] if best is not None else []
+    return [t for t in found if t not in (centres[0], centres[-1])]
 
 
 def hops(r, window, threshold, release, min_length, return_within) -> list[tuple]:

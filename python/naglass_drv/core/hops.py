@@ -88,7 +88,7 @@ class HopDetector:
         return self._keep(rows)
 
     def finish(self) -> Hops:
-        """All hops of the stream, with those whose p had not fallen again when it ended; no sample may follow."""
+        """All hops of the stream, with those whose p has passed its top but not fallen to `release`; no sample may follow."""
         if self._core is None:
             raise InputError("frame: the detector was given none")
         self._keep(self._core.finish())

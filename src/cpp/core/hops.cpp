@@ -133,7 +133,7 @@ std::vector<Hop> HopDetector::add(std::span<const Vec3> positions, const Vec3 &o
   std::vector<std::vector<Hop>> found(blocks);
   std::int64_t broken = count;
   [[maybe_unused]] const int threads = thread_count(options_.threads);
-#pragma omp parallel for schedule(static) reduction(min : broken) num_threads(threads)
+#pragma omp parallel for schedule(static) reduction(min : broken) num_threads(threads) if (blocks > 1)
   for (std::int64_t b = 0; b < blocks; ++b)
     for (std::int64_t i = b * block; i < std::min(count, (b + 1) * block); ++i) {
       const Vec3 position = positions[i] - offset;
@@ -182,8 +182,8 @@ std::vector<Hop> HopDetector::finish()
 
 std::int64_t HopDetector::observed_samples() const
 {
-  const std::int64_t centres = std::max<std::int64_t>(0, progress_.samples - 2 * options_.window + 1);
-  return progress_.finished ? centres : std::max<std::int64_t>(0, centres - options_.window);
+  const std::int64_t centres = progress_.samples - 2 * options_.window + 1;
+  return std::max<std::int64_t>(0, progress_.finished ? centres - 2 : centres - options_.window - 1);
 }
 
 std::int64_t HopDetector::step_of(std::int64_t sample) const
@@ -267,7 +267,10 @@ void HopDetector::close(std::size_t i, std::vector<Hop> &found)
   hop.p_max = std::sqrt(track.peak);
   hop.overlap = track.overlap;
   const double length = hop.length();
-  if (length <= options_.min_length) return;
+  // At the first or last centre the top itself may lie outside of what was seen.
+  const bool at_an_end = track.peak_sample == options_.window ||
+                         track.peak_sample == progress_.samples - options_.window;
+  if (length <= options_.min_length || at_an_end) return;
   hop.waiting = track.hops > 0 ? hop.step - track.last_hop : -1;
   hop.returned = is_return(track, length);
   found.push_back(hop);

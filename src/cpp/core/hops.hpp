@@ -67,7 +67,8 @@ class HopDetector {
   /// Throws Error for positions that are not finite, unevenly spaced steps, cages given at some samples only.
   std::vector<Hop> add(std::span<const Vec3> positions, const Vec3 &offset, std::int64_t step,
                        const Cages &cages = {});
-  /// Ends the stream: the hops still held back, and those whose p_hop had not fallen again. No sample may follow.
+  /// Ends the stream: the hops still held back, and those whose p_hop has passed its top but not fallen to the release.
+  /// No sample may follow.
   std::vector<Hop> finish();
 
   /// p_hop of each atom now (Å²), at the sample w-1 before the last one; NaN until 2w samples were taken.
