@@ -30,10 +30,10 @@ from .diffusion import (
 )
 from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHistograms, fingerprint
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
-from .linkage import FORBIDDEN_CONTACTS, ArtefactFlags, Linkage, Sharing, artefact_flags, in_contact, linkage
-from .pairs import PairFunctions, rdf
 from .hop_events import Hops, read_hops
 from .hops import HopDetector, detect_hops
+from .linkage import FORBIDDEN_CONTACTS, ArtefactFlags, Linkage, Sharing, artefact_flags, in_contact, linkage
+from .pairs import PairFunctions, rdf
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
 from .rings import RingMembers, Rings, rings
 from .spin import (
@@ -74,14 +74,14 @@ __all__ = [
     "Environments",
     "Fingerprint",
     "HavenRatio",
+    "HopDetector",
+    "Hops",
     "LengthHistograms",
     "LinkClusters",
     "Linkage",
     "Links",
     "MomentAutocorrelation",
     "MomentChanges",
-    "HopDetector",
-    "Hops",
     "Neighbors",
     "OxygenClass",
     "PairFunctions",
@@ -108,6 +108,7 @@ __all__ = [
     "crystal_similarity",
     "density_map",
     "density_percolation",
+    "detect_hops",
     "diffusion",
     "environments",
     "fingerprint",
@@ -117,7 +118,6 @@ __all__ = [
     "linkage",
     "moment_autocorrelation",
     "msd",
-    "detect_hops",
     "neighbors",
     "nernst_einstein",
     "percolation_cutoff",
@@ -125,6 +125,7 @@ __all__ = [
     "qn",
     "rdf",
     "read_environments",
+    "read_hops",
     "rings",
     "spin_topology",
     "steinhardt",
@@ -132,5 +133,4 @@ __all__ = [
     "trajectory",
     "unwrap",
     "van_hove",
-    "read_hops",
 ]
