@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "core/threads.hpp"
 
 namespace naglass {
 namespace {
@@ -74,7 +75,7 @@ std::vector<double> crystal_similarity(std::span<const std::int64_t> offsets, st
 {
   check(references, options);
   std::vector<double> similarities(offsets.size() - 1);
-#pragma omp parallel for schedule(dynamic, 16)
+#pragma omp parallel for schedule(dynamic, 16) num_threads(threads_for(similarities.size(), 64))
   for (std::int64_t i = 0; i < static_cast<std::int64_t>(similarities.size()); ++i) {
     const std::size_t first = offsets[i], count = offsets[i + 1] - offsets[i];
     similarities[i] = similarity({types.subspan(first, count), vectors.subspan(first, count)}, references, options);

@@ -5,25 +5,12 @@
 #include <numeric>
 #include <string>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 #include "core/error.hpp"
 #include "core/exact_sum.hpp"
+#include "core/threads.hpp"
 
 namespace naglass {
 namespace {
-
-int team([[maybe_unused]] int wanted, [[maybe_unused]] std::size_t chunks)
-{
-#ifdef _OPENMP
-  const int most = wanted > 0 ? wanted : omp_get_max_threads();
-  return static_cast<int>(std::clamp<std::size_t>(chunks / 2, 1, static_cast<std::size_t>(most)));
-#else
-  return 1;
-#endif
-}
 
 // Positions of a chunk stay in the first-level cache while all lags pass.
 constexpr std::size_t chunk_size = 512;
@@ -220,7 +207,7 @@ std::vector<double> DisplacementHistory::add(std::span<const Vec3> positions)
   for (const int k : scheme_.ending_at(frames_)) then.push_back(held_.at(frames_ - scheme_.lag(k)).data());
 
   std::vector<double> sums(layout_.size(then.size()), 0.0);
-#pragma omp parallel num_threads(team(options_.threads, chunks_.size()))
+#pragma omp parallel num_threads(threads_for(chunks_.size(), 2, options_.threads))
   {
     std::vector<double> own(sums.size(), 0.0);
 #pragma omp for schedule(static)

@@ -5,10 +5,7 @@
 #include <string>
 
 #include "core/error.hpp"
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include "core/threads.hpp"
 
 namespace naglass {
 namespace {
@@ -36,15 +33,6 @@ void replace(Vec3 &mean, double &spread, const Vec3 &in, const Vec3 &out, double
   const Vec3 moved{mean[0] + share * change[0], mean[1] + share * change[1], mean[2] + share * change[2]};
   spread += dot(change, (in - moved) + (out - mean));
   mean = moved;
-}
-
-int thread_count([[maybe_unused]] int wanted)
-{
-#ifdef _OPENMP
-  return wanted > 0 ? wanted : omp_get_max_threads();
-#else
-  return 1;
-#endif
 }
 
 }  // namespace
@@ -132,8 +120,8 @@ std::vector<Hop> HopDetector::add(std::span<const Vec3> positions, const Vec3 &o
   const std::int64_t blocks = (count + block - 1) / block;
   std::vector<std::vector<Hop>> found(blocks);
   std::int64_t broken = count;
-  [[maybe_unused]] const int threads = thread_count(options_.threads);
-#pragma omp parallel for schedule(static) reduction(min : broken) num_threads(threads) if (blocks > 1)
+  [[maybe_unused]] const int threads = threads_for(blocks, 1, options_.threads);
+#pragma omp parallel for schedule(static) reduction(min : broken) num_threads(threads)
   for (std::int64_t b = 0; b < blocks; ++b)
     for (std::int64_t i = b * block; i < std::min(count, (b + 1) * block); ++i) {
       const Vec3 position = positions[i] - offset;

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "core/error.hpp"
+#include "core/threads.hpp"
 
 namespace naglass {
 namespace {
@@ -68,7 +69,7 @@ Autocorrelation moment_autocorrelation(const MomentTrack &moments, std::int64_t 
   common /= static_cast<double>(moments.values.size());
 
   std::vector<double> products(n * lags);  // per centre and lag, mean over origins
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) num_threads(threads_for(products.size(), 10000))
   for (std::int64_t i = 0; i < n; ++i) {
     std::vector<double> series = series_of(moments, i);
     const double mean = own_mean ? mean_of(series) : common;

@@ -6,6 +6,7 @@
 
 #include "core/bins.hpp"
 #include "core/error.hpp"
+#include "core/threads.hpp"
 
 namespace naglass {
 namespace {
@@ -36,7 +37,7 @@ std::vector<std::int64_t> pair_histogram(const PairHistogramInput &input, const 
   for (const Vec3 &centre : input.centres) places.push_back(grid.place(centre));
   std::vector<std::int64_t> counts(static_cast<std::size_t>(input.type_count) * input.type_count * bins, 0);
 
-#pragma omp parallel if (atoms > 500)
+#pragma omp parallel num_threads(threads_for(atoms, 500))
   {
     std::vector<std::int64_t> own(counts.size(), 0);
 #pragma omp for schedule(static)

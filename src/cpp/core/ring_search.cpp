@@ -3,10 +3,6 @@
 #include <algorithm>
 #include <atomic>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 namespace naglass {
 namespace {
 
@@ -26,15 +22,6 @@ std::uint64_t hash(std::span<const RingSite> ring)
 }
 
 }  // namespace
-
-int thread_count([[maybe_unused]] const RingOptions &options)
-{
-#ifdef _OPENMP
-  return options.threads > 0 ? options.threads : omp_get_max_threads();
-#else
-  return 1;
-#endif
-}
 
 void make_canonical(Ring &ring)
 {

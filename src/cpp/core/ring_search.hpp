@@ -65,8 +65,6 @@ class RingTally {
 void append_vertex(Ring &ring, const RingNet &net, const RingBall &ball, int vertex);
 void append_middle(Ring &ring, const RingNet &net, const RingBall &ball, int vertex, int edge);
 
-int thread_count(const RingOptions &options);
-
 /// The primitive rings that start from the roots. Adds those that are selected to the tally and, where members are
 /// asked for, to the set; without a tally all go to the set.
 RingSet primitive_rings(const RingNet &net, const RingOptions &options, RingTally *tally);

@@ -4,6 +4,7 @@
 #include <initializer_list>
 
 #include "core/ring_search.hpp"
+#include "core/threads.hpp"
 
 namespace naglass {
 namespace {
@@ -182,7 +183,7 @@ RingSet closed_path_rings(const RingNet &net, const RingOptions &options, RingTa
     std::atomic_ref(searches[size]).fetch_add(times, std::memory_order_relaxed);
   };
   RingSet all;
-#pragma omp parallel num_threads(thread_count(options))
+#pragma omp parallel num_threads(threads_for(net.nodes(), 256, options.threads))
   {
     ClosedPathSearch search(net, options);
     RingSet own;

@@ -2,6 +2,7 @@
 
 #include "core/ring_distances.hpp"
 #include "core/ring_search.hpp"
+#include "core/threads.hpp"
 
 namespace naglass {
 namespace {
@@ -219,7 +220,7 @@ class PrimitiveSearch {
 RingSet primitive_rings(const RingNet &net, const RingOptions &options, RingTally *tally)
 {
   RingSet all;
-#pragma omp parallel num_threads(thread_count(options))
+#pragma omp parallel num_threads(threads_for(net.nodes(), 256, options.threads))
   {
     PrimitiveSearch search(net, options);
     RingSet own;

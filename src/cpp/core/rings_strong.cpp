@@ -3,6 +3,7 @@
 
 #include "core/cover_index.hpp"
 #include "core/ring_search.hpp"
+#include "core/threads.hpp"
 
 namespace naglass {
 namespace {
@@ -184,7 +185,7 @@ std::vector<std::uint8_t> strong_rings(const TopologyView &graph, const RingNet 
   for (int node = 0; node < net.nodes(); ++node) is_node[net.site(node)] = 1;
   const RingsAt at(graph.sites(), primitive);
   std::vector<std::uint8_t> strong(primitive.size(), 0);
-#pragma omp parallel num_threads(thread_count(options))
+#pragma omp parallel num_threads(threads_for(primitive.size(), 64, options.threads))
   {
     StrongTest test(graph, primitive, at, strong_reach(options));
 #pragma omp for schedule(dynamic, 16)

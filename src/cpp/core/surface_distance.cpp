@@ -6,6 +6,7 @@
 #include "core/channels.hpp"
 #include "core/error.hpp"
 #include "core/neighbors.hpp"
+#include "core/threads.hpp"
 
 namespace naglass {
 namespace {
@@ -131,7 +132,7 @@ std::vector<double> surface_distance(std::span<const Vec3> positions, std::span<
     open = find_spheres(blocks, open, positions, radii, box, cutoff);
 
   std::vector<double> distances(static_cast<std::size_t>(shape[0]) * shape[1] * shape[2]);
-#pragma omp parallel for schedule(dynamic, 8)
+#pragma omp parallel for schedule(dynamic, 8) num_threads(threads_for(blocks.size(), 32))
   for (std::int64_t b = 0; b < static_cast<std::int64_t>(blocks.size()); ++b) {
     const Block &block = blocks[b];
     for (int i = block.first[0]; i < block.last[0]; ++i)

@@ -18,7 +18,8 @@ template <typename Record> struct Received {
 };
 
 /// Sends outgoing[r] to rank r. Collective. Throws std::length_error for more than 2^31 bytes in one rank's mail.
-template <typename Record> Received<Record> exchange_records(MPI_Comm comm, const std::vector<std::vector<Record>> &outgoing)
+template <typename Record>
+Received<Record> exchange_records(MPI_Comm comm, const std::vector<std::vector<Record>> &outgoing)
 {
   static_assert(std::is_trivially_copyable_v<Record>);
   const int ranks = static_cast<int>(outgoing.size());
