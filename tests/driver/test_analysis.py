@@ -16,6 +16,7 @@ from naglass_drv.analysis.measure import measure
 from naglass_drv.analysis.network import network
 from naglass_drv.analysis.statistics import average, block_means
 from naglass_drv.analysis.structure import first_minimum, first_shells, shell_cutoffs
+from naglass_drv.config.schema import Analysis
 from naglass_drv.core import rdf as pair_functions
 from naglass_drv.core import structure_factor as structure_factors
 from naglass_drv.core.diffraction import densities, wave_vectors
@@ -24,14 +25,7 @@ from naglass_drv.core.trajectory import element_order
 from naglass_drv.errors import InputError
 
 DATA = Path(__file__).parents[1] / "data"
-SETTINGS = {
-    "kind": "trajectory",
-    "stable": True,
-    "cutoffs_A": {},
-    "r_max_A": 6.0,
-    "q_max_per_A": 8.0,
-    "skip_ps": 0.0,
-}
+SETTINGS = Analysis(r_max_A=6.0, q_max_per_A=8.0).model_dump(mode="json") | {"kind": "trajectory", "stable": True}
 
 
 def crystal(name: str) -> Atoms:

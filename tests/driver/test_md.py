@@ -9,6 +9,8 @@ import pytest
 from support.attempts import attempt, study
 from support.structures import crystal
 
+from naglass_drv.analysis.measure import measure
+from naglass_drv.config.schema import Analysis
 from naglass_drv.core import qn
 from naglass_drv.dataset.frames import read_frames, write_frames
 from naglass_drv.errors import InputError, Stopped, TaskFailed
@@ -48,7 +50,7 @@ def run(tmp_path):
 
 
 def classical(task, commands=CLASSICAL):
-    """The task with `commands` in place of pair_style mace; Qn stays."""
+    """The task with `commands` in place of pair_style mace; Qn and hops stay."""
     observables = [line for line in task.settings["commands"] if line.startswith("compute")]
     return replace(task, settings=task.settings | {"commands": [*commands, *observables], "plugins": ["naglassplugin"]})
 
@@ -149,6 +151,25 @@ def test_the_trajectory_carries_qn(tmp_path):
     for frame in frames:
         assert np.array_equal(frame.arrays["qn"], qn(frame, {("P", "O"): 2.0, ("V", "O"): 2.5}).n)
     assert max(frames[0].arrays["qn"]) >= 1
+
+
+def test_hops_are_followed_while_it_runs(tmp_path):
+    """A melt, in which ions hop at once: the list equals that of the analysis afterwards, and survives a stop."""
+    short = {"hop_window_ps": 0.1, "hop_threshold_A2": 0.3}
+    prepared(tmp_path)
+    run = study(tmp_path, glass={}, md=MD | {"temperatures_K": [4000.0]}, analysis=short)
+    task = classical(md.plan(run)[0])
+    folder = tmp_path / "a"
+    md.run(attempt(task, folder))
+    settings = Analysis(**short).model_dump(mode="json") | {"kind": "trajectory", "stable": True}
+    numbers, _ = measure(read_frames(folder / md.TRAJECTORY), settings, on_the_fly=folder / md.HOPS)
+    lines = [line for line in (folder / md.HOPS).read_text().splitlines() if not line.startswith("#")]
+    assert numbers["hops"]["count"] >= len(lines) > 0
+    assert numbers["hops"]["agreement_with_on_the_fly"] == 1.0
+    with pytest.raises(Stopped):
+        md.run(attempt(task, tmp_path / "b", polls=3))
+    md.run(attempt(task, tmp_path / "c", previous=tmp_path / "b"))
+    assert (tmp_path / "c" / md.HOPS).read_text() == (folder / md.HOPS).read_text()
 
 
 def test_collect(whole):

@@ -149,6 +149,9 @@ def add_labels(bench: Bench) -> None:
         {"frame": "glass-g1-0", "failure": "SCF_NOT_CONVERGED", "message": f"not converged {HOSTILE}"}
     ]
     bench.product("reference/glass-rejected.json", rejected)
+    labelled = glass(5)
+    labelled.set_array("REF_spin", np.where(labelled.symbols == "V", 1.9, 0.0))
+    write_frames(bench.run.products / "reference" / "glass.extxyz", [labelled])
     part = {
         "frames": 3,
         "atoms": 78,
@@ -330,6 +333,17 @@ def test_figures_are_files_too(full):
     } <= figures
     page = (full.run.folder / "report.html").read_text()
     assert page.count("data:image/svg+xml") == len(figures)
+
+
+def test_topology_and_metals_are_told(full):
+    numbers, text = full.numbers(), full.page().text
+    measured = json.loads((full.run.products / "analysis" / "g0-600K.json").read_text())
+    for pair, value in measured["topology"]["linkage"].items():
+        assert numbers[f"topology.g0-600K.{pair}"]["value"] == value["per_former"]
+    found = measured["fingerprints"]["V"]
+    assert numbers["metals.g0-600K.V.bond_valence"]["value"] == found["bond_valence"]
+    assert "by moment" in text and "V–O–P–O–V" in text, "the labels carry moments"
+    assert "rings" in {path.stem for path in (full.run.products / "figures").glob("*.svg")}
 
 
 def test_a_stable_trajectory_gets_its_displacements(tmp_path):

@@ -1,6 +1,7 @@
 """All measurements on one trajectory, or on the replicas of one glass: numbers with units, and curves."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,20 @@ from ase import Atoms
 from .. import core
 from ..core.trajectory import same_elements
 from ..errors import InputError
+from ..glass.chemistry import MOBILE_IONS
 from .artefacts import artefacts
+from .fingerprints import fingerprints
+from .hopping import hopping
 from .network import network
 from .statistics import Average, average
 from .structure import Shell, first_shells, shell_cutoffs
+from .topology import topology
 from .transport import diffusion, displacement, log_lags, unwrapped, without_drift
 
-MOBILE = ("Na", "Li", "K")
 # Neighbouring frames tell the same story: so many, evenly spaced, are enough for averages of the structure
 _STRUCTURE_FRAMES = 400
 _DIFFRACTION_FRAMES = 100
+_TOPOLOGY_FRAMES = 100
 _TRANSPORT_FRAMES = 20
 # Below this, wider bins: a single small glass fills narrow ones with noise
 _FEW_FRAMES = 20
@@ -32,13 +37,15 @@ def measure(
     frames: Sequence[Atoms],
     settings: Mapping[str, Any],
     progress: Callable[[float, str], None] = lambda *_: None,
+    on_the_fly: Path | None = None,
 ) -> tuple[Numbers, Curves]:
     """Measure what `settings` (the analysis section and `kind`) asks for; keys of the result carry their
     units.
 
     `kind` "trajectory" takes frames in time order with info `time_ps`; "glass" takes independent replicas.
     Transport is measured on trajectories that `stable` calls so, and that are long enough. A key `X_err` is
-    one standard error of `X`, None where none can be given (a single structure).
+    one standard error of `X`, None where none can be given (a single structure). `on_the_fly` is the file of hops that
+    was written during the run.
     """
     replicas = settings["kind"] == "glass"
     kept = list(frames) if replicas else after(frames, settings["skip_ps"])
@@ -61,6 +68,11 @@ def measure(
             for pair, (limit, share) in artefacts(chosen, independent=replicas).items()
         },
     }
+    few_frames = evenly(kept, _TOPOLOGY_FRAMES)
+    numbers |= {
+        "topology": _topology_numbers(few_frames, cutoffs, settings["ring_max_formers"], replicas),
+        "fingerprints": fingerprints(few_frames, cutoffs, independent=replicas),
+    }
     curves: Curves = {"r_A": pairs.r, "edge_A": pairs.edges}
     curves |= _named("g", pairs.g) | _named("running", pairs.running)
     progress(0.4, "structure factors")
@@ -73,10 +85,11 @@ def measure(
     curves |= _named("S", {name: total for name, total in totals.items() if total is not None})
     numbers |= {"diffraction_frames": len(chosen), "lowest_q_per_A": float(factors.q[0])}
     progress(0.8, "transport")
-    numbers["transport"] = None
+    numbers |= {"transport": None, "hops": None}
     if not replicas and settings["stable"] and len(kept) >= _TRANSPORT_FRAMES:
         numbers["transport"], moved = _transport(kept, elements)
-        curves |= moved
+        numbers["hops"], hopped = _hops(kept, elements, settings, on_the_fly)
+        curves |= moved | hopped
     return numbers, curves
 
 
@@ -128,10 +141,52 @@ def _temperatures(frames: Sequence[Atoms]) -> list[float] | None:
     return [float(atoms.info["temperature_K"]) for atoms in frames]
 
 
+def _mobile(elements: Sequence[str]) -> str | None:
+    """The ion whose motion is followed, if anything is left to move against."""
+    return next((element for element in MOBILE_IONS if element in elements and len(elements) > 1), None)
+
+
+def _topology_numbers(
+    frames: Sequence[Atoms], cutoffs: Mapping[str, float], ring_size: int, replicas: bool
+) -> Numbers | None:
+    elements = same_elements(frames)
+    found = topology(frames, cutoffs, _mobile(elements), ring_size=ring_size, independent=replicas)
+    if found is None:
+        return None
+    return {
+        "formers": list(found.formers),
+        "ring_max_formers": ring_size,
+        "rings_per_former": {str(n): float(found.rings.mean[n]) for n in range(3, ring_size + 1)},
+        "rings_per_former_err": {str(n): _known(found.rings.err[n]) for n in range(3, ring_size + 1)},
+        "linkage": {name: _with_error("per_former", value) for name, value in found.linkage.items()},
+        "lanterns": _with_error("share", found.lanterns) if found.lanterns is not None else None,
+        "ion_spacing": _with_error("percolates_A", found.ion_spacing) if found.ion_spacing is not None else None,
+    }
+
+
+def _hops(
+    frames: Sequence[Atoms], elements: Sequence[str], settings: Mapping[str, Any], on_the_fly: Path | None
+) -> tuple[Numbers | None, Curves]:
+    ion = _mobile(elements)
+    options = {"window_ps": settings["hop_window_ps"], "threshold_A2": settings["hop_threshold_A2"]}
+    found = hopping(frames, ion, **options, on_the_fly=on_the_fly) if ion is not None else None
+    if found is None:
+        return None, {}
+    rate, returned, length = found.rate_per_ps, found.returned or (None, None), found.mean_length or (None, None)
+    numbers = {
+        "ion": ion, "window_ps": found.window_ps, "threshold_A2": settings["hop_threshold_A2"], "count": found.count,
+        "per_ion_per_ps": rate[0], "per_ion_per_ps_err": rate[1],
+        "returned_share": returned[0], "returned_share_err": returned[1],
+        "changed_cage_share": found.changed_cage, "agreement_with_on_the_fly": found.agreement,
+        "length_A": length[0], "length_A_err": _known(length[1]) if length[1] is not None else None,
+    }  # fmt: skip
+    return numbers, found.columns
+
+
 def _transport(frames: Sequence[Atoms], elements: Sequence[str]) -> tuple[Numbers | None, Curves]:
     symbols = np.array(frames[0].get_chemical_symbols())
-    mobile = next((element for element in MOBILE if element in elements), None)
-    if mobile is None or (symbols == mobile).all():
+    mobile = _mobile(elements)
+    if mobile is None:
         return None, {}
     interval = (frames[-1].info["time_ps"] - frames[0].info["time_ps"]) / (len(frames) - 1)
     positions, wrapped = unwrapped(

@@ -126,6 +126,9 @@ class Analysis(Section):
     r_max_A: Positive = 8.0
     q_max_per_A: Positive = 20.0
     skip_ps: NonNegative = 0.0
+    ring_max_formers: Annotated[int, Field(ge=3, le=16)] = 8
+    hop_window_ps: Positive = 1.0
+    hop_threshold_A2: Positive = 1.0
 
 
 class Report(Section):

@@ -28,6 +28,7 @@ LOG = "log.lammps"
 # thermo keywords of LAMMPS, units metal
 THERMO = ("step", "temp", "press", "pe", "ke", "vol", "econserve")
 _FOLDER = "segments"
+_EVENTS = "events-{}.txt"
 _CHECKPOINT = "checkpoint.json"
 _RESULT = "result.json"
 _CHUNK_S = 0.5
@@ -147,8 +148,19 @@ def _take_over(previous: Path | None, folder: Path) -> Checkpoint | None:
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     _link(source, part, (*names, checkpoint.restart, _CHECKPOINT))
+    for events in sorted(source.glob(_EVENTS.format("*"))):
+        # a copy: the fix that writes it cuts it back to the checkpoint
+        shutil.copy2(events, part)
     os.replace(part, target)
     return checkpoint
+
+
+def events_file(folder: Path, name: str) -> Path:
+    """Where a fix of a script in a task's `folder` writes its events, to be kept from attempt to attempt.
+
+    On restart the fix has to cut the file back to the step of the restart file by itself.
+    """
+    return folder / _FOLDER / _EVENTS.format(name)
 
 
 def run_script(

@@ -32,6 +32,8 @@ _D_GROUP = {
     "Sc": 3, "Ti": 4, "V": 5, "Cr": 6, "Mn": 7, "Fe": 8, "Co": 9, "Ni": 10, "Cu": 11, "Zn": 12,
     "Y": 3, "Zr": 4, "Nb": 5, "Mo": 6, "La": 3, "Hf": 4, "Ta": 5, "W": 6,
 }
+#: Ions whose motion is followed, the first that is present.
+MOBILE_IONS = ("Na", "Li", "K")
 TRANSITION_METALS = frozenset(_MIXED_STATES)
 _LABEL = re.compile(r"(?P<element>[A-Z][a-z]?)(?:(?P<size>[1-9]?)(?P<sign>[+-]))?")
 

@@ -11,8 +11,11 @@ from .numbers import Figure, Section
 from .overview import glance, worth
 from .physics import network, structure, transport
 from .record import record
+from .topology import hops, metals, topology
 
-_ORDER = (glance, worth, structure, network, transport, dynamics, model, dataset, labels, record)
+_ORDER = (
+    glance, worth, structure, network, topology, metals, transport, hops, dynamics, model, dataset, labels, record,
+)  # fmt: skip
 
 
 def build(material: Material) -> tuple[str, dict[str, Any], dict[str, bytes]]:

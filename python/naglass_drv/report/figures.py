@@ -153,6 +153,19 @@ def mean_square_displacement(
         return to_svg(figure)
 
 
+def hops(time: np.ndarray, length: np.ndarray, returned: np.ndarray) -> bytes:
+    """Length (Å) of each hop against its time (ps); hops that lead back to a former site are open circles."""
+    with canvas(height=2.6, width=5.4) as (figure, (axis,)):
+        for back, face, label in ((False, PALETTE[0], "to a new site"), (True, "none", "back")):
+            chosen = returned == back
+            axis.scatter(time[chosen], length[chosen], s=18, facecolors=face, edgecolors=PALETTE[0], label=label)
+        axis.set_xlabel("time (ps)")
+        axis.set_ylabel("length (Å)")
+        axis.set_ylim(bottom=0)
+        axis.legend()
+        return to_svg(figure)
+
+
 def structure_view(
     positions: np.ndarray,
     symbols: Sequence[str],

@@ -26,7 +26,7 @@ def structure(material: Material) -> Section | None:
     section.add(_coordination_table(measured))
     for name, numbers in measured.items():
         curves = material.arrays(f"analysis/{name}/curves")
-        title = _title(name, numbers)
+        title = heading(name, numbers)
         section.add(_pair_figure(name, title, numbers, curves), _coordination_figure(name, title, numbers))
         section.blocks += _diffraction_figures(name, title, numbers, curves)
     return section
@@ -83,7 +83,7 @@ def transport(material: Material) -> Section | None:
             Figure(
                 f"msd-{name}",
                 figures.mean_square_displacement(curves["lag_ps"], groups, window),
-                f"{_title(name, numbers)}: mean square displacement relative to the framework, over all "
+                f"{heading(name, numbers)}: mean square displacement relative to the framework, over all "
                 "time origins; bands: one standard error between atoms. Long lags rest on few origins.",
             )
         )
@@ -101,7 +101,8 @@ def warnings(material: Material) -> list[Notice]:
     ]
 
 
-def _title(name: str, numbers: Mapping[str, Any]) -> str:
+def heading(name: str, numbers: Mapping[str, Any]) -> str:
+    """What a caption calls a glass or a trajectory."""
     if numbers["kind"] == "glass":
         count = numbers["frames"]
         return "Quenched glass" if count == 1 else f"Quenched glasses ({count} replicas)"
@@ -182,7 +183,7 @@ def _pair_figure(name: str, title: str, numbers: Mapping, curves: Mapping[str, n
 def _coordination_figure(name: str, title: str, numbers: Mapping) -> Figure:
     shells, labels = {}, {}
     for pair, shell in numbers["coordination"].items():
-        shells[pair] = (np.array(shell["share"]), _errors(shell["share_err"]))
+        shells[pair] = (np.array(shell["share"]), error_array(shell["share_err"]))
         labels[pair] = f"{pair.replace('-', _DASH)} < {shell['cutoff_A']:.2f} Å"
     caption = (
         f"{title}: distribution of coordination numbers; bars: one standard error where it can be given."
@@ -243,7 +244,7 @@ def _share_figure(kind: str, measured: Mapping[str, Mapping]) -> bytes:
     groups = {
         name: (
             np.array([shares[name].get(key, 0.0) for key in categories]),
-            _errors([errors[name].get(key) for key in categories]),
+            error_array([errors[name].get(key) for key in categories]),
         )
         for name in measured
     }
@@ -301,5 +302,6 @@ def _band_note(numbers: Mapping[str, Any]) -> str:
     return source[numbers["errors_from"]]
 
 
-def _errors(values: list) -> np.ndarray:
+def error_array(values: list) -> np.ndarray:
+    """Standard errors as an array, NaN where there is none."""
     return np.array([np.nan if value is None else value for value in values])

@@ -10,6 +10,9 @@ from .base import Done, Job, Run, Task
 
 name = "analysis"
 
+LABELS = "labels"
+_HOPS = "hops.txt"
+
 
 def files(task_name: str) -> tuple[str, str]:
     """Names of the numbers (JSON) and the curves (NPZ) of one task."""
@@ -21,7 +24,9 @@ def wanted(input: Input) -> bool:
 
 
 def plan(run: Run) -> list[Task]:
-    """One task for the quenched glasses together, and one per MD trajectory that reaches beyond `skip_ps`."""
+    """One task for the quenched glasses together, one per MD trajectory that reaches beyond `skip_ps`, and one per set
+    of labels, for the moments they carry.
+    """
     section = run.input.analysis
     settings = section.model_dump(mode="json")
     tasks = []
@@ -35,7 +40,11 @@ def plan(run: Run) -> list[Task]:
         # a run that fell apart at once left nothing to measure; the report says so
         if done.summary["frames"] and done.summary["reached_ps"] >= section.skip_ps:
             own = settings | {"kind": "trajectory", "stable": done.summary["stable"]}
-            tasks.append(Task(name, done.task.name, own, (done.folder / "trajectory.extxyz",)))
+            written = (done.folder / file for file in ("trajectory.extxyz", _HOPS))
+            tasks.append(Task(name, done.task.name, own, tuple(path for path in written if path.exists())))
+    for path in sorted((run.products / "reference").glob("*.extxyz")):
+        if path.stat().st_size:
+            tasks.append(Task(name, f"labels-{path.stem}", {"kind": LABELS, "cutoffs_A": section.cutoffs_A}, (path,)))
     return tasks
 
 
@@ -45,12 +54,18 @@ def run(job: Job) -> Mapping[str, Any] | None:
         return None
     import numpy as np
 
+    from ..analysis.fingerprints import fingerprints
     from ..analysis.measure import measure
     from ..dataset.frames import read_frames
 
-    frames = [frame for path in job.task.inputs for frame in read_frames(path)]
-    numbers, curves = measure(frames, job.task.settings, lambda done, note: job.progress(done, 1.0, "", note))
+    frames = [frame for path in job.task.inputs if path.name != _HOPS for frame in read_frames(path)]
     json_name, npz_name = files(job.task.name)
+    if job.task.settings["kind"] == LABELS:
+        found = fingerprints(frames, job.task.settings["cutoffs_A"], independent=True)
+        write_json(job.folder / json_name, {"frames": len(frames), "fingerprints": found})
+        return {"frames": len(frames)}
+    hops = next((path for path in job.task.inputs if path.name == _HOPS), None)
+    numbers, curves = measure(frames, job.task.settings, lambda done, note: job.progress(done, 1.0, "", note), hops)
     write_json(job.folder / json_name, numbers)
     np.savez_compressed(job.folder / npz_name, **curves)
     return {key: numbers[key] for key in ("frames", "atoms")}

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config.schema import Gate, Input
+from ..config.schema import Analysis, Gate, Input
 from ..errors import InputError, TaskFailed
 from ..files import write_bytes, write_json
-from ..glass.chemistry import TRANSITION_METALS
+from ..glass.chemistry import MOBILE_IONS, TRANSITION_METALS
 from .base import Done, Job, Run, Task
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 name = "md"
 
 TRAJECTORY, THERMO, GATE, FINAL = "trajectory.extxyz", "thermo.json", "gate.json", "final.extxyz"
+HOPS = "hops.txt"
 CANDIDATES = "candidates.extxyz"
 SCRIPT = "md_mace.lmp"
 _BAROSTAT_PS = 1.0
@@ -57,6 +58,7 @@ def plan(run: Run) -> list[Task]:
                 )
             label = _label(file, number if len(frames) > 1 else None)
             shared = settings | {"frame": number, "structure": label, **_commands(run.input, elements)}
+            shared |= {"observables": _observables(run.input, elements)}
             for temperature in section.temperatures_K:
                 task = f"{label}-{temperature:g}K"
                 own = shared | {"temperature_K": temperature, "seed": _seed(run.input.seed, task)}
@@ -128,6 +130,23 @@ def _commands(input: Input, elements: list[str]) -> dict[str, Any]:
     }
 
 
+def _observables(input: Input, elements: list[str]) -> list[str]:
+    """LAMMPS commands that follow the mobile ion while the run goes on; none where there is no such ion."""
+    from ..analysis.hopping import WINDOW
+
+    ion = next((element for element in MOBILE_IONS if element in elements and len(elements) > 1), None)
+    if ion is None:
+        return []
+    section = input.analysis or Analysis()
+    every = max(1, round(1000 * section.hop_window_ps / WINDOW / input.md.timestep_fs))
+    return [
+        f"group ions type {elements.index(ion) + 1}",
+        "group framework subtract all ions",
+        f"fix hops ions naglass/hops {every} window {WINDOW} threshold {section.hop_threshold_A2:g} "
+        "framework framework file ${hops}",
+    ]
+
+
 def run(job: Job) -> Mapping[str, Any] | None:
     """Run, or go on from the last restart file of a stopped attempt; then judge.
 
@@ -187,7 +206,8 @@ def _prepare(job: Job) -> None:
     types = np.array([settings["elements"].index(symbol) + 1 for symbol in atoms.get_chemical_symbols()])
     write_data(job.folder / "start.data", atoms, types, np.zeros(len(atoms)))
     head = "variable mace index model.naglass"
-    write_bytes(job.folder / "model.lmp", ("\n".join([head, *settings["commands"]]) + "\n").encode())
+    for file, lines in (("model.lmp", [head, *settings["commands"]]), ("observables.lmp", settings["observables"])):
+        write_bytes(job.folder / file, "".join(f"{line}\n" for line in lines).encode())
 
 
 def _place_model(model: Path, target: Path) -> None:
@@ -201,6 +221,8 @@ def _place_model(model: Path, target: Path) -> None:
 
 def _variables(folder: Path, settings: Mapping[str, Any]) -> dict[str, object]:
     """What the script takes from the input, by the names of its index variables."""
+    from ..engines import segments
+
     pressure = settings["pressure_bar"]
     barostat = {} if pressure is None else {
         "ensemble": "npt", "barostat": f"iso {pressure!r} {pressure!r} {_BAROSTAT_PS}",
@@ -208,6 +230,8 @@ def _variables(folder: Path, settings: Mapping[str, Any]) -> dict[str, object]:
     return barostat | {
         "data": folder / "start.data",
         "model": folder / "model.lmp",
+        "observables": folder / "observables.lmp",
+        "hops": segments.events_file(folder, "hops"),
         "mace": folder / "model.naglass",
         "temperature_K": settings["temperature_K"],
         "time_ps": settings["time_ps"],
@@ -245,6 +269,9 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
         temperature_K=settings["temperature_K"], planned_ps=settings["time_ps"],
     ).as_dict()
     write_json(job.folder / GATE, verdict)
+    hops = segments.events_file(job.folder, "hops")
+    if hops.is_file():
+        write_bytes(job.folder / HOPS, hops.read_bytes())
     return {
         "structure": settings["structure"], "atoms": atoms, "frames": count,
         "temperature_K": settings["temperature_K"], "pressure_bar": settings["pressure_bar"],

@@ -88,6 +88,9 @@ def _sources(run: Run) -> dict[str, Path]:
         found[f"md/{done.task.name}/gate"] = done.folder / "gate.json"
     for done in run.finished("analysis"):
         numbers, curves = analysis.files(done.task.name)
+        if done.task.settings["kind"] == analysis.LABELS:
+            found[f"labels/{done.task.name}/fingerprints"] = done.folder / numbers
+            continue
         found[f"analysis/{done.task.name}/numbers"] = done.folder / numbers
         found[f"analysis/{done.task.name}/curves"] = done.folder / curves
     return {role: path for role, path in found.items() if path.exists()}

@@ -1,0 +1,91 @@
+"""Bond fingerprints of the transition metals, with their spins where the frames carry moments."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from ..glass.chemistry import TRANSITION_METALS
+from .statistics import average
+from .structure import METAL_O_CUTOFF_A
+
+MOMENTS = "REF_spin"
+_MOST_LABELS = 6
+
+
+def fingerprints(
+    frames: Sequence[Atoms], cutoffs: Mapping[str, float], *, independent: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Per transition metal: numbers averaged over its atoms and the frames; keys of a value `X` and its `X_err`.
+
+    Frames may differ in their atoms; those without the metal, or without oxygen, do not count for it.
+
+    Shares are of all centres in all frames. States by moment, and what compares them with the other assignments, are
+    there when every frame has the per-atom array REF_spin (µB). Metals without bond-valence parameters have no sums.
+    """
+    found = {}
+    for metal in sorted(TRANSITION_METALS):
+        own = [atoms for atoms in frames if {metal, "O"} <= set(atoms.get_chemical_symbols())]
+        if own:
+            found[metal] = _of_metal(own, metal, cutoffs, independent)
+    return found
+
+
+def _of_metal(frames, metal: str, cutoffs: Mapping[str, float], independent: bool) -> dict[str, Any]:
+    from .. import core
+
+    bond = {(metal, "O"): cutoffs.get(f"{metal}-O", METAL_O_CUTOFF_A)}
+    spins = [atoms.arrays.get(MOMENTS) for atoms in frames]
+    known = all(moments is not None for moments in spins)
+    results = [
+        core.fingerprint(atoms, bond, center=metal, spins=moments if known else None)
+        for atoms, moments in zip(frames, spins, strict=True)
+    ]
+    numbers: dict[str, Any] = {"frames": len(frames), "cutoff_A": bond[metal, "O"]}
+    for name in ("coordination", "bond_valence", "baur", "vanadyl"):
+        columns = [getattr(result, name) for result in results]
+        if columns[0] is not None and np.isfinite(np.concatenate(columns)).all():
+            value = average([column.mean() for column in columns], independent=independent)
+            err = float(value.err)
+            numbers |= {name: float(value.mean), f"{name}_err": err if np.isfinite(err) else None}
+    labels = Counter(label for result in results for label in result.label.tolist())
+    numbers["label_share"] = {k: n / labels.total() for k, n in labels.most_common(_MOST_LABELS)}
+    numbers["states"] = {name: _shares([r.classes[name] for r in results]) for name in results[0].classes}
+    numbers["flagged_share"] = float(np.mean([result.flags != 0 for result in results]))
+    numbers["confusion"] = _confusion(results) if known and results[0].by_valence is not None else None
+    numbers["links"] = _links(frames, results, bond, metal) if known else None
+    return numbers
+
+
+def _shares(states: Sequence[np.ndarray]) -> dict[str, float]:
+    values, counts = np.unique(np.concatenate(states), return_counts=True)
+    return {str(value) if value else "not determined": float(n) / counts.sum() for value, n in zip(values, counts)}
+
+
+def _confusion(results) -> dict[str, Any]:
+    """Centres by their state from the moment (rows) and from the bond-valence sum (columns)."""
+    tables = [result.confusion("moment", "valence") for result in results]
+    states = sorted({state for table in tables for state in table.states})
+    total = np.zeros((len(states), len(states)), dtype=int)
+    for table in tables:
+        at = np.searchsorted(states, table.states)
+        total[np.ix_(at, at)] += table.counts
+    return {"states": states, "counts": total.tolist(), "agreement": float(np.trace(total) / total.sum())}
+
+
+def _links(frames, results, bond: Mapping[tuple[str, str], float], metal: str) -> dict[str, dict[str, int]]:
+    """Pairs of metals joined by one oxygen or through a phosphate, by relative spin and by states."""
+    from .. import core
+
+    found = {"direct": Counter(), "mediated": Counter()}
+    for atoms, result in zip(frames, results, strict=True):
+        graph = core.bond_graph(atoms, {**bond, ("P", "O"): 2.0})
+        linked = core.spin_topology(graph, center=metal, states=result)
+        for kind in found:
+            links = getattr(linked, kind)
+            found[kind] += Counter(links.relation_counts())
+            found[kind]["mixed states"] += int(links.mixed().sum())
+            found[kind]["pairs"] += len(links)
+    return {kind: dict(counts) for kind, counts in found.items()}
