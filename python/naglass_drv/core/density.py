@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .unwrap import usable_cell
+from .unwrap import full_cell
 
 _MOST_VOXELS = 2**28
 
@@ -45,7 +45,7 @@ def density_map(positions, cell, spacing: float = 0.25) -> DensityMap:
     if cells.shape not in ((3, 3), (len(positions), 3, 3)):
         raise InputError(f"cell = {cells.shape}: must have the shape (3, 3) or ({len(positions)}, 3, 3)")
     cells = np.broadcast_to(cells, (len(positions), 3, 3))
-    mean = usable_cell(cells.mean(axis=0))
+    mean = full_cell(cells.mean(axis=0))
     if not 0.0 < spacing < float("inf"):
         raise InputError(f"spacing = {spacing}: must be a positive distance (Å)")
     heights = 1 / np.linalg.norm(np.linalg.inv(mean), axis=0)
@@ -55,7 +55,7 @@ def density_map(positions, cell, spacing: float = 0.25) -> DensityMap:
     shape = shape.astype(int)
     counts = np.zeros(shape.prod())
     for frame, own in zip(positions, cells, strict=True):
-        scaled = frame @ np.linalg.inv(usable_cell(own))
+        scaled = frame @ np.linalg.inv(full_cell(own))
         # x % 1 of a tiny negative x rounds up to 1
         voxel = np.minimum(((scaled % 1.0) * shape).astype(int), shape - 1)
         np.add.at(counts, np.ravel_multi_index(voxel.T, shape), 1.0)

@@ -12,7 +12,7 @@ from ..errors import InputError
 from .scattering import weights
 from .statistics import Average, average
 from .trajectory import same_elements
-from .unwrap import usable_cell
+from .unwrap import full_cell
 
 # Phases (vectors x atoms) held at a time: bounds the memory, not the result
 _CHUNK = 2**18
@@ -56,7 +56,7 @@ def structure_factor(
     if not (0.0 < width < q_max < float("inf")):
         raise InputError(f"q_max = {q_max}: must be finite and larger than width = {width} (1/Å)")
     elements = same_elements(frames)
-    cells = [usable_cell(atoms.cell) for atoms in frames]
+    cells = [full_cell(atoms.cell) for atoms in frames]
     cell = np.mean(cells, axis=0)
     hkl = wave_vectors(cell, q_max, width, per_shell)
     if not len(hkl):

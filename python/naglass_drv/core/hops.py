@@ -13,7 +13,7 @@ from .. import _core
 from ..errors import InputError
 from .graph import names
 from .hop_events import COLUMNS, Hops, hops_of
-from .unwrapping import Unwrapper, full_cell
+from .unwrap import Unwrapper, full_cell
 
 
 class HopDetector:
@@ -259,7 +259,7 @@ class _Frames:
         if not self._history.maxlen:
             return found
         frames = {step: (targets, cell, pbc) for step, targets, cell, pbc in self._history}
-        into_fractions = np.linalg.inv(self._unwrapper.cell)
+        into_fractions = np.linalg.inv(self._unwrapper.reference)
         for k, row in enumerate(rows):
             targets, cell, pbc = frames[int(row[0])]
             apart = (targets - (row[2:5] + row[5:8]) / 2) @ into_fractions

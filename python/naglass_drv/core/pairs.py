@@ -12,7 +12,7 @@ from .. import _core
 from ..errors import InputError
 from .statistics import Average, average
 from .trajectory import same_elements
-from .unwrap import usable_cell
+from .unwrap import full_cell
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def rdf(frames, r_max: float, *, width: float = 0.05, independent: bool = False)
     bins = max(1, round(r_max / width))
     edges = np.linspace(0.0, r_max, bins + 1)
     shells = shell_volumes(r_max, bins)
-    cells = [usable_cell(atoms.cell) for atoms in frames]
+    cells = [full_cell(atoms.cell) for atoms in frames]
     histogram = np.array([
         pair_counts(atoms.positions, kind, cell, r_max, bins, periodic=atoms.pbc)
         for atoms, cell in zip(frames, cells, strict=True)

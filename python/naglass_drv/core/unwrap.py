@@ -12,43 +12,59 @@ LARGEST_STEP = 0.25
 
 
 class Unwrapper:
-    """Unwraps frame after frame by the nearest image in scaled coordinates, so that a breathing cell is no motion.
+    """Continues positions from frame to frame, as fractions of each frame's cell laid into one cell.
 
-    A step of more than half a cell edge is a wrap. Positions are returned in the `reference` cell (3, 3) in Å,
-    by default the first frame's.
+    In a cell that breathes or shears a displacement is then motion through the material, not of the cell. A step of
+    more than half a cell edge is a wrap and is undone by the nearest image; InputError when in such a trajectory an
+    atom still moves by more than a quarter of an edge between frames, since the nearest image is then a guess.
+    Positions are given in the `reference` cell (3, 3) in Å, by default the first frame's. `wrapped` tells beforehand
+    whether the trajectory is: False takes every step as it is.
     """
 
     def __init__(self, reference=None, *, wrapped: bool | None = None):
-        self.reference = None if reference is None else usable_cell(reference)
+        self.reference = None if reference is None else full_cell(reference)
         self.wrapped = False  #: whether a wrap was seen
         self._given = wrapped
+        self._frames = 0
         self._last = self._images = None
         self._largest = 0.0
 
-    def add(self, positions, cell) -> np.ndarray:
-        """Unwrapped positions (N, 3) of the next frame. Raises InputError where the nearest image is a guess."""
-        cell = usable_cell(cell)
-        scaled = np.asarray(positions, dtype=float) @ np.linalg.inv(cell)
+    def add(self, positions, cell, pbc=(True, True, True)) -> np.ndarray:
+        """(N, 3) continued positions (Å) of the next frame, from positions (N, 3) in Å and cell vectors as rows.
+
+        InputError for positions that are not finite, another number of atoms, or cell vectors in one plane.
+        """
+        positions = np.asarray(positions, dtype=float)
+        if positions.ndim != 2 or positions.shape[1] != 3:
+            raise InputError(f"positions = an array of shape {positions.shape}: must have the shape (N, 3)")
+        if not np.isfinite(positions).all():
+            i = int(np.flatnonzero(~np.isfinite(positions).all(axis=1))[0])
+            raise InputError(
+                f"positions[{i}] = {positions[i].tolist()} of frame {self._frames}: must be finite numbers (Å)"
+            )
+        if self._last is not None and positions.shape != self._last.shape:
+            raise InputError(f"frame {self._frames} = {len(positions)} atoms: frames before had {len(self._last)}")
+        cell = full_cell(cell, pbc)
+        scaled = positions @ np.linalg.inv(cell)
         if self.reference is None:
             self.reference = cell
         if self._last is None:
             self._images = np.zeros_like(scaled)
-        elif scaled.shape != self._last.shape:
-            raise InputError(f"positions = {scaled.shape}: the first frame has the shape {self._last.shape}")
         elif self._given is not False:
-            self._undo(scaled - self._last)
+            self._undo(scaled - self._last, np.asarray(pbc, dtype=bool))
         self._last = scaled
+        self._frames += 1
         return (scaled + self._images) @ self.reference
 
-    def _undo(self, step: np.ndarray) -> None:
-        jump = np.rint(step)
+    def _undo(self, step: np.ndarray, pbc: np.ndarray) -> None:
+        jump = np.rint(step) * pbc
         self._images -= jump
         self.wrapped = self.wrapped or bool(jump.any())
-        self._largest = max(self._largest, float(np.abs(step - jump).max(initial=0.0)))
+        self._largest = max(self._largest, float((np.abs(step - jump) * pbc).max(initial=0.0)))
         if (self.wrapped or self._given) and self._largest > LARGEST_STEP:
             raise InputError(
-                "positions: wrapped trajectory: frames are too far apart to unwrap it "
-                f"(a step of {self._largest:.2f} of a cell edge); write unwrapped positions"
+                f"wrapped trajectory: at frame {self._frames} the frames are too far apart to unwrap it (a step of "
+                f"{self._largest:.2f} of a cell edge); write unwrapped positions, or more frames"
             )
 
 
@@ -74,11 +90,19 @@ def unwrap(positions, cells, *, reference=None, wrapped: bool | None = None) -> 
     return out, unwrapper.wrapped
 
 
-def usable_cell(cell) -> np.ndarray:
-    """The cell as a (3, 3) array; InputError unless its vectors span a volume."""
-    cell = np.asarray(cell, dtype=float)
+def full_cell(cell, pbc=(True, True, True)) -> np.ndarray:
+    """(3, 3) cell with a unit vector, normal to the others, for each zero vector of a direction without periodicity."""
+    cell = np.array(cell, dtype=float)
+    if cell.shape == (3,):
+        cell = np.diag(cell)
     if cell.shape != (3, 3) or not np.isfinite(cell).all():
-        raise InputError(f"cell = {cell.tolist()}: must be three finite vectors (Å)")
-    if abs(np.linalg.det(cell)) <= 1e-10 * np.prod(np.linalg.norm(cell, axis=1)):
+        raise InputError(f"cell = {cell.tolist()}: must hold 3 vectors or 3 edges of finite numbers (Å)")
+    given = np.linalg.norm(cell, axis=1) > 0.0
+    if (np.asarray(pbc, dtype=bool) & ~given).any():
+        raise InputError(f"cell = {cell.tolist()}: a periodic direction needs a cell vector")
+    if not given.all():
+        cell[~given] = np.linalg.svd(np.vstack([cell[given], np.zeros((1, 3))]))[2][given.sum() :]
+    edges = np.linalg.norm(cell, axis=1)
+    if abs(np.linalg.det(cell)) <= 1e-10 * edges.prod():
         raise InputError(f"cell = {cell.tolist()}: the cell vectors lie in one plane")
     return cell
