@@ -6,7 +6,7 @@ JOBS ?= $(shell nproc)
 CMAKE_ARGS ?=
 export PATH := $(BIN):$(PATH)
 
-.PHONY: quickstart test build dev cp2k clean
+.PHONY: quickstart test bench build dev cp2k clean
 
 # From nothing to a report: what is missing is installed, the chain runs on two ranks.
 quickstart: build cp2k
@@ -15,6 +15,15 @@ quickstart: build cp2k
 
 test: build cp2k
 	$(BIN)/python -m pytest -q tests
+
+# Beside other programs, which get an environment of their own; wants a quiet machine and a quarter of an hour.
+bench: dev $(VENV)-bench/installed
+	$(BIN)/python benchmarks/run.py $(CURDIR)/$(VENV)-bench/bin/python
+
+$(VENV)-bench/installed: requirements-bench.txt
+	test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/pip install -r requirements-bench.txt
+	touch $@
 
 # Installs the package into .venv; the build folder below build/ is kept, so that a second call compiles little.
 build: $(VENV)/installed

@@ -153,7 +153,7 @@ def test_the_trajectory_carries_qn(tmp_path):
     assert max(frames[0].arrays["qn"]) >= 1
 
 
-def test_hops_are_followed_while_it_runs(tmp_path):
+def test_motion_is_followed_while_it_runs(tmp_path):
     """A melt, in which ions hop at once: the list equals that of the analysis afterwards, and survives a stop."""
     short = {"hop_window_ps": 0.1, "hop_threshold_A2": 0.3}
     prepared(tmp_path)
@@ -162,14 +162,15 @@ def test_hops_are_followed_while_it_runs(tmp_path):
     folder = tmp_path / "a"
     md.run(attempt(task, folder))
     settings = Analysis(**short).model_dump(mode="json") | {"kind": "trajectory", "stable": True}
-    numbers, _ = measure(read_frames(folder / md.TRAJECTORY), settings, on_the_fly=folder / md.HOPS)
-    lines = [line for line in (folder / md.HOPS).read_text().splitlines() if not line.startswith("#")]
+    numbers, _ = measure(read_frames(folder / md.TRAJECTORY), settings, on_the_fly=folder / "hops.txt")
+    lines = [line for line in (folder / "hops.txt").read_text().splitlines() if not line.startswith("#")]
     assert numbers["hops"]["count"] >= len(lines) > 0
     assert numbers["hops"]["agreement_with_on_the_fly"] == 1.0
     with pytest.raises(Stopped):
         md.run(attempt(task, tmp_path / "b", polls=3))
     md.run(attempt(task, tmp_path / "c", previous=tmp_path / "b"))
-    assert (tmp_path / "c" / md.HOPS).read_text() == (folder / md.HOPS).read_text()
+    for file in ("hops.txt", "correlations.txt"):
+        assert (tmp_path / "c" / file).read_bytes() == (folder / file).read_bytes()
 
 
 def test_collect(whole):

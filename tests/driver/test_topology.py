@@ -5,6 +5,7 @@ import pytest
 from ase import Atoms
 from support.structures import crystal
 
+from naglass_drv import core
 from naglass_drv.analysis.fingerprints import MOMENTS, fingerprints
 from naglass_drv.analysis.hopping import hopping
 from naglass_drv.analysis.topology import topology
@@ -85,7 +86,7 @@ def moving(hop_at: float | None, frames: int = 801) -> list[Atoms]:
 
 
 def found(frames, **options):
-    return hopping(frames, "Na", window_ps=0.5, threshold_A2=1.0, **options)
+    return hopping(frames, "Na", CUTOFFS, window_ps=0.5, threshold_A2=1.0, **options)
 
 
 def test_a_hop_is_found_at_its_time_and_changes_the_cage():
@@ -95,6 +96,20 @@ def test_a_hop_is_found_at_its_time_and_changes_the_cage():
     assert hops.mean_length[0] == pytest.approx(2.8, abs=0.15)
     assert hops.changed_cage == 1.0 and hops.agreement is None
     assert found(moving(None)).count == 0
+
+
+def test_the_metal_beside_a_hop_is_told():
+    """A V in a square of O 1.75 Å away, and another 1.95 Å: sums of 4.5 and 2.4, of which the first is nearer."""
+    frames = moving(4.0)
+    for atoms in frames:
+        for x, bond in ((3.0, 1.75), (9.0, 1.95)):
+            centre = np.array([x, 6.0, 1.4])
+            square = [centre + bond * np.array(way) for way in ([1, 0, 0], [-1, 0, 0], [0, 0, 1], [0, 0, -1])]
+            atoms += Atoms("VO4", [centre, *square])
+    hops = found(frames)
+    assert frames[0].positions[hops.columns["hop_nearest_metal"]] == pytest.approx(np.array([[3.0, 6.0, 1.4]]))
+    expected = core.fingerprint(frames[400], center="V").by_valence
+    assert hops.columns["hop_metal_state"].tolist() == [expected[0]] and expected[0] != expected[1]
 
 
 def test_a_trajectory_shorter_than_two_windows_tells_nothing():

@@ -1,6 +1,6 @@
 """Hops of the mobile ions along a trajectory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from ..glass.chemistry import TRANSITION_METALS
+from .structure import METAL_O_CUTOFF_A
 
 # samples in half a window, here and in the fix that runs with the MD
 WINDOW = 10
@@ -34,12 +35,20 @@ class Hopping:
 
 
 def hopping(
-    frames: Sequence[Atoms], ion: str, *, window_ps: float, threshold_A2: float, on_the_fly: Path | None = None
+    frames: Sequence[Atoms],
+    ion: str,
+    cutoffs: Mapping[str, float],
+    *,
+    window_ps: float,
+    threshold_A2: float,
+    on_the_fly: Path | None = None,
 ) -> Hopping | None:
     """Hops of `ion`, with half a window of `window_ps`; None for a trajectory shorter than two windows.
 
     Frames carry ``info["time_ps"]``, evenly spaced, and ``info["step"]``. The cage of an ion are the oxygens around it;
-    a hop has changed it when less than half of them are common. `on_the_fly` is a file of ``fix naglass/hops``.
+    a hop has changed it when less than half of them are common. The column `hop_metal_state` is the oxidation state, by
+    bond valence (`cutoffs` in Å per pair "V-O"), of the transition metal nearest to the hop, 0 where there is none.
+    `on_the_fly` is a file of ``fix naglass/hops``.
     """
     from .. import core
 
@@ -75,8 +84,25 @@ def hopping(
             "hop_returned": hops.returned,
             "hop_cage_overlap": hops.overlap,
             "hop_nearest_metal": hops.nearest,
+            "hop_metal_state": _metal_states(hops, sampled, steps, cutoffs),
         },
     )
+
+
+def _metal_states(hops, sampled: Sequence[Atoms], steps: Sequence[int], cutoffs: Mapping[str, float]) -> np.ndarray:
+    """Oxidation state of the metal nearest to each hop, in the frame of the hop."""
+    from .. import core
+
+    states = np.zeros(len(hops), dtype=int)
+    known: dict[tuple[int, str], np.ndarray] = {}
+    for k in np.flatnonzero(hops.nearest >= 0):
+        frame, metal = steps.index(hops.step[k]), sampled[0].symbols[hops.nearest[k]]
+        if (frame, metal) not in known:
+            bond = {(metal, "O"): cutoffs.get(f"{metal}-O", METAL_O_CUTOFF_A)}
+            found = core.fingerprint(sampled[frame], bond, center=metal)
+            known[frame, metal] = found.per_atom(found.classes.get("valence", np.zeros(len(found.centers), dtype=int)))
+        states[k] = known[frame, metal][hops.nearest[k]]
+    return states
 
 
 def _agreement(hops, written, first: int, last: int) -> float:

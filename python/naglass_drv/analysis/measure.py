@@ -1,5 +1,6 @@
 """All measurements on one trajectory, or on the replicas of one glass: numbers with units, and curves."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def measure(
     numbers |= {"transport": None, "hops": None}
     if not replicas and settings["stable"] and len(kept) >= _TRANSPORT_FRAMES:
         numbers["transport"], moved = _transport(kept, elements)
-        numbers["hops"], hopped = _hops(kept, elements, settings, on_the_fly)
+        numbers["hops"], hopped = _hops(kept, elements, cutoffs, settings, on_the_fly)
         curves |= moved | hopped
     return numbers, curves
 
@@ -165,16 +166,24 @@ def _topology_numbers(
 
 
 def _hops(
-    frames: Sequence[Atoms], elements: Sequence[str], settings: Mapping[str, Any], on_the_fly: Path | None
+    frames: Sequence[Atoms],
+    elements: Sequence[str],
+    cutoffs: Mapping[str, float],
+    settings: Mapping[str, Any],
+    on_the_fly: Path | None,
 ) -> tuple[Numbers | None, Curves]:
     ion = _mobile(elements)
     options = {"window_ps": settings["hop_window_ps"], "threshold_A2": settings["hop_threshold_A2"]}
-    found = hopping(frames, ion, **options, on_the_fly=on_the_fly) if ion is not None else None
+    found = hopping(frames, ion, cutoffs, **options, on_the_fly=on_the_fly) if ion is not None else None
     if found is None:
         return None, {}
     rate, returned, length = found.rate_per_ps, found.returned or (None, None), found.mean_length or (None, None)
+    nearest, states = found.columns["hop_nearest_metal"], found.columns["hop_metal_state"]
+    beside = [
+        f"{frames[0].symbols[metal]}{state}+" for metal, state in zip(nearest, states, strict=True) if metal >= 0 and state
+    ]
     numbers = {
-        "ion": ion, "window_ps": found.window_ps, "threshold_A2": settings["hop_threshold_A2"], "count": found.count,
+        "ion": ion, "beside": dict(Counter(beside)), "window_ps": found.window_ps, "threshold_A2": settings["hop_threshold_A2"], "count": found.count,
         "per_ion_per_ps": rate[0], "per_ion_per_ps_err": rate[1],
         "returned_share": returned[0], "returned_share_err": returned[1],
         "changed_cage_share": found.changed_cage, "agreement_with_on_the_fly": found.agreement,

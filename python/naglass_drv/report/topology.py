@@ -190,6 +190,9 @@ def _hop_numbers(key: str, found: Mapping[str, Any]) -> Iterator[tuple[str, Numb
     yield "hops per ion", Number(
         f"{key}.rate", f"hops per {ion} and time", found["per_ion_per_ps"], "1/ps", found["per_ion_per_ps_err"]
     )
+    for state, count in sorted(found["beside"].items()):
+        label = f"hops whose nearest metal is {state} by bond valence"
+        yield label, Number(f"{key}.beside.{state}", label, count, "1")
     for quantity, label, unit in (
         ("returned_share", "share that returned", "1"),
         ("changed_cage_share", "share that changed the cage", "1"),

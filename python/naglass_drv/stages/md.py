@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 name = "md"
 
 TRAJECTORY, THERMO, GATE, FINAL = "trajectory.extxyz", "thermo.json", "gate.json", "final.extxyz"
-HOPS = "hops.txt"
+WRITTEN_BY_FIXES = ("hops", "correlations")
 CANDIDATES = "candidates.extxyz"
 SCRIPT = "md_mace.lmp"
 _BAROSTAT_PS = 1.0
@@ -130,6 +130,10 @@ def _commands(input: Input, elements: list[str]) -> dict[str, Any]:
     }
 
 
+def _steps(interval_fs: float, timestep_fs: float) -> int:
+    return max(1, round(interval_fs / timestep_fs))
+
+
 def _observables(input: Input, elements: list[str]) -> list[str]:
     """LAMMPS commands that follow the mobile ion while the run goes on; none where there is no such ion."""
     from ..analysis.hopping import WINDOW
@@ -138,12 +142,15 @@ def _observables(input: Input, elements: list[str]) -> list[str]:
     if ion is None:
         return []
     section = input.analysis or Analysis()
+    sampling = _steps(input.md.sample_every_fs, input.md.timestep_fs)
     every = max(1, round(1000 * section.hop_window_ps / WINDOW / input.md.timestep_fs))
     return [
         f"group ions type {elements.index(ion) + 1}",
         "group framework subtract all ions",
         f"fix hops ions naglass/hops {every} window {WINDOW} threshold {section.hop_threshold_A2:g} "
         "framework framework file ${hops}",
+        f"fix correlate all naglass/correlate {sampling} elements {' '.join(elements)} framework framework "
+        "file ${correlations} write 1000",
     ]
 
 
@@ -165,7 +172,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
         _prepare(job)
     job.comm.barrier()
     timestep_ps = settings["timestep_fs"] / 1000.0
-    every = round(settings["sample_every_fs"] / settings["timestep_fs"])
+    every = _steps(settings["sample_every_fs"], settings["timestep_fs"])
     sampling = segments.Sampling(
         every=every, thermo_every=every, columns=tuple(settings["columns"].values()),
         checkpoint=max(1, round(settings["checkpoint_ps"] / timestep_ps / every)) * every,
@@ -231,7 +238,7 @@ def _variables(folder: Path, settings: Mapping[str, Any]) -> dict[str, object]:
         "data": folder / "start.data",
         "model": folder / "model.lmp",
         "observables": folder / "observables.lmp",
-        "hops": segments.events_file(folder, "hops"),
+        **{name: segments.events_file(folder, name) for name in WRITTEN_BY_FIXES},
         "mace": folder / "model.naglass",
         "temperature_K": settings["temperature_K"],
         "time_ps": settings["time_ps"],
@@ -269,9 +276,10 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
         temperature_K=settings["temperature_K"], planned_ps=settings["time_ps"],
     ).as_dict()
     write_json(job.folder / GATE, verdict)
-    hops = segments.events_file(job.folder, "hops")
-    if hops.is_file():
-        write_bytes(job.folder / HOPS, hops.read_bytes())
+    for name in WRITTEN_BY_FIXES:
+        written = segments.events_file(job.folder, name)
+        if written.is_file():
+            write_bytes(job.folder / f"{name}.txt", written.read_bytes())
     return {
         "structure": settings["structure"], "atoms": atoms, "frames": count,
         "temperature_K": settings["temperature_K"], "pressure_bar": settings["pressure_bar"],
