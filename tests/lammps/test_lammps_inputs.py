@@ -1,0 +1,43 @@
+"""The stand-alone script with all analysis styles runs as its first lines say."""
+
+import re
+
+import numpy as np
+from ase import Atoms
+from support.lammps_runs import read_dump, run_lammps
+
+from naglass_drv import core
+from naglass_drv.paths import data_file
+
+ELEMENTS = ["Na", "V", "P", "O"]
+CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}
+
+
+def test_glass_on_the_fly(tmp_path):
+    """Shortened; what it wrote of its last frame is what the library finds there."""
+    text = data_file("lammps_inputs", "glass_on_the_fly.in").read_text()
+    text = re.sub(r"^run (\d+)$", lambda found: f"run {int(found[1]) // 2}", text, flags=re.M)
+    text = text.replace("100 10 1000 c_", "1000 1 1000 c_")
+    done = run_lammps(tmp_path, text.replace("thermo 1000", "thermo 1000\ndump_modify atoms sort id format float %.17g"))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+    cell, table = read_dump(tmp_path / "atoms.dump")[-1]
+    atoms = Atoms([ELEMENTS[int(t) - 1] for t in table[:, 1]], positions=table[:, 2:5], cell=cell, pbc=True)
+    assert (table[:, 5] == core.qn(atoms, CUTOFFS).n).all()
+    metals = core.fingerprint(atoms, CUTOFFS)
+    assert (table[metals.centers, 8] == metals.coordination).all()
+    assert np.allclose(table[metals.centers, 9], metals.bond_valence, atol=1e-9)
+
+    rings = _last_block(tmp_path / "rings.out")[:, 1]
+    assert rings.tolist() == core.rings(atoms, CUTOFFS, graph_kind="tt", max_size=8).counts[1:].tolist()
+    links = _last_block(tmp_path / "linkage.out")[:, 1:]
+    assert links.tolist() == [list(shared) for shared in core.linkage(atoms, CUTOFFS).counts.values()]
+    assert (tmp_path / "hops.out").read_text().startswith("# naglass/hops every 50 window 10")
+    assert np.loadtxt(tmp_path / "transport.out")[0, 2] == 100
+
+
+def _last_block(path) -> np.ndarray:
+    """Last table of a vector or array that fix ave/time wrote: a line with step and rows, then the rows."""
+    lines = [line.split() for line in path.read_text().splitlines() if not line.startswith("#")]
+    rows = int(lines[0][1])
+    return np.array(lines[-rows:], dtype=float)
