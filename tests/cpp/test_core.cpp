@@ -166,6 +166,8 @@ void pair_histogram_of_one_atom_and_its_images()
   const std::vector<int> types{0};
   const auto counts = pair_histogram({positions, positions, types, 1}, cube(1.0), 1.6, 16);
   expect(counts[10] == 6 && counts[14] == 12, "shells of the simple cubic lattice");
+}
+
 void hops_go_on_after_a_restart()
 {
   const HopOptions options{.window = 4, .return_within = 100, .threads = 2};
