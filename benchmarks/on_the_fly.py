@@ -1,6 +1,6 @@
 """What observables cost while LAMMPS runs: Na2Si3O7 glass, 24 000 atoms, a pair potential, one rank.
 
-    python benchmarks/on_the_fly.py [--atoms 24000] [--steps 200]
+    PYTHONPATH=python python benchmarks/on_the_fly.py [--atoms 24000] [--steps 200]
 
 The potential is Pedone's with damped shifted Coulomb forces to 8 Å, as the driver quenches glasses with. Each case is
 one LAMMPS run of its own; what an observable costs is the loop time beyond that of the bare run, best of three.
@@ -18,6 +18,8 @@ from pathlib import Path
 
 import ase.io
 from ase.io.lammpsdata import write_lammps_data
+
+from naglass_drv.paths import plugin_folder
 
 GLASS = Path(__file__).parents[1] / "tests" / "data" / "glasses" / "NS3_3k.xyz.gz"
 SCRIPT = """
@@ -57,7 +59,7 @@ CASES["rings and hops"] = CASES["hops every 10 steps"] + "\n" + list(CASES.value
 def loop_seconds(folder: Path, observables: str, steps: int) -> float:
     (folder / "in.lmp").write_text(SCRIPT.format(observables=observables, steps=steps))
     command = [str(Path(sys.executable).with_name("lmp")), "-in", "in.lmp", "-log", "none"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "LAMMPS_PLUGIN_PATH": plugin_folder()}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     found = re.search(r"Loop time of ([\d.]+)", done.stdout)
     if found is None:

@@ -107,7 +107,7 @@ if __name__ == "__main__":
     parser.add_argument("--frames", type=int, default=2000)
     parser.add_argument("--atoms", type=int, nargs="+", default=[300, 3000])
     options = parser.parse_args()
-    print(f"{platform.node()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d')}, "
+    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d')}, "
           f"numpy {np.__version__}")
     table(f"Displacements, {options.frames} frames (difference: of the MSD at lag 1)",
           displacements(options.frames, options.atoms))

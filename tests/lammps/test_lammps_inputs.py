@@ -18,7 +18,8 @@ def test_glass_on_the_fly(tmp_path):
     text = data_file("lammps_inputs", "glass_on_the_fly.in").read_text()
     text = re.sub(r"^run (\d+)$", lambda found: f"run {int(found[1]) // 2}", text, flags=re.M)
     text = text.replace("100 10 1000 c_", "1000 1 1000 c_")
-    done = run_lammps(tmp_path, text.replace("thermo 1000", "thermo 1000\ndump_modify atoms sort id format float %.17g"))
+    text = text.replace("thermo 1000", "dump_modify atoms sort id format float %.17g\nthermo 1000")
+    done = run_lammps(tmp_path, text)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
 
     cell, table = read_dump(tmp_path / "atoms.dump")[-1]

@@ -107,9 +107,9 @@ def _metal_states(hops, sampled: Sequence[Atoms], steps: Sequence[int], cutoffs:
 
 def _agreement(hops, written, first: int, last: int) -> float:
     """Of the hops from step `first` to `last`; LAMMPS counts atoms from 1."""
-    lists = [
-        {(int(step), int(atom) + shift) for step, atom in zip(found.step, found.atom, strict=True) if first <= step <= last}
+    own, theirs = (
+        {(int(s), int(a) + shift) for s, a in zip(found.step, found.atom, strict=True) if first <= s <= last}
         for found, shift in ((hops, 1), (written, 0))
-    ]
-    both, either = lists[0] & lists[1], lists[0] | lists[1]
+    )
+    both, either = own & theirs, own | theirs
     return len(both) / len(either) if either else 1.0

@@ -180,10 +180,13 @@ def _hops(
     rate, returned, length = found.rate_per_ps, found.returned or (None, None), found.mean_length or (None, None)
     nearest, states = found.columns["hop_nearest_metal"], found.columns["hop_metal_state"]
     beside = [
-        f"{frames[0].symbols[metal]}{state}+" for metal, state in zip(nearest, states, strict=True) if metal >= 0 and state
+        f"{frames[0].symbols[metal]}{state}+"
+        for metal, state in zip(nearest, states, strict=True)
+        if metal >= 0 and state
     ]
     numbers = {
-        "ion": ion, "beside": dict(Counter(beside)), "window_ps": found.window_ps, "threshold_A2": settings["hop_threshold_A2"], "count": found.count,
+        "ion": ion, "beside": dict(Counter(beside)), "count": found.count,
+        "window_ps": found.window_ps, "threshold_A2": settings["hop_threshold_A2"],
         "per_ion_per_ps": rate[0], "per_ion_per_ps_err": rate[1],
         "returned_share": returned[0], "returned_share_err": returned[1],
         "changed_cage_share": found.changed_cage, "agreement_with_on_the_fly": found.agreement,

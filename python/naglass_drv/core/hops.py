@@ -88,7 +88,10 @@ class HopDetector:
         return self._keep(rows)
 
     def finish(self) -> Hops:
-        """All hops of the stream, with those whose p has passed its top but not fallen to `release`; no sample may follow."""
+        """All hops of the stream; no sample may follow.
+
+        With those whose p has passed its top, but has not fallen to `release` yet.
+        """
         if self._core is None:
             raise InputError("frame: the detector was given none")
         self._keep(self._core.finish())

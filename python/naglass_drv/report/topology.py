@@ -8,7 +8,7 @@ import numpy as np
 
 from . import figures
 from .material import Material
-from .numbers import Figure, Number, Section, Table, side_by_side
+from .numbers import Figure, Notice, Number, Section, Table, side_by_side
 from .physics import error_array, heading, warnings
 
 Cells = dict[str, dict[str, Number | str]]
@@ -20,6 +20,16 @@ def topology(material: Material) -> Section | None:
     if not measured:
         return None
     section = Section("Topology", "topology", warnings(material))
+    for name, found in measured.items():
+        for label, value in found["linkage"].items():
+            if label in ("P-P edge", "P-P face"):
+                section.add(
+                    Notice(
+                        "bad",
+                        f"{name}: {value['per_former']:.3g} links per former join two PO4 by more than a corner "
+                        f"({label}). A phosphate glass has none: the potential, or the level it learned from, is wrong.",
+                    )
+                )
     section.add(side_by_side(list(measured), _topology_rows(measured), _topology_note(measured)))
     sizes = list(dict.fromkeys(n for found in measured.values() for n in found["rings_per_former"]))
     groups = {
@@ -31,9 +41,9 @@ def topology(material: Material) -> Section | None:
     }
     svg = figures.grouped_bars(sizes, groups, ylabel="rings per former", xlabel="formers in the ring")
     caption = (
-        "Primitive rings: closed paths over formers joined by oxygen that no shorter way cuts across. Bars: one standard "
-        "error. Paths that close only through the periodic boundary are no rings; in a cell of a few tens of atoms the "
-        "largest sizes still feel it."
+        "Primitive rings: closed paths over formers joined by oxygen that no shorter way cuts across. Bars: one "
+        "standard error. Paths that close only through the periodic boundary are no rings; in a cell of a few tens of "
+        "atoms the largest sizes still feel it."
     )
     section.add(Figure("rings", svg, caption))
     return section
@@ -75,22 +85,33 @@ def hops(material: Material) -> Section | None:
             list(measured), rows,
             f"Hops by p_hop with half a window of {some['window_ps']:.3g} ps and a threshold of "
             f"{some['threshold_A2']:g} Å²: rattling in a cage does not count, and a hop that is undone within half a "
-            "window is not seen. Errors take the ions, and the hops, as independent. The cage is changed when less than "
-            "half of the oxygens around the ion are the same before and after.",
+            "window is not seen. Errors take the ions, and the hops, as independent. The cage is changed when less "
+            "than half of the oxygens around the ion are the same before and after.",
         )
     )
     for name, found in measured.items():
+        agreement = found["agreement_with_on_the_fly"]
+        if agreement is not None:
+            section.add(
+                Notice(
+                    "good" if agreement == 1.0 else "bad",
+                    f"{name}: the hops found while the MD ran and those found afterwards agree for "
+                    f"{100 * agreement:.6g} % of them.",
+                )
+            )
         if found["count"]:
             curves = material.arrays(f"analysis/{name}/curves")
             length = np.linalg.norm(curves["hop_to_A"] - curves["hop_from_A"], axis=1)
             svg = figures.hops(curves["hop_time_ps"], length, curves["hop_returned"])
             numbers = material.json(f"analysis/{name}/numbers")
-            section.add(Figure(f"hops-{name}", svg, f"{heading(name, numbers)}: each hop of {found['ion']} by its time."))
+            caption = f"{heading(name, numbers)}: each hop of {found['ion']} by its time."
+            section.add(Figure(f"hops-{name}", svg, caption))
     return section
 
 
 def _measured(material: Material, key: str) -> dict[str, Any]:
-    found = {name: material.json(f"analysis/{name}/numbers")[key] for name in material.names("analysis", "numbers")}
+    names = material.names("analysis", "numbers")
+    found = {name: material.json(f"analysis/{name}/numbers")[key] for name in names}
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -99,12 +120,13 @@ def _topology_rows(measured: Mapping[str, Mapping]) -> Cells:
     for name, found in measured.items():
         for label, value in found["linkage"].items():
             rows[f"{label} links per former"][name] = Number(
-                f"topology.{name}.{label}", f"{label} sharing per former", value["per_former"], "1", value["per_former_err"]
+                f"topology.{name}.{label}", f"{label} sharing per former",
+                value["per_former"], "1", value["per_former_err"],
             )
         if found["lanterns"] is not None:
             rows["share of metals in NASICON lanterns"][name] = Number(
-                f"topology.{name}.lanterns", "share of metals that share three P with another", found["lanterns"]["share"],
-                "1", found["lanterns"]["share_err"],
+                f"topology.{name}.lanterns", "share of metals that share three P with another",
+                found["lanterns"]["share"], "1", found["lanterns"]["share_err"],
             )
         if found["ion_spacing"] is not None:
             rows["distance at which the ions' sites percolate"][name] = Number(
@@ -118,14 +140,14 @@ def _topology_note(measured: Mapping[str, Mapping]) -> str:
     formers = ", ".join(dict.fromkeys(former for found in measured.values() for former in found["formers"]))
     return (
         f"Polyhedra of {formers} that share one oxygen (corner), two (edge) or three (face). An edge between two PO4 "
-        "would be an artefact. A lantern is a pair of metals that share exactly three P: every metal of NASICON has one, "
-        "a glass next to none."
+        "would be an artefact. A lantern is a pair of metals that share exactly three P: every metal of NASICON has "
+        "one, a glass next to none."
     )
 
 
 _METAL_NOTE = (
-    "Means over centres and frames, ± one standard error. Bond families by the thresholds of Schindler et al. (vanadyl "
-    "below 1.74 Å, trans above 2.10 Å). States by valence: nearest to the bond-valence sum; by geometry: from the "
+    "Means over centres and frames, ± one standard error. Bond families by the thresholds of Schindler et al. "
+    "(vanadyl below 1.74 Å, trans above 2.10 Å). States by valence: nearest to the bond-valence sum; by geometry: from the "
     "families; by moment: from the label's magnetic moment, which GFN1-xTB gives as an occupation only. A centre is "
     "flagged where two of them differ or the sum is more than 0.4 off its state."
 )
@@ -199,4 +221,5 @@ def _hop_numbers(key: str, found: Mapping[str, Any]) -> Iterator[tuple[str, Numb
         ("length_A", "mean length", "Å"),
     ):
         if found[quantity] is not None:
-            yield label, Number(f"{key}.{quantity}", f"{label}, {ion}", found[quantity], unit, found.get(f"{quantity}_err"))
+            err = found.get(f"{quantity}_err")
+            yield label, Number(f"{key}.{quantity}", f"{label}, {ion}", found[quantity], unit, err)
