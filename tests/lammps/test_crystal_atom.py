@@ -1,13 +1,11 @@
 """compute naglass/crystal/atom against the library, atom by atom, while atoms move."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from ase import Atoms
-from support.lammps_runs import PREFIX, environment, read_dump, run_lammps, write_data
+from support.lammps_runs import moving, read_dump, run_lammps, run_python, write_data
 from support.structures import crystal
 
 from naglass_drv import core
@@ -29,20 +27,7 @@ def rattled(amplitude) -> Atoms:
     return atoms
 
 
-# pair zero moves atoms in straight lines: 0.1 ps at 300 K breaks some lanterns, and wraps atoms.
 RUN = """
-clear
-newton {newton}
-units metal
-processors {ranks} 1 1
-read_data {name}.data
-pair_style zero 6.0
-pair_coeff * *
-neighbor 0.5 bin
-neigh_modify every 1 delay 0 check yes
-velocity all create 300 4928 loop all
-timestep 0.01
-fix move all nve
 compute c all naglass/crystal/atom elements Na V P O reference nvp.env {BONDS}
 compute r all naglass/crystal/atom elements Na V P O reference nvp_any.env sigma 0.5 reach 3 orientation any
 dump d all custom 5 {name}.dump id type x y z c_c[1] c_c[2] c_r[1] c_r[2]
@@ -81,7 +66,9 @@ def test_equals_the_library(tmp_path, references, ranks, newton):
     references[1].write(tmp_path / "nvp_any.env")
     for name, atoms in STRUCTURES.items():
         write_data(tmp_path / f"{name}.data", atoms, ELEMENTS)
-    script = "".join(RUN.format(newton=newton, ranks=ranks, name=name, BONDS=BONDS) for name in STRUCTURES)
+    # 0.1 ps at 300 K breaks some lanterns
+    start = {name: moving(name, ranks, newton, temperature=300, reach=6.0) for name in STRUCTURES}
+    script = "".join(start[name] + RUN.format(name=name, BONDS=BONDS) for name in STRUCTURES)
     done = run_lammps(tmp_path, script, ranks)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
 
@@ -102,7 +89,7 @@ def test_unequal_sub_communicators(tmp_path):
     systems = {0: rattled(0.2), 1: STRUCTURES["thin"]}
     for half, atoms in systems.items():
         write_data(tmp_path / f"{half}.data", atoms, ELEMENTS)
-    (tmp_path / "parts.py").write_text(f"""
+    run_python(tmp_path, f"""
 import json, mpi4py.MPI as MPI
 from lammps import lammps
 half = int(MPI.COMM_WORLD.rank == 2)
@@ -120,10 +107,7 @@ run 0''')
 found = [lmp.extract_compute("s", 0, 0)] + [list(lmp.extract_compute("l", 0, 2)[row][:3]) for row in range(3)]
 if MPI.COMM_WORLD.rank != 1:
     open(f"{{half}}.json", "w").write(json.dumps(found))
-""")
-    command = [str(PREFIX / "bin" / "mpirun"), "-n", "3", sys.executable, "parts.py"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+""", ranks=3)
     for half, atoms in systems.items():
         counts = core.lanterns(atoms, CUTOFFS)
         links = core.linkage(atoms, CUTOFFS)

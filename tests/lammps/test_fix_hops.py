@@ -1,13 +1,11 @@
 """fix naglass/hops against the library on dumped frames, on any number of ranks, across restarts and kills."""
 
-import json
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 from ase import Atoms
-from support.lammps_runs import PREFIX, environment, read_dump, run_lammps, write_data
+from support.lammps_runs import messages, read_dump, run_lammps, run_python, write_data
 from support.structures import crystal
 
 from naglass_drv import core
@@ -251,18 +249,7 @@ LATER = {
 }
 
 
-@pytest.fixture(scope="module")
-def messages(tmp_path_factory) -> dict[str, str]:
-    """LAMMPS's message for each bad argument list or later command, from one process."""
-    folder = tmp_path_factory.mktemp("bad")
-    write_data(folder / "small.data", crystal("NVPF_P42mnm_allNa"), ELEMENTS)
-    (folder / "bad.json").write_text(json.dumps([list(BAD), list(LATER)]))
-    (folder / "bad.py").write_text("""
-import json, mpi4py.MPI
-from lammps import lammps
-lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
-start = '''clear
-units metal
+SETUP = """units metal
 atom_modify map array
 read_data small.data
 pair_style zero 4.0
@@ -272,32 +259,22 @@ group one id 1
 group host subtract all na
 group empty subtract na na
 velocity all create 300 1
-fix move all nve'''
-def tell(arguments, commands):
-    lmp.commands_string(start)
-    try:
-        lmp.command("fix h na naglass/hops " + arguments)
-        lmp.command("run 0")
-        lmp.commands_string(commands)
-        return "no error"
-    except Exception as error:
-        return str(error)
-bad, later = json.load(open("bad.json"))
-found = {arguments: tell(arguments, "run 5") for arguments in bad}
-found.update({commands: tell("5 window 2 framework host", commands) for commands in later})
-json.dump(found, open("messages.json", "w"))
-""")
-    done = subprocess.run(
-        [sys.executable, "bad.py"], cwd=folder, env=environment(), capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    return json.loads((folder / "messages.json").read_text())
+fix move all nve"""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("bad")
+    write_data(folder / "small.data", crystal("NVPF_P42mnm_allNa"), ELEMENTS)
+    scripts = {arguments: f"fix h na naglass/hops {arguments}\nrun 5" for arguments in BAD}
+    later = {commands: f"fix h na naglass/hops 5 window 2 framework host\nrun 0\n{commands}" for commands in LATER}
+    return messages(folder, SETUP, scripts | later)
 
 
 @pytest.mark.parametrize("case", [*BAD, *LATER])
-def test_what_is_wrong_is_named(messages, case):
-    assert messages[case].startswith("ERROR") and "fix naglass/hops: " in messages[case]
-    assert (BAD | LATER)[case] in messages[case]
+def test_what_is_wrong_is_named(told, case):
+    assert told[case].startswith("ERROR") and "fix naglass/hops: " in told[case]
+    assert (BAD | LATER)[case] in told[case]
 
 
 def test_other_settings_at_a_restart_are_refused(tmp_path, one_rank):
@@ -317,18 +294,13 @@ def test_two_instances_on_sub_communicators(tmp_path, one_rank):
     (tmp_path / "in.txt").write_text(whole_run("tetragonal", 1).replace("read_data ", "read_data ../"))
     for half in "01":
         (tmp_path / half).mkdir()
-    (tmp_path / "halves.py").write_text("""
+    run_python(tmp_path, """
 import os, mpi4py.MPI as MPI
 from lammps import lammps
 half = MPI.COMM_WORLD.rank
 lmp = lammps(comm=MPI.COMM_WORLD.Split(half), cmdargs=["-screen", "none", "-log", "none"])
 os.chdir(str(half))
 lmp.commands_string(open("../in.txt").read())
-""")
-    command = [str(PREFIX / "bin" / "mpirun"), "-n", "2", sys.executable, "halves.py"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+""", ranks=2)
     expected = (one_rank[0] / "tetragonal.hops").read_text()
     assert [(tmp_path / half / "tetragonal.hops").read_text() for half in "01"] == [expected, expected]

