@@ -126,3 +126,14 @@ def graph_of(structure, cutoffs: Cutoffs | None) -> BondGraph:
 def names(elements: str | Iterable[str]) -> tuple[str, ...]:
     """One element or several, as a tuple."""
     return (elements,) if isinstance(elements, str) else tuple(elements)
+
+
+def roles_of(named: Iterable[tuple[object, str | Iterable[str]]]) -> dict:
+    """Role of each element, from (role of the extension, elements); InputError for an element with two."""
+    roles: dict = {}
+    for role, elements in named:
+        for element in names(elements):
+            if element in roles:
+                raise InputError(f"{role.name} = {element!r}: already has the role {roles[element].name}")
+            roles[element] = role
+    return roles

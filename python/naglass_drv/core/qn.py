@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
-from .graph import Cutoffs, graph_of, names, pair
+from .graph import Cutoffs, graph_of, names, pair, roles_of
 
 #: Å; a terminal V–O bond below it is a vanadyl V=O.
 #: Schindler, Hawthorne & Baur, Chem. Mater. 12, 1248 (2000).
@@ -66,7 +66,8 @@ def qn(
     needs a cutoff with the oxygen; otherwise InputError names the pair. O(bonds).
     """
     graph = graph_of(structure, cutoffs)
-    roles = _roles(former, metals, oxygen)
+    named = ((_core.Role.oxygen, oxygen), (_core.Role.former, former), (_core.Role.metal, metals))
+    roles = roles_of(named)
     elements = sorted(set(graph.symbols))
     for element in elements:
         bonds = roles.get(element) in (_core.Role.former, _core.Role.metal)
@@ -82,20 +83,6 @@ def qn(
         vanadyl_cutoff,
     )
     return Qn(*counts, labels=_labels(former, metals))
-
-
-def _roles(former: str | Iterable[str], metals: str | Iterable[str], oxygen: str) -> dict[str, _core.Role]:
-    roles: dict[str, _core.Role] = {}
-    for role, elements in (
-        (_core.Role.oxygen, (oxygen,)),
-        (_core.Role.former, names(former)),
-        (_core.Role.metal, names(metals)),
-    ):
-        for element in elements:
-            if element in roles:
-                raise InputError(f"{role.name} = {element!r}: already has the role {roles[element].name}")
-            roles[element] = role
-    return roles
 
 
 def _labels(former: str | Iterable[str], metals: str | Iterable[str]) -> dict[int, str]:

@@ -11,7 +11,7 @@ import numpy as np
 from .. import _core
 from ..errors import InputError
 from .fingerprint import Fingerprint
-from .graph import BondGraph, names, pair
+from .graph import BondGraph, names, pair, roles_of
 
 
 @dataclass(frozen=True)
@@ -156,17 +156,10 @@ def spin_topology(
 
 
 def _roles(graph: BondGraph, center, bridge, former, alkali) -> dict:
-    roles: dict = {}
-    for role, elements in (
-        (_core.LinkRole.bridge, (bridge,)),
-        (_core.LinkRole.centre, names(center)),
-        (_core.LinkRole.former, names(former)),
-        (_core.LinkRole.alkali, names(alkali)),
-    ):
-        for element in elements:
-            if element in roles:
-                raise InputError(f"{role.name} = {element!r}: already has the role {roles[element].name}")
-            roles[element] = role
+    kind = _core.LinkRole
+    roles = roles_of(
+        ((kind.bridge, bridge), (kind.centre, center), (kind.former, former), (kind.alkali, alkali))
+    )
     for element in names(center):
         if element in graph.symbols and pair(element, bridge) not in graph.cutoffs:
             raise InputError(f"cutoffs: the pair ({element!r}, {bridge!r}) is missing")
