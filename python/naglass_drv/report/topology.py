@@ -162,22 +162,27 @@ _METAL_MEANS = {
 def _metal_rows(metal: str, measured: Mapping[str, Mapping]) -> Cells:
     rows: Cells = defaultdict(dict)
     for name, found in measured.items():
-        key = f"metals.{name}.{metal}"
         for quantity, label in _METAL_MEANS.items():
             if quantity in found:
                 rows[f"{metal}: {label}"][name] = Number(
-                    f"{key}.{quantity}", f"{label} of {metal}", found[quantity], "1", found[f"{quantity}_err"]
+                    f"metals.{name}.{metal}.{quantity}", f"{label} of {metal}",
+                    found[quantity], "1", found[f"{quantity}_err"],
                 )
+    for name, found in measured.items():
         for label, share in found["label_share"].items():
-            rows[f"share of {label}"][name] = Number(f"{key}.label.{label}", f"share of {metal} {label}", share, "1")
-        for assignment, states in found["states"].items():
-            for state, share in states.items():
-                shown = f"{metal}{state}+" if state.isdigit() else state
-                rows[f"share of {shown} by {assignment}"][name] = Number(
-                    f"{key}.{assignment}.{state}", f"share of {shown} by {assignment}", share, "1"
-                )
+            key = f"metals.{name}.{metal}.label.{label}"
+            rows[f"share of {label}"][name] = Number(key, f"share of {metal} {label}", share, "1")
+    for assignment in ("valence", "geometry", "moment"):
+        known = {name: found["states"][assignment] for name, found in measured.items() if assignment in found["states"]}
+        for state in sorted({state for shares in known.values() for state in shares}):
+            label = f"share of {metal}{state}+ by {assignment}" if state.isdigit() else f"{state} by {assignment}"
+            for name, shares in known.items():
+                key = f"metals.{name}.{metal}.{assignment}.{state}"
+                rows[label][name] = Number(key, label, shares.get(state, 0.0), "1")
+    for name, found in measured.items():
         rows["share of flagged centres"][name] = Number(
-            f"{key}.flagged", "share of centres with contradicting assignments", found["flagged_share"], "1"
+            f"metals.{name}.{metal}.flagged", "share of centres with contradicting assignments",
+            found["flagged_share"], "1",
         )
     return rows
 
