@@ -128,6 +128,39 @@ def test_van_hove_distinct_equals_a_sum_over_images():
         assert found.distinct[name][0] == pytest.approx(counts * path.volume / (a.sum() * b.sum() * volume))
 
 
+def test_van_hove_distinct_streams_and_merges():
+    """Frame by frame it is that of the trajectory; two runs pool their origins; at lag 0 it is g(r)."""
+    cell, symbols = np.diag([7.0, 8.0, 9.0]), ["Na", "Na", "O", "O", "O", "O"]
+    runs = [np.random.default_rng(k).random((6, 3)) * 7 + walk(20, 6, k, 0.2) for k in (1, 2)]
+    streams = []
+    for positions in runs:
+        streams.append(core.DistinctVanHove(symbols, cell, [4, 0], 3.0, 0.25))
+        for frame in positions:
+            streams[-1].add(frame % [7.0, 8.0, 9.0])
+        path = core.trajectory(positions, cell, 1.0, symbols=symbols)
+        whole = core.van_hove(path, 3.0, 0.25, lags=[4.0], distinct=True)
+        values, errors = streams[-1].result()
+        assert streams[-1].r == pytest.approx(whole.r)
+        for name in ("Na-Na", "Na-O", "O-Na", "O-O"):
+            assert values[name][1] == pytest.approx(whole.distinct[name][0], rel=1e-12)
+            assert errors[name][1] == pytest.approx(whole.distinct_err[name][0], nan_ok=True)
+        frames = [Atoms(symbols, positions=frame, cell=cell, pbc=True) for frame in positions]
+        assert values["Na-O"][0] == pytest.approx(core.rdf(frames, 3.0, width=0.25).g["Na-O"].mean)
+    apart = [stream.result()[0]["O-O"] for stream in streams]
+    streams[0].merge(streams[1])
+    assert streams[0].result()[0]["O-O"] == pytest.approx(np.mean(apart, axis=0))
+
+    sparse = core.DistinctVanHove(symbols, cell, [4], 3.0, 0.25, every=5)
+    for frame in runs[0]:
+        sparse.add(frame)
+    with pytest.raises(InputError, match="other: has other"):
+        sparse.merge(streams[0])
+    with pytest.raises(InputError, match=r"positions = \(5, 3\)"):
+        sparse.add(runs[0][0][:5])
+    with pytest.raises(InputError, match="lags = 30: the longest is"):
+        core.DistinctVanHove(symbols, cell, [30], 3.0).result()
+
+
 @settings(max_examples=8, deadline=None)
 @given(small_cells(elements=("Na", "O")))
 def test_rdf_counts_every_image_of_any_cell(atoms):

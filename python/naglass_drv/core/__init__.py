@@ -28,6 +28,7 @@ from .diffusion import (
     haven_ratio,
     nernst_einstein,
 )
+from .distinct import DistinctVanHove
 from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHistograms, fingerprint
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
 from .hop_events import Hops, read_hops
@@ -70,6 +71,7 @@ __all__ = [
     "Cutoffs",
     "DensityMap",
     "DensityPercolation",
+    "DistinctVanHove",
     "Diffusion",
     "Environments",
     "Fingerprint",

@@ -14,8 +14,7 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
-from .pairs import pair_counts, shell_volumes
-from .statistics import average
+from .distinct import DistinctVanHove
 from .trajectory import Trajectory, element_order, framework_weights, trajectory
 from .unwrap import Unwrapper
 
@@ -309,23 +308,13 @@ def van_hove(
 def _distinct(path: Trajectory, lags: Sequence[int], bins: int, width: float, origins: int):
     if path.cell is None:
         raise InputError("cell = None: the distinct van Hove function needs one")
-    elements = element_order(path.symbols)
-    kind = np.array([elements.index(symbol) for symbol in path.symbols], dtype=np.int32)
-    count = np.bincount(kind)
-    volumes = shell_volumes(bins * width, bins)
-    names = [f"{a}-{b}" for a in elements for b in elements]
-    values = {name: [] for name in names}
-    errors = {name: [] for name in names}
+    values, errors = {}, {}
     for lag in lags:
-        last = len(path.positions) - 1 - lag
-        starts = np.unique(np.linspace(0, last, min(origins, last + 1)).round().astype(int))
-        counts = np.array([
-            pair_counts(path.positions[t], kind, path.cell, bins * width, bins, path.positions[t + lag])
-            for t in starts
-        ])
-        for n, name in enumerate(names):
-            a, b = divmod(n, len(elements))
-            found = average(counts[:, a, b] * path.volume / (count[a] * count[b] * volumes))
-            values[name].append(found.mean)
-            errors[name].append(found.err)
+        every = -(-(len(path.positions) - int(lag)) // origins)
+        stream = DistinctVanHove(path.symbols, path.cell, [lag], bins * width, width, every=every)
+        for positions in path.positions:
+            stream.add(positions)
+        for into, found in zip((values, errors), stream.result(), strict=True):
+            for name, curve in found.items():
+                into.setdefault(name, []).append(curve[0])
     return {n: np.array(v) for n, v in values.items()}, {n: np.array(v) for n, v in errors.items()}

@@ -1,0 +1,102 @@
+"""The distinct van Hove function of a stream of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import InputError
+from .pairs import pair_counts, shell_volumes
+from .statistics import average
+from .trajectory import element_order
+from .unwrap import Unwrapper, full_cell
+
+
+class DistinctVanHove:
+    """Streaming G_d(r,t)/ρ_B at chosen lags, periodic images included; definitions in docs/observables/transport.md.
+
+    Parameters
+    ----------
+    symbols : (N,) element per atom.
+    cell : (3, 3) Å, vectors as rows, constant.
+    lags : lags in samples, 0 or more; at 0 it is g(r).
+    reach, width : Å, range and width of the bins.
+    every : samples between origins. Held in memory are the frames of the longest lag at this distance, and one
+        histogram per origin and lag.
+
+    Raises InputError for options out of range.
+    """
+
+    def __init__(
+        self, symbols: Sequence[str], cell, lags: Sequence[int], reach: float, width: float = 0.1, *, every: int = 1
+    ):
+        self.elements = element_order(symbols)
+        self._kind = np.array([self.elements.index(symbol) for symbol in symbols], dtype=np.int32)
+        self._cell = full_cell(cell)
+        self.lags = tuple(sorted({int(lag) for lag in lags}))
+        if not self.lags or self.lags[0] < 0:
+            raise InputError(f"lags = {list(lags)!r}: must be samples, 0 or more, at least one")
+        if not 0.0 < width <= reach < float("inf"):
+            raise InputError(f"reach, width = {reach!r}, {width!r}: must be positive (Å), the width the smaller")
+        if every < 1:
+            raise InputError(f"every = {every!r}: must be at least 1")
+        self._every = int(every)
+        self._bins = max(1, round(reach / width))
+        self._width = float(width)
+        self._samples = 0
+        self._unwrapper = Unwrapper(self._cell)
+        self._origins: dict[int, np.ndarray] = {}
+        self._counts: dict[int, list[np.ndarray]] = {lag: [] for lag in self.lags}
+
+    @property
+    def r(self) -> np.ndarray:
+        """(bins,) Å, centres of the bins."""
+        return (np.arange(self._bins) + 0.5) * self._width
+
+    def add(self, positions) -> None:
+        """Take the next frame: positions (N, 3) in Å, wrapped or not.
+
+        InputError for another shape, NaN, or wrapped frames too far apart to follow an atom.
+        """
+        positions = np.asarray(positions, dtype=float)
+        if positions.shape != (len(self._kind), 3):
+            raise InputError(f"positions = {positions.shape}: there are {len(self._kind)} atoms")
+        # an atom that wraps would meet its former self as a neighbour
+        positions = self._unwrapper.add(positions, self._cell)
+        now = self._samples
+        if now % self._every == 0:
+            self._origins[now] = positions
+        for lag in self.lags:
+            if (then := self._origins.get(now - lag)) is not None:
+                reach = self._bins * self._width
+                self._counts[lag].append(pair_counts(then, self._kind, self._cell, reach, self._bins, positions))
+        self._origins.pop(now - self.lags[-1], None)
+        self._samples += 1
+
+    def merge(self, other: DistinctVanHove) -> None:
+        """Pool the origins of another run of the same atoms. InputError for one made otherwise."""
+        mine, theirs = ((s.lags, s._bins, s._width, s._kind.tolist(), s._cell.tolist()) for s in (self, other))
+        if mine != theirs:
+            raise InputError("other: has other atoms, cell, lags or bins")
+        for lag in self.lags:
+            self._counts[lag] += other._counts[lag]
+
+    def result(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Per pair "A-B" the function (lags, bins) and its standard error, which allows for the memory of origins.
+
+        InputError for a lag that no pair of frames has reached.
+        """
+        for lag in self.lags:
+            if not self._counts[lag]:
+                raise InputError(f"lags = {lag}: the longest is {self._samples - 1} samples")
+        count = np.bincount(self._kind)
+        ideal = shell_volumes(self._bins * self._width, self._bins) / abs(np.linalg.det(self._cell))
+        values, errors = {}, {}
+        for a, first in enumerate(self.elements):
+            for b, second in enumerate(self.elements):
+                norm = count[a] * count[b] * ideal
+                found = [average(np.array([n[a, b] for n in self._counts[lag]]) / norm) for lag in self.lags]
+                values[f"{first}-{second}"] = np.array([each.mean for each in found])
+                errors[f"{first}-{second}"] = np.array([each.err for each in found])
+        return values, errors
