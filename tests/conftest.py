@@ -18,9 +18,12 @@ def toy(tmp_path):
     run.end()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def shared_memory_of_killed_processes():
-    """A killed MPICH process leaves a megabyte or three of the machine's memory behind; the tests kill hundreds."""
+    """A killed MPICH process leaves a megabyte or three of the machine's memory behind, and the tests kill hundreds.
+
+    What one left at its very start makes a later process of the same number wait for ever, such as a plain lmp.
+    """
     began = time.time()
     yield
     left = {path for path in SHARED_MEMORY.glob("mpich_shm_*") if _is_ours(path, began)}
