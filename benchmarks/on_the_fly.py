@@ -43,17 +43,18 @@ timestep 0.001
 thermo {steps}
 run {steps}
 """
+RINGS = (
+    "compute rings all naglass/rings criterion primitive max 16 elements Na Si O cutoff Si O 2.2\n"
+    "fix rings all ave/time 100 1 100 c_rings[*] mode scalar file rings.txt"
+)
+HOPS = "fix hops na naglass/hops 10 framework host file hops.txt"
 CASES = {
     "nothing": "",
-    "rings (primitive, up to 16 atoms) every 100 steps": (
-        "compute rings all naglass/rings criterion primitive max 16 elements Na Si O cutoff Si O 2.2\n"
-        "fix rings all ave/time 100 1 100 c_rings[*] mode scalar file rings.txt"
-    ),
-    "hops every 10 steps": "fix hops na naglass/hops 10 framework host file hops.txt",
+    "rings (primitive, up to 16 atoms) every 100 steps": RINGS,
+    "hops every 10 steps": HOPS,
     "correlations every 10 steps": "fix correlate na naglass/correlate 10 elements Na Si O framework host file c.txt",
-    "rings and hops": "",
+    "rings and hops": f"{HOPS}\n{RINGS}",
 }
-CASES["rings and hops"] = CASES["hops every 10 steps"] + "\n" + list(CASES.values())[1]
 
 
 def loop_seconds(folder: Path, observables: str, steps: int) -> float:

@@ -90,13 +90,23 @@ class DistinctVanHove:
         for lag in self.lags:
             if not self._counts[lag]:
                 raise InputError(f"lags = {lag}: the longest is {self._samples - 1} samples")
-        count = np.bincount(self._kind)
-        ideal = shell_volumes(self._bins * self._width, self._bins) / abs(np.linalg.det(self._cell))
-        values, errors = {}, {}
-        for a, first in enumerate(self.elements):
-            for b, second in enumerate(self.elements):
-                norm = count[a] * count[b] * ideal
-                found = [average(np.array([n[a, b] for n in self._counts[lag]]) / norm) for lag in self.lags]
-                values[f"{first}-{second}"] = np.array([each.mean for each in found])
-                errors[f"{first}-{second}"] = np.array([each.err for each in found])
-        return values, errors
+        counts = [np.array(self._counts[lag]) for lag in self.lags]
+        return distinct_curves(counts, self.elements, np.bincount(self._kind), self._cell, self._bins * self._width)
+
+
+def distinct_curves(
+    counts: Sequence[np.ndarray], elements: Sequence[str], atoms: np.ndarray, cell: np.ndarray, reach: float
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Means and standard errors of the distinct function per pair "A-B", each (lags, bins).
+
+    `counts` has per lag the pairs (origins, kinds, kinds, bins) up to `reach` (Å); `atoms` (kinds,) are of each kind.
+    """
+    bins = counts[0].shape[-1]
+    ideal = shell_volumes(reach, bins) / abs(np.linalg.det(cell))
+    values, errors = {}, {}
+    for a, first in enumerate(elements):
+        for b, second in enumerate(elements):
+            found = [average(of_lag[:, a, b] / (atoms[a] * atoms[b] * ideal)) for of_lag in counts]
+            values[f"{first}-{second}"] = np.array([each.mean for each in found])
+            errors[f"{first}-{second}"] = np.array([each.err for each in found])
+    return values, errors

@@ -14,7 +14,8 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
-from .distinct import DistinctVanHove
+from .distinct import distinct_curves
+from .pairs import pair_counts
 from .trajectory import Trajectory, element_order, framework_weights, trajectory
 from .unwrap import Unwrapper
 
@@ -308,13 +309,12 @@ def van_hove(
 def _distinct(path: Trajectory, lags: Sequence[int], bins: int, width: float, origins: int):
     if path.cell is None:
         raise InputError("cell = None: the distinct van Hove function needs one")
-    values, errors = {}, {}
+    elements = element_order(path.symbols)
+    kind = np.array([elements.index(symbol) for symbol in path.symbols], dtype=np.int32)
+    counts = []
     for lag in lags:
-        every = -(-(len(path.positions) - int(lag)) // origins)
-        stream = DistinctVanHove(path.symbols, path.cell, [lag], bins * width, width, every=every)
-        for positions in path.positions:
-            stream.add(positions)
-        for into, found in zip((values, errors), stream.result(), strict=True):
-            for name, curve in found.items():
-                into.setdefault(name, []).append(curve[0])
-    return {n: np.array(v) for n, v in values.items()}, {n: np.array(v) for n, v in errors.items()}
+        last = len(path.positions) - int(lag)
+        starts = range(0, last, -(-last // origins))
+        pairs = ((path.positions[t], path.positions[t + int(lag)]) for t in starts)
+        counts.append(np.array([pair_counts(a, kind, path.cell, bins * width, bins, b) for a, b in pairs]))
+    return distinct_curves(counts, elements, np.bincount(kind), path.cell, bins * width)
