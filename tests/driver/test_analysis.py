@@ -14,7 +14,7 @@ from ase.utils.xrdebye import waasmaier
 
 from naglass_drv.analysis.measure import measure
 from naglass_drv.analysis.network import network
-from naglass_drv.analysis.statistics import average, block_means
+from naglass_drv.core.statistics import average, block_means
 from naglass_drv.analysis.structure import first_minimum, first_shells, shell_cutoffs
 from naglass_drv.config.schema import Analysis
 from naglass_drv.core import rdf as pair_functions

@@ -7,7 +7,7 @@ from ase import Atoms
 
 from ..core import FORBIDDEN_CONTACTS, Neighbors, in_contact, neighbors
 from ..glass.chemistry import TRANSITION_METALS
-from .statistics import Average, average
+from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
 
 _METAL_METAL = 2.5  # Å

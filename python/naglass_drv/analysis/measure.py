@@ -9,6 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from .. import core
+from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
 from ..errors import InputError
 from ..glass.chemistry import MOBILE_IONS
@@ -16,7 +17,6 @@ from .artefacts import artefacts
 from .fingerprints import fingerprints
 from .hopping import hopping
 from .network import network
-from .statistics import Average, average
 from .structure import Shell, first_shells, shell_cutoffs
 from .topology import topology
 from .transport import diffusion, displacement, log_lags, unwrapped, without_drift

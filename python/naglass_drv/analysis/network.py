@@ -8,7 +8,7 @@ from ase import Atoms
 
 from ..errors import InputError
 from ..glass.chemistry import TRANSITION_METALS
-from .statistics import Average, average
+from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
 
 FORMERS = ("P", "Si", "B")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
+from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
 from ..glass.chemistry import TRANSITION_METALS
 from .network import FORMERS
-from .statistics import Average, average
 from .structure import METAL_O_CUTOFF_A
 
 _SHARED = ("corner", "edge", "face")

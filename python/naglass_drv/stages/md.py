@@ -351,7 +351,7 @@ def _averages(thermo: Mapping[str, list[float]]) -> dict[str, Any]:
     import numpy as np
     from scipy.stats import linregress
 
-    from ..analysis.statistics import average
+    from ..core.statistics import average
 
     times = np.array(thermo["time_ps"])
     # a line through fewer points says nothing about its own error

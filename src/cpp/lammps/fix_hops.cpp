@@ -1,7 +1,6 @@
 #include "fix_hops.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <stdexcept>
 
@@ -15,14 +14,6 @@ namespace naglass {
 namespace {
 
 constexpr const char *title = "fix naglass/hops";
-
-int whole(StyleArguments &arguments, const std::string &keyword, int least)
-{
-  const double value = arguments.number(keyword);
-  if (value != std::floor(value) || value < least || value > 1e9)
-    arguments.fail(keyword, std::to_string(value), "must be a whole number of at least " + std::to_string(least));
-  return static_cast<int>(value);
-}
 
 }  // namespace
 
@@ -46,18 +37,18 @@ FixHops::FixHops(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Fix(lammps, 
 void FixHops::read_arguments(int narg, char **arg)
 {
   StyleArguments arguments(lmp, title, narg, arg, 3);
-  nevery = whole(arguments, "N", 1);
+  nevery = static_cast<int>(arguments.whole("N", 1));
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
   std::optional<double> release;
   std::optional<int> return_within;
   while (arguments.more()) {
     const std::string keyword = arguments.word("keyword");
-    if (keyword == "window") options_.window = whole(arguments, keyword, 1);
+    if (keyword == "window") options_.window = static_cast<int>(arguments.whole(keyword, 1));
     else if (keyword == "threshold") options_.threshold = arguments.number(keyword);
     else if (keyword == "release") release = arguments.number(keyword);
     else if (keyword == "min_length") options_.min_length = arguments.number(keyword);
-    else if (keyword == "return") return_within = whole(arguments, keyword, 0);
+    else if (keyword == "return") return_within = static_cast<int>(arguments.whole(keyword, 0));
     else if (keyword == "framework") {
       const std::string name = arguments.word(keyword);
       framework_bit_ = group_bit(lmp, name);
