@@ -13,7 +13,7 @@ namespace {
 // Layout of the records: PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
 constexpr std::uint32_t end_signature = 0x06054b50, central_signature = 0x02014b50, local_signature = 0x04034b50;
 constexpr std::size_t end_size = 22, central_size = 46, local_size = 30, max_comment = 65535;
-constexpr int format_version = 1;
+constexpr int format_version = 2;
 
 [[noreturn]] void corrupt(const std::string &why)
 {
@@ -118,6 +118,9 @@ void Archive::read_metadata()
   const double shift = meta.at("energy_shift").number();
   for (double &energy : metadata_.atomic_energies) energy += shift;
   for (const auto &layer : meta.at("layers").array()) metadata_.up_widths.push_back(layer.at("up_width").integer());
+  for (const auto &output : meta.at("outputs").array())
+    metadata_.outputs.push_back(
+        {output.at("name").text(), output.at("unit").text(), output.at("columns").integer()});
   metadata_.r_max = meta.at("r_max").number();
   metadata_.dtype = meta.at("dtype").text();
   metadata_.head = meta.at("head").text();
@@ -125,6 +128,9 @@ void Archive::read_metadata()
   if (metadata_.elements.empty() || metadata_.elements.size() != metadata_.atomic_energies.size() ||
       metadata_.up_widths.empty() || !(metadata_.r_max > 0))
     corrupt("metadata.json contradicts itself");
+  for (const ExtraOutput &output : metadata_.outputs)
+    if (output.columns < 1 || output.name == "energy" || output.name == "deviation")
+      corrupt("its output '" + output.name + "' has a name that is taken, or no columns");
 }
 
 }  // namespace naglass::mace

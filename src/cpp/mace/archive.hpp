@@ -8,11 +8,18 @@
 
 namespace naglass::mace {
 
+/// A per-atom output that a model carries beside its energy, such as a spin moment.
+struct ExtraOutput {
+  std::string name, unit;
+  int columns;
+};
+
 /// What the pair style needs to know about a model. Energies in eV, lengths in Å.
 struct Metadata {
   std::vector<std::string> elements;
   std::vector<double> atomic_energies;  // per element, the model's energy shift included, always double precision
   std::vector<int> up_widths;           // per layer, columns of the features that travel along edges
+  std::vector<ExtraOutput> outputs;
   double r_max = 0;
   std::string dtype, head, sha256;
 };

@@ -24,6 +24,7 @@ struct Graph {
 struct Output {
   std::span<double> node_energy;    // per node, eV
   std::span<double> edge_gradient;  // 3 per edge, eV/Å, dE/dvector of the whole system's energy E
+  std::span<double> extra;          // per node, the columns of all extra outputs; empty when they are not wanted
 };
 
 /// Moves features between ranks. Arrays hold `width` columns for every row, row by row. All ranks call the same
@@ -54,6 +55,7 @@ struct ModelPieces {
   };
   std::string_view edge;
   std::vector<Layer> layers;
+  std::vector<std::string_view> outputs;
   int elements;
   bool single_precision;
 };

@@ -1,16 +1,24 @@
-// pair_style mace: a MACE potential on any number of ranks, one exchange of node features per layer.
+// pair_style mace: a MACE potential or a committee of them on any number of ranks, one exchange of node features per
+// layer.
 #pragma once
 
+#include <array>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "archive.hpp"
 #include "backend.hpp"
+#include "deviation_file.hpp"
 #include "pair.h"
 
 namespace naglass {
+
+// PairHybrid copies the buffer sizes when the style is created, before the model is known: hence a fixed size, and
+// wider features travel in several passes.
+inline constexpr int columns_per_pass = 64;
 
 class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
  public:
@@ -23,6 +31,15 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   void init_style() override;
   double init_one(int i, int j) override;
   double memory_usage() override;
+  void *extract(const char *name, int &dim) override;
+  void *extract_peratom(const char *name, int &columns) override;
+
+  /// Per-atom quantities on offer: energy (eV), deviation (eV/Å, of a committee), and what every model carries.
+  std::vector<std::string> quantities() const;
+
+  /// Evaluates a quantity, from now on, on all steps that tally energies per atom. Its columns, 0 when it is not on
+  /// offer.
+  int want(const std::string &quantity);
 
   int pack_forward_comm(int n, int *list, double *buffer, int pbc_flag, int *pbc) override;
   void unpack_forward_comm(int n, int first, double *buffer) override;
@@ -39,27 +56,61 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   struct Tally {
     Columns force, virial, centroid;
   };
+  struct Member {
+    mace::Metadata model;
+    std::unique_ptr<mace::Backend> backend;
+    std::vector<std::int64_t> type_element, row_element;  // -1 for a type that is NULL
+  };
+  // one per-atom quantity: values of owned atoms, and who asked for them
+  struct Quantity {
+    int columns = 1;
+    int triggered = 0;  // LAMMPS's fix pair and fix naglass/select set it for one step
+    bool wanted = false;
+    std::vector<double> values;
+    std::vector<double *> rows;
+  };
 
   void forward(double *rows, int width) override;
   void reverse(double *rows, int width) override;
 
   void allocate();
-  std::string read_on_first_rank(const char *path);
+  std::string read_on_first_rank(const std::string &path);
   void attempt(const std::string &where, const std::function<void()> &action);
-  void map_types(const char *path, int names, char **name);
+  Member read_member(const std::string &path, const std::vector<std::string> &elements);
+  std::vector<std::int64_t> map_types(const std::string &path, const mace::Metadata &model,
+                                      const std::vector<std::string> &elements) const;
+  void set_pair_flags();
+  void offer_quantities();
+  bool asked_for(const std::string &name) const;
+  double reach() const;
   void build_graph();
+  void find_homes();
+  void run_models(bool deviation);
+  void run_model(std::size_t m);
+  void clear_outputs();
+  bool prepare_outputs(const Member &member);
+  void take_outputs(const Member &member);
   void tally_energy();
   void tally_edges(const Tally &tally);
   void tally_with_ghost_reduction();
+  void collect_member(std::size_t m);
+  void find_deviation();
+  Spread virial_spread() const;
+  void write_deviation();
   void check_finite();
 
   std::string dtype_ = "float64";
-  mace::Metadata model_;
-  std::unique_ptr<mace::Backend> backend_;
-  std::vector<std::int64_t> type_element_;  // per type, -1 for NULL
+  bool single_rank_ = false;
+  std::vector<Member> members_;
+  std::map<std::string, Quantity> quantity_;
+  std::unique_ptr<DeviationFile> deviation_file_;
 
   std::vector<double> vectors_, node_energy_, edge_gradient_, ghost_tally_;
-  std::vector<std::int64_t> sender_, receiver_, row_element_, node_row_;
+  std::vector<double> member_energy_, member_gradient_, member_extra_;  // of the model at hand
+  std::vector<double> member_force_;                                    // rows × 3 for each model
+  std::vector<std::array<double, 9>> member_virial_;
+  std::vector<std::int64_t> sender_, receiver_, node_row_;
+  std::vector<std::int64_t> home_;  // with single_rank: the owned atom behind each row
 
   // the array in transit, and which of its columns this pass carries
   double *rows_ = nullptr;

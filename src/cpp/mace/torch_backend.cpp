@@ -1,6 +1,7 @@
 // The libtorch backend: runs the TorchScript pieces and takes one vector-Jacobian product per piece.
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/from_blob.h>
@@ -87,7 +88,7 @@ class TorchBackend final : public Backend {
   };
   // what one layer leaves behind for the way back
   struct Tape {
-    Tensor up, sc, energy, next_up, next_sc;
+    Tensor up, sc, energy, features, next_up, next_sc;
   };
   struct Inputs {
     Tensor vectors, sender, receiver, sender_element, node_row, node_element, node_attrs;
@@ -100,11 +101,13 @@ class TorchBackend final : public Backend {
   Tensor collect_from_ghosts(const Tensor &row_values, const Inputs &in, GhostExchange &exchange) const;
   TensorList forward(const Inputs &in, GhostExchange &exchange, const TensorList &edge, std::vector<Tape> &tapes);
   TensorList backward(const Inputs &in, GhostExchange &exchange, const TensorList &edge, std::vector<Tape> &tapes);
+  Tensor extra_outputs(const Inputs &in, const std::vector<Tape> &tapes);
   void exchange_only(const Graph &graph, GhostExchange &exchange) const;
 
   at::ScalarType dtype_;
   torch::jit::Module edge_;
   std::vector<Layer> layers_;
+  std::vector<torch::jit::Module> outputs_;
   Tensor one_hot_;   // elements × elements
   Tensor first_up_;  // elements × width: the first layer's features depend on the element alone
   Tensor first_sc_;
@@ -122,6 +125,7 @@ TorchBackend::TorchBackend(const ModelPieces &pieces, int threads)
   edge_ = load_piece(pieces.edge, dtype_);
   for (const auto &layer : pieces.layers)
     layers_.push_back({load_piece(layer.pre, dtype_), load_piece(layer.post, dtype_), layer.up_width});
+  for (const auto &output : pieces.outputs) outputs_.push_back(load_piece(output, dtype_));
   one_hot_ = at::eye(pieces.elements, dtype_);
   const auto first = call(layers_.front().pre, {one_hot_, one_hot_});
   first_up_ = first[0].detach();
@@ -141,6 +145,7 @@ void TorchBackend::compute(const Graph &graph, GhostExchange &exchange, const Ou
   const TensorList edge = {leaf(on_edges[0]), leaf(on_edges[1])};
   std::vector<Tape> tapes;
   const TensorList energies = forward(in, exchange, edge, tapes);
+  if (!output.extra.empty()) copy_out(extra_outputs(in, tapes), output.extra);
   TensorList gradients = backward(in, exchange, edge, tapes);
 
   Tensor energy = energies[0].detach().to(at::kDouble);
@@ -190,13 +195,24 @@ TorchBackend::Tape TorchBackend::run_layer(std::size_t index, const Inputs &in, 
   // the first layer's rows are elements, so that it needs no exchange
   const Tensor &sender = index == 0 ? in.sender_element : in.sender;
   const auto out = call(layers_[index].post, {up, sender, in.receiver, edge[0], edge[1], in.node_attrs, sc});
-  Tape tape{up, sc, out[1], {}, {}};
+  Tape tape{up, sc, out[1], out[0].detach(), {}, {}};
   if (index + 1 < layers_.size()) {
     const auto next = call(layers_[index + 1].pre, {out[0], in.node_attrs});
     tape.next_up = next[0];
     tape.next_sc = next[1];
   }
   return tape;
+}
+
+// All extra outputs side by side, from the features of all layers.
+Tensor TorchBackend::extra_outputs(const Inputs &in, const std::vector<Tape> &tapes)
+{
+  const at::NoGradGuard without_gradients;
+  TensorList features, columns;
+  for (const Tape &tape : tapes) features.push_back(tape.features);
+  const Tensor side_by_side = at::cat(features, 1);
+  for (auto &piece : outputs_) columns.push_back(piece.forward({side_by_side, in.node_attrs}).toTensor());
+  return at::cat(columns, 1);
 }
 
 // Gradients of the total energy with respect to the edge piece's harmonics and radial features.

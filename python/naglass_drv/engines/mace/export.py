@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = "naglass-mace"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _INTERACTIONS = frozenset(
     {
@@ -247,6 +247,7 @@ def _metadata(
         "energy_shift": head.shift,
         "pair_repulsion": hasattr(model, "pair_repulsion_fn"),
         "layers": layers,
+        "outputs": [],
     }
 
 

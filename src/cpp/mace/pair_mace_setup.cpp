@@ -1,0 +1,208 @@
+// Reads pair_style mace's arguments and model archives.
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <stdexcept>
+
+#include "atom.h"
+#include "comm.h"
+#include "error.h"
+#include "memory.h"
+#include "one_line.hpp"
+#include "pair_mace.hpp"
+#include "torch_loader.hpp"
+
+namespace naglass {
+
+using namespace LAMMPS_NS;
+
+namespace {
+
+std::int64_t find_element(const std::vector<std::string> &elements, const char *name)
+{
+  const auto found = std::find(elements.begin(), elements.end(), name);
+  return found == elements.end() ? -1 : found - elements.begin();
+}
+
+std::string join(const std::vector<std::string> &words)
+{
+  std::string out;
+  for (const auto &word : words) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
+
+mace::ModelPieces pieces_of(const mace::Archive &archive, bool single_precision)
+{
+  const auto &model = archive.metadata();
+  mace::ModelPieces pieces{
+      archive.entry("pieces/edge.pt"), {}, {}, static_cast<int>(model.elements.size()), single_precision};
+  for (std::size_t k = 0; k < model.up_widths.size(); ++k) {
+    const auto index = std::to_string(k) + ".pt";
+    pieces.layers.push_back(
+        {archive.entry("pieces/pre_" + index), archive.entry("pieces/post_" + index), model.up_widths[k]});
+  }
+  for (const auto &output : model.outputs) pieces.outputs.push_back(archive.entry("pieces/output_" + output.name + ".pt"));
+  return pieces;
+}
+
+std::string read_file(const std::string &path)
+{
+  const std::unique_ptr<FILE, int (*)(FILE *)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+  if (!file) throw std::runtime_error(std::strerror(errno));
+  std::string bytes;
+  char block[1 << 16];
+  for (std::size_t n; (n = std::fread(block, 1, sizeof block, file.get())) > 0;) bytes.append(block, n);
+  if (std::ferror(file.get())) throw std::runtime_error("reading failed");
+  return bytes;
+}
+
+}  // namespace
+
+void PairMace::settings(int narg, char **arg)
+{
+  std::string out_file;
+  int out_freq = 0;
+  for (int k = 0; k < narg; ++k) {
+    const std::string keyword = arg[k];
+    if (keyword == "single_rank") {
+      single_rank_ = true;
+      continue;
+    }
+    if (keyword != "dtype" && keyword != "out_file" && keyword != "out_freq")
+      error->all(FLERR, "Pair style mace: unknown keyword '" + keyword + "'");
+    if (++k == narg) error->all(FLERR, "Pair style mace: " + keyword + " needs a value");
+    const std::string value = arg[k];
+    if (keyword == "dtype") {
+      dtype_ = value;
+      if (dtype_ != "float64" && dtype_ != "float32")
+        error->all(FLERR, "Pair style mace: dtype '" + dtype_ + "' is neither float64 nor float32");
+    } else if (keyword == "out_file") {
+      out_file = value;
+    } else {
+      out_freq = utils::inumeric(FLERR, value, false, lmp);
+      if (out_freq < 1) error->all(FLERR, "Pair style mace: out_freq '" + value + "' is not a number of steps above zero");
+    }
+  }
+  if (out_file.empty() != (out_freq == 0))
+    error->all(FLERR, "Pair style mace: out_file and out_freq go together, as in 'out_file model_devi.out out_freq 100'");
+  if (out_freq > 0) deviation_file_ = std::make_unique<DeviationFile>(out_file, out_freq);
+}
+
+void PairMace::coeff(int narg, char **arg)
+{
+  if (narg < 3 || std::strcmp(arg[0], "*") != 0 || std::strcmp(arg[1], "*") != 0)
+    error->all(FLERR, "Pair style mace: expected 'pair_coeff * * model.naglass' and one element per atom type");
+  const std::vector<std::string> words(arg + 2, arg + narg);
+  const auto is_archive = [](const std::string &word) { return word.ends_with(".naglass"); };
+  // without the customary suffix the first word is the only model
+  const auto archives = std::max<std::ptrdiff_t>(
+      1, std::find_if_not(words.begin(), words.end(), is_archive) - words.begin());
+  const std::vector<std::string> elements(words.begin() + archives, words.end());
+  if (static_cast<int>(elements.size()) != atom->ntypes)
+    error->all(FLERR, "Pair style mace: pair_coeff names " + std::to_string(elements.size()) + " elements for " +
+                          std::to_string(atom->ntypes) +
+                          " atom types (write NULL for a type without this potential)");
+  members_.clear();
+  for (auto word = words.begin(); word != words.begin() + archives; ++word)
+    members_.push_back(read_member(*word, elements));
+  if (deviation_file_ && members_.size() < 2)
+    error->all(FLERR, "Pair style mace: out_file needs a committee, two or more models in pair_coeff; there is one");
+  set_pair_flags();
+  offer_quantities();
+}
+
+PairMace::Member PairMace::read_member(const std::string &path, const std::vector<std::string> &elements)
+{
+  const std::string where = "Pair style mace: " + path + ": ";
+  std::unique_ptr<mace::Archive> archive;
+  attempt(where, [&] { archive = std::make_unique<mace::Archive>(read_on_first_rank(path)); });
+  Member member;
+  member.model = archive->metadata();
+  if (member.model.dtype == "float32" && dtype_ == "float64")
+    error->all(FLERR, where + "exported in float32; use 'pair_style mace dtype float32' or export it in float64");
+  member.type_element = map_types(path, member.model, elements);
+  attempt(where, [&] {
+    member.backend = mace::make_torch_backend(pieces_of(*archive, dtype_ == "float32"), comm->nthreads);
+  });
+  return member;
+}
+
+// What throws on all ranks stops them with the message; error->all would wait for ever if it threw on some only.
+void PairMace::attempt(const std::string &where, const std::function<void()> &action)
+{
+  std::string failure;
+  try {
+    action();
+  } catch (const std::exception &problem) {
+    failure = problem.what();
+    if (failure.empty()) failure = "unknown failure";
+  }
+  int failed = failure.empty() ? 0 : 1, count = 0;
+  MPI_Allreduce(&failed, &count, 1, MPI_INT, MPI_SUM, world);
+  if (count == 0) return;
+  const std::string text = where + (failed ? one_line(failure) : "failed on another rank");
+  if (count == comm->nprocs) error->all(FLERR, text);
+  error->one(FLERR, text);
+}
+
+std::string PairMace::read_on_first_rank(const std::string &path)
+{
+  std::string bytes, failure;
+  if (comm->me == 0) {
+    try {
+      bytes = read_file(path);
+    } catch (const std::exception &problem) {
+      failure = problem.what();
+    }
+  }
+  bigint sizes[2] = {static_cast<bigint>(bytes.size()), static_cast<bigint>(failure.size())};
+  MPI_Bcast(sizes, 2, MPI_LMP_BIGINT, 0, world);
+  failure.resize(static_cast<std::size_t>(sizes[1]));
+  MPI_Bcast(failure.data(), static_cast<int>(sizes[1]), MPI_CHAR, 0, world);
+  if (!failure.empty()) throw std::runtime_error(failure);
+  bytes.resize(static_cast<std::size_t>(sizes[0]));
+  constexpr std::size_t block = 1 << 30;
+  for (std::size_t at = 0; at < bytes.size(); at += block)
+    MPI_Bcast(bytes.data() + at, static_cast<int>(std::min(block, bytes.size() - at)), MPI_CHAR, 0, world);
+  return bytes;
+}
+
+std::vector<std::int64_t> PairMace::map_types(const std::string &path, const mace::Metadata &model,
+                                              const std::vector<std::string> &elements) const
+{
+  std::vector<std::int64_t> map(elements.size() + 1, -1);
+  for (std::size_t k = 0; k < elements.size(); ++k) {
+    if (elements[k] == "NULL") continue;
+    map[k + 1] = find_element(model.elements, elements[k].c_str());
+    if (map[k + 1] < 0)
+      error->all(FLERR, "Pair style mace: " + path + " knows no element '" + elements[k] + "' (atom type " +
+                            std::to_string(k + 1) + "); it knows " + join(model.elements));
+  }
+  return map;
+}
+
+void PairMace::set_pair_flags()
+{
+  if (!allocated) allocate();
+  const auto &element = members_.front().type_element;
+  int pairs = 0;
+  for (int i = 1; i <= atom->ntypes; ++i)
+    for (int j = i; j <= atom->ntypes; ++j) {
+      setflag[i][j] = element[static_cast<std::size_t>(i)] >= 0 && element[static_cast<std::size_t>(j)] >= 0;
+      pairs += setflag[i][j];
+    }
+  if (pairs == 0) error->all(FLERR, "Pair style mace: pair_coeff maps every atom type to NULL");
+}
+
+void PairMace::allocate()
+{
+  const int n = atom->ntypes + 1;
+  memory->create(setflag, n, n, "pair:setflag");
+  memory->create(cutsq, n, n, "pair:cutsq");
+  std::fill_n(&setflag[0][0], n * n, 0);
+  std::fill_n(&cutsq[0][0], n * n, 0.0);
+  allocated = 1;
+}
+
+}  // namespace naglass
