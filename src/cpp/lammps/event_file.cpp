@@ -38,7 +38,7 @@ void EventFile::begin(const std::string &path, const std::string &header)
 std::int64_t EventFile::resume(const std::string &path, const std::string &header, std::int64_t last_step)
 {
   std::int64_t kept = 0;
-  off_t end = 0;
+  std::int64_t end = 0;
   {
     std::ifstream before(path);
     std::string line;
@@ -47,13 +47,18 @@ std::int64_t EventFile::resume(const std::string &path, const std::string &heade
       const bool comment = !line.empty() && line[0] == '#';
       if (!comment && std::strtoll(line.c_str(), nullptr, 10) > last_step) break;
       kept += !comment;
-      end += static_cast<off_t>(line.size()) + 1;
+      end += static_cast<std::int64_t>(line.size()) + 1;
     }
   }
-  open(path, 0);
-  if (::ftruncate(descriptor_, end) != 0) refuse("cannot be cut back");
+  resume_at(path, end);
   if (end == 0) append(header);
   return kept;
+}
+
+void EventFile::resume_at(const std::string &path, std::int64_t bytes)
+{
+  open(path, 0);
+  if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) refuse("cannot be cut back");
 }
 
 void EventFile::append(const std::string &lines)

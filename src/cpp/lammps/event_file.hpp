@@ -21,6 +21,8 @@ class EventFile {
   /// Goes on after the events up to `last_step`; what follows them, from a run beyond the restart, is cut off. Returns
   /// the number of events kept. Begins the file where there is none.
   std::int64_t resume(const std::string &path, const std::string &header, std::int64_t last_step);
+  /// Goes on after the first `bytes` of the file; what follows them is cut off. Begins the file where there is none.
+  void resume_at(const std::string &path, std::int64_t bytes);
   /// Adds whole lines, by one write.
   void append(const std::string &lines);
   /// Returns when the lines are on the disk.

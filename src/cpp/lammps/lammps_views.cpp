@@ -20,6 +20,7 @@
 #include "neigh_list.h"
 #include "neighbor.h"
 #include "pair.h"
+#include "timer.h"
 #include "update.h"
 #include "utils.h"
 #include "variable.h"
@@ -361,6 +362,42 @@ void AtomValue::read(int igroup, std::vector<double> &values) const
     const int index = atom->find_custom(name_.c_str(), is_double, columns);
     copy(columns ? nullptr : atom->dvector[index], columns ? atom->darray[index] : nullptr, values);
   }
+}
+
+void end_run(LAMMPS *lammps) { lammps->timer->force_timeout(); }
+
+double potential_energy(LAMMPS *lammps)
+{
+  auto *const energy = lammps->modify->get_compute_by_id("thermo_pe");
+  return energy->invoked_scalar == lammps->update->ntimestep ? energy->scalar : energy->compute_scalar();
+}
+
+void tally_energy_at(LAMMPS *lammps, std::int64_t step)
+{
+  lammps->modify->get_compute_by_id("thermo_pe")->addstep(step);
+}
+
+PairQuantity::PairQuantity(LAMMPS *lammps, std::string title, std::string name)
+    : lammps_(lammps), title_(std::move(title)), name_(std::move(name))
+{
+}
+
+void PairQuantity::require()
+{
+  LAMMPS_NS::Pair *const pair = lammps_->force->pair_match("mace", 1);
+  if (!pair) stop_all(lammps_, title_ + ": there is no pair_style mace, or more than one");
+  int dim = 0;
+  flag_ = static_cast<int *>(pair->extract((name_ + "_flag").c_str(), dim));
+  if (!flag_)
+    stop_all(lammps_, title_ + ": the pair style offers no " + name_ + "; a committee of two or more models does");
+}
+
+void PairQuantity::ask(bool wanted) { *flag_ = wanted; }
+
+const double *PairQuantity::values() const
+{
+  int columns = 0;
+  return static_cast<const double *>(lammps_->force->pair_match("mace", 1)->extract_peratom(name_.c_str(), columns));
 }
 
 }  // namespace naglass

@@ -32,6 +32,13 @@ int atom_type_count(LAMMPS_NS::LAMMPS *lammps);
 /// Type (from 0) that carries this label in LAMMPS's label map, or -1.
 int type_of_label(LAMMPS_NS::LAMMPS *lammps, const std::string &label);
 
+/// Ends the present run and those that follow after the present step, as a time limit does.
+void end_run(LAMMPS_NS::LAMMPS *lammps);
+
+/// Potential energy of the system, tallied on this step; `tally_energy_at` asks for it beforehand.
+double potential_energy(LAMMPS_NS::LAMMPS *lammps);
+void tally_energy_at(LAMMPS_NS::LAMMPS *lammps, std::int64_t step);
+
 /// The communicator of this LAMMPS instance.
 MPI_Comm communicator(LAMMPS_NS::LAMMPS *lammps);
 /// The present simulation cell, and its lower corner (Å).
@@ -139,6 +146,24 @@ class AtomValue {
   std::string name_;
   char kind_ = ' ';  // 'c', 'f', 'd', '2' or 'v'
   int column_ = 0;   // from 1; 0 for a vector
+};
+
+/// A per-atom quantity that pair_style mace offers by the protocol of LAMMPS's fix pair, also within a hybrid style.
+class PairQuantity {
+ public:
+  PairQuantity(LAMMPS_NS::LAMMPS *lammps, std::string title, std::string name);
+
+  /// Ends the run when there is no such pair style, or it does not offer the quantity.
+  void require();
+  /// Whether the pair style evaluates the quantity from now on.
+  void ask(bool wanted);
+  /// Values of the owned atoms, as last evaluated.
+  const double *values() const;
+
+ private:
+  LAMMPS_NS::LAMMPS *lammps_;
+  std::string title_, name_;
+  int *flag_ = nullptr;
 };
 
 }  // namespace naglass

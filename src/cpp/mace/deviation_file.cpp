@@ -1,32 +1,30 @@
 #include "deviation_file.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <stdexcept>
+#include <cstdio>
 
 namespace naglass {
 
-void DeviationFile::open(std::int64_t step)
-{
-  file_.reset(std::fopen(path_.c_str(), step > 0 ? "a" : "w"));
-  if (!file_) throw std::runtime_error(path_ + ": " + std::strerror(errno));
-  std::fseek(file_.get(), 0, SEEK_END);
-  if (std::ftell(file_.get()) > 0) return;
-  std::fprintf(file_.get(), "#%11s", "step");
-  for (const char *name : {"max_devi_v", "min_devi_v", "avg_devi_v", "max_devi_f", "min_devi_f", "avg_devi_f"})
-    std::fprintf(file_.get(), "%19s", name);
-  std::fputs("\n", file_.get());
-}
-
 void DeviationFile::write(std::int64_t step, const Spread &virial, const Spread &force)
 {
-  if (!file_) open(step);
-  std::fprintf(file_.get(), "%12lld", static_cast<long long>(step));
-  for (const double value : {virial.max, virial.min, virial.mean, force.max, force.min, force.mean})
-    std::fprintf(file_.get(), " %18.6e", value);
-  if (std::fputs("\n", file_.get()) < 0 || std::fflush(file_.get()) != 0)
-    throw std::runtime_error(path_ + ": " + std::strerror(errno));
+  if (!file_.is_open()) open(step);
+  char line[160];
+  std::snprintf(line, sizeof line, "%12lld %18.6e %18.6e %18.6e %18.6e %18.6e %18.6e\n", static_cast<long long>(step),
+                virial.max, virial.min, virial.mean, force.max, force.min, force.mean);
+  file_.append(line);
   last_ = step;
+}
+
+void DeviationFile::open(std::int64_t step)
+{
+  std::string header = "#       step";
+  for (const char *name : {"max_devi_v", "min_devi_v", "avg_devi_v", "max_devi_f", "min_devi_f", "avg_devi_f"})
+    header += "         " + std::string(name);
+  header += "\n";
+  // this step's line is written anew
+  if (step > 0)
+    file_.resume(path_, header, step - 1);
+  else
+    file_.begin(path_, header);
 }
 
 }  // namespace naglass

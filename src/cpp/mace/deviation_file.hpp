@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
-#include <memory>
 #include <string>
+
+#include "event_file.hpp"
 
 namespace naglass {
 
@@ -20,9 +20,8 @@ class DeviationFile {
   /// Whether a line belongs to this step; a step that ends one run and begins the next has one line.
   bool due(std::int64_t step) const { return step % every_ == 0 && step != last_; }
 
-  /// Appends a line, flushed: step, deviation of the virial (eV per atom) and of the forces (eV/Å). The first line of
-  /// a run that starts at step 0 empties the file; a continued run appends. Throws std::runtime_error when the file
-  /// cannot be written.
+  /// Appends a line: step, deviation of the virial (eV per atom) and of the forces (eV/Å). A run that starts at step 0
+  /// begins the file; one that goes on from a restart keeps the lines before it. Throws Error, with the path.
   void write(std::int64_t step, const Spread &virial, const Spread &force);
 
   /// For ranks that do not write: counts the step as written.
@@ -34,7 +33,7 @@ class DeviationFile {
   std::string path_;
   int every_;
   std::int64_t last_ = -1;
-  std::unique_ptr<std::FILE, int (*)(std::FILE *)> file_{nullptr, &std::fclose};
+  EventFile file_;
 };
 
 }  // namespace naglass

@@ -187,7 +187,7 @@ void PairMace::write_deviation()
   MPI_Allreduce(MPI_IN_PLACE, extremes, 2, MPI_DOUBLE, MPI_MAX, world);
   MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, world);
   const Spread virial = virial_spread();
-  attempt("Pair style mace: out_file ", [&] {
+  attempt("Pair style mace: out_", [&] {
     if (comm->me == 0)
       deviation_file_->write(update->ntimestep, virial, {extremes[0], -extremes[1], sums[0] / std::max(1.0, sums[1])});
     else

@@ -1,0 +1,214 @@
+#include "fix_select.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <stdexcept>
+
+#include "atom.h"
+#include "comm.h"
+#include "core/error.hpp"
+#include "exchange.hpp"
+#include "update.h"
+
+namespace naglass {
+namespace {
+
+constexpr const char *title = "fix naglass/select";
+
+std::string text(const char *format, double value)
+{
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, format, value);
+  return buffer;
+}
+
+// Bytes of the whole frames before a step: what follows comes from a run beyond the restart, or is torn.
+std::int64_t bytes_before(const std::string &path, std::int64_t step, std::int64_t &frames)
+{
+  std::ifstream before(path);
+  std::int64_t end = 0;
+  std::string line;
+  while (std::getline(before, line)) {
+    const long long atoms = std::strtoll(line.c_str(), nullptr, 10);
+    std::int64_t bytes = static_cast<std::int64_t>(line.size()) + 1;
+    if (atoms < 1 || !std::getline(before, line)) break;
+    const auto at = line.find(" step=");
+    if (at == std::string::npos || std::strtoll(line.c_str() + at + 6, nullptr, 10) >= step) break;
+    bytes += static_cast<std::int64_t>(line.size()) + 1;
+    long long rows = 0;
+    for (; rows < atoms && std::getline(before, line) && !before.eof(); ++rows)
+      bytes += static_cast<std::int64_t>(line.size()) + 1;
+    if (rows < atoms) break;
+    end += bytes;
+    ++frames;
+  }
+  return end;
+}
+
+}  // namespace
+
+FixSelect::FixSelect(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg)
+    : Fix(lammps, narg, arg), deviation_(lammps, title, "deviation")
+{
+  read_arguments(narg, arg);
+  vector_flag = 1;
+  size_vector = 4;
+  extvector = 0;
+  global_freq = nevery;
+}
+
+void FixSelect::read_arguments(int narg, char **arg)
+{
+  StyleArguments arguments(lmp, title, narg, arg, 3);
+  nevery = static_cast<int>(arguments.whole("N", 1));
+  min_gap_ = nevery;
+  bool has_band = false;
+  ElementMap elements;
+  while (arguments.more()) {
+    const std::string keyword = arguments.word("keyword");
+    if (keyword == "band") {
+      low_ = arguments.number(keyword);
+      high_ = arguments.number(keyword);
+      has_band = true;
+      if (!(low_ >= 0 && low_ < high_))
+        arguments.fail(keyword, text("%g", low_) + " " + text("%g", high_), "is no band 0 <= LO < HI (eV/Angstrom)");
+    } else if (keyword == "file") path_ = arguments.word(keyword);
+    else if (keyword == "elements") elements.read(arguments);
+    else if (keyword == "min_gap") min_gap_ = arguments.whole(keyword, 1);
+    else if (keyword == "max_frames") max_frames_ = arguments.whole(keyword, 1);
+    else if (keyword == "stop_above") {
+      stop_above_ = arguments.number(keyword);
+      if (!(stop_above_ > 0)) arguments.fail(keyword, text("%g", stop_above_), "must be above zero (eV/Angstrom)");
+    } else
+      arguments.fail("keyword", keyword,
+                     "known are band, file, elements, min_gap, max_frames, stop_above");
+  }
+  if (!has_band) arguments.fail("band", "", "is missing, as in 'band 0.1 0.4' (eV/Angstrom)");
+  if (path_.empty()) arguments.fail("file", "", "is missing");
+  element_ = elements.names();
+  if (element_.empty()) arguments.fail("elements", "", "is missing, one name per atom type");
+}
+
+int FixSelect::setmask() { return LAMMPS_NS::FixConst::PRE_FORCE | LAMMPS_NS::FixConst::END_OF_STEP; }
+
+void FixSelect::init() { deviation_.require(); }
+
+void FixSelect::setup_pre_force(int vflag) { pre_force(vflag); }
+
+void FixSelect::pre_force(int) { deviation_.ask(update->ntimestep % nevery == 0); }
+
+void FixSelect::setup(int)
+{
+  if (update->ntimestep % nevery == 0 && update->ntimestep != last_look_) look();
+  tally_energy_at(lmp, (update->ntimestep / nevery + 1) * nevery);
+}
+
+void FixSelect::end_of_step()
+{
+  look();
+  tally_energy_at(lmp, update->ntimestep + nevery);
+}
+
+void FixSelect::look()
+{
+  last_look_ = update->ntimestep;
+  deviation_.ask(false);
+  if (!opened_) open_file();
+  find_largest();
+  const bool far_enough = last_frame_ < 0 || update->ntimestep - last_frame_ >= min_gap_;
+  if (largest_ >= low_ && largest_ < high_ && frames_ < max_frames_ && far_enough) write_frame();
+  if (largest_ < stop_above_) return;
+  ended_ = true;
+  say(lmp, std::string(title) + ": step " + std::to_string(update->ntimestep) + ": deviation " +
+               text("%.4g", largest_) + " eV/Angstrom at atom " + std::to_string(largest_tag_) + " reaches " +
+               text("%g", stop_above_) + ": the run ends here\n");
+  end_run(lmp);
+}
+
+void FixSelect::find_largest()
+{
+  const OwnedAtoms atoms(lmp, title);
+  const double *const values = deviation_.values();
+  struct {
+    double value;
+    int rank;
+  } mine{-1.0, comm->me}, most{};
+  std::int64_t tag = 0;
+  for (int i = 0; i < atoms.count(); ++i)
+    if (atoms.in_group(i, groupbit) && (values[i] > mine.value || (values[i] == mine.value && atoms.tag(i) < tag))) {
+      mine.value = values[i];
+      tag = atoms.tag(i);
+    }
+  MPI_Allreduce(&mine, &most, 1, MPI_DOUBLE_INT, MPI_MAXLOC, world);
+  MPI_Bcast(&tag, 1, MPI_INT64_T, most.rank, world);
+  largest_ = std::max(most.value, 0.0);
+  largest_tag_ = tag;
+}
+
+void FixSelect::open_file()
+{
+  opened_ = true;
+  try {
+    if (comm->me == 0) {
+      const std::int64_t kept = update->ntimestep > 0 ? bytes_before(path_, update->ntimestep, frames_) : 0;
+      file_.resume_at(path_, kept);
+    }
+  } catch (const std::logic_error &error) {
+    stop_one(lmp, std::string(title) + ": " + error.what());
+  }
+  MPI_Bcast(&frames_, 1, MPI_INT64_T, 0, world);
+}
+
+void FixSelect::write_frame()
+{
+  const double energy = potential_energy(lmp);
+  const OwnedAtoms atoms(lmp, title);
+  const Vec3 corner = box_corner(lmp);
+  const double *const values = deviation_.values();
+  std::vector<std::vector<Row>> outgoing(static_cast<std::size_t>(comm->nprocs));
+  for (int i = 0; i < atoms.count(); ++i) {
+    const Vec3 r = position(lmp, i) - corner;
+    outgoing[0].push_back({atoms.tag(i), atoms.type(i), {r[0], r[1], r[2]}, values[i]});
+  }
+  try {
+    auto rows = exchange_records(world, outgoing).records;
+    if (comm->me == 0) {
+      file_.append(frame_text(std::move(rows), energy));
+      file_.sync();
+    }
+  } catch (const std::logic_error &error) {
+    stop_one(lmp, std::string(title) + ": " + error.what());
+  }
+  last_frame_ = update->ntimestep;
+  ++frames_;
+}
+
+std::string FixSelect::frame_text(std::vector<Row> rows, double energy) const
+{
+  std::sort(rows.begin(), rows.end(), [](const Row &a, const Row &b) { return a.tag < b.tag; });
+  const Box box = current_box(lmp);
+  std::string out = std::to_string(rows.size()) + "\nLattice=\"";
+  for (int k = 0; k < 3; ++k)
+    for (int c = 0; c < 3; ++c) out += text(k + c ? " %.10f" : "%.10f", box.cell()[k][c]);
+  out += "\" Properties=species:S:1:pos:R:3:deviation:R:1 model_energy=" + text("%.8f", energy) +
+         " max_deviation=" + text("%.8f", largest_) + " step=" + std::to_string(update->ntimestep) + " pbc=\"";
+  for (int k = 0; k < 3; ++k) out += std::string(k ? " " : "") + (box.periodic(k) ? "T" : "F");
+  out += "\"\n";
+  for (const Row &row : rows) {
+    out += element_[static_cast<std::size_t>(row.type)];
+    for (const double x : row.position) out += text(" %.10f", x);
+    out += text(" %.8f\n", row.deviation);
+  }
+  return out;
+}
+
+double FixSelect::compute_vector(int k)
+{
+  const double values[] = {static_cast<double>(frames_), largest_, static_cast<double>(largest_tag_),
+                           ended_ ? 1.0 : 0.0};
+  return values[k];
+}
+
+}  // namespace naglass

@@ -1,0 +1,67 @@
+// fix ID group naglass/select N keyword value ...
+//
+//   N           look every this many steps
+//   band        LO HI: write a frame when the largest deviation of the group's atoms is in [LO, HI) (eV/Å)
+//   file        extended XYZ to write frames to
+//   elements    one name per atom type
+//   min_gap     steps between two frames at least (default N)
+//   max_frames  write no more than this many (default no limit)
+//   stop_above  end the run when the largest deviation reaches this (eV/Å, default never)
+//
+// Global vector: 1 frames written, 2 largest deviation of the last look (eV/Å), 3 tag of that atom, 4 whether it ended
+// the run.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "event_file.hpp"
+#include "fix.h"
+#include "lammps_views.hpp"
+#include "style_arguments.hpp"
+
+namespace naglass {
+
+class FixSelect : public LAMMPS_NS::Fix {
+ public:
+  FixSelect(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg);
+
+  int setmask() override;
+  void init() override;
+  void setup_pre_force(int vflag) override;
+  void pre_force(int vflag) override;
+  void setup(int vflag) override;
+  void end_of_step() override;
+  double compute_vector(int k) override;
+
+ private:
+  struct Row {
+    std::int64_t tag;
+    int type;
+    double position[3], deviation;
+  };
+
+  void read_arguments(int narg, char **arg);
+  void look();
+  void find_largest();
+  void write_frame();
+  void open_file();
+  std::string frame_text(std::vector<Row> rows, double energy) const;
+
+  double low_ = 0, high_ = 0;
+  double stop_above_ = std::numeric_limits<double>::infinity();
+  std::int64_t min_gap_ = 0, max_frames_ = std::numeric_limits<std::int64_t>::max();
+  std::string path_;
+  std::vector<std::string> element_;  // per type
+
+  PairQuantity deviation_;
+  EventFile file_;  // on rank 0
+  std::int64_t last_look_ = -1, last_frame_ = -1, frames_ = 0, largest_tag_ = 0;
+  double largest_ = 0;
+  bool ended_ = false, opened_ = false;
+};
+
+}  // namespace naglass
