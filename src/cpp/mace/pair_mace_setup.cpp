@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
+#include <set>
 #include <stdexcept>
 
 #include "atom.h"
@@ -32,16 +34,20 @@ std::string join(const std::vector<std::string> &words)
   return out;
 }
 
-mace::ModelPieces pieces_of(const mace::Archive &archive, bool single_precision)
+mace::ModelPieces pieces_of(const mace::Archive &archive, const std::vector<std::int64_t> &type_element,
+                            bool single_precision)
 {
   const auto &model = archive.metadata();
   mace::ModelPieces pieces{
-      archive.entry("pieces/edge.pt"), {}, {}, static_cast<int>(model.elements.size()), single_precision};
+      archive.entry("pieces/edge.pt"), {}, {}, {}, static_cast<int>(model.elements.size()), single_precision};
   for (std::size_t k = 0; k < model.up_widths.size(); ++k) {
     const auto index = std::to_string(k) + ".pt";
     pieces.layers.push_back(
         {archive.entry("pieces/pre_" + index), archive.entry("pieces/post_" + index), model.up_widths[k]});
   }
+  const std::set<std::int64_t> used(type_element.begin(), type_element.end());
+  // -1 stands for NULL; atoms of such types are handed over as element 0 and are in no edge
+  std::copy_if(used.begin(), used.end(), std::back_inserter(pieces.used), [](std::int64_t z) { return z >= 0; });
   for (const auto &output : model.outputs) pieces.outputs.push_back(archive.entry("pieces/output_" + output.name + ".pt"));
   return pieces;
 }
@@ -123,7 +129,7 @@ PairMace::Member PairMace::read_member(const std::string &path, const std::vecto
     error->all(FLERR, where + "exported in float32; use 'pair_style mace dtype float32' or export it in float64");
   member.type_element = map_types(path, member.model, elements);
   attempt(where, [&] {
-    member.backend = mace::make_torch_backend(pieces_of(*archive, dtype_ == "float32"), comm->nthreads);
+    member.backend = mace::make_torch_backend(pieces_of(*archive, member.type_element, dtype_ == "float32"), comm->nthreads);
   });
   return member;
 }

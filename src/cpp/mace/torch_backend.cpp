@@ -6,6 +6,7 @@
 #include <ATen/ops/eye.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <malloc.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -13,9 +14,12 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <cstdlib>
+#include <optional>
 #include <sstream>
 
 #include "backend.hpp"
+#include "torch_kernels.hpp"
 
 namespace naglass::mace {
 namespace {
@@ -37,12 +41,16 @@ torch::jit::Module load_piece(std::string_view bytes, at::ScalarType dtype)
   return piece;
 }
 
+TensorList tensors_of(const c10::IValue &tuple)
+{
+  TensorList tensors;
+  for (const auto &element : tuple.toTupleRef().elements()) tensors.push_back(element.toTensor());
+  return tensors;
+}
+
 TensorList call(torch::jit::Module &piece, const TensorList &inputs)
 {
-  const auto out = piece.forward({inputs.begin(), inputs.end()}).toTuple();
-  TensorList tensors;
-  for (const auto &element : out->elements()) tensors.push_back(element.toTensor());
-  return tensors;
+  return tensors_of(piece.forward({inputs.begin(), inputs.end()}));
 }
 
 Tensor leaf(const Tensor &tensor) { return tensor.detach().requires_grad_(); }
@@ -85,6 +93,7 @@ class TorchBackend final : public Backend {
   struct Layer {
     torch::jit::Module pre, post;
     int up_width;
+    std::optional<LayerKernels> kernels;
   };
   // what one layer leaves behind for the way back
   struct Tape {
@@ -92,10 +101,14 @@ class TorchBackend final : public Backend {
   };
   struct Inputs {
     Tensor vectors, sender, receiver, sender_element, node_row, node_element, node_attrs;
+    Tensor edge_start;                    // per node its first edge, and the end
+    Tensor by_element;                    // nodes ordered by element
+    std::vector<std::int64_t> element_start;  // where each element begins there, and the end
     std::int64_t rows;
   };
 
   Inputs prepare(const Graph &graph) const;
+  void group(const Graph &graph, Inputs &in) const;
   Tape run_layer(std::size_t index, const Inputs &in, const Tensor &up, const Tensor &sc, const TensorList &edge);
   Tensor send_to_ghosts(const Tensor &node_values, const Inputs &in, GhostExchange &exchange) const;
   Tensor collect_from_ghosts(const Tensor &row_values, const Inputs &in, GhostExchange &exchange) const;
@@ -124,7 +137,10 @@ TorchBackend::TorchBackend(const ModelPieces &pieces, int threads)
   mallopt(M_TOP_PAD, 64 << 20);
   edge_ = load_piece(pieces.edge, dtype_);
   for (const auto &layer : pieces.layers)
-    layers_.push_back({load_piece(layer.pre, dtype_), load_piece(layer.post, dtype_), layer.up_width});
+    layers_.push_back({load_piece(layer.pre, dtype_), load_piece(layer.post, dtype_), layer.up_width, {}});
+  // the TorchScript of the same steps serves devices, and as the kernels' own check
+  if (!std::getenv("NAGLASS_MACE_TORCHSCRIPT"))
+    for (auto &layer : layers_) layer.kernels.emplace(layer.post, pieces.used, pieces.elements, dtype_);
   for (const auto &output : pieces.outputs) outputs_.push_back(load_piece(output, dtype_));
   one_hot_ = at::eye(pieces.elements, dtype_);
   const auto first = call(layers_.front().pre, {one_hot_, one_hot_});
@@ -169,7 +185,27 @@ TorchBackend::Inputs TorchBackend::prepare(const Graph &graph) const
   in.sender_element = element.index_select(0, in.sender);
   in.node_element = element.index_select(0, in.node_row);
   in.node_attrs = one_hot_.index_select(0, in.node_element);
+  group(graph, in);
   return in;
+}
+
+void TorchBackend::group(const Graph &graph, Inputs &in) const
+{
+  const auto nodes = graph.node_row.size();
+  std::vector<std::int64_t> start(nodes + 1, 0);
+  for (const auto n : graph.receiver) ++start[static_cast<std::size_t>(n) + 1];
+  for (std::size_t n = 0; n < nodes; ++n) start[n + 1] += start[n];
+  in.edge_start = at::tensor(start, at::kLong);
+  in.element_start.assign(static_cast<std::size_t>(one_hot_.size(0)) + 1, 0);
+  const auto element_of = [&](std::size_t n) {
+    return static_cast<std::size_t>(graph.row_element[static_cast<std::size_t>(graph.node_row[n])]);
+  };
+  for (std::size_t n = 0; n < nodes; ++n) ++in.element_start[element_of(n) + 1];
+  for (std::size_t z = 1; z < in.element_start.size(); ++z) in.element_start[z] += in.element_start[z - 1];
+  std::vector<std::int64_t> next = in.element_start, order(nodes);
+  for (std::size_t n = 0; n < nodes; ++n)
+    order[static_cast<std::size_t>(next[element_of(n)]++)] = static_cast<std::int64_t>(n);
+  in.by_element = at::tensor(order, at::kLong);
 }
 
 TensorList TorchBackend::forward(const Inputs &in, GhostExchange &exchange, const TensorList &edge,
@@ -194,7 +230,21 @@ TorchBackend::Tape TorchBackend::run_layer(std::size_t index, const Inputs &in, 
 {
   // the first layer's rows are elements, so that it needs no exchange
   const Tensor &sender = index == 0 ? in.sender_element : in.sender;
-  const auto out = call(layers_[index].post, {up, sender, in.receiver, edge[0], edge[1], in.node_attrs, sc});
+  Layer &layer = layers_[index];
+  const auto method = [&layer](const char *name, std::vector<c10::IValue> inputs) {
+    return layer.post.get_method(name)(std::move(inputs));
+  };
+  const TensorList weights = tensors_of(method("weights", {edge[1]}));
+  const auto nodes = in.node_attrs.size(0);
+  const Tensor message =
+      layer.kernels ? layer.kernels->convolve(up, sender, in.edge_start, edge[0], weights[0])
+                    : method("convolve", {up, sender, in.receiver, edge[0], weights[0], nodes}).toTensor();
+  const Tensor density =
+      at::zeros({nodes, weights[1].size(1)}, weights[1].options()).index_add(0, in.receiver, weights[1]);
+  const Tensor features = method("mix", {message, density, in.node_attrs}).toTensor();
+  const Tensor coupled = layer.kernels ? layer.kernels->couple(features, in.by_element, in.element_start)
+                                       : method("couple", {features, in.node_attrs}).toTensor();
+  const TensorList out = tensors_of(method("finish", {coupled, sc}));
   Tape tape{up, sc, out[1], out[0].detach(), {}, {}};
   if (index + 1 < layers_.size()) {
     const auto next = call(layers_[index + 1].pre, {out[0], in.node_attrs});

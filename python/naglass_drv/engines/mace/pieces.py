@@ -16,6 +16,8 @@ from typing import Optional, Tuple
 import torch
 from e3nn.util.jit import compile_mode
 
+from .product_table import ProductTable, convolution_entries
+
 COULOMB_EV_A = (
     14.3996  # e^2/(4 pi eps0) in eV Å as mace-torch rounds it: its models were fitted with this value
 )
@@ -165,17 +167,27 @@ class PrePiece(torch.nn.Module):
 
 @compile_mode("script")
 class PostPiece(torch.nn.Module):
-    """One layer after the exchange.
+    """One layer after the exchange, in steps, so that kernels of the host program can take the place of two of them.
 
-    (``up`` M×C, sender rows E, receiver nodes E, harmonics, radial, one-hot N×Z, ``sc`` N×S)
-    -> (new node features N×F, this layer's node energy N in eV, zeros where the layer has no readout).
+    ``weights``: radial -> weights of the convolution E×W and edge densities E×1 (E×0 without density)
+    ``convolve``: up M×C, sender rows E, receiver nodes E, harmonics, weights -> messages N×D
+    ``mix``: messages, node densities N×1 -> features N×channels×(l_max+1)²
+    ``couple``: features, one-hot N×Z -> product basis N×F
+    ``finish``: product basis, ``sc`` N×S -> new node features N×F, the layer's node energy N in eV (zeros where the
+    layer has no readout).
+
+    The buffers ``paths``, ``entries``, ``values`` and the submodule ``product_table`` describe ``convolve`` and
+    ``couple`` to such kernels (see `product_table`).
     """
 
     residual: torch.jit.Final[bool]
     density: torch.jit.Final[bool]
     cutoff_apart: torch.jit.Final[bool]
     reads: torch.jit.Final[bool]
+    agnostic: torch.jit.Final[bool]
+    adds: torch.jit.Final[bool]
     head: torch.jit.Final[int]
+    harmonics: int
 
     def __init__(
         self,
@@ -199,11 +211,77 @@ class PostPiece(torch.nn.Module):
         self.skip_tp = None if self.residual else interaction.skip_tp
         self.reshape = interaction.reshape
         self.avg_num_neighbors = float(interaction.avg_num_neighbors)
-        self.product = product
+        self.agnostic = bool(getattr(product, "use_agnostic_product", False))
+        self.adds = bool(product.use_sc) and self.residual
+        self.symmetric_contractions = product.symmetric_contractions
+        self.linear_out = product.linear
         self.reads = readout is not None
         self.readout = readout
         self.scale = float(scale)
         self.head = head
+        paths, entries, values = convolution_entries(interaction.conv_tp)
+        self.register_buffer("paths", paths)
+        self.register_buffer("entries", entries)
+        self.register_buffer("values", values)
+        self.harmonics = int(interaction.conv_tp.irreps_in2.dim)
+        self.product_table = ProductTable(product)
+
+    @torch.jit.export
+    def weights(self, radial: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        features = radial[:, :-1] if self.cutoff_apart else radial
+        weights = self.conv_tp_weights(features)
+        if self.cutoff_apart:
+            weights = weights * radial[:, -1:]
+        if self.density:
+            edge_density = torch.tanh(self.density_fn(features) ** 2)
+            if self.cutoff_apart:
+                edge_density = edge_density * radial[:, -1:]
+        else:
+            edge_density = radial.new_zeros(radial.shape[0], 0)
+        return weights, edge_density
+
+    @torch.jit.export
+    def convolve(
+        self,
+        up: torch.Tensor,
+        sender: torch.Tensor,
+        receiver: torch.Tensor,
+        harmonics: torch.Tensor,
+        weights: torch.Tensor,
+        num_nodes: int,
+    ) -> torch.Tensor:
+        edges = self.conv_tp(up.index_select(0, sender), harmonics, weights)
+        return edges.new_zeros(num_nodes, edges.shape[1]).index_add(0, receiver, edges)
+
+    @torch.jit.export
+    def mix(self, message: torch.Tensor, density: torch.Tensor, node_attrs: torch.Tensor) -> torch.Tensor:
+        message = self.linear(message)
+        if self.density:
+            message = message / (density + 1)
+        else:
+            message = message / self.avg_num_neighbors
+        if not self.residual:
+            message = self.skip_tp(message, node_attrs)
+        return self.reshape(message)
+
+    @torch.jit.export
+    def couple(self, features: torch.Tensor, node_attrs: torch.Tensor) -> torch.Tensor:
+        if self.agnostic:
+            node_attrs = torch.ones_like(node_attrs[:, :1])
+        return self.symmetric_contractions(features, node_attrs)
+
+    @torch.jit.export
+    def finish(self, coupled: torch.Tensor, sc: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        node_features = self.linear_out(coupled)
+        if self.adds:
+            node_features = node_features + sc
+        num_nodes = node_features.shape[0]
+        if self.reads:
+            heads = torch.full([num_nodes], self.head, dtype=torch.int64, device=coupled.device)
+            energy = self.scale * self.readout(node_features, heads)[:, self.head]
+        else:
+            energy = node_features.new_zeros(num_nodes)
+        return node_features, energy
 
     def forward(
         self,
@@ -215,30 +293,9 @@ class PostPiece(torch.nn.Module):
         node_attrs: torch.Tensor,
         sc: torch.Tensor,
     ) -> Tuple[torch.Tensor, torch.Tensor]:
-        features = radial[:, :-1] if self.cutoff_apart else radial
-        weights = self.conv_tp_weights(features)
-        if self.cutoff_apart:
-            weights = weights * radial[:, -1:]
         num_nodes = node_attrs.shape[0]
-        edges = self.conv_tp(up.index_select(0, sender), harmonics, weights)
-        message = edges.new_zeros(num_nodes, edges.shape[1]).index_add(0, receiver, edges)
-        if self.density:
-            edge_density = torch.tanh(self.density_fn(features) ** 2)
-            if self.cutoff_apart:
-                edge_density = edge_density * radial[:, -1:]
-            density = edge_density.new_zeros(num_nodes, 1).index_add(0, receiver, edge_density)
-            message = self.linear(message) / (density + 1)
-        else:
-            message = self.linear(message) / self.avg_num_neighbors
-        self_connection: Optional[torch.Tensor] = None
-        if self.residual:
-            self_connection = sc
-        else:
-            message = self.skip_tp(message, node_attrs)
-        node_features = self.product(self.reshape(message), self_connection, node_attrs)
-        if self.reads:
-            heads = torch.full([num_nodes], self.head, dtype=torch.int64, device=up.device)
-            energy = self.scale * self.readout(node_features, heads)[:, self.head]
-        else:
-            energy = node_features.new_zeros(num_nodes)
-        return node_features, energy
+        weights, edge_density = self.weights(radial)
+        message = self.convolve(up, sender, receiver, harmonics, weights, num_nodes)
+        density = edge_density.new_zeros(num_nodes, edge_density.shape[1]).index_add(0, receiver, edge_density)
+        coupled = self.couple(self.mix(message, density, node_attrs), node_attrs)
+        return self.finish(coupled, sc)
