@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -90,17 +91,28 @@ PolynomialTable PolynomialTable::from_rows(const std::vector<std::int64_t> &inde
   return table;
 }
 
+namespace {
+
+// The environment may ask for a lesser set than the processor's, to compare.
+template <typename Real> Kernels<Real> choose(const std::string &asked)
+{
+#ifdef NAGLASS_X86_KERNELS
+  const bool fma = __builtin_cpu_supports("fma");
+  const bool v4 = fma && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+  const bool v3 = fma && __builtin_cpu_supports("avx2");
+  if (v4 && (asked.empty() || asked == "avx512")) return avx512::table<Real>();
+  if (v3 && asked != "baseline") return avx2::table<Real>();
+#endif
+  return baseline::table<Real>();
+}
+
+}  // namespace
+
 template <typename Real> const Kernels<Real> &kernels()
 {
-  static const Kernels<Real> found = [] {
-#ifdef NAGLASS_X86_KERNELS
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma"))
-      return avx512::table<Real>();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2::table<Real>();
-#endif
-    return baseline::table<Real>();
-  }();
+  const char *const asked = std::getenv("NAGLASS_MACE_KERNELS");
+  static const Kernels<Real> found = choose<Real>(asked ? asked : "");
   return found;
 }
 

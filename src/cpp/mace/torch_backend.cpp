@@ -138,8 +138,9 @@ TorchBackend::TorchBackend(const ModelPieces &pieces, int threads)
   edge_ = load_piece(pieces.edge, dtype_);
   for (const auto &layer : pieces.layers)
     layers_.push_back({load_piece(layer.pre, dtype_), load_piece(layer.post, dtype_), layer.up_width, {}});
-  // the TorchScript of the same steps serves devices, and as the kernels' own check
-  if (!std::getenv("NAGLASS_MACE_TORCHSCRIPT"))
+  // the TorchScript of the same steps serves devices, and to check the kernels
+  const char *const asked = std::getenv("NAGLASS_MACE_KERNELS");
+  if (!asked || std::string_view(asked) != "torchscript")
     for (auto &layer : layers_) layer.kernels.emplace(layer.post, pieces.used, pieces.elements, dtype_);
   for (const auto &output : pieces.outputs) outputs_.push_back(load_piece(output, dtype_));
   one_hot_ = at::eye(pieces.elements, dtype_);

@@ -1,0 +1,86 @@
+"""The CPU kernels of pair_style mace against the model's own TorchScript, set by set of instructions and by threads."""
+
+import numpy as np
+import pytest
+from support.lammps_runs import read_dump, run_lammps, write_data
+from support.mace_models import ELEMENTS, HEADS, MODELS, build_model, packing
+
+from naglass_drv.engines.mace.export import export_module
+from naglass_drv.engines.mace.modelfile import default_dtype
+
+# besides the usual ones: channels that fill no cache line, features of degree 2, one body order, four
+SHAPES = MODELS | {
+    "odd": dict(hidden="5x0e+5x1o+5x2e", layers=2, r_max=3.5, max_ell=2, correlation=2),
+    "first": dict(hidden="9x0e", layers=1, r_max=4.0, max_ell=3, correlation=1),
+    "fourth": dict(hidden="4x0e+4x1o", layers=2, r_max=3.5, max_ell=1, correlation=4),
+    "shared": dict(hidden="8x0e", layers=2, r_max=3.5, max_ell=2, correlation=3, use_agnostic_product=True),
+}
+SCRIPT = """
+units metal
+read_data glass.data
+pair_style mace dtype {dtype}
+pair_coeff * * {model}.naglass O Na P V
+compute virial all stress/atom NULL virial
+compute energy all pe/atom
+dump atoms all custom 1 out.dump id fx fy fz c_energy c_virial[*]
+dump_modify atoms sort id format float %.15g
+run 0
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("kernels")
+    with default_dtype("float64"):
+        for name, shape in SHAPES.items():
+            export_module(build_model(**shape), path / f"{name}.naglass", head=HEADS.get(name))
+    write_data(path / "glass.data", packing(30, 14.0, tilt=True, seed=4), ELEMENTS)
+    return path
+
+
+def table(folder, model, dtype="float64", ranks=1) -> np.ndarray:
+    done = run_lammps(folder, SCRIPT.format(model=model, dtype=dtype), ranks)
+    assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
+    return read_dump(folder / "out.dump")[0][1][:, 1:]
+
+
+@pytest.fixture(scope="module")
+def by_torchscript(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAGLASS_MACE_KERNELS", "torchscript")
+        return {name: table(folder, name) for name in SHAPES}
+
+
+@pytest.mark.parametrize("model", SHAPES)
+def test_kernels_equal_torchscript(folder, by_torchscript, model):
+    expected = by_torchscript[model]
+    scale = np.abs(expected).max(axis=0) + 1.0
+    assert (np.abs(table(folder, model) - expected) / scale).max() < 1e-11
+
+
+@pytest.mark.parametrize("kind", ["baseline", "avx2"])
+def test_every_set_of_instructions(folder, by_torchscript, monkeypatch, kind):
+    monkeypatch.setenv("NAGLASS_MACE_KERNELS", kind)
+    for model in ("deep", "odd"):
+        expected = by_torchscript[model]
+        assert (np.abs(table(folder, model) - expected) / (np.abs(expected).max(axis=0) + 1.0)).max() < 1e-11
+
+
+def test_threads(folder, by_torchscript, monkeypatch):
+    """Two threads share the nodes of a rank; senders are summed per thread."""
+    from support import lammps_runs
+
+    monkeypatch.setattr(lammps_runs, "environment", _with_two_threads(lammps_runs.environment))
+    expected = by_torchscript["deep"]
+    assert (np.abs(table(folder, "deep") - expected) / (np.abs(expected).max(axis=0) + 1.0)).max() < 1e-11
+
+
+def _with_two_threads(environment):
+    return lambda plugins=None: environment(plugins) | {"OMP_NUM_THREADS": "2"}
+
+
+def test_single_precision(folder, by_torchscript):
+    for model in ("residual", "odd"):
+        forces, expected = table(folder, model, "float32")[:, :3], by_torchscript[model][:, :3]
+        off = np.abs(forces - expected).max() / np.abs(expected).max()
+        assert 1e-9 < off < 1e-4
