@@ -66,6 +66,18 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--trust", action="store_true", help="open a pickled model; it can run any code, know its source"
     )
+    spin = add("fit-spin", _fit_spin, "fit a readout of magnetic moments to a frozen MACE model and export both")
+    spin.add_argument("model", type=Path, help="portable model, or a pickled .model with --trust")
+    spin.add_argument("frames", type=Path, help="extended XYZ with REF_spin (muB)")
+    spin.add_argument("--test", type=Path, help="held-out frames to measure errors on")
+    spin.add_argument("--labels", choices=("hirshfeld", "mulliken"), default="hirshfeld")
+    spin.add_argument("--hidden", type=int, default=0, help="hidden units (default 0: linear for each element)")
+    spin.add_argument("--seed", type=int, default=0)
+    spin.add_argument("--output", "-o", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
+    spin.add_argument("--head", help="head of a model that has several")
+    spin.add_argument(
+        "--trust", action="store_true", help="open a pickled model; it can run any code, know its source"
+    )
     return parser
 
 
@@ -144,6 +156,36 @@ def _report(options: argparse.Namespace) -> int:
         )
 
     return run_stages(request)
+
+
+def _fit_spin(options: argparse.Namespace) -> int:
+    from .dataset.frames import read_frames
+    from .engines.mace import spin
+    from .engines.mace.export import export_module
+    from .engines.mace.modelfile import load_model
+    from .files import write_json
+
+    if options.hidden < 0:
+        raise InputError(f"--hidden {options.hidden}: must be 0 or more")
+    frames = read_frames(options.frames)
+    test = read_frames(options.test) if options.test else []
+    model = load_model(options.model, trust=options.trust).double()
+    say = lambda line: print(line, flush=True)  # noqa: E731
+    readout = spin.fit_readout(
+        model, frames, labels=options.labels, hidden=options.hidden, seed=options.seed, report=say
+    )
+    measured = {
+        name: spin.errors(part, spin.predict(model, readout, part), options.labels)
+        for name, part in (("fitted", frames), ("held out", test))
+        if part
+    }
+    for name, found in measured.items():
+        print(f"{name} frames, |moment| by {options.labels} labels\n{spin.table_of(found)}")
+    target = options.output or options.model.with_suffix(".naglass")
+    readout.save(target.with_suffix(".spin"))
+    write_json(target.with_suffix(".spin.json"), {"labels": options.labels, "errors": measured})
+    print(export_module(model, target, head=options.head, source=options.model.name, spin=readout))
+    return 0
 
 
 def run_stages(request: Callable[[], Any], stages: Sequence[Any] | None = None) -> int:

@@ -18,6 +18,7 @@ import numpy as np
 from ... import __version__
 from ...errors import InputError
 from .modelfile import default_dtype, import_torch, load_model, torch_dtype, versions
+from .spin import NAME, UNIT, SpinReadout
 
 if TYPE_CHECKING:
     import torch
@@ -89,17 +90,19 @@ def export_model(
     head: str | None = None,
     dtype: str = "float64",
     trust: bool = False,
+    spin: SpinReadout | None = None,
 ) -> Path:
     """Export a MACE model for ``pair_style mace``.
 
     Parameters: `model_path`, a portable model or (with ``trust=True``) a pickled mace-torch ``.model``;
     `out_path`, the archive to write; `head`, which training head to keep, needed if there are several;
-    `dtype`, ``float64`` or ``float32``, the precision of the archived weights. Energies in eV, lengths in Å.
+    `dtype`, ``float64`` or ``float32``, the precision of the archived weights; `spin`, a readout to carry along as
+    the extra output ``spin``. Energies in eV, lengths in Å, moments in µB.
 
     Returns the archive's path. Raises InputError, by name, for any block that is not handled exactly.
     """
     model = load_model(model_path, trust=trust)
-    return export_module(model, out_path, head=head, dtype=dtype, source=Path(model_path).name)
+    return export_module(model, out_path, head=head, dtype=dtype, source=Path(model_path).name, spin=spin)
 
 
 def export_module(
@@ -109,6 +112,7 @@ def export_module(
     head: str | None = None,
     dtype: str = "float64",
     source: str = "",
+    spin: SpinReadout | None = None,
 ) -> Path:
     """As `export_model`, for a model in memory; the model itself is left untouched."""
     check_supported(model)
@@ -120,7 +124,14 @@ def export_module(
         table, weights = _flat_weights(model)
         layers = [_layer_facts(block) for block in model.interactions]
         pieces = _compile_pieces(model, chosen)
-    meta = _metadata(model, chosen, layers, dtype=dtype, source=source)
+        meta = _metadata(model, chosen, layers, dtype=dtype, source=source)
+        if spin is not None:
+            if list(spin.elements) != meta["elements"]:
+                raise InputError(
+                    f"spin readout of {' '.join(spin.elements)}: the model has {' '.join(meta['elements'])}"
+                )
+            pieces[f"output_{NAME}"] = _serialise(spin.piece().to(torch_dtype(dtype)))
+            meta["outputs"].append({"name": NAME, "unit": UNIT, "columns": 1, "labels": spin.labels})
     meta["weights"] = table
     meta["sha256"] = hashlib.sha256(json.dumps(meta, sort_keys=True).encode() + weights).hexdigest()
     meta["versions"] = {"naglass": __version__, **versions()}
