@@ -12,6 +12,7 @@ from ..glass.chemistry import TRANSITION_METALS
 from .structure import METAL_O_CUTOFF_A
 
 MOMENTS = "REF_spin"
+PREDICTED = "moment"
 _MOST_LABELS = 6
 
 
@@ -23,7 +24,8 @@ def fingerprints(
     Frames may differ in their atoms; those without the metal, or without oxygen, do not count for it.
 
     Shares are of all centres in all frames. States by moment, and what compares them with the other assignments, are
-    there when every frame has the per-atom array REF_spin (µB). Metals without bond-valence parameters have no sums.
+    there when every frame has the per-atom array REF_spin or `moment` (µB); the latter is a model's |moment|, from
+    which no relative spins follow. Metals without bond-valence parameters have no sums.
     """
     found = {}
     for metal in sorted(TRANSITION_METALS):
@@ -37,7 +39,8 @@ def _of_metal(frames, metal: str, cutoffs: Mapping[str, float], independent: boo
     from .. import core
 
     bond = {(metal, "O"): cutoffs.get(f"{metal}-O", METAL_O_CUTOFF_A)}
-    spins = [atoms.arrays.get(MOMENTS) for atoms in frames]
+    labelled = all(MOMENTS in atoms.arrays for atoms in frames)
+    spins = [atoms.arrays.get(MOMENTS if labelled else PREDICTED) for atoms in frames]
     known = all(moments is not None for moments in spins)
     results = [
         core.fingerprint(atoms, bond, center=metal, spins=moments if known else None)
@@ -55,7 +58,8 @@ def _of_metal(frames, metal: str, cutoffs: Mapping[str, float], independent: boo
     numbers["states"] = {name: _shares([r.classes[name] for r in results]) for name in results[0].classes}
     numbers["flagged_share"] = float(np.mean([result.flags != 0 for result in results]))
     numbers["confusion"] = _confusion(results) if known and results[0].by_valence is not None else None
-    numbers["links"] = _links(frames, results, bond, metal) if known else None
+    numbers["links"] = _links(frames, results, bond, metal) if labelled else None
+    numbers["moments"] = None if not known else "labels" if labelled else "model"
     return numbers
 
 

@@ -79,6 +79,7 @@ class Train(Section):
     correlation: Annotated[int, Field(ge=1, le=4)] = 3
     r_max_A: Positive = 4.5
     zbl: bool = True
+    spin_readout: bool = True
     epochs: Count
     learning_rate: Positive = 0.01
     batch_size: Count = 4

@@ -171,6 +171,9 @@ def model(material: Material) -> Section | None:
     }
     if arrays:
         section.add(_parity_figure(arrays))
+    moments = summary.get("moments")
+    if moments:
+        section.add(*_moment_errors(moments))
     history = _history(summary.get("epoch_history") or [])
     if history:
         caption = "Course of the training: loss on the training frames, errors on the held-out frames."
@@ -218,6 +221,40 @@ def _error_table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table(
         ("error against the labels", *head), rows, "± is one standard error by bootstrap over frames."
     )
+
+
+def _moment_errors(moments: Mapping[str, Any]) -> tuple[str, Table]:
+    """Errors of the readout of magnetic moments, by element and by oxidation state."""
+    parts = {part: found for part, found in moments["errors_muB"].items() if found}
+    names = dict.fromkeys(
+        name
+        for found in parts.values()
+        for element, entry in found.items()
+        for name in (element, *entry.get("by_state", {}))
+    )
+    rows = []
+    for name in names:
+        row: list[Any] = [name]
+        for part, found in parts.items():
+            flat = {key: value for entry in found.values() for key, value in entry.get("by_state", {}).items()}
+            entry = (found | flat).get(name)
+            row.append(
+                Number(
+                    f"model.{part}.moment_rmse.{name}", f"RMSE of |moment| of {name}, {part}", entry["rmse_muB"], "µB",
+                    entry["rmse_muB_err"],
+                )
+                if entry
+                else "none"
+            )
+            row.append(f"{100 * entry['agreement']:.0f} %" if entry and "agreement" in entry else "")
+        rows.append(row)
+    head = [word for part in parts for word in (f"RMSE, {part}", f"same state, {part}")]
+    text = (
+        f"Magnetic moments: a {moments['kind']} readout on the frozen potential's features predicts |moment| per atom; "
+        "its sign, and so the order of spins, it does not know. States are those of the nearest high-spin moment; "
+        "± is one standard error by bootstrap over groups."
+    )
+    return text, Table(("atoms", *head), rows)
 
 
 def _parity_figure(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..engines.dump import Snapshot
 
 name = "md"
+MOMENT = "moment"
 
 TRAJECTORY, THERMO, GATE, FINAL = "trajectory.extxyz", "thermo.json", "gate.json", "final.extxyz"
 WRITTEN_BY_FIXES = ("hops", "correlations")
@@ -42,7 +43,7 @@ def plan(run: Run) -> list[Task]:
     section = run.input.md
     trained = run.products / "model" / "model.naglass"
     model = trained if section.model == "train" else run.source / section.model
-    known = _model_elements(model)
+    known, outputs = _model_facts(model)
     elsewhere = {"structures", "model", "temperatures_K", "ranks", "gpus", "candidates"}
     settings = section.model_dump(mode="json", exclude=elsewhere)
     tasks = []
@@ -57,7 +58,7 @@ def plan(run: Run) -> list[Task]:
                     f"it knows {', '.join(known)}"
                 )
             label = _label(file, number if len(frames) > 1 else None)
-            shared = settings | {"frame": number, "structure": label, **_commands(run.input, elements)}
+            shared = settings | {"frame": number, "structure": label, **_commands(run.input, elements, outputs)}
             shared |= {"observables": _observables(run.input, elements)}
             for temperature in section.temperatures_K:
                 task = f"{label}-{temperature:g}K"
@@ -89,31 +90,36 @@ def _seed(seed: int, task: str) -> int:
     return zlib.crc32(f"{seed} {task}".encode()) % 900_000_000 + 1
 
 
-def _model_elements(model: Path) -> list[str]:
-    """Elements of an exported or a portable model, read without torch."""
+def _model_facts(model: Path) -> tuple[list[str], list[str]]:
+    """Elements and extra outputs of an exported or a portable model, read without torch."""
     import zipfile
 
     if model.suffix != ".naglass":
         from ..engines.mace.train import model_elements
 
-        return sorted(model_elements(model))
+        return sorted(model_elements(model)), []
     try:
         with zipfile.ZipFile(model) as archive:
-            return list(json.loads(archive.read("metadata.json"))["elements"])
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+            facts = json.loads(archive.read("metadata.json"))
+            return list(facts["elements"]), [output["name"] for output in facts.get("outputs", [])]
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
         raise InputError(f"md.model: {model}: not a model exported for pair_style mace ({error})") from error
 
 
-def _commands(input: Input, elements: list[str]) -> dict[str, Any]:
+def _commands(input: Input, elements: list[str], outputs: list[str]) -> dict[str, Any]:
     """LAMMPS commands of potential and observables, the plugins they need, and the dump columns they fill."""
     from ..analysis.network import FORMERS
     from ..analysis.stability import METAL_O_CUTOFF_A
     from ..analysis.structure import DEFAULT_CUTOFFS_A
 
     commands = ["pair_style mace", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
+    columns = {}
+    if "spin" in outputs and TRANSITION_METALS & set(elements):
+        commands.append("compute moment all mace/atom spin")
+        columns[MOMENT] = "c_moment"
     formers = [element for element in FORMERS if element in elements][:1]
     if not formers or "O" not in elements:
-        return {"elements": elements, "commands": commands, "plugins": ["maceplugin"], "columns": {}}
+        return {"elements": elements, "commands": commands, "plugins": ["maceplugin"], "columns": columns}
     chosen = input.analysis.cutoffs_A if input.analysis is not None else {}
     metals = [element for element in elements if element in TRANSITION_METALS]
     words = ["compute qn all naglass/qn/atom elements", *elements, "former", *formers]
@@ -126,7 +132,7 @@ def _commands(input: Input, elements: list[str]) -> dict[str, Any]:
         words += ["cutoff", element, "O", f"{cutoff:g}"]
     return {
         "elements": elements, "commands": [*commands, " ".join(words)],
-        "plugins": ["maceplugin", "naglassplugin"], "columns": {"qn": "c_qn[1]"},
+        "plugins": ["maceplugin", "naglassplugin"], "columns": columns | {"qn": "c_qn[1]"},
     }
 
 
@@ -295,10 +301,11 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
 def _frame(
     snapshot: "Snapshot", settings: Mapping[str, Any], timestep_ps: float, temperature_K: float
 ) -> "Atoms":
-    """A snapshot with its on-the-fly columns as integer arrays."""
+    """A snapshot with its on-the-fly columns as arrays: moments (µB), and whole numbers."""
     atoms = snapshot.atoms(settings["elements"])
     for label, column in settings["columns"].items():
-        atoms.set_array(label, snapshot.columns[column].astype(int))
+        values = snapshot.columns[column]
+        atoms.set_array(label, values if label == MOMENT else values.astype(int))
     atoms.info = {
         "step": snapshot.step,
         "time_ps": round(snapshot.step * timestep_ps, 9),

@@ -68,5 +68,5 @@ def collect(run: Run, done: list[Done]) -> None:
     """Put model, export, errors and parity data where the md stage and the report find them."""
     from ..engines.mace import train as engine
 
-    files = (engine.MODEL, engine.EXPORT, engine.SUMMARY, *engine.PARITY.values())
+    files = (engine.MODEL, engine.EXPORT, engine.READOUT, engine.SUMMARY, *engine.PARITY.values())
     publish(done[0].folder, run.products / "model", files)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NAME, UNIT = "spin", "muB"
 FORMAT = "naglass-spin-readout"
 LABELS = {"hirshfeld": "REF_spin", "mulliken": "REF_spin_mulliken"}
-_RIDGES = tuple(10.0**k for k in range(-6, 3))
+_RIDGES = tuple(10.0**k for k in range(-9, 3))
 _EPOCHS, _PATIENCE, _RATE = 400, 40, 0.01
 _HELD_OUT = 0.2
 _RESAMPLES = 200
@@ -130,7 +130,8 @@ def fit_readout(
     if hidden == 0:
         arrays = _ridges(x, table, held, elements, report)
         return SpinReadout("linear", elements, labels, fixed | arrays)
-    return SpinReadout("hidden", elements, labels, fixed | _network(x, table, held, len(elements), hidden, seed, report))
+    arrays = _network(x, table, held, len(elements), hidden, seed, report)
+    return SpinReadout("hidden", elements, labels, fixed | arrays)
 
 
 def predict(model: torch.nn.Module, readout: SpinReadout, frames: Sequence[Atoms]) -> list[np.ndarray]:

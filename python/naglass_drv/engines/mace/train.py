@@ -22,6 +22,7 @@ FAILURE = "failure.json"
 LOG = "train.log"
 MODEL = "model.portable"
 EXPORT = "model.naglass"
+READOUT = "model.spin"
 SUMMARY = "model.json"
 PARITY = {"train": "parity-train.npz", "test": "parity-test.npz"}
 PROGRESS = "progress.jsonl"

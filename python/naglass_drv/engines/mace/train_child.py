@@ -67,8 +67,9 @@ def _train(job: Mapping[str, Any]) -> None:
             "train": _measure(model, train_frames, options, train.PARITY["train"]),
             "test": _measure(model, test_frames, options, train.PARITY["test"]),
         }
-    export_model(train.MODEL, train.EXPORT)
-    _write_summary(job, state, measured)
+        readout, moments = _fit_moments(model, train_frames, test_frames, job)
+    export_model(train.MODEL, train.EXPORT, spin=readout)
+    _write_summary(job, state, measured, moments)
 
 
 def _measure(
@@ -84,6 +85,27 @@ def _measure(
     np.savez_compressed(buffer, **accuracy.parity(frames, predicted))
     write_bytes(Path(parity), buffer.getvalue())
     return accuracy.errors(frames, predicted)
+
+
+def _fit_moments(model: Any, frames: Sequence[Any], test: Sequence[Any], job: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The readout of moments on the finished potential, with its errors; nothing where no frame carries moments."""
+    from . import spin
+
+    def report(line: str) -> None:
+        print(f"moments: {line}", flush=True)
+
+    key = spin.LABELS["hirshfeld"]
+    labelled = [frame for frame in frames if key in frame.arrays and len(frame) > 1]
+    if not labelled or not job["options"]["spin_readout"]:
+        return None, None
+    readout = spin.fit_readout(model, labelled, seed=job["seed"], report=report)
+    readout.save(train.READOUT)
+    parts = {"train": labelled, "test": [frame for frame in test if key in frame.arrays]}
+    errors = {
+        part: spin.errors(chosen, spin.predict(model, readout, chosen)) if chosen else None
+        for part, chosen in parts.items()
+    }
+    return readout, {"kind": readout.kind, "labels": key, "errors_muB": errors}
 
 
 def _graphs(frames: Sequence[Any], model: Any) -> list[Any]:
@@ -114,7 +136,9 @@ def _report(record: Mapping[str, float]) -> None:
     print("  ".join(f"{key} {value:.6g}" for key, value in record.items()), flush=True)
 
 
-def _write_summary(job: Mapping[str, Any], state: Any, measured: Mapping[str, Any]) -> None:
+def _write_summary(
+    job: Mapping[str, Any], state: Any, measured: Mapping[str, Any], moments: Mapping[str, Any] | None
+) -> None:
     from ase.data import chemical_symbols
 
     model = state.model
@@ -130,6 +154,7 @@ def _write_summary(job: Mapping[str, Any], state: Any, measured: Mapping[str, An
         "start_model_sha256": _sha256(Path(job["start_model"])) if job["start_model"] else None,
         "epochs": state.epoch,
         "errors": measured,
+        "moments": moments,
         "epoch_history": state.history,
         "sha256": {name: _sha256(Path(name)) for name in (train.MODEL, train.EXPORT)},
     }
