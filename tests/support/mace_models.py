@@ -36,7 +36,16 @@ HEADS = {"deep": "full"}
 
 
 def build_model(
-    hidden="8x0e", layers=2, r_max=3.5, max_ell=1, correlation=2, first=None, other=None, seed=7, **more
+    hidden="8x0e",
+    layers=2,
+    r_max=3.5,
+    max_ell=1,
+    correlation=2,
+    first=None,
+    other=None,
+    radial_MLP=(16, 16),
+    seed=7,
+    **more,
 ):
     """A ScaleShiftMACE in double precision for Na, V, P, O; call it under torch's float64 default."""
     import torch
@@ -66,7 +75,7 @@ def build_model(
         atomic_numbers=NUMBERS,
         correlation=correlation,
         radial_type="bessel",
-        radial_MLP=[16, 16],
+        radial_MLP=list(radial_MLP),
         atomic_inter_scale=scales if len(heads) > 1 else scales[0],
         atomic_inter_shift=shifts if len(heads) > 1 else shifts[0],
         **more,

@@ -19,6 +19,7 @@
 #include <sstream>
 
 #include "backend.hpp"
+#include "stopwatch.hpp"
 #include "torch_kernels.hpp"
 
 namespace naglass::mace {
@@ -124,6 +125,7 @@ class TorchBackend final : public Backend {
   Tensor one_hot_;   // elements × elements
   Tensor first_up_;  // elements × width: the first layer's features depend on the element alone
   Tensor first_sc_;
+  mutable Stopwatch watch_;
 };
 
 TorchBackend::TorchBackend(const ModelPieces &pieces, int threads)
@@ -156,9 +158,11 @@ void TorchBackend::compute(const Graph &graph, GhostExchange &exchange, const Ou
   const at::AutoGradMode with_gradients(true);
   // TorchScript's own optimizer costs time here: it differentiates symbolically, and again when edge counts change
   const torch::jit::GraphOptimizerEnabledGuard plain_interpreter(false);
+  watch_.start();
   const Inputs in = prepare(graph);
   const Tensor receiver_element = in.node_element.index_select(0, in.receiver);
   const TensorList on_edges = call(edge_, {in.vectors, in.sender_element, receiver_element});
+  watch_.mark("edge");
   const TensorList edge = {leaf(on_edges[0]), leaf(on_edges[1])};
   std::vector<Tape> tapes;
   const TensorList energies = forward(in, exchange, edge, tapes);
@@ -171,6 +175,7 @@ void TorchBackend::compute(const Graph &graph, GhostExchange &exchange, const Ou
   gradients.push_back(at::ones_like(on_edges[2]));
   copy_out(energy, output.node_energy);
   copy_out(pull_back(on_edges, gradients, {in.vectors})[0], output.edge_gradient);
+  watch_.mark("edge, back");
 }
 
 TorchBackend::Inputs TorchBackend::prepare(const Graph &graph) const
@@ -219,6 +224,7 @@ TensorList TorchBackend::forward(const Inputs &in, GhostExchange &exchange, cons
     tapes.push_back(run_layer(k, in, up, sc, edge));
     const Tape &tape = tapes.back();
     energies.push_back(tape.energy);
+    watch_.mark("linear and readout");
     if (k + 1 == layers_.size()) break;
     up = leaf(send_to_ghosts(tape.next_up.detach(), in, exchange));
     sc = leaf(tape.next_sc);
@@ -236,15 +242,19 @@ TorchBackend::Tape TorchBackend::run_layer(std::size_t index, const Inputs &in, 
     return layer.post.get_method(name)(std::move(inputs));
   };
   const TensorList weights = tensors_of(method("weights", {edge[1]}));
+  watch_.mark("radial weights");
   const auto nodes = in.node_attrs.size(0);
   const Tensor message =
       layer.kernels ? layer.kernels->convolve(up, sender, in.edge_start, edge[0], weights[0])
                     : method("convolve", {up, sender, in.receiver, edge[0], weights[0], nodes}).toTensor();
+  watch_.mark("convolution");
   const Tensor density =
       at::zeros({nodes, weights[1].size(1)}, weights[1].options()).index_add(0, in.receiver, weights[1]);
   const Tensor features = method("mix", {message, density, in.node_attrs}).toTensor();
+  watch_.mark("mixing");
   const Tensor coupled = layer.kernels ? layer.kernels->couple(features, in.by_element, in.element_start)
                                        : method("couple", {features, in.node_attrs}).toTensor();
+  watch_.mark("product basis");
   const TensorList out = tensors_of(method("finish", {coupled, sc}));
   Tape tape{up, sc, out[1], out[0].detach(), {}, {}};
   if (index + 1 < layers_.size()) {
@@ -281,6 +291,7 @@ TensorList TorchBackend::backward(const Inputs &in, GhostExchange &exchange, con
     }
     if (k > 0) inputs.insert(inputs.end(), {tape.up, tape.sc});
     const TensorList gradients = pull_back(outputs, cotangents, inputs);
+    watch_.mark("layers, back");
     if (k > 0) {
       up_gradient = collect_from_ghosts(gradients[2], in, exchange);
       sc_gradient = gradients[3];
@@ -300,6 +311,7 @@ Tensor TorchBackend::send_to_ghosts(const Tensor &node_values, const Inputs &in,
   Tensor rows = at::zeros({in.rows, width}, at::kDouble);
   rows.index_copy_(0, in.node_row, node_values.to(at::kDouble));
   exchange.forward(rows.data_ptr<double>(), static_cast<int>(width));
+  watch_.mark("exchange");
   return rows.to(dtype_);
 }
 
@@ -307,6 +319,7 @@ Tensor TorchBackend::collect_from_ghosts(const Tensor &row_values, const Inputs 
 {
   Tensor rows = row_values.to(at::kDouble).contiguous();
   exchange.reverse(rows.data_ptr<double>(), static_cast<int>(rows.size(1)));
+  watch_.mark("exchange");
   return rows.index_select(0, in.node_row).to(dtype_);
 }
 
