@@ -1,0 +1,154 @@
+"""Files of electronic structure beside CP2K's output: Wannier centres, heads of cubes, projected densities of states."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .evaluation import BOHR_A, HARTREE_EV
+from .layout import OutputError, number, numbers
+from .output import read_text
+
+_MAX_BYTES = 1 << 28
+_MAX_GRID = 1 << 12
+_PDOS_TITLE = re.compile(
+    r"# Projected DOS for (?:atomic kind (\S+)|list .*) at iteration step i = (\d+), E\(Fermi\) =\s+(\S+) a\.u\.\s*"
+)
+
+
+@dataclass(frozen=True)
+class WannierCentres:
+    """Centres (M×3, Å, as written: any periodic image) and spreads (M, Å², None without their file) of one spin."""
+
+    centres: np.ndarray
+    spreads_A2: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class CubeHead:
+    """Title lines, origin (Å), grid points along each direction, voxel edges 3×3 (Å), atomic numbers and positions (Å)."""
+
+    titles: tuple[str, str]
+    origin: np.ndarray
+    points: tuple[int, int, int]
+    voxel: np.ndarray
+    numbers: np.ndarray
+    positions: np.ndarray
+
+
+@dataclass(frozen=True)
+class ProjectedStates:
+    """One kind's PDOS: energies and Fermi energy (eV), occupations, weights M×K of the `shells` ("s", "p", …)."""
+
+    kind: str | None
+    step: int
+    fermi_eV: float
+    energies_eV: np.ndarray
+    occupations: np.ndarray
+    shells: tuple[str, ...]
+    weights: np.ndarray
+
+
+def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = None) -> list[list[WannierCentres]]:
+    """Per frame the centres of each spin from ``*-wannier.xyz`` (IONS+CENTERS), alpha first, then beta.
+
+    The file has one block per spin and frame, the ions `elements` (in a wrap of their own) and then centres ``X``.
+    Which blocks make a frame is told by the number of spins that share the ions' positions. `spreads` is the file
+    of spreads of the same run. A torn last block is left out, together with its frame. Raises OutputError for
+    other atoms or contradictions. A localisation that stopped at MAX_ITER cannot be told from these files.
+    """
+    lines = read_text(path, _MAX_BYTES).splitlines()
+    blocks, at = [], 0
+    while at < len(lines):
+        count = int(lines[at]) if re.fullmatch(r"\s*\d{1,7}\s*", lines[at]) else 0
+        if count < len(elements):
+            raise OutputError(f"{path.name}: line {at + 1}: {lines[at].strip()[:40]!r} is no number of ions and centres")
+        rows = [line.split() for line in lines[at + 2 : at + 2 + count]]
+        if len(rows) < count or any(len(row) != 4 for row in rows[-1:]):
+            break
+        names = [row[0] for row in rows if row]
+        if names != [*elements, *["X"] * (count - len(elements))]:
+            raise OutputError(f"{path.name}: line {at + 1}: the rows are not the {len(elements)} ions and then centres X")
+        blocks.append(np.array([numbers(row[1:]) for row in rows]))
+        at += 2 + count
+    sizes = _spread_blocks(spreads) if spreads else None
+    if sizes is not None and len(sizes) < len(blocks):
+        raise OutputError(f"{path.name}: {len(blocks)} blocks of centres, but {len(sizes)} of spreads")
+    frames: list[list[WannierCentres]] = []
+    ions: np.ndarray | None = None
+    for index, block in enumerate(blocks):
+        centres = block[len(elements) :]
+        spread = None if sizes is None else sizes[index]
+        if spread is not None and len(spread) != len(centres):
+            raise OutputError(f"{path.name}: block {index + 1} has {len(centres)} centres and {len(spread)} spreads")
+        # the two spins of a frame repeat the ions to the last digit
+        if ions is not None and len(frames[-1]) < 2 and np.array_equal(ions, block[: len(elements)]):
+            frames[-1].append(WannierCentres(centres, spread))
+        else:
+            frames.append([WannierCentres(centres, spread)])
+        ions = block[: len(elements)]
+    if at < len(lines) and frames and len(frames) > 1 and len(frames[-1]) < len(frames[0]):
+        frames.pop()
+    return frames
+
+
+def _spread_blocks(path: Path) -> list[np.ndarray]:
+    """Spreads (Å²) of each whole block: number, title, rows ``index  spread  least spread`` (bohr²), their total."""
+    rows = [line.split() for line in read_text(path, _MAX_BYTES).splitlines()]
+    blocks, at = [], 0
+    while at < len(rows) and len(rows[at]) == 1 and rows[at][0].isdecimal():
+        end = at + 2 + int(rows[at][0])
+        if end >= len(rows) or rows[end][:1] != ["Total"] or len(rows[end]) != 3:
+            break
+        values = np.array([number(row[1]) for row in rows[at + 2 : end] if len(row) == 3])
+        if len(values) != end - at - 2 or abs(values.sum() - number(rows[end][1])) > 1e-7 * (len(values) + 1):
+            raise OutputError(f"{path.name}: line {at + 1}: the spreads do not add up to their total")
+        blocks.append(values * BOHR_A**2)
+        at = end + 1
+    return blocks
+
+
+def read_cube_head(path: Path) -> CubeHead:
+    """Title, grid and atoms of a Gaussian cube file, checked; the grid's values are not read."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        titles = (file.readline(200).strip(), file.readline(200).strip())
+        rows = [_row(file.readline(200), 4, path) for _ in range(4)]
+        count = int(rows[0][0])
+        points = [int(row[0]) for row in rows[1:]]
+        if not 0 < count < 10**6 or not all(0 < n <= _MAX_GRID for n in points):
+            raise OutputError(f"{path.name}: {count} atoms on {points} points is no cube")
+        atoms = np.array([_row(file.readline(200), 5, path) for _ in range(count)])
+    return CubeHead(
+        titles,
+        np.array(rows[0][1:]) * BOHR_A,
+        (points[0], points[1], points[2]),
+        np.array([row[1:] for row in rows[1:]]) * BOHR_A,
+        atoms[:, 0].astype(int),
+        atoms[:, 2:] * BOHR_A,
+    )
+
+
+def _row(line: str, width: int, path: Path) -> list[float]:
+    words = line.split()
+    if len(words) != width:
+        raise OutputError(f"{path.name}: {line.strip()[:60]!r} where the head of a cube has {width} numbers")
+    return numbers(words)
+
+
+def read_pdos(path: Path) -> ProjectedStates:
+    """One ``*.pdos`` file of CP2K. Raises OutputError for anything else; a torn last row is an error, too."""
+    lines = read_text(path, _MAX_BYTES).splitlines()
+    title = _PDOS_TITLE.fullmatch(lines[0]) if lines else None
+    if title is None or len(lines) < 3:
+        raise OutputError(f"{path.name}: no projected density of states of CP2K")
+    shells = tuple(lines[1].split("Occupation")[-1].split())
+    rows = [line.split() for line in lines[2:]]
+    for index, row in enumerate(rows):
+        if len(row) != 3 + len(shells) or row[0] != str(index + 1):
+            raise OutputError(f"{path.name}: line {index + 3}: {' '.join(row)[:60]!r} is not state {index + 1}")
+    table = np.array([numbers(row[1:]) for row in rows])
+    return ProjectedStates(
+        title[1], int(title[2]), number(title[3]) * HARTREE_EV, table[:, 0] * HARTREE_EV, table[:, 1], shells, table[:, 2:]
+    )

@@ -1,0 +1,221 @@
+"""One SCF and what CP2K prints after it: energy, forces, stress, charges and moments.
+
+Every block carries a redundancy (sums, traces, alpha − beta, two prints of the energy), which is checked, so that a
+cut, repeated or damaged text never passes as a label.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .layout import ENERGY, NUMBER, Layout, OutputError, number, numbers, only
+
+# CODATA 2018 (10.1103/RevModPhys.93.025010)
+HARTREE_EV = 27.211386245988
+BOHR_A = 0.529177210903
+GPA_PER_EV_A3 = 160.2176634
+FORCE_EV_A = HARTREE_EV / BOHR_A
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one SCF gave, in eV, Å, e and µB; None where it was not printed.
+
+    `scf_converged` is None when no SCF was finished. Charges and spins have length N, forces N×3.
+    `stress_eV_per_A3` is 3×3, virial only, with ASE's sign (a compressed cell is negative).
+    `net_force_eV_per_A` is |Σ F|; `s_squared` is (ideal, found); `plus_u_eV` the DFT+U part of the energy.
+    """
+
+    scf_converged: bool | None
+    scf_steps: int | None
+    energy_eV: float | None
+    plus_u_eV: float | None
+    forces_eV_per_A: np.ndarray | None
+    net_force_eV_per_A: float | None
+    stress_eV_per_A3: np.ndarray | None
+    charge_mulliken: np.ndarray | None
+    spin_mulliken: np.ndarray | None
+    charge_hirshfeld: np.ndarray | None
+    spin_hirshfeld: np.ndarray | None
+    s_squared: tuple[float, float] | None
+
+
+def evaluation_fields(text: str, layout: Layout, elements: Sequence[str]) -> dict:
+    """Values of `Evaluation`'s fields from the text of one SCF of atoms `elements`.
+
+    Raises OutputError for the blocks of more than one SCF, other atoms, or a block that contradicts itself.
+    """
+    lines = text.splitlines()
+    converged = _converged(text)
+    forces, net = _forces(text, lines, layout, elements)
+    mulliken = _mulliken(lines, layout, elements)
+    hirshfeld = _hirshfeld(lines, layout, elements)
+    return {
+        "scf_converged": converged,
+        "scf_steps": _scf_steps(text),
+        "energy_eV": _energy(text, bool(converged)),
+        "plus_u_eV": _plus_u(text),
+        "forces_eV_per_A": forces,
+        "net_force_eV_per_A": net,
+        "stress_eV_per_A3": _stress(lines, layout),
+        "charge_mulliken": mulliken[0],
+        "spin_mulliken": mulliken[1],
+        "charge_hirshfeld": hirshfeld[0],
+        "spin_hirshfeld": hirshfeld[1],
+        "s_squared": _s_squared(text),
+    }
+
+
+def _converged(text: str) -> bool | None:
+    inner = re.search(r"\*\*\* SCF run converged in\s+\d+ steps \*\*\*", text) is not None
+    failed = "SCF run NOT converged" in text or "outer SCF loop FAILED to converge" in text
+    if not inner and not failed:
+        return None
+    outer = "outer SCF iter" not in text or "outer SCF loop converged in" in text
+    return inner and outer and not failed
+
+
+def _scf_steps(text: str) -> int | None:
+    total = re.findall(r"outer SCF loop converged in\s+\d+ iterations or\s+(\d+) steps", text)
+    total = total or re.findall(r"\*\*\* SCF run converged in\s+(\d+) steps", text)
+    return int(total[-1]) if total else None
+
+
+def _energy(text: str, converged: bool) -> float | None:
+    """The energy (eV); that of a converged SCF is compared with the SCF's own last total."""
+    found = only(ENERGY, text)
+    if found is None:
+        return None
+    energy = number(found)
+    totals = re.findall(rf"^  Total energy:\s+({NUMBER})\s*$", text, re.MULTILINE)
+    if converged and (not totals or abs(number(totals[-1]) - energy) > 1e-4):
+        raise OutputError(f"the energy {energy:.6f} Ha is not the last total energy of the SCF ({totals[-1:]})")
+    return energy * HARTREE_EV
+
+
+def _plus_u(text: str) -> float | None:
+    found = re.findall(rf"^  DFT\+U energy:\s+({NUMBER})\s*$", text, re.MULTILINE)
+    return number(found[-1]) * HARTREE_EV if found else None
+
+
+def _start(lines: Sequence[str], *headings: str) -> int | None:
+    """Index of the only line with one of `headings`."""
+    found = [index for index, line in enumerate(lines) if line.strip() in headings]
+    if len(found) > 1:
+        raise OutputError(f"{len(found)} blocks {lines[found[0]].strip()!r} where a single point has one")
+    return found[0] if found else None
+
+
+def _rows(
+    lines: Sequence[str], start: int, elements: Sequence[str], width: int, element_column: int | None, what: str,
+    prefix: str = "",
+):
+    """The per-atom rows after line `start`, split; their number, order and elements are checked."""
+    words = [line.removeprefix(f" {prefix}").split() for line in lines[start : start + len(elements) + 6]]
+    first = next((i for i in range(1, min(5, len(words))) if words[i][:1] == ["1"]), None)
+    if first is None or first + len(elements) > len(words):
+        raise OutputError(f"{what}: the block is cut")
+    rows = words[first : first + len(elements)]
+    for index, (row, element) in enumerate(zip(rows, elements, strict=True)):
+        named = element_column is None or row[element_column : element_column + 1] == [element]
+        if len(row) != width or row[0] != str(index + 1) or not named:
+            raise OutputError(f"{what}: row {index + 1} is {' '.join(row)[:60]!r}, not one of {element}")
+    if words[first + len(elements) :][:1] and words[first + len(elements)][:1] == [str(len(elements) + 1)]:
+        raise OutputError(f"{what}: more than {len(elements)} atoms")
+    return rows, start + first + len(elements)
+
+
+def _forces(text: str, lines: Sequence[str], layout: Layout, elements: Sequence[str]):
+    """Forces and |Σ F|, both None when the block is absent."""
+    start = _start(lines, layout.forces)
+    if start is None:
+        return None, None
+    rows, _ = _rows(
+        lines, start, elements, layout.force_columns, layout.element_column, "forces", layout.force_row_prefix
+    )
+    forces = np.array([numbers(row[layout.force_column : layout.force_column + 3]) for row in rows])
+    total = only(layout.force_sum, text)
+    if total is None:
+        raise OutputError("forces: no sum of the forces")
+    printed = np.array(numbers(total.split()))
+    rounding = 1e-8 * (len(elements) + 1)
+    if printed.shape not in ((3,), (4,)) or np.abs(forces.sum(axis=0) - printed[:3]).max() > rounding:
+        raise OutputError(f"forces: they add up to {forces.sum(axis=0).round(6).tolist()}, not to {total.strip()!r}")
+    return forces * FORCE_EV_A, float(np.linalg.norm(printed[:3])) * FORCE_EV_A
+
+
+def _stress(lines: Sequence[str], layout: Layout) -> np.ndarray | None:
+    start = _start(lines, layout.stress)
+    if start is None:
+        return None
+    rows = [line.split() for line in lines[start + 2 : start + 6]]
+    if [row[:2] for row in rows[:3]] != [["STRESS|", axis] for axis in "xyz"] or len(rows) < 4:
+        raise OutputError("stress: the block is cut")
+    tensor = np.array([numbers(row[2:5]) for row in rows[:3] if len(row) == 5])
+    if tensor.shape != (3, 3) or rows[3][:3] != ["STRESS|", "1/3", "Trace"]:
+        raise OutputError("stress: not a 3x3 tensor with its trace")
+    scale = max(1.0, float(np.abs(tensor).max()))
+    if np.abs(tensor - tensor.T).max() > 1e-6 * scale:
+        raise OutputError("stress: the tensor is not symmetric")
+    if abs(np.trace(tensor) / 3 - number(rows[3][3])) > 1e-6 * scale:
+        raise OutputError("stress: its trace is not the printed one")
+    return -tensor / GPA_PER_EV_A3
+
+
+def _mulliken(lines: Sequence[str], layout: Layout, elements: Sequence[str]):
+    """Charges (e) and moments (µB), the latter None where spins are paired.
+
+    Rows are ``index element kind alpha beta charge spin``, or ``index element kind population charge``; the sums
+    of the populations stand below.
+    """
+    start = _start(lines, *layout.mulliken)
+    if start is None:
+        return None, None
+    polarised = "Spin moment" in " ".join(lines[start : start + 4])
+    rows, after = _rows(lines, start, elements, 7 if polarised else 5, 1, "Mulliken")
+    values = np.array([numbers(row[3:]) for row in rows])
+    populations = 2 if polarised else 1
+    total = re.split("spin|charge", lines[after])[-1].split() if after < len(lines) else []
+    if len(total) < populations:
+        raise OutputError("Mulliken: the block is cut")
+    sums = np.array(numbers(total[:populations]))
+    _agree(values[:, :populations].sum(axis=0), sums, 1e-6 * (len(elements) + 1), "Mulliken: the sum")
+    if not polarised:
+        return values[:, 1], None
+    _agree(values[:, 0] - values[:, 1], values[:, 3], 3e-6, "Mulliken: alpha - beta")
+    return values[:, 2], values[:, 3]
+
+
+def _hirshfeld(lines: Sequence[str], layout: Layout, elements: Sequence[str]):
+    """Charges (e) and moments (µB), the latter None where spins are paired.
+
+    Rows are ``index element kind reference alpha beta spin charge`` (spin before charge here), or
+    ``index element kind reference population charge``.
+    """
+    start = _start(lines, layout.hirshfeld)
+    if start is None:
+        return None, None
+    polarised = "Spin moment" in " ".join(lines[start : start + 4])
+    rows, _ = _rows(lines, start, elements, 8 if polarised else 6, 1, "Hirshfeld")
+    values = np.array([numbers(row[3:]) for row in rows])
+    population = values[:, 1]
+    if polarised:
+        _agree(values[:, 1] - values[:, 2], values[:, 3], 2.1e-3, "Hirshfeld: alpha - beta")
+        population = values[:, 1] + values[:, 2]
+    # rounded populations and a rounded charge: also tells spin and charge apart
+    _agree(values[:, 0] - population, values[:, -1], 2.1e-3, "Hirshfeld: reference - population")
+    return values[:, -1], values[:, 3] if polarised else None
+
+
+def _agree(computed: np.ndarray, printed: np.ndarray, tolerance: float, what: str) -> None:
+    worst = float(np.abs(computed - printed).max())
+    if not worst <= tolerance:
+        raise OutputError(f"{what} differs from the printed value by {worst:.2g}")
+
+
+def _s_squared(text: str) -> tuple[float, float] | None:
+    pattern = rf"^  Ideal and single determinant S\*\*2 :\s+({NUMBER})\s+({NUMBER})\s*$"
+    found = re.findall(pattern, text, re.MULTILINE)
+    return (number(found[-1][0]), number(found[-1][1])) if found else None

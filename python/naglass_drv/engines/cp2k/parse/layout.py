@@ -1,0 +1,99 @@
+"""Where each family of CP2K versions prints what, and the numbers of Fortran."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+NUMBER = r"[-+]?\d+\.\d*(?:[ED][-+]?\d+)?"
+
+ENERGY = rf"^ ENERGY\| Total FORCE_EVAL \( QS \) energy \[(?:a\.u\.\]:|hartree\])\s+({NUMBER})\s*$"
+
+
+class OutputError(Exception):
+    """The file is no output of CP2K that can be trusted; the message says what is wrong."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Regular expressions and headings of one family of versions.
+
+    In the rows of the forces, counted without their prefix, `force_column` is where x stands and `element_column`
+    where the element does, None where the rows name none. `seen` is False where no output of these versions has been read here: their line
+    shapes are those of CP2K's source and of other people's outputs.
+    """
+
+    forces: str
+    force_row_prefix: str
+    force_columns: int
+    force_column: int
+    element_column: int | None
+    force_sum: str
+    stress: str
+    mulliken: tuple[str, ...]
+    hirshfeld: str
+    seen: bool
+
+
+_CLASSIC = Layout(
+    forces="ATOMIC FORCES in [a.u.]",
+    force_row_prefix="",
+    force_columns=6,
+    force_column=3,
+    element_column=2,
+    force_sum=r"^ SUM OF ATOMIC FORCES\s+(.*)$",
+    stress="STRESS| Analytical stress tensor [GPa]",
+    mulliken=("Mulliken Population Analysis", "MULLIKEN POPULATION ANALYSIS"),
+    hirshfeld="Hirshfeld Charges",
+    seen=True,
+)
+_LATE = Layout(
+    forces="FORCES| Atomic forces [hartree/bohr]",
+    force_row_prefix="FORCES|",
+    force_columns=5,
+    force_column=1,
+    element_column=None,
+    force_sum=r"^ FORCES\| Sum\s+(.*)$",
+    stress="STRESS| Analytical stress tensor [GPa]",
+    mulliken=_CLASSIC.mulliken,
+    hirshfeld=_CLASSIC.hirshfeld,
+    seen=False,
+)
+_FIRST = (2022, 1)
+_LAST_SEEN = (2023, 2)
+_LAST = (2026, 9)
+
+
+def layout_of(version: str, text: str) -> Layout:
+    """The layout of `version` ("2023.1"); OutputError for one outside 2022.1 to 2026.x.
+
+    The force table changed between 2024.1 and 2025.1, so that the text decides which of the two it has.
+    """
+    found = re.match(r"(\d{4})\.(\d+)", version)
+    key = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not _FIRST <= key <= _LAST:
+        raise OutputError(f"CP2K {version}: layout not known; known are {_name(_FIRST)} to {_LAST[0]}")
+    return _CLASSIC if key <= _LAST_SEEN or (key[0] == 2024 and _LATE.forces not in text) else _LATE
+
+
+def _name(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+def only(pattern: str, text: str) -> str | None:
+    """The group of the only match of `pattern`; None without one. Several contradict one calculation."""
+    found = re.findall(pattern, text, re.MULTILINE)
+    if len(found) > 1:
+        raise OutputError(f"{len(found)} lines like {str(found[0])[:40]!r} where a single point has one")
+    return found[0] if found else None
+
+
+def number(text: str) -> float:
+    """A finite number of Fortran; OutputError for overflow stars, NaN and anything else."""
+    if not re.fullmatch(rf"{NUMBER}|[-+]?\d+", text):
+        raise OutputError(f"{text[:30]!r} where a number is expected")
+    return float(text.replace("D", "E"))
+
+
+def numbers(words: Sequence[str]) -> list[float]:
+    """As `number`, for each word."""
+    return [number(word) for word in words]

@@ -1,0 +1,105 @@
+"""Reads the output of one CP2K run: its header and end, and the evaluation of a single point.
+
+What is not surely there is None; what contradicts itself is an error.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .evaluation import Evaluation, evaluation_fields
+from .layout import NUMBER, Layout, OutputError, layout_of, number, only
+
+_ENDING = "PROGRAM ENDED AT"
+_BOX = re.compile(r"^ \*[^\n]*\[ABORT\][^\n]*$(.*?)^ \*{60,}$", re.MULTILINE | re.DOTALL)
+_MAX_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Header:
+    """How a run began and ended: `ended` tells a normal end, `abort` is the text of CP2K's [ABORT] box.
+
+    `density_guess` is where the first SCF's density came from ("ATOMIC", "RESTART"); `wall_s` in seconds.
+    """
+
+    version: str
+    processes: int | None
+    ended: bool
+    out_of_time: bool
+    abort: str | None
+    density_guess: str | None
+    wall_s: float | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Output(Header, Evaluation):
+    """What a single point printed."""
+
+
+def read(path: Path, elements: Sequence[str]) -> Output:
+    """Parse the output file `path` of a single point of atoms `elements`.
+
+    Raises OutputError when it is no CP2K output of a known version, holds more than one calculation, is of other
+    atoms, or contradicts itself.
+    """
+    return parse(read_text(path, _MAX_BYTES), elements)
+
+
+def parse(text: str, elements: Sequence[str]) -> Output:
+    """As `read`, from the text itself."""
+    header, layout = header_of(text)
+    return Output(**vars(header), **evaluation_fields(text, layout, elements))
+
+
+def read_text(path: Path, most: int) -> str:
+    """The whole text file; OutputError when it cannot be read or is larger than `most` bytes."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise OutputError(f"{path.name} cannot be read: {error.strerror or error}") from error
+    if len(data) > most:
+        raise OutputError(f"{path.name} is larger than {most >> 20} MiB")
+    return data.decode("utf-8", errors="replace")
+
+
+def header_of(text: str) -> tuple[Header, Layout]:
+    """Beginning and end of the run in `text`, and the layout of its version."""
+    found = re.findall(r"^ CP2K\| version string:\s+CP2K version (\S+)", text, re.MULTILINE)
+    if not found:
+        raise OutputError("no CP2K version line: CP2K did not start, or this is not its output")
+    if len(found) > 1:
+        raise OutputError(f"{len(found)} runs in one file: which one is meant is not known")
+    layout = layout_of(found[0], text)
+    processes = only(r"^ GLOBAL\| Total number of message passing processes\s+(\d+)\s*$", text)
+    guess = re.search(r"^ SCF PARAMETERS\s+Density guess:\s+(\S+)\s*$", text, re.MULTILINE)
+    warnings = re.findall(r"^ \*\*\* WARNING in (.*?)(?: \*\*\*)?$", text, re.MULTILINE)
+    return Header(
+        version=found[0],
+        processes=int(processes) if processes else None,
+        ended=_ENDING in text,
+        out_of_time="exceeded requested execution time" in text,
+        abort=_abort(text),
+        density_guess=guess[1] if guess else None,
+        wall_s=_wall(text),
+        warnings=tuple(dict.fromkeys(warnings)),
+    ), layout
+
+
+def _abort(text: str) -> str | None:
+    if "[ABORT]" not in text:
+        return None
+    box = _BOX.search(text)
+    # the drawing of a man fills the left of the box, its text the right
+    rows = [re.sub(r"^ \*.{10}|\*\s*$", "", row).strip() for row in box[1].splitlines()] if box else []
+    return " ".join(row for row in rows if row) or "CP2K printed [ABORT] without a reason"
+
+
+def _wall(text: str) -> float | None:
+    """Seconds by CP2K's own timing table: the last column of its row ``CP2K``."""
+    found = re.findall(rf"^ CP2K\s+1\s+1\.0(?:\s+{NUMBER}){{3}}\s+({NUMBER})\s*$", text, re.MULTILINE)
+    seconds = number(found[-1]) if found else math.nan
+    return seconds if math.isfinite(seconds) else None
