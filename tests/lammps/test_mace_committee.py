@@ -3,6 +3,8 @@
 The oracle is mace-torch's own calculator on each model, and numpy for means and deviations.
 """
 
+from pathlib import Path
+
 import ase.io
 import numpy as np
 import pytest
@@ -251,3 +253,13 @@ def test_messages(folder, change, message):
 def test_single_rank_on_two(folder):
     done = run_lammps(folder, SETUP.format(newton="on", style="mace single_rank", models=MODELS[0]) + "run 0\n", 2)
     assert done.returncode != 0 and "single_rank on 2 ranks; leave it out" in done.stdout + done.stderr
+
+
+def test_shipped_example(folder):
+    """lammps_inputs/mace/in.committee runs as its first lines say."""
+    text = (Path(__file__).parents[2] / "lammps_inputs" / "mace" / "in.committee").read_text()
+    (folder / "a.naglass").symlink_to(folder / MODELS[0])
+    (folder / "b.naglass").symlink_to(folder / MODELS[1])
+    run(folder, text.replace("band 0.05 0.5", "band 0 4"), 2)
+    assert len((folder / "model_devi.out").read_text().splitlines()) == 4
+    assert ase.io.read(folder / "picked.xyz", ":")
