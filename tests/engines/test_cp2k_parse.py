@@ -1,12 +1,10 @@
 """The CP2K parser on real outputs of CP2K 2023.1, and on the same outputs cut, repeated and damaged."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.structures import DATA
+from support.structures import cp2k_output
 
 from naglass_drv.engines.cp2k import parse
 
@@ -17,15 +15,11 @@ BOHR = 0.529177210903
 
 
 def text_of(name: str) -> str:
-    return path_of(name).read_text()
-
-
-def path_of(name: str) -> Path:
-    return next((DATA / "cp2k").rglob(f"{name}.out"))
+    return cp2k_output(name).read_text()
 
 
 def golden(name: str, elements=NAVPO5) -> parse.Output:
-    return parse.read(path_of(name), elements)
+    return parse.read(cp2k_output(name), elements)
 
 
 def test_converged_point_in_units_of_the_project():

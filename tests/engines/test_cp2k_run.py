@@ -10,7 +10,7 @@ import ase.io
 import numpy as np
 import pytest
 from support.jobs import MPIRUN, environment
-from support.structures import DATA
+from support.structures import DATA, cp2k_output
 
 from naglass_drv.config.site import load_site
 from naglass_drv.dataset.frames import check_labelled
@@ -46,7 +46,7 @@ def replayed(name):
     """A child that leaves the output of a recorded CP2K run."""
 
     def child(argv, *, folder=None, log, **_):
-        shutil.copy(DATA / "cp2k" / f"{name}.out", child.folder / log)
+        shutil.copy(cp2k_output(name), child.folder / log)
         return 0
 
     return child

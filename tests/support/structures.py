@@ -79,3 +79,8 @@ def rotation(seed: int) -> np.ndarray:
     q, r = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
     q *= np.sign(np.diag(r))
     return q if np.linalg.det(q) > 0 else q[:, ::-1]
+
+
+def cp2k_output(name: str) -> Path:
+    """The recorded output of a CP2K run, alone or in the folder with the run's other files."""
+    return next((DATA / "cp2k").rglob(f"{name}.out"))
