@@ -45,6 +45,17 @@ class Backend {
   virtual ~Backend() = default;
   /// Throws an exception derived from std::exception on failure.
   virtual void compute(const Graph &graph, GhostExchange &exchange, const Output &output) = 0;
+  /// Index of the GPU that computes, -1 for the CPU.
+  virtual int gpu() const = 0;
+};
+
+/// Where a model is evaluated. `automatic` takes a GPU where there is one.
+enum class Device { automatic, cpu, gpu };
+
+struct Placement {
+  Device device = Device::automatic;
+  int threads = 1;
+  int local_rank = 0;  // among the ranks of this machine: rank r takes visible GPU r modulo their number
 };
 
 /// The pieces of a model as they lie in the archive; the bytes need to live during the backend's construction only.

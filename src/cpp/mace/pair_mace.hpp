@@ -79,6 +79,7 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   Member read_member(const std::string &path, const std::vector<std::string> &elements);
   std::vector<std::int64_t> map_types(const std::string &path, const mace::Metadata &model,
                                       const std::vector<std::string> &elements) const;
+  void say_devices() const;
   void set_pair_flags();
   void offer_quantities();
   bool asked_for(const std::string &name) const;
@@ -100,6 +101,7 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   void check_finite();
 
   std::string dtype_ = "float64";
+  mace::Device device_ = mace::Device::automatic;
   bool single_rank_ = false;
   std::vector<Member> members_;
   std::map<std::string, Quantity> quantity_;

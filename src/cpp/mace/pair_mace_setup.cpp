@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <map>
 #include <set>
 #include <stdexcept>
 
@@ -52,6 +54,21 @@ mace::ModelPieces pieces_of(const mace::Archive &archive, const std::vector<std:
   return pieces;
 }
 
+// Place among the ranks of this machine. The launcher's own count holds for all groups of ranks together; without it
+// groups that share a machine would all begin with its first GPU.
+int local_rank(MPI_Comm world)
+{
+  for (const char *const name :
+       {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID", "MV2_COMM_WORLD_LOCAL_RANK"})
+    if (const char *const value = std::getenv(name)) return std::max(0, std::atoi(value));
+  MPI_Comm machine;
+  MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
+  int rank = 0;
+  MPI_Comm_rank(machine, &rank);
+  MPI_Comm_free(&machine);
+  return rank;
+}
+
 std::string read_file(const std::string &path)
 {
   const std::unique_ptr<FILE, int (*)(FILE *)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
@@ -75,7 +92,7 @@ void PairMace::settings(int narg, char **arg)
       single_rank_ = true;
       continue;
     }
-    if (keyword != "dtype" && keyword != "out_file" && keyword != "out_freq")
+    if (keyword != "dtype" && keyword != "device" && keyword != "out_file" && keyword != "out_freq")
       error->all(FLERR, "Pair style mace: unknown keyword '" + keyword + "'");
     if (++k == narg) error->all(FLERR, "Pair style mace: " + keyword + " needs a value");
     const std::string value = arg[k];
@@ -83,6 +100,12 @@ void PairMace::settings(int narg, char **arg)
       dtype_ = value;
       if (dtype_ != "float64" && dtype_ != "float32")
         error->all(FLERR, "Pair style mace: dtype '" + dtype_ + "' is neither float64 nor float32");
+    } else if (keyword == "device") {
+      const std::map<std::string, mace::Device> known{
+          {"auto", mace::Device::automatic}, {"cpu", mace::Device::cpu}, {"gpu", mace::Device::gpu}};
+      if (!known.contains(value))
+        error->all(FLERR, "Pair style mace: device '" + value + "' is none of auto, cpu, gpu");
+      device_ = known.at(value);
     } else if (keyword == "out_file") {
       out_file = value;
     } else {
@@ -116,6 +139,19 @@ void PairMace::coeff(int narg, char **arg)
     error->all(FLERR, "Pair style mace: out_file needs a committee, two or more models in pair_coeff; there is one");
   set_pair_flags();
   offer_quantities();
+  say_devices();
+}
+
+void PairMace::say_devices() const
+{
+  std::vector<int> all(static_cast<std::size_t>(comm->nprocs));
+  const int own = members_.front().backend->gpu();
+  MPI_Gather(&own, 1, MPI_INT, all.data(), 1, MPI_INT, 0, world);
+  const bool none = std::all_of(all.begin(), all.end(), [](int gpu) { return gpu < 0; });
+  if (comm->me != 0 || none) return;
+  std::string text = "Pair style mace: GPU of each rank:";
+  for (const int gpu : all) text += gpu < 0 ? " none" : " " + std::to_string(gpu);
+  utils::logmesg(lmp, text + "\n");
 }
 
 PairMace::Member PairMace::read_member(const std::string &path, const std::vector<std::string> &elements)
@@ -129,7 +165,8 @@ PairMace::Member PairMace::read_member(const std::string &path, const std::vecto
     error->all(FLERR, where + "exported in float32; use 'pair_style mace dtype float32' or export it in float64");
   member.type_element = map_types(path, member.model, elements);
   attempt(where, [&] {
-    member.backend = mace::make_torch_backend(pieces_of(*archive, member.type_element, dtype_ == "float32"), comm->nthreads);
+    member.backend = mace::make_torch_backend(pieces_of(*archive, member.type_element, dtype_ == "float32"),
+                                              {device_, comm->nthreads, local_rank(world)});
   });
   return member;
 }

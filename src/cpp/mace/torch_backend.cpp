@@ -1,5 +1,7 @@
 // The libtorch backend: runs the TorchScript pieces and takes one vector-Jacobian product per piece.
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -28,10 +30,20 @@ namespace {
 using at::Tensor;
 using TensorList = std::vector<Tensor>;
 
-torch::jit::Module load_piece(std::string_view bytes, at::ScalarType dtype)
+// CUDA's name stands for HIP, too, in a libtorch that was built for it.
+at::Device choose_device(const Placement &placement)
+{
+  if (placement.device == Device::cpu) return at::kCPU;
+  const int visible = at::hasCUDA() ? at::detail::getCUDAHooks().getNumGPUs() : 0;
+  if (visible > 0) return {at::kCUDA, static_cast<c10::DeviceIndex>(placement.local_rank % visible)};
+  if (placement.device == Device::gpu) throw std::runtime_error("device gpu: no GPU is visible to this process");
+  return at::kCPU;
+}
+
+torch::jit::Module load_piece(std::string_view bytes, at::ScalarType dtype, at::Device device)
 {
   std::istringstream stream{std::string(bytes)};
-  auto piece = torch::jit::load(stream, at::kCPU);
+  auto piece = torch::jit::load(stream, device);
   // Module::to would turn the integers into floating point, too
   const auto convert = [dtype](const Tensor &tensor) {
     if (tensor.is_floating_point()) tensor.set_data(tensor.to(dtype));
@@ -87,7 +99,8 @@ void copy_out(const Tensor &tensor, std::span<double> target)
 
 class TorchBackend final : public Backend {
  public:
-  TorchBackend(const ModelPieces &pieces, int threads);
+  TorchBackend(const ModelPieces &pieces, const Placement &placement);
+  int gpu() const override { return device_.is_cpu() ? -1 : device_.index(); }
   void compute(const Graph &graph, GhostExchange &exchange, const Output &output) override;
 
  private:
@@ -105,6 +118,7 @@ class TorchBackend final : public Backend {
     Tensor edge_start;                    // per node its first edge, and the end
     Tensor by_element;                    // nodes ordered by element
     std::vector<std::int64_t> element_start;  // where each element begins there, and the end
+    Tensor staged_row;  // node_row on the host, where rows are handed over to the exchange
     std::int64_t rows;
   };
 
@@ -119,6 +133,7 @@ class TorchBackend final : public Backend {
   void exchange_only(const Graph &graph, GhostExchange &exchange) const;
 
   at::ScalarType dtype_;
+  at::Device device_;
   torch::jit::Module edge_;
   std::vector<Layer> layers_;
   std::vector<torch::jit::Module> outputs_;
@@ -128,24 +143,25 @@ class TorchBackend final : public Backend {
   mutable Stopwatch watch_;
 };
 
-TorchBackend::TorchBackend(const ModelPieces &pieces, int threads)
-    : dtype_(pieces.single_precision ? at::kFloat : at::kDouble)
+TorchBackend::TorchBackend(const ModelPieces &pieces, const Placement &placement)
+    : dtype_(pieces.single_precision ? at::kFloat : at::kDouble), device_(choose_device(placement))
 {
-  at::set_num_threads(threads);
+  at::set_num_threads(placement.threads);
   const torch::jit::GraphOptimizerEnabledGuard plain_interpreter(false);
   // without these glibc hands the large tensors back to the system at every step
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);
-  edge_ = load_piece(pieces.edge, dtype_);
+  const auto load = [this](std::string_view bytes) { return load_piece(bytes, dtype_, device_); };
+  edge_ = load(pieces.edge);
   for (const auto &layer : pieces.layers)
-    layers_.push_back({load_piece(layer.pre, dtype_), load_piece(layer.post, dtype_), layer.up_width, {}});
+    layers_.push_back({load(layer.pre), load(layer.post), layer.up_width, {}});
   // the TorchScript of the same steps serves devices, and to check the kernels
   const char *const asked = std::getenv("NAGLASS_MACE_KERNELS");
-  if (!asked || std::string_view(asked) != "torchscript")
+  if (device_.is_cpu() && (!asked || std::string_view(asked) != "torchscript"))
     for (auto &layer : layers_) layer.kernels.emplace(layer.post, pieces.used, pieces.elements, dtype_);
-  for (const auto &output : pieces.outputs) outputs_.push_back(load_piece(output, dtype_));
-  one_hot_ = at::eye(pieces.elements, dtype_);
+  for (const auto &output : pieces.outputs) outputs_.push_back(load(output));
+  one_hot_ = at::eye(pieces.elements, at::TensorOptions(dtype_).device(device_));
   const auto first = call(layers_.front().pre, {one_hot_, one_hot_});
   first_up_ = first[0].detach();
   first_sc_ = first[1].detach();
@@ -182,16 +198,17 @@ TorchBackend::Inputs TorchBackend::prepare(const Graph &graph) const
 {
   Inputs in;
   const auto edges = static_cast<std::int64_t>(graph.sender.size());
-  in.vectors = leaf(at::from_blob(const_cast<double *>(graph.vectors.data()), {edges, 3}, at::kDouble).to(dtype_));
-  in.sender = wrap(graph.sender);
-  in.receiver = wrap(graph.receiver);
-  in.node_row = wrap(graph.node_row);
-  const Tensor element = wrap(graph.row_element);
+  in.vectors = leaf(at::from_blob(const_cast<double *>(graph.vectors.data()), {edges, 3}, at::kDouble).to(device_, dtype_));
+  in.sender = wrap(graph.sender).to(device_);
+  in.receiver = wrap(graph.receiver).to(device_);
+  in.node_row = wrap(graph.node_row).to(device_);
+  in.staged_row = wrap(graph.node_row);
+  const Tensor element = wrap(graph.row_element).to(device_);
   in.rows = element.size(0);
   in.sender_element = element.index_select(0, in.sender);
   in.node_element = element.index_select(0, in.node_row);
   in.node_attrs = one_hot_.index_select(0, in.node_element);
-  group(graph, in);
+  if (layers_.front().kernels) group(graph, in);
   return in;
 }
 
@@ -309,18 +326,18 @@ Tensor TorchBackend::send_to_ghosts(const Tensor &node_values, const Inputs &in,
 {
   const auto width = node_values.size(1);
   Tensor rows = at::zeros({in.rows, width}, at::kDouble);
-  rows.index_copy_(0, in.node_row, node_values.to(at::kDouble));
+  rows.index_copy_(0, in.staged_row, node_values.to(at::kCPU, at::kDouble));
   exchange.forward(rows.data_ptr<double>(), static_cast<int>(width));
   watch_.mark("exchange");
-  return rows.to(dtype_);
+  return rows.to(device_, dtype_);
 }
 
 Tensor TorchBackend::collect_from_ghosts(const Tensor &row_values, const Inputs &in, GhostExchange &exchange) const
 {
-  Tensor rows = row_values.to(at::kDouble).contiguous();
+  Tensor rows = row_values.to(at::kCPU, at::kDouble).contiguous();
   exchange.reverse(rows.data_ptr<double>(), static_cast<int>(rows.size(1)));
   watch_.mark("exchange");
-  return rows.index_select(0, in.node_row).to(dtype_);
+  return rows.index_select(0, in.staged_row).to(device_, dtype_);
 }
 
 void TorchBackend::exchange_only(const Graph &graph, GhostExchange &exchange) const
@@ -341,7 +358,7 @@ void TorchBackend::exchange_only(const Graph &graph, GhostExchange &exchange) co
 
 /// Entry point looked up by the pair style; throws what libtorch throws when a piece cannot be read.
 extern "C" __attribute__((visibility("default"))) naglass::mace::Backend *naglass_mace_torch_backend(
-    const naglass::mace::ModelPieces *pieces, int threads)
+    const naglass::mace::ModelPieces *pieces, const naglass::mace::Placement *placement)
 {
-  return new naglass::mace::TorchBackend(*pieces, threads);
+  return new naglass::mace::TorchBackend(*pieces, *placement);
 }

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using Factory = Backend *(const ModelPieces *, int);
+using Factory = Backend *(const ModelPieces *, const Placement *);
 constexpr const char *torch_library = "libtorch_cpu.so", *backend_library = "libnaglass_mace_torch.so";
 constexpr const char *built_for = NAGLASS_TORCH_VERSION;
 
@@ -69,6 +69,21 @@ void *open_or_throw(const fs::path &path, int flags)
   throw std::runtime_error("cannot open " + path.string() + ": " + dlerror());
 }
 
+// The GPU part lies beside libtorch_cpu and registers itself when it is opened; a driver that is missing must not stop
+// a run on the CPU.
+void open_gpu_part(const fs::path &torch, bool needed)
+{
+  for (const char *const name : {"libtorch_cuda.so", "libtorch_hip.so"}) {
+    const fs::path part = torch.parent_path() / name;
+    if (!fs::exists(part)) continue;
+    if (dlopen(part.c_str(), RTLD_NOW | RTLD_GLOBAL)) return;
+    if (needed) throw std::runtime_error("cannot open " + part.string() + ": " + dlerror());
+  }
+  if (needed)
+    throw std::runtime_error("device gpu: libtorch at " + torch.parent_path().string() +
+                             " was built without CUDA or HIP; install one that was, or set NAGLASS_TORCH_LIB");
+}
+
 // Opened once and kept: libtorch cannot be unloaded.
 Factory *open_backend()
 {
@@ -86,10 +101,11 @@ Factory *open_backend()
 
 }  // namespace
 
-std::unique_ptr<Backend> make_torch_backend(const ModelPieces &pieces, int threads)
+std::unique_ptr<Backend> make_torch_backend(const ModelPieces &pieces, const Placement &placement)
 {
   static Factory *const factory = open_backend();
-  return std::unique_ptr<Backend>(factory(&pieces, threads));
+  if (placement.device != Device::cpu) open_gpu_part(find_torch(), placement.device == Device::gpu);
+  return std::unique_ptr<Backend>(factory(&pieces, &placement));
 }
 
 }  // namespace naglass::mace

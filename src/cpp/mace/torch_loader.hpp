@@ -7,9 +7,9 @@
 
 namespace naglass::mace {
 
-/// Builds the torch backend with `threads` threads. Opens libtorch on first use: the one already in the process, or
+/// Builds the torch backend. Opens libtorch on first use, with its GPU part where it has one and `placement` may take it: the one already in the process, or
 /// the one in the folder NAGLASS_TORCH_LIB, or beside this package, or the one this library was built with.
 /// Throws std::runtime_error with one sentence on what is missing or does not fit.
-std::unique_ptr<Backend> make_torch_backend(const ModelPieces &pieces, int threads);
+std::unique_ptr<Backend> make_torch_backend(const ModelPieces &pieces, const Placement &placement);
 
 }  // namespace naglass::mace
