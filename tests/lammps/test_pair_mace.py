@@ -1,21 +1,13 @@
 """pair_style mace against mace-torch's own ASE calculator and finite differences, and with other styles."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from support import mace_models
-from support.lammps_runs import PREFIX, environment, run_lammps, write_data
-from support.mace_models import ELEMENTS, HEADS, MODELS, build_model
+from support.lammps_runs import run_lammps, write_data
+from support.mace_bench import Bench, assert_close, mace_pair, script
+from support.mace_models import ELEMENTS, HEADS, MODELS
 from support.mace_worker import BAR_PER_EV_A3
 
-from naglass_drv.engines.mace.export import export_module
-from naglass_drv.engines.mace.modelfile import default_dtype
-
-WORKER = Path(mace_models.__file__).with_name("mace_worker.py")
 STRUCTURES = mace_models.structures()
 PAIRS = [("residual", s) for s in ("bulk", "triclinic", "small", "corner", "lonely")]
 PAIRS += [("zbl", "triclinic"), ("zbl", "core"), ("deep", "triclinic"), ("deep", "corner")]
@@ -26,91 +18,10 @@ CASES += [
 ]
 CASES += [("residual", "corner", "off", 4), ("deep", "triclinic", "on", 4)]
 
-SCRIPT = """
-units metal
-newton {newton}
-processors {grid}
-read_data {data}.data
-{pair}
-compute energy all pe/atom
-compute virial all stress/atom NULL virial
-compute centroid all centroid/stress/atom NULL virial
-thermo_style custom step pe pxx pyy pzz pyz pxz pxy
-run 0 post no
-"""
-MACE = "pair_style mace {options}\npair_coeff * * {model}.naglass {elements}"
-
-
-def mace_pair(model: str, elements: str = "O Na P V", options: str = "") -> str:
-    return MACE.format(model=model, elements=elements, options=options)
-
-
-def script(data: str, pair: str, newton: str = "on", grid: str = "* * *") -> dict:
-    return {"script": SCRIPT.format(data=data, pair=pair, newton=newton, grid=grid)}
-
-
-class Bench:
-    """A folder with models, structures and the results of LAMMPS on them."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.models = {}
-        with default_dtype("float64"):
-            for name, settings in MODELS.items():
-                self.models[name] = build_model(**settings)
-                export_module(self.models[name], folder / f"{name}.naglass", head=HEADS.get(name))
-        for name, atoms in STRUCTURES.items():
-            write_data(folder / f"{name}.data", atoms, ELEMENTS)
-
-    def run(self, cases: dict, ranks: int = 1, torch_first: bool = False) -> dict[str, dict[str, np.ndarray]]:
-        (self.folder / "cases.json").write_text(json.dumps(cases))
-        command = [
-            PREFIX / "bin" / "mpirun",
-            "-n",
-            ranks,
-            sys.executable,
-            WORKER,
-            "cases.json",
-            "results.npz",
-        ]
-        command += ["torch"] * torch_first
-        done = subprocess.run(
-            [str(word) for word in command],
-            cwd=self.folder,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            stdin=subprocess.DEVNULL,
-        )
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-        out: dict[str, dict[str, np.ndarray]] = {}
-        for key, value in np.load(self.folder / "results.npz").items():
-            name, _, quantity = key.rpartition("/")
-            out.setdefault(name, {})[quantity] = value
-        return out
-
-    def reference(self, model: str, atoms) -> dict[str, np.ndarray]:
-        """Energy (eV), forces (eV/Å) and stress (eV/Å³, Voigt order) from mace-torch."""
-        from mace.calculators import MACECalculator
-
-        with default_dtype("float64"):
-            calculator = MACECalculator(
-                models=[self.models[model]], device="cpu", head=HEADS.get(model, "Default")
-            )
-            atoms = atoms.copy()
-            atoms.calc = calculator
-            return {
-                "energy": atoms.get_potential_energy(),
-                "f": atoms.get_forces(),
-                "stress": atoms.get_stress(),
-                "energies": atoms.get_potential_energies(),
-            }
-
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory) -> Bench:
-    return Bench(tmp_path_factory.mktemp("mace"))
+    return Bench(tmp_path_factory.mktemp("mace"), MODELS, STRUCTURES, HEADS)
 
 
 @pytest.fixture(scope="module")
@@ -132,13 +43,6 @@ def matrix(bench):
         for name, result in bench.run(cases, ranks, torch_first=ranks == 2).items():
             out[(*name.split(), ranks)] = result
     return out
-
-
-def assert_close(found, expected, tolerance: float) -> None:
-    """Relative to the largest component, as components that vanish by symmetry have no scale of their own."""
-    expected = np.asarray(expected)
-    assert np.shape(found) == expected.shape
-    assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max() + 1e-14
 
 
 @pytest.mark.parametrize(("model", "structure", "newton", "ranks"), CASES)

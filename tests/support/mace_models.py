@@ -45,9 +45,11 @@ def build_model(
     other=None,
     radial_MLP=(16, 16),
     seed=7,
+    kind="ScaleShiftMACE",
     **more,
 ):
-    """A ScaleShiftMACE in double precision for Na, V, P, O; call it under torch's float64 default."""
+    """A MACE model in double precision for Na, V, P, O; call it under torch's float64 default. `more` goes to
+    mace-torch's constructor."""
     import torch
     from e3nn import o3
     from mace import modules
@@ -55,10 +57,7 @@ def build_model(
     residual = "RealAgnosticResidualInteractionBlock"
     torch.manual_seed(seed)
     heads = more.get("heads", ["Default"])
-    energies = np.array([[-433.3 - h, -0.0749 + h, -0.0973, -0.2084] for h in range(len(heads))])
-    scales = [1.3 + 0.4 * h for h in range(len(heads))]
-    shifts = [0.2 - 0.3 * h for h in range(len(heads))]
-    return modules.ScaleShiftMACE(
+    settings = dict(
         r_max=r_max,
         num_bessel=6,
         num_polynomial_cutoff=5,
@@ -70,16 +69,19 @@ def build_model(
         hidden_irreps=o3.Irreps(hidden),
         MLP_irreps=o3.Irreps("8x0e"),
         gate=torch.nn.functional.silu,
-        atomic_energies=energies,
+        atomic_energies=np.array([[-433.3 - h, -0.0749 + h, -0.0973, -0.2084] for h in range(len(heads))]),
         avg_num_neighbors=17.3,
         atomic_numbers=NUMBERS,
         correlation=correlation,
         radial_type="bessel",
         radial_MLP=list(radial_MLP),
-        atomic_inter_scale=scales if len(heads) > 1 else scales[0],
-        atomic_inter_shift=shifts if len(heads) > 1 else shifts[0],
-        **more,
-    ).eval()
+    )
+    if kind == "ScaleShiftMACE":
+        scales = [1.3 + 0.4 * h for h in range(len(heads))]
+        shifts = [0.2 - 0.3 * h for h in range(len(heads))]
+        settings["atomic_inter_scale"] = scales if len(heads) > 1 else scales[0]
+        settings["atomic_inter_shift"] = shifts if len(heads) > 1 else shifts[0]
+    return getattr(modules, kind)(**(settings | more)).eval()
 
 
 def packing(count: int, volume: float, tilt: bool = False, seed: int = 0) -> Atoms:

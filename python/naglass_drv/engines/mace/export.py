@@ -42,7 +42,6 @@ _KNOWN_BLOCKS = _INTERACTIONS | {
     "RadialEmbeddingBlock",
     "BesselBasis",
     "GaussianBasis",
-    "ChebychevBasis",
     "PolynomialCutoff",
     "AgnesiTransform",
     "SoftTransform",
@@ -118,7 +117,7 @@ def export_module(
     check_supported(model)
     chosen = _choose_head(model, head)
     with default_dtype(dtype):
-        model = copy.deepcopy(model).cpu().to(torch_dtype(dtype)).eval()
+        model = _copy(model).cpu().to(torch_dtype(dtype)).eval()
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         table, weights = _flat_weights(model)
@@ -141,17 +140,56 @@ def export_module(
 def check_supported(model: torch.nn.Module) -> None:
     """Raise InputError naming every block of the model that the export does not handle exactly."""
     kind = type(model).__name__
+    if kind in ("RecursiveScriptModule", "ScriptModule"):
+        raise InputError("a compiled (TorchScript) model: give the .model file that it was made from")
     if kind not in ("MACE", "ScaleShiftMACE"):
         raise InputError(f"{kind}: not a model this export handles (MACE, ScaleShiftMACE)")
-    unknown = sorted({type(m).__name__ for m in model.modules()} - _KNOWN_BLOCKS)
+    unknown = sorted({_class_name(m) for m in model.modules()} - _KNOWN_BLOCKS)
     if unknown:
         raise InputError(f"model block {', '.join(unknown)}: not handled by the export; nothing was written")
     for name in ("joint_embedding", "embedding_readout"):
         if hasattr(model, name):
             raise InputError(f"model block {name}: not handled by the export; nothing was written")
+    _check_settings(model)
+
+
+def _class_name(module: torch.nn.Module) -> str:
+    """Name of the class, with its module where that is not of the packages which the known blocks come from."""
+    kind = type(module)
+    own = kind.__module__.partition(".")[0] in ("mace", "e3nn", "torch")
+    return kind.__name__ if own else f"{kind.__module__}.{kind.__name__}"
+
+
+def _check_settings(model: torch.nn.Module) -> None:
+    """What a known block can be set to, or be changed to after it was made, that the pieces would not follow."""
+    torch = import_torch()
+    for module in model.modules():
+        # e3nn compiles what it generates; those objects always hold their forward
+        if isinstance(module, torch.jit.ScriptModule):
+            continue
+        if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
+            raise InputError(f"{type(module).__name__}: its forward was replaced or has hooks; the export drops them")
     configs = [getattr(block, "cueq_config", None) for block in (*model.interactions, *model.products)]
-    if any(config is not None and config.enabled for config in configs):
+    if any(c is not None and (c.enabled or c.layout_str != "mul_ir") for c in configs):
         raise InputError("cuequivariance layout: convert the model with mace_cueq_to_e3nn first")
+    if len(model.readouts) == 0:
+        raise InputError("the model has no readout: its energy does not depend on positions")
+    if not model.spherical_harmonics.normalize:
+        raise InputError("SphericalHarmonics with normalize=False: not handled by the export")
+    if model.r_max.numel() != 1:
+        raise InputError(f"r_max has {model.r_max.numel()} values: the export handles one cutoff for all elements")
+
+
+def _copy(model: torch.nn.Module) -> torch.nn.Module:
+    # mace-torch's EmptyParam, a weight fixed at zero, cannot be copied as what it is
+    import torch
+
+    plain = {
+        id(p): torch.nn.Parameter(p.detach().clone(), requires_grad=False)
+        for p in model.parameters()
+        if type(p).__name__ == "EmptyParam"
+    }
+    return copy.deepcopy(model, plain)
 
 
 def _choose_head(model: torch.nn.Module, name: str | None) -> _Head:
@@ -175,7 +213,7 @@ def _compile_pieces(model: torch.nn.Module, head: _Head) -> dict[str, bytes]:
     """Serialised TorchScript by archive name; takes the model apart."""
     from .pieces import EdgePiece, PostPiece, PrePiece
 
-    cutoff_apart = not getattr(model, "apply_cutoff", True)
+    cutoff_apart = not getattr(model.radial_embedding, "apply_cutoff", True)
     count = len(model.interactions)
     pieces = {"edge": EdgePiece(model, head.scale)}
     for i, (interaction, product) in enumerate(zip(model.interactions, model.products)):
@@ -256,7 +294,7 @@ def _metadata(
         "atomic_energies": head.atomic_energies,
         "energy_scale": head.scale,
         "energy_shift": head.shift,
-        "pair_repulsion": hasattr(model, "pair_repulsion_fn"),
+        "pair_repulsion": hasattr(model, "pair_repulsion"),
         "layers": layers,
         "outputs": [],
     }

@@ -85,6 +85,8 @@ def load_model(path: str | Path, *, trust: bool = False) -> torch.nn.Module:
         raise InputError(f"{path}: no such model file")
     if is_portable(path):
         return load_portable(path)
+    if _is_torchscript(path):
+        raise InputError(f"{path}: a compiled (TorchScript) model; give the .model file that it was made from")
     if not trust:
         raise InputError(
             f"{path}: a pickled model, which can run code when it is read; if you trust its author, "
@@ -106,6 +108,14 @@ def is_portable(path: str | Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read("config.json")).get("format") == FORMAT
     except (OSError, zipfile.BadZipFile, KeyError, ValueError, AttributeError):
+        return False
+
+
+def _is_torchscript(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
         return False
 
 
@@ -139,6 +149,7 @@ def describe(model: torch.nn.Module) -> dict[str, Any]:
         len(p.symmetric_contractions.contractions[0].weights) + 1 for p in model.products
     ]
     config["distance_transform"] = config["distance_transform"] or "None"
+    config["keep_last_layer_irreps"] = _keeps_last_irreps(model)
     neighbors = {float(block.avg_num_neighbors) for block in model.interactions}
     if len(neighbors) > 1:
         raise InputError(f"avg_num_neighbors differs between layers ({sorted(neighbors)}): not supported")
@@ -236,6 +247,12 @@ def _fill(path: Path, model: torch.nn.Module, state: dict[str, np.ndarray]) -> N
         model.load_state_dict({name: torch.tensor(array) for name, array in state.items()}, strict=True)
     except (RuntimeError, TypeError) as error:
         raise InputError(f"{path}: arrays do not fit the model ({error})") from error
+
+
+def _keeps_last_irreps(model: torch.nn.Module) -> bool:
+    # without it the last layer keeps the first part of the hidden features only
+    first, last = (product.linear.irreps_out for product in (model.products[0], model.products[-1]))
+    return len(first) > 1 and first == last and len(model.products) > 1
 
 
 def _gate_name(gate) -> str:

@@ -113,7 +113,7 @@ class EdgePiece(torch.nn.Module):
         self.register_buffer("atomic_numbers", model.atomic_numbers)
         dtype = model.atomic_energies_fn.atomic_energies.dtype
         self.register_buffer("one_hot", torch.eye(len(model.atomic_numbers), dtype=dtype))
-        self.repels = hasattr(model, "pair_repulsion_fn")
+        self.repels = hasattr(model, "pair_repulsion")
         self.pair_repulsion = (
             PairRepulsion(model.pair_repulsion_fn, model.atomic_numbers, scale) if self.repels else None
         )
