@@ -1,0 +1,129 @@
+"""CP2K input as a tree of sections, to read, change and write it: https://manual.cp2k.org, "Input file structure".
+
+Only what an input consists of once preprocessed: `&SECTION parameter`, keywords and comments. Directives (`@SET`,
+`@INCLUDE`, `${...}`) are refused, since what they mean depends on other files.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ...errors import InputError
+
+_INDENT = "  "
+
+
+@dataclass(frozen=True)
+class Line:
+    """A keyword with its value, or a comment, as it stands; `keyword` is upper case, empty for a comment."""
+
+    text: str
+
+    @property
+    def keyword(self) -> str:
+        return "" if self.text[:1] in "#!" else self.text.split(maxsplit=1)[0].upper()
+
+    @property
+    def value(self) -> str:
+        """What follows the keyword, without a comment."""
+        rest = self.text.partition("#")[0].partition("!")[0].split(maxsplit=1)
+        return rest[1].strip() if len(rest) > 1 else ""
+
+
+@dataclass
+class Section:
+    """A section with its parameter (`PBE` in `&XC_FUNCTIONAL PBE`) and its lines and sections in order."""
+
+    name: str
+    parameter: str = ""
+    items: list["Line | Section"] = field(default_factory=list)
+
+    def sections(self, path: str) -> list["Section"]:
+        """All sections at `path` below this one, such as ``FORCE_EVAL/DFT``; names in any case."""
+        first, _, rest = path.partition("/")
+        found = [item for item in self.items if isinstance(item, Section) and item.name == first.upper()]
+        return [below for section in found for below in section.sections(rest)] if rest else found
+
+    def at(self, path: str) -> "Section":
+        """The section at `path`; what is missing of it is made, at the end of what is there.
+
+        Raises InputError where there are several.
+        """
+        first, _, rest = path.partition("/")
+        found = self.sections(first)
+        if len(found) > 1:
+            raise InputError(f"CP2K input: {len(found)} sections &{first.upper()} in &{self.name}: which one is meant?")
+        if not found:
+            found = [Section(first.upper())]
+            self.items.append(found[0])
+        return found[0].at(rest) if rest else found[0]
+
+    def values(self, keyword: str) -> list[str]:
+        """Values of all lines of a keyword."""
+        return [item.value for item in self.items if isinstance(item, Line) and item.keyword == keyword.upper()]
+
+    def set(self, keyword: str, value: object) -> None:
+        """Give a keyword one value, where its first one stood."""
+        lines = [i for i, item in enumerate(self.items) if isinstance(item, Line) and item.keyword == keyword.upper()]
+        place = lines[0] if lines else len(self.items)
+        self.items = [item for i, item in enumerate(self.items) if i not in lines]
+        self.items.insert(place, Line(f"{keyword.upper()} {value}"))
+
+    def remove(self, name: str) -> None:
+        """Take out all lines of a keyword, and all sections, of this name."""
+        self.items = [item for item in self.items if _name(item) != name.upper()]
+
+    def walk(self) -> Iterator["Section"]:
+        """This section and all below it."""
+        yield self
+        for item in self.items:
+            if isinstance(item, Section):
+                yield from item.walk()
+
+    def __str__(self) -> str:
+        """The text of the input; of a section other than the root with its own `&` lines."""
+        if not self.name:
+            return "".join(_text(item, "") for item in self.items)
+        return _text(self, "")
+
+
+def parse(text: str) -> Section:
+    """The root (without name or parameter) of an input's sections.
+
+    Raises InputError with the line's number for a directive, an `&END` that fits nothing, or a section left open.
+    """
+    root = Section("")
+    stack = [root]
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if not line:
+            continue
+        if line[0] == "@" or "${" in line:
+            raise InputError(f"CP2K input: line {number}: {line[:40]!r}: directives are not read")
+        if line[0] != "&":
+            stack[-1].items.append(Line(line))
+            continue
+        words = line.partition("#")[0].partition("!")[0].split(maxsplit=1)
+        name, rest = words[0][1:].upper(), words[1].strip() if len(words) > 1 else ""
+        if name != "END":
+            section = Section(name, rest)
+            stack[-1].items.append(section)
+            stack.append(section)
+        elif len(stack) == 1 or rest.upper() not in ("", stack[-1].name):
+            raise InputError(f"CP2K input: line {number}: {line[:40]!r} ends no open section")
+        else:
+            stack.pop()
+    if len(stack) > 1:
+        raise InputError(f"CP2K input: &{stack[-1].name} is not closed")
+    return root
+
+
+def _name(item: Line | Section) -> str:
+    return item.keyword if isinstance(item, Line) else item.name
+
+
+def _text(item: Line | Section, indent: str) -> str:
+    if isinstance(item, Line):
+        return f"{indent}{item.text}\n"
+    head = f"{indent}&{item.name} {item.parameter}".rstrip()
+    inner = "".join(_text(below, indent + _INDENT) for below in item.items)
+    return f"{head}\n{inner}{indent}&END {item.name}\n"
