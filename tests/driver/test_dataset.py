@@ -168,6 +168,16 @@ def test_levels_are_not_mixed_and_copies_are_dropped():
             assemble("gfn1-xtb", files, {"E0.json": E0})
 
 
+def test_elements_with_other_settings_are_not_mixed():
+    files = {"a.extxyz": [frame(0)], "b.extxyz": [frame(1), frame(2)]}
+    for atoms, kinds in zip([f for part in files.values() for f in part], ("Na-h1 P-h2", "P-h2 V-h3", "V-h4"), strict=True):
+        atoms.info["kinds"] = kinds
+    with pytest.raises(InputError, match=r"b\.extxyz: frame 1: .* of V \(V-h4\) differ from those of b\.extxyz: frame 0"):
+        assemble("gfn1-xtb", files, {"E0.json": E0})
+    del files["b.extxyz"][1].info["kinds"]
+    assert len(assemble("gfn1-xtb", files, {"E0.json": E0}).frames) == 3
+
+
 def test_isolated_atoms_give_their_energy_and_are_not_trained_on():
     atoms = []
     for element, energy in E0.items():

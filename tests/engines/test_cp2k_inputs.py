@@ -11,7 +11,7 @@ from support.structures import DATA
 
 from naglass_drv.config.site import load_site
 from naglass_drv.engines.cp2k import inputs, levels
-from naglass_drv.engines.cp2k.levels import label_of, level
+from naglass_drv.engines.cp2k.levels import kinds_of, label_of, level
 from naglass_drv.errors import InputError, SetupError
 from naglass_drv.runtime.launch import scrubbed_environment
 
@@ -132,18 +132,22 @@ def test_hash_of_a_level_follows_what_decides_a_label(tmp_path, monkeypatch):
     shutil.copytree(templates, tmp_path / "cp2k_templates")
     monkeypatch.setattr(levels, "data_file", lambda *parts: tmp_path.joinpath(*parts))
     here = tmp_path / "cp2k_templates"
-    before = label_of(PBE)
+    elements = ["Na", "V", "O", "V"]
+    before = label_of(PBE), kinds_of(PBE, elements)
+    assert [word.partition("-h")[0] for word in before[1].split()] == ["Na", "O", "V"]
+    assert kinds_of(XTB, elements) is None
 
     def after(name, old, new):
         text = (here / name).read_text()
         assert old in text
         (here / name).write_text(text.replace(old, new))
-        found = label_of(PBE)
+        found = label_of(PBE), kinds_of(PBE, elements)
         (here / name).write_text(text)
         return found
 
     assert after("energy_pbe+u+d3.inp", "MINIMIZER DIIS", "MINIMIZER CG") == before
     assert after("energy_pbe+u+d3.inp", "# Single point", "# One point") == before
-    assert after("energy_pbe+u+d3.inp", "XC_FUNCTIONAL PBE", "XC_FUNCTIONAL BLYP") != before
-    assert after("kinds/V.inp", "3.25", "4.00") != before
-    assert label_of(PBE) == before
+    assert after("energy_pbe+u+d3.inp", "XC_FUNCTIONAL PBE", "XC_FUNCTIONAL BLYP")[0] != before[0]
+    label, kinds = after("kinds/V.inp", "3.25", "4.00")
+    assert label == before[0] and kinds.split()[:2] == before[1].split()[:2] and kinds != before[1]
+    assert after("kinds/Fe.inp", "L 2", "L 1") == before

@@ -40,14 +40,16 @@ def assemble(
     """Merge the labelled frames of `files` (name -> frames), in this order, with isolated-atom energies.
 
     `level` is the level's name; the frames name it with a hash of its settings, and all have to agree on
-    that. A frame of one atom with `config_type="IsolatedAtom"` (mace-torch's convention) gives that element's
-    energy and is not trained on; `e0_eV` (name of its source -> element -> eV) gives more. Frames with a force
-    above `max_force_eV_per_A` are left out and listed. Raises InputError when levels mix, when two sources
-    disagree on an energy by more than 1e-4 eV, when an element has none, or when no frame is left.
+    that, and on the settings of each element (`info["kinds"]`). A frame of one atom with
+    `config_type="IsolatedAtom"` (mace-torch's convention) gives that element's energy and is not trained on;
+    `e0_eV` (name of its source -> element -> eV) gives more. Frames with a force above `max_force_eV_per_A` are
+    left out and listed. Raises InputError when levels mix, when two sources disagree on an energy by more than
+    1e-4 eV, when an element has none, or when no frame is left.
     """
     full, origin = "", ""
     kept: dict[str, Atoms] = {}
     energies = {source: dict(table) for source, table in e0_eV.items()}
+    kinds: dict[str, tuple[str, str]] = {}
     total = 0
     for name, frames in files.items():
         for number, frame in enumerate(frames):
@@ -61,6 +63,7 @@ def assemble(
                 raise InputError(
                     f"{where}: its level is {own}, that of {origin} is {full}: not mixed"
                 )
+            _check_kinds(frame, where, kinds)
             if len(frame) == 1 and frame.info.get("config_type") == "IsolatedAtom":
                 energies.setdefault(where, {})[frame.get_chemical_formula()] = float(frame.info["REF_energy"])
                 continue
@@ -79,6 +82,19 @@ def assemble(
         )
     used = {element: merged[element] for element in present}
     return Dataset(frames, used, full, total - len(kept), left_out)
+
+
+def _check_kinds(frame: "Atoms", where: str, known: dict[str, tuple[str, str]]) -> None:
+    """Raise InputError where an element's basis set, pseudopotential or U differ from an earlier frame's; `known`
+    collects them."""
+    for kind in frame.info.get("kinds", "").split():
+        element, _, own = kind.rpartition("-")
+        first, origin = known.setdefault(element, (own, where))
+        if own != first:
+            raise InputError(
+                f"{where}: basis set, pseudopotential or U of {element} ({kind}) differ from those of {origin} "
+                f"({element}-{first}): not mixed"
+            )
 
 
 def _below(

@@ -63,7 +63,10 @@ def _plan_set(run: Run, section: Reference, data: Path | None) -> list[Task]:
             checked.add(formula)
     common["set"] = section.name
     return [
-        Task(name, f"{section.name}-{label}", common | {"frame": to_json(frame)}, tools=("cp2k",))
+        Task(
+            name, f"{section.name}-{label}",
+            common | {"kinds": levels.kinds_of(level, frame.symbols), "frame": to_json(frame)}, tools=("cp2k",),
+        )
         for label, frame in jobs.items()
     ]
 

@@ -1,11 +1,14 @@
 """Levels of theory of the labels: each a CP2K template, its tolerances, and a short hash of what they mean.
 
-A training head takes frames of one level only. The hash covers all that decides a converged label (functional,
-basis, U, cutoff, tolerances) and leaves out how it converges (the &SCF section: guess, minimiser, preconditioner).
+A training head takes frames of one level only. The hash covers all that decides a converged label (functional, cutoff,
+tolerances) and leaves out how it converges (the &SCF section: guess, minimiser, preconditioner). Basis set,
+pseudopotential and U of each element have hashes of their own, so that a new element leaves the others' frames what
+they are.
 """
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -67,14 +70,25 @@ def level(name: str, *, cutoff_Ry: float | None = None) -> Level:
 
 
 def label_of(chosen: Level) -> str:
-    """``gfn1-xtb-1a2b3c4d``: the level's name and the hash of all that decides a converged label."""
+    """``gfn1-xtb-h1a2b3c4``: the level's name and the hash of all that decides a converged label."""
     text = _SCF.sub("", data_file("cp2k_templates", chosen.template).read_text())
-    parts = [text, *(path.read_text() for path in kind_files())] if chosen.needs_basis else [text]
-    lines = (" ".join(line.split("#")[0].split()) for part in parts for line in part.splitlines())
-    words = "\n".join(line for line in lines if line)
-    state = hashlib.sha256(f"{chosen.name} {sorted(asdict(chosen).items())}\n{words}".encode())
     # a leading letter, so that no reader of the file takes the hash for a number
-    return f"{chosen.name}-h{state.hexdigest()[:7]}"
+    return f"{chosen.name}-h{_hash(f'{chosen.name} {sorted(asdict(chosen).items())}', text)}"
+
+
+def kinds_of(chosen: Level, elements: Iterable[str]) -> str | None:
+    """``Na-h1a2b3c4 O-h5d6e7f8``: each element with the hash of its &KIND block; None for a level without any."""
+    if not chosen.needs_basis:
+        return None
+    blocks = {path.stem: path for path in kind_files()}
+    return " ".join(f"{element}-h{_hash(element, blocks[element].read_text())}" for element in sorted(set(elements)))
+
+
+def _hash(first: str, text: str) -> str:
+    """Of the words of `text`: neither comments nor white space count."""
+    lines = (" ".join(line.split("#")[0].split()) for line in text.splitlines())
+    words = "\n".join(line for line in lines if line)
+    return hashlib.sha256(f"{first}\n{words}".encode()).hexdigest()[:7]
 
 
 def kind_files() -> list[Path]:

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import SetupError, TaskFailed
 from . import parse
 from .inputs import single_point
-from .levels import Level, label_of
+from .levels import Level, kinds_of, label_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -92,7 +92,8 @@ def label(
 ) -> "Atoms":
     """A copy of `atoms` (N, periodic) with the labels of `level`, computed in `folder`, which is fresh.
 
-    Added are `info` REF_energy (eV), REF_stress (3×3, eV/Å³, virial, ASE sign), charge, multiplicity, level;
+    Added are `info` REF_energy (eV), REF_stress (3×3, eV/Å³, virial, ASE sign), charge, multiplicity, level,
+    and kinds where elements have settings of their own;
     `arrays` REF_forces (N×3, eV/Å), REF_spin (N, µB; Hirshfeld where the level prints it, else Mulliken) and
     REF_spin_mulliken. `child(argv, env=, log=, timeout_s=)` runs a command in `folder` and returns its exit status.
     `magnetization`: see `inputs.single_point`, which raises InputError before anything is started.
@@ -113,7 +114,7 @@ def label(
         _admit(output, multiplicity, max_net_force_eV_per_A)
     except _Refused as refused:
         raise TaskFailed(refused.failure, str(refused), log=log, command=command) from refused
-    return _labelled(atoms, output, charge, multiplicity, label_of(level))
+    return _labelled(atoms, output, charge, multiplicity, level)
 
 
 class _Refused(Exception):
@@ -163,13 +164,15 @@ def _admit(output: parse.Output, multiplicity: int, max_net_force_eV_per_A: floa
             )
 
 
-def _labelled(atoms: "Atoms", output: parse.Output, charge: int, multiplicity: int, level: str) -> "Atoms":
+def _labelled(atoms: "Atoms", output: parse.Output, charge: int, multiplicity: int, level: Level) -> "Atoms":
     frame = atoms.copy()
     frame.calc = None
     frame.info |= {
         "REF_energy": output.energy_eV, "REF_stress": output.stress_eV_per_A3, "charge": charge,
-        "multiplicity": multiplicity, "level": level,
+        "multiplicity": multiplicity, "level": label_of(level),
     }
+    if (kinds := kinds_of(level, atoms.symbols)) is not None:
+        frame.info["kinds"] = kinds
     spin = output.spin_mulliken if output.spin_hirshfeld is None else output.spin_hirshfeld
     for name, values in (
         ("REF_forces", output.forces_eV_per_A), ("REF_spin", spin), ("REF_spin_mulliken", output.spin_mulliken),
