@@ -3,5 +3,6 @@
 import sys
 
 from .cli import main
+from .runtime.mpi import leave
 
-sys.exit(main())
+sys.exit(leave(main()))

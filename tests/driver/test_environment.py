@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,28 @@ def test_doctor_says_how_to_mend(tmp_path, monkeypatch):
         == "PROBLEM  torch      ModuleNotFoundError: No module named 'no_such_module': pip install it"
     )
     assert doctor._try("x", "import os; os._exit(3)", "mend").text == "ended with status 3"
+
+
+_LEAVING = """
+import sys, time
+from mpi4py import MPI
+from naglass_drv.runtime import mpi
+comm, how = MPI.COMM_WORLD, sys.argv[1]
+mpi._FAREWELL_S = 1.0
+if comm.rank == 1 and how == "late":
+    time.sleep(0.7)
+if comm.rank == 1 and how == "elsewhere":
+    comm.recv(source=0)
+sys.exit(mpi.leave(3))
+"""
+
+
+@pytest.mark.parametrize("how", ["together", "late", "elsewhere"])
+def test_the_launcher_reports_our_code_and_ends_a_rank_that_does_not_come(how):
+    started = time.monotonic()
+    done = subprocess.run(
+        [MPIRUN, "-n", "2", sys.executable, "-c", _LEAVING, how], env=environment(), capture_output=True, text=True,
+        timeout=60, stdin=subprocess.DEVNULL,
+    )
+    assert time.monotonic() - started < 30
+    assert done.returncode == 3, done.stdout + done.stderr

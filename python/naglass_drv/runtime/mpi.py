@@ -24,6 +24,7 @@ _SIZE_KEYS = (
 _SHORTEST_NAP_S = 0.001
 _LONGEST_NAP_S = 0.1
 _LAST_WORDS_S = 0.5
+_FAREWELL_S = 10.0
 
 
 def world() -> Any:
@@ -112,6 +113,28 @@ def abort(comm: Any, code: int) -> None:
         time.sleep(_LAST_WORDS_S)
         comm.Abort(code)
     os._exit(code)
+
+
+def leave(code: int) -> int:
+    """Let all ranks leave MPI together before any process ends with a failure; returns `code`.
+
+    The launcher takes a process that ends with a code other than 0 before the others have left MPI for a crash: it
+    kills them, and may report the kill in place of the code.
+    """
+    if code == 0 or "mpi4py.MPI" not in sys.modules:
+        return code
+    from mpi4py import MPI
+
+    if MPI.Is_initialized() and not MPI.Is_finalized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if not wait(MPI.COMM_WORLD.Ibarrier(), _FAREWELL_S):
+            # a rank is elsewhere, and would wait for us as we for it
+            abort(MPI.COMM_WORLD, code)
+        MPI.Finalize()
+        # the launcher hears of each process's farewell a little later
+        time.sleep(_LAST_WORDS_S)
+    return code
 
 
 def wait(request: Any, patience_s: float | None = None, on_nap: Callable[[], None] | None = None) -> bool:
