@@ -21,7 +21,7 @@ SHAPES = MODELS | {
 }
 SCRIPT = """
 units metal
-read_data glass.data
+read_data {data}.data
 pair_style mace dtype {dtype}
 pair_coeff * * {model}.naglass O Na P V
 compute virial all stress/atom NULL virial
@@ -42,8 +42,8 @@ def folder(tmp_path_factory):
     return path
 
 
-def table(folder, model, dtype="float64", ranks=1) -> np.ndarray:
-    done = run_lammps(folder, SCRIPT.format(model=model, dtype=dtype), ranks)
+def table(folder, model, dtype="float64", data="glass") -> np.ndarray:
+    done = run_lammps(folder, SCRIPT.format(model=model, dtype=dtype, data=data))
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
     return read_dump(folder / "out.dump")[0][1][:, 1:]
 
@@ -68,6 +68,19 @@ def test_every_set_of_instructions(folder, by_torchscript, monkeypatch, kind):
     for model in ("deep", "odd"):
         expected = by_torchscript[model]
         assert (np.abs(table(folder, model) - expected) / (np.abs(expected).max(axis=0) + 1.0)).max() < 1e-11
+
+
+@pytest.mark.parametrize("kept", ["0", "1", "1000"])
+def test_blocks_of_edges(folder, monkeypatch, kept):
+    """Several blocks of edges; their weights made anew on the way back, kept in part, and all kept."""
+    write_data(folder / "many.data", packing(160, 14.0, tilt=True, seed=6), ELEMENTS)
+    for model, dtype, tolerance in (("deep", "float64", 1e-11), ("residual", "float32", 1e-3)):
+        monkeypatch.setenv("NAGLASS_MACE_KERNELS", "torchscript")
+        expected = table(folder, model, data="many")
+        monkeypatch.delenv("NAGLASS_MACE_KERNELS")
+        monkeypatch.setenv("NAGLASS_MACE_KEEP_MB", kept)
+        found = table(folder, model, dtype, data="many")
+        assert (np.abs(found - expected) / (np.abs(expected).max(axis=0) + 1.0)).max() < tolerance
 
 
 def test_threads(folder, by_torchscript, monkeypatch):

@@ -109,9 +109,14 @@ class TorchBackend final : public Backend {
     int up_width;
     std::optional<LayerKernels> kernels;
   };
-  // what one layer leaves behind for the way back
+  // what one layer leaves behind for the way back; `messages` only where kernels made them
   struct Tape {
-    Tensor up, sc, energy, features, next_up, next_sc;
+    Tensor up, sc;
+    Messages messages;
+    Tensor energy, features, next_up, next_sc;
+  };
+  struct LayerGradients {
+    Tensor harmonics, radial, up, sc;
   };
   struct Inputs {
     Tensor vectors, sender, receiver, sender_element, node_row, node_element, node_attrs;
@@ -125,6 +130,10 @@ class TorchBackend final : public Backend {
   Inputs prepare(const Graph &graph) const;
   void group(const Graph &graph, Inputs &in) const;
   Tape run_layer(std::size_t index, const Inputs &in, const Tensor &up, const Tensor &sc, const TensorList &edge);
+  MessageInputs message_inputs(std::size_t index, const Inputs &in, const Tensor &up, const TensorList &edge) const;
+  Messages convolve(Layer &layer, const MessageInputs &in, std::int64_t nodes) const;
+  LayerGradients layer_back(std::size_t index, const Inputs &in, Tape &tape, const TensorList &edge,
+                            const TensorList &outputs, const TensorList &cotangents) const;
   Tensor send_to_ghosts(const Tensor &node_values, const Inputs &in, GhostExchange &exchange) const;
   Tensor collect_from_ghosts(const Tensor &row_values, const Inputs &in, GhostExchange &exchange) const;
   TensorList forward(const Inputs &in, GhostExchange &exchange, const TensorList &edge, std::vector<Tape> &tapes);
@@ -179,7 +188,7 @@ void TorchBackend::compute(const Graph &graph, GhostExchange &exchange, const Ou
   const Tensor receiver_element = in.node_element.index_select(0, in.receiver);
   const TensorList on_edges = call(edge_, {in.vectors, in.sender_element, receiver_element});
   watch_.mark("edge");
-  const TensorList edge = {leaf(on_edges[0]), leaf(on_edges[1])};
+  const TensorList edge = {leaf(on_edges[0].contiguous()), leaf(on_edges[1].contiguous())};
   std::vector<Tape> tapes;
   const TensorList energies = forward(in, exchange, edge, tapes);
   if (!output.extra.empty()) copy_out(extra_outputs(in, tapes), output.extra);
@@ -249,31 +258,43 @@ TensorList TorchBackend::forward(const Inputs &in, GhostExchange &exchange, cons
   return energies;
 }
 
+MessageInputs TorchBackend::message_inputs(std::size_t index, const Inputs &in, const Tensor &up,
+                                           const TensorList &edge) const
+{
+  // the first layer's rows are elements, so that it needs no exchange
+  return {up, index == 0 ? in.sender_element : in.sender, in.receiver, in.edge_start, edge[0], edge[1]};
+}
+
+// By the kernels, whose way back is their own, or by TorchScript and autograd.
+Messages TorchBackend::convolve(Layer &layer, const MessageInputs &in, std::int64_t nodes) const
+{
+  if (layer.kernels) {
+    Messages made = layer.kernels->convolve(in);
+    return {leaf(made.message), leaf(made.density), std::move(made.kept)};
+  }
+  const TensorList weights = tensors_of(layer.post.get_method("weights")({in.radial}));
+  watch_.mark("radial weights");
+  const Tensor message =
+      layer.post.get_method("convolve")({in.up, in.sender, in.receiver, in.harmonics, weights[0], nodes}).toTensor();
+  return {message, at::zeros({nodes, weights[1].size(1)}, weights[1].options()).index_add(0, in.receiver, weights[1]), {}};
+}
+
 TorchBackend::Tape TorchBackend::run_layer(std::size_t index, const Inputs &in, const Tensor &up, const Tensor &sc,
                                            const TensorList &edge)
 {
-  // the first layer's rows are elements, so that it needs no exchange
-  const Tensor &sender = index == 0 ? in.sender_element : in.sender;
   Layer &layer = layers_[index];
   const auto method = [&layer](const char *name, std::vector<c10::IValue> inputs) {
     return layer.post.get_method(name)(std::move(inputs));
   };
-  const TensorList weights = tensors_of(method("weights", {edge[1]}));
-  watch_.mark("radial weights");
-  const auto nodes = in.node_attrs.size(0);
-  const Tensor message =
-      layer.kernels ? layer.kernels->convolve(up, sender, in.edge_start, edge[0], weights[0])
-                    : method("convolve", {up, sender, in.receiver, edge[0], weights[0], nodes}).toTensor();
+  Messages messages = convolve(layer, message_inputs(index, in, up, edge), in.node_attrs.size(0));
   watch_.mark("convolution");
-  const Tensor density =
-      at::zeros({nodes, weights[1].size(1)}, weights[1].options()).index_add(0, in.receiver, weights[1]);
-  const Tensor features = method("mix", {message, density, in.node_attrs}).toTensor();
+  const Tensor features = method("mix", {messages.message, messages.density, in.node_attrs}).toTensor();
   watch_.mark("mixing");
   const Tensor coupled = layer.kernels ? layer.kernels->couple(features, in.by_element, in.element_start)
                                        : method("couple", {features, in.node_attrs}).toTensor();
   watch_.mark("product basis");
   const TensorList out = tensors_of(method("finish", {coupled, sc}));
-  Tape tape{up, sc, out[1], out[0].detach(), {}, {}};
+  Tape tape{up, sc, layer.kernels ? std::move(messages) : Messages{}, out[1], out[0].detach(), {}, {}};
   if (index + 1 < layers_.size()) {
     const auto next = call(layers_[index + 1].pre, {out[0], in.node_attrs});
     tape.next_up = next[0];
@@ -300,26 +321,43 @@ TensorList TorchBackend::backward(const Inputs &in, GhostExchange &exchange, con
   TensorList total;
   Tensor up_gradient, sc_gradient;
   for (std::size_t k = layers_.size(); k-- > 0;) {
-    const Tape &tape = tapes[k];
-    TensorList outputs = {tape.energy}, cotangents = {at::ones_like(tape.energy)}, inputs = edge;
+    Tape &tape = tapes[k];
+    TensorList outputs = {tape.energy}, cotangents = {at::ones_like(tape.energy)};
     if (up_gradient.defined()) {
       outputs.insert(outputs.end(), {tape.next_up, tape.next_sc});
       cotangents.insert(cotangents.end(), {up_gradient, sc_gradient});
     }
-    if (k > 0) inputs.insert(inputs.end(), {tape.up, tape.sc});
-    const TensorList gradients = pull_back(outputs, cotangents, inputs);
-    watch_.mark("layers, back");
+    const LayerGradients gradients = layer_back(k, in, tape, edge, outputs, cotangents);
     if (k > 0) {
-      up_gradient = collect_from_ghosts(gradients[2], in, exchange);
-      sc_gradient = gradients[3];
+      up_gradient = collect_from_ghosts(gradients.up, in, exchange);
+      sc_gradient = gradients.sc;
     }
     if (total.empty())
-      total = {gradients[0], gradients[1]};
+      total = {gradients.harmonics, gradients.radial};
     else
-      for (std::size_t m = 0; m < 2; ++m) total[m] = total[m].add(gradients[m]);
+      total = {total[0].add(gradients.harmonics), total[1].add(gradients.radial)};
     tapes[k] = {};
   }
   return total;
+}
+
+// The first layer's features and self-connection are constants.
+TorchBackend::LayerGradients TorchBackend::layer_back(std::size_t index, const Inputs &in, Tape &tape,
+                                                      const TensorList &edge, const TensorList &outputs,
+                                                      const TensorList &cotangents) const
+{
+  const auto &kernels = layers_[index].kernels;
+  TensorList inputs = kernels ? TensorList{tape.messages.message, tape.messages.density} : edge;
+  if (index > 0) inputs.push_back(tape.sc);
+  if (index > 0 && !kernels) inputs.push_back(tape.up);
+  const TensorList found = pull_back(outputs, cotangents, inputs);
+  const Tensor sc = index > 0 ? found[2] : Tensor();
+  watch_.mark("layers, back");
+  if (!kernels) return {found[0], found[1], index > 0 ? found[3] : Tensor(), sc};
+  const auto back = kernels->convolve_back(message_inputs(index, in, tape.up, edge), {found[0], found[1], {}}, tape.messages.kept,
+                                           index > 0);
+  watch_.mark("convolution, back");
+  return {back.harmonics, back.radial, back.up, sc};
 }
 
 Tensor TorchBackend::send_to_ghosts(const Tensor &node_values, const Inputs &in, GhostExchange &exchange) const

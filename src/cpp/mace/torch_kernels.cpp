@@ -1,14 +1,18 @@
 #include "torch_kernels.hpp"
 
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <utility>
 
 namespace naglass::mace {
 namespace {
@@ -39,51 +43,48 @@ void over_shares(std::int64_t nodes, const std::function<void(std::int64_t, std:
   });
 }
 
-struct Convolution : torch::autograd::Function<Convolution> {
-  static Tensor forward(AutogradContext *context, const Tables *tables, const Tensor &up, const Tensor &sender,
-                        const Tensor &start, const Tensor &harmonics, const Tensor &weights)
-  {
-    const Tensor x = up.contiguous(), y = harmonics.contiguous(), w = weights.contiguous();
-    const EdgeGroups edges{sender.data_ptr<std::int64_t>(), start.data_ptr<std::int64_t>(), start.numel() - 1};
-    Tensor message = at::empty({edges.nodes, tables->convolution.out_width}, x.options());
-    by_type(x, [&](auto zero) {
-      using Real = decltype(zero);
-      over_shares(edges.nodes, [&](std::int64_t, std::int64_t first, std::int64_t last) {
-        kernels<Real>().convolve(tables->convolution, edges, x.data_ptr<Real>(), y.data_ptr<Real>(),
-                                 w.data_ptr<Real>(), message.data_ptr<Real>(), first, last);
-      });
-    });
-    context->saved_data["tables"] = reinterpret_cast<std::int64_t>(tables);
-    context->saved_data["up"] = up.requires_grad();
-    context->save_for_backward({x, sender, start, y, w});
-    return message;
-  }
+// Gradients of one block's weights stay in the cache while they are made and used.
+constexpr std::int64_t edges_per_block = 2048;
 
-  static variable_list backward(AutogradContext *context, variable_list gradients)
-  {
-    const auto *const tables = reinterpret_cast<const Tables *>(context->saved_data["tables"].toInt());
-    const bool needs_up = context->saved_data["up"].toBool();
-    const auto saved = context->get_saved_variables();
-    const Tensor &x = saved[0], &y = saved[3], &w = saved[4], d = gradients[0].contiguous();
-    const EdgeGroups edges{saved[1].data_ptr<std::int64_t>(), saved[2].data_ptr<std::int64_t>(),
-                           saved[2].numel() - 1};
-    const std::int64_t shares = at::get_num_threads();
-    // every thread adds to senders of its own copy
-    Tensor dx = needs_up ? at::zeros({shares, x.size(0), x.size(1)}, x.options()) : Tensor();
-    Tensor dy = at::empty_like(y), dw = at::empty_like(w);
-    by_type(x, [&](auto zero) {
-      using Real = decltype(zero);
-      over_shares(edges.nodes, [&](std::int64_t share, std::int64_t first, std::int64_t last) {
-        Real *const own = needs_up ? dx.data_ptr<Real>() + share * x.numel() : nullptr;
-        kernels<Real>().convolve_back(tables->convolution, edges, x.data_ptr<Real>(), y.data_ptr<Real>(),
-                                      w.data_ptr<Real>(), d.data_ptr<Real>(), own, dy.data_ptr<Real>(),
-                                      dw.data_ptr<Real>(), first, last);
-      });
-    });
-    if (needs_up) dx = shares == 1 ? dx[0] : dx.sum(0);
-    return {Tensor(), dx, Tensor(), Tensor(), dy, dw};
+// Weights are the largest array by far: of one layer so many bytes are kept for the way back, the rest is made anew.
+std::size_t kept_bytes()
+{
+  const char *const asked = std::getenv("NAGLASS_MACE_KEEP_MB");
+  return (asked ? std::strtoull(asked, nullptr, 10) : 256u) << 20;
+}
+
+// Consecutive nodes with about `edges_per_block` edges: calls work(first node, end node, first edge, end edge).
+template <typename Work> void over_blocks(const Tensor &start, Work work)
+{
+  const auto *const edge = start.data_ptr<std::int64_t>();
+  const std::int64_t nodes = start.numel() - 1;
+  for (std::int64_t first = 0, last = 0; first < nodes; first = last) {
+    do ++last;
+    while (last < nodes && edge[last + 1] - edge[first] <= edges_per_block);
+    work(first, last, edge[first], edge[last]);
   }
+}
+
+// The edges of one block, counted from its first.
+struct Block {
+  Block(const MessageInputs &in, std::int64_t first, std::int64_t last, std::int64_t begin, std::int64_t end)
+      : start(in.start.slice(0, first, last + 1).sub(begin)), harmonics(in.harmonics.slice(0, begin, end)),
+        receiver(in.receiver.slice(0, begin, end).sub(first)),
+        edges{in.sender.data_ptr<std::int64_t>() + begin, start.data_ptr<std::int64_t>(), last - first}
+  {
+  }
+  Tensor start, harmonics, receiver;
+  EdgeGroups edges;
 };
+
+RadialWeights radial_weights(torch::jit::Module &post, const Tensor &radial, bool with_gradients)
+{
+  const at::AutoGradMode mode(with_gradients);
+  const Tensor own = radial.detach().requires_grad_(with_gradients);
+  const auto result = post.get_method("weights")({own});
+  const auto &parts = result.toTupleRef().elements();
+  return {own, parts[0].toTensor().contiguous(), parts[1].toTensor()};
+}
 
 // Runs work on the nodes of each element; elements without coefficients do not occur.
 template <typename Work>
@@ -156,6 +157,7 @@ template <typename Real> Tensor packed(const PolynomialTable &table, const Tenso
 
 LayerKernels::LayerKernels(torch::jit::Module &post, const std::vector<std::int64_t> &elements, int model_elements,
                            at::ScalarType dtype)
+    : post_(post)
 {
   auto tables = std::make_shared<Tables>();
   auto product = post.attr("product_table").toModule();
@@ -181,10 +183,69 @@ LayerKernels::LayerKernels(torch::jit::Module &post, const std::vector<std::int6
   tables_ = std::move(tables);
 }
 
-Tensor LayerKernels::convolve(const Tensor &up, const Tensor &sender, const Tensor &start, const Tensor &harmonics,
-                              const Tensor &weights) const
+Messages LayerKernels::convolve(const MessageInputs &in) const
 {
-  return Convolution::apply(tables_.get(), up, sender, start, harmonics, weights);
+  const Tensor x = in.up.contiguous();
+  const auto nodes = in.start.numel() - 1;
+  Messages out{at::empty({nodes, tables_->convolution.out_width}, x.options().requires_grad(false)), {}, {}};
+  std::size_t kept = 0;
+  const std::size_t most = kept_bytes();
+  over_blocks(in.start, [&](std::int64_t first, std::int64_t last, std::int64_t begin, std::int64_t end) {
+    const Block block(in, first, last, begin, end);
+    const bool keep = kept < most;
+    const RadialWeights made = radial_weights(post_, in.radial.slice(0, begin, end), keep);
+    if (keep) {
+      kept += made.weights.nbytes();
+      out.kept.push_back(made);
+    }
+    by_type(x, [&](auto zero) {
+      using Real = decltype(zero);
+      Real *const target = out.message.data_ptr<Real>() + first * out.message.size(1);
+      over_shares(last - first, [&](std::int64_t, std::int64_t from, std::int64_t to) {
+        kernels<Real>().convolve(tables_->convolution, block.edges, x.data_ptr<Real>(), block.harmonics.data_ptr<Real>(),
+                                 made.weights.data_ptr<Real>(), target, from, to);
+      });
+    });
+    if (!out.density.defined()) out.density = at::zeros({nodes, made.density.size(1)}, out.message.options());
+    out.density.slice(0, first, last).index_add_(0, block.receiver, made.density.detach());
+  });
+  return out;
+}
+
+MessageGradients LayerKernels::convolve_back(const MessageInputs &in, const Messages &gradient,
+                                             std::vector<RadialWeights> &kept, bool needs_up) const
+{
+  const Tensor x = in.up.contiguous(), d = gradient.message.contiguous();
+  const std::int64_t shares = at::get_num_threads();
+  // every thread adds to senders of its own copy
+  Tensor dx = needs_up ? at::zeros({shares, x.size(0), x.size(1)}, d.options()) : Tensor();
+  MessageGradients out{Tensor(), at::empty_like(in.harmonics), at::empty_like(in.radial)};
+  std::size_t number = 0;
+  over_blocks(in.start, [&](std::int64_t first, std::int64_t last, std::int64_t begin, std::int64_t end) {
+    const Block block(in, first, last, begin, end);
+    const RadialWeights made = number < kept.size() ? std::exchange(kept[number], {})
+                                                    : radial_weights(post_, in.radial.slice(0, begin, end), true);
+    ++number;
+    Tensor dw = at::empty_like(made.weights);
+    by_type(x, [&](auto zero) {
+      using Real = decltype(zero);
+      Real *const dy = out.harmonics.data_ptr<Real>() + begin * out.harmonics.size(1);
+      over_shares(last - first, [&](std::int64_t share, std::int64_t from, std::int64_t to) {
+        Real *const own = needs_up ? dx.data_ptr<Real>() + share * x.numel() : nullptr;
+        kernels<Real>().convolve_back(tables_->convolution, block.edges, x.data_ptr<Real>(),
+                                      block.harmonics.data_ptr<Real>(), made.weights.data_ptr<Real>(),
+                                      d.data_ptr<Real>() + first * d.size(1), own, dy, dw.data_ptr<Real>(), from, to);
+      });
+    });
+    std::vector<Tensor> outputs{made.weights}, cotangents{dw};
+    if (made.density.requires_grad()) {
+      outputs.push_back(made.density);
+      cotangents.push_back(gradient.density.slice(0, first, last).index_select(0, block.receiver));
+    }
+    out.radial.slice(0, begin, end).copy_(torch::autograd::grad(outputs, {made.radial}, cotangents)[0]);
+  });
+  if (needs_up) out.up = shares == 1 ? dx[0] : dx.sum(0);
+  return out;
 }
 
 Tensor LayerKernels::couple(const Tensor &features, const Tensor &node, const std::vector<std::int64_t> &first) const

@@ -11,7 +11,31 @@
 
 namespace naglass::mace {
 
-/// One layer's convolution and product basis by hand-written kernels, for double or float tensors on the CPU.
+/// Of one layer: up M×C, edges by node with their sender rows E, receiver nodes E and ranges `start` N+1, harmonics E×H,
+/// radial features E×R.
+struct MessageInputs {
+  at::Tensor up, sender, receiver, start, harmonics, radial;
+};
+
+/// Of some edges: radial features, and what the layer's radial network makes of them: weights of the convolution and
+/// densities.
+struct RadialWeights {
+  at::Tensor radial, weights, density;
+};
+
+/// message N×D, density N×1, or N×0 where the layer has none; `kept` are the weights of the first blocks of edges.
+struct Messages {
+  at::Tensor message, density;
+  std::vector<RadialWeights> kept;
+};
+
+/// Shaped as the inputs; `up` is undefined where nobody needs it.
+struct MessageGradients {
+  at::Tensor up, harmonics, radial;
+};
+
+/// One layer's convolution, with its radial weights, and product basis by hand-written kernels, for double or float
+/// tensors on the CPU.
 class LayerKernels {
  public:
   /// Reads the tables of a post piece. `elements` lists those that occur (indices into the model's); the coefficients
@@ -19,10 +43,11 @@ class LayerKernels {
   LayerKernels(torch::jit::Module &post, const std::vector<std::int64_t> &elements, int model_elements,
                at::ScalarType dtype);
 
-  /// up M×C, sender rows E, edge ranges N+1, harmonics E×H, weights E×W -> messages N×D. `needs_up_gradient` is false
-  /// for a layer whose features are constants.
-  at::Tensor convolve(const at::Tensor &up, const at::Tensor &sender, const at::Tensor &start,
-                      const at::Tensor &harmonics, const at::Tensor &weights) const;
+  /// Messages and densities of all nodes, by blocks of edges.
+  Messages convolve(const MessageInputs &in) const;
+  /// Gradients of the inputs from those of messages and densities. Uses `kept` up, and makes other blocks' weights anew.
+  MessageGradients convolve_back(const MessageInputs &in, const Messages &gradient, std::vector<RadialWeights> &kept,
+                                 bool needs_up) const;
   /// features N×channels×F -> N×width. `node` lists nodes by element, `first` (model elements + 1) where each begins.
   at::Tensor couple(const at::Tensor &features, const at::Tensor &node, const std::vector<std::int64_t> &first) const;
 
@@ -34,6 +59,7 @@ class LayerKernels {
   };
 
  private:
+  mutable torch::jit::Module post_;
   std::shared_ptr<const Tables> tables_;
 };
 
