@@ -170,9 +170,7 @@ def refused(model, tmp_path, match, **options):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "block", ["RealAgnosticAttResidualInteractionBlock", "RealAgnosticResidualNonLinearInteractionBlock"]
-)
+@pytest.mark.parametrize("block", ["RealAgnosticAttResidualInteractionBlock"])
 def test_unknown_interactions_are_refused_by_name(tmp_path, block):
     with default_dtype("float64"):
         refused(build_model(other=block), tmp_path, block)

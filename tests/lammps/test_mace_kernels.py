@@ -12,12 +12,14 @@ from naglass_drv.dataset.frames import read_labelled
 from naglass_drv.engines.mace.export import export_model, export_module
 from naglass_drv.engines.mace.modelfile import default_dtype
 
+GATED = "RealAgnosticResidualNonLinearInteractionBlock"
 # besides the usual ones: channels that fill no cache line, features of degree 2, one body order, four
 SHAPES = MODELS | {
     "odd": dict(hidden="5x0e+5x1o+5x2e", layers=2, r_max=3.5, max_ell=2, correlation=2),
     "first": dict(hidden="9x0e", layers=1, r_max=4.0, max_ell=3, correlation=1),
     "fourth": dict(hidden="4x0e+4x1o", layers=2, r_max=3.5, max_ell=1, correlation=4),
     "shared": dict(hidden="8x0e", layers=2, r_max=3.5, max_ell=2, correlation=3, use_agnostic_product=True),
+    "gated": dict(hidden="5x0e+5x1o", max_ell=2, first=GATED, other=GATED, apply_cutoff=False),
 }
 SCRIPT = """
 units metal
@@ -109,7 +111,7 @@ def test_single_precision_of_a_trained_model(tmp_path):
 
 
 def test_single_precision(folder, by_torchscript):
-    for model in ("residual", "odd"):
+    for model in ("residual", "odd", "gated"):
         forces, expected = table(folder, model, "float32")[:, :3], by_torchscript[model][:, :3]
         off = np.abs(forces - expected).max() / np.abs(expected).max()
         assert 1e-9 < off < 1e-4

@@ -49,7 +49,7 @@ def folder(tmp_path_factory) -> Path:
     middle = data.index(b"weights.bin") + 200
     (folder / "flipped.naglass").write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
     repack(good, folder / "packed.naglass", zipfile.ZIP_DEFLATED)
-    repack(good, folder / "future.naglass", format_version=3)
+    repack(good, folder / "future.naglass", format_version=4)
     repack(good, folder / "other.naglass", format="zoo")
     repack(good, folder / "lost.naglass", layers=[{"up_width": 4}] * 3)
     repack(good, folder / "odd.naglass", elements=["O"])
@@ -95,7 +95,7 @@ FAULTS = [
         {"file": "packed.naglass"},
         "packed.naglass: not a naglass model, or damaged: metadata.json is compressed",
     ),
-    ({"file": "future.naglass"}, "archive format version 3, this pair style reads version 2"),
+    ({"file": "future.naglass"}, "archive format version 4, this pair style reads version 3"),
     ({"file": "other.naglass"}, "its format is 'zoo'"),
     ({"file": "lost.naglass"}, "no entry pieces/pre_2.pt"),
     ({"file": "odd.naglass"}, "metadata.json contradicts itself"),

@@ -73,7 +73,6 @@ def build_model(
         avg_num_neighbors=17.3,
         atomic_numbers=NUMBERS,
         correlation=correlation,
-        radial_type="bessel",
         radial_MLP=list(radial_MLP),
     )
     if kind == "ScaleShiftMACE":
@@ -81,7 +80,20 @@ def build_model(
         shifts = [0.2 - 0.3 * h for h in range(len(heads))]
         settings["atomic_inter_scale"] = scales if len(heads) > 1 else scales[0]
         settings["atomic_inter_shift"] = shifts if len(heads) > 1 else shifts[0]
-    return getattr(modules, kind)(**(settings | more)).eval()
+    model = getattr(modules, kind)(**(settings | more)).eval()
+    _stir(model)
+    return model
+
+
+def _stir(model) -> None:
+    """Move what mace-torch starts as ones or zeros, such as biases: an error there would not show."""
+    import torch
+
+    with torch.no_grad():
+        for parameter in model.parameters():
+            # the type alone tells a weight that is fixed at zero
+            if type(parameter) is torch.nn.Parameter and parameter.numel() and parameter.min() == parameter.max():
+                parameter.add_(0.3 * torch.randn_like(parameter))
 
 
 def packing(count: int, volume: float, tilt: bool = False, seed: int = 0) -> Atoms:

@@ -13,7 +13,7 @@ namespace {
 // Layout of the records: PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
 constexpr std::uint32_t end_signature = 0x06054b50, central_signature = 0x02014b50, local_signature = 0x04034b50;
 constexpr std::size_t end_size = 22, central_size = 46, local_size = 30, max_comment = 65535;
-constexpr int format_version = 2;
+constexpr int format_version = 3;
 
 [[noreturn]] void corrupt(const std::string &why)
 {

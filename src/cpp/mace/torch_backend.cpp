@@ -288,7 +288,7 @@ TorchBackend::Tape TorchBackend::run_layer(std::size_t index, const Inputs &in, 
   };
   Messages messages = convolve(layer, message_inputs(index, in, up, edge), in.node_attrs.size(0));
   watch_.mark("convolution");
-  const Tensor features = method("mix", {messages.message, messages.density, in.node_attrs}).toTensor();
+  const Tensor features = method("mix", {messages.message, messages.density, in.node_attrs, sc}).toTensor();
   watch_.mark("mixing");
   const Tensor coupled = layer.kernels ? layer.kernels->couple(features, in.by_element, in.element_start)
                                        : method("couple", {features, in.node_attrs}).toTensor();

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = "naglass-mace"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _INTERACTIONS = frozenset(
     {
@@ -32,6 +32,7 @@ _INTERACTIONS = frozenset(
         "RealAgnosticResidualInteractionBlock",
         "RealAgnosticDensityInteractionBlock",
         "RealAgnosticDensityResidualInteractionBlock",
+        "RealAgnosticResidualNonLinearInteractionBlock",
     }
 )
 # every class that may occur below the model: what is not here is refused by its name
@@ -41,6 +42,7 @@ _KNOWN_BLOCKS = _INTERACTIONS | {
     "LinearNodeEmbeddingBlock",
     "RadialEmbeddingBlock",
     "BesselBasis",
+    "ChebychevBasis",
     "GaussianBasis",
     "PolynomialCutoff",
     "AgnesiTransform",
@@ -60,10 +62,15 @@ _KNOWN_BLOCKS = _INTERACTIONS | {
     "FullyConnectedTensorProduct",
     "FullyConnectedNet",
     "_Layer",
+    "RadialMLP",
+    "LayerNorm",
+    "SiLU",
+    "GatedEquivariantBlock",
     "SphericalHarmonics",
     "Activation",
     "normalize2mom",
     "ModuleList",
+    "Sequential",
     "ParameterList",
     "RecursiveScriptModule",
     "GraphModule",

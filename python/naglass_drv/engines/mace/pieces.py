@@ -22,6 +22,8 @@ COULOMB_EV_A = (
     14.3996  # e^2/(4 pi eps0) in eV Å as mace-torch rounds it: its models were fitted with this value
 )
 BOHR_A = 0.529
+# the block whose radial weights see the elements at both ends, and whose messages pass a gate
+GATED = "RealAgnosticResidualNonLinearInteractionBlock"
 
 
 @compile_mode("script")
@@ -100,11 +102,13 @@ class Harmonics(torch.nn.Module):
 class EdgePiece(torch.nn.Module):
     """(vectors E×3 Å, sender and receiver elements E) -> harmonics E×(l_max+1)², radial E×n, energy E (eV).
 
-    Vectors point from sender to receiver. Where the model applies its cutoff to the weights rather than to
-    the radial basis, the cutoff is the last radial column. Energy has length 0 without pair repulsion.
+    Vectors point from sender to receiver. After the radial basis come the cutoff, where the model applies it to the
+    weights rather than to the basis, and the two elements, where a gated block needs them. Energy has length 0
+    without pair repulsion.
     """
 
     repels: torch.jit.Final[bool]
+    elements: torch.jit.Final[bool]
 
     def __init__(self, model: torch.nn.Module, scale: float):
         super().__init__()
@@ -113,6 +117,7 @@ class EdgePiece(torch.nn.Module):
         self.register_buffer("atomic_numbers", model.atomic_numbers)
         dtype = model.atomic_energies_fn.atomic_energies.dtype
         self.register_buffer("one_hot", torch.eye(len(model.atomic_numbers), dtype=dtype))
+        self.elements = any(type(block).__name__ == GATED for block in model.interactions)
         self.repels = hasattr(model, "pair_repulsion")
         self.pair_repulsion = (
             PairRepulsion(model.pair_repulsion_fn, model.atomic_numbers, scale) if self.repels else None
@@ -128,6 +133,8 @@ class EdgePiece(torch.nn.Module):
         radial, cutoff = self.radial_embedding(lengths, self.one_hot, edge_index, self.atomic_numbers)
         if cutoff is not None:
             radial = torch.cat([radial, cutoff], dim=1)
+        if self.elements:
+            radial = torch.cat([radial, edge_index.T.to(radial.dtype)], dim=1)
         if self.repels:
             energy = self.pair_repulsion(lengths, sender, receiver)
         else:
@@ -140,29 +147,144 @@ class PrePiece(torch.nn.Module):
     """(node features N×F, element one-hot N×Z) -> ``up`` N×C, exchanged, and ``sc`` N×S, not exchanged.
 
     The first layer's features are the element embedding, so its piece takes the one-hot twice. S is 0 for
-    blocks without a residual self-connection.
+    blocks without a residual self-connection; gated blocks append what they add to their messages.
     """
 
     embeds: torch.jit.Final[bool]
     residual: torch.jit.Final[bool]
+    gated: torch.jit.Final[bool]
 
     def __init__(self, interaction: torch.nn.Module, embedding: Optional[torch.nn.Module]):
         super().__init__()
         self.embeds = embedding is not None
         self.embedding = embedding
-        self.residual = "Residual" in type(interaction).__name__
+        kind = type(interaction).__name__
+        self.residual = "Residual" in kind
+        self.gated = kind == GATED
         self.linear_up = interaction.linear_up
         self.skip_tp = interaction.skip_tp if self.residual else None
+        self.linear_res = interaction.linear_res if self.gated else None
 
     def forward(self, features: torch.Tensor, node_attrs: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
         if self.embeds:
             features = self.embedding(node_attrs)
         up = self.linear_up(features)
-        if self.residual:
+        if self.gated:
+            sc = torch.cat([self.skip_tp(features), self.linear_res(up)], dim=1)
+        elif self.residual:
             sc = self.skip_tp(features, node_attrs)
         else:
             sc = features.new_zeros(features.shape[0], 0)
         return up, sc
+
+
+@compile_mode("script")
+class RadialWeights(torch.nn.Module):
+    """Radial E×n -> weights of the convolution E×W and edge densities E×1 (E×0 without density).
+
+    A gated block's networks see, beside the radial basis, an embedding of the sender's and of the receiver's element.
+    """
+
+    basis: torch.jit.Final[int]
+    cutoff_apart: torch.jit.Final[bool]
+    density: torch.jit.Final[bool]
+    gated: torch.jit.Final[bool]
+
+    def __init__(self, interaction: torch.nn.Module, cutoff_apart: bool):
+        super().__init__()
+        kind = type(interaction).__name__
+        self.basis = interaction.edge_feats_irreps.dim
+        self.cutoff_apart = cutoff_apart
+        self.gated = kind == GATED
+        self.density = self.gated or "Density" in kind
+        self.conv_tp_weights = interaction.conv_tp_weights
+        self.density_fn = interaction.density_fn if self.density else None
+        if self.gated:
+            one_hot = torch.eye(interaction.node_attrs_irreps.dim)
+            self.register_buffer("source", interaction.source_embedding(one_hot).detach())
+            self.register_buffer("target", interaction.target_embedding(one_hot).detach())
+
+    def forward(self, radial: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        features = radial[:, : self.basis]
+        if self.gated:
+            ends = radial[:, -2:].to(torch.int64)
+            source = self.source.index_select(0, ends[:, 0])
+            features = torch.cat([features, source, self.target.index_select(0, ends[:, 1])], dim=1)
+        weights = self.conv_tp_weights(features)
+        if self.density:
+            edge_density = torch.tanh(self.density_fn(features) ** 2)
+        else:
+            edge_density = radial.new_zeros(radial.shape[0], 0)
+        if self.cutoff_apart:
+            cutoff = radial[:, self.basis : self.basis + 1]
+            weights, edge_density = weights * cutoff, edge_density * cutoff
+        return weights, edge_density
+
+
+@compile_mode("script")
+class Mix(torch.nn.Module):
+    """(messages N×D, node densities N×1 or N×0, one-hot N×Z, ``sc`` N×S) -> features N×channels×(l_max+1)²."""
+
+    residual: torch.jit.Final[bool]
+    density: torch.jit.Final[bool]
+
+    def __init__(self, interaction: torch.nn.Module):
+        super().__init__()
+        kind = type(interaction).__name__
+        self.residual = "Residual" in kind
+        self.density = "Density" in kind
+        self.linear = interaction.linear
+        self.skip_tp = None if self.residual else interaction.skip_tp
+        self.reshape = interaction.reshape
+        self.avg_num_neighbors = float(interaction.avg_num_neighbors)
+
+    def forward(
+        self, message: torch.Tensor, density: torch.Tensor, node_attrs: torch.Tensor, sc: torch.Tensor
+    ) -> torch.Tensor:
+        message = self.linear(message)
+        if self.density:
+            message = message / (density + 1)
+        else:
+            message = message / self.avg_num_neighbors
+        if not self.residual:
+            message = self.skip_tp(message, node_attrs)
+        return self.reshape(message)
+
+
+@compile_mode("script")
+class GatedMix(torch.nn.Module):
+    """As `Mix`, for the block with a gate: silu of the scalars, the other degrees times sigmoids of more scalars."""
+
+    def __init__(self, interaction: torch.nn.Module):
+        super().__init__()
+        gate = interaction.equivariant_nonlin
+        self.linear_1 = interaction.linear_1
+        self.linear_2 = interaction.linear_2
+        self.reshape = interaction.reshape
+        self.alpha = interaction.alpha
+        self.beta = interaction.beta
+        self.added = int(interaction.linear_res.irreps_out.dim)
+        scalars = range(gate._s_start, gate._s_start + gate._s_len)
+        gated, gates = [], []
+        for start, length, dim, _, first in gate._gated_info:
+            gated += range(start, start + length)
+            gates += [gate._g_start + first + column // dim for column in range(length)]
+        self.register_buffer("scalars", torch.tensor(scalars))
+        self.register_buffer("gated", torch.tensor(gated, dtype=torch.int64))
+        self.register_buffer("gates", torch.tensor(gates, dtype=torch.int64))
+        # factors that keep the second moment, as in e3nn's normalize2mom
+        self.scalar_factor = float(gate._scalar_cst)
+        self.gate_factor = float(gate._gate_cst)
+
+    def forward(
+        self, message: torch.Tensor, density: torch.Tensor, node_attrs: torch.Tensor, sc: torch.Tensor
+    ) -> torch.Tensor:
+        message = self.linear_1(message) / (density * self.beta + self.alpha)
+        message = message + sc[:, sc.shape[1] - self.added :]
+        scalars = torch.nn.functional.silu(message.index_select(1, self.scalars)) * self.scalar_factor
+        gates = torch.sigmoid(message.index_select(1, self.gates)) * self.gate_factor
+        message = torch.cat([scalars, message.index_select(1, self.gated) * gates], dim=1)
+        return self.reshape(self.linear_2(message))
 
 
 @compile_mode("script")
@@ -171,7 +293,7 @@ class PostPiece(torch.nn.Module):
 
     ``weights``: radial -> weights of the convolution E×W and edge densities E×1 (E×0 without density)
     ``convolve``: up M×C, sender rows E, receiver nodes E, harmonics, weights -> messages N×D
-    ``mix``: messages, node densities N×1 -> features N×channels×(l_max+1)²
+    ``mix``: messages, node densities N×1, one-hot N×Z, ``sc`` N×S -> features N×channels×(l_max+1)²
     ``couple``: features, one-hot N×Z -> product basis N×F
     ``finish``: product basis, ``sc`` N×S -> new node features N×F, the layer's node energy N in eV (zeros where the
     layer has no readout).
@@ -180,9 +302,6 @@ class PostPiece(torch.nn.Module):
     ``couple`` to such kernels (see `product_table`).
     """
 
-    residual: torch.jit.Final[bool]
-    density: torch.jit.Final[bool]
-    cutoff_apart: torch.jit.Final[bool]
     reads: torch.jit.Final[bool]
     agnostic: torch.jit.Final[bool]
     adds: torch.jit.Final[bool]
@@ -201,18 +320,11 @@ class PostPiece(torch.nn.Module):
     ):
         super().__init__()
         kind = type(interaction).__name__
-        self.residual = "Residual" in kind
-        self.density = "Density" in kind
-        self.cutoff_apart = cutoff_apart
-        self.conv_tp_weights = interaction.conv_tp_weights
+        self.radial_weights = RadialWeights(interaction, cutoff_apart)
+        self.mixing = GatedMix(interaction) if kind == GATED else Mix(interaction)
         self.conv_tp = interaction.conv_tp
-        self.density_fn = interaction.density_fn if self.density else None
-        self.linear = interaction.linear
-        self.skip_tp = None if self.residual else interaction.skip_tp
-        self.reshape = interaction.reshape
-        self.avg_num_neighbors = float(interaction.avg_num_neighbors)
         self.agnostic = bool(getattr(product, "use_agnostic_product", False))
-        self.adds = bool(product.use_sc) and self.residual
+        self.adds = bool(product.use_sc) and "Residual" in kind
         self.symmetric_contractions = product.symmetric_contractions
         self.linear_out = product.linear
         self.reads = readout is not None
@@ -228,17 +340,7 @@ class PostPiece(torch.nn.Module):
 
     @torch.jit.export
     def weights(self, radial: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
-        features = radial[:, :-1] if self.cutoff_apart else radial
-        weights = self.conv_tp_weights(features)
-        if self.cutoff_apart:
-            weights = weights * radial[:, -1:]
-        if self.density:
-            edge_density = torch.tanh(self.density_fn(features) ** 2)
-            if self.cutoff_apart:
-                edge_density = edge_density * radial[:, -1:]
-        else:
-            edge_density = radial.new_zeros(radial.shape[0], 0)
-        return weights, edge_density
+        return self.radial_weights(radial)
 
     @torch.jit.export
     def convolve(
@@ -254,15 +356,10 @@ class PostPiece(torch.nn.Module):
         return edges.new_zeros(num_nodes, edges.shape[1]).index_add(0, receiver, edges)
 
     @torch.jit.export
-    def mix(self, message: torch.Tensor, density: torch.Tensor, node_attrs: torch.Tensor) -> torch.Tensor:
-        message = self.linear(message)
-        if self.density:
-            message = message / (density + 1)
-        else:
-            message = message / self.avg_num_neighbors
-        if not self.residual:
-            message = self.skip_tp(message, node_attrs)
-        return self.reshape(message)
+    def mix(
+        self, message: torch.Tensor, density: torch.Tensor, node_attrs: torch.Tensor, sc: torch.Tensor
+    ) -> torch.Tensor:
+        return self.mixing(message, density, node_attrs, sc)
 
     @torch.jit.export
     def couple(self, features: torch.Tensor, node_attrs: torch.Tensor) -> torch.Tensor:
@@ -274,7 +371,7 @@ class PostPiece(torch.nn.Module):
     def finish(self, coupled: torch.Tensor, sc: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
         node_features = self.linear_out(coupled)
         if self.adds:
-            node_features = node_features + sc
+            node_features = node_features + sc[:, : node_features.shape[1]]
         num_nodes = node_features.shape[0]
         if self.reads:
             heads = torch.full([num_nodes], self.head, dtype=torch.int64, device=coupled.device)
@@ -297,5 +394,5 @@ class PostPiece(torch.nn.Module):
         weights, edge_density = self.weights(radial)
         message = self.convolve(up, sender, receiver, harmonics, weights, num_nodes)
         density = edge_density.new_zeros(num_nodes, edge_density.shape[1]).index_add(0, receiver, edge_density)
-        coupled = self.couple(self.mix(message, density, node_attrs), node_attrs)
+        coupled = self.couple(self.mix(message, density, node_attrs, sc), node_attrs)
         return self.finish(coupled, sc)
