@@ -161,7 +161,7 @@ def _report(options: argparse.Namespace) -> int:
 def _fit_spin(options: argparse.Namespace) -> int:
     from .dataset.frames import read_frames
     from .engines.mace import spin
-    from .engines.mace.export import export_module
+    from .engines.mace.export import check_supported, export_module
     from .engines.mace.modelfile import load_model
     from .files import write_json
 
@@ -169,7 +169,9 @@ def _fit_spin(options: argparse.Namespace) -> int:
         raise InputError(f"--hidden {options.hidden}: must be 0 or more")
     frames = read_frames(options.frames)
     test = read_frames(options.test) if options.test else []
+    target = _archive_path(options)
     model = load_model(options.model, trust=options.trust).double()
+    check_supported(model, options.head, str(options.model))
     say = lambda line: print(line, flush=True)  # noqa: E731
     readout = spin.fit_readout(
         model, frames, labels=options.labels, hidden=options.hidden, seed=options.seed, report=say
@@ -181,10 +183,9 @@ def _fit_spin(options: argparse.Namespace) -> int:
     }
     for name, found in measured.items():
         print(f"{name} frames, |moment| by {options.labels} labels\n{spin.table_of(found)}")
-    target = options.output or options.model.with_suffix(".naglass")
     readout.save(target.with_suffix(".spin"))
     write_json(target.with_suffix(".spin.json"), {"labels": options.labels, "errors": measured})
-    print(export_module(model, target, head=options.head, source=options.model.name, spin=readout))
+    print(export_module(model, target, head=options.head, source=str(options.model), spin=readout))
     return 0
 
 
@@ -294,10 +295,20 @@ def _plugins(options: argparse.Namespace) -> int:
 
 
 def _export_model(options: argparse.Namespace) -> int:
-    if not options.model.is_file():
-        raise InputError(f"{options.model}: no such file")
     from .engines.mace.export import export_model
 
-    target = options.output or options.model.with_suffix(".naglass")
+    target = _archive_path(options)
     print(export_model(options.model, target, head=options.head, dtype=options.dtype, trust=options.trust))
     return 0
+
+
+def _archive_path(options: argparse.Namespace) -> Path:
+    target = options.output or options.model.with_suffix(".naglass")
+    try:
+        if target.is_dir():
+            raise InputError(f"{target}: is a folder")
+        if options.output and target.exists() and options.model.exists() and target.samefile(options.model):
+            raise InputError(f"--output {target}: is the model itself")
+    except OSError as error:
+        raise InputError(f"{target}: {error.strerror}") from error
+    return target

@@ -10,7 +10,7 @@ import pytest
 from support.mace_models import ELEMENTS, MODELS, build_model
 
 from naglass_drv.engines.mace.export import export_model, export_module
-from naglass_drv.engines.mace.modelfile import default_dtype, load_model, load_portable, save_portable
+from naglass_drv.engines.mace.modelfile import default_dtype, load_portable, save_portable
 from naglass_drv.errors import InputError
 
 
@@ -104,27 +104,6 @@ def test_arrays_are_never_unpickled(portable, tmp_path):
         load_portable(path)
 
 
-def test_pickled_model_needs_consent(models, tmp_path):
-    import torch
-
-    path = tmp_path / "m.model"
-    torch.save(models["residual"], path)
-    with pytest.raises(InputError, match="--trust"):
-        load_model(path)
-    with pytest.raises(InputError, match="--trust"):
-        export_model(path, tmp_path / "m.naglass")
-    assert not list(tmp_path.glob("*.naglass*"))
-    assert torch.equal(load_model(path, trust=True).r_max, models["residual"].r_max)
-    torch.save({"weights": 1}, path)
-    with pytest.raises(InputError, match="dict, not a whole model"):
-        load_model(path, trust=True)
-    path.write_text("no model")
-    with pytest.raises(InputError, match="m.model"):
-        load_model(path, trust=True)
-    with pytest.raises(InputError, match="no such model file"):
-        load_model(tmp_path / "absent.model")
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_archive_content(models, portable, tmp_path, name):
     head = {"deep": "full"}.get(name)
@@ -168,29 +147,6 @@ def refused(model, tmp_path, match, **options):
     with pytest.raises(InputError, match=match):
         export_module(model, tmp_path / "m.naglass", **options)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("block", ["RealAgnosticAttResidualInteractionBlock"])
-def test_unknown_interactions_are_refused_by_name(tmp_path, block):
-    with default_dtype("float64"):
-        refused(build_model(other=block), tmp_path, block)
-
-
-def test_unknown_blocks_are_refused_by_name(models, tmp_path):
-    import copy
-
-    import torch
-
-    class ShellCorrection(torch.nn.Module):
-        pass
-
-    model = copy.deepcopy(models["residual"])
-    model.correction = ShellCorrection()
-    refused(model, tmp_path, "ShellCorrection")
-    with default_dtype("float64"):
-        specs = {"charge": {"type": "continuous", "per": "graph", "in_dim": 1, "emb_dim": 4}}
-        refused(build_model(embedding_specs=specs), tmp_path, "GenericJointEmbedding")
-    refused(torch.nn.Linear(2, 2), tmp_path, "Linear")
 
 
 def test_heads(models, tmp_path):

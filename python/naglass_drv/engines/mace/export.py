@@ -6,7 +6,6 @@ import copy
 import hashlib
 import io
 import json
-import os
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -17,13 +16,14 @@ import numpy as np
 
 from ... import __version__
 from ...errors import InputError
+from ...files import write_bytes
+from .filekind import ARCHIVE_FORMAT as FORMAT
 from .modelfile import default_dtype, import_torch, load_model, torch_dtype, versions
 from .spin import NAME, UNIT, SpinReadout
 
 if TYPE_CHECKING:
     import torch
 
-FORMAT = "naglass-mace"
 FORMAT_VERSION = 3
 
 _INTERACTIONS = frozenset(
@@ -108,7 +108,7 @@ def export_model(
     Returns the archive's path. Raises InputError, by name, for any block that is not handled exactly.
     """
     model = load_model(model_path, trust=trust)
-    return export_module(model, out_path, head=head, dtype=dtype, source=Path(model_path).name, spin=spin)
+    return export_module(model, out_path, head=head, dtype=dtype, source=str(model_path), spin=spin)
 
 
 def export_module(
@@ -120,22 +120,20 @@ def export_module(
     source: str = "",
     spin: SpinReadout | None = None,
 ) -> Path:
-    """As `export_model`, for a model in memory; the model itself is left untouched."""
-    check_supported(model)
-    chosen = _choose_head(model, head)
+    """As `export_model`, for a model in memory; the model itself is left untouched. Errors name the `source`."""
+    chosen = check_supported(model, head, source)
+    if spin is not None and list(spin.elements) != (elements := _elements(model)):
+        raise InputError(f"spin readout of {' '.join(spin.elements)}: the model has {' '.join(elements)}")
     with default_dtype(dtype):
         model = _copy(model).cpu().to(torch_dtype(dtype)).eval()
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         table, weights = _flat_weights(model)
         layers = [_layer_facts(block) for block in model.interactions]
-        pieces = _compile_pieces(model, chosen)
+        parts = _cut(model, chosen)
+        pieces = {name: _serialise(piece) for name, piece in parts.items()}
         meta = _metadata(model, chosen, layers, dtype=dtype, source=source)
         if spin is not None:
-            if list(spin.elements) != meta["elements"]:
-                raise InputError(
-                    f"spin readout of {' '.join(spin.elements)}: the model has {' '.join(meta['elements'])}"
-                )
             pieces[f"output_{NAME}"] = _serialise(spin.piece().to(torch_dtype(dtype)))
             meta["outputs"].append({"name": NAME, "unit": UNIT, "columns": 1, "labels": spin.labels})
     meta["weights"] = table
@@ -144,20 +142,26 @@ def export_module(
     return _write(Path(out_path), meta, pieces, weights)
 
 
-def check_supported(model: torch.nn.Module) -> None:
-    """Raise InputError naming every block of the model that the export does not handle exactly."""
+def check_supported(model: torch.nn.Module, head: str | None = None, source: str = "") -> _Head:
+    """The training head to keep; InputError naming what the export does not handle exactly, or the heads to choose."""
+    try:
+        _check_blocks(model)
+        _check_settings(model)
+        return _choose_head(model, head)
+    except InputError as error:
+        raise InputError(f"{source}: {error}" if source else str(error)) from error
+
+
+def _check_blocks(model: torch.nn.Module) -> None:
     kind = type(model).__name__
     if kind in ("RecursiveScriptModule", "ScriptModule"):
         raise InputError("a compiled (TorchScript) model: give the .model file that it was made from")
     if kind not in ("MACE", "ScaleShiftMACE"):
-        raise InputError(f"{kind}: not a model this export handles (MACE, ScaleShiftMACE)")
+        raise InputError(f"{kind}: not a model this export handles (MACE, ScaleShiftMACE); nothing was written")
     unknown = sorted({_class_name(m) for m in model.modules()} - _KNOWN_BLOCKS)
+    unknown += [name for name in ("joint_embedding", "embedding_readout") if hasattr(model, name)]
     if unknown:
         raise InputError(f"model block {', '.join(unknown)}: not handled by the export; nothing was written")
-    for name in ("joint_embedding", "embedding_readout"):
-        if hasattr(model, name):
-            raise InputError(f"model block {name}: not handled by the export; nothing was written")
-    _check_settings(model)
 
 
 def _class_name(module: torch.nn.Module) -> str:
@@ -216,8 +220,8 @@ def _choose_head(model: torch.nn.Module, name: str | None) -> _Head:
     return _Head(heads[index], index, energies, scale, shift)
 
 
-def _compile_pieces(model: torch.nn.Module, head: _Head) -> dict[str, bytes]:
-    """Serialised TorchScript by archive name; takes the model apart."""
+def _cut(model: torch.nn.Module, head: _Head) -> dict[str, torch.nn.Module]:
+    """The pieces by archive name; they share the model's blocks."""
     from .pieces import EdgePiece, PostPiece, PrePiece
 
     cutoff_apart = not getattr(model.radial_embedding, "apply_cutoff", True)
@@ -233,7 +237,7 @@ def _compile_pieces(model: torch.nn.Module, head: _Head) -> dict[str, bytes]:
             scale=head.scale,
             head=head.index,
         )
-    return {name: _serialise(piece) for name, piece in pieces.items()}
+    return pieces
 
 
 def _readout(model: torch.nn.Module, layer: int, count: int) -> torch.nn.Module | None:
@@ -283,18 +287,21 @@ def _flat_weights(model: torch.nn.Module) -> tuple[list[dict[str, Any]], bytes]:
     return table, b"".join(chunks)
 
 
+def _elements(model: torch.nn.Module) -> list[str]:
+    from ase.data import chemical_symbols
+
+    return [chemical_symbols[int(z)] for z in model.atomic_numbers]
+
+
 def _metadata(
     model: torch.nn.Module, head: _Head, layers: list[dict[str, Any]], *, dtype: str, source: str
 ) -> dict[str, Any]:
-    from ase.data import chemical_symbols
-
-    numbers = [int(z) for z in model.atomic_numbers]
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "source": source,
-        "elements": [chemical_symbols[z] for z in numbers],
-        "atomic_numbers": numbers,
+        "source": Path(source).name,
+        "elements": _elements(model),
+        "atomic_numbers": [int(z) for z in model.atomic_numbers],
         "r_max": float(model.r_max),
         "dtype": dtype,
         "head": head.name,
@@ -308,12 +315,15 @@ def _metadata(
 
 
 def _write(path: Path, meta: dict[str, Any], pieces: dict[str, bytes], weights: bytes) -> Path:
-    part = path.with_name(path.name + ".part")
+    buffer = io.BytesIO()
     # stored, not deflated: the reader in the pair style needs no decompression library
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("metadata.json", json.dumps(meta, indent=1))
         for name, data in pieces.items():
             archive.writestr(f"pieces/{name}.pt", data)
         archive.writestr("weights.bin", weights)
-    os.replace(part, path)
+    try:
+        write_bytes(path, buffer.getvalue())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error})") from error
     return path

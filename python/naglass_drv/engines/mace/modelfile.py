@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
+import warnings
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InputError
+from ...files import write_bytes
+from .filekind import MAX_BYTES, PORTABLE, UNREADABLE, check_size, kind_of, read_entry, read_json
+from .filekind import PORTABLE_FORMAT as FORMAT
 
 if TYPE_CHECKING:
     import torch
 
-FORMAT = "naglass-portable-mace"
 FORMAT_VERSION = 1
-_MAX_BYTES = 2 << 30  # a model file is megabytes: anything near this is damaged or hostile
 _IRREPS = ("hidden_irreps", "edge_irreps", "MLP_irreps")
 _CLASSES = ("interaction_cls", "interaction_cls_first", "readout_cls")
 _UNSUPPORTED = {
@@ -50,12 +51,12 @@ def save_portable(model: torch.nn.Module, path: str | Path) -> Path:
         "config": config,
         "versions": versions(),
     }
-    part = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", json.dumps(head, indent=1))
         for name, array in state.items():
             archive.writestr(f"state/{name}.npy", _npy_bytes(array))
-    os.replace(part, path)
+    write_bytes(path, buffer.getvalue())
     return path
 
 
@@ -67,7 +68,7 @@ def load_portable(path: str | Path, dtype: str | None = None) -> torch.nn.Module
     """
     path = Path(path)
     head, state = _read(path)
-    with default_dtype(head["dtype"]):
+    with default_dtype(head["dtype"]), _quietly():
         model = _build(path, head)
     _fill(path, model, state)
     if dtype is not None:
@@ -81,12 +82,8 @@ def load_model(path: str | Path, *, trust: bool = False) -> torch.nn.Module:
     Unpickling can run any code the file's author put there; hence the explicit consent.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such model file")
-    if is_portable(path):
+    if kind_of(path) == PORTABLE:
         return load_portable(path)
-    if _is_torchscript(path):
-        raise InputError(f"{path}: a compiled (TorchScript) model; give the .model file that it was made from")
     if not trust:
         raise InputError(
             f"{path}: a pickled model, which can run code when it is read; if you trust its author, "
@@ -94,41 +91,34 @@ def load_model(path: str | Path, *, trust: bool = False) -> torch.nn.Module:
         )
     torch = import_torch()
     try:
-        model = torch.load(path, map_location="cpu", weights_only=False)
+        with _quietly():
+            model = torch.load(path, map_location="cpu", weights_only=False)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{path}: needs the Python package {error.name}; install it, or where it is installed convert the model "
+            "to plain e3nn blocks (mace_cueq_to_e3nn)"
+        ) from error
     except Exception as error:
-        raise InputError(f"{path}: not a model that torch can load ({error})") from error
+        raise InputError(f"{path}: not a model that torch can load ({one_line(error)})") from error
     if not isinstance(model, torch.nn.Module):
         raise InputError(f"{path}: holds a {type(model).__name__}, not a whole model; give the .model file")
     return model.eval()
 
 
-def is_portable(path: str | Path) -> bool:
-    """Whether the file is a zip with this module's ``config.json``; reads nothing else."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read("config.json")).get("format") == FORMAT
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, AttributeError):
-        return False
-
-
-def _is_torchscript(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
+def one_line(error: Exception) -> str:
+    """What an exception says, without line breaks and at most 300 characters of it."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:300]}..."
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
     """Constructor arguments of a portable file (elements as ``atomic_numbers``), read without torch."""
+    path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            head = json.loads(archive.read("config.json"))
-            if head["format"] != FORMAT:
-                raise InputError(f"{path}: format {head['format']}, a portable MACE model is {FORMAT}")
-            return dict(head["config"])
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not a portable MACE model, or damaged ({error})") from error
+            return _head(path, archive)["config"]
+    except UNREADABLE as error:
+        raise InputError(f"{path}: not a portable MACE model, or damaged ({one_line(error)})") from error
 
 
 def describe(model: torch.nn.Module) -> dict[str, Any]:
@@ -194,27 +184,43 @@ def default_dtype(name: str):
         torch.set_default_dtype(before)
 
 
+@contextmanager
+def _quietly():
+    """Without what mace-torch prints and e3nn warns of on import: neither is about the model at hand."""
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _head(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
+    """What ``config.json`` says: ``dtype``, ``config``, ``versions``."""
+    head = read_json(path, archive, "config.json")
+    if head.get("format") != FORMAT or head.get("format_version") != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: format {head.get('format')} {head.get('format_version')}, "
+            f"this program reads {FORMAT} {FORMAT_VERSION}"
+        )
+    if head["class"] != "ScaleShiftMACE" or head["dtype"] not in ("float32", "float64"):
+        raise ValueError(f"a {head['class']} in {head['dtype']}")
+    if not isinstance(head["config"], dict):
+        raise ValueError("config is not an object")
+    return head
+
+
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-            if size > _MAX_BYTES:
-                raise InputError(f"{path}: {size} bytes when unpacked, more than any model needs")
-            head = json.loads(archive.read("config.json"))
-            if head.get("format") != FORMAT or head.get("format_version") != FORMAT_VERSION:
-                raise InputError(
-                    f"{path}: format {head.get('format')} {head.get('format_version')}, "
-                    f"this program reads {FORMAT} {FORMAT_VERSION}"
-                )
+            check_size(path, archive)
+            head = _head(path, archive)
             state = {
                 name.removeprefix("state/").removesuffix(".npy"): np.lib.format.read_array(
-                    io.BytesIO(archive.read(name)), allow_pickle=False
+                    io.BytesIO(read_entry(path, archive, name, MAX_BYTES)), allow_pickle=False
                 )
                 for name in archive.namelist()
                 if name.startswith("state/") and name.endswith(".npy")
             }
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: not a portable MACE model, or damaged ({error})") from error
+    except UNREADABLE as error:
+        raise InputError(f"{path}: not a portable MACE model, or damaged ({one_line(error)})") from error
     return head, state
 
 
@@ -233,9 +239,10 @@ def _build(path: Path, head: dict[str, Any]) -> torch.nn.Module:
         for key in ("atomic_energies", "atomic_inter_scale", "atomic_inter_shift"):
             config[key] = np.array(config[key])
         return modules.ScaleShiftMACE(**config)
-    except (KeyError, TypeError, ValueError, RuntimeError, AssertionError) as error:
+    except Exception as error:
         raise InputError(
-            f"{path}: mace-torch {versions()['mace-torch']} cannot build this model ({error!r}); "
+            f"{path}: mace-torch {versions()['mace-torch']} cannot build this model "
+            f"({type(error).__name__}: {one_line(error)}); "
             f"it was written with {head.get('versions')}"
         ) from error
 
@@ -246,7 +253,7 @@ def _fill(path: Path, model: torch.nn.Module, state: dict[str, np.ndarray]) -> N
         # np.asarray would turn 0-d arrays read from .npy into read-only views
         model.load_state_dict({name: torch.tensor(array) for name, array in state.items()}, strict=True)
     except (RuntimeError, TypeError) as error:
-        raise InputError(f"{path}: arrays do not fit the model ({error})") from error
+        raise InputError(f"{path}: arrays do not fit the model ({one_line(error)})") from error
 
 
 def _keeps_last_irreps(model: torch.nn.Module) -> bool:

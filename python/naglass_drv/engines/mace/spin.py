@@ -19,6 +19,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...files import write_bytes
+from .filekind import UNREADABLE, read_json
 from .modelfile import default_dtype, import_torch
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class SpinReadout:
             with zipfile.ZipFile(path) as archive:
                 if sum(info.file_size for info in archive.infolist()) > _MAX_BYTES:
                     raise InputError(f"{path}: larger than any spin readout")
-                head = json.loads(archive.read("readout.json"))
+                head = read_json(path, archive, "readout.json")
                 if head["format"] != FORMAT or head["kind"] not in _ARRAYS:
                     raise InputError(f"{path}: format {head['format']} {head.get('kind')}, not a {FORMAT}")
                 arrays = {
@@ -84,7 +85,7 @@ class SpinReadout:
                     for name in _ARRAYS[head["kind"]]
                 }
             return cls(head["kind"], tuple(head["elements"]), head["labels"], arrays)
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        except UNREADABLE as error:
             raise InputError(f"{path}: not a spin readout, or damaged ({error})") from error
 
 

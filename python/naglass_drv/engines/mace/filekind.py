@@ -1,0 +1,123 @@
+"""What a file that should hold a MACE model is, found out without running anything of it (no torch, no unpickling)."""
+
+from __future__ import annotations
+
+import json
+import pickletools
+import zipfile
+import zlib
+from pathlib import Path
+
+from ...errors import InputError
+
+PORTABLE, PICKLED = "portable", "pickled"
+PORTABLE_FORMAT, ARCHIVE_FORMAT = "naglass-portable-mace", "naglass-mace"
+MAX_BYTES = 2 << 30  # a model file is megabytes: anything near this is damaged or hostile
+# what a damaged or hostile zip, JSON or .npy raises; a shape of terabytes is a MemoryError
+UNREADABLE = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    MemoryError,
+)
+_MAX_TEXT = 64 << 20  # of a JSON or pickle entry, which holds names and numbers; arrays lie beside it
+_ML_IAP = "mace.calculators.lammps_mliap_mace"
+# a state dict or a checkpoint is tensors and plain containers
+_PLAIN = ("torch", "collections", "numpy", "_codecs")
+
+
+def kind_of(path: Path) -> str:
+    """``PORTABLE`` or ``PICKLED``; InputError, saying what to give instead, for anything else."""
+    try:
+        if not path.exists():
+            raise InputError(f"{path}: no such file")
+        if not path.is_file():
+            raise InputError(f"{path}: not a file; give the .model or .mace file")
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                return _kind_of_zip(path, archive)
+        with open(path, "rb") as stream:
+            start = stream.read(4)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
+        raise InputError(f"{path}: a damaged zip file ({error}); copy the model again") from error
+    if start.startswith(b"PK"):
+        raise InputError(f"{path}: a damaged zip file (no directory at its end); copy the model again")
+    if start.startswith(b"\x80"):
+        return PICKLED
+    raise InputError(f"{path}: not a MACE model; give the .model file of mace-torch or a .mace file")
+
+
+def read_entry(path: str | Path, archive: zipfile.ZipFile, name: str, limit: int = _MAX_TEXT) -> bytes:
+    """Content of an entry; InputError where it unpacks to more than `limit` bytes, KeyError where there is none."""
+    info = archive.getinfo(name)
+    if info.file_size > limit:
+        raise InputError(f"{path}: {name} has {info.file_size} bytes when unpacked, more than any model needs")
+    return archive.read(info)
+
+
+def read_json(path: str | Path, archive: zipfile.ZipFile, name: str) -> dict:
+    """A JSON object; ValueError for anything else."""
+    try:
+        value = json.loads(read_entry(path, archive, name))
+    except RecursionError:
+        raise ValueError(f"{name} is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is not an object")
+    return value
+
+
+def check_size(path: str | Path, archive: zipfile.ZipFile) -> None:
+    """InputError where all entries together unpack to more than `MAX_BYTES`."""
+    size = sum(info.file_size for info in archive.infolist())
+    if size > MAX_BYTES:
+        raise InputError(f"{path}: {size} bytes when unpacked, more than any model needs")
+
+
+def _kind_of_zip(path: Path, archive: zipfile.ZipFile) -> str:
+    check_size(path, archive)
+    names = archive.namelist()
+    if "config.json" in names and _format(path, archive, "config.json") == PORTABLE_FORMAT:
+        return PORTABLE
+    if "metadata.json" in names and _format(path, archive, "metadata.json") == ARCHIVE_FORMAT:
+        raise InputError(f"{path}: already exported; name it in pair_coeff, or export its .model or .mace file again")
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise InputError(
+            f"{path}: a compiled (TorchScript) model, as mace_create_lammps_model makes; "
+            "give the .model file that it was made from"
+        )
+    pickled = [name for name in names if name.endswith("/data.pkl")]
+    if not pickled:
+        raise InputError(f"{path}: a zip file without a MACE model; give the .model or .mace file")
+    _check_pickle(path, read_entry(path, archive, pickled[0]))
+    return PICKLED
+
+
+def _format(path: Path, archive: zipfile.ZipFile, name: str) -> str | None:
+    try:
+        return read_json(path, archive, name).get("format")
+    except ValueError:
+        return None
+
+
+def _check_pickle(path: Path, data: bytes) -> None:
+    """Refuse what the names in the pickle show to be no model. A model that passes still needs the user's trust."""
+    try:
+        # torch writes protocol 2, where every class is named in one piece
+        named = [(code.name, argument) for code, argument, _ in pickletools.genops(data) if "GLOBAL" in code.name]
+    except Exception as error:
+        raise InputError(f"{path}: a damaged pickle ({error}); copy the model again") from error
+    names = [argument for code, argument in named if code == "GLOBAL"]
+    if any(name.startswith(_ML_IAP) for name in names):
+        raise InputError(f"{path}: made for pair_style mliap; give the .model file that it was made from")
+    if len(names) == len(named) and all(name.partition(" ")[0].partition(".")[0] in _PLAIN for name in names):
+        raise InputError(
+            f"{path}: weights alone (a state dict or a training checkpoint), which do not say what model they are of; "
+            "give the .model file that mace-torch wrote beside them"
+        )
