@@ -81,6 +81,7 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
                                       const std::vector<std::string> &elements) const;
   void say_devices() const;
   void set_pair_flags();
+  void clear_pair_flags();
   void offer_quantities();
   bool asked_for(const std::string &name) const;
   double reach() const;

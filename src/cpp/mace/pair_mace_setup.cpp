@@ -84,6 +84,13 @@ std::string read_file(const std::string &path)
 
 void PairMace::settings(int narg, char **arg)
 {
+  // LAMMPS keeps the object when an input names the same style again
+  dtype_ = "float64";
+  device_ = mace::Device::automatic;
+  single_rank_ = false;
+  deviation_file_.reset();
+  members_.clear();
+  if (allocated) clear_pair_flags();
   std::string out_file;
   int out_freq = 0;
   for (int k = 0; k < narg; ++k) {
@@ -132,11 +139,12 @@ void PairMace::coeff(int narg, char **arg)
     error->all(FLERR, "Pair style mace: pair_coeff names " + std::to_string(elements.size()) + " elements for " +
                           std::to_string(atom->ntypes) +
                           " atom types (write NULL for a type without this potential)");
-  members_.clear();
+  std::vector<Member> members;
   for (auto word = words.begin(); word != words.begin() + archives; ++word)
-    members_.push_back(read_member(*word, elements));
-  if (deviation_file_ && members_.size() < 2)
+    members.push_back(read_member(*word, elements));
+  if (deviation_file_ && members.size() < 2)
     error->all(FLERR, "Pair style mace: out_file needs a committee, two or more models in pair_coeff; there is one");
+  members_ = std::move(members);
   set_pair_flags();
   offer_quantities();
   say_devices();
@@ -243,9 +251,15 @@ void PairMace::allocate()
   const int n = atom->ntypes + 1;
   memory->create(setflag, n, n, "pair:setflag");
   memory->create(cutsq, n, n, "pair:cutsq");
-  std::fill_n(&setflag[0][0], n * n, 0);
   std::fill_n(&cutsq[0][0], n * n, 0.0);
+  clear_pair_flags();
   allocated = 1;
+}
+
+void PairMace::clear_pair_flags()
+{
+  const int n = atom->ntypes + 1;
+  std::fill_n(&setflag[0][0], n * n, 0);
 }
 
 }  // namespace naglass
