@@ -63,7 +63,7 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   };
   // one per-atom quantity: values of owned atoms, and who asked for them
   struct Quantity {
-    int columns = 1;
+    int columns = 0;    // none: not on offer by the models at hand
     int triggered = 0;  // LAMMPS's fix pair and fix naglass/select set it for one step
     bool wanted = false;
     std::vector<double> values;
@@ -83,7 +83,8 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   void set_pair_flags();
   void clear_pair_flags();
   void offer_quantities();
-  bool asked_for(const std::string &name) const;
+  Quantity *find_quantity(const std::string &name);
+  bool asked_for(const std::string &name);
   double reach() const;
   void build_graph();
   void find_homes();

@@ -25,9 +25,10 @@ const mace::ExtraOutput *find_output(const mace::Metadata &model, const std::str
 
 void PairMace::offer_quantities()
 {
-  quantity_.clear();
-  quantity_["energy"];
-  if (members_.size() > 1) quantity_["deviation"];
+  // LAMMPS's fix pair goes on writing to its trigger after another pair_coeff: entries stay where they are
+  for (auto &[name, quantity] : quantity_) quantity.columns = 0;
+  quantity_["energy"].columns = 1;
+  if (members_.size() > 1) quantity_["deviation"].columns = 1;
   for (const auto &output : members_.front().model.outputs) {
     const bool everywhere = std::all_of(members_.begin(), members_.end(), [&](const Member &member) {
       const auto *const same = find_output(member.model, output.name);
@@ -40,22 +41,29 @@ void PairMace::offer_quantities()
 std::vector<std::string> PairMace::quantities() const
 {
   std::vector<std::string> names;
-  for (const auto &[name, quantity] : quantity_) names.push_back(name);
+  for (const auto &[name, quantity] : quantity_)
+    if (quantity.columns > 0) names.push_back(name);
   return names;
 }
 
 int PairMace::want(const std::string &name)
 {
-  const auto found = quantity_.find(name);
-  if (found == quantity_.end()) return 0;
-  found->second.wanted = true;
-  return found->second.columns;
+  Quantity *const quantity = find_quantity(name);
+  if (!quantity) return 0;
+  quantity->wanted = true;
+  return quantity->columns;
 }
 
-bool PairMace::asked_for(const std::string &name) const
+PairMace::Quantity *PairMace::find_quantity(const std::string &name)
 {
-  const auto &quantity = quantity_.at(name);
-  return quantity.triggered != 0 || (quantity.wanted && eflag_atom);
+  const auto found = quantity_.find(name);
+  return found == quantity_.end() || found->second.columns == 0 ? nullptr : &found->second;
+}
+
+bool PairMace::asked_for(const std::string &name)
+{
+  const Quantity *const quantity = find_quantity(name);
+  return quantity && (quantity->triggered != 0 || (quantity->wanted && eflag_atom));
 }
 
 // The protocol of LAMMPS's fix pair: "<quantity>_flag" set to 1 asks for the quantity in the coming steps.
@@ -64,23 +72,22 @@ void *PairMace::extract(const char *name, int &dim)
   dim = 0;
   const std::string text = name, suffix = "_flag";
   if (!text.ends_with(suffix)) return nullptr;
-  const auto found = quantity_.find(text.substr(0, text.size() - suffix.size()));
-  return found == quantity_.end() ? nullptr : &found->second.triggered;
+  Quantity *const quantity = find_quantity(text.substr(0, text.size() - suffix.size()));
+  return quantity ? &quantity->triggered : nullptr;
 }
 
 void *PairMace::extract_peratom(const char *name, int &columns)
 {
-  const auto found = quantity_.find(name);
-  if (found == quantity_.end()) return nullptr;
-  Quantity &quantity = found->second;
+  Quantity *const quantity = find_quantity(name);
+  if (!quantity) return nullptr;
   // before the first step that evaluates it, and for atoms that came since
-  quantity.values.resize(static_cast<std::size_t>(std::max(1, atom->nmax) * quantity.columns), 0.0);
-  columns = quantity.columns == 1 ? 0 : quantity.columns;
-  if (columns == 0) return quantity.values.data();
-  quantity.rows.clear();
-  for (std::size_t k = 0; k < quantity.values.size(); k += static_cast<std::size_t>(columns))
-    quantity.rows.push_back(&quantity.values[k]);
-  return quantity.rows.data();
+  quantity->values.resize(static_cast<std::size_t>(std::max(1, atom->nmax) * quantity->columns), 0.0);
+  columns = quantity->columns == 1 ? 0 : quantity->columns;
+  if (columns == 0) return quantity->values.data();
+  quantity->rows.clear();
+  for (std::size_t k = 0; k < quantity->values.size(); k += static_cast<std::size_t>(columns))
+    quantity->rows.push_back(&quantity->values[k]);
+  return quantity->rows.data();
 }
 
 void PairMace::clear_outputs()
@@ -96,7 +103,7 @@ bool PairMace::prepare_outputs(const Member &member)
   bool asked = false;
   for (const auto &output : member.model.outputs) {
     columns += output.columns;
-    asked = asked || (quantity_.contains(output.name) && asked_for(output.name));
+    asked = asked || asked_for(output.name);
   }
   if (asked) member_extra_.assign(node_row_.size() * static_cast<std::size_t>(columns), 0.0);
   return asked;
@@ -109,11 +116,10 @@ void PairMace::take_outputs(const Member &member)
   const double share = 1.0 / static_cast<double>(members_.size());
   int first = 0;
   for (const auto &output : member.model.outputs) {
-    const auto found = quantity_.find(output.name);
-    if (found != quantity_.end() && asked_for(output.name))
+    if (asked_for(output.name))
       for (std::size_t n = 0; n < node_row_.size(); ++n)
         for (int c = 0; c < output.columns; ++c)
-          found->second.values[static_cast<std::size_t>(node_row_[n] * output.columns + c)] +=
+          quantity_.at(output.name).values[static_cast<std::size_t>(node_row_[n] * output.columns + c)] +=
               share * member_extra_[n * static_cast<std::size_t>(width) + static_cast<std::size_t>(first + c)];
     first += output.columns;
   }
