@@ -8,7 +8,8 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
-from support.lammps_runs import read_dump, run_lammps, write_data
+from support.lammps_runs import read_dump, run_lammps, thermo_tables, write_data
+from support.mace_bench import deviations
 from support.mace_models import ELEMENTS, build_model, packing
 
 from naglass_drv.engines.mace.export import export_module
@@ -80,10 +81,6 @@ def run(folder, script, ranks=1):
     return done.stdout
 
 
-def deviations(forces: np.ndarray) -> np.ndarray:
-    return np.sqrt(((forces - forces.mean(axis=0)) ** 2).sum(axis=2).mean(axis=0))
-
-
 @pytest.mark.parametrize(
     ("ranks", "newton", "options", "tolerance"),
     [(1, "on", "", 1e-9), (2, "off", "", 1e-9), (4, "on", "", 1e-9), (1, "on", "single_rank", 1e-9),
@@ -102,9 +99,7 @@ def test_mean_and_deviation_are_those_of_the_calculators(folder, each, ranks, ne
     assert table[:, 8] == pytest.approx(expected, abs=tolerance * scale)
     assert table[:, 7] == pytest.approx(energies.mean(axis=0), abs=tolerance * np.abs(energies).max())
     assert table[:, 9] == pytest.approx(table[:, 7], abs=1e-12 * np.abs(energies).max())
-    lines = out.splitlines()
-    row = next(k for k, line in enumerate(lines) if line.split()[:1] == ["Step"]) + 1
-    thermo = np.array(lines[row].split(), float)
+    thermo = thermo_tables(out)[0][0]
     assert thermo[1] == pytest.approx(energies.sum(axis=1).mean(), rel=1e-9)
     pressure = virials.mean(axis=0) / ATOMS.get_volume() * 1.6021765e6
     voigt = [pressure[0, 0], pressure[1, 1], pressure[2, 2], pressure[1, 2], pressure[0, 2], pressure[0, 1]]

@@ -103,6 +103,21 @@ def write_data(path: Path, atoms: Atoms, elements: list[str]) -> None:
     write_lammps_data(path, atoms, specorder=elements, masses=True, atom_style="atomic")
 
 
+def thermo_tables(text: str) -> list[np.ndarray]:
+    """The thermo output of each run in what LAMMPS printed, a row per line and a column per keyword."""
+    tables, rows = [], None
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["Step"]:
+            rows = []
+        elif words[:2] == ["Loop", "time"] and rows is not None:
+            tables.append(np.array(rows, dtype=float))
+            rows = None
+        elif rows is not None and "WARNING" not in line:
+            rows.append(words)
+    return tables
+
+
 def read_dump(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     """Per frame the cell (rows, Å) and the table of atoms as dumped."""
     frames = []

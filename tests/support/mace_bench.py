@@ -91,6 +91,11 @@ class Bench:
             }
 
 
+def deviations(forces: np.ndarray) -> np.ndarray:
+    """Per atom, the root of the mean over models of |F - <F>|^2; `forces` are models × atoms × 3."""
+    return np.sqrt(((forces - forces.mean(axis=0)) ** 2).sum(axis=2).mean(axis=0))
+
+
 def assert_close(found, expected, tolerance: float) -> None:
     """Relative to the largest component, as components that vanish by symmetry have no scale of their own."""
     expected = np.asarray(expected)

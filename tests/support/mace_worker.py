@@ -17,6 +17,8 @@ def results(lmp) -> dict[str, np.ndarray]:
     p = [lmp.get_thermo(name) for name in ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")]
     out = {"energy": lmp.get_thermo("pe"), "stress": -np.array(p) / BAR_PER_EV_A3}
     for name, width in (("f", 3), ("c_energy", 1), ("c_virial", 6), ("c_centroid", 9)):
+        if name != "f" and not lmp.has_id("compute", name[2:]):
+            continue
         gather = lmp.gather_atoms if name == "f" else lmp.gather
         out[name] = np.array(gather(name, 1, width)).reshape(-1, width)
     return out
