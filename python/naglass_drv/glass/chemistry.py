@@ -84,6 +84,16 @@ def high_spin_unpaired(element: str, charge: int) -> int:
     return electrons if electrons <= 5 else 10 - electrons
 
 
+def high_spin_states(element: str) -> list[tuple[int, float]]:
+    """The states that a transition metal takes in a glass, with their high-spin moments (µB); of two states with one
+    moment the lower. Empty for other elements.
+    """
+    states: dict[float, int] = {}
+    for state in _MIXED_STATES.get(element, ()):
+        states.setdefault(float(high_spin_unpaired(element, state)), state)
+    return [(state, moment) for moment, state in states.items()]
+
+
 def species(composition: Mapping[str, int], formula_units: int = 1) -> tuple[Species, ...]:
     """The ions of `formula_units` × `composition`, in the order of its keys, the lower charge first.
 

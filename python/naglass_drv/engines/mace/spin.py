@@ -19,6 +19,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...files import write_bytes
+from ...glass.chemistry import high_spin_states
 from .filekind import UNREADABLE, read_json
 from .modelfile import default_dtype, import_torch
 
@@ -165,7 +166,7 @@ def errors(
     for element in np.unique(symbols):
         own = symbols == element
         entry = _spread(value[own] - label[own], group[own])
-        states = _states(str(element))
+        states = high_spin_states(str(element))
         if states:
             moments = np.array([moment for _, moment in states])
             nearest = [np.abs(v[:, None] - moments).argmin(axis=1) for v in (label[own], value[own])]
@@ -312,21 +313,6 @@ def _network(x, table: _Table, held, count: int, hidden: int, seed: int, report)
             report(f"epoch {epoch}: held-out weighted RMSE {now**0.5:.4f} muB")
     names = ("inner_weight", "inner_bias", "weight", "bias")
     return {name: array.numpy() for name, array in zip(names, saved)}
-
-
-def _states(element: str) -> list[tuple[int, float]]:
-    """Oxidation states and high-spin moments (µB) of a transition metal; empty for other elements."""
-    from ...glass.chemistry import TRANSITION_METALS, high_spin_unpaired
-
-    if element not in TRANSITION_METALS:
-        return []
-    states: dict[float, int] = {}
-    for state in range(2, 6):
-        try:
-            states.setdefault(float(high_spin_unpaired(element, state)), state)
-        except InputError:
-            continue
-    return [(state, moment) for moment, state in states.items()]
 
 
 def _spread(off: np.ndarray, group: np.ndarray) -> dict[str, Any]:
