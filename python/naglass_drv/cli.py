@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .cli_dataset import add_verbs
 from .errors import InputError, NaglassError, Stopped, TaskFailed
 
 _EXIT_CODES = "exit codes: 0 done, 2 bad input, 3 stopped and restartable, 4 some tasks failed, 5 environment"
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     spin.add_argument(
         "--trust", action="store_true", help="open a pickled model; it can run any code, know its source"
     )
+    add_verbs(add)
     return parser
 
 

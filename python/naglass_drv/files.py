@@ -1,8 +1,9 @@
 """Writing files whole: under a temporary name, then renamed, and only when the content changes."""
 
+import io
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ def write_bytes(path: Path, data: bytes) -> bool:
 def write_json(path: Path, value: Any) -> bool:
     """`write_bytes` of `value` as indented JSON (no NaN or infinity: they are not JSON)."""
     return write_bytes(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> bool:
+    """`write_bytes` of named numpy arrays as a compressed NPZ file."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return write_bytes(path, buffer.getvalue())
 
 
 def publish(source: Path, target: Path, names: Iterable[str]) -> None:

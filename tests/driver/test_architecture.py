@@ -13,7 +13,7 @@ MAY_KNOW = {
     "glass": set(),
     "config": {"glass"},
     "runtime": {"config"},
-    "dataset": {"glass"},
+    "dataset": {"core", "glass"},
     "engines": {"runtime", "dataset", "glass"},
     "analysis": {"core", "glass", "config"},
     "report": {"analysis", "dataset", "core", "glass"},

@@ -10,6 +10,7 @@ import pytest
 from ase import Atoms
 from hypothesis import given
 from hypothesis import strategies as st
+from support.labelled import cell
 
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.assemble import assemble, statistics
@@ -235,10 +236,10 @@ def test_variations_are_seeded_and_within_their_range():
     assert 0.03 < moved.std() < 0.06
 
 
-def make_run(folder: Path, include: list[str], done: list[Done]) -> Run:
+def make_run(folder: Path, include: list[str], done: list[Done], **more) -> Run:
     content = {
         "name": "t", "system": {"composition": {"Na": 2, "O": 1}, "density_g_cm3": 2.0},
-        "dataset": {"level": "gfn1-xtb", "include": include, "test_fraction": 0.4},
+        "dataset": {"level": "gfn1-xtb", "include": include, "test_fraction": 0.4} | more,
     }
     input = Input.model_validate_json(json.dumps(content))
     return Run(input=input, source=folder, folder=folder / "run", finished=lambda stage: done)
@@ -274,6 +275,26 @@ def test_the_stage_writes_products_once(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in products.iterdir()}
     stage.collect(run, [done])
     assert {path: path.stat().st_mtime_ns for path in products.iterdir()} == before
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_the_stage_audits_and_drops_only_on_demand(tmp_path, drop):
+    atoms = [cell(("Na2O", "NaO")[k % 2], k, level="gfn1-xtb-0a1b2c", group=f"g{k % 3}") for k in range(12)]
+    atoms[4].info["REF_energy"] += 5.0
+    for element, energy in E0.items():
+        atoms.append(cell(element, level="gfn1-xtb-0a1b2c", REF_energy=energy, config_type="IsolatedAtom"))
+    write_frames(tmp_path / "start.extxyz", atoms)
+    run = make_run(tmp_path, ["start.extxyz"], [], drop_outliers=drop)
+    done = run_task(run)
+    stage.collect(run, [done])
+    products = run.products / "dataset"
+    written = read_labelled(products / "train.extxyz") + read_labelled(products / "test.extxyz")
+    found = json.loads((products / "audit.json").read_text())
+    assert [(f["check"], f["source"]) for f in found["findings"]] == [("energy", "made/Na2O-4")]
+    assert found["E0_eV"] == E0
+    assert done.summary["audit"]["energy"] == 1 and len(written) == 12 - drop
+    assert done.summary["dropped"] == ([{"source": "made/Na2O-4", "checks": ["energy"]}] if drop else [])
+    assert ("made/Na2O-4" in {frame.info["source"] for frame in written}) is not drop
 
 
 def test_the_stage_refuses_another_level_and_nothing_at_all(tmp_path):

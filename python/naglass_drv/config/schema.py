@@ -12,6 +12,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Level = Literal["gfn1-xtb", "pbe+u+d3"]
+Check = Literal["energy", "forces", "distance", "net_force", "spin", "near_copy"]
 
 
 class Section(BaseModel):
@@ -60,13 +61,31 @@ class Reference(Section):
     timeout_min: Positive = 60.0
 
 
-class Dataset(Section):
-    """Admitted frames of one level, with foreign frames of the same level, split by group."""
+class Audit(Section):
+    """From where on a frame of the dataset stands out; z are in robust standard deviations."""
 
-    level: Level
+    energy_z: Positive = 6.0
+    forces_z: Positive = 4.5
+    min_distance_fraction: NonNegative = 0.6
+    max_net_force_eV_per_A: Positive = 0.05
+    moment_off_muB: Positive = 0.6
+    spin_sum_muB: Positive = 0.2
+    near_copy_A: NonNegative = 0.03
+    near_copy_strain: NonNegative = 0.002
+
+
+class Dataset(Section):
+    """Admitted frames of one level, with foreign frames of the same level, audited and split by group.
+
+    What the audit finds is dropped only where `drop_outliers` says so: `true`, or the names of its checks.
+    """
+
+    level: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
     include: list[Path] = []
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     max_force_eV_per_A: Positive = 60.0
+    audit: Audit = Audit()
+    drop_outliers: bool | list[Check] = False
 
 
 class Train(Section):

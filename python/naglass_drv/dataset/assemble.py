@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,33 +47,24 @@ def assemble(
     left out and listed. Raises InputError when levels mix, when two sources disagree on an energy by more than
     1e-4 eV, when an element has none, or when no frame is left.
     """
-    full, origin = "", ""
+    full = one_level(
+        ((f"{name}: frame {number}", frame) for name, frames in files.items() for number, frame in enumerate(frames)),
+        level,
+    )
     kept: dict[str, Atoms] = {}
-    energies = {source: dict(table) for source, table in e0_eV.items()}
-    kinds: dict[str, tuple[str, str]] = {}
+    atoms: list[tuple[str, Atoms]] = []
     total = 0
     for name, frames in files.items():
         for number, frame in enumerate(frames):
-            where = f"{name}: frame {number}"
-            own = frame.info["level"]
-            if own.rpartition("-")[0] != level:
-                raise InputError(f"{where}: its level is {own}, the dataset's is {level}: not mixed")
-            if not full:
-                full, origin = own, where
-            if own != full:
-                raise InputError(
-                    f"{where}: its level is {own}, that of {origin} is {full}: not mixed"
-                )
-            _check_kinds(frame, where, kinds)
-            if len(frame) == 1 and frame.info.get("config_type") == "IsolatedAtom":
-                energies.setdefault(where, {})[frame.get_chemical_formula()] = float(frame.info["REF_energy"])
+            if is_isolated_atom(frame):
+                atoms.append((f"{name}: frame {number}", frame))
                 continue
             total += 1
             kept.setdefault(digest(frame), frame)
     frames, left_out = _below(max_force_eV_per_A, kept.values())
     if not frames:
         raise InputError(f"dataset: no frame to train on in {', '.join(files) or 'no file'}")
-    merged = _merge_energies(energies)
+    merged = isolated_atom_energies(atoms, e0_eV)
     present = sorted({element for frame in frames for element in frame.symbols})
     missing = [element for element in present if element not in merged]
     if missing:
@@ -82,6 +74,30 @@ def assemble(
         )
     used = {element: merged[element] for element in present}
     return Dataset(frames, used, full, total - len(kept), left_out)
+
+
+def one_level(frames: Iterable[tuple[str, "Atoms"]], name: str | None = None) -> str:
+    """The level, name and hash, of all `frames` (called what stands before each); "" without any.
+
+    Raises InputError when levels or the settings of an element mix, or when the level's name is not `name`.
+    """
+    full, origin = "", ""
+    kinds: dict[str, tuple[str, str]] = {}
+    for where, frame in frames:
+        own = frame.info["level"]
+        if name is not None and own.rpartition("-")[0] != name:
+            raise InputError(f"{where}: its level is {own}, the dataset's is {name}: not mixed")
+        if not full:
+            full, origin = own, where
+        if own != full:
+            raise InputError(f"{where}: its level is {own}, that of {origin} is {full}: not mixed")
+        _check_kinds(frame, where, kinds)
+    return full
+
+
+def is_isolated_atom(frame: "Atoms") -> bool:
+    """Whether the frame gives an element's E0 (mace-torch's convention) and is not trained on."""
+    return len(frame) == 1 and frame.info.get("config_type") == "IsolatedAtom"
 
 
 def _check_kinds(frame: "Atoms", where: str, known: dict[str, tuple[str, str]]) -> None:
@@ -150,14 +166,20 @@ def _spread(dataset: Dataset, indices: Sequence[int]) -> dict[str, Any] | None:
     }
 
 
-def _merge_energies(tables: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+def isolated_atom_energies(
+    atoms: Iterable[tuple[str, "Atoms"]], tables: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+) -> dict[str, float]:
+    """Energies (eV) by element of isolated `atoms` (with the name of each) and of `tables` (by their source).
+
+    Raises InputError where two differ by more than 1e-4 eV.
+    """
+    found = [(source, *item) for source, table in tables.items() for item in table.items()]
+    found += [(where, frame.get_chemical_formula(), float(frame.info["REF_energy"])) for where, frame in atoms]
     merged: dict[str, tuple[float, str]] = {}
-    for source, table in tables.items():
-        for element, energy in table.items():
-            known, origin = merged.setdefault(element, (energy, source))
-            if abs(known - energy) > _E0_TOLERANCE_eV:
-                raise InputError(
-                    f"{source}: isolated-atom energy of {element} is {energy:.6f} eV, "
-                    f"but {known:.6f} eV in {origin}"
-                )
+    for source, element, energy in found:
+        known, origin = merged.setdefault(element, (energy, source))
+        if abs(known - energy) > _E0_TOLERANCE_eV:
+            raise InputError(
+                f"{source}: isolated-atom energy of {element} is {energy:.6f} eV, but {known:.6f} eV in {origin}"
+            )
     return {element: energy for element, (energy, _) in merged.items()}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from .. import __version__
+from .audit import audit
 from .dynamics import dynamics
 from .html import page
 from .learning import dataset, labels, model
@@ -14,7 +15,7 @@ from .record import record
 from .topology import hops, metals, topology
 
 _ORDER = (
-    glance, worth, structure, network, topology, metals, transport, hops, dynamics, model, dataset, labels, record,
+    glance, worth, structure, network, topology, metals, transport, hops, dynamics, model, dataset, audit, labels, record,
 )  # fmt: skip
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from ..config.schema import Input
 from ..errors import InputError
-from ..files import publish, write_json
+from ..files import publish, write_arrays, write_json
 from .base import Done, Job, Run, Task
 
 name = "dataset"
 
 TRAIN, TEST, SUMMARY = "train.extxyz", "test.extxyz", "dataset.json"
+AUDIT, ARRAYS = "audit.json", "audit.npz"
 
 
 def wanted(input: Input) -> bool:
@@ -37,16 +38,18 @@ def plan(run: Run) -> list[Task]:
     settings = {
         "level": section.level, "test_fraction": section.test_fraction, "seed": run.input.seed,
         "max_force_eV_per_A": section.max_force_eV_per_A,
+        "audit": section.audit.model_dump(), "drop_outliers": section.drop_outliers,
         "frame_files": len(frames) + len(included), "seen_files": seen,
     }
     return [Task(name, "dataset", settings, (*frames, *included, *energies))]
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Read, check, merge, split and write; nothing is labelled or changed here."""
+    """Read, check, merge, audit, split and write; nothing is labelled or changed here."""
     if job.rank != 0:
         return None
     from ..dataset.assemble import assemble, statistics
+    from ..dataset.audit import Limits, audited
     from ..dataset.frames import read_labelled, write_frames
     from ..dataset.split import split_by_group
 
@@ -57,6 +60,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
         settings["level"], frames, {str(path): _energies(path) for path in energies},
         settings["max_force_eV_per_A"],
     )
+    dataset, result, arrays = audited(dataset, Limits(**settings["audit"]), settings["drop_outliers"])
+    write_json(job.folder / AUDIT, result)
+    write_arrays(job.folder / ARRAYS, arrays)
     groups = [frame.info["group"] for frame in dataset.frames]
     seen = paths[len(paths) - settings["seen_files"] :]
     known = {frame.info["group"] for path in seen for frame in frames[str(path)]}
@@ -64,14 +70,14 @@ def run(job: Job) -> Mapping[str, Any] | None:
     for file, indices in ((TRAIN, split.train), (TEST, split.test)):
         if indices:
             write_frames(job.folder / file, [dataset.frames[i] for i in indices])
-    summary = statistics(dataset, split)
+    summary = statistics(dataset, split) | {"audit": result["counts"], "dropped": result["dropped"]}
     write_json(job.folder / SUMMARY, summary)
     return summary
 
 
 def collect(run: Run, done: list[Done]) -> None:
     """Put the files of the task where the training and people find them."""
-    publish(done[0].folder, run.products / "dataset", (TRAIN, TEST, SUMMARY))
+    publish(done[0].folder, run.products / "dataset", (TRAIN, TEST, SUMMARY, AUDIT, ARRAYS))
 
 
 def _sorted_inputs(task: Task) -> tuple[tuple[Path, ...], tuple[Path, ...]]:

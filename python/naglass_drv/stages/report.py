@@ -73,6 +73,8 @@ def _sources(run: Run) -> dict[str, Path]:
     products = run.products
     found = {
         "dataset/summary": products / "dataset" / "dataset.json",
+        "dataset/audit": products / "dataset" / "audit.json",
+        "dataset/audit-arrays": products / "dataset" / "audit.npz",
         "model/summary": products / "model" / "model.json",
         "model/parity-train": products / "model" / "parity-train.npz",
         "model/parity-test": products / "model" / "parity-test.npz",

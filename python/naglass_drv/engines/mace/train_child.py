@@ -1,18 +1,15 @@
 """The training child: ``python -m naglass_drv.engines.mace.train_child train.json`` (see `train`)."""
 
 import hashlib
-import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...dataset.frames import read_labelled
 from ...errors import InputError
-from ...files import write_bytes, write_json
+from ...files import write_arrays, write_json
 from . import accuracy, train
 from .export import export_model
 from .modelfile import default_dtype, import_torch, load_portable, save_portable, torch_dtype
@@ -81,9 +78,7 @@ def _measure(
     if not frames:
         return None
     predicted = fit.predict(model, _graphs(frames, model), options["batch_size"])
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **accuracy.parity(frames, predicted))
-    write_bytes(Path(parity), buffer.getvalue())
+    write_arrays(Path(parity), accuracy.parity(frames, predicted))
     return accuracy.errors(frames, predicted)
 
 

@@ -1,0 +1,6 @@
+"""What stands out in a dataset: outliers, contacts, near-copies and moments as findings, coverage as tables."""
+
+from .audit import ADVICE, CHECKS, Finding, Limits, audit, audited
+from .text import table_of
+
+__all__ = ["ADVICE", "CHECKS", "Finding", "Limits", "audit", "audited", "table_of"]

@@ -1,0 +1,30 @@
+"""The result of an audit as lines for a terminal."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .audit import ADVICE
+
+_SHOWN = 3
+
+
+def table_of(result: Mapping[str, Any]) -> str:
+    """Each check with its count, its worst findings and what to do; then what was covered."""
+    return "\n".join(_lines(result))
+
+
+def _lines(result: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"{result['frames']} frames, {result['atoms']} atoms, {len(result['compositions'])} compositions, "
+        f"{result['groups']} groups, level {', '.join(result['levels'])}"
+    )
+    for check, count in result["counts"].items():
+        yield f"{check:10s} {count:5d}" + (f"  {ADVICE[check]}" if count else "")
+        own = [finding for finding in result["findings"] if finding["check"] == check]
+        yield from (f"{'':16s}  {f['source']}: {f['text']} ({f['value']:.3g} {f['unit']})" for f in own[:_SHOWN])
+        if count > _SHOWN:
+            yield f"{'':16s}  {count - _SHOWN} more"
+    yield from (f"not checked: {line}" for line in result["unchecked"])
+    for key, found in result["coverage"].items():
+        if found is not None:
+            yield f"{key:32s} {found['smallest']:12.4g} to {found['largest']:.4g}, median {found['median']:.4g}"
