@@ -1,10 +1,12 @@
 """The verbs on datasets: audit, import, select, export."""
 
 import argparse
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, TaskFailed
 
 Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
@@ -15,8 +17,107 @@ def add_verbs(add: Add) -> None:
     check.add_argument("frames", nargs="+", type=Path, help="labelled frames of one level (extended XYZ)")
     check.add_argument("--output", "-o", type=Path, default=Path("audit"), help="folder of audit.json and audit.html")
     check.add_argument(
-        "--limit", action="append", default=[], metavar="KEY=VALUE", help="another limit, as in dataset.audit of an input"
+        "--limit", action="append", default=[], metavar="KEY=VALUE", help="a limit, by its key in dataset.audit"
     )
+    _add_import(add)
+
+
+def _add_import(add: Add) -> None:
+    take = add("import-frames", _import, "take over frames that others labelled, through the gate of our own")
+    kinds = "extended XYZ, vasprun.xml, OUTCAR, or folders of CP2K or VASP runs"
+    take.add_argument("sources", nargs="+", type=Path, help=kinds)
+    take.add_argument("--output", "-o", type=Path, required=True, help="extended XYZ to write; refusals go beside it")
+    take.add_argument("--level-name", required=True, metavar="NAME", help="name of the level of theory")
+    take.add_argument(
+        "--settings", help="what else decides the labels, as text or a file (INCAR, ...); extended XYZ needs it"
+    )
+    take.add_argument("--charge", type=int, help="charge of every cell (default: the source's, else 0)")
+    take.add_argument("--multiplicity", help="2S+1 of every cell, or high-spin (default: the source's)")
+    take.add_argument("--group", help="group of the frames, with info keys in braces (default: formula and file)")
+    take.add_argument("--max-net-force", type=float, default=0.05, metavar="eV/Å", help="gate of |ΣF| (default 0.05)")
+    take.add_argument("--program", default="", help="who computed the labels, where the sources do not tell")
+    take.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth frame of a source")
+    take.add_argument("--e0", nargs="+", default=[], metavar="EL=eV", help="energies of isolated atoms at this level")
+    for what in ("energy", "forces", "stress", "virial", "spin"):
+        take.add_argument(f"--{what}-key", metavar="KEY", help=f"where extended XYZ has the {what}")
+
+
+def _import(options: argparse.Namespace) -> int:
+    from .dataset.foreign import Refused, admit
+    from .dataset.frames import write_frames
+    from .engines.sources import read_source
+    from .files import write_json
+
+    names = ("energy", "forces", "stress", "virial", "spin")
+    keys = {name: key for name in names if (key := getattr(options, f"{name}_key"))}
+    terms = _terms(options)
+    if options.every < 1:
+        raise InputError(f"--every {options.every}: must be 1 or more")
+    frames, refused = [], []
+    for path in options.sources:
+        source = read_source(path, keys)
+        refused += source.refused
+        for found in source.found[:: options.every]:
+            if not (terms.settings or found.settings):
+                raise InputError(f"{path}: does not tell the settings of its level; state them with --settings")
+            try:
+                frames.append(admit(found, terms, source.sha256))
+            except Refused as error:
+                refused.append(error.record(found.source))
+    atoms = [admit(found, terms) for found in _isolated_atoms(options.e0)] if frames else []
+    write_json(options.output.with_name(f"{options.output.name.split('.')[0]}-rejected.json"), refused)
+    if frames:
+        write_frames(options.output, frames + atoms)
+    levels = Counter(frame.info["level"] for frame in frames)
+    print(_admission(len(frames), refused))
+    print("\n".join(f"level {level}: {count} frames" for level, count in levels.items()))
+    if len(levels) > 1:
+        print("a dataset takes frames of one level only: import them apart, or state one with --settings")
+    return 0 if frames else TaskFailed.exit_code
+
+
+def _terms(options: argparse.Namespace):
+    from .dataset.foreign import HIGH_SPIN, Terms
+    from .engines.cp2k.inputs import ATOM_MULTIPLICITY
+
+    multiplicity = options.multiplicity
+    if multiplicity not in (None, HIGH_SPIN):
+        if not multiplicity.isdecimal() or int(multiplicity) < 1:
+            raise InputError(f"--multiplicity {multiplicity}: a number from 1 up, or {HIGH_SPIN}")
+        multiplicity = int(multiplicity)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", options.level_name):
+        raise InputError(f"--level-name {options.level_name}: letters, digits and ._+- only")
+    settings = options.settings or ""
+    if settings and Path(settings).is_file():
+        settings = re.sub(r"[#!].*", "", Path(settings).read_text(encoding="utf-8", errors="replace"))
+    return Terms(
+        options.level_name, settings, options.charge, multiplicity, options.group, options.max_net_force,
+        ATOM_MULTIPLICITY, options.program,
+    )  # fmt: skip
+
+
+def _isolated_atoms(stated: list[str]):
+    """Frames of one atom from EL=eV."""
+    from ase import Atoms
+    from ase.data import atomic_numbers
+
+    from .dataset.foreign import Found
+
+    for item in stated:
+        element, _, text = item.partition("=")
+        try:
+            energy = float(text)
+        except ValueError:
+            raise InputError(f"--e0 {item}: an element and its energy such as Na=-0.0749 are needed") from None
+        if element not in atomic_numbers:
+            raise InputError(f"--e0 {item}: {element!r} is not an element")
+        yield Found(f"stated#{element}", Atoms(element, info={"REF_energy": energy, "config_type": "IsolatedAtom"}))
+
+
+def _admission(count: int, refused: list[dict[str, str]]) -> str:
+    reasons = Counter(record["failure"] for record in refused)
+    words = ", ".join(f"{failure} {number}" for failure, number in reasons.most_common())
+    return f"{count} frames admitted, {len(refused)} refused{f': {words}' if words else ''}"
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -34,7 +135,8 @@ def _audit(options: argparse.Namespace) -> int:
     cells = [(where, frame) for where, frame in named if not is_isolated_atom(frame)]
     if not cells:
         raise InputError(f"{options.frames[0]}: only isolated atoms in it")
-    result, arrays = audit([f for _, f in cells], [where for where, _ in cells], Limits(**limits), isolated_atom_energies(atoms))
+    names, frames = [where for where, _ in cells], [frame for _, frame in cells]
+    result, arrays = audit(frames, names, Limits(**limits), isolated_atom_energies(atoms))
     write_json(options.output / "audit.json", result)
     title = f"Audit of {', '.join(path.name for path in options.frames)}"
     write_bytes(options.output / "audit.html", audit_page(title, result, arrays).encode())

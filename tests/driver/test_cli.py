@@ -29,7 +29,8 @@ def finished(folder):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["audit", "--help"], ["validate", "input.yaml"], ["status"], ["plugins"]]
+    "arguments",
+    [["--help"], ["run", "--help"], ["import-frames", "--help"], ["validate", "input.yaml"], ["status"], ["plugins"]],
 )
 def test_light_verbs_import_nothing_heavy(finished, arguments):
     code = (

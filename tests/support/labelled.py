@@ -7,9 +7,9 @@ ENERGY_eV = {"Na": -1.5, "P": -4.0, "O": -6.0, "Fe": -3.0, "V": -5.0}
 
 
 def cell(formula: str = "Na2O", seed: int = 0, *, rms_force: float = 1.0, level: str = "made-h0a1b2c", **info) -> Atoms:
-    """Atoms on a jittered lattice, no two nearer than 3 Å, whose energy per atom is linear in composition and rms force.
+    """Atoms on a jittered lattice, no two nearer than 3 Å, with forces that add up to zero.
 
-    E / N = Σ share · ENERGY_eV + 0.1 Å · rms |F component|, to 1e-4 eV per atom; forces add up to zero.
+    E / N = Σ share · ENERGY_eV + 0.1 Å · rms |F component|, to 1e-4 eV per atom.
     """
     rng = np.random.default_rng(seed)
     count = len(Atoms(formula))

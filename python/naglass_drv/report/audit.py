@@ -57,7 +57,8 @@ def _blocks(result: Mapping[str, Any], arrays: Arrays) -> Iterator[str | Notice 
     bound = result["coverage"]["atomisation_energy_eV_per_atom"]
     if bound is not None and bound["median"] > 0:
         yield Notice(
-            "bad", f"Half of the frames lie more than {bound['median']:.3g} eV/atom above their isolated atoms: E0 is of "
+            "bad",
+            f"Half of the frames lie more than {bound['median']:.3g} eV/atom above their isolated atoms: E0 is of "
             "another level, or of another kind of energy.",
         )  # fmt: skip
     for check, title in _TITLES.items():
@@ -71,8 +72,8 @@ def _blocks(result: Mapping[str, Any], arrays: Arrays) -> Iterator[str | Notice 
     yield _compositions(result)
     yield from _energy_figure(result, arrays)
     yield _force_table(result)
-    yield Figure("audit-forces", figures_data.force_histograms(arrays["force_edges_eV_per_A"], _named(arrays, "forces")),
-                 "Norm of the force on each atom, by element.")  # fmt: skip
+    histograms = figures_data.force_histograms(arrays["force_edges_eV_per_A"], _named(arrays, "forces"))
+    yield Figure("audit-forces", histograms, "Norm of the force on each atom, by element.")
     yield from _distances(result, arrays)
     yield from _moments(result, arrays)
     shown = {label: arrays[key] for key, label in _COVERAGE.items() if np.isfinite(arrays[key]).any()}
@@ -87,14 +88,16 @@ def _verdict(result: Mapping[str, Any]) -> Notice:
         return Notice("good", "Nothing stands out.")
     fate = f"{len(dropped)} frames were dropped on demand." if dropped else "Nothing was dropped."
     words = ", ".join(f"{title} ({count})" for title, count in found.items())
-    return Notice("note", f"Frames that stand out: {words}. A finding is a reason to look, not a fault by itself. {fate}")
+    text = f"Frames that stand out: {words}. A finding is a reason to look, not a fault by itself. {fate}"
+    return Notice("note", text)
 
 
 def _findings(title: str, check: str, result: Mapping[str, Any]) -> Table:
     own = [finding for finding in result["findings"] if finding["check"] == check]
     more = f" {len(own) - _MOST_ROWS} more are in audit.json." if len(own) > _MOST_ROWS else ""
     rows = [[f["source"], f"{f['value']:.3g} {f['unit']}", f["text"]] for f in own[:_MOST_ROWS]]
-    caption = f"{title}: {len(own)} frames beyond {own[0]['limit']:g} {own[0]['unit']}, the worst first.{more} {_sentence(check)}"
+    limit = f"{own[0]['limit']:g} {own[0]['unit']}"
+    caption = f"{title}: {len(own)} frames beyond {limit}, the worst first.{more} {_sentence(check)}"
     return Table(("frame", "value", "what"), rows, caption)
 
 
@@ -203,10 +206,12 @@ def _moments(result: Mapping[str, Any], arrays: Arrays) -> Iterator[Table | Figu
     counts = _named(arrays, "moments")
     if counts:
         states = {
-            element: [(f"{element}{state}+", moment) for state, moment in high_spin_states(element)] for element in counts
+            element: [(f"{element}{state}+", moment) for state, moment in high_spin_states(element)]
+            for element in counts
         }
         svg = figures_data.moment_histograms(arrays["moment_edges_muB"], counts, states)
-        yield Figure("audit-moments", svg, "Moments of the transition metals; dashed: high-spin moments of their states.")
+        caption = "Moments of the transition metals; dashed: high-spin moments of their states."
+        yield Figure("audit-moments", svg, caption)
 
 
 def _named(arrays: Arrays, family: str) -> dict[str, np.ndarray]:

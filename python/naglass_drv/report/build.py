@@ -15,7 +15,8 @@ from .record import record
 from .topology import hops, metals, topology
 
 _ORDER = (
-    glance, worth, structure, network, topology, metals, transport, hops, dynamics, model, dataset, audit, labels, record,
+    glance, worth, structure, network, topology, metals, transport, hops, dynamics, model, dataset, audit, labels,
+    record,
 )  # fmt: skip
 
 

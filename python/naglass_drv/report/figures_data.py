@@ -18,7 +18,8 @@ def energy_residuals(
         axis.axhline(0, color=GUIDE, linewidth=0.7)
         axis.scatter(x[~flagged], residual[~flagged], color=PALETTE[0], label="within", **_MARK)
         if flagged.any():
-            axis.scatter(x[flagged], residual[flagged], color=LIMIT, marker="D", label="flagged", **_MARK | {"s": 24, "alpha": 1})
+            mark = _MARK | {"s": 24, "alpha": 1, "marker": "D"}
+            axis.scatter(x[flagged], residual[flagged], color=LIMIT, label="flagged", **mark)
         for k, limit in enumerate(limits):
             axis.axhline(limit, color=LIMIT, linestyle="--", linewidth=1.1, label="limit" if k == 0 else None)
         axis.set_xlabel(xlabel)
@@ -50,8 +51,9 @@ def contact_fractions(fractions: Mapping[str, np.ndarray], limit: float) -> byte
         for row, name in enumerate(names):
             values = fractions[name][np.isfinite(fractions[name])]
             below = values < limit
-            axis.scatter(values[~below], np.full((~below).sum(), row), color=PALETTE[0], marker="|", s=60, alpha=0.35, rasterized=True)
-            axis.scatter(values[below], np.full(below.sum(), row), color=LIMIT, marker="|", s=60, alpha=0.8, rasterized=True)
+            for chosen, colour, alpha in ((values[~below], PALETTE[0], 0.35), (values[below], LIMIT, 0.8)):
+                tick = {"marker": "|", "s": 60, "alpha": alpha, "rasterized": True}
+                axis.scatter(chosen, np.full(len(chosen), row), color=colour, **tick)
         axis.axvline(limit, color=LIMIT, linestyle="--", linewidth=1.1)
         axis.set_yticks(range(len(names)), [name.replace("-", "\N{EN DASH}") for name in names])
         axis.set_ylim(-0.6, len(names) - 0.4)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 ADVICE = {
-    "energy": "look at the label's output: another state of the electrons, an unconverged SCF, or a structure of its own",
+    "energy": "look at the label's output: another electronic state, an unconverged SCF, or a structure of its own",
     "forces": "look at the structure: atoms inside each other rule a fit; else at the label's output",
     "distance": "leave the frame out unless such a contact is meant to be learned",
     "net_force": "the plane-wave cutoff is too low, or forces of a fixed or drifting atom were removed: label it again",
-    "spin": "another state of the electrons than meant: label it again from other starting moments, or correct its charge",
+    "spin": "another electronic state than meant: label it again from other starting moments, or correct its charge",
     "near_copy": "keep one of the two; where their groups differ, give both the same group",
 }
 CHECKS = tuple(ADVICE)

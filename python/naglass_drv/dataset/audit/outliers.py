@@ -41,11 +41,12 @@ def robust_scale(values: np.ndarray) -> float:
 
 
 def fit_energies(frames: Sequence["Atoms"]) -> EnergyFit | None:
-    """Energies per atom against what composition and forces say of them; None for fewer than three frames a coefficient.
+    """Energies per atom against what composition and forces say of them.
 
-    The fit has one energy per element and a term in the frame's root-mean-square force, since the energy rises with
-    the distance from a minimum; least absolute deviations, so that outliers do not draw it to themselves. A frame
-    whose leverage is above 0.99 (the only one of an element, say) fits itself, whatever its energy.
+    None for fewer than three frames a coefficient. The fit has one energy per element and a term in the frame's
+    root-mean-square force, since the energy rises with the distance from a minimum; least absolute deviations, so that
+    outliers do not draw it to themselves. A frame whose leverage is above 0.99 (the only one of an element, say) fits
+    itself, whatever its energy.
     """
     elements = sorted({element for frame in frames for element in frame.symbols})
     share = np.array([[(frame.symbols == element).mean() for element in elements] for frame in frames])

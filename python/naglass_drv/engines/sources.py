@@ -1,0 +1,64 @@
+"""Labels of others, whatever wrote them: extended XYZ, VASP's files, folders of CP2K and VASP runs."""
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..dataset.foreign import Found, Refused, read_extxyz, source_name
+from ..errors import InputError
+
+_VASP_FILES = ("vasprun.xml", "OUTCAR")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The frames of one file or folder, what was refused while reading it (records), and the hash of what was read."""
+
+    found: list[Found]
+    refused: list[dict[str, str]]
+    sha256: str
+
+
+def read_source(path: Path, keys: Mapping[str, str]) -> Source:
+    """Read a file or the folder of one run; `keys` are those of `dataset.foreign.read_extxyz`.
+
+    Of a folder its ``vasprun.xml``, else its ``OUTCAR``, is read, else it is a run of CP2K. What cannot be read at all
+    is one refusal, UNREADABLE. Raises InputError for a path that is not there.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    try:
+        return _read(path, keys)
+    except InputError as error:
+        return Source([], [Refused("UNREADABLE", str(error)).record(source_name(path, 0).partition("#")[0])], "")
+
+
+def _read(path: Path, keys: Mapping[str, str]) -> Source:
+    if path.is_dir():
+        inside = next((path / name for name in _VASP_FILES if (path / name).is_file()), None)
+        if inside is None:
+            from .cp2k.folder import output_of, read_folder
+
+            return Source(*read_folder(path), _sha256(output_of(path)))
+        path = inside
+    if _is_vasp(path):
+        from .vasp import read_vasp
+
+        return Source(read_vasp(path), [], _sha256(path))
+    return Source(read_extxyz(path, keys), [], _sha256(path))
+
+
+def _is_vasp(path: Path) -> bool:
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            start = file.read(64).lstrip()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return start.startswith((b"<?xml", b"vasp."))
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
