@@ -20,6 +20,7 @@ def add_verbs(add: Add) -> None:
         "--limit", action="append", default=[], metavar="KEY=VALUE", help="a limit, by its key in dataset.audit"
     )
     _add_import(add)
+    _add_select(add)
 
 
 def _add_import(add: Add) -> None:
@@ -40,6 +41,18 @@ def _add_import(add: Add) -> None:
     take.add_argument("--e0", nargs="+", default=[], metavar="EL=eV", help="energies of isolated atoms at this level")
     for what in ("energy", "forces", "stress", "virial", "spin"):
         take.add_argument(f"--{what}-key", metavar="KEY", help=f"where extended XYZ has the {what}")
+
+
+def _add_select(add: Add) -> None:
+    select = add("select-frames", _select, "choose the frames of a pool that lie farthest apart")
+    select.add_argument("pool", nargs="+", type=Path, help="structures or labelled frames (extended XYZ)")
+    select.add_argument("--count", "-n", type=int, required=True, help="how many to choose")
+    select.add_argument("--output", "-o", type=Path, required=True, help="extended XYZ to write, in this order")
+    select.add_argument("--exclude", nargs="+", type=Path, default=[], help="frames to keep away from")
+    select.add_argument("--model", type=Path, help="MACE model to tell frames apart (default: pair distances)")
+    select.add_argument(
+        "--trust", action="store_true", help="open a pickled model; it can run any code, know its source"
+    )
 
 
 def _import(options: argparse.Namespace) -> int:
@@ -118,6 +131,46 @@ def _admission(count: int, refused: list[dict[str, str]]) -> str:
     reasons = Counter(record["failure"] for record in refused)
     words = ", ".join(f"{failure} {number}" for failure, number in reasons.most_common())
     return f"{count} frames admitted, {len(refused)} refused{f': {words}' if words else ''}"
+
+
+def _select(options: argparse.Namespace) -> int:
+    from .dataset.assemble import is_isolated_atom
+    from .dataset.frames import read_frames, write_frames
+    from .dataset.selection import farthest_points
+    from .files import write_json
+
+    if options.count < 1:
+        raise InputError(f"--count {options.count}: must be 1 or more")
+    pool = [(f"{path}: frame {k}", f) for path in options.pool for k, f in enumerate(read_frames(path))]
+    pool = [(where, frame) for where, frame in pool if not is_isolated_atom(frame)]
+    known = [frame for path in options.exclude for frame in read_frames(path) if not is_isolated_atom(frame)]
+    name, points = _descriptors([frame for _, frame in pool] + known, options)
+    found = farthest_points(points[: len(pool)], options.count, points[len(pool) :])
+    write_frames(options.output, [pool[i][1] for i in found.chosen])
+    record = {
+        "descriptor": name,
+        "covering_radius": found.left,
+        "chosen": [
+            {"frame": pool[i][0], "distance": distance if distance < float("inf") else None}
+            for i, distance in zip(found.chosen.tolist(), found.distances.tolist(), strict=True)
+        ],
+    }
+    write_json(options.output.with_name(f"{options.output.name.split('.')[0]}-selection.json"), record)
+    nearest = f"the last at {found.distances[-1]:.4g}, " if len(found.distances) > 1 or known else ""
+    print(f"{len(found.chosen)} of {len(pool)} frames chosen by {name}; {nearest}the farthest left at {found.left:.4g}")
+    return 0
+
+
+def _descriptors(frames, options: argparse.Namespace):
+    """Name and values of the descriptor: of the model, or of pair distances."""
+    if options.model is None:
+        from .dataset.selection import pair_descriptors
+
+        return "pair distances", pair_descriptors(frames, sorted({element for f in frames for element in f.symbols}))
+    from .engines.mace.descriptors import descriptors
+    from .engines.mace.modelfile import load_model
+
+    return options.model.name, descriptors(load_model(options.model, trust=options.trust).double(), frames)
 
 
 def _audit(options: argparse.Namespace) -> int:

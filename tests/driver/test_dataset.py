@@ -297,6 +297,25 @@ def test_the_stage_audits_and_drops_only_on_demand(tmp_path, drop):
     assert ("made/Na2O-4" in {frame.info["source"] for frame in written}) is not drop
 
 
+def test_the_stage_takes_the_frames_that_lie_farthest_apart(tmp_path):
+    start = cell("Na2O", 1, level="gfn1-xtb-0a1b2c")
+    atoms = []
+    for k, shift in enumerate((0.0, 0.001, 0.002, 1.0, 1.001, 0.5)):
+        atoms.append(start.copy())
+        atoms[-1].positions[0, 0] += shift
+        atoms[-1].info |= {"source": f"s{k}", "group": f"g{k}"}
+    for element, energy in E0.items():
+        atoms.append(cell(element, level="gfn1-xtb-0a1b2c", REF_energy=energy, config_type="IsolatedAtom"))
+    write_frames(tmp_path / "start.extxyz", atoms)
+    run = make_run(tmp_path, ["start.extxyz"], [], max_frames=3, audit={"near_copy_A": 0.0})
+    summary = run_task(run).summary
+    train = read_labelled(run.folder / "task" / "train.extxyz") + read_labelled(run.folder / "task" / "test.extxyz")
+    chosen = {frame.info["source"] for frame in train}
+    assert "s5" in chosen and len(chosen & {"s0", "s1", "s2"}) == len(chosen & {"s3", "s4"}) == 1
+    assert (summary["selection"]["of"], summary["selection"]["chosen"], summary["frames"]) == (6, 3, 3)
+    assert run_task(make_run(tmp_path, ["start.extxyz"], [], max_frames=6)).summary["selection"] is None
+
+
 def test_the_stage_refuses_another_level_and_nothing_at_all(tmp_path):
     write_frames(tmp_path / "start.extxyz", [frame(0, level="pbe+u+d3-77aa")])
     with pytest.raises(InputError, match=r"start\.extxyz: frame 0: its level is pbe\+u\+d3-77aa"):

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
 from support.mace_models import ELEMENTS, build_model, give_moments, packing
 
 from naglass_drv.dataset.frames import read_labelled
 from naglass_drv.engines.mace import spin
+from naglass_drv.engines.mace.descriptors import descriptors
 from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype, load_portable
 from naglass_drv.errors import InputError
@@ -46,9 +48,26 @@ def test_invariant_columns_do_not_change_with_the_frame(model):
     turned = atoms.copy()
     turned.rotate(37, (1, 2, 3), rotate_cell=True)
     with default_dtype("float64"):
-        one, other = ([f.numpy() for f, _ in spin._features(model, [a])][0] for a in (atoms, turned))
+        one, other = ([f.numpy() for f, _ in spin.node_features(model, [a])][0] for a in (atoms, turned))
     assert other[:, columns] == pytest.approx(one[:, columns], abs=1e-10)
     assert np.abs(other[:, 8:32] - one[:, 8:32]).max() > 1e-3
+
+
+def test_descriptors_are_means_that_know_neither_size_nor_order(model):
+    """Sums of the invariant features of each element, per atom of the frame; of many frames as of one."""
+    frames = glasses(3)
+    found = descriptors(model, frames)
+    columns = spin.invariant_columns(model)
+    with default_dtype("float64"):
+        for frame, row in zip(frames, found, strict=True):
+            ((features, _),) = spin.node_features(model, [frame])
+            own = [features.numpy()[frame.symbols == element][:, columns].sum(axis=0) / 26 for element in ELEMENTS]
+            assert row == pytest.approx(np.concatenate(own), abs=1e-12)
+    again = frames[0][np.random.default_rng(1).permutation(26)]
+    again.translate([1.0, 2.0, 3.0])
+    assert descriptors(model, [again, frames[0] * (1, 2, 1)]) == pytest.approx(found[[0, 0]], abs=1e-9)
+    with pytest.raises(InputError, match="the model knows O Na P V, not Fe of the frames"):
+        descriptors(model, [packing(12, 14.0), Atoms("Fe", cell=[5, 5, 5], pbc=True)])
 
 
 def test_a_linear_law_is_recovered(model, labelled):
@@ -107,7 +126,7 @@ def test_kept_on_disk_and_in_the_archive(model, labelled, tmp_path, hidden):
     assert meta["outputs"] == [{"name": "spin", "unit": "muB", "columns": 1, "labels": "hirshfeld"}]
     piece = torch.jit.load(tmp_path / "piece.pt")
     with default_dtype("float64"):
-        features, attributes = next(iter(spin._features(model, labelled[:1])))
+        features, attributes = next(iter(spin.node_features(model, labelled[:1])))
         assert piece(features, attributes).squeeze(1).numpy() == pytest.approx(
             spin.predict(model, readout, labelled[:1])[0], abs=1e-12
         )

@@ -147,7 +147,7 @@ def give_moments(model, frames: list[Atoms]) -> None:
 
     columns = spin.invariant_columns(model)
     with default_dtype("float64"):
-        features = [f.numpy()[:, columns] for f, _ in spin._features(model, frames)]
+        features = [f.numpy()[:, columns] for f, _ in spin.node_features(model, frames)]
     weight = np.random.default_rng(5).normal(size=len(columns))
     vanadium = [np.array(frame.symbols) == "V" for frame in frames]
     values = np.concatenate([f[v] @ weight for f, v in zip(features, vanadium)])

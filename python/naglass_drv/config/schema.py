@@ -77,7 +77,8 @@ class Audit(Section):
 class Dataset(Section):
     """Admitted frames of one level, with foreign frames of the same level, audited and split by group.
 
-    What the audit finds is dropped only where `drop_outliers` says so: `true`, or the names of its checks.
+    What the audit finds is dropped only where `drop_outliers` says so: `true`, or the names of its checks. Of more
+    frames than `max_frames` those that lie farthest apart are taken.
     """
 
     level: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
@@ -86,6 +87,7 @@ class Dataset(Section):
     max_force_eV_per_A: Positive = 60.0
     audit: Audit = Audit()
     drop_outliers: bool | list[Check] = False
+    max_frames: Count | None = None
 
 
 class Train(Section):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,12 @@ class Dataset:
     level: str
     copies: int
     left_out: tuple[Mapping[str, Any], ...] = ()
+
+    def of(self, frames: Iterable["Atoms"]) -> "Dataset":
+        """The same with `frames` only, and the energies of their elements."""
+        kept = tuple(frames)
+        present = {element for frame in kept for element in frame.symbols}
+        return replace(self, frames=kept, e0_eV={e: energy for e, energy in self.e0_eV.items() if e in present})
 
 
 def assemble(

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config.schema import Input
 from ..errors import InputError
 from ..files import publish, write_arrays, write_json
 from .base import Done, Job, Run, Task
+
+if TYPE_CHECKING:
+    from ..dataset.assemble import Dataset
 
 name = "dataset"
 
@@ -39,6 +42,7 @@ def plan(run: Run) -> list[Task]:
         "level": section.level, "test_fraction": section.test_fraction, "seed": run.input.seed,
         "max_force_eV_per_A": section.max_force_eV_per_A,
         "audit": section.audit.model_dump(), "drop_outliers": section.drop_outliers,
+        "max_frames": section.max_frames,
         "frame_files": len(frames) + len(included), "seen_files": seen,
     }
     return [Task(name, "dataset", settings, (*frames, *included, *energies))]
@@ -63,6 +67,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     dataset, result, arrays = audited(dataset, Limits(**settings["audit"]), settings["drop_outliers"])
     write_json(job.folder / AUDIT, result)
     write_arrays(job.folder / ARRAYS, arrays)
+    dataset, chosen = _thinned(dataset, settings["max_frames"])
     groups = [frame.info["group"] for frame in dataset.frames]
     seen = paths[len(paths) - settings["seen_files"] :]
     known = {frame.info["group"] for path in seen for frame in frames[str(path)]}
@@ -71,8 +76,20 @@ def run(job: Job) -> Mapping[str, Any] | None:
         if indices:
             write_frames(job.folder / file, [dataset.frames[i] for i in indices])
     summary = statistics(dataset, split) | {"audit": result["counts"], "dropped": result["dropped"]}
+    summary["selection"] = chosen
     write_json(job.folder / SUMMARY, summary)
     return summary
+
+
+def _thinned(dataset: "Dataset", most: int | None) -> tuple["Dataset", dict[str, Any] | None]:
+    """At most `most` frames, farthest apart, in their order; and what was chosen of how many."""
+    if most is None or len(dataset.frames) <= most:
+        return dataset, None
+    from ..dataset.selection import farthest_points, pair_descriptors
+
+    found = farthest_points(pair_descriptors(dataset.frames, sorted(dataset.e0_eV)), most)
+    kept = dataset.of(dataset.frames[i] for i in sorted(found.chosen))
+    return kept, {"of": len(dataset.frames), "chosen": len(kept.frames), "covering_radius": found.left}
 
 
 def collect(run: Run, done: list[Done]) -> None:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,7 @@ def audited(
     kept = tuple(frame for k, frame in enumerate(dataset.frames) if k not in reasons)
     if not kept:
         raise InputError(f"dataset: drop_outliers leaves none of {len(names)} frames; see the limits in dataset.audit")
-    return replace(dataset, frames=kept), result, arrays
+    return dataset.of(kept), result, arrays
 
 
 def _severity(finding: Finding) -> float:

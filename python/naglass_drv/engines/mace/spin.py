@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ _RIDGES = tuple(10.0**k for k in range(-9, 3))
 _EPOCHS, _PATIENCE, _RATE = 400, 40, 0.01
 _HELD_OUT = 0.2
 _RESAMPLES = 200
+_BATCH = 16
 _MAX_BYTES = 1 << 28
 _ARRAYS = {"linear": ("columns", "mean", "scale", "weight", "bias"),
            "hidden": ("columns", "mean", "scale", "weight", "bias", "inner_weight", "inner_bias")}  # fmt: skip
@@ -142,7 +143,7 @@ def predict(model: torch.nn.Module, readout: SpinReadout, frames: Sequence[Atoms
     with default_dtype("float64"), torch.no_grad():
         piece = readout.piece().double()
         out = []
-        for features, attributes in _features(model, frames):
+        for features, attributes in node_features(model, frames):
             out.append(piece(features, attributes).squeeze(1).numpy())
     return out
 
@@ -207,14 +208,17 @@ def invariant_columns(model: torch.nn.Module) -> list[int]:
     return columns
 
 
-def _features(model: torch.nn.Module, frames: Sequence[Atoms]):
-    """Node features (all layers side by side) and one-hot elements of each frame."""
+def node_features(model: torch.nn.Module, frames: Sequence[Atoms]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Node features N×ΣF (all layers side by side) and one-hot elements N×Z of each frame, labelled or not."""
     from .fit import graphs, loader
 
+    torch = import_torch()
     elements = [int(z) for z in model.atomic_numbers]
-    for batch in loader(graphs(frames, elements, float(model.r_max)), 1):
-        found = model(batch.to_dict(), compute_force=False)
-        yield found["node_feats"].detach(), batch.node_attrs
+    for batch in loader(graphs(frames, elements, float(model.r_max)), _BATCH):
+        with torch.no_grad():
+            found = model(batch.to_dict(), compute_force=False)["node_feats"]
+        sizes = batch.ptr.diff().tolist()
+        yield from zip(found.split(sizes), batch.node_attrs.split(sizes), strict=True)
 
 
 def _table(model: torch.nn.Module, frames: Sequence[Atoms], key: str, elements: Sequence[str]) -> _Table:
@@ -225,7 +229,7 @@ def _table(model: torch.nn.Module, frames: Sequence[Atoms], key: str, elements: 
     if unknown:
         raise InputError(f"spin readout: the model knows {' '.join(elements)}, not {', '.join(unknown)} of the frames")
     with default_dtype("float64"):
-        features = np.concatenate([f.numpy() for f, _ in _features(model, carrying)])
+        features = np.concatenate([f.numpy() for f, _ in node_features(model, carrying)])
     names = {name: k for k, name in enumerate(dict.fromkeys(str(f.info.get("group", "")) for f in carrying))}
     return _Table(
         features,
