@@ -1,7 +1,9 @@
 """The verbs on datasets: audit, import, select, export."""
 
 import argparse
+import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,7 @@ def add_verbs(add: Add) -> None:
     )
     _add_import(add)
     _add_select(add)
+    _add_export(add)
 
 
 def _add_import(add: Add) -> None:
@@ -53,6 +56,18 @@ def _add_select(add: Add) -> None:
     select.add_argument(
         "--trust", action="store_true", help="open a pickled model; it can run any code, know its source"
     )
+
+
+def _add_export(add: Add) -> None:
+    export = add("export-frames", _export, "write a dataset for a training program of others")
+    export.add_argument(
+        "dataset", nargs="+", type=Path, help="labelled frames with isolated atoms, or a run's products/dataset"
+    )
+    export.add_argument("--format", choices=("mace",), default="mace", help="the program: mace-torch's mace_run_train")
+    export.add_argument("--output", "-o", type=Path, required=True, help="folder to write")
+    export.add_argument("--valid-fraction", type=float, default=0.1, help="share of validation frames (default 0.1)")
+    export.add_argument("--test-fraction", type=float, default=0.1, help="share of test frames (default 0.1)")
+    export.add_argument("--seed", type=int, default=1, help="of the split by group (default 1)")
 
 
 def _import(options: argparse.Namespace) -> int:
@@ -171,6 +186,57 @@ def _descriptors(frames, options: argparse.Namespace):
     from .engines.mace.modelfile import load_model
 
     return options.model.name, descriptors(load_model(options.model, trust=options.trust).double(), frames)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .engines.cp2k.inputs import ATOM_MULTIPLICITY
+    from .engines.mace.training_set import SCRIPT, write_training_set
+
+    for key in ("valid_fraction", "test_fraction"):
+        if not 0 <= getattr(options, key) <= 0.5:
+            raise InputError(f"--{key.replace('_', '-')} {getattr(options, key):g}: must be from 0 to 0.5")
+    parts, energies = _parts(options)
+    unknown = sorted(set(energies) - set(ATOM_MULTIPLICITY))
+    if unknown:
+        raise InputError(f"isolated atom {unknown[0]}: its ground-state multiplicity is not known")
+    command = write_training_set(
+        options.output, parts, energies, ATOM_MULTIPLICITY, name=options.output.resolve().name, seed=options.seed
+    )
+    for part, frames in parts.items():
+        groups = {frame.info["group"] for frame in frames}
+        print(f"{part:5s} {len(frames):6d} frames, {len(groups)} groups")
+    if not parts["valid"]:
+        print("no group is left for validation: mace_run_train draws from the training frames, with near-copies of them")
+    print(f"{options.output / SCRIPT}: {shlex.join(command)}")
+    return 0
+
+
+def _parts(options: argparse.Namespace):
+    """Frames to train on, to validate on and to test on, and isolated-atom energies."""
+    from .dataset.assemble import assemble
+    from .dataset.frames import read_labelled
+    from .dataset.split import split_in_three
+
+    folder = options.dataset[0] if len(options.dataset) == 1 and options.dataset[0].is_dir() else None
+    paths, tables = options.dataset, {}
+    if folder is not None:
+        summary, paths = folder / "dataset.json", [folder / "train.extxyz"]
+        if not summary.is_file() or not paths[0].is_file():
+            raise InputError(f"{folder}: train.extxyz and dataset.json of a run's dataset are needed")
+        paths += [path for path in [folder / "test.extxyz"] if path.is_file()]
+        tables[str(summary)] = json.loads(summary.read_text())["E0_eV"]
+    files = {str(path): read_labelled(path) for path in paths}
+    level = next(iter(files.values()))[0].info["level"].rpartition("-")[0]
+    dataset = assemble(level, files, tables)
+    # what the run held out stays held out
+    held = [id(frame) for path in (paths[1:] if folder else []) for frame in files[str(path)]]
+    open_frames = [frame for frame in dataset.frames if id(frame) not in held]
+    test_fraction = 0.0 if folder else options.test_fraction
+    groups = [frame.info["group"] for frame in open_frames]
+    split = split_in_three(groups, options.valid_fraction, test_fraction, options.seed)
+    parts = {part: [open_frames[i] for i in indices] for part, indices in split.items()}
+    parts["test"] += [frame for frame in dataset.frames if id(frame) in held]
+    return parts, dataset.e0_eV
 
 
 def _audit(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Train and held-out frames, cut between groups and never through one."""
+"""Train, validation and held-out frames, cut between groups and never through one."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -47,3 +47,21 @@ def split_by_group(
     train = tuple(i for i, group in enumerate(groups) if group not in held)
     note = f"{len(held)} of {len(sizes)} groups held out: {len(test)} of {len(groups)} frames"
     return Split(train, test, note)
+
+
+def split_in_three(
+    groups: Sequence[str], valid_fraction: float, test_fraction: float, seed: int
+) -> dict[str, tuple[int, ...]]:
+    """Indices of "train", "valid" and "test" frames, cut between groups; fractions are of all frames.
+
+    Validation frames may steer a training (when to stop, which epoch to keep), test frames may not: hence both. A
+    fraction of 0 leaves a part empty, and so does a lack of groups; see `split_by_group`.
+    """
+    every = tuple(range(len(groups)))
+    first = split_by_group(groups, test_fraction, seed) if test_fraction else Split(every, (), "")
+    left = [groups[i] for i in first.train]
+    if not valid_fraction or len(set(left)) < 2:
+        return {"train": first.train, "valid": (), "test": first.test}
+    second = split_by_group(left, min(valid_fraction * len(groups) / len(left), 0.9), seed + 1)
+    train, valid = (tuple(first.train[i] for i in part) for part in (second.train, second.test))
+    return {"train": train, "valid": valid, "test": first.test}
