@@ -1,11 +1,13 @@
 """CP2K input as a tree of sections, to read, change and write it: https://manual.cp2k.org, "Input file structure".
 
 Only what an input consists of once preprocessed: `&SECTION parameter`, keywords and comments. Directives (`@SET`,
-`@INCLUDE`, `${...}`) are refused, since what they mean depends on other files.
+`@INCLUDE`, `${...}`) are refused, since what they mean depends on other files; the package's own templates mark with
+`${name}` the values that are filled in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from string import Template
 
 from ...errors import InputError
 
@@ -68,9 +70,28 @@ class Section:
         self.items = [item for i, item in enumerate(self.items) if i not in lines]
         self.items.insert(place, Line(f"{keyword.upper()} {value}"))
 
+    def add(self, keyword: str, value: object) -> None:
+        """One more line of a keyword that may stand several times, after those there are."""
+        lines = [i for i, item in enumerate(self.items) if isinstance(item, Line) and item.keyword == keyword.upper()]
+        self.items.insert(lines[-1] + 1 if lines else len(self.items), Line(f"{keyword.upper()} {value}"))
+
+    def replace(self, section: "Section") -> None:
+        """Put `section` where the first one of its name stood, in place of all of them, or at the end."""
+        places = [i for i, item in enumerate(self.items) if name_of(item) == section.name]
+        self.remove(section.name)
+        self.items.insert(places[0] if places else len(self.items), section)
+
+    def fill(self, values: Mapping[str, str]) -> None:
+        """Replace every ``${name}`` of a template by its value, here and below."""
+        for section in self.walk():
+            section.items = [
+                Line(Template(item.text).substitute(values)) if isinstance(item, Line) else item
+                for item in section.items
+            ]
+
     def remove(self, name: str) -> None:
         """Take out all lines of a keyword, and all sections, of this name."""
-        self.items = [item for item in self.items if _name(item) != name.upper()]
+        self.items = [item for item in self.items if name_of(item) != name.upper()]
 
     def walk(self) -> Iterator["Section"]:
         """This section and all below it."""
@@ -81,24 +102,28 @@ class Section:
 
     def __str__(self) -> str:
         """The text of the input; of a section other than the root with its own `&` lines."""
-        if not self.name:
-            return "".join(_text(item, "") for item in self.items)
-        return _text(self, "")
+        return _text(self, "") if self.name else self.inner()
+
+    def inner(self) -> str:
+        """The text of what is in the section, without its own `&` lines."""
+        return "".join(_text(item, "") for item in self.items)
 
 
-def parse(text: str) -> Section:
-    """The root (without name or parameter) of an input's sections.
+def parse(text: str, *, template: bool = False, places: Sequence[str] | None = None) -> Section:
+    """The root (without name or parameter) of an input's sections; in a `template` `${name}` is a value like others.
 
-    Raises InputError with the line's number for a directive, an `&END` that fits nothing, or a section left open.
+    Raises InputError with the line's place (one of `places` for each line, by default its number) for a directive,
+    an `&END` that fits nothing, or a section left open.
     """
     root = Section("")
     stack = [root]
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for index, raw in enumerate(text.splitlines()):
         line = raw.strip()
         if not line:
             continue
-        if line[0] == "@" or "${" in line:
-            raise InputError(f"CP2K input: line {number}: {line[:40]!r}: directives are not read")
+        place = places[index] if places is not None else f"CP2K input: line {index + 1}"
+        if line[0] == "@" or "${" in line and not template:
+            raise InputError(f"{place}: {line[:40]!r}: directives are not read")
         if line[0] != "&":
             stack[-1].items.append(Line(line))
             continue
@@ -109,7 +134,7 @@ def parse(text: str) -> Section:
             stack[-1].items.append(section)
             stack.append(section)
         elif len(stack) == 1 or rest.upper() not in ("", stack[-1].name):
-            raise InputError(f"CP2K input: line {number}: {line[:40]!r} ends no open section")
+            raise InputError(f"{place}: {line[:40]!r} ends no open section")
         else:
             stack.pop()
     if len(stack) > 1:
@@ -117,7 +142,7 @@ def parse(text: str) -> Section:
     return root
 
 
-def _name(item: Line | Section) -> str:
+def name_of(item: Line | Section) -> str:
     return item.keyword if isinstance(item, Line) else item.name
 
 
