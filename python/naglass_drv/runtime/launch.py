@@ -12,6 +12,8 @@ from ..errors import SetupError
 # A child that inherits any of these believes that it is a rank of our own MPI job, and hangs or refuses.
 _MPI_PREFIXES = ("PMI", "HYD", "MPI_LOCAL", "MPICH_", "MPIR_", "OMPI_", "ORTE_", "PRTE_", "OPAL_", "I_MPI_")
 _GRACE_S = 10.0
+#: For a lone process of Open MPI: no daemon, nor its session folder, which two of them race to make.
+LONE_PROCESS = {"OMPI_MCA_ess_singleton_isolated": "1", "OMPI_MCA_orte_create_session_dirs": "0"}
 
 
 def scrubbed_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:

