@@ -1,0 +1,197 @@
+"""A user's own CP2K input as a level: what is kept, what is filled in, what is refused."""
+
+import builtins
+
+import ase.io
+import numpy as np
+import pytest
+from support.structures import DATA
+
+from naglass_drv.config.site import load_site
+from naglass_drv.engines.cp2k import checks, inputs, own_template, tree
+from naglass_drv.engines.cp2k.levels import kinds_of, label_of, level
+from naglass_drv.errors import InputError, SetupError
+
+MAIN = """\
+! an input for something else
+@SET CUT 500
+@SET FUNCTIONAL PBE
+&GLOBAL
+  PROJECT water
+  RUN_TYPE GEO_OPT
+  PRINT_LEVEL HIGH
+&END GLOBAL
+@INCLUDE 'electrons.inc'
+&MOTION
+  &GEO_OPT
+  &END GEO_OPT
+&END MOTION
+"""
+ELECTRONS = """\
+&FORCE_EVAL
+  METHOD Quickstep
+  &DFT
+    LSD
+    CHARGE -1  ! of the molecule
+    BASIS_SET_FILE_NAME BASIS_MOLOPT
+    POTENTIAL_FILE_NAME GTH_POTENTIALS
+    &MGRID
+      CUTOFF $CUT
+    &END MGRID
+    &SCF
+      SCF_GUESS RESTART
+      MAX_SCF 50
+      EPS_SCF 1.0E-6
+    &END SCF
+    &XC
+      &XC_FUNCTIONAL ${FUNCTIONAL}
+      &END XC_FUNCTIONAL
+    &END XC
+    &PRINT
+      &MULLIKEN OFF
+      &END MULLIKEN
+    &END PRINT
+  &END DFT
+  &SUBSYS
+    &CELL
+      ABC 10 10 10
+    &END CELL
+    &COORD
+      H 0 0 0
+    &END COORD
+    &KIND Na
+      BASIS_SET DZVP-MOLOPT-SR-GTH
+      POTENTIAL GTH-PBE-q9
+    &END KIND
+    &KIND metal
+      ELEMENT V
+      BASIS_SET ORB DZVP-MOLOPT-SR-GTH
+      POTENTIAL GTH-PBE-q13
+      MAGNETIZATION 3
+    &END KIND
+    &KIND P
+      BASIS_SET DZVP-MOLOPT-SR-GTH
+      POTENTIAL GTH-PBE
+    &END KIND
+    &KIND O
+      BASIS_SET DZVP-MOLOPT-SR-GTH
+      POTENTIAL GTH-PBE-q6
+    &END KIND
+  &END SUBSYS
+&END FORCE_EVAL
+"""
+
+
+def box():
+    atoms = ase.io.read(DATA / "structures" / "mol8s.extxyz")
+    atoms.set_array("ion", np.array(["Na+", "V4+", "P5+"] + ["O2-"] * 5))
+    return atoms
+
+
+def template(folder, main=MAIN, electrons=ELECTRONS):
+    folder.mkdir(exist_ok=True)
+    (folder / "my.inp").write_text(main)
+    (folder / "electrons.inc").write_text(electrons)
+    return own_template.read(folder / "my.inp")
+
+
+def written(chosen, **options):
+    options = {"charge": 0, "multiplicity": 2, "data": load_site().cp2k_data} | options
+    return inputs.single_point(box(), chosen, **options)
+
+
+def test_the_users_choices_stay_and_ours_are_filled_in(tmp_path):
+    text = written(template(tmp_path), outputs=["pdos"])
+    checks.accepted(text, load_site().cp2k, "template")
+    root = tree.parse(text)
+    assert root.at("GLOBAL").values("PROJECT") == ["label"] and root.at("GLOBAL").values("RUN_TYPE") == ["ENERGY_FORCE"]
+    assert root.sections("MOTION") == []
+    dft = root.at("FORCE_EVAL/DFT")
+    assert dft.values("CHARGE") == ["0"] and dft.values("MULTIPLICITY") == ["2"] and dft.values("LSD") == [""]
+    assert dft.at("MGRID").values("CUTOFF") == ["500"] and dft.at("XC/XC_FUNCTIONAL").parameter == "PBE"
+    assert dft.at("SCF").values("MAX_SCF") == ["50"] and dft.at("SCF").values("SCF_GUESS") == ["ATOMIC"]
+    assert [dft.at(f"PRINT/{name}").parameter for name in ("MULLIKEN", "HIRSHFELD", "PDOS")] == ["ON"] * 3
+    assert [root.at(f"FORCE_EVAL/PRINT/{name}").parameter for name in ("FORCES", "STRESS_TENSOR")] == ["ON"] * 2
+    kinds = {kind.parameter: kind for kind in root.sections("FORCE_EVAL/SUBSYS/KIND")}
+    assert list(kinds) == ["Na", "O", "P", "V"] and kinds["V"].values("MAGNETIZATION") == ["1"]
+    assert kinds["P"].values("POTENTIAL") == ["GTH-PBE"]
+    assert len(root.at("FORCE_EVAL/SUBSYS/COORD").items) == 8
+
+
+def test_its_hash_follows_what_decides_a_label(tmp_path):
+    first = template(tmp_path / "a")
+    assert level("template", text=first.text) == first
+    assert label_of(first).startswith("template-h")
+
+    def other(name, old, new):
+        assert old in MAIN + ELECTRONS
+        return template(tmp_path / name, MAIN.replace(old, new), ELECTRONS.replace(old, new))
+
+    for index, (old, new) in enumerate(
+        [("PROJECT water", "PROJECT x"), ("MAX_SCF 50", "MAX_SCF 9"), ("CHARGE -1", "CHARGE 2"), ("ABC 10", "ABC 11"),
+         ("MAGNETIZATION 3", "MAGNETIZATION 1"), ("! an input", "! one")]
+    ):  # fmt: skip
+        same = other(f"same{index}", old, new)
+        assert (label_of(same), kinds_of(same, "V")) == (label_of(first), kinds_of(first, "V")), old
+    for old, new in (("CUT 500", "CUT 600"), ("FUNCTIONAL PBE", "FUNCTIONAL BLYP"), ("1.0E-6", "1.0E-5")):
+        assert label_of(other(new[-4:], old, new)) != label_of(first), old
+    changed = other("kind", "POTENTIAL GTH-PBE-q13", "POTENTIAL GTH-PBE-q5")
+    assert label_of(changed) == label_of(first)
+    before, after = (kinds_of(found, ["Na", "V"]).split() for found in (first, changed))
+    assert before[0] == after[0] and before[1] != after[1]
+
+
+def test_names_that_cp2k_does_not_know_are_found_before_a_start(tmp_path):
+    chosen = template(tmp_path, electrons=ELECTRONS.replace("GTH-PBE-q6", "GTH-PBE-q60"))
+    with pytest.raises(InputError, match=r"^O: no pseudopotential 'GTH-PBE-q60' in .*GTH_POTENTIALS$"):
+        written(chosen)
+    text = written(template(tmp_path, electrons=ELECTRONS.replace("CUTOFF", "CUTOF")))
+    with pytest.raises(InputError, match=r"unknown keyword CUTOF in section MGRID \(line \d+: 'CUTOF 500'\)"):
+        checks.accepted(text, load_site().cp2k, "x")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("    LSD\n", "", "my.inp: &DFT has no UKS TRUE"),
+        ("METHOD Quickstep", "METHOD FIST", "METHOD FIST: Quickstep"),
+        ("&FORCE_EVAL\n", "&FORCE_EVAL\n&END\n&FORCE_EVAL\n", "one &FORCE_EVAL with one &DFT is expected"),
+        ("&MOTION", "&EXT_RESTART\n&END\n&MOTION", "&EXT_RESTART has no place"),
+        ("    LSD\n", "    LSD\n    WFN_RESTART_FILE_NAME w.wfn\n", "starts from no earlier wavefunction"),
+        ("BASIS_MOLOPT\n", "../BASIS\n", "'BASIS_SET_FILE_NAME ../BASIS' in &DFT: a bare name is expected"),
+        ("&MULLIKEN OFF", "&MULLIKEN\n FILENAME =/tmp/x", "'FILENAME =/tmp/x' in &MULLIKEN: a bare name"),
+        ("$CUT", "$CUTT", r"electrons.inc:9: undefined variable 'CUTT'"),
+        ("@SET CUT 500", "@SET CUT 500\n@IF 1", "conditional block not closed"),
+        ("&END MGRID", "&END GRID", r"electrons.inc:10: '&END GRID' ends no open section"),
+        ("'electrons.inc'", "'../electrons.inc'", r"my.inp:9: .*only files beside the template"),
+        ("'electrons.inc'", "/etc/hostname", r"my.inp:9: .*only files beside the template"),
+        ("'electrons.inc'", "${HOME}", r"my.inp:9: .*only files beside the template"),
+        ("@INCLUDE 'electrons.inc'", "@XCTYPE PBE", r"my.inp:9: .*only files beside the template"),
+        ("'electrons.inc'", "'my.inp'", "leads out of the folder, or to itself"),
+        ("'electrons.inc'", "'link.inc'", "leads out of the folder, or to itself"),
+        ("'electrons.inc'", "'none.inc'", "none.inc: no such file"),
+        ("&KIND Na", "&KIND V2\n ELEMENT V\n BASIS_SET X\n&END\n&KIND Na", "the kinds V2, metal are all V and differ"),
+        ("&KIND Na", "&KIND Li", "there is no &KIND of Na"),
+    ],
+)  # fmt: skip
+def test_what_is_no_template_is_refused(tmp_path, old, new, words):
+    (tmp_path / "link.inc").symlink_to("/etc/hostname")
+    assert old in MAIN + ELECTRONS
+    with pytest.raises(InputError, match=words):
+        written(template(tmp_path, MAIN.replace(old, new), ELECTRONS.replace(old, new)))
+
+
+def test_without_cp2k_input_tools_only_plain_inputs_are_read(tmp_path, monkeypatch):
+    plain = own_template.OwnTemplate(template(tmp_path).text)
+    real = builtins.__import__
+
+    def without(name, *args, **options):
+        if name.startswith("cp2k_input_tools"):
+            raise ImportError(name)
+        return real(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(SetupError, match=r"my.inp: its directives .* need cp2k-input-tools: pip install"):
+        template(tmp_path)
+    (tmp_path / "plain.inp").write_text(plain.text)
+    assert own_template.read(tmp_path / "plain.inp") == plain
