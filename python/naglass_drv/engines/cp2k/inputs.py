@@ -1,17 +1,19 @@
 """Writes the CP2K input of a single point, after everything that can be known to be wrong has been checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 
-from ...dataset.frames import check_multiplicity
-from ...errors import InputError, SetupError
-from ...glass.chemistry import TRANSITION_METALS, high_spin_unpaired, parse_label
-from ...paths import data_file
-from .levels import Level
+from ...dataset.frames import check_multiplicity, digest
+from ...errors import InputError
+from ...glass import spins
+from ...glass.chemistry import parse_label
+from . import kinds, prints, versions
+from .levels import Level, label_of
+from .tree import Line, Section
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -23,6 +25,7 @@ ATOM_MULTIPLICITY = {
     "Zn": 1, "Nb": 6, "Mo": 7,
 }
 _CLOSEST_A = 0.5
+_START = "start_moment"
 
 
 def isolated_atom(element: str, level: Level) -> "Atoms":
@@ -51,14 +54,22 @@ def ion_names(atoms: "Atoms") -> list[str]:
     return names
 
 
-def start_moments(names: list[str]) -> dict[str, float]:
-    """High-spin moment (µB) that each transition-metal ion of `names` starts from; others start from none."""
-    moments = {}
-    for name in dict.fromkeys(names):
-        element, charge = parse_label(name)
-        if element in TRANSITION_METALS and charge is not None:
-            moments[name] = float(high_spin_unpaired(element, charge))
-    return moments
+def ordered(atoms: "Atoms", pattern: str | Mapping[str, str], seed: int) -> "Atoms":
+    """A copy of a frame whose ions start with the signs of `pattern`, and that has the multiplicity which follows.
+
+    See `glass.spins.moments` for patterns; ``sampled`` draws from `seed` and the frame. The copy has an array
+    `start_moment` (µB), which `single_point` follows. Raises InputError for a frame without known ions, or a pattern
+    that does not fit them.
+    """
+    if "ion" not in atoms.arrays:
+        raise InputError(f"spin: the ions of {atoms.get_chemical_formula()} are not known: give it an array 'ion'")
+    distances = atoms.get_all_distances(mic=True)
+    own_seed = crc32(f"{seed} {digest(atoms)}".encode())
+    signed = spins.moments(ion_names(atoms), pattern, distances, own_seed)
+    copy = atoms.copy()
+    copy.set_array(_START, signed.astype(float))
+    copy.info["multiplicity"] = spins.multiplicity(signed)
+    return copy
 
 
 def single_point(
@@ -69,111 +80,97 @@ def single_point(
     multiplicity: int,
     magnetization: Mapping[str, float] | None = None,
     data: Path | None = None,
+    outputs: Sequence[str] = (),
+    version: str | None = None,
 ) -> str:
     """Text of the input for energy, forces, stress and moments of `atoms` (N atoms, periodic in three directions).
 
     `charge` (e) and `multiplicity` (2S+1) are of the whole cell. `magnetization` maps an ion ("V4+") or element to
-    the moment (µB) its atoms start from; by default high spin. `data` is CP2K's data folder, in which the level's
-    basis sets and pseudopotentials are looked up. Raises InputError for a cell or positions that make no sense,
+    the moment (µB) its atoms start from; by default the frame's array `start_moment` (µB), else high spin, all up.
+    Atoms of an element that differ in ion or start are kinds of their own. `data` is CP2K's data folder, in which the
+    level's basis sets and pseudopotentials are looked up. `outputs` names further prints (`prints.OUTPUTS`), `version`
+    the CP2K that will read the input, by default 2023.1. Raises InputError for a cell or positions that make no sense,
     two atoms on top of each other, a multiplicity of the wrong parity, an element without a KIND block, or a basis
     set or pseudopotential that CP2K's files do not hold.
     """
     _check_structure(atoms)
     check_multiplicity(atoms, charge, multiplicity, "label")
     names = ion_names(atoms)
-    moments = dict(start_moments(names) if magnetization is None else magnetization)
-    unknown = sorted(set(moments) - set(names))
-    if unknown:
-        raise InputError(f"magnetization {unknown[0]}: there is no such ion; there are {', '.join(sorted(set(names)))}")
-    labels = _kind_labels(names)
-    blocks = [_kind(labels[name], parse_label(name)[0], moments.get(name), level) for name in labels]
+    moments = _start_moments(atoms, names, magnetization)
+    labels = _kind_labels(atoms, names, moments)
+    root = level.input_tree()
+    dft = root.at("FORCE_EVAL/DFT")
+    dft.set("CHARGE", charge)
+    dft.set("MULTIPLICITY", multiplicity)
+    for smear in dft.at("SCF").sections("SMEAR"):
+        smear.set("FIXED_MAGNETIC_MOMENT", multiplicity - 1)
+    subsystem = [_cell(atoms), _coordinates(atoms, labels), *_kinds(labels, moments, atoms, level)]
+    root.at("FORCE_EVAL/SUBSYS").items = subsystem
     if level.needs_basis:
         for element in dict.fromkeys(atoms.symbols):
-            check_basis(element, level, data)
-    template = Template(data_file("cp2k_templates", level.template).read_text())
-    values = {
-        "multiplicity": multiplicity,
-        "charge": charge,
-        "eps_scf": f"{level.eps_scf:.1E}",
-        "subsystem": "\n".join([_cell(atoms), _coordinates(atoms, [labels[name] for name in names]), *blocks]),
-    }
-    if hasattr(level, "cutoff_Ry"):
-        values["cutoff_Ry"] = f"{level.cutoff_Ry:g}"
-    return template.substitute(values)
+            kinds.check_basis(element, level.kind(element), dft, data)
+        _name_basis_files(root)
+    prints.add(root, outputs)
+    versions.fit(root, version)
+    root.fill({name: f"{value:.1E}" if name == "eps_scf" else f"{value:g}" for name, value in level.settings()})
+    root.items.insert(0, Line(f"# level {label_of(level)}"))
+    return str(root)
 
 
 def check_basis(element: str, level: Level, data: Path | None) -> None:
     """Raise InputError naming element, entry and file unless CP2K's data folder holds what the KIND block asks for."""
-    if data is None:
-        raise SetupError("CP2K's data folder (BASIS_MOLOPT, GTH_POTENTIALS) was not found; name it as cp2k_data")
-    template = data_file("cp2k_templates", level.template).read_text()
-    kind = _kind_text(element)
-    for key, file_key, what in (
-        ("BASIS_SET", "BASIS_SET_FILE_NAME", "basis set"),
-        ("POTENTIAL", "POTENTIAL_FILE_NAME", "pseudopotential"),
-    ):
-        wanted = _values(kind, key)[0]
-        files = [data / name for name in _values(template, file_key)]
-        absent = [str(path) for path in files if not path.is_file()]
-        if absent:
-            raise SetupError(f"CP2K's data file {absent[0]} does not exist; check cp2k_data")
-        if not any(_holds(path, element, wanted) for path in files):
-            raise InputError(f"{element}: no {what} {wanted!r} in {', '.join(map(str, files))}")
+    kinds.check_basis(element, level.kind(element), level.input_tree().at("FORCE_EVAL/DFT"), data)
 
 
-def _holds(path: Path, element: str, name: str) -> bool:
-    """Whether a CP2K data file has an entry for `element` under `name` (entries begin ``element name [alias ...]``)."""
-    with open(path, encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            words = line.split()
-            if len(words) > 1 and words[0].upper() == element.upper() and name.upper() in map(str.upper, words[1:]):
-                return True
-    return False
+def _start_moments(atoms: "Atoms", names: list[str], magnetization: Mapping[str, float] | None) -> list[float]:
+    """Moment (µB) that each atom starts from."""
+    if magnetization is not None:
+        unknown = sorted(set(magnetization) - set(names))
+        if unknown:
+            there = ", ".join(sorted(set(names)))
+            raise InputError(f"magnetization {unknown[0]}: there is no such ion; there are {there}")
+        return [float(magnetization.get(name, 0.0)) for name in names]
+    if _START in atoms.arrays:
+        return [float(value) for value in atoms.arrays[_START]]
+    return [float(spins.unpaired(name)) for name in names]
 
 
-def _values(text: str, key: str) -> list[str]:
-    """Values of the keyword `key` in a piece of CP2K input."""
-    split = (line.split() for line in text.splitlines())
-    return [words[1] for words in split if len(words) > 1 and words[0] == key]
-
-
-def _kind_text(element: str) -> str:
-    try:
-        return data_file("cp2k_templates", "kinds", f"{element}.inp").read_text()
-    except SetupError:
-        raise InputError(f"{element}: no CP2K KIND block (cp2k_templates/kinds/{element}.inp)") from None
-
-
-def _kind_labels(names: list[str]) -> dict[str, str]:
-    """CP2K kind of each ion: the element, numbered where the element has several ions."""
+def _kind_labels(atoms: "Atoms", names: list[str], moments: list[float]) -> list[str]:
+    """CP2K kind of each atom: its element, numbered where the element has several ions or starts, up before down."""
+    own = list(zip(atoms.symbols, names, (-moment for moment in moments), strict=True))
     labels = {}
-    for name in sorted(set(names)):
-        element = parse_label(name)[0]
-        same = [other for other in sorted(set(names)) if parse_label(other)[0] == element]
-        labels[name] = element if len(same) == 1 else f"{element}{same.index(name) + 1}"
-    return labels
+    for key in sorted(set(own)):
+        same = [other for other in sorted(set(own)) if other[0] == key[0]]
+        labels[key] = key[0] if len(same) == 1 else f"{key[0]}{same.index(key) + 1}"
+    return [labels[key] for key in own]
 
 
-def _kind(label: str, element: str, moment: float | None, level: Level) -> str:
-    lines = [f"ELEMENT {element}"]
-    if level.needs_basis:
-        lines += _kind_text(element).rstrip().splitlines()
-    if moment:
-        lines.append(f"MAGNETIZATION {moment:g}")
-    return "\n".join([f"    &KIND {label}", *(f"      {line}" for line in lines), "    &END KIND"])
+def _kinds(labels: list[str], moments: list[float], atoms: "Atoms", level: Level) -> list[Section]:
+    sections = []
+    for label, element, moment in sorted(set(zip(labels, atoms.symbols, moments, strict=True))):
+        start = [Line(f"MAGNETIZATION {moment:g}")] if moment else []
+        sections.append(Section("KIND", label, [Line(f"ELEMENT {element}"), *level.kind(element).items, *start]))
+    return sections
 
 
-def _cell(atoms: "Atoms") -> str:
-    rows = [f"      {axis} " + " ".join(f"{x:.12f}" for x in row) for axis, row in zip("ABC", atoms.cell, strict=True)]
-    return "\n".join(["    &CELL", *rows, "      PERIODIC XYZ", "    &END CELL"])
+def _name_basis_files(root: Section) -> None:
+    """Move the files of basis sets that kinds ask for to &DFT, where CP2K looks for their names."""
+    dft = root.at("FORCE_EVAL/DFT")
+    for kind in root.sections("FORCE_EVAL/SUBSYS/KIND"):
+        for name in kind.values("BASIS_SET_FILE_NAME"):
+            if name not in dft.values("BASIS_SET_FILE_NAME"):
+                dft.add("BASIS_SET_FILE_NAME", name)
+        kind.remove("BASIS_SET_FILE_NAME")
 
 
-def _coordinates(atoms: "Atoms", labels: list[str]) -> str:
-    rows = [
-        f"      {label} " + " ".join(f"{x:.12f}" for x in position)
-        for label, position in zip(labels, atoms.positions, strict=True)
-    ]
-    return "\n".join(["    &COORD", *rows, "    &END COORD"])
+def _cell(atoms: "Atoms") -> Section:
+    rows = [f"{axis} " + " ".join(f"{x:.12f}" for x in row) for axis, row in zip("ABC", atoms.cell, strict=True)]
+    return Section("CELL", items=[*map(Line, rows), Line("PERIODIC XYZ")])
+
+
+def _coordinates(atoms: "Atoms", labels: list[str]) -> Section:
+    rows = zip(labels, atoms.positions, strict=True)
+    return Section("COORD", items=[Line(f"{label} " + " ".join(f"{x:.12f}" for x in place)) for label, place in rows])
 
 
 def _check_structure(atoms: "Atoms") -> None:

@@ -1,7 +1,7 @@
 """One label: CP2K in a child process, its output judged, the frame admitted with its labels or refused by name."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import SetupError, TaskFailed
+from ...runtime.launch import LONE_PROCESS
 from . import parse
 from .inputs import single_point
 from .levels import Level, kinds_of, label_of
@@ -64,12 +65,20 @@ class Program:
         binding = ["--bind-to", "none"] if launcher == "Open MPI" else []
         return [str(self.launcher), "-n", str(self.ranks), *binding, *start]
 
+    def version(self) -> str | None:
+        """``2023.1`` by the program itself; None where it does not say."""
+        from ...runtime.tools import cp2k_version
+
+        try:
+            return cp2k_version(self.executable)
+        except SetupError:
+            return None
+
     def environment(self) -> dict[str, str]:
         """What CP2K's process needs beyond a scrubbed environment."""
         variables = {"OMP_NUM_THREADS": str(self.threads)}
         if self.ranks == 1:
-            # a lone process needs no daemon of Open MPI, nor its session folder, which two of them race to make
-            variables |= {"OMPI_MCA_ess_singleton_isolated": "1", "OMPI_MCA_orte_create_session_dirs": "0"}
+            variables |= LONE_PROCESS
         if self.data is not None:
             variables["CP2K_DATA_DIR"] = str(self.data)
         if self.launcher is not None and os.geteuid() == 0:
@@ -89,6 +98,7 @@ def label(
     magnetization: Mapping[str, float] | None = None,
     max_net_force_eV_per_A: float = 0.05,
     timeout_s: float | None = None,
+    outputs: Sequence[str] = (),
 ) -> "Atoms":
     """A copy of `atoms` (N, periodic) with the labels of `level`, computed in `folder`, which is fresh.
 
@@ -96,14 +106,15 @@ def label(
     and kinds where elements have settings of their own;
     `arrays` REF_forces (N×3, eV/Å), REF_spin (N, µB; Hirshfeld where the level prints it, else Mulliken) and
     REF_spin_mulliken. `child(argv, env=, log=, timeout_s=)` runs a command in `folder` and returns its exit status.
-    `magnetization`: see `inputs.single_point`, which raises InputError before anything is started.
+    `magnetization`, `outputs`: see `inputs.single_point`, which raises InputError before anything is started.
 
     Raises TaskFailed when the frame is not admitted: LAUNCHER (CP2K did not start as asked), ABORT, KILLED,
     INCOMPLETE (no normal end, or an output that cannot be trusted), SCF_NOT_CONVERGED, NET_FORCE (|Σ F| above
     `max_net_force_eV_per_A`), SPIN_MISMATCH (Σ spin against 2S by more than 0.2 µB).
     """
     text = single_point(
-        atoms, level, charge=charge, multiplicity=multiplicity, magnetization=magnetization, data=program.data
+        atoms, level, charge=charge, multiplicity=multiplicity, magnetization=magnetization, data=program.data,
+        outputs=outputs, version=program.version(),
     )
     command = program.command()
     (folder / INPUT).write_text(text)
