@@ -191,7 +191,10 @@ def warnings_of(chosen: Level) -> list[str]:
     return found
 
 
-_LACKS = {"cutoff_Ry": "plane-wave cutoff", "rel_cutoff_Ry": "plane-wave cutoff", "plus_u": "+U", "u_eV": "+U"}
+_LACKS = {
+    "cutoff_Ry": "plane-wave cutoff", "rel_cutoff_Ry": "plane-wave cutoff", "plus_u": "+U", "u_eV": "+U",
+    "sodium": "pseudopotential", "xc_smoothing": "density on a grid", "smearing_K": "electronic temperature",
+}
 
 
 def _shown(value: object) -> str:

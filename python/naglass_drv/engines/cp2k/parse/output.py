@@ -82,14 +82,15 @@ def header_of(text: str) -> tuple[Header, Layout]:
         processes=int(processes) if processes else None,
         ended=_ENDING in text,
         out_of_time="exceeded requested execution time" in text,
-        abort=_abort(text),
+        abort=abort_reason(text),
         density_guess=guess[1] if guess else None,
         wall_s=_wall(text),
         warnings=tuple(dict.fromkeys(warnings)),
     ), layout
 
 
-def _abort(text: str) -> str | None:
+def abort_reason(text: str) -> str | None:
+    """What CP2K's first [ABORT] box says; None without one."""
     if "[ABORT]" not in text:
         return None
     box = _BOX.search(text)
