@@ -45,7 +45,7 @@ def test_every_fault_at_once(tmp_path):
           quench_rate_K_per_ps: .inf
         reference:
           - name: xtb
-            level: pbe
+            level: pbo
             strain_percent: [3, -2]
         dataset: {level: gfn1-xtb, include: [missing.xyz, ..]}
         train:
@@ -70,7 +70,8 @@ def test_every_fault_at_once(tmp_path):
         "input.yaml:8: glass.timestep_ps: not a known key; did you mean 'timestep_fs'?",
         "input.yaml:9: glass.replicas: must be a valid integer, not 2.0",
         "input.yaml:10: glass.quench_rate_K_per_ps: '.inf': a finite number is expected",
-        "input.yaml:13: reference[0].level: must be 'gfn1-xtb' or 'pbe+u+d3', not \"pbe\"",
+        "input.yaml:13: reference[0].level: must be 'gfn1-xtb', 'pbe', 'pbe+d3', 'pbe+u', 'pbe+u+d3', 'blyp', "
+        "'blyp+d3', 'blyp+u', 'blyp+u+d3' or 'template', not \"pbo\"",
         "input.yaml:14: reference[0].strain_percent: [3, -2] is no rising range of strains "
         "above -50 and below 100 percent",
         f"input.yaml:15: dataset.include[0]: 'missing.xyz': no such file (looked for {tmp_path}/missing.xyz)",
@@ -118,6 +119,26 @@ def test_every_fault_at_once(tmp_path):
         (
             "glass: {}\nreference: [{name: a, level: gfn1-xtb, charge: 1}]",
             "6: reference[0].charge: 3: 277 electrons (odd",
+        ),
+        (
+            "glass: {}\nreference: [{name: a, level: pbe+u, spin: sampled, multiplicity: 1}]",
+            "6: reference[0].multiplicity: 1: spin says which ions are up and down",
+        ),
+        (
+            "glass: {}\nreference: [{name: a, level: template}]",
+            "6: reference[0].level: the level is that of an input of your own: name it as template",
+        ),
+        (
+            "glass: {}\nreference: [{name: a, level: pbe, template: my.inp}]",
+            "6: reference[0].template: the level is 'pbe'; for one of its own say 'template'",
+        ),
+        (
+            "glass: {}\nreference: [{name: a, level: template, template: my.inp}]",
+            "6: reference[0].template: 'my.inp': no such file",
+        ),
+        (
+            "glass: {}\nreference: [{name: a, level: pbe, spin: up}]",
+            "6: reference[0].spin: must be 'ferromagnetic', 'antiferromagnetic' or 'sampled', not \"up\"",
         ),
         ("glass: {final_temperature_K: 4000}", "5: glass.final_temperature_K: 4000 K is not below"),
         (

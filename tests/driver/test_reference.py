@@ -11,6 +11,7 @@ import pytest
 from ase import Atoms
 
 from naglass_drv.config.schema import Input
+from naglass_drv.dataset.candidates import from_json
 from naglass_drv.dataset.frames import read_frames, read_labelled, write_frames
 from naglass_drv.errors import InputError, SetupError, TaskFailed
 from naglass_drv.runtime.launch import run_child
@@ -54,9 +55,10 @@ def run_task(run: Run, task: Task) -> Done:
 
 
 def stand_in(folder: Path, body: str) -> dict:
-    """A site whose CP2K is a shell script."""
+    """A site whose CP2K is a shell script that knows its version and accepts every input."""
     path = folder / "cp2k"
-    path.write_text(f"#!/bin/sh\n{body}\n")
+    answers = "--version) echo ' CP2K version 2023.1'; exit;;\n-c) echo SUCCESS; exit;;"
+    path.write_text(f'#!/bin/sh\ncase "$1" in\n{answers}\nesac\n{body}\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return {"cp2k": str(path), "cp2k_data": CP2K_DATA, "launcher": None, "threads": 1}
 
@@ -157,6 +159,71 @@ def test_the_spin_comes_from_the_ions(tmp_path):
     mixed.arrays["ion"][2] = "P5+"
     with pytest.raises(InputError, match=r"frame 0: ion 'P5\+' on an atom of V"):
         spins(mixed)
+
+
+def test_what_a_set_does_not_ask_for_is_not_in_its_tasks(tmp_path):
+    """Labels that took weeks stay done when new options come."""
+    (task,) = reference.plan(make_run(tmp_path, {}, site=stand_in(tmp_path, "exit 1")))
+    assert set(task.settings) == {
+        "level", "cutoff_Ry", "label", "max_net_force_eV_per_A", "timeout_min", "set", "kinds", "frame",
+    }  # fmt: skip
+    assert set(task.settings["frame"]) == {"symbols", "positions_A", "cell_A", "pbc", "ion", "info"}
+
+
+def test_options_of_the_level_reach_its_inputs(tmp_path):
+    section = {
+        "level": "pbe+u+d3", "cutoff_Ry": 400.0, "sodium": "q1", "u_eV": {"V": 4.0}, "outputs": ["pdos"],
+        "max_net_force_eV_per_A": 1.0,
+    }  # fmt: skip
+    run = make_run(tmp_path, section, site=stand_in(tmp_path, replay("f_400")), dataset_level="pbe+u+d3")
+    task, *atoms = reference.plan(run)
+    assert task.settings["level_options"] == {"sodium": "q1", "u_eV": {"V": 4.0}} and task.settings["outputs"] == ["pdos"]
+    assert all("outputs" not in atom.settings and atom.settings["level_options"] for atom in atoms)
+    done = run_task(run, task)
+    text = (done.folder / "label.inp").read_text()
+    assert "GTH-PBE-q1" in text and "U_MINUS_J [eV] 4\n" in text and "&PDOS ON" in text
+    (frame,) = read_frames(done.folder / reference.FRAME)
+    assert f"# level {frame.info['level']}\n" in text and frame.info["level"] == task.settings["label"]
+    assert frame.info["kinds"] == task.settings["kinds"]
+
+
+def test_a_spin_pattern_reaches_the_start_moments(tmp_path):
+    site = stand_in(tmp_path, replay("f_400"))
+    cell = read_frames(CELL)[0]
+    pair = cell.repeat((2, 1, 1))
+    write_frames(tmp_path / "s.extxyz", [pair])
+
+    def spins(spin) -> dict:
+        section = {"level": "pbe+u+d3", "structures": str(tmp_path / "s.extxyz"), "spin": spin}
+        (task,) = reference.plan(make_run(tmp_path, section, site=site))
+        return task.settings["frame"]
+
+    assert "start_moment_muB" not in spins("ferromagnetic") and spins("ferromagnetic")["info"]["multiplicity"] == 3
+    turned = spins("antiferromagnetic")
+    assert [m for m in turned["start_moment_muB"] if m] == [1.0, -1.0] and turned["info"]["multiplicity"] == 1
+    assert spins("-+")["start_moment_muB"] == [-m for m in turned["start_moment_muB"]]
+    assert from_json(spins("-+")).arrays["start_moment"].tolist() == spins("-+")["start_moment_muB"]
+    with pytest.raises(InputError, match=r"spin: '\+-\+' has 3 signs, there are 2 magnetic ions"):
+        spins("+-+")
+
+
+def test_a_template_of_ones_own_is_read_when_the_run_is_planned(tmp_path):
+    plain = make_run(tmp_path, {"level": "pbe+u+d3", "cutoff_Ry": 400.0}, site=stand_in(tmp_path, replay("f_400")))
+    (task,) = reference.plan(plain)
+    (tmp_path / "my.inp").write_text((run_task(plain, task).folder / "label.inp").read_text())
+    section = {"name": "own", "level": "template", "template": "my.inp", "max_net_force_eV_per_A": 1.0}
+    run = make_run(tmp_path, section, site=plain.site)
+    (task,) = reference.plan(run)
+    (tmp_path / "my.inp").unlink()
+    (frame,) = read_frames(run_task(run, task).folder / reference.FRAME)
+    assert frame.info["level"] == task.settings["label"] and frame.info["level"].startswith("template-h")
+
+
+def test_an_input_that_cp2k_refuses_ends_the_run_before_it_starts(tmp_path):
+    site = stand_in(tmp_path, "exit 1")
+    Path(site["cp2k"]).write_text("#!/bin/sh\necho ' * [ABORT]   *'; echo ' *  x  unknown keyword   *'\n")
+    with pytest.raises(InputError, match="reference a: mol8s-v0: CP2K does not accept the input: "):
+        reference.plan(make_run(tmp_path, {}, site=site))
 
 
 def test_glasses_give_themselves_varied_copies_and_frames_of_their_melt(tmp_path):

@@ -49,8 +49,9 @@ def cross_check(top: Partial, document: Document, source: Path) -> None:
             check(top, document)
     with _rule():
         for index, item in enumerate(top.reference):
-            with _rule():
-                _check_strain(item, index, document)
+            for rule in (_check_strain, _check_template, _check_spin):
+                with _rule():
+                    rule(item, index, document)
     for where, path in _named_files(top):
         _check_file(document, where, source, path)
 
@@ -127,6 +128,20 @@ def _check_strain(item: Partial, index: int, document: Document) -> None:
         document.fault(("reference", index, "strain_percent"), message)
 
 
+def _check_template(item: Partial, index: int, document: Document) -> None:
+    if item.level == "template" and item.template is None:
+        document.fault(("reference", index, "level"), "the level is that of an input of your own: name it as template")
+    if item.level != "template" and item.template is not None:
+        message = f"the level is {item.level!r}; for one of its own say 'template'"
+        document.fault(("reference", index, "template"), message)
+
+
+def _check_spin(item: Partial, index: int, document: Document) -> None:
+    if item.spin != "ferromagnetic" and item.multiplicity is not None:
+        message = f"{item.multiplicity}: spin says which ions are up and down, and so the multiplicity; leave one out"
+        document.fault(("reference", index, "multiplicity"), message)
+
+
 def _check_md(top: Partial, document: Document) -> None:
     md = top.md
     if md is None:
@@ -179,6 +194,10 @@ def _named_files(top: Partial) -> Iterator[tuple[Where, Any]]:
     for where, section, key in _structure_keys(top):
         with _rule():
             yield (*where, key), getattr(section, key)
+    with _rule():
+        for index, item in enumerate(top.reference):
+            with _rule():
+                yield ("reference", index, "template"), item.template
     for name, key in (("train", "start_model"), ("md", "model")):
         with _rule():
             section = getattr(top, name)

@@ -4,14 +4,21 @@ Keys carry their unit. A section that is absent means that its stage is not run.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-Level = Literal["gfn1-xtb", "pbe+u+d3"]
+Level = Literal[
+    "gfn1-xtb", "pbe", "pbe+d3", "pbe+u", "pbe+u+d3", "blyp", "blyp+d3", "blyp+u", "blyp+u+d3", "template"
+]
+Spin = (
+    Literal["ferromagnetic", "antiferromagnetic", "sampled"]
+    | Annotated[str, Field(pattern=r"^[+-]+$")]
+    | dict[str, Literal["up", "down"]]
+)
 Check = Literal["energy", "forces", "distance", "net_force", "spin", "near_copy"]
 
 
@@ -44,7 +51,8 @@ class Reference(Section):
     """One set of first-principles labels: which structures, how they are varied, at which level.
 
     Of each structure `frames_per_structure` frames are labelled: itself, then rattled and strained copies; of
-    each glass also `melt_frames_per_structure` frames of its melt and quench.
+    each glass also `melt_frames_per_structure` frames of its melt and quench. Keys from `cutoff_Ry` to `template`
+    belong to the level; what is absent takes the level's default.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -56,9 +64,23 @@ class Reference(Section):
     strain_percent: tuple[float, float] = (-2.0, 3.0)
     charge: int = 0
     multiplicity: Count | None = None
+    spin: Spin = "ferromagnetic"
     cutoff_Ry: Positive | None = None
+    rel_cutoff_Ry: Positive | None = None
+    u_eV: dict[str, NonNegative] | None = None
+    plus_u: Literal["mulliken", "lowdin"] | None = None
+    sodium: Literal["q9", "q1"] | None = None
+    xc_smoothing: Literal["none", "nn10"] | None = None
+    smearing_K: Positive | None = None
+    template: Path | None = None
+    outputs: list[Literal["wannier", "spin_density", "elf", "pdos"]] = []
     max_net_force_eV_per_A: Positive = 0.05
     timeout_min: Positive = 60.0
+
+    def level_options(self) -> dict[str, Any]:
+        """The settings of the level that are not its defaults, but for `cutoff_Ry` and `template`."""
+        keys = ("rel_cutoff_Ry", "u_eV", "plus_u", "sodium", "xc_smoothing", "smearing_K")
+        return {key: value for key in keys if (value := getattr(self, key)) is not None}
 
 
 class Audit(Section):

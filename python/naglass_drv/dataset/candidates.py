@@ -104,6 +104,7 @@ def to_json(frame: "Atoms") -> dict[str, Any]:
         "pbc": frame.pbc.tolist(),
         "ion": frame.arrays["ion"].tolist() if "ion" in frame.arrays else None,
         "info": dict(frame.info),
+        **({"start_moment_muB": frame.arrays["start_moment"].tolist()} if "start_moment" in frame.arrays else {}),
     }
 
 
@@ -114,6 +115,8 @@ def from_json(content: dict[str, Any]) -> "Atoms":
     frame = Atoms(content["symbols"], content["positions_A"], cell=content["cell_A"], pbc=content["pbc"])
     if content["ion"] is not None:
         frame.set_array("ion", np.array(content["ion"]))
+    if "start_moment_muB" in content:
+        frame.set_array("start_moment", np.array(content["start_moment_muB"]))
     frame.info = dict(content["info"])
     return frame
 

@@ -34,15 +34,19 @@ def plan(run: Run) -> list[Task]:
     program = Program.of_site(run.site)
     if not os.access(program.executable, os.X_OK):
         raise SetupError(f"CP2K: {program.executable} is not an executable file")
-    return [task for section in run.input.reference for task in _plan_set(run, section, program.data)]
+    return [task for section in run.input.reference for task in _plan_set(run, section, program)]
 
 
-def _plan_set(run: Run, section: Reference, data: Path | None) -> list[Task]:
+def _plan_set(run: Run, section: Reference, program: Any) -> list[Task]:
     from ..dataset.candidates import to_json
-    from ..engines.cp2k import inputs, levels
+    from ..engines.cp2k import checks, inputs, levels
 
-    level = levels.level(section.level, cutoff_Ry=section.cutoff_Ry)
-    common = {
+    options = levels.options_of(section, run.source)
+    level = levels.level(section.level, cutoff_Ry=section.cutoff_Ry, **options)
+    # what a set does not ask for is not in its tasks' keys
+    common = {"level_options": options} if options else {}
+    prints = {"outputs": list(section.outputs)} if section.outputs else {}
+    common |= {
         "level": section.level,
         "cutoff_Ry": section.cutoff_Ry,
         "label": levels.label_of(level),
@@ -51,6 +55,8 @@ def _plan_set(run: Run, section: Reference, data: Path | None) -> list[Task]:
     }
     candidates = _candidates(run, section)
     jobs = {item.name: item.frame for item in candidates}
+    if section.spin != "ferromagnetic":
+        jobs = {label: inputs.ordered(frame, section.spin, run.input.seed) for label, frame in jobs.items()}
     if run.input.dataset is not None and run.input.dataset.level == section.level:
         elements = sorted({element for item in candidates for element in item.frame.symbols})
         jobs |= {f"atom-{element}": inputs.isolated_atom(element, level) for element in elements}
@@ -59,13 +65,17 @@ def _plan_set(run: Run, section: Reference, data: Path | None) -> list[Task]:
         if (formula := frame.get_chemical_formula()) not in checked:
             # writing the input finds what CP2K would stumble over
             spin = {key: frame.info[key] for key in ("charge", "multiplicity")}
-            inputs.single_point(frame, level, **spin, data=data)
+            text = inputs.single_point(
+                frame, level, **spin, data=program.data, version=program.version(), **prints
+            )
+            checks.accepted(text, program.executable, f"reference {section.name}: {label}")
             checked.add(formula)
     common["set"] = section.name
     return [
         Task(
             name, f"{section.name}-{label}",
-            common | {"kinds": levels.kinds_of(level, frame.symbols), "frame": to_json(frame)}, tools=("cp2k",),
+            common | {"kinds": levels.kinds_of(level, frame.symbols), "frame": to_json(frame)}
+            | ({} if _is_atom(to_json(frame)) else prints), tools=("cp2k",),
         )
         for label, frame in jobs.items()
     ]
@@ -110,10 +120,10 @@ def run(job: Job) -> Mapping[str, Any] | None:
     started = time.monotonic()
     try:
         labelled = label(
-            frame, levels.level(settings["level"], cutoff_Ry=settings["cutoff_Ry"]), job.folder,
+            frame, levels.of_settings(settings), job.folder,
             program=Program.of_site(job.site), charge=frame.info["charge"],
             multiplicity=frame.info["multiplicity"], child=job.child, timeout_s=timeout_s,
-            max_net_force_eV_per_A=settings["max_net_force_eV_per_A"],
+            max_net_force_eV_per_A=settings["max_net_force_eV_per_A"], outputs=settings.get("outputs", ()),
         )
     except TaskFailed as error:
         failure = error.failure
