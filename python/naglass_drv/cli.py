@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import __version__
-from .cli_dataset import add_verbs
+from . import __version__, cli_dataset, cli_reference
 from .errors import InputError, NaglassError, Stopped, TaskFailed
 
 _EXIT_CODES = "exit codes: 0 done, 2 bad input, 3 stopped and restartable, 4 some tasks failed, 5 environment"
@@ -46,6 +45,13 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("folder", nargs="?", type=Path, default=Path("."), help="where to (default: here)")
     check = add("validate", _validate, "check an input and name every fault")
     check.add_argument("input", type=Path)
+    check.add_argument(
+        "--lint", action="store_true",
+        help="also write an input of every reference set, and show it to the installed CP2K's parser and input schema",
+    )
+    check.add_argument(
+        "--schema", type=Path, metavar="XML", help="show them to another schema instead, a cp2k_input.xml"
+    )
     add("doctor", _doctor, "check MPI, LAMMPS, plugins, torch, MACE, CP2K and the machine")
     run = add("run", _run, "run all stages of an input; start with mpirun -n N for N ranks")
     run.add_argument("input", type=Path)
@@ -79,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     spin.add_argument(
         "--trust", action="store_true", help="open a pickled model; it can run any code, know its source"
     )
-    add_verbs(add)
+    cli_dataset.add_verbs(add)
+    cli_reference.add_verbs(add, _site)
     return parser
 
 
@@ -103,8 +110,14 @@ def _validate(options: argparse.Namespace) -> int:
     from .config.load import load
     from .stages import sections_of
 
-    stages = sections_of(load(options.input))
-    print(f"{options.input}: good; stages: {', '.join(stages) or 'none'}")
+    input = load(options.input)
+    source = options.input.resolve().parent
+    for line in cli_reference.check_levels(input, source, str(options.input)):
+        print(line)
+    if options.lint or options.schema:
+        for line in cli_reference.lint(input, source, _site(), options.schema):
+            print(line, flush=True)
+    print(f"{options.input}: good; stages: {', '.join(sections_of(input)) or 'none'}")
     return 0
 
 

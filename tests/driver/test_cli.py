@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
+import cp2k_input_tools
 import pytest
 from support.jobs import environment, naglass
 
@@ -56,6 +58,39 @@ def test_init_writes_a_good_input_once(tmp_path):
     again = naglass("init", "new", cwd=tmp_path)
     assert (again.returncode, again.stderr) == (2, "new/input.yaml: exists; it is not overwritten\n")
     assert (tmp_path / "new/input.yaml").read_text() == before
+
+
+REFERENCE = """\
+name: small
+system: {composition: {Na: 2, V4+: 1, O: 3}, density_g_cm3: 2.0}
+glass: {}
+reference:
+  - {name: a, level: pbe+u, plus_u: lowdin, spin: sampled}
+  - {name: b, level: gfn1-xtb, outputs: [pdos]}
+"""
+
+
+def test_validate_names_what_to_know_of_a_level_and_what_it_lacks(folder):
+    (folder / "input.yaml").write_text(REFERENCE)
+    done = naglass("validate", "input.yaml", cwd=folder)
+    assert done.returncode == 0 and "stages: glass, reference" in done.stdout
+    assert done.stdout.startswith("input.yaml: reference[0] (a): plus_u lowdin: CP2K calls its forces experimental")
+    (folder / "input.yaml").write_text(REFERENCE.replace("gfn1-xtb,", "gfn1-xtb, smearing_K: 300,"))
+    done = naglass("validate", "input.yaml", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr == "input.yaml: reference[1] (b): smearing_K 300: the level gfn1-xtb has no electronic temperature\n"
+
+
+def test_validate_shows_the_inputs_to_cp2k_and_to_another_versions_schema(folder):
+    (folder / "input.yaml").write_text(REFERENCE)
+    done = naglass("validate", "--lint", "input.yaml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1:3] == [f"reference {name}: understood by CP2K 2023.1" for name in "ab"]
+    schema = Path(cp2k_input_tools.DEFAULT_CP2K_INPUT_XML).read_text(encoding="latin-1")
+    (folder / "other.xml").write_text(schema.replace(">PLUS_U_METHOD<", ">PLUS_U_WAY<"), encoding="latin-1")
+    done = naglass("validate", "--schema", "other.xml", "input.yaml", cwd=folder)
+    assert done.returncode == 2
+    assert "reference a: against the schema: invalid keyword 'PLUS_U_METHOD'" in done.stderr
 
 
 def test_bad_input_leaves_nothing_behind(folder):

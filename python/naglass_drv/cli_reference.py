@@ -1,0 +1,134 @@
+"""What the command line does with levels of theory: the verb calibrate-cutoff, and checks of reference sets."""
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from .config.schema import Input, Reference
+
+Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+
+
+def add_verbs(add: Add, site: Callable[[], Mapping[str, Any]]) -> None:
+    """Add the verbs by `add(name, function, help)`, which gives the verb's parser; `site` is this machine's profile."""
+    verb = add(
+        "calibrate-cutoff",
+        lambda options: _calibrate(options, site()),
+        "compute one structure at several plane-wave cutoffs and name the smallest whose forces balance",
+    )
+    verb.add_argument("structure", type=Path, help="extended XYZ; its first frame is taken")
+    verb.add_argument("--level", default="pbe+u+d3", help="level of theory (default: pbe+u+d3)")
+    verb.add_argument("--cutoffs", nargs="+", type=float, default=[400.0, 600.0, 800.0, 1000.0], metavar="RY")
+    verb.add_argument("--rel-cutoff", type=float, metavar="RY")
+    verb.add_argument("--sodium", choices=("q9", "q1"))
+    verb.add_argument("--xc-smoothing", choices=("none", "nn10"))
+    verb.add_argument("--plus-u", choices=("mulliken", "lowdin"))
+    verb.add_argument("--charge", type=int, default=0, help="of the cell, in e (default: 0)")
+    verb.add_argument("--multiplicity", type=int, help="2S + 1 of the cell (default: high spin of its ions)")
+    verb.add_argument("--max-net-force", type=float, default=0.05, metavar="EV_PER_A", help="limit (default: 0.05)")
+    verb.add_argument("--ranks", type=int, default=1, help="MPI ranks of one CP2K (default: 1)")
+    verb.add_argument("--folder", type=Path, default=Path("calibrate-cutoff"), help="where to (default: %(default)s)")
+
+
+def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
+    from .dataset.candidates import prepared
+    from .dataset.frames import read_frames
+    from .engines.cp2k import cutoff
+    from .engines.cp2k.run import Program
+    from .files import write_bytes, write_json
+    from .report.cutoff import cutoff_figure
+
+    if min(options.cutoffs) <= 0 or options.ranks < 1 or options.max_net_force <= 0:
+        raise InputError("--cutoffs, --ranks and --max-net-force have to be positive")
+    frame = read_frames(options.structure)[0]
+    atoms = prepared(frame, str(options.structure), options.structure.stem, options.charge, options.multiplicity)
+    names = ("sodium", "xc_smoothing", "plus_u")
+    settings = {name: getattr(options, name) for name in names} | {"rel_cutoff_Ry": options.rel_cutoff}
+    settings = {key: value for key, value in settings.items() if value is not None}
+    say = lambda line: print(line, flush=True)  # noqa: E731
+    program = Program.of_site(site, options.ranks)
+    points = cutoff.scan(atoms, options.level, settings, options.cutoffs, options.folder, program, say)
+    found = cutoff.rows(points)
+    print(cutoff.table_of(found))
+    result: dict[str, Any] = {
+        "structure": str(options.structure), "formula": atoms.get_chemical_formula(), "level": options.level,
+        "level_options": settings, "max_net_force_eV_per_A": options.max_net_force, "points": found, "picked_Ry": None,
+    }
+    target = options.folder / "calibrate-cutoff.json"
+    write_json(target, result)
+    if any(not point.failure for point in points):
+        write_bytes(target.with_suffix(".svg"), cutoff_figure(found, options.max_net_force))
+    picked = cutoff.pick(points, options.max_net_force)
+    write_json(target, result | {"picked_Ry": picked.cutoff_Ry})
+    print(f"cutoff_Ry: {picked.cutoff_Ry:g}; {target} written")
+    return 0
+
+
+def check_levels(input: "Input", source: Path, name: str) -> Iterator[str]:
+    """Make every set's level once, and yield what its user should know. Raises InputError with the set's place.
+
+    `name` is what the input is called in messages.
+    """
+    from .engines.cp2k import levels
+
+    for index, section in enumerate(input.reference):
+        try:
+            level = levels.of_reference(section, source)
+        except InputError as error:
+            raise InputError(f"{name}: reference[{index}] ({section.name}): {error}") from None
+        for warning in levels.warnings_of(level):
+            yield f"{name}: reference[{index}] ({section.name}): {warning}"
+
+
+def lint(input: "Input", source: Path, site: Mapping[str, Any], schema: Path | None) -> Iterator[str]:
+    """Show an input of every set to CP2K's parser and to an input schema; one line for each set that is good.
+
+    `schema` is a cp2k_input.xml, by default that of the installed CP2K. Raises InputError for the first set that is not
+    understood.
+    """
+    from .engines.cp2k import checks, inputs, levels
+    from .engines.cp2k.run import Program
+
+    program = Program.of_site(site)
+    with TemporaryDirectory(prefix="naglass-") as folder:
+        against = checks.Lint(schema or checks.input_schema(program.executable, Path(folder)))
+    for section in input.reference:
+        frame = _example(input, section, source)
+        spin = {key: frame.info[key] for key in ("charge", "multiplicity")}
+        text = inputs.single_point(
+            frame, levels.of_reference(section, source), **spin, data=program.data, outputs=section.outputs,
+            version=against.version,
+        )
+        against.check(text, f"reference {section.name}")
+        if schema is None:
+            checks.accepted(text, program.executable, f"reference {section.name}")
+        yield f"reference {section.name}: understood by CP2K {against.version}"
+
+
+def _example(input: "Input", section: "Reference", source: Path) -> "Atoms":
+    """A frame of the kind that the set labels: of its file, or the composition's ions on a grid."""
+    import numpy as np
+    from ase import Atoms
+
+    from .dataset.candidates import prepared
+    from .dataset.frames import read_frames
+    from .engines.cp2k import inputs
+    from .glass.chemistry import species
+
+    if section.structures == "glass":
+        ions = [ion for ion in species(input.system.composition, input.system.formula_units) for _ in range(ion.count)]
+        side = int(np.ceil(len(ions) ** (1 / 3)))
+        frame = Atoms([ion.element for ion in ions], cell=[3.0 * side] * 3, pbc=True)
+        frame.positions = 3.0 * np.array(list(np.ndindex(side, side, side)))[: len(ions)]
+        frame.set_array("ion", np.array([ion.label for ion in ions]))
+    else:
+        frame = read_frames(source / section.structures)[0]
+    ready = prepared(frame, f"reference {section.name}", section.name, section.charge, section.multiplicity)
+    return ready if section.spin == "ferromagnetic" else inputs.ordered(ready, section.spin, input.seed)
