@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 NUMBER = r"[-+]?\d+\.\d*(?:[ED][-+]?\d+)?"
 
-ENERGY = rf"^ ENERGY\| Total FORCE_EVAL \( QS \) energy \[(?:a\.u\.\]:|hartree\])\s+({NUMBER})\s*$"
+ENERGY = r"^ ENERGY\| Total FORCE_EVAL \( QS \) energy \[(?:a\.u\.\]:|hartree\])\s+(\S+)\s*$"
 
 
 class OutputError(Exception):
     """The file is no output of CP2K that can be trusted; the message says what is wrong."""
+
+
+class NotANumber(OutputError):
+    """NaN, infinity, or the stars of a number that is too large for its field."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,10 @@ def only(pattern: str, text: str) -> str | None:
 
 
 def number(text: str) -> float:
-    """A finite number of Fortran; OutputError for overflow stars, NaN and anything else."""
+    """A finite number of Fortran; NotANumber for overflow stars, NaN and infinity, OutputError for anything else."""
     if not re.fullmatch(rf"{NUMBER}|[-+]?\d+", text):
-        raise OutputError(f"{text[:30]!r} where a number is expected")
+        kind = NotANumber if re.fullmatch(r"[-+]?(nan|inf|infinity)|\*+", text, re.IGNORECASE) else OutputError
+        raise kind(f"{text[:30]!r} where a number is expected")
     return float(text.replace("D", "E"))
 
 

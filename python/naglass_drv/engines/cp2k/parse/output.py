@@ -13,7 +13,10 @@ from .evaluation import Evaluation, evaluation_fields
 from .layout import NUMBER, Layout, OutputError, layout_of, number, only
 
 _ENDING = "PROGRAM ENDED AT"
+_SCF_BEGAN = re.compile(r"^ SCF WAVEFUNCTION OPTIMIZATION\s*$", re.MULTILINE)
 _BOX = re.compile(r"^ \*[^\n]*\[ABORT\][^\n]*$(.*?)^ \*{60,}$", re.MULTILINE | re.DOTALL)
+#: Largest file of a run of many steps.
+MAX_RUN_BYTES = 1 << 30
 _MAX_BYTES = 64 * 2**20
 
 
@@ -21,7 +24,8 @@ _MAX_BYTES = 64 * 2**20
 class Header:
     """How a run began and ended: `ended` tells a normal end, `abort` is the text of CP2K's [ABORT] box.
 
-    `density_guess` is where the first SCF's density came from ("ATOMIC", "RESTART"); `wall_s` in seconds.
+    `scf_began` tells that the set-up was over, `density_guess` is where the first SCF's density came from ("ATOMIC",
+    "RESTART"); `wall_s` in seconds.
     """
 
     version: str
@@ -29,6 +33,7 @@ class Header:
     ended: bool
     out_of_time: bool
     abort: str | None
+    scf_began: bool
     density_guess: str | None
     wall_s: float | None
     warnings: tuple[str, ...]
@@ -52,6 +57,11 @@ def parse(text: str, elements: Sequence[str]) -> Output:
     """As `read`, from the text itself."""
     header, layout = header_of(text)
     return Output(**vars(header), **evaluation_fields(text, layout, elements))
+
+
+def header(path: Path) -> Header:
+    """Beginning and end of the run in the output file `path`, whatever it holds between; errors as for `read`."""
+    return header_of(read_text(path, MAX_RUN_BYTES))[0]
 
 
 def read_text(path: Path, most: int) -> str:
@@ -83,6 +93,7 @@ def header_of(text: str) -> tuple[Header, Layout]:
         ended=_ENDING in text,
         out_of_time="exceeded requested execution time" in text,
         abort=abort_reason(text),
+        scf_began=_SCF_BEGAN.search(text) is not None,
         density_guess=guess[1] if guess else None,
         wall_s=_wall(text),
         warnings=tuple(dict.fromkeys(warnings)),

@@ -15,9 +15,8 @@ import numpy as np
 
 from .evaluation import FORCE_EV_A, HARTREE_EV, Evaluation, evaluation_fields
 from .layout import NUMBER, OutputError, number, numbers
-from .output import Header, header_of, read_text
+from .output import MAX_RUN_BYTES, Header, header_of, read_text
 
-_MAX_BYTES = 1 << 30
 _MARK = re.compile(
     r"^ MD_INI\| (?P<start>MD) initialization\s*$|^ MD\| Step number\s+(?P<md>\d+)\s*$"
     r"|^ -+  Informations at step =\s+(?P<opt>\d+)\s+-+\s*$",
@@ -71,7 +70,7 @@ def read_trajectory(
     itself or another one. Dropped with a word are a torn last frame, a step that mixes two SCFs or has no
     evaluation, and evaluations without positions (killed in an SCF; the first one of a continued run).
     """
-    text = read_text(output, _MAX_BYTES)
+    text = read_text(output, MAX_RUN_BYTES)
     header, layout = header_of(text)
     dropped: list[str] = []
     positions = _xyz(folder, f"{project}-pos-1.xyz", elements, dropped)
@@ -133,7 +132,7 @@ def _xyz(folder: Path, name: str, elements: Sequence[str], dropped: list[str]) -
     path = folder / name
     if not path.exists():
         return {}
-    lines = read_text(path, _MAX_BYTES).splitlines(keepends=True)
+    lines = read_text(path, MAX_RUN_BYTES).splitlines(keepends=True)
     size = len(elements) + 2
     blocks: dict[int, _Block] = {}
     for begin in range(0, len(lines), size):
@@ -169,7 +168,7 @@ def _cells(folder: Path, name: str, dropped: list[str]) -> dict[int, np.ndarray]
     if not path.exists():
         return {}
     cells: dict[int, np.ndarray] = {}
-    for count, line in enumerate(read_text(path, _MAX_BYTES).splitlines(keepends=True), start=1):
+    for count, line in enumerate(read_text(path, MAX_RUN_BYTES).splitlines(keepends=True), start=1):
         words = line.split()
         if words[:1] == ["#"]:
             continue
