@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,3 +44,13 @@ def publish(source: Path, target: Path, names: Iterable[str]) -> None:
             write_bytes(target / name, (source / name).read_bytes())
         else:
             (target / name).unlink(missing_ok=True)
+
+
+def link_files(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Bring the files `names` of `source` into the folder `target`, which is made: linked where that can be, else copied."""
+    target.mkdir(exist_ok=True)
+    for name in names:
+        try:
+            os.link(source / name, target / name)
+        except OSError:
+            shutil.copy2(source / name, target / name)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, Stopped
-from ..files import write_json
+from ..files import link_files, write_json
 from ..runtime.store import OWN_FILES
 from .dump import Snapshot, read_snapshots, read_table
 from .lammps import Session, open_session
@@ -147,7 +147,7 @@ def _take_over(previous: Path | None, folder: Path) -> Checkpoint | None:
     # not inside `folder`: a kill before the rename must leave it as if nothing had begun
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    _link(source, part, (*names, checkpoint.restart, _CHECKPOINT))
+    link_files(source, part, (*names, checkpoint.restart, _CHECKPOINT))
     for events in sorted(source.glob(_EVENTS.format("*"))):
         # a copy: the fix that writes it cuts it back to the checkpoint
         shutil.copy2(events, part)
@@ -299,15 +299,6 @@ class _Runner:
         self._loaded = False
 
 
-def _link(source: Path, target: Path, names: Iterable[str]) -> None:
-    target.mkdir(exist_ok=True)
-    for name in names:
-        try:
-            os.link(source / name, target / name)
-        except OSError:
-            shutil.copy2(source / name, target / name)
-
-
 def snapshots(folder: Path) -> Iterator[Snapshot]:
     """The snapshots of all segments of a task's `folder`, in order, each step once."""
     return read_snapshots(sorted((folder / _FOLDER).glob("segment-*.dump")))
@@ -330,5 +321,5 @@ def earlier_result(previous: Path | None, folder: Path) -> dict[str, Any] | None
         return None
     left = {_RESULT, *OWN_FILES}
     names = [path.name for path in previous.iterdir() if path.is_file() and path.name not in left]
-    _link(previous, folder, (*names, _RESULT))
+    link_files(previous, folder, (*names, _RESULT))
     return json.loads((folder / _RESULT).read_text(encoding="utf-8"))
