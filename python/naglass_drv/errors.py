@@ -23,16 +23,18 @@ class TaskFailed(NaglassError):
     """A task failed in a way that is known by name; other tasks may go on. Exit code 4.
 
     `failure` is the short upper-case name (SCF_NOT_CONVERGED, NET_FORCE, ABORT, ...), `log` the tool's own
-    log file, whose last lines are shown, and `command` the command line that failed.
+    log file, whose last lines are shown, and `command` the command line that failed. `resumable`: what the
+    attempt has reached is sound, and the next one goes on from it.
     """
 
     exit_code = 4
 
-    def __init__(self, failure: str, message: str, *, log=None, command=None):
+    def __init__(self, failure: str, message: str, *, log=None, command=None, resumable: bool = False):
         super().__init__(message)
         self.failure = failure
         self.log = log
         self.command = command
+        self.resumable = resumable
 
 
 class SetupError(NaglassError):

@@ -13,7 +13,7 @@ _TAIL_BYTES = 64_000
 @dataclass(frozen=True)
 class Outcome:
     """End of one attempt at a task: `exit_code` 0 for done, else that of its error, with all that helps to
-    mend it.
+    mend it. `resumable` as in TaskFailed.
     """
 
     label: str
@@ -23,6 +23,7 @@ class Outcome:
     message: str = ""
     log: Path | None = None
     command: str = ""
+    resumable: bool = False
 
     @property
     def ends_job(self) -> bool:
@@ -49,7 +50,7 @@ def outcome_of(label: str, folder: Path, error: NaglassError | None) -> Outcome:
         if not isinstance(command, str):
             command = " ".join(str(part) for part in command)
         log = folder / error.log if error.log is not None else None
-        return Outcome(label, folder, error.exit_code, error.failure, str(error), log, command)
+        return Outcome(label, folder, error.exit_code, error.failure, str(error), log, command, error.resumable)
     name = {InputError: "BAD_INPUT", SetupError: "ENVIRONMENT", Stopped: "STOPPED"}.get(type(error), "FAILED")
     return Outcome(label, folder, error.exit_code, name, str(error))
 

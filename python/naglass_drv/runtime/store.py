@@ -213,9 +213,11 @@ def _reasons(
 
 
 def _resumable(attempt: Path, task_key: str) -> bool:
-    """An attempt that was killed or stopped: same key, not failed, and it holds something of its own."""
+    """An attempt that was killed or stopped, or failed where it can go on: same key, something of its own in it."""
     names = {path.name for path in attempt.iterdir()}
-    if names & {"FAILED", _RESULT} or not names - OWN_FILES:
+    if _RESULT in names or not names - OWN_FILES:
+        return False
+    if "FAILED" in names and not (read_json(attempt / "FAILED") or {}).get("resumable"):
         return False
     return (read_json(attempt / _ATTEMPT) or {}).get("key") == task_key
 
