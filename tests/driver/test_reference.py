@@ -49,7 +49,7 @@ def run_task(run: Run, task: Task) -> Done:
     folder.mkdir(parents=True)
     job = Job(
         task, folder, None, OneRank(), lambda *a: None, lambda: False,
-        lambda argv, **options: run_child(argv, folder, **options), run.site,
+        lambda argv, **options: run_child(argv, **({"folder": folder} | options)), run.site,
     )
     return Done(task, folder, reference.run(job))
 
@@ -77,7 +77,8 @@ def one_label(folder: Path, body: str, **section) -> tuple[Run, Done]:
     ("name", "section", "failure"),
     [
         ("e_unconv", {}, "SCF_NOT_CONVERGED"),
-        ("f_200", {}, "NET_FORCE"),
+        ("f_200", {}, "CUTOFF_LOW"),
+        ("f_400", {"max_net_force_eV_per_A": 0.1}, "NET_FORCE"),
         ("f_400", {"multiplicity": 4, "max_net_force_eV_per_A": 1.0}, "SPIN_MISMATCH"),
     ],
 )

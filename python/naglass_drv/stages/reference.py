@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ from .base import Done, Job, Run, Task
 name = "reference"
 
 FRAME = "frame.extxyz"
-# what a frame may fail without anything being wrong with the run: it is listed and never trained on
-REJECTIONS = ("SCF_NOT_CONVERGED", "NET_FORCE", "SPIN_MISMATCH", "TIMEOUT")
 
 
 def wanted(input: Input) -> bool:
@@ -112,26 +109,22 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..dataset.candidates import from_json
     from ..dataset.frames import check_labelled, write_frames
     from ..engines.cp2k import levels
+    from ..engines.cp2k.failures import REJECTIONS
     from ..engines.cp2k.run import Program, label
 
     settings = job.task.settings
     frame = from_json(settings["frame"])
-    timeout_s = 60 * settings["timeout_min"]
-    started = time.monotonic()
     try:
         labelled = label(
             frame, levels.of_settings(settings), job.folder,
             program=Program.of_site(job.site), charge=frame.info["charge"],
-            multiplicity=frame.info["multiplicity"], child=job.child, timeout_s=timeout_s,
+            multiplicity=frame.info["multiplicity"], child=job.child, timeout_s=60 * settings["timeout_min"],
             max_net_force_eV_per_A=settings["max_net_force_eV_per_A"], outputs=settings.get("outputs", ()),
         )
     except TaskFailed as error:
-        failure = error.failure
-        if failure == "KILLED" and time.monotonic() - started >= timeout_s:
-            failure = "TIMEOUT"
-        if failure not in REJECTIONS or _is_atom(settings["frame"]):
+        if error.failure not in REJECTIONS or _is_atom(settings["frame"]):
             raise
-        return {"status": "rejected", "failure": failure, "message": str(error)}
+        return {"status": "rejected", "failure": error.failure, "message": str(error)}
     forces = labelled.arrays["REF_forces"]
     checks = {
         "net_force_eV_per_A": float(np.linalg.norm(forces.sum(axis=0))),

@@ -1,6 +1,11 @@
-"""One label: CP2K in a child process, its output judged, the frame admitted with its labels or refused by name."""
+"""One label: CP2K in a child process, its output judged, the frame admitted with its labels or refused by name.
+
+`Runner` starts the child; trajectories and relaxations (`motion`) are made with it, too.
+"""
 
 import os
+import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +15,17 @@ import numpy as np
 
 from ...errors import SetupError, TaskFailed
 from ...runtime.launch import LONE_PROCESS
-from . import parse
-from .inputs import single_point
+from . import judge, parse, scf, tree
+from .failures import FAILURES, Refused
+from .inputs import ion_names, single_point, start_moments
 from .levels import Level, kinds_of, label_of
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-INPUT = "label.inp"
-LOG = "label.out"
-_SPIN_TOLERANCE = 0.2
+_PROJECT = "label"
+#: A label's output, in the folder of its rung.
+LOG = f"{_PROJECT}.out"
 
 
 @dataclass(frozen=True)
@@ -47,9 +53,9 @@ class Program:
             int(site.get("threads") or 1),
         )
 
-    def command(self) -> list[str]:
-        """The command line. Raises SetupError for several ranks without a launcher, or one of another MPI."""
-        start = [str(self.executable), "-i", INPUT]
+    def command(self, input: str = f"{_PROJECT}.inp") -> list[str]:
+        """The command line for an input file. Raises SetupError for several ranks without a launcher, or one of another MPI."""
+        start = [str(self.executable), "-i", input]
         if self.ranks == 1:
             return start
         if self.launcher is None:
@@ -86,6 +92,58 @@ class Program:
         return variables
 
 
+class Runner:
+    """Starts CP2K again and again for one task: `child(argv, folder=, env=, log=, timeout_s=, ...)` runs a command and
+    returns its exit status.
+
+    `timeout_s` is for all runs together, None for no limit. `log` and `command` are those of the last run.
+    """
+
+    def __init__(self, program: Program, child: Callable[..., int], timeout_s: float | None = None):
+        self.program = program
+        self.command = program.command()
+        self.log: Path | None = None
+        self._child = child
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+
+    def run(
+        self, root: tree.Section, folder: Path, project: str = _PROJECT, *, start: Path | None = None, **options: Any
+    ) -> parse.Header:
+        """Run the input `root` as `project` in the empty `folder`, and return its header.
+
+        `start` is a file of orbitals to begin from. Raises Refused unless the run came to its normal end.
+        """
+        root.at("GLOBAL").set("PROJECT", project)
+        if start is not None:
+            shutil.copyfile(start, folder / scf.START_WFN)
+            scf.start_from(root, scf.START_WFN)
+        (folder / f"{project}.inp").write_text(str(root))
+        self.command = self.program.command(f"{project}.inp")
+        self.log = folder / f"{project}.out"
+        left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        status = self._child(
+            self.command, folder=folder, env=self.program.environment(), log=self.log.name, timeout_s=left, **options
+        )
+        if status != 0 and self._deadline is not None and time.monotonic() >= self._deadline:
+            raise Refused("TIMEOUT", "CP2K was ended at the time limit")
+        return judge.finished(self.log, status, self.program.ranks, "RESTART" if start else None)
+
+    def failed(self, refused: Refused, *, resumable: bool = False) -> TaskFailed:
+        """The failure of the task that `refused` means."""
+        return TaskFailed(refused.failure, refused.told(), log=self.log, command=self.command, resumable=resumable)
+
+
+def input_text(
+    atoms: "Atoms", level: Level, program: Program, charge: int, multiplicity: int,
+    magnetization: Mapping[str, float] | None = None, outputs: Sequence[str] = (),
+) -> str:
+    """The input of a single point for a `program`: see `inputs.single_point`."""
+    return single_point(
+        atoms, level, charge=charge, multiplicity=multiplicity, magnetization=magnetization, data=program.data,
+        outputs=outputs, version=program.version(),
+    )
+
+
 def label(
     atoms: "Atoms",
     level: Level,
@@ -102,91 +160,106 @@ def label(
 ) -> "Atoms":
     """A copy of `atoms` (N, periodic) with the labels of `level`, computed in `folder`, which is fresh.
 
-    Added are `info` REF_energy (eV), REF_stress (3×3, eV/Å³, virial, ASE sign), charge, multiplicity, level,
-    and kinds where elements have settings of their own;
-    `arrays` REF_forces (N×3, eV/Å), REF_spin (N, µB; Hirshfeld where the level prints it, else Mulliken) and
-    REF_spin_mulliken. `child(argv, env=, log=, timeout_s=)` runs a command in `folder` and returns its exit status.
-    `magnetization`, `outputs`: see `inputs.single_point`, which raises InputError before anything is started.
+    The labels are those of `labelled`; `info["scf_path"]` is the rung of `scf.ladder` they came by. Every rung runs in
+    a folder of its own (``scf-1``, ...), and a run that ended for no reason of its own once more (``scf-1-again``).
+    `child`: see Runner. `magnetization`, `outputs`: see `inputs.single_point`, which raises InputError before anything is started.
 
-    Raises TaskFailed when the frame is not admitted: LAUNCHER (CP2K did not start as asked), ABORT, KILLED,
-    INCOMPLETE (no normal end, or an output that cannot be trusted), SCF_NOT_CONVERGED, NET_FORCE (|Σ F| above
-    `max_net_force_eV_per_A`), SPIN_MISMATCH (Σ spin against 2S by more than 0.2 µB).
+    Raises TaskFailed by a name of `failures.FAILURES` when the frame is not admitted.
     """
-    text = single_point(
-        atoms, level, charge=charge, multiplicity=multiplicity, magnetization=magnetization, data=program.data,
-        outputs=outputs, version=program.version(),
-    )
-    command = program.command()
-    (folder / INPUT).write_text(text)
-    status = child(command, env=program.environment(), log=LOG, timeout_s=timeout_s)
-    log = folder / LOG
+    text = input_text(atoms, level, program, charge, multiplicity, magnetization, outputs)
+    runner = Runner(program, child, timeout_s)
     try:
-        output = _finished(log, list(atoms.symbols), status, program.ranks)
-        _admit(output, multiplicity, max_net_force_eV_per_A)
-    except _Refused as refused:
-        raise TaskFailed(refused.failure, str(refused), log=log, command=command) from refused
-    return _labelled(atoms, output, charge, multiplicity, level)
-
-
-class _Refused(Exception):
-    def __init__(self, failure: str, message: str):
-        super().__init__(message)
-        self.failure = failure
-
-
-def _finished(log: Path, elements: list[str], status: int, ranks: int) -> parse.Output:
-    """The output of a run that came to its normal end, whatever its SCF did."""
-    if status < 0:
-        raise _Refused("KILLED", f"CP2K was ended by signal {-status} (time limit, memory, or a stop of the job)")
-    try:
-        output = parse.read(log, elements)
-    except parse.OutputError as error:
-        failure = "LAUNCHER" if "version line" in str(error) else "INCOMPLETE"
-        raise _Refused(failure, f"exit status {status}; {log.name}: {error}") from error
-    if output.abort is not None:
-        raise _Refused("ABORT", f"CP2K aborted: {output.abort}")
-    if output.processes != ranks:
-        raise _Refused("LAUNCHER", f"CP2K ran on {output.processes} processes where {ranks} were asked for")
-    if status != 0 or not output.ended or output.out_of_time:
-        raise _Refused("INCOMPLETE", f"CP2K did not come to its normal end (exit status {status})")
-    return output
-
-
-def _admit(output: parse.Output, multiplicity: int, max_net_force_eV_per_A: float) -> None:
-    """Raise unless the SCF converged, everything is there, the forces balance and the spins are those asked for."""
-    if not output.scf_converged:
-        raise _Refused("SCF_NOT_CONVERGED", "the SCF did not converge")
-    for name in ("energy_eV", "forces_eV_per_A", "stress_eV_per_A3", "spin_mulliken"):
-        if getattr(output, name) is None:
-            raise _Refused("INCOMPLETE", f"no {name} in the output")
-    assert output.net_force_eV_per_A is not None and output.spin_mulliken is not None
-    if output.net_force_eV_per_A > max_net_force_eV_per_A:
-        raise _Refused(
-            "NET_FORCE",
-            f"the net force is {output.net_force_eV_per_A:.3f} eV/Å, above {max_net_force_eV_per_A:g}: raise the "
-            f"cutoff (cutoff_Ry)",
+        found, path = _climb(runner, text, folder, list(atoms.symbols))
+        judge.admit(
+            found, multiplicity, max_net_force_eV_per_A, on_grid=level.needs_basis,
+            asked=asked_moments(atoms, magnetization),
         )
-    for name, spins in (("Mulliken", output.spin_mulliken), ("Hirshfeld", output.spin_hirshfeld)):
-        if spins is not None and abs(float(spins.sum()) - (multiplicity - 1)) > _SPIN_TOLERANCE:
-            raise _Refused(
-                "SPIN_MISMATCH",
-                f"the {name} moments add up to {float(spins.sum()):.3f} µB where multiplicity {multiplicity} means "
-                f"{multiplicity - 1}",
-            )
+    except Refused as refused:
+        raise runner.failed(refused) from refused
+    finally:
+        for orbitals in folder.glob("scf-*/*.wfn*"):
+            orbitals.unlink()
+    frame = labelled(atoms, found, charge, multiplicity, level)
+    frame.info["scf_path"] = path
+    return frame
 
 
-def _labelled(atoms: "Atoms", output: parse.Output, charge: int, multiplicity: int, level: Level) -> "Atoms":
+def _climb(runner: Runner, text: str, folder: Path, elements: list[str]) -> tuple[parse.Output, str]:
+    """What the first rung of the ladder gives that converges, and the rung's name."""
+    rungs = scf.ladder(tree.parse(text))
+    tried: list[str] = []
+    for number, rung in enumerate(rungs, start=1):
+        start = scf.orbitals(folder / f"scf-{number - 1}", _PROJECT) if rung.goes_on else None
+        if rung.goes_on and start is None:
+            continue
+        root = tree.parse(text)
+        rung.change(root.at(scf.SCF))
+        if any(later.goes_on for later in rungs[number : number + 1]):
+            scf.keep_orbitals(root)
+        try:
+            return _converged(runner, root, folder / f"scf-{number}", elements, start), rung.name
+        except Refused as refused:
+            if FAILURES[refused.failure].again != "ladder":
+                raise
+            tried.append(f"{rung.name}: {refused}")
+            last = refused
+    raise Refused(last.failure, f"on {len(tried)} paths ({'; '.join(tried)})")
+
+
+def _converged(
+    runner: Runner, root: tree.Section, folder: Path, elements: list[str], start: Path | None, again: bool = True
+) -> parse.Output:
+    """The output of a run in `folder`; of a second one where the first ended for no reason of its own."""
+    folder.mkdir()
+    try:
+        runner.run(root, folder, start=start)
+        found = parse.read(folder / LOG, elements)
+    except parse.OutputError as error:
+        refused = judge.unreadable(error, folder / LOG, 0)
+    except Refused as error:
+        refused = error
+    else:
+        if found.scf_converged:
+            return found
+        refused = Refused("SCF_NOT_CONVERGED", "the SCF did not converge")
+    if again and FAILURES[refused.failure].again == "once":
+        return _converged(runner, root, folder.with_name(f"{folder.name}-again"), elements, start, again=False)
+    raise refused
+
+
+def asked_moments(atoms: "Atoms", magnetization: Mapping[str, float] | None = None) -> np.ndarray:
+    """Moments (N, µB) that the SCF of a frame starts from: see `inputs.single_point`."""
+    if magnetization is None and "start_moment" in atoms.arrays:
+        return atoms.arrays["start_moment"]
+    names = ion_names(atoms)
+    moments = start_moments(names) if magnetization is None else magnetization
+    return np.array([moments.get(name, 0.0) for name in names])
+
+
+def labelled(
+    atoms: "Atoms", found: parse.Evaluation, charge: int, multiplicity: int, level: Level
+) -> "Atoms":
+    """A copy of `atoms` with the labels of an admitted evaluation.
+
+    Added are `info` REF_energy (eV), REF_stress (3×3, eV/Å³, virial, ASE sign), charge, multiplicity, level, kinds where
+    elements have settings of their own, and s2_contamination (⟨S²⟩ minus S(S+1)) where it was printed;
+    `arrays` REF_forces (N×3, eV/Å), REF_spin (N, µB; Hirshfeld where the level prints it, else Mulliken) and
+    REF_spin_mulliken.
+    """
     frame = atoms.copy()
     frame.calc = None
     frame.info |= {
-        "REF_energy": output.energy_eV, "REF_stress": output.stress_eV_per_A3, "charge": charge,
+        "REF_energy": found.energy_eV, "REF_stress": found.stress_eV_per_A3, "charge": charge,
         "multiplicity": multiplicity, "level": label_of(level),
     }
     if (kinds := kinds_of(level, atoms.symbols)) is not None:
         frame.info["kinds"] = kinds
-    spin = output.spin_mulliken if output.spin_hirshfeld is None else output.spin_hirshfeld
+    if found.s_squared is not None:
+        ideal, value = found.s_squared
+        frame.info["s2_contamination"] = round(value - ideal, 6)
     for name, values in (
-        ("REF_forces", output.forces_eV_per_A), ("REF_spin", spin), ("REF_spin_mulliken", output.spin_mulliken),
+        ("REF_forces", found.forces_eV_per_A), ("REF_spin", judge.spin_of(found)),
+        ("REF_spin_mulliken", found.spin_mulliken),
     ):
         frame.set_array(name, np.asarray(values))
     return frame

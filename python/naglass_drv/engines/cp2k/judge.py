@@ -1,0 +1,120 @@
+"""Whether what CP2K did is a label: its end, its SCF, the sum of its forces, its spins."""
+
+from pathlib import Path
+
+import numpy as np
+
+from . import parse
+from .failures import Refused
+
+SPIN_TOLERANCE_MUB = 0.2
+#: A moment (µB) below which its sign says nothing.
+POLARISED_MUB = 0.5
+# net forces of frames of one set are alike: ten times above the limit hardly any comes below it
+_HOPELESS = 10.0
+
+
+def finished(log: Path, status: int, ranks: int, guess: str | None = None) -> parse.Header:
+    """The header of a run with exit `status` on `ranks` processes; Refused unless it came to its normal end.
+
+    `guess` is where its first density had to come from ("RESTART"): CP2K starts from atoms without a word where a
+    wavefunction is missing. An abort once the SCF is at work is one of the SCF, not of the input.
+    """
+    signal = _signal(status)
+    try:
+        header = parse.header(log)
+    except parse.OutputError as error:
+        raise Refused("KILLED", _killed(signal)) if signal else unreadable(error, log, status) from error
+    if header.abort is not None:
+        failure = "SCF_NOT_CONVERGED" if header.scf_began else "ABORT"
+        raise Refused(failure, f"CP2K aborted{' in the SCF' if header.scf_began else ''}: {header.abort}")
+    if signal:
+        raise Refused("KILLED", _killed(signal))
+    if header.processes != ranks:
+        raise Refused("LAUNCHER", f"CP2K ran on {header.processes} processes where {ranks} were asked for")
+    if header.out_of_time:
+        raise Refused("WALLTIME", "CP2K stopped at its own time limit (WALLTIME in the input)")
+    if status != 0 or not header.ended:
+        raise Refused("INCOMPLETE", f"CP2K did not come to its normal end (exit status {status})")
+    if guess is not None and header.density_guess != guess:
+        raise Refused("INCOMPLETE", f"the first density came from {header.density_guess} where {guess} was asked for")
+    return header
+
+
+def _signal(status: int) -> int:
+    """The signal that ended a process, itself or, told by mpirun as 128 + n, one of its ranks; 0 for none."""
+    return -status if status < 0 else status - 128 if 128 < status <= 192 else 0
+
+
+def _killed(signal: int) -> str:
+    return f"CP2K was ended by signal {signal} (memory, the node, or somebody)"
+
+
+def unreadable(error: parse.OutputError, log: Path, status: int) -> Refused:
+    """The refusal that an output means which cannot be read."""
+    failure = "LAUNCHER" if "version line" in str(error) else "INCOMPLETE"
+    if isinstance(error, parse.NotANumber):
+        failure = "NAN"
+    return Refused(failure, f"exit status {status}; {log.name}: {error}")
+
+
+def admit(
+    found: parse.Evaluation,
+    multiplicity: int,
+    max_net_force_eV_per_A: float,
+    *,
+    on_grid: bool,
+    asked: np.ndarray | None = None,
+) -> None:
+    """Raise Refused unless `found` is a label: converged, whole, forces balanced, spins as asked for.
+
+    `on_grid` says that the level has a plane-wave cutoff. `asked` are the moments (N, µB) that the SCF started from: an
+    atom with one of them may not end with one of the other sign.
+    """
+    if not found.scf_converged:
+        raise Refused("SCF_NOT_CONVERGED", "the SCF did not converge")
+    for name in ("energy_eV", "forces_eV_per_A", "stress_eV_per_A3", "spin_mulliken"):
+        if getattr(found, name) is None:
+            raise Refused("INCOMPLETE", f"no {name} in the output")
+    if on_grid:
+        check_cutoff(found, max_net_force_eV_per_A)
+    net = found.net_force_eV_per_A
+    assert net is not None
+    if net > max_net_force_eV_per_A:
+        raise Refused("NET_FORCE", f"the net force is {net:.3f} eV/Å, above {max_net_force_eV_per_A:g}")
+    _check_spins(found, multiplicity, asked)
+
+
+def check_cutoff(found: parse.Evaluation, max_net_force_eV_per_A: float) -> None:
+    """Raise Refused where the net force says that hardly any frame of this plane-wave cutoff will be admitted."""
+    net, most = found.net_force_eV_per_A, max_net_force_eV_per_A
+    if found.scf_converged and net is not None and net > _HOPELESS * most:
+        raise Refused("CUTOFF_LOW", f"the net force is {net:.3f} eV/Å, more than {_HOPELESS:g} times {most:g}")
+
+
+def _check_spins(found: parse.Evaluation, multiplicity: int, asked: np.ndarray | None) -> None:
+    spins = {"Mulliken": found.spin_mulliken, "Hirshfeld": found.spin_hirshfeld}
+    for name, moments in spins.items():
+        if moments is not None and abs(float(moments.sum()) - (multiplicity - 1)) > SPIN_TOLERANCE_MUB:
+            raise Refused(
+                "SPIN_MISMATCH",
+                f"the {name} moments add up to {float(moments.sum()):.3f} µB where multiplicity {multiplicity} means "
+                f"{multiplicity - 1}",
+            )
+    moments = spin_of(found)
+    flipped = [] if asked is None or moments is None else turned(moments, asked)
+    if len(flipped):
+        atoms = ", ".join(f"atom {i} has {moments[i]:+.2f} (started from {asked[i]:+g})" for i in flipped[:4])
+        raise Refused("SPIN_MISMATCH", f"moments in µB that have changed their direction: {atoms}")
+
+
+def spin_of(found: parse.Evaluation) -> np.ndarray | None:
+    """The moments (N, µB) that a label takes: Hirshfeld's where the level prints them, else Mulliken's."""
+    return found.spin_mulliken if found.spin_hirshfeld is None else found.spin_hirshfeld
+
+
+def turned(moments: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Atoms that carry a moment against the one asked for; all moments turned together are no difference."""
+    side = np.where(np.abs(moments) >= POLARISED_MUB, np.sign(moments), 0.0) * np.sign(asked)
+    against, along = np.flatnonzero(side < 0), np.flatnonzero(side > 0)
+    return against if len(against) <= len(along) else along
