@@ -21,9 +21,14 @@ def add_verbs(add: Add) -> None:
     check.add_argument(
         "--limit", action="append", default=[], metavar="KEY=VALUE", help="a limit, by its key in dataset.audit"
     )
+    _add_cache(check)
     _add_import(add)
     _add_select(add)
     _add_export(add)
+
+
+def _add_cache(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--cache", action="store_true", help="keep the parsed frames beside their files")
 
 
 def _add_import(add: Add) -> None:
@@ -40,6 +45,7 @@ def _add_import(add: Add) -> None:
     take.add_argument("--group", help="group of the frames, with info keys in braces (default: formula and file)")
     take.add_argument("--max-net-force", type=float, default=0.05, metavar="eV/Å", help="gate of |ΣF| (default 0.05)")
     take.add_argument("--program", default="", help="who computed the labels, where the sources do not tell")
+    take.add_argument("--frames-per-file", type=int, metavar="N", help="write shards and an index (default: one file)")
     take.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth frame of a source")
     take.add_argument("--e0", nargs="+", default=[], metavar="EL=eV", help="energies of isolated atoms at this level")
     for what in ("energy", "forces", "stress", "virial", "spin"):
@@ -49,6 +55,7 @@ def _add_import(add: Add) -> None:
 def _add_select(add: Add) -> None:
     select = add("select-frames", _select, "choose the frames of a pool that lie farthest apart")
     select.add_argument("pool", nargs="+", type=Path, help="structures or labelled frames (extended XYZ)")
+    _add_cache(select)
     select.add_argument("--count", "-n", type=int, required=True, help="how many to choose")
     select.add_argument("--output", "-o", type=Path, required=True, help="extended XYZ to write, in this order")
     select.add_argument("--exclude", nargs="+", type=Path, default=[], help="frames to keep away from")
@@ -67,20 +74,23 @@ def _add_export(add: Add) -> None:
     export.add_argument("--output", "-o", type=Path, required=True, help="folder to write")
     export.add_argument("--valid-fraction", type=float, default=0.1, help="share of validation frames (default 0.1)")
     export.add_argument("--test-fraction", type=float, default=0.1, help="share of test frames (default 0.1)")
+    _add_cache(export)
     export.add_argument("--seed", type=int, default=1, help="of the split by group (default 1)")
 
 
 def _import(options: argparse.Namespace) -> int:
     from .dataset.foreign import Refused, admit
     from .dataset.frames import write_frames
+    from .dataset.shards import write_set
     from .engines.sources import read_source
     from .files import write_json
 
     names = ("energy", "forces", "stress", "virial", "spin")
     keys = {name: key for name in names if (key := getattr(options, f"{name}_key"))}
     terms = _terms(options)
-    if options.every < 1:
-        raise InputError(f"--every {options.every}: must be 1 or more")
+    for key in ("every", "frames_per_file"):
+        if (value := getattr(options, key)) is not None and value < 1:
+            raise InputError(f"--{key.replace('_', '-')} {value}: must be 1 or more")
     frames, refused = [], []
     for path in options.sources:
         source = read_source(path, keys)
@@ -94,8 +104,10 @@ def _import(options: argparse.Namespace) -> int:
                 refused.append(error.record(found.source))
     atoms = [admit(found, terms) for found in _isolated_atoms(options.e0)] if frames else []
     write_json(options.output.with_name(f"{options.output.name.split('.')[0]}-rejected.json"), refused)
-    if frames:
+    if frames and options.frames_per_file is None:
         write_frames(options.output, frames + atoms)
+    elif frames:
+        write_set(options.output.parent, options.output.name.split(".")[0], frames + atoms, options.frames_per_file)
     levels = Counter(frame.info["level"] for frame in frames)
     print(_admission(len(frames), refused))
     print("\n".join(f"level {level}: {count} frames" for level, count in levels.items()))
@@ -150,15 +162,15 @@ def _admission(count: int, refused: list[dict[str, str]]) -> str:
 
 def _select(options: argparse.Namespace) -> int:
     from .dataset.assemble import is_isolated_atom
-    from .dataset.frames import read_frames, write_frames
+    from .dataset.frames import write_frames
     from .dataset.selection import farthest_points
     from .files import write_json
 
     if options.count < 1:
         raise InputError(f"--count {options.count}: must be 1 or more")
-    pool = [(f"{path}: frame {k}", f) for path in options.pool for k, f in enumerate(read_frames(path))]
+    pool = [(f"{path}: frame {k}", f) for path in options.pool for k, f in enumerate(_frames(path, options))]
     pool = [(where, frame) for where, frame in pool if not is_isolated_atom(frame)]
-    known = [frame for path in options.exclude for frame in read_frames(path) if not is_isolated_atom(frame)]
+    known = [frame for path in options.exclude for frame in _frames(path, options) if not is_isolated_atom(frame)]
     name, points = _descriptors([frame for _, frame in pool] + known, options)
     found = farthest_points(points[: len(pool)], options.count, points[len(pool) :])
     write_frames(options.output, [pool[i][1] for i in found.chosen])
@@ -206,7 +218,7 @@ def _export(options: argparse.Namespace) -> int:
         groups = {frame.info["group"] for frame in frames}
         print(f"{part:5s} {len(frames):6d} frames, {len(groups)} groups")
     if not parts["valid"]:
-        print("no group is left for validation: mace_run_train draws from the training frames, with near-copies of them")
+        print("no group is left for validation: mace_run_train draws from the training frames, near-copies of them")
     print(f"{options.output / SCRIPT}: {shlex.join(command)}")
     return 0
 
@@ -214,18 +226,18 @@ def _export(options: argparse.Namespace) -> int:
 def _parts(options: argparse.Namespace):
     """Frames to train on, to validate on and to test on, and isolated-atom energies."""
     from .dataset.assemble import assemble
-    from .dataset.frames import read_labelled
+    from .dataset.shards import find_set
     from .dataset.split import split_in_three
 
     folder = options.dataset[0] if len(options.dataset) == 1 and options.dataset[0].is_dir() else None
     paths, tables = options.dataset, {}
     if folder is not None:
-        summary, paths = folder / "dataset.json", [folder / "train.extxyz"]
-        if not summary.is_file() or not paths[0].is_file():
-            raise InputError(f"{folder}: train.extxyz and dataset.json of a run's dataset are needed")
-        paths += [path for path in [folder / "test.extxyz"] if path.is_file()]
+        summary = folder / "dataset.json"
+        paths = [path for part in ("train", "test") if (path := find_set(folder, part))]
+        if not summary.is_file() or not paths or not paths[0].name.startswith("train"):
+            raise InputError(f"{folder}: the training frames and dataset.json of a run's dataset are needed")
         tables[str(summary)] = json.loads(summary.read_text())["E0_eV"]
-    files = {str(path): read_labelled(path) for path in paths}
+    files = {str(path): _frames(path, options, labelled=True) for path in paths}
     level = next(iter(files.values()))[0].info["level"].rpartition("-")[0]
     dataset = assemble(level, files, tables)
     # what the run held out stays held out
@@ -243,12 +255,11 @@ def _audit(options: argparse.Namespace) -> int:
     from .config.schema import Audit
     from .dataset.assemble import isolated_atom_energies, is_isolated_atom, one_level
     from .dataset.audit import Limits, audit, table_of
-    from .dataset.frames import read_labelled
     from .files import write_bytes, write_json
     from .report.audit import audit_page
 
     limits = _limits(options.limit, Audit)
-    named = [(f"{path}: frame {k}", f) for path in options.frames for k, f in enumerate(read_labelled(path))]
+    named = [(f"{path}: frame {k}", f) for path in options.frames for k, f in enumerate(_frames(path, options, True))]
     one_level(named)
     atoms = [(where, frame) for where, frame in named if is_isolated_atom(frame)]
     cells = [(where, frame) for where, frame in named if not is_isolated_atom(frame)]
@@ -261,6 +272,17 @@ def _audit(options: argparse.Namespace) -> int:
     write_bytes(options.output / "audit.html", audit_page(title, result, arrays).encode())
     print(f"{table_of(result)}\n{options.output / 'audit.html'} and audit.json written")
     return 0
+
+
+def _frames(path: Path, options: argparse.Namespace, labelled: bool = False):
+    """Frames of a file or an index of shards, through the cache where that was asked for."""
+    from .dataset.cache import read_cached
+    from .dataset.frames import check_labelled, read_frames
+
+    frames = (read_cached if options.cache else read_frames)(path)
+    for number, frame in enumerate(frames if labelled else ()):
+        check_labelled(frame, f"{path}: frame {number}")
+    return frames
 
 
 def _limits(given: list[str], model) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from naglass_drv.dataset.split import split_by_group
 from naglass_drv.dataset.vary import Variation, vary
 from naglass_drv.errors import InputError
 from naglass_drv.stages import dataset as stage
+from naglass_drv.stages import train as train_stage
 from naglass_drv.stages.base import Done, Job, Run
 
 E0 = {"Na": -5.0, "O": -430.0}
@@ -314,6 +316,24 @@ def test_the_stage_takes_the_frames_that_lie_farthest_apart(tmp_path):
     assert "s5" in chosen and len(chosen & {"s0", "s1", "s2"}) == len(chosen & {"s3", "s4"}) == 1
     assert (summary["selection"]["of"], summary["selection"]["chosen"], summary["frames"]) == (6, 3, 3)
     assert run_task(make_run(tmp_path, ["start.extxyz"], [], max_frames=6)).summary["selection"] is None
+
+
+def test_a_large_dataset_is_written_as_shards_that_the_training_finds(tmp_path):
+    atoms = [cell("Na2O", k, level="gfn1-xtb-0a1b2c", group=f"g{k % 3}") for k in range(9)]
+    for element, energy in E0.items():
+        atoms.append(cell(element, level="gfn1-xtb-0a1b2c", REF_energy=energy, config_type="IsolatedAtom"))
+    write_frames(tmp_path / "start.extxyz", atoms)
+    products = tmp_path / "run" / "products" / "dataset"
+    for per_file, names in ((4, ["test.extxyz", "train-00000.extxyz", "train-00001.extxyz", "train.json"]),
+                            (9, ["test.extxyz", "train.extxyz"])):  # fmt: skip
+        run = make_run(tmp_path, ["start.extxyz"], [], frames_per_file=per_file)
+        stage.collect(run, [run_task(run)])
+        assert sorted(path.name for path in products.glob("t*")) == names
+        training = Input.model_validate_json(json.dumps(run.input.model_dump(mode="json") | {"train": {"epochs": 1}}))
+        (task,) = train_stage.plan(Run(training, tmp_path, tmp_path / "run", run.finished))
+        assert [path.name for path in task.inputs] == [names[-1], "test.extxyz"]
+        assert len(read_labelled(task.inputs[0])) == 6
+        shutil.rmtree(tmp_path / "run" / "task")
 
 
 def test_the_stage_refuses_another_level_and_nothing_at_all(tmp_path):

@@ -110,6 +110,7 @@ class Dataset(Section):
     audit: Audit = Audit()
     drop_outliers: bool | list[Check] = False
     max_frames: Count | None = None
+    frames_per_file: Count = 5000
 
 
 class Train(Section):

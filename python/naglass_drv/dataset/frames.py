@@ -33,11 +33,15 @@ _MAX_ATOMS = 10_000_000
 
 
 def read_frames(path: Path) -> list["Atoms"]:
-    """All frames of an extended-XYZ file (`.gz` allowed), labelled or not.
+    """All frames of an extended-XYZ file (`.gz` allowed) or of an index of shards (`.json`), labelled or not.
 
     Raises InputError with file, frame and line when the file cannot be read, is cut, or holds an unknown
     element, or positions or a cell that are not finite.
     """
+    if path.suffix == ".json":
+        from .shards import read_shards
+
+        return read_shards(path)
     frames = []
     for number, line, text in _blocks(path):
         where = f"{path}: frame {number} (line {line})"

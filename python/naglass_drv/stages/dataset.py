@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 name = "dataset"
 
-TRAIN, TEST, SUMMARY = "train.extxyz", "test.extxyz", "dataset.json"
+TRAIN, TEST, SUMMARY = "train", "test", "dataset.json"
 AUDIT, ARRAYS = "audit.json", "audit.npz"
 
 
@@ -42,7 +42,7 @@ def plan(run: Run) -> list[Task]:
         "level": section.level, "test_fraction": section.test_fraction, "seed": run.input.seed,
         "max_force_eV_per_A": section.max_force_eV_per_A,
         "audit": section.audit.model_dump(), "drop_outliers": section.drop_outliers,
-        "max_frames": section.max_frames,
+        "max_frames": section.max_frames, "frames_per_file": section.frames_per_file,
         "frame_files": len(frames) + len(included), "seen_files": seen,
     }
     return [Task(name, "dataset", settings, (*frames, *included, *energies))]
@@ -54,7 +54,8 @@ def run(job: Job) -> Mapping[str, Any] | None:
         return None
     from ..dataset.assemble import assemble, statistics
     from ..dataset.audit import Limits, audited
-    from ..dataset.frames import read_labelled, write_frames
+    from ..dataset.frames import read_labelled
+    from ..dataset.shards import write_set
     from ..dataset.split import split_by_group
 
     settings = job.task.settings
@@ -72,9 +73,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
     seen = paths[len(paths) - settings["seen_files"] :]
     known = {frame.info["group"] for path in seen for frame in frames[str(path)]}
     split = split_by_group(groups, settings["test_fraction"], settings["seed"], known)
-    for file, indices in ((TRAIN, split.train), (TEST, split.test)):
+    for part, indices in ((TRAIN, split.train), (TEST, split.test)):
         if indices:
-            write_frames(job.folder / file, [dataset.frames[i] for i in indices])
+            write_set(job.folder, part, [dataset.frames[i] for i in indices], settings["frames_per_file"])
     summary = statistics(dataset, split) | {"audit": result["counts"], "dropped": result["dropped"]}
     summary["selection"] = chosen
     write_json(job.folder / SUMMARY, summary)
@@ -94,7 +95,12 @@ def _thinned(dataset: "Dataset", most: int | None) -> tuple["Dataset", dict[str,
 
 def collect(run: Run, done: list[Done]) -> None:
     """Put the files of the task where the training and people find them."""
-    publish(done[0].folder, run.products / "dataset", (TRAIN, TEST, SUMMARY, AUDIT, ARRAYS))
+    from ..dataset.shards import set_files
+
+    source, target = done[0].folder, run.products / "dataset"
+    # sets of an earlier run that this one has not, or has in other files, go
+    sets = {path.name for folder in (source, target) for part in (TRAIN, TEST) for path in set_files(folder, part)}
+    publish(source, target, (*sorted(sets), SUMMARY, AUDIT, ARRAYS))
 
 
 def _sorted_inputs(task: Task) -> tuple[tuple[Path, ...], tuple[Path, ...]]:

@@ -19,6 +19,7 @@ def wanted(input: Input) -> bool:
 
 def plan(run: Run) -> list[Task]:
     """One task; a start model that lacks an element of the dataset is refused here."""
+    from ..dataset.shards import find_set
     from ..engines.mace.train import model_elements
 
     section = run.input.train
@@ -26,9 +27,8 @@ def plan(run: Run) -> list[Task]:
     if not (folder / dataset.SUMMARY).exists():
         raise InputError("train: there is no dataset to train on; add a dataset section")
     summary = json.loads((folder / dataset.SUMMARY).read_text())
-    inputs = [folder / dataset.TRAIN]
-    if summary["test"]:
-        inputs.append(folder / dataset.TEST)
+    parts = (dataset.TRAIN, dataset.TEST) if summary["test"] else (dataset.TRAIN,)
+    inputs = [find_set(folder, part) or folder / f"{part}.extxyz" for part in parts]
     if section.start_model is not None:
         start = run.source / section.start_model
         missing = sorted(set(summary["E0_eV"]) - model_elements(start))
