@@ -88,14 +88,14 @@ def test_closest_contacts_are_those_of_a_search_over_all_images():
     frame.positions = rng.uniform(-3, 8, (8, 3))
     best: dict[str, float] = {}
     for (i, j, _), distance in brute_force_pairs(frame, 1.3 * 3.29).items():
-        pair = "-".join(sorted((frame.symbols[i], frame.symbols[j])))
+        pair = "-".join(sorted((frame.symbols[i], frame.symbols[j]), key="Na P O".split().index))
         best[pair] = min(best.get(pair, np.inf), distance)
     found = {contact.pair: contact for contact in contacts.closest(frame)}
     assert {pair: contact.distance_A for pair, contact in found.items()} == pytest.approx(best)
     assert len(found) == 6 and "P-P" in found, "P meets its own image"
     for pair, contact in found.items():
         assert contact.contact_A == contact_distance(*pair.split("-"))
-        assert sorted(frame.symbols[list(contact.atoms)]) == pair.split("-")
+        assert sorted(frame.symbols[list(contact.atoms)]) == sorted(pair.split("-"))
 
 
 def test_atoms_inside_each_other_are_found():

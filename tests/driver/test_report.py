@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from ase.io import read
+from support.labelled import cell
 
 from naglass_drv.analysis.stability import judge
-from naglass_drv.config.schema import Gate, Input
+from naglass_drv.config.schema import Audit, Gate, Input
+from naglass_drv.dataset.assemble import Dataset
+from naglass_drv.dataset.audit import Limits, audited
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import InputError
+from naglass_drv.files import write_arrays
 from naglass_drv.report.material import Material
 from naglass_drv.report.numbers import Number, quantity
 from naglass_drv.stages import analysis, report
@@ -172,6 +176,13 @@ def add_labels(bench: Bench) -> None:
     }
     bench.done("dataset", "dataset", {}, {})
     bench.product("dataset/dataset.json", summary)
+    frames = [cell(("Na3PO4", "FePO4")[k % 2], k) for k in range(20)]
+    frames[3].info |= {"source": HOSTILE, "REF_energy": 50.0}
+    frames[5].set_array("REF_spin", np.array([4.4, 0.0, 0.1, 0.1, 0.2, 0.2]))
+    dataset = Dataset(tuple(frames), {}, "made-h0a1b2c", 0)
+    _, found, arrays = audited(dataset, Limits(**Audit().model_dump()), False)
+    bench.product("dataset/audit.json", found)
+    write_arrays(bench.run.products / "dataset" / "audit.npz", arrays)
 
 
 def add_model(bench: Bench) -> None:
@@ -271,6 +282,15 @@ def test_text_from_files_is_shown_and_not_obeyed(full):
     assert ("src", "x") not in page.attributes
 
 
+def test_findings_of_the_audit_are_in_the_report(full):
+    page, numbers = full.page(), full.numbers()
+    assert "Energies off the fit: 1 frames beyond 6 robust z" in page.text and "Nothing was dropped." in page.text
+    assert "19 of 20 frames carry no moments" in page.text
+    assert numbers["audit.moment.Fe2+.mean_muB"]["value"] == pytest.approx(4.4)
+    figures = {path.stem for path in (full.run.products / "figures").glob("audit-*.svg")}
+    assert figures == {f"audit-{name}" for name in ("energies", "forces", "distances", "moments", "coverage")}
+
+
 def test_every_number_is_finite_and_has_a_unit(full):
     numbers = full.numbers()
     assert len(numbers) > 60
@@ -357,7 +377,7 @@ def test_a_stable_trajectory_gets_its_displacements(tmp_path):
     assert bench.numbers()["transport.g0-600K.msd.Na"]["value"] == pytest.approx(6 * 0.08**2, rel=0.2)
     # what the run did not do is not there
     assert "Dataset" not in text and "First-principles labels" not in text and "quench" not in text
-    assert not [key for key in bench.numbers() if key.startswith(("model.", "dataset.", "labels."))]
+    assert not [key for key in bench.numbers() if key.startswith(("model.", "dataset.", "audit.", "labels."))]
 
 
 def test_report_of_a_run_that_only_made_a_plan(tmp_path):

@@ -46,6 +46,9 @@ def audit_page(title: str, result: Mapping[str, Any], arrays: Arrays) -> str:
     """The HTML page of an audit by itself."""
     section = Section("Audit", "audit")
     section.add(*_blocks(result, arrays))
+    if result["E0_eV"]:
+        rows = [[element, f"{energy:.6g} eV"] for element, energy in result["E0_eV"].items()]
+        section.add(Table(("element", "isolated-atom energy"), rows))
     lead = f"{result['frames']} frames, {result['atoms']} atoms, level {', '.join(result['levels'])}."
     return page(title, lead, [section], f"Written by naglass {__version__}. All findings are in audit.json.")
 
@@ -65,10 +68,6 @@ def _blocks(result: Mapping[str, Any], arrays: Arrays) -> Iterator[str | Notice 
         if result["counts"][check]:
             yield _findings(title, check, result)
     yield _coverage_table(result)
-    if result["E0_eV"]:
-        cells = [[element, Number(f"audit.E0.{element}", f"isolated-atom energy of {element}", energy, "eV")]
-                 for element, energy in result["E0_eV"].items()]  # fmt: skip
-        yield Table(("element", "isolated-atom energy"), cells)
     yield _compositions(result)
     yield from _energy_figure(result, arrays)
     yield _force_table(result)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...core import neighbors
+from ...core.trajectory import ANIONS
 from ...glass.chemistry import contact_distance
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Contact:
 
 def closest(frame: "Atoms") -> list[Contact]:
     """The closest pair of every two elements that come within 1.3 of the largest contact distance, images included."""
-    elements = sorted(set(frame.symbols))
+    elements = sorted(set(frame.symbols), key=lambda element: (element in ANIONS, element))
     lengths = {(a, b): contact_distance(a, b) for k, a in enumerate(elements) for b in elements[k:]}
     found = neighbors(frame, _REACH * max(lengths.values()))
     kind = np.array([elements.index(symbol) for symbol in frame.symbols])
