@@ -14,10 +14,14 @@ from naglass_drv.engines.mace.modelfile import default_dtype, load_portable, sav
 from naglass_drv.errors import InputError
 
 
+GATED = "RealAgnosticResidualNonLinearInteractionBlock"
+KINDS = MODELS | {"gated": dict(hidden="4x0e+4x1o", r_max=3.0, layers=2, first=GATED, other=GATED)}
+
+
 @pytest.fixture(scope="module")
 def models():
     with default_dtype("float64"):
-        return {name: build_model(**settings) for name, settings in MODELS.items()}
+        return {name: build_model(**settings) for name, settings in KINDS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,7 @@ def rewrite(source, target, **changes):
     return target
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", KINDS)
 def test_portable_keeps_every_bit(models, portable, name):
     import torch
 
@@ -104,7 +108,7 @@ def test_arrays_are_never_unpickled(portable, tmp_path):
         load_portable(path)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", KINDS)
 def test_archive_content(models, portable, tmp_path, name):
     head = {"deep": "full"}.get(name)
     path = export_model(portable[name], tmp_path / "m.naglass", head=head)
@@ -115,7 +119,7 @@ def test_archive_content(models, portable, tmp_path, name):
         weights = archive.read("weights.bin")
     model = models[name]
     row = model.heads.index(meta["head"])
-    assert meta["elements"] == ELEMENTS and meta["r_max"] == MODELS[name]["r_max"]
+    assert meta["elements"] == ELEMENTS and meta["r_max"] == KINDS[name]["r_max"]
     assert meta["atomic_energies"] == model.atomic_energies_fn.atomic_energies[row].tolist()
     assert meta["energy_scale"] == pytest.approx(1.3 + 0.4 * row) and len(meta["layers"]) == len(
         model.products

@@ -1,75 +1,222 @@
 """Every kind of MACE model that the export takes, in LAMMPS and in mace-torch, and those it refuses by name."""
 
 import copy
-import subprocess
-import sys
+import importlib
+import inspect
+import pkgutil
 
-import numpy as np
 import pytest
 from support.mace_bench import Bench, assert_close, mace_pair, script
 from support.mace_models import build_model, packing
 
+from naglass_drv.cli import main
 from naglass_drv.engines.mace.export import export_module
-from naglass_drv.engines.mace.modelfile import default_dtype, import_torch, load_model, load_portable, save_portable
+from naglass_drv.engines.mace.modelfile import default_dtype, import_torch
 from naglass_drv.errors import InputError
 
 # e3nn's constants can be read only after this
 torch = import_torch()
 
+import mace.calculators  # noqa: E402
+import mace.modules  # noqa: E402
 from e3nn import o3  # noqa: E402
-from mace import modules  # noqa: E402
+from mace.modules.lora import inject_lora, merge_lora_weights  # noqa: E402
+from mace.modules.wrapper_ops import CuEquivarianceConfig, OEQConfig  # noqa: E402
+from support import mace_kinds  # noqa: E402
+from support.mace_kinds import ARGUMENTS, GATES, HANDLED, HEADS, KINDS, REFUSED  # noqa: E402
 
-PLAIN = "RealAgnosticInteractionBlock"
-DENSITY = "RealAgnosticDensityInteractionBlock"
-DENSITY_RESIDUAL = "RealAgnosticDensityResidualInteractionBlock"
-# what MODELS of mace_models leaves out of mace-torch's arguments, several at a time
-MODELS = {
-    "one layer": dict(layers=1, hidden="4x0e+4x1o", max_ell=2, correlation=3),
-    "last readout": dict(layers=3, hidden="4x0e+4x1o+4x2e", max_ell=2, use_last_readout_only=True),
-    "correlations": dict(correlation=[4, 1], radial_type="gaussian", gate=torch.tanh),
-    "parity": dict(hidden="4x0e+4x0o+4x1o+4x1e", max_ell=2, keep_last_layer_irreps=True),
-    "so3": dict(hidden="4x0e+4x1e", max_ell=2, use_so3=True, use_agnostic_product=True, distance_transform="Soft"),
-    "edges": dict(
-        hidden="4x0e+4x1o",
-        edge_irreps=o3.Irreps("2x0e+2x1o"),
-        use_edge_irreps_first=True,
-        pair_repulsion=True,
-        heads=["cheap", "full"],
-        readout_cls=modules.NonLinearBiasReadoutBlock,
-    ),
-    "plain": dict(hidden="4x1o+4x0e", first=PLAIN, other=PLAIN, kind="MACE", pair_repulsion=True),
-    "density": dict(layers=4, first=DENSITY_RESIDUAL, other=DENSITY, radial_MLP=(8,), use_reduced_cg=False),
-    "high": dict(max_ell=4, correlation=1, first=DENSITY, other=DENSITY_RESIDUAL),
-}
-HEADS = {"edges": "full"}
 ATOMS = packing(12, 14.0, tilt=True, seed=1)
-
-
-def aged(model):
-    """As an early mace-torch pickled it: without the attributes that came later."""
-    model = copy.deepcopy(model)
-    del model.heads, model.apply_cutoff, model.use_agnostic_product, model.radial_embedding.apply_cutoff
-    for block in (*model.interactions, *model.products):
-        del block.cueq_config
-    for block in model.products:
-        del block.use_agnostic_product
-    for block in model.interactions:
-        del block.reshape.cueq_config, block.oeq_config
-    del model.readouts[-1].num_heads
-    return model
+GATED = [name for name, kind in KINDS.items() if mace_kinds.GATED in kind.values()]
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory) -> Bench:
     with default_dtype("float64"):
-        old = aged(build_model(max_ell=2, correlation=3))
+        old = mace_kinds.aged(build_model(max_ell=2, correlation=3))
     with default_dtype("float32"):
         # constants of blocks are rounded when the model is made, and stay so when it is widened
         narrow = build_model("4x0e+4x1o", max_ell=2, distance_transform="Agnesi").double()
-    models = MODELS | {"old": old, "narrow": narrow}
+    models = KINDS | {"old": old, "narrow": narrow}
     return Bench(tmp_path_factory.mktemp("models"), models, {"glass": ATOMS}, HEADS)
 
 
 @pytest.fixture(scope="module")
 def found(bench):
-    return bench.run({name: script("glass", mace_pair(f'"{name}"')) for name in bench.models}, 2)
+    return bench.run({name: script("glass", mace_pair(name)) for name in bench.models}, 2)
+
+
+@pytest.fixture(scope="module")
+def references(bench):
+    return {name: bench.reference(name, ATOMS) for name in bench.models}
+
+
+def assert_equal(result, expected):
+    assert "error" not in result, result["error"]
+    assert_close(result["energy"], expected["energy"], 1e-12)
+    assert_close(result["f"], expected["f"], 1e-9)
+    assert_close(result["stress"], expected["stress"], 1e-9)
+    assert_close(result["c_energy"][:, 0], expected["energies"], 1e-12)
+
+
+@pytest.mark.parametrize("name", [*KINDS, "old", "narrow"])
+def test_equals_mace_torch(found, references, name):
+    assert_equal(found[name], references[name])
+
+
+def test_gated_blocks_on_one_rank(bench, references):
+    """One rank, with and without exchange."""
+    cases = {
+        f"{name}|{option}": script("glass", mace_pair(name, options=option))
+        for name in GATED
+        for option in ("", "single_rank")
+    }
+    cases = {name: case | {"script": "atom_modify map yes\n" + case["script"]} for name, case in cases.items()}
+    for name, result in bench.run(cases).items():
+        assert_equal(result, references[name.partition("|")[0]])
+
+
+def classes() -> dict[str, type]:
+    """Every torch module that mace.modules and mace.calculators define, by name."""
+    found = {}
+    for package in (mace.modules, mace.calculators):
+        for info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            for name, kind in vars(importlib.import_module(info.name)).items():
+                own = inspect.isclass(kind) and kind.__module__ == info.name != mace_kinds.LOSSES
+                if own and issubclass(kind, torch.nn.Module):
+                    assert found.setdefault(name, kind) is kind
+    return found
+
+
+def test_every_class_of_mace_torch_is_decided():
+    assert set(classes()) - {"ModelInterface"} == set(HANDLED) | REFUSED and not set(HANDLED) & REFUSED
+    assert set(mace.modules.interaction_classes) | set(mace.modules.readout_classes) <= set(HANDLED) | REFUSED
+    assert set(mace.modules.gate_dict) == set(GATES)
+    optional = {
+        name
+        for kind in (mace.modules.MACE, mace.modules.ScaleShiftMACE)
+        for name, parameter in inspect.signature(kind).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    assert optional == set(ARGUMENTS)
+
+
+def test_what_is_called_handled_is_in_the_models_that_ran(bench):
+    for name, kind in HANDLED.items():
+        assert name in {type(module).__name__ for module in bench.models[kind].modules()}, name
+    defaults = inspect.signature(mace.modules.MACE).parameters
+    for name, kind in ARGUMENTS.items():
+        assert kind is None or KINDS[kind][name] != defaults[name].default, name
+    for name, kind in GATES.items():
+        assert KINDS[kind].get("gate", torch.nn.functional.silu) is mace.modules.gate_dict[name]
+
+
+def refused(model, folder, match, **options):
+    with pytest.raises(InputError, match=match):
+        export_module(model, folder / "m.naglass", **options)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_refused_classes_are_named(bench, tmp_path, name):
+    """As the model, or anywhere in one; without their constructors, as some need packages that are not here."""
+    kind = classes()[name]
+    block = kind.__new__(kind)
+    torch.nn.Module.__init__(block)
+    refused(block, tmp_path, name)
+    model = copy.deepcopy(bench.models["one-layer"])
+    model.interactions[0].extra = block
+    refused(model, tmp_path, name)
+
+
+def dipoles(kind, **more):
+    """A model of dipoles, with what its constructor asks for in place of energies."""
+    more = dict(hidden="4x0e+4x1o+4x2e", kind=kind, MLP_irreps=o3.Irreps("4x0e+4x1o+4x2e")) | more
+    return small(**more)
+
+
+def small(**more):
+    return build_model(**(dict(layers=1, correlation=1) | more))
+
+
+def with_lora():
+    model = small()
+    inject_lora(model)
+    return model
+
+
+def with_layout():
+    model = small()
+    for block in (*model.interactions, *model.products):
+        block.cueq_config = CuEquivarianceConfig(layout_str="ir_mul")
+    return model
+
+
+EMBEDDING = {"charge": {"type": "continuous", "per": "graph", "in_dim": 1, "emb_dim": 4}}
+BUILT = {
+    "AtomicDipolesMACE": lambda: dipoles("AtomicDipolesMACE", atomic_energies=None),
+    "AtomicDielectricMACE": lambda: dipoles("AtomicDielectricMACE", atomic_energies=None),
+    "EnergyDipolesMACE": lambda: dipoles("EnergyDipolesMACE"),
+    "RealAgnosticAttResidualInteractionBlock": lambda: small(first="RealAgnosticAttResidualInteractionBlock"),
+    "GenericJointEmbedding": lambda: small(embedding_specs=EMBEDDING),
+    "embedding_readout": lambda: small(embedding_specs=EMBEDDING, use_embedding_readout=True),
+    "LoRAFCLayer, LoRAO3Linear: not handled by the export; merge them by": with_lora,
+    "cuequivariance layout: convert the model with mace_cueq_to_e3nn": with_layout,
+    "conv_fusion of openequivariance": lambda: small(oeq_config=OEQConfig()),
+}
+
+
+@pytest.mark.parametrize("message", BUILT)
+def test_whole_models_are_refused_at_the_command_line(tmp_path, capsys, message):
+    with default_dtype("float64"):
+        torch.save(BUILT[message](), tmp_path / "m.model")
+    assert main(["export-model", str(tmp_path / "m.model"), "--trust"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{tmp_path}/m.model: ") and message in line
+    assert [path.name for path in tmp_path.iterdir()] == ["m.model"]
+
+
+def test_merged_lora_is_an_ordinary_model(tmp_path):
+    with default_dtype("float64"):
+        export_module(merge_lora_weights(with_lora()), tmp_path / "m.naglass")
+
+
+def test_foreign_and_altered_blocks(bench, tmp_path):
+    """What no constructor of mace-torch makes, but a script may have done to the model before it was saved."""
+
+    class ShellCorrection(torch.nn.Module):
+        pass
+
+    class LinearReadoutBlock(torch.nn.Module):
+        """Of a known name only."""
+
+    def altered(change):
+        model = copy.deepcopy(bench.models["old"])
+        change(model)
+        return model
+
+    refused(altered(lambda m: m.add_module("correction", ShellCorrection())), tmp_path, "ShellCorrection")
+    refused(altered(lambda m: m.add_module("more", LinearReadoutBlock())), tmp_path, f"{__name__}.LinearReadoutBlock")
+    refused(altered(lambda m: setattr(m.readouts[0], "forward", abs)), tmp_path, "LinearReadoutBlock: its forward")
+    refused(altered(lambda m: m.readouts[0].register_forward_hook(print)), tmp_path, "LinearReadoutBlock: .* hooks")
+    refused(altered(lambda m: setattr(m, "readouts", torch.nn.ModuleList())), tmp_path, "no readout")
+    refused(altered(lambda m: setattr(m.spherical_harmonics, "normalize", False)), tmp_path, "normalize=False")
+    refused(altered(lambda m: setattr(m, "r_max", torch.tensor([3.0, 4.0]))), tmp_path, "r_max has 2 values")
+    refused(altered(lambda m: m.readouts[0].linear.weight.data.fill_(float("nan"))), tmp_path, "not finite")
+    refused(altered(lambda m: delattr(m.products[0], "use_sc")), tmp_path, "use_sc")
+    refused(torch.nn.Linear(2, 2), tmp_path, "Linear: not a model")
+    refused(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path, "TorchScript")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_known_name_with_other_content(bench, tmp_path, monkeypatch, dtype):
+    """A later mace-torch may change what a block does and keep its name: the pieces are compared with the model."""
+    block = mace.modules.RealAgnosticResidualInteractionBlock
+    plain = block.forward
+
+    def changed(self, **inputs):
+        features, sc = plain(self, **inputs)
+        return 1.1 * features, sc
+
+    monkeypatch.setattr(block, "forward", changed)
+    message = r"m.model: the model differs from what its blocks are known to do by .*mace-torch 0\.3"
+    refused(bench.models["one-layer"], tmp_path, message, source="m.model", dtype=dtype)

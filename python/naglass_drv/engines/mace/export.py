@@ -8,6 +8,7 @@ import io
 import json
 import warnings
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from ... import __version__
 from ...errors import InputError
 from ...files import write_bytes
 from .filekind import ARCHIVE_FORMAT as FORMAT
-from .modelfile import default_dtype, import_torch, load_model, torch_dtype, versions
+from .modelfile import default_dtype, import_torch, load_model, one_line, torch_dtype, versions
 from .spin import NAME, UNIT, SpinReadout
 
 if TYPE_CHECKING:
@@ -77,6 +78,13 @@ _KNOWN_BLOCKS = _INTERACTIONS | {
     "GraphModuleImpl",
 }
 
+# what their owner can do first about blocks that are refused
+_ADVICE = {
+    "LoRA": "merge them by mace.modules.lora.merge_lora_weights first",
+    "cuequivariance": "convert the model with mace_cueq_to_e3nn first",
+    "openequivariance": "convert the model with mace.cli.convert_oeq_e3nn first",
+}
+
 
 @dataclass(frozen=True)
 class _Head:
@@ -121,6 +129,8 @@ def export_module(
     spin: SpinReadout | None = None,
 ) -> Path:
     """As `export_model`, for a model in memory; the model itself is left untouched. Errors name the `source`."""
+    from .selfcheck import check_pieces
+
     chosen = check_supported(model, head, source)
     if spin is not None and list(spin.elements) != (elements := _elements(model)):
         raise InputError(f"spin readout of {' '.join(spin.elements)}: the model has {' '.join(elements)}")
@@ -129,8 +139,9 @@ def export_module(
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         table, weights = _flat_weights(model)
-        layers = [_layer_facts(block) for block in model.interactions]
-        parts = _cut(model, chosen)
+        with _naming(source):
+            parts, layers = _cut(model, chosen)
+            check_pieces(model, parts, chosen.index)
         pieces = {name: _serialise(piece) for name, piece in parts.items()}
         meta = _metadata(model, chosen, layers, dtype=dtype, source=source)
         if spin is not None:
@@ -144,10 +155,16 @@ def export_module(
 
 def check_supported(model: torch.nn.Module, head: str | None = None, source: str = "") -> _Head:
     """The training head to keep; InputError naming what the export does not handle exactly, or the heads to choose."""
-    try:
+    with _naming(source):
         _check_blocks(model)
         _check_settings(model)
         return _choose_head(model, head)
+
+
+@contextmanager
+def _naming(source: str):
+    try:
+        yield
     except InputError as error:
         raise InputError(f"{source}: {error}" if source else str(error)) from error
 
@@ -161,7 +178,9 @@ def _check_blocks(model: torch.nn.Module) -> None:
     unknown = sorted({_class_name(m) for m in model.modules()} - _KNOWN_BLOCKS)
     unknown += [name for name in ("joint_embedding", "embedding_readout") if hasattr(model, name)]
     if unknown:
-        raise InputError(f"model block {', '.join(unknown)}: not handled by the export; nothing was written")
+        fitting = (text for name, text in _ADVICE.items() if any(name in block for block in unknown))
+        advice = next(fitting, "nothing was written")
+        raise InputError(f"model block {', '.join(unknown)}: not handled by the export; {advice}")
 
 
 def _class_name(module: torch.nn.Module) -> str:
@@ -182,7 +201,9 @@ def _check_settings(model: torch.nn.Module) -> None:
             raise InputError(f"{type(module).__name__}: its forward was replaced or has hooks; the export drops them")
     configs = [getattr(block, "cueq_config", None) for block in (*model.interactions, *model.products)]
     if any(c is not None and (c.enabled or c.layout_str != "mul_ir") for c in configs):
-        raise InputError("cuequivariance layout: convert the model with mace_cueq_to_e3nn first")
+        raise InputError(f"cuequivariance layout: {_ADVICE['cuequivariance']}")
+    if any(hasattr(block, "conv_fusion") for block in model.interactions):
+        raise InputError(f"conv_fusion of openequivariance or cuequivariance: {_ADVICE['openequivariance']}")
     if len(model.readouts) == 0:
         raise InputError("the model has no readout: its energy does not depend on positions")
     if not model.spherical_harmonics.normalize:
@@ -220,24 +241,27 @@ def _choose_head(model: torch.nn.Module, name: str | None) -> _Head:
     return _Head(heads[index], index, energies, scale, shift)
 
 
-def _cut(model: torch.nn.Module, head: _Head) -> dict[str, torch.nn.Module]:
-    """The pieces by archive name; they share the model's blocks."""
+def _cut(model: torch.nn.Module, head: _Head) -> tuple[dict[str, torch.nn.Module], list[dict[str, Any]]]:
+    """The pieces by archive name, which share the model's blocks, and what the archive says of each layer."""
     from .pieces import EdgePiece, PostPiece, PrePiece
 
     cutoff_apart = not getattr(model.radial_embedding, "apply_cutoff", True)
     count = len(model.interactions)
-    pieces = {"edge": EdgePiece(model, head.scale)}
-    for i, (interaction, product) in enumerate(zip(model.interactions, model.products)):
-        pieces[f"pre_{i}"] = PrePiece(interaction, model.node_embedding if i == 0 else None)
-        pieces[f"post_{i}"] = PostPiece(
-            interaction,
-            product,
-            _readout(model, i, count),
-            cutoff_apart=cutoff_apart,
-            scale=head.scale,
-            head=head.index,
-        )
-    return pieces
+    try:
+        pieces = {"edge": EdgePiece(model, head.scale)}
+        for i, (interaction, product) in enumerate(zip(model.interactions, model.products)):
+            pieces[f"pre_{i}"] = PrePiece(interaction, model.node_embedding if i == 0 else None)
+            pieces[f"post_{i}"] = PostPiece(
+                interaction,
+                product,
+                _readout(model, i, count),
+                cutoff_apart=cutoff_apart,
+                scale=head.scale,
+                head=head.index,
+            )
+        return pieces, [_layer_facts(block) for block in model.interactions]
+    except (AttributeError, ValueError) as error:
+        raise InputError(f"not built as mace-torch {versions()['mace-torch']} builds it ({one_line(error)})") from error
 
 
 def _readout(model: torch.nn.Module, layer: int, count: int) -> torch.nn.Module | None:
