@@ -115,9 +115,13 @@ def test_messages(folder, change, message):
     assert "Pair style mace" in error and message in error
 
 
-def test_all_ranks_stop(folder):
-    done = run_lammps(folder, SCRIPT.format(**(GOOD | {"style": "atomic", "file": "cut.naglass"})), 2)
-    assert done.returncode != 0 and "cut.naglass: not a naglass model" in done.stdout + done.stderr
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"file": "cut.naglass"}, "cut.naglass: not a naglass model"), ({"data": "same.data"}, "step 0: energy or forces are")],
+)
+def test_all_ranks_stop(folder, change, message):
+    done = run_lammps(folder, SCRIPT.format(**(GOOD | {"style": "atomic"} | change)), 2)
+    assert done.returncode != 0 and message in done.stdout + done.stderr
 
 
 def test_without_torch(folder, monkeypatch, tmp_path):

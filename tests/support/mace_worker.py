@@ -1,7 +1,7 @@
 """Runs LAMMPS cases in one process per rank: mpirun -n N python mace_worker.py CASES.json RESULTS.npz [torch]
 
-A case has a `script`; what its last `run` left is stored: energy, forces, stress, per-atom energies and
-virials. With `changes`, a list of commands, the energy after each of them is stored instead. A case that raises
+A case has a `script`; what its last `run` left is stored: energy, forces, stress, and of the computes in WIDTHS those
+that there are. With `changes`, a list of commands, the energy after each of them is stored instead. A case that raises
 stores the message. With a third argument torch is imported before LAMMPS.
 """
 
@@ -11,12 +11,13 @@ import sys
 import numpy as np
 
 BAR_PER_EV_A3 = 1.6021765e6  # LAMMPS metal units
+WIDTHS = {"f": 3, "c_energy": 1, "c_virial": 6, "c_centroid": 9, "c_deviation": 1}
 
 
 def results(lmp) -> dict[str, np.ndarray]:
     p = [lmp.get_thermo(name) for name in ("pxx", "pyy", "pzz", "pyz", "pxz", "pxy")]
     out = {"energy": lmp.get_thermo("pe"), "stress": -np.array(p) / BAR_PER_EV_A3}
-    for name, width in (("f", 3), ("c_energy", 1), ("c_virial", 6), ("c_centroid", 9)):
+    for name, width in WIDTHS.items():
         if name != "f" and not lmp.has_id("compute", name[2:]):
             continue
         gather = lmp.gather_atoms if name == "f" else lmp.gather
