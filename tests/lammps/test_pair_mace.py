@@ -1,11 +1,10 @@
-"""pair_style mace against mace-torch's own ASE calculator and finite differences, and with other styles."""
+"""pair_style mace against mace-torch's own ASE calculator and finite differences."""
 
 import numpy as np
 import pytest
 from support import mace_models
-from support.lammps_runs import run_lammps, write_data
 from support.mace_bench import Bench, assert_close, mace_pair, script
-from support.mace_models import ELEMENTS, HEADS, MODELS
+from support.mace_models import HEADS, MODELS
 from support.mace_worker import BAR_PER_EV_A3
 
 STRUCTURES = mace_models.structures()
@@ -112,68 +111,3 @@ def test_single_precision(bench, matrix):
         assert_close(result["f"], exact["f"], 1e-4)
         assert_close(result["stress"], exact["stress"], 1e-4)
         assert np.abs(result["f"] - exact["f"]).max() > 1e-12, "not computed in single precision"
-
-
-def test_with_other_styles(bench, references):
-    """hybrid/overlay adds up; NULL leaves a type to the other style; two types may be one element."""
-    head = "pair_style hybrid/overlay mace lj/cut 4.0\npair_coeff * * mace residual.naglass"
-    sodium = "pair_coeff 1*2 2 {0} {1} 2.5\npair_coeff 2 3*4 {0} {1} 2.5"
-    cases = {
-        "lj": script("bulk", "pair_style lj/cut 4.0\npair_coeff * * 0.01 2.5"),
-        "overlay": script("bulk", f"{head} O Na P V\npair_coeff * * lj/cut 0.01 2.5"),
-        "null": script("bulk", f"{head} O NULL P V\n" + sodium.format("lj/cut", 0.01)),
-        "lj sodium": script(
-            "bulk", "pair_style lj/cut 4.0\npair_coeff * * 0 2.5\n" + sodium.format("", 0.01)
-        ),
-        "twice": script("twice", mace_pair("residual", "O Na P V O")),
-    }
-    atoms = STRUCTURES["bulk"].copy()
-    expected = references["residual", "bulk"]
-    framework = [atom.index for atom in atoms if atom.symbol != "Na"]
-    part = bench.reference("residual", atoms[framework])
-    forces = np.zeros((len(atoms), 3))
-    forces[framework] = part["f"]
-    atoms.symbols[[atom.index for atom in atoms if atom.symbol == "O"][::2]] = "S"
-    write_data(bench.folder / "twice.data", atoms, [*ELEMENTS, "S"])
-    for ranks in (1, 2):
-        found = bench.run(cases, ranks)
-        for result in found.values():
-            assert "error" not in result, result["error"]
-        for key in ("energy", "f", "stress"):
-            assert_close(found["overlay"][key], expected[key] + found["lj"][key], 1e-9)
-            assert_close(found["twice"][key], expected[key], 1e-9)
-        assert_close(found["null"]["energy"], part["energy"] + found["lj sodium"]["energy"], 1e-9)
-        assert_close(found["null"]["f"], forces + found["lj sodium"]["f"], 1e-9)
-
-
-def test_energy_is_conserved_while_atoms_change_ranks(bench):
-    """0.1 ps at 2000 K on 2 ranks as a program of its own, with atoms crossing between ranks."""
-    (bench.folder / "nve").mkdir()
-    write_data(bench.folder / "nve" / "bulk.data", STRUCTURES["bulk"], ELEMENTS)
-    text = f"""
-units metal
-read_data bulk.data
-pair_style mace
-pair_coeff * * {bench.folder}/zbl.naglass O Na P V
-velocity all create 2000 1 loop all
-neighbor 0.3 bin
-neigh_modify every 1 delay 0 check yes
-timestep 0.001
-fix 1 all nve
-variable id atom id
-compute owner all property/atom proc
-dump d all custom 100 owner.dump id c_owner
-dump_modify d sort id
-thermo_style custom step etotal pe
-thermo_modify format float %.12g
-thermo 10
-run 100
-"""
-    done = run_lammps(bench.folder / "nve", text, 2)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    table = done.stdout.partition("PotEng")[2].partition("Loop time")[0].split()
-    rows = np.array(table, dtype=float).reshape(-1, 3)
-    assert np.ptp(rows[:, 1]) < 0.01 * np.ptp(rows[:, 2])
-    frames = (bench.folder / "nve" / "owner.dump").read_text().split("c_owner")
-    owners = [[line.split()[1] for line in frame.splitlines()[1:27]] for frame in frames[1:]]
-    assert owners[0] != owners[1], "no atom changed its rank: the run would not show a stale exchange"
