@@ -96,7 +96,7 @@ def single_point(
     _check_structure(atoms)
     check_multiplicity(atoms, charge, multiplicity, "label")
     names = ion_names(atoms)
-    moments = _start_moments(atoms, names, magnetization)
+    moments = asked_moments(atoms, magnetization)
     labels = _kind_labels(atoms, names, moments)
     root = level.input_tree()
     dft = root.at("FORCE_EVAL/DFT")
@@ -122,20 +122,25 @@ def check_basis(element: str, level: Level, data: Path | None) -> None:
     kinds.check_basis(element, level.kind(element), level.input_tree().at("FORCE_EVAL/DFT"), data)
 
 
-def _start_moments(atoms: "Atoms", names: list[str], magnetization: Mapping[str, float] | None) -> list[float]:
-    """Moment (µB) that each atom starts from."""
-    if magnetization is not None:
-        unknown = sorted(set(magnetization) - set(names))
-        if unknown:
-            there = ", ".join(sorted(set(names)))
-            raise InputError(f"magnetization {unknown[0]}: there is no such ion; there are {there}")
-        return [float(magnetization.get(name, 0.0)) for name in names]
-    if _START in atoms.arrays:
-        return [float(value) for value in atoms.arrays[_START]]
-    return [float(spins.unpaired(name)) for name in names]
+def start_moments(names: Sequence[str]) -> dict[str, float]:
+    """High-spin moment (µB) of each magnetic ion of `names`."""
+    return {name: float(size) for name in dict.fromkeys(names) if (size := spins.unpaired(name))}
 
 
-def _kind_labels(atoms: "Atoms", names: list[str], moments: list[float]) -> list[str]:
+def asked_moments(atoms: "Atoms", magnetization: Mapping[str, float] | None = None) -> np.ndarray:
+    """Moments (N, µB) that the SCF of a frame starts from: see `single_point`."""
+    if magnetization is None and _START in atoms.arrays:
+        return np.asarray(atoms.arrays[_START], dtype=float)
+    names = ion_names(atoms)
+    moments = start_moments(names) if magnetization is None else magnetization
+    unknown = sorted(set(moments) - set(names))
+    if unknown:
+        there = ", ".join(sorted(set(names)))
+        raise InputError(f"magnetization {unknown[0]}: there is no such ion; there are {there}")
+    return np.array([moments.get(name, 0.0) for name in names], dtype=float)
+
+
+def _kind_labels(atoms: "Atoms", names: Sequence[str], moments: np.ndarray) -> list[str]:
     """CP2K kind of each atom: its element, numbered where the element has several ions or starts, up before down."""
     own = list(zip(atoms.symbols, names, (-moment for moment in moments), strict=True))
     labels = {}
@@ -145,7 +150,7 @@ def _kind_labels(atoms: "Atoms", names: list[str], moments: list[float]) -> list
     return [labels[key] for key in own]
 
 
-def _kinds(labels: list[str], moments: list[float], atoms: "Atoms", level: Level) -> list[Section]:
+def _kinds(labels: list[str], moments: np.ndarray, atoms: "Atoms", level: Level) -> list[Section]:
     sections = []
     for label, element, moment in sorted(set(zip(labels, atoms.symbols, moments, strict=True))):
         start = [Line(f"MAGNETIZATION {moment:g}")] if moment else []
