@@ -77,7 +77,7 @@ def check_basis(element: str, kind: Section, dft: Section, data: Path | None) ->
         if absent:
             raise SetupError(f"CP2K's data file {absent[0]} does not exist; check cp2k_data")
         # a type may stand before the name, as in BASIS_SET ORB ...
-        for wanted in (value.split()[-1] for value in kind.values(keyword)):
+        for wanted in ((value.split() or [""])[-1] for value in kind.values(keyword)):
             if not any(_holds(path, element, wanted) for path in files):
                 raise InputError(f"{element}: no {what} {wanted!r} in {', '.join(map(str, files))}")
 
