@@ -35,6 +35,8 @@ _D_GROUP = {
 #: Ions whose motion is followed, the first that is present.
 MOBILE_IONS = ("Na", "Li", "K")
 TRANSITION_METALS = frozenset(_MIXED_STATES)
+#: A moment (µB) below which its sign says nothing.
+POLARISED_MUB = 0.5
 _LABEL = re.compile(r"(?P<element>[A-Z][a-z]?)(?:(?P<size>[1-9]?)(?P<sign>[+-]))?")
 
 

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ...glass.chemistry import POLARISED_MUB
 from . import parse
 from .failures import Refused
 
 SPIN_TOLERANCE_MUB = 0.2
-#: A moment (µB) below which its sign says nothing.
-POLARISED_MUB = 0.5
 # net forces of frames of one set are alike: ten times above the limit hardly any comes below it
 _HOPELESS = 10.0
 
@@ -68,8 +67,8 @@ def admit(
 ) -> None:
     """Raise Refused unless `found` is a label: converged, whole, forces balanced, spins as asked for.
 
-    `on_grid` says that the level has a plane-wave cutoff. `asked` are the moments (N, µB) that the SCF started from: an
-    atom with one of them may not end with one of the other sign.
+    `on_grid` says that the level has a plane-wave cutoff. `asked` are the moments (N, µB) that the SCF started from:
+    an atom with one of them may not end with one of the other sign.
     """
     if not found.scf_converged:
         raise Refused("SCF_NOT_CONVERGED", "the SCF did not converge")
