@@ -143,7 +143,8 @@ def test_the_time_limit_is_for_the_whole_ladder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("recorded", "gate", "failure"), [("f_400", 0.05, "CUTOFF_LOW"), ("f_400", 0.1, "NET_FORCE"), ("f_200", 1.0, "CUTOFF_LOW")]
+    ("recorded", "gate", "failure"),
+    [("f_400", 0.05, "CUTOFF_LOW"), ("f_400", 0.1, "NET_FORCE"), ("f_200", 1.0, "CUTOFF_LOW")],
 )
 def test_a_net_force_is_the_frames_or_the_cutoffs(tmp_path, recorded, gate, failure):
     found, calls = attempt(tmp_path, {"replay": cp2k_output(recorded)}, chosen=PBE, max_net_force_eV_per_A=gate)

@@ -10,6 +10,7 @@ first rule whose `when` words all stand in the input, and whose `times` are not 
     tear       of dynamics: whether the last frame and restart file are left cut
     stops      of dynamics: whether an SCF that does not converge ends the run at its `cut`, as it was told to
     signal     that ends the process then; "hang" instead waits for one
+    files      further files to leave, by name
     status     exit status of a run that comes to its end, and after a `cut`
     orbitals   whether a file of orbitals is left (default: as the input asks for)
 
@@ -52,7 +53,8 @@ class Input:
     def __init__(self, path: Path):
         self.text = path.read_text()
         self.project = self.word("PROJECT")
-        self.every = int(re.search(r"&TRAJECTORY.*?MD (\d+)", self.text, re.DOTALL)[1]) if "&TRAJECTORY" in self.text else 1
+        every = re.search(r"&TRAJECTORY.*?\bMD (\d+)", self.text, re.DOTALL)
+        self.every = int(every[1]) if every else 1
 
     def word(self, keyword: str) -> str | None:
         found = re.search(rf"^\s*{keyword}\s+(\S+)", self.text, re.MULTILINE)
@@ -73,6 +75,8 @@ def main() -> None:
         _dynamics(rule, given)
     else:
         _replay(rule, given)
+    for name, source in rule.get("files", {}).items():
+        shutil.copyfile(source, name)
     sys.stdout.flush()
     if rule.get("signal") == "hang":
         time.sleep(600)
@@ -172,8 +176,16 @@ class _Recorded:
             frame = re.sub(r" i = +\d+", f" i = {step:8d}", frames[at], count=1)
             _append(f"{project}-{kind}-1.xyz", frame)
         _append(f"{project}-1.cell", f"{step:8d}" + self._cells[at][8:])
-        Path(f"{project}-1.restart").write_text(f" &MOTION\n     STEP_START_VAL  {step}\n &END MOTION\n &END FORCE_EVAL\n")
-        Path(f"{project}-RESTART.wfn").write_bytes(b"orbitals")
+        state = f" &MOTION\n     STEP_START_VAL  {step}\n &END MOTION\n &END FORCE_EVAL\n"
+        _write_anew(f"{project}-1.restart", state.encode())
+        _write_anew(f"{project}-RESTART.wfn", b"orbitals")
+
+
+def _write_anew(name: str, data: bytes) -> None:
+    """A file whose last version is kept as a backup."""
+    if Path(name).exists():
+        os.replace(name, f"{name}.bak-1")
+    Path(name).write_bytes(data)
 
 
 def _append(name: str, text: str) -> None:

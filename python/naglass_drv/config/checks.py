@@ -49,7 +49,7 @@ def cross_check(top: Partial, document: Document, source: Path) -> None:
             check(top, document)
     with _rule():
         for index, item in enumerate(top.reference):
-            for rule in (_check_strain, _check_template, _check_spin):
+            for rule in (_check_strain, _check_template, _check_spin, _check_moves):
                 with _rule():
                     rule(item, index, document)
     for where, path in _named_files(top):
@@ -142,15 +142,37 @@ def _check_spin(item: Partial, index: int, document: Document) -> None:
         document.fault(("reference", index, "multiplicity"), message)
 
 
+def _check_moves(item: Partial, index: int, document: Document) -> None:
+    where = ("reference", index)
+    if item.aimd is None:
+        return
+    if item.relax is not None:
+        document.fault((*where, "relax"), "a set has either aimd or relax; make two sets of it")
+    _check_interval(item.aimd, (*where, "aimd"), "every_fs", document)
+    for number, segment in enumerate(item.aimd.segments):
+        there = (*where, "aimd", "segments", number)
+        if segment.to_temperature_K is None:
+            if segment.time_ps is None or segment.rate_K_per_ps is not None:
+                document.fault(there, "a hold takes time_ps and no rate_K_per_ps")
+        elif (segment.time_ps is None) == (segment.rate_K_per_ps is None):
+            document.fault(there, "a ramp takes either time_ps or rate_K_per_ps")
+
+
+def _check_interval(section: Any, where: Where, key: str, document: Document) -> None:
+    """The interval `key` (fs) is a whole multiple of the time step."""
+    interval = getattr(section, key)
+    steps = interval / section.timestep_fs
+    if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
+        message = f"{interval:g} fs is no multiple of timestep_fs, {section.timestep_fs:g} fs"
+        document.fault((*where, key), message)
+
+
 def _check_md(top: Partial, document: Document) -> None:
     md = top.md
     if md is None:
         return
     with _rule():
-        steps = md.sample_every_fs / md.timestep_fs
-        if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
-            message = f"{md.sample_every_fs:g} fs is no multiple of timestep_fs, {md.timestep_fs:g} fs"
-            document.fault(("md", "sample_every_fs"), message)
+        _check_interval(md, ("md",), "sample_every_fs", document)
     with _rule():
         if md.time_ps * 1000.0 < md.sample_every_fs:
             message = f"{md.time_ps:g} ps is shorter than sample_every_fs, {md.sample_every_fs:g} fs"

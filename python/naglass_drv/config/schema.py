@@ -47,11 +47,45 @@ class Glass(Section):
     ranks: Count = 1
 
 
+class Segment(Section):
+    """A stretch of ab initio MD: held at `temperature_K`, or led to `to_temperature_K`; at constant volume, or a pressure.
+
+    A hold takes `time_ps`, a ramp either that or `rate_K_per_ps`.
+    """
+
+    temperature_K: Positive
+    to_temperature_K: Positive | None = None
+    time_ps: Positive | None = None
+    rate_K_per_ps: Positive | None = None
+    pressure_bar: float | None = None
+
+
+class AIMD(Section):
+    """Ab initio MD with CP2K's own thermostat, segment after segment; a frame is kept every `every_fs`."""
+
+    segments: list[Segment] = Field(min_length=1)
+    timestep_fs: Positive = 1.0
+    thermostat: Literal["csvr", "nose"] = "csvr"
+    thermostat_fs: Positive = 50.0
+    every_fs: Positive = 20.0
+
+
+class Relax(Section):
+    """Relaxation of positions, or of positions and cell (angles kept) at a pressure; `frames` of its steps are kept."""
+
+    move: Literal["positions", "cell"] = "positions"
+    max_steps: Count = 200
+    max_force_eV_per_A: Positive = 0.02
+    pressure_bar: float = 1.0
+    frames: Count = 5
+
+
 class Reference(Section):
     """One set of first-principles labels: which structures, how they are varied, at which level.
 
     Of each structure `frames_per_structure` frames are labelled: itself, then rattled and strained copies; of
-    each glass also `melt_frames_per_structure` frames of its melt and quench. Keys from `cutoff_Ry` to `template`
+    each glass also `melt_frames_per_structure` frames of its melt and quench. With `aimd` or `relax` each of them is
+    the start of a trajectory instead, and no melt frame is unless asked for. Keys from `cutoff_Ry` to `template`
     belong to the level; what is absent takes the level's default.
     """
 
@@ -59,7 +93,9 @@ class Reference(Section):
     level: Level
     structures: Literal["glass"] | Path = "glass"
     frames_per_structure: Count = 1
-    melt_frames_per_structure: Annotated[int, Field(ge=0)] = 2
+    melt_frames_per_structure: Annotated[int, Field(ge=0)] | None = None
+    aimd: AIMD | None = None
+    relax: Relax | None = None
     rattle_A: NonNegative = 0.05
     strain_percent: tuple[float, float] = (-2.0, 3.0)
     charge: int = 0
@@ -76,6 +112,7 @@ class Reference(Section):
     outputs: list[Literal["wannier", "spin_density", "elf", "pdos"]] = []
     max_net_force_eV_per_A: Positive = 0.05
     timeout_min: Positive = 60.0
+    ranks: Count = 1
 
     def level_options(self) -> dict[str, Any]:
         """The settings of the level that are not its defaults, but for `cutoff_Ry` and `template`."""

@@ -17,7 +17,7 @@ from ...errors import SetupError, TaskFailed
 from ...runtime.launch import LONE_PROCESS
 from . import judge, parse, scf, tree
 from .failures import FAILURES, Refused
-from .inputs import ion_names, single_point, start_moments
+from .inputs import asked_moments, single_point
 from .levels import Level, kinds_of, label_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Program:
         )
 
     def command(self, input: str = f"{_PROJECT}.inp") -> list[str]:
-        """The command line for an input file. Raises SetupError for several ranks without a launcher, or one of another MPI."""
+        """The command line for a file. Raises SetupError for several ranks without a launcher, or one of another MPI."""
         start = [str(self.executable), "-i", input]
         if self.ranks == 1:
             return start
@@ -227,22 +227,13 @@ def _converged(
     raise refused
 
 
-def asked_moments(atoms: "Atoms", magnetization: Mapping[str, float] | None = None) -> np.ndarray:
-    """Moments (N, µB) that the SCF of a frame starts from: see `inputs.single_point`."""
-    if magnetization is None and "start_moment" in atoms.arrays:
-        return atoms.arrays["start_moment"]
-    names = ion_names(atoms)
-    moments = start_moments(names) if magnetization is None else magnetization
-    return np.array([moments.get(name, 0.0) for name in names])
-
-
 def labelled(
     atoms: "Atoms", found: parse.Evaluation, charge: int, multiplicity: int, level: Level
 ) -> "Atoms":
     """A copy of `atoms` with the labels of an admitted evaluation.
 
-    Added are `info` REF_energy (eV), REF_stress (3×3, eV/Å³, virial, ASE sign), charge, multiplicity, level, kinds where
-    elements have settings of their own, and s2_contamination (⟨S²⟩ minus S(S+1)) where it was printed;
+    Added are `info` REF_energy (eV), REF_stress (3×3, eV/Å³, virial, ASE sign), charge, multiplicity, level, kinds
+    where elements have settings of their own, and s2_contamination (⟨S²⟩ minus S(S+1)) where it was printed;
     `arrays` REF_forces (N×3, eV/Å), REF_spin (N, µB; Hirshfeld where the level prints it, else Mulliken) and
     REF_spin_mulliken.
     """

@@ -1,7 +1,7 @@
 """Paths to a converged SCF: the ladder that a label climbs when the first one fails.
 
-Every rung changes how the SCF gets there (guess, minimiser, preconditioner, mixing), never what it gets to: cutoff, basis
-set, U, tolerances and occupations are the level's. docs/stages/reference.md has what each rung was measured to rescue.
+Every rung changes how the SCF gets there (guess, minimiser, preconditioner, mixing), never what it gets to: cutoff,
+basis set, U, tolerances and occupations are the level's. docs/stages/reference.md has what each rung was measured to rescue.
 """
 
 from collections.abc import Callable
