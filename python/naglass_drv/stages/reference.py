@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 name = "reference"
 
 FRAME, REJECTED, BONDS = "frame.extxyz", "rejected.json", "wannier.json"
-# as `engines.cp2k.inputs` names them where they are asked for
-_CENTRES, _SPREADS = "wannier.xyz", "spreads.dat"
 _MELT_FRAMES = 2
 _CHECKS = ("net_force_eV_per_A", "spin_sum_muB")
 
@@ -303,13 +301,14 @@ def _add_wannier(job: Job, frame: "Atoms") -> None:
     from ..analysis.wannier import assign
     from ..engines.cp2k.parse import OutputError
     from ..engines.cp2k.parse.electronic import read_wannier
+    from ..engines.cp2k.prints import SPREADS_FILE, WANNIER_FILE
 
     # the last rung is the one that gave the label
-    file = max(job.folder.glob(f"scf-*/{_CENTRES}"), default=None)
+    file = max(job.folder.glob(f"scf-*/{WANNIER_FILE}"), default=None)
     if file is None:
         return
     try:
-        spins = read_wannier(file, list(frame.symbols), file.with_name(_SPREADS))[-1]
+        spins = read_wannier(file, list(frame.symbols), file.with_name(SPREADS_FILE))[-1]
         if len(spins) != 2:
             raise OutputError(f"{file.name}: the centres of one spin are missing")
     except (OutputError, IndexError) as error:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import judge
 from .failures import Refused
+from .inputs import asked_moments
 from .levels import Level
 from .parse.trajectory import Frame
-from .inputs import asked_moments
 from .run import labelled
 
 if TYPE_CHECKING:
