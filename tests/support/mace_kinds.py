@@ -131,8 +131,9 @@ REFUSED = {
     "LoRADenseLinear",
     "LoRAFCLayer",
 }
-# in mace.modules, but never part of a model
+# modules by their base class, but never part of a model: losses, a metric, the stand-in for a package's base class
 LOSSES = "mace.modules.loss"
+NO_BLOCKS = {"MACELoss", "ModelInterface"}
 
 # the optional arguments of MACE and ScaleShiftMACE: a kind of model that sets it otherwise, or None where refused
 ARGUMENTS = {
