@@ -1,8 +1,10 @@
 """The shipped examples are complete and say what the code takes today."""
 
+import json
 from pathlib import Path
 
 import pytest
+from ase import Atoms
 from naglass_drv.config.load import load
 from naglass_drv.dataset.frames import read_labelled
 from naglass_drv.engines.cp2k.levels import label_of, level
@@ -10,6 +12,11 @@ from naglass_drv.errors import InputError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = EXAMPLES / "quickstart" / "start"
+
+
+def test_inputs_of_the_reference_set_are_good():
+    paths = sorted((EXAMPLES / "reference-set").glob("xtb-*.yaml"))
+    assert len(paths) == 7 and all(load(path).dataset.level == "gfn1-xtb" for path in paths)
 
 
 def test_the_first_inputs_are_good():
@@ -31,3 +38,22 @@ def test_the_starting_set_is_of_todays_level():
     assert len(frames) > 100
     assert {frame.info["level"] for frame in frames} == {label_of(level("gfn1-xtb"))}
     assert sum(path.stat().st_size for path in START.iterdir()) < 5e6
+
+
+def test_reference_set_is_what_its_card_says():
+    folder = EXAMPLES / "reference-set"
+    frames = read_labelled(folder / "frames-gfn1-xtb.extxyz.gz")
+    atoms = [frame for frame in frames if frame.info.get("config_type") == "IsolatedAtom"]
+    assert sorted(frame.get_chemical_formula() for frame in atoms) == ["Na", "O", "P", "V"]
+    assert {frame.info["level"] for frame in frames} == {label_of(level("gfn1-xtb"))}
+    whole = [frame for frame in frames if len(frame) > 1]
+    assert len(whole) == 427 and max(frame.info["net_force_eV_per_A"] for frame in whole) < 3e-6
+    card = (folder / "README.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in card.splitlines() if line.startswith("| Na")]
+    assert len(rows) == len({frame.get_chemical_formula() for frame in whole})
+    for name, size, number, glasses, *_ in rows:
+        formula = Atoms(name.split(",")[0]).get_chemical_formula()
+        own = [frame for frame in whole if frame.get_chemical_formula() == formula]
+        assert [len(own[0]), len(own), len({frame.info["group"] for frame in own})] == [int(size), int(number), int(glasses)]
+    audit = json.loads((folder / "audit-gfn1-xtb.json").read_text())
+    assert audit["frames"] == len(whole)
