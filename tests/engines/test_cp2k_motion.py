@@ -235,3 +235,84 @@ def test_a_completed_relaxation_says_so(tmp_path):
     assert whole.read_text() != text
     course, stopped, calls = relaxation(tmp_path / "a", RELAXATION, {"replay": tmp_path / "cell_opt"})
     assert stopped is None and course.completed() and course.reached() == 4 and len(calls) == 1
+
+
+SHORT = motion.dynamics(
+    [HOLD | {"temperature_K": 600.0, "time_ps": 0.009}, HOLD | {"temperature_K": 300.0, "time_ps": 0.003}],
+    1.0, "csvr", 20.0, 3.0, 7,
+)  # fmt: skip
+
+
+def real(folder, *, previous=None, stop_at=None):
+    """The dynamics SHORT by the installed CP2K; with `stop_at` the driver is asked to stop at that step."""
+    folder.mkdir()
+    using = Program(load_site().cp2k, load_site().cp2k_data)
+    reached = []
+
+    def child(argv, **options):
+        status = run_child(argv, should_stop=lambda: stop_at in reached, poll_s=0.02, **options)
+        if status:
+            raise Stopped("asked to stop")
+        return status
+
+    course = AIMD(
+        list(box().symbols), input_text(box(), XTB, using, 0, 2), SHORT, folder, Runner(using, child),
+        previous=previous, tell=reached.append,
+    )
+    return course, course.run()
+
+
+def conserved(course):
+    """Step, temperature (K) and conserved energy (Ha) of each step, the last part's where there are two."""
+    table = {}
+    for part in course.taken:
+        for line in (part.folder / "md-1.ener").read_text().splitlines()[1:]:
+            step, _, _, temperature, _, energy = (float(word) for word in line.split()[:6])
+            table[int(step)] = (temperature, energy)
+    return table
+
+
+def test_a_stopped_trajectory_is_the_one_that_was_never_stopped(tmp_path):
+    """The installed CP2K: steps go on to the target, and so does the thermostat; frames are labels like others."""
+    whole, _ = real(tmp_path / "whole")
+    with pytest.raises(Stopped):
+        real(tmp_path / "a", stop_at=7)
+    course, stopped = real(tmp_path / "b", previous=tmp_path / "a")
+    assert stopped is None and course.reached() == 12
+    assert [part.first for part in course.taken] == [0, 3, 6, 9]
+    frames, dropped = course.frames()
+    assert [frame.step for frame, _ in frames] == [0, 3, 6, 9, 12] and not dropped
+    assert [piece.temperature_K for _, piece in frames] == [600.0] * 4 + [300.0]
+    for (frame, _), (other, _) in zip(frames, whole.frames()[0]):
+        # orbitals start from one step of history instead of several: the same to the tolerance of the SCF
+        np.testing.assert_allclose(frame.positions, other.positions, atol=1e-5)
+        assert frame.evaluation.energy_eV == pytest.approx(other.evaluation.energy_eV, abs=1e-4)
+    ours, theirs = conserved(course), conserved(whole)
+    assert sorted(ours) == list(range(13))
+    for step, (temperature, energy) in ours.items():
+        assert temperature == pytest.approx(theirs[step][0], abs=0.1)
+        assert energy == pytest.approx(theirs[0][1], abs=1e-4), "what the thermostat took is counted on"
+    found = harvest(box(), [(frame, {}) for frame, _ in frames], XTB, charge=0, multiplicity=2, max_net_force_eV_per_A=0.05)
+    assert not found.rejected and len(found.frames) == 5
+    (tmp_path / "single").mkdir()
+    again = label(
+        found.frames[3], XTB, tmp_path / "single", program=Program(load_site().cp2k, load_site().cp2k_data), charge=0,
+        multiplicity=2, child=run_child,
+    )
+    assert again.info["REF_energy"] == pytest.approx(found.frames[3].info["REF_energy"], abs=1e-4)
+    np.testing.assert_allclose(again.arrays["REF_forces"], found.frames[3].arrays["REF_forces"], atol=2e-3)
+    assert again.info["level"] == found.frames[3].info["level"]
+
+
+def test_a_relaxation_lowers_the_forces_to_the_limit(tmp_path):
+    """The installed CP2K, to a limit that three steps reach."""
+    using = Program(load_site().cp2k, load_site().cp2k_data)
+    (tmp_path / "a").mkdir()
+    course = Relax(
+        box(), lambda atoms: input_text(atoms, XTB, using, 0, 2), motion.Relaxation("positions", 12, 0.6, 1.0),
+        tmp_path / "a", Runner(using, run_child),
+    )
+    assert course.run() is None and course.completed() and course.reached() < 12
+    first, last = (course.frames()[k].evaluation for k in (0, -1))
+    assert np.abs(last.forces_eV_per_A).max() < 0.6 < np.abs(first.forces_eV_per_A).max()
+    assert last.energy_eV < first.energy_eV

@@ -1,8 +1,6 @@
 """The whole chain on real LAMMPS, CP2K and MACE: killed in four of its stages, it still ends with a report."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-from support.jobs import MPIRUN, environment, naglass
+from support.jobs import MPIRUN, environment, kill_job, naglass
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
 STAGES = ["glass", "reference", "dataset", "train", "md", "analysis", "report"]
@@ -56,23 +54,7 @@ def kill_in(folder: Path, stage: str, settle_s: float) -> None:
         assert time.monotonic() < patience, f"stage {stage} did not begin"
         time.sleep(0.05)
     time.sleep(settle_s)
-    ranks = [
-        int(entry.name) for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _belongs(entry, folder)
-    ]
-    for process in (*ranks, job.pid):
-        try:
-            os.kill(process, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    job.wait()
-
-
-def _belongs(entry: Path, folder: Path) -> bool:
-    try:
-        return b"naglass_drv" in (entry / "cmdline").read_bytes() and Path(os.readlink(entry / "cwd")) == folder
-    except OSError:
-        return False
+    kill_job(job, folder)
 
 
 @pytest.fixture(scope="module")

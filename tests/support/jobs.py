@@ -39,6 +39,26 @@ def naglass(
     )
 
 
+def kill_job(job: subprocess.Popen, folder: Path) -> None:
+    """kill -9 of a launcher and of every process of naglass that works in `folder`."""
+    ranks = [
+        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _belongs(entry, folder)
+    ]
+    for process in (*ranks, job.pid):
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    job.wait()
+
+
+def _belongs(entry: Path, folder: Path) -> bool:
+    try:
+        return b"naglass_drv" in (entry / "cmdline").read_bytes() and Path(os.readlink(entry / "cwd")) == folder
+    except OSError:
+        return False
+
+
 @dataclass
 class ToyRun:
     """A run of toy stages in `folder`/run, with the journal of what was executed."""
