@@ -19,9 +19,8 @@ ELEMENTS = ["Na", "V", "P", "O", "O", "O", "O", "O"]
 
 def site(folder: Path, **outputs: str) -> Path:
     """A profile whose CP2K answers each cutoff with a recorded output, or with what the shell command prints."""
-    cases = "\n".join(
-        f"*' {ry[2:]}') {command if ' ' in command else f'cat {cp2k_output(command)}'} ;;" for ry, command in outputs.items()
-    )
+    commands = {ry: name if " " in name else f"cat {cp2k_output(name)}" for ry, name in outputs.items()}
+    cases = "\n".join(f"*' {ry[2:]}') {command} ;;" for ry, command in commands.items())
     program = folder / "cp2k"
     version = "[ \"$1\" = --version ] && echo ' CP2K version 2023.1' && exit\n"
     program.write_text(f'#!/bin/sh\n{version}case "$(grep " CUTOFF" label.inp)" in\n{cases}\nesac\n')
@@ -49,6 +48,7 @@ def test_the_smallest_cutoff_that_passes_is_picked(tmp_path):
     change = 1000 * np.linalg.norm(low.forces_eV_per_A - high.forces_eV_per_A, axis=1)
     assert first["force_difference_largest_meV_per_A"] == pytest.approx(change.max())
     assert first["force_difference_rms_meV_per_A"] == pytest.approx(np.sqrt((change**2).mean()))
+    assert first["moment_difference_largest_muB"] == pytest.approx(np.abs(low.spin_mulliken - high.spin_mulliken).max())
     assert second["force_difference_largest_meV_per_A"] == 0 == last["energy_difference_meV_per_atom"]
     (row,) = [line.split() for line in lines if line.startswith("    200 ")]
     assert float(row[1]) == pytest.approx(low.net_force_eV_per_A, abs=1e-4)

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Point:
-    """One cutoff: energy (eV), forces (N×3, eV/Å), seconds; or why there are none."""
+    """One cutoff: energy (eV), forces (N×3, eV/Å), moments (N, µB), seconds; or why there are none."""
 
     cutoff_Ry: float
     cpu_s: float
     wall_s: float
     energy_eV: float = np.nan
     forces_eV_per_A: np.ndarray | None = None
+    moments_muB: np.ndarray | None = None
     failure: str = ""
 
     @property
@@ -80,7 +81,8 @@ def _point(atoms: "Atoms", level: levels.Level, cutoff_Ry: float, folder: Path, 
     wall_s = time.monotonic() - started
     if frame is None:
         return Point(cutoff_Ry, cpu_s, wall_s, failure=failure)
-    return Point(cutoff_Ry, cpu_s, wall_s, frame.info["REF_energy"], frame.arrays["REF_forces"])
+    arrays = frame.arrays
+    return Point(cutoff_Ry, cpu_s, wall_s, frame.info["REF_energy"], arrays["REF_forces"], arrays["REF_spin"])
 
 
 def pick(points: Sequence[Point], max_net_force_eV_per_A: float) -> Point:
@@ -97,13 +99,16 @@ def pick(points: Sequence[Point], max_net_force_eV_per_A: float) -> Point:
 
 
 def rows(points: Sequence[Point]) -> list[dict[str, Any]]:
-    """What there is to say of each point; differences are to the largest cutoff that gave a result."""
+    """What there is to say of each point; differences are to the largest cutoff that gave a result.
+
+    Moments that differ tell that two points are of two states, whose energies and forces do not compare.
+    """
     good = [point for point in points if not point.failure]
     found = []
     for point in points:
         row: dict[str, Any] = {"cutoff_Ry": point.cutoff_Ry}
         row |= {"cpu_s": round(point.cpu_s, 1), "wall_s": round(point.wall_s, 1)}
-        if point.forces_eV_per_A is None:
+        if point.forces_eV_per_A is None or point.moments_muB is None:
             found.append(row | {"failure": point.failure})
             continue
         change = 1000 * np.linalg.norm(point.forces_eV_per_A - good[-1].forces_eV_per_A, axis=1)
@@ -112,6 +117,7 @@ def rows(points: Sequence[Point]) -> list[dict[str, Any]]:
             "energy_difference_meV_per_atom": 1000 * (point.energy_eV - good[-1].energy_eV) / len(change),
             "force_difference_rms_meV_per_A": float(np.sqrt((change**2).mean())),
             "force_difference_largest_meV_per_A": float(change.max()),
+            "moment_difference_largest_muB": float(np.abs(point.moments_muB - good[-1].moments_muB).max()),
         })
     return found
 
@@ -119,8 +125,8 @@ def rows(points: Sequence[Point]) -> list[dict[str, Any]]:
 def table_of(found: Sequence[Mapping[str, Any]]) -> str:
     """`rows` as text."""
     lines = [
-        f"{'cutoff':>7} {'|sum F|':>9} {'dE':>10} {'dF rms':>9} {'dF max':>9} {'CPU':>8}",
-        f"{'Ry':>7} {'eV/A':>9} {'meV/atom':>10} {'meV/A':>9} {'meV/A':>9} {'s':>8}",
+        f"{'cutoff':>7} {'|sum F|':>9} {'dE':>10} {'dF rms':>9} {'dF max':>9} {'dm max':>7} {'CPU':>8}",
+        f"{'Ry':>7} {'eV/A':>9} {'meV/atom':>10} {'meV/A':>9} {'meV/A':>9} {'muB':>7} {'s':>8}",
     ]
     for row in found:
         if "failure" in row:
@@ -129,6 +135,6 @@ def table_of(found: Sequence[Mapping[str, Any]]) -> str:
         lines.append(
             f"{row['cutoff_Ry']:7g} {row['net_force_eV_per_A']:9.4f} {row['energy_difference_meV_per_atom']:10.2f} "
             f"{row['force_difference_rms_meV_per_A']:9.1f} {row['force_difference_largest_meV_per_A']:9.1f} "
-            f"{row['cpu_s']:8.0f}"
+            f"{row['moment_difference_largest_muB']:7.3f} {row['cpu_s']:8.0f}"
         )
     return "\n".join(lines)

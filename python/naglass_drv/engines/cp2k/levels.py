@@ -186,8 +186,8 @@ def warnings_of(chosen: Level) -> list[str]:
     found = []
     if isinstance(chosen, DFT) and chosen.plus_u == "lowdin":
         found.append(
-            "plus_u lowdin: CP2K calls its forces experimental, and in 2023.1 they and the stress are no derivatives of "
-            "its energy (docs/level-of-theory.md); not for training"
+            "plus_u lowdin: CP2K calls its forces experimental, and in 2023.1 they and the stress are no derivatives "
+            "of its energy (docs/level-of-theory.md); not for training"
         )
     if isinstance(chosen, DFT) and chosen.u_eV:
         found.append("u_eV: U depends on projector, basis and code: one from elsewhere has to be calibrated anew")
