@@ -140,14 +140,13 @@ AGAIN = {
 }
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_set_up_again(bench, ranks):
+def test_set_up_again(bench):
     """The last pair_style and pair_coeff count, and nothing of those before; so they do after `clear`."""
     cases = {name: script("glass", "\n".join(pairs), before="atom_modify map yes") for name, pairs in AGAIN.items()}
     first = script("more", mace_pair("b", options="dtype float32"), newton="off")["script"]
     cases["clear"] = {"script": first + "clear\n" + script("glass", mace_pair("a"))["script"]}
     expected = bench.reference("a", STRUCTURES["glass"])
-    for name, result in bench.run(cases, ranks).items():
+    for name, result in bench.run(cases, 2).items():
         assert "error" not in result, (name, result["error"])
         assert_close(result["energy"], expected["energy"], 1e-12)
         assert_close(result["f"], expected["f"], 1e-9)

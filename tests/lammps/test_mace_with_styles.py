@@ -55,7 +55,7 @@ def run(bench, cases: dict, ranks: int) -> dict:
     return found
 
 
-@pytest.mark.parametrize(("ranks", "newton"), [(1, "on"), (2, "off"), (2, "on")])
+@pytest.mark.parametrize(("ranks", "newton"), [(1, "on"), (2, "off")])
 def test_overlay_adds_up(bench, ranks, newton):
     """Repulsive core, dispersion and charges with either solver of the long-range part."""
     sums = {
