@@ -292,7 +292,9 @@ def test_a_stopped_trajectory_is_the_one_that_was_never_stopped(tmp_path):
     for step, (temperature, energy) in ours.items():
         assert temperature == pytest.approx(theirs[step][0], abs=0.1)
         assert energy == pytest.approx(theirs[0][1], abs=1e-4), "what the thermostat took is counted on"
-    found = harvest(box(), [(frame, {}) for frame, _ in frames], XTB, charge=0, multiplicity=2, max_net_force_eV_per_A=0.05)
+    found = harvest(
+        box(), [(frame, {}) for frame, _ in frames], XTB, charge=0, multiplicity=2, max_net_force_eV_per_A=0.05
+    )
     assert not found.rejected and len(found.frames) == 5
     (tmp_path / "single").mkdir()
     again = label(

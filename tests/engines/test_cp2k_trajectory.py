@@ -131,6 +131,9 @@ def test_kinds_stand_for_elements(copy):
         ("x_md-pos-1.xyz", " i =        3,", " i =        2,", "step 2 stands there twice"),
         ("x_md-pos-1.xyz", "  V ", "  O ", "not one of V"),
         ("x_md-pos-1.xyz", "3.2751944700", "************", "where a number is expected"),
+        ("x_md-pos-1.xyz", "3.2751944700", " 3.275194470", "has a number that is cut"),
+        ("x_md-pos-1.xyz", "3.2817315700        3.2751944700", "3281731570000        3.2751944700", "that is cut"),
+        ("x_md-frc-1.xyz", "-0.0001732155", "-.0001732155", "where a number is expected"),
         ("x_md-1.cell", "401.3750000000", "402.3750000000", "no step with a cell of its volume"),
         ("x_md.out", "MD| Step number                                                               2",
          "MD| Step number                                                               1", "step 1 stands twice"),
@@ -167,33 +170,63 @@ def test_appended_output_is_refused(copy):
         trajectory("x_md", folder)
 
 
-NAMES = ("x_md.out", "x_md-pos-1.xyz", "x_md-frc-1.xyz", "x_md-1.cell")
-TEXTS = {name: (RUNS / "x_md" / name).read_text() for name in NAMES}
-WHOLE = {frame.step: frame for frame in trajectory("x_md").frames}
+MOVING = ("cell_opt", "ci_md", "ci_rs", "e_wall", "k_md", "x_md")
+KINDS = (".out", "-pos-1.xyz", "-frc-1.xyz", "-vel-1.xyz", "-1.cell")
+FILES = {run: [path for kind in KINDS if (path := RUNS / run / f"{run}{kind}").exists()] for run in MOVING}
+TEXTS = {run: {path.name: path.read_text() for path in FILES[run]} for run in MOVING}
+WHOLE = {run: {frame.step: frame for frame in trajectory(run).frames} for run in MOVING}
 
 
-@settings(max_examples=60, deadline=None)
-@given(name=st.sampled_from(NAMES), data=st.data())
-def test_a_damaged_run_gives_true_frames_or_an_error(tmp_path_factory, name, data):
+@settings(max_examples=150, deadline=None)
+@given(run=st.sampled_from(MOVING), data=st.data())
+def test_a_damaged_run_gives_true_frames_or_an_error(tmp_path_factory, run, data):
     """Cut anywhere, with a piece repeated or left out: what is still given is what the whole run gives."""
-    text = TEXTS[name]
+    name = data.draw(st.sampled_from(sorted(TEXTS[run])))
+    text = TEXTS[run][name]
     a, b = sorted(data.draw(st.tuples(st.integers(0, len(text)), st.integers(0, len(text)))))
     damaged = data.draw(st.sampled_from([text[:a], text[:a] + text[b:], text[:b] + text[a:]]))
     folder = tmp_path_factory.mktemp("damaged")
-    for other, content in (TEXTS | {name: damaged}).items():
+    for other, content in (TEXTS[run] | {name: damaged}).items():
         (folder / other).write_text(content)
     try:
-        run = trajectory("x_md", folder)
+        found_run = trajectory(run, folder)
     except parse.OutputError:
         return
-    for frame in run.frames:
-        true = WHOLE[frame.step]
+    for frame in found_run.frames:
+        true = WHOLE[run][frame.step]
         assert np.array_equal(frame.positions, true.positions) and np.array_equal(frame.cell, true.cell)
         found, expected = frame.evaluation, true.evaluation
         assert found.energy_eV == expected.energy_eV
-        for key in ("forces_eV_per_A", "stress_eV_per_A3", "spin_mulliken"):
+        assert expected.scf_converged or not found.scf_converged
+        for key in ("forces_eV_per_A", "stress_eV_per_A3", "spin_mulliken", "spin_hirshfeld"):
             if getattr(found, key) is not None:
                 assert np.array_equal(getattr(found, key), getattr(expected, key)), key
+
+
+CENTRES = RUNS / "ci_md" / "ci_md-wannier.xyz"
+ELECTRONIC = {
+    "wannier": (CENTRES, lambda path: read_wannier(path, NAVPO5)),
+    "spreads": (RUNS / "ci_md" / "ci_md-spreads.dat", lambda path: read_wannier(CENTRES, NAVPO5, path)),
+    "cube": (RUNS / "ci_md" / "ci_md-SPIN_DENSITY-head.cube", read_cube_head),
+    "pdos": (RUNS / "pdos" / "a_scratch-ALPHA_k2-1.pdos", read_pdos),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(kind=st.sampled_from(sorted(ELECTRONIC)), data=st.data())
+def test_damaged_electronic_files_are_read_or_refused(tmp_path_factory, kind, data):
+    path, read = ELECTRONIC[kind]
+    text = path.read_text()
+    a, b = sorted(data.draw(st.tuples(st.integers(0, len(text)), st.integers(0, len(text)))))
+    character = data.draw(st.characters(codec="latin-1"))
+    changed = text[:a] + character + text[a + 1 :]
+    damaged = data.draw(st.sampled_from([text[:a], text[:a] + text[b:], text[:b] + text[a:], changed]))
+    copy = tmp_path_factory.mktemp("damaged") / path.name
+    copy.write_text(damaged)
+    try:
+        read(copy)
+    except parse.OutputError:
+        pass
 
 
 def with_late_shapes(text: str) -> str:

@@ -66,9 +66,10 @@ def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = Non
         if count < len(elements):
             raise OutputError(f"{path.name}: line {at + 1}: {lines[at].strip()[:40]!r} is no number of ions and centres")
         rows = [line.split() for line in lines[at + 2 : at + 2 + count]]
-        if len(rows) < count or any(len(row) != 4 for row in rows[-1:]):
+        last = at + 2 + count >= len(lines)
+        if len(rows) < count or (last and len(rows[-1]) != 4):
             break
-        names = [row[0] for row in rows if row]
+        names = [row[0] for row in rows if len(row) == 4]
         if names != [*elements, *["X"] * (count - len(elements))]:
             raise OutputError(f"{path.name}: line {at + 1}: the rows are not the {len(elements)} ions and then centres X")
         blocks.append(np.array([numbers(row[1:]) for row in rows]))

@@ -154,7 +154,7 @@ def _stress(lines: Sequence[str], layout: Layout) -> np.ndarray | None:
     if [row[:2] for row in rows[:3]] != [["STRESS|", axis] for axis in "xyz"] or len(rows) < 4:
         raise OutputError("stress: the block is cut")
     tensor = np.array([numbers(row[2:5]) for row in rows[:3] if len(row) == 5])
-    if tensor.shape != (3, 3) or rows[3][:3] != ["STRESS|", "1/3", "Trace"]:
+    if tensor.shape != (3, 3) or rows[3][:3] != ["STRESS|", "1/3", "Trace"] or len(rows[3]) != 4:
         raise OutputError("stress: not a 3x3 tensor with its trace")
     scale = max(1.0, float(np.abs(tensor).max()))
     if np.abs(tensor - tensor.T).max() > 1e-6 * scale:

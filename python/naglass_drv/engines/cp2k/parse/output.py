@@ -55,6 +55,7 @@ def read(path: Path, elements: Sequence[str]) -> Output:
 
 def parse(text: str, elements: Sequence[str]) -> Output:
     """As `read`, from the text itself."""
+    text = whole_lines(text)
     header, layout = header_of(text)
     return Output(**vars(header), **evaluation_fields(text, layout, elements))
 
@@ -74,6 +75,11 @@ def read_text(path: Path, most: int) -> str:
     if len(data) > most:
         raise OutputError(f"{path.name} is larger than {most >> 20} MiB")
     return data.decode("utf-8", errors="replace")
+
+
+def whole_lines(text: str) -> str:
+    """The text without a last line that is not ended: a number in it may be cut."""
+    return text[: text.rfind("\n") + 1]
 
 
 def header_of(text: str) -> tuple[Header, Layout]:

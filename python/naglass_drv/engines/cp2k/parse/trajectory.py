@@ -15,7 +15,7 @@ import numpy as np
 
 from .evaluation import FORCE_EV_A, HARTREE_EV, Evaluation, evaluation_fields
 from .layout import NUMBER, OutputError, number, numbers
-from .output import MAX_RUN_BYTES, Header, header_of, read_text
+from .output import MAX_RUN_BYTES, Header, header_of, read_text, whole_lines
 
 _MARK = re.compile(
     r"^ MD_INI\| (?P<start>MD) initialization\s*$|^ MD\| Step number\s+(?P<md>\d+)\s*$"
@@ -24,6 +24,8 @@ _MARK = re.compile(
 )
 _SCF = re.compile(r"^ SCF WAVEFUNCTION OPTIMIZATION\s*$", re.MULTILINE)
 _TITLE = re.compile(rf"\s*i =\s+(\d+),(?:\s+time =\s+({NUMBER}),)?\s+E =\s+({NUMBER})\s*")
+# width of a number in CP2K's XYZ files, and where its point stands: what is missing of one shifts the others
+_FIELD, _POINT = 20, -11
 # bohr per atomic unit of time (CODATA 2018) in Å/ps
 _VELOCITY_A_PS = 21876.9126364
 # energies beside the positions have ten decimals, forces too
@@ -70,7 +72,7 @@ def read_trajectory(
     itself or another one. Dropped with a word are a torn last frame, a step that mixes two SCFs or has no
     evaluation, and evaluations without positions (killed in an SCF; the first one of a continued run).
     """
-    text = read_text(output, MAX_RUN_BYTES)
+    text = whole_lines(read_text(output, MAX_RUN_BYTES))
     header, layout = header_of(text)
     dropped: list[str] = []
     positions = _xyz(folder, f"{project}-pos-1.xyz", elements, dropped)
@@ -152,13 +154,16 @@ def _xyz(folder: Path, name: str, elements: Sequence[str], dropped: list[str]) -
 
 
 def _vectors(rows: Sequence[str], elements: Sequence[str], where: str) -> np.ndarray:
-    """Three numbers per atom; the first word is the element, or a kind made of it ("V1")."""
+    """Three numbers per atom, right-aligned in fields of their own, after the element or a kind of it ("V1")."""
     values = np.empty((len(rows), 3))
     for index, (row, element) in enumerate(zip(rows, elements, strict=True)):
-        words = row.split()
-        if len(words) != 4 or not re.fullmatch(rf"{element}\d*", words[0]):
+        text = row.rstrip("\n")
+        fields = [text[len(text) - k * _FIELD :][:_FIELD] for k in (3, 2, 1)]
+        if not re.fullmatch(rf"\s*{element}\d*\s*", text[: -3 * _FIELD]):
             raise OutputError(f"{where}: atom {index + 1} is {row.strip()[:60]!r}, not one of {element}")
-        values[index] = numbers(words[1:])
+        values[index] = numbers([field.strip() for field in fields])
+        if any(field[_POINT] != "." for field in fields):
+            raise OutputError(f"{where}: atom {index + 1}: {row.strip()[:60]!r} has a number that is cut")
     return values
 
 
