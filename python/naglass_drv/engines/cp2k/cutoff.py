@@ -91,7 +91,7 @@ def pick(points: Sequence[Point], max_net_force_eV_per_A: float) -> Point:
     if not passing:
         least = min(points, key=lambda point: point.net_force_eV_per_A)
         best = least.failure or f"the least is {least.net_force_eV_per_A:.4f} at {least.cutoff_Ry:g} Ry"
-        remedy = "try larger ones, or --xc-smoothing nn10"
+        remedy = "try larger ones, or other options of the grid (docs/level-of-theory.md)"
         raise TaskFailed(
             "NET_FORCE", f"no cutoff brings |sum F| below {max_net_force_eV_per_A:g} eV/A: {best}; {remedy}"
         )
