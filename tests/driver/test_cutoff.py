@@ -64,10 +64,11 @@ def test_when_none_passes_the_table_is_there_all_the_same(tmp_path):
     net = parse.read(cp2k_output("f_200"), ELEMENTS).net_force_eV_per_A
     assert f"no cutoff brings |sum F| below 0.05 eV/A: the least is {net:.4f} at 200 Ry; try larger" in done.stderr
     table = done.stdout[done.stdout.index(" cutoff") :]
-    assert "SCF_NOT_CONVERGED: the SCF did not converge" in table and "LAUNCHER: exit status 0" in table
+    assert "SCF_NOT_CONVERGED: on " in table and "as in the template: the SCF did not converge" in table
+    assert "LAUNCHER: exit status 0" in table
     found = json.loads((tmp_path / "scan" / "calibrate-cutoff.json").read_text())
     assert found["picked_Ry"] is None and found["level_options"] == {"sodium": "q1"}
-    assert "GTH-PBE-q1" in (tmp_path / "scan" / "200Ry" / "label.inp").read_text()
+    assert "GTH-PBE-q1" in (tmp_path / "scan" / "200Ry" / "scf-1" / "label.inp").read_text()
 
 
 @pytest.mark.parametrize(

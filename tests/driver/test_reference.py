@@ -181,7 +181,7 @@ def test_options_of_the_level_reach_its_inputs(tmp_path):
     assert task.settings["level_options"] == {"sodium": "q1", "u_eV": {"V": 4.0}} and task.settings["outputs"] == ["pdos"]
     assert all("outputs" not in atom.settings and atom.settings["level_options"] for atom in atoms)
     done = run_task(run, task)
-    text = (done.folder / "label.inp").read_text()
+    text = (done.folder / "scf-1" / "label.inp").read_text()
     assert "GTH-PBE-q1" in text and "U_MINUS_J [eV] 4\n" in text and "&PDOS ON" in text
     (frame,) = read_frames(done.folder / reference.FRAME)
     assert f"# level {frame.info['level']}\n" in text and frame.info["level"] == task.settings["label"]
@@ -211,7 +211,7 @@ def test_a_spin_pattern_reaches_the_start_moments(tmp_path):
 def test_a_template_of_ones_own_is_read_when_the_run_is_planned(tmp_path):
     plain = make_run(tmp_path, {"level": "pbe+u+d3", "cutoff_Ry": 400.0}, site=stand_in(tmp_path, replay("f_400")))
     (task,) = reference.plan(plain)
-    (tmp_path / "my.inp").write_text((run_task(plain, task).folder / "label.inp").read_text())
+    (tmp_path / "my.inp").write_text((run_task(plain, task).folder / "scf-1" / "label.inp").read_text())
     section = {"name": "own", "level": "template", "template": "my.inp", "max_net_force_eV_per_A": 1.0}
     run = make_run(tmp_path, section, site=plain.site)
     (task,) = reference.plan(run)

@@ -68,6 +68,9 @@ def main() -> None:
     if "--version" in sys.argv:
         print(" CP2K version 2023.1")
         return
+    if "-c" in sys.argv:
+        print("SUCCESS, the input could be parsed correctly.")
+        return
     home = Path(sys.argv[0]).parent
     given = Input(Path(sys.argv[sys.argv.index("-i") + 1]))
     rule = _choose(home, given)

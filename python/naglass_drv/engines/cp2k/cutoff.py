@@ -72,7 +72,7 @@ def _point(atoms: "Atoms", level: levels.Level, cutoff_Ry: float, folder: Path, 
     try:
         frame = label(
             atoms, level, folder, program=program, charge=atoms.info["charge"], multiplicity=atoms.info["multiplicity"],
-            child=lambda argv, **more: run_child(argv, folder, **more), max_net_force_eV_per_A=np.inf,
+            child=run_child, max_net_force_eV_per_A=np.inf,
         )
     except TaskFailed as error:
         failure = f"{error.failure}: {error}"
