@@ -247,6 +247,13 @@ def test_glasses_give_themselves_varied_copies_and_frames_of_their_melt(tmp_path
     assert again == {name: task.settings for name, task in tasks.items()}
 
 
+def test_sets_of_one_level_share_their_isolated_atoms(tmp_path):
+    sections = ({}, {"name": "b"}, {"name": "c", "level": "pbe+u+d3"})
+    run = make_run(tmp_path, *sections, site=stand_in(tmp_path, "exit 1"), dataset_level="gfn1-xtb")
+    atoms = [task.name for task in reference.plan(run) if "-atom-" in task.name]
+    assert atoms == ["a-atom-Na", "a-atom-O", "a-atom-P", "a-atom-V"]
+
+
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory):
     """Two frames of the 8-atom cell and its four isolated atoms at GFN1-xTB, by the installed CP2K."""

@@ -41,10 +41,12 @@ def plan(run: Run) -> list[Task]:
     program = Program.of_site(run.site)
     if not os.access(program.executable, os.X_OK):
         raise SetupError(f"CP2K: {program.executable} is not an executable file")
-    return [task for section in run.input.reference for task in _plan_set(run, section, program)]
+    lone: set[tuple[str, ...]] = set()
+    return [task for section in run.input.reference for task in _plan_set(run, section, program, lone)]
 
 
-def _plan_set(run: Run, section: Reference, program: Any) -> list[Task]:
+def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, ...]]) -> list[Task]:
+    """The tasks of one set; `lone` collects the isolated atoms that earlier sets of the same level have."""
     from ..dataset.candidates import to_json
     from ..engines.cp2k import checks, inputs, levels
 
@@ -65,8 +67,11 @@ def _plan_set(run: Run, section: Reference, program: Any) -> list[Task]:
     if section.spin != "ferromagnetic":
         jobs = {label: inputs.ordered(frame, section.spin, run.input.seed) for label, frame in jobs.items()}
     if run.input.dataset is not None and run.input.dataset.level == section.level:
-        elements = sorted({element for item in candidates for element in item.frame.symbols})
-        jobs |= {f"atom-{element}": inputs.isolated_atom(element, level) for element in elements}
+        for element in sorted({element for item in candidates for element in item.frame.symbols}):
+            own = (common["label"], str(levels.kinds_of(level, [element])), element)
+            if own not in lone:
+                jobs[f"atom-{element}"] = inputs.isolated_atom(element, level)
+            lone.add(own)
     checked: set[str] = set()
     for label, frame in jobs.items():
         if (formula := frame.get_chemical_formula()) not in checked:
