@@ -74,6 +74,26 @@ def test_every_rung_keeps_the_level(tmp_path):
         assert len(seen) == 1
 
 
+def test_rungs_follow_the_kind_of_the_scf():
+    """Tight binding keeps its preconditioner and functionals their gap; with smearing there is no OT to change."""
+
+    def second(extra: str) -> tree.Section:
+        root = tree.parse(f"&FORCE_EVAL\n&DFT\n&QS\nMETHOD {extra}\n&END\n&END\n&END\n")
+        root.at(scf.SCF).set("EPS_SCF", "1.0E-6")
+        return root
+
+    tight, grid = second("XTB"), second("GPW")
+    grid.at(f"{scf.SCF}/OT").set("ENERGY_GAP", 0.07)
+    for root in (tight, grid):
+        scf.ladder(root)[1].change(root.at(scf.SCF))
+    assert tight.at(f"{scf.SCF}/OT").values("PRECONDITIONER") == ["FULL_SINGLE_INVERSE"]
+    assert grid.at(f"{scf.SCF}/OT").values("ENERGY_GAP") == ["0.07"]
+    for parameter, name in (("ON", "Broyden mixing with small steps"), ("OFF", "OT with conjugate gradients")):
+        root = second("GPW")
+        root.at(f"{scf.SCF}/SMEAR").parameter = parameter
+        assert scf.ladder(root)[1].name == name
+
+
 def test_a_failed_ladder_names_every_path(tmp_path):
     failure, calls = attempt(tmp_path, UNCONVERGED)
     assert "on 3 paths (as in the template: the SCF did not converge; OT with conjugate gradients: " in str(failure)
