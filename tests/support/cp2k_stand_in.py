@@ -7,7 +7,7 @@ first rule whose `when` words all stand in the input, and whose `times` are not 
     replay     recorded output, or folder of a recorded run whose other files are left, too
     dynamics   recorded run whose steps are repeated for as many steps as the input asks for, from where its restart is
     cut        share of the output (or number of steps) after which the run goes no further
-    tear       of dynamics: whether the last frame and restart file are left cut
+    tear       of dynamics: endings of the names of files that are left cut, such as "-pos-1.xyz"
     stops      of dynamics: whether an SCF that does not converge ends the run at its `cut`, as it was told to
     signal     that ends the process then; "hang" instead waits for one
     files      further files to leave, by name
@@ -140,10 +140,9 @@ def _dynamics(rule: dict, given: Input) -> None:
         print(run.evaluation(end + 1)[:2000], end="")
     if rule.get("stops") or end == last:
         print(_ENDING)
-    if rule.get("tear"):
-        for name in (f"{given.project}-pos-1.xyz", f"{given.project}-1.restart"):
-            text = Path(name).read_text()
-            Path(name).write_text(text[: -len(text) // 8])
+    for ending in rule.get("tear", []):
+        text = Path(f"{given.project}{ending}").read_text()
+        Path(f"{given.project}{ending}").write_text(text[: -len(text) // 8])
 
 
 class _Recorded:
