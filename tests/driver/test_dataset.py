@@ -179,6 +179,12 @@ def test_elements_with_other_settings_are_not_mixed():
         assemble("gfn1-xtb", files, {"E0.json": E0})
     del files["b.extxyz"][1].info["kinds"]
     assert len(assemble("gfn1-xtb", files, {"E0.json": E0}).frames) == 3
+    # the same name stands for other numbers in another CP2K
+    files["a.extxyz"][0].info |= {"cp2k_data": "Na-h1 P-h2", "program": "CP2K 2023.1"}
+    files["b.extxyz"][0].info |= {"cp2k_data": "Na-h9 P-h2", "program": "CP2K 2025.1"}
+    words = r"b\.extxyz: frame 0: .* data files .* of Na \(Na-h9\) .* \(CP2K 2025.1 here, CP2K 2023.1 there\): not mixed"
+    with pytest.raises(InputError, match=words):
+        assemble("gfn1-xtb", files, {"E0.json": E0})
 
 
 def test_isolated_atoms_give_their_energy_and_are_not_trained_on():

@@ -13,6 +13,7 @@ from ase import Atoms
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.candidates import from_json
 from naglass_drv.dataset.frames import read_frames, read_labelled, write_frames
+from naglass_drv.engines.cp2k.levels import data_of, level
 from naglass_drv.errors import InputError, SetupError, TaskFailed
 from naglass_drv.runtime.launch import run_child
 from naglass_drv.stages import dataset, reference
@@ -186,6 +187,9 @@ def test_options_of_the_level_reach_its_inputs(tmp_path):
     (frame,) = read_frames(done.folder / reference.FRAME)
     assert f"# level {frame.info['level']}\n" in text and frame.info["level"] == task.settings["label"]
     assert frame.info["kinds"] == task.settings["kinds"]
+    chosen = level("pbe+u+d3", sodium="q1", u_eV={"V": 4.0})
+    assert frame.info["cp2k_data"] == data_of(chosen, frame.symbols, Path(CP2K_DATA))
+    assert frame.info["program"] == "CP2K 2023.1"
 
 
 def test_a_spin_pattern_reaches_the_start_moments(tmp_path):

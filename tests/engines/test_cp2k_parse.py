@@ -1,4 +1,4 @@
-"""The CP2K parser on real outputs of CP2K 2023.1, and on the same outputs cut, repeated and damaged."""
+"""The CP2K parser on real outputs of CP2K 2023.1 (and 2025.1, `late_...`), and on the same cut, repeated and damaged."""
 
 import numpy as np
 import pytest
@@ -33,6 +33,34 @@ def test_converged_point_in_units_of_the_project():
     )
     assert found.wall_s == 29.383
     assert found.s_squared == (0.75, 0.792011)
+
+
+def test_converged_point_of_2025_1():
+    """The same cell at the same level as a_scratch, but for sodium's pseudopotential, which is another one there."""
+    found = golden("late_scratch")
+    assert (found.version, found.scf_converged, found.scf_steps, found.ended) == ("2025.1", True, 40, True)
+    assert found.energy_eV == pytest.approx(-206.193266744096235 * HARTREE, abs=1e-9)
+    per_a = HARTREE / BOHR
+    assert found.forces_eV_per_A[2] == pytest.approx(
+        np.array([6.87882998e-3, -3.75103377e-3, 7.47254125e-2]) * per_a, abs=1e-9
+    )
+    assert found.net_force_eV_per_A == pytest.approx(3.40616399e-2 * per_a, rel=1e-6)
+    # printed in bar: 10202.1409550 on xx, -3827.66511904 on xz
+    assert found.stress_eV_per_A3[0, 0] == pytest.approx(-1.02021409550 / 160.2176634, rel=1e-9)
+    assert found.stress_eV_per_A3[0, 2] == pytest.approx(0.382766511904 / 160.2176634, rel=1e-9)
+    assert found.spin_hirshfeld[1] == 1.207 and found.spin_mulliken[1] == 1.339599
+    assert found.s_squared == (0.75, 0.791990)
+
+
+def test_a_stress_in_an_unknown_unit_is_refused():
+    text = text_of("late_scratch").replace("stress tensor [bar]", "stress tensor [furlong]")
+    with pytest.raises(parse.OutputError, match="stress: in furlong, which is not among GPa, kbar, bar"):
+        parse.parse(text, NAVPO5)
+
+
+def test_an_unconverged_scf_aborts_2025_1():
+    found = golden("late_unconv")
+    assert found.scf_converged is False and found.energy_eV is None and "SCF run NOT converged" in found.abort
 
 
 def test_net_force_is_the_vector_sum_and_falls_with_the_cutoff():
@@ -84,7 +112,8 @@ def test_unconverged_scf_is_told_though_energy_and_forces_are_printed():
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("e_basis", "basis set <ZVP-MOLOPT-SR-GTH> for element <NA>"), ("e_mult", "try to use a different multiplicity")],
+    [("e_basis", "basis set <ZVP-MOLOPT-SR-GTH> for element <NA>"), ("e_mult", "try to use a different multiplicity"),
+     ("late_mult", "try to use a different multiplicity")],  # fmt: skip
 )
 def test_abort_gives_its_reason(name, words):
     found = golden(name)
@@ -167,7 +196,8 @@ ELEMENTS = {
     "e_cholesky": ["Na"] * 4 + ["V"] * 2 + ["P"] * 4 + ["O"] * 16,
 }
 SINGLE = (
-    "a_scratch", "closed_shell", "e_basis", "e_cholesky", "e_mult", "e_unconv", "f_200", "f_400", "o_fm", "xtb_label",
+    "a_scratch", "closed_shell", "e_basis", "e_cholesky", "e_mult", "e_unconv", "f_200", "f_400", "late_mult",
+    "late_scratch", "late_unconv", "o_fm", "xtb_label",
 )
 GOLDENS = {
     name: (text_of(name), ELEMENTS.get(name, NAVPO5), golden(name, ELEMENTS.get(name, NAVPO5))) for name in SINGLE

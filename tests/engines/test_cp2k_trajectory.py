@@ -1,4 +1,5 @@
-"""Runs that move atoms, and files of electronic structure: real outputs of CP2K 2023.1, cut, repeated, damaged."""
+"""Runs that move atoms, and files of electronic structure: real outputs of CP2K 2023.1 (and 2025.1, `late_...`), cut,
+repeated, damaged."""
 
 import shutil
 from pathlib import Path
@@ -170,11 +171,31 @@ def test_appended_output_is_refused(copy):
         trajectory("x_md", folder)
 
 
-MOVING = ("cell_opt", "ci_md", "ci_rs", "e_wall", "k_md", "x_md")
+MOVING = ("cell_opt", "ci_md", "ci_rs", "e_wall", "k_md", "late_md", "late_opt", "late_wall", "x_md")
 KINDS = (".out", "-pos-1.xyz", "-frc-1.xyz", "-vel-1.xyz", "-1.cell")
 FILES = {run: [path for kind in KINDS if (path := RUNS / run / f"{run}{kind}").exists()] for run in MOVING}
 TEXTS = {run: {path.name: path.read_text() for path in FILES[run]} for run in MOVING}
 WHOLE = {run: {frame.step: frame for frame in trajectory(run).frames} for run in MOVING}
+
+
+def test_steps_as_2025_1_prints_them():
+    run = trajectory("late_md")
+    assert [frame.step for frame in run.frames] == [0, 1, 2, 3, 4, 5] and run.dropped == ()
+    first, last = run.frames[0].evaluation, run.frames[5].evaluation
+    assert first.energy_eV == pytest.approx(-28.073908965794388 * HARTREE, abs=1e-9)
+    assert last.spin_mulliken[1] == 0.724668 and last.scf_converged
+    # printed in bar: -13053.2479498
+    assert first.stress_eV_per_A3[0, 0] == pytest.approx(1.30532479498 / 160.2176634, rel=1e-9)
+    relaxed = trajectory("late_opt")
+    assert [frame.step for frame in relaxed.frames] == [1, 2, 3, 4, 5, 6]
+    energies = [frame.evaluation.energy_eV for frame in relaxed.frames]
+    assert energies == sorted(energies, reverse=True)
+
+
+def test_the_step_that_walltime_spoils_is_dropped_in_2025_1_too():
+    run = trajectory("late_wall")
+    assert run.header.out_of_time and [frame.step for frame in run.frames] == [0, 1, 2, 3]
+    assert [note.split(":")[0] for note in run.dropped] == ["step 4"]
 
 
 @settings(max_examples=150, deadline=None)
@@ -227,36 +248,6 @@ def test_damaged_electronic_files_are_read_or_refused(tmp_path_factory, kind, da
         read(copy)
     except parse.OutputError:
         pass
-
-
-def with_late_shapes(text: str) -> str:
-    """The output of 2023.1 in the line shapes that 2025 and later are said to have."""
-    lines = text.replace("CP2K version 2023.1", "CP2K version 2025.1").replace("energy [a.u.]:", "energy [hartree]")
-    out, forces = [], False
-    for line in lines.splitlines():
-        words = line.split()
-        if line.strip() == "ATOMIC FORCES in [a.u.]":
-            forces = True
-            out.append(" FORCES| Atomic forces [hartree/bohr]")
-        elif forces and words[:2] == ["#", "Atom"]:
-            out.append(" FORCES|   Atom     x               y               z               |f|")
-        elif forces and line.startswith(" SUM OF ATOMIC FORCES"):
-            out.append(" FORCES| Sum " + " ".join(words[4:]))
-            forces = False
-        elif forces and len(words) == 6:
-            norm = np.linalg.norm([float(w) for w in words[3:]])
-            out.append(f" FORCES| {words[0]:>6} {words[3]} {words[4]} {words[5]} {norm:.8E}")
-        elif not (forces and not words):
-            out.append(line)
-    return "\n".join(out) + "\n"
-
-
-def test_late_versions_by_their_line_shapes():
-    text = (RUNS / "a_scratch.out").read_text()
-    old, new = parse.parse(text, NAVPO5), parse.parse(with_late_shapes(text), NAVPO5)
-    assert new.version == "2025.1" and new.energy_eV == old.energy_eV
-    assert np.array_equal(new.forces_eV_per_A, old.forces_eV_per_A)
-    assert np.array_equal(new.spin_hirshfeld, old.spin_hirshfeld)
 
 
 def test_wannier_centres_by_spin():

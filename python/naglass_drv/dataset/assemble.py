@@ -88,7 +88,7 @@ def one_level(frames: Iterable[tuple[str, "Atoms"]], name: str | None = None) ->
     Raises InputError when levels or the settings of an element mix, or when the level's name is not `name`.
     """
     full, origin = "", ""
-    kinds: dict[str, tuple[str, str]] = {}
+    kinds: dict[tuple[str, str], tuple[str, str, str]] = {}
     for where, frame in frames:
         own = frame.info["level"]
         if name is not None and own.rpartition("-")[0] != name:
@@ -106,17 +106,27 @@ def is_isolated_atom(frame: "Atoms") -> bool:
     return len(frame) == 1 and frame.info.get("config_type") == "IsolatedAtom"
 
 
-def _check_kinds(frame: "Atoms", where: str, known: dict[str, tuple[str, str]]) -> None:
-    """Raise InputError where an element's basis set, pseudopotential or U differ from an earlier frame's; `known`
+# what a frame says of each element, in words
+_OF_ELEMENTS = {
+    "kinds": "basis set, pseudopotential or U",
+    "cp2k_data": "the numbers in CP2K's data files of the basis set or pseudopotential",
+}
+
+
+def _check_kinds(frame: "Atoms", where: str, known: dict[tuple[str, str], tuple[str, str, str]]) -> None:
+    """Raise InputError where an element's settings, or CP2K's entries for it, differ from an earlier frame's; `known`
     collects them."""
-    for kind in frame.info.get("kinds", "").split():
-        element, _, own = kind.rpartition("-")
-        first, origin = known.setdefault(element, (own, where))
-        if own != first:
-            raise InputError(
-                f"{where}: basis set, pseudopotential or U of {element} ({kind}) differ from those of {origin} "
-                f"({element}-{first}): not mixed"
-            )
+    program = frame.info.get("program", "")
+    for key, what in _OF_ELEMENTS.items():
+        for kind in frame.info.get(key, "").split():
+            element, _, own = kind.rpartition("-")
+            first, origin, theirs = known.setdefault((key, element), (own, where, program))
+            if own != first:
+                by = f" ({program} here, {theirs} there)" if program != theirs else ""
+                raise InputError(
+                    f"{where}: {what} of {element} ({kind}) differ from those of {origin} ({element}-{first}){by}: "
+                    "not mixed"
+                )
 
 
 def _below(

@@ -187,7 +187,7 @@ def _run_label(job: Job) -> dict[str, Any]:
         write_json(job.folder / REJECTED, [reason])
         return {"status": "rejected"} | reason
     _add_wannier(job, frame)
-    _write_frames(job, [frame])
+    _write_frames(job, setup, [frame])
     return {key: frame.info[key] for key in (*_CHECKS, "scf_path")} | {
         "status": "admitted",
         "energy_eV": frame.info["REF_energy"],
@@ -270,7 +270,7 @@ def _harvest(job: Job, setup: _Setup, steps: list, stopped: "Refused | None") ->
     rejected = list(found.rejected)
     if stopped is not None:
         rejected.append({"frame": "end", "failure": stopped.failure, "message": stopped.told()})
-    _write_frames(job, found.frames)
+    _write_frames(job, setup, found.frames)
     write_json(job.folder / REJECTED, rejected)
     return {
         "status": "admitted" if found.frames else "rejected",
@@ -279,14 +279,21 @@ def _harvest(job: Job, setup: _Setup, steps: list, stopped: "Refused | None") ->
     }
 
 
-def _write_frames(job: Job, frames: Sequence["Atoms"]) -> None:
-    """Give admitted frames their source, group, checks and electronic analysis, and write them."""
+def _write_frames(job: Job, setup: _Setup, frames: Sequence["Atoms"]) -> None:
+    """Give admitted frames their source, group, checks, CP2K and electronic analysis, and write them."""
     import numpy as np
 
     from ..analysis.electronic import annotate
     from ..dataset.frames import check_labelled, write_frames
+    from ..engines.cp2k.levels import data_of
 
+    version = setup.program.version()
+    made_by = {
+        "program": version and f"CP2K {version}",
+        "cp2k_data": data_of(setup.level, setup.frame.symbols, setup.program.data),
+    }
     for frame in frames:
+        frame.info |= {key: value for key, value in made_by.items() if value is not None}
         at = f":{frame.info['step']}" if "step" in frame.info else ""
         source = f"{name}/{job.task.name}"
         frame.info |= {

@@ -11,7 +11,7 @@ from ...dataset.frames import check_multiplicity, digest
 from ...errors import InputError
 from ...glass import spins
 from ...glass.chemistry import parse_label
-from . import kinds, prints, versions
+from . import kinds, prints, tight_binding, versions
 from .levels import Level, label_of
 from .tree import Line, Section
 
@@ -108,10 +108,11 @@ def single_point(
     root.at("FORCE_EVAL/SUBSYS").items = subsystem
     if level.needs_basis:
         for element in dict.fromkeys(atoms.symbols):
-            kinds.check_basis(element, level.kind(element), dft, data)
+            check_basis(element, level, data)
         _name_basis_files(root)
     prints.add(root, outputs)
     versions.fit(root, version)
+    tight_binding.fit(root, data)
     root.fill({name: f"{value:.1E}" if name == "eps_scf" else f"{value:g}" for name, value in level.settings()})
     root.items.insert(0, Line(f"# level {label_of(level)}"))
     return str(root)
@@ -119,7 +120,7 @@ def single_point(
 
 def check_basis(element: str, level: Level, data: Path | None) -> None:
     """Raise InputError naming element, entry and file unless CP2K's data folder holds what the KIND block asks for."""
-    kinds.check_basis(element, level.kind(element), level.input_tree().at("FORCE_EVAL/DFT"), data)
+    kinds.entries(element, level.kind(element), level.input_tree().at("FORCE_EVAL/DFT"), data)
 
 
 def start_moments(names: Sequence[str]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Per-element &KIND blocks: basis set, pseudopotential, U; and whether CP2K's data files hold what they ask for.
+"""Per-element &KIND blocks: basis set, pseudopotential, U; and what CP2K's data files hold of what they ask for.
 
 The blocks are ``cp2k_templates/kinds/<element>.inp``, with the functional left open in the pseudopotential's name. A
 `BASIS_SET_FILE_NAME` in them is one that &DFT has to name, since CP2K's &KIND has no such keyword.
@@ -62,15 +62,17 @@ def kind_files() -> list[Path]:
     return sorted(data_file("cp2k_templates", "kinds").glob("*.inp"))
 
 
-def check_basis(element: str, kind: Section, dft: Section, data: Path | None) -> None:
-    """Raise InputError naming element, entry and file unless CP2K's data folder holds what `kind` asks for.
+def entries(element: str, kind: Section, dft: Section, data: Path | None) -> str:
+    """What CP2K's data files hold for `kind`: its basis sets and pseudopotential, numbers as they are, spaces not.
 
-    `dft` is the input's &DFT, which names the files. Raises SetupError where the folder or a file is missing.
+    `dft` is the input's &DFT, which names the files, `data` the folder they are in. Raises InputError naming element,
+    entry and file for one that is not there, SetupError where the folder or a file is missing.
     """
     if data is None:
         raise SetupError("CP2K's data folder (BASIS_MOLOPT, GTH_POTENTIALS) was not found; name it as cp2k_data")
     bases = dft.values("BASIS_SET_FILE_NAME") + kind.values("BASIS_SET_FILE_NAME")
     potentials = kind.values("POTENTIAL_FILE_NAME") or dft.values("POTENTIAL_FILE_NAME")
+    held = []
     for keyword, names, what in (("BASIS_SET", bases, "basis set"), ("POTENTIAL", potentials, "pseudopotential")):
         files = [data / name for name in names or [_DEFAULT_FILE[f"{keyword}_FILE_NAME"]]]
         absent = [str(path) for path in files if not path.is_file()]
@@ -78,15 +80,27 @@ def check_basis(element: str, kind: Section, dft: Section, data: Path | None) ->
             raise SetupError(f"CP2K's data file {absent[0]} does not exist; check cp2k_data")
         # a type may stand before the name, as in BASIS_SET ORB ...
         for wanted in ((value.split() or [""])[-1] for value in kind.values(keyword)):
-            if not any(_holds(path, element, wanted) for path in files):
+            found = next(filter(None, (_entry(path, element, wanted) for path in files)), None)
+            if found is None:
                 raise InputError(f"{element}: no {what} {wanted!r} in {', '.join(map(str, files))}")
+            held.append(found)
+    return "\n".join(held)
 
 
-def _holds(path: Path, element: str, name: str) -> bool:
-    """Whether a CP2K data file has an entry for `element` under `name` (entries begin ``element name [alias ...]``)."""
+def _entry(path: Path, element: str, name: str) -> str | None:
+    """The numbers of a CP2K data file's entry for `element` under `name`; None without one.
+
+    An entry begins ``element name [alias ...]`` and ends where the next line with a letter in front begins.
+    """
+    rows: list[str] | None = None
     with open(path, encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            words = line.split()
-            if len(words) > 1 and words[0].upper() == element.upper() and name.upper() in map(str.upper, words[1:]):
-                return True
-    return False
+            words = line.split("#")[0].split()
+            if words and words[0][0].isalpha():
+                if rows is not None:
+                    break
+                if words[0].upper() == element.upper() and name.upper() in map(str.upper, words[1:]):
+                    rows = []
+            elif words and rows is not None:
+                rows.append(" ".join(words))
+    return None if rows is None else "\n".join(rows)

@@ -218,6 +218,19 @@ def kinds_of(chosen: Level, elements: Iterable[str]) -> str | None:
     return " ".join(f"{element}-h{_hash(element, block.inner())}" for element, block in blocks.items())
 
 
+def data_of(chosen: Level, elements: Iterable[str], data: Path | None) -> str | None:
+    """``Na-h1a2b3c4 O-h5d6e7f8``: each element with the hash of its entries in CP2K's data folder `data`.
+
+    Entries keep their names while their numbers change: sodium's GTH-PBE-q9 of 2025.1 is not that of 2023.1. None for a
+    level without any. Raises InputError and SetupError as `kinds.entries`.
+    """
+    if not chosen.needs_basis:
+        return None
+    dft = chosen.input_tree().at(_DFT)
+    held = {element: kinds.entries(element, chosen.kind(element), dft, data) for element in sorted(set(elements))}
+    return " ".join(f"{element}-h{_hash(element, text)}" for element, text in held.items())
+
+
 def _hash(first: str, text: str) -> str:
     """Of the words of `text`: neither comments nor white space count."""
     lines = (" ".join(line.split("#")[0].split()) for line in text.splitlines())

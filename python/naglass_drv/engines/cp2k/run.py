@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import SetupError, TaskFailed
 from ...runtime.launch import LONE_PROCESS
-from . import judge, parse, scf, tree
+from . import judge, parse, scf, tight_binding, tree
 from .failures import FAILURES, Refused
 from .inputs import asked_moments, single_point
 from .levels import Level, kinds_of, label_of
@@ -117,6 +117,7 @@ class Runner:
         if start is not None:
             shutil.copyfile(start, folder / scf.START_WFN)
             scf.start_from(root, scf.START_WFN)
+        tight_binding.provide(root, self.program.data, folder)
         (folder / f"{project}.inp").write_text(str(root))
         self.command = self.program.command(f"{project}.inp")
         self.log = folder / f"{project}.out"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .layout import ENERGY, NUMBER, Layout, OutputError, number, numbers, only
+from .layout import ENERGY, NUMBER, STRESS, STRESS_UNITS_GPA, Layout, OutputError, number, numbers, only
 
 # CODATA 2018 (10.1103/RevModPhys.93.025010)
 HARTREE_EV = 27.211386245988
@@ -59,7 +59,7 @@ def evaluation_fields(text: str, layout: Layout, elements: Sequence[str]) -> dic
         "plus_u_eV": _plus_u(text),
         "forces_eV_per_A": forces,
         "net_force_eV_per_A": net,
-        "stress_eV_per_A3": _stress(lines, layout),
+        "stress_eV_per_A3": _stress(lines),
         "charge_mulliken": mulliken[0],
         "spin_mulliken": mulliken[1],
         "charge_hirshfeld": hirshfeld[0],
@@ -146,10 +146,14 @@ def _forces(text: str, lines: Sequence[str], layout: Layout, elements: Sequence[
     return forces * FORCE_EV_A, float(np.linalg.norm(printed[:3])) * FORCE_EV_A
 
 
-def _stress(lines: Sequence[str], layout: Layout) -> np.ndarray | None:
-    start = _start(lines, layout.stress)
+def _stress(lines: Sequence[str]) -> np.ndarray | None:
+    headings = {line.strip() for line in lines if re.fullmatch(STRESS, line.strip())}
+    start = _start(lines, *headings)
     if start is None:
         return None
+    unit = re.fullmatch(STRESS, lines[start].strip())[1]
+    if unit not in STRESS_UNITS_GPA:
+        raise OutputError(f"stress: in {unit}, which is not among {', '.join(STRESS_UNITS_GPA)}")
     rows = [line.split() for line in lines[start + 2 : start + 6]]
     if [row[:2] for row in rows[:3]] != [["STRESS|", axis] for axis in "xyz"] or len(rows) < 4:
         raise OutputError("stress: the block is cut")
@@ -161,7 +165,7 @@ def _stress(lines: Sequence[str], layout: Layout) -> np.ndarray | None:
         raise OutputError("stress: the tensor is not symmetric")
     if abs(np.trace(tensor) / 3 - number(rows[3][3])) > 1e-6 * scale:
         raise OutputError("stress: its trace is not the printed one")
-    return -tensor / GPA_PER_EV_A3
+    return -tensor * (STRESS_UNITS_GPA[unit] / GPA_PER_EV_A3)
 
 
 def _mulliken(lines: Sequence[str], layout: Layout, elements: Sequence[str]):

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 NUMBER = r"[-+]?\d+\.\d*(?:[ED][-+]?\d+)?"
 
 ENERGY = r"^ ENERGY\| Total FORCE_EVAL \( QS \) energy \[(?:a\.u\.\]:|hartree\])\s+(\S+)\s*$"
+# in GPa first, in bar by 2025.1, later in what STRESS_UNIT says
+STRESS = r"STRESS\| Analytical stress tensor \[(\S+)\]"
+STRESS_UNITS_GPA = {"GPa": 1.0, "kbar": 0.1, "bar": 1e-4, "MPa": 1e-3, "Pa": 1e-9, "atm": 1.01325e-4}
 
 
 class OutputError(Exception):
@@ -22,8 +25,8 @@ class Layout:
     """Regular expressions and headings of one family of versions.
 
     In the rows of the forces, counted without their prefix, `force_column` is where x stands and `element_column`
-    where the element does, None where the rows name none. `seen` is False where no output of these versions has been read here: their line
-    shapes are those of CP2K's source and of other people's outputs.
+    where the element does, None where the rows name none. Read here were outputs of 2023.1 and 2025.1; the versions
+    between and after them are taken to print like one of the two.
     """
 
     forces: str
@@ -32,10 +35,8 @@ class Layout:
     force_column: int
     element_column: int | None
     force_sum: str
-    stress: str
     mulliken: tuple[str, ...]
     hirshfeld: str
-    seen: bool
 
 
 _CLASSIC = Layout(
@@ -45,10 +46,8 @@ _CLASSIC = Layout(
     force_column=3,
     element_column=2,
     force_sum=r"^ SUM OF ATOMIC FORCES\s+(.*)$",
-    stress="STRESS| Analytical stress tensor [GPa]",
     mulliken=("Mulliken Population Analysis", "MULLIKEN POPULATION ANALYSIS"),
     hirshfeld="Hirshfeld Charges",
-    seen=True,
 )
 _LATE = Layout(
     forces="FORCES| Atomic forces [hartree/bohr]",
@@ -57,10 +56,8 @@ _LATE = Layout(
     force_column=1,
     element_column=None,
     force_sum=r"^ FORCES\| Sum\s+(.*)$",
-    stress="STRESS| Analytical stress tensor [GPa]",
     mulliken=_CLASSIC.mulliken,
     hirshfeld=_CLASSIC.hirshfeld,
-    seen=False,
 )
 _FIRST = (2022, 1)
 _LAST_SEEN = (2023, 2)

@@ -19,7 +19,7 @@ from .output import MAX_RUN_BYTES, Header, header_of, read_text, whole_lines
 
 _MARK = re.compile(
     r"^ MD_INI\| (?P<start>MD) initialization\s*$|^ MD\| Step number\s+(?P<md>\d+)\s*$"
-    r"|^ -+  Informations at step =\s+(?P<opt>\d+)\s+-+\s*$",
+    r"|^ -+  Informations at step =\s+(?P<opt>\d+)\s+-+\s*$|^ OPT\| Step number\s+(?P<opt_late>\d+)\s*$",
     re.MULTILINE,
 )
 _SCF = re.compile(r"^ SCF WAVEFUNCTION OPTIMIZATION\s*$", re.MULTILINE)
@@ -108,7 +108,7 @@ def _evaluation_texts(text: str, first: int) -> dict[int, str]:
     counted = [int(mark["md"]) for mark in marks if mark["md"]]
     for mark in marks:
         # the start of an MD is the step before its first one; a line search evaluates more than once a step
-        step = int(mark["md"] or mark["opt"]) if not mark["start"] else (counted[0] - 1 if counted else first)
+        step = int(mark["md"] or mark["opt"] or mark["opt_late"]) if not mark["start"] else (counted[0] - 1 if counted else first)
         if step in texts:
             raise OutputError(f"step {step} stands twice in the output")
         texts[step] = _SCF.split(text[begin : mark.start()])[-1]
