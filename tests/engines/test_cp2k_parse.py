@@ -196,7 +196,7 @@ ELEMENTS = {
     "e_cholesky": ["Na"] * 4 + ["V"] * 2 + ["P"] * 4 + ["O"] * 16,
 }
 SINGLE = (
-    "a_scratch", "closed_shell", "e_basis", "e_cholesky", "e_mult", "e_unconv", "f_200", "f_400", "late_mult",
+    "a_scratch", "closed_shell", "e_basis", "e_cholesky", "e_mult", "e_unconv", "f_200", "f_400", "late_localize", "late_mult",
     "late_scratch", "late_unconv", "o_fm", "xtb_label",
 )
 GOLDENS = {

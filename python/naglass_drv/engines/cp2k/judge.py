@@ -17,7 +17,7 @@ def finished(log: Path, status: int, ranks: int, guess: str | None = None) -> pa
     """The header of a run with exit `status` on `ranks` processes; Refused unless it came to its normal end.
 
     `guess` is where its first density had to come from ("RESTART"): CP2K starts from atoms without a word where a
-    wavefunction is missing. An abort once the SCF is at work is one of the SCF, not of the input.
+    wavefunction is missing. An abort in the SCF is one of the SCF, not of the input or of what comes after.
     """
     signal = _signal(status)
     try:
@@ -25,8 +25,8 @@ def finished(log: Path, status: int, ranks: int, guess: str | None = None) -> pa
     except parse.OutputError as error:
         raise Refused("KILLED", _killed(signal)) if signal else unreadable(error, log, status) from error
     if header.abort is not None:
-        failure = "SCF_NOT_CONVERGED" if header.scf_began else "ABORT"
-        raise Refused(failure, f"CP2K aborted{' in the SCF' if header.scf_began else ''}: {header.abort}")
+        failure = "SCF_NOT_CONVERGED" if header.in_scf else "ABORT"
+        raise Refused(failure, f"CP2K aborted{' in the SCF' if header.in_scf else ''}: {header.abort}")
     if signal:
         raise Refused("KILLED", _killed(signal))
     if header.processes != ranks:

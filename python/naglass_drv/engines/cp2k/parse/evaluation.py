@@ -48,14 +48,14 @@ def evaluation_fields(text: str, layout: Layout, elements: Sequence[str]) -> dic
     Raises OutputError for the blocks of more than one SCF, other atoms, or a block that contradicts itself.
     """
     lines = text.splitlines()
-    converged = _converged(text)
+    good = converged(text)
     forces, net = _forces(text, lines, layout, elements)
     mulliken = _mulliken(lines, layout, elements)
     hirshfeld = _hirshfeld(lines, layout, elements)
     return {
-        "scf_converged": converged,
+        "scf_converged": good,
         "scf_steps": _scf_steps(text),
-        "energy_eV": _energy(text, bool(converged)),
+        "energy_eV": _energy(text, bool(good)),
         "plus_u_eV": _plus_u(text),
         "forces_eV_per_A": forces,
         "net_force_eV_per_A": net,
@@ -68,7 +68,8 @@ def evaluation_fields(text: str, layout: Layout, elements: Sequence[str]) -> dic
     }
 
 
-def _converged(text: str) -> bool | None:
+def converged(text: str) -> bool | None:
+    """Whether the SCF in `text` came to its convergence; None where it came to no end."""
     inner = re.search(r"\*\*\* SCF run converged in\s+\d+ steps \*\*\*", text) is not None
     failed = "SCF run NOT converged" in text or "outer SCF loop FAILED to converge" in text
     if not inner and not failed:

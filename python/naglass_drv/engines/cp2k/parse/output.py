@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .evaluation import Evaluation, evaluation_fields
+from .evaluation import Evaluation, converged, evaluation_fields
 from .layout import NUMBER, Layout, OutputError, layout_of, number, only
 
 _ENDING = "PROGRAM ENDED AT"
-_SCF_BEGAN = re.compile(r"^ SCF WAVEFUNCTION OPTIMIZATION\s*$", re.MULTILINE)
+_SCF = re.compile(r"^ SCF WAVEFUNCTION OPTIMIZATION\s*$", re.MULTILINE)
 _BOX = re.compile(r"^ \*[^\n]*\[ABORT\][^\n]*$(.*?)^ \*{60,}$", re.MULTILINE | re.DOTALL)
 #: Largest file of a run of many steps.
 MAX_RUN_BYTES = 1 << 30
@@ -24,7 +24,7 @@ _MAX_BYTES = 64 * 2**20
 class Header:
     """How a run began and ended: `ended` tells a normal end, `abort` is the text of CP2K's [ABORT] box.
 
-    `scf_began` tells that the set-up was over, `density_guess` is where the first SCF's density came from ("ATOMIC",
+    `in_scf` tells that the last SCF there is did not come to its convergence, `density_guess` is where the first SCF's density came from ("ATOMIC",
     "RESTART"); `wall_s` in seconds.
     """
 
@@ -33,7 +33,7 @@ class Header:
     ended: bool
     out_of_time: bool
     abort: str | None
-    scf_began: bool
+    in_scf: bool
     density_guess: str | None
     wall_s: float | None
     warnings: tuple[str, ...]
@@ -92,6 +92,7 @@ def header_of(text: str) -> tuple[Header, Layout]:
     layout = layout_of(found[0], text)
     processes = only(r"^ GLOBAL\| Total number of message passing processes\s+(\d+)\s*$", text)
     guess = re.search(r"^ SCF PARAMETERS\s+Density guess:\s+(\S+)\s*$", text, re.MULTILINE)
+    scf = list(_SCF.finditer(text))
     warnings = re.findall(r"^ \*\*\* WARNING in (.*?)(?: \*\*\*)?$", text, re.MULTILINE)
     return Header(
         version=found[0],
@@ -99,7 +100,7 @@ def header_of(text: str) -> tuple[Header, Layout]:
         ended=_ENDING in text,
         out_of_time="exceeded requested execution time" in text,
         abort=abort_reason(text),
-        scf_began=_SCF_BEGAN.search(text) is not None,
+        in_scf=bool(scf) and converged(text[scf[-1].end() :]) is not True,
         density_guess=guess[1] if guess else None,
         wall_s=_wall(text),
         warnings=tuple(dict.fromkeys(warnings)),
