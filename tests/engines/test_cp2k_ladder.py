@@ -15,6 +15,7 @@ from naglass_drv.engines.cp2k.failures import FAILURES, REJECTIONS
 from naglass_drv.engines.cp2k.inputs import single_point
 from naglass_drv.engines.cp2k.levels import label_of, level
 from naglass_drv.engines.cp2k.run import Program, label
+from naglass_drv.engines.cp2k.runaway import RunawayWatch
 from naglass_drv.errors import TaskFailed
 from naglass_drv.runtime.launch import run_child
 
@@ -99,6 +100,24 @@ def test_a_failed_ladder_names_every_path(tmp_path):
     assert "on 3 paths (as in the template: the SCF did not converge; OT with conjugate gradients: " in str(failure)
     assert FAILURES["SCF_NOT_CONVERGED"].advice in str(failure)
     assert failure.log == tmp_path / "scf-3" / "label.out" and failure.log.exists()
+
+
+# as the first rung went on a cell whose basis set is nearly linearly dependent (Na q1, edges of 4.8 Å)
+AWAY = {"replay": cp2k_output("runaway"), "signal": "hang"}
+
+
+def test_an_scf_that_runs_away_is_ended_and_its_orbitals_are_not_used(tmp_path):
+    frame, calls = attempt(tmp_path, GOOD | {"when": [SECOND]}, AWAY)
+    assert len(calls) == 2 and frame.info["scf_path"] == "OT with conjugate gradients"
+    (tmp_path / "all").mkdir()
+    failure, calls = attempt(tmp_path / "all", AWAY | {"orbitals": True})
+    assert failure.failure == "SCF_NOT_CONVERGED" and len(calls) == 2
+    assert "the SCF ran away: -185.51 Ha in its outer loop 3, -158.43 Ha in its first" in str(failure)
+
+
+@pytest.mark.parametrize("run", ["a_scratch", "e_unconv", "xtb_label", "late_scratch", "o_fm"])
+def test_no_other_run_is_taken_for_one_that_runs_away(run):
+    RunawayWatch(cp2k_output(run), 8).look()
 
 
 def test_without_orbitals_there_is_nothing_to_go_on_from(tmp_path):

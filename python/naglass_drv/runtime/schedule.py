@@ -217,8 +217,12 @@ class _Phase:
     def _job(self, ticket: Ticket, folder: Path, progress: Progress) -> Job:
         stop = self.context.stop
 
-        def child(argv: list[str], **options: Any) -> int:
-            wired = {"folder": folder, "should_stop": stop.requested, "on_poll": progress.alive} | options
+        def child(argv: list[str], *, on_poll: Callable[[], None] = lambda: None, **options: Any) -> int:
+            def poll() -> None:
+                on_poll()
+                progress.alive()
+
+            wired = {"folder": folder, "should_stop": stop.requested, "on_poll": poll} | options
             status = run_child(argv, **wired)
             if status != 0 and stop.requested():
                 raise Stopped(stop.reason)

@@ -19,6 +19,7 @@ from . import judge, parse, scf, tight_binding, tree
 from .failures import FAILURES, Refused
 from .inputs import asked_moments, single_point
 from .levels import Level, kinds_of, label_of
+from .runaway import RunawayWatch
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -107,11 +108,13 @@ class Runner:
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
 
     def run(
-        self, root: tree.Section, folder: Path, project: str = _PROJECT, *, start: Path | None = None, **options: Any
+        self, root: tree.Section, folder: Path, project: str = _PROJECT, *, start: Path | None = None,
+        on_poll: Callable[[], None] = lambda: None,
     ) -> parse.Header:
         """Run the input `root` as `project` in the empty `folder`, and return its header.
 
-        `start` is a file of orbitals to begin from. Raises Refused unless the run came to its normal end.
+        `start` is a file of orbitals to begin from; `on_poll` is called now and then, and may raise Refused. Raises
+        Refused unless the run came to its normal end. An SCF that runs away is ended, and leaves no orbitals.
         """
         root.at("GLOBAL").set("PROJECT", project)
         if start is not None:
@@ -122,8 +125,20 @@ class Runner:
         self.command = self.program.command(f"{project}.inp")
         self.log = folder / f"{project}.out"
         left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        atoms = sum(len(coordinates.items) for coordinates in root.sections("FORCE_EVAL/SUBSYS/COORD"))
+        watch = RunawayWatch(self.log, atoms)
+
+        def poll() -> None:
+            try:
+                watch.look()
+            except Refused:
+                for orbitals in folder.glob("*.wfn*"):
+                    orbitals.unlink()
+                raise
+            on_poll()
+
         status = self._child(
-            self.command, folder=folder, env=self.program.environment(), log=self.log.name, timeout_s=left, **options
+            self.command, folder=folder, env=self.program.environment(), log=self.log.name, timeout_s=left, on_poll=poll
         )
         if status != 0 and self._deadline is not None and time.monotonic() >= self._deadline:
             raise Refused("TIMEOUT", "CP2K was ended at the time limit")
