@@ -13,7 +13,8 @@ from support import cp2k_stand_in
 from naglass_drv.analysis.electronic import spin_pattern
 from naglass_drv.analysis.wannier import assign
 from naglass_drv.config.load import load
-from naglass_drv.dataset.frames import read_frames, read_labelled
+from naglass_drv.dataset.frames import read_frames, read_labelled, write_frames
+from naglass_drv.engines.cp2k.parse.electronic import read_wannier
 from naglass_drv.errors import InputError, TaskFailed
 from naglass_drv.runtime.failure import outcome_of
 from naglass_drv.stages import reference
@@ -231,3 +232,27 @@ def test_where_a_centre_lies_decides_what_it_is():
     assert found.bonds[0].position == pytest.approx(0.3) and found.bonds[0].length_A == pytest.approx(1.5)
     assert found.bonds[0].spread_A2 == pytest.approx(0.6) and found.spread_A2[1] == pytest.approx((4 * 0.5 + 3 * 0.7) / 7)
     assert assign(atoms, [alpha], [None]).spin.tolist() == [0, 0, 0, 0]
+
+
+def test_wannier_centres_go_with_the_frames_of_a_trajectory(tmp_path):
+    """Two phosphorus atoms by the installed CP2K: five centres of each spin in every frame, of both parts."""
+    pair = Atoms("P2", [(3.0, 3.0, 2.0), (3.0, 3.0, 4.0)], cell=[6.0] * 3, pbc=True)
+    write_frames(tmp_path / "pair.extxyz", [pair])
+    plan = {"every_fs": 2, "segments": [{"temperature_K": 300, "time_ps": 0.006}]}
+    section = {
+        "level": "pbe", "cutoff_Ry": 60.0, "structures": str(tmp_path / "pair.extxyz"), "multiplicity": 1, "aimd": plan,
+        "outputs": ["wannier"], "max_net_force_eV_per_A": 1000.0,
+    }  # fmt: skip
+    run = make_run(tmp_path, section)
+    (task,) = reference.plan(run)
+    done = run_task(run, task)
+    reference.collect(run, [done])
+    frames = read_labelled(run.products / "reference" / "a.extxyz")
+    assert [frame.info["step"] for frame in frames] == [0, 2, 4, 6] and done.summary["parts"] == 2
+    for frame in frames:
+        assert frame.arrays["wannier_count"].sum() == 10 and frame.arrays["wannier_spin"].sum() == 0
+    bonds = json.loads((run.products / "reference" / "a-wannier.json").read_text())[task.name]
+    assert list(bonds) == ["0", "2", "4", "6"]
+    # printed for the frames only, and once more where the second part begins
+    (first, second) = sorted(done.folder.glob("parts/*/wannier.xyz"))
+    assert [list(read_wannier(file, ["P", "P"])) for file in (first, second)] == [[0, 2], [2, 4, 6]]

@@ -252,7 +252,9 @@ def test_damaged_electronic_files_are_read_or_refused(tmp_path_factory, kind, da
 
 def test_wannier_centres_by_spin():
     folder = RUNS / "ci_md"
-    frames = read_wannier(folder / "ci_md-wannier.xyz", NAVPO5, folder / "ci_md-spreads.dat")
+    steps = read_wannier(folder / "ci_md-wannier.xyz", NAVPO5, folder / "ci_md-spreads.dat")
+    assert list(steps) == [0, 1, 2, 3, 4]
+    frames = list(steps.values())
     # 29 alpha and 28 beta electrons
     assert [[len(spin.centres) for spin in frame] for frame in frames] == [[29, 28]] * 5
     assert frames[0][0].spreads_A2[0] == pytest.approx(1.04491213 * BOHR**2, rel=1e-9)

@@ -186,7 +186,7 @@ def _run_label(job: Job) -> dict[str, Any]:
         reason = {"failure": error.failure, "message": str(error)}
         write_json(job.folder / REJECTED, [reason])
         return {"status": "rejected"} | reason
-    _add_wannier(job, frame)
+    _wannier_of_label(job, frame)
     _write_frames(job, setup, [frame])
     return {key: frame.info[key] for key in (*_CHECKS, "scf_path")} | {
         "status": "admitted",
@@ -267,6 +267,8 @@ def _harvest(job: Job, setup: _Setup, steps: list, stopped: "Refused | None") ->
     from ..engines.cp2k.harvest import harvest
 
     found = harvest(setup.frame, steps, setup.level, **setup.spin, **setup.gate)
+    if "aimd" in job.task.settings:
+        _wannier_of_dynamics(job, found.frames)
     rejected = list(found.rejected)
     if stopped is not None:
         rejected.append({"frame": "end", "failure": stopped.failure, "message": stopped.told()})
@@ -308,27 +310,56 @@ def _write_frames(job: Job, setup: _Setup, frames: Sequence["Atoms"]) -> None:
         write_frames(job.folder / FRAME, frames)
 
 
-def _add_wannier(job: Job, frame: "Atoms") -> None:
-    """Give a label's frame the Wannier centres of its atoms, and list those of its bonds, where they were asked for."""
+def _add_wannier(frame: "Atoms", spins: Sequence[Any], file: Path) -> list[dict[str, Any]]:
+    """Give a frame the Wannier centres of its atoms, and return those of its bonds; `spins` are read from `file`."""
     from ..analysis.wannier import assign
-    from ..engines.cp2k.parse import OutputError
-    from ..engines.cp2k.parse.electronic import read_wannier
-    from ..engines.cp2k.prints import SPREADS_FILE, WANNIER_FILE
 
-    # the last rung is the one that gave the label
-    file = max(job.folder.glob(f"scf-*/{WANNIER_FILE}"), default=None)
-    if file is None:
-        return
-    try:
-        spins = read_wannier(file, list(frame.symbols), file.with_name(SPREADS_FILE))[-1]
-        if len(spins) != 2:
-            raise OutputError(f"{file.name}: the centres of one spin are missing")
-    except (OutputError, IndexError) as error:
-        raise TaskFailed("INCOMPLETE", f"{file.name}: {error}", log=file) from error
+    if len(spins) != 2:
+        raise TaskFailed("INCOMPLETE", f"{file.name}: the centres of one spin are missing", log=file)
     found = assign(frame, [spin.centres for spin in spins], [spin.spreads_A2 for spin in spins])
     for key in ("count", "bonding", "spin", "spread_A2"):
         frame.set_array(f"wannier_{key}", getattr(found, key))
-    write_json(job.folder / BONDS, [bond.as_dict() for bond in found.bonds])
+    return [bond.as_dict() for bond in found.bonds]
+
+
+def _wannier_steps(file: Path, elements: list[str]) -> dict[int, Any]:
+    from ..engines.cp2k.parse import OutputError
+    from ..engines.cp2k.parse.electronic import read_wannier
+    from ..engines.cp2k.prints import SPREADS_FILE
+
+    try:
+        return read_wannier(file, elements, file.with_name(SPREADS_FILE))
+    except OutputError as error:
+        raise TaskFailed("INCOMPLETE", f"{file.name}: {error}", log=file) from error
+
+
+def _wannier_of_label(job: Job, frame: "Atoms") -> None:
+    """Add the Wannier centres of a label where they were asked for."""
+    from ..engines.cp2k.prints import WANNIER_FILE
+
+    # the last rung is the one that gave the label
+    file = max(job.folder.glob(f"scf-*/{WANNIER_FILE}"), default=None)
+    if file is not None:
+        steps = _wannier_steps(file, list(frame.symbols))
+        spins = list(steps.values())[-1] if steps else []
+        write_json(job.folder / BONDS, _add_wannier(frame, spins, file))
+
+
+def _wannier_of_dynamics(job: Job, frames: Sequence["Atoms"]) -> None:
+    """Add the Wannier centres of each frame of an MD where they were asked for; a frame without them is a failure."""
+    from ..engines.cp2k.prints import WANNIER_FILE
+
+    files = sorted(job.folder.glob(f"parts/*/{WANNIER_FILE}"))
+    steps: dict[int, tuple[Any, Path]] = {}
+    for file in files if frames else []:
+        # a step that was made twice counts as the later part made it, as its frame does
+        steps |= {step: (spins, file) for step, spins in _wannier_steps(file, list(frames[0].symbols)).items()}
+    bonds = {}
+    for frame in frames if files else []:
+        step = frame.info["step"]
+        bonds[step] = _add_wannier(frame, *steps.get(step, ([], files[-1])))
+    if bonds:
+        write_json(job.folder / BONDS, bonds)
 
 
 def collect(run: Run, done: list[Done]) -> None:

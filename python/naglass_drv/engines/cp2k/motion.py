@@ -7,7 +7,7 @@ from string import Template
 from typing import Any
 
 from ...paths import data_file
-from . import scf, tree
+from . import prints, scf, tree
 
 #: The state that a run goes on from, in its own folder.
 START_RESTART = "start.restart"
@@ -15,7 +15,11 @@ START_RESTART = "start.restart"
 _STAIR_K = 50.0
 _BAROSTAT_FS = 1000.0
 # what a single point prints for every step, and dynamics for the steps that are kept
-_PRINTS = ("PRINT/FORCES", "PRINT/STRESS_TENSOR", "DFT/PRINT/MULLIKEN", "DFT/PRINT/HIRSHFELD")
+_PRINTS = (
+    "PRINT/FORCES", "PRINT/STRESS_TENSOR", "DFT/PRINT/MULLIKEN", "DFT/PRINT/HIRSHFELD", *(
+        f"DFT/{path}" for path in prints.PATHS
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

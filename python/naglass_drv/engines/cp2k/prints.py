@@ -36,6 +36,11 @@ _PRINTS: dict[str, Callable[[Section], None]] = {
     "elf": _cube("ELF_CUBE"),
     "pdos": _cube("PDOS"),
 }
+#: Where in &DFT these prints are.
+PATHS = (
+    "LOCALIZE/PRINT/WANNIER_CENTERS", "LOCALIZE/PRINT/WANNIER_SPREADS", "PRINT/E_DENSITY_CUBE", "PRINT/ELF_CUBE",
+    "PRINT/PDOS",
+)  # fmt: skip
 #: What `outputs` may name.
 OUTPUTS = tuple(_PRINTS)
 

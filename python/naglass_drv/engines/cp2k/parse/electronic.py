@@ -13,6 +13,7 @@ from .output import read_text
 
 _MAX_BYTES = 1 << 28
 _MAX_GRID = 1 << 12
+_WANNIER_TITLE = re.compile(r".*\bIteration:[\d_]*?(\d{1,9})\s*")
 _PDOS_TITLE = re.compile(
     r"# Projected DOS for (?:atomic kind (\S+)|list .*) at iteration step i = (\d+), E\(Fermi\) =\s+(\S+) a\.u\.\s*"
 )
@@ -51,16 +52,17 @@ class ProjectedStates:
     weights: np.ndarray
 
 
-def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = None) -> list[list[WannierCentres]]:
-    """Per frame the centres of each spin from ``*-wannier.xyz`` (IONS+CENTERS), alpha first, then beta.
+def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = None) -> dict[int, list[WannierCentres]]:
+    """By step the centres of each spin from ``*-wannier.xyz`` (IONS+CENTERS), alpha first, then beta.
 
-    The file has one block per spin and frame, the ions `elements` (in a wrap of their own) and then centres ``X``.
-    Which blocks make a frame is told by the number of spins that share the ions' positions. `spreads` is the file
-    of spreads of the same run. A torn last block is left out, together with its frame. Raises OutputError for
-    other atoms or contradictions. A localisation that stopped at MAX_ITER cannot be told from these files.
+    The file has one block per spin and step, the ions `elements` (in a wrap of their own) and then centres ``X``. Its
+    title ends with the step of an MD or a relaxation. `spreads` is the file of spreads of the same run. A torn last
+    block is left out, together with its step. Raises OutputError for other atoms or contradictions. A localisation
+    that stopped at MAX_ITER cannot be told from these files.
     """
     lines = read_text(path, _MAX_BYTES).splitlines()
-    blocks, at = [], 0
+    blocks: list[tuple[int, np.ndarray]] = []
+    at = 0
     while at < len(lines):
         count = int(lines[at]) if re.fullmatch(r"\s*\d{1,7}\s*", lines[at]) else 0
         if count < len(elements):
@@ -72,27 +74,30 @@ def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = Non
         names = [row[0] for row in rows if len(row) == 4]
         if names != [*elements, *["X"] * (count - len(elements))]:
             raise OutputError(f"{path.name}: line {at + 1}: the rows are not the {len(elements)} ions and then centres X")
-        blocks.append(np.array([numbers(row[1:]) for row in rows]))
+        title = _WANNIER_TITLE.fullmatch(lines[at + 1])
+        if title is None:
+            raise OutputError(f"{path.name}: line {at + 2}: {lines[at + 1].strip()[:60]!r} names no step")
+        blocks.append((int(title[1]), np.array([numbers(row[1:]) for row in rows])))
         at += 2 + count
     sizes = _spread_blocks(spreads) if spreads else None
     if sizes is not None and len(sizes) < len(blocks):
         raise OutputError(f"{path.name}: {len(blocks)} blocks of centres, but {len(sizes)} of spreads")
-    frames: list[list[WannierCentres]] = []
-    ions: np.ndarray | None = None
-    for index, block in enumerate(blocks):
+    found: dict[int, list[WannierCentres]] = {}
+    ions: dict[int, np.ndarray] = {}
+    for index, (step, block) in enumerate(blocks):
         centres = block[len(elements) :]
         spread = None if sizes is None else sizes[index]
         if spread is not None and len(spread) != len(centres):
             raise OutputError(f"{path.name}: block {index + 1} has {len(centres)} centres and {len(spread)} spreads")
-        # the two spins of a frame repeat the ions to the last digit
-        if ions is not None and len(frames[-1]) < 2 and np.array_equal(ions, block[: len(elements)]):
-            frames[-1].append(WannierCentres(centres, spread))
-        else:
-            frames.append([WannierCentres(centres, spread)])
-        ions = block[: len(elements)]
-    if at < len(lines) and frames and len(frames) > 1 and len(frames[-1]) < len(frames[0]):
-        frames.pop()
-    return frames
+        # the two spins of a step repeat the ions to the last digit
+        if not np.array_equal(ions.setdefault(step, block[: len(elements)]), block[: len(elements)]):
+            raise OutputError(f"{path.name}: step {step} stands there with other positions again")
+        found.setdefault(step, []).append(WannierCentres(centres, spread))
+        if len(found[step]) > 2:
+            raise OutputError(f"{path.name}: step {step} has more than two spins")
+    if at < len(lines) and len(found) > 1 and len(found[blocks[-1][0]]) < len(found[blocks[0][0]]):
+        del found[blocks[-1][0]]
+    return found
 
 
 def _spread_blocks(path: Path) -> list[np.ndarray]:
