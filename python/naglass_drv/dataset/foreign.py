@@ -15,14 +15,14 @@ import numpy as np
 
 from ..errors import InputError
 from .assemble import is_isolated_atom
-from .audit.moments import LABELS, worst_sum
+from .audit.moments import LABELS
 from .candidates import prepared
 from .frames import check_labelled, read_frames
+from .gate import net_force_fault, spin_fault
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-_SPIN_TOLERANCE_MUB = 0.2
 # where other programs and people put their labels, by our name; the first that is there is taken
 _ENERGY, _FORCES, _STRESS, _VIRIAL = (
     ("REF_energy", "energy"), ("REF_forces", "forces", "force"), ("REF_stress", "stress"), ("REF_virial", "virial"),
@@ -221,8 +221,8 @@ def _check_labels(found: Found, max_net_force_eV_per_A: float) -> None:
     for key, values in (*frame.info.items(), *frame.arrays.items()):
         if key.startswith("REF_") and not np.isfinite(values).all():
             raise Refused("NAN", f"{key} is not finite")
-    if net_force(frame) > max_net_force_eV_per_A:
-        raise Refused("NET_FORCE", f"the net force is {net_force(frame):.3f} eV/Å, above {max_net_force_eV_per_A:g}")
+    if (fault := net_force_fault(net_force(frame), max_net_force_eV_per_A)) is not None:
+        raise Refused("NET_FORCE", fault)
 
 
 def _spin_state(found: Found, terms: Terms) -> dict[str, Any]:
@@ -252,8 +252,8 @@ def _group(pattern: str, told: Mapping[str, Any]) -> str:
 
 
 def _check_moments(frame: "Atoms") -> None:
-    off = worst_sum(frame)
-    if off is not None and off > _SPIN_TOLERANCE_MUB:
-        raise Refused(
-            "SPIN_MISMATCH", f"the moments add up {off:.2f} µB away from multiplicity {frame.info['multiplicity']}"
-        )
+    for key in LABELS:
+        if key in frame.arrays:
+            fault = spin_fault(float(frame.arrays[key].sum()), frame.info["multiplicity"], key)
+            if fault is not None:
+                raise Refused("SPIN_MISMATCH", fault)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ...dataset.gate import net_force_fault, spin_fault
 from ...glass.chemistry import POLARISED_MUB
 from . import parse
 from .failures import Refused
 
-SPIN_TOLERANCE_MUB = 0.2
 # net forces of frames of one set are alike: ten times above the limit hardly any comes below it
 _HOPELESS = 10.0
 
@@ -79,8 +79,8 @@ def admit(
         check_cutoff(found, max_net_force_eV_per_A)
     net = found.net_force_eV_per_A
     assert net is not None
-    if net > max_net_force_eV_per_A:
-        raise Refused("NET_FORCE", f"the net force is {net:.3f} eV/Å, above {max_net_force_eV_per_A:g}")
+    if (fault := net_force_fault(net, max_net_force_eV_per_A)) is not None:
+        raise Refused("NET_FORCE", fault)
     _check_spins(found, multiplicity, asked)
 
 
@@ -94,12 +94,8 @@ def check_cutoff(found: parse.Evaluation, max_net_force_eV_per_A: float) -> None
 def _check_spins(found: parse.Evaluation, multiplicity: int, asked: np.ndarray | None) -> None:
     spins = {"Mulliken": found.spin_mulliken, "Hirshfeld": found.spin_hirshfeld}
     for name, moments in spins.items():
-        if moments is not None and abs(float(moments.sum()) - (multiplicity - 1)) > SPIN_TOLERANCE_MUB:
-            raise Refused(
-                "SPIN_MISMATCH",
-                f"the {name} moments add up to {float(moments.sum()):.3f} µB where multiplicity {multiplicity} means "
-                f"{multiplicity - 1}",
-            )
+        if moments is not None and (fault := spin_fault(float(moments.sum()), multiplicity, name)) is not None:
+            raise Refused("SPIN_MISMATCH", fault)
     moments = spin_of(found)
     flipped = [] if asked is None or moments is None else turned(moments, asked)
     if len(flipped):
