@@ -24,8 +24,8 @@ _MAX_BYTES = 64 * 2**20
 class Header:
     """How a run began and ended: `ended` tells a normal end, `abort` is the text of CP2K's [ABORT] box.
 
-    `in_scf` tells that the last SCF there is did not come to its convergence, `density_guess` is where the first SCF's density came from ("ATOMIC",
-    "RESTART"); `wall_s` in seconds.
+    `in_scf` tells that the last SCF there is did not come to its convergence, `density_guess` is where the first SCF's
+    density came from ("ATOMIC", "RESTART"); `wall_s` in seconds.
     """
 
     version: str

@@ -107,8 +107,9 @@ def _evaluation_texts(text: str, first: int) -> dict[int, str]:
     marks = list(_MARK.finditer(text))
     counted = [int(mark["md"]) for mark in marks if mark["md"]]
     for mark in marks:
+        told = mark["md"] or mark["opt"] or mark["opt_late"]
         # the start of an MD is the step before its first one; a line search evaluates more than once a step
-        step = int(mark["md"] or mark["opt"] or mark["opt_late"]) if not mark["start"] else (counted[0] - 1 if counted else first)
+        step = int(told) if told else (counted[0] - 1 if counted else first)
         if step in texts:
             raise OutputError(f"step {step} stands twice in the output")
         texts[step] = _SCF.split(text[begin : mark.start()])[-1]
