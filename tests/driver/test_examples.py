@@ -7,16 +7,24 @@ import pytest
 from ase import Atoms
 from naglass_drv.config.load import load
 from naglass_drv.dataset.frames import read_labelled
-from naglass_drv.engines.cp2k.levels import label_of, level
+from naglass_drv.engines.cp2k.levels import label_of, level, of_reference
 from naglass_drv.errors import InputError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = EXAMPLES / "quickstart" / "start"
 
 
-def test_inputs_of_the_reference_set_are_good():
+PBE = {"cutoff_Ry": 600.0, "sodium": "q1", "xc_smoothing": "nn10"}
+
+
+def test_inputs_of_the_reference_sets_are_good():
     paths = sorted((EXAMPLES / "reference-set").glob("xtb-*.yaml"))
     assert len(paths) == 7 and all(load(path).dataset.level == "gfn1-xtb" for path in paths)
+    paths = sorted((EXAMPLES / "reference-set").glob("pbe-*.yaml"))
+    sections = [section for path in paths for section in load(path).reference]
+    assert len(paths) == 5 and {label_of(of_reference(each, EXAMPLES)) for each in sections} == {
+        label_of(level("pbe+u+d3", **PBE))
+    }
 
 
 def test_the_first_inputs_are_good():
@@ -40,20 +48,27 @@ def test_the_starting_set_is_of_todays_level():
     assert sum(path.stat().st_size for path in START.iterdir()) < 5e6
 
 
-def test_reference_set_is_what_its_card_says():
+@pytest.mark.parametrize(
+    "name, of_level, most, with_atoms",
+    [("gfn1-xtb", level("gfn1-xtb"), 3e-6, ["Na", "O", "P", "V"]), ("pbe", level("pbe+u+d3", **PBE), 0.05, [])],
+)
+def test_reference_sets_are_what_their_card_says(name, of_level, most, with_atoms):
     folder = EXAMPLES / "reference-set"
-    frames = read_labelled(folder / "frames-gfn1-xtb.extxyz.gz")
+    frames = read_labelled(folder / f"frames-{name}.extxyz.gz")
     atoms = [frame for frame in frames if frame.info.get("config_type") == "IsolatedAtom"]
-    assert sorted(frame.get_chemical_formula() for frame in atoms) == ["Na", "O", "P", "V"]
-    assert {frame.info["level"] for frame in frames} == {label_of(level("gfn1-xtb"))}
+    assert sorted(frame.get_chemical_formula() for frame in atoms) == with_atoms
+    assert {frame.info["level"] for frame in frames} == {label_of(of_level)}
     whole = [frame for frame in frames if len(frame) > 1]
-    assert len(whole) == 427 and max(frame.info["net_force_eV_per_A"] for frame in whole) < 3e-6
+    assert max(frame.info["net_force_eV_per_A"] for frame in whole) <= most
     card = (folder / "README.md").read_text()
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in card.splitlines() if line.startswith("| Na")]
+    (section,) = (part for part in card.split("\n## ") if f"`frames-{name}.extxyz.gz`" in part)
+    assert f": {len(whole)} admitted frames" in section
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| Na")]
     assert len(rows) == len({frame.get_chemical_formula() for frame in whole})
-    for name, size, number, glasses, *_ in rows:
-        formula = Atoms(name.split(",")[0]).get_chemical_formula()
+    for formula, size, number, glasses, *_ in rows:
+        formula = Atoms(formula.split(",")[0]).get_chemical_formula()
         own = [frame for frame in whole if frame.get_chemical_formula() == formula]
         assert [len(own[0]), len(own), len({frame.info["group"] for frame in own})] == [int(size), int(number), int(glasses)]
-    audit = json.loads((folder / "audit-gfn1-xtb.json").read_text())
+    audit = json.loads((folder / f"audit-{name}.json").read_text())
     assert audit["frames"] == len(whole)
+    assert sum(path.stat().st_size for path in folder.glob("*.gz")) < 5e6
