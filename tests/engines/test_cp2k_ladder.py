@@ -11,7 +11,7 @@ from support.structures import DATA, cp2k_output
 
 from naglass_drv.config.site import load_site
 from naglass_drv.engines.cp2k import judge, scf, tree
-from naglass_drv.engines.cp2k.failures import FAILURES, REJECTIONS
+from naglass_drv.engines.cp2k.failures import FAILURES, REJECTIONS, Refused
 from naglass_drv.engines.cp2k.inputs import single_point
 from naglass_drv.engines.cp2k.levels import label_of, level
 from naglass_drv.engines.cp2k.run import Program, label
@@ -113,6 +113,21 @@ def test_an_scf_that_runs_away_is_ended_and_its_orbitals_are_not_used(tmp_path):
     failure, calls = attempt(tmp_path / "all", AWAY | {"orbitals": True})
     assert failure.failure == "SCF_NOT_CONVERGED" and len(calls) == 2
     assert "the SCF ran away: -185.51 Ha in its outer loop 3, -158.43 Ha in its first" in str(failure)
+
+
+def test_a_lone_atom_has_run_away_after_less(tmp_path):
+    """The outer loops of an oxygen atom at PBE+U with nn10, which conjugate gradients then converged at -15.845 Ha."""
+    loops = (-15.8449162959, -15.8449225173, -15.8449262643, -15.8450773789, -16.2382617068)
+    rows = [
+        f"  outer SCF iter = {number:4d} RMS gradient =   0.16E-02 energy = {energy:21.10f}\n"
+        for number, energy in enumerate(loops, 1)
+    ]
+    (tmp_path / "four.out").write_text("".join(rows[:4]))
+    (tmp_path / "five.out").write_text("".join(rows))
+    RunawayWatch(tmp_path / "four.out", 1).look()
+    RunawayWatch(tmp_path / "five.out", 8).look()
+    with pytest.raises(Refused, match="ran away: -16.24 Ha in its outer loop 5, -15.84 Ha in its first"):
+        RunawayWatch(tmp_path / "five.out", 1).look()
 
 
 @pytest.mark.parametrize("run", ["a_scratch", "e_unconv", "xtb_label", "late_scratch", "o_fm"])
