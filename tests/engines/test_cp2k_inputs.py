@@ -10,7 +10,7 @@ from support.structures import DATA
 
 from naglass_drv.config.site import load_site
 from naglass_drv.engines.cp2k import checks, inputs, kinds, prints, tree
-from naglass_drv.engines.cp2k.levels import NAMES, label_of, level
+from naglass_drv.engines.cp2k.levels import NAMES, data_of, label_of, level
 from naglass_drv.errors import InputError, SetupError
 
 XTB, PBE = level("gfn1-xtb"), level("pbe+u+d3")
@@ -169,7 +169,7 @@ def test_every_shipped_kind_exists_in_cp2k(name):
     element, _, variant = name.partition("-")
     chosen = [level("pbe+u", sodium=variant)] if variant else [level("pbe+u"), level("blyp+u")]
     for found in chosen:
-        inputs.check_basis(element, found, load_site().cp2k_data)
+        data_of(found, [element], load_site().cp2k_data)
 
 
 def test_the_metals_and_formers_of_the_project_have_kinds():

@@ -47,7 +47,7 @@ def assemble(
     """Merge the labelled frames of `files` (name -> frames), in this order, with isolated-atom energies.
 
     `level` is the level's name; the frames name it with a hash of its settings, and all have to agree on
-    that, and on the settings of each element (`info["kinds"]`). A frame of one atom with
+    that, and on what they say of each element (`info["kinds"]`, `info["cp2k_data"]`). A frame of one atom with
     `config_type="IsolatedAtom"` (mace-torch's convention) gives that element's energy and is not trained on;
     `e0_eV` (name of its source -> element -> eV) gives more. Frames with a force above `max_force_eV_per_A` are
     left out and listed. Raises InputError when levels mix, when two sources disagree on an energy by more than

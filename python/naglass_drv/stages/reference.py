@@ -350,16 +350,17 @@ def _wannier_of_dynamics(job: Job, frames: Sequence["Atoms"]) -> None:
     from ..engines.cp2k.prints import WANNIER_FILE
 
     files = sorted(job.folder.glob(f"parts/*/{WANNIER_FILE}"))
+    if not files or not frames:
+        return
     steps: dict[int, tuple[Any, Path]] = {}
-    for file in files if frames else []:
+    for file in files:
         # a step that was made twice counts as the later part made it, as its frame does
         steps |= {step: (spins, file) for step, spins in _wannier_steps(file, list(frames[0].symbols)).items()}
     bonds = {}
-    for frame in frames if files else []:
+    for frame in frames:
         step = frame.info["step"]
         bonds[step] = _add_wannier(frame, *steps.get(step, ([], files[-1])))
-    if bonds:
-        write_json(job.folder / BONDS, bonds)
+    write_json(job.folder / BONDS, bonds)
 
 
 def collect(run: Run, done: list[Done]) -> None:

@@ -11,8 +11,8 @@ from ...dataset.frames import check_multiplicity, digest
 from ...errors import InputError
 from ...glass import spins
 from ...glass.chemistry import parse_label
-from . import kinds, prints, tight_binding, versions
-from .levels import Level, label_of
+from . import prints, tight_binding, versions
+from .levels import Level, data_of, label_of
 from .tree import Line, Section
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ def single_point(
     subsystem = [_cell(atoms), _coordinates(atoms, labels), *_kinds(labels, moments, atoms, level)]
     root.at("FORCE_EVAL/SUBSYS").items = subsystem
     if level.needs_basis:
-        for element in dict.fromkeys(atoms.symbols):
-            check_basis(element, level, data)
+        # finds what CP2K's files do not hold
+        data_of(level, atoms.symbols, data)
         _name_basis_files(root)
     prints.add(root, outputs)
     versions.fit(root, version)
@@ -116,11 +116,6 @@ def single_point(
     root.fill({name: f"{value:.1E}" if name == "eps_scf" else f"{value:g}" for name, value in level.settings()})
     root.items.insert(0, Line(f"# level {label_of(level)}"))
     return str(root)
-
-
-def check_basis(element: str, level: Level, data: Path | None) -> None:
-    """Raise InputError naming element, entry and file unless CP2K's data folder holds what the KIND block asks for."""
-    kinds.entries(element, level.kind(element), level.input_tree().at("FORCE_EVAL/DFT"), data)
 
 
 def start_moments(names: Sequence[str]) -> dict[str, float]:

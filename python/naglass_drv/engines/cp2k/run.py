@@ -19,7 +19,7 @@ from . import judge, parse, scf, tight_binding, tree
 from .failures import FAILURES, Refused
 from .inputs import asked_moments, single_point
 from .levels import Level, kinds_of, label_of
-from .runaway import RunawayWatch
+from .runaway import RanAway, RunawayWatch
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -129,17 +129,19 @@ class Runner:
         watch = RunawayWatch(self.log, atoms)
 
         def poll() -> None:
-            try:
-                watch.look()
-            except Refused:
-                for orbitals in folder.glob("*.wfn*"):
-                    orbitals.unlink()
-                raise
+            watch.look()
             on_poll()
 
-        status = self._child(
-            self.command, folder=folder, env=self.program.environment(), log=self.log.name, timeout_s=left, on_poll=poll
-        )
+        try:
+            status = self._child(
+                self.command, folder=folder, env=self.program.environment(), log=self.log.name, timeout_s=left,
+                on_poll=poll,
+            )
+        except RanAway:
+            # not before CP2K has ended: it writes them as it goes
+            for orbitals in folder.glob("*.wfn*"):
+                orbitals.unlink()
+            raise
         if status != 0 and self._deadline is not None and time.monotonic() >= self._deadline:
             raise Refused("TIMEOUT", "CP2K was ended at the time limit")
         return judge.finished(self.log, status, self.program.ranks, "RESTART" if start else None)

@@ -15,6 +15,13 @@ _LOOP = re.compile(rb"^  outer SCF iter = +(\d+) RMS gradient = +\S+ energy = +(
 _LOOK_EVERY_S = 1.0
 
 
+class RanAway(Refused):
+    """An SCF that has run away; the orbitals it leaves are of no use."""
+
+    def __init__(self, how: str):
+        super().__init__("SCF_NOT_CONVERGED", f"the SCF ran away: {how}")
+
+
 class RunawayWatch:
     """Follows the output `log` of a running CP2K with `atoms` atoms, each SCF from the end of its first outer loop."""
 
@@ -26,7 +33,7 @@ class RunawayWatch:
         self._looked = float("-inf")
 
     def look(self) -> None:
-        """Raise Refused for an SCF that has run away; looks at the file at most once a second."""
+        """Raise RanAway for an SCF that has; looks at the file at most once a second."""
         if time.monotonic() - self._looked < _LOOK_EVERY_S or not self._log.exists():
             return
         self._looked = time.monotonic()
@@ -43,11 +50,8 @@ class RunawayWatch:
         try:
             now_Ha = float(energy)
         except ValueError:
-            raise Refused("SCF_NOT_CONVERGED", f"the SCF ran away: its energy is {energy[:30]!r}") from None
+            raise RanAway(f"its energy is {energy[:30]!r}") from None
         if number == 1:
             self._first_Ha = now_Ha
         if not abs(now_Ha - self._first_Ha) <= self._most_Ha:
-            raise Refused(
-                "SCF_NOT_CONVERGED",
-                f"the SCF ran away: {now_Ha:.2f} Ha in its outer loop {number}, {self._first_Ha:.2f} Ha in its first",
-            )
+            raise RanAway(f"{now_Ha:.2f} Ha in its outer loop {number}, {self._first_Ha:.2f} Ha in its first")
