@@ -14,9 +14,9 @@ import time
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from naglass_drv import core  # noqa: E402
+from naglass_drv import core
 
 WINDOW = 10
 SPACING, EDGE = 3.2, 10  # of the sites, Å; site columns of the peers' small box
@@ -82,7 +82,10 @@ def gemdat() -> tuple[float, int]:
     fractions, sites, length = small_box(PEER_SAMPLES)
     lattice = Lattice.cubic(length)
     trajectory = gemdat.Trajectory(
-        species=[Element("Na")] * fractions.shape[1], coords=fractions, lattice=lattice, time_step=1e-13,
+        species=[Element("Na")] * fractions.shape[1],
+        coords=fractions,
+        lattice=lattice,
+        time_step=1e-13,
         metadata={"temperature": 600},
     )
     structure = Structure(lattice, ["Na"] * len(sites), sites, labels=["site"] * len(sites))

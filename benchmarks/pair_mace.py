@@ -122,10 +122,9 @@ def run_worker(folder: Path, kind: str, case: dict, ranks: int) -> dict:
 
 
 def prepare(folder: Path, models: list[str]) -> None:
-    from support.mace_models import build_model
-
     from naglass_drv.engines.mace.export import export_module
     from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
+    from support.mace_models import build_model
 
     with default_dtype("float64"):
         for name in models:
@@ -147,7 +146,9 @@ def write_structures(folder: Path, counts: list[int]) -> None:
 
 def rows(folder: Path, chosen: argparse.Namespace) -> list[dict]:
     """Prints the table as it grows."""
-    print("| model | dtype | atoms | program | CPU ms a step | of ASE | system | page faults a step | peak MB a rank | efficiency |")
+    print(
+        "| model | dtype | atoms | program | CPU ms a step | of ASE | system | page faults a step | peak MB a rank | efficiency |"
+    )
     print("|---|---|---:|---|---:|---:|---:|---:|---:|---:|")
     out = []
     for model in chosen.models:

@@ -127,7 +127,7 @@ def main() -> None:
                 continue
             reference = reference or result["counts"]
             same = {True: "yes", False: f"no: {result['counts']}"}[result["counts"] == reference]
-            agrees = same if code in versions or code.startswith("primitive,") and "tt" not in code else ""
+            agrees = same if code in versions or (code.startswith("primitive,") and "tt" not in code) else ""
             numbers = f"{result['cpu']:.3f} | {result['wall']:.3f} | {result['memory']:.0f}"
             print(f"| {name} | {atoms} | {numbers} | {agrees} |", flush=True)
 

@@ -107,8 +107,12 @@ if __name__ == "__main__":
     parser.add_argument("--frames", type=int, default=2000)
     parser.add_argument("--atoms", type=int, nargs="+", default=[300, 3000])
     options = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d')}, "
-          f"numpy {np.__version__}")
-    table(f"Displacements, {options.frames} frames (difference: of the MSD at lag 1)",
-          displacements(options.frames, options.atoms))
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d')}, "
+        f"numpy {np.__version__}"
+    )
+    table(
+        f"Displacements, {options.frames} frames (difference: of the MSD at lag 1)",
+        displacements(options.frames, options.atoms),
+    )
     table("Pair functions, one frame (difference: of the number of pairs)", pair_functions([3000, 24000]))

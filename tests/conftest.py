@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from support.jobs import ToyRun
 
 SHARED_MEMORY = Path("/dev/shm")

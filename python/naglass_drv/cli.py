@@ -29,9 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m naglass_drv",
-        description="Sodium glasses from composition to report.",
-        epilog=_EXIT_CODES,
+        prog="python -m naglass_drv", description="Sodium glasses from composition to report.", epilog=_EXIT_CODES
     )
     parser.add_argument("--version", action="version", version=f"naglass {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
@@ -46,7 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     check = add("validate", _validate, "check an input and name every fault")
     check.add_argument("input", type=Path)
     check.add_argument(
-        "--lint", action="store_true",
+        "--lint",
+        action="store_true",
         help="also write an input of every reference set, and show it to the installed CP2K's parser and input schema",
     )
     check.add_argument(
@@ -65,9 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     add("plugins", _plugins, "print the folder of the LAMMPS plugins (for LAMMPS_PLUGIN_PATH)")
     export = add("export-model", _export_model, "write a MACE model for pair_style mace")
     export.add_argument("model", type=Path, help="portable model, or a pickled .model with --trust")
-    export.add_argument(
-        "--output", "-o", type=Path, help="archive to write (default: MODEL with suffix .naglass)"
-    )
+    export.add_argument("--output", "-o", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
     export.add_argument("--head", help="head of a model that has several")
     export.add_argument("--dtype", choices=("float64", "float32"), default="float64")
     export.add_argument(
@@ -82,9 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     spin.add_argument("--seed", type=int, default=0)
     spin.add_argument("--output", "-o", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
     spin.add_argument("--head", help="head of a model that has several")
-    spin.add_argument(
-        "--trust", action="store_true", help="open a pickled model; it can run any code, know its source"
-    )
+    spin.add_argument("--trust", action="store_true", help="open a pickled model; it can run any code, know its source")
     cli_dataset.add_verbs(add)
     cli_reference.add_verbs(add, _site)
     return parser
@@ -161,13 +156,7 @@ def _report(options: argparse.Namespace) -> int:
         if input.report is None:
             input = input.model_copy(update={"report": Report()})
         return Request(
-            input,
-            Path(recorded["input"]),
-            text,
-            source,
-            options.folder.resolve(),
-            recorded["resume"],
-            only=("report",),
+            input, Path(recorded["input"]), text, source, options.folder.resolve(), recorded["resume"], only=("report",)
         )
 
     return run_stages(request)
@@ -223,19 +212,11 @@ def run_stages(request: Callable[[], Any], stages: Sequence[Any] | None = None) 
             failures = run_job(comm, chosen, request, _site, Versions)
         except NaglassError as error:
             if first:
-                print(
-                    error if not isinstance(error, Stopped) else _last_line(error),
-                    file=sys.stderr,
-                    flush=True,
-                )
+                print(error if not isinstance(error, Stopped) else _last_line(error), file=sys.stderr, flush=True)
             return error.exit_code
         if failures and first:
             names = ", ".join(outcome.label for outcome in failures)
-            print(
-                f"{len(failures)} failed: {names}\nresume with: {_resume_command()}",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"{len(failures)} failed: {names}\nresume with: {_resume_command()}", file=sys.stderr, flush=True)
         return TaskFailed.exit_code if failures else 0
 
 
@@ -295,11 +276,7 @@ def _input_changes(folder: Path) -> list[str]:
     except InputError as error:
         return [f"the input is no longer good:\n{error}"]
     changed = status.changed_since(planned, now)
-    return (
-        ["changed in the input since this run was planned:", *(f"  {line}" for line in changed)]
-        if changed
-        else []
-    )
+    return ["changed in the input since this run was planned:", *(f"  {line}" for line in changed)] if changed else []
 
 
 def _plugins(options: argparse.Namespace) -> int:

@@ -253,7 +253,7 @@ def _parts(options: argparse.Namespace):
 
 def _audit(options: argparse.Namespace) -> int:
     from .config.schema import Audit
-    from .dataset.assemble import isolated_atom_energies, is_isolated_atom, one_level
+    from .dataset.assemble import is_isolated_atom, isolated_atom_energies, one_level
     from .dataset.audit import Limits, audit, table_of
     from .files import write_bytes, write_json
     from .report.audit import audit_page

@@ -58,8 +58,13 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
     found = cutoff.rows(points)
     print(cutoff.table_of(found))
     result: dict[str, Any] = {
-        "structure": str(options.structure), "formula": atoms.get_chemical_formula(), "level": options.level,
-        "level_options": settings, "max_net_force_eV_per_A": options.max_net_force, "points": found, "picked_Ry": None,
+        "structure": str(options.structure),
+        "formula": atoms.get_chemical_formula(),
+        "level": options.level,
+        "level_options": settings,
+        "max_net_force_eV_per_A": options.max_net_force,
+        "points": found,
+        "picked_Ry": None,
     }
     target = options.folder / "calibrate-cutoff.json"
     write_json(target, result)
@@ -103,7 +108,11 @@ def lint(input: "Input", source: Path, site: Mapping[str, Any], schema: Path | N
         frame = _example(input, section, source)
         spin = {key: frame.info[key] for key in ("charge", "multiplicity")}
         text = inputs.single_point(
-            frame, levels.of_reference(section, source), **spin, data=program.data, outputs=section.outputs,
+            frame,
+            levels.of_reference(section, source),
+            **spin,
+            data=program.data,
+            outputs=section.outputs,
             version=against.version,
         )
         against.check(text, f"reference {section.name}")

@@ -83,11 +83,7 @@ def findings() -> Iterator[Finding]:
     yield from _mpi()
     yield from _lammps()
     torch = _try("torch and mace", _TRY_TORCH, "pip install torch, then mace-torch")
-    yield (
-        torch
-        if isinstance(torch, Finding)
-        else Finding("torch", f"torch {torch['torch']}, mace {torch['mace']}")
-    )
+    yield (torch if isinstance(torch, Finding) else Finding("torch", f"torch {torch['torch']}, mace {torch['mace']}"))
     yield from _cp2k()
     yield Finding("cores", f"{len(os.sched_getaffinity(0))} that this process may use")
     yield Finding("GPU", _gpus([] if isinstance(torch, Finding) else torch["devices"]))
@@ -116,14 +112,9 @@ def _mpi() -> Iterator[Finding]:
     if own in (vendor, "Slurm"):
         yield Finding("mpirun", f"{launcher} ({own})")
     elif beside.exists() and launcher_vendor(beside) == vendor:
-        yield Finding(
-            "mpirun",
-            f"{launcher} is of {own}, mpi4py of {vendor}; start runs with {beside}",
-        )
+        yield Finding("mpirun", f"{launcher} is of {own}, mpi4py of {vendor}; start runs with {beside}")
     else:
-        yield Finding(
-            "mpirun", f"{launcher} is of {own}", f"mpi4py is linked against {vendor}; use {vendor}'s mpirun"
-        )
+        yield Finding("mpirun", f"{launcher} is of {own}", f"mpi4py is linked against {vendor}; use {vendor}'s mpirun")
 
 
 def _lammps() -> Iterator[Finding]:
@@ -134,9 +125,7 @@ def _lammps() -> Iterator[Finding]:
     libraries = {os.path.realpath(path) for path in result["libmpi"]}
     text = f"version {result['version']}, MPI {', '.join(sorted(libraries))}"
     two = len(libraries) > 1
-    yield Finding(
-        "LAMMPS", text, "LAMMPS and mpi4py load different MPI libraries; install both for one" if two else ""
-    )
+    yield Finding("LAMMPS", text, "LAMMPS and mpi4py load different MPI libraries; install both for one" if two else "")
     missing = [
         style
         for style, known in (("compute naglass/qn/atom", result["qn"]), ("pair_style mace", result["mace"]))
@@ -166,9 +155,7 @@ def _cp2k() -> Iterator[Finding]:
     except SetupError as error:
         yield Finding("CP2K", str(error), f"name a working executable in {profile_path()}")
     if site.cp2k_data is None:
-        yield Finding(
-            "CP2K data", "BASIS_MOLOPT not found", "set CP2K_DATA_DIR, or cp2k_data in the site profile"
-        )
+        yield Finding("CP2K data", "BASIS_MOLOPT not found", "set CP2K_DATA_DIR, or cp2k_data in the site profile")
     else:
         yield Finding("CP2K data", str(site.cp2k_data))
     yield _cp2k_launcher(site)

@@ -8,10 +8,10 @@ from ase import Atoms
 from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.structures import crystal, rotation
 
 from naglass_drv import core
 from naglass_drv.errors import InputError
+from support.structures import crystal, rotation
 
 
 def brute_force_surface(atoms, radii, shape) -> np.ndarray:

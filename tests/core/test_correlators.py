@@ -9,10 +9,10 @@ import pytest
 from ase import Atoms
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.structures import small_cells
 
 from naglass_drv import core
 from naglass_drv.errors import InputError
+from support.structures import small_cells
 
 
 def walk(frames: int, atoms: int, seed: int, step: float = 0.3) -> np.ndarray:
@@ -32,7 +32,7 @@ def filled(positions, symbols, **options) -> core.Correlator:
 
 def scheme(frames: int, points: int, longest: int | None = None) -> dict[int, int]:
     """lag -> spacing of its origins, written out from the definition."""
-    spacing = {lag: 1 for lag in range(1, points)}
+    spacing = dict.fromkeys(range(1, points), 1)
     level = 1
     while points // 2 * 2**level < frames:
         spacing |= {j * 2**level: 2**level for j in range(points // 2, points)}
@@ -61,7 +61,10 @@ def direct(positions, chosen, lag, every, overlap) -> dict[str, float]:
 
 @settings(max_examples=15, deadline=None)
 @given(
-    st.integers(2, 90), st.integers(1, 7), st.sampled_from([2, 4, 6, 16]), st.none() | st.integers(1, 60),
+    st.integers(2, 90),
+    st.integers(1, 7),
+    st.sampled_from([2, 4, 6, 16]),
+    st.none() | st.integers(1, 60),
     st.integers(0, 10**6),
 )
 def test_every_lag_equals_plain_sums(frames, atoms, points, longest, seed):
@@ -95,10 +98,12 @@ def test_van_hove_self_equals_a_histogram():
     for k, (lag, every) in enumerate(((1, 1), (18, 2))):
         for element in ("Na", "P", "O"):
             chosen = np.array(symbols) == element
-            moved = np.concatenate([
-                np.linalg.norm(positions[t + lag, chosen] - positions[t, chosen], axis=1)
-                for t in range(0, 80 - lag, every)
-            ])
+            moved = np.concatenate(
+                [
+                    np.linalg.norm(positions[t + lag, chosen] - positions[t, chosen], axis=1)
+                    for t in range(0, 80 - lag, every)
+                ]
+            )
             counts = np.histogram(moved, np.arange(17) * 0.25)[0]
             assert found.self[element][k] == pytest.approx(counts / (len(moved) * 0.25))
             assert found.beyond[element][k] == pytest.approx((moved >= 4.0).mean())
@@ -256,19 +261,22 @@ def test_random_walks_give_diffusion_haven_ratio_and_conductivity_within_their_e
     sigma = core.nernst_einstein(atoms / edge**3 * 1e30, true * core.ANGSTROM2_PER_PS_IN_M2_PER_S, 800.0)
     deviations = []
     for seed in range(14):
-        path = core.trajectory(walk(1000, atoms, seed, step), np.eye(3) * edge, interval,
-                               symbols=["Na"] * atoms, wrapped=False)
+        path = core.trajectory(
+            walk(1000, atoms, seed, step), np.eye(3) * edge, interval, symbols=["Na"] * atoms, wrapped=False
+        )
         found = core.diffusion(path)
         if found.coefficient is None:
             continue
         haven, current = core.haven_ratio(path), core.conductivity(path, 800.0, {"Na": 1.0})
         assert haven.window == current.window == found.window
-        deviations.append([
-            (found.coefficient - true) / found.err,
-            (haven.value - 1.0) / haven.err,
-            (current.nernst_einstein - sigma) / current.nernst_einstein_err,
-            (current.einstein - sigma) / current.einstein_err,
-        ])
+        deviations.append(
+            [
+                (found.coefficient - true) / found.err,
+                (haven.value - 1.0) / haven.err,
+                (current.nernst_einstein - sigma) / current.nernst_einstein_err,
+                (current.einstein - sigma) / current.einstein_err,
+            ]
+        )
     deviations = np.array(deviations)
     assert len(deviations) >= 11
     assert (np.abs(np.median(deviations, axis=0)) < 1.0).all()
@@ -360,8 +368,9 @@ def test_a_restored_state_goes_on_bit_for_bit(cut):
 def test_order_of_atoms_and_threads_change_no_bit():
     positions, symbols = walk(60, 4000, 2), np.array(symbols_of(4000))
     order = np.random.default_rng(1).permutation(4000)
-    expected, other = (filled(p, s)._core.estimates() for p, s in
-                       ((positions, symbols), (positions[:, order], symbols[order])))
+    expected, other = (
+        filled(p, s)._core.estimates() for p, s in ((positions, symbols), (positions[:, order], symbols[order]))
+    )
     # species are numbered by first appearance, anions last
     first = core.Correlator(symbols, 0.5).elements
     second = core.Correlator(symbols[order], 0.5).elements
@@ -375,8 +384,12 @@ def test_order_of_atoms_and_threads_change_no_bit():
         "[c.add(f) for f in p]\nsys.stdout.buffer.write(c.state().tobytes())"
     )
     states = {
-        subprocess.run([sys.executable, "-c", script], capture_output=True, check=True,
-                       env=os.environ | {"OMP_NUM_THREADS": threads}).stdout
+        subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            check=True,
+            env=os.environ | {"OMP_NUM_THREADS": threads},
+        ).stdout
         for threads in ("1", "2", "3")
     }
     assert len(states) == 1 and len(states.pop()) > 10**6

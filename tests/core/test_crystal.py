@@ -9,10 +9,10 @@ from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import sph_harm_y
-from support.structures import brute_force_pairs, crystal, rotation, small_cells
 
 from naglass_drv import core
 from naglass_drv.errors import InputError
+from support.structures import brute_force_pairs, crystal, rotation, small_cells
 
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}
 NVP = crystal("NVP_R-3c_Na3_ewald_ordered")
@@ -174,9 +174,9 @@ def test_environment_file(tmp_path):
     assert read.center == "V" and set(read.elements) == {"O", "P"} and len(read) == 4
     for (names, vectors), (expected_names, expected) in zip(read.members, written.members):
         assert names == expected_names and (vectors == expected).all()
-    assert (core.crystal_similarity(NVP, read) == core.crystal_similarity(NVP, written))[~np.isnan(
-        core.crystal_similarity(NVP, read)
-    )].all()
+    assert (core.crystal_similarity(NVP, read) == core.crystal_similarity(NVP, written))[
+        ~np.isnan(core.crystal_similarity(NVP, read))
+    ].all()
 
 
 @pytest.mark.parametrize(

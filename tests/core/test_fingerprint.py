@@ -8,10 +8,10 @@ import pytest
 from ase import Atoms
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from support.structures import DATA, brute_force_pairs, crystal, rotation, small_cells
 
 from naglass_drv import core
 from naglass_drv.errors import InputError
+from support.structures import DATA, brute_force_pairs, crystal, rotation, small_cells
 
 FIXTURES = json.loads((DATA / "fixtures.json").read_text())
 CRYSTALS = {
@@ -259,8 +259,10 @@ def charged(sodium):
     return whole + Atoms(f"Na{sodium}", positions=[[60 + 3 * k, 0, 0] for k in range(sodium)])
 
 
-@pytest.mark.parametrize(("sodium", "by_sum", "by_spin"), [(15, [5, 5, 5], [5, 5, 5]), (16, [4, 5, 5], [5, 5, 4]),
-                                                           (18, [4, 4, 4], [4, 4, 4]), (19, [3, 4, 4], [4, 4, 3])])
+@pytest.mark.parametrize(
+    ("sodium", "by_sum", "by_spin"),
+    [(15, [5, 5, 5], [5, 5, 5]), (16, [4, 5, 5], [5, 5, 4]), (18, [4, 4, 4], [4, 4, 4]), (19, [3, 4, 4], [4, 4, 3])],
+)
 def test_charge_balance_assigns_by_rank(sodium, by_sum, by_spin):
     """Without moments the lowest sum is the most reduced, with them the largest moment."""
     atoms = charged(sodium)
@@ -297,9 +299,7 @@ def oracle(atoms, pairs, cutoff, reach, limits=(1.74, 2.10, 2.025)) -> list[dict
         l, cn = d[near], int(near.sum())
         n_v = int((l < limits[0]).sum())
         n_t = int((l > limits[1 if n_v == 1 else 2]).sum()) if cn >= 6 and n_v else 0
-        angles = sorted(
-            math.degrees(math.acos(np.clip(unit[a] @ unit[b], -1, 1))) for a in range(cn) for b in range(a)
-        )
+        angles = sorted(math.degrees(math.acos(np.clip(unit[a] @ unit[b], -1, 1))) for a in range(cn) for b in range(a))
         if cn < 2:
             index = math.nan
         elif cn <= 5:

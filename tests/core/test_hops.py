@@ -10,10 +10,10 @@ import pytest
 from ase import Atoms
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from support import hop_oracles
 
 from naglass_drv import core
 from naglass_drv.errors import InputError
+from support import hop_oracles
 
 W = 10
 

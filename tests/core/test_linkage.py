@@ -7,10 +7,10 @@ import pytest
 from ase import Atoms
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from support.structures import brute_force_pairs, crystal, rotation, silicate_glass, small_cells
 
 from naglass_drv import core
 from naglass_drv.errors import InputError
+from support.structures import brute_force_pairs, crystal, rotation, silicate_glass, small_cells
 
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}
 ALL = {
@@ -134,9 +134,14 @@ def test_the_same_in_any_frame(seed):
     moved.positions = (moved.positions + random.uniform(-9, 9, 3) + images) @ rotation(seed)
     moved.set_cell(atoms.cell.array @ rotation(seed))
     found = core.linkage(moved, CUTOFFS)
-    assert found.counts == expected.counts == {
-        pair: tuple(4 * n for n in core.linkage(crystal(ALL["V2O5"]), CUTOFFS).counts[pair]) for pair in found.counts
-    }
+    assert (
+        found.counts
+        == expected.counts
+        == {
+            pair: tuple(4 * n for n in core.linkage(crystal(ALL["V2O5"]), CUTOFFS).counts[pair])
+            for pair in found.counts
+        }
+    )
     assert found.degree().tolist() == expected.degree()[order].tolist()
 
 

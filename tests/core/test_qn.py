@@ -8,17 +8,10 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from support.structures import (
-    brute_force_pairs,
-    brute_force_qn,
-    crystal,
-    rotation,
-    silicate_glass,
-    small_cells,
-)
 
 from naglass_drv import core
 from naglass_drv.errors import InputError
+from support.structures import brute_force_pairs, brute_force_qn, crystal, rotation, silicate_glass, small_cells
 
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}
 

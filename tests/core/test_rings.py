@@ -1,6 +1,5 @@
 """Rings: published and exact answers, glasses that five codes agree on, oracles on random graphs, bad input."""
 
-
 import dataclasses
 
 import numpy as np
@@ -9,11 +8,11 @@ from ase import Atoms
 from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import ring_oracle
-from support.structures import crystal, glass
 
 from naglass_drv import core
 from naglass_drv.errors import InputError
+from support import ring_oracle
+from support.structures import crystal, glass
 
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5, ("Si", "O"): 2.0}
 GLASS = {("Si", "O"): 2.2}
@@ -167,6 +166,7 @@ def test_formers_of_silica_have_half_the_size_where_no_oxygen_is_shared_by_three
 
 
 # --- Oracles ----------------------------------------------------------------------------------------------------------
+
 
 @st.composite
 def periodic_graphs(draw, periodic=True):

@@ -8,10 +8,10 @@ import pytest
 from ase import Atoms
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.structures import brute_force_pairs, crystal, small_cells
 
 from naglass_drv import core
 from naglass_drv.errors import InputError
+from support.structures import brute_force_pairs, crystal, small_cells
 
 CUTOFFS = {("V", "O"): 2.5, ("P", "O"): 2.0, ("Na", "O"): 3.1}
 

@@ -83,8 +83,10 @@ void random_cells_agree_with_brute_force()
   std::mt19937 random(7);
   std::uniform_real_distribution<double> unit(0.0, 1.0);
   for (int trial = 0; trial < 50; ++trial) {
-    const Box box({{{2 + unit(random), 0, 0}, {unit(random), 2 + unit(random), 0},
-                    {2 * unit(random), unit(random), 2 + unit(random)}}}, periodic);
+    const Box box({{{2 + unit(random), 0, 0},
+                    {unit(random), 2 + unit(random), 0},
+                    {2 * unit(random), unit(random), 2 + unit(random)}}},
+                  periodic);
     std::vector<Vec3> positions;
     for (int i = 0; i < 6; ++i) positions.push_back({3 * unit(random), 3 * unit(random), 3 * unit(random)});
     const double cutoff = 0.5 + 3.0 * unit(random);

@@ -14,13 +14,13 @@ from ase.utils.xrdebye import waasmaier
 
 from naglass_drv.analysis.measure import measure
 from naglass_drv.analysis.network import network
-from naglass_drv.core.statistics import average, block_means
 from naglass_drv.analysis.structure import first_minimum, first_shells, shell_cutoffs
 from naglass_drv.config.schema import Analysis
 from naglass_drv.core import rdf as pair_functions
 from naglass_drv.core import structure_factor as structure_factors
 from naglass_drv.core.diffraction import densities, wave_vectors
 from naglass_drv.core.scattering import NEUTRON_LENGTH_FM, form_factor, weights
+from naglass_drv.core.statistics import average, block_means
 from naglass_drv.core.trajectory import element_order
 from naglass_drv.errors import InputError
 
@@ -121,7 +121,9 @@ def test_pair_functions_of_a_glass_agree_with_another_neighbour_list():
 )
 def test_first_shells_of_crystals(name, pair, number, length):
     atoms = crystal(name)
-    shell = first_shells([atoms], shell_cutoffs(pair_functions([atoms], 5.0), element_order(atoms.get_chemical_symbols()), {}))[pair]
+    shell = first_shells(
+        [atoms], shell_cutoffs(pair_functions([atoms], 5.0), element_order(atoms.get_chemical_symbols()), {})
+    )[pair]
     assert shell.share.mean[number] == 1.0
     assert float(shell.number.mean) == number
     assert np.isnan(shell.number.err)
@@ -136,21 +138,14 @@ def test_cutoffs_chosen_given_and_measured():
     assert cutoffs["P-O"] == 1.9 and cutoffs["V-O"] == 2.5
     # V-F is not in the table: the cutoff lies in the gap behind the bonds of 1.919 and 1.982 Å
     assert float(first_shells([atoms], cutoffs)["V-F"].number.mean) == 2.0
-    assert float(first_shells([atoms], cutoffs)["V-F"].length.mean) == pytest.approx(
-        (1.919 + 1.982) / 2, abs=2e-3
-    )
+    assert float(first_shells([atoms], cutoffs)["V-F"].length.mean) == pytest.approx((1.919 + 1.982) / 2, abs=2e-3)
     with pytest.raises(InputError, match="Fe-O: not a pair of the elements Na, V, P, O, F"):
         shell_cutoffs(pairs, element_order(atoms.get_chemical_symbols()), {"Fe-O": 2.0})
 
 
 def test_first_minimum_of_a_known_curve():
     r = np.arange(0.025, 8, 0.05)
-    g = (
-        1
-        + 4 * np.exp(-((r - 2) ** 2) / 0.02)
-        + np.exp(-((r - 4) ** 2) / 0.1)
-        - 0.9 * np.exp(-((r - 3) ** 2) / 0.1)
-    )
+    g = 1 + 4 * np.exp(-((r - 2) ** 2) / 0.02) + np.exp(-((r - 4) ** 2) / 0.1) - 0.9 * np.exp(-((r - 3) ** 2) / 0.1)
     assert first_minimum(r, g) == pytest.approx(3.0, abs=0.06)
     assert first_minimum(r, np.full_like(r, 0.5)) is None
 
@@ -312,11 +307,14 @@ def test_artefacts_are_counted_by_atom():
     atoms = Atoms(
         "V3O4P2",
         [[1, 1, 1], [3.2, 1, 1], [6, 6, 6], [1, 4, 1], [1, 5.5, 1], [9, 1, 4], [9, 5, 8], [1, 8, 8], [1, 8, 0.3]],
-        cell=[10, 10, 10], pbc=True,
+        cell=[10, 10, 10],
+        pbc=True,
     )
     found = artefacts([atoms, atoms], independent=True)
     assert {pair: (limit, float(share.mean)) for pair, (limit, share) in found.items()} == {
-        "V-V": (2.5, pytest.approx(2 / 3)), "O-O": (1.7, 0.5), "P-P": (2.4, 1.0)
+        "V-V": (2.5, pytest.approx(2 / 3)),
+        "O-O": (1.7, 0.5),
+        "P-P": (2.4, 1.0),
     }
     atoms.positions[1, 0] = 3.6
     assert "V-V" not in artefacts([atoms])

@@ -3,8 +3,9 @@
 import ast
 from pathlib import Path
 
-import naglass_drv
 import pytest
+
+import naglass_drv
 
 PACKAGE = Path(naglass_drv.__file__).parent
 EVERYWHERE = {"errors", "files", "paths"}

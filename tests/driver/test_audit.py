@@ -5,8 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from support.labelled import cell
-from support.structures import brute_force_pairs
 
 from naglass_drv.cli import main
 from naglass_drv.config.schema import Audit
@@ -15,6 +13,8 @@ from naglass_drv.dataset.audit import CHECKS, Limits, audit, audited, contacts, 
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import InputError
 from naglass_drv.glass.chemistry import contact_distance
+from support.labelled import cell
+from support.structures import brute_force_pairs
 
 LIMITS = Limits(**Audit().model_dump())
 FORMULAS = ("Na2O", "Na3PO4", "NaPO3", "FePO4", "NaFeO2")
@@ -88,7 +88,7 @@ def test_closest_contacts_are_those_of_a_search_over_all_images():
     frame.positions = rng.uniform(-3, 8, (8, 3))
     best: dict[str, float] = {}
     for (i, j, _), distance in brute_force_pairs(frame, 1.3 * 3.29).items():
-        pair = "-".join(sorted((frame.symbols[i], frame.symbols[j]), key="Na P O".split().index))
+        pair = "-".join(sorted((frame.symbols[i], frame.symbols[j]), key=["Na", "P", "O"].index))
         best[pair] = min(best.get(pair, np.inf), distance)
     found = {contact.pair: contact for contact in contacts.closest(frame)}
     assert {pair: contact.distance_A for pair, contact in found.items()} == pytest.approx(best)

@@ -22,8 +22,7 @@ def ions(composition, formula_units=1):
         ({"Na": 2, "V": 3, "P": 2, "O": 13}, 1, {"Na+": 2, "V4+": 1, "V5+": 2, "P5+": 2, "O2-": 13}),
         ({"Na": 1, "Fe": 1, "P": 1, "O": 4}, 3, {"Na+": 3, "Fe2+": 3, "P5+": 3, "O2-": 12}),
         ({"Na": 1, "Mn": 2, "P": 1, "O": 6}, 2, {"Na+": 2, "Mn3+": 4, "P5+": 2, "O2-": 12}),
-        ({"V4+": 1, "V5+": 2, "Na": 2, "P": 2, "O": 13}, 1,
-         {"V4+": 1, "V5+": 2, "Na+": 2, "P5+": 2, "O2-": 13}),
+        ({"V4+": 1, "V5+": 2, "Na": 2, "P": 2, "O": 13}, 1, {"V4+": 1, "V5+": 2, "Na+": 2, "P5+": 2, "O2-": 13}),
         ({"Na": 3, "V3+": 2, "P": 2, "O": 8, "F": 3}, 1, {"Na+": 3, "V3+": 2, "P5+": 2, "O2-": 8, "F-": 3}),
     ],
 )
@@ -33,7 +32,9 @@ def test_species(composition, units, expected):
 
 @given(
     st.sampled_from([("V", 2, 5), ("Fe", 2, 3), ("Mn", 2, 4), ("Ti", 3, 4), ("Cr", 2, 3)]),
-    st.integers(1, 8), st.integers(0, 12), st.integers(0, 40),
+    st.integers(1, 8),
+    st.integers(0, 12),
+    st.integers(0, 40),
 )
 def test_balance_is_neutral_and_uses_neighbouring_states(metal, count, sodium, oxygen):
     """Whatever is accepted is neutral, keeps every atom and splits the metal over adjacent allowed states."""
@@ -74,9 +75,25 @@ def test_faults_name_the_numbers(composition, message):
 @pytest.mark.parametrize(
     ("element", "charge", "unpaired"),
     [
-        ("V", 2, 3), ("V", 3, 2), ("V", 4, 1), ("V", 5, 0), ("Fe", 2, 4), ("Fe", 3, 5), ("Mn", 2, 5), ("Mn", 3, 4),
-        ("Cr", 3, 3), ("Ti", 3, 1), ("Ti", 4, 0), ("Co", 2, 3), ("Ni", 2, 2), ("Cu", 2, 1), ("Cu", 1, 0),
-        ("Zn", 2, 0), ("Na", 1, 0), ("P", 5, 0), ("O", -2, 0),
+        ("V", 2, 3),
+        ("V", 3, 2),
+        ("V", 4, 1),
+        ("V", 5, 0),
+        ("Fe", 2, 4),
+        ("Fe", 3, 5),
+        ("Mn", 2, 5),
+        ("Mn", 3, 4),
+        ("Cr", 3, 3),
+        ("Ti", 3, 1),
+        ("Ti", 4, 0),
+        ("Co", 2, 3),
+        ("Ni", 2, 2),
+        ("Cu", 2, 1),
+        ("Cu", 1, 0),
+        ("Zn", 2, 0),
+        ("Na", 1, 0),
+        ("P", 5, 0),
+        ("O", -2, 0),
     ],
 )
 def test_high_spin(element, charge, unpaired):

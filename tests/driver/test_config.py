@@ -5,6 +5,7 @@ import textwrap
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from naglass_drv.config.load import expanded, load
 from naglass_drv.config.schema import Input
 from naglass_drv.errors import InputError
@@ -92,18 +93,12 @@ def test_every_fault_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "fault"),
     [
-        (
-            "glass: {}\nmd: {temperatures_K: [300], time_ps: 1, model: train}",
-            "6: md.model: there is no train section",
-        ),
+        ("glass: {}\nmd: {temperatures_K: [300], time_ps: 1, model: train}", "6: md.model: there is no train section"),
         ("md: {temperatures_K: [300], time_ps: 1}", "5: md.structures: there is no glass section"),
         ("reference: [{name: a, level: gfn1-xtb}]", "5: reference[0].structures: there is no glass section"),
         ("train: {epochs: 1}", "5: train: there is no dataset section"),
         ("analysis: {}", "5: analysis: there is neither an md nor a glass section"),
-        (
-            "dataset: {level: gfn1-xtb}",
-            "5: dataset.level: no frames at 'gfn1-xtb': there is no reference set",
-        ),
+        ("dataset: {level: gfn1-xtb}", "5: dataset.level: no frames at 'gfn1-xtb': there is no reference set"),
         (
             "glass: {}\nreference: [{name: a, level: gfn1-xtb}]\ndataset:\n  level: pbe+u+d3",
             "8: dataset.level: no frames at 'pbe+u+d3': the reference sets are at gfn1-xtb",
@@ -145,10 +140,7 @@ def test_every_fault_at_once(tmp_path):
             "md:\n  temperatures_K: [300]\n  time_ps: 1\n  sample_every_fs: 2.5",
             "8: md.sample_every_fs: 2.5 fs is no multiple of timestep_fs, 1 fs",
         ),
-        (
-            "md:\n  temperatures_K: [300]\n  time_ps: 0.001",
-            "7: md.time_ps: 0.001 ps is shorter than sample_every_fs",
-        ),
+        ("md:\n  temperatures_K: [300]\n  time_ps: 0.001", "7: md.time_ps: 0.001 ps is shorter than sample_every_fs"),
         (
             "train: {epochs: 1, start_model: /nowhere/start.mace}",
             "5: train.start_model: '/nowhere/start.mace': no such file",
@@ -216,8 +208,7 @@ def test_expanded_copy_shows_every_default_and_reads_back(tmp_path):
 
 _LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("glass")
 _TREES = st.recursive(
-    _LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
 )
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.jobs import naglass
-from support.structures import DATA, cp2k_output
 
 from naglass_drv.engines.cp2k import cutoff, parse
 from naglass_drv.errors import TaskFailed
+from support.jobs import naglass
+from support.structures import DATA, cp2k_output
 
 CELL = DATA / "structures" / "mol8s.extxyz"
 ELEMENTS = ["Na", "V", "P", "O", "O", "O", "O", "O"]

@@ -11,19 +11,17 @@ import pytest
 from ase import Atoms
 from hypothesis import given
 from hypothesis import strategies as st
-from support.labelled import cell
 
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.assemble import assemble, statistics
-from naglass_drv.dataset.frames import (
-    check_labelled, read_frames, read_labelled, shortest_distance_A, write_frames,
-)
+from naglass_drv.dataset.frames import check_labelled, read_frames, read_labelled, shortest_distance_A, write_frames
 from naglass_drv.dataset.split import split_by_group
 from naglass_drv.dataset.vary import Variation, vary
 from naglass_drv.errors import InputError
 from naglass_drv.stages import dataset as stage
 from naglass_drv.stages import train as train_stage
 from naglass_drv.stages.base import Done, Job, Run
+from support.labelled import cell
 
 E0 = {"Na": -5.0, "O": -430.0}
 
@@ -33,8 +31,13 @@ def frame(seed: int = 0, group: str = "Na2O-r0", level: str = "gfn1-xtb-0a1b2c")
     atoms = Atoms("Na2O", rng.uniform(0, 5, (3, 3)), cell=[5.0, 5.5, 6.0], pbc=True)
     stress = rng.normal(size=(3, 3))
     atoms.info |= {
-        "REF_energy": -441.0 - rng.uniform(), "REF_stress": stress + stress.T, "charge": 0, "multiplicity": 1,
-        "level": level, "group": group, "source": f"reference/{seed}",
+        "REF_energy": -441.0 - rng.uniform(),
+        "REF_stress": stress + stress.T,
+        "charge": 0,
+        "multiplicity": 1,
+        "level": level,
+        "group": group,
+        "source": f"reference/{seed}",
     }
     forces = rng.normal(size=(3, 3))
     atoms.arrays["REF_forces"] = forces - forces.mean(axis=0)
@@ -84,8 +87,8 @@ def test_a_bad_file_is_named_with_frame_and_line(tmp_path):
         (b"1\n" + b"x" * 2_000_000, "longer than"),
         (b"99999999999999999999\n", "not a number of atoms"),
         (b"-1\n\n", "not a number of atoms"),
-        (b"1\nLattice=\"1 0 0 0 1 0 0 0 nan\"\nH 0 0 0\n", "Lattice"),
-        (b"1\nLattice=\"1 0 0 1 0 0 0 0 1\"\nH 0 0 0\n", "no volume"),
+        (b'1\nLattice="1 0 0 0 1 0 0 0 nan"\nH 0 0 0\n', "Lattice"),
+        (b'1\nLattice="1 0 0 1 0 0 0 0 1"\nH 0 0 0\n', "no volume"),
         (b"1\nProperties=species:S:1:pos:R:3\nH 0 inf 0\n", "not finite"),
         (b"1\nProperties=species:S:1:pos:Q:3\nH 0 0 0\n", "not a frame"),
     ],
@@ -173,16 +176,22 @@ def test_levels_are_not_mixed_and_copies_are_dropped():
 
 def test_elements_with_other_settings_are_not_mixed():
     files = {"a.extxyz": [frame(0)], "b.extxyz": [frame(1), frame(2)]}
-    for atoms, kinds in zip([f for part in files.values() for f in part], ("Na-h1 P-h2", "P-h2 V-h3", "V-h4"), strict=True):
+    for atoms, kinds in zip(
+        [f for part in files.values() for f in part], ("Na-h1 P-h2", "P-h2 V-h3", "V-h4"), strict=True
+    ):
         atoms.info["kinds"] = kinds
-    with pytest.raises(InputError, match=r"b\.extxyz: frame 1: .* of V \(V-h4\) differ from those of b\.extxyz: frame 0"):
+    with pytest.raises(
+        InputError, match=r"b\.extxyz: frame 1: .* of V \(V-h4\) differ from those of b\.extxyz: frame 0"
+    ):
         assemble("gfn1-xtb", files, {"E0.json": E0})
     del files["b.extxyz"][1].info["kinds"]
     assert len(assemble("gfn1-xtb", files, {"E0.json": E0}).frames) == 3
     # the same name stands for other numbers in another CP2K
     files["a.extxyz"][0].info |= {"cp2k_data": "Na-h1 P-h2", "program": "CP2K 2023.1"}
     files["b.extxyz"][0].info |= {"cp2k_data": "Na-h9 P-h2", "program": "CP2K 2025.1"}
-    words = r"b\.extxyz: frame 0: .* data files .* of Na \(Na-h9\) .* \(CP2K 2025.1 here, CP2K 2023.1 there\): not mixed"
+    words = (
+        r"b\.extxyz: frame 0: .* data files .* of Na \(Na-h9\) .* \(CP2K 2025.1 here, CP2K 2023.1 there\): not mixed"
+    )
     with pytest.raises(InputError, match=words):
         assemble("gfn1-xtb", files, {"E0.json": E0})
 
@@ -239,14 +248,19 @@ def test_variations_are_seeded_and_within_their_range():
     volumetric = np.ptp(ratios, axis=1) < 1e-12
     assert volumetric[::2].all() and not volumetric[1::2].any()
     np.testing.assert_allclose([copy.cell.angles() for copy in copies], 90.0)
-    moved = np.concatenate([c.get_scaled_positions(wrap=False) - structure.get_scaled_positions(wrap=False)
-                            for c in copies[1:]]) * structure.cell.lengths()
+    moved = (
+        np.concatenate(
+            [c.get_scaled_positions(wrap=False) - structure.get_scaled_positions(wrap=False) for c in copies[1:]]
+        )
+        * structure.cell.lengths()
+    )
     assert 0.03 < moved.std() < 0.06
 
 
 def make_run(folder: Path, include: list[str], done: list[Done], **more) -> Run:
     content = {
-        "name": "t", "system": {"composition": {"Na": 2, "O": 1}, "density_g_cm3": 2.0},
+        "name": "t",
+        "system": {"composition": {"Na": 2, "O": 1}, "density_g_cm3": 2.0},
         "dataset": {"level": "gfn1-xtb", "include": include, "test_fraction": 0.4} | more,
     }
     input = Input.model_validate_json(json.dumps(content))

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from naglass_drv.config.site import load_site
 from naglass_drv.errors import InputError, SetupError
 from naglass_drv.runtime.devices import Devices, share
@@ -32,9 +33,7 @@ def test_launcher_of_another_mpi_is_refused(tmp_path):
     launcher = fitting_launcher(SITE.cp2k)
     with pytest.raises(SetupError, match="linked against Open MPI, but the launcher .* is of MPICH"):
         check_pair(SITE.cp2k, Path(MPIRUN))
-    (tmp_path / "input.yaml").write_text(
-        "name: x\nsystem: {composition: {Na: 2, O: 1}, density_g_cm3: 2.0}\n"
-    )
+    (tmp_path / "input.yaml").write_text("name: x\nsystem: {composition: {Na: 2, O: 1}, density_g_cm3: 2.0}\n")
     done = subprocess.run(
         [launcher, "-n", "2", "--oversubscribe", sys.executable, "-m", "naglass_drv", "run", "input.yaml"],
         cwd=tmp_path,
@@ -58,20 +57,13 @@ def test_launcher_and_library():
 
 @pytest.mark.parametrize(
     ("size", "variables"),
-    [
-        (1, {}),
-        (1, {"PMI_SIZE": "1", "SLURM_NTASKS": "8"}),
-        (8, {"SLURM_NTASKS": "8"}),
-        (1, {"SLURM_NTASKS": "x"}),
-    ],
+    [(1, {}), (1, {"PMI_SIZE": "1", "SLURM_NTASKS": "8"}), (8, {"SLURM_NTASKS": "8"}), (1, {"SLURM_NTASKS": "x"})],
 )
 def test_sizes_that_agree(size, variables):
     check_size(size, variables)
 
 
-@pytest.mark.parametrize(
-    "name", ["PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "PBS_NP"]
-)
+@pytest.mark.parametrize("name", ["PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "PBS_NP"])
 def test_a_lone_rank_among_many_is_refused(name):
     with pytest.raises(SetupError, match=f"MPI sees 1 rank, but .* says 4 .*{name}"):
         check_size(1, {name: "4"})
@@ -83,9 +75,7 @@ def test_what_a_killed_process_left_does_not_stop_one_with_its_number():
         "import os; open(f'/dev/shm/mpich_shm_{os.getpid():x}_0', 'wb').write(bytes(1061440))\n"
         "from naglass_drv.runtime.mpi import world; print(world().Get_size())"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment()
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment())
     assert done.stdout == "1\n", done.stderr
 
 
@@ -167,10 +157,7 @@ def test_doctor_says_how_to_mend(tmp_path, monkeypatch):
     (finding,) = doctor._cp2k()
     assert "site.yaml:1: cp2k: " in finding.text and finding.remedy == f"mend {profile}"
     broken = doctor._try("torch", "import no_such_module", "pip install it")
-    assert (
-        str(broken)
-        == "PROBLEM  torch      ModuleNotFoundError: No module named 'no_such_module': pip install it"
-    )
+    assert str(broken) == "PROBLEM  torch      ModuleNotFoundError: No module named 'no_such_module': pip install it"
     assert doctor._try("x", "import os; os._exit(3)", "mend").text == "ended with status 3"
 
 
@@ -192,8 +179,12 @@ sys.exit(mpi.leave(3))
 def test_the_launcher_reports_our_code_and_ends_a_rank_that_does_not_come(how):
     started = time.monotonic()
     done = subprocess.run(
-        [MPIRUN, "-n", "2", sys.executable, "-c", _LEAVING, how], env=environment(), capture_output=True, text=True,
-        timeout=60, stdin=subprocess.DEVNULL,
+        [MPIRUN, "-n", "2", sys.executable, "-c", _LEAVING, how],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
     )
     assert time.monotonic() - started < 30
     assert done.returncode == 3, done.stdout + done.stderr

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from ase import Atoms
+
 from naglass_drv.config.load import load
 from naglass_drv.dataset.frames import read_labelled
 from naglass_drv.engines.cp2k.levels import label_of, level, of_reference
@@ -62,12 +63,18 @@ def test_reference_sets_are_what_their_card_says(name, of_level, most):
     card = (folder / "README.md").read_text()
     (section,) = (part for part in card.split("\n## ") if f"`frames-{name}.extxyz.gz`" in part)
     assert f": {len(whole)} admitted frames" in section
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| Na")]
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| Na")
+    ]
     assert len(rows) == len({frame.get_chemical_formula() for frame in whole})
     for formula, size, number, glasses, *_ in rows:
         formula = Atoms(formula.split(",")[0]).get_chemical_formula()
         own = [frame for frame in whole if frame.get_chemical_formula() == formula]
-        assert [len(own[0]), len(own), len({frame.info["group"] for frame in own})] == [int(size), int(number), int(glasses)]
+        assert [len(own[0]), len(own), len({frame.info["group"] for frame in own})] == [
+            int(size),
+            int(number),
+            int(glasses),
+        ]
     audit = json.loads((folder / f"audit-{name}.json").read_text())
     assert audit["frames"] == len(whole)
     assert sum(path.stat().st_size for path in folder.glob("*.gz")) < 5e6

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from support.attempts import attempt, study
 
 from naglass_drv.dataset.frames import read_frames
 from naglass_drv.errors import InputError, Stopped
 from naglass_drv.stages import glass
 from naglass_drv.stages.base import Done
+from support.attempts import attempt, study
 
 SHORT = {"melt_ps": 1.0, "quench_rate_K_per_ps": 2000.0, "hold_ps": 0.5, "replicas": 2}
 

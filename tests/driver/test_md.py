@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.attempts import attempt, study
-from support.structures import crystal
 
 from naglass_drv.analysis.measure import measure
 from naglass_drv.config.schema import Analysis
@@ -18,10 +16,16 @@ from naglass_drv.glass import potentials
 from naglass_drv.glass.chemistry import species
 from naglass_drv.stages import glass, md
 from naglass_drv.stages.base import Done
+from support.attempts import attempt, study
+from support.structures import crystal
 
 MD = {
-    "model": "model.naglass", "temperatures_K": [600.0], "time_ps": 1.0, "checkpoint_ps": 0.25,
-    "structures": "NaVOPO4.extxyz", "replicate": [1, 1, 2],
+    "model": "model.naglass",
+    "temperatures_K": [600.0],
+    "time_ps": 1.0,
+    "checkpoint_ps": 0.25,
+    "structures": "NaVOPO4.extxyz",
+    "replicate": [1, 1, 2],
 }
 ELEMENTS = ["Na", "V", "P", "O"]
 IONS = species({"Na": 4, "V4+": 2, "P": 4, "O": 16})
@@ -71,7 +75,10 @@ def test_plan_takes_every_structure_and_temperature(tmp_path):
     write_frames(tmp_path / "two crystals.extxyz", read_frames(tmp_path / "NaVOPO4.extxyz") * 2)
     tasks = md.plan(run)
     assert [task.name for task in tasks] == [
-        "two_crystals-0-600K", "two_crystals-0-1200K", "two_crystals-1-600K", "two_crystals-1-1200K",
+        "two_crystals-0-600K",
+        "two_crystals-0-1200K",
+        "two_crystals-1-600K",
+        "two_crystals-1-1200K",
     ]
     assert len({task.settings["seed"] for task in tasks}) == 4
 
@@ -237,9 +244,8 @@ def test_with_a_mace_model(tmp_path):
     torch's kernels may round the last bit one way or the other, in a repeated run as in a resumed one. The weights
     are random, so the run says nothing about a material.
     """
-    from support.mace_models import build_model
-
     from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
+    from support.mace_models import build_model
 
     prepared(tmp_path)
     with default_dtype("float64"):
@@ -248,7 +254,9 @@ def test_with_a_mace_model(tmp_path):
     (task,) = md.plan(study(tmp_path, glass={}, md=settings))
     summary = md.run(attempt(task, tmp_path / "a"))
     assert (summary["atoms"], summary["frames"], summary["reached_ps"], summary["broken"]) == (32, 5, 0.04, None)
-    assert all((frame.arrays["qn"] >= 0)[frame.symbols == "P"].all() for frame in read_frames(tmp_path / "a" / md.FINAL))
+    assert all(
+        (frame.arrays["qn"] >= 0)[frame.symbols == "P"].all() for frame in read_frames(tmp_path / "a" / md.FINAL)
+    )
     with pytest.raises(Stopped):
         md.run(attempt(task, tmp_path / "b", polls=5))
     md.run(attempt(task, tmp_path / "c", previous=tmp_path / "b"))

@@ -30,12 +30,11 @@ class OneRank:
         return 0
 
 
-def make_run(
-    folder: Path, *sections: dict, site: dict | None = None, dataset_level: str | None = None
-) -> Run:
+def make_run(folder: Path, *sections: dict, site: dict | None = None, dataset_level: str | None = None) -> Run:
     start = {"name": "a", "level": "gfn1-xtb", "structures": str(CELL)}
     content = {
-        "name": "t", "seed": 5,
+        "name": "t",
+        "seed": 5,
         "system": {"composition": {"Na": 1, "V": 1, "P": 1, "O": 5}, "density_g_cm3": 2.0},
         "reference": [start | section for section in sections],
     }
@@ -49,8 +48,14 @@ def run_task(run: Run, task: Task) -> Done:
     folder = run.folder / "tasks" / task.name
     folder.mkdir(parents=True)
     job = Job(
-        task, folder, None, OneRank(), lambda *a: None, lambda: False,
-        lambda argv, **options: run_child(argv, **({"folder": folder} | options)), run.site,
+        task,
+        folder,
+        None,
+        OneRank(),
+        lambda *a: None,
+        lambda: False,
+        lambda argv, **options: run_child(argv, **({"folder": folder} | options)),
+        run.site,
     )
     return Done(task, folder, reference.run(job))
 
@@ -179,7 +184,9 @@ def test_options_of_the_level_reach_its_inputs(tmp_path):
     }  # fmt: skip
     run = make_run(tmp_path, section, site=stand_in(tmp_path, replay("f_400")), dataset_level="pbe+u+d3")
     task, *atoms = reference.plan(run)
-    assert task.settings["level_options"] == {"sodium": "q1", "u_eV": {"V": 4.0}} and task.settings["outputs"] == ["pdos"]
+    assert task.settings["level_options"] == {"sodium": "q1", "u_eV": {"V": 4.0}} and task.settings["outputs"] == [
+        "pdos"
+    ]
     assert all("outputs" not in atom.settings and atom.settings["level_options"] for atom in atoms)
     done = run_task(run, task)
     text = (done.folder / "scf-1" / "label.inp").read_text()

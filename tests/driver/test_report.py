@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from ase.io import read
-from support.labelled import cell
 
 from naglass_drv.analysis.stability import judge
 from naglass_drv.config.schema import Audit, Gate, Input
@@ -22,6 +21,7 @@ from naglass_drv.report.material import Material
 from naglass_drv.report.numbers import Number, quantity
 from naglass_drv.stages import analysis, report
 from naglass_drv.stages.base import Done, Job, Run, Task
+from support.labelled import cell
 
 DATA = Path(__file__).parents[1] / "data"
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script> $\\frac{1}'
@@ -149,9 +149,7 @@ def add_glass(bench: Bench) -> None:
 
 def add_labels(bench: Bench) -> None:
     bench.done("reference", "glass-g0-0", {}, {"cp2k": "2023.1"})
-    rejected = [
-        {"frame": "glass-g1-0", "failure": "SCF_NOT_CONVERGED", "message": f"not converged {HOSTILE}"}
-    ]
+    rejected = [{"frame": "glass-g1-0", "failure": "SCF_NOT_CONVERGED", "message": f"not converged {HOSTILE}"}]
     bench.product("reference/glass-rejected.json", rejected)
     labelled = glass(5)
     labelled.set_array("REF_spin", np.where(labelled.symbols == "V", 1.9, 0.0))
@@ -199,8 +197,7 @@ def add_model(bench: Bench) -> None:
         "forces_rmse_meV_per_A_by_element": {"Na": 90.0, "O": 260.0},
     }
     history = [
-        {"epoch": epoch, "loss": 3.0 / epoch}
-        | ({} if epoch % 2 else {"test_forces_rmse_meV_per_A": 900 / epoch})
+        {"epoch": epoch, "loss": 3.0 / epoch} | ({} if epoch % 2 else {"test_forces_rmse_meV_per_A": 900 / epoch})
         for epoch in range(1, 9)
     ]
     bench.product(
@@ -271,9 +268,7 @@ def test_page_needs_nothing_from_outside(full):
         if name in ("src", "href"):
             assert value.startswith(("data:image/svg+xml;base64,", "#"))
     markup = (full.run.folder / "report.html").read_text(encoding="utf-8")
-    assert (
-        "url(" not in markup and "@import" not in markup and "http:" not in markup and "https:" not in markup
-    )
+    assert "url(" not in markup and "@import" not in markup and "http:" not in markup and "https:" not in markup
 
 
 def test_text_from_files_is_shown_and_not_obeyed(full):
@@ -342,15 +337,7 @@ def test_rejected_frames_limits_and_provenance_are_told(full):
 
 def test_figures_are_files_too(full):
     figures = {path.stem for path in (full.run.products / "figures").glob("*.svg")}
-    assert {
-        "parity",
-        "training",
-        "times",
-        "network-qn",
-        "pairs-glass",
-        "course-g0-600K",
-        "view-g0",
-    } <= figures
+    assert {"parity", "training", "times", "network-qn", "pairs-glass", "course-g0-600K", "view-g0"} <= figures
     page = (full.run.folder / "report.html").read_text()
     assert page.count("data:image/svg+xml") == len(figures)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.labelled import cell
-from support.structures import brute_force_pairs
 
 from naglass_drv.cli import main
 from naglass_drv.dataset.frames import read_frames, write_frames
 from naglass_drv.dataset.selection import farthest_points, pair_descriptors
+from support.labelled import cell
+from support.structures import brute_force_pairs
 
 
 def test_points_on_a_line_in_their_order():

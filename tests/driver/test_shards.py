@@ -7,7 +7,6 @@ import h5py
 import numpy as np
 import pytest
 from ase import Atoms
-from support.labelled import cell
 
 from naglass_drv.cli import main
 from naglass_drv.dataset import cache, shards
@@ -15,6 +14,7 @@ from naglass_drv.dataset.cache import read_cached
 from naglass_drv.dataset.frames import read_frames, read_labelled, write_frames
 from naglass_drv.dataset.shards import find_set, set_files, write_set
 from naglass_drv.errors import InputError
+from support.labelled import cell
 
 
 def frames_of(count: int):

@@ -46,8 +46,11 @@ def thermo(temperature=lambda time: 600.0, times=TIMES):
 
 def verdict(frames=None, table=None, limits=None, planned=2.0):
     return judge(
-        trajectory() if frames is None else frames, table or thermo(), limits or Gate(),
-        temperature_K=600.0, planned_ps=planned,
+        trajectory() if frames is None else frames,
+        table or thermo(),
+        limits or Gate(),
+        temperature_K=600.0,
+        planned_ps=planned,
     )
 
 
@@ -90,10 +93,12 @@ def test_a_phosphorus_loses_an_oxygen():
 
 def test_one_defect_in_many_is_not_a_failure():
     """Of 40 P one loses an oxygen: the material is still there; 3 of them, and it is going."""
+
     def lose(count):
         def change(atoms, time):
             for first in range(0, 5 * count, 5):
                 atoms.positions[first + 1] += 0.5 * (atoms.positions[first + 1] - atoms.positions[first])
+
         return change
 
     times = TIMES[::20]

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+
 from naglass_drv.errors import InputError
 from naglass_drv.runtime import keys as keys_module
 from naglass_drv.runtime.keys import Keys, changes, key
@@ -155,7 +156,4 @@ def test_summaries_may_hold_numpy_numbers(store, keys):
 
     (ticket,) = store.plan("md", [Task("md", "a", {})], keys)
     store.complete(ticket, store.claim(ticket, 1), {"x": np.float64(0.5), "n": np.arange(2)})
-    assert json.loads((store.task_folder(ticket.task) / "DONE").read_text())["summary"] == {
-        "x": 0.5,
-        "n": [0, 1],
-    }
+    assert json.loads((store.task_folder(ticket.task) / "DONE").read_text())["summary"] == {"x": 0.5, "n": [0, 1]}

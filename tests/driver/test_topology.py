@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from ase import Atoms
-from support.structures import crystal
 
 from naglass_drv import core
 from naglass_drv.analysis.fingerprints import MOMENTS, fingerprints
 from naglass_drv.analysis.hopping import hopping
 from naglass_drv.analysis.topology import topology
+from support.structures import crystal
 
 CUTOFFS = {"P-O": 2.0, "V-O": 2.5}
 NASICON = "NVP_R-3c_Na3_ewald_ordered"
@@ -37,7 +37,9 @@ def test_what_is_not_there_is_not_measured():
 def test_states_of_crystals_by_valence():
     """Vanadium is 3+ in NASICON, 4+ in NaVOPO4, 5+ in VOPO4; sums by the parameters of Hu and Zhou."""
     for name, state, total in (
-        (NASICON, "3", 3.06), ("NaVOPO4_alpha_P21c_DLSmodel", "4", 4.15), ("VOPO4_alphaII_P4n", "5", 5.16),
+        (NASICON, "3", 3.06),
+        ("NaVOPO4_alpha_P21c_DLSmodel", "4", 4.15),
+        ("VOPO4_alphaII_P4n", "5", 5.16),
     ):
         found = fingerprints([crystal(name)], CUTOFFS)["V"]
         assert found["states"]["valence"] == {state: 1.0}
@@ -123,7 +125,9 @@ def test_hops_written_during_the_run_are_compared(tmp_path):
     (step,) = np.round(hops.columns["hop_time_ps"] / INTERVAL_PS * STEPS).astype(int)
     row = "17 4.2 1.4 1.4 1.4 1.4 1.4 7.8 nan -1 0"
     for name, lines, agreement in (
-        ("same", [f"{step} {row}"], 1.0), ("other", [f"{step + 50} {row}"], 0.0), ("none", [], 0.0),
+        ("same", [f"{step} {row}"], 1.0),
+        ("other", [f"{step + 50} {row}"], 0.0),
+        ("none", [], 0.0),
     ):
         (tmp_path / name).write_text("\n".join(["# naglass/hops", *lines]) + "\n")
         assert found(moving(4.0), on_the_fly=tmp_path / name).agreement == agreement

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
-from driver.test_reference import CELL, CP2K_DATA, DATA, make_run, run_task
-from support import cp2k_stand_in
 
+from driver.test_reference import CELL, CP2K_DATA, DATA, make_run, run_task
 from naglass_drv.analysis.electronic import spin_pattern
 from naglass_drv.analysis.wannier import assign
 from naglass_drv.config.load import load
@@ -18,6 +17,7 @@ from naglass_drv.engines.cp2k.parse.electronic import read_wannier
 from naglass_drv.errors import InputError, TaskFailed
 from naglass_drv.runtime.failure import outcome_of
 from naglass_drv.stages import reference
+from support import cp2k_stand_in
 
 RECORDED = DATA / "cp2k" / "x_md"
 AIMD = {"every_fs": 2, "segments": [{"temperature_K": 900, "time_ps": 0.006}, {"temperature_K": 300, "time_ps": 0.004}]}
@@ -92,7 +92,10 @@ def test_a_relaxation_gives_its_end_and_some_of_its_way(tmp_path):
     source.mkdir()
     for file in (DATA / "cp2k" / "cell_opt").iterdir():
         (source / file.name).write_bytes(file.read_bytes())
-    for stop, relaxed in (("MAXIMUM NUMBER OF OPTIMIZATION STEPS REACHED", False), ("GEOMETRY OPTIMIZATION COMPLETED", True)):
+    for stop, relaxed in (
+        ("MAXIMUM NUMBER OF OPTIMIZATION STEPS REACHED", False),
+        ("GEOMETRY OPTIMIZATION COMPLETED", True),
+    ):
         folder = tmp_path / str(relaxed)
         folder.mkdir()
         (source / "cell_opt.out").write_text(text.replace("MAXIMUM NUMBER OF OPTIMIZATION STEPS REACHED", stop))
@@ -230,7 +233,9 @@ def test_where_a_centre_lies_decides_what_it_is():
     assert found.spin.tolist() == [0, 1, 1, 0]
     assert [(bond.atoms, bond.count) for bond in found.bonds] == [((1, 0), 4), ((1, 2), 1)]
     assert found.bonds[0].position == pytest.approx(0.3) and found.bonds[0].length_A == pytest.approx(1.5)
-    assert found.bonds[0].spread_A2 == pytest.approx(0.6) and found.spread_A2[1] == pytest.approx((4 * 0.5 + 3 * 0.7) / 7)
+    assert found.bonds[0].spread_A2 == pytest.approx(0.6) and found.spread_A2[1] == pytest.approx(
+        (4 * 0.5 + 3 * 0.7) / 7
+    )
     assert assign(atoms, [alpha], [None]).spin.tolist() == [0, 0, 0, 0]
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import ase.io
 import cp2k_input_tools
 import pytest
-from support.structures import DATA
 
 from naglass_drv.config.site import load_site
 from naglass_drv.engines.cp2k import checks, inputs, prints
 from naglass_drv.engines.cp2k.levels import NAMES, level
 from naglass_drv.errors import InputError, SetupError
+from support.structures import DATA
 
 CP2K = load_site().cp2k
 

@@ -6,18 +6,17 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
-from support import cp2k_stand_in
-from support.structures import DATA, cp2k_output
 
 from naglass_drv.config.site import load_site
 from naglass_drv.engines.cp2k import judge, scf, tree
 from naglass_drv.engines.cp2k.failures import FAILURES, REJECTIONS, Refused
-from naglass_drv.engines.cp2k.inputs import single_point
-from naglass_drv.engines.cp2k.levels import label_of, level
+from naglass_drv.engines.cp2k.levels import level
 from naglass_drv.engines.cp2k.run import Program, label
 from naglass_drv.engines.cp2k.runaway import RunawayWatch
 from naglass_drv.errors import TaskFailed
 from naglass_drv.runtime.launch import run_child
+from support import cp2k_stand_in
+from support.structures import DATA, cp2k_output
 
 XTB = level("gfn1-xtb")
 PBE = level("pbe+u+d3", cutoff_Ry=400)
@@ -233,8 +232,14 @@ def test_moments_against_those_asked_for(tmp_path):
         (tmp_path / folder).mkdir()
         atoms.set_array("start_moment", np.array([0.0, 0.0, *start] + [0.0] * 12))
         return label(
-            atoms, PBE, tmp_path / folder, program=Program(program, load_site().cp2k_data), charge=0, multiplicity=3,
-            child=run_child, max_net_force_eV_per_A=1000.0,
+            atoms,
+            PBE,
+            tmp_path / folder,
+            program=Program(program, load_site().cp2k_data),
+            charge=0,
+            multiplicity=3,
+            child=run_child,
+            max_net_force_eV_per_A=1000.0,
         )
 
     moments = label_from("fm", 1.0, 1.0).arrays["REF_spin"][2:4]
@@ -260,7 +265,13 @@ def test_a_pattern_is_kept_up_to_a_turn_of_all(moments, asked, against):
 
 def test_rejections_are_failures_of_frames():
     assert set(REJECTIONS) == {
-        "SCF_NOT_CONVERGED", "NAN", "NET_FORCE", "CUTOFF_LOW", "SPIN_MISMATCH", "TIMEOUT", "NOT_RELAXED"
+        "SCF_NOT_CONVERGED",
+        "NAN",
+        "NET_FORCE",
+        "CUTOFF_LOW",
+        "SPIN_MISMATCH",
+        "TIMEOUT",
+        "NOT_RELAXED",
     }
 
 

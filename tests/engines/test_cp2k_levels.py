@@ -43,7 +43,11 @@ def test_options_are_those_of_the_level():
 
 def test_every_setting_that_changes_a_label_changes_a_hash():
     changed = [
-        {"cutoff_Ry": 400}, {"rel_cutoff_Ry": 50}, {"plus_u": "lowdin"}, {"xc_smoothing": "nn10"}, {"smearing_K": 300},
+        {"cutoff_Ry": 400},
+        {"rel_cutoff_Ry": 50},
+        {"plus_u": "lowdin"},
+        {"xc_smoothing": "nn10"},
+        {"smearing_K": 300},
         {"smearing_K": 600},
     ]
     labels = {label_of(level("pbe+u+d3", **options)) for options in [{}, *changed]}

@@ -6,11 +6,9 @@ import signal
 import ase.io
 import numpy as np
 import pytest
-from support import cp2k_stand_in
-from support.structures import DATA
 
 from naglass_drv.config.site import load_site
-from naglass_drv.engines.cp2k import judge, motion, scf, tree
+from naglass_drv.engines.cp2k import judge, motion, tree
 from naglass_drv.engines.cp2k.aimd import AIMD
 from naglass_drv.engines.cp2k.failures import Refused
 from naglass_drv.engines.cp2k.harvest import harvest
@@ -20,6 +18,8 @@ from naglass_drv.engines.cp2k.relax import Relax
 from naglass_drv.engines.cp2k.run import Program, Runner, input_text, label
 from naglass_drv.errors import Stopped
 from naglass_drv.runtime.launch import run_child
+from support import cp2k_stand_in
+from support.structures import DATA
 
 XTB = level("gfn1-xtb")
 RECORDED = DATA / "cp2k" / "x_md"
@@ -93,9 +93,11 @@ def test_a_whole_trajectory(tmp_path):
 def test_death_in_the_middle_costs_no_frame_and_makes_none_twice(tmp_path):
     """Died at step 13 and then at 22: taken up at the restart files of steps 10 and 20."""
     lab = Lab(
-        tmp_path, {"dynamics": RECORDED, "times": 1},
+        tmp_path,
+        {"dynamics": RECORDED, "times": 1},
         {"dynamics": RECORDED, "cut": 13, "signal": signal.SIGKILL, "times": 1},
-        {"dynamics": RECORDED, "cut": 22, "status": 139, "times": 1}, {"dynamics": RECORDED},
+        {"dynamics": RECORDED, "cut": 22, "status": 139, "times": 1},
+        {"dynamics": RECORDED},
     )
     assert lab.attempt() is None
     assert lab.steps() == [0, 5, 10, 15, 20, 25, 30]
@@ -106,8 +108,10 @@ def test_death_in_the_middle_costs_no_frame_and_makes_none_twice(tmp_path):
 def test_torn_files_are_no_loss_but_the_last_block(tmp_path, torn):
     """Without the restart file of step 15 it goes on from 10; a frame of 15 that is whole counts once all the same."""
     lab = Lab(
-        tmp_path, {"dynamics": RECORDED, "times": 1},
-        {"dynamics": RECORDED, "cut": 15, "tear": torn, "signal": signal.SIGKILL, "times": 1}, {"dynamics": RECORDED},
+        tmp_path,
+        {"dynamics": RECORDED, "times": 1},
+        {"dynamics": RECORDED, "cut": 15, "tear": torn, "signal": signal.SIGKILL, "times": 1},
+        {"dynamics": RECORDED},
     )
     assert lab.attempt() is None
     assert lab.steps() == [0, 5, 10, 15, 20, 25, 30]
@@ -139,7 +143,9 @@ def test_a_stopped_driver_is_resumed_by_the_next_attempt(tmp_path):
 def test_a_failing_scf_climbs_from_the_last_restart_file(tmp_path):
     second = "MINIMIZER CG"
     lab = Lab(
-        tmp_path, {"dynamics": RECORDED, "when": [second]}, {"dynamics": RECORDED, "times": 1},
+        tmp_path,
+        {"dynamics": RECORDED, "when": [second]},
+        {"dynamics": RECORDED, "times": 1},
         {"dynamics": RECORDED, "cut": 12, "stops": True},
     )
     assert lab.attempt() is None
@@ -210,7 +216,11 @@ def relaxation(folder, plan, *rules, previous=None):
     using = Program(cp2k_stand_in.install(folder.parent / "bin", *rules), load_site().cp2k_data)
     folder.mkdir()
     course = Relax(
-        box(), lambda atoms: input_text(atoms, XTB, using, 0, 2), plan, folder, Runner(using, run_child),
+        box(),
+        lambda atoms: input_text(atoms, XTB, using, 0, 2),
+        plan,
+        folder,
+        Runner(using, run_child),
         previous=previous,
     )
     return course, course.run(), cp2k_stand_in.calls(using.executable)
@@ -258,8 +268,13 @@ def real(folder, *, previous=None, stop_at=None):
         return status
 
     course = AIMD(
-        list(box().symbols), input_text(box(), XTB, using, 0, 2), SHORT, folder, Runner(using, child),
-        previous=previous, tell=reached.append,
+        list(box().symbols),
+        input_text(box(), XTB, using, 0, 2),
+        SHORT,
+        folder,
+        Runner(using, child),
+        previous=previous,
+        tell=reached.append,
     )
     return course, course.run()
 
@@ -300,8 +315,13 @@ def test_a_stopped_trajectory_is_the_one_that_was_never_stopped(tmp_path):
     assert not found.rejected and len(found.frames) == 5
     (tmp_path / "single").mkdir()
     again = label(
-        found.frames[3], XTB, tmp_path / "single", program=Program(load_site().cp2k, load_site().cp2k_data), charge=0,
-        multiplicity=2, child=run_child,
+        found.frames[3],
+        XTB,
+        tmp_path / "single",
+        program=Program(load_site().cp2k, load_site().cp2k_data),
+        charge=0,
+        multiplicity=2,
+        child=run_child,
     )
     assert again.info["REF_energy"] == pytest.approx(found.frames[3].info["REF_energy"], abs=1e-4)
     np.testing.assert_allclose(again.arrays["REF_forces"], found.frames[3].arrays["REF_forces"], atol=2e-3)
@@ -313,8 +333,11 @@ def test_a_relaxation_lowers_the_forces_to_the_limit(tmp_path):
     using = Program(load_site().cp2k, load_site().cp2k_data)
     (tmp_path / "a").mkdir()
     course = Relax(
-        box(), lambda atoms: input_text(atoms, XTB, using, 0, 2), motion.Relaxation("positions", 12, 0.6, 1.0),
-        tmp_path / "a", Runner(using, run_child),
+        box(),
+        lambda atoms: input_text(atoms, XTB, using, 0, 2),
+        motion.Relaxation("positions", 12, 0.6, 1.0),
+        tmp_path / "a",
+        Runner(using, run_child),
     )
     assert course.run() is None and course.completed() and course.reached() < 12
     first, last = (course.frames()[k].evaluation for k in (0, -1))

@@ -5,12 +5,12 @@ import builtins
 import ase.io
 import numpy as np
 import pytest
-from support.structures import DATA
 
 from naglass_drv.config.site import load_site
 from naglass_drv.engines.cp2k import checks, inputs, own_template, tree
 from naglass_drv.engines.cp2k.levels import kinds_of, label_of, level
 from naglass_drv.errors import InputError, SetupError
+from support.structures import DATA
 
 MAIN = """\
 ! an input for something else

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.structures import cp2k_output
 
 from naglass_drv.engines.cp2k import parse
+from support.structures import cp2k_output
 
 NAVPO5 = ["Na", "V", "P", "O", "O", "O", "O", "O"]
 NAVOPO4 = ["Na"] * 2 + ["V"] * 2 + ["P"] * 2 + ["O"] * 10
@@ -112,8 +112,11 @@ def test_unconverged_scf_is_told_though_energy_and_forces_are_printed():
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("e_basis", "basis set <ZVP-MOLOPT-SR-GTH> for element <NA>"), ("e_mult", "try to use a different multiplicity"),
-     ("late_mult", "try to use a different multiplicity")],  # fmt: skip
+    [
+        ("e_basis", "basis set <ZVP-MOLOPT-SR-GTH> for element <NA>"),
+        ("e_mult", "try to use a different multiplicity"),
+        ("late_mult", "try to use a different multiplicity"),
+    ],  # fmt: skip
 )
 def test_abort_gives_its_reason(name, words):
     found = golden(name)
@@ -192,12 +195,25 @@ def test_a_number_that_was_being_written_is_none(words):
 
 
 ELEMENTS = {
-    "o_fm": NAVOPO4, "closed_shell": ["O", "Na", "Na"],
+    "o_fm": NAVOPO4,
+    "closed_shell": ["O", "Na", "Na"],
     "e_cholesky": ["Na"] * 4 + ["V"] * 2 + ["P"] * 4 + ["O"] * 16,
 }
 SINGLE = (
-    "a_scratch", "closed_shell", "e_basis", "e_cholesky", "e_mult", "e_unconv", "f_200", "f_400", "late_localize", "late_mult",
-    "late_scratch", "late_unconv", "o_fm", "xtb_label",
+    "a_scratch",
+    "closed_shell",
+    "e_basis",
+    "e_cholesky",
+    "e_mult",
+    "e_unconv",
+    "f_200",
+    "f_400",
+    "late_localize",
+    "late_mult",
+    "late_scratch",
+    "late_unconv",
+    "o_fm",
+    "xtb_label",
 )
 GOLDENS = {
     name: (text_of(name), ELEMENTS.get(name, NAVPO5), golden(name, ELEMENTS.get(name, NAVPO5))) for name in SINGLE

@@ -9,8 +9,6 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
-from support.jobs import MPIRUN, environment
-from support.structures import DATA, cp2k_output
 
 from naglass_drv.config.site import load_site
 from naglass_drv.dataset.frames import check_labelled
@@ -21,6 +19,8 @@ from naglass_drv.engines.cp2k.run import LOG, Program, label
 from naglass_drv.errors import SetupError, TaskFailed
 from naglass_drv.runtime.launch import run_child
 from naglass_drv.runtime.vendors import fitting_launcher
+from support.jobs import MPIRUN, environment
+from support.structures import DATA, cp2k_output
 
 XTB = level("gfn1-xtb")
 
@@ -113,9 +113,7 @@ def test_published_parameters_give_the_recorded_energy(tmp_path):
 
 
 def test_full_level_on_the_small_box(tmp_path):
-    frame = labelled(
-        box(), tmp_path, level("pbe+u+d3", cutoff_Ry=400), max_net_force_eV_per_A=1.0, using=program()
-    )
+    frame = labelled(box(), tmp_path, level("pbe+u+d3", cutoff_Ry=400), max_net_force_eV_per_A=1.0, using=program())
     found = parse.read(tmp_path / "scf-1" / LOG, list(frame.symbols))
     # the recorded run had looser tolerances
     assert frame.info["REF_energy"] == pytest.approx(-205.585721596 * parse.HARTREE_EV, abs=0.02)
@@ -193,8 +191,12 @@ def test_children_of_an_mpi_job_run_alone(tmp_path):
     """Both ranks of a job of MPICH start a CP2K of Open MPI."""
     script = IN_JOB.format(tests=str(Path(__file__).parents[1]), folder=str(tmp_path))
     done = subprocess.run(
-        [MPIRUN, "-n", "2", sys.executable, "-c", script], env=environment(), capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, timeout=120,
+        [MPIRUN, "-n", "2", sys.executable, "-c", script],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     first, second = json.loads(done.stdout)

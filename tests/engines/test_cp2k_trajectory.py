@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.structures import DATA
 
 from naglass_drv.engines.cp2k import parse
 from naglass_drv.engines.cp2k.parse.electronic import read_cube_head, read_pdos, read_wannier
 from naglass_drv.engines.cp2k.parse.trajectory import Trajectory, read_trajectory
+from support.structures import DATA
 
 RUNS = DATA / "cp2k"
 NAVPO5 = ["Na", "V", "P", "O", "O", "O", "O", "O"]
@@ -136,8 +136,12 @@ def test_kinds_stand_for_elements(copy):
         ("x_md-pos-1.xyz", "3.2817315700        3.2751944700", "3281731570000        3.2751944700", "that is cut"),
         ("x_md-frc-1.xyz", "-0.0001732155", "-.0001732155", "where a number is expected"),
         ("x_md-1.cell", "401.3750000000", "402.3750000000", "no step with a cell of its volume"),
-        ("x_md.out", "MD| Step number                                                               2",
-         "MD| Step number                                                               1", "step 1 stands twice"),
+        (
+            "x_md.out",
+            "MD| Step number                                                               2",
+            "MD| Step number                                                               1",
+            "step 1 stands twice",
+        ),
         ("x_md.out", "0.674710", "0.974710", "alpha - beta"),
     ],
 )

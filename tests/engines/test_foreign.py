@@ -11,7 +11,6 @@ import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.extxyz import write_xyz
-from support.labelled import cell
 
 from naglass_drv.cli import main
 from naglass_drv.dataset.foreign import HIGH_SPIN, Found, Refused, Terms, admit, read_extxyz
@@ -20,6 +19,7 @@ from naglass_drv.engines.cp2k.folder import read_folder
 from naglass_drv.engines.sources import read_source
 from naglass_drv.engines.vasp import read_vasp
 from naglass_drv.errors import InputError
+from support.labelled import cell
 
 CP2K = Path(__file__).parents[1] / "data" / "cp2k"
 # outputs of VASP that ASE ships for its own tests

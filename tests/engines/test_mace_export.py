@@ -7,12 +7,11 @@ import zipfile
 
 import numpy as np
 import pytest
-from support.mace_models import ELEMENTS, MODELS, build_model
 
 from naglass_drv.engines.mace.export import export_model, export_module
 from naglass_drv.engines.mace.modelfile import default_dtype, load_portable, save_portable
 from naglass_drv.errors import InputError
-
+from support.mace_models import ELEMENTS, MODELS, build_model
 
 GATED = "RealAgnosticResidualNonLinearInteractionBlock"
 KINDS = MODELS | {"gated": dict(hidden="4x0e+4x1o", r_max=3.0, layers=2, first=GATED, other=GATED)}
@@ -74,14 +73,8 @@ def test_portable_in_single_precision(models, tmp_path):
     [
         (dict(config_json=lambda data: data.replace(b'"r_max": 4.0', b'"r_mux": 4.0')), "cannot build"),
         (dict(config_json=lambda data: data.replace(b'"max_ell": 2', b'"max_ell": 1')), "do not fit"),
-        (
-            dict(config_json=lambda data: data.replace(b"RealAgnosticResidual", b"Other")),
-            "OtherInteractionBlock",
-        ),
-        (
-            dict(config_json=lambda data: data.replace(b'"format_version": 1', b'"format_version": 9')),
-            "format.* 9",
-        ),
+        (dict(config_json=lambda data: data.replace(b"RealAgnosticResidual", b"Other")), "OtherInteractionBlock"),
+        (dict(config_json=lambda data: data.replace(b'"format_version": 1', b'"format_version": 9')), "format.* 9"),
         (dict(state_r_max_npy=None), "r_max"),
         (dict(state_r_max_npy=lambda data: data[:-3]), "damaged"),
     ],
@@ -121,9 +114,7 @@ def test_archive_content(models, portable, tmp_path, name):
     row = model.heads.index(meta["head"])
     assert meta["elements"] == ELEMENTS and meta["r_max"] == KINDS[name]["r_max"]
     assert meta["atomic_energies"] == model.atomic_energies_fn.atomic_energies[row].tolist()
-    assert meta["energy_scale"] == pytest.approx(1.3 + 0.4 * row) and len(meta["layers"]) == len(
-        model.products
-    )
+    assert meta["energy_scale"] == pytest.approx(1.3 + 0.4 * row) and len(meta["layers"]) == len(model.products)
     assert meta["versions"].keys() >= {"naglass", "mace-torch", "torch", "e3nn"}
     for entry, (key, tensor) in zip(meta["weights"], model.state_dict().items(), strict=True):
         dtype = np.dtype(entry["dtype"])

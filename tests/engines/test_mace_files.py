@@ -13,11 +13,11 @@ from importlib.metadata import version
 import ase.io
 import numpy as np
 import pytest
-from support.mace_models import build_model, give_moments, packing
 
 from naglass_drv import __version__
 from naglass_drv.cli import main
 from naglass_drv.engines.mace.modelfile import default_dtype, import_torch, save_portable
+from support.mace_models import build_model, give_moments, packing
 
 torch = import_torch()
 MARKER = "opened"

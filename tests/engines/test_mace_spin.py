@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
-from support.mace_models import ELEMENTS, build_model, give_moments, packing
 
 from naglass_drv.dataset.frames import read_labelled
 from naglass_drv.engines.mace import spin
@@ -15,6 +14,7 @@ from naglass_drv.engines.mace.descriptors import descriptors
 from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype, load_portable
 from naglass_drv.errors import InputError
+from support.mace_models import ELEMENTS, build_model, give_moments, packing
 
 START = Path(__file__).parents[2] / "examples" / "quickstart" / "start"
 

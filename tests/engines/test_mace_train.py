@@ -21,9 +21,20 @@ from naglass_drv.runtime.launch import run_child, scrubbed_environment
 
 E0 = {"Na": -5.0, "P": -180.0, "O": -430.0}
 OPTIONS = {
-    "channels": 4, "max_L": 0, "layers": 2, "correlation": 2, "r_max_A": 4.0, "zbl": True, "epochs": 4,
-    "learning_rate": 0.01, "batch_size": 4, "energy_weight": 1.0, "forces_weight": 100.0,
-    "stress_weight": 100.0, "dtype": "float64", "threads": 1,
+    "channels": 4,
+    "max_L": 0,
+    "layers": 2,
+    "correlation": 2,
+    "r_max_A": 4.0,
+    "zbl": True,
+    "epochs": 4,
+    "learning_rate": 0.01,
+    "batch_size": 4,
+    "energy_weight": 1.0,
+    "forces_weight": 100.0,
+    "stress_weight": 100.0,
+    "dtype": "float64",
+    "threads": 1,
 }
 
 
@@ -38,8 +49,12 @@ def labelled_frames(count: int, seed: int) -> list[Atoms]:
         atoms.calc = MorsePotential(epsilon=0.8, r0=2.7, rho0=4.0, rcut1=4.5, rcut2=5.5)
         atoms.info |= {
             "REF_energy": atoms.get_potential_energy() + sum(E0[element] for element in atoms.symbols),
-            "REF_stress": atoms.get_stress(voigt=False), "charge": 0, "multiplicity": 1, "level": "morse-1",
-            "group": f"g{number % 4}", "source": f"morse/{number}",
+            "REF_stress": atoms.get_stress(voigt=False),
+            "charge": 0,
+            "multiplicity": 1,
+            "level": "morse-1",
+            "group": f"g{number % 4}",
+            "source": f"morse/{number}",
         }
         atoms.arrays["REF_forces"] = atoms.get_forces()
         frames.append(atoms)
@@ -57,8 +72,13 @@ def data(tmp_path_factory) -> dict[str, Path]:
 
 def job(data: dict[str, Path], start_model: Path | None = None, **options) -> TrainingJob:
     return TrainingJob(
-        train=data["train"], test=data.get("test"), e0_eV=E0, options=OPTIONS | options, seed=3,
-        level="morse-1", start_model=start_model,
+        train=data["train"],
+        test=data.get("test"),
+        e0_eV=E0,
+        options=OPTIONS | options,
+        seed=3,
+        level="morse-1",
+        start_model=start_model,
     )
 
 
@@ -96,7 +116,8 @@ def arrays(model: Path) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(model) as archive:
         return {
             name: np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
-            for name in archive.namelist() if name.endswith(".npy")
+            for name in archive.namelist()
+            if name.endswith(".npy")
         }
 
 
@@ -114,9 +135,7 @@ def test_errors_are_those_of_the_ase_calculator(whole, data):
     from naglass_drv.engines.mace.modelfile import load_portable
 
     summary = json.loads((whole / "model.json").read_text())
-    calculator = MACECalculator(
-        models=[load_portable(whole / "model.portable")], device="cpu", default_dtype="float64"
-    )
+    calculator = MACECalculator(models=[load_portable(whole / "model.portable")], device="cpu", default_dtype="float64")
     for part in ("train", "test"):
         energy, force, stress = [], [], []
         for frame in read_labelled(data[part]):
@@ -159,9 +178,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_model(whole, data, in_proce
 
     def killed(argv, *, env, log, on_poll):
         with open(first / log, "wb") as output:
-            child = subprocess.Popen(
-                argv, cwd=first, env=scrubbed_environment() | env, stdout=output, stderr=output
-            )
+            child = subprocess.Popen(argv, cwd=first, env=scrubbed_environment() | env, stdout=output, stderr=output)
         deadline = time.monotonic() + 120
         while not ((first / PROGRESS).exists() and (first / PROGRESS).read_text().count("\n") >= 2):
             assert child.poll() is None and time.monotonic() < deadline
@@ -228,7 +245,9 @@ def test_the_stage_plans_from_the_dataset_and_refuses_a_start_model_without_an_e
     from naglass_drv.stages.base import Run
 
     content = {
-        "name": "t", "seed": 3, "system": {"composition": {"Na": 2, "O": 1}, "density_g_cm3": 2.0},
+        "name": "t",
+        "seed": 3,
+        "system": {"composition": {"Na": 2, "O": 1}, "density_g_cm3": 2.0},
         "train": {"epochs": 2, "start_model": str(whole / "model.portable")},
     }
     run = Run(Input.model_validate_json(json.dumps(content)), tmp_path, tmp_path / "run", lambda stage: [])

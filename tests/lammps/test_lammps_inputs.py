@@ -4,10 +4,10 @@ import re
 
 import numpy as np
 from ase import Atoms
-from support.lammps_runs import read_dump, run_lammps
 
 from naglass_drv import core
 from naglass_drv.paths import data_file
+from support.lammps_runs import read_dump, run_lammps
 
 ELEMENTS = ["Na", "V", "P", "O"]
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}

@@ -8,12 +8,12 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
-from support.lammps_runs import read_dump, run_lammps, thermo_tables, write_data
-from support.mace_bench import deviations
-from support.mace_models import ELEMENTS, build_model, packing
 
 from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype
+from support.lammps_runs import read_dump, run_lammps, thermo_tables, write_data
+from support.mace_bench import deviations
+from support.mace_models import ELEMENTS, build_model, packing
 
 SEEDS = (7, 8, 9)
 MODELS = [f"m{seed}.naglass" for seed in SEEDS]
@@ -83,8 +83,14 @@ def run(folder, script, ranks=1):
 
 @pytest.mark.parametrize(
     ("ranks", "newton", "options", "tolerance"),
-    [(1, "on", "", 1e-9), (2, "off", "", 1e-9), (4, "on", "", 1e-9), (1, "on", "single_rank", 1e-9),
-     (1, "off", "single_rank", 1e-9), (2, "on", "dtype float32", 2e-4)],
+    [
+        (1, "on", "", 1e-9),
+        (2, "off", "", 1e-9),
+        (4, "on", "", 1e-9),
+        (1, "on", "single_rank", 1e-9),
+        (1, "off", "single_rank", 1e-9),
+        (2, "on", "dtype float32", 2e-4),
+    ],
 )
 def test_mean_and_deviation_are_those_of_the_calculators(folder, each, ranks, newton, options, tolerance):
     style = f"mace {options} out_file devi.out out_freq 1"
@@ -105,7 +111,7 @@ def test_mean_and_deviation_are_those_of_the_calculators(folder, each, ranks, ne
     voigt = [pressure[0, 0], pressure[1, 1], pressure[2, 2], pressure[1, 2], pressure[0, 2], pressure[0, 1]]
     assert thermo[2:] == pytest.approx(voigt, abs=tolerance * np.abs(pressure).max())
     header, line = (folder / "devi.out").read_text().splitlines()
-    names = "step max_devi_v min_devi_v avg_devi_v max_devi_f min_devi_f avg_devi_f".split()
+    names = ["step", "max_devi_v", "min_devi_v", "avg_devi_v", "max_devi_f", "min_devi_f", "avg_devi_f"]
     assert header.split() == ["#", *names]
     spread = virials.std(axis=0) / len(ATOMS)
     wanted = [spread.max(), spread.min(), np.sqrt((spread**2).mean()), expected.max(), expected.min(), expected.mean()]
@@ -125,7 +131,9 @@ def test_deviation_file_over_runs_and_restarts(folder):
     run(folder, again + "fix nve all nve\nrun 5\n", 2)
     lines = (folder / "devi.out").read_text().splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["0", "5", "10", "15", "20"]
-    assert [float(x) for x in lines[-1].split()] == pytest.approx([float(x) for x in whole.splitlines()[-1].split()], rel=1e-6)
+    assert [float(x) for x in lines[-1].split()] == pytest.approx(
+        [float(x) for x in whole.splitlines()[-1].split()], rel=1e-6
+    )
 
 
 def test_fix_pair_reads_the_same_numbers(folder):
@@ -142,7 +150,9 @@ def test_fix_pair_reads_the_same_numbers(folder):
 def test_inside_hybrid_and_with_null(folder, each):
     """Deviations of the atoms the committee sees; 0 for the others."""
     script = SETUP.format(newton="on", style="hybrid/overlay mace zero 4.0", models="")
-    script = script.replace("pair_coeff * *  O Na P V", f"pair_coeff * * mace {' '.join(MODELS)} O NULL P V\npair_coeff * * zero")
+    script = script.replace(
+        "pair_coeff * *  O Na P V", f"pair_coeff * * mace {' '.join(MODELS)} O NULL P V\npair_coeff * * zero"
+    )
     run(folder, script + DUMP.format(every=1) + "run 0\n", 2)
     table = read_dump(folder / "out.dump")[0][1]
     sodium = np.array(ATOMS.symbols) == "Na"

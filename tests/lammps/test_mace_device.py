@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.lammps_runs import read_dump, run_lammps, write_data
-from support.mace_models import ELEMENTS, build_model, packing
 
 from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype
+from support.lammps_runs import read_dump, run_lammps, write_data
+from support.mace_models import ELEMENTS, build_model, packing
 
 SCRIPT = """
 units metal

@@ -6,6 +6,7 @@ The oracles are conserved quantities, and mace-torch's calculator on the frames 
 import numpy as np
 import pytest
 from ase import Atoms
+
 from support.lammps_runs import read_dump, run_lammps, thermo_tables
 from support.mace_bench import Bench, assert_close, deviations
 from support.mace_models import ELEMENTS, packing, structures

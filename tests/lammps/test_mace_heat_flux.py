@@ -7,6 +7,7 @@ mace-torch's energies per atom alone: no virial is involved.
 import ase.units
 import numpy as np
 import pytest
+
 from support.lammps_runs import run_lammps, thermo_tables
 from support.mace_bench import Bench, assert_close
 from support.mace_models import packing

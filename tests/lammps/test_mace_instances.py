@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+
 from support.lammps_runs import messages, read_dump, run_lammps, run_python
 from support.mace_bench import Bench, assert_close, deviations, mace_pair, script
 from support.mace_models import packing
 
-MODELS = {"a": dict(hidden="4x0e+4x1o", correlation=2, pair_repulsion=True), "b": dict(r_max=4.0, correlation=1, seed=8)}
+MODELS = {
+    "a": dict(hidden="4x0e+4x1o", correlation=2, pair_repulsion=True),
+    "b": dict(r_max=4.0, correlation=1, seed=8),
+}
 STRUCTURES = {"glass": packing(12, 14.0, tilt=True), "more": packing(20, 14.0, seed=1)}
 # by name: structure, the models of pair_coeff, options
 WORLDS = {"double": ("glass", "a", ""), "single": ("more", "b", "dtype float32"), "both": ("more", "ab", "single_rank")}
@@ -70,7 +74,9 @@ def assert_is_what_the_calculators_give(bench, world: str, state: np.ndarray) ->
 
 def test_side_by_side(bench):
     """Three of different models and precision take turns, one ends before the others: each runs as if alone."""
-    states = run_worlds(bench, """
+    states = run_worlds(
+        bench,
+        """
 states, together = {}, {name: begin(name) for name in setups}
 for turn in range(3):
     for lmp in together.values():
@@ -89,7 +95,8 @@ for name in setups:
     states["alone " + name] = state(lmp)
     lmp.close()
 np.savez("states.npz", **states)
-""")
+""",
+    )
     for world in WORLDS:
         assert np.array_equal(states[world], states[f"alone {world}"])
         assert_is_what_the_calculators_give(bench, world, states[world])
@@ -97,7 +104,9 @@ np.savez("states.npz", **states)
 
 def test_parts_of_the_ranks(bench):
     """Two ranks have one LAMMPS, two others one each; each does so many steps of its own."""
-    states = run_worlds(bench, """
+    states = run_worlds(
+        bench,
+        """
 name, steps, color = [("double", 6, 0), ("double", 6, 0), ("single", 4, 1), ("both", 10, 2)][rank]
 comm = MPI.COMM_WORLD.Split(color)
 lmp = begin(name, comm)
@@ -107,14 +116,18 @@ lmp.close()
 every = MPI.COMM_WORLD.gather(mine)
 if rank == 0:
     np.savez("states.npz", **{name: value for part in every for name, value in part.items()})
-""", 4)
+""",
+        4,
+    )
     for world in WORLDS:
         assert_is_what_the_calculators_give(bench, world, states[world])
 
 
 def test_goes_on_after_an_error(bench):
     """A pair_coeff that fails leaves the model before it in place, for a program that catches the error."""
-    states = run_worlds(bench, """
+    states = run_worlds(
+        bench,
+        """
 lmp = begin("double")
 try:
     lmp.command("pair_coeff * * b.naglass absent.naglass O Na P V")
@@ -122,7 +135,8 @@ except Exception as error:
     assert "absent.naglass: No such file" in str(error), error
     lmp.command("run 5")
     np.savez("states.npz", double=state(lmp))
-""")
+""",
+    )
     assert_is_what_the_calculators_give(bench, "double", states["double"])
 
 
@@ -134,7 +148,10 @@ AGAIN = {
         mace_pair("a", "O Na P V", "out_file none.out out_freq 1").replace("a.nag", "b.naglass a.nag"),
         mace_pair("a") + "\nrun 0 post no",
     ),
-    "models": (mace_pair("a").replace("a.nag", "b.naglass a.nag") + "\nrun 0 post no", "pair_coeff * * a.naglass O Na P V"),
+    "models": (
+        mace_pair("a").replace("a.nag", "b.naglass a.nag") + "\nrun 0 post no",
+        "pair_coeff * * a.naglass O Na P V",
+    ),
     "other style": (mace_pair("b") + "\nrun 0 post no\npair_style lj/cut 4.0", mace_pair("a")),
     "hybrid": ("pair_style hybrid/overlay mace zero 3.0\npair_coeff * * mace b.naglass O Na P V", mace_pair("a")),
 }
@@ -156,7 +173,9 @@ def test_set_up_again(bench):
 
 def test_a_style_named_again_needs_its_models_again(bench):
     setup = "units metal\nread_data glass.data\n" + mace_pair("a")
-    found = messages(bench.folder, setup, {"again": "pair_style mace dtype float32\nrun 0", "twice": mace_pair("b") + "\nrun 0"})
+    found = messages(
+        bench.folder, setup, {"again": "pair_style mace dtype float32\nrun 0", "twice": mace_pair("b") + "\nrun 0"}
+    )
     assert "All pair coeffs are not set" in found["again"] and found["twice"] == "no error"
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
-from support.lammps_runs import read_dump, run_lammps, write_data
-from support.mace_models import ELEMENTS, HEADS, MODELS, build_model, packing
 
 from naglass_drv.dataset.frames import read_labelled
 from naglass_drv.engines.mace.export import export_model, export_module
 from naglass_drv.engines.mace.modelfile import default_dtype
+from support.lammps_runs import read_dump, run_lammps, write_data
+from support.mace_models import ELEMENTS, HEADS, MODELS, build_model, packing
 
 GATED = "RealAgnosticResidualNonLinearInteractionBlock"
 # besides the usual ones: channels that fill no cache line, features of degree 2, one body order, four

@@ -6,13 +6,13 @@ import inspect
 import pkgutil
 
 import pytest
-from support.mace_bench import Bench, assert_close, mace_pair, script
-from support.mace_models import build_model, packing
 
 from naglass_drv.cli import main
 from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype, import_torch
 from naglass_drv.errors import InputError
+from support.mace_bench import Bench, assert_close, mace_pair, script
+from support.mace_models import build_model, packing
 
 # e3nn's constants can be read only after this
 torch = import_torch()
@@ -23,6 +23,7 @@ import mace.tools  # noqa: E402
 from e3nn import o3  # noqa: E402
 from mace.modules.lora import inject_lora, merge_lora_weights  # noqa: E402
 from mace.modules.wrapper_ops import CuEquivarianceConfig, OEQConfig  # noqa: E402
+
 from support import mace_kinds  # noqa: E402
 from support.mace_kinds import ARGUMENTS, GATES, HANDLED, HEADS, KINDS, REFUSED  # noqa: E402
 

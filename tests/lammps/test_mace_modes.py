@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
+
 from support.mace_bench import Bench, assert_close, deviations, mace_pair, script
 from support.mace_models import structures
 
@@ -18,11 +19,7 @@ MODELS = {
 }
 STRUCTURES = {name: atoms for name, atoms in structures().items() if name != "bulk"}
 # ranks and how they know of each other, newton, precision
-MODES = [
-    (ranks, "", *more)
-    for ranks in (1, 2)
-    for more in (("on", "float64"), ("on", "float32"), ("off", "float64"))
-]
+MODES = [(ranks, "", *more) for ranks in (1, 2) for more in (("on", "float64"), ("on", "float32"), ("off", "float64"))]
 MODES += [
     (ranks, how, *more)
     for ranks, how in ((1, "single_rank"), (4, ""))
@@ -42,7 +39,12 @@ def run(bench, structures: Iterable[str], modes: Iterable[tuple], pair: str, aft
         ranks, how, newton, dtype = mode
         # ranks in a row along x: the structure `corner` then leaves all but the first without atoms
         cases[ranks][" ".join(map(str, (structure, *mode)))] = script(
-            structure, pair.format(f"{how} dtype {dtype}"), newton, f"{ranks} 1 1", before="atom_modify map yes", after=after
+            structure,
+            pair.format(f"{how} dtype {dtype}"),
+            newton,
+            f"{ranks} 1 1",
+            before="atom_modify map yes",
+            after=after,
         )
     results = {name: result for ranks, some in cases.items() for name, result in bench.run(some, ranks).items()}
     return {(s, mode): results[" ".join(map(str, (s, *mode)))] for s, mode in itertools.product(structures, modes)}

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+
+from naglass_drv.engines.lammps import write_data as write_charged_data
 from support.lammps_runs import write_data
 from support.mace_bench import Bench, assert_close, mace_pair, script
 from support.mace_models import ELEMENTS, NUMBERS, packing
-
-from naglass_drv.engines.lammps import write_data as write_charged_data
 
 ATOMS = packing(26, 14.0, tilt=True, seed=1)
 CHARGES = {"O": -1.2, "Na": 0.6, "P": 2.4, "V": 3.0}
@@ -15,11 +15,7 @@ PAIRS = [(i, j) for i in range(4) for j in range(i, 4)]
 # by style: arguments, lines of coefficients with a place for the style's name, lines that follow
 PARTS = {
     "mace": ("", "pair_coeff * * {0} m.naglass O Na P V\n", ""),
-    "zbl": (
-        "1.5 2.5",
-        "".join(f"pair_coeff {i + 1} {j + 1} {{0}} {NUMBERS[i]} {NUMBERS[j]}\n" for i, j in PAIRS),
-        "",
-    ),
+    "zbl": ("1.5 2.5", "".join(f"pair_coeff {i + 1} {j + 1} {{0}} {NUMBERS[i]} {NUMBERS[j]}\n" for i, j in PAIRS), ""),
     "dispersion/d3": ("bj pbe 10.0 8.0", "pair_coeff * * {0} O Na P V\n", ""),
     "coul/long": ("6.0", "pair_coeff * * {0}\n", "kspace_style {kspace} 1e-5\nuncompute centroid"),
 }
@@ -85,9 +81,11 @@ def test_types_and_elements(bench, ranks):
         "null": script("glass", overlay + sodium.format("lj/cut", 0.01)),
         "sodium": script("glass", "pair_style lj/cut 4.0\npair_coeff * * 0 2.5\n" + sodium.format("", 0.01)),
         "twice": script("twice", mace_pair("m", "O Na P V O")),
-        "two": script("glass", "pair_style hybrid/overlay mace mace\n" + "".join(
-            f"pair_coeff * * mace {k + 1} {model}.naglass O Na P V\n" for k, model in enumerate(MODELS)
-        )),
+        "two": script(
+            "glass",
+            "pair_style hybrid/overlay mace mace\n"
+            + "".join(f"pair_coeff * * mace {k + 1} {model}.naglass O Na P V\n" for k, model in enumerate(MODELS)),
+        ),
     }
     found = run(bench, cases, ranks)
     framework = [atom.index for atom in ATOMS if atom.symbol != "Na"]

@@ -8,11 +8,11 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from naglass_drv import core
 from support.lammps_runs import PREFIX, WHEEL, environment, run_lammps, write_data
 from support.structures import crystal
 from support.tools import call
-
-from naglass_drv import core
 
 ROOT = Path(__file__).parents[2]
 OTHER = "2024.8.29.3.0"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from support import mace_models
 from support.mace_bench import Bench, assert_close, mace_pair, script
 from support.mace_models import HEADS, MODELS
@@ -12,9 +13,7 @@ PAIRS = [("residual", s) for s in ("bulk", "triclinic", "small", "corner", "lone
 PAIRS += [("zbl", "triclinic"), ("zbl", "core"), ("deep", "triclinic"), ("deep", "corner")]
 # model, structure, newton, ranks: all on one and two ranks, the telling ones without newton and on four
 CASES = [(*pair, "on", ranks) for pair in PAIRS for ranks in (1, 2)]
-CASES += [
-    (*pair, "off", ranks) for pair in (("residual", "corner"), ("deep", "triclinic")) for ranks in (1, 2)
-]
+CASES += [(*pair, "off", ranks) for pair in (("residual", "corner"), ("deep", "triclinic")) for ranks in (1, 2)]
 CASES += [("residual", "corner", "off", 4), ("deep", "triclinic", "on", 4)]
 
 
@@ -59,9 +58,7 @@ def test_equals_mace_torch(matrix, references, model, structure, newton, ranks):
 def test_per_atom_virial_sums_to_the_virial(matrix, model, structure, newton, ranks):
     result = matrix[model, structure, newton, ranks]
     for name in ("c_virial", "c_centroid"):
-        total = (
-            result[name].sum(axis=0)[[0, 1, 2, 5, 4, 3]] / BAR_PER_EV_A3 / STRUCTURES[structure].get_volume()
-        )
+        total = result[name].sum(axis=0)[[0, 1, 2, 5, 4, 3]] / BAR_PER_EV_A3 / STRUCTURES[structure].get_volume()
         assert_close(total, result["stress"], 1e-9)
         assert_close(result[name], matrix[model, structure, "on", 1][name], 1e-9)
     # the antisymmetric part of the nine components is a torque, zero in sum
@@ -92,9 +89,7 @@ def test_finite_differences(bench, matrix, model):
             (xx, _, _), (xy, yy, _), (xz, yz, zz) = atoms.cell.array @ strain
             changes.append(home + box.format(xx, yy, zz, xy, xz, yz))
             home = ""
-    energies = bench.run({"moved": script("triclinic", mace_pair(model)) | {"changes": changes}})["moved"][
-        "energies"
-    ]
+    energies = bench.run({"moved": script("triclinic", mace_pair(model)) | {"changes": changes}})["moved"]["energies"]
     slopes = (energies[::2] - energies[1::2]) / (2 * step)
     result = matrix[model, "triclinic", "on", 2]
     assert_close(-slopes[: len(moves)], [result["f"][move] for move in moves], 1e-5)
@@ -102,9 +97,7 @@ def test_finite_differences(bench, matrix, model):
 
 
 def test_single_precision(bench, matrix):
-    cases = {
-        model: script("triclinic", mace_pair(model, options="dtype float32")) for model in ("zbl", "deep")
-    }
+    cases = {model: script("triclinic", mace_pair(model, options="dtype float32")) for model in ("zbl", "deep")}
     for model, result in bench.run(cases, 2).items():
         exact = matrix[model, "triclinic", "on", 2]
         assert_close(result["energy"], exact["energy"], 1e-6)

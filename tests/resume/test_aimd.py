@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+
+from naglass_drv.dataset.frames import read_labelled
 from support import cp2k_stand_in
 from support.jobs import MPIRUN, environment, kill_job
 from support.structures import DATA
-
-from naglass_drv.dataset.frames import read_labelled
 
 STEPS, EVERY = 60, 5
 CELL = DATA / "structures" / "mol8s.extxyz"
@@ -39,9 +39,13 @@ def study(tmp_path):
 
 def start(folder: Path) -> subprocess.Popen:
     return subprocess.Popen(
-        [MPIRUN, "-n", "2", sys.executable, "-m", "naglass_drv", "run", "input.yaml"], cwd=folder,
-        env=environment(NAGLASS_SITE=str(folder / "site.yaml")), start_new_session=True, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [MPIRUN, "-n", "2", sys.executable, "-m", "naglass_drv", "run", "input.yaml"],
+        cwd=folder,
+        env=environment(NAGLASS_SITE=str(folder / "site.yaml")),
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+
 from support.jobs import MPIRUN, environment, kill_job, naglass
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
@@ -45,8 +46,12 @@ def kill_in(folder: Path, stage: str, settle_s: float) -> None:
     """Start the job, wait until `stage` has been at work for a while, and kill every process of it."""
     job = subprocess.Popen(
         [MPIRUN, "-n", "2", sys.executable, "-m", "naglass_drv", "run", "input.yaml"],
-        cwd=folder, env=environment(), start_new_session=True, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=folder,
+        env=environment(),
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     patience = time.monotonic() + 200
     while not begun(folder, stage):

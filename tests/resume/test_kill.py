@@ -29,9 +29,7 @@ def test_killed_between_any_two_changes_of_files(tmp_path):
                     {"name": "first", "tasks": [counting("a", 2) | {"settings": {"steps": 2, "step_s": 0}}]},
                     {
                         "name": "second",
-                        "tasks": [
-                            {"name": "b", "do": "write", "settings": {"text": "b"}, "reads": ["a.txt"]}
-                        ],
+                        "tasks": [{"name": "b", "do": "write", "settings": {"text": "b"}, "reads": ["a.txt"]}],
                     },
                 ]
             }
@@ -55,9 +53,7 @@ def test_killed_between_any_two_changes_of_files(tmp_path):
         assert result["products"] == {"a.txt": "2", "b.txt": "b"}
         again = {line.split()[0] for line in result["again"]}
         assert not again & set(result["done_at_death"]), f"done, and run again: {result}"
-        assert Counter(result["steps"]) == {"a 0": 1, "a 1": 1}, (
-            f"a finished step was lost or made twice: {result}"
-        )
+        assert Counter(result["steps"]) == {"a 0": 1, "a 1": 1}, f"a finished step was lost or made twice: {result}"
     assert [] in [result["again"] for result in results], "the last points lie behind the last task"
 
 

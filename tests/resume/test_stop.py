@@ -6,6 +6,7 @@ import os
 import signal
 
 import pytest
+
 from naglass_drv.errors import InputError
 from naglass_drv.runtime.stop import walltime_seconds
 
@@ -72,9 +73,7 @@ def test_child_is_ended_when_the_job_is_asked_to_stop(toy):
     assert "only/tool stopped" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90m", 5400), ("1.5h", 5400), ("20s", 20), ("01:30:00", 5400)]
-)
+@pytest.mark.parametrize(("text", "seconds"), [("90m", 5400), ("1.5h", 5400), ("20s", 20), ("01:30:00", 5400)])
 def test_walltime_is_read(text, seconds):
     assert walltime_seconds(text) == seconds
 

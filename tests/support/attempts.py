@@ -23,8 +23,12 @@ def attempt(
     left = iter([False] * polls) if polls is not None else None
     folder.mkdir(parents=True)
     return Job(
-        task, folder, previous, comm or MPI.COMM_SELF,
+        task,
+        folder,
+        previous,
+        comm or MPI.COMM_SELF,
         progress=lambda *words: notes.append(words) if notes is not None else None,
         stopping=lambda: left is not None and next(left, True),
-        child=lambda *a, **k: 0, site={},
+        child=lambda *a, **k: 0,
+        site={},
     )

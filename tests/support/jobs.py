@@ -23,9 +23,7 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"} | more
 
 
-def naglass(
-    *arguments: str, cwd: Path | None = None, ranks: int = 0, **more: str
-) -> subprocess.CompletedProcess:
+def naglass(*arguments: str, cwd: Path | None = None, ranks: int = 0, **more: str) -> subprocess.CompletedProcess:
     """`python -m naglass_drv ARGUMENTS`, under mpirun when `ranks` is given."""
     launcher = [MPIRUN, "-n", str(ranks)] if ranks else []
     return subprocess.run(
@@ -41,9 +39,7 @@ def naglass(
 
 def kill_job(job: subprocess.Popen, folder: Path) -> None:
     """kill -9 of a launcher and of every process of naglass that works in `folder`."""
-    ranks = [
-        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _belongs(entry, folder)
-    ]
+    ranks = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _belongs(entry, folder)]
     for process in (*ranks, job.pid):
         try:
             os.kill(process, signal.SIGKILL)

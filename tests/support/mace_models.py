@@ -119,9 +119,7 @@ def structures() -> dict[str, Atoms]:
     atoms that have no neighbour at all, and a pair deep in the repulsive core."""
     corner = packing(7, 14.0, seed=3)
     corner.set_cell([30.0, 8.0, 8.0])
-    lonely = Atoms(
-        "NaOPV", positions=[[1, 1, 1], [1, 9, 9], [9, 1, 9], [9, 9, 1]], cell=[16, 16, 16], pbc=True
-    )
+    lonely = Atoms("NaOPV", positions=[[1, 1, 1], [1, 9, 9], [9, 1, 9], [9, 9, 1]], cell=[16, 16, 16], pbc=True)
     core = packing(12, 16.0, seed=5)
     core.positions[1] = core.positions[0] + [0.6, 0.3, 0.2]
     return {

@@ -102,9 +102,7 @@ def guttman(graph, max_size):
     for site in graph:
         a = (site, (0, 0, 0))
         for b in bonded(graph, a):
-            paths = shortest_paths(
-                graph, a, b, max_size - 1, without=lambda p, q, bond={a, b}: {p, q} == bond
-            )
+            paths = shortest_paths(graph, a, b, max_size - 1, without=lambda p, q, bond={a, b}: {p, q} == bond)
             if paths:
                 searches[len(paths[0])] += 1
             rings |= {canonical(path) for path in paths}

@@ -6,9 +6,9 @@ import numpy as np
 from ase import Atoms
 
 from ..core import FORBIDDEN_CONTACTS, Neighbors, in_contact, neighbors
-from ..glass.chemistry import TRANSITION_METALS
 from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
+from ..glass.chemistry import TRANSITION_METALS
 
 _METAL_METAL = 2.5  # Å
 

@@ -78,9 +78,7 @@ def measure(
     curves |= _named("g", pairs.g) | _named("running", pairs.running)
     progress(0.4, "structure factors")
     chosen = evenly(kept, _DIFFRACTION_FRAMES)
-    factors = core.structure_factor(
-        chosen, settings["q_max_per_A"], width=0.2 if few else 0.1, independent=replicas
-    )
+    factors = core.structure_factor(chosen, settings["q_max_per_A"], width=0.2 if few else 0.1, independent=replicas)
     curves |= {"q_per_A": factors.q, "q_vectors": factors.vectors} | _named("S", factors.partial)
     totals = {"neutron": factors.neutron, "xray": factors.xray}
     curves |= _named("S", {name: total for name, total in totals.items() if total is not None})
@@ -102,14 +100,10 @@ def after(frames: Sequence[Atoms], skip_ps: float) -> list[Atoms]:
     time = np.array([atoms.info["time_ps"] for atoms in frames], dtype=float)
     step = np.diff(time)
     if len(step) and (step.min() <= 0 or np.ptp(step) > 1e-3 * step.mean() + 1e-9):
-        raise InputError(
-            f"trajectory: time_ps is not evenly spaced (steps from {step.min():g} to {step.max():g} ps)"
-        )
+        raise InputError(f"trajectory: time_ps is not evenly spaced (steps from {step.min():g} to {step.max():g} ps)")
     kept = [atoms for atoms, at in zip(frames, time, strict=True) if at >= skip_ps]
     if not kept:
-        raise InputError(
-            f"analysis.skip_ps: {skip_ps:g} ps leaves nothing of a trajectory of {time[-1]:g} ps"
-        )
+        raise InputError(f"analysis.skip_ps: {skip_ps:g} ps leaves nothing of a trajectory of {time[-1]:g} ps")
     return kept
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
-from ..errors import InputError
-from ..glass.chemistry import TRANSITION_METALS
 from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
+from ..errors import InputError
+from ..glass.chemistry import TRANSITION_METALS
 
 FORMERS = ("P", "Si", "B")
 
@@ -32,9 +32,7 @@ class Network:
     agreement: float | None
 
 
-def network(
-    frames: Sequence[Atoms], cutoffs: Mapping[str, float], *, independent: bool = False
-) -> Network | None:
+def network(frames: Sequence[Atoms], cutoffs: Mapping[str, float], *, independent: bool = False) -> Network | None:
     """Q^n of the glass former and classes of the oxygens, by `core.qn` on each frame.
 
     `cutoffs` (Å) per pair "P-O"; only former-oxygen and metal-oxygen pairs are used. None for frames without
@@ -49,9 +47,7 @@ def network(
     metals = tuple(element for element in elements if element in TRANSITION_METALS)
     missing = [f"{element}-O" for element in (former, *metals) if f"{element}-O" not in cutoffs]
     if missing:
-        raise InputError(
-            f"analysis.cutoffs_A: no cutoff for {', '.join(missing)}, and g(r) has no clear minimum"
-        )
+        raise InputError(f"analysis.cutoffs_A: no cutoff for {', '.join(missing)}, and g(r) has no clear minimum")
     bonds = {(element, "O"): cutoffs[f"{element}-O"] for element in (former, *metals)}
     results = [core.qn(atoms, bonds, former=former, metals=metals) for atoms in frames]
     n = np.array([result.n[result.n >= 0] for result in results])

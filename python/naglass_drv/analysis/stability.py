@@ -105,9 +105,7 @@ def _temperature(times: np.ndarray, temperatures: np.ndarray, limit: float) -> C
     return _check("temperature", starts, means, limit, "K")
 
 
-def _check(
-    name: str, times: np.ndarray, values: np.ndarray, limit: float, unit: str, *, above: bool = True
-) -> Check:
+def _check(name: str, times: np.ndarray, values: np.ndarray, limit: float, unit: str, *, above: bool = True) -> Check:
     """A series that must not go above (or below) `limit`."""
     if not len(values):
         return Check(name, 0.0, limit, unit, True, None)

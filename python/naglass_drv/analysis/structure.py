@@ -56,9 +56,7 @@ def first_shells(
     }
 
 
-def shell_cutoffs(
-    pairs: PairFunctions, elements: Sequence[str], chosen: Mapping[str, float]
-) -> dict[str, float]:
+def shell_cutoffs(pairs: PairFunctions, elements: Sequence[str], chosen: Mapping[str, float]) -> dict[str, float]:
     """Cutoffs (Å) of all cation-anion pairs and of the `chosen` ones, by pair name in the order of
     `elements`.
 

@@ -32,12 +32,7 @@ class Topology:
 
 
 def topology(
-    frames: Sequence[Atoms],
-    cutoffs: Mapping[str, float],
-    ion: str | None,
-    *,
-    ring_size: int,
-    independent: bool = False,
+    frames: Sequence[Atoms], cutoffs: Mapping[str, float], ion: str | None, *, ring_size: int, independent: bool = False
 ) -> Topology | None:
     """Rings up to `ring_size` formers, linkage and percolation; None for frames without oxygen or a glass former.
 

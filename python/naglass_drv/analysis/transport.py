@@ -115,12 +115,8 @@ def diffusion(positions: np.ndarray, interval: float, *, min_msd: float = SMALLE
         in_time = np.array([_slopes(displacement(block, interval), low, high).mean() for block in blocks])
         errors.append(in_time.std(ddof=1) / np.sqrt(_BLOCKS))
     if not errors:
-        return Diffusion(
-            None, None, None, last, "one ion on a short trajectory: no error bar, hence no coefficient"
-        )
-    return Diffusion(
-        float(slopes.mean() / 6), float(max(errors) / 6), (low * interval, high * interval), last, None
-    )
+        return Diffusion(None, None, None, last, "one ion on a short trajectory: no error bar, hence no coefficient")
+    return Diffusion(float(slopes.mean() / 6), float(max(errors) / 6), (low * interval, high * interval), last, None)
 
 
 def _slopes(moved: Displacement, low: int, high: int) -> np.ndarray:

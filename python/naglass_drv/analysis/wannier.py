@@ -69,9 +69,11 @@ def assign(atoms: Atoms, centres: Sequence[np.ndarray], spreads_A2: Sequence[np.
     if spread is not None:
         means = np.bincount(first, spread, minlength=size) / np.maximum(count, 1)
     return Assignment(
-        count, np.bincount(first[second >= 0], minlength=size),
+        count,
+        np.bincount(first[second >= 0], minlength=size),
         np.bincount(first, signs, minlength=size).astype(int) if len(centres) > 1 else np.zeros(size, dtype=int),
-        means, _bonds(atoms, first, second, position, spread),
+        means,
+        _bonds(atoms, first, second, position, spread),
     )
 
 

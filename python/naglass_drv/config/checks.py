@@ -115,9 +115,7 @@ def _check_dataset(top: Partial, document: Document) -> None:
 def _check_glass(top: Partial, document: Document) -> None:
     glass = top.glass
     if glass is not None and glass.final_temperature_K >= glass.melt_temperature_K:
-        message = (
-            f"{glass.final_temperature_K:g} K is not below melt_temperature_K, {glass.melt_temperature_K:g} K"
-        )
+        message = f"{glass.final_temperature_K:g} K is not below melt_temperature_K, {glass.melt_temperature_K:g} K"
         document.fault(("glass", "final_temperature_K"), message)
 
 
@@ -179,9 +177,7 @@ def _check_md(top: Partial, document: Document) -> None:
             document.fault(("md", "time_ps"), message)
     low, high = md.gate.min_P_coordination, md.gate.max_P_coordination
     if low >= high:
-        document.fault(
-            ("md", "gate", "min_P_coordination"), f"{low:g} is not below max_P_coordination, {high:g}"
-        )
+        document.fault(("md", "gate", "min_P_coordination"), f"{low:g} is not below max_P_coordination, {high:g}")
 
 
 def _check_cutoffs(top: Partial, document: Document) -> None:

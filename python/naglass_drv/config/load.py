@@ -60,9 +60,7 @@ def expanded(input: Input) -> str:
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
     text = io.StringIO()
-    text.write(
-        "# The input with all defaults; relative paths start at the folder of the original input.yaml.\n"
-    )
+    text.write("# The input with all defaults; relative paths start at the folder of the original input.yaml.\n")
     yaml.dump(json.loads(input.model_dump_json(exclude_none=True)), text)
     return text.getvalue()
 
@@ -106,7 +104,7 @@ def _known_part(value: Any, location: tuple[str | int, ...]) -> Where:
     """The part of a pydantic location that exists in the file (pydantic adds names of union members)."""
     where: list[str | int] = []
     for part in location:
-        if isinstance(value, dict) and part in value or isinstance(value, list) and part in range(len(value)):
+        if (isinstance(value, dict) and part in value) or (isinstance(value, list) and part in range(len(value))):
             where.append(part)
             value = value[part]
         else:

@@ -108,9 +108,7 @@ class _Builder:
         if node.id == "scalar":
             return self.scalar(node, where)
         if id(node) in self.seen or len(where) > _MAX_DEPTH:
-            self.document.fault(
-                where, "aliases (*name) and deep nesting are not supported; write the values out"
-            )
+            self.document.fault(where, "aliases (*name) and deep nesting are not supported; write the values out")
             return None
         self.seen.add(id(node))
         if node.tag not in (_TAG + "map", _TAG + "seq"):
@@ -151,9 +149,7 @@ class _Builder:
                 case "int":
                     return _integer(text)
                 case "float":
-                    return self.finite(
-                        float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
-                    )
+                    return self.finite(float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan")))
                 case "str" | "timestamp":
                     return text
         except ValueError as error:

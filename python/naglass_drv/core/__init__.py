@@ -7,15 +7,7 @@ names the argument and its value. Lengths are in Å, counts are integers.
 
 from .channels import Bottleneck, DensityPercolation, bottleneck_radius, density_percolation
 from .clusters import Clusters, Percolation, clusters, percolation_cutoff
-from .crystal import (
-    Environments,
-    Steinhardt,
-    crystal_similarity,
-    environments,
-    lanterns,
-    read_environments,
-    steinhardt,
-)
+from .crystal import Environments, Steinhardt, crystal_similarity, environments, lanterns, read_environments, steinhardt
 from .density import DensityMap, density_map
 from .diffraction import StructureFactors, structure_factor
 from .diffusion import (
@@ -71,8 +63,8 @@ __all__ = [
     "Cutoffs",
     "DensityMap",
     "DensityPercolation",
-    "DistinctVanHove",
     "Diffusion",
+    "DistinctVanHove",
     "Environments",
     "Fingerprint",
     "HavenRatio",

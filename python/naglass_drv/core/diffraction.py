@@ -34,12 +34,7 @@ class StructureFactors:
 
 
 def structure_factor(
-    frames,
-    q_max: float,
-    *,
-    width: float = 0.1,
-    per_shell: int = 64,
-    independent: bool = False,
+    frames, q_max: float, *, width: float = 0.1, per_shell: int = 64, independent: bool = False
 ) -> StructureFactors:
     """Partial and total structure factors of periodic frames (one, or several with the same atoms).
 

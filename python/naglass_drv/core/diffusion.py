@@ -86,9 +86,7 @@ def haven_ratio(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, *
     curve = filled.result().haven[element]
     if window is None:
         return HavenRatio(None, None, None, reason, curve)
-    value, err = _ratio(
-        filled, window, lambda sums: sums.square(element), lambda sums: sums.product(element, element)
-    )
+    value, err = _ratio(filled, window, lambda sums: sums.square(element), lambda sums: sums.product(element, element))
     return HavenRatio(value, err, _times(filled, window), None, curve)
 
 
@@ -131,8 +129,10 @@ def conductivity(
         return sum(p * q * sums.product(a, b) for a, p in charges.items() for b, q in charges.items())
 
     # e² Å²/ps over Å³ kT, in S/m
-    unit = _ELEMENTARY_CHARGE_C**2 * ANGSTROM2_PER_PS_IN_M2_PER_S / (
-        6 * volume * 1e-30 * _BOLTZMANN_J_PER_K * temperature_K
+    unit = (
+        _ELEMENTARY_CHARGE_C**2
+        * ANGSTROM2_PER_PS_IN_M2_PER_S
+        / (6 * volume * 1e-30 * _BOLTZMANN_J_PER_K * temperature_K)
     )
     slopes = [unit * number for sums in (alone, together) for number in _slope(filled, window, sums)]
     return Conductivity(*slopes, _times(filled, window), None)

@@ -18,7 +18,19 @@ COORDINATION_CUTOFFS = {("O", "V"): 2.5, ("Fe", "O"): 2.75}
 
 #: Formal charges for the charge balance; more can be given.
 FORMAL_CHARGES = {
-    "H": 1, "Li": 1, "Na": 1, "K": 1, "Mg": 2, "Ca": 2, "Zn": 2, "B": 3, "Al": 3, "Si": 4, "P": 5, "O": -2, "F": -1,
+    "H": 1,
+    "Li": 1,
+    "Na": 1,
+    "K": 1,
+    "Mg": 2,
+    "Ca": 2,
+    "Zn": 2,
+    "B": 3,
+    "Al": 3,
+    "Si": 4,
+    "P": 5,
+    "O": -2,
+    "F": -1,
 }
 
 #: (set, element, state, r0 / Å, b / Å, source) of every bond-valence parameter with oxygen; state 0 is any state.
@@ -100,9 +112,7 @@ class Fingerprint:
     @property
     def absent(self) -> tuple[str, ...]:
         """What could not be computed from the input: no moments, no bond-valence parameters, no charge balance."""
-        named = (
-            "bond_valence", "off_centring", "moment", "by_moment", "by_valence", "by_geometry", "by_charge"
-        )
+        named = ("bond_valence", "off_centring", "moment", "by_moment", "by_valence", "by_geometry", "by_charge")
         missing = [name for name in named if getattr(self, name) is None]
         if self.moment is None:
             missing += ["histograms.up", "histograms.down", "histograms.unpolarised"]
@@ -122,10 +132,12 @@ class Fingerprint:
     @property
     def label(self) -> np.ndarray:
         """(C,) Schindler's notation: vanadyl + equatorial + trans, e.g. "[1+4+1]"; "[1+4]" below six-fold."""
-        return np.array([
-            f"[{v}+{e}+{t}]" if v + e + t >= 6 else f"[{v}+{e}]"
-            for v, e, t in zip(self.vanadyl, self.equatorial, self.trans)
-        ])
+        return np.array(
+            [
+                f"[{v}+{e}+{t}]" if v + e + t >= 6 else f"[{v}+{e}]"
+                for v, e, t in zip(self.vanadyl, self.equatorial, self.trans)
+            ]
+        )
 
     def per_atom(self, values: np.ndarray, fill=0) -> np.ndarray:
         """(N,) the centres' values at their atoms, `fill` at all others."""

@@ -81,9 +81,7 @@ def bond_graph(atoms, cutoffs: Cutoffs) -> BondGraph:
     unordered = _unordered(cutoffs)
     type_of = {symbol: t for t, symbol in enumerate(sorted(set(symbols)))}
     present = [
-        (type_of[a], type_of[b], length)
-        for (a, b), length in unordered.items()
-        if a in type_of and b in type_of
+        (type_of[a], type_of[b], length) for (a, b), length in unordered.items() if a in type_of and b in type_of
     ]
     types = np.array([type_of[symbol] for symbol in symbols], dtype=np.int32)
     arrays = _core.bond_graph(positions, types, cell, pbc, len(type_of), present)

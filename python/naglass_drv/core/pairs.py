@@ -50,10 +50,12 @@ def rdf(frames, r_max: float, *, width: float = 0.05, independent: bool = False)
     edges = np.linspace(0.0, r_max, bins + 1)
     shells = shell_volumes(r_max, bins)
     cells = [full_cell(atoms.cell) for atoms in frames]
-    histogram = np.array([
-        pair_counts(atoms.positions, kind, cell, r_max, bins, periodic=atoms.pbc)
-        for atoms, cell in zip(frames, cells, strict=True)
-    ]).astype(float)
+    histogram = np.array(
+        [
+            pair_counts(atoms.positions, kind, cell, r_max, bins, periodic=atoms.pbc)
+            for atoms, cell in zip(frames, cells, strict=True)
+        ]
+    ).astype(float)
     volume = np.array([abs(np.linalg.det(cell)) for cell in cells])
     g, running = {}, {}
     for a, b in combinations_with_replacement(range(len(elements)), 2):

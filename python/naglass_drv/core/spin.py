@@ -140,9 +140,7 @@ def spin_topology(
         states = states.per_atom(states.state)
     moments = _per_atom("spins", spins, len(graph), float)
     valences = _per_atom("states", states, len(graph), int)
-    direct, mediated, neighbors = _core.centre_links(
-        graph.offsets, graph.targets, graph.shifts, graph.lengths, roles
-    )
+    direct, mediated, neighbors = _core.centre_links(graph.offsets, graph.targets, graph.shifts, graph.lengths, roles)
     has_alkali = any(pair(a, bridge) in graph.cutoffs for a in names(alkali))
     return SpinTopology(
         centers,
@@ -157,9 +155,7 @@ def spin_topology(
 
 def _roles(graph: BondGraph, center, bridge, former, alkali) -> dict:
     kind = _core.LinkRole
-    roles = roles_of(
-        ((kind.bridge, bridge), (kind.centre, center), (kind.former, former), (kind.alkali, alkali))
-    )
+    roles = roles_of(((kind.bridge, bridge), (kind.centre, center), (kind.former, former), (kind.alkali, alkali)))
     for element in names(center):
         if element in graph.symbols and pair(element, bridge) not in graph.cutoffs:
             raise InputError(f"cutoffs: the pair ({element!r}, {bridge!r}) is missing")
@@ -201,9 +197,7 @@ class MomentAutocorrelation:
     error: np.ndarray  #: (K,)
 
 
-def moment_autocorrelation(
-    moments, max_lag: int | None = None, *, own_mean: bool = False
-) -> MomentAutocorrelation:
+def moment_autocorrelation(moments, max_lag: int | None = None, *, own_mean: bool = False) -> MomentAutocorrelation:
     """Autocorrelation of the moments (frames, centres), in µB, up to `max_lag` frames (default: half of them).
 
     δm is the deviation from the mean of all centres and frames, so that a moment that stays on its centre does not

@@ -129,9 +129,7 @@ def _check_kinds(frame: "Atoms", where: str, known: dict[tuple[str, str], tuple[
                 )
 
 
-def _below(
-    ceiling: float, frames: Iterable["Atoms"]
-) -> tuple[tuple["Atoms", ...], tuple[Mapping[str, Any], ...]]:
+def _below(ceiling: float, frames: Iterable["Atoms"]) -> tuple[tuple["Atoms", ...], tuple[Mapping[str, Any], ...]]:
     """The frames whose forces stay below the ceiling, and what is left out: a few extreme ones rule a fit."""
     kept, left_out = [], []
     for frame in frames:
@@ -162,14 +160,16 @@ def _spread(dataset: Dataset, indices: Sequence[int]) -> dict[str, Any] | None:
     frames = [dataset.frames[i] for i in indices]
     if not frames:
         return None
-    atomisation = np.array([
-        (frame.info["REF_energy"] - sum(dataset.e0_eV[element] for element in frame.symbols)) / len(frame)
-        for frame in frames
-    ])
+    atomisation = np.array(
+        [
+            (frame.info["REF_energy"] - sum(dataset.e0_eV[element] for element in frame.symbols)) / len(frame)
+            for frame in frames
+        ]
+    )
     forces = np.concatenate([frame.arrays["REF_forces"] for frame in frames])
     return {
         "frames": len(frames),
-        "atoms": int(len(forces)),
+        "atoms": len(forces),
         "groups": sorted({frame.info["group"] for frame in frames}),
         "compositions": dict(sorted(Counter(frame.get_chemical_formula() for frame in frames).items())),
         "atomisation_energy_mean_eV_per_atom": float(atomisation.mean()),

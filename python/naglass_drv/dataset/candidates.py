@@ -50,8 +50,7 @@ def of_melt(path: Path, count: int, charge: int, multiplicity: int | None) -> li
     stem = path.name.split(".")[0]
     picks = np.unique(np.linspace(0, len(frames) - 1, count + 2).round().astype(int)[1:-1])
     return [
-        Candidate(f"{stem}-{i}", prepared(frames[i], f"{path}: frame {i}", stem, charge, multiplicity))
-        for i in picks
+        Candidate(f"{stem}-{i}", prepared(frames[i], f"{path}: frame {i}", stem, charge, multiplicity)) for i in picks
     ]
 
 

@@ -16,9 +16,7 @@ class Split:
     note: str
 
 
-def split_by_group(
-    groups: Sequence[str], test_fraction: float, seed: int, known: Collection[str] = ()
-) -> Split:
+def split_by_group(groups: Sequence[str], test_fraction: float, seed: int, known: Collection[str] = ()) -> Split:
     """Hold out whole groups, about `test_fraction` of the new frames; the same input always gives the same split.
 
     `groups` names the group of each frame. Groups are taken in an order shuffled by `seed`, as long as they

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 _FAILURES = {
-    "Lost atoms": "LOST_ATOMS", "Out of range atoms": "LOST_ATOMS",
-    "Non-numeric": "NON_NUMERIC", "are not finite": "NON_NUMERIC",
+    "Lost atoms": "LOST_ATOMS",
+    "Out of range atoms": "LOST_ATOMS",
+    "Non-numeric": "NON_NUMERIC",
+    "are not finite": "NON_NUMERIC",
 }
 
 
@@ -73,7 +75,7 @@ class Session:
 
 @contextmanager
 def open_session(
-    comm: Any, log: Path, *, variables: Mapping[str, object] | None = None, plugins: Sequence[str] = (),
+    comm: Any, log: Path, *, variables: Mapping[str, object] | None = None, plugins: Sequence[str] = ()
 ) -> Iterator[Session]:
     """A LAMMPS on `comm` (mpi4py) with `variables` set and our `plugins` (file stems) loaded.
 

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -276,12 +276,14 @@ class _Runner:
         stem = self._folder / f"segment-{segment:04d}"
         columns = " ".join(("id", "type", "xu", "yu", "zu", *self._sampling.columns))
         values = " ".join(f"$({name}:%.12g)" for name in THERMO)
-        self._session.commands((
-            f'dump segment all custom {self._sampling.every} "{stem}.dump" {columns}',
-            "dump_modify segment sort id format float %.10g",
-            f'fix segment_thermo all print {self._sampling.thermo_every} "{values}" file "{stem}.thermo" '
-            f'screen no title "{" ".join(THERMO)}"',
-        ))
+        self._session.commands(
+            (
+                f'dump segment all custom {self._sampling.every} "{stem}.dump" {columns}',
+                "dump_modify segment sort id format float %.10g",
+                f'fix segment_thermo all print {self._sampling.thermo_every} "{values}" file "{stem}.thermo" '
+                f'screen no title "{" ".join(THERMO)}"',
+            )
+        )
 
     def _save(self, checkpoint: Checkpoint) -> None:
         """Restart file, then the mark that makes it count, then the older restart file goes."""

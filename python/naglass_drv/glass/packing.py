@@ -59,9 +59,7 @@ def pack(ions: Sequence[Species], density_g_cm3: float, seed: int, fraction: flo
     return atoms
 
 
-def _push_apart(
-    kinds: np.ndarray, limits: np.ndarray, length: float, rng: np.random.Generator
-) -> np.ndarray | None:
+def _push_apart(kinds: np.ndarray, limits: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray | None:
     """Positions (N, 3) in [0, length) without overlap, or None when the overlaps do not vanish."""
     from scipy.spatial import cKDTree
 

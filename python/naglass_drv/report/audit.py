@@ -14,19 +14,29 @@ from .material import Material
 from .numbers import Figure, Notice, Number, Section, Table
 
 _TITLES = {
-    "energy": "Energies off the fit", "forces": "Large forces", "distance": "Short contacts",
-    "net_force": "Forces that do not add up to zero", "spin": "Moments", "near_copy": "Near-copies",
+    "energy": "Energies off the fit",
+    "forces": "Large forces",
+    "distance": "Short contacts",
+    "net_force": "Forces that do not add up to zero",
+    "spin": "Moments",
+    "near_copy": "Near-copies",
 }
 _MOST_ROWS = 15
 _MOST_COMPOSITIONS = 40
 _COVERAGE = {
-    "density_g_cm3": "density (g/cm³)", "temperature_K": "temperature (K)", "pressure_GPa": "pressure (GPa)",
+    "density_g_cm3": "density (g/cm³)",
+    "temperature_K": "temperature (K)",
+    "pressure_GPa": "pressure (GPa)",
     "net_force_eV_per_A": "|ΣF| (eV/Å)",
 }
 _UNITS = {
-    "atoms": ("atoms", "1"), "density_g_cm3": ("density", "g/cm³"), "temperature_K": ("temperature", "K"),
-    "pressure_GPa": ("pressure", "GPa"), "net_force_eV_per_A": ("|ΣF|", "eV/Å"),
-    "largest_force_eV_per_A": ("largest |F|", "eV/Å"), "energy_residual_eV_per_atom": ("energy off the fit", "eV/atom"),
+    "atoms": ("atoms", "1"),
+    "density_g_cm3": ("density", "g/cm³"),
+    "temperature_K": ("temperature", "K"),
+    "pressure_GPa": ("pressure", "GPa"),
+    "net_force_eV_per_A": ("|ΣF|", "eV/Å"),
+    "largest_force_eV_per_A": ("largest |F|", "eV/Å"),
+    "energy_residual_eV_per_atom": ("energy off the fit", "eV/atom"),
     "atomisation_energy_eV_per_atom": ("energy beyond E0", "eV/atom"),
 }
 

@@ -51,14 +51,10 @@ def _as_json(title: str, material: Material, sections: list[Section]) -> dict[st
         "errors": "err is one standard error, null where none can be given",
         "tasks": [{key: task[key] for key in ("stage", "task", "key", "tools")} for task in material.tasks],
         "numbers": [
-            number.as_json() | {"section": section.anchor}
-            for section in sections
-            for number in section.numbers
+            number.as_json() | {"section": section.anchor} for section in sections for number in section.numbers
         ],
     }
 
 
 def _figures(sections: list[Section]) -> dict[str, bytes]:
-    return {
-        block.name: block.svg for section in sections for block in section.blocks if isinstance(block, Figure)
-    }
+    return {block.name: block.svg for section in sections for block in section.blocks if isinstance(block, Figure)}

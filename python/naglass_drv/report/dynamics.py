@@ -71,9 +71,7 @@ def _run_table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
 def verdict(name: str, gate: Mapping[str, Any]) -> Notice:
     """Whether the trajectory passed the stability gate, and if not, which limits it crossed."""
     if gate["stable"]:
-        return Notice(
-            "good", f"{name}: stable. The trajectory stayed within all limits of the stability gate."
-        )
+        return Notice("good", f"{name}: stable. The trajectory stayed within all limits of the stability gate.")
     crossed = ", ".join(check["name"] for check in gate["checks"] if not check["passed"])
     return Notice(
         "bad",

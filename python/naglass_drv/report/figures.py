@@ -108,12 +108,8 @@ def grouped_bars(
         width = 0.8 / len(groups)
         for k, ((name, (share, err)), colour) in enumerate(zip(groups.items(), PALETTE * 9, strict=False)):
             at = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
-            axis.bar(
-                at, share, yerr=_shown(err), width=0.92 * width, color=colour, ecolor="black", label=name
-            )
-        axis.set_xticks(
-            np.arange(len(categories)), categories, rotation=tilt, ha="right" if tilt else "center"
-        )
+            axis.bar(at, share, yerr=_shown(err), width=0.92 * width, color=colour, ecolor="black", label=name)
+        axis.set_xticks(np.arange(len(categories)), categories, rotation=tilt, ha="right" if tilt else "center")
         axis.set_ylabel(ylabel)
         axis.set_xlabel(xlabel)
         axis.set_ylim(bottom=0)
@@ -167,10 +163,7 @@ def hops(time: np.ndarray, length: np.ndarray, returned: np.ndarray) -> bytes:
 
 
 def structure_view(
-    positions: np.ndarray,
-    symbols: Sequence[str],
-    polyhedra: Sequence[tuple[str, np.ndarray]],
-    cell: np.ndarray,
+    positions: np.ndarray, symbols: Sequence[str], polyhedra: Sequence[tuple[str, np.ndarray]], cell: np.ndarray
 ) -> bytes:
     """The cell seen along z: atoms as discs, coordination polyhedra as tinted hulls; the deeper, the paler.
 

@@ -73,8 +73,14 @@ def moment_histograms(
             for label, moment in states[element]:
                 axis.axvline(moment, color=GUIDE, linestyle="--", linewidth=0.9)
                 axis.annotate(
-                    label, (moment, 1), xycoords=("data", "axes fraction"), xytext=(3, -2),
-                    textcoords="offset points", va="top", fontsize=8, color=GUIDE,
+                    label,
+                    (moment, 1),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(3, -2),
+                    textcoords="offset points",
+                    va="top",
+                    fontsize=8,
+                    color=GUIDE,
                 )
             axis.set_title(element)
             axis.set_ylabel("atoms")

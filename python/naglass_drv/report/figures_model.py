@@ -19,14 +19,9 @@ def parity(
     `forces_of`.
     """
     with canvas(1, 2, height=3.3) as (figure, (left, right)):
-        marks = {
-            "train": dict(color="#9A9A9A", s=14, zorder=2),
-            "test": dict(color=PALETTE[0], s=22, zorder=3),
-        }
+        marks = {"train": dict(color="#9A9A9A", s=14, zorder=2), "test": dict(color=PALETTE[0], s=22, zorder=3)}
         for name, (label, model) in energies.items():
-            left.scatter(
-                label, model, linewidth=0, label=name, **marks.get(name, {"color": PALETTE[2], "s": 16})
-            )
+            left.scatter(label, model, linewidth=0, label=name, **marks.get(name, {"color": PALETTE[2], "s": 16}))
         for element, (label, model) in forces.items():
             keep = _thinned(label.size)
             right.scatter(
@@ -52,9 +47,7 @@ def parity(
 def training_curve(series: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> bytes:
     """Errors over the epochs of training, one panel per quantity: {(title, unit): (epochs, values)}."""
     with canvas(1, len(series), height=2.4, width=min(7.2, 3.2 * len(series))) as (figure, axes):
-        for axis, ((title, unit), (epoch, values)), colour in zip(
-            axes, series.items(), PALETTE, strict=False
-        ):
+        for axis, ((title, unit), (epoch, values)), colour in zip(axes, series.items(), PALETTE, strict=False):
             axis.plot(epoch, values, color=colour, marker="o" if len(epoch) < 40 else None, markersize=3)
             axis.set_title(title)
             axis.set_ylabel(unit)
@@ -77,19 +70,11 @@ def course(panels: Sequence[Mapping]) -> bytes:
         for axis, panel in zip(axes, panels, strict=True):
             for (name, values), colour in zip(panel["series"].items(), PALETTE * 3, strict=False):
                 axis.plot(
-                    panel["time"],
-                    values,
-                    color=ELEMENT_COLOURS.get(name, colour),
-                    linewidth=0.9,
-                    label=name or None,
+                    panel["time"], values, color=ELEMENT_COLOURS.get(name, colour), linewidth=0.9, label=name or None
                 )
             for k, limit in enumerate(panel["limits"]):
                 axis.axhline(
-                    limit,
-                    color=LIMIT,
-                    linestyle="--",
-                    linewidth=1.1,
-                    label=panel["limit_label"] if k == 0 else None,
+                    limit, color=LIMIT, linestyle="--", linewidth=1.1, label=panel["limit_label"] if k == 0 else None
                 )
             axis.set_ylabel(panel["label"])
             if axis.get_legend_handles_labels()[0]:
@@ -109,12 +94,7 @@ def stage_times(seconds: Mapping[str, float]) -> bytes:
         axis.barh(names, values, color=PALETTE[0], height=0.65)
         for row, value in enumerate(values):
             axis.annotate(
-                f"{value:.3g} s",
-                (value, row),
-                xytext=(4, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
+                f"{value:.3g} s", (value, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
             )
         axis.set_xlabel("wall time of the tasks, summed (s)")
         axis.set_xlim(0, 1.18 * max(values))

@@ -41,8 +41,7 @@ def labels(material: Material) -> Section | None:
         Table(
             ("set", "level of theory", "admitted", "not admitted", "largest metal moment", "smallest"),
             [_set_row(material, item, len(rejected[item["name"]])) for item in sets],
-            "Isolated atoms not counted. Sets of different levels are never mixed. Moments are Mulliken "
-            "spins.",
+            "Isolated atoms not counted. Sets of different levels are never mixed. Moments are Mulliken spins.",
         )
     )
     rows = [
@@ -70,9 +69,7 @@ def _set_row(material: Material, item: Mapping[str, Any], rejected: int) -> list
     from ..glass.chemistry import TRANSITION_METALS
 
     name, role = item["name"], f"reference/{item['name']}/admitted"
-    frames = (
-        [frame for frame in read_frames(material.files[role]) if len(frame) > 1] if material.has(role) else []
-    )
+    frames = [frame for frame in read_frames(material.files[role]) if len(frame) > 1] if material.has(role) else []
     moments = [
         abs(moment)
         for frame in frames
@@ -87,10 +84,7 @@ def _set_row(material: Material, item: Mapping[str, Any], rejected: int) -> list
         Number(f"labels.{name}.rejected", f"frames of set {name} not admitted", rejected, "1"),
         *(
             Number(
-                f"labels.{name}.moment_{which}",
-                f"{which} moment of a metal, set {name}",
-                float(pick(moments)),
-                "µB",
+                f"labels.{name}.moment_{which}", f"{which} moment of a metal, set {name}", float(pick(moments)), "µB"
             )
             if moments
             else "none"
@@ -116,27 +110,14 @@ def dataset(material: Material) -> Section | None:
                 part,
                 Number(f"{key}.frames", f"{part} frames", spread["frames"], "1"),
                 Number(f"{key}.groups", f"{part} groups", len(spread["groups"]), "1"),
-                Number(
-                    f"{key}.forces_rms",
-                    f"root mean square force, {part}",
-                    spread["forces_rms_eV_per_A"],
-                    "eV/Å",
-                ),
-                Number(
-                    f"{key}.forces_largest",
-                    f"largest force, {part}",
-                    spread["forces_largest_eV_per_A"],
-                    "eV/Å",
-                ),
+                Number(f"{key}.forces_rms", f"root mean square force, {part}", spread["forces_rms_eV_per_A"], "eV/Å"),
+                Number(f"{key}.forces_largest", f"largest force, {part}", spread["forces_largest_eV_per_A"], "eV/Å"),
                 Number(f"{key}.shortest", f"shortest distance, {part}", spread["shortest_distance_A"], "Å"),
                 ", ".join(f"{name} ({count})" for name, count in spread["compositions"].items()),
             ]
         )
     section.add(
-        Table(
-            ("part", "frames", "groups", "rms force", "largest force", "shortest distance", "compositions"),
-            rows,
-        ),
+        Table(("part", "frames", "groups", "rms force", "largest force", "shortest distance", "compositions"), rows),
         f"Level {summary['level']}. {summary.get('split') or ''}",
     )
     energies = [
@@ -155,9 +136,7 @@ def model(material: Material) -> Section | None:
     section = Section("Model", "model")
     measured = {part: numbers for part, numbers in summary["errors"].items() if numbers}
     if "test" not in measured:
-        section.add(
-            Notice("bad", "No frame was held out: the errors below are those of the training frames.")
-        )
+        section.add(Notice("bad", "No frame was held out: the errors below are those of the training frames."))
     section.add(
         f"MACE potential, {summary['parameters']} parameters, r_max {summary['r_max_A']:g} Å, "
         f"{summary['epochs']} epochs, "
@@ -201,26 +180,17 @@ def _error_table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
         ]
         if len(row) == len(measured):
             rows.append([label, *row])
-    elements = dict.fromkeys(
-        e for numbers in measured.values() for e in numbers["forces_rmse_meV_per_A_by_element"]
-    )
+    elements = dict.fromkeys(e for numbers in measured.values() for e in numbers["forces_rmse_meV_per_A_by_element"])
     for element in elements:
         row = [
-            Number(
-                f"model.{part}.forces_rmse.{element}",
-                f"force RMSE on {element}, {part}",
-                by[element],
-                "meV/Å",
-            )
+            Number(f"model.{part}.forces_rmse.{element}", f"force RMSE on {element}, {part}", by[element], "meV/Å")
             if element in (by := numbers["forces_rmse_meV_per_A_by_element"])
             else "none"
             for part, numbers in measured.items()
         ]
         rows.append([f"force RMSE on {element}", *row])
     head = [f"{part} ({numbers['frames']} frames)" for part, numbers in measured.items()]
-    return Table(
-        ("error against the labels", *head), rows, "± is one standard error by bootstrap over frames."
-    )
+    return Table(("error against the labels", *head), rows, "± is one standard error by bootstrap over frames.")
 
 
 def _moment_errors(moments: Mapping[str, Any]) -> tuple[str, Table]:
@@ -240,7 +210,10 @@ def _moment_errors(moments: Mapping[str, Any]) -> tuple[str, Table]:
             entry = (found | flat).get(name)
             row.append(
                 Number(
-                    f"model.{part}.moment_rmse.{name}", f"RMSE of |moment| of {name}, {part}", entry["rmse_muB"], "µB",
+                    f"model.{part}.moment_rmse.{name}",
+                    f"RMSE of |moment| of {name}, {part}",
+                    entry["rmse_muB"],
+                    "µB",
                     entry["rmse_muB_err"],
                 )
                 if entry
@@ -261,8 +234,7 @@ def _parity_figure(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     from ase.data import chemical_symbols
 
     energies = {
-        part: (data["energy_label_eV_per_atom"], data["energy_model_eV_per_atom"])
-        for part, data in arrays.items()
+        part: (data["energy_label_eV_per_atom"], data["energy_model_eV_per_atom"]) for part, data in arrays.items()
     }
     shown = "test" if "test" in arrays else "train"
     data = arrays[shown]
@@ -274,9 +246,7 @@ def _parity_figure(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
         # the most frequent element first, so that it does not hide the others
         for z in sorted(np.unique(data["numbers"]), key=lambda z: -(data["numbers"] == z).sum())
     }
-    return Figure(
-        "parity", figures_model.parity(energies, forces, shown), "Model against first-principles labels."
-    )
+    return Figure("parity", figures_model.parity(energies, forces, shown), "Model against first-principles labels.")
 
 
 def _history(records: list[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:

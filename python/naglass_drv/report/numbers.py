@@ -82,15 +82,11 @@ class Notice:
     text: str
 
 
-def side_by_side(
-    names: Sequence[str], rows: Mapping[str, Mapping[str, "str | Number"]], caption: str = ""
-) -> Table:
+def side_by_side(names: Sequence[str], rows: Mapping[str, Mapping[str, "str | Number"]], caption: str = "") -> Table:
     """One row per quantity, one column per structure: `rows` maps a quantity to its cell for each name."""
     dash = "\N{EN DASH}"
     return Table(
-        ("", *names),
-        [[label, *(cells.get(name, dash) for name in names)] for label, cells in rows.items()],
-        caption,
+        ("", *names), [[label, *(cells.get(name, dash) for name in names)] for label, cells in rows.items()], caption
     )
 
 

@@ -29,8 +29,11 @@ def glance(material: Material) -> Section:
             section.add(Notice("bad", f"{name}: ARTEFACTS. {_artefacts(contacts)}"))
             section.numbers += [
                 Number(
-                    f"glance.{name}.artefact.{pair}", f"atoms with a {pair} contact, {name}",
-                    contact["share"], "1", contact["share_err"],
+                    f"glance.{name}.artefact.{pair}",
+                    f"atoms with a {pair} contact, {name}",
+                    contact["share"],
+                    "1",
+                    contact["share_err"],
                 )
                 for pair, contact in contacts.items()
             ]
@@ -53,9 +56,7 @@ def glance(material: Material) -> Section:
         for name in names:
             for label, cell in _highlights(name, material.json(f"analysis/{name}/numbers")).items():
                 rows[label][name] = cell
-        section.add(
-            side_by_side(names, rows, "± is one standard error; the next section says what it covers.")
-        )
+        section.add(side_by_side(names, rows, "± is one standard error; the next section says what it covers."))
     glasses = [role for role in material.files if role.startswith("glass/")]
     if glasses:
         section.add(_picture(material, glasses[0]))
@@ -66,9 +67,7 @@ def worth(material: Material) -> Section:
     """What the numbers can and cannot say: size, quench, level, force error, length, gate, error bars."""
     section = Section("What these numbers are worth", "worth")
     input = material.input
-    measured = {
-        name: material.json(f"analysis/{name}/numbers") for name in material.names("analysis", "numbers")
-    }
+    measured = {name: material.json(f"analysis/{name}/numbers") for name in material.names("analysis", "numbers")}
     rows = [("size", _size(numbers)) for numbers in list(measured.values())[:1]]
     if input.get("glass"):
         rows.append(("quench", _quench(input["glass"], input["system"])))
@@ -85,9 +84,7 @@ def worth(material: Material) -> Section:
         if numbers["artefacts"]
     ]
     rows += [
-        (f"length of {name}", _length(numbers))
-        for name, numbers in measured.items()
-        if numbers["kind"] == "trajectory"
+        (f"length of {name}", _length(numbers)) for name, numbers in measured.items() if numbers["kind"] == "trajectory"
     ]
     if measured:
         rows.append(("error bars", _ERROR_BARS + _few_replicas(measured)))
@@ -131,13 +128,8 @@ def _few_replicas(measured: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _highlights(name: str, numbers: Mapping[str, Any]) -> dict[str, Number | str]:
     key = f"glance.{name}"
-    cells: dict[str, Number | str] = {
-        "atoms": Number(f"{key}.atoms", f"atoms of {name}", numbers["atoms"], "1")
-    }
-    for quantity, label, unit in (
-        ("temperature_K", "temperature", "K"),
-        ("density_g_cm3", "density", "g/cm³"),
-    ):
+    cells: dict[str, Number | str] = {"atoms": Number(f"{key}.atoms", f"atoms of {name}", numbers["atoms"], "1")}
+    for quantity, label, unit in (("temperature_K", "temperature", "K"), ("density_g_cm3", "density", "g/cm³")):
         if quantity in numbers:
             cells[label] = Number(
                 f"{key}.{label}", f"{label} of {name}", numbers[quantity], unit, numbers[f"{quantity}_err"]
@@ -153,13 +145,7 @@ def _highlights(name: str, numbers: Mapping[str, Any]) -> dict[str, Number | str
         )
     if moved is not None:
         cells[f"D of {moved['ion']}"] = (
-            Number(
-                f"{key}.D",
-                f"D of {moved['ion']} in {name}",
-                moved["D_m2_per_s"],
-                "m²/s",
-                moved["D_m2_per_s_err"],
-            )
+            Number(f"{key}.D", f"D of {moved['ion']} in {name}", moved["D_m2_per_s"], "m²/s", moved["D_m2_per_s_err"])
             if moved["diffusive"]
             else "not diffusive in this time"
         )
@@ -206,10 +192,7 @@ def _level(level: str) -> str:
             "stay over-bound. Its energy knows no spin polarisation: moments are occupations. "
             "The model can at best be as good as its labels."
         )
-    return (
-        text
-        + "The model can at best be as good as its labels; the value of U and the functional are choices."
-    )
+    return text + "The model can at best be as good as its labels; the value of U and the functional are choices."
 
 
 def _model(material: Material, error: tuple[str, float, float | None]) -> str:
@@ -251,9 +234,7 @@ def _picture(material: Material, role: str) -> Figure:
 
     atoms = read_frames(material.files[role])[-1]
     atoms.wrap()
-    covalent = {
-        tuple(pair.split("-")): cut for pair, cut in DEFAULT_CUTOFFS_A.items() if not pair.startswith("Na")
-    }
+    covalent = {tuple(pair.split("-")): cut for pair, cut in DEFAULT_CUTOFFS_A.items() if not pair.startswith("Na")}
     graph = bond_graph(atoms, covalent)
     corners = atoms.positions[graph.targets] + graph.shifts @ atoms.cell.array
     polyhedra = [

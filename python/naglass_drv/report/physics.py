@@ -11,9 +11,7 @@ from .material import Material
 from .numbers import SUPERSCRIPT, Figure, Notice, Number, Section, Table, side_by_side
 
 _DASH = "\N{EN DASH}"
-_OXYGEN_NOTE = (
-    "NBO: non-bridging, bonded to one; BO: bridging, with what it bridges; tri: three or more; V=O: vanadyl."
-)
+_OXYGEN_NOTE = "NBO: non-bridging, bonded to one; BO: bridging, with what it bridges; tri: three or more; V=O: vanadyl."
 
 
 def structure(material: Material) -> Section | None:
@@ -93,9 +91,7 @@ def transport(material: Material) -> Section | None:
 def warnings(material: Material) -> list[Notice]:
     """One line for each trajectory that did not pass the stability gate, for the head of a section."""
     return [
-        Notice(
-            "bad", f"{name} did not pass the stability gate: its numbers below do not describe the material."
-        )
+        Notice("bad", f"{name} did not pass the stability gate: its numbers below do not describe the material.")
         for name in material.names("md", "gate")
         if not material.json(f"md/{name}/gate")["stable"]
     ]
@@ -121,13 +117,7 @@ def _coordination_table(measured: Mapping[str, Mapping]) -> Table:
                     name,
                     pair.replace("-", _DASH),
                     Number(f"{key}.cutoff", f"{pair} cutoff", shell["cutoff_A"], "Å"),
-                    Number(
-                        f"{key}.coordination",
-                        f"{pair} coordination",
-                        shell["number"],
-                        "1",
-                        shell["number_err"],
-                    ),
+                    Number(f"{key}.coordination", f"{pair} coordination", shell["number"], "1", shell["number_err"]),
                     Number(
                         f"{key}.bond_length",
                         f"mean {pair} bond length",
@@ -137,22 +127,12 @@ def _coordination_table(measured: Mapping[str, Mapping]) -> Table:
                     )
                     if "bond_length_A" in shell
                     else "no bond",
-                    Number(
-                        f"{key}.peak", f"position of the highest peak of {pair} g(r)", peak["position_A"], "Å"
-                    ),
+                    Number(f"{key}.peak", f"position of the highest peak of {pair} g(r)", peak["position_A"], "Å"),
                     Number(f"{key}.peak_height", f"height of that peak of {pair}", peak["height"], "1"),
                 ]
             )
     return Table(
-        (
-            "structure",
-            "pair",
-            "cutoff",
-            "mean coordination",
-            "mean bond length",
-            "highest peak of g(r)",
-            "its height",
-        ),
+        ("structure", "pair", "cutoff", "mean coordination", "mean bond length", "highest peak of g(r)", "its height"),
         rows,
         "First shells: neighbours of the first-named element within the cutoff.",
     )
@@ -185,9 +165,7 @@ def _coordination_figure(name: str, title: str, numbers: Mapping) -> Figure:
     for pair, shell in numbers["coordination"].items():
         shells[pair] = (np.array(shell["share"]), error_array(shell["share_err"]))
         labels[pair] = f"{pair.replace('-', _DASH)} < {shell['cutoff_A']:.2f} Å"
-    caption = (
-        f"{title}: distribution of coordination numbers; bars: one standard error where it can be given."
-    )
+    caption = f"{title}: distribution of coordination numbers; bars: one standard error where it can be given."
     return Figure(f"coordination-{name}", figures.coordination(shells, labels), caption)
 
 
@@ -231,9 +209,7 @@ def _network_table(measured: Mapping[str, Mapping]) -> Table:
             rows[label][name] = Number(f"{key}.Q{n}", label, share, "1", net["qn_share_err"][n])
         for oxygen, share in net["oxygen_share"].items():
             label = f"share of oxygen {oxygen}"
-            rows[label][name] = Number(
-                f"{key}.oxygen.{oxygen}", label, share, "1", net["oxygen_share_err"][oxygen]
-            )
+            rows[label][name] = Number(f"{key}.oxygen.{oxygen}", label, share, "1", net["oxygen_share_err"][oxygen])
     return side_by_side(list(measured), rows, "Network connectivity, and shares of formers and of oxygens.")
 
 
@@ -270,18 +246,12 @@ def _transport_table(measured: Mapping[str, Mapping]) -> Table:
         ion = moved["ion"]
         rows[f"D of {ion}"][name] = (
             Number(
-                f"{key}.D",
-                f"self-diffusion coefficient of {ion}",
-                moved["D_m2_per_s"],
-                "m²/s",
-                moved["D_m2_per_s_err"],
+                f"{key}.D", f"self-diffusion coefficient of {ion}", moved["D_m2_per_s"], "m²/s", moved["D_m2_per_s_err"]
             )
             if moved["diffusive"]
             else "not diffusive"
         )
-        rows["length of the trajectory"][name] = Number(
-            f"{key}.duration", "length", numbers["duration_ps"], "ps"
-        )
+        rows["length of the trajectory"][name] = Number(f"{key}.duration", "length", numbers["duration_ps"], "ps")
         rows["number of ions"][name] = Number(f"{key}.ions", f"number of {ion}", moved["ions"], "1")
         rows["d ln MSD / d ln t at a quarter of the length"][name] = Number(
             f"{key}.exponent", "logarithmic slope of the MSD", moved["exponent"], "1"

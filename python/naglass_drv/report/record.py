@@ -51,18 +51,12 @@ def record(material: Material) -> Section:
 
 
 def _set(input: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in input.items()
-        if value not in (None, [], {}) and key not in ("seed", "name")
-    }
+    return {key: value for key, value in input.items() if value not in (None, [], {}) and key not in ("seed", "name")}
 
 
 def _flat(value: Any, name: str = "") -> list[list[str]]:
     if isinstance(value, dict) and value:
-        return [
-            row for key, part in value.items() for row in _flat(part, f"{name}.{key}" if name else str(key))
-        ]
+        return [row for key, part in value.items() for row in _flat(part, f"{name}.{key}" if name else str(key))]
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return [row for number, part in enumerate(value) for row in _flat(part, f"{name}[{number}]")]
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)

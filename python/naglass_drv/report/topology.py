@@ -82,7 +82,8 @@ def hops(material: Material) -> Section | None:
     some = next(iter(measured.values()))
     section.add(
         side_by_side(
-            list(measured), rows,
+            list(measured),
+            rows,
             f"Hops by p_hop with half a window of {some['window_ps']:.3g} ps and a threshold of "
             f"{some['threshold_A2']:g} Å²: rattling in a cage does not count, and a hop that is undone within half a "
             "window is not seen. Errors take the ions, and the hops, as independent. The cage is changed when less "
@@ -120,18 +121,27 @@ def _topology_rows(measured: Mapping[str, Mapping]) -> Cells:
     for name, found in measured.items():
         for label, value in found["linkage"].items():
             rows[f"{label} links per former"][name] = Number(
-                f"topology.{name}.{label}", f"{label} sharing per former",
-                value["per_former"], "1", value["per_former_err"],
+                f"topology.{name}.{label}",
+                f"{label} sharing per former",
+                value["per_former"],
+                "1",
+                value["per_former_err"],
             )
         if found["lanterns"] is not None:
             rows["share of metals in NASICON lanterns"][name] = Number(
-                f"topology.{name}.lanterns", "share of metals that share three P with another",
-                found["lanterns"]["share"], "1", found["lanterns"]["share_err"],
+                f"topology.{name}.lanterns",
+                "share of metals that share three P with another",
+                found["lanterns"]["share"],
+                "1",
+                found["lanterns"]["share_err"],
             )
         if found["ion_spacing"] is not None:
             rows["distance at which the ions' sites percolate"][name] = Number(
-                f"topology.{name}.ion_spacing", "smallest cutoff at which the ions percolate",
-                found["ion_spacing"]["percolates_A"], "Å", found["ion_spacing"]["percolates_A_err"],
+                f"topology.{name}.ion_spacing",
+                "smallest cutoff at which the ions percolate",
+                found["ion_spacing"]["percolates_A"],
+                "Å",
+                found["ion_spacing"]["percolates_A_err"],
             )
     return rows
 
@@ -165,8 +175,11 @@ def _metal_rows(metal: str, measured: Mapping[str, Mapping]) -> Cells:
         for quantity, label in _METAL_MEANS.items():
             if quantity in found:
                 rows[f"{metal}: {label}"][name] = Number(
-                    f"metals.{name}.{metal}.{quantity}", f"{label} of {metal}",
-                    found[quantity], "1", found[f"{quantity}_err"],
+                    f"metals.{name}.{metal}.{quantity}",
+                    f"{label} of {metal}",
+                    found[quantity],
+                    "1",
+                    found[f"{quantity}_err"],
                 )
     for name, found in measured.items():
         for label, share in found["label_share"].items():
@@ -181,8 +194,10 @@ def _metal_rows(metal: str, measured: Mapping[str, Mapping]) -> Cells:
                 rows[label][name] = Number(key, label, shares.get(state, 0.0), "1")
     for name, found in measured.items():
         rows["share of flagged centres"][name] = Number(
-            f"metals.{name}.{metal}.flagged", "share of centres with contradicting assignments",
-            found["flagged_share"], "1",
+            f"metals.{name}.{metal}.flagged",
+            "share of centres with contradicting assignments",
+            found["flagged_share"],
+            "1",
         )
     return rows
 
@@ -205,7 +220,8 @@ def _links_table(name: str, metal: str, links: Mapping[str, Mapping[str, int]]) 
     columns = ("pairs", "parallel", "antiparallel", "none", "mixed states")
     rows = [[kinds[kind], *(str(counts.get(column, 0)) for column in columns)] for kind, counts in links.items()]
     return Table(
-        (name, *columns), rows,
+        (name, *columns),
+        rows,
         "Linked pairs of metals in all frames by the relative sign of their moments, and those between different "
         "oxidation states, where a polaron can hop.",
     )
@@ -214,8 +230,9 @@ def _links_table(name: str, metal: str, links: Mapping[str, Mapping[str, int]]) 
 def _hop_numbers(key: str, found: Mapping[str, Any]) -> Iterator[tuple[str, Number]]:
     ion = found["ion"]
     yield f"hops of {ion}", Number(f"{key}.count", f"hops of {ion}", found["count"], "1")
-    yield "hops per ion", Number(
-        f"{key}.rate", f"hops per {ion} and time", found["per_ion_per_ps"], "1/ps", found["per_ion_per_ps_err"]
+    yield (
+        "hops per ion",
+        Number(f"{key}.rate", f"hops per {ion} and time", found["per_ion_per_ps"], "1/ps", found["per_ion_per_ps_err"]),
     )
     for state, count in sorted(found["beside"].items()):
         label = f"hops whose nearest metal is {state} by bond valence"

@@ -65,9 +65,7 @@ def block(outcome: Outcome, resume: str) -> str:
     lines.append(f"  folder:  {shown(outcome.folder)}")
     if outcome.log is not None:
         text = tail(outcome.log)
-        lines.append(
-            f"  log:     {shown(outcome.log)}{f', its last {len(text)} lines:' if text else ' (empty)'}"
-        )
+        lines.append(f"  log:     {shown(outcome.log)}{f', its last {len(text)} lines:' if text else ' (empty)'}")
         lines += [f"  | {line}" for line in text]
     lines.append(f"  next:    {resume}   (after mending the cause; what is done is kept)")
     return "\n".join(lines)

@@ -73,15 +73,7 @@ def run_job(
         on_first(comm, lambda: _open(request, stages, comm, stop))
         stop.listen()
         context = Context(
-            comm,
-            request.input,
-            request.source,
-            request.folder,
-            stop,
-            versions(site),
-            request.resume,
-            site,
-            started,
+            comm, request.input, request.source, request.folder, stop, versions(site), request.resume, site, started
         )
         chosen = [stage for stage in stages if not request.only or stage.name in request.only]
         failures = execute(chosen, context, redo=request.only)
@@ -99,8 +91,7 @@ def check_ranks(input: Input, size: int) -> None:
         ranks = getattr(getattr(input, name), "ranks", 1)
         if ranks > size:
             raise SetupError(
-                f"{name}.ranks: {ranks} ranks asked for, the job has {size}; "
-                f"start it with mpirun -n {ranks} or more"
+                f"{name}.ranks: {ranks} ranks asked for, the job has {size}; start it with mpirun -n {ranks} or more"
             )
 
 
@@ -111,9 +102,7 @@ def check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(f"run folder {folder}: is a file")
     if any(folder.iterdir()) and not (folder / "lock").exists():
-        raise InputError(
-            f"run folder {folder}: not empty and not a run of naglass; name another with --folder"
-        )
+        raise InputError(f"run folder {folder}: not empty and not a run of naglass; name another with --folder")
 
 
 def _open(request: Request, stages: Sequence[Stage], comm: Any, stop: Stop) -> None:

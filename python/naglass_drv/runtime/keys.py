@@ -18,9 +18,7 @@ class Keys:
         self._versions = versions
         self._hashes: dict[tuple[str, int, int], str] = {}
 
-    def parts(
-        self, settings: Mapping[str, Any], inputs: tuple[Path, ...], tools: tuple[str, ...]
-    ) -> dict[str, Any]:
+    def parts(self, settings: Mapping[str, Any], inputs: tuple[Path, ...], tools: tuple[str, ...]) -> dict[str, Any]:
         """All that the key is taken from. Raises InputError when an input file is not there."""
         return {
             "settings": json.loads(json.dumps(settings, default=jsonable)),

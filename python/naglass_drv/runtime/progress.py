@@ -25,14 +25,7 @@ class Progress:
     """
 
     def __init__(
-        self,
-        label: str,
-        folder: Path,
-        *,
-        started: float,
-        speaks: bool,
-        groups: int = 1,
-        out: TextIO | None = None,
+        self, label: str, folder: Path, *, started: float, speaks: bool, groups: int = 1, out: TextIO | None = None
     ):
         self._label = label
         self._path = folder / FILE
@@ -97,9 +90,7 @@ def describe(record: dict[str, Any]) -> str:
     if not record.get("total"):
         return f"at work for {clock(record['updated'] - record['started'])}" if "updated" in record else "at work"
     done, total = float(record["done"]), float(record["total"])
-    text = f"{100.0 * done / total:.0f} % ({done:.6g} of {total:.6g} {record.get('unit', '')})".replace(
-        " )", ")"
-    )
+    text = f"{100.0 * done / total:.0f} % ({done:.6g} of {total:.6g} {record.get('unit', '')})".replace(" )", ")")
     if record.get("remaining_s") is not None:
         text += f", about {clock(float(record['remaining_s']))} left"
     return f"{text}; {record['note']}" if record.get("note") else text

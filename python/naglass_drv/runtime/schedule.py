@@ -94,9 +94,7 @@ def _error(code: int, message: str) -> NaglassError:
     return kinds.get(code, NaglassError)(message)
 
 
-def _plan(
-    stage: Stage, run: Run, store: Store, keys: Keys, context: Context, redo: Collection[str]
-) -> list[Ticket]:
+def _plan(stage: Stage, run: Run, store: Store, keys: Keys, context: Context, redo: Collection[str]) -> list[Ticket]:
     tasks = stage.plan(run)
     size = context.comm.Get_size()
     for task in tasks:
@@ -158,9 +156,7 @@ class _Phase:
         outcomes: list[Outcome] = []
         if self.comm is not None:
             for ticket in tickets:
-                folder, stop = mpi.bcast(
-                    self.comm, self._claim(ticket) if self.comm.Get_rank() == 0 else None
-                )
+                folder, stop = mpi.bcast(self.comm, self._claim(ticket) if self.comm.Get_rank() == 0 else None)
                 if stop:
                     break
                 if folder is not None:
@@ -173,28 +169,20 @@ class _Phase:
             self.comm.Free()
         else:
             leads = False
-        return [
-            outcome for part in mpi.gather(self.context.comm, outcomes if leads else []) for outcome in part
-        ]
+        return [outcome for part in mpi.gather(self.context.comm, outcomes if leads else []) for outcome in part]
 
     def _claim(self, ticket: Ticket) -> tuple[Path | None, bool]:
         if self.context.stop.requested():
             return None, True
         folder = self.store.claim(ticket, self.comm.Get_size())
         if folder is not None:
-            events.append(
-                self.store.folder, "started", task=ticket.label, attempt=ticket.attempt, why=ticket.why
-            )
+            events.append(self.store.folder, "started", task=ticket.label, attempt=ticket.attempt, why=ticket.why)
         return folder, False
 
     def _attempt(self, ticket: Ticket, folder: Path) -> Outcome:
         """One attempt at a task on all ranks of the group; records its outcome."""
         progress = Progress(
-            ticket.label,
-            folder,
-            started=self.context.started,
-            speaks=self.comm.Get_rank() == 0,
-            groups=self.groups,
+            ticket.label, folder, started=self.context.started, speaks=self.comm.Get_rank() == 0, groups=self.groups
         )
         job = self._job(ticket, folder, progress)
         error: NaglassError | None = None
@@ -239,9 +227,7 @@ class _Phase:
             site=self.context.site,
         )
 
-    def _record(
-        self, ticket: Ticket, folder: Path, outcome: Outcome, summary: Mapping[str, Any] | None
-    ) -> None:
+    def _record(self, ticket: Ticket, folder: Path, outcome: Outcome, summary: Mapping[str, Any] | None) -> None:
         root = self.store.folder
         if outcome.exit_code == 0:
             self.store.complete(ticket, folder, summary or {})

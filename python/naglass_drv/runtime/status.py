@@ -43,9 +43,7 @@ def task_state(folder: Path, label: str, key: str, running: bool) -> TaskState:
         return TaskState(label, "failed", f"{failed['failure']}: {failed['message']}")
     report = progress.read(last) or {}
     if not running:
-        return TaskState(
-            label, "interrupted", f"{last.name}; {progress.describe(report)}" if report else last.name
-        )
+        return TaskState(label, "interrupted", f"{last.name}; {progress.describe(report)}" if report else last.name)
     quiet = time.time() - report.get("updated", record["started"])
     detail = progress.describe(report)
     if quiet > _SILENT_S:
@@ -90,10 +88,7 @@ def why(folder: Path, name: str) -> str:
     task_folder = store.stage_folder(stage) / item["name"]
     state = task_state(task_folder, f"{stage}/{item['name']}", item["key"], running)
     planned, done = read_json(task_folder / "task.json") or {}, read_json(task_folder / "DONE")
-    lines = [
-        f"{state.label}: {state.state}{'; ' + state.detail if state.detail else ''}",
-        f"  key {item['key']}",
-    ]
+    lines = [f"{state.label}: {state.state}{'; ' + state.detail if state.detail else ''}", f"  key {item['key']}"]
     if state.state == "done" and done is not None:
         lines.append(f"  made in {progress.clock(done['seconds'])}, because: {'; '.join(done['why'])}")
     else:

@@ -89,9 +89,7 @@ class Store:
             folder = self.stage_folder(stage) / item["name"]
             record, task = read_json(folder / "DONE"), read_json(folder / "task.json")
             if record is not None and task is not None and record["key"] == item["key"]:
-                found.append(
-                    Done(self._task(task), folder / f"attempt-{record['attempt']}", record["summary"])
-                )
+                found.append(Done(self._task(task), folder / f"attempt-{record['attempt']}", record["summary"]))
         return found
 
     def claim(self, ticket: Ticket, ranks: int) -> Path | None:
@@ -104,13 +102,7 @@ class Store:
         previous = ticket.previous.name if ticket.previous else None
         write_json(
             folder / _ATTEMPT,
-            {
-                "key": ticket.key,
-                "started": time.time(),
-                "ranks": ranks,
-                "previous": previous,
-                "why": ticket.why,
-            },
+            {"key": ticket.key, "started": time.time(), "ranks": ranks, "previous": previous, "why": ticket.why},
         )
         return folder
 
@@ -201,9 +193,7 @@ def _recognise(folder: Path, task_key: str) -> dict[str, Any] | None:
     return record
 
 
-def _reasons(
-    folder: Path, record: dict[str, Any] | None, task_key: str, parts: Mapping[str, Any]
-) -> list[str]:
+def _reasons(folder: Path, record: dict[str, Any] | None, task_key: str, parts: Mapping[str, Any]) -> list[str]:
     """Why the task has to be run, in words; empty when it is done."""
     if record is None:
         return ["not done yet"]

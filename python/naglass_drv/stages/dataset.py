@@ -39,11 +39,16 @@ def plan(run: Run) -> list[Task]:
     # what a start model may have seen says nothing as a held-out frame
     seen = len(included) if train is not None and train.start_model is not None else 0
     settings = {
-        "level": section.level, "test_fraction": section.test_fraction, "seed": run.input.seed,
+        "level": section.level,
+        "test_fraction": section.test_fraction,
+        "seed": run.input.seed,
         "max_force_eV_per_A": section.max_force_eV_per_A,
-        "audit": section.audit.model_dump(), "drop_outliers": section.drop_outliers,
-        "max_frames": section.max_frames, "frames_per_file": section.frames_per_file,
-        "frame_files": len(frames) + len(included), "seen_files": seen,
+        "audit": section.audit.model_dump(),
+        "drop_outliers": section.drop_outliers,
+        "max_frames": section.max_frames,
+        "frames_per_file": section.frames_per_file,
+        "frame_files": len(frames) + len(included),
+        "seen_files": seen,
     }
     return [Task(name, "dataset", settings, (*frames, *included, *energies))]
 
@@ -62,8 +67,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     paths, energies = _sorted_inputs(job.task)
     frames = {str(path): read_labelled(path) for path in paths}
     dataset = assemble(
-        settings["level"], frames, {str(path): _energies(path) for path in energies},
-        settings["max_force_eV_per_A"],
+        settings["level"], frames, {str(path): _energies(path) for path in energies}, settings["max_force_eV_per_A"]
     )
     dataset, result, arrays = audited(dataset, Limits(**settings["audit"]), settings["drop_outliers"])
     write_json(job.folder / AUDIT, result)

@@ -74,12 +74,13 @@ def run(job: Job) -> Mapping[str, Any] | None:
         checkpoint=_CHECKPOINT_STEPS,
     )
     outcome = segments.run_script(
-        segments.read_script(data_file("lammps_inputs", SCRIPT)), sampling,
-        comm=job.comm, folder=job.folder, resume=resume,
+        segments.read_script(data_file("lammps_inputs", SCRIPT)),
+        sampling,
+        comm=job.comm,
+        folder=job.folder,
+        resume=resume,
         variables=_variables(job.folder, settings, timestep_ps),
-        progress=lambda step, total, phase: job.progress(
-            step * timestep_ps, total * timestep_ps, "ps", phase
-        ),
+        progress=lambda step, total, phase: job.progress(step * timestep_ps, total * timestep_ps, "ps", phase),
         stopping=job.stopping,
     )
     if job.rank != 0:

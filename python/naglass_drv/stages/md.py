@@ -54,8 +54,7 @@ def plan(run: Run) -> list[Task]:
             missing = [element for element in elements if element not in known]
             if missing:
                 raise InputError(
-                    f"md.model: {model} does not know {', '.join(missing)} of {file.name}; "
-                    f"it knows {', '.join(known)}"
+                    f"md.model: {model} does not know {', '.join(missing)} of {file.name}; it knows {', '.join(known)}"
                 )
             label = _label(file, number if len(frames) > 1 else None)
             shared = settings | {"frame": number, "structure": label, **_commands(run.input, elements, outputs)}
@@ -63,9 +62,7 @@ def plan(run: Run) -> list[Task]:
             for temperature in section.temperatures_K:
                 task = f"{label}-{temperature:g}K"
                 own = shared | {"temperature_K": temperature, "seed": _seed(run.input.seed, task)}
-                tasks.append(
-                    Task(name, task, own, (file, model), ("lammps", "mace"), section.ranks, section.gpus)
-                )
+                tasks.append(Task(name, task, own, (file, model), ("lammps", "mace"), section.ranks, section.gpus))
     return tasks
 
 
@@ -131,8 +128,10 @@ def _commands(input: Input, elements: list[str], outputs: list[str]) -> dict[str
         cutoff = chosen.get(pair) or chosen.get(f"O-{element}") or usual
         words += ["cutoff", element, "O", f"{cutoff:g}"]
     return {
-        "elements": elements, "commands": [*commands, " ".join(words)],
-        "plugins": ["maceplugin", "naglassplugin"], "columns": columns | {"qn": "c_qn[1]"},
+        "elements": elements,
+        "commands": [*commands, " ".join(words)],
+        "plugins": ["maceplugin", "naglassplugin"],
+        "columns": columns | {"qn": "c_qn[1]"},
     }
 
 
@@ -180,18 +179,23 @@ def run(job: Job) -> Mapping[str, Any] | None:
     timestep_ps = settings["timestep_fs"] / 1000.0
     every = _steps(settings["sample_every_fs"], settings["timestep_fs"])
     sampling = segments.Sampling(
-        every=every, thermo_every=every, columns=tuple(settings["columns"].values()),
+        every=every,
+        thermo_every=every,
+        columns=tuple(settings["columns"].values()),
         checkpoint=max(1, round(settings["checkpoint_ps"] / timestep_ps / every)) * every,
     )
     outcome, broken = None, None
     try:
         outcome = segments.run_script(
-            segments.read_script(data_file("lammps_inputs", SCRIPT)), sampling,
-            comm=job.comm, folder=job.folder, resume=resume, variables=_variables(job.folder, settings),
-            plugins=settings["plugins"], stopping=job.stopping,
-            progress=lambda step, total, phase: job.progress(
-                step * timestep_ps, total * timestep_ps, "ps", phase
-            ),
+            segments.read_script(data_file("lammps_inputs", SCRIPT)),
+            sampling,
+            comm=job.comm,
+            folder=job.folder,
+            resume=resume,
+            variables=_variables(job.folder, settings),
+            plugins=settings["plugins"],
+            stopping=job.stopping,
+            progress=lambda step, total, phase: job.progress(step * timestep_ps, total * timestep_ps, "ps", phase),
         )
     except TaskFailed as error:
         if error.failure not in _BROKEN:
@@ -237,9 +241,9 @@ def _variables(folder: Path, settings: Mapping[str, Any]) -> dict[str, object]:
     from ..engines import segments
 
     pressure = settings["pressure_bar"]
-    barostat = {} if pressure is None else {
-        "ensemble": "npt", "barostat": f"iso {pressure!r} {pressure!r} {_BAROSTAT_PS}",
-    }
+    barostat = (
+        {} if pressure is None else {"ensemble": "npt", "barostat": f"iso {pressure!r} {pressure!r} {_BAROSTAT_PS}"}
+    )
     return barostat | {
         "data": folder / "start.data",
         "model": folder / "model.lmp",
@@ -278,8 +282,11 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
     thermo = _thermo(table, atoms or 1, timestep_ps)
     write_json(job.folder / THERMO, thermo)
     verdict = judge(
-        frames(), thermo, Gate.model_validate_json(json.dumps(settings["gate"])),
-        temperature_K=settings["temperature_K"], planned_ps=settings["time_ps"],
+        frames(),
+        thermo,
+        Gate.model_validate_json(json.dumps(settings["gate"])),
+        temperature_K=settings["temperature_K"],
+        planned_ps=settings["time_ps"],
     ).as_dict()
     write_json(job.folder / GATE, verdict)
     for name in WRITTEN_BY_FIXES:
@@ -287,20 +294,23 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
         if written.is_file():
             write_bytes(job.folder / f"{name}.txt", written.read_bytes())
     return {
-        "structure": settings["structure"], "atoms": atoms, "frames": count,
-        "temperature_K": settings["temperature_K"], "pressure_bar": settings["pressure_bar"],
-        "timestep_fs": settings["timestep_fs"], "planned_ps": settings["time_ps"],
+        "structure": settings["structure"],
+        "atoms": atoms,
+        "frames": count,
+        "temperature_K": settings["temperature_K"],
+        "pressure_bar": settings["pressure_bar"],
+        "timestep_fs": settings["timestep_fs"],
+        "planned_ps": settings["time_ps"],
         "reached_ps": thermo["time_ps"][-1] if thermo["time_ps"] else 0.0,
         "start": "minimised with the model, then Maxwell-Boltzmann velocities at the target temperature",
-        "stable": verdict["stable"], "first_violation_ps": verdict["first_violation_ps"],
+        "stable": verdict["stable"],
+        "first_violation_ps": verdict["first_violation_ps"],
         "failed_checks": [check["name"] for check in verdict["checks"] if not check["passed"]],
         **_averages(thermo),
     }
 
 
-def _frame(
-    snapshot: "Snapshot", settings: Mapping[str, Any], timestep_ps: float, temperature_K: float
-) -> "Atoms":
+def _frame(snapshot: "Snapshot", settings: Mapping[str, Any], timestep_ps: float, temperature_K: float) -> "Atoms":
     """A snapshot with its on-the-fly columns as arrays: moments (µB), and whole numbers."""
     atoms = snapshot.atoms(settings["elements"])
     for label, column in settings["columns"].items():
@@ -348,9 +358,7 @@ def _thermo(table: Mapping[str, Any], atoms: int, timestep_ps: float) -> dict[st
         "kinetic_energy_eV_per_atom": (columns["ke"], 1.0 / atoms),
         "conserved_energy_eV_per_atom": (columns["econserve"], 1.0 / atoms),
     }
-    return {
-        key: [round(float(value) * factor, 9) for value in values] for key, (values, factor) in scaled.items()
-    }
+    return {key: [round(float(value) * factor, 9) for value in values] for key, (values, factor) in scaled.items()}
 
 
 def _averages(thermo: Mapping[str, list[float]]) -> dict[str, Any]:
@@ -369,8 +377,10 @@ def _averages(thermo: Mapping[str, list[float]]) -> dict[str, Any]:
     rest = average(energy - line.slope * times - line.intercept)
     temperature, pressure = (average(np.array(thermo[key])) for key in ("temperature_K", "pressure_bar"))
     return {
-        "mean_temperature_K": float(temperature.mean), "mean_temperature_K_err": float(temperature.err),
-        "mean_pressure_bar": float(pressure.mean), "mean_pressure_bar_err": float(pressure.err),
+        "mean_temperature_K": float(temperature.mean),
+        "mean_temperature_K_err": float(temperature.err),
+        "mean_pressure_bar": float(pressure.mean),
+        "mean_pressure_bar_err": float(pressure.err),
         "conserved_drift_meV_per_atom_per_ps": float(line.slope),
         "conserved_drift_meV_per_atom_per_ps_err": float(line.stderr * np.sqrt(rest.inefficiency)),
     }

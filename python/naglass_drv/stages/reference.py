@@ -77,9 +77,7 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
         if (formula := frame.get_chemical_formula()) not in checked:
             # writing the input finds what CP2K would stumble over
             spin = {key: frame.info[key] for key in ("charge", "multiplicity")}
-            text = inputs.single_point(
-                frame, level, **spin, data=program.data, version=program.version(), **prints
-            )
+            text = inputs.single_point(frame, level, **spin, data=program.data, version=program.version(), **prints)
             checks.accepted(text, program.executable, f"reference {section.name}: {label}")
             checked.add(formula)
     common["set"] = section.name
@@ -177,8 +175,15 @@ def _run_label(job: Job) -> dict[str, Any]:
     setup = _Setup(job)
     try:
         frame = label(
-            setup.frame, setup.level, job.folder, program=setup.program, child=job.child, timeout_s=setup.patience_s,
-            outputs=setup.outputs, **setup.spin, **setup.gate,
+            setup.frame,
+            setup.level,
+            job.folder,
+            program=setup.program,
+            child=job.child,
+            timeout_s=setup.patience_s,
+            outputs=setup.outputs,
+            **setup.spin,
+            **setup.gate,
         )
     except TaskFailed as error:
         if error.failure not in REJECTIONS or _is_atom(job.task.settings["frame"]):
@@ -209,15 +214,23 @@ def _run_aimd(job: Job) -> dict[str, Any]:
             judge.check_cutoff(frame.evaluation, **setup.gate)
 
     course = AIMD(
-        list(setup.frame.symbols), setup.text(setup.frame), plan, job.folder, setup.runner, previous=job.previous,
-        check=check, patience_s=setup.patience_s,
+        list(setup.frame.symbols),
+        setup.text(setup.frame),
+        plan,
+        job.folder,
+        setup.runner,
+        previous=job.previous,
+        check=check,
+        patience_s=setup.patience_s,
         tell=lambda step: job.progress(step * ps, plan.steps * ps, "ps", "AIMD"),
     )
     stopped = _carry_out(course, setup)
     steps, dropped = course.frames()
     noted = [(step, {"temperature_K": piece.temperature_K, "time_ps": step.step * ps}) for step, piece in steps]
     return _harvest(job, setup, noted, stopped) | {
-        "planned_ps": plan.steps * ps, "reached_ps": course.reached() * ps, "parts": len(course.taken),
+        "planned_ps": plan.steps * ps,
+        "reached_ps": course.reached() * ps,
+        "parts": len(course.taken),
         "dropped": dropped,
     }
 
@@ -234,7 +247,13 @@ def _run_relaxation(job: Job) -> dict[str, Any]:
     settings = job.task.settings["relax"]
     plan = motion.Relaxation(**{key: value for key, value in settings.items() if key != "frames"})
     course = Relax(
-        setup.frame, setup.text, plan, job.folder, setup.runner, previous=job.previous, patience_s=setup.patience_s,
+        setup.frame,
+        setup.text,
+        plan,
+        job.folder,
+        setup.runner,
+        previous=job.previous,
+        patience_s=setup.patience_s,
         tell=lambda step: job.progress(step, plan.max_steps, "steps", "relaxation"),
     )
     stopped = _carry_out(course, setup)
@@ -244,7 +263,9 @@ def _run_relaxation(job: Job) -> dict[str, Any]:
     picks = np.unique(np.linspace(len(steps) - 1, 0, settings["frames"]).round().astype(int)) if steps else []
     noted = [(steps[i], {"relaxed": completed and bool(i == len(steps) - 1)}) for i in picks]
     return _harvest(job, setup, noted, stopped) | {
-        "steps": len(steps), "relaxed": completed, "parts": len(course.taken),
+        "steps": len(steps),
+        "relaxed": completed,
+        "parts": len(course.taken),
     }
 
 
@@ -276,7 +297,8 @@ def _harvest(job: Job, setup: _Setup, steps: list, stopped: "Refused | None") ->
     write_json(job.folder / REJECTED, rejected)
     return {
         "status": "admitted" if found.frames else "rejected",
-        "frames": len(found.frames), "rejected": len(found.rejected),
+        "frames": len(found.frames),
+        "rejected": len(found.rejected),
         "stopped_by": None if stopped is None else stopped.failure,
     }
 
@@ -299,7 +321,8 @@ def _write_frames(job: Job, setup: _Setup, frames: Sequence["Atoms"]) -> None:
         at = f":{frame.info['step']}" if "step" in frame.info else ""
         source = f"{name}/{job.task.name}"
         frame.info |= {
-            "source": source + at, "scf_converged": True,
+            "source": source + at,
+            "scf_converged": True,
             "net_force_eV_per_A": float(np.linalg.norm(frame.arrays["REF_forces"].sum(axis=0))),
             "spin_sum_muB": float(frame.arrays["REF_spin_mulliken"].sum()),
         }

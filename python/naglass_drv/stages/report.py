@@ -51,11 +51,7 @@ def collect(run: Run, done: list[Done]) -> None:
     """Put the report at the top of the run folder, and its figures among the products."""
     folder = done[0].folder
     publish(folder, run.folder, (PAGE, NUMBERS))
-    publish(
-        folder / FIGURES,
-        run.products / FIGURES,
-        [path.name for path in sorted((folder / FIGURES).glob("*.svg"))],
-    )
+    publish(folder / FIGURES, run.products / FIGURES, [path.name for path in sorted((folder / FIGURES).glob("*.svg"))])
 
 
 def _record(done: Done) -> dict[str, Any]:

@@ -58,7 +58,10 @@ def run(job: Job) -> Mapping[str, Any] | None:
         train=inputs.pop(0).resolve(),
         test=inputs.pop(0).resolve() if settings["held_out"] else None,
         start_model=inputs.pop(0).resolve() if settings["refine"] else None,
-        e0_eV=settings["E0_eV"], options=settings["options"], seed=settings["seed"], level=settings["level"],
+        e0_eV=settings["E0_eV"],
+        options=settings["options"],
+        seed=settings["seed"],
+        level=settings["level"],
     )
     summary = train(training, job.folder, job.child, job.progress, job.previous)
     return {key: summary[key] for key in ("errors", "epochs", "parameters", "start_model", "sha256")}

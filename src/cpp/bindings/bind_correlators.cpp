@@ -10,9 +10,7 @@ namespace {
 constexpr int quantities = 6;
 
 py::array_t<double> shaped(std::vector<double> &&values, const std::vector<py::ssize_t> &shape)
-{
-  return give<double>(std::move(values)).reshape(shape);
-}
+{ return give<double>(std::move(values)).reshape(shape); }
 
 void put(std::vector<double> &values, const Estimate &estimate)
 {
@@ -41,8 +39,7 @@ py::tuple estimates(const Correlator &correlator)
   }
   const auto rows = static_cast<py::ssize_t>(lags.size());
   return py::make_tuple(give<std::int64_t>(std::move(lags)), give<std::int64_t>(std::move(origins)),
-                        shaped(std::move(species), {rows, count, quantities, 2}),
-                        shaped(std::move(charge), {rows, 2}));
+                        shaped(std::move(species), {rows, count, quantities, 2}), shaped(std::move(charge), {rows, 2}));
 }
 
 py::array_t<double> van_hove(const Correlator &correlator, int lag, int species)
@@ -60,8 +57,7 @@ py::array_t<double> blocks(const Correlator &correlator, std::int64_t width)
   const auto tables = statistics.blocks(width);
   std::vector<double> values;
   for (const auto &table : tables) values.insert(values.end(), table.begin(), table.end());
-  return shaped(std::move(values),
-                {static_cast<py::ssize_t>(tables.size()), statistics.lags(), statistics.numbers()});
+  return shaped(std::move(values), {static_cast<py::ssize_t>(tables.size()), statistics.lags(), statistics.numbers()});
 }
 
 }  // namespace

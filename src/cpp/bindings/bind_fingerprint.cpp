@@ -142,9 +142,7 @@ py::array_t<std::int64_t> bond_histogram(const Array<std::int64_t> &offsets, con
 }
 
 py::array_t<int> charge_states(const Array<double> &reduction, const std::vector<int> &states, std::int64_t total)
-{
-  return give<int>(states_by_charge(view(reduction, "reduction"), states, total));
-}
+{ return give<int>(states_by_charge(view(reduction, "reduction"), states, total)); }
 
 py::list table()
 {

@@ -16,8 +16,7 @@ py::array_t<double> table(const std::vector<Hop> &hops)
   return give<double>(std::move(rows), Hop::width);
 }
 
-HopDetector make(std::size_t atoms, int window, double threshold, double release, double min_length,
-                 int return_within)
+HopDetector make(std::size_t atoms, int window, double threshold, double release, double min_length, int return_within)
 {
   return HopDetector(atoms, {.window = window,
                              .threshold = threshold,
@@ -50,17 +49,17 @@ py::tuple save(HopDetector &detector)
   const HopOptions &o = detector.options();
   const HopProgress &p = detector.progress();
   const std::size_t most = detector.most_hosts();
-  return py::make_tuple(
-      detector.atoms(), py::make_tuple(o.window, o.threshold, o.release, o.min_length, o.return_within),
-      py::make_tuple(p.samples, p.last_step, p.interval, p.cages, p.finished), most, give<double>(detector.rows(most)),
-      table(detector.held_back()));
+  return py::make_tuple(detector.atoms(),
+                        py::make_tuple(o.window, o.threshold, o.release, o.min_length, o.return_within),
+                        py::make_tuple(p.samples, p.last_step, p.interval, p.cages, p.finished), most,
+                        give<double>(detector.rows(most)), table(detector.held_back()));
 }
 
 HopDetector load(const py::tuple &state)
 {
   const py::tuple o = state[1], p = state[2];
-  HopDetector detector = make(state[0].cast<std::size_t>(), o[0].cast<int>(), o[1].cast<double>(),
-                              o[2].cast<double>(), o[3].cast<double>(), o[4].cast<int>());
+  HopDetector detector = make(state[0].cast<std::size_t>(), o[0].cast<int>(), o[1].cast<double>(), o[2].cast<double>(),
+                              o[3].cast<double>(), o[4].cast<int>());
   const auto rows = state[4].cast<Array<double>>();
   const auto held = state[5].cast<Array<double>>();
   std::vector<Hop> held_back;

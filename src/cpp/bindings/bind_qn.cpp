@@ -46,8 +46,8 @@ void bind_qn(py::module_ &module)
       .value("tri_coordinated", OxygenClass::tri_coordinated)
       .value("metal_oxo", OxygenClass::metal_oxo)
       .value("non_bridging_metal", OxygenClass::non_bridging_metal);
-  module.def("qn", &qn, py::arg("offsets"), py::arg("targets"), py::arg("lengths"), py::arg("types"),
-             py::arg("roles"), py::arg("vanadyl_cutoff"));
+  module.def("qn", &qn, py::arg("offsets"), py::arg("targets"), py::arg("lengths"), py::arg("types"), py::arg("roles"),
+             py::arg("vanadyl_cutoff"));
 }
 
 }  // namespace naglass::python

@@ -55,8 +55,8 @@ py::tuple rings(const Array<std::int64_t> &offsets, const Array<int> &targets, c
   }
   return py::make_tuple(give<std::int64_t>(std::move(found.counts)), give<std::int64_t>(std::move(found.searches)),
                         give<int>(std::move(found.through)), give<std::uint8_t>(std::move(found.origins)),
-                        give<std::int64_t>(std::move(found.members.offsets)),
-                        give<int>(std::move(found.members.sites)), give<int>(std::move(found.members.shifts), 3));
+                        give<std::int64_t>(std::move(found.members.offsets)), give<int>(std::move(found.members.sites)),
+                        give<int>(std::move(found.members.shifts), 3));
 }
 
 }  // namespace

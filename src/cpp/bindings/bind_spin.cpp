@@ -38,8 +38,8 @@ py::tuple centre_links(const Array<std::int64_t> &offsets, const Array<int> &tar
   return py::make_tuple(to_tuple(std::move(direct)), to_tuple(std::move(mediated)), give<int>(std::move(alkali)));
 }
 
-py::tuple clusters(const Array<int> &first, const Array<int> &second, const Array<int> &shifts,
-                   const Array<int> &used, const std::vector<LinkRole> &roles)
+py::tuple clusters(const Array<int> &first, const Array<int> &second, const Array<int> &shifts, const Array<int> &used,
+                   const std::vector<LinkRole> &roles)
 {
   const auto a = view(first, "first"), b = view(second, "second");
   const auto images = view_shifts(shifts);
@@ -119,8 +119,7 @@ void bind_spin(py::module_ &module)
              py::arg("lengths"), py::arg("roles"));
   module.def("link_clusters", &clusters, py::arg("first"), py::arg("second"), py::arg("shifts"), py::arg("used"),
              py::arg("roles"));
-  module.def("moment_autocorrelation", &autocorrelation, py::arg("moments"), py::arg("max_lag"),
-             py::arg("own_mean"));
+  module.def("moment_autocorrelation", &autocorrelation, py::arg("moments"), py::arg("max_lag"), py::arg("own_mean"));
   module.def("polaron_hops", &find_hops, py::arg("moments"), py::arg("threshold"), py::arg("window"),
              py::arg("tolerance"), py::arg("linked"));
 }

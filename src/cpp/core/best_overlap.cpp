@@ -21,14 +21,9 @@ double length(const Vec3 &r) { return std::sqrt(dot(r, r)); }
 Vec3 scaled(const Vec3 &r, double factor) { return {r[0] * factor, r[1] * factor, r[2] * factor}; }
 
 Vec3 turned(const Matrix &rotation, const Vec3 &r)
-{
-  return {dot(rotation[0], r), dot(rotation[1], r), dot(rotation[2], r)};
-}
+{ return {dot(rotation[0], r), dot(rotation[1], r), dot(rotation[2], r)}; }
 
-bool spans_plane(const Vec3 &a, const Vec3 &b)
-{
-  return length(cross(a, b)) > collinear * length(a) * length(b);
-}
+bool spans_plane(const Vec3 &a, const Vec3 &b) { return length(cross(a, b)) > collinear * length(a) * length(b); }
 
 // Orthonormal rows, the first along a, the second in the plane of a and b.
 Matrix frame(const Vec3 &a, const Vec3 &b)

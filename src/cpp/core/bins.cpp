@@ -82,9 +82,7 @@ Bins::Bins(std::span<const Vec3> positions, const Box &box, double cutoff) : box
 }
 
 Bins::Place Bins::place(const Vec3 &position) const
-{
-  return place_fraction(box_.to_fractional(position), position, 0);
-}
+{ return place_fraction(box_.to_fractional(position), position, 0); }
 
 Bins::Place Bins::place_fraction(Vec3 fraction, const Vec3 &position, std::size_t i) const
 {

@@ -124,8 +124,7 @@ std::vector<BondValence> bond_valence_parameters(const std::string &set, const s
     chosen = first->set;
   }
   if (std::none_of(std::begin(table), std::end(table), [&](const auto &entry) { return is(entry.set, chosen); }))
-    throw Error("bond_valence", set,
-                "known are default, hu-zhou, palenik, brown-altermatt, gagne-hawthorne, softbv");
+    throw Error("bond_valence", set, "known are default, hu-zhou, palenik, brown-altermatt, gagne-hawthorne, softbv");
 
   std::vector<BondValence> found;
   for (const BondValenceEntry &entry : table) {

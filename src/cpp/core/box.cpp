@@ -52,8 +52,7 @@ Box::Box(const std::array<Vec3, 3> &cell, const std::array<bool, 3> &periodic) :
 
   for (int k = 0; k < 3; ++k) {
     if (norm(cell_[k]) > 0.0) continue;
-    if (periodic[k])
-      throw Error("cell[" + std::to_string(k) + "]", "0", "a periodic direction needs a cell vector");
+    if (periodic[k]) throw Error("cell[" + std::to_string(k) + "]", "0", "a periodic direction needs a cell vector");
     cell_[k] = unit_normal(cell_[(k + 1) % 3], cell_[(k + 2) % 3]);
   }
 
@@ -69,9 +68,7 @@ Box::Box(const std::array<Vec3, 3> &cell, const std::array<bool, 3> &periodic) :
 }
 
 Vec3 Box::to_fractional(const Vec3 &position) const
-{
-  return {dot(position, reciprocal_[0]), dot(position, reciprocal_[1]), dot(position, reciprocal_[2])};
-}
+{ return {dot(position, reciprocal_[0]), dot(position, reciprocal_[1]), dot(position, reciprocal_[2])}; }
 
 Vec3 Box::lattice_vector(const Shift &shift) const
 {

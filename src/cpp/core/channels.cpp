@@ -11,9 +11,7 @@ namespace naglass {
 namespace {
 
 std::string text(const std::array<int, 3> &shape)
-{
-  return std::to_string(shape[0]) + " x " + std::to_string(shape[1]) + " x " + std::to_string(shape[2]);
-}
+{ return std::to_string(shape[0]) + " x " + std::to_string(shape[1]) + " x " + std::to_string(shape[2]); }
 
 void check(std::span<const double> values, const VoxelGrid &grid)
 {

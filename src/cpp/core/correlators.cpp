@@ -117,14 +117,9 @@ DisplacementStatistics::DisplacementStatistics(const CorrelatorOptions &options,
 }
 
 int DisplacementStatistics::numbers() const
-{
-  return pair(layout_.species, 0) + 1 + layout_.species * layout_.histogram;
-}
+{ return pair(layout_.species, 0) + 1 + layout_.species * layout_.histogram; }
 
-int DisplacementStatistics::pair(int s, int t) const
-{
-  return 1 + per_species * layout_.species + s * (s + 1) / 2 + t;
-}
+int DisplacementStatistics::pair(int s, int t) const { return 1 + per_species * layout_.species + s * (s + 1) / 2 + t; }
 
 void DisplacementStatistics::add(std::span<const double> sums)
 {
@@ -274,12 +269,9 @@ std::vector<Estimate> DisplacementStatistics::van_hove(int index, int species) c
 
 std::vector<double> DisplacementStatistics::header() const
 {
-  std::vector<double> values{static_cast<double>(options_.species),
-                             static_cast<double>(options_.points),
-                             static_cast<double>(options_.longest),
-                             options_.overlap,
-                             static_cast<double>(options_.bins()),
-                             options_.bins() ? options_.van_hove_width : 0.0};
+  std::vector<double> values{static_cast<double>(options_.species), static_cast<double>(options_.points),
+                             static_cast<double>(options_.longest), options_.overlap,
+                             static_cast<double>(options_.bins()),  options_.bins() ? options_.van_hove_width : 0.0};
   values.insert(values.end(), options_.charges.begin(), options_.charges.end());
   values.insert(values.end(), atoms_.begin(), atoms_.end());
   return values;

@@ -53,9 +53,7 @@ PairSums pair_sums(const Vec3 *now, const Vec3 *then, std::size_t count, const C
 }  // namespace
 
 int CorrelatorOptions::bins() const
-{
-  return van_hove_reach > 0.0 ? static_cast<int>(std::lround(van_hove_reach / van_hove_width)) : 0;
-}
+{ return van_hove_reach > 0.0 ? static_cast<int>(std::lround(van_hove_reach / van_hove_width)) : 0; }
 
 void CorrelatorOptions::check() const
 {
@@ -77,10 +75,7 @@ void CorrelatorOptions::check() const
   for (const double charge : charges) number("charges", charge, true, "must be finite (e)");
 }
 
-int LagScheme::level(int index) const
-{
-  return index < points_ - 1 ? 0 : 1 + (index - (points_ - 1)) / (points_ / 2);
-}
+int LagScheme::level(int index) const { return index < points_ - 1 ? 0 : 1 + (index - (points_ - 1)) / (points_ / 2); }
 
 std::int64_t LagScheme::lag(int index) const
 {
@@ -123,35 +118,18 @@ SumLayout::SumLayout(const CorrelatorOptions &options)
 {
 }
 
-std::size_t SumLayout::centre(int s) const
-{
-  return static_cast<std::size_t>(s) * 3 * ExactSum::parts;
-}
+std::size_t SumLayout::centre(int s) const { return static_cast<std::size_t>(s) * 3 * ExactSum::parts; }
 
 std::size_t SumLayout::square(std::size_t k, int s) const
-{
-  return centre(species) + (k * species + s) * (2 * ExactSum::parts + 1 + histogram);
-}
+{ return centre(species) + (k * species + s) * (2 * ExactSum::parts + 1 + histogram); }
 
-std::size_t SumLayout::fourth(std::size_t k, int s) const
-{
-  return square(k, s) + ExactSum::parts;
-}
+std::size_t SumLayout::fourth(std::size_t k, int s) const { return square(k, s) + ExactSum::parts; }
 
-std::size_t SumLayout::overlap(std::size_t k, int s) const
-{
-  return fourth(k, s) + ExactSum::parts;
-}
+std::size_t SumLayout::overlap(std::size_t k, int s) const { return fourth(k, s) + ExactSum::parts; }
 
-std::size_t SumLayout::bins(std::size_t k, int s) const
-{
-  return overlap(k, s) + 1;
-}
+std::size_t SumLayout::bins(std::size_t k, int s) const { return overlap(k, s) + 1; }
 
-std::size_t SumLayout::size(std::size_t lags) const
-{
-  return square(lags, 0);
-}
+std::size_t SumLayout::size(std::size_t lags) const { return square(lags, 0); }
 
 DisplacementHistory::DisplacementHistory(const CorrelatorOptions &options, std::span<const int> species)
     : options_(options), scheme_(options), layout_(options)
@@ -241,8 +219,7 @@ std::vector<double> DisplacementHistory::rows() const
   return rows;
 }
 
-void DisplacementHistory::restore(std::int64_t frames, std::span<const std::int64_t> held,
-                                  std::span<const double> rows)
+void DisplacementHistory::restore(std::int64_t frames, std::span<const std::int64_t> held, std::span<const double> rows)
 {
   const std::size_t width = 3 * held.size();
   if (rows.size() != order_.size() * width)

@@ -49,9 +49,7 @@ std::span<const Ligand> within(const std::vector<Ligand> &ligands, double cutoff
 }
 
 double valence(const Ligand &ligand, const BondValence &parameter)
-{
-  return std::exp((parameter.r0 - ligand.length) / parameter.b);
-}
+{ return std::exp((parameter.r0 - ligand.length) / parameter.b); }
 
 double valence_sum(std::span<const Ligand> ligands, const BondValence &parameter)
 {
@@ -77,8 +75,8 @@ int state_by_families(std::span<const Ligand> shell, const FamilyLimits &limits,
     if (found.equatorial == 0) return 0;
     return shell[1].length < limits.equatorial ? 5 : 4;
   }
-  const bool v3 = found.coordination == 6 && shell.front().length >= limits.v3_shortest &&
-                  shell.back().length <= limits.v3_longest;
+  const bool v3 =
+      found.coordination == 6 && shell.front().length >= limits.v3_shortest && shell.back().length <= limits.v3_longest;
   return v3 ? 3 : 0;
 }
 
@@ -253,8 +251,9 @@ std::vector<int> states_by_charge(std::span<const double> reduction, std::span<c
     const std::int64_t low = states[k], high = k + 1 < states.size() ? states[k + 1] : low + 1;
     if (total < n * low || total > n * high || (k + 1 == states.size() && total > n * low)) continue;
     if ((n * high - total) % (high - low) != 0)
-      throw Error("charge", sum, "cannot be shared by " + centres + " of states " + std::to_string(low) + " and " +
-                                     std::to_string(high));
+      throw Error("charge", sum,
+                  "cannot be shared by " + centres + " of states " + std::to_string(low) + " and " +
+                      std::to_string(high));
     const auto reduced = static_cast<std::size_t>((n * high - total) / (high - low));
     std::vector<std::size_t> order(reduction.size());
     std::iota(order.begin(), order.end(), std::size_t{0});

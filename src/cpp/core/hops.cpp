@@ -37,10 +37,7 @@ void replace(Vec3 &mean, double &spread, const Vec3 &in, const Vec3 &out, double
 
 }  // namespace
 
-double Hop::length() const
-{
-  return norm(to - from);
-}
+double Hop::length() const { return norm(to - from); }
 
 HopDetector::HopDetector(std::size_t atoms, const HopOptions &options) : options_(options)
 {
@@ -152,8 +149,8 @@ std::vector<Hop> HopDetector::add(std::span<const Vec3> positions, const Vec3 &o
 
 std::vector<Hop> HopDetector::take_until(std::int64_t last_step)
 {
-  const auto due = std::partition(held_back_.begin(), held_back_.end(),
-                                  [&](const Hop &hop) { return hop.step > last_step; });
+  const auto due =
+      std::partition(held_back_.begin(), held_back_.end(), [&](const Hop &hop) { return hop.step > last_step; });
   std::vector<Hop> hops(due, held_back_.end());
   held_back_.erase(due, held_back_.end());
   std::sort(hops.begin(), hops.end(), before);
@@ -175,9 +172,7 @@ std::int64_t HopDetector::observed_samples() const
 }
 
 std::int64_t HopDetector::step_of(std::int64_t sample) const
-{
-  return progress_.last_step - (progress_.samples - 1 - sample) * progress_.interval;
-}
+{ return progress_.last_step - (progress_.samples - 1 - sample) * progress_.interval; }
 
 void HopDetector::slide(std::size_t i, const Vec3 &position, Vec3 &oldest, const Vec3 &middle)
 {
@@ -256,8 +251,8 @@ void HopDetector::close(std::size_t i, std::vector<Hop> &found)
   hop.overlap = track.overlap;
   const double length = hop.length();
   // At the first or last centre the top itself may lie outside of what was seen.
-  const bool at_an_end = track.peak_sample == options_.window ||
-                         track.peak_sample == progress_.samples - options_.window;
+  const bool at_an_end =
+      track.peak_sample == options_.window || track.peak_sample == progress_.samples - options_.window;
   if (length <= options_.min_length || at_an_end) return;
   hop.waiting = track.hops > 0 ? hop.step - track.last_hop : -1;
   hop.returned = is_return(track, length);

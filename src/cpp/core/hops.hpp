@@ -65,8 +65,7 @@ class HopDetector {
   /// Takes the next sample: unwrapped positions (Å), of which `offset` (the framework's drift) is subtracted. Returns
   /// the hops that are certain by now, ordered by step and atom: all those at the sample 2w-1 before this one.
   /// Throws Error for positions that are not finite, unevenly spaced steps, cages given at some samples only.
-  std::vector<Hop> add(std::span<const Vec3> positions, const Vec3 &offset, std::int64_t step,
-                       const Cages &cages = {});
+  std::vector<Hop> add(std::span<const Vec3> positions, const Vec3 &offset, std::int64_t step, const Cages &cages = {});
   /// Ends the stream: the hops still held back, and those whose p_hop has passed its top but not fallen to the release.
   /// No sample may follow.
   std::vector<Hop> finish();

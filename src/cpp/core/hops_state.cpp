@@ -9,8 +9,18 @@ namespace naglass {
 
 std::array<double, Hop::width> Hop::row() const
 {
-  return {static_cast<double>(step), static_cast<double>(atom), from[0], from[1], from[2], to[0], to[1], to[2],
-          p_max, overlap, static_cast<double>(waiting), returned ? 1.0 : 0.0};
+  return {static_cast<double>(step),
+          static_cast<double>(atom),
+          from[0],
+          from[1],
+          from[2],
+          to[0],
+          to[1],
+          to[2],
+          p_max,
+          overlap,
+          static_cast<double>(waiting),
+          returned ? 1.0 : 0.0};
 }
 
 Hop Hop::from_row(std::span<const double, width> row)

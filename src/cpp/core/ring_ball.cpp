@@ -57,8 +57,7 @@ void RingBall::grow(int root, int radius, bool rim_bonds)
     // An edge of length 2 may pass the rim to a vertex that only an edge of length 1 brings in.
     if (net_.mixed() && level == radius - 1)
       for (const int v : here)
-        for (std::int64_t e = net_.first_edge(node(v)); e < net_.end_edge(node(v)); ++e)
-          reach(v, net_.edge(e), radius);
+        for (std::int64_t e = net_.first_edge(node(v)); e < net_.end_edge(node(v)); ++e) reach(v, net_.edge(e), radius);
     for (const int v : here) expand(v, radius);
     order_.insert(order_.end(), here.begin(), here.end());
   }

@@ -103,14 +103,10 @@ void RingTally::add(std::span<const RingSite> ring)
 }
 
 void RingTally::originates(int site, std::size_t size)
-{
-  std::atomic_ref(out_.origins[site * row_ + size]).store(1, std::memory_order_relaxed);
-}
+{ std::atomic_ref(out_.origins[site * row_ + size]).store(1, std::memory_order_relaxed); }
 
 void append_vertex(Ring &ring, const RingNet &net, const RingBall &ball, int vertex)
-{
-  ring.push_back({net.site(ball.node(vertex)), ball.cells(vertex)});
-}
+{ ring.push_back({net.site(ball.node(vertex)), ball.cells(vertex)}); }
 
 void append_middle(Ring &ring, const RingNet &net, const RingBall &ball, int vertex, int edge)
 {

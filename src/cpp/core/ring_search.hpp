@@ -36,9 +36,7 @@ class RingSet {
 
   std::int64_t size() const { return static_cast<std::int64_t>(offsets_.size()) - 1; }
   std::span<const RingSite> operator[](std::int64_t k) const
-  {
-    return {sites_.data() + offsets_[k], static_cast<std::size_t>(offsets_[k + 1] - offsets_[k])};
-  }
+  { return {sites_.data() + offsets_[k], static_cast<std::size_t>(offsets_[k + 1] - offsets_[k])}; }
 
  private:
   void rehash(std::size_t slots);

@@ -76,18 +76,18 @@ RingCounts find_rings(const TopologyView &graph, const RingOptions &options)
   RingTally tally(graph.sites(), options.max_size, out);
   RingSet rings;
   switch (options.criterion) {
-    case RingCriterion::primitive:
-      rings = primitive_rings(net, options, &tally);
-      originate_where_through(out);
-      break;
-    case RingCriterion::strong:
-      rings = find_strong(graph, net, options, tally);
-      originate_where_through(out);
-      break;
-    case RingCriterion::king:
-    case RingCriterion::guttman:
-      rings = closed_path_rings(net, options, tally, out.searches);
-      break;
+  case RingCriterion::primitive:
+    rings = primitive_rings(net, options, &tally);
+    originate_where_through(out);
+    break;
+  case RingCriterion::strong:
+    rings = find_strong(graph, net, options, tally);
+    originate_where_through(out);
+    break;
+  case RingCriterion::king:
+  case RingCriterion::guttman:
+    rings = closed_path_rings(net, options, tally, out.searches);
+    break;
   }
   if (options.members) out.members = sorted_list(rings);
   return out;

@@ -90,9 +90,7 @@ class ClosedPathSearch {
 
   // The way over a spoke leads through an excluded neighbour, unless that is the pair's other member.
   bool passes_excluded(const RingBall::Entry &spoke, const RingBall::Entry &other) const
-  {
-    return !is_bond(spoke) && closed_[spoke.vertex] && !(is_bond(other) && other.vertex == spoke.vertex);
-  }
+  { return !is_bond(spoke) && closed_[spoke.vertex] && !(is_bond(other) && other.vertex == spoke.vertex); }
 
   // Distances from the spoke's far end until all targets are reached; closed vertices are reached but not passed.
   void walk_from(const RingBall::Entry &spoke, int skipped_edge, std::span<const RingBall::Entry> targets)
@@ -202,8 +200,7 @@ RingSet closed_path_rings(const RingNet &net, const RingOptions &options, RingTa
       if (!search.has_work(node, is_root)) continue;
       search.grow(node);
       if (king && is_root(site))
-        search.about_centre([&](const Ring &found) { keep(found, {site}); },
-                            [&](int size) { count_search(size, 1); });
+        search.about_centre([&](const Ring &found) { keep(found, {site}); }, [&](int size) { count_search(size, 1); });
       for (const RingBall::Entry &spoke : search.ball().entries(0)) {
         if (!search.ball().after_root(spoke.vertex)) continue;  // each edge from its first end
         const int middle = net.middle(spoke.edge).site;

@@ -13,9 +13,7 @@ class PrimitiveSearch {
  public:
   PrimitiveSearch(const RingNet &net, const RingOptions &options)
       : net_(net), largest_(options.max_size / net.unit()), ball_(net)
-  {
-    second_.reserve(largest_);
-  }
+  { second_.reserve(largest_); }
 
   /// Calls found(search, closing edge) for each ring, which write() then gives.
   template <typename Found> void from(int root, Found &&found)
@@ -70,9 +68,7 @@ class PrimitiveSearch {
 
   int length(const RingBall::Entry &entry) const { return net_.edge(entry.edge).length; }
   bool leads_down(int v, const RingBall::Entry &entry) const
-  {
-    return good_[entry.vertex] && ball_.level(entry.vertex) + length(entry) == ball_.level(v);
-  }
+  { return good_[entry.vertex] && ball_.level(entry.vertex) + length(entry) == ball_.level(v); }
 
   // Good: reached from the root by a geodesic through later vertices only.
   void keep_good()

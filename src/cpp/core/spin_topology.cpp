@@ -81,9 +81,7 @@ CentreLinks count_paths(std::vector<Path> &paths)
 }
 
 IntVector cross(const IntVector &a, const IntVector &b)
-{
-  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
-}
+{ return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]}; }
 
 // Number of independent directions among the lattice vectors by which closed walks are displaced.
 class LoopRank {

@@ -73,9 +73,8 @@ std::vector<Block> make_blocks(const Box &box, const std::array<int, 3> &shape)
 
 // Gives each block of `open` the spheres that can be the nearest to one of its points, as far as those within
 // `cutoff` of its centre tell for sure, and returns the others.
-std::vector<int> find_spheres(std::vector<Block> &blocks, const std::vector<int> &open,
-                              std::span<const Vec3> positions, std::span<const double> radii, const Box &box,
-                              double cutoff)
+std::vector<int> find_spheres(std::vector<Block> &blocks, const std::vector<int> &open, std::span<const Vec3> positions,
+                              std::span<const double> radii, const Box &box, double cutoff)
 {
   const double largest = *std::max_element(radii.begin(), radii.end());
   const int spheres = static_cast<int>(positions.size());

@@ -10,10 +10,7 @@ void subtract(Sublattice::Row &row, const Sublattice::Row &other, std::int64_t t
   for (int d = 0; d < 3; ++d) row[d] -= times * other[d];
 }
 
-std::int64_t floor_divide(std::int64_t a, std::int64_t b)
-{
-  return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
+std::int64_t floor_divide(std::int64_t a, std::int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
 }  // namespace
 
@@ -47,15 +44,9 @@ void Sublattice::reduce()
       subtract(basis_[above], basis_[k], floor_divide(basis_[above][k], basis_[k][k]));
 }
 
-int Sublattice::rank() const
-{
-  return (basis_[0][0] != 0) + (basis_[1][1] != 0) + (basis_[2][2] != 0);
-}
+int Sublattice::rank() const { return (basis_[0][0] != 0) + (basis_[1][1] != 0) + (basis_[2][2] != 0); }
 
-bool Sublattice::along(int k) const
-{
-  return basis_[0][k] != 0 || basis_[1][k] != 0 || basis_[2][k] != 0;
-}
+bool Sublattice::along(int k) const { return basis_[0][k] != 0 || basis_[1][k] != 0 || basis_[2][k] != 0; }
 
 TranslationForest::TranslationForest(std::size_t nodes) : parent_(nodes, -1), offset_(nodes, Shift{}) {}
 

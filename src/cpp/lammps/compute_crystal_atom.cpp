@@ -63,13 +63,14 @@ ComputeCrystalAtom::ComputeCrystalAtom(LAMMPS_NS::LAMMPS *lammps, int narg, char
       if (orientation != "fixed" && orientation != "any")
         arguments.fail(keyword, orientation, "must be 'fixed' or 'any'");
       options_.any_rotation = orientation == "any";
-    }
-    else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
+    } else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
     else if (keyword == "center") center = arguments.word(keyword);
     else if (keyword == "bridge") bridge = arguments.word(keyword);
     else if (keyword == "ligand") ligands.push_back(arguments.word(keyword));
-    else arguments.fail("keyword", keyword, "known are elements, reference, sigma, sharpness, reach, orientation, "
-                                            "cutoff, center, bridge, ligand");
+    else
+      arguments.fail("keyword", keyword,
+                     "known are elements, reference, sigma, sharpness, reach, orientation, "
+                     "cutoff, center, bridge, ligand");
   }
   has_reference_ = !reference.empty();
   has_lanterns_ = !cutoffs.empty();

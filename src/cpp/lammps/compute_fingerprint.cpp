@@ -148,10 +148,7 @@ void ComputeFingerprint::init()
   request_full_list(lmp, this);
 }
 
-void ComputeFingerprint::init_list(int, LAMMPS_NS::NeighList *list)
-{
-  list_ = list;
-}
+void ComputeFingerprint::init_list(int, LAMMPS_NS::NeighList *list) { list_ = list; }
 
 double ComputeFingerprint::moment_of(int i) const
 {
@@ -193,10 +190,19 @@ void ComputeFingerprint::measure(int i, double moment)
 
   double *const row = array_atom[i];
   const double tau = found.coordination == 4 ? found.tau4 : found.tau5;
-  const double measured[columns_without_spin] = {
-      double(found.coordination), double(found.vanadyl), double(found.equatorial), double(found.trans),
-      found.bond_valence, found.baur, found.quadratic, tau, found.off_centring, found.vanadyl_index,
-      double(found.by_valence), double(found.by_geometry), double(flags)};
+  const double measured[columns_without_spin] = {double(found.coordination),
+                                                 double(found.vanadyl),
+                                                 double(found.equatorial),
+                                                 double(found.trans),
+                                                 found.bond_valence,
+                                                 found.baur,
+                                                 found.quadratic,
+                                                 tau,
+                                                 found.off_centring,
+                                                 found.vanadyl_index,
+                                                 double(found.by_valence),
+                                                 double(found.by_geometry),
+                                                 double(flags)};
   std::transform(std::begin(measured), std::end(measured), row, or_zero);
   if (spin_) row[13] = moment, row[14] = by_moment;
 

@@ -63,8 +63,6 @@ void ComputeLinkage::compute_array()
 }
 
 double ComputeLinkage::memory_usage()
-{
-  return static_cast<double>(bonds_.targets.capacity() * (sizeof(int) + sizeof(double)));
-}
+{ return static_cast<double>(bonds_.targets.capacity() * (sizeof(int) + sizeof(double))); }
 
 }  // namespace naglass

@@ -31,8 +31,7 @@ ComputeQnAtom::ComputeQnAtom(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : 
     else if (keyword == "vanadyl") vanadyl_cutoff_ = arguments.number(keyword);
     else arguments.fail("keyword", keyword, "known are elements, cutoff, former, metal, oxygen, vanadyl");
   }
-  if (vanadyl_cutoff_ < 0.0)
-    arguments.fail("vanadyl", std::to_string(vanadyl_cutoff_), "must not be negative");
+  if (vanadyl_cutoff_ < 0.0) arguments.fail("vanadyl", std::to_string(vanadyl_cutoff_), "must not be negative");
   if (formers.empty()) formers = {"P"};
   if (oxygens.empty()) oxygens = {"O"};
 
@@ -75,10 +74,7 @@ void ComputeQnAtom::init()
   request_full_list(lmp, this);
 }
 
-void ComputeQnAtom::init_list(int, LAMMPS_NS::NeighList *list)
-{
-  list_ = list;
-}
+void ComputeQnAtom::init_list(int, LAMMPS_NS::NeighList *list) { list_ = list; }
 
 void ComputeQnAtom::compute_peratom()
 {

@@ -71,23 +71,26 @@ void ComputeRings::read(StyleArguments &arguments)
     else if (keyword == "max") options_.max_size = static_cast<int>(arguments.whole(keyword, 3));
     else if (keyword == "reach") options_.strong_reach = static_cast<int>(arguments.whole(keyword, 0));
     else if (keyword == "criterion")
-      options_.criterion = choice<RingCriterion>(
-          arguments, keyword, {{"primitive", RingCriterion::primitive}, {"king", RingCriterion::king},
-                               {"guttman", RingCriterion::guttman}, {"strong", RingCriterion::strong}});
+      options_.criterion = choice<RingCriterion>(arguments, keyword,
+                                                 {{"primitive", RingCriterion::primitive},
+                                                  {"king", RingCriterion::king},
+                                                  {"guttman", RingCriterion::guttman},
+                                                  {"strong", RingCriterion::strong}});
     else if (keyword == "king")
       options_.king_neighbors = choice<KingNeighbors>(
           arguments, keyword, {{"excluded", KingNeighbors::excluded}, {"centre", KingNeighbors::centre}});
     else if (keyword == "select")
-      options_.selection = choice<RingSelection>(
-          arguments, keyword, {{"all", RingSelection::all}, {"abab", RingSelection::abab},
-                               {"not_abab", RingSelection::not_abab}, {"heteropolar", RingSelection::heteropolar}});
-    else if (keyword == "graph")
-      formers_only_ = choice<bool>(arguments, keyword, {{"full", false}, {"tt", true}});
-    else if (keyword == "peratom")
-      peratom_flag = choice<int>(arguments, keyword, {{"no", 0}, {"yes", 1}});
+      options_.selection = choice<RingSelection>(arguments, keyword,
+                                                 {{"all", RingSelection::all},
+                                                  {"abab", RingSelection::abab},
+                                                  {"not_abab", RingSelection::not_abab},
+                                                  {"heteropolar", RingSelection::heteropolar}});
+    else if (keyword == "graph") formers_only_ = choice<bool>(arguments, keyword, {{"full", false}, {"tt", true}});
+    else if (keyword == "peratom") peratom_flag = choice<int>(arguments, keyword, {{"no", 0}, {"yes", 1}});
     else
-      arguments.fail("keyword", keyword, "known are elements, cutoff, criterion, graph, max, former, bridge, king, "
-                                         "select, reach, peratom");
+      arguments.fail("keyword", keyword,
+                     "known are elements, cutoff, criterion, graph, max, former, bridge, king, "
+                     "select, reach, peratom");
   }
   for (const auto &[keyword, value] : {std::pair{"max", options_.max_size}, {"reach", options_.strong_reach}})
     if (value > largest) arguments.fail(keyword, std::to_string(value), "must be at most " + std::to_string(largest));
@@ -131,10 +134,7 @@ void ComputeRings::init()
   request_full_list(lmp, this);
 }
 
-void ComputeRings::init_list(int, LAMMPS_NS::NeighList *list)
-{
-  list_ = list;
-}
+void ComputeRings::init_list(int, LAMMPS_NS::NeighList *list) { list_ = list; }
 
 void ComputeRings::compute_vector()
 {

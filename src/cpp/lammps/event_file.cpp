@@ -18,9 +18,7 @@ EventFile::~EventFile()
 }
 
 void EventFile::refuse(const char *action) const
-{
-  throw Error("file", path_, std::string(action) + ": " + std::strerror(errno));
-}
+{ throw Error("file", path_, std::string(action) + ": " + std::strerror(errno)); }
 
 void EventFile::open(const std::string &path, int flags)
 {

@@ -43,8 +43,8 @@ Received<Record> exchange_records(MPI_Comm comm, const std::vector<std::vector<R
   MPI_Type_contiguous(static_cast<int>(sizeof(Record)), MPI_BYTE, &type);
   MPI_Type_commit(&type);
   Received<Record> received{std::vector<Record>(total), receive_at};
-  MPI_Alltoallv(mail.data(), send_counts.data(), send_at.data(), type, received.records.data(),
-                receive_counts.data(), receive_at.data(), type, comm);
+  MPI_Alltoallv(mail.data(), send_counts.data(), send_at.data(), type, received.records.data(), receive_counts.data(),
+                receive_at.data(), type, comm);
   MPI_Type_free(&type);
   return received;
 }

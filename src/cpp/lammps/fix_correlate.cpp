@@ -118,10 +118,7 @@ void FixCorrelate::read_charges(const StyleArguments &arguments, const ElementMa
   }
 }
 
-int FixCorrelate::setmask()
-{
-  return LAMMPS_NS::FixConst::END_OF_STEP;
-}
+int FixCorrelate::setmask() { return LAMMPS_NS::FixConst::END_OF_STEP; }
 
 void FixCorrelate::init()
 {
@@ -185,10 +182,7 @@ void FixCorrelate::sample()
   if (root) statistics_->add(sums);
 }
 
-void FixCorrelate::post_run()
-{
-  write_file();
-}
+void FixCorrelate::post_run() { write_file(); }
 
 void FixCorrelate::write_file() const
 {
@@ -272,8 +266,8 @@ void FixCorrelate::restart(char *buffer)
 void FixCorrelate::restore()
 {
   if (static_cast<int>(saved_[0]) != nevery)
-    throw Error("N", std::to_string(nevery), "the restart file was sampled every " +
-                                                 std::to_string(static_cast<int>(saved_[0])) + " steps");
+    throw Error("N", std::to_string(nevery),
+                "the restart file was sampled every " + std::to_string(static_cast<int>(saved_[0])) + " steps");
   interval_ = saved_[1];
   last_step_ = static_cast<std::int64_t>(saved_[2]);
   std::array<Vec3, 3> cell;

@@ -71,10 +71,7 @@ void FixHops::read_arguments(int narg, char **arg)
   }
 }
 
-int FixHops::setmask()
-{
-  return LAMMPS_NS::FixConst::END_OF_STEP;
-}
+int FixHops::setmask() { return LAMMPS_NS::FixConst::END_OF_STEP; }
 
 void FixHops::init()
 {
@@ -96,10 +93,7 @@ void FixHops::init()
   }
 }
 
-void FixHops::init_list(int, LAMMPS_NS::NeighList *list)
-{
-  list_ = list;
-}
+void FixHops::init_list(int, LAMMPS_NS::NeighList *list) { list_ = list; }
 
 void FixHops::setup(int)
 {

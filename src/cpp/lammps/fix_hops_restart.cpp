@@ -149,10 +149,10 @@ std::int64_t FixHops::certain_until() const
 
 void FixHops::open_file()
 {
-  const std::string header =
-      std::string("# naglass/hops every ") + std::to_string(nevery) + " window " + std::to_string(options_.window) +
-      " threshold " + std::to_string(options_.threshold) + " release " + std::to_string(options_.release) +
-      "\n# step tag from_x from_y from_z to_x to_y to_z p_max overlap waiting returned\n";
+  const std::string header = std::string("# naglass/hops every ") + std::to_string(nevery) + " window " +
+                             std::to_string(options_.window) + " threshold " + std::to_string(options_.threshold) +
+                             " release " + std::to_string(options_.release) +
+                             "\n# step tag from_x from_y from_z to_x to_y to_z p_max overlap waiting returned\n";
   if (detector_->progress().samples == 0) return file_.begin(path_, header);
   const std::int64_t kept = file_.resume(path_, header, certain_until());
   if (kept != events_)

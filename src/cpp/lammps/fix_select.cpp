@@ -81,9 +81,7 @@ void FixSelect::read_arguments(int narg, char **arg)
     else if (keyword == "stop_above") {
       stop_above_ = arguments.number(keyword);
       if (!(stop_above_ > 0)) arguments.fail(keyword, text("%g", stop_above_), "must be above zero (eV/Angstrom)");
-    } else
-      arguments.fail("keyword", keyword,
-                     "known are band, file, elements, min_gap, max_frames, stop_above");
+    } else arguments.fail("keyword", keyword, "known are band, file, elements, min_gap, max_frames, stop_above");
   }
   if (!has_band) arguments.fail("band", "", "is missing, as in 'band 0.1 0.4' (eV/Angstrom)");
   if (path_.empty()) arguments.fail("file", "", "is missing");

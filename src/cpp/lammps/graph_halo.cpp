@@ -124,10 +124,11 @@ class HaloBuilder {
     std::vector<std::vector<int>> starts(bonds_ + 1);
     for (std::size_t i = 0; i < own_.tags.size(); ++i) starts[bonds_].push_back(static_cast<int>(i));
     std::vector<std::vector<Request>> wanted(ranks_);
-    walk(std::move(starts), [&](int s) { return begin_[s] >= 0; },
-         [&](int s, int left) {
-           if (begin_[s] < 0) wanted[owners_[s]].push_back({tags_[s], left});
-         });
+    walk(
+        std::move(starts), [&](int s) { return begin_[s] >= 0; },
+        [&](int s, int left) {
+          if (begin_[s] < 0) wanted[owners_[s]].push_back({tags_[s], left});
+        });
     return wanted;
   }
 
@@ -177,8 +178,7 @@ class HaloBuilder {
 HaloGraph gather_halo(MPI_Comm comm, const BondRows &own, int bonds)
 {
   HaloBuilder builder(comm, own, bonds);
-  while (builder.fetch()) {
-  }
+  while (builder.fetch()) {}
   return builder.finish();
 }
 

@@ -45,25 +45,16 @@ std::vector<std::span<const int>> neighbors_by_atom(const Atom *atom, const LAMM
 
 }  // namespace
 
-void stop_all(LAMMPS *lammps, const std::string &message)
-{
-  lammps->error->all(FLERR, message);
-}
+void stop_all(LAMMPS *lammps, const std::string &message) { lammps->error->all(FLERR, message); }
 
-void stop_one(LAMMPS *lammps, const std::string &message)
-{
-  lammps->error->one(FLERR, message);
-}
+void stop_one(LAMMPS *lammps, const std::string &message) { lammps->error->one(FLERR, message); }
 
 void warn(LAMMPS *lammps, const std::string &message)
 {
   if (lammps->comm->me == 0) lammps->error->warning(FLERR, message);
 }
 
-int atom_type_count(LAMMPS *lammps)
-{
-  return lammps->atom->ntypes;
-}
+int atom_type_count(LAMMPS *lammps) { return lammps->atom->ntypes; }
 
 int type_of_label(LAMMPS *lammps, const std::string &label)
 {
@@ -72,10 +63,7 @@ int type_of_label(LAMMPS *lammps, const std::string &label)
   return number ? std::stoi(number.get()) - 1 : -1;
 }
 
-MPI_Comm communicator(LAMMPS *lammps)
-{
-  return lammps->world;
-}
+MPI_Comm communicator(LAMMPS *lammps) { return lammps->world; }
 
 Box current_box(LAMMPS *lammps)
 {
@@ -101,25 +89,13 @@ OwnedAtoms::OwnedAtoms(LAMMPS *lammps, const std::string &title) : lammps_(lammp
   if (!lammps->atom->tag_enable) stop_all(lammps, title + ": atoms have no tags (atom_modify id no)");
 }
 
-int OwnedAtoms::count() const
-{
-  return lammps_->atom->nlocal;
-}
+int OwnedAtoms::count() const { return lammps_->atom->nlocal; }
 
-bool OwnedAtoms::in_group(int i, int groupbit) const
-{
-  return lammps_->atom->mask[i] & groupbit;
-}
+bool OwnedAtoms::in_group(int i, int groupbit) const { return lammps_->atom->mask[i] & groupbit; }
 
-std::int64_t OwnedAtoms::tag(int i) const
-{
-  return lammps_->atom->tag[i];
-}
+std::int64_t OwnedAtoms::tag(int i) const { return lammps_->atom->tag[i]; }
 
-int OwnedAtoms::type(int i) const
-{
-  return lammps_->atom->type[i] - 1;
-}
+int OwnedAtoms::type(int i) const { return lammps_->atom->type[i] - 1; }
 
 Vec3 OwnedAtoms::unwrapped(int i, const Box &reference) const
 {
@@ -167,20 +143,15 @@ std::vector<Shift> image_shifts(LAMMPS *lammps, const std::vector<double> &owner
 }
 
 void request_full_list(LAMMPS *lammps, LAMMPS_NS::Compute *compute)
-{
-  lammps->neighbor->add_request(compute, LAMMPS_NS::NeighConst::REQ_FULL | LAMMPS_NS::NeighConst::REQ_OCCASIONAL);
-}
+{ lammps->neighbor->add_request(compute, LAMMPS_NS::NeighConst::REQ_FULL | LAMMPS_NS::NeighConst::REQ_OCCASIONAL); }
 
 void request_full_list(LAMMPS *lammps, LAMMPS_NS::Fix *fix)
-{
-  lammps->neighbor->add_request(fix, LAMMPS_NS::NeighConst::REQ_FULL | LAMMPS_NS::NeighConst::REQ_OCCASIONAL);
-}
+{ lammps->neighbor->add_request(fix, LAMMPS_NS::NeighConst::REQ_FULL | LAMMPS_NS::NeighConst::REQ_OCCASIONAL); }
 
 void require_cutoffs_covered(LAMMPS *lammps, const std::string &title, const PairCutoffs &cutoffs)
 {
   const LAMMPS_NS::Pair *const pair = lammps->force->pair;
-  if (!pair)
-    stop_all(lammps, title + ": no pair style is defined, so that LAMMPS has no neighbour list; define one");
+  if (!pair) stop_all(lammps, title + ": no pair style is defined, so that LAMMPS has no neighbour list; define one");
   for (int a = 0; a < cutoffs.types(); ++a)
     for (int b = a; b < cutoffs.types(); ++b) {
       const double held = std::sqrt(pair->cutsq[a + 1][b + 1]);
@@ -221,8 +192,7 @@ void fill_homes(LAMMPS *lammps, std::vector<Home> &homes)
 {
   const Atom *const atom = lammps->atom;
   homes.resize(atom->nlocal + atom->nghost);
-  for (int i = 0; i < atom->nlocal; ++i)
-    homes[i] = {{atom->x[i][0], atom->x[i][1], atom->x[i][2]}, lammps->comm->me};
+  for (int i = 0; i < atom->nlocal; ++i) homes[i] = {{atom->x[i][0], atom->x[i][1], atom->x[i][2]}, lammps->comm->me};
 }
 
 void fill_bond_rows(LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighList *list, const PairCutoffs &cutoffs,
@@ -256,10 +226,7 @@ void fill_bond_rows(LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighLi
   }
 }
 
-int threads_per_rank(LAMMPS *lammps)
-{
-  return lammps->comm->nthreads;
-}
+int threads_per_rank(LAMMPS *lammps) { return lammps->comm->nthreads; }
 
 void fill_bond_vectors(LAMMPS *lammps, const LocalBonds &bonds, std::vector<Vec3> &vectors)
 {
@@ -373,9 +340,7 @@ double potential_energy(LAMMPS *lammps)
 }
 
 void tally_energy_at(LAMMPS *lammps, std::int64_t step)
-{
-  lammps->modify->get_compute_by_id("thermo_pe")->addstep(step);
-}
+{ lammps->modify->get_compute_by_id("thermo_pe")->addstep(step); }
 
 PairQuantity::PairQuantity(LAMMPS *lammps, std::string title, std::string name)
     : lammps_(lammps), title_(std::move(title)), name_(std::move(name))

@@ -11,9 +11,7 @@ namespace {
 
 // LAMMPS's C interface is stable between versions, unlike its classes; it is looked up at run time.
 template <typename Function> Function *lammps_function(const char *name)
-{
-  return reinterpret_cast<Function *>(dlsym(RTLD_DEFAULT, name));
-}
+{ return reinterpret_cast<Function *>(dlsym(RTLD_DEFAULT, name)); }
 
 std::string version_text(int number)
 {
@@ -32,8 +30,7 @@ void warn(const PluginHost &host, const std::string &text)
   if (setting && setting(host.lammps, "world_rank") != 0) return;
   if (const auto report = lammps_function<void(void *, int, const char *)>("lammps_error"))
     report(host.lammps, 0, text.c_str());
-  else
-    std::fprintf(stderr, "WARNING: %s\n", text.c_str());
+  else std::fprintf(stderr, "WARNING: %s\n", text.c_str());
 }
 
 bool version_matches(const PluginHost &host, const char *plugin)

@@ -12,9 +12,7 @@
 namespace {
 
 template <typename Style> void *create(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg)
-{
-  return new Style(lammps, narg, arg);
-}
+{ return new Style(lammps, narg, arg); }
 
 struct Entry {
   const char *style;

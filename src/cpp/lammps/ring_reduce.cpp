@@ -91,9 +91,7 @@ std::vector<std::int64_t> to_atoms(MPI_Comm comm, const BondRows &own, const std
 }  // namespace
 
 bool found_more_than_once(RingCriterion criterion)
-{
-  return criterion == RingCriterion::king || criterion == RingCriterion::guttman;
-}
+{ return criterion == RingCriterion::king || criterion == RingCriterion::guttman; }
 
 RingTotals reduce_rings(MPI_Comm comm, const HaloGraph &halo, const BondRows &own, const RingCounts &found,
                         const RingOptions &options, bool per_atom)

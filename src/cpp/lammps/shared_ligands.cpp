@@ -32,14 +32,9 @@ LinkRoles link_roles(const StyleArguments &arguments, const ElementMap &elements
 }
 
 ImageCompute::ImageCompute(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Compute(lammps, narg, arg)
-{
-  comm_forward = 3;
-}
+{ comm_forward = 3; }
 
-void ImageCompute::init_list(int, LAMMPS_NS::NeighList *list)
-{
-  list_ = list;
-}
+void ImageCompute::init_list(int, LAMMPS_NS::NeighList *list) { list_ = list; }
 
 std::vector<SharedLigand> ImageCompute::shared_ligands(const std::string &title, const PairCutoffs &cutoffs,
                                                        const LinkRoles &roles, int centres)
@@ -82,10 +77,7 @@ void ImageCompute::unpack_forward_comm(int count, int first, double *buffer)
               owner_positions_.begin() + 3 * static_cast<std::ptrdiff_t>(first));
 }
 
-int gathering_rank(std::int64_t tag, int ranks)
-{
-  return static_cast<int>(tag % ranks);
-}
+int gathering_rank(std::int64_t tag, int ranks) { return static_cast<int>(tag % ranks); }
 
 std::vector<SharedLigand> gather(MPI_Comm comm, const std::vector<SharedLigand> &records)
 {

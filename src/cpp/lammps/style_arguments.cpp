@@ -37,9 +37,7 @@ std::int64_t StyleArguments::whole(const std::string &keyword, std::int64_t leas
 }
 
 void StyleArguments::fail(const std::string &argument, const std::string &value, const std::string &problem) const
-{
-  stop_all(lammps_, title_ + ": " + argument + " " + value + ": " + problem);
-}
+{ stop_all(lammps_, title_ + ": " + argument + " " + value + ": " + problem); }
 
 void ElementMap::read(StyleArguments &arguments)
 {

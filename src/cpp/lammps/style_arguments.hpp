@@ -42,8 +42,7 @@ class ElementMap {
   /// Reads one name per atom type after the keyword `elements`.
   void read(StyleArguments &arguments);
   /// Fails if the name belongs to no type; `keyword` is where it was used.
-  std::vector<int> types_of(const StyleArguments &arguments, const std::string &keyword,
-                            const std::string &name) const;
+  std::vector<int> types_of(const StyleArguments &arguments, const std::string &keyword, const std::string &name) const;
   /// One name per type; empty where `elements` is not given.
   const std::vector<std::string> &names() const { return names_; }
 

@@ -16,9 +16,7 @@ constexpr std::size_t end_size = 22, central_size = 46, local_size = 30, max_com
 constexpr int format_version = 3;
 
 [[noreturn]] void corrupt(const std::string &why)
-{
-  throw std::runtime_error("not a naglass model, or damaged: " + why);
-}
+{ throw std::runtime_error("not a naglass model, or damaged: " + why); }
 
 std::string_view slice(std::string_view bytes, std::size_t offset, std::size_t size)
 {
@@ -119,8 +117,7 @@ void Archive::read_metadata()
   for (double &energy : metadata_.atomic_energies) energy += shift;
   for (const auto &layer : meta.at("layers").array()) metadata_.up_widths.push_back(layer.at("up_width").integer());
   for (const auto &output : meta.at("outputs").array())
-    metadata_.outputs.push_back(
-        {output.at("name").text(), output.at("unit").text(), output.at("columns").integer()});
+    metadata_.outputs.push_back({output.at("name").text(), output.at("unit").text(), output.at("columns").integer()});
   metadata_.r_max = meta.at("r_max").number();
   metadata_.dtype = meta.at("dtype").text();
   metadata_.head = meta.at("head").text();

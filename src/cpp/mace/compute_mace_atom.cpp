@@ -62,8 +62,6 @@ void ComputeMaceAtom::compute_peratom()
 }
 
 double ComputeMaceAtom::memory_usage()
-{
-  return static_cast<double>(values_.capacity() * sizeof(double) + rows_.capacity() * sizeof(double *));
-}
+{ return static_cast<double>(values_.capacity() * sizeof(double) + rows_.capacity() * sizeof(double *)); }
 
 }  // namespace naglass

@@ -21,10 +21,8 @@ void DeviationFile::open(std::int64_t step)
     header += "         " + std::string(name);
   header += "\n";
   // this step's line is written anew
-  if (step > 0)
-    file_.resume(path_, header, step - 1);
-  else
-    file_.begin(path_, header);
+  if (step > 0) file_.resume(path_, header, step - 1);
+  else file_.begin(path_, header);
 }
 
 }  // namespace naglass

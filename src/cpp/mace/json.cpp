@@ -23,9 +23,7 @@ class Parser {
 
  private:
   [[noreturn]] void fail(const char *what) const
-  {
-    throw std::runtime_error("metadata.json: " + std::string(what) + " at byte " + std::to_string(pos_));
-  }
+  { throw std::runtime_error("metadata.json: " + std::string(what) + " at byte " + std::to_string(pos_)); }
 
   void skip_space()
   {
@@ -64,18 +62,12 @@ class Parser {
     if (depth > max_depth) fail("nested too deep");
     Json out;
     const char c = peek();
-    if (c == '{')
-      out.value = object(depth);
-    else if (c == '[')
-      out.value = list(depth);
-    else if (c == '"')
-      out.value = string();
-    else if (accept_word("true"))
-      out.value = true;
-    else if (accept_word("false"))
-      out.value = false;
-    else if (!accept_word("null"))
-      out.value = real();
+    if (c == '{') out.value = object(depth);
+    else if (c == '[') out.value = list(depth);
+    else if (c == '"') out.value = string();
+    else if (accept_word("true")) out.value = true;
+    else if (accept_word("false")) out.value = false;
+    else if (!accept_word("null")) out.value = real();
     return out;
   }
 
@@ -110,10 +102,8 @@ class Parser {
     std::string out;
     expect('"');
     while (pos_ < text_.size() && text_[pos_] != '"') {
-      if (text_[pos_] == '\\')
-        out += escape();
-      else
-        out += text_[pos_++];
+      if (text_[pos_] == '\\') out += escape();
+      else out += text_[pos_++];
     }
     if (pos_ == text_.size()) fail("string without end");
     ++pos_;

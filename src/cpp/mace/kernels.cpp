@@ -40,8 +40,8 @@ ConvolutionTable ConvolutionTable::from_rows(const std::vector<std::int64_t> &pa
   for (const auto &[key, terms] : sorted) {
     const int first = static_cast<int>(table.terms.size());
     table.terms.insert(table.terms.end(), terms.begin(), terms.end());
-    table.pairs.push_back({static_cast<int>(key[2]), static_cast<int>(key[1]), first,
-                           static_cast<int>(table.terms.size())});
+    table.pairs.push_back(
+        {static_cast<int>(key[2]), static_cast<int>(key[1]), first, static_cast<int>(table.terms.size())});
     table.first_pair[static_cast<std::size_t>(key[0]) + 1] = static_cast<int>(table.pairs.size());
   }
   for (std::size_t p = 1; p < table.first_pair.size(); ++p)
@@ -50,8 +50,8 @@ ConvolutionTable ConvolutionTable::from_rows(const std::vector<std::int64_t> &pa
 }
 
 PolynomialTable PolynomialTable::from_rows(const std::vector<std::int64_t> &index, int correlation,
-                                           const std::vector<std::int64_t> &out,
-                                           const std::vector<std::int64_t> &dims, int features, int channels)
+                                           const std::vector<std::int64_t> &out, const std::vector<std::int64_t> &dims,
+                                           int features, int channels)
 {
   PolynomialTable table;
   table.features = features;

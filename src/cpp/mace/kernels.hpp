@@ -73,8 +73,8 @@ template <typename Real> struct Kernels {
                    const Real *weights, Real *message, std::int64_t first, std::int64_t last);
   /// `up_gradient` (rows×in_width) is added to, null where nobody needs it.
   void (*convolve_back)(const ConvolutionTable &, const EdgeGroups &, const Real *up, const Real *harmonics,
-                        const Real *weights, const Real *message_gradient, Real *up_gradient,
-                        Real *harmonics_gradient, Real *weights_gradient, std::int64_t first, std::int64_t last);
+                        const Real *weights, const Real *message_gradient, Real *up_gradient, Real *harmonics_gradient,
+                        Real *weights_gradient, std::int64_t first, std::int64_t last);
   /// features N×channels×F and one element's coefficients, [channel block][term][lane] -> result N×width, for the
   /// `count` nodes listed.
   void (*couple)(const PolynomialTable &, const Real *coefficients, int channels, const Real *features, Real *result,

@@ -139,7 +139,8 @@ void load_block(const Real *features, int width, int channels, int block, std::v
   const int used = std::min(L, channels - block * L);
   for (int f = 0; f < width; ++f)
     for (int l = 0; l < L; ++l)
-      x[static_cast<std::size_t>(f)][static_cast<std::size_t>(l)] = l < used ? features[(block * L + l) * width + f] : Real(0);
+      x[static_cast<std::size_t>(f)][static_cast<std::size_t>(l)] =
+          l < used ? features[(block * L + l) * width + f] : Real(0);
 }
 
 template <typename Real>
@@ -249,9 +250,7 @@ void couple_back(const PolynomialTable &table, const Real *coefficients, int cha
 }  // namespace
 
 template <typename Real> Kernels<Real> table()
-{
-  return {&convolve<Real>, &convolve_back<Real>, &couple<Real>, &couple_back<Real>};
-}
+{ return {&convolve<Real>, &convolve_back<Real>, &couple<Real>, &couple_back<Real>}; }
 
 template Kernels<double> table<double>();
 template Kernels<float> table<float>();

@@ -200,8 +200,8 @@ void PairMace::check_finite()
   if (std::isfinite(sum)) return;
   double shortest = reach() * reach();
   for (std::size_t e = 0; e < vectors_.size(); e += 3)
-    shortest = std::min(
-        shortest, vectors_[e] * vectors_[e] + vectors_[e + 1] * vectors_[e + 1] + vectors_[e + 2] * vectors_[e + 2]);
+    shortest = std::min(shortest, vectors_[e] * vectors_[e] + vectors_[e + 1] * vectors_[e + 1] +
+                                      vectors_[e + 2] * vectors_[e + 2]);
   error->one(FLERR, "Pair style mace: step " + std::to_string(update->ntimestep) +
                         ": energy or forces are not finite; shortest distance " + std::to_string(std::sqrt(shortest)) +
                         " Angstrom");

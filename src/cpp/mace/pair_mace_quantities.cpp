@@ -131,7 +131,8 @@ void PairMace::collect_member(std::size_t m)
   auto &virial = member_virial_[m];
   for (std::size_t e = 0; e < sender_.size(); ++e) {
     const double *const g = &member_gradient_[3 * e], *const d = &vectors_[3 * e];
-    double *const fi = &member_force_[static_cast<std::size_t>(node_row_[static_cast<std::size_t>(receiver_[e])]) * stride + 3 * m];
+    double *const fi =
+        &member_force_[static_cast<std::size_t>(node_row_[static_cast<std::size_t>(receiver_[e])]) * stride + 3 * m];
     double *const fj = &member_force_[static_cast<std::size_t>(sender_[e]) * stride + 3 * m];
     for (std::size_t k = 0; k < 3; ++k) {
       fi[k] -= g[k];
@@ -164,7 +165,8 @@ Spread PairMace::virial_spread() const
 {
   const auto models = members_.size();
   std::vector<double> total(9 * models);
-  MPI_Allreduce(member_virial_.front().data(), total.data(), static_cast<int>(total.size()), MPI_DOUBLE, MPI_SUM, world);
+  MPI_Allreduce(member_virial_.front().data(), total.data(), static_cast<int>(total.size()), MPI_DOUBLE, MPI_SUM,
+                world);
   Spread spread{0.0, HUGE_VAL, 0.0};
   for (std::size_t k = 0; k < 9; ++k) {
     double mean = 0, sum = 0;
@@ -196,8 +198,7 @@ void PairMace::write_deviation()
   attempt("Pair style mace: out_", [&] {
     if (comm->me == 0)
       deviation_file_->write(update->ntimestep, virial, {extremes[0], -extremes[1], sums[0] / std::max(1.0, sums[1])});
-    else
-      deviation_file_->skip(update->ntimestep);
+    else deviation_file_->skip(update->ntimestep);
   });
 }
 

@@ -50,7 +50,8 @@ mace::ModelPieces pieces_of(const mace::Archive &archive, const std::vector<std:
   const std::set<std::int64_t> used(type_element.begin(), type_element.end());
   // -1 stands for NULL; atoms of such types are handed over as element 0 and are in no edge
   std::copy_if(used.begin(), used.end(), std::back_inserter(pieces.used), [](std::int64_t z) { return z >= 0; });
-  for (const auto &output : model.outputs) pieces.outputs.push_back(archive.entry("pieces/output_" + output.name + ".pt"));
+  for (const auto &output : model.outputs)
+    pieces.outputs.push_back(archive.entry("pieces/output_" + output.name + ".pt"));
   return pieces;
 }
 
@@ -108,8 +109,9 @@ void PairMace::settings(int narg, char **arg)
       if (dtype_ != "float64" && dtype_ != "float32")
         error->all(FLERR, "Pair style mace: dtype '" + dtype_ + "' is neither float64 nor float32");
     } else if (keyword == "device") {
-      const std::map<std::string, mace::Device> known{
-          {"auto", mace::Device::automatic}, {"cpu", mace::Device::cpu}, {"gpu", mace::Device::gpu}};
+      const std::map<std::string, mace::Device> known{{"auto", mace::Device::automatic},
+                                                      {"cpu", mace::Device::cpu},
+                                                      {"gpu", mace::Device::gpu}};
       if (!known.contains(value))
         error->all(FLERR, "Pair style mace: device '" + value + "' is none of auto, cpu, gpu");
       device_ = known.at(value);
@@ -117,11 +119,13 @@ void PairMace::settings(int narg, char **arg)
       out_file = value;
     } else {
       out_freq = utils::inumeric(FLERR, value, false, lmp);
-      if (out_freq < 1) error->all(FLERR, "Pair style mace: out_freq '" + value + "' is not a number of steps above zero");
+      if (out_freq < 1)
+        error->all(FLERR, "Pair style mace: out_freq '" + value + "' is not a number of steps above zero");
     }
   }
   if (out_file.empty() != (out_freq == 0))
-    error->all(FLERR, "Pair style mace: out_file and out_freq go together, as in 'out_file model_devi.out out_freq 100'");
+    error->all(FLERR,
+               "Pair style mace: out_file and out_freq go together, as in 'out_file model_devi.out out_freq 100'");
   if (out_freq > 0) deviation_file_ = std::make_unique<DeviationFile>(out_file, out_freq);
 }
 
@@ -132,13 +136,12 @@ void PairMace::coeff(int narg, char **arg)
   const std::vector<std::string> words(arg + 2, arg + narg);
   const auto is_archive = [](const std::string &word) { return word.ends_with(".naglass"); };
   // without the customary suffix the first word is the only model
-  const auto archives = std::max<std::ptrdiff_t>(
-      1, std::find_if_not(words.begin(), words.end(), is_archive) - words.begin());
+  const auto archives =
+      std::max<std::ptrdiff_t>(1, std::find_if_not(words.begin(), words.end(), is_archive) - words.begin());
   const std::vector<std::string> elements(words.begin() + archives, words.end());
   if (static_cast<int>(elements.size()) != atom->ntypes)
     error->all(FLERR, "Pair style mace: pair_coeff names " + std::to_string(elements.size()) + " elements for " +
-                          std::to_string(atom->ntypes) +
-                          " atom types (write NULL for a type without this potential)");
+                          std::to_string(atom->ntypes) + " atom types (write NULL for a type without this potential)");
   std::vector<Member> members;
   for (auto word = words.begin(); word != words.begin() + archives; ++word)
     members.push_back(read_member(*word, elements));

@@ -8,9 +8,7 @@ namespace {
 void *create_pair(LAMMPS_NS::LAMMPS *lammps) { return new naglass::PairMace(lammps); }
 
 void *create_compute(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg)
-{
-  return new naglass::ComputeMaceAtom(lammps, narg, arg);
-}
+{ return new naglass::ComputeMaceAtom(lammps, narg, arg); }
 
 }  // namespace
 

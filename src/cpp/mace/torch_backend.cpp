@@ -62,9 +62,7 @@ TensorList tensors_of(const c10::IValue &tuple)
 }
 
 TensorList call(torch::jit::Module &piece, const TensorList &inputs)
-{
-  return tensors_of(piece.forward({inputs.begin(), inputs.end()}));
-}
+{ return tensors_of(piece.forward({inputs.begin(), inputs.end()})); }
 
 Tensor leaf(const Tensor &tensor) { return tensor.detach().requires_grad_(); }
 
@@ -93,9 +91,7 @@ Tensor wrap(std::span<const std::int64_t> values)
 }
 
 void copy_out(const Tensor &tensor, std::span<double> target)
-{
-  at::from_blob(target.data(), tensor.sizes(), at::kDouble).copy_(tensor);
-}
+{ at::from_blob(target.data(), tensor.sizes(), at::kDouble).copy_(tensor); }
 
 class TorchBackend final : public Backend {
  public:
@@ -163,8 +159,7 @@ TorchBackend::TorchBackend(const ModelPieces &pieces, const Placement &placement
   mallopt(M_TOP_PAD, 64 << 20);
   const auto load = [this](std::string_view bytes) { return load_piece(bytes, dtype_, device_); };
   edge_ = load(pieces.edge);
-  for (const auto &layer : pieces.layers)
-    layers_.push_back({load(layer.pre), load(layer.post), layer.up_width, {}});
+  for (const auto &layer : pieces.layers) layers_.push_back({load(layer.pre), load(layer.post), layer.up_width, {}});
   // the TorchScript of the same steps serves devices, and to check the kernels
   const char *const asked = std::getenv("NAGLASS_MACE_KERNELS");
   if (device_.is_cpu() && (!asked || std::string_view(asked) != "torchscript"))
@@ -207,7 +202,8 @@ TorchBackend::Inputs TorchBackend::prepare(const Graph &graph) const
 {
   Inputs in;
   const auto edges = static_cast<std::int64_t>(graph.sender.size());
-  in.vectors = leaf(at::from_blob(const_cast<double *>(graph.vectors.data()), {edges, 3}, at::kDouble).to(device_, dtype_));
+  in.vectors =
+      leaf(at::from_blob(const_cast<double *>(graph.vectors.data()), {edges, 3}, at::kDouble).to(device_, dtype_));
   in.sender = wrap(graph.sender).to(device_);
   in.receiver = wrap(graph.receiver).to(device_);
   in.node_row = wrap(graph.node_row).to(device_);
@@ -276,7 +272,9 @@ Messages TorchBackend::convolve(Layer &layer, const MessageInputs &in, std::int6
   watch_.mark("radial weights");
   const Tensor message =
       layer.post.get_method("convolve")({in.up, in.sender, in.receiver, in.harmonics, weights[0], nodes}).toTensor();
-  return {message, at::zeros({nodes, weights[1].size(1)}, weights[1].options()).index_add(0, in.receiver, weights[1]), {}};
+  return {message,
+          at::zeros({nodes, weights[1].size(1)}, weights[1].options()).index_add(0, in.receiver, weights[1]),
+          {}};
 }
 
 TorchBackend::Tape TorchBackend::run_layer(std::size_t index, const Inputs &in, const Tensor &up, const Tensor &sc,
@@ -332,10 +330,8 @@ TensorList TorchBackend::backward(const Inputs &in, GhostExchange &exchange, con
       up_gradient = collect_from_ghosts(gradients.up, in, exchange);
       sc_gradient = gradients.sc;
     }
-    if (total.empty())
-      total = {gradients.harmonics, gradients.radial};
-    else
-      total = {total[0].add(gradients.harmonics), total[1].add(gradients.radial)};
+    if (total.empty()) total = {gradients.harmonics, gradients.radial};
+    else total = {total[0].add(gradients.harmonics), total[1].add(gradients.radial)};
     tapes[k] = {};
   }
   return total;
@@ -354,8 +350,8 @@ TorchBackend::LayerGradients TorchBackend::layer_back(std::size_t index, const I
   const Tensor sc = index > 0 ? found[2] : Tensor();
   watch_.mark("layers, back");
   if (!kernels) return {found[0], found[1], index > 0 ? found[3] : Tensor(), sc};
-  const auto back = kernels->convolve_back(message_inputs(index, in, tape.up, edge), {found[0], found[1], {}}, tape.messages.kept,
-                                           index > 0);
+  const auto back = kernels->convolve_back(message_inputs(index, in, tape.up, edge), {found[0], found[1], {}},
+                                           tape.messages.kept, index > 0);
   watch_.mark("convolution, back");
   return {back.harmonics, back.radial, back.up, sc};
 }
@@ -397,6 +393,4 @@ void TorchBackend::exchange_only(const Graph &graph, GhostExchange &exchange) co
 /// Entry point looked up by the pair style; throws what libtorch throws when a piece cannot be read.
 extern "C" __attribute__((visibility("default"))) naglass::mace::Backend *naglass_mace_torch_backend(
     const naglass::mace::ModelPieces *pieces, const naglass::mace::Placement *placement)
-{
-  return new naglass::mace::TorchBackend(*pieces, *placement);
-}
+{ return new naglass::mace::TorchBackend(*pieces, *placement); }

@@ -29,9 +29,7 @@ template <typename Number> std::vector<Number> list_of(const Tensor &tensor)
 }
 
 template <typename Action> auto by_type(const Tensor &tensor, Action action)
-{
-  return tensor.scalar_type() == at::kDouble ? action(double{}) : action(float{});
-}
+{ return tensor.scalar_type() == at::kDouble ? action(double{}) : action(float{}); }
 
 // Even shares of the nodes, one for each thread.
 void over_shares(std::int64_t nodes, const std::function<void(std::int64_t, std::int64_t, std::int64_t)> &work)
@@ -127,12 +125,11 @@ struct Coupling : torch::autograd::Function<Coupling> {
     Tensor dx = at::empty_like(x);
     by_type(x, [&](auto zero) {
       using Real = decltype(zero);
-      over_elements(*tables, saved[1], first,
-                    [&](const Tensor &coefficients, const std::int64_t *own, std::int64_t count) {
-                      kernels<Real>().couple_back(tables->product, coefficients.data_ptr<Real>(), tables->channels,
-                                                  x.data_ptr<Real>(), d.data_ptr<Real>(), dx.data_ptr<Real>(), own,
-                                                  count);
-                    });
+      over_elements(
+          *tables, saved[1], first, [&](const Tensor &coefficients, const std::int64_t *own, std::int64_t count) {
+            kernels<Real>().couple_back(tables->product, coefficients.data_ptr<Real>(), tables->channels,
+                                        x.data_ptr<Real>(), d.data_ptr<Real>(), dx.data_ptr<Real>(), own, count);
+          });
     });
     return {Tensor(), dx, Tensor(), Tensor()};
   }
@@ -166,14 +163,13 @@ LayerKernels::LayerKernels(torch::jit::Module &post, const std::vector<std::int6
   tables->channels = static_cast<int>(coefficients.size(2));
   const Tensor index = product.attr("index").toTensor();
   const auto harmonics = post.attr("harmonics").toInt();
-  tables->convolution =
-      ConvolutionTable::from_rows(list_of<std::int64_t>(post.attr("paths").toTensor()),
-                                  list_of<std::int64_t>(post.attr("entries").toTensor()),
-                                  list_of<double>(post.attr("values").toTensor()), static_cast<int>(harmonics));
-  tables->product = PolynomialTable::from_rows(
-      list_of<std::int64_t>(index), static_cast<int>(index.size(1)),
-      list_of<std::int64_t>(product.attr("out").toTensor()), list_of<std::int64_t>(product.attr("dims").toTensor()),
-      static_cast<int>(product.attr("features").toInt()), tables->channels);
+  tables->convolution = ConvolutionTable::from_rows(
+      list_of<std::int64_t>(post.attr("paths").toTensor()), list_of<std::int64_t>(post.attr("entries").toTensor()),
+      list_of<double>(post.attr("values").toTensor()), static_cast<int>(harmonics));
+  tables->product = PolynomialTable::from_rows(list_of<std::int64_t>(index), static_cast<int>(index.size(1)),
+                                               list_of<std::int64_t>(product.attr("out").toTensor()),
+                                               list_of<std::int64_t>(product.attr("dims").toTensor()),
+                                               static_cast<int>(product.attr("features").toInt()), tables->channels);
   tables->coefficients.resize(static_cast<std::size_t>(model_elements));
   for (std::size_t k = 0; k < elements.size(); ++k) {
     const Tensor own = coefficients[static_cast<std::int64_t>(k)];
@@ -202,8 +198,8 @@ Messages LayerKernels::convolve(const MessageInputs &in) const
       using Real = decltype(zero);
       Real *const target = out.message.data_ptr<Real>() + first * out.message.size(1);
       over_shares(last - first, [&](std::int64_t, std::int64_t from, std::int64_t to) {
-        kernels<Real>().convolve(tables_->convolution, block.edges, x.data_ptr<Real>(), block.harmonics.data_ptr<Real>(),
-                                 made.weights.data_ptr<Real>(), target, from, to);
+        kernels<Real>().convolve(tables_->convolution, block.edges, x.data_ptr<Real>(),
+                                 block.harmonics.data_ptr<Real>(), made.weights.data_ptr<Real>(), target, from, to);
       });
     });
     if (!out.density.defined()) out.density = at::zeros({nodes, made.density.size(1)}, out.message.options());
@@ -249,8 +245,6 @@ MessageGradients LayerKernels::convolve_back(const MessageInputs &in, const Mess
 }
 
 Tensor LayerKernels::couple(const Tensor &features, const Tensor &node, const std::vector<std::int64_t> &first) const
-{
-  return Coupling::apply(tables_.get(), features, node, first);
-}
+{ return Coupling::apply(tables_.get(), features, node, first); }
 
 }  // namespace naglass::mace

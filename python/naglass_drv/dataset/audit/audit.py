@@ -194,7 +194,8 @@ def _compositions(frames: Sequence["Atoms"]) -> dict[str, dict[str, Any]]:
         alike[frame.get_chemical_formula(empirical=True)].append(frame)
     return {
         formula: {
-            "frames": len(own), "groups": len({frame.info["group"] for frame in own}),
+            "frames": len(own),
+            "groups": len({frame.info["group"] for frame in own}),
             "density_g_cm3": _range(list(map(density_g_cm3, own))),
         }
         for formula, own in sorted(alike.items(), key=lambda item: -len(item[1]))
@@ -218,11 +219,13 @@ def _coverage(measured: _Measured, e0_eV: Mapping[str, float]) -> dict[str, dict
         "net_force_eV_per_A": _range(measured.net_force),
         "largest_force_eV_per_A": _range([norms.max() for norms in measured.force]),
         "energy_residual_eV_per_atom": _range([] if energies is None else energies.residual_eV_per_atom),
-        "atomisation_energy_eV_per_atom": _range([
-            (frame.info["REF_energy"] - sum(e0_eV[element] for element in frame.symbols)) / len(frame)
-            for frame in frames
-            if e0_eV.keys() >= set(frame.symbols)
-        ]),
+        "atomisation_energy_eV_per_atom": _range(
+            [
+                (frame.info["REF_energy"] - sum(e0_eV[element] for element in frame.symbols)) / len(frame)
+                for frame in frames
+                if e0_eV.keys() >= set(frame.symbols)
+            ]
+        ),
     }
 
 
@@ -240,7 +243,9 @@ def _range(values: Sequence[float | None] | np.ndarray) -> dict[str, float] | No
     if not len(array):
         return None
     return {
-        "frames": len(array), "smallest": float(array.min()), "median": float(np.median(array)),
+        "frames": len(array),
+        "smallest": float(array.min()),
+        "median": float(np.median(array)),
         "largest": float(array.max()),
     }
 

@@ -46,4 +46,3 @@ def closest(frame: "Atoms") -> list[Contact]:
         atoms = tuple(sorted((int(found.i[at]), int(found.j[at]))))
         contacts.append(Contact(f"{a}-{b}", float(found.distances[at]), lengths[a, b], atoms))
     return contacts
-

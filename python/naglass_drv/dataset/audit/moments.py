@@ -64,8 +64,11 @@ def table(frames: Sequence["Atoms"]) -> dict[str, dict[str, Any]]:
     joined = {name: np.concatenate(parts) for name, parts in sorted(values.items())}
     return {
         name: {
-            "atoms": len(own), "mean_muB": float(own.mean()), "spread_muB": float(own.std()),
-            "smallest_muB": float(own.min()), "largest_muB": float(own.max()),
+            "atoms": len(own),
+            "mean_muB": float(own.mean()),
+            "spread_muB": float(own.std()),
+            "smallest_muB": float(own.min()),
+            "largest_muB": float(own.max()),
         }
         for name, own in joined.items()
         if len(own)

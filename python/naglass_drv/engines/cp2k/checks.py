@@ -122,8 +122,14 @@ def _output(argv: list[str], folder: str) -> str:
     environment: Mapping[str, str] = scrubbed_environment() | LONE_PROCESS | {"OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
-            argv, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            errors="replace", timeout=_TIMEOUT_S,
+            argv,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"{argv[0]} {argv[1]}: {error}") from error

@@ -71,8 +71,14 @@ def _point(atoms: "Atoms", level: levels.Level, cutoff_Ry: float, folder: Path, 
     frame, failure = None, ""
     try:
         frame = label(
-            atoms, level, folder, program=program, charge=atoms.info["charge"], multiplicity=atoms.info["multiplicity"],
-            child=run_child, max_net_force_eV_per_A=np.inf,
+            atoms,
+            level,
+            folder,
+            program=program,
+            charge=atoms.info["charge"],
+            multiplicity=atoms.info["multiplicity"],
+            child=run_child,
+            max_net_force_eV_per_A=np.inf,
         )
     except TaskFailed as error:
         failure = f"{error.failure}: {error}"
@@ -112,13 +118,16 @@ def rows(points: Sequence[Point]) -> list[dict[str, Any]]:
             found.append(row | {"failure": point.failure})
             continue
         change = 1000 * np.linalg.norm(point.forces_eV_per_A - good[-1].forces_eV_per_A, axis=1)
-        found.append(row | {
-            "net_force_eV_per_A": point.net_force_eV_per_A,
-            "energy_difference_meV_per_atom": 1000 * (point.energy_eV - good[-1].energy_eV) / len(change),
-            "force_difference_rms_meV_per_A": float(np.sqrt((change**2).mean())),
-            "force_difference_largest_meV_per_A": float(change.max()),
-            "moment_difference_largest_muB": float(np.abs(point.moments_muB - good[-1].moments_muB).max()),
-        })
+        found.append(
+            row
+            | {
+                "net_force_eV_per_A": point.net_force_eV_per_A,
+                "energy_difference_meV_per_atom": 1000 * (point.energy_eV - good[-1].energy_eV) / len(change),
+                "force_difference_rms_meV_per_A": float(np.sqrt((change**2).mean())),
+                "force_difference_largest_meV_per_A": float(change.max()),
+                "moment_difference_largest_muB": float(np.abs(point.moments_muB - good[-1].moments_muB).max()),
+            }
+        )
     return found
 
 

@@ -21,12 +21,14 @@ FAILURES = {
     "SCF_NOT_CONVERGED": Failure(
         "no path of the SCF came to an end",
         "look at the structure (short contacts, charges that cannot be) and at the multiplicity",
-        rejects=True, again="ladder",
+        rejects=True,
+        again="ladder",
     ),
     "NAN": Failure(
         "CP2K printed NaN, infinity or stars where a number stands",
         "look at the structure: atoms on top of each other, or a cell that has collapsed",
-        rejects=True, again="ladder",
+        rejects=True,
+        again="ladder",
     ),
     "NET_FORCE": Failure(
         "the forces do not add up to zero within max_net_force_eV_per_A",
@@ -53,9 +55,7 @@ FAILURES = {
         "raise max_steps; start again from the last frame",
         rejects=True,
     ),
-    "ABORT": Failure(
-        "CP2K refused the input, in its own words", "mend what it names; trying again would end alike"
-    ),
+    "ABORT": Failure("CP2K refused the input, in its own words", "mend what it names; trying again would end alike"),
     "LAUNCHER": Failure(
         "CP2K did not start as asked: no output of CP2K, or another number of processes",
         "run doctor; check cp2k and launcher in the site profile",

@@ -40,7 +40,10 @@ def harvest(
     for step, info in steps:
         try:
             judge.admit(
-                step.evaluation, multiplicity, max_net_force_eV_per_A, on_grid=level.needs_basis,
+                step.evaluation,
+                multiplicity,
+                max_net_force_eV_per_A,
+                on_grid=level.needs_basis,
                 asked=asked_moments(atoms),
             )
         except Refused as refused:

@@ -20,9 +20,34 @@ if TYPE_CHECKING:
 
 # ground terms of the free atoms (NIST Atomic Spectra Database, 10.18434/T4W30F)
 ATOM_MULTIPLICITY = {
-    "H": 2, "Li": 2, "B": 2, "C": 3, "N": 4, "O": 3, "F": 2, "Na": 2, "Mg": 1, "Al": 2, "Si": 3, "P": 4, "S": 3,
-    "Cl": 2, "K": 2, "Ca": 1, "Sc": 2, "Ti": 3, "V": 4, "Cr": 7, "Mn": 6, "Fe": 5, "Co": 4, "Ni": 3, "Cu": 2,
-    "Zn": 1, "Nb": 6, "Mo": 7,
+    "H": 2,
+    "Li": 2,
+    "B": 2,
+    "C": 3,
+    "N": 4,
+    "O": 3,
+    "F": 2,
+    "Na": 2,
+    "Mg": 1,
+    "Al": 2,
+    "Si": 3,
+    "P": 4,
+    "S": 3,
+    "Cl": 2,
+    "K": 2,
+    "Ca": 1,
+    "Sc": 2,
+    "Ti": 3,
+    "V": 4,
+    "Cr": 7,
+    "Mn": 6,
+    "Fe": 5,
+    "Co": 4,
+    "Ni": 3,
+    "Cu": 2,
+    "Zn": 1,
+    "Nb": 6,
+    "Mo": 7,
 }
 _CLOSEST_A = 0.5
 _START = "start_moment"

@@ -195,8 +195,13 @@ def warnings_of(chosen: Level) -> list[str]:
 
 
 _LACKS = {
-    "cutoff_Ry": "plane-wave cutoff", "rel_cutoff_Ry": "plane-wave cutoff", "plus_u": "+U", "u_eV": "+U",
-    "sodium": "pseudopotential", "xc_smoothing": "density on a grid", "smearing_K": "electronic temperature",
+    "cutoff_Ry": "plane-wave cutoff",
+    "rel_cutoff_Ry": "plane-wave cutoff",
+    "plus_u": "+U",
+    "u_eV": "+U",
+    "sodium": "pseudopotential",
+    "xc_smoothing": "density on a grid",
+    "smearing_K": "electronic temperature",
 }
 
 

@@ -93,7 +93,11 @@ def pieces(segments: Sequence[Mapping[str, Any]], timestep_fs: float, every: int
 
 
 def dynamics(
-    segments: Sequence[Mapping[str, Any]], timestep_fs: float, thermostat: str, thermostat_fs: float, every_fs: float,
+    segments: Sequence[Mapping[str, Any]],
+    timestep_fs: float,
+    thermostat: str,
+    thermostat_fs: float,
+    every_fs: float,
     seed: int,
 ) -> Dynamics:
     """The plan of a trajectory from its settings; `every_fs` is a multiple of the time step."""
@@ -115,9 +119,13 @@ def dynamics_input(text: str, plan: Dynamics, step: int, target: int) -> tree.Se
         for section in force_eval.sections(path):
             section.at("EACH").set("MD", plan.every)
     values = {
-        "ensemble": "NVT" if piece.pressure_bar is None else "NPT_I", "steps": target - step,
-        "timestep_fs": f"{plan.timestep_fs:g}", "temperature_K": f"{piece.temperature_K:g}",
-        "thermostat": plan.thermostat, "thermostat_fs": f"{plan.thermostat_fs:g}", "every": plan.every,
+        "ensemble": "NVT" if piece.pressure_bar is None else "NPT_I",
+        "steps": target - step,
+        "timestep_fs": f"{plan.timestep_fs:g}",
+        "temperature_K": f"{piece.temperature_K:g}",
+        "thermostat": plan.thermostat,
+        "thermostat_fs": f"{plan.thermostat_fs:g}",
+        "every": plan.every,
     }
     root.items += _template("md.inp", values)
     if piece.pressure_bar is not None:

@@ -14,13 +14,18 @@ WANNIER_FILE, SPREADS_FILE = "wannier.xyz", "spreads.dat"
 
 def _wannier(dft: Section) -> None:
     # one file for both spins: alpha first, then beta
-    prints = Section("PRINT", items=[
-        Section("WANNIER_CENTERS", items=[Line("IONS+CENTERS"), Line(f"FILENAME ={WANNIER_FILE}")]),
-        Section("WANNIER_SPREADS", items=[Line(f"FILENAME ={SPREADS_FILE}")]),
-    ])
-    dft.replace(Section("LOCALIZE", items=[
-        Line("METHOD JACOBI"), Line("MAX_ITER 2000"), Line("EPS_LOCALIZATION 1.0E-4"), prints,
-    ]))
+    prints = Section(
+        "PRINT",
+        items=[
+            Section("WANNIER_CENTERS", items=[Line("IONS+CENTERS"), Line(f"FILENAME ={WANNIER_FILE}")]),
+            Section("WANNIER_SPREADS", items=[Line(f"FILENAME ={SPREADS_FILE}")]),
+        ],
+    )
+    dft.replace(
+        Section(
+            "LOCALIZE", items=[Line("METHOD JACOBI"), Line("MAX_ITER 2000"), Line("EPS_LOCALIZATION 1.0E-4"), prints]
+        )
+    )
 
 
 def _cube(name: str) -> Callable[[Section], None]:

@@ -24,7 +24,12 @@ class Relax(Course):
     steps_file = "-1.cell"
 
     def __init__(
-        self, atoms: "Atoms", text_of: Callable[["Atoms"], str], plan: Relaxation, folder: Path, runner: Runner,
+        self,
+        atoms: "Atoms",
+        text_of: Callable[["Atoms"], str],
+        plan: Relaxation,
+        folder: Path,
+        runner: Runner,
         **options: Any,
     ):
         super().__init__(list(atoms.symbols), folder, runner, **options)

@@ -50,7 +50,10 @@ class Program:
             raise SetupError("no CP2K executable was found; install CP2K or name it in the site profile (key cp2k)")
         data, launcher = site.get("cp2k_data"), site.get("launcher")
         return cls(
-            Path(site["cp2k"]), Path(data) if data else None, Path(launcher) if launcher else None, ranks,
+            Path(site["cp2k"]),
+            Path(data) if data else None,
+            Path(launcher) if launcher else None,
+            ranks,
             int(site.get("threads") or 1),
         )
 
@@ -108,7 +111,12 @@ class Runner:
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
 
     def run(
-        self, root: tree.Section, folder: Path, project: str = _PROJECT, *, start: Path | None = None,
+        self,
+        root: tree.Section,
+        folder: Path,
+        project: str = _PROJECT,
+        *,
+        start: Path | None = None,
         on_poll: Callable[[], None] = lambda: None,
     ) -> parse.Header:
         """Run the input `root` as `project` in the empty `folder`, and return its header.
@@ -134,7 +142,11 @@ class Runner:
 
         try:
             status = self._child(
-                self.command, folder=folder, env=self.program.environment(), log=self.log.name, timeout_s=left,
+                self.command,
+                folder=folder,
+                env=self.program.environment(),
+                log=self.log.name,
+                timeout_s=left,
                 on_poll=poll,
             )
         except RanAway:
@@ -152,13 +164,24 @@ class Runner:
 
 
 def input_text(
-    atoms: "Atoms", level: Level, program: Program, charge: int, multiplicity: int,
-    magnetization: Mapping[str, float] | None = None, outputs: Sequence[str] = (),
+    atoms: "Atoms",
+    level: Level,
+    program: Program,
+    charge: int,
+    multiplicity: int,
+    magnetization: Mapping[str, float] | None = None,
+    outputs: Sequence[str] = (),
 ) -> str:
     """The input of a single point for a `program`: see `inputs.single_point`."""
     return single_point(
-        atoms, level, charge=charge, multiplicity=multiplicity, magnetization=magnetization, data=program.data,
-        outputs=outputs, version=program.version(),
+        atoms,
+        level,
+        charge=charge,
+        multiplicity=multiplicity,
+        magnetization=magnetization,
+        data=program.data,
+        outputs=outputs,
+        version=program.version(),
     )
 
 
@@ -189,7 +212,10 @@ def label(
     try:
         found, path = _climb(runner, text, folder, list(atoms.symbols))
         judge.admit(
-            found, multiplicity, max_net_force_eV_per_A, on_grid=level.needs_basis,
+            found,
+            multiplicity,
+            max_net_force_eV_per_A,
+            on_grid=level.needs_basis,
             asked=asked_moments(atoms, magnetization),
         )
     except Refused as refused:
@@ -245,9 +271,7 @@ def _converged(
     raise refused
 
 
-def labelled(
-    atoms: "Atoms", found: parse.Evaluation, charge: int, multiplicity: int, level: Level
-) -> "Atoms":
+def labelled(atoms: "Atoms", found: parse.Evaluation, charge: int, multiplicity: int, level: Level) -> "Atoms":
     """A copy of `atoms` with the labels of an admitted evaluation.
 
     Added are `info` REF_energy (eV), REF_stress (3×3, eV/Å³, virial, ASE sign), charge, multiplicity, level, kinds
@@ -258,8 +282,11 @@ def labelled(
     frame = atoms.copy()
     frame.calc = None
     frame.info |= {
-        "REF_energy": found.energy_eV, "REF_stress": found.stress_eV_per_A3, "charge": charge,
-        "multiplicity": multiplicity, "level": label_of(level),
+        "REF_energy": found.energy_eV,
+        "REF_stress": found.stress_eV_per_A3,
+        "charge": charge,
+        "multiplicity": multiplicity,
+        "level": label_of(level),
     }
     if (kinds := kinds_of(level, atoms.symbols)) is not None:
         frame.info["kinds"] = kinds
@@ -267,7 +294,8 @@ def labelled(
         ideal, value = found.s_squared
         frame.info["s2_contamination"] = round(value - ideal, 6)
     for name, values in (
-        ("REF_forces", found.forces_eV_per_A), ("REF_spin", judge.spin_of(found)),
+        ("REF_forces", found.forces_eV_per_A),
+        ("REF_spin", judge.spin_of(found)),
         ("REF_spin_mulliken", found.spin_mulliken),
     ):
         frame.set_array(name, np.asarray(values))

@@ -122,7 +122,7 @@ def parse(text: str, *, template: bool = False, places: Sequence[str] | None = N
         if not line:
             continue
         place = places[index] if places is not None else f"CP2K input: line {index + 1}"
-        if line[0] == "@" or "${" in line and not template:
+        if line[0] == "@" or ("${" in line and not template):
             raise InputError(f"{place}: {line[:40]!r}: directives are not read")
         if line[0] != "&":
             stack[-1].items.append(Line(line))

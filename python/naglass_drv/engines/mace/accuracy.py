@@ -23,7 +23,7 @@ def errors(frames: Sequence["Atoms"], predicted: Mapping[str, np.ndarray]) -> di
     frame_of_atom = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
     energy = 1e3 * (data["energy_model_eV_per_atom"] - data["energy_label_eV_per_atom"])
     force = 1e3 * (data["forces_model_eV_per_A"] - data["forces_label_eV_per_A"])
-    result: dict[str, Any] = {"frames": len(frames), "atoms": int(len(force))}
+    result: dict[str, Any] = {"frames": len(frames), "atoms": len(force)}
     result |= _both("energy", "meV_per_atom", energy, np.arange(len(frames)))
     result |= _both("forces", "meV_per_A", force, frame_of_atom)
     symbols = np.concatenate([np.array(frame.get_chemical_symbols()) for frame in frames])

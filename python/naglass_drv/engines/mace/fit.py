@@ -55,9 +55,7 @@ def loader(items: Sequence[data.AtomicData], batch_size: int, order: Sequence[in
     return torch_geometric.dataloader.DataLoader(list(items), batch_size=batch_size, sampler=order)
 
 
-def build_model(
-    options: Mapping[str, Any], e0_eV: Mapping[int, float], frames: Sequence[Any]
-) -> torch.nn.Module:
+def build_model(options: Mapping[str, Any], e0_eV: Mapping[int, float], frames: Sequence[Any]) -> torch.nn.Module:
     """A new model for the elements of `e0_eV` (atomic number -> isolated-atom energy, eV).
 
     `options` has `channels`, `max_L`, `layers`, `correlation`, `r_max_A`, `zbl`. Scale (rms force) and shift
@@ -71,12 +69,25 @@ def build_model(
     hidden = "+".join(f"{options['channels']}x{l}{'eo'[l % 2]}" for l in range(options["max_L"] + 1))
     block = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
     return modules.ScaleShiftMACE(
-        r_max=options["r_max_A"], num_bessel=8, num_polynomial_cutoff=5, max_ell=3, interaction_cls=block,
-        interaction_cls_first=block, num_interactions=options["layers"], num_elements=len(elements),
-        hidden_irreps=o3.Irreps(hidden), MLP_irreps=o3.Irreps("16x0e"), atomic_energies=energies,
-        avg_num_neighbors=modules.compute_avg_num_neighbors(batches), atomic_numbers=elements,
-        correlation=options["correlation"], gate=modules.gate_dict["silu"], pair_repulsion=options["zbl"],
-        radial_MLP=[64, 64, 64], radial_type="bessel", atomic_inter_scale=rms.item(),
+        r_max=options["r_max_A"],
+        num_bessel=8,
+        num_polynomial_cutoff=5,
+        max_ell=3,
+        interaction_cls=block,
+        interaction_cls_first=block,
+        num_interactions=options["layers"],
+        num_elements=len(elements),
+        hidden_irreps=o3.Irreps(hidden),
+        MLP_irreps=o3.Irreps("16x0e"),
+        atomic_energies=energies,
+        avg_num_neighbors=modules.compute_avg_num_neighbors(batches),
+        atomic_numbers=elements,
+        correlation=options["correlation"],
+        gate=modules.gate_dict["silu"],
+        pair_repulsion=options["zbl"],
+        radial_MLP=[64, 64, 64],
+        radial_type="bessel",
+        atomic_inter_scale=rms.item(),
         atomic_inter_shift=mean.item(),
     )
 
@@ -96,9 +107,7 @@ def learning_rate(step: int, steps_per_epoch: int, steps: int, peak: float) -> f
 class Fit:
     """The state of a fit: model, optimiser, moving average of the weights, and the history of the epochs."""
 
-    def __init__(
-        self, model: torch.nn.Module, options: Mapping[str, Any], train: Sequence[data.AtomicData], seed: int
-    ):
+    def __init__(self, model: torch.nn.Module, options: Mapping[str, Any], train: Sequence[data.AtomicData], seed: int):
         self.model = model
         self.options = options
         self.train = train
@@ -106,7 +115,11 @@ class Fit:
         self.epoch = 0
         self.history: list[dict[str, float]] = []
         rates = SimpleNamespace(
-            lr=options["learning_rate"], weight_decay=_WEIGHT_DECAY, amsgrad=True, beta=0.9, freeze=None,
+            lr=options["learning_rate"],
+            weight_decay=_WEIGHT_DECAY,
+            amsgrad=True,
+            beta=0.9,
+            freeze=None,
             lr_params_factors="{}",
         )
         self.optimizer = torch.optim.Adam(**get_params_options(rates, model))
@@ -129,14 +142,15 @@ class Fit:
         self.model.train()
         for number, batch in enumerate(loader(self.train, batch_size, order)):
             rate = learning_rate(
-                self.epoch * per_epoch + number, per_epoch, self.options["epochs"] * per_epoch,
+                self.epoch * per_epoch + number,
+                per_epoch,
+                self.options["epochs"] * per_epoch,
                 self.options["learning_rate"],
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             loss, _ = take_step(
-                self.model, self.loss, batch, self.optimizer, self.ema, output, _MAX_GRADIENT,
-                torch.device("cpu"),
+                self.model, self.loss, batch, self.optimizer, self.ema, output, _MAX_GRADIENT, torch.device("cpu")
             )
             if not torch.isfinite(loss):
                 raise LossNotFinite(
@@ -156,8 +170,11 @@ class Fit:
     def save(self, path: Path) -> None:
         """Write the whole state under a temporary name and rename it to `path`."""
         state = {
-            "epoch": self.epoch, "history": self.history, "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(), "ema": self.ema.state_dict(),
+            "epoch": self.epoch,
+            "history": self.history,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "ema": self.ema.state_dict(),
         }
         temporary = path.with_name(f".{path.name}.new")
         torch.save(state, temporary)
@@ -186,9 +203,7 @@ def _energies(model: torch.nn.Module) -> list[float]:
     return model.atomic_energies_fn.atomic_energies.flatten().tolist()
 
 
-def predict(
-    model: torch.nn.Module, items: Sequence[data.AtomicData], batch_size: int
-) -> dict[str, np.ndarray]:
+def predict(model: torch.nn.Module, items: Sequence[data.AtomicData], batch_size: int) -> dict[str, np.ndarray]:
     """Energies (F, eV), forces (ΣN×3, eV/Å) and stresses (F×3×3, eV/Å³) of the model for F graphs."""
     parts: dict[str, list[np.ndarray]] = {"energy": [], "forces": [], "stress": []}
     model.eval()
@@ -200,10 +215,7 @@ def predict(
 
 
 def fit(
-    state: Fit,
-    checkpoint: Path,
-    measure: Callable[[], dict[str, float]],
-    report: Callable[[dict[str, float]], None],
+    state: Fit, checkpoint: Path, measure: Callable[[], dict[str, float]], report: Callable[[dict[str, float]], None]
 ) -> None:
     """Run the epochs that are left; after each one write `checkpoint` and report its record.
 

@@ -135,9 +135,7 @@ def describe(model: torch.nn.Module) -> dict[str, Any]:
     for key, name in _UNSUPPORTED.items():
         if config.pop(key, None) is not None:
             raise InputError(f"{name}: not supported in a portable model")
-    config["correlation"] = [
-        len(p.symmetric_contractions.contractions[0].weights) + 1 for p in model.products
-    ]
+    config["correlation"] = [len(p.symmetric_contractions.contractions[0].weights) + 1 for p in model.products]
     config["distance_transform"] = config["distance_transform"] or "None"
     config["keep_last_layer_irreps"] = _keeps_last_irreps(model)
     neighbors = {float(block.avg_num_neighbors) for block in model.interactions}

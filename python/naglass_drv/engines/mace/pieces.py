@@ -11,16 +11,12 @@ Between two exchanges everything is local to a rank:
 Shapes: E edges, N receiving nodes, M rows of ``up`` (owned and ghost atoms), Z elements.
 """
 
-from typing import Optional, Tuple
-
 import torch
 from e3nn.util.jit import compile_mode
 
 from .product_table import ProductTable, convolution_entries
 
-COULOMB_EV_A = (
-    14.3996  # e^2/(4 pi eps0) in eV Å as mace-torch rounds it: its models were fitted with this value
-)
+COULOMB_EV_A = 14.3996  # e^2/(4 pi eps0) in eV Å as mace-torch rounds it: its models were fitted with this value
 BOHR_A = 0.529
 # the block whose radial weights see the elements at both ends, and whose messages pass a gate
 GATED = "RealAgnosticResidualNonLinearInteractionBlock"
@@ -77,9 +73,7 @@ class Harmonics(torch.nn.Module):
         exponents, blocks, start = [], [], 0
         for degree in degrees:
             block = [(a, b, degree - a - b) for a in range(degree + 1) for b in range(degree + 1 - a)]
-            monomials = torch.stack(
-                [points[:, 0] ** a * points[:, 1] ** b * points[:, 2] ** c for a, b, c in block], 1
-            )
+            monomials = torch.stack([points[:, 0] ** a * points[:, 1] ** b * points[:, 2] ** c for a, b, c in block], 1)
             blocks.append(torch.linalg.lstsq(monomials, values[:, start : start + 2 * degree + 1]).solution)
             exponents += block
             start += 2 * degree + 1
@@ -125,7 +119,7 @@ class EdgePiece(torch.nn.Module):
 
     def forward(
         self, vectors: torch.Tensor, sender: torch.Tensor, receiver: torch.Tensor
-    ) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         lengths = torch.linalg.norm(vectors, dim=1, keepdim=True)
         harmonics = self.spherical_harmonics(vectors / lengths)
         # the radial block sees elements as its nodes: an edge only needs the elements at its ends
@@ -154,7 +148,7 @@ class PrePiece(torch.nn.Module):
     residual: torch.jit.Final[bool]
     gated: torch.jit.Final[bool]
 
-    def __init__(self, interaction: torch.nn.Module, embedding: Optional[torch.nn.Module]):
+    def __init__(self, interaction: torch.nn.Module, embedding: torch.nn.Module | None):
         super().__init__()
         self.embeds = embedding is not None
         self.embedding = embedding
@@ -165,7 +159,7 @@ class PrePiece(torch.nn.Module):
         self.skip_tp = interaction.skip_tp if self.residual else None
         self.linear_res = interaction.linear_res if self.gated else None
 
-    def forward(self, features: torch.Tensor, node_attrs: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, features: torch.Tensor, node_attrs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if self.embeds:
             features = self.embedding(node_attrs)
         up = self.linear_up(features)
@@ -204,7 +198,7 @@ class RadialWeights(torch.nn.Module):
             self.register_buffer("source", interaction.source_embedding(one_hot).detach())
             self.register_buffer("target", interaction.target_embedding(one_hot).detach())
 
-    def forward(self, radial: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, radial: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = radial[:, : self.basis]
         if self.gated:
             ends = radial[:, -2:].to(torch.int64)
@@ -312,7 +306,7 @@ class PostPiece(torch.nn.Module):
         self,
         interaction: torch.nn.Module,
         product: torch.nn.Module,
-        readout: Optional[torch.nn.Module],
+        readout: torch.nn.Module | None,
         *,
         cutoff_apart: bool,
         scale: float,
@@ -339,7 +333,7 @@ class PostPiece(torch.nn.Module):
         self.product_table = ProductTable(product)
 
     @torch.jit.export
-    def weights(self, radial: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def weights(self, radial: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return self.radial_weights(radial)
 
     @torch.jit.export
@@ -368,7 +362,7 @@ class PostPiece(torch.nn.Module):
         return self.symmetric_contractions(features, node_attrs)
 
     @torch.jit.export
-    def finish(self, coupled: torch.Tensor, sc: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def finish(self, coupled: torch.Tensor, sc: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         node_features = self.linear_out(coupled)
         if self.adds:
             node_features = node_features + sc[:, : node_features.shape[1]]
@@ -389,7 +383,7 @@ class PostPiece(torch.nn.Module):
         radial: torch.Tensor,
         node_attrs: torch.Tensor,
         sc: torch.Tensor,
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         num_nodes = node_attrs.shape[0]
         weights, edge_density = self.weights(radial)
         message = self.convolve(up, sender, receiver, harmonics, weights, num_nodes)

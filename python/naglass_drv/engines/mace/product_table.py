@@ -9,7 +9,6 @@ nowhere are left out.
 """
 
 import itertools
-from typing import List
 
 import torch
 from e3nn.util.jit import compile_mode
@@ -140,7 +139,7 @@ class ProductTable(torch.nn.Module):
     def forward(self, elements: torch.Tensor) -> torch.Tensor:
         if self.agnostic:
             elements = torch.zeros_like(elements)
-        found: List[torch.Tensor] = []
+        found: list[torch.Tensor] = []
         for part in self.parts:
             found.append(part(elements))
         return torch.cat(found, dim=1)

@@ -24,7 +24,7 @@ def check_pieces(model: torch.nn.Module, pieces: dict[str, torch.nn.Module], hea
             raise InputError(f"{release} cannot evaluate this model ({one_line(error)})") from error
         found = _by_pieces(pieces, vectors, edge_index, elements)
     if not expected.isfinite().all():
-        raise InputError(f"the model's energies are not finite; nothing was written")
+        raise InputError("the model's energies are not finite; nothing was written")
     off = float((found - expected).abs().max())
     if not off <= _TOLERANCE[vectors.dtype] * float(expected.abs().max()) + rounding:
         raise InputError(

@@ -326,7 +326,7 @@ def _spread(off: np.ndarray, group: np.ndarray) -> dict[str, Any]:
     picks = np.random.default_rng(0).integers(len(names), size=(_RESAMPLES, len(names)))
     spread = np.sqrt(squares[picks].sum(axis=1) / counts[picks].sum(axis=1)).std()
     return {
-        "atoms": int(len(off)),
+        "atoms": len(off),
         "mae_muB": float(np.abs(off).mean()),
         "rmse_muB": float(np.sqrt(np.square(off).mean())),
         "rmse_muB_err": float(spread) if len(names) > 1 else None,

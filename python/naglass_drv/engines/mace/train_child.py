@@ -69,9 +69,7 @@ def _train(job: Mapping[str, Any]) -> None:
     _write_summary(job, state, measured, moments)
 
 
-def _measure(
-    model: Any, frames: Sequence[Any], options: Mapping[str, Any], parity: str
-) -> dict[str, Any] | None:
+def _measure(model: Any, frames: Sequence[Any], options: Mapping[str, Any], parity: str) -> dict[str, Any] | None:
     """Errors of the finished model, and the file `parity` with labels and predictions; None without frames."""
     from . import fit
 

@@ -5,5 +5,14 @@ from .layout import NotANumber, OutputError
 from .output import Header, Output, header, parse, read
 
 __all__ = [
-    "BOHR_A", "HARTREE_EV", "Evaluation", "Header", "NotANumber", "Output", "OutputError", "header", "parse", "read",
+    "BOHR_A",
+    "HARTREE_EV",
+    "Evaluation",
+    "Header",
+    "NotANumber",
+    "Output",
+    "OutputError",
+    "header",
+    "parse",
+    "read",
 ]

@@ -66,14 +66,18 @@ def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = Non
     while at < len(lines):
         count = int(lines[at]) if re.fullmatch(r"\s*\d{1,7}\s*", lines[at]) else 0
         if count < len(elements):
-            raise OutputError(f"{path.name}: line {at + 1}: {lines[at].strip()[:40]!r} is no number of ions and centres")
+            raise OutputError(
+                f"{path.name}: line {at + 1}: {lines[at].strip()[:40]!r} is no number of ions and centres"
+            )
         rows = [line.split() for line in lines[at + 2 : at + 2 + count]]
         last = at + 2 + count >= len(lines)
         if len(rows) < count or (last and len(rows[-1]) != 4):
             break
         names = [row[0] for row in rows if len(row) == 4]
         if names != [*elements, *["X"] * (count - len(elements))]:
-            raise OutputError(f"{path.name}: line {at + 1}: the rows are not the {len(elements)} ions and then centres X")
+            raise OutputError(
+                f"{path.name}: line {at + 1}: the rows are not the {len(elements)} ions and then centres X"
+            )
         title = _WANNIER_TITLE.fullmatch(lines[at + 1])
         if title is None:
             raise OutputError(f"{path.name}: line {at + 2}: {lines[at + 1].strip()[:60]!r} names no step")
@@ -156,5 +160,11 @@ def read_pdos(path: Path) -> ProjectedStates:
             raise OutputError(f"{path.name}: line {index + 3}: {' '.join(row)[:60]!r} is not state {index + 1}")
     table = np.array([numbers(row[1:]) for row in rows])
     return ProjectedStates(
-        title[1], int(title[2]), number(title[3]) * HARTREE_EV, table[:, 0] * HARTREE_EV, table[:, 1], shells, table[:, 2:]
+        title[1],
+        int(title[2]),
+        number(title[3]) * HARTREE_EV,
+        table[:, 0] * HARTREE_EV,
+        table[:, 1],
+        shells,
+        table[:, 2:],
     )

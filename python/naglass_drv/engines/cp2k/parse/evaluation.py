@@ -110,7 +110,12 @@ def _start(lines: Sequence[str], *headings: str) -> int | None:
 
 
 def _rows(
-    lines: Sequence[str], start: int, elements: Sequence[str], width: int, element_column: int | None, what: str,
+    lines: Sequence[str],
+    start: int,
+    elements: Sequence[str],
+    width: int,
+    element_column: int | None,
+    what: str,
     prefix: str = "",
 ):
     """The per-atom rows after line `start`, split; their number, order and elements are checked."""
