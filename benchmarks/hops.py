@@ -14,6 +14,8 @@ import time
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import itertools
+
 import numpy as np
 
 from naglass_drv import core
@@ -112,7 +114,7 @@ def site_analysis() -> tuple[float, int]:
         trajectory.append_timestep(structure, t=k)
     spent = time.process_time() - start
     visits = [[s for s in atom.trajectory if s is not None] for atom in trajectory.atoms]
-    jumps = sum(a != b for visit in visits for a, b in zip(visit, visit[1:]))
+    jumps = sum(a != b for visit in visits for a, b in itertools.pairwise(visit))
     return spent / fractions.shape[0] / fractions.shape[1] * 1e9, jumps
 
 

@@ -147,7 +147,8 @@ def write_structures(folder: Path, counts: list[int]) -> None:
 def rows(folder: Path, chosen: argparse.Namespace) -> list[dict]:
     """Prints the table as it grows."""
     print(
-        "| model | dtype | atoms | program | CPU ms a step | of ASE | system | page faults a step | peak MB a rank | efficiency |"
+        "| model | dtype | atoms | program | CPU ms a step | of ASE | system | page faults a step "
+        "| peak MB a rank | efficiency |"
     )
     print("|---|---|---:|---|---:|---:|---:|---:|---:|---:|")
     out = []

@@ -56,7 +56,7 @@ def displacements(frames: int, sizes: list[int]) -> list[tuple]:
         _, spent, memory = measured(lambda: [ours.add(frame) for frame in positions])
         result = ours.result()
         rows.append((f"naglass MSD, α₂, χ₄, H_R, {len(result.lags)} lags", atoms, spent, memory, 0.0))
-        hist, spent, memory = measured(lambda: core.van_hove(positions, 8.0, 0.1, times=1.0))
+        _hist, spent, memory = measured(lambda: core.van_hove(positions, 8.0, 0.1, times=1.0))
         rows.append(("naglass the same and van Hove", atoms, spent, memory, 0.0))
         for name, action in peers(positions, result.lags):
             value, spent, memory = measured(action)

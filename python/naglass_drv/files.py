@@ -47,7 +47,7 @@ def publish(source: Path, target: Path, names: Iterable[str]) -> None:
 
 
 def link_files(source: Path, target: Path, names: Iterable[str]) -> None:
-    """Bring the files `names` of `source` into the folder `target`, which is made: linked where that can be, else copied."""
+    """Link the files `names` of `source` into the folder `target`, which is made; copy where links are impossible."""
     target.mkdir(exist_ok=True)
     for name in names:
         try:

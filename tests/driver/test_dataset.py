@@ -282,7 +282,7 @@ def run_task(run: Run) -> Done:
 
 def test_the_stage_writes_products_once(tmp_path):
     atoms = [frame(k, group=f"Na2O-r{k % 3}") for k in range(9)]
-    for number, (element, energy) in enumerate(E0.items()):
+    for number, (_element, energy) in enumerate(E0.items()):
         atom = frame()[[2 * number]]
         atom.info |= {"REF_energy": energy, "config_type": "IsolatedAtom", "multiplicity": 2 + number}
         atoms.append(atom)

@@ -76,7 +76,7 @@ def test_melt_frames_cool(whole):
 
 
 def test_stop_and_resume_gives_the_same_glass(whole, tmp_path, monkeypatch):
-    run, task, *_ = whole
+    _run, task, *_ = whole
     monkeypatch.setattr(glass, "_CHECKPOINT_STEPS", 500)
     unbroken = glass.run(attempt(task, tmp_path / "unbroken"))
     with pytest.raises(Stopped):

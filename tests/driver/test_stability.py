@@ -78,7 +78,7 @@ def test_the_temperature_runs_away():
 
 def test_fluctuations_of_the_temperature_pass():
     noise = np.random.default_rng(1).normal(0, 100, len(TIMES))
-    assert verdict(table=thermo(lambda time: 600 + noise[int(round(time * 100))])).stable
+    assert verdict(table=thermo(lambda time: 600 + noise[round(time * 100)])).stable
 
 
 def test_a_phosphorus_loses_an_oxygen():

@@ -15,7 +15,10 @@ from support.structures import DATA
 CP2K = load_site().cp2k
 
 
-def written(chosen=level("pbe+u+d3"), **options):
+PBE = level("pbe+u+d3")
+
+
+def written(chosen=PBE, **options):
     atoms = ase.io.read(DATA / "structures" / "mol8s.extxyz")
     return inputs.single_point(atoms, chosen, charge=0, multiplicity=2, data=load_site().cp2k_data, **options)
 

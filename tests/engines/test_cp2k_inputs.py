@@ -132,7 +132,7 @@ def test_atoms_of_an_ion_that_start_up_and_down_are_kinds_of_their_own():
     root = tree.parse(written(turned, multiplicity=1))
     assert [kind_of(root, name).values("MAGNETIZATION") for name in ("V1", "V2")] == [["1"], ["-1"]]
     rows = [line.text.split()[0] for line in root.at("FORCE_EVAL/SUBSYS/COORD").items]
-    assert rows == list(["Na", "V1", "P", "O", "O", "O", "O", "O", "Na", "V2", "P", "O", "O", "O", "O", "O"])
+    assert rows == ["Na", "V1", "P", "O", "O", "O", "O", "O", "Na", "V2", "P", "O", "O", "O", "O", "O"]
     assert root.at("FORCE_EVAL/DFT/SCF").values("SCF_GUESS") == ["ATOMIC"], "start moments act only from atoms"
     assert written(atoms, multiplicity=3) == written(inputs.ordered(atoms, "ferromagnetic", 1), multiplicity=3)
     with pytest.raises(InputError, match="spin: the ions of NaO5PV are not known"):

@@ -95,7 +95,7 @@ def test_rungs_follow_the_kind_of_the_scf():
 
 
 def test_a_failed_ladder_names_every_path(tmp_path):
-    failure, calls = attempt(tmp_path, UNCONVERGED)
+    failure, _calls = attempt(tmp_path, UNCONVERGED)
     assert "on 3 paths (as in the template: the SCF did not converge; OT with conjugate gradients: " in str(failure)
     assert FAILURES["SCF_NOT_CONVERGED"].advice in str(failure)
     assert failure.log == tmp_path / "scf-3" / "label.out" and failure.log.exists()

@@ -1,5 +1,6 @@
 """Trajectories and relaxations in parts: with a stand-in for CP2K that dies, hangs and tears, and with the real one."""
 
+import itertools
 import shutil
 import signal
 
@@ -43,7 +44,7 @@ def test_a_ramp_is_a_staircase_that_follows_it():
     assert all(piece.last % 40 == 0 for piece in found)
     ramp = found[1:-1]
     # 9 ps from 3000 to 300 K, each stair at the temperature of its middle
-    assert len(ramp) == 54 and max(abs(a.temperature_K - b.temperature_K) for a, b in zip(ramp, ramp[1:])) == 50.0
+    assert len(ramp) == 54 and max(abs(a.temperature_K - b.temperature_K) for a, b in itertools.pairwise(ramp)) == 50.0
     middles = [3000.0 - 300.0 * ((piece.first + piece.last) / 2 - 2000) * 0.5e-3 for piece in ramp]
     assert max(abs(piece.temperature_K - middle) for piece, middle in zip(ramp, middles)) < 0.5 * 300.0 * 40 * 0.5e-3
 

@@ -1,4 +1,4 @@
-"""The CP2K parser on real outputs of CP2K 2023.1 (and 2025.1, `late_...`), and on the same cut, repeated and damaged."""
+"""The CP2K parser on real outputs of CP2K 2023.1 (and 2025.1, `late_...`), whole, cut, repeated and damaged."""
 
 import numpy as np
 import pytest
@@ -116,7 +116,7 @@ def test_unconverged_scf_is_told_though_energy_and_forces_are_printed():
         ("e_basis", "basis set <ZVP-MOLOPT-SR-GTH> for element <NA>"),
         ("e_mult", "try to use a different multiplicity"),
         ("late_mult", "try to use a different multiplicity"),
-    ],  # fmt: skip
+    ],
 )
 def test_abort_gives_its_reason(name, words):
     found = golden(name)

@@ -48,7 +48,7 @@ def test_invariant_columns_do_not_change_with_the_frame(model):
     turned = atoms.copy()
     turned.rotate(37, (1, 2, 3), rotate_cell=True)
     with default_dtype("float64"):
-        one, other = ([f.numpy() for f, _ in spin.node_features(model, [a])][0] for a in (atoms, turned))
+        one, other = (next(f.numpy() for f, _ in spin.node_features(model, [a])) for a in (atoms, turned))
     assert other[:, columns] == pytest.approx(one[:, columns], abs=1e-10)
     assert np.abs(other[:, 8:32] - one[:, 8:32]).max() > 1e-3
 

@@ -128,7 +128,7 @@ def test_minimum(bench):
     assert relaxed[-1, VIRIAL] == pytest.approx([pressure] * 3 + [0] * 3, abs=0.002 * pressure)
     atoms = atoms_of(frame)
 
-    def enthalpy(displacement=0.0, strain=np.zeros((3, 3))):
+    def enthalpy(displacement=0.0, strain=0.0):
         moved = atoms.copy()
         moved.positions += displacement
         moved.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)

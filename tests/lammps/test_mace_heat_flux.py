@@ -55,7 +55,7 @@ def bench(tmp_path_factory) -> Bench:
 
 
 def fluxes(bench, models: list[str], ranks: int = 1, newton: str = "on") -> tuple[np.ndarray, np.ndarray]:
-    """Heat flux times volume (eV Å/ps) of LAMMPS: in all and by convection, with the virial split evenly and by ends."""
+    """Heat flux times volume (eV Å/ps) of LAMMPS: total and convective, with the virial split evenly and by ends."""
     place = "set atom {} vx {:.17g} vy {:.17g} vz {:.17g}"
     velocities = "\n".join(place.format(k + 1, *v) for k, v in enumerate(VELOCITIES))
     archives = " ".join(f"{model}.naglass" for model in models)

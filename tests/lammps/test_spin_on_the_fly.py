@@ -76,9 +76,14 @@ def run(
 
 @pytest.mark.parametrize(
     ("ranks", "more"),
-    [(1, {}), (2, {"newton": "off"}), (4, {}), (1, {"style": "hybrid/overlay mace zero 3.0", "more": "pair_coeff * * zero"}),
-     (2, {"style": "mace dtype float32"})],
-)  # fmt: skip
+    [
+        (1, {}),
+        (2, {"newton": "off"}),
+        (4, {}),
+        (1, {"style": "hybrid/overlay mace zero 3.0", "more": "pair_coeff * * zero"}),
+        (2, {"style": "mace dtype float32"}),
+    ],
+)
 def test_moments_are_those_of_python(made, ranks, more):
     folder, models, readouts = made
     done = run(folder, ranks, **more)

@@ -1,5 +1,6 @@
 """Starts the driver as a user does, under the real mpirun, and ends it as a cluster does."""
 
+import contextlib
 import json
 import os
 import signal
@@ -41,10 +42,8 @@ def kill_job(job: subprocess.Popen, folder: Path) -> None:
     """kill -9 of a launcher and of every process of naglass that works in `folder`."""
     ranks = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _belongs(entry, folder)]
     for process in (*ranks, job.pid):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     job.wait()
 
 
@@ -119,10 +118,8 @@ class ToyRun:
         """kill -9 of the launcher and of every rank that this run has noted."""
         job.kill()
         for _, process in self.lines("rank"):
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(int(process), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         job.wait()
         job.stdout.close()
         job.stderr.close()

@@ -44,9 +44,8 @@ def simple_cycles(graph, max_size):
             for vertex in bonded(graph, path[-1]):
                 if vertex == root and len(path) > 2:
                     cycles.add(canonical(list(path)))
-                elif vertex > root and vertex not in path:
-                    if len(path) + way_home.get(vertex, max_size) <= max_size:
-                        extend([*path, vertex])
+                elif vertex > root and vertex not in path and len(path) + way_home.get(vertex, max_size) <= max_size:
+                    extend([*path, vertex])
 
         extend([root])
     return cycles

@@ -65,7 +65,10 @@ def _of_metal(frames, metal: str, cutoffs: Mapping[str, float], independent: boo
 
 def _shares(states: Sequence[np.ndarray]) -> dict[str, float]:
     values, counts = np.unique(np.concatenate(states), return_counts=True)
-    return {str(value) if value else "not determined": float(n) / counts.sum() for value, n in zip(values, counts)}
+    return {
+        str(value) if value else "not determined": float(n) / counts.sum()
+        for value, n in zip(values, counts, strict=True)
+    }
 
 
 def _confusion(results) -> dict[str, Any]:

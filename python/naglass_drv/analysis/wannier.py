@@ -60,7 +60,7 @@ def assign(atoms: Atoms, centres: Sequence[np.ndarray], spreads_A2: Sequence[np.
         nearest.append(found[0])
         partner.append(found[1])
         along.append(found[2])
-    signs = np.concatenate([np.full(len(each), sign) for each, sign in zip(nearest, (1, -1))])
+    signs = np.concatenate([np.full(len(each), sign) for each, sign in zip(nearest, (1, -1), strict=False)])
     first, second, position = (np.concatenate(part) for part in (nearest, partner, along))
     spread = None if any(each is None for each in spreads_A2) else np.concatenate([np.asarray(s) for s in spreads_A2])
     size = len(atoms)
@@ -99,7 +99,7 @@ def _between(atoms: Atoms, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray,
 
 
 def _bonds(atoms, first, second, position, spread) -> tuple[Bond, ...]:
-    pairs = sorted({(int(a), int(b)) for a, b in zip(first, second) if b >= 0})
+    pairs = sorted({(int(a), int(b)) for a, b in zip(first, second, strict=True) if b >= 0})
     found = []
     for a, b in pairs:
         own = (first == a) & (second == b)

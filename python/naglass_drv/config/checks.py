@@ -6,7 +6,7 @@ value has its own fault already.
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,8 @@ class Partial:
 
 @contextmanager
 def _rule() -> Iterator[None]:
-    try:
+    with suppress(_Unknown):
         yield
-    except _Unknown:
-        pass
 
 
 def cross_check(top: Partial, document: Document, source: Path) -> None:

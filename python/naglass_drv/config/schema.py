@@ -46,7 +46,7 @@ class Glass(Section):
 
 
 class Segment(Section):
-    """A stretch of ab initio MD: held at `temperature_K`, or led to `to_temperature_K`; at constant volume, or a pressure.
+    """A segment of ab initio MD: held at `temperature_K` or ramped to `to_temperature_K`, constant volume or pressure.
 
     A hold takes `time_ps`, a ramp either that or `rate_K_per_ps`.
     """

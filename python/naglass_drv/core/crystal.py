@@ -31,7 +31,7 @@ class Environments:
         lines = [f"center {self.center}"]
         for symbols, vectors in self.members:
             lines.append("environment")
-            lines += [f"{s} {x:.17g} {y:.17g} {z:.17g}" for s, (x, y, z) in zip(symbols, vectors)]
+            lines += [f"{s} {x:.17g} {y:.17g} {z:.17g}" for s, (x, y, z) in zip(symbols, vectors, strict=True)]
         Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -126,7 +126,7 @@ def steinhardt(
     atoms,
     cutoff: float,
     *,
-    l: Iterable[int] = (4, 6),  # noqa: E741 - the field's name
+    l: Iterable[int] = (4, 6),
     centers: str | Iterable[str] = "V",
     neighbors: str | Iterable[str] = "V",
     bond_l: int = 6,

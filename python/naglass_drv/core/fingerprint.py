@@ -135,7 +135,7 @@ class Fingerprint:
         return np.array(
             [
                 f"[{v}+{e}+{t}]" if v + e + t >= 6 else f"[{v}+{e}]"
-                for v, e, t in zip(self.vanadyl, self.equatorial, self.trans)
+                for v, e, t in zip(self.vanadyl, self.equatorial, self.trans, strict=True)
             ]
         )
 
@@ -152,7 +152,7 @@ class Fingerprint:
     def fractions(self) -> dict[int, float]:
         """Share of the centres in each oxidation state of `state`."""
         values, counts = np.unique(self.state, return_counts=True)
-        return {int(v): float(c) / len(self.centers) for v, c in zip(values, counts)}
+        return {int(v): float(c) / len(self.centers) for v, c in zip(values, counts, strict=True)}
 
     def confusion(self, rows: str = "moment", columns: str = "valence") -> Confusion:
         """Centres per pair of states in two of `classes`. Raises InputError for an assignment that is absent."""

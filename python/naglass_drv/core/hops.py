@@ -175,7 +175,7 @@ def _frames_of(positions, symbols, cell, pbc) -> Iterable:
         cells = [cells] * len(positions)
     if len(cells) != len(positions):
         raise InputError(f"cell = {len(cells)} cells: there are {len(positions)} frames")
-    return (_Frame(r, full_cell(c, periodic), periodic, list(symbols)) for r, c in zip(positions, cells))
+    return (_Frame(r, full_cell(c, periodic), periodic, list(symbols)) for r, c in zip(positions, cells, strict=False))
 
 
 def _whole(argument: str, value) -> int:

@@ -65,7 +65,7 @@ def linkage(
     kind_of, ligands = centers_and_ligands(graph, kinds, ligand)
     *links, counts = _core.linkage(*topology(graph), kind_of, ligands, len(kinds))
     pairs = combinations_with_replacement(kinds, 2)
-    by_pair = {key: Sharing(*map(int, row)) for key, row in zip(pairs, counts)}
+    by_pair = {key: Sharing(*map(int, row)) for key, row in zip(pairs, counts, strict=True)}
     return Linkage(by_pair, *links, graph.symbols)
 
 

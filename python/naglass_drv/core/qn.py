@@ -38,7 +38,7 @@ class Qn:
         """Share of the formers with each n that occurs, e.g. ``{2: 0.75, 3: 0.25}``."""
         n = self.n[self.n >= 0]
         values, counts = np.unique(n, return_counts=True)
-        return {int(v): float(c) / n.size for v, c in zip(values, counts)}
+        return {int(v): float(c) / n.size for v, c in zip(values, counts, strict=True)}
 
     def mean_n(self) -> float:
         """Network connectivity ⟨n⟩; NaN where there is no former."""

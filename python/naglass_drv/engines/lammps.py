@@ -141,7 +141,7 @@ def write_data(path: Path, atoms: "Atoms", types: np.ndarray, charges: np.ndarra
     prism = Prism(atoms.cell.array, pbc=atoms.pbc)
     x, y, z, xy, xz, yz = prism.get_lammps_prism()
     positions = prism.vector_to_lammps(atoms.positions, wrap=True)
-    masses = {kind: mass for kind, mass in zip(types.tolist(), atoms.get_masses().tolist(), strict=True)}
+    masses = dict(zip(types.tolist(), atoms.get_masses().tolist(), strict=True))
     style = "atomic" if charges is None else "charge"
     lines = ["naglass", "", f"{len(atoms)} atoms", f"{max(masses)} atom types", ""]
     lines += [f"0 {x:.15g} xlo xhi", f"0 {y:.15g} ylo yhi", f"0 {z:.15g} zlo zhi"]

@@ -27,7 +27,7 @@ def topology(material: Material) -> Section | None:
                     Notice(
                         "bad",
                         f"{name}: {value['per_former']:.3g} links per former join two PO4 by more than a corner "
-                        f"({label}). A phosphate glass has none: the potential, or the level it learned from, is wrong.",
+                        f"({label}). A phosphate glass has none: the potential, or its training level, is wrong.",
                     )
                 )
     section.add(side_by_side(list(measured), _topology_rows(measured), _topology_note(measured)))
@@ -156,10 +156,10 @@ def _topology_note(measured: Mapping[str, Mapping]) -> str:
 
 
 _METAL_NOTE = (
-    "Means over centres and frames, ± one standard error. Bond families by the thresholds of Schindler et al. "
-    "(vanadyl below 1.74 Å, trans above 2.10 Å). States by valence: nearest to the bond-valence sum; by geometry: from the "
-    "families; by moment: from the label's magnetic moment, which GFN1-xTB gives as an occupation only. A centre is "
-    "flagged where two of them differ or the sum is more than 0.4 off its state."
+    "Means over centers and frames, ± one standard error. Bond families by the thresholds of Schindler et al. "
+    "(vanadyl below 1.74 Å, trans above 2.10 Å). States by valence: nearest to the bond-valence sum; by geometry: from "
+    "the families; by moment: from the label's magnetic moment, which GFN1-xTB gives as an occupation only. A center "
+    "is flagged where two of them differ or the sum is more than 0.4 off its state."
 )
 _METAL_MEANS = {
     "coordination": "coordination by O",

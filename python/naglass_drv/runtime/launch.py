@@ -1,5 +1,6 @@
 """Child processes: scrubbed environment, own session, own timeout, never a shell."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -76,10 +77,8 @@ def run_child(
 def end_group(child: subprocess.Popen) -> None:
     """End a child and all that it started: SIGTERM to its session's group, then SIGKILL."""
     for sign, patience in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, None)):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, sign)
-        except ProcessLookupError:
-            pass
         try:
             child.wait(patience)
             return

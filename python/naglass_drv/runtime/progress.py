@@ -14,7 +14,7 @@ _LINE_EVERY_S = 10.0
 
 def clock(seconds: float) -> str:
     """Seconds as H:MM:SS."""
-    whole = int(round(seconds))
+    whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 

@@ -58,7 +58,7 @@ class Program:
         )
 
     def command(self, input: str = f"{_PROJECT}.inp") -> list[str]:
-        """The command line for a file. Raises SetupError for several ranks without a launcher, or one of another MPI."""
+        """The command line for a file. Raises SetupError for several ranks without a launcher of the same MPI."""
         start = [str(self.executable), "-i", input]
         if self.ranks == 1:
             return start
@@ -203,7 +203,7 @@ def label(
 
     The labels are those of `labelled`; `info["scf_path"]` is the rung of `scf.ladder` they came by. Every rung runs in
     a folder of its own (``scf-1``, ...), and a run that ended for no reason of its own once more (``scf-1-again``).
-    `child`: see Runner. `magnetization`, `outputs`: see `inputs.single_point`, which raises InputError before anything is started.
+    `child`: see Runner. `magnetization`, `outputs`: see `inputs.single_point`, which raises InputError before it starts.
 
     Raises TaskFailed by a name of `failures.FAILURES` when the frame is not admitted.
     """

@@ -1,8 +1,8 @@
 """GFN1-xTB's parameters: the same for every CP2K, whose data files differ in sodium.
 
 Of 86 elements in the files `xTB_parameters` of 2023.1 and `xTB1_parameters` of 2025.1, Na and Mg differ: shells 2s 2p
-there, 3s 3p here, the latter those of the program xtb, dated June 2017. With the sodium of the one, the other CP2K gives
-its energies (to 1e-8 eV). Labels are of the first one, whichever CP2K computes them.
+there, 3s 3p here, the latter those of the program xtb, dated June 2017. With the sodium of the one, the other CP2K
+gives its energies (to 1e-8 eV). Labels are of the first one, whichever CP2K computes them.
 """
 
 import re

@@ -249,7 +249,7 @@ def _cut(model: torch.nn.Module, head: _Head) -> tuple[dict[str, torch.nn.Module
     count = len(model.interactions)
     try:
         pieces = {"edge": EdgePiece(model, head.scale)}
-        for i, (interaction, product) in enumerate(zip(model.interactions, model.products)):
+        for i, (interaction, product) in enumerate(zip(model.interactions, model.products, strict=True)):
             pieces[f"pre_{i}"] = PrePiece(interaction, model.node_embedding if i == 0 else None)
             pieces[f"post_{i}"] = PostPiece(
                 interaction,

@@ -201,7 +201,7 @@ def invariant_columns(model: torch.nn.Module) -> list[int]:
     columns, start = [], 0
     for product in model.products:
         irreps = product.linear.irreps_out
-        for (_, ir), part in zip(irreps, irreps.slices()):
+        for (_, ir), part in zip(irreps, irreps.slices(), strict=True):
             if ir.l == 0 and ir.p == 1:
                 columns += range(start + part.start, start + part.stop)
         start += irreps.dim
@@ -316,7 +316,7 @@ def _network(x, table: _Table, held, count: int, hidden: int, seed: int, report)
         if epoch % 50 == 0:
             report(f"epoch {epoch}: held-out weighted RMSE {now**0.5:.4f} muB")
     names = ("inner_weight", "inner_bias", "weight", "bias")
-    return {name: array.numpy() for name, array in zip(names, saved)}
+    return {name: array.numpy() for name, array in zip(names, saved, strict=True)}
 
 
 def _spread(off: np.ndarray, group: np.ndarray) -> dict[str, Any]:

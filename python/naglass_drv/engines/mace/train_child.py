@@ -140,7 +140,7 @@ def _write_summary(
     summary = {
         "level": job["level"],
         "elements": elements,
-        "E0_eV": dict(zip(elements, energies)),
+        "E0_eV": dict(zip(elements, energies, strict=True)),
         "r_max_A": float(model.r_max),
         "parameters": sum(p.numel() for p in model.parameters()),
         "start_model": Path(job["start_model"]).name if job["start_model"] else None,

@@ -1,4 +1,4 @@
-"""Files of electronic structure beside CP2K's output: Wannier centres, heads of cubes, projected densities of states."""
+"""Electronic-structure files beside CP2K's output: Wannier centers, cube headers, projected densities of states."""
 
 import re
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class WannierCentres:
 
 @dataclass(frozen=True)
 class CubeHead:
-    """Title lines, origin (Å), grid points along each direction, voxel edges 3×3 (Å), atomic numbers and positions (Å)."""
+    """Title lines, origin (Å), grid points per direction, voxel edges 3×3 (Å), atomic numbers and positions (Å)."""
 
     titles: tuple[str, str]
     origin: np.ndarray
