@@ -203,7 +203,7 @@ def label(
 
     The labels are those of `labelled`; `info["scf_path"]` is the rung of `scf.ladder` they came by. Every rung runs in
     a folder of its own (``scf-1``, ...), and a run that ended for no reason of its own once more (``scf-1-again``).
-    `child`: see Runner. `magnetization`, `outputs`: see `inputs.single_point`, which raises InputError before it starts.
+    `child`: see Runner. `magnetization`, `outputs`: see `inputs.single_point`, raising InputError before a start.
 
     Raises TaskFailed by a name of `failures.FAILURES` when the frame is not admitted.
     """
