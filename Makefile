@@ -2,11 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
+LINT := $(CURDIR)/$(VENV)-lint/bin
+PY_SOURCES := python tests benchmarks examples
 JOBS ?= $(shell nproc)
 CMAKE_ARGS ?=
 export PATH := $(BIN):$(PATH)
 
-.PHONY: quickstart test bench build dev cp2k clean
+.PHONY: quickstart test test-quick test-long lint types format tidy bench build dev cp2k clean
 
 # From nothing to a report: what is missing is installed, the chain runs on two ranks.
 quickstart: build cp2k
@@ -15,6 +17,40 @@ quickstart: build cp2k
 
 test: build cp2k
 	$(BIN)/python -m pytest -q tests
+
+# Neither MPI nor CP2K, nothing that takes more than ten seconds: for the minute between two edits.
+test-quick: build
+	$(BIN)/python -m pytest -q -m quick tests
+
+# What takes too long for every commit: run before a release, and before an issue is closed.
+test-long: build cp2k
+	$(BIN)/python -m pytest -q tests/long
+
+# Style and types. `make format` does what can be done by itself.
+lint: $(VENV)-lint/installed
+	$(LINT)/ruff check $(PY_SOURCES)
+	$(LINT)/ruff format --check $(PY_SOURCES)
+	git ls-files 'src/*.[ch]pp' 'tests/*.[ch]pp' | xargs $(LINT)/clang-format --dry-run --Werror
+	$(LINT)/mypy
+
+types: $(VENV)-lint/installed
+	$(LINT)/mypy
+
+format: $(VENV)-lint/installed
+	$(LINT)/ruff check --fix $(PY_SOURCES)
+	$(LINT)/ruff format $(PY_SOURCES)
+	git ls-files 'src/*.[ch]pp' 'tests/*.[ch]pp' | xargs $(LINT)/clang-format -i
+
+# clang-tidy on the core; takes some minutes.
+tidy: $(VENV)-lint/installed
+	$(LINT)/pip install -q clang-tidy==23.1.4
+	cmake -S . -B build/tidy -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DNAGLASS_PYTHON=OFF -DNAGLASS_LAMMPS=OFF -DNAGLASS_TESTS=ON
+	$(LINT)/run-clang-tidy.py -clang-tidy-binary $(LINT)/clang-tidy -quiet -p build/tidy src/cpp/core
+
+$(VENV)-lint/installed: requirements-lint.txt
+	test -x $(LINT)/python || $(PYTHON) -m venv $(VENV)-lint
+	$(LINT)/pip install -q -r requirements-lint.txt
+	touch $@
 
 # Beside other programs, which get an environment of their own; wants a quiet machine and a quarter of an hour.
 bench: dev $(VENV)-bench/installed
