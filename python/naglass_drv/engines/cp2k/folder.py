@@ -1,62 +1,53 @@
-"""Labels from CP2K runs of other people: a folder with the input, the output and the files of one run."""
+"""Labels from CP2K runs of other people: a folder with the input, the output and the files of one run.
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+What the input says is held against what the output prints of itself (project, cell, atoms, spin) and the first
+positions of the trajectory, and a run of which it is not true is refused with the difference.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_numbers
-from ase.geometry import cellpar_to_cell
+from ase.data import atomic_masses, atomic_numbers
 
-from ...dataset.foreign import Found, Refused, set_labels, short_hash, source_name
+from ...dataset.foreign import Found, Refused, set_labels, source_name
 from ...errors import InputError
 from . import parse
-from .parse.output import read_text
-from .parse.trajectory import Frame, read_trajectory
-from .tree import Line, Section
-from .tree import parse as parse_input
+from .description import MOVING, Description, describe
+from .parse.output import MAX_RUN_BYTES, abort_reason, header_of, read_text
+from .parse.printed import global_value, md_cell, printed_atoms, printed_cells, printed_multiplicity
+from .parse.trajectory import Frame, printed_blocks, read_trajectory
 
-_MOVING = ("MD", "GEO_OPT", "CELL_OPT", "MOLECULAR_DYNAMICS", "GEOMETRY_OPTIMIZATION")
-_SINGLE = ("ENERGY", "ENERGY_FORCE", "WAVEFUNCTION_OPTIMIZATION")
-_MAX_INPUT = 1 << 26
-# what of &DFT does not decide a converged label, or is told apart from it
-_NOT_LEVEL = ("PRINT", "CHARGE", "MULTIPLICITY", "WFN_RESTART_FILE_NAME", "RESTART_FILE_NAME")
-_NOT_KIND = ("ELEMENT", "MAGNETIZATION", "MASS", "BS")
-_OF_SCF = ("EPS_SCF", "SMEAR")
 _EV_PER_U_A2_PS2 = 1.0364269656e-4
 _BOLTZMANN_EV_K = 8.617333262e-5
-
-
-@dataclass(frozen=True)
-class _Description:
-    """What the input says of the run: atoms at its start, charge, multiplicity, the settings' text and kinds."""
-
-    atoms: Atoms
-    project: str
-    run_type: str
-    charge: int
-    multiplicity: int
-    settings: str
-    kinds: str | None
+_SCF = "SCF WAVEFUNCTION OPTIMIZATION"
+# the output has positions to six decimals, files of positions to ten
+_SAME_A = 2e-6
+# a longer name of a project is cut in the output
+_WHOLE_NAME = 40
 
 
 def read_folder(folder: Path) -> tuple[list[Found], list[dict[str, str]]]:
     """Frames of the run in `folder`, a single point or the steps of an MD or a relaxation; and records of refusals.
 
-    One input (``*.inp``; where it cannot be read, or has no atoms, the run's ``*.restart``) and one output of CP2K are
-    needed. Raises InputError when they are not there, or are of something else.
+    One input (``*.inp``; where it cannot be read, or is not that of the output, the run's ``*.restart``) and one output
+    of CP2K are needed. Raises InputError when they are not there, or are of something else.
     """
     output = output_of(folder)
-    described = _described(folder)
-    if described.run_type in _MOVING:
-        return _steps(folder, output, described)
-    if described.run_type not in _SINGLE:
-        raise InputError(f"{folder}: RUN_TYPE {described.run_type} gives no labels that are read")
     name = source_name(output, 0)
     try:
-        return [_single_point(output, name, described)], []
+        text = read_text(output, MAX_RUN_BYTES)
+        abort = abort_reason(text)
+        if abort is not None and _SCF not in text:
+            return [], [Refused("ABORT", f"CP2K aborted: {abort}").record(name)]
+        header_of(text)
+        described = _described(folder, text)
+        if described.run_type in MOVING:
+            return _steps(folder, output, described)
+        return [_single_point(folder, output, name, described)], []
+    except parse.OutputError as error:
+        return [], [Refused("ABORT" if abort else "INCOMPLETE", f"{output.name}: {error}").record(name)]
     except Refused as refused:
         return [], [refused.record(name)]
 
@@ -66,40 +57,68 @@ def output_of(folder: Path) -> Path:
     found = []
     for path in sorted({*folder.glob("*.out"), *folder.glob("*.log")}):
         with open(path, "rb") as file:
-            if b"CP2K| version string:" in file.read(1 << 16):
-                found.append(path)
+            begin = file.read(1 << 16)
+        # a run that ends while its input is read prints nothing else
+        if b"CP2K| version string:" in begin or b" * [ABORT]" in begin:
+            found.append(path)
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise InputError(f"{folder}: one output of CP2K (*.out, *.log) is needed, there is {names}")
     return found[0]
 
 
-def _single_point(output: Path, name: str, described: _Description) -> Found:
-    try:
-        found = parse.read(output, list(described.atoms.symbols))
-    except parse.OutputError as error:
-        raise Refused("INCOMPLETE", f"{output.name}: {error}") from None
+def _single_point(folder: Path, output: Path, name: str, described: Description) -> Found:
+    system = described.system
+    text = parse.whole_lines(read_text(output, MAX_RUN_BYTES)) + printed_blocks(folder, described.files, 0)
+    found = parse.parse(text, system.elements)
     if found.abort is not None:
         raise Refused("ABORT", f"CP2K aborted: {found.abort}")
     if not found.ended or found.out_of_time:
         raise Refused("INCOMPLETE", "CP2K did not come to its normal end")
-    return _found(name, described.atoms.copy(), found, found.version, described)
+    atoms = Atoms(system.elements, system.positions, cell=system.cell, pbc=system.periodic)
+    return _found(name, atoms, found, found.version, described)
 
 
-def _steps(folder: Path, output: Path, described: _Description) -> tuple[list[Found], list[dict[str, str]]]:
-    elements = list(described.atoms.symbols)
-    try:
-        run = read_trajectory(folder, described.project, output, elements, described.atoms.cell.array)
-    except parse.OutputError as error:
-        return [], [Refused("INCOMPLETE", str(error)).record(source_name(output, 0))]
-    frames = []
+def _steps(folder: Path, output: Path, described: Description) -> tuple[list[Found], list[dict[str, str]]]:
+    system, run_name = described.system, source_name(output, 0).partition("#")[0]
+    run = read_trajectory(folder, described.project, output, system.elements, described.start, described.files)
+    _check_first(run.frames, described)
+    frames, refused = [], []
     for step in run.frames:
-        atoms = Atoms(elements, step.positions, cell=step.cell, pbc=True)
+        atoms = Atoms(system.elements, step.positions, cell=step.cell, pbc=system.periodic)
+        atoms.set_masses([_mass(*kind, described) for kind in zip(system.kinds, system.elements, strict=True)])
         if step.velocities is not None and len(atoms) > 1:
             atoms.info["temperature_K"] = _temperature_K(atoms, step)
-        frames.append(_found(source_name(output, step.step), atoms, step.evaluation, run.header.version, described))
-    dropped = [Refused("INCOMPLETE", words).record(source_name(output, 0).partition("#")[0]) for words in run.dropped]
-    return frames, dropped
+        del atoms.arrays["masses"]
+        name = source_name(output, step.step)
+        try:
+            frames.append(_found(name, atoms, step.evaluation, run.header.version, described))
+        except Refused as reason:
+            refused.append(reason.record(name))
+    refused += [Refused("INCOMPLETE", words).record(run_name) for words in run.dropped]
+    if run.header.abort is not None:
+        refused.append(Refused("ABORT", f"CP2K aborted: {run.header.abort}").record(run_name))
+    elif not run.header.ended and not frames and not refused:
+        refused.append(Refused("INCOMPLETE", "CP2K was stopped before its first step was whole").record(run_name))
+    elif not frames and not refused:
+        missing = f"there is no file of positions {described.files.positions} in the folder"
+        refused.append(Refused("INCOMPLETE", missing).record(run_name))
+    return frames, refused
+
+
+def _check_first(frames: Sequence[Frame], described: Description) -> None:
+    """Raise InputError unless the positions that were written begin with those of the input, where it tells them."""
+    if not (frames and described.at_start and described.run_type == "MD" and frames[0].step == 0):
+        return
+    if _apart_A(frames[0].positions, described.system.positions, described.system.shifted) > _SAME_A:
+        raise InputError(
+            f"{described.files.positions}: its first positions are not those of the input: it is in another unit, or of "
+            "another run"
+        )
+
+
+def _mass(kind: str, element: str, described: Description) -> float:
+    return described.system.masses.get(kind.upper(), atomic_masses[atomic_numbers[element]])
 
 
 def _temperature_K(atoms: Atoms, step: Frame) -> float:
@@ -108,7 +127,9 @@ def _temperature_K(atoms: Atoms, step: Frame) -> float:
     return 2 * energy / ((3 * len(atoms) - 3) * _BOLTZMANN_EV_K)
 
 
-def _found(name: str, atoms: Atoms, found: parse.Evaluation, version: str, described: _Description) -> Found:
+def _found(name: str, atoms: Atoms, found: parse.Evaluation, version: str, described: Description) -> Found:
+    if found.scf_converged and found.forces_eV_per_A is None:
+        raise Refused("INCOMPLETE", f"there are no forces in {' or '.join(_places_of_forces(described))}")
     set_labels(atoms, found.energy_eV, found.forces_eV_per_A, found.stress_eV_per_A3)
     hirshfeld, mulliken = found.spin_hirshfeld, found.spin_mulliken
     for key, spins in (("REF_spin", mulliken if hirshfeld is None else hirshfeld), ("REF_spin_mulliken", mulliken)):
@@ -120,136 +141,68 @@ def _found(name: str, atoms: Atoms, found: parse.Evaluation, version: str, descr
     )  # fmt: skip
 
 
-def _described(folder: Path) -> _Description:
+def _places_of_forces(described: Description) -> list[str]:
+    places = [f"{stem}_*{suffix}" for stem, suffix in described.files.printed if suffix != ".stress_tensor"]
+    if described.run_type in MOVING and described.files.forces:
+        places.append(described.files.forces)
+    return ["the output", *places]
+
+
+def _described(folder: Path, text: str) -> Description:
+    """The description by the first input that can be read and is that of the output `text`."""
     inputs = sorted(folder.glob("*.inp"))
     if len(inputs) > 1:
         raise InputError(f"{folder}: one input of CP2K is needed, there are {', '.join(path.name for path in inputs)}")
     problems = []
     for path in (*inputs, *sorted(folder.glob("*.restart"))):
         try:
-            return _description(parse_input(read_text(path, _MAX_INPUT)), folder)
+            described = describe(path)
         except (InputError, parse.OutputError) as error:
             problems.append(f"{path.name}: {error}")
+            continue
+        difference = _difference(described, folder, text)
+        if not difference:
+            return described
+        problems.append(f"{path.name}: {difference}")
     raise InputError(f"{folder}: {'; '.join(problems) or 'no input of CP2K (*.inp, *.restart)'}")
 
 
-def _description(root: Section, folder: Path) -> _Description:
-    dft, subsys = _only(root, "FORCE_EVAL/DFT"), _only(root, "FORCE_EVAL/SUBSYS")
-    atoms = _atoms(subsys, folder)
-    charge = int(_value(dft, "CHARGE") or 0)
-    # CP2K's own default is the lowest multiplicity
-    lowest = 1 + (int(atoms.numbers.sum()) - charge) % 2
-    scf = _only(dft, "SCF") if dft.sections("SCF") else Section("SCF")
-    level = [
-        f"METHOD {_value(_only(root, 'FORCE_EVAL'), 'METHOD')}", _canonical(dft, (*_NOT_LEVEL, "SCF")),
-        _canonical(Section("SCF", items=[item for item in scf.items if _name(item) in _OF_SCF])),
-        *(_canonical(kind, _NOT_KIND) for kind in subsys.sections("KIND") if kind.parameter.upper() == "DEFAULT"),
-    ]  # fmt: skip
-    return _Description(
-        atoms, project=_value(_only(root, "GLOBAL"), "PROJECT", "PROJECT_NAME") or "PROJECT",
-        run_type=(_value(_only(root, "GLOBAL"), "RUN_TYPE") or "ENERGY_FORCE").upper(), charge=charge,
-        multiplicity=int(_value(dft, "MULTIPLICITY", "MULTIP") or 0) or lowest, settings="\n".join(level),
-        kinds=_kinds(subsys),
-    )  # fmt: skip
+def _difference(described: Description, folder: Path, text: str) -> str:
+    """Where the output tells of another run than the input; empty where it does not."""
+    system = described.system
+    project, run_type = global_value(text, "Project name"), global_value(text, "Run type")
+    if project is not None and len(project) < _WHOLE_NAME and project != described.project:
+        return f"it is of the project {described.project}, the output of {project}"
+    if run_type is not None and run_type != described.run_type:
+        return f"its RUN_TYPE is {described.run_type}, that of the output {run_type}"
+    multiplicity = printed_multiplicity(text)
+    if multiplicity is not None and multiplicity != described.multiplicity:
+        return f"its MULTIPLICITY is {described.multiplicity}, that of the output {multiplicity}"
+    begin = text.partition(_SCF)[0]
+    if described.run_type not in MOVING or not (folder / described.files.cells).is_file():
+        for printed in (*printed_cells(begin)[-1:], *filter(None, [md_cell(text)])):
+            if printed.disagrees(_start_cell(described, printed.volume)):
+                return f"the cell that it gives is not the one that CP2K started with, {printed}"
+    atoms = printed_atoms(begin)
+    if atoms is None:
+        return ""
+    if atoms[0].tolist() != [atomic_numbers[element] for element in system.elements]:
+        return "its atoms are not those in the output"
+    told = described.at_start or described.run_type not in MOVING
+    if told and _apart_A(atoms[1], system.positions, system.shifted) > _SAME_A:
+        return "the positions that it gives are not those that CP2K started with, in the output"
+    return ""
 
 
-def _only(section: Section, path: str) -> Section:
-    found = section.sections(path)
-    if len(found) != 1:
-        raise InputError(f"{len(found)} sections &{path} where one is needed")
-    return found[0]
+def _start_cell(described: Description, volume_A3: float | None) -> np.ndarray:
+    """The cell of the start; of a cell that only swells or shrinks, any step tells the shape."""
+    cell = described.system.cell
+    if described.at_start or described.start.moves != "isotropic" or volume_A3 is None:
+        return cell
+    return cell * (volume_A3 / abs(np.linalg.det(cell))) ** (1 / 3)
 
 
-def _value(section: Section, *names: str) -> str | None:
-    """The first word of the only value of a keyword, by any of its names."""
-    values = [value for name in names for value in section.values(name)]
-    if len(values) > 1:
-        raise InputError(f"{names[0]} stands {len(values)} times in &{section.name}")
-    return values[0].split()[0] if values and values[0] else None
-
-
-def _name(item: Line | Section) -> str:
-    return item.keyword if isinstance(item, Line) else item.name
-
-
-def _canonical(section: Section, without: tuple[str, ...] = ()) -> str:
-    """The text of a section whatever the order, comments and folders of its lines."""
-    parts = []
-    for item in section.items:
-        if _name(item) in without or not _name(item):
-            continue
-        if isinstance(item, Section):
-            parts.append(_canonical(item))
-        else:
-            words = [Path(word).name if item.keyword.endswith("FILE_NAME") else word for word in item.value.split()]
-            parts.append(" ".join([item.keyword, *words]))
-    return " ".join([f"&{section.name} {section.parameter}".strip(), *sorted(parts), "&END"])
-
-
-def _kinds(subsys: Section) -> str | None:
-    """Each element with the hash of its &KIND blocks; None for a level without basis sets."""
-    texts: dict[str, set[str]] = {}
-    kinds = [kind for kind in subsys.sections("KIND") if kind.parameter.upper() != "DEFAULT"]
-    if not any(_name(item).startswith("BASIS") for kind in kinds for item in kind.items):
-        return None
-    for kind in kinds:
-        text = _canonical(kind, _NOT_KIND).replace(f"&KIND {kind.parameter}", "&KIND", 1)
-        texts.setdefault(_element(kind.parameter, subsys), set()).add(text)
-    return " ".join(f"{element}-{short_hash(' '.join(sorted(found)))}" for element, found in sorted(texts.items()))
-
-
-def _atoms(subsys: Section, folder: Path) -> Atoms:
-    cell = _cell(_only(subsys, "CELL"))
-    names, positions = zip(*_rows(subsys, folder), strict=True)
-    return Atoms([_element(name, subsys) for name in names], positions, cell=cell, pbc=True)
-
-
-def _element(kind: str, subsys: Section) -> str:
-    """The element of a kind: its ELEMENT keyword, else its name without a number."""
-    for section in subsys.sections("KIND"):
-        if section.parameter == kind and (stated := _value(section, "ELEMENT")):
-            return stated.capitalize()
-    symbol = re.sub(r"[\d_].*$", "", kind).capitalize()
-    if symbol not in atomic_numbers:
-        raise InputError(f"kind {kind}: its element is not known")
-    return symbol
-
-
-def _rows(subsys: Section, folder: Path) -> Iterator[tuple[str, list[float]]]:
-    """Kind and position (Å) of each atom, from &COORD or an XYZ file beside the input."""
-    coord = subsys.sections("COORD")
-    if coord:
-        lines = [item.text for item in coord[0].items if isinstance(item, Line) and item.keyword]
-    else:
-        topology = _only(subsys, "TOPOLOGY")
-        name = _value(topology, "COORD_FILE_NAME") or ""
-        if Path(name).name != name or not (folder / name).is_file():
-            raise InputError(f"COORD_FILE_NAME {name!r}: no such file beside the input")
-        lines = read_text(folder / name, _MAX_INPUT).splitlines()[2:]
-    for line in lines:
-        words = line.split("#")[0].split("!")[0].split()
-        if len(words) < 4:
-            if words and words[0].upper() in ("UNIT", "SCALED"):
-                raise InputError(f"&COORD {' '.join(words)}: only positions in Å are read")
-            continue
-        yield words[0], _numbers(words[1:4])
-
-
-def _cell(section: Section) -> np.ndarray:
-    vectors = [section.values(axis) for axis in "ABC"]
-    if all(len(vector) == 1 for vector in vectors):
-        return np.array([_numbers(vector[0].split()) for vector in vectors])
-    lengths, angles = section.values("ABC"), section.values("ALPHA_BETA_GAMMA")
-    if len(lengths) != 1:
-        raise InputError("&CELL: A, B, C or ABC are needed")
-    return cellpar_to_cell([*_numbers(lengths[0].split()), *_numbers((angles or ["90 90 90"])[0].split())])
-
-
-def _numbers(words: list[str]) -> list[float]:
-    """The first three numbers; a unit in brackets other than Å or degrees is refused."""
-    own = words[1:] if words and words[0].lower() in ("[angstrom]", "[deg]") else words
-    try:
-        x, y, z = map(float, own[:3])
-    except ValueError:
-        raise InputError(f"{' '.join(words)[:60]!r} where three numbers (Å) are needed") from None
-    return [x, y, z]
+def _apart_A(found: np.ndarray, expected: np.ndarray, shifted: bool) -> float:
+    """The largest difference of a coordinate (Å), but for a common shift where CP2K made one."""
+    difference = found - expected
+    return float(np.abs(difference - difference[0] if shifted else difference).max())

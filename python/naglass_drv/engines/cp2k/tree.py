@@ -1,10 +1,11 @@
 """CP2K input as a tree of sections, to read, change and write it: https://manual.cp2k.org, "Input file structure".
 
-Only what an input consists of once preprocessed: `&SECTION parameter`, keywords and comments. Directives (`@SET`,
-`@INCLUDE`, `${...}`) are refused, since what they mean depends on other files; the package's own templates mark with
-`${name}` the values that are filled in.
+Only what an input consists of once preprocessed (see `preprocess`): `&SECTION parameter`, keywords and comments. A
+directive or a variable (`@SET`, `@INCLUDE`, `$NAME`) that is still there is refused; the package's own templates mark
+with `${name}` the values that are filled in.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import Template
@@ -12,6 +13,8 @@ from string import Template
 from ...errors import InputError
 
 _INDENT = "  "
+_SEPARATORS = re.compile(r"[\s,:;=]+")
+_KEYWORD = re.compile(r"[^\s,:;=#!]*")
 
 
 @dataclass(frozen=True)
@@ -22,13 +25,17 @@ class Line:
 
     @property
     def keyword(self) -> str:
-        return "" if self.text[:1] in "#!" else self.text.split(maxsplit=1)[0].upper()
+        return "" if self.text[:1] in "#!" else _KEYWORD.match(self.text)[0].upper()  # type: ignore[index]
 
     @property
     def value(self) -> str:
         """What follows the keyword, without a comment."""
-        rest = self.text.partition("#")[0].partition("!")[0].split(maxsplit=1)
-        return rest[1].strip() if len(rest) > 1 else ""
+        return self.text[len(self.keyword) :].partition("#")[0].partition("!")[0].strip()
+
+    @property
+    def words(self) -> list[str]:
+        """The words of a value of numbers or names, which CP2K separates also by ``,``, ``:``, ``;`` and ``=``."""
+        return [word for word in _SEPARATORS.split(self.value) if word]
 
 
 @dataclass
@@ -61,7 +68,12 @@ class Section:
 
     def values(self, keyword: str) -> list[str]:
         """Values of all lines of a keyword."""
-        return [item.value for item in self.items if isinstance(item, Line) and item.keyword == keyword.upper()]
+        return [line.value for line in self.lines(keyword)]
+
+    def lines(self, *keywords: str) -> list[Line]:
+        """All lines of a keyword, by any of its names."""
+        wanted = [keyword.upper() for keyword in keywords]
+        return [item for item in self.items if isinstance(item, Line) and item.keyword in wanted]
 
     def set(self, keyword: str, value: object) -> None:
         """Give a keyword one value, where its first one stood."""
@@ -122,7 +134,7 @@ def parse(text: str, *, template: bool = False, places: Sequence[str] | None = N
         if not line:
             continue
         place = places[index] if places is not None else f"CP2K input: line {index + 1}"
-        if line[0] == "@" or ("${" in line and not template):
+        if line[0] not in "#!" and re.search("@" if template else "[@$]", re.split("[#!]", line)[0]):
             raise InputError(f"{place}: {line[:40]!r}: directives are not read")
         if line[0] != "&":
             stack[-1].items.append(Line(line))

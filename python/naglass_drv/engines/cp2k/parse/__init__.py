@@ -2,7 +2,7 @@
 
 from .evaluation import BOHR_A, HARTREE_EV, Evaluation
 from .layout import NotANumber, OutputError
-from .output import Header, Output, header, parse, read
+from .output import Header, Output, header, parse, read, whole_lines
 
 __all__ = [
     "BOHR_A",
@@ -15,4 +15,5 @@ __all__ = [
     "header",
     "parse",
     "read",
+    "whole_lines",
 ]

@@ -17,6 +17,8 @@ HARTREE_EV = 27.211386245988
 BOHR_A = 0.529177210903
 GPA_PER_EV_A3 = 160.2176634
 FORCE_EV_A = HARTREE_EV / BOHR_A
+# by default CP2K prints forces to eight decimals (hartree/bohr); with fewer than four they are no labels
+_LAST_DIGIT, _COARSEST = 1e-8, 1.1e-4
 
 
 @dataclass(frozen=True)
@@ -118,14 +120,19 @@ def _rows(
     what: str,
     prefix: str = "",
 ):
-    """The per-atom rows after line `start`, split; their number, order and elements are checked."""
+    """The per-atom rows after line `start`, split, by atom; their number and elements are checked.
+
+    Tables may go kind by kind, as those of GFN1-xTB do.
+    """
     words = [line.removeprefix(f" {prefix}").split() for line in lines[start : start + len(elements) + 6]]
-    first = next((i for i in range(1, min(5, len(words))) if words[i][:1] == ["1"]), None)
+    first = next((i for i in range(1, min(5, len(words))) if words[i] and words[i][0].isdecimal()), None)
     if first is None or first + len(elements) > len(words):
         raise OutputError(f"{what}: the block is cut")
     rows = words[first : first + len(elements)]
+    rows.sort(key=lambda row: int(row[0]) if row and row[0].isdecimal() else len(elements) + 1)
     for index, (row, element) in enumerate(zip(rows, elements, strict=True)):
-        named = element_column is None or row[element_column : element_column + 1] == [element]
+        symbol = [word.capitalize() for word in row[element_column or 0 :][:1]]
+        named = element_column is None or symbol == [element]
         if len(row) != width or row[0] != str(index + 1) or not named:
             raise OutputError(f"{what}: row {index + 1} is {' '.join(row)[:60]!r}, not one of {element}")
     if words[first + len(elements) :][:1] and words[first + len(elements)][:1] == [str(len(elements) + 1)]:
@@ -142,14 +149,23 @@ def _forces(text: str, lines: Sequence[str], layout: Layout, elements: Sequence[
         lines, start, elements, layout.force_columns, layout.element_column, "forces", layout.force_row_prefix
     )
     forces = np.array([numbers(row[layout.force_column : layout.force_column + 3]) for row in rows])
+    if force_rounding(text, layout) > _COARSEST:
+        raise OutputError(f"forces: to {force_rounding(text, layout):g} hartree/bohr only (NDIGITS), which is no label")
     total = only(layout.force_sum, text)
     if total is None:
         raise OutputError("forces: no sum of the forces")
     printed = np.array(numbers(total.split()))
-    rounding = 1e-8 * (len(elements) + 1)
+    rounding = max(_LAST_DIGIT, force_rounding(text, layout)) * (len(elements) + 1)
     if printed.shape not in ((3,), (4,)) or np.abs(forces.sum(axis=0) - printed[:3]).max() > rounding:
         raise OutputError(f"forces: they add up to {forces.sum(axis=0).round(6).tolist()}, not to {total.strip()!r}")
     return forces * FORCE_EV_A, float(np.linalg.norm(printed[:3])) * FORCE_EV_A
+
+
+def force_rounding(text: str, layout: Layout) -> float:
+    """What the last digit of the printed sum of the forces stands for (hartree/bohr), NDIGITS; 0 without one."""
+    total = only(layout.force_sum, text)
+    digits = re.findall(r"\.(\d+)(?:[ED]([-+]\d+))?", total or "")
+    return max((10.0 ** (int(power or 0) - len(decimals)) for decimals, power in digits), default=0.0)
 
 
 def _stress(lines: Sequence[str]) -> np.ndarray | None:

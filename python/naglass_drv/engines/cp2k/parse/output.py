@@ -14,7 +14,7 @@ from .layout import NUMBER, Layout, OutputError, layout_of, number, only
 
 _ENDING = "PROGRAM ENDED AT"
 _SCF = re.compile(r"^ SCF WAVEFUNCTION OPTIMIZATION\s*$", re.MULTILINE)
-_BOX = re.compile(r"^ \*[^\n]*\[ABORT\][^\n]*$(.*?)^ \*{60,}$", re.MULTILINE | re.DOTALL)
+_BOX = re.compile(r"^((?: \*(?!\*{60})[^\n]*\n){0,6} \* *\[ABORT\][^\n]*\n.*?)^ \*{60,}", re.MULTILINE | re.DOTALL)
 #: Largest file of a run of many steps.
 MAX_RUN_BYTES = 1 << 30
 _MAX_BYTES = 64 * 2**20
@@ -113,7 +113,7 @@ def abort_reason(text: str) -> str | None:
         return None
     box = _BOX.search(text)
     # the drawing of a man fills the left of the box, its text the right
-    rows = [re.sub(r"^ \*.{10}|\*\s*$", "", row).strip() for row in box[1].splitlines()] if box else []
+    rows = [re.sub(r"^ \*.{8}|\*\s*$", "", row).strip() for row in box[1].splitlines()] if box else []
     return " ".join(row for row in rows if row) or "CP2K printed [ABORT] without a reason"
 
 

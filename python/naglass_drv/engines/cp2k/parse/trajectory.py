@@ -1,21 +1,22 @@
 """Frames of one CP2K run that moves atoms: MD (NVE, NVT, NPT) and relaxations, from its folder.
 
-The output holds one evaluation (SCF, energy, forces, stress, moments) per step, `*-pos-1.xyz` the positions and
-`*-1.cell` the cells. A step becomes a frame only when all three tell of the same step and the energy written
-beside the positions is that of the step's own SCF: a run stopped by its time limit writes one more step, with the
-positions of one and the energy of another.
+The output holds one evaluation (SCF, energy, forces, stress, moments) per step, `*-pos-1.xyz` the positions,
+`*-frc-1.xyz` the forces where the output has none, and `*-1.cell` the cells. A step becomes a frame only when all tell
+of the same step and the energy written beside the positions is that of the step's own SCF: a run stopped by its time
+limit writes one more step, with the positions of one and the energy of another.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from .evaluation import FORCE_EV_A, HARTREE_EV, Evaluation, evaluation_fields
+from .evaluation import FORCE_EV_A, HARTREE_EV, Evaluation, evaluation_fields, force_rounding
 from .layout import NUMBER, OutputError, number, numbers
 from .output import MAX_RUN_BYTES, Header, header_of, read_text, whole_lines
+from .printed import md_cell, printed_cells
 
 _MARK = re.compile(
     r"^ MD_INI\| (?P<start>MD) initialization\s*$|^ MD\| Step number\s+(?P<md>\d+)\s*$"
@@ -27,7 +28,7 @@ _TITLE = re.compile(rf"\s*i =\s+(\d+),(?:\s+time =\s+({NUMBER}),)?\s+E =\s+({NUM
 # width of a number in CP2K's XYZ files, and where its point stands: what is missing of one shifts the others
 _FIELD, _POINT = 20, -11
 # bohr per atomic unit of time (CODATA 2018) in Å/ps
-_VELOCITY_A_PS = 21876.9126364
+VELOCITY_A_PS = 21876.9126364
 # energies beside the positions have ten decimals, forces too
 _SAME_ENERGY_HA = 2e-9
 _SAME_FORCE_HA_BOHR = 1.1e-8
@@ -55,87 +56,188 @@ class Trajectory:
 
 
 @dataclass(frozen=True)
+class Files:
+    """Names of the files of a run, and what their numbers are in: Å, eV/Å and Å/ps.
+
+    `printed` are files that hold blocks of the output (forces, stress), as stem and suffix: ``w-forces-1``, ``.xyz``.
+    """
+
+    positions: str
+    forces: str
+    velocities: str
+    cells: str
+    position_A: float = 1.0
+    force_eV_A: float = FORCE_EV_A
+    velocity_A_ps: float = VELOCITY_A_PS
+    printed: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, project: str) -> "Files":
+        """Those that CP2K writes by default for `project`."""
+        return cls(f"{project}-pos-1.xyz", f"{project}-frc-1.xyz", f"{project}-vel-1.xyz", f"{project}-1.cell")
+
+
+@dataclass(frozen=True)
+class StartCell:
+    """The cell of a run's start (3×3, Å) and how it moves then, where no file of cells was written.
+
+    `moves` is "" (not at all), "isotropic" (MD), "relaxed" (the output prints each cell) or "unknown"; `why` are the
+    words for a cell that cannot be known.
+    """
+
+    cell: np.ndarray
+    moves: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class _Block:
-    """One frame of an XYZ file."""
+    """One frame of an XYZ file, in the units of the file."""
 
     time_fs: float | None
     energy_Ha: float
     values: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Step:
+    """Text of a step in the output: its last evaluation, what stands before that, and what is said after it."""
+
+    evaluation: str
+    before: str
+    after: str
+
+
 def read_trajectory(
-    folder: Path, project: str, output: Path, elements: Sequence[str], cell: np.ndarray | None = None
+    folder: Path,
+    project: str,
+    output: Path,
+    elements: Sequence[str],
+    start: StartCell | None = None,
+    files: Files | None = None,
 ) -> Trajectory:
     """Frames of the run `project` in `folder`, whose output is the file `output`, of atoms `elements`.
 
-    `cell` (3×3, Å) is that of the run where it wrote no `*-1.cell`. Raises OutputError when a file contradicts
-    itself or another one. Dropped with a word are a torn last frame, a step that mixes two SCFs or has no
-    evaluation, and evaluations without positions (killed in an SCF; the first one of a continued run).
+    `start` tells the cell where the run wrote no file of cells, `files` the names and units of its files where they
+    are not CP2K's own choice. Raises OutputError when a file contradicts itself or another one. Dropped with a word are
+    a torn last frame, a step that mixes two SCFs or has no evaluation, one whose cell is not known, and evaluations
+    without positions (killed in an SCF; the first one of a continued run).
     """
+    files = files or Files.of(project)
     text = whole_lines(read_text(output, MAX_RUN_BYTES))
     header, layout = header_of(text)
     dropped: list[str] = []
-    positions = _xyz(folder, f"{project}-pos-1.xyz", elements, dropped)
-    forces = _xyz(folder, f"{project}-frc-1.xyz", elements, dropped)
-    velocities = _xyz(folder, f"{project}-vel-1.xyz", elements, dropped)
-    cells = _cells(folder, f"{project}-1.cell", dropped)
-    texts = _evaluation_texts(text, min(positions, default=0))
+    positions = _xyz(folder, files.positions, elements, dropped)
+    forces = _xyz(folder, files.forces, elements, dropped)
+    velocities = _xyz(folder, files.velocities, elements, dropped)
+    cells = _cells(folder, files.cells, dropped)
+    steps = _steps(text, min(positions, default=0))
     frames: list[Frame] = []
     for step, block in positions.items():
-        lattice = cells.get(step) if cells else cell
-        if step not in texts:
+        if step not in steps:
             dropped.append(f"step {step}: its SCF was not finished")
-        elif lattice is None:
-            dropped.append(f"step {step}: its cell was not written")
-        else:
-            found = Evaluation(**evaluation_fields(texts[step], layout, elements))
-            reason = _contradiction(block, forces.get(step), found)
-            if reason:
-                dropped.append(f"step {step}: {reason}")
-            else:
-                velocity = velocities[step].values * _VELOCITY_A_PS if step in velocities else None
-                frames.append(Frame(step, block.time_fs, block.values, lattice, velocity, found))
-    without = sorted(set(texts) - set(positions))
+            continue
+        lattice = _cell_of(step, steps[step], cells, start)
+        if isinstance(lattice, str):
+            dropped.append(f"step {step}: {lattice}")
+            continue
+        evaluation = steps[step].evaluation + printed_blocks(folder, files, step)
+        found = Evaluation(**evaluation_fields(evaluation, layout, elements))
+        written = forces.get(step)
+        reason = _contradiction(block, written, found, files, force_rounding(evaluation, layout))
+        if reason:
+            dropped.append(f"step {step}: {reason}")
+            continue
+        if written is not None and (found.forces_eV_per_A is None or force_rounding(evaluation, layout) > 1e-8):
+            found = _with_forces(found, written.values * files.force_eV_A)
+        velocity = velocities[step].values * files.velocity_A_ps if step in velocities else None
+        frames.append(Frame(step, block.time_fs, block.values * files.position_A, lattice, velocity, found))
+    without = sorted(set(steps) - set(positions))
     if without:
         dropped.append(f"no positions were written for {len(without)} steps ({without[0]} to {without[-1]})")
     return Trajectory(header, tuple(frames), tuple(dropped))
 
 
-def _evaluation_texts(text: str, first: int) -> dict[int, str]:
+def printed_blocks(folder: Path, files: Files, step: int) -> str:
+    """What print keys with a FILENAME of their own wrote for a step in place of the output."""
+    found = ""
+    for stem, suffix in files.printed:
+        path = folder / f"{stem}_{step}{suffix}"
+        if path.is_file():
+            found += "\n" + whole_lines(read_text(path, MAX_RUN_BYTES))
+    return found
+
+
+def _with_forces(found: Evaluation, forces: np.ndarray) -> Evaluation:
+    return replace(found, forces_eV_per_A=forces, net_force_eV_per_A=float(np.linalg.norm(forces.sum(axis=0))))
+
+
+def _steps(text: str, first: int) -> dict[int, _Step]:
     """The text of each step's last evaluation, by step; `first` is that of the start where no step tells."""
-    texts, begin = {}, 0
+    steps, begin = {}, 0
     marks = list(_MARK.finditer(text))
     counted = [int(mark["md"]) for mark in marks if mark["md"]]
     for mark in marks:
         told = mark["md"] or mark["opt"] or mark["opt_late"]
         # the start of an MD is the step before its first one; a line search evaluates more than once a step
         step = int(told) if told else (counted[0] - 1 if counted else first)
-        if step in texts:
+        if step in steps:
             raise OutputError(f"step {step} stands twice in the output")
-        texts[step] = _SCF.split(text[begin : mark.start()])[-1]
+        evaluation = _SCF.split(text[begin : mark.start()])[-1]
+        before = text[begin : mark.start() - len(evaluation)]
+        following = _SCF.search(text, mark.end())
+        steps[step] = _Step(evaluation, before, text[mark.end() : following.start() if following else len(text)])
         begin = mark.end()
-    return texts
+    return steps
 
 
-def _contradiction(block: _Block, forces: _Block | None, found: Evaluation) -> str:
+def _cell_of(step: int, text: _Step, cells: dict[int, np.ndarray], start: StartCell | None) -> np.ndarray | str:
+    """The cell of a step (rows, Å), or why it is not known."""
+    said = md_cell(text.after)
+    if cells:
+        if step not in cells:
+            return "its cell was not written"
+        if said is not None and said.disagrees(cells[step]):
+            return f"the file of cells has another cell than the output, which says {said}"
+        return cells[step]
+    if start is None:
+        return "its cell was not written"
+    if start.moves == "relaxed":
+        relaxed = printed_cells(text.before)
+        cell = relaxed[-1].standing() if relaxed else None
+        return start.why if cell is None else cell
+    if said is not None and not said.disagrees(start.cell):
+        return start.cell
+    if start.moves == "isotropic" and said is not None and said.volume is not None:
+        scale = (said.volume / abs(np.linalg.det(start.cell))) ** (1 / 3)
+        return start.why if said.disagrees(scale * start.cell) else scale * start.cell
+    if start.moves or said is not None:
+        return start.why or f"the output says {said}, which is not the cell of the start"
+    return start.cell
+
+
+def _contradiction(block: _Block, forces: _Block | None, found: Evaluation, files: Files, rounding: float) -> str:
     """Why the files' frame and the output's evaluation are not of one step; empty when they are."""
     if found.energy_eV is None:
         return "its SCF gave no energy"
     if abs(found.energy_eV / HARTREE_EV - block.energy_Ha) > _SAME_ENERGY_HA:
         return "the energy beside the positions is not that of the step's own SCF (stopped in the middle of a step)"
-    if forces is None or found.forces_eV_per_A is None:
+    if forces is None:
         return ""
-    if np.abs(found.forces_eV_per_A / FORCE_EV_A - forces.values).max() > _SAME_FORCE_HA_BOHR:
+    if abs(forces.energy_Ha - block.energy_Ha) > _SAME_ENERGY_HA:
+        return "the energy beside the forces is not that beside the positions"
+    if found.forces_eV_per_A is None:
+        return ""
+    # the file has ten decimals of its own unit
+    same = max(_SAME_FORCE_HA_BOHR, 1.1 * rounding) * FORCE_EV_A + 1e-10 * files.force_eV_A
+    if np.abs(found.forces_eV_per_A - forces.values * files.force_eV_A).max() > same:
         return "the forces in the output are not those in the file of forces"
     return ""
 
 
 def _xyz(folder: Path, name: str, elements: Sequence[str], dropped: list[str]) -> dict[int, _Block]:
     """Blocks of an XYZ file of CP2K by step; nothing when there is no such file. A torn last block is dropped."""
-    path = folder / name
-    if not path.exists():
-        return {}
-    lines = read_text(path, MAX_RUN_BYTES).splitlines(keepends=True)
+    lines = _written(folder, name).splitlines(keepends=True)
     size = len(elements) + 2
     blocks: dict[int, _Block] = {}
     for begin in range(0, len(lines), size):
@@ -154,13 +256,26 @@ def _xyz(folder: Path, name: str, elements: Sequence[str], dropped: list[str]) -
     return blocks
 
 
+def _written(folder: Path, name: str) -> str:
+    """The text of a file, or of the files of one step each (``w-pos-1_7.xyz``) in its place; empty without them."""
+    path = folder / name
+    if path.exists():
+        return read_text(path, MAX_RUN_BYTES)
+    steps = {match[1]: file for file in path.parent.glob("*") if (match := _step_file(path, file.name))}
+    return "".join(read_text(steps[step], MAX_RUN_BYTES) for step in sorted(steps, key=int))
+
+
+def _step_file(path: Path, name: str) -> re.Match[str] | None:
+    return re.fullmatch(rf"{re.escape(path.stem)}_(\d{{1,9}}){re.escape(path.suffix)}", name)
+
+
 def _vectors(rows: Sequence[str], elements: Sequence[str], where: str) -> np.ndarray:
     """Three numbers per atom, right-aligned in fields of their own, after the element or a kind of it ("V1")."""
     values = np.empty((len(rows), 3))
     for index, (row, element) in enumerate(zip(rows, elements, strict=True)):
         text = row.rstrip("\n")
         fields = [text[len(text) - k * _FIELD :][:_FIELD] for k in (3, 2, 1)]
-        if not re.fullmatch(rf"\s*{element}\d*\s*", text[: -3 * _FIELD]):
+        if not re.fullmatch(rf"\s*{element}(\d*|_\w*)\s*", text[: -3 * _FIELD], re.IGNORECASE):
             raise OutputError(f"{where}: atom {index + 1} is {row.strip()[:60]!r}, not one of {element}")
         values[index] = numbers([field.strip() for field in fields])
         if any(field[_POINT] != "." for field in fields):
@@ -170,11 +285,8 @@ def _vectors(rows: Sequence[str], elements: Sequence[str], where: str) -> np.nda
 
 def _cells(folder: Path, name: str, dropped: list[str]) -> dict[int, np.ndarray]:
     """Cells (3×3, Å) by step; the printed volume is compared."""
-    path = folder / name
-    if not path.exists():
-        return {}
     cells: dict[int, np.ndarray] = {}
-    for count, line in enumerate(read_text(path, MAX_RUN_BYTES).splitlines(keepends=True), start=1):
+    for count, line in enumerate(_written(folder, name).splitlines(keepends=True), start=1):
         words = line.split()
         if words[:1] == ["#"]:
             continue
