@@ -1,6 +1,7 @@
 """A user's own CP2K input as a level: what is kept, what is filled in, what is refused."""
 
 import builtins
+import re
 
 import ase.io
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from naglass_drv.config.site import load_site
 from naglass_drv.engines.cp2k import checks, inputs, own_template, tree
 from naglass_drv.engines.cp2k.levels import kinds_of, label_of, level
-from naglass_drv.errors import InputError, SetupError
+from naglass_drv.engines.cp2k.preprocess import preprocess
+from naglass_drv.engines.cp2k.values import logical, word
+from naglass_drv.errors import InputError
 from support.structures import DATA
 
 MAIN = """\
@@ -182,8 +185,140 @@ def test_what_is_no_template_is_refused(tmp_path, old, new, words):
         written(template(tmp_path, MAIN.replace(old, new), ELECTRONS.replace(old, new)))
 
 
-def test_without_cp2k_input_tools_only_plain_inputs_are_read(tmp_path, monkeypatch):
-    plain = own_template.OwnTemplate(template(tmp_path).text)
+@pytest.mark.parametrize(
+    "value", ["LSD .T.", "SPIN_POLARIZED .true.", "uks", "UNRESTRICTED_KOHN_SHAM yes", "UKS = on", "UKS Y", "UKS 1"]
+)
+def test_spins_may_be_switched_on_in_every_spelling_of_cp2k(tmp_path, value):
+    chosen = template(tmp_path, electrons=ELECTRONS.replace("LSD", value))
+    checks.accepted(written(chosen), load_site().cp2k, "template")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("@SET CUT 500", "@SET HYB 0\n@IF ${HYB}\n@SET CUT 900\n@ENDIF\n@IF (${HYB} == 0)\n@SET CUT 500\n@ENDIF"),
+        ("@SET CUT 500", "@set CUT 500\n@IF ${CUT} /= 500\n@SET CUT 900\n@endif\n@PRINT $CUT"),
+        ("@SET CUT 500", "@IF\n@SET CUT 900\n@ENDIF\n@SET CUT 500 ! Ry"),
+        ("@SET CUT 500", "@IF 0\n@IF 1\n@SET CUT 900\n@ENDIF\n@SET CUT 500"),
+        ("CUTOFF $CUT", "CUTOFF ${CUTT-500}"),
+        ("CUTOFF $CUT", "CUTOFF ${CUTT-${CUT}}"),
+        ("CUTOFF $CUT", "CUTOFF \\\n  $CUT"),
+        ("CUTOFF $CUT", "CUTOFF=1000/2"),
+        ("@INCLUDE 'electrons.inc'", '@include "./electrons.inc"'),
+        ("@INCLUDE 'electrons.inc'", "@SET X @INCLUDE\n$X electrons.inc"),
+        ("@INCLUDE 'electrons.inc'", "@XCTYPE part"),
+        ("POTENTIAL GTH-PBE-q9", "POT GTH-PBE-q9"),
+        ("PROJECT water", "PROJECT_NAME water"),
+        ("PRINT_LEVEL HIGH", "IOLEVEL HIGH"),
+        ("CHARGE -1", "MULTIP 3\n    CHARGE -1"),
+    ],
+)
+def test_directives_and_names_that_cp2k_takes_are_taken(tmp_path, old, new):
+    """CP2K 2023.1 takes each of them, and has a cutoff of 500 Ry then."""
+    assert old in MAIN + ELECTRONS
+    (tmp_path / "part.sec").write_text(ELECTRONS)
+    chosen = template(tmp_path, MAIN.replace(old, new), ELECTRONS.replace(old, new))
+    text = written(chosen)
+    checks.accepted(text, load_site().cp2k, "template")
+    assert tree.parse(text).at("FORCE_EVAL/DFT/MGRID").values("CUTOFF")[0] in ("500", "=1000/2")
+    plain = template(tmp_path / "plain")
+    assert chosen.kind("Na").inner() == plain.kind("Na").inner()
+
+
+def test_directives_are_carried_out_as_cp2k_does_it(tmp_path):
+    """One input with all of them: what CP2K 2023.1 echoes is what is read here."""
+    text = """\
+@SET A 3
+@SET B ${A}0 ! with a comment
+@IF (${A} == 3)
+@SET C 7
+@ENDIF
+@IF 0
+@SET C 8
+@IF 1
+@ENDIF
+@SET D ${E-4}
+&GLOBAL
+ RUN_TYPE ENERGY
+ PROJECT "p"
+&END
+@INCLUDE part.inc
+"""
+    part = """\
+&FORCE_EVAL
+ &DFT
+  MULTIPLICITY $A
+  CHARGE ${C} # of all
+  PLUS_U_METHOD LOWDIN ! mail@example.org
+  @NOTHING
+  uks .T.
+  # between
+
+  &MGRID
+   CUTOFF = \\
+     ${B}
+   NGRIDS ${D}
+  &END
+ &END DFT
+&END
+"""
+    (tmp_path / "part.inc").write_text(part)
+    (tmp_path / "all.inp").write_text(text)
+    output = checks.run_for_output([str(load_site().cp2k), "-e", "-i", "all.inp"], str(tmp_path))
+    lines = preprocess(tmp_path / "all.inp")
+    dft = tree.parse("\n".join(lines.texts), places=lines.places).at("FORCE_EVAL/DFT")
+    found = {"MULTIPLICITY": dft, "CHARGE": dft, "CUTOFF": dft.at("MGRID"), "NGRIDS": dft.at("MGRID")}
+    for keyword, section in found.items():
+        echoed = re.search(rf"^ +{keyword} +(\S+)", output, re.MULTILINE)[1]
+        assert float(word(section, keyword)) == float(echoed), keyword
+    # CP2K leaves out a line with an @ in a comment, and what is no directive
+    assert dft.values("PLUS_U_METHOD") == [] and re.search(r"^ +PLUS_U_METHOD +MULLIKEN$", output, re.MULTILINE)
+    assert logical(dft, "UKS") and re.search(r"^ +UKS +T$", output, re.MULTILINE)
+
+
+HOSTILE = [
+    ("&MOTION", "@INCL\\\nUDE /etc/hostname\n&MOTION", r"my.inp:10: .*a directive has to stand on one line"),
+    ("&MOTION", "@INCLUDE \\\n/etc/hostname\n&MOTION", r"my.inp:10: .*a directive has to stand on one line"),
+    ("&MOTION", "&MOTION @INCLUDE /etc/hostname", r"my.inp:10: .*only files beside the template"),
+    ("&MOTION", "@SET I @INCLUDE\n@SET F /etc/hostname\n$I $F\n&MOTION", r"my.inp:12: .*only files beside"),
+    ("&MOTION", "@SET F host\\\nname\n&MOTION", r"my.inp:10: .*a directive has to stand on one line"),
+    ("&MOTION", "@SET F /etc/\n@IF 1\n@INCLUDE ${F}hostname\n@ENDIF\n&MOTION", r"my.inp:12: .*only files beside"),
+    ("&MOTION", "@INCLUDE below/../../x.inc\n&MOTION", r"my.inp:10: .*only files beside"),
+    ("&MOTION", "@INCLUDE below/link.inc\n&MOTION", r"my.inp:10: .*leads out of the folder"),
+    ("&MOTION", "@INCLUDE etc/hostname\n&MOTION", r"my.inp:10: .*leads out of the folder"),
+    ("&MOTION", "@XCTYPE /etc/x\n&MOTION", r"my.inp:10: .*only files beside"),
+    ("&MOTION", "@EXEC ls\n&MOTION", r"my.inp:10: '@EXEC ls': not a directive of CP2K"),
+    ("CHARGE -1", "CHARGE -1 @x", r"electrons.inc:5: '@X .*': not a directive of CP2K"),
+    ("CHARGE -1  ! of", "CHARGE -1  ! @ of", r"electrons.inc:5: .*CP2K leaves out a line with an @ in its comment"),
+    ("CHARGE -1", "CHARGE ${Q\\\n-1}", r"electrons.inc:5: .*without '}'"),
+    ("&MOTION", "@SET 1A x\n&MOTION", "a name and a value are expected"),
+    ("&MOTION", "@IF 1 == 1 == 1\n&MOTION", "one comparison of two values"),
+    ("@SET CUT 500", "@SET CUT 500\n@IF 0", r"my.inp:3: @IF without @ENDIF"),
+    ("CHARGE -1", "CHARGE \\ -1", "there are words after the backslash"),
+    ("CHARGE -1", "RESTART_FILE_NAME w.wfn", "starts from no earlier wavefunction"),
+    ("&MULLIKEN OFF", "&MULLIKEN\n FILENAME= \\\n  ../x", "a bare name is expected"),
+    ("&XC\n", "&XC\n&HF\n&INTERACTION_POTENTIAL\nT_C_G_DATA /x/t_c_g.dat\n&END\n&END\n", "a bare name is expected"),
+    ("&XC\n", "&XC\n&HF\n&MEMORY\nSTORAGE_LOCATION ../x\n&END\n&END\n", "a bare name is expected"),
+    ("&MULLIKEN OFF", '&WANNIER90\nSEED_NAME "/x/y"\n&END\n&MULLIKEN OFF', "a bare name is expected"),
+    ("PROJECT water", "PROJECT water\nPROGRAM farming", "PROGRAM_NAME farming: CP2K is expected"),
+    ("PROJECT water", "PROJECT water\nCALLGRAPH_FILE_NAME /x/y", "a bare name is expected"),
+    ("  &DFT\n", "  &RESCALE_FORCES\n &END\n  &DFT\n", "&RESCALE_FORCES has no place in a template"),
+    ("LSD", "LSD perhaps", "UKS perhaps: neither true nor false"),
+    ("LSD", "LSD .F.", "&DFT has no UKS TRUE"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words"), HOSTILE)
+def test_a_template_is_judged_as_cp2k_reads_it(tmp_path, old, new, words):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "link.inc").symlink_to("/etc/hostname")
+    (tmp_path / "etc").symlink_to("/etc")
+    assert old in MAIN + ELECTRONS
+    with pytest.raises(InputError, match=words):
+        written(template(tmp_path, MAIN.replace(old, new), ELECTRONS.replace(old, new)))
+
+
+def test_directives_need_no_other_package(tmp_path, monkeypatch):
     real = builtins.__import__
 
     def without(name, *args, **options):
@@ -192,7 +327,6 @@ def test_without_cp2k_input_tools_only_plain_inputs_are_read(tmp_path, monkeypat
         return real(name, *args, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(SetupError, match=r"my.inp: its directives .* need cp2k-input-tools: pip install"):
-        template(tmp_path)
-    (tmp_path / "plain.inp").write_text(plain.text)
-    assert own_template.read(tmp_path / "plain.inp") == plain
+    read = template(tmp_path)
+    (tmp_path / "plain.inp").write_text(read.text)
+    assert own_template.read(tmp_path / "plain.inp") == read

@@ -319,10 +319,10 @@ def test_the_input_of_cp2k_makes_the_level(tmp_path, old, new, changed):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("&COORD\n", "&COORD\n      SCALED\n", "&COORD SCALED: only positions in Å are read"),
-        ("A 6.5", "A [bohr] 6.5", "where three numbers"),
+        ("&COORD\n", "&COORD\n      UNIT [bohr]\n", r"unit '\[bohr\]' is not read"),
+        ("A 6.5", "A [bohr 6.5", r"A '\[bohr' where a number is needed"),
         ("RUN_TYPE ENERGY_FORCE", "RUN_TYPE BAND", "RUN_TYPE BAND gives no labels"),
-        ("&GLOBAL", "@INCLUDE 'x.inc'\n&GLOBAL", "a_scratch.inp: .*directives are not read"),
+        ("&GLOBAL", "@INCLUDE 'x.inc'\n&GLOBAL", "a_scratch.inp: .*x.inc: no such file"),
         ("&END CELL", "&END CELL\n&CELL\n&END CELL", "2 sections &CELL"),
     ],
 )

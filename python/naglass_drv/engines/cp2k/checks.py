@@ -31,7 +31,7 @@ def accepted(text: str, executable: Path, where: str) -> None:
     """
     with TemporaryDirectory(prefix="naglass-") as folder:
         (Path(folder) / "check.inp").write_text(text)
-        output = _output([str(executable), "-c", "-i", "check.inp"], folder)
+        output = run_for_output([str(executable), "-c", "-i", "check.inp"], folder)
     if "SUCCESS" in output:
         return
     reason = abort_reason(output)
@@ -43,7 +43,7 @@ def accepted(text: str, executable: Path, where: str) -> None:
 
 def input_schema(executable: Path, folder: Path) -> Path:
     """The input schema of an installed CP2K, written into `folder` (28 MB, 1 CPU s). SetupError without one."""
-    _output([str(executable), "--xml"], str(folder))
+    run_for_output([str(executable), "--xml"], str(folder))
     path = folder / "cp2k_input.xml"
     if not path.is_file():
         raise SetupError(f"{executable} --xml: wrote no cp2k_input.xml")
@@ -118,7 +118,8 @@ def _words(line: str) -> list[str]:
     return [word.strip("&[]") for word in line.upper().split("#")[0].split()]
 
 
-def _output(argv: list[str], folder: str) -> str:
+def run_for_output(argv: list[str], folder: str) -> str:
+    """What a command of a single process prints in `folder`. SetupError where it cannot be started, or hangs."""
     environment: Mapping[str, str] = scrubbed_environment() | LONE_PROCESS | {"OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(

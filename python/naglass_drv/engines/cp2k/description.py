@@ -13,7 +13,7 @@ from .parse.trajectory import Files, StartCell
 from .preprocess import preprocess
 from .subsys import System, beside, element_of, read_system
 from .tree import Section
-from .values import integers, logical, only, text, word
+from .values import ADDED_TO_DFT, integers, logical, only, text, word
 
 _MAX_INPUT = 1 << 26
 _RUN_TYPES = {
@@ -24,13 +24,14 @@ _RUN_TYPES = {
 MOVING = ("MD", "GEO_OPT", "CELL_OPT")
 _SINGLE = ("ENERGY", "ENERGY_FORCE", "WFN_OPT")
 _FIXED_CELL = ("NVE", "NVT", "ISOKIN", "LANGEVIN", "NVT_ADIABATIC")
-_ISOTROPIC = ("NPT_I", "NPE_I")
-# what adds to the energy or the forces of &DFT, or takes from them
-_REFUSED = (
-    "MULTIPLE_FORCE_EVALS", "FORCE_EVAL/EXTERNAL_POTENTIAL", "FORCE_EVAL/RESCALE_FORCES", "FORCE_EVAL/MIXED",
-    "FORCE_EVAL/EMBED", "FORCE_EVAL/QMMM", "FORCE_EVAL/BSSE", "MOTION/CONSTRAINT/FIXED_ATOMS",
-    "MOTION/CONSTRAINT/VIRTUAL_SITE", "MOTION/FREE_ENERGY", "MOTION/FLEXIBLE_PARTITIONING",
-)  # fmt: skip
+_ISOTROPIC = ("NPT_I", "NPE_I", "NPT_IA")
+_REFUSED = {
+    **dict.fromkeys(("MULTIPLE_FORCE_EVALS", *ADDED_TO_DFT), "energy and forces are not those of &DFT alone"),
+    "MOTION/CONSTRAINT/FIXED_ATOMS": "CP2K sets the forces on fixed atoms to zero",
+    "MOTION/CONSTRAINT/VIRTUAL_SITE": "CP2K spreads the forces on virtual sites over other atoms",
+    "MOTION/FREE_ENERGY": "its bias is part of the forces",
+    "MOTION/FLEXIBLE_PARTITIONING": "its bias is part of the forces",
+}
 # what of &DFT does not decide a converged label, or is told apart from it
 _NOT_LEVEL = ("PRINT", "CHARGE", "MULTIPLICITY", "MULTIP", "WFN_RESTART_FILE_NAME", "RESTART_FILE_NAME")
 _NOT_KIND = (
@@ -62,9 +63,9 @@ def describe(path: Path) -> Description:
     """The description by the input file `path`. InputError, with the true reason, for a run that is not read."""
     lines = preprocess(path, _MAX_INPUT)
     root = tree.parse("\n".join(lines.texts), places=lines.places)
-    for found in _REFUSED:
+    for found, why in _REFUSED.items():
         if root.sections(found):
-            raise InputError(f"&{found.rpartition('/')[2]}: energy and forces are not those of &DFT alone")
+            raise InputError(f"&{found.rpartition('/')[2]}: {why}")
     restraint = next((s for c in root.sections("MOTION/CONSTRAINT") for s in c.walk() if s.name == "RESTRAINT"), None)
     if restraint is not None:
         raise InputError("&RESTRAINT: its energy and forces are part of those of the run")

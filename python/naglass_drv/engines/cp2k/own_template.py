@@ -8,19 +8,28 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import InputError, SetupError
+from ...errors import InputError
 from . import tree
+from .preprocess import preprocess
 from .tree import Line, Section
+from .values import ADDED_TO_DFT, logical, word
 
 _MAX_BYTES = 1 << 20
-_INCLUDE = re.compile(r"\s*@(?P<what>INCLUDE|XCTYPE)\b\s*(?P<name>.*)", re.IGNORECASE)
-_ON = ("", "T", "TRUE", ".TRUE.", "ON", "YES")
 _UKS = ("UKS", "UNRESTRICTED_KOHN_SHAM", "LSD", "SPIN_POLARIZED")
 _QUICKSTEP = ("QS", "QUICKSTEP")
 # of &SCF these decide the converged label, all else how it gets there
 _DECISIVE = ("EPS_SCF", "SMEAR")
 # what would take the run out of our hands, or out of its folder
-_REFUSED = ("EXT_RESTART", "MULTIPLE_FORCE_EVALS", "FARMING", "OPTIMIZE_INPUT", "SWARM")
+_REFUSED = ("EXT_RESTART", "MULTIPLE_FORCE_EVALS", "FARMING", "OPTIMIZE_INPUT", "OPTIMIZE_BASIS", "SWARM", "ATOM")
+# what a run starts from, by the other names that CP2K has for it
+_EARLIER = ("RESTART_FILE_NAME", "EXTERNAL_FILE", "BINARY_RESTART_FILE_NAME")
+_FRACTION = re.compile(r"[-+]?[\d.][-+.\dEeDd*]*(?:/[-+]?[\d.][-+.\dEeDd*]*)+,?")
+# keywords that are filled in or read here, by CP2K's other names for them
+_ALIASES = {
+    "GLOBAL": {"PROJECT_NAME": "PROJECT", "IOLEVEL": "PRINT_LEVEL"},
+    "FORCE_EVAL/DFT": {"MULTIP": "MULTIPLICITY"},
+    "FORCE_EVAL/SUBSYS/KIND": {"ELEMENT_SYMBOL": "ELEMENT", "POT": "POTENTIAL"},
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class OwnTemplate:
         settings = root.at("GLOBAL")
         for key, value in (("PROJECT", "label"), ("RUN_TYPE", "ENERGY_FORCE"), ("PRINT_LEVEL", "LOW")):
             settings.set(key, value)
+        settings.remove("OUTPUT_FILE_NAME")
         force_eval = root.at("FORCE_EVAL")
         force_eval.replace(Section("SUBSYS"))
         force_eval.at("DFT/SCF").set("SCF_GUESS", "ATOMIC")
@@ -82,7 +92,7 @@ class OwnTemplate:
         found = []
         for kind in tree.parse(self.text).sections("FORCE_EVAL/SUBSYS/KIND"):
             if _element(kind) == element.upper():
-                for keyword in ("ELEMENT", "ELEMENT_SYMBOL", "MAGNETIZATION"):
+                for keyword in ("ELEMENT", "MAGNETIZATION"):
                     kind.remove(keyword)
                 found.append(kind)
         if not self.needs_basis:
@@ -98,101 +108,67 @@ class OwnTemplate:
 def read(path: Path) -> OwnTemplate:
     """The template of a user's file, with its directives (@SET, @IF, @INCLUDE, ${...}) carried out and checked.
 
-    Included files are read only from the template's own folder. Raises InputError with file and line for what cannot
-    be read or used, SetupError where directives need cp2k-input-tools and it is not installed.
+    Included files are read only from the template's own folder and below. Raises InputError with file and line for
+    what cannot be read or used.
     """
-    files = _files(path, [])
-    if any("@" in text or "$" in text for text in files.values()):
-        lines, places = _preprocessed(path)
-    else:
-        lines = files[path].splitlines()
-        places = [f"{path}:{number}" for number in range(1, len(lines) + 1)]
-    root = tree.parse("\n".join(lines), places=places)
+    lines = preprocess(path, _MAX_BYTES, strict=True)
+    root = tree.parse("\n".join(lines.texts), places=lines.places)
     root.remove("MOTION")
     for subsystem in root.sections("FORCE_EVAL/SUBSYS"):
         subsystem.items = list(subsystem.sections("KIND"))
     _check(root, path)
+    for place, names in _ALIASES.items():
+        for section in root.sections(place):
+            section.rename(names)
     return OwnTemplate(str(root))
-
-
-def _files(path: Path, above: list[Path]) -> dict[Path, str]:
-    """Text of the template and of all that it includes, each checked to lie in the template's folder."""
-    try:
-        if not path.is_file():
-            raise InputError(f"{path}: no such file, or no regular one")
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > _MAX_BYTES:
-        raise InputError(f"{path}: larger than {_MAX_BYTES} bytes: no template")
-    found = {path: data.decode(errors="replace")}
-    for number, line in enumerate(found[path].splitlines(), start=1):
-        if match := _INCLUDE.match(line):
-            name = match["name"].strip().strip("'\"")
-            beside = path.parent / name
-            if match["what"].upper() == "XCTYPE" or Path(name).name != name or "$" in name:
-                raise InputError(f"{path}:{number}: {line.strip()[:60]!r}: only files beside the template are included")
-            if beside.resolve().parent != path.resolve().parent or beside in (path, *above):
-                raise InputError(f"{path}:{number}: {line.strip()[:60]!r}: leads out of the folder, or to itself")
-            found |= _files(beside, [path, *above])
-    return found
-
-
-def _preprocessed(path: Path) -> tuple[list[str], list[str]]:
-    """Lines of the input with all directives carried out, and where each comes from."""
-    try:
-        from cp2k_input_tools.preprocessor import CP2KPreprocessor
-    except ImportError:
-        raise SetupError(
-            f"{path}: its directives (@SET, @INCLUDE, $...) need cp2k-input-tools: pip install cp2k-input-tools, or "
-            "write them out"
-        ) from None
-    lines, places = [], []
-    with open(path, encoding="utf-8", errors="replace") as file:
-        preprocessor = CP2KPreprocessor(file, path.parent)
-        try:
-            for line in preprocessor:
-                lines.append(line)
-                places.append(f"{preprocessor.fname}:{preprocessor.line_range[1]}")
-        # its errors carry a place or none, and foreign text makes it raise others too: the file is bad in any case
-        except Exception as error:
-            where = error.args[1] if len(error.args) > 1 else None
-            place = f"{where.filename}:{where.linenr}" if hasattr(where, "linenr") else str(path)
-            raise InputError(f"{place}: {error.args[0] if error.args else type(error).__name__}") from None
-    return lines, places
 
 
 def _check(root: Section, path: Path) -> None:
     """Raise InputError unless the input is one of Quickstep with spins, and stays within its folder."""
-    for name in _REFUSED:
+    for name in (*_REFUSED, *ADDED_TO_DFT):
         if root.sections(name):
-            raise InputError(f"{path}: &{name} has no place in a template")
+            raise InputError(f"{path}: &{name.rpartition('/')[2]} has no place in a template")
     if len(root.sections("FORCE_EVAL")) != 1 or len(root.sections("FORCE_EVAL/DFT")) != 1:
         raise InputError(f"{path}: one &FORCE_EVAL with one &DFT is expected")
-    for value in root.at("FORCE_EVAL").values("METHOD"):
-        if value.upper() not in _QUICKSTEP:
-            raise InputError(f"{path}: METHOD {value}: Quickstep (METHOD QS) is expected")
-    dft = root.at("FORCE_EVAL/DFT")
-    if not any(value.upper() in _ON for keyword in _UKS for value in dft.values(keyword)):
-        raise InputError(f"{path}: &DFT has no UKS TRUE: labels carry spins")
+    try:
+        _check_values(root)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     for section in root.walk():
-        for item in section.items:
-            name = item.keyword if isinstance(item, Line) else ""
-            if name.endswith(("FILENAME", "FILE_NAME", "FILE_PATH", "FILE")) and "/" in item.value:
-                raise InputError(
-                    f"{path}: {item.text[:60]!r} in &{section.name}: a bare name is expected; data are looked up in "
-                    "CP2K's data folder, and output stays in the folder of the task"
-                )
-            if name.startswith("WFN_RESTART"):
-                raise InputError(f"{path}: {item.text[:60]!r}: a template starts from no earlier wavefunction")
+        for line in section.items:
+            if isinstance(line, Line):
+                _check_files(line, section, path)
+
+
+def _check_values(root: Section) -> None:
+    program = next((word(s, "PROGRAM_NAME", "PROGRAM") for s in root.sections("GLOBAL")), None) or "CP2K"
+    if program.upper() != "CP2K":
+        raise InputError(f"PROGRAM_NAME {program}: CP2K is expected")
+    method = word(root.at("FORCE_EVAL"), "METHOD") or "QS"
+    if method.upper() not in _QUICKSTEP:
+        raise InputError(f"METHOD {method}: Quickstep (METHOD QS) is expected")
+    if not logical(root.at("FORCE_EVAL/DFT"), *_UKS):
+        raise InputError("&DFT has no UKS TRUE: labels carry spins")
+
+
+def _check_files(line: Line, section: Section, path: Path) -> None:
+    """Raise InputError for a line that names a file elsewhere; a slash is else only in a fraction."""
+    # keywords that name files do not all end with FILE_NAME: T_C_G_DATA, STORAGE_LOCATION, SEED_NAME, ...
+    if any("/" in found and not _FRACTION.fullmatch(found.lstrip("=,:;")) for found in line.value.split()):
+        raise InputError(
+            f"{path}: {line.text[:60]!r} in &{section.name}: a bare name is expected; data are looked up in "
+            "CP2K's data folder, and output stays in the folder of the task"
+        )
+    if line.keyword.startswith("WFN_RESTART") or line.keyword in _EARLIER:
+        raise InputError(f"{path}: {line.text[:60]!r}: a template starts from no earlier wavefunction")
 
 
 def _is_tight_binding(root: Section) -> bool:
-    values = [value.upper() for qs in root.sections("FORCE_EVAL/DFT/QS") for value in qs.values("METHOD")]
-    return bool(values) and values[0] not in ("GPW", "GAPW", "GAPW_XC", "LRIGPW", "RIGPW")
+    methods = [word(qs, "METHOD") or "GPW" for qs in root.sections("FORCE_EVAL/DFT/QS")]
+    return bool(methods) and methods[0].upper() not in ("GPW", "GAPW", "GAPW_XC", "LRIGPW", "RIGPW")
 
 
 def _element(kind: Section) -> str:
-    """The element of a &KIND: stated, or the letters of its name."""
-    stated = kind.values("ELEMENT") + kind.values("ELEMENT_SYMBOL")
-    return (stated[0] if stated else kind.parameter.rstrip("0123456789")).upper()
+    """The element of a &KIND: stated, or the letters of its name before a number or underscore."""
+    stated = word(kind, "ELEMENT")
+    return (stated or re.sub(r"\d+$", "", kind.parameter.partition("_")[0])).upper()

@@ -18,6 +18,7 @@ _MAX_FILES = 64
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _BRACED = re.compile(r"\$\{([^}]*)\}")
 _BARE = re.compile(r"\$(\S*)")
+_BESIDE = "files beside the template or input are included"
 _DIRECTIVES = "@SET, @IF, @ENDIF, @INCLUDE, @XCTYPE and @PRINT"
 
 
@@ -29,13 +30,14 @@ class Lines:
     places: list[str] = field(default_factory=list)
 
 
-def preprocess(path: Path, most: int = _MAX_BYTES) -> Lines:
+def preprocess(path: Path, most: int = _MAX_BYTES, strict: bool = False) -> Lines:
     """The lines of the input `path` (at most `most` bytes) as CP2K's parser gets them.
 
-    Raises InputError with file and line for a directive that CP2K would refuse, one that it would pass over without a
-    word (an unknown name, a directive continued on the next line), and a file outside the folder of the input.
+    CP2K leaves out lines with an ``@`` that is no directive of its own, even in a comment behind a keyword; with
+    `strict` they are refused. Raises InputError with file and line for a directive that CP2K would refuse, one that is
+    continued on the next line, and a file outside the folder of the input.
     """
-    reader = _Reader(path.parent, most)
+    reader = _Reader(path.parent, most, strict)
     reader.read(path, ())
     if reader.open_conditions:
         raise InputError(f"{reader.open_conditions[-1]}: @IF without @ENDIF: conditional block not closed")
@@ -45,9 +47,10 @@ def preprocess(path: Path, most: int = _MAX_BYTES) -> Lines:
 class _Reader:
     """Carries out the directives of one input and what it includes."""
 
-    def __init__(self, folder: Path, most: int):
+    def __init__(self, folder: Path, most: int, strict: bool):
         self.folder = folder
         self.most = most
+        self.strict = strict
         self.files = 0
         self.variables: dict[str, str] = {}
         self.open_conditions: list[str] = []
@@ -58,24 +61,26 @@ class _Reader:
         self.files += 1
         if self.files > _MAX_FILES:
             raise InputError(f"{path}: more than {_MAX_FILES} files are included")
-        skipping = False
+        skipping = ""
         for number, raw in enumerate(_text(path, self.most).splitlines(), start=1):
             place = f"{path}:{number}"
             if skipping:
                 tag = _directive(raw)
-                skipping = tag is None or "@ENDIF" not in tag[0]
+                skipping = skipping if tag is None or "@ENDIF" not in tag[0] else ""
                 continue
             if not raw.strip() or raw.lstrip()[0] in "#!":
                 continue
             line = self._expanded(raw, place)
             tag = _directive(line)
-            if tag is None:
+            if "@" in line and tag is None and self.strict:
+                raise InputError(f"{place}: {line.strip()[:60]!r}: CP2K leaves out a line with an @ in its comment")
+            if "@" not in line:
                 self.lines.texts.append(without_comment(line))
                 self.lines.places.append(place)
-            else:
-                skipping = self._carried_out(*tag, place, (*above, path))
+            elif tag is not None:
+                skipping = place if self._carried_out(*tag, place, (*above, path)) else ""
         if skipping:
-            raise InputError(f"{path}: @IF without @ENDIF: conditional block not closed")
+            raise InputError(f"{skipping}: @IF without @ENDIF: conditional block not closed")
 
     def _expanded(self, line: str, place: str) -> str:
         while "$" in line:
@@ -87,7 +92,8 @@ class _Reader:
             if not _NAME.fullmatch(name):
                 raise InputError(f"{place}: {line.strip()[:60]!r}: {name!r} is not a name of a variable")
             if name not in self.variables and not dash:
-                raise InputError(f"{place}: undefined variable {name!r}")
+                only_beside = f"; only {_BESIDE}, and none by a variable of the environment" if "@" in line else ""
+                raise InputError(f"{place}: undefined variable {name!r}{only_beside}")
             line = line[: match.start()] + self.variables.get(name, default) + line[match.end() :]
             if len(line) > _MAX_LINE:
                 raise InputError(f"{place}: longer than {_MAX_LINE} characters")
@@ -111,7 +117,7 @@ class _Reader:
             del self.open_conditions[-1:]
         elif tag in ("@INCLUDE", "@XCTYPE"):
             self.read(self._included(tag, rest, said, above), above)
-        elif tag != "@PRINT":
+        elif tag != "@PRINT" and self.strict:
             raise InputError(f"{said}: not a directive of CP2K; there are {_DIRECTIVES}")
         return False
 
@@ -120,11 +126,9 @@ class _Reader:
         name = quoted[1] if quoted else rest
         beside = self.folder / (f"{name}.sec" if tag == "@XCTYPE" else name)
         if not name or Path(name).is_absolute() or ".." in Path(name).parts:
-            raise InputError(f"{said}: only files beside the template or input are included")
+            raise InputError(f"{said}: only {_BESIDE}")
         if tag == "@XCTYPE" and not beside.is_file():
-            raise InputError(
-                f"{said}: only files beside the template or input are included, and there is no {beside.name}"
-            )
+            raise InputError(f"{said}: only {_BESIDE}, and there is no {beside.name}")
         if not is_within(beside, self.folder) or any(beside.resolve() == other.resolve() for other in above):
             raise InputError(f"{said}: leads out of the folder, or to itself")
         return beside

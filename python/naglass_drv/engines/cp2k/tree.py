@@ -13,7 +13,7 @@ from string import Template
 from ...errors import InputError
 
 _INDENT = "  "
-_SEPARATORS = re.compile(r"[\s,:;=]+")
+_WORD = re.compile(r'"[^"]*"|[^\s,:;=]+')
 _KEYWORD = re.compile(r"[^\s,:;=#!]*")
 
 
@@ -35,7 +35,7 @@ class Line:
     @property
     def words(self) -> list[str]:
         """The words of a value of numbers or names, which CP2K separates also by ``,``, ``:``, ``;`` and ``=``."""
-        return [word for word in _SEPARATORS.split(self.value) if word]
+        return [word.strip('"') for word in _WORD.findall(self.value)]
 
 
 @dataclass
@@ -104,6 +104,12 @@ class Section:
     def remove(self, name: str) -> None:
         """Take out all lines of a keyword, and all sections, of this name."""
         self.items = [item for item in self.items if name_of(item) != name.upper()]
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Give keywords other names, where their lines stand."""
+        for i, item in enumerate(self.items):
+            if isinstance(item, Line) and item.keyword in names:
+                self.items[i] = Line(f"{names[item.keyword]} {item.value}".rstrip())
 
     def walk(self) -> Iterator["Section"]:
         """This section and all below it."""

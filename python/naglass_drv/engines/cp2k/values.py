@@ -11,6 +11,10 @@ from ...errors import InputError
 from .parse.evaluation import BOHR_A, GPA_PER_EV_A3, HARTREE_EV
 from .tree import Section
 
+#: Sections that add to the energy or the forces of &DFT, or replace them.
+ADDED_TO_DFT = tuple(
+    f"FORCE_EVAL/{name}" for name in ("EXTERNAL_POTENTIAL", "RESCALE_FORCES", "MIXED", "EMBED", "QMMM", "BSSE")
+)
 _ON = ("", "T", "TRUE", ".T.", ".TRUE.", "Y", "YES", "ON", "1")
 _OFF = ("F", "FALSE", ".F.", ".FALSE.", "N", "NO", "OFF", "0")
 # CODATA 2018 (10.1103/RevModPhys.93.025010): the atomic unit of time, and one joule in eV

@@ -24,6 +24,9 @@ _MARK = re.compile(
     re.MULTILINE,
 )
 _SCF = re.compile(r"^ SCF WAVEFUNCTION OPTIMIZATION\s*$", re.MULTILINE)
+_BLOCK = re.compile(
+    r"^(?= ATOMIC FORCES in | FORCES\| Atomic forces | STRESS\| Analytical stress tensor )", re.MULTILINE
+)
 _TITLE = re.compile(rf"\s*i =\s+(\d+),(?:\s+time =\s+({NUMBER}),)?\s+E =\s+({NUMBER})\s*")
 # width of a number in CP2K's XYZ files, and where its point stands: what is missing of one shifts the others
 _FIELD, _POINT = 20, -11
@@ -141,7 +144,8 @@ def read_trajectory(
         if isinstance(lattice, str):
             dropped.append(f"step {step}: {lattice}")
             continue
-        evaluation = steps[step].evaluation + printed_blocks(folder, files, step)
+        blocks = printed_blocks(folder, files, step, list(steps).index(step), len(steps)) if files.printed else ""
+        evaluation = steps[step].evaluation + blocks
         found = Evaluation(**evaluation_fields(evaluation, layout, elements))
         written = forces.get(step)
         reason = _contradiction(block, written, found, files, force_rounding(evaluation, layout))
@@ -158,13 +162,19 @@ def read_trajectory(
     return Trajectory(header, tuple(frames), tuple(dropped))
 
 
-def printed_blocks(folder: Path, files: Files, step: int) -> str:
-    """What print keys with a FILENAME of their own wrote for a step in place of the output."""
+def printed_blocks(folder: Path, files: Files, step: int, place: int = 0, count: int = 1) -> str:
+    """What print keys with a FILENAME of their own wrote for a step, the one at `place` of `count`, not in the output.
+
+    One file holds one step (``w-forces-1_7.xyz``) or, in order, all of them (``w-forces-1.xyz``).
+    """
     found = ""
     for stem, suffix in files.printed:
-        path = folder / f"{stem}_{step}{suffix}"
-        if path.is_file():
-            found += "\n" + whole_lines(read_text(path, MAX_RUN_BYTES))
+        own, whole = folder / f"{stem}_{step}{suffix}", folder / f"{stem}{suffix}"
+        if own.is_file():
+            found += "\n" + whole_lines(read_text(own, MAX_RUN_BYTES))
+        elif whole.is_file():
+            blocks = _BLOCK.split(whole_lines(read_text(whole, MAX_RUN_BYTES)))[1:]
+            found += "\n" + blocks[place] if len(blocks) == count else ""
     return found
 
 

@@ -1,0 +1,458 @@
+"""Folders of CP2K runs of others: legal inputs in every spelling, held against what CP2K 2023.1 printed of itself.
+
+The runs in `data/cp2k/foreign` are real ones of GFN1-xTB and PADE; their outputs are cut to what is read.
+"""
+
+import itertools
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from naglass_drv.dataset.foreign import Terms, admit
+from naglass_drv.engines.cp2k import tree
+from naglass_drv.engines.cp2k.folder import read_folder
+from naglass_drv.engines.cp2k.subsys import element_of, read_system
+from naglass_drv.engines.cp2k.values import quantities, unit_value
+from naglass_drv.errors import InputError
+
+RUNS = Path(__file__).parents[1] / "data" / "cp2k" / "foreign"
+HARTREE_eV, BOHR_A = 27.211386245988, 0.529177210903
+WATER = (RUNS / "water" / "run.inp").read_text()
+CELL = "A 6.0 0.0 0.0\nB 0.5 6.2 0.0\nC 0.2 0.3 6.4\n"
+ROWS = [("Ow", 1.0, 1.0, 1.0), ("H1", 1.96, 1.05, 0.9), ("H1", 0.75, 1.93, 1.1)]
+COORD = re.search(r"&COORD\n(.*?)&END COORD\n", WATER, re.DOTALL)[0]
+VECTORS = np.array([[6.0, 0.0, 0.0], [0.5, 6.2, 0.0], [0.2, 0.3, 6.4]])
+LENGTHS = np.linalg.norm(VECTORS, axis=1)
+ANGLES = np.array([np.arccos(VECTORS[i] @ VECTORS[j] / LENGTHS[i] / LENGTHS[j]) for i, j in ((1, 2), (0, 2), (0, 1))])
+XYZ = "3\ntitle\n" + "".join(f"{name} {x} {y} {z} 0.1 extra\n" for name, x, y, z in ROWS)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of a recorded run, its input and other files changed."""
+
+    def make(name: str, change: dict[str, str] | None = None, **files: str) -> Path:
+        run = tmp_path / name
+        shutil.copytree(RUNS / name, run)
+        text = (run / "run.inp").read_text()
+        for old, new in (change or {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        (run / "run.inp").write_text(text)
+        for file, content in files.items():
+            (run / file.replace("_dot_", ".")).write_text(content)
+        return run
+
+    return make
+
+
+def coordinates(scale: float = 1.0, head: str = "") -> str:
+    rows = "".join(f"{name} {x * scale:.12f} {y * scale:.12f} {z * scale:.12f}\n" for name, x, y, z in ROWS)
+    return f"&COORD\n{head}{rows}&END COORD\n"
+
+
+def numbers(values, form: str = ".14f") -> str:
+    return " ".join(f"{value:{form}}" for value in values)
+
+
+SPELLINGS = {
+    "separators": {CELL: "A=6.0, 0.0, 0.0\nB: 0.5 6.2; 0.0\nC 0.2,0.3,6.4\n"},
+    "bohr": {CELL: "".join(f"{n} [bohr] {numbers(v / BOHR_A)}\n" for n, v in zip("ABC", VECTORS, strict=True))},
+    "units within a line": {"A 6.0 0.0 0.0": "A [nm] 0.6 [pm] 0 0", "C 0.2 0.3 6.4": "C 0.2 0.3 [nm] 0.64"},
+    "fractions": {"B 0.5 6.2 0.0": "B 1/2 3.1*2 0/7"},
+    "Fortran": {"A 6.0": "A 6.0D0", "B 0.5": "B 5.d-1", "C 0.2": "C .2E+00"},
+    "continuation": {"B 0.5 6.2 0.0": "B 0.5 \\\n\n # between\n 6.2 \\ ! and\n 0.0"},
+    "case": {"&CELL": "&cell", "&END CELL": "&end Cell", "A 6.0": "a 6.0", "RUN_TYPE": "run_type"},
+    "end without a name": {"&END CELL": "&END", "&END COORD": "&end", "&END SUBSYS": "&END"},
+    "lengths and angles": {CELL: f"ABC {numbers(LENGTHS)}\nANGLES {numbers(np.degrees(ANGLES))}\n"},
+    "radian": {CELL: f"ABC {numbers(LENGTHS)}\nALPHA_BETA_GAMMA [rad] {numbers(ANGLES)}\n"},
+    "lengths before vectors": {
+        CELL: f"A 5 0 0\nB 0 5 0\nC 0 0 5\nABC {numbers(LENGTHS)}\nANGLES {numbers(np.degrees(ANGLES))}\n"
+    },
+    "symmetry and multiple": {CELL: CELL + "SYMMETRY triclinic\nMULTIPLE_UNIT_CELL 1 1 1\nPERIODIC XYZ\n"},
+    "file of cells": {CELL: "CELL_FILE_NAME ./x.cell\n"},
+    "positions in angstrom": {COORD: coordinates(head="UNIT angstrom\n")},
+    "positions in bohr": {COORD: coordinates(1 / BOHR_A, "UNIT BOHR\n")},
+    "positions in pm": {COORD: coordinates(100, "unit=pm\n")},
+    "scaled": {
+        COORD: "&COORD\nSCALED\n"
+        + "".join(f"{r[0]} {numbers(np.linalg.solve(VECTORS.T, r[1:]))}\n" for r in ROWS)
+        + "&END COORD\n"
+    },
+    "not scaled": {"&COORD\n": "&COORD\nSCALED .FALSE.\n"},
+    "file of positions": {
+        COORD: "", "&END SUBSYS": "&TOPOLOGY\nCOORD_FILE_NAME ./c.xyz\nCOORDINATE xyz\n&END\n&END SUBSYS"
+    },
+    "file in a folder below": {COORD: "", "&END SUBSYS": "&TOPOLOGY\nCOORD_FILE below/c.xyz\n&END\n&END SUBSYS"},
+    "file as CP2K's own": {
+        COORD: "", "&END SUBSYS": "&TOPOLOGY\nCOORD_FILE_NAME c.coord\nCOORD_FILE_FORMAT CP2K\n&END\n&END SUBSYS"
+    },
+    "section before file": {"&END SUBSYS": "&TOPOLOGY\nCOORD_FILE_NAME other.xyz\n&END\n&END SUBSYS"},
+    "include": {COORD: "@SET F c.inc\n&COORD\n@INCLUDE '${F}'\n&END COORD\n"},
+    "variables": {
+        "A 6.0 0.0 0.0": "@SET A 6.0\n@IF (${A} == 6.0)\nA ${A-7} 0 0\n@ENDIF\n@IF 0\nA 7 0 0\n@ENDIF",
+        "B 0.5 6.2": "B 0.5 ${B-6.2}",
+    },
+    "kinds": {"&END SUBSYS": "&KIND OW\nELEMENT o\n&END\n&KIND h1\nELEMENT_SYMBOL H\n&END\n&END SUBSYS"},
+    "centered": {"&END SUBSYS": "&TOPOLOGY\n&CENTER_COORDINATES\n&END\n&END\n&END SUBSYS"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_legal_spelling_gives_the_same_frame(folder, spelling):
+    lines = "".join(f"{name} {x} {y} {z}\n" for name, x, y, z in ROWS)
+    run = folder("water", SPELLINGS[spelling], c_dot_xyz=XYZ, c_dot_inc=lines, c_dot_coord=lines)
+    (run / "below").mkdir()
+    (run / "below" / "c.xyz").write_text(XYZ)
+    step = numbers(VECTORS.ravel())
+    (run / "x.cell").write_text(f"# title\n 0 0.0 9 0 0 0 9 0 0 0 9 729\n 1 0.5 {step} 238.08\n")
+    ((found,), refused) = read_folder(run)
+    assert not refused
+    frame = admit(found, Terms("xtb")).copy()
+    np.testing.assert_allclose(frame.cell.array, VECTORS, atol=1e-9)
+    np.testing.assert_allclose(frame.positions, [row[1:] for row in ROWS], atol=1e-9)
+    assert frame.get_chemical_formula("reduce") == "OH2" and frame.pbc.all()
+    energy = re.search(r"Total FORCE_EVAL.*:\s+(\S+)", (run / "run.out").read_text())[1]
+    assert found.frame.info["REF_energy"] == pytest.approx(float(energy) * HARTREE_eV, abs=1e-9)
+
+
+CONTRADICTIONS = [
+    ({"A 6.0": "A 6.00001"}, r"cell that it gives is not the one that CP2K started with, 6.00000 6.22013 6.41015 Å"),
+    ({CELL: CELL + "MULTIPLE_UNIT_CELL 1 1 2\n"}, "cell that it gives"),
+    ({CELL: CELL + "SYMMETRY ORTHORHOMBIC\n"}, "cell that it gives"),
+    ({CELL: f"ABC {numbers(LENGTHS)}\n"}, "cell that it gives"),
+    ({CELL: "A [bohr] 6 0 0\nB 0.5 6.2 0\nC 0.2 0.3 6.4\n"}, "cell that it gives"),
+    ({CELL: "A 0 6 0\nB 0 0.5 6.2\nC 6.4 0.2 0.3\n"}, "cell that it gives"),
+    ({"H1 1.960000": "H1 1.960010"}, "positions that it gives are not those that CP2K started with"),
+    ({"&COORD\n": "&COORD\nUNIT bohr\n"}, "positions that it gives"),
+    ({"&COORD\n": "&COORD\nSCALED T\n"}, "positions that it gives"),
+    ({"Ow 1.0": "Hw 1.0", "H1 1.96": "O1 1.96"}, "atoms are not those in the output"),
+    ({"PROJECT w": "PROJECT other"}, "is of the project other, the output of w"),
+    ({"RUN_TYPE ENERGY_FORCE": "RUN_TYPE MD"}, "RUN_TYPE is MD, that of the output ENERGY_FORCE"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), CONTRADICTIONS)
+def test_an_input_that_is_not_of_the_output_is_refused_with_the_difference(folder, change, message):
+    with pytest.raises(InputError, match=message):
+        read_folder(folder("water", change))
+
+
+def test_a_multiplicity_that_is_not_that_of_the_electrons_is_refused(folder):
+    with pytest.raises(InputError, match="MULTIPLICITY is 3, that of the output 1"):
+        read_folder(folder("kind_by_kind", {"UKS T": "UKS T\nMULTIP 3"}))
+
+
+TOPOLOGY = "&TOPOLOGY\nCOORD_FILE_NAME c.xyz\nCOORD_FILE_FORMAT {}\n&END\n&END SUBSYS"
+UNREAD = [
+    *(({COORD: "", "&END SUBSYS": TOPOLOGY.format(form)}, f"COORD_FILE_FORMAT {form}: positions are read from &COORD")
+      for form in ("PDB", "G96", "CRD", "CIF", "XTL")),
+    *(({CELL: f"CELL_FILE_NAME c.xyz\nCELL_FILE_FORMAT {form}\n"}, f"CELL_FILE_FORMAT {form}: cells are read from")
+      for form in ("CIF", "XSC")),
+    ({CELL: "CELL_FILE_NAME c.xyz\n"}, "CELL_FILE_NAME c.xyz: no line with a step, a time and nine numbers"),
+    ({CELL: "CELL_FILE_NAME ../x.cell\n"}, "CELL_FILE_NAME '../x.cell': no such file beside the input"),
+    ({CELL: "A 6 0 0\nB 0 6 0\n"}, "A, B, C or ABC are needed"),
+    ({CELL: "A 6 0 0\nB 6 0 0\nC 0 0 6\n"}, "three vectors span no volume"),
+    ({"A 6.0": "A [furlong] 6.0"}, "unit 'furlong' is not read"),
+    ({"A 6.0": "A 6.0 6.0"}, "where 3 numbers are needed"),
+    ({"A 6.0": "A 6/0"}, "'6/0' where a number is needed"),
+    ({"&COORD\n": "&COORD\nUNIT [bohr]\n"}, r"unit '\[bohr\]' is not read"),
+    ({"&COORD\n": "&COORD\nSCALED maybe\n"}, "SCALED maybe: neither true nor false"),
+    ({"Ow 1.000000": "Ow 1.0000x"}, "&COORD: Ow '1.0000x' where a number is needed"),
+    ({"&END SUBSYS": "&TOPOLOGY\nMULTIPLE_UNIT_CELL 1 1 2\n&END\n&END SUBSYS"}, "1 1 2 of &TOPOLOGY is not that of"),
+    ({"&END SUBSYS": "&KIND Ow\nGHOST\n&END\n&END SUBSYS"}, "GHOST and FLOATING_BASIS_CENTER are no atoms"),
+    ({"Ow": "X"}, "kind X: its element is not known"),
+    ({"Ow": "F2b"}, "kind F2b: its element is not known"),
+    ({"METHOD QS": "METHOD FIST"}, "METHOD FIST: only runs of Quickstep"),
+    ({"&DFT": "CHARGE 1\n&DFT", "&END DFT": "CHARGE 1.5\n&END DFT"}, "CHARGE 1.5: 1 whole numbers are needed"),
+    ({"&DFT": "&RESCALE_FORCES\n&END\n&DFT"}, "&RESCALE_FORCES: energy and forces are not those of &DFT alone"),
+    ({"&GLOBAL": "&MULTIPLE_FORCE_EVALS\n&END\n&GLOBAL", "&END GLOBAL": "&END"}, "&MULTIPLE_FORCE_EVALS"),
+    ({"&FORCE_EVAL\n": "&FORCE_EVAL\n&END\n&FORCE_EVAL\n", "&END FORCE_EVAL": "&END"}, "2 sections &FORCE_EVAL"),
+    ({"&END FORCE_EVAL": "&END\n&MOTION\n&CONSTRAINT\n&FIXED_ATOMS\nLIST 1\n&END\n&END\n&END"}, "on fixed atoms"),
+    ({"&END FORCE_EVAL": "&END\n&MOTION\n&CONSTRAINT\n&HBONDS\n&RESTRAINT\n&END\n&END\n&END\n&END"}, "&RESTRAINT"),
+    ({"&END FORCE_EVAL": "&END\n&EXT_RESTART\nRESTART_FILE_NAME ../o.restart\n&END"}, "no such file beside the input"),
+    *(({"RUN_TYPE ENERGY_FORCE": f"RUN_TYPE {given}"}, f"RUN_TYPE {named} gives no labels") for given, named in
+      (("BAND", "BAND"), ("normal_modes", "VIBRATIONAL_ANALYSIS"), ("MONTECARLO", "MC"), ("PINT", "PINT"))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), UNREAD)
+def test_what_is_not_read_is_refused_by_the_true_reason(folder, change, message):
+    with pytest.raises(InputError, match=message):
+        read_folder(folder("water", change, c_dot_xyz=XYZ))
+
+
+# what CP2K 2023.1 printed for A 6 0.5 0, B 0.2 6.2 0.3, C 0.1 0 6.4
+SYMMETRIES = {
+    "TRICLINIC": [[6.0, 0.5, 0.0], [0.2, 6.2, 0.3], [0.1, 0.0, 6.4]],
+    "MONOCLINIC": [[6.021, 0, 0], [0, 6.210, 0], [0.100, 0, 6.400]],
+    "MONOCLINIC_GAMMA_AB": [[6.116, 0, 0], [0.703, 6.075, 0], [0, 0, 6.401]],
+    "ORTHORHOMBIC": np.diag([6.020797, 6.162359, 6.392832]),
+    "TETRAGONAL": np.diag([6.091578, 6.091578, 6.392832]),
+    "TETRAGONAL_AB": np.diag([6.091578, 6.091578, 6.392832]),
+    "TETRAGONAL_AC": np.diag([6.206815, 6.162359, 6.206815]),
+    "TETRAGONAL_BC": np.diag([6.020797, 6.277596, 6.277596]),
+    "RHOMBOHEDRAL": [[6.211, 0, 0], [0.372, 6.200, 0], [0.372, 0.350, 6.190]],
+    "HEXAGONAL": [[6.116, 0, 0], [3.058, 5.296, 0], [0, 0, 6.401]],
+    "CUBIC": np.diag([6.191996, 6.191996, 6.191996]),
+}
+
+
+def system(cell: str, more: str = "", rows: str = "O 1 1 1\nH 1.96 1.05 0.9\n"):
+    text = f"&SUBSYS\n&CELL\n{cell}\n&END\n&COORD\n{rows}&END\n{more}\n&END\n"
+    return read_system(tree.parse(text).at("SUBSYS"), Path("/nowhere"))
+
+
+@pytest.mark.parametrize("symmetry", SYMMETRIES)
+def test_a_symmetry_changes_the_cell_as_in_cp2k(symmetry):
+    found = system(f"A 6 0.5 0\nB 0.2 6.2 0.3\nC 0.1 0 6.4\nSYMMETRY {symmetry.lower()}").cell
+    expected = np.array(SYMMETRIES[symmetry])
+    np.testing.assert_allclose(
+        found, expected, atol=6e-7 if np.allclose(expected, np.diag(expected.diagonal())) else 6e-4
+    )
+
+
+def test_a_multiple_unit_cell_repeats_cell_and_atoms_in_cp2ks_order():
+    found = system("ABC 6 6.2 6.4\nMULTIPLE_UNIT_CELL 2 1 2", "&TOPOLOGY\nMULTIPLE_UNIT_CELL 2 1 2\n&END")
+    np.testing.assert_allclose(found.cell, np.diag([12.0, 6.2, 12.8]))
+    first = [[1, 1, 1], [7, 1, 1], [1, 1, 7.4], [7, 1, 7.4]]
+    np.testing.assert_allclose(found.positions[::2], first)
+    assert found.elements == ("O", "H") * 4
+    alone = system("ABC 6 6.2 6.4\nMULTIPLE_UNIT_CELL 1 1 2")
+    assert alone.elements == ("O", "H") and alone.cell[2, 2] == 12.8
+
+
+@pytest.mark.parametrize(("axes", "expected"), [("NONE", 0b000), ("xy", 0b110), ("Z", 0b001), ("XYZ", 0b111)])
+def test_directions_that_are_not_periodic_stay_so(axes, expected):
+    found = system(f"ABC 6 6 6\nPERIODIC {axes}").periodic
+    assert found == tuple(bool(expected & bit) for bit in (4, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "element"),
+    [("O1", "O"), ("H_a", "H"), ("hw", "H"), ("HO", "Ho"), ("OH", "O"), ("CA", "Ca"), ("Fe_a", "Fe"), ("OW", "O"),
+     ("na2", "Na"), ("V1", "V"), ("P_1", "P")],
+)  # fmt: skip
+def test_the_element_of_a_kind_is_the_one_that_cp2k_takes(kind, element):
+    assert element_of(kind, tree.parse("&KIND other\nELEMENT V\n&END")) == element
+    assert element_of(kind, tree.parse(f"&KIND {kind.swapcase()}\nELEMENT v\n&END")) == "V"
+
+
+@pytest.mark.parametrize(
+    ("unit", "value"),
+    [("bohr", BOHR_A), ("hartree*bohr^-1", 51.422067476), ("eV*angstrom^-1", 1.0), ("bohr*au_t^-1", 21.8769126364),
+     ("NM", 10.0), ("m*s^-1", 1e-5), ("kcalmol", 0.043364104242), ("kbar", 6.2415090744e-4),
+     ("newton", 6.2415090744e8)],
+)  # fmt: skip
+def test_units_are_those_of_cp2k(unit, value):
+    assert unit_value(unit) == pytest.approx(value, rel=1e-9)
+    assert quantities(["2", f"[{unit}]", "1/2"], "angstrom", 2, "x") == pytest.approx([2.0, value / 2])
+
+
+def frames(run: Path):
+    """Frames and refusals of a folder; the forces of these small boxes need not add up to zero."""
+    found, refused = read_folder(run)
+    return [admit(f, Terms("x", max_net_force_eV_per_A=30)) for f in found], [record["message"] for record in refused]
+
+
+@pytest.mark.parametrize(("name", "apart_A"), [("npt_i", 2e-9), ("cell_opt", 2e-6)])
+def test_a_cell_that_moves_comes_from_the_output_where_no_file_has_it(folder, name, apart_A):
+    run = folder(name)
+    expected, _ = frames(run)
+    (run / "w-1.cell").unlink()
+    found, _ = frames(run)
+    assert len(found) == len(expected) >= 2 and np.ptp([frame.cell.volume for frame in expected]) > 1e-3
+    for frame, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(frame.cell.array, other.cell.array, atol=apart_A)
+        np.testing.assert_array_equal(frame.positions, other.positions)
+
+
+def test_the_turned_cell_of_npt_f_is_known_from_its_file_only(folder):
+    run = folder("npt_f")
+    assert len(frames(run)[0]) == 5
+    (run / "w-1.cell").unlink()
+    found, refused = frames(run)
+    assert [frame.info["source"][-1] for frame in found] == ["0"] and len(refused) == 4
+    assert "step 1: ENSEMBLE NPT_F moves the cell, and its vectors were not written" in refused[0]
+
+
+def test_a_file_of_cells_of_another_run_is_found_out(folder):
+    run = folder("npt_f")
+    text = (RUNS / "npt_i" / "w-1.cell").read_text()
+    (run / "w-1.cell").write_text(text)
+    found, refused = frames(run)
+    assert found == [] and all("file of cells has another cell than the output" in message for message in refused)
+
+
+def test_units_of_the_files_are_those_of_the_input(folder):
+    run = folder("units")
+    found, refused = frames(run)
+    assert not refused and len(found) == 3
+    np.testing.assert_allclose(found[0].positions, [[1, 1, 1], [1.96, 1.05, 0.9], [0.75, 1.93, 1.1]], atol=1e-9)
+    # 300 K were asked for at the start
+    assert found[0].info["temperature_K"] == pytest.approx(300.0, rel=1e-3)
+    rows = (run / "w-frc-1.xyz").read_text().splitlines()[2:5]
+    np.testing.assert_allclose(found[0].arrays["REF_forces"], [[float(w) for w in row.split()[1:]] for row in rows])
+    gpa = float(re.search(r"STRESS\| {6}x\s+(\S+)", (run / "w-st-1_0.stress_tensor").read_text())[1])
+    assert found[0].info["REF_stress"][0, 0] == pytest.approx(-gpa / 160.2176634, rel=1e-9)
+    # the work of the forces is the change of the energy: forces, positions and energies are in one system of units
+    for a, b in itertools.pairwise(found):
+        work = (0.5 * (a.arrays["REF_forces"] + b.arrays["REF_forces"]) * (b.positions - a.positions)).sum()
+        assert b.info["REF_energy"] - a.info["REF_energy"] == pytest.approx(-work, rel=0.05, abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"UNIT nm": "UNIT bohr"}, "first positions are not those of the input: it is in another unit"),
+        ({"UNIT nm": ""}, "first positions are not those of the input"),
+        ({"UNIT nm": "UNIT nm\nFORMAT DCD"}, "FORMAT DCD: positions are read from XYZ files"),
+        ({"UNIT nm": "UNIT nm\nFORMAT PDB"}, "FORMAT PDB: positions are read from XYZ files"),
+        ({"UNIT nm": "UNIT nm\nFORMAT ATOMIC"}, "FORMAT ATOMIC: positions are read from XYZ files"),
+        ({"UNIT nm": "UNIT nm\nFILENAME /scratch/t"}, "FILENAME /scratch/t-pos-1.xyz: not a file of the folder"),
+        ({"UNIT eV*angstrom^-1": "UNIT eV*parsec^-1"}, r"unit 'eV\*parsec\^-1' is not read"),
+        ({"ABC 6.0": "ABC 6.1"}, "cell that it gives is not the one that CP2K started with, 6.00000 6.20000 6.40000"),
+    ],
+)
+def test_files_of_a_run_in_another_unit_or_format_are_refused(folder, change, message):
+    with pytest.raises(InputError, match=message):
+        read_folder(folder("units", change))
+
+
+@pytest.mark.parametrize(
+    ("filename", "levels", "name"),
+    [("foo", 1, "w-foo-pos-1.xyz"), ("./foo", 1, "foo-pos-1.xyz"), ("=foo.xyz", 1, "foo.xyz"), ("", 1, "w-pos-1.xyz"),
+     ("foo", 2, "w-foo-pos.xyz")],
+)  # fmt: skip
+def test_files_have_the_names_that_cp2k_gives_them(folder, filename, levels, name):
+    print_key = f"FILENAME {filename}\nCOMMON_ITERATION_LEVELS {levels}\nUNIT nm"
+    run = folder("units", {"UNIT nm": print_key})
+    (run / "w-pos-1.xyz").rename(run / name)
+    assert len(frames(run)[0]) == 3
+
+
+def test_one_file_a_step_is_read_in_the_order_of_the_steps(folder):
+    run = folder("units", {"UNIT nm": "COMMON_ITERATION_LEVELS 0\nUNIT nm"})
+    lines = (run / "w-pos-1.xyz").read_text().splitlines(keepends=True)
+    (run / "w-pos-1.xyz").unlink()
+    for step in range(3):
+        (run / f"w-pos-1_{step}.xyz").write_text("".join(lines[5 * step : 5 * step + 5]))
+    assert [frame.info["source"][-1] for frame in frames(run)[0]] == ["0", "1", "2"]
+
+
+def test_forces_and_stress_may_be_in_files_of_their_own(folder):
+    run = folder("forces_in_files")
+    ((frame,), _) = frames(run)
+    text = (run / "w-forces-1_0.xyz").read_text()
+    rows = [line.split()[3:] for line in text.splitlines()[4:7]]
+    expected = np.array(rows, dtype=float) * HARTREE_eV / BOHR_A
+    np.testing.assert_allclose(frame.arrays["REF_forces"], expected)
+    assert "REF_stress" in frame.info
+    (run / "w-forces-1_0.xyz").rename(run / "w-forces-1.xyz")
+    assert len(frames(run)[0]) == 1
+    (run / "w-forces-1.xyz").unlink()
+    assert frames(run) == ([], ["there are no forces in the output or w-forces-1_*.xyz"])
+
+
+@pytest.mark.parametrize("digits", [4, 5, 6, 8])
+def test_forces_may_have_any_number_of_digits_that_makes_a_label(folder, digits):
+    run = folder("water")
+    text = (run / "run.out").read_text()
+    block = re.search(r"# Atom   Kind   Element.*?SUM OF ATOMIC FORCES.*?\n", text, re.DOTALL)[0]
+    rounded = re.sub(r"-?\d+\.\d{8}", lambda number: f"{float(number[0]):.{digits}f}", block)
+    (run / "run.out").write_text(text.replace(block, rounded))
+    exact = frames(RUNS / "water")[0][0].arrays["REF_forces"]
+    found = frames(run)[0][0].arrays["REF_forces"]
+    np.testing.assert_allclose(found, exact, atol=0.51 * 10.0**-digits * HARTREE_eV / BOHR_A)
+    cut = re.sub(r"-?\d+\.\d{8}", lambda number: f"{float(number[0]):.3f}", block)
+    (run / "run.out").write_text(text.replace(block, cut))
+    assert "forces: to 0.001 hartree/bohr only (NDIGITS)" in frames(run)[1][0]
+
+
+@pytest.mark.parametrize(
+    ("switches", "positions", "cell"),
+    [
+        ("", "old", "old"), ("RESTART_DEFAULT T", "old", "old"), ("RESTART_POS .F.", "new", "old"),
+        ("RESTART_CELL off", "old", "new"), ("RESTART_DEFAULT F\nRESTART_POS", "old", "new"),
+        ("RESTART_DEFAULT 0\nRESTART_CELL ON\nRESTART_POS NO", "new", "old"),
+    ],
+)  # fmt: skip
+def test_a_restart_gives_what_its_switches_say(folder, switches, positions, cell):
+    run = folder("restart")
+    text = (run / "run.inp").read_text()
+    before = re.search(r"&EXT_RESTART\n(.*?)&END", text, re.DOTALL)[1]
+    (run / "run.inp").write_text(text.replace(before, f"EXTERNAL_FILE ./o.restart\n{switches}\n"))
+    output = (run / "run.out").read_text()
+    # as at PRINT_LEVEL LOW, which prints neither the cell nor the atoms
+    (run / "run.out").write_text(re.sub(r" CELL.*\n| MODULE QUICKSTEP.*\n", "", output))
+    (frame,) = frames(run)[0]
+    assert frame.positions[0] == pytest.approx(
+        [1, 1, 1] if positions == "new" else [0.92999, 0.93092, 0.92509], abs=2e-4
+    )
+    assert frame.cell.lengths() == pytest.approx(
+        [6.0, 6.2, 6.4] if cell == "new" else [5.57363, 5.75942, 5.9452], abs=1e-5
+    )
+
+
+def test_a_restart_is_held_against_the_output(folder):
+    (frame,) = frames(RUNS / "restart")[0]
+    assert frame.cell.lengths() == pytest.approx([6.0, 6.2, 6.4])
+    with pytest.raises(InputError, match="cell that it gives is not the one that CP2K started with, 6.00000 6.20000"):
+        read_folder(folder("restart", {"RESTART_DEFAULT .FALSE.\n": ""}))
+
+
+def test_a_run_that_aborted_says_so_in_cp2ks_words(folder):
+    (message,) = frames(folder("aborted"))[1]
+    assert message.startswith(
+        "CP2K aborted: One constant temperature ensemble has been required, but no thermostat for"
+    )
+
+
+@pytest.mark.parametrize("run_type", ["MD", "GEO_OPT", "CELL_OPT", "ENERGY_FORCE", "BAND"])
+def test_an_abort_before_the_header_is_told_for_every_run_type(folder, run_type):
+    run = folder("water", {"RUN_TYPE ENERGY_FORCE": f"RUN_TYPE {run_type}"})
+    text = (RUNS / "aborted" / "run.out").read_text()
+    (run / "run.out").write_text(text[text.index(" ****") :])
+    (record,) = read_folder(run)[1]
+    assert record["failure"] == "ABORT" and "no thermostat for the particles" in record["message"]
+
+
+def test_an_abort_in_the_middle_of_an_md_is_told_beside_its_frames(folder):
+    run = folder("units")
+    text = (run / "run.out").read_text()
+    box = (RUNS / "aborted" / "run.out").read_text()
+    (run / "run.out").write_text(text + box[box.index(" ****") :])
+    found, refused = frames(run)
+    assert len(found) == 3 and "CP2K aborted: One constant temperature" in refused[0]
+
+
+def test_a_run_that_was_killed_before_its_first_step_or_has_no_positions_says_so(folder):
+    run = folder("units")
+    (run / "w-pos-1.xyz").unlink()
+    assert "no positions were written for 3 steps (0 to 2)" in frames(run)[1]
+    text = (run / "run.out").read_text()
+    (run / "run.out").write_text(text[: text.index(" SCF WAVEFUNCTION OPTIMIZATION")])
+    assert frames(run)[1] == ["CP2K was stopped before its first step was whole"]
+
+
+def test_two_runs_in_one_output_are_refused(folder):
+    run = folder("water")
+    text = (run / "run.out").read_text()
+    (run / "run.out").write_text(text + text)
+    assert "2 runs in one file" in frames(run)[1][0]
+
+
+def test_tables_may_go_kind_by_kind(folder):
+    run = folder("kind_by_kind")
+    ((frame,), _) = frames(run)
+    assert list(frame.symbols) == ["O", "H", "H", "O", "H", "H"]
+    text = (run / "run.out").read_text()
+    rows = re.findall(r"^ +(\d) +[OH] +\d +\S+ +\S+ +\S+ +(\S+)$", text, re.MULTILINE)
+    assert [row[0] for row in rows] == ["1", "4", "2", "3", "5", "6"]
+    np.testing.assert_allclose(frame.arrays["REF_spin"], 0.0, atol=1e-6)
+    lost = text.replace(next(line for line in text.splitlines() if re.match(r" +4 +O +1 +3\.", line)) + "\n", "")
+    (run / "run.out").write_text(lost)
+    assert "Mulliken" in frames(run)[1][0]
