@@ -78,6 +78,9 @@ def describe(path: Path) -> Description:
     method = (word(force_eval, "METHOD") or "QS").upper()
     if method not in ("QS", "QUICKSTEP"):
         raise InputError(f"METHOD {method}: only runs of Quickstep (METHOD QS) are read")
+    stress = (word(force_eval, "STRESS_TENSOR") or "NONE").upper()
+    if stress.endswith("NUMERICAL"):
+        raise InputError(f"STRESS_TENSOR {stress}: the output mixes the run with evaluations of strained cells")
     restarted = path.suffix != ".restart" and _restart(root, path.parent)
     dft, subsys = only(root, "FORCE_EVAL/DFT"), only(root, "FORCE_EVAL/SUBSYS")
     system = read_system(subsys, path.parent)

@@ -135,6 +135,8 @@ def _temperature_K(atoms: Atoms, step: Frame) -> float:
 
 
 def _found(name: str, atoms: Atoms, found: parse.Evaluation, version: str, described: Description) -> Found:
+    if found.scf_converged is None:
+        raise Refused("INCOMPLETE", "the output tells of no SCF (PRINT_LEVEL SILENT, or stopped before its end)")
     if found.scf_converged and found.forces_eV_per_A is None:
         raise Refused("INCOMPLETE", f"there are no forces in {' or '.join(_places_of_forces(described))}")
     set_labels(atoms, found.energy_eV, found.forces_eV_per_A, found.stress_eV_per_A3)

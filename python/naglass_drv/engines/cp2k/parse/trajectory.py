@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from .evaluation import FORCE_EV_A, HARTREE_EV, Evaluation, evaluation_fields, force_rounding
-from .layout import NUMBER, OutputError, number, numbers
+from .layout import ENERGY, NUMBER, OutputError, number, numbers
 from .output import MAX_RUN_BYTES, Header, header_of, read_text, whole_lines
 from .printed import md_cell, printed_cells
 
@@ -104,11 +104,21 @@ class _Block:
 
 @dataclass(frozen=True)
 class _Step:
-    """Text of a step in the output: its last evaluation, what stands before that, and what is said after it."""
+    """Text of a step in the output: its evaluations, each with what stands before it, and what is said after the step.
 
-    evaluation: str
-    before: str
+    A line search evaluates more than once a step, and need not end with what it accepts.
+    """
+
+    evaluations: tuple[tuple[str, str], ...]
     after: str
+
+    def of(self, energy_Ha: float) -> tuple[str, str]:
+        """The last evaluation of this energy, else the last one, and what stands before it."""
+        for evaluation, before in reversed(self.evaluations):
+            energies = re.findall(ENERGY, evaluation, re.MULTILINE)
+            if len(energies) == 1 and abs(number(energies[0]) - energy_Ha) <= _SAME_ENERGY_HA:
+                return evaluation, before
+        return self.evaluations[-1]
 
 
 def read_trajectory(
@@ -140,12 +150,13 @@ def read_trajectory(
         if step not in steps:
             dropped.append(f"step {step}: its SCF was not finished")
             continue
-        lattice = _cell_of(step, steps[step], cells, start)
+        evaluation, before = steps[step].of(block.energy_Ha)
+        lattice = _cell_of(step, before, steps[step].after, cells, start)
         if isinstance(lattice, str):
             dropped.append(f"step {step}: {lattice}")
             continue
         blocks = printed_blocks(folder, files, step, list(steps).index(step), len(steps)) if files.printed else ""
-        evaluation = steps[step].evaluation + blocks
+        evaluation += blocks
         found = Evaluation(**evaluation_fields(evaluation, layout, elements))
         written = forces.get(step)
         reason = _contradiction(block, written, found, files, force_rounding(evaluation, layout))
@@ -183,27 +194,32 @@ def _with_forces(found: Evaluation, forces: np.ndarray) -> Evaluation:
 
 
 def _steps(text: str, first: int) -> dict[int, _Step]:
-    """The text of each step's last evaluation, by step; `first` is that of the start where no step tells."""
+    """The text of each step, by step; `first` is that of the start where no step tells."""
     steps, begin = {}, 0
     marks = list(_MARK.finditer(text))
     counted = [int(mark["md"]) for mark in marks if mark["md"]]
     for mark in marks:
         told = mark["md"] or mark["opt"] or mark["opt_late"]
-        # the start of an MD is the step before its first one; a line search evaluates more than once a step
+        # the start of an MD is the step before its first one
         step = int(told) if told else (counted[0] - 1 if counted else first)
         if step in steps:
             raise OutputError(f"step {step} stands twice in the output")
-        evaluation = _SCF.split(text[begin : mark.start()])[-1]
-        before = text[begin : mark.start() - len(evaluation)]
+        segment = text[begin : mark.start()]
+        begun = list(_SCF.finditer(segment))
+        ends = [scf.start() for scf in begun[1:]] + [len(segment)] * bool(begun)
+        evaluations = [(segment[scf.end() : end], segment[: scf.start()]) for scf, end in zip(begun, ends, strict=True)]
         following = _SCF.search(text, mark.end())
-        steps[step] = _Step(evaluation, before, text[mark.end() : following.start() if following else len(text)])
+        after = text[mark.end() : following.start() if following else len(text)]
+        steps[step] = _Step(tuple(evaluations) or ((segment, ""),), after)
         begin = mark.end()
     return steps
 
 
-def _cell_of(step: int, text: _Step, cells: dict[int, np.ndarray], start: StartCell | None) -> np.ndarray | str:
+def _cell_of(
+    step: int, before: str, after: str, cells: dict[int, np.ndarray], start: StartCell | None
+) -> np.ndarray | str:
     """The cell of a step (rows, Å), or why it is not known."""
-    said = md_cell(text.after)
+    said = md_cell(after)
     if cells:
         if step not in cells:
             return "its cell was not written"
@@ -213,7 +229,7 @@ def _cell_of(step: int, text: _Step, cells: dict[int, np.ndarray], start: StartC
     if start is None:
         return "its cell was not written"
     if start.moves == "relaxed":
-        relaxed = printed_cells(text.before)
+        relaxed = printed_cells(before)
         cell = relaxed[-1].standing() if relaxed else None
         return start.why if cell is None else cell
     if said is not None and not said.disagrees(start.cell):
