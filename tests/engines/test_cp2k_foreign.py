@@ -369,7 +369,7 @@ def test_forces_may_have_any_number_of_digits_that_makes_a_label(folder, digits)
     np.testing.assert_allclose(found, exact, atol=0.51 * 10.0**-digits * HARTREE_eV / BOHR_A)
     cut = re.sub(r"-?\d+\.\d{8}", lambda number: f"{float(number[0]):.3f}", block)
     (run / "run.out").write_text(text.replace(block, cut))
-    assert "forces: to 0.001 hartree/bohr only (NDIGITS)" in frames(run)[1][0]
+    assert "forces: to 0.001 a.u. only (NDIGITS)" in frames(run)[1][0]
 
 
 @pytest.mark.parametrize(
@@ -443,6 +443,53 @@ def test_two_runs_in_one_output_are_refused(folder):
     text = (run / "run.out").read_text()
     (run / "run.out").write_text(text + text)
     assert "2 runs in one file" in frames(run)[1][0]
+
+
+def test_a_line_search_gives_what_it_accepted(folder):
+    """Conjugate gradients end a step with an evaluation that is not the one accepted."""
+    run = folder("line_search")
+    found, _ = frames(run)
+    energies = re.findall(r"E =\s+(\S+)", (run / "w-pos-1.xyz").read_text())
+    assert [frame.info["REF_energy"] for frame in found] == pytest.approx(np.array(energies, float) * HARTREE_eV)
+    text = (run / "run.out").read_text()
+    for frame, energy in zip(found, energies, strict=True):
+        evaluation = text[text.rindex(f"Total FORCE_EVAL ( QS ) energy [a.u.]:               {energy[:-1]}") :]
+        row = re.search(r"^ +1 +1 +O +(\S+) +(\S+) +(\S+)$", evaluation, re.MULTILINE)
+        expected = np.array(row.groups(), float) * HARTREE_eV / BOHR_A
+        np.testing.assert_allclose(frame.arrays["REF_forces"][0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("value", ["numerical", "DIAGONAL_NUMERICAL"])
+def test_a_numerical_stress_is_refused_by_name(folder, value):
+    run = folder("water", {"STRESS_TENSOR ANALYTICAL": f"STRESS_TENSOR {value}"})
+    with pytest.raises(InputError, match="output mixes the run with evaluations of strained cells"):
+        read_folder(run)
+
+
+def test_an_output_without_an_scf_says_so(folder):
+    run = folder("water")
+    text = (run / "run.out").read_text()
+    begin, end = text.index(" SCF WAVEFUNCTION OPTIMIZATION"), text.index("  **** **** ******  **  PROGRAM ENDED")
+    (run / "run.out").write_text(text[:begin] + text[end:])
+    assert "the output tells of no SCF (PRINT_LEVEL SILENT" in frames(run)[1][0]
+
+
+def test_a_cell_that_does_not_move_needs_not_be_written_at_every_step(folder):
+    run = folder("units")
+    row = "6.0 0.0 0.0 0.0 6.2 0.0 0.0 0.0 6.4 238.08"
+    (run / "w-1.cell").write_text(f"# title\n 0 0.0 {row}\n 2 2.0 {row}\n")
+    assert len(frames(run)[0]) == 3
+    (run / "w-1.cell").write_text(f"# title\n 0 0.0 {row}\n 2 2.0 {row.replace('6.4 238.08', '6.5 241.8')}\n")
+    found, refused = frames(run)
+    assert len(found) == 2 and "step 1: its cell was not written" in refused[0]
+
+
+def test_a_band_with_outputs_of_its_replicas_is_refused_by_its_run_type(folder):
+    run = folder("water", {"RUN_TYPE ENERGY_FORCE": "RUN_TYPE BAND"})
+    for name in ("w-r-0.out", "w-BAND01.out"):
+        shutil.copy(run / "run.out", run / name)
+    with pytest.raises(InputError, match="RUN_TYPE BAND gives no labels"):
+        read_folder(run)
 
 
 def test_tables_may_go_kind_by_kind(folder):

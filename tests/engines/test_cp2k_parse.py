@@ -1,5 +1,7 @@
 """The CP2K parser on real outputs of CP2K 2023.1 (and 2025.1, `late_...`), whole, cut, repeated and damaged."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -260,3 +262,15 @@ def test_one_character_changed(name, where, character):
     last = text.find("DBCSR STATISTICS")
     place = first + where % ((last if last > 0 else len(text)) - first)
     same_or_refused(name, text[:place] + character + text[place + 1 :])
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("hartree/bohr", 1.0), ("eV/angstrom", parse.HARTREE_EV / parse.BOHR_A)])
+def test_late_forces_are_read_in_the_unit_that_is_printed(unit, scale):
+    text = text_of("late_scratch")
+    block = re.search(r" FORCES\| Atomic forces.*? FORCES\| Sum.*?\n", text, re.DOTALL)[0]
+    other = re.sub(r"-?\d\.\d{8}E[-+]\d+", lambda found: f"{float(found[0]) * scale:.8E}", block)
+    changed = text.replace(block, other.replace("[hartree/bohr]", f"[{unit}]"))
+    found = parse.parse(changed, NAVPO5).forces_eV_per_A
+    np.testing.assert_allclose(found, parse.parse(text, NAVPO5).forces_eV_per_A, atol=2e-8)
+    with pytest.raises(parse.OutputError, match="forces: in parsec, which is not among"):
+        parse.parse(text.replace("[hartree/bohr]", "[parsec]"), NAVPO5)

@@ -17,6 +17,15 @@ HARTREE_EV = 27.211386245988
 BOHR_A = 0.529177210903
 GPA_PER_EV_A3 = 160.2176634
 FORCE_EV_A = HARTREE_EV / BOHR_A
+# eV/Å; CP2K after 2023 prints forces in what FORCE_UNIT says
+_FORCE_UNITS = {
+    "a.u.": FORCE_EV_A,
+    **{
+        f"{energy}/{length}": eV / A
+        for energy, eV in (("hartree", HARTREE_EV), ("ry", HARTREE_EV / 2), ("ev", 1.0), ("mev", 1e-3))
+        for length, A in (("bohr", BOHR_A), ("angstrom", 1.0))
+    },
+}
 # by default CP2K prints forces to eight decimals (hartree/bohr); with fewer than four they are no labels
 _LAST_DIGIT, _COARSEST = 1e-8, 1.1e-4
 
@@ -142,29 +151,36 @@ def _rows(
 
 def _forces(text: str, lines: Sequence[str], layout: Layout, elements: Sequence[str]):
     """Forces and |Σ F|, both None when the block is absent."""
-    start = _start(lines, layout.forces)
+    headings = {line.strip() for line in lines if re.fullmatch(layout.forces, line.strip())}
+    start = _start(lines, *headings)
     if start is None:
         return None, None
+    unit = re.fullmatch(layout.forces, lines[start].strip())[1].lower()
+    if unit not in _FORCE_UNITS:
+        raise OutputError(f"forces: in {unit}, which is not among {', '.join(_FORCE_UNITS)}")
     rows, _ = _rows(
         lines, start, elements, layout.force_columns, layout.element_column, "forces", layout.force_row_prefix
     )
     forces = np.array([numbers(row[layout.force_column : layout.force_column + 3]) for row in rows])
-    if force_rounding(text, layout) > _COARSEST:
-        raise OutputError(f"forces: to {force_rounding(text, layout):g} hartree/bohr only (NDIGITS), which is no label")
+    rounding = force_rounding(text, layout)
+    if rounding > _COARSEST:
+        raise OutputError(f"forces: to {rounding:g} {unit} only (NDIGITS), which is no label")
     total = only(layout.force_sum, text)
     if total is None:
         raise OutputError("forces: no sum of the forces")
     printed = np.array(numbers(total.split()))
-    rounding = max(_LAST_DIGIT, force_rounding(text, layout)) * (len(elements) + 1)
-    if printed.shape not in ((3,), (4,)) or np.abs(forces.sum(axis=0) - printed[:3]).max() > rounding:
+    most = max(_LAST_DIGIT, rounding) * (len(elements) + 1)
+    if printed.shape not in ((3,), (4,)) or np.abs(forces.sum(axis=0) - printed[:3]).max() > most:
         raise OutputError(f"forces: they add up to {forces.sum(axis=0).round(6).tolist()}, not to {total.strip()!r}")
-    return forces * FORCE_EV_A, float(np.linalg.norm(printed[:3])) * FORCE_EV_A
+    return forces * _FORCE_UNITS[unit], float(np.linalg.norm(printed[:3])) * _FORCE_UNITS[unit]
 
 
 def force_rounding(text: str, layout: Layout) -> float:
-    """What the last digit of the printed sum of the forces stands for (hartree/bohr), NDIGITS; 0 without one."""
-    total = only(layout.force_sum, text)
-    digits = re.findall(r"\.(\d+)(?:[ED]([-+]\d+))?", total or "")
+    """What the last digit of the printed forces stands for, in their unit (NDIGITS); 0 without forces."""
+    heading = re.search(layout.forces, text)
+    total = re.search(layout.force_sum, text, re.MULTILINE)
+    block = text[heading.end() : total.end()] if heading and total else ""
+    digits = re.findall(r"\d\.(\d+)(?:[ED]([-+]?\d+))?", block)
     return max((10.0 ** (int(power or 0) - len(decimals)) for decimals, power in digits), default=0.0)
 
 

@@ -22,7 +22,7 @@ class NotANumber(OutputError):
 
 @dataclass(frozen=True)
 class Layout:
-    """Regular expressions and headings of one family of versions.
+    """Regular expressions and headings of one family of versions; that of the forces has their unit.
 
     In the rows of the forces, counted without their prefix, `force_column` is where x stands and `element_column`
     where the element does, None where the rows name none. Read here were outputs of 2023.1 and 2025.1; the versions
@@ -40,7 +40,7 @@ class Layout:
 
 
 _CLASSIC = Layout(
-    forces="ATOMIC FORCES in [a.u.]",
+    forces=r"ATOMIC FORCES in \[(a\.u\.)\]",
     force_row_prefix="",
     force_columns=6,
     force_column=3,
@@ -50,7 +50,7 @@ _CLASSIC = Layout(
     hirshfeld="Hirshfeld Charges",
 )
 _LATE = Layout(
-    forces="FORCES| Atomic forces [hartree/bohr]",
+    forces=r"FORCES\| Atomic forces \[(\S+)\]",
     force_row_prefix="FORCES|",
     force_columns=5,
     force_column=1,
@@ -73,7 +73,8 @@ def layout_of(version: str, text: str) -> Layout:
     key = (int(found[1]), int(found[2])) if found else (0, 0)
     if not _FIRST <= key <= _LAST:
         raise OutputError(f"CP2K {version}: layout not known; known are {_name(_FIRST)} to {_LAST[0]}")
-    return _CLASSIC if key <= _LAST_SEEN or (key[0] == 2024 and _LATE.forces not in text) else _LATE
+    late = key > _LAST_SEEN and (key[0] > 2024 or re.search(rf"^ {_LATE.forces}", text, re.MULTILINE) is not None)
+    return _LATE if late else _CLASSIC
 
 
 def _name(version: tuple[int, int]) -> str:
