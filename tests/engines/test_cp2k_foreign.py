@@ -453,8 +453,7 @@ def test_a_line_search_gives_what_it_accepted(folder):
     assert [frame.info["REF_energy"] for frame in found] == pytest.approx(np.array(energies, float) * HARTREE_eV)
     text = (run / "run.out").read_text()
     for frame, energy in zip(found, energies, strict=True):
-        evaluation = text[text.rindex(f"Total FORCE_EVAL ( QS ) energy [a.u.]:               {energy[:-1]}") :]
-        row = re.search(r"^ +1 +1 +O +(\S+) +(\S+) +(\S+)$", evaluation, re.MULTILINE)
+        row = re.search(rf"{energy[:-1]}\d*\n\n ATOMIC FORCES.*\n\n.*\n +1 +1 +O +(\S+) +(\S+) +(\S+)\n", text)
         expected = np.array(row.groups(), float) * HARTREE_eV / BOHR_A
         np.testing.assert_allclose(frame.arrays["REF_forces"][0], expected, atol=1e-5)
 
