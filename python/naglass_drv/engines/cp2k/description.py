@@ -103,6 +103,10 @@ def _start(root: Section, run_type: str, system: System) -> StartCell:
         return StartCell(system.cell, "relaxed", "RUN_TYPE CELL_OPT moves the cell, and neither file nor output has it")
     found = root.sections("MOTION/MD")
     ensemble = (word(found[0], "ENSEMBLE") if found else None) or "NVE"
+    if run_type == "MD" and ensemble.upper() == "REFTRAJ":
+        raise InputError(
+            "ENSEMBLE REFTRAJ: CP2K gives its first two snapshots one number, so that they cannot be told apart"
+        )
     if run_type != "MD" or ensemble.upper() in _FIXED_CELL:
         return StartCell(system.cell)
     moves = "isotropic" if ensemble.upper() in _ISOTROPIC else "unknown"
@@ -115,6 +119,9 @@ def _restart(root: Section, folder: Path) -> bool:
     if not root.sections("EXT_RESTART"):
         return False
     section = only(root, "EXT_RESTART")
+    for keyword in ("BINARY_RESTART_FILE_NAME", "BINARY_RESTART_FILE", "CUSTOM_PATH"):
+        if any(line.value for line in section.lines(keyword)):
+            raise InputError(f"&EXT_RESTART {keyword}: what the run started from is not read from there")
     name = text(section, "RESTART_FILE_NAME", "EXTERNAL_FILE")
     if not name:
         return False

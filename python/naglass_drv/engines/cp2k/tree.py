@@ -13,6 +13,8 @@ from string import Template
 from ...errors import InputError
 
 _INDENT = "  "
+# CP2K's own sections go 12 deep
+_DEEPEST = 40
 _WORD = re.compile(r'"[^"]*"|[^\s,:;=]+')
 _KEYWORD = re.compile(r"[^\s,:;=#!]*")
 
@@ -148,6 +150,8 @@ def parse(text: str, *, template: bool = False, places: Sequence[str] | None = N
         words = line.partition("#")[0].partition("!")[0].split(maxsplit=1)
         name, rest = words[0][1:].upper(), words[1].strip() if len(words) > 1 else ""
         if name != "END":
+            if len(stack) > _DEEPEST:
+                raise InputError(f"{place}: {line[:40]!r}: sections are nested deeper than {_DEEPEST}")
             section = Section(name, rest)
             stack[-1].items.append(section)
             stack.append(section)
