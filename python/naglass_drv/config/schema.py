@@ -6,11 +6,57 @@ Keys carry their unit. A section that is absent means that its stage is not run.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+#: Atoms of one cell: beyond this neither packing nor analysis has been tried.
+MAX_ATOMS = 1_000_000
+#: Tasks of one stage: each has a folder and files of its own.
+MAX_TASKS = 100_000
+
+
+def _within(low: float, high: float) -> AfterValidator:
+    def check(value: float) -> float:
+        if not low <= value <= high:
+            shown = {"low": f"{low:.9g}", "high": f"{high:.9g}"}
+            raise PydanticCustomError("out_of_range", "must be from {low} to {high}", shown)
+        return value
+
+    return AfterValidator(check)
+
+
+def _each_once(values: list[Any]) -> list[Any]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise PydanticCustomError("repeated", "must name {value} only once", {"value": str(value)})
+    return values
+
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+# a melt of 5000 K is asked for, nothing condensed exists at 10 000 K
+Temperature = Annotated[Positive, _within(1, 10_000)]
+# 100 GPa either way: far beyond any glass, and beyond what any of the potentials has seen
+Pressure = Annotated[float, _within(-1e6, 1e6)]
+# the fastest vibration of a phosphate, 1300 1/cm, has a period of 26 fs
+TimeStep = Annotated[Positive, _within(0.01, 5)]
+# from a tenth of the usual time step to a microsecond
+Picoseconds = Annotated[Positive, _within(1e-4, 1e6)]
+Femtoseconds = Annotated[Positive, _within(0.01, 1e6)]
+# K/ps: 1e9 to 1e17 K/s
+CoolingRate = Annotated[Positive, _within(1e-3, 1e5)]
+Strain = Annotated[float, Field(allow_inf_nan=False)]
+NetForce = Annotated[Positive, _within(1e-6, 10)]
+Ranks = Annotated[Count, _within(1, 65_536)]
+Threads = Annotated[Count, _within(1, 1024)]
+Tasks = Annotated[Count, _within(1, MAX_TASKS)]
+# of a robust standard deviation, or of a typical distance
+Multiple = Annotated[Positive, _within(1e-3, 1e3)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Copies = Annotated[Count, _within(1, 100)]
+Coordination = Annotated[NonNegative, _within(0, 16)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 Level = Literal["gfn1-xtb", "pbe", "pbe+d3", "pbe+u", "pbe+u+d3", "blyp", "blyp+d3", "blyp+u", "blyp+u+d3", "template"]
 Spin = (
     Literal["ferromagnetic", "antiferromagnetic", "sampled"]
@@ -27,22 +73,23 @@ class Section(BaseModel):
 class System(Section):
     """What is simulated. Species are elements, or elements with a charge such as ``V4+``."""
 
-    composition: dict[str, Count] = Field(min_length=1)
-    formula_units: Count = 1
-    density_g_cm3: Positive
+    composition: dict[str, Annotated[Count, _within(1, MAX_ATOMS)]] = Field(min_length=1)
+    formula_units: Annotated[Count, _within(1, MAX_ATOMS)] = 1
+    # osmium, the densest element, has 22.6
+    density_g_cm3: Annotated[Positive, _within(0.05, 25)]
 
 
 class Glass(Section):
     """Packing and melt-quench with the rigid-ion potential, in LAMMPS."""
 
-    replicas: Count = 1
-    melt_temperature_K: Positive = 3000.0
-    melt_ps: Positive = 10.0
-    quench_rate_K_per_ps: Positive = 100.0
-    final_temperature_K: Positive = 300.0
-    hold_ps: Positive = 2.0
-    timestep_fs: Positive = 1.0
-    ranks: Count = 1
+    replicas: Tasks = 1
+    melt_temperature_K: Temperature = 3000.0
+    melt_ps: Picoseconds = 10.0
+    quench_rate_K_per_ps: CoolingRate = 100.0
+    final_temperature_K: Temperature = 300.0
+    hold_ps: Picoseconds = 2.0
+    timestep_fs: TimeStep = 1.0
+    ranks: Ranks = 1
 
 
 class Segment(Section):
@@ -51,31 +98,31 @@ class Segment(Section):
     A hold takes `time_ps`, a ramp either that or `rate_K_per_ps`.
     """
 
-    temperature_K: Positive
-    to_temperature_K: Positive | None = None
-    time_ps: Positive | None = None
-    rate_K_per_ps: Positive | None = None
-    pressure_bar: float | None = None
+    temperature_K: Temperature
+    to_temperature_K: Temperature | None = None
+    time_ps: Picoseconds | None = None
+    rate_K_per_ps: CoolingRate | None = None
+    pressure_bar: Pressure | None = None
 
 
 class AIMD(Section):
     """Ab initio MD with CP2K's own thermostat, segment after segment; a frame is kept every `every_fs`."""
 
     segments: list[Segment] = Field(min_length=1)
-    timestep_fs: Positive = 1.0
+    timestep_fs: TimeStep = 1.0
     thermostat: Literal["csvr", "nose"] = "csvr"
-    thermostat_fs: Positive = 50.0
-    every_fs: Positive = 20.0
+    thermostat_fs: Femtoseconds = 50.0
+    every_fs: Femtoseconds = 20.0
 
 
 class Relax(Section):
     """Relaxation of positions, or of positions and cell (angles kept) at a pressure; `frames` of its steps are kept."""
 
     move: Literal["positions", "cell"] = "positions"
-    max_steps: Count = 200
-    max_force_eV_per_A: Positive = 0.02
-    pressure_bar: float = 1.0
-    frames: Count = 5
+    max_steps: Annotated[Count, _within(1, 100_000)] = 200
+    max_force_eV_per_A: NetForce = 0.02
+    pressure_bar: Pressure = 1.0
+    frames: Annotated[Count, _within(1, 100_000)] = 5
 
 
 class Reference(Section):
@@ -87,30 +134,31 @@ class Reference(Section):
     belong to the level; what is absent takes the level's default.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: Name
     level: Level
     structures: Literal["glass"] | Path = "glass"
-    frames_per_structure: Count = 1
-    melt_frames_per_structure: Annotated[int, Field(ge=0)] | None = None
+    frames_per_structure: Tasks = 1
+    melt_frames_per_structure: Annotated[int, Field(ge=0), _within(0, MAX_TASKS)] | None = None
     aimd: AIMD | None = None
     relax: Relax | None = None
-    rattle_A: NonNegative = 0.05
-    strain_percent: tuple[float, float] = (-2.0, 3.0)
-    charge: int = 0
+    # a tenth of a bond is a hot crystal, half a bond no structure any more
+    rattle_A: Annotated[NonNegative, _within(0, 1)] = 0.05
+    strain_percent: tuple[Strain, Strain] = (-2.0, 3.0)
+    charge: Annotated[int, _within(-100, 100)] = 0
     multiplicity: Count | None = None
     spin: Spin = "ferromagnetic"
-    cutoff_Ry: Positive | None = None
-    rel_cutoff_Ry: Positive | None = None
-    u_eV: dict[str, NonNegative] | None = None
+    cutoff_Ry: Annotated[Positive, _within(50, 5000)] | None = None
+    rel_cutoff_Ry: Annotated[Positive, _within(10, 1000)] | None = None
+    u_eV: dict[str, Annotated[NonNegative, _within(0, 20)]] | None = None
     plus_u: Literal["mulliken", "lowdin"] | None = None
     sodium: Literal["q9", "q1"] | None = None
     xc_smoothing: Literal["none", "nn10"] | None = None
-    smearing_K: Positive | None = None
+    smearing_K: Annotated[Positive, _within(1, 50_000)] | None = None
     template: Path | None = None
-    outputs: list[Literal["wannier", "spin_density", "elf", "pdos"]] = []
-    max_net_force_eV_per_A: Positive = 0.05
-    timeout_min: Positive = 60.0
-    ranks: Count = 1
+    outputs: Annotated[list[Literal["wannier", "spin_density", "elf", "pdos"]], AfterValidator(_each_once)] = []
+    max_net_force_eV_per_A: NetForce = 0.05
+    timeout_min: Annotated[Positive, _within(0.01, 100_000)] = 60.0
+    ranks: Ranks = 1
 
     def level_options(self) -> dict[str, Any]:
         """The settings of the level that are not its defaults, but for `cutoff_Ry` and `template`."""
@@ -121,14 +169,14 @@ class Reference(Section):
 class Audit(Section):
     """From where on a frame of the dataset stands out; z are in robust standard deviations."""
 
-    energy_z: Positive = 6.0
-    forces_z: Positive = 4.5
-    min_distance_fraction: NonNegative = 0.6
-    max_net_force_eV_per_A: Positive = 0.05
-    moment_off_muB: Positive = 0.6
-    spin_sum_muB: Positive = 0.2
-    near_copy_A: NonNegative = 0.03
-    near_copy_strain: NonNegative = 0.002
+    energy_z: Multiple = 6.0
+    forces_z: Multiple = 4.5
+    min_distance_fraction: Annotated[NonNegative, _within(0, 1.5)] = 0.6
+    max_net_force_eV_per_A: NetForce = 0.05
+    moment_off_muB: Annotated[Positive, _within(1e-3, 10)] = 0.6
+    spin_sum_muB: Annotated[Positive, _within(1e-3, 1e4)] = 0.2
+    near_copy_A: Annotated[NonNegative, _within(0, 5)] = 0.03
+    near_copy_strain: Annotated[NonNegative, _within(0, 1)] = 0.002
 
 
 class Dataset(Section):
@@ -138,46 +186,47 @@ class Dataset(Section):
     frames than `max_frames` those that lie farthest apart are taken.
     """
 
-    level: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
-    include: list[Path] = []
+    level: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)
+    include: Annotated[list[Path], AfterValidator(_each_once)] = []
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    max_force_eV_per_A: Positive = 60.0
+    max_force_eV_per_A: Annotated[Positive, _within(0.01, 1e4)] = 60.0
     audit: Audit = Audit()
-    drop_outliers: bool | list[Check] = False
-    max_frames: Count | None = None
-    frames_per_file: Count = 5000
+    drop_outliers: bool | Annotated[list[Check], AfterValidator(_each_once)] = False
+    max_frames: Annotated[Count, _within(1, 10_000_000)] | None = None
+    frames_per_file: Annotated[Count, _within(1, 10_000_000)] = 5000
 
 
 class Train(Section):
     """One MACE model, from nothing or refined from `start_model`."""
 
     start_model: Path | None = None
-    channels: Count = 16
+    channels: Annotated[Count, _within(1, 1024)] = 16
     max_L: Annotated[int, Field(ge=0, le=3)] = 0
-    layers: Count = 2
+    layers: Annotated[Count, _within(1, 8)] = 2
     correlation: Annotated[int, Field(ge=1, le=4)] = 3
-    r_max_A: Positive = 4.5
+    # below, no bond has two ends; above, a pair potential would do
+    r_max_A: Annotated[Positive, _within(1, 15)] = 4.5
     zbl: bool = True
     spin_readout: bool = True
-    epochs: Count
-    learning_rate: Positive = 0.01
-    batch_size: Count = 4
-    energy_weight: Positive = 10.0
-    forces_weight: Positive = 100.0
-    stress_weight: NonNegative = 1000.0
+    epochs: Annotated[Count, _within(1, 1_000_000)]
+    learning_rate: Annotated[Positive, _within(1e-9, 1)] = 0.01
+    batch_size: Annotated[Count, _within(1, 100_000)] = 4
+    energy_weight: Annotated[Positive, _within(1e-6, 1e9)] = 10.0
+    forces_weight: Annotated[Positive, _within(1e-6, 1e9)] = 100.0
+    stress_weight: Annotated[NonNegative, _within(0, 1e9)] = 1000.0
     dtype: Literal["float32", "float64"] = "float64"
-    threads: Count = 1
+    threads: Threads = 1
 
 
 class Gate(Section):
     """Limits of the stability gate of a trajectory; a model that crosses one is not called stable."""
 
-    temperature_factor: Positive = 1.5
-    min_distance_fraction: Positive = 0.6
-    min_P_coordination: NonNegative = 3.5
-    max_P_coordination: NonNegative = 4.5
-    max_coordination_change_TM: NonNegative = 1.5
-    max_artefact_fraction: Annotated[float, Field(ge=0, le=1)] = 0.02
+    temperature_factor: Annotated[Positive, _within(1, 100)] = 1.5
+    min_distance_fraction: Annotated[Positive, _within(1e-3, 1.5)] = 0.6
+    min_P_coordination: Coordination = 3.5
+    max_P_coordination: Coordination = 4.5
+    max_coordination_change_TM: Coordination = 1.5
+    max_artefact_fraction: Share = 0.02
 
 
 class MD(Section):
@@ -185,43 +234,45 @@ class MD(Section):
 
     structures: Literal["glass"] | Path = "glass"
     model: Literal["train"] | Path = "train"
-    replicate: tuple[Count, Count, Count] = (1, 1, 1)
-    temperatures_K: list[Positive] = Field(min_length=1)
-    pressure_bar: float | None = None
-    time_ps: Positive
-    timestep_fs: Positive = 1.0
-    thermostat_fs: Positive = 100.0
-    sample_every_fs: Positive = 10.0
-    checkpoint_ps: Positive = 1.0
-    ranks: Count = 1
-    gpus: Annotated[int, Field(ge=0)] = 0
-    candidates: Annotated[int, Field(ge=0)] = 0
+    replicate: tuple[Copies, Copies, Copies] = (1, 1, 1)
+    temperatures_K: list[Temperature] = Field(min_length=1)
+    pressure_bar: Pressure | None = None
+    time_ps: Picoseconds
+    timestep_fs: TimeStep = 1.0
+    thermostat_fs: Femtoseconds = 100.0
+    sample_every_fs: Femtoseconds = 10.0
+    checkpoint_ps: Picoseconds = 1.0
+    ranks: Ranks = 1
+    gpus: Annotated[int, Field(ge=0), _within(0, 1024)] = 0
+    candidates: Annotated[int, Field(ge=0), _within(0, MAX_TASKS)] = 0
     gate: Gate = Gate()
 
 
 class Analysis(Section):
     """What is measured on the trajectories. Cutoffs are given per pair, as ``P-O``."""
 
-    cutoffs_A: dict[str, Positive] = {}
-    r_max_A: Positive = 8.0
-    q_max_per_A: Positive = 20.0
-    skip_ps: NonNegative = 0.0
+    # the first shell of the largest ions ends near 4 Å, a second one of any pair below 8
+    cutoffs_A: dict[str, Annotated[Positive, _within(0.5, 8)]] = {}
+    r_max_A: Annotated[Positive, _within(1, 30)] = 8.0
+    q_max_per_A: Annotated[Positive, _within(1, 50)] = 20.0
+    skip_ps: Annotated[NonNegative, _within(0, 1e6)] = 0.0
     ring_max_formers: Annotated[int, Field(ge=3, le=16)] = 8
-    hop_window_ps: Positive = 1.0
-    hop_threshold_A2: Positive = 1.0
+    hop_window_ps: Picoseconds = 1.0
+    hop_threshold_A2: Annotated[Positive, _within(1e-4, 100)] = 1.0
 
 
 class Report(Section):
     """The self-contained HTML report."""
 
-    title: str | None = None
+    title: Annotated[str, Field(max_length=200)] | None = None
 
 
 class Input(Section):
     """The whole of input.yaml."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    seed: Annotated[int, Field(ge=1)] = 1
+    name: Name
+    # LAMMPS, torch and numpy all take a positive 31-bit number
+    seed: Annotated[Count, _within(1, 2**31 - 1)] = 1
     system: System
     glass: Glass | None = None
     reference: list[Reference] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from .load import validate
-from .schema import Count, Section
+from .schema import Section, Threads
 from .source import parse
 
 _CP2K_NAMES = ("cp2k.psmp", "cp2k.popt", "cp2k", "cp2k.ssmp", "cp2k.sopt")
@@ -25,7 +25,7 @@ class Site(Section):
     cp2k: Path | None = None
     cp2k_data: Path | None = None
     launcher: Path | None = None
-    threads: Count = Field(default=1)
+    threads: Threads = Field(default=1)
 
 
 def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
