@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import __version__, cli_dataset, cli_reference
+from . import __version__, cli_checks, cli_dataset, cli_reference
 from .errors import InputError, NaglassError, Stopped, TaskFailed
 
 _EXIT_CODES = "exit codes: 0 done, 2 bad input, 3 stopped and restartable, 4 some tasks failed, 5 environment"
@@ -102,17 +102,24 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
+    from .config import cost
     from .config.load import load
+    from .config.source import dotted
     from .stages import sections_of
 
-    input = load(options.input)
+    checks = cli_checks.Checks()
+    input = load(options.input, checks=[checks])
     source = options.input.resolve().parent
-    for line in cli_reference.check_levels(input, source, str(options.input)):
+    for line in cli_reference.warnings(input, source, str(options.input)):
         print(line)
     if options.lint or options.schema:
         for line in cli_reference.lint(input, source, _site(), options.schema):
             print(line, flush=True)
     print(f"{options.input}: good; stages: {', '.join(sections_of(input)) or 'none'}")
+    for item in cost.costs(input, checks.counts):
+        print(f"  {dotted(item.where):13s} {item}")
+    if (ranks := cost.ranks(input)) > 1:
+        print(f"  start it with mpirun -n {ranks} or more")
     return 0
 
 
@@ -130,7 +137,7 @@ def _run(options: argparse.Namespace) -> int:
     def request() -> Request:
         path = options.input
         return Request(
-            load(path),
+            load(path, checks=[cli_checks.Checks()]),
             path,
             path.read_text(encoding="utf-8"),
             path.resolve().parent,

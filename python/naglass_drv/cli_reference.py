@@ -76,19 +76,12 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
     return 0
 
 
-def check_levels(input: "Input", source: Path, name: str) -> Iterator[str]:
-    """Make every set's level once, and yield what its user should know. Raises InputError with the set's place.
-
-    `name` is what the input is called in messages.
-    """
+def warnings(input: "Input", source: Path, name: str) -> Iterator[str]:
+    """What the user should know of each set's level; `name` is what the input is called in messages."""
     from .engines.cp2k import levels
 
     for index, section in enumerate(input.reference):
-        try:
-            level = levels.of_reference(section, source)
-        except InputError as error:
-            raise InputError(f"{name}: reference[{index}] ({section.name}): {error}") from None
-        for warning in levels.warnings_of(level):
+        for warning in levels.warnings_of(levels.of_reference(section, source)):
             yield f"{name}: reference[{index}] ({section.name}): {warning}"
 
 

@@ -78,8 +78,7 @@ def test_validate_names_what_to_know_of_a_level_and_what_it_lacks(folder):
     done = naglass("validate", "input.yaml", cwd=folder)
     assert done.returncode == 2
     assert (
-        done.stderr
-        == "input.yaml: reference[1] (b): smearing_K 300: the level gfn1-xtb has no electronic temperature\n"
+        done.stderr == "input.yaml:6: reference[1].smearing_K: 300: the level gfn1-xtb has no electronic temperature\n"
     )
 
 

@@ -5,58 +5,36 @@ value has its own fault already.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from . import sizes
+from .partial import Partial, rule
 from .source import Document, Where
 
 _PAIR = re.compile(r"([A-Z][a-z]?)-([A-Z][a-z]?)")
 _SIGN = re.compile(r"[1-9]?[+-]$")
 
 
-class _Unknown(Exception):
-    """A rule asked for a value that is not valid."""
-
-
-class Partial:
-    """The valid values of a section, as attributes."""
-
-    def __init__(self, values: Mapping[str, Any]):
-        self._values = values
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self._values[name]
-        except KeyError:
-            raise _Unknown(name) from None
-
-
-@contextmanager
-def _rule() -> Iterator[None]:
-    with suppress(_Unknown):
-        yield
-
-
 def cross_check(top: Partial, document: Document, source: Path) -> None:
     """Add to `document` every fault that shows only between sections or on disk."""
-    for check in (_check_needs, _check_species, _check_dataset, _check_glass, _check_md, _check_cutoffs):
-        with _rule():
+    for check in (_check_needs, _check_species, _check_dataset, _check_glass, _check_md, _check_cutoffs, *sizes.RULES):
+        with rule():
             check(top, document)
-    with _rule():
+    with rule():
         for index, item in enumerate(top.reference):
-            for rule in (_check_strain, _check_template, _check_spin, _check_moves):
-                with _rule():
-                    rule(item, index, document)
+            for check in (_check_strain, _check_template, _check_spin, _check_moves):
+                with rule():
+                    check(item, index, document)
     for where, path in _named_files(top):
         _check_file(document, where, source, path)
 
 
 def _check_needs(top: Partial, document: Document) -> None:
     for where, section, key in _structure_keys(top):
-        with _rule():
+        with rule():
             if getattr(section, key) == "glass" and top.glass is None:
                 document.fault((*where, key), "there is no glass section; add one, or name a structure file")
     if top.train is not None and top.dataset is None:
@@ -81,7 +59,7 @@ def _check_species(top: Partial, document: Document) -> None:
         document.fault(where, text.partition(": ")[2] if label in composition else text)
         return
     for index, item in enumerate(top.reference):
-        with _rule():
+        with rule():
             if item.structures != "glass":
                 continue
             stated = item.multiplicity
@@ -96,7 +74,7 @@ def _check_dataset(top: Partial, document: Document) -> None:
     sets = top.reference
     first: dict[str, int] = {}
     for index, item in enumerate(sets):
-        with _rule():
+        with rule():
             if item.name in first:
                 message = f"{item.name!r} is also the name of reference[{first[item.name]}]"
                 document.fault(("reference", index, "name"), message)
@@ -167,9 +145,9 @@ def _check_md(top: Partial, document: Document) -> None:
     md = top.md
     if md is None:
         return
-    with _rule():
+    with rule():
         _check_interval(md, ("md",), "sample_every_fs", document)
-    with _rule():
+    with rule():
         if md.time_ps * 1000.0 < md.sample_every_fs:
             message = f"{md.time_ps:g} ps is shorter than sample_every_fs, {md.sample_every_fs:g} fs"
             document.fault(("md", "time_ps"), message)
@@ -187,7 +165,7 @@ def _check_cutoffs(top: Partial, document: Document) -> None:
         if match is None:
             document.fault(where, "a pair of elements such as 'P-O' is expected")
             continue
-        with _rule():
+        with rule():
             elements = {_SIGN.sub("", label) for label in top.system.composition}
             for element in dict.fromkeys(match.groups()):
                 if element not in elements:
@@ -197,10 +175,10 @@ def _check_cutoffs(top: Partial, document: Document) -> None:
 
 def _structure_keys(top: Partial) -> Iterator[tuple[Where, Partial, str]]:
     """Sections that name their structures, with their place."""
-    with _rule():
+    with rule():
         for index, item in enumerate(top.reference):
             yield ("reference", index), item, "structures"
-    with _rule():
+    with rule():
         if top.md is not None:
             yield ("md",), top.md, "structures"
 
@@ -208,17 +186,17 @@ def _structure_keys(top: Partial) -> Iterator[tuple[Where, Partial, str]]:
 def _named_files(top: Partial) -> Iterator[tuple[Where, Any]]:
     """What the input names as a file, with its place."""
     for where, section, key in _structure_keys(top):
-        with _rule():
+        with rule():
             yield (*where, key), getattr(section, key)
-    with _rule():
+    with rule():
         for index, item in enumerate(top.reference):
-            with _rule():
+            with rule():
                 yield ("reference", index, "template"), item.template
     for name, key in (("train", "start_model"), ("md", "model")):
-        with _rule():
+        with rule():
             section = getattr(top, name)
             yield (name, key), getattr(section, key, None)
-    with _rule():
+    with rule():
         for index, path in enumerate(top.dataset.include if top.dataset is not None else []):
             yield ("dataset", "include", index), path
 

@@ -4,32 +4,41 @@ import difflib
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from .checks import Partial, cross_check
+from .checks import cross_check
+from .partial import Partial
 from .schema import Input
 from .source import Document, Where, parse
 
 Model = TypeVar("Model", bound=BaseModel)
+_INVALID = object()
 _WITH_UNIT = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?\s*[A-Za-zÅ].*")
 
 
-def load(path: Path, source: Path | None = None) -> Input:
+Check = Callable[[Partial, Document, Path], None]
+
+
+def load(path: Path, source: Path | None = None, checks: Iterable[Check] = ()) -> Input:
     """The validated input of `path`.
 
-    Files it names are looked up relative to `source`, by default the folder of `path`. Raises InputError with
-    one line per fault, each naming file, line, key and value.
+    Files it names are looked up relative to `source`, by default the folder of `path`. `checks` are called with what
+    is valid of the input, to add what only the stages' own programs know to be wrong. Raises InputError with one line
+    per error, each naming file, line, key and value.
     """
     document = parse(path)
     for key, value in document.value.items():
         if value is None and (key,) not in document.faulty:
             document.fault((key,), f"is empty; write '{key}: {{}}' for the defaults, or remove the key")
     result = validate(document, Input)
-    cross_check(_partial_sections(document.value), document, source or path.resolve().parent)
+    known, folder = _partial_sections(document.value), source or path.resolve().parent
+    cross_check(known, document, folder)
+    for check in checks:
+        check(known, document, folder)
     document.raise_faults()
     assert result is not None
     return result
@@ -92,12 +101,21 @@ def _partial(model: type[BaseModel], given: Any) -> Partial:
                 values[name] = field.get_default(call_default_factory=True)
             continue
         constrained = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-        adapter = TypeAdapter(constrained)
-        try:
-            values[name] = adapter.validate_json(json.dumps(given[name]), strict=True)
-        except ValidationError:
-            continue
+        found = _valid_part(TypeAdapter(constrained), given[name])
+        if found is not _INVALID:
+            values[name] = found
     return Partial(values)
+
+
+def _valid_part(adapter: TypeAdapter, given: Any) -> Any:
+    """The value, of a mapping the entries that are valid; _INVALID where nothing is."""
+    try:
+        return adapter.validate_json(json.dumps(given), strict=True)
+    except ValidationError as error:
+        bad = {item["loc"][0] for item in error.errors(include_url=False) if item["loc"]}
+        if isinstance(given, dict) and bad and bad < given.keys():
+            return _valid_part(adapter, {key: value for key, value in given.items() if key not in bad})
+        return _INVALID
 
 
 def _known_part(value: Any, location: tuple[str | int, ...]) -> Where:

@@ -18,7 +18,7 @@ MAX_TASKS = 100_000
 def _within(low: float, high: float) -> AfterValidator:
     def check(value: float) -> float:
         if not low <= value <= high:
-            shown = {"low": f"{low:.9g}", "high": f"{high:.9g}"}
+            shown = {"low": f"{low:.12g}", "high": f"{high:.12g}"}
             raise PydanticCustomError("out_of_range", "must be from {low} to {high}", shown)
         return value
 

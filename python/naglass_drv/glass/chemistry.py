@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from ..errors import InputError
 
-_SYMBOLS = [
+SYMBOLS = [
     "H",
     "He",
     "Li",
@@ -95,7 +95,7 @@ _SYMBOLS = [
     "Pb",
     "Bi",
 ]
-_NUMBER = {symbol: z for z, symbol in enumerate(_SYMBOLS, start=1)}
+_NUMBER = {symbol: z for z, symbol in enumerate(SYMBOLS, start=1)}
 
 # the one state these elements take in an oxide or fluoride glass
 _FIXED_STATE = {

@@ -14,7 +14,7 @@ survives, and V is under-coordinated after a quench: a start for a better potent
 from collections.abc import Sequence
 
 from ..errors import InputError
-from .chemistry import Species
+from .chemistry import Species, ion_label
 
 CHARGE_SCALE = 0.6
 SHORT_CUTOFF_A = 5.5
@@ -37,12 +37,21 @@ _WITH_OXYGEN = {
 }
 
 
+def lacking(ions: Sequence[Species]) -> list[Species]:
+    """The ions that have no parameters."""
+    return [ion for ion in ions if (ion.element, ion.charge) not in _WITH_OXYGEN]
+
+
+def known() -> str:
+    """The ions that have parameters, as text."""
+    return ", ".join(ion_label(element, charge) for element, charge in _WITH_OXYGEN)
+
+
 def check(ions: Sequence[Species]) -> None:
     """Raise InputError naming every ion that has no parameters, or the lack of oxygen."""
-    missing = [ion.label for ion in ions if (ion.element, ion.charge) not in _WITH_OXYGEN]
+    missing = [ion.label for ion in lacking(ions)]
     if missing:
-        known = ", ".join(Species(e, q, 1, 0).label for e, q in _WITH_OXYGEN)
-        raise InputError(f"composition: no Pedone parameters for {', '.join(missing)}; known are {known}")
+        raise InputError(f"composition: no Pedone parameters for {', '.join(missing)}; known are {known()}")
     if all(ion.element != "O" for ion in ions):
         raise InputError("composition: the Pedone potential holds oxides together; there is no O")
 

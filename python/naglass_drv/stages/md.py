@@ -43,7 +43,7 @@ def plan(run: Run) -> list[Task]:
     section = run.input.md
     trained = run.products / "model" / "model.naglass"
     model = trained if section.model == "train" else run.source / section.model
-    known, outputs = _model_facts(model)
+    known, outputs = model_facts(model)
     elsewhere = {"structures", "model", "temperatures_K", "ranks", "gpus", "candidates"}
     settings = section.model_dump(mode="json", exclude=elsewhere)
     tasks = []
@@ -87,7 +87,7 @@ def _seed(seed: int, task: str) -> int:
     return zlib.crc32(f"{seed} {task}".encode()) % 900_000_000 + 1
 
 
-def _model_facts(model: Path) -> tuple[list[str], list[str]]:
+def model_facts(model: Path) -> tuple[list[str], list[str]]:
     """Elements and extra outputs of an exported or a portable model, read without torch."""
     import zipfile
 

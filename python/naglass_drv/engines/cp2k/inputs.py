@@ -118,7 +118,7 @@ def single_point(
     two atoms on top of each other, a multiplicity of the wrong parity, an element without a KIND block, or a basis
     set or pseudopotential that CP2K's files do not hold.
     """
-    _check_structure(atoms)
+    check_structure(atoms)
     check_multiplicity(atoms, charge, multiplicity, "label")
     names = ion_names(atoms)
     moments = asked_moments(atoms, magnetization)
@@ -199,7 +199,8 @@ def _coordinates(atoms: "Atoms", labels: list[str]) -> Section:
     return Section("COORD", items=[Line(f"{label} " + " ".join(f"{x:.12f}" for x in place)) for label, place in rows])
 
 
-def _check_structure(atoms: "Atoms") -> None:
+def check_structure(atoms: "Atoms") -> None:
+    """Raise InputError for a cell or positions that make no sense, or two atoms on top of each other."""
     if not len(atoms):
         raise InputError("label: there is no atom")
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):

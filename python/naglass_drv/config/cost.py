@@ -1,0 +1,166 @@
+"""What an input asks for, before anything of it is done: tasks, atoms, steps, memory and disk.
+
+Memory and disk are estimates from the sizes of what each program keeps and writes, right within a factor of three.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import InputError
+from ..glass import chemistry
+from .partial import Partial, Unknown, rule
+from .source import Where
+
+#: For `costs`: no structure file has been looked at.
+NOTHING: Mapping[Path, Sequence[int]] = MappingProxyType({})
+_GLASS_SAMPLE_PS = 0.1
+_SOFT_PS = 1.0
+_MELT_FRAMES = 2
+# bytes of a program with its libraries: LAMMPS in Python, CP2K, LAMMPS with torch
+_LAMMPS_B, _CP2K_B, _TORCH_B = 150e6, 200e6, 600e6
+# bytes an atom: neighbor lists of the pair potential; a snapshot as text; a frame with arrays as the analysis holds it
+_CLASSICAL_B, _SNAPSHOT_B, _FRAME_B = 2_000, 150, 250
+# bytes an atom that a MACE model of ordinary size keeps for one evaluation with its gradient
+_MODEL_B = 400_000
+# basis functions of an atom, dense matrices of one SCF, bytes of the density grids an atom at 800 Ry
+_FUNCTIONS, _MATRICES, _GRID_B = {"gfn1-xtb": 6}, 20, 6_000_000
+_OUTPUT_B = 2_000_000
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one stage, or one reference set: number of tasks, what they are, memory of one and disk of all (bytes)."""
+
+    where: Where
+    tasks: int
+    text: str
+    memory: float
+    disk: float
+
+    def __str__(self) -> str:
+        about = f"about {shown(self.memory)} of memory each, {shown(self.disk)} of disk in all"
+        return f"{self.tasks} {self.text}; {about}"
+
+
+def ions(top: Any) -> tuple[chemistry.Species, ...]:
+    """The ions of the cell, of one formula unit where their number is not valid."""
+    try:
+        return chemistry.species(top.system.composition, _units(top.system))
+    except InputError:
+        raise Unknown from None
+
+
+def _units(system: Any) -> int:
+    return system.known("formula_units") or 1 if isinstance(system, Partial) else system.formula_units
+
+
+def atoms(top: Any) -> int:
+    """The number of atoms of the cell."""
+    return top.system.formula_units * sum(top.system.composition.values())
+
+
+def costs(top: Any, counts: Mapping[Path, Sequence[int]] = NOTHING) -> Iterator[Cost]:
+    """What each stage and each reference set costs; those of structure files that are not in `counts` are left out.
+
+    `top` is an input or what is valid of one, `counts` gives the atoms of each structure of a file.
+    """
+    with rule():
+        if top.glass is not None:
+            yield _glass(top)
+    with rule():
+        for index, item in enumerate(top.reference):
+            with rule():
+                yield _reference(top, item, index, counts)
+    with rule():
+        if top.md is not None:
+            yield _dynamics(top, counts)
+
+
+def ranks(top: Any) -> int:
+    """The largest number of ranks that a task of the input asks for."""
+    sections = (top.glass, top.md, *top.reference)
+    return max((section.ranks for section in sections if section is not None), default=1)
+
+
+def shown(size: float) -> str:
+    """Bytes as ``20 MB``, ``1.5 GB``."""
+    for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if size >= factor or unit == "MB":
+            return f"{size / factor:.2g} {unit}" if size < 100 * factor else f"{size / factor:.0f} {unit}"
+    return ""
+
+
+def _glass(top: Any) -> Cost:
+    glass, count = top.glass, atoms(top)
+    quench_ps = max(0.0, glass.melt_temperature_K - glass.final_temperature_K) / glass.quench_rate_K_per_ps
+    total_ps = _SOFT_PS + glass.melt_ps + quench_ps + glass.hold_ps
+    text = f"melt-quenches of {count} atoms, {_time(total_ps, glass.timestep_fs)}"
+    disk = glass.replicas * total_ps / _GLASS_SAMPLE_PS * count * _SNAPSHOT_B
+    return Cost(("glass",), glass.replicas, text, _LAMMPS_B + count * _CLASSICAL_B, disk)
+
+
+def _reference(top: Any, item: Any, index: int, counts: Mapping[Path, Sequence[int]]) -> Cost:
+    sizes = _structures(top, item.structures, counts)
+    moves = item.aimd is not None or item.relax is not None
+    melts = item.melt_frames_per_structure
+    if item.structures != "glass":
+        melts = 0
+    elif melts is None:
+        melts = 0 if moves else _MELT_FRAMES
+    tasks = len(sizes) * (item.frames_per_structure + melts)
+    count, frames, what = max(sizes), 1.0, "labels"
+    if item.aimd is not None:
+        total_ps = sum(_segment_ps(segment) for segment in item.aimd.segments)
+        frames = 1000.0 * total_ps / item.aimd.every_fs
+        what = f"trajectories of {_time(total_ps, item.aimd.timestep_fs)},"
+    elif item.relax is not None:
+        what = f"relaxations of up to {item.relax.max_steps} steps,"
+    disk = tasks * (_OUTPUT_B + frames * count * (2 * _SNAPSHOT_B + 1_000))
+    text = f"{what} {item.level}, up to {count} atoms"
+    return Cost(("reference", index), tasks, text, _scf_memory(item, count), disk)
+
+
+def _scf_memory(item: Any, count: int) -> float:
+    matrices = _CP2K_B + _MATRICES * 8.0 * (_FUNCTIONS.get(item.level, 13) * count) ** 2
+    if item.level == "gfn1-xtb":
+        return matrices
+    return matrices + count * _GRID_B * ((item.cutoff_Ry or 800.0) / 800.0) ** 1.5
+
+
+def _segment_ps(segment: Any) -> float:
+    if segment.time_ps is not None:
+        return segment.time_ps
+    if segment.to_temperature_K is None or segment.rate_K_per_ps is None:
+        raise Unknown
+    return abs(segment.to_temperature_K - segment.temperature_K) / segment.rate_K_per_ps
+
+
+def _dynamics(top: Any, counts: Mapping[Path, Sequence[int]]) -> Cost:
+    md = top.md
+    sizes = _structures(top, md.structures, counts)
+    copies = math.prod(md.replicate)
+    frames = 1000.0 * md.time_ps / md.sample_every_fs
+    count = max(sizes) * copies
+    text = f"trajectories of up to {count} atoms, {_time(md.time_ps, md.timestep_fs)}, {frames:.6g} frames each"
+    disk = len(md.temperatures_K) * frames * sum(sizes) * copies * 2 * _SNAPSHOT_B
+    memory = _TORCH_B + max(count * _MODEL_B, frames * count * _FRAME_B)
+    return Cost(("md",), len(sizes) * len(md.temperatures_K), text, memory, disk)
+
+
+def _structures(top: Any, named: Any, counts: Mapping[Path, Sequence[int]]) -> Sequence[int]:
+    """Atoms of each structure that a section takes."""
+    if named != "glass":
+        if not counts.get(named):
+            raise Unknown
+        return counts[named]
+    if top.glass is None:
+        raise Unknown
+    return [atoms(top)] * top.glass.replicas
+
+
+def _time(time_ps: float, timestep_fs: float) -> str:
+    return f"{time_ps:.6g} ps ({1000.0 * time_ps / timestep_fs:.6g} steps)"
