@@ -3,13 +3,15 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import __version__, cli_checks, cli_dataset, cli_reference
-from .errors import InputError, NaglassError, Stopped, TaskFailed
+from .errors import SYSTEM, InputError, NaglassError, Stopped, TaskFailed, of_system
 
+_INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 _EXIT_CODES = "exit codes: 0 done, 2 bad input, 3 stopped and restartable, 4 some tasks failed, 5 environment"
 
 
@@ -17,14 +19,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code. Messages go to standard error without a traceback."""
     options = _parser().parse_args(arguments)
     try:
-        return options.verb(options)
+        code = options.verb(options)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
         # the reader of our output has seen enough, as in `status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        _tell("interrupted")
+        return _INTERRUPTED
     except NaglassError as error:
-        print(error, file=sys.stderr)
+        _tell(error)
         return error.exit_code
+    except SYSTEM as raised:
+        if isinstance(raised, ImportError) and (raised.name or "").startswith(__package__):
+            raise
+        error = of_system(raised)
+        _tell(error)
+        return error.exit_code
+
+
+def _tell(message: object) -> None:
+    """The last words of a verb: once, though every rank of a job that has not come to MPI yet says them."""
+    from .runtime.mpi import LAST_WORDS_S, speaks
+
+    if speaks(os.environ):
+        print(message, file=sys.stderr, flush=True)
+    else:
+        time.sleep(LAST_WORDS_S)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,17 +109,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _init(options: argparse.Namespace) -> int:
+    from .files import check_target, write_bytes
     from .paths import data_file
 
     target = options.folder / "input.yaml"
-    try:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        with open(target, "x", encoding="utf-8") as stream:
-            stream.write(data_file("config", "example.yaml").read_text(encoding="utf-8"))
-    except FileExistsError:
-        raise InputError(f"{target}: exists; it is not overwritten") from None
-    except OSError as error:
-        raise InputError(f"{error.filename}: {error.strerror}") from error
+    check_target(options.folder, "folder", folder=True)
+    if os.path.lexists(target):
+        raise InputError(f"{target}: exists; it is not overwritten")
+    write_bytes(target, data_file("config", "example.yaml").read_bytes())
     print(f"{target} written; next: python -m naglass_drv validate {target}")
     return 0
 
@@ -302,12 +322,10 @@ def _export_model(options: argparse.Namespace) -> int:
 
 
 def _archive_path(options: argparse.Namespace) -> Path:
+    from .files import check_target
+
     target = options.output or options.model.with_suffix(".naglass")
-    try:
-        if target.is_dir():
-            raise InputError(f"{target}: is a folder")
-        if options.output and target.exists() and options.model.exists() and target.samefile(options.model):
-            raise InputError(f"--output {target}: is the model itself")
-    except OSError as error:
-        raise InputError(f"{target}: {error.strerror}") from error
+    check_target(target, "--output")
+    if options.output and target.exists() and options.model.exists() and target.samefile(options.model):
+        raise InputError(f"--output {target}: is the model itself")
     return target

@@ -83,8 +83,9 @@ def _import(options: argparse.Namespace) -> int:
     from .dataset.frames import write_frames
     from .dataset.shards import write_set
     from .engines.sources import read_source
-    from .files import write_json
+    from .files import check_target, write_json
 
+    check_target(options.output, "--output")
     names = ("energy", "forces", "stress", "virial", "spin")
     keys = {name: key for name in names if (key := getattr(options, f"{name}_key"))}
     terms = _terms(options)
@@ -164,8 +165,9 @@ def _select(options: argparse.Namespace) -> int:
     from .dataset.assemble import is_isolated_atom
     from .dataset.frames import write_frames
     from .dataset.selection import farthest_points
-    from .files import write_json
+    from .files import check_target, write_json
 
+    check_target(options.output, "--output")
     if options.count < 1:
         raise InputError(f"--count {options.count}: must be 1 or more")
     pool = [(f"{path}: frame {k}", f) for path in options.pool for k, f in enumerate(_frames(path, options))]
@@ -203,7 +205,9 @@ def _descriptors(frames, options: argparse.Namespace):
 def _export(options: argparse.Namespace) -> int:
     from .engines.cp2k.inputs import ATOM_MULTIPLICITY
     from .engines.mace.training_set import SCRIPT, write_training_set
+    from .files import check_target
 
+    check_target(options.output, "--output", folder=True)
     for key in ("valid_fraction", "test_fraction"):
         if not 0 <= getattr(options, key) <= 0.5:
             raise InputError(f"--{key.replace('_', '-')} {getattr(options, key):g}: must be from 0 to 0.5")
@@ -255,9 +259,10 @@ def _audit(options: argparse.Namespace) -> int:
     from .config.schema import Audit
     from .dataset.assemble import is_isolated_atom, isolated_atom_energies, one_level
     from .dataset.audit import Limits, audit, table_of
-    from .files import write_bytes, write_json
+    from .files import check_target, write_bytes, write_json
     from .report.audit import audit_page
 
+    check_target(options.output, "--output", folder=True)
     limits = _limits(options.limit, Audit)
     named = [(f"{path}: frame {k}", f) for path in options.frames for k, f in enumerate(_frames(path, options, True))]
     one_level(named)

@@ -42,9 +42,10 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
     from .dataset.frames import read_frames
     from .engines.cp2k import cutoff
     from .engines.cp2k.run import Program
-    from .files import write_bytes, write_json
+    from .files import check_target, write_bytes, write_json
     from .report.cutoff import cutoff_figure
 
+    check_target(options.folder, "--folder", folder=True)
     if min(options.cutoffs) <= 0 or options.ranks < 1 or options.max_net_force <= 0:
         raise InputError("--cutoffs, --ranks and --max-net-force have to be positive")
     frame = read_frames(options.structure)[0]

@@ -1,5 +1,9 @@
 """The errors a user may see, each with the exit code of its kind."""
 
+import errno
+import os
+from pathlib import Path
+
 
 class NaglassError(Exception):
     """Base of all errors with a message meant for the user; `exit_code` is what the program returns."""
@@ -41,3 +45,31 @@ class SetupError(NaglassError):
     """The environment lacks something: executable, library, matching MPI, ranks. Exit code 5."""
 
     exit_code = 5
+
+
+#: What the system refuses: no space, no permission, a folder that is gone, no memory, a library that cannot be loaded.
+SYSTEM = (OSError, MemoryError, ImportError)
+_REMEDY = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of your quota",
+    errno.EROFS: "choose a folder that can be written to",
+    errno.EACCES: "check the permissions",
+    errno.EPERM: "check the permissions",
+    errno.EFBIG: "raise the limit on the size of files",
+    errno.EMFILE: "raise the limit on open files",
+    errno.ENOMEM: "use a machine with more memory, or raise the limit",
+}
+
+
+def of_system(error: BaseException, where: Path | str | None = None) -> SetupError:
+    """The SetupError that one of SYSTEM means; `where` names the file or folder if the error itself does not."""
+    if isinstance(error, OSError):
+        place = error.filename2 or error.filename or where
+        text = error.strerror or str(error) or type(error).__name__
+        remedy = _REMEDY.get(error.errno or 0)
+    elif isinstance(error, MemoryError):
+        place, text, remedy = where, f"not enough memory{f' ({error})' if str(error) else ''}", _REMEDY[errno.ENOMEM]
+    else:
+        place, text, remedy = getattr(error, "name", None), f"cannot be loaded: {error}", None
+    shown = os.fsdecode(place) if isinstance(place, (str, bytes, os.PathLike)) else ""
+    return SetupError(f"{shown}{': ' if shown else ''}{text}{f'; {remedy}' if remedy else ''}")

@@ -1,26 +1,96 @@
 """Writing files whole: under a temporary name, then renamed, and only when the content changes."""
 
+import errno
+import glob
 import io
 import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from .errors import InputError, of_system
+
+_NAME_BYTES = 200
 
 
 def write_bytes(path: Path, data: bytes) -> bool:
     """Put `data` in `path`, making its folder; returns False when the file held just that already.
 
-    A file left untouched keeps what depends on it valid.
+    A file left untouched keeps what depends on it valid. An OSError names `path`, and leaves it as it was.
     """
     if path.exists() and path.read_bytes() == data:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    temporary = path.with_name(_temporary(path.name, os.getpid()))
+    temporary.unlink(missing_ok=True)
+    try:
+        with open(temporary, "xb") as stream:
+            stream.write(data)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None
+        raise
     return True
+
+
+def _temporary(name: str, process: int | str) -> str:
+    # cut, so that a long name stays within the 255 bytes of a file system
+    return f".{name.encode()[:200].decode(errors='ignore')}.{process}.tmp"
+
+
+def check_target(path: Path, option: str, *, folder: bool = False) -> None:
+    """Raise InputError or SetupError when no file (or `folder`) can be written at `path`, given with `option`.
+
+    Comes before any work. What a killed process has left of an earlier writing of `path` is removed.
+    """
+    try:
+        kind = "folder" if folder else "file"
+        if path.exists() and path.is_dir() != folder:
+            raise InputError(f"{option} {path}: is a {'file' if folder else 'folder'}, a {kind} is expected")
+        if not path.exists() and path.is_symlink():
+            raise InputError(f"{option} {path}: is a symbolic link to nothing")
+        nearest = path if folder and path.exists() else path.absolute().parent
+        while not nearest.exists() and nearest != nearest.parent:
+            nearest = nearest.parent
+        if not nearest.is_dir():
+            raise InputError(f"{option} {path}: cannot be written: {nearest} is a file")
+        if len(path.name.encode()) > _NAME_BYTES or not (folder or path.name):
+            raise InputError(f"{option} {path}: no usable name of a file")
+        with TemporaryDirectory(prefix=".naglass-", dir=nearest):
+            pass
+        remove_stale(path)
+    except ValueError as error:
+        raise InputError(f"{option} {str(path)!r}: {error}") from error
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR):
+            raise InputError(f"{option} {path}: {error.strerror}") from error
+        raise of_system(OSError(error.errno, error.strerror, str(path))) from error
+
+
+def remove_stale(path: Path) -> None:
+    """Remove the temporary files of `path` that processes of this machine have left when they were killed."""
+    for left in path.parent.glob(_temporary(glob.escape(path.name), "*")):
+        process = left.name.split(".")[-2]
+        if process.isdigit() and not Path("/proc", process).exists():
+            left.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove every temporary file and folder below `folder`: nobody else may be writing there."""
+    for place, folders, names in os.walk(folder):
+        for name in [name for name in folders if name.startswith(".") and name.endswith(".part")]:
+            shutil.rmtree(Path(place, name), ignore_errors=True)
+            folders.remove(name)
+        for name in names:
+            if name.endswith(".part") or (name.startswith(".") and name.endswith(".tmp")):
+                Path(place, name).unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> bool:

@@ -1,5 +1,6 @@
 """events.jsonl: what happened in a run, one JSON object a line, only ever appended to."""
 
+import errno
 import json
 import os
 import time
@@ -16,13 +17,15 @@ def append(folder: Path, event: str, **details: Any) -> None:
     """Add one event with the time of day; a single write, so that lines of several ranks do not mix."""
     record = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}
     line = json.dumps(record, default=jsonable) + "\n"
-    file = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    file = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
     try:
         size = os.fstat(file).st_size
         # a killed writer may have left half a line
         if size and os.pread(file, 1, size - 1) != b"\n":
             line = "\n" + line
-        os.write(file, line.encode())
+        data = line.encode()
+        if os.write(file, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / FILE))
     finally:
         os.close(file)
 
@@ -31,7 +34,7 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
     """The events in their order; lines that a kill has torn are passed over."""
     try:
         text = (folder / FILE).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+    except OSError:
         return
     for line in text.splitlines():
         try:

@@ -1,12 +1,21 @@
 """How a task ended, and the block of text that a failed one leaves."""
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-from ..errors import InputError, NaglassError, SetupError, Stopped, TaskFailed
+from ..errors import InputError, NaglassError, SetupError, Stopped, TaskFailed, of_system
 
 _TAIL_LINES = 30
+# less free space than this is none
+_PROBE_BYTES = 1_000_000
+# in the words of C libraries, Fortran, Python, torch and LAMMPS
+_SYSTEM_SAYS = re.compile(
+    r"No space left on device|Disk quota exceeded|Read-only file system|Cannot allocate memory|can't allocate memory"
+    r"|MemoryError|std::bad_alloc|Failed to (re)?allocate \d+ bytes"
+)
 _TAIL_BYTES = 64_000
 
 
@@ -51,8 +60,22 @@ def outcome_of(label: str, folder: Path, error: NaglassError | None) -> Outcome:
             command = " ".join(str(part) for part in command)
         log = folder / error.log if error.log is not None else None
         return Outcome(label, folder, error.exit_code, error.failure, str(error), log, command, error.resumable)
+    resumable = isinstance(error, SetupError)
     name = {InputError: "BAD_INPUT", SetupError: "ENVIRONMENT", Stopped: "STOPPED"}.get(type(error), "FAILED")
-    return Outcome(label, folder, error.exit_code, name, str(error))
+    return Outcome(label, folder, error.exit_code, name, str(error), resumable=resumable)
+
+
+def blame(error: TaskFailed, folder: Path) -> NaglassError:
+    """`error`, or the SetupError behind it: a program that finds no space or no memory fails in its own words."""
+    try:
+        with TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(_PROBE_BYTES))
+            probe.flush()
+    except OSError as trouble:
+        return of_system(trouble, folder)
+    said = [str(error), *(tail(folder / error.log) if error.log is not None else [])]
+    found = next((line.strip() for line in reversed(said) if _SYSTEM_SAYS.search(line)), None)
+    return error if found is None else SetupError(f"{error.failure}: {found}")
 
 
 def block(outcome: Outcome, resume: str) -> str:

@@ -13,16 +13,20 @@ from .. import __version__
 from ..config.load import expanded
 from ..config.schema import Input
 from ..errors import InputError, SetupError
+from ..files import sweep
 from . import events
 from .failure import Outcome
 from .files import file_hash, write_json, write_text
 from .lock import RunLock
 from .mpi import bcast
 from .schedule import Context, execute, on_first
-from .stop import Stop, job_name
+from .stop import Stop, job_name, listen
 from .task import Stage
 
 PROVENANCE = "provenance.json"
+# of a run folder, and what they have to be
+_FILES = ("lock", "lock.ranks", "input.yaml", "run.yaml", PROVENANCE, events.FILE, "report.html", "report.json")
+_FOLDERS = ("tasks", "products")
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def run_job(
     try:
         stop = Stop(request.folder, bcast(comm, job_name()), request.walltime_s)
         on_first(comm, lambda: _open(request, stages, comm, stop))
-        stop.listen()
+        listen()
         context = Context(
             comm, request.input, request.source, request.folder, stop, versions(site), request.resume, site, started
         )
@@ -86,29 +90,46 @@ def run_job(
 
 
 def check_ranks(input: Input, size: int) -> None:
-    """Raise SetupError when a section of the input asks for more ranks than the job has."""
-    for name in type(input).model_fields:
-        ranks = getattr(getattr(input, name), "ranks", 1)
-        if ranks > size:
-            raise SetupError(
-                f"{name}.ranks: {ranks} ranks asked for, the job has {size}; start it with mpirun -n {ranks} or more"
-            )
+    """Raise SetupError when sections of the input ask for more ranks than the job has, naming each."""
+    sections = [(name, getattr(input, name)) for name in type(input).model_fields]
+    sections += [(f"reference[{index}]", item) for index, item in enumerate(input.reference)]
+    asked = {name: ranks for name, section in sections if (ranks := getattr(section, "ranks", 1)) > size}
+    if asked:
+        named = ", ".join(f"{name}.ranks: {ranks}" for name, ranks in asked.items())
+        most = max(asked.values())
+        raise SetupError(f"{named} ranks asked for, the job has {size}; start it with mpirun -n {most} or more")
 
 
 def check_folder(folder: Path) -> None:
-    """Raise InputError when `folder` is in use for something other than a run."""
-    if not folder.exists():
+    """Raise InputError when `folder` is in use for something other than a run, or holds links that lead out of it."""
+    if not os.path.lexists(folder):
         return
     if not folder.is_dir():
         raise InputError(f"run folder {folder}: is a file")
-    if any(folder.iterdir()) and not (folder / "lock").exists():
+    names = {path.name for path in folder.iterdir()}
+    if names and "lock" not in names:
         raise InputError(f"run folder {folder}: not empty and not a run of naglass; name another with --folder")
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            if path.is_symlink():
+                raise InputError(f"run folder {folder}: {path.relative_to(folder)} is a symbolic link; remove it")
+        # what an attempt's programs have left is never written again
+        folders[:] = [name for name in folders if not name.startswith("attempt-")]
+    for name in (*_FILES, *_FOLDERS):
+        path = folder / name
+        if path.exists() and path.is_dir() != (name in _FOLDERS):
+            kind = "file" if name in _FOLDERS else "folder"
+            raise SetupError(f"run folder {folder}: {name} is a {kind}; move it away")
 
 
 def _open(request: Request, stages: Sequence[Stage], comm: Any, stop: Stop) -> None:
     """Write what the run starts from."""
     folder = request.folder
     stop.clear()
+    if os.path.lexists(folder / "EXIT"):
+        raise SetupError(f"{folder / 'EXIT'}: cannot be removed, and asks every run to stop")
+    sweep(folder)
     if request.only:
         events.append(folder, "made anew", stages=list(request.only))
         return

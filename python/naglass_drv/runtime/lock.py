@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..errors import SetupError
+from ..errors import SetupError, of_system
 from .mpi import bcast, sleep_barrier
 
 _PATIENCE_S = 5.0
@@ -24,13 +24,16 @@ class RunLock:
         self._files: list[int] = []
         busy = None
         if comm.Get_rank() == 0:
-            folder.mkdir(parents=True, exist_ok=True)
-            busy = self._take_both(folder)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                busy = self._take_both(folder)
+            except OSError as error:
+                busy = str(of_system(error, folder))
         busy = bcast(comm, busy)
         if busy:
             self.release()
             raise SetupError(busy)
-        shared = os.open(folder / "lock.ranks", os.O_RDWR | os.O_CREAT, 0o644)
+        shared = _open(folder / "lock.ranks")
         self._files.append(shared)
         _lock(shared, fcntl.LOCK_SH)
         sleep_barrier(comm)
@@ -41,9 +44,9 @@ class RunLock:
             os.close(self._files.pop())
 
     def _take_both(self, folder: Path) -> str | None:
-        alone = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        alone = _open(folder / "lock")
         self._files.append(alone)
-        ranks = os.open(folder / "lock.ranks", os.O_RDWR | os.O_CREAT, 0o644)
+        ranks = _open(folder / "lock.ranks")
         try:
             deadline = time.monotonic() + _PATIENCE_S
             # the ranks of a job that has just been killed need a moment to be gone
@@ -61,13 +64,18 @@ class RunLock:
 def is_running(folder: Path) -> bool:
     """Whether a job holds the run folder's lock now."""
     try:
-        file = os.open(folder / "lock", os.O_RDWR)
+        file = os.open(folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:
         return not _lock(file, fcntl.LOCK_EX)
     finally:
         os.close(file)
+
+
+def _open(path: Path) -> int:
+    # what a link points at is not ours to write
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
 
 
 def _lock(file: int, kind: int) -> bool:

@@ -7,11 +7,12 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from ..errors import SetupError
+from ..errors import SYSTEM, SetupError, of_system
 
 # variables by which a launcher or a scheduler tells how many ranks it has started, the most telling first
 _SIZE_KEYS = (
@@ -21,9 +22,13 @@ _SIZE_KEYS = (
     ("SLURM_NTASKS", "Slurm"),
     ("PBS_NP", "PBS"),
 )
+_LOCAL_RANK_KEYS = ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")
+_SHARED_MEMORY = Path("/dev/shm")
+# measured with MPICH 4 and UCX 1.19: 1.06 MB a rank; with UCX's own segments 24 MB sufficed for 2 ranks, 32 MB for 4
+_SEGMENT_BYTES, _UCX_BYTES = 1_250_000, 16_000_000
 _SHORTEST_NAP_S = 0.001
 _LONGEST_NAP_S = 0.1
-_LAST_WORDS_S = 0.5
+LAST_WORDS_S = 0.5
 _FAREWELL_S = 10.0
 
 
@@ -40,9 +45,13 @@ def world() -> Any:
     except (ImportError, RuntimeError) as error:
         raise SetupError(f"mpi4py cannot be loaded ({error}); install mpi4py and an MPI library") from error
     if not MPI.Is_initialized():
-        check_launcher(MPI.get_vendor()[0], os.environ)
-        _drop_stale_segment()
+        vendor = MPI.get_vendor()[0]
+        check_launcher(vendor, os.environ)
+        if vendor != "Open MPI":
+            _drop_stale_segment()
+            check_shared_memory(_SHARED_MEMORY, os.environ)
         MPI.Init_thread(MPI.THREAD_MULTIPLE)
+        _unlink_segment(MPI.COMM_WORLD)
     check_size(MPI.COMM_WORLD.size, os.environ)
     return MPI.COMM_WORLD
 
@@ -54,7 +63,53 @@ def _drop_stale_segment() -> None:
     one that was left half made.
     """
     with suppress(OSError):
-        os.unlink(f"/dev/shm/mpich_shm_{os.getpid():x}_0")
+        os.unlink(f"{_SHARED_MEMORY}/mpich_shm_{os.getpid():x}_0")
+
+
+def check_shared_memory(folder: Path, environment: MutableMapping[str, str]) -> None:
+    """Raise SetupError when MPICH would die for want of shared memory; where that is short, do without UCX's share.
+
+    MPICH has one segment for all ranks of a node, and ends with a bus error when it does not fit; UCX needs some ten
+    megabytes more a rank, and ends with a segmentation fault.
+    """
+    ranks = int(environment.get("MPI_LOCALNRANKS") or environment.get("PMI_SIZE") or 1)
+    needed = _SEGMENT_BYTES * ranks
+    try:
+        status = os.statvfs(folder)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise SetupError(f"{folder}: cannot be written to; MPI needs it for shared memory")
+        # another rank of ours may be ahead of us, and have its segment already
+        own = sum(path.stat().st_blocks * 512 for path in folder.glob("mpich_shm_*"))
+    except OSError as error:
+        raise SetupError(f"{folder}: {error.strerror}; MPI needs it for shared memory") from error
+    free = status.f_bavail * status.f_frsize + own
+    if free < needed:
+        raise SetupError(
+            f"{folder}: {free / 1e6:.1f} MB of shared memory are free, MPI needs {needed / 1e6:.1f} MB for {ranks} "
+            "ranks; remove what is left there, or give the container more (--shm-size)"
+        )
+    if free < _UCX_BYTES * (1 + ranks):
+        environment.setdefault("UCX_TLS", "^posix")
+
+
+def _unlink_segment(comm: Any) -> None:
+    """Take the name of MPICH's shared memory away once every rank has it: it then ends with the last of them.
+
+    A killed process would leave it for ever, and so does one that does not finalize MPI.
+    """
+    sleep_barrier(comm)
+    with suppress(OSError), open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        names = {words[5].strip() for line in maps if len(words := line.split(maxsplit=5)) == 6}
+        for name in names:
+            if name.startswith(f"{_SHARED_MEMORY}/mpich_shm_"):
+                with suppress(OSError):
+                    os.unlink(name)
+    sleep_barrier(comm)
+
+
+def speaks(environment: Mapping[str, str]) -> bool:
+    """Whether this process is the first of its node, as far as launchers tell before MPI is there."""
+    return next((environment[key] for key in _LOCAL_RANK_KEYS if key in environment), "0") == "0"
 
 
 def check_launcher(library: str, environment: Mapping[str, str]) -> None:
@@ -90,12 +145,17 @@ def check_size(size: int, environment: Mapping[str, str]) -> None:
 def abort_on_exception(comm: Any):
     """Within this context an exception of any rank ends the whole job at once, with its traceback.
 
-    Without it the other ranks would wait for ever for the one that is gone.
+    Without it the other ranks would wait for ever for the one that is gone. What the system refuses (SYSTEM) is no
+    error of the program: it ends the job with one message, and the exit code of the environment.
     """
     try:
         yield
     except (SystemExit, KeyboardInterrupt):
         raise
+    except SYSTEM as error:
+        problem = of_system(error)
+        print(problem, file=sys.stderr, flush=True)
+        abort(comm, problem.exit_code)
     except BaseException:
         who = f"rank {comm.Get_rank()} of {comm.Get_size()}"
         text = f"{who} failed; the whole job ends\n{traceback.format_exc()}"
@@ -110,18 +170,18 @@ def abort(comm: Any, code: int) -> None:
     sys.stderr.flush()
     if comm.Get_size() > 1:
         # the launcher passes on what was printed, and drops what it has not yet read when the job aborts
-        time.sleep(_LAST_WORDS_S)
+        time.sleep(LAST_WORDS_S)
         comm.Abort(code)
     os._exit(code)
 
 
 def leave(code: int) -> int:
-    """Let all ranks leave MPI together before any process ends with a failure; returns `code`.
+    """Let all ranks leave MPI together before any process ends; returns `code`.
 
     The launcher takes a process that ends with a code other than 0 before the others have left MPI for a crash: it
     kills them, and may report the kill in place of the code.
     """
-    if code == 0 or "mpi4py.MPI" not in sys.modules:
+    if "mpi4py.MPI" not in sys.modules:
         return code
     from mpi4py import MPI
 
@@ -132,8 +192,9 @@ def leave(code: int) -> int:
             # a rank is elsewhere, and would wait for us as we for it
             abort(MPI.COMM_WORLD, code)
         MPI.Finalize()
-        # the launcher hears of each process's farewell a little later
-        time.sleep(_LAST_WORDS_S)
+        if code:
+            # the launcher hears of each process's farewell a little later
+            time.sleep(LAST_WORDS_S)
     return code
 
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -75,7 +76,9 @@ class Progress:
     def _file(self, now: float) -> None:
         if now - self._filed >= _FILE_EVERY_S:
             self._filed = now
-            write_json(self._path, self._last)
+            # not worth a task: what matters will say that the disk is full
+            with suppress(OSError):
+                write_json(self._path, self._last)
 
     def _line(self, now: float) -> None:
         if now - self._lined < self._line_every:

@@ -1,17 +1,19 @@
 """Runs the stages one after the other, and the tasks of a stage side by side on groups of ranks."""
 
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..config.schema import Input
-from ..errors import InputError, NaglassError, SetupError, Stopped
+from ..errors import SYSTEM, InputError, NaglassError, SetupError, Stopped, TaskFailed, of_system
 from . import events, mpi
 from .devices import Devices, group_on_node
-from .failure import Outcome, block, outcome_of
+from .failure import Outcome, blame, block, outcome_of
 from .keys import Keys
 from .launch import run_child
 from .progress import Progress, clock
@@ -83,6 +85,9 @@ def on_first(comm: Any, work: Callable[[], Value]) -> Value:
             result = (work(), 0, "")
         except NaglassError as error:
             result = (None, error.exit_code, str(error))
+        except SYSTEM as raised:
+            problem = of_system(raised)
+            result = (None, problem.exit_code, str(problem))
     value, code, message = mpi.bcast(comm, result)
     if code:
         raise _error(code, message)
@@ -163,7 +168,9 @@ class _Phase:
                     outcomes.append(self._attempt(ticket, folder))
                 if outcomes and outcomes[-1].ends_job:
                     # the other groups save their state and stop
-                    self.context.stop.request(f"failure of {outcomes[-1].label}")
+                    if not self.context.stop.request(f"failure of {outcomes[-1].label}") and self.groups > 1:
+                        # nothing can be written, so that they would not hear of it
+                        self._abort(outcomes[-1])
                     break
             leads = self.comm.Get_rank() == 0
             self.comm.Free()
@@ -189,18 +196,28 @@ class _Phase:
         summary: Mapping[str, Any] | None = None
         try:
             summary = self.stage.run(job)
+        except TaskFailed as raised:
+            error = blame(raised, folder)
         except NaglassError as raised:
             error = raised
+        except SYSTEM as raised:
+            error = of_system(raised, folder)
         mine = outcome_of(ticket.label, folder, error)
         barrier = self.comm.Ibarrier()
         if not mpi.wait(barrier, None if error is None else GRACE_S):
             # the others are inside a collective call that this rank has left: they will never come
             self._record(ticket, folder, mine, None)
-            mpi.abort(self.context.comm, mine.exit_code)
+            self._abort(mine)
         outcome = max(self.comm.allgather(mine), key=lambda each: each.weight)
         if self.comm.Get_rank() == 0:
             self._record(ticket, folder, outcome, summary)
         return outcome
+
+    def _abort(self, outcome: Outcome) -> None:
+        """End the job on all ranks; a failure that ends it by itself has not been told yet."""
+        if outcome.ends_job:
+            print(f"{outcome.label}: {outcome.message}", file=sys.stderr, flush=True)
+        mpi.abort(self.context.comm, outcome.exit_code)
 
     def _job(self, ticket: Ticket, folder: Path, progress: Progress) -> Job:
         stop = self.context.stop
@@ -237,8 +254,10 @@ class _Phase:
             events.append(root, "stopped", task=ticket.label, attempt=ticket.attempt)
             self._say(f"{ticket.label} stopped")
         else:
-            self.store.fail(ticket, folder, outcome.record())
-            events.append(root, "failed", task=ticket.label, attempt=ticket.attempt, failure=outcome.failure)
+            # where nothing can be written the message alone has to do
+            with suppress(OSError) if outcome.exit_code == SetupError.exit_code else nullcontext():
+                self.store.fail(ticket, folder, outcome.record())
+                events.append(root, "failed", task=ticket.label, attempt=ticket.attempt, failure=outcome.failure)
             if not outcome.ends_job:
                 self._say(block(outcome, self.context.resume))
 

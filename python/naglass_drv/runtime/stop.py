@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -11,6 +12,7 @@ from ..errors import InputError
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 _LOOK_EVERY_S = 0.5
+_heard: int | None = None
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -29,6 +31,18 @@ def walltime_seconds(text: str) -> float:
     return seconds
 
 
+def listen() -> None:
+    """Take SIGTERM, SIGINT and SIGUSR1 from now on as a wish to stop, which the Stop of the job will find."""
+    for number in _SIGNALS:
+        signal.signal(number, _note)
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    # only noted here: the handler may interrupt anything
+    global _heard
+    _heard = number
+
+
 class Stop:
     """Whether this job has been asked to stop, and by what.
 
@@ -41,7 +55,6 @@ class Stop:
         self._exit = folder / "EXIT"
         self._notice = folder / f".stop-{job}"
         self._reason: str | None = None
-        self._signal: int | None = None
         self._looked = 0.0
         self._deadline = None
         if walltime_s is not None:
@@ -52,48 +65,45 @@ class Stop:
         """What asked the job to stop, in words."""
         return self._reason or "not asked to stop"
 
-    def listen(self) -> None:
-        """Take SIGTERM, SIGINT and SIGUSR1 as a wish to stop."""
-        for number in _SIGNALS:
-            signal.signal(number, self._on_signal)
-
     def requested(self) -> bool:
         """True once anything has asked the job to stop; cheap enough for every step."""
         if self._reason is not None:
             return True
-        if self._signal is not None:
-            return self._decide(f"signal {signal.Signals(self._signal).name}")
+        if _heard is not None:
+            return self._decide(f"signal {signal.Signals(_heard).name}")
         now = time.monotonic()
         if self._deadline is not None and now > self._deadline:
             return self._decide("walltime")
         if now - self._looked < _LOOK_EVERY_S:
             return False
         self._looked = now
-        if self._exit.exists():
+        if os.path.lexists(self._exit):
             return self._decide("file EXIT in the run folder")
         if self._notice.exists():
-            self._reason = self._notice.read_text(encoding="utf-8") or "another rank"
+            with suppress(OSError):
+                self._reason = self._notice.read_text(encoding="utf-8")
+            self._reason = self._reason or "another rank"
             return True
         return False
 
-    def request(self, reason: str) -> None:
-        """Ask this job to stop, on all its ranks."""
+    def request(self, reason: str) -> bool:
+        """Ask this job to stop, on all its ranks; False when the others could not be told."""
         if not self.requested():
             self._decide(reason)
+        return self._notice.exists()
 
     def clear(self) -> None:
         """Remove what asked this or an earlier job of the folder to stop (first rank)."""
         for path in (self._exit, *self._exit.parent.glob(".stop-*")):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
     def _decide(self, reason: str) -> bool:
         self._reason = reason
-        self._notice.write_text(reason, encoding="utf-8")
+        # on a full disk the others hear of it by the signal, or when this rank ends
+        with suppress(OSError):
+            self._notice.write_text(reason, encoding="utf-8")
         return True
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        # only noted here: the handler may interrupt anything
-        self._signal = number
 
 
 def job_name() -> str:

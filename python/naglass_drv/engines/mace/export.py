@@ -346,8 +346,5 @@ def _write(path: Path, meta: dict[str, Any], pieces: dict[str, bytes], weights: 
         for name, data in pieces.items():
             archive.writestr(f"pieces/{name}.pt", data)
         archive.writestr("weights.bin", weights)
-    try:
-        write_bytes(path, buffer.getvalue())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error})") from error
+    write_bytes(path, buffer.getvalue())
     return path
