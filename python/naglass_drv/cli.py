@@ -10,6 +10,7 @@ from typing import Any
 
 from . import __version__, cli_checks, cli_dataset, cli_reference
 from .errors import SYSTEM, InputError, NaglassError, Stopped, TaskFailed, of_system
+from .runtime.mpi import LAST_WORDS_S, speaks
 
 _INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 _EXIT_CODES = "exit codes: 0 done, 2 bad input, 3 stopped and restartable, 4 some tasks failed, 5 environment"
@@ -27,27 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        _tell("interrupted")
-        return _INTERRUPTED
+        message, code = "interrupted", _INTERRUPTED
     except NaglassError as error:
-        _tell(error)
-        return error.exit_code
+        message, code = str(error), error.exit_code
     except SYSTEM as raised:
         if isinstance(raised, ImportError) and (raised.name or "").startswith(__package__):
             raise
-        error = of_system(raised)
-        _tell(error)
-        return error.exit_code
-
-
-def _tell(message: object) -> None:
-    """The last words of a verb: once, though every rank of a job that has not come to MPI yet says them."""
-    from .runtime.mpi import LAST_WORDS_S, speaks
-
+        problem = of_system(raised)
+        message, code = str(problem), problem.exit_code
+    # behind the handlers, when what the error held of the memory is free
     if speaks(os.environ):
         print(message, file=sys.stderr, flush=True)
     else:
+        # every rank of a job that has not come to MPI says the same
         time.sleep(LAST_WORDS_S)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -151,17 +146,20 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from .config.load import load
+    from .files import check_target
     from .runtime.job import Request
     from .runtime.stop import walltime_seconds
 
     def request() -> Request:
         path = options.input
+        folder = options.folder or path.parent / "run"
+        check_target(folder, "--folder", folder=True)
         return Request(
             load(path, checks=[cli_checks.Checks()]),
             path,
             path.read_text(encoding="utf-8"),
             path.resolve().parent,
-            (options.folder or path.parent / "run").resolve(),
+            folder.resolve(),
             _resume_command(),
             walltime_seconds(options.walltime) if options.walltime else None,
         )

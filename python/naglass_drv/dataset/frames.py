@@ -173,6 +173,8 @@ def _parse(text: str, where: str) -> "Atoms":
 
     try:
         frame = next(iter(read_xyz(io.StringIO(text), index=0)))
+    except MemoryError:
+        raise
     # the parser raises almost anything on foreign text; whatever it is, the frame is bad
     except Exception as error:
         raise InputError(f"{where}: not a frame of extended XYZ ({type(error).__name__}: {error})") from error
