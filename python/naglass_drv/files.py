@@ -116,6 +116,14 @@ def publish(source: Path, target: Path, names: Iterable[str]) -> None:
             (target / name).unlink(missing_ok=True)
 
 
+def keep_only(folder: Path, names: Iterable[str]) -> None:
+    """Remove the files of `folder` that are not among `names`: what an earlier input has asked for."""
+    kept = set(names)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in kept and (path.is_symlink() or path.is_file()):
+            path.unlink()
+
+
 def link_files(source: Path, target: Path, names: Iterable[str]) -> None:
     """Link the files `names` of `source` into the folder `target`, which is made; copy where links are impossible."""
     target.mkdir(exist_ok=True)

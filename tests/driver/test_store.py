@@ -45,6 +45,7 @@ def test_key_is_made_of_content_and_nothing_else(tmp_path, keys, monkeypatch):
     assert of(inputs=(first, second)) != base
     assert of(tools=()) != base
     assert of(stage="glass") != base
+    assert key("md", Keys(keys._versions).parts({"a": 1, "b": [1.0, None]}, (first,), ("lammps",), 2)) != base
     first.write_text("frames!")
     assert of() != base
     first.write_text("frames")
@@ -70,6 +71,79 @@ def test_changes_are_told_in_words(tmp_path, keys):
         f"naglass: {old['naglass']} -> 9.9",
     ]
     assert changes(old, old) == []
+
+
+def test_a_revision_of_the_stage_makes_its_tasks_anew(store, keys):
+    task = Task("md", "a", {})
+    (ticket,) = store.plan("md", [task], keys, revision=1)
+    finish(store, ticket)
+    assert store.plan("md", [task], keys, revision=1) == []
+    (again,) = store.plan("md", [task], keys, revision=2)
+    assert again.why == ("revision of the stage: 1 -> 2",)
+    assert store.plan("md", [task], keys, revision=1) == [], "and back"
+
+
+def test_every_stage_has_a_revision():
+    from naglass_drv import stages
+
+    for name in stages.ORDER:
+        assert stages.load(name).revision >= 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("x" * 100 + "a" + "y" * 100, "x" * 100 + "b" + "y" * 100, ("xa", "xb")),
+        ("x" * 200 + "a", "x" * 200 + "bc", ('a"', 'bc"')),
+        (
+            {"deep": ["pair_style mace", "long " * 30 + "1"]},
+            {"deep": ["pair_style mace", "long " * 30 + "2"]},
+            ("1", "2"),
+        ),
+        ([1] * 50, [1] * 49 + [2], ("settings.v[49]: 1 -> 2",)),
+        ([1] * 50, [1] * 49, ("1]", "->")),
+        ("a" * 100, "a" * 101, ("->",)),
+        (None, "z" * 100, ("absent", "z")),
+    ],
+)
+def test_a_long_change_shows_where_it_is(keys, old, new, words):
+    (text,) = changes(keys.parts({"v": old}, (), ()), keys.parts({"v": new}, (), ()))
+    before, _, after = text.partition(" -> ")
+    assert len(text) < 160 and before.partition(": ")[2] != after
+    for word in words:
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"key": 1},
+        {"parts": None},
+        {"parts": {}},
+        {"outputs": {"a": {}}},
+        {"outputs": []},
+        {"attempt": "../.."},
+        {"summary": None},
+        {"seconds": "x"},
+    ],
+)
+def test_a_record_that_is_not_whole_counts_as_none(store, keys, damage):
+    (ticket,) = store.plan("md", [Task("md", "a", {})], keys)
+    finish(store, ticket)
+    folder = store.task_folder(ticket.task)
+    for path in (folder / "DONE", folder / "attempt-1" / "DONE"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | damage))
+    assert store.finished("md") == []
+    (again,) = store.plan("md", [Task("md", "a", {})], keys)
+    assert again.why == ("not done yet",)
+
+
+@pytest.mark.parametrize("tasks", [None, {}, "x", [1], [{"name": "../../up", "key": "k"}], [{"name": "a"}]])
+def test_a_plan_that_is_not_whole_leads_nowhere(store, tasks):
+    folder = store.stage_folder("md")
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_text(json.dumps({"stage": "md", "tasks": tasks}))
+    assert store.planned("md") == [] and store.finished("md") == []
 
 
 def test_an_attempt_is_claimed_by_one_group_only(store, keys):

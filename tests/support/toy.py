@@ -115,6 +115,7 @@ ACTIONS = {action.__name__: action for action in (count, doze, fail, crash, dese
 class ToyStage:
     def __init__(self, description: dict, journal: Path):
         self.name = description["name"]
+        self.revision = description.get("revision", 1)
         self.description = description
         self.journal = journal
 

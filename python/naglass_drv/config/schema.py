@@ -157,7 +157,7 @@ class Reference(Section):
     template: Path | None = None
     outputs: Annotated[list[Literal["wannier", "spin_density", "elf", "pdos"]], AfterValidator(_each_once)] = []
     max_net_force_eV_per_A: NetForce = 0.05
-    timeout_min: Annotated[Positive, _within(0.01, 100_000)] = 60.0
+    timeout_min: Annotated[Positive, _within(1e-3, 100_000)] = 60.0
     ranks: Ranks = 1
 
     def level_options(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from typing import Any
 from .. import __version__
 from ..config.load import expanded
 from ..config.schema import Input
-from ..errors import InputError, SetupError
+from ..errors import InputError, NaglassError, SetupError
 from ..files import sweep
 from . import events
-from .failure import Outcome
+from .failure import Outcome, shown
 from .files import file_hash, write_json, write_text
 from .lock import RunLock
 from .mpi import bcast
@@ -79,14 +80,27 @@ def run_job(
         context = Context(
             comm, request.input, request.source, request.folder, stop, versions(site), request.resume, site, started
         )
-        chosen = [stage for stage in stages if not request.only or stage.name in request.only]
-        failures = execute(chosen, context, redo=request.only)
+        failures = execute(stages, context, only=request.only)
         on_first(comm, lambda: events.append(request.folder, "run ended", failures=len(failures)))
+        if not failures:
+            context.say(_farewell(request))
         return failures
+    except NaglassError as error:
+        if comm.Get_rank() == 0:
+            with suppress(OSError):
+                events.append(request.folder, "run stopped", reason=str(error), code=error.exit_code)
+        raise
     finally:
         if stop is not None and comm.Get_rank() == 0:
             stop.clear()
         lock.release()
+
+
+def _farewell(request: Request) -> str:
+    page = request.folder / "report.html"
+    if request.input.report is not None and page.is_file():
+        return f"finished; the report: {shown(page)}"
+    return f"finished; {shown(request.folder / 'products')}"
 
 
 def check_ranks(input: Input, size: int) -> None:

@@ -3,12 +3,15 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..errors import InputError
 from .files import file_hash, jsonable
+
+_SHOWN = 60
 
 
 class Keys:
@@ -18,13 +21,16 @@ class Keys:
         self._versions = versions
         self._hashes: dict[tuple[str, int, int], str] = {}
 
-    def parts(self, settings: Mapping[str, Any], inputs: tuple[Path, ...], tools: tuple[str, ...]) -> dict[str, Any]:
-        """All that the key is taken from. Raises InputError when an input file is not there."""
+    def parts(
+        self, settings: Mapping[str, Any], inputs: tuple[Path, ...], tools: tuple[str, ...], revision: int = 1
+    ) -> dict[str, Any]:
+        """All that the key is taken from; `revision` is the stage's. InputError when an input file is not there."""
         return {
             "settings": json.loads(json.dumps(settings, default=jsonable)),
             "inputs": [{"name": path.name, "sha256": self.hash(path)} for path in inputs],
             "tools": {tool: self._versions(tool) for tool in tools},
             "naglass": __version__,
+            "revision": revision,
         }
 
     def hash(self, path: Path) -> str:
@@ -40,8 +46,8 @@ class Keys:
 
 
 def key(stage: str, parts: Mapping[str, Any]) -> str:
-    """SHA-256 over stage, settings, content of the inputs in their order (not their names), tools and
-    naglass.
+    """SHA-256 over stage, settings, content of the inputs in their order (not their names), tools, naglass and
+    the stage's revision.
     """
     material = {
         "stage": stage,
@@ -49,16 +55,14 @@ def key(stage: str, parts: Mapping[str, Any]) -> str:
         "inputs": [item["sha256"] for item in parts["inputs"]],
         "tools": parts["tools"],
         "naglass": parts["naglass"],
+        "revision": parts["revision"],
     }
     return hashlib.sha256(json.dumps(material, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What differs between two tasks' parts, in words: ``settings.melt_ps: 10.0 -> 5.0``."""
-    found = [
-        f"settings{name}: {shown(before)} -> {shown(after)}"
-        for name, before, after in differences(old["settings"], new["settings"])
-    ]
+    found = [f"settings{name}: {change}" for name, change in _changes(old["settings"], new["settings"])]
     before, after = old["inputs"], new["inputs"]
     if len(before) != len(after):
         found.append(f"input files: {len(before)} -> {len(after)}")
@@ -67,23 +71,55 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for was, now in zip(before, after, strict=False)
         if was["sha256"] != now["sha256"]
     ]
-    for name, was, now in differences(old["tools"], new["tools"]):
-        found.append(f"tool {name[1:]}: {shown(was)} -> {shown(now)}")
+    found += [f"tool {name[1:]}: {change}" for name, change in _changes(old["tools"], new["tools"])]
     if old["naglass"] != new["naglass"]:
         found.append(f"naglass: {old['naglass']} -> {new['naglass']}")
+    if old.get("revision") != new["revision"]:
+        found.append(f"revision of the stage: {shown(old.get('revision'))} -> {new['revision']}")
     return found
 
 
+def _changes(old: Any, new: Any) -> Iterator[tuple[str, str]]:
+    for name, before, after in differences(old, new):
+        yield name, change(before, after)
+
+
 def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two nested mappings differ: dotted name (with a leading dot) and both values (None: absent)."""
+    """Where two nested values differ: dotted name (with a leading dot) and both values (None: absent).
+
+    Lists of one length differ in their items, others as a whole.
+    """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for part in dict.fromkeys((*old, *new)):
             yield from differences(old.get(part), new.get(part), f"{name}.{part}")
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from differences(before, after, f"{name}[{index}]")
     elif old != new:
         yield name, old, new
 
 
+def change(old: Any, new: Any) -> str:
+    """``10.0 -> 5.0``; of long values the part around the first difference."""
+    before, after = _text(old), _text(new)
+    if max(len(before), len(after)) <= _SHOWN:
+        return f"{before} -> {after}"
+    same = next(place for place, pair in enumerate(zip_longest(before, after)) if pair[0] != pair[1])
+    first = max(0, same - _SHOWN // 3)
+    return f"{_cut(before, first)} -> {_cut(after, first)}"
+
+
 def shown(value: Any) -> str:
     """A value in a message, cut when it is long."""
-    text = "absent" if value is None else json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return _cut(_text(value), 0)
+
+
+def _text(value: Any) -> str:
+    return "absent" if value is None else json.dumps(value)
+
+
+def _cut(text: str, first: int) -> str:
+    """At most `_SHOWN` characters of `text`, from number `first` on."""
+    head = "..." if first else ""
+    left = _SHOWN - len(head)
+    return head + (text[first:] if len(text) - first <= left else f"{text[first : first + left - 3]}...")

@@ -19,7 +19,7 @@ from .launch import run_child
 from .progress import Progress, clock
 from .stop import Stop
 from .store import Store, Ticket
-from .task import Job, Run, Stage
+from .task import Done, Job, Run, Stage
 
 Value = TypeVar("Value")
 # how long the other ranks of a group may take to follow one that has left its task by an error
@@ -55,9 +55,8 @@ class Context:
             print(f"[{clock(time.time() - self.started)}] {text}", flush=True)
 
 
-def execute(stages: Iterable[Stage], context: Context, *, redo: Collection[str] = ()) -> list[Outcome]:
-    """Plan, run and collect every stage that the input asks for; `redo` names stages whose tasks are made
-    anew.
+def execute(stages: Iterable[Stage], context: Context, *, only: Collection[str] = ()) -> list[Outcome]:
+    """Plan, run and collect every stage that the input asks for; `only` names stages to make anew, and no others.
 
     Called on every rank. Returns the failures: empty when all is done. A stage with a failure is not
     collected, and later stages wait for it. Raises Stopped when the job was asked to stop, InputError or
@@ -65,11 +64,18 @@ def execute(stages: Iterable[Stage], context: Context, *, redo: Collection[str] 
     """
     store = Store(context.folder)
     keys = Keys(context.versions)
-    run = Run(context.input, context.source, context.folder, store.finished, context.site)
-    for stage in stages:
-        if not stage.wanted(context.input):
+    wanted = [stage for stage in stages if stage.wanted(context.input)]
+    names = {stage.name for stage in wanted}
+
+    def finished(name: str) -> list[Done]:
+        # what a section has made that the input no longer has is not looked at
+        return store.finished(name) if name in names else []
+
+    run = Run(context.input, context.source, context.folder, finished, context.site)
+    for stage in wanted:
+        if only and stage.name not in only:
             continue
-        tickets = on_first(context.comm, partial(_plan, stage, run, store, keys, context, redo))
+        tickets = on_first(context.comm, partial(_plan, stage, run, store, keys, context, only))
         failures = _run_all(stage, tickets, store, context)
         if failures:
             return failures
@@ -108,7 +114,7 @@ def _plan(stage: Stage, run: Run, store: Store, keys: Keys, context: Context, re
                 f"{task.stage}/{task.name}: asks for {task.ranks} ranks, the job has {size}; "
                 f"start it with mpirun -n {task.ranks} or more"
             )
-    tickets = store.plan(stage.name, tasks, keys, redo=stage.name in redo)
+    tickets = store.plan(stage.name, tasks, keys, revision=stage.revision, redo=stage.name in redo)
     context.say(f"{stage.name}: {_count(len(tasks))}, {len(tasks) - len(tickets)} done before")
     for ticket in tickets:
         if ticket.why != ("not done yet",):

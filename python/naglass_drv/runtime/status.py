@@ -2,23 +2,29 @@
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
 from . import events, progress
 from .files import read_json
-from .keys import differences, shown
+from .keys import change, differences
 from .lock import is_running
-from .store import Store, attempts
+from .store import Store, attempts, read_done
 
+_PROVENANCE = {"stages": list, "started": (int, float), "ranks": int, "resume": str, "input": str, "source": str}
+_BEGINNINGS, _ENDS = ("run started", "made anew"), ("run ended", "run stopped")
 # without a sign of life for this long an attempt of a running job is called silent
 _SILENT_S = 300.0
 
 
 @dataclass(frozen=True)
 class TaskState:
-    """A task as its files show it: `state` is done, failed, running, interrupted, changed or waiting."""
+    """A task as its files show it: `state` is done, failed, running, interrupted, changed or waiting.
+
+    `seconds` is how long it has taken, or has been running.
+    """
 
     label: str
     state: str
@@ -29,7 +35,7 @@ class TaskState:
 
 def task_state(folder: Path, label: str, key: str, running: bool) -> TaskState:
     """State of the task in `folder` whose planned key is `key`."""
-    done = read_json(folder / "DONE")
+    done = read_done(folder)
     if done is not None and done["key"] == key:
         return TaskState(label, "done", f"attempt-{done['attempt']}", seconds=done["seconds"])
     tried = attempts(folder)
@@ -40,15 +46,20 @@ def task_state(folder: Path, label: str, key: str, running: bool) -> TaskState:
     if record.get("key") != key:
         return TaskState(label, "changed" if done is not None else "waiting")
     if failed is not None:
-        return TaskState(label, "failed", f"{failed['failure']}: {failed['message']}")
+        return TaskState(label, "failed", f"{failed.get('failure')}: {failed.get('message')}")
     report = progress.read(last) or {}
+    started = _number(record.get("started"))
     if not running:
         return TaskState(label, "interrupted", f"{last.name}; {progress.describe(report)}" if report else last.name)
-    quiet = time.time() - report.get("updated", record["started"])
+    quiet = time.time() - _number(report.get("updated", started))
     detail = progress.describe(report)
     if quiet > _SILENT_S:
         detail += f"; no sign of life for {progress.clock(quiet)}"
-    return TaskState(label, "running", detail, remaining_s=report.get("remaining_s"))
+    return TaskState(label, "running", detail, time.time() - started, report.get("remaining_s"))
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else time.time()
 
 
 def stage_states(folder: Path, stage: str, running: bool) -> list[TaskState]:
@@ -73,10 +84,8 @@ def overview(folder: Path) -> str:
             for state in states
             if state.state not in ("done", "waiting")
         ]
-    if not running:
-        ended = [event for event in events.read(folder) if event["event"] in ("run started", "run ended")]
-        if not ended or ended[-1]["event"] == "run started" or ended[-1].get("failures"):
-            lines.append(f"resume with: {provenance['resume']}")
+    if not running and _how_it_ended(folder) != "finished":
+        lines.append(f"resume with: {provenance['resume']}")
     return "\n".join(lines)
 
 
@@ -87,7 +96,7 @@ def why(folder: Path, name: str) -> str:
     stage, item = _find(store, provenance["stages"], name)
     task_folder = store.stage_folder(stage) / item["name"]
     state = task_state(task_folder, f"{stage}/{item['name']}", item["key"], running)
-    planned, done = read_json(task_folder / "task.json") or {}, read_json(task_folder / "DONE")
+    planned, done = read_json(task_folder / "task.json") or {}, read_done(task_folder)
     lines = [f"{state.label}: {state.state}{'; ' + state.detail if state.detail else ''}", f"  key {item['key']}"]
     if state.state == "done" and done is not None:
         lines.append(f"  made in {progress.clock(done['seconds'])}, because: {'; '.join(done['why'])}")
@@ -100,7 +109,7 @@ def why(folder: Path, name: str) -> str:
 
 def changed_since(planned: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Keys of the input that are other `now` than when the run was `planned`."""
-    return [f"{name[1:]}: {shown(old)} -> {shown(new)}" for name, old, new in differences(planned, now)]
+    return [f"{name[1:]}: {change(old, new)}" for name, old, new in differences(planned, now)]
 
 
 def provenance_of(folder: Path) -> dict[str, Any]:
@@ -108,23 +117,47 @@ def provenance_of(folder: Path) -> dict[str, Any]:
     provenance = read_json(folder / "provenance.json")
     if provenance is None:
         raise InputError(f"{folder}: not a run folder (it has no provenance.json)")
+    for key, kind in _PROVENANCE.items():
+        if not isinstance(provenance.get(key), kind):
+            raise InputError(f"{folder / 'provenance.json'}: {key} is missing, or not what it has to be")
     return provenance
 
 
 def _headline(folder: Path, provenance: dict[str, Any], running: bool) -> str:
-    started = provenance["started"]
-    end = time.time() if running else _last_sign(folder, started)
-    state = "running" if running else "not running"
-    begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))
-    elapsed = progress.clock(end - started)
-    return f"{folder}: {state}; {provenance['ranks']} ranks, started {begun}, {elapsed} elapsed"
+    calls = _calls(folder, provenance["started"])
+    if running:
+        calls[-1] = (calls[-1][0], time.time())
+    state = "running" if running else _how_it_ended(folder)
+    begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(calls[-1][0]))
+    elapsed = progress.clock(sum(end - start for start, end in calls))
+    last = progress.clock(calls[-1][1] - calls[-1][0])
+    text = f"{folder}: {state}; {provenance['ranks']} ranks, started {begun}, {last} elapsed"
+    return text if len(calls) == 1 else f"{text}, {elapsed} in all {len(calls)} calls"
 
 
-def _last_sign(folder: Path, started: float) -> float:
-    try:
-        return max(started, (folder / events.FILE).stat().st_mtime)
-    except OSError:
-        return started
+def _how_it_ended(folder: Path) -> str:
+    """State of a run that is not running."""
+    ends = [event for event in events.read(folder) if event.get("event") in (*_BEGINNINGS, *_ENDS)]
+    last = ends[-1] if ends else {}
+    if last.get("event") == "run ended":
+        return "ended with failures" if last.get("failures") else "finished"
+    if last.get("event") == "run stopped":
+        return f"stopped ({str(last.get('reason', '')).splitlines()[0]})" if last.get("reason") else "stopped"
+    return "not running, interrupted"
+
+
+def _calls(folder: Path, started: float) -> list[tuple[float, float]]:
+    """Start and last sign of life (seconds since the epoch) of every call of the run, in their order."""
+    calls: list[tuple[float, float]] = []
+    for event in events.read(folder):
+        try:
+            at = datetime.strptime(str(event.get("time")), "%Y-%m-%dT%H:%M:%S%z").timestamp()
+        except ValueError:
+            continue
+        if event.get("event") in _BEGINNINGS or not calls:
+            calls.append((at, at))
+        calls[-1] = (calls[-1][0], max(at, calls[-1][1]))
+    return calls or [(started, started)]
 
 
 def _stage_line(states: list[TaskState]) -> str:
@@ -138,15 +171,22 @@ def _stage_line(states: list[TaskState]) -> str:
 
 
 def _remaining(states: list[TaskState], done: list[TaskState]) -> float | None:
-    """Time left for a running stage: its running tasks by their own reports, the waiting ones by the mean so
-    far.
+    """Time left (s) for a running stage: its running tasks by their own reports, or else as long as the mean of those
+    that are done; the waiting ones by that mean. None while nothing tells.
     """
     active = [state for state in states if state.state == "running"]
     waiting = [state for state in states if state.state in ("waiting", "interrupted", "changed")]
-    if not active or (waiting and not done) or any(state.remaining_s is None for state in active):
+    mean = sum(state.seconds or 0 for state in done) / len(done) if done else None
+    left = [_left(state, mean) for state in active]
+    if not active or None in left or (waiting and mean is None):
         return None
-    mean = sum(state.seconds or 0 for state in done) / len(done) if done else 0.0
-    return max(state.remaining_s or 0.0 for state in active) + mean * len(waiting) / len(active)
+    return max(filter(None, left), default=0.0) + (mean or 0.0) * len(waiting) / len(active)
+
+
+def _left(state: TaskState, mean: float | None) -> float | None:
+    if state.remaining_s is not None:
+        return state.remaining_s
+    return None if mean is None else max(0.0, mean - (state.seconds or 0.0))
 
 
 def _find(store: Store, stages: list[str], name: str) -> tuple[str, dict[str, str]]:
@@ -169,10 +209,10 @@ def _attempt_line(attempt: Path, key: str) -> str:
     record = read_json(attempt / "attempt.json")
     if record is None:
         return "claimed, then killed"
-    text = "" if record["key"] == key else "another key; "
+    text = "" if record.get("key") == key else "another key; "
     if record.get("previous"):
         text += f"resumed from {record['previous']}; "
     failed = read_json(attempt / "FAILED")
     if failed is not None:
-        return f"{text}failed, {failed['failure']}: {failed['message']}"
+        return f"{text}failed, {failed.get('failure')}: {failed.get('message')}"
     return text + ("came to its end" if (attempt / "DONE").exists() else "not finished")

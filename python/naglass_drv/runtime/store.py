@@ -25,6 +25,11 @@ from .task import Done, Task
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _ATTEMPT = "attempt.json"
 _RESULT = "DONE"
+_DONE = {
+    "key": str, "attempt": int, "why": list, "parts": dict, "seconds": (int, float), "summary": dict, "outputs": dict,
+}  # fmt: skip
+_PARTS = {"settings": dict, "inputs": list, "tools": dict, "naglass": str}
+_OUTPUT = {"size": int, "mtime_ns": int, "sha256": str}
 OWN_FILES = {_ATTEMPT, _RESULT, progress.FILE, "FAILED"}
 
 
@@ -60,8 +65,13 @@ class Store:
         """Folder of one task."""
         return self.stage_folder(task.stage) / task.name
 
-    def plan(self, stage: str, tasks: Sequence[Task], keys: Keys, *, redo: bool = False) -> list[Ticket]:
-        """Record what the stage consists of now; returns the tasks to be run (`redo`: all of them)."""
+    def plan(
+        self, stage: str, tasks: Sequence[Task], keys: Keys, *, revision: int = 1, redo: bool = False
+    ) -> list[Ticket]:
+        """Record what the stage consists of now; returns the tasks to be run (`redo`: all of them).
+
+        `revision` is the number that the stage raises when its results change.
+        """
         names = [task.name for task in tasks]
         faulty = [name for name in names if not _NAME.fullmatch(name)]
         if faulty or len(set(names)) < len(names) or any(task.stage != stage for task in tasks):
@@ -69,7 +79,7 @@ class Store:
         tickets = []
         recorded = []
         for task in tasks:
-            parts = keys.parts(task.settings, task.inputs, task.tools)
+            parts = keys.parts(task.settings, task.inputs, task.tools, revision)
             task_key = key(stage, parts)
             recorded.append({"name": task.name, "key": task_key})
             ticket = self._ticket(task, task_key, parts, redo)
@@ -79,15 +89,22 @@ class Store:
         return tickets
 
     def planned(self, stage: str) -> list[dict[str, str]]:
-        """Name and key of the tasks that the stage consists of; empty before its first plan."""
-        return (read_json(self.stage_folder(stage) / "plan.json") or {}).get("tasks", [])
+        """Name and key of the tasks that the stage consists of; empty before its first plan, or where it is damaged."""
+        tasks = (read_json(self.stage_folder(stage) / "plan.json") or {}).get("tasks")
+        if not isinstance(tasks, list):
+            return []
+        texts = [
+            item for item in tasks if isinstance(item, dict) and {type(item.get(k)) for k in ("name", "key")} == {str}
+        ]
+        # a name is a folder, and may lead nowhere else
+        return [item for item in texts if _NAME.fullmatch(item["name"])]
 
     def finished(self, stage: str) -> list[Done]:
         """The planned tasks of the stage that are done with their present key."""
         found = []
         for item in self.planned(stage):
             folder = self.stage_folder(stage) / item["name"]
-            record, task = read_json(folder / "DONE"), read_json(folder / "task.json")
+            record, task = read_done(folder), read_json(folder / "task.json")
             if record is not None and task is not None and record["key"] == item["key"]:
                 found.append(Done(self._task(task), folder / f"attempt-{record['attempt']}", record["summary"]))
         return found
@@ -174,6 +191,17 @@ class Store:
         )
 
 
+def read_done(folder: Path) -> dict[str, Any] | None:
+    """The record DONE in the folder of a task or an attempt, or None when there is none that is whole."""
+    record = read_json(folder / _RESULT)
+    whole = record is not None and _has(record, _DONE) and _has(record["parts"], _PARTS)
+    return record if whole and all(_has(output, _OUTPUT) for output in record["outputs"].values()) else None
+
+
+def _has(record: Any, kinds: Mapping[str, Any]) -> bool:
+    return isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
+
+
 def attempts(folder: Path) -> list[Path]:
     """The attempts in a task's folder, oldest first."""
     found = [path for path in folder.glob("attempt-*") if path.name[8:].isdigit()]
@@ -182,11 +210,11 @@ def attempts(folder: Path) -> list[Path]:
 
 def _recognise(folder: Path, task_key: str) -> dict[str, Any] | None:
     """The record in DONE, put back from an earlier attempt when that one has the key that is asked for."""
-    record = read_json(folder / "DONE")
+    record = read_done(folder)
     if record is not None and record["key"] == task_key:
         return record
     for attempt in reversed(attempts(folder)):
-        result = read_json(attempt / _RESULT)
+        result = read_done(attempt)
         if result is not None and result["key"] == task_key and not _damage(attempt, result["outputs"]):
             write_json(folder / "DONE", result)
             return result

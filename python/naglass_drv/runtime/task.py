@@ -1,7 +1,8 @@
 """What a stage is: it plans tasks, runs one task, and collects their results.
 
 A task is the unit that is keyed, run, recognised and redone. Its key is taken from its settings, the content
-of its input files, the versions of its tools and of naglass; nothing else may influence its result.
+of its input files, the versions of its tools and of naglass, and the stage's revision; nothing else may influence its
+result.
 """
 
 from collections.abc import Callable, Mapping
@@ -87,13 +88,15 @@ class Job:
 class Stage(Protocol):
     """What a stage module offers; `plan`, `run` and `collect` are called in this order.
 
-    `name` is the stage's folder under tasks/; `wanted(input)` says whether the input asks for it. `plan` and
-    `collect` run on one rank, after all earlier stages are done. `run` is called on every rank of the task's
-    group, writes into `job.folder`, and returns on the first rank a JSON-able summary (numbers with their
-    units in the key names); a failure that has a name is raised as errors.TaskFailed.
+    `name` is the stage's folder under tasks/; `revision` enters the keys of its tasks, and is raised whenever the same
+    settings and files give another result, so that what was done before is done again; `wanted(input)` says whether
+    the input asks for it. `plan` and `collect` run on one rank, after all earlier stages are done. `run` is called on
+    every rank of the task's group, writes into `job.folder`, and returns on the first rank a JSON-able summary
+    (numbers with their units in the key names); a failure that has a name is raised as errors.TaskFailed.
     """
 
     name: str
+    revision: int
 
     def wanted(self, input: Input) -> bool: ...
 

@@ -5,10 +5,12 @@ from typing import Any
 
 from ..config.schema import Input
 from ..errors import InputError
-from ..files import publish, write_json
+from ..files import keep_only, publish, write_json
 from .base import Done, Job, Run, Task
 
 name = "analysis"
+#: Raised when the same settings and files give another result.
+revision = 1
 
 LABELS = "labels"
 _HOPS = "hops.txt"
@@ -30,7 +32,7 @@ def plan(run: Run) -> list[Task]:
     section = run.input.analysis
     settings = section.model_dump(mode="json")
     tasks = []
-    glasses = [path for path in sorted((run.products / "glass").glob("*.extxyz")) if "-melt" not in path.stem]
+    glasses = sorted(run.products / "glass" / f"{done.task.name}.extxyz" for done in run.finished("glass"))
     if glasses:
         tasks.append(Task(name, "glass", settings | {"kind": "glass"}, tuple(glasses)))
     trajectories = run.finished("md")
@@ -42,8 +44,8 @@ def plan(run: Run) -> list[Task]:
             own = settings | {"kind": "trajectory", "stable": done.summary["stable"]}
             written = (done.folder / file for file in ("trajectory.extxyz", _HOPS))
             tasks.append(Task(name, done.task.name, own, tuple(path for path in written if path.exists())))
-    for path in sorted((run.products / "reference").glob("*.extxyz")):
-        if path.stat().st_size:
+    for path in sorted(run.products / "reference" / f"{item.name}.extxyz" for item in run.input.reference):
+        if path.exists() and path.stat().st_size:
             tasks.append(Task(name, f"labels-{path.stem}", {"kind": LABELS, "cutoffs_A": section.cutoffs_A}, (path,)))
     return tasks
 
@@ -72,6 +74,8 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Put numbers and curves under the name of the glass or trajectory they describe."""
+    """Put numbers and curves under the name of the glass or trajectory they describe; those of others go."""
+    folder = run.products / "analysis"
     for item in done:
-        publish(item.folder, run.products / "analysis", files(item.task.name))
+        publish(item.folder, folder, files(item.task.name))
+    keep_only(folder, (name for item in done for name in files(item.task.name)))

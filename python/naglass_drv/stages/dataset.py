@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..dataset.assemble import Dataset
 
 name = "dataset"
+#: Raised when the same settings and files give another result.
+revision = 1
 
 TRAIN, TEST, SUMMARY = "train", "test", "dataset.json"
 AUDIT, ARRAYS = "audit.json", "audit.npz"

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ..config.schema import Input
-from ..files import write_bytes
+from ..files import keep_only, write_bytes
 from ..glass import chemistry, potentials
 from .base import Done, Job, Run, Task
 
 name = "glass"
+#: Raised when the same settings and files give another result.
+revision = 1
 
 GLASS, MELT = "glass.extxyz", "melt.extxyz"
 SCRIPT = "melt_quench.lmp"
@@ -205,6 +207,4 @@ def collect(run: Run, done: list[Done]) -> None:
         for source, target in ((GLASS, f"{item.task.name}.extxyz"), (MELT, f"{item.task.name}-melt.extxyz")):
             write_bytes(folder / target, (item.folder / source).read_bytes())
             wanted_files.add(target)
-    for path in folder.glob("*.extxyz"):
-        if path.name not in wanted_files:
-            path.unlink()
+    keep_only(folder, wanted_files)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.schema import Analysis, Gate, Input
 from ..errors import InputError, TaskFailed
-from ..files import write_bytes, write_json
+from ..files import keep_only, write_bytes, write_json
 from ..glass.chemistry import MOBILE_IONS, TRANSITION_METALS
 from .base import Done, Job, Run, Task
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..engines.dump import Snapshot
 
 name = "md"
+#: Raised when the same settings and files give another result.
+revision = 1
 MOMENT = "moment"
 
 TRAJECTORY, THERMO, GATE, FINAL = "trajectory.extxyz", "thermo.json", "gate.json", "final.extxyz"
@@ -395,7 +397,9 @@ def _speed(outcome, timestep_ps: float) -> dict[str, Any]:
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Put each summary and final frame under the task's name, and all candidates for labelling in one file."""
+    """Put each summary and final frame under the task's name, and all candidates for labelling in one file; what
+    trajectories that are no longer asked for have left goes.
+    """
     from ..dataset.frames import write_frames
 
     folder = run.products / name
@@ -405,10 +409,10 @@ def collect(run: Run, done: list[Done]) -> None:
         if (item.folder / FINAL).exists():
             write_bytes(folder / f"{item.task.name}-final.extxyz", (item.folder / FINAL).read_bytes())
         chosen += _candidates(item, run.input.md.candidates)
+    finals = [f"{item.task.name}-final.extxyz" for item in done if (item.folder / FINAL).exists()]
+    keep_only(folder, (*(f"{item.task.name}.json" for item in done), *finals, *([CANDIDATES] if chosen else [])))
     if chosen:
         write_frames(folder / CANDIDATES, chosen)
-    else:
-        (folder / CANDIDATES).unlink(missing_ok=True)
 
 
 def _candidates(item: Done, count: int) -> list["Atoms"]:

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from ..config.schema import Input, Reference
 from ..errors import InputError, SetupError, TaskFailed
-from ..files import write_bytes, write_json
+from ..files import keep_only, write_bytes, write_json
 from .base import Done, Job, Run, Task
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..engines.cp2k.parse.trajectory import Frame
 
 name = "reference"
+#: Raised when the same settings and files give another result.
+revision = 1
 
 FRAME, REJECTED, BONDS = "frame.extxyz", "rejected.json", "wannier.json"
 _MELT_FRAMES = 2
@@ -387,8 +389,12 @@ def _wannier_of_dynamics(job: Job, frames: Sequence["Atoms"]) -> None:
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Write each set's admitted frames and relaxed structures, rejections with their reasons, and isolated atoms."""
+    """Write each set's admitted frames and relaxed structures, rejections with their reasons, and isolated atoms; what
+    sets that are no longer asked for have left goes.
+    """
     folder = run.products / name
+    endings = (".extxyz", "-relaxed.extxyz", "-rejected.json", "-wannier.json", "-E0.json")
+    keep_only(folder, (f"{section.name}{ending}" for section in run.input.reference for ending in endings))
     for section in run.input.reference:
         items = [item for item in done if item.task.settings["set"] == section.name]
         frames, energies, rejected = [], {}, []

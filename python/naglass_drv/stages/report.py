@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from ..config.schema import Input
-from ..files import publish, write_bytes, write_json
+from ..files import keep_only, publish, write_bytes, write_json
 from ..runtime.files import read_json
 from . import ORDER, analysis
 from .base import Done, Job, Run, Task
 
 name = "report"
+#: Raised when the same settings and files give another result.
+revision = 1
 
 PAGE, NUMBERS, FIGURES = "report.html", "report.json", "figures"
 
@@ -51,7 +53,9 @@ def collect(run: Run, done: list[Done]) -> None:
     """Put the report at the top of the run folder, and its figures among the products."""
     folder = done[0].folder
     publish(folder, run.folder, (PAGE, NUMBERS))
-    publish(folder / FIGURES, run.products / FIGURES, [path.name for path in sorted((folder / FIGURES).glob("*.svg"))])
+    figures = [path.name for path in sorted((folder / FIGURES).glob("*.svg"))]
+    publish(folder / FIGURES, run.products / FIGURES, figures)
+    keep_only(run.products / FIGURES, figures)
 
 
 def _record(done: Done) -> dict[str, Any]:
@@ -67,14 +71,14 @@ def _record(done: Done) -> dict[str, Any]:
 
 def _sources(run: Run) -> dict[str, Path]:
     products = run.products
-    found = {
-        "dataset/summary": products / "dataset" / "dataset.json",
-        "dataset/audit": products / "dataset" / "audit.json",
-        "dataset/audit-arrays": products / "dataset" / "audit.npz",
-        "model/summary": products / "model" / "model.json",
-        "model/parity-train": products / "model" / "parity-train.npz",
-        "model/parity-test": products / "model" / "parity-test.npz",
-    }
+    # what an earlier input has asked for may still be there
+    found = {}
+    if run.input.dataset is not None:
+        names = {"summary": "dataset.json", "audit": "audit.json", "audit-arrays": "audit.npz"}
+        found |= {f"dataset/{role}": products / "dataset" / file for role, file in names.items()}
+    if run.input.train is not None:
+        names = {"summary": "model.json", "parity-train": "parity-train.npz", "parity-test": "parity-test.npz"}
+        found |= {f"model/{role}": products / "model" / file for role, file in names.items()}
     for done in run.finished("glass"):
         found[f"glass/{done.task.name}"] = products / "glass" / f"{done.task.name}.extxyz"
     for item in run.input.reference:

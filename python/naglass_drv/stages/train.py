@@ -11,6 +11,8 @@ from . import dataset
 from .base import Done, Job, Run, Task
 
 name = "train"
+#: Raised when the same settings and files give another result.
+revision = 1
 
 
 def wanted(input: Input) -> bool:
