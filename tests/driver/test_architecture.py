@@ -52,3 +52,13 @@ def test_ase_reads_and_writes_are_not_used():
             if "ase.io" in names:
                 used.append(f"{module.relative_to(PACKAGE)}:{node.lineno}")
     assert used == []
+
+
+def test_the_version_stands_once():
+    """In the package; the build files take it from there, and the citation names the same."""
+    root = PACKAGE.parents[1]
+    if not (root / "CMakeLists.txt").exists():
+        pytest.skip("not a checkout")
+    for name in ("pyproject.toml", "CMakeLists.txt"):
+        assert naglass_drv.__version__ not in (root / name).read_text(), name
+    assert f"version: {naglass_drv.__version__}\n" in (root / "CITATION.cff").read_text()

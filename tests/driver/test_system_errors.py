@@ -113,6 +113,12 @@ def in_process(main, argv, cwd):
     return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
 
 
+def status_of(cwd):
+    from naglass_drv.cli import main
+
+    return in_process(main, ["status"], cwd)
+
+
 def test_output_on_a_read_only_file_system(folder, mounts):
     commands = [" ".join(argv).format("locked/out") for argv in VERBS.values()]
     script = "mkdir locked && mount -t tmpfs -o ro none locked\n" + "\n".join(
@@ -243,7 +249,7 @@ def test_a_link_in_the_run_folder_is_refused(finished, tmp_path, name):
     check(naglass("run", "input.yaml", cwd=tmp_path / "copy"), 2, f"{name} is a symbolic link")
     kept = precious / "glass" / "mine.extxyz" if precious.is_dir() else precious
     assert kept.read_text() == "precious"
-    assert naglass("status", cwd=tmp_path / "copy").returncode == 0
+    assert status_of(tmp_path / "copy").returncode == 0
     assert kept.read_text() == "precious"
 
 
@@ -272,7 +278,7 @@ def test_a_folder_in_place_of_a_file(finished, tmp_path, name):
     place.unlink()
     (place / "inner").mkdir(parents=True)
     check(naglass("run", "input.yaml", cwd=tmp_path / "copy"), 5, f"{name} is a folder")
-    assert naglass("status", cwd=tmp_path / "copy").returncode in (0, 2)
+    assert status_of(tmp_path / "copy").returncode in (0, 2)
 
 
 @pytest.mark.parametrize("name", ["tasks", "products", "tasks/report/report/DONE", "tasks/report/plan.json"])
@@ -287,7 +293,7 @@ def test_a_file_in_place_of_a_folder_and_the_other_way_round_further_down(finish
         (place / "inner").mkdir(parents=True)
     done = naglass("run", "input.yaml", cwd=tmp_path / "copy")
     check(done, 5, place.name)
-    assert "Traceback" not in naglass("status", cwd=tmp_path / "copy").stderr
+    assert status_of(tmp_path / "copy").returncode == 0
 
 
 def test_exit_as_a_folder(finished, tmp_path):
