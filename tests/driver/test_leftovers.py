@@ -65,6 +65,7 @@ def test_the_report_shows_only_what_the_input_asks_for(tmp_path):
     assert report._sources(study(tmp_path)) == {}
 
 
+@pytest.mark.mpi
 def test_a_section_that_was_removed_is_not_looked_at(toy):
     """Its tasks are still in the run folder, and later stages do not see them."""
     task = {"name": "x", "do": "write", "settings": {"text": "x"}}

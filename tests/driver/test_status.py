@@ -90,13 +90,13 @@ def test_a_damaged_provenance_is_one_error(run, key):
 def test_a_run_ends_with_the_path_of_its_report(tmp_path):
     text = "name: small\nsystem:\n  composition: {Na: 2, O: 1}\n  density_g_cm3: 2.0\n"
     (tmp_path / "input.yaml").write_text(text)
-    done = naglass("run", "input.yaml", cwd=tmp_path, ranks=1)
+    done = naglass("run", "input.yaml", cwd=tmp_path)
     assert re.search(r"\] finished; run/products$", done.stdout.splitlines()[-1])
     (tmp_path / "input.yaml").write_text(text + "report: {}\n")
-    done = naglass("run", "input.yaml", cwd=tmp_path, ranks=1)
+    done = naglass("run", "input.yaml", cwd=tmp_path)
     assert re.search(r"\] finished; the report: run/report.html$", done.stdout.splitlines()[-1])
     assert "run: finished; 1 ranks" in naglass("status", cwd=tmp_path).stdout
     # the report page stays, and is of an earlier input
     (tmp_path / "input.yaml").write_text(text)
-    done = naglass("run", "input.yaml", cwd=tmp_path, ranks=1)
+    done = naglass("run", "input.yaml", cwd=tmp_path)
     assert "report" not in done.stdout.splitlines()[-1]

@@ -148,6 +148,7 @@ def test_output_on_a_full_disk(folder, mounts):
     assert done.stdout.split() == ["old", "filler", "new", "out.extxyz", "new", "out-selection.json", "out.extxyz"]
 
 
+@pytest.mark.mpi
 def test_run_on_a_full_disk_is_resumable(folder, mounts):
     """The disk is filled behind the first step of a glass; with room again the same command ends the run."""
     text = INPUT.replace("{Na: 2, O: 1}", "{Na: 2, P: 2, O: 6}")
@@ -229,7 +230,7 @@ def finished(tmp_path_factory):
     """A finished run with every file at the top of its folder."""
     folder = tmp_path_factory.mktemp("finished")
     (folder / "input.yaml").write_text(INPUT + "report: {}\n")
-    assert naglass("run", "input.yaml", cwd=folder, ranks=1).returncode == 0
+    assert naglass("run", "input.yaml", cwd=folder).returncode == 0
     return folder
 
 
@@ -381,6 +382,7 @@ def test_a_program_that_finds_no_space_or_memory_is_not_to_blame(tmp_path, messa
     assert isinstance(blame(plain, tmp_path / "gone"), SetupError)
 
 
+@pytest.mark.mpi
 def test_a_run_leaves_no_shared_memory(folder, mounts):
     """Neither one that ends, nor one that is refused, nor one that is killed."""
     text = INPUT.replace("{Na: 2, O: 1}", "{Na: 2, P: 2, O: 6}")
@@ -408,6 +410,7 @@ def test_the_program_of_the_console_finalizes_mpi_too():
     assert command.value in ("naglass_drv.__main__:run", "naglass_drv.cli:main")
 
 
+@pytest.mark.mpi
 @pytest.mark.parametrize("mount", ["-o size=64k", "-o ro", "-o size=12m", "-o size=16m"])
 def test_too_little_shared_memory(folder, mounts, mount):
     done = inside(f"mount -t tmpfs {mount} none /dev/shm && $MPIRUN -n 2 $NAGLASS run input.yaml", folder)
@@ -437,6 +440,7 @@ def caught(process: int, number: int) -> bool:
     return bool(mask >> (number - 1) & 1)
 
 
+@pytest.mark.mpi
 def test_a_signal_at_the_very_start_is_a_wish_to_stop(folder):
     """As soon as the ranks are Python, long before they are MPI."""
     import signal
@@ -470,6 +474,7 @@ def ranks_in(folder: Path) -> list[int]:
     return found
 
 
+@pytest.mark.mpi
 def test_more_ranks_than_the_job_has_are_named_all_at_once(folder):
     text = INPUT + "glass: {ranks: 3}\nreference:\n- {name: a, level: pbe, ranks: 4}\n- {name: b, level: gfn1-xtb}\n"
     (folder / "input.yaml").write_text(text.replace("{Na: 2, O: 1}", "{Na: 2, P: 2, O: 6}"))
