@@ -282,3 +282,19 @@ def test_script_faults(tmp_path, text, message):
 
 if __name__ == "__main__":
     _on_two_ranks(Path(sys.argv[1]))
+
+
+def test_a_dump_with_a_hole_is_seen(tmp_path):
+    """What a full disk has swallowed: the end, the middle, or a whole write of LAMMPS's buffer."""
+    from naglass_drv.engines.dump import is_whole
+
+    box = "ITEM: BOX BOUNDS pp pp pp\n0 1\n0 1\n0 1\n"
+    head = f"ITEM: TIMESTEP\n{{}}\nITEM: NUMBER OF ATOMS\n3\n{box}ITEM: ATOMS id type x\n"
+    text = "".join(head.format(step) + "1 1 0.5\n2 1 0.5\n3 1 0.5\n" for step in range(0, 50, 10))
+    path = tmp_path / "segment-0000.dump"
+    for content in ("", text):
+        path.write_text(content)
+        assert is_whole(path)
+    for content in (text[:-1], text[:-9], text[:100] + text[150:], text[:40], "no dump\n" * 12):
+        path.write_text(content)
+        assert not is_whole(path)

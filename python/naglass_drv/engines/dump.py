@@ -13,6 +13,10 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from ase import Atoms
 
+# before the atoms of a snapshot
+_HEAD_LINES = 9
+_CHUNK_BYTES = 1 << 24
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -51,6 +55,21 @@ def read_snapshots(files: Iterable[Path]) -> Iterator[Snapshot]:
                 if last is None or snapshot.step > last:
                     last = snapshot.step
                     yield snapshot
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a custom dump holds whole snapshots only; LAMMPS does not see that a write of its has failed."""
+    with open(path, "rb") as stream:
+        head = [stream.readline() for _ in range(4)]
+        if not head[0]:
+            return True
+        lines = len(head)
+        last = head[-1]
+        while chunk := stream.read(_CHUNK_BYTES):
+            lines += chunk.count(b"\n")
+            last = chunk
+    count = head[-1].strip()
+    return count.isdigit() and lines % (_HEAD_LINES + int(count)) == 0 and last.endswith(b"\n")
 
 
 def _read_one(path: Path, lines) -> Snapshot | None:

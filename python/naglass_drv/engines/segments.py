@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, Stopped
+from ..errors import InputError, SetupError, Stopped
 from ..files import link_files, write_json
 from ..runtime.store import OWN_FILES
-from .dump import Snapshot, read_snapshots, read_table
+from .dump import Snapshot, is_whole, read_snapshots, read_table
 from .lammps import Session, open_session
 
 LOG = "log.lammps"
@@ -287,6 +287,9 @@ class _Runner:
 
     def _save(self, checkpoint: Checkpoint) -> None:
         """Restart file, then the mark that makes it count, then the older restart file goes."""
+        dump = self._folder / f"segment-{checkpoint.segment:04d}.dump"
+        if not self._comm.bcast(self._comm.Get_rank() != 0 or is_whole(dump)):
+            raise SetupError(f"{dump}: LAMMPS could not write all of it; free some space")
         final = self._folder / checkpoint.restart
         part = final.with_suffix(".part")
         self._session.command(f'write_restart "{part}"')
