@@ -1,5 +1,7 @@
 """Stage glass: plan, a real melt-quench, its products, and going on after a stop."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,7 @@ def test_a_glass(whole):
     run, task, summary, notes = whole
     glass.collect(run, [Done(task, run.folder / "a", summary)])
     products = run.products / "glass"
-    assert sorted(path.name for path in products.iterdir()) == ["g0-melt.extxyz", "g0.extxyz"]
+    assert sorted(path.name for path in products.iterdir()) == ["g0-melt.extxyz", "g0-quench.json", "g0.extxyz"]
     (atoms,) = read_frames(products / "g0.extxyz")
     assert atoms.get_chemical_formula("hill") == "Na4O16P4V2"
     labels, counts = np.unique(atoms.get_array("ion"), return_counts=True)
@@ -75,6 +77,28 @@ def test_melt_frames_cool(whole):
     assert {frame.info["group"] for frame in frames} == {f"Na4V2P4O16-{task.settings['seed']}"}
 
 
+def test_the_course_of_the_quench_is_kept(whole):
+    run, *_ = whole
+    series = json.loads((run.folder / "a" / glass.QUENCH).read_text())
+    lengths = {len(values) for values in series.values()}
+    time, temperature = (np.array(series[key]) for key in ("time_ps", "temperature_K"))
+    assert lengths == {len(time)} and time[-1] == pytest.approx(3.8) and (np.diff(time) > 0).all()
+    # soft and melt at 3000 K, then the ramp, then the hold at 300 K: 26 atoms fluctuate by a seventh
+    assert temperature[(time > 1.2) & (time < 2.0)].mean() == pytest.approx(3000, rel=0.25)
+    assert temperature[time > 3.5].mean() == pytest.approx(300, rel=0.4)
+    energy = np.array(series["potential_energy_eV_per_atom"])
+    assert energy[-1] < energy[(time > 1.2) & (time < 2.0)].mean() - 0.2
+    assert set(series["volume_A3"]) == {series["volume_A3"][0]} and np.ptp(series["pressure_bar"]) > 0
+
+
+def test_a_glass_of_an_earlier_version_has_no_quench(whole, tmp_path):
+    run, task, summary, _ = whole
+    for name in (glass.GLASS, glass.MELT):
+        (tmp_path / name).write_bytes((run.folder / "a" / name).read_bytes())
+    glass.collect(run, [Done(task, tmp_path, summary)])
+    assert not (run.products / "glass" / "g0-quench.json").exists() and (run.products / "glass" / "g0.extxyz").exists()
+
+
 def test_stop_and_resume_gives_the_same_glass(whole, tmp_path, monkeypatch):
     _run, task, *_ = whole
     monkeypatch.setattr(glass, "_CHECKPOINT_STEPS", 500)
@@ -82,7 +106,7 @@ def test_stop_and_resume_gives_the_same_glass(whole, tmp_path, monkeypatch):
     with pytest.raises(Stopped):
         glass.run(attempt(task, tmp_path / "a", polls=9))
     resumed = glass.run(attempt(task, tmp_path / "b", previous=tmp_path / "a"))
-    for name in (glass.GLASS, glass.MELT):
+    for name in (glass.GLASS, glass.MELT, glass.QUENCH):
         assert (tmp_path / "b" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
     assert {k: v for k, v in resumed.items() if k != "steps_per_s"} == {
         k: v for k, v in unbroken.items() if k != "steps_per_s"
@@ -100,8 +124,9 @@ def test_killed_between_result_and_record(whole, tmp_path):
 
 def test_collect_drops_replicas_no_longer_asked_for(whole):
     run, task, summary, _ = whole
-    stale = run.products / "glass" / "g7.extxyz"
-    stale.parent.mkdir(parents=True, exist_ok=True)
-    stale.write_text("old")
+    stale = [run.products / "glass" / name for name in ("g7.extxyz", "g7-quench.json")]
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("old")
     glass.collect(run, [Done(task, run.folder / "a", summary)])
-    assert not stale.exists() and (run.products / "glass" / "g0.extxyz").exists()
+    assert not any(path.exists() for path in stale) and (run.products / "glass" / "g0.extxyz").exists()

@@ -314,6 +314,23 @@ def thermo(folder: Path) -> dict[str, Any]:
     return read_table(sorted((folder / _FOLDER).glob("segment-*.thermo")))
 
 
+def thermo_series(table: Mapping[str, Any], atoms: int, timestep_ps: float) -> dict[str, list[float]]:
+    """A table of `thermo` in the units of products (ps, K, bar, Å³, eV per atom), as lists of equal length."""
+    scaled = {
+        "time_ps": ("step", timestep_ps),
+        "temperature_K": ("temp", 1.0),
+        "pressure_bar": ("press", 1.0),
+        "volume_A3": ("vol", 1.0),
+        "potential_energy_eV_per_atom": ("pe", 1.0 / atoms),
+        "kinetic_energy_eV_per_atom": ("ke", 1.0 / atoms),
+        "conserved_energy_eV_per_atom": ("econserve", 1.0 / atoms),
+    }
+    return {
+        key: [round(float(value) * factor, 9) for value in table.get(column, ())]
+        for key, (column, factor) in scaled.items()
+    }
+
+
 def close_result(folder: Path, summary: Mapping[str, Any]) -> None:
     """Mark the files in `folder` as the whole result, and drop the segments it was made from."""
     write_json(folder / _RESULT, summary)

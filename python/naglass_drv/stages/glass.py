@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.schema import Input
-from ..files import keep_only, write_bytes
+from ..files import keep_only, write_bytes, write_json
 from ..glass import chemistry, potentials
 from .base import Done, Job, Run, Task
 
@@ -15,7 +15,7 @@ name = "glass"
 #: Raised when the same settings and files give another result.
 revision = 1
 
-GLASS, MELT = "glass.extxyz", "melt.extxyz"
+GLASS, MELT, QUENCH = "glass.extxyz", "melt.extxyz", "quench.json"
 SCRIPT = "melt_quench.lmp"
 _MELT_FRAMES = 8
 _SAMPLE_PS = 0.1
@@ -143,7 +143,9 @@ def _write_results(job: Job, ions: tuple[chemistry.Species, ...], timestep_ps: f
     (glass,) = (_frame(snapshot, ions, info) for snapshot in read_snapshots([job.folder / "final.dump"]))
     glass.wrap()
     write_frames(job.folder / GLASS, [glass])
-    temperature = dict(zip(*(segments.thermo(job.folder)[key] for key in ("step", "temp")), strict=True))
+    table = segments.thermo(job.folder)
+    write_json(job.folder / QUENCH, segments.thermo_series(table, len(glass), timestep_ps))
+    temperature = dict(zip(table["step"], table["temp"], strict=True))
     frames = [snapshot for snapshot in segments.snapshots(job.folder) if snapshot.step in temperature]
     # the first part is the forced start, the last is the glass itself
     chosen = frames[len(frames) // 10 : -1 : max(1, len(frames) // _MELT_FRAMES)]
@@ -200,11 +202,18 @@ def _counts(numbers) -> dict[str, int]:
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Put each glass and its melt frames under the glass's name; those of replicas no longer asked for go."""
+    """Put each glass, its melt frames and the table of its quench under the glass's name; those of replicas no longer
+    asked for go.
+    """
     folder = run.products / name
     wanted_files = set()
     for item in done:
-        for source, target in ((GLASS, f"{item.task.name}.extxyz"), (MELT, f"{item.task.name}-melt.extxyz")):
+        stem = item.task.name
+        for source, target in (
+            (GLASS, f"{stem}.extxyz"),
+            (MELT, f"{stem}-melt.extxyz"),
+            (QUENCH, f"{stem}-quench.json"),
+        ):
             write_bytes(folder / target, (item.folder / source).read_bytes())
             wanted_files.add(target)
     keep_only(folder, wanted_files)

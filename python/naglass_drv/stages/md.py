@@ -281,7 +281,7 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
 
     count, last = _write_trajectory(job.folder, frames())
     atoms = count and len(last)
-    thermo = _thermo(table, atoms or 1, timestep_ps)
+    thermo = segments.thermo_series(table, atoms or 1, timestep_ps)
     write_json(job.folder / THERMO, thermo)
     verdict = judge(
         frames(),
@@ -344,23 +344,6 @@ def _write_trajectory(folder: Path, frames: Iterator["Atoms"]) -> tuple[int, Any
     if last is not None:
         write_frames(folder / FINAL, [last])
     return count, last
-
-
-def _thermo(table: Mapping[str, Any], atoms: int, timestep_ps: float) -> dict[str, list[float]]:
-    """The thermo table in the units of the report, as lists of equal length."""
-    from ..engines.segments import THERMO as NAMES
-
-    columns = {key: table.get(key, ()) for key in NAMES}
-    scaled = {
-        "time_ps": (columns["step"], timestep_ps),
-        "temperature_K": (columns["temp"], 1.0),
-        "pressure_bar": (columns["press"], 1.0),
-        "volume_A3": (columns["vol"], 1.0),
-        "potential_energy_eV_per_atom": (columns["pe"], 1.0 / atoms),
-        "kinetic_energy_eV_per_atom": (columns["ke"], 1.0 / atoms),
-        "conserved_energy_eV_per_atom": (columns["econserve"], 1.0 / atoms),
-    }
-    return {key: [round(float(value) * factor, 9) for value in values] for key, (values, factor) in scaled.items()}
 
 
 def _averages(thermo: Mapping[str, list[float]]) -> dict[str, Any]:
