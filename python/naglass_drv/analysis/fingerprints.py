@@ -51,12 +51,25 @@ def _of_metal(frames, metal: str, cutoffs: Mapping[str, float], independent: boo
         columns = [getattr(result, name) for result in results]
         if columns[0] is not None and np.isfinite(np.concatenate(columns)).all():
             value = average([column.mean() for column in columns], independent=independent)
-            err = float(value.err)
-            numbers |= {name: float(value.mean), f"{name}_err": err if np.isfinite(err) else None}
+            numbers |= {name: float(value.mean), f"{name}_err": _known(value.err)}
     labels = Counter(label for result in results for label in result.label.tolist())
     numbers["label_share"] = {k: n / labels.total() for k, n in labels.most_common(_MOST_LABELS)}
-    numbers["states"] = {name: _shares([r.classes[name] for r in results]) for name in results[0].classes}
-    numbers["flagged_share"] = float(np.mean([result.flags != 0 for result in results]))
+    numbers["label_share_err"] = {
+        label: _share_error([result.label == label for result in results], independent)
+        for label in numbers["label_share"]
+    }
+    assigned = {name: [result.classes[name] for result in results] for name in results[0].classes}
+    numbers["states"] = {name: _shares(states) for name, states in assigned.items()}
+    numbers["states_err"] = {
+        name: {
+            _state(value): _share_error([own == value for own in states], independent)
+            for value in np.unique(np.concatenate(states))
+        }
+        for name, states in assigned.items()
+    }
+    flagged = [result.flags != 0 for result in results]
+    numbers["flagged_share"] = float(np.mean(np.concatenate(flagged)))
+    numbers["flagged_share_err"] = _share_error(flagged, independent)
     numbers["confusion"] = _confusion(results) if known and results[0].by_valence is not None else None
     numbers["links"] = _links(frames, results, bond, metal) if labelled else None
     numbers["moments"] = None if not known else "labels" if labelled else "model"
@@ -65,10 +78,21 @@ def _of_metal(frames, metal: str, cutoffs: Mapping[str, float], independent: boo
 
 def _shares(states: Sequence[np.ndarray]) -> dict[str, float]:
     values, counts = np.unique(np.concatenate(states), return_counts=True)
-    return {
-        str(value) if value else "not determined": float(n) / counts.sum()
-        for value, n in zip(values, counts, strict=True)
-    }
+    return {_state(value): float(n) / counts.sum() for value, n in zip(values, counts, strict=True)}
+
+
+def _state(value: int) -> str:
+    return str(value) if value else "not determined"
+
+
+def _share_error(members: Sequence[np.ndarray], independent: bool) -> float | None:
+    """Error of the share of the centers that are members (masks by frame)."""
+    return _known(average([mask.mean() for mask in members], independent=independent).err)
+
+
+def _known(err: np.ndarray) -> float | None:
+    """An error that can be given: none from one frame, none of what never changed."""
+    return float(err) if np.isfinite(err) and err > 0 else None
 
 
 def _confusion(results) -> dict[str, Any]:

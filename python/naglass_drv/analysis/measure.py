@@ -13,6 +13,7 @@ from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
 from ..errors import InputError
 from ..glass.chemistry import MOBILE_IONS
+from .angles import bond_angles
 from .artefacts import artefacts
 from .fingerprints import fingerprints
 from .hopping import hopping
@@ -28,6 +29,8 @@ _TOPOLOGY_FRAMES = 100
 _TRANSPORT_FRAMES = 20
 # Below this, wider bins: a single small glass fills narrow ones with noise
 _FEW_FRAMES = 20
+# relative; digits of a cell that is read from a file, not a fluctuation
+_SAME_DENSITY = 1e-6
 _AMU_PER_A3_IN_G_PER_CM3 = 1.66053906660
 
 Curves = dict[str, np.ndarray]
@@ -76,6 +79,12 @@ def measure(
     }
     curves: Curves = {"r_A": pairs.r, "edge_A": pairs.edges}
     curves |= _named("g", pairs.g) | _named("running", pairs.running)
+    edges, angles = bond_angles(few_frames, cutoffs, width=5.0 if few else 2.0, independent=replicas)
+    numbers["angles"] = {
+        kind: _with_error("mean_deg", found.mean) | {"spread_deg": found.spread, "per_frame": found.per_frame}
+        for kind, found in angles.items()
+    }
+    curves |= {"angle_edge_deg": edges} | _named("angle", {kind: found.density for kind, found in angles.items()})
     progress(0.4, "structure factors")
     chosen = evenly(kept, _DIFFRACTION_FRAMES)
     factors = core.structure_factor(chosen, settings["q_max_per_A"], width=0.2 if few else 0.1, independent=replicas)
@@ -121,7 +130,11 @@ def _general(frames: Sequence[Atoms], elements: Sequence[str], replicas: bool) -
         "atoms": len(symbols),
         "composition": {element: int((symbols == element).sum()) for element in elements},
         "errors_from": "none" if len(frames) == 1 else "replicas" if replicas else "autocorrelation",
+        # a cell that never changes was set, not measured: its density has no error
+        "density_is_set": bool(np.ptp(density) <= _SAME_DENSITY * density[0]),
     } | _with_error("density_g_cm3", average(density, independent=replicas))
+    if numbers["density_is_set"]:
+        numbers["density_g_cm3_err"] = None
     if not replicas:
         time = [atoms.info["time_ps"] for atoms in frames]
         numbers |= {"start_ps": float(time[0]), "duration_ps": float(time[-1] - time[0])}
@@ -289,7 +302,8 @@ def _with_error(key: str, value: Average) -> Numbers:
 
 
 def _known(err: float) -> float | None:
-    return float(err) if np.isfinite(err) else None
+    """An error that can be given: none from one sample, none of what never changed."""
+    return float(err) if np.isfinite(err) and err > 0 else None
 
 
 def _named(prefix: str, averages: Mapping[str, Average]) -> Curves:
