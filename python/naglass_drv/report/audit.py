@@ -60,7 +60,7 @@ def audit_page(title: str, result: Mapping[str, Any], arrays: Arrays) -> str:
         rows = [[element, f"{energy:.6g} eV"] for element, energy in result["E0_eV"].items()]
         section.add(Table(("element", "isolated-atom energy"), rows))
     lead = f"{result['frames']} frames, {result['atoms']} atoms, level {', '.join(result['levels'])}."
-    return page(title, lead, [section], f"Written by naglass {__version__}. All findings are in audit.json.")
+    return page(title, [lead], [section], f"Written by naglass {__version__}. All findings are in audit.json.")
 
 
 def _blocks(result: Mapping[str, Any], arrays: Arrays) -> Iterator[str | Notice | Table | Figure]:

@@ -3,43 +3,49 @@
 from typing import Any
 
 from .. import __version__
+from ..glass.chemistry import Species, species
 from .audit import audit
-from .dynamics import dynamics
+from .dynamics import dynamics, quench
 from .html import page
 from .learning import dataset, labels, model
 from .material import Material
-from .numbers import Figure, Section
+from .metals import metals
+from .motion import hops, transport
+from .numbers import Figure, Section, leaves
 from .overview import glance, worth
-from .physics import network, structure, transport
 from .record import record
-from .topology import hops, metals, topology
+from .structure import structure
+from .topology import network, topology
+from .words import composition_text, elements, formula_text
 
 _ORDER = (
-    glance, worth, structure, network, topology, metals, transport, hops, dynamics, model, dataset, audit, labels,
-    record,
+    glance, worth, structure, network, topology, metals, transport, hops, dynamics, quench, model, dataset, audit,
+    labels, record,
 )  # fmt: skip
+# Records and bookkeeping: opened by those who need them
+_FOLDED = (dataset, audit, labels, record)
 
 
 def build(material: Material) -> tuple[str, dict[str, Any], dict[str, bytes]]:
     """HTML page, report.json and SVG figures by name. What the run did not do is left out."""
-    sections = [section for part in _ORDER if (section := part(material)) is not None]
-    sections = [section for section in sections if section.blocks]
+    sections = []
+    for part in _ORDER:
+        section = part(material)
+        if section is not None and section.blocks:
+            section.folded = section.folded or part in _FOLDED
+            sections.append(section)
+    ions = species(material.input["system"]["composition"], material.input["system"]["formula_units"])
     name = material.input["name"]
-    title = (material.input.get("report") or {}).get("title") or f"{name}: {_composition(material)}"
+    title = (material.input.get("report") or {}).get("title") or f"{name}: {formula_text(elements(ions))}"
     footer = f"Written by naglass {__version__}. Numbers are in report.json too, figures in products/figures."
-    html = page(title, _lead(material), sections, footer)
+    html = page(title, _lead(material, ions), sections, footer)
     return html, _as_json(title, material, sections), _figures(sections)
 
 
-def _composition(material: Material) -> str:
-    units = material.input["system"]["formula_units"]
-    species = material.input["system"]["composition"]
-    return " ".join(f"{label}{count * units}" for label, count in species.items())
-
-
-def _lead(material: Material) -> str:
+def _lead(material: Material, ions: tuple[Species, ...]) -> list[str]:
     done = ", ".join(dict.fromkeys(task["stage"] for task in material.tasks)) or "none"
-    return f"Run {material.input['name']}, seed {material.input['seed']}. Stages done: {done}."
+    run = f"Run {material.input['name']}, seed {material.input['seed']}. Stages done: {done}."
+    return [f"{formula_text(elements(ions))}: {composition_text(ions)}.", run]
 
 
 def _as_json(title: str, material: Material, sections: list[Section]) -> dict[str, Any]:
@@ -57,4 +63,4 @@ def _as_json(title: str, material: Material, sections: list[Section]) -> dict[st
 
 
 def _figures(sections: list[Section]) -> dict[str, bytes]:
-    return {block.name: block.svg for section in sections for block in section.blocks if isinstance(block, Figure)}
+    return {figure.name: figure.svg for section in sections for figure in leaves(section.blocks, Figure)}

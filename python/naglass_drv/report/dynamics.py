@@ -1,4 +1,4 @@
-"""Section on the molecular dynamics: the stability gate, and the course of each run."""
+"""Sections on the quench and on the molecular dynamics: the course of the runs, and the stability gate."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from . import figures_model
+from .checks import BAR_PER_GPA
 from .material import Material
-from .numbers import Figure, Notice, Number, Section, Table, side_by_side
+from .measured import quench_end, shades
+from .numbers import Figure, Fold, Notice, Number, Section, Table, side_by_side
 
 _PANELS = {
     "temperature_K": "temperature (K)",
     "potential_energy_eV_per_atom": "potential energy\n(eV/atom)",
-    "pressure_bar": "pressure (bar)",
+    "pressure_GPa": "pressure (GPa)",
     "density_g_cm3": "density (g/cm³)",
     "min_distance_fraction": "shortest distance /\ncontact distance",
 }
@@ -22,56 +24,117 @@ _RUN = {
     "reached_ps": ("length reached", "ps"),
     "timestep_fs": ("time step", "fs"),
     "mean_temperature_K": ("mean temperature", "K"),
-    "mean_pressure_bar": ("mean pressure", "bar"),
+    "mean_pressure_GPa": ("mean pressure", "GPa"),
     "conserved_drift_meV_per_atom_per_ps": ("drift of the conserved energy", "meV/atom/ps"),
     "ns_per_day": ("speed", "ns/day"),
 }
+_QUENCHED = {
+    "potential_energy_eV_per_atom": ("potential energy", "eV/atom"),
+    "temperature_K": ("temperature", "K"),
+    "pressure_GPa": ("pressure", "GPa"),
+}
+
+
+def quench(material: Material) -> Section | None:
+    """Energy, temperature and pressure of the melt and the quench of every glass, one over the other."""
+    series = {name: _in_gpa(material.json(f"glass/{name}/quench")) for name in material.names("glass", "quench")}
+    if not series:
+        return None
+    section = Section("Melt and quench", "quench")
+    panels = [
+        _panel(label, {name: (one["time_ps"], one[key]) for name, one in series.items() if key in one})
+        for key, label in _PANELS.items()
+        if any(key in one for one in series.values())
+    ]
+    section.add(
+        Figure(
+            "quench",
+            figures_model.course(panels, shades(material)),
+            "Course of melt, quench and hold under the rigid-ion potential at fixed density. The glass itself is the "
+            "minimum of the potential energy below the last frame.",
+        ),
+        Fold("Numbers at the end of the hold", [_quench_table(series)]),
+    )
+    return section
+
+
+def _quench_table(series: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows: dict[str, dict[str, Number]] = defaultdict(dict)
+    for name, one in series.items():
+        for key, (label, unit) in _QUENCHED.items():
+            found = quench_end(one, key)
+            rows[label][name] = Number(
+                f"quench.{name}.{key}", f"{label} at the end of the quench, {name}", float(found.mean), unit,
+                float(found.err),
+            )  # fmt: skip
+    return side_by_side(list(series), rows, "Means over the last twentieth of the run, ± one standard error.")
 
 
 def dynamics(material: Material) -> Section | None:
-    """Verdict of the gate in words and numbers, and temperature, energy and distances against time."""
+    """Verdict of the gate in words and numbers; the course of all runs against time."""
     names = sorted({*material.names("md", "gate"), *material.names("md", "thermo")})
     if not names:
         return None
     section = Section("Molecular dynamics", "dynamics")
     summaries = {name: material.json(f"md/{name}/summary") for name in material.names("md", "summary")}
+    gates = {name: material.json(f"md/{name}/gate") for name in material.names("md", "gate")}
+    section.add(*verdicts(gates))
     if summaries:
         section.add(_run_table(summaries))
-    for name in names:
-        gate = material.json(f"md/{name}/gate") if material.has(f"md/{name}/gate") else None
-        if gate is not None:
-            section.add(verdict(name, gate), _gate_table(name, gate))
-        panels = _panels(material, name, gate)
-        if panels:
-            section.add(
-                Figure(
-                    f"course-{name}",
-                    figures_model.course(panels),
-                    (
-                        f"{name}: course of the run. Dashed lines are the limits of the stability gate, "
-                        "which holds the mean temperature of each half picosecond, the shortest distance "
-                        "of each pair of elements, and the coordination of each single P against them."
-                    ),
-                )
+    panels = _panels(material, names, gates)
+    if panels:
+        section.add(
+            Figure(
+                "course",
+                figures_model.course(panels, shades(material)),
+                "Course of the runs. Dashed lines are the limits of the stability gate, which holds the mean "
+                "temperature of each half picosecond, the shortest distance of each pair of elements, and the "
+                "coordination of each single P against them.",
             )
+        )
+    if gates:
+        tables = [_gate_table(name, gate) for name, gate in gates.items()]
+        section.add(Fold("Checks of the stability gate", tables))
     return section
+
+
+def pressure_cell(key: str, name: str, summary: Mapping[str, Any]) -> Number | None:
+    """The mean pressure of a run in GPa, None where it was too short for one."""
+    if summary.get("mean_pressure_bar") is None:
+        return None
+    err = summary.get("mean_pressure_bar_err")
+    return Number(
+        f"{key}.mean_pressure_GPa", f"mean pressure of {name}", summary["mean_pressure_bar"] / BAR_PER_GPA, "GPa",
+        None if err is None else err / BAR_PER_GPA,
+    )  # fmt: skip
 
 
 def _run_table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
     rows: dict[str, dict[str, Number]] = defaultdict(dict)
     for name, summary in summaries.items():
         for key, (label, unit) in _RUN.items():
-            if summary.get(key) is not None:
-                rows[label][name] = Number(
-                    f"md.{name}.{key}", f"{label} of {name}", summary[key], unit, summary.get(f"{key}_err")
-                )
+            if key == "mean_pressure_GPa":
+                cell = pressure_cell(f"md.{name}", name, summary)
+            elif summary.get(key) is not None:
+                cell = Number(f"md.{name}.{key}", f"{label} of {name}", summary[key], unit, summary.get(f"{key}_err"))
+            else:
+                cell = None
+            if cell is not None:
+                rows[label][name] = cell
     return side_by_side(list(summaries), rows)
+
+
+def verdicts(gates: Mapping[str, Mapping[str, Any]]) -> list[Notice]:
+    """The gate's verdicts by run, the bad ones first; all stable runs share one line."""
+    stable = [name for name, gate in gates.items() if gate["stable"]]
+    together = [verdict(", ".join(stable), gates[stable[0]])] if stable else []
+    return [verdict(name, gate) for name, gate in gates.items() if not gate["stable"]] + together
 
 
 def verdict(name: str, gate: Mapping[str, Any]) -> Notice:
     """Whether the trajectory passed the stability gate, and if not, which limits it crossed."""
     if gate["stable"]:
-        return Notice("good", f"{name}: stable. The trajectory stayed within all limits of the stability gate.")
+        return Notice("good", f"{name}: stable. Nothing crossed the limits of the stability gate.")
     crossed = ", ".join(check["name"] for check in gate["checks"] if not check["passed"])
     return Notice(
         "bad",
@@ -98,50 +161,51 @@ def _gate_table(name: str, gate: Mapping[str, Any]) -> Table:
     return Table(("stability gate", "worst value", "limit", ""), rows)
 
 
-def _panels(material: Material, name: str, gate: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    thermo = material.json(f"md/{name}/thermo") if material.has(f"md/{name}/thermo") else {}
-    series = (gate or {}).get("series", {})
-    limits = _limits(material, gate)
+def _panel(label: str, series: Mapping[str, tuple[list, list]], limits=()) -> dict[str, Any]:
+    """One panel of `figures_model.course`: (times, values) by the name of the run."""
+    curves = {name: tuple(np.array(values, dtype=float) for values in both) for name, both in series.items()}
+    return {"label": label, "series": curves, "limits": limits}
+
+
+def _in_gpa(series: Mapping[str, Any]) -> dict[str, Any]:
+    """A thermo table with its pressure in GPa."""
+    found = {key: values for key, values in series.items() if key != "pressure_bar"}
+    if "pressure_bar" in series:
+        found["pressure_GPa"] = [value / BAR_PER_GPA for value in series["pressure_bar"]]
+    return found
+
+
+def _panels(material: Material, names: list[str], gates: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One panel per quantity, with the curve of every run; the mean coordination of each cation by O comes last."""
+    sources: dict[str, list[Mapping[str, Any]]] = {}
+    for name in names:
+        thermo = _in_gpa(material.json(f"md/{name}/thermo")) if material.has(f"md/{name}/thermo") else {}
+        sources[name] = [part for part in (thermo, gates.get(name, {}).get("series", {})) if part.get("time_ps")]
+    coordination = dict.fromkeys(
+        key for parts in sources.values() for part in parts for key in part if key.endswith("_coordination")
+    )
+    labels = _PANELS | {key: f"mean {key.removesuffix('_coordination')}–O\ncoordination" for key in coordination}
+    limits = _limits(material, gates)
     panels = []
-    for source in (thermo, series):
-        time = np.array(source.get("time_ps", []), dtype=float)
-        for key, label in _PANELS.items():
-            if len(time) and key in source and not any(panel["label"] == label for panel in panels):
-                curves = {"": np.array(source[key], dtype=float)}
-                panels.append(
-                    {
-                        "label": label,
-                        "time": time,
-                        "series": curves,
-                        "limits": limits.get(key, []),
-                        "limit_label": "limit",
-                    }
-                )
-    coordination = {
-        key.removesuffix("_coordination"): np.array(values, dtype=float)
-        for key, values in series.items()
-        if key.endswith("_coordination")
-    }
-    if coordination:
-        panels.append(
-            {
-                "label": "mean coordination\nby O",
-                "time": np.array(series["time_ps"]),
-                "series": coordination,
-                "limits": limits.get("P_coordination", []) if "P" in coordination else [],
-                "limit_label": "limit for P",
-            }
-        )
+    for key, label in labels.items():
+        series = {}
+        for name, parts in sources.items():
+            part = next((part for part in parts if key in part), None)
+            if part is not None:
+                series[name] = part["time_ps"], part[key]
+        if series:
+            panels.append(_panel(label, series, limits.get(key, [])))
     return panels
 
 
-def _limits(material: Material, gate: Mapping[str, Any] | None) -> dict[str, list[float]]:
+def _limits(material: Material, gates: Mapping[str, Mapping[str, Any]]) -> dict[str, list[float]]:
     """Limits of the gate by the name of the curve that they bound."""
-    if gate is None or not material.input.get("md"):
+    if not gates or not material.input.get("md"):
         return {}
     chosen = material.input["md"]["gate"]
+    hot = [check["limit"] for gate in gates.values() for check in gate["checks"] if check["name"] == "temperature"]
     return {
-        "temperature_K": [check["limit"] for check in gate["checks"] if check["name"] == "temperature"],
+        "temperature_K": list(dict.fromkeys(hot)),
         "min_distance_fraction": [chosen["min_distance_fraction"]],
         "P_coordination": [chosen["min_P_coordination"], chosen["max_P_coordination"]],
     }

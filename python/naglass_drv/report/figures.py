@@ -2,114 +2,119 @@
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 
-from .style import ELEMENT_COLOURS, GUIDE, PALETTE, canvas, colours, log_axis, to_svg
+from .style import GUIDE, WIDTH_IN, canvas, element_color, log_axis, to_svg
 
 Curve = tuple[np.ndarray, np.ndarray]
 """Mean and standard error; the error may hold NaN, and is then not drawn."""
+Overlays = Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]
+"""Abscissa, mean and standard error by panel and run."""
 
 
-def partial_grid(
-    x: np.ndarray,
-    curves: Mapping[str, Curve],
+def overlays(
+    panels: Overlays,
+    shade: Mapping[str, str],
     *,
     xlabel: str,
     ylabel: str,
+    guide: float | None = None,
     limit: float | None = None,
     limit_label: str = "",
+    top: float | None = None,
+    logarithmic: bool = False,
 ) -> bytes:
-    """Small multiples, one panel per pair of elements, with error bands and a line at 1.
+    """Small multiples, {panel: {run: (x, mean, standard error)}}: one line per run in its `shade`, with error bands.
 
-    Beyond the abscissa `limit`, which is shaded, the cell's own periodicity shows; from twice `limit` on
-    atoms see their own images, whose peaks do not set the scale.
+    `guide` is drawn as a horizontal line, `top` bounds the ordinate. Beyond the abscissa `limit`, which is shaded, the
+    cell's own periodicity shows; from twice `limit` on atoms see their own images, whose peaks do not set the scale.
     """
-    limited = limit is not None and limit < x[-1]
-    columns = 3
-    rows = -(-len(curves) // columns)
-    height = 0.6 + 1.45 * rows
-    with canvas(rows, columns, height=height, fitted=False, sharex=True) as (figure, axes):
+    runs = list(dict.fromkeys(name for lines in panels.values() for name in lines))
+    columns = min(4 if len(panels) % 4 == 0 else 3, len(panels))
+    rows = -(-len(panels) // columns)
+    height = 0.95 + 1.4 * rows
+    with canvas(rows, columns, height=height, fitted=False) as (figure, axes):
         figure.subplots_adjust(
-            left=0.09, right=0.99, top=1 - 0.25 / height, bottom=0.6 / height, wspace=0.22, hspace=0.42
+            left=0.09, right=0.99, top=1 - 0.52 / height, bottom=0.55 / height, wspace=0.24, hspace=0.5
         )
-        for axis, (name, (mean, err)) in zip(axes, curves.items(), strict=False):
-            colour = ELEMENT_COLOURS.get(name.split("-")[0], PALETTE[0])
-            axis.axhline(1, color=GUIDE, linewidth=0.7)
-            _band(axis, x, mean, err, colour)
-            axis.plot(x, mean, color=colour, linewidth=1.2)
-            axis.set_title(name.replace("-", "\N{EN DASH}"))
+        for axis, (title, lines) in zip(axes, panels.items(), strict=False):
+            for name, (x, mean, err) in lines.items():
+                shown = x > 0 if logarithmic else np.ones(len(x), dtype=bool)
+                _band(axis, x[shown], mean[shown], err[shown], shade[name])
+                axis.plot(x[shown], mean[shown], color=shade[name], linewidth=1.1)
+            axis.set_title(title.replace("-", "\N{EN DASH}"))
             axis.margins(x=0)
-            if limited:
-                axis.axvspan(limit, x[-1], color="#EDEDED", linewidth=0, zorder=0)
-                axis.set_ylim(0, 1.12 * max(mean[x < 1.95 * limit].max(), 1.2))
-        for axis in axes[len(curves) :]:
+            if guide is not None:
+                axis.axhline(guide, color=GUIDE, linewidth=0.7, zorder=0)
+            if logarithmic:
+                log_axis(axis, "x")
+                log_axis(axis, "y")
+            elif top is not None:
+                axis.set_ylim(0, min(top, axis.get_ylim()[1]))
+            if limit is not None and limit < axis.get_xlim()[1]:
+                axis.axvspan(limit, axis.get_xlim()[1], color="#EDEDED", linewidth=0, zorder=0)
+                highest = [mean[x < 1.95 * limit].max(initial=1.2) for x, mean, _ in lines.values()]
+                axis.set_ylim(0, 1.12 * max(highest))
+        for axis in axes[len(panels) :]:
             axis.set_visible(False)
-        for axis in axes[max(0, len(curves) - columns) : len(curves)]:
-            axis.tick_params(labelbottom=True)
-        note = f"   ({limit_label})" if limited else ""
-        figure.supxlabel(xlabel + note, fontsize=9, y=0.08 / height)
+        handles = [plt.Line2D([], [], color=shade[name], label=name) for name in runs]
+        if len(runs) > 1:
+            figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.08, 1.0), ncols=min(5, len(runs)))
+        note = f"   ({limit_label})" if limit is not None else ""
+        figure.supxlabel(xlabel + note, fontsize=9, y=0.06 / height)
         figure.supylabel(ylabel, fontsize=9, x=0.005)
         return to_svg(figure)
 
 
-def total_structure_factors(q: np.ndarray, totals: Mapping[str, Curve]) -> bytes:
-    """Weighted total structure factors, one above the other."""
-    with canvas(len(totals), 1, height=0.5 + 1.7 * len(totals), sharex=True) as (figure, axes):
-        for axis, (name, (mean, err)), colour in zip(axes, totals.items(), PALETTE, strict=False):
-            axis.axhline(1, color=GUIDE, linewidth=0.7)
-            _band(axis, q, mean, err, colour)
-            axis.plot(q, mean, color=colour, marker=".", markersize=2.5, linewidth=1.0)
-            axis.set_title(name)
-            axis.set_ylabel("S(Q)")
-            axis.set_xlim(0, q[-1])
-        axes[-1].set_xlabel("Q (1/Å)")
-        return to_svg(figure)
-
-
-def coordination(shells: Mapping[str, Curve], labels: Mapping[str, str]) -> bytes:
-    """Distribution of coordination numbers, one panel per pair; `shells` holds shares from 0 up."""
+def coordination(
+    shells: Mapping[str, Mapping[str, Curve]], labels: Mapping[str, str], shade: Mapping[str, str]
+) -> bytes:
+    """Distribution of coordination numbers, {pair: {run: shares from 0 up}}: one panel per pair, one bar per run."""
+    runs = list(dict.fromkeys(name for groups in shells.values() for name in groups))
     columns = min(3, len(shells))
     rows = -(-len(shells) // columns)
-    with canvas(rows, columns, height=0.4 + 1.9 * rows, width=2.4 * columns, sharey=True) as (figure, axes):
-        for axis, (pair, (share, err)) in zip(axes, shells.items(), strict=False):
-            seen = np.flatnonzero(share > 0)
-            low, high = max(0, seen.min() - 1), seen.max() + 1
-            numbers = np.arange(low, high + 1)
-            padded = np.zeros(high + 1)
-            padded[: min(len(share), high + 1)] = share[: high + 1]
-            spread = np.full(high + 1, np.nan)
-            spread[: min(len(err), high + 1)] = err[: high + 1]
-            spread[padded == 0] = np.nan
-            axis.bar(
-                numbers,
-                padded[low:],
-                yerr=_shown(spread[low:]),
-                width=0.8,
-                color=ELEMENT_COLOURS.get(pair.split("-")[0], PALETTE[0]),
-                ecolor="black",
-            )
+    with canvas(rows, columns, height=0.7 + 1.7 * rows, width=WIDTH_IN * columns / 3, sharey=True) as (figure, axes):
+        for axis, (pair, groups) in zip(axes, shells.items(), strict=False):
+            seen = np.concatenate([np.flatnonzero(share > 0) for share, _ in groups.values()])
+            numbers = np.arange(max(0, seen.min() - 1), seen.max() + 2)
+            for k, (name, (share, err)) in enumerate(groups.items()):
+                heights, spread = (_on_grid(values, numbers) for values in (share, err))
+                at = numbers + (k - (len(groups) - 1) / 2) * 0.8 / len(groups)
+                axis.bar(at, np.nan_to_num(heights), yerr=_shown(spread), width=0.75 / len(groups), color=shade[name],
+                         ecolor="black", error_kw={"elinewidth": 0.8})  # fmt: skip
             axis.set_title(labels[pair])
-            axis.set_xlabel("neighbours")
+            axis.set_xlabel("neighbors")
             axis.set_xticks(numbers)
             axis.grid(axis="x", visible=False)
             axis.set_ylim(0, 1.05)
         for axis in axes[len(shells) :]:
             axis.set_visible(False)
         for axis in axes[::columns]:
-            axis.set_ylabel("share of centres")
+            axis.set_ylabel("share of centers")
+        if len(runs) > 1:
+            handles = [plt.Rectangle((0, 0), 1, 1, color=shade[name], label=name) for name in runs]
+            figure.legend(handles=handles, loc="outside upper left", ncols=min(5, len(runs)))
         return to_svg(figure)
 
 
+def _on_grid(values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Values by coordination number, NaN where there is none."""
+    padded = np.full(max(len(values), numbers[-1] + 1), np.nan)
+    padded[: len(values)] = values
+    return padded[numbers]
+
+
 def grouped_bars(
-    categories: Sequence[str], groups: Mapping[str, Curve], *, ylabel: str, xlabel: str = "", tilt: float = 0
+    categories: Sequence[str], groups: Mapping[str, Curve], shade: Mapping[str, str], *, ylabel: str, xlabel: str = ""
 ) -> bytes:
     """Shares per category, one bar per group (a structure or a trajectory), with error bars."""
-    with canvas(height=2.7 if not tilt else 3.3) as (figure, (axis,)):
+    with canvas(height=2.4) as (figure, (axis,)):
         width = 0.8 / len(groups)
-        for k, ((name, (share, err)), colour) in enumerate(zip(groups.items(), PALETTE * 9, strict=False)):
+        for k, (name, (share, err)) in enumerate(groups.items()):
             at = np.arange(len(categories)) + (k - (len(groups) - 1) / 2) * width
-            axis.bar(at, share, yerr=_shown(err), width=0.92 * width, color=colour, ecolor="black", label=name)
-        axis.set_xticks(np.arange(len(categories)), categories, rotation=tilt, ha="right" if tilt else "center")
+            axis.bar(at, share, yerr=_shown(err), width=0.92 * width, color=shade[name], ecolor="black", label=name)
+        axis.set_xticks(np.arange(len(categories)), categories)
         axis.set_ylabel(ylabel)
         axis.set_xlabel(xlabel)
         axis.set_ylim(bottom=0)
@@ -119,46 +124,25 @@ def grouped_bars(
         return to_svg(figure)
 
 
-def mean_square_displacement(
-    time: np.ndarray, groups: Mapping[str, Curve], window: tuple[float, float] | None
-) -> bytes:
-    """MSD against lag on logarithmic axes, with guides of slope 2 and 1; D was fitted in `window` (ps)."""
-    shade = colours(list(groups))
-    with canvas(height=3.4, width=5.4) as (figure, (axis,)):
-        lags = time > 0
-        for name, (mean, err) in groups.items():
-            lower = np.maximum(mean - err, 1e-3 * mean)
-            axis.fill_between(
-                time[lags],
-                lower[lags],
-                (mean + err)[lags],
-                color=shade[name],
-                alpha=0.25,
-                linewidth=0,
-                where=np.isfinite(err[lags]),
-            )
-            axis.plot(time[lags], mean[lags], color=shade[name], label=name)
-        if window is not None:
-            axis.axvspan(*window, color="#DDDDDD", alpha=0.6, linewidth=0, label="fit of D")
-        _slope_guides(axis, time[lags], max((mean[lags] for mean, _ in groups.values()), key=lambda y: y[-1]))
-        log_axis(axis, "x")
-        log_axis(axis, "y")
-        axis.set_xlabel("lag time (ps)")
-        axis.set_ylabel("mean square displacement (Å²)")
-        axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        return to_svg(figure)
+def hops(
+    runs: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], spans: Sequence[tuple[float, float]],
+    shade: Mapping[str, str],
+) -> bytes:  # fmt: skip
+    """Hops of each run, (time in ps, length in Å, returned): the axis covers the `spans` (ps) of the trajectories.
 
-
-def hops(time: np.ndarray, length: np.ndarray, returned: np.ndarray) -> bytes:
-    """Length (Å) of each hop against its time (ps); hops that lead back to a former site are open circles."""
-    with canvas(height=2.6, width=5.4) as (figure, (axis,)):
-        for back, face, label in ((False, PALETTE[0], "to a new site"), (True, "none", "back")):
-            chosen = returned == back
-            axis.scatter(time[chosen], length[chosen], s=18, facecolors=face, edgecolors=PALETTE[0], label=label)
+    Hops that lead back to a former site are open circles.
+    """
+    with canvas(height=2.3) as (figure, (axis,)):
+        for name, (time, length, returned) in runs.items():
+            faces = [("none" if back else shade[name]) for back in returned]
+            axis.scatter(time, length, s=18, facecolors=faces, edgecolors=shade[name])
+            axis.scatter([], [], s=18, color=shade[name], label=f"{name}: {len(time)}")
+        axis.scatter([], [], s=18, facecolors="none", edgecolors="black", label="back to a former site")
         axis.set_xlabel("time (ps)")
         axis.set_ylabel("length (Å)")
-        axis.set_ylim(bottom=0)
-        axis.legend()
+        axis.set_xlim(min(start for start, _ in spans), max(end for _, end in spans))
+        axis.set_ylim(0, 1.15 * max(length.max(initial=1.0) for _, length, _ in runs.values()))
+        axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return to_svg(figure)
 
 
@@ -167,12 +151,12 @@ def structure_view(
 ) -> bytes:
     """The cell seen along z: atoms as discs, coordination polyhedra as tinted hulls; the deeper, the paler.
 
-    `positions` (N, 3) and `cell` (3, 3) in Å; `polyhedra` are (element of the centre, corners (n, 3) in Å).
+    `positions` (N, 3) and `cell` (3, 3) in Å; `polyhedra` are (element of the center, corners (n, 3) in Å).
     """
     top, depth = positions[:, 2].max(), np.ptp(positions[:, 2]) or 1.0
     with canvas(height=4.2, width=4.6) as (figure, (axis,)):
         for element, corners in polyhedra:
-            _draw_hull(axis, corners, _colour(element))
+            _draw_hull(axis, corners, element_color(element))
         atoms = list(zip(positions, symbols, strict=True))
         for at, symbol in atoms + [(corner, "O") for _, corners in polyhedra for corner in corners]:
             paler = min(max(0.6 * (top - at[2]) / depth, 0.0), 0.75)
@@ -180,7 +164,7 @@ def structure_view(
         outline = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ cell[:2, :2]
         axis.plot(*outline.T, color="black", linewidth=0.8, linestyle="--", zorder=top + 10)
         for symbol in dict.fromkeys(symbols):
-            style = {"color": _colour(symbol), "edgecolor": "black", "linewidth": 0.4, "s": 40}
+            style = {"color": element_color(symbol), "edgecolor": "black", "linewidth": 0.4, "s": 40}
             axis.scatter([], [], label=symbol, **style)
         axis.autoscale_view()
         axis.set_aspect("equal")
@@ -191,56 +175,34 @@ def structure_view(
         return to_svg(figure)
 
 
-def _draw_hull(axis, corners: np.ndarray, colour: str) -> None:
+def _draw_hull(axis, corners: np.ndarray, color: str) -> None:
     from matplotlib.patches import Polygon
     from scipy.spatial import ConvexHull
 
     flat = corners[:, :2]
-    style = {"facecolor": colour, "edgecolor": colour, "linewidth": 0.7, "alpha": 0.35}
+    style = {"facecolor": color, "edgecolor": color, "linewidth": 0.7, "alpha": 0.35}
     axis.add_patch(Polygon(flat[ConvexHull(flat).vertices], zorder=corners[:, 2].mean(), **style))
 
 
 def _draw_atom(axis, at: np.ndarray, symbol: str, paler: float) -> None:
     from matplotlib.patches import Circle
 
-    style = {"facecolor": _faded(_colour(symbol), paler), "edgecolor": "black", "linewidth": 0.35}
+    style = {"facecolor": _faded(element_color(symbol), paler), "edgecolor": "black", "linewidth": 0.35}
     axis.add_patch(Circle(at[:2], _RADIUS_A.get(symbol, 0.32), zorder=at[2], **style))
 
 
 _RADIUS_A = {"O": 0.2, "P": 0.26, "Na": 0.5}
 
 
-def _colour(element: str) -> str:
-    return ELEMENT_COLOURS.get(element, PALETTE[7])
-
-
-def _faded(colour: str, amount: float) -> tuple[float, ...]:
+def _faded(color: str, amount: float) -> tuple[float, ...]:
     from matplotlib.colors import to_rgb
 
-    return tuple(value + (1 - value) * amount for value in to_rgb(colour))
+    return tuple(value + (1 - value) * amount for value in to_rgb(color))
 
 
-def _slope_guides(axis, time: np.ndarray, highest: np.ndarray) -> None:
-    if len(time) < 20:
-        return
-    for start, stop, slope in ((time[0], 4 * time[0], 2), (time[-1] / 6, time[-1], 1)):
-        span = np.array([start, stop])
-        line = 2.0 * np.interp(start, time, highest) * (span / start) ** slope
-        axis.plot(span, line, color=GUIDE, linestyle="--", linewidth=0.9)
-        axis.annotate(
-            f"slope {slope}",
-            (span[1], line[1]),
-            xytext=(0, 3),
-            textcoords="offset points",
-            color=GUIDE,
-            fontsize=8,
-            ha="right" if slope == 1 else "center",
-        )
-
-
-def _band(axis, x: np.ndarray, mean: np.ndarray, err: np.ndarray, colour: str) -> None:
+def _band(axis, x: np.ndarray, mean: np.ndarray, err: np.ndarray, color: str) -> None:
     if np.isfinite(err).any():
-        axis.fill_between(x, mean - err, mean + err, color=colour, alpha=0.3, linewidth=0)
+        axis.fill_between(x, mean - err, mean + err, color=color, alpha=0.3, linewidth=0)
 
 
 def _shown(err: np.ndarray) -> np.ndarray | None:

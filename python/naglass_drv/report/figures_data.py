@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .style import ELEMENT_COLOURS, GUIDE, LIMIT, PALETTE, canvas, colours, log_axis, to_svg
+from .style import ELEMENT_COLORS, GUIDE, LIMIT, PALETTE, canvas, colors, log_axis, to_svg
 
 _FARTHEST = 1.5
 _MARK = {"s": 13, "linewidth": 0, "alpha": 0.6, "rasterized": True}
@@ -30,7 +30,7 @@ def energy_residuals(
 
 def force_histograms(edges: np.ndarray, counts: Mapping[str, np.ndarray]) -> bytes:
     """Share of each element's atoms by the norm of their force, per bin of equal width on the logarithmic axis."""
-    shade = colours(list(counts))
+    shade = colors(list(counts))
     with canvas(height=2.9, width=6.0) as (figure, (axis,)):
         for element, values in counts.items():
             axis.stairs(values / values.sum(), edges, color=shade[element], linewidth=1.3, label=element)
@@ -51,9 +51,9 @@ def contact_fractions(fractions: Mapping[str, np.ndarray], limit: float) -> byte
         for row, name in enumerate(names):
             values = fractions[name][np.isfinite(fractions[name])]
             below = values < limit
-            for chosen, colour, alpha in ((values[~below], PALETTE[0], 0.35), (values[below], LIMIT, 0.8)):
+            for chosen, color, alpha in ((values[~below], PALETTE[0], 0.35), (values[below], LIMIT, 0.8)):
                 tick = {"marker": "|", "s": 60, "alpha": alpha, "rasterized": True}
-                axis.scatter(chosen, np.full(len(chosen), row), color=colour, **tick)
+                axis.scatter(chosen, np.full(len(chosen), row), color=color, **tick)
         axis.axvline(limit, color=LIMIT, linestyle="--", linewidth=1.1)
         axis.set_yticks(range(len(names)), [name.replace("-", "\N{EN DASH}") for name in names])
         axis.set_ylim(-0.6, len(names) - 0.4)
@@ -69,7 +69,7 @@ def moment_histograms(
     """|moment| (µB) of each transition metal, with the high-spin moments of its `states` as lines."""
     with canvas(len(counts), 1, height=0.5 + 1.9 * len(counts), width=6.0, sharex=True) as (figure, axes):
         for axis, (element, values) in zip(axes, counts.items(), strict=True):
-            axis.stairs(values, edges, fill=True, color=ELEMENT_COLOURS.get(element, PALETTE[0]))
+            axis.stairs(values, edges, fill=True, color=ELEMENT_COLORS.get(element, PALETTE[0]))
             for label, moment in states[element]:
                 axis.axvline(moment, color=GUIDE, linestyle="--", linewidth=0.9)
                 axis.annotate(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .style import ELEMENT_COLOURS, GUIDE, LIMIT, PALETTE, canvas, log_axis, to_svg
+from .style import ELEMENT_COLORS, GUIDE, LIMIT, PALETTE, canvas, log_axis, to_svg
 
 # More points than this only make the file larger; a fixed random choice of them is drawn
 _MAX_POINTS = 6000
@@ -31,7 +31,7 @@ def parity(
                 alpha=0.6,
                 linewidth=0,
                 rasterized=True,
-                color=ELEMENT_COLOURS.get(element, PALETTE[7]),
+                color=ELEMENT_COLORS.get(element, PALETTE[7]),
                 label=element,
             )
         left.set_title("Energy per atom")
@@ -47,8 +47,8 @@ def parity(
 def training_curve(series: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> bytes:
     """Errors over the epochs of training, one panel per quantity: {(title, unit): (epochs, values)}."""
     with canvas(1, len(series), height=2.4, width=min(7.2, 3.2 * len(series))) as (figure, axes):
-        for axis, ((title, unit), (epoch, values)), colour in zip(axes, series.items(), PALETTE, strict=False):
-            axis.plot(epoch, values, color=colour, marker="o" if len(epoch) < 40 else None, markersize=3)
+        for axis, ((title, unit), (epoch, values)), color in zip(axes, series.items(), PALETTE, strict=False):
+            axis.plot(epoch, values, color=color, marker="o" if len(epoch) < 40 else None, markersize=3)
             axis.set_title(title)
             axis.set_ylabel(unit)
             axis.set_xlabel("epoch")
@@ -60,27 +60,25 @@ def training_curve(series: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray
         return to_svg(figure)
 
 
-def course(panels: Sequence[Mapping]) -> bytes:
-    """Quantities along an MD run, stacked over a common time axis, with the limits of the stability gate.
+def course(panels: Sequence[Mapping], shade: Mapping[str, str]) -> bytes:
+    """Quantities along runs, stacked over a common time axis, with the limits of the stability gate.
 
-    A panel has `label` (with unit), `time` (ps), `series` {name: values} (one without a name needs no
-    legend), and `limits` with their `limit_label`, drawn as dashed lines.
+    A panel has `label` (with unit), `series` {run: (time in ps, values)}, drawn in the run's `shade`, and `limits`,
+    drawn as dashed lines.
     """
-    with canvas(len(panels), 1, height=0.5 + 1.35 * len(panels), sharex=True) as (figure, axes):
+    with canvas(len(panels), 1, height=0.6 + 1.15 * len(panels), sharex=True) as (figure, axes):
         for axis, panel in zip(axes, panels, strict=True):
-            for (name, values), colour in zip(panel["series"].items(), PALETTE * 3, strict=False):
-                axis.plot(
-                    panel["time"], values, color=ELEMENT_COLOURS.get(name, colour), linewidth=0.9, label=name or None
-                )
-            for k, limit in enumerate(panel["limits"]):
-                axis.axhline(
-                    limit, color=LIMIT, linestyle="--", linewidth=1.1, label=panel["limit_label"] if k == 0 else None
-                )
+            for name, (time, values) in panel["series"].items():
+                axis.plot(time, values, color=shade[name], linewidth=0.9)
+            for limit in panel["limits"]:
+                axis.axhline(limit, color=LIMIT, linestyle="--", linewidth=1.1)
             axis.set_ylabel(panel["label"])
-            if axis.get_legend_handles_labels()[0]:
-                axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-            axis.set_xlim(panel["time"][0], panel["time"][-1])
-            axis.margins(y=0.12)
+            axis.margins(x=0, y=0.12)
+        for name in dict.fromkeys(name for panel in panels for name in panel["series"]):
+            axes[0].plot([], [], color=shade[name], label=name)
+        if any(panel["limits"] for panel in panels):
+            axes[0].plot([], [], color=LIMIT, linestyle="--", linewidth=1.1, label="limit of the gate")
+        axes[0].legend(loc="upper left", bbox_to_anchor=(1.0, 1.05))
         axes[-1].set_xlabel("time (ps)")
         figure.align_ylabels()
         return to_svg(figure)

@@ -47,3 +47,21 @@ class Material:
                 return {key: archive[key] for key in archive.files}
         except (ValueError, OSError) as error:
             raise InputError(f"{self.files[role]}: not an NPZ file of plain arrays: {error}") from None
+
+    def table(self, role: str) -> dict[str, np.ndarray]:
+        """Columns of a text table by name, from the last line of comment that has one word per column.
+
+        Raises InputError when it is no table of numbers with such a line.
+        """
+        path = self.files[role]
+        lines = path.read_text(encoding="utf-8").splitlines()
+        try:
+            data = np.loadtxt([line for line in lines if not line.startswith("#")] or [""], ndmin=2)
+        except ValueError as error:
+            raise InputError(f"{path}: not a table of numbers: {error}") from None
+        heads = [line.lstrip("#").split() for line in lines if line.startswith("#")]
+        heads = [words[1:] if words[:1] == ["columns:"] else words for words in heads]
+        names = next((words for words in reversed(heads) if len(words) == data.shape[1]), None)
+        if names is None:
+            raise InputError(f"{path}: no line names its {data.shape[1]} columns")
+        return dict(zip(names, data.T, strict=True))

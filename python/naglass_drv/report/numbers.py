@@ -3,11 +3,14 @@ them.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ..errors import InputError
 
+Leaf = TypeVar("Leaf")
+SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -16,8 +19,8 @@ class Number:
     """One number. `key` is its stable name in report.json, `label` its name for people, `unit` "1" if it has
     none.
 
-    `err` is one standard error, or None where none can be given. Raises InputError for a value that is not
-    finite.
+    `err` is one standard error, or None where none can be given; `note` then says why. An estimate has no error of
+    zero: an `err` of 0, infinity or NaN is none. Raises InputError for a value that is not finite.
     """
 
     key: str
@@ -25,10 +28,11 @@ class Number:
     value: float | int
     unit: str
     err: float | None = None
+    note: str = ""
 
     def __post_init__(self):
         err = self.err
-        if err is not None and not math.isfinite(err):
+        if err is not None and not (math.isfinite(err) and err > 0):
             object.__setattr__(self, "err", None)
         if not math.isfinite(self.value):
             raise InputError(f"report: {self.key} is {self.value!r}; a finite number is needed")
@@ -36,7 +40,8 @@ class Number:
             raise InputError(f"report: {self.key} has no unit")
 
     def as_json(self) -> dict:
-        return {"key": self.key, "label": self.label, "value": self.value, "err": self.err, "unit": self.unit}
+        known = {"key": self.key, "label": self.label, "value": self.value, "err": self.err, "unit": self.unit}
+        return known | ({"note": self.note} if self.note and self.err is None else {})
 
 
 @dataclass
@@ -58,28 +63,59 @@ class Table:
 
 
 @dataclass
+class Fold:
+    """Blocks that a reader opens by a click on `title`."""
+
+    title: str
+    blocks: Sequence
+
+
+@dataclass
+class View:
+    """An interactive view: `scenes` (JSON-ready, see `viewer.scene`), with `picture` where no script runs."""
+
+    scenes: Sequence[Mapping]
+    picture: Figure
+
+
+@dataclass
 class Section:
-    """One section of the report: `blocks` in order (text, Table, Figure, Notice), and its numbers."""
+    """One section of the report: `blocks` in order (text, Table, Figure, Notice, Fold, View), and its numbers.
+
+    A `folded` section shows its title only, until it is opened.
+    """
 
     title: str
     anchor: str
     blocks: list = field(default_factory=list)
     numbers: list[Number] = field(default_factory=list)
+    folded: bool = False
 
     def add(self, *blocks) -> None:
         """Append blocks; numbers in tables enter the JSON as well."""
-        for block in blocks:
-            self.blocks.append(block)
-            if isinstance(block, Table):
-                self.numbers += [cell for row in block.rows for cell in row if isinstance(cell, Number)]
+        self.blocks += blocks
+        for table in leaves(blocks, Table):
+            self.numbers += [cell for row in table.rows for cell in row if isinstance(cell, Number)]
 
 
 @dataclass
 class Notice:
-    """A verdict that must not be overlooked: `kind` is "good", "bad" or "note"."""
+    """A verdict that must not be overlooked: `kind` is "good", "bad" or "note"; `head` comes first, in bold."""
 
     kind: str
     text: str
+    head: str = ""
+
+
+def leaves(blocks: Iterable, kind: type[Leaf]) -> Iterator[Leaf]:
+    """All blocks of one kind, those in folds and views as well."""
+    for block in blocks:
+        if isinstance(block, kind):
+            yield block
+        elif isinstance(block, Fold):
+            yield from leaves(block.blocks, kind)
+        elif isinstance(block, View):
+            yield from leaves([block.picture], kind)
 
 
 def side_by_side(names: Sequence[str], rows: Mapping[str, Mapping[str, "str | Number"]], caption: str = "") -> Table:
@@ -91,16 +127,29 @@ def side_by_side(names: Sequence[str], rows: Mapping[str, Mapping[str, "str | Nu
 
 
 def quantity(value: float, err: float | None) -> str:
-    """A value with its error in the same decimals, the error to two significant digits: ``2.004 ± 0.013``."""
+    """A value with its error in the same decimals: ``2.004 ± 0.013``, ``−5.4 ± 0.7``.
+
+    The error keeps two significant digits where they are 10 to 35, else one (Particle Data Group, Review of Particle
+    Physics, section 5.3, doi:10.1103/PhysRevD.110.030001).
+    """
     if err is None or err == 0 or not math.isfinite(err):
         return _plain(value)
-    size = math.floor(math.log10(err))
     if abs(value) >= 1e5 or max(abs(value), err) < 1e-3:
-        power = math.floor(math.log10(max(abs(value), err)))
+        # 9.9e-4 is 1.0e-3 once it is rounded
+        power = math.floor(math.log10(float(f"{max(abs(value), err):.0e}")))
         scaled = quantity(value / 10**power, err / 10**power)
         return f"({scaled}) × 10{_superscript(power)}"
-    decimals = max(0, 1 - size)
+    decimals = max(0, _decimals(err))
     return f"{_minus(f'{value:.{decimals}f}')} ± {err:.{decimals}f}"
+
+
+def _decimals(err: float) -> int:
+    size = math.floor(math.log10(err))
+    leading = round(err / 10 ** (size - 2))
+    if leading <= 354:
+        return 1 - size
+    # 95 to 99 becomes 100, of which two digits count
+    return -size
 
 
 def _plain(value: float) -> str:
@@ -118,3 +167,13 @@ def _minus(text: str) -> str:
 
 def _superscript(power: int) -> str:
     return str(power).translate(SUPERSCRIPT)
+
+
+def no_error(numbers: Mapping) -> str:
+    """Why a quantity of a measured structure has no error, where it has none."""
+    reasons = {
+        "none": "one structure",
+        "replicas": f"equal in {numbers['frames']} replicas",
+        "autocorrelation": "did not change",
+    }
+    return reasons[numbers["errors_from"]]

@@ -1,73 +1,66 @@
 """The first sections: the result at a glance, and what its numbers are worth."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ..core import VANADYL_CUTOFF, bond_graph
-from . import figures, learning
-from .dynamics import verdict
+from ..core import VANADYL_CUTOFF
+from . import checks, learning, viewer
+from .dynamics import pressure_cell, verdict, verdicts
 from .material import Material
-from .numbers import SUPERSCRIPT, Figure, Notice, Number, Section, Table, side_by_side
+from .measured import all_measured
+from .numbers import SUPERSCRIPT, Number, Section, Table, no_error, side_by_side
+from .words import formula_text
 
 _LABORATORY_RATE = "1 to 10⁶ K/s"
 _K_PER_S = 1e12
 _MANY_REPLICAS = 10
+_FIRST_ROWS = ("atoms", "density", "temperature", "mean pressure")
 
 
 def glance(material: Material) -> Section:
-    """Verdicts first, then the few numbers that a reader looks for, and a picture of the glass."""
+    """Verdicts first, then the few numbers that a reader looks for, and the glass to look at."""
     section = Section("At a glance", "glance")
     gates = {name: material.json(f"md/{name}/gate") for name in material.names("md", "gate")}
-    for name, gate in gates.items():
-        section.add(verdict(name, gate))
-    names = material.names("analysis", "numbers")
+    section.add(*verdicts(gates), *checks.notices(checks.findings(material)))
+    measured = all_measured(material)
+    names = list(measured)
+    rows: dict[str, dict[str, Number | str]] = {label: {} for label in _FIRST_ROWS}
     for name in names:
-        if contacts := material.json(f"analysis/{name}/numbers")["artefacts"]:
-            section.add(Notice("bad", f"{name}: ARTEFACTS. {_artefacts(contacts)}"))
-            section.numbers += [
-                Number(
-                    f"glance.{name}.artefact.{pair}",
-                    f"atoms with a {pair} contact, {name}",
-                    contact["share"],
-                    "1",
-                    contact["share_err"],
-                )
-                for pair, contact in contacts.items()
-            ]
+        numbers = measured[name]
+        for label, cell in {**_highlights(name, numbers), **_mean_pressure(material, name)}.items():
+            rows.setdefault(label, {})[name] = cell
+        section.numbers += [
+            Number(f"glance.{name}.artefact.{pair}", f"atoms with a {pair} contact, {name}", contact["share"], "1",
+                   contact["share_err"])
+            for pair, contact in numbers["artefacts"].items()
+        ]  # fmt: skip
+    rows = {label: cells for label, cells in rows.items() if cells}
+    if names:
+        section.add(side_by_side(names, rows, "± is one standard error; the next section says what it covers."))
     error = learning.test_error(material)
     if error is not None:
         part, value, err = error
-        section.add(
-            Table(
-                ("model", ""),
-                [
-                    [
-                        f"force RMSE on {part} frames",
-                        Number("glance.force_rmse", f"force RMSE, {part}", value, "meV/Å", err),
-                    ]
-                ],
-            )
-        )
-    if names:
-        rows: dict[str, dict[str, Number | str]] = defaultdict(dict)
-        for name in names:
-            for label, cell in _highlights(name, material.json(f"analysis/{name}/numbers")).items():
-                rows[label][name] = cell
-        section.add(side_by_side(names, rows, "± is one standard error; the next section says what it covers."))
-    glasses = [role for role in material.files if role.startswith("glass/")]
-    if glasses:
-        section.add(_picture(material, glasses[0]))
+        cell = Number("glance.force_rmse", f"force RMSE, {part}", value, "meV/Å", err)
+        section.add(Table(("model", ""), [[f"force RMSE on {part} frames", cell]]))
+    if (view := viewer.picture(material)) is not None:
+        section.add(view)
     return section
+
+
+def _mean_pressure(material: Material, name: str) -> dict[str, Number]:
+    if not material.has(f"md/{name}/summary"):
+        return {}
+    cell = pressure_cell(f"glance.{name}", name, material.json(f"md/{name}/summary"))
+    return {} if cell is None else {"mean pressure": cell}
 
 
 def worth(material: Material) -> Section:
     """What the numbers can and cannot say: size, quench, level, force error, length, gate, error bars."""
     section = Section("What these numbers are worth", "worth")
     input = material.input
-    measured = {name: material.json(f"analysis/{name}/numbers") for name in material.names("analysis", "numbers")}
+    measured = all_measured(material)
     rows = [("size", _size(numbers)) for numbers in list(measured.values())[:1]]
     if input.get("glass"):
         rows.append(("quench", _quench(input["glass"], input["system"])))
@@ -79,39 +72,23 @@ def worth(material: Material) -> Section:
     for name in material.names("md", "gate"):
         rows.append((f"stability of {name}", verdict(name, material.json(f"md/{name}/gate")).text))
     rows += [
-        (f"artefacts of {name}", _artefacts(numbers["artefacts"]))
-        for name, numbers in measured.items()
-        if numbers["artefacts"]
-    ]
-    rows += [
         (f"length of {name}", _length(numbers)) for name, numbers in measured.items() if numbers["kind"] == "trajectory"
     ]
     if measured:
         rows.append(("error bars", _ERROR_BARS + _few_replicas(measured)))
     if rows:
         section.add(Table(("", ""), rows))
+    section.folded = True
     return section
 
 
 _ERROR_BARS = (
     "One standard error (68 %). Of trajectories they come from the fluctuations in time, allowing for the "
     "memory of the motion, and so describe the time average of this one structure; of glasses they come "
-    "from the spread between replicas. A quantity that never changes during a run shows no error: that "
-    "means frozen, not exact. The difference to another glass of the same composition is usually larger, "
-    "and systematic errors of the potential and of the level of theory are in none of them."
+    "from the spread between replicas. Where none can be given the page says why: one structure, or a quantity "
+    "that did not change, which means frozen, not exact. The difference to another glass of the same composition is "
+    "usually larger, and systematic errors of the potential and of the level of theory are in none of them."
 )
-
-
-def _artefacts(contacts: Mapping[str, Mapping[str, Any]]) -> str:
-    parts = [
-        f"{100 * contact['share']:.0f} % of the atoms in question have a {pair.replace('-', '–')} contact below "
-        f"{contact['cutoff_A']:g} Å"
-        for pair, contact in contacts.items()
-    ]
-    return (
-        f"{'; '.join(parts)}. An oxide glass has none: here the potential, or the level it learned from, is wrong, "
-        "and nothing that depends on these atoms describes the material."
-    )
 
 
 def _few_replicas(measured: Mapping[str, Mapping[str, Any]]) -> str:
@@ -129,19 +106,21 @@ def _few_replicas(measured: Mapping[str, Mapping[str, Any]]) -> str:
 def _highlights(name: str, numbers: Mapping[str, Any]) -> dict[str, Number | str]:
     key = f"glance.{name}"
     cells: dict[str, Number | str] = {"atoms": Number(f"{key}.atoms", f"atoms of {name}", numbers["atoms"], "1")}
+    why = no_error(numbers)
     for quantity, label, unit in (("temperature_K", "temperature", "K"), ("density_g_cm3", "density", "g/cm³")):
         if quantity in numbers:
+            note = "set" if label == "density" and numbers["density_is_set"] else why
             cells[label] = Number(
-                f"{key}.{label}", f"{label} of {name}", numbers[quantity], unit, numbers[f"{quantity}_err"]
+                f"{key}.{label}", f"{label} of {name}", numbers[quantity], unit, numbers[f"{quantity}_err"], note
             )
     for pair, shell in numbers["coordination"].items():
         cells[f"{pair.replace('-', chr(0x2013))} coordination"] = Number(
-            f"{key}.{pair}", f"{pair} coordination of {name}", shell["number"], "1", shell["number_err"]
+            f"{key}.{pair}", f"{pair} coordination of {name}", shell["number"], "1", shell["number_err"], why
         )
     net, moved = numbers["network"], numbers["transport"]
     if net is not None:
         cells["network connectivity ⟨n⟩"] = Number(
-            f"{key}.mean_n", f"<n> of {name}", net["mean_n"], "1", net["mean_n_err"]
+            f"{key}.mean_n", f"<n> of {name}", net["mean_n"], "1", net["mean_n_err"], why
         )
     if moved is not None:
         cells[f"D of {moved['ion']}"] = (
@@ -156,7 +135,7 @@ def _size(numbers: Mapping[str, Any]) -> str:
     samples = numbers["frames"] if numbers["kind"] == "glass" else 1
     samples = "one sample" if samples == 1 else f"each of {samples} samples"
     return (
-        f"The cell holds {numbers['atoms']} atoms ({_formula(numbers['composition'])}) in {samples}. "
+        f"The cell holds {numbers['atoms']} atoms ({formula_text(numbers['composition'])}) in {samples}. "
         "Correlations are those of the material up to half the cell width, "
         f"{numbers['half_cell_width_A']:.2f} Å, and no structure factor exists below "
         f"{numbers['lowest_q_per_A']:.2f} 1/Å. Shares come in steps of one over the number of atoms of a "
@@ -189,7 +168,7 @@ def _level(level: str) -> str:
             "transition-metal oxides: bond lengths, spin states and barriers may be off by amounts that "
             "nothing here measures. Two of its pair scalings are our own choice: k(Na,O) = 1.3 and k(V,V) = 0.7 "
             "(published: 1, at which sodium falls onto oxygen and vanadium binds vanadium at 2.1 Å); dense cells "
-            "stay over-bound. Its energy knows no spin polarisation: moments are occupations. "
+            "stay over-bound. Its energy knows no spin polarization: moments are occupations. "
             "The model can at best be as good as its labels."
         )
     return text + "The model can at best be as good as its labels; the value of U and the functional are choices."
@@ -226,33 +205,3 @@ def _length(numbers: Mapping[str, Any]) -> str:
         f"In this time {moved['ion']} does not reach the diffusive regime ({moved['reason']}): the "
         "displacements show rattling and first hops, and no diffusion coefficient is given."
     )
-
-
-def _picture(material: Material, role: str) -> Figure:
-    from ..analysis.structure import ANIONS, DEFAULT_CUTOFFS_A
-    from ..dataset.frames import read_frames
-
-    atoms = read_frames(material.files[role])[-1]
-    atoms.wrap()
-    covalent = {tuple(pair.split("-")): cut for pair, cut in DEFAULT_CUTOFFS_A.items() if not pair.startswith("Na")}
-    graph = bond_graph(atoms, covalent)
-    corners = atoms.positions[graph.targets] + graph.shifts @ atoms.cell.array
-    polyhedra = [
-        (symbol, corners[graph.offsets[i] : graph.offsets[i + 1]])
-        for i, symbol in enumerate(atoms.symbols)
-        if symbol not in ANIONS and graph.offsets[i + 1] - graph.offsets[i] > 2
-    ]
-    name = role.split("/")[1]
-    svg = figures.structure_view(atoms.positions, atoms.get_chemical_symbols(), polyhedra, atoms.cell.array)
-    return Figure(
-        f"view-{name}",
-        svg,
-        (
-            f"The glass {name} seen along the third cell vector (dashed: the cell), with its coordination "
-            "polyhedra; what lies deeper is paler."
-        ),
-    )
-
-
-def _formula(composition: Mapping[str, int]) -> str:
-    return " ".join(f"{element}{count}" for element, count in composition.items())

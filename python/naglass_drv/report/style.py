@@ -1,6 +1,7 @@
-"""One look for all figures: fonts, sizes, colours that stay apart for colour-blind readers, SVG output."""
+"""One look for all figures: fonts, sizes, colors that stay apart for color-blind readers, SVG output."""
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -13,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-# M. Okabe, K. Ito, "Color universal design" (2008); order chosen so that neighbours differ in lightness too
+# M. Okabe, K. Ito, "Color universal design" (2008); order chosen so that neighbors differ in lightness too
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7A6A00", "#444444")
-ELEMENT_COLOURS = {
+ELEMENT_COLORS = {
     "Na": "#E69F00",
     "V": "#0072B2",
     "P": "#009E73",
@@ -27,7 +28,8 @@ ELEMENT_COLOURS = {
 }
 GUIDE = "#666666"
 LIMIT = "#B00020"
-WIDTH_IN = 7.2
+_PATH, _DIGITS = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d\d)\d+")
+WIDTH_IN = 8.4
 
 _RC = {
     "font.family": "DejaVu Sans",
@@ -90,17 +92,28 @@ def to_svg(figure: Figure) -> bytes:
     """The figure as SVG; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, dpi=160)
-    return buffer.getvalue()
+    # hundredths of a point are finer than any screen, and half of the bytes
+    return _PATH.sub(lambda path: _DIGITS.sub(rb"\1", path[0]), buffer.getvalue())
 
 
-def colours(names: Sequence[str]) -> dict[str, str]:
-    """One colour per name; elements keep theirs in every figure."""
-    spare = [colour for colour in PALETTE if colour not in {ELEMENT_COLOURS.get(name) for name in names}]
+def element_color(element: str) -> str:
+    """The color of an element in every picture."""
+    return ELEMENT_COLORS.get(element, PALETTE[7])
+
+
+def run_colors(names: Sequence[str]) -> dict[str, str]:
+    """One color per glass or trajectory, the same in every figure that shows the same runs."""
+    return {name: PALETTE[k % len(PALETTE)] for k, name in enumerate(names)}
+
+
+def colors(names: Sequence[str]) -> dict[str, str]:
+    """One color per name; elements keep theirs in every figure."""
+    spare = [color for color in PALETTE if color not in {ELEMENT_COLORS.get(name) for name in names}]
     spare = spare or list(PALETTE)
     chosen, used = {}, 0
     for name in names:
-        if name in ELEMENT_COLOURS:
-            chosen[name] = ELEMENT_COLOURS[name]
+        if name in ELEMENT_COLORS:
+            chosen[name] = ELEMENT_COLORS[name]
         else:
             chosen[name] = spare[used % len(spare)]
             used += 1

@@ -81,6 +81,7 @@ def _sources(run: Run) -> dict[str, Path]:
         found |= {f"model/{role}": products / "model" / file for role, file in names.items()}
     for done in run.finished("glass"):
         found[f"glass/{done.task.name}"] = products / "glass" / f"{done.task.name}.extxyz"
+        found[f"glass/{done.task.name}/quench"] = products / "glass" / f"{done.task.name}-quench.json"
     for item in run.input.reference:
         found[f"reference/{item.name}/admitted"] = products / "reference" / f"{item.name}.extxyz"
         found[f"reference/{item.name}/rejected"] = products / "reference" / f"{item.name}-rejected.json"
@@ -88,6 +89,8 @@ def _sources(run: Run) -> dict[str, Path]:
         found[f"md/{done.task.name}/thermo"] = done.folder / "thermo.json"
         found[f"md/{done.task.name}/summary"] = products / "md" / f"{done.task.name}.json"
         found[f"md/{done.task.name}/gate"] = done.folder / "gate.json"
+        found[f"md/{done.task.name}/correlations"] = done.folder / "correlations.txt"
+        found[f"md/{done.task.name}/final"] = products / "md" / f"{done.task.name}-final.extxyz"
     for done in run.finished("analysis"):
         numbers, curves = analysis.files(done.task.name)
         if done.task.settings["kind"] == analysis.LABELS:

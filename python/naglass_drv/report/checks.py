@@ -1,0 +1,248 @@
+"""What a reader must know first: chemistry that does not exist, states against the input's, pressure, density."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.statistics import average
+from ..glass.chemistry import ion_label, species
+from .material import Material
+from .measured import all_measured, quench_end
+from .numbers import SUPERSCRIPT, Notice, quantity
+from .words import ion_text
+
+BAR_PER_GPA = 1e4
+_NARROW = "\N{NARROW NO-BREAK SPACE}"
+
+# Coordination by O that oxide glasses show, and the share of centers that may lie outside (thermal motion, cutoff)
+_COORDINATION = {
+    "P": (4, 4, 0.02), "Si": (4, 4, 0.02), "B": (3, 4, 0.02), "V": (4, 6, 0.1), "Fe": (4, 6, 0.1), "Ti": (4, 6, 0.1),
+    "Cr": (4, 6, 0.1),
+}  # fmt: skip
+_MOBILE_MEAN = {"Na": (4.0, 9.0), "Li": (3.0, 6.5), "K": (5.0, 12.0)}
+# A PO4 keeps one oxygen to itself (P=O), so that it has three bridges at most
+_MOST_BRIDGES = {"P": 3, "Si": 4, "B": 4}
+# Mean bond lengths (Å) by crystal chemistry: Shannon (1976), doi:10.1107/S0567739476001551, with room on both sides
+_LENGTHS_A = {
+    "P-O": (1.46, 1.64), "Si-O": (1.56, 1.72), "B-O": (1.30, 1.55), "V-O": (1.65, 2.15), "Fe-O": (1.80, 2.25),
+    "Na-O": (2.25, 2.75),
+}  # fmt: skip
+_SHARE = 0.01
+_RARE = 0.005
+# Share of the centers that must have a state before the shares are compared, and how far these may be apart
+_DETERMINED = 0.5
+_REDOX = 0.1
+_PRESSURE_GPA = 1.0
+_DENSITY = 0.05
+_FORCE_MEV_PER_A = 100.0
+
+_ADVICE = {
+    "Unphysical structure": "Oxide glasses have none of it: the potential, the quench, or the level that the model "
+    "learned from is wrong there, and nothing that depends on these atoms describes the material.",
+    "Pressure": "A glass at ambient pressure has 0 GPa. At a fixed density this is the mismatch between that density "
+    "and the potential; structure and motion are those of a stretched or compressed glass.",
+    "Oxidation states": "The input fixes how many ions of each charge there are: the bonds are not those of these "
+    "ions, or the assignment fails for them.",
+    "Unusual structure": "",
+    "Density": "",
+    "Force error": "Barriers and diffusion coefficients from such a model are indications, not results.",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or unlikely, with a structure or a model: `kind` as of a Notice, `context` said once."""
+
+    topic: str
+    kind: str
+    name: str
+    text: str
+    context: str = ""
+
+
+def notices(findings: list[Finding]) -> list[Notice]:
+    """One notice per topic, with the structures that it concerns."""
+    found = []
+    for topic, advice in _ADVICE.items():
+        own = [finding for finding in findings if finding.topic == topic]
+        if own:
+            by_name: dict[str, list[str]] = {}
+            for finding in own:
+                by_name.setdefault(finding.name, []).append(finding.text)
+            said = "; ".join(f"{name}: {', '.join(texts)}" for name, texts in by_name.items())
+            kind = "bad" if any(finding.kind == "bad" for finding in own) else "note"
+            context = " ".join(dict.fromkeys(finding.context for finding in own if finding.context))
+            found.append(Notice(kind, f"{context} {said}. {advice}".strip(), f"{topic}."))
+    return found
+
+
+def findings(material: Material) -> list[Finding]:
+    """All findings of a run, structures in the order of the report."""
+    found: list[Finding] = []
+    for name, numbers in all_measured(material).items():
+        found += chemistry(name, numbers)
+        found += oxidation(name, numbers, material.input["system"])
+        found += density(name, numbers, material.input["system"])
+    found += quench_pressure(
+        {name: material.json(f"glass/{name}/quench") for name in material.names("glass", "quench")}
+    )
+    for name in material.names("md", "summary"):
+        found += pressure(name, material.json(f"md/{name}/summary"))
+    if material.has("model/summary"):
+        found += force_error(material.json("model/summary")["errors"])
+    return found
+
+
+def chemistry(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
+    """Contacts, coordination numbers, bridges, links and bond lengths that an oxide glass does not have."""
+
+    def impossible(text: str) -> Finding:
+        return Finding("Unphysical structure", "bad", name, text)
+
+    for pair, contact in numbers["artefacts"].items():
+        dashed = pair.replace("-", "–")
+        yield impossible(
+            f"{_percent(contact['share'])} of these atoms have a {dashed} contact below {contact['cutoff_A']:g} Å"
+        )
+    for pair, shell in numbers["coordination"].items():
+        yield from _shell(name, pair, shell)
+    net = numbers["network"]
+    if net is not None:
+        yield from (impossible(text) for text in _network(net))
+    for link, value in ((numbers.get("topology") or {}).get("linkage") or {}).items():
+        if link in ("P-P edge", "P-P face"):
+            yield impossible(f"{value['per_former']:.2g} pairs of PO₄ per former share an {link[4:]}")
+
+
+def _shell(name: str, pair: str, shell: Mapping[str, Any]) -> Iterator[Finding]:
+    cation, anion = pair.split("-")
+    if anion != "O":
+        return
+    if cation in _COORDINATION:
+        low, high, allowed = _COORDINATION[cation]
+        wrong = sum(share for n, share in enumerate(shell["share"]) if not low <= n <= high)
+        if wrong > allowed:
+            yield Finding("Unphysical structure", "bad", name, f"{_counts(cation, shell['share'], low, high)}")
+    low, high = _MOBILE_MEAN.get(cation, (0.0, float("inf")))
+    if not low <= shell["number"] <= high:
+        text = f"{cation} has {shell['number']:.1f} O on average, usual are {low:g} to {high:g}"
+        yield Finding("Unusual structure", "note", name, text)
+    low, high = _LENGTHS_A.get(pair, (0.0, float("inf")))
+    if not low <= shell.get("bond_length_A", low) <= high:
+        text = f"the mean {cation}–O bond is {shell['bond_length_A']:.2f} Å, usual are {low:.2f} to {high:.2f} Å"
+        yield Finding("Unusual structure", "note", name, text)
+
+
+def _network(net: Mapping[str, Any]) -> Iterator[str]:
+    former = net["former"]
+    most = _MOST_BRIDGES[former]
+    beyond = {int(n): share for n, share in net["qn_share"].items() if int(n) > most and share > 0}
+    if sum(beyond.values()) > _SHARE:
+        kinds = ", ".join(f"Q{str(n).translate(SUPERSCRIPT)} {_percent(share)}" for n, share in sorted(beyond.items()))
+        yield f"{kinds}, where {former}O₄ has at most Q{str(most).translate(SUPERSCRIPT)}"
+    wrong = {"free": "are bonded to no former and no metal"}
+    # with metals, oxygen on three of them is ordinary
+    wrong |= {} if net["metals"] else {"tri": f"are bonded to three {former} or more"}
+    for oxygen, words in wrong.items():
+        if net["oxygen_share"].get(oxygen, 0.0) > _SHARE:
+            yield f"{_percent(net['oxygen_share'][oxygen])} of O {words}"
+
+
+def expected_states(system: Mapping[str, Any], composition: Mapping[str, int]) -> dict[str, dict[int, float]]:
+    """Shares of the oxidation states of each element by the input; empty for atoms that are not those of the input.
+
+    `system` is the section of the input, `composition` the elements of a structure with their numbers.
+    """
+    ions = species(system["composition"], system["formula_units"])
+    counts: dict[str, int] = {}
+    for ion in ions:
+        counts[ion.element] = counts.get(ion.element, 0) + ion.count
+    total, own = sum(counts.values()), sum(composition.values())
+    if any(counts.get(e, 0) * own != n * total for e, n in composition.items()) or set(counts) != set(composition):
+        return {}
+    shares: dict[str, dict[int, float]] = {}
+    for ion in ions:
+        shares.setdefault(ion.element, {})[ion.charge] = ion.count / counts[ion.element]
+    return shares
+
+
+def oxidation(name: str, numbers: Mapping[str, Any], system: Mapping[str, Any]) -> Iterator[Finding]:
+    """Assignments of oxidation states that contradict the ions of the input."""
+    expected = expected_states(system, numbers["composition"])
+    for metal, found in (numbers.get("fingerprints") or {}).items():
+        known, wrong = expected.get(metal), []
+        for assignment, shares in found["states"].items() if known else ():
+            determined = {int(state): share for state, share in shares.items() if state.isdigit()}
+            total = sum(determined.values())
+            if total < _DETERMINED:
+                continue
+            off = sum(abs(determined.get(q, 0.0) / total - known.get(q, 0.0)) for q in {*determined, *known}) / 2
+            if off > _REDOX:
+                source = "predicted moment" if found["moments"] == "model" else "moment"
+                by = {"valence": "bond valence", "geometry": "bond geometry", "moment": source}[assignment]
+                wrong.append(f"{_states(metal, determined)} by {by}")
+        if wrong:
+            yield Finding("Oxidation states", "note", name, ", ".join(wrong), f"The input has {_states(metal, known)}.")
+
+
+def pressure(name: str, summary: Mapping[str, Any]) -> Iterator[Finding]:
+    """A mean pressure that is not the one asked for, or not zero at a fixed density."""
+    if summary.get("mean_pressure_bar") is None:
+        return
+    value, err = (summary[key] / BAR_PER_GPA if summary.get(key) is not None else None
+                  for key in ("mean_pressure_bar", "mean_pressure_bar_err"))  # fmt: skip
+    target = (summary.get("pressure_bar") or 0.0) / BAR_PER_GPA
+    if abs(value - target) > max(_PRESSURE_GPA, 2 * (err or 0.0)):
+        word = "tension" if value < target else "compression"
+        asked = f", asked for were {target:g} GPa" if summary.get("pressure_bar") is not None else ""
+        yield Finding("Pressure", "bad", name, f"under {word}, mean pressure {quantity(value, err)} GPa{asked}")
+
+
+def quench_pressure(quenches: Mapping[str, Mapping[str, list[float]]]) -> Iterator[Finding]:
+    """A mean pressure at the end of the quenches, {replica: table}, that is far from zero: the density is imposed."""
+    ends = [quench_end(series, "pressure_bar") for series in quenches.values()]
+    if not ends:
+        return
+    found = ends[0] if len(ends) == 1 else average([float(end.mean) for end in ends], independent=True)
+    value, err = float(found.mean) / BAR_PER_GPA, float(found.err) / BAR_PER_GPA
+    if abs(value) > max(_PRESSURE_GPA, 2 * err):
+        text = f"{quantity(value, err)} GPa at the end of the quench, of the rigid-ion potential at this density"
+        yield Finding("Pressure", "note", "glass", f"under {'tension' if value < 0 else 'compression'}, {text}")
+
+
+def density(name: str, numbers: Mapping[str, Any], system: Mapping[str, Any]) -> Iterator[Finding]:
+    """A density at constant pressure that is far from the one of the input, for atoms that are those of the input."""
+    if numbers["density_is_set"] or not expected_states(system, numbers["composition"]):
+        return
+    asked = system["density_g_cm3"]
+    off = numbers["density_g_cm3"] / asked - 1
+    if abs(off) > _DENSITY:
+        text = f"{numbers['density_g_cm3']:.3g} g/cm³ is {100 * off:+.0f} % off the input's {asked:g} g/cm³"
+        yield Finding("Density", "note", name, text.replace("-", "−"))
+
+
+def force_error(errors: Mapping[str, Any]) -> Iterator[Finding]:
+    """A model whose forces are too far from its labels."""
+    part = "test" if errors.get("test") else "train"
+    rmse = errors[part]["forces_rmse_meV_per_A"]
+    if rmse > _FORCE_MEV_PER_A:
+        frames = "held-out" if part == "test" else "training"
+        yield Finding("Force error", "note", "model", f"RMSE {rmse:.0f} meV/Å on the {frames} frames")
+
+
+def _states(metal: str, shares: Mapping[int, float]) -> str:
+    total = sum(shares.values())
+    present = {ion_text(ion_label(metal, q)): share / total for q, share in sorted(shares.items()) if share}
+    return " + ".join(f"{_percent(share)}{_NARROW}{ion}" for ion, share in present.items())
+
+
+def _counts(cation: str, shares: list[float], low: int, high: int) -> str:
+    """``33 % of V have 3 O, 2 % have 7 O``: what lies outside of `low` to `high`."""
+    outside = [(n, share) for n, share in enumerate(shares) if share >= _RARE and not low <= n <= high]
+    parts = [f"{_percent(share)} of {cation} have {n} O" for n, share in outside[:1]]
+    return ", ".join(parts + [f"{_percent(share)} have {n} O" for n, share in outside[1:]])
+
+
+def _percent(share: float) -> str:
+    digits = ".0f" if share >= _SHARE or share == 0 else ".1g"
+    return f"{100 * share:{digits}}{_NARROW}%"

@@ -1,0 +1,188 @@
+"""Sections on motion: displacements, what LAMMPS correlated during the runs, and hops."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..glass.chemistry import MOBILE_IONS
+from . import figures
+from .material import Material
+from .measured import agreements, all_measured, shades, warnings
+from .numbers import Figure, Fold, Notice, Number, Section, Table, side_by_side
+from .words import ion_text
+
+_TOGETHER = (
+    ("haven_ratio", "Haven ratio", "1"),
+    ("nernst_einstein_S_per_m", "conductivity without correlations (Nernst–Einstein)", "S/m"),
+    ("conductivity_S_per_m", "conductivity with correlations (Einstein)", "S/m"),
+)
+_WRITTEN = {"msd": "MSD (Å²)", "alpha2": "α₂", "chi4": "χ₄", "haven": "Haven ratio"}
+
+
+def transport(material: Material) -> Section | None:
+    """Mean square displacements of all runs, and diffusion coefficients where the motion is diffusive."""
+    measured = all_measured(material, "transport")
+    written = _written(material)
+    if not measured and not written:
+        return None
+    section = Section("Motion of the ions", "transport", warnings(material))
+    if measured:
+        section.add(*_transport_verdicts({name: numbers["transport"] for name, numbers in measured.items()}))
+        curves = {name: material.arrays(f"analysis/{name}/curves") for name in measured}
+        section.add(
+            _displacement_figure(material, measured, curves),
+            Fold("Displacements and transport in numbers", [_transport_table(measured, curves)]),
+        )
+    if written:
+        caption = (
+            "What fix naglass/correlate wrote during the runs, from their first step on, relative to the framework; "
+            "bands: one standard error between blocks of time, or between atoms, whichever is larger."
+        )
+        shade = shades(material)
+        for ion, panels in written.items():
+            svg = figures.overlays(panels, shade, xlabel="lag time (ps)", ylabel="", logarithmic=True)
+            section.add(Fold(f"Correlations of {ion} computed by LAMMPS", [Figure(f"correlate-{ion}", svg, caption)]))
+    return section
+
+
+def _displacement_figure(material: Material, measured: Mapping[str, Mapping], curves: Mapping[str, Mapping]) -> Figure:
+    elements = list(dict.fromkeys(e for numbers in measured.values() for e in numbers["composition"]))
+    panels: dict[str, dict[str, tuple]] = {element: {} for element in elements}
+    for name, numbers in measured.items():
+        own = curves[name]
+        for element in numbers["composition"]:
+            panels[element][name] = own["lag_ps"], own[f"msd_A2_{element}"], own[f"msd_A2_{element}_err"]
+    svg = figures.overlays(panels, shades(material), xlabel="lag time (ps)", ylabel="MSD (Å²)", logarithmic=True)
+    fits = [
+        f"{name} {numbers['transport']['fit_from_ps']:.3g} to {numbers['transport']['fit_to_ps']:.3g} ps"
+        for name, numbers in measured.items()
+        if numbers["transport"]["diffusive"]
+    ]
+    fitted = f" D was fitted on lags of {'; '.join(fits)}." if fits else ""
+    caption = (
+        "Mean square displacement relative to the framework, over all time origins; bands: one standard error between "
+        f"atoms. Long lags rest on few origins.{fitted}"
+    )
+    return Figure("msd", svg, caption)
+
+
+def _written(material: Material) -> dict[str, dict[str, dict[str, tuple]]]:
+    """{mobile ion: panels} of the tables of ``fix naglass/correlate``."""
+    found: dict[str, dict[str, dict[str, tuple]]] = {}
+    for name in material.names("md", "correlations"):
+        table = material.table(f"md/{name}/correlations")
+        ion = next((ion for ion in MOBILE_IONS if f"msd_{ion}" in table), None)
+        if ion is None:
+            continue
+        for key, label in _WRITTEN.items():
+            if f"{key}_{ion}" in table:
+                lines = table["time"], table[f"{key}_{ion}"], table[f"{key}_{ion}_err"]
+                found.setdefault(ion, {}).setdefault(label, {})[name] = lines
+    return found
+
+
+def _transport_verdicts(measured: Mapping[str, Mapping[str, Any]]) -> list[Notice]:
+    """Where the motion is diffusive, and why it is not elsewhere."""
+    good = [
+        f"{name}: the motion of {moved['ion']} is diffusive between {moved['fit_from_ps']:.3g} and "
+        f"{moved['fit_to_ps']:.3g} ps"
+        for name, moved in measured.items()
+        if moved["diffusive"]
+    ]
+    lacking = [
+        f"{name}: no diffusion coefficient is given for {moved['ion']}: {moved['reason']}"
+        for name, moved in measured.items()
+        if not moved["diffusive"]
+    ]
+    return [Notice(kind, "; ".join(texts) + ".") for kind, texts in (("good", good), ("note", lacking)) if texts]
+
+
+def _transport_table(measured: Mapping[str, Mapping], curves: Mapping[str, Mapping]) -> Table:
+    rows: dict[str, dict[str, Number | str]] = defaultdict(dict)
+    for name, numbers in measured.items():
+        moved, key = numbers["transport"], f"transport.{name}"
+        ion = moved["ion"]
+        rows[f"D of {ion}"][name] = (
+            Number(
+                f"{key}.D", f"self-diffusion coefficient of {ion}", moved["D_m2_per_s"], "m²/s", moved["D_m2_per_s_err"]
+            )
+            if moved["diffusive"]
+            else "not diffusive"
+        )
+        rows["length of the trajectory"][name] = Number(f"{key}.duration", "length", numbers["duration_ps"], "ps")
+        rows["number of ions"][name] = Number(f"{key}.ions", f"number of {ion}", moved["ions"], "1")
+        rows["d ln MSD / d ln t at a quarter of the length"][name] = Number(
+            f"{key}.exponent", "logarithmic slope of the MSD", moved["exponent"], "1"
+        )
+        for element, value in moved["msd_at_longest_lag_A2"].items():
+            rows[f"MSD of {element} at half the length"][name] = Number(
+                f"{key}.msd.{element}", f"MSD of {element} at the longest lag", value, "Å²",
+                float(curves[name][f"msd_A2_{element}_err"][-1]),
+            )  # fmt: skip
+        for quantity, label, unit in _TOGETHER:
+            if moved[quantity] is not None:
+                number = Number(
+                    f"{key}.{quantity}", f"{label} of {ion}", moved[quantity], unit, moved[f"{quantity}_err"]
+                )
+                rows[label][name] = number
+    return side_by_side(list(measured), rows)
+
+
+def hops(material: Material) -> Section | None:
+    """Hops of the mobile ions: how many, how far, how often back."""
+    whole = all_measured(material, "hops")
+    if not whole:
+        return None
+    measured = {name: numbers["hops"] for name, numbers in whole.items()}
+    section = Section("Hops", "hops", warnings(material))
+    rows: dict[str, dict[str, Number]] = defaultdict(dict)
+    for name, found in measured.items():
+        for label, number in _hop_numbers(f"hops.{name}", found):
+            rows[label][name] = number
+    some = next(iter(measured.values()))
+    section.add(
+        side_by_side(
+            list(measured),
+            rows,
+            f"Hops by p_hop with half a window of {some['window_ps']:.3g} ps and a threshold of "
+            f"{some['threshold_A2']:g} Å²: rattling in a cage does not count, and a hop that is undone within half a "
+            "window is not seen. Errors take the ions, and the hops, as independent. The cage is changed when less "
+            "than half of the oxygens around the ion are the same before and after.",
+        ),
+        *agreements("hops", "them", {name: found["agreement_with_on_the_fly"] for name, found in measured.items()}),
+    )
+    runs = {}
+    for name in measured:
+        curves = material.arrays(f"analysis/{name}/curves")
+        length = np.linalg.norm(curves["hop_to_A"] - curves["hop_from_A"], axis=1)
+        runs[name] = curves["hop_time_ps"], length, curves["hop_returned"].astype(bool)
+    if any(len(time) for time, _, _ in runs.values()):
+        spans = [(n["start_ps"], n["start_ps"] + n["duration_ps"]) for n in whole.values()]
+        caption = (
+            f"Every hop of {some['ion']}; the axis spans the trajectories. None can be seen in the first and the last "
+            f"{some['window_ps']:.3g} ps, half a window."
+        )
+        section.add(Figure("hops", figures.hops(runs, spans, shades(material)), caption))
+    return section
+
+
+def _hop_numbers(key: str, found: Mapping[str, Any]) -> Iterator[tuple[str, Number]]:
+    ion = found["ion"]
+    yield f"hops of {ion}", Number(f"{key}.count", f"hops of {ion}", found["count"], "1")
+    yield (
+        "hop rate per ion",
+        Number(f"{key}.rate", f"hops per {ion} and time", found["per_ion_per_ps"], "1/ps", found["per_ion_per_ps_err"]),
+    )
+    for state, count in sorted(found["beside"].items()):
+        label = f"hops whose nearest metal is {ion_text(state)} by bond valence"
+        yield label, Number(f"{key}.beside.{state}", label, count, "1")
+    for quantity, label, unit in (
+        ("returned_share", "share that returned", "1"),
+        ("changed_cage_share", "share that changed the cage", "1"),
+        ("length_A", "mean length", "Å"),
+    ):
+        if found[quantity] is not None:
+            err = found.get(f"{quantity}_err")
+            yield label, Number(f"{key}.{quantity}", f"{label}, {ion}", found[quantity], unit, err)

@@ -1,0 +1,208 @@
+"""Section on structure: pair functions, coordination, angles, structure factors; one line per glass or trajectory."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from . import figures
+from .material import Material
+from .measured import all_measured, error_array, shades, warnings
+from .numbers import Figure, Fold, Number, Section, Table, no_error
+
+_DASH = "\N{EN DASH}"
+_TOTALS = {
+    "neutron": "Neutron\N{NON-BREAKING HYPHEN}weighted",
+    "xray": "X\N{NON-BREAKING HYPHEN}ray\N{NON-BREAKING HYPHEN}weighted",
+}
+Measured = Mapping[str, Mapping[str, Any]]
+Curves = Mapping[str, Mapping[str, np.ndarray]]
+# Neighbors; first shells of oxide glasses lie below
+_RUNNING_TOP = 12.0
+
+
+def structure(material: Material) -> Section | None:
+    """Pair functions, coordination numbers, angles and structure factors of all glasses and trajectories."""
+    measured = all_measured(material)
+    if not measured:
+        return None
+    section = Section("Structure", "structure", warnings(material))
+    curves = {name: material.arrays(f"analysis/{name}/curves") for name in measured}
+    shade = shades(material)
+    pairs = _union(numbers["first_peak"] for numbers in measured.values())
+    oxygen = [pair for pair in pairs if "O" in pair.split("-")] or pairs
+    others = [pair for pair in pairs if pair not in oxygen]
+    section.add(
+        _pair_figure("pairs", measured, curves, shade, oxygen),
+        _coordination_figure(measured, shade),
+        *_angle_figure(measured, curves, shade),
+        *_total_figure(measured, curves, shade),
+        Fold("Bond lengths, coordination numbers, angles", [_coordination_table(measured), *_angle_table(measured)]),
+        Fold("Running coordination numbers", [_running_figure(measured, curves, shade)]),
+    )
+    if others:
+        section.add(Fold("Pair functions of cations", [_pair_figure("pairs-cations", measured, curves, shade, others)]))
+    section.add(Fold("Partial structure factors", [_partial_figure(measured, curves, shade)]))
+    return section
+
+
+def _overlay(measured: Measured, curves: Curves, x: str, family: str, names: Iterable[str]) -> figures.Overlays:
+    """{panel: {structure: (x, mean, err)}} of the arrays `family`_NAME."""
+    return {
+        name: {
+            key: (curves[key][x], curves[key][f"{family}_{name}"], curves[key][f"{family}_{name}_err"])
+            for key in measured
+            if f"{family}_{name}" in curves[key]
+        }
+        for name in names
+    }
+
+
+def _union(lists: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for one in lists for name in one))
+
+
+def _pair_figure(name: str, measured: Measured, curves: Curves, shade: Mapping[str, str], pairs: list[str]) -> Figure:
+    limit = min(numbers["half_cell_width_A"] for numbers in measured.values())
+    svg = figures.overlays(
+        _overlay(measured, curves, "r_A", "g", pairs),
+        shade,
+        xlabel="r (Å)",
+        ylabel="g(r)",
+        guide=1.0,
+        limit=limit,
+        limit_label=f"shaded: beyond half the cell width, {limit:.2f} Å",
+    )
+    caption = (
+        f"Partial pair distribution functions{_band_note(measured)} Beyond half the cell width they also show the "
+        "periodicity of the cell; peaks of an atom with its own images may leave the panel."
+    )
+    return Figure(name, svg, caption)
+
+
+def _running_figure(measured: Measured, curves: Curves, shade: Mapping[str, str]) -> Figure:
+    pairs = _union(numbers["coordination"] for numbers in measured.values())
+    overlay = _overlay(measured, curves, "edge_A", "running", pairs)
+    svg = figures.overlays(overlay, shade, xlabel="r (Å)", ylabel="N(r)", top=_RUNNING_TOP)
+    caption = "Mean number of neighbors of the second element within r of the first; a plateau is a closed shell."
+    return Figure("running", svg, caption)
+
+
+def _coordination_figure(measured: Measured, shade: Mapping[str, str]) -> Figure:
+    shells = {
+        pair: {
+            name: (np.array(numbers["coordination"][pair]["share"]),
+                   error_array(numbers["coordination"][pair]["share_err"]))
+            for name, numbers in measured.items()
+            if pair in numbers["coordination"]
+        }
+        for pair in _union(numbers["coordination"] for numbers in measured.values())
+    }  # fmt: skip
+    cutoffs = {
+        pair: min(n["coordination"][pair]["cutoff_A"] for n in measured.values() if pair in n["coordination"])
+        for pair in shells
+    }
+    labels = {pair: f"{pair.replace('-', _DASH)} < {cutoff:.2f} Å" for pair, cutoff in cutoffs.items()}
+    caption = "Distribution of coordination numbers; bars: one standard error where one can be given."
+    return Figure("coordination", figures.coordination(shells, labels, shade), caption)
+
+
+def _angle_figure(measured: Measured, curves: Curves, shade: Mapping[str, str]) -> list[Figure]:
+    kinds = _union(numbers["angles"] for numbers in measured.values())
+    if not kinds:
+        return []
+    centers = {
+        name: {"angle_deg": (found["angle_edge_deg"][1:] + found["angle_edge_deg"][:-1]) / 2} | dict(found)
+        for name, found in curves.items()
+    }
+    svg = figures.overlays(_overlay(measured, centers, "angle_deg", "angle", kinds), shade, xlabel="angle (°)",
+                           ylabel="P(θ) (1/°)")  # fmt: skip
+    caption = (
+        "Bond angles, each distribution with an integral of one and not divided by sin θ. "
+        f"A tetrahedron has O{_DASH}P{_DASH}O at 109.5°, an octahedron O{_DASH}V{_DASH}O at 90° and 180°"
+        f"{_band_note(measured)}"
+    )
+    return [Figure("angles", svg, caption)]
+
+
+def _total_figure(measured: Measured, curves: Curves, shade: Mapping[str, str]) -> list[Figure]:
+    kinds = [kind for kind in _TOTALS if any(f"S_{kind}" in found for found in curves.values())]
+    if not kinds:
+        return []
+    overlay = _overlay(measured, curves, "q_per_A", "S", kinds)
+    svg = figures.overlays(
+        {_TOTALS[kind]: lines for kind, lines in overlay.items()}, shade, xlabel="Q (1/Å)", ylabel="S(Q)", guide=1.0
+    )
+    lowest = min(numbers["lowest_q_per_A"] for numbers in measured.values())
+    caption = (
+        f"Total structure factors (Faber{_DASH}Ziman), summed directly over the wave vectors that the cell allows, "
+        f"with no Fourier window. The lowest is {lowest:.2f} 1/Å, and points below about 2 1/Å rest on few vectors "
+        f"each{_band_note(measured)}"
+    )
+    return [Figure("totals", svg, caption)]
+
+
+def _partial_figure(measured: Measured, curves: Curves, shade: Mapping[str, str]) -> Figure:
+    pairs = _union(numbers["first_peak"] for numbers in measured.values())
+    svg = figures.overlays(
+        _overlay(measured, curves, "q_per_A", "S", pairs), shade, xlabel="Q (1/Å)", ylabel="S(Q)", guide=1.0
+    )
+    return Figure("partials", svg, f"Partial structure factors (Faber{_DASH}Ziman).")
+
+
+def _coordination_table(measured: Measured) -> Table:
+    rows = []
+    for name, numbers in measured.items():
+        for pair, shell in numbers["coordination"].items():
+            key, peak = f"structure.{name}.{pair}", numbers["first_peak"][pair]
+            rows.append(
+                [
+                    name,
+                    pair.replace("-", _DASH),
+                    Number(f"{key}.cutoff", f"{pair} cutoff", shell["cutoff_A"], "Å"),
+                    Number(f"{key}.coordination", f"{pair} coordination", shell["number"], "1", shell["number_err"]),
+                    Number(
+                        f"{key}.bond_length",
+                        f"mean {pair} bond length",
+                        shell["bond_length_A"],
+                        "Å",
+                        shell["bond_length_A_err"],
+                    )
+                    if "bond_length_A" in shell
+                    else "no bond",
+                    Number(f"{key}.peak", f"position of the highest peak of {pair} g(r)", peak["position_A"], "Å"),
+                    Number(f"{key}.peak_height", f"height of that peak of {pair}", peak["height"], "1"),
+                ]
+            )
+    return Table(
+        ("structure", "pair", "cutoff", "mean coordination", "mean bond length", "highest peak of g(r)", "its height"),
+        rows,
+        "First shells: neighbors of the first-named element within the cutoff.",
+    )
+
+
+def _angle_table(measured: Measured) -> list[Table]:
+    rows = [
+        [
+            name,
+            kind.replace("-", _DASH),
+            Number(f"structure.{name}.{kind}.mean", f"mean {kind} angle", found["mean_deg"], "°",
+                   found["mean_deg_err"], no_error(numbers)),
+            Number(f"structure.{name}.{kind}.spread", f"standard deviation of {kind} angles", found["spread_deg"], "°"),
+            Number(f"structure.{name}.{kind}.count", f"{kind} angles per frame", found["per_frame"], "1"),
+        ]
+        for name, numbers in measured.items()
+        for kind, found in numbers["angles"].items()
+    ]  # fmt: skip
+    head = ("structure", "angle", "mean", "standard deviation", "angles per frame")
+    return [Table(head, rows)] if rows else []
+
+
+def _band_note(measured: Measured) -> str:
+    """What the bands of a figure are, for all structures in it."""
+    sources = {
+        "autocorrelation": "of trajectories, one standard error of the time average",
+        "replicas": "of glasses, one standard error between replicas",
+    }
+    found = [text for key, text in sources.items() if any(n["errors_from"] == key for n in measured.values())]
+    return f"; bands: {'; '.join(found)}." if found else "; a single structure, hence no error bands."

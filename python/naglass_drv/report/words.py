@@ -1,0 +1,55 @@
+"""Formulas, ions and compositions as chemists write them: Na₄V₂P₄O₁₆, V⁴⁺, mol % of oxides."""
+
+from collections.abc import Iterable, Mapping
+
+from ..glass.chemistry import Species
+from .numbers import SUBSCRIPT
+
+_CHARGE = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
+
+
+def formula_text(composition: Mapping[str, int]) -> str:
+    """``{"Na": 4, "V": 2}`` → ``Na₄V₂``."""
+    return "".join(f"{e}{str(n).translate(SUBSCRIPT) if n != 1 else ''}" for e, n in composition.items() if n)
+
+
+def ion_text(label: str) -> str:
+    """``V4+`` → ``V⁴⁺``; an element stays as it is."""
+    element = label.rstrip("0123456789+-")
+    return element + label[len(element) :].translate(_CHARGE)
+
+
+def elements(ions: Iterable[Species]) -> dict[str, int]:
+    """Atoms per element."""
+    counts: dict[str, int] = {}
+    for ion in ions:
+        counts[ion.element] = counts.get(ion.element, 0) + ion.count
+    return counts
+
+
+def oxides(ions: Iterable[Species]) -> dict[str, float] | None:
+    """The oxides of a neutral glass with their shares in mol %; None where O is not its one anion.
+
+    Two ions of odd charge q make X₂O_q, one of even charge XO_(q/2): Na₂O, VO₂, V₂O₅, P₂O₅.
+    """
+    amounts: dict[str, float] = {}
+    for ion in ions:
+        if ion.charge > 0:
+            atoms = {ion.element: 2, "O": ion.charge} if ion.charge % 2 else {ion.element: 1, "O": ion.charge // 2}
+            key = formula_text(atoms)
+            amounts[key] = amounts.get(key, 0.0) + ion.count / atoms[ion.element]
+        elif (ion.element, ion.charge) != ("O", -2):
+            return None
+    total = sum(amounts.values())
+    return {key: 100 * amount / total for key, amount in amounts.items()} if total else None
+
+
+def composition_text(ions: Iterable[Species]) -> str:
+    """The composition in one line: mol % of oxides, or the ions and their numbers."""
+    ions = tuple(ions)
+    shares = oxides(ions)
+    named = ", ".join(f"{ion.count} {ion_text(ion.label)}" for ion in ions)
+    if shares is None:
+        return named
+    parts = " · ".join(f"{share:.3g} {oxide}" for oxide, share in shares.items())
+    return f"{parts} (mol %); {named}"
