@@ -95,7 +95,7 @@ def _steps(folder: Path, output: Path, described: Description) -> tuple[list[Fou
         atoms = Atoms(system.elements, step.positions, cell=step.cell, pbc=system.periodic)
         atoms.set_masses([_mass(*kind, described) for kind in zip(system.kinds, system.elements, strict=True)])
         if step.velocities is not None and len(atoms) > 1:
-            atoms.info["temperature_K"] = _temperature_K(atoms, step)
+            atoms.info["temperature_K"] = _temperature_K(atoms, step.velocities)
         del atoms.arrays["masses"]
         name = source_name(output, step.step)
         try:
@@ -128,9 +128,9 @@ def _mass(kind: str, element: str, described: Description) -> float:
     return described.system.masses.get(kind.upper(), atomic_masses[atomic_numbers[element]])
 
 
-def _temperature_K(atoms: Atoms, step: Frame) -> float:
+def _temperature_K(atoms: Atoms, velocities_A_ps: np.ndarray) -> float:
     """Kinetic temperature, the total momentum taken as conserved."""
-    energy = 0.5 * _EV_PER_U_A2_PS2 * float((atoms.get_masses()[:, None] * step.velocities**2).sum())
+    energy = 0.5 * _EV_PER_U_A2_PS2 * float((atoms.get_masses()[:, None] * velocities_A_ps**2).sum())
     return 2 * energy / ((3 * len(atoms) - 3) * _BOLTZMANN_EV_K)
 
 

@@ -151,11 +151,11 @@ def _rows(
 
 def _forces(text: str, lines: Sequence[str], layout: Layout, elements: Sequence[str]):
     """Forces and |Σ F|, both None when the block is absent."""
-    headings = {line.strip() for line in lines if re.fullmatch(layout.forces, line.strip())}
-    start = _start(lines, *headings)
+    units = {line.strip(): found[1] for line in lines if (found := re.fullmatch(layout.forces, line.strip()))}
+    start = _start(lines, *units)
     if start is None:
         return None, None
-    unit = re.fullmatch(layout.forces, lines[start].strip())[1].lower()
+    unit = units[lines[start].strip()].lower()
     if unit not in _FORCE_UNITS:
         raise OutputError(f"forces: in {unit}, which is not among {', '.join(_FORCE_UNITS)}")
     rows, _ = _rows(
@@ -185,11 +185,11 @@ def force_rounding(text: str, layout: Layout) -> float:
 
 
 def _stress(lines: Sequence[str]) -> np.ndarray | None:
-    headings = {line.strip() for line in lines if re.fullmatch(STRESS, line.strip())}
-    start = _start(lines, *headings)
+    units = {line.strip(): found[1] for line in lines if (found := re.fullmatch(STRESS, line.strip()))}
+    start = _start(lines, *units)
     if start is None:
         return None
-    unit = re.fullmatch(STRESS, lines[start].strip())[1]
+    unit = units[lines[start].strip()]
     if unit not in STRESS_UNITS_GPA:
         raise OutputError(f"stress: in {unit}, which is not among {', '.join(STRESS_UNITS_GPA)}")
     rows = [line.split() for line in lines[start + 2 : start + 6]]
