@@ -320,8 +320,10 @@ def _export_model(options: argparse.Namespace) -> int:
 
 
 def _archive_path(options: argparse.Namespace) -> Path:
+    from .engines.mace.filekind import kind_of
     from .files import check_target
 
+    kind_of(options.model)
     target = options.output or options.model.with_suffix(".naglass")
     check_target(target, "--output")
     if options.output and target.exists() and options.model.exists() and target.samefile(options.model):

@@ -65,7 +65,7 @@ OUTSIDE = {
     "reference.rel_cutoff_Ry": (1, 1e6),
     "reference.u_eV": ({"V": 100}, {"V": -1}),
     "reference.smearing_K": (0, 1e9),
-    "reference.max_net_force_eV_per_A": (0, 1e-12, 1e3),
+    "reference.max_net_force_eV_per_A": (0, 1e-12, 1e6),
     "reference.timeout_min": (1e-6, 1e300),
     "reference.ranks": (10**7,),
     "reference.outputs": (["pdos", "pdos"],),

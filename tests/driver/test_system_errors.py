@@ -70,6 +70,7 @@ def hidden(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.name.startswith(".") or path.name.endswith(".part")]
 
 
+MODEL = str(Path(__file__).parents[2] / "examples" / "quickstart" / "start" / "model.mace")
 VERBS = {
     "init": ["init", "{}"],
     "run": ["run", "input.yaml", "--folder", "{}"],
@@ -77,8 +78,8 @@ VERBS = {
     "select-frames": ["select-frames", "frames.extxyz", "-n", "1", "-o", "{}"],
     "audit": ["audit", "frames.extxyz", "-o", "{}"],
     "export-frames": ["export-frames", "frames.extxyz", "-o", "{}"],
-    "export-model": ["export-model", "frames.extxyz", "-o", "{}"],
-    "fit-spin": ["fit-spin", "frames.extxyz", "frames.extxyz", "-o", "{}"],
+    "export-model": ["export-model", MODEL, "-o", "{}"],
+    "fit-spin": ["fit-spin", MODEL, "frames.extxyz", "-o", "{}"],
     "calibrate-cutoff": ["calibrate-cutoff", "frames.extxyz", "--folder", "{}"],
 }
 FOLDERS = {"init", "run", "audit", "export-frames", "calibrate-cutoff"}

@@ -47,7 +47,7 @@ Femtoseconds = Annotated[Positive, _within(0.01, 1e6)]
 # K/ps: 1e9 to 1e17 K/s
 CoolingRate = Annotated[Positive, _within(1e-3, 1e5)]
 Strain = Annotated[float, Field(allow_inf_nan=False)]
-NetForce = Annotated[Positive, _within(1e-6, 10)]
+NetForce = Annotated[Positive, _within(1e-6, 1e3)]
 Ranks = Annotated[Count, _within(1, 65_536)]
 Threads = Annotated[Count, _within(1, 1024)]
 Tasks = Annotated[Count, _within(1, MAX_TASKS)]
