@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, cli_checks, cli_dataset, cli_reference
+from .cli_numbers import MAX_SEED, add_number
 from .errors import SYSTEM, InputError, NaglassError, Stopped, TaskFailed, of_system
 from .runtime.mpi import LAST_WORDS_S, speaks
 
@@ -18,8 +19,8 @@ _EXIT_CODES = "exit codes: 0 done, 2 bad input, 3 stopped and restartable, 4 som
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code. Messages go to standard error without a traceback."""
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         code = options.verb(options)
         sys.stdout.flush()
         return code
@@ -82,7 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     add("plugins", _plugins, "print the folder of the LAMMPS plugins (for LAMMPS_PLUGIN_PATH)")
     export = add("export-model", _export_model, "write a MACE model for pair_style mace")
     export.add_argument("model", type=Path, help="portable model, or a pickled .model with --trust")
-    export.add_argument("--output", "-o", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
+    export.add_argument("archive", nargs="?", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
+    export.add_argument("--output", "-o", type=Path, help="the archive to write, as an option")
     export.add_argument("--head", help="head of a model that has several")
     export.add_argument("--dtype", choices=("float64", "float32"), default="float64")
     export.add_argument(
@@ -93,8 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     spin.add_argument("frames", type=Path, help="extended XYZ with REF_spin (muB)")
     spin.add_argument("--test", type=Path, help="held-out frames to measure errors on")
     spin.add_argument("--labels", choices=("hirshfeld", "mulliken"), default="hirshfeld")
-    spin.add_argument("--hidden", type=int, default=0, help="hidden units (default 0: linear for each element)")
-    spin.add_argument("--seed", type=int, default=0)
+    add_number(spin, "--hidden", kind=int, least=0, default=0, help="hidden units (default 0: linear for each element)")
+    add_number(spin, "--seed", kind=int, least=0, most=MAX_SEED, default=0, help="of the fit (default: %(default)s)")
     spin.add_argument("--output", "-o", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
     spin.add_argument("--head", help="head of a model that has several")
     spin.add_argument("--trust", action="store_true", help="open a pickled model; it can run any code, know its source")
@@ -194,8 +196,6 @@ def _fit_spin(options: argparse.Namespace) -> int:
     from .engines.mace.modelfile import load_model
     from .files import write_json
 
-    if options.hidden < 0:
-        raise InputError(f"--hidden {options.hidden}: must be 0 or more")
     frames = read_frames(options.frames)
     test = read_frames(options.test) if options.test else []
     target = _archive_path(options)
@@ -314,6 +314,9 @@ def _plugins(options: argparse.Namespace) -> int:
 def _export_model(options: argparse.Namespace) -> int:
     from .engines.mace.export import export_model
 
+    if options.archive is not None and options.output is not None:
+        raise InputError(f"--output {options.output}: the archive is given twice, {options.archive} before it")
+    options.output = options.output or options.archive
     target = _archive_path(options)
     print(export_model(options.model, target, head=options.head, dtype=options.dtype, trust=options.trust))
     return 0

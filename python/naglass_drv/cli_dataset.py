@@ -2,13 +2,21 @@
 
 import argparse
 import json
+import math
 import re
 import shlex
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from .cli_numbers import MAX_SEED, add_number
 from .errors import InputError, TaskFailed
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from .dataset.foreign import Terms
 
 Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
@@ -40,13 +48,25 @@ def _add_import(add: Add) -> None:
     take.add_argument(
         "--settings", help="what else decides the labels, as text or a file (INCAR, ...); extended XYZ needs it"
     )
-    take.add_argument("--charge", type=int, help="charge of every cell (default: the source's, else 0)")
+    add_number(take, "--charge", kind=int, help="charge of every cell (default: the source's, else 0)")
     take.add_argument("--multiplicity", help="2S+1 of every cell, or high-spin (default: the source's)")
     take.add_argument("--group", help="group of the frames, with info keys in braces (default: formula and file)")
-    take.add_argument("--max-net-force", type=float, default=0.05, metavar="eV/Å", help="gate of |ΣF| (default 0.05)")
+    add_number(
+        take, "--max-net-force", least=0, default=0.05, metavar="eV/Å", help="gate of |ΣF| (default: %(default)s)"
+    )
+    add_number(
+        take,
+        "--max-stress",
+        above=0,
+        default=1000.0,
+        metavar="GPa",
+        help="leave out a stress with a larger |σij| (default: %(default)s)",
+    )
     take.add_argument("--program", default="", help="who computed the labels, where the sources do not tell")
-    take.add_argument("--frames-per-file", type=int, metavar="N", help="write shards and an index (default: one file)")
-    take.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth frame of a source")
+    add_number(
+        take, "--frames-per-file", kind=int, least=1, metavar="N", help="write shards and an index (default: one file)"
+    )
+    add_number(take, "--every", kind=int, least=1, default=1, metavar="N", help="take every Nth frame of a source")
     take.add_argument("--e0", nargs="+", default=[], metavar="EL=eV", help="energies of isolated atoms at this level")
     for what in ("energy", "forces", "stress", "virial", "spin"):
         take.add_argument(f"--{what}-key", metavar="KEY", help=f"where extended XYZ has the {what}")
@@ -56,7 +76,7 @@ def _add_select(add: Add) -> None:
     select = add("select-frames", _select, "choose the frames of a pool that lie farthest apart")
     select.add_argument("pool", nargs="+", type=Path, help="structures or labelled frames (extended XYZ)")
     _add_cache(select)
-    select.add_argument("--count", "-n", type=int, required=True, help="how many to choose")
+    add_number(select, "--count", "-n", kind=int, least=1, required=True, help="how many to choose")
     select.add_argument("--output", "-o", type=Path, required=True, help="extended XYZ to write, in this order")
     select.add_argument("--exclude", nargs="+", type=Path, default=[], help="frames to keep away from")
     select.add_argument("--model", type=Path, help="MACE model to tell frames apart (default: pair distances)")
@@ -72,14 +92,23 @@ def _add_export(add: Add) -> None:
     )
     export.add_argument("--format", choices=("mace",), default="mace", help="the program: mace-torch's mace_run_train")
     export.add_argument("--output", "-o", type=Path, required=True, help="folder to write")
-    export.add_argument("--valid-fraction", type=float, default=0.1, help="share of validation frames (default 0.1)")
-    export.add_argument("--test-fraction", type=float, default=0.1, help="share of test frames (default 0.1)")
+    for part, words in (("valid", "validation"), ("test", "test")):
+        text = f"share of {words} frames (default: %(default)s)"
+        add_number(export, f"--{part}-fraction", least=0, most=0.5, default=0.1, help=text)
     _add_cache(export)
-    export.add_argument("--seed", type=int, default=1, help="of the split by group (default 1)")
+    add_number(
+        export,
+        "--seed",
+        kind=int,
+        least=0,
+        most=MAX_SEED,
+        default=1,
+        help="of the split by group (default: %(default)s)",
+    )
 
 
 def _import(options: argparse.Namespace) -> int:
-    from .dataset.foreign import Refused, admit
+    from .dataset.foreign import Refused, admit, unfit_stress
     from .dataset.frames import write_frames
     from .dataset.shards import write_set
     from .engines.sources import read_source
@@ -89,35 +118,47 @@ def _import(options: argparse.Namespace) -> int:
     names = ("energy", "forces", "stress", "virial", "spin")
     keys = {name: key for name in names if (key := getattr(options, f"{name}_key"))}
     terms = _terms(options)
-    for key in ("every", "frames_per_file"):
-        if (value := getattr(options, key)) is not None and value < 1:
-            raise InputError(f"--{key.replace('_', '-')} {value}: must be 1 or more")
-    frames, refused = [], []
+    atoms = list(_isolated_atoms(options.e0, terms))
+    rejected = options.output.with_name(f"{options.output.name.split('.')[0]}-rejected.json")
+    frames, refused, untaken, unfit = [], [], Counter(), []
     for path in options.sources:
         source = read_source(path, keys)
         refused += source.refused
         for found in source.found[:: options.every]:
-            if not (terms.settings or found.settings):
+            if not (terms.settings or found.settings or found.refusal):
                 raise InputError(f"{path}: does not tell the settings of its level; state them with --settings")
+            untaken.update(found.untaken)
             try:
                 frames.append(admit(found, terms, source.sha256))
             except Refused as error:
                 refused.append(error.record(found.source))
-    atoms = [admit(found, terms) for found in _isolated_atoms(options.e0)] if frames else []
-    write_json(options.output.with_name(f"{options.output.name.split('.')[0]}-rejected.json"), refused)
+            else:
+                unfit += [f"{found.source}: {fault}"] if (fault := unfit_stress(found, terms)) else []
+    levels = Counter(frame.info["level"] for frame in frames)
+    for atom in atoms:
+        # the settings that the sources tell are those of the stated energies, too
+        atom.info["level"] = next(iter(levels), atom.info["level"])
+    write_json(rejected, refused)
     if frames and options.frames_per_file is None:
         write_frames(options.output, frames + atoms)
     elif frames:
         write_set(options.output.parent, options.output.name.split(".")[0], frames + atoms, options.frames_per_file)
-    levels = Counter(frame.info["level"] for frame in frames)
-    print(_admission(len(frames), refused))
-    print("\n".join(f"level {level}: {count} frames" for level, count in levels.items()))
+    print("\n".join(_admission(len(frames), refused, rejected)))
+    if unfit:
+        print(f"stress left out of {len(unfit)} frames (--max-stress), the first {unfit[0]}")
+    if untaken:
+        names = ", ".join(f"{name} ({count} frames)" for name, count in untaken.most_common(5))
+        print(
+            f"not taken: {names}; --energy-key, --forces-key, --stress-key and --virial-key name what labels are called"
+        )
+    for level, count in levels.items():
+        print(f"level {level}: {count} frames")
     if len(levels) > 1:
         print("a dataset takes frames of one level only: import them apart, or state one with --settings")
     return 0 if frames else TaskFailed.exit_code
 
 
-def _terms(options: argparse.Namespace):
+def _terms(options: argparse.Namespace) -> "Terms":
     from .dataset.foreign import HIGH_SPIN, Terms
     from .engines.cp2k.inputs import ATOM_MULTIPLICITY
 
@@ -133,32 +174,49 @@ def _terms(options: argparse.Namespace):
         settings = re.sub(r"[#!].*", "", Path(settings).read_text(encoding="utf-8", errors="replace"))
     return Terms(
         options.level_name, settings, options.charge, multiplicity, options.group, options.max_net_force,
-        ATOM_MULTIPLICITY, options.program,
+        ATOM_MULTIPLICITY, options.program, options.max_stress,
     )  # fmt: skip
 
 
-def _isolated_atoms(stated: list[str]):
+def _isolated_atoms(stated: list[str], terms: "Terms") -> Iterator["Atoms"]:
     """Frames of one atom from EL=eV."""
     from ase import Atoms
     from ase.data import atomic_numbers
 
-    from .dataset.foreign import Found
+    from .dataset.foreign import Found, Refused, admit
 
+    elements = set()
     for item in stated:
         element, _, text = item.partition("=")
         try:
             energy = float(text)
+            if not math.isfinite(energy):
+                raise ValueError(text)
         except ValueError:
             raise InputError(f"--e0 {item}: an element and its energy such as Na=-0.0749 are needed") from None
-        if element not in atomic_numbers:
+        if atomic_numbers.get(element, 0) < 1:
             raise InputError(f"--e0 {item}: {element!r} is not an element")
-        yield Found(f"stated#{element}", Atoms(element, info={"REF_energy": energy, "config_type": "IsolatedAtom"}))
+        if element in elements:
+            raise InputError(f"--e0 {item}: {element} is given twice")
+        elements.add(element)
+        atom = Atoms(element, info={"REF_energy": energy, "config_type": "IsolatedAtom"})
+        try:
+            yield admit(Found(f"stated#{element}", atom), terms)
+        except Refused as error:
+            raise InputError(f"--e0 {item}: {error}") from None
 
 
-def _admission(count: int, refused: list[dict[str, str]]) -> str:
+def _admission(count: int, refused: list[dict[str, str]], rejected: Path) -> Iterator[str]:
+    """How many frames passed, and of each failure the first frame with its reason."""
     reasons = Counter(record["failure"] for record in refused)
     words = ", ".join(f"{failure} {number}" for failure, number in reasons.most_common())
-    return f"{count} frames admitted, {len(refused)} refused{f': {words}' if words else ''}"
+    yield f"{count} frames admitted, {len(refused)} refused{f': {words}' if words else ''}"
+    for failure, _ in reasons.most_common():
+        first = next(record for record in refused if record["failure"] == failure)
+        message = first["message"]
+        yield f"  {failure}: {message if first['frame'] in message else first['frame'] + ': ' + message}"
+    if refused:
+        yield f"all refusals: {rejected}"
 
 
 def _select(options: argparse.Namespace) -> int:
@@ -168,8 +226,6 @@ def _select(options: argparse.Namespace) -> int:
     from .files import check_target, write_json
 
     check_target(options.output, "--output")
-    if options.count < 1:
-        raise InputError(f"--count {options.count}: must be 1 or more")
     pool = [(f"{path}: frame {k}", f) for path in options.pool for k, f in enumerate(_frames(path, options))]
     pool = [(where, frame) for where, frame in pool if not is_isolated_atom(frame)]
     known = [frame for path in options.exclude for frame in _frames(path, options) if not is_isolated_atom(frame)]
@@ -208,9 +264,6 @@ def _export(options: argparse.Namespace) -> int:
     from .files import check_target
 
     check_target(options.output, "--output", folder=True)
-    for key in ("valid_fraction", "test_fraction"):
-        if not 0 <= getattr(options, key) <= 0.5:
-            raise InputError(f"--{key.replace('_', '-')} {getattr(options, key):g}: must be from 0 to 0.5")
     parts, energies = _parts(options)
     unknown = sorted(set(energies) - set(ATOM_MULTIPLICITY))
     if unknown:

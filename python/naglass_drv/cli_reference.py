@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from .cli_numbers import add_number
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -25,15 +26,15 @@ def add_verbs(add: Add, site: Callable[[], Mapping[str, Any]]) -> None:
     )
     verb.add_argument("structure", type=Path, help="extended XYZ; its first frame is taken")
     verb.add_argument("--level", default="pbe+u+d3", help="level of theory (default: pbe+u+d3)")
-    verb.add_argument("--cutoffs", nargs="+", type=float, default=[400.0, 600.0, 800.0, 1000.0], metavar="RY")
-    verb.add_argument("--rel-cutoff", type=float, metavar="RY")
+    add_number(verb, "--cutoffs", above=0, nargs="+", default=[400.0, 600.0, 800.0, 1000.0], metavar="RY")
+    add_number(verb, "--rel-cutoff", above=0, metavar="RY")
     verb.add_argument("--sodium", choices=("q9", "q1"))
     verb.add_argument("--xc-smoothing", choices=("none", "nn10"))
     verb.add_argument("--plus-u", choices=("mulliken", "lowdin"))
-    verb.add_argument("--charge", type=int, default=0, help="of the cell, in e (default: 0)")
-    verb.add_argument("--multiplicity", type=int, help="2S + 1 of the cell (default: high spin of its ions)")
-    verb.add_argument("--max-net-force", type=float, default=0.05, metavar="EV_PER_A", help="limit (default: 0.05)")
-    verb.add_argument("--ranks", type=int, default=1, help="MPI ranks of one CP2K (default: 1)")
+    add_number(verb, "--charge", kind=int, default=0, help="of the cell, in e (default: 0)")
+    add_number(verb, "--multiplicity", kind=int, least=1, help="2S + 1 of the cell (default: high spin of its ions)")
+    add_number(verb, "--max-net-force", above=0, default=0.05, metavar="EV_PER_A", help="limit (default: 0.05)")
+    add_number(verb, "--ranks", kind=int, least=1, default=1, help="MPI ranks of one CP2K (default: 1)")
     verb.add_argument("--folder", type=Path, default=Path("calibrate-cutoff"), help="where to (default: %(default)s)")
 
 
@@ -46,8 +47,6 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
     from .report.cutoff import cutoff_figure
 
     check_target(options.folder, "--folder", folder=True)
-    if min(options.cutoffs) <= 0 or options.ranks < 1 or options.max_net_force <= 0:
-        raise InputError("--cutoffs, --ranks and --max-net-force have to be positive")
     frame = read_frames(options.structure)[0]
     atoms = prepared(frame, str(options.structure), options.structure.stem, options.charge, options.multiplicity)
     names = ("sodium", "xc_smoothing", "plus_u")

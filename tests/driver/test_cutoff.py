@@ -76,7 +76,11 @@ def test_when_none_passes_the_table_is_there_all_the_same(tmp_path):
     [
         (["--level", "gfn1-xtb"], "the level gfn1-xtb has no plane-wave cutoff"),
         (["--level", "blyp", "--sodium", "q1"], "for PBE only"),
-        (["--cutoffs", "-3"], "--cutoffs, --ranks and --max-net-force have to be positive"),
+        (["--cutoffs", "-3"], "--cutoffs -3: must be above 0"),
+        (["--cutoffs", "400", "inf"], "--cutoffs inf: must be a finite number"),
+        (["--rel-cutoff", "nan"], "--rel-cutoff nan: must be a finite number"),
+        (["--max-net-force", "0"], "--max-net-force 0: must be above 0"),
+        (["--ranks", "0"], "--ranks 0: must be 1 or more"),
         (["--multiplicity", "3"], "multiplicity 3: 89 electrons (odd"),
     ],
 )

@@ -6,7 +6,7 @@ of each a frame of the convention (see `frames`), or refuses it by name.
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +17,13 @@ from ..errors import InputError
 from .assemble import is_isolated_atom
 from .audit.moments import LABELS
 from .candidates import prepared
-from .frames import check_labelled, read_frames
-from .gate import net_force_fault, spin_fault
+from .frames import check_labelled, each_frame
+from .gate import Refused, net_force_fault, spin_fault, stress_fault
+from .labels import Entries, labels_of, numbers, scf_converged, whole
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-# where other programs and people put their labels, by our name; the first that is there is taken
-_ENERGY, _FORCES, _STRESS, _VIRIAL = (
-    ("REF_energy", "energy"), ("REF_forces", "forces", "force"), ("REF_stress", "stress"), ("REF_virial", "virial"),
-)  # fmt: skip
 _KEPT_INFO = ("temperature_K", "config_type")
 HIGH_SPIN = "high-spin"
 
@@ -37,7 +34,8 @@ class Found:
 
     `frame` has the labels under the names of the convention. `settings` is text that is the same for all frames of one
     level, `kinds` the same for each element apart (see `engines.cp2k.levels`); `program` is who computed it; `told` is
-    what else the source says of the frame.
+    what else the source says of the frame, `untaken` names what in it looks like a label and was not taken. A frame
+    that cannot be read has its `refusal`, and is empty.
     """
 
     source: str
@@ -49,18 +47,8 @@ class Found:
     settings: str = ""
     kinds: str | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Refused(Exception):
-    """A frame that does not pass; `failure` is the name of the check."""
-
-    def __init__(self, failure: str, message: str):
-        super().__init__(message)
-        self.failure = failure
-
-    def record(self, source: str) -> dict[str, str]:
-        """The refusal as it is listed."""
-        return {"frame": source, "failure": self.failure, "message": str(self)}
+    untaken: tuple[str, ...] = ()
+    refusal: Refused | None = None
 
 
 @dataclass(frozen=True)
@@ -82,38 +70,71 @@ class Terms:
     max_net_force_eV_per_A: float = 0.05
     atom_multiplicity: Mapping[str, int] = field(default_factory=dict)
     program: str = ""
+    max_stress_GPa: float = 1000.0
 
 
 def read_extxyz(path: Path, keys: Mapping[str, str]) -> list[Found]:
-    """Frames of an extended-XYZ file.
+    """Frames of an extended-XYZ file; one that cannot be read has its refusal.
 
-    `keys` names where ``energy``, ``forces``, ``stress``, ``virial`` and ``spin`` are. What is not named is looked for
-    under the usual names, those of ASE's calculators included. A virial W becomes the stress -W/V. Stresses of six
-    numbers are in ASE's order (xx, yy, zz, yz, xz, xy). Raises InputError for a file that is no extended XYZ, or
-    without the named keys.
+    `keys` names where ``energy``, ``forces``, ``stress``, ``virial`` and ``spin`` are; the others are looked for by
+    their names (see `labels`). Raises InputError for a file that is no extended XYZ, or no frame of which has the
+    named keys.
     """
-    return [_of_extxyz(frame, number, path, keys) for number, frame in enumerate(read_frames(path))]
+    frames = list(each_frame(path, raw=True))
+    if all(isinstance(frame, InputError) for frame in frames):
+        raise frames[0] if frames else InputError(f"{path}: no frame in it")
+    found = [
+        unreadable(path, number, frame) if isinstance(frame, InputError) else found_in(path, number, frame, keys)
+        for number, frame in enumerate(frames)
+    ]
+    if all(one.refusal is not None and one.refusal.failure == "INCOMPLETE" for one in found):
+        raise InputError(f"{path}: frame 0: {found[0].refusal}")
+    return found
 
 
-def _of_extxyz(frame: "Atoms", number: int, path: Path, keys: Mapping[str, str]) -> Found:
-    where = f"{path}: frame {number}"
-    energy = _value(frame, keys.get("energy"), _ENERGY, where)
-    forces = _value(frame, keys.get("forces"), _FORCES, where)
-    stress = _value(frame, keys.get("stress"), _STRESS, where)
-    virial = _value(frame, keys.get("virial"), _VIRIAL if stress is None else (), where)
-    if virial is not None:
-        stress = -_matrix(virial, where) / frame.cell.volume
+def unreadable(path: Path, number: int, error: Exception) -> Found:
+    """What stands in the place of a frame that cannot be read."""
+    from ase import Atoms
+
+    refusal = error if isinstance(error, Refused) else Refused("UNREADABLE", str(error))
+    return Found(source_name(path, number), Atoms(), refusal=refusal)
+
+
+def found_in(path: Path, number: int, frame: "Atoms", keys: Mapping[str, str]) -> Found:
+    """Frame `number` of `path` with the labels of its info, arrays and calculator."""
+    results = frame.calc.results if frame.calc is not None else {}
+    of_atoms = {key for key, value in results.items() if np.shape(value)[:1] == (len(frame),) and key != "stress"}
+    entries = Entries(
+        {**frame.info, **{key: value for key, value in results.items() if key not in of_atoms}},
+        {**frame.arrays, **{key: results[key] for key in of_atoms}},
+    )
+    try:
+        return _found(path, number, frame, entries, keys)
+    except Refused as refusal:
+        return unreadable(path, number, refusal)
+
+
+def _found(path: Path, number: int, frame: "Atoms", entries: Entries, keys: Mapping[str, str]) -> Found:
+    keys = dict(keys)
+    spin = keys.pop("spin", None)
+    labels = labels_of(entries, keys, len(frame), frame.cell.volume)
     labelled = bare(frame)
     labelled.info |= {key: frame.info[key] for key in _KEPT_INFO if key in frame.info}
-    set_labels(labelled, energy, forces, None if stress is None else _matrix(stress, where))
+    set_labels(labelled, labels.energy, labels.forces, labels.stress)
     for key in LABELS:
         if key in frame.arrays:
-            labelled.set_array(key, frame.arrays[key])
-    if "spin" in keys:
-        labelled.set_array("REF_spin", np.asarray(_value(frame, keys["spin"], (), where)))
+            labelled.set_array(key, numbers(frame.arrays[key], (len(frame),), key))
+    if spin is not None:
+        if spin not in entries.atoms:
+            raise Refused(
+                "INCOMPLETE", f"there is no {spin!r} of the atoms; there are {', '.join(sorted(entries.atoms))}"
+            )
+        labelled.set_array("REF_spin", numbers(entries.atoms[spin], (len(frame),), spin))
+    config = entries.config
+    charge, multiplicity = (whole(config.get(key), key) for key in ("charge", "multiplicity"))
     return Found(
-        source_name(path, number), labelled, converged=frame.info.get("scf_converged"), charge=frame.info.get("charge"),
-        multiplicity=frame.info.get("multiplicity"), told=dict(frame.info),
+        source_name(path, number), labelled, converged=scf_converged(config), charge=charge, multiplicity=multiplicity,
+        told=config, untaken=tuple(labels.untaken),
     )  # fmt: skip
 
 
@@ -147,47 +168,28 @@ def short_hash(text: str) -> str:
     return f"h{hashlib.sha256(' '.join(text.split()).encode()).hexdigest()[:7]}"
 
 
-def _value(frame: "Atoms", named: str | None, usual: Sequence[str], where: str) -> Any:
-    """The label under the key `named`, else under the first of the `usual` ones; None without any."""
-    results = frame.calc.results if frame.calc is not None else {}
-    for key in (named,) if named else usual:
-        for place in (frame.info, frame.arrays, results):
-            if key in place:
-                return place[key]
-    if named:
-        known = sorted({*frame.info, *frame.arrays, *results} - {"numbers", "positions"})
-        raise InputError(f"{where}: there is no {named!r}; there are {', '.join(known)}")
-    return None
-
-
-def _matrix(value: Any, where: str) -> np.ndarray:
-    from ase.stress import voigt_6_to_full_3x3_stress
-
-    array = np.asarray(value, dtype=float)
-    if array.shape == (6,):
-        return voigt_6_to_full_3x3_stress(array)
-    if array.size != 9:
-        raise InputError(f"{where}: a stress or virial of {array.size} numbers, 6 or 9 are needed")
-    return array.reshape(3, 3)
-
-
 def admit(found: Found, terms: Terms, sha256: str = "") -> "Atoms":
     """The frame as the convention has it, with where it came from (`sha256` of the source). Raises Refused.
 
-    INCOMPLETE without energy or forces, NAN for a number that is not finite, SCF_NOT_CONVERGED where the source says
-    so, NET_FORCE above the terms' limit, SPIN_UNKNOWN without a multiplicity from source or terms, SPIN_MISMATCH for
-    one that does not fit the electrons or the moments, GROUP_UNKNOWN without what the group is made of.
+    The refusal of a frame that could not be read; INCOMPLETE without energy or forces, NAN for a number that is not
+    finite, SCF_NOT_CONVERGED where the source says so, NET_FORCE above the terms' limit, SPIN_UNKNOWN without a
+    multiplicity from source or terms, SPIN_MISMATCH for one that does not fit the electrons or the moments,
+    GROUP_UNKNOWN without what the group is made of. A stress that cannot be one is left out (see `unfit_stress`).
     """
+    if found.refusal is not None:
+        raise found.refusal
     frame = found.frame
-    _check_labels(found, terms.max_net_force_eV_per_A)
+    _check_labels(found, terms)
     admitted = bare(frame)
     admitted.info = _spin_state(found, terms) | {
         "level": f"{terms.level}-{short_hash(terms.settings or found.settings)}", "source": found.source,
         "net_force_eV_per_A": net_force(frame),
     }  # fmt: skip
-    if terms.group is not None:
+    # an isolated atom is in no split
+    if terms.group is not None and not is_isolated_atom(frame):
         admitted.info["group"] = _group(terms.group, found.told)
-    admitted.info |= {key: frame.info[key] for key in ("REF_energy", "REF_stress", *_KEPT_INFO) if key in frame.info}
+    labels = ("REF_energy", "REF_stress") if unfit_stress(found, terms) is None else ("REF_energy",)
+    admitted.info |= {key: frame.info[key] for key in (*labels, *_KEPT_INFO) if key in frame.info}
     told = {
         "source_sha256": sha256 and f"h{sha256[:15]}", "program": found.program or terms.program, "kinds": found.kinds,
         "scf_converged": found.converged,
@@ -204,12 +206,18 @@ def admit(found: Found, terms: Terms, sha256: str = "") -> "Atoms":
     return admitted
 
 
+def unfit_stress(found: Found, terms: Terms) -> str | None:
+    """Why the stress of a frame is left out: it is not symmetric, or above the terms' limit; None for a good one."""
+    stress = found.frame.info.get("REF_stress")
+    return stress_fault(stress, terms.max_stress_GPa) if np.shape(stress) == (3, 3) else None
+
+
 def net_force(frame: "Atoms") -> float:
     """|ΣF| (eV/Å) of the labels."""
     return float(np.linalg.norm(frame.arrays["REF_forces"].sum(axis=0)))
 
 
-def _check_labels(found: Found, max_net_force_eV_per_A: float) -> None:
+def _check_labels(found: Found, terms: Terms) -> None:
     frame = found.frame
     if found.converged is False:
         raise Refused("SCF_NOT_CONVERGED", "the SCF did not converge")
@@ -217,12 +225,14 @@ def _check_labels(found: Found, max_net_force_eV_per_A: float) -> None:
         frame.arrays.setdefault("REF_forces", np.zeros((1, 3)))
     missing = [name for name, there in (("energy", frame.info), ("forces", frame.arrays)) if f"REF_{name}" not in there]
     if missing:
-        raise Refused("INCOMPLETE", f"there is no {' and no '.join(missing)}")
+        flags = " and ".join(f"--{name}-key" for name in missing)
+        other = f"; it has {', '.join(found.untaken)}: name what is meant by {flags}" if found.untaken else ""
+        raise Refused("INCOMPLETE", f"there is no {' and no '.join(missing)}{other}")
     for key, values in (*frame.info.items(), *frame.arrays.items()):
         if key.startswith("REF_") and not np.isfinite(values).all():
             raise Refused("NAN", f"{key} is not finite")
-    if (fault := net_force_fault(net_force(frame), max_net_force_eV_per_A)) is not None:
-        raise Refused("NET_FORCE", fault)
+    if (fault := net_force_fault(net_force(frame), terms.max_net_force_eV_per_A)) is not None:
+        raise Refused("NET_FORCE", f"{fault} (--max-net-force)")
 
 
 def _spin_state(found: Found, terms: Terms) -> dict[str, Any]:
@@ -232,7 +242,8 @@ def _spin_state(found: Found, terms: Terms) -> dict[str, Any]:
     if is_isolated_atom(found.frame):
         multiplicity = found.multiplicity or terms.atom_multiplicity.get(found.frame.get_chemical_formula())
     if multiplicity is None:
-        raise Refused("SPIN_UNKNOWN", "neither the source nor --multiplicity tells the multiplicity")
+        teller = "the ground state of the element" if is_isolated_atom(found.frame) else "--multiplicity"
+        raise Refused("SPIN_UNKNOWN", f"neither the source nor {teller} tells the multiplicity")
     folder, _, name = found.source.partition("#")[0].rpartition("/")
     family = f"{folder}-{name.split('.')[0]}" if folder else name
     number = None if multiplicity == HIGH_SPIN else int(multiplicity)
@@ -248,7 +259,13 @@ def _group(pattern: str, told: Mapping[str, Any]) -> str:
             raise Refused("GROUP_UNKNOWN", f"the source does not tell {match[1]!r}, which the group is made of")
         return str(told[match[1]])
 
-    return re.sub(r"\{(\w+)\}", value, pattern)
+    group = re.sub(r"\{(\w+)\}", value, pattern)
+    # extended XYZ reads a bare number or truth value back as that
+    return (
+        f"group-{group}"
+        if re.fullmatch(r"[-+.\d]*([eE][-+]?\d+)?|[TF]|nan|inf|true|false", group, re.IGNORECASE)
+        else group
+    )
 
 
 def _check_moments(frame: "Atoms") -> None:

@@ -11,8 +11,9 @@ present. Format: https://github.com/libAtoms/extxyz.
 import gzip
 import hashlib
 import io
+import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 _WHOLE = (int, np.integer)
 _INFO = {"charge": _WHOLE, "multiplicity": _WHOLE, "level": str, "group": str, "source": str}
 _ATOM_LABELS = {"REF_forces": 3, "REF_spin": 1, "REF_spin_mulliken": 1}
+# ASE refuses a stress or virial that has not nine numbers
+_MARK = "raw:"
+_TENSOR = re.compile(r"(?<!\S)(stress|virial)\s*=")
+# rows in brackets, which ASE does not read
+_ROWS = re.compile(r"(?<==)\[(\s*\[[^][=]*\]\s*,?)+\s*\]")
+FORTRAN_EXPONENT = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d)")
 _MAX_LINE = 1_000_000
 _MAX_ATOMS = 10_000_000
 
@@ -38,17 +45,41 @@ def read_frames(path: Path) -> list["Atoms"]:
     Raises InputError with file, frame and line when the file cannot be read, is cut, or holds an unknown
     element, or positions or a cell that are not finite.
     """
-    if path.suffix == ".json":
-        from .shards import read_shards
-
-        return read_shards(path)
     frames = []
-    for number, line, text in _blocks(path):
-        where = f"{path}: frame {number} (line {line})"
-        frames.append(_checked(_parse(text, where), where))
+    for frame in each_frame(path):
+        if isinstance(frame, InputError):
+            raise frame
+        frames.append(frame)
     if not frames:
         raise InputError(f"{path}: no frame in it")
     return frames
+
+
+def each_frame(path: Path, *, raw: bool = False) -> Iterator["Atoms | InputError"]:
+    """Each frame of an extended-XYZ file, or what is wrong with it; the last one where the file's structure ends.
+
+    With `raw` all entries of the comment line are in `info` as they are written, those that ASE would move to a
+    calculator or take for tensors of nine numbers included, and numbers may have Fortran's exponent D.
+    """
+    if path.suffix == ".json":
+        from .shards import read_shards
+
+        yield from read_shards(path)
+        return
+    blocks = _blocks(path)
+    while True:
+        try:
+            number, line, text = next(blocks)
+        except StopIteration:
+            return
+        except InputError as error:
+            yield error
+            return
+        where = f"{path}: frame {number} (line {line})"
+        try:
+            yield _checked(_parse_raw(text, where) if raw else _parse(text, where), where)
+        except InputError as error:
+            yield error
 
 
 def read_labelled(path: Path) -> list["Atoms"]:
@@ -168,11 +199,37 @@ def _atom_count(head: str, where: str) -> int:
     return int(text)
 
 
-def _parse(text: str, where: str) -> "Atoms":
-    from ase.io.extxyz import read_xyz
+def _parse_raw(text: str, where: str) -> "Atoms":
+    from ase.io.extxyz import key_val_str_to_dict
+
+    entries: dict[str, Any] = {}
+
+    def geometry_of(line: str) -> dict[str, Any]:
+        line = _ROWS.sub(lambda rows: f'"{re.sub(r"[][,]", " ", rows[0])}"', line)
+        parsed = key_val_str_to_dict(_TENSOR.sub(rf"{_MARK}\1=", line))
+        entries.update({key.removeprefix(_MARK): value for key, value in parsed.items()})
+        periodic = np.asarray(entries.get("pbc", True))
+        if periodic.dtype.kind not in "biu" or periodic.size not in (1, 3):
+            raise ValueError(f"pbc is {entries['pbc']!r}")
+        return {key: entries.pop(key) for key in ("Lattice", "Properties", "pbc") if key in entries}
+
+    count, comment, *rows = text.splitlines(keepends=True)
+    try:
+        frame = _parse(text, where, geometry_of)
+    except InputError:
+        if not any(FORTRAN_EXPONENT.search(row) for row in rows):
+            raise
+        rows = [FORTRAN_EXPONENT.sub("e", row) for row in rows]
+        frame = _parse("".join([count, comment, *rows]), where, geometry_of)
+    frame.info = entries
+    return frame
+
+
+def _parse(text: str, where: str, entries_of: Callable[[str], dict[str, Any]] | None = None) -> "Atoms":
+    from ase.io.extxyz import key_val_str_to_dict, read_xyz
 
     try:
-        frame = next(iter(read_xyz(io.StringIO(text), index=0)))
+        frame = next(iter(read_xyz(io.StringIO(text), index=0, properties_parser=entries_of or key_val_str_to_dict)))
     except MemoryError:
         raise
     # the parser raises almost anything on foreign text; whatever it is, the frame is bad

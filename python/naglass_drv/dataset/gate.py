@@ -1,6 +1,23 @@
 """What every label has to pass, whoever computed it: forces that balance, and moments that fit the multiplicity."""
 
+import numpy as np
+
 SPIN_TOLERANCE_MUB = 0.2
+_EV_PER_A3_IN_GPA = 160.2176634
+# rounding in the file: a share of the largest component, and eV/Å³
+_SYMMETRIC = (1e-3, 1e-5)
+
+
+class Refused(Exception):
+    """A frame that does not pass; `failure` is the name of the check."""
+
+    def __init__(self, failure: str, message: str):
+        super().__init__(message)
+        self.failure = failure
+
+    def record(self, source: str) -> dict[str, str]:
+        """The refusal as it is listed."""
+        return {"frame": source, "failure": self.failure, "message": str(self)}
 
 
 def net_force_fault(net_eV_per_A: float, most_eV_per_A: float) -> str | None:
@@ -14,4 +31,33 @@ def spin_fault(sum_muB: float, multiplicity: int, of: str) -> str | None:
     """What is wrong with moments (`of` whom, in words) whose sum is not 2S within 0.2 µB; None for good ones."""
     if abs(sum_muB - (multiplicity - 1)) > SPIN_TOLERANCE_MUB:
         return f"the {of} moments add up to {sum_muB:.3f} µB where multiplicity {multiplicity} means {multiplicity - 1}"
+    return None
+
+
+def pressure_GPa(stress: np.ndarray) -> float:
+    """The pressure of a 3×3 stress in eV/Å³, positive under compression."""
+    return float(-np.trace(stress) / 3 * _EV_PER_A3_IN_GPA)
+
+
+def largest_GPa(stress: np.ndarray) -> float:
+    """The largest |component| of a 3×3 stress in eV/Å³."""
+    return float(np.abs(stress).max() * _EV_PER_A3_IN_GPA)
+
+
+def asymmetry(stress: np.ndarray) -> float:
+    """The largest |σij - σji| (eV/Å³) of a 3×3 stress; 0 where it is within the rounding of a file."""
+    off = float(np.abs(stress - stress.T).max())
+    share, least = _SYMMETRIC
+    return off if off > share * float(np.abs(stress).max()) + least else 0.0
+
+
+def stress_fault(stress: np.ndarray, most_GPa: float) -> str | None:
+    """What is wrong with a 3×3 stress (eV/Å³) that is not symmetric or above `most_GPa`; None for a good one."""
+    if (off := asymmetry(stress)) > 0:
+        return f"the stress is not symmetric: two components that should be equal differ by {off:.3g} eV/Å³"
+    if (largest := largest_GPa(stress)) > most_GPa:
+        return (
+            f"a stress of {largest:.4g} GPa, above {most_GPa:g}: its unit has to be eV/Å³ (1 eV/Å³ is 160.2 GPa or "
+            "1602 kbar)"
+        )
     return None

@@ -1,13 +1,15 @@
-"""Labels of others, whatever wrote them: extended XYZ, VASP's files, folders of CP2K and VASP runs."""
+"""Labels of others, whatever wrote them: extended XYZ, files of ASE and VASP, folders of CP2K and VASP runs."""
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..dataset.foreign import Found, Refused, read_extxyz, source_name
 from ..errors import InputError
+from .ase_files import DATABASE, PICKLED, TRAJECTORY, read_ase
 
 _VASP_FILES = ("vasprun.xml", "OUTCAR")
 
@@ -43,20 +45,22 @@ def _read(path: Path, keys: Mapping[str, str]) -> Source:
 
             return Source(*read_folder(path), _sha256(output_of(path)))
         path = inside
-    if _is_vasp(path):
+    start = _start(path)
+    if start.lstrip().startswith((b"<?xml", b"vasp.")):
         from .vasp import read_vasp
 
         return Source(read_vasp(path), [], _sha256(path))
+    if start.startswith((TRAJECTORY, DATABASE, PICKLED)):
+        return Source(read_ase(path, start, keys), [], _sha256(path))
     return Source(read_extxyz(path, keys), [], _sha256(path))
 
 
-def _is_vasp(path: Path) -> bool:
+def _start(path: Path) -> bytes:
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            start = file.read(64).lstrip()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return start.startswith((b"<?xml", b"vasp."))
+            return file.read(64)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _sha256(path: Path) -> str:

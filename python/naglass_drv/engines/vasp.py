@@ -4,6 +4,7 @@ Energies are VASP's free energy (TOTEN), whose derivative the forces are. What A
 each electronic loop ended by EDIFF, the total moment, the settings and pseudopotentials.
 """
 
+import io
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dataset.foreign import Found, bare, set_labels, short_hash, source_name
+from ..dataset.foreign import Found, Refused, bare, set_labels, short_hash, source_name, unreadable
 from ..errors import InputError
 
 if TYPE_CHECKING:
@@ -56,24 +57,69 @@ def read_vasp(path: Path) -> list[Found]:
 
 
 def _vasprun(path: Path) -> Iterator[Found]:
-    from ase.io.vasp import read_vasp_xml
-
     with open(path, "rb") as file:
         if b"<!" in file.read(4096):
             raise InputError(f"{path}: declares entities or a document type, which VASP does not")
     root, whole = _parsed(path)
-    values = {item.get("name"): " ".join((item.text or "").split()) for item in root.iterfind("parameters//*[@name]")}
+    values = _parameters(root)
     types = [[cell.text.strip() for cell in row] for row in root.iterfind("atominfo/array[@name='atomtypes']/set/rc")]
     kinds = _kinds([row[1] for row in types], [row[4] for row in types], values)
     charge = _charge([(int(row[0]), float(row[3])) for row in types], values["NELECT"])
     program = "VASP " + root.findtext("generator/i[@name='version']", "").strip()
     steps = [step for step in root.iterfind("calculation") if whole or step.find("energy") is not None]
-    for number, (step, frame) in enumerate(zip(steps, read_vasp_xml(path, index=slice(None)), strict=True)):
+    faults = [_fault(step) for step in steps]
+    frames = _frames(path, root, [step for step, fault in zip(steps, faults, strict=True) if fault is None])
+    for number, (step, fault) in enumerate(zip(steps, faults, strict=True)):
+        if fault is not None:
+            yield unreadable(path, number, fault)
+            continue
+        frame = next(frames)
         yield Found(
-            source_name(path, number), _labelled(frame), converged=len(step.findall("scstep")) < int(values["NELM"]),
-            charge=charge, multiplicity=_multiplicity(_moment(frame, values["ISPIN"])), program=program,
-            settings=_settings(values), kinds=kinds,
+            source_name(path, number), _labelled(frame, values), charge=charge, program=program,
+            converged=len(step.findall("scstep")) < int(values["NELM"]), settings=_settings(values), kinds=kinds,
+            multiplicity=_multiplicity(_moment(frame, values["ISPIN"])),
         )  # fmt: skip
+
+
+def _parameters(root: ElementTree.Element) -> dict[str, str]:
+    """The parameters by name. Where one occurs again, as NELM does among the response functions, that of the electronic
+    ground state holds, else the first.
+    """
+    electronic = root.iterfind("parameters//separator")
+    electronic = [item for part in electronic if part.get("name", "").startswith("electronic") for item in part.iter()]
+    values: dict[str, str] = {}
+    for item in (*electronic, *root.iterfind("parameters//*[@name]")):
+        if item.tag in ("i", "v") and item.get("name"):
+            values.setdefault(item.get("name"), " ".join((item.text or "").split()))
+    return values
+
+
+def _fault(step: ElementTree.Element) -> Refused | None:
+    """Why a step is no label of VASP's, or cannot be read."""
+    if step.find("scstep") is None:
+        return Refused("INCOMPLETE", "no electronic step: predicted by VASP's machine-learned force field, no label")
+    texts = [
+        item.text or ""
+        for part in ("energy", "structure", "varray")
+        for top in step.findall(part)
+        for item in top.iter()
+    ]
+    if any("*" in text for text in texts):
+        return Refused("NAN", "VASP wrote stars in place of a number that has too many digits")
+    return None
+
+
+def _frames(path: Path, root: ElementTree.Element, steps: Sequence[ElementTree.Element]) -> Iterator["Atoms"]:
+    """ASE's frames of `steps`, some of those of the file at `path` with the tree `root`."""
+    from ase.io.vasp import read_vasp_xml
+
+    kept = set(map(id, steps))
+    left_out = [step for step in root.iterfind("calculation") if id(step) not in kept]
+    if not left_out:
+        return read_vasp_xml(path, index=slice(None))
+    for step in left_out:
+        root.remove(step)
+    return read_vasp_xml(io.BytesIO(ElementTree.tostring(root)), index=slice(None)) if steps else iter(())
 
 
 def _parsed(path: Path) -> tuple[ElementTree.Element, bool]:
@@ -99,7 +145,10 @@ def _outcar(path: Path) -> Iterator[Found]:
                 break
             head.append(line)
     text = "".join(head)
-    values = dict(_OUTCAR_VALUE.findall(text)) | dict(_OUTCAR_VECTOR.findall(text))
+    # before these words are the user's own lines and the pseudopotentials; of what occurs twice the first holds
+    told = text.partition("Startparameter for this run")[2]
+    values = {key: value for part in (text, told) for key, value in reversed(_OUTCAR_VALUE.findall(part))}
+    values |= dict(_OUTCAR_VECTOR.findall(text))
     values |= {ours: values[theirs] for theirs, ours in _OUTCAR_NAMES.items() if theirs in values}
     titles = list(dict.fromkeys(re.findall(r"^ POTCAR:\s+(.*\S)\s*$", text, re.MULTILINE)))
     elements = [re.split(r"[_.]", title.split()[1])[0] for title in titles]
@@ -110,23 +159,30 @@ def _outcar(path: Path) -> Iterator[Found]:
         # without a folder ASE does not look for a CONTCAR beside the file
         chunks = outcarchunks(file, header_parser=OutcarHeaderParser(workdir=None))
         for number, chunk in enumerate(chunks):
-            frame = chunk.build()
+            try:
+                frame = chunk.build()
+            # stars in place of a number, say; ASE's parser raises almost anything
+            except Exception as error:
+                yield unreadable(path, number, InputError(f"{path}: step {number}: {type(error).__name__}: {error}"))
+                continue
             ends = [line for line in chunk.lines if "aborting loop" in line]
             moment = frame.calc.results.get("magmom", 0.0 if values["ISPIN"] == "1" else None)
             yield Found(
-                source_name(path, number), _labelled(frame), converged=any("EDIFF is reached" in line for line in ends),
+                source_name(path, number), _labelled(frame, values),
+                converged=bool(ends) and all("EDIFF is reached" in line for line in ends),
                 charge=_charge(zip(counts, valences, strict=True), values["NELECT"]),
                 multiplicity=_multiplicity(moment),
                 program=f"VASP {text.split()[0].removeprefix('vasp.')}", settings=_settings(values), kinds=kinds,
             )  # fmt: skip
 
 
-def _labelled(frame: "Atoms") -> "Atoms":
+def _labelled(frame: "Atoms", values: Mapping[str, str]) -> "Atoms":
     from ase.stress import voigt_6_to_full_3x3_stress
 
     results = frame.calc.results
     labelled = bare(frame)
-    stress = results.get("stress")
+    # with ISIF 0 VASP computes no stress, with 1 its trace alone
+    stress = None if values.get("ISIF", "").split()[:1] in (["0"], ["1"]) else results.get("stress")
     set_labels(
         labelled, results.get("free_energy"), results.get("forces"),
         None if stress is None else voigt_6_to_full_3x3_stress(stress),
