@@ -108,6 +108,7 @@ def _add_export(add: Add) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
+    from .dataset.audit import work_fault, work_ratio
     from .dataset.foreign import Refused, admit, unfit_stress
     from .dataset.frames import write_frames
     from .dataset.shards import write_set
@@ -146,6 +147,8 @@ def _import(options: argparse.Namespace) -> int:
     print("\n".join(_admission(len(frames), refused, rejected)))
     if unfit:
         print(f"stress left out of {len(unfit)} frames (--max-stress), the first {unfit[0]}")
+    if (fault := work_fault(work_ratio(frames))) is not None:
+        print(f"stress: {fault}; the audit says more")
     if untaken:
         names = ", ".join(f"{name} ({count} frames)" for name, count in untaken.most_common(5))
         print(

@@ -9,7 +9,7 @@ import pytest
 from naglass_drv.cli import main
 from naglass_drv.config.schema import Audit
 from naglass_drv.dataset.assemble import Dataset
-from naglass_drv.dataset.audit import CHECKS, Limits, audit, audited, contacts, copies, moments, outliers
+from naglass_drv.dataset.audit import CHECKS, Limits, audit, audited, contacts, copies, moments, outliers, stresses
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import InputError
 from naglass_drv.glass.chemistry import contact_distance
@@ -260,3 +260,87 @@ def test_the_verb_refuses_mixed_levels(tmp_path, capsys):
     write_frames(tmp_path / "b.extxyz", [cell(level="made-h7777777")])
     assert main(["audit", str(tmp_path / "a.extxyz"), str(tmp_path / "b.extxyz")]) == 2
     assert "b.extxyz: frame 0: its level is made-h7777777" in capsys.readouterr().err
+
+
+def strained_copies(count: int = 24, scale: float = 1.0):
+    """Copies of one structure under a harmonic energy whose stress is known exactly, times `scale`."""
+    rng = np.random.default_rng(5)
+    start = cell("NaPO3", 1)
+    stiff, volume = 0.5, start.cell.volume
+    first = np.array([[-0.05, 0.01, 0.0], [0.01, 0.03, 0.02], [0.0, 0.02, -0.02]])
+    frames = []
+    for k in range(count):
+        strain = rng.normal(scale=0.01, size=(3, 3))
+        strain = (strain + strain.T) / 2
+        frame = start.copy()
+        frame.set_cell(start.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+        frame.arrays["REF_forces"] = np.zeros((len(frame), 3))
+        frame.info |= {
+            "REF_energy": -20.0 + volume * ((first * strain).sum() + stiff * (strain**2).sum() / 2),
+            "REF_stress": scale * (first + stiff * strain), "source": f"made/{k}",
+        }  # fmt: skip
+        frames.append(frame)
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [
+        (1.0, None),
+        (-1.0, "; the sign is that of a pressure or virial"),
+        (160.2176634, "; GPa in place of eV/Å³"),
+        (1602.176634, "; kbar in place of eV/Å³"),
+        (-1602.176634, "; kbar in place of eV/Å³; the sign is that of a pressure or virial"),
+        (5.0, "of the work of the stress"),
+    ],
+)
+def test_the_work_of_the_stress_tells_its_unit_and_sign(tmp_path, capsys, scale, message):
+    frames = strained_copies(scale=scale)
+    ratio = stresses.work_ratio(frames)
+    # the finite strain is taken at the middle, to second order
+    assert ratio.median == pytest.approx(1 / scale, rel=0.03) and ratio.pairs == len(frames) - 1
+    assert ratio.low < ratio.median < ratio.high
+    found = findings(frames, "stress")
+    assert len(found) == (0 if message is None else len(frames))
+    assert all(message in one["text"] for one in found)
+    write_frames(tmp_path / "a.xyz", frames)
+    words = ["import-frames", str(tmp_path / "a.xyz"), "-o", str(tmp_path / "b.xyz"), "--level-name", "x"]
+    assert main([*words, "--settings", "s", "--max-stress", "1e9"]) == 0
+    said = capsys.readouterr().out
+    assert "stress: over" not in said if message is None else message in said
+
+
+def test_stresses_that_stand_out_are_found():
+    frames = frames_of()
+    rng = np.random.default_rng(2)
+    for frame in frames:
+        off = rng.normal(scale=0.02, size=(3, 3))
+        frame.info["REF_stress"] = off + off.T
+    assert not findings(frames, "stress")
+    frames[7].info["REF_stress"] *= 1602.18
+    frames[9].info["REF_stress"] *= 160.218
+    frames[11].info["REF_stress"] = np.array([[0, 0.5, 0], [0, 0, 0], [0, 0, 0.0]])
+    frames[13].info["REF_stress"] = np.diag([0.5, 0.5, 0.5])
+    frames[15].info["REF_stress"] += 1e-6 * np.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]])
+    found = {one["frame"]: one["text"] for one in findings(frames, "stress")}
+    assert sorted(found) == [7, 9, 11, 13], "rounding is no asymmetry"
+    assert "GPa; the unit has to be eV/Å³" in found[7] and "GPa; the unit has to be eV/Å³" in found[9]
+    assert "differ by 0.5 eV/Å³" in found[11]
+    assert "a pressure of -80.11 GPa among" in found[13]
+    assert not findings(
+        frames[:5] + frames[16:], "stress", Limits(**Audit(max_stress_GPa=1e6, stress_z=1e6).model_dump())
+    )
+
+
+def test_frames_without_a_stress_have_no_finding():
+    frames = frames_of(8)
+    frames[3].info["REF_stress"] = np.eye(3)
+    assert [one["frame"] for one in findings(frames, "stress")] == [3]
+    assert stresses.work_ratio(frames_of(8)) is None
+
+
+def test_two_bad_stresses_do_not_condemn_the_others():
+    frames = strained_copies()
+    frames[7].info["REF_stress"] = frames[7].info["REF_stress"] * 1602.18
+    frames[11].info["REF_stress"] = np.array([[0, 0.5, 0], [0, 0, 0], [0, 0, 0.0]])
+    assert sorted(one["frame"] for one in findings(frames, "stress")) == [7, 11]

@@ -321,7 +321,7 @@ def test_numbers_of_the_verb_are_finite_and_within_bounds(tmp_path, capsys, opti
         (["fit-spin", "a", "b", "--seed", "1e99"], "--seed 1e99: a whole number is needed"),
         (["fit-spin", "a", "b", "--seed", "99999999999999999999"], "--seed 99999999999999999999: must be from 0 to"),
         (["audit", "a", "--limit", "energy_z=nan"], "--limit energy_z=nan"),
-        (["audit", "a", "--limit", "max_pressure_GPa=inf"], "--limit max_pressure_GPa=inf"),
+        (["audit", "a", "--limit", "max_stress_GPa=inf"], "--limit max_stress_GPa=inf"),
     ],
 )
 def test_numbers_of_the_other_verbs_are_so_too(capsys, words, message):

@@ -63,7 +63,7 @@ Spin = (
     | Annotated[str, Field(pattern=r"^[+-]+$")]
     | dict[str, Literal["up", "down"]]
 )
-Check = Literal["energy", "forces", "distance", "net_force", "spin", "near_copy"]
+Check = Literal["energy", "forces", "distance", "net_force", "stress", "spin", "near_copy"]
 
 
 class Section(BaseModel):
@@ -173,6 +173,8 @@ class Audit(Section):
     forces_z: Multiple = 4.5
     min_distance_fraction: Annotated[NonNegative, _within(0, 1.5)] = 0.6
     max_net_force_eV_per_A: NetForce = 0.05
+    max_stress_GPa: Annotated[Positive, _within(1e-2, 1e6)] = 100.0
+    stress_z: Multiple = 10.0
     moment_off_muB: Annotated[Positive, _within(1e-3, 10)] = 0.6
     spin_sum_muB: Annotated[Positive, _within(1e-3, 1e4)] = 0.2
     near_copy_A: Annotated[NonNegative, _within(0, 5)] = 0.03

@@ -18,6 +18,7 @@ _TITLES = {
     "forces": "Large forces",
     "distance": "Short contacts",
     "net_force": "Forces that do not add up to zero",
+    "stress": "Stresses",
     "spin": "Moments",
     "near_copy": "Near-copies",
 }

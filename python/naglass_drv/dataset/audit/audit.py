@@ -10,7 +10,8 @@ import numpy as np
 
 from ...errors import InputError
 from ..assemble import Dataset
-from . import contacts, copies, moments, outliers
+from ..gate import pressure_GPa
+from . import contacts, copies, moments, outliers, stresses
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -20,6 +21,7 @@ ADVICE = {
     "forces": "look at the structure: atoms inside each other rule a fit; else at the label's output",
     "distance": "leave the frame out unless such a contact is meant to be learned",
     "net_force": "the plane-wave cutoff is too low, or forces of a fixed or drifting atom were removed: label it again",
+    "stress": "bring it to eV/Å³ in ASE's sign (a compressed cell is negative), symmetric; or leave the entry out",
     "spin": "another electronic state than meant: label it again from other starting moments, or correct its charge",
     "near_copy": "keep one of the two; where their groups differ, give both the same group",
 }
@@ -39,6 +41,8 @@ class Limits:
     forces_z: float
     min_distance_fraction: float
     max_net_force_eV_per_A: float
+    max_stress_GPa: float
+    stress_z: float
     moment_off_muB: float
     spin_sum_muB: float
     near_copy_A: float
@@ -152,6 +156,8 @@ def _findings(measured: _Measured, names: Sequence[str]) -> Iterator[tuple[str, 
         if net > limits.max_net_force_eV_per_A:
             yield "net_force", k, net, limits.max_net_force_eV_per_A, "eV/Å", f"|ΣF| = {net:.3f} eV/Å"
         yield from _spin_findings(k, frame, limits)
+    for k, *rest in stresses.findings(measured.frames, limits.max_stress_GPa, limits.stress_z):
+        yield "stress", k, *rest
     for copy in measured.copies:
         text = f"RMS distance {copy.rms_A:.4f} Å from {names[copy.of]}"
         if measured.frames[copy.frame].info["group"] != measured.frames[copy.of].info["group"]:
@@ -215,7 +221,7 @@ def _coverage(measured: _Measured, e0_eV: Mapping[str, float]) -> dict[str, dict
         "atoms": _range([len(frame) for frame in frames]),
         "density_g_cm3": _range(list(map(density_g_cm3, frames))),
         "temperature_K": _range([frame.info.get("temperature_K") for frame in frames]),
-        "pressure_GPa": _range(list(map(pressure_GPa, frames))),
+        "pressure_GPa": _range(list(map(_pressure_GPa, frames))),
         "net_force_eV_per_A": _range(measured.net_force),
         "largest_force_eV_per_A": _range([norms.max() for norms in measured.force]),
         "energy_residual_eV_per_atom": _range([] if energies is None else energies.residual_eV_per_atom),
@@ -229,11 +235,9 @@ def _coverage(measured: _Measured, e0_eV: Mapping[str, float]) -> dict[str, dict
     }
 
 
-def pressure_GPa(frame: "Atoms") -> float | None:
+def _pressure_GPa(frame: "Atoms") -> float | None:
     """The virial's pressure, positive under compression; None without a stress."""
-    if "REF_stress" not in frame.info:
-        return None
-    return float(-np.trace(frame.info["REF_stress"]) / 3 * 160.2176634)
+    return pressure_GPa(frame.info["REF_stress"]) if "REF_stress" in frame.info else None
 
 
 def _range(values: Sequence[float | None] | np.ndarray) -> dict[str, float] | None:
@@ -284,7 +288,7 @@ def _arrays(measured: _Measured) -> dict[str, np.ndarray]:
         "energy_residual_eV_per_atom": missing if energies is None else energies.residual_eV_per_atom,
         "density_g_cm3": np.array([density_g_cm3(frame) for frame in frames], dtype=float),
         "temperature_K": np.array([frame.info.get("temperature_K") for frame in frames], dtype=float),
-        "pressure_GPa": np.array([pressure_GPa(frame) for frame in frames], dtype=float),
+        "pressure_GPa": np.array([_pressure_GPa(frame) for frame in frames], dtype=float),
         "net_force_eV_per_A": measured.net_force,
         "force_edges_eV_per_A": _FORCE_EDGES_eV_PER_A,
         "moment_edges_muB": _MOMENT_EDGES_MUB,
