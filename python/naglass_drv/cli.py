@@ -330,5 +330,5 @@ def _archive_path(options: argparse.Namespace) -> Path:
     target = options.output or options.model.with_suffix(".naglass")
     check_target(target, "--output")
     if options.output and target.exists() and options.model.exists() and target.samefile(options.model):
-        raise InputError(f"--output {target}: is the model itself")
+        raise InputError(f"{target}: is the model itself")
     return target

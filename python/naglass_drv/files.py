@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -104,6 +105,18 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> bool:
 
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
+    return write_bytes(path, buffer.getvalue())
+
+
+def write_zip(path: Path, entries: Mapping[str, bytes | str], *, stored: bool = False) -> bool:
+    """`write_bytes` of a zip file with `entries` by name, deflated or just `stored`; the same entries give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in entries.items():
+            # a ZipInfo of its own has the date 1980-01-01 in place of now
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o600 << 16
+            archive.writestr(entry, data, zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED)
     return write_bytes(path, buffer.getvalue())
 
 

@@ -230,6 +230,34 @@ def test_a_model_is_exported_without_noise(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "m.naglass\n", "")
 
 
+def test_the_same_model_gives_the_same_bytes(tmp_path):
+    """Neither the time nor the order of a set of names is part of a model file; the archive may be the second argument."""
+    with default_dtype("float64"):
+        model = build_model("4x0e", layers=1, correlation=1)
+    files = [save_portable(model, tmp_path / f"{name}.mace") for name in "ab"]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    for seed in "12":
+        command = [sys.executable, "-m", "naglass_drv", "export-model", "a.mace", f"{seed}.naglass"]
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONHASHSEED": seed}
+        )
+        assert done.stdout == f"{seed}.naglass\n", done.stderr
+    assert (tmp_path / "1.naglass").read_bytes() == (tmp_path / "2.naglass").read_bytes()
+    for path in (files[0], tmp_path / "1.naglass"):
+        with zipfile.ZipFile(path) as archive:
+            assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_an_archive_is_named_once(tmp_path, capsys):
+    with default_dtype("float64"):
+        path = save_portable(build_model("4x0e", layers=1, correlation=1), tmp_path / "m.mace")
+    assert main(["export-model", str(path), str(tmp_path / "a.naglass"), "-o", str(tmp_path / "b.naglass")]) == 2
+    assert "the archive is given twice" in capsys.readouterr().err
+    assert main(["export-model", str(path), str(path)]) == 2
+    assert "is the model itself" in capsys.readouterr().err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m.mace"]
+
+
 def metadata(path):
     return json.loads(unzipped(path)["metadata.json"])
 

@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import warnings
-import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 
 from ... import __version__
 from ...errors import InputError
-from ...files import write_bytes
+from ...files import write_zip
 from .filekind import ARCHIVE_FORMAT as FORMAT
 from .modelfile import default_dtype, import_torch, load_model, one_line, torch_dtype, versions
 from .spin import NAME, UNIT, SpinReadout
@@ -275,11 +274,28 @@ def _serialise(piece: torch.nn.Module) -> bytes:
 
     torch = import_torch()
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _in_order():
         # TorchScript announces its own deprecation for every submodule
         warnings.simplefilter("ignore")
         torch.jit.save(compile_module(piece.eval()), buffer)
     return buffer.getvalue()
+
+
+class _Ordered(set):
+    def __iter__(self):
+        return iter(sorted(super().__iter__()))
+
+
+@contextmanager
+def _in_order():
+    """TorchScript writes a module's constants in the order of a set of names, which differs from process to process."""
+    import torch.jit._recursive as recursive
+
+    recursive.set = _Ordered
+    try:
+        yield
+    finally:
+        del recursive.set
 
 
 def _layer_facts(interaction: torch.nn.Module) -> dict[str, Any]:
@@ -339,12 +355,7 @@ def _metadata(
 
 
 def _write(path: Path, meta: dict[str, Any], pieces: dict[str, bytes], weights: bytes) -> Path:
-    buffer = io.BytesIO()
+    entries = {f"pieces/{name}.pt": data for name, data in pieces.items()}
     # stored, not deflated: the reader in the pair style needs no decompression library
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("metadata.json", json.dumps(meta, indent=1))
-        for name, data in pieces.items():
-            archive.writestr(f"pieces/{name}.pt", data)
-        archive.writestr("weights.bin", weights)
-    write_bytes(path, buffer.getvalue())
+    write_zip(path, {"metadata.json": json.dumps(meta, indent=1)} | entries | {"weights.bin": weights}, stored=True)
     return path

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InputError
-from ...files import write_bytes
+from ...files import write_zip
 from .filekind import MAX_BYTES, PORTABLE, UNREADABLE, check_size, kind_of, read_entry, read_json
 from .filekind import PORTABLE_FORMAT as FORMAT
 
@@ -51,12 +51,8 @@ def save_portable(model: torch.nn.Module, path: str | Path) -> Path:
         "config": config,
         "versions": versions(),
     }
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("config.json", json.dumps(head, indent=1))
-        for name, array in state.items():
-            archive.writestr(f"state/{name}.npy", _npy_bytes(array))
-    write_bytes(path, buffer.getvalue())
+    arrays = {f"state/{name}.npy": npy_bytes(array) for name, array in state.items()}
+    write_zip(path, {"config.json": json.dumps(head, indent=1)} | arrays)
     return path
 
 
@@ -269,7 +265,8 @@ def _gate_name(gate) -> str:
     return names[0]
 
 
-def _npy_bytes(array: np.ndarray) -> bytes:
+def npy_bytes(array: np.ndarray) -> bytes:
+    """An array as a ``.npy`` file, without pickle."""
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
     return buffer.getvalue()

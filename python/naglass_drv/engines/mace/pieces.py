@@ -79,7 +79,8 @@ class Harmonics(torch.nn.Module):
             start += 2 * degree + 1
         self.l_max = max(degrees)
         self.register_buffer("exponents", torch.tensor(exponents).T.contiguous())
-        self.register_buffer("table", torch.block_diag(*blocks).to(torch.get_default_dtype()))
+        # the last digits depend on where the solver's memory lies
+        self.register_buffer("table", torch.block_diag(*blocks).round(decimals=14).to(torch.get_default_dtype()))
 
     def forward(self, unit: torch.Tensor) -> torch.Tensor:
         powers = [torch.ones_like(unit)]

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InputError
-from ...files import write_bytes
+from ...files import write_zip
 from ...glass.chemistry import high_spin_states
 from .filekind import UNREADABLE, read_json
-from .modelfile import default_dtype, import_torch
+from .modelfile import default_dtype, import_torch, npy_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -61,15 +61,9 @@ class SpinReadout:
 
     def save(self, path: str | Path) -> Path:
         """Write a zip of JSON and ``.npy`` arrays; returns the path."""
-        buffer = io.BytesIO()
         head = {"format": FORMAT, "kind": self.kind, "elements": list(self.elements), "labels": self.labels}
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("readout.json", json.dumps(head, indent=1))
-            for name, array in self.arrays.items():
-                data = io.BytesIO()
-                np.lib.format.write_array(data, array, allow_pickle=False)
-                archive.writestr(f"{name}.npy", data.getvalue())
-        write_bytes(Path(path), buffer.getvalue())
+        arrays = {f"{name}.npy": npy_bytes(array) for name, array in self.arrays.items()}
+        write_zip(Path(path), {"readout.json": json.dumps(head, indent=1)} | arrays)
         return Path(path)
 
     @classmethod
