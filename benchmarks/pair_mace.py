@@ -31,7 +31,7 @@ SPEED = np.sqrt(1000 * 8.617333e-5)
 SCRIPT = """
 units metal
 read_data {data}
-pair_style mace dtype {dtype}
+pair_style mace trust yes dtype {dtype}
 pair_coeff * * {model}.naglass O Na P V
 velocity all create 1000 1 loop all
 neighbor 1.0 bin

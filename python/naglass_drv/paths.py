@@ -19,6 +19,11 @@ def data_file(*parts: str) -> Path:
     raise SetupError(f"{'/'.join(parts)}: not found in the package ({_PACKAGE}); reinstall naglass")
 
 
+def inside_package(path: Path) -> bool:
+    """Whether `path`, links resolved, lies in the package itself."""
+    return path.resolve().is_relative_to(_PACKAGE)
+
+
 def plugin_folder() -> str:
     """Folder that holds the LAMMPS plugins (the value for LAMMPS_PLUGIN_PATH)."""
     return str(_PACKAGE / "plugins")

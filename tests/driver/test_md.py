@@ -64,7 +64,7 @@ def test_plan(run):
     assert (task.name, task.tools) == ("NaVOPO4-600K", ("lammps", "mace"))
     assert [path.name for path in task.inputs] == ["NaVOPO4.extxyz", "model.naglass"]
     assert task.settings["commands"] == [
-        "pair_style mace",
+        "pair_style mace trust yes",
         "pair_coeff * * ${mace} Na V P O",
         "compute qn all naglass/qn/atom elements Na V P O former P metal V cutoff P O 2 cutoff V O 2.5",
     ]

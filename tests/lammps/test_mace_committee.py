@@ -93,7 +93,7 @@ def run(folder, script, ranks=1):
     ],
 )
 def test_mean_and_deviation_are_those_of_the_calculators(folder, each, ranks, newton, options, tolerance):
-    style = f"mace {options} out_file devi.out out_freq 1"
+    style = f"mace trust yes {options} out_file devi.out out_freq 1"
     script = SETUP.format(newton=newton, style=style, models=" ".join(MODELS)) + DUMP.format(every=1) + "run 0\n"
     out = run(folder, script, ranks)
     energies, forces, virials = each
@@ -123,7 +123,7 @@ MD = "velocity all create 300 4928 loop all\ntimestep 0.001\nfix nve all nve\n"
 
 def test_deviation_file_over_runs_and_restarts(folder):
     """One line per due step, also where one run ends and the next begins; a continued run goes on."""
-    pair = dict(newton="on", models=" ".join(MODELS), style="mace out_file devi.out out_freq 5")
+    pair = dict(newton="on", models=" ".join(MODELS), style="mace trust yes out_file devi.out out_freq 5")
     run(folder, SETUP.format(**pair) + MD + "run 10\nrun 5\nwrite_restart here.restart\nrun 5\n", 2)
     whole = (folder / "devi.out").read_text()
     assert [line.split()[0] for line in whole.splitlines()[1:]] == ["0", "5", "10", "15", "20"]
@@ -138,7 +138,7 @@ def test_deviation_file_over_runs_and_restarts(folder):
 
 def test_fix_pair_reads_the_same_numbers(folder):
     """LAMMPS's own fix pair knows nothing of us: the protocol is its own."""
-    pair = SETUP.format(newton="on", style="mace", models=" ".join(MODELS))
+    pair = SETUP.format(newton="on", style="mace trust yes", models=" ".join(MODELS))
     dump = DUMP.format(every=4).replace("c_pe\n", "c_pe f_devi\n")
     run(folder, pair + "fix devi all pair 4 mace deviation 1\n" + MD + dump + "run 4\n", 2)
     frames = read_dump(folder / "out.dump")
@@ -149,7 +149,7 @@ def test_fix_pair_reads_the_same_numbers(folder):
 
 def test_inside_hybrid_and_with_null(folder, each):
     """Deviations of the atoms the committee sees; 0 for the others."""
-    script = SETUP.format(newton="on", style="hybrid/overlay mace zero 4.0", models="")
+    script = SETUP.format(newton="on", style="hybrid/overlay mace trust yes zero 4.0", models="")
     script = script.replace(
         "pair_coeff * *  O Na P V", f"pair_coeff * * mace {' '.join(MODELS)} O NULL P V\npair_coeff * * zero"
     )
@@ -170,7 +170,7 @@ def largest_by_step(folder) -> dict[int, float]:
 
 
 def test_select_writes_the_frames_of_the_band(folder):
-    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace out_file devi.out out_freq 2")
+    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace trust yes out_file devi.out out_freq 2")
     run(folder, pair + DUMP.format(every=2) + MD + "run 20\n")
     found = largest_by_step(folder)
     values = sorted(found.values())
@@ -199,7 +199,7 @@ def test_select_writes_the_frames_of_the_band(folder):
 
 
 def test_select_stops_the_run(folder):
-    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace out_file devi.out out_freq 2")
+    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace trust yes out_file devi.out out_freq 2")
     run(folder, pair + MD + "run 20\n")
     found = largest_by_step(folder)
     limit = max(value for step, value in found.items() if step <= 8) - 1e-7
@@ -213,7 +213,7 @@ def test_select_stops_the_run(folder):
 
 
 def test_select_goes_on_after_a_restart(folder):
-    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace")
+    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace trust yes")
     pick = select("0.0 100")
     run(folder, pair + MD + pick + "run 4\nwrite_restart here.restart\nrun 4\n")
     whole = (folder / "picked.xyz").read_text()
@@ -225,11 +225,11 @@ def test_select_goes_on_after_a_restart(folder):
 
 
 FAULTS = [
-    (dict(style="mace out_file d.out out_freq 5", models=MODELS[0]), "out_file needs a committee"),
-    (dict(style="mace out_file d.out"), "out_file and out_freq go together"),
-    (dict(style="mace out_file d.out out_freq 0"), "out_freq '0' is not a number of steps above zero"),
-    (dict(style="mace out_file no/such/folder out_freq 1"), "no/such/folder: cannot be opened: No such file"),
-    (dict(style="mace out_freq"), "out_freq needs a value"),
+    (dict(style="mace trust yes out_file d.out out_freq 5", models=MODELS[0]), "out_file needs a committee"),
+    (dict(style="mace trust yes out_file d.out"), "out_file and out_freq go together"),
+    (dict(style="mace trust yes out_file d.out out_freq 0"), "out_freq '0' is not a number of steps above zero"),
+    (dict(style="mace trust yes out_file no/such/folder out_freq 1"), "no/such/folder: cannot be opened: No such file"),
+    (dict(style="mace trust yes out_freq"), "out_freq needs a value"),
     (dict(more="compute c all mace/atom spin\n"), "no quantity 'spin'; it has deviation energy"),
     (dict(more="compute c all mace/atom deviation\n", models=MODELS[0]), "no quantity 'deviation'; it has energy"),
     (dict(more="compute c all mace/atom\n"), "name one or more quantities"),
@@ -239,13 +239,13 @@ FAULTS = [
     (dict(more=select("0.1 0.2", "stop_above -1")), "stop_above -1: must be above zero"),
     (dict(more=select("0.1 0.2", "fits 3")), "keyword fits: known are band"),
     (dict(more=select("0.1 0.2").replace("picked.xyz", "no/such/file")), "no/such/file: cannot be opened"),
-    (dict(style="mace single_rank", map="no"), "use 'atom_modify map yes'"),
+    (dict(style="mace trust yes single_rank", map="no"), "use 'atom_modify map yes'"),
 ]
 
 
 @pytest.mark.parametrize(("change", "message"), FAULTS, ids=[message[:30] for _, message in FAULTS])
 def test_messages(folder, change, message):
-    given = dict(newton="on", style="mace", models=" ".join(MODELS)) | change
+    given = dict(newton="on", style="mace trust yes", models=" ".join(MODELS)) | change
     script = SETUP.format(**given)
     if "map" in change:
         script = script.replace("atom_modify map yes\n", "")
@@ -256,7 +256,9 @@ def test_messages(folder, change, message):
 
 
 def test_single_rank_on_two(folder):
-    done = run_lammps(folder, SETUP.format(newton="on", style="mace single_rank", models=MODELS[0]) + "run 0\n", 2)
+    done = run_lammps(
+        folder, SETUP.format(newton="on", style="mace trust yes single_rank", models=MODELS[0]) + "run 0\n", 2
+    )
     assert done.returncode != 0 and "single_rank on 2 ranks; leave it out" in done.stdout + done.stderr
 
 

@@ -14,7 +14,7 @@ from support.mace_models import ELEMENTS, build_model, packing
 SCRIPT = """
 units metal
 read_data glass.data
-pair_style mace device {device}
+pair_style mace trust yes device {device}
 pair_coeff * * m.naglass O Na P V
 compute virial all stress/atom NULL virial
 dump atoms all custom 1 out.dump id fx fy fz c_virial[*]

@@ -25,7 +25,7 @@ units metal
 newton {newton}
 atom_modify map yes
 {box}
-pair_style mace {options}
+pair_style mace trust yes {options}
 pair_coeff * * {models} O Na P V
 neighbor 0.5 bin
 neigh_modify every 1 delay 0 check yes

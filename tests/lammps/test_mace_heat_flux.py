@@ -22,7 +22,7 @@ SCRIPT = """
 units metal
 newton {newton}
 read_data cluster.data
-pair_style mace
+pair_style mace trust yes
 pair_coeff * * {archives} O Na P V
 {velocities}
 compute kinetic all ke/atom

@@ -24,7 +24,7 @@ SHAPES = MODELS | {
 SCRIPT = """
 units metal
 read_data {data}.data
-pair_style mace dtype {dtype}
+pair_style mace trust yes dtype {dtype}
 pair_coeff * * {model}.naglass O Na P V
 compute virial all stress/atom NULL virial
 compute energy all pe/atom

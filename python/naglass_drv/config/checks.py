@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..paths import inside_package
 from . import sizes
 from .partial import Partial, rule
 from .source import Document, Where
@@ -28,6 +29,8 @@ def cross_check(top: Partial, document: Document, source: Path) -> None:
             for check in (_check_strain, _check_template, _check_spin, _check_moves):
                 with rule():
                     check(item, index, document)
+    with rule():
+        _check_trust(top.md, document, source)
     for where, path in _named_files(top):
         _check_file(document, where, source, path)
 
@@ -154,6 +157,18 @@ def _check_md(top: Partial, document: Document) -> None:
     low, high = md.gate.min_P_coordination, md.gate.max_P_coordination
     if low >= high:
         document.fault(("md", "gate", "min_P_coordination"), f"{low:g} is not below max_P_coordination, {high:g}")
+
+
+def _check_trust(md: Partial | None, document: Document, source: Path) -> None:
+    """A model archive that neither this run made nor naglass brought along is loaded with the user's word only."""
+    if md is None or md.trust or not isinstance(md.model, Path) or md.model.suffix != ".naglass":
+        return
+    if not inside_package(source / md.model):
+        message = (
+            f"{str(md.model)!r}: an archive holds TorchScript, which can run code of whoever made it; if you trust its "
+            "origin, add 'trust: true' to this section, or name the portable model (.mace), which holds data only"
+        )
+        document.fault(("md", "model"), message)
 
 
 def _check_cutoffs(top: Partial, document: Document) -> None:

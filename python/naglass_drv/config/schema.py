@@ -232,10 +232,14 @@ class Gate(Section):
 
 
 class MD(Section):
-    """Molecular dynamics with the trained model; `candidates` frames per trajectory are offered for labelling."""
+    """Molecular dynamics with the trained model; `candidates` frames per trajectory are offered for labelling.
+
+    A `model` that is an archive holds TorchScript and is loaded with `trust` only.
+    """
 
     structures: Literal["glass"] | Path = "glass"
     model: Literal["train"] | Path = "train"
+    trust: bool = False
     replicate: tuple[Copies, Copies, Copies] = (1, 1, 1)
     temperatures_K: list[Temperature] = Field(min_length=1)
     pressure_bar: Pressure | None = None

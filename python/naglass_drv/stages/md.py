@@ -46,7 +46,7 @@ def plan(run: Run) -> list[Task]:
     trained = run.products / "model" / "model.naglass"
     model = trained if section.model == "train" else run.source / section.model
     known, outputs = model_facts(model)
-    elsewhere = {"structures", "model", "temperatures_K", "ranks", "gpus", "candidates"}
+    elsewhere = {"structures", "model", "trust", "temperatures_K", "ranks", "gpus", "candidates"}
     settings = section.model_dump(mode="json", exclude=elsewhere)
     tasks = []
     for file in _structure_files(run):
@@ -111,7 +111,8 @@ def _commands(input: Input, elements: list[str], outputs: list[str]) -> dict[str
     from ..analysis.stability import METAL_O_CUTOFF_A
     from ..analysis.structure import DEFAULT_CUTOFFS_A
 
-    commands = ["pair_style mace", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
+    # the model is this run's own, or the input was asked whether it is trusted
+    commands = ["pair_style mace trust yes", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
     columns = {}
     if "spin" in outputs and TRANSITION_METALS & set(elements):
         commands.append("compute moment all mace/atom spin")

@@ -75,6 +75,7 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
 
   void allocate();
   std::string read_on_first_rank(const std::string &path);
+  bool on_first_rank(const std::function<bool()> &question) const;
   void attempt(const std::string &where, const std::function<void()> &action);
   Member read_member(const std::string &path, const std::vector<std::string> &elements);
   std::vector<std::int64_t> map_types(const std::string &path, const mace::Metadata &model,
@@ -104,7 +105,7 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
 
   std::string dtype_ = "float64";
   mace::Device device_ = mace::Device::automatic;
-  bool single_rank_ = false;
+  bool single_rank_ = false, trust_ = false;
   std::vector<Member> members_;
   std::map<std::string, Quantity> quantity_;
   std::unique_ptr<DeviationFile> deviation_file_;

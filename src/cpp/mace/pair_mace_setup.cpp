@@ -89,6 +89,7 @@ void PairMace::settings(int narg, char **arg)
   dtype_ = "float64";
   device_ = mace::Device::automatic;
   single_rank_ = false;
+  trust_ = false;
   deviation_file_.reset();
   members_.clear();
   if (allocated) clear_pair_flags();
@@ -100,7 +101,7 @@ void PairMace::settings(int narg, char **arg)
       single_rank_ = true;
       continue;
     }
-    if (keyword != "dtype" && keyword != "device" && keyword != "out_file" && keyword != "out_freq")
+    if (const std::set<std::string> known{"dtype", "device", "trust", "out_file", "out_freq"}; !known.contains(keyword))
       error->all(FLERR, "Pair style mace: unknown keyword '" + keyword + "'");
     if (++k == narg) error->all(FLERR, "Pair style mace: " + keyword + " needs a value");
     const std::string value = arg[k];
@@ -115,6 +116,10 @@ void PairMace::settings(int narg, char **arg)
       if (!known.contains(value))
         error->all(FLERR, "Pair style mace: device '" + value + "' is none of auto, cpu, gpu");
       device_ = known.at(value);
+    } else if (keyword == "trust") {
+      if (value != "yes" && value != "no")
+        error->all(FLERR, "Pair style mace: trust '" + value + "' is neither yes nor no");
+      trust_ = value == "yes";
     } else if (keyword == "out_file") {
       out_file = value;
     } else {
@@ -170,6 +175,10 @@ PairMace::Member PairMace::read_member(const std::string &path, const std::vecto
   const std::string where = "Pair style mace: " + path + ": ";
   std::unique_ptr<mace::Archive> archive;
   attempt(where, [&] { archive = std::make_unique<mace::Archive>(read_on_first_rank(path)); });
+  if (!trust_ && !on_first_rank([&] { return mace::inside_package(path); }))
+    error->all(FLERR, where +
+                          "a model archive holds TorchScript, which can run code of whoever made it; if you trust its "
+                          "origin, write 'pair_style mace trust yes'");
   Member member;
   member.model = archive->metadata();
   if (member.model.dtype == "float32" && dtype_ == "float64")
@@ -198,6 +207,14 @@ void PairMace::attempt(const std::string &where, const std::function<void()> &ac
   const std::string text = where + (failed ? one_line(failure) : "failed on another rank");
   if (count == comm->nprocs) error->all(FLERR, text);
   error->one(FLERR, text);
+}
+
+// Ranks on other machines may see other files: the first one decides.
+bool PairMace::on_first_rank(const std::function<bool()> &question) const
+{
+  int answer = comm->me == 0 && question() ? 1 : 0;
+  MPI_Bcast(&answer, 1, MPI_INT, 0, world);
+  return answer == 1;
 }
 
 std::string PairMace::read_on_first_rank(const std::string &path)

@@ -3,11 +3,13 @@
 #include <dlfcn.h>
 #include <link.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 namespace naglass::mace {
 namespace {
@@ -106,6 +108,16 @@ std::unique_ptr<Backend> make_torch_backend(const ModelPieces &pieces, const Pla
   static Factory *const factory = open_backend();
   if (placement.device != Device::cpu) open_gpu_part(find_torch(), placement.device == Device::gpu);
   return std::unique_ptr<Backend>(factory(&pieces, &placement));
+}
+
+bool inside_package(const std::string &path)
+{
+  std::error_code problem;
+  const fs::path package = fs::canonical(own_folder(), problem).parent_path();
+  const fs::path file = fs::canonical(path, problem);
+  // plugins that were installed elsewhere lie in no package
+  if (problem || package.filename() != "naglass_drv") return false;
+  return std::mismatch(package.begin(), package.end(), file.begin(), file.end()).first == package.end();
 }
 
 }  // namespace naglass::mace

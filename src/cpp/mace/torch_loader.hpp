@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "backend.hpp"
 
@@ -11,5 +12,8 @@ namespace naglass::mace {
 /// the one in the folder NAGLASS_TORCH_LIB, or beside this package, or the one this library was built with.
 /// Throws std::runtime_error with one sentence on what is missing or does not fit.
 std::unique_ptr<Backend> make_torch_backend(const ModelPieces &pieces, const Placement &placement);
+
+/// Whether `path`, links resolved, lies in the folder of the Python package that this library is installed in.
+bool inside_package(const std::string &path);
 
 }  // namespace naglass::mace
