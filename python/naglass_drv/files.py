@@ -109,7 +109,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> bool:
 
 
 def write_zip(path: Path, entries: Mapping[str, bytes | str], *, stored: bool = False) -> bool:
-    """`write_bytes` of a zip file with `entries` by name, deflated or just `stored`; the same entries give the same bytes."""
+    """`write_bytes` of a zip file, deflated or just `stored`; the same `entries` by name give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in entries.items():

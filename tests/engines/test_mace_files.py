@@ -231,16 +231,15 @@ def test_a_model_is_exported_without_noise(tmp_path):
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path):
-    """Neither the time nor the order of a set of names is part of a model file; the archive may be the second argument."""
+    """Neither the time nor the order of a set of names is part of a model file."""
     with default_dtype("float64"):
         model = build_model("4x0e", layers=1, correlation=1)
     files = [save_portable(model, tmp_path / f"{name}.mace") for name in "ab"]
     assert files[0].read_bytes() == files[1].read_bytes()
     for seed in "12":
         command = [sys.executable, "-m", "naglass_drv", "export-model", "a.mace", f"{seed}.naglass"]
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONHASHSEED": seed}
-        )
+        own = os.environ | {"PYTHONHASHSEED": seed}
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=own)
         assert done.stdout == f"{seed}.naglass\n", done.stderr
     assert (tmp_path / "1.naglass").read_bytes() == (tmp_path / "2.naglass").read_bytes()
     for path in (files[0], tmp_path / "1.naglass"):
