@@ -108,7 +108,6 @@ def _add_export(add: Add) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from .dataset.audit import work_fault, work_ratio
     from .dataset.foreign import Refused, admit, unfit_stress
     from .dataset.frames import write_frames
     from .dataset.shards import write_set
@@ -144,20 +143,12 @@ def _import(options: argparse.Namespace) -> int:
         write_frames(options.output, frames + atoms)
     elif frames:
         write_set(options.output.parent, options.output.name.split(".")[0], frames + atoms, options.frames_per_file)
-    print("\n".join(_admission(len(frames), refused, rejected)))
+    for line in _admission(len(frames), refused, rejected):
+        print(line)
     if unfit:
         print(f"stress left out of {len(unfit)} frames (--max-stress), the first {unfit[0]}")
-    if (fault := work_fault(work_ratio(frames))) is not None:
-        print(f"stress: {fault}; the audit says more")
-    if untaken:
-        names = ", ".join(f"{name} ({count} frames)" for name, count in untaken.most_common(5))
-        print(
-            f"not taken: {names}; --energy-key, --forces-key, --stress-key and --virial-key name what labels are called"
-        )
-    for level, count in levels.items():
-        print(f"level {level}: {count} frames")
-    if len(levels) > 1:
-        print("a dataset takes frames of one level only: import them apart, or state one with --settings")
+    for line in _remarks(frames, untaken, levels):
+        print(line)
     return 0 if frames else TaskFailed.exit_code
 
 
@@ -220,6 +211,21 @@ def _admission(count: int, refused: list[dict[str, str]], rejected: Path) -> Ite
         yield f"  {failure}: {message if first['frame'] in message else first['frame'] + ': ' + message}"
     if refused:
         yield f"all refusals: {rejected}"
+
+
+def _remarks(frames: list["Atoms"], untaken: Counter[str], levels: Counter[str]) -> Iterator[str]:
+    """What the user should know of the admitted frames."""
+    from .dataset.audit import work_fault, work_ratio
+
+    if (fault := work_fault(work_ratio(frames))) is not None:
+        yield f"stress: {fault}; the audit says more"
+    if untaken:
+        names = ", ".join(f"{name} ({count} frames)" for name, count in untaken.most_common(5))
+        flags = "--energy-key, --forces-key, --stress-key and --virial-key"
+        yield f"not taken: {names}; {flags} say what labels are called"
+    yield from (f"level {level}: {count} frames" for level, count in levels.items())
+    if len(levels) > 1:
+        yield "a dataset takes frames of one level only: import them apart, or state one with --settings"
 
 
 def _select(options: argparse.Namespace) -> int:

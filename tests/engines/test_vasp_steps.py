@@ -7,7 +7,9 @@ import ase
 import numpy as np
 import pytest
 
+from naglass_drv.cli import main
 from naglass_drv.dataset.foreign import Refused, Terms, admit
+from naglass_drv.dataset.frames import read_labelled
 from naglass_drv.engines.vasp import read_vasp
 
 OUTCAR = Path(ase.__file__).parent / "test" / "testdata" / "vasp" / "OUTCAR_example_1"
@@ -129,3 +131,22 @@ def test_a_loop_after_the_ground_state_does_not_make_it_converged(tmp_path):
     failed = line.replace("aborting loop because EDIFF is reached", "aborting loop EDIFF was not reached (unconverged)")
     (tmp_path / "OUTCAR").write_text(text.replace(line, f"{failed}\n{line}"))
     assert read_vasp(tmp_path / "OUTCAR")[0].converged is False
+
+
+def test_stated_energies_of_atoms_are_of_the_level_that_the_source_tells(tmp_path):
+    read(tmp_path, step())
+    out = tmp_path / "o.extxyz"
+    words = [
+        "import-frames",
+        str(tmp_path / "vasprun.xml"),
+        "-o",
+        str(out),
+        "--level-name",
+        "x",
+        "--e0",
+        "Na=-1",
+        "F=-2",
+    ]
+    assert main([*words, "--group", "run-1"]) == 0
+    frames = read_labelled(out)
+    assert len(frames) == 3 and len({frame.info["level"] for frame in frames}) == 1
