@@ -50,7 +50,7 @@ def path(tmp_path):
      "converged=F", "Converged=false", "SCF_CONVERGED=f", "is_converged=0", "electronic_converged=N", "dft_converged=n",
      "SCFconverged=F", "converged_scf=.false.", "unconverged=T", "scf_unconverged=1", "not_converged=y", "unconverged",
      "convergence=no", "scf_convergence=0", 'scf_converged="not converged"', 'status="SCF NOT converged"',
-     "scf_converged=T converged_electronic=F"],
+     "scf_converged=T converged_electronic=F", "SCF NOT converged"],
 )  # fmt: skip
 def test_an_scf_that_did_not_converge_is_refused_in_any_spelling(path, entry):
     assert refusal(found_in(path, f"energy=-10.5 {entry}"))[0] == "SCF_NOT_CONVERGED"
@@ -212,7 +212,8 @@ def test_what_is_no_number_is_refused_by_name(path, entries, failure, message):
 
 def test_fortran_exponents_are_numbers(path):
     rows = ["Na 0.1D0 0.2 0.3 0.1d+00 0.2 -0.3", "O 2.0 2.1 2.2 -0.1 -0.2 3.0D-01"]
-    found = found_in(path, 'energy=-1.05D+01 REF_virials="-1.25D0 0 0 0 -2.5d0 0 0 0 0"', rows=rows)
+    lattice = 'Lattice="5.0D0 0 0 0 5.0d+00 0 0 0 5"'
+    found = found_in(path, 'energy=-1.05D+01 REF_virials="-1.25D0 0 0 0 -2.5d0 0 0 0 0"', rows=rows, lattice=lattice)
     assert found.frame.info["REF_energy"] == -10.5
     np.testing.assert_array_equal(found.frame.arrays["REF_forces"], [[0.1, 0.2, -0.3], [-0.1, -0.2, 0.3]])
     np.testing.assert_allclose(found.frame.info["REF_stress"], np.diag([0.01, 0.02, 0.0]))

@@ -34,6 +34,7 @@ _MARK = "raw:"
 _TENSOR = re.compile(r"(?<!\S)(stress|virial)\s*=")
 # rows in brackets, which ASE does not read
 _ROWS = re.compile(r"(?<==)\[(\s*\[[^][=]*\]\s*,?)+\s*\]")
+_LATTICE = re.compile(r"""(?<!\S)Lattice\s*=\s*["'{\[][^"'}\]]*""")
 FORTRAN_EXPONENT = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d)")
 _MAX_LINE = 1_000_000
 _MAX_ATOMS = 10_000_000
@@ -205,6 +206,7 @@ def _parse_raw(text: str, where: str) -> "Atoms":
     entries: dict[str, Any] = {}
 
     def geometry_of(line: str) -> dict[str, Any]:
+        line = _LATTICE.sub(lambda lattice: FORTRAN_EXPONENT.sub("e", lattice[0]), line)
         line = _ROWS.sub(lambda rows: f'"{re.sub(r"[][,]", " ", rows[0])}"', line)
         parsed = key_val_str_to_dict(_TENSOR.sub(rf"{_MARK}\1=", line))
         entries.update({key.removeprefix(_MARK): value for key, value in parsed.items()})

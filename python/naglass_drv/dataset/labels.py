@@ -189,6 +189,10 @@ def scf_converged(config: Mapping[str, Any]) -> bool | None:
     Looked at is every entry that names convergence, but for that of a relaxation. Raises Refused (UNREADABLE) for a
     value that is neither true nor false.
     """
+    words = {key.lower() for key, value in config.items() if value is True}
+    if {"not", "converged"} <= words:
+        # a comment in free text, which extended XYZ reads as one flag a word
+        return False
     verdicts = [verdict for key, value in config.items() if (verdict := _verdict(key, value)) is not None]
     return all(verdicts) if verdicts else None
 
