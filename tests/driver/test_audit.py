@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -209,7 +210,7 @@ def test_only_what_was_named_is_dropped_and_listed(drop, gone):
 
 
 def test_an_audit_that_would_leave_nothing_is_refused():
-    strict = Limits(**Audit(near_copy_A=0.0, max_net_force_eV_per_A=1e-30).model_dump())
+    strict = replace(LIMITS, near_copy_A=0.0, max_net_force_eV_per_A=1e-30)
     with pytest.raises(InputError, match="drop_outliers leaves none of 2 frames"):
         audited(Dataset((cell("Na2O", 1), cell("Na2O", 2)), {}, "made-h0a1b2c", 0), strict, True)
 
@@ -327,9 +328,7 @@ def test_stresses_that_stand_out_are_found():
     assert "GPa; the unit has to be eV/Å³" in found[7] and "GPa; the unit has to be eV/Å³" in found[9]
     assert "differ by 0.5 eV/Å³" in found[11]
     assert "a pressure of -80.11 GPa among" in found[13]
-    assert not findings(
-        frames[:5] + frames[16:], "stress", Limits(**Audit(max_stress_GPa=1e6, stress_z=1e6).model_dump())
-    )
+    assert not findings(frames[:5] + frames[16:], "stress", replace(LIMITS, max_stress_GPa=1e6, stress_z=1e6))
 
 
 def test_frames_without_a_stress_have_no_finding():
