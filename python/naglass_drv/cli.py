@@ -129,6 +129,8 @@ def _validate(options: argparse.Namespace) -> int:
     source = options.input.resolve().parent
     for line in cli_reference.warnings(input, source, str(options.input)):
         print(line)
+    for line in cli_reference.check_spins(input, options.input):
+        print(line)
     if options.lint or options.schema:
         for line in cli_reference.lint(input, source, _site(), options.schema):
             print(line, flush=True)

@@ -84,6 +84,57 @@ def warnings(input: "Input", source: Path, name: str) -> Iterator[str]:
             yield f"{name}: reference[{index}] ({section.name}): {warning}"
 
 
+def check_spins(input: "Input", path: Path) -> Iterator[str]:
+    """Yield where the spins of a set differ from high spin with all moments parallel, by file, line and key.
+
+    Raises InputError for a file of structures whose spins are not known, or cannot be as asked for.
+    """
+    from .config.source import dotted, parse
+    from .glass import chemistry, spins
+
+    document = parse(path)
+    for index, section in enumerate(input.reference):
+        given = next(key for key in ("multiplicity", "spin", "structures", "name") if key in section.model_fields_set)
+        where = ("reference", index, given)
+        place = f"{path.name}:{document.line(where)}: {dotted(where)}"
+        if section.structures != "glass":
+            try:
+                yield from (f"{place}: {note}" for note in _spins_of_file(section, path.resolve().parent, input.seed))
+            except InputError as error:
+                raise InputError(f"{place}: {error}") from None
+            continue
+        ions = chemistry.species(input.system.composition, input.system.formula_units)
+        high = chemistry.multiplicity(ions)
+        if section.multiplicity is not None and (found := spins.deviation(ions, section.multiplicity)):
+            yield f"{place}: {section.multiplicity}; {found}"
+        if section.spin != "ferromagnetic" and high > 1:
+            yield f"{place}: moments are not all parallel; high spin of {chemistry.magnetic(ions)} is {high}"
+
+
+def _spins_of_file(section: "Reference", source: Path, seed: int) -> Iterator[str]:
+    """What `check_spins` says of the structures in a file, each kind of cell once."""
+    from .dataset.candidates import ions_of, prepared
+    from .dataset.frames import read_frames
+    from .engines.cp2k import inputs
+    from .glass import spins
+
+    told = set()
+    for number, frame in enumerate(read_frames(source / section.structures)):
+        where = f"{section.structures}: frame {number}"
+        cell = prepared(frame, where, section.name, section.charge, section.multiplicity)
+        if section.spin != "ferromagnetic":
+            cell = inputs.ordered(cell, section.spin, seed)
+        ions, found = ions_of(cell), cell.info["multiplicity"]
+        notes = []
+        if ions is not None and (difference := spins.deviation(ions, found)):
+            notes.append(f"multiplicity {found}; {difference}")
+        own = frame.info.get("multiplicity", found)
+        if own != found and section.multiplicity is None:
+            notes.append(f"the file's multiplicity {own} is not used; the set has {found}")
+        yield from (f"{where}: {note}" for note in notes if note not in told)
+        told.update(notes)
+
+
 def lint(input: "Input", source: Path, site: Mapping[str, Any], schema: Path | None) -> Iterator[str]:
     """Show an input of every set to CP2K's parser and to an input schema; one line for each set that is good.
 

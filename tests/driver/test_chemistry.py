@@ -94,6 +94,18 @@ def test_faults_name_the_numbers(composition, message):
         ("Na", 1, 0),
         ("P", 5, 0),
         ("O", -2, 0),
+        ("Mo", 3, 3),
+        ("Zr", 3, 1),
+        ("Ru", 4, 4),
+        ("Ag", 1, 0),
+        ("Ce", 4, 0),
+        ("Ce", 3, 1),
+        ("Nd", 3, 3),
+        ("Eu", 2, 7),
+        ("Gd", 3, 7),
+        ("Tb", 3, 6),
+        ("Lu", 3, 0),
+        ("La", 3, 0),
     ],
 )
 def test_high_spin(element, charge, unpaired):
@@ -118,3 +130,64 @@ def test_parity(stated, charge, good):
     else:
         with pytest.raises(InputError, match=r"multiplicity 2: 278 electrons .*odd multiplicity; high spin gives 3"):
             chemistry.check_multiplicity(glass, stated, charge)
+
+
+@pytest.mark.parametrize(
+    ("composition", "stated", "charge", "message"),
+    [
+        ({"Na": 4, "V4+": 2, "P": 4, "O": 16}, 5, 0, "means 4 unpaired electrons, but 2 V4\\+ can have at most 2"),
+        ({"Na": 4, "V4+": 2, "P": 4, "O": 16}, 99, 0, "2 V4\\+ can have at most 2; high spin gives 3"),
+        ({"Na": 1, "P": 1, "O": 3}, 3, 0, "closed-shell ions can have at most 0; high spin gives 1"),
+        ({"Na": 4, "Fe2+": 2, "P": 4, "O": 14}, 11, 0, "2 Fe2\\+ can have at most 8; high spin gives 9"),
+        ({"Na": 2, "V": 3, "P": 2, "O": 13}, 4, 0, "1 V4\\+ can have at most 1"),
+        ({"Gd": 2, "O": 3}, 17, 0, "2 Gd3\\+ can have at most 14"),
+        # an electron taken from a closed shell leaves one unpaired, no more
+        ({"Na": 1, "P": 1, "O": 3}, 4, 1, "at most 1 in a cell of charge \\+1"),
+        ({"Na": 4, "V4+": 2, "P": 4, "O": 16}, 6, -1, "2 V4\\+ can have at most 3 in a cell of charge -1"),
+        ({"Na": 4, "Fe2+": 2, "P": 4, "O": 14}, 2, 0, "need an odd multiplicity; high spin gives 9"),
+    ],
+)
+def test_what_the_ions_cannot_carry(composition, stated, charge, message):
+    with pytest.raises(InputError, match=message):
+        chemistry.check_multiplicity(chemistry.species(composition), stated, charge)
+
+
+@pytest.mark.parametrize("composition", [{"Na": 4, "V4+": 2, "P": 4, "O": 16}, {"Fe2+": 1, "Fe3+": 2, "O": 4}, {"Na": 1, "P": 1, "O": 3}])
+def test_every_multiplicity_of_the_right_parity_up_to_high_spin_can_be(composition):
+    ions = chemistry.species(composition)
+    high = chemistry.multiplicity(ions)
+    assert (chemistry.electron_count(ions) + high) % 2 == 1
+    for stated in range(high, 0, -2):
+        chemistry.check_multiplicity(ions, stated)
+
+
+@pytest.mark.parametrize(
+    ("charge", "expected"),
+    [(0, {"V4+": 2}), (1, {"V4+": 1, "V5+": 1}), (2, {"V5+": 2}), (-1, {"V3+": 1, "V4+": 1}), (-2, {"V3+": 2})],
+)
+def test_a_charge_of_the_cell_is_taken_by_its_transition_metal(charge, expected):
+    """As stated ions that are charged, and as a bare composition."""
+    for found in (
+        chemistry.with_charge(chemistry.species({"Na": 4, "V4+": 2, "P": 4, "O": 16}), charge),
+        chemistry.species({"Na": 4, "V": 2, "P": 4, "O": 16}, charge=charge),
+    ):
+        assert {ion.label: ion.count for ion in found if ion.element == "V"} == expected
+        assert chemistry.total_charge(found) == charge
+        # moving one electron from or to the cell changes the spin by one: parity follows the charge
+        assert (chemistry.electron_count(found, charge) + chemistry.multiplicity(found)) % 2 == 1
+
+
+def test_a_charge_that_no_metal_can_take():
+    with pytest.raises(InputError, match="charges do not balance"):
+        chemistry.with_charge(chemistry.species({"Na": 1, "P": 1, "O": 3}), 1)
+    with pytest.raises(InputError, match="V, Fe"):
+        chemistry.with_charge(chemistry.species({"V4+": 1, "Fe2+": 1, "O": 3}), 1)
+
+
+def test_ions_of_labels():
+    found = chemistry.ions_of(["Na", "V4+", "V3+", "P5+", *["O"] * 7, "Na+"])
+    assert {ion.label: (ion.count, ion.unpaired) for ion in found} == {
+        "Na+": (2, 0), "V3+": (1, 2), "V4+": (1, 1), "P5+": (1, 0), "O2-": (7, 0),
+    }  # fmt: skip
+    with pytest.raises(InputError, match="V: no usual oxidation state known; state it, as in 'V3\\+'"):
+        chemistry.ions_of(["V", "O2-"])

@@ -116,6 +116,22 @@ def test_every_fault_at_once(tmp_path):
             "6: reference[0].charge: 3: 277 electrons (odd",
         ),
         (
+            "glass: {}\nreference: [{name: a, level: gfn1-xtb, multiplicity: 99}]",
+            "6: reference[0].multiplicity: 99: means 98 unpaired electrons, but 2 V4+ can have at most 2",
+        ),
+        (
+            "glass: {}\nreference: [{name: a, level: gfn1-xtb, multiplicity: 1, charge: 2}]",
+            "6: reference[0].charge: +2: the glasses are neutral",
+        ),
+        (
+            "glass: {}\nreference: [{name: a, level: pbe+u, spin: '+-+'}]",
+            "6: reference[0].spin: '+-+' has 3 signs, there are 2 magnetic ions",
+        ),
+        (
+            "glass: {}\nreference: [{name: a, level: pbe+u, spin: {V3+: down}}]",
+            "6: reference[0].spin: V3+: no such magnetic ion; there are V4+",
+        ),
+        (
             "glass: {}\nreference: [{name: a, level: pbe+u, spin: sampled, multiplicity: 1}]",
             "6: reference[0].multiplicity: 1: spin says which ions are up and down",
         ),

@@ -73,9 +73,12 @@ def replay(name: str, status: int = 0) -> str:
     return f"cat '{DATA / 'cp2k' / name}.out'\nexit {status}"
 
 
-def one_label(folder: Path, body: str, **section) -> tuple[Run, Done]:
+def one_label(folder: Path, body: str, asked_for: int | None = None, **section) -> tuple[Run, Done]:
+    """A label of the cell; the calculation is asked for another multiplicity than planned where `asked_for` says so."""
     run = make_run(folder, {"level": "pbe+u+d3", "cutoff_Ry": 400.0, **section}, site=stand_in(folder, body))
     (task,) = reference.plan(run)
+    if asked_for is not None:
+        task.settings["frame"]["info"]["multiplicity"] = asked_for
     return run, run_task(run, task)
 
 
@@ -85,7 +88,7 @@ def one_label(folder: Path, body: str, **section) -> tuple[Run, Done]:
         ("e_unconv", {}, "SCF_NOT_CONVERGED"),
         ("f_200", {}, "CUTOFF_LOW"),
         ("f_400", {"max_net_force_eV_per_A": 0.1}, "NET_FORCE"),
-        ("f_400", {"multiplicity": 4, "max_net_force_eV_per_A": 1.0}, "SPIN_MISMATCH"),
+        ("f_400", {"asked_for": 4, "max_net_force_eV_per_A": 1.0}, "SPIN_MISMATCH"),
     ],
 )
 def test_a_frame_that_fails_a_check_is_done_and_listed(tmp_path, name, section, failure):
@@ -157,11 +160,13 @@ def test_the_spin_comes_from_the_ions(tmp_path):
 
     assert spins(cell("NaVPO5"), frames_per_structure=3) == [2, 2, 2]
     # V3+ (d2) and V4+ (d1) in one cell: which atom is which has to be said
-    mixed = cell("Na2V2PO6")
-    with pytest.raises(InputError, match=r"s\.extxyz: frame 0: the spin of Na2O6PV2 is not known"):
+    mixed = cell("Na2V2PO7")
+    with pytest.raises(
+        InputError, match=r"s\.extxyz: frame 0: the spin of Na2O7PV2 is not known: .*V3\+ and 1 V4\+ is 4"
+    ):
         spins(mixed)
     assert spins(mixed, multiplicity=4) == [4]
-    mixed.set_array("ion", np.array(["Na+", "Na+", "V3+", "V4+", "P5+"] + ["O2-"] * 6))
+    mixed.set_array("ion", np.array(["Na+", "Na+", "V3+", "V4+", "P5+"] + ["O2-"] * 7))
     assert spins(mixed) == [4]
     mixed.arrays["ion"][2] = "P5+"
     with pytest.raises(InputError, match=r"frame 0: ion 'P5\+' on an atom of V"):

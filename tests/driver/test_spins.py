@@ -6,7 +6,8 @@ from ase import Atoms
 from ase.build import bulk
 
 from naglass_drv.errors import InputError
-from naglass_drv.glass.spins import moments, multiplicity, unpaired
+from naglass_drv.glass import chemistry
+from naglass_drv.glass.spins import deviation, moments, multiplicity, unpaired
 
 IONS = ["Na+", "V4+", "O2-", "V3+", "V4+", "V5+"]
 
@@ -76,3 +77,18 @@ def test_sampled_signs_are_drawn_and_never_leave_the_total_negative():
     assert (np.abs(drawn) == 5).all() and (drawn.sum(axis=1) >= 0).all()
     # of 2^6 patterns 20 have as many up as down
     assert (drawn.sum(axis=1) == 0).mean() == pytest.approx(20 / 64, abs=4 * np.sqrt(20 * 44 / 64**2 / 400))
+
+
+@pytest.mark.parametrize(
+    ("composition", "stated", "words"),
+    [
+        ({"V4+": 2, "O": 4}, 3, ""),
+        ({"V4+": 2, "O": 4}, 1, "high spin of 2 V4+ is 3: 2 µB fewer"),
+        ({"Fe2+": 2, "O": 2}, 3, "high spin of 2 Fe2+ is 9: 6 µB fewer"),
+        ({"Fe2+": 1, "V3+": 2, "O": 4}, 1, "high spin of 1 Fe2+ and 2 V3+ is 9: 8 µB fewer"),
+        ({"Na": 1, "P": 1, "O": 3}, 3, "high spin of closed-shell ions is 1: 2 µB more"),
+        ({"Na": 1, "P": 1, "O": 3}, 1, ""),
+    ],
+)
+def test_a_deviation_from_high_spin_is_put_in_words(composition, stated, words):
+    assert deviation(chemistry.species(composition), stated) == words

@@ -28,9 +28,11 @@ def site(folder: Path, *rules: dict) -> dict:
     return {"cp2k": str(program), "cp2k_data": CP2K_DATA, "launcher": None, "threads": 1}
 
 
-def trajectory(folder: Path, *rules: dict, **section):
+def trajectory(folder: Path, *rules: dict, asked_for: int | None = None, **section):
     run = make_run(folder, {"aimd": AIMD} | section, site=site(folder, *rules))
     (task,) = reference.plan(run)
+    if asked_for is not None:
+        task.settings["frame"]["info"]["multiplicity"] = asked_for
     return run, task, run_task(run, task)
 
 
@@ -69,7 +71,7 @@ def test_what_ends_a_trajectory_early_is_listed_with_what_came_before(tmp_path):
 
 
 def test_frames_of_a_trajectory_pass_the_same_gate(tmp_path):
-    run, _, done = trajectory(tmp_path, {"dynamics": RECORDED}, multiplicity=4)
+    run, _, done = trajectory(tmp_path, {"dynamics": RECORDED}, asked_for=4)
     assert done.summary["status"] == "rejected" and done.summary["frames"] == 0 and done.summary["rejected"] == 6
     reference.collect(run, [done])
     assert not (run.products / "reference" / "a.extxyz").exists()

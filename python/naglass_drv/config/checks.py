@@ -7,13 +7,16 @@ value has its own fault already.
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..paths import inside_package
 from . import sizes
 from .partial import Partial, rule
 from .source import Document, Where
+
+if TYPE_CHECKING:
+    from ..glass.chemistry import Species
 
 _PAIR = re.compile(r"([A-Z][a-z]?)-([A-Z][a-z]?)")
 _SIGN = re.compile(r"[1-9]?[+-]$")
@@ -49,7 +52,7 @@ def _check_needs(top: Partial, document: Document) -> None:
 
 
 def _check_species(top: Partial, document: Document) -> None:
-    """Charges balance, and each multiplicity fits the number of electrons."""
+    """Charges balance, and the ions can have each set's spin state."""
     from ..glass import chemistry
 
     composition = top.system.composition
@@ -63,14 +66,28 @@ def _check_species(top: Partial, document: Document) -> None:
         return
     for index, item in enumerate(top.reference):
         with rule():
-            if item.structures != "glass":
-                continue
-            stated = item.multiplicity
-            try:
-                chemistry.check_multiplicity(ions, stated or chemistry.multiplicity(ions), item.charge)
-            except InputError as error:
-                key = "charge" if stated is None else "multiplicity"
-                document.fault(("reference", index, key), str(error).removeprefix("multiplicity "))
+            if item.structures == "glass":
+                _check_spin_state(ions, item, index, document)
+
+
+def _check_spin_state(ions: "tuple[Species, ...]", item: Partial, index: int, document: Document) -> None:
+    """The glasses' ions can have the charge, the multiplicity and the spin pattern of a set."""
+    from ..glass import chemistry, spins
+
+    stated = item.multiplicity
+    try:
+        chemistry.check_multiplicity(ions, stated or chemistry.multiplicity(ions), item.charge)
+    except InputError as error:
+        key = "charge" if stated is None else "multiplicity"
+        document.fault(("reference", index, key), str(error).removeprefix("multiplicity "))
+        return
+    if item.charge:
+        message = f"{item.charge:+d}: the glasses are neutral, as their composition; a charged cell comes from a file"
+        document.fault(("reference", index, "charge"), message)
+    try:
+        spins.check_pattern(ions, item.spin)
+    except InputError as error:
+        document.fault(("reference", index, "spin"), str(error).removeprefix("spin: "))
 
 
 def _check_dataset(top: Partial, document: Document) -> None:

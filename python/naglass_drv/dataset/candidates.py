@@ -1,7 +1,6 @@
 """Which structures a reference set labels: charge, spins, group and varied copies of each."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..glass import chemistry
-from .frames import check_multiplicity, digest, read_frames
+from .frames import read_frames, structure_digest
 from .vary import Variation, vary
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def of_file(
     for index, frame in enumerate(frames):
         stem = path.name.split(".")[0] + (f"-{index}" if len(frames) > 1 else "")
         start = prepared(frame, f"{path}: frame {index}", path.name.split(".")[0], charge, multiplicity)
-        own_seed = crc32(f"{seed} {digest(start)}".encode())
+        own_seed = crc32(f"{seed} {structure_digest(start)}".encode())
         for number, copy in enumerate(vary(start, count, how, own_seed)):
             candidates.append(Candidate(f"{stem}-v{number}", copy))
     return candidates
@@ -57,41 +56,72 @@ def of_melt(path: Path, count: int, charge: int, multiplicity: int | None) -> li
 def prepared(frame: "Atoms", where: str, family: str, charge: int, multiplicity: int | None) -> "Atoms":
     """A bare copy of `frame` with `ion`, `charge`, `multiplicity` and `group`, without any labels.
 
-    Ions are those of the frame's `ion` array, else those that balance its composition. `multiplicity` = None
-    means high spin of the ions, or the frame's own. A frame without a group gets one of its formula and
+    Ions are those of the frame's `ion` array, else those that give its composition the `charge` (e). `multiplicity` =
+    None means high spin of the ions, or the frame's own. A frame without a group gets one of its formula and
     `family`, so that related frames stay together. Raises InputError (beginning with `where`) when there is
-    no way to know the spin, when the frame's own charge contradicts, or when electrons and multiplicity do
-    not fit.
+    no way to know the spin, when the charge of the frame or of its ions contradicts, or when the ions cannot carry
+    the multiplicity.
     """
     from ase import Atoms
 
     own_charge = frame.info.get("charge", charge)
-    if own_charge != charge:
+    if not isinstance(own_charge, (int, float)) or own_charge != charge:
         raise InputError(f"{where}: its charge is {own_charge}, the set's charge is {charge}")
     bare = Atoms(frame.symbols, frame.positions.round(8), cell=frame.cell.array.round(8), pbc=frame.pbc)
-    ions = _ions(frame, where)
-    if ions is not None:
-        bare.set_array("ion", np.array(ions))
-    if multiplicity is None:
-        multiplicity = high_spin(ions, where) if ions is not None else frame.info.get("multiplicity")
-    if multiplicity is None:
-        raise InputError(
-            f"{where}: the spin of {frame.get_chemical_formula()} is not known: give the set a multiplicity, "
-            "or the structure an array 'ion' with entries such as V4+"
-        )
-    check_multiplicity(frame, charge, multiplicity, where)
+    try:
+        labels, ions = _ions(frame, charge)
+        multiplicity = _checked_multiplicity(frame, labels is not None, ions, charge, multiplicity)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    if labels is not None:
+        bare.set_array("ion", np.array(labels))
     group = str(frame.info.get("group", f"{frame.get_chemical_formula()}-{family}"))
-    bare.info = {"charge": charge, "multiplicity": int(multiplicity), "group": group}
+    bare.info = {"charge": charge, "multiplicity": multiplicity, "group": group}
     return bare
 
 
-def high_spin(ions: Sequence[str], where: str) -> int:
-    """Multiplicity 2S+1 with all unpaired electrons of `ions` (labels such as "V4+") parallel."""
+def ions_of(frame: "Atoms") -> tuple[chemistry.Species, ...] | None:
+    """The ions of a frame with `info["charge"]`, in that charge: by its array `ion`, else by its composition.
+
+    None where they are not known.
+    """
+    charge = frame.info["charge"]
     try:
-        pairs = [chemistry.parse_label(label) for label in ions]
-        return 1 + sum(chemistry.high_spin_unpaired(element, charge or 0) for element, charge in pairs)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        ions = _ions(frame, charge)[1]
+        return None if ions is None else chemistry.with_charge(ions, charge)
+    except InputError:
+        return None
+
+
+def _checked_multiplicity(
+    frame: "Atoms", by_atom: bool, ions: tuple[chemistry.Species, ...] | None, charge: int, stated: int | None
+) -> int:
+    """`stated`, else 2S + 1 by the ions or the frame, after a check that the cell can have it.
+
+    `by_atom` says that it is known which atom is which of the `ions`.
+    """
+    total = None if ions is None else chemistry.total_charge(ions)
+    if total not in (None, 0, charge):
+        raise InputError(f"its ions add up to {total:+d} e, the charge of the cell is {charge:+d}")
+    if stated is None and by_atom:
+        if total != charge:
+            message = "its ions add up to 0, and which of them carries the charge of the cell is not known"
+            raise InputError(f"{message} ({charge:+d}): give the set a multiplicity")
+        stated = chemistry.multiplicity(ions)
+    stated = frame.info.get("multiplicity") if stated is None else stated
+    if stated is None:
+        hint = "" if ions is None else f" (high spin of {chemistry.magnetic(ions)} is {chemistry.multiplicity(ions)})"
+        raise InputError(
+            f"the spin of {frame.get_chemical_formula()} is not known: give the set a multiplicity{hint}, "
+            "or the structure an array 'ion' with entries such as V4+"
+        )
+    if not isinstance(stated, int) or isinstance(stated, bool) or stated < 1:
+        raise InputError(f"its multiplicity is {stated!r}; a whole number from 1 up is needed")
+    if ions is None:
+        chemistry.check_parity(int(frame.numbers.sum()) - charge, stated, charge)
+    else:
+        chemistry.check_multiplicity(ions, stated, charge)
+    return stated
 
 
 def to_json(frame: "Atoms") -> dict[str, Any]:
@@ -120,19 +150,22 @@ def from_json(content: dict[str, Any]) -> "Atoms":
     return frame
 
 
-def _ions(frame: "Atoms", where: str) -> list[str] | None:
-    """Ion of each atom; None when the composition is not neutral, or has one element in two charges."""
+def _ions(frame: "Atoms", charge: int) -> tuple[list[str] | None, tuple[chemistry.Species, ...] | None]:
+    """Ion of each atom, and the count of each ion.
+
+    Without an array `ion` they are those that give the composition its charge: None where nothing does, and no ion of
+    each atom where one element has two states.
+    """
     if "ion" in frame.arrays:
         labels = [str(label) for label in frame.arrays["ion"]]
         for element, label in zip(frame.symbols, labels, strict=True):
             if chemistry.parse_label(label)[0] != element:
-                raise InputError(f"{where}: ion {label!r} on an atom of {element}")
-        return labels
+                raise InputError(f"ion {label!r} on an atom of {element}")
+        return labels, chemistry.ions_of(labels)
     try:
-        species = chemistry.species(Counter(frame.symbols))
+        ions = chemistry.species(Counter(frame.symbols), charge=charge)
     except InputError:
-        return None
-    if len({ion.element for ion in species}) < len(species):
-        return None
-    label_of = {ion.element: ion.label for ion in species}
-    return [label_of[element] for element in frame.symbols]
+        return None, None
+    label_of = {ion.element: ion.label for ion in ions}
+    labels = [label_of[element] for element in frame.symbols]
+    return (labels if len(label_of) == len(ions) else None), ions

@@ -132,22 +132,31 @@ def check_labelled(frame: "Atoms", where: str) -> None:
 
 def check_multiplicity(frame: "Atoms", charge: int, multiplicity: int, where: str) -> None:
     """Raise InputError (beginning with `where`) unless `multiplicity` fits the number of electrons."""
-    atoms = [chemistry.Species(element, 0, 1, 0) for element in frame.symbols]
     try:
-        chemistry.check_multiplicity(atoms, multiplicity, charge)
+        chemistry.check_parity(int(frame.numbers.sum()) - charge, multiplicity, charge)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
 
 
 def digest(frame: "Atoms") -> str:
     """Short hash of elements, positions and cell (to 1e-6 Å), periodicity, charge and multiplicity."""
+    spin = f"{frame.info.get('charge', 0)} {frame.info.get('multiplicity', 0)}"
+    return _digest(frame, spin)
+
+
+def structure_digest(frame: "Atoms") -> str:
+    """Short hash of elements, positions and cell (to 1e-6 Å) and periodicity: of the structure, not of its label."""
+    return _digest(frame, "")
+
+
+def _digest(frame: "Atoms", more: str) -> str:
     state = hashlib.sha256()
     state.update(np.asarray(frame.numbers, "<i4").tobytes())
     # adding zero turns -0.0 into 0.0, which would otherwise hash differently
     for lengths in (frame.positions, frame.cell.array):
         state.update((np.round(lengths, 6) + 0.0).astype("<f8").tobytes())
     state.update(np.asarray(frame.pbc, "u1").tobytes())
-    state.update(f"{frame.info.get('charge', 0)} {frame.info.get('multiplicity', 0)}".encode())
+    state.update(more.encode())
     return state.hexdigest()[:16]
 
 

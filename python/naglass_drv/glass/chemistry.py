@@ -4,97 +4,19 @@ Everything here is exact bookkeeping in whole numbers, light enough for the chec
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from ..errors import InputError
 
-SYMBOLS = [
-    "H",
-    "He",
-    "Li",
-    "Be",
-    "B",
-    "C",
-    "N",
-    "O",
-    "F",
-    "Ne",
-    "Na",
-    "Mg",
-    "Al",
-    "Si",
-    "P",
-    "S",
-    "Cl",
-    "Ar",
-    "K",
-    "Ca",
-    "Sc",
-    "Ti",
-    "V",
-    "Cr",
-    "Mn",
-    "Fe",
-    "Co",
-    "Ni",
-    "Cu",
-    "Zn",
-    "Ga",
-    "Ge",
-    "As",
-    "Se",
-    "Br",
-    "Kr",
-    "Rb",
-    "Sr",
-    "Y",
-    "Zr",
-    "Nb",
-    "Mo",
-    "Tc",
-    "Ru",
-    "Rh",
-    "Pd",
-    "Ag",
-    "Cd",
-    "In",
-    "Sn",
-    "Sb",
-    "Te",
-    "I",
-    "Xe",
-    "Cs",
-    "Ba",
-    "La",
-    "Ce",
-    "Pr",
-    "Nd",
-    "Pm",
-    "Sm",
-    "Eu",
-    "Gd",
-    "Tb",
-    "Dy",
-    "Ho",
-    "Er",
-    "Tm",
-    "Yb",
-    "Lu",
-    "Hf",
-    "Ta",
-    "W",
-    "Re",
-    "Os",
-    "Ir",
-    "Pt",
-    "Au",
-    "Hg",
-    "Tl",
-    "Pb",
-    "Bi",
-]
+_TABLE = (
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr "
+    "Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir "
+    "Pt Au Hg Tl Pb Bi"
+)
+SYMBOLS = _TABLE.split()
 _NUMBER = {symbol: z for z, symbol in enumerate(SYMBOLS, start=1)}
 
 # the one state these elements take in an oxide or fluoride glass
@@ -157,11 +79,25 @@ _D_GROUP = {
     "Zr": 4,
     "Nb": 5,
     "Mo": 6,
+    "Tc": 7,
+    "Ru": 8,
+    "Rh": 9,
+    "Pd": 10,
+    "Ag": 11,
+    "Cd": 12,
     "La": 3,
     "Hf": 4,
     "Ta": 5,
     "W": 6,
+    "Re": 7,
+    "Os": 8,
+    "Ir": 9,
+    "Pt": 10,
+    "Au": 11,
+    "Hg": 12,
 }
+# Ce to Lu, whose valence electrons in excess of 4f are three
+_LANTHANIDES = frozenset(SYMBOLS[_NUMBER["Ce"] - 1 : _NUMBER["Lu"]])
 #: Ions whose motion is followed, the first that is present.
 MOBILE_IONS = ("Na", "Li", "K")
 TRANSITION_METALS = frozenset(_MIXED_STATES)
@@ -204,16 +140,20 @@ def parse_label(label: str) -> tuple[str, int | None]:
 
 
 def high_spin_unpaired(element: str, charge: int) -> int:
-    """Unpaired electrons of a high-spin ion by Hund's rule: dⁿ with n = group − charge, 0 if closed.
+    """Unpaired electrons of a high-spin ion by Hund's rule; 0 where no d or f shell is open.
 
-    Raises InputError for a charge that leaves no dⁿ configuration.
+    dⁿ with n = group − charge, or 4fⁿ with n = Z − 54 − charge. Raises InputError for a charge that leaves no such
+    configuration.
     """
-    if element not in _D_GROUP:
+    if element in _LANTHANIDES:
+        electrons, orbitals = _NUMBER[element] - _NUMBER["Xe"] - charge, 7
+    elif element in _D_GROUP:
+        electrons, orbitals = _D_GROUP[element] - charge, 5
+    else:
         return 0
-    electrons = _D_GROUP[element] - charge
-    if not 0 <= electrons <= 10:
+    if not 0 <= electrons <= 2 * orbitals:
         raise InputError(f"composition: {ion_label(element, charge)}: no such oxidation state")
-    return electrons if electrons <= 5 else 10 - electrons
+    return min(electrons, 2 * orbitals - electrons)
 
 
 def high_spin_states(element: str) -> list[tuple[int, float]]:
@@ -226,35 +166,60 @@ def high_spin_states(element: str) -> list[tuple[int, float]]:
     return [(state, moment) for moment, state in states.items()]
 
 
-def species(composition: Mapping[str, int], formula_units: int = 1) -> tuple[Species, ...]:
+def species(composition: Mapping[str, int], formula_units: int = 1, charge: int = 0) -> tuple[Species, ...]:
     """The ions of `formula_units` × `composition`, in the order of its keys, the lower charge first.
 
     Keys are elements or ions. Elements without a stated charge take their usual state; one transition metal
-    without a charge is balanced between two neighbouring states, so that the whole is neutral. Raises
-    InputError (numbers and what would balance) when it cannot be neutral.
+    without a charge is balanced between two neighboring states, so that the whole has `charge` (e). Raises
+    InputError (numbers and what would balance) when it cannot have that.
     """
     stated: dict[tuple[str, int], int] = {}
     open_metals: dict[str, int] = {}
     for label, count in composition.items():
-        element, charge = parse_label(label)
-        if charge is None and element in _MIXED_STATES:
+        element, state = parse_label(label)
+        if state is None and element in _MIXED_STATES:
             open_metals[element] = open_metals.get(element, 0) + count * formula_units
             continue
-        if charge is None:
-            charge = _usual_state(element)
-        key = (element, charge)
+        key = (element, _usual_state(element) if state is None else state)
         stated[key] = stated.get(key, 0) + count * formula_units
     if len(open_metals) > 1:
         names = ", ".join(open_metals)
         message = "neutrality fixes one unknown charge; state all others, as in 'V4+'"
         raise InputError(f"composition: {names}: {message}")
     for element, count in open_metals.items():
-        for charge, share in _balance(element, count, _total(stated)).items():
-            stated[element, charge] = stated.get((element, charge), 0) + share
-    _check_neutral(stated)
-    order = list(dict.fromkeys(parse_label(label)[0] for label in composition))
-    keys = sorted(stated, key=lambda key: (order.index(key[0]), key[1]))
-    return tuple(Species(e, q, stated[e, q], high_spin_unpaired(e, q)) for e, q in keys)
+        for state, share in _balance(element, count, _total(stated) - charge).items():
+            stated[element, state] = stated.get((element, state), 0) + share
+    _check_total(stated, charge)
+    return _in_order(stated, composition)
+
+
+def ions_of(labels: Iterable[str]) -> tuple[Species, ...]:
+    """The ions of atoms with these `labels`, such as ``V4+``; elements without a charge take their usual state.
+
+    Raises InputError for a label that is none, and for an element of several states.
+    """
+    stated: dict[tuple[str, int], int] = {}
+    counts = Counter(labels)
+    for label, count in counts.items():
+        element, state = parse_label(label)
+        key = (element, _usual_state(element) if state is None else state)
+        stated[key] = stated.get(key, 0) + count
+    return _in_order(stated, counts)
+
+
+def with_charge(ions: Iterable[Species], charge: int) -> tuple[Species, ...]:
+    """The ions when their cell has `charge` (e), which its one transition metal of several states accounts for.
+
+    Raises InputError where there is no such metal, or another charge than it can take.
+    """
+    ions = tuple(ions)
+    if total_charge(ions) == charge:
+        return ions
+    counts: dict[str, int] = {}
+    for ion in ions:
+        label = ion.element if ion.element in _MIXED_STATES else ion.label
+        counts[label] = counts.get(label, 0) + ion.count
+    return species(counts, charge=charge)
 
 
 def multiplicity(ions: Iterable[Species]) -> int:
@@ -268,15 +233,41 @@ def electron_count(ions: Iterable[Species], charge: int = 0) -> int:
 
 
 def check_multiplicity(ions: Iterable[Species], stated: int, charge: int = 0) -> None:
-    """Raise InputError when `stated` = 2S + 1 and the electron count have the wrong parity."""
+    """Raise InputError when a cell of `ions` cannot have `stated` = 2S + 1.
+
+    Its parity has to fit the number of electrons. The ions carry at most their high-spin moments, all parallel; each
+    elementary charge of `charge` (e) that they do not account for may leave one more unpaired electron.
+    """
     ions = tuple(ions)
-    electrons = electron_count(ions, charge)
-    if (electrons + stated) % 2 == 0:
-        kind = "odd" if electrons % 2 else "even"
+    most = multiplicity(ions) + abs(charge - total_charge(ions))
+    try:
+        check_parity(electron_count(ions, charge), stated, charge)
+    except InputError as error:
+        raise InputError(f"{error}; high spin gives {multiplicity(ions)}") from None
+    if stated > most:
         raise InputError(
-            f"multiplicity {stated}: {electrons} electrons ({kind}, cell charge {charge:+d}) need an "
-            f"{'even' if electrons % 2 else 'odd'} multiplicity; high spin gives {multiplicity(ions)}"
+            f"multiplicity {stated}: means {stated - 1} unpaired electrons, but {magnetic(ions)} can have at most "
+            f"{most - 1}{f' in a cell of charge {charge:+d}' if charge else ''}; high spin gives {multiplicity(ions)}"
         )
+
+
+def check_parity(electrons: int, stated: int, charge: int = 0) -> None:
+    """Raise InputError when `stated` = 2S + 1 and the number of `electrons` have the wrong parity."""
+    if (electrons + stated) % 2 == 0:
+        kind, needed = ("odd", "even") if electrons % 2 else ("even", "odd")
+        problem = f"{electrons} electrons ({kind}, cell charge {charge:+d}) need an {needed} multiplicity"
+        raise InputError(f"multiplicity {stated}: {problem}")
+
+
+def magnetic(ions: Iterable[Species]) -> str:
+    """The ions with unpaired electrons in words, as ``2 V4+``."""
+    named = [f"{ion.count} {ion.label}" for ion in ions if ion.unpaired]
+    return " and ".join(named) or "closed-shell ions"
+
+
+def total_charge(ions: Iterable[Species]) -> int:
+    """Sum of the formal charges (e)."""
+    return sum(ion.charge * ion.count for ion in ions)
 
 
 def formula(ions: Iterable[Species]) -> str:
@@ -314,6 +305,13 @@ def _usual_state(element: str) -> int:
     return _FIXED_STATE[element]
 
 
+def _in_order(stated: Mapping[tuple[str, int], int], labels: Iterable[str]) -> tuple[Species, ...]:
+    """The ions by the order of their elements in `labels`, the lower charge first."""
+    order = list(dict.fromkeys(parse_label(label)[0] for label in labels))
+    keys = sorted(stated, key=lambda key: (order.index(key[0]), key[1]))
+    return tuple(Species(e, q, stated[e, q], high_spin_unpaired(e, q)) for e, q in keys)
+
+
 def _total(stated: Mapping[tuple[str, int], int]) -> int:
     return sum(charge * count for (_, charge), count in stated.items())
 
@@ -334,9 +332,9 @@ def _balance(element: str, count: int, rest: int) -> dict[int, int]:
     return shares
 
 
-def _check_neutral(stated: Mapping[tuple[str, int], int]) -> None:
+def _check_total(stated: Mapping[tuple[str, int], int], charge: int) -> None:
     total = _total(stated)
-    if total == 0:
+    if total == charge:
         return
     terms = " ".join(f"{q * count:+d} ({count} {ion_label(e, q)})" for (e, q), count in stated.items())
     raise InputError(f"composition: charges do not balance: {terms} = {total:+d}; {_remedy(stated, total)}")

@@ -1,11 +1,11 @@
 """Spin patterns of a cell: which magnetic ions point up and which down at the start.
 
-Every pattern is collinear: each transition-metal ion starts from its high-spin moment, with a sign. The total fixes the
-multiplicity; which ion keeps which sign is up to the self-consistent solution.
+Every pattern is collinear: each ion with an open shell starts from its high-spin moment, with a sign. The total fixes
+the multiplicity; which ion keeps which sign is up to the self-consistent solution.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -17,11 +17,9 @@ _SIGNS = {"up": 1, "down": -1}
 
 
 def unpaired(ion: str) -> int:
-    """High-spin unpaired electrons of an ion such as "V4+"; 0 for what is no transition metal of known charge."""
+    """High-spin unpaired electrons of an ion such as "V4+"; 0 for an element without a charge."""
     element, charge = chemistry.parse_label(ion)
-    if element not in chemistry.TRANSITION_METALS or charge is None:
-        return 0
-    return chemistry.high_spin_unpaired(element, charge)
+    return 0 if charge is None else chemistry.high_spin_unpaired(element, charge)
 
 
 def moments(
@@ -52,18 +50,40 @@ def moments(
     return found if found.sum() >= 0 else -found
 
 
+def check_pattern(ions: Iterable[chemistry.Species], pattern: str | Mapping[str, str]) -> None:
+    """Raise InputError where a `pattern` of signs or ions does not fit the ions of a cell (see `moments`)."""
+    magnetic = [ion for ion in ions if ion.unpaired]
+    if not isinstance(pattern, str):
+        _check_named({ion.label for ion in magnetic}, pattern)
+    elif pattern not in NAMED:
+        _written(pattern, sum(ion.count for ion in magnetic))
+
+
 def multiplicity(signed: np.ndarray) -> int:
     """2S + 1 of a cell with these signed moments (µB): |n_up - n_down| + 1."""
     return abs(int(signed.sum())) + 1
 
 
+def deviation(ions: Iterable[chemistry.Species], stated: int) -> str:
+    """How the multiplicity `stated` differs from high spin, all moments parallel, in words; "" where it does not."""
+    ions = tuple(ions)
+    high = chemistry.multiplicity(ions)
+    if stated == high:
+        return ""
+    side = "fewer" if stated < high else "more"
+    return f"high spin of {chemistry.magnetic(ions)} is {high}: {abs(stated - high)} µB {side}"
+
+
 def _stated(ions: Sequence[str], sizes: np.ndarray, pattern: Mapping[str, str]) -> np.ndarray:
-    present = {ion for ion, size in zip(ions, sizes, strict=True) if size}
+    _check_named({ion for ion, size in zip(ions, sizes, strict=True) if size}, pattern)
+    return np.array([_SIGNS[pattern.get(ion, "up")] for ion in ions])
+
+
+def _check_named(present: set[str], pattern: Mapping[str, str]) -> None:
     for ion in pattern:
         if ion not in present:
             there = ", ".join(sorted(present)) or "none"
             raise InputError(f"spin: {ion}: no such magnetic ion; there are {there}")
-    return np.array([_SIGNS[pattern.get(ion, "up")] for ion in ions])
 
 
 def _written(pattern: str, count: int) -> list[int]:

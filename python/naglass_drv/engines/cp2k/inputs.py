@@ -7,7 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ...dataset.frames import check_multiplicity, digest
+from ...dataset.frames import check_multiplicity, structure_digest
 from ...errors import InputError
 from ...glass import spins
 from ...glass.chemistry import parse_label
@@ -89,7 +89,7 @@ def ordered(atoms: "Atoms", pattern: str | Mapping[str, str], seed: int) -> "Ato
     if "ion" not in atoms.arrays:
         raise InputError(f"spin: the ions of {atoms.get_chemical_formula()} are not known: give it an array 'ion'")
     distances = atoms.get_all_distances(mic=True)
-    own_seed = crc32(f"{seed} {digest(atoms)}".encode())
+    own_seed = crc32(f"{seed} {structure_digest(atoms)}".encode())
     signed = spins.moments(ion_names(atoms), pattern, distances, own_seed)
     copy = atoms.copy()
     copy.set_array(_START, signed.astype(float))
