@@ -212,7 +212,8 @@ def test_a_spin_pattern_reaches_the_start_moments(tmp_path):
 
     def spins(spin) -> dict:
         section = {"level": "pbe+u+d3", "structures": str(tmp_path / "s.extxyz"), "spin": spin}
-        (task,) = reference.plan(make_run(tmp_path, section, site=site))
+        task, *partner = reference.plan(make_run(tmp_path, section, site=site))
+        assert [other.name for other in partner] == (["a-s-v0-antiparallel"] if spin == "ferromagnetic" else [])
         return task.settings["frame"]
 
     assert "start_moment_muB" not in spins("ferromagnetic") and spins("ferromagnetic")["info"]["multiplicity"] == 3

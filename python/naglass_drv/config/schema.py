@@ -130,8 +130,9 @@ class Reference(Section):
 
     Of each structure `frames_per_structure` frames are labelled: itself, then rattled and strained copies; of
     each glass also `melt_frames_per_structure` frames of its melt and quench. With `aimd` or `relax` each of them is
-    the start of a trajectory instead, and no melt frame is unless asked for. Keys from `cutoff_Ry` to `template`
-    belong to the level; what is absent takes the level's default.
+    the start of a trajectory instead, and no melt frame is unless asked for. One structure with
+    several magnetic ions is labeled with antiparallel moments too (`antiparallel`, DFT only), for the report. Keys from
+    `cutoff_Ry` to `template` belong to the level; what is absent takes the level's default.
     """
 
     name: Name
@@ -147,6 +148,7 @@ class Reference(Section):
     charge: Annotated[int, _within(-100, 100)] = 0
     multiplicity: Count | None = None
     spin: Spin = "ferromagnetic"
+    antiparallel: bool = True
     cutoff_Ry: Annotated[Positive, _within(50, 5000)] | None = None
     rel_cutoff_Ry: Annotated[Positive, _within(10, 1000)] | None = None
     u_eV: dict[str, Annotated[NonNegative, _within(0, 20)]] | None = None
@@ -184,7 +186,8 @@ class Audit(Section):
 class Dataset(Section):
     """Admitted frames of one level, with foreign frames of the same level, audited and split by group.
 
-    What the audit finds is dropped only where `drop_outliers` says so: `true`, or the names of its checks. Of more
+    Frames whose sites are other ions than those of their composition are taken only with `admit_spin_flagged`. What the
+    audit finds is dropped only where `drop_outliers` says so: `true`, or the names of its checks. Of more
     frames than `max_frames` those that lie farthest apart are taken.
     """
 
@@ -192,6 +195,7 @@ class Dataset(Section):
     include: Annotated[list[Path], AfterValidator(_each_once)] = []
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     max_force_eV_per_A: Annotated[Positive, _within(0.01, 1e4)] = 60.0
+    admit_spin_flagged: bool = False
     audit: Audit = Audit()
     drop_outliers: bool | Annotated[list[Check], AfterValidator(_each_once)] = False
     max_frames: Annotated[Count, _within(1, 10_000_000)] | None = None

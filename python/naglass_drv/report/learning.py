@@ -8,6 +8,7 @@ import numpy as np
 from . import figures_model
 from .material import Material
 from .numbers import Figure, Notice, Number, Section, Table
+from .spins import spin_states
 
 LEVELS = {
     "gfn1-xtb": "GFN1-xTB, unrestricted (semi-empirical tight binding)",
@@ -44,6 +45,7 @@ def labels(material: Material) -> Section | None:
             "Isolated atoms not counted. Sets of different levels are never mixed. Moments are Mulliken spins.",
         )
     )
+    section.add(*spin_states(material, sets))
     rows = [
         [name, str(entry.get("frame", "")), str(entry.get("failure", "")), str(entry.get("message", ""))]
         for name, entries in rejected.items()
@@ -120,6 +122,9 @@ def dataset(material: Material) -> Section | None:
         Table(("part", "frames", "groups", "rms force", "largest force", "shortest distance", "compositions"), rows),
         f"Level {summary['level']}. {summary.get('split') or ''}",
     )
+    if flagged := summary.get("spin_flagged"):
+        text = f"{len(flagged)} frame(s) were left out for a spin state that their composition does not have"
+        section.add(Notice("note", f"{text}: {', '.join(sorted({entry['flag'] for entry in flagged}))}."))
     energies = [
         [element, Number(f"dataset.E0.{element}", f"isolated-atom energy of {element}", energy, "eV")]
         for element, energy in summary.get("E0_eV", {}).items()

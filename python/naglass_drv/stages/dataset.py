@@ -45,6 +45,7 @@ def plan(run: Run) -> list[Task]:
         "test_fraction": section.test_fraction,
         "seed": run.input.seed,
         "max_force_eV_per_A": section.max_force_eV_per_A,
+        "admit_spin_flagged": section.admit_spin_flagged,
         "audit": section.audit.model_dump(),
         "drop_outliers": section.drop_outliers,
         "max_frames": section.max_frames,
@@ -63,6 +64,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..dataset.audit import Limits, audited
     from ..dataset.frames import read_labelled
     from ..dataset.shards import write_set
+    from ..dataset.sites import without_flagged
     from ..dataset.split import split_by_group
 
     settings = job.task.settings
@@ -71,6 +73,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
     dataset = assemble(
         settings["level"], frames, {str(path): _energies(path) for path in energies}, settings["max_force_eV_per_A"]
     )
+    flagged: list[dict[str, Any]] = []
+    if not settings["admit_spin_flagged"]:
+        dataset, flagged = without_flagged(dataset)
     dataset, result, arrays = audited(dataset, Limits(**settings["audit"]), settings["drop_outliers"])
     write_json(job.folder / AUDIT, result)
     write_arrays(job.folder / ARRAYS, arrays)
@@ -83,7 +88,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
         if indices:
             write_set(job.folder, part, [dataset.frames[i] for i in indices], settings["frames_per_file"])
     summary = statistics(dataset, split) | {"audit": result["counts"], "dropped": result["dropped"]}
-    summary["selection"] = chosen
+    summary |= {"selection": chosen, "spin_flagged": flagged}
     write_json(job.folder / SUMMARY, summary)
     return summary
 

@@ -10,6 +10,7 @@ from zlib import crc32
 from ..config.schema import Input, Reference
 from ..errors import InputError, SetupError, TaskFailed
 from ..files import keep_only, write_bytes, write_json
+from . import coupling, wannier
 from .base import Done, Job, Run, Task
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ name = "reference"
 #: Raised when the same settings and files give another result.
 revision = 1
 
-FRAME, REJECTED, BONDS = "frame.extxyz", "rejected.json", "wannier.json"
+FRAME, REJECTED = "frame.extxyz", "rejected.json"
 _MELT_FRAMES = 2
 _CHECKS = ("net_force_eV_per_A", "spin_sum_muB")
 
@@ -68,6 +69,8 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
     jobs = {item.name: item.frame for item in candidates}
     if section.spin != "ferromagnetic":
         jobs = {label: inputs.ordered(frame, section.spin, run.input.seed) for label, frame in jobs.items()}
+    partners = coupling.partner(section, level, jobs, run.input.seed)
+    jobs |= partners
     if run.input.dataset is not None and run.input.dataset.level == section.level:
         for element in sorted({element for item in candidates for element in item.frame.symbols}):
             own = (common["label"], str(levels.kinds_of(level, [element])), element)
@@ -89,6 +92,8 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
         own = {"kinds": levels.kinds_of(level, frame.symbols), "frame": to_json(frame)}
         own |= {} if "config_type" in frame.info else prints
         moves = {} if "config_type" in frame.info else _moves(section, f"{run.input.seed} {task}")
+        if label in partners:
+            own["partner_of"] = task.removesuffix(f"-{coupling.PARTNER}")
         # CP2K may have more processes than a lone atom has functions
         ranks = 1 if "config_type" in frame.info else section.ranks
         tasks.append(Task(name, task, common | own | moves, tools=("cp2k",), ranks=ranks))
@@ -193,7 +198,7 @@ def _run_label(job: Job) -> dict[str, Any]:
         reason = {"failure": error.failure, "message": str(error)}
         write_json(job.folder / REJECTED, [reason])
         return {"status": "rejected"} | reason
-    _wannier_of_label(job, frame)
+    wannier.of_label(job, frame)
     _write_frames(job, setup, [frame])
     return {key: frame.info[key] for key in (*_CHECKS, "scf_path")} | {
         "status": "admitted",
@@ -291,7 +296,7 @@ def _harvest(job: Job, setup: _Setup, steps: list, stopped: "Refused | None") ->
 
     found = harvest(setup.frame, steps, setup.level, **setup.spin, **setup.gate)
     if "aimd" in job.task.settings:
-        _wannier_of_dynamics(job, found.frames)
+        wannier.of_dynamics(job, found.frames)
     rejected = list(found.rejected)
     if stopped is not None:
         rejected.append({"frame": "end", "failure": stopped.failure, "message": stopped.told()})
@@ -311,6 +316,7 @@ def _write_frames(job: Job, setup: _Setup, frames: Sequence["Atoms"]) -> None:
 
     from ..analysis.electronic import annotate
     from ..dataset.frames import check_labelled, write_frames
+    from ..dataset.sites import judge
     from ..engines.cp2k.levels import data_of
 
     version = setup.program.version()
@@ -330,70 +336,19 @@ def _write_frames(job: Job, setup: _Setup, frames: Sequence["Atoms"]) -> None:
         }
         frame.info.setdefault("group", source)
         annotate(frame)
+        if (verdict := judge(frame)) is not None and verdict.flag:
+            frame.info["spin_flag"] = verdict.flag
         check_labelled(frame, job.task.name)
     if frames:
         write_frames(job.folder / FRAME, frames)
 
 
-def _add_wannier(frame: "Atoms", spins: Sequence[Any], file: Path) -> list[dict[str, Any]]:
-    """Give a frame the Wannier centres of its atoms, and return those of its bonds; `spins` are read from `file`."""
-    from ..analysis.wannier import assign
-
-    if len(spins) != 2:
-        raise TaskFailed("INCOMPLETE", f"{file.name}: the centres of one spin are missing", log=file)
-    found = assign(frame, [spin.centres for spin in spins], [spin.spreads_A2 for spin in spins])
-    for key in ("count", "bonding", "spin", "spread_A2"):
-        frame.set_array(f"wannier_{key}", getattr(found, key))
-    return [bond.as_dict() for bond in found.bonds]
-
-
-def _wannier_steps(file: Path, elements: list[str]) -> dict[int, Any]:
-    from ..engines.cp2k.parse import OutputError
-    from ..engines.cp2k.parse.electronic import read_wannier
-    from ..engines.cp2k.prints import SPREADS_FILE
-
-    try:
-        return read_wannier(file, elements, file.with_name(SPREADS_FILE))
-    except OutputError as error:
-        raise TaskFailed("INCOMPLETE", f"{file.name}: {error}", log=file) from error
-
-
-def _wannier_of_label(job: Job, frame: "Atoms") -> None:
-    """Add the Wannier centres of a label where they were asked for."""
-    from ..engines.cp2k.prints import WANNIER_FILE
-
-    # the last rung is the one that gave the label
-    file = max(job.folder.glob(f"scf-*/{WANNIER_FILE}"), default=None)
-    if file is not None:
-        steps = _wannier_steps(file, list(frame.symbols))
-        spins = list(steps.values())[-1] if steps else []
-        write_json(job.folder / BONDS, _add_wannier(frame, spins, file))
-
-
-def _wannier_of_dynamics(job: Job, frames: Sequence["Atoms"]) -> None:
-    """Add the Wannier centres of each frame of an MD where they were asked for; a frame without them is a failure."""
-    from ..engines.cp2k.prints import WANNIER_FILE
-
-    files = sorted(job.folder.glob(f"parts/*/{WANNIER_FILE}"))
-    if not files or not frames:
-        return
-    steps: dict[int, tuple[Any, Path]] = {}
-    for file in files:
-        # a step that was made twice counts as the later part made it, as its frame does
-        steps |= {step: (spins, file) for step, spins in _wannier_steps(file, list(frames[0].symbols)).items()}
-    bonds = {}
-    for frame in frames:
-        step = frame.info["step"]
-        bonds[step] = _add_wannier(frame, *steps.get(step, ([], files[-1])))
-    write_json(job.folder / BONDS, bonds)
-
-
 def collect(run: Run, done: list[Done]) -> None:
-    """Write each set's admitted frames and relaxed structures, rejections with their reasons, and isolated atoms; what
-    sets that are no longer asked for have left goes.
+    """Write each set's admitted frames and relaxed structures, rejections with their reasons, isolated atoms, and what
+    its antiparallel partner shows; what sets that are no longer asked for have left goes.
     """
     folder = run.products / name
-    endings = (".extxyz", "-relaxed.extxyz", "-rejected.json", "-wannier.json", "-E0.json")
+    endings = (".extxyz", "-relaxed.extxyz", "-rejected.json", "-wannier.json", "-E0.json", "-coupling.json")
     keep_only(folder, (f"{section.name}{ending}" for section in run.input.reference for ending in endings))
     for section in run.input.reference:
         items = [item for item in done if item.task.settings["set"] == section.name]
@@ -403,13 +358,14 @@ def collect(run: Run, done: list[Done]) -> None:
             if _is_atom(content):
                 energies[content["symbols"][0]] = item.summary["energy_eV"]
                 continue
-            if (item.folder / FRAME).exists():
+            if (item.folder / FRAME).exists() and "partner_of" not in item.task.settings:
                 frames.append(item.folder / FRAME)
             rejected += _rejections(item)
         _write(folder / f"{section.name}.extxyz", b"".join(path.read_bytes() for path in frames))
+        coupling.write(folder / f"{section.name}-coupling.json", items, FRAME)
         _write_relaxed(folder / f"{section.name}-relaxed.extxyz", frames)
         write_json(folder / f"{section.name}-rejected.json", rejected)
-        files = {item.task.name: item.folder / BONDS for item in items}
+        files = {item.task.name: item.folder / wannier.BONDS for item in items}
         bonds = {task: json.loads(file.read_text()) for task, file in files.items() if file.exists()}
         _write(folder / f"{section.name}-wannier.json", json.dumps(bonds).encode() if bonds else b"")
         table = {"level": items[0].task.settings["label"], "E0_eV": dict(sorted(energies.items()))}

@@ -85,6 +85,7 @@ def _sources(run: Run) -> dict[str, Path]:
     for item in run.input.reference:
         found[f"reference/{item.name}/admitted"] = products / "reference" / f"{item.name}.extxyz"
         found[f"reference/{item.name}/rejected"] = products / "reference" / f"{item.name}-rejected.json"
+        found[f"reference/{item.name}/coupling"] = products / "reference" / f"{item.name}-coupling.json"
     for done in run.finished("md"):
         found[f"md/{done.task.name}/thermo"] = done.folder / "thermo.json"
         found[f"md/{done.task.name}/summary"] = products / "md" / f"{done.task.name}.json"

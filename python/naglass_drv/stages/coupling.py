@@ -1,0 +1,77 @@
+"""The antiparallel partner of a reference set: one structure labeled with parallel and with antiparallel moments.
+
+Parallel high spin is a convention for a paramagnet. The difference of the two energies shows how much it matters; the
+partner is for the report, and no frame to train on.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config.schema import Reference
+from ..files import write_json
+from .base import Done
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..engines.cp2k.levels import Level
+
+PARTNER = "antiparallel"
+
+
+def partner(section: Reference, level: "Level", jobs: Mapping[str, "Atoms"], seed: int) -> dict[str, "Atoms"]:
+    """The first frame of `jobs` with several magnetic ions, all parallel, once more with antiparallel moments.
+
+    Empty where there is none, where it is not wanted, at tight binding, and for trajectories.
+    """
+    moves = section.aimd is not None or section.relax is not None
+    if not section.antiparallel or moves or section.spin != "ferromagnetic" or not level.needs_basis:
+        return {}
+    from ..engines.cp2k.inputs import asked_moments, ordered
+
+    for label, frame in jobs.items():
+        parallel = frame.info["multiplicity"] - 1
+        if "ion" not in frame.arrays or asked_moments(frame).sum() != parallel:
+            continue
+        turned = ordered(frame, "antiferromagnetic", seed)
+        if turned.info["multiplicity"] - 1 < parallel:
+            return {f"{label}-{PARTNER}": turned}
+    return {}
+
+
+def write(path: Path, items: Sequence[Done], frame_file: str) -> None:
+    """What the partner among the tasks `items` of a set shows, as JSON; no file without one.
+
+    The file has the names of both tasks, and `failure` with `message` where one of them was not admitted; else the
+    number of magnetic `ions`, `energy_difference_meV` (antiparallel minus parallel, of the cell), the `moments_muB` of
+    both and the flag of either (see `dataset.sites`).
+    """
+    by_name = {item.task.name: item for item in items}
+    turned = next((item for item in items if by_name.get(item.task.settings.get("partner_of")) is not None), None)
+    if turned is None:
+        path.unlink(missing_ok=True)
+        return
+    pair = {"parallel": by_name[turned.task.settings["partner_of"]], PARTNER: turned}
+    content: dict[str, Any] = {kind: item.task.name for kind, item in pair.items()}
+    refused = next((item for item in pair.values() if item.summary["status"] == "rejected"), None)
+    if refused is not None:
+        content |= {key: refused.summary[key] for key in ("failure", "message")}
+    else:
+        content |= _compared({kind: item.folder / frame_file for kind, item in pair.items()})
+    write_json(path, content)
+
+
+def _compared(files: Mapping[str, Path]) -> dict[str, Any]:
+    from ..dataset.frames import read_frames
+    from ..engines.cp2k.inputs import asked_moments
+
+    frames = {kind: read_frames(file)[0] for kind, file in files.items()}
+    magnetic = asked_moments(frames["parallel"]) != 0
+    difference_eV = frames[PARTNER].info["REF_energy"] - frames["parallel"].info["REF_energy"]
+    return {
+        "ions": int(magnetic.sum()),
+        "energy_difference_meV": 1000.0 * difference_eV,
+        "moments_muB": {kind: frame.arrays["REF_spin"][magnetic].tolist() for kind, frame in frames.items()},
+        "flags": {kind: frame.info["spin_flag"] for kind, frame in frames.items() if "spin_flag" in frame.info},
+    }
