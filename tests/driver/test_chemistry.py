@@ -140,7 +140,7 @@ def test_parity(stated, charge, good):
         ({"Na": 1, "P": 1, "O": 3}, 3, 0, "closed-shell ions can have at most 0; high spin gives 1"),
         ({"Na": 4, "Fe2+": 2, "P": 4, "O": 14}, 11, 0, "2 Fe2\\+ can have at most 8; high spin gives 9"),
         ({"Na": 2, "V": 3, "P": 2, "O": 13}, 4, 0, "1 V4\\+ can have at most 1"),
-        ({"Gd": 2, "O": 3}, 17, 0, "2 Gd3\\+ can have at most 14"),
+        ({"Gd3+": 2, "O": 3}, 17, 0, "2 Gd3\\+ can have at most 14"),
         # an electron taken from a closed shell leaves one unpaired, no more
         ({"Na": 1, "P": 1, "O": 3}, 4, 1, "at most 1 in a cell of charge \\+1"),
         ({"Na": 4, "V4+": 2, "P": 4, "O": 16}, 6, -1, "2 V4\\+ can have at most 3 in a cell of charge -1"),
@@ -152,7 +152,9 @@ def test_what_the_ions_cannot_carry(composition, stated, charge, message):
         chemistry.check_multiplicity(chemistry.species(composition), stated, charge)
 
 
-@pytest.mark.parametrize("composition", [{"Na": 4, "V4+": 2, "P": 4, "O": 16}, {"Fe2+": 1, "Fe3+": 2, "O": 4}, {"Na": 1, "P": 1, "O": 3}])
+@pytest.mark.parametrize(
+    "composition", [{"Na": 4, "V4+": 2, "P": 4, "O": 16}, {"Fe2+": 1, "Fe3+": 2, "O": 4}, {"Na": 1, "P": 1, "O": 3}]
+)
 def test_every_multiplicity_of_the_right_parity_up_to_high_spin_can_be(composition):
     ions = chemistry.species(composition)
     high = chemistry.multiplicity(ions)

@@ -3,7 +3,18 @@
 import numpy as np
 from ase import Atoms
 
-ENERGY_eV = {"Na": -1.5, "P": -4.0, "O": -6.0, "Fe": -3.0, "V": -5.0}
+ENERGY_eV = {
+    "Na": -1.5,
+    "P": -4.0,
+    "O": -6.0,
+    "Fe": -3.0,
+    "V": -5.0,
+    "C": -5.0,
+    "Ti": -4.5,
+    "Cr": -4.0,
+    "Mn": -3.5,
+    "Co": -3.0,
+}
 
 
 def cell(formula: str = "Na2O", seed: int = 0, *, rms_force: float = 1.0, level: str = "made-h0a1b2c", **info) -> Atoms:

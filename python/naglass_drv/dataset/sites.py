@@ -99,7 +99,8 @@ def judge(frame: "Atoms") -> Verdict | None:
             return Verdict(flag, f"{FLAGS[flag]}: {_sites(frame, moments, atoms)}", found, expected)
     if found == expected:
         return Verdict("", "", found, expected)
-    flag = "DISPROPORTIONATED" if _spread(found) > _spread(expected) else "OTHER_IONS"
+    apart = _charges(found, 1) == _charges(expected, 1) and _charges(found, 2) > _charges(expected, 2)
+    flag = "DISPROPORTIONATED" if apart else "OTHER_IONS"
     sites = _sites(frame, moments, [i for i, element in enumerate(frame.symbols) if element in metals])
     text = f"{_counted(found)} by moment where the composition has {_counted(expected)} ({sites})"
     return Verdict(flag, text, found, expected)
@@ -165,9 +166,9 @@ def _site_moments(frame: "Atoms") -> np.ndarray | None:
     return moments
 
 
-def _spread(counts: Mapping[str, int]) -> int:
-    """Sum of the squared charges: of two sets of ions with one total charge the one further apart has more."""
-    return sum(count * (chemistry.parse_label(label)[1] or 0) ** 2 for label, count in counts.items())
+def _charges(counts: Mapping[str, int], power: int) -> int:
+    """Sum of the charges to a power: of ions with one total charge, those further apart have more squared ones."""
+    return sum(count * (chemistry.parse_label(label)[1] or 0) ** power for label, count in counts.items())
 
 
 def _counted(counts: Mapping[str, int]) -> str:

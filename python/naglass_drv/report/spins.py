@@ -57,7 +57,8 @@ def _frames(material: Material, name: str) -> list["Atoms"]:
     from ..dataset.frames import read_frames
 
     role = f"reference/{name}/admitted"
-    return [frame for frame in read_frames(material.files[role]) if len(frame) > 1] if material.has(role) else []
+    frames = read_frames(material.files[role]) if material.has(role) else []
+    return [frame for frame in frames if {"charge", "multiplicity"} <= frame.info.keys()]
 
 
 def _cell(frame: "Atoms") -> tuple[str, str]:

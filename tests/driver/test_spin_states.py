@@ -1,0 +1,436 @@
+"""Spin states from the input to the dataset: what validate says, which ions the sites are, how their moments couple."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from test_reference import CELL, CP2K_DATA, DATA, OneRank, make_run, run_task, stand_in
+
+from naglass_drv.cli_reference import check_spins
+from naglass_drv.config.load import load
+from naglass_drv.config.schema import Input
+from naglass_drv.dataset.frames import read_frames, read_labelled, write_frames
+from naglass_drv.dataset.sites import judge
+from naglass_drv.errors import InputError
+from naglass_drv.paths import data_file
+from naglass_drv.report.material import Material
+from naglass_drv.report.numbers import Notice, Number, Table
+from naglass_drv.report.spins import spin_states
+from naglass_drv.stages import dataset, reference
+from naglass_drv.stages.base import Job, Run, Task
+from support import cp2k_stand_in
+from support.labelled import cell
+
+REFERENCE_SET = Path(__file__).parents[2] / "examples" / "reference-set"
+LEVEL = "pbe+u+d3-h0000000"
+
+
+def notes(folder: Path, composition: str, *sections: str) -> list[str]:
+    lines = [f"name: a\nsystem: {{composition: {composition}, density_g_cm3: 2.7}}", "glass: {}", "reference:"]
+    path = folder / "input.yaml"
+    path.write_text("\n".join([*lines, *(f"- {{name: s{k}, {text}}}" for k, text in enumerate(sections))]) + "\n")
+    return list(check_spins(load(path), path))
+
+
+V4, FE2, MIXED = "{Na: 4, V4+: 2, P: 4, O: 16}", "{Na: 4, Fe2+: 2, P: 4, O: 14}", "{Na: 2, V: 3, P: 2, O: 13}"
+
+
+@pytest.mark.parametrize(
+    ("composition", "section", "note"),
+    [
+        (V4, "level: gfn1-xtb", None),
+        (V4, "level: pbe, multiplicity: 3", None),
+        (V4, "level: pbe, spin: ferromagnetic", None),
+        (V4, "level: pbe, multiplicity: 1", ".multiplicity: 1; high spin of 2 V4+ is 3: 2 µB fewer"),
+        (FE2, "level: gfn1-xtb, multiplicity: 3", ".multiplicity: 3; high spin of 2 Fe2+ is 9: 6 µB fewer"),
+        (MIXED, "level: pbe", None),
+        ("{Na: 1, P: 1, O: 3}", "level: pbe, multiplicity: 1", None),
+        (V4, "level: pbe, spin: antiferromagnetic", ".spin: moments are not all parallel; high spin of 2 V4+ is 3"),
+        (V4, "level: pbe, spin: {V4+: down}", ".spin: moments are not all parallel; high spin of 2 V4+ is 3"),
+        (V4, "level: pbe, spin: '+-'", ".spin: moments are not all parallel; high spin of 2 V4+ is 3"),
+    ],
+)
+def test_validate_names_what_is_not_high_spin(tmp_path, composition, section, note):
+    expected = [] if note is None else [f"input.yaml:6: reference[1]{note}"]
+    assert notes(tmp_path, composition, "level: gfn1-xtb", section) == expected
+
+
+@pytest.mark.parametrize(
+    ("composition", "multiplicity", "reason"),
+    [
+        ("{Na: 1, P: 1, O: 3}", 3, "3: means 2 unpaired electrons, but closed-shell ions can have at most 0"),
+        (FE2, 11, "11: means 10 unpaired electrons, but 2 Fe2\\+ can have at most 8"),
+        (FE2, 2, "2: .* electrons \\(even, cell charge \\+0\\) need an odd multiplicity; high spin gives 9"),
+        (MIXED, 4, "4: means 3 unpaired electrons, but 1 V4\\+ can have at most 1"),
+        ("{Na: 1, V4+: 1, Cr3+: 1, P: 2, O: 9}", 7, "7: .* 1 V4\\+ and 1 Cr3\\+ can have at most 4"),
+    ],
+)
+def test_what_the_ions_cannot_be_is_refused_with_its_line(tmp_path, composition, multiplicity, reason):
+    with pytest.raises(InputError, match=rf"input\.yaml:5: reference\[0\]\.multiplicity: {reason}"):
+        notes(tmp_path, composition, f"level: gfn1-xtb, multiplicity: {multiplicity}")
+
+
+def test_the_input_of_init_states_no_multiplicity():
+    assert "multiplicity" not in data_file("config", "example.yaml").read_text()
+
+
+def spaced(formula: str, **info) -> Atoms:
+    atoms = cell(formula)
+    atoms.info = info
+    del atoms.arrays["REF_forces"]
+    return atoms
+
+
+@pytest.mark.parametrize(
+    ("formula", "ions", "info", "section", "found"),
+    [
+        ("Na2V2P2O10", None, {}, "", None),
+        ("Na2V2P2O10", None, {}, "multiplicity: 1", "frame 0: multiplicity 1; high spin of 2 V4+ is 3: 2 µB fewer"),
+        ("Na2V2P2O10", None, {}, "spin: antiferromagnetic", "multiplicity 1; high spin of 2 V4+ is 3: 2 µB fewer"),
+        ("Na2V2P2O10", None, {"multiplicity": 1}, "", "the file's multiplicity 1 is not used; the set has 3"),
+        ("Na2V2P2O10", None, {}, "charge: 2", None),
+        ("Na2V2P2O10", None, {}, "charge: 2, multiplicity: 3", InputError("closed-shell ions can have at most 0")),
+        ("Na2V2P2O10", None, {}, "charge: 1, multiplicity: 2", None),
+        # V3+ and V4+ in one cell: their counts are known, their places are not
+        ("Na2V2PO7", None, {}, "", InputError("give the set a multiplicity (high spin of 1 V3+ and 1 V4+ is 4), or")),
+        ("Na2V2PO7", None, {}, "multiplicity: 6", InputError("1 V3+ and 1 V4+ can have at most 3")),
+        ("Na2V2PO7", None, {}, "multiplicity: 2", "multiplicity 2; high spin of 1 V3+ and 1 V4+ is 4: 2 µB fewer"),
+        ("Na2V2PO7", ["Na", "Na", "V3+", "V4+", "P", *["O"] * 7], {}, "", None),
+        ("Na2V2PO7", ["Na", "Na", "V", "V4+", "P", *["O"] * 7], {}, "", InputError("state it, as in 'V3+'")),
+        ("Na2V2PO7", ["Na", "Na", "V4+", "V4+", "P", *["O"] * 7], {}, "", InputError("its ions add up to +1 e, the")),
+        ("NaPO3", None, {}, "multiplicity: 3", InputError("closed-shell ions can have at most 0")),
+        ("NaPO3", None, {"multiplicity": "high"}, "", "the file's multiplicity high is not used; the set has 1"),
+        ("CO2V", None, {"multiplicity": "high"}, "", InputError("its multiplicity is 'high'; a whole number")),
+        ("CO2V", None, {}, "multiplicity: 3", InputError("45 electrons (odd")),
+        ("CO2V", None, {}, "", InputError("the spin of CO2V is not known: give the set a multiplicity, or the")),
+        ("CO2V", None, {}, "multiplicity: 4", None),
+        ("NaPO3", None, {"charge": 1}, "", InputError("its charge is 1, the set's charge is 0")),
+    ],
+)  # fmt: skip
+def test_spins_of_structures_in_files(tmp_path, formula, ions, info, section, found):
+    atoms = spaced(formula, **info)
+    if ions is not None:
+        atoms.set_array("ion", np.array(ions))
+    write_frames(tmp_path / "s.extxyz", [atoms])
+    section = "level: pbe, structures: s.extxyz" + (f", {section}" if section else "")
+    if isinstance(found, InputError):
+        with pytest.raises(InputError, match=re.escape(str(found))) as caught:
+            notes(tmp_path, V4, section)
+        assert re.match(r"input\.yaml:5: reference\[0\]\.\w+: s\.extxyz: frame 0: ", str(caught.value))
+    else:
+        told = notes(tmp_path, V4, section)
+        assert len(told) == (found is not None) and (found is None or told[0].endswith(found)), told
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"multiplicity": 1}, {"charge": 2}, {"spin": "antiferromagnetic"}, {"name": "b"}, {"level": "pbe+u+d3"},
+        {"level": "pbe", "cutoff_Ry": 300.0}, {"frames_per_structure": 5}, {"max_net_force_eV_per_A": 1.0},
+    ],
+)  # fmt: skip
+def test_varied_copies_depend_on_structure_and_seed_only(tmp_path, other):
+    """Case 52: whatever else a set says, its copies are the same."""
+    write_frames(tmp_path / "s.extxyz", [read_frames(CELL)[0].repeat((2, 1, 1))])
+    start = {"structures": str(tmp_path / "s.extxyz"), "frames_per_structure": 3, "antiparallel": False}
+    site = stand_in(tmp_path, "exit 1")
+
+    def copies(section: dict) -> list:
+        tasks = reference.plan(make_run(tmp_path, start | section, site=site))
+        return [[task.settings["frame"][key] for key in ("positions_A", "cell_A")] for task in tasks]
+
+    assert copies(other)[:3] == copies({})
+    assert copies({"rattle_A": 0.1})[0] == copies({})[0] and copies({"rattle_A": 0.1})[1] != copies({})[1]
+
+
+def test_sampled_signs_depend_on_structure_and_seed_only(tmp_path):
+    write_frames(tmp_path / "s.extxyz", [read_frames(CELL)[0].repeat((3, 2, 1))])
+    start = {"structures": str(tmp_path / "s.extxyz"), "spin": "sampled", "frames_per_structure": 4}
+    site = stand_in(tmp_path, "exit 1")
+
+    def signs(**section) -> list:
+        return [
+            t.settings["frame"]["start_moment_muB"]
+            for t in reference.plan(make_run(tmp_path, start | section, site=site))
+        ]
+
+    assert signs() == signs(level="pbe") == signs(name="b") and len({str(row) for row in signs()}) > 1
+
+
+def labelled(formula: str, moments: dict[str, list[float]], multiplicity: int, charge: int = 0, **info) -> Atoms:
+    """A frame whose atoms of each element of `moments` have them, by Hirshfeld; all others have none."""
+    frame = cell(formula, multiplicity=multiplicity, charge=charge, level=LEVEL, **info)
+    spins = np.zeros(len(frame))
+    for element, values in moments.items():
+        spins[frame.symbols == element] = values
+    frame.set_array("REF_spin", spins)
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("formula", "moments", "multiplicity", "flag"),
+    [
+        # two V4+, and what has the same multiplicity and ⟨S²⟩
+        ("Na4V2P4O16", {"V": [1.02, 0.98]}, 3, ""),
+        ("Na4V2P4O16", {"V": [-0.88, 0.80]}, 1, ""),
+        ("Na4V2P4O16", {"V": [1.93, 0.02]}, 3, "DISPROPORTIONATED"),
+        ("Na4V2P4O16", {"V": [-0.1, -1.9]}, 3, "DISPROPORTIONATED"),
+        ("Na4V2P4O16", {"V": [1.50, 0.50]}, 3, "FRACTIONAL_MOMENT"),
+        ("Na4V2P4O16", {"V": [1.36, 0.64]}, 3, "FRACTIONAL_MOMENT"),
+        ("Na4V2P4O16", {"V": [0.0, 0.0]}, 1, "OTHER_IONS"),
+        ("Na4V2P4O16", {"V": [1.9, -1.9]}, 1, "OTHER_IONS"),
+        ("Na4V2P4O16", {"V": [1.9, 1.9]}, 5, "SPIN_TOO_HIGH"),
+        ("NaVPO5", {"V": [1.277]}, 2, ""),
+        # V4+ beside V5+: localized on one site, on either, or spread over both
+        ("Na2V2PO8", {"V": [1.05, 0.03]}, 2, ""),
+        ("Na2V2PO8", {"V": [0.03, 1.05]}, 2, ""),
+        ("Na2V2PO8", {"V": [0.52, 0.50]}, 2, "FRACTIONAL_MOMENT"),
+        ("Na2V4P2O15", {"V": [0.5, 0.5, 0.5, 0.5]}, 3, "FRACTIONAL_MOMENT"),
+        ("Na2V4P2O15", {"V": [1.9, 0.05, 0.05, 0.0]}, 3, "DISPROPORTIONATED"),
+        ("Na2V4P2O15", {"V": [1.0, 0.05, 1.1, 0.0]}, 3, ""),
+        ("Na3V2P3O12", {"V": [1.76, 1.78]}, 5, ""),
+        ("Na3V2P3O12", {"V": [2.85, 0.95]}, 5, "DISPROPORTIONATED"),
+        ("Na3V2P3O12", {"V": [2.5, 1.4]}, 5, "FRACTIONAL_MOMENT"),
+        ("Na2V2P2O11", {"V": [0.0, 0.0]}, 1, ""),
+        ("NaMn2PO6", {"Mn": [3.8, 3.85]}, 9, ""),
+        ("NaMn2PO6", {"Mn": [4.55, 2.95]}, 9, "DISPROPORTIONATED"),
+        ("NaMn2PO6", {"Mn": [4.2, 3.5]}, 9, "FRACTIONAL_MOMENT"),
+        ("NaMn2PO6", {"Mn": [3.8, 0.1]}, 5, "LOW_SPIN"),
+        ("Cr2O3", {"Cr": [2.9, 2.95]}, 7, ""),
+        ("Cr2O3", {"Cr": [2.9, 1.0]}, 5, "LOW_SPIN"),
+        ("Ti2O3", {"Ti": [0.9, 0.9]}, 3, ""),
+        ("Ti2O3", {"Ti": [0.9, 0.5]}, 3, "FRACTIONAL_MOMENT"),
+        ("NaFePO4", {"Fe": [3.7]}, 5, ""),
+        ("NaFePO4", {"Fe": [0.2]}, 1, "LOW_SPIN"),
+        ("Na3Fe2P3O12", {"Fe": [4.2, 4.1]}, 11, ""),
+        ("Na2Fe3P3O12", {"Fe": [4.2, 3.7, 3.72]}, 14, ""),
+        ("NaFe2P2O8", {"Fe": [3.7, 4.2]}, 10, ""),
+        ("NaFe2P2O8", {"Fe": [3.95, 3.96]}, 10, "FRACTIONAL_MOMENT"),
+        # the states of cobalt share moments
+        ("NaCo2O3", {"Co": [2.7, 2.6]}, 8, None),
+        ("NaPO3", {}, 1, None),
+        ("NaPO3", {}, 3, "SPIN_TOO_HIGH"),
+    ],
+)
+def test_sites_have_to_be_the_ions_of_the_composition(formula, moments, multiplicity, flag):
+    verdict = judge(labelled(formula, moments, multiplicity))
+    assert (verdict and verdict.flag) == flag, verdict
+    assert verdict is None or bool(verdict.text) == bool(verdict.flag)
+
+
+def test_a_verdict_names_the_sites():
+    verdict = judge(labelled("Na4V2P4O16", {"V": [1.93, -0.02]}, 3))
+    assert verdict.text == "1 V3+ and 1 V5+ by moment where the composition has 2 V4+ (V 4 +1.93 µB, V 5 -0.02 µB)"
+    assert verdict.found == {"V3+": 1, "V5+": 1} and verdict.expected == {"V4+": 2}
+
+
+def test_sites_are_held_against_stated_ions_and_the_charge():
+    frame = labelled("Na2VFePO7", {"V": [1.0], "Fe": [4.2]}, 7)
+    assert judge(frame) is None, "neutrality alone does not tell the states of two metals"
+    frame.set_array("ion", np.array(["Na", "Na", "V4+", "Fe3+", "P", *["O"] * 7]))
+    assert judge(frame).flag == ""
+    frame.arrays["REF_spin"][2] = 1.9
+    assert judge(frame).flag == "OTHER_IONS"
+    frame.arrays["ion"][2] = "V5+"
+    assert judge(frame) is None, "ions that are not neutral say nothing"
+    # an electron taken from two V4+ leaves V4+ and V5+
+    assert judge(labelled("Na4V2P4O16", {"V": [1.0, 0.1]}, 2, charge=1)).flag == ""
+    assert judge(labelled("Na4V2P4O16", {"V": [0.5, 0.5]}, 2, charge=1)).flag == "FRACTIONAL_MOMENT"
+
+
+def test_tight_binding_and_mulliken_moments_are_not_judged():
+    odd = labelled("Na4V2P4O16", {"V": [1.9, 0.1]}, 3)
+    odd.info["level"] = "gfn1-xtb-h0000000"
+    assert judge(odd) is None
+    odd = labelled("Na4V2P4O16", {"V": [1.9, 0.1]}, 3)
+    odd.set_array("REF_spin_mulliken", odd.arrays["REF_spin"])
+    assert judge(odd) is None, "both are Mulliken's where a level prints no other"
+    del odd.arrays["REF_spin"]
+    assert judge(odd) is None
+
+
+@pytest.mark.parametrize(("name", "judged"), [("frames-pbe", 19), ("frames-gfn1-xtb", 0)])
+def test_the_shipped_frames_fit_their_compositions(name, judged):
+    frames = [frame for frame in read_frames(REFERENCE_SET / f"{name}.extxyz.gz") if len(frame) > 1]
+    verdicts = [verdict for frame in frames if (verdict := judge(frame)) is not None]
+    assert len(verdicts) == judged and not [verdict.text for verdict in verdicts if verdict.flag]
+
+
+def assembled(folder: Path, frames: list[Atoms], **section) -> tuple[dict, list[Atoms]]:
+    """Summary and training frames of the stage `dataset` on included frames."""
+    atoms = [Atoms(element, cell=[9.0] * 3, pbc=True) for element in ("Na", "V", "P", "O")]
+    for atom, spin in zip(atoms, (2, 4, 4, 3), strict=True):
+        atom.info = {"REF_energy": -1.0, "charge": 0, "multiplicity": spin, "level": LEVEL, "group": "a", "source": "a"}
+        atom.info["config_type"] = "IsolatedAtom"
+        atom.set_array("REF_forces", np.zeros((1, 3)))
+    write_frames(folder / "frames.extxyz", [*frames, *atoms])
+    content = {
+        "name": "t", "system": {"composition": {"Na": 4, "V": 2, "P": 4, "O": 16}, "density_g_cm3": 2.0},
+        "dataset": {"level": "pbe+u+d3", "include": ["frames.extxyz"]} | section,
+    }  # fmt: skip
+    run = Run(Input.model_validate_json(json.dumps(content)), folder, folder / "run", lambda stage: [], {})
+    (task,) = dataset.plan(run)
+    target = folder / "task"
+    target.mkdir(exist_ok=True)
+    summary = dataset.run(Job(task, target, None, OneRank(), lambda *a: None, lambda: False, lambda *a, **k: 0, {}))
+    return summary, read_labelled(target / "train.extxyz")
+
+
+def test_flagged_frames_are_trained_on_only_where_the_input_says_so(tmp_path):
+    good, odd = (
+        labelled("Na4V2P4O16", {"V": v}, 3, source=name) for name, v in (("good", [1, 1]), ("odd", [1.9, 0.1]))
+    )
+    odd.positions[0] += 0.3
+    summary, kept = assembled(tmp_path, [good, odd])
+    assert [frame.info["source"] for frame in kept] == ["good"]
+    (entry,) = summary["spin_flagged"]
+    assert (entry["source"], entry["flag"]) == ("odd", "DISPROPORTIONATED") and "1 V3+ and 1 V5+" in entry["text"]
+    summary, kept = assembled(tmp_path, [good, odd], admit_spin_flagged=True)
+    assert len(kept) == 2 and summary["spin_flagged"] == []
+    with pytest.raises(InputError, match=r"1 DISPROPORTIONATED; the first, odd: .*admit_spin_flagged: true"):
+        assembled(tmp_path, [odd])
+
+
+def pair(folder: Path) -> Path:
+    """The 16-atom cell of the recorded output: two NaVPO5, atoms sorted by element."""
+    double = read_frames(CELL)[0].repeat((2, 1, 1))
+    order = sorted(range(16), key=lambda i: ["Na", "V", "P", "O"].index(double.symbols[i]))
+    write_frames(folder / "s.extxyz", [double[order]])
+    return folder / "s.extxyz"
+
+
+def recorded(path: Path, higher_Ha: float, moment) -> Path:
+    """The recorded output of two V4+ with a higher energy, and site moments (µB) `moment(number, value)`."""
+    lines, totals = [], np.zeros(2)
+    for line in (DATA / "cp2k" / "o_fm.out").read_text().splitlines():
+        words = line.split()
+        # rows of Mulliken: ... alpha, beta, charge, moment; of Hirshfeld: ... alpha, beta, moment, charge
+        if len(words) in (7, 8) and re.fullmatch(r"\d+ [A-Z][a-z]? \d", " ".join(words[:3])):
+            start, at = (3, 6) if len(words) == 7 else (4, 6)
+            up, down = (float(word) for word in words[start : start + 2])
+            wanted = moment(int(words[0]), float(words[at]))
+            up, down = (up + down + wanted) / 2, (up + down - wanted) / 2
+            words[start : start + 2], words[at] = [f"{up:.6f}", f"{down:.6f}"], f"{wanted:.6f}"
+            totals += [up, down] if len(words) == 7 else 0
+            line = "  ".join(words)
+        elif "Total charge and spin" in line:
+            line = f" # Total charge and spin {totals[0]:.6f} {totals[1]:.6f} 0.0 {totals[0] - totals[1]:.6f}"
+        elif "Total energy:" in line or "ENERGY|" in line:
+            line = line.replace(words[-1], f"{float(words[-1]) + higher_Ha:.15f}")
+        lines.append(line)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def one_set(folder: Path, *rules: dict, **section):
+    program = cp2k_stand_in.install(folder / "bin", *rules)
+    site = {"cp2k": str(program), "cp2k_data": CP2K_DATA, "launcher": None, "threads": 1}
+    start = {"level": "pbe+u+d3", "cutoff_Ry": 200.0, "structures": str(pair(folder)), "max_net_force_eV_per_A": 200.0}
+    run = make_run(folder, start | section, site=site)
+    done = [run_task(run, task) for task in reference.plan(run)]
+    reference.collect(run, done)
+    return run, done
+
+
+HARTREE_meV = 27211.386
+PARALLEL, TURNED = {"when": ["MULTIPLICITY 3"]}, {"when": ["MULTIPLICITY 1"]}
+
+
+def as_it_is(number: int, value: float) -> float:
+    return value
+
+
+def reversed_(number: int, value: float) -> float:
+    return value if number % 2 else -value
+
+
+def test_one_structure_shows_the_coupling_of_its_moments(tmp_path):
+    same = recorded(tmp_path / "same.out", 0.0, as_it_is)
+    turned = recorded(tmp_path / "turned.out", 0.00158, reversed_)
+    rules = (PARALLEL | {"replay": str(same)}, TURNED | {"replay": str(turned)})
+    run, done = one_set(tmp_path, *rules, frames_per_structure=2)
+    assert [item.task.name for item in done] == ["a-s-v0", "a-s-v1", "a-s-v0-antiparallel"]
+    assert [item.summary["status"] for item in done] == ["admitted"] * 3
+    products = run.products / "reference"
+    frames = read_labelled(products / "a.extxyz")
+    assert [frame.info["multiplicity"] for frame in frames] == [3, 3], "the partner is no frame to train on"
+    coupling = json.loads((products / "a-coupling.json").read_text())
+    assert coupling["energy_difference_meV"] == pytest.approx(0.00158 * HARTREE_meV, rel=1e-5) and coupling["ions"] == 2
+    assert coupling["moments_muB"] == {"parallel": [1.015, 1.041], "antiparallel": [1.015, -1.041]}
+    assert (coupling["parallel"], coupling["flags"]) == ("a-s-v0", {})
+    text, numbers = shown(run)
+    assert numbers["labels.a.coupling_ion"].value == pytest.approx(0.00079 * HARTREE_meV, rel=1e-5)
+    assert numbers["labels.a.sites_judged"].value == 2 and numbers["labels.a.sites_flagged"].value == 0
+    assert "is a convention" in text and "paramagnet" in text
+
+
+def shown(run: Run) -> tuple[str, dict[str, Number]]:
+    """Text and numbers of what the report says of the spin states."""
+    names = {"admitted": ".extxyz", "coupling": "-coupling.json"}
+    files = {f"reference/a/{key}": run.products / "reference" / f"a{end}" for key, end in names.items()}
+    material = Material(run.input.model_dump(mode="json"), [], {k: path for k, path in files.items() if path.exists()})
+    blocks = list(spin_states(material, material.input["reference"]))
+    cells = [c for block in blocks if isinstance(block, Table) for row in block.rows for c in row]
+    words = [
+        block.caption if isinstance(block, Table) else block.text if isinstance(block, Notice) else block
+        for block in blocks
+    ]
+    return " ".join([*words, *map(str, cells)]), {c.key: c for c in cells if isinstance(c, Number)}
+
+
+@pytest.mark.parametrize(("moved", "flag"), [(0.0, None), (0.9, "DISPROPORTIONATED"), (0.45, "FRACTIONAL_MOMENT")])
+def test_a_flagged_label_is_kept_by_name(tmp_path, moved, flag):
+    """Moment moved from one V4+ to the other: the sum, and with it all other checks, stay."""
+
+    def odd(number: int, value: float) -> float:
+        return value + {3: moved, 4: -moved}.get(number, 0.0)
+
+    rules = [{"replay": str(recorded(tmp_path / "odd.out", 0.0, odd))}]
+    run, (item,) = one_set(tmp_path, *rules, antiparallel=False)
+    (frame,) = read_labelled(run.products / "reference" / "a.extxyz")
+    assert item.summary["status"] == "admitted" and frame.info.get("spin_flag") == flag
+    text, numbers = shown(run)
+    assert numbers["labels.a.sites_flagged"].value == (flag is not None)
+    assert "kept out of the dataset" in text and flag in text if flag else "kept out" not in text
+
+
+def test_a_coupling_that_did_not_converge_is_told(tmp_path):
+    same = recorded(tmp_path / "same.out", 0.0, as_it_is)
+    # moments that have turned back to parallel
+    rules = (PARALLEL | {"replay": str(same)}, TURNED | {"replay": str(same)})
+    run, _ = one_set(tmp_path, *rules)
+    coupling = json.loads((run.products / "reference" / "a-coupling.json").read_text())
+    assert coupling["failure"] == "SPIN_MISMATCH" and "energy_difference_meV" not in coupling
+    assert "the coupling of the moments is not known (SPIN_MISMATCH" in shown(run)[0]
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"antiparallel": False}, {"level": "gfn1-xtb", "cutoff_Ry": None}, {"spin": "antiferromagnetic"},
+        {"multiplicity": 1}, {"structures": str(CELL)},
+        {"aimd": {"segments": [{"temperature_K": 300, "time_ps": 0.02}]}}, {"relax": {}},
+    ],
+)  # fmt: skip
+def test_sets_without_a_partner(tmp_path, section):
+    """Switched off, tight binding, moments that are not parallel, one magnetic ion, trajectories."""
+    start = {"level": "pbe+u+d3", "cutoff_Ry": 200.0, "structures": str(pair(tmp_path))}
+    tasks: list[Task] = reference.plan(make_run(tmp_path, start | section, site=stand_in(tmp_path, "exit 1")))
+    assert len(tasks) == 1 and not tasks[0].name.endswith("antiparallel")
+
+
+def test_the_first_structure_with_several_magnetic_ions_has_the_partner(tmp_path):
+    single, double = read_frames(CELL)[0], read_frames(pair(tmp_path))[0]
+    for frame in (single, double):
+        frame.info.clear()
+    write_frames(tmp_path / "all.extxyz", [single, double, double])
+    section = {"level": "pbe", "cutoff_Ry": 200.0, "structures": str(tmp_path / "all.extxyz")}
+    tasks = {t.name: t for t in reference.plan(make_run(tmp_path, section, site=stand_in(tmp_path, "exit 1")))}
+    assert [name for name in tasks if name.endswith("antiparallel")] == ["a-all-1-v0-antiparallel"]
+    partner = tasks["a-all-1-v0-antiparallel"].settings
+    assert partner["partner_of"] == "a-all-1-v0" and partner["frame"]["info"]["multiplicity"] == 1
+    assert sum(partner["frame"]["start_moment_muB"]) == 0
+    assert all("partner_of" not in task.settings for name, task in tasks.items() if "antiparallel" not in name)
