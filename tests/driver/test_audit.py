@@ -164,6 +164,18 @@ def with_moments(formula: str, values: dict[str, float], multiplicity: int):
     return frame
 
 
+def test_sites_that_are_other_ions_are_found_by_name():
+    glass = cell("Na4V2P4O16", 8, multiplicity=3)
+    glass.set_array("REF_spin", np.where(glass.symbols == "V", 1.0, 0.0))
+    frames = [*frames_of(20), glass]
+    assert not findings(frames, "sites")
+    glass.arrays["REF_spin"][4:6] = [2.0, 0.0]
+    (found,) = findings(frames, "sites")
+    assert found["frame"] == 20 and found["text"].startswith("DISPROPORTIONATED: 1 V3+ and 1 V5+ by moment")
+    assert (found["value"], found["unit"]) == (2.0, "sites")
+    assert not findings(frames, "spin"), "the sum and the states of each site by itself are right"
+
+
 @pytest.mark.parametrize(
     ("formula", "moments_muB", "multiplicity", "text"),
     [

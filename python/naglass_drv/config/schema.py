@@ -63,7 +63,7 @@ Spin = (
     | Annotated[str, Field(pattern=r"^[+-]+$")]
     | dict[str, Literal["up", "down"]]
 )
-Check = Literal["energy", "forces", "distance", "net_force", "stress", "spin", "near_copy"]
+Check = Literal["energy", "forces", "distance", "net_force", "stress", "spin", "sites", "near_copy"]
 
 
 class Section(BaseModel):

@@ -58,11 +58,12 @@ _FE_FLOOR_MUB, _FE_GAP_MUB = 3.2, 0.25
 class Verdict:
     """What the sites of a frame say: a name in `FLAGS` with its reason in words, or "" and "" where they fit.
 
-    `found` and `expected` count the ions of each metal that was judged.
+    `sites` is how many of them do not fit; `found` and `expected` count the ions of each metal that was judged.
     """
 
     flag: str
     text: str
+    sites: int
     found: Mapping[str, int]
     expected: Mapping[str, int]
 
@@ -82,7 +83,7 @@ def judge(frame: "Atoms") -> Verdict | None:
         text = (
             f"multiplicity {frame.info['multiplicity']}, but {chemistry.magnetic(ions)} can have {carried + 1} at most"
         )
-        return Verdict("SPIN_TOO_HIGH", text, {}, {})
+        return Verdict("SPIN_TOO_HIGH", text, len(frame), {}, {})
     moments = _site_moments(frame)
     metals = [element for element in dict.fromkeys(frame.symbols) if element in {*_SCALES, "Fe"}]
     if moments is None or not metals:
@@ -96,14 +97,14 @@ def judge(frame: "Atoms") -> Verdict | None:
         found += sort(element, atoms, np.abs(moments[atoms]), expected, odd)
     for flag, atoms in odd.items():
         if atoms:
-            return Verdict(flag, f"{FLAGS[flag]}: {_sites(frame, moments, atoms)}", found, expected)
+            return Verdict(flag, f"{FLAGS[flag]}: {_sites(frame, moments, atoms)}", len(atoms), found, expected)
     if found == expected:
-        return Verdict("", "", found, expected)
+        return Verdict("", "", 0, found, expected)
     apart = _charges(found, 1) == _charges(expected, 1) and _charges(found, 2) > _charges(expected, 2)
     flag = "DISPROPORTIONATED" if apart else "OTHER_IONS"
     sites = _sites(frame, moments, [i for i, element in enumerate(frame.symbols) if element in metals])
     text = f"{_counted(found)} by moment where the composition has {_counted(expected)} ({sites})"
-    return Verdict(flag, text, found, expected)
+    return Verdict(flag, text, (found - Counter(expected)).total(), found, expected)
 
 
 def _sort(

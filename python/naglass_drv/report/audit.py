@@ -20,6 +20,7 @@ _TITLES = {
     "net_force": "Forces that do not add up to zero",
     "stress": "Stresses",
     "spin": "Moments",
+    "sites": "Ions that are not the composition's",
     "near_copy": "Near-copies",
 }
 _MOST_ROWS = 15

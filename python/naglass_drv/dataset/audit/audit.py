@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import InputError
 from ..assemble import Dataset
 from ..gate import pressure_GPa
+from ..sites import judge
 from . import contacts, copies, moments, outliers, stresses
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ ADVICE = {
     "net_force": "the plane-wave cutoff is too low, or forces of a fixed or drifting atom were removed: label it again",
     "stress": "bring it to eV/Å³ in ASE's sign (a compressed cell is negative), symmetric; or leave the entry out",
     "spin": "another electronic state than meant: label it again from other starting moments, or correct its charge",
+    "sites": "another state than the composition's: label it again from other starting moments, or leave it out",
     "near_copy": "keep one of the two; where their groups differ, give both the same group",
 }
 CHECKS = tuple(ADVICE)
@@ -156,6 +158,9 @@ def _findings(measured: _Measured, names: Sequence[str]) -> Iterator[tuple[str, 
         if net > limits.max_net_force_eV_per_A:
             yield "net_force", k, net, limits.max_net_force_eV_per_A, "eV/Å", f"|ΣF| = {net:.3f} eV/Å"
         yield from _spin_findings(k, frame, limits)
+        verdict = judge(frame)
+        if verdict is not None and verdict.flag:
+            yield "sites", k, float(verdict.sites), 0.0, "sites", f"{verdict.flag}: {verdict.text}"
     for k, *rest in stresses.findings(measured.frames, limits.max_stress_GPa, limits.stress_z):
         yield "stress", k, *rest
     for copy in measured.copies:
