@@ -38,16 +38,19 @@ def add_verbs(add: Add, site: Callable[[], Mapping[str, Any]]) -> None:
 
 
 def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
-    from .dataset.candidates import prepared
+    from .dataset.candidates import ions_of, prepared
     from .dataset.frames import read_frames
     from .engines.cp2k import cutoff
     from .engines.cp2k.run import Program
     from .files import check_target, write_bytes, write_json
+    from .glass.spins import deviation
     from .report.cutoff import cutoff_figure
 
     check_target(options.folder, "--folder", folder=True)
     frame = read_frames(options.structure)[0]
     atoms = prepared(frame, str(options.structure), options.structure.stem, options.charge, options.multiplicity)
+    if (ions := ions_of(atoms)) is not None and (difference := deviation(ions, atoms.info["multiplicity"])):
+        print(f"multiplicity {atoms.info['multiplicity']}; {difference}")
     names = ("sodium", "xc_smoothing", "plus_u")
     settings = {name: getattr(options, name) for name in names} | {"rel_cutoff_Ry": options.rel_cutoff}
     settings = {key: value for key, value in settings.items() if value is not None}
@@ -104,11 +107,11 @@ def check_spins(input: "Input", path: Path) -> Iterator[str]:
                 raise InputError(f"{place}: {error}") from None
             continue
         ions = chemistry.species(input.system.composition, input.system.formula_units)
-        high = chemistry.multiplicity(ions)
         if section.multiplicity is not None and (found := spins.deviation(ions, section.multiplicity)):
             yield f"{place}: {section.multiplicity}; {found}"
-        if section.spin != "ferromagnetic" and high > 1:
-            yield f"{place}: moments are not all parallel; high spin of {chemistry.magnetic(ions)} is {high}"
+        if section.spin != "ferromagnetic" and sum(ion.count for ion in ions if ion.unpaired) > 1:
+            high = f"high spin of {chemistry.magnetic(ions)} is {chemistry.multiplicity(ions)}"
+            yield f"{place}: moments are not all parallel; {high}"
 
 
 def _spins_of_file(section: "Reference", source: Path, seed: int) -> Iterator[str]:

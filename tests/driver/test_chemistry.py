@@ -106,6 +106,10 @@ def test_faults_name_the_numbers(composition, message):
         ("Tb", 3, 6),
         ("Lu", 3, 0),
         ("La", 3, 0),
+        ("P", 4, 1),
+        ("O", -1, 1),
+        ("Sn", 2, 0),
+        ("Sn", 3, 1),
     ],
 )
 def test_high_spin(element, charge, unpaired):

@@ -48,6 +48,7 @@ V4, FE2, MIXED = "{Na: 4, V4+: 2, P: 4, O: 16}", "{Na: 4, Fe2+: 2, P: 4, O: 14}"
         (FE2, "level: gfn1-xtb, multiplicity: 3", ".multiplicity: 3; high spin of 2 Fe2+ is 9: 6 µB fewer"),
         (MIXED, "level: pbe", None),
         ("{Na: 1, P: 1, O: 3}", "level: pbe, multiplicity: 1", None),
+        ("{Na: 1, V4+: 1, P: 1, O: 5}", "level: pbe, spin: antiferromagnetic", None),
         (V4, "level: pbe, spin: antiferromagnetic", ".spin: moments are not all parallel; high spin of 2 V4+ is 3"),
         (V4, "level: pbe, spin: {V4+: down}", ".spin: moments are not all parallel; high spin of 2 V4+ is 3"),
         (V4, "level: pbe, spin: '+-'", ".spin: moments are not all parallel; high spin of 2 V4+ is 3"),

@@ -140,17 +140,17 @@ def parse_label(label: str) -> tuple[str, int | None]:
 
 
 def high_spin_unpaired(element: str, charge: int) -> int:
-    """Unpaired electrons of a high-spin ion by Hund's rule; 0 where no d or f shell is open.
+    """Unpaired electrons of a high-spin ion by Hund's rule.
 
-    dⁿ with n = group − charge, or 4fⁿ with n = Z − 54 − charge. Raises InputError for a charge that leaves no such
-    configuration.
+    dⁿ with n = group − charge, or 4fⁿ with n = Z − 54 − charge; one where a main-group ion has an odd number of
+    electrons (P4+, O-). Raises InputError for a charge that leaves no such configuration.
     """
     if element in _LANTHANIDES:
         electrons, orbitals = _NUMBER[element] - _NUMBER["Xe"] - charge, 7
     elif element in _D_GROUP:
         electrons, orbitals = _D_GROUP[element] - charge, 5
     else:
-        return 0
+        return (_NUMBER[element] - charge) % 2
     if not 0 <= electrons <= 2 * orbitals:
         raise InputError(f"composition: {ion_label(element, charge)}: no such oxidation state")
     return min(electrons, 2 * orbitals - electrons)
