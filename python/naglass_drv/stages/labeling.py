@@ -1,0 +1,228 @@
+"""What one task of the stage `reference` does: a label, an ab initio trajectory or a relaxation, in CP2K."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import TaskFailed
+from ..files import write_json
+from . import wannier
+from .base import Job
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..engines.cp2k.course import Course
+    from ..engines.cp2k.failures import Refused
+    from ..engines.cp2k.parse.trajectory import Frame
+
+FRAME, REJECTED = "frame.extxyz", "rejected.json"
+_CHECKS = ("net_force_eV_per_A", "spin_sum_muB")
+
+
+def carry_out(job: Job) -> dict[str, Any]:
+    """Label the task's frame, or make its trajectory and label the frames of that."""
+    if "aimd" in job.task.settings:
+        return _run_aimd(job)
+    if "relax" in job.task.settings:
+        return _run_relaxation(job)
+    return _run_label(job)
+
+
+class _Setup:
+    """What every job needs of its task: frame, level, spin, prints, the gate's limit, and CP2K."""
+
+    def __init__(self, job: Job):
+        from ..dataset.candidates import from_json
+        from ..engines.cp2k import levels
+        from ..engines.cp2k.run import Program, Runner
+
+        settings = job.task.settings
+        self.frame = from_json(settings["frame"])
+        self.level = levels.of_settings(settings)
+        self.program = Program.of_site(job.site, job.task.ranks)
+        self.runner = Runner(self.program, job.child)
+        self.spin = {key: self.frame.info[key] for key in ("charge", "multiplicity")}
+        self.gate = {"max_net_force_eV_per_A": settings["max_net_force_eV_per_A"]}
+        self.patience_s = 60 * settings["timeout_min"]
+        self.outputs = tuple(settings.get("outputs", ()))
+
+    def text(self, atoms: "Atoms") -> str:
+        """The input of a single point of `atoms`."""
+        from ..engines.cp2k.run import input_text
+
+        return input_text(atoms, self.level, self.program, outputs=self.outputs, **self.spin)
+
+
+def _run_label(job: Job) -> dict[str, Any]:
+    import numpy as np
+
+    from ..engines.cp2k.failures import REJECTIONS
+    from ..engines.cp2k.run import label
+
+    setup = _Setup(job)
+    try:
+        frame = label(
+            setup.frame,
+            setup.level,
+            job.folder,
+            program=setup.program,
+            child=job.child,
+            timeout_s=setup.patience_s,
+            outputs=setup.outputs,
+            **setup.spin,
+            **setup.gate,
+        )
+    except TaskFailed as error:
+        if error.failure not in REJECTIONS or is_atom(job.task.settings["frame"]):
+            raise
+        reason = {"failure": error.failure, "message": str(error)}
+        write_json(job.folder / REJECTED, [reason])
+        return {"status": "rejected"} | reason
+    wannier.of_label(job, frame)
+    _write_frames(job, setup, [frame])
+    return {key: frame.info[key] for key in (*_CHECKS, "scf_path")} | {
+        "status": "admitted",
+        "energy_eV": frame.info["REF_energy"],
+        "largest_force_eV_per_A": float(np.linalg.norm(frame.arrays["REF_forces"], axis=1).max()),
+    }
+
+
+def _run_aimd(job: Job) -> dict[str, Any]:
+    """A trajectory to its target, or to what ended it before; what came until then is kept."""
+    from ..engines.cp2k import judge, motion
+    from ..engines.cp2k.aimd import AIMD
+
+    setup = _Setup(job)
+    plan = motion.dynamics(**job.task.settings["aimd"])
+    ps = plan.timestep_fs / 1000.0
+
+    def check(frame: "Frame") -> None:
+        if setup.level.needs_basis:
+            judge.check_cutoff(frame.evaluation, **setup.gate)
+
+    course = AIMD(
+        list(setup.frame.symbols),
+        setup.text(setup.frame),
+        plan,
+        job.folder,
+        setup.runner,
+        previous=job.previous,
+        check=check,
+        patience_s=setup.patience_s,
+        tell=lambda step: job.progress(step * ps, plan.steps * ps, "ps", "AIMD"),
+    )
+    stopped = _carry_out(course, setup)
+    steps, dropped = course.frames()
+    noted = [(step, {"temperature_K": piece.temperature_K, "time_ps": step.step * ps}) for step, piece in steps]
+    return _harvest(job, setup, noted, stopped) | {
+        "planned_ps": plan.steps * ps,
+        "reached_ps": course.reached() * ps,
+        "parts": len(course.taken),
+        "dropped": dropped,
+    }
+
+
+def _run_relaxation(job: Job) -> dict[str, Any]:
+    """A relaxation to its limits; some of its steps are kept as frames, the last of them always."""
+    import numpy as np
+
+    from ..engines.cp2k import motion
+    from ..engines.cp2k.failures import Refused
+    from ..engines.cp2k.relax import Relax
+
+    setup = _Setup(job)
+    settings = job.task.settings["relax"]
+    plan = motion.Relaxation(**{key: value for key, value in settings.items() if key != "frames"})
+    course = Relax(
+        setup.frame,
+        setup.text,
+        plan,
+        job.folder,
+        setup.runner,
+        previous=job.previous,
+        patience_s=setup.patience_s,
+        tell=lambda step: job.progress(step, plan.max_steps, "steps", "relaxation"),
+    )
+    stopped = _carry_out(course, setup)
+    steps, completed = course.frames(), course.completed()
+    if stopped is None and not completed:
+        stopped = Refused("NOT_RELAXED", f"after {len(steps)} steps a force or the pressure is above its limit")
+    picks = np.unique(np.linspace(len(steps) - 1, 0, settings["frames"]).round().astype(int)) if steps else []
+    noted = [(steps[i], {"relaxed": completed and bool(i == len(steps) - 1)}) for i in picks]
+    return _harvest(job, setup, noted, stopped) | {
+        "steps": len(steps),
+        "relaxed": completed,
+        "parts": len(course.taken),
+    }
+
+
+def _carry_out(course: "Course", setup: _Setup) -> "Refused | None":
+    """Run a course to its end, or to what ended it; a failure leaves what was reached to the next attempt."""
+    from ..engines.cp2k.failures import Refused
+
+    try:
+        stopped = course.run()
+    except Refused as refused:
+        raise setup.runner.failed(refused, resumable=True) from refused
+    for part in course.taken:
+        for orbitals in part.folder.glob("*.wfn*"):
+            orbitals.unlink()
+    return stopped
+
+
+def _harvest(job: Job, setup: _Setup, steps: list, stopped: "Refused | None") -> dict[str, Any]:
+    """Judge the frames of a trajectory, write those that are admitted, and list the others with their reasons."""
+    from ..engines.cp2k.harvest import harvest
+
+    found = harvest(setup.frame, steps, setup.level, **setup.spin, **setup.gate)
+    if "aimd" in job.task.settings:
+        wannier.of_dynamics(job, found.frames)
+    rejected = list(found.rejected)
+    if stopped is not None:
+        rejected.append({"frame": "end", "failure": stopped.failure, "message": stopped.told()})
+    _write_frames(job, setup, found.frames)
+    write_json(job.folder / REJECTED, rejected)
+    return {
+        "status": "admitted" if found.frames else "rejected",
+        "frames": len(found.frames),
+        "rejected": len(found.rejected),
+        "stopped_by": None if stopped is None else stopped.failure,
+    }
+
+
+def _write_frames(job: Job, setup: _Setup, frames: Sequence["Atoms"]) -> None:
+    """Give admitted frames their source, group, checks, CP2K and electronic analysis, and write them."""
+    import numpy as np
+
+    from ..analysis.electronic import annotate
+    from ..dataset.frames import check_labelled, write_frames
+    from ..dataset.sites import judge
+    from ..engines.cp2k.levels import data_of
+
+    version = setup.program.version()
+    made_by = {
+        "program": version and f"CP2K {version}",
+        "cp2k_data": data_of(setup.level, setup.frame.symbols, setup.program.data),
+    }
+    for frame in frames:
+        frame.info |= {key: value for key, value in made_by.items() if value is not None}
+        at = f":{frame.info['step']}" if "step" in frame.info else ""
+        source = f"{job.task.stage}/{job.task.name}"
+        frame.info |= {
+            "source": source + at,
+            "scf_converged": True,
+            "net_force_eV_per_A": float(np.linalg.norm(frame.arrays["REF_forces"].sum(axis=0))),
+            "spin_sum_muB": float(frame.arrays["REF_spin_mulliken"].sum()),
+        }
+        frame.info.setdefault("group", source)
+        annotate(frame)
+        if (verdict := judge(frame)) is not None and verdict.flag:
+            frame.info["spin_flag"] = verdict.flag
+        check_labelled(frame, job.task.name)
+    if frames:
+        write_frames(job.folder / FRAME, frames)
+
+
+def is_atom(content: Mapping[str, Any]) -> bool:
+    """Whether a task's frame is an isolated atom."""
+    return content["info"].get("config_type") == "IsolatedAtom"
