@@ -185,6 +185,9 @@ def labelled(formula: str, moments: dict[str, list[float]], multiplicity: int, c
         ("Na4V2P4O16", {"V": [1.9, -1.9]}, 1, "OTHER_IONS"),
         ("Na4V2P4O16", {"V": [1.9, 1.9]}, 5, "SPIN_TOO_HIGH"),
         ("NaVPO5", {"V": [1.277]}, 2, ""),
+        ("NaVPO5", {"V": [1.34]}, 2, ""),
+        ("Na2V2PO7", {"V": [1.75, 1.05]}, 4, ""),
+        ("Na2V2PO7", {"V": [1.42, 1.40]}, 4, "FRACTIONAL_MOMENT"),
         # V4+ beside V5+: localized on one site, on either, or spread over both
         ("Na2V2PO8", {"V": [1.05, 0.03]}, 2, ""),
         ("Na2V2PO8", {"V": [0.03, 1.05]}, 2, ""),
@@ -413,11 +416,10 @@ def test_a_coupling_that_did_not_converge_is_told(tmp_path):
     [
         {"antiparallel": False}, {"level": "gfn1-xtb", "cutoff_Ry": None}, {"spin": "antiferromagnetic"},
         {"multiplicity": 1}, {"structures": str(CELL)},
-        {"aimd": {"segments": [{"temperature_K": 300, "time_ps": 0.02}]}}, {"relax": {}},
     ],
 )  # fmt: skip
 def test_sets_without_a_partner(tmp_path, section):
-    """Switched off, tight binding, moments that are not parallel, one magnetic ion, trajectories."""
+    """Switched off, tight binding, moments that are not parallel, one magnetic ion."""
     start = {"level": "pbe+u+d3", "cutoff_Ry": 200.0, "structures": str(pair(tmp_path))}
     tasks: list[Task] = reference.plan(make_run(tmp_path, start | section, site=stand_in(tmp_path, "exit 1")))
     assert len(tasks) == 1 and not tasks[0].name.endswith("antiparallel")
@@ -432,6 +434,18 @@ def test_the_first_structure_with_several_magnetic_ions_has_the_partner(tmp_path
     tasks = {t.name: t for t in reference.plan(make_run(tmp_path, section, site=stand_in(tmp_path, "exit 1")))}
     assert [name for name in tasks if name.endswith("antiparallel")] == ["a-all-1-v0-antiparallel"]
     partner = tasks["a-all-1-v0-antiparallel"].settings
-    assert partner["partner_of"] == "a-all-1-v0" and partner["frame"]["info"]["multiplicity"] == 1
+    assert partner["coupling"] == "a-all-1-v0" and partner["frame"]["info"]["multiplicity"] == 1
     assert sum(partner["frame"]["start_moment_muB"]) == 0
-    assert all("partner_of" not in task.settings for name, task in tasks.items() if "antiparallel" not in name)
+    assert all("coupling" not in task.settings for name, task in tasks.items() if "antiparallel" not in name)
+
+
+@pytest.mark.parametrize("move", ["aimd", "relax"])
+def test_a_trajectory_has_the_coupling_of_its_start(tmp_path, move):
+    how = {"aimd": {"segments": [{"temperature_K": 300, "time_ps": 0.02}]}, "relax": {}}[move]
+    section = {"level": "pbe", "cutoff_Ry": 200.0, "structures": str(pair(tmp_path)), move: how, "charge": 0}
+    run = make_run(tmp_path, section, site=stand_in(tmp_path, "exit 1"), dataset_level="gfn1-xtb")
+    tasks = {task.name: task.settings for task in reference.plan(run)}
+    assert list(tasks) == ["a-s-v0", "a-s-v0-parallel", "a-s-v0-antiparallel"]
+    assert [move in settings for settings in tasks.values()] == [True, False, False]
+    assert [settings.get("coupling") for settings in tasks.values()] == [None, "a-s-v0-parallel", "a-s-v0-parallel"]
+    assert [settings["frame"]["info"]["multiplicity"] for settings in tasks.values()] == [3, 3, 1]

@@ -82,7 +82,7 @@ def _check_spin_state(ions: "tuple[Species, ...]", item: Partial, index: int, do
         document.fault(("reference", index, key), str(error).removeprefix("multiplicity "))
         return
     if item.charge:
-        message = f"{item.charge:+d}: the glasses are neutral, as their composition; a charged cell comes from a file"
+        message = f"{item.charge:+d}: the glasses are neutral; to charge a cell, name a file of structures"
         document.fault(("reference", index, "charge"), message)
     try:
         spins.check_pattern(ions, item.spin)

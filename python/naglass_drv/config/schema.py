@@ -186,7 +186,7 @@ class Audit(Section):
 class Dataset(Section):
     """Admitted frames of one level, with foreign frames of the same level, audited and split by group.
 
-    Frames whose sites are other ions than those of their composition are taken only with `admit_spin_flagged`. What the
+    Frames whose spin state does not fit their composition are kept only with `admit_spin_flagged`. What the
     audit finds is dropped only where `drop_outliers` says so: `true`, or the names of its checks. Of more
     frames than `max_frames` those that lie farthest apart are taken.
     """

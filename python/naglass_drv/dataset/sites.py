@@ -30,26 +30,25 @@ _MOST_SITES = 4
 
 @dataclass(frozen=True)
 class _Scale:
-    """Oxidation states of an element by rising |moment|, the moments (µB) between them, and half the width of what
-    belongs to neither; below `floor` no site is high spin.
+    """Oxidation states of an element by rising |moment|, and the moments (µB) between each two that belong to neither;
+    below `floor` no site is high spin.
     """
 
     states: tuple[int, ...]
-    between: tuple[float, ...]
-    blur: float
+    between: tuple[tuple[float, float], ...]
     floor: float = 0.0
 
 
-# Moments by Hirshfeld or in PAW spheres. V, Ti, Cr: half-way between spin-only moments; V of the shipped PBE+U frames
-# has 0.00 (V5+), 0.86 to 1.28 (V4+), 1.76 to 1.78 (V3+). Mn: as CHGNet assigns them (10.1038/s42256-023-00716-3).
+# Moments by Hirshfeld or in PAW spheres. V, Ti, Cr: around half-way between spin-only moments; V of the shipped PBE+U
+# frames has 0.00 (V5+), 0.86 to 1.28 (V4+), 1.76 to 1.78 (V3+). Mn: around CHGNet's (10.1038/s42256-023-00716-3).
 _SCALES = {
-    "Ti": _Scale((4, 3), (0.5,), 0.2),
-    "V": _Scale((5, 4, 3, 2), (0.5, 1.5, 2.5), 0.2),
-    "Cr": _Scale((3, 2), (3.5,), 0.2, floor=2.5),
-    "Mn": _Scale((4, 3, 2), (3.5, 4.2), 0.1, floor=2.5),
+    "Ti": _Scale((4, 3), ((0.3, 0.7),)),
+    "V": _Scale((5, 4, 3, 2), ((0.3, 0.7), (1.35, 1.65), (2.3, 2.7))),
+    "Cr": _Scale((3, 2), ((3.3, 3.7),), floor=2.5),
+    "Mn": _Scale((4, 3, 2), ((3.4, 3.6), (4.1, 4.3)), floor=2.5),
 }
 # Covalency takes more from Fe3+ than from Fe2+, by an amount that depends on the functional, so no moment lies safely
-# between them. Two Fe3+ have more unpaired electrons than what they could disproportionate to: the multiplicity tells
+# between them. Two Fe3+ have more unpaired electrons than Fe2+ and Fe4+: the multiplicity tells
 # how many there are, and a gap between the moments whether they are localized.
 _FE_FLOOR_MUB, _FE_GAP_MUB = 3.2, 0.25
 
@@ -112,11 +111,11 @@ def _sort(
 ) -> Counter[str]:
     """Count the ions of `atoms` (M) by their |moment| (M, µB), and add those that are none to `odd`."""
     scale = _SCALES[element]
-    between = np.array(scale.between)
+    low, high = np.array(scale.between).T
+    blurred = ((sizes[:, None] > low) & (sizes[:, None] < high)).any(axis=1)
     odd["LOW_SPIN"].extend(atoms[sizes < scale.floor])
-    blurred = (np.abs(between - sizes[:, None]) < scale.blur).any(axis=1)
     odd["FRACTIONAL_MOMENT"].extend(atoms[blurred & (sizes >= scale.floor)])
-    states = np.searchsorted(between, sizes, side="right")
+    states = np.searchsorted((low + high) / 2, sizes, side="right")
     return Counter(chemistry.ion_label(element, scale.states[k]) for k in states)
 
 
@@ -150,8 +149,8 @@ def without_flagged(dataset: Dataset) -> tuple[Dataset, list[dict[str, Any]]]:
         counts = Counter(entry["flag"] for entry in flagged)
         names = ", ".join(f"{count} {flag}" for flag, count in counts.items())
         raise InputError(
-            f"dataset: every frame has another spin state than its composition ({names}; the first, "
-            f"{flagged[0]['source']}: {flagged[0]['text']}); admit_spin_flagged: true takes them all the same"
+            f"dataset: every frame is flagged for its spin state ({names}; the first, {flagged[0]['source']}: "
+            f"{flagged[0]['text']}); admit_spin_flagged: true keeps them"
         )
     return dataset.of(kept), flagged
 

@@ -123,7 +123,7 @@ def dataset(material: Material) -> Section | None:
         f"Level {summary['level']}. {summary.get('split') or ''}",
     )
     if flagged := summary.get("spin_flagged"):
-        text = f"{len(flagged)} frame(s) were left out for a spin state that their composition does not have"
+        text = f"{len(flagged)} frame(s) were left out because their spin state does not fit their composition"
         section.add(Notice("note", f"{text}: {', '.join(sorted({entry['flag'] for entry in flagged}))}."))
     energies = [
         [element, Number(f"dataset.E0.{element}", f"isolated-atom energy of {element}", energy, "eV")]

@@ -48,7 +48,7 @@ def spin_states(material: Material, sets: Sequence[Mapping[str, Any]]) -> Iterat
     if flagged:
         names = Counter(row[2] for row in flagged)
         meaning = "; ".join(f"{flag} ({count}): {FLAGS[flag]}" for flag, count in names.items())
-        yield Notice("bad", f"Frames in another spin state than their composition: {meaning}. {_fate(material)}")
+        yield Notice("bad", f"Frames whose spin state does not fit their composition: {meaning}. {_fate(material)}")
         more = f"{len(flagged) - _MOST_ROWS} more in the files of the sets." if len(flagged) > _MOST_ROWS else ""
         yield Table(("set", "frame", "flag", "what"), flagged[:_MOST_ROWS], more)
 
@@ -82,7 +82,7 @@ def _sites(name: str, judged: int, flagged: int) -> tuple[Number, Number]:
 def _fate(material: Material) -> str:
     section = material.input.get("dataset") or {}
     if section.get("admit_spin_flagged"):
-        return "They were admitted to the dataset all the same (admit_spin_flagged)."
+        return "The dataset keeps them (admit_spin_flagged)."
     return "They are kept out of the dataset."
 
 
@@ -101,10 +101,10 @@ def _coupling(material: Material, name: str) -> Table | str | None:
     flags = found["flags"]
     caption = (
         "Antiparallel moments alternate along the shortest connections of the magnetic ions, in a broken-symmetry "
-        f"solution of the SCF, at the geometry of {found['parallel']}. One structure is an example, no mean."
+        f"solution of the SCF, at the geometry of {found['parallel']}. One structure is an example, not an average."
     )
     if flags:
-        caption += " Flagged, so that the difference is none of the coupling alone: " + ", ".join(
+        caption += " Flagged, so the difference is not that of the coupling alone: " + ", ".join(
             f"{kind} ({flag})" for kind, flag in flags.items()
         )
     row = [

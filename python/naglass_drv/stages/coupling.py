@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     from ..engines.cp2k.levels import Level
 
-PARTNER = "antiparallel"
+PARALLEL, PARTNER = "parallel", "antiparallel"
 
 
-def partner(section: Reference, level: "Level", jobs: Mapping[str, "Atoms"], seed: int) -> dict[str, "Atoms"]:
+def partners(section: Reference, level: "Level", jobs: Mapping[str, "Atoms"], seed: int) -> dict[str, "Atoms"]:
     """The first frame of `jobs` with several magnetic ions, all parallel, once more with antiparallel moments.
 
-    Empty where there is none, where it is not wanted, at tight binding, and for trajectories.
+    Where `jobs` start trajectories, also with parallel moments: both are single points. Empty where there is no such
+    frame, where none is wanted, and at tight binding.
     """
-    moves = section.aimd is not None or section.relax is not None
-    if not section.antiparallel or moves or section.spin != "ferromagnetic" or not level.needs_basis:
+    if not section.antiparallel or section.spin != "ferromagnetic" or not level.needs_basis:
         return {}
     from ..engines.cp2k.inputs import asked_moments, ordered
 
@@ -36,8 +36,20 @@ def partner(section: Reference, level: "Level", jobs: Mapping[str, "Atoms"], see
             continue
         turned = ordered(frame, "antiferromagnetic", seed)
         if turned.info["multiplicity"] - 1 < parallel:
-            return {f"{label}-{PARTNER}": turned}
+            moves = section.aimd is not None or section.relax is not None
+            return ({f"{label}-{PARALLEL}": frame} if moves else {}) | {f"{label}-{PARTNER}": turned}
     return {}
+
+
+def compared_with(prefix: str, found: Mapping[str, "Atoms"]) -> str:
+    """Name of the task with parallel moments, for `found` of `partners` in a set whose tasks begin with `prefix`."""
+    first = next(iter(found))
+    return prefix + first.removesuffix(f"-{PARTNER}")
+
+
+def is_partner(item: Done) -> bool:
+    """Whether a task is there for the coupling only: its frame is not one of the set."""
+    return "coupling" in item.task.settings
 
 
 def write(path: Path, items: Sequence[Done], frame_file: str) -> None:
@@ -48,11 +60,12 @@ def write(path: Path, items: Sequence[Done], frame_file: str) -> None:
     both and the flag of either (see `dataset.sites`).
     """
     by_name = {item.task.name: item for item in items}
-    turned = next((item for item in items if by_name.get(item.task.settings.get("partner_of")) is not None), None)
-    if turned is None:
+    turned = next((item for item in items if item.task.name.endswith(f"-{PARTNER}") and is_partner(item)), None)
+    same = None if turned is None else by_name.get(turned.task.settings["coupling"])
+    if turned is None or same is None:
         path.unlink(missing_ok=True)
         return
-    pair = {"parallel": by_name[turned.task.settings["partner_of"]], PARTNER: turned}
+    pair = {PARALLEL: same, PARTNER: turned}
     content: dict[str, Any] = {kind: item.task.name for kind, item in pair.items()}
     refused = next((item for item in pair.values() if item.summary["status"] == "rejected"), None)
     if refused is not None:
@@ -67,8 +80,8 @@ def _compared(files: Mapping[str, Path]) -> dict[str, Any]:
     from ..engines.cp2k.inputs import asked_moments
 
     frames = {kind: read_frames(file)[0] for kind, file in files.items()}
-    magnetic = asked_moments(frames["parallel"]) != 0
-    difference_eV = frames[PARTNER].info["REF_energy"] - frames["parallel"].info["REF_energy"]
+    magnetic = asked_moments(frames[PARALLEL]) != 0
+    difference_eV = frames[PARTNER].info["REF_energy"] - frames[PARALLEL].info["REF_energy"]
     return {
         "ions": int(magnetic.sum()),
         "energy_difference_meV": 1000.0 * difference_eV,

@@ -61,7 +61,7 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
     jobs = {item.name: item.frame for item in candidates}
     if section.spin != "ferromagnetic":
         jobs = {label: inputs.ordered(frame, section.spin, run.input.seed) for label, frame in jobs.items()}
-    partners = coupling.partner(section, level, jobs, run.input.seed)
+    partners = coupling.partners(section, level, jobs, run.input.seed)
     jobs |= partners
     if run.input.dataset is not None and run.input.dataset.level == section.level:
         for element in sorted({element for item in candidates for element in item.frame.symbols}):
@@ -83,9 +83,11 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
         task = f"{section.name}-{label}"
         own = {"kinds": levels.kinds_of(level, frame.symbols), "frame": to_json(frame)}
         own |= {} if "config_type" in frame.info else prints
-        moves = {} if "config_type" in frame.info else _moves(section, f"{run.input.seed} {task}")
         if label in partners:
-            own["partner_of"] = task.removesuffix(f"-{coupling.PARTNER}")
+            # the task whose energy it is compared with
+            own["coupling"] = coupling.compared_with(f"{section.name}-", partners)
+        still = label in partners or "config_type" in frame.info
+        moves = {} if still else _moves(section, f"{run.input.seed} {task}")
         # CP2K may have more processes than a lone atom has functions
         ranks = 1 if "config_type" in frame.info else section.ranks
         tasks.append(Task(name, task, common | own | moves, tools=("cp2k",), ranks=ranks))
@@ -149,7 +151,7 @@ def collect(run: Run, done: list[Done]) -> None:
             if is_atom(content):
                 energies[content["symbols"][0]] = item.summary["energy_eV"]
                 continue
-            if (item.folder / FRAME).exists() and "partner_of" not in item.task.settings:
+            if (item.folder / FRAME).exists() and not coupling.is_partner(item):
                 frames.append(item.folder / FRAME)
             rejected += _rejections(item)
         _write(folder / f"{section.name}.extxyz", b"".join(path.read_bytes() for path in frames))
