@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PAIR = re.compile(r"([A-Z][a-z]?)-([A-Z][a-z]?)")
 _SIGN = re.compile(r"[1-9]?[+-]$")
+_NEUTRAL = "the glasses are neutral; to charge a cell, name a file of structures"
 
 
 def cross_check(top: Partial, document: Document, source: Path) -> None:
@@ -79,11 +80,11 @@ def _check_spin_state(ions: "tuple[Species, ...]", item: Partial, index: int, do
         chemistry.check_multiplicity(ions, stated or chemistry.multiplicity(ions), item.charge)
     except InputError as error:
         key = "charge" if stated is None else "multiplicity"
-        document.fault(("reference", index, key), str(error).removeprefix("multiplicity "))
+        reason = str(error).removeprefix("multiplicity ") + (f"; {_NEUTRAL}" if item.charge else "")
+        document.fault(("reference", index, key), reason)
         return
     if item.charge:
-        message = f"{item.charge:+d}: the glasses are neutral; to charge a cell, name a file of structures"
-        document.fault(("reference", index, "charge"), message)
+        document.fault(("reference", index, "charge"), f"{item.charge:+d}: {_NEUTRAL}")
     try:
         spins.check_pattern(ions, item.spin)
     except InputError as error:
