@@ -332,9 +332,13 @@ def recorded(path: Path, higher_Ha: float, moment) -> Path:
 def one_set(folder: Path, *rules: dict, **section):
     program = cp2k_stand_in.install(folder / "bin", *rules)
     site = {"cp2k": str(program), "cp2k_data": CP2K_DATA, "launcher": None, "threads": 1}
-    start = {"level": "pbe+u+d3", "cutoff_Ry": 200.0, "structures": str(pair(folder)), "max_net_force_eV_per_A": 200.0}
+    start = {"level": "pbe+u+d3", "cutoff_Ry": 200.0, "structures": str(pair(folder))}
     run = make_run(folder, start | section, site=site)
-    done = [run_task(run, task) for task in reference.plan(run)]
+    tasks = reference.plan(run)
+    for task in tasks:
+        # the recorded run has too low a cutoff for its forces
+        task.settings["max_net_force_eV_per_A"] = 200.0
+    done = [run_task(run, task) for task in tasks]
     reference.collect(run, done)
     return run, done
 
