@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .unwrap import full_cell
+from .unwrap import without_flips
 
 _MOST_VOXELS = 2**28
 
@@ -32,7 +32,7 @@ def density_map(positions, cell, spacing: float = 0.25) -> DensityMap:
     `positions` (frames, n, 3) or (n, 3) in Å of the atoms to be mapped, wrapped or not; `cell` (3, 3) or
     (frames, 3, 3) in Å; voxels are at most `spacing` (Å) high between opposite faces. Atoms are binned by scaled
     coordinates of each frame's own cell, all directions periodic, so that a breathing cell does not blur the
-    map; drift of the framework does, and is to be removed before. A voxel's relative error is at least
+    map, and flips of the cell are undone; drift of the framework does, and is to be removed before. A voxel's relative error is at least
     1/sqrt(counts). O(frames n). InputError for a cell without volume or positions that are not finite.
     """
     positions = np.asarray(positions, dtype=float)
@@ -44,8 +44,8 @@ def density_map(positions, cell, spacing: float = 0.25) -> DensityMap:
     cells = np.asarray(cell, dtype=float)
     if cells.shape not in ((3, 3), (len(positions), 3, 3)):
         raise InputError(f"cell = {cells.shape}: must have the shape (3, 3) or ({len(positions)}, 3, 3)")
-    cells = np.broadcast_to(cells, (len(positions), 3, 3))
-    mean = full_cell(cells.mean(axis=0))
+    cells = without_flips(np.broadcast_to(cells, (len(positions), 3, 3)))
+    mean = cells.mean(axis=0)
     if not 0.0 < spacing < float("inf"):
         raise InputError(f"spacing = {spacing}: must be a positive distance (Å)")
     heights = 1 / np.linalg.norm(np.linalg.inv(mean), axis=0)
@@ -55,7 +55,7 @@ def density_map(positions, cell, spacing: float = 0.25) -> DensityMap:
     shape = shape.astype(int)
     counts = np.zeros(shape.prod())
     for frame, own in zip(positions, cells, strict=True):
-        scaled = frame @ np.linalg.inv(full_cell(own))
+        scaled = frame @ np.linalg.inv(own)
         # x % 1 of a tiny negative x rounds up to 1
         voxel = np.minimum(((scaled % 1.0) * shape).astype(int), shape - 1)
         np.add.at(counts, np.ravel_multi_index(voxel.T, shape), 1.0)

@@ -239,7 +239,9 @@ class _Frames:
             self._centre = centre if self._centre is None else self._centre
             offset = centre - self._centre
         if self._history.maxlen:
-            self._history.append((step, positions[self._targets] - offset, full_cell(frame.cell, frame.pbc), frame.pbc))
+            cell = full_cell(frame.cell, frame.pbc)
+            into_fractions = np.linalg.inv(self._unwrapper.reference) @ self._unwrapper.cell @ np.linalg.inv(cell)
+            self._history.append((step, positions[self._targets] - offset, into_fractions, cell, frame.pbc))
         cages = self._cages(frame) if len(self._hosts) else None
         return positions[self.mobile], offset, cages
 
@@ -261,10 +263,9 @@ class _Frames:
         found = np.full(len(rows), -1)
         if not self._history.maxlen:
             return found
-        frames = {step: (targets, cell, pbc) for step, targets, cell, pbc in self._history}
-        into_fractions = np.linalg.inv(self._unwrapper.reference)
+        frames = {step: frame for step, *frame in self._history}
         for k, row in enumerate(rows):
-            targets, cell, pbc = frames[int(row[0])]
+            targets, into_fractions, cell, pbc = frames[int(row[0])]
             apart = (targets - (row[2:5] + row[5:8]) / 2) @ into_fractions
             apart -= np.rint(apart) * pbc
             # In a skewed cell the nearest image need not be the one of the rounded fractions.

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from .graph import names
-from .unwrap import full_cell, unwrap
+from .unwrap import full_cell, unwrap, without_flips
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def trajectory(
     was_wrapped = False
     if cell is not None:
         positions, was_wrapped = unwrap(positions, cell, wrapped=wrapped)
-        cell = full_cell(np.asarray(cell, dtype=float).reshape(-1, 3, 3).mean(axis=0))
+        cell = full_cell(without_flips(np.asarray(cell, dtype=float).reshape(-1, 3, 3)).mean(axis=0))
     weights = framework_weights(symbols, framework, masses)
     if weights is not None:
         positions = relative_to(positions, weights)

@@ -11,11 +11,51 @@ from ..errors import InputError
 LARGEST_STEP = 0.25
 
 
+class CellHistory:
+    """The cell of each frame, spanned as the first one is.
+
+    Programs flip a strongly tilted cell: they span the same lattice by other vectors, whole-number combinations of the
+    former ones (LAMMPS by default, in fix npt and fix deform). Atoms then have other fractions of the cell although
+    none of them moved. Here the former vectors are kept.
+    """
+
+    def __init__(self):
+        self._last = None
+        self._turns = np.eye(3)
+
+    def add(self, cell: np.ndarray) -> np.ndarray:
+        """(3, 3) vectors (Å) of the next frame's lattice that continue those of the frame before, from its cell (3, 3).
+
+        InputError where the lattice sheared so much between two frames that a flip cannot be told from shear.
+        """
+        if self._last is not None:
+            change = cell @ np.linalg.inv(self._last)
+            turn = np.rint(change)
+            # other whole numbers would not span the same lattice: the cell grew or shrank by far
+            if (turn != np.eye(3)).any() and abs(abs(np.linalg.det(turn)) - 1.0) < 0.5:
+                shear = float(np.abs(change - turn).max())
+                if shear > LARGEST_STEP:
+                    raise InputError(
+                        f"cell = {cell.tolist()}: changed by {shear:.2f} of an edge beside a flip since the frame before, "
+                        "too much to tell a flip from shear; more frames are needed"
+                    )
+                self._turns = turn @ self._turns
+        self._last = cell
+        # without a flip the cell stays as it is to the last bit
+        return cell if (self._turns == np.eye(3)).all() else np.linalg.solve(self._turns, cell)
+
+
+def without_flips(cells: np.ndarray) -> np.ndarray:
+    """(frames, 3, 3) cells as `CellHistory` continues them."""
+    history = CellHistory()
+    return np.array([history.add(full_cell(cell)) for cell in cells])
+
+
 class Unwrapper:
     """Continues positions from frame to frame, as fractions of each frame's cell laid into one cell.
 
-    In a cell that breathes or shears a displacement is then motion through the material, not of the cell. A step of
-    more than half a cell edge is a wrap and is undone by the nearest image; InputError when in such a trajectory an
+    In a cell that breathes or shears, or is flipped, a displacement is then motion through the material, not of the
+    cell. A step of more than half a cell edge is a wrap and is undone by the nearest image; InputError when in such a trajectory an
     atom still moves by more than a quarter of an edge between frames, since the nearest image is then a guess.
     Positions are given in the `reference` cell (3, 3) in Å, by default the first frame's. `wrapped` tells beforehand
     whether the trajectory is: False takes every step as it is.
@@ -24,7 +64,9 @@ class Unwrapper:
     def __init__(self, reference=None, *, wrapped: bool | None = None):
         self.reference = None if reference is None else full_cell(reference)
         self.wrapped = False  #: whether a wrap was seen
+        self.cell = None  #: (3, 3) the last frame's cell in Å, flips undone
         self._given = wrapped
+        self._history = CellHistory()
         self._frames = 0
         self._last = self._images = None
         self._largest = 0.0
@@ -44,10 +86,10 @@ class Unwrapper:
             )
         if self._last is not None and positions.shape != self._last.shape:
             raise InputError(f"frame {self._frames} = {len(positions)} atoms: frames before had {len(self._last)}")
-        cell = full_cell(cell, pbc)
-        scaled = positions @ np.linalg.inv(cell)
+        self.cell = self._history.add(full_cell(cell, pbc))
+        scaled = positions @ np.linalg.inv(self.cell)
         if self.reference is None:
-            self.reference = cell
+            self.reference = self.cell
         if self._last is None:
             self._images = np.zeros_like(scaled)
         elif self._given is not False:
@@ -71,7 +113,8 @@ class Unwrapper:
 def unwrap(positions, cells, *, reference=None, wrapped: bool | None = None) -> tuple[np.ndarray, bool]:
     """Unwrapped trajectory (frames, N, 3) in Å, and whether the given one was wrapped.
 
-    `positions` (frames, N, 3), `cells` (3, 3) or (frames, 3, 3) in Å with vectors as rows. Scaled coordinates of
+    `positions` (frames, N, 3), `cells` (3, 3) or (frames, 3, 3) in Å with vectors as rows; flips of the cell are undone
+    as by `CellHistory`. Scaled coordinates of
     each frame's own cell are laid into `reference`, by default the mean cell. Whether the trajectory is wrapped
     is found from steps of more than half a cell edge, or told by `wrapped`: False takes every step as it is.
     InputError for a wrapped trajectory in which an atom moves by more than a quarter of an edge between frames.
@@ -82,7 +125,7 @@ def unwrap(positions, cells, *, reference=None, wrapped: bool | None = None) -> 
     cells = np.asarray(cells, dtype=float)
     if cells.shape not in ((3, 3), (len(positions), 3, 3)):
         raise InputError(f"cells = {cells.shape}: must have the shape (3, 3) or ({len(positions)}, 3, 3)")
-    cells = np.broadcast_to(cells, (len(positions), 3, 3))
+    cells = without_flips(np.broadcast_to(cells, (len(positions), 3, 3)))
     unwrapper = Unwrapper(cells.mean(axis=0) if reference is None else reference, wrapped=wrapped)
     out = np.empty_like(positions)
     for t, (frame, cell) in enumerate(zip(positions, cells, strict=True)):

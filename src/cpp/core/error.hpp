@@ -9,9 +9,17 @@ namespace naglass {
 class Error : public std::invalid_argument {
  public:
   Error(const std::string &argument, const std::string &value, const std::string &problem)
-      : std::invalid_argument(argument + " = " + value + ": " + problem)
+      : std::invalid_argument(argument + " = " + value + ": " + problem), argument_(argument), value_(value),
+        problem_(problem)
   {
   }
+
+  const std::string &argument() const { return argument_; }
+  const std::string &value() const { return value_; }
+  const std::string &problem() const { return problem_; }
+
+ private:
+  std::string argument_, value_, problem_;
 };
 
 }  // namespace naglass

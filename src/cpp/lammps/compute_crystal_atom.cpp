@@ -46,13 +46,15 @@ std::string read_text(const StyleArguments &arguments, const std::string &path)
 ComputeCrystalAtom::ComputeCrystalAtom(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg)
     : ImageCompute(lammps, narg, arg)
 {
-  StyleArguments arguments(lammps, title, narg, arg, 3);
+  StyleArguments arguments(
+      lammps, title, narg, arg, 3,
+      {"elements", "reference", "sigma", "sharpness", "reach", "orientation", "cutoff", "center", "bridge", "ligand"});
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
   std::vector<std::string> ligands;
   std::string reference, center = "V", bridge = "P";
   while (arguments.more()) {
-    const std::string keyword = arguments.word("keyword");
+    const std::string keyword = arguments.keyword();
     if (keyword == "elements") elements.read(arguments);
     else if (keyword == "reference") reference = arguments.word(keyword);
     else if (keyword == "sigma") options_.sigma = arguments.number(keyword);
@@ -66,11 +68,7 @@ ComputeCrystalAtom::ComputeCrystalAtom(LAMMPS_NS::LAMMPS *lammps, int narg, char
     } else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
     else if (keyword == "center") center = arguments.word(keyword);
     else if (keyword == "bridge") bridge = arguments.word(keyword);
-    else if (keyword == "ligand") ligands.push_back(arguments.word(keyword));
-    else
-      arguments.fail("keyword", keyword,
-                     "known are elements, reference, sigma, sharpness, reach, orientation, "
-                     "cutoff, center, bridge, ligand");
+    else ligands.push_back(arguments.word(keyword));
   }
   has_reference_ = !reference.empty();
   has_lanterns_ = !cutoffs.empty();
@@ -105,7 +103,7 @@ void ComputeCrystalAtom::use_reference(const StyleArguments &arguments, const El
           if (is_centre_[centre]) similarity_cutoffs_.set(centre, type, cutoff);
       }
   } catch (const Error &error) {
-    stop_all(lmp, std::string(title) + ": " + error.what());
+    arguments.fail(error);
   }
 }
 
@@ -134,7 +132,7 @@ void ComputeCrystalAtom::compute_peratom()
 
 void ComputeCrystalAtom::find_similarity()
 {
-  fill_local_bonds(lmp, list_, similarity_cutoffs_, bonds_);
+  fill_local_bonds(lmp, title, list_, similarity_cutoffs_, bonds_);
   std::vector<int> centres, types;
   std::vector<std::int64_t> offsets{0};
   std::vector<Vec3> vectors;

@@ -6,6 +6,7 @@
 
 #include "atom.h"
 #include "core/error.hpp"
+#include "number_text.hpp"
 #include "update.h"
 
 namespace naglass {
@@ -21,7 +22,7 @@ int whole_number(StyleArguments &arguments, const std::string &keyword)
 {
   const double value = arguments.number(keyword);
   if (value != std::floor(value) || std::abs(value) > 1e6)
-    arguments.fail(keyword, std::to_string(value), "must be a whole number");
+    arguments.fail(keyword, arguments.written(keyword, ""), "must be a whole number");
   return static_cast<int>(value);
 }
 
@@ -37,13 +38,15 @@ struct ComputeFingerprint::Given {
 
 ComputeFingerprint::ComputeFingerprint(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Compute(lammps, narg, arg)
 {
-  StyleArguments arguments(lammps, title, narg, arg, 3);
+  StyleArguments arguments(lammps, title, narg, arg, 3,
+                           {"elements", "center", "ligand", "cutoff", "spin", "valence", "valence_cutoff", "assign",
+                            "state", "vanadyl", "trans", "dioxo", "tolerance", "threshold", "histogram"});
   Given given;
   read(arguments, given);
   try {
     choose(arguments, given);
   } catch (const Error &error) {
-    stop_all(lmp, std::string(title) + ": " + error.what());
+    arguments.fail(error);
   }
   lay_out();
   if (!spin_)
@@ -54,7 +57,7 @@ ComputeFingerprint::ComputeFingerprint(LAMMPS_NS::LAMMPS *lammps, int narg, char
 void ComputeFingerprint::read(StyleArguments &arguments, Given &given)
 {
   while (arguments.more()) {
-    const std::string keyword = arguments.word("keyword");
+    const std::string keyword = arguments.keyword();
     if (keyword == "elements") given.elements.read(arguments);
     else if (keyword == "cutoff") given.cutoffs.push_back(read_cutoff(arguments));
     else if (keyword == "center") given.center = arguments.word(keyword);
@@ -64,7 +67,7 @@ void ComputeFingerprint::read(StyleArguments &arguments, Given &given)
     else if (keyword == "valence") given.valence = arguments.word(keyword);
     else if (keyword == "valence_cutoff") options_.valence_cutoff = arguments.number(keyword);
     else if (keyword == "state") given.states.push_back(whole_number(arguments, keyword));
-    else if (keyword == "vanadyl") options_.limits.vanadyl = arguments.number(keyword);
+    else if (keyword == "vanadyl") options_.limits.vanadyl = arguments.number(keyword, "vanadyl_cutoff");
     else if (keyword == "trans") options_.limits.trans = arguments.number(keyword);
     else if (keyword == "dioxo") options_.limits.trans_dioxo = arguments.number(keyword);
     else if (keyword == "tolerance") tolerance_ = arguments.number(keyword);
@@ -78,10 +81,6 @@ void ComputeFingerprint::read(StyleArguments &arguments, Given &given)
       bins_.high = arguments.number(keyword);
       bins_.count = whole_number(arguments, keyword);
       histograms_ = true;
-    } else {
-      arguments.fail("keyword", keyword,
-                     "known are elements, center, ligand, cutoff, spin, valence, valence_cutoff, assign, state, "
-                     "vanadyl, trans, dioxo, tolerance, threshold, histogram");
     }
   }
 }
@@ -89,8 +88,8 @@ void ComputeFingerprint::read(StyleArguments &arguments, Given &given)
 void ComputeFingerprint::choose(const StyleArguments &arguments, const Given &given)
 {
   choose_pair(arguments, given);
-  if (tolerance_ < 0.0) arguments.fail("tolerance", std::to_string(tolerance_), "must not be negative");
-  if (threshold_ <= 0.0) arguments.fail("threshold", std::to_string(threshold_), "must be positive");
+  if (tolerance_ < 0.0) arguments.fail("tolerance", arguments.written("tolerance", ""), "must not be negative");
+  if (threshold_ <= 0.0) arguments.fail("threshold", arguments.written("threshold", ""), "must be positive");
   options_.redox = redox_states(given.center, given.states);
   states_ = distinct_states(options_.redox);
   options_.valence = bond_valence_parameters(given.valence, given.center, given.ligand, states_);
@@ -101,18 +100,18 @@ void ComputeFingerprint::choose(const StyleArguments &arguments, const Given &gi
   check(bins_);
   const double reach = reach_.largest();
   if (bins_.high > reach)
-    arguments.fail("histogram", std::to_string(bins_.high), "beyond the longest cutoff " + std::to_string(reach));
+    arguments.fail("histogram", number_text(bins_.high), "beyond the longest cutoff " + number_text(reach));
 }
 
 void ComputeFingerprint::choose_pair(const StyleArguments &arguments, const Given &given)
 {
   const std::vector<int> centres = given.elements.types_of(arguments, "center", given.center);
   const std::vector<int> ligands = given.elements.types_of(arguments, "ligand", given.ligand);
-  if (given.center == given.ligand) arguments.fail("ligand", given.ligand, "is the centre itself");
+  if (given.center == given.ligand) arguments.fail("ligand", given.ligand, "is the center itself");
   const std::string pair = given.center + " " + given.ligand;
   for (const NamedCutoff &entry : given.cutoffs)
     if (std::minmax(entry.a, entry.b) != std::minmax(given.center, given.ligand))
-      arguments.fail("cutoff " + entry.a + " " + entry.b, std::to_string(entry.cutoff), "only " + pair + " has one");
+      arguments.fail("cutoff " + entry.a + " " + entry.b, number_text(entry.cutoff), "only " + pair + " has one");
   if (given.cutoffs.size() != 1)
     arguments.fail("cutoff", pair, given.cutoffs.empty() ? "is missing" : "is given twice");
 
@@ -155,7 +154,7 @@ double ComputeFingerprint::moment_of(int i) const
   if (!spin_) return 0.0;
   if (!std::isfinite(moments_[i]))
     stop_one(lmp, std::string(title) + ": spin of atom " + std::to_string(atom->tag[i]) + " " +
-                      std::to_string(moments_[i]) + ": must be finite");
+                      number_text(moments_[i]) + ": must be finite");
   return moments_[i];
 }
 
@@ -173,7 +172,7 @@ void ComputeFingerprint::compute_peratom()
 {
   invoked_peratom = update->ntimestep;
   if (spin_) spin_->read(igroup, moments_);
-  fill_local_bonds(lmp, list_, reach_, bonds_);
+  fill_local_bonds(lmp, title, list_, reach_, bonds_);
   fill_bond_vectors(lmp, bonds_, vectors_);
   clear_results();
   for (int i = 0; i < atom->nlocal; ++i)

@@ -26,6 +26,8 @@
 
 #include "compute.h"
 #include "core/fingerprint.hpp"
+#include "atom_values.hpp"
+#include "bond_lists.hpp"
 #include "lammps_views.hpp"
 #include "style_arguments.hpp"
 

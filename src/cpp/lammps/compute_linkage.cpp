@@ -15,17 +15,16 @@ constexpr int columns = 3;
 
 ComputeLinkage::ComputeLinkage(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : ImageCompute(lammps, narg, arg)
 {
-  StyleArguments arguments(lammps, title, narg, arg, 3);
+  StyleArguments arguments(lammps, title, narg, arg, 3, {"elements", "center", "ligand", "cutoff"});
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
   std::vector<std::string> centers, ligands;
   while (arguments.more()) {
-    const std::string keyword = arguments.word("keyword");
+    const std::string keyword = arguments.keyword();
     if (keyword == "elements") elements.read(arguments);
     else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
     else if (keyword == "center") centers.push_back(arguments.word(keyword));
-    else if (keyword == "ligand") ligands.push_back(arguments.word(keyword));
-    else arguments.fail("keyword", keyword, "known are elements, center, ligand, cutoff");
+    else ligands.push_back(arguments.word(keyword));
   }
   if (centers.empty()) arguments.fail("center", "(none)", "name at least one");
   if (ligands.empty()) ligands = {"O"};

@@ -17,21 +17,20 @@ constexpr int columns = 3;
 
 ComputeQnAtom::ComputeQnAtom(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Compute(lammps, narg, arg)
 {
-  StyleArguments arguments(lammps, title, narg, arg, 3);
+  StyleArguments arguments(lammps, title, narg, arg, 3, {"elements", "cutoff", "former", "metal", "oxygen", "vanadyl"});
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
   std::vector<std::string> formers, metals, oxygens;
   while (arguments.more()) {
-    const std::string keyword = arguments.word("keyword");
+    const std::string keyword = arguments.keyword();
     if (keyword == "elements") elements.read(arguments);
     else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
     else if (keyword == "former") formers.push_back(arguments.word(keyword));
     else if (keyword == "metal") metals.push_back(arguments.word(keyword));
     else if (keyword == "oxygen") oxygens.push_back(arguments.word(keyword));
-    else if (keyword == "vanadyl") vanadyl_cutoff_ = arguments.number(keyword);
-    else arguments.fail("keyword", keyword, "known are elements, cutoff, former, metal, oxygen, vanadyl");
+    else vanadyl_cutoff_ = arguments.number(keyword);
   }
-  if (vanadyl_cutoff_ < 0.0) arguments.fail("vanadyl", std::to_string(vanadyl_cutoff_), "must not be negative");
+  if (vanadyl_cutoff_ < 0.0) arguments.fail("vanadyl", arguments.written("vanadyl", ""), "must not be negative");
   if (formers.empty()) formers = {"P"};
   if (oxygens.empty()) oxygens = {"O"};
 
@@ -81,7 +80,7 @@ void ComputeQnAtom::compute_peratom()
   invoked_peratom = update->ntimestep;
   const QnOptions options{roles_, vanadyl_cutoff_};
   try {
-    fill_local_bonds(lmp, list_, cutoffs_, bonds_);
+    fill_local_bonds(lmp, title, list_, cutoffs_, bonds_);
     const OxygenBonds oxygens = oxygen_bonds(bonds_.view(), bonds_.types, options);
 
     // An oxygen's owner sees all its bonds; a ghost's neighbours may lie beyond the ghost cutoff.

@@ -15,6 +15,7 @@
 
 #include "compute.h"
 #include "core/qn.hpp"
+#include "bond_lists.hpp"
 #include "lammps_views.hpp"
 #include "style_arguments.hpp"
 

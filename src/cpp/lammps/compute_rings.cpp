@@ -43,7 +43,9 @@ std::vector<int> first_types(const ElementMap &elements, int types)
 
 ComputeRings::ComputeRings(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Compute(lammps, narg, arg)
 {
-  StyleArguments arguments(lammps, title, narg, arg, 3);
+  StyleArguments arguments(
+      lammps, title, narg, arg, 3,
+      {"elements", "cutoff", "criterion", "graph", "max", "former", "bridge", "king", "select", "reach", "peratom"});
   read(arguments);
   require_cutoffs(arguments);
   options_.threads = threads_per_rank(lammps);
@@ -63,7 +65,7 @@ void ComputeRings::read(StyleArguments &arguments)
   std::vector<NamedCutoff> cutoffs;
   std::vector<std::string> formers, bridges;
   while (arguments.more()) {
-    const std::string keyword = arguments.word("keyword");
+    const std::string keyword = arguments.keyword();
     if (keyword == "elements") elements.read(arguments);
     else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
     else if (keyword == "former") formers.push_back(arguments.word(keyword));
@@ -86,11 +88,7 @@ void ComputeRings::read(StyleArguments &arguments)
                                                   {"not_abab", RingSelection::not_abab},
                                                   {"heteropolar", RingSelection::heteropolar}});
     else if (keyword == "graph") formers_only_ = choice<bool>(arguments, keyword, {{"full", false}, {"tt", true}});
-    else if (keyword == "peratom") peratom_flag = choice<int>(arguments, keyword, {{"no", 0}, {"yes", 1}});
-    else
-      arguments.fail("keyword", keyword,
-                     "known are elements, cutoff, criterion, graph, max, former, bridge, king, "
-                     "select, reach, peratom");
+    else peratom_flag = choice<int>(arguments, keyword, {{"no", 0}, {"yes", 1}});
   }
   for (const auto &[keyword, value] : {std::pair{"max", options_.max_size}, {"reach", options_.strong_reach}})
     if (value > largest) arguments.fail(keyword, std::to_string(value), "must be at most " + std::to_string(largest));

@@ -21,6 +21,7 @@
 #include "compute.h"
 #include "core/rings.hpp"
 #include "graph_halo.hpp"
+#include "bond_lists.hpp"
 #include "lammps_views.hpp"
 #include "style_arguments.hpp"
 

@@ -1,5 +1,8 @@
 #include "correlation_table.hpp"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -9,16 +12,6 @@
 
 namespace naglass {
 namespace {
-
-void replace_file(const std::string &path, const std::string &text)
-{
-  const std::string temporary = path + ".tmp";
-  std::FILE *const file = std::fopen(temporary.c_str(), "w");
-  bool good = file && std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  if (file) good = std::fclose(file) == 0 && good;
-  if (!good || std::rename(temporary.c_str(), path.c_str()) != 0)
-    throw Error("file", path, std::string("cannot be written: ") + std::strerror(errno));
-}
 
 void append(std::string &text, double value)
 {
@@ -82,11 +75,45 @@ std::string van_hove(const TableHeader &header, const DisplacementStatistics &st
 
 }  // namespace
 
-void write_table(const std::string &path, const TableHeader &header, const DisplacementStatistics &statistics)
+TableFile::~TableFile()
 {
-  replace_file(path, correlations(header, statistics));
-  if (statistics.lags() > 0 && !statistics.van_hove(0, 0).empty())
-    replace_file(path + ".van_hove", van_hove(header, statistics));
+  struct stat status;
+  for (const Part &part : parts_)
+    if (::stat(part.path.c_str(), &status) == 0 && status.st_size == 0) ::unlink(part.path.c_str());
+}
+
+void TableFile::claim(const std::string &path, bool with_histograms)
+{
+  for (const char *const ending : {"", ".van_hove"}) {
+    if (*ending && !with_histograms) continue;
+    FileClaim claim;
+    claim.open(path + ending);
+    parts_.push_back({path + ending, std::move(claim)});
+  }
+}
+
+void TableFile::write(const TableHeader &header, const DisplacementStatistics &statistics)
+{
+  replace(parts_.at(0), correlations(header, statistics));
+  if (parts_.size() > 1 && statistics.lags() > 0) replace(parts_[1], van_hove(header, statistics));
+}
+
+// The new file is claimed before it takes the name.
+void TableFile::replace(Part &part, const std::string &text)
+{
+  const std::string temporary = part.path + ".tmp";
+  FileClaim next;
+  next.open(temporary);
+  try {
+    next.cut(0);
+    next.append(text);
+    if (std::rename(temporary.c_str(), part.path.c_str()) != 0)
+      throw Error("file", part.path, std::string("cannot be written: ") + std::strerror(errno));
+  } catch (const Error &) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  part.claim = std::move(next);
 }
 
 }  // namespace naglass

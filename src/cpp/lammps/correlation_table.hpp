@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/correlators.hpp"
+#include "event_file.hpp"
 
 namespace naglass {
 
@@ -16,9 +17,29 @@ struct TableHeader {
   std::vector<std::int64_t> atoms;     // per species
 };
 
-/// Writes one line per lag to `path` and, with histograms, one per lag and bin to `path`.van_hove: complete under a
+/// One line per lag and, with histograms, one per lag and bin in a file with the ending .van_hove: complete under a
 /// temporary name first, then renamed, so that a reader or a kill never meets half a file. Species without atoms are
-/// left out. Throws Error if a file cannot be written.
-void write_table(const std::string &path, const TableHeader &header, const DisplacementStatistics &statistics);
+/// left out. Members throw Error if a file cannot be written.
+class TableFile {
+ public:
+  TableFile() = default;
+  TableFile(const TableFile &) = delete;
+  TableFile &operator=(const TableFile &) = delete;
+  /// Leaves no empty file behind.
+  ~TableFile();
+
+  /// Opens the files, so that what is wrong with them is known before the run.
+  void claim(const std::string &path, bool with_histograms);
+  void write(const TableHeader &header, const DisplacementStatistics &statistics);
+
+ private:
+  struct Part {
+    std::string path;
+    FileClaim claim;
+  };
+  static void replace(Part &part, const std::string &text);
+
+  std::vector<Part> parts_;
+};
 
 }  // namespace naglass

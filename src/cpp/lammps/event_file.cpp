@@ -1,6 +1,7 @@
 #include "event_file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,24 +13,60 @@
 
 namespace naglass {
 
-EventFile::~EventFile()
+FileClaim &FileClaim::operator=(FileClaim &&other) noexcept
 {
-  if (is_open()) ::close(descriptor_);
+  close();
+  path_ = std::move(other.path_);
+  descriptor_ = std::exchange(other.descriptor_, -1);
+  return *this;
 }
 
-void EventFile::refuse(const char *action) const
+void FileClaim::close()
+{
+  if (is_open()) ::close(std::exchange(descriptor_, -1));
+}
+
+void FileClaim::refuse(const char *action) const
 { throw Error("file", path_, std::string(action) + ": " + std::strerror(errno)); }
 
-void EventFile::open(const std::string &path, int flags)
+void FileClaim::open(const std::string &path)
 {
+  close();
   path_ = path;
-  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666);
+  descriptor_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (!is_open()) refuse("cannot be opened");
+  // some file systems have no locks
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  close();
+  throw Error("file", path_, "another fix, pair style or run is writing this file; choose another name");
+}
+
+void FileClaim::cut(std::int64_t bytes)
+{
+  if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) refuse("cannot be cut back");
+}
+
+void FileClaim::append(const std::string &text)
+{
+  const char *next = text.data();
+  std::size_t left = text.size();
+  while (left > 0) {
+    const ssize_t written = ::write(descriptor_, next, left);
+    if (written < 0 && errno != EINTR) refuse("cannot be written");
+    if (written < 0) continue;
+    next += written;
+    left -= static_cast<std::size_t>(written);
+  }
+}
+
+void FileClaim::sync()
+{
+  if (::fsync(descriptor_) != 0 && errno != EINVAL) refuse("cannot be written to the disk");
 }
 
 void EventFile::begin(const std::string &path, const std::string &header)
 {
-  open(path, O_TRUNC);
+  resume_at(path, 0);
   append(header);
 }
 
@@ -55,26 +92,8 @@ std::int64_t EventFile::resume(const std::string &path, const std::string &heade
 
 void EventFile::resume_at(const std::string &path, std::int64_t bytes)
 {
-  open(path, 0);
-  if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) refuse("cannot be cut back");
-}
-
-void EventFile::append(const std::string &lines)
-{
-  const char *next = lines.data();
-  std::size_t left = lines.size();
-  while (left > 0) {
-    const ssize_t written = ::write(descriptor_, next, left);
-    if (written < 0 && errno != EINTR) refuse("cannot be written");
-    if (written < 0) continue;
-    next += written;
-    left -= static_cast<std::size_t>(written);
-  }
-}
-
-void EventFile::sync()
-{
-  if (::fsync(descriptor_) != 0 && errno != EINVAL) refuse("cannot be written to the disk");
+  file_.open(path);
+  file_.cut(bytes);
 }
 
 }  // namespace naglass

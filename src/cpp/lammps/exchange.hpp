@@ -1,4 +1,4 @@
-// Records sent from every rank to every other one: the one place where styles speak MPI beyond LAMMPS's ghosts.
+// Records sent from every rank to every other one.
 #pragma once
 
 #include <mpi.h>

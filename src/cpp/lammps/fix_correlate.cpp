@@ -1,14 +1,12 @@
 #include "fix_correlate.hpp"
 
-#include <climits>
-#include <cstring>
-#include <new>
+#include <algorithm>
 
 #include "atom.h"
 #include "comm.h"
 #include "core/error.hpp"
-#include "correlation_table.hpp"
 #include "lammps_views.hpp"
+#include "number_text.hpp"
 #include "update.h"
 
 namespace naglass {
@@ -17,30 +15,13 @@ namespace {
 constexpr const char *title = "fix naglass/correlate";
 constexpr int common_columns = 3;
 constexpr int species_columns = 6;
-constexpr int clock_size = 15;
-
-// Errors of the core and of memory; LAMMPS's own pass.
-template <typename Action> void guarded(LAMMPS_NS::LAMMPS *lammps, Action &&action)
-{
-  std::string message;
-  try {
-    action();
-    return;
-  } catch (const std::logic_error &error) {
-    message = error.what();
-  } catch (const std::bad_alloc &) {
-    message = "out of memory; fewer points or a longest lag need less";
-  }
-  stop_one(lammps, std::string(title) + ": " + message);
-}
+constexpr double state_version = -2.0;  // before, the first number was N
 
 }  // namespace
 
-FixCorrelate::FixCorrelate(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Fix(lammps, narg, arg)
+FixCorrelate::FixCorrelate(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : FixSamples(lammps, narg, arg, title)
 {
   read_arguments(narg, arg);
-  restart_global = 1;
-  time_depend = 1;
   array_flag = 1;
   size_array_rows_variable = 1;
   size_array_rows = 0;
@@ -51,31 +32,27 @@ FixCorrelate::FixCorrelate(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Fi
 
 void FixCorrelate::read_arguments(int narg, char **arg)
 {
-  StyleArguments arguments(lmp, title, narg, arg, 3);
+  StyleArguments arguments(
+      lmp, title, narg, arg, 3,
+      {"elements", "points", "longest", "overlap", "van_hove", "charge", "framework", "file", "write"});
   nevery = static_cast<int>(arguments.whole("N", 1));
   ElementMap elements;
   std::vector<std::pair<std::string, double>> charges;
   while (arguments.more()) {
-    const std::string keyword = arguments.word("keyword");
+    const std::string keyword = arguments.keyword();
     if (keyword == "elements") elements.read(arguments);
     else if (keyword == "points") options_.points = static_cast<int>(arguments.whole(keyword, 2));
     else if (keyword == "longest") options_.longest = arguments.whole(keyword, 1);
     else if (keyword == "overlap") options_.overlap = arguments.number(keyword);
     else if (keyword == "van_hove") {
-      options_.van_hove_reach = arguments.number(keyword);
-      options_.van_hove_width = arguments.number(keyword);
+      options_.van_hove_reach = arguments.number(keyword, "van_hove_reach");
+      options_.van_hove_width = arguments.number(keyword, "van_hove_width");
     } else if (keyword == "charge") {
       const std::string name = arguments.word(keyword);
       charges.emplace_back(name, arguments.number(keyword + " " + name));
-    } else if (keyword == "framework") {
-      framework_ = arguments.word(keyword);
-      framework_bit_ = group_bit(lmp, framework_);
-      if (!framework_bit_) arguments.fail(keyword, framework_, "no group has this name");
-    } else if (keyword == "file") path_ = arguments.word(keyword);
-    else if (keyword == "write") write_every_ = arguments.whole(keyword, 0);
-    else
-      arguments.fail("keyword", keyword,
-                     "known are elements, points, longest, overlap, van_hove, charge, framework, file, write");
+    } else if (keyword == "framework") read_framework(arguments);
+    else if (keyword == "file") path_ = arguments.word(keyword);
+    else write_every_ = arguments.whole(keyword, 0);
   }
   name_species(arguments, elements);
   read_charges(arguments, elements, charges);
@@ -83,7 +60,7 @@ void FixCorrelate::read_arguments(int narg, char **arg)
   try {
     options_.check();
   } catch (const Error &error) {
-    stop_all(lmp, std::string(title) + ": " + error.what());
+    arguments.fail(error);
   }
 }
 
@@ -118,21 +95,18 @@ void FixCorrelate::read_charges(const StyleArguments &arguments, const ElementMa
   }
 }
 
-int FixCorrelate::setmask() { return LAMMPS_NS::FixConst::END_OF_STEP; }
-
 void FixCorrelate::init()
 {
-  if (!home_) guarded(lmp, [this] { settle(); });
+  FixSamples::init();
   const double interval = update->dt * nevery;
   if (interval_ == 0.0) interval_ = interval;
   if (interval != interval_)
-    stop_all(lmp, std::string(title) + ": timestep " + std::to_string(update->dt) +
-                      ": samples must be evenly spaced, before it was " + std::to_string(interval_ / nevery));
+    stop_all(lmp, title_ + ": timestep " + number_text(update->dt) + ": samples must be evenly spaced, before it was " +
+                      number_text(interval_ / nevery));
 }
 
 void FixCorrelate::settle()
 {
-  home_ = std::make_unique<TagHome>(lmp, title, groupbit);
   std::vector<int> species;
   atoms_.assign(names_.size(), 0);
   for (const int type : home_->types()) {
@@ -145,49 +119,36 @@ void FixCorrelate::settle()
   history_ = std::make_unique<DisplacementHistory>(options_, species);
   statistics_ = std::make_unique<DisplacementStatistics>(options_, atoms_);
   if (!saved_.empty()) restore();
+  if (comm->me == 0 && !path_.empty()) file_.claim(path_, options_.van_hove_reach > 0.0);
 }
 
-void FixCorrelate::setup(int)
+void FixCorrelate::sample()
 {
-  if (update->ntimestep % nevery == 0 && update->ntimestep != last_step_) end_of_step();
-}
-
-void FixCorrelate::end_of_step()
-{
-  if (last_step_ >= 0 && update->ntimestep != last_step_ + nevery)
-    stop_all(lmp, std::string(title) + ": step " + std::to_string(update->ntimestep) +
-                      ": samples must be evenly spaced, the last one was step " + std::to_string(last_step_));
-  guarded(lmp, [this] { sample(); });
+  home_->require_same_types();
+  std::vector<Vec3> positions = home_->positions();
+  const Vec3 moved = drift();
+  for (Vec3 &r : positions) r = r - moved;
+  std::vector<double> sums = history_->add(positions);
+  const bool root = comm->me == 0;
+  MPI_Reduce(root ? MPI_IN_PLACE : sums.data(), sums.data(), static_cast<int>(sums.size()), MPI_DOUBLE, MPI_SUM, 0,
+             communicator(lmp));
+  if (root) statistics_->add(sums);
   last_step_ = update->ntimestep;
   table_is_new_ = false;
   size_array_rows = LagScheme(options_).count(history_->frames() - 1);
   if (write_every_ > 0 && history_->frames() % write_every_ == 0) write_file();
 }
 
-void FixCorrelate::sample()
+void FixCorrelate::post_run()
 {
-  const bool first = !reference_;
-  if (first) reference_ = current_box(lmp);
-  std::vector<Vec3> positions = home_->positions(*reference_);
-  if (framework_bit_) {
-    const Vec3 mean = group_mean(lmp, title, framework_bit_, *reference_);
-    if (first) framework_mean_ = mean;
-    const Vec3 drift = mean - framework_mean_;
-    for (Vec3 &r : positions) r = r - drift;
-  }
-  std::vector<double> sums = history_->add(positions);
-  const bool root = comm->me == 0;
-  MPI_Reduce(root ? MPI_IN_PLACE : sums.data(), sums.data(), static_cast<int>(sums.size()), MPI_DOUBLE, MPI_SUM, 0,
-             communicator(lmp));
-  if (root) statistics_->add(sums);
+  FixSamples::post_run();
+  write_file();
 }
 
-void FixCorrelate::post_run() { write_file(); }
-
-void FixCorrelate::write_file() const
+void FixCorrelate::write_file()
 {
   if (comm->me != 0 || path_.empty()) return;
-  guarded(lmp, [this] {
+  guarded([this] {
     const std::string sampled = "# fix naglass/correlate: " + std::to_string(statistics_->frames()) +
                                 " samples up to step " + std::to_string(last_step_) + ", relative to " +
                                 (framework_bit_ ? "group " + framework_ : std::string("the box")) + "\n# atoms:";
@@ -195,7 +156,7 @@ void FixCorrelate::write_file() const
     for (std::size_t s = 0; s < names_.size(); ++s)
       if (atoms_[s] > 0) header.step += " " + names_[s] + " " + std::to_string(atoms_[s]);
     header.step += "\n";
-    write_table(path_, header, *statistics_);
+    file_.write(header, *statistics_);
   });
 }
 
@@ -222,60 +183,57 @@ double FixCorrelate::compute_array(int row, int column)
   return row < size_array_rows ? table_[static_cast<std::size_t>(row) * size_array_cols + column] : 0.0;
 }
 
-std::vector<double> FixCorrelate::clock() const
+// What must be the same when the run goes on.
+std::vector<Setting> FixCorrelate::settings() const
 {
-  std::vector<double> values{static_cast<double>(nevery), interval_, static_cast<double>(last_step_)};
-  for (const Vec3 &row : reference_->cell()) values.insert(values.end(), row.begin(), row.end());
-  values.insert(values.end(), framework_mean_.begin(), framework_mean_.end());
-  return values;
+  std::vector<Setting> found{{"N", static_cast<double>(nevery)},
+                             {"points", static_cast<double>(options_.points)},
+                             {"longest", static_cast<double>(options_.longest)},
+                             {"overlap", options_.overlap},
+                             {"van_hove reach", options_.van_hove_reach},
+                             {"van_hove width", options_.van_hove_width},
+                             {"framework", framework_bit_ ? 1.0 : 0.0, true},
+                             {"number of atoms in the group", static_cast<double>(home_->total())},
+                             atoms_setting(),
+                             {"number of species in elements", static_cast<double>(names_.size())}};
+  for (std::size_t s = 0; s < names_.size(); ++s) {
+    found.push_back({"number of atoms of " + names_[s], static_cast<double>(atoms_[s])});
+    found.push_back({"charge of " + names_[s], options_.charges.empty() ? 0.0 : options_.charges[s]});
+  }
+  return found;
 }
 
 void FixCorrelate::write_restart(FILE *file)
 {
   std::vector<double> state;  // stays empty before the first sample
   if (history_ && history_->frames() > 0) {
+    const std::vector<double> frame = frame_state(), statistics = statistics_->state();
     const std::vector<std::int64_t> held = history_->held();
     std::vector<double> rows;
-    guarded(lmp, [&] { rows = home_->on_root(history_->rows(), static_cast<int>(3 * held.size())); });
-    state = clock();
-    const std::vector<double> statistics = statistics_->state();
+    guarded([&] { rows = home_->on_root(history_->rows(), static_cast<int>(3 * held.size())); });
+    state.push_back(state_version);
+    for (const Setting &setting : settings()) state.push_back(setting.value);
+    state.insert(state.end(), {interval_, static_cast<double>(last_step_)});
+    state.insert(state.end(), frame.begin(), frame.end());
     state.push_back(static_cast<double>(statistics.size()));
     state.insert(state.end(), statistics.begin(), statistics.end());
     state.push_back(static_cast<double>(held.size()));
     state.insert(state.end(), held.begin(), held.end());
     state.insert(state.end(), rows.begin(), rows.end());
   }
-  if (comm->me != 0) return;
-  state.insert(state.begin(), static_cast<double>(state.size()));
-  if (state.size() > INT_MAX / sizeof(double))
-    stop_one(lmp, std::string(title) + ": state of " + std::to_string(state.size() * sizeof(double)) +
-                      " bytes: a restart file holds 2 GiB per fix; fewer points or a longest lag need less");
-  const int size = static_cast<int>(state.size() * sizeof(double));
-  std::fwrite(&size, sizeof(int), 1, file);
-  std::fwrite(state.data(), sizeof(double), state.size(), file);
-}
-
-void FixCorrelate::restart(char *buffer)
-{
-  double size;
-  std::memcpy(&size, buffer, sizeof(double));
-  saved_.resize(static_cast<std::size_t>(size));
-  std::memcpy(saved_.data(), buffer + sizeof(double), saved_.size() * sizeof(double));
+  if (comm->me == 0) write_state(file, std::move(state), "fewer points or a longest lag need less");
 }
 
 void FixCorrelate::restore()
 {
-  if (static_cast<int>(saved_[0]) != nevery)
-    throw Error("N", std::to_string(nevery),
-                "the restart file was sampled every " + std::to_string(static_cast<int>(saved_[0])) + " steps");
-  interval_ = saved_[1];
-  last_step_ = static_cast<std::int64_t>(saved_[2]);
-  std::array<Vec3, 3> cell;
-  for (int k = 0; k < 9; ++k) cell[k / 3][k % 3] = saved_[3 + k];
-  reference_ = Box(cell, {true, true, true});
-  for (int d = 0; d < 3; ++d) framework_mean_[d] = saved_[12 + d];
-
-  std::span<const double> rest = std::span<const double>(saved_).subspan(clock_size);
+  if (saved_[0] != state_version) throw Error("restart file", "its state", "is of another version of naglass");
+  const std::vector<Setting> options = settings();
+  require_same(options, saved_.data() + 1);
+  std::span<const double> rest = std::span<const double>(saved_).subspan(1 + options.size());
+  interval_ = rest[0];
+  last_step_ = static_cast<std::int64_t>(rest[1]);
+  restore_frame(rest.subspan(2, frame_size));
+  rest = rest.subspan(2 + frame_size);
   const auto length = [&rest] {
     const auto count = static_cast<std::size_t>(rest.front());
     rest = rest.subspan(1);
@@ -288,8 +246,6 @@ void FixCorrelate::restore()
   for (std::size_t k = 0; k < held.size(); ++k) held[k] = static_cast<std::int64_t>(rest[k]);
   rest = rest.subspan(held.size());
   const int width = static_cast<int>(3 * held.size());
-  if (rest.size() != static_cast<std::size_t>(home_->total()) * width)
-    throw Error("group", std::to_string(home_->total()) + " atoms", "the restart file has another number");
   history_->restore(statistics_->frames(), held, home_->from_all(rest.data(), width));
   if (comm->me != 0) statistics_ = std::make_unique<DisplacementStatistics>(options_, atoms_);
   size_array_rows = LagScheme(options_).count(history_->frames() - 1);

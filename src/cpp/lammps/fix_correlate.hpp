@@ -16,61 +16,54 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/correlators.hpp"
-#include "fix.h"
-#include "style_arguments.hpp"
-#include "tag_home.hpp"
+#include "correlation_table.hpp"
+#include "fix_samples.hpp"
 
 namespace naglass {
 
-class FixCorrelate : public LAMMPS_NS::Fix {
+class FixCorrelate : public FixSamples {
  public:
   FixCorrelate(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg);
 
-  int setmask() override;
   void init() override;
-  void setup(int vflag) override;
-  void end_of_step() override;
   void post_run() override;
   double compute_array(int row, int column) override;
   void write_restart(FILE *file) override;
-  void restart(char *buffer) override;
   double memory_usage() override;
+
+ protected:
+  void settle() override;
+  std::int64_t last_sample() const override { return last_step_; }
+  void sample() override;
 
  private:
   void read_arguments(int narg, char **arg);
   void name_species(const StyleArguments &arguments, const ElementMap &elements);
   void read_charges(const StyleArguments &arguments, const ElementMap &elements,
                     const std::vector<std::pair<std::string, double>> &charges);
-  void settle();
-  void sample();
-  void write_file() const;
+  void write_file();
   void restore();
-  std::vector<double> clock() const;
+  std::vector<Setting> settings() const;
 
   CorrelatorOptions options_;
   std::vector<std::string> names_;     // per species
   std::vector<int> species_of_type_;   // -1 for NULL
-  int framework_bit_ = 0;
-  std::string framework_, path_;
+  std::string path_;
+  TableFile file_;  // on rank 0
   std::int64_t write_every_ = 0;
 
-  std::unique_ptr<TagHome> home_;
   std::unique_ptr<DisplacementHistory> history_;
   std::unique_ptr<DisplacementStatistics> statistics_;  // complete on rank 0 only
   std::vector<std::int64_t> atoms_;                     // per species
-  std::optional<Box> reference_;  // cell of the first sample, and the framework's mean there
-  Vec3 framework_mean_{};
   std::int64_t last_step_ = -1;
   double interval_ = 0.0;
 
   std::vector<double> table_;    // the global array, on all ranks
   bool table_is_new_ = false;
-  std::vector<double> saved_;    // state of a restart file until atoms are at home
 };
 
 }  // namespace naglass

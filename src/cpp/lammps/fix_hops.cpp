@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <stdexcept>
 
 #include "atom.h"
 #include "comm.h"
 #include "core/error.hpp"
 #include "exchange.hpp"
+#include "lammps_views.hpp"
+#include "number_text.hpp"
 #include "update.h"
 
 namespace naglass {
@@ -17,11 +18,9 @@ constexpr const char *title = "fix naglass/hops";
 
 }  // namespace
 
-FixHops::FixHops(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Fix(lammps, narg, arg)
+FixHops::FixHops(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : FixSamples(lammps, narg, arg, title)
 {
   read_arguments(narg, arg);
-  restart_global = 1;
-  time_depend = 1;
   vector_flag = 1;
   size_vector = 3;
   extvector = -1;
@@ -36,29 +35,25 @@ FixHops::FixHops(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Fix(lammps, 
 
 void FixHops::read_arguments(int narg, char **arg)
 {
-  StyleArguments arguments(lmp, title, narg, arg, 3);
+  StyleArguments arguments(
+      lmp, title, narg, arg, 3,
+      {"window", "threshold", "release", "min_length", "return", "framework", "file", "elements", "cutoff"});
   nevery = static_cast<int>(arguments.whole("N", 1));
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
   std::optional<double> release;
   std::optional<int> return_within;
   while (arguments.more()) {
-    const std::string keyword = arguments.word("keyword");
+    const std::string keyword = arguments.keyword();
     if (keyword == "window") options_.window = static_cast<int>(arguments.whole(keyword, 1));
     else if (keyword == "threshold") options_.threshold = arguments.number(keyword);
     else if (keyword == "release") release = arguments.number(keyword);
     else if (keyword == "min_length") options_.min_length = arguments.number(keyword);
     else if (keyword == "return") return_within = static_cast<int>(arguments.whole(keyword, 0));
-    else if (keyword == "framework") {
-      const std::string name = arguments.word(keyword);
-      framework_bit_ = group_bit(lmp, name);
-      if (!framework_bit_) arguments.fail(keyword, name, "no group has this name");
-    } else if (keyword == "file") path_ = arguments.word(keyword);
+    else if (keyword == "framework") read_framework(arguments);
+    else if (keyword == "file") path_ = arguments.word(keyword);
     else if (keyword == "elements") elements.read(arguments);
-    else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
-    else
-      arguments.fail("keyword", keyword,
-                     "known are window, threshold, release, min_length, return, framework, file, elements, cutoff");
+    else cutoffs.push_back(read_cutoff(arguments));
   }
   options_.release = release.value_or(options_.threshold / 2);
   options_.return_within = return_within.value_or(20 * options_.window);
@@ -67,11 +62,9 @@ void FixHops::read_arguments(int narg, char **arg)
   try {
     HopDetector(0, options_);
   } catch (const Error &error) {
-    stop_all(lmp, std::string(title) + ": " + error.what());
+    arguments.fail(error);
   }
 }
-
-int FixHops::setmask() { return LAMMPS_NS::FixConst::END_OF_STEP; }
 
 void FixHops::init()
 {
@@ -79,67 +72,28 @@ void FixHops::init()
     require_cutoffs_covered(lmp, title, cutoffs_);
     request_full_list(lmp, this);
   }
-  constexpr int minimization = 2;
-  if (update->whichflag == minimization && detector_ && detector_->progress().samples > 0)
-    stop_all(lmp, std::string(title) + ": a minimization amid its samples; define the fix after it");
-  if (home_) return;
-  try {
-    home_ = std::make_unique<TagHome>(lmp, title, groupbit);
-    detector_ = std::make_unique<HopDetector>(home_->tags().size(), options_);
-    if (!saved_.empty()) restore();
-    if (!path_.empty() && comm->me == 0) open_file();
-  } catch (const std::logic_error &error) {
-    stop_one(lmp, std::string(title) + ": " + error.what());
-  }
+  FixSamples::init();
+}
+
+void FixHops::settle()
+{
+  detector_ = std::make_unique<HopDetector>(home_->tags().size(), options_);
+  if (!saved_.empty()) restore();
+  if (!path_.empty() && comm->me == 0) open_file();
 }
 
 void FixHops::init_list(int, LAMMPS_NS::NeighList *list) { list_ = list; }
 
-void FixHops::setup(int)
-{
-  if (update->ntimestep % nevery == 0) end_of_step();
-}
-
-void FixHops::end_of_step()
+std::int64_t FixHops::last_sample() const
 {
   const HopProgress &progress = detector_->progress();
-  const bool taken = progress.samples > 0 && update->ntimestep == progress.last_step;
-  if (!taken && progress.samples > 0 && update->ntimestep != progress.last_step + nevery)
-    stop_all(lmp, std::string(title) + ": step " + std::to_string(update->ntimestep) +
-                      ": samples must be evenly spaced, the last one was step " + std::to_string(progress.last_step) +
-                      "; a step was skipped");
-  try {
-    if (!reference_) start_frame();
-    home_->positions(*reference_);
-    if (!taken) sample();
-    expose_counts();
-  } catch (const std::logic_error &error) {
-    stop_one(lmp, std::string(title) + ": " + error.what());
-  }
-}
-
-void FixHops::start_frame()
-{
-  reference_ = current_box(lmp);
-  corner_ = box_corner(lmp);
-  if (framework_bit_) framework_mean_ = group_mean(lmp, title, framework_bit_, *reference_, &framework_atoms_);
+  return progress.samples > 0 ? progress.last_step : -1;
 }
 
 void FixHops::sample()
 {
   const Vec3 offset = drift();
-  publish(detector_->add(home_->positions(), offset, update->ntimestep, cages()));
-}
-
-Vec3 FixHops::drift()
-{
-  if (!framework_bit_) return {};
-  std::int64_t atoms;
-  const Vec3 mean = group_mean(lmp, title, framework_bit_, *reference_, &atoms);
-  if (atoms != framework_atoms_)
-    stop_all(lmp, std::string(title) + ": framework: the group has " + std::to_string(atoms) + " atoms where " +
-                      std::to_string(framework_atoms_) + " were: it changed during the run");
-  return mean - framework_mean_;
+  report(detector_->add(home_->positions(), offset, update->ntimestep, cages()));
 }
 
 Cages FixHops::cages()
@@ -147,7 +101,7 @@ Cages FixHops::cages()
   if (cutoffs_.largest() == 0.0) return {};
   // A fix before this one may have strained the cell in this step.
   comm->forward_comm();
-  fill_local_bonds(lmp, list_, cutoffs_, bonds_);
+  fill_local_bonds(lmp, title, list_, cutoffs_, bonds_);
   const OwnedAtoms owned(lmp, title);
   owned_hosts_.resize(bonds_.targets.size());
   for (std::size_t e = 0; e < owned_hosts_.size(); ++e) owned_hosts_[e] = owned.tag(bonds_.targets[e]);
@@ -155,7 +109,7 @@ Cages FixHops::cages()
   return {offsets_, hosts_};
 }
 
-void FixHops::publish(const std::vector<Hop> &found)
+void FixHops::report(const std::vector<Hop> &found)
 {
   std::int64_t counts[2] = {static_cast<std::int64_t>(found.size()), 0};
   for (const Hop &hop : found) counts[1] += hop.returned;
@@ -182,16 +136,17 @@ std::vector<FixHops::HopRow> FixHops::on_root(const std::vector<Hop> &hops) cons
 
 void FixHops::write_events(std::vector<HopRow> rows)
 {
-  const double half = std::min({reference_->height(0), reference_->height(1), reference_->height(2)}) / 2;
+  const double half =
+      std::min({cell_.reference().height(0), cell_.reference().height(1), cell_.reference().height(2)}) / 2;
   std::string lines;
   for (const HopRow &row : rows) {
     const Hop hop = Hop::from_row(row);
     if (hop.length() > half && !warned_) {
-      warn(lmp, std::string(title) + ": atom " + std::to_string(hop.atom) + " hops by " + std::to_string(hop.length()) +
+      warn(lmp, std::string(title) + ": atom " + std::to_string(hop.atom) + " hops by " + number_text(hop.length()) +
                     ", more than half the cell; a rerun needs unwrapped positions or image flags");
       warned_ = true;
     }
-    const Vec3 from = hop.from + corner_, to = hop.to + corner_;
+    const Vec3 from = hop.from + cell_.corner(), to = hop.to + cell_.corner();
     char line[512];
     std::snprintf(line, sizeof line, "%lld %lld %.10g %.10g %.10g %.10g %.10g %.10g %.10g %.6g %lld %d\n",
                   static_cast<long long>(hop.step), static_cast<long long>(hop.atom), from[0], from[1], from[2], to[0],
@@ -201,7 +156,7 @@ void FixHops::write_events(std::vector<HopRow> rows)
   if (file_.is_open()) file_.append(lines);
 }
 
-void FixHops::expose_counts()
+void FixHops::publish()
 {
   counts_.resize(home_->tags().size());
   for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] = static_cast<double>(detector_->count(i));

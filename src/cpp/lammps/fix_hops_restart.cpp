@@ -1,18 +1,18 @@
 // Restart of fix naglass/hops: what is shared, hops held back, one row per atom in the order of tags.
 #include <algorithm>
-#include <climits>
 #include <cstdio>
-#include <cstring>
 
 #include "comm.h"
 #include "core/error.hpp"
 #include "fix_hops.hpp"
+#include "lammps_views.hpp"
 #include "update.h"
 
 namespace naglass {
 namespace {
 
 constexpr const char *title = "fix naglass/hops";
+constexpr double state_version = 2.0;
 
 // Numbers one after the other, checked against their end.
 class Reader {
@@ -20,11 +20,6 @@ class Reader {
   explicit Reader(const std::vector<double> &numbers) : numbers_(numbers) {}
   double number() { return take(1)[0]; }
   std::int64_t whole() { return static_cast<std::int64_t>(number()); }
-  Vec3 vector()
-  {
-    const double *const r = take(3);
-    return {r[0], r[1], r[2]};
-  }
   const double *take(std::size_t count)
   {
     if (count > numbers_.size() - next_) throw Error("restart", "the fix's state", "ends too early");
@@ -37,27 +32,32 @@ class Reader {
   std::size_t next_ = 0;
 };
 
-void put(std::vector<double> &numbers, const Vec3 &r) { numbers.insert(numbers.end(), r.begin(), r.end()); }
-
 }  // namespace
 
 // What must be the same when the run goes on.
-std::vector<std::pair<std::string, double>> FixHops::settings() const
+std::vector<Setting> FixHops::settings() const
 {
-  return {{"version of the state", 1.0},
-          {"N", nevery},
-          {"window", options_.window},
+  return {{"N", static_cast<double>(nevery)},
+          {"window", static_cast<double>(options_.window)},
           {"threshold", options_.threshold},
           {"release", options_.release},
           {"min_length", options_.min_length},
-          {"return", options_.return_within},
-          {"framework (0 none, 1 given)", framework_bit_ ? 1 : 0},
-          {"cutoff (0 none, 1 given)", cutoffs_.largest() > 0.0 ? 1 : 0},
-          {"number of atoms in the group", home_ ? static_cast<double>(home_->total()) : 0.0}};
+          {"return", static_cast<double>(options_.return_within)},
+          {"framework", framework_bit_ ? 1.0 : 0.0, true},
+          {"cutoff", cutoffs_.largest() > 0.0 ? 1.0 : 0.0, true},
+          {"number of atoms in the group", static_cast<double>(home_->total())},
+          atoms_setting()};
 }
 
 void FixHops::write_restart(FILE *file)
 {
+  std::vector<double> state;
+  if (!detector_ || detector_->progress().samples == 0) {
+    if (comm->me == 0) write_state(file, std::move(state), "");
+    return;
+  }
+  const std::vector<double> frame = frame_state();
+  const std::vector<Setting> options = settings();
   std::int64_t most_hosts = static_cast<std::int64_t>(detector_->most_hosts());
   MPI_Allreduce(MPI_IN_PLACE, &most_hosts, 1, MPI_INT64_T, MPI_MAX, communicator(lmp));
   const std::vector<HopRow> held_back = on_root(detector_->held_back());
@@ -65,50 +65,27 @@ void FixHops::write_restart(FILE *file)
   if (comm->me != 0) return;
 
   const HopProgress &progress = detector_->progress();
-  std::vector<double> state;
-  for (const auto &[name, value] : settings()) state.push_back(value);
-  for (const std::int64_t n : {progress.samples, progress.last_step, progress.interval, events_, returns_,
-                               framework_atoms_, most_hosts, static_cast<std::int64_t>(held_back.size())})
+  state.push_back(state_version);
+  for (const Setting &setting : options) state.push_back(setting.value);
+  for (const std::int64_t n : {progress.samples, progress.last_step, progress.interval, events_, returns_, most_hosts,
+                               static_cast<std::int64_t>(held_back.size())})
     state.push_back(static_cast<double>(n));
-  const Box box = reference_.value_or(current_box(lmp));
-  for (const Vec3 &edge : box.cell()) put(state, edge);
-  put(state, corner_);
-  put(state, framework_mean_);
+  state.insert(state.end(), frame.begin(), frame.end());
   for (const HopRow &row : held_back) state.insert(state.end(), row.begin(), row.end());
   state.insert(state.end(), rows.begin(), rows.end());
 
-  const double count = static_cast<double>(state.size());
-  if (state.size() + 1 > INT_MAX / sizeof(double))
-    stop_one(lmp, std::string(title) + ": the state of " + std::to_string(home_->total()) +
-                      " atoms is beyond the 2 GiB that a restart file takes; use a smaller window or group");
-  const int bytes = static_cast<int>((state.size() + 1) * sizeof(double));
-  std::fwrite(&bytes, sizeof bytes, 1, file);
-  std::fwrite(&count, sizeof count, 1, file);
-  std::fwrite(state.data(), sizeof(double), state.size(), file);
-  try {
+  write_state(file, std::move(state), "use a smaller window or group");
+  guarded([this] {
     if (file_.is_open()) file_.sync();
-  } catch (const Error &error) {
-    stop_one(lmp, std::string(title) + ": " + error.what());
-  }
-}
-
-void FixHops::restart(char *buffer)
-{
-  double count;
-  std::memcpy(&count, buffer, sizeof count);
-  saved_.resize(static_cast<std::size_t>(count));
-  std::memcpy(saved_.data(), buffer + sizeof count, saved_.size() * sizeof(double));
+  });
 }
 
 void FixHops::restore()
 {
   Reader state(saved_);
-  for (const auto &[name, value] : settings()) {
-    const double before = state.number();
-    if (before != value)
-      stop_all(lmp, std::string(title) + ": " + name + " " + std::to_string(value) + ": the restart file has " +
-                        std::to_string(before) + "; it must stay the same");
-  }
+  if (state.number() != state_version) throw Error("restart file", "its state", "is of another version of naglass");
+  const std::vector<Setting> options = settings();
+  require_same(options, state.take(options.size()));
   HopProgress progress;
   progress.samples = state.whole();
   progress.last_step = state.whole();
@@ -116,13 +93,9 @@ void FixHops::restore()
   progress.cages = cutoffs_.largest() > 0.0;
   events_ = state.whole();
   returns_ = state.whole();
-  framework_atoms_ = state.whole();
   const auto most_hosts = static_cast<std::size_t>(state.whole());
   const std::int64_t held = state.whole();
-  const Vec3 a = state.vector(), b = state.vector(), c = state.vector();
-  corner_ = state.vector();
-  framework_mean_ = state.vector();
-  if (progress.samples > 0) reference_ = Box({a, b, c}, {true, true, true});
+  restore_frame({state.take(frame_size), frame_size});
 
   std::vector<Hop> held_back;
   const std::vector<std::int64_t> &tags = home_->tags();

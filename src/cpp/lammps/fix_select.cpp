@@ -61,13 +61,14 @@ FixSelect::FixSelect(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg)
 
 void FixSelect::read_arguments(int narg, char **arg)
 {
-  StyleArguments arguments(lmp, title, narg, arg, 3);
+  StyleArguments arguments(lmp, title, narg, arg, 3,
+                           {"band", "file", "elements", "min_gap", "max_frames", "stop_above"});
   nevery = static_cast<int>(arguments.whole("N", 1));
   min_gap_ = nevery;
   bool has_band = false;
   ElementMap elements;
   while (arguments.more()) {
-    const std::string keyword = arguments.word("keyword");
+    const std::string keyword = arguments.keyword();
     if (keyword == "band") {
       low_ = arguments.number(keyword);
       high_ = arguments.number(keyword);
@@ -78,10 +79,10 @@ void FixSelect::read_arguments(int narg, char **arg)
     else if (keyword == "elements") elements.read(arguments);
     else if (keyword == "min_gap") min_gap_ = arguments.whole(keyword, 1);
     else if (keyword == "max_frames") max_frames_ = arguments.whole(keyword, 1);
-    else if (keyword == "stop_above") {
+    else {
       stop_above_ = arguments.number(keyword);
       if (!(stop_above_ > 0)) arguments.fail(keyword, text("%g", stop_above_), "must be above zero (eV/Angstrom)");
-    } else arguments.fail("keyword", keyword, "known are band, file, elements, min_gap, max_frames, stop_above");
+    }
   }
   if (!has_band) arguments.fail("band", "", "is missing, as in 'band 0.1 0.4' (eV/Angstrom)");
   if (path_.empty()) arguments.fail("file", "", "is missing");

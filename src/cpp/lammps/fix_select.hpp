@@ -20,6 +20,7 @@
 
 #include "event_file.hpp"
 #include "fix.h"
+#include "atom_values.hpp"
 #include "lammps_views.hpp"
 #include "style_arguments.hpp"
 

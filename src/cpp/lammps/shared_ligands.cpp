@@ -39,7 +39,7 @@ void ImageCompute::init_list(int, LAMMPS_NS::NeighList *list) { list_ = list; }
 std::vector<SharedLigand> ImageCompute::shared_ligands(const std::string &title, const PairCutoffs &cutoffs,
                                                        const LinkRoles &roles, int centres)
 {
-  fill_local_bonds(lmp, list_, cutoffs, bonds_);
+  fill_local_bonds(lmp, title, list_, cutoffs, bonds_);
   owner_positions_.resize(3 * bonds_.types.size());
   for (int i = 0; i < atom->nlocal; ++i) {
     const Vec3 at = position(lmp, i);

@@ -6,6 +6,7 @@
 
 #include "compute.h"
 #include "core/linkage.hpp"
+#include "bond_lists.hpp"
 #include "lammps_views.hpp"
 #include "style_arguments.hpp"
 

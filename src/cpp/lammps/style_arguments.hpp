@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "core/bond_graph.hpp"
+#include "core/error.hpp"
 
 namespace LAMMPS_NS {
 class LAMMPS;
@@ -13,25 +15,41 @@ class LAMMPS;
 
 namespace naglass {
 
-/// Walks through a style's arguments. Every failure ends the run with style, argument and value in the message.
+/// Walks through a style's arguments. Every failure ends the run with style, argument and value in the message, the
+/// value as the user wrote it.
 class StyleArguments {
  public:
-  /// `title` opens each message ("compute naglass/qn/atom"); reading starts at arg[first].
-  StyleArguments(LAMMPS_NS::LAMMPS *lammps, std::string title, int narg, char **arg, int first);
+  /// `title` opens each message ("compute naglass/qn/atom"); reading starts at arg[first]. Ends the run where there is
+  /// no simulation box, since atom types are not known yet.
+  StyleArguments(LAMMPS_NS::LAMMPS *lammps, std::string title, int narg, char **arg, int first,
+                 std::vector<std::string> keywords);
 
   bool more() const { return next_ < words_.size(); }
+  /// The next argument, which must be one of the style's keywords.
+  std::string keyword();
   /// The next argument; `keyword` is what it belongs to.
   std::string word(const std::string &keyword);
-  double number(const std::string &keyword);
+  /// `name` is what the core calls the number where that is not the keyword.
+  double number(const std::string &keyword, const std::string &name = "");
   std::int64_t whole(const std::string &keyword, std::int64_t least);
+  /// All arguments up to the next keyword.
+  std::vector<std::string> words();
+
   [[noreturn]] void fail(const std::string &argument, const std::string &value, const std::string &problem) const;
+  /// What the user wrote for an argument, or `otherwise`.
+  std::string written(const std::string &argument, const std::string &otherwise) const;
+  /// Ends the run for a value that the core refuses.
+  [[noreturn]] void fail(const Error &error) const;
 
   LAMMPS_NS::LAMMPS *lammps() const { return lammps_; }
 
  private:
+  bool is_keyword(const std::string &word) const;
+
   LAMMPS_NS::LAMMPS *lammps_;
   std::string title_;
-  std::vector<std::string> words_;
+  std::vector<std::string> words_, keywords_;
+  std::map<std::string, std::string> written_;
   std::size_t next_ = 0;
 };
 

@@ -12,6 +12,7 @@ namespace {
 struct Place {
   std::int64_t tag;
   Vec3 position;
+  int type;
 };
 
 struct Member {
@@ -64,7 +65,7 @@ int TagHome::index_of(std::int64_t tag) const
   return place_of_[at];
 }
 
-const std::vector<Vec3> &TagHome::positions(const Box &reference)
+const std::vector<Vec3> &TagHome::positions(const CellHistory &cell)
 {
   const OwnedAtoms owned(lammps_, title_);
   std::vector<std::vector<Place>> leaving(ranks_);
@@ -72,21 +73,41 @@ const std::vector<Vec3> &TagHome::positions(const Box &reference)
   for (int i = 0; i < owned.count(); ++i) {
     if (!owned.in_group(i, groupbit_)) continue;
     const int home = home_of(owned.tag(i));
-    leaving[home].push_back({owned.tag(i), owned.unwrapped(i, reference)});
+    leaving[home].push_back({owned.tag(i), cell.lay(owned.unwrapped(i)), owned.type(i)});
     sent_[home].push_back(i);
   }
   const Received<Place> mail = exchange_records(communicator(lammps_), leaving);
   arrived_.assign(ranks_, {});
+  other_type_ = -1;
   for (int r = 0; r < ranks_; ++r)
     for (int k = mail.offsets[r]; k < mail.offsets[r + 1]; ++k) {
       const int i = index_of(mail.records[k].tag);
       positions_[i] = mail.records[k].position;
+      if (mail.records[k].type != types_[i]) other_type_ = mail.records[k].tag;
       arrived_[r].push_back(i);
     }
   if (mail.records.size() != tags_.size())
     stop_one(lammps_, title_ + ": " + std::to_string(mail.records.size()) + " atoms of the group arrived where " +
                           std::to_string(tags_.size()) + " were: an atom was lost, or left the group during the run");
   return positions_;
+}
+
+void TagHome::require_same_types() const
+{
+  if (other_type_ >= 0)
+    stop_one(lammps_, title_ + ": atom " + std::to_string(other_type_) + " changed its type during the run");
+}
+
+std::int64_t TagHome::tags_checksum() const
+{
+  std::uint64_t sum = 0;
+  for (const std::int64_t tag : tags_) {
+    std::uint64_t bits = static_cast<std::uint64_t>(tag) * 0x9e3779b97f4a7c15u;  // spreads neighboring tags
+    bits ^= bits >> 31;
+    sum += bits * 0xbf58476d1ce4e5b9u;
+  }
+  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, communicator(lammps_));
+  return static_cast<std::int64_t>(sum >> 11);
 }
 
 void TagHome::to_owners(const std::vector<double> &home, int width, std::vector<double> &owned) const
@@ -161,14 +182,14 @@ std::vector<double> TagHome::from_all(const double *all, int width) const
   return own;
 }
 
-Vec3 group_mean(LAMMPS_NS::LAMMPS *lammps, const std::string &title, int groupbit, const Box &reference,
+Vec3 group_mean(LAMMPS_NS::LAMMPS *lammps, const std::string &title, int groupbit, const CellHistory &cell,
                 std::int64_t *atoms)
 {
   const OwnedAtoms owned(lammps, title);
   std::int64_t sums[4] = {0, 0, 0, 0};
   for (int i = 0; i < owned.count(); ++i) {
     if (!owned.in_group(i, groupbit)) continue;
-    const Vec3 r = owned.unwrapped(i, reference);
+    const Vec3 r = cell.lay(owned.unwrapped(i));
     for (int k = 0; k < 3; ++k) sums[k] += std::llround(r[k] * fixed_point);
     ++sums[3];
   }

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/box.hpp"
+#include "cell_history.hpp"
 
 namespace LAMMPS_NS {
 class LAMMPS;
@@ -29,11 +29,16 @@ class TagHome {
   /// Atoms of the group on all ranks.
   std::int64_t total() const { return total_; }
 
-  /// Unwrapped positions of the atoms at home here, as fractions of the present cell laid into `reference` (Å): under
+  /// A number below 2^53 that tells the group's atoms from others, the same on any number of ranks. Collective.
+  std::int64_t tags_checksum() const;
+
+  /// Unwrapped positions of the atoms at home here, as fractions of the present cell laid into the reference (Å): under
   /// a barostat a displacement is then motion through the material, not of the cell. Collective.
-  const std::vector<Vec3> &positions(const Box &reference);
+  const std::vector<Vec3> &positions(const CellHistory &cell);
   /// Those of the last call.
   const std::vector<Vec3> &positions() const { return positions_; }
+  /// Ends the run if an atom's type had changed by then.
+  void require_same_types() const;
 
   /// Sends one row of `width` numbers per atom at home here to the atom's owner. `owned` gets a row for each owned
   /// atom (nlocal rows, zero outside of the group). Collective; on the step of the last positions() only.
@@ -65,11 +70,12 @@ class TagHome {
   // Of the last positions(), by the other rank: owned atoms sent, and places in tags_ that arrived, in the same order.
   std::vector<std::vector<int>> sent_, arrived_;
   std::vector<Vec3> positions_;
+  std::int64_t other_type_ = -1;  // tag of an atom that arrived with another type
 };
 
-/// Mean unwrapped position (Å, in `reference` as above) of a group, the same to the last bit on any number of ranks:
+/// Mean unwrapped position (Å, in the reference as above) of a group, the same to the last bit on any number of ranks:
 /// summed in integers of 2^-26 Å. `atoms` receives how many there are. Collective. Fails for an empty group.
-Vec3 group_mean(LAMMPS_NS::LAMMPS *lammps, const std::string &title, int groupbit, const Box &reference,
+Vec3 group_mean(LAMMPS_NS::LAMMPS *lammps, const std::string &title, int groupbit, const CellHistory &cell,
                 std::int64_t *atoms = nullptr);
 
 }  // namespace naglass

@@ -1,0 +1,65 @@
+// Bonds from LAMMPS's neighbor lists, within a rank and for the exchange between ranks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/bond_graph.hpp"
+#include "graph_halo.hpp"
+
+namespace LAMMPS_NS {
+class Compute;
+class Fix;
+class LAMMPS;
+class NeighList;
+}  // namespace LAMMPS_NS
+
+namespace naglass {
+
+/// Owned atoms' bonds: rows are owned atoms, targets owned or ghost. The memory is reused from step to step.
+struct LocalBonds {
+  std::vector<int> types;  // owned, then ghosts; from 0
+  std::vector<std::int64_t> offsets;
+  std::vector<int> targets;
+  std::vector<double> lengths;
+
+  GraphView view() const { return {offsets, targets, lengths}; }
+};
+
+/// Image of each atom, owned then ghosts, relative to where its owner holds it. `owner_positions` has three numbers per
+/// atom: those of its owner.
+std::vector<Shift> image_shifts(LAMMPS_NS::LAMMPS *lammps, const std::vector<double> &owner_positions);
+
+/// Asks for a full neighbor list that is built when the compute is invoked, or the fix asks for it.
+void request_full_list(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Compute *compute);
+void request_full_list(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Fix *fix);
+
+/// Ends the run, with `title` before the message, unless the pair style's cutoffs hold every bond and no command leaves
+/// pairs with a cutoff out of neighbor lists.
+void require_cutoffs_covered(LAMMPS_NS::LAMMPS *lammps, const std::string &title, const PairCutoffs &cutoffs);
+
+/// Builds the list if need be and keeps its pairs that are bonded. Collective. Ends the run, with `title` before the
+/// message, where a command leaves such pairs out of the list.
+void fill_local_bonds(LAMMPS_NS::LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighList *list,
+                      const PairCutoffs &cutoffs, LocalBonds &bonds);
+
+/// Where an atom's owner holds it, as the owner's ghosts learn it.
+struct Home {
+  Vec3 position;
+  int rank;
+};
+
+/// The homes of owned atoms; those of ghosts, behind them, are left to communication.
+void fill_homes(LAMMPS_NS::LAMMPS *lammps, std::vector<Home> &homes);
+
+/// Builds the list if need be and writes the bonds between atoms of the group, the rows in the order of owned atoms.
+/// Lengths are taken from the homes, so that both ends agree on a bond to the last bit. Otherwise as
+/// fill_local_bonds.
+void fill_bond_rows(LAMMPS_NS::LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighList *list,
+                    const PairCutoffs &cutoffs, int groupbit, const std::vector<Home> &homes, BondRows &rows);
+
+/// Per bond the vector from the owned atom to its partner's image (Å).
+void fill_bond_vectors(LAMMPS_NS::LAMMPS *lammps, const LocalBonds &bonds, std::vector<Vec3> &vectors);
+
+}  // namespace naglass

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <charconv>
+#include <string>
+
+namespace naglass {
+
+/// A number as a person writes it: the fewest digits that give it back.
+inline std::string number_text(double value)
+{
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+}  // namespace naglass
