@@ -51,7 +51,8 @@ void PairMace::init_style()
                std::string("Pair style mace: units are '") + update->unit_style + "', the model needs 'units metal'");
   if (atom->molecular != Atom::ATOMIC &&
       (force->special_lj[1] == 0 || force->special_lj[2] == 0 || force->special_lj[3] == 0))
-    error->all(FLERR, "Pair style mace: special_bonds leaves bonded neighbours out; use 'special_bonds lj/coul 1 1 1'");
+    error->all(FLERR, "Pair style mace: special_bonds leaves bonded neighbors out; use 'special_bonds lj/coul 1 1 1'");
+  require_whole_lists();
   if (single_rank_ && comm->nprocs > 1)
     error->all(FLERR, "Pair style mace: single_rank on " + std::to_string(comm->nprocs) +
                           " ranks; leave it out, ranks then exchange features");
@@ -59,6 +60,30 @@ void PairMace::init_style()
     error->all(FLERR, "Pair style mace: single_rank finds the atoms behind the ghosts by their tags; "
                       "use 'atom_modify map yes' before the box is created");
   neighbor->add_request(this, NeighConst::REQ_FULL);
+}
+
+// Also for what other styles exclude when the run begins.
+void PairMace::setup()
+{
+  require_whole_lists();
+  const std::string problem = atoms_left_out(lmp, is_ours(), false);
+  if (!problem.empty()) error->all(FLERR, "Pair style mace: " + problem);
+  left_out_ = bits_left_out_of_all(lmp);
+}
+
+// Every pair within the cutoff belongs to the energy.
+void PairMace::require_whole_lists()
+{
+  const std::string problem = pairs_left_out(lmp, is_ours());
+  if (!problem.empty()) error->all(FLERR, "Pair style mace: " + problem);
+}
+
+PairFilter PairMace::is_ours() const
+{
+  const auto &element = members_.front().type_element;
+  return [&element](int a, int b) {
+    return element[static_cast<std::size_t>(a + 1)] >= 0 && element[static_cast<std::size_t>(b + 1)] >= 0;
+  };
 }
 
 double PairMace::init_one(int i, int j)
@@ -122,7 +147,7 @@ void PairMace::build_graph()
   node_row_.clear();
   for (int ii = 0; ii < list->inum; ++ii) {
     const int i = list->ilist[ii];
-    if (type_element[atom->type[i]] < 0) continue;
+    if (type_element[atom->type[i]] < 0 || (atom->mask[i] & left_out_)) continue;
     const double *const xi = atom->x[i];
     for (int jj = 0; jj < list->numneigh[i]; ++jj) {
       const int j = list->firstneigh[i][jj] & NEIGHMASK;

@@ -12,6 +12,7 @@
 #include "archive.hpp"
 #include "backend.hpp"
 #include "deviation_file.hpp"
+#include "left_out_pairs.hpp"
 #include "pair.h"
 
 namespace naglass {
@@ -29,6 +30,7 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   void settings(int narg, char **arg) override;
   void coeff(int narg, char **arg) override;
   void init_style() override;
+  void setup() override;
   double init_one(int i, int j) override;
   double memory_usage() override;
   void *extract(const char *name, int &dim) override;
@@ -59,6 +61,7 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   struct Member {
     mace::Metadata model;
     std::unique_ptr<mace::Backend> backend;
+    std::size_t content = 0;  // of its weights, which tells models apart
     std::vector<std::int64_t> type_element, row_element;  // -1 for a type that is NULL
   };
   // one per-atom quantity: values of owned atoms, and who asked for them
@@ -89,6 +92,8 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   double reach() const;
   void build_graph();
   void find_homes();
+  void require_whole_lists();
+  PairFilter is_ours() const;
   void run_models(bool deviation);
   void run_model(std::size_t m);
   void clear_outputs();
@@ -106,13 +111,14 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   std::string dtype_ = "float64";
   mace::Device device_ = mace::Device::automatic;
   bool single_rank_ = false, trust_ = false;
+  int left_out_ = 0;  // bits of groups whose atoms are taken out of the system, by 'neigh_modify exclude group X all'
   std::vector<Member> members_;
   std::map<std::string, Quantity> quantity_;
   std::unique_ptr<DeviationFile> deviation_file_;
 
   std::vector<double> vectors_, node_energy_, edge_gradient_, ghost_tally_;
   std::vector<double> member_energy_, member_gradient_, member_extra_;  // of the model at hand
-  std::vector<double> member_force_;                                    // rows × 3 for each model
+  std::vector<double> member_force_;  // rows × 3 for each model
   std::vector<std::array<double, 9>> member_virial_;
   std::vector<std::int64_t> sender_, receiver_, node_row_;
   std::vector<std::int64_t> home_;  // with single_rank: the owned atom behind each row

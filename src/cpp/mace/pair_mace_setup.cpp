@@ -148,10 +148,19 @@ void PairMace::coeff(int narg, char **arg)
     error->all(FLERR, "Pair style mace: pair_coeff names " + std::to_string(elements.size()) + " elements for " +
                           std::to_string(atom->ntypes) + " atom types (write NULL for a type without this potential)");
   std::vector<Member> members;
-  for (auto word = words.begin(); word != words.begin() + archives; ++word)
+  for (auto word = words.begin(); word != words.begin() + archives; ++word) {
     members.push_back(read_member(*word, elements));
+    for (auto other = words.begin(); other != word; ++other)
+      if (members[static_cast<std::size_t>(other - words.begin())].content == members.back().content)
+        error->all(FLERR, "Pair style mace: " + *word + " holds the same model as " + *other +
+                              "; a committee needs different ones, or its deviation means nothing");
+  }
   if (deviation_file_ && members.size() < 2)
     error->all(FLERR, "Pair style mace: out_file needs a committee, two or more models in pair_coeff; there is one");
+  if (deviation_file_)
+    attempt("Pair style mace: out_", [&] {
+      if (comm->me == 0) deviation_file_->claim();
+    });
   members_ = std::move(members);
   set_pair_flags();
   offer_quantities();
@@ -181,6 +190,7 @@ PairMace::Member PairMace::read_member(const std::string &path, const std::vecto
                           "origin, write 'pair_style mace trust yes'");
   Member member;
   member.model = archive->metadata();
+  attempt(where, [&] { member.content = std::hash<std::string_view>{}(archive->entry("weights.bin")); });
   if (member.model.dtype == "float32" && dtype_ == "float64")
     error->all(FLERR, where + "exported in float32; use 'pair_style mace dtype float32' or export it in float64");
   member.type_element = map_types(path, member.model, elements);

