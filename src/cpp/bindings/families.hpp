@@ -10,7 +10,6 @@ void bind_fingerprint(pybind11::module_ &module);
 void bind_pair_histogram(pybind11::module_ &module);
 void bind_channels(pybind11::module_ &module);
 void bind_crystal(pybind11::module_ &module);
-void bind_graph(pybind11::module_ &module);
 void bind_linkage(pybind11::module_ &module);
 void bind_hops(pybind11::module_ &module);
 void bind_qn(pybind11::module_ &module);

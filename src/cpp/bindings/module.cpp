@@ -17,7 +17,6 @@ PYBIND11_MODULE(_core, module)
   naglass::python::bind_pair_histogram(module);
   naglass::python::bind_channels(module);
   naglass::python::bind_crystal(module);
-  naglass::python::bind_graph(module);
   naglass::python::bind_linkage(module);
   naglass::python::bind_hops(module);
   naglass::python::bind_qn(module);
