@@ -148,7 +148,11 @@ def test_sizes_are_taken_from_what_the_build_of_lammps_wrote(tmp_path, file, tex
     written = tmp_path / "lammps" / file
     written.parent.mkdir(parents=True)
     written.write_text(f"# made by CMake\n{text}\n")
-    options = [f"-DNAGLASS_MPI_INCLUDE_DIR={PREFIX}/include", "-DNAGLASS_LAMMPS_VERSION=4 Jul 2026", "-DNAGLASS_MACE=OFF"]
+    options = [
+        f"-DNAGLASS_MPI_INCLUDE_DIR={PREFIX}/include",
+        "-DNAGLASS_LAMMPS_VERSION=4 Jul 2026",
+        "-DNAGLASS_MACE=OFF",
+    ]
     done = configure(tmp_path / "build", tmp_path / "lammps", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"LAMMPS 4 Jul 2026 at {tmp_path}/lammps, BIGBIG, C++11 ABI 1" in done.stdout

