@@ -4,10 +4,10 @@ restarts and in a rerun."""
 
 import numpy as np
 import pytest
+from test_correlate import table
 
 from naglass_drv import core
 from support.lammps_runs import read_dump, run_lammps
-from test_correlate import table
 
 # Ten ions and ten atoms of the framework, in flight through a cell that shears along the tilts of each case.
 SETUP = """

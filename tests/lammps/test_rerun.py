@@ -1,10 +1,10 @@
 """fix naglass/correlate and fix naglass/hops give the same in a rerun of dumped frames as on the fly."""
 
 import pytest
+from test_box_flips import assert_same_hops, assert_same_table
 
 from naglass_drv import core
 from support.lammps_runs import messages, run_lammps
-from test_box_flips import assert_same_hops, assert_same_table
 
 BOXES = {"fixed": ("block 0 10 0 9 0 11", ""), "flipping": ("prism 0 10 0 9 0 11 4.9 0 0", "xy erate 0.6 remap x")}
 SYSTEM = """

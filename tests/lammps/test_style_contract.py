@@ -19,7 +19,7 @@ EVERY = {
     "compute naglass/rings": "compute c all naglass/rings elements Na V P O cutoff P O 2.0",
     "compute naglass/linkage": "compute c all naglass/linkage elements Na V P O center P cutoff P O 2.0",
     "compute naglass/fingerprint": "compute c all naglass/fingerprint elements Na V P O cutoff V O 2.5",
-    "compute naglass/crystal/atom": "compute c all naglass/crystal/atom elements Na V P O cutoff V O 2.5 cutoff P O 2.0",
+    "compute naglass/crystal/atom": "compute c all naglass/crystal/atom elements Na V P O cutoff P O 2.0 cutoff V O 2",
     "fix naglass/select": "fix f all naglass/select 1 band 0 1 file x elements Na V P O",
 } | {name: line.format(group="all", more="") for name, line in SAMPLING.items()}
 SETUP = """units metal

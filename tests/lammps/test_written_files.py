@@ -47,9 +47,6 @@ def fix(style: str, file: str, name: str = "f") -> str:
 
 @pytest.fixture(scope="module")
 def told(folder) -> dict[str, str]:
-    setup = (
-        "units metal\natom_modify map array\nread_data glass.data\npair_style zero 4\npair_coeff * *\nfix move all nve"
-    )
     scripts = {}
     for style in FIXES:
         for file in ("nowhere/f.out", "is_a_folder"):
