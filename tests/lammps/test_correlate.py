@@ -197,7 +197,9 @@ BAD = {
 }
 STEPS = {
     "run 3\nreset_timestep 0": "Cannot reset timestep with time-dependent fix",
-    "run 3\npair_style lj/cut 4\npair_coeff * * 0.01 2\nminimize 0 0 4 40\nrun 4": "a minimization between samples; define the fix after it",
+    "run 3\npair_style lj/cut 4\npair_coeff * * 0.01 2\nminimize 0 0 4 40\nrun 4": (
+        "a minimization between samples; define the fix after it"
+    ),
     "run 3\ntimestep 0.02\nrun 4": "fix naglass/correlate: timestep 0.02",
     "run 3\ndelete_atoms group some\nrun 4": "fix naglass/correlate: 111 atoms of the group arrived where 120 were",
 }

@@ -36,8 +36,8 @@ class CellHistory:
                 shear = float(np.abs(change - turn).max())
                 if shear > LARGEST_STEP:
                     raise InputError(
-                        f"cell = {cell.tolist()}: changed by {shear:.2f} of an edge beside a flip since the frame before, "
-                        "too much to tell a flip from shear; more frames are needed"
+                        f"cell = {cell.tolist()}: changed by {shear:.2f} of an edge beside a flip since the frame "
+                        "before, too much to tell a flip from shear; more frames are needed"
                     )
                 self._turns = turn @ self._turns
         self._last = cell
@@ -55,8 +55,8 @@ class Unwrapper:
     """Continues positions from frame to frame, as fractions of each frame's cell laid into one cell.
 
     In a cell that breathes or shears, or is flipped, a displacement is then motion through the material, not of the
-    cell. A step of more than half a cell edge is a wrap and is undone by the nearest image; InputError when in such a trajectory an
-    atom still moves by more than a quarter of an edge between frames, since the nearest image is then a guess.
+    cell. A step of more than half a cell edge is a wrap and is undone by the nearest image; InputError when in such a
+    trajectory an atom still moves by more than a quarter of an edge between frames, since the nearest image is then a guess.
     Positions are given in the `reference` cell (3, 3) in Å, by default the first frame's. `wrapped` tells beforehand
     whether the trajectory is: False takes every step as it is.
     """
