@@ -56,9 +56,9 @@ class Unwrapper:
 
     In a cell that breathes or shears, or is flipped, a displacement is then motion through the material, not of the
     cell. A step of more than half a cell edge is a wrap and is undone by the nearest image; InputError when in such a
-    trajectory an atom still moves by more than a quarter of an edge between frames, since the nearest image is then a guess.
-    Positions are given in the `reference` cell (3, 3) in Å, by default the first frame's. `wrapped` tells beforehand
-    whether the trajectory is: False takes every step as it is.
+    trajectory an atom still moves by more than a quarter of an edge between frames, since the nearest image is then a
+    guess. Positions are given in the `reference` cell (3, 3) in Å, by default the first frame's. `wrapped` tells
+    beforehand whether the trajectory is: False takes every step as it is.
     """
 
     def __init__(self, reference=None, *, wrapped: bool | None = None):
