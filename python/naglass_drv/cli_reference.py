@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from .cli_numbers import add_number
+from .errors import InputError
 
 if TYPE_CHECKING:
     from ase import Atoms
