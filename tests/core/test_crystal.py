@@ -1,11 +1,13 @@
 """Order parameters of crystallisation: fixtures, crystals, independent oracles, invariances, bad input."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.io import read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import sph_harm_y
@@ -14,6 +16,7 @@ from naglass_drv import core
 from naglass_drv.errors import InputError
 from support.structures import brute_force_pairs, crystal, rotation, small_cells
 
+DATA = Path(__file__).parents[1] / "data"
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}
 NVP = crystal("NVP_R-3c_Na3_ewald_ordered")
 OTHERS = ("NVPF_P42mnm_allNa", "NaVOPO4_alpha_P21c_DLSmodel", "VOPO4_alphaII_P4n", "V2O5_alpha_Pmmn")
@@ -335,10 +338,57 @@ ENVIRONMENTS = reference()
         (lambda: core.crystal_similarity(NVP, ENVIRONMENTS, reach=-1.0), "reach = -1.0+: must be"),
         (lambda: core.lanterns(NVP, {("V", "O"): 2.5}), r"cutoffs: the pair \('P', 'O'\) is missing"),
         (lambda: core.lanterns(NVP, CUTOFFS, center="P"), "'P' is named twice"),
-        (lambda: core.steinhardt(NVP, 5.0, l=[99]), "l = 99: runs from 0 to 20"),
+        (lambda: core.steinhardt(NVP, 5.0, l=[99]), "l = 99: must be a whole number of at least 0 and at most 20"),
         (lambda: core.steinhardt(NVP, 0.0), "cutoff = 0.0+: must be"),
     ],
 )
 def test_bad_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def two_octahedra(bridges: int, *, shared: int = 0, bidentate: int = 0) -> Atoms:
+    """Two V along z, `bridges` PO4 between them, `shared` O of both V, and `bidentate` P with a second O on V 0."""
+    symbols, positions = ["V", "V"], [[10.0, 10.0, 8.0], [10.0, 10.0, 12.5]]
+    for b in range(bridges):
+        angle = 2 * np.pi * b / bridges
+        out = np.array([np.cos(angle), np.sin(angle), 0.0])
+        symbols += ["P", "O", "O"]
+        positions += [[10, 10, 10.25] + 3.0 * out, [10, 10, 9.2] + 1.9 * out, [10, 10, 11.3] + 1.9 * out]
+        if b < bidentate:
+            aside = np.array([-out[1], out[0], 0.0])
+            symbols.append("O")
+            positions.append([10, 10, 8.9] + 2.0 * out + 0.9 * aside)
+    symbols += ["O"] * shared
+    positions += [[10 + 0.1 * k, 10, 10.25] for k in range(shared)]
+    return Atoms(symbols, positions, cell=[20.0] * 3, pbc=True)
+
+
+@pytest.mark.parametrize("turn", range(3))
+@pytest.mark.parametrize(
+    ("built", "expected"),
+    [
+        (two_octahedra(3), [1, 1]),
+        (two_octahedra(2), [0, 0]),
+        (two_octahedra(4), [0, 0]),
+        (two_octahedra(3, shared=1), [0, 0]),  # V that share a corner
+        (two_octahedra(3, shared=2), [0, 0]),  # an edge
+        (two_octahedra(3, shared=3), [0, 0]),  # a face
+        (two_octahedra(3, bidentate=1), [0, 0]),  # a tetrahedron that shares an edge with V
+        (two_octahedra(4, bidentate=1), [0, 0]),
+    ],
+    ids=["lantern", "two", "four", "corner", "edge", "face", "bidentate", "bidentate-fourth"],
+)
+def test_the_centers_of_a_lantern_share_no_oxygen(built, expected, turn):
+    built = built.copy()
+    built.positions = np.roll(built.positions, turn, axis=1) + 9.0  # the pair also across the boundary
+    built.wrap()
+    assert core.lanterns(built, CUTOFFS)[:2].tolist() == expected
+
+
+@pytest.mark.parametrize("repeat", [(1, 1, 1), (1, 1, 2), (2, 1, 2)])
+def test_maricite_has_no_lantern(repeat):
+    """NaFePO4, Pnma: chains of FeO6 that share edges, each pair with three PO4 in common."""
+    atoms = read(DATA / "NaFePO4_maricite.extxyz").repeat(repeat)
+    found = core.lanterns(atoms, {("Fe", "O"): 2.5, ("P", "O"): 2.0}, center="Fe")
+    assert set(found[np.array(atoms.get_chemical_symbols()) == "Fe"]) == {0}

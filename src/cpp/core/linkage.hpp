@@ -41,6 +41,9 @@ struct Link {
 /// Corner, edge and face sharing pairs.
 using LinkCounts = std::array<std::int64_t, 3>;
 
+/// What a ligand contributes to the ordered pair of two of the centres around it.
+SharedLigand shared_by(const CentreImage &a, const CentreImage &b);
+
 /// Appends what one ligand contributes: each ordered pair of the centres `around` it.
 void append_shared(std::span<const CentreImage> around, std::vector<SharedLigand> &records);
 

@@ -155,7 +155,7 @@ void ComputeCrystalAtom::find_lanterns()
 {
   constexpr int every_atom = 1;  // the bit of LAMMPS's group "all"
   const std::vector<Link> links = count_shared(shared_ligands(title, cutoffs_, roles_, every_atom));
-  const std::vector<Link> found = lanterns(gather(world, centres_by_bridge(links)));
+  const std::vector<Link> found = lanterns(gather(world, centres_by_bridge(links)), links);
 
   const OwnedAtoms owned(lmp, title);
   std::vector<int> centres;
