@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "core/neighbors.hpp"
 
 namespace naglass::python {
@@ -60,6 +61,19 @@ inline void check_graph(const GraphView &graph, std::size_t atoms)
     throw Error("lengths", std::to_string(graph.lengths.size()) + " entries",
                 "there are " + std::to_string(graph.targets.size()) + " bonds");
 }
+
+/// While it lives, other Python threads run, and a signal whose Python handler raises (Ctrl-C) ends the core's loops.
+class ReleasedGil {
+ private:
+  static bool signal_raised()
+  {
+    const py::gil_scoped_acquire held;
+    return PyErr_CheckSignals() != 0;
+  }
+
+  const py::gil_scoped_release released_;
+  const InterruptScope scope_{&ReleasedGil::signal_raised};
+};
 
 /// A numpy array that owns the vector's memory; `columns` 0 makes it one-dimensional.
 template <typename T, typename Element> py::array_t<T> give(std::vector<Element> &&values, py::ssize_t columns = 0)

@@ -22,7 +22,7 @@ py::array_t<double> distances(const Array<double> &positions, const Array<double
   const auto sizes = view(radii, "radii");
   std::vector<double> values;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     values = surface_distance(places, sizes, Box(cell, periodic), shape);
   }
   return give<double>(std::move(values)).reshape(std::vector<py::ssize_t>(shape.begin(), shape.end()));
@@ -34,7 +34,7 @@ py::tuple percolation(const Array<double> &map, const std::array<bool, 3> &perio
   const auto values = view_map(map, shape);
   PercolationLevels levels;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     levels = voxel_percolation(values, {shape, periodic}, floor);
   }
   return py::make_tuple(levels.dimension, levels.direction);
@@ -46,7 +46,7 @@ py::array_t<char> inside(const Array<double> &map, const std::array<bool, 3> &pe
   const auto values = view_map(map, shape);
   std::vector<char> voxels;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     voxels = percolating_voxels(values, {shape, periodic}, level);
   }
   return give<char>(std::move(voxels)).reshape(std::vector<py::ssize_t>(shape.begin(), shape.end()));

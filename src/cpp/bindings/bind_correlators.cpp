@@ -26,7 +26,7 @@ py::tuple estimates(const Correlator &correlator)
   std::vector<double> species, charge;
   py::ssize_t count = 0;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     for (int k = 0; k < statistics.lags(); ++k) {
       const LagEstimate found = statistics.at(k);
       lags.push_back(found.lag);
@@ -75,7 +75,7 @@ void bind_correlators(py::module_ &module)
       .def("add",
            [](Correlator &self, const Array<double> &positions) {
              const auto points = view_positions(positions);
-             const py::gil_scoped_release release;
+             const ReleasedGil released;
              self.add(points);
            })
       .def("merge", &Correlator::merge)

@@ -54,7 +54,7 @@ py::array_t<double> similarity(const Array<std::int64_t> &offsets, const Array<i
   const Neighbourhoods all = neighbourhoods(offsets, types, vectors);
   std::vector<double> out;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     out = crystal_similarity(all.offsets, all.types, all.vectors, references, options);
   }
   return give<double>(std::move(out));
@@ -73,7 +73,7 @@ py::array_t<std::complex<double>> harmonics(const Array<std::int64_t> &offsets, 
   check_rows(rows, bonds.size());
   std::vector<std::complex<double>> out;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     out = bond_harmonics(rows, bonds, l);
   }
   const auto columns = static_cast<py::ssize_t>(l) + 1;

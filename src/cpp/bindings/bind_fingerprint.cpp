@@ -105,7 +105,7 @@ py::dict fingerprint(const Array<std::int64_t> &offsets, const Array<double> &ve
   std::vector<Polyhedron> found;
   std::vector<int> by_moment, flags;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     for (std::size_t i = 0; i < centres; ++i) {
       found.push_back(polyhedron(ligands.subspan(rows[i], rows[i + 1] - rows[i]), options));
       if (!moment.empty()) by_moment.push_back(state_by_moment(moment[i], options.redox));

@@ -22,7 +22,7 @@ py::tuple find_neighbors(const Array<double> &positions, const Cell &cell, const
   const auto points = view_positions(positions);
   PeriodicGraph graph;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     graph = neighbor_list(points, Box(cell, pbc), cutoff);
   }
   return to_tuple(std::move(graph));
@@ -35,7 +35,7 @@ py::tuple find_bonds(const Array<double> &positions, const Array<int> &types, co
   const auto kinds = view(types, "types");
   PeriodicGraph graph;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     PairCutoffs pairs(type_count);
     for (const auto &[a, b, cutoff] : cutoffs) pairs.set(a, b, cutoff);
     graph = bond_graph(points, kinds, Box(cell, pbc), pairs);

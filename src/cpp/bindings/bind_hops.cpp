@@ -37,7 +37,7 @@ py::array_t<double> add(HopDetector &detector, const Array<double> &positions, c
   if (offsets && hosts) cages = {view(*offsets, "offsets"), view(*hosts, "hosts")};
   std::vector<Hop> hops;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     hops = detector.add(points, drift, step, cages);
   }
   return table(hops);

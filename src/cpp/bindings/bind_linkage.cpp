@@ -34,7 +34,7 @@ py::tuple linkage(const Array<std::int64_t> &offsets, const Array<int> &targets,
   std::vector<int> shared;
   std::vector<LinkCounts> counts;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     const std::vector<Link> links = centre_links(bonds, kind_of, is_ligand);
     counts = linkage_counts(links, kind_count);
     for (const Link &link : links) {
@@ -57,7 +57,7 @@ py::array_t<int> lanterns(const Array<std::int64_t> &offsets, const Array<int> &
   const auto is_ligand = view(ligand, "ligand");
   std::vector<int> counts;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     counts = lantern_counts(bonds, kind_of, is_ligand);
   }
   return give<int>(std::move(counts));
@@ -71,7 +71,7 @@ py::tuple clusters(const Array<std::int64_t> &offsets, const Array<int> &targets
   Clusters found;
   std::vector<std::array<Sublattice::Row, 3>> translations;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     found = find_clusters(graph, chosen);
     for (const Sublattice &lattice : found.translations) translations.push_back(lattice.basis());
   }
@@ -85,7 +85,7 @@ py::tuple sites(const Array<double> &positions, const std::array<std::array<doub
   const auto places = view_positions(positions);
   PercolationLevels levels;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     levels = site_percolation(places, Box(cell, periodic), largest);
   }
   return py::make_tuple(levels.dimension, levels.direction);

@@ -15,7 +15,7 @@ py::array_t<std::int64_t> histogram(const Array<double> &centres, const Array<do
   const PairHistogramInput input{view_positions(centres), view_positions(others), view(types, "types"), type_count};
   std::vector<std::int64_t> counts;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     counts = pair_histogram(input, Box(cell, pbc), reach, bins);
   }
   return give<std::int64_t>(std::move(counts)).reshape({type_count, type_count, bins});

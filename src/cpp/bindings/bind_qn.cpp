@@ -16,7 +16,7 @@ py::tuple qn(const Array<std::int64_t> &offsets, const Array<int> &targets, cons
   OxygenBonds oxygens;
   FormerLinks links;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     const QnOptions options{roles, vanadyl_cutoff};
     oxygens = oxygen_bonds(bonds, kinds, options);
     links = former_links(bonds, kinds, oxygens.formers, oxygens.metals, options);

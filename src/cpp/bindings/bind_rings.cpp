@@ -27,7 +27,7 @@ py::tuple former_graph_of(const Array<std::int64_t> &offsets, const Array<int> &
       throw Error(name, std::to_string(flags.size()) + " entries", "must be one per atom");
   Topology graph;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     graph = former_graph(bonds, is_former, is_bridge);
   }
   return py::make_tuple(give<std::int64_t>(std::move(graph.offsets)), give<int>(std::move(graph.targets)),
@@ -50,7 +50,7 @@ py::tuple rings(const Array<std::int64_t> &offsets, const Array<int> &targets, c
   options.threads = threads;
   RingCounts found;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     found = find_rings(graph, options);
   }
   return py::make_tuple(give<std::int64_t>(std::move(found.counts)), give<std::int64_t>(std::move(found.searches)),

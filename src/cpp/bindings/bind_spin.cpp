@@ -30,7 +30,7 @@ py::tuple centre_links(const Array<std::int64_t> &offsets, const Array<int> &tar
   CentreLinks direct, mediated;
   std::vector<int> alkali;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     direct = direct_links(graph, images, roles);
     mediated = mediated_links(graph, images, roles);
     alkali = alkali_neighbors(graph, images, roles);
@@ -67,7 +67,7 @@ py::tuple autocorrelation(const Array<double> &moments, std::int64_t max_lag, bo
   const MomentTrack track = view_track(moments);
   Autocorrelation found;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     found = moment_autocorrelation(track, max_lag, own_mean);
   }
   return py::make_tuple(give<double>(std::move(found.value)), give<double>(std::move(found.error)));
@@ -93,7 +93,7 @@ py::tuple find_hops(const Array<double> &moments, double threshold, std::int64_t
   const MomentTrack track = view_track(moments);
   PolaronHops found;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     const std::vector<std::pair<int, int>> pairs = linked.value_or(std::vector<std::pair<int, int>>{});
     found = polaron_hops(track, {threshold, window, tolerance}, pairs, linked.has_value());
   }

@@ -2,6 +2,7 @@
 
 #include "bindings/families.hpp"
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 
 namespace py = pybind11;
 
@@ -11,6 +12,14 @@ PYBIND11_MODULE(_core, module)
   // A bad argument found by the core is bad input to the program: exit code 2.
   py::register_exception<naglass::Error>(module, "CoreError",
                                          py::module_::import("naglass_drv.errors").attr("InputError"));
+  // The signal's handler has set the Python error already.
+  py::register_exception_translator([](std::exception_ptr error) {
+    try {
+      if (error) std::rethrow_exception(error);
+    } catch (const naglass::Interrupted &) {
+      if (!PyErr_Occurred()) PyErr_SetNone(PyExc_KeyboardInterrupt);
+    }
+  });
   naglass::python::bind_correlators(module);
   naglass::python::bind_graph(module);
   naglass::python::bind_fingerprint(module);

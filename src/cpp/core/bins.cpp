@@ -81,6 +81,16 @@ Bins::Bins(std::span<const Vec3> positions, const Box &box, double cutoff) : box
   for (std::size_t i = 0; i < n; ++i) atoms_[next[index(places_[i].bin)]++] = static_cast<int>(i);
 }
 
+double Bins::candidates() const
+{
+  double near = static_cast<double>(atoms_.size());
+  for (int k = 0; k < 3; ++k) {
+    const double seen = 2.0 * reach_[k] + 1.0;
+    near *= (box_.periodic(k) ? seen : std::min<double>(seen, count_[k])) / count_[k];
+  }
+  return near * static_cast<double>(atoms_.size());
+}
+
 Bins::Place Bins::place(const Vec3 &position) const
 { return place_fraction(box_.to_fractional(position), position, 0); }
 

@@ -23,6 +23,9 @@ class Bins {
   Place place(const Vec3 &position) const;
   const Place &of(std::size_t atom) const { return places_[atom]; }
 
+  /// About how many pairs all atoms' visit_near() visit, for a bound before the work.
+  double candidates() const;
+
   /// Calls visit(j, cells) for every atom that may be closer than the cutoff to a point in this bin: `cells` is how
   /// many cells away from the wrapped point the wrapped atom is seen.
   template <typename Visit> void visit_near(const Shift &bin, Visit &&visit) const

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "core/threads.hpp"
 
 namespace naglass {
@@ -75,11 +76,16 @@ std::vector<double> crystal_similarity(std::span<const std::int64_t> offsets, st
 {
   check(references, options);
   std::vector<double> similarities(offsets.size() - 1);
+  const Interrupt interrupt = Interrupt::current();
+  ParallelErrors errors;
 #pragma omp parallel for schedule(dynamic, 16) num_threads(threads_for(similarities.size(), 64))
-  for (std::int64_t i = 0; i < static_cast<std::int64_t>(similarities.size()); ++i) {
-    const std::size_t first = offsets[i], count = offsets[i + 1] - offsets[i];
-    similarities[i] = similarity({types.subspan(first, count), vectors.subspan(first, count)}, references, options);
-  }
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(similarities.size()); ++i)
+    errors.run([&] {
+      interrupt.check();
+      const std::size_t first = offsets[i], count = offsets[i + 1] - offsets[i];
+      similarities[i] = similarity({types.subspan(first, count), vectors.subspan(first, count)}, references, options);
+    });
+  errors.rethrow();
   return similarities;
 }
 
@@ -98,7 +104,9 @@ std::vector<Environment> distinct_environments(std::span<const Environment> all,
   // The overlap of two environments within the tolerance that is that wide lies above exp(-1/4).
   const double same = std::exp(-0.25);
   std::vector<Environment> kept;
+  const Interrupt interrupt = Interrupt::current();
   for (const Environment &candidate : all) {
+    interrupt.check();
     const auto known = [&](const Environment &other) {
       if (!any_rotation) return coincide(candidate, other, tolerance);
       return candidate.types.size() == other.types.size() && best_overlap(candidate, other, tolerance) > same;

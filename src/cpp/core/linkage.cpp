@@ -4,18 +4,27 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 
 namespace naglass {
+namespace {
+
+// About 3 GB
+constexpr std::size_t most_records = std::size_t{1} << 26;
+
+}  // namespace
+
+SharedLigand shared_by(const CentreImage &a, const CentreImage &b)
+{
+  const Shift shift{b.shift[0] - a.shift[0], b.shift[1] - a.shift[1], b.shift[2] - a.shift[2]};
+  return {a.id, b.id, shift, a.kind, b.kind};
+}
 
 void append_shared(std::span<const CentreImage> around, std::vector<SharedLigand> &records)
 {
   for (std::size_t p = 0; p < around.size(); ++p)
-    for (std::size_t q = 0; q < around.size(); ++q) {
-      if (p == q) continue;
-      const CentreImage &a = around[p], &b = around[q];
-      const Shift shift{b.shift[0] - a.shift[0], b.shift[1] - a.shift[1], b.shift[2] - a.shift[2]};
-      records.push_back({a.id, b.id, shift, a.kind, b.kind});
-    }
+    for (std::size_t q = 0; q < around.size(); ++q)
+      if (p != q) records.push_back(shared_by(around[p], around[q]));
 }
 
 std::vector<Link> count_shared(std::vector<SharedLigand> &&records)
@@ -42,13 +51,18 @@ std::vector<Link> centre_links(const PeriodicView &bonds, std::span<const int> k
 
   std::vector<SharedLigand> records;
   std::vector<CentreImage> around;
+  const Interrupt interrupt = Interrupt::current();
   for (std::int64_t i = 0; i < bonds.rows(); ++i) {
     if (!ligand[i]) continue;
+    interrupt.check();
     around.clear();
     for (std::int64_t e = bonds.offsets[i]; e < bonds.offsets[i + 1]; ++e) {
       const int j = bonds.targets[e];
       if (kinds[j] >= 0) around.push_back({j, kinds[j], bonds.shifts[e]});
     }
+    if (records.size() + around.size() * around.size() > most_records)
+      throw Error("cutoffs", std::to_string(around.size()) + " centers around atom " + std::to_string(i),
+                  "too many pairs of centers share a ligand; the cutoffs are too long");
     append_shared(around, records);
   }
   return count_shared(std::move(records));

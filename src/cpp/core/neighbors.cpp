@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <string>
 #include <tuple>
 
 #include "core/bins.hpp"
+#include "core/error.hpp"
+#include "core/interrupt.hpp"
 
 namespace naglass {
 namespace {
@@ -15,11 +19,33 @@ struct Neighbor {
   double length;
 };
 
+// About 7 GB of pairs
+constexpr double most_pairs = 3e8;
+
+void check_pairs(const Bins &bins, double cutoff, const Box &box, std::size_t atoms)
+{
+  const double candidates = bins.candidates();
+  double pairs = candidates;
+  if (box.periodic(0) && box.periodic(1) && box.periodic(2)) {
+    constexpr double unit_sphere = 4.18879020478639098;
+    const double n = static_cast<double>(atoms);
+    pairs = std::min(pairs, unit_sphere * cutoff * cutoff * cutoff * n * n / box.volume());
+  }
+  if (pairs <= most_pairs && candidates <= 100.0 * most_pairs) return;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1e", pairs);
+  throw Error("cutoff", std::to_string(cutoff),
+              "about " + std::string(text) +
+                  " pairs of atoms are closer, too many to list; check the cutoff, the cell and the positions (Å)");
+}
+
 }  // namespace
 
 PeriodicGraph neighbor_list(std::span<const Vec3> positions, const Box &box, double cutoff, std::size_t first_row)
 {
   const Bins bins(positions, box, cutoff);
+  check_pairs(bins, cutoff, box, positions.size());
+  const Interrupt interrupt = Interrupt::current();
   const double cutoff_squared = cutoff * cutoff;
   PeriodicGraph graph;
   graph.offsets.reserve(positions.size() + 1);
@@ -28,6 +54,7 @@ PeriodicGraph neighbor_list(std::span<const Vec3> positions, const Box &box, dou
 
   for (std::size_t i = first_row; i < positions.size(); ++i) {
     row.clear();
+    interrupt.check();
     const Shift &own = bins.of(i).wrapping;
     bins.visit_near(bins.of(i).bin, [&](int j, const Shift &cells) {
       const Shift &other = bins.of(j).wrapping;

@@ -1,6 +1,9 @@
 #include "core/ring_ball.hpp"
 
 #include <algorithm>
+#include <string>
+
+#include "core/error.hpp"
 
 namespace naglass {
 
@@ -36,6 +39,15 @@ void RingBall::expand(int v, int radius)
     if (to >= 0) entries_.push_back({to, static_cast<int>(e)});
   }
   end_[v] = static_cast<int>(entries_.size());
+  check_size();
+}
+
+void RingBall::check_size() const
+{
+  if (level_.size() > most || entries_.size() > most_bonds)
+    throw Error("max_size", "for the rings through atom " + std::to_string(net_.site(node(0))),
+                "more than " + std::to_string(most) + " atoms or " + std::to_string(most_bonds) +
+                    " bonds lie within half of it; the cutoffs are too long for a network, or max_size is too large");
 }
 
 void RingBall::forget()
@@ -52,6 +64,7 @@ void RingBall::grow(int root, int radius, bool rim_bonds)
   by_level_.resize(radius + 1);
   add(root, 0, 0);
   for (int level = 0; level <= radius; ++level) {
+    net_.interrupt().check();
     std::vector<int> &here = by_level_[level];
     std::erase_if(here, [&](int v) { return level_[v] != level; });  // met again by a shorter way
     // An edge of length 2 may pass the rim to a vertex that only an edge of length 1 brings in.

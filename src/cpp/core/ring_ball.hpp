@@ -20,8 +20,11 @@ class RingBall {
 
   explicit RingBall(const RingNet &net) : net_(net), index_(net.nodes()) {}
 
-  /// Fills the ball. Bonds between two vertices at the very edge are left out unless `rim_bonds`.
+  /// Fills the ball. Bonds between two vertices at the very edge are left out unless `rim_bonds`. Throws Error for a
+  /// ball of more than `most` vertices or `most_bonds` bonds, before anything is searched in it.
   void grow(int root, int radius, bool rim_bonds);
+
+  static constexpr std::size_t most = 30'000, most_bonds = 1'000'000;
 
   int size() const { return index_.size(); }
   int node(int v) const { return index_.point(v); }
@@ -38,6 +41,7 @@ class RingBall {
   int reach(int v, const RingNet::Edge &edge, int radius);
   void expand(int v, int radius);
   void forget();
+  void check_size() const;
 
   const RingNet &net_;
   CoverIndex index_;

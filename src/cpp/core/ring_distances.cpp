@@ -1,8 +1,17 @@
 #include "core/ring_distances.hpp"
 
 #include <algorithm>
+#include <string>
+
+#include "core/error.hpp"
 
 namespace naglass {
+namespace {
+
+// 2 GiB for each thread
+constexpr std::size_t most_words = std::size_t{1} << 28;
+
+}  // namespace
 
 void BallDistances::fill(const RingNet &net, const RingBall &ball, const std::vector<int> &place, int count, int most)
 {
@@ -15,9 +24,13 @@ void BallDistances::fill(const RingNet &net, const RingBall &ball, const std::ve
       if (place[entry.vertex] >= 0) bonds_.push_back({place[v], place[entry.vertex], net.edge(entry.edge).length});
   }
   const std::size_t layer = count_ * words_;
+  if (layer * (most + 1) > most_words)
+    throw Error("max_size", "for the rings through atom " + std::to_string(net.site(ball.node(0))),
+                std::to_string(count) + " atoms lie within half of it, too many to search; take a smaller max_size");
   bits_.assign(layer * (most + 1), 0);
   for (std::size_t v = 0; v < count_; ++v) bits_[v * words_ + v / 64] |= std::uint64_t{1} << v % 64;
   for (int t = 1; t <= most; ++t) {
+    net.interrupt().check();
     std::uint64_t *const now = bits_.data() + layer * t;
     std::copy_n(now - layer, layer, now);
     for (const Bond &bond : bonds_) {

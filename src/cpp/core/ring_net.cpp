@@ -9,6 +9,8 @@
 namespace naglass {
 namespace {
 
+constexpr std::size_t most_links = 100'000'000;
+
 struct Link {
   int target;
   Shift shift;
@@ -88,8 +90,14 @@ Topology former_graph(const TopologyView &bonds, std::span<const std::uint8_t> f
 {
   Topology out;
   std::vector<Link> row;
+  const Interrupt interrupt = Interrupt::current();
   for (int i = 0; i < bonds.sites(); ++i) {
     row.clear();
+    interrupt.check();
+    if (out.targets.size() > most_links)
+      throw Error("graph_kind", "tt",
+                  std::to_string(out.targets.size()) + " links of formers and more are too many; the " +
+                      "cutoffs are too long for a network");
     bool complete = bonds.known(i);
     for (std::int64_t e = bonds.offsets[i]; formers[i] && e < bonds.offsets[i + 1]; ++e) {
       const int bridge = bonds.targets[e];

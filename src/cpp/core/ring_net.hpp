@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/bond_graph.hpp"
+#include "core/interrupt.hpp"
 
 namespace naglass {
 
@@ -71,6 +72,8 @@ class RingNet {
   int unit() const { return unit_; }
   /// Whether edges of length 1 and 2 occur.
   bool mixed() const { return mixed_; }
+  /// What the searches ask now and then.
+  const Interrupt &interrupt() const { return interrupt_; }
 
  private:
   void build(const TopologyView &graph, const std::vector<std::uint8_t> &pruned);
@@ -81,6 +84,7 @@ class RingNet {
   std::vector<Middle> middles_;
   int unit_ = 1;
   bool mixed_ = false;
+  Interrupt interrupt_ = Interrupt::current();
 };
 
 }  // namespace naglass

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <string>
+
+#include "core/error.hpp"
 
 namespace naglass {
 namespace {
@@ -72,6 +75,10 @@ bool RingSet::insert(std::span<const RingSite> ring)
 
 void RingSet::append(std::span<const RingSite> ring)
 {
+  constexpr std::size_t most_members = std::size_t{1} << 28;  // 4 GiB
+  if (sites_.size() + ring.size() > most_members)
+    throw Error("max_size", std::to_string(ring.size()),
+                std::to_string(size()) + " rings and more are too many to list");
   sites_.insert(sites_.end(), ring.begin(), ring.end());
   offsets_.push_back(static_cast<std::int64_t>(sites_.size()));
 }
@@ -104,6 +111,17 @@ void RingTally::add(std::span<const RingSite> ring)
 
 void RingTally::originates(int site, std::size_t size)
 { std::atomic_ref(out_.origins[site * row_ + size]).store(1, std::memory_order_relaxed); }
+
+void PathCount::step()
+{
+  constexpr std::int64_t most = 20'000'000, between_checks = 4096;
+  if (++steps_ % between_checks) return;
+  net_->interrupt().check();
+  if (steps_ > most)
+    throw Error("max_size", "for the rings through atom " + std::to_string(net_->site(root_)),
+                "more than " + std::to_string(most) +
+                    " steps along its paths; the cutoffs are too long for a network, or max_size is too large");
+}
 
 void append_vertex(Ring &ring, const RingNet &net, const RingBall &ball, int vertex)
 { ring.push_back({net.site(ball.node(vertex)), ball.cells(vertex)}); }

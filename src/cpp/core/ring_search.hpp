@@ -67,6 +67,20 @@ void append_middle(Ring &ring, const RingNet &net, const RingBall &ball, int ver
 /// asked for, to the set; without a tally all go to the set.
 RingSet primitive_rings(const RingNet &net, const RingOptions &options, RingTally *tally);
 
+/// Bounds the paths that are followed from one root, and lets the search be interrupted.
+class PathCount {
+ public:
+  PathCount(const RingNet &net, int root) : net_(&net), root_(root) {}
+
+  /// Counts one step of a path. Throws Error when they are too many, Interrupted when the search is to end.
+  void step();
+
+ private:
+  const RingNet *net_;
+  int root_;
+  std::int64_t steps_ = 0;
+};
+
 /// The rings of king and guttman; fills `searches` and the origins.
 RingSet closed_path_rings(const RingNet &net, const RingOptions &options, RingTally &tally,
                           std::vector<std::int64_t> &searches);

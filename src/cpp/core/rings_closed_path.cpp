@@ -30,6 +30,7 @@ class ClosedPathSearch {
 
   void grow(int centre)
   {
+    paths_ = PathCount(net_, centre);
     ball_.grow(centre, largest_ / 2, largest_ % 2 == 1);
     closed_.assign(ball_.size(), 0);
     distance_.resize(ball_.size());
@@ -95,6 +96,7 @@ class ClosedPathSearch {
   // Distances from the spoke's far end until all targets are reached; closed vertices are reached but not passed.
   void walk_from(const RingBall::Entry &spoke, int skipped_edge, std::span<const RingBall::Entry> targets)
   {
+    net_.interrupt().check();
     const int most = largest_ - length(spoke);
     std::fill(distance_.begin(), distance_.end(), -1);
     for (auto &vertices : by_distance_) vertices.clear();
@@ -137,6 +139,7 @@ class ClosedPathSearch {
 
   template <typename Found> void back(int v, Found &&found)
   {
+    paths_.step();
     const std::size_t kept = ring_.size();
     if (v == start_) {
       append_middle(ring_, net_, ball_, 0, spokes_[0].edge);
@@ -159,6 +162,7 @@ class ClosedPathSearch {
   bool is_spoke(const RingBall::Entry &entry) const { return entry.edge == spokes_[0].edge; }
 
   const RingNet &net_;
+  PathCount paths_{net_, 0};
   int largest_;
   RingBall ball_;
   bool exclude_;
@@ -181,6 +185,7 @@ RingSet closed_path_rings(const RingNet &net, const RingOptions &options, RingTa
     std::atomic_ref(searches[size]).fetch_add(times, std::memory_order_relaxed);
   };
   RingSet all;
+  ParallelErrors errors;
 #pragma omp parallel num_threads(threads_for(net.nodes(), 256, options.threads))
   {
     ClosedPathSearch search(net, options);
@@ -195,28 +200,31 @@ RingSet closed_path_rings(const RingNet &net, const RingOptions &options, RingTa
       own.insert(ring);
     };
 #pragma omp for schedule(dynamic, 64)
-    for (int node = 0; node < net.nodes(); ++node) {
-      const int site = net.site(node);
-      if (!search.has_work(node, is_root)) continue;
-      search.grow(node);
-      if (king && is_root(site))
-        search.about_centre([&](const Ring &found) { keep(found, {site}); }, [&](int size) { count_search(size, 1); });
-      for (const RingBall::Entry &spoke : search.ball().entries(0)) {
-        if (!search.ball().after_root(spoke.vertex)) continue;  // each edge from its first end
-        const int middle = net.middle(spoke.edge).site;
-        if ((king && middle < 0) || !is_root(middle < 0 ? site : middle)) continue;
-        const int far = net.site(search.ball().node(spoke.vertex));
-        const auto found = [&](const Ring &closed) {
-          if (king) keep(closed, {middle});
-          else keep(closed, {site, middle, far});
-        };
-        // Of the directed bonds of an edge with a site inside, all four have the same closed paths.
-        search.about_edge(spoke, found, [&](int size) { count_search(size, king ? 1 : middle < 0 ? 2 : 4); });
-      }
-    }
+    for (int node = 0; node < net.nodes(); ++node)
+      errors.run([&] {
+        const int site = net.site(node);
+        if (!search.has_work(node, is_root)) return;
+        search.grow(node);
+        if (king && is_root(site))
+          search.about_centre([&](const Ring &found) { keep(found, {site}); },
+                              [&](int size) { count_search(size, 1); });
+        for (const RingBall::Entry &spoke : search.ball().entries(0)) {
+          if (!search.ball().after_root(spoke.vertex)) continue;  // each edge from its first end
+          const int middle = net.middle(spoke.edge).site;
+          if ((king && middle < 0) || !is_root(middle < 0 ? site : middle)) continue;
+          const int far = net.site(search.ball().node(spoke.vertex));
+          const auto found = [&](const Ring &closed) {
+            if (king) keep(closed, {middle});
+            else keep(closed, {site, middle, far});
+          };
+          // Of the directed bonds of an edge with a site inside, all four have the same closed paths.
+          search.about_edge(spoke, found, [&](int size) { count_search(size, king ? 1 : middle < 0 ? 2 : 4); });
+        }
+      });
 #pragma omp critical(naglass_rings)
-    all.absorb(std::move(own), false);
+    errors.run([&] { all.absorb(std::move(own), false); });
   }
+  errors.rethrow();
   for (std::int64_t k = 0; k < all.size(); ++k) tally.add(all[k]);
   return all;
 }

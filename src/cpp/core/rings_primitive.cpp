@@ -23,6 +23,7 @@ class PrimitiveSearch {
     keep_good();
     collect_closings();
     if (closings_.empty()) return;
+    paths_ = PathCount(net_, root);
     number_vertices();
     distances_.fill(net_, ball_, place_, placed_, largest_ / 2 - 1);
     for (const Closing &closing : closings_) close(closing, found);
@@ -88,6 +89,7 @@ class PrimitiveSearch {
   void collect_closings()
   {
     closings_.clear();
+    PathCount pairs(net_, ball_.node(0));
     for (const int v : ball_.order()) {
       if (!good_[v]) continue;
       const auto entries = ball_.entries(v);
@@ -96,8 +98,10 @@ class PrimitiveSearch {
         const int to = entries[a].vertex;
         if (leads_down(v, entries[a])) {
           for (std::size_t b = a + 1; b < entries.size(); ++b)
-            if (leads_down(v, entries[b]) && (to != entries[b].vertex || to == 0))
+            if (leads_down(v, entries[b]) && (to != entries[b].vertex || to == 0)) {
+              pairs.step();
               closings_.push_back({v, v, -1, entries[a], entries[b]});
+            }
         } else if (good_[to] && v < to && std::abs(level - ball_.level(to)) < length(entries[a]) &&
                    level + ball_.level(to) + length(entries[a]) <= largest_) {
           closings_.push_back({v, to, entries[a].edge, {}, {}});
@@ -134,6 +138,7 @@ class PrimitiveSearch {
   // Walks all geodesics from the closing's vertex down to the root; `next` is the vertex to go on with, -1 to stay.
   template <typename Found> void descend_first(int next, const Closing &closing, Found &&found)
   {
+    paths_.step();
     if (next >= 0) first_.push_back({next, -1});
     const int v = first_.back().vertex;
     if (v == 0) {
@@ -157,6 +162,7 @@ class PrimitiveSearch {
 
   template <typename Found> void descend_second(int v, const Closing &closing, Found &&found)
   {
+    paths_.step();
     if (v == 0) {
       found(*this, closing.edge);
       return;
@@ -199,6 +205,7 @@ class PrimitiveSearch {
   }
 
   const RingNet &net_;
+  PathCount paths_{net_, 0};
   int largest_;
   RingBall ball_;
   BallDistances distances_;
@@ -216,6 +223,7 @@ class PrimitiveSearch {
 RingSet primitive_rings(const RingNet &net, const RingOptions &options, RingTally *tally)
 {
   RingSet all;
+  ParallelErrors errors;
 #pragma omp parallel num_threads(threads_for(net.nodes(), 256, options.threads))
   {
     PrimitiveSearch search(net, options);
@@ -231,10 +239,13 @@ RingSet primitive_rings(const RingNet &net, const RingOptions &options, RingTall
     };
 #pragma omp for schedule(dynamic, 64) nowait
     for (int root = 0; root < net.nodes(); ++root)
-      if (options.roots.empty() || options.roots[net.site(root)]) search.from(root, found);
+      errors.run([&] {
+        if (options.roots.empty() || options.roots[net.site(root)]) search.from(root, found);
+      });
 #pragma omp critical(naglass_rings)
-    all.absorb(std::move(own), true);
+    errors.run([&] { all.absorb(std::move(own), true); });
   }
+  errors.rethrow();
   return all;
 }
 

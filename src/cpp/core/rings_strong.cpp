@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <atomic>
 #include <bit>
+#include <utility>
 
 #include "core/cover_index.hpp"
+#include "core/error.hpp"
 #include "core/ring_search.hpp"
 #include "core/threads.hpp"
 
@@ -27,8 +30,12 @@ class BondSpace {
       if (top >= row_with_top_.size() || row_with_top_[top] < 0) return;
       const Bonds &row = rows_[row_with_top_[top]];
       for (std::size_t w = 0; w < row.size(); ++w) bonds[w] ^= row[w];
+      work_ += static_cast<std::int64_t>(row.size());
     }
   }
+
+  /// Words combined since the last call.
+  std::int64_t take_work() { return std::exchange(work_, 0); }
 
   void insert(Bonds &bonds)
   {
@@ -48,7 +55,28 @@ class BondSpace {
   static std::size_t top_of(const Bonds &bonds) { return bonds.size() * 64 - 1 - std::countl_zero(bonds.back()); }
 
   std::vector<Bonds> rows_;
+  mutable std::int64_t work_ = 0;
   std::vector<int> row_with_top_;  // per bond: the row whose highest it is, or -1
+};
+
+// Bounds the work of all tests: a fraction of a second per atom, where a network needs milliseconds.
+class WorkLimit {
+ public:
+  explicit WorkLimit(const TopologyView &graph) : most_(most_per_site * graph.sites()) {}
+
+  void add(std::int64_t words)
+  {
+    if (done_.fetch_add(words, std::memory_order_relaxed) + words > most_)
+      throw Error("criterion", "strong",
+                  "too many smaller rings surround each ring; the cutoffs are too long for a "
+                  "network, or max_size or strong_reach is too large");
+  }
+
+ private:
+  static constexpr std::int64_t most_per_site = 1'000'000'000;
+
+  std::int64_t most_;
+  std::atomic<std::int64_t> done_ = 0;
 };
 
 // Rings by the site of their first member.
@@ -66,8 +94,10 @@ struct RingsAt {
 
 class StrongTest {
  public:
-  StrongTest(const TopologyView &graph, const RingSet &rings, const RingsAt &at, int reach)
-      : graph_(graph), rings_(rings), at_(at), reach_(reach), index_(graph.sites())
+  StrongTest(const TopologyView &graph, const Interrupt &interrupt, WorkLimit &limit, const RingSet &rings,
+             const RingsAt &at, int reach)
+      : graph_(graph), interrupt_(interrupt), limit_(limit), rings_(rings), at_(at), reach_(reach),
+        index_(graph.sites())
   {
   }
 
@@ -108,6 +138,7 @@ class StrongTest {
         const Cells there = index_.cells(v) + pack(graph_.shifts[e]);
         if (index_.find(graph_.targets[e], there) < 0) add(graph_.targets[e], there, layer);
       }
+      limit_.add(graph_.offsets[site + 1] - graph_.offsets[site]);
     }
     return end;
   }
@@ -115,13 +146,16 @@ class StrongTest {
   // Smaller rings that lie within the surroundings and reach the given layer.
   void add_smaller(int layer, std::size_t size)
   {
-    for (int v = 0; v < index_.size(); ++v)
+    for (int v = 0; v < index_.size(); ++v) {
+      interrupt_.check();
+      limit_.add(smaller_.take_work() + at_.first[index_.point(v) + 1] - at_.first[index_.point(v)]);
       for (std::int64_t k = at_.first[index_.point(v)]; k < at_.first[index_.point(v) + 1]; ++k) {
         const auto ring = rings_[at_.rings[k]];
         if (ring.size() >= size || outermost(ring, index_.cells(v)) != layer) continue;
         write_bonds(ring, index_.cells(v), bonds_);
         smaller_.insert(bonds_);
       }
+    }
   }
 
   // The highest layer of the displaced ring's members, -1 if one lies outside.
@@ -157,6 +191,8 @@ class StrongTest {
   }
 
   const TopologyView &graph_;
+  const Interrupt &interrupt_;
+  WorkLimit &limit_;
   const RingSet &rings_;
   const RingsAt &at_;
   int reach_;
@@ -185,14 +221,19 @@ std::vector<std::uint8_t> strong_rings(const TopologyView &graph, const RingNet 
   for (int node = 0; node < net.nodes(); ++node) is_node[net.site(node)] = 1;
   const RingsAt at(graph.sites(), primitive);
   std::vector<std::uint8_t> strong(primitive.size(), 0);
+  ParallelErrors errors;
+  WorkLimit limit(graph);
 #pragma omp parallel num_threads(threads_for(primitive.size(), 64, options.threads))
   {
-    StrongTest test(graph, primitive, at, strong_reach(options));
+    StrongTest test(graph, net.interrupt(), limit, primitive, at, strong_reach(options));
 #pragma omp for schedule(dynamic, 16)
     for (std::int64_t k = 0; k < primitive.size(); ++k)
-      if (options.roots.empty() || options.roots[root_site(primitive[k], is_node)])
-        strong[k] = test.is_strong(primitive[k]);
+      errors.run([&] {
+        if (options.roots.empty() || options.roots[root_site(primitive[k], is_node)])
+          strong[k] = test.is_strong(primitive[k]);
+      });
   }
+  errors.rethrow();
   return strong;
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/channels.hpp"
 #include "core/error.hpp"
+#include "core/interrupt.hpp"
 #include "core/neighbors.hpp"
 #include "core/threads.hpp"
 
@@ -131,19 +132,24 @@ std::vector<double> surface_distance(std::span<const Vec3> positions, std::span<
     open = find_spheres(blocks, open, positions, radii, box, cutoff);
 
   std::vector<double> distances(static_cast<std::size_t>(shape[0]) * shape[1] * shape[2]);
+  const Interrupt interrupt = Interrupt::current();
+  ParallelErrors errors;
 #pragma omp parallel for schedule(dynamic, 8) num_threads(threads_for(blocks.size(), 32))
-  for (std::int64_t b = 0; b < static_cast<std::int64_t>(blocks.size()); ++b) {
-    const Block &block = blocks[b];
-    for (int i = block.first[0]; i < block.last[0]; ++i)
-      for (int j = block.first[1]; j < block.last[1]; ++j)
-        for (int k = block.first[2]; k < block.last[2]; ++k) {
-          const Vec3 r = at(box, {(i + 0.5) / shape[0], (j + 0.5) / shape[1], (k + 0.5) / shape[2]});
-          double nearest = length(r - block.spheres.front().centre) - block.spheres.front().radius;
-          for (const Sphere &sphere : block.spheres)
-            nearest = std::min(nearest, length(r - sphere.centre) - sphere.radius);
-          distances[(static_cast<std::size_t>(i) * shape[1] + j) * shape[2] + k] = nearest;
-        }
-  }
+  for (std::int64_t b = 0; b < static_cast<std::int64_t>(blocks.size()); ++b)
+    errors.run([&] {
+      interrupt.check();
+      const Block &block = blocks[b];
+      for (int i = block.first[0]; i < block.last[0]; ++i)
+        for (int j = block.first[1]; j < block.last[1]; ++j)
+          for (int k = block.first[2]; k < block.last[2]; ++k) {
+            const Vec3 r = at(box, {(i + 0.5) / shape[0], (j + 0.5) / shape[1], (k + 0.5) / shape[2]});
+            double nearest = length(r - block.spheres.front().centre) - block.spheres.front().radius;
+            for (const Sphere &sphere : block.spheres)
+              nearest = std::min(nearest, length(r - sphere.centre) - sphere.radius);
+            distances[(static_cast<std::size_t>(i) * shape[1] + j) * shape[2] + k] = nearest;
+          }
+    });
+  errors.rethrow();
   return distances;
 }
 
