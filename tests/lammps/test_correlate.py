@@ -75,11 +75,11 @@ def run(folder, text, ranks=1, atoms=ATOMS):
 
 
 def table(path) -> dict[str, np.ndarray]:
-    lines = path.read_text().splitlines()
-    names = next(line for line in lines if line.startswith("# columns: ")).split()[2:]
-    rows = np.array([[float(word) for word in line.split()] for line in lines if not line.startswith("#")])
-    assert rows.shape[1] == len(names)
-    return dict(zip(names, rows.T))
+    rows, by_numpy = core.read_table(path), np.genfromtxt(path, names=True)
+    names = rows.dtype.names
+    assert names == by_numpy.dtype.names
+    assert all(np.array_equal(rows[name], np.atleast_1d(by_numpy[name]), equal_nan=True) for name in names)
+    return {name: rows[name] for name in names}
 
 
 def library(path, framework, points, van_hove, charges) -> core.Correlator:

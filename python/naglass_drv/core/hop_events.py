@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from .arguments import array, positive, read_text, whole
 
 #: Columns of the compiled core's rows and of the files of `fix naglass/hops`.
 COLUMNS = (
@@ -51,6 +52,7 @@ class Hops:
 
     def cage_broken(self, threshold: float = 0.5) -> np.ndarray:
         """(hops,) bool: the ion has changed its cage, the overlap is below the threshold."""
+        threshold = positive("threshold", threshold)
         if np.isnan(self.overlap).all() and len(self):
             raise InputError("cage = None: the hops were found without host neighbours")
         return self.overlap < threshold
@@ -67,6 +69,7 @@ class Hops:
         The error is the larger of the spread between ions (ions in slow and fast surroundings) and that of
         independent hops; correlation between ions would make it larger. Returns count as hops.
         """
+        step_time = positive("step_time", step_time)
         if not self.observed_steps:
             raise InputError(f"observed_steps = {self.observed_steps}: the length of the observation is not known")
         counts = self.per_atom()
@@ -108,16 +111,48 @@ def hops_of(rows: np.ndarray, *, atoms: np.ndarray, mobile: np.ndarray, nearest,
 def read_hops(path: str | Path, mobile=None, observed_steps: int | None = None) -> Hops:
     """The hops that `fix naglass/hops` wrote; atoms are LAMMPS tags.
 
-    `mobile` (tags of the fix's group) and `observed_steps` are not in the file: the first defaults to the atoms that
-    hopped, without the second there is no rate (the fix gives one). InputError for another file.
+    `mobile` (tags of the fix's group) and `observed_steps` are taken from the file's comments, the second from that at
+    the end of a run. A file without them has the atoms that hopped for `mobile`, and no rate; a run that was killed
+    needs `observed_steps`. InputError for another file, with the line that does not fit.
     """
-    lines = Path(path).read_text().splitlines()
-    if not lines or not lines[0].startswith("# naglass/hops"):
+    lines = read_text(path).splitlines()
+    comments = [line for line in lines if line.startswith("#")]
+    if not any(line.startswith("# naglass/hops") for line in comments[:2]):
         raise InputError(f"path = {str(path)!r}: not a file of fix naglass/hops")
-    values = [line.split() for line in lines if not line.startswith("#")]
-    if any(len(row) != len(COLUMNS) for row in values):
-        raise InputError(f"path = {str(path)!r}: a line has not {len(COLUMNS)} columns")
-    rows = np.array(values, dtype=float).reshape(-1, len(COLUMNS))
+    rows = np.array(
+        [_row(str(path), place, line) for place, line in enumerate(lines, start=1) if line[:1] not in ("#", "")]
+    ).reshape(-1, len(COLUMNS))
     tags = rows[:, 1].astype(np.int64)
-    mobile = np.unique(tags) if mobile is None else np.asarray(mobile)
+    known = None
+    for line in comments:
+        words = line[1:].split()
+        if mobile is None and words[:1] == ["tags"]:
+            mobile = _ranges(words[1:])
+        if len(words) == 4 and words[::2] == ["until", "observed_steps"] and words[3].isdigit():
+            known = int(words[3])
+    observed_steps = known if observed_steps is None else whole("observed_steps", observed_steps, 1, 2**62)
+    mobile = np.unique(tags) if mobile is None else array("mobile", mobile, ("M",), kind=int)
+    if missing := set(tags.tolist()) - set(mobile.tolist()):
+        raise InputError(f"mobile: atom {min(missing)} hops in {str(path)!r} and is not among them")
     return hops_of(rows, atoms=tags, mobile=mobile, nearest=np.full(len(rows), -1), observed_steps=observed_steps)
+
+
+def _row(path: str, place: int, line: str) -> list[float]:
+    words = line.split()
+    if len(words) != len(COLUMNS):
+        raise InputError(f"path = {path!r}: line {place} has not {len(COLUMNS)} columns")
+    try:
+        return [float(word) for word in words]
+    except ValueError:
+        raise InputError(f"path = {path!r}: line {place} holds what is no number: {line[:60]!r}") from None
+
+
+def _ranges(words: list[str]) -> list[int]:
+    """The numbers that "1-40 55 60-70" means."""
+    numbers: list[int] = []
+    for word in words:
+        ends = word.split("-")
+        if len(ends) > 2 or not all(end.isdigit() for end in ends) or int(ends[-1]) - int(ends[0]) > 10**8:
+            raise InputError(f"tags: {word!r} is no range of numbers")
+        numbers += range(int(ends[0]), int(ends[-1]) + 1)
+    return numbers

@@ -28,13 +28,13 @@ void append(std::string &text, const Estimate &estimate)
 
 std::string correlations(const TableHeader &header, const DisplacementStatistics &statistics)
 {
-  std::string text = header.step + "# columns: time samples origins";
+  std::string text = "# time samples origins";
   for (std::size_t s = 0; s < header.names.size(); ++s)
     if (header.atoms[s] > 0)
       for (const char *name : {"msd", "alpha2", "overlap", "chi4", "collective", "haven"})
         for (const char *ending : {"", "_err"})
           text.append(" ").append(name).append("_").append(header.names[s]).append(ending);
-  text += " charge charge_err\n";
+  text += " charge charge_err\n" + header.step;
   for (int k = 0; k < statistics.lags(); ++k) {
     const LagEstimate found = statistics.at(k);
     append(text, static_cast<double>(found.lag) * header.interval);
@@ -52,14 +52,14 @@ std::string correlations(const TableHeader &header, const DisplacementStatistics
 
 std::string van_hove(const TableHeader &header, const DisplacementStatistics &statistics)
 {
-  std::string text = header.step + "# columns: time r";
+  std::string text = "# time r";
   std::vector<int> present;
   for (std::size_t s = 0; s < header.names.size(); ++s)
     if (header.atoms[s] > 0) {
       present.push_back(static_cast<int>(s));
       for (const char *ending : {"", "_err"}) text.append(" p_").append(header.names[s]).append(ending);
     }
-  text += "\n# p = 4 pi r^2 G_s per distance unit; at r = -1 the share of atoms beyond the reach\n";
+  text += "\n" + header.step + "# p = 4 pi r^2 G_s per distance unit; at r = -1 the share of atoms beyond the reach\n";
   for (int k = 0; k < statistics.lags(); ++k) {
     std::vector<std::vector<Estimate>> found;
     for (const int s : present) found.push_back(statistics.van_hove(k, s));

@@ -17,7 +17,8 @@ struct TableHeader {
   std::vector<std::int64_t> atoms;     // per species
 };
 
-/// One line per lag and, with histograms, one per lag and bin in a file with the ending .van_hove: complete under a
+/// The first line names the columns, as numpy.genfromtxt(names=True) reads them; comments follow, then the table: one
+/// line per lag and, with histograms, one per lag and bin in a file with the ending .van_hove: complete under a
 /// temporary name first, then renamed, so that a reader or a kill never meets half a file. Species without atoms are
 /// left out. Members throw Error if a file cannot be written.
 class TableFile {

@@ -41,6 +41,13 @@ void FileClaim::open(const std::string &path)
   throw Error("file", path_, "another fix, pair style or run is writing this file; choose another name");
 }
 
+std::int64_t FileClaim::size() const
+{
+  const off_t end = ::lseek(descriptor_, 0, SEEK_END);
+  if (end < 0) refuse("cannot be measured");
+  return static_cast<std::int64_t>(end);
+}
+
 void FileClaim::cut(std::int64_t bytes)
 {
   if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) refuse("cannot be cut back");
@@ -80,6 +87,8 @@ std::int64_t EventFile::resume(const std::string &path, const std::string &heade
     // a line without its newline ends at the end of the file: the writer was killed within it
     while (std::getline(before, line) && !before.eof()) {
       const bool comment = !line.empty() && line[0] == '#';
+      const std::string until = "# until ";
+      if (line.starts_with(until) && std::strtoll(line.c_str() + until.size(), nullptr, 10) > last_step) break;
       if (!comment && std::strtoll(line.c_str(), nullptr, 10) > last_step) break;
       kept += !comment;
       end += static_cast<std::int64_t>(line.size()) + 1;
@@ -94,6 +103,19 @@ void EventFile::resume_at(const std::string &path, std::int64_t bytes)
 {
   file_.open(path);
   file_.cut(bytes);
+  ending_ = 0;
+}
+
+void EventFile::append(const std::string &lines)
+{
+  if (ending_ > 0) file_.cut(file_.size() - std::exchange(ending_, 0));
+  file_.append(lines);
+}
+
+void EventFile::end_with(const std::string &line)
+{
+  append(line);
+  ending_ = static_cast<std::int64_t>(line.size());
 }
 
 }  // namespace naglass

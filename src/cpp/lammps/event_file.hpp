@@ -19,6 +19,7 @@ class FileClaim {
   bool is_open() const { return descriptor_ >= 0; }
   /// Opens the file, and makes it where there is none; what it holds stays.
   void open(const std::string &path);
+  std::int64_t size() const;
   /// Cuts what follows the first `bytes`.
   void cut(std::int64_t bytes);
   /// Adds text at the end, by one write.
@@ -34,8 +35,8 @@ class FileClaim {
   int descriptor_ = -1;
 };
 
-/// Lines begin with the event's step; those that begin with '#' are comments. Every line is complete at any moment,
-/// whatever ends the program. All members throw Error, with the path, where the system refuses.
+/// Lines begin with the event's step; those that begin with '#' are comments, but for "# until STEP", which belongs to
+/// its step. Every line is complete at any moment, whatever ends the program. All members throw Error, with the path, where the system refuses.
 class EventFile {
  public:
   bool is_open() const { return file_.is_open(); }
@@ -49,12 +50,15 @@ class EventFile {
   /// Resumes after the first `bytes` of the file; what follows them is cut off. Begins the file where there is none.
   void resume_at(const std::string &path, std::int64_t bytes);
   /// Adds whole lines, by one write.
-  void append(const std::string &lines) { file_.append(lines); }
+  void append(const std::string &lines);
+  /// Adds a line that the next one replaces.
+  void end_with(const std::string &line);
   /// Returns when the lines are on the disk.
   void sync() { file_.sync(); }
 
  private:
   FileClaim file_;
+  std::int64_t ending_ = 0;  // bytes of the line that the next one replaces
 };
 
 }  // namespace naglass

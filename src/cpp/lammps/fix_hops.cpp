@@ -79,7 +79,9 @@ void FixHops::settle()
 {
   detector_ = std::make_unique<HopDetector>(home_->tags().size(), options_);
   if (!saved_.empty()) restore();
-  if (!path_.empty() && comm->me == 0) open_file();
+  if (path_.empty()) return;
+  const std::vector<std::int64_t> tags = tags_on_root();
+  if (comm->me == 0) open_file(tags);
 }
 
 void FixHops::init_list(int, LAMMPS_NS::NeighList *list) { list_ = list; }
@@ -163,6 +165,17 @@ void FixHops::publish()
   home_->to_owners(counts_, 1, owned_counts_);
   owned_counts_.resize(std::max(atom->nmax, 1));
   vector_atom = owned_counts_.data();
+}
+
+// What a rate needs beside the events.
+void FixHops::post_run()
+{
+  FixSamples::post_run();
+  if (!file_.is_open()) return;
+  guarded([this] {
+    file_.end_with("# until " + std::to_string(update->ntimestep) + " observed_steps " +
+                   std::to_string(detector_->observed_samples() * nevery) + "\n");
+  });
 }
 
 double FixHops::compute_vector(int n)

@@ -33,6 +33,7 @@ class FixHops : public FixSamples {
 
   void init() override;
   void init_list(int id, LAMMPS_NS::NeighList *list) override;
+  void post_run() override;
   double compute_vector(int n) override;
   void write_restart(FILE *file) override;
   double memory_usage() override;
@@ -50,7 +51,8 @@ class FixHops : public FixSamples {
   Cages cages();
   void report(const std::vector<Hop> &found);
   void write_events(std::vector<HopRow> rows);
-  void open_file();
+  void open_file(const std::vector<std::int64_t> &tags);
+  std::vector<std::int64_t> tags_on_root() const;
   std::vector<HopRow> on_root(const std::vector<Hop> &hops) const;
   std::vector<Setting> settings() const;
   void restore();

@@ -4,6 +4,7 @@
 
 #include "comm.h"
 #include "core/error.hpp"
+#include "exchange.hpp"
 #include "fix_hops.hpp"
 #include "lammps_views.hpp"
 #include "update.h"
@@ -31,6 +32,18 @@ class Reader {
   const std::vector<double> &numbers_;
   std::size_t next_ = 0;
 };
+
+// Rising numbers as " 1-40 55 60-70".
+std::string ranges(const std::vector<std::int64_t> &numbers)
+{
+  std::string text;
+  for (std::size_t first = 0, next; first < numbers.size(); first = next) {
+    for (next = first + 1; next < numbers.size() && numbers[next] == numbers[next - 1] + 1;) ++next;
+    text += " " + std::to_string(numbers[first]);
+    if (next - first > 1) text += "-" + std::to_string(numbers[next - 1]);
+  }
+  return text;
+}
 
 }  // namespace
 
@@ -120,12 +133,24 @@ std::int64_t FixHops::certain_until() const
   return progress.last_step - (2 * options_.window - 1) * nevery;
 }
 
-void FixHops::open_file()
+std::vector<std::int64_t> FixHops::tags_on_root() const
 {
-  const std::string header = std::string("# naglass/hops every ") + std::to_string(nevery) + " window " +
-                             std::to_string(options_.window) + " threshold " + std::to_string(options_.threshold) +
-                             " release " + std::to_string(options_.release) +
-                             "\n# step tag from_x from_y from_z to_x to_y to_z p_max overlap waiting returned\n";
+  std::vector<std::vector<std::int64_t>> leaving(comm->nprocs);
+  leaving[0] = home_->tags();
+  std::vector<std::int64_t> tags = exchange_records(communicator(lmp), leaving).records;
+  std::sort(tags.begin(), tags.end());
+  return tags;
+}
+
+// The first line names the columns, as numpy.genfromtxt(names=True) reads them.
+void FixHops::open_file(const std::vector<std::int64_t> &tags)
+{
+  const std::string header =
+      std::string(
+          "# step tag from_x from_y from_z to_x to_y to_z p_max overlap waiting returned\n# naglass/hops every ") +
+      std::to_string(nevery) + " window " + std::to_string(options_.window) + " threshold " +
+      std::to_string(options_.threshold) + " release " + std::to_string(options_.release) + "\n# tags" + ranges(tags) +
+      "\n";
   if (detector_->progress().samples == 0) return file_.begin(path_, header);
   const std::int64_t kept = file_.resume(path_, header, certain_until());
   if (kept != events_)
