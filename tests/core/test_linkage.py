@@ -177,8 +177,8 @@ PAIR = Atoms("PO", positions=[[0, 0, 0], [1.5, 0, 0]])
         (lambda: core.linkage(PAIR, {("V", "O"): 2.5}), r"cutoffs: the pair \('P', 'O'\) is missing"),
         (lambda: core.linkage(PAIR, CUTOFFS, centers=("P", "P")), "'P' is named twice"),
         (lambda: core.linkage(PAIR, CUTOFFS, centers="P", ligand="P"), "'P' is named twice"),
-        (lambda: core.artefact_flags(PAIR, {("O", "O"): -1.7}), r"cutoffs\['O', 'O'\] = -1.7: must be"),
-        (lambda: core.artefact_flags(PAIR, cutoff=float("nan")), r"cutoffs\['P', 'O'\] = nan: must be"),
+        (lambda: core.artefact_flags(PAIR, {("O", "O"): -1.7}), r"contacts\['O', 'O'\] = -1.7: must be"),
+        (lambda: core.artefact_flags(PAIR, cutoff=float("nan")), r"cutoff = nan: must be"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -169,7 +169,7 @@ def test_missing_pieces_and_bad_input_are_named():
     for options, message in (
         ({"spins": [0.0]}, r"spins = array of shape \(1,\)"),
         ({"states": [4]}, r"states = array of shape \(1,\)"),
-        ({"spins": np.full(len(graph), np.nan)}, r"spins\[0\]: must be finite"),
+        ({"spins": np.full(len(graph), np.nan)}, r"spins\[0\] = nan: must be finite"),
         ({"former": "V"}, "former = 'V': already has the role centre"),
         ({"spin_threshold": -1.0}, "spin_threshold = -1.0: must be a positive"),
     ):
@@ -179,7 +179,7 @@ def test_missing_pieces_and_bad_input_are_named():
         core.spin_topology(core.bond_graph(crystal("V2O5_alpha_Pmmn"), {("P", "O"): 2.0}))
     with pytest.raises(InputError, match="graph = Atoms: must be a BondGraph"):
         core.spin_topology(crystal("V2O5_alpha_Pmmn"))
-    with pytest.raises(InputError, match="kind = 'all': known are"):
+    with pytest.raises(InputError, match="kind = 'all': must be one of direct, mediated"):
         found.clusters("all")
 
 
@@ -274,12 +274,12 @@ def test_every_ideal_exchange_is_found(seed):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m: core.moment_autocorrelation(m[:, 0]), "moments = 1 dimensions: must have the shape"),
+        (lambda m: core.moment_autocorrelation(m[:, 0]), "moments = array of shape \\(.*\\): must have the shape"),
         (lambda m: core.moment_autocorrelation(m, 40), "max_lag = 40: must lie between 0 and the number of frames"),
         (lambda m: core.moment_autocorrelation(m * np.nan), r"moments\[0,0\] = .*nan: must be finite"),
         (lambda m: core.polaron_hops(m, window=21), "window = 21: must be at least 1 and at most half of the 40"),
         (lambda m: core.polaron_hops(m, threshold=0.0), "threshold = 0.0+: must be a positive"),
-        (lambda m: core.polaron_hops(m, tolerance=-1), "tolerance = -1: must not be negative"),
+        (lambda m: core.polaron_hops(m, tolerance=-1), "tolerance = -1: must be a whole number of at least 0"),
         (lambda m: core.polaron_hops(m, linked=[(0, 9)]), "linked = 0, 9: centres run from 0 to 2"),
         (lambda m: core.polaron_hops(m[:0]), "moments = 0 values: must have the shape"),
     ],

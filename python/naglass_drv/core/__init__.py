@@ -41,6 +41,7 @@ from .spin import (
     spin_topology,
 )
 from .statistics import Average, average
+from .tables import read_table
 from .trajectory import Trajectory, trajectory
 from .transport import Correlation, Correlator, Curve, VanHove, alpha2, chi4, msd, van_hove
 from .unwrap import Unwrapper, unwrap
@@ -120,6 +121,7 @@ __all__ = [
     "rdf",
     "read_environments",
     "read_hops",
+    "read_table",
     "rings",
     "spin_topology",
     "steinhardt",

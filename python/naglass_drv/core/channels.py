@@ -9,8 +9,11 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
+from .arguments import array, elements, number, positive, shown, structure
 from .clusters import Percolation
-from .graph import geometry, names
+from .graph import geometry
+
+_MOST_VOXELS = 2**28
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,15 @@ def bottleneck_radius(
     for the grid and within ``error`` of the continuum. Cost is O(voxels log voxels). Raises InputError for an element
     without a radius, a spacing that is not positive, or a direction without a cell vector.
     """
-    ignored = names(ignore)
-    symbols = np.array(atoms.get_chemical_symbols())
+    symbols = np.array(structure("atoms", atoms).get_chemical_symbols())
+    ignored = elements("ignore", ignore, symbols.tolist())
+    if not isinstance(radii, Mapping):
+        raise InputError(f"radii = {shown(radii)}: must map elements to radii, as in {{'O': 1.4}} (Å)")
+    radii = {e: number(f"radii[{e!r}]", r, "Å", least=0.0) for e, r in radii.items()}
+    elements("radii", list(radii), symbols.tolist())
     for element in sorted(set(symbols.tolist()) - set(ignored) - set(radii)):
         raise InputError(f"radii: {element!r} has none; give one, or name the element in 'ignore'")
-    if not 0.0 < spacing < float("inf"):
-        raise InputError(f"spacing = {spacing!r}: must be a positive number (Å)")
-    if not np.isfinite(probe_radius):
-        raise InputError(f"probe_radius = {probe_radius!r}: must be a number (Å)")
+    spacing, probe_radius = positive("spacing", spacing, "Å"), number("probe_radius", probe_radius, "Å")
     positions, cell, pbc = geometry(atoms)
     shape = _voxels(np.array(cell), spacing)
     kept = ~np.isin(symbols, ignored)
@@ -79,9 +83,12 @@ def density_percolation(density: np.ndarray, pbc=(True, True, True)) -> DensityP
     a shorter trajectory lowers the threshold. Raises InputError for a map that has not three dimensions or holds NaN
     or negative values.
     """
-    density = np.asarray(density, dtype=float)
-    if density.size and density.min() < 0.0:
+    density = array("density", density, ("a", "b", "c"), unit="1/Å³")
+    if not density.size:
+        raise InputError(f"density = array of shape {density.shape}: there are no voxels")
+    if density.min() < 0.0:
         raise InputError(f"density = {density.min()}: must not be negative")
+    pbc = array("pbc", pbc, (3,), kind=bool)
     levels = Percolation(*map(np.array, _core.voxel_percolation(density, [bool(p) for p in pbc], 0.0)))
     shares = (_share_at_least(density, found) for found in (levels.by_dimension, levels.by_direction))
     return DensityPercolation(levels, Percolation(*shares))
@@ -97,8 +104,8 @@ def _voxels(cell: np.ndarray, spacing: float) -> tuple[int, int, int]:
     if not lengths.all():
         raise InputError(f"cell = {cell.tolist()}: a grid needs three cell vectors")
     counts = np.ceil(lengths / spacing - 1e-9)
-    if not counts.prod() < 2**31:
-        raise InputError(f"spacing = {spacing!r}: more than 2^31 voxels")
+    if not counts.prod() < _MOST_VOXELS:
+        raise InputError(f"spacing = {spacing!r}: more than 2^28 voxels; take a wider spacing (Å)")
     return tuple(int(max(1, n)) for n in counts)
 
 

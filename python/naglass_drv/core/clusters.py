@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
-from .graph import BondGraph, geometry, names
+from .arguments import elements, positive, shown
+from .graph import BondGraph, bond_graph_only, geometry
 from .linkage import topology
 
 #: What to look at: one element, several, or a mask (N,) of atoms.
@@ -47,6 +48,7 @@ def clusters(graph: BondGraph, select: Selection = None) -> Clusters:
     ``clusters(bond_graph(atoms, {("P", "O"): 2.0, ("V", "O"): 2.5}), select=("P", "V", "O"))`` is the network;
     ``clusters(bond_graph(atoms, {("Na", "Na"): 4.0}), select="Na")`` the sodium sites. Nearly O(bonds).
     """
+    bond_graph_only("graph", graph)
     labels, sizes, translations = _core.clusters(*topology(graph), mask_of(graph.symbols, select))
     return Clusters(labels, sizes, translations.reshape(-1, 3, 3))
 
@@ -65,8 +67,7 @@ def percolation_cutoff(atoms, select: Selection = "Na", *, max_cutoff: float = 1
     They do for every larger cutoff and for none that is smaller. NaN means not up to `max_cutoff`. Exact: each level
     is the distance of a pair. O(N log N) at given density. Raises InputError for a cutoff that is not positive.
     """
-    if not 0.0 < max_cutoff < float("inf"):
-        raise InputError(f"max_cutoff = {max_cutoff!r}: must be a positive number (Å)")
+    max_cutoff = positive("max_cutoff", max_cutoff, "Å")
     positions, cell, pbc = geometry(atoms)
     chosen = positions[mask_of(atoms.get_chemical_symbols(), select)]
     levels = _core.site_percolation(chosen, cell, pbc, max_cutoff)
@@ -78,8 +79,10 @@ def mask_of(symbols: Iterable[str], select: Selection) -> np.ndarray:
     symbols = np.array(symbols)
     if select is None:
         return np.ones(len(symbols), dtype=bool)
-    if isinstance(select, np.ndarray) and select.dtype == bool:
+    if isinstance(select, np.ndarray):
+        if select.dtype != bool:
+            raise InputError(f"select = {shown(select)}: must be a mask (N,) of True and False, or elements")
         if select.shape != symbols.shape:
             raise InputError(f"select = mask of shape {select.shape}: there are {len(symbols)} atoms")
         return select
-    return np.isin(symbols, names(select))
+    return np.isin(symbols, elements("select", select, set(symbols.tolist())))

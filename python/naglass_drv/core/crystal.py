@@ -10,7 +10,20 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
-from .graph import Cutoffs, geometry, graph_of, names, neighbors
+from .arguments import (
+    element,
+    elements,
+    flag,
+    number,
+    positive,
+    present_element,
+    read_text,
+    shown,
+    structure,
+    whole,
+    write_text,
+)
+from .graph import Cutoffs, geometry, graph_of, neighbors
 from .linkage import centers_and_ligands, topology
 
 
@@ -32,7 +45,7 @@ class Environments:
         for symbols, vectors in self.members:
             lines.append("environment")
             lines += [f"{s} {x:.17g} {y:.17g} {z:.17g}" for s, (x, y, z) in zip(symbols, vectors, strict=True)]
-        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_text(path, "\n".join(lines) + "\n")
 
 
 def environments(
@@ -49,7 +62,11 @@ def environments(
     Two environments are one when their neighbours coincide within `tolerance` (Å), as they stand or, with
     `any_rotation`, after a rotation. Raises InputError if an environment is empty.
     """
-    kinds = names(neighbors)
+    symbols = structure("crystal", crystal).get_chemical_symbols()
+    center = element("center", center, symbols)
+    kinds = elements("neighbors", neighbors, symbols)
+    cutoff, tolerance = positive("cutoff", cutoff, "Å"), positive("tolerance", tolerance, "Å")
+    any_rotation = flag("any_rotation", any_rotation)
     rows, offsets, types, vectors = _neighbourhoods(crystal, center, kinds, cutoff)
     if not len(rows) or not np.diff(offsets).all():
         raise InputError(f"cutoff = {cutoff}: a {center!r} of the crystal has no neighbour among {kinds} within it")
@@ -59,8 +76,8 @@ def environments(
 
 def read_environments(path: str | Path) -> Environments:
     """What `Environments.write` wrote. Raises InputError with the line's number for a line that does not fit."""
-    center, elements, compiled = _core.parse_environments(Path(path).read_text(encoding="utf-8"), str(path))
-    return _named(center, tuple(elements), compiled)
+    center, kinds, compiled = _core.parse_environments(read_text(path), str(path))
+    return _named(center, tuple(kinds), compiled)
 
 
 def crystal_similarity(
@@ -80,6 +97,11 @@ def crystal_similarity(
     turned by the best proper rotation and the largest kernel is taken, at some 500 times the cost.
     Piaggi & Parrinello, J. Chem. Phys. 150, 244119 (2019), DOI 10.1063/1.5102104.
     """
+    structure("atoms", atoms)
+    if not isinstance(reference, Environments):
+        raise InputError(f"reference = {shown(reference)}: must be Environments, as environments() makes them")
+    sigma, sharpness = positive("sigma", sigma, "Å"), positive("sharpness", sharpness)
+    reach, any_rotation = positive("reach", reach), flag("any_rotation", any_rotation)
     options = _core.SimilarityOptions(sigma, sharpness, reach, any_rotation)
     cutoff = _core.similarity_cutoff(reference.compiled, options)
     rows, *around = _neighbourhoods(atoms, reference.center, reference.elements, cutoff)
@@ -99,9 +121,13 @@ def lanterns(
     """(N,) lanterns of each `center`: others that share exactly three `bridge` neighbours with it; -1 elsewhere.
 
     `structure` is a `BondGraph`, or atoms together with `cutoffs`. A bridge is a neighbour when both are bonded to a
-    ligand in common. Every V of NASICON Na3V2(PO4)3 has one lantern partner. O(bonds).
+    ligand in common. In a lantern the three bridges share one ligand, a corner, with each of the two centers, and the
+    centers share none with each other: polyhedra of centers that share a corner, an edge or a face are no lantern.
+    Every V of NASICON Na3V2(PO4)3 has one lantern partner. O(bonds). Raises InputError if there is no `center`.
     """
     graph = graph_of(structure, cutoffs)
+    center = present_element("center", center, graph.symbols)
+    bridge = element("bridge", bridge, graph.symbols)
     kinds, ligands = centers_and_ligands(graph, (center, bridge), ligand)
     return _core.lanterns(*topology(graph), kinds, ligands)
 
@@ -119,6 +145,7 @@ class Steinhardt:
 
     def ordered_bonds(self, threshold: float = 0.5) -> np.ndarray:
         """(N,) bonds of each atom whose correlation is above `threshold`."""
+        threshold = number("threshold", threshold)
         return np.bincount(self.i[self.correlation > threshold], minlength=len(self.q))
 
 
@@ -136,8 +163,15 @@ def steinhardt(
     Give a cation sublattice: in an oxide the shell of all atoms hides the order. Steinhardt, Nelson & Ronchetti,
     Phys. Rev. B 28, 784 (1983); bonds: ten Wolde, Ruiz-Montero & Frenkel, J. Chem. Phys. 104, 9932 (1996).
     """
-    orders = tuple(l)
-    rows, offsets, _, vectors, partners = _bonds(atoms, names(centers), names(neighbors), cutoff)
+    symbols = structure("atoms", atoms).get_chemical_symbols()
+    if isinstance(l, (str, bytes)) or not isinstance(l, Iterable):
+        raise InputError(f"l = {shown(l)}: must be several whole numbers, as in (4, 6)")
+    orders = tuple(whole("l", order, 0, 20) for order in l)
+    bond_l, cutoff = whole("bond_l", bond_l, 0, 20), positive("cutoff", cutoff, "Å")
+    centers, around = elements("centers", centers, symbols), elements("neighbors", neighbors, symbols)
+    if not set(centers) & set(symbols):
+        raise InputError(f"centers = {centers!r}: the structure has no such atom")
+    rows, offsets, _, vectors, partners = _bonds(atoms, centers, around, cutoff)
     q = np.full((len(atoms), len(orders)), np.nan)
     occupied = np.diff(offsets) > 0
     for column, order in enumerate(orders):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
+from .arguments import array, dimensions, positive
 from .unwrap import without_flips
 
 _MOST_VOXELS = 2**28
@@ -36,19 +37,15 @@ def density_map(positions, cell, spacing: float = 0.25) -> DensityMap:
     relative error is at least 1/sqrt(counts). O(frames n). InputError for a cell without volume or positions that are
     not finite.
     """
-    positions = np.asarray(positions, dtype=float)
+    shape = ("n", 3) if dimensions(positions) == 2 else ("frames", "n", 3)
+    positions = array("positions", positions, shape, unit="Å")
     positions = positions[None] if positions.ndim == 2 else positions
-    if positions.ndim != 3 or positions.shape[2] != 3 or not positions.size:
-        raise InputError(f"positions = {positions.shape}: must have the shape (frames, n, 3) or (n, 3)")
-    if not np.isfinite(positions).all():
-        raise InputError("positions: must be finite numbers (Å)")
-    cells = np.asarray(cell, dtype=float)
-    if cells.shape not in ((3, 3), (len(positions), 3, 3)):
-        raise InputError(f"cell = {cells.shape}: must have the shape (3, 3) or ({len(positions)}, 3, 3)")
+    if not positions.size:
+        raise InputError(f"positions = {positions.shape}: must have the shape (frames, n, 3) or (n, 3), with atoms")
+    cells = array("cell", cell, (3, 3) if dimensions(cell) == 2 else (len(positions), 3, 3), unit="Å")
     cells = without_flips(np.broadcast_to(cells, (len(positions), 3, 3)))
     mean = cells.mean(axis=0)
-    if not 0.0 < spacing < float("inf"):
-        raise InputError(f"spacing = {spacing}: must be a positive distance (Å)")
+    spacing = positive("spacing", spacing, "Å")
     heights = 1 / np.linalg.norm(np.linalg.inv(mean), axis=0)
     shape = np.maximum(np.ceil(heights / spacing - 1e-9), 1)
     if shape.prod() > _MOST_VOXELS:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import InputError
+from .arguments import array, positive, shown, whole
 from .pairs import pair_counts, shell_volumes
 from .statistics import average
 from .trajectory import element_order
@@ -31,16 +32,22 @@ class DistinctVanHove:
     def __init__(
         self, symbols: Sequence[str], cell, lags: Sequence[int], reach: float, width: float = 0.1, *, every: int = 1
     ):
+        symbols = tuple(symbols) if np.iterable(symbols) else ()
+        if not symbols or not all(isinstance(symbol, str) for symbol in symbols):
+            raise InputError(f"symbols = {shown(symbols)}: must be elements, one per atom")
+        if not np.iterable(lags):
+            raise InputError(f"lags = {shown(lags)}: must be several whole numbers of samples")
+        lags = [whole("lags", lag, 0, unit="samples") for lag in lags]
+        reach, width = positive("reach", reach, "Å"), positive("width", width, "Å")
+        every = whole("every", every, 1, unit="samples")
         self.elements = element_order(symbols)
         self._kind = np.array([self.elements.index(symbol) for symbol in symbols], dtype=np.int32)
         self._cell = full_cell(cell)
         self.lags = tuple(sorted({int(lag) for lag in lags}))
-        if not self.lags or self.lags[0] < 0:
+        if not self.lags:
             raise InputError(f"lags = {list(lags)!r}: must be samples, 0 or more, at least one")
-        if not 0.0 < width <= reach < float("inf"):
+        if not width <= reach:
             raise InputError(f"reach, width = {reach!r}, {width!r}: must be positive (Å), the width the smaller")
-        if every < 1:
-            raise InputError(f"every = {every!r}: must be at least 1")
         self._every = int(every)
         self._bins = max(1, round(reach / width))
         self._width = float(width)
@@ -59,8 +66,8 @@ class DistinctVanHove:
 
         InputError for another shape, NaN, or wrapped frames too far apart to follow an atom.
         """
-        positions = np.asarray(positions, dtype=float)
-        if positions.shape != (len(self._kind), 3):
+        positions = array("positions", positions, ("N", 3), unit="Å", finite=False)
+        if len(positions) != len(self._kind):
             raise InputError(f"positions = {positions.shape}: there are {len(self._kind)} atoms")
         # an atom that wraps would meet its former self as a neighbour
         positions = self._unwrapper.add(positions, self._cell)
@@ -76,6 +83,8 @@ class DistinctVanHove:
 
     def merge(self, other: DistinctVanHove) -> None:
         """Pool the origins of another run of the same atoms. InputError for one made otherwise."""
+        if not isinstance(other, DistinctVanHove):
+            raise InputError(f"other = {shown(other)}: must be a DistinctVanHove")
         mine, theirs = ((s.lags, s._bins, s._width, s._kind.tolist(), s._cell.tolist()) for s in (self, other))
         if mine != theirs:
             raise InputError("other: has other atoms, cell, lags or bins")

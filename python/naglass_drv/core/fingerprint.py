@@ -10,7 +10,9 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
-from .graph import BondGraph, Cutoffs, bond_graph, geometry, pair
+from .arguments import array, choice, element, flag, number, positive, shown, whole
+from .arguments import structure as checked_structure
+from .graph import BondGraph, Cutoffs, bond_graph, geometry, pair, unordered_pairs
 from .qn import VANADYL_CUTOFF
 
 #: Å; longest bond that counts as coordination where no cutoff is given.
@@ -157,7 +159,7 @@ class Fingerprint:
     def confusion(self, rows: str = "moment", columns: str = "valence") -> Confusion:
         """Centres per pair of states in two of `classes`. Raises InputError for an assignment that is absent."""
         for argument, name in (("rows", rows), ("columns", columns)):
-            if name not in self.classes:
+            if not isinstance(name, str) or name not in self.classes:
                 raise InputError(f"{argument} = {name!r}: present are {', '.join(self.classes) or 'none'}")
         a, b = self.classes[rows], self.classes[columns]
         states = np.unique(np.concatenate([a, b]))
@@ -194,21 +196,31 @@ def fingerprint(
     `balance` assigns states by rank under charge balance: True, or formal charges to add to `FORMAL_CHARGES`.
     Raises InputError for what is missing, unknown or out of range. O(N).
     """
-    cutoff = _positive("cutoff", _coordination_cutoff(cutoffs, center, ligand))
-    reach = max(cutoff, _positive("valence_cutoff", valence_cutoff))
-    _positive("spin_threshold", spin_threshold)
-    if not _is_number(tolerance) or not 0.0 <= tolerance < float("inf"):
-        raise InputError(f"tolerance = {tolerance!r}: must be a number of at least 0 (valence units)")
-    chosen_states = sorted(set(states)) if states is not None else []
+    if isinstance(structure, BondGraph):
+        raise InputError("structure = BondGraph: bond directions are needed; give atoms and cutoffs")
+    symbols = checked_structure("structure", structure).get_chemical_symbols()
+    center, ligand = element("center", center, symbols), element("ligand", ligand, symbols)
+    cutoff = _coordination_cutoff(cutoffs, center, ligand, symbols)
+    reach = max(cutoff, positive("valence_cutoff", valence_cutoff, "Å"))
+    spin_threshold = positive("spin_threshold", spin_threshold, "µB")
+    tolerance = number("tolerance", tolerance, "valence units", least=0.0)
+    families = tuple(
+        positive(name, value, "Å")
+        for name, value in (
+            ("vanadyl_cutoff", vanadyl_cutoff),
+            ("trans_cutoff", trans_cutoff),
+            ("trans_dioxo_cutoff", trans_dioxo_cutoff),
+        )
+    )
+    chosen_states = sorted({whole("states", state, -8, 8) for state in _sequence("states", states or ())})
     redox = _core.redox_states(center, chosen_states)
     allowed = sorted({state for state, _ in redox})
     parameters = _parameters(bond_valence, center, ligand, allowed)
-    if assign not in ("nearest", "map"):
-        raise InputError(f"assign = {assign!r}: known are 'nearest', 'map'")
+    choice("assign", assign, ("nearest", "map"))
     centers, offsets, vectors = _shells(structure, center, ligand, reach)
     moment = _moments(spins, len(structure), centers)
     columns = _core.fingerprint(
-        offsets, vectors, cutoff, valence_cutoff, (vanadyl_cutoff, trans_cutoff, trans_dioxo_cutoff),
+        offsets, vectors, cutoff, valence_cutoff, families,
         parameters, center, ligand, chosen_states, assign == "map" and bool(parameters), moment, tolerance,
     )  # fmt: skip
     for name in ("bond_valence", "off_centring", "by_valence"):
@@ -229,23 +241,17 @@ def fingerprint(
     )
 
 
-def _is_number(value) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+def _sequence(name: str, value) -> tuple:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise InputError(f"{name} = {shown(value)}: must be several values")
+    return tuple(value)
 
 
-def _positive(name: str, value) -> float:
-    if not _is_number(value) or not 0.0 < value < float("inf"):
-        raise InputError(f"{name} = {value!r}: must be a positive number")
-    return float(value)
-
-
-def _coordination_cutoff(cutoffs: Cutoffs | None, center: str, ligand: str) -> float:
-    key = pair(center, ligand)
-    given = [c for (a, b), c in (COORDINATION_CUTOFFS if cutoffs is None else cutoffs).items() if pair(a, b) == key]
-    if len(given) != 1:
-        problem = "is given twice" if given else "is missing"
-        raise InputError(f"cutoffs: the pair ({center!r}, {ligand!r}) {problem}")
-    return given[0]
+def _coordination_cutoff(cutoffs: Cutoffs | None, center: str, ligand: str, symbols) -> float:
+    known = COORDINATION_CUTOFFS if cutoffs is None else unordered_pairs("cutoffs", cutoffs, symbols)
+    if pair(center, ligand) not in known:
+        raise InputError(f"cutoffs: the pair ({center!r}, {ligand!r}) is missing")
+    return known[pair(center, ligand)]
 
 
 def _parameters(given, center: str, ligand: str, states: list[int]) -> list[tuple[int, float, float]]:
@@ -253,16 +259,24 @@ def _parameters(given, center: str, ligand: str, states: list[int]) -> list[tupl
         return []
     if isinstance(given, str):
         return _core.bond_valence_parameters(given, center, ligand, states)
+    if not isinstance(given, Mapping):
+        raise InputError(f"bond_valence = {shown(given)}: must be the name of a set, or map states to (r0, b) in Å")
     missing = [state for state in states if state not in given and 0 not in given]
     if missing:
         raise InputError(f"bond_valence: no parameter for state {missing[0]} of {center!r}")
-    return [(int(state), float(r0), float(b)) for state, (r0, b) in given.items() if state in (0, *states)]
+    checked = []
+    for state, parameters in given.items():
+        where = f"bond_valence[{state!r}]"
+        state = whole(where, state, 0, 8)
+        if len(_sequence(where, parameters)) != 2:
+            raise InputError(f"{where} = {shown(parameters)}: must be r0 and b (Å)")
+        r0, b = parameters
+        checked.append((state, positive(f"{where}.r0", r0, "Å"), positive(f"{where}.b", b, "Å")))
+    return [entry for entry in checked if entry[0] in (0, *states)]
 
 
 def _shells(structure, center: str, ligand: str, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centres, and per centre the vectors (Å) to its ligands' images."""
-    if isinstance(structure, BondGraph):
-        raise InputError("structure = BondGraph: bond directions are needed; give atoms and cutoffs")
     if center == ligand:
         raise InputError(f"ligand = {ligand!r}: is the centre itself")
     graph = bond_graph(structure, {(center, ligand): reach})
@@ -281,18 +295,15 @@ def _shells(structure, center: str, ligand: str, reach: float) -> tuple[np.ndarr
 def _moments(spins, atoms: int, centers: np.ndarray) -> np.ndarray | None:
     if spins is None:
         return None
-    values = np.asarray(spins, dtype=float)
-    if values.shape != (atoms,):
-        raise InputError(f"spins = array of shape {values.shape}: must have the shape ({atoms},), one per atom")
-    if not np.isfinite(values).all():
-        atom = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise InputError(f"spins[{atom}] = {values[atom]}: must be finite (µB)")
-    return values[centers]
+    return array("spins", spins, (atoms,), unit="µB")[centers]
 
 
 def _charge_of_centers(structure, center: str, balance: bool | Mapping[str, int]) -> int:
     """The sum of all centres' oxidation states that makes the structure neutral."""
-    charges = FORMAL_CHARGES | (dict(balance) if isinstance(balance, Mapping) else {})
+    if not isinstance(balance, Mapping):
+        flag("balance", balance)
+    given = balance if isinstance(balance, Mapping) else {}
+    charges = FORMAL_CHARGES | {e: whole(f"balance[{e!r}]", charge, -8, 8, "e") for e, charge in given.items()}
     total = 0
     for symbol, count in Counter(structure.get_chemical_symbols()).items():
         if symbol == center:
@@ -313,7 +324,12 @@ def _reduction(center: str, redox: list, moment: np.ndarray | None, columns: dic
 
 
 def _histograms(offsets, vectors, state, moment, wanted, reach: float, threshold: float) -> LengthHistograms:
-    low, high, bins = wanted
+    if len(_sequence("histogram", wanted)) != 3:
+        raise InputError(f"histogram = {shown(wanted)}: must be the two ends (Å) and the number of bins")
+    low, high = (number("histogram", end, "Å", least=0.0) for end in wanted[:2])
+    bins = whole("histogram", wanted[2], 0, 10**6, "bins")
+    if not low < high:
+        raise InputError(f"histogram = {low} to {high}: must be a range (Å)")
     if high > reach:
         raise InputError(f"histogram = {wanted!r}: reaches beyond the longest distance seen, {reach} Å")
     states = np.unique(state)

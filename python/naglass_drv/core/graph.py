@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
+from .arguments import array, element, pairs, positive, present_element, shown, structure, whole
 
 #: Cutoffs per unordered pair of elements, in Å.
 Cutoffs = Mapping[tuple[str, str], float]
@@ -47,12 +48,14 @@ class BondGraph:
 
     def bonded(self, i: int) -> np.ndarray:
         """Atoms bonded to atom i; an atom appears once per bonded image."""
+        i = whole("i", i, 0, len(self) - 1)
         return self.targets[self.offsets[i] : self.offsets[i + 1]]
 
     def coordination(self, element: str | None = None) -> np.ndarray:
         """(N,) number of bonds per atom, to atoms of one element only where it is given."""
         rows = np.repeat(np.arange(len(self)), np.diff(self.offsets))
         if element is not None:
+            present_element("element", element, self.symbols)
             rows = rows[np.array(self.symbols)[self.targets] == element]
         return np.bincount(rows, minlength=len(self))
 
@@ -64,6 +67,7 @@ def neighbors(atoms, cutoff: float) -> Neighbors:
     are not usable.
     """
     positions, cell, pbc = geometry(atoms)
+    cutoff = positive("cutoff", cutoff, "Å")
     offsets, targets, shifts, lengths = _core.neighbor_list(positions, cell, pbc, cutoff)
     rows = np.repeat(np.arange(len(positions)), np.diff(offsets))
     return Neighbors(rows, targets, shifts, lengths)
@@ -78,7 +82,7 @@ def bond_graph(atoms, cutoffs: Cutoffs) -> BondGraph:
     """
     positions, cell, pbc = geometry(atoms)
     symbols = tuple(atoms.get_chemical_symbols())
-    unordered = _unordered(cutoffs)
+    unordered = unordered_pairs("cutoffs", cutoffs, symbols)
     type_of = {symbol: t for t, symbol in enumerate(sorted(set(symbols)))}
     present = [
         (type_of[a], type_of[b], length) for (a, b), length in unordered.items() if a in type_of and b in type_of
@@ -90,9 +94,8 @@ def bond_graph(atoms, cutoffs: Cutoffs) -> BondGraph:
 
 def geometry(atoms) -> tuple[np.ndarray, list[list[float]], list[bool]]:
     """Positions (N, 3), cell vectors and periodicity as the extension takes them."""
-    cell = np.asarray(atoms.cell, dtype=float)
-    if cell.shape != (3, 3):
-        raise InputError(f"cell = {cell.tolist()}: must have the shape (3, 3)")
+    structure("atoms", atoms)
+    cell = array("cell", np.asarray(atoms.cell), (3, 3), unit="Å")
     return np.asarray(atoms.positions, dtype=float), cell.tolist(), [bool(p) for p in atoms.pbc]
 
 
@@ -101,37 +104,44 @@ def pair(a: str, b: str) -> tuple[str, str]:
     return (a, b) if a <= b else (b, a)
 
 
-def _unordered(cutoffs: Cutoffs) -> dict[tuple[str, str], float]:
-    unordered: dict[tuple[str, str], float] = {}
-    for (a, b), length in cutoffs.items():
-        if not isinstance(length, (int, float, np.number)) or not 0.0 < length < float("inf"):
-            raise InputError(f"cutoffs[{a!r}, {b!r}] = {length!r}: must be a positive number (Å)")
-        if pair(a, b) in unordered:
-            raise InputError(f"cutoffs[{a!r}, {b!r}] = {length!r}: the pair is given twice")
-        unordered[pair(a, b)] = float(length)
-    return unordered
+def unordered_pairs(name: str, lengths: Cutoffs, symbols: Iterable[str]) -> dict[tuple[str, str], float]:
+    """Lengths (Å) per `pair`. InputError for what is no pair, no element, given twice, or not positive."""
+    present = set(symbols)
+    for key, length in (checked := pairs(name, lengths)).items():
+        for one in key:
+            element(f"{name}[{key[0]!r}, {key[1]!r}] = {length}: {one!r}", one, present)
+    return {pair(a, b): length for (a, b), length in checked.items()}
+
+
+def bond_graph_only(name: str, value) -> BondGraph:
+    """`value` if it is a graph."""
+    if not isinstance(value, BondGraph):
+        raise InputError(f"{name} = {shown(value)}: must be a BondGraph, as bond_graph() makes it")
+    return value
 
 
 def graph_of(structure, cutoffs: Cutoffs | None) -> BondGraph:
     """`structure` if it is a graph, or the graph of atoms with `cutoffs`."""
     if isinstance(structure, BondGraph):
+        if cutoffs is not None:
+            raise InputError(f"cutoffs = {shown(cutoffs)}: the BondGraph has its own; give either")
         return structure
     if cutoffs is None:
         raise InputError("cutoffs = None: needed unless a BondGraph is given")
     return bond_graph(structure, cutoffs)
 
 
-def names(elements: str | Iterable[str]) -> tuple[str, ...]:
+def names(given: str | Iterable[str]) -> tuple[str, ...]:
     """One element or several, as a tuple."""
-    return (elements,) if isinstance(elements, str) else tuple(elements)
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def roles_of(named: Iterable[tuple[object, str | Iterable[str]]]) -> dict:
     """Role of each element, from (role of the extension, elements); InputError for an element with two."""
     roles: dict = {}
-    for role, elements in named:
-        for element in names(elements):
-            if element in roles:
-                raise InputError(f"{role.name} = {element!r}: already has the role {roles[element].name}")
-            roles[element] = role
+    for role, given in named:
+        for one in names(given):
+            if one in roles:
+                raise InputError(f"{role.name} = {one!r}: already has the role {roles[one].name}")
+            roles[one] = role
     return roles

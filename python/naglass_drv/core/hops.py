@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
+from .arguments import array, element, elements, number, positive, shown, whole
 from .graph import names
 from .hop_events import COLUMNS, Hops, hops_of
 from .unwrap import Unwrapper, full_cell
@@ -25,13 +26,14 @@ class HopDetector:
     by more than `min_length` (Å). It is a return if it leads to within half its length of one of the last four
     sites that the atom left, at most `return_within` samples ago (default ten windows).
 
-    Of frames (atoms with symbols, cell and pbc) the detector follows `mobile` (elements, or indices); it unwraps them,
-    lays them into the first cell, and subtracts the mean displacement of the `framework` (elements; default: all atoms
-    that are not mobile; ``()``: no subtraction). `cage` gives a cutoff (Å) per element of the host, e.g.
-    ``{"O": 3.2}``: each hop then tells how much of the ion's cage it kept. `nearest` names elements: each hop then
+    Of frames (atoms with symbols, cell and pbc) the detector follows `mobile` (elements, or indices; default: Na); it
+    unwraps them, lays them into the first cell, and subtracts the mean displacement of the `framework` (elements;
+    default: all atoms that are not mobile; ``()``: no subtraction). `cage` gives a cutoff (Å) per element of the host,
+    e.g. ``{"O": 3.2}``: each hop then tells how much of the ion's cage it kept. `nearest` names elements: each hop then
     tells which atom of them was nearest to its midpoint.
 
-    Of arrays (N, 3) all atoms are mobile, and positions are unwrapped. A detector can be pickled and goes on as if
+    Of arrays (N, 3), whose positions are unwrapped, `mobile` are indices (default: all atoms); the options that need
+    elements, `framework`, `cage` and `nearest`, are refused. A detector can be pickled and goes on as if
     it never had been. O(1) per atom and sample. Raises InputError for options out of range.
     """
 
@@ -43,21 +45,22 @@ class HopDetector:
         release: float | None = None,
         min_length: float = 1.5,
         return_within: int | None = None,
-        mobile: str | Iterable = "Na",
+        mobile: str | Iterable | None = None,
         framework: str | Iterable[str] | None = None,
         cage: Mapping[str, float] | None = None,
         nearest: str | Iterable[str] = (),
     ):
-        self._window = _whole("window", window)
-        release = threshold / 2 if release is None else release
-        return_within = 20 * window if return_within is None else return_within
-        lengths = (float(threshold), float(release), float(min_length))
-        self._options = (self._window, *lengths, _whole("return_within", return_within))
+        self._window = whole("window", window, unit="samples")
+        threshold = positive("threshold", threshold, "Å²")
+        release = threshold / 2 if release is None else number("release", release, "Å²")
+        return_within = 20 * window if return_within is None else whole("return_within", return_within, unit="samples")
+        self._options = (self._window, threshold, release, number("min_length", min_length, "Å"), return_within)
         _core.HopDetector(0, *self._options)
-        self._selection = (mobile, framework, _checked_cage(cage), names(nearest))
+        self._selection = (mobile, framework, _checked_cage(cage), elements("nearest", nearest))
         self._core = None
         self._frames: _Frames | None = None
-        self._mobile = None
+        self._mobile = self._indices = None
+        self._atoms = 0
         self._next_step = 0
         self._found: list[np.ndarray] = []
         self._nearest: list[np.ndarray] = []
@@ -70,17 +73,26 @@ class HopDetector:
         sample). Raises InputError for unevenly spaced steps, and for frames that do not go on from the last one.
         """
         is_frame = hasattr(frame, "get_chemical_symbols")
+        if is_frame and (cages is not None or np.any(offset)):
+            raise InputError("offset, cages: only for arrays; of atoms the detector finds its own")
         if self._core is not None and is_frame != (self._frames is not None):
             raise InputError("frame: atoms and arrays cannot be mixed")
-        step = self._next_step if step is None else int(step)
+        step = self._next_step if step is None else whole("step", step, 0, 2**62)
         if is_frame:
             if self._frames is None:
                 self._frames = _Frames(frame, *self._selection, history=2 * self._window)
             positions, offset, cages = self._frames.sample(frame, step)
         else:
-            positions = np.asarray(frame, dtype=float)
+            positions = array("frame", frame, ("N", 3), unit="Å", finite=False)
+            if self._core is None:
+                self._indices = self._mobile_of_array(len(positions))
+            elif len(positions) != self._atoms:
+                raise InputError(f"positions = {len(positions)} atoms: the detector follows {self._atoms}")
+            self._atoms = len(positions)
+            positions = positions[self._indices]
+            offset = array("offset", offset, (3,), unit="Å")
         if self._core is None:
-            self._mobile = self._frames.mobile if is_frame else np.arange(len(positions))
+            self._mobile = self._frames.mobile if is_frame else self._indices
             self._core = _core.HopDetector(len(positions), *self._options)
         offsets, hosts = cages if cages is not None else (None, None)
         rows = self._core.add(positions, np.asarray(offset, dtype=float), step, offsets, hosts)
@@ -105,6 +117,17 @@ class HopDetector:
         if self._core is None:
             raise InputError("frame: the detector was given none")
         return self._core.p_hop()
+
+    def _mobile_of_array(self, atoms: int) -> np.ndarray:
+        mobile, framework, cage, nearest = self._selection
+        for name, given in (("framework", framework or None), ("cage", cage or None), ("nearest", nearest or None)):
+            if given is not None:
+                raise InputError(f"{name} = {shown(given)}: needs elements, and an array has none; give atoms")
+        if mobile is None:
+            return np.arange(atoms)
+        if isinstance(mobile, str) or any(isinstance(one, str) for one in mobile):
+            raise InputError(f"mobile = {shown(mobile)}: an array has no elements; give indices, or atoms")
+        return _indices(mobile, atoms)
 
     def _keep(self, rows: np.ndarray) -> Hops:
         nearest = self._frames.nearest(rows) if self._frames else np.full(len(rows), -1)
@@ -134,6 +157,10 @@ def detect_hops(trajectory, *, symbols=None, cell=None, pbc=True, steps=None, **
         trajectory = _frames_of(trajectory, symbols, cell, pbc)
     elif symbols is not None or cell is not None:
         raise InputError("symbols, cell: only for a trajectory that is an array; atoms have their own")
+    elif pbc is not True:
+        raise InputError(f"pbc = {shown(pbc)}: only for a trajectory that is an array; atoms have their own")
+    elif isinstance(trajectory, (str, bytes)) or not np.iterable(trajectory):
+        raise InputError(f"trajectory = {shown(trajectory)}: must be frames of atoms, or an array (frames, N, 3)")
     count = 0
     steps = None if steps is None else list(steps)
     for count, frame in enumerate(trajectory, start=1):
@@ -163,6 +190,8 @@ class _Frame:
 def _frames_of(positions, symbols, cell, pbc) -> Iterable:
     if positions.ndim != 3 or positions.shape[2] != 3:
         raise InputError(f"trajectory = an array of shape {positions.shape}: must have the shape (frames, N, 3)")
+    if cell is None and pbc is not True:
+        raise InputError(f"pbc = {shown(pbc)}: belongs to a cell, and none is given")
     if cell is None and symbols is None:
         return positions
     if symbols is None:
@@ -178,17 +207,19 @@ def _frames_of(positions, symbols, cell, pbc) -> Iterable:
     return (_Frame(r, full_cell(c, periodic), periodic, list(symbols)) for r, c in zip(positions, cells, strict=False))
 
 
-def _whole(argument: str, value) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise InputError(f"{argument} = {value!r}: must be a whole number of samples")
-    return int(value)
+def _indices(mobile, atoms: int) -> np.ndarray:
+    chosen = np.unique(array("mobile", mobile, ("M",), kind=int))
+    if not len(chosen):
+        raise InputError(f"mobile = {shown(mobile)}: names no atoms")
+    if chosen[0] < 0 or chosen[-1] >= atoms:
+        raise InputError(f"mobile = {chosen.tolist()[:8]}: indices run from 0 to {atoms - 1}")
+    return chosen
 
 
 def _checked_cage(cage: Mapping[str, float] | None) -> dict[str, float]:
-    for element, cutoff in (cage or {}).items():
-        if not isinstance(cutoff, (int, float, np.number)) or not 0.0 < cutoff < float("inf"):
-            raise InputError(f"cage[{element!r}] = {cutoff!r}: must be a positive number (Å)")
-    return dict(cage or {})
+    if cage is not None and not isinstance(cage, Mapping):
+        raise InputError(f"cage = {shown(cage)}: must map elements to cutoffs, as in {{'O': 3.2}} (Å)")
+    return {element("cage", host): positive(f"cage[{host!r}]", cutoff, "Å") for host, cutoff in (cage or {}).items()}
 
 
 class _Frames:
@@ -211,22 +242,19 @@ class _Frames:
         self._history = deque(maxlen=history if nearest else 0)
 
     def _mobile_atoms(self, mobile) -> np.ndarray:
-        chosen = (mobile,) if isinstance(mobile, str) else tuple(mobile)
-        if chosen and not isinstance(chosen[0], str):
-            atoms = np.unique(np.asarray(chosen))
-            if atoms.dtype.kind not in "iu" or atoms[0] < 0 or atoms[-1] >= len(self._kinds):
-                raise InputError(f"mobile = {atoms.tolist()[:8]}: indices run from 0 to {len(self._kinds) - 1}")
-            return atoms
-        atoms = self._atoms_of("mobile", chosen)
+        mobile = "Na" if mobile is None else mobile
+        if not isinstance(mobile, str) and not (np.iterable(mobile) and all(isinstance(one, str) for one in mobile)):
+            return _indices(mobile, len(self._kinds))
+        atoms = self._atoms_of("mobile", elements("mobile", mobile, self._symbols))
         if not len(atoms):
             raise InputError(f"mobile = {mobile!r}: names no atoms")
         return atoms
 
-    def _atoms_of(self, argument: str, elements: Iterable[str]) -> np.ndarray:
-        for element in elements:
-            if element not in self._kinds:
-                raise InputError(f"{argument} = {element!r}: the structure has no such element")
-        return np.flatnonzero(np.isin(self._kinds, list(elements)))
+    def _atoms_of(self, argument: str, given: Iterable[str]) -> np.ndarray:
+        for one in given:
+            if one not in self._kinds:
+                raise InputError(f"{argument} = {one!r}: the structure has no such element")
+        return np.flatnonzero(np.isin(self._kinds, list(given)))
 
     def sample(self, frame, step: int):
         """Mobile positions (M, 3) and drift (3) in the first cell (Å), and cages as (offsets, hosts) or None."""

@@ -11,7 +11,8 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
-from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, graph_of, names, neighbors, pair
+from .arguments import element, elements, positive, present_element, shown, structure
+from .graph import BondGraph, Cutoffs, Neighbors, graph_of, neighbors, pair, unordered_pairs
 
 #: Å; a pair of elements nearer than this is a fault of a potential, not a bond of an oxide glass.
 FORBIDDEN_CONTACTS = {("O", "O"): 1.7, ("P", "P"): 2.4}
@@ -43,6 +44,7 @@ class Linkage:
         """(N,) centres linked to each atom, images counted apart; those of one element only where it is given."""
         rows = self.i
         if element is not None:
+            present_element("element", element, self.symbols)
             rows = rows[np.array(self.symbols)[self.j] == element]
         return np.bincount(rows, minlength=len(self.symbols))
 
@@ -61,7 +63,9 @@ def linkage(
     structure needs a cutoff with every ligand in it; otherwise InputError names the pair. O(bonds).
     """
     graph = graph_of(structure, cutoffs)
-    kinds = names(centers)
+    kinds = elements("centers", centers, graph.symbols)
+    if not kinds:
+        raise InputError("centers = (): at least one element is needed")
     kind_of, ligands = centers_and_ligands(graph, kinds, ligand)
     *links, counts = _core.linkage(*topology(graph), kind_of, ligands, len(kinds))
     pairs = combinations_with_replacement(kinds, 2)
@@ -78,15 +82,15 @@ def centers_and_ligands(
     graph: BondGraph, centers: tuple[str, ...], ligand: str | Iterable[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N,) place of each atom's element in `centers` or -1, and (N,) whether it is a ligand."""
-    ligands = names(ligand)
-    for element in centers:
-        if centers.count(element) > 1 or element in ligands:
-            raise InputError(f"centers = {centers!r}: {element!r} is named twice")
+    ligands = elements("ligand", ligand, graph.symbols)
+    for center in centers:
+        if centers.count(center) > 1 or center in ligands:
+            raise InputError(f"centers = {centers!r}: {center!r} is named twice")
     present = set(graph.symbols)
     for center in present.intersection(centers):
-        for element in present.intersection(ligands):
-            if pair(center, element) not in graph.cutoffs:
-                raise InputError(f"cutoffs: the pair ({center!r}, {element!r}) is missing")
+        for around in present.intersection(ligands):
+            if pair(center, around) not in graph.cutoffs:
+                raise InputError(f"cutoffs: the pair ({center!r}, {around!r}) is missing")
     kind_of = np.array([centers.index(s) if s in centers else -1 for s in graph.symbols], dtype=np.int32)
     return kind_of, np.isin(graph.symbols, ligands)
 
@@ -96,7 +100,15 @@ def in_contact(pairs: Neighbors, symbols: np.ndarray, contact: tuple[str, str], 
 
     `pairs` must reach to `limit`; `symbols` (N,) are the elements.
     """
-    a, b = contact
+    if not isinstance(pairs, Neighbors):
+        raise InputError(f"pairs = {shown(pairs)}: must be Neighbors, as neighbors() makes them")
+    symbols = np.asarray(symbols)
+    if symbols.ndim != 1 or len(symbols) <= max(pairs.i.max(initial=-1), pairs.j.max(initial=-1)):
+        raise InputError(f"symbols = {shown(symbols)}: must hold one element per atom")
+    if not isinstance(contact, (tuple, list)) or len(contact) != 2:
+        raise InputError(f"contact = {shown(contact)}: must be a pair of elements, as in ('O', 'O')")
+    a, b = elements("contact", contact, symbols.tolist())
+    limit = positive("limit", limit, "Å")
     first, second = symbols[pairs.i], symbols[pairs.j]
     joined = ((first == a) & (second == b)) | ((first == b) & (second == a))
     touched = np.zeros(len(symbols), dtype=bool)
@@ -132,8 +144,10 @@ def artefact_flags(
     look: real glasses of other chemistry have such arrangements. O(N). Raises InputError for a limit or cutoff that is
     not positive.
     """
-    bond_graph(atoms, contacts)  # refuses limits that are not positive, and pairs given twice
-    symbols = np.array(atoms.get_chemical_symbols())
+    symbols = np.array(structure("atoms", atoms).get_chemical_symbols())
+    unordered_pairs("contacts", contacts, symbols.tolist())
+    center, ligand = element("center", center, symbols.tolist()), element("ligand", ligand, symbols.tolist())
+    cutoff = positive("cutoff", cutoff, "Å")
     near = neighbors(atoms, max(contacts.values())) if contacts else None
     flagged = {contact: in_contact(near, symbols, contact, limit) for contact, limit in contacts.items()}
     links = linkage(atoms, {(center, ligand): cutoff}, centers=center, ligand=ligand)

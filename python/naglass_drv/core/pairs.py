@@ -10,9 +10,13 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
+from .arguments import flag, positive, structures
 from .statistics import Average, average
 from .trajectory import same_elements
 from .unwrap import full_cell
+
+# 0.8 GB of counts
+_MOST_BINS = 10**8
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,17 @@ def rdf(frames, r_max: float, *, width: float = 0.05, independent: bool = False)
     replicas, not time steps. InputError for a range that is not positive, other atoms from frame to frame, or
     a cell without volume.
     """
-    frames = [frames] if hasattr(frames, "get_chemical_symbols") else list(frames)
-    if not (0.0 < width <= r_max < float("inf")):
+    frames = structures("frames", frames)
+    r_max, width = positive("r_max", r_max, "Å"), positive("width", width, "Å")
+    flag("independent", independent)
+    if not width <= r_max:
         raise InputError(f"width = {width}: must be positive and at most r_max = {r_max} (Å)")
     elements = same_elements(frames)
     kind = kinds(frames[0], elements)
     count = np.bincount(kind, minlength=len(elements))
     bins = max(1, round(r_max / width))
+    if bins * len(elements) ** 2 * len(frames) > _MOST_BINS:
+        raise InputError(f"width = {width}: {bins} bins up to r_max = {r_max} are too many (Å)")
     edges = np.linspace(0.0, r_max, bins + 1)
     shells = shell_volumes(r_max, bins)
     cells = [full_cell(atoms.cell) for atoms in frames]

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
+from .arguments import element, elements, positive
 from .graph import Cutoffs, graph_of, names, pair, roles_of
 
 #: Å; a terminal V–O bond below it is a vanadyl V=O.
@@ -66,20 +67,23 @@ def qn(
     needs a cutoff with the oxygen; otherwise InputError names the pair. O(bonds).
     """
     graph = graph_of(structure, cutoffs)
+    former, metals = elements("former", former, graph.symbols), elements("metals", metals, graph.symbols)
+    oxygen = element("oxygen", oxygen, graph.symbols)
+    vanadyl_cutoff = positive("vanadyl_cutoff", vanadyl_cutoff, "Å")
     named = ((_core.Role.oxygen, oxygen), (_core.Role.former, former), (_core.Role.metal, metals))
     roles = roles_of(named)
-    elements = sorted(set(graph.symbols))
-    for element in elements:
-        bonds = roles.get(element) in (_core.Role.former, _core.Role.metal)
-        if bonds and pair(element, oxygen) not in graph.cutoffs:
-            raise InputError(f"cutoffs: the pair ({element!r}, {oxygen!r}) is missing")
-    type_of = {symbol: t for t, symbol in enumerate(elements)}
+    present = sorted(set(graph.symbols))
+    for one in present:
+        bonds = roles.get(one) in (_core.Role.former, _core.Role.metal)
+        if bonds and pair(one, oxygen) not in graph.cutoffs:
+            raise InputError(f"cutoffs: the pair ({one!r}, {oxygen!r}) is missing")
+    type_of = {symbol: t for t, symbol in enumerate(present)}
     counts = _core.qn(
         graph.offsets,
         graph.targets,
         graph.lengths,
         np.array([type_of[symbol] for symbol in graph.symbols], dtype=np.int32),
-        [roles.get(element, _core.Role.other) for element in elements],
+        [roles.get(one, _core.Role.other) for one in present],
         vanadyl_cutoff,
     )
     return Qn(*counts, labels=_labels(former, metals))

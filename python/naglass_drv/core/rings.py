@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
-from .graph import BondGraph, Cutoffs, graph_of, names, pair
+from .arguments import choice, elements, flag, whole
+from .graph import BondGraph, Cutoffs, graph_of, pair
 
 
 @dataclass(frozen=True)
@@ -131,14 +132,17 @@ def rings(
     graph = graph_of(structure, cutoffs)
     chosen = [
         _choice("criterion", criterion, _core.RingCriterion),
-        _whole("max_size", max_size, 3),
+        whole("max_size", max_size, 3, 10_000),
         _choice("king_neighbors", king_neighbors, _core.KingNeighbors),
         _choice("select", select, _core.RingSelection),
-        -1 if strong_reach is None else _whole("strong_reach", strong_reach, 0),
-        bool(members),
-        0 if threads is None else _whole("threads", threads, 1),
+        -1 if strong_reach is None else whole("strong_reach", strong_reach, 0, 10_000),
+        flag("members", members),
+        0 if threads is None else whole("threads", threads, 1, 10_000),
     ]
-    nodes, topology = _topology(graph, graph_kind, names(former), names(bridge))
+    if graph_kind not in ("full", "tt"):
+        raise InputError(f"graph_kind = {graph_kind!r}: must be 'full' or 'tt'")
+    formers, bridges = elements("former", former, graph.symbols), elements("bridge", bridge, graph.symbols)
+    nodes, topology = _topology(graph, graph_kind, formers, bridges)
     type_of = {symbol: t for t, symbol in enumerate(sorted(set(graph.symbols)))}
     types = np.array([type_of[symbol] for symbol in graph.symbols], dtype=np.int32)
     counts, searches, through, origins, *listed = _core.rings(*topology, types, *chosen)
@@ -164,8 +168,6 @@ def _topology(graph: BondGraph, kind: str, formers: tuple[str, ...], bridges: tu
     bonds = (graph.offsets, graph.targets, graph.shifts)
     if kind == "full":
         return np.diff(graph.offsets) > 0, bonds
-    if kind != "tt":
-        raise InputError(f"graph_kind = {kind!r}: must be 'full' or 'tt'")
     present = set(graph.symbols)
     if not present & set(formers):
         raise InputError(f"former = {formers!r}: no such atom in the structure")
@@ -182,14 +184,4 @@ def _topology(graph: BondGraph, kind: str, formers: tuple[str, ...], bridges: tu
 
 
 def _choice(name: str, value: str, options):
-    known = options.__members__
-    if value not in known:
-        raise InputError(f"{name} = {value!r}: must be one of {', '.join(known)}")
-    return known[value]
-
-
-def _whole(name: str, value: int, least: int) -> int:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or not least <= value <= 10_000:
-        raise InputError(f"{name} = {value!r}: must be a whole number of at least {least} and at most 10000")
-    return int(value)
+    return options.__members__[choice(name, value, options.__members__)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
+from .arguments import array, choice, element, elements, flag, positive, whole
 from .fingerprint import Fingerprint
 from .graph import BondGraph, names, pair, roles_of
 
@@ -103,10 +104,10 @@ class SpinTopology:
 
         A cluster that reaches its own periodic image is a chain, a sheet or a framework.
         """
-        if kind not in ("direct", "mediated"):
-            raise InputError(f"kind = {kind!r}: known are 'direct', 'mediated'")
+        choice("kind", kind, ("direct", "mediated"))
         links = self.direct if kind == "direct" else self.mediated
-        chosen = np.ones(len(links), dtype=np.int32) if used is None else np.asarray(used).astype(np.int32)
+        used = np.ones(len(links), dtype=bool) if used is None else array("used", used, (len(links),), kind=bool)
+        chosen = used.astype(np.int32)
         found = _core.link_clusters(links.first, links.second, links.shifts, chosen, self.roles)
         return LinkClusters(*found)
 
@@ -130,12 +131,15 @@ def spin_topology(
     """
     if not isinstance(graph, BondGraph):
         raise InputError(f"graph = {type(graph).__name__}: must be a BondGraph")
-    if not 0.0 < spin_threshold < float("inf"):
-        raise InputError(f"spin_threshold = {spin_threshold!r}: must be a positive number (µB)")
+    spin_threshold = positive("spin_threshold", spin_threshold, "µB")
+    center, former = elements("center", center, graph.symbols), elements("former", former, graph.symbols)
+    bridge, alkali = element("bridge", bridge, graph.symbols), elements("alkali", alkali, graph.symbols)
     role_of = _roles(graph, center, bridge, former, alkali)
     roles = tuple(role_of.get(symbol, _core.LinkRole.other) for symbol in graph.symbols)
     centers = np.flatnonzero([role == _core.LinkRole.centre for role in roles])
     if isinstance(states, Fingerprint):
+        if states.atoms != len(graph):
+            raise InputError(f"states = a Fingerprint of {states.atoms} atoms: the graph has {len(graph)}")
         spins = _spins_of(states) if spins is None else spins
         states = states.per_atom(states.state)
     moments = _per_atom("spins", spins, len(graph), float)
@@ -156,9 +160,9 @@ def spin_topology(
 def _roles(graph: BondGraph, center, bridge, former, alkali) -> dict:
     kind = _core.LinkRole
     roles = roles_of(((kind.bridge, bridge), (kind.centre, center), (kind.former, former), (kind.alkali, alkali)))
-    for element in names(center):
-        if element in graph.symbols and pair(element, bridge) not in graph.cutoffs:
-            raise InputError(f"cutoffs: the pair ({element!r}, {bridge!r}) is missing")
+    for one in names(center):
+        if one in graph.symbols and pair(one, bridge) not in graph.cutoffs:
+            raise InputError(f"cutoffs: the pair ({one!r}, {bridge!r}) is missing")
     return roles
 
 
@@ -169,12 +173,7 @@ def _spins_of(states: Fingerprint) -> np.ndarray | None:
 def _per_atom(name: str, values, atoms: int, kind: type) -> np.ndarray | None:
     if values is None:
         return None
-    array = np.asarray(values, dtype=kind)
-    if array.shape != (atoms,):
-        raise InputError(f"{name} = array of shape {array.shape}: must have the shape ({atoms},), one per atom")
-    if not np.isfinite(array).all():
-        raise InputError(f"{name}[{int(np.flatnonzero(~np.isfinite(array))[0])}]: must be finite")
-    return array
+    return array(name, values, (atoms,), kind=kind)
 
 
 def _coloured(arrays, moments, valences, threshold: float) -> Links:
@@ -204,9 +203,9 @@ def moment_autocorrelation(moments, max_lag: int | None = None, *, own_mean: boo
     decay; with `own_mean` from each centre's own mean, which shows fluctuations only. Raises InputError for
     moments that are not finite or do not vary. O(frames · lags · centres).
     """
-    array = np.asarray(moments, dtype=float)
-    lags = max_lag if max_lag is not None else (array.shape[0] // 2 if array.ndim == 2 else 0)
-    value, error = _core.moment_autocorrelation(array, lags, own_mean)
+    track = array("moments", moments, ("frames", "centers"), unit="µB")
+    lags = len(track) // 2 if max_lag is None else whole("max_lag", max_lag, 0, unit="frames")
+    value, error = _core.moment_autocorrelation(track, lags, flag("own_mean", own_mean))
     return MomentAutocorrelation(np.arange(len(value)), value, error)
 
 
@@ -246,9 +245,9 @@ def polaron_hops(
     In V, Ti, Cr and Mn the electron goes from `losing` to `gaining`, in Fe and Co the other way. A flip of a moment is
     not a hop. Raises InputError for values out of range. O(frames · centres).
     """
-    array = np.asarray(moments, dtype=float)
-    pairs = None if linked is None else [(int(a), int(b)) for a, b in linked]
-    losing, gaining, unpaired = _core.polaron_hops(
-        array, threshold, window, window if tolerance is None else tolerance, pairs
-    )
+    track = array("moments", moments, ("frames", "centers"), unit="µB")
+    threshold, window = positive("threshold", threshold, "µB"), whole("window", window, 1, unit="frames")
+    tolerance = window if tolerance is None else whole("tolerance", tolerance, 0, unit="frames")
+    pairs = None if linked is None else array("linked", linked, ("P", 2), kind=int).tolist()
+    losing, gaining, unpaired = _core.polaron_hops(track, threshold, window, tolerance, pairs)
     return PolaronHops(MomentChanges(*losing), MomentChanges(*gaining), MomentChanges(*unpaired))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .graph import names
+from .arguments import array, elements, shown, structures
 from .unwrap import full_cell, unwrap, without_flips
 
 
@@ -54,16 +54,20 @@ def trajectory(
     Raises InputError for frames of different atoms, times that are not evenly spaced, and as `unwrap` does.
     """
     if isinstance(frames, np.ndarray):
-        positions = np.asarray(frames, dtype=float)
-        if positions.ndim != 3 or positions.shape[2] != 3:
-            raise InputError(f"frames = {positions.shape}: positions must have the shape (frames, N, 3)")
+        positions = array("frames", frames, ("frames", "N", 3), unit="Å")
     else:
-        positions, cell, times, symbols = _from_atoms(list(frames), cell, times, symbols)
-    symbols = tuple(symbols) if symbols is not None else ("X",) * positions.shape[1]
+        positions, cell, times, symbols = _from_atoms(structures("frames", frames), cell, times, symbols)
+    if not positions.shape[1]:
+        raise InputError(f"frames = {positions.shape}: there are no atoms")
+    symbols = ("X",) * positions.shape[1] if symbols is None else _symbols(symbols)
     if len(symbols) != positions.shape[1]:
         raise InputError(f"symbols = {len(symbols)} entries: there are {positions.shape[1]} atoms")
     if len(positions) < 2:
         raise InputError(f"frames = {len(positions)}: at least 2 are needed")
+    if masses is not None and framework is None:
+        raise InputError(f"masses = {shown(masses)}: weigh the framework, and none is given")
+    if wrapped is not None and cell is None:
+        raise InputError(f"wrapped = {shown(wrapped)}: only positions with a cell can be unwrapped")
     was_wrapped = False
     if cell is not None:
         positions, was_wrapped = unwrap(positions, cell, wrapped=wrapped)
@@ -74,24 +78,45 @@ def trajectory(
     return Trajectory(positions, _interval(times, len(positions)), symbols, cell, was_wrapped)
 
 
+def _symbols(symbols) -> tuple[str, ...]:
+    """A formula such as "Na2O" is no list of elements: one entry per atom."""
+    given = tuple(symbols) if np.iterable(symbols) else ()
+    if not given or not all(isinstance(one, str) for one in given):
+        raise InputError(f"symbols = {shown(symbols)}: must be elements, one per atom")
+    return tuple(str(one) for one in given)
+
+
 def framework_weights(symbols: Sequence[str], framework, masses=None) -> np.ndarray | None:
     """(N,) weights of the framework's centre, with a sum of 1; None without a framework."""
     if framework is None:
         return None
-    if isinstance(framework, str) or all(isinstance(entry, str) for entry in framework):
-        missing = set(names(framework)) - set(symbols)
-        if missing:
-            raise InputError(f"framework = {sorted(missing)[0]!r}: no atom is of this element")
-        chosen = np.isin(np.array(symbols), names(framework))
-    else:
-        chosen = np.zeros(len(symbols), dtype=bool)
-        chosen[np.asarray(framework)] = True
+    chosen = atoms_of("framework", framework, symbols)
     if not chosen.any():
-        raise InputError("framework: no framework atoms, so that the drift is not defined")
-    weights = chosen * (np.ones(len(symbols)) if masses is None else np.asarray(masses, dtype=float))
-    if weights.shape != chosen.shape or not weights.sum() > 0:
-        raise InputError(f"masses = {weights.shape}: one positive mass per atom is needed")
+        raise InputError(f"framework = {shown(framework)}: no atoms, so that the drift is not defined")
+    masses = np.ones(len(symbols)) if masses is None else array("masses", masses, (len(symbols),))
+    if (masses[chosen] <= 0).any():
+        raise InputError(f"masses = {shown(masses)}: must be positive, one per atom")
+    weights = chosen * masses
     return weights / weights.sum()
+
+
+def atoms_of(name: str, given, symbols: Sequence[str]) -> np.ndarray:
+    """(N,) mask of the atoms that elements, a mask (N,) or indices mean; every element given must be present."""
+    if isinstance(given, str) or (np.iterable(given) and all(isinstance(entry, str) for entry in given)):
+        known = elements(name, given, symbols)
+        for one in sorted(set(known) - set(symbols)):
+            raise InputError(f"{name} = {one!r}: no atom is of this element")
+        return np.isin(np.array(symbols), known)
+    values = np.asarray(given)
+    if values.dtype == bool and values.shape == (len(symbols),):
+        return values
+    if values.dtype.kind not in "iu" or values.ndim != 1:
+        raise InputError(f"{name} = {shown(given)}: must be elements, a mask ({len(symbols)},) or indices of atoms")
+    if values.size and not 0 <= values.min() <= values.max() < len(symbols):
+        raise InputError(f"{name} = {shown(given)}: indices run from 0 to {len(symbols) - 1}")
+    chosen = np.zeros(len(symbols), dtype=bool)
+    chosen[values] = True
+    return chosen
 
 
 def relative_to(positions: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -137,7 +162,12 @@ def _from_atoms(frames: list, cell, times, symbols):
 def _interval(times, frames: int) -> float:
     if times is None:
         raise InputError("times = None: give times or their interval in ps")
-    times = np.asarray(times, dtype=float)
+    try:
+        times = np.asarray(times, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"times = {shown(times)}: must be an interval or times in ps") from None
+    if not np.isfinite(times).all():
+        raise InputError(f"times = {shown(times)}: must be finite numbers (ps)")
     if times.ndim == 0:
         step = times.reshape(1)
     elif times.shape == (frames,):

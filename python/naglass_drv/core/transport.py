@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import _core
 from ..errors import InputError
+from .arguments import number, positive, shown, whole
 from .distinct import distinct_curves
 from .pairs import pair_counts
 from .trajectory import Trajectory, element_order, framework_weights, trajectory
@@ -21,6 +22,9 @@ from .unwrap import Unwrapper
 
 #: Å; the boundary between rattling and hopping for Na in oxide glasses.
 OVERLAP = 1.3
+
+
+_TRAJECTORY_OPTIONS = ("cell", "times", "symbols", "framework", "masses", "wrapped")
 
 
 @dataclass(frozen=True)
@@ -98,13 +102,18 @@ class Correlator:
         framework=None,
         masses=None,
     ):
-        if not 0.0 < interval < float("inf"):
-            raise InputError(f"interval = {interval}: must be a positive time (ps)")
-        if longest is not None and not longest >= interval:
+        interval, overlap = positive("interval", interval, "ps"), positive("overlap", overlap, "Å")
+        points = whole("points", points, 2, 10**6)
+        if longest is not None and not number("longest", longest, "ps") >= interval:
             raise InputError(f"longest = {longest}: must be a time of at least one interval ({interval} ps)")
-        symbols = tuple(symbols)
-        if not symbols:
-            raise InputError("symbols = (): there are no atoms")
+        symbols = tuple(symbols) if np.iterable(symbols) else ()
+        if not symbols or not all(isinstance(one, str) for one in symbols):
+            raise InputError(f"symbols = {shown(symbols)}: must be elements, one per atom")
+        if van_hove is not None and (not isinstance(van_hove, (tuple, list)) or len(van_hove) != 2):
+            raise InputError(f"van_hove = {shown(van_hove)}: must be the reach and the width of a bin (Å)")
+        if charges is not None and not isinstance(charges, Mapping):
+            raise InputError(f"charges = {shown(charges)}: must map elements to charges (e)")
+        charges = {one: number(f"charges[{one!r}]", charge, "e") for one, charge in (charges or {}).items()}
         self.elements = element_order(symbols)  #: species in their order
         unknown = sorted(set(charges or ()) - set(self.elements))
         if unknown:
@@ -155,6 +164,8 @@ class Correlator:
 
         InputError for a run that differs. No displacement spans both: to go on with a run, use `state`.
         """
+        if not isinstance(other, Correlator):
+            raise InputError(f"other = {shown(other)}: must be a Correlator")
         if (self.elements, self.interval) != (other.elements, other.interval):
             raise InputError(
                 f"other = {other.elements} every {other.interval} ps: "
@@ -220,14 +231,18 @@ class BlockSums:
         return self._tables[:, :, 1 + 4 * len(self._of.elements) + high * (high + 1) // 2 + low]
 
 
-def correlator(source, *, points: int = 16, overlap: float = OVERLAP, van_hove=None, **how) -> Correlator:
-    """`source` if it is a `Correlator`; else one fed with a trajectory, `how` being options of `trajectory`."""
+def correlator(source, **how) -> Correlator:
+    """`source` if it is a `Correlator`; else one fed with a trajectory.
+
+    `how` are `points`, `overlap` and `van_hove` of `Correlator`, and the options of `trajectory`.
+    """
     if isinstance(source, Correlator):
         if how:
             raise InputError(f"{next(iter(how))}: belongs to a trajectory, and a Correlator was given")
         return source
+    own = {name: how.pop(name) for name in ("points", "overlap", "van_hove") if name in how}
     path = as_trajectory(source, how)
-    filled = Correlator(path.symbols, path.interval, points=points, overlap=overlap, van_hove=van_hove)
+    filled = Correlator(path.symbols, path.interval, **own)
     filled.volume = path.volume
     for frame in path.positions:
         filled.add(frame)
@@ -236,6 +251,9 @@ def correlator(source, *, points: int = 16, overlap: float = OVERLAP, van_hove=N
 
 def as_trajectory(source, how: Mapping) -> Trajectory:
     """`source` if it is a `Trajectory`; else what `trajectory` makes of it with the options `how`."""
+    for name in how:
+        if name not in _TRAJECTORY_OPTIONS:
+            raise InputError(f"{name} = {shown(how[name])}: known are {', '.join(_TRAJECTORY_OPTIONS)}")
     if not isinstance(source, Trajectory):
         return trajectory(source, **how)
     if how:
@@ -256,13 +274,15 @@ def alpha2(source, **how) -> dict[str, Curve]:
     return correlator(source, **how).result().alpha2
 
 
-def chi4(source, overlap: float = OVERLAP, **how) -> dict[str, Curve]:
+def chi4(source, overlap: float | None = None, **how) -> dict[str, Curve]:
     """Dynamic susceptibility χ₄ = (⟨Q²⟩ - ⟨Q⟩²)/N per element, Q counting atoms that moved less than `overlap` (Å).
+
+    `overlap` is 1.3 Å by default; a `Correlator` keeps that which it was made with.
 
     Averages over origins of one run of fixed composition; Lačević et al., doi:10.1063/1.1605094. Wants 100
     independent origins or more: with fewer it is too small.
     """
-    return correlator(source, overlap=overlap, **how).result().chi4
+    return correlator(source, **(how if overlap is None else how | {"overlap": overlap})).result().chi4
 
 
 def van_hove(

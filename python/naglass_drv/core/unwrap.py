@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
+from .arguments import array, dimensions, shown
 
 #: Largest step between frames, in cell edges, that a wrapped trajectory may hold: up to here the nearest image is
 #: the right one beyond doubt, at one half it is a guess.
@@ -63,6 +64,8 @@ class Unwrapper:
 
     def __init__(self, reference=None, *, wrapped: bool | None = None):
         self.reference = None if reference is None else full_cell(reference)
+        if wrapped not in (None, True, False):
+            raise InputError(f"wrapped = {shown(wrapped)}: must be True, False or None")
         self.wrapped = False  #: whether a wrap was seen
         self.cell = None  #: (3, 3) the last frame's cell in Å, flips undone
         self._given = wrapped
@@ -76,9 +79,8 @@ class Unwrapper:
 
         InputError for positions that are not finite, another number of atoms, or cell vectors in one plane.
         """
-        positions = np.asarray(positions, dtype=float)
-        if positions.ndim != 2 or positions.shape[1] != 3:
-            raise InputError(f"positions = an array of shape {positions.shape}: must have the shape (N, 3)")
+        positions = array("positions", positions, ("N", 3), unit="Å", finite=False)
+        pbc = array("pbc", pbc, (3,), kind=bool)
         if not np.isfinite(positions).all():
             i = int(np.flatnonzero(~np.isfinite(positions).all(axis=1))[0])
             raise InputError(
@@ -119,12 +121,10 @@ def unwrap(positions, cells, *, reference=None, wrapped: bool | None = None) -> 
     is found from steps of more than half a cell edge, or told by `wrapped`: False takes every step as it is.
     InputError for a wrapped trajectory in which an atom moves by more than a quarter of an edge between frames.
     """
-    positions = np.asarray(positions, dtype=float)
-    if positions.ndim != 3 or positions.shape[2] != 3:
-        raise InputError(f"positions = {positions.shape}: must have the shape (frames, N, 3)")
-    cells = np.asarray(cells, dtype=float)
-    if cells.shape not in ((3, 3), (len(positions), 3, 3)):
-        raise InputError(f"cells = {cells.shape}: must have the shape (3, 3) or ({len(positions)}, 3, 3)")
+    positions = array("positions", positions, ("frames", "N", 3), unit="Å", finite=False)
+    if not len(positions):
+        raise InputError(f"positions = {positions.shape}: there are no frames")
+    cells = array("cells", cells, (3, 3) if dimensions(cells) == 2 else (len(positions), 3, 3), unit="Å")
     cells = without_flips(np.broadcast_to(cells, (len(positions), 3, 3)))
     unwrapper = Unwrapper(cells.mean(axis=0) if reference is None else reference, wrapped=wrapped)
     out = np.empty_like(positions)
@@ -135,11 +135,14 @@ def unwrap(positions, cells, *, reference=None, wrapped: bool | None = None) -> 
 
 def full_cell(cell, pbc=(True, True, True)) -> np.ndarray:
     """(3, 3) cell with a unit vector, normal to the others, for each zero vector of a direction without periodicity."""
-    cell = np.array(cell, dtype=float)
+    try:
+        cell = np.array(cell, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"cell = {shown(cell)}: must hold 3 vectors or 3 edges of finite numbers (Å)") from None
     if cell.shape == (3,):
         cell = np.diag(cell)
     if cell.shape != (3, 3) or not np.isfinite(cell).all():
-        raise InputError(f"cell = {cell.tolist()}: must hold 3 vectors or 3 edges of finite numbers (Å)")
+        raise InputError(f"cell = {shown(cell)}: must hold 3 vectors or 3 edges of finite numbers (Å)")
     given = np.linalg.norm(cell, axis=1) > 0.0
     if (np.asarray(pbc, dtype=bool) & ~given).any():
         raise InputError(f"cell = {cell.tolist()}: a periodic direction needs a cell vector")
