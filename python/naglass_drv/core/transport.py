@@ -102,8 +102,8 @@ class Correlator:
         framework=None,
         masses=None,
     ):
-        interval, overlap = positive("interval", interval, "ps"), positive("overlap", overlap, "Å")
-        points = whole("points", points, 2, 10**6)
+        interval, overlap = positive("interval", interval, "ps"), number("overlap", overlap, "Å")
+        points = whole("points", points, 0, 10**6)
         if longest is not None and not number("longest", longest, "ps") >= interval:
             raise InputError(f"longest = {longest}: must be a time of at least one interval ({interval} ps)")
         symbols = tuple(symbols) if np.iterable(symbols) else ()

@@ -19,8 +19,8 @@ struct Neighbor {
   double length;
 };
 
-// About 7 GB of pairs
-constexpr double most_pairs = 3e8;
+// About 2 GB of pairs, and no more of one atom than lie within some 70 Å in an oxide
+constexpr double most_pairs = 1e8, most_of_one = 1e5;
 
 void check_pairs(const Bins &bins, double cutoff, const Box &box, std::size_t atoms)
 {
@@ -31,7 +31,8 @@ void check_pairs(const Bins &bins, double cutoff, const Box &box, std::size_t at
     const double n = static_cast<double>(atoms);
     pairs = std::min(pairs, unit_sphere * cutoff * cutoff * cutoff * n * n / box.volume());
   }
-  if (pairs <= most_pairs && candidates <= 100.0 * most_pairs) return;
+  const double limit = std::min(most_pairs, most_of_one * static_cast<double>(atoms));
+  if (pairs <= limit && candidates <= 100.0 * most_pairs) return;
   char text[32];
   std::snprintf(text, sizeof text, "%.1e", pairs);
   throw Error("cutoff", std::to_string(cutoff),
