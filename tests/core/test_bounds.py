@@ -52,7 +52,6 @@ def test_a_search_that_would_cover_the_crystal_is_refused(criterion):
         lambda atoms: core.rdf(atoms, 3000.0, width=1.0),
         lambda atoms: core.steinhardt(atoms, 500.0, centers="P", neighbors="O"),
         lambda atoms: core.environments(atoms, "P", "O", 500.0),
-        lambda atoms: core.percolation_cutoff(Atoms("Na", [[0, 0, 0]], cell=[0.001] * 3, pbc=True), max_cutoff=50.0),
         lambda atoms: core.bottleneck_radius(atoms, {"P": 1.0, "O": 1.0}, spacing=0.001),
         lambda atoms: core.density_map(atoms.positions, atoms.cell, spacing=0.001),
         lambda atoms: core.structure_factor(atoms, 1e5),
