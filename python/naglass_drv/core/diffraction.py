@@ -15,8 +15,9 @@ from .statistics import Average, average
 from .trajectory import same_elements
 from .unwrap import full_cell
 
-# Products (wave vectors x atoms x frames) within which all vectors are taken: about a minute of one core
-_WORK = 1.5e11
+# Products (wave vectors x atoms x frames) within which all vectors are taken: about a minute of one core for one
+# structure, and less for a series, whose frames make up for vectors
+_WORK, _WORK_OF_SERIES = 1.5e11, 1e9
 # 1/Å; below it a random choice of vectors is the last resort
 _COMPLETE = 10.0
 _FEWEST = 64  # vectors of a shell
@@ -53,9 +54,9 @@ def structure_factor(
     or X-ray form factors (Faber and Ziman 1965, doi:10.1080/14786436508211931; Keen 2001,
     doi:10.1107/S0021889800019993). There is no Fourier transform of g(r), hence no window.
 
-    All vectors are taken, one of each +-Q pair, as long as vectors times atoms times frames stay within 1.5e11; beyond
-    that shells above 10 1/Å get a random choice of a fixed seed, and only a structure too large for that also below.
-    `per_shell` limits every shell to about that many instead.
+    All vectors are taken, one of each +-Q pair, as long as vectors times atoms times frames stay within 1.5e11 for one
+    frame and 1e9 for several; beyond that shells above 10 1/Å get a random choice of a fixed seed, and only a structure
+    too large for that also below. `per_shell` limits every shell to about that many instead.
 
     Errors: of one frame, the spread between the vectors of a shell over the square root of their number: how far
     another sample of the same glass would be off, choice of vectors included; NaN for a shell of one vector. Of several
@@ -74,7 +75,8 @@ def structure_factor(
     symbols = np.array(frames[0].get_chemical_symbols())
     groups = [np.flatnonzero(symbols == element) for element in elements]
     if per_shell is None:
-        budget = min(_WORK / (len(symbols) * len(frames)), _MOST_DENSITIES / len(elements))
+        work = _WORK if len(frames) == 1 else _WORK_OF_SERIES / len(frames)
+        budget = min(work / len(symbols), _MOST_DENSITIES / len(elements))
         quota = _quota(cell, q_max, width, budget)
     else:
         quota = np.full(_slots(q_max, width), float(whole("per_shell", per_shell, 1, 10**12)))
