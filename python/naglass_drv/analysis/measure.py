@@ -11,6 +11,7 @@ from ase import Atoms
 from .. import core
 from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
+from ..core.transport import correlator
 from ..errors import InputError
 from ..glass.chemistry import MOBILE_IONS
 from .angles import bond_angles
@@ -20,7 +21,7 @@ from .hopping import hopping
 from .network import network
 from .structure import Shell, first_shells, shell_cutoffs
 from .topology import topology
-from .transport import diffusion, displacement, log_lags, unwrapped, without_drift
+from .transport import displacement, log_lags, unwrapped, without_drift
 
 # Neighbouring frames tell the same story: so many, evenly spaced, are enough for averages of the structure
 _STRUCTURE_FRAMES = 400
@@ -221,49 +222,59 @@ def _transport(frames: Sequence[Atoms], elements: Sequence[str]) -> tuple[Number
             f"msd_A2_{element}": moved.msd[shown],
             f"msd_A2_{element}_err": moved.err[shown],
         }
-    result = diffusion(positions[:, symbols == mobile], interval)
-    value, err = result.coefficient, result.err
+    cell = np.mean([atoms.cell.array for atoms in frames], axis=0)
+    path = core.Trajectory(positions, interval, tuple(symbols), cell, wrapped)
+    filled = correlator(path)
+    result = core.diffusion(filled, mobile)
     numbers: Numbers = {
         "ion": mobile,
         "ions": int((symbols == mobile).sum()),
         "trajectory_was_wrapped": wrapped,
-        "diffusive": value is not None,
+        "diffusive": result.coefficient is not None,
         "reason": result.reason,
-        "exponent": result.exponent,
+        "exponent": _known(result.exponent),
+        "exponent_err": _known(result.exponent_err),
         "fit_from_ps": result.window[0] if result.window else None,
         "fit_to_ps": result.window[1] if result.window else None,
-        "D_m2_per_s": value * core.ANGSTROM2_PER_PS_IN_M2_PER_S if value is not None else None,
-        "D_m2_per_s_err": err * core.ANGSTROM2_PER_PS_IN_M2_PER_S if err is not None else None,
+        "D_m2_per_s": _in_m2_per_s(result.coefficient),
+        "D_m2_per_s_err": _in_m2_per_s(result.err),
+        "D_m2_per_s_interval": [_in_m2_per_s(end) for end in result.interval] if result.interval else None,
+        "D_m2_per_s_upper": _in_m2_per_s(result.upper),
         "longest_lag_ps": float(curves["lag_ps"][-1]),
         "msd_at_longest_lag_A2": {element: float(curves[f"msd_A2_{element}"][-1]) for element in elements},
     }
-    cell = np.mean([atoms.cell.array for atoms in frames], axis=0)
-    together, shapes = _correlations(
-        core.Trajectory(positions, interval, tuple(symbols), cell, wrapped), mobile, _temperatures(frames)
-    )
+    together, shapes = _correlations(filled, mobile, _temperatures(frames))
     return numbers | together, curves | shapes
 
 
-def _correlations(path: core.Trajectory, mobile: str, temperatures: list[float] | None) -> tuple[Numbers, Curves]:
+def _in_m2_per_s(coefficient: float | None) -> float | None:
+    return None if coefficient is None else coefficient * core.ANGSTROM2_PER_PS_IN_M2_PER_S
+
+
+def _correlations(filled: core.Correlator, mobile: str, temperatures: list[float] | None) -> tuple[Numbers, Curves]:
     """What single displacements do not tell: their distribution, and how ions move together."""
-    correlator = core.Correlator(path.symbols, path.interval)
-    for frame in path.positions:
-        correlator.add(frame)
-    result = correlator.result()
+    result = filled.result()
     curves: Curves = {"correlation_lag_ps": result.time}
     for name in ("alpha2", "chi4", "haven"):
         curve = getattr(result, name)[mobile]
         curves |= {f"{name}_{mobile}": curve.value, f"{name}_{mobile}_err": curve.err}
-    haven = core.haven_ratio(correlator, mobile)
-    numbers: Numbers = {"haven_ratio": haven.value, "haven_ratio_err": haven.err}
+    haven = core.haven_ratio(filled, mobile)
+    numbers: Numbers = {
+        "haven_ratio": haven.value,
+        "haven_ratio_err": haven.err,
+        "haven_ratio_interval": haven.interval,
+        "haven_ratio_reason": haven.reason,
+    }
     if temperatures is not None:
         mean = float(np.mean(temperatures))
-        sigma = core.conductivity(correlator, mean, {mobile: 1.0}, path.volume)
+        sigma = core.conductivity(filled, mean, {mobile: 1.0})
         numbers |= {
             "nernst_einstein_S_per_m": sigma.nernst_einstein,
             "nernst_einstein_S_per_m_err": sigma.nernst_einstein_err,
             "conductivity_S_per_m": sigma.einstein,
             "conductivity_S_per_m_err": sigma.einstein_err,
+            "conductivity_S_per_m_interval": sigma.einstein_interval,
+            "conductivity_reason": sigma.reason,
         }
     return numbers, curves
 

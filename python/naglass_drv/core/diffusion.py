@@ -8,86 +8,144 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
+from .regime import Blocks, Pair, Regime, Total, regime
+from .statistics import student
 from .transport import Correlator, Curve, correlator
 
-#: Local exponents d ln MSD / d ln t that count as diffusive.
-DIFFUSIVE_EXPONENT = (0.95, 1.05)
 ANGSTROM2_PER_PS_IN_M2_PER_S = 1e-8
 #: Å²; half a Na–Na distance squared: an MSD below it is rattling.
 SMALLEST_MSD = 2.5
-# A window of lags counts when it spans this factor in time.
-_MIN_SPAN = 2.0
-_FEWEST_BLOCKS = 4
+# A number that is known no better than this is not given.
+_WORST_RELATIVE_ERR = 0.5
 _ELEMENTARY_CHARGE_C = 1.602176634e-19
 _BOLTZMANN_J_PER_K = 1.380649e-23
+
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Diffusion:
     """Self-diffusion coefficient, or why there is none.
 
-    `coefficient` and `err` in Å²/ps, from the lags `window` (ps); None when the motion is not diffusive, and
-    then `reason` says so. `exponent` is d ln MSD / d ln t over the last usable lags.
+    `coefficient`, `err` (one standard error) and `interval` (95 %) in Å²/ps, from the lags `window` (ps); None when no
+    diffusive motion is seen, and then `reason` says so. `exponent` ± `exponent_err` is d ln MSD / d ln t over the
+    window, or else over the last factor of two in time that has an error. `upper` (Å²/ps) bounds D from above with 95 %
+    where there is no coefficient and the motion is not faster than diffusion; else None.
     """
 
     coefficient: float | None
     err: float | None
-    window: tuple[float, float] | None
+    window: Interval | None
     exponent: float
     reason: str | None
+    interval: Interval | None = None
+    exponent_err: float = float("nan")
+    upper: float | None = None
 
 
 @dataclass(frozen=True)
 class HavenRatio:
-    """H_R = D*/D_σ in the diffusive window, None with a `reason` where there is none; `curve` is H_R by lag."""
+    """H_R = D*/D_σ in the diffusive window, None with a `reason` where there is none; `curve` is H_R by lag.
+
+    `err` is one standard error, `interval` holds the true value with 95 %.
+    """
 
     value: float | None
     err: float | None
-    window: tuple[float, float] | None
+    window: Interval | None
     reason: str | None
     curve: Curve
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
 class Conductivity:
-    """Ionic conductivity in S/m from the lags `window` (ps); None where the motion is not diffusive (`reason`)."""
+    """Ionic conductivity in S/m from the lags `window` (ps); None where the motion is not diffusive (`reason`).
+
+    `*_err` are standard errors, `*_interval` hold the true value with 95 %.
+    """
 
     nernst_einstein: float | None
     nernst_einstein_err: float | None
     einstein: float | None
     einstein_err: float | None
-    window: tuple[float, float] | None
+    window: Interval | None
     reason: str | None
+    nernst_einstein_interval: Interval | None = None
+    einstein_interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A positive number from `relative`, its standard error without Student's factor, with degrees of freedom."""
+
+    value: float
+    relative: float
+    freedom: float
+
+    @property
+    def err(self) -> float:
+        return student(self.freedom, 1.0) * self.relative * self.value
+
+    @property
+    def interval(self) -> Interval:
+        """95 %, from the logarithm, in which the distribution of a mean square is nearly symmetric."""
+        factor = np.exp(student(self.freedom, 1.96) * self.relative)
+        return float(self.value / factor), float(self.value * factor)
+
+    def too_wide(self, name: str, unit: str) -> str | None:
+        """Why it is not given, if it is not."""
+        if self.value > 0 and self.err <= _WORST_RELATIVE_ERR * self.value:
+            return None
+        return f"the run is too short: {name} = {self.value:.2g} ± {abs(self.err):.2g}{unit}"
 
 
 def diffusion(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **how) -> Diffusion:
-    """Self-diffusion coefficient D* = (1/6) dMSD/dt of an element, where its motion is diffusive.
+    """Self-diffusion coefficient D* = [MSD(2τ) - MSD(τ)]/6τ of an element, where its motion is diffusive.
 
-    `source` and `how` as for `msd`. The slope is fitted over the longest run of lags with a local exponent in
-    [0.95, 1.05] that spans a factor of two in time, reaches `min_msd` (Å²) and leaves four blocks of time twice
-    as long as the lag; each lag weighs 1/t², as its variance does. The error is the jackknife over these blocks.
+    `source` and `how` as for `msd`. τ is the shortest lag for which the MSD at 2τ reaches `min_msd` (Å²) and from which
+    on the exponent d ln MSD / d ln t is compatible with [0.95, 1.05]; six blocks of time, each of 4τ or more, must hold
+    it. The error is the scatter between these blocks with Student's factor (docs/observables/transport.md).
     """
     filled = correlator(source, **how)
-    window, exponent_there, reason = diffusive_window(filled, element, min_msd)
-    if window is None:
-        return Diffusion(None, None, None, exponent_there, reason)
-    value, err = _slope(filled, window, lambda sums: sums.square(element) / filled.atoms[element])
-    return Diffusion(value / 6, err / 6, _times(filled, window), exponent_there, None)
+    filled.species(element)
+    blocks = Blocks(filled)
+    found = regime(filled, blocks, element, min_msd)
+    about = {"exponent_err": found.exponent_err}
+    if found.onset is None:
+        bound = _upper(filled, blocks, found, element, min_msd)
+        return Diffusion(None, None, None, found.exponent, found.reason, upper=bound, **about)
+    slope = _slope(filled, blocks, found.onset, lambda sums: sums.square(element) / (6 * filled.atoms[element]))
+    if reason := slope.too_wide("D", " Å²/ps"):
+        bound = _upper(filled, blocks, found, element, min_msd)
+        return Diffusion(None, None, None, found.exponent, reason, upper=bound, **about)
+    window = _times(filled, blocks, found.onset)
+    return Diffusion(slope.value, slope.err, window, found.exponent, None, slope.interval, **about)
 
 
 def haven_ratio(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **how) -> HavenRatio:
     """Haven ratio H_R = D*/D_σ, D_σ = lim ⟨|ΣΔr|²⟩/(6Nt): 1 for independent ions, 1/N for ions that move as one.
 
-    Give the `framework`, in whose frame D_σ is defined. Both slopes are fitted in the window of `diffusion`.
+    Give the `framework`, in whose frame D_σ is defined. Both slopes are taken at the same lag as in `diffusion`, at
+    which the collective displacement must be diffusive too. The bias of a ratio is removed to second order.
     H. Mehrer, Diffusion in Solids (Springer 2007), doi:10.1007/978-3-540-71488-0.
     """
     filled = correlator(source, **how)
-    window, _, reason = diffusive_window(filled, element, min_msd)
-    curve = filled.result().haven[element]
-    if window is None:
+    filled.species(element)
+    blocks, curve = Blocks(filled), filled.result().haven[element]
+    if filled.atoms[element] == 1:
+        return HavenRatio(None, None, None, f"one {element} alone: its Haven ratio is 1 by definition", curve)
+
+    def together(sums):
+        return sums.product(element, element)
+
+    found = regime(filled, blocks, element, min_msd, [together])
+    if found.onset is None:
+        return HavenRatio(None, None, None, found.reason, curve)
+    ratio = _ratio(filled, blocks, found.onset, lambda sums: sums.square(element), together)
+    if reason := ratio.too_wide("H_R", ""):
         return HavenRatio(None, None, None, reason, curve)
-    value, err = _ratio(filled, window, lambda sums: sums.square(element), lambda sums: sums.product(element, element))
-    return HavenRatio(value, err, _times(filled, window), None, curve)
+    return HavenRatio(ratio.value, ratio.err, _times(filled, blocks, found.onset), None, curve, ratio.interval)
 
 
 def conductivity(
@@ -102,7 +160,7 @@ def conductivity(
     """Ionic conductivity (S/m) of the elements in `charges` (e; default Na 1), by two routes.
 
     Nernst–Einstein: Σ n q² D*/(kT), blind to correlations between ions; Einstein: the slope of ⟨|Σ q Δr|²⟩
-    over 6VkT, which holds them. Both in the diffusive window that all elements of `charges` share. Formal charges
+    over 6VkT, which holds them. Both at the longest of the elements' onsets of diffusion. Formal charges
     give the same static conductivity as Born charges in an insulator (Grasselli and Baroni,
     doi:10.1038/s41567-019-0562-0). `volume` in Å³; by default that of the cell given with the frames.
     """
@@ -113,20 +171,8 @@ def conductivity(
         raise InputError(f"volume = {volume}: must be a positive volume (Å³), or known from a cell")
     if not temperature_K > 0:
         raise InputError(f"temperature_K = {temperature_K}: must be positive")
-    windows = {}
     for element in charges:
-        windows[element], _, reason = diffusive_window(filled, element, min_msd)
-        if windows[element] is None:
-            return Conductivity(None, None, None, None, None, f"{element}: {reason}")
-    window = max(w[0] for w in windows.values()), min(w[1] for w in windows.values())
-    if window[1] <= window[0]:
-        return Conductivity(None, None, None, None, None, "the elements share no diffusive window")
-
-    def alone(sums):
-        return sum(q**2 * sums.square(e) for e, q in charges.items())
-
-    def together(sums):
-        return sum(p * q * sums.product(a, b) for a, p in charges.items() for b, q in charges.items())
+        filled.species(element)
 
     # e² Å²/ps over Å³ kT, in S/m
     unit = (
@@ -134,8 +180,24 @@ def conductivity(
         * ANGSTROM2_PER_PS_IN_M2_PER_S
         / (6 * volume * 1e-30 * _BOLTZMANN_J_PER_K * temperature_K)
     )
-    slopes = [unit * number for sums in (alone, together) for number in _slope(filled, window, sums)]
-    return Conductivity(*slopes, _times(filled, window), None)
+
+    def alone(sums):
+        return unit * sum(q**2 * sums.square(e) for e, q in charges.items())
+
+    def together(sums):
+        return unit * sum(p * q * sums.product(a, b) for a, p in charges.items() for b, q in charges.items())
+
+    blocks, onset = Blocks(filled), 0
+    for element in charges:
+        found = regime(filled, blocks, element, min_msd, [together])
+        if found.onset is None:
+            return Conductivity(None, None, None, None, None, f"{element}: {found.reason}")
+        onset = max(onset, found.onset)
+    routes = [_slope(filled, blocks, onset, total) for total in (alone, together)]
+    if reason := routes[0].too_wide("σ", " S/m") or routes[1].too_wide("σ", " S/m"):
+        return Conductivity(None, None, None, None, None, reason)
+    numbers = [number for route in routes for number in (route.value, route.err)]
+    return Conductivity(*numbers, _times(filled, blocks, onset), None, *(route.interval for route in routes))
 
 
 def nernst_einstein(density: float, coefficient: float, temperature_K: float, charge: float = 1.0) -> float:
@@ -143,86 +205,43 @@ def nernst_einstein(density: float, coefficient: float, temperature_K: float, ch
     return density * (charge * _ELEMENTARY_CHARGE_C) ** 2 * coefficient / (_BOLTZMANN_J_PER_K * temperature_K)
 
 
-def diffusive_window(filled: Correlator, element: str, min_msd: float):
-    """First and last lag (indices) of the diffusive regime, the last usable exponent, and why there is none."""
-    filled.species(element)
-    result = filled.result()
-    time, curve = result.time, result.msd[element]
-    usable = int(np.isfinite(curve.err).sum())
-    if usable < 2:
-        return None, float("nan"), f"too short for an error: {filled.frames} frames"
-    if (curve.value[:usable] <= 0).any():
-        return None, 0.0, "the ions do not move at all"
-    local = exponent(time[:usable], curve.value[:usable])
-    last = float(local[-1])
-    run = longest_run((local >= DIFFUSIVE_EXPONENT[0]) & (local <= DIFFUSIVE_EXPONENT[1]), np.log(time[:usable]))
-    if run is None or time[run[1]] < _MIN_SPAN * time[run[0]]:
-        return None, last, not_diffusive(last, time[usable - 1])
-    if curve.value[run[1]] < min_msd:
-        return None, last, still_rattling(curve.value[run[1]], min_msd)
-    return run, last, None
-
-
-def not_diffusive(last: float, time: float) -> str:
-    return (
-        f"d ln MSD / d ln t stays in [0.95, 1.05] nowhere over a factor of {_MIN_SPAN:g} in time; "
-        f"it is {last:.2f} at {time:.3g} ps"
-    )
-
-
-def still_rattling(msd: float, min_msd: float) -> str:
-    return f"the MSD reaches only {msd:.2g} Å² (needed: {min_msd:g} Å²): ions rattle, few hop"
-
-
-def exponent(time: np.ndarray, msd: np.ndarray, span: float = 1.5) -> np.ndarray:
-    """Local exponent d ln MSD / d ln t: at each lag the slope of a line through the lags within a factor
-    `span`.
-    """
-    x, y = np.log(time), np.log(msd)
-    result = np.empty(len(x))
-    for k in range(len(x)):
-        near = np.abs(x - x[k]) <= np.log(span)
-        result[k] = np.polyfit(x[near], y[near], 1)[0] if near.sum() > 1 else np.nan
-    return result
-
-
-def longest_run(good: np.ndarray, position: np.ndarray) -> tuple[int, int] | None:
-    """First and last index of the run of true entries that spans most in `position`."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(int), [0]])))
-    runs = [(a, b - 1) for a, b in edges.reshape(-1, 2)]
-    return max(runs, key=lambda run: position[run[1]] - position[run[0]], default=None)
-
-
-def _times(filled: Correlator, window: tuple[int, int]) -> tuple[float, float]:
+def _times(filled: Correlator, blocks: Blocks, onset: int) -> Interval:
     time = filled.result().time
-    return float(time[window[0]]), float(time[window[1]])
+    return float(time[onset]), float(time[blocks.double[onset]])
 
 
-def _slope(filled: Correlator, window: tuple[int, int], total) -> tuple[float, float]:
-    """Slope of a mean over origins in the window, per ps, and its jackknife error; `total` picks the sums."""
-    return _jackknife(filled, window, lambda slopes: slopes[0], total)
+def _slopes(filled: Correlator, blocks: Blocks, onset: int, totals: list[Total]) -> tuple[np.ndarray, ...]:
+    """Slopes at the onset, per ps, their relative covariances, and the degrees of freedom of these."""
+    pair: Pair = blocks.pair(onset, totals)
+    slopes, covariance = pair.slopes(filled.result().time[onset])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return slopes, covariance / np.outer(slopes, slopes), pair.freedom
 
 
-def _ratio(filled: Correlator, window: tuple[int, int], upper, lower) -> tuple[float, float]:
-    return _jackknife(filled, window, lambda slopes: slopes[0] / slopes[1], upper, lower)
+def _slope(filled: Correlator, blocks: Blocks, onset: int, total: Total) -> _Known:
+    slopes, relative, freedom = _slopes(filled, blocks, onset, [total])
+    return _Known(float(slopes[0]), float(np.sqrt(relative[0, 0])), freedom)
 
 
-def _jackknife(filled: Correlator, window: tuple[int, int], function, *totals) -> tuple[float, float]:
-    result = filled.result()
-    inside = slice(window[0], window[1] + 1)
-    time = result.time[inside]
-    sums = filled.block_sums(result.lags[window[1]])
-    origins = sums.origins()[:, inside]
-    series = [total(sums)[:, inside] for total in totals]
+def _ratio(filled: Correlator, blocks: Blocks, onset: int, upper: Total, lower: Total) -> _Known:
+    slopes, relative, freedom = _slopes(filled, blocks, onset, [upper, lower])
+    # ⟨x/y⟩ = (⟨x⟩/⟨y⟩)(1 + var y - cov xy) in relative terms
+    value = slopes[0] / slopes[1] * (1 - relative[1, 1] + relative[0, 1])
+    variance = relative[0, 0] - 2 * relative[0, 1] + relative[1, 1]
+    return _Known(float(value), float(np.sqrt(max(variance, 0.0))), freedom)
 
-    def value(keep) -> float:
-        count = origins[keep].sum(axis=0)
-        means = [s[keep].sum(axis=0) / count for s in series]
-        return function([np.polyfit(time, mean, 1, w=1 / time)[0] for mean in means])
 
-    full = np.flatnonzero(origins[:, -1] > 0)
-    if len(full) < _FEWEST_BLOCKS:
-        raise InputError(f"window = {window}: only {len(full)} blocks of time hold it")
-    left_out = np.array([value(np.delete(np.arange(len(origins)), k)) for k in full])
-    err = np.sqrt((len(full) - 1) / len(full) * ((left_out - left_out.mean()) ** 2).sum())
-    return float(value(np.arange(len(origins)))), float(err)
+def _upper(filled: Correlator, blocks: Blocks, found: Regime, element: str, min_msd: float) -> float | None:
+    """Upper bound of D (95 %, Å²/ps), None where there is none.
+
+    MSD(t)/6t never rises with t where motion is not faster than diffusion. Hops too rare to be seen at all are covered
+    by three of a Na–Na distance in the whole run, the 95 % bound of a Poisson count of none.
+    """
+    if found.last is None or found.exponent > 1.0 + 2 * found.exponent_err:
+        return None
+    ions = filled.atoms[element]
+    pair = blocks.pair(found.last, [lambda sums: sums.square(element) / ions])
+    msd = pair.mean[0, 1] + student(pair.freedom, 1.645) * np.sqrt(pair.covariance[1, 1])
+    time = filled.result().time[blocks.double[found.last]]
+    unseen = 3 * 4 * min_msd / (ions * blocks.samples * filled.interval)
+    return float((msd / time + unseen) / 6)

@@ -113,9 +113,10 @@ def _transport_table(measured: Mapping[str, Mapping], curves: Mapping[str, Mappi
         )
         rows["length of the trajectory"][name] = Number(f"{key}.duration", "length", numbers["duration_ps"], "ps")
         rows["number of ions"][name] = Number(f"{key}.ions", f"number of {ion}", moved["ions"], "1")
-        rows["d ln MSD / d ln t at a quarter of the length"][name] = Number(
-            f"{key}.exponent", "logarithmic slope of the MSD", moved["exponent"], "1"
-        )
+        if moved["exponent"] is not None:
+            rows["d ln MSD / d ln t of the fit, or else of the longest lags with an error"][name] = Number(
+                f"{key}.exponent", "logarithmic slope of the MSD", moved["exponent"], "1"
+            )
         for element, value in moved["msd_at_longest_lag_A2"].items():
             rows[f"MSD of {element} at half the length"][name] = Number(
                 f"{key}.msd.{element}", f"MSD of {element} at the longest lag", value, "Å²",
