@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .regime import Blocks, Pair, Regime, Total, regime
+from .regime import Blocks, Regime, Total, regime
 from .statistics import student
 from .transport import Correlator, Curve, correlator
 
@@ -103,9 +103,8 @@ class _Known:
 def diffusion(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **how) -> Diffusion:
     """Self-diffusion coefficient D* = [MSD(2τ) - MSD(τ)]/6τ of an element, where its motion is diffusive.
 
-    `source` and `how` as for `msd`. τ is the shortest lag for which the MSD at 2τ reaches `min_msd` (Å²) and from which
-    on the exponent d ln MSD / d ln t is compatible with [0.95, 1.05]; six blocks of time, each of 4τ or more, must hold
-    it. The error is the scatter between these blocks with Student's factor (docs/observables/transport.md).
+    `source` and `how` as for `msd`. τ is the shortest lag for which the MSD reaches `min_msd` (Å²) and from which on the
+    exponent d ln MSD / d ln t is compatible with [0.95, 1.05]; the run must hold six blocks of time of 2τ or more. The error is the scatter between these blocks with Student's factor (docs/observables/transport.md).
     """
     filled = correlator(source, **how)
     filled.species(element)
@@ -212,10 +211,10 @@ def _times(filled: Correlator, blocks: Blocks, onset: int) -> Interval:
 
 def _slopes(filled: Correlator, blocks: Blocks, onset: int, totals: list[Total]) -> tuple[np.ndarray, ...]:
     """Slopes at the onset, per ps, their relative covariances, and the degrees of freedom of these."""
-    pair: Pair = blocks.pair(onset, totals)
-    slopes, covariance = pair.slopes(filled.result().time[onset])
+    means = blocks.means(onset, totals)
+    slopes, covariance = means.slopes(filled.result().time[onset])
     with np.errstate(divide="ignore", invalid="ignore"):
-        return slopes, covariance / np.outer(slopes, slopes), pair.freedom
+        return slopes, covariance / np.outer(slopes, slopes), means.freedom
 
 
 def _slope(filled: Correlator, blocks: Blocks, onset: int, total: Total) -> _Known:
@@ -240,8 +239,8 @@ def _upper(filled: Correlator, blocks: Blocks, found: Regime, element: str, min_
     if found.last is None or found.exponent > 1.0 + 2 * found.exponent_err:
         return None
     ions = filled.atoms[element]
-    pair = blocks.pair(found.last, [lambda sums: sums.square(element) / ions])
-    msd = pair.mean[0, 1] + student(pair.freedom, 1.645) * np.sqrt(pair.covariance[1, 1])
+    means = blocks.means(found.last, [lambda sums: sums.square(element) / ions])
+    msd = means.mean[0, 1] + student(means.freedom, 1.645) * np.sqrt(means.covariance[1, 1])
     time = filled.result().time[blocks.double[found.last]]
     unseen = 3 * 4 * min_msd / (ions * blocks.samples * filled.interval)
     return float((msd / time + unseen) / 6)

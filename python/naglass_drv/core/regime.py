@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,6 @@ _WORST_EXPONENT_ERR = 0.15
 # Standard errors by which an exponent has to leave the diffusive range, at the onset and at any longer lag
 _OFF_AT_ONSET, _OFF_LATER = 2.0, 3.0
 _FEWEST_BLOCKS = 6
-# A block is at least this many times longer than the longer lag of a slope.
-_BLOCK_PER_LAG = 2
 # Where the run is long enough, blocks are longer than needed: motion may remember more than a lag shows.
 _MOST_BLOCKS = 20
 # Brownian motion: ∫|s|C(s)ds / (t₂ ∫C(s)ds) with C the autocovariance of Δr²(t₂) - Δr²(t₂/2) along the run. It is the
@@ -29,11 +28,24 @@ _SHARED = 0.146
 Total = Callable[[BlockSums], np.ndarray]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Means of several quantities at a lag τ and at 2τ, with their covariance.
+class Exponent(NamedTuple):
+    """An exponent d ln m / d ln t, its standard error, and the degrees of freedom of that."""
 
-    `mean` is (quantities, 2) in the quantities' own units; `covariance` (2 quantities, 2 quantities), in the order of
+    value: float
+    err: float
+    freedom: float
+
+    def outside(self, errors: float) -> bool:
+        """Whether it lies outside of the diffusive range by more than so many standard errors."""
+        low, high = DIFFUSIVE_EXPONENT
+        return max(low - self.value, self.value - high) > student(self.freedom, errors) * self.err
+
+
+@dataclass(frozen=True)
+class Means:
+    """Means of several quantities at the lags τ, 2τ, 4τ ..., with their covariance.
+
+    `mean` is (quantities, lags) in the quantities' own units; `covariance` (quantities × lags) squared, in the order of
     `mean.ravel()`; `freedom` the degrees of freedom of the covariance.
     """
 
@@ -50,13 +62,19 @@ class Pair:
         difference = np.kron(np.eye(len(self.mean)), [-1.0, 1.0]) / lag
         return difference @ self.mean.ravel(), difference @ self.covariance @ difference.T
 
-    def exponent(self) -> tuple[float, float]:
-        """log₂ m(2τ)/m(τ) of the first quantity, the exponent d ln m / d ln t, and its standard error; NaN without motion."""
-        at, twice = self.mean[0]
+    def curvature(self) -> tuple[float, float]:
+        """[m(4τ) - m(2τ)]/2 - [m(2τ) - m(τ)] of the first quantity, 0 on a straight line, and its standard error."""
+        weights = np.array([1.0, -1.5, 0.5])
+        return float(weights @ self.mean[0]), float(np.sqrt(weights @ self.covariance[:3, :3] @ weights))
+
+    def exponent(self) -> Exponent:
+        """d ln m / d ln t of the first quantity between τ and 2τ; NaN without motion."""
+        at, twice = self.mean[0, :2]
         if not (at > 0 and twice > 0):
-            return float("nan"), float("nan")
+            return Exponent(float("nan"), float("nan"), self.freedom)
         gradient = np.array([-1 / at, 1 / twice]) / np.log(2)
-        return float(np.log2(twice / at)), float(np.sqrt(gradient @ self.covariance[:2, :2] @ gradient))
+        err = np.sqrt(gradient @ self.covariance[:2, :2] @ gradient)
+        return Exponent(float(np.log2(twice / at)), float(err), self.freedom)
 
 
 class Blocks:
@@ -72,24 +90,28 @@ class Blocks:
         #: index of a lag -> index of its double
         self.double = {k: place[2 * int(lag)] for k, lag in enumerate(self.lags) if 2 * int(lag) in place}
 
-    def pair(self, k: int, totals: Sequence[Total]) -> Pair | None:
-        """`totals` at lag number k and at its double; None where fewer than six blocks of time hold them."""
-        chosen = [k, self.double[k]]
-        needed = _BLOCK_PER_LAG * int(self.lags[chosen[1]])
-        together = -(-max(needed, self.samples // _MOST_BLOCKS) // self._width)
+    def means(self, k: int, totals: Sequence[Total], lags: int = 2) -> Means | None:
+        """`totals` at lag number k, at its double, ...; None where fewer than six blocks of time hold all `lags`."""
+        chosen = [k]
+        while len(chosen) < lags:
+            if chosen[-1] not in self.double:
+                return None
+            chosen.append(self.double[chosen[-1]])
+        longest = int(self.lags[chosen[-1]])
+        together = -(-max(longest, self.samples // _MOST_BLOCKS) // self._width)
         first = np.arange(0, len(self._origins), together)
         origins = np.add.reduceat(self._origins[:, chosen], first)
         count = origins.sum(axis=0)
         blocks = count[0] ** 2 / (origins[:, 0] ** 2).sum()
-        if blocks < _FEWEST_BLOCKS or (origins[:, 1] > 0).sum() < _FEWEST_BLOCKS:
+        if blocks < _FEWEST_BLOCKS or (origins[:, -1] > 0).sum() < _FEWEST_BLOCKS:
             return None
         sums = [np.add.reduceat(total(self._sums)[:, chosen], first) for total in totals]
         mean = np.array([s.sum(axis=0) / count for s in sums])
         residual = np.concatenate([(s - origins * m) / count for s, m in zip(sums, mean)], axis=1)
-        shared = _SHARED * self.lags[chosen[1]] / (together * self._width)
+        shared = _SHARED * longest / (together * self._width)
         # blocks of one run have neighbors: what a sum over blocks gains by it, and what their scatter loses
         overlap = (blocks - shared) / (blocks - shared * (blocks + 1))
-        return Pair(mean, overlap * blocks / (blocks - 1) * residual.T @ residual, blocks - 1)
+        return Means(mean, overlap * blocks / (blocks - 1) * residual.T @ residual, blocks - 1)
 
 
 @dataclass(frozen=True)
@@ -107,55 +129,72 @@ class Regime:
 
 
 def regime(filled: Correlator, blocks: Blocks, element: str, min_msd: float, together: Sequence[Total] = ()) -> Regime:
-    """The diffusive regime of an element: the shortest lag τ with an MSD at 2τ of `min_msd` (Å²), from which on no
+    """The diffusive regime of an element: the shortest lag τ with an MSD of `min_msd` (Å²), from which on no
     exponent lies significantly outside of the diffusive range; nor those of `together`, if any.
     """
     msd, time = filled.result().msd[element].value, filled.result().time
-    pairs = {k: [blocks.pair(k, [total]) for total in (_squares(element), *together)] for k in blocks.double}
-    pairs = {k: found for k, found in pairs.items() if found[0] is not None}
-    if not pairs:
+    means = {k: [blocks.means(k, [total]) for total in (_squares(element), *together)] for k in blocks.double}
+    known = {k: [mean.exponent() for mean in found] for k, found in means.items() if found[0] is not None}
+    if not known:
         return Regime(None, float("nan"), float("nan"), None, f"too short for an error: {blocks.samples + 1} frames")
-    last = max(pairs)
+    last = max(known)
     if (msd[: blocks.double[last] + 1] <= 0).any():
         return Regime(None, 0.0, 0.0, last, "the ions do not move at all")
-    known = {k: [(*pair.exponent(), pair.freedom) for pair in found] for k, found in pairs.items()}
-    value, err, _ = known[last][0]
-    off = [k for k, found in known.items() if any(_outside(*each, _OFF_LATER) for each in found)]
+    usual = {k: _over_an_octave(blocks.lags, known, k) for k in known}
+    late = usual[last][0]
+    off = [k for k, exponents in usual.items() if any(each.outside(_OFF_LATER) for each in exponents)]
     if last in off:
-        own = _outside(*known[last][0], _OFF_LATER)
-        return Regime(None, value, err, last, not_diffusive(*known[last][0 if own else 1][:2], time[last], own))
-    reaching = [k for k in known if msd[blocks.double[k]] >= min_msd]
+        which = next(n for n, each in enumerate(usual[last]) if each.outside(_OFF_LATER))
+        reason = _not_diffusive(("MSD", "⟨|ΣΔr|²⟩")[which], usual[last][which], time[last])
+        return Regime(None, late.value, late.err, last, reason)
+    reaching = [k for k in known if msd[k] >= min_msd]
     if not reaching:
-        return Regime(None, value, err, last, _too_short(msd, time, min_msd, blocks.samples * filled.interval))
+        reason = _too_short(msd, time, min_msd, blocks.samples * filled.interval)
+        return Regime(None, late.value, late.err, last, reason)
     for k in range(max(min(reaching), max(off, default=-1) + 1), last + 1):
-        value, err, _ = known[k][0]
-        if err <= _WORST_EXPONENT_ERR and not any(_outside(*each, _OFF_AT_ONSET) for each in known[k]):
-            return Regime(k, value, err, last, None)
-    if err > _WORST_EXPONENT_ERR:
-        return Regime(None, value, err, last, _unknown_exponent(value, err, time[last]))
-    return Regime(None, value, err, last, not_diffusive(value, err, time[last], True))
+        own = known[k][0]
+        steady = own.err <= _WORST_EXPONENT_ERR and not any(each.outside(_OFF_AT_ONSET) for each in known[k])
+        if steady and not _bends(blocks, k, element):
+            return Regime(k, own.value, own.err, last, None)
+    own = known[last][0]
+    reason = (_unknown if own.err > _WORST_EXPONENT_ERR else _not_diffusive)("MSD", own, time[last])
+    return Regime(None, own.value, own.err, last, reason)
+
+
+def _over_an_octave(lags: np.ndarray, known: dict[int, list[Exponent]], k: int) -> list[Exponent]:
+    """Medians over the lags of the octave that ends with lag number k: less noise than a single lag has."""
+    octave = np.array([known[m] for m in known if lags[k] / 2 < lags[m] <= lags[k]])
+    value, err, freedom = np.median(octave, axis=0).T
+    return [Exponent(*map(float, each)) for each in zip(value, err, freedom)]
+
+
+def _bends(blocks: Blocks, k: int, element: str) -> bool:
+    """Whether the slope of the MSD changes from one octave to the next, by more than three standard errors.
+
+    The slope of the first octave, nearly the best estimate from all lags, hardly correlates with this difference (as
+    in Hausman's test), so that the choice does not distort its distribution.
+    """
+    found = blocks.means(k, [_squares(element)], lags=3)
+    if found is None:
+        return False
+    curvature, err = found.curvature()
+    return abs(curvature) > student(found.freedom, _OFF_LATER) * err
 
 
 def _squares(element: str) -> Total:
     return lambda sums: sums.square(element)
 
 
-def _outside(value: float, err: float, freedom: float, errors: float) -> bool:
-    low, high = DIFFUSIVE_EXPONENT
-    return max(low - value, value - high) > student(freedom, errors) * err
-
-
-def not_diffusive(exponent: float, err: float, time: float, own: bool) -> str:
-    of = "MSD" if own else "⟨|ΣΔr|²⟩"
+def _not_diffusive(of: str, exponent: Exponent, time: float) -> str:
     return (
         f"d ln {of} / d ln t is compatible with [0.95, 1.05] nowhere over a factor of 2 in time; "
-        f"it is {exponent:.2f} ± {err:.2g} at {time:.3g} ps"
+        f"it is {exponent.value:.2f} ± {exponent.err:.2g} at {time:.3g} ps"
     )
 
 
-def _unknown_exponent(exponent: float, err: float, time: float) -> str:
+def _unknown(of: str, exponent: Exponent, time: float) -> str:
     return (
-        f"d ln MSD / d ln t is known only as {exponent:.2f} ± {err:.2g} at {time:.3g} ps: "
+        f"d ln {of} / d ln t is known only as {exponent.value:.2f} ± {exponent.err:.2g} at {time:.3g} ps: "
         "too few ions or too short a run to tell whether the motion is diffusive"
     )
 
@@ -164,7 +203,7 @@ def _too_short(msd: np.ndarray, time: np.ndarray, min_msd: float, duration: floa
     shown = time <= duration / 2
     far = np.flatnonzero(shown & (msd >= min_msd))
     if len(far):
-        needed = _FEWEST_BLOCKS * _BLOCK_PER_LAG
+        needed = 2 * _FEWEST_BLOCKS
         return (
             f"the MSD reaches {min_msd:g} Å² after {time[far[0]]:.3g} ps, and the run of {duration:.3g} ps is not "
             f"{needed} times longer than that"
