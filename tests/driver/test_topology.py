@@ -88,7 +88,7 @@ def moving(hop_at: float | None, frames: int = 801) -> list[Atoms]:
 
 
 def found(frames, **options):
-    return hopping(frames, "Na", CUTOFFS, window_ps=0.5, threshold_A2=1.0, **options)
+    return hopping(frames, "Na", CUTOFFS, window_ps=0.5, threshold_A2=1.0, return_ps=20.0, **options)
 
 
 def test_a_hop_is_found_at_its_time_and_changes_the_cage():

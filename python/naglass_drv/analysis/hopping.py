@@ -25,6 +25,7 @@ class Hopping:
     """
 
     window_ps: float
+    return_ps: float
     count: int
     rate_per_ps: tuple[float, float]
     returned: tuple[float, float] | None
@@ -41,9 +42,10 @@ def hopping(
     *,
     window_ps: float,
     threshold_A2: float,
+    return_ps: float,
     on_the_fly: Path | None = None,
 ) -> Hopping | None:
-    """Hops of `ion`, with half a window of `window_ps`; None for a trajectory shorter than two windows.
+    """Hops of `ion`, with half a window of `window_ps`, returns within `return_ps`; None for a trajectory shorter than two windows.
 
     Frames carry ``info["time_ps"]``, evenly spaced, and ``info["step"]``. The cage of an ion are the oxygens around it;
     a hop has changed it when less than half of them are common. The column `hop_metal_state` is the oxidation state, by
@@ -58,21 +60,24 @@ def hopping(
     if len(sampled) < 4 * WINDOW:
         return None
     steps = [int(atoms.info["step"]) for atoms in sampled]
+    within = round(return_ps / (stride * np.diff(times).mean()))
     step_ps = (times[-1] - times[0]) / (frames[-1].info["step"] - frames[0].info["step"])
     metals = tuple(sorted(set(frames[0].get_chemical_symbols()) & TRANSITION_METALS))
     hops = core.detect_hops(
-        sampled, steps=steps, window=WINDOW, threshold=threshold_A2, mobile=ion, cage={"O": _CAGE_A[ion]},
-        nearest=metals,
+        sampled, steps=steps, window=WINDOW, threshold=threshold_A2, return_within=within,
+        mobile=ion, cage={"O": _CAGE_A[ion]}, nearest=metals,
     )  # fmt: skip
     # a run ends before its last hops are certain
     certain = steps[-1] - 2 * WINDOW * (steps[1] - steps[0])
     lengths = hops.length
     error = lengths.std(ddof=1) / np.sqrt(len(hops)) if len(hops) > 1 else np.nan
+    returned = hops.return_fraction()
     return Hopping(
         WINDOW * (steps[1] - steps[0]) * step_ps,
+        within * (steps[1] - steps[0]) * step_ps,
         len(hops),
         hops.rate(step_ps),
-        hops.return_fraction() if len(hops) else None,
+        returned if np.isfinite(returned[0]) else None,
         float(hops.cage_broken(_CHANGED).mean()) if len(hops) else None,
         (float(lengths.mean()), float(error)) if len(hops) else None,
         _agreement(hops, core.read_hops(on_the_fly), steps[0], certain) if on_the_fly is not None else None,

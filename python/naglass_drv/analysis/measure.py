@@ -181,7 +181,11 @@ def _hops(
     on_the_fly: Path | None,
 ) -> tuple[Numbers | None, Curves]:
     ion = _mobile(elements)
-    options = {"window_ps": settings["hop_window_ps"], "threshold_A2": settings["hop_threshold_A2"]}
+    options = {
+        "window_ps": settings["hop_window_ps"],
+        "threshold_A2": settings["hop_threshold_A2"],
+        "return_ps": settings["hop_return_ps"],
+    }
     found = hopping(frames, ion, cutoffs, **options, on_the_fly=on_the_fly) if ion is not None else None
     if found is None:
         return None, {}
@@ -195,6 +199,7 @@ def _hops(
     numbers = {
         "ion": ion, "beside": dict(Counter(beside)), "count": found.count,
         "window_ps": found.window_ps, "threshold_A2": settings["hop_threshold_A2"],
+        "return_within_ps": found.return_ps,
         "per_ion_per_ps": rate[0], "per_ion_per_ps_err": rate[1],
         "returned_share": returned[0], "returned_share_err": returned[1],
         "changed_cage_share": found.changed_cage, "agreement_with_on_the_fly": found.agreement,

@@ -269,6 +269,7 @@ class Analysis(Section):
     ring_max_formers: Annotated[int, Field(ge=3, le=16)] = 8
     hop_window_ps: Picoseconds = 1.0
     hop_threshold_A2: Annotated[Positive, _within(1e-4, 100)] = 1.0
+    hop_return_ps: Picoseconds = 20.0
 
 
 class Report(Section):

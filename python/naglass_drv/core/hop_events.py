@@ -9,11 +9,20 @@ import numpy as np
 
 from ..errors import InputError
 from .arguments import array, positive, read_text, whole
+from .statistics import clustered, student
 
 #: Columns of the compiled core's rows and of the files of `fix naglass/hops`.
 COLUMNS = (
     "step", "atom", "from_x", "from_y", "from_z", "to_x", "to_y", "to_z", "p_max", "overlap", "waiting", "returned",
 )  # fmt: skip
+
+_TIME_BLOCKS = 12
+# Fewer events than these are taken as independent: they do not show how they scatter.
+_FEW_HOPS, _FEW_RETURNS = 20, 5
+# The number of hops that were not resolved is known no better than to this share of it.
+_UNRESOLVED_ERR = 0.15
+# Of a hop and a return within a window neither may be seen.
+_UNRESOLVED_RETURNS_ERR = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,9 @@ class Hops:
     nearest: np.ndarray  #: int, index of the nearest atom of the elements asked for; -1 where not asked for
     mobile: np.ndarray  #: (M,) int, the atoms that were followed
     observed_steps: int | None = None  #: steps during which a hop would have been seen; None where not known
+    first_step: int | None = None  #: first of them
+    window_steps: int | None = None  #: half the window, steps; hops closer than that are seen as one
+    return_within_steps: int | None = None  #: how long ago a site may have been left for a hop to it to be a return
 
     def __len__(self) -> int:
         """Number of hops."""
@@ -59,40 +71,126 @@ class Hops:
 
     def per_atom(self) -> np.ndarray:
         """(M,) number of hops of each atom of `mobile`."""
+        return np.bincount(self._places(), minlength=len(self.mobile))
+
+    def _places(self) -> np.ndarray:
         order = np.argsort(self.mobile)
-        places = order[np.searchsorted(self.mobile, self.atom, sorter=order)]
-        return np.bincount(places, minlength=len(self.mobile))
+        return order[np.searchsorted(self.mobile, self.atom, sorter=order)]
 
     def rate(self, step_time: float = 1.0) -> tuple[float, float]:
         """Hops per ion and time, and the standard error; `step_time` is the time of one step (1: rate per step).
 
-        The error is the larger of the spread between ions (ions in slow and fast surroundings) and that of
-        independent hops; correlation between ions would make it larger. Returns count as hops.
+        Hops that follow each other within a window are seen as one: as many are added as waited for one to two windows.
+        The error is the scatter between twelve blocks of time, or that between ions where it is significantly larger,
+        with Student's factor; fewer than twenty hops are taken as independent. Returns count as hops.
         """
-        step_time = positive("step_time", step_time)
-        if not self.observed_steps:
-            raise InputError(f"observed_steps = {self.observed_steps}: the length of the observation is not known")
-        counts = self.per_atom()
-        ions, total = len(counts), counts.sum()
-        between = counts.std(ddof=1) / np.sqrt(ions) if ions > 1 else 0.0
-        error = max(between, np.sqrt(max(total, 1)) / ions)
-        time = self.observed_steps * step_time
-        return float(total / ions / time), float(error / time)
+        time = self._observed() * positive("step_time", step_time) * len(self.mobile)
+        total, relative, _ = self._counted()
+        return float(total / time), float(relative * max(total, 1) / time)
+
+    def rate_interval(self, step_time: float = 1.0) -> tuple[float, float]:
+        """Interval that holds the true `rate` with 95 %; from 0 to three hops in all the time if there was none."""
+        from scipy.special import gammaincinv
+
+        time = self._observed() * positive("step_time", step_time) * len(self.mobile)
+        total, relative, wide = self._counted()
+        if len(self) >= _FEW_HOPS:
+            return float(total / time / np.exp(wide * relative)), float(total / time * np.exp(wide * relative))
+        # independent events, each of which stands for 1/share of them
+        equivalent = min(len(self), 1 / relative**2) if len(self) else 0
+        low = gammaincinv(equivalent, 0.025) / equivalent * total if equivalent else 0.0
+        high = gammaincinv(equivalent + 1, 0.975) / equivalent * total if equivalent else gammaincinv(1, 0.95)
+        return float(low / time), float(high / time)
 
     def return_fraction(self) -> tuple[float, float]:
         """Share of the hops that are returns, and its standard error; NaN without hops.
 
-        The error takes hops as independent and stays finite at shares of 0 and 1 (posterior of a uniform prior).
+        Hops that were not resolved are added as in `rate`. In runs longer than `return_within`, hops of the first such
+        stretch are left out, since sites left before the run are not known; in shorter ones the share is too small. The
+        error is that of blocks of time and of ions as for `rate`. For fewer than five returns, or
+        fewer than five hops that are none, it takes hops as independent and stays finite at shares of 0 and 1
+        (posterior of a uniform prior).
         """
-        hops, returns = len(self), int(self.returned.sum())
+        share, err, _ = self._returns()
+        return share, err
+
+    def return_interval(self) -> tuple[float, float]:
+        """Interval that holds the true `return_fraction` with 95 %; NaN without hops."""
+        from scipy.special import betaincinv
+
+        share, err, hops = self._returns()
         if not hops:
             return float("nan"), float("nan")
-        a, b = returns + 1, hops - returns + 1
-        return returns / hops, float(np.sqrt(a * b / (a + b + 1)) / (a + b))
+        if err > 0 and 0 < share < 1:
+            hops = min(hops, share * (1 - share) / err**2)
+        ends = (share * hops + 1, (1 - share) * hops + 1)
+        return float(betaincinv(*ends, 0.025)), float(betaincinv(*ends, 0.975))
+
+    def _observed(self) -> int:
+        if not self.observed_steps:
+            raise InputError(f"observed_steps = {self.observed_steps}: the length of the observation is not known")
+        return self.observed_steps
+
+    def _standing_for(self) -> np.ndarray:
+        """(hops,) how many hops each stands for: 2 if it waited for one to two windows, else 1.
+
+        As many as these wait for less than a window, and are not resolved.
+        """
+        if not self.window_steps:
+            return np.ones(len(self))
+        return 1.0 + ((self.waiting >= self.window_steps) & (self.waiting < 2 * self.window_steps))
+
+    def _counted(self) -> tuple[float, float, float]:
+        """Hops with those that were not resolved, relative error of their number, and errors that 95 % lie within."""
+        weights = self._standing_for()
+        total = weights.sum()
+        if not total:
+            return 0.0, 1.0, 1.96
+        unresolved = 1 - len(self) / total
+        systematic = unresolved * max(unresolved, _UNRESOLVED_ERR)
+        if len(self) < _FEW_HOPS:
+            return float(total), float(np.hypot(len(self) ** -0.5, systematic)), 1.96
+        counts = self._cells(weights)
+        variance, freedom = clustered(counts - counts.mean())
+        statistical = student(freedom, 1.0) * np.sqrt(variance) / total
+        return float(total), float(np.hypot(statistical, systematic)), student(freedom, 1.96) / student(freedom, 1.0)
+
+    def _returns(self) -> tuple[float, float, float]:
+        """Share of returns, its error, and the number of hops that it rests on."""
+        start, length = self._span()
+        weights = self._standing_for()
+        if self.return_within_steps is not None and length > self.return_within_steps:
+            weights = weights * (self.step >= start + self.return_within_steps)
+        hops, returns = weights.sum(), weights[self.returned].sum()
+        if not hops:
+            return float("nan"), float("nan"), 0.0
+        share = returns / hops
+        if min(returns, hops - returns) < _FEW_RETURNS:
+            a, b = returns + 1, hops - returns + 1
+            return float(share), float(np.sqrt(a * b / (a + b + 1)) / (a + b)), float(hops)
+        variance, freedom = clustered(self._cells(weights * (self.returned - share)))
+        statistical = student(freedom, 1.0) * np.sqrt(variance) / hops
+        systematic = _UNRESOLVED_RETURNS_ERR * (1 - np.count_nonzero(weights) / hops) * share
+        return float(share), float(np.hypot(statistical, systematic)), float(hops)
+
+    def _span(self) -> tuple[float, float]:
+        """First step at which a hop would have been seen, and the number of such steps."""
+        first, last = (int(self.step.min()), int(self.step.max())) if len(self) else (0, 0)
+        length = max(self.observed_steps or 0, last - first + 1)
+        spare = length - (last - first + 1)
+        return (first - spare / 2 if self.first_step is None else self.first_step), length
+
+    def _cells(self, weights: np.ndarray) -> np.ndarray:
+        """(ions, blocks of time) sums of a weight per hop."""
+        start, length = self._span()
+        block = np.clip(((self.step - start) * _TIME_BLOCKS / length).astype(int), 0, _TIME_BLOCKS - 1)
+        sums = np.zeros((len(self.mobile), _TIME_BLOCKS))
+        np.add.at(sums, (self._places(), block), weights)
+        return sums
 
 
-def hops_of(rows: np.ndarray, *, atoms: np.ndarray, mobile: np.ndarray, nearest, observed_steps: int | None) -> Hops:
-    """Hops from rows in the order of `COLUMNS`, with other names for the atoms."""
+def hops_of(rows: np.ndarray, *, atoms: np.ndarray, nearest, **about) -> Hops:
+    """Hops from rows in the order of `COLUMNS`, with other names for the atoms; `about` are the fields that follow."""
     return Hops(
         step=rows[:, 0].astype(np.int64),
         atom=atoms,
@@ -103,8 +201,7 @@ def hops_of(rows: np.ndarray, *, atoms: np.ndarray, mobile: np.ndarray, nearest,
         waiting=rows[:, 10].astype(np.int64),
         returned=rows[:, 11] != 0.0,
         nearest=np.asarray(nearest, dtype=np.int64),
-        mobile=mobile,
-        observed_steps=observed_steps,
+        **about,
     )
 
 

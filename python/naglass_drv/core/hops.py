@@ -16,6 +16,9 @@ from .graph import names
 from .hop_events import COLUMNS, Hops, hops_of
 from .unwrap import Unwrapper, full_cell
 
+#: Samples; how long ago a site may have been left for a hop back to it to be a return.
+RETURN_WITHIN = 200
+
 
 class HopDetector:
     """Streaming detector of hops by p_hop (Candelier, Dauchot, Biroli, PRL 102, 088001 (2009)).
@@ -24,7 +27,7 @@ class HopDetector:
     p = sqrt(⟨|r − ⟨r⟩_B|²⟩_A ⟨|r − ⟨r⟩_A|²⟩_B) (Å²). A hop opens where p exceeds `threshold`, ends where it falls
     below `release` (default half the threshold), has its time where p is largest, and counts if the mean position moved
     by more than `min_length` (Å). It is a return if it leads to within half its length of one of the last four
-    sites that the atom left, at most `return_within` samples ago (default ten windows).
+    sites that the atom left, at most `return_within` samples ago.
 
     Of frames (atoms with symbols, cell and pbc) the detector follows `mobile` (elements, or indices; default: Na); it
     unwraps them, lays them into the first cell, and subtracts the mean displacement of the `framework` (elements;
@@ -44,7 +47,7 @@ class HopDetector:
         *,
         release: float | None = None,
         min_length: float = 1.5,
-        return_within: int | None = None,
+        return_within: int = RETURN_WITHIN,
         mobile: str | Iterable | None = None,
         framework: str | Iterable[str] | None = None,
         cage: Mapping[str, float] | None = None,
@@ -53,7 +56,7 @@ class HopDetector:
         self._window = whole("window", window, unit="samples")
         threshold = positive("threshold", threshold, "Å²")
         release = threshold / 2 if release is None else number("release", release, "Å²")
-        return_within = 20 * window if return_within is None else whole("return_within", return_within, unit="samples")
+        return_within = whole("return_within", return_within, unit="samples")
         self._options = (self._window, threshold, release, number("min_length", min_length, "Å"), return_within)
         _core.HopDetector(0, *self._options)
         self._selection = (mobile, framework, _checked_cage(cage), elements("nearest", nearest))
@@ -61,7 +64,7 @@ class HopDetector:
         self._frames: _Frames | None = None
         self._mobile = self._indices = None
         self._atoms = 0
-        self._next_step = 0
+        self._next_step = self._first_step = 0
         self._found: list[np.ndarray] = []
         self._nearest: list[np.ndarray] = []
 
@@ -94,6 +97,7 @@ class HopDetector:
         if self._core is None:
             self._mobile = self._frames.mobile if is_frame else self._indices
             self._core = _core.HopDetector(len(positions), *self._options)
+            self._first_step = step
         offsets, hosts = cages if cages is not None else (None, None)
         rows = self._core.add(positions, np.asarray(offset, dtype=float), step, offsets, hosts)
         self._next_step = step + (self._core.interval or 1)
@@ -136,12 +140,16 @@ class HopDetector:
         return self._hops(rows, nearest)
 
     def _hops(self, rows, nearest) -> Hops:
+        interval = self._core.interval
         return hops_of(
             rows.reshape(-1, len(COLUMNS)),
             atoms=self._mobile[rows[:, 1].astype(np.int64)],
             mobile=self._mobile,
             nearest=nearest,
-            observed_steps=self._core.observed_samples * self._core.interval,
+            observed_steps=self._core.observed_samples * interval,
+            first_step=self._first_step + (self._window + 1) * interval,
+            window_steps=self._window * interval,
+            return_within_steps=self._options[-1] * interval,
         )
 
 

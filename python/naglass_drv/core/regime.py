@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -67,14 +68,18 @@ class Means:
         weights = np.array([1.0, -1.5, 0.5])
         return float(weights @ self.mean[0]), float(np.sqrt(weights @ self.covariance[:3, :3] @ weights))
 
-    def exponent(self) -> Exponent:
-        """d ln m / d ln t of the first quantity between τ and 2τ; NaN without motion."""
-        at, twice = self.mean[0, :2]
-        if not (at > 0 and twice > 0):
-            return Exponent(float("nan"), float("nan"), self.freedom)
-        gradient = np.array([-1 / at, 1 / twice]) / np.log(2)
-        err = np.sqrt(gradient @ self.covariance[:2, :2] @ gradient)
-        return Exponent(float(np.log2(twice / at)), float(err), self.freedom)
+    def exponents(self) -> list[Exponent]:
+        """d ln m / d ln t of each quantity between τ and 2τ; NaN without motion."""
+        found, lags = [], self.mean.shape[1]
+        for n, (at, twice) in enumerate(self.mean[:, :2]):
+            if not (at > 0 and twice > 0):
+                found.append(Exponent(math.nan, math.nan, self.freedom))
+                continue
+            two = slice(n * lags, n * lags + 2)
+            gradient = np.array([-1 / at, 1 / twice]) / math.log(2)
+            err = math.sqrt(gradient @ self.covariance[two, two] @ gradient)
+            found.append(Exponent(math.log2(twice / at), err, self.freedom))
+        return found
 
 
 class Blocks:
@@ -105,9 +110,9 @@ class Blocks:
         blocks = count[0] ** 2 / (origins[:, 0] ** 2).sum()
         if blocks < _FEWEST_BLOCKS or (origins[:, -1] > 0).sum() < _FEWEST_BLOCKS:
             return None
-        sums = [np.add.reduceat(total(self._sums)[:, chosen], first) for total in totals]
-        mean = np.array([s.sum(axis=0) / count for s in sums])
-        residual = np.concatenate([(s - origins * m) / count for s, m in zip(sums, mean)], axis=1)
+        sums = np.stack([np.add.reduceat(total(self._sums)[:, chosen], first) for total in totals], axis=1)
+        mean = sums.sum(axis=0) / count
+        residual = ((sums - origins[:, None] * mean) / count).reshape(len(first), -1)
         shared = _SHARED * longest / (together * self._width)
         # blocks of one run have neighbors: what a sum over blocks gains by it, and what their scatter loses
         overlap = (blocks - shared) / (blocks - shared * (blocks + 1))
@@ -133,10 +138,10 @@ def regime(filled: Correlator, blocks: Blocks, element: str, min_msd: float, tog
     exponent lies significantly outside of the diffusive range; nor those of `together`, if any.
     """
     msd, time = filled.result().msd[element].value, filled.result().time
-    means = {k: [blocks.means(k, [total]) for total in (_squares(element), *together)] for k in blocks.double}
-    known = {k: [mean.exponent() for mean in found] for k, found in means.items() if found[0] is not None}
+    means = {k: blocks.means(k, [_squares(element), *together]) for k in blocks.double}
+    known = {k: found.exponents() for k, found in means.items() if found is not None}
     if not known:
-        return Regime(None, float("nan"), float("nan"), None, f"too short for an error: {blocks.samples + 1} frames")
+        return Regime(None, math.nan, math.nan, None, f"too short for an error: {blocks.samples + 1} frames")
     last = max(known)
     if (msd[: blocks.double[last] + 1] <= 0).any():
         return Regime(None, 0.0, 0.0, last, "the ions do not move at all")
@@ -165,7 +170,7 @@ def _over_an_octave(lags: np.ndarray, known: dict[int, list[Exponent]], k: int) 
     """Medians over the lags of the octave that ends with lag number k: less noise than a single lag has."""
     octave = np.array([known[m] for m in known if lags[k] / 2 < lags[m] <= lags[k]])
     value, err, freedom = np.median(octave, axis=0).T
-    return [Exponent(*map(float, each)) for each in zip(value, err, freedom)]
+    return [Exponent(*map(float, each)) for each in zip(value, err, freedom, strict=True)]
 
 
 def _bends(blocks: Blocks, k: int, element: str) -> bool:

@@ -149,7 +149,8 @@ def hops(material: Material) -> Section | None:
             rows,
             f"Hops by p_hop with half a window of {some['window_ps']:.3g} ps and a threshold of "
             f"{some['threshold_A2']:g} Å²: rattling in a cage does not count, and a hop that is undone within half a "
-            "window is not seen. Errors take the ions, and the hops, as independent. The cage is changed when less "
+            "window is not seen. A hop is a return if it leads to a site that the ion left at most "
+            f"{some['return_within_ps']:.3g} ps before. The cage is changed when less "
             "than half of the oxygens around the ion are the same before and after.",
         ),
         *agreements("hops", "them", {name: found["agreement_with_on_the_fly"] for name, found in measured.items()}),

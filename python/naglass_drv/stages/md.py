@@ -152,11 +152,12 @@ def _observables(input: Input, elements: list[str]) -> list[str]:
     section = input.analysis or Analysis()
     sampling = _steps(input.md.sample_every_fs, input.md.timestep_fs)
     every = max(1, round(1000 * section.hop_window_ps / WINDOW / input.md.timestep_fs))
+    within = round(1000 * section.hop_return_ps / (every * input.md.timestep_fs))
     return [
         f"group ions type {elements.index(ion) + 1}",
         "group framework subtract all ions",
         f"fix hops ions naglass/hops {every} window {WINDOW} threshold {section.hop_threshold_A2:g} "
-        "framework framework file ${hops}",
+        f"return {within} framework framework file ${{hops}}",
         f"fix correlate all naglass/correlate {sampling} elements {' '.join(elements)} framework framework "
         "file ${correlations} write 1000",
     ]

@@ -42,21 +42,19 @@ void FixHops::read_arguments(int narg, char **arg)
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
   std::optional<double> release;
-  std::optional<int> return_within;
   while (arguments.more()) {
     const std::string keyword = arguments.keyword();
     if (keyword == "window") options_.window = static_cast<int>(arguments.whole(keyword, 1));
     else if (keyword == "threshold") options_.threshold = arguments.number(keyword);
     else if (keyword == "release") release = arguments.number(keyword);
     else if (keyword == "min_length") options_.min_length = arguments.number(keyword);
-    else if (keyword == "return") return_within = static_cast<int>(arguments.whole(keyword, 0));
+    else if (keyword == "return") options_.return_within = static_cast<int>(arguments.whole(keyword, 0));
     else if (keyword == "framework") read_framework(arguments);
     else if (keyword == "file") path_ = arguments.word(keyword);
     else if (keyword == "elements") elements.read(arguments);
     else cutoffs.push_back(read_cutoff(arguments));
   }
   options_.release = release.value_or(options_.threshold / 2);
-  options_.return_within = return_within.value_or(20 * options_.window);
   options_.threads = comm->nthreads;
   cutoffs_ = pair_cutoffs(arguments, elements, cutoffs);
   try {
