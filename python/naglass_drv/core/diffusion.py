@@ -85,7 +85,8 @@ class _Known:
 
     @property
     def err(self) -> float:
-        return student(self.freedom, 1.0) * self.relative * self.value
+        # between the factors that are right for one error and for two
+        return student(self.freedom, 1.5) / 1.5 * self.relative * self.value
 
     @property
     def interval(self) -> Interval:

@@ -16,7 +16,7 @@ COLUMNS = (
     "step", "atom", "from_x", "from_y", "from_z", "to_x", "to_y", "to_z", "p_max", "overlap", "waiting", "returned",
 )  # fmt: skip
 
-_TIME_BLOCKS = 12
+_TIME_BLOCKS = 10
 # Fewer events than these are taken as independent: they do not show how they scatter.
 _FEW_HOPS, _FEW_RETURNS = 20, 5
 # The number of hops that were not resolved is known no better than to this share of it.
@@ -81,7 +81,7 @@ class Hops:
         """Hops per ion and time, and the standard error; `step_time` is the time of one step (1: rate per step).
 
         Hops that follow each other within a window are seen as one: as many are added as waited for one to two windows.
-        The error is the scatter between twelve blocks of time, or that between ions where it is significantly larger,
+        The error is the scatter between ten blocks of time, or that between ions where it is significantly larger,
         with Student's factor; fewer than twenty hops are taken as independent. Returns count as hops.
         """
         time = self._observed() * positive("step_time", step_time) * len(self.mobile)
