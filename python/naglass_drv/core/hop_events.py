@@ -138,7 +138,7 @@ class Hops:
         """
         if not self.window_steps:
             return np.ones(len(self))
-        return 1.0 + ((self.waiting >= self.window_steps) & (self.waiting < 2 * self.window_steps))
+        return 1.0 + ((self.waiting > self.window_steps) & (self.waiting <= 2 * self.window_steps))
 
     def _counted(self) -> tuple[float, float, float]:
         """Hops with those that were not resolved, relative error of their number, and errors that 95 % lie within."""
