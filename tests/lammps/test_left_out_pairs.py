@@ -139,7 +139,7 @@ def model(tmp_path_factory):
     return folder
 
 
-def setup(pair="mace", mace=""):
+def setup(pair="mace trust yes", mace=""):
     return MACE.format(pair=pair, mace=mace)
 
 
@@ -173,7 +173,7 @@ def test_mace_refuses_what_it_cannot_take_out(model):
 
 
 def test_types_that_mace_leaves_to_others_may_be_excluded(model):
-    script = setup("hybrid/overlay mace zero 4.0", "mace").replace("m.naglass O Na", "m.naglass O NULL")
+    script = setup("hybrid/overlay mace trust yes zero 4.0", "mace").replace("m.naglass O Na", "m.naglass O NULL")
     script += "pair_coeff * * zero\nneigh_modify exclude type 2 2\nrun 0\n"
     done = run_lammps(model, script)
     assert done.returncode == 0, done.stdout[-2000:]

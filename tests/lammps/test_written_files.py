@@ -12,7 +12,7 @@ from support.mace_models import ELEMENTS, build_model, packing
 SETUP = """units metal
 atom_modify map array
 read_data glass.data
-pair_style mace {out}
+pair_style mace trust yes {out}
 pair_coeff * * a.naglass b.naglass O Na P V
 fix move all nve
 """
@@ -56,7 +56,7 @@ def told(folder) -> dict[str, str]:
             scripts[f"{style} and {other}"] = pair + "\nrun 0"
         again = fix(style, "again.out", "f1")
         scripts[f"{style} anew"] = f"{again}\nrun 0\nunfix f1\nreset_timestep 0\n{again}\nrun 0"
-    committee = "pair_style mace\npair_coeff * * a.naglass b.naglass O Na P V\n"
+    committee = "pair_style mace trust yes\npair_coeff * * a.naglass b.naglass O Na P V\n"
     scripts = {case: committee * ("select" in case) + script for case, script in scripts.items()}
     return messages(folder, ZERO, scripts)
 
