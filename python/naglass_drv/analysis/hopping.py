@@ -45,7 +45,9 @@ def hopping(
     return_ps: float,
     on_the_fly: Path | None = None,
 ) -> Hopping | None:
-    """Hops of `ion`, with half a window of `window_ps`, returns within `return_ps`; None for a trajectory shorter than two windows.
+    """Hops of `ion`; half a window is `window_ps`, and returns happen within `return_ps`.
+
+    None for a trajectory shorter than two windows.
 
     Frames carry ``info["time_ps"]``, evenly spaced, and ``info["step"]``. The cage of an ion are the oxygens around it;
     a hop has changed it when less than half of them are common. The column `hop_metal_state` is the oxidation state, by

@@ -104,8 +104,9 @@ class _Known:
 def diffusion(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **how) -> Diffusion:
     """Self-diffusion coefficient D* = [MSD(2τ) - MSD(τ)]/6τ of an element, where its motion is diffusive.
 
-    `source` and `how` as for `msd`. τ is the shortest lag for which the MSD reaches `min_msd` (Å²) and from which on the
-    exponent d ln MSD / d ln t is compatible with [0.95, 1.05]; the run must hold six blocks of time of 2τ or more. The error is the scatter between these blocks with Student's factor (docs/observables/transport.md).
+    `source` and `how` as for `msd`. τ is the shortest lag for which the MSD reaches `min_msd` (Å²) and from which on
+    the exponent d ln MSD / d ln t is compatible with [0.95, 1.05]; the run must hold six blocks of time of 2τ or more.
+    The error is the scatter between these blocks with Student's factor (docs/observables/transport.md).
     """
     filled = correlator(source, **how)
     filled.species(element)
