@@ -3,7 +3,7 @@
     PYTHONPATH=python python benchmarks/fingerprint.py [--repeat 1 4 8]
 
 Prints a markdown table with machine and date. Not a test: nothing passes or fails by a clock. All columns of ours
-against the bond-valence sum alone of the peers, at the same neighbour range.
+against the bond-valence sum alone of the peers, at the same neighbor range.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def main() -> None:
         rows.append(("naglass fingerprint, all columns", len(atoms), spent, memory, spent))
         numbers, seconds, memory = measured(lambda: ase_sums(atoms))
         assert np.allclose(numbers, ours.bond_valence)
-        rows.append(("ASE neighbour list and numpy, sum only", len(atoms), seconds, memory, spent))
+        rows.append(("ASE neighbor list and numpy, sum only", len(atoms), seconds, memory, spent))
         if len(atoms) <= arguments.largest_pymatgen:
             try:
                 _, seconds, memory = measured(lambda: pymatgen_sums(atoms))
@@ -86,7 +86,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores (load {load:.1f}), "
           f"Python {platform.python_version()}, {datetime.date.today()}\n")  # fmt: skip
-    print("| | atoms or centres | CPU s | of fingerprint | peak memory +MB |\n|---|---|---|---|---|")
+    print("| | atoms or centers | CPU s | of fingerprint | peak memory +MB |\n|---|---|---|---|---|")
     for name, atoms, seconds, memory, reference in rows:
         ratio = "–" if np.isnan(reference) else f"{seconds / reference:.2f}"
         print(f"| {name} | {atoms} | {seconds:.4f} | {ratio} | {memory:.0f} |")

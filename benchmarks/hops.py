@@ -26,7 +26,7 @@ PEER_SAMPLES = 60
 
 
 def stream(atoms: int, samples: int, hop_rate: float, seed: int = 1) -> list[np.ndarray]:
-    """Unwrapped positions (N, 3) per sample: rattling of 0.3 Å per axis, hops to one of six neighbours."""
+    """Unwrapped positions (N, 3) per sample: rattling of 0.3 Å per axis, hops to one of six neighbors."""
     random = np.random.default_rng(seed)
     edge = int(np.ceil(atoms ** (1 / 3)))
     site = np.stack(np.unravel_index(np.arange(atoms), (edge, edge, edge)), axis=1)

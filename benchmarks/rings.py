@@ -71,9 +71,9 @@ def ovito(atoms):
 
 def matscipy(atoms):
     from matscipy.ffi import distances_on_graph, find_sp_rings
-    from matscipy.neighbours import neighbour_list
+    from matscipy.neighbors import neighbor_list
 
-    i, j, r = neighbour_list("ijD", atoms, {("Si", "O"): CUTOFF})
+    i, j, r = neighbor_list("ijD", atoms, {("Si", "O"): CUTOFF})
     return lambda: by_size(find_sp_rings(i, j, r, distances_on_graph(i, j), LARGEST))
 
 

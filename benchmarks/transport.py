@@ -34,10 +34,10 @@ def numpy_fft(positions: np.ndarray) -> np.ndarray:
     frames = len(positions)
     total = np.zeros(frames)
     for atom in np.moveaxis(positions, 1, 0):
-        centred = atom - atom.mean(axis=0)
-        spectrum = np.fft.rfft(centred, 2 * frames, axis=0)
+        centered = atom - atom.mean(axis=0)
+        spectrum = np.fft.rfft(centered, 2 * frames, axis=0)
         product = np.fft.irfft((np.abs(spectrum) ** 2).sum(axis=1), 2 * frames)[:frames]
-        padded = np.concatenate([[0.0], np.cumsum((centred**2).sum(axis=1))])
+        padded = np.concatenate([[0.0], np.cumsum((centered**2).sum(axis=1))])
         lags = np.arange(frames)
         both = padded[frames - lags] + padded[frames] - padded[lags]
         total += (both - 2 * product) / (frames - lags)

@@ -147,26 +147,26 @@ class Checks:
         from .engines.mace.train import model_elements
 
         with _named(document, ("train", "start_model")):
-            _check_known(train.start_model, model_elements(source / train.start_model), self._labelled_elements(top))
+            _check_known(train.start_model, model_elements(source / train.start_model), self._labeled_elements(top))
 
-    def _labelled_elements(self, top: "Partial") -> list[str]:
+    def _labeled_elements(self, top: "Partial") -> list[str]:
         """Elements of the sets that the dataset takes, as far as they are known."""
         sets = [item for item in top.reference if top.dataset is not None and item.level == top.dataset.level]
         return sorted({element for item in sets for element in self._elements(top, item)})
 
     def _included(self, top: "Partial", document: "Document", source: Path) -> None:
-        """Included files are labelled frames of the dataset's level; of a large one its size is all that is known."""
+        """Included files are labeled frames of the dataset's level; of a large one its size is all that is known."""
         if top.dataset is None:
             return
         from .dataset.assemble import one_level
-        from .dataset.frames import read_labelled
+        from .dataset.frames import read_labeled
 
         for index, path in enumerate(top.dataset.include):
             where, file = ("dataset", "include", index), source / path
             if where in document.faulty or file.stat().st_size > _WHOLE_FILE:
                 continue
             with _named(document, where):
-                frames = read_labelled(file)
+                frames = read_labeled(file)
                 one_level(((f"{path}: frame {k}", frame) for k, frame in enumerate(frames)), top.dataset.level)
 
 

@@ -23,8 +23,8 @@ Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.Argumen
 
 def add_verbs(add: Add) -> None:
     """Add the verbs by `add(name, function, help)`, which gives the verb's parser."""
-    check = add("audit", _audit, "look for outliers, contacts, near-copies and odd moments in labelled frames")
-    check.add_argument("frames", nargs="+", type=Path, help="labelled frames of one level (extended XYZ)")
+    check = add("audit", _audit, "look for outliers, contacts, near-copies and odd moments in labeled frames")
+    check.add_argument("frames", nargs="+", type=Path, help="labeled frames of one level (extended XYZ)")
     check.add_argument("--output", "-o", type=Path, default=Path("audit"), help="folder of audit.json and audit.html")
     check.add_argument(
         "--limit", action="append", default=[], metavar="KEY=VALUE", help="a limit, by its key in dataset.audit"
@@ -40,7 +40,7 @@ def _add_cache(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_import(add: Add) -> None:
-    take = add("import-frames", _import, "take over frames that others labelled, through the gate of our own")
+    take = add("import-frames", _import, "take over frames that others labeled, through the gate of our own")
     kinds = "extended XYZ, vasprun.xml, OUTCAR, or folders of CP2K or VASP runs"
     take.add_argument("sources", nargs="+", type=Path, help=kinds)
     take.add_argument("--output", "-o", type=Path, required=True, help="extended XYZ to write; refusals go beside it")
@@ -74,7 +74,7 @@ def _add_import(add: Add) -> None:
 
 def _add_select(add: Add) -> None:
     select = add("select-frames", _select, "choose the frames of a pool that lie farthest apart")
-    select.add_argument("pool", nargs="+", type=Path, help="structures or labelled frames (extended XYZ)")
+    select.add_argument("pool", nargs="+", type=Path, help="structures or labeled frames (extended XYZ)")
     _add_cache(select)
     add_number(select, "--count", "-n", kind=int, least=1, required=True, help="how many to choose")
     select.add_argument("--output", "-o", type=Path, required=True, help="extended XYZ to write, in this order")
@@ -88,7 +88,7 @@ def _add_select(add: Add) -> None:
 def _add_export(add: Add) -> None:
     export = add("export-frames", _export, "write a dataset for a training program of others")
     export.add_argument(
-        "dataset", nargs="+", type=Path, help="labelled frames with isolated atoms, or a run's products/dataset"
+        "dataset", nargs="+", type=Path, help="labeled frames with isolated atoms, or a run's products/dataset"
     )
     export.add_argument("--format", choices=("mace",), default="mace", help="the program: mace-torch's mace_run_train")
     export.add_argument("--output", "-o", type=Path, required=True, help="folder to write")
@@ -303,7 +303,7 @@ def _parts(options: argparse.Namespace):
         if not summary.is_file() or not paths or not paths[0].name.startswith("train"):
             raise InputError(f"{folder}: the training frames and dataset.json of a run's dataset are needed")
         tables[str(summary)] = json.loads(summary.read_text())["E0_eV"]
-    files = {str(path): _frames(path, options, labelled=True) for path in paths}
+    files = {str(path): _frames(path, options, labeled=True) for path in paths}
     level = next(iter(files.values()))[0].info["level"].rpartition("-")[0]
     dataset = assemble(level, files, tables)
     # what the run held out stays held out
@@ -341,14 +341,14 @@ def _audit(options: argparse.Namespace) -> int:
     return 0
 
 
-def _frames(path: Path, options: argparse.Namespace, labelled: bool = False):
+def _frames(path: Path, options: argparse.Namespace, labeled: bool = False):
     """Frames of a file or an index of shards, through the cache where that was asked for."""
     from .dataset.cache import read_cached
-    from .dataset.frames import check_labelled, read_frames
+    from .dataset.frames import check_labeled, read_frames
 
     frames = (read_cached if options.cache else read_frames)(path)
-    for number, frame in enumerate(frames if labelled else ()):
-        check_labelled(frame, f"{path}: frame {number}")
+    for number, frame in enumerate(frames if labeled else ()):
+        check_labeled(frame, f"{path}: frame {number}")
     return frames
 
 

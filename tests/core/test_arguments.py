@@ -89,7 +89,7 @@ CALLS = [
          "centers": (*ELEMENTS, "Fe"), "neighbors": ELEMENTS, "bond_l": (*WHOLE, None, 21)},
     ),
     (
-        core.artefact_flags,
+        core.artifact_flags,
         {"atoms": NVP},
         {"atoms": STRUCTURES, "contacts": (None, *LENGTHS), "center": ONE, "ligand": ONE, "cutoff": POSITIVE},
     ),

@@ -15,7 +15,7 @@ from support.structures import crystal, rotation
 
 
 def brute_force_surface(atoms, radii, shape) -> np.ndarray:
-    """Distance to the nearest surface from every voxel's centre, over every image of every atom."""
+    """Distance to the nearest surface from every voxel's center, over every image of every atom."""
     cell = atoms.cell.array
     reach = [range(-3, 4) if p else (0,) for p in atoms.pbc]
     images = np.array(list(itertools.product(*reach))) @ cell
@@ -67,8 +67,8 @@ SIMPLE = Atoms("O", cell=[4.0, 4.0, 4.0], pbc=True)
 @pytest.mark.parametrize(
     ("atoms", "window", "hole"),
     [
-        (SIMPLE, 4 / np.sqrt(2), 4 * np.sqrt(3) / 2),  # square of four; centre of the cube
-        (bulk("O", "fcc", a=5.0, cubic=True), 5 / np.sqrt(6), 2.5),  # triangle of nearest neighbours; octahedron
+        (SIMPLE, 4 / np.sqrt(2), 4 * np.sqrt(3) / 2),  # square of four; center of the cube
+        (bulk("O", "fcc", a=5.0, cubic=True), 5 / np.sqrt(6), 2.5),  # triangle of nearest neighbors; octahedron
         (bulk("O", "bcc", a=4.0, cubic=True), 0.75 / np.sqrt(2) * 4, np.sqrt(5) / 4 * 4),  # triangle; tetrahedron
     ],
 )

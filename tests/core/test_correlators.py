@@ -109,13 +109,13 @@ def test_van_hove_self_equals_a_histogram():
             assert found.beyond[element][k] == pytest.approx((moved >= 4.0).mean())
 
 
-def pairs_by_images(centres, others, cell, a, b, edges) -> np.ndarray:
+def pairs_by_images(centers, others, cell, a, b, edges) -> np.ndarray:
     images = np.array(np.meshgrid(*[range(-3, 4)] * 3)).reshape(3, -1).T @ cell
     counts = np.zeros(len(edges) - 1)
     for i in np.flatnonzero(a):
         for j in np.flatnonzero(b):
             shifts = images[np.any(images != 0, axis=1)] if i == j else images
-            counts += np.histogram(np.linalg.norm(others[j] + shifts - centres[i], axis=1), edges)[0]
+            counts += np.histogram(np.linalg.norm(others[j] + shifts - centers[i], axis=1), edges)[0]
     return counts
 
 
@@ -409,7 +409,7 @@ def test_memory_grows_with_the_logarithm_of_the_frames():
 BOX = np.array([6.0, 7.0, 8.0])
 
 
-def test_wrapped_trajectories_are_recognised_unwrapped_or_refused():
+def test_wrapped_trajectories_are_recognized_unwrapped_or_refused():
     true = walk(300, 5, 4, 0.12) + 3.0
     path = core.trajectory(true % BOX, np.diag(BOX), 1.0)
     assert path.wrapped and path.positions - path.positions[0] == pytest.approx(true - true[0], abs=1e-9)

@@ -1,4 +1,4 @@
-"""Order parameters of crystallisation: fixtures, crystals, independent oracles, invariances, bad input."""
+"""Order parameters of crystallization: fixtures, crystals, independent oracles, invariances, bad input."""
 
 import itertools
 from pathlib import Path
@@ -61,8 +61,8 @@ def test_the_crystal_is_like_itself():
     assert narrow[~np.isnan(narrow)] == pytest.approx(1.0, abs=1e-9)
 
 
-def test_a_displaced_neighbour_by_the_formula():
-    """One of two neighbours moved by d: (1 + exp(-d²/4σ²))/2, and of another element: 1/2."""
+def test_a_displaced_neighbor_by_the_formula():
+    """One of two neighbors moved by d: (1 + exp(-d²/4σ²))/2, and of another element: 1/2."""
     chain = Atoms("OVO", positions=[[-2, 0, 0], [0, 0, 0], [2, 0, 0]])
     environments = core.environments(chain, "V", ("O", "P"), 2.5)
     for d in (0.1, 0.5):
@@ -123,11 +123,11 @@ def test_the_best_rotation_is_found_among_many():
     """No rotation of 3000 drawn at random, each climbed by small steps, overlaps more."""
     atoms = rattled(0.15)
     free = reference(any_rotation=True)
-    centre = int(np.flatnonzero(np.array(atoms.get_chemical_symbols()) == "V")[0])
-    found = core.crystal_similarity(atoms, free, any_rotation=True)[centre]
+    center = int(np.flatnonzero(np.array(atoms.get_chemical_symbols()) == "V")[0])
+    found = core.crystal_similarity(atoms, free, any_rotation=True)[center]
     i, j, shifts = (getattr(core.neighbors(atoms, 5.4), name) for name in ("i", "j", "shifts"))
-    mine = i == centre
-    vectors = atoms.positions[j[mine]] - atoms.positions[centre] + shifts[mine] @ atoms.cell.array
+    mine = i == center
+    vectors = atoms.positions[j[mine]] - atoms.positions[center] + shifts[mine] @ atoms.cell.array
     elements = np.array(atoms.get_chemical_symbols())[j[mine]]
 
     def overlap(turn):
@@ -291,7 +291,7 @@ def test_steinhardt_of_polyhedra(shell, values):
 
 
 def test_steinhardt_of_lattices():
-    """fcc 0.1909, 0.5745; bcc with 14 neighbours 0.0364, 0.5107; every bond fully correlated."""
+    """fcc 0.1909, 0.5745; bcc with 14 neighbors 0.0364, 0.5107; every bond fully correlated."""
     for name, a, cutoff, values in (("fcc", 3.6, 2.9, (0.19094, 0.57452)), ("bcc", 2.87, 3.2, (0.03637, 0.51069))):
         found = core.steinhardt(bulk("V", name, a=a, cubic=True).repeat(2), cutoff)
         assert found.q == pytest.approx(np.tile(values, (len(found.q), 1)), abs=1e-5)
@@ -302,20 +302,20 @@ def test_steinhardt_of_lattices():
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([0, 1, 2, 3, 4, 6, 8, 12]))
 def test_harmonics_equal_scipy(seed, order):
-    """q_l and the correlation of two centres from SciPy's spherical harmonics, all m written out."""
+    """q_l and the correlation of two centers from SciPy's spherical harmonics, all m written out."""
     random = np.random.default_rng(seed)
     atoms = Atoms("V2O6", positions=random.uniform(-1.5, 1.5, (8, 3)))
     found = core.steinhardt(atoms, 3.0, l=[order], centers="V", neighbors=("V", "O"), bond_l=order)
     harmonics = []
-    for centre in (0, 1):
-        apart = np.delete(atoms.positions, centre, axis=0) - atoms.positions[centre]
+    for center in (0, 1):
+        apart = np.delete(atoms.positions, center, axis=0) - atoms.positions[center]
         apart = apart[np.linalg.norm(apart, axis=1) < 3.0]
         theta = np.arccos(apart[:, 2] / np.linalg.norm(apart, axis=1))
         phi = np.arctan2(apart[:, 1], apart[:, 0])
         harmonics.append([sph_harm_y(order, m, theta, phi).mean() for m in range(-order, order + 1)])
-    for centre in (0, 1):
-        q = np.sqrt(4 * np.pi / (2 * order + 1) * np.sum(np.abs(harmonics[centre]) ** 2))
-        assert found.q[centre, 0] == pytest.approx(q, abs=1e-10)
+    for center in (0, 1):
+        q = np.sqrt(4 * np.pi / (2 * order + 1) * np.sum(np.abs(harmonics[center]) ** 2))
+        assert found.q[center, 0] == pytest.approx(q, abs=1e-10)
     if len(found.i):
         a, b = np.array(harmonics)
         expected = np.vdot(b, a).real / (np.linalg.norm(a) * np.linalg.norm(b))
@@ -329,7 +329,7 @@ ENVIRONMENTS = reference()
     ("call", "message"),
     [
         (lambda: core.environments(NVP, "V", "O", -1.0), "cutoff = -1.0"),
-        (lambda: core.environments(NVP, "V", "O", 1.0), "cutoff = 1.0: a 'V' of the crystal has no neighbour"),
+        (lambda: core.environments(NVP, "V", "O", 1.0), "cutoff = 1.0: a 'V' of the crystal has no neighbor"),
         (lambda: core.environments(NVP, "Fe", "O", 3.0), "cutoff = 3.0: a 'Fe'"),
         (lambda: core.environments(NVP, "V", "O", 3.0, tolerance=0.0), "tolerance = 0.0+: must be"),
         (lambda: core.crystal_similarity(NVP, ENVIRONMENTS, sigma=0.0), "sigma = 0.0+: must be"),

@@ -24,7 +24,7 @@ V_O = {("V", "O"): 2.5}
 
 
 def polyhedron(directions, lengths, element="V"):
-    """A centre at the origin with oxygens along `directions`."""
+    """A center at the origin with oxygens along `directions`."""
     unit = np.array(directions, dtype=float)
     unit /= np.linalg.norm(unit, axis=1)[:, None]
     positions = [[0, 0, 0], *(unit * np.broadcast_to(lengths, len(unit))[:, None])]
@@ -80,7 +80,7 @@ def test_shape_indices_of_ideal_polyhedra(shape, tau4, tau5):
     assert found.baur[0] == pytest.approx(0.0, abs=1e-15)
 
 
-def test_tau5_of_a_pyramid_whose_centre_is_lifted_off_the_base():
+def test_tau5_of_a_pyramid_whose_center_is_lifted_off_the_base():
     """Base bonds 105° from the apex: both trans angles are 150°, so τ5 stays 0."""
     lift, out = math.cos(math.radians(105)), math.sin(math.radians(105))
     directions = [[0, 0, 1], [out, 0, lift], [-out, 0, lift], [0, out, lift], [0, -out, lift]]
@@ -88,14 +88,14 @@ def test_tau5_of_a_pyramid_whose_centre_is_lifted_off_the_base():
     assert found.tau5[0] == pytest.approx(0.0, abs=1e-9)
 
 
-def test_off_centring_is_the_vector_sum_of_bond_valences():
+def test_off_centering_is_the_vector_sum_of_bond_valences():
     s = math.exp((1.788 - 1.9) / 0.32)
-    assert core.fingerprint(polyhedron(OCTAHEDRON, 1.9), V_O).off_centring[0] == pytest.approx(0.0, abs=1e-12)
-    assert core.fingerprint(polyhedron(PYRAMID, 1.9), V_O).off_centring[0] == pytest.approx(s, rel=1e-12)
+    assert core.fingerprint(polyhedron(OCTAHEDRON, 1.9), V_O).off_centering[0] == pytest.approx(0.0, abs=1e-12)
+    assert core.fingerprint(polyhedron(PYRAMID, 1.9), V_O).off_centering[0] == pytest.approx(s, rel=1e-12)
     short = math.exp((1.788 - 1.6) / 0.32)
     lengths = [1.6, 1.9, 1.9, 1.9, 1.9, 1.9]
     found = core.fingerprint(polyhedron(OCTAHEDRON, lengths), V_O)
-    assert found.off_centring[0] == pytest.approx(short - s, rel=1e-12)
+    assert found.off_centering[0] == pytest.approx(short - s, rel=1e-12)
     assert found.bond_valence[0] == pytest.approx(short + 5 * s, rel=1e-12)
 
 
@@ -236,8 +236,8 @@ def test_histograms_are_split_by_state_and_side():
     }
     assert found.down.tolist() == [expected[3].tolist(), [0] * 10, [0] * 10]
     assert found.up.tolist() == [[0] * 10, expected[4].tolist(), [0] * 10]
-    assert found.unpolarised.tolist() == [[0] * 10, [0] * 10, expected[5].tolist()]
-    assert (found.counts == found.up + found.down + found.unpolarised).all()
+    assert found.unpolarized.tolist() == [[0] * 10, [0] * 10, expected[5].tolist()]
+    assert (found.counts == found.up + found.down + found.unpolarized).all()
 
 
 def test_without_moments_their_columns_are_absent_and_named():
@@ -283,7 +283,7 @@ def test_in_iron_the_smaller_moment_is_the_more_reduced():
 
 
 def oracle(atoms, pairs, cutoff, reach, limits=(1.74, 2.10, 2.025)) -> list[dict]:
-    """Every column from its definition, one centre after the other, in plain numpy."""
+    """Every column from its definition, one center after the other, in plain numpy."""
     symbols = atoms.get_chemical_symbols()
     cell = atoms.cell.complete().array
     ligands = {i: [] for i, s in enumerate(symbols) if s == "V"}
@@ -309,7 +309,7 @@ def oracle(atoms, pairs, cutoff, reach, limits=(1.74, 2.10, 2.025)) -> list[dict
         rows.append({
             "coordination": cn, "vanadyl": n_v, "equatorial": cn - n_v - n_t, "trans": n_t,
             "bond_valence": s.sum(),
-            "off_centring": np.linalg.norm((s[:, None] * unit[bond]).sum(axis=0)),
+            "off_centering": np.linalg.norm((s[:, None] * unit[bond]).sum(axis=0)),
             "baur": np.mean(np.abs(l - l.mean()) / l.mean()) if cn else math.nan,
             "quadratic": np.mean((l / l.mean() - 1) ** 2) if cn else math.nan,
             "tau4": (360 - angles[-1] - angles[-2]) / 141 if cn == 4 else math.nan,
@@ -331,7 +331,7 @@ def test_equals_the_definitions_on_any_cell(atoms):
     for k, row in enumerate(oracle(atoms, pairs, 2.5, 3.2)):
         for name, expected in row.items():
             tolerance = {"abs": 1e-6} if name.startswith("tau") else {"rel": 1e-9, "abs": 1e-9}
-            if name == "off_centring":
+            if name == "off_centering":
                 tolerance = {"rel": 1e-9, "abs": 1e-9 * row["bond_valence"]}
             assert getattr(found, name)[k] == pytest.approx(expected, nan_ok=True, **tolerance), name
 
@@ -353,7 +353,7 @@ def test_is_the_same_in_any_frame(seed):
     place = np.argsort(order[b.centers])
     for name in ("coordination", "label", "by_moment", "by_valence", "by_geometry", "flags"):
         assert getattr(b, name)[place].tolist() == getattr(a, name).tolist()
-    for name in ("bond_valence", "baur", "off_centring", "vanadyl_index"):
+    for name in ("bond_valence", "baur", "off_centering", "vanadyl_index"):
         assert getattr(b, name)[place] == pytest.approx(getattr(a, name), rel=1e-9)
     assert b.histograms.counts.tolist() == a.histograms.counts.tolist()
 
@@ -412,6 +412,6 @@ def test_a_set_without_a_certain_value_refuses_by_name(element, name):
 def test_fluorine_is_measured_where_its_parameters_are_given():
     atoms = crystal("NVPF_P42mnm_allNa")
     shape = core.fingerprint(atoms, {("V", "F"): 2.5}, ligand="F", bond_valence=None)
-    assert set(shape.coordination) == {2} and {"bond_valence", "by_valence", "off_centring"} <= set(shape.absent)
+    assert set(shape.coordination) == {2} and {"bond_valence", "by_valence", "off_centering"} <= set(shape.absent)
     own = core.fingerprint(atoms, {("V", "F"): 2.5}, ligand="F", bond_valence={0: (1.7, 0.37)})
     assert own.bond_valence[0] > 0.8

@@ -1,4 +1,4 @@
-"""Neighbour list and bond graph against brute force, symmetry and known coordination."""
+"""Neighbor list and bond graph against brute force, symmetry and known coordination."""
 
 import numpy as np
 import pytest
@@ -115,9 +115,9 @@ def test_empty_structure():
 def test_coordination_in_crystals(name, element, cutoff, coordination):
     atoms = crystal(name)
     graph = core.bond_graph(atoms, {(element, "O"): cutoff})
-    centres = np.array(atoms.get_chemical_symbols()) == element
-    assert set(graph.coordination("O")[centres]) == {coordination}
-    assert not graph.coordination(element)[centres].any()
+    centers = np.array(atoms.get_chemical_symbols()) == element
+    assert set(graph.coordination("O")[centers]) == {coordination}
+    assert not graph.coordination(element)[centers].any()
 
 
 def test_bond_graph_takes_each_pair_at_its_own_cutoff():

@@ -244,12 +244,12 @@ def test_steps_carry_the_interval():
     hops = core.detect_hops(r, symbols=symbols, steps=range(1000, 1000 + 50 * SAMPLES, 50))
     assert hops.step.tolist() == [1000 + 50 * s for s, *_ in KNOWN]
     assert hops.waiting.tolist() == [-1, -1, 1500, -1, 2250]
-    centres = SAMPLES - 2 * W + 1
-    assert hops.observed_steps == 50 * (centres - 2)
+    centers = SAMPLES - 2 * W + 1
+    assert hops.observed_steps == 50 * (centers - 2)
     rate, error = hops.rate(step_time=0.002)
-    assert rate == pytest.approx(5 / 4 / ((centres - 2) * 0.1))
+    assert rate == pytest.approx(5 / 4 / ((centers - 2) * 0.1))
     between = np.std([2, 2, 0, 1], ddof=1) / 2  # smaller than that of 5 independent hops
-    assert error == pytest.approx(np.sqrt(5) / 4 / ((centres - 2) * 0.1)) and between < np.sqrt(5) / 4
+    assert error == pytest.approx(np.sqrt(5) / 4 / ((centers - 2) * 0.1)) and between < np.sqrt(5) / 4
     share, error = hops.return_fraction()
     assert share == 0.2 and error == pytest.approx(np.sqrt(2 * 5 / 8) / 7)
 

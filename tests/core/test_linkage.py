@@ -1,4 +1,4 @@
-"""Linkage of polyhedra and artefact flags: exact answers, crystals, an independent oracle, invariances, bad input."""
+"""Linkage of polyhedra and artifact flags: exact answers, crystals, an independent oracle, invariances, bad input."""
 
 from collections import Counter
 
@@ -23,7 +23,7 @@ ALL = {
 
 
 def brute_force_linkage(atoms, cutoffs, centers, ligand) -> dict[tuple, Counter]:
-    """(kind, kind) -> number of pairs of centres by shared ligands, all written out in the infinite crystal."""
+    """(kind, kind) -> number of pairs of centers by shared ligands, all written out in the infinite crystal."""
     symbols = atoms.get_chemical_symbols()
     limit = {frozenset(p): length for p, length in cutoffs.items()}
     ligands_of = {i: set() for i, s in enumerate(symbols) if s in centers}
@@ -50,7 +50,7 @@ def brute_force_linkage(atoms, cutoffs, centers, ligand) -> dict[tuple, Counter]
 @pytest.mark.parametrize(
     ("shared", "expected"), [(1, (1, 0, 0)), (2, (0, 1, 0)), (3, (0, 0, 1)), (4, (0, 0, 1)), (0, (0, 0, 0))]
 )
-def test_two_centres_with_ligands_between_them(shared, expected):
+def test_two_centers_with_ligands_between_them(shared, expected):
     """Ligands on a ring half way between two P, others behind each."""
     angles = np.arange(shared) * 2 * np.pi / max(shared, 1)
     between = [[1.0, 1.2 * np.cos(a), 1.2 * np.sin(a)] for a in angles]
@@ -61,7 +61,7 @@ def test_two_centres_with_ligands_between_them(shared, expected):
     assert result.shared.tolist() == [shared] * (2 * (shared > 0))
 
 
-def test_a_centre_that_shares_ligands_with_its_own_images():
+def test_a_center_that_shares_ligands_with_its_own_images():
     """A chain of one P and one O a cell; then one whose O bonds twice across each boundary."""
     atoms = Atoms("PO", positions=[[0, 0, 0], [1.5, 0, 0]], cell=[3, 20, 20], pbc=True)
     result = core.linkage(atoms, {("P", "O"): 2.0}, centers="P")
@@ -91,7 +91,7 @@ def test_crystals(name, counts, v_degree, v_v_degree, p_degree):
     assert set(result.degree()[symbols == "V"]) == {v_degree}
     assert set(result.degree("V")[symbols == "V"]) == {v_v_degree}
     assert set(result.degree()[symbols == "P"]) == ({p_degree} if p_degree else set())
-    assert not core.artefact_flags(atoms).any.any()
+    assert not core.artifact_flags(atoms).any.any()
 
 
 def test_fluorine_links_the_vanadium_of_nvpf():
@@ -145,25 +145,25 @@ def test_the_same_in_any_frame(seed):
     assert found.degree().tolist() == expected.degree()[order].tolist()
 
 
-def test_artefacts_are_flagged_where_they_are():
+def test_artifacts_are_flagged_where_they_are():
     atoms = crystal(ALL["NVP"])
     symbols = np.array(atoms.get_chemical_symbols())
     oxygens, phosphors = np.flatnonzero(symbols == "O"), np.flatnonzero(symbols == "P")
     peroxide = atoms.copy()
     far = oxygens[np.argmax(peroxide.get_distances(oxygens[0], oxygens, mic=True))]
     peroxide.positions[far] = peroxide.positions[oxygens[0]] + [0.0, 0.0, 1.4]
-    flags = core.artefact_flags(peroxide)
+    flags = core.artifact_flags(peroxide)
     assert {oxygens[0], far} <= set(np.flatnonzero(flags.contacts["O", "O"]))
     assert set(symbols[flags.contacts["O", "O"]]) == {"O"} and not flags.contacts["P", "P"].any()
 
     bonded = atoms.copy()
     bonded.positions[phosphors[1]] = bonded.positions[phosphors[0]] + [0.0, 2.2, 0.0]
-    flags = core.artefact_flags(bonded)
+    flags = core.artifact_flags(bonded)
     assert np.flatnonzero(flags.contacts["P", "P"]).tolist() == phosphors[:2].tolist()
-    assert not core.artefact_flags(bonded, {("P", "P"): 2.1}).contacts["P", "P"].any()
+    assert not core.artifact_flags(bonded, {("P", "P"): 2.1}).contacts["P", "P"].any()
 
     edge = Atoms("P2O2", positions=[[0, 0, 0], [2.6, 0, 0], [1.3, 1, 0], [1.3, -1, 0]])
-    flags = core.artefact_flags(edge)
+    flags = core.artifact_flags(edge)
     assert flags.edge_sharing.tolist() == [True, True, False, False] == flags.any.tolist()
 
 
@@ -177,8 +177,8 @@ PAIR = Atoms("PO", positions=[[0, 0, 0], [1.5, 0, 0]])
         (lambda: core.linkage(PAIR, {("V", "O"): 2.5}), r"cutoffs: the pair \('P', 'O'\) is missing"),
         (lambda: core.linkage(PAIR, CUTOFFS, centers=("P", "P")), "'P' is named twice"),
         (lambda: core.linkage(PAIR, CUTOFFS, centers="P", ligand="P"), "'P' is named twice"),
-        (lambda: core.artefact_flags(PAIR, {("O", "O"): -1.7}), r"contacts\['O', 'O'\] = -1.7: must be"),
-        (lambda: core.artefact_flags(PAIR, cutoff=float("nan")), r"cutoff = nan: must be"),
+        (lambda: core.artifact_flags(PAIR, {("O", "O"): -1.7}), r"contacts\['O', 'O'\] = -1.7: must be"),
+        (lambda: core.artifact_flags(PAIR, cutoff=float("nan")), r"cutoff = nan: must be"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -16,9 +16,9 @@ from support.structures import brute_force_pairs, brute_force_qn, crystal, rotat
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}
 
 
-def tetrahedron(centre, length=1.54):
+def tetrahedron(center, length=1.54):
     corners = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)
-    return np.array(centre) + length * corners
+    return np.array(center) + length * corners
 
 
 def test_isolated_phosphate_is_q0():
@@ -40,7 +40,7 @@ def test_two_tetrahedra_on_one_corner_are_q1():
 
 
 def test_chain_through_the_boundary_of_a_cell_smaller_than_a_bond_pair():
-    """One P and one bridging O a cell: the neighbour former is the P's own image."""
+    """One P and one bridging O a cell: the neighbor former is the P's own image."""
     atoms = Atoms("PO", positions=[[0, 0, 0], [1.5, 0, 0]], cell=[3, 20, 20], pbc=True)
     result = core.qn(atoms, CUTOFFS)
     assert result.n.tolist() == [2, -1]
@@ -95,7 +95,7 @@ def test_crystals(name, former, fractions, links, classes):
 
 
 def test_silicate_glass_equals_an_independent_count():
-    """The same counts from ASE's neighbour list and plain numpy."""
+    """The same counts from ASE's neighbor list and plain numpy."""
     atoms = silicate_glass()
     symbols = np.array(atoms.get_chemical_symbols())
     i, j = neighbor_list("ij", atoms, {("Si", "O"): 2.2})

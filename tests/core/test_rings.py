@@ -63,12 +63,12 @@ def member_set(result) -> set:
     ],
 )  # fmt: skip
 def test_crystals(name, former, cutoff, max_size, primitive, guttman, king):
-    """Distinct primitive rings; directed bonds and pairs of neighbours by their shortest ring."""
+    """Distinct primitive rings; directed bonds and pairs of neighbors by their shortest ring."""
     graph = core.bond_graph(crystal(name), CUTOFFS | {("V", "O"): cutoff})
     options = {"graph_kind": "tt", "former": former, "max_size": max_size}
     assert by_size(core.rings(graph, **options).counts) == primitive
     assert by_size(core.rings(graph, criterion="guttman", **options).searches) == guttman
-    pairs = core.rings(graph, criterion="king", king_neighbors="centre", **options).searches
+    pairs = core.rings(graph, criterion="king", king_neighbors="center", **options).searches
     assert by_size(pairs) == king
 
 
@@ -132,7 +132,7 @@ GUTTMAN = {
 }
 KING = {
     "excluded": {6: 28, 8: 184, 10: 364, 12: 617, 14: 838, 16: 666},
-    "centre": {6: 28, 8: 184, 10: 365, 12: 621, 14: 839, 16: 664},
+    "center": {6: 28, 8: 184, 10: 365, 12: 621, 14: 839, 16: 664},
 }
 
 
@@ -215,7 +215,7 @@ def test_primitive_rings_equal_the_oracle(drawn):
 
 
 @settings(max_examples=60, deadline=None)
-@given(periodic_graphs(), st.sampled_from(["excluded", "centre"]))
+@given(periodic_graphs(), st.sampled_from(["excluded", "center"]))
 def test_king_rings_equal_the_oracle(drawn, rule):
     graph, max_size = drawn
     rings, searches = ring_oracle.king(dictionary(graph), max_size, rule)
@@ -253,7 +253,7 @@ def test_strong_rings_of_a_molecule_are_no_sum_of_any_smaller_cycles(drawn):
 @given(periodic_graphs())
 def test_rings_of_formers_equal_the_oracle_on_their_own_graph(drawn):
     graph, _ = drawn
-    labelled = dataclasses.replace(graph, cutoffs={("O", "P"): 1.0})
+    labeled = dataclasses.replace(graph, cutoffs={("O", "P"): 1.0})
     bonds, formers = dictionary(graph), {}
     for i, symbol in enumerate(graph.symbols):
         row = set()
@@ -262,7 +262,7 @@ def test_rings_of_formers_equal_the_oracle_on_their_own_graph(drawn):
                 row |= {ring_oracle.moved(to, s) for to in bonds[bridge] if graph.symbols[to[0]] == "P"}
         formers[i] = sorted(row - {(i, (0, 0, 0))})
     expected = ring_oracle.primitive(formers, 5)
-    compare(labelled, expected, graph_kind="tt", former="P", max_size=5)
+    compare(labeled, expected, graph_kind="tt", former="P", max_size=5)
 
 
 @settings(max_examples=20, deadline=None)
@@ -311,7 +311,7 @@ def test_king_ring_is_originated_only_where_it_is_a_shortest_one():
     """A square with a bond across: from the corners off the bond the triangles are shorter."""
     bonds = [(0, 1), (1, 2), (2, 3), (3, 0), (0, 2)]
     graph = graph_from([(i, j, (0, 0, 0)) for i, j in bonds], "CCCC")
-    result = core.rings(graph, criterion="king", king_neighbors="centre", max_size=5)
+    result = core.rings(graph, criterion="king", king_neighbors="center", max_size=5)
     assert by_size(result.counts) == {3: 2, 4: 1}
     assert np.flatnonzero(result.origins[:, 4]).tolist() == [0, 2]
     other = core.rings(graph, criterion="king", king_neighbors="excluded", max_size=5)
@@ -352,7 +352,7 @@ def test_threads_make_no_difference(criterion):
         ({"graph_kind": "half"}, "graph_kind = 'half': must be 'full' or 'tt'"),
         ({"max_size": 2}, "max_size = 2: must be a whole number of at least 3"),
         ({"max_size": 8.5}, "max_size = 8.5: must be a whole number"),
-        ({"king_neighbors": "none"}, "king_neighbors = 'none': must be one of excluded, centre"),
+        ({"king_neighbors": "none"}, "king_neighbors = 'none': must be one of excluded, center"),
         ({"select": "ABAB"}, "select = 'ABAB': must be one of all, abab"),
         ({"strong_reach": -1}, "strong_reach = -1: must be a whole number of at least 0"),
         ({"threads": 0}, "threads = 0: must be a whole number of at least 1"),

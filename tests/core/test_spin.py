@@ -1,4 +1,4 @@
-"""Links between centres, their colours and clusters; moments along a trajectory."""
+"""Links between centers, their colors and clusters; moments along a trajectory."""
 
 import itertools
 import math
@@ -62,7 +62,7 @@ def chain(spins, states):
     return core.spin_topology(core.bond_graph(row, CUTOFFS), spins=moments, states=valences)
 
 
-def test_links_are_coloured_by_spin_and_state():
+def test_links_are_colored_by_spin_and_state():
     found = chain([1.0, 1.1, -0.9, 0.1, 1.9], [4, 4, 4, 5, 3])
     assert found.direct.relation_counts() == {"parallel": 1, "antiparallel": 1, "none": 2}
     assert found.direct.state_counts() == {(3, 5): 1, (4, 4): 2, (4, 5): 1}
@@ -88,7 +88,7 @@ def test_a_fingerprint_brings_moments_and_states():
 
 
 def oracle(atoms, cutoffs):
-    """Links and sodium neighbours by walking every path on a dictionary of bonds."""
+    """Links and sodium neighbors by walking every path on a dictionary of bonds."""
     symbols = atoms.get_chemical_symbols()
     limit = {frozenset(pair): length for pair, length in cutoffs.items()}
     bonds = {i: [] for i in range(len(atoms))}
@@ -143,7 +143,7 @@ def test_links_equal_walks_on_any_cell(atoms):
 @settings(max_examples=40, deadline=None)
 @given(small_cells(elements=("V", "V", "O", "O")), st.integers(2, 3))
 def test_clusters_equal_those_of_a_replicated_cell(atoms, n):
-    """Repeating the cell keeps every centre in a cluster of its dimension, and copies the finite ones."""
+    """Repeating the cell keeps every center in a cluster of its dimension, and copies the finite ones."""
     once = core.spin_topology(core.bond_graph(atoms, CUTOFFS))
     many = core.spin_topology(core.bond_graph(atoms.repeat([n if p else 1 for p in atoms.pbc]), CUTOFFS))
     for name in ("direct", "mediated"):
@@ -170,7 +170,7 @@ def test_missing_pieces_and_bad_input_are_named():
         ({"spins": [0.0]}, r"spins = array of shape \(1,\)"),
         ({"states": [4]}, r"states = array of shape \(1,\)"),
         ({"spins": np.full(len(graph), np.nan)}, r"spins\[0\] = nan: must be finite"),
-        ({"former": "V"}, "former = 'V': already has the role centre"),
+        ({"former": "V"}, "former = 'V': already has the role center"),
         ({"spin_threshold": -1.0}, "spin_threshold = -1.0: must be a positive"),
     ):
         with pytest.raises(InputError, match=message):
@@ -216,7 +216,7 @@ def test_frozen_moments_keep_their_correlation():
 
 
 def hopping_moments():
-    """Five centres: 0 → 2 at frame 30, a flip of 1 at 50, 2 → 3 at 70 a little late, a loss of 4 alone at 100."""
+    """Five centers: 0 → 2 at frame 30, a flip of 1 at 50, 2 → 3 at 70 a little late, a loss of 4 alone at 100."""
     moments = np.zeros((140, 5))
     moments[:30, 0] = 1.0
     moments[30:70, 2] = -1.1
@@ -280,7 +280,7 @@ def test_every_ideal_exchange_is_found(seed):
         (lambda m: core.polaron_hops(m, window=21), "window = 21: must be at least 1 and at most half of the 40"),
         (lambda m: core.polaron_hops(m, threshold=0.0), "threshold = 0.0+: must be a positive"),
         (lambda m: core.polaron_hops(m, tolerance=-1), "tolerance = -1: must be a whole number of at least 0"),
-        (lambda m: core.polaron_hops(m, linked=[(0, 9)]), "linked = 0, 9: centres run from 0 to 2"),
+        (lambda m: core.polaron_hops(m, linked=[(0, 9)]), "linked = 0, 9: centers run from 0 to 2"),
         (lambda m: core.polaron_hops(m[:0]), "moments = 0 values: must have the shape"),
     ],
 )

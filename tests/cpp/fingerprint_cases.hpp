@@ -26,7 +26,7 @@ template <typename Expect, typename ExpectError> void fingerprint_cases(Expect e
   expect(disagreement(5, found, 0.4) == (moment_valence | moment_geometry | sum_off_state), "flags");
 
   const Polyhedron bare = polyhedron({}, options);
-  expect(bare.coordination == 0 && bare.by_valence == 0 && std::isnan(bare.baur), "a bare centre");
+  expect(bare.coordination == 0 && bare.by_valence == 0 && std::isnan(bare.baur), "a bare center");
   const std::vector<Vec3> coincident{{0, 0, 0}, {0, 0, 0}, {1, 0, 0}, {0, 1, 0}};
   expect(polyhedron(coincident, options).coordination == 4, "coincident atoms do no harm");
 
@@ -45,8 +45,8 @@ template <typename Expect> void spin_cases(Expect expect)
 {
   // V–O–V through the boundary: the V is linked to its own image and forms an endless chain.
   const PeriodicGraph graph{{0, 2, 4}, {1, 1, 0, 0}, {{-1, 0, 0}, {0, 0, 0}, {0, 0, 0}, {1, 0, 0}}, {2, 2, 2, 2}};
-  const std::vector<LinkRole> roles{LinkRole::centre, LinkRole::bridge};
-  const CentreLinks links = direct_links(graph, graph.shifts, roles);
+  const std::vector<LinkRole> roles{LinkRole::center, LinkRole::bridge};
+  const CenterLinks links = direct_links(graph, graph.shifts, roles);
   expect(links.first == std::vector<int>{0} && links.shifts == std::vector<Shift>{{1, 0, 0}}, "one link to the image");
   const LinkClusters clusters = link_clusters(links, std::vector<int>{1}, roles);
   expect(clusters.dimension == std::vector<int>{1} && clusters.label[1] == -1, "an endless chain");
@@ -55,7 +55,7 @@ template <typename Expect> void spin_cases(Expect expect)
   for (int t = 0; t < 20; ++t) moments.insert(moments.end(), {t < 10 ? 1.0 : 0.0, t < 10 ? 0.0 : 1.0});
   const MomentTrack track{moments, 20, 2};
   const PolaronHops hops = polaron_hops(track, {0.5, 5, 0}, {}, false);
-  expect(hops.hops.size() == 1 && hops.hops[0].losing.frame == 10 && hops.hops[0].gaining.centre == 1, "a hop");
+  expect(hops.hops.size() == 1 && hops.hops[0].losing.frame == 10 && hops.hops[0].gaining.center == 1, "a hop");
   expect(std::abs(moment_autocorrelation(track, 19, false).value[19] + 1.0) < 1e-12, "first and last are opposite");
 }
 

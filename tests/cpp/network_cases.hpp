@@ -17,13 +17,13 @@ inline PeriodicView view_of(const PeriodicGraph &graph) { return {graph.offsets,
 
 template <typename Expect> void linkage_cases(Expect expect)
 {
-  // A chain of one centre and one ligand a cell: the centre is linked to both of its images.
+  // A chain of one center and one ligand a cell: the center is linked to both of its images.
   PairCutoffs cutoffs(2);
   cutoffs.set(0, 1, 2.0);
   const Box box({{{3, 0, 0}, {0, 9, 0}, {0, 0, 9}}}, {true, true, true});
   const std::vector<Vec3> places{{0, 0, 0}, {1.5, 0, 0}};
   const PeriodicGraph chain = bond_graph(places, std::vector<int>{0, 1}, box, cutoffs);
-  const std::vector<Link> links = centre_links(view_of(chain), std::vector<int>{0, -1}, std::vector<char>{0, 1});
+  const std::vector<Link> links = center_links(view_of(chain), std::vector<int>{0, -1}, std::vector<char>{0, 1});
   expect(links.size() == 2 && links[0].shift == Shift{-1, 0, 0} && links[1].shared == 1, "links to its own images");
   expect(linkage_counts(links, 1) == std::vector<LinkCounts>{{1, 0, 0}}, "one corner a cell");
   expect(kind_pair(2, 1, 3) == 4 && kind_pair(0, 2, 3) == 2, "places of pairs of kinds");
@@ -62,7 +62,7 @@ template <typename Expect, typename ExpectError> void crystal_cases(Expect expec
   expect(std::abs(overlap(reference, reference, 0.2) - 1.0) < 1e-10, "perfect match");
   expect(overlap(turned, reference, 0.2) < 0.4, "lost by a rotation");
   expect(std::abs(best_overlap(turned, reference, 0.2) - 1.0) < 1e-10, "found after a rotation");
-  expect(best_overlap(Environment{}, reference, 0.2) == 0.0, "no neighbours, no overlap");
+  expect(best_overlap(Environment{}, reference, 0.2) == 0.0, "no neighbors, no overlap");
   expect_error([&] { parse_environments("center V\nP 1 1\n", "file"); }, "file:2 = P 1 1: expected");
 
   const std::vector<Vec3> octahedron{{1, 0, 0}, {-1, 0, 0}, {0, 1, 0}, {0, -1, 0}, {0, 0, 1}, {0, 0, -1}};

@@ -1,5 +1,5 @@
 // The core used from plain C++, without Python: exact answers, agreement with brute force, errors. Run by ctest,
-// also under the address and undefined-behaviour sanitizers.
+// also under the address and undefined-behavior sanitizers.
 #include <algorithm>
 #include <array>
 #include <cmath>

@@ -97,7 +97,7 @@ def test_pair_functions_of_a_cell_smaller_than_r_max_count_every_image():
         assert pairs.running[name].mean == pytest.approx(np.cumsum(counts) / (symbols == a).sum())
 
 
-def test_pair_functions_of_a_glass_agree_with_another_neighbour_list():
+def test_pair_functions_of_a_glass_agree_with_another_neighbor_list():
     import gzip
 
     with gzip.open(DATA / "glasses" / "NS3_3k.xyz.gz", "rt") as file:
@@ -300,9 +300,9 @@ def test_measure_refuses_times_that_make_no_sense():
         measure(frames, SETTINGS)
 
 
-def test_artefacts_are_counted_by_atom():
+def test_artifacts_are_counted_by_atom():
     """Two V at 2.2 Å and one alone, O apart but for a peroxide; the pairs that are fine are not named."""
-    from naglass_drv.analysis.artefacts import artefacts
+    from naglass_drv.analysis.artifacts import artifacts
 
     atoms = Atoms(
         "V3O4P2",
@@ -310,11 +310,11 @@ def test_artefacts_are_counted_by_atom():
         cell=[10, 10, 10],
         pbc=True,
     )
-    found = artefacts([atoms, atoms], independent=True)
+    found = artifacts([atoms, atoms], independent=True)
     assert {pair: (limit, float(share.mean)) for pair, (limit, share) in found.items()} == {
         "V-V": (2.5, pytest.approx(2 / 3)),
         "O-O": (1.7, 0.5),
         "P-P": (2.4, 1.0),
     }
     atoms.positions[1, 0] = 3.6
-    assert "V-V" not in artefacts([atoms])
+    assert "V-V" not in artifacts([atoms])

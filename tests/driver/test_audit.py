@@ -14,7 +14,7 @@ from naglass_drv.dataset.audit import CHECKS, Limits, audit, audited, contacts, 
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import InputError
 from naglass_drv.glass.chemistry import contact_distance
-from support.labelled import cell
+from support.labeled import cell
 from support.structures import brute_force_pairs
 
 LIMITS = Limits(**Audit().model_dump())
@@ -233,8 +233,8 @@ def test_densities_and_energies_beyond_isolated_atoms():
     mass_g = (2 * 22.98976928 + 15.999) * 1.66053906660e-24
     assert arrays["density_g_cm3"][0] == pytest.approx(mass_g / (frame.cell.volume * 1e-24))
     beyond = (frame.info["REF_energy"] + 4.0) / 3
-    assert result["coverage"]["atomisation_energy_eV_per_atom"]["median"] == pytest.approx(beyond)
-    assert audit([frame], ["a"], LIMITS, {"Na": -1.0})[0]["coverage"]["atomisation_energy_eV_per_atom"] is None
+    assert result["coverage"]["atomization_energy_eV_per_atom"]["median"] == pytest.approx(beyond)
+    assert audit([frame], ["a"], LIMITS, {"Na": -1.0})[0]["coverage"]["atomization_energy_eV_per_atom"] is None
 
 
 def test_the_verb_prints_a_table_and_writes_a_page(tmp_path, capsys):

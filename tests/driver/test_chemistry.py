@@ -36,7 +36,7 @@ def test_species(composition, units, expected):
     st.integers(0, 12),
     st.integers(0, 40),
 )
-def test_balance_is_neutral_and_uses_neighbouring_states(metal, count, sodium, oxygen):
+def test_balance_is_neutral_and_uses_neighboring_states(metal, count, sodium, oxygen):
     """Whatever is accepted is neutral, keeps every atom and splits the metal over adjacent allowed states."""
     element, low, high = metal
     composition = {"Na": sodium, element: count, "O": oxygen}

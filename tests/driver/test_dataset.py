@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.assemble import assemble, statistics
-from naglass_drv.dataset.frames import check_labelled, read_frames, read_labelled, shortest_distance_A, write_frames
+from naglass_drv.dataset.frames import check_labeled, read_frames, read_labeled, shortest_distance_A, write_frames
 from naglass_drv.dataset.split import split_by_group
 from naglass_drv.dataset.vary import Variation, vary
 from naglass_drv.errors import InputError
 from naglass_drv.stages import dataset as stage
 from naglass_drv.stages import train as train_stage
 from naglass_drv.stages.base import Done, Job, Run
-from support.labelled import cell
+from support.labeled import cell
 
 E0 = {"Na": -5.0, "O": -430.0}
 
@@ -51,7 +51,7 @@ def test_frames_come_back_as_they_were(tmp_path, name):
     written = [frame(k) for k in range(3)]
     written[0].set_array("ion", np.array(["Na+", "Na+", "O2-"]))
     assert write_frames(path, written)
-    for before, after in zip(written, read_labelled(path), strict=True):
+    for before, after in zip(written, read_labeled(path), strict=True):
         assert after.get_chemical_formula() == before.get_chemical_formula()
         np.testing.assert_allclose(after.positions, before.positions, atol=1e-8)
         np.testing.assert_allclose(after.arrays["REF_forces"], before.arrays["REF_forces"], atol=1e-8)
@@ -125,10 +125,10 @@ def test_a_damaged_archive_and_a_missing_file_are_refused(tmp_path):
 )
 def test_a_frame_outside_the_convention_is_refused(spoil, reason):
     bad = frame()
-    check_labelled(bad, "set.extxyz: frame 4")
+    check_labeled(bad, "set.extxyz: frame 4")
     spoil(bad)
     with pytest.raises(InputError, match=f"set.extxyz: frame 4.*{reason}"):
-        check_labelled(bad, "set.extxyz: frame 4")
+        check_labeled(bad, "set.extxyz: frame 4")
 
 
 @given(
@@ -228,8 +228,8 @@ def test_statistics_follow_their_definitions():
     dataset = assemble("gfn1-xtb", {"a": frames}, {"E0": E0})
     summary = statistics(dataset, split_by_group([f.info["group"] for f in frames], 0.34, 3))
     (held,) = [f for f in frames if [f.info["group"]] == summary["test"]["groups"]]
-    atomisation = (held.info["REF_energy"] - 2 * E0["Na"] - E0["O"]) / 3
-    assert summary["test"]["atomisation_energy_mean_eV_per_atom"] == pytest.approx(atomisation)
+    atomization = (held.info["REF_energy"] - 2 * E0["Na"] - E0["O"]) / 3
+    assert summary["test"]["atomization_energy_mean_eV_per_atom"] == pytest.approx(atomization)
     assert summary["test"]["shortest_distance_A"] == pytest.approx(shortest_distance_A(held))
     distances = held.get_all_distances(mic=True)
     assert shortest_distance_A(held) == pytest.approx(min(distances[np.triu_indices(3, 1)].min(), 5.0))
@@ -291,7 +291,7 @@ def test_the_stage_writes_products_once(tmp_path):
     done = run_task(run)
     stage.collect(run, [done])
     products = run.products / "dataset"
-    train, test = read_labelled(products / "train.extxyz"), read_labelled(products / "test.extxyz")
+    train, test = read_labeled(products / "train.extxyz"), read_labeled(products / "test.extxyz")
     assert len(train) + len(test) == 9 and len(test) == 3
     assert json.loads((products / "dataset.json").read_text())["E0_eV"] == E0
     before = {path: path.stat().st_mtime_ns for path in products.iterdir()}
@@ -310,7 +310,7 @@ def test_the_stage_audits_and_drops_only_on_demand(tmp_path, drop):
     done = run_task(run)
     stage.collect(run, [done])
     products = run.products / "dataset"
-    written = read_labelled(products / "train.extxyz") + read_labelled(products / "test.extxyz")
+    written = read_labeled(products / "train.extxyz") + read_labeled(products / "test.extxyz")
     found = json.loads((products / "audit.json").read_text())
     assert [(f["check"], f["source"]) for f in found["findings"]] == [("energy", "made/Na2O-4")]
     assert found["E0_eV"] == E0
@@ -331,7 +331,7 @@ def test_the_stage_takes_the_frames_that_lie_farthest_apart(tmp_path):
     write_frames(tmp_path / "start.extxyz", atoms)
     run = make_run(tmp_path, ["start.extxyz"], [], max_frames=3, audit={"near_copy_A": 0.0})
     summary = run_task(run).summary
-    train = read_labelled(run.folder / "task" / "train.extxyz") + read_labelled(run.folder / "task" / "test.extxyz")
+    train = read_labeled(run.folder / "task" / "train.extxyz") + read_labeled(run.folder / "task" / "test.extxyz")
     chosen = {frame.info["source"] for frame in train}
     assert "s5" in chosen and len(chosen & {"s0", "s1", "s2"}) == len(chosen & {"s3", "s4"}) == 1
     assert (summary["selection"]["of"], summary["selection"]["chosen"], summary["frames"]) == (6, 3, 3)
@@ -352,7 +352,7 @@ def test_a_large_dataset_is_written_as_shards_that_the_training_finds(tmp_path):
         training = Input.model_validate_json(json.dumps(run.input.model_dump(mode="json") | {"train": {"epochs": 1}}))
         (task,) = train_stage.plan(Run(training, tmp_path, tmp_path / "run", run.finished))
         assert [path.name for path in task.inputs] == [names[-1], "test.extxyz"]
-        assert len(read_labelled(task.inputs[0])) == 6
+        assert len(read_labeled(task.inputs[0])) == 6
         shutil.rmtree(tmp_path / "run" / "task")
 
 

@@ -7,7 +7,7 @@ import pytest
 from ase import Atoms
 
 from naglass_drv.config.load import load
-from naglass_drv.dataset.frames import read_labelled
+from naglass_drv.dataset.frames import read_labeled
 from naglass_drv.engines.cp2k.levels import label_of, level, of_reference
 from naglass_drv.errors import InputError
 
@@ -43,7 +43,7 @@ def test_a_later_round_lacks_only_the_products_of_the_one_before(number):
 
 
 def test_the_starting_set_is_of_todays_level():
-    frames = read_labelled(START / "frames.extxyz.gz")
+    frames = read_labeled(START / "frames.extxyz.gz")
     assert len(frames) > 100
     assert {frame.info["level"] for frame in frames} == {label_of(level("gfn1-xtb"))}
     assert sum(path.stat().st_size for path in START.iterdir()) < 5e6
@@ -54,7 +54,7 @@ def test_the_starting_set_is_of_todays_level():
 )
 def test_reference_sets_are_what_their_card_says(name, of_level, most):
     folder = EXAMPLES / "reference-set"
-    frames = read_labelled(folder / f"frames-{name}.extxyz.gz")
+    frames = read_labeled(folder / f"frames-{name}.extxyz.gz")
     atoms = [frame for frame in frames if frame.info.get("config_type") == "IsolatedAtom"]
     assert sorted(frame.get_chemical_formula() for frame in atoms) == ["Na", "O", "P", "V"]
     assert {frame.info["level"] for frame in frames} == {label_of(of_level)}

@@ -12,7 +12,7 @@ from ase import Atoms
 
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.candidates import from_json
-from naglass_drv.dataset.frames import read_frames, read_labelled, write_frames
+from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
 from naglass_drv.engines.cp2k.levels import data_of, level
 from naglass_drv.errors import InputError, SetupError, TaskFailed
 from naglass_drv.runtime.launch import run_child
@@ -104,7 +104,7 @@ def test_a_frame_that_fails_a_check_is_done_and_listed(tmp_path, name, section, 
 def test_a_good_output_becomes_a_frame_of_the_convention(tmp_path):
     run, done = one_label(tmp_path, replay("f_400"), max_net_force_eV_per_A=1.0)
     reference.collect(run, [done])
-    (frame,) = read_labelled(run.products / "reference" / "a.extxyz")
+    (frame,) = read_labeled(run.products / "reference" / "a.extxyz")
     assert frame.info["multiplicity"] == 2 and frame.info["charge"] == 0 and frame.info["scf_converged"]
     assert frame.info["group"] == "NaO5PV-mol8s" and frame.info["source"] == "reference/a-mol8s-v0"
     assert frame.info["level"].startswith("pbe+u+d3-h")
@@ -272,7 +272,7 @@ def test_sets_of_one_level_share_their_isolated_atoms(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory):
+def labeled(tmp_path_factory):
     """Two frames of the 8-atom cell and its four isolated atoms at GFN1-xTB, by the installed CP2K."""
     folder = tmp_path_factory.mktemp("xtb")
     run = make_run(folder, {"frames_per_structure": 2}, dataset_level="gfn1-xtb")
@@ -281,20 +281,20 @@ def labelled(tmp_path_factory):
     return run, done
 
 
-def test_real_labels_are_forces_of_their_energy(labelled):
-    run, done = labelled
+def test_real_labels_are_forces_of_their_energy(labeled):
+    run, done = labeled
     assert [item.summary["status"] for item in done] == ["admitted"] * 6
-    start, moved = read_labelled(run.products / "reference" / "a.extxyz")
+    start, moved = read_labeled(run.products / "reference" / "a.extxyz")
     assert abs(start.info["spin_sum_muB"] - 1) < 1e-3 and start.info["net_force_eV_per_A"] < 1e-3
     assert abs(start.arrays["REF_spin_mulliken"][1]) > 0.5, "the moment sits on vanadium"
     assert start.info["level"] == moved.info["level"] and start.info["group"] == moved.info["group"]
     energies = json.loads((run.products / "reference" / "a-E0.json").read_text())["E0_eV"]
-    atomisation = start.info["REF_energy"] - sum(energies[element] for element in start.symbols)
-    assert -9 < atomisation / len(start) < -4, "an oxide binds by several eV per atom, at this level by 8.1"
+    atomization = start.info["REF_energy"] - sum(energies[element] for element in start.symbols)
+    assert -9 < atomization / len(start) < -4, "an oxide binds by several eV per atom, at this level by 8.1"
 
 
-def test_the_dataset_takes_what_was_admitted(labelled):
-    run, _ = labelled
+def test_the_dataset_takes_what_was_admitted(labeled):
+    run, _ = labeled
     (task,) = dataset.plan(run)
     folder = run.folder / "tasks" / "dataset"
     folder.mkdir(parents=True)

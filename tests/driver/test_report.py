@@ -182,7 +182,7 @@ def test_same_products_give_the_same_key_and_the_same_bytes(tmp_path):
 
 def test_analysis_passes_over_a_trajectory_without_frames(tmp_path):
     bench = Bench(tmp_path, {key: FULL[key] for key in ("name", "system", "md", "analysis")})
-    with pytest.raises(InputError, match="nothing to analyse"):
+    with pytest.raises(InputError, match="nothing to analyze"):
         analysis.plan(bench.run)
     bench.done("md", "g0-600K", {"frames": 0, "reached_ps": 0.0, "stable": False}, {})
     assert analysis.plan(bench.run) == []

@@ -134,7 +134,7 @@ def shell(**shares: float) -> dict[str, Any]:
 
 
 def structure(**parts: Any) -> dict[str, Any]:
-    return {"artefacts": {}, "coordination": {}, "network": None, "topology": None} | parts
+    return {"artifacts": {}, "coordination": {}, "network": None, "topology": None} | parts
 
 
 def net(former: str, metals: list[str], oxygen: dict[str, float], **qn: float) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def net(former: str, metals: list[str], oxygen: dict[str, float], **qn: float) -
         (structure(network=net("P", [], {"tri": 0.1}, Q2=1.0)), "10\u202f% of O are bonded to three P or more"),
         (structure(network=net("P", ["V"], {"free": 0.1}, Q2=1.0)),
          "10\u202f% of O are bonded to no former and no metal"),
-        (structure(artefacts={"P-P": {"share": 0.5, "cutoff_A": 2.4}}),
+        (structure(artifacts={"P-P": {"share": 0.5, "cutoff_A": 2.4}}),
          "50\u202f% of these atoms have a P–P contact below 2.4 Å"),
         (structure(topology={"linkage": {"P-P edge": {"per_former": 0.25}}}),
          "0.25 pairs of PO₄ per former share an edge"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from naglass_drv.cli import main
 from naglass_drv.dataset.frames import read_frames, write_frames
 from naglass_drv.dataset.selection import farthest_points, pair_descriptors
-from support.labelled import cell
+from support.labeled import cell
 from support.structures import brute_force_pairs
 
 

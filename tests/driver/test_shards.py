@@ -11,10 +11,10 @@ from ase import Atoms
 from naglass_drv.cli import main
 from naglass_drv.dataset import cache, shards
 from naglass_drv.dataset.cache import read_cached
-from naglass_drv.dataset.frames import read_frames, read_labelled, write_frames
+from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
 from naglass_drv.dataset.shards import find_set, set_files, write_set
 from naglass_drv.errors import InputError
-from support.labelled import cell
+from support.labeled import cell
 
 
 def frames_of(count: int):
@@ -47,7 +47,7 @@ def test_a_set_is_one_file_or_shards_with_their_hashes(tmp_path):
         "train-00000.extxyz", "train-00001.extxyz", "train-00002.extxyz", "train.json",
     ]  # fmt: skip
     write_frames(tmp_path / "whole.extxyz", frames)
-    assert_same(read_labelled(index), read_labelled(tmp_path / "whole.extxyz"))
+    assert_same(read_labeled(index), read_labeled(tmp_path / "whole.extxyz"))
     assert [entry["frames"] for entry in json.loads(index.read_text())["shards"]] == [3, 3, 1]
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     write_set(tmp_path, "train", frames, 3)
@@ -166,5 +166,5 @@ def test_the_verbs_read_indices_and_cache_on_demand(tmp_path, capsys):
     assert "6 frames" in capsys.readouterr().out and (tmp_path / ".a.json.h5").is_file()
     taken = ["import-frames", str(tmp_path / "a-00000.extxyz"), "-o", str(tmp_path / "b.extxyz"), "--level-name", "x"]
     assert main([*taken, "--settings", "y", "--frames-per-file", "1"]) == 0
-    assert find_set(tmp_path, "b") == tmp_path / "b.json" and len(read_labelled(tmp_path / "b.json")) == 2
+    assert find_set(tmp_path, "b") == tmp_path / "b.json" and len(read_labeled(tmp_path / "b.json")) == 2
     assert shards.verified(tmp_path / "b.json")[1][0].name == "b-00001.extxyz"

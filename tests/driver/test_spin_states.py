@@ -12,7 +12,7 @@ from test_reference import CELL, CP2K_DATA, DATA, OneRank, make_run, run_task, s
 from naglass_drv.cli_reference import check_spins
 from naglass_drv.config.load import load
 from naglass_drv.config.schema import Input
-from naglass_drv.dataset.frames import read_frames, read_labelled, write_frames
+from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
 from naglass_drv.dataset.sites import judge
 from naglass_drv.errors import InputError
 from naglass_drv.paths import data_file
@@ -22,7 +22,7 @@ from naglass_drv.report.spins import spin_states
 from naglass_drv.stages import dataset, reference
 from naglass_drv.stages.base import Job, Run, Task
 from support import cp2k_stand_in
-from support.labelled import cell
+from support.labeled import cell
 
 REFERENCE_SET = Path(__file__).parents[2] / "examples" / "reference-set"
 LEVEL = "pbe+u+d3-h0000000"
@@ -161,7 +161,7 @@ def test_sampled_signs_depend_on_structure_and_seed_only(tmp_path):
     assert signs() == signs(level="pbe") == signs(name="b") and len({str(row) for row in signs()}) > 1
 
 
-def labelled(formula: str, moments: dict[str, list[float]], multiplicity: int, charge: int = 0, **info) -> Atoms:
+def labeled(formula: str, moments: dict[str, list[float]], multiplicity: int, charge: int = 0, **info) -> Atoms:
     """A frame whose atoms of each element of `moments` have them, by Hirshfeld; all others have none."""
     frame = cell(formula, multiplicity=multiplicity, charge=charge, level=LEVEL, **info)
     spins = np.zeros(len(frame))
@@ -220,19 +220,19 @@ def labelled(formula: str, moments: dict[str, list[float]], multiplicity: int, c
     ],
 )
 def test_sites_have_to_be_the_ions_of_the_composition(formula, moments, multiplicity, flag):
-    verdict = judge(labelled(formula, moments, multiplicity))
+    verdict = judge(labeled(formula, moments, multiplicity))
     assert (verdict and verdict.flag) == flag, verdict
     assert verdict is None or bool(verdict.text) == bool(verdict.flag)
 
 
 def test_a_verdict_names_the_sites():
-    verdict = judge(labelled("Na4V2P4O16", {"V": [1.93, -0.02]}, 3))
+    verdict = judge(labeled("Na4V2P4O16", {"V": [1.93, -0.02]}, 3))
     assert verdict.text == "1 V3+ and 1 V5+ by moment where the composition has 2 V4+ (V 4 +1.93 µB, V 5 -0.02 µB)"
     assert verdict.found == {"V3+": 1, "V5+": 1} and verdict.expected == {"V4+": 2}
 
 
 def test_sites_are_held_against_stated_ions_and_the_charge():
-    frame = labelled("Na2VFePO7", {"V": [1.0], "Fe": [4.2]}, 7)
+    frame = labeled("Na2VFePO7", {"V": [1.0], "Fe": [4.2]}, 7)
     assert judge(frame) is None, "neutrality alone does not tell the states of two metals"
     frame.set_array("ion", np.array(["Na", "Na", "V4+", "Fe3+", "P", *["O"] * 7]))
     assert judge(frame).flag == ""
@@ -241,15 +241,15 @@ def test_sites_are_held_against_stated_ions_and_the_charge():
     frame.arrays["ion"][2] = "V5+"
     assert judge(frame) is None, "ions that are not neutral say nothing"
     # an electron taken from two V4+ leaves V4+ and V5+
-    assert judge(labelled("Na4V2P4O16", {"V": [1.0, 0.1]}, 2, charge=1)).flag == ""
-    assert judge(labelled("Na4V2P4O16", {"V": [0.5, 0.5]}, 2, charge=1)).flag == "FRACTIONAL_MOMENT"
+    assert judge(labeled("Na4V2P4O16", {"V": [1.0, 0.1]}, 2, charge=1)).flag == ""
+    assert judge(labeled("Na4V2P4O16", {"V": [0.5, 0.5]}, 2, charge=1)).flag == "FRACTIONAL_MOMENT"
 
 
 def test_tight_binding_and_mulliken_moments_are_not_judged():
-    odd = labelled("Na4V2P4O16", {"V": [1.9, 0.1]}, 3)
+    odd = labeled("Na4V2P4O16", {"V": [1.9, 0.1]}, 3)
     odd.info["level"] = "gfn1-xtb-h0000000"
     assert judge(odd) is None
-    odd = labelled("Na4V2P4O16", {"V": [1.9, 0.1]}, 3)
+    odd = labeled("Na4V2P4O16", {"V": [1.9, 0.1]}, 3)
     odd.set_array("REF_spin_mulliken", odd.arrays["REF_spin"])
     assert judge(odd) is None, "both are Mulliken's where a level prints no other"
     del odd.arrays["REF_spin"]
@@ -280,13 +280,11 @@ def assembled(folder: Path, frames: list[Atoms], **section) -> tuple[dict, list[
     target = folder / "task"
     target.mkdir(exist_ok=True)
     summary = dataset.run(Job(task, target, None, OneRank(), lambda *a: None, lambda: False, lambda *a, **k: 0, {}))
-    return summary, read_labelled(target / "train.extxyz")
+    return summary, read_labeled(target / "train.extxyz")
 
 
 def test_flagged_frames_are_trained_on_only_where_the_input_says_so(tmp_path):
-    good, odd = (
-        labelled("Na4V2P4O16", {"V": v}, 3, source=name) for name, v in (("good", [1, 1]), ("odd", [1.9, 0.1]))
-    )
+    good, odd = (labeled("Na4V2P4O16", {"V": v}, 3, source=name) for name, v in (("good", [1, 1]), ("odd", [1.9, 0.1])))
     odd.positions[0] += 0.3
     summary, kept = assembled(tmp_path, [good, odd])
     assert [frame.info["source"] for frame in kept] == ["good"]
@@ -363,7 +361,7 @@ def test_one_structure_shows_the_coupling_of_its_moments(tmp_path):
     assert [item.task.name for item in done] == ["a-s-v0", "a-s-v1", "a-s-v0-antiparallel"]
     assert [item.summary["status"] for item in done] == ["admitted"] * 3
     products = run.products / "reference"
-    frames = read_labelled(products / "a.extxyz")
+    frames = read_labeled(products / "a.extxyz")
     assert [frame.info["multiplicity"] for frame in frames] == [3, 3], "the partner is no frame to train on"
     coupling = json.loads((products / "a-coupling.json").read_text())
     assert coupling["energy_difference_meV"] == pytest.approx(0.00158 * HARTREE_meV, rel=1e-5) and coupling["ions"] == 2
@@ -398,7 +396,7 @@ def test_a_flagged_label_is_kept_by_name(tmp_path, moved, flag):
 
     rules = [{"replay": str(recorded(tmp_path / "odd.out", 0.0, odd))}]
     run, (item,) = one_set(tmp_path, *rules, antiparallel=False)
-    (frame,) = read_labelled(run.products / "reference" / "a.extxyz")
+    (frame,) = read_labeled(run.products / "reference" / "a.extxyz")
     assert item.summary["status"] == "admitted" and frame.info.get("spin_flag") == flag
     text, numbers = shown(run)
     assert numbers["labels.a.sites_flagged"].value == (flag is not None)

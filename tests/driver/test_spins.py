@@ -58,7 +58,7 @@ def test_signs_that_fit_nothing(pattern, words):
     ids=["rocksalt", "bcc"],
 )
 def test_antiferromagnetic_is_the_neel_state_of_two_sublattices(crystal):
-    """Both species of rocksalt, and both sites of bcc, are magnetic: every nearest neighbour has the other sign."""
+    """Both species of rocksalt, and both sites of bcc, are magnetic: every nearest neighbor has the other sign."""
     distances = crystal.get_all_distances(mic=True)
     signed = moments(["Mn2+"] * len(crystal), "antiferromagnetic", distances)
     nearest = distances[distances > 0].min()

@@ -11,9 +11,9 @@ from naglass_drv.glass.chemistry import contact_distance
 TIMES = np.round(np.arange(0, 2.0001, 0.01), 6)
 
 
-def tetrahedron(centre: str, length: float, at) -> Atoms:
+def tetrahedron(center: str, length: float, at) -> Atoms:
     corners = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)
-    return Atoms([centre, *"OOOO"], np.array(at) + np.vstack([np.zeros(3), corners * length]))
+    return Atoms([center, *"OOOO"], np.array(at) + np.vstack([np.zeros(3), corners * length]))
 
 
 def salt(phosphates: int = 2) -> Atoms:
@@ -151,7 +151,7 @@ def test_contacts_that_an_oxide_glass_does_not_have(pair, fixed, mover, near):
 
     assert failed(verdict(trajectory(atoms=atoms))) == {}
     assert in_contact(Gate()) == pytest.approx(1.0)
-    assert in_contact(Gate(max_artefact_fraction=1.0)) is None
+    assert in_contact(Gate(max_artifact_fraction=1.0)) is None
 
 
 def test_vanadium_changes_its_coordination():

@@ -105,9 +105,9 @@ def test_the_metal_beside_a_hop_is_told():
     frames = moving(4.0)
     for atoms in frames:
         for x, bond in ((3.0, 1.75), (9.0, 1.95)):
-            centre = np.array([x, 6.0, 1.4])
-            square = [centre + bond * np.array(way) for way in ([1, 0, 0], [-1, 0, 0], [0, 0, 1], [0, 0, -1])]
-            atoms += Atoms("VO4", [centre, *square])
+            center = np.array([x, 6.0, 1.4])
+            square = [center + bond * np.array(way) for way in ([1, 0, 0], [-1, 0, 0], [0, 0, 1], [0, 0, -1])]
+            atoms += Atoms("VO4", [center, *square])
     hops = found(frames)
     assert frames[0].positions[hops.columns["hop_nearest_metal"]] == pytest.approx(np.array([[3.0, 6.0, 1.4]]))
     expected = core.fingerprint(frames[400], center="V").by_valence

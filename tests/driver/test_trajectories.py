@@ -12,7 +12,7 @@ from driver.test_reference import CELL, CP2K_DATA, DATA, make_run, run_task
 from naglass_drv.analysis.electronic import spin_pattern
 from naglass_drv.analysis.wannier import assign
 from naglass_drv.config.load import load
-from naglass_drv.dataset.frames import read_frames, read_labelled, write_frames
+from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
 from naglass_drv.engines.cp2k.parse.electronic import read_wannier
 from naglass_drv.errors import InputError, TaskFailed
 from naglass_drv.runtime.failure import outcome_of
@@ -42,7 +42,7 @@ def test_a_trajectory_gives_its_frames_to_the_set(tmp_path):
     assert done.summary["status"] == "admitted" and done.summary["frames"] == 6 and done.summary["rejected"] == 0
     assert done.summary["planned_ps"] == done.summary["reached_ps"] == 0.01 and done.summary["stopped_by"] is None
     reference.collect(run, [done])
-    frames = read_labelled(run.products / "reference" / "a.extxyz")
+    frames = read_labeled(run.products / "reference" / "a.extxyz")
     assert [frame.info["source"] for frame in frames] == [f"reference/a-mol8s-v0:{k}" for k in (0, 2, 4, 6, 8, 10)]
     assert [frame.info["temperature_K"] for frame in frames] == [900, 900, 900, 900, 300, 300]
     assert {frame.info["group"] for frame in frames} == {"NaO5PV-mol8s"}
@@ -65,7 +65,7 @@ def test_what_ends_a_trajectory_early_is_listed_with_what_came_before(tmp_path):
     run, _, done = trajectory(tmp_path, first, {"dynamics": RECORDED, "cut": 4, "stops": True})
     assert done.summary["stopped_by"] == "SCF_NOT_CONVERGED" and done.summary["reached_ps"] == 0.004
     reference.collect(run, [done])
-    assert len(read_labelled(run.products / "reference" / "a.extxyz")) == 3
+    assert len(read_labeled(run.products / "reference" / "a.extxyz")) == 3
     (entry,) = json.loads((run.products / "reference" / "a-rejected.json").read_text())
     assert entry["frame"] == "a-mol8s-v0 end" and entry["failure"] == "SCF_NOT_CONVERGED"
 
@@ -107,7 +107,7 @@ def test_a_relaxation_gives_its_end_and_some_of_its_way(tmp_path):
         done = run_task(run, task)
         reference.collect(run, [done])
         products = run.products / "reference"
-        frames = read_labelled(products / "a.extxyz")
+        frames = read_labeled(products / "a.extxyz")
         assert [frame.info["step"] for frame in frames] == [1, 4] and done.summary["relaxed"] is relaxed
         assert [frame.info["relaxed"] for frame in frames] == [False, relaxed]
         assert (products / "a-relaxed.extxyz").exists() is relaxed
@@ -178,7 +178,7 @@ def test_labels_carry_redox_state_bonds_and_pattern(tmp_path):
     run = make_run(tmp_path, {}, site=site(tmp_path, {"replay": DATA / "cp2k" / "xtb_label.out"}))
     (task,) = reference.plan(run)
     done = run_task(run, task)
-    (frame,) = read_labelled(done.folder / reference.FRAME)
+    (frame,) = read_labeled(done.folder / reference.FRAME)
     vanadium = list(frame.symbols).index("V")
     assert frame.arrays["redox"].tolist() == [4 if i == vanadium else 0 for i in range(8)]
     oxygens = [i for i, symbol in enumerate(frame.symbols) if symbol == "O"]
@@ -196,8 +196,8 @@ def test_signs_of_a_pattern():
         assert spin_pattern(frame, moments) == sign
 
 
-def test_wannier_centres_are_given_to_atoms_and_bonds(tmp_path):
-    """PBE+U of a vanadyl phosphate: Na and V keep 8 centres of semicore, V4+ one more of alpha, every O has 8."""
+def test_wannier_centers_are_given_to_atoms_and_bonds(tmp_path):
+    """PBE+U of a vanadyl phosphate: Na and V keep 8 centers of semicore, V4+ one more of alpha, every O has 8."""
     source = DATA / "cp2k" / "ci_md"
     files = {"wannier.xyz": source / "ci_md-wannier.xyz", "spreads.dat": source / "ci_md-spreads.dat"}
     rule = {"replay": DATA / "cp2k" / "f_400.out", "files": {name: str(path) for name, path in files.items()}}
@@ -206,14 +206,14 @@ def test_wannier_centres_are_given_to_atoms_and_bonds(tmp_path):
     (task,) = reference.plan(run)
     done = run_task(run, task)
     reference.collect(run, [done])
-    (frame,) = read_labelled(run.products / "reference" / "a.extxyz")
+    (frame,) = read_labeled(run.products / "reference" / "a.extxyz")
     assert frame.arrays["wannier_count"].tolist() == [8, 9, 0, 8, 8, 8, 8, 8]
     assert frame.arrays["wannier_spin"].tolist() == [0, 1, 0, 0, 0, 0, 0, 0]
     assert frame.arrays["wannier_bonding"][:3].tolist() == [0, 0, 0]
     bonds = json.loads((run.products / "reference" / "a-wannier.json").read_text())["a-mol8s-v0"]
     elements = list(frame.symbols)
     assert {(elements[b["atoms"][0]], elements[b["atoms"][1]]) for b in bonds} == {("O", "P"), ("O", "V")}
-    # a bridging oxygen has one centre of each spin towards P, a terminal one more
+    # a bridging oxygen has one center of each spin toward P, a terminal one more
     assert sorted(b["count"] for b in bonds if elements[b["atoms"][1]] == "P")[:2] == [2, 2]
     assert all(0.12 <= b["position"] < 0.5 and 0.4 < b["spread_A2"] < 1.0 for b in bonds)
     damaged = Path(rule["files"]["wannier.xyz"]).read_text()[:4000]
@@ -225,11 +225,11 @@ def test_wannier_centres_are_given_to_atoms_and_bonds(tmp_path):
         run_task(run, reference.plan(run)[0])
 
 
-def test_where_a_centre_lies_decides_what_it_is():
-    """P-O across the face of the cell, Na on the other side of the oxygen; centres in any image."""
+def test_where_a_center_lies_decides_what_it_is():
+    """P-O across the face of the cell, Na on the other side of the oxygen; centers in any image."""
     atoms = Atoms("POVNa", [(0.2, 5, 5), (8.7, 5, 5), (8.7, 6.6, 5), (6.4, 5, 5)], cell=[10.0] * 3, pbc=True)
-    along_p, towards_na, on_vanadium = (9.15, 5, 5), (8.35, 5, 5), (8.7, 6.5, 5.1)
-    alpha = np.array([along_p, np.add(along_p, (-20, 10, 0)), towards_na, on_vanadium, (8.7, 5.4, 5)])
+    along_p, toward_na, on_vanadium = (9.15, 5, 5), (8.35, 5, 5), (8.7, 6.5, 5.1)
+    alpha = np.array([along_p, np.add(along_p, (-20, 10, 0)), toward_na, on_vanadium, (8.7, 5.4, 5)])
     found = assign(atoms, [alpha, alpha[:3]], [np.full(5, 0.5), np.full(3, 0.7)])
     assert found.count.tolist() == [0, 7, 1, 0] and found.bonding.tolist() == [0, 5, 0, 0]
     assert found.spin.tolist() == [0, 1, 1, 0]
@@ -241,8 +241,8 @@ def test_where_a_centre_lies_decides_what_it_is():
     assert assign(atoms, [alpha], [None]).spin.tolist() == [0, 0, 0, 0]
 
 
-def test_wannier_centres_go_with_the_frames_of_a_trajectory(tmp_path):
-    """Two phosphorus atoms by the installed CP2K: five centres of each spin in every frame, of both parts."""
+def test_wannier_centers_go_with_the_frames_of_a_trajectory(tmp_path):
+    """Two phosphorus atoms by the installed CP2K: five centers of each spin in every frame, of both parts."""
     pair = Atoms("P2", [(3.0, 3.0, 2.0), (3.0, 3.0, 4.0)], cell=[6.0] * 3, pbc=True)
     write_frames(tmp_path / "pair.extxyz", [pair])
     plan = {"every_fs": 2, "segments": [{"temperature_K": 300, "time_ps": 0.006}]}
@@ -254,7 +254,7 @@ def test_wannier_centres_go_with_the_frames_of_a_trajectory(tmp_path):
     (task,) = reference.plan(run)
     done = run_task(run, task)
     reference.collect(run, [done])
-    frames = read_labelled(run.products / "reference" / "a.extxyz")
+    frames = read_labeled(run.products / "reference" / "a.extxyz")
     assert [frame.info["step"] for frame in frames] == [0, 2, 4, 6] and done.summary["parts"] == 2
     for frame in frames:
         assert frame.arrays["wannier_count"].sum() == 10 and frame.arrays["wannier_spin"].sum() == 0

@@ -70,7 +70,7 @@ def test_ions_at_rest():
     assert result.coefficient is None and result.reason == "the ions do not move at all"
 
 
-def test_wrapped_positions_are_recognised_and_unwrapped():
+def test_wrapped_positions_are_recognized_and_unwrapped():
     true = walk(400, 5, 0.8, 0.01, seed=4) + 3.0
     box = np.array([6.0, 7.0, 8.0])
     positions, was_wrapped = unwrapped(true % box, cells(400, *box))

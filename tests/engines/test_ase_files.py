@@ -12,7 +12,7 @@ from ase.db import connect
 from ase.io.trajectory import TrajectoryWriter
 
 from naglass_drv.cli import main
-from naglass_drv.dataset.frames import read_labelled
+from naglass_drv.dataset.frames import read_labeled
 from naglass_drv.engines.sources import read_source
 
 STRESS = np.array([0.01, 0.02, 0.03, 0.004, 0.003, 0.002])
@@ -51,7 +51,7 @@ def test_frames_keep_their_numbers(kind, request, tmp_path):
     out = tmp_path / "taken.extxyz"
     words = ["import-frames", str(path), "-o", str(out), "--level-name", "x", "--settings", "s", "--multiplicity", "1"]
     assert main(words) == 0
-    taken = read_labelled(out)
+    taken = read_labeled(out)
     assert [one.info["REF_energy"] for one in taken] == [-12.5, -13.5, -14.5]
     np.testing.assert_allclose(taken[0].positions, frame(0).positions)
     np.testing.assert_allclose(taken[0].arrays["REF_forces"], frame(0).calc.results["forces"])
@@ -65,7 +65,7 @@ def test_entries_of_a_row_are_told_and_can_be_named(database, tmp_path):
     assert not first.frame.arrays["REF_forces"].any()
     words = ["import-frames", str(database), "-o", str(tmp_path / "o.extxyz"), "--level-name", "x", "--settings", "s"]
     assert main([*words, "--group", "run-{iteration}"]) == 0
-    assert [one.info["group"] for one in read_labelled(tmp_path / "o.extxyz")] == ["run-0", "run-1", "run-2"]
+    assert [one.info["group"] for one in read_labeled(tmp_path / "o.extxyz")] == ["run-0", "run-1", "run-2"]
 
 
 def test_one_bad_row_does_not_refuse_the_good_ones(database):

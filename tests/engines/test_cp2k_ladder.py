@@ -150,7 +150,7 @@ def test_orbitals_that_cp2k_did_not_read_are_noticed(tmp_path):
 
 
 def test_hopeless_aborts_are_not_tried_again(tmp_path):
-    """Of the input, or of what comes after an SCF that converged (2025.1 in the search for Wannier centres)."""
+    """Of the input, or of what comes after an SCF that converged (2025.1 in the search for Wannier centers)."""
     for name in ("e_mult", "e_basis", "late_localize"):
         (tmp_path / name).mkdir()
         failure, calls = attempt(tmp_path / name, {"replay": cp2k_output(name), "status": 1})

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from naglass_drv.config.site import load_site
-from naglass_drv.dataset.frames import check_labelled
+from naglass_drv.dataset.frames import check_labeled
 from naglass_drv.engines.cp2k import parse
 from naglass_drv.engines.cp2k.inputs import isolated_atom, single_point
 from naglass_drv.engines.cp2k.levels import label_of, level
@@ -34,7 +34,7 @@ def box():
     return ase.io.read(DATA / "structures" / "mol8s.extxyz")
 
 
-def labelled(atoms, folder, chosen=XTB, *, multiplicity=2, using=None, child=None, **options):
+def labeled(atoms, folder, chosen=XTB, *, multiplicity=2, using=None, child=None, **options):
     folder.mkdir(exist_ok=True)
     child = child or run_child
     return label(
@@ -54,7 +54,7 @@ def replayed(name):
 
 def refusal(folder, **options) -> TaskFailed:
     with pytest.raises(TaskFailed) as caught:
-        labelled(box(), folder, **options)
+        labeled(box(), folder, **options)
     assert caught.value.log == folder / "scf-1" / LOG
     return caught.value
 
@@ -64,13 +64,13 @@ def test_forces_and_stress_are_derivatives_of_the_energy(tmp_path):
     atoms = box()
     atoms.set_cell(atoms.cell @ [[1, 0.05, 0], [0, 1, 0.04], [0, 0, 1]], scale_atoms=True)
     atoms.rotate(30, (1, 2, 3), rotate_cell=True)
-    frame = labelled(atoms, tmp_path / "here")
+    frame = labeled(atoms, tmp_path / "here")
     assert np.abs(frame.arrays["REF_forces"].sum(axis=0)).max() < 1e-4
 
     def energy(name, change):
         moved = atoms.copy()
         change(moved)
-        return labelled(moved, tmp_path / name).info["REF_energy"]
+        return labeled(moved, tmp_path / name).info["REF_energy"]
 
     def shift(sign):
         def change(moved):
@@ -95,8 +95,8 @@ def test_forces_and_stress_are_derivatives_of_the_energy(tmp_path):
 def test_label_follows_the_frame_convention(tmp_path):
     atoms = box()
     atoms.info |= {"group": "NaVPO5-r0", "source": "test"}
-    frame = labelled(atoms, tmp_path)
-    check_labelled(frame, "frame")
+    frame = labeled(atoms, tmp_path)
+    check_labeled(frame, "frame")
     assert frame.info["level"] == label_of(XTB) and frame.info["level"].startswith("gfn1-xtb-")
     assert frame.arrays["REF_spin"].sum() == pytest.approx(1.0, abs=1e-4)
     assert "REF_energy" not in atoms.info
@@ -113,7 +113,7 @@ def test_published_parameters_give_the_recorded_energy(tmp_path):
 
 
 def test_full_level_on_the_small_box(tmp_path):
-    frame = labelled(box(), tmp_path, level("pbe+u+d3", cutoff_Ry=400), max_net_force_eV_per_A=1.0, using=program())
+    frame = labeled(box(), tmp_path, level("pbe+u+d3", cutoff_Ry=400), max_net_force_eV_per_A=1.0, using=program())
     found = parse.read(tmp_path / "scf-1" / LOG, list(frame.symbols))
     # the recorded run had looser tolerances
     assert frame.info["REF_energy"] == pytest.approx(-205.585721596 * parse.HARTREE_EV, abs=0.02)
@@ -126,7 +126,7 @@ def test_full_level_on_the_small_box(tmp_path):
 
 def test_isolated_atom_is_the_reference_of_its_element(tmp_path):
     atom = isolated_atom("O", XTB)
-    frame = labelled(atom, tmp_path, multiplicity=atom.info["multiplicity"])
+    frame = labeled(atom, tmp_path, multiplicity=atom.info["multiplicity"])
     assert frame.info["REF_energy"] == pytest.approx(-118.343, abs=0.01)
     assert frame.arrays["REF_spin"] == pytest.approx([2.0])
 
@@ -160,15 +160,15 @@ def test_other_number_of_processes_than_asked_for(tmp_path):
 
 def test_two_processes_with_the_launcher_of_its_own_mpi(tmp_path):
     using = program(ranks=2, launcher=fitting_launcher(load_site().cp2k))
-    frame = labelled(box(), tmp_path, using=using)
+    frame = labeled(box(), tmp_path, using=using)
     assert parse.read(tmp_path / "scf-1" / LOG, list(frame.symbols)).processes == 2
 
 
 def test_launcher_of_another_mpi_is_refused(tmp_path):
     with pytest.raises(SetupError, match="starts programs of MPICH, but .* is linked against Open MPI"):
-        labelled(box(), tmp_path, using=program(ranks=2, launcher=Path(MPIRUN)))
+        labeled(box(), tmp_path, using=program(ranks=2, launcher=Path(MPIRUN)))
     with pytest.raises(SetupError, match="needs a launcher"):
-        labelled(box(), tmp_path, using=program(ranks=2))
+        labeled(box(), tmp_path, using=program(ranks=2))
 
 
 IN_JOB = """
@@ -177,9 +177,9 @@ import sys
 from pathlib import Path
 from mpi4py import MPI
 sys.path.insert(0, {tests!r})
-from engines.test_cp2k_run import box, labelled
+from engines.test_cp2k_run import box, labeled
 world = MPI.COMM_WORLD
-energy = float(labelled(box(), Path({folder!r}) / str(world.Get_rank())).info["REF_energy"])
+energy = float(labeled(box(), Path({folder!r}) / str(world.Get_rank())).info["REF_energy"])
 # one rank prints: the launcher may cut lines of several ranks into each other
 energies = world.gather(energy)
 if world.Get_rank() == 0:

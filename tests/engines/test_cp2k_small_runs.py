@@ -33,9 +33,9 @@ def run(tmp_path_factory):
     return folder
 
 
-def test_wannier_centres_of_both_spins(run):
+def test_wannier_centers_of_both_spins(run):
     (frame,) = electronic.read_wannier(run / prints.WANNIER_FILE, ["P"], run / prints.SPREADS_FILE).values()
-    assert [len(spin.centres) for spin in frame] == [4, 1]
+    assert [len(spin.centers) for spin in frame] == [4, 1]
     assert all((spin.spreads_A2 > 0).all() for spin in frame)
 
 

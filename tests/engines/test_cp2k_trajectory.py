@@ -230,10 +230,10 @@ def test_a_damaged_run_gives_true_frames_or_an_error(tmp_path_factory, run, data
                 assert np.array_equal(getattr(found, key), getattr(expected, key)), key
 
 
-CENTRES = RUNS / "ci_md" / "ci_md-wannier.xyz"
+CENTERS = RUNS / "ci_md" / "ci_md-wannier.xyz"
 ELECTRONIC = {
-    "wannier": (CENTRES, lambda path: read_wannier(path, NAVPO5)),
-    "spreads": (RUNS / "ci_md" / "ci_md-spreads.dat", lambda path: read_wannier(CENTRES, NAVPO5, path)),
+    "wannier": (CENTERS, lambda path: read_wannier(path, NAVPO5)),
+    "spreads": (RUNS / "ci_md" / "ci_md-spreads.dat", lambda path: read_wannier(CENTERS, NAVPO5, path)),
     "cube": (RUNS / "ci_md" / "ci_md-SPIN_DENSITY-head.cube", read_cube_head),
     "pdos": (RUNS / "pdos" / "a_scratch-ALPHA_k2-1.pdos", read_pdos),
 }
@@ -254,19 +254,19 @@ def test_damaged_electronic_files_are_read_or_refused(tmp_path_factory, kind, da
         read(copy)
 
 
-def test_wannier_centres_by_spin():
+def test_wannier_centers_by_spin():
     folder = RUNS / "ci_md"
     steps = read_wannier(folder / "ci_md-wannier.xyz", NAVPO5, folder / "ci_md-spreads.dat")
     assert list(steps) == [0, 1, 2, 3, 4]
     frames = list(steps.values())
     # 29 alpha and 28 beta electrons
-    assert [[len(spin.centres) for spin in frame] for frame in frames] == [[29, 28]] * 5
+    assert [[len(spin.centers) for spin in frame] for frame in frames] == [[29, 28]] * 5
     assert frames[0][0].spreads_A2[0] == pytest.approx(1.04491213 * BOHR**2, rel=1e-9)
-    # every centre of Na's filled 2s and 2p shells lies at Na, in some periodic image
+    # every center of Na's filled 2s and 2p shells lies at Na, in some periodic image
     box = np.array([6.5, 6.5, 9.5])
     sodium = trajectory("ci_md").frames[0].positions[0]
     for spin in frames[0]:
-        away = spin.centres - sodium
+        away = spin.centers - sodium
         away -= box * np.round(away / box)
         assert (np.linalg.norm(away, axis=1) < 0.6).sum() == 4
 

@@ -1,4 +1,4 @@
-"""Frames that others labelled: the numbers of their sources, and the gate."""
+"""Frames that others labeled: the numbers of their sources, and the gate."""
 
 import json
 import re
@@ -14,12 +14,12 @@ from ase.io.extxyz import write_xyz
 
 from naglass_drv.cli import main
 from naglass_drv.dataset.foreign import HIGH_SPIN, Found, Refused, Terms, admit, read_extxyz
-from naglass_drv.dataset.frames import read_labelled, write_frames
+from naglass_drv.dataset.frames import read_labeled, write_frames
 from naglass_drv.engines.cp2k.folder import read_folder
 from naglass_drv.engines.sources import read_source
 from naglass_drv.engines.vasp import read_vasp
 from naglass_drv.errors import InputError
-from support.labelled import cell
+from support.labeled import cell
 
 CP2K = Path(__file__).parents[1] / "data" / "cp2k"
 # outputs of VASP that ASE ships for its own tests
@@ -378,7 +378,7 @@ def test_the_verb_takes_over_and_lists_what_it_refuses(tmp_path, capsys):
     assert "2 frames admitted, 1 refused: NET_FORCE 1" in capsys.readouterr().out
     (record,) = json.loads((tmp_path / "taken-rejected.json").read_text())
     assert record["frame"].endswith("set.xyz.gz#1") and record["failure"] == "NET_FORCE"
-    taken = read_labelled(out)
+    taken = read_labeled(out)
     assert [frame.info["REF_energy"] for frame in taken[:2]] == [frames[k].info["REF_energy"] for k in (0, 2)]
     atoms = {f.get_chemical_formula(): (f.info["REF_energy"], f.info["multiplicity"]) for f in taken[2:]}
     assert atoms == {"Na": (-0.1, 2), "Fe": (-0.2, 5), "P": (-0.3, 4), "O": (-0.4, 3)}

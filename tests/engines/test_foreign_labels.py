@@ -7,7 +7,7 @@ import pytest
 
 from naglass_drv.cli import main
 from naglass_drv.dataset.foreign import Refused, Terms, admit, read_extxyz
-from naglass_drv.dataset.frames import read_labelled
+from naglass_drv.dataset.frames import read_labeled
 
 STRESS = np.array([[0.01, 0.002, 0.003], [0.002, 0.02, 0.004], [0.003, 0.004, 0.03]])
 VOIGT = [0.01, 0.02, 0.03, 0.004, 0.003, 0.002]
@@ -172,7 +172,7 @@ def test_a_stress_that_cannot_be_one_is_left_out_with_a_word(path, tmp_path, cap
         "2",
     ]
     assert main(command) == 0
-    assert ["REF_stress" in frame.info for frame in read_labelled(out)] == [False, True]
+    assert ["REF_stress" in frame.info for frame in read_labeled(out)] == [False, True]
     said = capsys.readouterr().out
     assert "stress left out of 1 frames (--max-stress), the first" in said and f"#0: {message}" in said
 
@@ -234,7 +234,7 @@ def test_one_bad_frame_does_not_refuse_the_good_ones(tmp_path, capsys):
     assert main(words) == 0
     said = capsys.readouterr().out
     assert "6 frames admitted, 6 refused: UNREADABLE 6" in said and str(tmp_path / "taken-rejected.json") in said
-    assert len(read_labelled(out)) == 6
+    assert len(read_labeled(out)) == 6
     records = json.loads((tmp_path / "taken-rejected.json").read_text())
     assert [record["frame"].rpartition("/")[2] for record in records] == [
         "none.xyz", "mixed.xyz#1", "mixed.xyz#3", "mixed.xyz#5", "mixed.xyz#7", "other.xyz#1",
@@ -273,7 +273,7 @@ def test_isolated_atoms_need_no_group(tmp_path, group):
     words = ["import-frames", str(tmp_path / "a.xyz"), "-o", str(out), "--level-name", "x", "--settings", "s",
              "--multiplicity", "2", "--group", group, "--e0", "Na=-1.5", "O=-5.0"]  # fmt: skip
     assert main(words) == 0
-    frames = read_labelled(out)
+    frames = read_labeled(out)
     assert [len(frame) for frame in frames] == [2, 1, 1, 1]
     # a bare number would be read back as one
     assert frames[0].info["group"] == ("group-3" if group == "{iteration}" else group.format(iteration=3))

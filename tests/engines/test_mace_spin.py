@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from naglass_drv.dataset.frames import read_labelled
+from naglass_drv.dataset.frames import read_labeled
 from naglass_drv.engines.mace import spin
 from naglass_drv.engines.mace.descriptors import descriptors
 from naglass_drv.engines.mace.export import export_module
@@ -33,7 +33,7 @@ def glasses(count: int, seed: int = 0):
 
 
 @pytest.fixture(scope="module")
-def labelled(model):
+def labeled(model):
     """Moments that are a known linear function of the features for V, and a constant for the others."""
     frames = glasses(24)
     give_moments(model, frames)
@@ -70,25 +70,25 @@ def test_descriptors_are_means_that_know_neither_size_nor_order(model):
         descriptors(model, [packing(12, 14.0), Atoms("Fe", cell=[5, 5, 5], pbc=True)])
 
 
-def test_a_linear_law_is_recovered(model, labelled):
+def test_a_linear_law_is_recovered(model, labeled):
     lines: list[str] = []
-    readout = spin.fit_readout(model, labelled[:20], report=lines.append)
-    found = spin.predict(model, readout, labelled[20:])
-    for frame, moments in zip(labelled[20:], found):
+    readout = spin.fit_readout(model, labeled[:20], report=lines.append)
+    found = spin.predict(model, readout, labeled[20:])
+    for frame, moments in zip(labeled[20:], found):
         assert moments == pytest.approx(np.abs(frame.arrays["REF_spin"]), abs=2e-3)
-    measured = spin.errors(labelled[20:], found)
+    measured = spin.errors(labeled[20:], found)
     assert measured["V"]["rmse_muB"] < 2e-3 and measured["V"]["atoms"] == 8 and measured["V"]["agreement"] == 1.0
     assert measured["O"]["mae_muB"] < 1e-6 and "agreement" not in measured["O"]
     assert any(line.startswith("V: 40 atoms, ridge ") for line in lines)
 
 
-def test_hidden_layer_beats_the_mean(model, labelled):
-    readout = spin.fit_readout(model, labelled[:8], hidden=16, seed=3)
-    again = spin.fit_readout(model, labelled[:8], hidden=16, seed=3)
+def test_hidden_layer_beats_the_mean(model, labeled):
+    readout = spin.fit_readout(model, labeled[:8], hidden=16, seed=3)
+    again = spin.fit_readout(model, labeled[:8], hidden=16, seed=3)
     assert all(np.array_equal(readout.arrays[key], again.arrays[key]) for key in readout.arrays)
-    moments = np.concatenate(spin.predict(model, readout, labelled[:8]))
-    labels = np.concatenate([np.abs(f.arrays["REF_spin"]) for f in labelled[:8]])
-    vanadium = np.concatenate([np.array(f.symbols) == "V" for f in labelled[:8]])
+    moments = np.concatenate(spin.predict(model, readout, labeled[:8]))
+    labels = np.concatenate([np.abs(f.arrays["REF_spin"]) for f in labeled[:8]])
+    vanadium = np.concatenate([np.array(f.symbols) == "V" for f in labeled[:8]])
     assert np.abs(moments - labels)[vanadium].mean() < 0.5 * labels[vanadium].std()
 
 
@@ -111,10 +111,10 @@ def test_errors_by_hand():
 
 
 @pytest.mark.parametrize("hidden", [0, 8])
-def test_kept_on_disk_and_in_the_archive(model, labelled, tmp_path, hidden):
+def test_kept_on_disk_and_in_the_archive(model, labeled, tmp_path, hidden):
     import torch
 
-    readout = spin.fit_readout(model, labelled[:4], hidden=hidden)
+    readout = spin.fit_readout(model, labeled[:4], hidden=hidden)
     loaded = spin.SpinReadout.load(readout.save(tmp_path / "r.spin"))
     assert loaded.kind == readout.kind and all(
         np.array_equal(loaded.arrays[key], readout.arrays[key]) for key in readout.arrays
@@ -126,15 +126,15 @@ def test_kept_on_disk_and_in_the_archive(model, labelled, tmp_path, hidden):
     assert meta["outputs"] == [{"name": "spin", "unit": "muB", "columns": 1, "labels": "hirshfeld"}]
     piece = torch.jit.load(tmp_path / "piece.pt")
     with default_dtype("float64"):
-        features, attributes = next(iter(spin.node_features(model, labelled[:1])))
+        features, attributes = next(iter(spin.node_features(model, labeled[:1])))
         assert piece(features, attributes).squeeze(1).numpy() == pytest.approx(
-            spin.predict(model, readout, labelled[:1])[0], abs=1e-12
+            spin.predict(model, readout, labeled[:1])[0], abs=1e-12
         )
 
 
 def test_real_moments_of_the_shipped_frames():
     """CP2K moments of 26-atom glasses the shipped potential was trained on: errors far below the moments' spread."""
-    frames = [f for f in read_labelled(START / "frames.extxyz.gz") if len(f) > 1]
+    frames = [f for f in read_labeled(START / "frames.extxyz.gz") if len(f) > 1]
     groups = sorted({f.info["group"] for f in frames})
     train = [f for f in frames if f.info["group"] != groups[0]][::4]
     test = [f for f in frames if f.info["group"] == groups[0]][::4]
@@ -146,31 +146,31 @@ def test_real_moments_of_the_shipped_frames():
     assert measured["O"]["rmse_muB"] < 0.1
 
 
-def test_bad_input(model, labelled, tmp_path):
+def test_bad_input(model, labeled, tmp_path):
     with pytest.raises(InputError, match="no frame carries REF_spin_mulliken"):
-        spin.fit_readout(model, labelled, labels="mulliken")
-    foreign = labelled[0].copy()
+        spin.fit_readout(model, labeled, labels="mulliken")
+    foreign = labeled[0].copy()
     foreign.symbols[0] = "Fe"
     with pytest.raises(InputError, match="knows O Na P V, not Fe"):
         spin.fit_readout(model, [foreign])
     (tmp_path / "x.spin").write_text("nothing")
     with pytest.raises(InputError, match="not a spin readout"):
         spin.SpinReadout.load(tmp_path / "x.spin")
-    readout = spin.fit_readout(model, labelled[:2])
+    readout = spin.fit_readout(model, labeled[:2])
     other = spin.SpinReadout(readout.kind, tuple(reversed(ELEMENTS)), readout.labels, readout.arrays)
     with pytest.raises(InputError, match="the model has O Na P V"):
         export_module(model, tmp_path / "m.naglass", spin=other)
     assert not (tmp_path / "m.naglass").exists()
 
 
-def test_command(model, labelled, tmp_path, capsys):
+def test_command(model, labeled, tmp_path, capsys):
     from naglass_drv.cli import main
     from naglass_drv.dataset.frames import write_frames
     from naglass_drv.engines.mace.modelfile import save_portable
 
     save_portable(model, tmp_path / "m.mace")
-    write_frames(tmp_path / "f.extxyz", labelled[:6])
-    write_frames(tmp_path / "t.extxyz", labelled[6:8])
+    write_frames(tmp_path / "f.extxyz", labeled[:6])
+    write_frames(tmp_path / "t.extxyz", labeled[6:8])
     words = ["fit-spin", str(tmp_path / "m.mace"), str(tmp_path / "f.extxyz"), "--test", str(tmp_path / "t.extxyz")]
     assert main(words) == 0
     out = capsys.readouterr().out

@@ -14,7 +14,7 @@ import pytest
 from ase import Atoms
 from ase.calculators.morse import MorsePotential
 
-from naglass_drv.dataset.frames import read_labelled, write_frames
+from naglass_drv.dataset.frames import read_labeled, write_frames
 from naglass_drv.engines.mace.train import CHECKPOINT, PROGRESS, TrainingJob, model_elements, train
 from naglass_drv.errors import InputError, TaskFailed
 from naglass_drv.runtime.launch import run_child, scrubbed_environment
@@ -38,7 +38,7 @@ OPTIONS = {
 }
 
 
-def labelled_frames(count: int, seed: int) -> list[Atoms]:
+def labeled_frames(count: int, seed: int) -> list[Atoms]:
     """Distorted cubic cells with the exact energies, forces and stresses of a Morse potential."""
     rng = np.random.default_rng(seed)
     frames = []
@@ -65,8 +65,8 @@ def labelled_frames(count: int, seed: int) -> list[Atoms]:
 def data(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("data")
     paths = {"train": folder / "train.extxyz", "test": folder / "test.extxyz"}
-    write_frames(paths["train"], labelled_frames(12, 1))
-    write_frames(paths["test"], labelled_frames(4, 2))
+    write_frames(paths["train"], labeled_frames(12, 1))
+    write_frames(paths["test"], labeled_frames(4, 2))
     return paths
 
 
@@ -138,7 +138,7 @@ def test_errors_are_those_of_the_ase_calculator(whole, data):
     calculator = MACECalculator(models=[load_portable(whole / "model.portable")], device="cpu", default_dtype="float64")
     for part in ("train", "test"):
         energy, force, stress = [], [], []
-        for frame in read_labelled(data[part]):
+        for frame in read_labeled(data[part]):
             frame.calc = calculator
             energy.append((frame.get_potential_energy() - frame.info["REF_energy"]) / len(frame))
             force.append(frame.get_forces() - frame.arrays["REF_forces"])
@@ -208,7 +208,7 @@ def test_refinement_keeps_e0_and_architecture_and_lowers_the_error(whole, data, 
 
 
 def test_a_loss_that_is_not_finite_is_named(data, in_process, tmp_path):
-    frames = read_labelled(data["train"])
+    frames = read_labeled(data["train"])
     frames[5].arrays["REF_forces"][0, 0] = 1e200
     write_frames(tmp_path / "huge.extxyz", frames)
     with pytest.raises(TaskFailed, match=r"the loss is (inf|nan) at epoch 1, batch \d of 3") as caught:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from naglass_drv.cli import main
-from naglass_drv.dataset.frames import read_labelled, write_frames
+from naglass_drv.dataset.frames import read_labeled, write_frames
 from naglass_drv.dataset.split import split_in_three
 from naglass_drv.files import write_json
-from support.labelled import cell
+from support.labeled import cell
 
 E0 = {"Na": -1.5, "P": -2.5, "O": -3.5, "V": -4.5}
 MULTIPLICITY = {"Na": 2, "P": 4, "O": 3, "V": 4}
@@ -74,7 +74,7 @@ def test_mace_reads_the_numbers_that_were_written(tmp_path, monkeypatch):
 def test_isolated_atoms_lead_the_training_frames_and_groups_stay_whole(tmp_path, capsys):
     write_frames(tmp_path / "set.extxyz", [*frames_of(24, 8), *isolated_atoms()])
     command = export(tmp_path / "out", str(tmp_path / "set.extxyz"))
-    parts = {part: read_labelled(tmp_path / "out" / f"{part}.extxyz") for part in ("train", "valid", "test")}
+    parts = {part: read_labeled(tmp_path / "out" / f"{part}.extxyz") for part in ("train", "valid", "test")}
     atoms = parts["train"][:4]
     found = {atom.get_chemical_formula(): (atom.info["REF_energy"], atom.info["multiplicity"]) for atom in atoms}
     assert found == {element: (energy, MULTIPLICITY[element]) for element, energy in E0.items()}
@@ -92,7 +92,7 @@ def test_what_a_run_held_out_stays_held_out(tmp_path):
     write_frames(tmp_path / "dataset" / "test.extxyz", held)
     write_json(tmp_path / "dataset" / "dataset.json", {"E0_eV": E0})
     export(tmp_path / "out", str(tmp_path / "dataset"), "--valid-fraction", "0.3")
-    parts = {part: read_labelled(tmp_path / "out" / f"{part}.extxyz") for part in ("train", "valid", "test")}
+    parts = {part: read_labeled(tmp_path / "out" / f"{part}.extxyz") for part in ("train", "valid", "test")}
     assert {frame.info["group"] for frame in parts["test"]} == {"g2"} and len(parts["test"]) == 4
     assert len(parts["valid"]) == 4 and len(parts["train"]) == 4 + 12
 

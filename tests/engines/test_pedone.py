@@ -41,7 +41,7 @@ def energy_by_hand(atoms: Atoms) -> float:
         if "O2-" in (labels[i], labels[j]) and r < 5.5:
             _, d, a, r0, c = PUBLISHED[labels[i] if labels[j] == "O2-" else labels[j]]
             total += 0.5 * (d * (exp(-2 * a * (r - r0)) - 2 * exp(-a * (r - r0))) + c / r**12)
-    # what an ion has with the neutralising charge on its own cutoff sphere
+    # what an ion has with the neutralizing charge on its own cutoff sphere
     own = (shift + slope * cut) / 2 + alpha / sqrt(pi)
     return total - COULOMB * own * float((charge**2).sum())
 

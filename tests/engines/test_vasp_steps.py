@@ -9,7 +9,7 @@ import pytest
 
 from naglass_drv.cli import main
 from naglass_drv.dataset.foreign import Refused, Terms, admit
-from naglass_drv.dataset.frames import read_labelled
+from naglass_drv.dataset.frames import read_labeled
 from naglass_drv.engines.vasp import read_vasp
 
 OUTCAR = Path(ase.__file__).parent / "test" / "testdata" / "vasp" / "OUTCAR_example_1"
@@ -148,5 +148,5 @@ def test_stated_energies_of_atoms_are_of_the_level_that_the_source_tells(tmp_pat
         "F=-2",
     ]
     assert main([*words, "--group", "run-1"]) == 0
-    frames = read_labelled(out)
+    frames = read_labeled(out)
     assert len(frames) == 3 and len({frame.info["level"] for frame in frames}) == 1

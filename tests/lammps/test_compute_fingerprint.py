@@ -58,7 +58,7 @@ def library(cell, table):
 def columns(found) -> np.ndarray:
     tau = np.where(found.coordination == 4, found.tau4, found.tau5)
     values = [found.coordination, found.vanadyl, found.equatorial, found.trans, found.bond_valence, found.baur,
-              found.quadratic, tau, found.off_centring, found.vanadyl_index, found.by_valence, found.by_geometry,
+              found.quadratic, tau, found.off_centering, found.vanadyl_index, found.by_valence, found.by_geometry,
               found.flags]  # fmt: skip
     if found.moment is not None:
         values += [found.moment, found.by_moment]
@@ -68,12 +68,12 @@ def columns(found) -> np.ndarray:
 
 
 def global_vector(found) -> list[int]:
-    """Centres, flagged, then per state and side the centres and their bond lengths."""
+    """Centers, flagged, then per state and side the centers and their bond lengths."""
     lengths = found.histograms
     side = np.where(np.abs(found.moment) < 0.5, 2, np.where(found.moment > 0, 0, 1))
     counts, bins = [], []
     for state in (3, 4, 5):
-        for number, part in enumerate((lengths.up, lengths.down, lengths.unpolarised)):
+        for number, part in enumerate((lengths.up, lengths.down, lengths.unpolarized)):
             counts.append(int(((found.state == state) & (side == number)).sum()))
             row = part[lengths.states.index(state)] if state in lengths.states else np.zeros(BINS[2], dtype=int)
             bins += row.tolist()
@@ -150,7 +150,7 @@ run 20
 
 
 def test_moments_come_from_anything_per_atom(tmp_path):
-    """Variable, property, column of a property, compute and fix; a group of the centres changes nothing."""
+    """Variable, property, column of a property, compute and fix; a group of the centers changes nothing."""
     write_data(tmp_path / "small.data", crystal("NaVOPO4_alpha_P21c_DLSmodel"), ELEMENTS)
     sources = ["v_m", "d_moment", "d2_pair[2]", "c_given[1]", "f_kept[2]"]
     computes = "\n".join(f"compute s{k} metal {FINGERPRINT} spin {name}" for k, name in enumerate(sources))

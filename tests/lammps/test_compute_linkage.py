@@ -14,7 +14,7 @@ LINKAGE = (
 )
 STRUCTURES = {
     "triclinic": crystal("NVP_R-3c_Na3_ewald_ordered"),
-    "thin": crystal("V2O5_alpha_Pmmn"),  # 3.6 Å thick: centres share ligands with images of themselves
+    "thin": crystal("V2O5_alpha_Pmmn"),  # 3.6 Å thick: centers share ligands with images of themselves
     "glass": silicate_glass(),
     "edge": Atoms(
         "PO2V", positions=[[1, 1, 1], [2.2, 2.1, 1], [2.2, 0.1, 1], [3.9, 1, 1]], cell=[60, 20, 20], pbc=True
@@ -104,7 +104,7 @@ def test_types_may_share_an_element_and_labels_serve(tmp_path):
     assert shared == labels == [(0, 0, 0), (8, 0, 0), (0, 0, 0)]
 
 
-def test_group_selects_the_centres(tmp_path):
+def test_group_selects_the_centers(tmp_path):
     """Two V and two P with four corners each: without one V half of them are left."""
     assert small_counts(tmp_path, group="few", before="group few id > 1")[1] == (4, 0, 0)
 
@@ -118,7 +118,7 @@ def test_group_selects_the_centres(tmp_path):
         (GOOD + " center Fe", "center Fe: not among the names"),
         (GOOD.replace("P O 2.0", "P O -2.0"), "cutoff P O -2.0"),
         ("elements V P O NULL center V center P cutoff V O 2.5", "cutoff of atom types 2 and 3: is missing"),
-        (GOOD + " colour red", "keyword colour: known are"),
+        (GOOD + " color red", "keyword color: known are"),
         (GOOD.replace("V O 2.5", "V O 4.5"), "beyond the pair style's cutoff of 4"),
     ],
 )

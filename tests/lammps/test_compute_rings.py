@@ -17,9 +17,9 @@ FORMERS = "former P former V former Si"
 STYLES = {
     "primitive": ("max 12", {"max_size": 12}),
     "king": ("criterion king max 10", {"criterion": "king", "max_size": 10}),
-    "centre": (
-        f"criterion king king centre graph tt {FORMERS} max 7",
-        {"criterion": "king", "king_neighbors": "centre", "graph_kind": "tt", "max_size": 7},
+    "center": (
+        f"criterion king king center graph tt {FORMERS} max 7",
+        {"criterion": "king", "king_neighbors": "center", "graph_kind": "tt", "max_size": 7},
     ),
     "guttman": ("criterion guttman max 11", {"criterion": "guttman", "max_size": 11}),
     "strong": ("criterion strong max 10 reach 3", {"criterion": "strong", "max_size": 10, "strong_reach": 3}),
@@ -98,7 +98,7 @@ def test_equals_the_library(tmp_path, ranks, newton):
     ("ranks", "newton", "structures", "styles"),
     [
         (3, "on", ["triclinic", "corner"], ["primitive", "strong", "guttman"]),
-        (4, "off", ["glass", "corner"], ["primitive", "centre", "formers"]),
+        (4, "off", ["glass", "corner"], ["primitive", "center", "formers"]),
     ],
 )
 def test_equals_the_library_on_many_ranks(tmp_path, ranks, newton, structures, styles):
@@ -180,7 +180,7 @@ FULL = f"elements V P O NULL {SHORT}"
 BAD = {
     f"{FULL} criterium king": "keyword criterium: known are elements, cutoff, criterion",
     f"{FULL} criterion kings": "criterion kings: must be one of guttman, king, primitive, strong",
-    f"{FULL} king none": "king none: must be one of centre, excluded",
+    f"{FULL} king none": "king none: must be one of center, excluded",
     f"{FULL} graph half": "graph half: must be one of full, tt",
     f"{FULL} select ABAB": "select ABAB: must be one of abab, all, heteropolar, not_abab",
     f"{FULL} peratom maybe": "peratom maybe: must be one of no, yes",

@@ -182,7 +182,7 @@ def test_group_labels_and_shared_types(tmp_path, references):
         (f"{NAMED} reference nvp.env sigma 0.8", "beyond the pair style's cutoff of 6"),
         (f"{NAMED} cutoff V O 2.5", "cutoff of atom types 2 and 3: is missing"),
         (f"{NAMED} {BONDS} bridge V", "center V: already has a role"),
-        (f"{NAMED} {BONDS} colour red", "keyword colour: known are"),
+        (f"{NAMED} {BONDS} color red", "keyword color: known are"),
     ],
 )
 def test_bad_input_is_named(tmp_path, references, arguments, message):

@@ -192,7 +192,7 @@ def test_select_writes_the_frames_of_the_band(folder):
         assert frame.info["max_deviation"] == pytest.approx(found[frame.info["step"]], rel=1e-5)
         assert frame.cell.array == pytest.approx(ATOMS.cell.standard_form()[0].array, abs=1e-6)
     for text in texts[:2]:
-        # sums over other orders of neighbours end in other last bits
+        # sums over other orders of neighbors end in other last bits
         for one, other in zip(text.split(), texts[2].split(), strict=True):
             same = one == other
             assert same or float(one) == pytest.approx(float(other), abs=2e-8)

@@ -1,4 +1,4 @@
-"""What LAMMPS does with pair_style mace over many steps: ensembles, minimisation, restarts, atoms that come and go.
+"""What LAMMPS does with pair_style mace over many steps: ensembles, minimization, restarts, atoms that come and go.
 
 The oracles are conserved quantities, and mace-torch's calculator on the frames that come out.
 """

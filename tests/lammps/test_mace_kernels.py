@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from naglass_drv.dataset.frames import read_labelled
+from naglass_drv.dataset.frames import read_labeled
 from naglass_drv.engines.mace.export import export_model, export_module
 from naglass_drv.engines.mace.modelfile import default_dtype
 from support.lammps_runs import read_dump, run_lammps, write_data
@@ -102,7 +102,7 @@ def test_single_precision_of_a_trained_model(tmp_path):
     """What docs/pair_mace.md states, on three frames: below 0.05 meV/Å where forces are tens of eV/Å."""
     start = Path(__file__).parents[2] / "examples" / "quickstart" / "start"
     export_model(start / "model.mace", tmp_path / "shipped.naglass")
-    frames = [frame for frame in read_labelled(start / "frames.extxyz.gz") if len(frame) > 1]
+    frames = [frame for frame in read_labeled(start / "frames.extxyz.gz") if len(frame) > 1]
     for frame in frames[::100]:
         bare = Atoms(frame.symbols, frame.positions, cell=frame.cell, pbc=True)
         write_data(tmp_path / "glass.data", bare, ELEMENTS)

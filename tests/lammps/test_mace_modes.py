@@ -62,7 +62,7 @@ def references(bench):
 
 @pytest.fixture(scope="module")
 def isolated(references) -> dict[str, float]:
-    """Energies (eV) of atoms without a neighbour."""
+    """Energies (eV) of atoms without a neighbor."""
     return dict(zip(STRUCTURES["lonely"].symbols, references["lonely"]["energies"], strict=True))
 
 
@@ -72,7 +72,7 @@ def test_equals_mace_torch(found, references, isolated, structure, mode):
     result, expected = found[structure, mode], references[structure]
     assert "error" not in result, result["error"]
     double = mode[3] == "float64"
-    # relative to what neighbours contribute: the energies of isolated atoms are added in double either way
+    # relative to what neighbors contribute: the energies of isolated atoms are added in double either way
     scale = (1e-11 if double else 1e-6) * max(1.0, np.abs(interaction(expected, structure, isolated)).max())
     assert np.abs(result["c_energy"][:, 0] - expected["energies"]).max() < scale
     assert abs(result["energy"] - expected["energy"]) < len(STRUCTURES[structure]) * scale
@@ -90,7 +90,7 @@ def interaction(expected: dict, structure: str, isolated: dict[str, float]) -> n
 
 
 def test_committee_where_ranks_own_nothing(bench):
-    """Means and deviations, in a cell smaller than the cutoff and of atoms without a neighbour."""
+    """Means and deviations, in a cell smaller than the cutoff and of atoms without a neighbor."""
     modes = [mode for mode in MODES if mode[3] == "float64"]
     pair = mace_pair("a", options="{}").replace("a.naglass", "a.naglass b.naglass")
     found = run(bench, ("small", "lonely"), modes, pair, "compute deviation all mace/atom deviation")

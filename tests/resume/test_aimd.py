@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from naglass_drv.dataset.frames import read_labelled
+from naglass_drv.dataset.frames import read_labeled
 from support import cp2k_stand_in
 from support.jobs import MPIRUN, environment, kill_job
 from support.structures import DATA
@@ -67,7 +67,7 @@ def wait_for(folder: Path, job: subprocess.Popen, step: int) -> None:
 
 
 def check_whole(folder: Path) -> None:
-    frames = read_labelled(folder / "run" / "products" / "reference" / "hot.extxyz")
+    frames = read_labeled(folder / "run" / "products" / "reference" / "hot.extxyz")
     steps = list(range(0, STEPS + 1, EVERY))
     assert [frame.info["step"] for frame in frames] == steps * 2
     for task in (folder / "run" / "tasks" / "reference").glob("hot-*"):

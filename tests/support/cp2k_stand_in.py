@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A stand-in for CP2K that replays recorded behaviours, also failing, hanging and dying ones, in no time.
+"""A stand-in for CP2K that replays recorded behaviors, also failing, hanging and dying ones, in no time.
 
 `install` puts this file into a folder as the executable ``cp2k`` with its plan, a list of rules. Each call takes the
 first rule whose `when` words all stand in the input, and whose `times` are not used up:

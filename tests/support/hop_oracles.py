@@ -18,15 +18,15 @@ def peaks(p: np.ndarray, window: int, threshold: float, release: float) -> list[
     """Samples of the largest p of each excursion of one atom: above `threshold`, until below `release` or until the
     peak is `window` samples old. A largest p that is the first or last one is no maximum that was seen."""
     found, best = [], None
-    centres = np.flatnonzero(np.isfinite(p))
-    for t in centres:
+    centers = np.flatnonzero(np.isfinite(p))
+    for t in centers:
         if best is not None and (p[t] < release or t - best >= window):
             found.append(best)
             best = None
         if (best is None and p[t] > threshold) or (best is not None and p[t] > p[best]):
             best = t
     found += [best] if best is not None else []
-    return [t for t in found if t not in (centres[0], centres[-1])]
+    return [t for t in found if t not in (centers[0], centers[-1])]
 
 
 def hops(r, window, threshold, release, min_length, return_within) -> list[tuple]:

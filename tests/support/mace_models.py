@@ -116,7 +116,7 @@ def packing(count: int, volume: float, tilt: bool = False, seed: int = 0) -> Ato
 
 def structures() -> dict[str, Atoms]:
     """Orthorhombic, triclinic, smaller than any cutoff, with empty space (so that ranks own nothing), with
-    atoms that have no neighbour at all, and a pair deep in the repulsive core."""
+    atoms that have no neighbor at all, and a pair deep in the repulsive core."""
     corner = packing(7, 14.0, seed=3)
     corner.set_cell([30.0, 8.0, 8.0])
     lonely = Atoms("NaOPV", positions=[[1, 1, 1], [1, 9, 9], [9, 1, 9], [9, 9, 1]], cell=[16, 16, 16], pbc=True)

@@ -16,7 +16,7 @@ from naglass_drv.dataset.frames import write_frames
 from naglass_drv.files import write_arrays
 from naglass_drv.paths import data_file
 from naglass_drv.stages.base import Done, Job, Run, Task
-from support.labelled import cell
+from support.labeled import cell
 
 DATA = Path(__file__).parents[1] / "data"
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script> $\\frac{1}'
@@ -132,15 +132,15 @@ def add_labels(bench: Bench) -> None:
     bench.done("reference", "glass-g0-0", {}, {"cp2k": "2023.1"})
     rejected = [{"frame": "glass-g1-0", "failure": "SCF_NOT_CONVERGED", "message": f"not converged {HOSTILE}"}]
     bench.product("reference/glass-rejected.json", rejected)
-    labelled = glass(5)
-    labelled.set_array("REF_spin", np.where(labelled.symbols == "V", 1.9, 0.0))
-    write_frames(bench.run.products / "reference" / "glass.extxyz", [labelled])
+    labeled = glass(5)
+    labeled.set_array("REF_spin", np.where(labeled.symbols == "V", 1.9, 0.0))
+    write_frames(bench.run.products / "reference" / "glass.extxyz", [labeled])
     part = {
         "frames": 3,
         "atoms": 78,
         "groups": ["r0"],
         "compositions": {"Na4V2P4O16": 3},
-        "atomisation_energy_mean_eV_per_atom": -5.0,
+        "atomization_energy_mean_eV_per_atom": -5.0,
         "forces_rms_eV_per_A": 2.0,
         "forces_largest_eV_per_A": 9.0,
         "shortest_distance_A": 1.3,

@@ -17,7 +17,7 @@ def bonded(graph, vertex):
 
 
 def canonical(ring):
-    """From the lowest vertex, which comes to lie in cell 0, on to the lower of its two neighbours."""
+    """From the lowest vertex, which comes to lie in cell 0, on to the lower of its two neighbors."""
     start = ring.index(min(ring))
     home = tuple(-a for a in ring[start][1])
     turned = [moved(vertex, home) for vertex in ring[start:] + ring[:start]]
@@ -79,19 +79,19 @@ def shortest_paths(graph, start, end, most, without):
 
 
 def king(graph, max_size, rule):
-    """Rings, and per size of the shortest ring the number of pairs of neighbours that have one."""
+    """Rings, and per size of the shortest ring the number of pairs of neighbors that have one."""
     rings, searches = set(), defaultdict(int)
     for site in graph:
-        centre = (site, (0, 0, 0))
-        spokes = bonded(graph, centre)
+        center = (site, (0, 0, 0))
+        spokes = bonded(graph, center)
         for a, b in itertools.combinations(spokes, 2):
-            closed = {centre} | (set(spokes) - {a, b} if rule == "excluded" else set())
+            closed = {center} | (set(spokes) - {a, b} if rule == "excluded" else set())
             paths = shortest_paths(
                 graph, a, b, max_size - 2, without=lambda p, q, closed=closed: p in closed or q in closed
             )
             if paths:
                 searches[len(paths[0]) + 1] += 1
-            rings |= {canonical([centre, *path]) for path in paths}
+            rings |= {canonical([center, *path]) for path in paths}
     return rings, dict(searches)
 
 

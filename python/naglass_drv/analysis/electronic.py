@@ -1,17 +1,17 @@
-"""What the moments of a labelled frame say of its transition metals, as arrays that travel with the frame."""
+"""What the moments of a labeled frame say of its transition metals, as arrays that travel with the frame."""
 
 import numpy as np
 from ase import Atoms
 
 from ..errors import InputError
-from ..glass.chemistry import POLARISED_MUB, TRANSITION_METALS
+from ..glass.chemistry import POLARIZED_MUB, TRANSITION_METALS
 from .structure import DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
 
 _SIGNS = {1: "+", -1: "-", 0: "."}
 
 
 def annotate(frame: Atoms) -> None:
-    """Add to a labelled frame (N atoms, with `REF_spin`) what follows from its moments and bonds.
+    """Add to a labeled frame (N atoms, with `REF_spin`) what follows from its moments and bonds.
 
     `arrays` (0, or "-", for all other atoms and where it is not known): `redox` int, the oxidation state by |moment|
     (see core.fingerprint); `coordination` int, oxygens within the usual cutoff; `bond_valence` (valence units);
@@ -47,4 +47,4 @@ def annotate(frame: Atoms) -> None:
 def spin_pattern(frame: Atoms, moments: np.ndarray) -> str:
     """Signs of the transition metals' moments (N, µB) in their order: "+", "-", and "." below 0.5 µB."""
     metal = [symbol in TRANSITION_METALS for symbol in frame.symbols]
-    return "".join(_SIGNS[int(np.sign(m)) if abs(m) >= POLARISED_MUB else 0] for m in moments[metal])
+    return "".join(_SIGNS[int(np.sign(m)) if abs(m) >= POLARIZED_MUB else 0] for m in moments[metal])

@@ -23,7 +23,7 @@ def fingerprints(
 
     Frames may differ in their atoms; those without the metal, or without oxygen, do not count for it.
 
-    Shares are of all centres in all frames. States by moment, and what compares them with the other assignments, are
+    Shares are of all centers in all frames. States by moment, and what compares them with the other assignments, are
     there when every frame has the per-atom array REF_spin or `moment` (µB); the latter is a model's |moment|, from
     which no relative spins follow. Metals without bond-valence parameters have no sums.
     """
@@ -39,8 +39,8 @@ def _of_metal(frames, metal: str, cutoffs: Mapping[str, float], independent: boo
     from .. import core
 
     bond = {(metal, "O"): cutoffs.get(f"{metal}-O", METAL_O_CUTOFF_A)}
-    labelled = all(MOMENTS in atoms.arrays for atoms in frames)
-    spins = [atoms.arrays.get(MOMENTS if labelled else PREDICTED) for atoms in frames]
+    labeled = all(MOMENTS in atoms.arrays for atoms in frames)
+    spins = [atoms.arrays.get(MOMENTS if labeled else PREDICTED) for atoms in frames]
     known = all(moments is not None for moments in spins)
     results = [
         core.fingerprint(atoms, bond, center=metal, spins=moments if known else None)
@@ -71,8 +71,8 @@ def _of_metal(frames, metal: str, cutoffs: Mapping[str, float], independent: boo
     numbers["flagged_share"] = float(np.mean(np.concatenate(flagged)))
     numbers["flagged_share_err"] = _share_error(flagged, independent)
     numbers["confusion"] = _confusion(results) if known and results[0].by_valence is not None else None
-    numbers["links"] = _links(frames, results, bond, metal) if labelled else None
-    numbers["moments"] = None if not known else "labels" if labelled else "model"
+    numbers["links"] = _links(frames, results, bond, metal) if labeled else None
+    numbers["moments"] = None if not known else "labels" if labeled else "model"
     return numbers
 
 
@@ -96,7 +96,7 @@ def _known(err: np.ndarray) -> float | None:
 
 
 def _confusion(results) -> dict[str, Any]:
-    """Centres by their state from the moment (rows) and from the bond-valence sum (columns)."""
+    """Centers by their state from the moment (rows) and from the bond-valence sum (columns)."""
     tables = [result.confusion("moment", "valence") for result in results]
     states = sorted({state for table in tables for state in table.states})
     total = np.zeros((len(states), len(states)), dtype=int)

@@ -12,7 +12,7 @@ from .structure import METAL_O_CUTOFF_A
 
 # samples in half a window, here and in the fix that runs with the MD
 WINDOW = 10
-# Å; neighbours of the ion whose change confirms a hop
+# Å; neighbors of the ion whose change confirms a hop
 _CAGE_A = {"Na": 3.1, "Li": 2.6, "K": 3.5}
 _CHANGED = 0.5
 

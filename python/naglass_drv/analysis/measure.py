@@ -15,7 +15,7 @@ from ..core.transport import correlator
 from ..errors import InputError
 from ..glass.chemistry import MOBILE_IONS
 from .angles import bond_angles
-from .artefacts import artefacts
+from .artifacts import artifacts
 from .fingerprints import fingerprints
 from .hopping import hopping
 from .network import network
@@ -23,7 +23,7 @@ from .structure import Shell, first_shells, shell_cutoffs
 from .topology import topology
 from .transport import displacement, log_lags, unwrapped, without_drift
 
-# Neighbouring frames tell the same story: so many, evenly spaced, are enough for averages of the structure
+# Neighboring frames tell the same story: so many, evenly spaced, are enough for averages of the structure
 _STRUCTURE_FRAMES = 400
 _DIFFRACTION_FRAMES = 100
 _TOPOLOGY_FRAMES = 100
@@ -68,9 +68,9 @@ def measure(
         "first_peak": {pair: _peak(pairs.r, g.mean) for pair, g in pairs.g.items()},
         "coordination": {pair: _shell_numbers(shell) for pair, shell in shells.items()},
         "network": _network_numbers(chosen, cutoffs, replicas),
-        "artefacts": {
+        "artifacts": {
             pair: {"cutoff_A": limit} | _with_error("share", share)
-            for pair, (limit, share) in artefacts(chosen, independent=replicas).items()
+            for pair, (limit, share) in artifacts(chosen, independent=replicas).items()
         },
     }
     few_frames = evenly(kept, _TOPOLOGY_FRAMES)

@@ -14,7 +14,7 @@ import numpy as np
 from ..config.schema import Gate
 from ..core import neighbors
 from ..glass.chemistry import TRANSITION_METALS, contact_distance
-from .artefacts import forbidden_contacts, share_in_contact
+from .artifacts import forbidden_contacts, share_in_contact
 from .structure import ANIONS, DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def judge(
     `frames` carry ``info["time_ps"]``, all with the same atoms in the same order; `thermo` has the columns
     ``time_ps`` and ``temperature_K``. Criteria: window means of the temperature; the shortest distance of
     every pair of elements against a fraction of its contact distance; the share of atoms in contacts that an
-    oxide glass does not have (see `artefacts`; window means); the coordination of each P by O (window means,
+    oxide glass does not have (see `artifacts`; window means); the coordination of each P by O (window means,
     5 % of the P atoms set aside); the mean coordination of each transition metal by O against the first
     window; atoms without any counter-ion; the length reached. Windows are 0.5 ps.
     """
@@ -92,7 +92,7 @@ def judge(
         geometry.add(atoms)
     if geometry.times:
         checks += [*geometry.distance_checks(limits.min_distance_fraction), geometry.isolation_check()]
-        checks += geometry.contact_checks(limits.max_artefact_fraction)
+        checks += geometry.contact_checks(limits.max_artifact_fraction)
         checks += geometry.coordination_checks(limits)
     reached = float(times[finite].max()) if finite.any() else 0.0
     whole = reached >= planned_ps * (1 - 1e-6)

@@ -21,9 +21,9 @@ METAL_O_CUTOFF_A = 2.5
 
 @dataclass(frozen=True)
 class Shell:
-    """First shell of one pair: coordination of the centre by the neighbour within `cutoff` (Å).
+    """First shell of one pair: coordination of the center by the neighbor within `cutoff` (Å).
 
-    `number` is the mean coordination number, `share[n]` the fraction of centres with exactly n neighbours,
+    `number` is the mean coordination number, `share[n]` the fraction of centers with exactly n neighbors,
     `length` the mean bond length (Å), or None when there is no bond at all.
     """
 
@@ -36,7 +36,7 @@ class Shell:
 def first_shells(
     frames: Sequence[Atoms], cutoffs: Mapping[str, float], *, independent: bool = False
 ) -> dict[str, Shell]:
-    """First shell of each pair "centre-neighbour" in `cutoffs` (Å): coordination numbers and bond lengths."""
+    """First shell of each pair "center-neighbor" in `cutoffs` (Å): coordination numbers and bond lengths."""
     elements = same_elements(frames)
     kind = kinds(frames[0], elements)
     numbers = {pair: [] for pair in cutoffs}
@@ -45,9 +45,9 @@ def first_shells(
         pairs = core.neighbors(atoms, max(cutoffs.values()))
         i, j, distance = pairs.i, pairs.j, pairs.distances
         for pair, cutoff in cutoffs.items():
-            centre, other = (elements.index(element) for element in pair.split("-"))
-            bond = (kind[i] == centre) & (kind[j] == other) & (distance < cutoff)
-            numbers[pair].append(np.bincount(i[bond], minlength=len(atoms))[kind == centre])
+            center, other = (elements.index(element) for element in pair.split("-"))
+            bond = (kind[i] == center) & (kind[j] == other) & (distance < cutoff)
+            numbers[pair].append(np.bincount(i[bond], minlength=len(atoms))[kind == center])
             if bond.any():
                 lengths[pair].append(distance[bond].mean())
     return {

@@ -32,7 +32,7 @@ def unwrapped(positions: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, boo
 
 
 def without_drift(positions: np.ndarray, masses: np.ndarray, host: np.ndarray) -> np.ndarray:
-    """Positions (frames, atoms, 3) relative to the centre of mass of the `host` atoms (mask), itself at frame
+    """Positions (frames, atoms, 3) relative to the center of mass of the `host` atoms (mask), itself at frame
     0.
 
     The host is the framework: the mobile ions are left out, so that their own common motion counts.
@@ -50,9 +50,9 @@ def displacement(positions: np.ndarray, interval: float) -> Displacement:
     frames = len(positions)
     if frames < 4:
         raise InputError(f"mean square displacement: at least 4 frames are needed, got {frames}")
-    centred = positions - positions.mean(axis=0)
-    square = (centred**2).sum(axis=2)
-    spectrum = np.fft.rfft(centred, 2 * frames, axis=0)
+    centered = positions - positions.mean(axis=0)
+    square = (centered**2).sum(axis=2)
+    spectrum = np.fft.rfft(centered, 2 * frames, axis=0)
     product = np.fft.irfft((np.abs(spectrum) ** 2).sum(axis=2), 2 * frames, axis=0)[:frames]
     padded = np.vstack([np.zeros(square.shape[1]), np.cumsum(square, axis=0)])
     lags = np.arange(frames // 2 + 1)

@@ -1,6 +1,6 @@
-"""Centres of Wannier functions, given to atoms and bonds by where they lie.
+"""Centers of Wannier functions, given to atoms and bonds by where they lie.
 
-A centre belongs to its nearest atom. It is one of a bond when it lies between that atom and a bonded neighbour, else a
+A center belongs to its nearest atom. It is one of a bond when it lies between that atom and a bonded neighbor, else a
 lone pair, a semicore shell or an unpaired electron of the atom: Marzari et al., 10.1103/RevModPhys.84.1419, sec. V.
 """
 
@@ -13,17 +13,17 @@ from ase import Atoms
 from ase.data import covalent_radii
 from ase.geometry import get_distances
 
-# ions whose neighbours' lone pairs point at them without a bond
+# ions whose neighbors' lone pairs point at them without a bond
 _IONIC = frozenset(("Li", "Na", "K", "Rb", "Cs", "Mg", "Ca", "Sr", "Ba"))
 _LONGEST_BOND = 1.3
-# Along a bond of length d from the nearest atom, and the way over the centre in units of d. In PBE+U of a vanadyl
+# Along a bond of length d from the nearest atom, and the way over the center in units of d. In PBE+U of a vanadyl
 # phosphate: P-O 0.20 to 0.29 and below 1.10, V-O 0.14 to 0.31 and below 1.10; lone pairs and shells below 0.10.
 _ALONG, _DETOUR = 0.12, 1.12
 
 
 @dataclass(frozen=True)
 class Bond:
-    """Centres between two atoms: `atoms` (the nearer one first), `length_A`, `count` of both spins, mean position from
+    """Centers between two atoms: `atoms` (the nearer one first), `length_A`, `count` of both spins, mean position from
     the nearer atom in units of the length, mean spread (Å², None where it was not given)."""
 
     atoms: tuple[int, int]
@@ -39,7 +39,7 @@ class Bond:
 
 @dataclass(frozen=True)
 class Assignment:
-    """Per atom (N): centres of both spins, how many of them are of its bonds as the nearer atom, alpha minus beta, and
+    """Per atom (N): centers of both spins, how many of them are of its bonds as the nearer atom, alpha minus beta, and
     the mean spread (Å², 0 where there is none); `bonds` in order of their atoms."""
 
     count: np.ndarray
@@ -49,13 +49,13 @@ class Assignment:
     bonds: tuple[Bond, ...]
 
 
-def assign(atoms: Atoms, centres: Sequence[np.ndarray], spreads_A2: Sequence[np.ndarray | None]) -> Assignment:
-    """Assign the centres (M×3, Å, any image) of one spin, or of alpha and beta, to the atoms of a periodic frame.
+def assign(atoms: Atoms, centers: Sequence[np.ndarray], spreads_A2: Sequence[np.ndarray | None]) -> Assignment:
+    """Assign the centers (M×3, Å, any image) of one spin, or of alpha and beta, to the atoms of a periodic frame.
 
     `spreads_A2` has the spreads (M) of each, or None. O(M·N).
     """
     nearest, partner, along = [], [], []
-    for each in centres:
+    for each in centers:
         found = _between(atoms, each)
         nearest.append(found[0])
         partner.append(found[1])
@@ -71,20 +71,20 @@ def assign(atoms: Atoms, centres: Sequence[np.ndarray], spreads_A2: Sequence[np.
     return Assignment(
         count,
         np.bincount(first[second >= 0], minlength=size),
-        np.bincount(first, signs, minlength=size).astype(int) if len(centres) > 1 else np.zeros(size, dtype=int),
+        np.bincount(first, signs, minlength=size).astype(int) if len(centers) > 1 else np.zeros(size, dtype=int),
         means,
         _bonds(atoms, first, second, position, spread),
     )
 
 
-def _between(atoms: Atoms, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each centre its nearest atom, the atom at the other end of its bond (-1 for none), and where along it."""
-    vectors, distances = get_distances(centres, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+def _between(atoms: Atoms, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each center its nearest atom, the atom at the other end of its bond (-1 for none), and where along it."""
+    vectors, distances = get_distances(centers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     nearest = distances.argmin(axis=1)
-    rows = np.arange(len(centres))
+    rows = np.arange(len(centers))
     radii = covalent_radii[atoms.numbers]
     ionic = np.array([symbol in _IONIC for symbol in atoms.symbols])
-    # from the nearest atom to the centre, and to every other atom as that centre sees it
+    # from the nearest atom to the center, and to every other atom as that center sees it
     out = -vectors[rows, nearest]
     bonds = vectors + out[:, None, :]
     lengths = np.linalg.norm(bonds, axis=2)

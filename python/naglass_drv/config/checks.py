@@ -47,7 +47,7 @@ def _check_needs(top: Partial, document: Document) -> None:
     if top.train is not None and top.dataset is None:
         document.fault(("train",), "there is no dataset section to train on")
     if top.analysis is not None and top.md is None and top.glass is None:
-        document.fault(("analysis",), "there is neither an md nor a glass section to analyse")
+        document.fault(("analysis",), "there is neither an md nor a glass section to analyze")
     if top.md is not None and top.md.model == "train" and top.train is None:
         document.fault(("md", "model"), "there is no train section; add one, or name a model file")
 

@@ -128,7 +128,7 @@ class Relax(Section):
 class Reference(Section):
     """One set of first-principles labels: which structures, how they are varied, at which level.
 
-    Of each structure `frames_per_structure` frames are labelled: itself, then rattled and strained copies; of
+    Of each structure `frames_per_structure` frames are labeled: itself, then rattled and strained copies; of
     each glass also `melt_frames_per_structure` frames of its melt and quench. With `aimd` or `relax` each of them is
     the start of a trajectory instead, and no melt frame is unless asked for. One structure with
     several magnetic ions is labeled with antiparallel moments too (`antiparallel`, DFT only), for the report. Keys from
@@ -232,11 +232,11 @@ class Gate(Section):
     min_P_coordination: Coordination = 3.5
     max_P_coordination: Coordination = 4.5
     max_coordination_change_TM: Coordination = 1.5
-    max_artefact_fraction: Share = 0.02
+    max_artifact_fraction: Share = 0.02
 
 
 class MD(Section):
-    """Molecular dynamics with the trained model; `candidates` frames per trajectory are offered for labelling.
+    """Molecular dynamics with the trained model; `candidates` frames per trajectory are offered for labeling.
 
     A `model` that is an archive holds TorchScript and is loaded with `trust` only.
     """

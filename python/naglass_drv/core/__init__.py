@@ -25,7 +25,7 @@ from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHisto
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
 from .hop_events import Hops, read_hops
 from .hops import HopDetector, detect_hops
-from .linkage import FORBIDDEN_CONTACTS, ArtefactFlags, Linkage, Sharing, artefact_flags, in_contact, linkage
+from .linkage import FORBIDDEN_CONTACTS, ArtifactFlags, Linkage, Sharing, artifact_flags, in_contact, linkage
 from .pairs import PairFunctions, rdf
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
 from .rings import RingMembers, Rings, rings
@@ -51,7 +51,7 @@ __all__ = [
     "BOND_VALENCE_TABLE",
     "FORBIDDEN_CONTACTS",
     "VANADYL_CUTOFF",
-    "ArtefactFlags",
+    "ArtifactFlags",
     "Average",
     "BondGraph",
     "Bottleneck",
@@ -93,7 +93,7 @@ __all__ = [
     "Unwrapper",
     "VanHove",
     "alpha2",
-    "artefact_flags",
+    "artifact_flags",
     "average",
     "bond_graph",
     "bottleneck_radius",

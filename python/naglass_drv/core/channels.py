@@ -22,7 +22,7 @@ class Bottleneck:
 
     radius: Percolation  #: Å, the largest sphere that can pass; negative: only by overlapping the atoms that much
     largest_radius: float  #: Å, the largest sphere that fits anywhere
-    free_fraction: float  #: share of the volume where a probe's centre fits
+    free_fraction: float  #: share of the volume where a probe's center fits
     accessible_fraction: float  #: the part of it that is in percolating channels
     error: float  #: Å, bound on the error of every radius, from the grid
     shape: tuple[int, int, int]  #: voxels along each cell vector
@@ -110,6 +110,6 @@ def _voxels(cell: np.ndarray, spacing: float) -> tuple[int, int, int]:
 
 
 def _half_diagonal(voxel: np.ndarray) -> float:
-    """Half of the longest diagonal of a voxel: no point of the cell is further from a voxel's centre."""
+    """Half of the longest diagonal of a voxel: no point of the cell is further from a voxel's center."""
     signs = np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [1, -1, -1]])
     return float(np.linalg.norm(signs @ voxel, axis=1).max() / 2)

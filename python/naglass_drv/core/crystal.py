@@ -1,4 +1,4 @@
-"""Order parameters of crystallisation: similarity to a crystal, lanterns, Steinhardt's q_l."""
+"""Order parameters of crystallization: similarity to a crystal, lanterns, Steinhardt's q_l."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from .linkage import centers_and_ligands, topology
 class Environments:
     """The distinct environments of one kind of atom in a reference crystal."""
 
-    center: str  #: element of the centres
-    elements: tuple[str, ...]  #: elements of the neighbours
+    center: str  #: element of the centers
+    elements: tuple[str, ...]  #: elements of the neighbors
     members: tuple[tuple[tuple[str, ...], np.ndarray], ...]  #: per environment elements (n,) and vectors (n, 3), Å
     compiled: list = field(repr=False)  #: the same as the extension takes them
 
@@ -59,7 +59,7 @@ def environments(
 ) -> Environments:
     """The distinct environments of `center` in a crystal: vectors to its `neighbors` within `cutoff` (Å).
 
-    Two environments are one when their neighbours coincide within `tolerance` (Å), as they stand or, with
+    Two environments are one when their neighbors coincide within `tolerance` (Å), as they stand or, with
     `any_rotation`, after a rotation. Raises InputError if an environment is empty.
     """
     symbols = structure("crystal", crystal).get_chemical_symbols()
@@ -67,9 +67,9 @@ def environments(
     kinds = elements("neighbors", neighbors, symbols)
     cutoff, tolerance = positive("cutoff", cutoff, "Å"), positive("tolerance", tolerance, "Å")
     any_rotation = flag("any_rotation", any_rotation)
-    rows, offsets, types, vectors = _neighbourhoods(crystal, center, kinds, cutoff)
+    rows, offsets, types, vectors = _neighborhoods(crystal, center, kinds, cutoff)
     if not len(rows) or not np.diff(offsets).all():
-        raise InputError(f"cutoff = {cutoff}: a {center!r} of the crystal has no neighbour among {kinds} within it")
+        raise InputError(f"cutoff = {cutoff}: a {center!r} of the crystal has no neighbor among {kinds} within it")
     every = _core.environments(offsets, types, vectors)
     return _named(center, kinds, _core.distinct_environments(every, tolerance, any_rotation))
 
@@ -89,11 +89,11 @@ def crystal_similarity(
     reach: float = 4.0,
     any_rotation: bool = False,
 ) -> np.ndarray:
-    """(N,) similarity of each centre to a reference crystal; NaN for atoms that are not centres.
+    """(N,) similarity of each center to a reference crystal; NaN for atoms that are not centers.
 
     The kernel of PLUMED's ENVIRONMENTSIMILARITY with elements matched: near 1 in the crystal as the reference is
     oriented, with `sigma` (Å) the width of the Gaussians, `sharpness` λ the choice between several environments, and
-    neighbours counted up to `reach` · sigma beyond a reference's farthest one. With `any_rotation` each environment is
+    neighbors counted up to `reach` · sigma beyond a reference's farthest one. With `any_rotation` each environment is
     turned by the best proper rotation and the largest kernel is taken, at some 500 times the cost.
     Piaggi & Parrinello, J. Chem. Phys. 150, 244119 (2019), DOI 10.1063/1.5102104.
     """
@@ -104,7 +104,7 @@ def crystal_similarity(
     reach, any_rotation = positive("reach", reach), flag("any_rotation", any_rotation)
     options = _core.SimilarityOptions(sigma, sharpness, reach, any_rotation)
     cutoff = _core.similarity_cutoff(reference.compiled, options)
-    rows, *around = _neighbourhoods(atoms, reference.center, reference.elements, cutoff)
+    rows, *around = _neighborhoods(atoms, reference.center, reference.elements, cutoff)
     similarity = np.full(len(atoms), np.nan)
     similarity[rows] = _core.crystal_similarity(*around, reference.compiled, options)
     return similarity
@@ -118,9 +118,9 @@ def lanterns(
     bridge: str = "P",
     ligand: str | Iterable[str] = "O",
 ) -> np.ndarray:
-    """(N,) lanterns of each `center`: others that share exactly three `bridge` neighbours with it; -1 elsewhere.
+    """(N,) lanterns of each `center`: others that share exactly three `bridge` neighbors with it; -1 elsewhere.
 
-    `structure` is a `BondGraph`, or atoms together with `cutoffs`. A bridge is a neighbour when both are bonded to a
+    `structure` is a `BondGraph`, or atoms together with `cutoffs`. A bridge is a neighbor when both are bonded to a
     ligand in common. In a lantern the three bridges share one ligand, a corner, with each of the two centers, and the
     centers share none with each other: polyhedra of centers that share a corner, an edge or a face are no lantern.
     Every V of NASICON Na3V2(PO4)3 has one lantern partner. O(bonds). Raises InputError if there is no `center`.
@@ -137,10 +137,10 @@ class Steinhardt:
     """Bond-orientational order; definitions in docs/observables/crystal.md."""
 
     l: tuple[int, ...]  #: orders of `q`
-    q: np.ndarray  #: (N, orders) q_l per atom; NaN for atoms that are no centre or have no neighbour
+    q: np.ndarray  #: (N, orders) q_l per atom; NaN for atoms that are no center or have no neighbor
     bond_l: int  #: order of the bonds
-    i: np.ndarray  #: (bonds,) int, centre
-    j: np.ndarray  #: (bonds,) int, neighbour that is a centre too
+    i: np.ndarray  #: (bonds,) int, center
+    j: np.ndarray  #: (bonds,) int, neighbor that is a center too
     correlation: np.ndarray  #: (bonds,) q_l(i) · q_l(j), from -1 to 1
 
     def ordered_bonds(self, threshold: float = 0.5) -> np.ndarray:
@@ -158,7 +158,7 @@ def steinhardt(
     neighbors: str | Iterable[str] = "V",
     bond_l: int = 6,
 ) -> Steinhardt:
-    """Steinhardt's q_l of `centers` by their `neighbors` within `cutoff` (Å), and q_l · q_l of neighbouring centres.
+    """Steinhardt's q_l of `centers` by their `neighbors` within `cutoff` (Å), and q_l · q_l of neighboring centers.
 
     Give a cation sublattice: in an oxide the shell of all atoms hides the order. Steinhardt, Nelson & Ronchetti,
     Phys. Rev. B 28, 784 (1983); bonds: ten Wolde, Ruiz-Montero & Frenkel, J. Chem. Phys. 104, 9932 (1996).
@@ -209,8 +209,8 @@ def _named(center: str, elements: tuple[str, ...], compiled: list) -> Environmen
     return Environments(center, elements, tuple(members), compiled)
 
 
-def _neighbourhoods(atoms, center: str, elements: tuple[str, ...], cutoff: float):
-    """Centres, and their neighbours as offsets, types (places in `elements`) and vectors."""
+def _neighborhoods(atoms, center: str, elements: tuple[str, ...], cutoff: float):
+    """Centers, and their neighbors as offsets, types (places in `elements`) and vectors."""
     rows, offsets, types, vectors, _ = _bonds(atoms, (center,), elements, cutoff)
     return rows, offsets, types, vectors
 

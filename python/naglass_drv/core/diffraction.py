@@ -88,7 +88,7 @@ def structure_factor(
     q = np.linalg.norm(hkl @ (2 * np.pi * np.linalg.inv(cell).T), axis=1)
     slots, shell = np.unique((q / width).astype(np.int32), return_inverse=True)
     shells = _Shells(shell, np.bincount(shell), _share(cell, width, quota)[np.minimum(slots, len(quota) - 1)])
-    centre = shells.mean(q)
+    center = shells.mean(q)
     del q
     share = np.array([len(group) for group in groups]) / len(symbols)
     pairs = list(combinations_with_replacement(range(len(elements)), 2))
@@ -103,12 +103,12 @@ def structure_factor(
             product = 1 + (product / len(symbols) - share[a] * (a == b)) / (share[a] * share[b])
             series[t, p] = shells.mean(product)
             spread[p] += product[kept] / len(frames)
-    amplitudes = [weights(elements, centre, radiation) for radiation in ("neutron", "xray")]
+    amplitudes = [weights(elements, center, radiation) for radiation in ("neutron", "xray")]
     errors = _Errors(shells, kept, spread, single=len(frames) == 1)
     names = [f"{elements[a]}-{elements[b]}" for a, b in pairs]
     total = [_pair_weights(pairs, share, amplitude) for amplitude in amplitudes]
     return StructureFactors(
-        centre,
+        center,
         shells.vectors,
         shells.share >= 1,
         {name: errors.of(series[:, p], np.eye(len(pairs))[p], independent) for p, name in enumerate(names)},

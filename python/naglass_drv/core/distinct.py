@@ -58,7 +58,7 @@ class DistinctVanHove:
 
     @property
     def r(self) -> np.ndarray:
-        """(bins,) Å, centres of the bins."""
+        """(bins,) Å, centers of the bins."""
         return (np.arange(self._bins) + 0.5) * self._width
 
     def add(self, positions) -> None:
@@ -69,7 +69,7 @@ class DistinctVanHove:
         positions = array("positions", positions, ("N", 3), unit="Å", finite=False)
         if len(positions) != len(self._kind):
             raise InputError(f"positions = {positions.shape}: there are {len(self._kind)} atoms")
-        # an atom that wraps would meet its former self as a neighbour
+        # an atom that wraps would meet its former self as a neighbor
         positions = self._unwrapper.add(positions, self._cell)
         now = self._samples
         if now % self._every == 0:

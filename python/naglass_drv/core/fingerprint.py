@@ -1,4 +1,4 @@
-"""Spin-resolved bond fingerprints of transition-metal centres: bond families, bond valence, shape, redox state."""
+"""Spin-resolved bond fingerprints of transition-metal centers: bond families, bond valence, shape, redox state."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _SEVERAL_MOMENTS = ("Co", "Ni")
 
 @dataclass(frozen=True)
 class Confusion:
-    """How two assignments of oxidation states agree: centres per pair of states."""
+    """How two assignments of oxidation states agree: centers per pair of states."""
 
     rows: str  #: what the rows are assigned by
     columns: str  #: what the columns are assigned by
@@ -61,7 +61,7 @@ class Confusion:
     counts: np.ndarray  #: (states, states) int
 
     def agreement(self) -> float:
-        """Share of the centres with both states determined that agree; NaN where there is none."""
+        """Share of the centers with both states determined that agree; NaN where there is none."""
         known = [k for k, state in enumerate(self.states) if state]
         counts = self.counts[np.ix_(known, known)]
         return float(np.trace(counts) / counts.sum()) if counts.sum() else float("nan")
@@ -69,9 +69,9 @@ class Confusion:
 
 @dataclass(frozen=True)
 class LengthHistograms:
-    """Centre–ligand distances below the bond-valence cutoff, counted per oxidation state and side of the moment.
+    """Center–ligand distances below the bond-valence cutoff, counted per oxidation state and side of the moment.
 
-    `up`, `down` and `unpolarised` (|moment| below the spin threshold) add up to `counts`; without moments they are
+    `up`, `down` and `unpolarized` (|moment| below the spin threshold) add up to `counts`; without moments they are
     None. Lengths outside the edges are left out.
     """
 
@@ -80,16 +80,16 @@ class LengthHistograms:
     counts: np.ndarray  #: (states, bins) int
     up: np.ndarray | None  #: (states, bins) int
     down: np.ndarray | None  #: (states, bins) int
-    unpolarised: np.ndarray | None  #: (states, bins) int
+    unpolarized: np.ndarray | None  #: (states, bins) int
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """One row per centre; definitions in docs/observables/fingerprint.md. `absent` names what is None."""
+    """One row per center; definitions in docs/observables/fingerprint.md. `absent` names what is None."""
 
     element: str
     ligand: str
-    centers: np.ndarray  #: (C,) index of the centre among the atoms
+    centers: np.ndarray  #: (C,) index of the center among the atoms
     coordination: np.ndarray  #: (C,) int
     vanadyl: np.ndarray  #: (C,) int, bonds per family
     equatorial: np.ndarray  #: (C,) int
@@ -99,7 +99,7 @@ class Fingerprint:
     quadratic: np.ndarray  #: (C,) mean ((l - l̄) / l̄)²
     tau4: np.ndarray  #: (C,) NaN unless four-fold
     tau5: np.ndarray  #: (C,) NaN unless five-fold
-    off_centring: np.ndarray | None  #: (C,) |Σ s û|, valence units
+    off_centering: np.ndarray | None  #: (C,) |Σ s û|, valence units
     vanadyl_index: np.ndarray  #: (C,) Å for six-fold and more, else relative
     moment: np.ndarray | None  #: (C,) µB as given
     by_moment: np.ndarray | None  #: (C,) oxidation state; 0 is "not determined" in each assignment
@@ -114,10 +114,10 @@ class Fingerprint:
     @property
     def absent(self) -> tuple[str, ...]:
         """What could not be computed from the input: no moments, no bond-valence parameters, no charge balance."""
-        named = ("bond_valence", "off_centring", "moment", "by_moment", "by_valence", "by_geometry", "by_charge")
+        named = ("bond_valence", "off_centering", "moment", "by_moment", "by_valence", "by_geometry", "by_charge")
         missing = [name for name in named if getattr(self, name) is None]
         if self.moment is None:
-            missing += ["histograms.up", "histograms.down", "histograms.unpolarised"]
+            missing += ["histograms.up", "histograms.down", "histograms.unpolarized"]
         return tuple(missing)
 
     @property
@@ -142,22 +142,22 @@ class Fingerprint:
         )
 
     def per_atom(self, values: np.ndarray, fill=0) -> np.ndarray:
-        """(N,) the centres' values at their atoms, `fill` at all others."""
+        """(N,) the centers' values at their atoms, `fill` at all others."""
         out = np.full(self.atoms, fill, dtype=np.asarray(values).dtype)
         out[self.centers] = values
         return out
 
     def label_counts(self) -> dict[str, int]:
-        """Centres per label, the most frequent first."""
+        """Centers per label, the most frequent first."""
         return dict(Counter(self.label.tolist()).most_common())
 
     def fractions(self) -> dict[int, float]:
-        """Share of the centres in each oxidation state of `state`."""
+        """Share of the centers in each oxidation state of `state`."""
         values, counts = np.unique(self.state, return_counts=True)
         return {int(v): float(c) / len(self.centers) for v, c in zip(values, counts, strict=True)}
 
     def confusion(self, rows: str = "moment", columns: str = "valence") -> Confusion:
-        """Centres per pair of states in two of `classes`. Raises InputError for an assignment that is absent."""
+        """Centers per pair of states in two of `classes`. Raises InputError for an assignment that is absent."""
         for argument, name in (("rows", rows), ("columns", columns)):
             if not isinstance(name, str) or name not in self.classes:
                 raise InputError(f"{argument} = {name!r}: present are {', '.join(self.classes) or 'none'}")
@@ -223,7 +223,7 @@ def fingerprint(
         offsets, vectors, cutoff, valence_cutoff, families,
         parameters, center, ligand, chosen_states, assign == "map" and bool(parameters), moment, tolerance,
     )  # fmt: skip
-    for name in ("bond_valence", "off_centring", "by_valence"):
+    for name in ("bond_valence", "off_centering", "by_valence"):
         if not parameters:
             columns[name] = None
     if (center, ligand) != ("V", "O"):
@@ -276,9 +276,9 @@ def _parameters(given, center: str, ligand: str, states: list[int]) -> list[tupl
 
 
 def _shells(structure, center: str, ligand: str, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centres, and per centre the vectors (Å) to its ligands' images."""
+    """Centers, and per center the vectors (Å) to its ligands' images."""
     if center == ligand:
-        raise InputError(f"ligand = {ligand!r}: is the centre itself")
+        raise InputError(f"ligand = {ligand!r}: is the center itself")
     graph = bond_graph(structure, {(center, ligand): reach})
     centers = np.flatnonzero(np.array(graph.symbols) == center)
     if not centers.size:
@@ -299,7 +299,7 @@ def _moments(spins, atoms: int, centers: np.ndarray) -> np.ndarray | None:
 
 
 def _charge_of_centers(structure, center: str, balance: bool | Mapping[str, int]) -> int:
-    """The sum of all centres' oxidation states that makes the structure neutral."""
+    """The sum of all centers' oxidation states that makes the structure neutral."""
     if not isinstance(balance, Mapping):
         flag("balance", balance)
     given = balance if isinstance(balance, Mapping) else {}
@@ -315,7 +315,7 @@ def _charge_of_centers(structure, center: str, balance: bool | Mapping[str, int]
 
 
 def _reduction(center: str, redox: list, moment: np.ndarray | None, columns: dict) -> np.ndarray:
-    """Larger for a more reduced centre: by moment where that is monotonic in the state, else by bond valence."""
+    """Larger for a more reduced center: by moment where that is monotonic in the state, else by bond valence."""
     if moment is not None and center not in _SEVERAL_MOMENTS:
         return -np.abs(moment) if center in _REDUCED_HAS_LESS_SPIN else np.abs(moment)
     if columns["bond_valence"] is None:
@@ -343,6 +343,6 @@ def _histograms(offsets, vectors, state, moment, wanted, reach: float, threshold
     every = np.ones(len(row), dtype=bool)
     sides = (None, None, None)
     if moment is not None:
-        polarised = np.abs(moment) >= threshold
-        sides = (count(polarised & (moment > 0)), count(polarised & (moment < 0)), count(~polarised))
+        polarized = np.abs(moment) >= threshold
+        sides = (count(polarized & (moment > 0)), count(polarized & (moment < 0)), count(~polarized))
     return LengthHistograms(edges, tuple(int(s) for s in states), count(every), *sides)

@@ -1,4 +1,4 @@
-"""Neighbours and the periodic graph of bonds."""
+"""Neighbors and the periodic graph of bonds."""
 
 from __future__ import annotations
 

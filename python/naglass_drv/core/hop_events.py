@@ -34,7 +34,7 @@ class Hops:
     start: np.ndarray  #: (hops, 3) Å, mean position over the half-window before
     end: np.ndarray  #: (hops, 3) Å, and over the half-window from `step` on
     p_max: np.ndarray  #: Å²
-    overlap: np.ndarray  #: Jaccard overlap of the host neighbours before and after; NaN where not asked for
+    overlap: np.ndarray  #: Jaccard overlap of the host neighbors before and after; NaN where not asked for
     waiting: np.ndarray  #: int, steps since the atom's previous hop; -1 for its first
     returned: np.ndarray  #: bool, back to a site the atom had left shortly before
     nearest: np.ndarray  #: int, index of the nearest atom of the elements asked for; -1 where not asked for
@@ -66,7 +66,7 @@ class Hops:
         """(hops,) bool: the ion has changed its cage, the overlap is below the threshold."""
         threshold = positive("threshold", threshold)
         if np.isnan(self.overlap).all() and len(self):
-            raise InputError("cage = None: the hops were found without host neighbours")
+            raise InputError("cage = None: the hops were found without host neighbors")
         return self.overlap < threshold
 
     def per_atom(self) -> np.ndarray:

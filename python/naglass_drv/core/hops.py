@@ -72,7 +72,7 @@ class HopDetector:
         """Takes the next sample and returns the hops that became certain with it, ``2 * window - 1`` samples late.
 
         `frame` is atoms, or an array (N, 3) of unwrapped positions (Å), from which `offset` (3) is subtracted; with an
-        array, `cages` may give host neighbours as (offsets, hosts) in CSR form. `step` counts MD steps (default: the
+        array, `cages` may give host neighbors as (offsets, hosts) in CSR form. `step` counts MD steps (default: the
         sample). Raises InputError for unevenly spaced steps, and for frames that do not go on from the last one.
         """
         is_frame = hasattr(frame, "get_chemical_symbols")
@@ -242,7 +242,7 @@ class _Frames:
             self._framework = np.flatnonzero(~is_mobile)
         else:
             self._framework = self._atoms_of("framework", names(framework))
-        self._centre = None
+        self._center = None
         self._hosts = self._atoms_of("cage", cage)
         self._cutoffs = np.array([cage[element] for element in self._kinds[self._hosts]])
         self._targets = self._atoms_of("nearest", nearest)
@@ -271,9 +271,9 @@ class _Frames:
         positions = self._unwrapper.add(frame.positions, np.asarray(frame.cell), frame.pbc)
         offset = np.zeros(3)
         if len(self._framework):
-            centre = positions[self._framework].mean(axis=0)
-            self._centre = centre if self._centre is None else self._centre
-            offset = centre - self._centre
+            center = positions[self._framework].mean(axis=0)
+            self._center = center if self._center is None else self._center
+            offset = center - self._center
         if self._history.maxlen:
             cell = full_cell(frame.cell, frame.pbc)
             into_fractions = np.linalg.inv(self._unwrapper.reference) @ self._unwrapper.cell @ np.linalg.inv(cell)

@@ -33,15 +33,15 @@ class Linkage:
     The links are listed in both directions, sorted by `i`, then `j`, then shift, like `Neighbors`.
     """
 
-    counts: dict[tuple[str, str], Sharing]  #: pairs of centres, each once, per pair of elements as in `centers`
-    i: np.ndarray  #: (links,) int, centre
-    j: np.ndarray  #: (links,) int, linked centre
+    counts: dict[tuple[str, str], Sharing]  #: pairs of centers, each once, per pair of elements as in `centers`
+    i: np.ndarray  #: (links,) int, center
+    j: np.ndarray  #: (links,) int, linked center
     shifts: np.ndarray  #: (links, 3) int, cell vectors from the listed to the linked image of `j`
     shared: np.ndarray  #: (links,) int, ligands in common
     symbols: tuple[str, ...]  #: element per atom
 
     def degree(self, element: str | None = None) -> np.ndarray:
-        """(N,) centres linked to each atom, images counted apart; those of one element only where it is given."""
+        """(N,) centers linked to each atom, images counted apart; those of one element only where it is given."""
         rows = self.i
         if element is not None:
             present_element("element", element, self.symbols)
@@ -58,8 +58,8 @@ def linkage(
 ) -> Linkage:
     """Corner, edge and face sharing of the polyhedra around `centers`.
 
-    `structure` is a `BondGraph`, or atoms together with `cutoffs`. Two centres, or images of one, are linked when
-    they have bonds to a ligand in common. ``counts["P", "V"].corner`` is a number of pairs. Every centre of the
+    `structure` is a `BondGraph`, or atoms together with `cutoffs`. Two centers, or images of one, are linked when
+    they have bonds to a ligand in common. ``counts["P", "V"].corner`` is a number of pairs. Every center of the
     structure needs a cutoff with every ligand in it; otherwise InputError names the pair. O(bonds).
     """
     graph = graph_of(structure, cutoffs)
@@ -96,7 +96,7 @@ def centers_and_ligands(
 
 
 def in_contact(pairs: Neighbors, symbols: np.ndarray, contact: tuple[str, str], limit: float) -> np.ndarray:
-    """(N,) bool: atoms of the two elements of `contact` that have such a neighbour nearer than `limit` (Å).
+    """(N,) bool: atoms of the two elements of `contact` that have such a neighbor nearer than `limit` (Å).
 
     `pairs` must reach to `limit`; `symbols` (N,) are the elements.
     """
@@ -117,11 +117,11 @@ def in_contact(pairs: Neighbors, symbols: np.ndarray, contact: tuple[str, str], 
 
 
 @dataclass(frozen=True)
-class ArtefactFlags:
+class ArtifactFlags:
     """Atoms in arrangements that an oxide glass does not have."""
 
-    contacts: dict[tuple[str, str], np.ndarray]  #: (N,) bool per pair: has a neighbour of the other element too near
-    edge_sharing: np.ndarray  #: (N,) bool: a centre that shares an edge or a face with another such centre
+    contacts: dict[tuple[str, str], np.ndarray]  #: (N,) bool per pair: has a neighbor of the other element too near
+    edge_sharing: np.ndarray  #: (N,) bool: a center that shares an edge or a face with another such center
 
     @property
     def any(self) -> np.ndarray:
@@ -129,14 +129,14 @@ class ArtefactFlags:
         return np.any([self.edge_sharing, *self.contacts.values()], axis=0)
 
 
-def artefact_flags(
+def artifact_flags(
     atoms,
     contacts: Mapping[tuple[str, str], float] = FORBIDDEN_CONTACTS,
     *,
     center: str = "P",
     ligand: str = "O",
     cutoff: float = 2.0,
-) -> ArtefactFlags:
+) -> ArtifactFlags:
     """Signs that a machine-learned potential has left the chemistry of an oxide glass.
 
     Flagged are pairs of elements nearer than their limit in `contacts` (Å; P–P bonds, peroxide-like O–O), and
@@ -153,4 +153,4 @@ def artefact_flags(
     links = linkage(atoms, {(center, ligand): cutoff}, centers=center, ligand=ligand)
     sharing = np.zeros(len(symbols), dtype=bool)
     sharing[links.i[links.shared >= 2]] = True
-    return ArtefactFlags(flagged, sharing)
+    return ArtifactFlags(flagged, sharing)

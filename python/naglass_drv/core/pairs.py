@@ -21,7 +21,7 @@ _MOST_BINS = 10**8
 
 @dataclass(frozen=True)
 class PairFunctions:
-    """Partial pair functions on the bin centres `r` (Å), one entry per unordered pair "A-B".
+    """Partial pair functions on the bin centers `r` (Å), one entry per unordered pair "A-B".
 
     `g` is g_AB(r) (dimensionless) and tends to 1; `running` holds n_AB(r), the mean number of B within r of
     an A, for both orders of a pair, at the upper bin edges `edges` (Å). `half_width` is half the smallest
@@ -39,7 +39,7 @@ def rdf(frames, r_max: float, *, width: float = 0.05, independent: bool = False)
     """Partial g(r) and running coordination numbers of periodic frames (one, or several with the same atoms).
 
     g_AB(r) = V n_AB / (N_A N_B v), with n_AB the ordered pairs (images included) in the spherical shell of
-    volume v between r - width/2 and r + width/2. Normalised by N_B, not N_B - 1, so that 4 pi rho_B times the
+    volume v between r - width/2 and r + width/2. Normalized by N_B, not N_B - 1, so that 4 pi rho_B times the
     integral of g r² is the coordination number exactly. `r_max` and `width` in Å; `independent` frames are
     replicas, not time steps. InputError for a range that is not positive, other atoms from frame to frame, or
     a cell without volume.

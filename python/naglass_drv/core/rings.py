@@ -48,7 +48,7 @@ class Rings:
     per_node: np.ndarray  #: (N, max_size + 1) int, rings of each size through each atom
     origins: np.ndarray  #: (N, max_size + 1) bool, whether a search from the atom finds a ring of the size
     nodes: np.ndarray  #: (N,) bool, the atoms that are nodes of the graph
-    searches: np.ndarray  #: (max_size + 1,) int, king: pairs of neighbours, guttman: directed bonds, by shortest ring
+    searches: np.ndarray  #: (max_size + 1,) int, king: pairs of neighbors, guttman: directed bonds, by shortest ring
     members: RingMembers | None  #: the rings, where asked for
     criterion: str
     graph_kind: str
@@ -120,7 +120,7 @@ def rings(
     "primitive", "king", "guttman" or "strong". `max_size` counts nodes, so that "full" 16 is "tt" 8 in a network of
     corner-sharing polyhedra.
 
-    king_neighbors: "excluded" keeps King's path off the centre's other neighbours, "centre" off the centre only.
+    king_neighbors: "excluded" keeps King's path off the center's other neighbors, "center" off the center only.
     select: "all"; "abab" keeps rings of two elements in strict alternation, "not_abab" the others, "heteropolar"
         those without a bond between like elements. It acts on the rings that the criterion finds.
     strong_reach: bonds around a ring whose smaller rings may make it up (default: `max_size`).

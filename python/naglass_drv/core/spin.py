@@ -1,4 +1,4 @@
-"""Spin-resolved topology of transition-metal centres, and their moments along a trajectory."""
+"""Spin-resolved topology of transition-metal centers, and their moments along a trajectory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .graph import BondGraph, names, pair, roles_of
 
 @dataclass(frozen=True)
 class Links:
-    """Pairs of centres joined by bridges, each once: `first` to the image of `second` displaced by `shifts`."""
+    """Pairs of centers joined by bridges, each once: `first` to the image of `second` displaced by `shifts`."""
 
     first: np.ndarray  #: (L,) atom
     second: np.ndarray  #: (L,) atom
@@ -31,7 +31,7 @@ class Links:
         return len(self.first)
 
     def relation_counts(self) -> dict[str, int]:
-        """Pairs per colour; empty without moments."""
+        """Pairs per color; empty without moments."""
         if self.relation is None:
             return {}
         return {
@@ -63,20 +63,20 @@ class Links:
 
 @dataclass(frozen=True)
 class LinkClusters:
-    """Clusters of centres by a choice of links."""
+    """Clusters of centers by a choice of links."""
 
-    label: np.ndarray  #: (N,) cluster of each centre; -1 for all other atoms
-    size: np.ndarray  #: (clusters,) centres
+    label: np.ndarray  #: (N,) cluster of each center; -1 for all other atoms
+    size: np.ndarray  #: (clusters,) centers
     dimension: np.ndarray  #: (clusters,) 0 finite, 1 endless chain, 2 sheet, 3 framework
 
 
 @dataclass(frozen=True)
 class SpinTopology:
-    """Links between centres, coloured by relative spin and oxidation states, and the alkali around each centre."""
+    """Links between centers, colored by relative spin and oxidation states, and the alkali around each center."""
 
     centers: np.ndarray  #: (C,) atom
-    direct: Links  #: centre–bridge–centre (V–O–V)
-    mediated: Links  #: centre–bridge–former–bridge–centre (V–O–P–O–V)
+    direct: Links  #: center–bridge–center (V–O–V)
+    mediated: Links  #: center–bridge–former–bridge–center (V–O–P–O–V)
     moment: np.ndarray | None  #: (C,) µB
     state: np.ndarray | None  #: (C,) oxidation state, 0 for not determined
     alkali_neighbors: np.ndarray | None  #: (C,) alkali ions that share a bridge; None without their cutoff
@@ -89,7 +89,7 @@ class SpinTopology:
         return tuple(missing + (["relation"] if self.moment is None else []))
 
     def alkali_by_state(self) -> dict[int, tuple[float, float]]:
-        """Per oxidation state the mean number of alkali neighbours and its standard error (NaN for one centre)."""
+        """Per oxidation state the mean number of alkali neighbors and its standard error (NaN for one center)."""
         if self.state is None or self.alkali_neighbors is None:
             raise InputError(f"alkali_by_state: absent are {', '.join(self.absent)}")
         out = {}
@@ -123,9 +123,9 @@ def spin_topology(
     states=None,
     spin_threshold: float = 0.5,
 ) -> SpinTopology:
-    """Which centres are linked, how their spins stand to each other, and between which oxidation states.
+    """Which centers are linked, how their spins stand to each other, and between which oxidation states.
 
-    `graph` needs the cutoffs centre–bridge, and former–bridge and alkali–bridge where these are wanted. `spins` (N,)
+    `graph` needs the cutoffs center–bridge, and former–bridge and alkali–bridge where these are wanted. `spins` (N,)
     are moments in µB; `states` (N,) oxidation states per atom, or a `Fingerprint` of the same atoms, whose moments
     serve where `spins` is not given. Raises InputError for a missing cutoff, wrong lengths or overlapping roles. O(N).
     """
@@ -136,7 +136,7 @@ def spin_topology(
     bridge, alkali = element("bridge", bridge, graph.symbols), elements("alkali", alkali, graph.symbols)
     role_of = _roles(graph, center, bridge, former, alkali)
     roles = tuple(role_of.get(symbol, _core.LinkRole.other) for symbol in graph.symbols)
-    centers = np.flatnonzero([role == _core.LinkRole.centre for role in roles])
+    centers = np.flatnonzero([role == _core.LinkRole.center for role in roles])
     if isinstance(states, Fingerprint):
         if states.atoms != len(graph):
             raise InputError(f"states = a Fingerprint of {states.atoms} atoms: the graph has {len(graph)}")
@@ -144,12 +144,12 @@ def spin_topology(
         states = states.per_atom(states.state)
     moments = _per_atom("spins", spins, len(graph), float)
     valences = _per_atom("states", states, len(graph), int)
-    direct, mediated, neighbors = _core.centre_links(graph.offsets, graph.targets, graph.shifts, graph.lengths, roles)
+    direct, mediated, neighbors = _core.center_links(graph.offsets, graph.targets, graph.shifts, graph.lengths, roles)
     has_alkali = any(pair(a, bridge) in graph.cutoffs for a in names(alkali))
     return SpinTopology(
         centers,
-        _coloured(direct, moments, valences, spin_threshold),
-        _coloured(mediated, moments, valences, spin_threshold),
+        _colored(direct, moments, valences, spin_threshold),
+        _colored(mediated, moments, valences, spin_threshold),
         None if moments is None else moments[centers],
         None if valences is None else valences[centers],
         neighbors[centers] if has_alkali else None,
@@ -159,7 +159,7 @@ def spin_topology(
 
 def _roles(graph: BondGraph, center, bridge, former, alkali) -> dict:
     kind = _core.LinkRole
-    roles = roles_of(((kind.bridge, bridge), (kind.centre, center), (kind.former, former), (kind.alkali, alkali)))
+    roles = roles_of(((kind.bridge, bridge), (kind.center, center), (kind.former, former), (kind.alkali, alkali)))
     for one in names(center):
         if one in graph.symbols and pair(one, bridge) not in graph.cutoffs:
             raise InputError(f"cutoffs: the pair ({one!r}, {bridge!r}) is missing")
@@ -176,7 +176,7 @@ def _per_atom(name: str, values, atoms: int, kind: type) -> np.ndarray | None:
     return array(name, values, (atoms,), kind=kind)
 
 
-def _coloured(arrays, moments, valences, threshold: float) -> Links:
+def _colored(arrays, moments, valences, threshold: float) -> Links:
     first, second, shifts, paths = arrays
     relation = states = None
     if moments is not None:
@@ -189,7 +189,7 @@ def _coloured(arrays, moments, valences, threshold: float) -> Links:
 
 @dataclass(frozen=True)
 class MomentAutocorrelation:
-    """C(k) = ⟨δm(t) δm(t + k)⟩ / ⟨δm²⟩ with its jackknife error over centres (NaN for one centre)."""
+    """C(k) = ⟨δm(t) δm(t + k)⟩ / ⟨δm²⟩ with its jackknife error over centers (NaN for one center)."""
 
     lag: np.ndarray  #: (K,) frames
     value: np.ndarray  #: (K,)
@@ -197,11 +197,11 @@ class MomentAutocorrelation:
 
 
 def moment_autocorrelation(moments, max_lag: int | None = None, *, own_mean: bool = False) -> MomentAutocorrelation:
-    """Autocorrelation of the moments (frames, centres), in µB, up to `max_lag` frames (default: half of them).
+    """Autocorrelation of the moments (frames, centers), in µB, up to `max_lag` frames (default: half of them).
 
-    δm is the deviation from the mean of all centres and frames, so that a moment that stays on its centre does not
-    decay; with `own_mean` from each centre's own mean, which shows fluctuations only. Raises InputError for
-    moments that are not finite or do not vary. O(frames · lags · centres).
+    δm is the deviation from the mean of all centers and frames, so that a moment that stays on its center does not
+    decay; with `own_mean` from each center's own mean, which shows fluctuations only. Raises InputError for
+    moments that are not finite or do not vary. O(frames · lags · centers).
     """
     track = array("moments", moments, ("frames", "centers"), unit="µB")
     lags = len(track) // 2 if max_lag is None else whole("max_lag", max_lag, 0, unit="frames")
@@ -224,7 +224,7 @@ class MomentChanges:
 
 @dataclass(frozen=True)
 class PolaronHops:
-    """Exchanges of moment between two centres; row k of `losing` and `gaining` is one hop."""
+    """Exchanges of moment between two centers; row k of `losing` and `gaining` is one hop."""
 
     losing: MomentChanges
     gaining: MomentChanges
@@ -238,12 +238,12 @@ class PolaronHops:
 def polaron_hops(
     moments, *, threshold: float = 0.5, window: int = 10, tolerance: int | None = None, linked=None
 ) -> PolaronHops:
-    """Hops of a polaron: |m| of one centre falls by more than `threshold` (µB) while another's rises.
+    """Hops of a polaron: |m| of one center falls by more than `threshold` (µB) while another's rises.
 
     Compares the mean |m| over `window` frames before and after; partners lie within `tolerance` frames (default: the
-    window), and among the `linked` pairs (P, 2) of centres where given. `moments` has the shape (frames, centres).
+    window), and among the `linked` pairs (P, 2) of centers where given. `moments` has the shape (frames, centers).
     In V, Ti, Cr and Mn the electron goes from `losing` to `gaining`, in Fe and Co the other way. A flip of a moment is
-    not a hop. Raises InputError for values out of range. O(frames · centres).
+    not a hop. Raises InputError for values out of range. O(frames · centers).
     """
     track = array("moments", moments, ("frames", "centers"), unit="µB")
     threshold, window = positive("threshold", threshold, "µB"), whole("window", window, 1, unit="frames")

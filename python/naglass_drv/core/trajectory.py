@@ -46,9 +46,9 @@ def trajectory(
     cell : (3, 3) or (frames, 3, 3) in Å; taken from atoms. Positions without a cell must be unwrapped.
     times : ps, evenly spaced times (frames,) or the interval; by default ``info["time_ps"]`` of the atoms.
     symbols : elements, one per atom; taken from atoms. By default one element "X".
-    framework : elements, or a mask or indices of atoms, relative to whose centre positions are taken.
+    framework : elements, or a mask or indices of atoms, relative to whose center positions are taken.
         None removes no drift.
-    masses : (N,) weights of the centre; by default all atoms of the framework weigh the same.
+    masses : (N,) weights of the center; by default all atoms of the framework weigh the same.
     wrapped : as for `unwrap`.
 
     Raises InputError for frames of different atoms, times that are not evenly spaced, and as `unwrap` does.
@@ -87,7 +87,7 @@ def _symbols(symbols) -> tuple[str, ...]:
 
 
 def framework_weights(symbols: Sequence[str], framework, masses=None) -> np.ndarray | None:
-    """(N,) weights of the framework's centre, with a sum of 1; None without a framework."""
+    """(N,) weights of the framework's center, with a sum of 1; None without a framework."""
     if framework is None:
         return None
     chosen = atoms_of("framework", framework, symbols)
@@ -120,15 +120,15 @@ def atoms_of(name: str, given, symbols: Sequence[str]) -> np.ndarray:
 
 
 def relative_to(positions: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Positions (frames, N, 3) relative to the weighted centre, itself at frame 0."""
-    centre = np.einsum("n,tnx->tx", weights, positions)
-    return positions - (centre - centre[0])[:, None]
+    """Positions (frames, N, 3) relative to the weighted center, itself at frame 0."""
+    center = np.einsum("n,tnx->tx", weights, positions)
+    return positions - (center - center[0])[:, None]
 
 
 def same_elements(frames: Sequence) -> list[str]:
     """The element order of the frames; InputError unless all frames hold the same atoms in the same order."""
     if not frames:
-        raise InputError("no frames to analyse")
+        raise InputError("no frames to analyze")
     first = list(frames[0].get_chemical_symbols())
     for number, atoms in enumerate(frames):
         if list(atoms.get_chemical_symbols()) != first:

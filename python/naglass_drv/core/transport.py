@@ -55,7 +55,7 @@ class Correlation:
 
 @dataclass(frozen=True)
 class VanHove:
-    """Van Hove functions on distances `r` (Å, bin centres) at lags `time` (ps).
+    """Van Hove functions on distances `r` (Å, bin centers) at lags `time` (ps).
 
     `self` is 4πr²G_s(r,t) (1/Å) per element, (lags, bins): its integral is 1 less the share `beyond` (lags,) of
     atoms that moved farther than the reach. `distinct` is G_d(r,t)/ρ_B per pair "A-B" in the order of elements,
@@ -125,7 +125,7 @@ class Correlator:
         self.bin_width = van_hove[1] if van_hove else None
         self.volume: float | None = None  #: Å³ of the cell that displacements are laid into, where one is known
         self._weights = framework_weights(symbols, framework, masses)
-        self._unwrapper = self._first_centre = None
+        self._unwrapper = self._first_center = None
         self._number = {element: s for s, element in enumerate(self.elements)}
         self._core = _core.Correlator(
             np.array([self._number[symbol] for symbol in symbols], dtype=np.int32),
@@ -154,9 +154,9 @@ class Correlator:
             positions = self._unwrapper.add(positions, cell)
             self.volume = float(abs(np.linalg.det(self._unwrapper.reference)))
         if self._weights is not None:
-            centre = self._weights @ positions
-            self._first_centre = centre if self._first_centre is None else self._first_centre
-            positions = positions - (centre - self._first_centre)
+            center = self._weights @ positions
+            self._first_center = center if self._first_center is None else self._first_center
+            positions = positions - (center - self._first_center)
         self._core.add(np.ascontiguousarray(positions))
 
     def merge(self, other: Correlator) -> None:

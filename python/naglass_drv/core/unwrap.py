@@ -1,4 +1,4 @@
-"""Unwrapped trajectories: recognised, made, or refused."""
+"""Unwrapped trajectories: recognized, made, or refused."""
 
 from __future__ import annotations
 

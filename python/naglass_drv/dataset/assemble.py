@@ -44,7 +44,7 @@ def assemble(
     e0_eV: Mapping[str, Mapping[str, float]],
     max_force_eV_per_A: float = np.inf,
 ) -> Dataset:
-    """Merge the labelled frames of `files` (name -> frames), in this order, with isolated-atom energies.
+    """Merge the labeled frames of `files` (name -> frames), in this order, with isolated-atom energies.
 
     `level` is the level's name; the frames name it with a hash of its settings, and all have to agree on
     that, and on what they say of each element (`info["kinds"]`, `info["cp2k_data"]`). A frame of one atom with
@@ -160,7 +160,7 @@ def _spread(dataset: Dataset, indices: Sequence[int]) -> dict[str, Any] | None:
     frames = [dataset.frames[i] for i in indices]
     if not frames:
         return None
-    atomisation = np.array(
+    atomization = np.array(
         [
             (frame.info["REF_energy"] - sum(dataset.e0_eV[element] for element in frame.symbols)) / len(frame)
             for frame in frames
@@ -172,8 +172,8 @@ def _spread(dataset: Dataset, indices: Sequence[int]) -> dict[str, Any] | None:
         "atoms": len(forces),
         "groups": sorted({frame.info["group"] for frame in frames}),
         "compositions": dict(sorted(Counter(frame.get_chemical_formula() for frame in frames).items())),
-        "atomisation_energy_mean_eV_per_atom": float(atomisation.mean()),
-        "atomisation_energy_spread_eV_per_atom": float(atomisation.std()),
+        "atomization_energy_mean_eV_per_atom": float(atomization.mean()),
+        "atomization_energy_spread_eV_per_atom": float(atomization.std()),
         "forces_rms_eV_per_A": float(np.sqrt((forces**2).mean())),
         "forces_largest_eV_per_A": float(np.linalg.norm(forces, axis=1).max()),
         "shortest_distance_A": min(shortest_distance_A(frame) for frame in frames),

@@ -1,4 +1,4 @@
-"""Frames that others labelled: what their source tells, and the gate that they pass like our own.
+"""Frames that others labeled: what their source tells, and the gate that they pass like our own.
 
 A reader (`read_extxyz` here, VASP and CP2K in `engines`) turns a source into `Found` frames and refusals; `admit` makes
 of each a frame of the convention (see `frames`), or refuses it by name.
@@ -17,7 +17,7 @@ from ..errors import InputError
 from .assemble import is_isolated_atom
 from .audit.moments import LABELS
 from .candidates import prepared
-from .frames import check_labelled, each_frame
+from .frames import check_labeled, each_frame
 from .gate import Refused, net_force_fault, spin_fault, stress_fault
 from .labels import Entries, labels_of, numbers, scf_converged, whole
 
@@ -30,7 +30,7 @@ HIGH_SPIN = "high-spin"
 
 @dataclass(frozen=True)
 class Found:
-    """A labelled frame as its source tells it; None and "" are what the source does not tell.
+    """A labeled frame as its source tells it; None and "" are what the source does not tell.
 
     `frame` has the labels under the names of the convention. `settings` is text that is the same for all frames of one
     level, `kinds` the same for each element apart (see `engines.cp2k.levels`); `program` is who computed it; `told` is
@@ -118,22 +118,22 @@ def _found(path: Path, number: int, frame: "Atoms", entries: Entries, keys: Mapp
     keys = dict(keys)
     spin = keys.pop("spin", None)
     labels = labels_of(entries, keys, len(frame), frame.cell.volume)
-    labelled = bare(frame)
-    labelled.info |= {key: frame.info[key] for key in _KEPT_INFO if key in frame.info}
-    set_labels(labelled, labels.energy, labels.forces, labels.stress)
+    labeled = bare(frame)
+    labeled.info |= {key: frame.info[key] for key in _KEPT_INFO if key in frame.info}
+    set_labels(labeled, labels.energy, labels.forces, labels.stress)
     for key in LABELS:
         if key in frame.arrays:
-            labelled.set_array(key, numbers(frame.arrays[key], (len(frame),), key))
+            labeled.set_array(key, numbers(frame.arrays[key], (len(frame),), key))
     if spin is not None:
         if spin not in entries.atoms:
             raise Refused(
                 "INCOMPLETE", f"there is no {spin!r} of the atoms; there are {', '.join(sorted(entries.atoms))}"
             )
-        labelled.set_array("REF_spin", numbers(entries.atoms[spin], (len(frame),), spin))
+        labeled.set_array("REF_spin", numbers(entries.atoms[spin], (len(frame),), spin))
     config = entries.config
     charge, multiplicity = (whole(config.get(key), key) for key in ("charge", "multiplicity"))
     return Found(
-        source_name(path, number), labelled, converged=scf_converged(config), charge=charge, multiplicity=multiplicity,
+        source_name(path, number), labeled, converged=scf_converged(config), charge=charge, multiplicity=multiplicity,
         told=config, untaken=tuple(labels.untaken),
     )  # fmt: skip
 
@@ -199,7 +199,7 @@ def admit(found: Found, terms: Terms, sha256: str = "") -> "Atoms":
         if key in frame.arrays:
             admitted.set_array(key, frame.arrays[key])
     try:
-        check_labelled(admitted, found.source)
+        check_labeled(admitted, found.source)
     except InputError as error:
         raise Refused("INCOMPLETE", str(error)) from None
     _check_moments(admitted)

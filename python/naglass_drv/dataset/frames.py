@@ -1,4 +1,4 @@
-"""Labelled frames: one extended-XYZ convention, read and written in one place.
+"""Labeled frames: one extended-XYZ convention, read and written in one place.
 
 A frame is an `ase.Atoms` with the labels `info["REF_energy"]` (eV), `arrays["REF_forces"]` (N×3, eV/Å), and
 where known `info["REF_stress"]` (3×3, eV/Å³, virial only, sign as in ASE: a compressed cell is negative),
@@ -41,7 +41,7 @@ _MAX_ATOMS = 10_000_000
 
 
 def read_frames(path: Path) -> list["Atoms"]:
-    """All frames of an extended-XYZ file (`.gz` allowed) or of an index of shards (`.json`), labelled or not.
+    """All frames of an extended-XYZ file (`.gz` allowed) or of an index of shards (`.json`), labeled or not.
 
     Raises InputError with file, frame and line when the file cannot be read, is cut, or holds an unknown
     element, or positions or a cell that are not finite.
@@ -83,11 +83,11 @@ def each_frame(path: Path, *, raw: bool = False) -> Iterator["Atoms | InputError
             yield error
 
 
-def read_labelled(path: Path) -> list["Atoms"]:
-    """As `read_frames`, for frames that carry labels: each frame has passed `check_labelled`."""
+def read_labeled(path: Path) -> list["Atoms"]:
+    """As `read_frames`, for frames that carry labels: each frame has passed `check_labeled`."""
     frames = read_frames(path)
     for number, frame in enumerate(frames):
-        check_labelled(frame, f"{path}: frame {number}")
+        check_labeled(frame, f"{path}: frame {number}")
     return frames
 
 
@@ -105,7 +105,7 @@ def write_frames(path: Path, frames: Sequence["Atoms"]) -> bool:
     return write_bytes(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
-def check_labelled(frame: "Atoms", where: str) -> None:
+def check_labeled(frame: "Atoms", where: str) -> None:
     """Raise InputError (beginning with `where`) unless the frame follows the convention of this module.
 
     Checked: the five `info` entries and their types, shapes of all labels, every number finite, and an

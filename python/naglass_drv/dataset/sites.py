@@ -1,4 +1,4 @@
-"""Which ion each metal site of a labelled frame is by its moment, held against the ions of the composition.
+"""Which ion each metal site of a labeled frame is by its moment, held against the ions of the composition.
 
 Multiplicity and ⟨S²⟩ cannot tell two V4+ from V3+ beside V5+, which have 2 µB both; the moment of each site can.
 """
@@ -68,7 +68,7 @@ class Verdict:
 
 
 def judge(frame: "Atoms") -> Verdict | None:
-    """Hold the ions and site moments of a labelled `frame` against its composition.
+    """Hold the ions and site moments of a labeled `frame` against its composition.
 
     Ions are those of the array `ion`, else those that give the composition the frame's charge. Moments are `REF_spin`
     where it is not Mulliken's. None where nothing can be said: unknown ions; tight binding, which knows no spin; no

@@ -1,4 +1,4 @@
-"""Varied copies of a structure as candidates for labelling: rattled atoms and strained cells."""
+"""Varied copies of a structure as candidates for labeling: rattled atoms and strained cells."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -75,7 +75,7 @@ def _vasprun(path: Path) -> Iterator[Found]:
             continue
         frame = next(frames)
         yield Found(
-            source_name(path, number), _labelled(frame, values), charge=charge, program=program,
+            source_name(path, number), _labeled(frame, values), charge=charge, program=program,
             converged=len(step.findall("scstep")) < int(values["NELM"]), settings=_settings(values), kinds=kinds,
             multiplicity=_multiplicity(_moment(frame, values["ISPIN"])),
         )  # fmt: skip
@@ -168,7 +168,7 @@ def _outcar(path: Path) -> Iterator[Found]:
             ends = [line for line in chunk.lines if "aborting loop" in line]
             moment = frame.calc.results.get("magmom", 0.0 if values["ISPIN"] == "1" else None)
             yield Found(
-                source_name(path, number), _labelled(frame, values),
+                source_name(path, number), _labeled(frame, values),
                 converged=bool(ends) and all("EDIFF is reached" in line for line in ends),
                 charge=_charge(zip(counts, valences, strict=True), values["NELECT"]),
                 multiplicity=_multiplicity(moment),
@@ -176,18 +176,18 @@ def _outcar(path: Path) -> Iterator[Found]:
             )  # fmt: skip
 
 
-def _labelled(frame: "Atoms", values: Mapping[str, str]) -> "Atoms":
+def _labeled(frame: "Atoms", values: Mapping[str, str]) -> "Atoms":
     from ase.stress import voigt_6_to_full_3x3_stress
 
     results = frame.calc.results
-    labelled = bare(frame)
+    labeled = bare(frame)
     # with ISIF 0 VASP computes no stress, with 1 its trace alone
     stress = None if values.get("ISIF", "").split()[:1] in (["0"], ["1"]) else results.get("stress")
     set_labels(
-        labelled, results.get("free_energy"), results.get("forces"),
+        labeled, results.get("free_energy"), results.get("forces"),
         None if stress is None else voigt_6_to_full_3x3_stress(stress),
     )  # fmt: skip
-    return labelled
+    return labeled
 
 
 def _charge(types: Iterable[tuple[int, float]], electrons: str) -> int:

@@ -102,7 +102,7 @@ _LANTHANIDES = frozenset(SYMBOLS[_NUMBER["Ce"] - 1 : _NUMBER["Lu"]])
 MOBILE_IONS = ("Na", "Li", "K")
 TRANSITION_METALS = frozenset(_MIXED_STATES)
 #: A moment (µB) below which its sign says nothing.
-POLARISED_MUB = 0.5
+POLARIZED_MUB = 0.5
 _LABEL = re.compile(r"(?P<element>[A-Z][a-z]?)(?:(?P<size>[1-9]?)(?P<sign>[+-]))?")
 
 
@@ -317,7 +317,7 @@ def _total(stated: Mapping[tuple[str, int], int]) -> int:
 
 
 def _balance(element: str, count: int, rest: int) -> dict[int, int]:
-    """Counts of two neighbouring states of `count` atoms that cancel `rest`, the charge of all else."""
+    """Counts of two neighboring states of `count` atoms that cancel `rest`, the charge of all else."""
     lower, upper_count = divmod(-rest, count)
     shares = {lower: count - upper_count, lower + 1: upper_count}
     shares = {charge: share for charge, share in shares.items() if share}

@@ -28,7 +28,7 @@ def moments(
     """Signed high-spin moment (N, µB, whole numbers) that each of the N `ions` starts from; their sum is not negative.
 
     `pattern` is ``ferromagnetic`` (all up), ``antiferromagnetic`` (along the shortest connections of the magnetic ions
-    by `distances`, N×N in Å, signs alternate: the Néel state of a lattice whose nearest neighbours form two
+    by `distances`, N×N in Å, signs alternate: the Néel state of a lattice whose nearest neighbors form two
     sublattices), ``sampled`` (each sign drawn with `seed`), signs such as ``+-+-`` of the magnetic ions in their
     order, or a mapping of ions to ``up`` or ``down`` (ions it does not name are up). Raises InputError for signs or
     ions that do not fit.

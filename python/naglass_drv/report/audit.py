@@ -39,7 +39,7 @@ _UNITS = {
     "net_force_eV_per_A": ("|ΣF|", "eV/Å"),
     "largest_force_eV_per_A": ("largest |F|", "eV/Å"),
     "energy_residual_eV_per_atom": ("energy off the fit", "eV/atom"),
-    "atomisation_energy_eV_per_atom": ("energy beyond E0", "eV/atom"),
+    "atomization_energy_eV_per_atom": ("energy beyond E0", "eV/atom"),
 }
 
 Arrays = Mapping[str, np.ndarray]
@@ -69,7 +69,7 @@ def _blocks(result: Mapping[str, Any], arrays: Arrays) -> Iterator[str | Notice 
     yield _verdict(result)
     if result["unchecked"]:
         yield Notice("note", "Not checked: " + "; ".join(result["unchecked"]) + ".")
-    bound = result["coverage"]["atomisation_energy_eV_per_atom"]
+    bound = result["coverage"]["atomization_energy_eV_per_atom"]
     if bound is not None and bound["median"] > 0:
         yield Notice(
             "bad",

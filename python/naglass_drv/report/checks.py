@@ -99,7 +99,7 @@ def chemistry(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
     def impossible(text: str) -> Finding:
         return Finding("Unphysical structure", "bad", name, text)
 
-    for pair, contact in numbers["artefacts"].items():
+    for pair, contact in numbers["artifacts"].items():
         dashed = pair.replace("-", "–")
         yield impossible(
             f"{_percent(contact['share'])} of these atoms have a {dashed} contact below {contact['cutoff_A']:g} Å"

@@ -32,9 +32,9 @@ def glance(material: Material) -> Section:
         for label, cell in {**_highlights(name, numbers), **_mean_pressure(material, name)}.items():
             rows.setdefault(label, {})[name] = cell
         section.numbers += [
-            Number(f"glance.{name}.artefact.{pair}", f"atoms with a {pair} contact, {name}", contact["share"], "1",
+            Number(f"glance.{name}.artifact.{pair}", f"atoms with a {pair} contact, {name}", contact["share"], "1",
                    contact["share_err"])
-            for pair, contact in numbers["artefacts"].items()
+            for pair, contact in numbers["artifacts"].items()
         ]  # fmt: skip
     rows = {label: cells for label, cells in rows.items() if cells}
     if names:

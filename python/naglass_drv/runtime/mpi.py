@@ -232,7 +232,7 @@ def gather(comm: Any, value: Any) -> list[Any]:
 
 
 def split(comm: Any, ranks: int) -> tuple[int, Any | None]:
-    """Cut `comm` into groups of `ranks` neighbouring ranks: this rank's group number and communicator.
+    """Cut `comm` into groups of `ranks` neighboring ranks: this rank's group number and communicator.
 
     Ranks that do not fill a group get no communicator.
     """

@@ -7,7 +7,7 @@ renamed.
     tasks/<stage>/<task>/DONE            key, attempt, summary and outputs; written last
 
 An attempt that came to its end keeps a copy of its DONE: when a setting is changed and changed back,
-the earlier result is recognised.
+the earlier result is recognized.
 """
 
 import re
@@ -124,7 +124,7 @@ class Store:
         return folder
 
     def complete(self, ticket: Ticket, folder: Path, summary: Mapping[str, Any]) -> None:
-        """Write DONE: from here on the task is recognised."""
+        """Write DONE: from here on the task is recognized."""
         started = (read_json(folder / _ATTEMPT) or {}).get("started", time.time())
         task = read_json(self.task_folder(ticket.task) / "task.json") or {}
         record = {
@@ -147,7 +147,7 @@ class Store:
     def _ticket(self, task: Task, task_key: str, parts: dict[str, Any], redo: bool) -> Ticket | None:
         folder = self.task_folder(task)
         folder.mkdir(parents=True, exist_ok=True)
-        record = _recognise(folder, task_key)
+        record = _recognize(folder, task_key)
         why = _reasons(folder, record, task_key, parts)
         if redo and not why:
             why = ["asked for"]
@@ -208,7 +208,7 @@ def attempts(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name[8:]))
 
 
-def _recognise(folder: Path, task_key: str) -> dict[str, Any] | None:
+def _recognize(folder: Path, task_key: str) -> dict[str, Any] | None:
     """The record in DONE, put back from an earlier attempt when that one has the key that is asked for."""
     record = read_done(folder)
     if record is not None and record["key"] == task_key:

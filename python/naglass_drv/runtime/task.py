@@ -1,6 +1,6 @@
 """What a stage is: it plans tasks, runs one task, and collects their results.
 
-A task is the unit that is keyed, run, recognised and redone. Its key is taken from its settings, the content
+A task is the unit that is keyed, run, recognized and redone. Its key is taken from its settings, the content
 of its input files, the versions of its tools and of naglass, and the stage's revision; nothing else may influence its
 result.
 """

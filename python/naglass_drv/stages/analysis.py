@@ -37,7 +37,7 @@ def plan(run: Run) -> list[Task]:
         tasks.append(Task(name, "glass", settings | {"kind": "glass"}, tuple(glasses)))
     trajectories = run.finished("md")
     if not glasses and not trajectories:
-        raise InputError("analysis: nothing to analyse; add a glass or an md section")
+        raise InputError("analysis: nothing to analyze; add a glass or an md section")
     for done in trajectories:
         # a run that fell apart at once left nothing to measure; the report says so
         if done.summary["frames"] and done.summary["reached_ps"] >= section.skip_ps:

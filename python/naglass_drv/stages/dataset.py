@@ -30,9 +30,9 @@ def plan(run: Run) -> list[Task]:
     section = run.input.dataset
     sets = [item.name for item in run.input.reference if item.level == section.level]
     folder = run.products / "reference"
-    labelled = [folder / f"{item}.extxyz" for item in sets]
+    labeled = [folder / f"{item}.extxyz" for item in sets]
     # a set whose frames were all rejected has no file of admitted frames, and its atoms still count
-    frames = [path for path in labelled if path.exists()]
+    frames = [path for path in labeled if path.exists()]
     energies = [path for item in sets if (path := folder / f"{item}-E0.json").exists()]
     included = [run.source / path for path in section.include]
     if not frames and not included:
@@ -57,19 +57,19 @@ def plan(run: Run) -> list[Task]:
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Read, check, merge, audit, split and write; nothing is labelled or changed here."""
+    """Read, check, merge, audit, split and write; nothing is labeled or changed here."""
     if job.rank != 0:
         return None
     from ..dataset.assemble import assemble, statistics
     from ..dataset.audit import Limits, audited
-    from ..dataset.frames import read_labelled
+    from ..dataset.frames import read_labeled
     from ..dataset.shards import write_set
     from ..dataset.sites import without_flagged
     from ..dataset.split import split_by_group
 
     settings = job.task.settings
     paths, energies = _sorted_inputs(job.task)
-    frames = {str(path): read_labelled(path) for path in paths}
+    frames = {str(path): read_labeled(path) for path in paths}
     dataset = assemble(
         settings["level"], frames, {str(path): _energies(path) for path in energies}, settings["max_force_eV_per_A"]
     )

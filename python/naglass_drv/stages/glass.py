@@ -55,7 +55,7 @@ def _seed(seed: int, replica: int) -> int:
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Pack, melt, quench, hold, minimise; an interrupted task goes on at its last restart file."""
+    """Pack, melt, quench, hold, minimize; an interrupted task goes on at its last restart file."""
     from ..engines import segments
     from ..paths import data_file
 

@@ -195,7 +195,7 @@ def _write_frames(job: Job, setup: _Setup, frames: Sequence["Atoms"]) -> None:
     import numpy as np
 
     from ..analysis.electronic import annotate
-    from ..dataset.frames import check_labelled, write_frames
+    from ..dataset.frames import check_labeled, write_frames
     from ..dataset.sites import judge
     from ..engines.cp2k.levels import data_of
 
@@ -218,7 +218,7 @@ def _write_frames(job: Job, setup: _Setup, frames: Sequence["Atoms"]) -> None:
         annotate(frame)
         if (verdict := judge(frame)) is not None and verdict.flag:
             frame.info["spin_flag"] = verdict.flag
-        check_labelled(frame, job.task.name)
+        check_labeled(frame, job.task.name)
     if frames:
         write_frames(job.folder / FRAME, frames)
 

@@ -306,7 +306,7 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
         "timestep_fs": settings["timestep_fs"],
         "planned_ps": settings["time_ps"],
         "reached_ps": thermo["time_ps"][-1] if thermo["time_ps"] else 0.0,
-        "start": "minimised with the model, then Maxwell-Boltzmann velocities at the target temperature",
+        "start": "minimized with the model, then Maxwell-Boltzmann velocities at the target temperature",
         "stable": verdict["stable"],
         "first_violation_ps": verdict["first_violation_ps"],
         "failed_checks": [check["name"] for check in verdict["checks"] if not check["passed"]],
@@ -382,7 +382,7 @@ def _speed(outcome, timestep_ps: float) -> dict[str, Any]:
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Put each summary and final frame under the task's name, and all candidates for labelling in one file; what
+    """Put each summary and final frame under the task's name, and all candidates for labeling in one file; what
     trajectories that are no longer asked for have left goes.
     """
     from ..dataset.frames import write_frames

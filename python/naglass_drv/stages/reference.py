@@ -28,7 +28,7 @@ def wanted(input: Input) -> bool:
 def plan(run: Run) -> list[Task]:
     """One task per frame or trajectory, and one per element for the isolated atoms of the dataset's level.
 
-    Raises SetupError when CP2K or its data are missing, InputError for a structure that cannot be labelled:
+    Raises SetupError when CP2K or its data are missing, InputError for a structure that cannot be labeled:
     all before the first label is started.
     """
     from ..engines.cp2k.run import Program

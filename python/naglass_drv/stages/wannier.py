@@ -16,12 +16,12 @@ BONDS = "wannier.json"
 
 
 def _add(frame: "Atoms", spins: Sequence[Any], file: Path) -> list[dict[str, Any]]:
-    """Give a frame the Wannier centres of its atoms, and return those of its bonds; `spins` are read from `file`."""
+    """Give a frame the Wannier centers of its atoms, and return those of its bonds; `spins` are read from `file`."""
     from ..analysis.wannier import assign
 
     if len(spins) != 2:
-        raise TaskFailed("INCOMPLETE", f"{file.name}: the centres of one spin are missing", log=file)
-    found = assign(frame, [spin.centres for spin in spins], [spin.spreads_A2 for spin in spins])
+        raise TaskFailed("INCOMPLETE", f"{file.name}: the centers of one spin are missing", log=file)
+    found = assign(frame, [spin.centers for spin in spins], [spin.spreads_A2 for spin in spins])
     for key in ("count", "bonding", "spin", "spread_A2"):
         frame.set_array(f"wannier_{key}", getattr(found, key))
     return [bond.as_dict() for bond in found.bonds]
@@ -39,7 +39,7 @@ def _steps(file: Path, elements: list[str]) -> dict[int, Any]:
 
 
 def of_label(job: Job, frame: "Atoms") -> None:
-    """Add the Wannier centres of a label where they were asked for."""
+    """Add the Wannier centers of a label where they were asked for."""
     from ..engines.cp2k.prints import WANNIER_FILE
 
     # the last rung is the one that gave the label
@@ -51,7 +51,7 @@ def of_label(job: Job, frame: "Atoms") -> None:
 
 
 def of_dynamics(job: Job, frames: Sequence["Atoms"]) -> None:
-    """Add the Wannier centres of each frame of an MD where they were asked for; a frame without them is a failure."""
+    """Add the Wannier centers of each frame of an MD where they were asked for; a frame without them is a failure."""
     from ..engines.cp2k.prints import WANNIER_FILE
 
     files = sorted(job.folder.glob(f"parts/*/{WANNIER_FILE}"))

@@ -10,8 +10,8 @@
 namespace naglass::python {
 namespace {
 
-// Neighbours of many centres in CSR form.
-struct Neighbourhoods {
+// Neighbors of many centers in CSR form.
+struct Neighborhoods {
   std::span<const std::int64_t> offsets;
   std::span<const int> types;
   std::span<const Vec3> vectors;
@@ -21,23 +21,23 @@ void check_rows(std::span<const std::int64_t> offsets, std::size_t entries)
 {
   if (offsets.empty() || offsets.front() != 0 || offsets.back() != static_cast<std::int64_t>(entries) ||
       !std::is_sorted(offsets.begin(), offsets.end()))
-    throw Error("offsets", std::to_string(offsets.size()) + " entries", "must rise from 0 to the number of neighbours");
+    throw Error("offsets", std::to_string(offsets.size()) + " entries", "must rise from 0 to the number of neighbors");
 }
 
-Neighbourhoods neighbourhoods(const Array<std::int64_t> &offsets, const Array<int> &types, const Array<double> &vectors)
+Neighborhoods neighborhoods(const Array<std::int64_t> &offsets, const Array<int> &types, const Array<double> &vectors)
 {
-  const Neighbourhoods all{view(offsets, "offsets"), view(types, "types"), view_positions(vectors)};
+  const Neighborhoods all{view(offsets, "offsets"), view(types, "types"), view_positions(vectors)};
   check_rows(all.offsets, all.vectors.size());
   if (all.types.size() != all.vectors.size())
     throw Error("types", std::to_string(all.types.size()) + " entries",
-                "there are " + std::to_string(all.vectors.size()) + " neighbours");
+                "there are " + std::to_string(all.vectors.size()) + " neighbors");
   return all;
 }
 
 std::vector<Environment> environments(const Array<std::int64_t> &offsets, const Array<int> &types,
                                       const Array<double> &vectors)
 {
-  const Neighbourhoods all = neighbourhoods(offsets, types, vectors);
+  const Neighborhoods all = neighborhoods(offsets, types, vectors);
   std::vector<Environment> out;
   for (std::size_t i = 0; i + 1 < all.offsets.size(); ++i) {
     const std::int64_t first = all.offsets[i], last = all.offsets[i + 1];
@@ -51,7 +51,7 @@ py::array_t<double> similarity(const Array<std::int64_t> &offsets, const Array<i
                                const Array<double> &vectors, const std::vector<Environment> &references,
                                const SimilarityOptions &options)
 {
-  const Neighbourhoods all = neighbourhoods(offsets, types, vectors);
+  const Neighborhoods all = neighborhoods(offsets, types, vectors);
   std::vector<double> out;
   {
     const ReleasedGil released;

@@ -16,7 +16,7 @@ std::span<const Vec3> view_vectors(const Array<double> &array)
   return {reinterpret_cast<const Vec3 *>(array.data()), static_cast<std::size_t>(array.shape(0))};
 }
 
-// Rows of `vectors` that belong to centre i are offsets[i] ... offsets[i + 1] - 1.
+// Rows of `vectors` that belong to center i are offsets[i] ... offsets[i + 1] - 1.
 void check_rows(std::span<const std::int64_t> offsets, std::size_t vectors)
 {
   if (offsets.empty() || offsets.front() != 0 || offsets.back() != static_cast<std::int64_t>(vectors) ||
@@ -61,7 +61,7 @@ py::dict columns(const std::vector<Polyhedron> &rows)
   out["quadratic"] = column(rows, &Polyhedron::quadratic);
   out["tau4"] = column(rows, &Polyhedron::tau4);
   out["tau5"] = column(rows, &Polyhedron::tau5);
-  out["off_centring"] = column(rows, &Polyhedron::off_centring);
+  out["off_centering"] = column(rows, &Polyhedron::off_centering);
   out["vanadyl_index"] = column(rows, &Polyhedron::vanadyl_index);
   out["by_valence"] = column(rows, &Polyhedron::by_valence);
   out["by_geometry"] = column(rows, &Polyhedron::by_geometry);
@@ -96,17 +96,17 @@ py::dict fingerprint(const Array<std::int64_t> &offsets, const Array<double> &ve
   check_rows(rows, ligands.size());
   const Array<double> given = moments.is_none() ? Array<double>(0) : moments.cast<Array<double>>();
   const auto moment = view(given, "moments");
-  const std::size_t centres = rows.size() - 1;
-  if (!moments.is_none() && moment.size() != centres)
+  const std::size_t centers = rows.size() - 1;
+  if (!moments.is_none() && moment.size() != centers)
     throw Error("moments", std::to_string(moment.size()) + " entries",
-                "there are " + std::to_string(centres) + " centres");
+                "there are " + std::to_string(centers) + " centers");
   const FingerprintOptions options =
       to_options(cutoff, valence_cutoff, limits, valence, element, ligand, states, most_probable);
   std::vector<Polyhedron> found;
   std::vector<int> by_moment, flags;
   {
     const ReleasedGil released;
-    for (std::size_t i = 0; i < centres; ++i) {
+    for (std::size_t i = 0; i < centers; ++i) {
       found.push_back(polyhedron(ligands.subspan(rows[i], rows[i + 1] - rows[i]), options));
       if (!moment.empty()) by_moment.push_back(state_by_moment(moment[i], options.redox));
       flags.push_back(disagreement(moment.empty() ? 0 : by_moment.back(), found.back(), tolerance));
@@ -129,7 +129,7 @@ py::array_t<std::int64_t> bond_histogram(const Array<std::int64_t> &offsets, con
   check(bins);
   if (group.size() != rows.size() - 1)
     throw Error("groups", std::to_string(group.size()) + " entries",
-                "there are " + std::to_string(rows.size() - 1) + " centres");
+                "there are " + std::to_string(rows.size() - 1) + " centers");
   std::vector<std::int64_t> counts(static_cast<std::size_t>(group_count) * bins.count, 0);
   for (std::size_t i = 0; i < group.size(); ++i) {
     if (group[i] < 0) continue;

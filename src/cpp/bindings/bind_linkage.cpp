@@ -35,7 +35,7 @@ py::tuple linkage(const Array<std::int64_t> &offsets, const Array<int> &targets,
   std::vector<LinkCounts> counts;
   {
     const ReleasedGil released;
-    const std::vector<Link> links = centre_links(bonds, kind_of, is_ligand);
+    const std::vector<Link> links = center_links(bonds, kind_of, is_ligand);
     counts = linkage_counts(links, kind_count);
     for (const Link &link : links) {
       i.push_back(link.a);

@@ -8,11 +8,11 @@ namespace naglass::python {
 namespace {
 
 // (type_count, type_count, bins)
-py::array_t<std::int64_t> histogram(const Array<double> &centres, const Array<double> &others, const Array<int> &types,
+py::array_t<std::int64_t> histogram(const Array<double> &centers, const Array<double> &others, const Array<int> &types,
                                     int type_count, const std::array<Vec3, 3> &cell, const std::array<bool, 3> &pbc,
                                     double reach, int bins)
 {
-  const PairHistogramInput input{view_positions(centres), view_positions(others), view(types, "types"), type_count};
+  const PairHistogramInput input{view_positions(centers), view_positions(others), view(types, "types"), type_count};
   std::vector<std::int64_t> counts;
   {
     const ReleasedGil released;
@@ -25,7 +25,7 @@ py::array_t<std::int64_t> histogram(const Array<double> &centres, const Array<do
 
 void bind_pair_histogram(py::module_ &module)
 {
-  module.def("pair_histogram", &histogram, py::arg("centres"), py::arg("others"), py::arg("types"),
+  module.def("pair_histogram", &histogram, py::arg("centers"), py::arg("others"), py::arg("types"),
              py::arg("type_count"), py::arg("cell"), py::arg("pbc"), py::arg("reach"), py::arg("bins"));
 }
 

@@ -70,7 +70,7 @@ void bind_rings(py::module_ &module)
       .value("strong", RingCriterion::strong);
   py::enum_<KingNeighbors>(module, "KingNeighbors")
       .value("excluded", KingNeighbors::excluded)
-      .value("centre", KingNeighbors::centre);
+      .value("center", KingNeighbors::center);
   py::enum_<RingSelection>(module, "RingSelection")
       .value("all", RingSelection::all)
       .value("abab", RingSelection::abab)

@@ -15,19 +15,19 @@ std::span<const Shift> view_shifts(const Array<int> &array)
   return {reinterpret_cast<const Shift *>(array.data()), static_cast<std::size_t>(array.shape(0))};
 }
 
-py::tuple to_tuple(CentreLinks &&links)
+py::tuple to_tuple(CenterLinks &&links)
 {
   return py::make_tuple(give<int>(std::move(links.first)), give<int>(std::move(links.second)),
                         give<int>(std::move(links.shifts), 3), give<int>(std::move(links.paths)));
 }
 
-py::tuple centre_links(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
+py::tuple center_links(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
                        const Array<double> &lengths, const std::vector<LinkRole> &roles)
 {
   const GraphView graph{view(offsets, "offsets"), view(targets, "targets"), view(lengths, "lengths")};
   const auto images = view_shifts(shifts);
   check_graph(graph, roles.size());
-  CentreLinks direct, mediated;
+  CenterLinks direct, mediated;
   std::vector<int> alkali;
   {
     const ReleasedGil released;
@@ -47,9 +47,9 @@ py::tuple clusters(const Array<int> &first, const Array<int> &second, const Arra
     throw Error("second", std::to_string(b.size()) + " entries", "first, second and shifts must be of one length");
   for (const auto ends : {a, b})
     for (const int i : ends)
-      if (i < 0 || static_cast<std::size_t>(i) >= roles.size() || roles[i] != LinkRole::centre)
-        throw Error("first", std::to_string(i), "is not a centre");
-  const CentreLinks links{{a.begin(), a.end()}, {b.begin(), b.end()}, {images.begin(), images.end()}, {}};
+      if (i < 0 || static_cast<std::size_t>(i) >= roles.size() || roles[i] != LinkRole::center)
+        throw Error("first", std::to_string(i), "is not a center");
+  const CenterLinks links{{a.begin(), a.end()}, {b.begin(), b.end()}, {images.begin(), images.end()}, {}};
   LinkClusters found = link_clusters(links, view(used, "used"), roles);
   return py::make_tuple(give<int>(std::move(found.label)), give<int>(std::move(found.size)),
                         give<int>(std::move(found.dimension)));
@@ -58,7 +58,7 @@ py::tuple clusters(const Array<int> &first, const Array<int> &second, const Arra
 MomentTrack view_track(const Array<double> &moments)
 {
   if (moments.ndim() != 2)
-    throw Error("moments", std::to_string(moments.ndim()) + " dimensions", "must have the shape (frames, centres)");
+    throw Error("moments", std::to_string(moments.ndim()) + " dimensions", "must have the shape (frames, centers)");
   return {{moments.data(), static_cast<std::size_t>(moments.size())}, moments.shape(0), moments.shape(1)};
 }
 
@@ -76,14 +76,14 @@ py::tuple autocorrelation(const Array<double> &moments, std::int64_t max_lag, bo
 py::tuple to_tuple(const std::vector<MomentChange> &changes)
 {
   std::vector<std::int64_t> frames;
-  std::vector<int> centres;
+  std::vector<int> centers;
   std::vector<double> sizes;
   for (const MomentChange &change : changes) {
     frames.push_back(change.frame);
-    centres.push_back(change.centre);
+    centers.push_back(change.center);
     sizes.push_back(change.change);
   }
-  return py::make_tuple(give<std::int64_t>(std::move(frames)), give<int>(std::move(centres)),
+  return py::make_tuple(give<std::int64_t>(std::move(frames)), give<int>(std::move(centers)),
                         give<double>(std::move(sizes)));
 }
 
@@ -111,11 +111,11 @@ void bind_spin(py::module_ &module)
 {
   py::enum_<LinkRole>(module, "LinkRole")
       .value("other", LinkRole::other)
-      .value("centre", LinkRole::centre)
+      .value("center", LinkRole::center)
       .value("bridge", LinkRole::bridge)
       .value("former", LinkRole::former)
       .value("alkali", LinkRole::alkali);
-  module.def("centre_links", &centre_links, py::arg("offsets"), py::arg("targets"), py::arg("shifts"),
+  module.def("center_links", &center_links, py::arg("offsets"), py::arg("targets"), py::arg("shifts"),
              py::arg("lengths"), py::arg("roles"));
   module.def("link_clusters", &clusters, py::arg("first"), py::arg("second"), py::arg("shifts"), py::arg("used"),
              py::arg("roles"));

@@ -11,7 +11,7 @@ using Matrix = std::array<Vec3, 3>;  // rows
 
 // Below this sine two directions fix no plane.
 constexpr double collinear = 0.2;
-// Pairs of neighbours whose lengths or distance differ by more than this many sigma do not correspond.
+// Pairs of neighbors whose lengths or distance differ by more than this many sigma do not correspond.
 constexpr double most_mismatch = 3.0;
 constexpr int most_steps = 60;
 constexpr double converged = 1e-12;
@@ -133,7 +133,7 @@ struct Climb {
   }
 };
 
-// Two of the reference's neighbours that fix a rotation: the nearest of a type, and the nearest that is not collinear
+// Two of the reference's neighbors that fix a rotation: the nearest of a type, and the nearest that is not collinear
 // with it, of the same type where there is one.
 struct Anchor {
   int first = -1, second = -1;
@@ -143,19 +143,19 @@ Anchor anchor_of(const EnvironmentView &reference, int type)
 {
   Anchor anchor;
   const auto &r = reference.vectors;
-  const int neighbours = static_cast<int>(r.size());
-  for (int j = 0; j < neighbours; ++j)
+  const int neighbors = static_cast<int>(r.size());
+  for (int j = 0; j < neighbors; ++j)
     if (reference.types[j] == type && (anchor.first < 0 || dot(r[j], r[j]) < dot(r[anchor.first], r[anchor.first])))
       anchor.first = j;
   for (const bool same_type : {true, false})
-    for (int j = 0; j < neighbours && (same_type || anchor.second < 0); ++j) {
+    for (int j = 0; j < neighbors && (same_type || anchor.second < 0); ++j) {
       if ((reference.types[j] == type) != same_type || !spans_plane(r[anchor.first], r[j])) continue;
       if (anchor.second < 0 || dot(r[j], r[j]) < dot(r[anchor.second], r[anchor.second])) anchor.second = j;
     }
   return anchor;
 }
 
-// Whether two neighbours of the environment can stand for the two of the anchor.
+// Whether two neighbors of the environment can stand for the two of the anchor.
 bool corresponds(const EnvironmentView &environment, int i, int k, const EnvironmentView &reference,
                  const Anchor &anchor, double sigma)
 {
@@ -182,7 +182,7 @@ double best_overlap(const EnvironmentView &environment, const EnvironmentView &r
 {
   const Climb climb{environment, reference, sigma};
   double best = 0.0;
-  const int neighbours = static_cast<int>(environment.vectors.size());
+  const int neighbors = static_cast<int>(environment.vectors.size());
   std::vector<int> types(reference.types.begin(), reference.types.end());
   std::sort(types.begin(), types.end());
   types.erase(std::unique(types.begin(), types.end()), types.end());
@@ -192,14 +192,14 @@ double best_overlap(const EnvironmentView &environment, const EnvironmentView &r
     const Vec3 &first = reference.vectors[anchor.first];
     const bool linear = anchor.second < 0;
     const Matrix from = frame(first, linear ? any_other_direction(first) : reference.vectors[anchor.second]);
-    for (int i = 0; i < neighbours; ++i) {
+    for (int i = 0; i < neighbors; ++i) {
       if (environment.types[i] != type) continue;
       const Vec3 &to = environment.vectors[i];
       if (linear) {
         best = std::max(best, climb.from(between(from, frame(to, any_other_direction(to)))));
         continue;
       }
-      for (int k = 0; k < neighbours; ++k)
+      for (int k = 0; k < neighbors; ++k)
         if (corresponds(environment, i, k, reference, anchor, sigma))
           best = std::max(best, climb.from(between(from, frame(to, environment.vectors[k]))));
     }

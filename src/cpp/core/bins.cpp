@@ -114,11 +114,11 @@ Bins::Place Bins::place_fraction(Vec3 fraction, const Vec3 &position, std::size_
   return place;
 }
 
-std::vector<Bins::Image> Bins::images_along(int k, int centre) const
+std::vector<Bins::Image> Bins::images_along(int k, int center) const
 {
   std::vector<Image> images;
   const int count = count_[k];
-  for (int place = centre - reach_[k]; place <= centre + reach_[k]; ++place) {
+  for (int place = center - reach_[k]; place <= center + reach_[k]; ++place) {
     if (!box_.periodic(k) && (place < 0 || place >= count)) continue;
     const int cells = place >= 0 ? place / count : -((count - 1 - place) / count);
     images.push_back({place - cells * count, cells});

@@ -42,7 +42,7 @@ class Bins {
   }
 
  private:
-  // A bin along one direction seen from a neighbouring one: where it lies in the grid, and how many cells away.
+  // A bin along one direction seen from a neighboring one: where it lies in the grid, and how many cells away.
   struct Image {
     int bin;
     int cells;
@@ -50,12 +50,12 @@ class Bins {
 
   void choose_grid(const std::array<double, 3> &width, double cutoff, std::size_t atoms);
   int index(const Shift &bin) const { return (bin[0] * count_[1] + bin[1]) * count_[2] + bin[2]; }
-  std::vector<Image> images_along(int k, int centre) const;
+  std::vector<Image> images_along(int k, int center) const;
   Place place_fraction(Vec3 fraction, const Vec3 &position, std::size_t i) const;
 
   Box box_;
   std::array<int, 3> count_;
-  std::array<int, 3> reach_;  // how many bins away a neighbour can be
+  std::array<int, 3> reach_;  // how many bins away a neighbor can be
   Vec3 low_{0.0, 0.0, 0.0}, high_{1.0, 1.0, 1.0};
   std::vector<int> first_;  // atoms_[first_[b]] ... atoms_[first_[b+1]-1] are in bin b
   std::vector<int> atoms_;

@@ -25,7 +25,7 @@ void check(std::span<const double> values, const VoxelGrid &grid)
     if (std::isnan(values[v])) throw Error("values[" + std::to_string(v) + "]", "nan", "must be a number");
 }
 
-// Voxels joined to their face neighbours as they are opened one by one.
+// Voxels joined to their face neighbors as they are opened one by one.
 class OpenVoxels {
  public:
   explicit OpenVoxels(const VoxelGrid &grid) : grid_(grid), open_(grid.voxels(), 0), forest_(grid.voxels()) {}

@@ -30,8 +30,8 @@ PercolationLevels voxel_percolation(std::span<const double> values, const VoxelG
 /// Throws Error as voxel_percolation() does.
 std::vector<char> percolating_voxels(std::span<const double> values, const VoxelGrid &grid, double level);
 
-/// Distance (Å) from each voxel's centre to the nearest surface of the spheres of `radii` (Å, at least 0) around
-/// `positions`, images included; negative inside a sphere. Voxel (i, j, k) is centred at the fractional coordinates
+/// Distance (Å) from each voxel's center to the nearest surface of the spheres of `radii` (Å, at least 0) around
+/// `positions`, images included; negative inside a sphere. Voxel (i, j, k) is centered at the fractional coordinates
 /// (i + ½)/shape[0] ... of the cell. O(voxels) at given density, on threads.
 /// Throws Error without spheres, for a radius that is negative or not finite, and as neighbor_list() does.
 std::vector<double> surface_distance(std::span<const Vec3> positions, std::span<const double> radii, const Box &box,

@@ -127,17 +127,17 @@ void DisplacementStatistics::add(std::span<const double> sums)
   if (sums.size() != layout_.size(ending.size()))
     throw Error("sums", std::to_string(sums.size()) + " numbers",
                 "expected " + std::to_string(layout_.size(ending.size())) + " at frame " + std::to_string(frames_));
-  std::vector<double> centres;
+  std::vector<double> centers;
   for (int s = 0; s < layout_.species; ++s)
-    for (int d = 0; d < 3; ++d) centres.push_back(ExactSum::value(&sums[layout_.centre(s) + d * ExactSum::parts]));
+    for (int d = 0; d < 3; ++d) centers.push_back(ExactSum::value(&sums[layout_.center(s) + d * ExactSum::parts]));
   lags_ = std::max(lags_, scheme_.count(frames_));
-  for (std::size_t k = 0; k < ending.size(); ++k) add_lag(ending[k], k, sums, centres);
-  centres_.add(frames_, std::move(centres), scheme_);
+  for (std::size_t k = 0; k < ending.size(); ++k) add_lag(ending[k], k, sums, centers);
+  centers_.add(frames_, std::move(centers), scheme_);
   ++frames_;
 }
 
 void DisplacementStatistics::add_lag(int index, std::size_t k, std::span<const double> sums,
-                                     const std::vector<double> &centres)
+                                     const std::vector<double> &centers)
 {
   const std::int64_t origin = frames_ - scheme_.lag(index);
   while (origin / own_.width >= static_cast<std::int64_t>(2 * most_blocks)) own_.coarsen();
@@ -148,7 +148,7 @@ void DisplacementStatistics::add_lag(int index, std::size_t k, std::span<const d
   if (table.size() < (index + 1) * width) table.resize((index + 1) * width, 0.0);
   double *const row = table.data() + index * width;
 
-  const std::vector<double> &then = centres_.at(origin);
+  const std::vector<double> &then = centers_.at(origin);
   row[0] += 1.0;
   Vec3 current{};
   for (int s = 0; s < layout_.species; ++s) {
@@ -159,10 +159,10 @@ void DisplacementStatistics::add_lag(int index, std::size_t k, std::span<const d
     own[2] += overlap;
     own[3] += overlap * overlap;
     for (int d = 0; d < 3; ++d)
-      current[d] += options_.charges.empty() ? 0.0 : options_.charges[s] * (centres[3 * s + d] - then[3 * s + d]);
+      current[d] += options_.charges.empty() ? 0.0 : options_.charges[s] * (centers[3 * s + d] - then[3 * s + d]);
     for (int t = 0; t <= s; ++t)
       for (int d = 0; d < 3; ++d)
-        row[pair(s, t)] += (centres[3 * s + d] - then[3 * s + d]) * (centres[3 * t + d] - then[3 * t + d]);
+        row[pair(s, t)] += (centers[3 * s + d] - then[3 * s + d]) * (centers[3 * t + d] - then[3 * t + d]);
   }
   double *const charge = row + pair(layout_.species, 0);
   *charge += dot(current, current);
@@ -288,8 +288,8 @@ std::vector<double> DisplacementStatistics::state() const
     state.push_back(static_cast<double>(blocks->tables.size()));
     for (const Table &table : blocks->tables) append(state, table);
   }
-  state.push_back(static_cast<double>(centres_.all().size()));
-  for (const auto &[frame, values] : centres_.all()) {
+  state.push_back(static_cast<double>(centers_.all().size()));
+  for (const auto &[frame, values] : centers_.all()) {
     state.push_back(static_cast<double>(frame));
     append(state, values);
   }
@@ -307,13 +307,13 @@ void DisplacementStatistics::restore(std::span<const double> state)
     blocks->tables.assign(reader.length(), {});
     for (Table &table : blocks->tables) table = reader.vector();
   }
-  centres_.all().clear();
+  centers_.all().clear();
   for (std::size_t held = reader.length(); held > 0; --held) {
     const std::int64_t frame = reader.integer();
     std::vector<double> values = reader.vector();
     if (values.size() != 3 * atoms_.size())
       throw Error("state", std::to_string(values.size()) + " numbers of a frame", "does not fit the species");
-    centres_.all()[frame] = std::move(values);
+    centers_.all()[frame] = std::move(values);
   }
   reader.finish();
 }

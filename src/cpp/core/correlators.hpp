@@ -73,7 +73,7 @@ class DisplacementStatistics {
   };
 
   int pair(int s, int t) const;
-  void add_lag(int index, std::size_t k, std::span<const double> sums, const std::vector<double> &centres);
+  void add_lag(int index, std::size_t k, std::span<const double> sums, const std::vector<double> &centers);
   std::vector<std::vector<double>> slices(int index) const;
   std::vector<double> header() const;
 
@@ -84,7 +84,7 @@ class DisplacementStatistics {
   std::int64_t frames_ = 0;
   int lags_ = 0;
   Blocks own_, merged_;
-  HeldFrames<double> centres_;
+  HeldFrames<double> centers_;
 };
 
 /// Both halves for a program that holds all atoms.

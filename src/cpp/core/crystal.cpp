@@ -24,7 +24,7 @@ void check(std::span<const Environment> references, const SimilarityOptions &opt
   if (references.empty()) throw Error("references", "none", "needs at least one reference environment");
   for (std::size_t l = 0; l < references.size(); ++l)
     if (references[l].vectors.empty())
-      throw Error("references[" + std::to_string(l) + "]", "no neighbours", "an environment needs at least one");
+      throw Error("references[" + std::to_string(l) + "]", "no neighbors", "an environment needs at least one");
 }
 
 bool coincide(const EnvironmentView &a, const EnvironmentView &b, double tolerance)

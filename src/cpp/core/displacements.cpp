@@ -118,10 +118,10 @@ SumLayout::SumLayout(const CorrelatorOptions &options)
 {
 }
 
-std::size_t SumLayout::centre(int s) const { return static_cast<std::size_t>(s) * 3 * ExactSum::parts; }
+std::size_t SumLayout::center(int s) const { return static_cast<std::size_t>(s) * 3 * ExactSum::parts; }
 
 std::size_t SumLayout::square(std::size_t k, int s) const
-{ return centre(species) + (k * species + s) * (2 * ExactSum::parts + 1 + histogram); }
+{ return center(species) + (k * species + s) * (2 * ExactSum::parts + 1 + histogram); }
 
 std::size_t SumLayout::fourth(std::size_t k, int s) const { return square(k, s) + ExactSum::parts; }
 
@@ -154,10 +154,10 @@ DisplacementHistory::DisplacementHistory(const CorrelatorOptions &options, std::
 void DisplacementHistory::add_chunk(const Chunk &chunk, const std::vector<Vec3> &now,
                                     const std::vector<const Vec3 *> &then, double *sums) const
 {
-  std::array<ExactSum, 3> centre;
+  std::array<ExactSum, 3> center;
   for (std::size_t i = chunk.first; i < chunk.last; ++i)
-    for (int d = 0; d < 3; ++d) centre[d].add({now[i][d]});
-  for (int d = 0; d < 3; ++d) centre[d].add_to(sums + layout_.centre(chunk.species) + d * ExactSum::parts);
+    for (int d = 0; d < 3; ++d) center[d].add({now[i][d]});
+  for (int d = 0; d < 3; ++d) center[d].add_to(sums + layout_.center(chunk.species) + d * ExactSum::parts);
 
   const auto add = layout_.histogram ? &pair_sums<true> : &pair_sums<false>;
   for (std::size_t k = 0; k < then.size(); ++k) {

@@ -80,7 +80,7 @@ template <typename Value> class HeldFrames {
 struct SumLayout {
   explicit SumLayout(const CorrelatorOptions &options);
 
-  std::size_t centre(int s) const;                  // Σ r: three exact sums
+  std::size_t center(int s) const;                  // Σ r: three exact sums
   std::size_t square(std::size_t k, int s) const;   // Σ Δr²: one exact sum
   std::size_t fourth(std::size_t k, int s) const;   // Σ Δr⁴
   std::size_t overlap(std::size_t k, int s) const;  // number of atoms

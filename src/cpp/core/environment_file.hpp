@@ -15,7 +15,7 @@ struct NamedEnvironments {
 };
 
 /// Reads the text of an environment file: `center V`, then per environment a line `environment` and one line
-/// `element x y z` (Å from the centre) per neighbour; `#` begins a comment. `name` is what messages call the file.
+/// `element x y z` (Å from the center) per neighbor; `#` begins a comment. `name` is what messages call the file.
 /// Throws Error with the line's number for a line that does not fit, or without any environment.
 NamedEnvironments parse_environments(const std::string &text, const std::string &name);
 

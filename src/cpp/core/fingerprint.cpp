@@ -167,7 +167,7 @@ const BondValence &consistent_parameter(std::span<const Ligand> ligands, std::sp
 
 void measure_valence(std::span<const Ligand> ligands, const FingerprintOptions &options, Polyhedron &out)
 {
-  out.bond_valence = out.off_centring = none;
+  out.bond_valence = out.off_centering = none;
   if (options.valence.empty()) return;
   const BondValence &parameter = consistent_parameter(ligands, options.valence);
   Vec3 vector{};
@@ -177,7 +177,7 @@ void measure_valence(std::span<const Ligand> ligands, const FingerprintOptions &
     out.bond_valence += s;
     for (int d = 0; d < 3; ++d) vector[d] += s * ligand.unit[d];
   }
-  out.off_centring = std::sqrt(dot(vector, vector));
+  out.off_centering = std::sqrt(dot(vector, vector));
   if (ligands.empty()) return;
   if (!options.prior.statistics.empty()) out.by_valence = most_probable_state(ligands, options.prior);
   else out.by_valence = parameter.state ? parameter.state : nearest_state(out.bond_valence, options.redox);
@@ -246,13 +246,13 @@ std::vector<int> states_by_charge(std::span<const double> reduction, std::span<c
 {
   const auto n = static_cast<std::int64_t>(reduction.size());
   const std::string sum = std::to_string(total);
-  const std::string centres = std::to_string(n) + " centres";
+  const std::string centers = std::to_string(n) + " centers";
   for (std::size_t k = 0; k < states.size(); ++k) {
     const std::int64_t low = states[k], high = k + 1 < states.size() ? states[k + 1] : low + 1;
     if (total < n * low || total > n * high || (k + 1 == states.size() && total > n * low)) continue;
     if ((n * high - total) % (high - low) != 0)
       throw Error("charge", sum,
-                  "cannot be shared by " + centres + " of states " + std::to_string(low) + " and " +
+                  "cannot be shared by " + centers + " of states " + std::to_string(low) + " and " +
                       std::to_string(high));
     const auto reduced = static_cast<std::size_t>((n * high - total) / (high - low));
     std::vector<std::size_t> order(reduction.size());
@@ -263,7 +263,7 @@ std::vector<int> states_by_charge(std::span<const double> reduction, std::span<c
     for (std::size_t rank = 0; rank < reduced; ++rank) assigned[order[rank]] = static_cast<int>(low);
     return assigned;
   }
-  throw Error("charge", sum, "the sum of the states lies outside of what " + centres + " can have");
+  throw Error("charge", sum, "the sum of the states lies outside of what " + centers + " can have");
 }
 
 int spin_side(double moment, double threshold)

@@ -30,7 +30,7 @@ struct FingerprintOptions {
   bool families_tell_states = false;  // whether `limits` are those of this element (V)
 };
 
-/// The surroundings of one centre. NaN marks what the polyhedron does not have; state 0 is "not determined".
+/// The surroundings of one center. NaN marks what the polyhedron does not have; state 0 is "not determined".
 struct Polyhedron {
   int coordination = 0;
   int vanadyl = 0, equatorial = 0, trans = 0;  // bonds per family; their sum is the coordination number
@@ -39,7 +39,7 @@ struct Polyhedron {
   double quadratic = 0.0;                      // mean ((l - l̄) / l̄)²
   double tau4 = 0.0;                           // four-fold: 0 square-planar, 1 tetrahedral
   double tau5 = 0.0;                           // five-fold: 0 square pyramid, 1 trigonal bipyramid
-  double off_centring = 0.0;                   // |Σ s_i û_i|, valence units
+  double off_centering = 0.0;                   // |Σ s_i û_i|, valence units
   double vanadyl_index = 0.0;                  // Å for coordination 6 and more, else relative
   int by_valence = 0;
   int by_geometry = 0;
@@ -51,7 +51,7 @@ enum DisagreementBit : int { moment_valence = 1, moment_geometry = 2, valence_ge
 /// Throws Error for cutoffs, limits or parameters that are negative or not finite.
 void check(const FingerprintOptions &options);
 
-/// The fingerprint of a centre whose ligands, images included, lie at `ligands` (Å, relative to the centre). Ligands
+/// The fingerprint of a center whose ligands, images included, lie at `ligands` (Å, relative to the center). Ligands
 /// beyond both cutoffs are ignored; their order does not matter. O(n log n) in ligands.
 Polyhedron polyhedron(std::span<const Vec3> ligands, const FingerprintOptions &options);
 
@@ -62,8 +62,8 @@ int state_by_moment(double moment, std::span<const RedoxState> redox);
 /// by valence where there is none; `tolerance` in valence units.
 int disagreement(int by_moment, const Polyhedron &found, double tolerance);
 
-/// States by the composition: `total` is the sum of all states that charge balance demands. Two neighbouring entries
-/// of `states` (ascending) share the centres; those with the largest `reduction` get the lower one (ties: first
+/// States by the composition: `total` is the sum of all states that charge balance demands. Two neighboring entries
+/// of `states` (ascending) share the centers; those with the largest `reduction` get the lower one (ties: first
 /// index). Throws Error where no such pair gives the total.
 std::vector<int> states_by_charge(std::span<const double> reduction, std::span<const int> states, std::int64_t total);
 

@@ -108,7 +108,7 @@ std::vector<Hop> HopDetector::add(std::span<const Vec3> positions, const Vec3 &o
   const bool full = n >= 2 * w - 1;
   const bool anew = n == 2 * w - 1 || (n + 1) % (2 * w * windows_between_sums) == 0;
   const double opens = options_.threshold * options_.threshold;
-  centre_ = n - w + 1;
+  center_ = n - w + 1;
   progress_.interval = n > 0 ? step - progress_.last_step : 0;
   progress_.last_step = step;
   progress_.samples = n + 1;
@@ -144,7 +144,7 @@ std::vector<Hop> HopDetector::add(std::span<const Vec3> positions, const Vec3 &o
 
   for (const std::vector<Hop> &part : found) held_back_.insert(held_back_.end(), part.begin(), part.end());
   // Every hop of this sample or before has been closed by now.
-  return full ? take_until(step_of(centre_ - w)) : std::vector<Hop>{};
+  return full ? take_until(step_of(center_ - w)) : std::vector<Hop>{};
 }
 
 std::vector<Hop> HopDetector::take_until(std::int64_t last_step)
@@ -167,8 +167,8 @@ std::vector<Hop> HopDetector::finish()
 
 std::int64_t HopDetector::observed_samples() const
 {
-  const std::int64_t centres = progress_.samples - 2 * options_.window + 1;
-  return std::max<std::int64_t>(0, progress_.finished ? centres - 2 : centres - options_.window - 1);
+  const std::int64_t centers = progress_.samples - 2 * options_.window + 1;
+  return std::max<std::int64_t>(0, progress_.finished ? centers - 2 : centers - options_.window - 1);
 }
 
 std::int64_t HopDetector::step_of(std::int64_t sample) const
@@ -223,7 +223,7 @@ void HopDetector::follow(std::size_t i, double p, std::vector<Hop> &found)
 {
   Track &track = tracks_[i];
   // Once the peak is w samples old, both halves hold the time after the hop only: what p shows now is another motion.
-  if (open_[i] && (p < options_.release * options_.release || centre_ - track.peak_sample >= options_.window))
+  if (open_[i] && (p < options_.release * options_.release || center_ - track.peak_sample >= options_.window))
     close(i, found);
   if (!open_[i]) {
     if (p <= options_.threshold * options_.threshold) return;
@@ -232,7 +232,7 @@ void HopDetector::follow(std::size_t i, double p, std::vector<Hop> &found)
   }
   if (p <= track.peak) return;
   track.peak = p;
-  track.peak_sample = centre_;
+  track.peak_sample = center_;
   track.from = sums_[i].mean_a;
   track.to = sums_[i].mean_b;
   track.overlap = cage_overlap(i);
@@ -250,7 +250,7 @@ void HopDetector::close(std::size_t i, std::vector<Hop> &found)
   hop.p_max = std::sqrt(track.peak);
   hop.overlap = track.overlap;
   const double length = hop.length();
-  // At the first or last centre the top itself may lie outside of what was seen.
+  // At the first or last center the top itself may lie outside of what was seen.
   const bool at_an_end =
       track.peak_sample == options_.window || track.peak_sample == progress_.samples - options_.window;
   if (length <= options_.min_length || at_an_end) return;

@@ -37,7 +37,7 @@ struct Hop {
   static Hop from_row(std::span<const double, width> row);
 };
 
-/// Host neighbours of every atom at one sample, in CSR form; hosts by any number of 0 or more. Empty: no cages.
+/// Host neighbors of every atom at one sample, in CSR form; hosts by any number of 0 or more. Empty: no cages.
 struct Cages {
   std::span<const std::int64_t> offsets;  // atoms + 1
   std::span<const std::int64_t> hosts;
@@ -135,7 +135,7 @@ class HopDetector {
 
   HopOptions options_;
   HopProgress progress_;
-  std::int64_t centre_ = 0;  // first sample of the newer half
+  std::int64_t center_ = 0;  // first sample of the newer half
   std::vector<Vec3> ring_;  // [slot][atom]
   std::vector<Sums> sums_;
   std::vector<unsigned char> open_;

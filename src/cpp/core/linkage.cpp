@@ -14,13 +14,13 @@ constexpr std::size_t most_records = std::size_t{1} << 26;
 
 }  // namespace
 
-SharedLigand shared_by(const CentreImage &a, const CentreImage &b)
+SharedLigand shared_by(const CenterImage &a, const CenterImage &b)
 {
   const Shift shift{b.shift[0] - a.shift[0], b.shift[1] - a.shift[1], b.shift[2] - a.shift[2]};
   return {a.id, b.id, shift, a.kind, b.kind};
 }
 
-void append_shared(std::span<const CentreImage> around, std::vector<SharedLigand> &records)
+void append_shared(std::span<const CenterImage> around, std::vector<SharedLigand> &records)
 {
   for (std::size_t p = 0; p < around.size(); ++p)
     for (std::size_t q = 0; q < around.size(); ++q)
@@ -41,7 +41,7 @@ std::vector<Link> count_shared(std::vector<SharedLigand> &&records)
   return links;
 }
 
-std::vector<Link> centre_links(const PeriodicView &bonds, std::span<const int> kinds, std::span<const char> ligand)
+std::vector<Link> center_links(const PeriodicView &bonds, std::span<const int> kinds, std::span<const char> ligand)
 {
   const std::string atoms = "the graph has " + std::to_string(bonds.rows()) + " atoms";
   if (static_cast<std::int64_t>(kinds.size()) != bonds.rows())
@@ -50,7 +50,7 @@ std::vector<Link> centre_links(const PeriodicView &bonds, std::span<const int> k
     throw Error("ligand", std::to_string(ligand.size()) + " entries", atoms);
 
   std::vector<SharedLigand> records;
-  std::vector<CentreImage> around;
+  std::vector<CenterImage> around;
   const Interrupt interrupt = Interrupt::current();
   for (std::int64_t i = 0; i < bonds.rows(); ++i) {
     if (!ligand[i]) continue;

@@ -10,14 +10,14 @@
 
 namespace naglass {
 
-/// An image of a centre as seen from an atom bonded to it. `kind` is the centre's place in the list of kinds.
-struct CentreImage {
+/// An image of a center as seen from an atom bonded to it. `kind` is the center's place in the list of kinds.
+struct CenterImage {
   std::int64_t id;
   int kind;
   Shift shift;
 };
 
-/// One ligand that centre `a` shares with the image of centre `b` displaced by `shift` from a's own cell. Every pair
+/// One ligand that center `a` shares with the image of center `b` displaced by `shift` from a's own cell. Every pair
 /// comes twice, once from each end.
 struct SharedLigand {
   std::int64_t a, b;
@@ -27,38 +27,38 @@ struct SharedLigand {
   auto operator<=>(const SharedLigand &) const = default;
 };
 
-/// Two centres that share ligands: 1 is a shared corner, 2 an edge, 3 and more a face.
+/// Two centers that share ligands: 1 is a shared corner, 2 an edge, 3 and more a face.
 struct Link {
   std::int64_t a, b;
   Shift shift;
   int kind_a, kind_b;
   int shared;
 
-  /// True for one of the two directions in which a pair of centres appears.
+  /// True for one of the two directions in which a pair of centers appears.
   bool counts_pair() const { return a < b || (a == b && shift > Shift{}); }
 };
 
 /// Corner, edge and face sharing pairs.
 using LinkCounts = std::array<std::int64_t, 3>;
 
-/// What a ligand contributes to the ordered pair of two of the centres around it.
-SharedLigand shared_by(const CentreImage &a, const CentreImage &b);
+/// What a ligand contributes to the ordered pair of two of the centers around it.
+SharedLigand shared_by(const CenterImage &a, const CenterImage &b);
 
-/// Appends what one ligand contributes: each ordered pair of the centres `around` it.
-void append_shared(std::span<const CentreImage> around, std::vector<SharedLigand> &records);
+/// Appends what one ligand contributes: each ordered pair of the centers `around` it.
+void append_shared(std::span<const CenterImage> around, std::vector<SharedLigand> &records);
 
 /// Sums the records of each pair; the links are sorted by a, b, shift. O(n log n).
 std::vector<Link> count_shared(std::vector<SharedLigand> &&records);
 
-/// The links of a periodic graph through its ligands. Per row: `kinds` is the centre's kind or -1, `ligand` is not
-/// zero for a ligand. An image of a centre is a centre of its own. O(bonds) plus a sort.
+/// The links of a periodic graph through its ligands. Per row: `kinds` is the center's kind or -1, `ligand` is not
+/// zero for a ligand. An image of a center is a center of its own. O(bonds) plus a sort.
 /// Throws Error if kinds or ligands do not match the graph.
-std::vector<Link> centre_links(const PeriodicView &bonds, std::span<const int> kinds, std::span<const char> ligand);
+std::vector<Link> center_links(const PeriodicView &bonds, std::span<const int> kinds, std::span<const char> ligand);
 
 /// Place of an unordered pair of kinds in (0,0), (0,1) ... (0,kinds-1), (1,1) ...
 std::size_t kind_pair(int a, int b, int kinds);
 
-/// Pairs of centres per kind_pair(); each pair counts once. The links may be those of some of the centres `a` only:
+/// Pairs of centers per kind_pair(); each pair counts once. The links may be those of some of the centers `a` only:
 /// the counts of disjoint parts add up.
 std::vector<LinkCounts> linkage_counts(std::span<const Link> links, int kinds);
 

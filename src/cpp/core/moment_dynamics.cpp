@@ -14,13 +14,13 @@ namespace {
 
 void check(const MomentTrack &moments)
 {
-  if (moments.frames < 1 || moments.centres < 1 ||
-      static_cast<std::int64_t>(moments.values.size()) != moments.frames * moments.centres)
+  if (moments.frames < 1 || moments.centers < 1 ||
+      static_cast<std::int64_t>(moments.values.size()) != moments.frames * moments.centers)
     throw Error("moments", std::to_string(moments.values.size()) + " values",
-                "must have the shape (frames, centres), both at least 1");
+                "must have the shape (frames, centers), both at least 1");
   for (std::size_t k = 0; k < moments.values.size(); ++k)
     if (!std::isfinite(moments.values[k]))
-      throw Error("moments[" + std::to_string(k / moments.centres) + "," + std::to_string(k % moments.centres) + "]",
+      throw Error("moments[" + std::to_string(k / moments.centers) + "," + std::to_string(k % moments.centers) + "]",
                   std::to_string(moments.values[k]), "must be finite (µB)");
 }
 
@@ -31,25 +31,25 @@ double mean_of(const std::vector<double> &values)
   return sum / static_cast<double>(values.size());
 }
 
-std::vector<double> series_of(const MomentTrack &moments, std::int64_t centre)
+std::vector<double> series_of(const MomentTrack &moments, std::int64_t center)
 {
   std::vector<double> series(moments.frames);
-  for (std::int64_t t = 0; t < moments.frames; ++t) series[t] = moments.at(t, centre);
+  for (std::int64_t t = 0; t < moments.frames; ++t) series[t] = moments.at(t, center);
   return series;
 }
 
-std::vector<MomentChange> changes_of(const MomentTrack &moments, int centre, const PolaronOptions &options)
+std::vector<MomentChange> changes_of(const MomentTrack &moments, int center, const PolaronOptions &options)
 {
   const std::int64_t w = options.window;
   std::vector<double> sums(moments.frames + 1, 0.0);
-  for (std::int64_t t = 0; t < moments.frames; ++t) sums[t + 1] = sums[t] + std::abs(moments.at(t, centre));
+  for (std::int64_t t = 0; t < moments.frames; ++t) sums[t + 1] = sums[t] + std::abs(moments.at(t, center));
   std::vector<MomentChange> found;
   int running = 0;
   for (std::int64_t t = w; t + w <= moments.frames; ++t) {
     const double change = (sums[t + w] - 2.0 * sums[t] + sums[t - w]) / static_cast<double>(w);
     const int sign = std::abs(change) > options.threshold ? (change > 0.0 ? 1 : -1) : 0;
-    if (sign != 0 && sign != running) found.push_back({t, centre, change});
-    else if (sign != 0 && std::abs(change) > std::abs(found.back().change)) found.back() = {t, centre, change};
+    if (sign != 0 && sign != running) found.push_back({t, center, change});
+    else if (sign != 0 && std::abs(change) > std::abs(found.back().change)) found.back() = {t, center, change};
     running = sign;
   }
   return found;
@@ -63,12 +63,12 @@ Autocorrelation moment_autocorrelation(const MomentTrack &moments, std::int64_t 
   if (max_lag < 0 || max_lag >= moments.frames)
     throw Error("max_lag", std::to_string(max_lag),
                 "must lie between 0 and the number of frames - 1 = " + std::to_string(moments.frames - 1));
-  const std::int64_t n = moments.centres, lags = max_lag + 1;
+  const std::int64_t n = moments.centers, lags = max_lag + 1;
   double common = 0.0;
   for (const double value : moments.values) common += value;
   common /= static_cast<double>(moments.values.size());
 
-  std::vector<double> products(n * lags);  // per centre and lag, mean over origins
+  std::vector<double> products(n * lags);  // per center and lag, mean over origins
 #pragma omp parallel for schedule(static) num_threads(threads_for(products.size(), 10000))
   for (std::int64_t i = 0; i < n; ++i) {
     std::vector<double> series = series_of(moments, i);
@@ -113,20 +113,20 @@ PolaronHops polaron_hops(const MomentTrack &moments, const PolaronOptions &optio
   if (options.tolerance < 0) throw Error("tolerance", std::to_string(options.tolerance), "must not be negative");
   std::vector<std::pair<int, int>> allowed;
   for (const auto &[a, b] : linked) {
-    if (std::min(a, b) < 0 || std::max(a, b) >= moments.centres)
+    if (std::min(a, b) < 0 || std::max(a, b) >= moments.centers)
       throw Error("linked", std::to_string(a) + ", " + std::to_string(b),
-                  "centres run from 0 to " + std::to_string(moments.centres - 1));
+                  "centers run from 0 to " + std::to_string(moments.centers - 1));
     allowed.emplace_back(std::minmax(a, b));
   }
   std::sort(allowed.begin(), allowed.end());
 
   std::vector<MomentChange> changes;
-  for (int i = 0; i < static_cast<int>(moments.centres); ++i) {
+  for (int i = 0; i < static_cast<int>(moments.centers); ++i) {
     const std::vector<MomentChange> own = changes_of(moments, i, options);
     changes.insert(changes.end(), own.begin(), own.end());
   }
   std::sort(changes.begin(), changes.end(), [](const MomentChange &a, const MomentChange &b) {
-    return std::tie(a.frame, a.centre) < std::tie(b.frame, b.centre);
+    return std::tie(a.frame, a.center) < std::tie(b.frame, b.center);
   });
 
   std::vector<std::tuple<std::int64_t, std::size_t, std::size_t>> candidates;  // frames apart, losing, gaining
@@ -134,7 +134,7 @@ PolaronHops polaron_hops(const MomentTrack &moments, const PolaronOptions &optio
     for (std::size_t b = a + 1; b < changes.size(); ++b) {
       const std::int64_t apart = changes[b].frame - changes[a].frame;
       if (apart > options.tolerance) break;
-      const int p = changes[a].centre, q = changes[b].centre;
+      const int p = changes[a].center, q = changes[b].center;
       if (p == q || (changes[a].change > 0.0) == (changes[b].change > 0.0)) continue;
       if (use_linked && !std::binary_search(allowed.begin(), allowed.end(), std::pair{std::min(p, q), std::max(p, q)}))
         continue;
@@ -150,7 +150,7 @@ PolaronHops polaron_hops(const MomentTrack &moments, const PolaronOptions &optio
     out.hops.push_back({changes[losing], changes[gaining]});
   }
   std::sort(out.hops.begin(), out.hops.end(), [](const PolaronHop &a, const PolaronHop &b) {
-    return std::tie(a.losing.frame, a.losing.centre) < std::tie(b.losing.frame, b.losing.centre);
+    return std::tie(a.losing.frame, a.losing.center) < std::tie(b.losing.frame, b.losing.center);
   });
   for (std::size_t k = 0; k < changes.size(); ++k)
     if (!taken[k]) out.unpaired.push_back(changes[k]);

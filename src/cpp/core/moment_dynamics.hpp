@@ -7,23 +7,23 @@
 
 namespace naglass {
 
-/// Moments of the same centres frame after frame: values[frame * centres + centre], µB.
+/// Moments of the same centers frame after frame: values[frame * centers + center], µB.
 struct MomentTrack {
   std::span<const double> values;
   std::int64_t frames;
-  std::int64_t centres;
+  std::int64_t centers;
 
-  double at(std::int64_t frame, std::int64_t centre) const { return values[frame * centres + centre]; }
+  double at(std::int64_t frame, std::int64_t center) const { return values[frame * centers + center]; }
 };
 
-/// C(k) = ⟨δm(t) δm(t + k)⟩ / ⟨δm²⟩ for k = 0 ... max_lag, over centres and all origins.
+/// C(k) = ⟨δm(t) δm(t + k)⟩ / ⟨δm²⟩ for k = 0 ... max_lag, over centers and all origins.
 struct Autocorrelation {
   std::vector<double> value;
-  std::vector<double> error;  // jackknife over centres; NaN for a single centre
+  std::vector<double> error;  // jackknife over centers; NaN for a single center
 };
 
-/// δm is taken from the mean over all centres and frames, or (`own_mean`) from each centre's own mean.
-/// O(centres · frames · lags). Throws Error for sizes that do not fit, values that are not finite, a lag beyond the
+/// δm is taken from the mean over all centers and frames, or (`own_mean`) from each center's own mean.
+/// O(centers · frames · lags). Throws Error for sizes that do not fit, values that are not finite, a lag beyond the
 /// last frame, or moments that do not vary.
 Autocorrelation moment_autocorrelation(const MomentTrack &moments, std::int64_t max_lag, bool own_mean);
 
@@ -33,10 +33,10 @@ struct PolaronOptions {
   std::int64_t tolerance = 10; // frames between the two halves of a hop
 };
 
-/// A lasting change of |m| at one centre; `frame` is the first of the new plateau.
+/// A lasting change of |m| at one center; `frame` is the first of the new plateau.
 struct MomentChange {
   std::int64_t frame;
-  int centre;
+  int center;
   double change;  // µB
 };
 
@@ -49,9 +49,9 @@ struct PolaronHops {
   std::vector<MomentChange> unpaired;    // by frame
 };
 
-/// Changes of the mean |m| over `window` frames by more than the threshold, and their pairs: one centre loses, another
-/// gains within `tolerance` frames; the nearest in time first, each change used once. With `linked` (pairs of centres)
-/// only those pairs can hop. O(centres · frames). Throws Error for sizes that do not fit, values that are not finite,
+/// Changes of the mean |m| over `window` frames by more than the threshold, and their pairs: one center loses, another
+/// gains within `tolerance` frames; the nearest in time first, each change used once. With `linked` (pairs of centers)
+/// only those pairs can hop. O(centers · frames). Throws Error for sizes that do not fit, values that are not finite,
 /// or options out of range.
 PolaronHops polaron_hops(const MomentTrack &moments, const PolaronOptions &options,
                          std::span<const std::pair<int, int>> linked, bool use_linked);

@@ -8,7 +8,7 @@
 
 namespace naglass {
 
-/// A read-only graph in CSR form: the neighbours of row i are entries offsets[i] ... offsets[i+1]-1.
+/// A read-only graph in CSR form: the neighbors of row i are entries offsets[i] ... offsets[i+1]-1.
 /// Targets may lie beyond the last row (ghost atoms of a parallel run).
 struct GraphView {
   std::span<const std::int64_t> offsets;  // rows + 1
@@ -20,7 +20,7 @@ struct GraphView {
 
 /// A periodic graph: entry e of row i joins atom i to the image of atom targets[e] displaced by shifts[e], so that
 /// r_ij = r_j - r_i + shift·cell and lengths[e] = |r_ij|. Both directions of a pair are present. Rows are sorted by
-/// target, then shift. An atom may neighbour its own images.
+/// target, then shift. An atom may neighbor its own images.
 struct PeriodicGraph {
   std::vector<std::int64_t> offsets{0};
   std::vector<int> targets;

@@ -17,15 +17,15 @@ constexpr double most_candidates = 1e11;
 
 void check(const PairHistogramInput &input, int bins)
 {
-  if (input.others.size() != input.centres.size() || input.types.size() != input.centres.size())
+  if (input.others.size() != input.centers.size() || input.types.size() != input.centers.size())
     throw Error("types", std::to_string(input.types.size()) + " entries",
-                "there are " + std::to_string(input.centres.size()) + " and " + std::to_string(input.others.size()) +
+                "there are " + std::to_string(input.centers.size()) + " and " + std::to_string(input.others.size()) +
                     " positions");
   for (const int type : input.types)
     if (type < 0 || type >= input.type_count)
       throw Error("types", std::to_string(type), "types run from 0 to " + std::to_string(input.type_count - 1));
-  for (const Vec3 &centre : input.centres)
-    for (const double x : centre)
+  for (const Vec3 &center : input.centers)
+    for (const double x : center)
       if (!std::isfinite(x)) throw Error("positions", std::to_string(x), "must be finite numbers (Å)");
   if (bins < 1) throw Error("bins", std::to_string(bins), "at least one is needed");
 }
@@ -38,9 +38,9 @@ std::vector<std::int64_t> pair_histogram(const PairHistogramInput &input, const 
   const Bins grid(input.others, box, reach);
   if (grid.candidates() > most_candidates)
     throw Error("reach", std::to_string(reach), "too many pairs of atoms lie within it (Å)");
-  const std::size_t atoms = input.centres.size();
+  const std::size_t atoms = input.centers.size();
   std::vector<Bins::Place> places;
-  for (const Vec3 &centre : input.centres) places.push_back(grid.place(centre));
+  for (const Vec3 &center : input.centers) places.push_back(grid.place(center));
   std::vector<std::int64_t> counts(static_cast<std::size_t>(input.type_count) * input.type_count * bins, 0);
 
   const Interrupt interrupt = Interrupt::current();
@@ -59,7 +59,7 @@ std::vector<std::int64_t> pair_histogram(const PairHistogramInput &input, const 
           const Shift shift{cells[0] + other[0] - wrapping[0], cells[1] + other[1] - wrapping[1],
                             cells[2] + other[2] - wrapping[2]};
           if (j == i && shift == Shift{}) return;
-          const Vec3 r = (input.others[j] - input.centres[i]) + box.lattice_vector(shift);
+          const Vec3 r = (input.others[j] - input.centers[i]) + box.lattice_vector(shift);
           const double squared = dot(r, r);
           if (squared >= reach * reach) return;
           const int bin = std::min(static_cast<int>(std::sqrt(squared) / reach * bins), bins - 1);

@@ -14,7 +14,7 @@ namespace naglass {
 class RingBall {
  public:
   struct Entry {
-    int vertex;  // the neighbour
+    int vertex;  // the neighbor
     int edge;    // in the net, seen from this vertex
   };
 

@@ -10,15 +10,15 @@ namespace naglass {
 
 enum class RingCriterion {
   primitive,  // no shortcut between any two members (Franzblau's shortest-path ring)
-  king,       // shortest closed path through an atom and two of its neighbours
+  king,       // shortest closed path through an atom and two of its neighbors
   guttman,    // shortest closed path through a bond
   strong      // not a sum, modulo 2, of smaller rings (Goetzke & Klein)
 };
 
-/// What a closed path of King's criterion must avoid besides its centre.
+/// What a closed path of King's criterion must avoid besides its center.
 enum class KingNeighbors {
-  excluded,  // the centre's other neighbours
-  centre     // nothing
+  excluded,  // the center's other neighbors
+  center     // nothing
 };
 
 enum class RingSelection {
@@ -41,7 +41,7 @@ struct RingOptions {
 };
 
 /// Ring k has members offsets[k] ... offsets[k+1]-1 in the order of its bonds. It starts at its first member (lowest
-/// site, then image), which lies in cell 0, and goes on to the lower of that one's two neighbours.
+/// site, then image), which lies in cell 0, and goes on to the lower of that one's two neighbors.
 struct RingList {
   std::vector<std::int64_t> offsets{0};
   std::vector<int> sites;
@@ -52,7 +52,7 @@ struct RingList {
 
 struct RingCounts {
   std::vector<std::int64_t> counts;    // index: size; each ring once, images of a ring are one ring
-  std::vector<std::int64_t> searches;  // king: pairs of neighbours, guttman: directed bonds, by their shortest ring
+  std::vector<std::int64_t> searches;  // king: pairs of neighbors, guttman: directed bonds, by their shortest ring
   std::vector<int> through;            // sites x (max_size + 1): rings of each size through a site
   std::vector<std::uint8_t> origins;   // same shape: whether a search from the site finds a ring of the size
   RingList members;                    // sorted by size, then members; empty unless asked for

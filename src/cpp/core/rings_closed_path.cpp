@@ -28,17 +28,17 @@ class ClosedPathSearch {
     return false;
   }
 
-  void grow(int centre)
+  void grow(int center)
   {
-    paths_ = PathCount(net_, centre);
-    ball_.grow(centre, largest_ / 2, largest_ % 2 == 1);
+    paths_ = PathCount(net_, center);
+    ball_.grow(center, largest_ / 2, largest_ % 2 == 1);
     closed_.assign(ball_.size(), 0);
     distance_.resize(ball_.size());
     by_distance_.resize(std::max<std::size_t>(by_distance_.size(), largest_ + 1));
   }
 
-  /// Paths between each two neighbours of the centre. `found(ring)` sees each; `searched(size)` each pair that has any.
-  template <typename Found, typename Searched> void about_centre(Found &&found, Searched &&searched)
+  /// Paths between each two neighbors of the center. `found(ring)` sees each; `searched(size)` each pair that has any.
+  template <typename Found, typename Searched> void about_center(Found &&found, Searched &&searched)
   {
     const auto spokes = ball_.entries(0);
     if (exclude_)
@@ -60,7 +60,7 @@ class ClosedPathSearch {
     std::fill(closed_.begin(), closed_.end(), 0);
   }
 
-  /// Paths from the far end of one of the centre's edges back to the centre.
+  /// Paths from the far end of one of the center's edges back to the center.
   template <typename Found, typename Searched>
   void about_edge(const RingBall::Entry &spoke, Found &&found, Searched &&searched)
   {
@@ -89,7 +89,7 @@ class ClosedPathSearch {
     return -1;
   }
 
-  // The way over a spoke leads through an excluded neighbour, unless that is the pair's other member.
+  // The way over a spoke leads through an excluded neighbor, unless that is the pair's other member.
   bool passes_excluded(const RingBall::Entry &spoke, const RingBall::Entry &other) const
   { return !is_bond(spoke) && closed_[spoke.vertex] && !(is_bond(other) && other.vertex == spoke.vertex); }
 
@@ -206,7 +206,7 @@ RingSet closed_path_rings(const RingNet &net, const RingOptions &options, RingTa
         if (!search.has_work(node, is_root)) return;
         search.grow(node);
         if (king && is_root(site))
-          search.about_centre([&](const Ring &found) { keep(found, {site}); },
+          search.about_center([&](const Ring &found) { keep(found, {site}); },
                               [&](int size) { count_search(size, 1); });
         for (const RingBall::Entry &spoke : search.ball().entries(0)) {
           if (!search.ball().after_root(spoke.vertex)) continue;  // each edge from its first end

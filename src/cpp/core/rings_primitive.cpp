@@ -48,7 +48,7 @@ class PrimitiveSearch {
  private:
   struct Step {
     int vertex;
-    int edge;  // towards the root
+    int edge;  // toward the root
   };
 
   // Where two geodesics meet: in `vertex` by two of its entries (edge -1), or across `edge` from vertex to `other`.

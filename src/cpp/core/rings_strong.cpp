@@ -128,7 +128,7 @@ class StrongTest {
     bonds_before_.push_back(bonds_before_.back() + graph_.offsets[site + 1] - graph_.offsets[site]);
   }
 
-  // The neighbours of all vertices from `begin` on; returns where the new ones begin.
+  // The neighbors of all vertices from `begin` on; returns where the new ones begin.
   int add_layer(int begin, int layer)
   {
     const int end = index_.size();

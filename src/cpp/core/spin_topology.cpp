@@ -63,10 +63,10 @@ void add_path(std::vector<Path> &paths, const Image &a, const Image &b)
   paths.push_back(path);
 }
 
-CentreLinks count_paths(std::vector<Path> &paths)
+CenterLinks count_paths(std::vector<Path> &paths)
 {
   std::sort(paths.begin(), paths.end());
-  CentreLinks links;
+  CenterLinks links;
   for (std::size_t k = 0; k < paths.size(); ++k) {
     if (k > 0 && paths[k] == paths[k - 1]) {
       ++links.paths.back();
@@ -102,21 +102,21 @@ class LoopRank {
 
 }  // namespace
 
-CentreLinks direct_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles)
+CenterLinks direct_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles)
 {
   const Network network{graph, shifts, roles};
   check(network);
   std::vector<Path> paths;
   for (int i = 0; i < static_cast<int>(graph.rows()); ++i) {
     if (roles[i] != LinkRole::bridge) continue;
-    const std::vector<Image> centres = network.bonded(i, LinkRole::centre);
-    for (std::size_t a = 0; a < centres.size(); ++a)
-      for (std::size_t b = a + 1; b < centres.size(); ++b) add_path(paths, centres[a], centres[b]);
+    const std::vector<Image> centers = network.bonded(i, LinkRole::center);
+    for (std::size_t a = 0; a < centers.size(); ++a)
+      for (std::size_t b = a + 1; b < centers.size(); ++b) add_path(paths, centers[a], centers[b]);
   }
   return count_paths(paths);
 }
 
-CentreLinks mediated_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles)
+CenterLinks mediated_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles)
 {
   const Network network{graph, shifts, roles};
   check(network);
@@ -125,8 +125,8 @@ CentreLinks mediated_links(const GraphView &graph, std::span<const Shift> shifts
     if (roles[i] != LinkRole::former) continue;
     std::vector<std::vector<Image>> beyond;
     for (const Image &bridge : network.bonded(i, LinkRole::bridge)) {
-      beyond.push_back(network.bonded(bridge.atom, LinkRole::centre));
-      for (Image &centre : beyond.back()) centre.shift = plus(centre.shift, bridge.shift);
+      beyond.push_back(network.bonded(bridge.atom, LinkRole::center));
+      for (Image &center : beyond.back()) center.shift = plus(center.shift, bridge.shift);
     }
     for (std::size_t p = 0; p < beyond.size(); ++p)
       for (std::size_t q = p + 1; q < beyond.size(); ++q)
@@ -143,7 +143,7 @@ std::vector<int> alkali_neighbors(const GraphView &graph, std::span<const Shift>
   check(network);
   std::vector<int> counts(graph.rows(), 0);
   for (int i = 0; i < static_cast<int>(graph.rows()); ++i) {
-    if (roles[i] != LinkRole::centre) continue;
+    if (roles[i] != LinkRole::center) continue;
     std::vector<Image> found;
     for (const Image &bridge : network.bonded(i, LinkRole::bridge))
       for (const Image &alkali : network.bonded(bridge.atom, LinkRole::alkali))
@@ -154,7 +154,7 @@ std::vector<int> alkali_neighbors(const GraphView &graph, std::span<const Shift>
   return counts;
 }
 
-LinkClusters link_clusters(const CentreLinks &links, std::span<const int> used, std::span<const LinkRole> roles)
+LinkClusters link_clusters(const CenterLinks &links, std::span<const int> used, std::span<const LinkRole> roles)
 {
   if (used.size() != links.first.size())
     throw Error("used", std::to_string(used.size()) + " entries",
@@ -171,7 +171,7 @@ LinkClusters link_clusters(const CentreLinks &links, std::span<const int> used, 
   std::vector<Shift> place(roles.size());
   std::vector<int> queue;
   for (int start = 0; start < static_cast<int>(roles.size()); ++start) {
-    if (roles[start] != LinkRole::centre || clusters.label[start] >= 0) continue;
+    if (roles[start] != LinkRole::center || clusters.label[start] >= 0) continue;
     const int label = static_cast<int>(clusters.size.size());
     LoopRank loops;
     clusters.label[start] = label;

@@ -8,36 +8,36 @@
 
 namespace naglass {
 
-/// What an atom is to the links between transition-metal centres.
-enum class LinkRole { other, centre, bridge, former, alkali };
+/// What an atom is to the links between transition-metal centers.
+enum class LinkRole { other, center, bridge, former, alkali };
 
-/// Pairs of centres, each once: `first` <= `second`, the latter displaced by `shifts` cell vectors. A centre may be
+/// Pairs of centers, each once: `first` <= `second`, the latter displaced by `shifts` cell vectors. A center may be
 /// linked to its own images. Sorted by first, second, shift.
-struct CentreLinks {
+struct CenterLinks {
   std::vector<int> first;
   std::vector<int> second;
   std::vector<Shift> shifts;
   std::vector<int> paths;  // how many bridges, or bridge–former–bridge ways, join the pair
 };
 
-/// Clusters of centres that links join.
+/// Clusters of centers that links join.
 struct LinkClusters {
-  std::vector<int> label;      // per atom, from 0 in the order of their lowest atom; -1 for atoms that are no centre
-  std::vector<int> size;       // centres per cluster
+  std::vector<int> label;      // per atom, from 0 in the order of their lowest atom; -1 for atoms that are no center
+  std::vector<int> size;       // centers per cluster
   std::vector<int> dimension;  // 0 finite, 1 endless chain, 2 sheet, 3 framework
 };
 
-/// Links centre–bridge–centre (V–O–V). Throws Error for roles or shifts that do not match the graph.
-CentreLinks direct_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles);
+/// Links center–bridge–center (V–O–V). Throws Error for roles or shifts that do not match the graph.
+CenterLinks direct_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles);
 
-/// Links centre–bridge–former–bridge–centre (V–O–P–O–V) through two different bridges of one former.
-CentreLinks mediated_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles);
+/// Links center–bridge–former–bridge–center (V–O–P–O–V) through two different bridges of one former.
+CenterLinks mediated_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles);
 
-/// Per centre the number of alkali atoms, images counted apart, that share at least one bridge with it; 0 for others.
+/// Per center the number of alkali atoms, images counted apart, that share at least one bridge with it; 0 for others.
 std::vector<int> alkali_neighbors(const GraphView &graph, std::span<const Shift> shifts,
                                   std::span<const LinkRole> roles);
 
-/// Clusters of all centres by those links whose entry in `used` is not 0. Centres without a link are clusters of one.
-LinkClusters link_clusters(const CentreLinks &links, std::span<const int> used, std::span<const LinkRole> roles);
+/// Clusters of all centers by those links whose entry in `used` is not 0. Centers without a link are clusters of one.
+LinkClusters link_clusters(const CenterLinks &links, std::span<const int> used, std::span<const LinkRole> roles);
 
 }  // namespace naglass

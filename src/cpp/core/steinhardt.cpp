@@ -11,8 +11,8 @@ namespace {
 
 constexpr int largest_l = 20;
 
-// Associated Legendre functions with the normalisation of Y_lm, for one l and m = 0 ... l, by upward recursion in l.
-void normalised_legendre(int l, double z, std::vector<double> &out)
+// Associated Legendre functions with the normalization of Y_lm, for one l and m = 0 ... l, by upward recursion in l.
+void normalized_legendre(int l, double z, std::vector<double> &out)
 {
   const double sine = std::sqrt(std::max(0.0, 1.0 - z * z));
   double diagonal = std::sqrt(1.0 / (4.0 * std::numbers::pi));
@@ -46,13 +46,13 @@ std::vector<std::complex<double>> bond_harmonics(std::span<const std::int64_t> o
       const double length = std::sqrt(dot(r, r));
       if (!(length > 0.0) || !std::isfinite(length))
         throw Error("vectors[" + std::to_string(e) + "]", std::to_string(length), "must have a positive length (Å)");
-      normalised_legendre(l, r[2] / length, legendre);
+      normalized_legendre(l, r[2] / length, legendre);
       const std::complex<double> turn = std::polar(1.0, std::atan2(r[1], r[0]));
       std::complex<double> phase = 1.0;
       for (int m = 0; m <= l; ++m, phase *= turn) out[i * (l + 1) + m] += legendre[m] * phase;
     }
-    const double neighbours = static_cast<double>(offsets[i + 1] - offsets[i]);
-    for (int m = 0; m <= l && neighbours > 0.0; ++m) out[i * (l + 1) + m] /= neighbours;
+    const double neighbors = static_cast<double>(offsets[i + 1] - offsets[i]);
+    for (int m = 0; m <= l && neighbors > 0.0; ++m) out[i * (l + 1) + m] /= neighbors;
   }
   return out;
 }

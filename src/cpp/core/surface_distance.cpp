@@ -13,15 +13,15 @@ namespace naglass {
 namespace {
 
 struct Sphere {
-  Vec3 centre;
+  Vec3 center;
   double radius;
 };
 
-// Neighbouring voxels that share one short list of spheres.
+// Neighboring voxels that share one short list of spheres.
 struct Block {
   std::array<int, 3> first, last;  // voxels [first, last) along each direction
-  Vec3 centre;
-  double reach;  // no voxel's centre is further from the block's
+  Vec3 center;
+  double reach;  // no voxel's center is further from the block's
   std::vector<Sphere> spheres;
 };
 
@@ -65,7 +65,7 @@ std::vector<Block> make_blocks(const Box &box, const std::array<int, 3> &shape)
           middle[d] = 0.5 * (block.first[d] + block.last[d]) / shape[d];
           edges[d] = static_cast<double>(block.last[d] - block.first[d]) / shape[d];
         }
-        block.centre = at(box, middle);
+        block.center = at(box, middle);
         block.reach = half_diagonal(box, edges);
         blocks.push_back(std::move(block));
       }
@@ -73,14 +73,14 @@ std::vector<Block> make_blocks(const Box &box, const std::array<int, 3> &shape)
 }
 
 // Gives each block of `open` the spheres that can be the nearest to one of its points, as far as those within
-// `cutoff` of its centre tell for sure, and returns the others.
+// `cutoff` of its center tell for sure, and returns the others.
 std::vector<int> find_spheres(std::vector<Block> &blocks, const std::vector<int> &open, std::span<const Vec3> positions,
                               std::span<const double> radii, const Box &box, double cutoff)
 {
   const double largest = *std::max_element(radii.begin(), radii.end());
   const int spheres = static_cast<int>(positions.size());
   std::vector<Vec3> points(positions.begin(), positions.end());
-  for (const int b : open) points.push_back(blocks[b].centre);
+  for (const int b : open) points.push_back(blocks[b].center);
   const PeriodicGraph near = neighbor_list(points, box, cutoff, positions.size());
 
   std::vector<int> left;
@@ -90,7 +90,7 @@ std::vector<int> find_spheres(std::vector<Block> &blocks, const std::vector<int>
     double nearest = cutoff;
     for (std::int64_t e = near.offsets[row]; e < near.offsets[row + 1]; ++e)
       if (near.targets[e] < spheres) nearest = std::min(nearest, near.lengths[e] - radii[near.targets[e]]);
-    // The nearest surface of any point of the block lies within nearest + 2 reach of the block's centre.
+    // The nearest surface of any point of the block lies within nearest + 2 reach of the block's center.
     const double bound = nearest + 2.0 * block.reach;
     if (bound + largest > cutoff) {
       left.push_back(open[k]);
@@ -143,9 +143,9 @@ std::vector<double> surface_distance(std::span<const Vec3> positions, std::span<
         for (int j = block.first[1]; j < block.last[1]; ++j)
           for (int k = block.first[2]; k < block.last[2]; ++k) {
             const Vec3 r = at(box, {(i + 0.5) / shape[0], (j + 0.5) / shape[1], (k + 0.5) / shape[2]});
-            double nearest = length(r - block.spheres.front().centre) - block.spheres.front().radius;
+            double nearest = length(r - block.spheres.front().center) - block.spheres.front().radius;
             for (const Sphere &sphere : block.spheres)
-              nearest = std::min(nearest, length(r - sphere.centre) - sphere.radius);
+              nearest = std::min(nearest, length(r - sphere.center) - sphere.radius);
             distances[(static_cast<std::size_t>(i) * shape[1] + j) * shape[2] + k] = nearest;
           }
     });

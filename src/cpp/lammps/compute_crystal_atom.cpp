@@ -93,14 +93,14 @@ void ComputeCrystalAtom::use_reference(const StyleArguments &arguments, const El
     const double cutoff = similarity_cutoff(references_, options_);
     const int types = atom_type_count(lmp);
     neighbor_type_.assign(types, -1);
-    is_centre_.assign(types, 0);
+    is_center_.assign(types, 0);
     similarity_cutoffs_ = PairCutoffs(types);
-    for (const int type : elements.types_of(arguments, "reference", named.center)) is_centre_[type] = 1;
+    for (const int type : elements.types_of(arguments, "reference", named.center)) is_center_[type] = 1;
     for (std::size_t e = 0; e < named.elements.size(); ++e)
       for (const int type : elements.types_of(arguments, "reference", named.elements[e])) {
         neighbor_type_[type] = static_cast<int>(e);
-        for (int centre = 0; centre < types; ++centre)
-          if (is_centre_[centre]) similarity_cutoffs_.set(centre, type, cutoff);
+        for (int center = 0; center < types; ++center)
+          if (is_center_[center]) similarity_cutoffs_.set(center, type, cutoff);
       }
   } catch (const Error &error) {
     arguments.fail(error);
@@ -133,11 +133,11 @@ void ComputeCrystalAtom::compute_peratom()
 void ComputeCrystalAtom::find_similarity()
 {
   fill_local_bonds(lmp, title, list_, similarity_cutoffs_, bonds_);
-  std::vector<int> centres, types;
+  std::vector<int> centers, types;
   std::vector<std::int64_t> offsets{0};
   std::vector<Vec3> vectors;
   for (int i = 0; i < atom->nlocal; ++i) {
-    if (!is_centre_[bonds_.types[i]] || !(atom->mask[i] & groupbit)) continue;
+    if (!is_center_[bonds_.types[i]] || !(atom->mask[i] & groupbit)) continue;
     for (std::int64_t e = bonds_.offsets[i]; e < bonds_.offsets[i + 1]; ++e) {
       const int j = bonds_.targets[e];
       if (neighbor_type_[bonds_.types[j]] < 0) continue;
@@ -145,28 +145,28 @@ void ComputeCrystalAtom::find_similarity()
       vectors.push_back(position(lmp, j) - position(lmp, i));
     }
     offsets.push_back(static_cast<std::int64_t>(vectors.size()));
-    centres.push_back(i);
+    centers.push_back(i);
   }
   const std::vector<double> found = crystal_similarity(offsets, types, vectors, references_, options_);
-  for (std::size_t k = 0; k < centres.size(); ++k) array_atom[centres[k]][0] = found[k];
+  for (std::size_t k = 0; k < centers.size(); ++k) array_atom[centers[k]][0] = found[k];
 }
 
 void ComputeCrystalAtom::find_lanterns()
 {
   constexpr int every_atom = 1;  // the bit of LAMMPS's group "all"
   const std::vector<Link> links = count_shared(shared_ligands(title, cutoffs_, roles_, every_atom));
-  const std::vector<Link> found = lanterns(gather(world, centres_by_bridge(links)), links);
+  const std::vector<Link> found = lanterns(gather(world, centers_by_bridge(links)), links);
 
   const OwnedAtoms owned(lmp, title);
-  std::vector<int> centres;
+  std::vector<int> centers;
   std::vector<std::int64_t> tags;
   for (int i = 0; i < owned.count(); ++i) {
-    if (roles_.kind[owned.type(i)] != lantern_centre || !owned.in_group(i, groupbit)) continue;
-    centres.push_back(i);
+    if (roles_.kind[owned.type(i)] != lantern_center || !owned.in_group(i, groupbit)) continue;
+    centers.push_back(i);
     tags.push_back(owned.tag(i));
   }
   const std::vector<int> counts = counts_of_owned(found, tags);
-  for (std::size_t k = 0; k < centres.size(); ++k) array_atom[centres[k]][1] = counts[k];
+  for (std::size_t k = 0; k < centers.size(); ++k) array_atom[centers[k]][1] = counts[k];
 }
 
 std::vector<int> ComputeCrystalAtom::counts_of_owned(const std::vector<Link> &lanterns,

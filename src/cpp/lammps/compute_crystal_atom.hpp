@@ -4,15 +4,15 @@
 //   reference    file of the crystal's environments; without it there is no similarity
 //   sigma        width of the Gaussians (distance units, default 0.4)
 //   sharpness    of the choice between several environments (default 100)
-//   reach        multiples of sigma to which neighbours count beyond a reference's farthest one (default 4)
+//   reach        multiples of sigma to which neighbors count beyond a reference's farthest one (default 4)
 //   orientation  fixed (default): the crystal as it stands in the file; any: after the best rotation
 //   cutoff       bond cutoff (distance units) of a pair of names; once per pair; without any there are no lanterns
-//   center       centre of lanterns (default V)
+//   center       center of lanterns (default V)
 //   bridge       what three of make a lantern (default P)
-//   ligand       bonds a centre to a bridge (default O); may be repeated
+//   ligand       bonds a center to a bridge (default O); may be repeated
 //
-// Per-atom columns: 1 similarity (the reference's centres; -1 otherwise), 2 lanterns (center; -1 otherwise).
-// Atoms outside the group read -1 -1; they still count as neighbours and partners.
+// Per-atom columns: 1 similarity (the reference's centers; -1 otherwise), 2 lanterns (center; -1 otherwise).
+// Atoms outside the group read -1 -1; they still count as neighbors and partners.
 #pragma once
 
 #include <vector>
@@ -41,7 +41,7 @@ class ComputeCrystalAtom : public ImageCompute {
   SimilarityOptions options_;
   std::vector<Environment> references_;
   std::vector<int> neighbor_type_;  // per atom type: its place among the reference's elements, or -1
-  std::vector<char> is_centre_;     // per atom type: centre of the reference
+  std::vector<char> is_center_;     // per atom type: center of the reference
   PairCutoffs similarity_cutoffs_{0};
 
   PairCutoffs cutoffs_{0};

@@ -105,7 +105,7 @@ void ComputeFingerprint::choose(const StyleArguments &arguments, const Given &gi
 
 void ComputeFingerprint::choose_pair(const StyleArguments &arguments, const Given &given)
 {
-  const std::vector<int> centres = given.elements.types_of(arguments, "center", given.center);
+  const std::vector<int> centers = given.elements.types_of(arguments, "center", given.center);
   const std::vector<int> ligands = given.elements.types_of(arguments, "ligand", given.ligand);
   if (given.center == given.ligand) arguments.fail("ligand", given.ligand, "is the center itself");
   const std::string pair = given.center + " " + given.ligand;
@@ -116,10 +116,10 @@ void ComputeFingerprint::choose_pair(const StyleArguments &arguments, const Give
     arguments.fail("cutoff", pair, given.cutoffs.empty() ? "is missing" : "is given twice");
 
   options_.cutoff = given.cutoffs.front().cutoff;
-  is_centre_.assign(atom->ntypes, false);
+  is_center_.assign(atom->ntypes, false);
   reach_ = PairCutoffs(atom->ntypes);
-  for (const int a : centres) {
-    is_centre_[a] = true;
+  for (const int a : centers) {
+    is_center_[a] = true;
     for (const int b : ligands) reach_.set(a, b, std::max(options_.cutoff, options_.valence_cutoff));
   }
 }
@@ -176,7 +176,7 @@ void ComputeFingerprint::compute_peratom()
   fill_bond_vectors(lmp, bonds_, vectors_);
   clear_results();
   for (int i = 0; i < atom->nlocal; ++i)
-    if (is_centre_[bonds_.types[i]] && (atom->mask[i] & groupbit)) measure(i, moment_of(i));
+    if (is_center_[bonds_.types[i]] && (atom->mask[i] & groupbit)) measure(i, moment_of(i));
 }
 
 void ComputeFingerprint::measure(int i, double moment)
@@ -197,7 +197,7 @@ void ComputeFingerprint::measure(int i, double moment)
                                                  found.baur,
                                                  found.quadratic,
                                                  tau,
-                                                 found.off_centring,
+                                                 found.off_centering,
                                                  found.vanadyl_index,
                                                  double(found.by_valence),
                                                  double(found.by_geometry),

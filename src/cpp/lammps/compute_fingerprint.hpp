@@ -13,11 +13,11 @@
 //   threshold       a moment below it has no side (default 0.5 µB)
 //   histogram       low high bins: bond lengths per state and side in the global vector
 //
-// Per-atom columns (centres of the group; 0 elsewhere and where the polyhedron has no such number):
+// Per-atom columns (centers of the group; 0 elsewhere and where the polyhedron has no such number):
 //   1 coordination, 2-4 vanadyl, equatorial, trans bonds, 5 bond-valence sum, 6 Baur, 7 quadratic distortion,
-//   8 tau4 or tau5, 9 off-centring, 10 vanadyl index, 11 state by valence, 12 state by geometry, 13 flags;
+//   8 tau4 or tau5, 9 off-centering, 10 vanadyl index, 11 state by valence, 12 state by geometry, 13 flags;
 //   with spin: 14 moment, 15 state by moment.
-// Global vector: centres, centres with a flag, then centres per state (ascending) - with spin per state and side (up,
+// Global vector: centers, centers with a flag, then centers per state (ascending) - with spin per state and side (up,
 //   down, neither) - then the histograms in the same order.
 #pragma once
 
@@ -60,7 +60,7 @@ class ComputeFingerprint : public LAMMPS_NS::Compute {
   double tolerance_ = 0.4;
   double threshold_ = 0.5;
   std::unique_ptr<AtomValue> spin_;
-  std::vector<bool> is_centre_;  // per type
+  std::vector<bool> is_center_;  // per type
   PairCutoffs reach_{0};
   std::vector<int> states_;
   int sides_ = 1;

@@ -1,12 +1,12 @@
 // compute ID group naglass/linkage elements E1 ... EN center E cutoff A B distance ... keyword value ...
 //
 //   elements  one name per atom type; several types may share a name, NULL has none (default: the label map)
-//   center    centre of a polyhedron; may be repeated
+//   center    center of a polyhedron; may be repeated
 //   ligand    what polyhedra share (default O); may be repeated
 //   cutoff    bond cutoff (distance units) of a pair of names; once per pair
 //
 // Global array: a row per pair of centers (1-1, 1-2 ... 1-n, 2-2 ...), columns: pairs that share a corner, an edge, a
-// face. Centres outside the group are left out.
+// face. Centers outside the group are left out.
 #pragma once
 
 #include <vector>

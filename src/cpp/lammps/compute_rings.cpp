@@ -80,7 +80,7 @@ void ComputeRings::read(StyleArguments &arguments)
                                                   {"strong", RingCriterion::strong}});
     else if (keyword == "king")
       options_.king_neighbors = choice<KingNeighbors>(
-          arguments, keyword, {{"excluded", KingNeighbors::excluded}, {"centre", KingNeighbors::centre}});
+          arguments, keyword, {{"excluded", KingNeighbors::excluded}, {"center", KingNeighbors::center}});
     else if (keyword == "select")
       options_.selection = choice<RingSelection>(arguments, keyword,
                                                  {{"all", RingSelection::all},

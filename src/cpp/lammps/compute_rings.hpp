@@ -7,7 +7,7 @@
 //   max        members of the largest ring (default 16)
 //   former     element of the formers of graph tt; may be repeated
 //   bridge     bridging element of graph tt (default O); may be repeated
-//   king       excluded (default) or centre: what King's path avoids, the centre's other neighbours or the centre only
+//   king       excluded (default) or center: what King's path avoids, the center's other neighbors or the center only
 //   select     all (default), abab, not_abab or heteropolar
 //   reach      bonds around a ring whose smaller rings may make it up, for strong (default: max)
 //   peratom    yes or no (default): count the rings through each atom

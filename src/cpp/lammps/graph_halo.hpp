@@ -11,7 +11,7 @@
 
 namespace naglass {
 
-/// A bonded neighbour as every rank understands it.
+/// A bonded neighbor as every rank understands it.
 struct BondEnd {
   std::int64_t tag;
   Shift shift;  // from the image that the owner holds to the bonded one

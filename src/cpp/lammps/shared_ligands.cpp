@@ -37,7 +37,7 @@ ImageCompute::ImageCompute(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Co
 void ImageCompute::init_list(int, LAMMPS_NS::NeighList *list) { list_ = list; }
 
 std::vector<SharedLigand> ImageCompute::shared_ligands(const std::string &title, const PairCutoffs &cutoffs,
-                                                       const LinkRoles &roles, int centres)
+                                                       const LinkRoles &roles, int centers)
 {
   fill_local_bonds(lmp, title, list_, cutoffs, bonds_);
   owner_positions_.resize(3 * bonds_.types.size());
@@ -51,13 +51,13 @@ std::vector<SharedLigand> ImageCompute::shared_ligands(const std::string &title,
   const OwnedAtoms atoms(lmp, title);
   const GraphView bonds = bonds_.view();
   std::vector<SharedLigand> records;
-  std::vector<CentreImage> around;
+  std::vector<CenterImage> around;
   for (std::int64_t i = 0; i < bonds.rows(); ++i) {
     if (!roles.ligand[bonds_.types[i]]) continue;
     around.clear();
     for (std::int64_t e = bonds.offsets[i]; e < bonds.offsets[i + 1]; ++e) {
       const int j = bonds.targets[e], kind = roles.kind[bonds_.types[j]];
-      if (kind >= 0 && atoms.in_group(j, centres)) around.push_back({atoms.tag(j), kind, images[j]});
+      if (kind >= 0 && atoms.in_group(j, centers)) around.push_back({atoms.tag(j), kind, images[j]});
     }
     append_shared(around, records);
   }

@@ -1,4 +1,4 @@
-// Links between centres across ranks: each ligand's owner sees all its bonds, each centre's links meet on one rank.
+// Links between centers across ranks: each ligand's owner sees all its bonds, each center's links meet on one rank.
 #pragma once
 
 #include <string>
@@ -12,14 +12,14 @@
 
 namespace naglass {
 
-/// What each atom type is to the links: `kind` a centre's place in the list of kinds or -1, `ligand` not zero for one.
+/// What each atom type is to the links: `kind` a center's place in the list of kinds or -1, `ligand` not zero for one.
 struct LinkRoles {
   std::vector<int> kind;
   std::vector<char> ligand;
 };
 
 /// Roles by name: the centers are the kinds in their order. Fails for a name with two roles, or without a cutoff
-/// between a centre and a ligand.
+/// between a center and a ligand.
 LinkRoles link_roles(const StyleArguments &arguments, const ElementMap &elements,
                      const std::vector<std::string> &centers, const std::vector<std::string> &ligands,
                      const PairCutoffs &cutoffs);
@@ -34,10 +34,10 @@ class ImageCompute : public LAMMPS_NS::Compute {
   void unpack_forward_comm(int count, int first, double *buffer) override;
 
  protected:
-  /// The ligands that centres of the atom group `centres` share, each record on the rank that gathers for its centre
+  /// The ligands that centers of the atom group `centers` share, each record on the rank that gathers for its center
   /// `a`. Ids are tags. Collective.
   std::vector<SharedLigand> shared_ligands(const std::string &title, const PairCutoffs &cutoffs, const LinkRoles &roles,
-                                           int centres);
+                                           int centers);
 
   LAMMPS_NS::NeighList *list_ = nullptr;
   LocalBonds bonds_;
@@ -49,7 +49,7 @@ class ImageCompute : public LAMMPS_NS::Compute {
 /// The rank that gathers what concerns an atom.
 int gathering_rank(std::int64_t tag, int ranks);
 
-/// Sends each record to the rank that gathers for its centre `a`. Collective.
+/// Sends each record to the rank that gathers for its center `a`. Collective.
 std::vector<SharedLigand> gather(MPI_Comm comm, const std::vector<SharedLigand> &records);
 
 }  // namespace naglass

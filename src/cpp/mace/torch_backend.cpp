@@ -173,7 +173,7 @@ TorchBackend::TorchBackend(const ModelPieces &pieces, const Placement &placement
 
 void TorchBackend::compute(const Graph &graph, GhostExchange &exchange, const Output &output)
 {
-  // the symmetric contraction of MACE fails on zero nodes; neighbours still wait for this rank's exchanges
+  // the symmetric contraction of MACE fails on zero nodes; neighbors still wait for this rank's exchanges
   if (graph.node_row.empty()) return exchange_only(graph, exchange);
   const at::AutoGradMode with_gradients(true);
   // TorchScript's own optimizer costs time here: it differentiates symbolically, and again when edge counts change

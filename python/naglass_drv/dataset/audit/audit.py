@@ -81,7 +81,7 @@ class _Measured:
 def audit(
     frames: Sequence["Atoms"], names: Sequence[str], limits: Limits, e0_eV: Mapping[str, float] = MappingProxyType({})
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Audit labelled `frames` of one level, called `names` in the findings, with isolated-atom energies `e0_eV`.
+    """Audit labeled `frames` of one level, called `names` in the findings, with isolated-atom energies `e0_eV`.
 
     Returns the JSON-able result (`findings`, worst first in each check, `unchecked`, and tables), and arrays for
     figures. Nothing is dropped or changed.
@@ -230,7 +230,7 @@ def _coverage(measured: _Measured, e0_eV: Mapping[str, float]) -> dict[str, dict
         "net_force_eV_per_A": _range(measured.net_force),
         "largest_force_eV_per_A": _range([norms.max() for norms in measured.force]),
         "energy_residual_eV_per_atom": _range([] if energies is None else energies.residual_eV_per_atom),
-        "atomisation_energy_eV_per_atom": _range(
+        "atomization_energy_eV_per_atom": _range(
             [
                 (frame.info["REF_energy"] - sum(e0_eV[element] for element in frame.symbols)) / len(frame)
                 for frame in frames

@@ -1,4 +1,4 @@
-"""Frames of a run that moves atoms: each step judged like a single point, and labelled or listed with its reason."""
+"""Frames of a run that moves atoms: each step judged like a single point, and labeled or listed with its reason."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from .failures import Refused
 from .inputs import asked_moments
 from .levels import Level
 from .parse.trajectory import Frame
-from .run import labelled
+from .run import labeled
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Harvest:
-    """Admitted frames, labelled, in order; and for each other one `frame` (its step), `failure` and `message`."""
+    """Admitted frames, labeled, in order; and for each other one `frame` (its step), `failure` and `message`."""
 
     frames: tuple["Atoms", ...]
     rejected: tuple[Mapping[str, Any], ...]
@@ -34,7 +34,7 @@ def harvest(
 ) -> Harvest:
     """Judge and label `steps`, each with what to note in its `info`, of the run of `atoms` (N, their start).
 
-    Labels: see `run.labelled`. A frame has the ions, group and start moments of `atoms`, and its own `step`.
+    Labels: see `run.labeled`. A frame has the ions, group and start moments of `atoms`, and its own `step`.
     """
     frames, rejected = [], []
     for step, info in steps:
@@ -52,7 +52,7 @@ def harvest(
         moved = atoms.copy()
         moved.set_cell(step.cell)
         moved.set_positions(step.positions)
-        frame = labelled(moved, step.evaluation, charge, multiplicity, level)
+        frame = labeled(moved, step.evaluation, charge, multiplicity, level)
         frame.info |= {"step": step.step, **info}
         frames.append(frame)
     return Harvest(tuple(frames), tuple(rejected))

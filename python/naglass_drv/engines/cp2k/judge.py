@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ...dataset.gate import net_force_fault, spin_fault
-from ...glass.chemistry import POLARISED_MUB
+from ...glass.chemistry import POLARIZED_MUB
 from . import parse
 from .failures import Refused
 
@@ -110,6 +110,6 @@ def spin_of(found: parse.Evaluation) -> np.ndarray | None:
 
 def turned(moments: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Atoms that carry a moment against the one asked for; all moments turned together are no difference."""
-    side = np.where(np.abs(moments) >= POLARISED_MUB, np.sign(moments), 0.0) * np.sign(asked)
+    side = np.where(np.abs(moments) >= POLARIZED_MUB, np.sign(moments), 0.0) * np.sign(asked)
     against, along = np.flatnonzero(side < 0), np.flatnonzero(side > 0)
     return against if len(against) <= len(along) else along

@@ -1,7 +1,7 @@
 """Levels of theory of the labels: each a CP2K template, its settings, and a short hash of what they mean.
 
 A training head takes frames of one level only. The hash covers all that decides a converged label (functional, cutoff,
-tolerances, electronic temperature) and leaves out how it converges (the &SCF section: guess, minimiser,
+tolerances, electronic temperature) and leaves out how it converges (the &SCF section: guess, minimizer,
 preconditioner). Basis set, pseudopotential and U of each element have hashes of their own, so that a new element leaves
 the others' frames what they are.
 """
@@ -23,7 +23,7 @@ _DFT = "FORCE_EVAL/DFT"
 
 @dataclass(frozen=True)
 class GFN1xTB:
-    """GFN1-xTB tight binding, unrestricted (10.1021/acs.jctc.7b00118). Its energy knows no spin polarisation.
+    """GFN1-xTB tight binding, unrestricted (10.1021/acs.jctc.7b00118). Its energy knows no spin polarization.
 
     `eps_scf` is the largest accepted gradient of the wavefunction (CP2K's EPS_SCF).
     """
@@ -53,7 +53,7 @@ class GFN1xTB:
 
 @dataclass(frozen=True)
 class DFT:
-    """Spin-polarised GPW with GTH pseudopotentials and MOLOPT basis sets; by default PBE+U+D3(BJ).
+    """Spin-polarized GPW with GTH pseudopotentials and MOLOPT basis sets; by default PBE+U+D3(BJ).
 
     `functional` is PBE or BLYP, `plus_u` the projector of +U (mulliken, lowdin, None without +U), `d3` the D3(BJ)
     dispersion. `cutoff_Ry` and `rel_cutoff_Ry` are the plane-wave cutoffs of the density and of the grid of one

@@ -1,4 +1,4 @@
-"""What a job prints beyond a label: Wannier centres, cubes of spin density and ELF, projected densities of states.
+"""What a job prints beyond a label: Wannier centers, cubes of spin density and ELF, projected densities of states.
 
 Prints are no part of the level: they change no energy and no hash. `parse.electronic` reads their files.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from ...errors import InputError
 from .tree import Line, Section
 
-#: Names of the files of Wannier centres and their spreads in the folder of the run.
+#: Names of the files of Wannier centers and their spreads in the folder of the run.
 WANNIER_FILE, SPREADS_FILE = "wannier.xyz", "spreads.dat"
 
 
@@ -60,5 +60,5 @@ def add(root: Section, outputs: Sequence[str]) -> None:
         if "XTB" in methods and name != "pdos":
             raise InputError(f"outputs: {name}: GFN1-xTB has no density on a grid to make it from")
         if name == "wannier" and dft.at("SCF").sections("SMEAR"):
-            raise InputError("outputs: wannier: states of broken occupation (smearing_K) have no Wannier centres")
+            raise InputError("outputs: wannier: states of broken occupation (smearing_K) have no Wannier centers")
         _PRINTS[name](dft)

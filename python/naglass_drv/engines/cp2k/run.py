@@ -201,7 +201,7 @@ def label(
 ) -> "Atoms":
     """A copy of `atoms` (N, periodic) with the labels of `level`, computed in `folder`, which is fresh.
 
-    The labels are those of `labelled`; `info["scf_path"]` is the rung of `scf.ladder` they came by. Every rung runs in
+    The labels are those of `labeled`; `info["scf_path"]` is the rung of `scf.ladder` they came by. Every rung runs in
     a folder of its own (``scf-1``, ...), and a run that ended for no reason of its own once more (``scf-1-again``).
     `child`: see Runner. `magnetization`, `outputs`: see `inputs.single_point`, raising InputError before a start.
 
@@ -223,7 +223,7 @@ def label(
     finally:
         for orbitals in folder.glob("scf-*/*.wfn*"):
             orbitals.unlink()
-    frame = labelled(atoms, found, charge, multiplicity, level)
+    frame = labeled(atoms, found, charge, multiplicity, level)
     frame.info["scf_path"] = path
     return frame
 
@@ -271,7 +271,7 @@ def _converged(
     raise refused
 
 
-def labelled(atoms: "Atoms", found: parse.Evaluation, charge: int, multiplicity: int, level: Level) -> "Atoms":
+def labeled(atoms: "Atoms", found: parse.Evaluation, charge: int, multiplicity: int, level: Level) -> "Atoms":
     """A copy of `atoms` with the labels of an admitted evaluation.
 
     Added are `info` REF_energy (eV), REF_stress (3×3, eV/Å³, virial, ASE sign), charge, multiplicity, level, kinds

@@ -1,6 +1,6 @@
 """Paths to a converged SCF: the ladder that a label climbs when the first one fails.
 
-Every rung changes how the SCF gets there (guess, minimiser, preconditioner, mixing), never what it gets to: cutoff,
+Every rung changes how the SCF gets there (guess, minimizer, preconditioner, mixing), never what it gets to: cutoff,
 basis set, U, tolerances and occupations are the level's. docs/stages/reference.md has what each was measured to rescue.
 """
 
@@ -34,9 +34,9 @@ def ladder(root: Section) -> tuple[Rung, ...]:
     if any(smear.parameter.upper() not in _OFF for smear in root.at(SCF).sections("SMEAR")):
         mixing = Rung("Broyden mixing with small steps", _small_mixing)
         return first, mixing, Rung("the same, from its density", _small_mixing, goes_on=True)
-    minimiser = _tight_binding if _is_tight_binding(root) else _conjugate_gradients
+    minimizer = _tight_binding if _is_tight_binding(root) else _conjugate_gradients
     name = "OT with conjugate gradients"
-    return first, Rung(name, minimiser), Rung(f"{name}, from its orbitals", minimiser, goes_on=True)
+    return first, Rung(name, minimizer), Rung(f"{name}, from its orbitals", minimizer, goes_on=True)
 
 
 def _is_tight_binding(root: Section) -> bool:
@@ -44,17 +44,17 @@ def _is_tight_binding(root: Section) -> bool:
 
 
 def _tight_binding(scf: Section) -> None:
-    # FULL_ALL finds other states than the level's preconditioner, some far off; plain diagonalisation diverges
-    _minimise(scf, {"MINIMIZER": "CG", "ALGORITHM": "IRAC", "PRECONDITIONER": "FULL_SINGLE_INVERSE"})
+    # FULL_ALL finds other states than the level's preconditioner, some far off; plain diagonalization diverges
+    _minimize(scf, {"MINIMIZER": "CG", "ALGORITHM": "IRAC", "PRECONDITIONER": "FULL_SINGLE_INVERSE"})
 
 
 def _conjugate_gradients(scf: Section) -> None:
     # with the gap of 0.001 that CP2K's manual names, a cell that converges at 0.02 fell by 150 eV and stayed there
     gap = scf.at("OT").values("ENERGY_GAP") or ["0.02"]
-    _minimise(scf, {"MINIMIZER": "CG", "LINESEARCH": "2PNT", "PRECONDITIONER": "FULL_ALL", "ENERGY_GAP": gap[0]})
+    _minimize(scf, {"MINIMIZER": "CG", "LINESEARCH": "2PNT", "PRECONDITIONER": "FULL_ALL", "ENERGY_GAP": gap[0]})
 
 
-def _minimise(scf: Section, options: dict[str, object]) -> None:
+def _minimize(scf: Section, options: dict[str, object]) -> None:
     """OT by `options`, 12 times 50 steps; tolerances stay."""
     for name in ("DIAGONALIZATION", "MIXING", "ADDED_MOS"):
         scf.remove(name)

@@ -30,11 +30,11 @@ def errors(frames: Sequence["Atoms"], predicted: Mapping[str, np.ndarray]) -> di
     result["forces_rmse_meV_per_A_by_element"] = {
         str(element): _rms(force[symbols == element]) for element in np.unique(symbols)
     }
-    labelled = [i for i, frame in enumerate(frames) if "REF_stress" in frame.info]
-    if labelled:
-        stress = np.array([frames[i].info["REF_stress"] for i in labelled])
-        deviation = 1e3 * (predicted["stress"][labelled] - stress)
-        result |= _both("stress", "meV_per_A3", deviation, np.arange(len(labelled)))
+    labeled = [i for i, frame in enumerate(frames) if "REF_stress" in frame.info]
+    if labeled:
+        stress = np.array([frames[i].info["REF_stress"] for i in labeled])
+        deviation = 1e3 * (predicted["stress"][labeled] - stress)
+        result |= _both("stress", "meV_per_A3", deviation, np.arange(len(labeled)))
     return result
 
 

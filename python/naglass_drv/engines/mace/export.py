@@ -141,10 +141,10 @@ def export_module(
         with _naming(source):
             parts, layers = _cut(model, chosen)
             check_pieces(model, parts, chosen.index)
-        pieces = {name: _serialise(piece) for name, piece in parts.items()}
+        pieces = {name: _serialize(piece) for name, piece in parts.items()}
         meta = _metadata(model, chosen, layers, dtype=dtype, source=source)
         if spin is not None:
-            pieces[f"output_{NAME}"] = _serialise(spin.piece().to(torch_dtype(dtype)))
+            pieces[f"output_{NAME}"] = _serialize(spin.piece().to(torch_dtype(dtype)))
             meta["outputs"].append({"name": NAME, "unit": UNIT, "columns": 1, "labels": spin.labels})
     meta["weights"] = table
     meta["sha256"] = hashlib.sha256(json.dumps(meta, sort_keys=True).encode() + weights).hexdigest()
@@ -269,7 +269,7 @@ def _readout(model: torch.nn.Module, layer: int, count: int) -> torch.nn.Module 
     return model.readouts[layer]
 
 
-def _serialise(piece: torch.nn.Module) -> bytes:
+def _serialize(piece: torch.nn.Module) -> bytes:
     from e3nn.util.jit import compile as compile_module
 
     torch = import_torch()

@@ -1,4 +1,4 @@
-"""Fitting a MACE model to labelled frames (imports torch and mace; used in the training child only).
+"""Fitting a MACE model to labeled frames (imports torch and mace; used in the training child only).
 
 The model is mace-torch's ScaleShiftMACE (Batatia et al., NeurIPS 2022, arXiv:2206.07697) with its
 weighted squared-error loss. Differences from mace-torch's own command: the learning rate and the order of the
@@ -59,7 +59,7 @@ def build_model(options: Mapping[str, Any], e0_eV: Mapping[int, float], frames: 
     """A new model for the elements of `e0_eV` (atomic number -> isolated-atom energy, eV).
 
     `options` has `channels`, `max_L`, `layers`, `correlation`, `r_max_A`, `zbl`. Scale (rms force) and shift
-    (mean energy per atom beyond E0) of the interaction energy and the mean number of neighbours come from
+    (mean energy per atom beyond E0) of the interaction energy and the mean number of neighbors come from
     `frames`.
     """
     elements = sorted(e0_eV)

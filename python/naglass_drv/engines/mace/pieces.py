@@ -1,7 +1,7 @@
 """The TorchScript pieces into which a MACE model is cut for LAMMPS (imports torch).
 
 The cut follows Batatia et al., NeurIPS 2022 (arXiv:2206.07697), Eqs. 7-12: per layer, the features that
-travel along the edges are ``up = linear_up(h)``, so ``up`` is what neighbouring ranks have to exchange.
+travel along the edges are ``up = linear_up(h)``, so ``up`` is what neighboring ranks have to exchange.
 Between two exchanges everything is local to a rank:
 
 - ``EdgePiece``: edge vectors -> spherical harmonics, radial features, pair repulsion per edge;

@@ -4,7 +4,7 @@ Convolution: ``message[k, u] = sum over paths w[path, u] sum_ij C[path, i, j, k]
 read off the layer's own tensor product, which is linear in each factor, by feeding it unit vectors.
 
 Product basis (Batatia et al., arXiv:2206.07697, Eq. 10): a polynomial of the node's features whose monomials couple
-with coefficients ``U @ weights[element]``. U is symmetrised over the order of its indices, and monomials that couple
+with coefficients ``U @ weights[element]``. U is symmetrized over the order of its indices, and monomials that couple
 nowhere are left out.
 """
 

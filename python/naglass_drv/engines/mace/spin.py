@@ -149,7 +149,7 @@ def errors(
 
     Each entry has `atoms`, `mae_muB`, `rmse_muB` and `rmse_muB_err` (bootstrap over groups, None with one group).
     Transition metals also have `agreement`, the share of atoms whose label and prediction are nearest to the same
-    high-spin moment, and `by_state`, the errors of those labelled so.
+    high-spin moment, and `by_state`, the errors of those labeled so.
     """
     carrying = [(f, p) for f, p in zip(frames, predicted, strict=True) if LABELS[labels] in f.arrays]
     symbols = np.concatenate([np.array(f.get_chemical_symbols()) for f, _ in carrying])
@@ -203,7 +203,7 @@ def invariant_columns(model: torch.nn.Module) -> list[int]:
 
 
 def node_features(model: torch.nn.Module, frames: Sequence[Atoms]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Node features N×ΣF (all layers side by side) and one-hot elements N×Z of each frame, labelled or not."""
+    """Node features N×ΣF (all layers side by side) and one-hot elements N×Z of each frame, labeled or not."""
     from .fit import graphs, loader
 
     torch = import_torch()
@@ -263,10 +263,10 @@ def _ridges(x, table: _Table, held, elements: Sequence[str], report) -> dict[str
 def _solve(x: np.ndarray, y: np.ndarray, ridge: float) -> tuple[np.ndarray, float]:
     if not len(y):
         return np.zeros(x.shape[1]), 0.0
-    centre, mean = x.mean(axis=0), float(y.mean())
-    a = x - centre
+    center, mean = x.mean(axis=0), float(y.mean())
+    a = x - center
     w = np.linalg.solve(a.T @ a + ridge * len(y) * np.eye(x.shape[1]), a.T @ (y - mean))
-    return w, mean - float(centre @ w)
+    return w, mean - float(center @ w)
 
 
 def _network(x, table: _Table, held, count: int, hidden: int, seed: int, report) -> dict[str, np.ndarray]:

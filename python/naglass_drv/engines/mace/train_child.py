@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...dataset.frames import read_labelled
+from ...dataset.frames import read_labeled
 from ...errors import InputError
 from ...files import write_arrays, write_json
 from . import accuracy, train
@@ -39,8 +39,8 @@ def _train(job: Mapping[str, Any]) -> None:
     from . import fit
 
     options = job["options"]
-    train_frames = read_labelled(Path(job["train"]))
-    test_frames = read_labelled(Path(job["test"])) if job["test"] else []
+    train_frames = read_labeled(Path(job["train"]))
+    test_frames = read_labeled(Path(job["test"])) if job["test"] else []
     e0 = {atomic_numbers[element]: energy for element, energy in job["e0_eV"].items()}
     start = job["start_model"]
     model = _start(Path(start), e0, options["dtype"]) if start else fit.build_model(options, e0, train_frames)
@@ -88,12 +88,12 @@ def _fit_moments(model: Any, frames: Sequence[Any], test: Sequence[Any], job: Ma
         print(f"moments: {line}", flush=True)
 
     key = spin.LABELS["hirshfeld"]
-    labelled = [frame for frame in frames if key in frame.arrays and len(frame) > 1]
-    if not labelled or not job["options"]["spin_readout"]:
+    labeled = [frame for frame in frames if key in frame.arrays and len(frame) > 1]
+    if not labeled or not job["options"]["spin_readout"]:
         return None, None
-    readout = spin.fit_readout(model, labelled, seed=job["seed"], report=report)
+    readout = spin.fit_readout(model, labeled, seed=job["seed"], report=report)
     readout.save(train.READOUT)
-    parts = {"train": labelled, "test": [frame for frame in test if key in frame.arrays]}
+    parts = {"train": labeled, "test": [frame for frame in test if key in frame.arrays]}
     errors = {
         part: spin.errors(chosen, spin.predict(model, readout, chosen)) if chosen else None
         for part, chosen in parts.items()

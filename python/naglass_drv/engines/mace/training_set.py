@@ -32,7 +32,7 @@ def write_training_set(
 ) -> list[str]:
     """Write ``train.extxyz``, ``valid.extxyz``, ``test.extxyz`` and a script into `folder`; returns the command.
 
-    `parts` maps "train", "valid" and "test" to labelled frames; an empty part has no file, and without validation
+    `parts` maps "train", "valid" and "test" to labeled frames; an empty part has no file, and without validation
     frames mace-torch draws a tenth of the training frames itself. The training frames are led by one isolated atom per
     element of `e0_eV` (``config_type=IsolatedAtom``), from which mace-torch takes E0; `multiplicities` are theirs.
     Labels keep their keys, which are the command's ``--energy_key`` and so on.

@@ -20,10 +20,10 @@ _PDOS_TITLE = re.compile(
 
 
 @dataclass(frozen=True)
-class WannierCentres:
-    """Centres (M×3, Å, as written: any periodic image) and spreads (M, Å², None without their file) of one spin."""
+class WannierCenters:
+    """Centers (M×3, Å, as written: any periodic image) and spreads (M, Å², None without their file) of one spin."""
 
-    centres: np.ndarray
+    centers: np.ndarray
     spreads_A2: np.ndarray | None
 
 
@@ -52,12 +52,12 @@ class ProjectedStates:
     weights: np.ndarray
 
 
-def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = None) -> dict[int, list[WannierCentres]]:
-    """By step the centres of each spin from ``*-wannier.xyz`` (IONS+CENTERS), alpha first, then beta.
+def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = None) -> dict[int, list[WannierCenters]]:
+    """By step the centers of each spin from ``*-wannier.xyz`` (IONS+CENTERS), alpha first, then beta.
 
-    The file has one block per spin and step, the ions `elements` (in a wrap of their own) and then centres ``X``. Its
+    The file has one block per spin and step, the ions `elements` (in a wrap of their own) and then centers ``X``. Its
     title ends with the step of an MD or a relaxation. `spreads` is the file of spreads of the same run. A torn last
-    block is left out, together with its step. Raises OutputError for other atoms or contradictions. A localisation
+    block is left out, together with its step. Raises OutputError for other atoms or contradictions. A localization
     that stopped at MAX_ITER cannot be told from these files.
     """
     lines = read_text(path, _MAX_BYTES).splitlines()
@@ -67,7 +67,7 @@ def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = Non
         count = int(lines[at]) if re.fullmatch(r"\s*\d{1,7}\s*", lines[at]) else 0
         if count < len(elements):
             raise OutputError(
-                f"{path.name}: line {at + 1}: {lines[at].strip()[:40]!r} is no number of ions and centres"
+                f"{path.name}: line {at + 1}: {lines[at].strip()[:40]!r} is no number of ions and centers"
             )
         rows = [line.split() for line in lines[at + 2 : at + 2 + count]]
         last = at + 2 + count >= len(lines)
@@ -76,7 +76,7 @@ def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = Non
         names = [row[0] for row in rows if len(row) == 4]
         if names != [*elements, *["X"] * (count - len(elements))]:
             raise OutputError(
-                f"{path.name}: line {at + 1}: the rows are not the {len(elements)} ions and then centres X"
+                f"{path.name}: line {at + 1}: the rows are not the {len(elements)} ions and then centers X"
             )
         title = _WANNIER_TITLE.fullmatch(lines[at + 1])
         if title is None:
@@ -85,18 +85,18 @@ def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = Non
         at += 2 + count
     sizes = _spread_blocks(spreads) if spreads else None
     if sizes is not None and len(sizes) < len(blocks):
-        raise OutputError(f"{path.name}: {len(blocks)} blocks of centres, but {len(sizes)} of spreads")
-    found: dict[int, list[WannierCentres]] = {}
+        raise OutputError(f"{path.name}: {len(blocks)} blocks of centers, but {len(sizes)} of spreads")
+    found: dict[int, list[WannierCenters]] = {}
     ions: dict[int, np.ndarray] = {}
     for index, (step, block) in enumerate(blocks):
-        centres = block[len(elements) :]
+        centers = block[len(elements) :]
         spread = None if sizes is None else sizes[index]
-        if spread is not None and len(spread) != len(centres):
-            raise OutputError(f"{path.name}: block {index + 1} has {len(centres)} centres and {len(spread)} spreads")
+        if spread is not None and len(spread) != len(centers):
+            raise OutputError(f"{path.name}: block {index + 1} has {len(centers)} centers and {len(spread)} spreads")
         # the two spins of a step repeat the ions to the last digit
         if not np.array_equal(ions.setdefault(step, block[: len(elements)]), block[: len(elements)]):
             raise OutputError(f"{path.name}: step {step} stands there with other positions again")
-        found.setdefault(step, []).append(WannierCentres(centres, spread))
+        found.setdefault(step, []).append(WannierCenters(centers, spread))
         if len(found[step]) > 2:
             raise OutputError(f"{path.name}: step {step} has more than two spins")
     if at < len(lines) and len(found) > 1 and len(found[blocks[-1][0]]) < len(found[blocks[0][0]]):

@@ -215,16 +215,16 @@ def _mulliken(lines: Sequence[str], layout: Layout, elements: Sequence[str]):
     start = _start(lines, *layout.mulliken)
     if start is None:
         return None, None
-    polarised = "Spin moment" in " ".join(lines[start : start + 4])
-    rows, after = _rows(lines, start, elements, 7 if polarised else 5, 1, "Mulliken")
+    polarized = "Spin moment" in " ".join(lines[start : start + 4])
+    rows, after = _rows(lines, start, elements, 7 if polarized else 5, 1, "Mulliken")
     values = np.array([numbers(row[3:]) for row in rows])
-    populations = 2 if polarised else 1
+    populations = 2 if polarized else 1
     total = re.split("spin|charge", lines[after])[-1].split() if after < len(lines) else []
     if len(total) < populations:
         raise OutputError("Mulliken: the block is cut")
     sums = np.array(numbers(total[:populations]))
     _agree(values[:, :populations].sum(axis=0), sums, 1e-6 * (len(elements) + 1), "Mulliken: the sum")
-    if not polarised:
+    if not polarized:
         return values[:, 1], None
     _agree(values[:, 0] - values[:, 1], values[:, 3], 3e-6, "Mulliken: alpha - beta")
     return values[:, 2], values[:, 3]
@@ -239,16 +239,16 @@ def _hirshfeld(lines: Sequence[str], layout: Layout, elements: Sequence[str]):
     start = _start(lines, layout.hirshfeld)
     if start is None:
         return None, None
-    polarised = "Spin moment" in " ".join(lines[start : start + 4])
-    rows, _ = _rows(lines, start, elements, 8 if polarised else 6, 1, "Hirshfeld")
+    polarized = "Spin moment" in " ".join(lines[start : start + 4])
+    rows, _ = _rows(lines, start, elements, 8 if polarized else 6, 1, "Hirshfeld")
     values = np.array([numbers(row[3:]) for row in rows])
     population = values[:, 1]
-    if polarised:
+    if polarized:
         _agree(values[:, 1] - values[:, 2], values[:, 3], 2.1e-3, "Hirshfeld: alpha - beta")
         population = values[:, 1] + values[:, 2]
     # rounded populations and a rounded charge: also tells spin and charge apart
     _agree(values[:, 0] - population, values[:, -1], 2.1e-3, "Hirshfeld: reference - population")
-    return values[:, -1], values[:, 3] if polarised else None
+    return values[:, -1], values[:, 3] if polarized else None
 
 
 def _agree(computed: np.ndarray, printed: np.ndarray, tolerance: float, what: str) -> None:

@@ -14,7 +14,7 @@ _METAL_METAL = 2.5  # Å
 
 
 def forbidden_contacts(elements: Sequence[str]) -> dict[tuple[str, str], float]:
-    """Pairs of `elements` and the distance (Å) below which they are an artefact.
+    """Pairs of `elements` and the distance (Å) below which they are an artifact.
 
     Looked for are O-O (peroxide), P-P, and pairs of transition metals.
     """
@@ -24,14 +24,14 @@ def forbidden_contacts(elements: Sequence[str]) -> dict[tuple[str, str], float]:
 
 
 def share_in_contact(pairs: Neighbors, symbols: np.ndarray, contact: tuple[str, str], limit: float) -> float:
-    """Share of the atoms of the two elements of `contact` that have such a neighbour nearer than `limit` (Å).
+    """Share of the atoms of the two elements of `contact` that have such a neighbor nearer than `limit` (Å).
 
     `pairs` must reach to `limit`; `symbols` (atoms,) are the elements.
     """
     return float(in_contact(pairs, symbols, contact, limit).sum() / np.isin(symbols, contact).sum())
 
 
-def artefacts(frames: Sequence[Atoms], *, independent: bool = False) -> dict[str, tuple[float, Average]]:
+def artifacts(frames: Sequence[Atoms], *, independent: bool = False) -> dict[str, tuple[float, Average]]:
     """Forbidden contacts by pair: the limit (Å), and the share of atoms that have one; pairs never met are left out."""
     limits = forbidden_contacts(same_elements(frames))
     symbols = np.array(frames[0].get_chemical_symbols())

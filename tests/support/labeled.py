@@ -1,4 +1,4 @@
-"""Labelled frames as a reference set has them, made from nothing."""
+"""Labeled frames as a reference set has them, made from nothing."""
 
 import numpy as np
 from ase import Atoms
