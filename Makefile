@@ -15,16 +15,19 @@ quickstart: build cp2k
 	cd examples/quickstart && $(BIN)/mpirun -n 2 $(BIN)/python -m naglass_drv run input.yaml
 	@echo "the report: $(CURDIR)/examples/quickstart/run/report.html"
 
+# Two modules at a time; one thread each, since torch would otherwise take all cores twice.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+
 test: build cp2k
-	$(BIN)/python -m pytest -q tests
+	$(PYTEST) tests
 
 # Neither MPI nor CP2K, nothing that takes more than ten seconds: for the minute between two edits.
 test-quick: build
-	$(BIN)/python -m pytest -q -m quick tests
+	$(PYTEST) -m quick tests
 
 # What takes too long for every commit: run before a release, and before an issue is closed.
 test-long: build cp2k
-	$(BIN)/python -m pytest -q tests/long
+	$(PYTEST) tests/long
 
 # Style and types. `make format` does what can be done by itself.
 lint: $(VENV)-lint/installed

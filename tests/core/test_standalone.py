@@ -1,4 +1,4 @@
-"""The core stands alone: no foreign headers, and it builds and runs without Python, under the sanitizers."""
+"""The core stands alone: no foreign headers, and it builds and runs without Python."""
 
 import re
 from pathlib import Path
@@ -26,9 +26,9 @@ def test_core_includes_only_itself_and_the_standard_library(source):
     assert all(quoted.startswith("core/") for quoted in re.findall(r'#\s*include\s*"([^"]*)"', text))
 
 
-def test_core_builds_and_passes_without_python_under_the_sanitizers():
-    build = ROOT / "build" / "test-core-sanitized"
-    options = ["-DNAGLASS_PYTHON=OFF", "-DNAGLASS_LAMMPS=OFF", "-DNAGLASS_TESTS=ON", "-DNAGLASS_SANITIZE=ON"]
+def test_core_builds_and_passes_without_python():
+    build = ROOT / "build" / "test-core"
+    options = ["-DNAGLASS_PYTHON=OFF", "-DNAGLASS_LAMMPS=OFF", "-DNAGLASS_TESTS=ON"]
     configure = ["cmake", "-S", ROOT, "-B", build, "-DCMAKE_BUILD_TYPE=Debug", *options]
     for command in (configure, ["cmake", "--build", build, "--parallel", "2"]):
         done = call(*command)
