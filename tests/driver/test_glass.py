@@ -91,14 +91,6 @@ def test_the_course_of_the_quench_is_kept(whole):
     assert set(series["volume_A3"]) == {series["volume_A3"][0]} and np.ptp(series["pressure_bar"]) > 0
 
 
-def test_a_glass_of_an_earlier_version_has_no_quench(whole, tmp_path):
-    run, task, summary, _ = whole
-    for name in (glass.GLASS, glass.MELT):
-        (tmp_path / name).write_bytes((run.folder / "a" / name).read_bytes())
-    glass.collect(run, [Done(task, tmp_path, summary)])
-    assert not (run.products / "glass" / "g0-quench.json").exists() and (run.products / "glass" / "g0.extxyz").exists()
-
-
 def test_stop_and_resume_gives_the_same_glass(whole, tmp_path, monkeypatch):
     _run, task, *_ = whole
     monkeypatch.setattr(glass, "_CHECKPOINT_STEPS", 500)

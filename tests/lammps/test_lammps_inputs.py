@@ -33,7 +33,7 @@ def test_glass_on_the_fly(tmp_path):
     assert rings.tolist() == core.rings(atoms, CUTOFFS, graph_kind="tt", max_size=8).counts[1:].tolist()
     links = _last_block(tmp_path / "linkage.out")[:, 1:]
     assert links.tolist() == [list(shared) for shared in core.linkage(atoms, CUTOFFS).counts.values()]
-    assert (tmp_path / "hops.out").read_text().startswith("# naglass/hops every 50 window 10")
+    assert (tmp_path / "hops.out").read_text().splitlines()[1].startswith("# naglass/hops every 50 window 10")
     assert np.loadtxt(tmp_path / "transport.out")[0, 2] == 100
 
 

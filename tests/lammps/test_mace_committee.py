@@ -237,7 +237,7 @@ FAULTS = [
     (dict(more=select("0.2 0.1")), "band 0.2 0.1: is no band 0 <= LO < HI"),
     (dict(more=select("0.1 0.2").replace("file picked.xyz", "")), "file : is missing"),
     (dict(more=select("0.1 0.2", "stop_above -1")), "stop_above -1: must be above zero"),
-    (dict(more=select("0.1 0.2", "fits 3")), "keyword fits: known are band"),
+    (dict(more=select("0.1 0.2").replace(" band", " fits 3 band")), "keyword fits: known are band"),
     (dict(more=select("0.1 0.2").replace("picked.xyz", "no/such/file")), "no/such/file: cannot be opened"),
     (dict(style="mace trust yes single_rank", map="no"), "use 'atom_modify map yes'"),
 ]

@@ -124,5 +124,5 @@ def test_messages(made):
     folder, _, _ = made
     done = run(folder, models="plain.naglass")
     assert "Compute mace/atom: the pair style has no quantity 'spin'; it has energy" in done.stdout
-    done = run(folder, models="a.naglass plain.naglass")
+    done = run(folder, models="b.naglass plain.naglass")
     assert "has no quantity 'spin'; it has deviation energy" in done.stdout

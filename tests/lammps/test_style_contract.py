@@ -118,7 +118,7 @@ CHANGED = {
         "window 4": "window 4: the restart file has 3",
         "threshold 0.9 release 0.5": "threshold 0.9: the restart file has 1",
         "min_length 1": "min_length 1: the restart file has 1.5",
-        "return 7": "return 7: the restart file has 60",
+        "return 7": "return 7: the restart file has 200",
         "framework host": "framework given: the restart file has none",
         "elements Na V P O cutoff Na O 2.9": "cutoff given: the restart file has none",
     },

@@ -1,6 +1,5 @@
 #include "correlation_table.hpp"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -74,13 +73,6 @@ std::string van_hove(const TableHeader &header, const DisplacementStatistics &st
 }
 
 }  // namespace
-
-TableFile::~TableFile()
-{
-  struct stat status;
-  for (const Part &part : parts_)
-    if (::stat(part.path.c_str(), &status) == 0 && status.st_size == 0) ::unlink(part.path.c_str());
-}
 
 void TableFile::claim(const std::string &path, bool with_histograms)
 {

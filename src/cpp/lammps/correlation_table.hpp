@@ -26,8 +26,6 @@ class TableFile {
   TableFile() = default;
   TableFile(const TableFile &) = delete;
   TableFile &operator=(const TableFile &) = delete;
-  /// Leaves no empty file behind.
-  ~TableFile();
 
   /// Opens the files, so that what is wrong with them is known before the run.
   void claim(const std::string &path, bool with_histograms);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,7 +24,12 @@ FileClaim &FileClaim::operator=(FileClaim &&other) noexcept
 
 void FileClaim::close()
 {
-  if (is_open()) ::close(std::exchange(descriptor_, -1));
+  if (!is_open()) return;
+  struct stat held, named;
+  const bool same = ::fstat(descriptor_, &held) == 0 && ::stat(path_.c_str(), &named) == 0 &&
+                    held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+  if (same && S_ISREG(held.st_mode) && held.st_size == 0) ::unlink(path_.c_str());
+  ::close(std::exchange(descriptor_, -1));
 }
 
 void FileClaim::refuse(const char *action) const
@@ -37,7 +43,7 @@ void FileClaim::open(const std::string &path)
   if (!is_open()) refuse("cannot be opened");
   // some file systems have no locks
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
-  close();
+  ::close(std::exchange(descriptor_, -1));
   throw Error("file", path_, "another fix, pair style or run is writing this file; choose another name");
 }
 

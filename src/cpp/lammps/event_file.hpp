@@ -17,7 +17,7 @@ class FileClaim {
   ~FileClaim() { close(); }
 
   bool is_open() const { return descriptor_ >= 0; }
-  /// Opens the file, and makes it where there is none; what it holds stays.
+  /// Opens the file, and makes it where there is none; what it holds stays. Nothing written: no file is left behind.
   void open(const std::string &path);
   std::int64_t size() const;
   /// Cuts what follows the first `bytes`.
