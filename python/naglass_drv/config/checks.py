@@ -30,9 +30,9 @@ def cross_check(top: Partial, document: Document, source: Path) -> None:
             check(top, document)
     with rule():
         for index, item in enumerate(top.reference):
-            for check in (_check_strain, _check_template, _check_spin, _check_moves):
+            for check_item in (_check_strain, _check_template, _check_spin, _check_moves):
                 with rule():
-                    check(item, index, document)
+                    check_item(item, index, document)
     with rule():
         _check_trust(top.md, document, source)
     for where, path in _named_files(top):

@@ -65,7 +65,7 @@ def expanded(input: Input) -> str:
     """The text of run.yaml: every key with its value, defaults included."""
     from ruamel.yaml import YAML
 
-    yaml = YAML(typ="safe", pure=True)
+    yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
     text = io.StringIO()
@@ -100,7 +100,7 @@ def _partial(model: type[BaseModel], given: Any) -> Partial:
             if not field.is_required():
                 values[name] = field.get_default(call_default_factory=True)
             continue
-        constrained = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        constrained: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
         found = _valid_part(TypeAdapter(constrained), given[name])
         if found is not _INVALID:
             values[name] = found
@@ -124,7 +124,7 @@ def _known_part(value: Any, location: tuple[str | int, ...]) -> Where:
     for part in location:
         if (isinstance(value, dict) and part in value) or (isinstance(value, list) and part in range(len(value))):
             where.append(part)
-            value = value[part]
+            value = _value_at(value, (part,))
         else:
             break
     return tuple(where)

@@ -106,7 +106,8 @@ def _voxels(cell: np.ndarray, spacing: float) -> tuple[int, int, int]:
     counts = np.ceil(lengths / spacing - 1e-9)
     if not counts.prod() < _MOST_VOXELS:
         raise InputError(f"spacing = {spacing!r}: more than 2^28 voxels; take a wider spacing (Å)")
-    return tuple(int(max(1, n)) for n in counts)
+    a, b, c = (int(max(1, n)) for n in counts)
+    return a, b, c
 
 
 def _half_diagonal(voxel: np.ndarray) -> float:

@@ -112,16 +112,15 @@ def diffusion(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **h
     filled.species(element)
     blocks = Blocks(filled)
     found = regime(filled, blocks, element, min_msd)
-    about = {"exponent_err": found.exponent_err}
     if found.onset is None:
         bound = _upper(filled, blocks, found, element, min_msd)
-        return Diffusion(None, None, None, found.exponent, found.reason, upper=bound, **about)
+        return Diffusion(None, None, None, found.exponent, found.reason, None, found.exponent_err, bound)
     slope = _slope(filled, blocks, found.onset, lambda sums: sums.square(element) / (6 * filled.atoms[element]))
     if reason := slope.too_wide("D", " Å²/ps"):
         bound = _upper(filled, blocks, found, element, min_msd)
-        return Diffusion(None, None, None, found.exponent, reason, upper=bound, **about)
+        return Diffusion(None, None, None, found.exponent, reason, None, found.exponent_err, bound)
     window = _times(filled, blocks, found.onset)
-    return Diffusion(slope.value, slope.err, window, found.exponent, None, slope.interval, **about)
+    return Diffusion(slope.value, slope.err, window, found.exponent, None, slope.interval, found.exponent_err)
 
 
 def haven_ratio(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **how) -> HavenRatio:
@@ -194,11 +193,19 @@ def conductivity(
         if found.onset is None:
             return Conductivity(None, None, None, None, None, f"{element}: {found.reason}")
         onset = max(onset, found.onset)
-    routes = [_slope(filled, blocks, onset, total) for total in (alone, together)]
-    if reason := routes[0].too_wide("σ", " S/m") or routes[1].too_wide("σ", " S/m"):
+    uncorrelated, correlated = (_slope(filled, blocks, onset, total) for total in (alone, together))
+    if reason := uncorrelated.too_wide("σ", " S/m") or correlated.too_wide("σ", " S/m"):
         return Conductivity(None, None, None, None, None, reason)
-    numbers = [number for route in routes for number in (route.value, route.err)]
-    return Conductivity(*numbers, _times(filled, blocks, onset), None, *(route.interval for route in routes))
+    return Conductivity(
+        uncorrelated.value,
+        uncorrelated.err,
+        correlated.value,
+        correlated.err,
+        _times(filled, blocks, onset),
+        None,
+        uncorrelated.interval,
+        correlated.interval,
+    )
 
 
 def nernst_einstein(density: float, coefficient: float, temperature_K: float, charge: float = 1.0) -> float:
@@ -211,9 +218,12 @@ def _times(filled: Correlator, blocks: Blocks, onset: int) -> Interval:
     return float(time[onset]), float(time[blocks.double[onset]])
 
 
-def _slopes(filled: Correlator, blocks: Blocks, onset: int, totals: list[Total]) -> tuple[np.ndarray, ...]:
+def _slopes(
+    filled: Correlator, blocks: Blocks, onset: int, totals: list[Total]
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Slopes at the onset, per ps, their relative covariances, and the degrees of freedom of these."""
     means = blocks.means(onset, totals)
+    assert means is not None
     slopes, covariance = means.slopes(filled.result().time[onset])
     with np.errstate(divide="ignore", invalid="ignore"):
         return slopes, covariance / np.outer(slopes, slopes), means.freedom
@@ -242,6 +252,7 @@ def _upper(filled: Correlator, blocks: Blocks, found: Regime, element: str, min_
         return None
     ions = filled.atoms[element]
     means = blocks.means(found.last, [lambda sums: sums.square(element) / ions])
+    assert means is not None
     msd = means.mean[0, 1] + student(means.freedom, 1.645) * np.sqrt(means.covariance[1, 1])
     time = filled.result().time[blocks.double[found.last]]
     unseen = 3 * 4 * min_msd / (ions * blocks.samples * filled.interval)

@@ -341,7 +341,7 @@ def _histograms(offsets, vectors, state, moment, wanted, reach: float, threshold
         return _core.bond_histogram(offsets, vectors, groups, len(states), low, high, bins)
 
     every = np.ones(len(row), dtype=bool)
-    sides = (None, None, None)
+    sides: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None] = (None, None, None)
     if moment is not None:
         polarized = np.abs(moment) >= threshold
         sides = (count(polarized & (moment > 0)), count(polarized & (moment < 0)), count(~polarized))

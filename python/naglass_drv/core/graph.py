@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -136,7 +137,7 @@ def names(given: str | Iterable[str]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
 
 
-def roles_of(named: Iterable[tuple[object, str | Iterable[str]]]) -> dict:
+def roles_of(named: Iterable[tuple[Any, str | Iterable[str]]]) -> dict:
     """Role of each element, from (role of the extension, elements); InputError for an element with two."""
     roles: dict = {}
     for role, given in named:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -60,9 +61,10 @@ class HopDetector:
         self._options = (self._window, threshold, release, number("min_length", min_length, "Å"), return_within)
         _core.HopDetector(0, *self._options)
         self._selection = (mobile, framework, _checked_cage(cage), elements("nearest", nearest))
-        self._core = None
+        self._core: Any = None
         self._frames: _Frames | None = None
-        self._mobile = self._indices = None
+        self._mobile: Any = None
+        self._indices: Any = None
         self._atoms = 0
         self._next_step = self._first_step = 0
         self._found: list[np.ndarray] = []
@@ -85,6 +87,7 @@ class HopDetector:
             if self._frames is None:
                 self._frames = _Frames(frame, *self._selection, history=2 * self._window)
             positions, offset, cages = self._frames.sample(frame, step)
+            mobile = self._frames.mobile
         else:
             positions = array("frame", frame, ("N", 3), unit="Å", finite=False)
             if self._core is None:
@@ -94,8 +97,9 @@ class HopDetector:
             self._atoms = len(positions)
             positions = positions[self._indices]
             offset = array("offset", offset, (3,), unit="Å")
+            mobile = self._indices
         if self._core is None:
-            self._mobile = self._frames.mobile if is_frame else self._indices
+            self._mobile = mobile
             self._core = _core.HopDetector(len(positions), *self._options)
             self._first_step = step
         offsets, hosts = cages if cages is not None else (None, None)
@@ -207,7 +211,7 @@ def _frames_of(positions, symbols, cell, pbc) -> Iterable:
     if len(symbols) != positions.shape[1]:
         raise InputError(f"symbols = {len(symbols)} symbols: there are {positions.shape[1]} atoms")
     periodic = np.broadcast_to(np.asarray(pbc, dtype=bool) & (cell is not None), 3)
-    cells = np.zeros((3, 3)) if cell is None else np.asarray(cell, dtype=float)
+    cells: Any = np.zeros((3, 3)) if cell is None else np.asarray(cell, dtype=float)
     if cells.ndim < 3:
         cells = [cells] * len(positions)
     if len(cells) != len(positions):
@@ -247,7 +251,7 @@ class _Frames:
         self._cutoffs = np.array([cage[element] for element in self._kinds[self._hosts]])
         self._targets = self._atoms_of("nearest", nearest)
         self._unwrapper = Unwrapper()
-        self._history = deque(maxlen=history if nearest else 0)
+        self._history: deque[tuple] = deque(maxlen=history if nearest else 0)
 
     def _mobile_atoms(self, mobile) -> np.ndarray:
         mobile = "Na" if mobile is None else mobile
@@ -276,7 +280,9 @@ class _Frames:
             offset = center - self._center
         if self._history.maxlen:
             cell = full_cell(frame.cell, frame.pbc)
-            into_fractions = np.linalg.inv(self._unwrapper.reference) @ self._unwrapper.cell @ np.linalg.inv(cell)
+            reference, unflipped = self._unwrapper.reference, self._unwrapper.cell
+            assert reference is not None and unflipped is not None
+            into_fractions = np.linalg.inv(reference) @ unflipped @ np.linalg.inv(cell)
             self._history.append((step, positions[self._targets] - offset, into_fractions, cell, frame.pbc))
         cages = self._cages(frame) if len(self._hosts) else None
         return positions[self.mobile], offset, cages

@@ -67,10 +67,10 @@ def linkage(
     if not kinds:
         raise InputError("centers = (): at least one element is needed")
     kind_of, ligands = centers_and_ligands(graph, kinds, ligand)
-    *links, counts = _core.linkage(*topology(graph), kind_of, ligands, len(kinds))
+    i, j, shifts, shared, counts = _core.linkage(*topology(graph), kind_of, ligands, len(kinds))
     pairs = combinations_with_replacement(kinds, 2)
     by_pair = {key: Sharing(*map(int, row)) for key, row in zip(pairs, counts, strict=True)}
-    return Linkage(by_pair, *links, graph.symbols)
+    return Linkage(by_pair, i, j, shifts, shared, graph.symbols)
 
 
 def topology(graph: BondGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -148,8 +148,10 @@ def artifact_flags(
     unordered_pairs("contacts", contacts, symbols.tolist())
     center, ligand = element("center", center, symbols.tolist()), element("ligand", ligand, symbols.tolist())
     cutoff = positive("cutoff", cutoff, "Å")
-    near = neighbors(atoms, max(contacts.values())) if contacts else None
-    flagged = {contact: in_contact(near, symbols, contact, limit) for contact, limit in contacts.items()}
+    flagged = {}
+    if contacts:
+        near = neighbors(atoms, max(contacts.values()))
+        flagged = {contact: in_contact(near, symbols, contact, limit) for contact, limit in contacts.items()}
     links = linkage(atoms, {(center, ligand): cutoff}, centers=center, ligand=ligand)
     sharing = np.zeros(len(symbols), dtype=bool)
     sharing[links.i[links.shared >= 2]] = True

@@ -78,7 +78,7 @@ def qn(
         if bonds and pair(one, oxygen) not in graph.cutoffs:
             raise InputError(f"cutoffs: the pair ({one!r}, {oxygen!r}) is missing")
     type_of = {symbol: t for t, symbol in enumerate(present)}
-    counts = _core.qn(
+    n, m, oxygen_formers, oxygen_metals, oxygen_class = _core.qn(
         graph.offsets,
         graph.targets,
         graph.lengths,
@@ -86,7 +86,7 @@ def qn(
         [roles.get(one, _core.Role.other) for one in present],
         vanadyl_cutoff,
     )
-    return Qn(*counts, labels=_labels(former, metals))
+    return Qn(n, m, oxygen_formers, oxygen_metals, oxygen_class, _labels(former, metals))
 
 
 def _labels(former: str | Iterable[str], metals: str | Iterable[str]) -> dict[int, str]:

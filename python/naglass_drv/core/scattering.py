@@ -155,8 +155,8 @@ def weights(elements: list[str], q: np.ndarray, radiation: str) -> np.ndarray | 
 
     `radiation` is "neutron" (fm) or "xray" (electrons).
     """
-    table = {"neutron": NEUTRON_LENGTH_FM, "xray": _WAASMAIER_KIRFEL}[radiation]
-    if not set(elements) <= set(table):
+    known = {"neutron": set(NEUTRON_LENGTH_FM), "xray": set(_WAASMAIER_KIRFEL)}[radiation]
+    if not set(elements) <= known:
         return None
     if radiation == "neutron":
         return np.array([np.full(len(q), NEUTRON_LENGTH_FM[element]) for element in elements])

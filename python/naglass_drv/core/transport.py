@@ -125,7 +125,8 @@ class Correlator:
         self.bin_width = van_hove[1] if van_hove else None
         self.volume: float | None = None  #: Å³ of the cell that displacements are laid into, where one is known
         self._weights = framework_weights(symbols, framework, masses)
-        self._unwrapper = self._first_center = None
+        self._unwrapper: Unwrapper | None = None
+        self._first_center: np.ndarray | None = None
         self._number = {element: s for s, element in enumerate(self.elements)}
         self._core = _core.Correlator(
             np.array([self._number[symbol] for symbol in symbols], dtype=np.int32),
@@ -152,6 +153,7 @@ class Correlator:
         if cell is not None:
             self._unwrapper = self._unwrapper or Unwrapper()
             positions = self._unwrapper.add(positions, cell)
+            assert self._unwrapper.reference is not None
             self.volume = float(abs(np.linalg.det(self._unwrapper.reference)))
         if self._weights is not None:
             center = self._weights @ positions
@@ -190,12 +192,14 @@ class Correlator:
         if not len(lags):
             raise InputError(f"frames = {self.frames}: at least 2 are needed")
         time = lags * self.interval
-        quantities = [
+        msd, alpha2, overlap, chi4, collective, haven = (
             {e: Curve(time, species[:, s, q, 0], species[:, s, q, 1]) for s, e in enumerate(self.elements)}
             for q in range(species.shape[2])
-        ]
+        )
         charged = Curve(time, charge[:, 0], charge[:, 1]) if self.charges else None
-        return Correlation(time, lags, origins, dict(self.atoms), *quantities, charged)
+        return Correlation(
+            time, lags, origins, dict(self.atoms), msd, alpha2, overlap, chi4, collective, haven, charged
+        )
 
     def van_hove_self(self, element: str, lag: int) -> tuple[np.ndarray, np.ndarray]:
         """(bins + 1, 2) values and errors at the lag of this index: 4πr²G_s (1/Å), then the share beyond."""
@@ -315,7 +319,10 @@ def van_hove(
         chosen = sorted({int(np.abs(result.time - lag).argmin()) for lag in np.atleast_1d(lags)})
     curves = {e: np.array([filled.van_hove_self(e, k) for k in chosen]) for e in filled.elements}
     bins = next(iter(curves.values())).shape[1] - 1
-    apart = _distinct(path, result.lags[chosen], bins, filled.bin_width, origins) if distinct else (None, None)
+    apart: tuple[dict[str, np.ndarray] | None, dict[str, np.ndarray] | None] = (None, None)
+    if distinct:
+        assert path is not None
+        apart = _distinct(path, result.lags[chosen], bins, filled.bin_width, origins)
     return VanHove(
         (np.arange(bins) + 0.5) * filled.bin_width,
         result.time[chosen],
@@ -326,7 +333,7 @@ def van_hove(
     )
 
 
-def _distinct(path: Trajectory, lags: Sequence[int], bins: int, width: float, origins: int):
+def _distinct(path: Trajectory, lags: np.ndarray, bins: int, width: float, origins: int):
     if path.cell is None:
         raise InputError("cell = None: the distinct van Hove function needs one")
     elements = element_order(path.symbols)

@@ -21,7 +21,7 @@ class CellHistory:
     """
 
     def __init__(self):
-        self._last = None
+        self._last: np.ndarray | None = None
         self._turns = np.eye(3)
 
     def add(self, cell: np.ndarray) -> np.ndarray:
@@ -67,7 +67,7 @@ class Unwrapper:
         if wrapped not in (None, True, False):
             raise InputError(f"wrapped = {shown(wrapped)}: must be True, False or None")
         self.wrapped = False  #: whether a wrap was seen
-        self.cell = None  #: (3, 3) the last frame's cell in Å, flips undone
+        self.cell: np.ndarray | None = None  #: (3, 3) the last frame's cell in Å, flips undone
         self._given = wrapped
         self._history = CellHistory()
         self._frames = 0

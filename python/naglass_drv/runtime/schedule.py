@@ -159,6 +159,7 @@ class _Phase:
     def __init__(self, stage: Stage, store: Store, context: Context, ranks: int, gpus: int):
         self.stage, self.store, self.context = stage, store, context
         self.groups = context.comm.Get_size() // ranks
+        self.comm: Any
         self.number, self.comm = mpi.split(context.comm, ranks)
         context.devices.give(group_on_node(context.comm, self.comm) if gpus else 0, gpus)
 
@@ -233,7 +234,7 @@ class _Phase:
                 on_poll()
                 progress.alive()
 
-            wired = {"folder": folder, "should_stop": stop.requested, "on_poll": poll} | options
+            wired: dict[str, Any] = {"folder": folder, "should_stop": stop.requested, "on_poll": poll} | options
             status = run_child(argv, **wired)
             if status != 0 and stop.requested():
                 raise Stopped(stop.reason)

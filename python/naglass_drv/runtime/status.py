@@ -13,7 +13,14 @@ from .keys import change, differences
 from .lock import is_running
 from .store import Store, attempts, read_done
 
-_PROVENANCE = {"stages": list, "started": (int, float), "ranks": int, "resume": str, "input": str, "source": str}
+_PROVENANCE: dict[str, type | tuple[type, ...]] = {
+    "stages": list,
+    "started": (int, float),
+    "ranks": int,
+    "resume": str,
+    "input": str,
+    "source": str,
+}
 _BEGINNINGS, _ENDS = ("run started", "made anew"), ("run ended", "run stopped")
 # without a sign of life for this long an attempt of a running job is called silent
 _SILENT_S = 300.0

@@ -194,8 +194,9 @@ class Store:
 def read_done(folder: Path) -> dict[str, Any] | None:
     """The record DONE in the folder of a task or an attempt, or None when there is none that is whole."""
     record = read_json(folder / _RESULT)
-    whole = record is not None and _has(record, _DONE) and _has(record["parts"], _PARTS)
-    return record if whole and all(_has(output, _OUTPUT) for output in record["outputs"].values()) else None
+    if record is None or not _has(record, _DONE) or not _has(record["parts"], _PARTS):
+        return None
+    return record if all(_has(output, _OUTPUT) for output in record["outputs"].values()) else None
 
 
 def _has(record: Any, kinds: Mapping[str, Any]) -> bool:
