@@ -1,6 +1,7 @@
 """Fixtures that several folders of tests use."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -10,6 +11,36 @@ from support.jobs import ToyRun
 
 SHARED_MEMORY = Path("/dev/shm")
 _STARTING_S = 10
+_MARKERS = {"mpirun": "mpi", "mpiexec": "mpi", "cp2k": "cp2k"}
+_running: list[pytest.Item] = []
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if not any(item.get_closest_marker(name) for name in ("mpi", "cp2k", "slow")):
+            item.add_marker("quick")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    _running[:] = [item]
+    try:
+        return (yield)
+    finally:
+        _running.clear()
+
+
+def _hold_to_markers(event, arguments):
+    """What starts mpirun or CP2K is marked so, or `-m quick` would start them too. Asking for a version is free."""
+    if event != "subprocess.Popen" or not _running:
+        return
+    words = [os.fsdecode(word) for word in arguments[1]]
+    marker = _MARKERS.get(Path(words[0]).name.split(".")[0])
+    if marker and not {"--version", "-v"} & set(words) and not _running[0].get_closest_marker(marker):
+        raise RuntimeError(f"{_running[0].nodeid} starts {words[0]}: mark it with pytest.mark.{marker}")
+
+
+sys.addaudithook(_hold_to_markers)
 
 
 @pytest.fixture

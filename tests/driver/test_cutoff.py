@@ -13,6 +13,8 @@ from naglass_drv.errors import TaskFailed
 from support.jobs import naglass
 from support.structures import DATA, cp2k_output
 
+pytestmark = pytest.mark.cp2k
+
 CELL = DATA / "structures" / "mol8s.extxyz"
 ELEMENTS = ["Na", "V", "P", "O", "O", "O", "O", "O"]
 

@@ -11,6 +11,8 @@ import pytest
 
 from naglass_drv.cli import _parser
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path

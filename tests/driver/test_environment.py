@@ -16,6 +16,8 @@ from naglass_drv.runtime.tools import Versions, check_pair
 from naglass_drv.runtime.vendors import fitting_launcher, launcher_vendor, library_vendor
 from support.jobs import MPIRUN, environment, naglass
 
+pytestmark = [pytest.mark.mpi, pytest.mark.cp2k]
+
 SITE = load_site()
 
 

@@ -10,6 +10,8 @@ from naglass_drv.stages import analysis, glass, md, reference, report
 from naglass_drv.stages.base import Done, Task
 from support.attempts import study
 
+pytestmark = pytest.mark.mpi
+
 SETS = [{"name": name, "level": "gfn1-xtb", "relax": {}} for name in ("a", "b")]
 
 

@@ -19,6 +19,8 @@ from naglass_drv.runtime.launch import run_child
 from naglass_drv.stages import dataset, reference
 from naglass_drv.stages.base import Done, Job, Run, Task
 
+pytestmark = pytest.mark.cp2k
+
 DATA = Path(__file__).parents[1] / "data"
 CELL = DATA / "structures" / "mol8s.extxyz"
 CP2K = next((p for name in ("cp2k.psmp", "cp2k.ssmp", "cp2k") if (p := shutil.which(name))), None)

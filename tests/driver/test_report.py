@@ -12,6 +12,8 @@ from naglass_drv.report.numbers import Number, quantity
 from naglass_drv.stages import analysis, report
 from support.report_bench import FULL, HOSTILE, Bench, add_glass, add_labels, add_md, add_model, without_shipped_scripts
 
+pytestmark = pytest.mark.slow
+
 TAGS = {
     "html",
     "head",

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.mpi
+
 
 def write(name, text="x", **more):
     return {"name": name, "do": "write", "settings": {"text": text}, **more}

@@ -24,6 +24,8 @@ from naglass_drv.stages.base import Job, Run, Task
 from support import cp2k_stand_in
 from support.labeled import cell
 
+pytestmark = pytest.mark.cp2k
+
 REFERENCE_SET = Path(__file__).parents[2] / "examples" / "reference-set"
 LEVEL = "pbe+u+d3-h0000000"
 

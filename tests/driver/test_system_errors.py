@@ -17,6 +17,8 @@ from naglass_drv.runtime import mpi
 from naglass_drv.runtime.failure import blame
 from support.jobs import MPIRUN, environment, naglass
 
+pytestmark = [pytest.mark.mpi, pytest.mark.cp2k]
+
 SHARED = Path("/dev/shm")
 INPUT = """\
 name: small

@@ -19,6 +19,8 @@ from naglass_drv.runtime.failure import outcome_of
 from naglass_drv.stages import reference
 from support import cp2k_stand_in
 
+pytestmark = pytest.mark.cp2k
+
 RECORDED = DATA / "cp2k" / "x_md"
 AIMD = {"every_fs": 2, "segments": [{"temperature_K": 900, "time_ps": 0.006}, {"temperature_K": 300, "time_ps": 0.004}]}
 

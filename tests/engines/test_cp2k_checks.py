@@ -12,6 +12,8 @@ from naglass_drv.engines.cp2k.levels import NAMES, level
 from naglass_drv.errors import InputError, SetupError
 from support.structures import DATA
 
+pytestmark = pytest.mark.cp2k
+
 CP2K = load_site().cp2k
 
 

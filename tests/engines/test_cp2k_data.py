@@ -9,6 +9,8 @@ from naglass_drv.engines.cp2k import tight_binding, tree
 from naglass_drv.engines.cp2k.levels import data_of, level
 from naglass_drv.errors import SetupError
 
+pytestmark = pytest.mark.cp2k
+
 PBE = level("pbe+u+d3")
 # the layout of 2025.1's xTB1_parameters; of sodium the numbers too
 PARAMETERS = """$info

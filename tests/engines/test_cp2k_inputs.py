@@ -13,6 +13,8 @@ from naglass_drv.engines.cp2k.levels import NAMES, data_of, label_of, level
 from naglass_drv.errors import InputError, SetupError
 from support.structures import DATA
 
+pytestmark = pytest.mark.cp2k
+
 XTB, PBE = level("gfn1-xtb"), level("pbe+u+d3")
 
 

@@ -18,6 +18,8 @@ from naglass_drv.runtime.launch import run_child
 from support import cp2k_stand_in
 from support.structures import DATA, cp2k_output
 
+pytestmark = pytest.mark.cp2k
+
 XTB = level("gfn1-xtb")
 PBE = level("pbe+u+d3", cutoff_Ry=400)
 SECOND = "MINIMIZER CG"

@@ -22,6 +22,8 @@ from naglass_drv.runtime.launch import run_child
 from support import cp2k_stand_in
 from support.structures import DATA
 
+pytestmark = pytest.mark.cp2k
+
 XTB = level("gfn1-xtb")
 RECORDED = DATA / "cp2k" / "x_md"
 HOLD = {"to_temperature_K": None, "rate_K_per_ps": None, "pressure_bar": None}

@@ -15,6 +15,8 @@ from naglass_drv.engines.cp2k.values import logical, word
 from naglass_drv.errors import InputError
 from support.structures import DATA
 
+pytestmark = pytest.mark.cp2k
+
 MAIN = """\
 ! an input for something else
 @SET CUT 500

@@ -22,6 +22,8 @@ from naglass_drv.runtime.vendors import fitting_launcher
 from support.jobs import MPIRUN, environment
 from support.structures import DATA, cp2k_output
 
+pytestmark = [pytest.mark.mpi, pytest.mark.cp2k]
+
 XTB = level("gfn1-xtb")
 
 

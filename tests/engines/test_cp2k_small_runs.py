@@ -12,6 +12,8 @@ from naglass_drv.engines.cp2k.parse import electronic
 from naglass_drv.engines.cp2k.run import Program
 from naglass_drv.runtime.launch import run_child
 
+pytestmark = pytest.mark.cp2k
+
 
 def computed(atoms, folder, multiplicity, **options):
     """The output of a single point at PBE and a cutoff that is enough for phosphorus to have its spin."""

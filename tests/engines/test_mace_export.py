@@ -13,6 +13,8 @@ from naglass_drv.engines.mace.modelfile import default_dtype, load_portable, sav
 from naglass_drv.errors import InputError
 from support.mace_models import ELEMENTS, MODELS, build_model
 
+pytestmark = pytest.mark.slow
+
 GATED = "RealAgnosticResidualNonLinearInteractionBlock"
 KINDS = MODELS | {"gated": dict(hidden="4x0e+4x1o", r_max=3.0, layers=2, first=GATED, other=GATED)}
 

@@ -19,6 +19,8 @@ from naglass_drv.cli import main
 from naglass_drv.engines.mace.modelfile import default_dtype, import_torch, save_portable
 from support.mace_models import build_model, give_moments, packing
 
+pytestmark = pytest.mark.slow
+
 torch = import_torch()
 MARKER = "opened"
 

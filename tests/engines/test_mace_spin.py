@@ -16,6 +16,8 @@ from naglass_drv.engines.mace.modelfile import default_dtype, load_portable
 from naglass_drv.errors import InputError
 from support.mace_models import ELEMENTS, build_model, give_moments, packing
 
+pytestmark = pytest.mark.slow
+
 START = Path(__file__).parents[2] / "examples" / "quickstart" / "start"
 
 

@@ -19,6 +19,8 @@ from naglass_drv.engines.mace.train import CHECKPOINT, PROGRESS, TrainingJob, mo
 from naglass_drv.errors import InputError, TaskFailed
 from naglass_drv.runtime.launch import run_child, scrubbed_environment
 
+pytestmark = pytest.mark.slow
+
 E0 = {"Na": -5.0, "P": -180.0, "O": -430.0}
 OPTIONS = {
     "channels": 4,

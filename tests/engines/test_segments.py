@@ -20,6 +20,8 @@ from naglass_drv.paths import data_file
 from support.jobs import MPIRUN, environment
 from support.lammps_runs import run_lammps
 
+pytestmark = pytest.mark.mpi
+
 IONS = species({"Na": 4, "V4+": 2, "P": 4, "O": 16})
 SCRIPT = data_file("lammps_inputs", "melt_quench.lmp")
 # hot enough that a difference of one bit in the melt is a different glass at the end

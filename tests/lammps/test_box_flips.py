@@ -9,6 +9,8 @@ from test_correlate import table
 from naglass_drv import core
 from support.lammps_runs import read_dump, run_lammps
 
+pytestmark = pytest.mark.mpi
+
 # Ten ions and ten atoms of the framework, in flight through a cell that shears along the tilts of each case.
 SETUP = """
 clear

@@ -10,6 +10,8 @@ from naglass_drv import core
 from support.lammps_runs import moving, read_dump, run_lammps, run_python, write_data
 from support.structures import crystal, silicate_glass
 
+pytestmark = pytest.mark.mpi
+
 ELEMENTS = ["Na", "V", "P", "Si", "O"]
 CUTOFF = {("V", "O"): 2.5}
 FINGERPRINT = "naglass/fingerprint elements Na V P Si O cutoff V O 2.5"

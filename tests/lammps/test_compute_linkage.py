@@ -7,6 +7,8 @@ from naglass_drv import core
 from support.lammps_runs import moving, read_dump, run_lammps, write_data
 from support.structures import crystal, silicate_glass
 
+pytestmark = pytest.mark.mpi
+
 ELEMENTS = ["Na", "V", "P", "Si", "O"]
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5, ("Si", "O"): 2.2}
 LINKAGE = (

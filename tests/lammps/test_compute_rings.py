@@ -9,6 +9,8 @@ from naglass_drv import core
 from support.lammps_runs import messages, moving, read_dump, run_lammps, run_python, write_data
 from support.structures import crystal, silicate_glass
 
+pytestmark = pytest.mark.mpi
+
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5, ("Si", "O"): 2.2}
 ELEMENTS = ["Na", "V", "P", "Si", "O"]
 NAMED = "elements Na V P Si O cutoff P O 2.0 cutoff V O 2.5 cutoff Si O 2.2"

@@ -7,6 +7,8 @@ from naglass_drv import core
 from support.lammps_runs import messages, read_dump, run_lammps, write_data
 from support.structures import crystal
 
+pytestmark = pytest.mark.mpi
+
 ELEMENTS = ["Na", "V", "P", "O"]
 ATOMS = crystal("NVP_R-3c_Na3_ewald_ordered")
 # In a triclinic cell LAMMPS converts coordinates there and back at each start of a run, which costs the last bit.

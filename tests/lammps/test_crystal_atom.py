@@ -10,6 +10,8 @@ from naglass_drv import core
 from support.lammps_runs import moving, read_dump, run_lammps, run_python, write_data
 from support.structures import crystal
 
+pytestmark = pytest.mark.mpi
+
 ELEMENTS = ["Na", "V", "P", "O"]
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}
 NVP = crystal("NVP_R-3c_Na3_ewald_ordered")

@@ -3,11 +3,14 @@
 import re
 
 import numpy as np
+import pytest
 from ase import Atoms
 
 from naglass_drv import core
 from naglass_drv.paths import data_file
 from support.lammps_runs import read_dump, run_lammps
+
+pytestmark = pytest.mark.mpi
 
 ELEMENTS = ["Na", "V", "P", "O"]
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}

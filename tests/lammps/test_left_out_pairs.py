@@ -9,6 +9,8 @@ from support.lammps_runs import messages, run_lammps, thermo_tables, write_data
 from support.mace_models import ELEMENTS, build_model, packing
 from support.structures import crystal
 
+pytestmark = pytest.mark.mpi
+
 SETUP = """units metal
 atom_modify map array first na
 read_data cell.data

@@ -15,6 +15,8 @@ from support.lammps_runs import read_dump, run_lammps, thermo_tables, write_data
 from support.mace_bench import deviations
 from support.mace_models import ELEMENTS, build_model, packing
 
+pytestmark = pytest.mark.mpi
+
 SEEDS = (7, 8, 9)
 MODELS = [f"m{seed}.naglass" for seed in SEEDS]
 ATOMS = packing(26, 14.0, tilt=True, seed=1)

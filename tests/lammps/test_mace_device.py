@@ -11,6 +11,8 @@ from naglass_drv.engines.mace.modelfile import default_dtype
 from support.lammps_runs import read_dump, run_lammps, write_data
 from support.mace_models import ELEMENTS, build_model, packing
 
+pytestmark = pytest.mark.mpi
+
 SCRIPT = """
 units metal
 read_data glass.data

@@ -12,6 +12,8 @@ from support.mace_bench import Bench, assert_close, deviations
 from support.mace_models import ELEMENTS, packing, structures
 from support.mace_worker import BAR_PER_EV_A3
 
+pytestmark = pytest.mark.mpi
+
 MODELS = {
     "a": dict(hidden="4x0e+4x1o", correlation=2, pair_repulsion=True),
     "b": dict(hidden="4x0e", correlation=1, pair_repulsion=True, seed=8),

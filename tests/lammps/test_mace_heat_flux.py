@@ -12,6 +12,8 @@ from support.lammps_runs import run_lammps, thermo_tables
 from support.mace_bench import Bench, assert_close
 from support.mace_models import packing
 
+pytestmark = pytest.mark.mpi
+
 MODELS = {
     "one": dict(layers=1, hidden="8x0e+8x1o", max_ell=2, correlation=3),
     "other": dict(layers=1, hidden="8x0e", r_max=4.0, max_ell=1, pair_repulsion=True, seed=8),

@@ -7,6 +7,8 @@ from support.lammps_runs import messages, read_dump, run_lammps, run_python
 from support.mace_bench import Bench, assert_close, deviations, mace_pair, script
 from support.mace_models import packing
 
+pytestmark = pytest.mark.mpi
+
 MODELS = {
     "a": dict(hidden="4x0e+4x1o", correlation=2, pair_repulsion=True),
     "b": dict(r_max=4.0, correlation=1, seed=8),

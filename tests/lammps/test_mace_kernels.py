@@ -12,6 +12,8 @@ from naglass_drv.engines.mace.modelfile import default_dtype
 from support.lammps_runs import read_dump, run_lammps, write_data
 from support.mace_models import ELEMENTS, HEADS, MODELS, build_model, packing
 
+pytestmark = pytest.mark.mpi
+
 GATED = "RealAgnosticResidualNonLinearInteractionBlock"
 # besides the usual ones: channels that fill no cache line, features of degree 2, one body order, four
 SHAPES = MODELS | {

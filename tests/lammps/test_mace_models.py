@@ -27,6 +27,8 @@ from mace.modules.wrapper_ops import CuEquivarianceConfig, OEQConfig  # noqa: E4
 from support import mace_kinds  # noqa: E402
 from support.mace_kinds import ARGUMENTS, GATES, HANDLED, HEADS, KINDS, REFUSED  # noqa: E402
 
+pytestmark = pytest.mark.mpi
+
 ATOMS = packing(12, 14.0, tilt=True, seed=1)
 GATED = [name for name, kind in KINDS.items() if mace_kinds.GATED in kind.values()]
 

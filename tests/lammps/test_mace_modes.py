@@ -13,6 +13,8 @@ import pytest
 from support.mace_bench import Bench, assert_close, deviations, mace_pair, script
 from support.mace_models import structures
 
+pytestmark = pytest.mark.mpi
+
 MODELS = {
     "a": dict(hidden="4x0e+4x1o", correlation=2, pair_repulsion=True),
     "b": dict(hidden="4x0e", correlation=1, r_max=4.0, seed=8),

@@ -8,6 +8,8 @@ from support.lammps_runs import write_data
 from support.mace_bench import Bench, assert_close, mace_pair, script
 from support.mace_models import ELEMENTS, NUMBERS, packing
 
+pytestmark = pytest.mark.mpi
+
 ATOMS = packing(26, 14.0, tilt=True, seed=1)
 CHARGES = {"O": -1.2, "Na": 0.6, "P": 2.4, "V": 3.0}
 MODELS = {"m": dict(hidden="4x0e+4x1o", correlation=2), "n": dict(r_max=4.0, correlation=1, seed=8)}

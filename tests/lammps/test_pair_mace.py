@@ -8,6 +8,8 @@ from support.mace_bench import Bench, assert_close, mace_pair, script
 from support.mace_models import HEADS, MODELS
 from support.mace_worker import BAR_PER_EV_A3
 
+pytestmark = pytest.mark.mpi
+
 STRUCTURES = mace_models.structures()
 PAIRS = [("residual", s) for s in ("bulk", "triclinic", "small", "corner", "lonely")]
 PAIRS += [("zbl", "triclinic"), ("zbl", "core"), ("deep", "triclinic"), ("deep", "corner")]

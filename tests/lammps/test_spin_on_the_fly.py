@@ -10,6 +10,8 @@ from naglass_drv.engines.mace.modelfile import default_dtype
 from support.lammps_runs import read_dump, run_lammps, write_data
 from support.mace_models import ELEMENTS, build_model, give_moments, packing
 
+pytestmark = pytest.mark.mpi
+
 ATOMS = packing(52, 14.0, tilt=True, seed=2)
 SCRIPT = """
 units metal

@@ -9,6 +9,8 @@ import pytest
 from support.lammps_runs import messages, run_lammps, write_data
 from support.structures import crystal
 
+pytestmark = pytest.mark.mpi
+
 ELEMENTS = ["Na", "V", "P", "O"]
 SAMPLING = {
     "fix naglass/correlate": "fix f {group} naglass/correlate 2 elements Na V P O {more}",

@@ -9,6 +9,8 @@ from naglass_drv.engines.mace.modelfile import default_dtype
 from support.lammps_runs import messages, run_lammps, run_python, write_data
 from support.mace_models import ELEMENTS, build_model, packing
 
+pytestmark = pytest.mark.mpi
+
 SETUP = """units metal
 atom_modify map array
 read_data glass.data

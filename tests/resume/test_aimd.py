@@ -14,6 +14,8 @@ from support import cp2k_stand_in
 from support.jobs import MPIRUN, environment, kill_job
 from support.structures import DATA
 
+pytestmark = [pytest.mark.mpi, pytest.mark.cp2k]
+
 STEPS, EVERY = 60, 5
 CELL = DATA / "structures" / "mol8s.extxyz"
 

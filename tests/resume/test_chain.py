@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 
 from support.jobs import MPIRUN, environment, kill_job, naglass
 
+pytestmark = [pytest.mark.mpi, pytest.mark.cp2k]
+
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
 STAGES = ["glass", "reference", "dataset", "train", "md", "analysis", "report"]
 

@@ -9,8 +9,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from support import die_at
 from support.jobs import environment
+
+pytestmark = pytest.mark.mpi
 
 STEPS = 40
 

@@ -10,6 +10,8 @@ import pytest
 from naglass_drv.errors import InputError
 from naglass_drv.runtime.stop import walltime_seconds
 
+pytestmark = pytest.mark.mpi
+
 STEPS = 60
 
 
