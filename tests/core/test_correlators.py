@@ -337,7 +337,7 @@ def test_merging_many_replicas_bounds_the_blocks_and_keeps_the_sums():
     mean = np.mean([(np.diff(walk(40, 3, seed), axis=0) ** 2).sum(axis=2).mean() for seed in range(30)])
     assert total.result().msd["Na"].value[0] == pytest.approx(mean)
     assert len(total.block_sums(1).origins()) <= 96
-    with pytest.raises(InputError, match="has other options or other atoms"):
+    with pytest.raises(InputError, match="has different options or atoms"):
         total.merge(filled(walk(40, 3, 0), ["Na"] * 3, overlap=2.0))
     with pytest.raises(InputError, match="other = "):
         total.merge(filled(walk(40, 3, 0), ["O"] * 3))
@@ -358,7 +358,7 @@ def test_a_restored_state_goes_on_bit_for_bit(cut):
     for frame in positions[cut:]:
         second.add(frame)
     assert_same(whole, second)
-    with pytest.raises(InputError, match="other options or other atoms"):
+    with pytest.raises(InputError, match="different options or atoms"):
         core.Correlator(symbols, 0.5, points=4).restore(first.state())
     for broken in (first.state()[:-1], first.state()[: len(symbols)], np.append(first.state(), 0.0), np.zeros(0)):
         with pytest.raises(InputError):

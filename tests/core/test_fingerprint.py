@@ -374,15 +374,15 @@ SPINS = np.zeros(7)
         (LONE, V_O, {"valence_cutoff": math.nan}, "valence_cutoff = nan: must be a positive number"),
         (LONE, V_O, {"vanadyl_cutoff": 0.0}, "vanadyl_cutoff = 0.0+: must be a positive number"),
         (LONE, V_O, {"center": "Mo"}, r"cutoffs: the pair \('Mo', 'O'\) is missing"),
-        (LONE, {("Mo", "O"): 2.5}, {"center": "Mo"}, "center = Mo: oxidation states and moments are known for"),
+        (LONE, {("Mo", "O"): 2.5}, {"center": "Mo"}, "center = Mo: oxidation states and moments are tabulated"),
         (LONE, {("Fe", "O"): 2.5}, {"center": "Fe"}, "center = 'Fe': the structure holds none"),
-        (LONE, {("V", "F"): 2.5}, {"ligand": "F"}, "bond_valence = default: holds no value for V–F"),
-        (LONE, {("V", "V"): 2.5}, {"ligand": "V"}, "holds no value for V–V"),
-        (LONE, V_O, {"bond_valence": "brown"}, "bond_valence = brown: known are default, hu-zhou"),
+        (LONE, {("V", "F"): 2.5}, {"ligand": "F"}, "bond_valence = default: has no value for V–F"),
+        (LONE, {("V", "V"): 2.5}, {"ligand": "V"}, "has no value for V–V"),
+        (LONE, V_O, {"bond_valence": "brown"}, "bond_valence = brown: must be one of default, hu-zhou"),
         (LONE, V_O, {"bond_valence": {4: (1.8, 0.37)}}, "bond_valence: no parameter for state 3 of 'V'"),
         (LONE, V_O, {"bond_valence": {0: (1.8, -0.3)}}, r"bond_valence\[0\].b = -0.3"),
         (LONE, V_O, {"assign": "guess"}, "assign = 'guess': must be one of nearest, map"),
-        (LONE, V_O, {"states": [4, 6]}, r"states = 6: no moment is known for V6\+"),
+        (LONE, V_O, {"states": [4, 6]}, r"states = 6: no moment is tabulated for V6\+"),
         (LONE, V_O, {"spins": SPINS[:6]}, r"spins = array of shape \(6,\): must have the shape \(7,\)"),
         (LONE, V_O, {"spins": [math.nan] * 7}, r"spins\[0\] = nan: must be finite"),
         (LONE, V_O, {"spins": SPINS, "spin_threshold": 0.0}, "spin_threshold = 0.0: must be a positive"),
@@ -390,7 +390,7 @@ SPINS = np.zeros(7)
         (LONE, V_O, {"histogram": (1.0, 2.0, 0)}, "histogram = 0 bins: at least one"),
         (LONE, V_O, {"histogram": (1.0, 9.0, 5)}, "histogram = .*: reaches beyond the longest distance"),
         (LONE + Atoms("Xe", [[9, 9, 9]]), V_O, {"balance": True}, r"balance\['Xe'\]: no formal charge"),
-        (LONE, V_O, {"balance": True}, "charge = 12: the sum of the states lies outside"),
+        (LONE, V_O, {"balance": True}, "charge = 12: the sum of the states is impossible for"),
         (core.bond_graph(LONE, V_O), V_O, {}, "structure = BondGraph: bond directions are needed"),
     ],
 )
@@ -403,7 +403,7 @@ def test_bad_input_is_named(structure, cutoffs, options, message):
 def test_a_set_without_a_certain_value_refuses_by_name(element, name):
     atoms = polyhedron(OCTAHEDRON, 2.0, element)
     options = {"center": element, "bond_valence": "gagne-hawthorne"}
-    with pytest.raises(InputError, match=f"gagne-hawthorne: holds no value for {name}–O"):
+    with pytest.raises(InputError, match=f"gagne-hawthorne: has no value for {name}–O"):
         core.fingerprint(atoms, {(element, "O"): 2.5}, **options)
     narrowed = core.fingerprint(atoms, {(element, "O"): 2.5}, states=[2], **options)
     assert narrowed.by_valence.tolist() == [2]

@@ -150,7 +150,7 @@ def cube(**changes) -> Atoms:
         (cube(), float("inf"), "cutoff = inf: must be"),
         (cube(), 1e5, "cutoff = 100000.0+: spans too many images of a cell of height 4.0+"),
         (cube(positions=[[0, 0, 0], [float("nan"), 0, 0]]), 2.0, r"positions\[1\] = nan"),
-        (cube(positions=[[0, 0, 0], [1e12, 0, 0]]), 2.0, r"positions\[1\] = 10+.0+: lies too many cells"),
+        (cube(positions=[[0, 0, 0], [1e12, 0, 0]]), 2.0, r"positions\[1\] = 10+.0+: is too many cells"),
         (cube(cell=[4, 4, 0]), 2.0, r"cell\[2\] = 0: a periodic direction needs"),
         (cube(cell=[[4, 0, 0], [0, 4, 0], [4, 4, 0]]), 2.0, r"cell = \[\[4.0+, .*one plane"),
         (cube(cell=[[4, 0, 0], [0, float("inf"), 0], [0, 0, 4]]), 2.0, r"cell = .*inf.*finite"),

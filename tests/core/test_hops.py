@@ -235,7 +235,7 @@ def test_hops_come_as_they_become_certain_and_in_order():
     assert late == [(s + 2 * W - 1, s) for s, *_ in KNOWN if s + 2 * W - 1 < SAMPLES]
     whole = detector.finish()
     assert whole.step.tolist() == [s for s, *_ in KNOWN]
-    with pytest.raises(InputError, match="the detector was finished"):
+    with pytest.raises(InputError, match="the detector has already finished"):
         detector.add(r[0, -4:])
 
 
@@ -328,7 +328,7 @@ STILL = np.zeros((40, 2, 3))
         ({"window": 2.5}, "window = 2.5: must be a whole number"),
         ({"threshold": -1.0}, "threshold = -1.0+: must be a positive"),
         ({"threshold": float("nan")}, "threshold = nan: must be a positive"),
-        ({"release": 1.1}, "release = 1.10+: must be positive and not above"),
+        ({"release": 1.1}, "release = 1.10+: must be positive and at most"),
         ({"min_length": -0.1}, "min_length = -0.10+: must be"),
         ({"return_within": -1}, "return_within = -1: must be"),
         ({"cage": {"O": -1.0}}, r"cage\['O'\] = -1.0: must be a positive"),
@@ -342,7 +342,10 @@ STILL = np.zeros((40, 2, 3))
         ({"cell": np.ones((7, 3, 3))}, "cell = 7 cells: there are 40 frames"),
         ({"steps": range(39)}, "steps = 39 steps: there are more frames"),
         ({"steps": range(41)}, "steps = 41 steps: there are 40 frames"),
-        ({"steps": [*range(20), *range(25, 45)]}, "step = 25: samples must be evenly spaced; the last one was step 19"),
+        (
+            {"steps": [*range(20), *range(25, 45)]},
+            "step = 25: samples must be evenly spaced; the last one was at step 19",
+        ),
         ({"window": 21}, "trajectory = 40 frames: a window spans 42"),
     ],
 )

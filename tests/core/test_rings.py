@@ -372,7 +372,7 @@ def test_bad_option_is_named(options, message):
     ("bonds", "message"),
     [
         ([(0, 0, (0, 0, 0))], "targets = 0: an atom cannot be bonded to itself"),
-        ([(0, 1, (0, 0, 400_000))], "shifts = 400000: bonded atoms lie too many cells apart"),
+        ([(0, 1, (0, 0, 400_000))], "shifts = 400000: bonded atoms are too many cells apart"),
     ],
 )
 def test_graph_that_no_structure_has_is_refused(bonds, message):

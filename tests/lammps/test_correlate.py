@@ -178,30 +178,30 @@ def test_a_restart_goes_on_bit_for_bit(tmp_path, first, second, step):
 BAD = {
     "0": "N 0: must be a whole number of at least 1",
     "x": "N x: must be a number",
-    "2 pints 4": "keyword pints: known are elements, points",
+    "2 pints 4": "keyword pints: must be one of elements, points",
     "2 points 5": "points 5: must be an even number",
     "2 points 2.5": "points 2.5: must be a whole number",
     "2 overlap -1": "overlap -1: must be a positive distance",
     "2 van_hove 3.0": "van_hove (end of line): an argument is missing",
     "2 van_hove 3.0 0": "van_hove_width 0: must be",
     "2 framework ghosts": "framework ghosts: no group has this name",
-    "2 elements Na V": "elements Na V: needs one name per atom type, 4; there are 2",
-    "2 elements Na V P file c.table": "elements Na V P: needs one name per atom type, 4; there are 3",
-    "2 elements Na V P O X file c.table": "elements Na V P O X: needs one name per atom type, 4; there are 5",
-    "2 elements file c.table": "elements (none): needs one name per atom type, 4; there are 0",
+    "2 elements Na V": "elements Na V: needs one name per atom type, 4 in all, not 2",
+    "2 elements Na V P file c.table": "elements Na V P: needs one name per atom type, 4 in all, not 3",
+    "2 elements Na V P O X file c.table": "elements Na V P O X: needs one name per atom type, 4 in all, not 5",
+    "2 elements file c.table": "elements (none): needs one name per atom type, 4 in all, not 0",
     "2 points 3000000000": "points 3000000000: must be at most 1000000000",
     "2 elements Na V P O charge Si 4": "charge Si: not among the names given by 'elements'",
     "2 charge Na 1": "charge Na: no atom type has this label; give 'elements'",
-    "2 elements NULL V P O": "elements = NULL: the group holds atoms of type 1",
+    "2 elements NULL V P O": "elements = NULL: the group contains atoms of type 1",
     "2 elements Na V P O file nowhere/c.table": "file = nowhere/c.table: cannot be opened: No such file",
 }
 STEPS = {
     "run 3\nreset_timestep 0": "Cannot reset timestep with time-dependent fix",
     "run 3\npair_style lj/cut 4\npair_coeff * * 0.01 2\nminimize 0 0 4 40\nrun 4": (
-        "a minimization between samples; define the fix after it"
+        "a minimization ran between samples; define the fix after it"
     ),
     "run 3\ntimestep 0.02\nrun 4": "fix naglass/correlate: timestep 0.02",
-    "run 3\ndelete_atoms group some\nrun 4": "fix naglass/correlate: 111 atoms of the group arrived where 120 were",
+    "run 3\ndelete_atoms group some\nrun 4": "fix naglass/correlate: the group has 111 atoms instead of 120",
 }
 
 

@@ -219,7 +219,7 @@ def test_a_restart_keeps_what_was_certain_and_misses_what_is_not_there(tmp_path,
     header = (tmp_path / f"{name}.hops").read_text().splitlines()
     assert header[0].startswith("# step tag from_x") and header[1].startswith("# naglass/hops every 5 window 3")
     assert all(line.startswith("#") for line in header)
-    assert f"file {name}.hops holds 0 of the" in done.stdout
+    assert f"file {name}.hops has 0 of the" in done.stdout
     # the last sample was step 45: what was certain then are the hops up to 45 - 5 (2 w - 1) = 20
     torn = (tmp_path / f"{name}.two.hops").read_text()
     assert torn.startswith(TORN[:-1]) and torn[len(TORN) - 1 :].startswith("# until 48 observed_steps ")
@@ -228,28 +228,28 @@ def test_a_restart_keeps_what_was_certain_and_misses_what_is_not_there(tmp_path,
 BAD = {
     "0": "N 0: must be a whole number of at least 1",
     "2.5": "N 2.5: must be a whole number",
-    "5 windows 3": "keyword windows: known are window, threshold, release",
+    "5 windows 3": "keyword windows: must be one of window, threshold, release",
     "5 window 0": "window 0: must be a whole number of at least 1",
     "5 window": "window (end of line): an argument is missing",
     "5 threshold -1": "threshold -1: must be a positive number",
     "5 threshold nan": "threshold nan: must be a number",
-    "5 release 1.5": "release 1.5: must be positive and not above the threshold",
+    "5 release 1.5": "release 1.5: must be positive and at most the threshold",
     "5 min_length -1": "min_length -1: must be a number of at least 0",
     "5 return -1": "return -1: must be a whole number of at least 0",
     "5 framework nothing": "framework nothing: no group has this name",
-    "5 framework empty": "the group of the framework holds no atoms",
+    "5 framework empty": "the framework group contains no atoms",
     "5 cutoff Na O 2.9": "cutoff Na: no atom type has this label",
     "5 elements Na V P O F cutoff Na S 2.9": "cutoff S: not among the names given by 'elements'",
-    "5 elements Na V P O F cutoff Na O 4.5": "cutoff of types 1 4 4.5: beyond the pair style's cutoff",
+    "5 elements Na V P O F cutoff Na O 4.5": "cutoff of types 1 4 4.5: exceeds the pair style's cutoff",
     "5 file no/such/folder": "file = no/such/folder: cannot be opened: No such file or directory",
 }
 # What goes wrong after the fix was defined: commands, message.
 LATER = {
     "group na type 2\nrun 10": "joined the group during the run",
-    "set group one type 2\ngroup na clear\ngroup na type 1\nrun 10": "was lost, or left the group during the run",
+    "set group one type 2\ngroup na clear\ngroup na type 1\nrun 10": "was lost or left the group during the run",
     "group host type 1\nrun 10": "framework: group host has ",
-    "run 3\nminimize 0 0 3 3": "a minimization between samples",
-    "delete_atoms group na\nrun 10": "was lost, or left the group",
+    "run 3\nminimize 0 0 3 3": "a minimization ran between samples",
+    "delete_atoms group na\nrun 10": "was lost or left the group",
 }
 
 

@@ -226,18 +226,18 @@ def test_select_goes_on_after_a_restart(folder):
 
 FAULTS = [
     (dict(style="mace trust yes out_file d.out out_freq 5", models=MODELS[0]), "out_file needs a committee"),
-    (dict(style="mace trust yes out_file d.out"), "out_file and out_freq go together"),
-    (dict(style="mace trust yes out_file d.out out_freq 0"), "out_freq '0' is not a number of steps above zero"),
+    (dict(style="mace trust yes out_file d.out"), "out_file and out_freq must be given together"),
+    (dict(style="mace trust yes out_file d.out out_freq 0"), "out_freq '0' is not a positive number of steps"),
     (dict(style="mace trust yes out_file no/such/folder out_freq 1"), "no/such/folder: cannot be opened: No such file"),
     (dict(style="mace trust yes out_freq"), "out_freq needs a value"),
     (dict(more="compute c all mace/atom spin\n"), "no quantity 'spin'; it has deviation energy"),
     (dict(more="compute c all mace/atom deviation\n", models=MODELS[0]), "no quantity 'deviation'; it has energy"),
     (dict(more="compute c all mace/atom\n"), "name one or more quantities"),
-    (dict(more=select("0.1 0.2"), models=MODELS[0]), "offers no deviation; a committee of two or more models does"),
-    (dict(more=select("0.2 0.1")), "band 0.2 0.1: is no band 0 <= LO < HI"),
+    (dict(more=select("0.1 0.2"), models=MODELS[0]), "provides no deviation; a committee of two or more models does"),
+    (dict(more=select("0.2 0.1")), "band 0.2 0.1: must satisfy 0 <= LO < HI"),
     (dict(more=select("0.1 0.2").replace("file picked.xyz", "")), "file : is missing"),
-    (dict(more=select("0.1 0.2", "stop_above -1")), "stop_above -1: must be above zero"),
-    (dict(more=select("0.1 0.2", "fits 3")), "keyword fits: known are band"),
+    (dict(more=select("0.1 0.2", "stop_above -1")), "stop_above -1: must be positive"),
+    (dict(more=select("0.1 0.2", "fits 3")), "keyword fits: must be one of band"),
     (dict(more=select("0.1 0.2").replace("picked.xyz", "no/such/file")), "no/such/file: cannot be opened"),
     (dict(style="mace trust yes single_rank", map="no"), "use 'atom_modify map yes'"),
 ]
@@ -259,7 +259,7 @@ def test_single_rank_on_two(folder):
     done = run_lammps(
         folder, SETUP.format(newton="on", style="mace trust yes single_rank", models=MODELS[0]) + "run 0\n", 2
     )
-    assert done.returncode != 0 and "single_rank on 2 ranks; leave it out" in done.stdout + done.stderr
+    assert done.returncode != 0 and "single_rank on 2 ranks; remove it" in done.stdout + done.stderr
 
 
 def test_shipped_example(folder):

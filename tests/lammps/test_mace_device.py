@@ -69,7 +69,7 @@ def test_gpu_is_refused_by_name(folder):
 
 def test_unknown_device(folder):
     done = run(folder, "tpu")
-    assert done.returncode != 0 and "device 'tpu' is none of auto, cpu, gpu" in done.stdout
+    assert done.returncode != 0 and "device 'tpu' is not auto, cpu or gpu" in done.stdout
 
 
 def test_a_gpu_part_that_cannot_be_opened(folder, tmp_path, monkeypatch):

@@ -73,24 +73,24 @@ FAULTS = [
     ({"options": "dtype"}, "dtype needs a value"),
     ({"options": "dtype float16"}, "'float16' is neither float64 nor float32"),
     ({"options": "fast"}, "unknown keyword 'fast'"),
-    ({"options": ""}, "good.naglass: a model archive holds TorchScript, which can run code of whoever made it"),
-    ({"options": "trust no"}, "if you trust its origin, write 'pair_style mace trust yes'"),
+    ({"options": ""}, "good.naglass: a model archive contains TorchScript, which can run arbitrary code"),
+    ({"options": "trust no"}, "if you trust its source, use 'pair_style mace trust yes'"),
     ({"options": "trust"}, "trust needs a value"),
     ({"options": "trust maybe"}, "trust 'maybe' is neither yes nor no"),
     ({"elements": "O Na P"}, "names 3 elements for 4 atom types"),
     ({"elements": "O Na P V V"}, "names 5 elements for 4 atom types"),
-    ({"elements": "O Na P Fe"}, "good.naglass knows no element 'Fe' (atom type 4); it knows O Na P V"),
+    ({"elements": "O Na P Fe"}, "good.naglass has no element 'Fe' (atom type 4); it has O Na P V"),
     ({"elements": "NULL NULL NULL NULL"}, "maps every atom type to NULL"),
     ({"file": "absent.naglass"}, "absent.naglass: No such file"),
     ({"file": "empty.naglass"}, "empty.naglass: not a naglass model, or damaged: the file has 0 bytes"),
     ({"file": "text.naglass"}, "text.naglass: not a naglass model, or damaged: no zip directory"),
     ({"file": "cut.naglass"}, "cut.naglass: not a naglass model, or damaged"),
-    ({"file": "flipped.naglass"}, "flipped.naglass: not a naglass model, or damaged: checksum of weights.bin"),
+    ({"file": "flipped.naglass"}, "flipped.naglass: not a naglass model, or damaged: wrong checksum for weights.bin"),
     ({"file": "packed.naglass"}, "packed.naglass: not a naglass model, or damaged: metadata.json is compressed"),
     ({"file": "future.naglass"}, "archive format version 4, this pair style reads version 3"),
     ({"file": "other.naglass"}, "its format is 'zoo'"),
     ({"file": "lost.naglass"}, "no entry pieces/pre_2.pt"),
-    ({"file": "odd.naglass"}, "metadata.json contradicts itself"),
+    ({"file": "odd.naglass"}, "metadata.json is inconsistent"),
     ({"file": "single.naglass"}, "exported in float32"),
     ({"units": "real"}, "units are 'real'"),
     ({"data": "same.data"}, "step 0: energy or forces are not finite; shortest distance 0.000000 Angstrom"),
@@ -109,7 +109,7 @@ def test_messages(folder, change, message):
     ("change", "message"),
     [
         ({"file": "cut.naglass"}, "cut.naglass: not a naglass model"),
-        ({"options": "trust no"}, "good.naglass: a model archive holds TorchScript"),
+        ({"options": "trust no"}, "good.naglass: a model archive contains TorchScript"),
         ({"data": "same.data"}, "step 0: energy or forces are"),
     ],
 )
@@ -124,7 +124,7 @@ def test_what_lies_inside_the_package_is_trusted(folder, tmp_path):
     shutil.copytree(plugin_folder(), package / "plugins")
     shutil.copy(folder / "good.naglass", package / "inside.naglass")
     (package / "link.naglass").symlink_to(folder / "good.naglass")
-    for name, said in (("inside", None), ("link", "holds TorchScript"), ("../naglass_drv/inside", None)):
+    for name, said in (("inside", None), ("link", "contains TorchScript"), ("../naglass_drv/inside", None)):
         change = {"options": "", "file": f"{package}/{name}.naglass", "style": "atomic"}
         done = run_lammps(folder, SCRIPT.format(**(GOOD | change)), plugins=package / "plugins")
         text = done.stdout + done.stderr
@@ -136,7 +136,7 @@ def test_without_torch(folder, monkeypatch, tmp_path):
     script = SCRIPT.format(**(GOOD | {"style": "atomic"}))
     monkeypatch.setenv("NAGLASS_TORCH_LIB", str(tmp_path))
     done = run_lammps(folder, script)
-    assert f"NAGLASS_TORCH_LIB is '{tmp_path}', which holds no libtorch_cpu.so" in done.stdout + done.stderr
+    assert f"NAGLASS_TORCH_LIB is '{tmp_path}', which does not contain libtorch_cpu.so" in done.stdout + done.stderr
     plain = "units metal\nread_data two.data\npair_style zero 3.0\npair_coeff * *\nrun 0\n"
     assert run_lammps(folder, plain).returncode == 0
     library = tmp_path / "torch" / "lib"

@@ -51,7 +51,7 @@ WAYS = {
 }
 REFUSED = {
     "wrapped": ("rerun wrapped.dump dump x y z", 10, "no atom has image flags: the positions are wrapped"),
-    "uneven": ("rerun images.dump skip 3 dump x y z ix iy iz", 10, "the last one was step 0 and N is 10"),
+    "uneven": ("rerun images.dump skip 3 dump x y z ix iy iz", 10, "the last one was at step 0 and N is 10"),
 }
 
 

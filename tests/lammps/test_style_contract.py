@@ -90,7 +90,7 @@ def test_a_dynamic_group_is_refused_by_name(told, style, where):
 
 
 def test_species_must_stay(told):
-    assert "changed its type during the run" in told["fix naglass/correlate|later"]
+    assert "changed type during the run" in told["fix naglass/correlate|later"]
     assert told["fix naglass/hops|later"] == "no error"
 
 
@@ -153,7 +153,7 @@ def test_a_restart_with_another_option_names_it(restarted, style, change):
 @pytest.mark.parametrize("style", SAMPLING)
 def test_a_restart_of_other_atoms_is_refused(restarted, style):
     assert f"{style}: N 5: the restart file has 2" in restarted[f"{style}|N"]
-    assert f"{style}: the group holds other atoms than in the restart file" in restarted[f"{style}|others"]
+    assert f"{style}: the group differs from the one in the restart file" in restarted[f"{style}|others"]
     assert restarted[f"{style}|same"] == "no error"
 
 

@@ -120,4 +120,4 @@ open("said", "w").write(said)
 def test_one_model_twice_in_a_committee_is_refused(folder, models):
     done = run_lammps(folder, SETUP.format(out="").replace("a.naglass b.naglass", models) + "run 0\n")
     first, last = models.split()[0], models.split()[-1]
-    assert done.returncode != 0 and f"Pair style mace: {last} holds the same model as {first}" in done.stdout
+    assert done.returncode != 0 and f"Pair style mace: {last} is the same model as {first}" in done.stdout

@@ -48,7 +48,7 @@ inline void check_bonds(std::span<const std::int64_t> offsets, std::span<const i
   if (offsets.size() != atoms + 1 || offsets.front() != 0 || offsets.back() != entries ||
       !std::is_sorted(offsets.begin(), offsets.end()))
     throw Error("offsets", std::to_string(offsets.size()) + " entries",
-                "must be a rising sequence from 0 to the number of bonds, one more than atoms");
+                "must increase from 0 to the number of bonds, with one more entry than atoms");
   for (const int target : targets)
     if (target < 0 || static_cast<std::size_t>(target) >= atoms)
       throw Error("targets", std::to_string(target), "atoms run from 0 to " + std::to_string(atoms) + " - 1");

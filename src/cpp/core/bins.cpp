@@ -20,7 +20,7 @@ void check(std::span<const Vec3> positions, double cutoff)
   if (!(cutoff > 0.0) || !std::isfinite(cutoff))
     throw Error("cutoff", std::to_string(cutoff), "must be a positive number (Å)");
   if (positions.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-    throw Error("positions", std::to_string(positions.size()) + " atoms", "more than an int can count");
+    throw Error("positions", std::to_string(positions.size()) + " atoms", "too many for a 32-bit integer");
   for (std::size_t i = 0; i < positions.size(); ++i)
     for (const double value : positions[i])
       if (!std::isfinite(value))
@@ -103,7 +103,7 @@ Bins::Place Bins::place_fraction(Vec3 fraction, const Vec3 &position, std::size_
       const double whole = std::floor(f);
       if (std::abs(whole) > most_cells_away)
         throw Error("positions[" + std::to_string(i) + "]", std::to_string(position[k]),
-                    "lies too many cells away to be wrapped");
+                    "is too many cells away to be wrapped");
       place.wrapping[k] = -static_cast<int>(whole);
       f -= whole;
     }

@@ -37,7 +37,7 @@ void check_pairs(const Bins &bins, double cutoff, const Box &box, std::size_t at
   std::snprintf(text, sizeof text, "%.1e", pairs);
   throw Error("cutoff", std::to_string(cutoff),
               "about " + std::string(text) +
-                  " pairs of atoms are closer, too many to list; check the cutoff, the cell and the positions (Å)");
+                  " pairs of atoms are within it, too many to list; check the cutoff, the cell and the positions (Å)");
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ void RingBall::check_size() const
   if (level_.size() > most || entries_.size() > most_bonds)
     throw Error("max_size", "for the rings through atom " + std::to_string(net_.site(node(0))),
                 "more than " + std::to_string(most) + " atoms or " + std::to_string(most_bonds) +
-                    " bonds lie within half of it; the cutoffs are too long for a network, or max_size is too large");
+                    " bonds are within half of it; the cutoffs are too long for a network, or max_size is too large");
 }
 
 void RingBall::forget()

@@ -63,7 +63,7 @@ void ComputeQnAtom::require_cutoffs(const StyleArguments &arguments) const
       const bool bonds = roles_[b] == Role::oxygen && (roles_[a] == Role::former || roles_[a] == Role::metal);
       if (bonds && cutoffs_.of_pair(a, b) == 0.0)
         arguments.fail("cutoff", "of atom types " + std::to_string(a + 1) + " and " + std::to_string(b + 1),
-                       "is missing; formers and metals need one with oxygen");
+                       "is missing; each former and metal needs a cutoff with oxygen");
     }
 }
 

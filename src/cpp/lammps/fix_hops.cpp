@@ -142,7 +142,7 @@ void FixHops::write_events(std::vector<HopRow> rows)
   for (const HopRow &row : rows) {
     const Hop hop = Hop::from_row(row);
     if (hop.length() > half && !warned_) {
-      warn(lmp, std::string(title) + ": atom " + std::to_string(hop.atom) + " hops by " + number_text(hop.length()) +
+      warn(lmp, std::string(title) + ": atom " + std::to_string(hop.atom) + " hopped " + number_text(hop.length()) +
                     ", more than half the cell; a rerun needs unwrapped positions or image flags");
       warned_ = true;
     }

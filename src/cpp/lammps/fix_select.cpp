@@ -74,14 +74,14 @@ void FixSelect::read_arguments(int narg, char **arg)
       high_ = arguments.number(keyword);
       has_band = true;
       if (!(low_ >= 0 && low_ < high_))
-        arguments.fail(keyword, text("%g", low_) + " " + text("%g", high_), "is no band 0 <= LO < HI (eV/Angstrom)");
+        arguments.fail(keyword, text("%g", low_) + " " + text("%g", high_), "must satisfy 0 <= LO < HI (eV/Angstrom)");
     } else if (keyword == "file") path_ = arguments.word(keyword);
     else if (keyword == "elements") elements.read(arguments);
     else if (keyword == "min_gap") min_gap_ = arguments.whole(keyword, 1);
     else if (keyword == "max_frames") max_frames_ = arguments.whole(keyword, 1);
     else {
       stop_above_ = arguments.number(keyword);
-      if (!(stop_above_ > 0)) arguments.fail(keyword, text("%g", stop_above_), "must be above zero (eV/Angstrom)");
+      if (!(stop_above_ > 0)) arguments.fail(keyword, text("%g", stop_above_), "must be positive (eV/Angstrom)");
     }
   }
   if (!has_band) arguments.fail("band", "", "is missing, as in 'band 0.1 0.4' (eV/Angstrom)");

@@ -47,17 +47,17 @@ PairMace::~PairMace()
 void PairMace::init_style()
 {
   if (std::strcmp(update->unit_style, "metal") != 0)
-    error->all(FLERR,
-               std::string("Pair style mace: units are '") + update->unit_style + "', the model needs 'units metal'");
+    error->all(FLERR, std::string("Pair style mace: units are '") + update->unit_style +
+                          "', but the model needs 'units metal'");
   if (atom->molecular != Atom::ATOMIC &&
       (force->special_lj[1] == 0 || force->special_lj[2] == 0 || force->special_lj[3] == 0))
     error->all(FLERR, "Pair style mace: special_bonds leaves bonded neighbors out; use 'special_bonds lj/coul 1 1 1'");
   require_whole_lists();
   if (single_rank_ && comm->nprocs > 1)
     error->all(FLERR, "Pair style mace: single_rank on " + std::to_string(comm->nprocs) +
-                          " ranks; leave it out, ranks then exchange features");
+                          " ranks; remove it, and ranks exchange features");
   if (single_rank_ && atom->map_style == Atom::MAP_NONE)
-    error->all(FLERR, "Pair style mace: single_rank finds the atoms behind the ghosts by their tags; "
+    error->all(FLERR, "Pair style mace: single_rank finds the owners of ghost atoms by ID; "
                       "use 'atom_modify map yes' before the box is created");
   neighbor->add_request(this, NeighConst::REQ_FULL);
 }
@@ -169,8 +169,8 @@ void PairMace::find_homes()
   for (std::size_t j = 0; j < home_.size(); ++j) {
     home_[j] = j < static_cast<std::size_t>(atom->nlocal) ? static_cast<int>(j) : atom->map(atom->tag[j]);
     if (home_[j] < 0 || home_[j] >= atom->nlocal)
-      error->one(FLERR, "Pair style mace: single_rank: no owned atom with the tag of ghost " +
-                            std::to_string(atom->tag[j]) + "; are tags unique?");
+      error->one(FLERR, "Pair style mace: single_rank: no owned atom has the ID of ghost atom " +
+                            std::to_string(atom->tag[j]) + "; are atom IDs unique?");
   }
 }
 

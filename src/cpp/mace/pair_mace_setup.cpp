@@ -113,8 +113,7 @@ void PairMace::settings(int narg, char **arg)
       const std::map<std::string, mace::Device> known{{"auto", mace::Device::automatic},
                                                       {"cpu", mace::Device::cpu},
                                                       {"gpu", mace::Device::gpu}};
-      if (!known.contains(value))
-        error->all(FLERR, "Pair style mace: device '" + value + "' is none of auto, cpu, gpu");
+      if (!known.contains(value)) error->all(FLERR, "Pair style mace: device '" + value + "' is not auto, cpu or gpu");
       device_ = known.at(value);
     } else if (keyword == "trust") {
       if (value != "yes" && value != "no")
@@ -125,12 +124,13 @@ void PairMace::settings(int narg, char **arg)
     } else {
       out_freq = utils::inumeric(FLERR, value, false, lmp);
       if (out_freq < 1)
-        error->all(FLERR, "Pair style mace: out_freq '" + value + "' is not a number of steps above zero");
+        error->all(FLERR, "Pair style mace: out_freq '" + value + "' is not a positive number of steps");
     }
   }
   if (out_file.empty() != (out_freq == 0))
-    error->all(FLERR,
-               "Pair style mace: out_file and out_freq go together, as in 'out_file model_devi.out out_freq 100'");
+    error->all(
+        FLERR,
+        "Pair style mace: out_file and out_freq must be given together, as in 'out_file model_devi.out out_freq 100'");
   if (out_freq > 0) deviation_file_ = std::make_unique<DeviationFile>(out_file, out_freq);
 }
 
@@ -152,11 +152,11 @@ void PairMace::coeff(int narg, char **arg)
     members.push_back(read_member(*word, elements));
     for (auto other = words.begin(); other != word; ++other)
       if (members[static_cast<std::size_t>(other - words.begin())].content == members.back().content)
-        error->all(FLERR, "Pair style mace: " + *word + " holds the same model as " + *other +
-                              "; a committee needs different ones, or its deviation means nothing");
+        error->all(FLERR, "Pair style mace: " + *word + " is the same model as " + *other +
+                              "; a committee of identical models has no meaningful deviation");
   }
   if (deviation_file_ && members.size() < 2)
-    error->all(FLERR, "Pair style mace: out_file needs a committee, two or more models in pair_coeff; there is one");
+    error->all(FLERR, "Pair style mace: out_file needs a committee: two or more models in pair_coeff, not one");
   if (deviation_file_)
     attempt("Pair style mace: out_", [&] {
       if (comm->me == 0) deviation_file_->claim();
@@ -185,9 +185,8 @@ PairMace::Member PairMace::read_member(const std::string &path, const std::vecto
   std::unique_ptr<mace::Archive> archive;
   attempt(where, [&] { archive = std::make_unique<mace::Archive>(read_on_first_rank(path)); });
   if (!trust_ && !on_first_rank([&] { return mace::inside_package(path); }))
-    error->all(FLERR, where +
-                          "a model archive holds TorchScript, which can run code of whoever made it; if you trust its "
-                          "origin, write 'pair_style mace trust yes'");
+    error->all(FLERR, where + "a model archive contains TorchScript, which can run arbitrary code; if you trust its "
+                              "source, use 'pair_style mace trust yes'");
   Member member;
   member.model = archive->metadata();
   attempt(where, [&] { member.content = std::hash<std::string_view>{}(archive->entry("weights.bin")); });
@@ -257,8 +256,8 @@ std::vector<std::int64_t> PairMace::map_types(const std::string &path, const mac
     if (elements[k] == "NULL") continue;
     map[k + 1] = find_element(model.elements, elements[k].c_str());
     if (map[k + 1] < 0)
-      error->all(FLERR, "Pair style mace: " + path + " knows no element '" + elements[k] + "' (atom type " +
-                            std::to_string(k + 1) + "); it knows " + join(model.elements));
+      error->all(FLERR, "Pair style mace: " + path + " has no element '" + elements[k] + "' (atom type " +
+                            std::to_string(k + 1) + "); it has " + join(model.elements));
   }
   return map;
 }

@@ -44,7 +44,8 @@ fs::path find_torch()
   if (const char *folder = std::getenv("NAGLASS_TORCH_LIB")) {
     const fs::path chosen = fs::path(folder) / torch_library;
     if (fs::exists(chosen)) return chosen;
-    throw std::runtime_error("NAGLASS_TORCH_LIB is '" + std::string(folder) + "', which holds no " + torch_library);
+    throw std::runtime_error("NAGLASS_TORCH_LIB is '" + std::string(folder) + "', which does not contain " +
+                             torch_library);
   }
   // site-packages/naglass_drv/plugins -> site-packages/torch/lib
   const fs::path beside = own_folder() / "../../torch/lib" / torch_library;
@@ -52,7 +53,7 @@ fs::path find_torch()
   const fs::path built_with = fs::path(NAGLASS_TORCH_FOLDER) / "lib" / torch_library;
   if (fs::exists(built_with)) return built_with;
   throw std::runtime_error("libtorch " + std::string(built_for) + " was not found: install it (pip install torch==" +
-                           built_for + ") or set NAGLASS_TORCH_LIB to the folder that holds " + torch_library);
+                           built_for + ") or set NAGLASS_TORCH_LIB to the folder that contains " + torch_library);
 }
 
 // "2.13.0" from torch/version.py beside torch/lib; empty where libtorch came without it.
