@@ -161,9 +161,9 @@ def test_sizes_are_taken_from_what_the_build_of_lammps_wrote(tmp_path, file, tex
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["-DLAMMPS_DIR=/nowhere"], "No lammps.h below /nowhere: give -DLAMMPS_DIR=<prefix>"),
+        (["-DLAMMPS_DIR=/nowhere"], "No lammps.h below /nowhere: set -DLAMMPS_DIR=<prefix>"),
         (["-DLAMMPS_SOURCE_DIR=/nowhere"], "No lammps.h below /nowhere"),
-        (["-DNAGLASS_LAMMPS_SIZES=BIGSMALL"], "NAGLASS_LAMMPS_SIZES is 'BIGSMALL'; LAMMPS knows SMALLBIG"),
+        (["-DNAGLASS_LAMMPS_SIZES=BIGSMALL"], "NAGLASS_LAMMPS_SIZES is 'BIGSMALL'; LAMMPS supports SMALLBIG"),
         (["-DNAGLASS_LAMMPS_SIZES=BIGBIG"], "NAGLASS_LAMMPS_SIZES is 'BIGBIG', but LAMMPS at"),
         (["-DNAGLASS_MPI_INCLUDE_DIR=/nowhere"], "No mpi.h found for LAMMPS at"),
         (["-DNAGLASS_LAMMPS_VERSION=summer"], "LAMMPS version 'summer' is not of the form '22 Jul 2025'"),
