@@ -11,7 +11,7 @@
 namespace naglass {
 namespace {
 
-// Beyond these, integer shifts or memory would overflow: such input is a mistake.
+// Beyond these, integer shifts or memory would overflow: such input is an error.
 constexpr double most_images = 1000.0;
 constexpr double most_cells_away = 1e8;
 
@@ -29,7 +29,7 @@ void check(std::span<const Vec3> positions, double cutoff)
 
 }  // namespace
 
-// A few atoms in a large empty cell must not ask for many bins.
+// A few atoms in a large empty cell must not create many bins.
 void Bins::choose_grid(const std::array<double, 3> &width, double cutoff, std::size_t atoms)
 {
   // The margin covers rounding of the fractional coordinates at a bin's edge.

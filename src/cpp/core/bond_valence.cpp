@@ -18,7 +18,7 @@ constexpr const char *brown = "Brown, private communication in the IUCr table bv
 constexpr const char *gagne = "Gagné & Hawthorne, Acta Cryst. B71, 561 (2015)";
 constexpr const char *soft = "softBV: Chen & Adams, IUCrJ 4, 614 (2017), from the data of BVlain";
 
-// "default" takes the first set that knows the element.
+// "default" uses the first set that has the element.
 constexpr BondValenceEntry table[] = {
     {"hu-zhou", "V", {0, 1.788, 0.32}, hu_zhou},
     {"hu-zhou", "Fe", {0, 1.795, 0.30}, hu_zhou},
@@ -95,7 +95,7 @@ struct Atomic {
 constexpr Atomic oxygen{"O", 0.63, 3.15};
 constexpr Atomic metals[] = {{"Ti", 1.27, 1.32}, {"V", 1.21, 1.45},  {"Cr", 1.16, 1.56}, {"Mn", 1.17, 1.60},
                              {"Fe", 1.16, 1.64}, {"Co", 1.09, 1.70}, {"Ni", 1.04, 1.75}};
-// The width with which the ICSD sums above were formed.
+// The width (b) used to compute the ICSD sums above.
 constexpr double icsd_width = 0.31;
 
 std::string ion(const std::string &element, int state) { return element + std::to_string(state) + "+"; }

@@ -30,7 +30,7 @@ class OpenVoxels {
  public:
   explicit OpenVoxels(const VoxelGrid &grid) : grid_(grid), open_(grid.voxels(), 0), forest_(grid.voxels()) {}
 
-  // Opens a voxel; `grown` is called with the translations of its component when they become more.
+  // Opens a voxel; `grown` is called with the translations of its component when they gain a direction or get finer.
   template <typename Grown> void open(int voxel, Grown &&grown)
   {
     open_[voxel] = 1;

@@ -24,7 +24,7 @@ void add_to(std::vector<double> &sum, std::span<const double> other)
 
 using Function = std::function<double(const std::vector<double> &)>;
 
-// Leave-one-out over blocks: right for ratios and products of averages too.
+// Leave-one-out over blocks: also correct for ratios and products of averages.
 Estimate jackknife(const std::vector<std::vector<double>> &blocks, const std::vector<double> &total,
                    const Function &function)
 {
@@ -339,7 +339,7 @@ std::vector<double> Correlator::state() const
 
 void Correlator::restore(std::span<const double> state)
 {
-  Correlator next = *this;  // so that a broken state changes nothing
+  Correlator next = *this;  // so that an invalid state changes nothing
   Reader reader(state);
   next.statistics_.restore(reader.vector());
   const std::vector<double> numbers = reader.vector();

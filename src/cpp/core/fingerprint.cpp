@@ -153,7 +153,7 @@ int most_probable_state(std::span<const Ligand> ligands, const ValencePrior &pri
   return best;
 }
 
-// With one parameter per state the sum that comes closest to its own state is the one that counts.
+// With one parameter per state, the sum closest to its own state is used.
 const BondValence &consistent_parameter(std::span<const Ligand> ligands, std::span<const BondValence> parameters)
 {
   const BondValence *best = &parameters.front();

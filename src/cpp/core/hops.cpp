@@ -10,7 +10,7 @@
 namespace naglass {
 namespace {
 
-// Windows after which the running sums are formed anew, so that rounding does not pile up.
+// Windows after which the running sums are recomputed, so that rounding errors do not accumulate.
 constexpr std::int64_t windows_between_sums = 64;
 constexpr double return_radius = 0.5;  // of the hop's length
 constexpr std::int64_t block = 4096;   // atoms
@@ -222,7 +222,7 @@ std::vector<double> HopDetector::p_hop() const
 void HopDetector::follow(std::size_t i, double p, std::vector<Hop> &found)
 {
   Track &track = tracks_[i];
-  // Once the peak is w samples old, both halves hold the time after the hop only: what p shows now is another motion.
+  // Once the peak is w samples old, both halves contain only times after the hop: p now reflects a different motion.
   if (open_[i] && (p < options_.release * options_.release || center_ - track.peak_sample >= options_.window))
     close(i, found);
   if (!open_[i]) {
@@ -250,7 +250,7 @@ void HopDetector::close(std::size_t i, std::vector<Hop> &found)
   hop.p_max = std::sqrt(track.peak);
   hop.overlap = track.overlap;
   const double length = hop.length();
-  // At the first or last center the top itself may lie outside of what was seen.
+  // At the first or last center the maximum itself may be outside the sampled range.
   const bool at_an_end =
       track.peak_sample == options_.window || track.peak_sample == progress_.samples - options_.window;
   if (length <= options_.min_length || at_an_end) return;

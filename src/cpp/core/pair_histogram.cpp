@@ -12,7 +12,7 @@
 namespace naglass {
 namespace {
 
-// Some minutes of work
+// A few minutes of work
 constexpr double most_candidates = 1e11;
 
 void check(const PairHistogramInput &input, int bins)

@@ -66,7 +66,7 @@ void RingBall::grow(int root, int radius, bool rim_bonds)
   for (int level = 0; level <= radius; ++level) {
     net_.interrupt().check();
     std::vector<int> &here = by_level_[level];
-    std::erase_if(here, [&](int v) { return level_[v] != level; });  // met again by a shorter way
+    std::erase_if(here, [&](int v) { return level_[v] != level; });  // reached again by a shorter path
     // An edge of length 2 may pass the rim to a vertex that only an edge of length 1 brings in.
     if (net_.mixed() && level == radius - 1)
       for (const int v : here)

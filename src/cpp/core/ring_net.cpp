@@ -38,7 +38,7 @@ void check(const TopologyView &graph, int longest_walk)
     }
 }
 
-// Sites that are on no ring: those with fewer than two bonds, once all such are taken away.
+// Sites that are on no ring: those with fewer than two bonds after all such sites have been removed.
 std::vector<std::uint8_t> dangling(const TopologyView &graph)
 {
   const int n = graph.sites();
@@ -61,7 +61,7 @@ std::vector<std::uint8_t> dangling(const TopologyView &graph)
   return pruned;
 }
 
-// Judged by all bonds, so that every rank that knows a site's surroundings decides alike.
+// Decided from all bonds, so that every rank with a site's surroundings comes to the same result.
 bool is_middle(const TopologyView &graph, int i)
 {
   if (!graph.known(i) || degree(graph, i) != 2) return false;

@@ -100,8 +100,8 @@ void AtomValue::read(int igroup, std::vector<double> &values) const
   }
 }
 
-// By the library interface: variable.h may include headers that LAMMPS does not install. With no atoms here the
-// evaluation still takes part in what other ranks do together.
+// Uses the library interface: variable.h may include headers that LAMMPS does not install. Without local atoms, the
+// evaluation still takes part in collective operations.
 void AtomValue::read_variable(int igroup, std::vector<double> &values) const
 {
   const auto *const numbers =

@@ -21,7 +21,7 @@ using LAMMPS_NS::LAMMPS;
 
 namespace {
 
-// Per owned atom; the list need not hold its rows in the order of the atoms.
+// Per owned atom; the rows of the list need not be in the order of the atoms.
 std::vector<std::span<const int>> neighbors_by_atom(const Atom *atom, const LAMMPS_NS::NeighList *list)
 {
   std::vector<std::span<const int>> rows(atom->nlocal);
@@ -121,7 +121,7 @@ void fill_bond_rows(LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighLi
   const Box box = current_box(lammps);
   const OwnedAtoms owned(lammps, title);
   rows = {};
-  const double nearly = 1.0 + 1e-6;  // a ghost's position is rounded; what it leaves open is decided exactly
+  const double nearly = 1.0 + 1e-6;  // a ghost's position is rounded; borderline cases are decided exactly
   const auto neighbors_of = neighbors_by_atom(atom, list);
   for (int i = 0; i < atom->nlocal; ++i) {
     if (!owned.in_group(i, groupbit)) continue;

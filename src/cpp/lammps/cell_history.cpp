@@ -9,7 +9,7 @@
 namespace naglass {
 namespace {
 
-// In cell edges: up to here a change of shape beside a flip leaves no doubt, at one half it is a guess.
+// In cell edges: up to this shear a flip is unambiguous; at one half it would be a guess.
 constexpr double largest_shear = 0.25;
 
 Vec3 tilts_of(const Box &box)

@@ -83,7 +83,7 @@ void ComputeQnAtom::compute_peratom()
     fill_local_bonds(lmp, title, list_, cutoffs_, bonds_);
     const OxygenBonds oxygens = oxygen_bonds(bonds_.view(), bonds_.types, options);
 
-    // An oxygen's owner sees all its bonds; a ghost's neighbors may lie beyond the ghost cutoff.
+    // An oxygen's owner sees all its bonds; a ghost's neighbors may be beyond the ghost cutoff.
     formers_ = oxygens.formers;
     metals_ = oxygens.metals;
     formers_.resize(bonds_.types.size());

@@ -27,7 +27,7 @@ Value choice(StyleArguments &arguments, const std::string &keyword, const std::m
   arguments.fail(keyword, word, "must be one of " + names);
 }
 
-// Per type the first type of the same name, so that types that share an element count as one.
+// For each type, the first type of the same name, so that types sharing an element count as one.
 std::vector<int> first_types(const ElementMap &elements, int types)
 {
   const std::vector<std::string> &names = elements.names();

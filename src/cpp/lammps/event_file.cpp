@@ -84,7 +84,7 @@ std::int64_t EventFile::resume(const std::string &path, const std::string &heade
   {
     std::ifstream before(path);
     std::string line;
-    // a line without its newline ends at the end of the file: the writer was killed within it
+    // a line without a newline at the end of the file: the writer was killed while writing it
     while (std::getline(before, line) && !before.eof()) {
       const bool comment = !line.empty() && line[0] == '#';
       const std::string until = "# until ";

@@ -15,7 +15,7 @@ namespace {
 constexpr const char *title = "fix naglass/correlate";
 constexpr int common_columns = 3;
 constexpr int species_columns = 6;
-constexpr double state_version = -2.0;  // before, the first number was N
+constexpr double state_version = -2.0;  // in older versions the first number was N
 
 }  // namespace
 
@@ -183,7 +183,7 @@ double FixCorrelate::compute_array(int row, int column)
   return row < size_array_rows ? table_[static_cast<std::size_t>(row) * size_array_cols + column] : 0.0;
 }
 
-// What must be the same when the run goes on.
+// Settings that must not change on restart.
 std::vector<Setting> FixCorrelate::settings() const
 {
   std::vector<Setting> found{{"N", static_cast<double>(nevery)},

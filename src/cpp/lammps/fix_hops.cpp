@@ -121,7 +121,7 @@ void FixHops::report(const std::vector<Hop> &found)
   if (comm->me == 0) write_events(std::move(rows));
 }
 
-// Rows carry tags in place of indices, and positions from the cell's corner.
+// Rows contain tags instead of indices, and positions relative to the cell's corner.
 std::vector<FixHops::HopRow> FixHops::on_root(const std::vector<Hop> &hops) const
 {
   std::vector<std::vector<HopRow>> leaving(comm->nprocs);
@@ -165,7 +165,7 @@ void FixHops::publish()
   vector_atom = owned_counts_.data();
 }
 
-// What a rate needs beside the events.
+// What a rate needs in addition to the events.
 void FixHops::post_run()
 {
   FixSamples::post_run();

@@ -1,4 +1,4 @@
-// Restart of fix naglass/hops: what is shared, hops held back, one row per atom in the order of tags.
+// Restart of fix naglass/hops: the shared state, pending hops, one row per atom ordered by tag.
 #include <algorithm>
 #include <cstdio>
 
@@ -15,7 +15,7 @@ namespace {
 constexpr const char *title = "fix naglass/hops";
 constexpr double state_version = 2.0;
 
-// Numbers one after the other, checked against their end.
+// Reads numbers in sequence, with bounds checking.
 class Reader {
  public:
   explicit Reader(const std::vector<double> &numbers) : numbers_(numbers) {}
@@ -33,7 +33,7 @@ class Reader {
   std::size_t next_ = 0;
 };
 
-// Rising numbers as " 1-40 55 60-70".
+// Ascending numbers as " 1-40 55 60-70".
 std::string ranges(const std::vector<std::int64_t> &numbers)
 {
   std::string text;
@@ -47,7 +47,7 @@ std::string ranges(const std::vector<std::int64_t> &numbers)
 
 }  // namespace
 
-// What must be the same when the run goes on.
+// Settings that must not change on restart.
 std::vector<Setting> FixHops::settings() const
 {
   return {{"N", static_cast<double>(nevery)},

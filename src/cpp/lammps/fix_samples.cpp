@@ -150,7 +150,7 @@ void FixSamples::post_run()
   ended_at_ = update->ntimestep;
 }
 
-// Commands between runs may strain the cell with its atoms; other motion is no diffusion.
+// Commands between runs may strain the cell with its atoms; other motion is not diffusion.
 void FixSamples::require_unmoved()
 {
   guarded([this] { home_->positions(cell_); });

@@ -24,7 +24,7 @@ std::string text(const char *format, double value)
   return buffer;
 }
 
-// Bytes of the whole frames before a step: what follows comes from a run beyond the restart, or is torn.
+// Bytes of the complete frames before a step: the rest is from a run past the restart, or incomplete.
 std::int64_t bytes_before(const std::string &path, std::int64_t step, std::int64_t &frames)
 {
   std::ifstream before(path);

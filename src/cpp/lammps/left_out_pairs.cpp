@@ -30,7 +30,7 @@ bool is_from_all(const LAMMPS *lammps, int exclusion, int &bit)
   return (first == bit_of_all) != (second == bit_of_all);
 }
 
-// Per type, whether a group holds atoms of it on any rank.
+// Per type, whether the group contains atoms of it on any rank.
 std::vector<int> types_in(const LAMMPS *lammps, int group)
 {
   const Atom *const atom = lammps->atom;
@@ -41,7 +41,7 @@ std::vector<int> types_in(const LAMMPS *lammps, int group)
   return held;
 }
 
-// 'comm_modify group' works with the first group only, and then no other atom has ghosts.
+// 'comm_modify group' works only with the first group, and then only its atoms have ghosts.
 bool ghosts_are_left_out(const LAMMPS *lammps)
 {
   const Atom *const atom = lammps->atom;

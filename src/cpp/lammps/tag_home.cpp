@@ -20,7 +20,7 @@ struct Member {
   int type;
 };
 
-// 1e-8 Å, far below what a trajectory resolves; the sum holds 10^8 atoms at 1000 Å from the origin.
+// 1e-8 Å, far below the resolution of a trajectory; the sum can hold 10^8 atoms at 1000 Å from the origin.
 constexpr double fixed_point = 1 << 26;
 
 }  // namespace

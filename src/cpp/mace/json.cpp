@@ -115,7 +115,7 @@ class Parser {
     constexpr std::string_view names = "\"\\/bfnrt", values = "\"\\/\b\f\n\r\t";
     const char c = ++pos_ < text_.size() ? text_[pos_++] : '\0';
     if (const auto k = names.find(c); k != std::string_view::npos) return values[k];
-    // file names with other characters only serve messages: a placeholder is enough
+    // file names with other characters appear only in messages: a placeholder is enough
     if (c != 'u' || text_.size() - pos_ < 4) fail("bad escape");
     pos_ += 4;
     return '?';

@@ -93,7 +93,7 @@ PolynomialTable PolynomialTable::from_rows(const std::vector<std::int64_t> &inde
 
 namespace {
 
-// The environment may ask for a lesser set than the processor's, to compare.
+// The environment may select a smaller instruction set than the processor's, for comparison.
 template <typename Real> Kernels<Real> choose(const std::string &asked)
 {
 #ifdef NAGLASS_X86_KERNELS

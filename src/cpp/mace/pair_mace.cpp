@@ -30,7 +30,7 @@ PairMace::PairMace(LAMMPS *lmp) : Pair(lmp)
   manybody_flag = 1;
   single_enable = 0;
   restartinfo = 0;
-  // the virial is summed per edge, which also holds per atom
+  // the virial is summed per edge, which also works per atom
   no_virial_fdotr_compute = 1;
   centroidstressflag = CENTROID_AVAIL;
   comm_forward = comm_reverse = comm_reverse_off = columns_per_pass;
@@ -62,7 +62,7 @@ void PairMace::init_style()
   neighbor->add_request(this, NeighConst::REQ_FULL);
 }
 
-// Also for what other styles exclude when the run begins.
+// Also covers exclusions set by other styles at the start of the run.
 void PairMace::setup()
 {
   require_whole_lists();
@@ -71,7 +71,7 @@ void PairMace::setup()
   left_out_ = bits_left_out_of_all(lmp);
 }
 
-// Every pair within the cutoff belongs to the energy.
+// Every pair within the cutoff contributes to the energy.
 void PairMace::require_whole_lists()
 {
   const std::string problem = pairs_left_out(lmp, is_ours());
@@ -92,7 +92,7 @@ double PairMace::init_one(int i, int j)
   return reach();
 }
 
-// A longer edge than a model's own cutoff contributes nothing to it, so that one graph serves all.
+// An edge longer than a model's own cutoff contributes nothing to it, so one graph serves all models.
 double PairMace::reach() const
 {
   double most = 0;
@@ -174,7 +174,7 @@ void PairMace::find_homes()
   }
 }
 
-// Mean over the models; what deviations need of each is kept aside.
+// Mean over the models; the values of each model needed for deviations are stored.
 void PairMace::run_models(bool deviation)
 {
   const auto nodes = node_row_.size();
@@ -280,7 +280,7 @@ void PairMace::tally_edges(const Tally &tally)
   }
 }
 
-// Without newton LAMMPS ignores what a rank adds to its ghosts, so the sums go home by our own exchange.
+// With newton off LAMMPS ignores what a rank adds to its ghosts, so our own exchange returns the sums to the owners.
 void PairMace::tally_with_ghost_reduction()
 {
   const auto rows = members_.front().row_element.size();

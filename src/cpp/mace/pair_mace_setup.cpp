@@ -48,15 +48,15 @@ mace::ModelPieces pieces_of(const mace::Archive &archive, const std::vector<std:
         {archive.entry("pieces/pre_" + index), archive.entry("pieces/post_" + index), model.up_widths[k]});
   }
   const std::set<std::int64_t> used(type_element.begin(), type_element.end());
-  // -1 stands for NULL; atoms of such types are handed over as element 0 and are in no edge
+  // -1 means NULL; atoms of such types are passed as element 0 and have no edges
   std::copy_if(used.begin(), used.end(), std::back_inserter(pieces.used), [](std::int64_t z) { return z >= 0; });
   for (const auto &output : model.outputs)
     pieces.outputs.push_back(archive.entry("pieces/output_" + output.name + ".pt"));
   return pieces;
 }
 
-// Place among the ranks of this machine. The launcher's own count holds for all groups of ranks together; without it
-// groups that share a machine would all begin with its first GPU.
+// Index among the ranks of this machine. The launcher's own count covers all groups of ranks; without it, groups that
+// share a machine would all start with its first GPU.
 int local_rank(MPI_Comm world)
 {
   for (const char *const name :
@@ -140,7 +140,7 @@ void PairMace::coeff(int narg, char **arg)
     error->all(FLERR, "Pair style mace: expected 'pair_coeff * * model.naglass' and one element per atom type");
   const std::vector<std::string> words(arg + 2, arg + narg);
   const auto is_archive = [](const std::string &word) { return word.ends_with(".naglass"); };
-  // without the customary suffix the first word is the only model
+  // without the usual suffix, the first word is the only model
   const auto archives =
       std::max<std::ptrdiff_t>(1, std::find_if_not(words.begin(), words.end(), is_archive) - words.begin());
   const std::vector<std::string> elements(words.begin() + archives, words.end());
@@ -200,7 +200,7 @@ PairMace::Member PairMace::read_member(const std::string &path, const std::vecto
   return member;
 }
 
-// What throws on all ranks stops them with the message; error->all would wait for ever if it threw on some only.
+// An exception on all ranks stops them with the message; error->all would hang if only some ranks threw.
 void PairMace::attempt(const std::string &where, const std::function<void()> &action)
 {
   std::string failure;
@@ -218,7 +218,7 @@ void PairMace::attempt(const std::string &where, const std::function<void()> &ac
   error->one(FLERR, text);
 }
 
-// Ranks on other machines may see other files: the first one decides.
+// Ranks on other machines may see different files: rank 0 decides.
 bool PairMace::on_first_rank(const std::function<bool()> &question) const
 {
   int answer = comm->me == 0 && question() ? 1 : 0;
