@@ -154,7 +154,7 @@ def test_state_by_valence_of_regular_octahedra_of_the_usual_size(element, length
 
 
 def test_every_parameter_gives_a_sum_near_its_state_at_a_common_length():
-    """Guards the table against slips: regular octahedra (V5+, Cr6+: tetrahedra) sum to about their state."""
+    """Guards the table against typos: regular octahedra (V5+, Cr6+: tetrahedra) sum to about their state."""
     sizes = {("Ti", 3): 2.04, ("Ti", 4): 1.97, ("V", 3): 2.01, ("V", 4): 1.95, ("V", 5): 1.72, ("Cr", 2): 2.10,
              ("Cr", 3): 1.98, ("Cr", 6): 1.65, ("Mn", 2): 2.20, ("Mn", 3): 2.02, ("Mn", 4): 1.90, ("Fe", 2): 2.14,
              ("Fe", 3): 2.02, ("Co", 2): 2.10, ("Co", 3): 1.91, ("Ni", 2): 2.06, ("Ni", 3): 1.97}  # fmt: skip
@@ -250,7 +250,7 @@ def test_without_moments_their_columns_are_absent_and_named():
 
 
 def charged(sodium):
-    """Three VO5 units with sodium: 15 O, so that the sum of states is 30 - sodium."""
+    """Three VO5 units with sodium: 15 O, so the sum of states is 30 - sodium."""
     whole = Atoms()
     for k, base in enumerate((1.90, 1.86, 1.82)):
         part = polyhedron(PYRAMID, [1.6, base, base, base, base])
@@ -264,7 +264,7 @@ def charged(sodium):
     [(15, [5, 5, 5], [5, 5, 5]), (16, [4, 5, 5], [5, 5, 4]), (18, [4, 4, 4], [4, 4, 4]), (19, [3, 4, 4], [4, 4, 3])],
 )
 def test_charge_balance_assigns_by_rank(sodium, by_sum, by_spin):
-    """Without moments the lowest sum is the most reduced, with them the largest moment."""
+    """The most reduced center has the lowest sum without moments, and the largest moment with moments."""
     atoms = charged(sodium)
     spins = np.zeros(len(atoms))
     spins[[0, 6, 12]] = [0.1, -0.2, 0.3]
@@ -283,7 +283,7 @@ def test_in_iron_the_smaller_moment_is_the_more_reduced():
 
 
 def oracle(atoms, pairs, cutoff, reach, limits=(1.74, 2.10, 2.025)) -> list[dict]:
-    """Every column from its definition, one center after the other, in plain numpy."""
+    """Every column from its definition, one center at a time, in plain numpy."""
     symbols = atoms.get_chemical_symbols()
     cell = atoms.cell.complete().array
     ligands = {i: [] for i, s in enumerate(symbols) if s == "V"}

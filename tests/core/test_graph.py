@@ -18,7 +18,7 @@ def as_dict(pairs: core.Neighbors) -> dict[tuple, float]:
 
 
 def away_from_cutoff(distances, cutoff):
-    """Rounding decides about a pair that lies exactly at the cutoff: such cells prove nothing."""
+    """Rounding decides whether a pair exactly at the cutoff counts, so such cells prove nothing."""
     assume(all(abs(d - cutoff) > 1e-9 for d in distances))
 
 
@@ -83,7 +83,7 @@ def test_shells_of_one_atom_cells(crystal_structure, shells):
 
 
 def test_many_atoms_in_few_bins_and_few_atoms_in_many():
-    """A wire of 2000 atoms, and a pair of atoms in a cell of a micrometre."""
+    """A wire of 2000 atoms, and a pair of atoms in a cell of one micrometer."""
     wire = Atoms("H2000", positions=[[0, 0, z] for z in range(2000)], cell=[3, 3, 2000], pbc=True)
     assert np.bincount(core.neighbors(wire, 1.5).i).tolist() == [2] * 2000
     pair = Atoms("H2", positions=[[0, 0, 0], [-1, 0, 0]], cell=[1e4, 1e4, 1e4], pbc=True)

@@ -40,7 +40,7 @@ def test_two_tetrahedra_on_one_corner_are_q1():
 
 
 def test_chain_through_the_boundary_of_a_cell_smaller_than_a_bond_pair():
-    """One P and one bridging O a cell: the neighbor former is the P's own image."""
+    """One P and one bridging O per cell: the neighboring former is the P's own image."""
     atoms = Atoms("PO", positions=[[0, 0, 0], [1.5, 0, 0]], cell=[3, 20, 20], pbc=True)
     result = core.qn(atoms, CUTOFFS)
     assert result.n.tolist() == [2, -1]
@@ -127,7 +127,7 @@ def test_equals_brute_force(atoms):
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6))
 def test_glass_is_the_same_in_any_frame(seed):
-    """Rotation, permutation, translation, other images: each atom keeps its numbers."""
+    """Rotation, permutation, translation, other images: the values of each atom do not change."""
     random = np.random.default_rng(seed)
     atoms = silicate_glass()
     cutoffs, options = {("Si", "O"): 2.2}, {"former": "Si", "metals": ()}
@@ -196,7 +196,7 @@ def test_bad_input_is_named(structure, cutoffs, options, message):
     ],
 )
 def test_a_broken_graph_is_refused(changes, message):
-    """Arrays from outside must not send the compiled core out of bounds."""
+    """External arrays must not make the compiled core read out of bounds."""
     graph = core.bond_graph(PAIR, {("P", "O"): 2.0})
     with pytest.raises(InputError, match=message):
         core.qn(dataclasses.replace(graph, **changes))

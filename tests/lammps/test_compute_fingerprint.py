@@ -17,7 +17,7 @@ BINS = (1.4, 3.0, 16)
 
 
 def vanadium_glass() -> Atoms:
-    """The silicate glass with a tenth of its silicon called vanadium: rough, but large and disordered."""
+    """The silicate glass with a tenth of its silicon relabeled as vanadium: rough, but large and disordered."""
     atoms = silicate_glass()
     silicon = np.flatnonzero(np.array(atoms.get_chemical_symbols()) == "Si")
     atoms.symbols[silicon[::10]] = "V"

@@ -67,7 +67,7 @@ def expected(cell, table, options) -> core.Rings:
 
 
 def compare(folder, ranks, newton, structures, styles, steps) -> dict[str, set]:
-    """Per style the counts that were seen, all equal to the library's."""
+    """The counts of each style, all equal to those of the library."""
     for name in structures:
         write_data(folder / f"{name}.data", STRUCTURES[name], ELEMENTS)
     done = run_lammps(folder, "".join(script(name, ranks, newton, styles, steps) for name in structures), ranks)
@@ -142,7 +142,7 @@ def test_types_by_label_and_types_that_share_an_element(tmp_path):
 
 
 def test_only_bonds_within_the_group_count(tmp_path):
-    """Without one of the two V every ring is broken."""
+    """Removing one of the two V breaks every ring."""
     before = "group most type 1 2 3"
     assert small_run(tmp_path, f"elements V P O V {TT}", before=f"set atom 1 type 4\n{before}", group="most") == [0] * 4
 

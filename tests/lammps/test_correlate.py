@@ -113,7 +113,7 @@ def assert_table(found, expected: core.Correlator) -> None:
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory) -> dict:
-    """Per rank count: the files of a run relative to the framework and of one of Na alone, and the screen."""
+    """Per rank count: the files of a run relative to the framework and of one with Na only, and the screen output."""
     found = {}
     for ranks, newton in ((1, "on"), (2, "off"), (4, "on")):
         folder = tmp_path_factory.mktemp(f"ranks{ranks}")
@@ -155,8 +155,8 @@ def test_every_rank_count_gives_the_same_bits(tables):
 
 @pytest.mark.parametrize(("first", "second", "step"), [(1, 4, 33), (2, 1, 32)])
 def test_a_restart_goes_on_bit_for_bit(tmp_path, first, second, step):
-    """Stopped between two samples or on one, on another number of ranks; without forces the motion itself is the same
-    to the bit. Writing a restart file wraps atoms, in both runs.
+    """Stopped between two samples or on one, on another number of ranks; without forces the motion itself is
+    bit-for-bit the same. Writing a restart file wraps atoms, in both runs.
     """
     options = OPTIONS + " framework host"
     half, rest = f"run {step} upto\nwrite_restart half.restart\n", "run 60 upto\n"

@@ -85,7 +85,7 @@ def test_equals_the_library(tmp_path, references, ranks, newton):
 
 
 def test_unequal_sub_communicators(tmp_path):
-    """Two ranks run one system, a third one another; linkage and lanterns are right in both."""
+    """Two ranks run one system and a third runs another; linkage and lanterns are correct in both."""
     systems = {0: rattled(0.2), 1: STRUCTURES["thin"]}
     for half, atoms in systems.items():
         write_data(tmp_path / f"{half}.data", atoms, ELEMENTS)

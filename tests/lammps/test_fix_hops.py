@@ -75,7 +75,7 @@ def resumed_run(name, ranks, newton="on") -> str:
 
 
 def run(folder, text, ranks) -> list[list[str]]:
-    """Runs it; the rows of thermo output at the last step."""
+    """Runs it and returns the rows of thermo output at the last step."""
     for name, atoms in STRUCTURES.items():
         write_data(folder / f"{name}.data", atoms, ELEMENTS)
     done = run_lammps(folder, text, ranks)
@@ -92,7 +92,7 @@ def one_rank(tmp_path_factory):
 
 
 def library_hops(path) -> tuple[core.Hops, list]:
-    """What the library finds in the dump, its frames as atoms, with each frame's corner at the origin."""
+    """The library's result for the dump, with frames as atoms and each frame's corner at the origin."""
     frames = []
     for cell, table in read_dump(path):
         symbols = [ELEMENTS[int(t) - 1] for t in table[:, 1]]
@@ -142,7 +142,7 @@ def test_hops_of_an_atom_do_not_depend_on_who_else_is_followed(one_rank):
 
 
 def states(restart_file) -> list[bytes]:
-    """The states of both fixes as the restart file holds them, after their style's name."""
+    """The states of both fixes as stored in the restart file, after the style name."""
     parts = restart_file.read_bytes().split(b"naglass/hops\0")[1:]
     found = [part[4 : 4 + int.from_bytes(part[:4], sys.byteorder)] for part in parts]
     assert len(found) == 2 and min(len(state) for state in found) > 1000
@@ -150,7 +150,7 @@ def states(restart_file) -> list[bytes]:
 
 
 def copy_restart(source, folder, name) -> None:
-    """The restart file, and the events of a run that was killed later, within the first number of a line."""
+    """The restart file, and the events of a run killed later, in the middle of the first number of a line."""
     restart = f"{name}.{RESTART[name]}.restart"
     (folder / restart).write_bytes((source / restart).read_bytes())
     for kind in ("hops", "two.hops"):
@@ -174,7 +174,7 @@ def test_two_ranks_change_nothing(tmp_path, one_rank):
 
 
 def test_four_ranks_change_nothing(tmp_path, one_rank):
-    """The first steps; of two atoms at home on one rank the others have no state."""
+    """The first steps, with two atoms at home on one rank; the other ranks have no state."""
     steps = 70
     write_data(tmp_path / "triclinic.data", STRUCTURES["triclinic"], ELEMENTS)
     text = whole_run("triclinic", 4).replace(f"run {STEPS} upto", f"run {steps} upto")
@@ -194,7 +194,7 @@ def test_four_ranks_change_nothing(tmp_path, one_rank):
     ("ranks", "newton", "name"), [(1, "on", "tetragonal"), (2, "off", "tetragonal"), (4, "on", "triclinic")]
 )
 def test_restarts_and_kills_change_nothing(tmp_path, one_rank, ranks, newton, name):
-    """On mid-window, on another number of ranks, over the events of a run that went further and was killed."""
+    """Resumes mid-window, on a different number of ranks, over the events of a run that went further and was killed."""
     expected, last_rows = one_rank
     copy_restart(expected, tmp_path, name)
     rows = run(tmp_path, resumed_run(name, ranks, newton), ranks)
@@ -293,7 +293,7 @@ def test_other_settings_at_a_restart_are_refused(tmp_path, one_rank):
 
 
 def test_two_instances_on_sub_communicators(tmp_path, one_rank):
-    """Each rank runs its own system; both write what the whole run wrote."""
+    """Each rank runs its own system; both write the same as the whole run."""
     write_data(tmp_path / "tetragonal.data", STRUCTURES["tetragonal"], ELEMENTS)
     (tmp_path / "in.txt").write_text(whole_run("tetragonal", 1).replace("read_data ", "read_data ../"))
     for half in "01":

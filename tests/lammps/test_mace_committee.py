@@ -122,7 +122,7 @@ MD = "velocity all create 300 4928 loop all\ntimestep 0.001\nfix nve all nve\n"
 
 
 def test_deviation_file_over_runs_and_restarts(folder):
-    """One line per due step, also where one run ends and the next begins; a continued run goes on."""
+    """One line per output step, also where one run ends and the next begins; a continued run appends."""
     pair = dict(newton="on", models=" ".join(MODELS), style="mace trust yes out_file devi.out out_freq 5")
     run(folder, SETUP.format(**pair) + MD + "run 10\nrun 5\nwrite_restart here.restart\nrun 5\n", 2)
     whole = (folder / "devi.out").read_text()
@@ -137,7 +137,7 @@ def test_deviation_file_over_runs_and_restarts(folder):
 
 
 def test_fix_pair_reads_the_same_numbers(folder):
-    """LAMMPS's own fix pair knows nothing of us: the protocol is its own."""
+    """LAMMPS's own fix pair works without changes: the protocol is its own."""
     pair = SETUP.format(newton="on", style="mace trust yes", models=" ".join(MODELS))
     dump = DUMP.format(every=4).replace("c_pe\n", "c_pe f_devi\n")
     run(folder, pair + "fix devi all pair 4 mace deviation 1\n" + MD + dump + "run 4\n", 2)
@@ -263,7 +263,7 @@ def test_single_rank_on_two(folder):
 
 
 def test_shipped_example(folder):
-    """lammps_inputs/mace/in.committee runs as its first lines say."""
+    """lammps_inputs/mace/in.committee runs as described in its first lines."""
     text = (Path(__file__).parents[2] / "lammps_inputs" / "mace" / "in.committee").read_text()
     (folder / "a.naglass").symlink_to(folder / MODELS[0])
     (folder / "b.naglass").symlink_to(folder / MODELS[1])

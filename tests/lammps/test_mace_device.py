@@ -1,4 +1,4 @@
-"""Where pair_style mace computes: the CPU by default here, a GPU where libtorch and the machine have one."""
+"""Where pair_style mace computes: the CPU by default here, a GPU if libtorch supports it and the machine has one."""
 
 import shutil
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_unknown_device(folder):
 
 
 def test_a_gpu_part_that_cannot_be_opened(folder, tmp_path, monkeypatch):
-    """As on a login node without the driver: asked for, it is named; otherwise the CPU serves."""
+    """As on a login node without the driver: requesting the GPU gives an error; otherwise the CPU is used."""
     import torch
 
     library = tmp_path / "torch" / "lib"

@@ -1,4 +1,4 @@
-"""What pair_style mace says when something is wrong, and that torch keeps its own BLAS inside LAMMPS."""
+"""Error messages of pair_style mace, and that torch keeps its own BLAS inside LAMMPS."""
 
 import json
 import shutil
@@ -119,7 +119,7 @@ def test_all_ranks_stop(folder, change, message):
 
 
 def test_what_lies_inside_the_package_is_trusted(folder, tmp_path):
-    """With its links resolved: one that leads out of the package is not inside."""
+    """With its links resolved: a link that points outside the package is not inside it."""
     package = tmp_path / "naglass_drv"
     shutil.copytree(plugin_folder(), package / "plugins")
     shutil.copy(folder / "good.naglass", package / "inside.naglass")
@@ -132,7 +132,7 @@ def test_what_lies_inside_the_package_is_trusted(folder, tmp_path):
 
 
 def test_without_torch(folder, monkeypatch, tmp_path):
-    """LAMMPS works as before; the pair style says in one sentence what is missing or does not fit."""
+    """LAMMPS itself works; the pair style says in one sentence what is missing or incompatible."""
     script = SCRIPT.format(**(GOOD | {"style": "atomic"}))
     monkeypatch.setenv("NAGLASS_TORCH_LIB", str(tmp_path))
     done = run_lammps(folder, script)
@@ -149,7 +149,7 @@ def test_without_torch(folder, monkeypatch, tmp_path):
 
 
 def dgemm_providers(folder: Path, command: list) -> set[str]:
-    """Which library the loader gave libtorch_cpu.so for the symbol dgemm_."""
+    """The library from which the loader resolved dgemm_ for libtorch_cpu.so."""
     trace = folder / "bindings"
     debug = {"LD_DEBUG": "bindings", "LD_DEBUG_OUTPUT": str(trace)}
     done = subprocess.run(
@@ -191,7 +191,7 @@ def test_torch_keeps_its_blas_where_lammps_ran_before(folder):
 
 
 def test_the_blas_trap_is_real(folder):
-    """The same look at the loader without the shield finds LAMMPS's dgemm_: the test above can fail."""
+    """The same check without the protection finds LAMMPS's dgemm_: the test above can fail."""
     torch = next(Path(p) for p in sys.path if Path(p, "torch", "lib").is_dir()) / "torch" / "lib" / "libtorch_cpu.so"
     code = (
         f"import ctypes; ctypes.CDLL({str(PREFIX / 'lib' / 'libmpi.so.12')!r}, ctypes.RTLD_GLOBAL);"
@@ -201,7 +201,7 @@ def test_the_blas_trap_is_real(folder):
 
 
 def test_shipped_example(folder, tmp_path):
-    """lammps_inputs/mace/in.mace runs as its first lines say."""
+    """lammps_inputs/mace/in.mace runs as described in its first lines."""
     text = (ROOT / "lammps_inputs" / "mace" / "in.mace").read_text()
     (tmp_path / "model.naglass").write_bytes((folder / "good.naglass").read_bytes())
     done = run_lammps(tmp_path, text, 2)

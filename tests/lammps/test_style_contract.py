@@ -1,4 +1,4 @@
-"""What all styles have in common: where they may stand in a script, and what fixes that follow atoms say of commands
+"""Common behavior of all styles: where they may appear in a script, and how fixes that follow atoms react to commands
 between runs."""
 
 import re
@@ -158,7 +158,7 @@ def test_a_restart_of_other_atoms_is_refused(restarted, style):
 
 
 def test_no_modify_api_that_lammps_removed():
-    """LAMMPS 13 Nov 2026 has no access to fixes and computes by index any more."""
+    """LAMMPS 13 Nov 2026 no longer has access to fixes and computes by index."""
     removed = re.compile(r"\b(find_fix|find_compute|find_fix_by_style|nfix|ncompute)\b|modify->(fix|compute)\s*\[")
     sources = list((Path(__file__).parents[2] / "src" / "cpp").rglob("*.[ch]pp"))
     assert len(sources) > 50

@@ -1,4 +1,4 @@
-"""Files that the styles write: what is wrong with them is said before the run, and each has one writer."""
+"""Files written by the styles: errors are reported before the run, and each file has one writer."""
 
 import itertools
 
@@ -28,7 +28,7 @@ OUT = "out_file {file} out_freq 100"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two models, the first also under another name and exported anew."""
+    """Two models, the first also under another name and exported again."""
     folder = tmp_path_factory.mktemp("files")
     with default_dtype("float64"):
         models = [build_model(hidden="4x0e", r_max=3.5, max_ell=1, correlation=1, seed=seed) for seed in (7, 8)]
