@@ -75,7 +75,7 @@ template <typename Value> class HeldFrames {
   std::vector<Value> spare_;
 };
 
-/// Order of the sums of one frame, as DisplacementHistory makes them and DisplacementStatistics reads them: first
+/// Order of the sums of one frame, as written by DisplacementHistory and read by DisplacementStatistics: first
 /// the sums of positions per species, then per lag that ends at the frame and per species the sums over atoms.
 struct SumLayout {
   explicit SumLayout(const CorrelatorOptions &options);

@@ -59,7 +59,7 @@ Polyhedron polyhedron(std::span<const Vec3> ligands, const FingerprintOptions &o
 int state_by_moment(double moment, std::span<const RedoxState> redox);
 
 /// Disagreement bits of three assignments (0: absent, not compared). The sum is compared with the state by moment, or
-/// by valence where there is none; `tolerance` in valence units.
+/// by valence if there is none; `tolerance` in valence units.
 int disagreement(int by_moment, const Polyhedron &found, double tolerance);
 
 /// States from the composition: `total` is the sum of all states required by charge balance. The centers are divided

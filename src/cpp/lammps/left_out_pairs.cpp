@@ -21,7 +21,7 @@ using LAMMPS_NS::Neighbor;
 constexpr int bit_of_all = 1;
 constexpr const char *remedy = " leaves pairs out of neighbor lists; 'neigh_modify exclude none' undoes it";
 
-// Whether an exclusion is of one group from all atoms; `bit` is that group's.
+// Whether an exclusion removes one group from all atoms; `bit` is that of the group.
 bool is_from_all(const LAMMPS *lammps, int exclusion, int &bit)
 {
   const int first = lammps->group->bitmask[lammps->neighbor->ex1_group[exclusion]];

@@ -19,8 +19,8 @@ namespace naglass {
 /// value as the user wrote it.
 class StyleArguments {
  public:
-  /// `title` opens each message ("compute naglass/qn/atom"); reading starts at arg[first]. Ends the run where there is
-  /// no simulation box, since atom types are not known yet.
+  /// `title` opens each message ("compute naglass/qn/atom"); reading starts at arg[first]. Ends the run if there is
+  /// no simulation box yet, since atom types are then unknown.
   StyleArguments(LAMMPS_NS::LAMMPS *lammps, std::string title, int narg, char **arg, int first,
                  std::vector<std::string> keywords);
 

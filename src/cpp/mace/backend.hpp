@@ -27,7 +27,7 @@ struct Output {
   std::span<double> extra;  // per node, the columns of all extra outputs; empty if not requested
 };
 
-/// Moves features between ranks. Arrays hold `width` columns for every row, row by row. All ranks make the same
+/// Moves features between ranks. Arrays have `width` columns per row, stored row by row. All ranks make the same
 /// sequence of calls, including those without nodes.
 class GhostExchange {
  public:

@@ -44,7 +44,7 @@ torch::jit::Module load_piece(std::string_view bytes, at::ScalarType dtype, at::
 {
   std::istringstream stream{std::string(bytes)};
   auto piece = torch::jit::load(stream, device);
-  // Module::to would turn the integers into floating point, too
+  // Module::to would also convert the integers to floating point
   const auto convert = [dtype](const Tensor &tensor) {
     if (tensor.is_floating_point()) tensor.set_data(tensor.to(dtype));
   };
