@@ -1,4 +1,4 @@
-# The commands of the README, nothing hidden behind them.
+# The commands from the README; they do nothing hidden.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
@@ -10,7 +10,7 @@ export PATH := $(BIN):$(PATH)
 
 .PHONY: quickstart test test-quick test-long lint types format tidy bench build dev cp2k clean
 
-# From nothing to a report: what is missing is installed, the chain runs on two ranks.
+# From a fresh checkout to a report: installs missing dependencies and runs the workflow on two ranks.
 quickstart: build cp2k
 	cd examples/quickstart && $(BIN)/mpirun -n 2 $(BIN)/python -m naglass_drv run input.yaml
 	@echo "the report: $(CURDIR)/examples/quickstart/run/report.html"
@@ -21,15 +21,15 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 test: build cp2k
 	$(PYTEST) tests
 
-# Neither MPI nor CP2K, nothing that takes more than ten seconds: for the minute between two edits.
+# No MPI, no CP2K, no test over ten seconds: for a quick check between edits.
 test-quick: build
 	$(PYTEST) -m quick tests
 
-# What takes too long for every commit: run before a release, and before an issue is closed.
+# Tests that are too slow for every commit: run before a release and before closing an issue.
 test-long: build cp2k
 	$(PYTEST) tests/long
 
-# Style and types. `make format` does what can be done by itself.
+# Style and types. `make format` fixes what can be fixed automatically.
 lint: $(VENV)-lint/installed
 	$(LINT)/ruff check $(PY_SOURCES)
 	$(LINT)/ruff format --check $(PY_SOURCES)
@@ -44,7 +44,7 @@ format: $(VENV)-lint/installed
 	$(LINT)/ruff format $(PY_SOURCES)
 	git ls-files 'src/*.[ch]pp' 'tests/*.[ch]pp' | xargs $(LINT)/clang-format -i
 
-# clang-tidy on the core; takes some minutes.
+# clang-tidy on the core; takes a few minutes.
 tidy: $(VENV)-lint/installed
 	$(LINT)/pip install -q clang-tidy==23.1.4
 	cmake -S . -B build/tidy -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DNAGLASS_PYTHON=OFF -DNAGLASS_LAMMPS=OFF -DNAGLASS_TESTS=ON
@@ -55,7 +55,7 @@ $(VENV)-lint/installed: requirements-lint.txt
 	$(LINT)/pip install -q -r requirements-lint.txt
 	touch $@
 
-# Beside other programs, which get an environment of their own; wants a quiet machine and a quarter of an hour.
+# Comparison with other programs, which get their own environment; needs an idle machine and about 15 minutes.
 bench: dev $(VENV)-bench/installed
 	$(BIN)/python benchmarks/run.py $(CURDIR)/$(VENV)-bench/bin/python
 
@@ -64,7 +64,7 @@ $(VENV)-bench/installed: requirements-bench.txt
 	$(VENV)-bench/bin/pip install -r requirements-bench.txt
 	touch $@
 
-# Installs the package into .venv; the build folder below build/ is kept, so that a second call compiles little.
+# Installs the package into .venv; the build folder under build/ is kept, so a second call recompiles little.
 build: $(VENV)/installed
 	CMAKE_ARGS="$(CMAKE_ARGS)" CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(BIN)/pip install --no-build-isolation --no-deps .
 
@@ -74,15 +74,15 @@ dev: $(VENV)/installed
 	cmake --build build/dev --parallel $(JOBS)
 	cmake --install build/dev --prefix python
 
-# torch alone first: where the index offers a CPU build, a joint resolve would pass it over for the CUDA one.
+# torch first, on its own: where the index has a CPU build, resolving everything together would pick the CUDA build.
 $(VENV)/installed: requirements-torch.txt requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -r requirements-torch.txt
 	$(BIN)/pip install -r requirements.txt
 	touch $@
 
-# CP2K computes the reference labels; any installation on the PATH or named in the site profile will do.
-# OpenBLAS in place of the reference BLAS saves a fifth of a label's time; the MPI starts even a single process.
+# CP2K computes the reference labels; any installation on the PATH or in the site profile works.
+# OpenBLAS instead of the reference BLAS cuts a label's time by a fifth; even a single process needs the MPI launcher.
 cp2k:
 	@command -v cp2k.psmp >/dev/null || command -v cp2k.ssmp >/dev/null || command -v cp2k >/dev/null \
 	  || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \

@@ -1,9 +1,9 @@
-"""Bond fingerprints beside plain numpy and, where installed, pymatgen's BVAnalyzer: one process, CPU seconds.
+"""Bond fingerprints compared with plain numpy and, if installed, pymatgen's BVAnalyzer: one process, CPU seconds.
 
     PYTHONPATH=python python benchmarks/fingerprint.py [--repeat 1 4 8]
 
-Prints a markdown table with machine and date. Not a test: nothing passes or fails by a clock. All columns of ours
-against the bond-valence sum alone of the peers, at the same neighbor range.
+Prints a markdown table with machine and date. Not a test: no timing passes or fails. naglass computes all columns,
+the other programs only the bond-valence sum, at the same neighbor range.
 """
 
 import argparse
@@ -25,7 +25,7 @@ REACH = 3.2  # Å
 
 
 def measured(action):
-    """Result, CPU seconds (all threads) and growth of the peak memory (MB)."""
+    """Result, CPU seconds (all threads) and increase in peak memory (MB)."""
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     result = action()
     spent = time.process_time() - start

@@ -1,9 +1,10 @@
-"""Hop detection: CPU time per atom and sample of naglass and of what else one can install, side by side.
+"""Hop detection: CPU time per atom and sample, naglass compared with other installable programs.
 
     python benchmarks/hops.py [--atoms 3000 200000] [--samples 100]
 
-naglass and plain numpy take the same stream: ions that rattle on the sites of a cubic lattice and hop between them.
-GEMDAT and site-analysis, where installed, take the same frames of fewer ions; both assign ions to given sites instead.
+naglass and plain numpy process the same stream: ions that rattle on the sites of a cubic lattice and hop between
+them. GEMDAT and site-analysis, if installed, process the same frames with fewer ions; both assign ions to given
+sites instead.
 """
 
 import argparse
@@ -52,7 +53,7 @@ def ours(frames) -> tuple[float, int]:
 
 
 def plain_numpy(frames) -> tuple[float, int]:
-    """p_hop by sums over sliding halves, a block of atoms after the other, and its local maxima above the threshold."""
+    """p_hop from sums over sliding half-windows, block by block of atoms, and its local maxima above the threshold."""
     r = np.array(frames)
     start = time.process_time()
     hops = 0

@@ -1,9 +1,9 @@
-"""Free spheres, clusters and Steinhardt's q6 beside Zeo++, SciPy and freud, in one process each on one core.
+"""Free spheres, clusters and Steinhardt's q6 compared with Zeo++, SciPy and freud, one process each on one core.
 
     OMP_NUM_THREADS=1 python benchmarks/network.py
 
-Peers: ``pip install pyzeo freud-analysis scipy``; those that are missing are left out. Times are CPU seconds, the
-least of three runs.
+Other programs: ``pip install pyzeo freud-analysis scipy``; missing ones are skipped. Times are CPU seconds, the
+shortest of three runs.
 """
 
 import datetime
@@ -24,7 +24,7 @@ RADII = {"Si": 0.26, "O": 1.36, "P": 0.17, "V": 0.64}
 
 
 def cpu(action: Callable, runs: int = 3) -> tuple[float, object]:
-    """Least CPU seconds of some runs, and what the last one gave."""
+    """Shortest CPU time (s) of several runs, and the result of the last one."""
     times, result = [], None
     for _ in range(runs):
         start = time.process_time()
@@ -51,7 +51,7 @@ def zeo_radius(atoms: Atoms) -> Callable:
 
 
 def free_spheres(atoms: Atoms, name: str) -> list[tuple]:
-    """Rows of the table; `atoms` without those that move."""
+    """Rows of the table; `atoms` excludes the mobile ones."""
     rows = []
     for spacing in (0.25, 0.1):
         seconds, found = cpu(lambda: core.bottleneck_radius(atoms, RADII, ignore=(), spacing=spacing), 1)

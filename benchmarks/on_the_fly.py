@@ -1,9 +1,10 @@
-"""What observables cost while LAMMPS runs: Na2Si3O7 glass, 24 000 atoms, a pair potential, one rank.
+"""Cost of observables computed during a LAMMPS run: Na2Si3O7 glass, 24 000 atoms, a pair potential, one rank.
 
     PYTHONPATH=python python benchmarks/on_the_fly.py [--atoms 24000] [--steps 200]
 
-The potential is Pedone's with damped shifted Coulomb forces to 8 Å, as the driver quenches glasses with. Each case is
-one LAMMPS run of its own; what an observable costs is the loop time beyond that of the bare run, best of three.
+The potential is Pedone's with damped shifted Coulomb forces to 8 Å, which the driver also uses to quench glasses.
+Each case is a separate LAMMPS run; the cost of an observable is the increase in loop time over the bare run, best of
+three.
 """
 
 import argparse
@@ -77,7 +78,7 @@ def main() -> None:
     glass = ase.io.read(GLASS) * (times, times, times)
     print(f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; "
           f"{len(glass)} atoms, {chosen.steps} steps\n")  # fmt: skip
-    print("| observables | ms a step | more than nothing |\n|---|---:|---:|")
+    print("| observables | ms per step | added cost |\n|---|---:|---:|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_lammps_data(folder / "glass.data", glass, specorder=["Na", "Si", "O"], masses=True, atom_style="charge")

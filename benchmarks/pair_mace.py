@@ -1,11 +1,11 @@
-"""pair_style mace beside mace-torch's ASE calculator: CPU time per step of one thread a rank, memory, and its pieces.
+"""pair_style mace compared with mace-torch's ASE calculator: CPU time per step, one thread per rank, and memory.
 
     PYTHONPATH=python python benchmarks/pair_mace.py [--quick] [--atoms 104 832 6656] [--models 64x0e] [--ranks 1 2]
 
 Models with random weights (2 layers, r_max 5 Å, l_max 3, correlation 3, radial MLP 64-64-64) on a random packing of
-O, Na, P, V at 14 Å³ per atom. Atoms fly in straight lines at 1000 K in steps of 1 fs, so that edges come and go. Each
-row is a process of its own, or two ranks; CPU time is the least of three stretches of steps, summed over the ranks.
-Efficiency is one rank's time over that sum.
+O, Na, P, V at 14 Å³ per atom. Atoms move in straight lines at 1000 K in steps of 1 fs, so edges come and go. Each
+row is a separate process, or two ranks; CPU time is the shortest of three series of steps, summed over the ranks.
+Efficiency is the time of one rank divided by that sum.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from ase.io import read, write
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
 MODELS = ("64x0e", "64x0e+64x1o")
-# mace-torch keeps several MB an atom for the larger model in double precision
+# mace-torch uses several MB per atom for the larger model in double precision
 ASE_ATOMS = 1000
 SPEED = np.sqrt(1000 * 8.617333e-5)
 SCRIPT = """
@@ -48,8 +48,8 @@ def peak_megabytes() -> float:
 
 
 def measured(advance, steps: int) -> dict[str, float]:
-    """CPU seconds a step (least of three stretches), the system's share of them, page faults a step (of the last
-    stretch: memory that the system handed out anew) and peak memory in MB."""
+    """CPU seconds per step (shortest of three series), the fraction in the system, page faults per step (in the last
+    series: memory newly mapped by the system) and peak memory in MB."""
     stretches = []
     for _ in range(3):
         start, faults = os.times(), resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -62,7 +62,7 @@ def measured(advance, steps: int) -> dict[str, float]:
 
 
 def lammps_worker(case: dict) -> dict | None:
-    """Seconds are summed over the ranks, memory is the largest rank's."""
+    """Seconds are summed over the ranks; memory is that of the largest rank."""
     from mpi4py import MPI
 
     from lammps import lammps
@@ -147,8 +147,8 @@ def write_structures(folder: Path, counts: list[int]) -> None:
 def rows(folder: Path, chosen: argparse.Namespace) -> list[dict]:
     """Prints the table as it grows."""
     print(
-        "| model | dtype | atoms | program | CPU ms a step | of ASE | system | page faults a step "
-        "| peak MB a rank | efficiency |"
+        "| model | dtype | atoms | program | CPU ms per step | relative to ASE | system | page faults per step "
+        "| peak MB per rank | efficiency |"
     )
     print("|---|---|---:|---|---:|---:|---:|---:|---:|---:|")
     out = []
@@ -183,7 +183,7 @@ def rows(folder: Path, chosen: argparse.Namespace) -> list[dict]:
 def print_pieces(found: list[dict]) -> None:
     chosen = [row for row in found if row["ranks"] == 1 and row["pieces"]]
     names = sorted({name for row in chosen for name in row["pieces"]})
-    print("\nWhere the time of one rank goes, CPU ms a step:\n")
+    print("\nBreakdown of the time of one rank, CPU ms per step:\n")
     print("| model | dtype | atoms | " + " | ".join(names) + " |")
     print("|---|---|---:|" + "---:|" * len(names))
     for row in chosen:

@@ -1,9 +1,9 @@
-"""Rings of silica beside OVITO and matscipy, where installed: full graph, Si-O < 2.2 Å, rings of up to 16 atoms.
+"""Rings in silica compared with OVITO and matscipy, if installed: full graph, Si-O < 2.2 Å, rings of up to 16 atoms.
 
     PYTHONPATH=python python benchmarks/rings.py [--largest 192000]
 
-Each code runs in a process of its own and on the same bonds; the counts are compared. Prints a markdown table with
-machine and date. Not a test: nothing passes or fails by a clock.
+Each code runs in a separate process on the same bonds; the counts are compared. Prints a markdown table with machine
+and date. Not a test: no timing passes or fails.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def matscipy(atoms):
 
 
 def measure(code: str, atoms: int) -> dict:
-    """CPU and wall seconds of the search without the bonds, the process's growth (MB), and the counts."""
+    """CPU and wall seconds of the search (excluding the bonds), memory growth of the process (MB), and the counts."""
     action = {"ovito": ovito, "matscipy": matscipy}.get(code, lambda a: naglass(a, code))(silica(atoms))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     cpu, wall = time.process_time(), time.perf_counter()
@@ -123,7 +123,7 @@ def main() -> None:
             result = None if code == "matscipy" and atoms > 24_000 else in_own_process(code, atoms)
             name = f"{code} {versions[code]}" if code in versions else f"naglass {code}"
             if result is None:
-                print(f"| {name} | {atoms} | did not finish, or needs memory of N² | | | |", flush=True)
+                print(f"| {name} | {atoms} | did not finish, or needs O(N²) memory | | | |", flush=True)
                 continue
             reference = reference or result["counts"]
             same = {True: "yes", False: f"no: {result['counts']}"}[result["counts"] == reference]

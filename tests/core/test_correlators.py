@@ -134,7 +134,7 @@ def test_van_hove_distinct_equals_a_sum_over_images():
 
 
 def test_van_hove_distinct_streams_and_merges():
-    """Frame by frame it is that of the trajectory; two runs pool their origins; at lag 0 it is g(r)."""
+    """Frame by frame it equals that of the trajectory; two runs combine their origins; at lag 0 it is g(r)."""
     cell, symbols = np.diag([7.0, 8.0, 9.0]), ["Na", "Na", "O", "O", "O", "O"]
     runs = [np.random.default_rng(k).random((6, 3)) * 7 + walk(20, 6, k, 0.2) for k in (1, 2)]
     streams = []
@@ -218,7 +218,7 @@ def test_alpha2_of_gaussian_motion_vanishes_within_its_error():
 
 
 def test_chi4_of_independent_overlaps_is_the_variance_of_a_coin():
-    """Each atom jumps out of its place with a probability of 0.3 at every other frame, and back."""
+    """Each atom jumps away from its site with probability 0.3 at every other frame, and back."""
     random = np.random.default_rng(4)
     away = random.random((8000, 25)) < 0.3
     away[::2] = False
@@ -301,7 +301,7 @@ def test_rattling_and_short_runs_have_no_coefficient():
 
 
 def test_errors_cover_the_truth():
-    """MSD of 200 random walks: the interval of one error holds the true value in about 68 % of cases."""
+    """MSD of 200 random walks: the one-sigma interval contains the true value in about 68 % of cases."""
     inside, wide = [], []
     for seed in range(200):
         found = core.msd(walk(512, 3, seed, 1.0), times=1.0)["X"]
@@ -337,7 +337,7 @@ def test_merging_many_replicas_bounds_the_blocks_and_keeps_the_sums():
     mean = np.mean([(np.diff(walk(40, 3, seed), axis=0) ** 2).sum(axis=2).mean() for seed in range(30)])
     assert total.result().msd["Na"].value[0] == pytest.approx(mean)
     assert len(total.block_sums(1).origins()) <= 96
-    with pytest.raises(InputError, match="has other options or other atoms"):
+    with pytest.raises(InputError, match="has different options or atoms"):
         total.merge(filled(walk(40, 3, 0), ["Na"] * 3, overlap=2.0))
     with pytest.raises(InputError, match="other = "):
         total.merge(filled(walk(40, 3, 0), ["O"] * 3))
@@ -358,7 +358,7 @@ def test_a_restored_state_goes_on_bit_for_bit(cut):
     for frame in positions[cut:]:
         second.add(frame)
     assert_same(whole, second)
-    with pytest.raises(InputError, match="other options or other atoms"):
+    with pytest.raises(InputError, match="different options or atoms"):
         core.Correlator(symbols, 0.5, points=4).restore(first.state())
     for broken in (first.state()[:-1], first.state()[: len(symbols)], np.append(first.state(), 0.0), np.zeros(0)):
         with pytest.raises(InputError):

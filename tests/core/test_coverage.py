@@ -1,4 +1,4 @@
-"""Error bars: on 200 synthetic runs of known transport they hold the truth as often as they say."""
+"""Error bars: on 200 synthetic runs with known transport, they cover the true value at the nominal rate."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ HOPS = ("rate", "share of returns")
 
 
 def drifting(rng, frames, ions):
-    """Ions of a framework that drifts and is pushed about; relative to it they walk at random."""
+    """Ions in a framework that drifts and is kicked; relative to it they perform a random walk."""
     drift = 0.05 * np.arange(frames)[:, None, None] + np.cumsum(rng.normal(scale=0.3, size=(frames, 1, 3)), axis=0)
     positions, *truth = diffusive.random_walk(rng, frames, ions)
     return (positions + drift, *truth, np.repeat(drift, 3, axis=1))
@@ -77,7 +77,7 @@ def test_errors_of_hops_hold_the_truth(hopping, quantity):
 
 
 def reasons(runs) -> list[str]:
-    """Why the runs have no D; each of them has a bound instead that holds it."""
+    """Why the runs have no D; each has an upper bound instead, which covers the true value."""
     found = []
     for positions, coefficient, _ in runs:
         result = core.diffusion(core.trajectory(positions, times=1.0), "X")
@@ -88,7 +88,7 @@ def reasons(runs) -> list[str]:
 
 
 def test_short_runs_are_widened_or_refused():
-    """10 times the lag at which the MSD reaches 2.5 Å² do not hold six blocks; 15 times have errors of their size."""
+    """10 times the lag at which the MSD reaches 2.5 Å² is too short for six blocks; 15 times is enough."""
     rng = np.random.default_rng(1)
     refused = reasons([diffusive.random_walk(rng, 41, 8) for _ in range(30)])
     assert len(refused) == 30 and all("is not 12 times longer than that" in reason for reason in refused)
@@ -133,7 +133,7 @@ def test_one_ion_has_no_haven_ratio():
 
 
 def test_the_share_of_returns_does_not_depend_on_the_window():
-    """Case 24: by a limit in samples of its own; it was ten windows, and the share rose from 0.09 to 0.28 with them."""
+    """Case 24: the limit is a number of samples; as ten windows, the fraction rose with them from 0.09 to 0.28."""
     positions, *_ = diffusive.hopping(np.random.default_rng(7), 4000, 60, wait=500.0, back=0.5, rattle=0.2)
     shares = [core.detect_hops(positions, window=window).return_fraction() for window in (5, 10, 20)]
     for share, err in shares:
@@ -153,7 +153,7 @@ def test_no_hop_is_a_bound_on_the_rate():
 
 
 def test_ions_in_fast_and_slow_surroundings_widen_the_rate():
-    """Half of the ions hop ten times as often for all the run: the error is that between ions."""
+    """Half of the ions hop ten times as often during the whole run: the error is that between ions."""
     rng = np.random.default_rng(8)
     slow, fast = (diffusive.hopping(rng, 3000, 10, wait=wait)[0] for wait in (300.0, 30.0))
     rate, err = core.detect_hops(np.concatenate([slow, fast], axis=1), window=3).rate()

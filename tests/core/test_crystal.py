@@ -106,7 +106,7 @@ def rattled(amplitude, seed=1):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_turning_the_crystal(seed):
-    """The fixed orientation is lost with a rotation, the best rotation finds it again."""
+    """A rotation destroys the match at fixed orientation; the best rotation recovers it."""
     atoms = rattled(0.1, seed)
     turned = atoms.copy()
     turned.set_cell(atoms.cell.array @ rotation(seed), scale_atoms=True)
@@ -120,7 +120,7 @@ def test_turning_the_crystal(seed):
 
 
 def test_the_best_rotation_is_found_among_many():
-    """No rotation of 3000 drawn at random, each climbed by small steps, overlaps more."""
+    """None of 3000 random rotations, each refined in small steps, has a larger overlap."""
     atoms = rattled(0.15)
     free = reference(any_rotation=True)
     center = int(np.flatnonzero(np.array(atoms.get_chemical_symbols()) == "V")[0])
@@ -213,7 +213,7 @@ def test_every_vanadium_of_nasicon_has_one_lantern_partner():
 
 @pytest.mark.parametrize(("bridges", "lantern"), [(2, 0), (3, 1), (4, 0)])
 def test_exactly_three_bridges_make_a_lantern(bridges, lantern):
-    """P on a ring between two V, each bonded to one O of either."""
+    """P on a ring between two V, each bonded to one O of each V."""
     angles = np.arange(bridges) * 2 * np.pi / bridges
     around = np.column_stack([np.zeros(bridges), np.cos(angles), np.sin(angles)])
     above, below = np.array([[0.9, 0, 0]]), np.array([[-0.9, 0, 0]])
@@ -223,7 +223,7 @@ def test_exactly_three_bridges_make_a_lantern(bridges, lantern):
 
 
 def shared_bridges(atoms) -> dict[tuple, int]:
-    """(V, V, image) -> common P, from links written out as dictionaries."""
+    """(V, V, image) -> common P, from explicit dictionaries of links."""
     links = core.linkage(atoms, CUTOFFS)
     symbols = atoms.get_chemical_symbols()
     bridges = {i: set() for i, s in enumerate(symbols) if s == "V"}

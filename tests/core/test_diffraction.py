@@ -1,4 +1,4 @@
-"""S(Q) of one structure: all vectors, equal to the direct sum, in any cell; a choice of vectors with its error."""
+"""S(Q) of one structure: all vectors, equal to the direct sum, in any cell; a subset of vectors with its error."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_the_error_of_one_structure_is_that_of_another_sample():
 
 @pytest.mark.parametrize("frames", [1, 5])
 def test_a_choice_of_vectors_is_off_by_its_error(frames):
-    """Frozen frames have no error of time: what is left is that of the choice."""
+    """Frozen frames have no statistical error in time: only the error of the vector subset remains."""
     atoms = gas(120, CELLS["triclinic"])
     every = core.structure_factor([atoms] * frames, 12.0)
     chosen = core.structure_factor([atoms] * frames, 12.0, per_shell=60)

@@ -154,7 +154,7 @@ def test_state_by_valence_of_regular_octahedra_of_the_usual_size(element, length
 
 
 def test_every_parameter_gives_a_sum_near_its_state_at_a_common_length():
-    """Guards the table against slips: regular octahedra (V5+, Cr6+: tetrahedra) sum to about their state."""
+    """Guards the table against typos: regular octahedra (V5+, Cr6+: tetrahedra) sum to about their state."""
     sizes = {("Ti", 3): 2.04, ("Ti", 4): 1.97, ("V", 3): 2.01, ("V", 4): 1.95, ("V", 5): 1.72, ("Cr", 2): 2.10,
              ("Cr", 3): 1.98, ("Cr", 6): 1.65, ("Mn", 2): 2.20, ("Mn", 3): 2.02, ("Mn", 4): 1.90, ("Fe", 2): 2.14,
              ("Fe", 3): 2.02, ("Co", 2): 2.10, ("Co", 3): 1.91, ("Ni", 2): 2.06, ("Ni", 3): 1.97}  # fmt: skip
@@ -250,7 +250,7 @@ def test_without_moments_their_columns_are_absent_and_named():
 
 
 def charged(sodium):
-    """Three VO5 units with sodium: 15 O, so that the sum of states is 30 - sodium."""
+    """Three VO5 units with sodium: 15 O, so the sum of states is 30 - sodium."""
     whole = Atoms()
     for k, base in enumerate((1.90, 1.86, 1.82)):
         part = polyhedron(PYRAMID, [1.6, base, base, base, base])
@@ -264,7 +264,7 @@ def charged(sodium):
     [(15, [5, 5, 5], [5, 5, 5]), (16, [4, 5, 5], [5, 5, 4]), (18, [4, 4, 4], [4, 4, 4]), (19, [3, 4, 4], [4, 4, 3])],
 )
 def test_charge_balance_assigns_by_rank(sodium, by_sum, by_spin):
-    """Without moments the lowest sum is the most reduced, with them the largest moment."""
+    """The most reduced center has the lowest sum without moments, and the largest moment with moments."""
     atoms = charged(sodium)
     spins = np.zeros(len(atoms))
     spins[[0, 6, 12]] = [0.1, -0.2, 0.3]
@@ -283,7 +283,7 @@ def test_in_iron_the_smaller_moment_is_the_more_reduced():
 
 
 def oracle(atoms, pairs, cutoff, reach, limits=(1.74, 2.10, 2.025)) -> list[dict]:
-    """Every column from its definition, one center after the other, in plain numpy."""
+    """Every column from its definition, one center at a time, in plain numpy."""
     symbols = atoms.get_chemical_symbols()
     cell = atoms.cell.complete().array
     ligands = {i: [] for i, s in enumerate(symbols) if s == "V"}
@@ -374,15 +374,15 @@ SPINS = np.zeros(7)
         (LONE, V_O, {"valence_cutoff": math.nan}, "valence_cutoff = nan: must be a positive number"),
         (LONE, V_O, {"vanadyl_cutoff": 0.0}, "vanadyl_cutoff = 0.0+: must be a positive number"),
         (LONE, V_O, {"center": "Mo"}, r"cutoffs: the pair \('Mo', 'O'\) is missing"),
-        (LONE, {("Mo", "O"): 2.5}, {"center": "Mo"}, "center = Mo: oxidation states and moments are known for"),
+        (LONE, {("Mo", "O"): 2.5}, {"center": "Mo"}, "center = Mo: oxidation states and moments are tabulated"),
         (LONE, {("Fe", "O"): 2.5}, {"center": "Fe"}, "center = 'Fe': the structure holds none"),
-        (LONE, {("V", "F"): 2.5}, {"ligand": "F"}, "bond_valence = default: holds no value for V–F"),
-        (LONE, {("V", "V"): 2.5}, {"ligand": "V"}, "holds no value for V–V"),
-        (LONE, V_O, {"bond_valence": "brown"}, "bond_valence = brown: known are default, hu-zhou"),
+        (LONE, {("V", "F"): 2.5}, {"ligand": "F"}, "bond_valence = default: has no value for V–F"),
+        (LONE, {("V", "V"): 2.5}, {"ligand": "V"}, "has no value for V–V"),
+        (LONE, V_O, {"bond_valence": "brown"}, "bond_valence = brown: must be one of default, hu-zhou"),
         (LONE, V_O, {"bond_valence": {4: (1.8, 0.37)}}, "bond_valence: no parameter for state 3 of 'V'"),
         (LONE, V_O, {"bond_valence": {0: (1.8, -0.3)}}, r"bond_valence\[0\].b = -0.3"),
         (LONE, V_O, {"assign": "guess"}, "assign = 'guess': must be one of nearest, map"),
-        (LONE, V_O, {"states": [4, 6]}, r"states = 6: no moment is known for V6\+"),
+        (LONE, V_O, {"states": [4, 6]}, r"states = 6: no moment is tabulated for V6\+"),
         (LONE, V_O, {"spins": SPINS[:6]}, r"spins = array of shape \(6,\): must have the shape \(7,\)"),
         (LONE, V_O, {"spins": [math.nan] * 7}, r"spins\[0\] = nan: must be finite"),
         (LONE, V_O, {"spins": SPINS, "spin_threshold": 0.0}, "spin_threshold = 0.0: must be a positive"),
@@ -390,7 +390,7 @@ SPINS = np.zeros(7)
         (LONE, V_O, {"histogram": (1.0, 2.0, 0)}, "histogram = 0 bins: at least one"),
         (LONE, V_O, {"histogram": (1.0, 9.0, 5)}, "histogram = .*: reaches beyond the longest distance"),
         (LONE + Atoms("Xe", [[9, 9, 9]]), V_O, {"balance": True}, r"balance\['Xe'\]: no formal charge"),
-        (LONE, V_O, {"balance": True}, "charge = 12: the sum of the states lies outside"),
+        (LONE, V_O, {"balance": True}, "charge = 12: the sum of the states is impossible for"),
         (core.bond_graph(LONE, V_O), V_O, {}, "structure = BondGraph: bond directions are needed"),
     ],
 )
@@ -403,7 +403,7 @@ def test_bad_input_is_named(structure, cutoffs, options, message):
 def test_a_set_without_a_certain_value_refuses_by_name(element, name):
     atoms = polyhedron(OCTAHEDRON, 2.0, element)
     options = {"center": element, "bond_valence": "gagne-hawthorne"}
-    with pytest.raises(InputError, match=f"gagne-hawthorne: holds no value for {name}–O"):
+    with pytest.raises(InputError, match=f"gagne-hawthorne: has no value for {name}–O"):
         core.fingerprint(atoms, {(element, "O"): 2.5}, **options)
     narrowed = core.fingerprint(atoms, {(element, "O"): 2.5}, states=[2], **options)
     assert narrowed.by_valence.tolist() == [2]

@@ -18,7 +18,7 @@ def as_dict(pairs: core.Neighbors) -> dict[tuple, float]:
 
 
 def away_from_cutoff(distances, cutoff):
-    """Rounding decides about a pair that lies exactly at the cutoff: such cells prove nothing."""
+    """Rounding decides whether a pair exactly at the cutoff counts, so such cells prove nothing."""
     assume(all(abs(d - cutoff) > 1e-9 for d in distances))
 
 
@@ -83,7 +83,7 @@ def test_shells_of_one_atom_cells(crystal_structure, shells):
 
 
 def test_many_atoms_in_few_bins_and_few_atoms_in_many():
-    """A wire of 2000 atoms, and a pair of atoms in a cell of a micrometre."""
+    """A wire of 2000 atoms, and a pair of atoms in a cell of one micrometer."""
     wire = Atoms("H2000", positions=[[0, 0, z] for z in range(2000)], cell=[3, 3, 2000], pbc=True)
     assert np.bincount(core.neighbors(wire, 1.5).i).tolist() == [2] * 2000
     pair = Atoms("H2", positions=[[0, 0, 0], [-1, 0, 0]], cell=[1e4, 1e4, 1e4], pbc=True)
@@ -150,7 +150,7 @@ def cube(**changes) -> Atoms:
         (cube(), float("inf"), "cutoff = inf: must be"),
         (cube(), 1e5, "cutoff = 100000.0+: spans too many images of a cell of height 4.0+"),
         (cube(positions=[[0, 0, 0], [float("nan"), 0, 0]]), 2.0, r"positions\[1\] = nan"),
-        (cube(positions=[[0, 0, 0], [1e12, 0, 0]]), 2.0, r"positions\[1\] = 10+.0+: lies too many cells"),
+        (cube(positions=[[0, 0, 0], [1e12, 0, 0]]), 2.0, r"positions\[1\] = 10+.0+: is too many cells"),
         (cube(cell=[4, 4, 0]), 2.0, r"cell\[2\] = 0: a periodic direction needs"),
         (cube(cell=[[4, 0, 0], [0, 4, 0], [4, 4, 0]]), 2.0, r"cell = \[\[4.0+, .*one plane"),
         (cube(cell=[[4, 0, 0], [0, float("inf"), 0], [0, 0, 4]]), 2.0, r"cell = .*inf.*finite"),

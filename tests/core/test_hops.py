@@ -28,7 +28,7 @@ def step_at(sample: int, samples: int, d: float) -> np.ndarray:
 
 
 def values_of_p(positions: np.ndarray, window: int, **options) -> np.ndarray:
-    """p at every sample from the detector, where the oracle puts it."""
+    """p at every sample from the detector, at the index used by the oracle."""
     detector = core.HopDetector(window, **options)
     p = np.full(positions.shape[:2], np.nan)
     for t, frame in enumerate(positions):
@@ -91,7 +91,7 @@ def test_equals_the_oracle_on_random_walks(seed, window, scale, far):
 
 
 def test_rounding_is_forgotten():
-    """What sums lose while an atom is 10¹⁰ Å away is made good when they are formed anew."""
+    """Precision lost in the sums while an atom is 10¹⁰ Å away is recovered when they are recomputed."""
     random = np.random.default_rng(5)
     window = 3
     r = np.cumsum(random.normal(0, 1.0, (2 * window * 64 + 50, 4, 3)), axis=0)
@@ -107,7 +107,7 @@ SAMPLES = 130
 
 
 def known_trajectory(seed=3) -> tuple[np.ndarray, list[str]]:
-    """(T, N, 3) unwrapped positions without drift: Na on sites, hopping as KNOWN says; a cubic host of O and V."""
+    """(T, N, 3) unwrapped positions without drift: Na on sites, hopping as listed in KNOWN; a cubic host of O and V."""
     random = np.random.default_rng(seed)
     host = np.array([[x, y, z] for x in (0.5, 4.2, 8.1) for y in (0.7, 4.9, 8.3) for z in (0.4, 5.1, 9.2)])
     sodium = np.array([[2.0, 2.0, 2.0], [5.0, 3.0, 2.5], [9.0, 6.0, 6.0], [3.0, 9.0, 1.0]])
@@ -227,7 +227,7 @@ def test_nearest_metal_is_that_of_a_search_over_images():
 
 
 def test_hops_come_as_they_become_certain_and_in_order():
-    """In chunks that follow each other: the whole table, each hop 2w − 1 samples after its step."""
+    """In consecutive chunks: the whole table, each hop 2w − 1 samples after its step."""
     r, _ = known_trajectory()
     detector = core.HopDetector(W)
     chunks = [detector.add(frame[-4:]) for frame in r]
@@ -235,7 +235,7 @@ def test_hops_come_as_they_become_certain_and_in_order():
     assert late == [(s + 2 * W - 1, s) for s, *_ in KNOWN if s + 2 * W - 1 < SAMPLES]
     whole = detector.finish()
     assert whole.step.tolist() == [s for s, *_ in KNOWN]
-    with pytest.raises(InputError, match="the detector was finished"):
+    with pytest.raises(InputError, match="the detector has already finished"):
         detector.add(r[0, -4:])
 
 
@@ -328,7 +328,7 @@ STILL = np.zeros((40, 2, 3))
         ({"window": 2.5}, "window = 2.5: must be a whole number"),
         ({"threshold": -1.0}, "threshold = -1.0+: must be a positive"),
         ({"threshold": float("nan")}, "threshold = nan: must be a positive"),
-        ({"release": 1.1}, "release = 1.10+: must be positive and not above"),
+        ({"release": 1.1}, "release = 1.10+: must be positive and at most"),
         ({"min_length": -0.1}, "min_length = -0.10+: must be"),
         ({"return_within": -1}, "return_within = -1: must be"),
         ({"cage": {"O": -1.0}}, r"cage\['O'\] = -1.0: must be a positive"),
@@ -342,7 +342,10 @@ STILL = np.zeros((40, 2, 3))
         ({"cell": np.ones((7, 3, 3))}, "cell = 7 cells: there are 40 frames"),
         ({"steps": range(39)}, "steps = 39 steps: there are more frames"),
         ({"steps": range(41)}, "steps = 41 steps: there are 40 frames"),
-        ({"steps": [*range(20), *range(25, 45)]}, "step = 25: samples must be evenly spaced; the last one was step 19"),
+        (
+            {"steps": [*range(20), *range(25, 45)]},
+            "step = 25: samples must be evenly spaced; the last one was at step 19",
+        ),
         ({"window": 21}, "trajectory = 40 frames: a window spans 42"),
     ],
 )
@@ -385,7 +388,7 @@ def test_frames_too_far_apart_to_unwrap_are_refused():
 
 
 def test_a_hop_at_an_end_is_not_counted():
-    """Cut anywhere: a step is found where p has its top inside, with its true time, and nowhere else."""
+    """For any cut, a step is found, at its true time, if and only if the maximum of p is inside."""
     for sample in range(1, 60):
         hops = core.detect_hops(step_at(sample, 60, 2.0)[:, None])
         assert hops.step.tolist() == ([sample] if W < sample < 60 - W else [])

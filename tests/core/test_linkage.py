@@ -23,7 +23,7 @@ ALL = {
 
 
 def brute_force_linkage(atoms, cutoffs, centers, ligand) -> dict[tuple, Counter]:
-    """(kind, kind) -> number of pairs of centers by shared ligands, all written out in the infinite crystal."""
+    """(kind, kind) -> number of pairs of centers by shared ligands, enumerated explicitly in the infinite crystal."""
     symbols = atoms.get_chemical_symbols()
     limit = {frozenset(p): length for p, length in cutoffs.items()}
     ligands_of = {i: set() for i, s in enumerate(symbols) if s in centers}
@@ -62,7 +62,7 @@ def test_two_centers_with_ligands_between_them(shared, expected):
 
 
 def test_a_center_that_shares_ligands_with_its_own_images():
-    """A chain of one P and one O a cell; then one whose O bonds twice across each boundary."""
+    """A chain with one P and one O per cell; then one in which O bonds twice across each boundary."""
     atoms = Atoms("PO", positions=[[0, 0, 0], [1.5, 0, 0]], cell=[3, 20, 20], pbc=True)
     result = core.linkage(atoms, {("P", "O"): 2.0}, centers="P")
     assert result.counts == {("P", "P"): (1, 0, 0)}

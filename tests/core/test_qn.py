@@ -40,7 +40,7 @@ def test_two_tetrahedra_on_one_corner_are_q1():
 
 
 def test_chain_through_the_boundary_of_a_cell_smaller_than_a_bond_pair():
-    """One P and one bridging O a cell: the neighbor former is the P's own image."""
+    """One P and one bridging O per cell: the neighboring former is the P's own image."""
     atoms = Atoms("PO", positions=[[0, 0, 0], [1.5, 0, 0]], cell=[3, 20, 20], pbc=True)
     result = core.qn(atoms, CUTOFFS)
     assert result.n.tolist() == [2, -1]
@@ -127,7 +127,7 @@ def test_equals_brute_force(atoms):
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6))
 def test_glass_is_the_same_in_any_frame(seed):
-    """Rotation, permutation, translation, other images: each atom keeps its numbers."""
+    """Rotation, permutation, translation, other images: the values of each atom do not change."""
     random = np.random.default_rng(seed)
     atoms = silicate_glass()
     cutoffs, options = {("Si", "O"): 2.2}, {"former": "Si", "metals": ()}
@@ -190,13 +190,13 @@ def test_bad_input_is_named(structure, cutoffs, options, message):
     [
         ({"targets": np.array([7, 0], dtype=np.int32)}, "targets = 7: atoms run from 0"),
         ({"targets": np.array([-1, 0], dtype=np.int32)}, "targets = -1: atoms run from 0"),
-        ({"offsets": np.array([0, 9, 2])}, "offsets = 3 entries: must be a rising sequence"),
+        ({"offsets": np.array([0, 9, 2])}, "offsets = 3 entries: must increase from 0"),
         ({"offsets": np.array([0, 2])}, "offsets = 2 entries: must be"),
         ({"lengths": np.array([1.5])}, "lengths = 1 entries: there are 2 bonds"),
     ],
 )
 def test_a_broken_graph_is_refused(changes, message):
-    """Arrays from outside must not send the compiled core out of bounds."""
+    """External arrays must not make the compiled core read out of bounds."""
     graph = core.bond_graph(PAIR, {("P", "O"): 2.0})
     with pytest.raises(InputError, match=message):
         core.qn(dataclasses.replace(graph, **changes))

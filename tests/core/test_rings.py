@@ -101,7 +101,7 @@ def test_reach_decides_which_sums_a_strong_ring_is_compared_with():
 
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_loops_through_the_boundary_are_no_rings(criterion):
-    """A chain, a plane and a cubic lattice of one atom a cell: 0, 1 and 3 squares, and no loop of size 1 or 2."""
+    """A chain, a plane and a cubic lattice with one atom per cell: 0, 1 and 3 squares, and no loop of size 1 or 2."""
     for pbc, squares in (((True, False, False), 0), ((True, True, False), 1), ((True, True, True), 3)):
         atoms = Atoms("C", cell=np.eye(3), pbc=pbc)
         result = core.rings(atoms, {("C", "C"): 1.1}, criterion=criterion, max_size=5)
@@ -308,7 +308,7 @@ def test_indicators_of_a_square_and_a_triangle_on_one_bond():
 
 
 def test_king_ring_is_originated_only_where_it_is_a_shortest_one():
-    """A square with a bond across: from the corners off the bond the triangles are shorter."""
+    """A square with a diagonal bond: from the corners not on the bond, the triangles are shorter."""
     bonds = [(0, 1), (1, 2), (2, 3), (3, 0), (0, 2)]
     graph = graph_from([(i, j, (0, 0, 0)) for i, j in bonds], "CCCC")
     result = core.rings(graph, criterion="king", king_neighbors="center", max_size=5)
@@ -372,7 +372,7 @@ def test_bad_option_is_named(options, message):
     ("bonds", "message"),
     [
         ([(0, 0, (0, 0, 0))], "targets = 0: an atom cannot be bonded to itself"),
-        ([(0, 1, (0, 0, 400_000))], "shifts = 400000: bonded atoms lie too many cells apart"),
+        ([(0, 1, (0, 0, 400_000))], "shifts = 400000: bonded atoms are too many cells apart"),
     ],
 )
 def test_graph_that_no_structure_has_is_refused(bonds, message):

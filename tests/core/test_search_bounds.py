@@ -1,4 +1,4 @@
-"""Calls that would never return end with an error before the work, and long ones can be interrupted."""
+"""Calls that would never return raise an error before starting, and long calls can be interrupted."""
 
 import os
 import signal

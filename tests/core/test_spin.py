@@ -21,7 +21,7 @@ def topology(name, **options):
 
 
 def test_vanadyl_phosphate_chains_along_the_short_bonds():
-    """α-NaVOPO4: trans-connected VO6 chains, and phosphate joins the chains to a framework."""
+    """α-NaVOPO4: trans-connected VO6 chains, joined into a framework by phosphate."""
     found = topology("NaVOPO4_alpha_P21c_DLSmodel")
     assert len(found.direct) == 4 and found.direct.paths.tolist() == [1] * 4
     chains = found.clusters()
@@ -32,7 +32,7 @@ def test_vanadyl_phosphate_chains_along_the_short_bonds():
 
 
 def test_the_lantern_framework_has_no_direct_link():
-    """NASICON: each V is linked through phosphate to 1 V by three ways, to 3 by two and to 9 by one."""
+    """NASICON: each V is linked through phosphate to 1 V by three paths, to 3 by two and to 9 by one."""
     found = topology("NVP_R-3c_Na3_ewald_ordered")
     assert len(found.direct) == 0 and found.clusters().size.tolist() == [1] * 12
     ends = np.concatenate([found.mediated.first, found.mediated.second])
@@ -143,7 +143,7 @@ def test_links_equal_walks_on_any_cell(atoms):
 @settings(max_examples=40, deadline=None)
 @given(small_cells(elements=("V", "V", "O", "O")), st.integers(2, 3))
 def test_clusters_equal_those_of_a_replicated_cell(atoms, n):
-    """Repeating the cell keeps every center in a cluster of its dimension, and copies the finite ones."""
+    """Repeating the cell keeps every center in a cluster of the same dimension and copies the finite clusters."""
     once = core.spin_topology(core.bond_graph(atoms, CUTOFFS))
     many = core.spin_topology(core.bond_graph(atoms.repeat([n if p else 1 for p in atoms.pbc]), CUTOFFS))
     for name in ("direct", "mediated"):
@@ -196,7 +196,7 @@ def test_autocorrelation_equals_its_definition(own_mean):
 
 
 def test_autocorrelation_of_telegraph_moments_decays_as_it_must():
-    """Moments that switch between 0 and 1 with rate p a frame: C(k) = (1 - 2p)^k, within the quoted error."""
+    """Moments that switch between 0 and 1 with probability p per frame: C(k) = (1 - 2p)^k, within the quoted error."""
     random, p = np.random.default_rng(7), 0.05
     switches = random.random((2000, 60)) < p
     moments = (np.cumsum(switches, axis=0) + random.integers(0, 2, 60)) % 2
@@ -256,7 +256,7 @@ def test_a_change_below_the_threshold_or_a_brief_one_is_no_hop():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6))
 def test_every_ideal_exchange_is_found(seed):
-    """A random walk of one polaron, steps further apart than two windows: the hops are the walk."""
+    """A random walk of one polaron, with steps more than two windows apart: the hops reproduce the walk."""
     random = np.random.default_rng(seed)
     times = np.cumsum(random.integers(13, 30, size=6))
     places = [int(random.integers(4))]

@@ -197,7 +197,7 @@ void hops_go_on_after_a_restart()
   expect(found[3].returned && found[0].step == 100 && found[0].overlap == 0.5, "first hops are as made");
   expect(whole.finish().size() == part.finish().size(), "both end alike");
   expect_error([&] { whole.add({}, {}, 0); }, "positions = 0 atoms: the detector follows 3");
-  expect_error([&] { part.restore({}, {}, 0, {}); }, "rows = 0 numbers: 3 atoms of 60 are expected");
+  expect_error([&] { part.restore({}, {}, 0, {}); }, "rows = 0 numbers: expected 60 for each of 3 atoms");
 }
 
 void errors_name_argument_and_value()

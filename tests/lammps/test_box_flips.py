@@ -1,6 +1,6 @@
-"""A box that LAMMPS flips (flip yes, the default of fix deform and fix npt) is the same material as one that it does
-not: fix naglass/correlate, fix naglass/hops and the library give the same in both, on any number of ranks, across
-restarts and in a rerun."""
+"""A box that LAMMPS flips (flip yes, the default of fix deform and fix npt) is the same material as one that is not
+flipped: fix naglass/correlate, fix naglass/hops and the library give the same results for both, on any number of
+ranks, across restarts and in a rerun."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def run(folder, text, ranks=1):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Per number of ranks the folder of all cases, flipped and not."""
+    """For each number of ranks, the folder of all cases, flipped and not."""
     folders = {}
     for ranks in (1, 2):
         folders[ranks] = tmp_path_factory.mktemp(f"ranks{ranks}")
@@ -112,7 +112,7 @@ def test_flips_change_nothing(runs, ranks, name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_library_undoes_flips(runs, name):
-    """Of unwrapped positions, and of wrapped ones as the frames hold them."""
+    """From unwrapped positions, and from wrapped ones as stored in the frames."""
     trajectories = {}
     for flip in ("no", "yes"):
         frames = read_dump(runs[1] / f"{name}.{flip}.dump")

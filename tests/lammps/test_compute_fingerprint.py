@@ -19,7 +19,7 @@ BINS = (1.4, 3.0, 16)
 
 
 def vanadium_glass() -> Atoms:
-    """The silicate glass with a tenth of its silicon called vanadium: rough, but large and disordered."""
+    """The silicate glass with a tenth of its silicon relabeled as vanadium: rough, but large and disordered."""
     atoms = silicate_glass()
     silicon = np.flatnonzero(np.array(atoms.get_chemical_symbols()) == "Si")
     atoms.symbols[silicon[::10]] = "V"
@@ -108,7 +108,7 @@ def test_equals_the_library(tmp_path, ranks, newton, names):
     )
     done = run_lammps(tmp_path, script, ranks)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    assert done.stdout.count("no 'spin' is given: columns 14 (moment) and 15") == len(names)
+    assert done.stdout.count("no 'spin' given: columns 14 (moment) and 15") == len(names)
 
     changed = set()
     for name in names:
@@ -178,29 +178,29 @@ OPTIONS = {
 NAMED = "elements Na V P Si O"
 PAIR = "cutoff V O 2.5"
 BAD = {
-    f"{NAMED} {PAIR} spinn v_m": "keyword spinn: known are elements, center, ligand",
+    f"{NAMED} {PAIR} spinn v_m": "keyword spinn: must be one of elements, center, ligand",
     f"{NAMED}": "cutoff V O: is missing",
     f"{NAMED} {PAIR} {PAIR}": "cutoff V O: is given twice",
     f"{NAMED} cutoff P O 2.0": "cutoff P O 2: only V O has one",
     f"{NAMED} cutoff V O nan": "cutoff V O nan: must be a number",
     f"{NAMED} cutoff V O -1": "cutoff V O -1: must be a positive",
     f"{NAMED} center Fe cutoff Fe O 2.5": "center Fe: not among the names given by",
-    f"{NAMED} center P cutoff P O 2.5": "center P: oxidation states and moments are known for",
-    f"{NAMED} ligand Si cutoff V Si 2.5": "bond_valence default: holds no value for V–Si",
-    f"{NAMED} {PAIR} valence brown": "bond_valence brown: known are default, hu-zhou",
-    f"{NAMED} {PAIR} valence palenik": "bond_valence palenik: holds no value for V3+–O",
-    f"{NAMED} {PAIR} assign guess": "assign guess: known are nearest, map",
+    f"{NAMED} center P cutoff P O 2.5": "center P: oxidation states and moments are tabulated only for",
+    f"{NAMED} ligand Si cutoff V Si 2.5": "bond_valence default: has no value for V–Si",
+    f"{NAMED} {PAIR} valence brown": "bond_valence brown: must be one of default, hu-zhou",
+    f"{NAMED} {PAIR} valence palenik": "bond_valence palenik: has no value for V3+–O",
+    f"{NAMED} {PAIR} assign guess": "assign guess: must be nearest or map",
     f"{NAMED} {PAIR} state 4.5": "state 4.5: must be a whole number",
-    f"{NAMED} {PAIR} state 6": "states 6: no moment is known for V6+",
+    f"{NAMED} {PAIR} state 6": "states 6: no moment is tabulated for V6+",
     f"{NAMED} {PAIR} tolerance -1": "tolerance -1: must not be negative",
     f"{NAMED} {PAIR} threshold 0": "threshold 0: must be positive",
     f"{NAMED} {PAIR} vanadyl 0": "vanadyl_cutoff 0: must be a positive",
     f"{NAMED} {PAIR} histogram 2 1 5": "histogram 2 1 5: must be a range",
-    f"{NAMED} {PAIR} histogram 1 9 5": "histogram 9: beyond the longest cutoff 3.2",
-    f"{NAMED} {PAIR} valence_cutoff 5.0": "cutoff of types 2 5 5: beyond the pair style's cutoff of 4",
+    f"{NAMED} {PAIR} histogram 1 9 5": "histogram 9: exceeds the longest cutoff 3.2",
+    f"{NAMED} {PAIR} valence_cutoff 5.0": "cutoff of types 2 5 5: exceeds the pair style's cutoff of 4",
     f"{NAMED} {PAIR} spin moment": "spin moment: must be c_ID, c_ID[i], f_ID",
     f"{NAMED} {PAIR} spin c_none": "spin c_none: there is no such compute",
-    f"{NAMED} {PAIR} spin c_mean": "spin c_mean: does not give a number per atom",
+    f"{NAMED} {PAIR} spin c_mean": "spin c_mean: does not compute per-atom values",
     f"{NAMED} {PAIR} spin c_given": "spin c_given: has 2 columns; choose one",
     f"{NAMED} {PAIR} spin c_given[3]": "spin c_given[3]: has 2 columns",
     f"{NAMED} {PAIR} spin c_given[x]": "spin c_given[x]: the column in brackets",
@@ -208,7 +208,7 @@ BAD = {
     f"{NAMED} {PAIR} spin v_none": "spin v_none: there is no such variable",
     f"{NAMED} {PAIR} spin v_scalar": "spin v_scalar: is not an atom-style variable",
     f"{NAMED} {PAIR} spin v_m[1]": "spin v_m[1]: has no columns",
-    f"{NAMED} {PAIR} spin d_none": "spin d_none: there is no such property",
+    f"{NAMED} {PAIR} spin d_none": "spin d_none: there is no such floating-point property",
     f"{NAMED} {PAIR} spin d2_pair": "spin d2_pair: needs a column",
     f"{NAMED} {PAIR} spin d2_pair[9]": "spin d2_pair[9]: has 2 columns",
     f"{NAMED} {PAIR} spin d_huge": "spin of atom 3 inf: must be finite",

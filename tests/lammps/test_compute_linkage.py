@@ -120,8 +120,8 @@ def test_group_selects_the_centers(tmp_path):
         (GOOD + " center Fe", "center Fe: not among the names"),
         (GOOD.replace("P O 2.0", "P O -2.0"), "cutoff P O -2.0"),
         ("elements V P O NULL center V center P cutoff V O 2.5", "cutoff of atom types 2 and 3: is missing"),
-        (GOOD + " color red", "keyword color: known are"),
-        (GOOD.replace("V O 2.5", "V O 4.5"), "beyond the pair style's cutoff of 4"),
+        (GOOD + " color red", "keyword color: must be one of"),
+        (GOOD.replace("V O 2.5", "V O 4.5"), "exceeds the pair style's cutoff of 4"),
     ],
 )
 def test_bad_input_is_named(tmp_path, arguments, message):

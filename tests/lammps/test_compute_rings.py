@@ -69,7 +69,7 @@ def expected(cell, table, options) -> core.Rings:
 
 
 def compare(folder, ranks, newton, structures, styles, steps) -> dict[str, set]:
-    """Per style the counts that were seen, all equal to the library's."""
+    """The counts of each style, all equal to those of the library."""
     for name in structures:
         write_data(folder / f"{name}.data", STRUCTURES[name], ELEMENTS)
     done = run_lammps(folder, "".join(script(name, ranks, newton, styles, steps) for name in structures), ranks)
@@ -144,7 +144,7 @@ def test_types_by_label_and_types_that_share_an_element(tmp_path):
 
 
 def test_only_bonds_within_the_group_count(tmp_path):
-    """Without one of the two V every ring is broken."""
+    """Removing one of the two V breaks every ring."""
     before = "group most type 1 2 3"
     assert small_run(tmp_path, f"elements V P O V {TT}", before=f"set atom 1 type 4\n{before}", group="most") == [0] * 4
 
@@ -180,7 +180,7 @@ if MPI.COMM_WORLD.rank % 2 == 0:
 
 FULL = f"elements V P O NULL {SHORT}"
 BAD = {
-    f"{FULL} criterium king": "keyword criterium: known are elements, cutoff, criterion",
+    f"{FULL} criterium king": "keyword criterium: must be one of elements, cutoff, criterion",
     f"{FULL} criterion kings": "criterion kings: must be one of guttman, king, primitive, strong",
     f"{FULL} king none": "king none: must be one of center, excluded",
     f"{FULL} graph half": "graph half: must be one of full, tt",
@@ -192,13 +192,13 @@ BAD = {
     f"{FULL} max many": "max many: must be a number",
     f"{FULL} max": "max (end of line): an argument is missing",
     f"{FULL} reach -1": "reach -1: must be a whole number of at least 0",
-    f"{FULL} graph tt": "former of graph tt: is missing",
+    f"{FULL} graph tt": "former (none): graph tt needs at least one former",
     f"{FULL} graph tt former Si": "former Si: not among the names given by 'elements'",
-    f"{FULL} graph tt former P bridge P": "bridge P: is a former already",
+    f"{FULL} graph tt former P bridge P": "bridge P: is already a former",
     f"{FULL} graph tt former P former O bridge V": "cutoff of atom types 2 and 1: is missing",
-    "elements V P O NULL": "cutoff of any pair: is missing",
+    "elements V P O NULL": "cutoff (none): at least one pair needs a cutoff",
     "elements V P O NULL cutoff P O -2.0": "cutoff P O -2.0: must be a positive distance",
-    f"{FULL} cutoff P P 4.5": "cutoff of types 2 2 4.5: beyond the pair style's cutoff of 4",
+    f"{FULL} cutoff P P 4.5": "cutoff of types 2 2 4.5: exceeds the pair style's cutoff of 4",
 }
 
 

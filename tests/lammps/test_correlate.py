@@ -115,7 +115,7 @@ def assert_table(found, expected: core.Correlator) -> None:
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory) -> dict:
-    """Per rank count: the files of a run relative to the framework and of one of Na alone, and the screen."""
+    """Per rank count: the files of a run relative to the framework and of one with Na only, and the screen output."""
     found = {}
     for ranks, newton in ((1, "on"), (2, "off"), (4, "on")):
         folder = tmp_path_factory.mktemp(f"ranks{ranks}")
@@ -157,8 +157,8 @@ def test_every_rank_count_gives_the_same_bits(tables):
 
 @pytest.mark.parametrize(("first", "second", "step"), [(1, 4, 33), (2, 1, 32)])
 def test_a_restart_goes_on_bit_for_bit(tmp_path, first, second, step):
-    """Stopped between two samples or on one, on another number of ranks; without forces the motion itself is the same
-    to the bit. Writing a restart file wraps atoms, in both runs.
+    """Stopped between two samples or on one, on another number of ranks; without forces the motion itself is
+    bit-for-bit the same. Writing a restart file wraps atoms, in both runs.
     """
     options = OPTIONS + " framework host"
     half, rest = f"run {step} upto\nwrite_restart half.restart\n", "run 60 upto\n"
@@ -180,30 +180,30 @@ def test_a_restart_goes_on_bit_for_bit(tmp_path, first, second, step):
 BAD = {
     "0": "N 0: must be a whole number of at least 1",
     "x": "N x: must be a number",
-    "2 pints 4": "keyword pints: known are elements, points",
+    "2 pints 4": "keyword pints: must be one of elements, points",
     "2 points 5": "points 5: must be an even number",
     "2 points 2.5": "points 2.5: must be a whole number",
     "2 overlap -1": "overlap -1: must be a positive distance",
     "2 van_hove 3.0": "van_hove (end of line): an argument is missing",
     "2 van_hove 3.0 0": "van_hove_width 0: must be",
     "2 framework ghosts": "framework ghosts: no group has this name",
-    "2 elements Na V": "elements Na V: needs one name per atom type, 4; there are 2",
-    "2 elements Na V P file c.table": "elements Na V P: needs one name per atom type, 4; there are 3",
-    "2 elements Na V P O X file c.table": "elements Na V P O X: needs one name per atom type, 4; there are 5",
-    "2 elements file c.table": "elements (none): needs one name per atom type, 4; there are 0",
+    "2 elements Na V": "elements Na V: needs one name per atom type, 4 in all, not 2",
+    "2 elements Na V P file c.table": "elements Na V P: needs one name per atom type, 4 in all, not 3",
+    "2 elements Na V P O X file c.table": "elements Na V P O X: needs one name per atom type, 4 in all, not 5",
+    "2 elements file c.table": "elements (none): needs one name per atom type, 4 in all, not 0",
     "2 points 3000000000": "points 3000000000: must be at most 1000000000",
     "2 elements Na V P O charge Si 4": "charge Si: not among the names given by 'elements'",
     "2 charge Na 1": "charge Na: no atom type has this label; give 'elements'",
-    "2 elements NULL V P O": "elements = NULL: the group holds atoms of type 1",
+    "2 elements NULL V P O": "elements = NULL: the group contains atoms of type 1",
     "2 elements Na V P O file nowhere/c.table": "file = nowhere/c.table: cannot be opened: No such file",
 }
 STEPS = {
     "run 3\nreset_timestep 0": "Cannot reset timestep with time-dependent fix",
     "run 3\npair_style lj/cut 4\npair_coeff * * 0.01 2\nminimize 0 0 4 40\nrun 4": (
-        "a minimization between samples; define the fix after it"
+        "a minimization ran between samples; define the fix after it"
     ),
     "run 3\ntimestep 0.02\nrun 4": "fix naglass/correlate: timestep 0.02",
-    "run 3\ndelete_atoms group some\nrun 4": "fix naglass/correlate: 111 atoms of the group arrived where 120 were",
+    "run 3\ndelete_atoms group some\nrun 4": "fix naglass/correlate: the group has 111 atoms instead of 120",
 }
 
 

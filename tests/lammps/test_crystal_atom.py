@@ -87,7 +87,7 @@ def test_equals_the_library(tmp_path, references, ranks, newton):
 
 
 def test_unequal_sub_communicators(tmp_path):
-    """Two ranks run one system, a third one another; linkage and lanterns are right in both."""
+    """Two ranks run one system and a third runs another; linkage and lanterns are correct in both."""
     systems = {0: rattled(0.2), 1: STRUCTURES["thin"]}
     for half, atoms in systems.items():
         write_data(tmp_path / f"{half}.data", atoms, ELEMENTS)
@@ -181,10 +181,10 @@ def test_group_labels_and_shared_types(tmp_path, references):
         (f"{NAMED} reference nvp.env sigma 0", "sigma 0: must"),
         (f"{NAMED} reference nvp.env sigma x", "sigma x: must be a number"),
         (f"{NAMED} reference nvp.env orientation up", "orientation up: must be 'fixed' or 'any'"),
-        (f"{NAMED} reference nvp.env sigma 0.8", "beyond the pair style's cutoff of 6"),
+        (f"{NAMED} reference nvp.env sigma 0.8", "exceeds the pair style's cutoff of 6"),
         (f"{NAMED} cutoff V O 2.5", "cutoff of atom types 2 and 3: is missing"),
         (f"{NAMED} {BONDS} bridge V", "center V: already has a role"),
-        (f"{NAMED} {BONDS} color red", "keyword color: known are"),
+        (f"{NAMED} {BONDS} color red", "keyword color: must be one of"),
     ],
 )
 def test_bad_input_is_named(tmp_path, references, arguments, message):

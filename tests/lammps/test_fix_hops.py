@@ -77,7 +77,7 @@ def resumed_run(name, ranks, newton="on") -> str:
 
 
 def run(folder, text, ranks) -> list[list[str]]:
-    """Runs it; the rows of thermo output at the last step."""
+    """Runs it and returns the rows of thermo output at the last step."""
     for name, atoms in STRUCTURES.items():
         write_data(folder / f"{name}.data", atoms, ELEMENTS)
     done = run_lammps(folder, text, ranks)
@@ -94,7 +94,7 @@ def one_rank(tmp_path_factory):
 
 
 def library_hops(path) -> tuple[core.Hops, list]:
-    """What the library finds in the dump, its frames as atoms, with each frame's corner at the origin."""
+    """The library's result for the dump, with frames as atoms and each frame's corner at the origin."""
     frames = []
     for cell, table in read_dump(path):
         symbols = [ELEMENTS[int(t) - 1] for t in table[:, 1]]
@@ -144,7 +144,7 @@ def test_hops_of_an_atom_do_not_depend_on_who_else_is_followed(one_rank):
 
 
 def states(restart_file) -> list[bytes]:
-    """The states of both fixes as the restart file holds them, after their style's name."""
+    """The states of both fixes as stored in the restart file, after the style name."""
     parts = restart_file.read_bytes().split(b"naglass/hops\0")[1:]
     found = [part[4 : 4 + int.from_bytes(part[:4], sys.byteorder)] for part in parts]
     assert len(found) == 2 and min(len(state) for state in found) > 1000
@@ -152,7 +152,7 @@ def states(restart_file) -> list[bytes]:
 
 
 def copy_restart(source, folder, name) -> None:
-    """The restart file, and the events of a run that was killed later, within the first number of a line."""
+    """The restart file, and the events of a run killed later, in the middle of the first number of a line."""
     restart = f"{name}.{RESTART[name]}.restart"
     (folder / restart).write_bytes((source / restart).read_bytes())
     for kind in ("hops", "two.hops"):
@@ -176,7 +176,7 @@ def test_two_ranks_change_nothing(tmp_path, one_rank):
 
 
 def test_four_ranks_change_nothing(tmp_path, one_rank):
-    """The first steps; of two atoms at home on one rank the others have no state."""
+    """The first steps, with two atoms at home on one rank; the other ranks have no state."""
     steps = 70
     write_data(tmp_path / "triclinic.data", STRUCTURES["triclinic"], ELEMENTS)
     text = whole_run("triclinic", 4).replace(f"run {STEPS} upto", f"run {steps} upto")
@@ -196,7 +196,7 @@ def test_four_ranks_change_nothing(tmp_path, one_rank):
     ("ranks", "newton", "name"), [(1, "on", "tetragonal"), (2, "off", "tetragonal"), (4, "on", "triclinic")]
 )
 def test_restarts_and_kills_change_nothing(tmp_path, one_rank, ranks, newton, name):
-    """On mid-window, on another number of ranks, over the events of a run that went further and was killed."""
+    """Resumes mid-window, on a different number of ranks, over the events of a run that went further and was killed."""
     expected, last_rows = one_rank
     copy_restart(expected, tmp_path, name)
     rows = run(tmp_path, resumed_run(name, ranks, newton), ranks)
@@ -221,7 +221,7 @@ def test_a_restart_keeps_what_was_certain_and_misses_what_is_not_there(tmp_path,
     header = (tmp_path / f"{name}.hops").read_text().splitlines()
     assert header[0].startswith("# step tag from_x") and header[1].startswith("# naglass/hops every 5 window 3")
     assert all(line.startswith("#") for line in header)
-    assert f"file {name}.hops holds 0 of the" in done.stdout
+    assert f"file {name}.hops has 0 of the" in done.stdout
     # the last sample was step 45: what was certain then are the hops up to 45 - 5 (2 w - 1) = 20
     torn = (tmp_path / f"{name}.two.hops").read_text()
     assert torn.startswith(TORN[:-1]) and torn[len(TORN) - 1 :].startswith("# until 48 observed_steps ")
@@ -230,28 +230,28 @@ def test_a_restart_keeps_what_was_certain_and_misses_what_is_not_there(tmp_path,
 BAD = {
     "0": "N 0: must be a whole number of at least 1",
     "2.5": "N 2.5: must be a whole number",
-    "5 windows 3": "keyword windows: known are window, threshold, release",
+    "5 windows 3": "keyword windows: must be one of window, threshold, release",
     "5 window 0": "window 0: must be a whole number of at least 1",
     "5 window": "window (end of line): an argument is missing",
     "5 threshold -1": "threshold -1: must be a positive number",
     "5 threshold nan": "threshold nan: must be a number",
-    "5 release 1.5": "release 1.5: must be positive and not above the threshold",
+    "5 release 1.5": "release 1.5: must be positive and at most the threshold",
     "5 min_length -1": "min_length -1: must be a number of at least 0",
     "5 return -1": "return -1: must be a whole number of at least 0",
     "5 framework nothing": "framework nothing: no group has this name",
-    "5 framework empty": "the group of the framework holds no atoms",
+    "5 framework empty": "the framework group contains no atoms",
     "5 cutoff Na O 2.9": "cutoff Na: no atom type has this label",
     "5 elements Na V P O F cutoff Na S 2.9": "cutoff S: not among the names given by 'elements'",
-    "5 elements Na V P O F cutoff Na O 4.5": "cutoff of types 1 4 4.5: beyond the pair style's cutoff",
+    "5 elements Na V P O F cutoff Na O 4.5": "cutoff of types 1 4 4.5: exceeds the pair style's cutoff",
     "5 file no/such/folder": "file = no/such/folder: cannot be opened: No such file or directory",
 }
 # What goes wrong after the fix was defined: commands, message.
 LATER = {
     "group na type 2\nrun 10": "joined the group during the run",
-    "set group one type 2\ngroup na clear\ngroup na type 1\nrun 10": "was lost, or left the group during the run",
+    "set group one type 2\ngroup na clear\ngroup na type 1\nrun 10": "was lost or left the group during the run",
     "group host type 1\nrun 10": "framework: group host has ",
-    "run 3\nminimize 0 0 3 3": "a minimization between samples",
-    "delete_atoms group na\nrun 10": "was lost, or left the group",
+    "run 3\nminimize 0 0 3 3": "a minimization ran between samples",
+    "delete_atoms group na\nrun 10": "was lost or left the group",
 }
 
 
@@ -295,7 +295,7 @@ def test_other_settings_at_a_restart_are_refused(tmp_path, one_rank):
 
 
 def test_two_instances_on_sub_communicators(tmp_path, one_rank):
-    """Each rank runs its own system; both write what the whole run wrote."""
+    """Each rank runs its own system; both write the same as the whole run."""
     write_data(tmp_path / "tetragonal.data", STRUCTURES["tetragonal"], ELEMENTS)
     (tmp_path / "in.txt").write_text(whole_run("tetragonal", 1).replace("read_data ", "read_data ../"))
     for half in "01":

@@ -1,4 +1,4 @@
-"""The stand-alone script with all analysis styles runs as its first lines say."""
+"""The stand-alone script with all analysis styles runs as described in its first lines."""
 
 import re
 
@@ -17,7 +17,7 @@ CUTOFFS = {("P", "O"): 2.0, ("V", "O"): 2.5}
 
 
 def test_glass_on_the_fly(tmp_path):
-    """Shortened; what it wrote of its last frame is what the library finds there."""
+    """A shortened run; its output for the last frame equals the result of the library."""
     text = data_file("lammps_inputs", "glass_on_the_fly.in").read_text()
     text = re.sub(r"^run (\d+)$", lambda found: f"run {int(found[1]) // 2}", text, flags=re.M)
     text = text.replace("100 10 1000 c_", "1000 1 1000 c_")

@@ -1,5 +1,5 @@
-"""Commands that take pairs out of LAMMPS's neighbor lists: every style that reads bonds refuses them by name, and
-pair_style mace takes atoms that a group exclusion leaves out of every pair out of the energy."""
+"""Commands that exclude pairs from LAMMPS's neighbor lists: every style that reads bonds rejects them by name, and
+pair_style mace removes from the energy atoms that a group exclusion removes from every pair."""
 
 import pytest
 
@@ -193,7 +193,7 @@ run 0
 
 
 def test_grand_canonical_deletions_know_the_energy_of_the_rest(model):
-    """Na leaves until the last one; the energy that the fix keeps is that of a fresh evaluation."""
+    """Na atoms are removed until none remain; the energy kept by the fix equals that of a fresh evaluation."""
     done = run_lammps(model, setup() + GCMC)
     assert done.returncode == 0, done.stdout[-2500:]
     during, after = thermo_tables(done.stdout)

@@ -124,7 +124,7 @@ MD = "velocity all create 300 4928 loop all\ntimestep 0.001\nfix nve all nve\n"
 
 
 def test_deviation_file_over_runs_and_restarts(folder):
-    """One line per due step, also where one run ends and the next begins; a continued run goes on."""
+    """One line per output step, also where one run ends and the next begins; a continued run appends."""
     pair = dict(newton="on", models=" ".join(MODELS), style="mace trust yes out_file devi.out out_freq 5")
     run(folder, SETUP.format(**pair) + MD + "run 10\nrun 5\nwrite_restart here.restart\nrun 5\n", 2)
     whole = (folder / "devi.out").read_text()
@@ -139,7 +139,7 @@ def test_deviation_file_over_runs_and_restarts(folder):
 
 
 def test_fix_pair_reads_the_same_numbers(folder):
-    """LAMMPS's own fix pair knows nothing of us: the protocol is its own."""
+    """LAMMPS's own fix pair works without changes: the protocol is its own."""
     pair = SETUP.format(newton="on", style="mace trust yes", models=" ".join(MODELS))
     dump = DUMP.format(every=4).replace("c_pe\n", "c_pe f_devi\n")
     run(folder, pair + "fix devi all pair 4 mace deviation 1\n" + MD + dump + "run 4\n", 2)
@@ -228,18 +228,18 @@ def test_select_goes_on_after_a_restart(folder):
 
 FAULTS = [
     (dict(style="mace trust yes out_file d.out out_freq 5", models=MODELS[0]), "out_file needs a committee"),
-    (dict(style="mace trust yes out_file d.out"), "out_file and out_freq go together"),
-    (dict(style="mace trust yes out_file d.out out_freq 0"), "out_freq '0' is not a number of steps above zero"),
+    (dict(style="mace trust yes out_file d.out"), "out_file and out_freq must be given together"),
+    (dict(style="mace trust yes out_file d.out out_freq 0"), "out_freq '0' is not a positive number of steps"),
     (dict(style="mace trust yes out_file no/such/folder out_freq 1"), "no/such/folder: cannot be opened: No such file"),
     (dict(style="mace trust yes out_freq"), "out_freq needs a value"),
     (dict(more="compute c all mace/atom spin\n"), "no quantity 'spin'; it has deviation energy"),
     (dict(more="compute c all mace/atom deviation\n", models=MODELS[0]), "no quantity 'deviation'; it has energy"),
     (dict(more="compute c all mace/atom\n"), "name one or more quantities"),
-    (dict(more=select("0.1 0.2"), models=MODELS[0]), "offers no deviation; a committee of two or more models does"),
-    (dict(more=select("0.2 0.1")), "band 0.2 0.1: is no band 0 <= LO < HI"),
+    (dict(more=select("0.1 0.2"), models=MODELS[0]), "provides no deviation; a committee of two or more models does"),
+    (dict(more=select("0.2 0.1")), "band 0.2 0.1: must satisfy 0 <= LO < HI"),
     (dict(more=select("0.1 0.2").replace("file picked.xyz", "")), "file : is missing"),
-    (dict(more=select("0.1 0.2", "stop_above -1")), "stop_above -1: must be above zero"),
-    (dict(more=select("0.1 0.2").replace(" band", " fits 3 band")), "keyword fits: known are band"),
+    (dict(more=select("0.1 0.2", "stop_above -1")), "stop_above -1: must be positive"),
+    (dict(more=select("0.1 0.2").replace(" band", " fits 3 band")), "keyword fits: must be one of band"),
     (dict(more=select("0.1 0.2").replace("picked.xyz", "no/such/file")), "no/such/file: cannot be opened"),
     (dict(style="mace trust yes single_rank", map="no"), "use 'atom_modify map yes'"),
 ]
@@ -261,11 +261,11 @@ def test_single_rank_on_two(folder):
     done = run_lammps(
         folder, SETUP.format(newton="on", style="mace trust yes single_rank", models=MODELS[0]) + "run 0\n", 2
     )
-    assert done.returncode != 0 and "single_rank on 2 ranks; leave it out" in done.stdout + done.stderr
+    assert done.returncode != 0 and "single_rank on 2 ranks; remove it" in done.stdout + done.stderr
 
 
 def test_shipped_example(folder):
-    """lammps_inputs/mace/in.committee runs as its first lines say."""
+    """lammps_inputs/mace/in.committee runs as described in its first lines."""
     text = (Path(__file__).parents[2] / "lammps_inputs" / "mace" / "in.committee").read_text()
     (folder / "a.naglass").symlink_to(folder / MODELS[0])
     (folder / "b.naglass").symlink_to(folder / MODELS[1])

@@ -1,4 +1,4 @@
-"""Where pair_style mace computes: the CPU by default here, a GPU where libtorch and the machine have one."""
+"""Where pair_style mace computes: the CPU by default here, a GPU if libtorch supports it and the machine has one."""
 
 import shutil
 from pathlib import Path
@@ -71,11 +71,11 @@ def test_gpu_is_refused_by_name(folder):
 
 def test_unknown_device(folder):
     done = run(folder, "tpu")
-    assert done.returncode != 0 and "device 'tpu' is none of auto, cpu, gpu" in done.stdout
+    assert done.returncode != 0 and "device 'tpu' is not auto, cpu or gpu" in done.stdout
 
 
 def test_a_gpu_part_that_cannot_be_opened(folder, tmp_path, monkeypatch):
-    """As on a login node without the driver: asked for, it is named; otherwise the CPU serves."""
+    """As on a login node without the driver: requesting the GPU gives an error; otherwise the CPU is used."""
     import torch
 
     library = tmp_path / "torch" / "lib"

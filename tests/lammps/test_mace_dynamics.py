@@ -1,6 +1,6 @@
-"""What LAMMPS does with pair_style mace over many steps: ensembles, minimization, restarts, atoms that come and go.
+"""LAMMPS runs with pair_style mace over many steps: ensembles, minimization, restarts, atoms that come and go.
 
-The oracles are conserved quantities, and mace-torch's calculator on the frames that come out.
+The oracles are conserved quantities, and mace-torch's calculator on the output frames.
 """
 
 import numpy as np
@@ -75,7 +75,7 @@ def assert_is_what_the_calculator_gives(bench, frame, row) -> None:
 
 
 def drift(values: np.ndarray) -> float:
-    """Of the straight line through the values, from the first to the last."""
+    """Change along a straight-line fit, from the first to the last value."""
     return np.polyfit(np.linspace(0, 1, len(values)), values, 1)[0]
 
 
@@ -99,7 +99,7 @@ BAROSTAT = "velocity all create 600 4928 loop all\nfix md all npt temp 600 600 0
 
 @pytest.mark.parametrize(("ensemble", "ranks"), [(RAMP, 1), (BAROSTAT, 2)], ids=["nvt", "npt"])
 def test_thermostat_barostat_and_restart(bench, ensemble, ranks):
-    """A run that goes on from a restart file is the uninterrupted one; a cell that the barostat changes is followed."""
+    """A run resumed from a restart file equals the uninterrupted one; cell changes by the barostat are followed."""
     dump = DUMP.format(every=80, file="whole.dump", more="vx vy vz")
     rows = run(bench, setup() + ensemble + dump + "restart 40 half.*.restart\nrun 80\n", ranks)[0]
     whole = read_dump(bench.folder / "whole.dump")[-1]
@@ -118,7 +118,7 @@ def test_thermostat_barostat_and_restart(bench, ensemble, ranks):
 
 
 def test_minimum(bench):
-    """First of the positions, then of the cell, too, under pressure, in a cell smaller than the cutoff."""
+    """Minimizes first the positions, then also the cell under pressure, in a cell smaller than the cutoff."""
     pressure = 12000
     script = setup(box="read_data small.data") + "min_modify dmax 0.1\nthermo 1\nminimize 0 1e-4 40 1000\n"
     script += f"fix box all box/relax tri {pressure} vmax 0.01\n" + DUMP.format(every=10000, file="min.dump", more="")
@@ -156,7 +156,7 @@ def assert_is_what_the_committee_gives(bench, frame) -> None:
 
 @pytest.mark.parametrize(("ranks", "options", "newton"), [(1, "single_rank", "on"), (2, "", "off")])
 def test_atoms_come_and_go(bench, ranks, options, newton):
-    """fix evaporate takes atoms during a run, delete_atoms and create_atoms change them between runs."""
+    """fix evaporate removes atoms during a run, delete_atoms and create_atoms change them between runs."""
     script = setup("a.naglass b.naglass", options, newton, "read_data more.data") + COMMITTEE
     script += """
 region everywhere block INF INF INF INF INF INF
@@ -175,7 +175,7 @@ fix loss all evaporate 5 2 everywhere 4928
 
 
 def test_tiled_and_balanced(bench):
-    """Four ranks that share, by recursive bisection, a box whose atoms sit in one corner."""
+    """Four ranks share, by recursive bisection, a box with all atoms in one corner."""
     script = "comm_style tiled\n" + setup("a.naglass b.naglass", newton="off", box="read_data corner.data") + COMMITTEE
     script += "fix even all balance 5 1.0 rcb\nfix nve all nve\nvelocity all create 900 4928 loop all\n"
     script += "compute owner all property/atom proc\n"

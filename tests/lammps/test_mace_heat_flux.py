@@ -1,7 +1,7 @@
 """compute heat/flux with pair_style mace against the time derivative of sum_i r_i e_i (Hardy's definition).
 
 In an isolated cluster that sum has no periodic images to choose from, and its derivative along the motion follows from
-mace-torch's energies per atom alone: no virial is involved.
+mace-torch's energies per atom only: no virial is involved.
 """
 
 import ase.units
@@ -67,7 +67,7 @@ def fluxes(bench, models: list[str], ranks: int = 1, newton: str = "on") -> tupl
 
 
 def expected_flux(bench, models: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The same by a five-point derivative along the motion: in all, and by convection."""
+    """The same from a five-point derivative along the motion: total and convective."""
     masses = ATOMS.get_masses()[:, None]
     start = [bench.reference(model, ATOMS) for model in models]
     acceleration = np.mean([one["f"] for one in start], axis=0) / masses / EV
@@ -103,7 +103,7 @@ def test_exact_for_one_layer_with_the_virial_of_the_ends(bench, models, ranks, n
 
 
 def test_neglects_the_long_ways_of_several_layers(bench):
-    """As documented: of the two virials that of the ends is the better one, and not exact."""
+    """As documented: the virial split by ends is the better of the two, but not exact."""
     total, convection = expected_flux(bench, ["two"])
     even, ends = (np.abs(flux[0] - total).max() / np.abs(total - convection).max() for flux in fluxes(bench, ["two"]))
     assert 1e-3 < ends < 0.1 < even

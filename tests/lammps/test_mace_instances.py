@@ -1,4 +1,4 @@
-"""Several LAMMPS with pair_style mace in one process, on parts of the ranks, and one LAMMPS that is set up again."""
+"""Several LAMMPS with pair_style mace in one process, on subsets of the ranks, and one that is set up again."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def archives(models: str) -> str:
 
 
 def run_worlds(bench, program: str, ranks: int = 1) -> dict[str, np.ndarray]:
-    """What a program that goes on from PROGRAM leaves in states.npz."""
+    """The contents of states.npz after a program that continues from PROGRAM."""
     setups = {
         name: SETUP.format(data=data, archives=archives(models), options=options)
         for name, (data, models, options) in WORLDS.items()
@@ -75,7 +75,7 @@ def assert_is_what_the_calculators_give(bench, world: str, state: np.ndarray) ->
 
 
 def test_side_by_side(bench):
-    """Three of different models and precision take turns, one ends before the others: each runs as if alone."""
+    """Three with different models and precision take turns and one ends before the others: each runs as if alone."""
     states = run_worlds(
         bench,
         """
@@ -105,7 +105,7 @@ np.savez("states.npz", **states)
 
 
 def test_parts_of_the_ranks(bench):
-    """Two ranks have one LAMMPS, two others one each; each does so many steps of its own."""
+    """Two ranks share one LAMMPS, two others have one each; each runs a different number of steps."""
     states = run_worlds(
         bench,
         """
@@ -163,7 +163,7 @@ AGAIN = {
 
 
 def test_set_up_again(bench):
-    """The last pair_style and pair_coeff count, and nothing of those before; so they do after `clear`."""
+    """Only the last pair_style and pair_coeff count, also after `clear`."""
     cases = {name: script("glass", "\n".join(pairs), before="atom_modify map yes") for name, pairs in AGAIN.items()}
     first = script("more", mace_pair("b", options="dtype float32"), newton="off")["script"]
     cases["clear"] = {"script": first + "clear\n" + script("glass", mace_pair("a"))["script"]}
@@ -187,7 +187,7 @@ def test_a_style_named_again_needs_its_models_again(bench):
 
 
 def test_fix_pair_outlives_other_models(bench):
-    """It holds on to an address that the pair style gave it when the models were others."""
+    """It keeps an address that the pair style provided when it had other models."""
     text = """
 units metal
 read_data glass.data

@@ -1,4 +1,4 @@
-"""The CPU kernels of pair_style mace against the model's own TorchScript, set by set of instructions and by threads."""
+"""The CPU kernels of pair_style mace against the model's own TorchScript, for each instruction set and with threads."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def test_every_set_of_instructions(folder, by_torchscript, monkeypatch, kind):
 
 @pytest.mark.parametrize("kept", ["0", "1", "1000"])
 def test_blocks_of_edges(folder, monkeypatch, kept):
-    """Several blocks of edges; their weights made anew on the way back, kept in part, and all kept."""
+    """Several blocks of edges; weights recomputed in the backward pass, partly kept, and all kept."""
     write_data(folder / "many.data", packing(160, 14.0, tilt=True, seed=6), ELEMENTS)
     for model, dtype, tolerance in (("deep", "float64", 1e-11), ("residual", "float32", 1e-3)):
         monkeypatch.setenv("NAGLASS_MACE_KERNELS", "torchscript")
@@ -101,7 +101,7 @@ def _with_two_threads(environment):
 
 
 def test_single_precision_of_a_trained_model(tmp_path):
-    """What docs/pair_mace.md states, on three frames: below 0.05 meV/Å where forces are tens of eV/Å."""
+    """The statement of docs/pair_mace.md, on three frames: below 0.05 meV/Å where forces are tens of eV/Å."""
     start = Path(__file__).parents[2] / "examples" / "quickstart" / "start"
     export_model(start / "model.mace", tmp_path / "shipped.naglass")
     frames = [frame for frame in read_labeled(start / "frames.extxyz.gz") if len(frame) > 1]

@@ -1,4 +1,4 @@
-"""Every kind of MACE model that the export takes, in LAMMPS and in mace-torch, and those it refuses by name."""
+"""Every kind of MACE model that the export accepts, in LAMMPS and in mace-torch, and those it rejects by name."""
 
 import copy
 import importlib
@@ -122,7 +122,7 @@ def refused(model, folder, match, **options):
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_refused_classes_are_named(bench, tmp_path, name):
-    """As the model, or anywhere in one; without their constructors, as some need packages that are not here."""
+    """As the model, or anywhere inside one; without constructors, since some need packages that are not installed."""
     kind = classes()[name]
     block = kind.__new__(kind)
     torch.nn.Module.__init__(block)
@@ -133,7 +133,7 @@ def test_refused_classes_are_named(bench, tmp_path, name):
 
 
 def dipoles(kind, **more):
-    """A model of dipoles, with what its constructor asks for in place of energies."""
+    """A dipole model, with the arguments its constructor needs instead of energies."""
     more = dict(hidden="4x0e+4x1o+4x2e", kind=kind, MLP_irreps=o3.Irreps("4x0e+4x1o+4x2e")) | more
     return small(**more)
 
@@ -185,7 +185,7 @@ def test_merged_lora_is_an_ordinary_model(tmp_path):
 
 
 def test_foreign_and_altered_blocks(bench, tmp_path):
-    """What no constructor of mace-torch makes, but a script may have done to the model before it was saved."""
+    """Models that no constructor of mace-torch makes, but that a script may have modified before saving."""
 
     class ShellCorrection(torch.nn.Module):
         pass

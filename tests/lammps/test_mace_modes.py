@@ -1,7 +1,7 @@
 """One small model through every way to run pair_style mace: ranks, newton, single_rank, precision, structure.
 
-test_pair_mace.py has the kinds of models, in double precision; here all ways have to agree with mace-torch and, in
-what mace-torch does not give, among each other.
+test_pair_mace.py has the kinds of models, in double precision; here all modes must agree with mace-torch and,
+for quantities that mace-torch does not provide, with each other.
 """
 
 import itertools
@@ -35,7 +35,7 @@ def bench(tmp_path_factory) -> Bench:
 
 
 def run(bench, structures: Iterable[str], modes: Iterable[tuple], pair: str, after: str = "") -> dict:
-    """Results by structure and mode; one start for each number of ranks. `pair` has a place for options."""
+    """Results by structure and mode; one launch for each number of ranks. `pair` has a placeholder for options."""
     cases: dict[int, dict] = {1: {}, 2: {}, 4: {}}
     for structure, mode in itertools.product(structures, modes):
         ranks, how, newton, dtype = mode

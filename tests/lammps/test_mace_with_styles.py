@@ -1,4 +1,4 @@
-"""pair_style mace beside other pair styles: energies, forces and virials are the sums of those of the parts alone."""
+"""pair_style mace with other pair styles: energies, forces and virials are the sums of those of the separate styles."""
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def test_overlay_adds_up(bench, ranks, newton):
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_types_and_elements(bench, ranks):
-    """NULL leaves a type to the other style; two types, such as isotopes, may be one element; two models may add up."""
+    """NULL leaves a type to the other style; two types, such as isotopes, may be one element; models may be added."""
     sodium = "pair_coeff 1*2 2 {0} {1} 2.5\npair_coeff 2 3*4 {0} {1} 2.5"
     overlay = "pair_style hybrid/overlay mace trust yes lj/cut 4.0\npair_coeff * * mace m.naglass O NULL P V\n"
     cases = {

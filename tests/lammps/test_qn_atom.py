@@ -132,7 +132,7 @@ if MPI.COMM_WORLD.rank % 2 == 0:
 
 NAMED = "elements V P O NULL"
 BAD = {
-    f"{NAMED} {ARGUMENTS} vanadyll 1.7": "keyword vanadyll: known are elements, cutoff, former",
+    f"{NAMED} {ARGUMENTS} vanadyll 1.7": "keyword vanadyll: must be one of elements, cutoff, former",
     f"{NAMED} {ARGUMENTS} vanadyl": "vanadyl (end of line): an argument is missing",
     f"{NAMED} {ARGUMENTS} vanadyl short": "vanadyl short: must be a number",
     f"{NAMED} {ARGUMENTS} vanadyl -1": "vanadyl -1: must not be negative",
@@ -144,9 +144,9 @@ BAD = {
     f"{NAMED} {ARGUMENTS} former P former V": "metal V: already has a role",
     f"{NAMED} metal V cutoff P O 2.0": "cutoff of atom types 1 and 3: is missing",
     f"{NAMED} {ARGUMENTS} elements V P O NULL": "elements V ...: is given twice",
-    "elements V P": "elements V P: needs one name per atom type, 4; there are 2",
+    "elements V P": "elements V P: needs one name per atom type, 4 in all, not 2",
     ARGUMENTS: "former P: no atom type has this label; give 'elements'",
-    f"{NAMED} {ARGUMENTS} cutoff P P 4.5": "cutoff of types 2 2 4.5: beyond the pair style's cutoff of 4",
+    f"{NAMED} {ARGUMENTS} cutoff P P 4.5": "cutoff of types 2 2 4.5: exceeds the pair style's cutoff of 4",
 }
 
 

@@ -1,4 +1,4 @@
-"""fix naglass/correlate and fix naglass/hops give the same in a rerun of dumped frames as on the fly."""
+"""fix naglass/correlate and fix naglass/hops give the same results in a rerun of dumped frames as on the fly."""
 
 import pytest
 from test_box_flips import assert_same_hops, assert_same_table
@@ -53,7 +53,7 @@ WAYS = {
 }
 REFUSED = {
     "wrapped": ("rerun wrapped.dump dump x y z", 10, "no atom has image flags: the positions are wrapped"),
-    "uneven": ("rerun images.dump skip 3 dump x y z ix iy iz", 10, "the last one was step 0 and N is 10"),
+    "uneven": ("rerun images.dump skip 3 dump x y z ix iy iz", 10, "the last one was at step 0 and N is 10"),
 }
 
 
@@ -63,7 +63,7 @@ def system(box: str, name: str, every: int) -> str:
 
 @pytest.fixture(scope="module", params=BOXES)
 def folder(request, tmp_path_factory):
-    """Holds the files of runs on the fly, of samples every 10 and 20 steps, and of all reruns on two ranks."""
+    """Folder with the files of on-the-fly runs, with samples every 10 and 20 steps, and of all reruns on two ranks."""
     path = tmp_path_factory.mktemp(request.param)
     deform = BOXES[request.param][1]
     shear = f"fix shear all deform 1 {deform} units box" if deform else ""

@@ -1,4 +1,4 @@
-"""What all styles have in common: where they may stand in a script, and what fixes that follow atoms say of commands
+"""Common behavior of all styles: where they may appear in a script, and how fixes that follow atoms react to commands
 between runs."""
 
 import re
@@ -92,7 +92,7 @@ def test_a_dynamic_group_is_refused_by_name(told, style, where):
 
 
 def test_species_must_stay(told):
-    assert "changed its type during the run" in told["fix naglass/correlate|later"]
+    assert "changed type during the run" in told["fix naglass/correlate|later"]
     assert told["fix naglass/hops|later"] == "no error"
 
 
@@ -155,12 +155,12 @@ def test_a_restart_with_another_option_names_it(restarted, style, change):
 @pytest.mark.parametrize("style", SAMPLING)
 def test_a_restart_of_other_atoms_is_refused(restarted, style):
     assert f"{style}: N 5: the restart file has 2" in restarted[f"{style}|N"]
-    assert f"{style}: the group holds other atoms than in the restart file" in restarted[f"{style}|others"]
+    assert f"{style}: the group differs from the one in the restart file" in restarted[f"{style}|others"]
     assert restarted[f"{style}|same"] == "no error"
 
 
 def test_no_modify_api_that_lammps_removed():
-    """LAMMPS 13 Nov 2026 has no access to fixes and computes by index any more."""
+    """LAMMPS 13 Nov 2026 no longer has access to fixes and computes by index."""
     removed = re.compile(r"\b(find_fix|find_compute|find_fix_by_style|nfix|ncompute)\b|modify->(fix|compute)\s*\[")
     sources = list((Path(__file__).parents[2] / "src" / "cpp").rglob("*.[ch]pp"))
     assert len(sources) > 50

@@ -1,4 +1,4 @@
-"""Files that the styles write: what is wrong with them is said before the run, and each has one writer."""
+"""Files written by the styles: errors are reported before the run, and each file has one writer."""
 
 import itertools
 
@@ -30,7 +30,7 @@ OUT = "out_file {file} out_freq 100"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two models, the first also under another name and exported anew."""
+    """Two models, the first also under another name and exported again."""
     folder = tmp_path_factory.mktemp("files")
     with default_dtype("float64"):
         models = [build_model(hidden="4x0e", r_max=3.5, max_ell=1, correlation=1, seed=seed) for seed in (7, 8)]
@@ -122,4 +122,4 @@ open("said", "w").write(said)
 def test_one_model_twice_in_a_committee_is_refused(folder, models):
     done = run_lammps(folder, SETUP.format(out="").replace("a.naglass b.naglass", models) + "run 0\n")
     first, last = models.split()[0], models.split()[-1]
-    assert done.returncode != 0 and f"Pair style mace: {last} holds the same model as {first}" in done.stdout
+    assert done.returncode != 0 and f"Pair style mace: {last} is the same model as {first}" in done.stdout

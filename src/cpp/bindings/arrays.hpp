@@ -41,14 +41,14 @@ inline std::span<const Shift> view_shifts(const Array<int> &array)
   return {reinterpret_cast<const Shift *>(array.data()), static_cast<std::size_t>(array.shape(0))};
 }
 
-/// Arrays from Python may hold anything: rows in order and targets in range, before the core trusts them.
+/// Arrays from Python may contain anything: checks row order and target range before the core uses them.
 inline void check_bonds(std::span<const std::int64_t> offsets, std::span<const int> targets, std::size_t atoms)
 {
   const auto entries = static_cast<std::int64_t>(targets.size());
   if (offsets.size() != atoms + 1 || offsets.front() != 0 || offsets.back() != entries ||
       !std::is_sorted(offsets.begin(), offsets.end()))
     throw Error("offsets", std::to_string(offsets.size()) + " entries",
-                "must be a rising sequence from 0 to the number of bonds, one more than atoms");
+                "must increase from 0 to the number of bonds, with one more entry than atoms");
   for (const int target : targets)
     if (target < 0 || static_cast<std::size_t>(target) >= atoms)
       throw Error("targets", std::to_string(target), "atoms run from 0 to " + std::to_string(atoms) + " - 1");
@@ -62,7 +62,8 @@ inline void check_graph(const GraphView &graph, std::size_t atoms)
                 "there are " + std::to_string(graph.targets.size()) + " bonds");
 }
 
-/// While it lives, other Python threads run, and a signal whose Python handler raises (Ctrl-C) ends the core's loops.
+/// During its lifetime other Python threads run, and a signal whose Python handler raises (Ctrl-C) ends the core's
+/// loops.
 class ReleasedGil {
  private:
   static bool signal_raised()

@@ -21,7 +21,8 @@ void check_rows(std::span<const std::int64_t> offsets, std::size_t entries)
 {
   if (offsets.empty() || offsets.front() != 0 || offsets.back() != static_cast<std::int64_t>(entries) ||
       !std::is_sorted(offsets.begin(), offsets.end()))
-    throw Error("offsets", std::to_string(offsets.size()) + " entries", "must rise from 0 to the number of neighbors");
+    throw Error("offsets", std::to_string(offsets.size()) + " entries",
+                "must increase from 0 to the number of neighbors");
 }
 
 Neighborhoods neighborhoods(const Array<std::int64_t> &offsets, const Array<int> &types, const Array<double> &vectors)

@@ -22,7 +22,7 @@ void check_rows(std::span<const std::int64_t> offsets, std::size_t vectors)
   if (offsets.empty() || offsets.front() != 0 || offsets.back() != static_cast<std::int64_t>(vectors) ||
       !std::is_sorted(offsets.begin(), offsets.end()))
     throw Error("offsets", std::to_string(offsets.size()) + " entries",
-                "must be a rising sequence from 0 to the number of vectors");
+                "must increase from 0 to the number of vectors");
 }
 
 std::vector<BondValence> to_parameters(const Parameters &given)

@@ -43,7 +43,7 @@ py::array_t<double> add(HopDetector &detector, const Array<double> &positions, c
   return table(hops);
 }
 
-// Options, what is shared, one row per atom, hops held back: also what pickle keeps.
+// Options, shared state, one row per atom, pending hops: also the pickled state.
 py::tuple save(HopDetector &detector)
 {
   const HopOptions &o = detector.options();

@@ -9,7 +9,7 @@
 namespace naglass::python {
 namespace {
 
-/// A graph's topology; the core itself checks that what comes per atom fits it.
+/// A graph's topology; the core itself checks that per-atom input matches it.
 PeriodicView topology(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts)
 {
   const PeriodicView bonds{view(offsets, "offsets"), view(targets, "targets"), view_shifts(shifts)};

@@ -44,7 +44,7 @@ py::tuple clusters(const Array<int> &first, const Array<int> &second, const Arra
   const auto a = view(first, "first"), b = view(second, "second");
   const auto images = view_shifts(shifts);
   if (a.size() != b.size() || a.size() != images.size())
-    throw Error("second", std::to_string(b.size()) + " entries", "first, second and shifts must be of one length");
+    throw Error("second", std::to_string(b.size()) + " entries", "first, second and shifts must have the same length");
   for (const auto ends : {a, b})
     for (const int i : ends)
       if (i < 0 || static_cast<std::size_t>(i) >= roles.size() || roles[i] != LinkRole::center)

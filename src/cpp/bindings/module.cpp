@@ -8,7 +8,7 @@ namespace py = pybind11;
 
 PYBIND11_MODULE(_core, module)
 {
-  module.doc() = "naglass's compiled core; naglass_drv.core is its documented face.";
+  module.doc() = "naglass's compiled core; naglass_drv.core is its documented interface.";
   // A bad argument found by the core is bad input to the program: exit code 2.
   py::register_exception<naglass::Error>(module, "CoreError",
                                          py::module_::import("naglass_drv.errors").attr("InputError"));

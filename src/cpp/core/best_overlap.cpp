@@ -9,7 +9,7 @@ namespace {
 
 using Matrix = std::array<Vec3, 3>;  // rows
 
-// Below this sine two directions fix no plane.
+// Below this sine, two directions do not define a plane.
 constexpr double collinear = 0.2;
 // Pairs of neighbors whose lengths or distance differ by more than this many sigma do not correspond.
 constexpr double most_mismatch = 3.0;
@@ -83,7 +83,7 @@ std::array<double, 4> leading_eigenvector(std::array<std::array<double, 4>, 4> a
 // The rotation R that makes Σ_rc h[r][c] R[r][c] largest: Horn, J. Opt. Soc. Am. A 4, 629 (1987).
 Matrix horn(const Matrix &h)
 {
-  // Horn's S_xy pairs the x of what is turned with the y of its target, so that S is the transpose of h.
+  // Horn's S_xy pairs x of the rotated vector with y of its target, so S is the transpose of h.
   const double xx = h[0][0], xy = h[1][0], xz = h[2][0], yx = h[0][1], yy = h[1][1], yz = h[2][1], zx = h[0][2],
                zy = h[1][2], zz = h[2][2];
   const auto [w, x, y, z] = leading_eigenvector({{{xx + yy + zz, yz - zy, zx - xz, xy - yx},
@@ -119,7 +119,7 @@ struct Climb {
     return sum / static_cast<double>(reference.vectors.size());
   }
 
-  // exp is convex, so that the weighted least-squares rotation never lowers the overlap.
+  // exp is convex, so the weighted least-squares rotation never lowers the overlap.
   double from(Matrix rotation) const
   {
     Matrix h;
@@ -133,8 +133,8 @@ struct Climb {
   }
 };
 
-// Two of the reference's neighbors that fix a rotation: the nearest of a type, and the nearest that is not collinear
-// with it, of the same type where there is one.
+// Two of the reference's neighbors that define a rotation: the nearest of a type, and the nearest that is not collinear
+// with it, of the same type if there is one.
 struct Anchor {
   int first = -1, second = -1;
 };
@@ -155,7 +155,7 @@ Anchor anchor_of(const EnvironmentView &reference, int type)
   return anchor;
 }
 
-// Whether two neighbors of the environment can stand for the two of the anchor.
+// Whether two neighbors of the environment can correspond to the two of the anchor.
 bool corresponds(const EnvironmentView &environment, int i, int k, const EnvironmentView &reference,
                  const Anchor &anchor, double sigma)
 {

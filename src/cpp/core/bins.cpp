@@ -11,7 +11,7 @@
 namespace naglass {
 namespace {
 
-// Beyond these, integer shifts or memory would overflow: such input is a mistake.
+// Beyond these, integer shifts or memory would overflow: such input is an error.
 constexpr double most_images = 1000.0;
 constexpr double most_cells_away = 1e8;
 
@@ -20,7 +20,7 @@ void check(std::span<const Vec3> positions, double cutoff)
   if (!(cutoff > 0.0) || !std::isfinite(cutoff))
     throw Error("cutoff", std::to_string(cutoff), "must be a positive number (Å)");
   if (positions.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-    throw Error("positions", std::to_string(positions.size()) + " atoms", "more than an int can count");
+    throw Error("positions", std::to_string(positions.size()) + " atoms", "too many for a 32-bit integer");
   for (std::size_t i = 0; i < positions.size(); ++i)
     for (const double value : positions[i])
       if (!std::isfinite(value))
@@ -29,7 +29,7 @@ void check(std::span<const Vec3> positions, double cutoff)
 
 }  // namespace
 
-// A few atoms in a large empty cell must not ask for many bins.
+// A few atoms in a large empty cell must not create many bins.
 void Bins::choose_grid(const std::array<double, 3> &width, double cutoff, std::size_t atoms)
 {
   // The margin covers rounding of the fractional coordinates at a bin's edge.
@@ -103,7 +103,7 @@ Bins::Place Bins::place_fraction(Vec3 fraction, const Vec3 &position, std::size_
       const double whole = std::floor(f);
       if (std::abs(whole) > most_cells_away)
         throw Error("positions[" + std::to_string(i) + "]", std::to_string(position[k]),
-                    "lies too many cells away to be wrapped");
+                    "is too many cells away to be wrapped");
       place.wrapping[k] = -static_cast<int>(whole);
       f -= whole;
     }

@@ -8,14 +8,14 @@
 
 namespace naglass {
 
-/// Atoms sorted into a grid of bins over the cell; along a direction that is not periodic the grid spans the atoms.
+/// Atoms sorted into a grid of bins over the cell; along a non-periodic direction the grid spans the atoms.
 class Bins {
  public:
   /// Bins at least as wide as `cutoff` (Å), but not many more bins than atoms. Throws Error for a cutoff that is not
-  /// positive and finite, positions that are not finite or lie too far outside, or more atoms than an int counts.
+  /// positive and finite, positions that are not finite or too far outside, or more atoms than an int can hold.
   Bins(std::span<const Vec3> positions, const Box &box, double cutoff);
 
-  /// Where any point lies: its bin, and the lattice shift that brings it into the cell.
+  /// The bin of a point, and the lattice shift that brings it into the cell.
   struct Place {
     Shift bin;
     Shift wrapping;
@@ -23,11 +23,11 @@ class Bins {
   Place place(const Vec3 &position) const;
   const Place &of(std::size_t atom) const { return places_[atom]; }
 
-  /// About how many pairs all atoms' visit_near() visit, for a bound before the work.
+  /// Approximate number of pairs that visit_near() visits over all atoms, to bound the cost in advance.
   double candidates() const;
 
-  /// Calls visit(j, cells) for every atom that may be closer than the cutoff to a point in this bin: `cells` is how
-  /// many cells away from the wrapped point the wrapped atom is seen.
+  /// Calls visit(j, cells) for every atom that may be closer than the cutoff to a point in this bin: `cells` is the
+  /// offset, in cells, of the atom's image relative to the wrapped point.
   template <typename Visit> void visit_near(const Shift &bin, Visit &&visit) const
   {
     std::array<std::vector<Image>, 3> images;
@@ -42,7 +42,7 @@ class Bins {
   }
 
  private:
-  // A bin along one direction seen from a neighboring one: where it lies in the grid, and how many cells away.
+  // A bin along one direction seen from a neighboring one: its index in the grid, and how many cells away.
   struct Image {
     int bin;
     int cells;

@@ -29,7 +29,7 @@ class PairCutoffs {
 };
 
 /// The periodic graph of bonds: atoms i and j (or its image) are joined when their distance is below the cutoff of
-/// their types. `types` holds one number in [0, cutoffs.types()) per atom. O(N).
+/// their types. `types` has one number in [0, cutoffs.types()) per atom. O(N).
 /// Throws Error for types that do not match positions or cutoffs, and as neighbor_list() does.
 PeriodicGraph bond_graph(std::span<const Vec3> positions, std::span<const int> types, const Box &box,
                          const PairCutoffs &cutoffs);

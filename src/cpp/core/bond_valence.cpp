@@ -18,7 +18,7 @@ constexpr const char *brown = "Brown, private communication in the IUCr table bv
 constexpr const char *gagne = "Gagné & Hawthorne, Acta Cryst. B71, 561 (2015)";
 constexpr const char *soft = "softBV: Chen & Adams, IUCrJ 4, 614 (2017), from the data of BVlain";
 
-// "default" takes the first set that knows the element.
+// "default" uses the first set that has the element.
 constexpr BondValenceEntry table[] = {
     {"hu-zhou", "V", {0, 1.788, 0.32}, hu_zhou},
     {"hu-zhou", "Fe", {0, 1.795, 0.30}, hu_zhou},
@@ -95,7 +95,7 @@ struct Atomic {
 constexpr Atomic oxygen{"O", 0.63, 3.15};
 constexpr Atomic metals[] = {{"Ti", 1.27, 1.32}, {"V", 1.21, 1.45},  {"Cr", 1.16, 1.56}, {"Mn", 1.17, 1.60},
                              {"Fe", 1.16, 1.64}, {"Co", 1.09, 1.70}, {"Ni", 1.04, 1.75}};
-// The width with which the ICSD sums above were formed.
+// The width (b) used to compute the ICSD sums above.
 constexpr double icsd_width = 0.31;
 
 std::string ion(const std::string &element, int state) { return element + std::to_string(state) + "+"; }
@@ -105,7 +105,7 @@ bool is(const char *name, const std::string &text) { return text == name; }
 void require_oxygen(const std::string &argument, const std::string &set, const std::string &element,
                     const std::string &ligand)
 {
-  if (ligand != "O") throw Error(argument, set, "holds no value for " + element + "–" + ligand + ", only for oxygen");
+  if (ligand != "O") throw Error(argument, set, "has no value for " + element + "–" + ligand + ", only for oxygen");
 }
 
 }  // namespace
@@ -120,11 +120,12 @@ std::vector<BondValence> bond_valence_parameters(const std::string &set, const s
   const auto knows = [&](const BondValenceEntry &entry) { return is(entry.element, element); };
   if (set == "default") {
     const auto first = std::find_if(std::begin(table), std::end(table), knows);
-    if (first == std::end(table)) throw Error("bond_valence", set, "no set holds a value for " + element + "–O");
+    if (first == std::end(table)) throw Error("bond_valence", set, "no set has a value for " + element + "–O");
     chosen = first->set;
   }
   if (std::none_of(std::begin(table), std::end(table), [&](const auto &entry) { return is(entry.set, chosen); }))
-    throw Error("bond_valence", set, "known are default, hu-zhou, palenik, brown-altermatt, gagne-hawthorne, softbv");
+    throw Error("bond_valence", set,
+                "must be one of default, hu-zhou, palenik, brown-altermatt, gagne-hawthorne, softbv");
 
   std::vector<BondValence> found;
   for (const BondValenceEntry &entry : table) {
@@ -136,7 +137,7 @@ std::vector<BondValence> bond_valence_parameters(const std::string &set, const s
   for (const int state : states)
     if (std::none_of(found.begin(), found.end(), [&](const BondValence &p) { return p.state == state; }))
       throw Error("bond_valence", chosen,
-                  "holds no value for " + ion(element, state) + "–O; choose another set, or fewer states");
+                  "has no value for " + ion(element, state) + "–O; choose another set, or fewer states");
   return found;
 }
 
@@ -146,7 +147,7 @@ std::vector<RedoxState> redox_states(const std::string &element)
   for (const auto &[name, redox] : moments)
     if (is(name, element)) found.push_back(redox);
   if (found.empty())
-    throw Error("center", element, "oxidation states and moments are known for Ti, V, Cr, Mn, Fe, Co, Ni");
+    throw Error("center", element, "oxidation states and moments are tabulated only for Ti, V, Cr, Mn, Fe, Co, Ni");
   return found;
 }
 
@@ -159,7 +160,7 @@ std::vector<RedoxState> redox_states(const std::string &element, std::span<const
     if (std::find(states.begin(), states.end(), redox.state) != states.end()) chosen.push_back(redox);
   for (const int state : states)
     if (std::none_of(all.begin(), all.end(), [&](const RedoxState &redox) { return redox.state == state; }))
-      throw Error("states", std::to_string(state), "no moment is known for " + ion(element, state));
+      throw Error("states", std::to_string(state), "no moment is tabulated for " + ion(element, state));
   return chosen;
 }
 
@@ -187,7 +188,8 @@ ValencePrior icsd_prior(const std::string &element, const std::string &ligand, s
     const auto held = std::find_if(std::begin(icsd), std::end(icsd), [&](const auto &entry) {
       return is(entry.element, element) && entry.statistic.state == state;
     });
-    if (held == std::end(icsd)) throw Error("assign", "map", "the ICSD statistics lack " + ion(element, state));
+    if (held == std::end(icsd))
+      throw Error("assign", "map", "the ICSD statistics have no entry for " + ion(element, state));
     prior.statistics.push_back(held->statistic);
   }
   return prior;

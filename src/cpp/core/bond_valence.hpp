@@ -6,7 +6,7 @@
 
 namespace naglass {
 
-/// s = exp((r0 - d) / b) of one bond of length d. `state` 0 stands for every oxidation state of the element.
+/// s = exp((r0 - d) / b) of one bond of length d. `state` 0 means any oxidation state of the element.
 struct BondValence {
   int state;
   double r0;  // Å
@@ -35,22 +35,22 @@ struct ValenceStatistic {
   double occurrence;
 };
 
-/// What a database says about an element bonded to oxygen: sums are formed with `parameter` before they are compared.
+/// Database statistics for an element bonded to oxygen; sums are computed with `parameter` before comparison.
 struct ValencePrior {
   BondValence parameter{};
-  std::vector<ValenceStatistic> statistics;  // empty: the database is not asked
+  std::vector<ValenceStatistic> statistics;  // empty: the database is not used
 };
 
 /// Every parameter with its source.
 std::span<const BondValenceEntry> bond_valence_table();
 
-/// The parameters of `set` for an element bonded to `ligand`: a single state-independent one, or one per state that is
-/// asked for. "default" takes the first set of the table that knows the element. Throws Error, naming element and
-/// state, for what the set does not hold.
+/// The parameters of `set` for an element bonded to `ligand`: a single state-independent one, or one per requested
+/// state. "default" uses the first set in the table that has the element. Throws Error, naming element and state, for
+/// values missing from the set.
 std::vector<BondValence> bond_valence_parameters(const std::string &set, const std::string &element,
                                                  const std::string &ligand, std::span<const int> states);
 
-/// Oxidation states of an element with the moments they show: high-spin, and low-spin where that is common; a state
+/// Oxidation states of an element with their moments: high-spin, and low-spin where that is common; a state
 /// may appear twice. Throws Error for an element without an entry.
 std::vector<RedoxState> redox_states(const std::string &element);
 
@@ -62,7 +62,7 @@ std::vector<RedoxState> redox_states(const std::string &element, std::span<const
 std::vector<int> distinct_states(std::span<const RedoxState> redox);
 
 /// Means, deviations and occurrences of bond-valence sums in the ICSD for the given states of an element bonded to
-/// `ligand`. Throws Error for what the database does not hold.
+/// `ligand`. Throws Error for entries missing from the database.
 ValencePrior icsd_prior(const std::string &element, const std::string &ligand, std::span<const int> states);
 
 }  // namespace naglass

@@ -16,8 +16,8 @@ inline Vec3 cross(const Vec3 &a, const Vec3 &b)
 /// A simulation cell of any shape, periodic along any of its three vectors.
 class Box {
  public:
-  /// `cell` holds the cell vectors as rows (Å). A zero row is allowed along a direction that is not periodic; it is
-  /// replaced by a unit vector normal to the others. Throws Error for NaN, or rows that span no volume.
+  /// `cell` has the cell vectors as rows (Å). A zero row is allowed along a non-periodic direction; it is replaced by a
+  /// unit vector normal to the others. Throws Error for NaN, or rows that do not span a volume.
   Box(const std::array<Vec3, 3> &cell, const std::array<bool, 3> &periodic);
 
   const std::array<Vec3, 3> &cell() const { return cell_; }

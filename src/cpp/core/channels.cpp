@@ -18,7 +18,7 @@ void check(std::span<const double> values, const VoxelGrid &grid)
   if (std::min({grid.shape[0], grid.shape[1], grid.shape[2]}) < 1)
     throw Error("shape", text(grid.shape), "a grid needs at least one voxel along each direction");
   if (grid.voxels() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-    throw Error("shape", text(grid.shape), "more voxels than an int can count");
+    throw Error("shape", text(grid.shape), "too many voxels for a 32-bit integer");
   if (values.size() != grid.voxels())
     throw Error("values", std::to_string(values.size()) + " entries", "the grid has " + text(grid.shape) + " voxels");
   for (std::size_t v = 0; v < values.size(); ++v)
@@ -30,7 +30,7 @@ class OpenVoxels {
  public:
   explicit OpenVoxels(const VoxelGrid &grid) : grid_(grid), open_(grid.voxels(), 0), forest_(grid.voxels()) {}
 
-  // Opens a voxel; `grown` is called with the translations of its component when they become more.
+  // Opens a voxel; `grown` is called with the translations of its component when they gain a direction or get finer.
   template <typename Grown> void open(int voxel, Grown &&grown)
   {
     open_[voxel] = 1;

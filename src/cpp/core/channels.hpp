@@ -9,8 +9,8 @@
 
 namespace naglass {
 
-/// A grid of voxels over the cell, in C order (the last index runs fastest). Voxels are joined through their faces,
-/// along periodic directions also across the boundary.
+/// A grid of voxels over the cell, in C order (the last index runs fastest). Voxels are connected through their faces,
+/// and across the boundary along periodic directions.
 struct VoxelGrid {
   std::array<int, 3> shape;
   std::array<bool, 3> periodic;
@@ -21,9 +21,9 @@ struct VoxelGrid {
   }
 };
 
-/// The largest value at which the voxels of at least that value percolate; NaN where even all voxels above `floor`
+/// The largest level at which the voxels with at least that value percolate; NaN where even all voxels above `floor`
 /// do not. Exact for the grid. O(n log n) in voxels.
-/// Throws Error for values that do not fill the grid or are NaN.
+/// Throws Error if the number of values does not match the grid, or a value is NaN.
 PercolationLevels voxel_percolation(std::span<const double> values, const VoxelGrid &grid, double floor);
 
 /// Per voxel: 1 if it belongs to a component of voxels of at least `level` that percolates in any direction, else 0.
@@ -32,7 +32,7 @@ std::vector<char> percolating_voxels(std::span<const double> values, const Voxel
 
 /// Distance (Å) from each voxel's center to the nearest surface of the spheres of `radii` (Å, at least 0) around
 /// `positions`, images included; negative inside a sphere. Voxel (i, j, k) is centered at the fractional coordinates
-/// (i + ½)/shape[0] ... of the cell. O(voxels) at given density, on threads.
+/// (i + ½)/shape[0] ... of the cell. O(voxels) at fixed density; multithreaded.
 /// Throws Error without spheres, for a radius that is negative or not finite, and as neighbor_list() does.
 std::vector<double> surface_distance(std::span<const Vec3> positions, std::span<const double> radii, const Box &box,
                                      const std::array<int, 3> &shape);

@@ -9,10 +9,10 @@
 
 namespace naglass {
 
-/// Connected components of a periodic graph, the largest first, equal ones by their lowest row.
+/// Connected components of a periodic graph, largest first, ties ordered by lowest row.
 struct Clusters {
-  std::vector<int> labels;               // per row: its cluster, or -1 where not selected
-  std::vector<std::int64_t> sizes;       // rows of each cluster, each once, however many images are connected
+  std::vector<int> labels;               // cluster of each row, or -1 if not selected
+  std::vector<std::int64_t> sizes;       // number of rows in each cluster; images are not counted separately
   std::vector<Sublattice> translations;  // of each cluster onto itself; the rank is the dimension of percolation
 };
 
@@ -20,9 +20,8 @@ struct Clusters {
 /// Throws Error if `selected` does not match the graph.
 Clusters find_clusters(const PeriodicView &graph, std::span<const char> selected);
 
-/// The smallest cutoff (Å) at which sites, joined when closer than the cutoff, percolate. Found exactly among the
-/// distances up to `largest`; NaN where they do not percolate up to there.
-/// Throws Error as neighbor_list() does.
+/// The smallest cutoff (Å) at which sites, joined when closer than the cutoff, percolate. Exact, among distances up to
+/// `largest`; NaN if the sites do not percolate below it. Throws Error as neighbor_list() does.
 PercolationLevels site_percolation(std::span<const Vec3> positions, const Box &box, double largest);
 
 }  // namespace naglass

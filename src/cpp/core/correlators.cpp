@@ -24,7 +24,7 @@ void add_to(std::vector<double> &sum, std::span<const double> other)
 
 using Function = std::function<double(const std::vector<double> &)>;
 
-// Leave-one-out over blocks: right for ratios and products of averages too.
+// Leave-one-out over blocks: also correct for ratios and products of averages.
 Estimate jackknife(const std::vector<std::vector<double>> &blocks, const std::vector<double> &total,
                    const Function &function)
 {
@@ -68,7 +68,7 @@ class Reader {
   {
     const double value = number();
     if (!(value >= 0.0 && value <= static_cast<double>(state_.size())))
-      throw Error("state", std::to_string(value), "is not the length of a part of it");
+      throw Error("state", std::to_string(value), "is not a valid section length");
     return static_cast<std::size_t>(value);
   }
   void finish() const
@@ -173,7 +173,7 @@ void DisplacementStatistics::add_lag(int index, std::size_t k, std::span<const d
 
 void DisplacementStatistics::merge(const DisplacementStatistics &other)
 {
-  if (other.header() != header()) throw Error("other", "correlator", "has other options or other atoms");
+  if (other.header() != header()) throw Error("other", "correlator", "has different options or atoms");
   Blocks foreign[] = {other.merged_, other.own_};
   for (Blocks &blocks : foreign) {
     if (blocks.tables.empty()) continue;
@@ -299,7 +299,7 @@ std::vector<double> DisplacementStatistics::state() const
 void DisplacementStatistics::restore(std::span<const double> state)
 {
   Reader reader(state);
-  if (reader.vector() != header()) throw Error("state", "correlator", "was saved with other options or other atoms");
+  if (reader.vector() != header()) throw Error("state", "correlator", "was saved with different options or atoms");
   frames_ = reader.integer();
   lags_ = static_cast<int>(reader.integer());
   for (Blocks *blocks : {&own_, &merged_}) {
@@ -312,7 +312,7 @@ void DisplacementStatistics::restore(std::span<const double> state)
     const std::int64_t frame = reader.integer();
     std::vector<double> values = reader.vector();
     if (values.size() != 3 * atoms_.size())
-      throw Error("state", std::to_string(values.size()) + " numbers of a frame", "does not fit the species");
+      throw Error("state", std::to_string(values.size()) + " numbers of a frame", "does not match the species");
     centers_.all()[frame] = std::move(values);
   }
   reader.finish();
@@ -339,7 +339,7 @@ std::vector<double> Correlator::state() const
 
 void Correlator::restore(std::span<const double> state)
 {
-  Correlator next = *this;  // so that a broken state changes nothing
+  Correlator next = *this;  // so that an invalid state changes nothing
   Reader reader(state);
   next.statistics_.restore(reader.vector());
   const std::vector<double> numbers = reader.vector();

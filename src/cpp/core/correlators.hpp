@@ -9,7 +9,7 @@
 
 namespace naglass {
 
-/// A value and its standard error; the error is NaN where there are too few blocks of time for one.
+/// A value and its standard error; the error is NaN if there are too few time blocks.
 struct Estimate {
   double value;
   double error;
@@ -32,7 +32,7 @@ struct LagEstimate {
   Estimate charge;  // e²Å², ⟨|Σ q Δr|²⟩; zero without charges
 };
 
-/// Sums over origins of what the atoms of all ranks did, in blocks of time for the errors. An error is the jackknife
+/// Sums over time origins for the atoms of all ranks, in time blocks for the errors. An error is the jackknife
 /// over blocks at least twice as long as the lag, NaN with fewer than four. Memory: (32 to 64 blocks) × lags ×
 /// numbers(), independent of the atoms and logarithmic in the frames.
 class DisplacementStatistics {
@@ -42,7 +42,7 @@ class DisplacementStatistics {
 
   /// The sums of the next frame, from DisplacementHistory::add, added up over ranks.
   void add(std::span<const double> sums);
-  /// Pools the origins of another, independent run of the same atoms; no displacement spans the two.
+  /// Adds the origins of another, independent run of the same atoms; no displacement spans both runs.
   /// Throws Error if options or atoms differ.
   void merge(const DisplacementStatistics &other);
 
@@ -50,7 +50,7 @@ class DisplacementStatistics {
   int lags() const { return lags_; }
   std::int64_t lag(int index) const { return scheme_.lag(index); }
   LagEstimate at(int index) const;
-  /// 4πr²G_s(r,t) per bin (1/Å); the last is the share of atoms beyond the reach. Empty without a histogram.
+  /// 4πr²G_s(r,t) per bin (1/Å); the last is the fraction of atoms beyond the reach. Empty without a histogram.
   std::vector<Estimate> van_hove(int index, int species) const;
 
   /// Sums of all lags in blocks of time of at least `width` frames, each lags() × numbers(): origins; per species
@@ -58,14 +58,14 @@ class DisplacementStatistics {
   std::vector<std::vector<double>> blocks(std::int64_t width) const;
   int numbers() const;
 
-  /// All that add() and merge() changed. restore() throws Error for a state of other options or atoms.
+  /// Everything that add() and merge() changed. restore() throws Error if options or atoms differ.
   std::vector<double> state() const;
   void restore(std::span<const double> state);
 
  private:
-  using Table = std::vector<double>;  // lags × numbers, may still lack its last lags
+  using Table = std::vector<double>;  // lags × numbers; the last lags may still be missing
 
-  // Consecutive blocks of time of one width.
+  // Consecutive time blocks of equal width.
   struct Blocks {
     std::int64_t width = 1;
     std::vector<Table> tables;
@@ -87,7 +87,7 @@ class DisplacementStatistics {
   HeldFrames<double> centers_;
 };
 
-/// Both halves for a program that holds all atoms.
+/// Combines both halves for a program that has all atoms.
 class Correlator {
  public:
   Correlator(const CorrelatorOptions &options, std::span<const int> species);
@@ -97,7 +97,7 @@ class Correlator {
   void merge(const Correlator &other) { statistics_.merge(other.statistics_); }
   const DisplacementStatistics &statistics() const { return statistics_; }
 
-  /// A correlator that goes on from a state gives the same results, bit for bit, as one that was not interrupted.
+  /// A correlator restored from a state gives bit-for-bit the same results as an uninterrupted one.
   std::vector<double> state() const;
   void restore(std::span<const double> state);
 

@@ -6,8 +6,8 @@
 
 namespace naglass {
 
-/// Numbers vertices of the cover, a point of the graph and an image of it each, in the order they are met. Cleared at
-/// the cost of what it holds.
+/// Numbers the vertices of the cover (a point of the graph and one of its images) in the order they are found. Clearing
+/// costs O(contents).
 class CoverIndex {
  public:
   explicit CoverIndex(int points) : newest_(points, -1) {}

@@ -101,7 +101,7 @@ double similarity_cutoff(std::span<const Environment> references, const Similari
 std::vector<Environment> distinct_environments(std::span<const Environment> all, double tolerance, bool any_rotation)
 {
   check_positive("tolerance", tolerance);
-  // The overlap of two environments within the tolerance that is that wide lies above exp(-1/4).
+  // With sigma equal to the tolerance, two environments within the tolerance overlap by more than exp(-1/4).
   const double same = std::exp(-0.25);
   std::vector<Environment> kept;
   const Interrupt interrupt = Interrupt::current();

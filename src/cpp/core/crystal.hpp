@@ -23,8 +23,8 @@ struct Environment {
 
 struct SimilarityOptions {
   double sigma = 0.4;          // Å, width of the Gaussian on each neighbor
-  double sharpness = 100.0;    // λ: how sharp the choice between several references is
-  double reach = 4.0;          // multiples of sigma to which neighbors count beyond a reference's farthest one
+  double sharpness = 100.0;    // λ: sharpness of the choice between several references
+  double reach = 4.0;          // neighbors count up to this many sigma beyond a reference's farthest one
   bool any_rotation = false;   // compare after the best proper rotation of the reference
 };
 
@@ -33,9 +33,9 @@ struct SimilarityOptions {
 /// Piaggi & Parrinello, J. Chem. Phys. 150, 244119 (2019), Eq. 5.
 double overlap(const EnvironmentView &environment, const EnvironmentView &reference, double sigma);
 
-/// The same with the reference turned by the proper rotation that makes it largest. Tried are the rotations that lay
-/// one pair of the reference's nearest neighbors, per type, along any pair of the environment's that it resembles;
-/// from each the nearest maximum is climbed. 0 if the environment has no such pair.
+/// The same, maximized over proper rotations of the reference. Starting rotations align one pair of the reference's
+/// nearest neighbors, per type, with any similar pair of the environment; each is refined to the nearest maximum. 0 if
+/// the environment has no such pair.
 double best_overlap(const EnvironmentView &environment, const EnvironmentView &reference, double sigma);
 
 /// Similarity of each row's neighbors (CSR: `types` and `vectors` in Å) to a crystal that has several environments:

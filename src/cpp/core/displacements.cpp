@@ -12,7 +12,7 @@
 namespace naglass {
 namespace {
 
-// Positions of a chunk stay in the first-level cache while all lags pass.
+// Positions of a chunk stay in the L1 cache while all lags are processed.
 constexpr std::size_t chunk_size = 512;
 constexpr double most_bins = 1e6;
 
@@ -21,7 +21,7 @@ struct PairSums {
   std::int64_t overlap = 0;
 };
 
-// Without a histogram no square root is taken.
+// No square root is needed without a histogram.
 template <bool histogram>
 PairSums pair_sums(const Vec3 *now, const Vec3 *then, std::size_t count, const CorrelatorOptions &options, double *bins)
 {

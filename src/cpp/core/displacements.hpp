@@ -9,18 +9,18 @@
 
 namespace naglass {
 
-/// What is measured on displacements Δr = r(t0 + t) - r(t0).
+/// Options for the statistics of displacements Δr = r(t0 + t) - r(t0).
 struct CorrelatorOptions {
   int species = 1;
   int points = 16;              // lags of the first level; each further level has half as many, twice as far apart
   std::int64_t longest = 0;     // longest lag in frames; 0 for no limit
-  double overlap = 1.3;         // Å; an atom that moved less still overlaps with its old place
+  double overlap = 1.3;         // Å; an atom that moved less still overlaps with its original position
   double van_hove_reach = 0.0;  // Å; 0 for no histogram
   double van_hove_width = 0.1;  // Å; of a bin
   std::vector<double> charges;  // e, per species; empty for none
-  int threads = 0;              // 0 for OpenMP's choice; no result depends on it
+  int threads = 0;              // 0: OpenMP's default; results do not depend on it
 
-  /// Bins of the van Hove histogram below the reach; one more counts what lies beyond.
+  /// Bins of the van Hove histogram below the reach; one extra bin counts larger displacements.
   int bins() const;
   /// Throws Error for an option out of range.
   void check() const;
@@ -36,7 +36,7 @@ class LagScheme {
   std::int64_t lag(int index) const;
   /// Number of lags up to this many frames.
   int count(std::int64_t frames) const;
-  /// Indices of the lags that have an origin a lag before this frame, ascending.
+  /// Indices, ascending, of the lags for which the frame one lag earlier is an origin.
   std::vector<int> ending_at(std::int64_t frame) const;
   /// Whether a frame after `frame` will use `origin`.
   bool needed(std::int64_t origin, std::int64_t frame) const;
@@ -48,7 +48,7 @@ class LagScheme {
   std::int64_t longest_;
 };
 
-/// Past frames that a scheme still needs: about p + (p/2) log2(frames/p) of them.
+/// Past frames that a scheme still needs, about p + (p/2) log2(frames/p) of them.
 template <typename Value> class HeldFrames {
  public:
   const std::vector<Value> &at(std::int64_t frame) const { return frames_.at(frame); }
@@ -61,7 +61,7 @@ template <typename Value> class HeldFrames {
     });
     if (scheme.needed(frame, frame)) frames_.emplace(frame, std::move(values));
   }
-  /// Room for a frame; that of the last one dropped, since fresh memory costs more than the sums.
+  /// Storage for a frame; reuses that of the last dropped frame, since allocating costs more than the sums.
   std::vector<Value> room(std::size_t size)
   {
     spare_.resize(size);
@@ -75,7 +75,7 @@ template <typename Value> class HeldFrames {
   std::vector<Value> spare_;
 };
 
-/// Order of the sums of one frame, as DisplacementHistory makes them and DisplacementStatistics reads them: first
+/// Order of the sums of one frame, as written by DisplacementHistory and read by DisplacementStatistics: first
 /// the sums of positions per species, then per lag that ends at the frame and per species the sums over atoms.
 struct SumLayout {
   explicit SumLayout(const CorrelatorOptions &options);
@@ -87,22 +87,23 @@ struct SumLayout {
   std::size_t bins(std::size_t k, int s) const;     // numbers of atoms
   std::size_t size(std::size_t lags) const;
 
-  int species, histogram;  // length of a histogram with its last bin for what lies beyond; 0 without
+  int species, histogram;  // length of a histogram including the overflow bin; 0 if none
 };
 
-/// Past positions of the atoms of one rank. Memory: 24 bytes per atom and held frame.
+/// Past positions of the atoms of one rank. Memory: 24 bytes per atom and stored frame.
 class DisplacementHistory {
  public:
-  /// `species` holds one number in [0, options.species) per atom. Throws Error for others.
+  /// `species` has one number in [0, options.species) per atom; otherwise throws Error.
   DisplacementHistory(const CorrelatorOptions &options, std::span<const int> species);
 
-  /// Takes the next frame's unwrapped positions (Å) and returns its sums by SumLayout. All are exact: those of several
-  /// ranks may be added up in any order, and threads do not matter. About 1.5 p pairs per atom and frame.
-  /// Throws Error for a wrong number of positions or one that is not finite.
+  /// Takes the next frame's unwrapped positions (Å) and returns its sums by SumLayout. All sums are exact: sums from
+  /// several ranks may be added in any order, and the number of threads does not matter. About 1.5 p pairs per atom and
+  /// frame. Throws Error for a wrong number of positions or one that is not finite.
   std::vector<double> add(std::span<const Vec3> positions);
 
   std::int64_t frames() const { return frames_; }
-  /// The held frames' numbers, and per atom a row of its positions at these frames: all that add() depends on.
+  /// The indices of the stored frames, and per atom a row of its positions in these frames: everything add() depends
+  /// on.
   std::vector<std::int64_t> held() const;
   std::vector<double> rows() const;
   void restore(std::int64_t frames, std::span<const std::int64_t> held, std::span<const double> rows);

@@ -52,7 +52,7 @@ NamedEnvironments parse_environments(const std::string &text, const std::string 
       throw Error(name + ":" + std::to_string(number), line,
                   "expected 'center E' once, 'environment', or 'E x y z' within an environment");
   }
-  if (named.center.empty()) throw Error(name, "no 'center'", "an environment file names its center's element");
+  if (named.center.empty()) throw Error(name, "no 'center'", "an environment file must name the element of its center");
   if (named.environments.empty()) throw Error(name, "no 'environment'", "needs at least one");
   for (const Environment &environment : named.environments)
     if (environment.vectors.empty()) throw Error(name, "empty 'environment'", "needs at least one neighbor");

@@ -4,14 +4,14 @@
 
 namespace naglass {
 
-/// A sum that is the same to the last bit in any order of its terms, hence for any number of threads and ranks: each
-/// term is cut into parts that are whole multiples of fixed units, and sums of such parts are exact in double
-/// precision. Holds for up to 2^24 terms with a total below 2^57; beyond, it is still right to rounding. Terms are
-/// resolved to 2^-56. J. Demmel, H. D. Nguyen, doi:10.1109/ARITH.2013.9 (pre-rounding).
+/// A sum that is identical to the last bit for any order of its terms, and so for any number of threads and ranks: each
+/// term is split into integer multiples of fixed units, and sums of these are exact in double precision. Valid for up
+/// to 2^24 terms with a total below 2^57; beyond that it is still accurate to rounding. Terms are resolved to 2^-56.
+/// J. Demmel, H. D. Nguyen, doi:10.1109/ARITH.2013.9 (pre-rounding).
 class ExactSum {
  public:
   static constexpr int parts = 3;
-  static constexpr int lanes = 4;  // terms that the compiler adds side by side
+  static constexpr int lanes = 4;  // terms that the compiler adds in parallel (SIMD)
 
   void add(std::array<double, lanes> terms)
   {

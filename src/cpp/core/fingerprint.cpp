@@ -153,7 +153,7 @@ int most_probable_state(std::span<const Ligand> ligands, const ValencePrior &pri
   return best;
 }
 
-// With one parameter per state the sum that comes closest to its own state is the one that counts.
+// With one parameter per state, the sum closest to its own state is used.
 const BondValence &consistent_parameter(std::span<const Ligand> ligands, std::span<const BondValence> parameters)
 {
   const BondValence *best = &parameters.front();
@@ -199,7 +199,7 @@ void check(const FingerprintOptions &options)
     require_length((name + ".b").c_str(), parameter.b);
     if (parameter.state == 0 && options.valence.size() > 1)
       throw Error("bond_valence", std::to_string(options.valence.size()) + " parameters",
-                  "a state-independent one stands alone");
+                  "a state-independent parameter must be the only one");
   }
 }
 
@@ -263,7 +263,7 @@ std::vector<int> states_by_charge(std::span<const double> reduction, std::span<c
     for (std::size_t rank = 0; rank < reduced; ++rank) assigned[order[rank]] = static_cast<int>(low);
     return assigned;
   }
-  throw Error("charge", sum, "the sum of the states lies outside of what " + centers + " can have");
+  throw Error("charge", sum, "the sum of the states is impossible for " + centers);
 }
 
 int spin_side(double moment, double threshold)
@@ -282,7 +282,7 @@ void check(const LengthBins &bins)
 {
   const std::string range = std::to_string(bins.low) + " to " + std::to_string(bins.high);
   if (!std::isfinite(bins.low) || !std::isfinite(bins.high) || bins.low < 0.0 || !(bins.low < bins.high))
-    throw Error("histogram", range, "must be a range of lengths from at least 0 (Å)");
+    throw Error("histogram", range, "must be a range of non-negative lengths (Å)");
   if (bins.count < 1) throw Error("histogram", std::to_string(bins.count) + " bins", "at least one is needed");
 }
 

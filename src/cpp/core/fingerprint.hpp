@@ -9,7 +9,7 @@
 
 namespace naglass {
 
-/// Bond lengths (Å) that part the families of vanadium–oxygen bonds.
+/// Bond lengths (Å) that separate the families of vanadium–oxygen bonds.
 /// Schindler, Hawthorne & Baur, Chem. Mater. 12, 1248 (2000).
 struct FamilyLimits {
   double vanadyl = 1.74;       // a shorter bond is a vanadyl bond
@@ -26,11 +26,11 @@ struct FingerprintOptions {
   FamilyLimits limits;
   std::vector<BondValence> valence;   // a single state-independent parameter, or one per state; empty: no sums
   std::vector<RedoxState> redox;      // states an atom may be assigned to, with their moments
-  ValencePrior prior;                 // with statistics: the state by valence is the most probable one
-  bool families_tell_states = false;  // whether `limits` are those of this element (V)
+  ValencePrior prior;                 // with statistics: the state from valence is the most probable one
+  bool families_tell_states = false;  // whether `limits` apply to this element (V)
 };
 
-/// The surroundings of one center. NaN marks what the polyhedron does not have; state 0 is "not determined".
+/// The environment of one center. NaN marks quantities not defined for the polyhedron; state 0 is "not determined".
 struct Polyhedron {
   int coordination = 0;
   int vanadyl = 0, equatorial = 0, trans = 0;  // bonds per family; their sum is the coordination number
@@ -51,20 +51,20 @@ enum DisagreementBit : int { moment_valence = 1, moment_geometry = 2, valence_ge
 /// Throws Error for cutoffs, limits or parameters that are negative or not finite.
 void check(const FingerprintOptions &options);
 
-/// The fingerprint of a center whose ligands, images included, lie at `ligands` (Å, relative to the center). Ligands
+/// The fingerprint of a center whose ligands, images included, are at `ligands` (Å, relative to the center). Ligands
 /// beyond both cutoffs are ignored; their order does not matter. O(n log n) in ligands.
 Polyhedron polyhedron(std::span<const Vec3> ligands, const FingerprintOptions &options);
 
-/// The state whose moment is nearest to |moment| (µB); half-way the larger moment wins. 0 for an empty table.
+/// The state with the moment closest to |moment| (µB); at a tie the larger moment wins. 0 for an empty table.
 int state_by_moment(double moment, std::span<const RedoxState> redox);
 
 /// Disagreement bits of three assignments (0: absent, not compared). The sum is compared with the state by moment, or
-/// by valence where there is none; `tolerance` in valence units.
+/// by valence if there is none; `tolerance` in valence units.
 int disagreement(int by_moment, const Polyhedron &found, double tolerance);
 
-/// States by the composition: `total` is the sum of all states that charge balance demands. Two neighboring entries
-/// of `states` (ascending) share the centers; those with the largest `reduction` get the lower one (ties: first
-/// index). Throws Error where no such pair gives the total.
+/// States from the composition: `total` is the sum of all states required by charge balance. The centers are divided
+/// between two adjacent entries of `states` (ascending); those with the largest `reduction` get the lower one (ties:
+/// first index). Throws Error if no such pair gives the total.
 std::vector<int> states_by_charge(std::span<const double> reduction, std::span<const int> states, std::int64_t total);
 
 /// Side of a moment: 0 up, 1 down, 2 neither (|moment| < threshold).
@@ -83,7 +83,7 @@ struct LengthBins {
 /// Throws Error unless 0 <= low < high, both finite, and count > 0.
 void check(const LengthBins &bins);
 
-/// Adds each length to row `group` of `counts` (rows of bins.count entries); lengths outside the bins are left out.
+/// Adds each length to row `group` of `counts` (rows of bins.count entries); lengths outside the bins are ignored.
 void tally(std::span<const Vec3> ligands, int group, const LengthBins &bins, std::span<std::int64_t> counts);
 
 }  // namespace naglass

@@ -10,7 +10,7 @@
 namespace naglass {
 namespace {
 
-// Windows after which the running sums are formed anew, so that rounding does not pile up.
+// Windows after which the running sums are recomputed, so that rounding errors do not accumulate.
 constexpr std::int64_t windows_between_sums = 64;
 constexpr double return_radius = 0.5;  // of the hop's length
 constexpr std::int64_t block = 4096;   // atoms
@@ -44,7 +44,7 @@ HopDetector::HopDetector(std::size_t atoms, const HopOptions &options) : options
   check_number("window", options.window, options.window >= 1, "must be at least 1 sample");
   check_number("threshold", options.threshold, options.threshold > 0.0, "must be a positive number (Å²)");
   check_number("release", options.release, options.release > 0.0 && options.release <= options.threshold,
-               "must be positive and not above the threshold (Å²)");
+               "must be positive and at most the threshold (Å²)");
   check_number("min_length", options.min_length, options.min_length >= 0.0, "must be a number of at least 0 (Å)");
   check_number("return_within", options.return_within, options.return_within >= 0, "must be at least 0 samples");
   ring_.resize(atoms * 2 * options.window);
@@ -55,12 +55,12 @@ HopDetector::HopDetector(std::size_t atoms, const HopOptions &options) : options
 
 void HopDetector::check_step(std::int64_t step) const
 {
-  if (progress_.finished) throw Error("step", std::to_string(step), "the detector was finished");
+  if (progress_.finished) throw Error("step", std::to_string(step), "the detector has already finished");
   if (progress_.samples == 0) return;
   const std::int64_t interval = step - progress_.last_step;
   if (interval <= 0 || (progress_.samples > 1 && interval != progress_.interval))
     throw Error("step", std::to_string(step),
-                "samples must be evenly spaced; the last one was step " + std::to_string(progress_.last_step) +
+                "samples must be evenly spaced; the last one was at step " + std::to_string(progress_.last_step) +
                     (progress_.samples > 1 ? ", the interval " + std::to_string(progress_.interval) : ""));
 }
 
@@ -75,7 +75,7 @@ void HopDetector::keep_cages(const Cages &cages)
   if (cages.offsets.size() != atoms() + 1 || cages.offsets.front() != 0 || cages.offsets.back() != entries ||
       !std::is_sorted(cages.offsets.begin(), cages.offsets.end()))
     throw Error("cages", std::to_string(cages.offsets.size()) + " offsets",
-                "must rise from 0 to the number of hosts, one more than atoms");
+                "must increase from 0 to the number of hosts, with one more entry than atoms");
 
   cages_.resize(2 * options_.window);
   CageSample &sample = cages_[slot(progress_.samples)];
@@ -222,7 +222,7 @@ std::vector<double> HopDetector::p_hop() const
 void HopDetector::follow(std::size_t i, double p, std::vector<Hop> &found)
 {
   Track &track = tracks_[i];
-  // Once the peak is w samples old, both halves hold the time after the hop only: what p shows now is another motion.
+  // Once the peak is w samples old, both halves contain only times after the hop: p now reflects a different motion.
   if (open_[i] && (p < options_.release * options_.release || center_ - track.peak_sample >= options_.window))
     close(i, found);
   if (!open_[i]) {
@@ -250,7 +250,7 @@ void HopDetector::close(std::size_t i, std::vector<Hop> &found)
   hop.p_max = std::sqrt(track.peak);
   hop.overlap = track.overlap;
   const double length = hop.length();
-  // At the first or last center the top itself may lie outside of what was seen.
+  // At the first or last center the maximum itself may be outside the sampled range.
   const bool at_an_end =
       track.peak_sample == options_.window || track.peak_sample == progress_.samples - options_.window;
   if (length <= options_.min_length || at_an_end) return;

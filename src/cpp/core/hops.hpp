@@ -11,11 +11,11 @@ namespace naglass {
 
 struct HopOptions {
   int window = 10;          // samples in each half of the window
-  double threshold = 1.0;   // Å²; a hop opens where p_hop exceeds it
-  double release = 0.5;     // Å²; and ends where p_hop falls below this
+  double threshold = 1.0;   // Å²; a hop starts when p_hop exceeds it
+  double release = 0.5;     // Å²; a hop ends when p_hop falls below it
   double min_length = 1.5;  // Å; shorter ones are rattling
-  int return_within = 200;  // samples; how long ago a site may have been left for a hop back to it to be a return
-  int threads = 0;          // 0: OpenMP's own choice
+  int return_within = 200;  // samples; a hop back to a site left at most this long ago is a return
+  int threads = 0;          // 0: OpenMP's default
 };
 
 /// One hop of one atom.
@@ -23,7 +23,7 @@ struct Hop {
   std::int64_t step = 0;     // of the first sample at the new site, where p_hop is largest
   std::int64_t atom = 0;     // index among the positions
   Vec3 from{};               // mean position over the half-window before (Å)
-  Vec3 to{};                 // and over the half-window from `step` on
+  Vec3 to{};                 // mean position over the half-window starting at `step`
   double p_max = 0.0;        // Å²
   double overlap = std::numeric_limits<double>::quiet_NaN();  // Jaccard overlap of the cages before and after
   std::int64_t waiting = -1; // steps since the atom's previous hop, -1 if it had none
@@ -37,17 +37,18 @@ struct Hop {
   static Hop from_row(std::span<const double, width> row);
 };
 
-/// Host neighbors of every atom at one sample, in CSR form; hosts by any number of 0 or more. Empty: no cages.
+/// Host neighbors of every atom at one sample, in CSR form; hosts are identified by any non-negative number. Empty: no
+/// cages.
 struct Cages {
   std::span<const std::int64_t> offsets;  // atoms + 1
   std::span<const std::int64_t> hosts;
 };
 
-/// What all atoms share of a detector's state.
+/// The part of a detector's state that all atoms share.
 struct HopProgress {
   std::int64_t samples = 0;
   std::int64_t last_step = 0;
-  std::int64_t interval = 0;  // steps between samples, known from the second on
+  std::int64_t interval = 0;  // steps between samples, set at the second sample
   bool cages = false;
   bool finished = false;
 };
@@ -55,39 +56,39 @@ struct HopProgress {
 /// Streaming detector of hops by p_hop (Candelier, Dauchot, Biroli, PRL 102, 088001 (2009); in the form of
 /// Smessaert & Rottler, PRE 88, 022314 (2013)). With A the older and B the newer half of a window of 2w samples,
 ///   p = sqrt(<|r - <r>_B|^2>_A <|r - <r>_A|^2>_B).
-/// O(1) per atom and sample. Each atom's hops depend on its own samples only, so that they are the same to the last
-/// bit for any number of threads, and for any distribution of the atoms over detectors.
+/// O(1) per atom and sample. Each atom's hops depend only on its own samples, so they are identical to the last bit for
+/// any number of threads and any distribution of the atoms over detectors.
 class HopDetector {
  public:
   /// Throws Error for options out of range.
   HopDetector(std::size_t atoms, const HopOptions &options);
 
-  /// Takes the next sample: unwrapped positions (Å), of which `offset` (the framework's drift) is subtracted. Returns
-  /// the hops that are certain by now, ordered by step and atom: all those at the sample 2w-1 before this one.
-  /// Throws Error for positions that are not finite, unevenly spaced steps, cages given at some samples only.
+  /// Adds the next sample: unwrapped positions (Å), from which `offset` (the framework's drift) is subtracted. Returns
+  /// the hops that are now certain, ordered by step and atom: all those at the sample 2w-1 before this one. Throws
+  /// Error for positions that are not finite, unevenly spaced steps, cages given at some samples only.
   std::vector<Hop> add(std::span<const Vec3> positions, const Vec3 &offset, std::int64_t step, const Cages &cages = {});
-  /// Ends the stream: the hops still held back, and those whose p_hop has passed its top but not fallen to the release.
-  /// No sample may follow.
+  /// Ends the stream: returns the hops still pending, and those whose p_hop has passed its maximum but not fallen below
+  /// the release. No more samples may follow.
   std::vector<Hop> finish();
 
-  /// p_hop of each atom now (Å²), at the sample w-1 before the last one; NaN until 2w samples were taken.
+  /// p_hop of each atom now (Å²), at the sample w-1 before the last one; NaN until 2w samples have been added.
   std::vector<double> p_hop() const;
 
   const HopOptions &options() const { return options_; }
   std::size_t atoms() const { return sums_.size(); }
-  /// Hops of each atom that were certain (or held back) so far.
+  /// Number of hops of each atom that are certain (or pending) so far.
   std::int64_t count(std::size_t atom) const { return tracks_[atom].hops; }
-  /// Samples at which returned hops can lie so far: what a rate is taken over.
+  /// Number of samples at which a hop could have been reported so far: the denominator of a rate.
   std::int64_t observed_samples() const;
 
-  /// The state, for a restart that is exact to the last bit: what is shared, one row of row_width(most_hosts())
-  /// numbers per atom, and hops held back. Of detectors that share the atoms use the largest most_hosts().
+  /// The state, for a bit-exact restart: the shared part, one row of row_width(most_hosts()) numbers per atom, and
+  /// pending hops. If several detectors share the atoms, use the largest most_hosts().
   const HopProgress &progress() const { return progress_; }
   const std::vector<Hop> &held_back() const { return held_back_; }
   std::size_t most_hosts() const;
   int row_width(std::size_t most_hosts) const;
   std::vector<double> rows(std::size_t most_hosts);
-  /// Throws Error if the rows do not fit atoms and options.
+  /// Throws Error if the rows do not match atoms and options.
   void restore(const HopProgress &progress, std::span<const double> rows, std::size_t most_hosts,
                std::vector<Hop> held_back);
 
@@ -103,7 +104,7 @@ class HopDetector {
     Vec3 position{};
     std::int64_t left = -1;  // sample, -1 for none
   };
-  // Touched only while p_hop is above its thresholds.
+  // Used only while p_hop is above its thresholds.
   struct Track {
     double peak = 0.0;  // square of the largest p_hop
     std::int64_t peak_sample = 0;

@@ -106,7 +106,8 @@ void HopDetector::restore(const HopProgress &progress, std::span<const double> r
 {
   if (rows.size() != atoms() * static_cast<std::size_t>(row_width(most_hosts)))
     throw Error("rows", std::to_string(rows.size()) + " numbers",
-                std::to_string(atoms()) + " atoms of " + std::to_string(row_width(most_hosts)) + " are expected");
+                "expected " + std::to_string(row_width(most_hosts)) + " for each of " + std::to_string(atoms()) +
+                    " atoms");
   progress_ = progress;
   held_back_ = std::move(held_back);
   cages_.assign(progress.cages ? 2 * options_.window : 0, {});

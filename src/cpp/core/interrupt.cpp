@@ -22,7 +22,7 @@ void Interrupt::check() const
 {
   if (!scope_) return;
   if (scope_->stopped_.load(std::memory_order_relaxed)) throw Interrupted();
-  if (scope_ != innermost) return;  // only the thread that started the loop asks
+  if (scope_ != innermost) return;  // only the thread that started the loop checks
   const auto now = std::chrono::steady_clock::now();
   if (now < scope_->next_) return;
   scope_->next_ = now + between_questions;

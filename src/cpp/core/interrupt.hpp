@@ -1,4 +1,4 @@
-// How a long loop ends early: because nobody waits for it any more, or because one of its threads has failed.
+// Early exit from long loops: because the caller no longer waits, or because one of the threads failed.
 #pragma once
 
 #include <atomic>
@@ -8,13 +8,13 @@
 
 namespace naglass {
 
-/// Thrown by a long loop that was asked to stop.
+/// Thrown by a long loop when it is asked to stop.
 class Interrupted : public std::exception {
  public:
   const char *what() const noexcept override { return "interrupted"; }
 };
 
-/// While it lives, the long loops that this thread starts call `stop` some ten times a second, and end with Interrupted
+/// During its lifetime, long loops started by this thread call `stop` about ten times per second and throw Interrupted
 /// once it returns true.
 class InterruptScope {
  public:
@@ -32,13 +32,13 @@ class InterruptScope {
   InterruptScope *outer_;
 };
 
-/// What a loop asks: taken before the loop, in the thread that starts it, and used by all threads of the loop.
+/// The stop check of a loop: created before the loop by the thread that starts it, and used by all its threads.
 class Interrupt {
  public:
-  /// That of the innermost scope of this thread; never stops without one.
+  /// The check of this thread's innermost scope; without one, never stops.
   static Interrupt current();
 
-  /// Throws Interrupted if the loop is to stop. About as cheap as reading the clock.
+  /// Throws Interrupted if the loop should stop. Costs about as much as reading the clock.
   void check() const;
 
  private:
@@ -47,7 +47,7 @@ class Interrupt {
   InterruptScope *scope_;
 };
 
-/// Brings the first exception out of a parallel loop, whose threads none may leave.
+/// Carries the first exception out of a parallel loop, since exceptions must not leave its threads.
 class ParallelErrors {
  public:
   /// Runs `body` unless one has thrown before.
@@ -61,7 +61,7 @@ class ParallelErrors {
     }
   }
 
-  /// Throws what was caught; called after the loop.
+  /// Rethrows the caught exception; call after the loop.
   void rethrow() const
   {
     if (first_) std::rethrow_exception(first_);

@@ -24,7 +24,7 @@ std::vector<SharedLigand> centers_by_bridge(std::span<const Link> links)
     for (const Link *p : around)
       for (const Link *q : around) {
         if (p == q) continue;
-        // A bridge that shares an edge or a face with a center rules the pair out: it counts as more than three.
+        // A bridge that shares an edge or a face with a center excludes the pair: it counts as more than three.
         const bool corners = p->shared == 1 && q->shared == 1;
         records.insert(records.end(), corners ? 1 : bridges_of_a_lantern + 1,
                        shared_by({p->b, lantern_center, p->shift}, {q->b, lantern_center, q->shift}));

@@ -10,7 +10,7 @@
 
 namespace naglass {
 
-/// An image of a center as seen from an atom bonded to it. `kind` is the center's place in the list of kinds.
+/// An image of a center as seen from an atom bonded to it. `kind` is the index of the center's kind.
 struct CenterImage {
   std::int64_t id;
   int kind;
@@ -18,7 +18,7 @@ struct CenterImage {
 };
 
 /// One ligand that center `a` shares with the image of center `b` displaced by `shift` from a's own cell. Every pair
-/// comes twice, once from each end.
+/// occurs twice, once from each end.
 struct SharedLigand {
   std::int64_t a, b;
   Shift shift;
@@ -41,25 +41,25 @@ struct Link {
 /// Corner, edge and face sharing pairs.
 using LinkCounts = std::array<std::int64_t, 3>;
 
-/// What a ligand contributes to the ordered pair of two of the centers around it.
+/// A ligand's contribution to an ordered pair of the centers around it.
 SharedLigand shared_by(const CenterImage &a, const CenterImage &b);
 
-/// Appends what one ligand contributes: each ordered pair of the centers `around` it.
+/// Appends the contributions of one ligand: each ordered pair of the centers `around` it.
 void append_shared(std::span<const CenterImage> around, std::vector<SharedLigand> &records);
 
 /// Sums the records of each pair; the links are sorted by a, b, shift. O(n log n).
 std::vector<Link> count_shared(std::vector<SharedLigand> &&records);
 
 /// The links of a periodic graph through its ligands. Per row: `kinds` is the center's kind or -1, `ligand` is not
-/// zero for a ligand. An image of a center is a center of its own. O(bonds) plus a sort.
+/// zero for a ligand. An image of a center counts as a separate center. O(bonds) plus a sort.
 /// Throws Error if kinds or ligands do not match the graph.
 std::vector<Link> center_links(const PeriodicView &bonds, std::span<const int> kinds, std::span<const char> ligand);
 
-/// Place of an unordered pair of kinds in (0,0), (0,1) ... (0,kinds-1), (1,1) ...
+/// Index of an unordered pair of kinds in (0,0), (0,1) ... (0,kinds-1), (1,1) ...
 std::size_t kind_pair(int a, int b, int kinds);
 
-/// Pairs of centers per kind_pair(); each pair counts once. The links may be those of some of the centers `a` only:
-/// the counts of disjoint parts add up.
+/// Pairs of centers per kind_pair(); each pair counts once. The links may cover only some of the centers `a`; the
+/// counts of disjoint parts add up.
 std::vector<LinkCounts> linkage_counts(std::span<const Link> links, int kinds);
 
 }  // namespace naglass

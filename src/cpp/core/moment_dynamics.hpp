@@ -22,8 +22,8 @@ struct Autocorrelation {
   std::vector<double> error;  // jackknife over centers; NaN for a single center
 };
 
-/// δm is taken from the mean over all centers and frames, or (`own_mean`) from each center's own mean.
-/// O(centers · frames · lags). Throws Error for sizes that do not fit, values that are not finite, a lag beyond the
+/// δm is relative to the mean over all centers and frames, or (`own_mean`) to each center's own mean.
+/// O(centers · frames · lags). Throws Error for mismatched sizes, values that are not finite, a lag beyond the
 /// last frame, or moments that do not vary.
 Autocorrelation moment_autocorrelation(const MomentTrack &moments, std::int64_t max_lag, bool own_mean);
 
@@ -49,10 +49,10 @@ struct PolaronHops {
   std::vector<MomentChange> unpaired;    // by frame
 };
 
-/// Changes of the mean |m| over `window` frames by more than the threshold, and their pairs: one center loses, another
-/// gains within `tolerance` frames; the nearest in time first, each change used once. With `linked` (pairs of centers)
-/// only those pairs can hop. O(centers · frames). Throws Error for sizes that do not fit, values that are not finite,
-/// or options out of range.
+/// Changes of the mean |m| over `window` frames by more than the threshold, and pairs of them: one center loses,
+/// another gains within `tolerance` frames. The closest in time are paired first; each change is used once. With
+/// `linked` (pairs of centers) only those pairs can hop. O(centers · frames). Throws Error for mismatched sizes, values
+/// that are not finite, or options out of range.
 PolaronHops polaron_hops(const MomentTrack &moments, const PolaronOptions &options,
                          std::span<const std::pair<int, int>> linked, bool use_linked);
 

@@ -19,7 +19,7 @@ struct Neighbor {
   double length;
 };
 
-// About 2 GB of pairs, and no more of one atom than lie within some 70 Å in an oxide
+// About 2 GB of pairs, and no more per atom than are within about 70 Å in an oxide
 constexpr double most_pairs = 1e8, most_of_one = 1e5;
 
 void check_pairs(const Bins &bins, double cutoff, const Box &box, std::size_t atoms)
@@ -37,7 +37,7 @@ void check_pairs(const Bins &bins, double cutoff, const Box &box, std::size_t at
   std::snprintf(text, sizeof text, "%.1e", pairs);
   throw Error("cutoff", std::to_string(cutoff),
               "about " + std::string(text) +
-                  " pairs of atoms are closer, too many to list; check the cutoff, the cell and the positions (Å)");
+                  " pairs of atoms are within it, too many to list; check the cutoff, the cell and the positions (Å)");
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ PeriodicGraph neighbor_list(std::span<const Vec3> positions, const Box &box, dou
       const Shift &other = bins.of(j).wrapping;
       const Shift shift{cells[0] + other[0] - own[0], cells[1] + other[1] - own[1], cells[2] + other[2] - own[2]};
       if (static_cast<std::size_t>(j) == i && shift == Shift{}) return;
-      // In this order the pair seen from j is the exact negative, so that both directions agree.
+      // In this order the pair seen from j is the exact negative, so both directions agree.
       const Vec3 r = (positions[j] - positions[i]) + box.lattice_vector(shift);
       const double squared = dot(r, r);
       if (squared < cutoff_squared) row.push_back({j, shift, std::sqrt(squared)});

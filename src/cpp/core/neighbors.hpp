@@ -9,7 +9,7 @@
 namespace naglass {
 
 /// A read-only graph in CSR form: the neighbors of row i are entries offsets[i] ... offsets[i+1]-1.
-/// Targets may lie beyond the last row (ghost atoms of a parallel run).
+/// Targets may be beyond the last row (ghost atoms of a parallel run).
 struct GraphView {
   std::span<const std::int64_t> offsets;  // rows + 1
   std::span<const int> targets;
@@ -31,7 +31,7 @@ struct PeriodicGraph {
 };
 
 /// All pairs closer than `cutoff` (Å), images included: any cell shape, also cells smaller than the cutoff.
-/// Positions (Å) need not be wrapped. O(N) in the number of atoms at given density. Rows before `first_row` stay empty.
+/// Positions (Å) need not be wrapped. O(N) in the number of atoms at fixed density. Rows before `first_row` stay empty.
 /// Throws Error for a cutoff that is not positive and finite, or positions that are not finite.
 PeriodicGraph neighbor_list(std::span<const Vec3> positions, const Box &box, double cutoff, std::size_t first_row = 0);
 

@@ -12,7 +12,7 @@
 namespace naglass {
 namespace {
 
-// Some minutes of work
+// A few minutes of work
 constexpr double most_candidates = 1e11;
 
 void check(const PairHistogramInput &input, int bins)
@@ -37,7 +37,7 @@ std::vector<std::int64_t> pair_histogram(const PairHistogramInput &input, const 
   check(input, bins);
   const Bins grid(input.others, box, reach);
   if (grid.candidates() > most_candidates)
-    throw Error("reach", std::to_string(reach), "too many pairs of atoms lie within it (Å)");
+    throw Error("reach", std::to_string(reach), "too many pairs of atoms are within it (Å)");
   const std::size_t atoms = input.centers.size();
   std::vector<Bins::Place> places;
   for (const Vec3 &center : input.centers) places.push_back(grid.place(center));

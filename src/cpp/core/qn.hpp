@@ -7,7 +7,7 @@
 
 namespace naglass {
 
-/// What an atom type is to the network.
+/// Role of an atom type in the network.
 enum class Role { other, oxygen, former, metal };
 
 /// Oxygen classes by the formers (P) and transition metals (V) the oxygen is bonded to.
@@ -31,7 +31,7 @@ struct QnOptions {
 
 /// Per row of the graph; all zero for an atom that is not an oxygen.
 struct OxygenBonds {
-  std::vector<int> formers;  // bonded formers, images counted apart
+  std::vector<int> formers;  // bonded formers, images counted separately
   std::vector<int> metals;   // bonded metals
   std::vector<OxygenClass> classes;
 };

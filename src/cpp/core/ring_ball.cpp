@@ -47,7 +47,7 @@ void RingBall::check_size() const
   if (level_.size() > most || entries_.size() > most_bonds)
     throw Error("max_size", "for the rings through atom " + std::to_string(net_.site(node(0))),
                 "more than " + std::to_string(most) + " atoms or " + std::to_string(most_bonds) +
-                    " bonds lie within half of it; the cutoffs are too long for a network, or max_size is too large");
+                    " bonds are within half of it; the cutoffs are too long for a network, or max_size is too large");
 }
 
 void RingBall::forget()
@@ -66,7 +66,7 @@ void RingBall::grow(int root, int radius, bool rim_bonds)
   for (int level = 0; level <= radius; ++level) {
     net_.interrupt().check();
     std::vector<int> &here = by_level_[level];
-    std::erase_if(here, [&](int v) { return level_[v] != level; });  // met again by a shorter way
+    std::erase_if(here, [&](int v) { return level_[v] != level; });  // reached again by a shorter path
     // An edge of length 2 may pass the rim to a vertex that only an edge of length 1 brings in.
     if (net_.mixed() && level == radius - 1)
       for (const int v : here)

@@ -9,8 +9,8 @@
 
 namespace naglass {
 
-/// Everything within a distance of one node, on the cover of the periodic graph: a vertex is a node and an image, so
-/// that a walk through the boundary does not close. Vertex 0 is the root. The memory is reused from root to root.
+/// Everything within a given distance of one node, on the cover of the periodic graph: a vertex is a node and an image,
+/// so a walk through the boundary does not close. Vertex 0 is the root. The memory is reused from root to root.
 class RingBall {
  public:
   struct Entry {
@@ -20,7 +20,7 @@ class RingBall {
 
   explicit RingBall(const RingNet &net) : net_(net), index_(net.nodes()) {}
 
-  /// Fills the ball. Bonds between two vertices at the very edge are left out unless `rim_bonds`. Throws Error for a
+  /// Fills the ball. Bonds between two vertices on the rim are omitted unless `rim_bonds`. Throws Error for a
   /// ball of more than `most` vertices or `most_bonds` bonds, before anything is searched in it.
   void grow(int root, int radius, bool rim_bonds);
 

@@ -26,7 +26,7 @@ void BallDistances::fill(const RingNet &net, const RingBall &ball, const std::ve
   const std::size_t layer = count_ * words_;
   if (layer * (most + 1) > most_words)
     throw Error("max_size", "for the rings through atom " + std::to_string(net.site(ball.node(0))),
-                std::to_string(count) + " atoms lie within half of it, too many to search; take a smaller max_size");
+                std::to_string(count) + " atoms are within half of it, too many to search; use a smaller max_size");
   bits_.assign(layer * (most + 1), 0);
   for (std::size_t v = 0; v < count_; ++v) bits_[v * words_ + v / 64] |= std::uint64_t{1} << v % 64;
   for (int t = 1; t <= most; ++t) {

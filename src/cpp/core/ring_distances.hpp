@@ -7,11 +7,11 @@
 
 namespace naglass {
 
-/// Distances between all vertices of a ball, as bit sets of what lies within 0, 1, 2, ... of each vertex: one pass
+/// Distances between all vertices of a ball, as bit sets of the vertices within 0, 1, 2, ... of each vertex: one pass
 /// over the bonds handles 64 sources at once.
 class BallDistances {
  public:
-  /// Distances up to `most` among the vertices whose place is not -1; `place` numbers them 0 ... count - 1.
+  /// Distances up to `most` among the vertices with `place` other than -1; `place` numbers them 0 ... count - 1.
   void fill(const RingNet &net, const RingBall &ball, const std::vector<int> &place, int count, int most);
 
   bool within(int distance, int a, int b) const

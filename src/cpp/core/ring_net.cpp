@@ -34,11 +34,11 @@ void check(const TopologyView &graph, int longest_walk)
         throw Error("targets", std::to_string(i) + " " + std::to_string(graph.targets[e]), "a bond is given twice");
       for (const int component : s)
         if (std::abs(static_cast<std::int64_t>(component)) >= most)
-          throw Error("shifts", std::to_string(component), "bonded atoms lie too many cells apart; wrap them");
+          throw Error("shifts", std::to_string(component), "bonded atoms are too many cells apart; wrap them");
     }
 }
 
-// Sites that are on no ring: those with fewer than two bonds, once all such are taken away.
+// Sites that are on no ring: those with fewer than two bonds after all such sites have been removed.
 std::vector<std::uint8_t> dangling(const TopologyView &graph)
 {
   const int n = graph.sites();
@@ -61,7 +61,7 @@ std::vector<std::uint8_t> dangling(const TopologyView &graph)
   return pruned;
 }
 
-// Judged by all bonds, so that every rank that knows a site's surroundings decides alike.
+// Decided from all bonds, so that every rank with a site's surroundings comes to the same result.
 bool is_middle(const TopologyView &graph, int i)
 {
   if (!graph.known(i) || degree(graph, i) != 2) return false;
@@ -96,7 +96,7 @@ Topology former_graph(const TopologyView &bonds, std::span<const std::uint8_t> f
     interrupt.check();
     if (out.targets.size() > most_links)
       throw Error("graph_kind", "tt",
-                  std::to_string(out.targets.size()) + " links of formers and more are too many; the " +
+                  std::to_string(out.targets.size()) + " or more links of formers are too many; the " +
                       "cutoffs are too long for a network");
     bool complete = bonds.known(i);
     for (std::int64_t e = bonds.offsets[i]; formers[i] && e < bonds.offsets[i + 1]; ++e) {

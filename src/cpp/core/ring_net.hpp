@@ -22,7 +22,7 @@ struct TopologyView {
   bool known(int i) const { return complete.empty() || complete[i]; }
 };
 
-/// A graph that TopologyView can look at.
+/// A graph that TopologyView can refer to.
 struct Topology {
   std::vector<std::int64_t> offsets{0};
   std::vector<int> targets;
@@ -43,7 +43,7 @@ constexpr Cells cell_base = Cells{1} << 21;
 inline Cells pack(const Shift &s) { return (s[0] * cell_base + s[1]) * cell_base + s[2]; }
 Shift unpack(Cells cells);
 
-/// The graph that ring searches walk on. Sites that cannot lie on a ring are left out, and a site that only joins two
+/// The graph that ring searches walk on. Sites that cannot be on a ring are removed, and a site that only joins two
 /// others (a bridging oxygen) becomes an edge of length 2: searches visit a third of the vertices in silica.
 class RingNet {
  public:
@@ -72,7 +72,7 @@ class RingNet {
   int unit() const { return unit_; }
   /// Whether edges of length 1 and 2 occur.
   bool mixed() const { return mixed_; }
-  /// What the searches ask now and then.
+  /// Checked by the searches from time to time.
   const Interrupt &interrupt() const { return interrupt_; }
 
  private:

@@ -78,7 +78,7 @@ void RingSet::append(std::span<const RingSite> ring)
   constexpr std::size_t most_members = std::size_t{1} << 28;  // 4 GiB
   if (sites_.size() + ring.size() > most_members)
     throw Error("max_size", std::to_string(ring.size()),
-                std::to_string(size()) + " rings and more are too many to list");
+                std::to_string(size()) + " or more rings are too many to list");
   sites_.insert(sites_.end(), ring.begin(), ring.end());
   offsets_.push_back(static_cast<std::int64_t>(sites_.size()));
 }

@@ -1,4 +1,4 @@
-// What the ring criteria share: a ring as a list of sites on the cover, where found rings go, one search per root.
+// Shared by the ring criteria: a ring as a list of sites on the cover, storage of found rings, one search per root.
 #pragma once
 
 #include <cstdint>
@@ -19,19 +19,19 @@ struct RingSite {
 
 using Ring = std::vector<RingSite>;
 
-/// Brings a ring into the form that RingList describes.
+/// Puts a ring into the form described at RingList.
 void make_canonical(Ring &ring);
 bool is_selected(std::span<const RingSite> ring, const RingOptions &options);
 
 /// Rings in canonical form, each kept once.
 class RingSet {
  public:
-  /// False if the ring was there already.
+  /// Returns false if the ring was already present.
   bool insert(std::span<const RingSite> ring);
-  /// Without looking for it.
+  /// Adds without checking whether it is present.
   void append(std::span<const RingSite> ring);
 
-  /// Takes the rings of another set in; `disjoint` sets share none.
+  /// Adds the rings of another set; `disjoint` sets have none in common.
   void absorb(RingSet &&other, bool disjoint);
 
   std::int64_t size() const { return static_cast<std::int64_t>(offsets_.size()) - 1; }
@@ -63,16 +63,16 @@ class RingTally {
 void append_vertex(Ring &ring, const RingNet &net, const RingBall &ball, int vertex);
 void append_middle(Ring &ring, const RingNet &net, const RingBall &ball, int vertex, int edge);
 
-/// The primitive rings that start from the roots. Adds those that are selected to the tally and, where members are
-/// asked for, to the set; without a tally all go to the set.
+/// The primitive rings that start from the roots. Adds the selected ones to the tally and, if members are requested, to
+/// the set; without a tally all go to the set.
 RingSet primitive_rings(const RingNet &net, const RingOptions &options, RingTally *tally);
 
-/// Bounds the paths that are followed from one root, and lets the search be interrupted.
+/// Limits the paths followed from one root, and allows the search to be interrupted.
 class PathCount {
  public:
   PathCount(const RingNet &net, int root) : net_(&net), root_(root) {}
 
-  /// Counts one step of a path. Throws Error when they are too many, Interrupted when the search is to end.
+  /// Counts one step of a path. Throws Error if there are too many, Interrupted if the search should stop.
   void step();
 
  private:

@@ -70,7 +70,7 @@ void originate_where_through(RingCounts &out)
 RingCounts find_rings(const TopologyView &graph, const RingOptions &options)
 {
   check(graph, options);
-  // Where images are told apart, `max_size` steps and the reach are the farthest that is gone.
+  // Where images are distinguished, walks go at most `max_size` steps plus the reach.
   const RingNet net(graph, options.max_size + strong_reach(options));
   RingCounts out;
   RingTally tally(graph.sites(), options.max_size, out);
@@ -103,7 +103,7 @@ int ring_halo(const RingOptions &options)
 {
   // One more than the rings need, so that all ranks agree on what joins three or more bonds.
   const int own = options.max_size / 2 + 1;
-  // A smaller ring within reach is judged by its own surroundings.
+  // A smaller ring within reach is tested with its own surroundings.
   return options.criterion == RingCriterion::strong ? own + strong_reach(options) + options.max_size / 2 : own;
 }
 

@@ -10,7 +10,7 @@ namespace naglass {
 namespace {
 
 // Shortest closed paths through a node: through two of its edges (King) or through one (Guttman, and King about the
-// site inside an edge). All of them, where several are equally short.
+// site inside an edge). All of them if several are equally short.
 class ClosedPathSearch {
  public:
   ClosedPathSearch(const RingNet &net, const RingOptions &options)
@@ -89,11 +89,11 @@ class ClosedPathSearch {
     return -1;
   }
 
-  // The way over a spoke leads through an excluded neighbor, unless that is the pair's other member.
+  // A path over a spoke goes through an excluded neighbor, unless that is the pair's other member.
   bool passes_excluded(const RingBall::Entry &spoke, const RingBall::Entry &other) const
   { return !is_bond(spoke) && closed_[spoke.vertex] && !(is_bond(other) && other.vertex == spoke.vertex); }
 
-  // Distances from the spoke's far end until all targets are reached; closed vertices are reached but not passed.
+  // Distances from the spoke's far end until all targets are reached; closed vertices are reached but not traversed.
   void walk_from(const RingBall::Entry &spoke, int skipped_edge, std::span<const RingBall::Entry> targets)
   {
     net_.interrupt().check();

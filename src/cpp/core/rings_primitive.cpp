@@ -15,7 +15,7 @@ class PrimitiveSearch {
       : net_(net), largest_(options.max_size / net.unit()), ball_(net)
   { second_.reserve(largest_); }
 
-  /// Calls found(search, closing edge) for each ring, which write() then gives.
+  /// Calls found(search, closing edge) for each ring, which write() then returns.
   template <typename Found> void from(int root, Found &&found)
   {
     if (!two_later_neighbors(root)) return;
@@ -135,7 +135,7 @@ class PrimitiveSearch {
     }
   }
 
-  // Walks all geodesics from the closing's vertex down to the root; `next` is the vertex to go on with, -1 to stay.
+  // Walks all geodesics from the closing's vertex down to the root; `next` is the vertex to continue with, -1 to stay.
   template <typename Found> void descend_first(int next, const Closing &closing, Found &&found)
   {
     paths_.step();

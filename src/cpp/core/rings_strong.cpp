@@ -22,7 +22,7 @@ class BondSpace {
     row_with_top_.clear();
   }
 
-  /// What remains of the set once all that the space can take away is gone; empty if it lies in the space.
+  /// The remainder of the set after reduction by the space; empty if the set is in the space.
   void reduce(Bonds &bonds) const
   {
     for (trim(bonds); !bonds.empty(); trim(bonds)) {
@@ -59,7 +59,7 @@ class BondSpace {
   std::vector<int> row_with_top_;  // per bond: the row whose highest it is, or -1
 };
 
-// Bounds the work of all tests: a fraction of a second per atom, where a network needs milliseconds.
+// Limits the work of all tests: a fraction of a second per atom, where a network needs milliseconds.
 class WorkLimit {
  public:
   explicit WorkLimit(const TopologyView &graph) : most_(most_per_site * graph.sites()) {}
@@ -101,7 +101,7 @@ class StrongTest {
   {
   }
 
-  /// Takes in the ring's surroundings bond by bond, so that most sums are found while few rings are at hand.
+  /// Extends the ring's surroundings bond by bond, so that most sums are found with only a few rings.
   bool is_strong(std::span<const RingSite> ring)
   {
     index_.clear();
@@ -143,7 +143,7 @@ class StrongTest {
     return end;
   }
 
-  // Smaller rings that lie within the surroundings and reach the given layer.
+  // Smaller rings that are within the surroundings and reach the given layer.
   void add_smaller(int layer, std::size_t size)
   {
     for (int v = 0; v < index_.size(); ++v) {
@@ -158,7 +158,7 @@ class StrongTest {
     }
   }
 
-  // The highest layer of the displaced ring's members, -1 if one lies outside.
+  // The highest layer of the displaced ring's members, -1 if one is outside.
   int outermost(std::span<const RingSite> ring, Cells moved) const
   {
     int highest = 0;
@@ -198,7 +198,7 @@ class StrongTest {
   int reach_;
   CoverIndex index_;
   std::vector<int> layer_;
-  std::vector<std::int64_t> bonds_before_;  // per vertex: bonds of all vertices met before
+  std::vector<std::int64_t> bonds_before_;  // per vertex: bonds of all vertices visited before
   BondSpace smaller_;
   BondSpace::Bonds bonds_;
 };

@@ -53,7 +53,7 @@ struct Path {
   auto operator<=>(const Path &) const = default;
 };
 
-// One way round of the two in which a pair can be written.
+// One of the two orders in which a pair can be written.
 void add_path(std::vector<Path> &paths, const Image &a, const Image &b)
 {
   if (a == b) return;

@@ -8,7 +8,7 @@
 
 namespace naglass {
 
-/// What an atom is to the links between transition-metal centers.
+/// Role of an atom in the links between transition-metal centers.
 enum class LinkRole { other, center, bridge, former, alkali };
 
 /// Pairs of centers, each once: `first` <= `second`, the latter displaced by `shifts` cell vectors. A center may be
@@ -17,13 +17,13 @@ struct CenterLinks {
   std::vector<int> first;
   std::vector<int> second;
   std::vector<Shift> shifts;
-  std::vector<int> paths;  // how many bridges, or bridge–former–bridge ways, join the pair
+  std::vector<int> paths;  // number of bridges, or bridge–former–bridge paths, joining the pair
 };
 
-/// Clusters of centers that links join.
+/// Clusters of linked centers.
 struct LinkClusters {
-  std::vector<int> label;      // per atom, from 0 in the order of their lowest atom; -1 for atoms that are no center
-  std::vector<int> size;       // centers per cluster
+  std::vector<int> label;  // per atom, from 0 in the order of their lowest atom; -1 for atoms that are not centers
+  std::vector<int> size;  // centers per cluster
   std::vector<int> dimension;  // 0 finite, 1 endless chain, 2 sheet, 3 framework
 };
 
@@ -33,11 +33,12 @@ CenterLinks direct_links(const GraphView &graph, std::span<const Shift> shifts, 
 /// Links center–bridge–former–bridge–center (V–O–P–O–V) through two different bridges of one former.
 CenterLinks mediated_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles);
 
-/// Per center the number of alkali atoms, images counted apart, that share at least one bridge with it; 0 for others.
+/// Per center the number of alkali atoms, images counted separately, that share at least one bridge with it; 0 for
+/// others.
 std::vector<int> alkali_neighbors(const GraphView &graph, std::span<const Shift> shifts,
                                   std::span<const LinkRole> roles);
 
-/// Clusters of all centers by those links whose entry in `used` is not 0. Centers without a link are clusters of one.
+/// Clusters of all centers, joined by the links with a nonzero entry in `used`. Unlinked centers are clusters of one.
 LinkClusters link_clusters(const CenterLinks &links, std::span<const int> used, std::span<const LinkRole> roles);
 
 }  // namespace naglass

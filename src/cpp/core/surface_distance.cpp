@@ -72,8 +72,8 @@ std::vector<Block> make_blocks(const Box &box, const std::array<int, 3> &shape)
   return blocks;
 }
 
-// Gives each block of `open` the spheres that can be the nearest to one of its points, as far as those within
-// `cutoff` of its center tell for sure, and returns the others.
+// Assigns to each block of `open` the spheres that can be nearest to one of its points, if those within `cutoff` of its
+// center determine this; returns the other blocks.
 std::vector<int> find_spheres(std::vector<Block> &blocks, const std::vector<int> &open, std::span<const Vec3> positions,
                               std::span<const double> radii, const Box &box, double cutoff)
 {
@@ -90,7 +90,7 @@ std::vector<int> find_spheres(std::vector<Block> &blocks, const std::vector<int>
     double nearest = cutoff;
     for (std::int64_t e = near.offsets[row]; e < near.offsets[row + 1]; ++e)
       if (near.targets[e] < spheres) nearest = std::min(nearest, near.lengths[e] - radii[near.targets[e]]);
-    // The nearest surface of any point of the block lies within nearest + 2 reach of the block's center.
+    // The nearest surface of any point of the block is within nearest + 2 reach of the block's center.
     const double bound = nearest + 2.0 * block.reach;
     if (bound + largest > cutoff) {
       left.push_back(open[k]);

@@ -1,4 +1,4 @@
-// How many threads a loop is worth.
+// Number of threads for a loop.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 namespace naglass {
 
-/// Threads for a loop over `items`: `wanted` (0: as many as OpenMP may use), but each with at least `least` items. On a
-/// busy machine a team waits for its slowest member, which costs a short loop more than it gains.
+/// Threads for a loop over `items`: `wanted` (0: as many as OpenMP may use), each with at least `least` items. On a
+/// busy machine all threads wait for the slowest, which costs a short loop more than it gains.
 inline int threads_for([[maybe_unused]] std::size_t items, [[maybe_unused]] std::size_t least,
                        [[maybe_unused]] int wanted = 0)
 {

@@ -54,7 +54,7 @@ int TranslationForest::root(int node)
 {
   path_.clear();
   for (; parent_[node] >= 0; node = parent_[node]) path_.push_back(node);
-  // From the root down, so that each parent already hangs from the root.
+  // From the root down, so that each parent is already attached to the root.
   for (std::size_t k = path_.size(); k-- > 0;) {
     const int at = path_[k], above = parent_[at];
     if (above == node) continue;

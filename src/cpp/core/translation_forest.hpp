@@ -30,16 +30,16 @@ class Sublattice {
   std::array<Row, 3> basis_{};
 };
 
-/// Connected components of a periodic graph that grows edge by edge: union-find in which every node knows its image
-/// relative to its root, so that a loop through the boundary shows as a translation of the component onto itself.
+/// Connected components of a periodic graph that grows edge by edge: union-find in which every node stores its image
+/// relative to its root, so a loop through the boundary appears as a translation of the component onto itself.
 class TranslationForest {
  public:
   /// Nodes count from 0.
   explicit TranslationForest(std::size_t nodes);
 
   int root(int node);
-  /// Adds the edge from a to the image of b displaced by `shift`. Returns whether the translations of the component
-  /// that results are more than those of either part.
+  /// Adds the edge from a to the image of b displaced by `shift`. Returns whether the merged component has more
+  /// translations than either part.
   bool join(int a, int b, const Shift &shift);
   /// Translations of the component of a root onto itself.
   const Sublattice &translations(int root) const;
@@ -53,14 +53,14 @@ class TranslationForest {
   std::unordered_map<int, Sublattice> translations_;
 };
 
-/// The level at which a growing periodic graph first percolates, NaN where it never does.
+/// The level at which a growing periodic graph first percolates, or NaN if it never does.
 struct PercolationLevels {
   static constexpr double never = std::numeric_limits<double>::quiet_NaN();
 
   std::array<double, 3> dimension{never, never, never};  // [d]: in d + 1 independent directions at once
   std::array<double, 3> direction{never, never, never};  // [k]: along cell vector k
 
-  /// Notes what a component with these translations reaches at `level`, unless it was reached before.
+  /// Records the percolation of a component with these translations at `level`, unless already recorded.
   void note(const Sublattice &translations, double level);
 };
 

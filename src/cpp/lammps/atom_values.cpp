@@ -44,7 +44,7 @@ void AtomValue::fail(const std::string &problem) const { stop_all(lammps_, title
 
 void AtomValue::require_column(int peratom, int columns) const
 {
-  if (!peratom) fail("does not give a number per atom");
+  if (!peratom) fail("does not compute per-atom values");
   if (column_ == 0 && columns > 0) fail("has " + std::to_string(columns) + " columns; choose one in brackets");
   if (column_ > columns) fail("has " + std::to_string(columns) + " columns");
 }
@@ -66,7 +66,7 @@ void AtomValue::require() const
   } else {
     int is_double = 0, columns = 0;
     const int index = lammps_->atom->find_custom(name_.c_str(), is_double, columns);
-    if (index < 0 || !is_double) fail("there is no such property of floating-point numbers (fix property/atom)");
+    if (index < 0 || !is_double) fail("there is no such floating-point property (fix property/atom)");
     require_column(1, columns);
   }
 }
@@ -100,8 +100,8 @@ void AtomValue::read(int igroup, std::vector<double> &values) const
   }
 }
 
-// By the library interface: variable.h may include headers that LAMMPS does not install. With no atoms here the
-// evaluation still takes part in what other ranks do together.
+// Uses the library interface: variable.h may include headers that LAMMPS does not install. Without local atoms, the
+// evaluation still takes part in collective operations.
 void AtomValue::read_variable(int igroup, std::vector<double> &values) const
 {
   const auto *const numbers =
@@ -129,7 +129,7 @@ void PairQuantity::require()
   int dim = 0;
   flag_ = static_cast<int *>(pair->extract((name_ + "_flag").c_str(), dim));
   if (!flag_)
-    stop_all(lammps_, title_ + ": the pair style offers no " + name_ + "; a committee of two or more models does");
+    stop_all(lammps_, title_ + ": the pair style provides no " + name_ + "; a committee of two or more models does");
 }
 
 void PairQuantity::ask(bool wanted) { *flag_ = wanted; }

@@ -1,4 +1,4 @@
-// Per-atom numbers of other styles: computes, fixes, variables and properties, and what pair_style mace offers.
+// Per-atom values from computes, fixes, variables and properties, and the quantities of pair_style mace.
 #pragma once
 
 #include <string>
@@ -10,17 +10,16 @@ class LAMMPS;
 
 namespace naglass {
 
-/// A per-atom number that something else in the input script provides: c_ID, c_ID[i], f_ID, f_ID[i], d_name,
+/// A per-atom value that another command of the input script provides: c_ID, c_ID[i], f_ID, f_ID[i], d_name,
 /// d2_name[i] or v_name.
 class AtomValue {
  public:
-  /// Ends the run, with `title` before the message, for text that is none of these.
+  /// Ends the run, with `title` before the message, if the text is none of these.
   AtomValue(LAMMPS_NS::LAMMPS *lammps, std::string title, std::string text);
 
-  /// Ends the run if the provider does not exist or has no such per-atom number.
+  /// Ends the run if the provider does not exist or has no such per-atom value.
   void require() const;
-  /// The numbers of the owned atoms at this step; computes them if need be. Collective. A variable is 0 outside of the
-  /// group.
+  /// The values of the owned atoms at this step; computed if necessary. Collective. A variable is 0 outside the group.
   void read(int igroup, std::vector<double> &values) const;
 
  private:
@@ -36,16 +35,16 @@ class AtomValue {
   int column_ = 0;   // from 1; 0 for a vector
 };
 
-/// A per-atom quantity that pair_style mace offers by the protocol of LAMMPS's fix pair, also within a hybrid style.
+/// A per-atom quantity that pair_style mace provides through the protocol of LAMMPS's fix pair, also in a hybrid style.
 class PairQuantity {
  public:
   PairQuantity(LAMMPS_NS::LAMMPS *lammps, std::string title, std::string name);
 
-  /// Ends the run when there is no such pair style, or it does not offer the quantity.
+  /// Ends the run if there is no such pair style, or it does not provide the quantity.
   void require();
-  /// Whether the pair style evaluates the quantity from now on.
+  /// Sets whether the pair style evaluates the quantity from now on.
   void ask(bool wanted);
-  /// Values of the owned atoms, as last evaluated.
+  /// Values of the owned atoms from the last evaluation.
   const double *values() const;
 
  private:

@@ -21,7 +21,7 @@ using LAMMPS_NS::LAMMPS;
 
 namespace {
 
-// Per owned atom; the list need not hold its rows in the order of the atoms.
+// Per owned atom; the rows of the list need not be in the order of the atoms.
 std::vector<std::span<const int>> neighbors_by_atom(const Atom *atom, const LAMMPS_NS::NeighList *list)
 {
   std::vector<std::span<const int>> rows(atom->nlocal);
@@ -65,14 +65,14 @@ void request_full_list(LAMMPS *lammps, LAMMPS_NS::Fix *fix)
 void require_cutoffs_covered(LAMMPS *lammps, const std::string &title, const PairCutoffs &cutoffs)
 {
   const LAMMPS_NS::Pair *const pair = lammps->force->pair;
-  if (!pair) stop_all(lammps, title + ": no pair style is defined, so that LAMMPS has no neighbor list; define one");
+  if (!pair) stop_all(lammps, title + ": no pair style is defined, so LAMMPS builds no neighbor list; define one");
   refuse(lammps, title, pairs_left_out(lammps, has_cutoff(cutoffs)));
   for (int a = 0; a < cutoffs.types(); ++a)
     for (int b = a; b < cutoffs.types(); ++b) {
       const double held = std::sqrt(pair->cutsq[a + 1][b + 1]);
       if (cutoffs.of_pair(a, b) > held)
         stop_all(lammps, title + ": cutoff of types " + std::to_string(a + 1) + " " + std::to_string(b + 1) + " " +
-                             number_text(cutoffs.of_pair(a, b)) + ": beyond the pair style's cutoff of " +
+                             number_text(cutoffs.of_pair(a, b)) + ": exceeds the pair style's cutoff of " +
                              number_text(held));
     }
 }
@@ -121,7 +121,7 @@ void fill_bond_rows(LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighLi
   const Box box = current_box(lammps);
   const OwnedAtoms owned(lammps, title);
   rows = {};
-  const double nearly = 1.0 + 1e-6;  // a ghost's position is rounded; what it leaves open is decided exactly
+  const double nearly = 1.0 + 1e-6;  // a ghost's position is rounded; borderline cases are decided exactly
   const auto neighbors_of = neighbors_by_atom(atom, list);
   for (int i = 0; i < atom->nlocal; ++i) {
     if (!owned.in_group(i, groupbit)) continue;

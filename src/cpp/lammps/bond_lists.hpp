@@ -27,35 +27,34 @@ struct LocalBonds {
   GraphView view() const { return {offsets, targets, lengths}; }
 };
 
-/// Image of each atom, owned then ghosts, relative to where its owner holds it. `owner_positions` has three numbers per
-/// atom: those of its owner.
+/// Image of each atom, owned then ghosts, relative to its owner's copy. `owner_positions` has three numbers per atom:
+/// the position on its owner.
 std::vector<Shift> image_shifts(LAMMPS_NS::LAMMPS *lammps, const std::vector<double> &owner_positions);
 
-/// Asks for a full neighbor list that is built when the compute is invoked, or the fix asks for it.
+/// Requests a full neighbor list that is built when the compute is invoked, or the fix requests it.
 void request_full_list(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Compute *compute);
 void request_full_list(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Fix *fix);
 
-/// Ends the run, with `title` before the message, unless the pair style's cutoffs hold every bond and no command leaves
-/// pairs with a cutoff out of neighbor lists.
+/// Ends the run, with `title` before the message, unless the pair style's cutoffs cover every bond and no command
+/// excludes pairs with a cutoff from neighbor lists.
 void require_cutoffs_covered(LAMMPS_NS::LAMMPS *lammps, const std::string &title, const PairCutoffs &cutoffs);
 
-/// Builds the list if need be and keeps its pairs that are bonded. Collective. Ends the run, with `title` before the
-/// message, where a command leaves such pairs out of the list.
+/// Builds the list if necessary and keeps the bonded pairs. Collective. Ends the run, with `title` before the message,
+/// if a command excludes such pairs from the list.
 void fill_local_bonds(LAMMPS_NS::LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighList *list,
                       const PairCutoffs &cutoffs, LocalBonds &bonds);
 
-/// Where an atom's owner holds it, as the owner's ghosts learn it.
+/// An atom's position on its owner, as communicated to its ghosts.
 struct Home {
   Vec3 position;
   int rank;
 };
 
-/// The homes of owned atoms; those of ghosts, behind them, are left to communication.
+/// The homes of owned atoms; those of ghosts, stored after them, are filled by communication.
 void fill_homes(LAMMPS_NS::LAMMPS *lammps, std::vector<Home> &homes);
 
-/// Builds the list if need be and writes the bonds between atoms of the group, the rows in the order of owned atoms.
-/// Lengths are taken from the homes, so that both ends agree on a bond to the last bit. Otherwise as
-/// fill_local_bonds.
+/// Builds the list if necessary and writes the bonds between atoms of the group, in rows ordered by owned atom. Lengths
+/// are computed from the homes, so both ends agree on a bond to the last bit. Otherwise like fill_local_bonds.
 void fill_bond_rows(LAMMPS_NS::LAMMPS *lammps, const std::string &title, LAMMPS_NS::NeighList *list,
                     const PairCutoffs &cutoffs, int groupbit, const std::vector<Home> &homes, BondRows &rows);
 

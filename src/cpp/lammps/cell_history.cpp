@@ -9,7 +9,7 @@
 namespace naglass {
 namespace {
 
-// In cell edges: up to here a change of shape beside a flip leaves no doubt, at one half it is a guess.
+// In cell edges: up to this shear a flip is unambiguous; at one half it would be a guess.
 constexpr double largest_shear = 0.25;
 
 Vec3 tilts_of(const Box &box)
@@ -38,9 +38,9 @@ void CellHistory::follow(LAMMPS_NS::LAMMPS *lammps, const std::string &title)
   if (n == 0.0 && m == 0.0 && k == 0.0) return;
   const double shear = std::max({std::abs(xy - n), std::abs(xz - k), std::abs(yz - m)});
   if (shear > largest_shear)
-    stop_all(lammps, title + ": the tilt of the box changed by " + number_text(std::round(1000 * shear) / 1000) +
-                         " of an edge beside a flip since the last look, too much to tell a flip from shear; use "
-                         "'flip no', or frames closer together in a rerun");
+    stop_all(lammps, title + ": flips aside, the box tilt changed by " + number_text(std::round(1000 * shear) / 1000) +
+                         " of an edge since the last sample, too much to tell a flip from shear; use "
+                         "'flip no', or more closely spaced frames in a rerun");
   turns_ = {turns_[0] + n, turns_[1] + k + m * turns_[0], turns_[2] + m};
 }
 

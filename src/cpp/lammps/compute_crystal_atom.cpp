@@ -18,7 +18,7 @@ namespace {
 constexpr const char *title = "compute naglass/crystal/atom";
 constexpr int columns = 2;
 
-// Rank 0 reads, all know.
+// Read on rank 0 and broadcast.
 std::string read_text(const StyleArguments &arguments, const std::string &path)
 {
   const MPI_Comm comm = communicator(arguments.lammps());

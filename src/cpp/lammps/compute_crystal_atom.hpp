@@ -1,14 +1,14 @@
 // compute ID group naglass/crystal/atom elements E1 ... EN keyword value ...
 //
-//   elements     one name per atom type; several types may share a name, NULL has none (default: the label map)
+//   elements     one name per atom type; several types may share a name, NULL means no name (default: the label map)
 //   reference    file of the crystal's environments; without it there is no similarity
 //   sigma        width of the Gaussians (distance units, default 0.4)
 //   sharpness    of the choice between several environments (default 100)
-//   reach        multiples of sigma to which neighbors count beyond a reference's farthest one (default 4)
-//   orientation  fixed (default): the crystal as it stands in the file; any: after the best rotation
-//   cutoff       bond cutoff (distance units) of a pair of names; once per pair; without any there are no lanterns
+//   reach        neighbors count up to this many sigma beyond a reference's farthest one (default 4)
+//   orientation  fixed (default): the crystal as given in the file; any: after the best rotation
+//   cutoff       bond cutoff (distance units) of a pair of names; once per pair; without cutoffs, no lanterns
 //   center       center of lanterns (default V)
-//   bridge       what three of make a lantern (default P)
+//   bridge       three of these form a lantern (default P)
 //   ligand       bonds a center to a bridge (default O); may be repeated
 //
 // Per-atom columns: 1 similarity (the reference's centers; -1 otherwise), 2 lanterns (center; -1 otherwise).

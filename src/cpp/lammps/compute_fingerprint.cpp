@@ -50,8 +50,8 @@ ComputeFingerprint::ComputeFingerprint(LAMMPS_NS::LAMMPS *lammps, int narg, char
   }
   lay_out();
   if (!spin_)
-    say(lmp, std::string(title) + ": no 'spin' is given: columns 14 (moment) and 15 (state by moment) and the sides "
-                                  "up, down, neither of the global vector are absent");
+    say(lmp, std::string(title) + ": no 'spin' given: columns 14 (moment) and 15 (state from moment) and the up, down "
+                                  "and neither sides of the global vector are omitted");
 }
 
 void ComputeFingerprint::read(StyleArguments &arguments, Given &given)
@@ -74,7 +74,7 @@ void ComputeFingerprint::read(StyleArguments &arguments, Given &given)
     else if (keyword == "threshold") threshold_ = arguments.number(keyword);
     else if (keyword == "assign") {
       const std::string way = arguments.word(keyword);
-      if (way != "nearest" && way != "map") arguments.fail(keyword, way, "known are nearest, map");
+      if (way != "nearest" && way != "map") arguments.fail(keyword, way, "must be nearest or map");
       given.most_probable = way == "map";
     } else if (keyword == "histogram") {
       bins_.low = arguments.number(keyword);
@@ -100,18 +100,19 @@ void ComputeFingerprint::choose(const StyleArguments &arguments, const Given &gi
   check(bins_);
   const double reach = reach_.largest();
   if (bins_.high > reach)
-    arguments.fail("histogram", number_text(bins_.high), "beyond the longest cutoff " + number_text(reach));
+    arguments.fail("histogram", number_text(bins_.high), "exceeds the longest cutoff " + number_text(reach));
 }
 
 void ComputeFingerprint::choose_pair(const StyleArguments &arguments, const Given &given)
 {
   const std::vector<int> centers = given.elements.types_of(arguments, "center", given.center);
   const std::vector<int> ligands = given.elements.types_of(arguments, "ligand", given.ligand);
-  if (given.center == given.ligand) arguments.fail("ligand", given.ligand, "is the center itself");
+  if (given.center == given.ligand) arguments.fail("ligand", given.ligand, "is also the center");
   const std::string pair = given.center + " " + given.ligand;
   for (const NamedCutoff &entry : given.cutoffs)
     if (std::minmax(entry.a, entry.b) != std::minmax(given.center, given.ligand))
-      arguments.fail("cutoff " + entry.a + " " + entry.b, number_text(entry.cutoff), "only " + pair + " has one");
+      arguments.fail("cutoff " + entry.a + " " + entry.b, number_text(entry.cutoff),
+                     "only " + pair + " takes a cutoff");
   if (given.cutoffs.size() != 1)
     arguments.fail("cutoff", pair, given.cutoffs.empty() ? "is missing" : "is given twice");
 

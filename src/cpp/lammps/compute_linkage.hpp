@@ -1,12 +1,12 @@
 // compute ID group naglass/linkage elements E1 ... EN center E cutoff A B distance ... keyword value ...
 //
-//   elements  one name per atom type; several types may share a name, NULL has none (default: the label map)
+//   elements  one name per atom type; several types may share a name, NULL means no name (default: the label map)
 //   center    center of a polyhedron; may be repeated
-//   ligand    what polyhedra share (default O); may be repeated
+//   ligand    shared by polyhedra (default O); may be repeated
 //   cutoff    bond cutoff (distance units) of a pair of names; once per pair
 //
 // Global array: a row per pair of centers (1-1, 1-2 ... 1-n, 2-2 ...), columns: pairs that share a corner, an edge, a
-// face. Centers outside the group are left out.
+// face. Centers outside the group are ignored.
 #pragma once
 
 #include <vector>

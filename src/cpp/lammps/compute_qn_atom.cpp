@@ -63,7 +63,7 @@ void ComputeQnAtom::require_cutoffs(const StyleArguments &arguments) const
       const bool bonds = roles_[b] == Role::oxygen && (roles_[a] == Role::former || roles_[a] == Role::metal);
       if (bonds && cutoffs_.of_pair(a, b) == 0.0)
         arguments.fail("cutoff", "of atom types " + std::to_string(a + 1) + " and " + std::to_string(b + 1),
-                       "is missing; formers and metals need one with oxygen");
+                       "is missing; each former and metal needs a cutoff with oxygen");
     }
 }
 
@@ -83,7 +83,7 @@ void ComputeQnAtom::compute_peratom()
     fill_local_bonds(lmp, title, list_, cutoffs_, bonds_);
     const OxygenBonds oxygens = oxygen_bonds(bonds_.view(), bonds_.types, options);
 
-    // An oxygen's owner sees all its bonds; a ghost's neighbors may lie beyond the ghost cutoff.
+    // An oxygen's owner sees all its bonds; a ghost's neighbors may be beyond the ghost cutoff.
     formers_ = oxygens.formers;
     metals_ = oxygens.metals;
     formers_.resize(bonds_.types.size());

@@ -1,6 +1,6 @@
 // compute ID group naglass/qn/atom elements E1 ... EN cutoff A B distance ... keyword value ...
 //
-//   elements  one name per atom type; several types may share a name, NULL has none (default: the label map)
+//   elements  one name per atom type; several types may share a name, NULL means no name (default: the label map)
 //   cutoff    bond cutoff (distance units) of a pair of names; once per pair
 //   former    network former (default P); may be repeated
 //   metal     transition metal (default none); may be repeated

@@ -27,7 +27,7 @@ Value choice(StyleArguments &arguments, const std::string &keyword, const std::m
   arguments.fail(keyword, word, "must be one of " + names);
 }
 
-// Per type the first type of the same name, so that types that share an element count as one.
+// For each type, the first type of the same name, so that types sharing an element count as one.
 std::vector<int> first_types(const ElementMap &elements, int types)
 {
   const std::vector<std::string> &names = elements.names();
@@ -106,14 +106,14 @@ void ComputeRings::set_roles(const StyleArguments &arguments, const ElementMap &
   roles.assign(atom->ntypes, 0);
   for (const std::string &name : names)
     for (const int type : elements.types_of(arguments, keyword, name)) {
-      if (&roles == &bridges_ && formers_[type]) arguments.fail(keyword, name, "is a former already");
+      if (&roles == &bridges_ && formers_[type]) arguments.fail(keyword, name, "is already a former");
       roles[type] = 1;
     }
 }
 
 void ComputeRings::require_cutoffs(const StyleArguments &arguments) const
 {
-  if (cutoffs_.largest() == 0.0) arguments.fail("cutoff", "of any pair", "is missing");
+  if (cutoffs_.largest() == 0.0) arguments.fail("cutoff", "(none)", "at least one pair needs a cutoff");
   if (!formers_only_) return;
   bool any = false;
   for (int a = 0; a < cutoffs_.types(); ++a) {
@@ -121,9 +121,9 @@ void ComputeRings::require_cutoffs(const StyleArguments &arguments) const
     for (int b = 0; b < cutoffs_.types(); ++b)
       if (formers_[a] && bridges_[b] && cutoffs_.of_pair(a, b) == 0.0)
         arguments.fail("cutoff", "of atom types " + std::to_string(a + 1) + " and " + std::to_string(b + 1),
-                       "is missing; formers need one with each bridging element");
+                       "is missing; each former needs a cutoff with each bridging element");
   }
-  if (!any) arguments.fail("former", "of graph tt", "is missing");
+  if (!any) arguments.fail("former", "(none)", "graph tt needs at least one former");
 }
 
 void ComputeRings::init()

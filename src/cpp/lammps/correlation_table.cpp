@@ -58,7 +58,8 @@ std::string van_hove(const TableHeader &header, const DisplacementStatistics &st
       present.push_back(static_cast<int>(s));
       for (const char *ending : {"", "_err"}) text.append(" p_").append(header.names[s]).append(ending);
     }
-  text += "\n" + header.step + "# p = 4 pi r^2 G_s per distance unit; at r = -1 the share of atoms beyond the reach\n";
+  text +=
+      "\n" + header.step + "# p = 4 pi r^2 G_s per distance unit; at r = -1 the fraction of atoms beyond the reach\n";
   for (int k = 0; k < statistics.lags(); ++k) {
     std::vector<std::vector<Estimate>> found;
     for (const int s : present) found.push_back(statistics.van_hove(k, s));

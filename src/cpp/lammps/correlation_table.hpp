@@ -19,15 +19,15 @@ struct TableHeader {
 
 /// The first line names the columns, as numpy.genfromtxt(names=True) reads them; comments follow, then the table: one
 /// line per lag and, with histograms, one per lag and bin in a file with the ending .van_hove: complete under a
-/// temporary name first, then renamed, so that a reader or a kill never meets half a file. Species without atoms are
-/// left out. Members throw Error if a file cannot be written.
+/// temporary name first, then renamed, so neither a reader nor a kill can leave half a file. Species without atoms are
+/// omitted. Members throw Error if a file cannot be written.
 class TableFile {
  public:
   TableFile() = default;
   TableFile(const TableFile &) = delete;
   TableFile &operator=(const TableFile &) = delete;
 
-  /// Opens the files, so that what is wrong with them is known before the run.
+  /// Opens the files, so that errors show up before the run.
   void claim(const std::string &path, bool with_histograms);
   void write(const TableHeader &header, const DisplacementStatistics &statistics);
 

@@ -50,13 +50,13 @@ void FileClaim::open(const std::string &path)
 std::int64_t FileClaim::size() const
 {
   const off_t end = ::lseek(descriptor_, 0, SEEK_END);
-  if (end < 0) refuse("cannot be measured");
+  if (end < 0) refuse("has no readable size");
   return static_cast<std::int64_t>(end);
 }
 
 void FileClaim::cut(std::int64_t bytes)
 {
-  if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) refuse("cannot be cut back");
+  if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) refuse("cannot be truncated");
 }
 
 void FileClaim::append(const std::string &text)
@@ -74,7 +74,7 @@ void FileClaim::append(const std::string &text)
 
 void FileClaim::sync()
 {
-  if (::fsync(descriptor_) != 0 && errno != EINVAL) refuse("cannot be written to the disk");
+  if (::fsync(descriptor_) != 0 && errno != EINVAL) refuse("cannot be flushed to disk");
 }
 
 void EventFile::begin(const std::string &path, const std::string &header)
@@ -90,7 +90,7 @@ std::int64_t EventFile::resume(const std::string &path, const std::string &heade
   {
     std::ifstream before(path);
     std::string line;
-    // a line without its newline ends at the end of the file: the writer was killed within it
+    // a line without a newline at the end of the file: the writer was killed while writing it
     while (std::getline(before, line) && !before.eof()) {
       const bool comment = !line.empty() && line[0] == '#';
       const std::string until = "# until ";

@@ -1,4 +1,4 @@
-// Files that a run writes: one writer each; events as they happen, cut back after a restart.
+// Files written by a run: one writer each; events as they happen, truncated after a restart.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace naglass {
 
-/// A file open for writing that nobody else here or in another process writes by such a claim, under whatever name. All
-/// members throw Error, with the path, where the system refuses.
+/// A file open for writing, claimed so that no other claim, in this or another process, writes it under any name. All
+/// members throw Error, with the path, if the system call fails.
 class FileClaim {
  public:
   FileClaim() = default;
@@ -17,14 +17,14 @@ class FileClaim {
   ~FileClaim() { close(); }
 
   bool is_open() const { return descriptor_ >= 0; }
-  /// Opens the file, and makes it where there is none; what it holds stays. Nothing written: no file is left behind.
+  /// Opens the file, or creates it if it does not exist; keeps its content. Removed on closing if it is still empty.
   void open(const std::string &path);
   std::int64_t size() const;
-  /// Cuts what follows the first `bytes`.
+  /// Truncates the file after the first `bytes`.
   void cut(std::int64_t bytes);
-  /// Adds text at the end, by one write.
+  /// Appends text with one write.
   void append(const std::string &text);
-  /// Returns when the text is on the disk.
+  /// Returns when the text is on disk.
   void sync();
 
  private:
@@ -35,25 +35,26 @@ class FileClaim {
   int descriptor_ = -1;
 };
 
-/// Lines begin with the event's step; those that begin with '#' are comments, but for "# until STEP", which belongs to
-/// its step. Every line is complete at any moment, whatever ends the program. All members throw Error, with the path, where the system refuses.
+/// Lines begin with the event's step; those that begin with '#' are comments, except "# until STEP", which belongs to
+/// its step. Every line is complete at any moment, whatever ends the program. All members throw Error, with the path,
+/// if the system call fails.
 class EventFile {
  public:
   bool is_open() const { return file_.is_open(); }
-  /// Opens the file and leaves it as it is.
+  /// Opens the file without changing it.
   void claim(const std::string &path) { file_.open(path); }
-  /// Begins the file anew with `header`.
+  /// Starts the file over with `header`.
   void begin(const std::string &path, const std::string &header);
-  /// Resumes after the events up to `last_step`; what follows them, from a run beyond the restart, is cut off. Returns
-  /// the number of events kept. Begins the file where there is none.
+  /// Resumes after the events up to `last_step`; later events, from a run past the restart, are truncated. Returns the
+  /// number of events kept. Creates the file if it does not exist.
   std::int64_t resume(const std::string &path, const std::string &header, std::int64_t last_step);
-  /// Resumes after the first `bytes` of the file; what follows them is cut off. Begins the file where there is none.
+  /// Resumes after the first `bytes` of the file; the rest is truncated. Creates the file if it does not exist.
   void resume_at(const std::string &path, std::int64_t bytes);
-  /// Adds whole lines, by one write.
+  /// Appends whole lines with one write.
   void append(const std::string &lines);
-  /// Adds a line that the next one replaces.
+  /// Appends a line that the next one replaces.
   void end_with(const std::string &line);
-  /// Returns when the lines are on the disk.
+  /// Returns when the lines are on disk.
   void sync() { file_.sync(); }
 
  private:

@@ -15,7 +15,7 @@ namespace {
 constexpr const char *title = "fix naglass/correlate";
 constexpr int common_columns = 3;
 constexpr int species_columns = 6;
-constexpr double state_version = -2.0;  // before, the first number was N
+constexpr double state_version = -2.0;  // in older versions the first number was N
 
 }  // namespace
 
@@ -101,8 +101,8 @@ void FixCorrelate::init()
   const double interval = update->dt * nevery;
   if (interval_ == 0.0) interval_ = interval;
   if (interval != interval_)
-    stop_all(lmp, title_ + ": timestep " + number_text(update->dt) + ": samples must be evenly spaced, before it was " +
-                      number_text(interval_ / nevery));
+    stop_all(lmp, title_ + ": timestep " + number_text(update->dt) + ": samples must be evenly spaced, but it was " +
+                      number_text(interval_ / nevery) + " before");
 }
 
 void FixCorrelate::settle()
@@ -112,7 +112,7 @@ void FixCorrelate::settle()
   for (const int type : home_->types()) {
     species.push_back(species_of_type_[type]);
     if (species.back() < 0)
-      throw Error("elements", "NULL", "the group holds atoms of type " + std::to_string(type + 1));
+      throw Error("elements", "NULL", "the group contains atoms of type " + std::to_string(type + 1));
     ++atoms_[species.back()];
   }
   MPI_Allreduce(MPI_IN_PLACE, atoms_.data(), options_.species, MPI_INT64_T, MPI_SUM, communicator(lmp));
@@ -183,7 +183,7 @@ double FixCorrelate::compute_array(int row, int column)
   return row < size_array_rows ? table_[static_cast<std::size_t>(row) * size_array_cols + column] : 0.0;
 }
 
-// What must be the same when the run goes on.
+// Settings that must not change on restart.
 std::vector<Setting> FixCorrelate::settings() const
 {
   std::vector<Setting> found{{"N", static_cast<double>(nevery)},
@@ -221,12 +221,12 @@ void FixCorrelate::write_restart(FILE *file)
     state.insert(state.end(), held.begin(), held.end());
     state.insert(state.end(), rows.begin(), rows.end());
   }
-  if (comm->me == 0) write_state(file, std::move(state), "fewer points or a longest lag need less");
+  if (comm->me == 0) write_state(file, std::move(state), "use fewer points or a shorter longest lag");
 }
 
 void FixCorrelate::restore()
 {
-  if (saved_[0] != state_version) throw Error("restart file", "its state", "is of another version of naglass");
+  if (saved_[0] != state_version) throw Error("restart file", "its state", "was written by another version of naglass");
   const std::vector<Setting> options = settings();
   require_same(options, saved_.data() + 1);
   std::span<const double> rest = std::span<const double>(saved_).subspan(1 + options.size());

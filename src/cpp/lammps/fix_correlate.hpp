@@ -1,10 +1,9 @@
 // fix ID group naglass/correlate N keyword value ...
-//
-//   N          sample every this many steps
-//   elements   one name per atom type; types of one name are one species (default: each type is one)
+//   N          sample every N steps
+//   elements   one name per atom type; types with the same name form one species (default: one species per type)
 //   points     lags of the first level, even (default 16)
 //   longest    longest lag in samples (default no limit)
-//   overlap    an atom that moved less still overlaps with its old place (distance; default 1.3)
+//   overlap    an atom that moved less still overlaps with its original position (distance; default 1.3)
 //   van_hove   reach width: histogram of displacements (distances; default none)
 //   charge     NAME q: charge (e) of a species in the charge displacement; may be repeated (default 0)
 //   framework  group whose mean displacement is subtracted (default none)

@@ -121,7 +121,7 @@ void FixHops::report(const std::vector<Hop> &found)
   if (comm->me == 0) write_events(std::move(rows));
 }
 
-// Rows carry tags in place of indices, and positions from the cell's corner.
+// Rows contain tags instead of indices, and positions relative to the cell's corner.
 std::vector<FixHops::HopRow> FixHops::on_root(const std::vector<Hop> &hops) const
 {
   std::vector<std::vector<HopRow>> leaving(comm->nprocs);
@@ -142,7 +142,7 @@ void FixHops::write_events(std::vector<HopRow> rows)
   for (const HopRow &row : rows) {
     const Hop hop = Hop::from_row(row);
     if (hop.length() > half && !warned_) {
-      warn(lmp, std::string(title) + ": atom " + std::to_string(hop.atom) + " hops by " + number_text(hop.length()) +
+      warn(lmp, std::string(title) + ": atom " + std::to_string(hop.atom) + " hopped " + number_text(hop.length()) +
                     ", more than half the cell; a rerun needs unwrapped positions or image flags");
       warned_ = true;
     }
@@ -165,7 +165,7 @@ void FixHops::publish()
   vector_atom = owned_counts_.data();
 }
 
-// What a rate needs beside the events.
+// What a rate needs in addition to the events.
 void FixHops::post_run()
 {
   FixSamples::post_run();

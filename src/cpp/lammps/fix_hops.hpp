@@ -1,15 +1,14 @@
 // fix ID group naglass/hops N keyword value ...
-//
-//   N          sample every this many steps
+//   N          sample every N steps
 //   window     samples in each half of the window (default 10)
-//   threshold  p_hop above which a hop opens (distance²; default 1.0)
+//   threshold  p_hop above which a hop starts (distance²; default 1.0)
 //   release    p_hop below which it ends (default threshold / 2)
 //   min_length shortest hop (distance; default 1.5)
 //   return     samples within which a hop back to a former site is a return (default 20 window)
 //   framework  group whose mean displacement is subtracted (default none)
 //   file       where events are written as they become certain (default nowhere)
 //   elements   one name per atom type (default: the label map); for `cutoff` only
-//   cutoff     A B distance: B atoms this near to an A of the group are its cage; may be repeated
+//   cutoff     A B distance: B atoms within this distance of an A atom of the group form its cage; may be repeated
 //
 // Per-atom vector: hops of the atom. Global vector: 1 hops, 2 returns, 3 hops per atom and time unit.
 #pragma once

@@ -1,4 +1,4 @@
-// Restart of fix naglass/hops: what is shared, hops held back, one row per atom in the order of tags.
+// Restart of fix naglass/hops: the shared state, pending hops, one row per atom ordered by tag.
 #include <algorithm>
 #include <cstdio>
 
@@ -15,7 +15,7 @@ namespace {
 constexpr const char *title = "fix naglass/hops";
 constexpr double state_version = 2.0;
 
-// Numbers one after the other, checked against their end.
+// Reads numbers in sequence, with bounds checking.
 class Reader {
  public:
   explicit Reader(const std::vector<double> &numbers) : numbers_(numbers) {}
@@ -23,7 +23,7 @@ class Reader {
   std::int64_t whole() { return static_cast<std::int64_t>(number()); }
   const double *take(std::size_t count)
   {
-    if (count > numbers_.size() - next_) throw Error("restart", "the fix's state", "ends too early");
+    if (count > numbers_.size() - next_) throw Error("restart", "the fix's state", "is truncated");
     next_ += count;
     return numbers_.data() + next_ - count;
   }
@@ -33,7 +33,7 @@ class Reader {
   std::size_t next_ = 0;
 };
 
-// Rising numbers as " 1-40 55 60-70".
+// Ascending numbers as " 1-40 55 60-70".
 std::string ranges(const std::vector<std::int64_t> &numbers)
 {
   std::string text;
@@ -47,7 +47,7 @@ std::string ranges(const std::vector<std::int64_t> &numbers)
 
 }  // namespace
 
-// What must be the same when the run goes on.
+// Settings that must not change on restart.
 std::vector<Setting> FixHops::settings() const
 {
   return {{"N", static_cast<double>(nevery)},
@@ -96,7 +96,8 @@ void FixHops::write_restart(FILE *file)
 void FixHops::restore()
 {
   Reader state(saved_);
-  if (state.number() != state_version) throw Error("restart file", "its state", "is of another version of naglass");
+  if (state.number() != state_version)
+    throw Error("restart file", "its state", "was written by another version of naglass");
   const std::vector<Setting> options = settings();
   require_same(options, state.take(options.size()));
   HopProgress progress;
@@ -154,7 +155,7 @@ void FixHops::open_file(const std::vector<std::int64_t> &tags)
   if (detector_->progress().samples == 0) return file_.begin(path_, header);
   const std::int64_t kept = file_.resume(path_, header, certain_until());
   if (kept != events_)
-    warn(lmp, std::string(title) + ": file " + path_ + " holds " + std::to_string(kept) + " of the " +
+    warn(lmp, std::string(title) + ": file " + path_ + " has " + std::to_string(kept) + " of the " +
                   std::to_string(events_) + " hops before the restart; the others were written elsewhere");
 }
 

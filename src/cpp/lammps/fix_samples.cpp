@@ -55,7 +55,7 @@ void FixSamples::init()
 {
   constexpr int minimization = 2;
   if (update->whichflag == minimization && home_ && last_sample() >= 0)
-    stop_all(lmp, title_ + ": a minimization between samples; define the fix after it");
+    stop_all(lmp, title_ + ": a minimization ran between samples; define the fix after it");
   require_static_groups();
   if (home_) return;
   guarded([this] {
@@ -69,7 +69,7 @@ void FixSamples::require_static_groups() const
   for (const int bit : {groupbit, framework_bit_})
     if (bit && is_dynamic(lmp, bit))
       stop_all(lmp, title_ + ": group " + group_name(lmp, bit) +
-                        " is dynamic; atoms are followed over many steps, so that the group must keep its atoms");
+                        " is dynamic; atoms are followed over many steps, so the group must not change");
 }
 
 void FixSamples::setup(int)
@@ -96,7 +96,7 @@ void FixSamples::end_of_step()
   const bool taken = last_sample() == update->ntimestep;
   if (!taken && last_sample() >= 0 && update->ntimestep != last_sample() + nevery)
     stop_all(lmp, title_ + ": step " + std::to_string(update->ntimestep) +
-                      ": samples must be evenly spaced, the last one was step " + std::to_string(last_sample()) +
+                      ": samples must be evenly spaced, but the last one was at step " + std::to_string(last_sample()) +
                       " and N is " + std::to_string(nevery));
   guarded([this, taken] {
     if (cell_.begun()) cell_.follow(lmp, title_);
@@ -120,8 +120,8 @@ Vec3 FixSamples::drift() const
   std::int64_t atoms;
   const Vec3 mean = group_mean(lmp, title_, framework_bit_, cell_, &atoms);
   if (atoms != framework_atoms_)
-    stop_all(lmp, title_ + ": framework: group " + framework_ + " has " + std::to_string(atoms) + " atoms where " +
-                      std::to_string(framework_atoms_) + " were: it changed during the run");
+    stop_all(lmp, title_ + ": framework: group " + framework_ + " has " + std::to_string(atoms) + " atoms instead of " +
+                      std::to_string(framework_atoms_) + ": it changed during the run");
   return mean - framework_mean_;
 }
 
@@ -150,7 +150,7 @@ void FixSamples::post_run()
   ended_at_ = update->ntimestep;
 }
 
-// Commands between runs may strain the cell with its atoms; other motion is no diffusion.
+// Commands between runs may strain the cell with its atoms; other motion is not diffusion.
 void FixSamples::require_unmoved()
 {
   guarded([this] { home_->positions(cell_); });
@@ -162,8 +162,9 @@ void FixSamples::require_unmoved()
   }
   MPI_Allreduce(MPI_IN_PLACE, &moved, 1, MPI_INT64_T, MPI_MIN, communicator(lmp));
   if (moved != LLONG_MAX)
-    stop_all(lmp, title_ + ": atom " + std::to_string(moved) +
-                      " was moved between two runs, by displace_atoms, read_dump or the like; define the fix after it");
+    stop_all(lmp,
+             title_ + ": atom " + std::to_string(moved) +
+                 " was moved between two runs, by displace_atoms, read_dump or similar; define the fix after that");
 }
 
 // The frames of a rerun. With wrapped coordinates alone all image flags are zero and atoms jump across the cell.
@@ -198,7 +199,7 @@ void FixSamples::require_same(const std::vector<Setting> &settings, const double
     const auto text = [&setting](double value) {
       return setting.is_choice ? (value != 0.0 ? "given" : "none") : number_text(value);
     };
-    if (setting.option == of_atoms) stop_all(lmp, title_ + ": the group holds other atoms than in the restart file");
+    if (setting.option == of_atoms) stop_all(lmp, title_ + ": the group differs from the one in the restart file");
     stop_all(lmp, title_ + ": " + setting.option + " " + text(setting.value) + ": the restart file has " + text(saved) +
                       "; it must stay the same");
   }
@@ -209,7 +210,7 @@ void FixSamples::write_state(FILE *file, std::vector<double> state, const std::s
   state.insert(state.begin(), static_cast<double>(state.size()));
   if (state.size() > INT_MAX / sizeof(double))
     stop_one(lmp, title_ + ": the state of " + std::to_string(home_ ? home_->total() : 0) +
-                      " atoms is beyond the 2 GiB that a restart file takes; " + remedy);
+                      " atoms exceeds the 2 GiB limit of a restart file; " + remedy);
   const int bytes = static_cast<int>(state.size() * sizeof(double));
   std::fwrite(&bytes, sizeof bytes, 1, file);
   std::fwrite(state.data(), sizeof(double), state.size(), file);

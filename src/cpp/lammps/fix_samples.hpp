@@ -1,4 +1,4 @@
-// What the fixes that follow atoms share: even samples, the cell through flips, commands between runs, restarts.
+// Shared by the fixes that follow atoms: even sampling, box flips, commands between runs, restarts.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +36,11 @@ class FixSamples : public LAMMPS_NS::Fix {
   void restart(char *buffer) override;
 
  protected:
-  /// Once, when the atoms have their homes: makes what takes the samples, from saved_ after a restart.
+  /// Called once, when the atoms have their homes: creates the sampler, from saved_ after a restart.
   virtual void settle() = 0;
   /// Step of the last sample, -1 before the first.
   virtual std::int64_t last_sample() const = 0;
-  /// The positions of this step are at home.
+  /// Called when the positions of this step have been gathered.
   virtual void sample() = 0;
   /// After each sample, and at the start of a run on the step of the last one.
   virtual void publish() {}
@@ -48,12 +48,12 @@ class FixSamples : public LAMMPS_NS::Fix {
   void read_framework(StyleArguments &arguments);
   /// How far the framework moved since the first sample (Å, in the reference cell); zero without a framework.
   Vec3 drift() const;
-  /// Errors of the core and of memory end the run; LAMMPS's own pass.
+  /// Core errors and out-of-memory end the run; LAMMPS's own exceptions pass through.
   void guarded(const std::function<void()> &action) const;
-  /// Ends the run unless the restart file's options, in the same order, are the present ones.
+  /// Ends the run unless the restart file's options, in the same order, match the current ones.
   void require_same(const std::vector<Setting> &settings, const double *before) const;
   Setting atoms_setting() const;
-  /// The cell's history and where the framework began, for a restart file. After the first sample only.
+  /// The cell's history and the framework's starting position, for a restart file. Only after the first sample.
   std::vector<double> frame_state();
   void restore_frame(std::span<const double> state);
   static constexpr std::size_t frame_size = CellHistory::state_size + 4;
@@ -75,7 +75,7 @@ class FixSamples : public LAMMPS_NS::Fix {
 
   Vec3 framework_mean_{};        // at the first sample, and how many atoms
   std::int64_t framework_atoms_ = 0;
-  bool seen_ = false;            // whether home_ holds the positions of the last look
+  bool seen_ = false;            // whether home_ has the positions of the last check
   std::int64_t ended_at_ = -1;   // step of the end of the last run
   std::vector<Vec3> end_;        // positions there
 };

@@ -24,7 +24,7 @@ std::string text(const char *format, double value)
   return buffer;
 }
 
-// Bytes of the whole frames before a step: what follows comes from a run beyond the restart, or is torn.
+// Bytes of the complete frames before a step: the rest is from a run past the restart, or incomplete.
 std::int64_t bytes_before(const std::string &path, std::int64_t step, std::int64_t &frames)
 {
   std::ifstream before(path);
@@ -74,14 +74,14 @@ void FixSelect::read_arguments(int narg, char **arg)
       high_ = arguments.number(keyword);
       has_band = true;
       if (!(low_ >= 0 && low_ < high_))
-        arguments.fail(keyword, text("%g", low_) + " " + text("%g", high_), "is no band 0 <= LO < HI (eV/Angstrom)");
+        arguments.fail(keyword, text("%g", low_) + " " + text("%g", high_), "must satisfy 0 <= LO < HI (eV/Angstrom)");
     } else if (keyword == "file") path_ = arguments.word(keyword);
     else if (keyword == "elements") elements.read(arguments);
     else if (keyword == "min_gap") min_gap_ = arguments.whole(keyword, 1);
     else if (keyword == "max_frames") max_frames_ = arguments.whole(keyword, 1);
     else {
       stop_above_ = arguments.number(keyword);
-      if (!(stop_above_ > 0)) arguments.fail(keyword, text("%g", stop_above_), "must be above zero (eV/Angstrom)");
+      if (!(stop_above_ > 0)) arguments.fail(keyword, text("%g", stop_above_), "must be positive (eV/Angstrom)");
     }
   }
   if (!has_band) arguments.fail("band", "", "is missing, as in 'band 0.1 0.4' (eV/Angstrom)");

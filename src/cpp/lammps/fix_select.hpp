@@ -1,15 +1,14 @@
 // fix ID group naglass/select N keyword value ...
-//
-//   N           look every this many steps
+//   N           check every this many steps
 //   band        LO HI: write a frame when the largest deviation of the group's atoms is in [LO, HI) (eV/Å)
 //   file        extended XYZ to write frames to
 //   elements    one name per atom type
-//   min_gap     steps between two frames at least (default N)
-//   max_frames  write no more than this many (default no limit)
+//   min_gap     minimum number of steps between two frames (default N)
+//   max_frames  maximum number of frames to write (default no limit)
 //   stop_above  end the run when the largest deviation reaches this (eV/Å, default never)
 //
-// Global vector: 1 frames written, 2 largest deviation of the last look (eV/Å), 3 tag of that atom, 4 whether it ended
-// the run.
+// Global vector: 1 frames written, 2 largest deviation at the last check (eV/Å), 3 ID of that atom, 4 whether the fix
+// ended the run.
 #pragma once
 
 #include <array>

@@ -9,7 +9,7 @@
 namespace naglass {
 namespace {
 
-/// Asks for the row of an atom and of all within `bonds` of it that the same rank owns.
+/// Requests the row of an atom and of all atoms within `bonds` of it that the same rank owns.
 struct Request {
   std::int64_t tag;
   int bonds;
@@ -34,8 +34,8 @@ class HaloBuilder {
       add_row(static_cast<int>(i), own.ends.data() + own.offsets[i], own.offsets[i + 1] - own.offsets[i]);
   }
 
-  /// Fetches rows that are still missing; false if no rank misses any. Each rank answers with all that it can see of
-  /// the surroundings, so that the number of rounds is that of borders crossed, not of bonds.
+  /// Fetches rows that are still missing; false if none are missing on any rank. Each rank replies with everything it
+  /// has of the surroundings, so the number of rounds equals the number of borders crossed, not of bonds.
   bool fetch()
   {
     const std::vector<std::vector<Request>> wanted = missing_rows();
@@ -132,7 +132,7 @@ class HaloBuilder {
     return wanted;
   }
 
-  // Sends the own rows that others ask for, and takes in those asked for here.
+  // Sends this rank's rows that others request, and receives the rows requested here.
   void answer(const Received<Request> &asked)
   {
     std::vector<std::vector<RowHead>> heads(ranks_);
@@ -169,7 +169,7 @@ class HaloBuilder {
   std::unordered_map<std::int64_t, int> known_;
   std::vector<std::int64_t> tags_;
   std::vector<int> types_, owners_;
-  std::vector<std::int64_t> begin_, end_;  // per site, of its row in links_; -1 where it is not known
+  std::vector<std::int64_t> begin_, end_;  // per site, of its row in links_; -1 if unknown
   std::vector<Link> links_;
 };
 

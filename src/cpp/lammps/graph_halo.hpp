@@ -1,5 +1,5 @@
-// Rows of the bond graph fetched from their owners, bond by bond: what a search around a rank's atoms needs, without a
-// ghost cutoff that long. Atoms are named by tag; images count from where each atom's owner holds it.
+// Rows of the bond graph fetched from their owners, bond by bond: provides a search around a rank's atoms with what it
+// needs without a long ghost cutoff. Atoms are identified by tag; images are relative to the owner's copy of each atom.
 #pragma once
 
 #include <mpi.h>
@@ -11,12 +11,12 @@
 
 namespace naglass {
 
-/// A bonded neighbor as every rank understands it.
+/// A bonded neighbor in a form that is valid on every rank.
 struct BondEnd {
   std::int64_t tag;
-  Shift shift;  // from the image that the owner holds to the bonded one
-  int type;     // from 0
-  int owner;    // rank
+  Shift shift;  // from the owner's image to the bonded one
+  int type;  // from 0
+  int owner;  // rank
 };
 
 /// The bonds of some atoms; row i has ends[offsets[i]] ... ends[offsets[i + 1] - 1].
@@ -35,7 +35,7 @@ struct HaloGraph {
   Topology graph;
 };
 
-/// The own rows and all rows within `bonds` bonds of them. Collective.
+/// This rank's rows and all rows within `bonds` bonds of them. Collective.
 HaloGraph gather_halo(MPI_Comm comm, const BondRows &own, int bonds);
 
 }  // namespace naglass

@@ -85,7 +85,7 @@ bool is_dynamic(LAMMPS *lammps, int groupbit)
 
 OwnedAtoms::OwnedAtoms(LAMMPS *lammps, const std::string &title) : lammps_(lammps)
 {
-  if (!lammps->atom->tag_enable) stop_all(lammps, title + ": atoms have no tags (atom_modify id no)");
+  if (!lammps->atom->tag_enable) stop_all(lammps, title + ": atoms have no IDs (atom_modify id no)");
 }
 
 int OwnedAtoms::count() const { return lammps_->atom->nlocal; }

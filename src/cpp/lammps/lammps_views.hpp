@@ -1,4 +1,4 @@
-// What most styles ask of LAMMPS: messages, the cell, groups, and a rank's own atoms.
+// LAMMPS services that most styles need: messages, the cell, groups, and a rank's own atoms.
 #pragma once
 
 #include <mpi.h>
@@ -15,7 +15,7 @@ class LAMMPS;
 
 namespace naglass {
 
-/// Ends the run with a message that all ranks agree on.
+/// Ends the run with a message; called by all ranks.
 [[noreturn]] void stop_all(LAMMPS_NS::LAMMPS *lammps, const std::string &message);
 /// Ends the run from a single rank.
 [[noreturn]] void stop_one(LAMMPS_NS::LAMMPS *lammps, const std::string &message);
@@ -23,31 +23,31 @@ namespace naglass {
 /// A warning, from rank 0.
 void warn(LAMMPS_NS::LAMMPS *lammps, const std::string &message);
 
-/// Whether read_data, read_restart or create_box came before.
+/// Whether a box exists: read_data, read_restart or create_box was called.
 bool has_box(LAMMPS_NS::LAMMPS *lammps);
 int atom_type_count(LAMMPS_NS::LAMMPS *lammps);
-/// Type (from 0) that carries this label in LAMMPS's label map, or -1.
+/// Type (from 0) with this label in LAMMPS's label map, or -1.
 int type_of_label(LAMMPS_NS::LAMMPS *lammps, const std::string &label);
 
-/// Ends the present run and those that follow after the present step, as a time limit does.
+/// Ends this run after the current step, and any later runs, as a time limit does.
 void end_run(LAMMPS_NS::LAMMPS *lammps);
 
-/// Potential energy of the system, tallied on this step; `tally_energy_at` asks for it beforehand.
+/// Potential energy of the system, tallied on this step; `tally_energy_at` requests it in advance.
 double potential_energy(LAMMPS_NS::LAMMPS *lammps);
 void tally_energy_at(LAMMPS_NS::LAMMPS *lammps, std::int64_t step);
 
 /// The communicator of this LAMMPS instance.
 MPI_Comm communicator(LAMMPS_NS::LAMMPS *lammps);
-/// The present simulation cell, and its lower corner (Å).
+/// The current simulation cell, and its lower corner (Å).
 Box current_box(LAMMPS_NS::LAMMPS *lammps);
 Vec3 box_corner(LAMMPS_NS::LAMMPS *lammps);
-/// The bit of a group, 0 if no group has the name.
+/// The bit of a group, or 0 if there is no group of this name.
 int group_bit(LAMMPS_NS::LAMMPS *lammps, const std::string &name);
 /// The name of the group with this bit, and whether LAMMPS keeps reassigning its atoms (group ... dynamic).
 std::string group_name(LAMMPS_NS::LAMMPS *lammps, int groupbit);
 bool is_dynamic(LAMMPS_NS::LAMMPS *lammps, int groupbit);
 
-/// This rank's atoms at this moment; valid until they move to another rank or are sorted.
+/// This rank's current atoms; valid until they move to another rank or are sorted.
 class OwnedAtoms {
  public:
   /// Ends the run, with `title` before the message, for atoms without tags.
@@ -57,7 +57,7 @@ class OwnedAtoms {
   bool in_group(int i, int groupbit) const;
   std::int64_t tag(int i) const;  // also of a ghost
   int type(int i) const;  // from 0
-  /// Unwrapped position as fractions of the present cell, from its lower corner.
+  /// Unwrapped position in fractional coordinates of the current cell, from its lower corner.
   Vec3 unwrapped(int i) const;
 
  private:
@@ -67,10 +67,10 @@ class OwnedAtoms {
 /// Position (Å) of an owned atom or a ghost.
 Vec3 position(LAMMPS_NS::LAMMPS *lammps, int i);
 
-/// Threads that LAMMPS gives to a rank.
+/// Threads that LAMMPS assigns to a rank.
 int threads_per_rank(LAMMPS_NS::LAMMPS *lammps);
 
-/// Runs a compute's per-atom part unless it was run at this step already.
+/// Runs a compute's per-atom part unless it already ran at this step.
 void compute_peratom_once(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Compute *compute);
 
 /// Prints a message once, on screen and in the log file.

@@ -21,7 +21,7 @@ using LAMMPS_NS::Neighbor;
 constexpr int bit_of_all = 1;
 constexpr const char *remedy = " leaves pairs out of neighbor lists; 'neigh_modify exclude none' undoes it";
 
-// Whether an exclusion is of one group from all atoms; `bit` is that group's.
+// Whether an exclusion removes one group from all atoms; `bit` is that of the group.
 bool is_from_all(const LAMMPS *lammps, int exclusion, int &bit)
 {
   const int first = lammps->group->bitmask[lammps->neighbor->ex1_group[exclusion]];
@@ -30,7 +30,7 @@ bool is_from_all(const LAMMPS *lammps, int exclusion, int &bit)
   return (first == bit_of_all) != (second == bit_of_all);
 }
 
-// Per type, whether a group holds atoms of it on any rank.
+// Per type, whether the group contains atoms of it on any rank.
 std::vector<int> types_in(const LAMMPS *lammps, int group)
 {
   const Atom *const atom = lammps->atom;
@@ -41,7 +41,7 @@ std::vector<int> types_in(const LAMMPS *lammps, int group)
   return held;
 }
 
-// 'comm_modify group' works with the first group only, and then no other atom has ghosts.
+// 'comm_modify group' works only with the first group, and then only its atoms have ghosts.
 bool ghosts_are_left_out(const LAMMPS *lammps)
 {
   const Atom *const atom = lammps->atom;

@@ -5,7 +5,7 @@
 
 namespace naglass {
 
-/// A number as a person writes it: the fewest digits that give it back.
+/// A number as a person would write it: the fewest digits that reproduce it.
 inline std::string number_text(double value)
 {
   char text[32];

@@ -1,4 +1,5 @@
-// The binary interface of LAMMPS plugins, declared here because installed LAMMPS packages lack lammpsplugin.h.
+// The binary interface of LAMMPS plugins, declared here because installed LAMMPS packages do not include
+// lammpsplugin.h.
 #pragma once
 
 namespace LAMMPS_NS {
@@ -12,8 +13,8 @@ using lammpsplugin_factory2 = void *(LAMMPS_NS::LAMMPS *, int, char **);
 
 struct lammpsplugin_t {
   const char *version;  // of the LAMMPS compiled against, e.g. "22 Jul 2025"
-  const char *style;    // "pair", "compute", "fix", "command", ...
-  const char *name;     // the style's name in an input script
+  const char *style;  // "pair", "compute", "fix", "command", ...
+  const char *name;  // the style's name in an input script
   const char *info;
   const char *author;
   union {

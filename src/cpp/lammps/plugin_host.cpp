@@ -41,7 +41,7 @@ bool version_matches(const PluginHost &host, const char *plugin)
   warn(host,
        std::string(plugin) + " was built for LAMMPS " + version_text(NAGLASS_LAMMPS_VERSION) + ", but this is LAMMPS " +
            (found ? version_text(found) : "of an unknown version") +
-           ": none of its styles is registered. Rebuild naglass for this LAMMPS (cmake -DLAMMPS_DIR=<its prefix>) or "
+           ": its styles were not registered. Rebuild naglass for this LAMMPS (cmake -DLAMMPS_DIR=<its prefix>) or "
            "run the LAMMPS it was built for");
   return false;
 }
@@ -62,7 +62,7 @@ bool register_styles_of(const PluginHost &host, const char *plugin, const std::s
   void *const entry = opened ? dlsym(opened, "naglass_register") : nullptr;
   if (!entry) {
     const char *const why = dlerror();
-    warn(host, std::string(plugin) + ": none of its styles is registered: " + (why ? why : path.c_str()));
+    warn(host, std::string(plugin) + ": its styles were not registered: " + (why ? why : path.c_str()));
     return false;
   }
   reinterpret_cast<void (*)(void *, void *, void *)>(entry)(host.lammps, host.handle, host.register_function);

@@ -1,5 +1,5 @@
-// What the thin plugins share: they depend on no LAMMPS symbol, so that they load into any LAMMPS, can say plainly
-// why they do not fit, and only then open the library that holds the styles.
+// Shared by the thin plugins: they depend on no LAMMPS symbol, so they load into any LAMMPS, can explain why they do
+// not match it, and only then open the library with the styles.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ struct PluginHost {
 /// Prints a warning through LAMMPS, once per world.
 void warn(const PluginHost &host, const std::string &text);
 
-/// Whether the LAMMPS at hand is the version this plugin was built for; if not, warns what is at hand, what was
-/// built for and what to do, so that the caller registers nothing.
+/// Whether the running LAMMPS is the version this plugin was built for; if not, warns with both versions and what to
+/// do, and the caller registers nothing.
 bool version_matches(const PluginHost &host, const char *plugin);
 
 /// Folder of the plugin that this function is linked into, with a trailing slash.

@@ -9,7 +9,7 @@
 namespace naglass {
 namespace {
 
-/// A ring's member as every rank names it.
+/// A member of a ring, in a form valid on every rank.
 struct Member {
   std::int64_t tag;
   Cells cells;
@@ -43,7 +43,7 @@ std::size_t meeting_rank(const std::vector<Member> &ring, int ranks)
   return (h >> 32) % ranks;
 }
 
-// Each ring that any rank found, once among all ranks. Rings keep the library's form: tags order the sites.
+// Each ring found by any rank, exactly once over all ranks. Rings keep the library's form: sites are ordered by tag.
 std::vector<RingView> meet(MPI_Comm comm, const HaloGraph &halo, const RingList &rings, std::vector<Member> &members)
 {
   const int ranks = ranks_of(comm);

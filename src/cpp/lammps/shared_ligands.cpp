@@ -27,7 +27,7 @@ LinkRoles link_roles(const StyleArguments &arguments, const ElementMap &elements
     for (int b = 0; b < cutoffs.types(); ++b)
       if (roles.kind[a] >= 0 && roles.ligand[b] && cutoffs.of_pair(a, b) == 0.0)
         arguments.fail("cutoff", "of atom types " + std::to_string(a + 1) + " and " + std::to_string(b + 1),
-                       "is missing; centers need one with each ligand");
+                       "is missing; each center needs a cutoff with each ligand");
   return roles;
 }
 

@@ -12,7 +12,7 @@
 
 namespace naglass {
 
-/// What each atom type is to the links: `kind` a center's place in the list of kinds or -1, `ligand` not zero for one.
+/// Role of each atom type in the links: `kind` is the index of a center's kind or -1, `ligand` is nonzero for a ligand.
 struct LinkRoles {
   std::vector<int> kind;
   std::vector<char> ligand;
@@ -24,7 +24,7 @@ LinkRoles link_roles(const StyleArguments &arguments, const ElementMap &elements
                      const std::vector<std::string> &centers, const std::vector<std::string> &ligands,
                      const PairCutoffs &cutoffs);
 
-/// A compute that tells the images of atoms apart, through their owners' positions.
+/// A compute that distinguishes the images of atoms through their owners' positions.
 class ImageCompute : public LAMMPS_NS::Compute {
  public:
   ImageCompute(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg);
@@ -46,7 +46,7 @@ class ImageCompute : public LAMMPS_NS::Compute {
   std::vector<double> owner_positions_;  // three per atom, owned then ghosts
 };
 
-/// The rank that gathers what concerns an atom.
+/// The rank that gathers the records of an atom.
 int gathering_rank(std::int64_t tag, int ranks);
 
 /// Sends each record to the rank that gathers for its center `a`. Collective.

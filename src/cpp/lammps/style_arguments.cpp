@@ -15,8 +15,8 @@ StyleArguments::StyleArguments(LAMMPS_NS::LAMMPS *lammps, std::string title, int
       keywords_(std::move(keywords))
 {
   if (!has_box(lammps_))
-    stop_all(lammps_, title_ + ": there is no simulation box yet, so that atom types are not known; " +
-                          "move the command behind read_data, read_restart or create_box");
+    stop_all(lammps_, title_ + ": there is no simulation box yet, so atom types are unknown; " +
+                          "move this command after read_data, read_restart or create_box");
 }
 
 bool StyleArguments::is_keyword(const std::string &word) const
@@ -31,7 +31,7 @@ std::string StyleArguments::keyword()
   }
   std::string known;
   for (const std::string &name : keywords_) known += (known.empty() ? "" : ", ") + name;
-  fail("keyword", found, "known are " + known);
+  fail("keyword", found, "must be one of " + known);
 }
 
 std::string StyleArguments::word(const std::string &keyword)
@@ -90,7 +90,7 @@ void ElementMap::read(StyleArguments &arguments)
   std::string text;
   for (const std::string &name : names_) text += (text.empty() ? "" : " ") + name;
   arguments.fail("elements", names_.empty() ? "(none)" : text,
-                 "needs one name per atom type, " + std::to_string(types) + "; there are " +
+                 "needs one name per atom type, " + std::to_string(types) + " in all, not " +
                      std::to_string(names_.size()));
 }
 
@@ -107,7 +107,7 @@ std::vector<int> ElementMap::types_of(const StyleArguments &arguments, const std
   if (types.empty()) {
     const std::string problem = names_.empty()
                                     ? "no atom type has this label; give 'elements' with one name per atom type"
-                                    : "not among the names given by 'elements'";
+                                    : "is not among the names given by 'elements'";
     arguments.fail(keyword, name, problem);
   }
   return types;

@@ -19,8 +19,8 @@ namespace naglass {
 /// value as the user wrote it.
 class StyleArguments {
  public:
-  /// `title` opens each message ("compute naglass/qn/atom"); reading starts at arg[first]. Ends the run where there is
-  /// no simulation box, since atom types are not known yet.
+  /// `title` opens each message ("compute naglass/qn/atom"); reading starts at arg[first]. Ends the run if there is
+  /// no simulation box yet, since atom types are then unknown.
   StyleArguments(LAMMPS_NS::LAMMPS *lammps, std::string title, int narg, char **arg, int first,
                  std::vector<std::string> keywords);
 
@@ -36,9 +36,9 @@ class StyleArguments {
   std::vector<std::string> words();
 
   [[noreturn]] void fail(const std::string &argument, const std::string &value, const std::string &problem) const;
-  /// What the user wrote for an argument, or `otherwise`.
+  /// The user's text for an argument, or `otherwise`.
   std::string written(const std::string &argument, const std::string &otherwise) const;
-  /// Ends the run for a value that the core refuses.
+  /// Ends the run for a value that the core rejects.
   [[noreturn]] void fail(const Error &error) const;
 
   LAMMPS_NS::LAMMPS *lammps() const { return lammps_; }
@@ -53,8 +53,8 @@ class StyleArguments {
   std::size_t next_ = 0;
 };
 
-/// Which LAMMPS types an element name stands for: by `elements`, one name per type (several types may share one,
-/// NULL has none), or by the label map where `elements` is not given. Types count from 0 here, as in the core.
+/// The LAMMPS types of an element name: from `elements`, one name per type (several types may share one, NULL means no
+/// name), or from the label map if `elements` is not given. Types count from 0 here, as in the core.
 class ElementMap {
  public:
   /// Reads one name per atom type after the keyword `elements`.

@@ -20,7 +20,7 @@ struct Member {
   int type;
 };
 
-// 1e-8 Å, far below what a trajectory resolves; the sum holds 10^8 atoms at 1000 Å from the origin.
+// 1e-8 Å, far below the resolution of a trajectory; the sum can hold 10^8 atoms at 1000 Å from the origin.
 constexpr double fixed_point = 1 << 26;
 
 }  // namespace
@@ -50,7 +50,7 @@ TagHome::TagHome(LAMMPS_NS::LAMMPS *lammps, std::string title, int groupbit)
   MPI_Allgather(&own, 1, MPI_INT, counts.data(), 1, MPI_INT, comm);
   for (int r = 0; r < ranks_; ++r) at[r + 1] = at[r] + counts[r];
   total_ = at[ranks_];
-  if (total_ == 0) stop_all(lammps, title_ + ": the group holds no atoms");
+  if (total_ == 0) stop_all(lammps, title_ + ": the group contains no atoms");
   std::vector<std::int64_t> all(total_);
   MPI_Allgatherv(tags_.data(), own, MPI_INT64_T, all.data(), counts.data(), at.data(), MPI_INT64_T, comm);
   std::sort(all.begin(), all.end());
@@ -87,15 +87,15 @@ const std::vector<Vec3> &TagHome::positions(const CellHistory &cell)
       arrived_[r].push_back(i);
     }
   if (mail.records.size() != tags_.size())
-    stop_one(lammps_, title_ + ": " + std::to_string(mail.records.size()) + " atoms of the group arrived where " +
-                          std::to_string(tags_.size()) + " were: an atom was lost, or left the group during the run");
+    stop_one(lammps_, title_ + ": the group has " + std::to_string(mail.records.size()) + " atoms instead of " +
+                          std::to_string(tags_.size()) + ": an atom was lost or left the group during the run");
   return positions_;
 }
 
 void TagHome::require_same_types() const
 {
   if (other_type_ >= 0)
-    stop_one(lammps_, title_ + ": atom " + std::to_string(other_type_) + " changed its type during the run");
+    stop_one(lammps_, title_ + ": atom " + std::to_string(other_type_) + " changed type during the run");
 }
 
 std::int64_t TagHome::tags_checksum() const
@@ -194,7 +194,7 @@ Vec3 group_mean(LAMMPS_NS::LAMMPS *lammps, const std::string &title, int groupbi
     ++sums[3];
   }
   MPI_Allreduce(MPI_IN_PLACE, sums, 4, MPI_INT64_T, MPI_SUM, communicator(lammps));
-  if (sums[3] == 0) stop_all(lammps, title + ": the group of the framework holds no atoms");
+  if (sums[3] == 0) stop_all(lammps, title + ": the framework group contains no atoms");
   if (atoms) *atoms = sums[3];
   Vec3 mean;
   for (int k = 0; k < 3; ++k) mean[k] = static_cast<double>(sums[k]) / fixed_point / static_cast<double>(sums[3]);

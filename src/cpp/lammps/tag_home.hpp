@@ -1,4 +1,4 @@
-// Homes for atoms: state of an atom is kept on one rank for the whole run, whoever owns the atom at the moment.
+// Homes for atoms: the state of an atom stays on one rank for the whole run, whichever rank currently owns the atom.
 #pragma once
 
 #include <mpi.h>
@@ -17,35 +17,36 @@ class LAMMPS;
 namespace naglass {
 
 /// The atoms of a group, spread over the ranks by tag (tag mod ranks): a state indexed like tags() needs no migration,
-/// and each atom's history is the same on any number of ranks. The group must keep its atoms.
+/// and each atom's history is the same on any number of ranks. The atoms of the group must not change.
 class TagHome {
  public:
   /// Collective. `title` opens error messages. Fails for atoms without tags and for an empty group.
   TagHome(LAMMPS_NS::LAMMPS *lammps, std::string title, int groupbit);
 
-  /// Tags at home here, ascending, and their types (from 0).
+  /// Tags of the atoms with their home on this rank, ascending, and their types (from 0).
   const std::vector<std::int64_t> &tags() const { return tags_; }
   const std::vector<int> &types() const { return types_; }
   /// Atoms of the group on all ranks.
   std::int64_t total() const { return total_; }
 
-  /// A number below 2^53 that tells the group's atoms from others, the same on any number of ranks. Collective.
+  /// A number below 2^53 that identifies the group's atoms, the same on any number of ranks. Collective.
   std::int64_t tags_checksum() const;
 
-  /// Unwrapped positions of the atoms at home here, as fractions of the present cell laid into the reference (Å): under
-  /// a barostat a displacement is then motion through the material, not of the cell. Collective.
+  /// Unwrapped positions of the atoms at home here, in fractional coordinates of the current cell mapped to the
+  /// reference cell (Å): under a barostat, displacements then show motion through the material, not of the cell.
+  /// Collective.
   const std::vector<Vec3> &positions(const CellHistory &cell);
   /// Those of the last call.
   const std::vector<Vec3> &positions() const { return positions_; }
-  /// Ends the run if an atom's type had changed by then.
+  /// Ends the run if an atom's type has changed since.
   void require_same_types() const;
 
   /// Sends one row of `width` numbers per atom at home here to the atom's owner. `owned` gets a row for each owned
-  /// atom (nlocal rows, zero outside of the group). Collective; on the step of the last positions() only.
+  /// atom (nlocal rows, zero outside the group). Collective; on the step of the last positions() only.
   void to_owners(const std::vector<double> &home, int width, std::vector<double> &owned) const;
 
   /// Brings home the owners' lists, one of any length for each owned atom in CSR form (nlocal + 1 offsets; lists of
-  /// atoms outside of the group are ignored). Collective; on the step of the last positions() only.
+  /// atoms outside the group are ignored). Collective; on the step of the last positions() only.
   void lists_from_owners(const std::vector<std::int64_t> &owned_offsets, const std::vector<std::int64_t> &owned_values,
                          std::vector<std::int64_t> &offsets, std::vector<std::int64_t> &values) const;
 

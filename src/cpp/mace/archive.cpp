@@ -20,7 +20,7 @@ constexpr int format_version = 3;
 
 std::string_view slice(std::string_view bytes, std::size_t offset, std::size_t size)
 {
-  if (offset > bytes.size() || size > bytes.size() - offset) corrupt("a record lies outside the file");
+  if (offset > bytes.size() || size > bytes.size() - offset) corrupt("a record extends beyond the end of the file");
   return bytes.substr(offset, size);
 }
 
@@ -58,7 +58,7 @@ std::size_t find_end_record(std::string_view bytes)
   const std::size_t last = bytes.size() - end_size, first = last - std::min(last, max_comment);
   for (std::size_t at = last + 1; at-- > first;)
     if (little_endian(bytes, at, 4) == end_signature) return at;
-  corrupt("no zip directory; the file may be cut short");
+  corrupt("no zip directory; the file may be truncated");
 }
 
 std::vector<double> numbers(const Json &json)
@@ -94,11 +94,12 @@ void Archive::read_directory()
     const std::size_t name_size = little_endian(all, at + 28, 2), size = little_endian(all, at + 20, 4);
     const std::string name(slice(all, at + central_size, name_size));
     const std::size_t local = little_endian(all, at + 42, 4);
-    if (little_endian(all, at + 10, 2) != 0) corrupt(name + " is compressed; this reader takes stored entries");
+    if (little_endian(all, at + 10, 2) != 0)
+      corrupt(name + " is compressed; only stored (uncompressed) entries can be read");
     if (little_endian(all, local, 4) != local_signature) corrupt("bad header of " + name);
     const std::size_t skip = little_endian(all, local + 26, 2) + little_endian(all, local + 28, 2);
     const auto data = slice(all, local + local_size + skip, size);
-    if (crc32(data) != little_endian(all, at + 16, 4)) corrupt("checksum of " + name + " is wrong");
+    if (crc32(data) != little_endian(all, at + 16, 4)) corrupt("wrong checksum for " + name);
     entries_.insert_or_assign(name, data);
     at += central_size + name_size + little_endian(all, at + 30, 2) + little_endian(all, at + 32, 2);
   }
@@ -109,8 +110,9 @@ void Archive::read_metadata()
   const Json meta = Json::parse(entry("metadata.json"));
   if (meta.at("format").text() != "naglass-mace") corrupt("its format is '" + meta.at("format").text() + "'");
   if (const int version = meta.at("format_version").integer(); version != format_version)
-    throw std::runtime_error("archive format version " + std::to_string(version) + ", this pair style reads version " +
-                             std::to_string(format_version) + ": export the model again with this naglass");
+    throw std::runtime_error("archive format version " + std::to_string(version) +
+                             ", but this pair style reads version " + std::to_string(format_version) +
+                             ": export the model again with this naglass");
   for (const auto &item : meta.at("elements").array()) metadata_.elements.push_back(item.text());
   metadata_.atomic_energies = numbers(meta.at("atomic_energies"));
   const double shift = meta.at("energy_shift").number();
@@ -124,10 +126,10 @@ void Archive::read_metadata()
   metadata_.sha256 = meta.at("sha256").text();
   if (metadata_.elements.empty() || metadata_.elements.size() != metadata_.atomic_energies.size() ||
       metadata_.up_widths.empty() || !(metadata_.r_max > 0))
-    corrupt("metadata.json contradicts itself");
+    corrupt("metadata.json is inconsistent");
   for (const ExtraOutput &output : metadata_.outputs)
     if (output.columns < 1 || output.name == "energy" || output.name == "deviation")
-      corrupt("its output '" + output.name + "' has a name that is taken, or no columns");
+      corrupt("its output '" + output.name + "' has a reserved name or no columns");
 }
 
 }  // namespace naglass::mace

@@ -8,13 +8,13 @@
 
 namespace naglass::mace {
 
-/// A per-atom output that a model carries beside its energy, such as a spin moment.
+/// A per-atom output of a model in addition to its energy, for example a spin moment.
 struct ExtraOutput {
   std::string name, unit;
   int columns;
 };
 
-/// What the pair style needs to know about a model. Energies in eV, lengths in Å.
+/// The properties of a model that the pair style needs. Energies in eV, lengths in Å.
 struct Metadata {
   std::vector<std::string> elements;
   std::vector<double> atomic_energies;  // per element, the model's energy shift included, always double precision
@@ -25,7 +25,7 @@ struct Metadata {
 };
 
 /// A model archive in memory. The constructor checks the zip structure, every CRC-32 and the format version, and
-/// throws std::runtime_error with one sentence on what is wrong.
+/// throws std::runtime_error with a one-sentence explanation.
 class Archive {
  public:
   explicit Archive(std::string bytes);

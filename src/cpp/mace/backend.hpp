@@ -1,5 +1,5 @@
-// What evaluates a MACE model. The pair style knows this interface only; libtorch is one implementation. Plain data
-// crosses it, so that both sides may live in different shared libraries.
+// Evaluation of a MACE model. The pair style uses only this interface; libtorch is one implementation. Only plain data
+// crosses it, so both sides may be in different shared libraries.
 #pragma once
 
 #include <cstddef>
@@ -10,25 +10,25 @@
 
 namespace naglass::mace {
 
-/// One rank's share of the graph. A row is an atom this rank knows (owned first, then ghosts), a node is a row whose
-/// energy this rank computes. Edges run from a sender row to a receiver node.
+/// One rank's share of the graph. A row is an atom present on this rank (owned first, then ghosts), a node is a row
+/// whose energy this rank computes. Edges run from a sender row to a receiver node.
 struct Graph {
-  std::span<const double> vectors;            // 3 per edge, Å, receiver minus sender
-  std::span<const std::int64_t> sender;       // per edge, a row
-  std::span<const std::int64_t> receiver;     // per edge, a node
+  std::span<const double> vectors;  // 3 per edge, Å, receiver minus sender
+  std::span<const std::int64_t> sender;  // per edge, a row
+  std::span<const std::int64_t> receiver;  // per edge, a node
   std::span<const std::int64_t> row_element;  // per row, index into the model's elements
-  std::span<const std::int64_t> node_row;     // per node, a row
+  std::span<const std::int64_t> node_row;  // per node, a row
 };
 
-/// What a backend computes, without the energies of isolated atoms.
+/// The results of a backend, without the energies of isolated atoms.
 struct Output {
-  std::span<double> node_energy;    // per node, eV
+  std::span<double> node_energy;  // per node, eV
   std::span<double> edge_gradient;  // 3 per edge, eV/Å, dE/dvector of the whole system's energy E
-  std::span<double> extra;          // per node, the columns of all extra outputs; empty when they are not wanted
+  std::span<double> extra;  // per node, the columns of all extra outputs; empty if not requested
 };
 
-/// Moves features between ranks. Arrays hold `width` columns for every row, row by row. All ranks call the same
-/// sequence, also those without nodes.
+/// Moves features between ranks. Arrays have `width` columns per row, stored row by row. All ranks make the same
+/// sequence of calls, including those without nodes.
 class GhostExchange {
  public:
   /// Copies the owners' rows to their ghosts on all ranks.
@@ -49,7 +49,7 @@ class Backend {
   virtual int gpu() const = 0;
 };
 
-/// Where a model is evaluated. `automatic` takes a GPU where there is one.
+/// Where a model is evaluated. `automatic` uses a GPU if there is one.
 enum class Device { automatic, cpu, gpu };
 
 struct Placement {
@@ -58,7 +58,7 @@ struct Placement {
   int local_rank = 0;  // among the ranks of this machine: rank r takes visible GPU r modulo their number
 };
 
-/// The pieces of a model as they lie in the archive; the bytes need to live during the backend's construction only.
+/// The pieces of a model as stored in the archive; the bytes are needed only while the backend is constructed.
 struct ModelPieces {
   struct Layer {
     std::string_view pre, post;

@@ -42,8 +42,8 @@ void ComputeMaceAtom::compute_peratom()
 {
   invoked_peratom = update->ntimestep;
   if (update->eflag_atom != invoked_peratom)
-    error->all(FLERR, "Compute mace/atom: its quantities were not evaluated on step " +
-                          std::to_string(invoked_peratom) + "; ask for them on steps known beforehand");
+    error->all(FLERR, "Compute mace/atom: quantities were not evaluated on step " + std::to_string(invoked_peratom) +
+                          "; request them only on steps known in advance");
   const auto width = quantities_.size();
   values_.assign(static_cast<std::size_t>(std::max(1, atom->nmax)) * width, 0.0);
   for (std::size_t k = 0; k < width; ++k) {

@@ -1,4 +1,4 @@
-// compute mace/atom: what pair_style mace knows of each atom beside its force.
+// compute mace/atom: per-atom quantities of pair_style mace other than the force.
 #pragma once
 
 #include <string>

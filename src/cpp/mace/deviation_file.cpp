@@ -21,7 +21,7 @@ void DeviationFile::open(std::int64_t step)
   for (const char *name : {"max_devi_v", "min_devi_v", "avg_devi_v", "max_devi_f", "min_devi_f", "avg_devi_f"})
     header += "         " + std::string(name);
   header += "\n";
-  // this step's line is written anew
+  // rewrites the line of this step
   if (step > 0) file_.resume(path_, header, step - 1);
   else file_.begin(path_, header);
 }

@@ -17,7 +17,7 @@ class Parser {
   {
     Json value = any(0);
     skip_space();
-    if (pos_ != text_.size()) fail("text after the end");
+    if (pos_ != text_.size()) fail("unexpected text after the end");
     return value;
   }
 
@@ -59,7 +59,7 @@ class Parser {
 
   Json any(int depth)
   {
-    if (depth > max_depth) fail("nested too deep");
+    if (depth > max_depth) fail("nested too deeply");
     Json out;
     const char c = peek();
     if (c == '{') out.value = object(depth);
@@ -105,7 +105,7 @@ class Parser {
       if (text_[pos_] == '\\') out += escape();
       else out += text_[pos_++];
     }
-    if (pos_ == text_.size()) fail("string without end");
+    if (pos_ == text_.size()) fail("unterminated string");
     ++pos_;
     return out;
   }
@@ -115,7 +115,7 @@ class Parser {
     constexpr std::string_view names = "\"\\/bfnrt", values = "\"\\/\b\f\n\r\t";
     const char c = ++pos_ < text_.size() ? text_[pos_++] : '\0';
     if (const auto k = names.find(c); k != std::string_view::npos) return values[k];
-    // file names with other characters only serve messages: a placeholder is enough
+    // file names with other characters appear only in messages: a placeholder is enough
     if (c != 'u' || text_.size() - pos_ < 4) fail("bad escape");
     pos_ += 4;
     return '?';
@@ -163,7 +163,7 @@ int Json::integer() const
   return static_cast<int>(value);
 }
 
-const std::string &Json::text() const { return as<std::string>(*this, "a text"); }
+const std::string &Json::text() const { return as<std::string>(*this, "a string"); }
 
 const Json::Array &Json::array() const { return as<Array>(*this, "a list"); }
 

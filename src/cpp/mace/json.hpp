@@ -9,7 +9,8 @@
 
 namespace naglass::mace {
 
-/// One JSON value. Accessors throw std::runtime_error, naming the key or type, when the value is not what was asked.
+/// One JSON value. Accessors throw std::runtime_error, naming the key or type, if the value is not of the requested
+/// kind.
 class Json {
  public:
   using Array = std::vector<Json>;

@@ -33,7 +33,7 @@ ConvolutionTable ConvolutionTable::from_rows(const std::vector<std::int64_t> &pa
     const std::int64_t *const entry = &entries[4 * t];
     if (entry[0] < 0 || entry[0] >= static_cast<std::int64_t>(table.paths.size()) || entry[2] < 0 ||
         entry[2] >= harmonics)
-      throw std::runtime_error("the archive's table of the convolution contradicts itself");
+      throw std::runtime_error("the archive's convolution table is inconsistent");
     sorted[{entry[0], entry[3], entry[1]}].push_back({static_cast<int>(entry[2]), values[t]});
   }
   table.first_pair.assign(table.paths.size() + 1, 0);
@@ -73,7 +73,7 @@ PolynomialTable PolynomialTable::from_rows(const std::vector<std::int64_t> &inde
       const auto factor = index[t * static_cast<std::size_t>(correlation) + static_cast<std::size_t>(k)];
       if (factor == features) break;
       if (factor < 0 || factor > features || out[t] < 0 || out[t] >= table.outputs)
-        throw std::runtime_error("the archive's table of the product basis contradicts itself");
+        throw std::runtime_error("the archive's product basis table is inconsistent");
       word.push_back(static_cast<int>(factor));
       tree[word];
     }
@@ -93,7 +93,7 @@ PolynomialTable PolynomialTable::from_rows(const std::vector<std::int64_t> &inde
 
 namespace {
 
-// The environment may ask for a lesser set than the processor's, to compare.
+// The environment may select a smaller instruction set than the processor's, for comparison.
 template <typename Real> Kernels<Real> choose(const std::string &asked)
 {
 #ifdef NAGLASS_X86_KERNELS

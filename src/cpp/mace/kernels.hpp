@@ -62,7 +62,7 @@ struct PolynomialTable {
                                    int features, int channels);
 };
 
-/// Channels that are worked on at a time: one cache line.
+/// Channels processed at a time: one cache line.
 template <typename Real> inline constexpr int lanes = 64 / static_cast<int>(sizeof(Real));
 
 /// One set of kernels, compiled for one instruction set. Arrays are dense, row by row, in e3nn's order (component
@@ -71,7 +71,7 @@ template <typename Real> struct Kernels {
   /// up rows×in_width, harmonics E×H, weights E×W -> message N×out_width, for nodes [first, last).
   void (*convolve)(const ConvolutionTable &, const EdgeGroups &, const Real *up, const Real *harmonics,
                    const Real *weights, Real *message, std::int64_t first, std::int64_t last);
-  /// `up_gradient` (rows×in_width) is added to, null where nobody needs it.
+  /// `up_gradient` (rows×in_width) is added to, null if not needed.
   void (*convolve_back)(const ConvolutionTable &, const EdgeGroups &, const Real *up, const Real *harmonics,
                         const Real *weights, const Real *message_gradient, Real *up_gradient, Real *harmonics_gradient,
                         Real *weights_gradient, std::int64_t first, std::int64_t last);
@@ -84,7 +84,7 @@ template <typename Real> struct Kernels {
                       std::int64_t count);
 };
 
-/// The fastest kernels that this processor runs.
+/// The fastest kernels that this processor supports.
 template <typename Real> const Kernels<Real> &kernels();
 
 namespace baseline {

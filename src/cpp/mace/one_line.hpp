@@ -4,7 +4,7 @@
 
 namespace naglass {
 
-/// libtorch's messages run over many lines: the one that says what went wrong.
+/// libtorch's messages have many lines; returns the one that says what went wrong.
 inline std::string one_line(const std::string &text)
 {
   const std::string mark = "RuntimeError: ";

@@ -30,7 +30,7 @@ PairMace::PairMace(LAMMPS *lmp) : Pair(lmp)
   manybody_flag = 1;
   single_enable = 0;
   restartinfo = 0;
-  // the virial is summed per edge, which also holds per atom
+  // the virial is summed per edge, which also works per atom
   no_virial_fdotr_compute = 1;
   centroidstressflag = CENTROID_AVAIL;
   comm_forward = comm_reverse = comm_reverse_off = columns_per_pass;
@@ -47,22 +47,22 @@ PairMace::~PairMace()
 void PairMace::init_style()
 {
   if (std::strcmp(update->unit_style, "metal") != 0)
-    error->all(FLERR,
-               std::string("Pair style mace: units are '") + update->unit_style + "', the model needs 'units metal'");
+    error->all(FLERR, std::string("Pair style mace: units are '") + update->unit_style +
+                          "', but the model needs 'units metal'");
   if (atom->molecular != Atom::ATOMIC &&
       (force->special_lj[1] == 0 || force->special_lj[2] == 0 || force->special_lj[3] == 0))
     error->all(FLERR, "Pair style mace: special_bonds leaves bonded neighbors out; use 'special_bonds lj/coul 1 1 1'");
   require_whole_lists();
   if (single_rank_ && comm->nprocs > 1)
     error->all(FLERR, "Pair style mace: single_rank on " + std::to_string(comm->nprocs) +
-                          " ranks; leave it out, ranks then exchange features");
+                          " ranks; remove it, and ranks exchange features");
   if (single_rank_ && atom->map_style == Atom::MAP_NONE)
-    error->all(FLERR, "Pair style mace: single_rank finds the atoms behind the ghosts by their tags; "
+    error->all(FLERR, "Pair style mace: single_rank finds the owners of ghost atoms by ID; "
                       "use 'atom_modify map yes' before the box is created");
   neighbor->add_request(this, NeighConst::REQ_FULL);
 }
 
-// Also for what other styles exclude when the run begins.
+// Also covers exclusions set by other styles at the start of the run.
 void PairMace::setup()
 {
   require_whole_lists();
@@ -71,7 +71,7 @@ void PairMace::setup()
   left_out_ = bits_left_out_of_all(lmp);
 }
 
-// Every pair within the cutoff belongs to the energy.
+// Every pair within the cutoff contributes to the energy.
 void PairMace::require_whole_lists()
 {
   const std::string problem = pairs_left_out(lmp, is_ours());
@@ -92,7 +92,7 @@ double PairMace::init_one(int i, int j)
   return reach();
 }
 
-// A longer edge than a model's own cutoff contributes nothing to it, so that one graph serves all.
+// An edge longer than a model's own cutoff contributes nothing to it, so one graph serves all models.
 double PairMace::reach() const
 {
   double most = 0;
@@ -169,12 +169,12 @@ void PairMace::find_homes()
   for (std::size_t j = 0; j < home_.size(); ++j) {
     home_[j] = j < static_cast<std::size_t>(atom->nlocal) ? static_cast<int>(j) : atom->map(atom->tag[j]);
     if (home_[j] < 0 || home_[j] >= atom->nlocal)
-      error->one(FLERR, "Pair style mace: single_rank: no owned atom with the tag of ghost " +
-                            std::to_string(atom->tag[j]) + "; are tags unique?");
+      error->one(FLERR, "Pair style mace: single_rank: no owned atom has the ID of ghost atom " +
+                            std::to_string(atom->tag[j]) + "; are atom IDs unique?");
   }
 }
 
-// Mean over the models; what deviations need of each is kept aside.
+// Mean over the models; the values of each model needed for deviations are stored.
 void PairMace::run_models(bool deviation)
 {
   const auto nodes = node_row_.size();
@@ -280,7 +280,7 @@ void PairMace::tally_edges(const Tally &tally)
   }
 }
 
-// Without newton LAMMPS ignores what a rank adds to its ghosts, so the sums go home by our own exchange.
+// With newton off LAMMPS ignores what a rank adds to its ghosts, so our own exchange returns the sums to the owners.
 void PairMace::tally_with_ghost_reduction()
 {
   const auto rows = members_.front().row_element.size();

@@ -17,8 +17,8 @@
 
 namespace naglass {
 
-// PairHybrid copies the buffer sizes when the style is created, before the model is known: hence a fixed size, and
-// wider features travel in several passes.
+// PairHybrid copies the buffer sizes when the style is created, before the model is known, so the size is fixed and
+// wider features are sent in several passes.
 inline constexpr int columns_per_pass = 64;
 
 class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
@@ -36,11 +36,11 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   void *extract(const char *name, int &dim) override;
   void *extract_peratom(const char *name, int &columns) override;
 
-  /// Per-atom quantities on offer: energy (eV), deviation (eV/Å, of a committee), and what every model carries.
+  /// Available per-atom quantities: energy (eV), deviation (eV/Å, of a committee), and those that every model provides.
   std::vector<std::string> quantities() const;
 
-  /// Evaluates a quantity, from now on, on all steps that tally energies per atom. Its columns, 0 when it is not on
-  /// offer.
+  /// From now on, evaluates a quantity on all steps that tally per-atom energies. Returns its number of columns, 0 if
+  /// not available.
   int want(const std::string &quantity);
 
   int pack_forward_comm(int n, int *list, double *buffer, int pbc_flag, int *pbc) override;
@@ -61,12 +61,12 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   struct Member {
     mace::Metadata model;
     std::unique_ptr<mace::Backend> backend;
-    std::size_t content = 0;  // of its weights, which tells models apart
+    std::size_t content = 0;  // of its weights; identifies the model
     std::vector<std::int64_t> type_element, row_element;  // -1 for a type that is NULL
   };
-  // one per-atom quantity: values of owned atoms, and who asked for them
+  // one per-atom quantity: values of owned atoms, and which styles requested it
   struct Quantity {
-    int columns = 0;    // none: not on offer by the models at hand
+    int columns = 0;    // 0: not provided by the current models
     int triggered = 0;  // LAMMPS's fix pair and fix naglass/select set it for one step
     bool wanted = false;
     std::vector<double> values;
@@ -111,13 +111,13 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   std::string dtype_ = "float64";
   mace::Device device_ = mace::Device::automatic;
   bool single_rank_ = false, trust_ = false;
-  int left_out_ = 0;  // bits of groups whose atoms are taken out of the system, by 'neigh_modify exclude group X all'
+  int left_out_ = 0;  // bits of groups whose atoms are excluded from the system by 'neigh_modify exclude group X all'
   std::vector<Member> members_;
   std::map<std::string, Quantity> quantity_;
   std::unique_ptr<DeviationFile> deviation_file_;
 
   std::vector<double> vectors_, node_energy_, edge_gradient_, ghost_tally_;
-  std::vector<double> member_energy_, member_gradient_, member_extra_;  // of the model at hand
+  std::vector<double> member_energy_, member_gradient_, member_extra_;  // of the current model
   std::vector<double> member_force_;  // rows × 3 for each model
   std::vector<std::array<double, 9>> member_virial_;
   std::vector<std::int64_t> sender_, receiver_, node_row_;

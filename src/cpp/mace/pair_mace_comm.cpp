@@ -1,4 +1,4 @@
-// What pair_style mace sends between ranks: columns of any width in passes of a fixed one.
+// Communication of pair_style mace: columns of any width in passes of fixed width.
 #include <algorithm>
 
 #include "comm.h"

@@ -1,4 +1,4 @@
-// Per-atom quantities of pair_style mace beside forces: node energy, committee deviation, what the models carry.
+// Per-atom quantities of pair_style mace other than forces: node energy, committee deviation, outputs of the models.
 #include <algorithm>
 #include <cmath>
 
@@ -25,7 +25,7 @@ const mace::ExtraOutput *find_output(const mace::Metadata &model, const std::str
 
 void PairMace::offer_quantities()
 {
-  // LAMMPS's fix pair goes on writing to its trigger after another pair_coeff: entries stay where they are
+  // LAMMPS's fix pair keeps writing to its trigger after another pair_coeff: entries must not move
   for (auto &[name, quantity] : quantity_) quantity.columns = 0;
   quantity_["energy"].columns = 1;
   if (members_.size() > 1) quantity_["deviation"].columns = 1;
@@ -66,7 +66,7 @@ bool PairMace::asked_for(const std::string &name)
   return quantity && (quantity->triggered != 0 || (quantity->wanted && eflag_atom));
 }
 
-// The protocol of LAMMPS's fix pair: "<quantity>_flag" set to 1 asks for the quantity in the coming steps.
+// The protocol of LAMMPS's fix pair: "<quantity>_flag" set to 1 requests the quantity for the following steps.
 void *PairMace::extract(const char *name, int &dim)
 {
   dim = 0;
@@ -80,7 +80,7 @@ void *PairMace::extract_peratom(const char *name, int &columns)
 {
   Quantity *const quantity = find_quantity(name);
   if (!quantity) return nullptr;
-  // before the first step that evaluates it, and for atoms that came since
+  // before the first step that evaluates it, and for atoms that arrived since
   quantity->values.resize(static_cast<std::size_t>(std::max(1, atom->nmax) * quantity->columns), 0.0);
   columns = quantity->columns == 1 ? 0 : quantity->columns;
   if (columns == 0) return quantity->values.data();
@@ -109,7 +109,7 @@ bool PairMace::prepare_outputs(const Member &member)
   return asked;
 }
 
-// Adds this model's share of the mean.
+// Adds this model's contribution to the mean.
 void PairMace::take_outputs(const Member &member)
 {
   const auto width = static_cast<int>(member_extra_.size() / node_row_.size());
@@ -184,7 +184,7 @@ Spread PairMace::virial_spread() const
 void PairMace::write_deviation()
 {
   const auto &values = quantity_.at("deviation").values;
-  // largest and least by one reduction: the least is the largest negative one
+  // maximum and minimum in one reduction: the minimum is minus the maximum of the negatives
   double extremes[2] = {0.0, -HUGE_VAL}, sums[2] = {0.0, static_cast<double>(node_row_.size())};
   for (const auto i : node_row_) {
     const double value = values[static_cast<std::size_t>(i)];

@@ -48,15 +48,15 @@ mace::ModelPieces pieces_of(const mace::Archive &archive, const std::vector<std:
         {archive.entry("pieces/pre_" + index), archive.entry("pieces/post_" + index), model.up_widths[k]});
   }
   const std::set<std::int64_t> used(type_element.begin(), type_element.end());
-  // -1 stands for NULL; atoms of such types are handed over as element 0 and are in no edge
+  // -1 means NULL; atoms of such types are passed as element 0 and have no edges
   std::copy_if(used.begin(), used.end(), std::back_inserter(pieces.used), [](std::int64_t z) { return z >= 0; });
   for (const auto &output : model.outputs)
     pieces.outputs.push_back(archive.entry("pieces/output_" + output.name + ".pt"));
   return pieces;
 }
 
-// Place among the ranks of this machine. The launcher's own count holds for all groups of ranks together; without it
-// groups that share a machine would all begin with its first GPU.
+// Index among the ranks of this machine. The launcher's own count covers all groups of ranks; without it, groups that
+// share a machine would all start with its first GPU.
 int local_rank(MPI_Comm world)
 {
   for (const char *const name :
@@ -113,8 +113,7 @@ void PairMace::settings(int narg, char **arg)
       const std::map<std::string, mace::Device> known{{"auto", mace::Device::automatic},
                                                       {"cpu", mace::Device::cpu},
                                                       {"gpu", mace::Device::gpu}};
-      if (!known.contains(value))
-        error->all(FLERR, "Pair style mace: device '" + value + "' is none of auto, cpu, gpu");
+      if (!known.contains(value)) error->all(FLERR, "Pair style mace: device '" + value + "' is not auto, cpu or gpu");
       device_ = known.at(value);
     } else if (keyword == "trust") {
       if (value != "yes" && value != "no")
@@ -125,12 +124,13 @@ void PairMace::settings(int narg, char **arg)
     } else {
       out_freq = utils::inumeric(FLERR, value, false, lmp);
       if (out_freq < 1)
-        error->all(FLERR, "Pair style mace: out_freq '" + value + "' is not a number of steps above zero");
+        error->all(FLERR, "Pair style mace: out_freq '" + value + "' is not a positive number of steps");
     }
   }
   if (out_file.empty() != (out_freq == 0))
-    error->all(FLERR,
-               "Pair style mace: out_file and out_freq go together, as in 'out_file model_devi.out out_freq 100'");
+    error->all(
+        FLERR,
+        "Pair style mace: out_file and out_freq must be given together, as in 'out_file model_devi.out out_freq 100'");
   if (out_freq > 0) deviation_file_ = std::make_unique<DeviationFile>(out_file, out_freq);
 }
 
@@ -140,7 +140,7 @@ void PairMace::coeff(int narg, char **arg)
     error->all(FLERR, "Pair style mace: expected 'pair_coeff * * model.naglass' and one element per atom type");
   const std::vector<std::string> words(arg + 2, arg + narg);
   const auto is_archive = [](const std::string &word) { return word.ends_with(".naglass"); };
-  // without the customary suffix the first word is the only model
+  // without the usual suffix, the first word is the only model
   const auto archives =
       std::max<std::ptrdiff_t>(1, std::find_if_not(words.begin(), words.end(), is_archive) - words.begin());
   const std::vector<std::string> elements(words.begin() + archives, words.end());
@@ -152,11 +152,11 @@ void PairMace::coeff(int narg, char **arg)
     members.push_back(read_member(*word, elements));
     for (auto other = words.begin(); other != word; ++other)
       if (members[static_cast<std::size_t>(other - words.begin())].content == members.back().content)
-        error->all(FLERR, "Pair style mace: " + *word + " holds the same model as " + *other +
-                              "; a committee needs different ones, or its deviation means nothing");
+        error->all(FLERR, "Pair style mace: " + *word + " is the same model as " + *other +
+                              "; a committee of identical models has no meaningful deviation");
   }
   if (deviation_file_ && members.size() < 2)
-    error->all(FLERR, "Pair style mace: out_file needs a committee, two or more models in pair_coeff; there is one");
+    error->all(FLERR, "Pair style mace: out_file needs a committee: two or more models in pair_coeff, not one");
   if (deviation_file_)
     attempt("Pair style mace: out_", [&] {
       if (comm->me == 0) deviation_file_->claim();
@@ -185,9 +185,8 @@ PairMace::Member PairMace::read_member(const std::string &path, const std::vecto
   std::unique_ptr<mace::Archive> archive;
   attempt(where, [&] { archive = std::make_unique<mace::Archive>(read_on_first_rank(path)); });
   if (!trust_ && !on_first_rank([&] { return mace::inside_package(path); }))
-    error->all(FLERR, where +
-                          "a model archive holds TorchScript, which can run code of whoever made it; if you trust its "
-                          "origin, write 'pair_style mace trust yes'");
+    error->all(FLERR, where + "a model archive contains TorchScript, which can run arbitrary code; if you trust its "
+                              "source, use 'pair_style mace trust yes'");
   Member member;
   member.model = archive->metadata();
   attempt(where, [&] { member.content = std::hash<std::string_view>{}(archive->entry("weights.bin")); });
@@ -201,7 +200,7 @@ PairMace::Member PairMace::read_member(const std::string &path, const std::vecto
   return member;
 }
 
-// What throws on all ranks stops them with the message; error->all would wait for ever if it threw on some only.
+// An exception on all ranks stops them with the message; error->all would hang if only some ranks threw.
 void PairMace::attempt(const std::string &where, const std::function<void()> &action)
 {
   std::string failure;
@@ -219,7 +218,7 @@ void PairMace::attempt(const std::string &where, const std::function<void()> &ac
   error->one(FLERR, text);
 }
 
-// Ranks on other machines may see other files: the first one decides.
+// Ranks on other machines may see different files: rank 0 decides.
 bool PairMace::on_first_rank(const std::function<bool()> &question) const
 {
   int answer = comm->me == 0 && question() ? 1 : 0;
@@ -257,8 +256,8 @@ std::vector<std::int64_t> PairMace::map_types(const std::string &path, const mac
     if (elements[k] == "NULL") continue;
     map[k + 1] = find_element(model.elements, elements[k].c_str());
     if (map[k + 1] < 0)
-      error->all(FLERR, "Pair style mace: " + path + " knows no element '" + elements[k] + "' (atom type " +
-                            std::to_string(k + 1) + "); it knows " + join(model.elements));
+      error->all(FLERR, "Pair style mace: " + path + " has no element '" + elements[k] + "' (atom type " +
+                            std::to_string(k + 1) + "); it has " + join(model.elements));
   }
   return map;
 }

@@ -1,4 +1,4 @@
-// Where the time of a backend goes: CPU seconds of the calling thread by piece, kept only when somebody asks.
+// Profile of a backend: CPU seconds of the calling thread by piece, recorded only on request.
 #pragma once
 
 #include <ctime>
@@ -11,7 +11,7 @@
 namespace naglass::mace {
 
 /// Adds up CPU time by name. With the environment variable NAGLASS_MACE_PROFILE set, the destructor prints one line of
-/// JSON to stderr: {"naglass_mace_profile": {"<piece>": seconds, ...}, "calls": n}. Otherwise it costs nothing.
+/// JSON to stderr: {"naglass_mace_profile": {"<piece>": seconds, ...}, "calls": n}. Otherwise it has no cost.
 class Stopwatch {
  public:
   Stopwatch() = default;
@@ -34,7 +34,7 @@ class Stopwatch {
     last_ = now();
   }
 
-  /// The time since the last mark, or since start, belongs to `name`.
+  /// Adds the time since the last mark, or since the start, to `name`.
   void mark(const char *name)
   {
     if (!asked_) return;

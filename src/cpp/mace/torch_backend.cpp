@@ -30,7 +30,7 @@ namespace {
 using at::Tensor;
 using TensorList = std::vector<Tensor>;
 
-// CUDA's name stands for HIP, too, in a libtorch that was built for it.
+// In a libtorch built for HIP, the name CUDA refers to HIP.
 at::Device choose_device(const Placement &placement)
 {
   if (placement.device == Device::cpu) return at::kCPU;
@@ -44,7 +44,7 @@ torch::jit::Module load_piece(std::string_view bytes, at::ScalarType dtype, at::
 {
   std::istringstream stream{std::string(bytes)};
   auto piece = torch::jit::load(stream, device);
-  // Module::to would turn the integers into floating point, too
+  // Module::to would also convert the integers to floating point
   const auto convert = [dtype](const Tensor &tensor) {
     if (tensor.is_floating_point()) tensor.set_data(tensor.to(dtype));
   };
@@ -66,7 +66,7 @@ TensorList call(torch::jit::Module &piece, const TensorList &inputs)
 
 Tensor leaf(const Tensor &tensor) { return tensor.detach().requires_grad_(); }
 
-// Vector-Jacobian product; outputs that do not depend on any input are left out, missing gradients are zero.
+// Vector-Jacobian product; outputs that do not depend on any input are omitted, missing gradients are zero.
 TensorList pull_back(const TensorList &outputs, const TensorList &gradients, const TensorList &inputs)
 {
   TensorList connected, cotangents;
@@ -105,7 +105,7 @@ class TorchBackend final : public Backend {
     int up_width;
     std::optional<LayerKernels> kernels;
   };
-  // what one layer leaves behind for the way back; `messages` only where kernels made them
+  // stored by a layer for its backward pass; `messages` only if computed by the kernels
   struct Tape {
     Tensor up, sc;
     Messages messages;
@@ -118,8 +118,8 @@ class TorchBackend final : public Backend {
     Tensor vectors, sender, receiver, sender_element, node_row, node_element, node_attrs;
     Tensor edge_start;                    // per node its first edge, and the end
     Tensor by_element;                    // nodes ordered by element
-    std::vector<std::int64_t> element_start;  // where each element begins there, and the end
-    Tensor staged_row;  // node_row on the host, where rows are handed over to the exchange
+    std::vector<std::int64_t> element_start;  // start of each element in by_element, and the end
+    Tensor staged_row;  // node_row on the host, used for the exchange
     std::int64_t rows;
   };
 
@@ -143,7 +143,7 @@ class TorchBackend final : public Backend {
   std::vector<Layer> layers_;
   std::vector<torch::jit::Module> outputs_;
   Tensor one_hot_;   // elements × elements
-  Tensor first_up_;  // elements × width: the first layer's features depend on the element alone
+  Tensor first_up_;  // elements × width: the first layer's features depend only on the element
   Tensor first_sc_;
   mutable Stopwatch watch_;
 };
@@ -153,14 +153,14 @@ TorchBackend::TorchBackend(const ModelPieces &pieces, const Placement &placement
 {
   at::set_num_threads(placement.threads);
   const torch::jit::GraphOptimizerEnabledGuard plain_interpreter(false);
-  // without these glibc hands the large tensors back to the system at every step
+  // without these, glibc returns the large tensors to the system at every step
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);
   const auto load = [this](std::string_view bytes) { return load_piece(bytes, dtype_, device_); };
   edge_ = load(pieces.edge);
   for (const auto &layer : pieces.layers) layers_.push_back({load(layer.pre), load(layer.post), layer.up_width, {}});
-  // the TorchScript of the same steps serves devices, and to check the kernels
+  // the TorchScript of the same steps is used on devices, and to check the kernels
   const char *const asked = std::getenv("NAGLASS_MACE_KERNELS");
   if (device_.is_cpu() && (!asked || std::string_view(asked) != "torchscript"))
     for (auto &layer : layers_) layer.kernels.emplace(layer.post, pieces.used, pieces.elements, dtype_);
@@ -173,7 +173,7 @@ TorchBackend::TorchBackend(const ModelPieces &pieces, const Placement &placement
 
 void TorchBackend::compute(const Graph &graph, GhostExchange &exchange, const Output &output)
 {
-  // the symmetric contraction of MACE fails on zero nodes; neighbors still wait for this rank's exchanges
+  // the symmetric contraction of MACE fails on zero nodes; neighbors still expect this rank's exchanges
   if (graph.node_row.empty()) return exchange_only(graph, exchange);
   const at::AutoGradMode with_gradients(true);
   // TorchScript's own optimizer costs time here: it differentiates symbolically, and again when edge counts change
@@ -257,11 +257,11 @@ TensorList TorchBackend::forward(const Inputs &in, GhostExchange &exchange, cons
 MessageInputs TorchBackend::message_inputs(std::size_t index, const Inputs &in, const Tensor &up,
                                            const TensorList &edge) const
 {
-  // the first layer's rows are elements, so that it needs no exchange
+  // the first layer's rows are elements, so it needs no exchange
   return {up, index == 0 ? in.sender_element : in.sender, in.receiver, in.edge_start, edge[0], edge[1]};
 }
 
-// By the kernels, whose way back is their own, or by TorchScript and autograd.
+// With the kernels, which have their own backward pass, or with TorchScript and autograd.
 Messages TorchBackend::convolve(Layer &layer, const MessageInputs &in, std::int64_t nodes) const
 {
   if (layer.kernels) {
@@ -390,7 +390,7 @@ void TorchBackend::exchange_only(const Graph &graph, GhostExchange &exchange) co
 }  // namespace
 }  // namespace naglass::mace
 
-/// Entry point looked up by the pair style; throws what libtorch throws when a piece cannot be read.
+/// Entry point looked up by the pair style; passes on libtorch's exception if a piece cannot be read.
 extern "C" __attribute__((visibility("default"))) naglass::mace::Backend *naglass_mace_torch_backend(
     const naglass::mace::ModelPieces *pieces, const naglass::mace::Placement *placement)
 { return new naglass::mace::TorchBackend(*pieces, *placement); }

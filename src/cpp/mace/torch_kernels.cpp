@@ -41,10 +41,11 @@ void over_shares(std::int64_t nodes, const std::function<void(std::int64_t, std:
   });
 }
 
-// Gradients of one block's weights stay in the cache while they are made and used.
+// Sized so that the gradients of one block's weights stay in the cache.
 constexpr std::int64_t edges_per_block = 2048;
 
-// Weights are the largest array by far: of one layer so many bytes are kept for the way back, the rest is made anew.
+// Weights are by far the largest array: this many bytes per layer are kept for the backward pass, the rest is
+// recomputed.
 std::size_t kept_bytes()
 {
   const char *const asked = std::getenv("NAGLASS_MACE_KEEP_MB");
@@ -213,7 +214,7 @@ MessageGradients LayerKernels::convolve_back(const MessageInputs &in, const Mess
 {
   const Tensor x = in.up.contiguous(), d = gradient.message.contiguous();
   const std::int64_t shares = at::get_num_threads();
-  // every thread adds to senders of its own copy
+  // every thread adds to its own copy of the senders
   Tensor dx = needs_up ? at::zeros({shares, x.size(0), x.size(1)}, d.options()) : Tensor();
   MessageGradients out{Tensor(), at::empty_like(in.harmonics), at::empty_like(in.radial)};
   std::size_t number = 0;

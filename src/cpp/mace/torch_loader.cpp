@@ -27,7 +27,7 @@ fs::path own_folder()
   return info.dli_fname ? fs::path(info.dli_fname).parent_path() : fs::path(".");
 }
 
-// libtorch that somebody, such as Python's torch, has opened before.
+// A libtorch that is already loaded, for example by Python's torch.
 fs::path loaded_torch()
 {
   void *const handle = dlopen(torch_library, RTLD_NOW | RTLD_NOLOAD);
@@ -44,7 +44,8 @@ fs::path find_torch()
   if (const char *folder = std::getenv("NAGLASS_TORCH_LIB")) {
     const fs::path chosen = fs::path(folder) / torch_library;
     if (fs::exists(chosen)) return chosen;
-    throw std::runtime_error("NAGLASS_TORCH_LIB is '" + std::string(folder) + "', which holds no " + torch_library);
+    throw std::runtime_error("NAGLASS_TORCH_LIB is '" + std::string(folder) + "', which does not contain " +
+                             torch_library);
   }
   // site-packages/naglass_drv/plugins -> site-packages/torch/lib
   const fs::path beside = own_folder() / "../../torch/lib" / torch_library;
@@ -52,10 +53,10 @@ fs::path find_torch()
   const fs::path built_with = fs::path(NAGLASS_TORCH_FOLDER) / "lib" / torch_library;
   if (fs::exists(built_with)) return built_with;
   throw std::runtime_error("libtorch " + std::string(built_for) + " was not found: install it (pip install torch==" +
-                           built_for + ") or set NAGLASS_TORCH_LIB to the folder that holds " + torch_library);
+                           built_for + ") or set NAGLASS_TORCH_LIB to the folder that contains " + torch_library);
 }
 
-// "2.13.0" from torch/version.py beside torch/lib; empty where libtorch came without it.
+// "2.13.0" from torch/version.py next to torch/lib; empty if libtorch came without it.
 std::string torch_version(const fs::path &library)
 {
   std::ifstream file(library.parent_path().parent_path() / "version.py");
@@ -71,8 +72,8 @@ void *open_or_throw(const fs::path &path, int flags)
   throw std::runtime_error("cannot open " + path.string() + ": " + dlerror());
 }
 
-// The GPU part lies beside libtorch_cpu and registers itself when it is opened; a driver that is missing must not stop
-// a run on the CPU.
+// The GPU part is next to libtorch_cpu and registers itself when opened; a missing driver must not stop a run on the
+// CPU.
 void open_gpu_part(const fs::path &torch, bool needed)
 {
   for (const char *const name : {"libtorch_cuda.so", "libtorch_hip.so"}) {
@@ -115,7 +116,7 @@ bool inside_package(const std::string &path)
   std::error_code problem;
   const fs::path package = fs::canonical(own_folder(), problem).parent_path();
   const fs::path file = fs::canonical(path, problem);
-  // plugins that were installed elsewhere lie in no package
+  // plugins installed elsewhere are not in a package
   if (problem || package.filename() != "naglass_drv") return false;
   return std::mismatch(package.begin(), package.end(), file.begin(), file.end()).first == package.end();
 }

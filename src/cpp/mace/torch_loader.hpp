@@ -8,12 +8,12 @@
 
 namespace naglass::mace {
 
-/// Builds the torch backend. Opens libtorch on first use, with its GPU part where it has one and `placement` may take it: the one already in the process, or
-/// the one in the folder NAGLASS_TORCH_LIB, or beside this package, or the one this library was built with.
-/// Throws std::runtime_error with one sentence on what is missing or does not fit.
+/// Builds the torch backend. Opens libtorch on first use, with its GPU part if it has one and `placement` allows it:
+/// the one already in the process, or the one in the folder NAGLASS_TORCH_LIB, or next to this package, or the one this
+/// library was built with. Throws std::runtime_error with one sentence on what is missing or incompatible.
 std::unique_ptr<Backend> make_torch_backend(const ModelPieces &pieces, const Placement &placement);
 
-/// Whether `path`, links resolved, lies in the folder of the Python package that this library is installed in.
+/// Whether `path`, with links resolved, is in the folder of the Python package in which this library is installed.
 bool inside_package(const std::string &path);
 
 }  // namespace naglass::mace
