@@ -256,7 +256,7 @@ def test_the_verb_prints_a_table_and_writes_a_page(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
-        ("energy=3", "--limit energy=3: not a limit; there are energy_z, forces_z"),
+        ("energy=3", "--limit energy=3: no such limit; choose from energy_z, forces_z"),
         ("energy_z=many", "--limit energy_z=many: 'many' is not a number"),
         ("energy_z=-1", "--limit energy_z=-1: Input should be greater than 0"),
     ],

@@ -364,7 +364,7 @@ def test_validate_says_what_it_would_cost(tmp_path):
     lines = done.stdout.splitlines()
     assert "3 melt-quenches of 780000 atoms, 40 ps (40000 steps); about 1.7 GB of memory each, 140 GB" in lines[1]
     assert "2 labels gfn1-xtb, up to 3 atoms" in lines[2]
-    assert lines[3] == "  start it with mpirun -n 4 or more"
+    assert lines[3] == "  start it with mpirun -n 4 or higher"
 
 
 def test_random_numbers_never_break_the_checks(tmp_path):

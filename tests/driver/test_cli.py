@@ -55,7 +55,7 @@ def test_init_writes_a_good_input_once(tmp_path):
     assert "stages: glass, reference, dataset, train, md, analysis, report" in done.stdout
     before = (tmp_path / "new/input.yaml").read_text()
     again = naglass("init", "new", cwd=tmp_path)
-    assert (again.returncode, again.stderr) == (2, "new/input.yaml: exists; it is not overwritten\n")
+    assert (again.returncode, again.stderr) == (2, "new/input.yaml: already exists and is not overwritten\n")
     assert (tmp_path / "new/input.yaml").read_text() == before
 
 

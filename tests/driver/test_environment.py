@@ -155,7 +155,7 @@ def test_doctor_says_how_to_mend(tmp_path, monkeypatch):
     assert "CP2K is linked against Open MPI" in [finding.remedy for finding in doctor._cp2k()]
     profile.write_text("cp2k: 3\n")
     (finding,) = doctor._cp2k()
-    assert "site.yaml:1: cp2k: " in finding.text and finding.remedy == f"mend {profile}"
+    assert "site.yaml:1: cp2k: " in finding.text and finding.remedy == f"fix {profile}"
     broken = doctor._try("torch", "import no_such_module", "pip install it")
     assert str(broken) == "PROBLEM  torch      ModuleNotFoundError: No module named 'no_such_module': pip install it"
     assert doctor._try("x", "import os; os._exit(3)", "mend").text == "ended with status 3"

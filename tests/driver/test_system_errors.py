@@ -353,7 +353,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     ("error", "text"),
     [
         (OSError(28, "No space left on device", "a/b"), "a/b: No space left on device; free some space"),
-        (OSError(30, "Read-only file system"), "Read-only file system; choose a folder that can be written to"),
+        (OSError(30, "Read-only file system"), "Read-only file system; choose a writable folder"),
         (PermissionError(13, "Permission denied", b"x"), "x: Permission denied; check the permissions"),
         (MemoryError("3 GB"), "not enough memory (3 GB); use a machine with more memory, or raise the limit"),
         (ImportError("no symbol", name="torch"), "torch: cannot be loaded: no symbol"),
@@ -460,7 +460,7 @@ def test_a_signal_at_the_very_start_is_a_wish_to_stop(folder):
     job.terminate()
     out, error = job.communicate(timeout=60)
     assert job.returncode == 3, out + error
-    assert error.splitlines()[-1].startswith("stopped by signal SIGTERM; restartable as is: yes")
+    assert error.splitlines()[-1].startswith("stopped by signal SIGTERM; can be restarted as is")
 
 
 def ranks_in(folder: Path) -> list[int]:

@@ -375,7 +375,7 @@ def test_the_verb_takes_over_and_lists_what_it_refuses(tmp_path, capsys):
     arguments = ["import-frames", str(tmp_path / "set.xyz.gz"), "-o", str(out), "--level-name", "vasp", "--settings",
                  "PBE+U", "--multiplicity", "high-spin", "--e0", "Na=-0.1", "Fe=-0.2", "P=-0.3", "O=-0.4"]  # fmt: skip
     assert main(arguments) == 0
-    assert "2 frames admitted, 1 refused: NET_FORCE 1" in capsys.readouterr().out
+    assert "2 frames admitted, 1 rejected: NET_FORCE 1" in capsys.readouterr().out
     (record,) = json.loads((tmp_path / "taken-rejected.json").read_text())
     assert record["frame"].endswith("set.xyz.gz#1") and record["failure"] == "NET_FORCE"
     taken = read_labeled(out)
@@ -388,9 +388,13 @@ def test_the_verb_takes_over_and_lists_what_it_refuses(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
-        ([], 2, "does not tell the settings of its level; state them with --settings"),
+        ([], 2, "contains no settings of its level of theory; give them with --settings"),
         (["--settings", "x"], 4, ""),
-        (["--settings", "x", "--multiplicity", "many"], 2, "--multiplicity many: a number from 1 up, or high-spin"),
+        (
+            ["--settings", "x", "--multiplicity", "many"],
+            2,
+            "--multiplicity many: must be an integer of at least 1, or high-spin",
+        ),
         (["--settings", "x", "--multiplicity", "5", "--e0", "Na"], 2, "--e0 Na: an element and its energy"),
         (["--settings", "x", "--multiplicity", "5", "--e0", "Xx=1"], 2, "'Xx' is not an element"),
         (["--settings", "x", "--every", "0"], 2, "--every 0"),

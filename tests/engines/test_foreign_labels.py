@@ -174,7 +174,7 @@ def test_a_stress_that_cannot_be_one_is_left_out_with_a_word(path, tmp_path, cap
     assert main(command) == 0
     assert ["REF_stress" in frame.info for frame in read_labeled(out)] == [False, True]
     said = capsys.readouterr().out
-    assert "stress left out of 1 frames (--max-stress), the first" in said and f"#0: {message}" in said
+    assert "stress dropped from 1 frames (--max-stress), first:" in said and f"#0: {message}" in said
 
 
 def test_the_limit_of_the_stress_can_be_raised(path):
@@ -233,7 +233,7 @@ def test_one_bad_frame_does_not_refuse_the_good_ones(tmp_path, capsys):
     words = ["import-frames", *sources, "-o", str(out), "--level-name", "x", "--settings", "s", "--multiplicity", "2"]
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert "6 frames admitted, 6 refused: UNREADABLE 6" in said and str(tmp_path / "taken-rejected.json") in said
+    assert "6 frames admitted, 6 rejected: UNREADABLE 6" in said and str(tmp_path / "taken-rejected.json") in said
     assert len(read_labeled(out)) == 6
     records = json.loads((tmp_path / "taken-rejected.json").read_text())
     assert [record["frame"].rpartition("/")[2] for record in records] == [
@@ -257,12 +257,12 @@ def test_a_refused_import_says_why_and_which_option_helps(tmp_path, capsys):
     ]
     assert main(words) == 4
     said = capsys.readouterr().out
-    assert "0 frames admitted, 2 refused: INCOMPLETE 2" in said
+    assert "0 frames admitted, 2 rejected: INCOMPLETE 2" in said
     assert "a.xyz#0: there is no energy and no forces; it has my_energy: name what is meant by --energy-key" in said
     assert main([*words, "--energy-key", "E", "--forces-key", "F"]) == 4
     assert "a.xyz#0: neither the source nor --multiplicity tells the multiplicity" in capsys.readouterr().out
     assert main([*words, "--energy-key", "E", "--forces-key", "F", "--multiplicity", "2"]) == 0
-    assert "not taken: my_energy (2 frames)" in capsys.readouterr().out
+    assert "not imported: my_energy (2 frames)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("group", ["run-{iteration}", "{iteration}", "melt"])
@@ -287,13 +287,13 @@ def test_isolated_atoms_need_no_group(tmp_path, group):
             for value in ("nan", "inf")
         ),
         (["--max-net-force", "-1"], "--max-net-force -1: must be 0 or more"),
-        (["--max-net-force", "big"], "--max-net-force big: a number is needed"),
+        (["--max-net-force", "big"], "--max-net-force big: must be a number"),
         (["--max-stress", "0"], "--max-stress 0: must be above 0"),
         (["--max-stress", "nan"], "--max-stress nan: must be a finite number"),
-        (["--every", "1.5"], "--every 1.5: a whole number is needed"),
+        (["--every", "1.5"], "--every 1.5: must be a whole number"),
         (["--every", "-1"], "--every -1: must be 1 or more"),
         (["--frames-per-file", "0"], "--frames-per-file 0: must be 1 or more"),
-        (["--charge", "nan"], "--charge nan: a whole number is needed"),
+        (["--charge", "nan"], "--charge nan: must be a whole number"),
         (["--e0", "Na=nan"], "--e0 Na=nan: an element and its energy"),
         (["--e0", "Na=-inf"], "--e0 Na=-inf: an element and its energy"),
         (["--e0", "Na=1", "Na=2"], "--e0 Na=2: Na is given twice"),
@@ -314,12 +314,12 @@ def test_numbers_of_the_verb_are_finite_and_within_bounds(tmp_path, capsys, opti
     ("words", "message"),
     [
         (["select-frames", "a", "-o", "b", "-n", "0"], "--count 0: must be 1 or more"),
-        (["select-frames", "a", "-o", "b", "-n", "inf"], "--count inf: a whole number is needed"),
+        (["select-frames", "a", "-o", "b", "-n", "inf"], "--count inf: must be a whole number"),
         (["export-frames", "a", "-o", "b", "--seed", "-1"], "--seed -1: must be from 0 to"),
         (["export-frames", "a", "-o", "b", "--valid-fraction", "nan"], "--valid-fraction nan: must be a finite number"),
         (["export-frames", "a", "-o", "b", "--test-fraction", "-0.1"], "--test-fraction -0.1: must be from 0 to 0.5"),
         (["fit-spin", "a", "b", "--hidden", "-1"], "--hidden -1: must be 0 or more"),
-        (["fit-spin", "a", "b", "--seed", "1e99"], "--seed 1e99: a whole number is needed"),
+        (["fit-spin", "a", "b", "--seed", "1e99"], "--seed 1e99: must be a whole number"),
         (["fit-spin", "a", "b", "--seed", "99999999999999999999"], "--seed 99999999999999999999: must be from 0 to"),
         (["audit", "a", "--limit", "energy_z=nan"], "--limit energy_z=nan"),
         (["audit", "a", "--limit", "max_stress_GPa=inf"], "--limit max_stress_GPa=inf"),

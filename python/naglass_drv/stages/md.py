@@ -56,7 +56,8 @@ def plan(run: Run) -> list[Task]:
             missing = [element for element in elements if element not in known]
             if missing:
                 raise InputError(
-                    f"md.model: {model} does not know {', '.join(missing)} of {file.name}; it knows {', '.join(known)}"
+                    f"md.model: {model} does not cover {', '.join(missing)} in {file.name}; "
+                    f"it covers {', '.join(known)}"
                 )
             label = _label(file, number if len(frames) > 1 else None)
             shared = settings | {"frame": number, "structure": label, **_commands(run.input, elements, outputs)}

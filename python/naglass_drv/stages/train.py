@@ -35,7 +35,7 @@ def plan(run: Run) -> list[Task]:
         start = run.source / section.start_model
         missing = sorted(set(summary["E0_eV"]) - model_elements(start))
         if missing:
-            raise InputError(f"train.start_model: {start} does not know {', '.join(missing)} of the dataset")
+            raise InputError(f"train.start_model: {start} does not cover {', '.join(missing)} in the dataset")
         inputs.append(start)
     settings = {
         "options": section.model_dump(mode="json", exclude={"start_model"}),

@@ -55,7 +55,7 @@ def scan(
     folders = {cutoff: folder / f"{cutoff:g}Ry" for cutoff in chosen}
     for place in folders.values():
         if place.exists():
-            raise InputError(f"{place}: exists; it is not overwritten (another --folder?)")
+            raise InputError(f"{place}: already exists and is not overwritten; choose another --folder")
     points = []
     for number, (cutoff, level) in enumerate(chosen.items(), start=1):
         report(f"{number} of {len(chosen)}: {cutoff:g} Ry")
