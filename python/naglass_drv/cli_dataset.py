@@ -309,9 +309,7 @@ def _export(options: argparse.Namespace) -> int:
         groups = {frame.info["group"] for frame in frames}
         print(f"{part:5s} {len(frames):6d} frames, {len(groups)} groups")
     if not parts["valid"]:
-        print(
-            "no group is left for validation: mace_run_train will split off training frames, near-duplicates of the rest"
-        )
+        print("no group is left for validation: mace_run_train splits off training frames, near-duplicates of the rest")
     print(f"{options.output / SCRIPT}: {shlex.join(command)}")
     return 0
 

@@ -489,5 +489,5 @@ def test_stale_files_are_those_of_dead_processes_and_of_this_target(tmp_path):
         (tmp_path / name).touch()
     files.remove_stale(tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.99999999.tmp", ".out.1.tmp", ".out.x.tmp"]
-    with pytest.raises(InputError, match="is a folder, a file is expected"):
+    with pytest.raises(InputError, match="is a folder, not a file"):
         files.check_target(tmp_path, "--output")
