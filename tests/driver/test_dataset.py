@@ -361,5 +361,5 @@ def test_the_stage_refuses_another_level_and_nothing_at_all(tmp_path):
     with pytest.raises(InputError, match=r"start\.extxyz: frame 0: its level is pbe\+u\+d3-77aa"):
         run_task(make_run(tmp_path, ["start.extxyz"], []))
     run = make_run(tmp_path, [], [])
-    with pytest.raises(InputError, match="nothing included"):
+    with pytest.raises(InputError, match="no included files"):
         stage.plan(run)

@@ -31,7 +31,7 @@ def test_vendors_of_the_real_programs():
 def test_launcher_of_another_mpi_is_refused(tmp_path):
     """CP2K's own MPI is not the wheel's: its mpirun would start N single ranks, or nothing."""
     launcher = fitting_launcher(SITE.cp2k)
-    with pytest.raises(SetupError, match="linked against Open MPI, but the launcher .* is of MPICH"):
+    with pytest.raises(SetupError, match="linked against Open MPI, but the launcher .* belongs to MPICH"):
         check_pair(SITE.cp2k, Path(MPIRUN))
     (tmp_path / "input.yaml").write_text("name: x\nsystem: {composition: {Na: 2, O: 1}, density_g_cm3: 2.0}\n")
     done = subprocess.run(
@@ -88,9 +88,9 @@ def test_groups_share_the_devices_they_were_given():
     assert environ["CUDA_VISIBLE_DEVICES"] == "4"
     devices.give(0, 0)
     assert environ["CUDA_VISIBLE_DEVICES"] == "4,GPU-af,7,5"
-    with pytest.raises(SetupError, match="asks for 3 GPUs, but only 4 are visible"):
+    with pytest.raises(SetupError, match="needs 3 GPUs, but only 4 are visible"):
         share(["0", "1", "2", "3"], 1, 3)
-    with pytest.raises(SetupError, match="asks for 1 GPUs, but none of CUDA_VISIBLE_DEVICES"):
+    with pytest.raises(SetupError, match="needs 1 GPUs, but none of CUDA_VISIBLE_DEVICES"):
         Devices({}).give(0, 1)
     Devices({}).give(0, 0)
 

@@ -61,7 +61,7 @@ def test_a_damaged_output_is_made_anew(toy):
     (toy.run / "tasks/only/a/attempt-1/out.txt").write_text("spoilt")
     (toy.run / "tasks/only/b/attempt-1/out.txt").touch()
     done = toy.finish()
-    assert "only/a again: output out.txt: changed since it was made" in done.stdout
+    assert "only/a again: output out.txt: changed since it was written" in done.stdout
     assert [name for name, *_ in toy.lines("start")[2:]] == ["a"]
 
 
@@ -130,7 +130,7 @@ def test_task_that_needs_more_ranks_than_there_are_starts_nothing(toy):
     toy.plan(only=[write("a"), write("wide", ranks=3)])
     done = toy.finish(ranks=2)
     assert done.returncode == 5
-    assert "only/wide: asks for 3 ranks, the job has 2" in done.stderr
+    assert "only/wide: needs 3 ranks, but the job has only 2" in done.stderr
     assert toy.lines("start") == []
 
 

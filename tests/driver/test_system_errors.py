@@ -304,7 +304,9 @@ def test_exit_as_a_folder(finished, tmp_path):
     done = naglass("run", "input.yaml", cwd=tmp_path / "copy")
     assert (done.returncode, done.stderr) == (0, ""), "an empty one is taken away like a file of an earlier run"
     (tmp_path / "copy" / "run" / "EXIT" / "inner").mkdir(parents=True)
-    check(naglass("run", "input.yaml", cwd=tmp_path / "copy"), 5, "EXIT: cannot be removed, and asks every run to stop")
+    check(
+        naglass("run", "input.yaml", cwd=tmp_path / "copy"), 5, "EXIT: cannot be removed, but it makes every run stop"
+    )
 
 
 def test_what_a_killed_run_has_left_is_gone_after_the_next(finished, tmp_path):
@@ -480,7 +482,11 @@ def test_more_ranks_than_the_job_has_are_named_all_at_once(folder):
     text = INPUT + "glass: {ranks: 3}\nreference:\n- {name: a, level: pbe, ranks: 4}\n- {name: b, level: gfn1-xtb}\n"
     (folder / "input.yaml").write_text(text.replace("{Na: 2, O: 1}", "{Na: 2, P: 2, O: 6}"))
     done = naglass("run", "input.yaml", cwd=folder, ranks=2)
-    check(done, 5, "glass.ranks: 3, reference[0].ranks: 4 ranks asked for, the job has 2; start it with mpirun -n 4")
+    check(
+        done,
+        5,
+        "glass.ranks: 3, reference[0].ranks: 4 ranks requested, but the job has only 2; start it with mpirun -n 4",
+    )
     assert not (folder / "run").exists()
 
 

@@ -395,7 +395,7 @@ def test_the_verb_takes_over_and_lists_what_it_refuses(tmp_path, capsys):
             2,
             "--multiplicity many: must be an integer of at least 1, or high-spin",
         ),
-        (["--settings", "x", "--multiplicity", "5", "--e0", "Na"], 2, "--e0 Na: an element and its energy"),
+        (["--settings", "x", "--multiplicity", "5", "--e0", "Na"], 2, "--e0 Na: must be an element and its energy"),
         (["--settings", "x", "--multiplicity", "5", "--e0", "Xx=1"], 2, "'Xx' is not an element"),
         (["--settings", "x", "--every", "0"], 2, "--every 0"),
     ],
