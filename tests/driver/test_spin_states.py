@@ -370,7 +370,7 @@ def test_one_structure_shows_the_coupling_of_its_moments(tmp_path):
     text, numbers = shown(run)
     assert numbers["labels.a.coupling_ion"].value == pytest.approx(0.00079 * HARTREE_meV, rel=1e-5)
     assert numbers["labels.a.sites_judged"].value == 2 and numbers["labels.a.sites_flagged"].value == 0
-    assert "is a convention" in text and "paramagnet" in text
+    assert "are a convention" in text and "paramagnet" in text
 
 
 def shown(run: Run) -> tuple[str, dict[str, Number]]:
@@ -400,7 +400,7 @@ def test_a_flagged_label_is_kept_by_name(tmp_path, moved, flag):
     assert item.summary["status"] == "admitted" and frame.info.get("spin_flag") == flag
     text, numbers = shown(run)
     assert numbers["labels.a.sites_flagged"].value == (flag is not None)
-    assert "kept out of the dataset" in text and flag in text if flag else "kept out" not in text
+    assert "excluded from the dataset" in text and flag in text if flag else "excluded" not in text
 
 
 def test_a_coupling_that_did_not_converge_is_told(tmp_path):

@@ -88,10 +88,10 @@ class Job:
 class Stage(Protocol):
     """The interface of a stage module; `plan`, `run` and `collect` are called in this order.
 
-    `name` is the stage's folder under tasks/; `revision` enters the keys of its tasks, and increases whenever the same
+    `name` is the stage's folder under tasks/; `revision` enters the keys of its tasks and increases whenever the same
     settings and files give a different result, so that tasks are redone; `wanted(input)` tells whether
-    the input asks for the stage. `plan` and `collect` run on one rank, after all earlier stages are done. `run` is called
-    on every rank of the task's group, writes into `job.folder`, and on the first rank returns a summary for JSON
+    the input asks for the stage. `plan` and `collect` run on one rank, after all earlier stages are done. `run` is
+    called on every rank of the task's group, writes into `job.folder`, and on the first rank returns a summary for JSON
     (numbers with their units in the key names); a named failure is raised as errors.TaskFailed.
     """
 
