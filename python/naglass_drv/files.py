@@ -1,4 +1,4 @@
-"""Writing files whole: under a temporary name, then renamed, and only when the content changes."""
+"""Write files atomically: under a temporary name, then renamed, and only if the content changes."""
 
 import errno
 import glob
@@ -54,16 +54,16 @@ def check_target(path: Path, option: str, *, folder: bool = False) -> None:
     try:
         kind = "folder" if folder else "file"
         if path.exists() and path.is_dir() != folder:
-            raise InputError(f"{option} {path}: is a {'file' if folder else 'folder'}, a {kind} is expected")
+            raise InputError(f"{option} {path}: is a {'file' if folder else 'folder'}, not a {kind}")
         if not path.exists() and path.is_symlink():
-            raise InputError(f"{option} {path}: is a symbolic link to nothing")
+            raise InputError(f"{option} {path}: is a broken symbolic link")
         nearest = path if folder and path.exists() else path.absolute().parent
         while not nearest.exists() and nearest != nearest.parent:
             nearest = nearest.parent
         if not nearest.is_dir():
             raise InputError(f"{option} {path}: cannot be written: {nearest} is a file")
         if len(path.name.encode()) > _NAME_BYTES or not (folder or path.name):
-            raise InputError(f"{option} {path}: no usable name of a file")
+            raise InputError(f"{option} {path}: not a usable file name")
         with TemporaryDirectory(prefix=".naglass-", dir=nearest):
             pass
         remove_stale(path)

@@ -231,15 +231,15 @@ def _takes(path, value) -> bool:
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, u_eV: {Fe: 4}}]",
-            "6: reference[0].u_eV: Fe: this element is not among Na, O, P, V",
+            "6: reference[0].u_eV: Fe: this element is not one of Na, O, P, V",
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, spin: '+++'}]",
-            "6: reference[0].spin: '+++' has 3 signs, there are 2 magnetic ions",
+            "6: reference[0].spin: '+++' has 3 signs, but there are 2 magnetic ions",
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, spin: {Fe3+: down}}]",
-            "6: reference[0].spin: Fe3+: no such magnetic ion; there are V4+",
+            "6: reference[0].spin: Fe3+: no such magnetic ion; available: V4+",
         ),
         (
             "glass: {}\nreference:\n- {name: a, level: gfn1-xtb}\n- {name: a-relaxed, level: gfn1-xtb}",

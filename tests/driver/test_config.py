@@ -125,11 +125,11 @@ def test_every_fault_at_once(tmp_path):
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, spin: '+-+'}]",
-            "6: reference[0].spin: '+-+' has 3 signs, there are 2 magnetic ions",
+            "6: reference[0].spin: '+-+' has 3 signs, but there are 2 magnetic ions",
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, spin: {V3+: down}}]",
-            "6: reference[0].spin: V3+: no such magnetic ion; there are V4+",
+            "6: reference[0].spin: V3+: no such magnetic ion; available: V4+",
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, spin: sampled, multiplicity: 1}]",

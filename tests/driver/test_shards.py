@@ -99,7 +99,7 @@ def test_an_index_reads_no_file_but_shards_beside_it(tmp_path, name):
     content = json.loads(index.read_text())
     content["shards"][0]["file"] = name
     index.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="is no name of a shard"):
+    with pytest.raises(InputError, match="is not a valid shard name"):
         read_frames(index)
 
 

@@ -101,14 +101,14 @@ def spaced(formula: str, **info) -> Atoms:
         ("Na2V2PO7", None, {}, "multiplicity: 2", "multiplicity 2; high spin of 1 V3+ and 1 V4+ is 4: 2 µB fewer"),
         ("Na2V2PO7", ["Na", "Na", "V3+", "V4+", "P", *["O"] * 7], {}, "", None),
         ("Na2V2PO7", ["Na", "Na", "V", "V4+", "P", *["O"] * 7], {}, "", InputError("state it, as in 'V3+'")),
-        ("Na2V2PO7", ["Na", "Na", "V4+", "V4+", "P", *["O"] * 7], {}, "", InputError("its ions add up to +1 e, the")),
+        ("Na2V2PO7", ["Na", "Na", "V4+", "V4+", "P", *["O"] * 7], {}, "", InputError("the ions add up to +1 e")),
         ("NaPO3", None, {}, "multiplicity: 3", InputError("closed-shell ions can have at most 0")),
         ("NaPO3", None, {"multiplicity": "high"}, "", "the multiplicity high in the file is ignored; the set uses 1"),
         ("CO2V", None, {"multiplicity": "high"}, "", InputError("its multiplicity is 'high'; a whole number")),
         ("CO2V", None, {}, "multiplicity: 3", InputError("45 electrons (odd")),
         ("CO2V", None, {}, "", InputError("the spin of CO2V is not known: give the set a multiplicity, or the")),
         ("CO2V", None, {}, "multiplicity: 4", None),
-        ("NaPO3", None, {"charge": 1}, "", InputError("its charge is 1, the set's charge is 0")),
+        ("NaPO3", None, {"charge": 1}, "", InputError("has charge 1, but the charge of the set is 0")),
     ],
 )  # fmt: skip
 def test_spins_of_structures_in_files(tmp_path, formula, ions, info, section, found):
@@ -227,7 +227,7 @@ def test_sites_have_to_be_the_ions_of_the_composition(formula, moments, multipli
 
 def test_a_verdict_names_the_sites():
     verdict = judge(labeled("Na4V2P4O16", {"V": [1.93, -0.02]}, 3))
-    assert verdict.text == "1 V3+ and 1 V5+ by moment where the composition has 2 V4+ (V 4 +1.93 µB, V 5 -0.02 µB)"
+    assert verdict.text == "1 V3+ and 1 V5+ by moment, but the composition has 2 V4+ (V 4 +1.93 µB, V 5 -0.02 µB)"
     assert verdict.found == {"V3+": 1, "V5+": 1} and verdict.expected == {"V4+": 2}
 
 

@@ -145,7 +145,7 @@ def test_output_on_a_full_disk(folder, mounts):
     done = inside(script, folder)
     errors = [line for line in done.stderr.splitlines() if not line.startswith("head:")]
     assert errors[1::2] == ["code 5", "code 5"] and errors[-1] == "code 0", done.stderr
-    assert all("No space left on device; free some space" in line for line in errors[:4:2])
+    assert all("No space left on device; free up disk space" in line for line in errors[:4:2])
     assert done.stdout.split() == ["old", "filler", "new", "out.extxyz", "new", "out-selection.json", "out.extxyz"]
 
 
@@ -211,7 +211,7 @@ def test_standard_output_that_is_full(folder):
             cwd=folder, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
         )  # fmt: skip
     assert done.returncode == 5
-    assert done.stderr == "No space left on device; free some space\n"
+    assert done.stderr == "No space left on device; free up disk space\n"
 
 
 def test_folder_that_is_gone(tmp_path):
@@ -354,7 +354,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (OSError(28, "No space left on device", "a/b"), "a/b: No space left on device; free some space"),
+        (OSError(28, "No space left on device", "a/b"), "a/b: No space left on device; free up disk space"),
         (OSError(30, "Read-only file system"), "Read-only file system; choose a writable folder"),
         (PermissionError(13, "Permission denied", b"x"), "x: Permission denied; check the permissions"),
         (MemoryError("3 GB"), "not enough memory (3 GB); use a machine with more memory, or raise the limit"),

@@ -69,7 +69,7 @@ def test_keys_say_where_the_labels_are(tmp_path):
     # a cell that wants to expand has a positive virial, and a negative stress in ASE's sign
     np.testing.assert_allclose(found.frame.info["REF_stress"], -virial / 336.0)
     assert found.frame.arrays["REF_spin"].tolist() == [0.0, 0.5, 0.5]
-    with pytest.raises(InputError, match="frame 0: there is no 'dft_force'; there are W, dft, e, m"):
+    with pytest.raises(InputError, match="frame 0: there is no 'dft_force'; available: W, dft, e, m"):
         read_extxyz(tmp_path / "run.xyz", keys | {"forces": "dft_force"})
 
 

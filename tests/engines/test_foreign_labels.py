@@ -91,7 +91,7 @@ def test_forces_are_found_by_their_name(path, key):
 @pytest.mark.parametrize("key", ["MACE_energy", "energy_per_atom", "kinetic_energy", "formation_energy"])
 def test_what_may_be_no_label_is_not_taken_and_named(path, key):
     failure, message = refusal(found_in(path, f"{key}=-10.5"))
-    assert failure == "INCOMPLETE" and f"it has {key}: name what is meant by --energy-key" in message
+    assert failure == "INCOMPLETE" and f"it has {key}: select the right one with --energy-key" in message
     assert found_in(path, f"{key}=-10.5", keys={"energy": key}).frame.info["REF_energy"] == -10.5
     assert found_in(path, f"energy=-1 {key}=-10.5").untaken == (key,)
 
@@ -130,7 +130,10 @@ def test_nested_brackets_and_json_hold_a_tensor_too(path):
         (f'REF_stress="{words(STRESS)}" virials="{words(VOLUME_A3 * STRESS)}"', "have opposite signs"),
         (f'stress="{words(STRESS)}" REF_stress="{words(2 * STRESS)}"', "stress and REF_stress both give the stress"),
         (f'stress="{words(STRESS)}" dft_stress="0.01 0.02 0.03 0.002 0.003 0.004"', "differ by 0.002"),
-        ("dft_energy=-10.4", "energy and dft_energy both give the energy and differ by 0.1; say which by --energy-key"),
+        (
+            "dft_energy=-10.4",
+            "energy and dft_energy both give the energy and differ by 0.1; select one with --energy-key",
+        ),
     ],
 )
 def test_labels_that_contradict_each_other_are_refused(path, entries, message):
@@ -150,7 +153,7 @@ def test_a_named_key_settles_a_contradiction_and_entries_that_agree_are_one(path
 @pytest.mark.parametrize(
     ("stress", "message"),
     [
-        ("-251 13.8 2 13.8 -240 1 2 1 -245", "a stress of 4.021e+04 GPa, above 1000: its unit has to be eV/Å³"),
+        ("-251 13.8 2 13.8 -240 1 2 1 -245", "a stress of 4.021e+04 GPa, above 1000: the unit must be eV/Å³"),
         ("8.2 0 0 0 8.1 0 0 0 8.3", "a stress of 1330 GPa, above 1000"),
         ("0 0.5 0 0.002 0 0 0 0 0", "the stress is not symmetric: two components that should be equal differ by 0.498"),
         ("0.01 0.5 0.3 -0.5 0.02 0.1 -0.3 -0.1 0.02", "the stress is not symmetric"),
@@ -201,7 +204,7 @@ def test_a_cluster_without_a_cell_has_no_stress(path):
         ("energy=-inf", "NAN", "REF_energy is not finite"),
         ('energy=-1 stress="1 2 3 4 5"', "UNREADABLE", "stress is 5 numbers; 3 × 3 numbers are needed"),
         ('energy=-1 virials="* 0 0 0 * 0 0 0 *"', "UNREADABLE", "virials is '* 0 0 0 * 0 0 0 *'"),
-        ("energy=-1 charge=0.5", "UNREADABLE", "charge is 0.5; a whole number is needed"),
+        ("energy=-1 charge=0.5", "UNREADABLE", "charge is 0.5; must be a whole number"),
         ("energy=-1 multiplicity=high", "UNREADABLE", "multiplicity is 'high'"),
     ],
 )
@@ -258,9 +261,9 @@ def test_a_refused_import_says_why_and_which_option_helps(tmp_path, capsys):
     assert main(words) == 4
     said = capsys.readouterr().out
     assert "0 frames admitted, 2 rejected: INCOMPLETE 2" in said
-    assert "a.xyz#0: there is no energy and no forces; it has my_energy: name what is meant by --energy-key" in said
+    assert "a.xyz#0: there is no energy and no forces; it has my_energy: select the right one with --energy-key" in said
     assert main([*words, "--energy-key", "E", "--forces-key", "F"]) == 4
-    assert "a.xyz#0: neither the source nor --multiplicity tells the multiplicity" in capsys.readouterr().out
+    assert "a.xyz#0: neither the source nor --multiplicity gives the multiplicity" in capsys.readouterr().out
     assert main([*words, "--energy-key", "E", "--forces-key", "F", "--multiplicity", "2"]) == 0
     assert "not imported: my_energy (2 frames)" in capsys.readouterr().out
 

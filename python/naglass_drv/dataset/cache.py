@@ -1,7 +1,7 @@
-"""A cache of parsed frames beside their text, for sets that are read again and again.
+"""A cache of parsed frames next to their text, for sets that are read repeatedly.
 
-The text is the record; the cache is HDF5, named after the text, and holds the hash of what it was made from. One that
-is stale, damaged or of another version is made anew, and it can be deleted at any time.
+The text is authoritative; the cache is HDF5, named after the text, and contains the hash of its source. A cache that
+is stale, damaged or of another version is rebuilt, and it can be deleted at any time.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Frames that others labeled: what their source tells, and the gate that they pass like our own.
+"""Frames labeled elsewhere: what their source says, and the checks that they have to pass like our own.
 
 A reader (`read_extxyz` here, VASP and CP2K in `engines`) turns a source into `Found` frames and refusals; `admit` makes
 of each a frame of the convention (see `frames`), or refuses it by name.
@@ -82,7 +82,7 @@ def read_extxyz(path: Path, keys: Mapping[str, str]) -> list[Found]:
     """
     frames = list(each_frame(path, raw=True))
     if all(isinstance(frame, InputError) for frame in frames):
-        raise frames[0] if frames else InputError(f"{path}: no frame in it")
+        raise frames[0] if frames else InputError(f"{path}: contains no frames")
     found = [
         unreadable(path, number, frame) if isinstance(frame, InputError) else found_in(path, number, frame, keys)
         for number, frame in enumerate(frames)
@@ -127,7 +127,7 @@ def _found(path: Path, number: int, frame: "Atoms", entries: Entries, keys: Mapp
     if spin is not None:
         if spin not in entries.atoms:
             raise Refused(
-                "INCOMPLETE", f"there is no {spin!r} of the atoms; there are {', '.join(sorted(entries.atoms))}"
+                "INCOMPLETE", f"there is no per-atom entry {spin!r}; available: {', '.join(sorted(entries.atoms))}"
             )
         labeled.set_array("REF_spin", numbers(entries.atoms[spin], (len(frame),), spin))
     config = entries.config
@@ -207,7 +207,7 @@ def admit(found: Found, terms: Terms, sha256: str = "") -> "Atoms":
 
 
 def unfit_stress(found: Found, terms: Terms) -> str | None:
-    """Why the stress of a frame is left out: it is not symmetric, or above the terms' limit; None for a good one."""
+    """Why the stress of a frame is dropped: not symmetric, or above the limit of the terms; None if it is valid."""
     stress = found.frame.info.get("REF_stress")
     return stress_fault(stress, terms.max_stress_GPa) if np.shape(stress) == (3, 3) else None
 
@@ -226,7 +226,7 @@ def _check_labels(found: Found, terms: Terms) -> None:
     missing = [name for name, there in (("energy", frame.info), ("forces", frame.arrays)) if f"REF_{name}" not in there]
     if missing:
         flags = " and ".join(f"--{name}-key" for name in missing)
-        other = f"; it has {', '.join(found.untaken)}: name what is meant by {flags}" if found.untaken else ""
+        other = f"; it has {', '.join(found.untaken)}: select the right one with {flags}" if found.untaken else ""
         raise Refused("INCOMPLETE", f"there is no {' and no '.join(missing)}{other}")
     for key, values in (*frame.info.items(), *frame.arrays.items()):
         if key.startswith("REF_") and not np.isfinite(values).all():
@@ -243,7 +243,7 @@ def _spin_state(found: Found, terms: Terms) -> dict[str, Any]:
         multiplicity = found.multiplicity or terms.atom_multiplicity.get(found.frame.get_chemical_formula())
     if multiplicity is None:
         teller = "the ground state of the element" if is_isolated_atom(found.frame) else "--multiplicity"
-        raise Refused("SPIN_UNKNOWN", f"neither the source nor {teller} tells the multiplicity")
+        raise Refused("SPIN_UNKNOWN", f"neither the source nor {teller} gives the multiplicity")
     folder, _, name = found.source.partition("#")[0].rpartition("/")
     family = f"{folder}-{name.split('.')[0]}" if folder else name
     number = None if multiplicity == HIGH_SPIN else int(multiplicity)
@@ -256,7 +256,7 @@ def _spin_state(found: Found, terms: Terms) -> dict[str, Any]:
 def _group(pattern: str, told: Mapping[str, Any]) -> str:
     def value(match: re.Match[str]) -> str:
         if match[1] not in told:
-            raise Refused("GROUP_UNKNOWN", f"the source does not tell {match[1]!r}, which the group is made of")
+            raise Refused("GROUP_UNKNOWN", f"the source does not give {match[1]!r}, which the group name needs")
         return str(told[match[1]])
 
     group = re.sub(r"\{(\w+)\}", value, pattern)

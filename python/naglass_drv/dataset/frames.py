@@ -52,7 +52,7 @@ def read_frames(path: Path) -> list["Atoms"]:
             raise frame
         frames.append(frame)
     if not frames:
-        raise InputError(f"{path}: no frame in it")
+        raise InputError(f"{path}: contains no frames")
     return frames
 
 
@@ -115,10 +115,10 @@ def check_labeled(frame: "Atoms", where: str) -> None:
         value = frame.info.get(key)
         if not isinstance(value, kind) or isinstance(value, bool):
             wanted = "text that is not a number" if kind is str else "an integer"
-            raise InputError(f"{where}: {key} is {value!r}; {wanted} is needed")
+            raise InputError(f"{where}: {key} is {value!r}; must be {wanted}")
     energy = frame.info.get("REF_energy")
     if not isinstance(energy, (float, int, np.floating, np.integer)) or not np.isfinite(energy):
-        raise InputError(f"{where}: REF_energy is {energy!r}; a finite number in eV is needed")
+        raise InputError(f"{where}: REF_energy is {energy!r}; must be a finite number in eV")
     if "REF_forces" not in frame.arrays:
         raise InputError(f"{where}: no REF_forces")
     for key, width in _ATOM_LABELS.items():
@@ -187,7 +187,7 @@ def _blocks(path: Path) -> Iterator[tuple[int, int, str]]:
                     lines.append(_line(file, path, line + 1 + offset))
                     if not lines[-1]:
                         where = f"{path}: frame {number} (line {line})"
-                        raise InputError(f"{where}: file ends after {max(offset - 1, 0)} of {count} atoms")
+                        raise InputError(f"{where}: the file ends after {max(offset - 1, 0)} of {count} atoms")
                 yield number, line, "".join(lines)
                 number, line = number + 1, line + count + 2
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:

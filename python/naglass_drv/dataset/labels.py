@@ -1,4 +1,4 @@
-"""Labels under whatever name and in whatever form other programs write them: energy, forces, stress, convergence."""
+"""Find labels in whatever name and form other programs write them: energy, forces, stress, convergence."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -97,7 +97,7 @@ def _named(entries: Entries, what: str, key: str, count: int) -> dict[str, Any]:
     if what == "forces" and count == 1:
         return {}
     there = ", ".join(sorted({*entries.config, *entries.atoms} - {"numbers", "positions"}))
-    raise Refused("INCOMPLETE", f"there is no {key!r}; there are {there}")
+    raise Refused("INCOMPLETE", f"there is no {key!r}; available: {there}")
 
 
 def _usual(entries: Entries, what: str) -> Iterator[tuple[str, Any]]:
@@ -128,7 +128,7 @@ def _agreed(what: str, found: Mapping[str, np.ndarray]) -> np.ndarray | None:
             how = "have opposite signs" if opposite else f"differ by {np.abs(value - other).max():.4g}"
             kinds = ("stress", "virial") if what == "stress" else (what,)
             flags = " or ".join(f"--{kind}-key" for kind in kinds)
-            raise Refused("CONTRADICTION", f"{first} and {key} both give the {what} and {how}; say which by {flags}")
+            raise Refused("CONTRADICTION", f"{first} and {key} both give the {what} and {how}; select one with {flags}")
     return value
 
 
@@ -179,7 +179,7 @@ def whole(value: Any, name: str) -> int | None:
         return None
     found = number(value, name)
     if not np.isfinite(found) or found != round(found):
-        raise Refused("UNREADABLE", f"{name} is {value!r}; a whole number is needed")
+        raise Refused("UNREADABLE", f"{name} is {value!r}; must be a whole number")
     return round(found)
 
 
@@ -209,7 +209,7 @@ def _verdict(key: str, value: Any) -> bool | None:
     if truth is None:
         # "convergence=1e-6" is a criterion, "converged=1e-6" is nonsense
         if stem.endswith("ed"):
-            raise Refused("UNREADABLE", f"{key} is {value!r}; that is neither true nor false (yes/no, T/F, 1/0)")
+            raise Refused("UNREADABLE", f"{key} is {value!r}; neither true nor false (yes/no, T/F, 1/0)")
         return None
     negated = bool(set(words) & _NEGATIONS) or stem.startswith(("un", "non", "not"))
     return truth != negated

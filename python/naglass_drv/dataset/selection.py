@@ -1,4 +1,4 @@
-"""Few frames that stand for many: farthest-point selection on a descriptor of each frame."""
+"""Select a few representative frames: farthest-point sampling with a descriptor for each frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

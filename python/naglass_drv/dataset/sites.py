@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 FLAGS = {
     "SPIN_TOO_HIGH": "more unpaired electrons than the ions of the composition can have",
-    "LOW_SPIN": "a site whose moment is below that of any high-spin state of its element",
-    "FRACTIONAL_MOMENT": "a site whose moment lies between those of two oxidation states",
-    "DISPROPORTIONATED": "sites further apart in oxidation state than the ions of the composition",
-    "OTHER_IONS": "sites that are other ions than those of the composition",
+    "LOW_SPIN": "a site with a moment below that of any high-spin state of its element",
+    "FRACTIONAL_MOMENT": "a site with a moment between those of two oxidation states",
+    "DISPROPORTIONATED": "sites that differ more in oxidation state than the ions of the composition",
+    "OTHER_IONS": "sites with ions other than those of the composition",
 }
 _MOST_SITES = 4
 
@@ -80,7 +80,7 @@ def judge(frame: "Atoms") -> Verdict | None:
     carried = chemistry.multiplicity(ions) - 1
     if frame.info["multiplicity"] - 1 > carried:
         text = (
-            f"multiplicity {frame.info['multiplicity']}, but {chemistry.magnetic(ions)} can have {carried + 1} at most"
+            f"multiplicity {frame.info['multiplicity']}, but {chemistry.magnetic(ions)} can have at most {carried + 1}"
         )
         return Verdict("SPIN_TOO_HIGH", text, len(frame), {}, {})
     moments = _site_moments(frame)
@@ -102,7 +102,7 @@ def judge(frame: "Atoms") -> Verdict | None:
     apart = _charges(found, 1) == _charges(expected, 1) and _charges(found, 2) > _charges(expected, 2)
     flag = "DISPROPORTIONATED" if apart else "OTHER_IONS"
     sites = _sites(frame, moments, [i for i, element in enumerate(frame.symbols) if element in metals])
-    text = f"{_counted(found)} by moment where the composition has {_counted(expected)} ({sites})"
+    text = f"{_counted(found)} by moment, but the composition has {_counted(expected)} ({sites})"
     return Verdict(flag, text, (found - Counter(expected)).total(), found, expected)
 
 
@@ -149,7 +149,7 @@ def without_flagged(dataset: Dataset) -> tuple[Dataset, list[dict[str, Any]]]:
         counts = Counter(entry["flag"] for entry in flagged)
         names = ", ".join(f"{count} {flag}" for flag, count in counts.items())
         raise InputError(
-            f"dataset: every frame is flagged for its spin state ({names}; the first, {flagged[0]['source']}: "
+            f"dataset: every frame is flagged for its spin state ({names}; first: {flagged[0]['source']}: "
             f"{flagged[0]['text']}); admit_spin_flagged: true keeps them"
         )
     return dataset.of(kept), flagged
