@@ -321,7 +321,7 @@ def test_the_input_of_cp2k_makes_the_level(tmp_path, old, new, changed):
     [
         ("&COORD\n", "&COORD\n      UNIT [bohr]\n", r"unit '\[bohr\]' is not read"),
         ("A 6.5", "A [bohr 6.5", r"A '\[bohr' where a number is needed"),
-        ("RUN_TYPE ENERGY_FORCE", "RUN_TYPE BAND", "RUN_TYPE BAND gives no labels"),
+        ("RUN_TYPE ENERGY_FORCE", "RUN_TYPE BAND", "RUN_TYPE BAND is not supported as a source of labels"),
         ("&GLOBAL", "@INCLUDE 'x.inc'\n&GLOBAL", "a_scratch.inp: .*x.inc: no such file"),
         ("&END CELL", "&END CELL\n&CELL\n&END CELL", "2 sections &CELL"),
     ],
@@ -358,10 +358,10 @@ def test_atoms_of_cp2k_may_be_in_a_file_beside_the_input_only(tmp_path):
 def test_a_folder_needs_one_input_and_one_output(tmp_path):
     run = run_folder(tmp_path / "one", "a_scratch")
     shutil.copy(run / "a_scratch.inp", run / "b.inp")
-    with pytest.raises(InputError, match="one input of CP2K is needed, there are a_scratch.inp, b.inp"):
+    with pytest.raises(InputError, match="must contain one CP2K input, but has a_scratch.inp, b.inp"):
         read_folder(run)
     (run / "a_scratch.out").unlink()
-    with pytest.raises(InputError, match="one output of CP2K .* is needed, there is none"):
+    with pytest.raises(InputError, match="must contain one CP2K output .*, but has none"):
         read_folder(run)
 
 

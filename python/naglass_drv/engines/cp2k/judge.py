@@ -30,13 +30,13 @@ def finished(log: Path, status: int, ranks: int, guess: str | None = None) -> pa
     if signal:
         raise Refused("KILLED", _killed(signal))
     if header.processes != ranks:
-        raise Refused("LAUNCHER", f"CP2K ran on {header.processes} processes where {ranks} were asked for")
+        raise Refused("LAUNCHER", f"CP2K ran on {header.processes} processes instead of the requested {ranks}")
     if header.out_of_time:
         raise Refused("WALLTIME", "CP2K stopped at its own time limit (WALLTIME in the input)")
     if status != 0 or not header.ended:
-        raise Refused("INCOMPLETE", f"CP2K did not come to its normal end (exit status {status})")
+        raise Refused("INCOMPLETE", f"CP2K did not end normally (exit status {status})")
     if guess is not None and header.density_guess != guess:
-        raise Refused("INCOMPLETE", f"the first density came from {header.density_guess} where {guess} was asked for")
+        raise Refused("INCOMPLETE", f"the first density came from {header.density_guess}, but {guess} was requested")
     return header
 
 
@@ -46,7 +46,7 @@ def _signal(status: int) -> int:
 
 
 def _killed(signal: int) -> str:
-    return f"CP2K was ended by signal {signal} (memory, the node, or somebody)"
+    return f"CP2K was killed by signal {signal} (memory, the node, or a user)"
 
 
 def unreadable(error: parse.OutputError, log: Path, status: int) -> Refused:
@@ -100,7 +100,7 @@ def _check_spins(found: parse.Evaluation, multiplicity: int, asked: np.ndarray |
     flipped = [] if asked is None or moments is None else turned(moments, asked)
     if len(flipped):
         atoms = ", ".join(f"atom {i} has {moments[i]:+.2f} (started from {asked[i]:+g})" for i in flipped[:4])
-        raise Refused("SPIN_MISMATCH", f"moments in µB that have changed their direction: {atoms}")
+        raise Refused("SPIN_MISMATCH", f"moments (µB) that have changed direction: {atoms}")
 
 
 def spin_of(found: parse.Evaluation) -> np.ndarray | None:

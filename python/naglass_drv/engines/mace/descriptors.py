@@ -26,7 +26,7 @@ def descriptors(model: torch.nn.Module, frames: Sequence[Atoms]) -> np.ndarray:
     elements = [chemical_symbols[int(z)] for z in model.atomic_numbers]
     unknown = sorted({element for frame in frames for element in frame.symbols} - set(elements))
     if unknown:
-        raise InputError(f"the model knows {' '.join(elements)}, not {', '.join(unknown)} of the frames")
+        raise InputError(f"the model covers {' '.join(elements)}, but not {', '.join(unknown)} in the frames")
     columns = np.array(invariant_columns(model))
     with default_dtype("float64"):
         rows = [
