@@ -19,9 +19,10 @@ _NAME_BYTES = 200
 
 
 def write_bytes(path: Path, data: bytes) -> bool:
-    """Put `data` in `path`, making its folder; returns False when the file held just that already.
+    """Write `data` to `path`, creating its folder; returns False if the file already had this content.
 
-    A file left untouched keeps what depends on it valid. An OSError names `path`, and leaves it as it was.
+    If a file is left untouched, anything that depends on it stays valid. An OSError names `path`, and leaves it as it
+    was.
     """
     if path.exists() and path.read_bytes() == data:
         return False

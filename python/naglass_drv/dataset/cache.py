@@ -22,7 +22,7 @@ _VERSION = 1
 
 
 def read_cached(path: Path) -> list["Atoms"]:
-    """As `frames.read_frames`, from the cache where it is of this very content; else from the text, into the cache.
+    """Like `frames.read_frames`, from the cache if it matches the content; else from the text, which is then cached.
 
     Frames that carry a calculator of ASE (labels under foreign keys) and folders that cannot be written get no cache.
     """
@@ -36,7 +36,7 @@ def read_cached(path: Path) -> list["Atoms"]:
         with h5py.File(target, "r") as file:
             if file.attrs["version"] == _VERSION and file.attrs["sha256"] == key:
                 return _load(file)
-    # whatever is wrong with a cache, the text is right
+    # if anything is wrong with a cache, use the text
     except (OSError, KeyError, ValueError, TypeError, RuntimeError):
         pass
     frames = read_frames(path)
@@ -98,7 +98,7 @@ def _load(file: Any) -> list["Atoms"]:
 
 
 def _words(frame: "Atoms") -> dict[str, Any]:
-    """What of a frame is no array of numbers, as JSON."""
+    """The parts of a frame that are not arrays of numbers, as JSON."""
     return {
         "info": {name: _plain(value) for name, value in frame.info.items()},
         "text": {name: values.tolist() for name, values in frame.arrays.items() if _is_text(frame, name)},

@@ -30,7 +30,7 @@ def of_file(
 ) -> list[Candidate]:
     """`count` candidates (see `vary`) of every structure in an extended-XYZ file, named after the file.
 
-    Raises InputError for a bad file or a spin that cannot be (see `prepared`).
+    Raises InputError for a bad file or an impossible spin (see `prepared`).
     """
     frames = read_frames(path)
     candidates = []
@@ -44,7 +44,7 @@ def of_file(
 
 
 def of_melt(path: Path, count: int, charge: int, multiplicity: int | None) -> list[Candidate]:
-    """Up to `count` frames of a melt-quench trajectory as they are, evenly spaced between first and last."""
+    """Up to `count` unchanged frames of a melt-quench trajectory, evenly spaced from first to last."""
     frames = read_frames(path)
     stem = path.name.split(".")[0]
     picks = np.unique(np.linspace(0, len(frames) - 1, count + 2).round().astype(int)[1:-1])
@@ -125,7 +125,7 @@ def _checked_multiplicity(
 
 
 def to_json(frame: "Atoms") -> dict[str, Any]:
-    """What of a candidate decides its label, as JSON types."""
+    """The parts of a candidate that determine its label, as JSON types."""
     return {
         "symbols": list(frame.symbols),
         "positions_A": frame.positions.tolist(),

@@ -30,7 +30,7 @@ HIGH_SPIN = "high-spin"
 
 @dataclass(frozen=True)
 class Found:
-    """A labeled frame as its source tells it; None and "" are what the source does not tell.
+    """A labeled frame as given by its source; None and "" mean that the source does not say.
 
     `frame` has the labels under the names of the convention. `settings` is text that is the same for all frames of one
     level, `kinds` the same for each element apart (see `engines.cp2k.levels`); `program` is who computed it; `told` is
@@ -53,7 +53,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Terms:
-    """What whoever imports frames says of them.
+    """Information on imported frames provided by the user.
 
     `level` is the level's name and `settings` the text its hash is taken of, where the sources do not tell it.
     `multiplicity` is a number, or "high-spin" (of the ions that balance each composition). Frames of one group stay
@@ -74,7 +74,7 @@ class Terms:
 
 
 def read_extxyz(path: Path, keys: Mapping[str, str]) -> list[Found]:
-    """Frames of an extended-XYZ file; one that cannot be read has its refusal.
+    """Frames of an extended-XYZ file; a frame that cannot be read has a refusal.
 
     `keys` names where ``energy``, ``forces``, ``stress``, ``virial`` and ``spin`` are; the others are looked for by
     their names (see `labels`). Raises InputError for a file that is no extended XYZ, or no frame of which has the
@@ -93,7 +93,7 @@ def read_extxyz(path: Path, keys: Mapping[str, str]) -> list[Found]:
 
 
 def unreadable(path: Path, number: int, error: Exception) -> Found:
-    """What stands in the place of a frame that cannot be read."""
+    """Placeholder for a frame that cannot be read."""
     from ase import Atoms
 
     refusal = error if isinstance(error, Refused) else Refused("UNREADABLE", str(error))
@@ -149,7 +149,7 @@ def bare(frame: "Atoms") -> "Atoms":
 
 
 def set_labels(frame: "Atoms", energy: Any, forces: Any, stress: Any) -> None:
-    """Write what there is of energy (eV), forces (eV/Å) and stress (3×3, eV/Å³) under the names of the convention."""
+    """Store energy (eV), forces (eV/Å) and stress (3×3, eV/Å³), if present, under the names of the convention."""
     if energy is not None:
         frame.info["REF_energy"] = float(energy)
     if forces is not None:
@@ -169,7 +169,7 @@ def short_hash(text: str) -> str:
 
 
 def admit(found: Found, terms: Terms, sha256: str = "") -> "Atoms":
-    """The frame as the convention has it, with where it came from (`sha256` of the source). Raises Refused.
+    """The frame in the form of the convention, with its origin (`sha256` of the source). Raises Refused.
 
     The refusal of a frame that could not be read; INCOMPLETE without energy or forces, NAN for a number that is not
     finite, SCF_NOT_CONVERGED where the source says so, NET_FORCE above the terms' limit, SPIN_UNKNOWN without a

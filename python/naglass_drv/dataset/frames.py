@@ -41,9 +41,9 @@ _MAX_ATOMS = 10_000_000
 
 
 def read_frames(path: Path) -> list["Atoms"]:
-    """All frames of an extended-XYZ file (`.gz` allowed) or of an index of shards (`.json`), labeled or not.
+    """All frames of an extended-XYZ file (`.gz` allowed) or an index of shards (`.json`), labeled or not.
 
-    Raises InputError with file, frame and line when the file cannot be read, is cut, or holds an unknown
+    Raises InputError with file, frame and line if the file cannot be read, is truncated, or contains an unknown
     element, or positions or a cell that are not finite.
     """
     frames = []
@@ -84,7 +84,7 @@ def each_frame(path: Path, *, raw: bool = False) -> Iterator["Atoms | InputError
 
 
 def read_labeled(path: Path) -> list["Atoms"]:
-    """As `read_frames`, for frames that carry labels: each frame has passed `check_labeled`."""
+    """Like `read_frames`, for frames with labels: each frame has passed `check_labeled`."""
     frames = read_frames(path)
     for number, frame in enumerate(frames):
         check_labeled(frame, f"{path}: frame {number}")
@@ -94,8 +94,8 @@ def read_labeled(path: Path) -> list["Atoms"]:
 def write_frames(path: Path, frames: Sequence["Atoms"]) -> bool:
     """Write `frames` as extended XYZ under a temporary name and rename; `.gz` compresses.
 
-    Positions and labels keep eight decimals. A file that already holds the same bytes is left untouched, so
-    that what depends on it stays valid. Returns whether the file was written.
+    Positions and labels keep eight decimals. A file that already has the same content is left untouched, so
+    that anything that depends on it stays valid. Returns whether the file was written.
     """
     from ase.io.extxyz import write_xyz
 

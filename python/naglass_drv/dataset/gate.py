@@ -9,7 +9,7 @@ _SYMMETRIC = (1e-3, 1e-5)
 
 
 class Refused(Exception):
-    """A frame that does not pass; `failure` is the name of the check."""
+    """A frame that fails a check; `failure` is the name of the check."""
 
     def __init__(self, failure: str, message: str):
         super().__init__(message)

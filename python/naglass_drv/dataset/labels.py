@@ -36,7 +36,7 @@ _UNCONVERGED = re.compile(r"\b(not|non|un)[\s_-]*converged", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Entries:
-    """What a source holds of one frame by name: `config` of the whole frame, `atoms` of each atom."""
+    """Entries of a source for one frame, by name: `config` for the whole frame, `atoms` per atom."""
 
     config: Mapping[str, Any]
     atoms: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Entries:
 
 @dataclass
 class Labels:
-    """Energy (eV), forces (N×3, eV/Å), stress (3×3, eV/Å³, ASE's sign); None for what is not there.
+    """Energy (eV), forces (N×3, eV/Å), stress (3×3, eV/Å³, ASE's sign); None if missing.
 
     `untaken` names the entries that look like labels and were not taken.
     """
@@ -101,7 +101,7 @@ def _named(entries: Entries, what: str, key: str, count: int) -> dict[str, Any]:
 
 
 def _usual(entries: Entries, what: str) -> Iterator[tuple[str, Any]]:
-    """Entries whose name says that they are this label."""
+    """Entries with a name that identifies them as this label."""
     place = entries.atoms if what == "forces" else entries.config
     last = None
     for key, value in place.items():
@@ -116,7 +116,7 @@ def _usual(entries: Entries, what: str) -> Iterator[tuple[str, Any]]:
 
 
 def _agreed(what: str, found: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """The one value of all entries `found`. Raises Refused where they differ."""
+    """The common value of all entries `found`. Raises Refused if they differ."""
     if not found:
         return None
     (first, value), *others = found.items()
@@ -184,7 +184,7 @@ def whole(value: Any, name: str) -> int | None:
 
 
 def scf_converged(config: Mapping[str, Any]) -> bool | None:
-    """Whether a frame's entries say that its SCF converged; None where they say nothing.
+    """Whether the entries of a frame say that its SCF converged; None if they say nothing.
 
     Looked at is every entry that names convergence, but for that of a relaxation. Raises Refused (UNREADABLE) for a
     value that is neither true nor false.

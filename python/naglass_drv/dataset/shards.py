@@ -53,7 +53,7 @@ def set_files(folder: Path, name: str) -> list[Path]:
 
 
 def find_set(folder: Path, name: str) -> Path | None:
-    """What to read of the set `name`: its index, else its single file; None without either."""
+    """The file to read for the set `name`: its index, else its single file; None if there is neither."""
     files = {path.name: path for path in set_files(folder, name)}
     return files.get(f"{name}.json") or files.get(f"{name}.extxyz")
 
@@ -70,7 +70,7 @@ def read_shards(index: Path) -> list["Atoms"]:
 
 
 def verified(index: Path) -> list[tuple[Path, int]]:
-    """Paths and numbers of frames of the shards, after their hashes were compared."""
+    """Paths and frame counts of the shards, after comparing their hashes."""
     try:
         content = json.loads(index.read_text(encoding="utf-8"))
         entries = [(entry["file"], entry["frames"], entry["sha256"]) for entry in content["shards"]]

@@ -1,6 +1,6 @@
-"""Which ion each metal site of a labeled frame is by its moment, held against the ions of the composition.
+"""Identify the ion at each metal site of a labeled frame from its moment, and compare with the composition.
 
-Multiplicity and ⟨S²⟩ cannot tell two V4+ from V3+ beside V5+, which have 2 µB both; the moment of each site can.
+Multiplicity and ⟨S²⟩ cannot distinguish two V4+ from V3+ and V5+, both with 2 µB; the site moments can.
 """
 
 from collections import Counter
@@ -55,7 +55,7 @@ _FE_FLOOR_MUB, _FE_GAP_MUB = 3.2, 0.25
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the sites of a frame say: a name in `FLAGS` with its reason in words, or "" and "" where they fit.
+    """Verdict on the sites of a frame: a name in `FLAGS` with its reason in words, or "" and "" if they match.
 
     `sites` is how many of them do not fit; `found` and `expected` count the ions of each metal that was judged.
     """
@@ -68,7 +68,7 @@ class Verdict:
 
 
 def judge(frame: "Atoms") -> Verdict | None:
-    """Hold the ions and site moments of a labeled `frame` against its composition.
+    """Compare the ions and site moments of a labeled `frame` with its composition.
 
     Ions are those of the array `ion`, else those that give the composition the frame's charge. Moments are `REF_spin`
     where it is not Mulliken's. None where nothing can be said: unknown ions; tight binding, which knows no spin; no

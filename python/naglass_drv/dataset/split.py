@@ -1,4 +1,4 @@
-"""Train, validation and held-out frames, cut between groups and never through one."""
+"""Training, validation and held-out frames, split between groups and never within one."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Split:
-    """Indices of training and held-out frames, and a sentence about what the split is worth."""
+    """Indices of training and held-out frames, and a note on the quality of the split."""
 
     train: tuple[int, ...]
     test: tuple[int, ...]

@@ -65,7 +65,7 @@ def multiplicity(signed: np.ndarray) -> int:
 
 
 def deviation(ions: Iterable[chemistry.Species], stated: int) -> str:
-    """How the multiplicity `stated` differs from high spin, all moments parallel, in words; "" where it does not."""
+    """How the multiplicity `stated` differs from high spin with parallel moments, in words; "" if it does not."""
     ions = tuple(ions)
     high = chemistry.multiplicity(ions)
     if stated == high:

@@ -1,4 +1,4 @@
-"""The audit itself: every check on every frame, its findings, and tables of what the dataset covers."""
+"""The audit itself: every check on every frame, the findings, and tables of the coverage of the dataset."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ _MOMENT_EDGES_MUB = np.linspace(0.0, 6.0, 121)
 
 @dataclass(frozen=True)
 class Limits:
-    """From where on something stands out; z are in robust standard deviations (see `outliers`), `near_copy_strain` is
+    """Limits for flagging; z values are in robust standard deviations (see `outliers`), `near_copy_strain` is
     the largest component of the strain between two cells.
     """
 
@@ -53,7 +53,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Finding:
-    """What stands out: the check, the frame (its number and name), the value with its limit and unit, and words."""
+    """A finding: the check, the frame (index and name), the value with its limit and unit, and a description."""
 
     check: str
     frame: int
@@ -187,7 +187,7 @@ def _spin_findings(k: int, frame: "Atoms", limits: Limits) -> Iterator[tuple[str
 
 
 def _unchecked(measured: _Measured, names: Sequence[str]) -> Iterator[str]:
-    """What could not be checked, and why, in words."""
+    """What could not be checked and why, in words."""
     if measured.energies is None:
         yield f"energy: {len(measured.frames)} frames are too few for a fit by composition"
     elif measured.energies.alone.any():

@@ -1,4 +1,4 @@
-"""Stresses against their own symmetry, their unit and sign, and the energies of strained copies."""
+"""Checks of stresses: symmetry, unit, sign, and consistency with the energies of strained copies."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

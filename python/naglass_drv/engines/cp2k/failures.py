@@ -1,4 +1,4 @@
-"""What can go wrong with a run of CP2K, by name: one table for the engine, the stage and docs/stages/reference.md."""
+"""Everything that can go wrong in a CP2K run, by name: one table for engine, stage and docs/stages/reference.md."""
 
 from dataclasses import dataclass
 
@@ -90,5 +90,5 @@ class Refused(Exception):
         self.failure = failure
 
     def told(self) -> str:
-        """What was seen, and what to do next."""
+        """What was observed, and what to do next."""
         return f"{self}; {FAILURES[self.failure].advice}"

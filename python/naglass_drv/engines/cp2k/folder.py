@@ -1,4 +1,4 @@
-"""Labels from CP2K runs of other people: a folder with the input, the output and the files of one run.
+"""Labels from external CP2K runs: a folder with the input, the output and the files of one run.
 
 What the input says is held against what the output prints of itself (project, cell, atoms, spin) and the first
 positions of the trajectory, and a run of which it is not true is refused with the difference.
@@ -180,7 +180,7 @@ def _described(folder: Path, text: str) -> Description:
 
 
 def _difference(described: Description, folder: Path, text: str) -> str:
-    """Where the output tells of another run than the input; empty where it does not."""
+    """How the output differs from the input, as if from another run; empty if it does not."""
     system = described.system
     project, run_type = global_value(text, "Project name"), global_value(text, "Run type")
     if project is not None and len(project) < _WHOLE_NAME and project != described.project:

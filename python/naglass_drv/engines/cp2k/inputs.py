@@ -1,4 +1,4 @@
-"""Writes the CP2K input of a single point, after everything that can be known to be wrong has been checked."""
+"""Write the CP2K input of a single point, after checking everything that can be checked beforehand."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -200,7 +200,7 @@ def _coordinates(atoms: "Atoms", labels: list[str]) -> Section:
 
 
 def check_structure(atoms: "Atoms") -> None:
-    """Raise InputError for a cell or positions that make no sense, or two atoms on top of each other."""
+    """Raise InputError for an invalid cell or positions, or two overlapping atoms."""
     if not len(atoms):
         raise InputError("label: there are no atoms")
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):

@@ -1,4 +1,4 @@
-"""Whether what CP2K did is a label: its end, its SCF, the sum of its forces, its spins."""
+"""Decide whether a CP2K result is a valid label: normal end, SCF, net force, spins."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def finished(log: Path, status: int, ranks: int, guess: str | None = None) -> pa
 
 
 def _signal(status: int) -> int:
-    """The signal that ended a process, itself or, told by mpirun as 128 + n, one of its ranks; 0 for none."""
+    """The signal that killed a process or, reported by mpirun as 128 + n, one of its ranks; 0 for none."""
     return -status if status < 0 else status - 128 if 128 < status <= 192 else 0
 
 
@@ -50,7 +50,7 @@ def _killed(signal: int) -> str:
 
 
 def unreadable(error: parse.OutputError, log: Path, status: int) -> Refused:
-    """The refusal that an output means which cannot be read."""
+    """The refusal for an output that cannot be read."""
     failure = "LAUNCHER" if "version line" in str(error) else "INCOMPLETE"
     if isinstance(error, parse.NotANumber):
         failure = "NAN"
@@ -65,7 +65,7 @@ def admit(
     on_grid: bool,
     asked: np.ndarray | None = None,
 ) -> None:
-    """Raise Refused unless `found` is a label: converged, whole, forces balanced, spins as asked for.
+    """Raise Refused unless `found` is a valid label: converged, complete, forces balanced, spins as requested.
 
     `on_grid` says that the level has a plane-wave cutoff. `asked` are the moments (N, µB) that the SCF started from:
     an atom with one of them may not end with one of the other sign.

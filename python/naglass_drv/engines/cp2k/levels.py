@@ -1,4 +1,4 @@
-"""Levels of theory of the labels: each a CP2K template, its settings, and a short hash of what they mean.
+"""Levels of theory of the labels: a CP2K template, its settings, and a short hash of them.
 
 A training head takes frames of one level only. The hash covers all that decides a converged label (functional, cutoff,
 tolerances, electronic temperature) and leaves out how it converges (the &SCF section: guess, minimizer,
@@ -182,7 +182,7 @@ def of_settings(settings: Mapping[str, Any]) -> Level:
 
 
 def warnings_of(chosen: Level) -> list[str]:
-    """What a user should know of a level's choices."""
+    """What a user should know about the choices of a level."""
     found = []
     if isinstance(chosen, DFT) and chosen.plus_u == "lowdin":
         found.append(

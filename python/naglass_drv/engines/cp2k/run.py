@@ -1,4 +1,4 @@
-"""One label: CP2K in a child process, its output judged, the frame admitted with its labels or refused by name.
+"""One label: run CP2K in a child process, check its output, and admit the frame with labels or reject it by name.
 
 `Runner` starts the child; trajectories and relaxations (`motion`) are made with it, too.
 """
@@ -159,7 +159,7 @@ class Runner:
         return judge.finished(self.log, status, self.program.ranks, "RESTART" if start else None)
 
     def failed(self, refused: Refused, *, resumable: bool = False) -> TaskFailed:
-        """The failure of the task that `refused` means."""
+        """The task failure that corresponds to `refused`."""
         return TaskFailed(refused.failure, refused.told(), log=self.log, command=self.command, resumable=resumable)
 
 

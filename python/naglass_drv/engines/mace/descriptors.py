@@ -1,4 +1,4 @@
-"""Frames as a MACE model sees them: its invariant node features, averaged."""
+"""Frame descriptors from a MACE model: its invariant node features, averaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file that should hold a MACE model is, found out without running anything of it (no torch, no unpickling)."""
+"""Determine the kind of a MACE model file without executing anything in it (no torch, no unpickling)."""
 
 from __future__ import annotations
 
