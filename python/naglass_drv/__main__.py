@@ -9,7 +9,7 @@ from .runtime import stop
 def run() -> int:
     """The process from its start to its exit code."""
     if sys.argv[1:2] in (["run"], ["report"]):
-        # before anything else is loaded: a signal from here on is a wish to stop, and the run is resumable
+        # before anything else is loaded: from here on a signal is a stop request, and the run can be resumed
         stop.listen()
     from .cli import main
     from .runtime.mpi import leave
@@ -18,7 +18,7 @@ def run() -> int:
     try:
         sys.stdout.flush()
     except OSError:
-        # main has said so; the interpreter would try once more
+        # main has reported it; the interpreter would try again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 

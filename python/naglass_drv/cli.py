@@ -1,4 +1,4 @@
-"""The command line: verbs, and the way from an error to a message and an exit code."""
+"""The command line: its verbs, and how an error becomes a message and an exit code."""
 
 import argparse
 import os
@@ -13,19 +13,19 @@ from .cli_numbers import MAX_SEED, add_number
 from .errors import SYSTEM, InputError, NaglassError, Stopped, TaskFailed, of_system
 from .runtime.mpi import LAST_WORDS_S, speaks
 
-_INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
+_INTERRUPTED = 130  # as shells do: 128 plus the number of SIGINT
 _EXIT_CODES = "exit codes: 0 done, 2 bad input, 3 stopped and restartable, 4 some tasks failed, 5 environment"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; returns the exit code. Messages go to standard error without a traceback."""
+    """Run one verb and return the exit code. Messages go to standard error without a traceback."""
     try:
         options = _parser().parse_args(arguments)
         code = options.verb(options)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # the reader of our output has seen enough, as in `status | head`
+        # the reader of our output has closed the pipe, as in `status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -37,18 +37,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         problem = of_system(raised)
         message, code = str(problem), problem.exit_code
-    # behind the handlers, when what the error held of the memory is free
+    # after the handlers, when the memory that the error held is free again
     if speaks(os.environ):
         print(message, file=sys.stderr, flush=True)
     else:
-        # every rank of a job that has not come to MPI says the same
+        # every rank of a job that has not reached MPI would print the same message
         time.sleep(LAST_WORDS_S)
     return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m naglass_drv", description="Sodium glasses from composition to report.", epilog=_EXIT_CODES
+        prog="python -m naglass_drv",
+        description="Simulate sodium glasses, from composition to report.",
+        epilog=_EXIT_CODES,
     )
     parser.add_argument("--version", action="version", version=f"naglass {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
@@ -59,47 +61,55 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     init = add("init", _init, "write a complete, commented input.yaml")
-    init.add_argument("folder", nargs="?", type=Path, default=Path("."), help="where to (default: here)")
-    check = add("validate", _validate, "check an input and name every fault")
+    init.add_argument("folder", nargs="?", type=Path, default=Path("."), help="folder to write it to (default: here)")
+    check = add("validate", _validate, "check an input file and report every error")
     check.add_argument("input", type=Path)
     check.add_argument(
         "--lint",
         action="store_true",
-        help="also write an input of every reference set, and show it to the installed CP2K's parser and input schema",
+        help="also write a CP2K input for every reference set and check it with the installed CP2K and its schema",
     )
     check.add_argument(
-        "--schema", type=Path, metavar="XML", help="show them to another schema instead, a cp2k_input.xml"
+        "--schema", type=Path, metavar="XML", help="check them against this schema (cp2k_input.xml) instead"
     )
     add("doctor", _doctor, "check MPI, LAMMPS, plugins, torch, MACE, CP2K and the machine")
     run = add("run", _run, "run all stages of an input; start with mpirun -n N for N ranks")
     run.add_argument("input", type=Path)
-    run.add_argument("--folder", type=Path, help="run folder (default: run/ beside the input)")
-    run.add_argument("--walltime", help="stop in time to save everything: 90m, 1.5h, HH:MM:SS")
-    status = add("status", _status, "stages, tasks, progress, elapsed and remaining time of a run")
+    run.add_argument("--folder", type=Path, help="run folder (default: run/ next to the input)")
+    run.add_argument("--walltime", help="stop early enough to save everything: 90m, 1.5h, HH:MM:SS")
+    status = add("status", _status, "show stages, tasks, progress, elapsed and remaining time of a run")
     status.add_argument("folder", nargs="?", type=Path, default=Path("run"), help="run folder (default: run)")
-    status.add_argument("--why", metavar="TASK", help="why this task is done, or has to be done again")
-    report = add("report", _report, "make the report of a run folder anew")
+    status.add_argument("--why", metavar="TASK", help="show why this task is up to date or has to be rerun")
+    report = add("report", _report, "rebuild the report of a run folder")
     report.add_argument("folder", nargs="?", type=Path, default=Path("run"), help="run folder (default: run)")
     add("plugins", _plugins, "print the folder of the LAMMPS plugins (for LAMMPS_PLUGIN_PATH)")
     export = add("export-model", _export_model, "write a MACE model for pair_style mace")
     export.add_argument("model", type=Path, help="portable model, or a pickled .model with --trust")
     export.add_argument("archive", nargs="?", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
-    export.add_argument("--output", "-o", type=Path, help="the archive to write, as an option")
-    export.add_argument("--head", help="head of a model that has several")
+    export.add_argument("--output", "-o", type=Path, help="archive to write, given as an option")
+    export.add_argument("--head", help="which head to use, for a multi-head model")
     export.add_argument("--dtype", choices=("float64", "float32"), default="float64")
     export.add_argument(
-        "--trust", action="store_true", help="open a pickled model; it can run any code, know its source"
+        "--trust",
+        action="store_true",
+        help="open a pickled model, which can run arbitrary code: only use files you trust",
     )
-    spin = add("fit-spin", _fit_spin, "fit a readout of magnetic moments to a frozen MACE model and export both")
+    spin = add("fit-spin", _fit_spin, "fit a magnetic-moment readout on top of a frozen MACE model and export both")
     spin.add_argument("model", type=Path, help="portable model, or a pickled .model with --trust")
     spin.add_argument("frames", type=Path, help="extended XYZ with REF_spin (muB)")
     spin.add_argument("--test", type=Path, help="held-out frames to measure errors on")
     spin.add_argument("--labels", choices=("hirshfeld", "mulliken"), default="hirshfeld")
-    add_number(spin, "--hidden", kind=int, least=0, default=0, help="hidden units (default 0: linear for each element)")
-    add_number(spin, "--seed", kind=int, least=0, most=MAX_SEED, default=0, help="of the fit (default: %(default)s)")
+    add_number(spin, "--hidden", kind=int, least=0, default=0, help="hidden units (default 0: linear, per element)")
+    add_number(
+        spin, "--seed", kind=int, least=0, most=MAX_SEED, default=0, help="seed of the fit (default: %(default)s)"
+    )
     spin.add_argument("--output", "-o", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
-    spin.add_argument("--head", help="head of a model that has several")
-    spin.add_argument("--trust", action="store_true", help="open a pickled model; it can run any code, know its source")
+    spin.add_argument("--head", help="which head to use, for a multi-head model")
+    spin.add_argument(
+        "--trust",
+        action="store_true",
+        help="open a pickled model, which can run arbitrary code: only use files you trust",
+    )
     cli_dataset.add_verbs(add)
     cli_reference.add_verbs(add, _site)
     return parser
@@ -112,7 +122,7 @@ def _init(options: argparse.Namespace) -> int:
     target = options.folder / "input.yaml"
     check_target(options.folder, "folder", folder=True)
     if os.path.lexists(target):
-        raise InputError(f"{target}: exists; it is not overwritten")
+        raise InputError(f"{target}: already exists and is not overwritten")
     write_bytes(target, data_file("config", "example.yaml").read_bytes())
     print(f"{target} written; next: python -m naglass_drv validate {target}")
     return 0
@@ -134,11 +144,11 @@ def _validate(options: argparse.Namespace) -> int:
     if options.lint or options.schema:
         for line in cli_reference.lint(input, source, _site(), options.schema):
             print(line, flush=True)
-    print(f"{options.input}: good; stages: {', '.join(sections_of(input)) or 'none'}")
+    print(f"{options.input}: OK; stages: {', '.join(sections_of(input)) or 'none'}")
     for item in cost.costs(input, checks.counts):
         print(f"  {dotted(item.where):13s} {item}")
     if (ranks := cost.ranks(input)) > 1:
-        print(f"  start it with mpirun -n {ranks} or more")
+        print(f"  start it with mpirun -n {ranks} or higher")
     return 0
 
 
@@ -221,10 +231,9 @@ def _fit_spin(options: argparse.Namespace) -> int:
 
 
 def run_stages(request: Callable[[], Any], stages: Sequence[Any] | None = None) -> int:
-    """One MPI job of `stages` (all by default), from the checked world to the last line; returns the exit
-    code.
+    """Run `stages` (all by default) as one MPI job and return the exit code.
 
-    `request` makes the runtime.job.Request; it is called on the first rank.
+    `request` builds the runtime.job.Request; it is called on the first rank only.
     """
     from .runtime import mpi
     from .runtime.job import run_job
@@ -259,18 +268,18 @@ def _site() -> dict[str, Any]:
 
 
 def _last_line(stop: Stopped) -> str:
-    return f"stopped by {stop}; restartable as is: yes; resume with: {_resume_command()}"
+    return f"stopped by {stop}; can be restarted as is; resume with: {_resume_command()}"
 
 
 def _resume_command() -> str:
-    """The command that goes on with this run, typed as it works in the user's shell."""
+    """The command that resumes this run, as the user would type it in the shell."""
     import shlex
     import shutil
 
     from .runtime.mpi import world
 
     def shortest(name: str, beside: Path) -> str:
-        # the bare name only where the shell would find this very program
+        # the bare name only if the shell would find this very program
         found = shutil.which(name)
         return name if found is None or not beside.exists() or Path(found).samefile(beside) else str(beside)
 
@@ -292,7 +301,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _input_changes(folder: Path) -> list[str]:
-    """What the input says otherwise than when the run was planned."""
+    """What has changed in the input since the run was planned."""
     from .config.load import load
     from .runtime import status
 
@@ -301,7 +310,7 @@ def _input_changes(folder: Path) -> list[str]:
         planned = load(folder / "run.yaml", Path(recorded["source"])).model_dump(mode="json")
         now = load(Path(recorded["input"])).model_dump(mode="json")
     except InputError as error:
-        return [f"the input is no longer good:\n{error}"]
+        return [f"the input is no longer valid:\n{error}"]
     changed = status.changed_since(planned, now)
     return ["changed in the input since this run was planned:", *(f"  {line}" for line in changed)] if changed else []
 
@@ -317,7 +326,7 @@ def _export_model(options: argparse.Namespace) -> int:
     from .engines.mace.export import export_model
 
     if options.archive is not None and options.output is not None:
-        raise InputError(f"--output {options.output}: the archive is given twice, {options.archive} before it")
+        raise InputError(f"--output {options.output}: the archive is given twice, also as {options.archive}")
     options.output = options.output or options.archive
     target = _archive_path(options)
     print(export_model(options.model, target, head=options.head, dtype=options.dtype, trust=options.trust))

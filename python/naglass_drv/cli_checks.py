@@ -1,4 +1,4 @@
-"""What the stages' own programs would refuse of an input, found before anything is run: levels, structures, models."""
+"""Find what a stage would reject in an input before anything is run: levels, structures, models."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from .config.partial import Partial
     from .config.source import Document, Where
 
-# bytes of a file of frames that are read to the end: a second or two
+# frame files up to this many bytes are read in full, which takes a second or two
 _WHOLE_FILE = 20_000_000
 
 
 class Checks:
-    """Adds errors to a document; `counts` are then the atoms of each structure of the structure files."""
+    """Adds errors to a document; fills `counts` with the number of atoms of each structure in each structure file."""
 
     def __init__(self) -> None:
         self.counts: dict[Path, list[int]] = {}
         self._frames: dict[Path, list[Atoms]] = {}
 
     def __call__(self, top: "Partial", document: "Document", source: Path) -> None:
-        """Check what is valid by itself (`config.load`)."""
+        """Check the values that are valid on their own (`config.load`)."""
         from .config.partial import rule
         from .config.sizes import check_costs
 
@@ -56,7 +56,7 @@ class Checks:
                         self.counts[path] = [len(frame) for frame in self._frames[path]]
 
     def _set(self, top: "Partial", item: "Partial", index: int, document: "Document", source: Path) -> None:
-        """The level has what is asked of it, and every element; structures have a spin, patterns fit their ions."""
+        """The level supports the requested outputs and elements; the spins of the structures are known and possible."""
         from .config.partial import rule
         from .config.schema import Reference
 
@@ -85,13 +85,13 @@ class Checks:
             _for_all(self._elements(top, section), level.kind)
 
     def _hubbard(self, top: "Partial", section: Any, level: Any) -> None:
-        """Each U is of an element that is there."""
+        """Each U belongs to an element that is present."""
         from .engines.cp2k import kinds
 
         elements = self._elements(top, section)
         for key in section.u_eV or {}:
             if kinds.shell(key)[0] not in elements:
-                raise InputError(f"u_eV {key}: this element is not among {', '.join(elements)}")
+                raise InputError(f"u_eV {key}: this element is not one of {', '.join(elements)}")
 
     def _isolated(self, top: "Partial", section: Any, level: Any) -> None:
         """The dataset's level needs the energy of each isolated atom."""
@@ -101,7 +101,7 @@ class Checks:
             _for_all(self._elements(top, section), lambda element: inputs.isolated_atom(element, level))
 
     def _spins(self, top: "Partial", section: Any, level: Any) -> None:
-        """Structures of a file have a known spin, and ions that fit the pattern."""
+        """Structures from a file have a known spin state, and ions that fit the pattern."""
         from .dataset.candidates import prepared
         from .engines.cp2k import inputs
 
@@ -116,14 +116,14 @@ class Checks:
         """A pattern of signs fits the ions of the cell."""
         if section.structures != "glass" or section.spin in ("ferromagnetic", "antiferromagnetic", "sampled"):
             return
-        top.system.formula_units  # noqa: B018 - unknown, it ends the rule
+        top.system.formula_units  # noqa: B018 - if unknown, this ends the rule
         from .config import cost
         from .glass import spins
 
         spins.moments([ion.label for ion in cost.ions(top) for _ in range(ion.count)], section.spin)
 
     def _elements(self, top: "Partial", section: Any) -> list[str]:
-        """Elements of the structures that a section takes."""
+        """Elements of the structures that a section uses."""
         from .config import cost
 
         if section.structures == "glass":
@@ -131,7 +131,7 @@ class Checks:
         return sorted({element for frame in self._frames.get(section.structures, ()) for element in frame.symbols})
 
     def _model(self, top: "Partial", document: "Document", source: Path) -> None:
-        """A model that md names is one, and knows the elements."""
+        """A model named in md is a valid model and covers the elements."""
         md = top.md
         if md is None or md.model == "train" or ("md", "model") in document.faulty:
             return
@@ -150,12 +150,12 @@ class Checks:
             _check_known(train.start_model, model_elements(source / train.start_model), self._labeled_elements(top))
 
     def _labeled_elements(self, top: "Partial") -> list[str]:
-        """Elements of the sets that the dataset takes, as far as they are known."""
+        """Elements of the sets that enter the dataset, as far as they are known."""
         sets = [item for item in top.reference if top.dataset is not None and item.level == top.dataset.level]
         return sorted({element for item in sets for element in self._elements(top, item)})
 
     def _included(self, top: "Partial", document: "Document", source: Path) -> None:
-        """Included files are labeled frames of the dataset's level; of a large one its size is all that is known."""
+        """Included files hold labeled frames at the dataset's level; large files are not read."""
         if top.dataset is None:
             return
         from .dataset.assemble import one_level
@@ -174,11 +174,11 @@ def _check_known(model: Path, known: Iterable[str], elements: Iterable[str]) -> 
     known = sorted(known)
     missing = [element for element in elements if element not in known]
     if missing:
-        raise InputError(f"{str(model)!r}: does not know {', '.join(missing)}; it knows {', '.join(known)}")
+        raise InputError(f"{str(model)!r}: does not cover {', '.join(missing)}; it covers {', '.join(known)}")
 
 
 def _for_all(elements: Iterable[str], work: Callable[[str], object]) -> None:
-    """Do `work` on each element; one InputError with what is wrong with any of them."""
+    """Call `work` for each element; all problems are raised as one InputError."""
     problems = []
     for element in elements:
         try:
@@ -191,7 +191,7 @@ def _for_all(elements: Iterable[str], work: Callable[[str], object]) -> None:
 
 @contextmanager
 def _named(document: "Document", where: "Where") -> Iterator[None]:
-    """Within this context an InputError becomes an error of `where`, or of the key that its text begins with."""
+    """Within this context an InputError is recorded at `where`, or at the key that its text begins with."""
     try:
         yield
     except InputError as error:

@@ -1,4 +1,4 @@
-"""The verbs on datasets: audit, import, select, export."""
+"""The dataset verbs: audit, import, select, export."""
 
 import argparse
 import json
@@ -22,12 +22,12 @@ Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.Argumen
 
 
 def add_verbs(add: Add) -> None:
-    """Add the verbs by `add(name, function, help)`, which gives the verb's parser."""
-    check = add("audit", _audit, "look for outliers, contacts, near-copies and odd moments in labeled frames")
-    check.add_argument("frames", nargs="+", type=Path, help="labeled frames of one level (extended XYZ)")
-    check.add_argument("--output", "-o", type=Path, default=Path("audit"), help="folder of audit.json and audit.html")
+    """Add the verbs by `add(name, function, help)`, which returns the verb's parser."""
+    check = add("audit", _audit, "look for outliers, short contacts, near-duplicates and odd moments in labeled frames")
+    check.add_argument("frames", nargs="+", type=Path, help="labeled frames at one level of theory (extended XYZ)")
+    check.add_argument("--output", "-o", type=Path, default=Path("audit"), help="folder for audit.json and audit.html")
     check.add_argument(
-        "--limit", action="append", default=[], metavar="KEY=VALUE", help="a limit, by its key in dataset.audit"
+        "--limit", action="append", default=[], metavar="KEY=VALUE", help="change a limit, by its key in dataset.audit"
     )
     _add_cache(check)
     _add_import(add)
@@ -36,23 +36,37 @@ def add_verbs(add: Add) -> None:
 
 
 def _add_cache(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--cache", action="store_true", help="keep the parsed frames beside their files")
+    verb.add_argument("--cache", action="store_true", help="cache the parsed frames next to their files")
 
 
 def _add_import(add: Add) -> None:
-    take = add("import-frames", _import, "take over frames that others labeled, through the gate of our own")
+    take = add("import-frames", _import, "import frames labeled elsewhere; they have to pass our own checks")
     kinds = "extended XYZ, vasprun.xml, OUTCAR, or folders of CP2K or VASP runs"
     take.add_argument("sources", nargs="+", type=Path, help=kinds)
-    take.add_argument("--output", "-o", type=Path, required=True, help="extended XYZ to write; refusals go beside it")
+    take.add_argument(
+        "--output",
+        "-o",
+        type=Path,
+        required=True,
+        help="extended XYZ file to write; rejected frames are listed next to it",
+    )
     take.add_argument("--level-name", required=True, metavar="NAME", help="name of the level of theory")
     take.add_argument(
-        "--settings", help="what else decides the labels, as text or a file (INCAR, ...); extended XYZ needs it"
+        "--settings",
+        help="further settings that affect the labels, as text or a file (INCAR, ...); required for extended XYZ",
     )
-    add_number(take, "--charge", kind=int, help="charge of every cell (default: the source's, else 0)")
-    take.add_argument("--multiplicity", help="2S+1 of every cell, or high-spin (default: the source's)")
-    take.add_argument("--group", help="group of the frames, with info keys in braces (default: formula and file)")
+    add_number(take, "--charge", kind=int, help="charge of every cell (default: from the source, else 0)")
+    take.add_argument("--multiplicity", help="2S+1 of every cell, or high-spin (default: from the source)")
+    take.add_argument(
+        "--group", help="group name of the frames, may contain info keys in braces (default: formula and file)"
+    )
     add_number(
-        take, "--max-net-force", least=0, default=0.05, metavar="eV/Å", help="gate of |ΣF| (default: %(default)s)"
+        take,
+        "--max-net-force",
+        least=0,
+        default=0.05,
+        metavar="eV/Å",
+        help="reject frames with a larger |ΣF| (default: %(default)s)",
     )
     add_number(
         take,
@@ -60,35 +74,44 @@ def _add_import(add: Add) -> None:
         above=0,
         default=1000.0,
         metavar="GPa",
-        help="leave out a stress with a larger |σij| (default: %(default)s)",
+        help="drop the stress of frames with a larger |σij| (default: %(default)s)",
     )
-    take.add_argument("--program", default="", help="who computed the labels, where the sources do not tell")
+    take.add_argument("--program", default="", help="program that computed the labels, if the sources do not say")
     add_number(
-        take, "--frames-per-file", kind=int, least=1, metavar="N", help="write shards and an index (default: one file)"
+        take,
+        "--frames-per-file",
+        kind=int,
+        least=1,
+        metavar="N",
+        help="write shards of N frames and an index (default: one file)",
     )
-    add_number(take, "--every", kind=int, least=1, default=1, metavar="N", help="take every Nth frame of a source")
-    take.add_argument("--e0", nargs="+", default=[], metavar="EL=eV", help="energies of isolated atoms at this level")
+    add_number(take, "--every", kind=int, least=1, default=1, metavar="N", help="use every Nth frame of a source")
+    take.add_argument("--e0", nargs="+", default=[], metavar="EL=eV", help="isolated-atom energies at this level")
     for what in ("energy", "forces", "stress", "virial", "spin"):
-        take.add_argument(f"--{what}-key", metavar="KEY", help=f"where extended XYZ has the {what}")
+        take.add_argument(f"--{what}-key", metavar="KEY", help=f"key of the {what} in extended XYZ")
 
 
 def _add_select(add: Add) -> None:
-    select = add("select-frames", _select, "choose the frames of a pool that lie farthest apart")
+    select = add("select-frames", _select, "select the most diverse frames of a pool (farthest-point sampling)")
     select.add_argument("pool", nargs="+", type=Path, help="structures or labeled frames (extended XYZ)")
     _add_cache(select)
-    add_number(select, "--count", "-n", kind=int, least=1, required=True, help="how many to choose")
-    select.add_argument("--output", "-o", type=Path, required=True, help="extended XYZ to write, in this order")
-    select.add_argument("--exclude", nargs="+", type=Path, default=[], help="frames to keep away from")
-    select.add_argument("--model", type=Path, help="MACE model to tell frames apart (default: pair distances)")
+    add_number(select, "--count", "-n", kind=int, least=1, required=True, help="number of frames to select")
     select.add_argument(
-        "--trust", action="store_true", help="open a pickled model; it can run any code, know its source"
+        "--output", "-o", type=Path, required=True, help="extended XYZ file to write, in the order of selection"
+    )
+    select.add_argument("--exclude", nargs="+", type=Path, default=[], help="frames that count as already selected")
+    select.add_argument("--model", type=Path, help="MACE model that provides the descriptors (default: pair distances)")
+    select.add_argument(
+        "--trust",
+        action="store_true",
+        help="open a pickled model, which can run arbitrary code: only use files you trust",
     )
 
 
 def _add_export(add: Add) -> None:
-    export = add("export-frames", _export, "write a dataset for a training program of others")
+    export = add("export-frames", _export, "export a dataset for another training program")
     export.add_argument(
-        "dataset", nargs="+", type=Path, help="labeled frames with isolated atoms, or a run's products/dataset"
+        "dataset", nargs="+", type=Path, help="labeled frames with isolated atoms, or products/dataset of a run"
     )
     export.add_argument("--format", choices=("mace",), default="mace", help="the program: mace-torch's mace_run_train")
     export.add_argument("--output", "-o", type=Path, required=True, help="folder to write")
@@ -103,7 +126,7 @@ def _add_export(add: Add) -> None:
         least=0,
         most=MAX_SEED,
         default=1,
-        help="of the split by group (default: %(default)s)",
+        help="seed of the split by group (default: %(default)s)",
     )
 
 
@@ -126,7 +149,7 @@ def _import(options: argparse.Namespace) -> int:
         refused += source.refused
         for found in source.found[:: options.every]:
             if not (terms.settings or found.settings or found.refusal):
-                raise InputError(f"{path}: does not tell the settings of its level; state them with --settings")
+                raise InputError(f"{path}: contains no settings of its level of theory; give them with --settings")
             untaken.update(found.untaken)
             try:
                 frames.append(admit(found, terms, source.sha256))
@@ -136,7 +159,7 @@ def _import(options: argparse.Namespace) -> int:
                 unfit += [f"{found.source}: {fault}"] if (fault := unfit_stress(found, terms)) else []
     levels = Counter(frame.info["level"] for frame in frames)
     for atom in atoms:
-        # the settings that the sources tell are those of the stated energies, too
+        # the settings found in the sources apply to the given energies, too
         atom.info["level"] = next(iter(levels), atom.info["level"])
     write_json(rejected, refused)
     if frames and options.frames_per_file is None:
@@ -146,7 +169,7 @@ def _import(options: argparse.Namespace) -> int:
     for line in _admission(len(frames), refused, rejected):
         print(line)
     if unfit:
-        print(f"stress left out of {len(unfit)} frames (--max-stress), the first {unfit[0]}")
+        print(f"stress dropped from {len(unfit)} frames (--max-stress), first: {unfit[0]}")
     for line in _remarks(frames, untaken, levels):
         print(line)
     return 0 if frames else TaskFailed.exit_code
@@ -159,10 +182,10 @@ def _terms(options: argparse.Namespace) -> "Terms":
     multiplicity = options.multiplicity
     if multiplicity not in (None, HIGH_SPIN):
         if not multiplicity.isdecimal() or int(multiplicity) < 1:
-            raise InputError(f"--multiplicity {multiplicity}: a number from 1 up, or {HIGH_SPIN}")
+            raise InputError(f"--multiplicity {multiplicity}: must be an integer of at least 1, or {HIGH_SPIN}")
         multiplicity = int(multiplicity)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", options.level_name):
-        raise InputError(f"--level-name {options.level_name}: letters, digits and ._+- only")
+        raise InputError(f"--level-name {options.level_name}: only letters, digits and ._+- are allowed")
     settings = options.settings or ""
     if settings and Path(settings).is_file():
         settings = re.sub(r"[#!].*", "", Path(settings).read_text(encoding="utf-8", errors="replace"))
@@ -187,7 +210,7 @@ def _isolated_atoms(stated: list[str], terms: "Terms") -> Iterator["Atoms"]:
             if not math.isfinite(energy):
                 raise ValueError(text)
         except ValueError:
-            raise InputError(f"--e0 {item}: an element and its energy such as Na=-0.0749 are needed") from None
+            raise InputError(f"--e0 {item}: must be an element and its energy, like Na=-0.0749") from None
         if atomic_numbers.get(element, 0) < 1:
             raise InputError(f"--e0 {item}: {element!r} is not an element")
         if element in elements:
@@ -201,31 +224,31 @@ def _isolated_atoms(stated: list[str], terms: "Terms") -> Iterator["Atoms"]:
 
 
 def _admission(count: int, refused: list[dict[str, str]], rejected: Path) -> Iterator[str]:
-    """How many frames passed, and of each failure the first frame with its reason."""
+    """How many frames passed, and for each failure the first frame with its reason."""
     reasons = Counter(record["failure"] for record in refused)
     words = ", ".join(f"{failure} {number}" for failure, number in reasons.most_common())
-    yield f"{count} frames admitted, {len(refused)} refused{f': {words}' if words else ''}"
+    yield f"{count} frames admitted, {len(refused)} rejected{f': {words}' if words else ''}"
     for failure, _ in reasons.most_common():
         first = next(record for record in refused if record["failure"] == failure)
         message = first["message"]
         yield f"  {failure}: {message if first['frame'] in message else first['frame'] + ': ' + message}"
     if refused:
-        yield f"all refusals: {rejected}"
+        yield f"all rejected frames: {rejected}"
 
 
 def _remarks(frames: list["Atoms"], untaken: Counter[str], levels: Counter[str]) -> Iterator[str]:
-    """What the user should know of the admitted frames."""
+    """What the user should know about the admitted frames."""
     from .dataset.audit import work_fault, work_ratio
 
     if (fault := work_fault(work_ratio(frames))) is not None:
-        yield f"stress: {fault}; the audit says more"
+        yield f"stress: {fault}; see the audit for details"
     if untaken:
         names = ", ".join(f"{name} ({count} frames)" for name, count in untaken.most_common(5))
         flags = "--energy-key, --forces-key, --stress-key and --virial-key"
-        yield f"not taken: {names}; {flags} say what labels are called"
+        yield f"not imported: {names}; use {flags} to name the labels"
     yield from (f"level {level}: {count} frames" for level, count in levels.items())
     if len(levels) > 1:
-        yield "a dataset takes frames of one level only: import them apart, or state one with --settings"
+        yield "a dataset holds frames of one level only: import them separately, or state one level with --settings"
 
 
 def _select(options: argparse.Namespace) -> int:
@@ -250,13 +273,15 @@ def _select(options: argparse.Namespace) -> int:
         ],
     }
     write_json(options.output.with_name(f"{options.output.name.split('.')[0]}-selection.json"), record)
-    nearest = f"the last at {found.distances[-1]:.4g}, " if len(found.distances) > 1 or known else ""
-    print(f"{len(found.chosen)} of {len(pool)} frames chosen by {name}; {nearest}the farthest left at {found.left:.4g}")
+    nearest = f"last at {found.distances[-1]:.4g}, " if len(found.distances) > 1 or known else ""
+    print(
+        f"{len(found.chosen)} of {len(pool)} frames selected by {name}; {nearest}farthest remaining at {found.left:.4g}"
+    )
     return 0
 
 
 def _descriptors(frames, options: argparse.Namespace):
-    """Name and values of the descriptor: of the model, or of pair distances."""
+    """Name and values of the descriptor: that of the model, or pair distances."""
     if options.model is None:
         from .dataset.selection import pair_descriptors
 
@@ -284,13 +309,13 @@ def _export(options: argparse.Namespace) -> int:
         groups = {frame.info["group"] for frame in frames}
         print(f"{part:5s} {len(frames):6d} frames, {len(groups)} groups")
     if not parts["valid"]:
-        print("no group is left for validation: mace_run_train draws from the training frames, near-copies of them")
+        print("no group is left for validation: mace_run_train splits off training frames, near-duplicates of the rest")
     print(f"{options.output / SCRIPT}: {shlex.join(command)}")
     return 0
 
 
 def _parts(options: argparse.Namespace):
-    """Frames to train on, to validate on and to test on, and isolated-atom energies."""
+    """Training, validation and test frames, and isolated-atom energies."""
     from .dataset.assemble import assemble
     from .dataset.shards import find_set
     from .dataset.split import split_in_three
@@ -301,12 +326,12 @@ def _parts(options: argparse.Namespace):
         summary = folder / "dataset.json"
         paths = [path for part in ("train", "test") if (path := find_set(folder, part))]
         if not summary.is_file() or not paths or not paths[0].name.startswith("train"):
-            raise InputError(f"{folder}: the training frames and dataset.json of a run's dataset are needed")
+            raise InputError(f"{folder}: not the dataset of a run; its training frames and dataset.json are required")
         tables[str(summary)] = json.loads(summary.read_text())["E0_eV"]
     files = {str(path): _frames(path, options, labeled=True) for path in paths}
     level = next(iter(files.values()))[0].info["level"].rpartition("-")[0]
     dataset = assemble(level, files, tables)
-    # what the run held out stays held out
+    # frames that the run held out stay held out
     held = [id(frame) for path in (paths[1:] if folder else []) for frame in files[str(path)]]
     open_frames = [frame for frame in dataset.frames if id(frame) not in held]
     test_fraction = 0.0 if folder else options.test_fraction
@@ -331,7 +356,7 @@ def _audit(options: argparse.Namespace) -> int:
     atoms = [(where, frame) for where, frame in named if is_isolated_atom(frame)]
     cells = [(where, frame) for where, frame in named if not is_isolated_atom(frame)]
     if not cells:
-        raise InputError(f"{options.frames[0]}: only isolated atoms in it")
+        raise InputError(f"{options.frames[0]}: contains only isolated atoms")
     names, frames = [where for where, _ in cells], [frame for _, frame in cells]
     result, arrays = audit(frames, names, Limits(**limits), isolated_atom_energies(atoms))
     write_json(options.output / "audit.json", result)
@@ -342,7 +367,7 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _frames(path: Path, options: argparse.Namespace, labeled: bool = False):
-    """Frames of a file or an index of shards, through the cache where that was asked for."""
+    """Frames of a file or of an index of shards, through the cache if requested."""
     from .dataset.cache import read_cached
     from .dataset.frames import check_labeled, read_frames
 
@@ -353,14 +378,14 @@ def _frames(path: Path, options: argparse.Namespace, labeled: bool = False):
 
 
 def _limits(given: list[str], model) -> dict[str, float]:
-    """The default limits with those of the options, checked as in an input."""
+    """The default limits, updated with those from the options, checked as in an input."""
     from pydantic import ValidationError
 
     values = {}
     for item in given:
         key, _, text = item.partition("=")
         if key not in model.model_fields:
-            raise InputError(f"--limit {item}: not a limit; there are {', '.join(model.model_fields)}")
+            raise InputError(f"--limit {item}: no such limit; choose from {', '.join(model.model_fields)}")
         try:
             values[key] = float(text)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Options of the command line that take a number: finite and within bounds, or refused by name and value."""
+"""Command-line options that take a number: it has to be finite and within bounds."""
 
 import argparse
 import math
@@ -18,14 +18,14 @@ def add_number(
     most: float | None = None,
     **more: Any,
 ) -> None:
-    """Add an option of `kind` from `least` up (to `most`), or above `above`, or any finite one."""
+    """Add an option of type `kind`: at least `least` (and at most `most`), above `above`, or any finite number."""
     flag = flags[0]
 
     def read(text: str) -> int | float:
         try:
             value = kind(text)
         except ValueError:
-            raise InputError(f"{flag} {text}: {'a whole number' if kind is int else 'a number'} is needed") from None
+            raise InputError(f"{flag} {text}: must be {'a whole number' if kind is int else 'a number'}") from None
         if not math.isfinite(value):
             raise InputError(f"{flag} {text}: must be a finite number")
         low = (least is None or value >= least) and (above is None or value > above)

@@ -1,4 +1,4 @@
-"""What the command line does with levels of theory: the verb calibrate-cutoff, and checks of reference sets."""
+"""The levels of theory on the command line: the verb calibrate-cutoff and checks of reference sets."""
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
@@ -18,24 +18,26 @@ Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.Argumen
 
 
 def add_verbs(add: Add, site: Callable[[], Mapping[str, Any]]) -> None:
-    """Add the verbs by `add(name, function, help)`, which gives the verb's parser; `site` is this machine's profile."""
+    """Add the verbs by `add(name, function, help)`, which returns the verb's parser; `site()` is the site profile."""
     verb = add(
         "calibrate-cutoff",
         lambda options: _calibrate(options, site()),
-        "compute one structure at several plane-wave cutoffs and name the smallest whose forces balance",
+        "compute one structure at several plane-wave cutoffs and report the smallest at which the forces sum to zero",
     )
-    verb.add_argument("structure", type=Path, help="extended XYZ; its first frame is taken")
+    verb.add_argument("structure", type=Path, help="extended XYZ file; its first frame is used")
     verb.add_argument("--level", default="pbe+u+d3", help="level of theory (default: pbe+u+d3)")
     add_number(verb, "--cutoffs", above=0, nargs="+", default=[400.0, 600.0, 800.0, 1000.0], metavar="RY")
     add_number(verb, "--rel-cutoff", above=0, metavar="RY")
     verb.add_argument("--sodium", choices=("q9", "q1"))
     verb.add_argument("--xc-smoothing", choices=("none", "nn10"))
     verb.add_argument("--plus-u", choices=("mulliken", "lowdin"))
-    add_number(verb, "--charge", kind=int, default=0, help="of the cell, in e (default: 0)")
+    add_number(verb, "--charge", kind=int, default=0, help="charge of the cell in e (default: 0)")
     add_number(verb, "--multiplicity", kind=int, least=1, help="2S + 1 of the cell (default: high spin of its ions)")
     add_number(verb, "--max-net-force", above=0, default=0.05, metavar="EV_PER_A", help="limit (default: 0.05)")
-    add_number(verb, "--ranks", kind=int, least=1, default=1, help="MPI ranks of one CP2K (default: 1)")
-    verb.add_argument("--folder", type=Path, default=Path("calibrate-cutoff"), help="where to (default: %(default)s)")
+    add_number(verb, "--ranks", kind=int, least=1, default=1, help="MPI ranks for each CP2K run (default: 1)")
+    verb.add_argument(
+        "--folder", type=Path, default=Path("calibrate-cutoff"), help="folder to write to (default: %(default)s)"
+    )
 
 
 def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
@@ -80,7 +82,7 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
 
 
 def warnings(input: "Input", source: Path, name: str) -> Iterator[str]:
-    """What the user should know of each set's level; `name` is what the input is called in messages."""
+    """What the user should know about the level of each set; `name` is the name of the input in messages."""
     from .engines.cp2k import levels
 
     for index, section in enumerate(input.reference):
@@ -89,9 +91,9 @@ def warnings(input: "Input", source: Path, name: str) -> Iterator[str]:
 
 
 def check_spins(input: "Input", path: Path) -> Iterator[str]:
-    """Yield where the spins of a set differ from high spin with all moments parallel, by file, line and key.
+    """Yield a note, with file, line and key, wherever the spins of a set are not high spin with parallel moments.
 
-    Raises InputError for a file of structures whose spins are not known, or cannot be as asked for.
+    Raises InputError for a structure file if its spins are not known or the requested spins are impossible.
     """
     from .config.source import dotted, parse
     from .glass import chemistry, spins
@@ -116,7 +118,7 @@ def check_spins(input: "Input", path: Path) -> Iterator[str]:
 
 
 def _spins_of_file(section: "Reference", source: Path, seed: int) -> Iterator[str]:
-    """What `check_spins` says of the structures in a file, each kind of cell once."""
+    """What `check_spins` reports for the structures in a file, each kind of cell once."""
     from .dataset.candidates import ions_of, prepared
     from .dataset.frames import read_frames
     from .engines.cp2k import inputs
@@ -134,16 +136,16 @@ def _spins_of_file(section: "Reference", source: Path, seed: int) -> Iterator[st
             notes.append(f"multiplicity {found}; {difference}")
         own = frame.info.get("multiplicity", found)
         if own != found and section.multiplicity is None:
-            notes.append(f"the file's multiplicity {own} is not used; the set has {found}")
+            notes.append(f"the multiplicity {own} in the file is ignored; the set uses {found}")
         yield from (f"{where}: {note}" for note in notes if note not in told)
         told.update(notes)
 
 
 def lint(input: "Input", source: Path, site: Mapping[str, Any], schema: Path | None) -> Iterator[str]:
-    """Show an input of every set to CP2K's parser and to an input schema; one line for each set that is good.
+    """Check an input of every set with CP2K's parser and an input schema; yields one line for each valid set.
 
     `schema` is a cp2k_input.xml, by default that of the installed CP2K. Raises InputError for the first set that is not
-    understood.
+    accepted.
     """
     from .engines.cp2k import checks, inputs, levels
     from .engines.cp2k.run import Program
@@ -169,7 +171,7 @@ def lint(input: "Input", source: Path, site: Mapping[str, Any], schema: Path | N
 
 
 def _example(input: "Input", section: "Reference", source: Path) -> "Atoms":
-    """A frame of the kind that the set labels: of its file, or the composition's ions on a grid."""
+    """A frame of the kind that the set labels: from its file, or the ions of the composition on a grid."""
     import numpy as np
     from ase import Atoms
 

@@ -1,5 +1,5 @@
-"""``doctor``: what this environment has, what it lacks, and how to mend it. Heavy parts are tried in
-children.
+"""``doctor``: check the environment, and say what is missing and how to fix it. Heavy parts are tested in
+child processes.
 """
 
 import json
@@ -57,7 +57,7 @@ print(json.dumps({"torch": torch.__version__, "mace": version("mace-torch"), "de
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor: a subject, what was found, and the remedy when something needed is wrong."""
+    """One line of output: a subject, what was found, and how to fix it if something required is wrong."""
 
     subject: str
     text: str
@@ -69,7 +69,7 @@ class Finding:
 
 
 def examine() -> int:
-    """Print one line per subject; returns the exit code (5 when something needed is wrong)."""
+    """Print one line per subject and return the exit code (5 if something required is wrong)."""
     wrong = False
     for finding in findings():
         print(finding, flush=True)
@@ -78,21 +78,21 @@ def examine() -> int:
 
 
 def findings() -> Iterator[Finding]:
-    """All findings, one after the other."""
+    """All findings in order."""
     yield _python()
     yield from _mpi()
     yield from _lammps()
     torch = _try("torch and mace", _TRY_TORCH, "pip install torch, then mace-torch")
     yield (torch if isinstance(torch, Finding) else Finding("torch", f"torch {torch['torch']}, mace {torch['mace']}"))
     yield from _cp2k()
-    yield Finding("cores", f"{len(os.sched_getaffinity(0))} that this process may use")
+    yield Finding("cores", f"{len(os.sched_getaffinity(0))} available to this process")
     yield Finding("GPU", _gpus([] if isinstance(torch, Finding) else torch["devices"]))
 
 
 def _python() -> Finding:
     text = f"{sys.version.split()[0]} ({sys.executable})"
     old = sys.version_info < _OLDEST_PYTHON
-    return Finding("Python", text, f"{'.'.join(map(str, _OLDEST_PYTHON))} or newer is needed" if old else "")
+    return Finding("Python", text, f"{'.'.join(map(str, _OLDEST_PYTHON))} or newer is required" if old else "")
 
 
 def _mpi() -> Iterator[Finding]:
@@ -112,9 +112,11 @@ def _mpi() -> Iterator[Finding]:
     if own in (vendor, "Slurm"):
         yield Finding("mpirun", f"{launcher} ({own})")
     elif beside.exists() and launcher_vendor(beside) == vendor:
-        yield Finding("mpirun", f"{launcher} is of {own}, mpi4py of {vendor}; start runs with {beside}")
+        yield Finding("mpirun", f"{launcher} belongs to {own}, mpi4py uses {vendor}; start runs with {beside}")
     else:
-        yield Finding("mpirun", f"{launcher} is of {own}", f"mpi4py is linked against {vendor}; use {vendor}'s mpirun")
+        yield Finding(
+            "mpirun", f"{launcher} belongs to {own}", f"mpi4py is linked against {vendor}; use the mpirun of {vendor}"
+        )
 
 
 def _lammps() -> Iterator[Finding]:
@@ -125,7 +127,9 @@ def _lammps() -> Iterator[Finding]:
     libraries = {os.path.realpath(path) for path in result["libmpi"]}
     text = f"version {result['version']}, MPI {', '.join(sorted(libraries))}"
     two = len(libraries) > 1
-    yield Finding("LAMMPS", text, "LAMMPS and mpi4py load different MPI libraries; install both for one" if two else "")
+    yield Finding(
+        "LAMMPS", text, "LAMMPS and mpi4py load different MPI libraries; install both for the same MPI" if two else ""
+    )
     missing = [
         style
         for style, known in (("compute naglass/qn/atom", result["qn"]), ("pair_style mace", result["mace"]))
@@ -134,8 +138,8 @@ def _lammps() -> Iterator[Finding]:
     if not result["plugins"]:
         yield Finding("plugins", "this LAMMPS has no PLUGIN package", "build LAMMPS with PKG_PLUGIN=on")
     elif missing:
-        remedy = "build them for this LAMMPS (pip install . ) and look at the messages of lmp"
-        yield Finding("plugins", f"{', '.join(missing)} not known to LAMMPS from {plugin_folder()}", remedy)
+        remedy = "rebuild them for this LAMMPS (pip install .) and check the messages of lmp"
+        yield Finding("plugins", f"{', '.join(missing)} not loaded by LAMMPS from {plugin_folder()}", remedy)
     else:
         yield Finding("plugins", f"{plugin_folder()} (compute naglass/qn/atom, pair_style mace)")
 
@@ -144,16 +148,16 @@ def _cp2k() -> Iterator[Finding]:
     try:
         site = load_site()
     except NaglassError as error:
-        yield Finding("site", str(error), f"mend {profile_path()}")
+        yield Finding("site", str(error), f"fix {profile_path()}")
         return
     if site.cp2k is None:
-        remedy = f"apt-get install cp2k, or name the executable in {profile_path()} (key cp2k)"
+        remedy = f"apt-get install cp2k, or set the executable in {profile_path()} (key cp2k)"
         yield Finding("CP2K", "no cp2k.psmp on PATH", remedy)
         return
     try:
         yield Finding("CP2K", f"{cp2k_version(site.cp2k)} ({site.cp2k})")
     except SetupError as error:
-        yield Finding("CP2K", str(error), f"name a working executable in {profile_path()}")
+        yield Finding("CP2K", str(error), f"set a working executable in {profile_path()}")
     if site.cp2k_data is None:
         yield Finding("CP2K data", "BASIS_MOLOPT not found", "set CP2K_DATA_DIR, or cp2k_data in the site profile")
     else:
@@ -170,11 +174,11 @@ def _cp2k_launcher(site: Site) -> Finding:
         launcher = fitting_launcher(site.cp2k)
         if launcher is not None:
             return Finding("CP2K MPI", f"{vendor}, launcher {launcher}")
-        return Finding("CP2K MPI", f"{vendor}; no launcher of {vendor} found, CP2K runs on one rank each")
+        return Finding("CP2K MPI", f"{vendor}; no launcher of {vendor} found, so each CP2K runs on one rank")
     own = launcher_vendor(site.launcher)
     if own in (vendor, "Slurm"):
         return Finding("CP2K MPI", f"{vendor}, launcher {site.launcher}")
-    return Finding("CP2K MPI", f"launcher {site.launcher} is of {own}", f"CP2K is linked against {vendor}")
+    return Finding("CP2K MPI", f"launcher {site.launcher} belongs to {own}", f"CP2K is linked against {vendor}")
 
 
 def _gpus(devices: list[str]) -> str:
@@ -182,7 +186,7 @@ def _gpus(devices: list[str]) -> str:
 
 
 def _try(subject: str, code: str, remedy: str, **variables: str) -> dict[str, Any] | Finding:
-    """What `code` prints as JSON in a child, or the problem: a crash there does not take the doctor along."""
+    """What `code` prints as JSON in a child process, or the problem; a crash there does not end the doctor."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", code],

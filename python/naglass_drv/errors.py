@@ -1,4 +1,4 @@
-"""The errors a user may see, each with the exit code of its kind."""
+"""The errors a user may see, each with its exit code."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ class NaglassError(Exception):
 
 
 class InputError(NaglassError):
-    """Bad input: the message names file, line or argument and the value. Exit code 2."""
+    """Bad input: the message names the file, line or argument, and the value. Exit code 2."""
 
     exit_code = 2
 
@@ -24,11 +24,11 @@ class Stopped(NaglassError):
 
 
 class TaskFailed(NaglassError):
-    """A task failed in a way that is known by name; other tasks may go on. Exit code 4.
+    """A task failed in a known way that has a name; other tasks may continue. Exit code 4.
 
     `failure` is the short upper-case name (SCF_NOT_CONVERGED, NET_FORCE, ABORT, ...), `log` the tool's own
-    log file, whose last lines are shown, and `command` the command line that failed. `resumable`: what the
-    attempt has reached is sound, and the next one goes on from it.
+    log file, whose last lines are shown, and `command` the command line that failed. `resumable`: the results
+    of this attempt so far are valid, and the next attempt continues from them.
     """
 
     exit_code = 4
@@ -42,27 +42,27 @@ class TaskFailed(NaglassError):
 
 
 class SetupError(NaglassError):
-    """The environment lacks something: executable, library, matching MPI, ranks. Exit code 5."""
+    """Something is missing in the environment: an executable, a library, a matching MPI, ranks. Exit code 5."""
 
     exit_code = 5
 
 
-#: What the system refuses: no space, no permission, a folder that is gone, no memory, a library that cannot be loaded.
+#: System errors: no space, no permission, a folder that is gone, no memory, a library that cannot be loaded.
 SYSTEM = (OSError, MemoryError, ImportError)
 _REMEDY = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some of your quota",
-    errno.EROFS: "choose a folder that can be written to",
+    errno.ENOSPC: "free up disk space",
+    errno.EDQUOT: "free up some of your quota",
+    errno.EROFS: "choose a writable folder",
     errno.EACCES: "check the permissions",
     errno.EPERM: "check the permissions",
-    errno.EFBIG: "raise the limit on the size of files",
-    errno.EMFILE: "raise the limit on open files",
+    errno.EFBIG: "raise the file size limit",
+    errno.EMFILE: "raise the limit on the number of open files",
     errno.ENOMEM: "use a machine with more memory, or raise the limit",
 }
 
 
 def of_system(error: BaseException, where: Path | str | None = None) -> SetupError:
-    """The SetupError that one of SYSTEM means; `where` names the file or folder if the error itself does not."""
+    """The SetupError for one of SYSTEM; `where` names the file or folder if the error itself does not."""
     if isinstance(error, OSError):
         place = error.filename2 or error.filename or where
         text = error.strerror or str(error) or type(error).__name__

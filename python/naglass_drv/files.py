@@ -1,4 +1,4 @@
-"""Writing files whole: under a temporary name, then renamed, and only when the content changes."""
+"""Write files atomically: under a temporary name, then renamed, and only if the content changes."""
 
 import errno
 import glob
@@ -19,9 +19,10 @@ _NAME_BYTES = 200
 
 
 def write_bytes(path: Path, data: bytes) -> bool:
-    """Put `data` in `path`, making its folder; returns False when the file held just that already.
+    """Write `data` to `path`, creating its folder; returns False if the file already had this content.
 
-    A file left untouched keeps what depends on it valid. An OSError names `path`, and leaves it as it was.
+    If a file is left untouched, anything that depends on it stays valid. An OSError names `path`, and leaves it as it
+    was.
     """
     if path.exists() and path.read_bytes() == data:
         return False
@@ -54,16 +55,16 @@ def check_target(path: Path, option: str, *, folder: bool = False) -> None:
     try:
         kind = "folder" if folder else "file"
         if path.exists() and path.is_dir() != folder:
-            raise InputError(f"{option} {path}: is a {'file' if folder else 'folder'}, a {kind} is expected")
+            raise InputError(f"{option} {path}: is a {'file' if folder else 'folder'}, not a {kind}")
         if not path.exists() and path.is_symlink():
-            raise InputError(f"{option} {path}: is a symbolic link to nothing")
+            raise InputError(f"{option} {path}: is a broken symbolic link")
         nearest = path if folder and path.exists() else path.absolute().parent
         while not nearest.exists() and nearest != nearest.parent:
             nearest = nearest.parent
         if not nearest.is_dir():
             raise InputError(f"{option} {path}: cannot be written: {nearest} is a file")
         if len(path.name.encode()) > _NAME_BYTES or not (folder or path.name):
-            raise InputError(f"{option} {path}: no usable name of a file")
+            raise InputError(f"{option} {path}: not a usable file name")
         with TemporaryDirectory(prefix=".naglass-", dir=nearest):
             pass
         remove_stale(path)

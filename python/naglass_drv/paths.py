@@ -1,4 +1,4 @@
-"""Where the package finds its own data, alike in a checkout and in an installed wheel."""
+"""Locations of the package's own data, for a checkout and for an installed wheel."""
 
 from pathlib import Path
 

@@ -58,7 +58,7 @@ def test_an_energy_that_nothing_can_check_is_named():
     frames[-1].info["REF_energy"] += 100.0
     result, _ = audit(frames, [f"frame {k}" for k in range(len(frames))], LIMITS)
     assert not [f for f in result["findings"] if f["check"] == "energy"]
-    assert "energy: 1 frames that no other frame can check, the first frame 40" in result["unchecked"]
+    assert "energy: 1 frames cannot be checked by any other frame, first: frame 40" in result["unchecked"]
     result, _ = audit(frames[:5], list("abcde"), LIMITS)
     assert "energy: 5 frames are too few for a fit by composition" in result["unchecked"]
 
@@ -152,10 +152,10 @@ def test_near_copies_agree_with_a_search_that_sorts_out_nothing():
 def test_a_near_copy_in_another_group_says_what_a_split_would_do():
     frames = frames_of(20)
     frames.append(frames[0].copy())
-    assert "another group" not in findings(frames, "near_copy")[0]["text"]
+    assert "a different group" not in findings(frames, "near_copy")[0]["text"]
     frames[-1].info["group"] = "other"
     (found,) = findings(frames, "near_copy")
-    assert found["value"] == 0.0 and "from frame 0, which is in another group" in found["text"]
+    assert found["value"] == 0.0 and "from frame 0, which is in a different group" in found["text"]
 
 
 def with_moments(formula: str, values: dict[str, float], multiplicity: int):
@@ -181,7 +181,7 @@ def test_sites_that_are_other_ions_are_found_by_name():
     [
         ("FePO4", {"Fe": 4.9, "P": 0.0, "O": 0.025}, 6, None),
         ("FePO4", {"Fe": 2.9, "P": 0.02, "O": 0.02}, 4, "moment +2.90 µB of Fe 0 is 1.10 µB off any high-spin state"),
-        ("FePO4", {"Fe": 4.9, "P": 0.0, "O": 0.025}, 2, "moments add up 4.00 µB away from multiplicity 2"),
+        ("FePO4", {"Fe": 4.9, "P": 0.0, "O": 0.025}, 2, "moments are 4.00 µB off the sum for multiplicity 2"),
         ("NaO", {"Na": 0.05, "O": 0.95}, 2, "moment +0.95 µB of O 1 is 0.95 µB off any high-spin state"),
         ("V2O5", {"V": 1.0, "O": 0.0}, 3, None),
     ],
@@ -244,7 +244,7 @@ def test_the_verb_prints_a_table_and_writes_a_page(tmp_path, capsys):
     path = tmp_path / "<b>set.extxyz"
     write_frames(path, frames)
     assert main(["audit", str(path), "-o", str(tmp_path / "out"), "--limit", "max_net_force_eV_per_A=0.6"]) == 0
-    assert "set.extxyz: frame 7: E/N is +0.500 eV/atom off the fit" in capsys.readouterr().out
+    assert "set.extxyz: frame 7: E/N is +0.500 eV/atom off a fit" in capsys.readouterr().out
     result = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert result["counts"] == dict.fromkeys(CHECKS, 0) | {"energy": 1}
     assert result["limits"]["max_net_force_eV_per_A"] == 0.6
@@ -256,7 +256,7 @@ def test_the_verb_prints_a_table_and_writes_a_page(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
-        ("energy=3", "--limit energy=3: not a limit; there are energy_z, forces_z"),
+        ("energy=3", "--limit energy=3: no such limit; choose from energy_z, forces_z"),
         ("energy_z=many", "--limit energy_z=many: 'many' is not a number"),
         ("energy_z=-1", "--limit energy_z=-1: Input should be greater than 0"),
     ],
@@ -272,7 +272,7 @@ def test_the_verb_refuses_mixed_levels(tmp_path, capsys):
     write_frames(tmp_path / "a.extxyz", [cell()])
     write_frames(tmp_path / "b.extxyz", [cell(level="made-h7777777")])
     assert main(["audit", str(tmp_path / "a.extxyz"), str(tmp_path / "b.extxyz")]) == 2
-    assert "b.extxyz: frame 0: its level is made-h7777777" in capsys.readouterr().err
+    assert "b.extxyz: frame 0: level made-h7777777" in capsys.readouterr().err
 
 
 def strained_copies(count: int = 24, scale: float = 1.0):
@@ -301,9 +301,9 @@ def strained_copies(count: int = 24, scale: float = 1.0):
     [
         (1.0, None),
         (-1.0, "; the sign is that of a pressure or virial"),
-        (160.2176634, "; GPa in place of eV/Å³"),
-        (1602.176634, "; kbar in place of eV/Å³"),
-        (-1602.176634, "; kbar in place of eV/Å³; the sign is that of a pressure or virial"),
+        (160.2176634, "; GPa instead of eV/Å³"),
+        (1602.176634, "; kbar instead of eV/Å³"),
+        (-1602.176634, "; kbar instead of eV/Å³; the sign is that of a pressure or virial"),
         (5.0, "of the work of the stress"),
     ],
 )
@@ -337,9 +337,9 @@ def test_stresses_that_stand_out_are_found():
     frames[15].info["REF_stress"] += 1e-6 * np.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]])
     found = {one["frame"]: one["text"] for one in findings(frames, "stress")}
     assert sorted(found) == [7, 9, 11, 13], "rounding is no asymmetry"
-    assert "GPa; the unit has to be eV/Å³" in found[7] and "GPa; the unit has to be eV/Å³" in found[9]
+    assert "GPa; the unit must be eV/Å³" in found[7] and "GPa; the unit must be eV/Å³" in found[9]
     assert "differ by 0.5 eV/Å³" in found[11]
-    assert "a pressure of -80.11 GPa among" in found[13]
+    assert "a pressure of -80.11 GPa, while" in found[13]
     assert not findings(frames[:5] + frames[16:], "stress", replace(LIMITS, max_stress_GPa=1e6, stress_z=1e6))
 
 

@@ -188,22 +188,22 @@ def _takes(path, value) -> bool:
             "glass: {melt_temperature_K: 310, quench_rate_K_per_ps: 1e5}",
             "5: glass.quench_rate_K_per_ps: 100000 K/ps quenches within a single time step",
         ),
-        ("glass: {melt_ps: 1e6, timestep_fs: 0.05}", "5: glass.melt_ps: 2e+10 time steps; at most 1e+10 are possible"),
+        ("glass: {melt_ps: 1e6, timestep_fs: 0.05}", "5: glass.melt_ps: 2e+10 time steps; the maximum is 1e+10"),
         (
             "glass: {replicas: 100000}\nmd: {temperatures_K: [300, 400], time_ps: 1}\ntrain: {epochs: 1}",
-            "6: md: 200000 tasks; at most 100000 in a stage are possible",
+            "6: md: 200000 tasks; the maximum per stage is 100000",
         ),
         (
             "glass: {replicas: 1000}\nreference: [{name: a, level: gfn1-xtb, frames_per_structure: 1000}]",
-            "6: reference[0]: 1002000 tasks; at most 100000 in a stage are possible",
+            "6: reference[0]: 1002000 tasks; the maximum per stage is 100000",
         ),
         (
             "glass: {}\nmd: {temperatures_K: [300], time_ps: 1, replicate: [100, 100, 100]}",
-            "6: md.replicate: 1000000 copies of 26 atoms are 26000000; at most 1000000 are possible",
+            "6: md.replicate: 1000000 copies of 26 atoms are 26000000 atoms; the maximum is 1000000",
         ),
         (
             "glass: {}\nmd: {temperatures_K: [300], time_ps: 1e6, sample_every_fs: 1, replicate: [20, 20, 20]}",
-            "6: md: about 52000 TB of memory for one task would be needed; at most 4 TB are possible",
+            "6: md: about 52000 TB of memory for one task would be needed; the maximum is 4 TB",
         ),
         (
             "glass: {}\nmd:\n  temperatures_K: [300, 300.00001]\n  time_ps: 1",
@@ -219,7 +219,7 @@ def _takes(path, value) -> bool:
         ),
         (
             "glass: {}\nanalysis:\n  cutoffs_A: {V-O: 2.5, O-V: 2.4}",
-            "7: analysis.cutoffs_A.O-V: is the pair V-O once more; keep one of them",
+            "7: analysis.cutoffs_A.O-V: is the same pair as V-O; keep one of them",
         ),
         (
             "glass: {}\nmd: {temperatures_K: [300], time_ps: 1}\nanalysis: {skip_ps: 1}",
@@ -227,23 +227,23 @@ def _takes(path, value) -> bool:
         ),
         (
             "glass: {}\nmd: {temperatures_K: [300], time_ps: 1}\nanalysis: {hop_window_ps: 0.3}",
-            "7: analysis.hop_window_ps: 0.3 ps: hops take four windows, there are 1 ps of trajectory",
+            "7: analysis.hop_window_ps: 0.3 ps: hops need four windows, but there are only 1 ps of trajectory",
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, u_eV: {Fe: 4}}]",
-            "6: reference[0].u_eV: Fe: this element is not among Na, O, P, V",
+            "6: reference[0].u_eV: Fe: this element is not one of Na, O, P, V",
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, spin: '+++'}]",
-            "6: reference[0].spin: '+++' has 3 signs, there are 2 magnetic ions",
+            "6: reference[0].spin: '+++' has 3 signs, but there are 2 magnetic ions",
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, spin: {Fe3+: down}}]",
-            "6: reference[0].spin: Fe3+: no such magnetic ion; there are V4+",
+            "6: reference[0].spin: Fe3+: no such magnetic ion; available: V4+",
         ),
         (
             "glass: {}\nreference:\n- {name: a, level: gfn1-xtb}\n- {name: a-relaxed, level: gfn1-xtb}",
-            "8: reference[1].name: 'a-relaxed': the relaxed structures of 'a' have this name",
+            "8: reference[1].name: 'a-relaxed': this name is used for the relaxed structures of 'a'",
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe, aimd: {segments: [{temperature_K: 300, time_ps: 0.01}]}}]",
@@ -364,7 +364,7 @@ def test_validate_says_what_it_would_cost(tmp_path):
     lines = done.stdout.splitlines()
     assert "3 melt-quenches of 780000 atoms, 40 ps (40000 steps); about 1.7 GB of memory each, 140 GB" in lines[1]
     assert "2 labels gfn1-xtb, up to 3 atoms" in lines[2]
-    assert lines[3] == "  start it with mpirun -n 4 or more"
+    assert lines[3] == "  start it with mpirun -n 4 or higher"
 
 
 def test_random_numbers_never_break_the_checks(tmp_path):

@@ -63,7 +63,7 @@ def test_balance_is_neutral_and_uses_neighboring_states(metal, count, sodium, ox
         ({"Na": 1, "Xx": 1}, r"'Xx': not an element"),
         ({"V11+": 1, "O": 1}, r"'V11\+': not an element"),
         ({"V8+": 1, "O": 4}, r"V8\+: no such oxidation state"),
-        ({"Na": 1, "Ir": 1, "O": 2}, r"Ir: no usual oxidation state"),
+        ({"Na": 1, "Ir": 1, "O": 2}, r"Ir: no common oxidation state"),
         ({"P": 2, "O": 4}, r"= \+2; neutral would be: O 5 instead of 4"),
     ],
 )
@@ -195,5 +195,5 @@ def test_ions_of_labels():
     assert {ion.label: (ion.count, ion.unpaired) for ion in found} == {
         "Na+": (2, 0), "V3+": (1, 2), "V4+": (1, 1), "P5+": (1, 0), "O2-": (7, 0),
     }  # fmt: skip
-    with pytest.raises(InputError, match="V: no usual oxidation state known; state it, as in 'V3\\+'"):
+    with pytest.raises(InputError, match="V: no common oxidation state is known; state it, as in 'V3\\+'"):
         chemistry.ions_of(["V", "O2-"])

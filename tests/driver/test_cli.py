@@ -57,7 +57,7 @@ def test_init_writes_a_good_input_once(tmp_path):
     assert "stages: glass, reference, dataset, train, md, analysis, report" in done.stdout
     before = (tmp_path / "new/input.yaml").read_text()
     again = naglass("init", "new", cwd=tmp_path)
-    assert (again.returncode, again.stderr) == (2, "new/input.yaml: exists; it is not overwritten\n")
+    assert (again.returncode, again.stderr) == (2, "new/input.yaml: already exists and is not overwritten\n")
     assert (tmp_path / "new/input.yaml").read_text() == before
 
 
@@ -109,14 +109,16 @@ def test_too_few_ranks_leave_nothing_behind(folder):
     (folder / "input.yaml").write_text(INPUT + "glass: {ranks: 3}\n")
     done = naglass("run", "input.yaml", cwd=folder, ranks=2)
     assert done.returncode == 5
-    assert done.stderr == "glass.ranks: 3 ranks asked for, the job has 2; start it with mpirun -n 3 or more\n"
+    assert (
+        done.stderr == "glass.ranks: 3 ranks requested, but the job has only 2; start it with mpirun -n 3 or higher\n"
+    )
     assert [path.name for path in folder.iterdir()] == ["input.yaml"]
 
 
 def test_other_peoples_folder_is_not_taken(folder):
     done = naglass("run", "input.yaml", "--folder", ".", cwd=folder, ranks=1)
     assert done.returncode == 2
-    assert "not empty and not a run of naglass" in done.stderr
+    assert "not empty and not a naglass run" in done.stderr
     (folder / "run").write_text("a file")
     assert "is a file" in naglass("run", "input.yaml", cwd=folder, ranks=1).stderr
 

@@ -63,20 +63,20 @@ def test_every_fault_at_once(tmp_path):
         """
     assert faults(tmp_path, text) == [
         "input.yaml:1: name: must match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]*$', not \"a b\"",
-        "input.yaml:3: seed: given twice, first in line 2",
+        "input.yaml:3: seed: given twice, first on line 2",
         "input.yaml:5: system.composition: charges do not balance: +4 (4 Na+) +8 (2 V4+) +20 (4 P5+) "
         "-34 (17 O2-) = -2; neutral would be: Na 6 instead of 4, or O 16 instead of 17, or 2 V5+",
         'input.yaml:6: system.density_g_cm3: must be a valid number, not "2.75 g"; '
-        "the unit belongs to the key, the value is the bare number",
+        "give the number without a unit, the unit is part of the key",
         "input.yaml:8: glass.timestep_ps: not a known key; did you mean 'timestep_fs'?",
         "input.yaml:9: glass.replicas: must be a valid integer, not 2.0",
-        "input.yaml:10: glass.quench_rate_K_per_ps: '.inf': a finite number is expected",
+        "input.yaml:10: glass.quench_rate_K_per_ps: '.inf': must be a finite number",
         "input.yaml:13: reference[0].level: must be 'gfn1-xtb', 'pbe', 'pbe+d3', 'pbe+u', 'pbe+u+d3', 'blyp', "
         "'blyp+d3', 'blyp+u', 'blyp+u+d3' or 'template', not \"pbo\"",
-        "input.yaml:14: reference[0].strain_percent: [3, -2] is no rising range of strains "
+        "input.yaml:14: reference[0].strain_percent: [3, -2] must be an increasing range of strains "
         "above -50 and below 100 percent",
         f"input.yaml:15: dataset.include[0]: 'missing.xyz': no such file (looked for {tmp_path}/missing.xyz)",
-        "input.yaml:15: dataset.include[1]: '..': is a folder, a file is expected",
+        "input.yaml:15: dataset.include[1]: '..': is a folder, not a file",
         "input.yaml:17: train.batchsize: not a known key; did you mean 'batch_size'?",
         'input.yaml:18: train.epochs: must be a valid integer, not "yes"',
         "input.yaml:19: md: key 'time_ps' is missing",
@@ -84,7 +84,7 @@ def test_every_fault_at_once(tmp_path):
         "input.yaml:21: md.temperatures_K: must not be empty",
         "input.yaml:22: md.gate.min_P_coordination: 9 is not below max_P_coordination, 4.5",
         "input.yaml:24: analysis.cutoffs_A.Fe-O: Fe is not in system.composition (Na, O, P, V)",
-        "input.yaml:24: analysis.cutoffs_A.PO: a pair of elements such as 'P-O' is expected",
+        "input.yaml:24: analysis.cutoffs_A.PO: must be a pair of elements like 'P-O'",
         "input.yaml:25: cutoffs_A: not a known key; it belongs to analysis",
         "input.yaml:26: report: is empty; write 'report: {}' for the defaults, or remove the key",
     ]
@@ -125,23 +125,23 @@ def test_every_fault_at_once(tmp_path):
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, spin: '+-+'}]",
-            "6: reference[0].spin: '+-+' has 3 signs, there are 2 magnetic ions",
+            "6: reference[0].spin: '+-+' has 3 signs, but there are 2 magnetic ions",
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, spin: {V3+: down}}]",
-            "6: reference[0].spin: V3+: no such magnetic ion; there are V4+",
+            "6: reference[0].spin: V3+: no such magnetic ion; available: V4+",
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, spin: sampled, multiplicity: 1}]",
-            "6: reference[0].multiplicity: 1: spin says which ions are up and down",
+            "6: reference[0].multiplicity: 1: spin already determines the multiplicity",
         ),
         (
             "glass: {}\nreference: [{name: a, level: template}]",
-            "6: reference[0].level: the level is that of an input of your own: name it as template",
+            "6: reference[0].level: level 'template' needs a CP2K input of your own; set the key template",
         ),
         (
             "glass: {}\nreference: [{name: a, level: pbe, template: my.inp}]",
-            "6: reference[0].template: the level is 'pbe'; for one of its own say 'template'",
+            "6: reference[0].template: the level is 'pbe'; to use a template, set level to 'template'",
         ),
         (
             "glass: {}\nreference: [{name: a, level: template, template: my.inp}]",
@@ -154,7 +154,7 @@ def test_every_fault_at_once(tmp_path):
         ("glass: {final_temperature_K: 4000}", "5: glass.final_temperature_K: 4000 K is not below"),
         (
             "md:\n  temperatures_K: [300]\n  time_ps: 1\n  sample_every_fs: 2.5",
-            "8: md.sample_every_fs: 2.5 fs is no multiple of timestep_fs, 1 fs",
+            "8: md.sample_every_fs: 2.5 fs is not a multiple of timestep_fs, 1 fs",
         ),
         ("md:\n  temperatures_K: [300]\n  time_ps: 0.001", "7: md.time_ps: 0.001 ps is shorter than sample_every_fs"),
         (
@@ -176,8 +176,8 @@ def test_rules_between_sections(tmp_path, lines, fault):
     ("text", "message"),
     [
         ("name: [1", "input.yaml:1: not valid YAML: "),
-        ("- a\n- b", "input.yaml:1: a mapping of keys and values is expected"),
-        ("", "input.yaml:1: a mapping of keys and values is expected"),
+        ("- a\n- b", "input.yaml:1: must be a mapping of keys and values"),
+        ("", "input.yaml:1: must be a mapping of keys and values"),
         (
             "name: x\nseed: !!python/object:os.system 1\nsystem: 1",
             "input.yaml:2: seed: tag 'tag:yaml.org,2002:python/object:os.system'",

@@ -56,7 +56,7 @@ def test_the_smallest_cutoff_that_passes_is_picked(tmp_path):
     assert float(row[1]) == pytest.approx(low.net_force_eV_per_A, abs=1e-4)
     ET.parse(tmp_path / "calibrate-cutoff" / "calibrate-cutoff.svg")
     again = calibrate(tmp_path, profile, "--cutoffs", "400")
-    assert again.returncode == 2 and "400Ry: exists; it is not overwritten" in again.stderr
+    assert again.returncode == 2 and "400Ry: already exists and is not overwritten" in again.stderr
 
 
 def test_when_none_passes_the_table_is_there_all_the_same(tmp_path):

@@ -33,7 +33,7 @@ def test_vendors_of_the_real_programs():
 def test_launcher_of_another_mpi_is_refused(tmp_path):
     """CP2K's own MPI is not the wheel's: its mpirun would start N single ranks, or nothing."""
     launcher = fitting_launcher(SITE.cp2k)
-    with pytest.raises(SetupError, match="linked against Open MPI, but the launcher .* is of MPICH"):
+    with pytest.raises(SetupError, match="linked against Open MPI, but the launcher .* belongs to MPICH"):
         check_pair(SITE.cp2k, Path(MPIRUN))
     (tmp_path / "input.yaml").write_text("name: x\nsystem: {composition: {Na: 2, O: 1}, density_g_cm3: 2.0}\n")
     done = subprocess.run(
@@ -90,9 +90,9 @@ def test_groups_share_the_devices_they_were_given():
     assert environ["CUDA_VISIBLE_DEVICES"] == "4"
     devices.give(0, 0)
     assert environ["CUDA_VISIBLE_DEVICES"] == "4,GPU-af,7,5"
-    with pytest.raises(SetupError, match="asks for 3 GPUs, but only 4 are visible"):
+    with pytest.raises(SetupError, match="needs 3 GPUs, but only 4 are visible"):
         share(["0", "1", "2", "3"], 1, 3)
-    with pytest.raises(SetupError, match="asks for 1 GPUs, but none of CUDA_VISIBLE_DEVICES"):
+    with pytest.raises(SetupError, match="needs 1 GPUs, but none of CUDA_VISIBLE_DEVICES"):
         Devices({}).give(0, 1)
     Devices({}).give(0, 0)
 
@@ -157,7 +157,7 @@ def test_doctor_says_how_to_mend(tmp_path, monkeypatch):
     assert "CP2K is linked against Open MPI" in [finding.remedy for finding in doctor._cp2k()]
     profile.write_text("cp2k: 3\n")
     (finding,) = doctor._cp2k()
-    assert "site.yaml:1: cp2k: " in finding.text and finding.remedy == f"mend {profile}"
+    assert "site.yaml:1: cp2k: " in finding.text and finding.remedy == f"fix {profile}"
     broken = doctor._try("torch", "import no_such_module", "pip install it")
     assert str(broken) == "PROBLEM  torch      ModuleNotFoundError: No module named 'no_such_module': pip install it"
     assert doctor._try("x", "import os; os._exit(3)", "mend").text == "ended with status 3"

@@ -77,7 +77,7 @@ def test_a_section_that_was_removed_is_not_looked_at(toy):
     assert toy.finish(ranks=1).returncode == 0
     # asked for again, the earlier result is found
     toy.plan(first=[task], second=[task | {"reads": ["x.txt"]}])
-    assert "first: 1 task, 1 done before" in toy.finish(ranks=1).stdout
+    assert "first: 1 task, 1 already done" in toy.finish(ranks=1).stdout
 
 
 @pytest.mark.parametrize("names", [(), ("a",), ("a", "b")])

@@ -101,7 +101,7 @@ def test_cutoffs_are_those_of_the_analysis(tmp_path):
 def test_a_model_that_lacks_an_element(run, known):
     model(run.folder / "model.naglass", known)
     missing = [element for element in ELEMENTS if element not in known]
-    with pytest.raises(InputError, match=f"does not know {', '.join(missing)} of NaVOPO4.extxyz"):
+    with pytest.raises(InputError, match=f"does not cover {', '.join(missing)} in NaVOPO4.extxyz"):
         md.plan(run)
 
 

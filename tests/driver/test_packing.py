@@ -30,7 +30,7 @@ def test_the_seed_decides():
 
 
 def test_too_dense_is_refused():
-    with pytest.raises(InputError, match=r"density_g_cm3: 40: Na4V2P4O16 finds no packing .* 2\.88 Å"):
+    with pytest.raises(InputError, match=r"density_g_cm3: 40: Na4V2P4O16 cannot be packed .* 2\.88 Å"):
         pack(SMALL, 40, seed=1)
 
 

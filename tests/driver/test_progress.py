@@ -52,7 +52,7 @@ def test_work_without_a_count_shows_that_it_lives(tmp_path, clock):
     for _ in range(11):
         clock.now += 1.0
         report.alive()
-    assert out.getvalue() == "[0:00:10] reference/a: at work for 0:00:10\n"
+    assert out.getvalue() == "[0:00:10] reference/a: running for 0:00:10\n"
 
 
 def test_other_ranks_are_silent(tmp_path, clock):

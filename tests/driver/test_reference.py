@@ -223,7 +223,7 @@ def test_a_spin_pattern_reaches_the_start_moments(tmp_path):
     assert [m for m in turned["start_moment_muB"] if m] == [1.0, -1.0] and turned["info"]["multiplicity"] == 1
     assert spins("-+")["start_moment_muB"] == [-m for m in turned["start_moment_muB"]]
     assert from_json(spins("-+")).arrays["start_moment"].tolist() == spins("-+")["start_moment_muB"]
-    with pytest.raises(InputError, match=r"spin: '\+-\+' has 3 signs, there are 2 magnetic ions"):
+    with pytest.raises(InputError, match=r"spin: '\+-\+' has 3 signs, but there are 2 magnetic ions"):
         spins("+-+")
 
 
@@ -302,6 +302,6 @@ def test_the_dataset_takes_what_was_admitted(labeled):
     folder.mkdir(parents=True)
     job = Job(task, folder, None, OneRank(), lambda *a: None, lambda: False, lambda *a, **k: 0, run.site)
     summary = dataset.run(job)
-    assert summary["frames"] == 2 and summary["test"] is None and "one group only" in summary["split"]
+    assert summary["frames"] == 2 and summary["test"] is None and "only one group" in summary["split"]
     assert set(summary["E0_eV"]) == {"Na", "V", "P", "O"}
     assert not os.path.exists(folder / "test.extxyz")

@@ -60,7 +60,7 @@ def test_a_metaphosphate_quench_with_q4_and_po5_is_flagged_on_the_first_page(tmp
     markup = (tmp_path / "report.html").read_text(encoding="utf-8")
     first = markup[markup.index('<section id="glance">') : markup.index('<section id="worth">')]
     assert "<strong>Unphysical structure.</strong>" in first and "of P have 5 O" in first
-    assert "Q⁴" in first and "Q⁶" in first and "where PO₄ has at most Q³" in first
+    assert "Q⁴" in first and "Q⁶" in first and "but PO₄ can have at most Q³" in first
     numbers = bench.numbers()
     assert numbers["network.glass.ideal_n"]["value"] == 2.0
     assert numbers["structure.glass.O-P-O.mean"]["unit"] == "°"
@@ -103,7 +103,7 @@ def test_density_of_a_fixed_cell_is_set_and_of_a_breathing_one_measured():
         ({"mean_pressure_bar": -15000, "mean_pressure_bar_err": 9000}, None),
         ({"mean_pressure_bar": 50500, "mean_pressure_bar_err": 900, "pressure_bar": 50000}, None),
         ({"mean_pressure_bar": 500, "mean_pressure_bar_err": 900, "pressure_bar": 50000},
-         "under tension, mean pressure 0.05 ± 0.09 GPa, asked for were 5 GPa"),
+         "under tension, mean pressure 0.05 ± 0.09 GPa, target 5 GPa"),
         ({}, None),
     ],
 )  # fmt: skip
@@ -150,11 +150,11 @@ def net(former: str, metals: list[str], oxygen: dict[str, float], **qn: float) -
          "25\u202f% of V have 7 O, 25\u202f% have 8 O"),
         (structure(coordination={"Si-O": shell(n4=0.9, n5=0.1)}), "10\u202f% of Si have 5 O"),
         (structure(coordination={"B-O": shell(n3=0.5, n2=0.5)}), "50\u202f% of B have 2 O"),
-        (structure(coordination={"Na-O": shell(n2=1.0)}), "Na has 2.0 O on average, usual are 4 to 9"),
+        (structure(coordination={"Na-O": shell(n2=1.0)}), "Na has 2.0 O on average, where 4 to 9 is usual"),
         (structure(coordination={"P-O": shell(n4=1.0) | {"bond_length_A": 1.75}}),
-         "the mean P–O bond is 1.75 Å, usual are 1.46 to 1.64 Å"),
-        (structure(network=net("P", [], {}, Q2=0.8, Q4=0.2)), "Q⁴ 20\u202f%, where PO₄ has at most Q³"),
-        (structure(network=net("Si", [], {}, Q4=0.9, Q5=0.1)), "Q⁵ 10\u202f%, where SiO₄ has at most Q⁴"),
+         "the mean P–O bond is 1.75 Å, where 1.46 to 1.64 Å is usual"),
+        (structure(network=net("P", [], {}, Q2=0.8, Q4=0.2)), "Q⁴ 20\u202f%, but PO₄ can have at most Q³"),
+        (structure(network=net("Si", [], {}, Q4=0.9, Q5=0.1)), "Q⁵ 10\u202f%, but SiO₄ can have at most Q⁴"),
         (structure(network=net("P", [], {"tri": 0.1}, Q2=1.0)), "10\u202f% of O are bonded to three P or more"),
         (structure(network=net("P", ["V"], {"free": 0.1}, Q2=1.0)),
          "10\u202f% of O are bonded to no former and no metal"),
@@ -210,11 +210,13 @@ def test_oxidation_states_are_held_against_the_input(numbers, composition, units
 def test_density_far_from_the_input_and_large_force_errors_are_told():
     system = {"composition": METAPHOSPHATE, "formula_units": 1, "density_g_cm3": 2.5}
     numbers = {"density_g_cm3": 2.2, "density_is_set": False, "composition": METAPHOSPHATE}
-    assert [f.text for f in checks.density("g0", numbers, system)] == ["2.2 g/cm³ is −12 % off the input's 2.5 g/cm³"]
+    assert [f.text for f in checks.density("g0", numbers, system)] == [
+        "2.2 g/cm³ is off by −12 % from the 2.5 g/cm³ of the input"
+    ]
     for fine in ({"density_g_cm3": 2.45}, {"density_is_set": True}, {"composition": {"Na": 3, "P": 1, "O": 4}}):
         assert list(checks.density("g0", numbers | fine, system)) == []
     errors = {"test": {"forces_rmse_meV_per_A": 250.0}, "train": {"forces_rmse_meV_per_A": 50.0}}
-    assert [f.text for f in checks.force_error(errors)] == ["RMSE 250 meV/Å on the held-out frames"]
+    assert [f.text for f in checks.force_error(errors)] == ["RMSE of 250 meV/Å on the held-out frames"]
     assert list(checks.force_error({"train": {"forces_rmse_meV_per_A": 50.0}, "test": None})) == []
 
 

@@ -124,7 +124,7 @@ def test_tables_of_lammps_are_read_by_the_names_of_their_columns(tmp_path, head)
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("# a b\n1 2 3\n", "names its 3 columns"), ("# a\nx\n", "not a table"), ("1 2\n", "names its 2")],
+    [("# a b\n1 2 3\n", "names the 3 columns"), ("# a\nx\n", "not a table"), ("1 2\n", "names the 2")],
 )
 def test_damaged_tables_are_named(tmp_path, text, message):
     path = tmp_path / "c.txt"
@@ -155,7 +155,7 @@ def test_moments_are_headed_by_where_they_come_from(tmp_path, source, row):
     input = {"system": {"composition": {"V4+": 1, "O": 2}, "formula_units": 1}, "reference": []}
     table = metals(Material(input, [], {"analysis/a/numbers": path})).blocks[0]
     assert f"share of V⁴⁺ {row}" in [cells[0] for cells in table.rows]
-    assert ("that the model predicts" in table.caption) == (source == "model")
+    assert ("predicted by the model" in table.caption) == (source == "model")
     assert ("moment in the label" in table.caption) == (source == "labels")
 
 

@@ -49,7 +49,7 @@ def test_second_run_redoes_nothing_and_a_change_redoes_what_depends_on_it(toy):
     assert done.returncode == 0
     assert sorted(name for name, *_ in toy.lines("start")[4:]) == ["a", "after-a"]
     assert 'first/a again: settings.text: "one" -> "two"' in done.stdout
-    assert "second/after-a again: input file a.txt: other content" in done.stdout
+    assert "second/after-a again: input file a.txt: content changed" in done.stdout
 
     plan("one")
     assert toy.finish().returncode == 0
@@ -63,7 +63,7 @@ def test_a_damaged_output_is_made_anew(toy):
     (toy.run / "tasks/only/a/attempt-1/out.txt").write_text("spoilt")
     (toy.run / "tasks/only/b/attempt-1/out.txt").touch()
     done = toy.finish()
-    assert "only/a again: output out.txt: changed since it was made" in done.stdout
+    assert "only/a again: output out.txt: changed since it was written" in done.stdout
     assert [name for name, *_ in toy.lines("start")[2:]] == ["a"]
 
 
@@ -132,7 +132,7 @@ def test_task_that_needs_more_ranks_than_there_are_starts_nothing(toy):
     toy.plan(only=[write("a"), write("wide", ranks=3)])
     done = toy.finish(ranks=2)
     assert done.returncode == 5
-    assert "only/wide: asks for 3 ranks, the job has 2" in done.stderr
+    assert "only/wide: needs 3 ranks, but the job has only 2" in done.stderr
     assert toy.lines("start") == []
 
 

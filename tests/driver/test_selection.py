@@ -86,7 +86,7 @@ def test_the_verb_keeps_away_from_what_is_there(tmp_path, capsys):
     write_frames(tmp_path / "have.extxyz", frames)
     arguments = ["select-frames", str(tmp_path / "pool.extxyz"), "-n", "3", "-o", str(tmp_path / "out.extxyz")]
     assert main([*arguments, "--exclude", str(tmp_path / "have.extxyz")]) == 0
-    assert "1 of 9 frames chosen by pair distances" in capsys.readouterr().out
+    assert "1 of 9 frames selected by pair distances" in capsys.readouterr().out
     (chosen,) = read_frames(tmp_path / "out.extxyz")
     np.testing.assert_allclose(chosen.cell.array, stretched.cell.array)
     assert chosen.info["REF_energy"] == stretched.info["REF_energy"]

@@ -78,7 +78,7 @@ def spoil_shard(folder):
     ("spoil", "message"),
     [
         (spoil_shard, "a-00001.extxyz: has changed since a.json was written"),
-        (lambda folder: (folder / "a-00000.extxyz").unlink(), "a-00000.extxyz: no such file; a.json lists it"),
+        (lambda folder: (folder / "a-00000.extxyz").unlink(), "a-00000.extxyz: no such file, but a.json lists it"),
         (lambda folder: (folder / "a.json").write_text("{"), "a.json: not an index of shards"),
         (lambda folder: (folder / "a.json").write_text('{"format": "x", "frames": 0, "shards": []}'), "not an index"),
         (lambda folder: (folder / "a.json").write_text('[{"shards": 3}]'), "not an index"),
@@ -99,7 +99,7 @@ def test_an_index_reads_no_file_but_shards_beside_it(tmp_path, name):
     content = json.loads(index.read_text())
     content["shards"][0]["file"] = name
     index.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="is no name of a shard"):
+    with pytest.raises(InputError, match="is not a valid shard name"):
         read_frames(index)
 
 

@@ -93,7 +93,7 @@ def spaced(formula: str, **info) -> Atoms:
         ("Na2V2P2O10", None, {}, "", None),
         ("Na2V2P2O10", None, {}, "multiplicity: 1", "frame 0: multiplicity 1; high spin of 2 V4+ is 3: 2 µB fewer"),
         ("Na2V2P2O10", None, {}, "spin: antiferromagnetic", "multiplicity 1; high spin of 2 V4+ is 3: 2 µB fewer"),
-        ("Na2V2P2O10", None, {"multiplicity": 1}, "", "the file's multiplicity 1 is not used; the set has 3"),
+        ("Na2V2P2O10", None, {"multiplicity": 1}, "", "the multiplicity 1 in the file is ignored; the set uses 3"),
         ("Na2V2P2O10", None, {}, "charge: 2", None),
         ("Na2V2P2O10", None, {}, "charge: 2, multiplicity: 3", InputError("closed-shell ions can have at most 0")),
         ("Na2V2P2O10", None, {}, "charge: 1, multiplicity: 2", None),
@@ -103,14 +103,14 @@ def spaced(formula: str, **info) -> Atoms:
         ("Na2V2PO7", None, {}, "multiplicity: 2", "multiplicity 2; high spin of 1 V3+ and 1 V4+ is 4: 2 µB fewer"),
         ("Na2V2PO7", ["Na", "Na", "V3+", "V4+", "P", *["O"] * 7], {}, "", None),
         ("Na2V2PO7", ["Na", "Na", "V", "V4+", "P", *["O"] * 7], {}, "", InputError("state it, as in 'V3+'")),
-        ("Na2V2PO7", ["Na", "Na", "V4+", "V4+", "P", *["O"] * 7], {}, "", InputError("its ions add up to +1 e, the")),
+        ("Na2V2PO7", ["Na", "Na", "V4+", "V4+", "P", *["O"] * 7], {}, "", InputError("the ions add up to +1 e")),
         ("NaPO3", None, {}, "multiplicity: 3", InputError("closed-shell ions can have at most 0")),
-        ("NaPO3", None, {"multiplicity": "high"}, "", "the file's multiplicity high is not used; the set has 1"),
-        ("CO2V", None, {"multiplicity": "high"}, "", InputError("its multiplicity is 'high'; a whole number")),
+        ("NaPO3", None, {"multiplicity": "high"}, "", "the multiplicity high in the file is ignored; the set uses 1"),
+        ("CO2V", None, {"multiplicity": "high"}, "", InputError("its multiplicity is 'high'; must be a whole number")),
         ("CO2V", None, {}, "multiplicity: 3", InputError("45 electrons (odd")),
         ("CO2V", None, {}, "", InputError("the spin of CO2V is not known: give the set a multiplicity, or the")),
         ("CO2V", None, {}, "multiplicity: 4", None),
-        ("NaPO3", None, {"charge": 1}, "", InputError("its charge is 1, the set's charge is 0")),
+        ("NaPO3", None, {"charge": 1}, "", InputError("has charge 1, but the charge of the set is 0")),
     ],
 )  # fmt: skip
 def test_spins_of_structures_in_files(tmp_path, formula, ions, info, section, found):
@@ -229,7 +229,7 @@ def test_sites_have_to_be_the_ions_of_the_composition(formula, moments, multipli
 
 def test_a_verdict_names_the_sites():
     verdict = judge(labeled("Na4V2P4O16", {"V": [1.93, -0.02]}, 3))
-    assert verdict.text == "1 V3+ and 1 V5+ by moment where the composition has 2 V4+ (V 4 +1.93 µB, V 5 -0.02 µB)"
+    assert verdict.text == "1 V3+ and 1 V5+ by moment, but the composition has 2 V4+ (V 4 +1.93 µB, V 5 -0.02 µB)"
     assert verdict.found == {"V3+": 1, "V5+": 1} and verdict.expected == {"V4+": 2}
 
 
@@ -294,7 +294,7 @@ def test_flagged_frames_are_trained_on_only_where_the_input_says_so(tmp_path):
     assert (entry["source"], entry["flag"]) == ("odd", "DISPROPORTIONATED") and "1 V3+ and 1 V5+" in entry["text"]
     summary, kept = assembled(tmp_path, [good, odd], admit_spin_flagged=True)
     assert len(kept) == 2 and summary["spin_flagged"] == []
-    with pytest.raises(InputError, match=r"1 DISPROPORTIONATED; the first, odd: .*admit_spin_flagged: true"):
+    with pytest.raises(InputError, match=r"1 DISPROPORTIONATED; first: odd: .*admit_spin_flagged: true"):
         assembled(tmp_path, [odd])
 
 
@@ -372,7 +372,7 @@ def test_one_structure_shows_the_coupling_of_its_moments(tmp_path):
     text, numbers = shown(run)
     assert numbers["labels.a.coupling_ion"].value == pytest.approx(0.00079 * HARTREE_meV, rel=1e-5)
     assert numbers["labels.a.sites_judged"].value == 2 and numbers["labels.a.sites_flagged"].value == 0
-    assert "is a convention" in text and "paramagnet" in text
+    assert "are a convention" in text and "paramagnet" in text
 
 
 def shown(run: Run) -> tuple[str, dict[str, Number]]:
@@ -402,7 +402,7 @@ def test_a_flagged_label_is_kept_by_name(tmp_path, moved, flag):
     assert item.summary["status"] == "admitted" and frame.info.get("spin_flag") == flag
     text, numbers = shown(run)
     assert numbers["labels.a.sites_flagged"].value == (flag is not None)
-    assert "kept out of the dataset" in text and flag in text if flag else "kept out" not in text
+    assert "excluded from the dataset" in text and flag in text if flag else "excluded" not in text
 
 
 def test_a_coupling_that_did_not_converge_is_told(tmp_path):

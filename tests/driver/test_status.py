@@ -50,12 +50,12 @@ def test_elapsed_time_is_of_all_calls_without_the_pauses(run):
     third = [(5000 + at, *rest) for at, *rest in CALLS["finished"]]
     happened(run, *CALLS["not running, interrupted"], (1000, *START), (1010, "run stopped", {}), *third)
     text = status.overview(run)
-    assert "finished" in text and "0:01:30 elapsed, 0:03:10 in all 3 calls" in text
+    assert "finished" in text and "0:01:30 elapsed, 0:03:10 over 3 calls in total" in text
 
 
 def test_a_report_made_anew_is_a_call_too(run):
     happened(run, *CALLS["finished"], (200, "made anew", {}), (205, "run ended", {"failures": 0}))
-    assert "finished; 2 ranks" in status.overview(run) and "0:01:35 in all 2 calls" in status.overview(run)
+    assert "finished; 2 ranks" in status.overview(run) and "0:01:35 over 2 calls in total" in status.overview(run)
 
 
 RUNNING = ("running", 0, None), ("running", 50, None)
@@ -83,7 +83,7 @@ def test_remaining_time(states, left):
 @pytest.mark.parametrize("key", PROVENANCE)
 def test_a_damaged_provenance_is_one_error(run, key):
     (run / "provenance.json").write_text(json.dumps(PROVENANCE | {key: {}}))
-    with pytest.raises(InputError, match=f"provenance.json: {key} is missing, or not what it has to be"):
+    with pytest.raises(InputError, match=f"provenance.json: {key} is missing or invalid"):
         status.overview(run)
 
 
@@ -94,7 +94,7 @@ def test_a_run_ends_with_the_path_of_its_report(tmp_path):
     assert re.search(r"\] finished; run/products$", done.stdout.splitlines()[-1])
     (tmp_path / "input.yaml").write_text(text + "report: {}\n")
     done = naglass("run", "input.yaml", cwd=tmp_path)
-    assert re.search(r"\] finished; the report: run/report.html$", done.stdout.splitlines()[-1])
+    assert re.search(r"\] finished; report: run/report.html$", done.stdout.splitlines()[-1])
     assert "run: finished; 1 ranks" in naglass("status", cwd=tmp_path).stdout
     # the report page stays, and is of an earlier input
     (tmp_path / "input.yaml").write_text(text)

@@ -66,7 +66,7 @@ def test_changes_are_told_in_words(tmp_path, keys):
         "settings.melt_ps: 10.0 -> 5.0",
         "settings.gate.low: 1 -> 2",
         "settings.gone: true -> absent",
-        "input file frames.xyz: other content",
+        "input file frames.xyz: content changed",
         'tool lammps: "lammps 1.0" -> "lammps 2.0"',
         f"naglass: {old['naglass']} -> 9.9",
     ]
@@ -221,7 +221,7 @@ def test_outputs_are_checked(store, keys):
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a b"])
 def test_task_names_stay_in_their_folder(store, keys, name):
-    with pytest.raises(ValueError, match="faulty or repeated"):
+    with pytest.raises(ValueError, match="invalid or repeated"):
         store.plan("md", [Task("md", name, {})], keys)
 
 

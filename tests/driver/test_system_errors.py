@@ -147,7 +147,7 @@ def test_output_on_a_full_disk(folder, mounts):
     done = inside(script, folder)
     errors = [line for line in done.stderr.splitlines() if not line.startswith("head:")]
     assert errors[1::2] == ["code 5", "code 5"] and errors[-1] == "code 0", done.stderr
-    assert all("No space left on device; free some space" in line for line in errors[:4:2])
+    assert all("No space left on device; free up disk space" in line for line in errors[:4:2])
     assert done.stdout.split() == ["old", "filler", "new", "out.extxyz", "new", "out-selection.json", "out.extxyz"]
 
 
@@ -213,7 +213,7 @@ def test_standard_output_that_is_full(folder):
             cwd=folder, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
         )  # fmt: skip
     assert done.returncode == 5
-    assert done.stderr == "No space left on device; free some space\n"
+    assert done.stderr == "No space left on device; free up disk space\n"
 
 
 def test_folder_that_is_gone(tmp_path):
@@ -306,7 +306,9 @@ def test_exit_as_a_folder(finished, tmp_path):
     done = naglass("run", "input.yaml", cwd=tmp_path / "copy")
     assert (done.returncode, done.stderr) == (0, ""), "an empty one is taken away like a file of an earlier run"
     (tmp_path / "copy" / "run" / "EXIT" / "inner").mkdir(parents=True)
-    check(naglass("run", "input.yaml", cwd=tmp_path / "copy"), 5, "EXIT: cannot be removed, and asks every run to stop")
+    check(
+        naglass("run", "input.yaml", cwd=tmp_path / "copy"), 5, "EXIT: cannot be removed, but it makes every run stop"
+    )
 
 
 def test_what_a_killed_run_has_left_is_gone_after_the_next(finished, tmp_path):
@@ -354,8 +356,8 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (OSError(28, "No space left on device", "a/b"), "a/b: No space left on device; free some space"),
-        (OSError(30, "Read-only file system"), "Read-only file system; choose a folder that can be written to"),
+        (OSError(28, "No space left on device", "a/b"), "a/b: No space left on device; free up disk space"),
+        (OSError(30, "Read-only file system"), "Read-only file system; choose a writable folder"),
         (PermissionError(13, "Permission denied", b"x"), "x: Permission denied; check the permissions"),
         (MemoryError("3 GB"), "not enough memory (3 GB); use a machine with more memory, or raise the limit"),
         (ImportError("no symbol", name="torch"), "torch: cannot be loaded: no symbol"),
@@ -462,7 +464,7 @@ def test_a_signal_at_the_very_start_is_a_wish_to_stop(folder):
     job.terminate()
     out, error = job.communicate(timeout=60)
     assert job.returncode == 3, out + error
-    assert error.splitlines()[-1].startswith("stopped by signal SIGTERM; restartable as is: yes")
+    assert error.splitlines()[-1].startswith("stopped by signal SIGTERM; can be restarted as is")
 
 
 def ranks_in(folder: Path) -> list[int]:
@@ -482,7 +484,11 @@ def test_more_ranks_than_the_job_has_are_named_all_at_once(folder):
     text = INPUT + "glass: {ranks: 3}\nreference:\n- {name: a, level: pbe, ranks: 4}\n- {name: b, level: gfn1-xtb}\n"
     (folder / "input.yaml").write_text(text.replace("{Na: 2, O: 1}", "{Na: 2, P: 2, O: 6}"))
     done = naglass("run", "input.yaml", cwd=folder, ranks=2)
-    check(done, 5, "glass.ranks: 3, reference[0].ranks: 4 ranks asked for, the job has 2; start it with mpirun -n 4")
+    check(
+        done,
+        5,
+        "glass.ranks: 3, reference[0].ranks: 4 ranks requested, but the job has only 2; start it with mpirun -n 4",
+    )
     assert not (folder / "run").exists()
 
 
@@ -491,5 +497,5 @@ def test_stale_files_are_those_of_dead_processes_and_of_this_target(tmp_path):
         (tmp_path / name).touch()
     files.remove_stale(tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.99999999.tmp", ".out.1.tmp", ".out.x.tmp"]
-    with pytest.raises(InputError, match="is a folder, a file is expected"):
+    with pytest.raises(InputError, match="is a folder, not a file"):
         files.check_target(tmp_path, "--output")

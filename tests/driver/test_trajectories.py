@@ -164,11 +164,11 @@ def test_faults_of_a_trajectory_are_named_with_their_lines(tmp_path):
     with pytest.raises(InputError) as caught:
         load(tmp_path / "input.yaml")
     assert str(caught.value).splitlines() == [
-        "input.yaml:9: reference[0].relax: a set has either aimd or relax; make two sets of it",
-        "input.yaml:11: reference[0].aimd.every_fs: 2.5 fs is no multiple of timestep_fs, 1 fs",
-        "input.yaml:13: reference[0].aimd.segments[0]: a hold takes time_ps and no rate_K_per_ps",
-        "input.yaml:14: reference[0].aimd.segments[1]: a hold takes time_ps and no rate_K_per_ps",
-        "input.yaml:15: reference[0].aimd.segments[2]: a ramp takes either time_ps or rate_K_per_ps",
+        "input.yaml:9: reference[0].relax: a set can have either aimd or relax; split it into two sets",
+        "input.yaml:11: reference[0].aimd.every_fs: 2.5 fs is not a multiple of timestep_fs, 1 fs",
+        "input.yaml:13: reference[0].aimd.segments[0]: a hold needs time_ps and no rate_K_per_ps",
+        "input.yaml:14: reference[0].aimd.segments[1]: a hold needs time_ps and no rate_K_per_ps",
+        "input.yaml:15: reference[0].aimd.segments[2]: a ramp needs either time_ps or rate_K_per_ps",
     ]
     (tmp_path / "input.yaml").write_text(INPUT)
     with pytest.raises(InputError, match=r"input.yaml:17: reference\[0\].aimd.segments\[4\].time_fs: not a known key"):

@@ -27,7 +27,7 @@ def test_an_archive_of_others_needs_trust(tmp_path, capsys):
     path = written(tmp_path, "  model: theirs.naglass\n")
     assert main(["validate", str(path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "input.yaml:7: md.model: 'theirs.naglass': an archive holds TorchScript" in line and "trust: true" in line
+    assert "input.yaml:7: md.model: 'theirs.naglass': an archive contains TorchScript" in line and "trust: true" in line
     with pytest.raises(InputError, match="trust: true"):
         load(written(tmp_path, "  model: theirs.naglass\n  trust: false\n"))
     with pytest.raises(InputError, match="md.trust: must be a valid boolean"):

@@ -108,4 +108,4 @@ def test_a_database_of_others_is_refused_and_stays_as_it_is(tmp_path, statement)
     connection.close()
     before = path.read_bytes()
     (record,) = read_source(path, {}).refused
-    assert "an SQLite database, but none of ASE" in record["message"] and path.read_bytes() == before
+    assert "an SQLite database, but not one of ASE" in record["message"] and path.read_bytes() == before

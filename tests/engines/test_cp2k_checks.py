@@ -61,7 +61,7 @@ def test_cp2k_refuses_with_the_line(old, new, said, _):
 
 @pytest.mark.parametrize(("old", "new", "_", "said"), [fault for fault in FAULTS if fault[3]])
 def test_the_schema_refuses_with_the_line(lint, old, new, _, said):
-    with pytest.raises(InputError, match=r"^set a: against the schema: ") as caught:
+    with pytest.raises(InputError, match=r"^set a: violates the schema: ") as caught:
         lint.check(written().replace(old, new), "set a")
     assert said in str(caught.value) and "(line " in str(caught.value)
 

@@ -120,18 +120,18 @@ def test_every_legal_spelling_gives_the_same_frame(folder, spelling):
 
 
 CONTRADICTIONS = [
-    ({"A 6.0": "A 6.00001"}, r"cell that it gives is not the one that CP2K started with, 6.00000 6.22013 6.41015 Å"),
-    ({CELL: CELL + "MULTIPLE_UNIT_CELL 1 1 2\n"}, "cell that it gives"),
-    ({CELL: CELL + "SYMMETRY ORTHORHOMBIC\n"}, "cell that it gives"),
-    ({CELL: f"ABC {numbers(LENGTHS)}\n"}, "cell that it gives"),
-    ({CELL: "A [bohr] 6 0 0\nB 0.5 6.2 0\nC 0.2 0.3 6.4\n"}, "cell that it gives"),
-    ({CELL: "A 0 6 0\nB 0 0.5 6.2\nC 6.4 0.2 0.3\n"}, "cell that it gives"),
-    ({"H1 1.960000": "H1 1.960010"}, "positions that it gives are not those that CP2K started with"),
-    ({"&COORD\n": "&COORD\nUNIT bohr\n"}, "positions that it gives"),
-    ({"&COORD\n": "&COORD\nSCALED T\n"}, "positions that it gives"),
+    ({"A 6.0": "A 6.00001"}, r"cell is not the one that CP2K started with, 6.00000 6.22013 6.41015 Å"),
+    ({CELL: CELL + "MULTIPLE_UNIT_CELL 1 1 2\n"}, "its cell is not the one"),
+    ({CELL: CELL + "SYMMETRY ORTHORHOMBIC\n"}, "its cell is not the one"),
+    ({CELL: f"ABC {numbers(LENGTHS)}\n"}, "its cell is not the one"),
+    ({CELL: "A [bohr] 6 0 0\nB 0.5 6.2 0\nC 0.2 0.3 6.4\n"}, "its cell is not the one"),
+    ({CELL: "A 0 6 0\nB 0 0.5 6.2\nC 6.4 0.2 0.3\n"}, "its cell is not the one"),
+    ({"H1 1.960000": "H1 1.960010"}, "positions are not those that CP2K started with"),
+    ({"&COORD\n": "&COORD\nUNIT bohr\n"}, "its positions are not those"),
+    ({"&COORD\n": "&COORD\nSCALED T\n"}, "its positions are not those"),
     ({"Ow 1.0": "Hw 1.0", "H1 1.96": "O1 1.96"}, "atoms are not those in the output"),
-    ({"PROJECT w": "PROJECT other"}, "is of the project other, the output of w"),
-    ({"RUN_TYPE ENERGY_FORCE": "RUN_TYPE MD"}, "RUN_TYPE is MD, that of the output ENERGY_FORCE"),
+    ({"PROJECT w": "PROJECT other"}, "project is other, but that of the output is w"),
+    ({"RUN_TYPE ENERGY_FORCE": "RUN_TYPE MD"}, "RUN_TYPE is MD, but that of the output is ENERGY_FORCE"),
 ]
 
 
@@ -142,7 +142,7 @@ def test_an_input_that_is_not_of_the_output_is_refused_with_the_difference(folde
 
 
 def test_a_multiplicity_that_is_not_that_of_the_electrons_is_refused(folder):
-    with pytest.raises(InputError, match="MULTIPLICITY is 3, that of the output 1"):
+    with pytest.raises(InputError, match="MULTIPLICITY is 3, but that of the output is 1"):
         read_folder(folder("kind_by_kind", {"UKS T": "UKS T\nMULTIP 3"}))
 
 
@@ -166,7 +166,7 @@ UNREAD = [
     ({"&END SUBSYS": "&KIND Ow\nGHOST\n&END\n&END SUBSYS"}, "GHOST and FLOATING_BASIS_CENTER are no atoms"),
     ({"Ow": "X"}, "kind X: its element is not known"),
     ({"Ow": "F2b"}, "kind F2b: its element is not known"),
-    ({"METHOD QS": "METHOD FIST"}, "METHOD FIST: only runs of Quickstep"),
+    ({"METHOD QS": "METHOD FIST"}, "METHOD FIST: only Quickstep runs"),
     ({"&DFT": "CHARGE 1\n&DFT", "&END DFT": "CHARGE 1.5\n&END DFT"}, "CHARGE 1.5: 1 whole numbers are needed"),
     ({"&DFT": "&RESCALE_FORCES\n&END\n&DFT"}, "&RESCALE_FORCES: energy and forces are not those of &DFT alone"),
     ({"&GLOBAL": "&MULTIPLE_FORCE_EVALS\n&END\n&GLOBAL", "&END GLOBAL": "&END"}, "&MULTIPLE_FORCE_EVALS"),
@@ -174,11 +174,12 @@ UNREAD = [
     ({"&END FORCE_EVAL": "&END\n&MOTION\n&CONSTRAINT\n&FIXED_ATOMS\nLIST 1\n&END\n&END\n&END"}, "on fixed atoms"),
     ({"&END FORCE_EVAL": "&END\n&MOTION\n&CONSTRAINT\n&HBONDS\n&RESTRAINT\n&END\n&END\n&END\n&END"}, "&RESTRAINT"),
     ({"&END FORCE_EVAL": "&END\n&EXT_RESTART\nRESTART_FILE_NAME ../o.restart\n&END"}, "no such file beside the input"),
-    ({"&END FORCE_EVAL": "&END\n&EXT_RESTART\nBINARY_RESTART_FILE_NAME o.bin\n&END"}, "BINARY_RESTART_FILE_NAME: what"),
+    ({"&END FORCE_EVAL": "&END\n&EXT_RESTART\nBINARY_RESTART_FILE_NAME o.bin\n&END"}, "BINARY_RESTART_FILE_NAME: reading the start"),
     ({"&GLOBAL": "&MOTION\n&MD\nENSEMBLE RefTraj\n&END\n&END\n&GLOBAL", "RUN_TYPE ENERGY_FORCE": "RUN_TYPE MD"},
      "ENSEMBLE REFTRAJ: CP2K gives its first two snapshots one number"),
     ({"&GLOBAL": "&A\n" * 60 + "&GLOBAL"}, "nested deeper than 40"),
-    *(({"RUN_TYPE ENERGY_FORCE": f"RUN_TYPE {given}"}, f"RUN_TYPE {named} gives no labels") for given, named in
+    *(({"RUN_TYPE ENERGY_FORCE": f"RUN_TYPE {given}"}, f"RUN_TYPE {named} is not supported as a source of labels")
+      for given, named in
       (("BAND", "BAND"), ("normal_modes", "VIBRATIONAL_ANALYSIS"), ("MONTECARLO", "MC"), ("PINT", "PINT"))),
 ]  # fmt: skip
 
@@ -280,7 +281,7 @@ def test_the_turned_cell_of_npt_f_is_known_from_its_file_only(folder):
     (run / "w-1.cell").unlink()
     found, refused = frames(run)
     assert [frame.info["source"][-1] for frame in found] == ["0"] and len(refused) == 4
-    assert "step 1: ENSEMBLE NPT_F moves the cell, and its vectors were not written" in refused[0]
+    assert "step 1: ENSEMBLE NPT_F moves the cell, but its vectors were not written" in refused[0]
 
 
 def test_a_file_of_cells_of_another_run_is_found_out(folder):
@@ -311,14 +312,14 @@ def test_units_of_the_files_are_those_of_the_input(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"UNIT nm": "UNIT bohr"}, "first positions are not those of the input: it is in another unit"),
+        ({"UNIT nm": "UNIT bohr"}, "first positions are not those of the input: it has different units"),
         ({"UNIT nm": ""}, "first positions are not those of the input"),
         ({"UNIT nm": "UNIT nm\nFORMAT DCD"}, "FORMAT DCD: positions are read from XYZ files"),
         ({"UNIT nm": "UNIT nm\nFORMAT PDB"}, "FORMAT PDB: positions are read from XYZ files"),
         ({"UNIT nm": "UNIT nm\nFORMAT ATOMIC"}, "FORMAT ATOMIC: positions are read from XYZ files"),
         ({"UNIT nm": "UNIT nm\nFILENAME /scratch/t"}, "FILENAME /scratch/t-pos-1.xyz: not a file of the folder"),
         ({"UNIT eV*angstrom^-1": "UNIT eV*parsec^-1"}, r"unit 'eV\*parsec\^-1' is not read"),
-        ({"ABC 6.0": "ABC 6.1"}, "cell that it gives is not the one that CP2K started with, 6.00000 6.20000 6.40000"),
+        ({"ABC 6.0": "ABC 6.1"}, "cell is not the one that CP2K started with, 6.00000 6.20000 6.40000"),
     ],
 )
 def test_files_of_a_run_in_another_unit_or_format_are_refused(folder, change, message):
@@ -404,7 +405,7 @@ def test_a_restart_gives_what_its_switches_say(folder, switches, positions, cell
 def test_a_restart_is_held_against_the_output(folder):
     (frame,) = frames(RUNS / "restart")[0]
     assert frame.cell.lengths() == pytest.approx([6.0, 6.2, 6.4])
-    with pytest.raises(InputError, match="cell that it gives is not the one that CP2K started with, 6.00000 6.20000"):
+    with pytest.raises(InputError, match="cell is not the one that CP2K started with, 6.00000 6.20000"):
         read_folder(folder("restart", {"RESTART_DEFAULT .FALSE.\n": ""}))
 
 
@@ -439,7 +440,7 @@ def test_a_run_that_was_killed_before_its_first_step_or_has_no_positions_says_so
     assert "no positions were written for 3 steps (0 to 2)" in frames(run)[1]
     text = (run / "run.out").read_text()
     (run / "run.out").write_text(text[: text.index(" SCF WAVEFUNCTION OPTIMIZATION")])
-    assert frames(run)[1] == ["CP2K was stopped before its first step was whole"]
+    assert frames(run)[1] == ["CP2K was stopped before its first step was complete"]
 
 
 def test_two_runs_in_one_output_are_refused(folder):
@@ -474,7 +475,7 @@ def test_an_output_without_an_scf_says_so(folder):
     text = (run / "run.out").read_text()
     begin, end = text.index(" SCF WAVEFUNCTION OPTIMIZATION"), text.index("  **** **** ******  **  PROGRAM ENDED")
     (run / "run.out").write_text(text[:begin] + text[end:])
-    assert "the output tells of no SCF (PRINT_LEVEL SILENT" in frames(run)[1][0]
+    assert "the output contains no SCF (PRINT_LEVEL SILENT" in frames(run)[1][0]
 
 
 def test_a_cell_that_does_not_move_needs_not_be_written_at_every_step(folder):
@@ -491,7 +492,7 @@ def test_a_band_with_outputs_of_its_replicas_is_refused_by_its_run_type(folder):
     run = folder("water", {"RUN_TYPE ENERGY_FORCE": "RUN_TYPE BAND"})
     for name in ("w-r-0.out", "w-BAND01.out"):
         shutil.copy(run / "run.out", run / name)
-    with pytest.raises(InputError, match="RUN_TYPE BAND gives no labels"):
+    with pytest.raises(InputError, match="RUN_TYPE BAND is not supported as a source of labels"):
         read_folder(run)
 
 

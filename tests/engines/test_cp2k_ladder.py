@@ -148,7 +148,7 @@ def test_orbitals_that_cp2k_did_not_read_are_noticed(tmp_path):
     assert "Density guess:                                    ATOMIC" in text
     (tmp_path / "atomic.out").write_text(text.replace("Density guess:", "Density  guess:"))
     failure, _ = attempt(tmp_path, ignored, UNCONVERGED)
-    assert failure.failure == "INCOMPLETE" and "where RESTART was asked for" in str(failure)
+    assert failure.failure == "INCOMPLETE" and "but RESTART was requested" in str(failure)
 
 
 def test_hopeless_aborts_are_not_tried_again(tmp_path):

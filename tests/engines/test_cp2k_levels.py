@@ -30,7 +30,7 @@ def test_every_name_is_that_of_its_level_and_the_input_knows_them_all():
 def test_options_are_those_of_the_level():
     assert level("pbe+u+d3", cutoff_Ry=400, sodium=None) == DFT(cutoff_Ry=400.0)
     for name, options, words in (
-        ("pbe+x", {}, "level 'pbe.x': not a known level; there are gfn1-xtb, pbe,"),
+        ("pbe+x", {}, "level 'pbe.x': not a known level; choose from gfn1-xtb, pbe,"),
         ("gfn1-xtb", {"cutoff_Ry": 400}, "cutoff_Ry 400: the level gfn1-xtb has no plane-wave cutoff"),
         ("pbe+d3", {"u_eV": {"V": 3}}, "the level pbe.d3 has no .U"),
         ("pbe", {"plus_u": "lowdin"}, "plus_u lowdin: the level pbe has no .U"),

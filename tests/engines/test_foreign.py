@@ -69,7 +69,7 @@ def test_keys_say_where_the_labels_are(tmp_path):
     # a cell that wants to expand has a positive virial, and a negative stress in ASE's sign
     np.testing.assert_allclose(found.frame.info["REF_stress"], -virial / 336.0)
     assert found.frame.arrays["REF_spin"].tolist() == [0.0, 0.5, 0.5]
-    with pytest.raises(InputError, match="frame 0: there is no 'dft_force'; there are W, dft, e, m"):
+    with pytest.raises(InputError, match="frame 0: there is no 'dft_force'; available: W, dft, e, m"):
         read_extxyz(tmp_path / "run.xyz", keys | {"forces": "dft_force"})
 
 
@@ -321,7 +321,7 @@ def test_the_input_of_cp2k_makes_the_level(tmp_path, old, new, changed):
     [
         ("&COORD\n", "&COORD\n      UNIT [bohr]\n", r"unit '\[bohr\]' is not read"),
         ("A 6.5", "A [bohr 6.5", r"A '\[bohr' where a number is needed"),
-        ("RUN_TYPE ENERGY_FORCE", "RUN_TYPE BAND", "RUN_TYPE BAND gives no labels"),
+        ("RUN_TYPE ENERGY_FORCE", "RUN_TYPE BAND", "RUN_TYPE BAND is not supported as a source of labels"),
         ("&GLOBAL", "@INCLUDE 'x.inc'\n&GLOBAL", "a_scratch.inp: .*x.inc: no such file"),
         ("&END CELL", "&END CELL\n&CELL\n&END CELL", "2 sections &CELL"),
     ],
@@ -358,10 +358,10 @@ def test_atoms_of_cp2k_may_be_in_a_file_beside_the_input_only(tmp_path):
 def test_a_folder_needs_one_input_and_one_output(tmp_path):
     run = run_folder(tmp_path / "one", "a_scratch")
     shutil.copy(run / "a_scratch.inp", run / "b.inp")
-    with pytest.raises(InputError, match="one input of CP2K is needed, there are a_scratch.inp, b.inp"):
+    with pytest.raises(InputError, match="must contain one CP2K input, but has a_scratch.inp, b.inp"):
         read_folder(run)
     (run / "a_scratch.out").unlink()
-    with pytest.raises(InputError, match="one output of CP2K .* is needed, there is none"):
+    with pytest.raises(InputError, match="must contain one CP2K output .*, but has none"):
         read_folder(run)
 
 
@@ -375,7 +375,7 @@ def test_the_verb_takes_over_and_lists_what_it_refuses(tmp_path, capsys):
     arguments = ["import-frames", str(tmp_path / "set.xyz.gz"), "-o", str(out), "--level-name", "vasp", "--settings",
                  "PBE+U", "--multiplicity", "high-spin", "--e0", "Na=-0.1", "Fe=-0.2", "P=-0.3", "O=-0.4"]  # fmt: skip
     assert main(arguments) == 0
-    assert "2 frames admitted, 1 refused: NET_FORCE 1" in capsys.readouterr().out
+    assert "2 frames admitted, 1 rejected: NET_FORCE 1" in capsys.readouterr().out
     (record,) = json.loads((tmp_path / "taken-rejected.json").read_text())
     assert record["frame"].endswith("set.xyz.gz#1") and record["failure"] == "NET_FORCE"
     taken = read_labeled(out)
@@ -388,10 +388,14 @@ def test_the_verb_takes_over_and_lists_what_it_refuses(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [
-        ([], 2, "does not tell the settings of its level; state them with --settings"),
+        ([], 2, "contains no settings of its level of theory; give them with --settings"),
         (["--settings", "x"], 4, ""),
-        (["--settings", "x", "--multiplicity", "many"], 2, "--multiplicity many: a number from 1 up, or high-spin"),
-        (["--settings", "x", "--multiplicity", "5", "--e0", "Na"], 2, "--e0 Na: an element and its energy"),
+        (
+            ["--settings", "x", "--multiplicity", "many"],
+            2,
+            "--multiplicity many: must be an integer of at least 1, or high-spin",
+        ),
+        (["--settings", "x", "--multiplicity", "5", "--e0", "Na"], 2, "--e0 Na: must be an element and its energy"),
         (["--settings", "x", "--multiplicity", "5", "--e0", "Xx=1"], 2, "'Xx' is not an element"),
         (["--settings", "x", "--every", "0"], 2, "--every 0"),
     ],

@@ -91,7 +91,7 @@ def test_forces_are_found_by_their_name(path, key):
 @pytest.mark.parametrize("key", ["MACE_energy", "energy_per_atom", "kinetic_energy", "formation_energy"])
 def test_what_may_be_no_label_is_not_taken_and_named(path, key):
     failure, message = refusal(found_in(path, f"{key}=-10.5"))
-    assert failure == "INCOMPLETE" and f"it has {key}: name what is meant by --energy-key" in message
+    assert failure == "INCOMPLETE" and f"it has {key}: select the right one with --energy-key" in message
     assert found_in(path, f"{key}=-10.5", keys={"energy": key}).frame.info["REF_energy"] == -10.5
     assert found_in(path, f"energy=-1 {key}=-10.5").untaken == (key,)
 
@@ -130,7 +130,10 @@ def test_nested_brackets_and_json_hold_a_tensor_too(path):
         (f'REF_stress="{words(STRESS)}" virials="{words(VOLUME_A3 * STRESS)}"', "have opposite signs"),
         (f'stress="{words(STRESS)}" REF_stress="{words(2 * STRESS)}"', "stress and REF_stress both give the stress"),
         (f'stress="{words(STRESS)}" dft_stress="0.01 0.02 0.03 0.002 0.003 0.004"', "differ by 0.002"),
-        ("dft_energy=-10.4", "energy and dft_energy both give the energy and differ by 0.1; say which by --energy-key"),
+        (
+            "dft_energy=-10.4",
+            "energy and dft_energy both give the energy and differ by 0.1; select one with --energy-key",
+        ),
     ],
 )
 def test_labels_that_contradict_each_other_are_refused(path, entries, message):
@@ -150,7 +153,7 @@ def test_a_named_key_settles_a_contradiction_and_entries_that_agree_are_one(path
 @pytest.mark.parametrize(
     ("stress", "message"),
     [
-        ("-251 13.8 2 13.8 -240 1 2 1 -245", "a stress of 4.021e+04 GPa, above 1000: its unit has to be eV/Å³"),
+        ("-251 13.8 2 13.8 -240 1 2 1 -245", "a stress of 4.021e+04 GPa, above 1000: the unit must be eV/Å³"),
         ("8.2 0 0 0 8.1 0 0 0 8.3", "a stress of 1330 GPa, above 1000"),
         ("0 0.5 0 0.002 0 0 0 0 0", "the stress is not symmetric: two components that should be equal differ by 0.498"),
         ("0.01 0.5 0.3 -0.5 0.02 0.1 -0.3 -0.1 0.02", "the stress is not symmetric"),
@@ -174,7 +177,7 @@ def test_a_stress_that_cannot_be_one_is_left_out_with_a_word(path, tmp_path, cap
     assert main(command) == 0
     assert ["REF_stress" in frame.info for frame in read_labeled(out)] == [False, True]
     said = capsys.readouterr().out
-    assert "stress left out of 1 frames (--max-stress), the first" in said and f"#0: {message}" in said
+    assert "stress dropped from 1 frames (--max-stress), first:" in said and f"#0: {message}" in said
 
 
 def test_the_limit_of_the_stress_can_be_raised(path):
@@ -201,7 +204,7 @@ def test_a_cluster_without_a_cell_has_no_stress(path):
         ("energy=-inf", "NAN", "REF_energy is not finite"),
         ('energy=-1 stress="1 2 3 4 5"', "UNREADABLE", "stress is 5 numbers; 3 × 3 numbers are needed"),
         ('energy=-1 virials="* 0 0 0 * 0 0 0 *"', "UNREADABLE", "virials is '* 0 0 0 * 0 0 0 *'"),
-        ("energy=-1 charge=0.5", "UNREADABLE", "charge is 0.5; a whole number is needed"),
+        ("energy=-1 charge=0.5", "UNREADABLE", "charge is 0.5; must be a whole number"),
         ("energy=-1 multiplicity=high", "UNREADABLE", "multiplicity is 'high'"),
     ],
 )
@@ -233,7 +236,7 @@ def test_one_bad_frame_does_not_refuse_the_good_ones(tmp_path, capsys):
     words = ["import-frames", *sources, "-o", str(out), "--level-name", "x", "--settings", "s", "--multiplicity", "2"]
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert "6 frames admitted, 6 refused: UNREADABLE 6" in said and str(tmp_path / "taken-rejected.json") in said
+    assert "6 frames admitted, 6 rejected: UNREADABLE 6" in said and str(tmp_path / "taken-rejected.json") in said
     assert len(read_labeled(out)) == 6
     records = json.loads((tmp_path / "taken-rejected.json").read_text())
     assert [record["frame"].rpartition("/")[2] for record in records] == [
@@ -257,12 +260,12 @@ def test_a_refused_import_says_why_and_which_option_helps(tmp_path, capsys):
     ]
     assert main(words) == 4
     said = capsys.readouterr().out
-    assert "0 frames admitted, 2 refused: INCOMPLETE 2" in said
-    assert "a.xyz#0: there is no energy and no forces; it has my_energy: name what is meant by --energy-key" in said
+    assert "0 frames admitted, 2 rejected: INCOMPLETE 2" in said
+    assert "a.xyz#0: there is no energy and no forces; it has my_energy: select the right one with --energy-key" in said
     assert main([*words, "--energy-key", "E", "--forces-key", "F"]) == 4
-    assert "a.xyz#0: neither the source nor --multiplicity tells the multiplicity" in capsys.readouterr().out
+    assert "a.xyz#0: neither the source nor --multiplicity gives the multiplicity" in capsys.readouterr().out
     assert main([*words, "--energy-key", "E", "--forces-key", "F", "--multiplicity", "2"]) == 0
-    assert "not taken: my_energy (2 frames)" in capsys.readouterr().out
+    assert "not imported: my_energy (2 frames)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("group", ["run-{iteration}", "{iteration}", "melt"])
@@ -287,18 +290,18 @@ def test_isolated_atoms_need_no_group(tmp_path, group):
             for value in ("nan", "inf")
         ),
         (["--max-net-force", "-1"], "--max-net-force -1: must be 0 or more"),
-        (["--max-net-force", "big"], "--max-net-force big: a number is needed"),
+        (["--max-net-force", "big"], "--max-net-force big: must be a number"),
         (["--max-stress", "0"], "--max-stress 0: must be above 0"),
         (["--max-stress", "nan"], "--max-stress nan: must be a finite number"),
-        (["--every", "1.5"], "--every 1.5: a whole number is needed"),
+        (["--every", "1.5"], "--every 1.5: must be a whole number"),
         (["--every", "-1"], "--every -1: must be 1 or more"),
         (["--frames-per-file", "0"], "--frames-per-file 0: must be 1 or more"),
-        (["--charge", "nan"], "--charge nan: a whole number is needed"),
-        (["--e0", "Na=nan"], "--e0 Na=nan: an element and its energy"),
-        (["--e0", "Na=-inf"], "--e0 Na=-inf: an element and its energy"),
+        (["--charge", "nan"], "--charge nan: must be a whole number"),
+        (["--e0", "Na=nan"], "--e0 Na=nan: must be an element and its energy"),
+        (["--e0", "Na=-inf"], "--e0 Na=-inf: must be an element and its energy"),
         (["--e0", "Na=1", "Na=2"], "--e0 Na=2: Na is given twice"),
         (["--e0", "X=1"], "'X' is not an element"),
-        (["--e0", "Og=1"], "--e0 Og=1: neither the source nor the ground state of the element tells the multiplicity"),
+        (["--e0", "Og=1"], "--e0 Og=1: neither the source nor the ground state of the element gives the multiplicity"),
     ],
 )
 def test_numbers_of_the_verb_are_finite_and_within_bounds(tmp_path, capsys, option, message):
@@ -314,12 +317,12 @@ def test_numbers_of_the_verb_are_finite_and_within_bounds(tmp_path, capsys, opti
     ("words", "message"),
     [
         (["select-frames", "a", "-o", "b", "-n", "0"], "--count 0: must be 1 or more"),
-        (["select-frames", "a", "-o", "b", "-n", "inf"], "--count inf: a whole number is needed"),
+        (["select-frames", "a", "-o", "b", "-n", "inf"], "--count inf: must be a whole number"),
         (["export-frames", "a", "-o", "b", "--seed", "-1"], "--seed -1: must be from 0 to"),
         (["export-frames", "a", "-o", "b", "--valid-fraction", "nan"], "--valid-fraction nan: must be a finite number"),
         (["export-frames", "a", "-o", "b", "--test-fraction", "-0.1"], "--test-fraction -0.1: must be from 0 to 0.5"),
         (["fit-spin", "a", "b", "--hidden", "-1"], "--hidden -1: must be 0 or more"),
-        (["fit-spin", "a", "b", "--seed", "1e99"], "--seed 1e99: a whole number is needed"),
+        (["fit-spin", "a", "b", "--seed", "1e99"], "--seed 1e99: must be a whole number"),
         (["fit-spin", "a", "b", "--seed", "99999999999999999999"], "--seed 99999999999999999999: must be from 0 to"),
         (["audit", "a", "--limit", "energy_z=nan"], "--limit energy_z=nan"),
         (["audit", "a", "--limit", "max_stress_GPa=inf"], "--limit max_stress_GPa=inf"),

@@ -119,9 +119,9 @@ FILES = {
     "compiled": (
         "m.model-lammps.pt",
         lambda p, m: torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), p),
-        "a compiled (TorchScript) model, as mace_create_lammps_model makes; give the .model file",
+        "a compiled (TorchScript) model, as mace_create_lammps_model makes; use the .model file",
     ),
-    "mliap": ("m.model-mliap_lammps.pt", mliap, "made for pair_style mliap; give the .model file"),
+    "mliap": ("m.model-mliap_lammps.pt", mliap, "made for pair_style mliap; use the .model file"),
     "exported": ("m.x", lambda p, m: zipped(p, {"metadata.json": '{"format": "naglass-mace"}'}), "already exported"),
     "other zip": ("m.mace", lambda p, m: zipped(p, {"readme": "hello"}), NO_MODEL),
     "nested": ("m.mace", lambda p, m: zipped(p, {"config.json": "[" * 100000}), NO_MODEL),
@@ -155,8 +155,8 @@ def test_trust_opens_what_is_pickled(model, tmp_path, monkeypatch, capsys):
     """The harm of the test above is real; with trust, what holds no model is still refused, and a model is taken."""
     monkeypatch.chdir(tmp_path)
     for content, message in (
-        (Harm(), "holds a TextIOWrapper, not a whole model"),
-        ({"model": model}, "holds a dict, not a whole model"),
+        (Harm(), "contains a TextIOWrapper, not a complete model"),
+        ({"model": model}, "contains a dict, not a complete model"),
     ):
         torch.save(content, "m.model")
         assert main(["export-model", "m.model", "--trust"]) == 2
@@ -211,7 +211,7 @@ def test_heads_at_the_command_line(tmp_path, capsys):
         path = save_portable(build_model("4x0e", layers=1, correlation=1, heads=["cheap", "full"]), tmp_path / "m.mace")
     command = ["export-model", str(path)]
     assert main(command) == 2
-    assert capsys.readouterr().err == f"{path}: the model has several heads, choose one of: cheap, full\n"
+    assert capsys.readouterr().err == f"{path}: the model has several heads; choose one of cheap, full\n"
     assert main([*command, "--head", "dear"]) == 2
     assert capsys.readouterr().err == f"{path}: head 'dear': the model has cheap, full\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.mace"]

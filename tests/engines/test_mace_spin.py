@@ -68,7 +68,7 @@ def test_descriptors_are_means_that_know_neither_size_nor_order(model):
     again = frames[0][np.random.default_rng(1).permutation(26)]
     again.translate([1.0, 2.0, 3.0])
     assert descriptors(model, [again, frames[0] * (1, 2, 1)]) == pytest.approx(found[[0, 0]], abs=1e-9)
-    with pytest.raises(InputError, match="the model knows O Na P V, not Fe of the frames"):
+    with pytest.raises(InputError, match="the model covers O Na P V, but not Fe in the frames"):
         descriptors(model, [packing(12, 14.0), Atoms("Fe", cell=[5, 5, 5], pbc=True)])
 
 
@@ -149,7 +149,7 @@ def test_real_moments_of_the_shipped_frames():
 
 
 def test_bad_input(model, labeled, tmp_path):
-    with pytest.raises(InputError, match="no frame carries REF_spin_mulliken"):
+    with pytest.raises(InputError, match="no frame has REF_spin_mulliken"):
         spin.fit_readout(model, labeled, labels="mulliken")
     foreign = labeled[0].copy()
     foreign.symbols[0] = "Fe"

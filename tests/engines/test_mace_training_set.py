@@ -113,9 +113,9 @@ def test_one_group_leaves_validation_to_mace_and_says_so(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["set.extxyz"], "no isolated-atom energy of Na, O, P, V"),
+        (["set.extxyz"], "no isolated-atom energy for Na, O, P, V"),
         (["set.extxyz", "--test-fraction", "0.9"], "--test-fraction 0.9: must be from 0 to 0.5"),
-        (["."], "the training frames and dataset.json of a run's dataset are needed"),
+        (["."], "not the dataset of a run; its training frames and dataset.json are required"),
         (["none.extxyz"], "cannot be read"),
     ],
 )

@@ -270,9 +270,9 @@ def test_a_folder_that_lammps_would_misread_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("#: phase a\nfix 1 all nve\n", "'#: phase a': one 'run STEPS' is due"),
-        ("#: phase a\nrun 10\nrun 10\n", "'#: phase a': one 'run STEPS' is due"),
-        ("#: phase a\nrun 10 upto\n", "'#: phase a': one 'run STEPS' is due"),
+        ("#: phase a\nfix 1 all nve\n", "'#: phase a': exactly one 'run STEPS' is required"),
+        ("#: phase a\nrun 10\nrun 10\n", "'#: phase a': exactly one 'run STEPS' is required"),
+        ("#: phase a\nrun 10 upto\n", "'#: phase a': exactly one 'run STEPS' is required"),
         ("#: bx\nunits lj\n#: phase a\nrun 1\n", "'#: bx': unknown section"),
     ],
 )

@@ -23,7 +23,7 @@ def check_stopped(toy, job, reason):
     done = toy.wait(job)
     assert done.returncode == 3, done.stderr
     last = done.stderr.splitlines()[-1]
-    assert last.startswith(f"stopped by {reason}; restartable as is: yes; resume with: ")
+    assert last.startswith(f"stopped by {reason}; can be restarted as is; resume with: ")
     left = {path.name for path in toy.run.iterdir()}
     assert not {name for name in left if name == "EXIT" or name.startswith(".stop")}
     before = len(toy.lines("step"))

@@ -1,4 +1,4 @@
-"""Contacts that an oxide glass does not have: faults of machine-learned potentials and of cheap labels."""
+"""Contacts that do not occur in an oxide glass: artifacts of machine-learned potentials and of cheap labels."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ _METAL_METAL = 2.5  # Å
 def forbidden_contacts(elements: Sequence[str]) -> dict[tuple[str, str], float]:
     """Pairs of `elements` and the distance (Å) below which they are an artifact.
 
-    Looked for are O-O (peroxide), P-P, and pairs of transition metals.
+    These are O-O (peroxide), P-P, and pairs of transition metals.
     """
     metals = [element for element in elements if element in TRANSITION_METALS]
     limits = FORBIDDEN_CONTACTS | {(a, b): _METAL_METAL for k, a in enumerate(metals) for b in metals[k:]}

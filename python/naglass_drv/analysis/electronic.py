@@ -1,4 +1,4 @@
-"""What the moments of a labeled frame say of its transition metals, as arrays that travel with the frame."""
+"""Properties of the transition metals derived from the moments of a labeled frame, stored as its arrays."""
 
 import numpy as np
 from ase import Atoms

@@ -1,4 +1,4 @@
-"""Bond fingerprints of the transition metals, with their spins where the frames carry moments."""
+"""Bond fingerprints of the transition metals, with their spins if the frames have moments."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -91,7 +91,7 @@ def _share_error(members: Sequence[np.ndarray], independent: bool) -> float | No
 
 
 def _known(err: np.ndarray) -> float | None:
-    """An error that can be given: none from one frame, none of what never changed."""
+    """The error if it is defined: not for a single frame or a quantity that never changed."""
     return float(err) if np.isfinite(err) and err > 0 else None
 
 

@@ -69,7 +69,7 @@ def hopping(
         sampled, steps=steps, window=WINDOW, threshold=threshold_A2, return_within=within,
         mobile=ion, cage={"O": _CAGE_A[ion]}, nearest=metals,
     )  # fmt: skip
-    # a run ends before its last hops are certain
+    # a run ends before its last hops are confirmed
     certain = steps[-1] - 2 * WINDOW * (steps[1] - steps[0])
     lengths = hops.length
     error = lengths.std(ddof=1) / np.sqrt(len(hops)) if len(hops) > 1 else np.nan

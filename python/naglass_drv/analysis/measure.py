@@ -23,14 +23,14 @@ from .structure import Shell, first_shells, shell_cutoffs
 from .topology import topology
 from .transport import displacement, log_lags, unwrapped, without_drift
 
-# Neighboring frames tell the same story: so many, evenly spaced, are enough for averages of the structure
+# Consecutive frames are correlated: this many, evenly spaced, are enough for structural averages
 _STRUCTURE_FRAMES = 400
 _DIFFRACTION_FRAMES = 100
 _TOPOLOGY_FRAMES = 100
 _TRANSPORT_FRAMES = 20
 # Below this, wider bins: a single small glass fills narrow ones with noise
 _FEW_FRAMES = 20
-# relative; digits of a cell that is read from a file, not a fluctuation
+# relative; rounding of a cell read from a file, not a fluctuation
 _SAME_DENSITY = 1e-6
 _AMU_PER_A3_IN_G_PER_CM3 = 1.66053906660
 

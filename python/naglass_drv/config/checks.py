@@ -1,7 +1,7 @@
-"""What has to hold between the sections of an input: references, files, charges, spins, orders of magnitude.
+"""Checks between the sections of an input: references, files, charges, spins, orders of magnitude.
 
-Each rule sees the values that are valid by themselves. A rule that touches any other value is skipped: that
-value has its own fault already.
+Each rule sees the values that are valid on their own. A rule that touches any other value is skipped: that
+value already has its own error.
 """
 
 import re
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 _PAIR = re.compile(r"([A-Z][a-z]?)-([A-Z][a-z]?)")
 _SIGN = re.compile(r"[1-9]?[+-]$")
-_NEUTRAL = "the glasses are neutral; to charge a cell, name a file of structures"
+_NEUTRAL = "the glasses are neutral; for a charged cell, use a structure file"
 
 
 def cross_check(top: Partial, document: Document, source: Path) -> None:
-    """Add to `document` every fault that shows only between sections or on disk."""
+    """Add to `document` every error that shows up only between sections or on disk."""
     for check in (_check_needs, _check_species, _check_dataset, _check_glass, _check_md, _check_cutoffs, *sizes.RULES):
         with rule():
             check(top, document)
@@ -53,7 +53,7 @@ def _check_needs(top: Partial, document: Document) -> None:
 
 
 def _check_species(top: Partial, document: Document) -> None:
-    """Charges balance, and the ions can have each set's spin state."""
+    """The charges balance, and the spin state of each set is possible for the ions."""
     from ..glass import chemistry
 
     composition = top.system.composition
@@ -72,7 +72,7 @@ def _check_species(top: Partial, document: Document) -> None:
 
 
 def _check_spin_state(ions: "tuple[Species, ...]", item: Partial, index: int, document: Document) -> None:
-    """The glasses' ions can have the charge, the multiplicity and the spin pattern of a set."""
+    """The charge, multiplicity and spin pattern of a set are possible for the ions of the glass."""
     from ..glass import chemistry, spins
 
     stated = item.multiplicity
@@ -105,7 +105,7 @@ def _check_dataset(top: Partial, document: Document) -> None:
     levels = sorted({item.level for item in sets})
     if top.dataset.level not in levels:
         known = f"the reference sets are at {', '.join(levels)}" if levels else "there is no reference set"
-        message = f"no frames at {top.dataset.level!r}: {known}, and include names no file"
+        message = f"no frames at {top.dataset.level!r}: {known}, and include lists no files"
         document.fault(("dataset", "level"), message)
 
 
@@ -119,21 +119,23 @@ def _check_glass(top: Partial, document: Document) -> None:
 def _check_strain(item: Partial, index: int, document: Document) -> None:
     low, high = item.strain_percent
     if not -50.0 < low <= high < 100.0:
-        message = f"[{low:g}, {high:g}] is no rising range of strains above -50 and below 100 percent"
+        message = f"[{low:g}, {high:g}] must be an increasing range of strains above -50 and below 100 percent"
         document.fault(("reference", index, "strain_percent"), message)
 
 
 def _check_template(item: Partial, index: int, document: Document) -> None:
     if item.level == "template" and item.template is None:
-        document.fault(("reference", index, "level"), "the level is that of an input of your own: name it as template")
+        document.fault(
+            ("reference", index, "level"), "level 'template' needs a CP2K input of your own; set the key template"
+        )
     if item.level != "template" and item.template is not None:
-        message = f"the level is {item.level!r}; for one of its own say 'template'"
+        message = f"the level is {item.level!r}; to use a template, set level to 'template'"
         document.fault(("reference", index, "template"), message)
 
 
 def _check_spin(item: Partial, index: int, document: Document) -> None:
     if item.spin != "ferromagnetic" and item.multiplicity is not None:
-        message = f"{item.multiplicity}: spin says which ions are up and down, and so the multiplicity; leave one out"
+        message = f"{item.multiplicity}: spin already determines the multiplicity; remove one of the two"
         document.fault(("reference", index, "multiplicity"), message)
 
 
@@ -142,15 +144,15 @@ def _check_moves(item: Partial, index: int, document: Document) -> None:
     if item.aimd is None:
         return
     if item.relax is not None:
-        document.fault((*where, "relax"), "a set has either aimd or relax; make two sets of it")
+        document.fault((*where, "relax"), "a set can have either aimd or relax; split it into two sets")
     _check_interval(item.aimd, (*where, "aimd"), "every_fs", document)
     for number, segment in enumerate(item.aimd.segments):
         there = (*where, "aimd", "segments", number)
         if segment.to_temperature_K is None:
             if segment.time_ps is None or segment.rate_K_per_ps is not None:
-                document.fault(there, "a hold takes time_ps and no rate_K_per_ps")
+                document.fault(there, "a hold needs time_ps and no rate_K_per_ps")
         elif (segment.time_ps is None) == (segment.rate_K_per_ps is None):
-            document.fault(there, "a ramp takes either time_ps or rate_K_per_ps")
+            document.fault(there, "a ramp needs either time_ps or rate_K_per_ps")
 
 
 def _check_interval(section: Any, where: Where, key: str, document: Document) -> None:
@@ -158,7 +160,7 @@ def _check_interval(section: Any, where: Where, key: str, document: Document) ->
     interval = getattr(section, key)
     steps = interval / section.timestep_fs
     if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:
-        message = f"{interval:g} fs is no multiple of timestep_fs, {section.timestep_fs:g} fs"
+        message = f"{interval:g} fs is not a multiple of timestep_fs, {section.timestep_fs:g} fs"
         document.fault((*where, key), message)
 
 
@@ -178,13 +180,13 @@ def _check_md(top: Partial, document: Document) -> None:
 
 
 def _check_trust(md: Partial | None, document: Document, source: Path) -> None:
-    """A model archive that neither this run made nor naglass brought along is loaded with the user's word only."""
+    """A model archive that comes neither from this run nor with naglass is loaded only with the user's consent."""
     if md is None or md.trust or not isinstance(md.model, Path) or md.model.suffix != ".naglass":
         return
     if not inside_package(source / md.model):
         message = (
-            f"{str(md.model)!r}: an archive holds TorchScript, which can run code of whoever made it; if you trust its "
-            "origin, add 'trust: true' to this section, or name the portable model (.mace), which holds data only"
+            f"{str(md.model)!r}: an archive contains TorchScript, which can run arbitrary code; if you trust its "
+            "origin, add 'trust: true' to this section, or use the portable model (.mace), which contains only data"
         )
         document.fault(("md", "model"), message)
 
@@ -196,7 +198,7 @@ def _check_cutoffs(top: Partial, document: Document) -> None:
         where = ("analysis", "cutoffs_A", pair)
         match = _PAIR.fullmatch(pair)
         if match is None:
-            document.fault(where, "a pair of elements such as 'P-O' is expected")
+            document.fault(where, "must be a pair of elements like 'P-O'")
             continue
         with rule():
             elements = {_SIGN.sub("", label) for label in top.system.composition}
@@ -207,7 +209,7 @@ def _check_cutoffs(top: Partial, document: Document) -> None:
 
 
 def _structure_keys(top: Partial) -> Iterator[tuple[Where, Partial, str]]:
-    """Sections that name their structures, with their place."""
+    """Sections that name their structures, with their location in the input."""
     with rule():
         for index, item in enumerate(top.reference):
             yield ("reference", index), item, "structures"
@@ -217,7 +219,7 @@ def _structure_keys(top: Partial) -> Iterator[tuple[Where, Partial, str]]:
 
 
 def _named_files(top: Partial) -> Iterator[tuple[Where, Any]]:
-    """What the input names as a file, with its place."""
+    """The files named in the input, with their location in the input."""
     for where, section, key in _structure_keys(top):
         with rule():
             yield (*where, key), getattr(section, key)
@@ -240,7 +242,7 @@ def _check_file(document: Document, where: Where, source: Path, path: Any) -> No
     full = source / path
     try:
         if full.is_dir():
-            problem = "is a folder, a file is expected"
+            problem = "is a folder, not a file"
         elif not full.exists():
             problem = f"no such file (looked for {full})"
         elif not full.is_file():

@@ -1,6 +1,6 @@
-"""What an input asks for, before anything of it is done: tasks, atoms, steps, memory and disk.
+"""What an input will cost, estimated before anything is run: tasks, atoms, steps, memory and disk.
 
-Memory and disk are estimates from the sizes of what each program keeps and writes, right within a factor of three.
+Memory and disk are estimated from what each program stores and writes, to within a factor of three.
 """
 
 import math
@@ -15,25 +15,25 @@ from ..glass import chemistry
 from .partial import Partial, Unknown, rule
 from .source import Where
 
-#: For `costs`: no structure file has been looked at.
+#: For `costs`: no structure file has been read.
 NOTHING: Mapping[Path, Sequence[int]] = MappingProxyType({})
 _GLASS_SAMPLE_PS = 0.1
 _SOFT_PS = 1.0
 _MELT_FRAMES = 2
-# bytes of a program with its libraries: LAMMPS in Python, CP2K, LAMMPS with torch
+# bytes for a program with its libraries: LAMMPS in Python, CP2K, LAMMPS with torch
 _LAMMPS_B, _CP2K_B, _TORCH_B = 150e6, 200e6, 600e6
-# bytes an atom: neighbor lists of the pair potential; a snapshot as text; a frame with arrays as the analysis holds it
+# bytes per atom: neighbor lists of the pair potential; a snapshot as text; a frame with arrays as the analysis holds it
 _CLASSICAL_B, _SNAPSHOT_B, _FRAME_B = 2_000, 150, 250
-# bytes an atom that a MACE model of ordinary size keeps for one evaluation with its gradient
+# bytes per atom that a MACE model of typical size needs for one evaluation with gradients
 _MODEL_B = 400_000
-# basis functions of an atom, dense matrices of one SCF, bytes of the density grids an atom at 800 Ry
+# basis functions per atom, dense matrices per SCF, bytes per atom of the density grids at 800 Ry
 _FUNCTIONS, _MATRICES, _GRID_B = {"gfn1-xtb": 6}, 20, 6_000_000
 _OUTPUT_B = 2_000_000
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one stage, or one reference set: number of tasks, what they are, memory of one and disk of all (bytes)."""
+    """For one stage or reference set: number of tasks, what they are, memory per task and total disk (bytes)."""
 
     where: Where
     tasks: int
@@ -42,12 +42,12 @@ class Cost:
     disk: float
 
     def __str__(self) -> str:
-        about = f"about {shown(self.memory)} of memory each, {shown(self.disk)} of disk in all"
+        about = f"about {shown(self.memory)} of memory each, {shown(self.disk)} of disk in total"
         return f"{self.tasks} {self.text}; {about}"
 
 
 def ions(top: Any) -> tuple[chemistry.Species, ...]:
-    """The ions of the cell, of one formula unit where their number is not valid."""
+    """The ions of the cell, or of one formula unit if the number of units is not valid."""
     try:
         return chemistry.species(top.system.composition, _units(top.system))
     except InputError:
@@ -64,9 +64,9 @@ def atoms(top: Any) -> int:
 
 
 def costs(top: Any, counts: Mapping[Path, Sequence[int]] = NOTHING) -> Iterator[Cost]:
-    """What each stage and each reference set costs; those of structure files that are not in `counts` are left out.
+    """The cost of each stage and reference set; sets from structure files that are not in `counts` are left out.
 
-    `top` is an input or what is valid of one, `counts` gives the atoms of each structure of a file.
+    `top` is an input or the valid part of one; `counts` has the number of atoms of each structure in a file.
     """
     with rule():
         if top.glass is not None:
@@ -81,7 +81,7 @@ def costs(top: Any, counts: Mapping[Path, Sequence[int]] = NOTHING) -> Iterator[
 
 
 def ranks(top: Any) -> int:
-    """The largest number of ranks that a task of the input asks for."""
+    """The largest number of ranks that any task of the input needs."""
     sections = (top.glass, top.md, *top.reference)
     return max((section.ranks for section in sections if section is not None), default=1)
 
@@ -152,7 +152,7 @@ def _dynamics(top: Any, counts: Mapping[Path, Sequence[int]]) -> Cost:
 
 
 def _structures(top: Any, named: Any, counts: Mapping[Path, Sequence[int]]) -> Sequence[int]:
-    """Atoms of each structure that a section takes."""
+    """Number of atoms of each structure that a section uses."""
     if named != "glass":
         if not counts.get(named):
             raise Unknown

@@ -1,4 +1,4 @@
-"""input.yaml to a strict Input, with every fault at once, and back to the expanded run.yaml."""
+"""Read input.yaml into a strict Input, reporting all errors at once, and write the expanded run.yaml."""
 
 import difflib
 import io
@@ -26,9 +26,9 @@ Check = Callable[[Partial, Document, Path], None]
 def load(path: Path, source: Path | None = None, checks: Iterable[Check] = ()) -> Input:
     """The validated input of `path`.
 
-    Files it names are looked up relative to `source`, by default the folder of `path`. `checks` are called with what
-    is valid of the input, to add what only the stages' own programs know to be wrong. Raises InputError with one line
-    per error, each naming file, line, key and value.
+    Relative paths in it start at `source`, by default the folder of `path`. `checks` are called with the valid part
+    of the input, to add the errors that only a stage itself can find. Raises InputError with one line
+    per error, which names file, line, key and value.
     """
     document = parse(path)
     for key, value in document.value.items():
@@ -45,7 +45,7 @@ def load(path: Path, source: Path | None = None, checks: Iterable[Check] = ()) -
 
 
 def validate(document: Document, model: type[Model]) -> Model | None:
-    """`document` as `model`, or None with the faults added to the document."""
+    """`document` as `model`, or None with the errors added to the document."""
     try:
         return model.model_validate_json(json.dumps(document.value))
     except ValidationError as error:
@@ -56,13 +56,13 @@ def validate(document: Document, model: type[Model]) -> Model | None:
             elif item["type"] == "extra_forbidden":
                 document.fault(where, "not a known key" + _hint(model, where))
             elif where not in document.faulty:
-                # a union reports once per member, and what the YAML reader refused is None by now
+                # a union reports once per member, and a value that the YAML reader rejected is None by now
                 document.fault(where, _plain(item, _value_at(document.value, where)))
         return None
 
 
 def expanded(input: Input) -> str:
-    """The text of run.yaml: every key with its value, defaults included."""
+    """The text of run.yaml: every key with its value, including defaults."""
     from ruamel.yaml import YAML
 
     yaml: Any = YAML(typ="safe", pure=True)
@@ -75,7 +75,7 @@ def expanded(input: Input) -> str:
 
 
 def _partial_sections(value: dict[str, Any]) -> Partial:
-    """The input with every value that is valid by itself, so that one fault does not hide another."""
+    """The input with every value that is valid on its own, so that one error does not hide another."""
     sections = {}
     for name, field in Input.model_fields.items():
         given = value.get(name)
@@ -108,7 +108,7 @@ def _partial(model: type[BaseModel], given: Any) -> Partial:
 
 
 def _valid_part(adapter: TypeAdapter, given: Any) -> Any:
-    """The value, of a mapping the entries that are valid; _INVALID where nothing is."""
+    """The value, or the valid entries of a mapping; _INVALID if nothing is valid."""
     try:
         return adapter.validate_json(json.dumps(given), strict=True)
     except ValidationError as error:
@@ -137,14 +137,14 @@ def _value_at(value: Any, where: Where) -> Any:
 
 
 def _plain(item: Any, value: Any) -> str:
-    """pydantic's sentence, with the value as the user wrote it."""
+    """pydantic's message, with the value as the user wrote it."""
     if item["type"] == "too_short":
         return "must not be empty"
     text = item["msg"].replace("Input should", "must").replace("String should", "must")
     text = text[0].lower() + text[1:]
     shown = json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    note = "; the unit belongs to the key, the value is the bare number" if _is_quantity(item, value) else ""
+    note = "; give the number without a unit, the unit is part of the key" if _is_quantity(item, value) else ""
     return f"{text}, not {shown}{note}"
 
 
@@ -161,7 +161,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _hint(top: type[BaseModel], where: Where) -> str:
-    """What an unknown key may have been meant to be: a near name here, or the same name elsewhere."""
+    """What may be meant by an unknown key: a similar key here, or the same key in another section."""
     model = top
     for part in where[:-1]:
         if isinstance(part, str) and part in model.model_fields:

@@ -1,4 +1,4 @@
-"""An input of which only some values are valid: rules look at those, and skip what they cannot know."""
+"""A partly valid input: rules use the valid values and skip whatever depends on the others."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,7 +10,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Unknown(Exception):
-    """A rule asked for a value that is not valid."""
+    """A rule needs a value that is not valid."""
 
 
 class Partial:
@@ -26,11 +26,11 @@ class Partial:
             raise Unknown(name) from None
 
     def known(self, name: str) -> Any:
-        """A value of the section, None where it is not valid."""
+        """A value of the section, or None if it is not valid."""
         return self._values.get(name)
 
     def whole(self, model: type[Model]) -> Model:
-        """The section as its model; what is not valid has its default, and is unknown where there is none."""
+        """The section as its model; an invalid value takes its default, and is unknown if there is none."""
         defaults = {
             name: field.get_default(call_default_factory=True)
             for name, field in model.model_fields.items()
@@ -42,6 +42,6 @@ class Partial:
 
 @contextmanager
 def rule() -> Iterator[None]:
-    """Within this context a value that is not valid ends the rule: it has its own error already."""
+    """Within this context an invalid value ends the rule: it already has its own error."""
     with suppress(Unknown):
         yield

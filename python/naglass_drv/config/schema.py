@@ -1,6 +1,6 @@
 """The input schema: strict, frozen models, one per section of input.yaml.
 
-Keys carry their unit. A section that is absent means that its stage is not run.
+Keys include their unit. If a section is absent, its stage is not run.
 """
 
 from pathlib import Path
@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-#: Atoms of one cell: beyond this neither packing nor analysis has been tried.
+#: Largest number of atoms in a cell: neither packing nor analysis has been tested above it.
 MAX_ATOMS = 1_000_000
-#: Tasks of one stage: each has a folder and files of its own.
+#: Largest number of tasks in a stage: each has its own folder and files.
 MAX_TASKS = 100_000
 
 
@@ -28,20 +28,20 @@ def _within(low: float, high: float) -> AfterValidator:
 def _each_once(values: list[Any]) -> list[Any]:
     for index, value in enumerate(values):
         if value in values[:index]:
-            raise PydanticCustomError("repeated", "must name {value} only once", {"value": str(value)})
+            raise PydanticCustomError("repeated", "lists {value} more than once", {"value": str(value)})
     return values
 
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-# a melt of 5000 K is asked for, nothing condensed exists at 10 000 K
+# melts are run at up to 5000 K; nothing condensed exists at 10 000 K
 Temperature = Annotated[Positive, _within(1, 10_000)]
-# 100 GPa either way: far beyond any glass, and beyond what any of the potentials has seen
+# 100 GPa either way: far beyond any glass, and beyond what any of the potentials was fitted to
 Pressure = Annotated[float, _within(-1e6, 1e6)]
 # the fastest vibration of a phosphate, 1300 1/cm, has a period of 26 fs
 TimeStep = Annotated[Positive, _within(0.01, 5)]
-# from a tenth of the usual time step to a microsecond
+# from a tenth of the usual time step up to a microsecond
 Picoseconds = Annotated[Positive, _within(1e-4, 1e6)]
 Femtoseconds = Annotated[Positive, _within(0.01, 1e6)]
 # K/ps: 1e9 to 1e17 K/s
@@ -51,7 +51,7 @@ NetForce = Annotated[Positive, _within(1e-6, 1e3)]
 Ranks = Annotated[Count, _within(1, 65_536)]
 Threads = Annotated[Count, _within(1, 1024)]
 Tasks = Annotated[Count, _within(1, MAX_TASKS)]
-# of a robust standard deviation, or of a typical distance
+# in units of a robust standard deviation or of a typical distance
 Multiple = Annotated[Positive, _within(1e-3, 1e3)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Copies = Annotated[Count, _within(1, 100)]
@@ -71,11 +71,11 @@ class Section(BaseModel):
 
 
 class System(Section):
-    """What is simulated. Species are elements, or elements with a charge such as ``V4+``."""
+    """The system to simulate. Species are elements, or elements with a charge like ``V4+``."""
 
     composition: dict[str, Annotated[Count, _within(1, MAX_ATOMS)]] = Field(min_length=1)
     formula_units: Annotated[Count, _within(1, MAX_ATOMS)] = 1
-    # osmium, the densest element, has 22.6
+    # osmium, the densest element: 22.6
     density_g_cm3: Annotated[Positive, _within(0.05, 25)]
 
 
@@ -95,7 +95,7 @@ class Glass(Section):
 class Segment(Section):
     """A segment of ab initio MD: held at `temperature_K` or ramped to `to_temperature_K`, constant volume or pressure.
 
-    A hold takes `time_ps`, a ramp either that or `rate_K_per_ps`.
+    A hold needs `time_ps`, a ramp either `time_ps` or `rate_K_per_ps`.
     """
 
     temperature_K: Temperature
@@ -106,7 +106,7 @@ class Segment(Section):
 
 
 class AIMD(Section):
-    """Ab initio MD with CP2K's own thermostat, segment after segment; a frame is kept every `every_fs`."""
+    """Ab initio MD in segments with CP2K's own thermostat; a frame is kept every `every_fs`."""
 
     segments: list[Segment] = Field(min_length=1)
     timestep_fs: TimeStep = 1.0
@@ -116,7 +116,7 @@ class AIMD(Section):
 
 
 class Relax(Section):
-    """Relaxation of positions, or of positions and cell (angles kept) at a pressure; `frames` of its steps are kept."""
+    """Relaxation of positions, or of positions and cell (fixed angles) at a given pressure; `frames` steps are kept."""
 
     move: Literal["positions", "cell"] = "positions"
     max_steps: Annotated[Count, _within(1, 100_000)] = 200
@@ -126,13 +126,13 @@ class Relax(Section):
 
 
 class Reference(Section):
-    """One set of first-principles labels: which structures, how they are varied, at which level.
+    """One set of first-principles labels: which structures, how they are varied, and at which level.
 
-    Of each structure `frames_per_structure` frames are labeled: itself, then rattled and strained copies; of
-    each glass also `melt_frames_per_structure` frames of its melt and quench. With `aimd` or `relax` each of them is
-    the start of a trajectory instead, and no melt frame is unless asked for. One structure with
-    several magnetic ions is labeled with antiparallel moments too (`antiparallel`, DFT only), for the report. Keys from
-    `cutoff_Ry` to `template` belong to the level; what is absent takes the level's default.
+    For each structure, `frames_per_structure` frames are labeled: the structure itself, then rattled and strained
+    copies; for each glass also `melt_frames_per_structure` frames from its melt and quench. With `aimd` or `relax`
+    each of them starts a trajectory instead, and melt frames are used only on request. One structure with
+    several magnetic ions is also labeled with antiparallel moments (`antiparallel`, DFT only), for the report. The
+    keys from `cutoff_Ry` to `template` belong to the level and default to its own values.
     """
 
     name: Name
@@ -142,7 +142,7 @@ class Reference(Section):
     melt_frames_per_structure: Annotated[int, Field(ge=0), _within(0, MAX_TASKS)] | None = None
     aimd: AIMD | None = None
     relax: Relax | None = None
-    # a tenth of a bond is a hot crystal, half a bond no structure any more
+    # a tenth of a bond length is a hot crystal; at half a bond length no structure is left
     rattle_A: Annotated[NonNegative, _within(0, 1)] = 0.05
     strain_percent: tuple[Strain, Strain] = (-2.0, 3.0)
     charge: Annotated[int, _within(-100, 100)] = 0
@@ -163,13 +163,13 @@ class Reference(Section):
     ranks: Ranks = 1
 
     def level_options(self) -> dict[str, Any]:
-        """The settings of the level that are not its defaults, but for `cutoff_Ry` and `template`."""
+        """The non-default settings of the level, except `cutoff_Ry` and `template`."""
         keys = ("rel_cutoff_Ry", "u_eV", "plus_u", "sodium", "xc_smoothing", "smearing_K")
         return {key: value for key in keys if (value := getattr(self, key)) is not None}
 
 
 class Audit(Section):
-    """From where on a frame of the dataset stands out; z are in robust standard deviations."""
+    """Limits beyond which a frame counts as an outlier; z values are in robust standard deviations."""
 
     energy_z: Multiple = 6.0
     forces_z: Multiple = 4.5
@@ -184,11 +184,11 @@ class Audit(Section):
 
 
 class Dataset(Section):
-    """Admitted frames of one level, with foreign frames of the same level, audited and split by group.
+    """Admitted frames and included external frames of one level, audited and split by group.
 
-    Frames whose spin state does not fit their composition are kept only with `admit_spin_flagged`. What the
-    audit finds is dropped only where `drop_outliers` says so: `true`, or the names of its checks. Of more
-    frames than `max_frames` those that lie farthest apart are taken.
+    Frames with a spin state that does not match their composition are kept only with `admit_spin_flagged`. Frames
+    flagged by the audit are dropped only if `drop_outliers` is `true` or lists the check. If there are more
+    than `max_frames`, the most diverse frames are selected.
     """
 
     level: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)
@@ -203,14 +203,14 @@ class Dataset(Section):
 
 
 class Train(Section):
-    """One MACE model, from nothing or refined from `start_model`."""
+    """One MACE model, trained from scratch or fine-tuned from `start_model`."""
 
     start_model: Path | None = None
     channels: Annotated[Count, _within(1, 1024)] = 16
     max_L: Annotated[int, Field(ge=0, le=3)] = 0
     layers: Annotated[Count, _within(1, 8)] = 2
     correlation: Annotated[int, Field(ge=1, le=4)] = 3
-    # below, no bond has two ends; above, a pair potential would do
+    # shorter than any bond below this; a pair potential would do above
     r_max_A: Annotated[Positive, _within(1, 15)] = 4.5
     zbl: bool = True
     spin_readout: bool = True
@@ -225,7 +225,7 @@ class Train(Section):
 
 
 class Gate(Section):
-    """Limits of the stability gate of a trajectory; a model that crosses one is not called stable."""
+    """Limits of the stability gate of a trajectory; a model that exceeds one is not considered stable."""
 
     temperature_factor: Annotated[Positive, _within(1, 100)] = 1.5
     min_distance_fraction: Annotated[Positive, _within(1e-3, 1.5)] = 0.6
@@ -236,9 +236,9 @@ class Gate(Section):
 
 
 class MD(Section):
-    """Molecular dynamics with the trained model; `candidates` frames per trajectory are offered for labeling.
+    """Molecular dynamics with the trained model; `candidates` frames per trajectory are written out for labeling.
 
-    A `model` that is an archive holds TorchScript and is loaded with `trust` only.
+    A `model` archive contains TorchScript and is loaded only with `trust`.
     """
 
     structures: Literal["glass"] | Path = "glass"
@@ -259,9 +259,9 @@ class MD(Section):
 
 
 class Analysis(Section):
-    """What is measured on the trajectories. Cutoffs are given per pair, as ``P-O``."""
+    """What to measure on the trajectories. Cutoffs are given per pair, as ``P-O``."""
 
-    # the first shell of the largest ions ends near 4 Å, a second one of any pair below 8
+    # the first shell of the largest ions ends near 4 Å, the second shell of any pair below 8
     cutoffs_A: dict[str, Annotated[Positive, _within(0.5, 8)]] = {}
     r_max_A: Annotated[Positive, _within(1, 30)] = 8.0
     q_max_per_A: Annotated[Positive, _within(1, 50)] = 20.0
@@ -282,7 +282,7 @@ class Input(Section):
     """The whole of input.yaml."""
 
     name: Name
-    # LAMMPS, torch and numpy all take a positive 31-bit number
+    # LAMMPS, torch and numpy all accept a positive 31-bit number
     seed: Annotated[Count, _within(1, 2**31 - 1)] = 1
     system: System
     glass: Glass | None = None

@@ -1,4 +1,4 @@
-"""The site profile: where this machine keeps CP2K and its launcher. Never part of the science input."""
+"""The site profile: where CP2K and its launcher are on this machine. Not part of the scientific input."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ _DATA_FOLDERS = ("/usr/share/cp2k", "/usr/local/share/cp2k", "/usr/share/cp2k/da
 
 
 class Site(Section):
-    """Programs of this machine. What is absent is looked for on PATH.
+    """Programs on this machine. Those not given are searched for on PATH.
 
     `cp2k` is the CP2K executable, `cp2k_data` its data folder, `launcher` the mpirun of the MPI that CP2K is
     linked against (None: CP2K is started without one), `threads` the OpenMP threads of one CP2K process.
@@ -29,7 +29,7 @@ class Site(Section):
 
 
 def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the profile is looked for: $NAGLASS_SITE, else ~/.config/naglass/site.yaml."""
+    """Path of the profile: $NAGLASS_SITE, or else ~/.config/naglass/site.yaml."""
     if environment.get("NAGLASS_SITE"):
         return Path(environment["NAGLASS_SITE"])
     return Path.home() / ".config" / "naglass" / "site.yaml"
@@ -38,8 +38,8 @@ def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
 def load_site(environment: Mapping[str, str] = os.environ) -> Site:
     """The profile, completed from PATH and CP2K_DATA_DIR.
 
-    Raises InputError when the profile is faulty, names a program that is not there, or is named by
-    $NAGLASS_SITE and does not exist.
+    Raises InputError if the profile is invalid or names a program that does not exist, or if $NAGLASS_SITE
+    names a profile that does not exist.
     """
     path = profile_path(environment)
     site = Site()
@@ -50,7 +50,7 @@ def load_site(environment: Mapping[str, str] = os.environ) -> Site:
             named = getattr(read, key, None)
             if named is not None and not _usable(named, folder=key == "cp2k_data"):
                 kind = "folder" if key == "cp2k_data" else "executable file"
-                document.fault((key,), f"{str(named)!r}: no such {kind} (an absolute path is needed)")
+                document.fault((key,), f"{str(named)!r}: no such {kind} (must be an absolute path)")
         document.raise_faults()
         assert read is not None
         site = read
@@ -60,7 +60,7 @@ def load_site(environment: Mapping[str, str] = os.environ) -> Site:
 
 
 def as_mapping(site: Site) -> dict[str, str | int | None]:
-    """The site as stages see it: paths as text."""
+    """The site as seen by the stages, with paths as text."""
     return site.model_dump(mode="json")
 
 

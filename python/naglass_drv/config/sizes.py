@@ -1,4 +1,4 @@
-"""What is too long, too short, too dense or too much for the stages, though every number is possible by itself."""
+"""Limits on what the stages can handle: values too long, short, dense or large, though valid by themselves."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ from .partial import Partial, rule
 from .schema import MAX_ATOMS, MAX_TASKS
 from .source import Document, Where
 
-#: Steps of one trajectory: two months at 2000 steps a second.
+#: Largest number of steps in a trajectory: two months at 2000 steps per second.
 MAX_STEPS = 10**10
-#: Memory of one task, and what all tasks of a stage may write (bytes): more than large machines have.
+#: Limits on the memory of a task and on the disk space of a stage (bytes): more than large machines have.
 MAX_MEMORY, MAX_DISK = 4e12, 2e14
-# stishovite, the densest silicate, has 7.8 Å³ an atom, aerogels some hundred
+# stishovite, the densest silicate: 7.8 Å³ per atom; aerogels: some hundred
 _VOLUME_A3 = (7.5, 300.0)
 
 
 def _check_density(top: Partial, document: Document) -> None:
-    """The density leaves each atom a volume that condensed matter has; denser, the packing finds no place."""
+    """The volume per atom is that of condensed matter; at higher densities the packing finds no room."""
     from ..glass.masses import volume
 
     ions = cost.ions(top)
@@ -30,7 +30,7 @@ def _check_density(top: Partial, document: Document) -> None:
         density = top.system.density_g_cm3
         message = (
             f"{density:g} g/cm3 gives each atom of the composition {own:.3g} Å3; "
-            f"from {low:g} to {high:g} Å3, {density * own / high:.2g} to {density * own / low:.3g} g/cm3, is possible"
+            f"must be {low:g} to {high:g} Å3, i.e. {density * own / high:.2g} to {density * own / low:.3g} g/cm3"
         )
         document.fault(("system", "density_g_cm3"), message)
 
@@ -39,17 +39,17 @@ def _check_atoms(top: Partial, document: Document) -> None:
     atoms = cost.atoms(top)
     if atoms > MAX_ATOMS:
         where: Where = ("system", "formula_units")
-        message = f"{top.system.formula_units}: a cell of {atoms:.4g} atoms; at most {MAX_ATOMS} are possible"
+        message = f"{top.system.formula_units}: a cell of {atoms:.4g} atoms; the maximum is {MAX_ATOMS}"
         document.fault(where, message)
     if top.md is not None and top.md.structures == "glass":
         copies = math.prod(top.md.replicate)
         if atoms <= MAX_ATOMS < atoms * copies:
-            message = f"{copies} copies of {atoms} atoms are {atoms * copies}; at most {MAX_ATOMS} are possible"
+            message = f"{copies} copies of {atoms} atoms are {atoms * copies} atoms; the maximum is {MAX_ATOMS}"
             document.fault(("md", "replicate"), message)
 
 
 def _check_potential(top: Partial, document: Document) -> None:
-    """Every ion of a glass has parameters in the potential of the melt-quench."""
+    """The melt-quench potential has parameters for every ion of a glass."""
     from ..glass import potentials
 
     if top.glass is None:
@@ -59,7 +59,7 @@ def _check_potential(top: Partial, document: Document) -> None:
     for ion in lacking:
         labels = [label for label in top.system.composition if label.rstrip("+-0123456789") == ion.element]
         exact = next((label for label in labels if label == ion.label), labels[0])
-        message = f"the glass section has no Pedone parameters for {ion.label}; known are {potentials.known()}"
+        message = f"the glass section has no Pedone parameters for {ion.label}; available: {potentials.known()}"
         document.fault(("system", "composition", exact), message)
     if not lacking:
         try:
@@ -84,7 +84,7 @@ def _check_quench(top: Partial, document: Document) -> None:
 
 
 def _check_run(top: Partial, document: Document) -> None:
-    """Times and temperatures of the MD."""
+    """Check the times and temperatures of the MD."""
     md = top.md
     if md is None:
         return
@@ -104,7 +104,7 @@ def _check_run(top: Partial, document: Document) -> None:
 
 
 def _check_sets(top: Partial, document: Document) -> None:
-    """Times of ab initio MD, and names of sets that would meet in one file or task."""
+    """Check the times of ab initio MD, and that no two sets share a file or task name."""
     owners: dict[str, int] = {}
     names = [item.known("name") for item in top.reference]
     for index, item in enumerate(top.reference):
@@ -115,17 +115,17 @@ def _check_sets(top: Partial, document: Document) -> None:
             for stem in _stems(top, item):
                 other = owners.setdefault(f"{item.name}-{stem}", index)
                 if other != index and item.name != top.reference[other].name:
-                    message = f"{item.name!r}: its tasks would be called like those of reference[{other}]"
+                    message = f"{item.name!r}: its tasks would have the same names as those of reference[{other}]"
                     document.fault(("reference", index, "name"), message)
                     break
         with rule():
             if item.name in {f"{name}-relaxed" for name in names[:index] + names[index + 1 :]}:
-                message = f"{item.name!r}: the relaxed structures of {item.name[:-8]!r} have this name"
+                message = f"{item.name!r}: this name is used for the relaxed structures of {item.name[:-8]!r}"
                 document.fault(("reference", index, "name"), message)
 
 
 def _stems(top: Partial, item: Partial) -> list[str]:
-    """What the structures of a set are called in its tasks."""
+    """Names of the structures of a set in its tasks."""
     if item.structures != "glass":
         return [item.structures.name.split(".")[0]]
     return [f"g{number}" for number in range(top.glass.replicas if top.glass is not None else 1)]
@@ -150,7 +150,7 @@ def _check_aimd(aimd: Any, where: Where, document: Document) -> None:
 
 
 def _check_measurements(top: Partial, document: Document) -> None:
-    """What is measured fits into the trajectories."""
+    """The trajectories are long enough for what is measured."""
     analysis, md = top.analysis, top.md
     if analysis is None:
         return
@@ -166,10 +166,10 @@ def _check_measurements(top: Partial, document: Document) -> None:
             document.fault(("analysis", "skip_ps"), message)
     with rule():
         window, left = analysis.hop_window_ps, md.time_ps - analysis.skip_ps
-        # a default may be longer than a short test; what is asked for has to be possible
+        # a default may be too long for a short test; an explicit value has to be possible
         if ("analysis", "hop_window_ps") in document.lines and left > 0:
             if 4.0 * window > left * (1 + 1e-9):
-                message = f"{window:g} ps: hops take four windows, there are {left:g} ps of trajectory"
+                message = f"{window:g} ps: hops need four windows, but there are only {left:g} ps of trajectory"
                 document.fault(("analysis", "hop_window_ps"), message)
             elif 100.0 * window < md.timestep_fs * (1 - 1e-9):
                 message = f"{window:g} ps: ten samples of a window are closer than timestep_fs, {md.timestep_fs:g} fs"
@@ -177,13 +177,13 @@ def _check_measurements(top: Partial, document: Document) -> None:
 
 
 def _check_wave_vectors(top: Partial, document: Document) -> None:
-    """The cell of a glass has a wave vector below the limit."""
+    """A glass cell has at least one wave vector below the limit."""
     from ..glass.masses import volume
 
     q_max, length = top.analysis.q_max_per_A, volume(cost.ions(top), top.system.density_g_cm3) ** (1 / 3)
     if q_max * length < 2.2 * math.pi and cost.atoms(top):
         message = (
-            f"{q_max:g} 1/Å is below the first wave vector of a cell of {length:.3g} Å, {2 * math.pi / length:.3g} 1/Å"
+            f"{q_max:g} 1/Å is below the smallest wave vector, {2 * math.pi / length:.3g} 1/Å, of a {length:.3g} Å cell"
         )
         document.fault(("analysis", "q_max_per_A"), message)
 
@@ -194,24 +194,22 @@ def _check_pairs_once(analysis: Partial, document: Document) -> None:
         for pair in analysis.cutoffs_A:
             first = seen.setdefault(frozenset(pair.split("-")), pair)
             if first != pair:
-                document.fault(("analysis", "cutoffs_A", pair), f"is the pair {first} once more; keep one of them")
+                document.fault(("analysis", "cutoffs_A", pair), f"is the same pair as {first}; keep one of them")
 
 
 def check_costs(top: Partial, document: Document, counts: Mapping[Path, Sequence[int]] = cost.NOTHING) -> None:
-    """Refuse what no machine could carry out; `counts` gives the atoms of each structure of a file."""
+    """Reject what no machine could do; `counts` has the number of atoms of each structure in a file."""
     for item in cost.costs(top, counts):
         if item.tasks > MAX_TASKS:
-            document.fault(item.where, f"{item.tasks} tasks; at most {MAX_TASKS} in a stage are possible")
+            document.fault(item.where, f"{item.tasks} tasks; the maximum per stage is {MAX_TASKS}")
         for value, limit, what in ((item.memory, MAX_MEMORY, "memory for one task"), (item.disk, MAX_DISK, "disk")):
             if value > limit:
-                message = (
-                    f"about {cost.shown(value)} of {what} would be needed; at most {cost.shown(limit)} are possible"
-                )
+                message = f"about {cost.shown(value)} of {what} would be needed; the maximum is {cost.shown(limit)}"
                 document.fault(item.where, message)
 
 
 def _check_damping(section: Any, where: Where, document: Document) -> None:
-    """A thermostat is slower than the time step."""
+    """The thermostat damping time is not shorter than the time step."""
     if section.thermostat_fs < section.timestep_fs:
         message = f"{section.thermostat_fs:g} fs is shorter than timestep_fs, {section.timestep_fs:g} fs"
         document.fault((*where, "thermostat_fs"), message)
@@ -226,7 +224,7 @@ def _check_long_enough(time_ps: float, timestep_fs: float, where: Where, documen
 def _check_steps(time_ps: float, timestep_fs: float, where: Where, document: Document) -> None:
     steps = 1000.0 * time_ps / timestep_fs
     if steps > MAX_STEPS:
-        document.fault(where, f"{steps:.3g} time steps; at most {MAX_STEPS:.0e} are possible")
+        document.fault(where, f"{steps:.3g} time steps; the maximum is {MAX_STEPS:.0e}")
 
 
 RULES = (

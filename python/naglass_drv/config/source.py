@@ -1,7 +1,7 @@
-"""YAML 1.2 text to plain values that remember their lines.
+"""Read YAML 1.2 text into plain values with their line numbers.
 
-The text is composed to nodes and never constructed, so that no tag can make an object: scalars become str,
-int, float, bool or None, and everything else is a fault.
+The text is composed into nodes and never constructed, so that no tag can create an object: scalars become str,
+int, float, bool or None, and everything else is an error.
 """
 
 import math
@@ -19,7 +19,7 @@ _MAX_DEPTH = 20
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """One fault: its line, and the message with the key it belongs to."""
+    """One error: its line, and the message with the key it belongs to."""
 
     line: int
     message: str
@@ -27,8 +27,8 @@ class Fault:
 
 @dataclass
 class Document:
-    """A parsed file: its `value`, the line of every key and item by its path, the `faults` found
-    so far, and the paths that are `faulty`."""
+    """A parsed file: its `value`, the line of every key and item by its path, the errors found
+    so far (`faults`), and the paths with errors (`faulty`)."""
 
     name: str
     value: Any = None
@@ -37,23 +37,23 @@ class Document:
     faulty: set[Where] = field(default_factory=set)
 
     def line(self, where: Where) -> int:
-        """Line of `where`, or of the nearest enclosing key that has one."""
+        """Line of `where`, or of the closest enclosing key that has one."""
         while where and where not in self.lines:
             where = where[:-1]
         return self.lines.get(where, 1)
 
     def fault(self, where: Where, message: str) -> None:
-        """Record one fault at `where`, given as keys and list positions from the top."""
+        """Record an error at `where`, given as keys and list indices from the top."""
         self.fault_in_line(self.line(where), where, message)
 
     def fault_in_line(self, line: int, where: Where, message: str) -> None:
-        """Record one fault of `where` in a line of its own."""
+        """Record an error at `where` with its own line number."""
         label = dotted(where)
         self.faulty.add(where)
         self.faults.append(Fault(line, f"{label}: {message}" if label else message))
 
     def raise_faults(self) -> None:
-        """Raise one InputError that lists every fault in the order of the file, each with file and line."""
+        """Raise one InputError that lists all errors in file order, each with file and line."""
         if self.faults:
             ordered = dict.fromkeys(sorted(self.faults))
             raise InputError("\n".join(f"{self.name}:{fault.line}: {fault.message}" for fault in ordered))
@@ -68,7 +68,7 @@ def dotted(where: Where) -> str:
 
 
 def parse(path: Path) -> Document:
-    """Read `path` and return its Document; raises InputError when it cannot be read or is not YAML."""
+    """Read `path` and return its Document; raises InputError if it cannot be read or is not YAML."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -79,7 +79,7 @@ def parse(path: Path) -> Document:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     if len(raw) > _MAX_BYTES:
-        raise InputError(f"{path}: larger than {_MAX_BYTES} bytes; this is no input file")
+        raise InputError(f"{path}: larger than {_MAX_BYTES} bytes; this is not an input file")
     try:
         node = YAML(typ="safe", pure=True).compose(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -92,13 +92,13 @@ def parse(path: Path) -> Document:
     except (YAMLError, RecursionError) as error:
         raise InputError(f"{path.name}: not valid YAML: {str(error).splitlines()[0]}") from error
     if node is None or node.id != "mapping":
-        raise InputError(f"{path.name}:1: a mapping of keys and values is expected")
+        raise InputError(f"{path.name}:1: must be a mapping of keys and values")
     document.value = _Builder(document).build(node, ())
     return document
 
 
 class _Builder:
-    """Turns nodes into values; every container is visited once, so that aliases cannot multiply."""
+    """Turns nodes into values; every container is visited only once, so that aliases cannot blow up."""
 
     def __init__(self, document: Document):
         self.document = document
@@ -126,7 +126,7 @@ class _Builder:
             key = str(key_node.value)
             if key in result:
                 first = self.document.lines[*where, key]
-                self.document.fault_in_line(line, (*where, key), f"given twice, first in line {first}")
+                self.document.fault_in_line(line, (*where, key), f"given twice, first on line {first}")
                 continue
             self.document.lines[*where, key] = line
             result[key] = self.build(value_node, (*where, key))
@@ -161,7 +161,7 @@ class _Builder:
     @staticmethod
     def finite(number: float) -> float:
         if not math.isfinite(number):
-            raise ValueError("a finite number is expected")
+            raise ValueError("must be a finite number")
         return number
 
 

@@ -1,7 +1,7 @@
-"""The Python face of the compiled core: ASE atoms and numpy arrays in, small result objects out.
+"""The Python interface of the compiled core: ASE atoms and numpy arrays in, small result objects out.
 
 `atoms` is anything with ``positions`` (N, 3) in Å, ``cell`` (3, 3) in Å with vectors as rows, ``pbc`` (3) and
-``get_chemical_symbols()``, such as ``ase.Atoms``. Bad input raises `naglass_drv.errors.InputError`, which
+``get_chemical_symbols()``, for example ``ase.Atoms``. Bad input raises `naglass_drv.errors.InputError`, which
 names the argument and its value. Lengths are in Å, counts are integers.
 """
 

@@ -1,4 +1,4 @@
-"""Checks of arguments: each raises InputError with the argument's name and value, or returns what was meant."""
+"""Argument checks: each raises InputError with the argument's name and value, or returns the checked value."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def pairs(name: str, value) -> dict[tuple[str, str], float]:
 
 
 def structure(name: str, value):
-    """`value` if it looks like atoms: symbols, positions (N, 3), a cell (3, 3) and pbc (3), all usable."""
+    """`value` if it is a valid atoms object: symbols, positions (N, 3), a cell (3, 3) and pbc (3), all usable."""
     missing = [a for a in ("get_chemical_symbols", "positions", "cell", "pbc") if not hasattr(value, a)]
     if missing:
         raise InputError(f"{name} = {shown(value)}: must be atoms, such as ase.Atoms; it has no {missing[0]}")
@@ -159,7 +159,7 @@ def structures(name: str, value) -> list:
 
 
 def read_text(path, name: str = "path") -> str:
-    """What a text file holds. InputError with the path where it cannot be read."""
+    """Content of a text file. Raises InputError with the path if it cannot be read."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, TypeError, ValueError) as error:
@@ -167,7 +167,7 @@ def read_text(path, name: str = "path") -> str:
 
 
 def write_text(path, text: str, name: str = "path") -> None:
-    """Writes a text file. InputError with the path where it cannot be written."""
+    """Write a text file. Raises InputError with the path if it cannot be written."""
     try:
         Path(path).write_text(text, encoding="utf-8")
     except (OSError, TypeError, ValueError) as error:
@@ -175,7 +175,7 @@ def write_text(path, text: str, name: str = "path") -> None:
 
 
 def shown(value) -> str:
-    """What was given, short enough for a message."""
+    """The given value, shortened for a message."""
     if isinstance(value, np.ndarray):
         return f"an array of the shape {value.shape}" if value.size > 8 else str(value.tolist())
     text = repr(value)

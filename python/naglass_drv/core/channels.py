@@ -1,4 +1,4 @@
-"""Free volume and channels: what can pass between the atoms, and where density connects."""
+"""Free volume and channels: what can pass between the atoms, and where the density percolates."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def bottleneck_radius(
 ) -> Bottleneck:
     """The largest sphere that can pass through the periodic structure, along each direction.
 
-    Atoms are hard spheres of `radii` (Å per element), those of the elements to `ignore` are absent. The distance to
+    Atoms are hard spheres of `radii` (Å per element); those of the elements to `ignore` are left out. The distance to
     the nearest surface is known on a grid of at most `spacing` (Å); the level at which its voxels percolate is exact
     for the grid and within ``error`` of the continuum. Cost is O(voxels log voxels). Raises InputError for an element
     without a radius, a spacing that is not positive, or a direction without a cell vector.
@@ -69,19 +69,19 @@ def bottleneck_radius(
 
 @dataclass(frozen=True)
 class DensityPercolation:
-    """Where the channels of a density map are; definitions in docs/observables/channels.md."""
+    """The channels of a density map; definitions in docs/observables/channels.md."""
 
     threshold: Percolation  #: largest density whose superlevel set percolates; NaN if no positive one does
     volume_fraction: Percolation  #: share of the voxels at or above that density; NaN where there is none
 
 
 def density_percolation(density: np.ndarray, pbc=(True, True, True)) -> DensityPercolation:
-    """The channels of a density grid (a, b, c), such as that of sodium over a trajectory.
+    """The channels of a density grid (a, b, c), e.g. that of sodium over a trajectory.
 
-    Voxels are added from the densest down, joined through faces and across periodic boundaries; noted is the density
-    at which the set first wraps the cell. Empty voxels never belong to a channel. Exact for the grid; a finer grid or
-    a shorter trajectory lowers the threshold. Raises InputError for a map that has not three dimensions or holds NaN
-    or negative values.
+    Voxels are added from the densest down, joined through faces and across periodic boundaries; the threshold
+    is the density at which the set first wraps the cell. Empty voxels never belong to a channel. Exact
+    for the grid; a finer grid or a shorter trajectory lowers the threshold. Raises InputError for a map that is not
+    three-dimensional or contains NaN or negative values.
     """
     density = array("density", density, ("a", "b", "c"), unit="1/Å³")
     if not density.size:

@@ -13,7 +13,7 @@ from .arguments import elements, positive, shown
 from .graph import BondGraph, bond_graph_only, geometry
 from .linkage import topology
 
-#: What to look at: one element, several, or a mask (N,) of atoms.
+#: Atoms to select: one element, several, or a mask (N,) of atoms.
 Selection = str | Iterable[str] | np.ndarray | None
 
 
@@ -32,12 +32,12 @@ class Clusters:
 
     @property
     def largest_fraction(self) -> float:
-        """Share of the selected atoms that are in the largest cluster; NaN where none is selected."""
+        """Share of the selected atoms in the largest cluster; NaN if none is selected."""
         return float(self.sizes[0] / self.sizes.sum()) if len(self.sizes) else float("nan")
 
     @property
     def percolating_fraction(self) -> float:
-        """Share of the selected atoms that are in clusters of dimension 1 or more; NaN where none is selected."""
+        """Share of the selected atoms in clusters of dimension 1 or more; NaN if none is selected."""
         total = self.sizes.sum()
         return float(self.sizes[self.dimensions > 0].sum() / total) if total else float("nan")
 
@@ -55,7 +55,7 @@ def clusters(graph: BondGraph, select: Selection = None) -> Clusters:
 
 @dataclass(frozen=True)
 class Percolation:
-    """The level at which something first percolates; NaN where it never does."""
+    """The level at which something first percolates; NaN if it never does."""
 
     by_dimension: np.ndarray  #: (3,) in one, two, three independent directions at once
     by_direction: np.ndarray  #: (3,) along each cell vector
@@ -64,7 +64,7 @@ class Percolation:
 def percolation_cutoff(atoms, select: Selection = "Na", *, max_cutoff: float = 10.0) -> Percolation:
     """The smallest cutoff (Å) at which sites that are joined when closer than the cutoff percolate.
 
-    They do for every larger cutoff and for none that is smaller. NaN means not up to `max_cutoff`. Exact: each level
+    They percolate for every larger cutoff and for no smaller one. NaN means none up to `max_cutoff`. Exact: each level
     is the distance of a pair. O(N log N) at given density. Raises InputError for a cutoff that is not positive.
     """
     max_cutoff = positive("max_cutoff", max_cutoff, "Å")
@@ -75,7 +75,7 @@ def percolation_cutoff(atoms, select: Selection = "Na", *, max_cutoff: float = 1
 
 
 def mask_of(symbols: Iterable[str], select: Selection) -> np.ndarray:
-    """(N,) bool: the atoms that a selection means; all of them for None."""
+    """(N,) bool: the selected atoms; all of them for None."""
     symbols = np.array(symbols)
     if select is None:
         return np.ones(len(symbols), dtype=bool)

@@ -59,7 +59,7 @@ def environments(
 ) -> Environments:
     """The distinct environments of `center` in a crystal: vectors to its `neighbors` within `cutoff` (Å).
 
-    Two environments are one when their neighbors coincide within `tolerance` (Å), as they stand or, with
+    Two environments are the same if their neighbors coincide within `tolerance` (Å), as they are or, with
     `any_rotation`, after a rotation. Raises InputError if an environment is empty.
     """
     symbols = structure("crystal", crystal).get_chemical_symbols()
@@ -75,7 +75,7 @@ def environments(
 
 
 def read_environments(path: str | Path) -> Environments:
-    """What `Environments.write` wrote. Raises InputError with the line's number for a line that does not fit."""
+    """Read the file written by `Environments.write`. Raises InputError with the line number of an invalid line."""
     center, kinds, compiled = _core.parse_environments(read_text(path), str(path))
     return _named(center, tuple(kinds), compiled)
 
@@ -160,7 +160,7 @@ def steinhardt(
 ) -> Steinhardt:
     """Steinhardt's q_l of `centers` by their `neighbors` within `cutoff` (Å), and q_l · q_l of neighboring centers.
 
-    Give a cation sublattice: in an oxide the shell of all atoms hides the order. Steinhardt, Nelson & Ronchetti,
+    Use a cation sublattice: in an oxide, the shell of all atoms hides the order. Steinhardt, Nelson & Ronchetti,
     Phys. Rev. B 28, 784 (1983); bonds: ten Wolde, Ruiz-Montero & Frenkel, J. Chem. Phys. 104, 9932 (1996).
     """
     symbols = structure("atoms", atoms).get_chemical_symbols()

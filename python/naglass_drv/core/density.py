@@ -1,4 +1,4 @@
-"""Maps of where atoms stay: occupancy on a grid over the cell."""
+"""Density maps: occupancy on a grid over the cell."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def density_map(positions, cell, spacing: float = 0.25) -> DensityMap:
     `positions` (frames, n, 3) or (n, 3) in Å of the atoms to be mapped, wrapped or not; `cell` (3, 3) or
     (frames, 3, 3) in Å; voxels are at most `spacing` (Å) high between opposite faces. Atoms are binned by scaled
     coordinates of each frame's own cell, all directions periodic, so that a breathing cell does not blur the
-    map, and flips of the cell are undone; drift of the framework does, and is to be removed before. A voxel's
+    map, and flips of the cell are undone; drift of the framework does blur it, and has to be removed first. A voxel's
     relative error is at least 1/sqrt(counts). O(frames n). InputError for a cell without volume or positions that are
     not finite.
     """

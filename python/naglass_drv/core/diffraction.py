@@ -1,4 +1,4 @@
-"""Structure factors by direct summation over all wave vectors that the periodic cell allows, in blocks of lines."""
+"""Structure factors by direct summation over all wave vectors allowed by the periodic cell, in blocks of lines."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def structure_factor(
     is S_AB(Q) = 1 + (<rho_A rho_B*>/N - c_A delta_AB) / (c_A c_B), averaged over the vectors in a shell of
     `width` (1/Å) and over frames; the total is sum c_A c_B w_A w_B S_AB / (sum c_A w_A)² with neutron lengths
     or X-ray form factors (Faber and Ziman 1965, doi:10.1080/14786436508211931; Keen 2001,
-    doi:10.1107/S0021889800019993). There is no Fourier transform of g(r), hence no window.
+    doi:10.1107/S0021889800019993). There is no Fourier transform of g(r), and so no window.
 
     All vectors are taken, one of each +-Q pair, as long as vectors times atoms times frames stay within 1.5e11 for one
     frame and 1e9 for several; beyond that shells above 10 1/Å get a random choice of a fixed seed, and only a structure

@@ -1,4 +1,4 @@
-"""Diffusion coefficients, Haven ratio and ionic conductivity, where the motion is diffusive, and with errors."""
+"""Diffusion coefficients, Haven ratio and ionic conductivity with errors, if the motion is diffusive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .transport import Correlator, Curve, correlator
 ANGSTROM2_PER_PS_IN_M2_PER_S = 1e-8
 #: Å²; half a Na–Na distance squared: an MSD below it is rattling.
 SMALLEST_MSD = 2.5
-# A number that is known no better than this is not given.
+# A number with a larger error than this is not reported.
 _WORST_RELATIVE_ERR = 0.5
 _ELEMENTARY_CHARGE_C = 1.602176634e-19
 _BOLTZMANN_J_PER_K = 1.380649e-23
@@ -25,7 +25,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Diffusion:
-    """Self-diffusion coefficient, or why there is none.
+    """Self-diffusion coefficient, or the reason why there is none.
 
     `coefficient`, `err` (one standard error) and `interval` (95 %) in Å²/ps, from the lags `window` (ps); None when no
     diffusive motion is seen, and then `reason` says so. `exponent` ± `exponent_err` is d ln MSD / d ln t over the
@@ -45,9 +45,9 @@ class Diffusion:
 
 @dataclass(frozen=True)
 class HavenRatio:
-    """H_R = D*/D_σ in the diffusive window, None with a `reason` where there is none; `curve` is H_R by lag.
+    """H_R = D*/D_σ in the diffusive window, or None with a `reason` if there is no window; `curve` is H_R by lag.
 
-    `err` is one standard error, `interval` holds the true value with 95 %.
+    `err` is one standard error, `interval` the 95 % confidence interval.
     """
 
     value: float | None
@@ -60,9 +60,9 @@ class HavenRatio:
 
 @dataclass(frozen=True)
 class Conductivity:
-    """Ionic conductivity in S/m from the lags `window` (ps); None where the motion is not diffusive (`reason`).
+    """Ionic conductivity in S/m from the lags `window` (ps); None if the motion is not diffusive (`reason`).
 
-    `*_err` are standard errors, `*_interval` hold the true value with 95 %.
+    `*_err` are standard errors, `*_interval` 95 % confidence intervals.
     """
 
     nernst_einstein: float | None
@@ -102,7 +102,7 @@ class _Known:
 
 
 def diffusion(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **how) -> Diffusion:
-    """Self-diffusion coefficient D* = [MSD(2τ) - MSD(τ)]/6τ of an element, where its motion is diffusive.
+    """Self-diffusion coefficient D* = [MSD(2τ) - MSD(τ)]/6τ of an element, if its motion is diffusive.
 
     `source` and `how` as for `msd`. τ is the shortest lag for which the MSD reaches `min_msd` (Å²) and from which on
     the exponent d ln MSD / d ln t is compatible with [0.95, 1.05]; the run must hold six blocks of time of 2τ or more.
@@ -126,9 +126,9 @@ def diffusion(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **h
 def haven_ratio(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **how) -> HavenRatio:
     """Haven ratio H_R = D*/D_σ, D_σ = lim ⟨|ΣΔr|²⟩/(6Nt): 1 for independent ions, 1/N for ions that move as one.
 
-    Give the `framework`, in whose frame D_σ is defined. Both slopes are taken at the same lag as in `diffusion`, at
-    which the collective displacement must be diffusive too. The bias of a ratio is removed to second order.
-    H. Mehrer, Diffusion in Solids (Springer 2007), doi:10.1007/978-3-540-71488-0.
+    Specify the `framework`: D_σ is defined in its frame of reference. Both slopes are taken at the same lag
+    as in `diffusion`, at which the collective displacement must be diffusive too. The bias of a ratio is removed to
+    second order. H. Mehrer, Diffusion in Solids (Springer 2007), doi:10.1007/978-3-540-71488-0.
     """
     filled = correlator(source, **how)
     filled.species(element)

@@ -62,14 +62,14 @@ class DistinctVanHove:
         return (np.arange(self._bins) + 0.5) * self._width
 
     def add(self, positions) -> None:
-        """Take the next frame: positions (N, 3) in Å, wrapped or not.
+        """Add the next frame: positions (N, 3) in Å, wrapped or not.
 
         InputError for another shape, NaN, or wrapped frames too far apart to follow an atom.
         """
         positions = array("positions", positions, ("N", 3), unit="Å", finite=False)
         if len(positions) != len(self._kind):
             raise InputError(f"positions = {positions.shape}: there are {len(self._kind)} atoms")
-        # an atom that wraps would meet its former self as a neighbor
+        # an atom that wraps would see its earlier position as a neighbor
         positions = self._unwrapper.add(positions, self._cell)
         now = self._samples
         if now % self._every == 0:
@@ -82,7 +82,7 @@ class DistinctVanHove:
         self._samples += 1
 
     def merge(self, other: DistinctVanHove) -> None:
-        """Pool the origins of another run of the same atoms. InputError for one made otherwise."""
+        """Pool the origins of another run of the same atoms. Raises InputError for one with other options."""
         if not isinstance(other, DistinctVanHove):
             raise InputError(f"other = {shown(other)}: must be a DistinctVanHove")
         mine, theirs = ((s.lags, s._bins, s._width, s._kind.tolist(), s._cell.tolist()) for s in (self, other))
@@ -92,7 +92,7 @@ class DistinctVanHove:
             self._counts[lag] += other._counts[lag]
 
     def result(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Per pair "A-B" the function (lags, bins) and its standard error, which allows for the memory of origins.
+        """Per pair "A-B" the function (lags, bins) and its standard error, corrected for correlation between origins.
 
         InputError for a lag that no pair of frames has reached.
         """

@@ -61,7 +61,7 @@ class Confusion:
     counts: np.ndarray  #: (states, states) int
 
     def agreement(self) -> float:
-        """Share of the centers with both states determined that agree; NaN where there is none."""
+        """Share of agreement among centers with both states determined; NaN if there are none."""
         known = [k for k, state in enumerate(self.states) if state]
         counts = self.counts[np.ix_(known, known)]
         return float(np.trace(counts) / counts.sum()) if counts.sum() else float("nan")
@@ -113,7 +113,7 @@ class Fingerprint:
 
     @property
     def absent(self) -> tuple[str, ...]:
-        """What could not be computed from the input: no moments, no bond-valence parameters, no charge balance."""
+        """Quantities that could not be computed: no moments, no bond-valence parameters, no charge balance."""
         named = ("bond_valence", "off_centering", "moment", "by_moment", "by_valence", "by_geometry", "by_charge")
         missing = [name for name in named if getattr(self, name) is None]
         if self.moment is None:

@@ -53,7 +53,7 @@ class BondGraph:
         return self.targets[self.offsets[i] : self.offsets[i + 1]]
 
     def coordination(self, element: str | None = None) -> np.ndarray:
-        """(N,) number of bonds per atom, to atoms of one element only where it is given."""
+        """(N,) number of bonds per atom, only to atoms of one element if it is given."""
         rows = np.repeat(np.arange(len(self)), np.diff(self.offsets))
         if element is not None:
             present_element("element", element, self.symbols)
@@ -122,7 +122,7 @@ def bond_graph_only(name: str, value) -> BondGraph:
 
 
 def graph_of(structure, cutoffs: Cutoffs | None) -> BondGraph:
-    """`structure` if it is a graph, or the graph of atoms with `cutoffs`."""
+    """`structure` if it is already a graph, or the graph of its atoms with `cutoffs`."""
     if isinstance(structure, BondGraph):
         if cutoffs is not None:
             raise InputError(f"cutoffs = {shown(cutoffs)}: the BondGraph has its own; give either")

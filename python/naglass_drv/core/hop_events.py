@@ -1,4 +1,4 @@
-"""The table of hops: what was found, its rates and their uncertainties, and how LAMMPS writes it."""
+"""The table of hops: events, rates and their uncertainties, and the LAMMPS file format."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ COLUMNS = (
 )  # fmt: skip
 
 _TIME_BLOCKS = 10
-# Fewer events than these are taken as independent: they do not show how they scatter.
+# Fewer events than this are treated as independent: they are too few to show their scatter.
 _FEW_HOPS, _FEW_RETURNS = 20, 5
-# The number of hops that were not resolved is known no better than to this share of it.
+# Relative uncertainty of the number of unresolved hops.
 _UNRESOLVED_ERR = 0.15
-# Of a hop and a return within a window neither may be seen.
+# If a hop and its return are within one window, neither may be detected.
 _UNRESOLVED_RETURNS_ERR = 0.5
 
 
@@ -80,16 +80,17 @@ class Hops:
     def rate(self, step_time: float = 1.0) -> tuple[float, float]:
         """Hops per ion and time, and the standard error; `step_time` is the time of one step (1: rate per step).
 
-        Hops that follow each other within a window are seen as one: as many are added as waited for one to two windows.
-        The error is the scatter between ten blocks of time, or that between ions where it is significantly larger,
-        with Student's factor; fewer than twenty hops are taken as independent. Returns count as hops.
+        Hops within one window of each other are detected as one; to correct for this, as many are added as
+        waited for one to two windows. The error is the scatter between ten blocks of time, or that between ions if it
+        is significantly larger, with Student's factor; fewer than twenty hops are taken as independent. Returns count
+        as hops.
         """
         time = self._observed() * positive("step_time", step_time) * len(self.mobile)
         total, relative, _ = self._counted()
         return float(total / time), float(relative * max(total, 1) / time)
 
     def rate_interval(self, step_time: float = 1.0) -> tuple[float, float]:
-        """Interval that holds the true `rate` with 95 %; from 0 to three hops in all the time if there was none."""
+        """95 % confidence interval of `rate`; from 0 to three hops in the total time if there were none."""
         from scipy.special import gammaincinv
 
         time = self._observed() * positive("step_time", step_time) * len(self.mobile)
@@ -115,7 +116,7 @@ class Hops:
         return share, err
 
     def return_interval(self) -> tuple[float, float]:
-        """Interval that holds the true `return_fraction` with 95 %; NaN without hops."""
+        """95 % confidence interval of `return_fraction`; NaN without hops."""
         from scipy.special import betaincinv
 
         share, err, hops = self._returns()

@@ -37,8 +37,8 @@ class HopDetector:
     tells which atom of them was nearest to its midpoint.
 
     Of arrays (N, 3), whose positions are unwrapped, `mobile` are indices (default: all atoms); the options that need
-    elements, `framework`, `cage` and `nearest`, are refused. A detector can be pickled and goes on as if
-    it never had been. O(1) per atom and sample. Raises InputError for options out of range.
+    elements, `framework`, `cage` and `nearest`, are refused. A detector can be pickled and then continues
+    unchanged. O(1) per atom and sample. Raises InputError for options out of range.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class HopDetector:
         self._nearest: list[np.ndarray] = []
 
     def add(self, frame, step: int | None = None, *, offset=(0.0, 0.0, 0.0), cages=None) -> Hops:
-        """Takes the next sample and returns the hops that became certain with it, ``2 * window - 1`` samples late.
+        """Add the next sample and return the hops that it confirms, ``2 * window - 1`` samples late.
 
         `frame` is atoms, or an array (N, 3) of unwrapped positions (Å), from which `offset` (3) is subtracted; with an
         array, `cages` may give host neighbors as (offsets, hosts) in CSR form. `step` counts MD steps (default: the
-        sample). Raises InputError for unevenly spaced steps, and for frames that do not go on from the last one.
+        sample). Raises InputError for unevenly spaced steps, and for frames that do not continue the last one.
         """
         is_frame = hasattr(frame, "get_chemical_symbols")
         if is_frame and (cages is not None or np.any(offset)):
@@ -108,9 +108,9 @@ class HopDetector:
         return self._keep(rows)
 
     def finish(self) -> Hops:
-        """All hops of the stream; no sample may follow.
+        """All hops of the stream; no further samples can be added.
 
-        With those whose p has passed its top, but has not fallen to `release` yet.
+        Includes hops with p past its maximum but not yet below `release`.
         """
         if self._core is None:
             raise InputError("frame: the detector was given none")
@@ -188,7 +188,7 @@ def detect_hops(trajectory, *, symbols=None, cell=None, pbc=True, steps=None, **
 
 @dataclass(frozen=True)
 class _Frame:
-    """What the detector reads of atoms."""
+    """The data that the detector needs from atoms."""
 
     positions: np.ndarray
     cell: np.ndarray

@@ -14,12 +14,12 @@ from ..errors import InputError
 from .arguments import element, elements, positive, present_element, shown, structure
 from .graph import BondGraph, Cutoffs, Neighbors, graph_of, neighbors, pair, unordered_pairs
 
-#: Å; a pair of elements nearer than this is a fault of a potential, not a bond of an oxide glass.
+#: Å; a pair of elements closer than this is an artifact of a potential, not a bond of an oxide glass.
 FORBIDDEN_CONTACTS = {("O", "O"): 1.7, ("P", "P"): 2.4}
 
 
 class Sharing(NamedTuple):
-    """Pairs of polyhedra by what they share."""
+    """Pairs of polyhedra by the number of shared ligands."""
 
     corner: int  #: one ligand
     edge: int  #: two
@@ -118,7 +118,7 @@ def in_contact(pairs: Neighbors, symbols: np.ndarray, contact: tuple[str, str], 
 
 @dataclass(frozen=True)
 class ArtifactFlags:
-    """Atoms in arrangements that an oxide glass does not have."""
+    """Atoms in arrangements that do not occur in an oxide glass."""
 
     contacts: dict[tuple[str, str], np.ndarray]  #: (N,) bool per pair: has a neighbor of the other element too near
     edge_sharing: np.ndarray  #: (N,) bool: a center that shares an edge or a face with another such center

@@ -42,7 +42,7 @@ class Qn:
         return {int(v): float(c) / n.size for v, c in zip(values, counts, strict=True)}
 
     def mean_n(self) -> float:
-        """Network connectivity ⟨n⟩; NaN where there is no former."""
+        """Network connectivity ⟨n⟩; NaN if there is no former."""
         n = self.n[self.n >= 0]
         return float(n.mean()) if n.size else float("nan")
 

@@ -1,4 +1,4 @@
-"""Where motion is diffusive, and slopes of correlations there, with their covariance from blocks of time."""
+"""The diffusive regime, and slopes of correlations there, with their covariance from time blocks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .transport import BlockSums, Correlator
 
 #: Local exponents d ln MSD / d ln t that count as diffusive.
 DIFFUSIVE_EXPONENT = (0.95, 1.05)
-#: An exponent that is known no better than this says nothing about the regime.
+#: An exponent with a larger error than this does not determine the regime.
 _WORST_EXPONENT_ERR = 0.15
 # Standard errors by which an exponent has to leave the diffusive range, at the onset and at any longer lag
 _OFF_AT_ONSET, _OFF_LATER = 2.0, 3.0
 _FEWEST_BLOCKS = 6
-# Where the run is long enough, blocks are longer than needed: motion may remember more than a lag shows.
+# If the run is long enough, blocks are longer than needed: correlations may outlast a lag.
 _MOST_BLOCKS = 20
 # Brownian motion: ∫|s|C(s)ds / (t₂ ∫C(s)ds) with C the autocovariance of Δr²(t₂) - Δr²(t₂/2) along the run. It is the
 # share of the variance that neighboring blocks of length t₂ have in common.

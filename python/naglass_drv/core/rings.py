@@ -74,12 +74,12 @@ class Rings:
 
     @property
     def P_max(self) -> np.ndarray:
-        """Of the nodes that originate a ring of the size, the share for which it is the largest; NaN for none."""
+        """Share of the nodes originating a ring of this size for which it is the largest; NaN for none."""
         return self._share_of_origins(self.max_size - self.origins[:, ::-1].argmax(axis=1))
 
     @property
     def P_min(self) -> np.ndarray:
-        """Of the nodes that originate a ring of the size, the share for which it is the smallest; NaN for none."""
+        """Share of the nodes originating a ring of this size for which it is the smallest; NaN for none."""
         return self._share_of_origins(self.origins.argmax(axis=1))
 
     @property

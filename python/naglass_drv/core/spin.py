@@ -84,7 +84,7 @@ class SpinTopology:
 
     @property
     def absent(self) -> tuple[str, ...]:
-        """What the input does not allow: spins, states or the alkali–bridge cutoff were not given."""
+        """Quantities that are unavailable because spins, states or the alkali–bridge cutoff were not given."""
         missing = [n for n in ("moment", "state", "alkali_neighbors") if getattr(self, n) is None]
         return tuple(missing + (["relation"] if self.moment is None else []))
 
@@ -123,7 +123,7 @@ def spin_topology(
     states=None,
     spin_threshold: float = 0.5,
 ) -> SpinTopology:
-    """Which centers are linked, how their spins stand to each other, and between which oxidation states.
+    """Links between centers, with their relative spin orientation and oxidation states.
 
     `graph` needs the cutoffs center–bridge, and former–bridge and alkali–bridge where these are wanted. `spins` (N,)
     are moments in µB; `states` (N,) oxidation states per atom, or a `Fingerprint` of the same atoms, whose moments

@@ -46,7 +46,7 @@ def average(series: np.ndarray, *, independent: bool = False) -> Average:
     if samples == 1:
         return Average(mean, np.full(shape, np.nan), np.ones(shape), 1)
     deviation = (series - mean).reshape(samples, -1)
-    # rounding is not fluctuation: a constant has no error
+    # rounding is not a fluctuation: a constant has no error
     deviation[:, (np.abs(deviation) <= 1e-12 * np.abs(mean.ravel())).all(axis=0)] = 0.0
     variance = (deviation**2).sum(axis=0) / (samples - 1)
     factor = np.ones_like(variance) if independent else _inefficiency(deviation)
@@ -84,7 +84,7 @@ def _inefficiency(deviation: np.ndarray) -> np.ndarray:
     running = 2 * np.cumsum(rho, axis=0) - 1  # 1 + 2 sum over lags 1..W, at each W
     lags = np.arange(samples)[:, None]
     inside = lags < _WINDOW * np.maximum(running, 1.0) / 2
-    # a window that never closes means that the series is shorter than its memory: take what half of it shows
+    # a window that never closes means that the series is shorter than its memory: use half of it
     window = np.where(inside.all(axis=0), samples // 2, np.argmin(inside, axis=0))
     window = np.minimum(window, samples // 2)
     chosen = np.take_along_axis(running, window[None], axis=0)[0]

@@ -1,4 +1,4 @@
-"""Reader of the text tables that the LAMMPS styles write."""
+"""Reader for the text tables written by the LAMMPS styles."""
 
 from __future__ import annotations
 

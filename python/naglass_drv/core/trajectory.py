@@ -1,4 +1,4 @@
-"""Trajectories ready for displacements: unwrapped, in one cell, at rest with the framework, evenly spaced in time."""
+"""Trajectories for displacements: unwrapped, in a fixed cell, relative to the framework, evenly spaced in time."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def trajectory(
 
 
 def _symbols(symbols) -> tuple[str, ...]:
-    """A formula such as "Na2O" is no list of elements: one entry per atom."""
+    """A formula like "Na2O" is not a list of elements, which has one entry per atom."""
     given = tuple(symbols) if np.iterable(symbols) else ()
     if not given or not all(isinstance(one, str) for one in given):
         raise InputError(f"symbols = {shown(symbols)}: must be elements, one per atom")

@@ -1,7 +1,7 @@
 """Displacements in time: MSD, non-Gaussian parameter, overlap, χ₄, van Hove functions, collective motion.
 
-Definitions in docs/observables/transport.md. All take a `Trajectory`, or what `trajectory()` takes, or a
-`Correlator` that was fed frame by frame.
+Definitions in docs/observables/transport.md. All accept a `Trajectory`, the arguments of `trajectory()`, or a
+`Correlator` that was filled frame by frame.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TRAJECTORY_OPTIONS = ("cell", "times", "symbols", "framework", "masses", "wrapp
 
 @dataclass(frozen=True)
 class Curve:
-    """A function of the lag with one standard error; the error is NaN where no four blocks of time are left."""
+    """A function of the lag with one standard error; the error is NaN with fewer than four time blocks."""
 
     time: np.ndarray  #: (lags,) ps
     value: np.ndarray  #: (lags,)
@@ -85,7 +85,7 @@ class Correlator:
     charges : e per element, for the charge displacement; elements that are left out have none.
     framework, masses : as for `trajectory`.
 
-    Displacements are exact at their lags: no positions are averaged. Memory: 24 bytes per atom for each of about
+    Displacements are exact at their lags; positions are not averaged. Memory: 24 bytes per atom for each of about
     p + (p/2) log₂(frames/p) frames. Results do not depend on the number of threads.
     """
 
@@ -164,7 +164,7 @@ class Correlator:
     def merge(self, other: Correlator) -> None:
         """Pools the time origins of another, independent run (a replica) of the same atoms and options.
 
-        InputError for a run that differs. No displacement spans both: to go on with a run, use `state`.
+        InputError for a run that differs. No displacement spans both: to continue a run, use `state`.
         """
         if not isinstance(other, Correlator):
             raise InputError(f"other = {shown(other)}: must be a Correlator")
@@ -176,7 +176,7 @@ class Correlator:
         self._core.merge(other._core)
 
     def state(self) -> np.ndarray:
-        """Everything that unwrapped positions need to go on from here, bit for bit, as one vector."""
+        """Everything needed to continue from here with unwrapped positions, bit for bit, as one vector."""
         return self._core.state()
 
     def restore(self, state: np.ndarray) -> None:
@@ -187,7 +187,7 @@ class Correlator:
         self._core.restore(np.asarray(state, dtype=float))
 
     def result(self) -> Correlation:
-        """All correlations so far; cheap beside a frame."""
+        """All correlations so far; cheap compared with adding a frame."""
         lags, origins, species, charge = self._core.estimates()
         if not len(lags):
             raise InputError(f"frames = {self.frames}: at least 2 are needed")
@@ -236,7 +236,7 @@ class BlockSums:
 
 
 def correlator(source, **how) -> Correlator:
-    """`source` if it is a `Correlator`; else one fed with a trajectory.
+    """`source` if it is a `Correlator`; else one filled from a trajectory.
 
     `how` are `points`, `overlap` and `van_hove` of `Correlator`, and the options of `trajectory`.
     """
@@ -283,8 +283,8 @@ def chi4(source, overlap: float | None = None, **how) -> dict[str, Curve]:
 
     `overlap` is 1.3 Å by default; a `Correlator` keeps that which it was made with.
 
-    Averages over origins of one run of fixed composition; Lačević et al., doi:10.1063/1.1605094. Wants 100
-    independent origins or more: with fewer it is too small.
+    Averages over origins of one run of fixed composition; Lačević et al., doi:10.1063/1.1605094. Needs at least 100
+    independent origins; with fewer it is too small.
     """
     return correlator(source, **(how if overlap is None else how | {"overlap": overlap})).result().chi4
 

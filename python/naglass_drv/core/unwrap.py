@@ -1,4 +1,4 @@
-"""Unwrapped trajectories: recognized, made, or refused."""
+"""Unwrapping of trajectories: detect whether it is needed, do it, or raise an error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..errors import InputError
 from .arguments import array, dimensions, shown
 
 #: Largest step between frames, in cell edges, that a wrapped trajectory may hold: up to here the nearest image is
-#: the right one beyond doubt, at one half it is a guess.
+#: certainly the right one, at one half it is a guess.
 LARGEST_STEP = 0.25
 
 

@@ -1,4 +1,4 @@
-"""One dataset from frames of several files: one level, no copies, isolated atoms apart; its statistics."""
+"""Build one dataset from several files: a single level, no duplicates, isolated atoms separate; its statistics."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ _E0_TOLERANCE_eV = 1e-4
 
 @dataclass(frozen=True)
 class Dataset:
-    """Frames of one `level` without copies, isolated-atom energies (eV), number of copies dropped.
+    """Frames of one `level` without duplicates, isolated-atom energies (eV), number of duplicates dropped.
 
     `left_out` lists the frames above the force ceiling: source and largest force (eV/Å).
     """
@@ -69,14 +69,14 @@ def assemble(
             kept.setdefault(digest(frame), frame)
     frames, left_out = _below(max_force_eV_per_A, kept.values())
     if not frames:
-        raise InputError(f"dataset: no frame to train on in {', '.join(files) or 'no file'}")
+        raise InputError(f"dataset: no training frames in {', '.join(files) or 'no file'}")
     merged = isolated_atom_energies(atoms, e0_eV)
     present = sorted({element for frame in frames for element in frame.symbols})
     missing = [element for element in present if element not in merged]
     if missing:
         raise InputError(
-            f"dataset: no isolated-atom energy of {', '.join(missing)} at level {full}; add a reference set "
-            "of this level, or frames of one atom with config_type=IsolatedAtom to an included file"
+            f"dataset: no isolated-atom energy for {', '.join(missing)} at level {full}; add a reference set "
+            "at this level, or add single-atom frames with config_type=IsolatedAtom to an included file"
         )
     used = {element: merged[element] for element in present}
     return Dataset(frames, used, full, total - len(kept), left_out)
@@ -92,11 +92,11 @@ def one_level(frames: Iterable[tuple[str, "Atoms"]], name: str | None = None) ->
     for where, frame in frames:
         own = frame.info["level"]
         if name is not None and own.rpartition("-")[0] != name:
-            raise InputError(f"{where}: its level is {own}, the dataset's is {name}: not mixed")
+            raise InputError(f"{where}: level {own} cannot be mixed with level {name} of the dataset")
         if not full:
             full, origin = own, where
         if own != full:
-            raise InputError(f"{where}: its level is {own}, that of {origin} is {full}: not mixed")
+            raise InputError(f"{where}: level {own} cannot be mixed with level {full} of {origin}")
         _check_kinds(frame, where, kinds)
     return full
 
@@ -109,7 +109,7 @@ def is_isolated_atom(frame: "Atoms") -> bool:
 # what a frame says of each element, in words
 _OF_ELEMENTS = {
     "kinds": "basis set, pseudopotential or U",
-    "cp2k_data": "the numbers in CP2K's data files of the basis set or pseudopotential",
+    "cp2k_data": "the basis set or pseudopotential in CP2K's data files",
 }
 
 
@@ -125,12 +125,12 @@ def _check_kinds(frame: "Atoms", where: str, known: dict[tuple[str, str], tuple[
                 by = f" ({program} here, {theirs} there)" if program != theirs else ""
                 raise InputError(
                     f"{where}: {what} of {element} ({kind}) differ from those of {origin} ({element}-{first}){by}: "
-                    "not mixed"
+                    "they cannot be mixed"
                 )
 
 
 def _below(ceiling: float, frames: Iterable["Atoms"]) -> tuple[tuple["Atoms", ...], tuple[Mapping[str, Any], ...]]:
-    """The frames whose forces stay below the ceiling, and what is left out: a few extreme ones rule a fit."""
+    """The frames with forces below the ceiling, and those left out: a few extreme frames would dominate a fit."""
     kept, left_out = [], []
     for frame in frames:
         force = float(np.linalg.norm(frame.arrays["REF_forces"], axis=1).max())
@@ -142,7 +142,7 @@ def _below(ceiling: float, frames: Iterable["Atoms"]) -> tuple[tuple["Atoms", ..
 
 
 def statistics(dataset: Dataset, split: Split) -> dict[str, Any]:
-    """What a person wants to know of a dataset before training on it; every key carries its unit."""
+    """What one wants to know about a dataset before training; every key includes its unit."""
     return {
         "level": dataset.level,
         "frames": len(dataset.frames),

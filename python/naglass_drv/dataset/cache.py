@@ -1,7 +1,7 @@
-"""A cache of parsed frames beside their text, for sets that are read again and again.
+"""A cache of parsed frames next to their text, for sets that are read repeatedly.
 
-The text is the record; the cache is HDF5, named after the text, and holds the hash of what it was made from. One that
-is stale, damaged or of another version is made anew, and it can be deleted at any time.
+The text is authoritative; the cache is HDF5, named after the text, and contains the hash of its source. A cache that
+is stale, damaged or of another version is rebuilt, and it can be deleted at any time.
 """
 
 import json
@@ -22,7 +22,7 @@ _VERSION = 1
 
 
 def read_cached(path: Path) -> list["Atoms"]:
-    """As `frames.read_frames`, from the cache where it is of this very content; else from the text, into the cache.
+    """Like `frames.read_frames`, from the cache if it matches the content; else from the text, which is then cached.
 
     Frames that carry a calculator of ASE (labels under foreign keys) and folders that cannot be written get no cache.
     """
@@ -36,7 +36,7 @@ def read_cached(path: Path) -> list["Atoms"]:
         with h5py.File(target, "r") as file:
             if file.attrs["version"] == _VERSION and file.attrs["sha256"] == key:
                 return _load(file)
-    # whatever is wrong with a cache, the text is right
+    # if anything is wrong with a cache, use the text
     except (OSError, KeyError, ValueError, TypeError, RuntimeError):
         pass
     frames = read_frames(path)
@@ -98,7 +98,7 @@ def _load(file: Any) -> list["Atoms"]:
 
 
 def _words(frame: "Atoms") -> dict[str, Any]:
-    """What of a frame is no array of numbers, as JSON."""
+    """The parts of a frame that are not arrays of numbers, as JSON."""
     return {
         "info": {name: _plain(value) for name, value in frame.info.items()},
         "text": {name: values.tolist() for name, values in frame.arrays.items() if _is_text(frame, name)},

@@ -1,4 +1,4 @@
-"""Which structures a reference set labels: charge, spins, group and varied copies of each."""
+"""The structures that a reference set labels: charge, spins, group and varied copies of each."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def of_file(
 ) -> list[Candidate]:
     """`count` candidates (see `vary`) of every structure in an extended-XYZ file, named after the file.
 
-    Raises InputError for a bad file or a spin that cannot be (see `prepared`).
+    Raises InputError for a bad file or an impossible spin (see `prepared`).
     """
     frames = read_frames(path)
     candidates = []
@@ -44,7 +44,7 @@ def of_file(
 
 
 def of_melt(path: Path, count: int, charge: int, multiplicity: int | None) -> list[Candidate]:
-    """Up to `count` frames of a melt-quench trajectory as they are, evenly spaced between first and last."""
+    """Up to `count` unchanged frames of a melt-quench trajectory, evenly spaced from first to last."""
     frames = read_frames(path)
     stem = path.name.split(".")[0]
     picks = np.unique(np.linspace(0, len(frames) - 1, count + 2).round().astype(int)[1:-1])
@@ -66,7 +66,7 @@ def prepared(frame: "Atoms", where: str, family: str, charge: int, multiplicity:
 
     own_charge = frame.info.get("charge", charge)
     if not isinstance(own_charge, (int, float)) or own_charge != charge:
-        raise InputError(f"{where}: its charge is {own_charge}, the set's charge is {charge}")
+        raise InputError(f"{where}: has charge {own_charge}, but the charge of the set is {charge}")
     bare = Atoms(frame.symbols, frame.positions.round(8), cell=frame.cell.array.round(8), pbc=frame.pbc)
     try:
         labels, ions = _ions(frame, charge)
@@ -102,10 +102,10 @@ def _checked_multiplicity(
     """
     total = None if ions is None else chemistry.total_charge(ions)
     if total not in (None, 0, charge):
-        raise InputError(f"its ions add up to {total:+d} e, the charge of the cell is {charge:+d}")
+        raise InputError(f"the ions add up to {total:+d} e, but the charge of the cell is {charge:+d}")
     if stated is None and by_atom:
         if total != charge:
-            message = "its ions add up to 0, and which of them carries the charge of the cell is not known"
+            message = "the ions add up to 0, and it is not known which of them carries the charge of the cell"
             raise InputError(f"{message} ({charge:+d}): give the set a multiplicity")
         stated = chemistry.multiplicity(ions)
     stated = frame.info.get("multiplicity") if stated is None else stated
@@ -113,10 +113,10 @@ def _checked_multiplicity(
         hint = "" if ions is None else f" (high spin of {chemistry.magnetic(ions)} is {chemistry.multiplicity(ions)})"
         raise InputError(
             f"the spin of {frame.get_chemical_formula()} is not known: give the set a multiplicity{hint}, "
-            "or the structure an array 'ion' with entries such as V4+"
+            "or the structure an array 'ion' with entries like V4+"
         )
     if not isinstance(stated, int) or isinstance(stated, bool) or stated < 1:
-        raise InputError(f"its multiplicity is {stated!r}; a whole number from 1 up is needed")
+        raise InputError(f"its multiplicity is {stated!r}; must be a whole number of at least 1")
     if ions is None:
         chemistry.check_parity(int(frame.numbers.sum()) - charge, stated, charge)
     else:
@@ -125,7 +125,7 @@ def _checked_multiplicity(
 
 
 def to_json(frame: "Atoms") -> dict[str, Any]:
-    """What of a candidate decides its label, as JSON types."""
+    """The parts of a candidate that determine its label, as JSON types."""
     return {
         "symbols": list(frame.symbols),
         "positions_A": frame.positions.tolist(),

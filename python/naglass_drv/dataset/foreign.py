@@ -1,4 +1,4 @@
-"""Frames that others labeled: what their source tells, and the gate that they pass like our own.
+"""Frames labeled elsewhere: what their source says, and the checks that they have to pass like our own.
 
 A reader (`read_extxyz` here, VASP and CP2K in `engines`) turns a source into `Found` frames and refusals; `admit` makes
 of each a frame of the convention (see `frames`), or refuses it by name.
@@ -30,7 +30,7 @@ HIGH_SPIN = "high-spin"
 
 @dataclass(frozen=True)
 class Found:
-    """A labeled frame as its source tells it; None and "" are what the source does not tell.
+    """A labeled frame as given by its source; None and "" mean that the source does not say.
 
     `frame` has the labels under the names of the convention. `settings` is text that is the same for all frames of one
     level, `kinds` the same for each element apart (see `engines.cp2k.levels`); `program` is who computed it; `told` is
@@ -53,7 +53,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Terms:
-    """What whoever imports frames says of them.
+    """Information on imported frames provided by the user.
 
     `level` is the level's name and `settings` the text its hash is taken of, where the sources do not tell it.
     `multiplicity` is a number, or "high-spin" (of the ions that balance each composition). Frames of one group stay
@@ -74,7 +74,7 @@ class Terms:
 
 
 def read_extxyz(path: Path, keys: Mapping[str, str]) -> list[Found]:
-    """Frames of an extended-XYZ file; one that cannot be read has its refusal.
+    """Frames of an extended-XYZ file; a frame that cannot be read has a refusal.
 
     `keys` names where ``energy``, ``forces``, ``stress``, ``virial`` and ``spin`` are; the others are looked for by
     their names (see `labels`). Raises InputError for a file that is no extended XYZ, or no frame of which has the
@@ -82,7 +82,7 @@ def read_extxyz(path: Path, keys: Mapping[str, str]) -> list[Found]:
     """
     frames = list(each_frame(path, raw=True))
     if all(isinstance(frame, InputError) for frame in frames):
-        raise frames[0] if frames else InputError(f"{path}: no frame in it")
+        raise frames[0] if frames else InputError(f"{path}: contains no frames")
     found = [
         unreadable(path, number, frame) if isinstance(frame, InputError) else found_in(path, number, frame, keys)
         for number, frame in enumerate(frames)
@@ -93,7 +93,7 @@ def read_extxyz(path: Path, keys: Mapping[str, str]) -> list[Found]:
 
 
 def unreadable(path: Path, number: int, error: Exception) -> Found:
-    """What stands in the place of a frame that cannot be read."""
+    """Placeholder for a frame that cannot be read."""
     from ase import Atoms
 
     refusal = error if isinstance(error, Refused) else Refused("UNREADABLE", str(error))
@@ -127,7 +127,7 @@ def _found(path: Path, number: int, frame: "Atoms", entries: Entries, keys: Mapp
     if spin is not None:
         if spin not in entries.atoms:
             raise Refused(
-                "INCOMPLETE", f"there is no {spin!r} of the atoms; there are {', '.join(sorted(entries.atoms))}"
+                "INCOMPLETE", f"there is no per-atom entry {spin!r}; available: {', '.join(sorted(entries.atoms))}"
             )
         labeled.set_array("REF_spin", numbers(entries.atoms[spin], (len(frame),), spin))
     config = entries.config
@@ -149,7 +149,7 @@ def bare(frame: "Atoms") -> "Atoms":
 
 
 def set_labels(frame: "Atoms", energy: Any, forces: Any, stress: Any) -> None:
-    """Write what there is of energy (eV), forces (eV/Å) and stress (3×3, eV/Å³) under the names of the convention."""
+    """Store energy (eV), forces (eV/Å) and stress (3×3, eV/Å³), if present, under the names of the convention."""
     if energy is not None:
         frame.info["REF_energy"] = float(energy)
     if forces is not None:
@@ -169,7 +169,7 @@ def short_hash(text: str) -> str:
 
 
 def admit(found: Found, terms: Terms, sha256: str = "") -> "Atoms":
-    """The frame as the convention has it, with where it came from (`sha256` of the source). Raises Refused.
+    """The frame in the form of the convention, with its origin (`sha256` of the source). Raises Refused.
 
     The refusal of a frame that could not be read; INCOMPLETE without energy or forces, NAN for a number that is not
     finite, SCF_NOT_CONVERGED where the source says so, NET_FORCE above the terms' limit, SPIN_UNKNOWN without a
@@ -207,7 +207,7 @@ def admit(found: Found, terms: Terms, sha256: str = "") -> "Atoms":
 
 
 def unfit_stress(found: Found, terms: Terms) -> str | None:
-    """Why the stress of a frame is left out: it is not symmetric, or above the terms' limit; None for a good one."""
+    """Why the stress of a frame is dropped: not symmetric, or above the limit of the terms; None if it is valid."""
     stress = found.frame.info.get("REF_stress")
     return stress_fault(stress, terms.max_stress_GPa) if np.shape(stress) == (3, 3) else None
 
@@ -226,7 +226,7 @@ def _check_labels(found: Found, terms: Terms) -> None:
     missing = [name for name, there in (("energy", frame.info), ("forces", frame.arrays)) if f"REF_{name}" not in there]
     if missing:
         flags = " and ".join(f"--{name}-key" for name in missing)
-        other = f"; it has {', '.join(found.untaken)}: name what is meant by {flags}" if found.untaken else ""
+        other = f"; it has {', '.join(found.untaken)}: select the right one with {flags}" if found.untaken else ""
         raise Refused("INCOMPLETE", f"there is no {' and no '.join(missing)}{other}")
     for key, values in (*frame.info.items(), *frame.arrays.items()):
         if key.startswith("REF_") and not np.isfinite(values).all():
@@ -243,7 +243,7 @@ def _spin_state(found: Found, terms: Terms) -> dict[str, Any]:
         multiplicity = found.multiplicity or terms.atom_multiplicity.get(found.frame.get_chemical_formula())
     if multiplicity is None:
         teller = "the ground state of the element" if is_isolated_atom(found.frame) else "--multiplicity"
-        raise Refused("SPIN_UNKNOWN", f"neither the source nor {teller} tells the multiplicity")
+        raise Refused("SPIN_UNKNOWN", f"neither the source nor {teller} gives the multiplicity")
     folder, _, name = found.source.partition("#")[0].rpartition("/")
     family = f"{folder}-{name.split('.')[0]}" if folder else name
     number = None if multiplicity == HIGH_SPIN else int(multiplicity)
@@ -256,7 +256,7 @@ def _spin_state(found: Found, terms: Terms) -> dict[str, Any]:
 def _group(pattern: str, told: Mapping[str, Any]) -> str:
     def value(match: re.Match[str]) -> str:
         if match[1] not in told:
-            raise Refused("GROUP_UNKNOWN", f"the source does not tell {match[1]!r}, which the group is made of")
+            raise Refused("GROUP_UNKNOWN", f"the source does not give {match[1]!r}, which the group name needs")
         return str(told[match[1]])
 
     group = re.sub(r"\{(\w+)\}", value, pattern)

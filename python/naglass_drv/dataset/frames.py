@@ -41,9 +41,9 @@ _MAX_ATOMS = 10_000_000
 
 
 def read_frames(path: Path) -> list["Atoms"]:
-    """All frames of an extended-XYZ file (`.gz` allowed) or of an index of shards (`.json`), labeled or not.
+    """All frames of an extended-XYZ file (`.gz` allowed) or an index of shards (`.json`), labeled or not.
 
-    Raises InputError with file, frame and line when the file cannot be read, is cut, or holds an unknown
+    Raises InputError with file, frame and line if the file cannot be read, is truncated, or contains an unknown
     element, or positions or a cell that are not finite.
     """
     frames = []
@@ -52,7 +52,7 @@ def read_frames(path: Path) -> list["Atoms"]:
             raise frame
         frames.append(frame)
     if not frames:
-        raise InputError(f"{path}: no frame in it")
+        raise InputError(f"{path}: contains no frames")
     return frames
 
 
@@ -84,7 +84,7 @@ def each_frame(path: Path, *, raw: bool = False) -> Iterator["Atoms | InputError
 
 
 def read_labeled(path: Path) -> list["Atoms"]:
-    """As `read_frames`, for frames that carry labels: each frame has passed `check_labeled`."""
+    """Like `read_frames`, for frames with labels: each frame has passed `check_labeled`."""
     frames = read_frames(path)
     for number, frame in enumerate(frames):
         check_labeled(frame, f"{path}: frame {number}")
@@ -94,8 +94,8 @@ def read_labeled(path: Path) -> list["Atoms"]:
 def write_frames(path: Path, frames: Sequence["Atoms"]) -> bool:
     """Write `frames` as extended XYZ under a temporary name and rename; `.gz` compresses.
 
-    Positions and labels keep eight decimals. A file that already holds the same bytes is left untouched, so
-    that what depends on it stays valid. Returns whether the file was written.
+    Positions and labels keep eight decimals. A file that already has the same content is left untouched, so
+    that anything that depends on it stays valid. Returns whether the file was written.
     """
     from ase.io.extxyz import write_xyz
 
@@ -115,10 +115,10 @@ def check_labeled(frame: "Atoms", where: str) -> None:
         value = frame.info.get(key)
         if not isinstance(value, kind) or isinstance(value, bool):
             wanted = "text that is not a number" if kind is str else "an integer"
-            raise InputError(f"{where}: {key} is {value!r}; {wanted} is needed")
+            raise InputError(f"{where}: {key} is {value!r}; must be {wanted}")
     energy = frame.info.get("REF_energy")
     if not isinstance(energy, (float, int, np.floating, np.integer)) or not np.isfinite(energy):
-        raise InputError(f"{where}: REF_energy is {energy!r}; a finite number in eV is needed")
+        raise InputError(f"{where}: REF_energy is {energy!r}; must be a finite number in eV")
     if "REF_forces" not in frame.arrays:
         raise InputError(f"{where}: no REF_forces")
     for key, width in _ATOM_LABELS.items():
@@ -187,7 +187,7 @@ def _blocks(path: Path) -> Iterator[tuple[int, int, str]]:
                     lines.append(_line(file, path, line + 1 + offset))
                     if not lines[-1]:
                         where = f"{path}: frame {number} (line {line})"
-                        raise InputError(f"{where}: file ends after {max(offset - 1, 0)} of {count} atoms")
+                        raise InputError(f"{where}: the file ends after {max(offset - 1, 0)} of {count} atoms")
                 yield number, line, "".join(lines)
                 number, line = number + 1, line + count + 2
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:

@@ -9,7 +9,7 @@ _SYMMETRIC = (1e-3, 1e-5)
 
 
 class Refused(Exception):
-    """A frame that does not pass; `failure` is the name of the check."""
+    """A frame that fails a check; `failure` is the name of the check."""
 
     def __init__(self, failure: str, message: str):
         super().__init__(message)
@@ -30,7 +30,7 @@ def net_force_fault(net_eV_per_A: float, most_eV_per_A: float) -> str | None:
 def spin_fault(sum_muB: float, multiplicity: int, of: str) -> str | None:
     """What is wrong with moments (`of` whom, in words) whose sum is not 2S within 0.2 µB; None for good ones."""
     if abs(sum_muB - (multiplicity - 1)) > SPIN_TOLERANCE_MUB:
-        return f"the {of} moments add up to {sum_muB:.3f} µB where multiplicity {multiplicity} means {multiplicity - 1}"
+        return f"the {of} moments add up to {sum_muB:.3f} µB, but multiplicity {multiplicity} means {multiplicity - 1}"
     return None
 
 
@@ -57,7 +57,7 @@ def stress_fault(stress: np.ndarray, most_GPa: float) -> str | None:
         return f"the stress is not symmetric: two components that should be equal differ by {off:.3g} eV/Å³"
     if (largest := largest_GPa(stress)) > most_GPa:
         return (
-            f"a stress of {largest:.4g} GPa, above {most_GPa:g}: its unit has to be eV/Å³ (1 eV/Å³ is 160.2 GPa or "
+            f"a stress of {largest:.4g} GPa, above {most_GPa:g}: the unit must be eV/Å³ (1 eV/Å³ is 160.2 GPa or "
             "1602 kbar)"
         )
     return None

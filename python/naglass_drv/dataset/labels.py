@@ -1,4 +1,4 @@
-"""Labels under whatever name and in whatever form other programs write them: energy, forces, stress, convergence."""
+"""Find labels in whatever name and form other programs write them: energy, forces, stress, convergence."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ _UNCONVERGED = re.compile(r"\b(not|non|un)[\s_-]*converged", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Entries:
-    """What a source holds of one frame by name: `config` of the whole frame, `atoms` of each atom."""
+    """Entries of a source for one frame, by name: `config` for the whole frame, `atoms` per atom."""
 
     config: Mapping[str, Any]
     atoms: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Entries:
 
 @dataclass
 class Labels:
-    """Energy (eV), forces (N×3, eV/Å), stress (3×3, eV/Å³, ASE's sign); None for what is not there.
+    """Energy (eV), forces (N×3, eV/Å), stress (3×3, eV/Å³, ASE's sign); None if missing.
 
     `untaken` names the entries that look like labels and were not taken.
     """
@@ -97,11 +97,11 @@ def _named(entries: Entries, what: str, key: str, count: int) -> dict[str, Any]:
     if what == "forces" and count == 1:
         return {}
     there = ", ".join(sorted({*entries.config, *entries.atoms} - {"numbers", "positions"}))
-    raise Refused("INCOMPLETE", f"there is no {key!r}; there are {there}")
+    raise Refused("INCOMPLETE", f"there is no {key!r}; available: {there}")
 
 
 def _usual(entries: Entries, what: str) -> Iterator[tuple[str, Any]]:
-    """Entries whose name says that they are this label."""
+    """Entries with a name that identifies them as this label."""
     place = entries.atoms if what == "forces" else entries.config
     last = None
     for key, value in place.items():
@@ -116,7 +116,7 @@ def _usual(entries: Entries, what: str) -> Iterator[tuple[str, Any]]:
 
 
 def _agreed(what: str, found: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """The one value of all entries `found`. Raises Refused where they differ."""
+    """The common value of all entries `found`. Raises Refused if they differ."""
     if not found:
         return None
     (first, value), *others = found.items()
@@ -128,7 +128,7 @@ def _agreed(what: str, found: Mapping[str, np.ndarray]) -> np.ndarray | None:
             how = "have opposite signs" if opposite else f"differ by {np.abs(value - other).max():.4g}"
             kinds = ("stress", "virial") if what == "stress" else (what,)
             flags = " or ".join(f"--{kind}-key" for kind in kinds)
-            raise Refused("CONTRADICTION", f"{first} and {key} both give the {what} and {how}; say which by {flags}")
+            raise Refused("CONTRADICTION", f"{first} and {key} both give the {what} and {how}; select one with {flags}")
     return value
 
 
@@ -179,12 +179,12 @@ def whole(value: Any, name: str) -> int | None:
         return None
     found = number(value, name)
     if not np.isfinite(found) or found != round(found):
-        raise Refused("UNREADABLE", f"{name} is {value!r}; a whole number is needed")
+        raise Refused("UNREADABLE", f"{name} is {value!r}; must be a whole number")
     return round(found)
 
 
 def scf_converged(config: Mapping[str, Any]) -> bool | None:
-    """Whether a frame's entries say that its SCF converged; None where they say nothing.
+    """Whether the entries of a frame say that its SCF converged; None if they say nothing.
 
     Looked at is every entry that names convergence, but for that of a relaxation. Raises Refused (UNREADABLE) for a
     value that is neither true nor false.
@@ -209,7 +209,7 @@ def _verdict(key: str, value: Any) -> bool | None:
     if truth is None:
         # "convergence=1e-6" is a criterion, "converged=1e-6" is nonsense
         if stem.endswith("ed"):
-            raise Refused("UNREADABLE", f"{key} is {value!r}; that is neither true nor false (yes/no, T/F, 1/0)")
+            raise Refused("UNREADABLE", f"{key} is {value!r}; neither true nor false (yes/no, T/F, 1/0)")
         return None
     negated = bool(set(words) & _NEGATIONS) or stem.startswith(("un", "non", "not"))
     return truth != negated

@@ -1,4 +1,4 @@
-"""Few frames that stand for many: farthest-point selection on a descriptor of each frame."""
+"""Select a few representative frames: farthest-point sampling with a descriptor for each frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _REACH_A, _WIDTH_A, _SMOOTH_A = 6.0, 0.05, 0.15
 
 @dataclass(frozen=True)
 class Selection:
-    """Chosen points in the order they were chosen, and how far each was from all chosen and known before it.
+    """Chosen points in order of selection, and the distance of each from all points chosen or known before it.
 
     The distance of a first point without any known ones is infinite. `left` is the covering radius: how far the
     farthest point that was not chosen is from the chosen and known ones.

@@ -53,7 +53,7 @@ def set_files(folder: Path, name: str) -> list[Path]:
 
 
 def find_set(folder: Path, name: str) -> Path | None:
-    """What to read of the set `name`: its index, else its single file; None without either."""
+    """The file to read for the set `name`: its index, else its single file; None if there is neither."""
     files = {path.name: path for path in set_files(folder, name)}
     return files.get(f"{name}.json") or files.get(f"{name}.extxyz")
 
@@ -64,13 +64,13 @@ def read_shards(index: Path) -> list["Atoms"]:
     for path, count in verified(index):
         part = read_frames(path)
         if len(part) != count:
-            raise InputError(f"{path}: {len(part)} frames, {index.name} says {count}")
+            raise InputError(f"{path}: has {len(part)} frames, but {index.name} lists {count}")
         frames += part
     return frames
 
 
 def verified(index: Path) -> list[tuple[Path, int]]:
-    """Paths and numbers of frames of the shards, after their hashes were compared."""
+    """Paths and frame counts of the shards, after comparing their hashes."""
     try:
         content = json.loads(index.read_text(encoding="utf-8"))
         entries = [(entry["file"], entry["frames"], entry["sha256"]) for entry in content["shards"]]
@@ -78,12 +78,12 @@ def verified(index: Path) -> list[tuple[Path, int]]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{index}: not an index of shards ({type(error).__name__}: {error})") from error
     if not known:
-        raise InputError(f"{index}: not an index of shards, or its numbers of frames do not add up")
+        raise InputError(f"{index}: not an index of shards, or its frame counts do not add up")
     for name, _, digest in entries:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise InputError(f"{index}: {name!r} is no name of a shard")
+            raise InputError(f"{index}: {name!r} is not a valid shard name")
         if not (index.parent / name).is_file():
-            raise InputError(f"{index.parent / name}: no such file; {index.name} lists it")
+            raise InputError(f"{index.parent / name}: no such file, but {index.name} lists it")
         if sha256(index.parent / name) != digest:
             raise InputError(f"{index.parent / name}: has changed since {index.name} was written")
     return [(index.parent / name, count) for name, count, _ in entries]

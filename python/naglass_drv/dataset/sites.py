@@ -1,6 +1,6 @@
-"""Which ion each metal site of a labeled frame is by its moment, held against the ions of the composition.
+"""Identify the ion at each metal site of a labeled frame from its moment, and compare with the composition.
 
-Multiplicity and ⟨S²⟩ cannot tell two V4+ from V3+ beside V5+, which have 2 µB both; the moment of each site can.
+Multiplicity and ⟨S²⟩ cannot distinguish two V4+ from V3+ and V5+, both with 2 µB; the site moments can.
 """
 
 from collections import Counter
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 FLAGS = {
     "SPIN_TOO_HIGH": "more unpaired electrons than the ions of the composition can have",
-    "LOW_SPIN": "a site whose moment is below that of any high-spin state of its element",
-    "FRACTIONAL_MOMENT": "a site whose moment lies between those of two oxidation states",
-    "DISPROPORTIONATED": "sites further apart in oxidation state than the ions of the composition",
-    "OTHER_IONS": "sites that are other ions than those of the composition",
+    "LOW_SPIN": "a site with a moment below that of any high-spin state of its element",
+    "FRACTIONAL_MOMENT": "a site with a moment between those of two oxidation states",
+    "DISPROPORTIONATED": "sites that differ more in oxidation state than the ions of the composition",
+    "OTHER_IONS": "sites with ions other than those of the composition",
 }
 _MOST_SITES = 4
 
@@ -55,7 +55,7 @@ _FE_FLOOR_MUB, _FE_GAP_MUB = 3.2, 0.25
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the sites of a frame say: a name in `FLAGS` with its reason in words, or "" and "" where they fit.
+    """Verdict on the sites of a frame: a name in `FLAGS` with its reason in words, or "" and "" if they match.
 
     `sites` is how many of them do not fit; `found` and `expected` count the ions of each metal that was judged.
     """
@@ -68,7 +68,7 @@ class Verdict:
 
 
 def judge(frame: "Atoms") -> Verdict | None:
-    """Hold the ions and site moments of a labeled `frame` against its composition.
+    """Compare the ions and site moments of a labeled `frame` with its composition.
 
     Ions are those of the array `ion`, else those that give the composition the frame's charge. Moments are `REF_spin`
     where it is not Mulliken's. None where nothing can be said: unknown ions; tight binding, which knows no spin; no
@@ -80,7 +80,7 @@ def judge(frame: "Atoms") -> Verdict | None:
     carried = chemistry.multiplicity(ions) - 1
     if frame.info["multiplicity"] - 1 > carried:
         text = (
-            f"multiplicity {frame.info['multiplicity']}, but {chemistry.magnetic(ions)} can have {carried + 1} at most"
+            f"multiplicity {frame.info['multiplicity']}, but {chemistry.magnetic(ions)} can have at most {carried + 1}"
         )
         return Verdict("SPIN_TOO_HIGH", text, len(frame), {}, {})
     moments = _site_moments(frame)
@@ -102,7 +102,7 @@ def judge(frame: "Atoms") -> Verdict | None:
     apart = _charges(found, 1) == _charges(expected, 1) and _charges(found, 2) > _charges(expected, 2)
     flag = "DISPROPORTIONATED" if apart else "OTHER_IONS"
     sites = _sites(frame, moments, [i for i, element in enumerate(frame.symbols) if element in metals])
-    text = f"{_counted(found)} by moment where the composition has {_counted(expected)} ({sites})"
+    text = f"{_counted(found)} by moment, but the composition has {_counted(expected)} ({sites})"
     return Verdict(flag, text, (found - Counter(expected)).total(), found, expected)
 
 
@@ -149,7 +149,7 @@ def without_flagged(dataset: Dataset) -> tuple[Dataset, list[dict[str, Any]]]:
         counts = Counter(entry["flag"] for entry in flagged)
         names = ", ".join(f"{count} {flag}" for flag, count in counts.items())
         raise InputError(
-            f"dataset: every frame is flagged for its spin state ({names}; the first, {flagged[0]['source']}: "
+            f"dataset: every frame is flagged for its spin state ({names}; first: {flagged[0]['source']}: "
             f"{flagged[0]['text']}); admit_spin_flagged: true keeps them"
         )
     return dataset.of(kept), flagged

@@ -1,4 +1,4 @@
-"""Train, validation and held-out frames, cut between groups and never through one."""
+"""Training, validation and held-out frames, split between groups and never within one."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Split:
-    """Indices of training and held-out frames, and a sentence about what the split is worth."""
+    """Indices of training and held-out frames, and a note on the quality of the split."""
 
     train: tuple[int, ...]
     test: tuple[int, ...]
@@ -28,8 +28,8 @@ def split_by_group(groups: Sequence[str], test_fraction: float, seed: int, known
     sizes = Counter(groups)
     new = sorted(set(sizes) - set(known))
     if len(sizes) < 2 or not new:
-        why = "one group only" if len(sizes) < 2 else "no new group"
-        return Split(tuple(range(len(groups))), (), f"{why}: nothing is held out, errors are of trained frames")
+        why = "only one group" if len(sizes) < 2 else "no new group"
+        return Split(tuple(range(len(groups))), (), f"{why}: nothing is held out, errors are those of training frames")
     order = [new[i] for i in np.random.default_rng(seed).permutation(len(new))]
     wanted = test_fraction * sum(sizes[group] for group in new)
     # the smallest group of the shuffled order is a fallback: some group has to be held out

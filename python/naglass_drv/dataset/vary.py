@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Variation:
-    """How copies differ: standard deviation of each coordinate (Å) and the range of the linear strain (%)."""
+    """Variation of the copies: standard deviation of each coordinate (Å) and range of the linear strain (%)."""
 
     rattle_A: float
     strain_percent: tuple[float, float]

@@ -1,1 +1,1 @@
-"""The outside programs: LAMMPS, CP2K, MACE. They know nothing of stages."""
+"""Interfaces to the external programs LAMMPS, CP2K and MACE, independent of the stages."""

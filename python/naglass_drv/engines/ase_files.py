@@ -38,7 +38,7 @@ def read_ase(path: Path, start: bytes, keys: Mapping[str, str]) -> list[Found]:
                 unreadable(path, number, InputError(f"{path}: frame {number}: {type(error).__name__}: {error}"))
             )
     if not found:
-        raise InputError(f"{path}: no frame in it")
+        raise InputError(f"{path}: contains no frames")
     return found
 
 
@@ -62,7 +62,7 @@ def _database(path: Path) -> Iterator[Callable[[], "Atoms"]]:
         with sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True) as connection:
             kind = connection.execute("SELECT type FROM sqlite_master WHERE name = 'systems'").fetchone()
             if kind != ("table",):
-                raise InputError(f"{path}: an SQLite database, but none of ASE")
+                raise InputError(f"{path}: an SQLite database, but not one of ASE")
             ids = [row[0] for row in connection.execute("SELECT id FROM systems ORDER BY id")]
         connection.close()
         database = connect(str(path), type="db", use_lock_file=False)

@@ -1,4 +1,4 @@
-"""Snapshots and thermo tables that LAMMPS writes as text, read back as arrays."""
+"""Read snapshots and thermo tables written by LAMMPS as text into arrays."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def _read_one(path: Path, lines) -> Snapshot | None:
     if not head:
         return None
     if head.strip() != "ITEM: TIMESTEP":
-        raise InputError(f"{path}: not a LAMMPS custom dump: {head.strip()!r} where ITEM: TIMESTEP is due")
+        raise InputError(f"{path}: not a LAMMPS custom dump: {head.strip()!r} instead of ITEM: TIMESTEP")
     try:
         step = int(lines.readline())
         lines.readline()

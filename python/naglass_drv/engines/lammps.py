@@ -1,4 +1,4 @@
-"""LAMMPS inside this process, on a group's communicator."""
+"""LAMMPS inside this process, on the communicator of a group."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ _FAILURES = {
 
 
 class Session:
-    """An open LAMMPS whose errors come out as TaskFailed, with LAMMPS's own words and its log.
+    """A running LAMMPS that reports errors as TaskFailed, with LAMMPS's own message and log.
 
     `lmp` is the ``lammps.lammps`` object for everything that is not a command.
     """

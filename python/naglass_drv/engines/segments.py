@@ -1,4 +1,4 @@
-"""LAMMPS scripts run in segments, each ended by a restart file, so that a killed run goes on where it was.
+"""LAMMPS scripts run in segments that end with a restart file, so that a killed run resumes from the last one.
 
 A script is an ordinary LAMMPS input whose comments ``#: box``, ``#: model``, ``#: start``, ``#: phase NAME``
 and ``#: finish`` mark its sections; ``lmp -in`` runs it as it stands. Here the `run` of each phase is cut
@@ -122,7 +122,7 @@ def read_script(path: Path) -> Script:
 def _phase(path: Path, mark: str, lines: list[str]) -> Phase:
     runs = [i for i, line in enumerate(lines) if line.split()[0] == "run"]
     if len(runs) != 1 or len(lines[runs[0]].split()) != 2:
-        raise InputError(f"{path}: '#: {mark}': one 'run STEPS' is due")
+        raise InputError(f"{path}: '#: {mark}': exactly one 'run STEPS' is required")
     (i,) = runs
     return Phase(mark.split()[1], tuple(lines[:i]), lines[i].split()[1])
 
@@ -289,7 +289,7 @@ class _Runner:
         """Restart file, then the mark that makes it count, then the older restart file goes."""
         dump = self._folder / f"segment-{checkpoint.segment:04d}.dump"
         if not self._comm.bcast(self._comm.Get_rank() != 0 or is_whole(dump)):
-            raise SetupError(f"{dump}: LAMMPS could not write all of it; free some space")
+            raise SetupError(f"{dump}: LAMMPS could not write all of it; free up disk space")
         final = self._folder / checkpoint.restart
         part = final.with_suffix(".part")
         self._session.command(f'write_restart "{part}"')

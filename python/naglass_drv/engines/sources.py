@@ -1,4 +1,4 @@
-"""Labels of others, whatever wrote them: extended XYZ, files of ASE and VASP, folders of CP2K and VASP runs."""
+"""Labels from other programs: extended XYZ, files of ASE and VASP, folders of CP2K and VASP runs."""
 
 import gzip
 import hashlib

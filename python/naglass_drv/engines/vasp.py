@@ -52,14 +52,14 @@ def read_vasp(path: Path) -> list[Found]:
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"{path}: not VASP's, or damaged ({type(error).__name__}: {error})") from error
+        raise InputError(f"{path}: not a VASP file, or damaged ({type(error).__name__}: {error})") from error
     raise InputError(f"{path}: neither a vasprun.xml nor an OUTCAR")
 
 
 def _vasprun(path: Path) -> Iterator[Found]:
     with open(path, "rb") as file:
         if b"<!" in file.read(4096):
-            raise InputError(f"{path}: declares entities or a document type, which VASP does not")
+            raise InputError(f"{path}: declares entities or a document type, unlike VASP files")
     root, whole = _parsed(path)
     values = _parameters(root)
     types = [[cell.text.strip() for cell in row] for row in root.iterfind("atominfo/array[@name='atomtypes']/set/rc")]
@@ -97,7 +97,7 @@ def _parameters(root: ElementTree.Element) -> dict[str, str]:
 def _fault(step: ElementTree.Element) -> Refused | None:
     """Why a step is no label of VASP's, or cannot be read."""
     if step.find("scstep") is None:
-        return Refused("INCOMPLETE", "no electronic step: predicted by VASP's machine-learned force field, no label")
+        return Refused("INCOMPLETE", "no electronic step: predicted by VASP's machine-learned force field, not a label")
     texts = [
         item.text or ""
         for part in ("energy", "structure", "varray")
@@ -105,7 +105,7 @@ def _fault(step: ElementTree.Element) -> Refused | None:
         for item in top.iter()
     ]
     if any("*" in text for text in texts):
-        return Refused("NAN", "VASP wrote stars in place of a number that has too many digits")
+        return Refused("NAN", "VASP wrote asterisks instead of a number with too many digits")
     return None
 
 

@@ -133,7 +133,7 @@ def parse_label(label: str) -> tuple[str, int | None]:
     """``V4+`` → ``("V", 4)``, ``Na`` → ``("Na", None)``. Raises InputError when it is neither."""
     match = _LABEL.fullmatch(label)
     if match is None or match["element"] not in _NUMBER:
-        raise InputError(f"composition: {label!r}: not an element or an ion such as 'Na', 'V4+', 'O2-'")
+        raise InputError(f"composition: {label!r}: not an element or an ion like 'Na', 'V4+', 'O2-'")
     if match["sign"] is None:
         return match["element"], None
     return match["element"], int(match["size"] or 1) * (1 if match["sign"] == "+" else -1)
@@ -184,7 +184,7 @@ def species(composition: Mapping[str, int], formula_units: int = 1, charge: int 
         stated[key] = stated.get(key, 0) + count * formula_units
     if len(open_metals) > 1:
         names = ", ".join(open_metals)
-        message = "neutrality fixes one unknown charge; state all others, as in 'V4+'"
+        message = "neutrality determines only one unknown charge; state all others, as in 'V4+'"
         raise InputError(f"composition: {names}: {message}")
     for element, count in open_metals.items():
         for state, share in _balance(element, count, _total(stated) - charge).items():
@@ -300,7 +300,7 @@ def contact_distance(first: str, second: str) -> float:
 
 def _usual_state(element: str) -> int:
     if element not in _FIXED_STATE:
-        message = f"no usual oxidation state known; state it, as in '{element}3+'"
+        message = f"no common oxidation state is known; state it, as in '{element}3+'"
         raise InputError(f"composition: {element}: {message}")
     return _FIXED_STATE[element]
 
@@ -325,9 +325,9 @@ def _balance(element: str, count: int, rest: int) -> dict[int, int]:
     if not set(shares) <= set(allowed):
         mean = Fraction(-rest, count)
         raise InputError(
-            f"composition: charge balance asks for {element} at a mean charge of {float(mean):+.3g} "
-            f"({count} {element} against {rest:+d} from all else); "
-            f"{element} takes {allowed[0]:+d} to {allowed[-1]:+d}"
+            f"composition: charge balance requires {element} at a mean charge of {float(mean):+.3g} "
+            f"({count} {element} against {rest:+d} from the other ions); "
+            f"{element} can have {allowed[0]:+d} to {allowed[-1]:+d}"
         )
     return shares
 
@@ -355,5 +355,5 @@ def _remedy(stated: Mapping[tuple[str, int], int], total: int) -> str:
             continue
         options.append(" and ".join(f"{n} {ion_label(element, q)}" for q, n in shares.items()))
     if not options:
-        return "no single change of Na, O or metal balances it"
+        return "no single change of Na, O or a metal balances it"
     return "neutral would be: " + ", or ".join(options)

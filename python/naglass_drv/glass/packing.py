@@ -51,7 +51,7 @@ def pack(ions: Sequence[Species], density_g_cm3: float, seed: int, fraction: flo
     points = _push_apart(kinds, limits, length, np.random.default_rng(seed)) if fits else None
     if points is None:
         raise InputError(
-            f"density_g_cm3: {density_g_cm3}: {formula(ions)} finds no packing without overlap "
+            f"density_g_cm3: {density_g_cm3}: {formula(ions)} cannot be packed without overlap "
             f"in a cube of {length:.2f} Å; use a lower density"
         )
     atoms = Atoms([ions[k].element for k in kinds], points, cell=[length] * 3, pbc=True)

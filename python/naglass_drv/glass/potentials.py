@@ -51,9 +51,9 @@ def check(ions: Sequence[Species]) -> None:
     """Raise InputError naming every ion that has no parameters, or the lack of oxygen."""
     missing = [ion.label for ion in lacking(ions)]
     if missing:
-        raise InputError(f"composition: no Pedone parameters for {', '.join(missing)}; known are {known()}")
+        raise InputError(f"composition: no Pedone parameters for {', '.join(missing)}; available: {known()}")
     if all(ion.element != "O" for ion in ions):
-        raise InputError("composition: the Pedone potential holds oxides together; there is no O")
+        raise InputError("composition: the Pedone potential is for oxides, but there is no O")
 
 
 def pair_coefficients(ions: Sequence[Species], style: str = "pedone") -> list[str]:

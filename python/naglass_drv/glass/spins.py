@@ -65,7 +65,7 @@ def multiplicity(signed: np.ndarray) -> int:
 
 
 def deviation(ions: Iterable[chemistry.Species], stated: int) -> str:
-    """How the multiplicity `stated` differs from high spin, all moments parallel, in words; "" where it does not."""
+    """How the multiplicity `stated` differs from high spin with parallel moments, in words; "" if it does not."""
     ions = tuple(ions)
     high = chemistry.multiplicity(ions)
     if stated == high:
@@ -83,14 +83,14 @@ def _check_named(present: set[str], pattern: Mapping[str, str]) -> None:
     for ion in pattern:
         if ion not in present:
             there = ", ".join(sorted(present)) or "none"
-            raise InputError(f"spin: {ion}: no such magnetic ion; there are {there}")
+            raise InputError(f"spin: {ion}: no such magnetic ion; available: {there}")
 
 
 def _written(pattern: str, count: int) -> list[int]:
     if not re.fullmatch(r"[+-]+", pattern):
-        raise InputError(f"spin: {pattern!r}: one of {', '.join(NAMED)}, signs such as +-+- or ions are expected")
+        raise InputError(f"spin: {pattern!r}: must be one of {', '.join(NAMED)}, signs like +-+-, or ions")
     if len(pattern) != count:
-        raise InputError(f"spin: {pattern!r} has {len(pattern)} signs, there are {count} magnetic ions")
+        raise InputError(f"spin: {pattern!r} has {len(pattern)} signs, but there are {count} magnetic ions")
     return [1 if sign == "+" else -1 for sign in pattern]
 
 

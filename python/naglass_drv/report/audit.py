@@ -1,4 +1,4 @@
-"""Section on a dataset's audit, and the page of an audit that stands alone."""
+"""Section on the audit of a dataset, and the page of a stand-alone audit."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,14 +14,14 @@ from .material import Material
 from .numbers import Figure, Notice, Number, Section, Table
 
 _TITLES = {
-    "energy": "Energies off the fit",
+    "energy": "Energy outliers",
     "forces": "Large forces",
     "distance": "Short contacts",
-    "net_force": "Forces that do not add up to zero",
+    "net_force": "Nonzero net forces",
     "stress": "Stresses",
     "spin": "Moments",
-    "sites": "Ions that are not the composition's",
-    "near_copy": "Near-copies",
+    "sites": "Ions that do not match the composition",
+    "near_copy": "Near-duplicates",
 }
 _MOST_ROWS = 15
 _MOST_COMPOSITIONS = 40
@@ -38,15 +38,15 @@ _UNITS = {
     "pressure_GPa": ("pressure", "GPa"),
     "net_force_eV_per_A": ("|ΣF|", "eV/Å"),
     "largest_force_eV_per_A": ("largest |F|", "eV/Å"),
-    "energy_residual_eV_per_atom": ("energy off the fit", "eV/atom"),
-    "atomization_energy_eV_per_atom": ("energy beyond E0", "eV/atom"),
+    "energy_residual_eV_per_atom": ("deviation of the energy from the fit", "eV/atom"),
+    "atomization_energy_eV_per_atom": ("energy relative to E0", "eV/atom"),
 }
 
 Arrays = Mapping[str, np.ndarray]
 
 
 def audit(material: Material) -> Section | None:
-    """What the audit of the run's dataset found."""
+    """Findings of the audit of the run's dataset."""
     if not material.has("dataset/audit"):
         return None
     section = Section("Audit of the dataset", "audit")
@@ -55,13 +55,13 @@ def audit(material: Material) -> Section | None:
 
 
 def audit_page(title: str, result: Mapping[str, Any], arrays: Arrays) -> str:
-    """The HTML page of an audit by itself."""
+    """The HTML page of a stand-alone audit."""
     section = Section("Audit", "audit")
     section.add(*_blocks(result, arrays))
     if result["E0_eV"]:
         rows = [[element, f"{energy:.6g} eV"] for element, energy in result["E0_eV"].items()]
         section.add(Table(("element", "isolated-atom energy"), rows))
-    lead = f"{result['frames']} frames, {result['atoms']} atoms, level {', '.join(result['levels'])}."
+    lead = f"{result['frames']} frames, {result['atoms']} atoms, level of theory: {', '.join(result['levels'])}."
     return page(title, [lead], [section], f"Written by naglass {__version__}. All findings are in audit.json.")
 
 
@@ -73,8 +73,8 @@ def _blocks(result: Mapping[str, Any], arrays: Arrays) -> Iterator[str | Notice 
     if bound is not None and bound["median"] > 0:
         yield Notice(
             "bad",
-            f"Half of the frames lie more than {bound['median']:.3g} eV/atom above their isolated atoms: E0 is of "
-            "another level, or of another kind of energy.",
+            f"Half of the frames lie more than {bound['median']:.3g} eV/atom above their isolated atoms: E0 comes from "
+            "another level or is another kind of energy.",
         )  # fmt: skip
     for check, title in _TITLES.items():
         if result["counts"][check]:
@@ -84,31 +84,31 @@ def _blocks(result: Mapping[str, Any], arrays: Arrays) -> Iterator[str | Notice 
     yield from _energy_figure(result, arrays)
     yield _force_table(result)
     histograms = figures_data.force_histograms(arrays["force_edges_eV_per_A"], _named(arrays, "forces"))
-    yield Figure("audit-forces", histograms, "Norm of the force on each atom, by element.")
+    yield Figure("audit-forces", histograms, "Magnitude of the force on each atom, by element.")
     yield from _distances(result, arrays)
     yield from _moments(result, arrays)
     shown = {label: arrays[key] for key, label in _COVERAGE.items() if np.isfinite(arrays[key]).any()}
     yield Figure("audit-coverage", figures_data.coverage(shown, [_COVERAGE["net_force_eV_per_A"]]),
-                 "What the frames cover. Pressures are the virial's, positive under compression.")  # fmt: skip
+                 "Coverage of the frames. Pressures come from the virial, positive under compression.")  # fmt: skip
 
 
 def _verdict(result: Mapping[str, Any]) -> Notice:
     dropped = result.get("dropped") or []
     found = {_TITLES[check].lower(): count for check, count in result["counts"].items() if count}
     if not found:
-        return Notice("good", "Nothing stands out.")
-    fate = f"{len(dropped)} frames were dropped on demand." if dropped else "Nothing was dropped."
+        return Notice("good", "No outliers were found.")
+    fate = f"{len(dropped)} frames were dropped on request." if dropped else "Nothing was dropped."
     words = ", ".join(f"{title} ({count})" for title, count in found.items())
-    text = f"Frames that stand out: {words}. A finding is a reason to look, not a fault by itself. {fate}"
+    text = f"Flagged frames: {words}. A flag is a reason to look at a frame, not an error in itself. {fate}"
     return Notice("note", text)
 
 
 def _findings(title: str, check: str, result: Mapping[str, Any]) -> Table:
     own = [finding for finding in result["findings"] if finding["check"] == check]
-    more = f" {len(own) - _MOST_ROWS} more are in audit.json." if len(own) > _MOST_ROWS else ""
+    more = f" Another {len(own) - _MOST_ROWS} are listed in audit.json." if len(own) > _MOST_ROWS else ""
     rows = [[f["source"], f"{f['value']:.3g} {f['unit']}", f["text"]] for f in own[:_MOST_ROWS]]
     limit = f"{own[0]['limit']:g} {own[0]['unit']}"
-    caption = f"{title}: {len(own)} frames beyond {limit}, the worst first.{more} {_sentence(check)}"
+    caption = f"{title}: {len(own)} frames beyond the limit of {limit}, worst first.{more} {_sentence(check)}"
     return Table(("frame", "value", "what"), rows, caption)
 
 
@@ -136,7 +136,7 @@ def _compositions(result: Mapping[str, Any]) -> Table:
         span = f"{density['smallest']:.2f} to {density['largest']:.2f}" if density else "not periodic"
         rows.append([formula, str(found["frames"]), str(found["groups"]), span])
     rest = len(result["compositions"]) - len(rows)
-    caption = f"{rest} more compositions are in audit.json." if rest else ""
+    caption = f"Another {rest} compositions are listed in audit.json." if rest else ""
     return Table(("composition", "frames", "groups", "density (g/cm³)"), rows, caption)
 
 
@@ -153,7 +153,7 @@ def _energy_figure(result: Mapping[str, Any], arrays: Arrays) -> Iterator[Figure
     svg = figures_data.energy_residuals(residual, x, label, (middle - reach, middle + reach), flagged)
     yield Figure(
         "audit-energies", svg,
-        "Energy of each frame against a fit with one energy per element and a term in the frame's rms force (least "
+        "Energy of each frame relative to a fit with one energy per element and a term in its rms force (least "
         f"absolute deviations). Limits: {result['limits']['energy_z']:g} robust standard deviations of "
         f"{result['energy_scale_eV_per_atom']:.3g} eV/atom.",
     )  # fmt: skip
@@ -186,12 +186,12 @@ def _distances(result: Mapping[str, Any], arrays: Arrays) -> Iterator[Table | Fi
         ]
         for pair, found in result["distances"].items()
     ]  # fmt: skip
-    head = ("pair", "shortest", "contact distance", "fraction", "frames below the limit", "frame of the shortest")
+    head = ("pair", "shortest", "contact distance", "fraction", "frames below the limit", "frame with the shortest")
     yield Table(head, rows)
     limit = result["limits"]["min_distance_fraction"]
     yield Figure(
         "audit-distances", figures_data.contact_fractions(_named(arrays, "distances"), limit),
-        f"The closest contact of every pair of elements in each frame; dashed: the limit, {limit:g} of contact.",
+        f"Shortest distance of each pair of elements in each frame; dashed: {limit:g} of contact, the limit.",
     )  # fmt: skip
 
 
@@ -212,7 +212,7 @@ def _moments(result: Mapping[str, Any], arrays: Arrays) -> Iterator[Table | Figu
     ]  # fmt: skip
     yield Table(
         ("|moment|", "atoms", "mean", "spread", "smallest", "largest"), rows,
-        "Transition metals by the state whose high-spin moment is nearest.",
+        "Transition metals by the oxidation state with the closest high-spin moment.",
     )  # fmt: skip
     counts = _named(arrays, "moments")
     if counts:
@@ -221,10 +221,10 @@ def _moments(result: Mapping[str, Any], arrays: Arrays) -> Iterator[Table | Figu
             for element in counts
         }
         svg = figures_data.moment_histograms(arrays["moment_edges_muB"], counts, states)
-        caption = "Moments of the transition metals; dashed: high-spin moments of their states."
+        caption = "Moments of the transition metals; dashed: high-spin moments of their oxidation states."
         yield Figure("audit-moments", svg, caption)
 
 
 def _named(arrays: Arrays, family: str) -> dict[str, np.ndarray]:
-    """The arrays `family`/NAME by their names."""
+    """The arrays `family`/NAME, by NAME."""
     return {key.partition("/")[2]: value for key, value in arrays.items() if key.startswith(f"{family}/")}

@@ -1,4 +1,4 @@
-"""Material to report: the page, the numbers, and the figures as files."""
+"""Build the report from its material: the page, the numbers, and the figures as files."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ _ORDER = (
     glance, worth, structure, network, topology, metals, transport, hops, dynamics, quench, model, dataset, audit,
     labels, record,
 )  # fmt: skip
-# Records and bookkeeping: opened by those who need them
+# Records and bookkeeping, folded by default
 _FOLDED = (dataset, audit, labels, record)
 
 
 def build(material: Material) -> tuple[str, dict[str, Any], dict[str, bytes]]:
-    """HTML page, report.json and SVG figures by name. What the run did not do is left out."""
+    """HTML page, report.json and SVG figures by name. Stages that were not run are left out."""
     sections = []
     for part in _ORDER:
         section = part(material)
@@ -37,7 +37,7 @@ def build(material: Material) -> tuple[str, dict[str, Any], dict[str, bytes]]:
     ions = species(material.input["system"]["composition"], material.input["system"]["formula_units"])
     name = material.input["name"]
     title = (material.input.get("report") or {}).get("title") or f"{name}: {formula_text(elements(ions))}"
-    footer = f"Written by naglass {__version__}. Numbers are in report.json too, figures in products/figures."
+    footer = f"Written by naglass {__version__}. The numbers are also in report.json, the figures in products/figures."
     html = page(title, _lead(material, ions), sections, footer)
     return html, _as_json(title, material, sections), _figures(sections)
 
@@ -54,7 +54,7 @@ def _as_json(title: str, material: Material, sections: list[Section]) -> dict[st
         "name": material.input["name"],
         "seed": material.input["seed"],
         "naglass": __version__,
-        "errors": "err is one standard error, null where none can be given",
+        "errors": "err is one standard error, or null if there is no estimate",
         "tasks": [{key: task[key] for key in ("stage", "task", "key", "tools")} for task in material.tasks],
         "numbers": [
             number.as_json() | {"section": section.anchor} for section in sections for number in section.numbers

@@ -1,4 +1,4 @@
-"""What a reader must know first: chemistry that does not exist, states against the input's, pressure, density."""
+"""The most important warnings: impossible chemistry, oxidation states unlike the input's, pressure, density."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from .words import ion_text
 BAR_PER_GPA = 1e4
 _NARROW = "\N{NARROW NO-BREAK SPACE}"
 
-# Coordination by O that oxide glasses show, and the share of centers that may lie outside (thermal motion, cutoff)
+# Coordination by O found in oxide glasses, and the share of centers that may be outside (thermal motion, cutoff)
 _COORDINATION = {
     "P": (4, 4, 0.02), "Si": (4, 4, 0.02), "B": (3, 4, 0.02), "V": (4, 6, 0.1), "Fe": (4, 6, 0.1), "Ti": (4, 6, 0.1),
     "Cr": (4, 6, 0.1),
 }  # fmt: skip
 _MOBILE_MEAN = {"Na": (4.0, 9.0), "Li": (3.0, 6.5), "K": (5.0, 12.0)}
-# A PO4 keeps one oxygen to itself (P=O), so that it has three bridges at most
+# In a PO4 one oxygen is terminal (P=O), so that it has at most three bridges
 _MOST_BRIDGES = {"P": 3, "Si": 4, "B": 4}
-# Mean bond lengths (Å) by crystal chemistry: Shannon (1976), doi:10.1107/S0567739476001551, with room on both sides
+# Mean bond lengths (Å) from crystal chemistry: Shannon (1976), doi:10.1107/S0567739476001551, with some tolerance
 _LENGTHS_A = {
     "P-O": (1.46, 1.64), "Si-O": (1.56, 1.72), "B-O": (1.30, 1.55), "V-O": (1.65, 2.15), "Fe-O": (1.80, 2.25),
     "Na-O": (2.25, 2.75),
 }  # fmt: skip
 _SHARE = 0.01
 _RARE = 0.005
-# Share of the centers that must have a state before the shares are compared, and how far these may be apart
+# Share of centers that must have a state before shares are compared, and how much the shares may differ
 _DETERMINED = 0.5
 _REDOX = 0.1
 _PRESSURE_GPA = 1.0
@@ -37,12 +37,12 @@ _DENSITY = 0.05
 _FORCE_MEV_PER_A = 100.0
 
 _ADVICE = {
-    "Unphysical structure": "Oxide glasses have none of it: the potential, the quench, or the level that the model "
-    "learned from is wrong there, and nothing that depends on these atoms describes the material.",
+    "Unphysical structure": "Oxide glasses do not have this: the potential, the quench, or the level of the training "
+    "data is wrong here, and nothing that depends on these atoms describes the material.",
     "Pressure": "A glass at ambient pressure has 0 GPa. At a fixed density this is the mismatch between that density "
-    "and the potential; structure and motion are those of a stretched or compressed glass.",
-    "Oxidation states": "The input fixes how many ions of each charge there are: the bonds are not those of these "
-    "ions, or the assignment fails for them.",
+    "and the potential; structure and dynamics are those of a stretched or compressed glass.",
+    "Oxidation states": "The input fixes the number of ions of each charge: either the bonds do not match these "
+    "ions, or the assignment fails.",
     "Unusual structure": "",
     "Density": "",
     "Force error": "Barriers and diffusion coefficients from such a model are indications, not results.",
@@ -51,7 +51,7 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or unlikely, with a structure or a model: `kind` as of a Notice, `context` said once."""
+    """Something wrong or unlikely in a structure or model: `kind` as for a Notice; `context` is printed once."""
 
     topic: str
     kind: str
@@ -61,7 +61,7 @@ class Finding:
 
 
 def notices(findings: list[Finding]) -> list[Notice]:
-    """One notice per topic, with the structures that it concerns."""
+    """One notice per topic, with the structures concerned."""
     found = []
     for topic, advice in _ADVICE.items():
         own = [finding for finding in findings if finding.topic == topic]
@@ -77,7 +77,7 @@ def notices(findings: list[Finding]) -> list[Notice]:
 
 
 def findings(material: Material) -> list[Finding]:
-    """All findings of a run, structures in the order of the report."""
+    """All findings of a run, with the structures in the order of the report."""
     found: list[Finding] = []
     for name, numbers in all_measured(material).items():
         found += chemistry(name, numbers)
@@ -94,7 +94,7 @@ def findings(material: Material) -> list[Finding]:
 
 
 def chemistry(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
-    """Contacts, coordination numbers, bridges, links and bond lengths that an oxide glass does not have."""
+    """Contacts, coordination numbers, bridges, links and bond lengths that do not occur in an oxide glass."""
 
     def impossible(text: str) -> Finding:
         return Finding("Unphysical structure", "bad", name, text)
@@ -125,11 +125,11 @@ def _shell(name: str, pair: str, shell: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding("Unphysical structure", "bad", name, f"{_counts(cation, shell['share'], low, high)}")
     low, high = _MOBILE_MEAN.get(cation, (0.0, float("inf")))
     if not low <= shell["number"] <= high:
-        text = f"{cation} has {shell['number']:.1f} O on average, usual are {low:g} to {high:g}"
+        text = f"{cation} has {shell['number']:.1f} O on average, where {low:g} to {high:g} is usual"
         yield Finding("Unusual structure", "note", name, text)
     low, high = _LENGTHS_A.get(pair, (0.0, float("inf")))
     if not low <= shell.get("bond_length_A", low) <= high:
-        text = f"the mean {cation}–O bond is {shell['bond_length_A']:.2f} Å, usual are {low:.2f} to {high:.2f} Å"
+        text = f"the mean {cation}–O bond is {shell['bond_length_A']:.2f} Å, where {low:.2f} to {high:.2f} Å is usual"
         yield Finding("Unusual structure", "note", name, text)
 
 
@@ -139,9 +139,9 @@ def _network(net: Mapping[str, Any]) -> Iterator[str]:
     beyond = {int(n): share for n, share in net["qn_share"].items() if int(n) > most and share > 0}
     if sum(beyond.values()) > _SHARE:
         kinds = ", ".join(f"Q{str(n).translate(SUPERSCRIPT)} {_percent(share)}" for n, share in sorted(beyond.items()))
-        yield f"{kinds}, where {former}O₄ has at most Q{str(most).translate(SUPERSCRIPT)}"
+        yield f"{kinds}, but {former}O₄ can have at most Q{str(most).translate(SUPERSCRIPT)}"
     wrong = {"free": "are bonded to no former and no metal"}
-    # with metals, oxygen on three of them is ordinary
+    # with metals, oxygen bonded to three of them is common
     wrong |= {} if net["metals"] else {"tri": f"are bonded to three {former} or more"}
     for oxygen, words in wrong.items():
         if net["oxygen_share"].get(oxygen, 0.0) > _SHARE:
@@ -149,9 +149,9 @@ def _network(net: Mapping[str, Any]) -> Iterator[str]:
 
 
 def expected_states(system: Mapping[str, Any], composition: Mapping[str, int]) -> dict[str, dict[int, float]]:
-    """Shares of the oxidation states of each element by the input; empty for atoms that are not those of the input.
+    """Shares of the oxidation states of each element according to the input; empty if the atoms differ from the input.
 
-    `system` is the section of the input, `composition` the elements of a structure with their numbers.
+    `system` is the section of the input, `composition` the number of atoms of each element in a structure.
     """
     ions = species(system["composition"], system["formula_units"])
     counts: dict[str, int] = {}
@@ -167,7 +167,7 @@ def expected_states(system: Mapping[str, Any], composition: Mapping[str, int]) -
 
 
 def oxidation(name: str, numbers: Mapping[str, Any], system: Mapping[str, Any]) -> Iterator[Finding]:
-    """Assignments of oxidation states that contradict the ions of the input."""
+    """Assigned oxidation states that contradict the ions of the input."""
     expected = expected_states(system, numbers["composition"])
     for metal, found in (numbers.get("fingerprints") or {}).items():
         known, wrong = expected.get(metal), []
@@ -186,7 +186,7 @@ def oxidation(name: str, numbers: Mapping[str, Any], system: Mapping[str, Any]) 
 
 
 def pressure(name: str, summary: Mapping[str, Any]) -> Iterator[Finding]:
-    """A mean pressure that is not the one asked for, or not zero at a fixed density."""
+    """A mean pressure that differs from the target, or from zero at fixed density."""
     if summary.get("mean_pressure_bar") is None:
         return
     value, err = (summary[key] / BAR_PER_GPA if summary.get(key) is not None else None
@@ -194,40 +194,42 @@ def pressure(name: str, summary: Mapping[str, Any]) -> Iterator[Finding]:
     target = (summary.get("pressure_bar") or 0.0) / BAR_PER_GPA
     if abs(value - target) > max(_PRESSURE_GPA, 2 * (err or 0.0)):
         word = "tension" if value < target else "compression"
-        asked = f", asked for were {target:g} GPa" if summary.get("pressure_bar") is not None else ""
+        asked = f", target {target:g} GPa" if summary.get("pressure_bar") is not None else ""
         yield Finding("Pressure", "bad", name, f"under {word}, mean pressure {quantity(value, err)} GPa{asked}")
 
 
 def quench_pressure(quenches: Mapping[str, Mapping[str, list[float]]]) -> Iterator[Finding]:
-    """A mean pressure at the end of the quenches, {replica: table}, that is far from zero: the density is imposed."""
+    """A mean pressure far from zero at the end of the quenches, {replica: table}: the density is imposed."""
     ends = [quench_end(series, "pressure_bar") for series in quenches.values()]
     if not ends:
         return
     found = ends[0] if len(ends) == 1 else average([float(end.mean) for end in ends], independent=True)
     value, err = float(found.mean) / BAR_PER_GPA, float(found.err) / BAR_PER_GPA
     if abs(value) > max(_PRESSURE_GPA, 2 * err):
-        text = f"{quantity(value, err)} GPa at the end of the quench, of the rigid-ion potential at this density"
+        text = f"{quantity(value, err)} GPa at the end of the quench, with the rigid-ion potential at this density"
         yield Finding("Pressure", "note", "glass", f"under {'tension' if value < 0 else 'compression'}, {text}")
 
 
 def density(name: str, numbers: Mapping[str, Any], system: Mapping[str, Any]) -> Iterator[Finding]:
-    """A density at constant pressure that is far from the one of the input, for atoms that are those of the input."""
+    """A density at constant pressure that is far from that of the input, if the atoms match the input."""
     if numbers["density_is_set"] or not expected_states(system, numbers["composition"]):
         return
     asked = system["density_g_cm3"]
     off = numbers["density_g_cm3"] / asked - 1
     if abs(off) > _DENSITY:
-        text = f"{numbers['density_g_cm3']:.3g} g/cm³ is {100 * off:+.0f} % off the input's {asked:g} g/cm³"
+        text = (
+            f"{numbers['density_g_cm3']:.3g} g/cm³ is off by {100 * off:+.0f} % from the {asked:g} g/cm³ of the input"
+        )
         yield Finding("Density", "note", name, text.replace("-", "−"))
 
 
 def force_error(errors: Mapping[str, Any]) -> Iterator[Finding]:
-    """A model whose forces are too far from its labels."""
+    """A model with forces too far from its labels."""
     part = "test" if errors.get("test") else "train"
     rmse = errors[part]["forces_rmse_meV_per_A"]
     if rmse > _FORCE_MEV_PER_A:
         frames = "held-out" if part == "test" else "training"
-        yield Finding("Force error", "note", "model", f"RMSE {rmse:.0f} meV/Å on the {frames} frames")
+        yield Finding("Force error", "note", "model", f"RMSE of {rmse:.0f} meV/Å on the {frames} frames")
 
 
 def _states(metal: str, shares: Mapping[int, float]) -> str:
@@ -237,7 +239,7 @@ def _states(metal: str, shares: Mapping[int, float]) -> str:
 
 
 def _counts(cation: str, shares: list[float], low: int, high: int) -> str:
-    """``33 % of V have 3 O, 2 % have 7 O``: what lies outside of `low` to `high`."""
+    """``33 % of V have 3 O, 2 % have 7 O``: the shares outside `low` to `high`."""
     outside = [(n, share) for n, share in enumerate(shares) if share >= _RARE and not low <= n <= high]
     parts = [f"{_percent(share)} of {cation} have {n} O" for n, share in outside[:1]]
     return ", ".join(parts + [f"{_percent(share)} have {n} O" for n, share in outside[1:]])

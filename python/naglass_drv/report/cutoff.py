@@ -7,7 +7,7 @@ from .style import LIMIT, PALETTE, canvas, log_axis, to_svg
 
 
 def cutoff_figure(found: Sequence[Mapping[str, Any]], max_net_force_eV_per_A: float) -> bytes:
-    """Net force and change of the forces over the cutoff, from the rows of a scan, with the gate's limit (SVG)."""
+    """Net force and force changes as a function of cutoff, from the rows of a scan, with the limit (SVG)."""
     good = [row for row in found if "failure" not in row]
     with canvas(1, 2, height=2.6) as (figure, (left, right)):
         cutoffs = [row["cutoff_Ry"] for row in good]
@@ -17,7 +17,7 @@ def cutoff_figure(found: Sequence[Mapping[str, Any]], max_net_force_eV_per_A: fl
         left.set_title("Net force on the cell")
         left.set_ylabel("|Σ F| (eV/Å)")
         right.plot(cutoffs, [row["force_difference_rms_meV_per_A"] for row in good], color=PALETTE[3], marker="o")
-        right.set_title("Forces against the largest cutoff")
+        right.set_title("Forces relative to the largest cutoff")
         right.set_ylabel("rms difference (meV/Å)")
         for axis in (left, right):
             axis.set_xlabel("cutoff (Ry)")

@@ -1,4 +1,4 @@
-"""Sections on the quench and on the molecular dynamics: the course of the runs, and the stability gate."""
+"""Sections on the quench and the molecular dynamics: time evolution of the runs, and the stability gate."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _PANELS = {
 }
 _RUN = {
     "atoms": ("atoms", "1"),
-    "reached_ps": ("length reached", "ps"),
+    "reached_ps": ("simulated time", "ps"),
     "timestep_fs": ("time step", "fs"),
     "mean_temperature_K": ("mean temperature", "K"),
     "mean_pressure_GPa": ("mean pressure", "GPa"),
@@ -36,7 +36,7 @@ _QUENCHED = {
 
 
 def quench(material: Material) -> Section | None:
-    """Energy, temperature and pressure of the melt and the quench of every glass, one over the other."""
+    """Energy, temperature and pressure during melt and quench, for all glasses in one figure."""
     series = {name: _in_gpa(material.json(f"glass/{name}/quench")) for name in material.names("glass", "quench")}
     if not series:
         return None
@@ -50,8 +50,8 @@ def quench(material: Material) -> Section | None:
         Figure(
             "quench",
             figures_model.course(panels, shades(material)),
-            "Course of melt, quench and hold under the rigid-ion potential at fixed density. The glass itself is the "
-            "minimum of the potential energy below the last frame.",
+            "Melt, quench and hold with the rigid-ion potential at fixed density. The glass itself is the local "
+            "potential-energy minimum reached from the last frame.",
         ),
         Fold("Numbers at the end of the hold", [_quench_table(series)]),
     )
@@ -67,11 +67,11 @@ def _quench_table(series: Mapping[str, Mapping[str, Any]]) -> Table:
                 f"quench.{name}.{key}", f"{label} at the end of the quench, {name}", float(found.mean), unit,
                 float(found.err),
             )  # fmt: skip
-    return side_by_side(list(series), rows, "Means over the last twentieth of the run, ± one standard error.")
+    return side_by_side(list(series), rows, "Averages over the last 5 % of the run, ± one standard error.")
 
 
 def dynamics(material: Material) -> Section | None:
-    """Verdict of the gate in words and numbers; the course of all runs against time."""
+    """Verdict of the stability gate in words and numbers, and the time evolution of all runs."""
     names = sorted({*material.names("md", "gate"), *material.names("md", "thermo")})
     if not names:
         return None
@@ -87,9 +87,9 @@ def dynamics(material: Material) -> Section | None:
             Figure(
                 "course",
                 figures_model.course(panels, shades(material)),
-                "Course of the runs. Dashed lines are the limits of the stability gate, which holds the mean "
+                "Time evolution of the runs. Dashed lines are the limits of the stability gate, applied to the mean "
                 "temperature of each half picosecond, the shortest distance of each pair of elements, and the "
-                "coordination of each single P against them.",
+                "coordination of each individual P.",
             )
         )
     if gates:
@@ -99,7 +99,7 @@ def dynamics(material: Material) -> Section | None:
 
 
 def pressure_cell(key: str, name: str, summary: Mapping[str, Any]) -> Number | None:
-    """The mean pressure of a run in GPa, None where it was too short for one."""
+    """The mean pressure of a run in GPa, or None if the run was too short."""
     if summary.get("mean_pressure_bar") is None:
         return None
     err = summary.get("mean_pressure_bar_err")
@@ -125,21 +125,21 @@ def _run_table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def verdicts(gates: Mapping[str, Mapping[str, Any]]) -> list[Notice]:
-    """The gate's verdicts by run, the bad ones first; all stable runs share one line."""
+    """Verdicts of the stability gate by run, failures first; all stable runs share one line."""
     stable = [name for name, gate in gates.items() if gate["stable"]]
     together = [verdict(", ".join(stable), gates[stable[0]])] if stable else []
     return [verdict(name, gate) for name, gate in gates.items() if not gate["stable"]] + together
 
 
 def verdict(name: str, gate: Mapping[str, Any]) -> Notice:
-    """Whether the trajectory passed the stability gate, and if not, which limits it crossed."""
+    """Whether the trajectory passed the stability gate, and if not, which limits it exceeded."""
     if gate["stable"]:
-        return Notice("good", f"{name}: stable. Nothing crossed the limits of the stability gate.")
+        return Notice("good", f"{name}: stable. All limits of the stability gate were met.")
     crossed = ", ".join(check["name"] for check in gate["checks"] if not check["passed"])
     return Notice(
         "bad",
         (
-            f"{name}: NOT STABLE. The trajectory crossed the limits of the stability gate ({crossed}). "
+            f"{name}: NOT STABLE. The trajectory exceeded limits of the stability gate ({crossed}). "
             "Nothing measured on it describes the material."
         ),
     )
@@ -162,13 +162,13 @@ def _gate_table(name: str, gate: Mapping[str, Any]) -> Table:
 
 
 def _panel(label: str, series: Mapping[str, tuple[list, list]], limits=()) -> dict[str, Any]:
-    """One panel of `figures_model.course`: (times, values) by the name of the run."""
+    """One panel of `figures_model.course`: (times, values) by run."""
     curves = {name: tuple(np.array(values, dtype=float) for values in both) for name, both in series.items()}
     return {"label": label, "series": curves, "limits": limits}
 
 
 def _in_gpa(series: Mapping[str, Any]) -> dict[str, Any]:
-    """A thermo table with its pressure in GPa."""
+    """A thermo table with the pressure in GPa."""
     found = {key: values for key, values in series.items() if key != "pressure_bar"}
     if "pressure_bar" in series:
         found["pressure_GPa"] = [value / BAR_PER_GPA for value in series["pressure_bar"]]
@@ -176,7 +176,7 @@ def _in_gpa(series: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _panels(material: Material, names: list[str], gates: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One panel per quantity, with the curve of every run; the mean coordination of each cation by O comes last."""
+    """One panel per quantity, with one curve per run; the mean coordination of each cation by O comes last."""
     sources: dict[str, list[Mapping[str, Any]]] = {}
     for name in names:
         thermo = _in_gpa(material.json(f"md/{name}/thermo")) if material.has(f"md/{name}/thermo") else {}
@@ -199,7 +199,7 @@ def _panels(material: Material, names: list[str], gates: Mapping[str, Mapping[st
 
 
 def _limits(material: Material, gates: Mapping[str, Mapping[str, Any]]) -> dict[str, list[float]]:
-    """Limits of the gate by the name of the curve that they bound."""
+    """Limits of the gate, by the name of the curve they apply to."""
     if not gates or not material.input.get("md"):
         return {}
     chosen = material.input["md"]["gate"]

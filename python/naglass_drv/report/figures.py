@@ -1,4 +1,4 @@
-"""The figures of structure and motion. Each function takes plain arrays and gives one SVG."""
+"""The figures of structure and motion. Each function takes plain arrays and returns one SVG."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ import numpy as np
 from .style import GUIDE, WIDTH_IN, canvas, element_color, log_axis, to_svg
 
 Curve = tuple[np.ndarray, np.ndarray]
-"""Mean and standard error; the error may hold NaN, and is then not drawn."""
+"""Mean and standard error; where the error is NaN it is not drawn."""
 Overlays = Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]]
 """Abscissa, mean and standard error by panel and run."""
 
@@ -27,8 +27,8 @@ def overlays(
 ) -> bytes:
     """Small multiples, {panel: {run: (x, mean, standard error)}}: one line per run in its `shade`, with error bands.
 
-    `guide` is drawn as a horizontal line, `top` bounds the ordinate. Beyond the abscissa `limit`, which is shaded, the
-    cell's own periodicity shows; from twice `limit` on atoms see their own images, whose peaks do not set the scale.
+    `guide` is drawn as a horizontal line; `top` limits the y axis. The range above `limit` is shaded because it shows
+    the periodicity of the cell; above twice `limit` atoms see their own images, and these peaks do not set the scale.
     """
     runs = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     columns = min(4 if len(panels) % 4 == 0 else 3, len(panels))
@@ -99,7 +99,7 @@ def coordination(
 
 
 def _on_grid(values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Values by coordination number, NaN where there is none."""
+    """Values by coordination number, NaN if there is none."""
     padded = np.full(max(len(values), numbers[-1] + 1), np.nan)
     padded[: len(values)] = values
     return padded[numbers]
@@ -128,16 +128,16 @@ def hops(
     runs: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], spans: Sequence[tuple[float, float]],
     shade: Mapping[str, str],
 ) -> bytes:  # fmt: skip
-    """Hops of each run, (time in ps, length in Å, returned): the axis covers the `spans` (ps) of the trajectories.
+    """Hops of each run, (time in ps, length in Å, returned); the axis covers the `spans` (ps) of the trajectories.
 
-    Hops that lead back to a former site are open circles.
+    Hops back to a previous site are open circles.
     """
     with canvas(height=2.3) as (figure, (axis,)):
         for name, (time, length, returned) in runs.items():
             faces = [("none" if back else shade[name]) for back in returned]
             axis.scatter(time, length, s=18, facecolors=faces, edgecolors=shade[name])
             axis.scatter([], [], s=18, color=shade[name], label=f"{name}: {len(time)}")
-        axis.scatter([], [], s=18, facecolors="none", edgecolors="black", label="back to a former site")
+        axis.scatter([], [], s=18, facecolors="none", edgecolors="black", label="back to a previous site")
         axis.set_xlabel("time (ps)")
         axis.set_ylabel("length (Å)")
         axis.set_xlim(min(start for start, _ in spans), max(end for _, end in spans))
@@ -149,7 +149,7 @@ def hops(
 def structure_view(
     positions: np.ndarray, symbols: Sequence[str], polyhedra: Sequence[tuple[str, np.ndarray]], cell: np.ndarray
 ) -> bytes:
-    """The cell seen along z: atoms as discs, coordination polyhedra as tinted hulls; the deeper, the paler.
+    """The cell viewed along z: atoms as discs, coordination polyhedra as tinted hulls, fading with depth.
 
     `positions` (N, 3) and `cell` (3, 3) in Å; `polyhedra` are (element of the center, corners (n, 3) in Å).
     """

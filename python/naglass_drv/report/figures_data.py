@@ -1,4 +1,4 @@
-"""The figures of a dataset's audit: energies, forces, contacts, moments, and what is covered."""
+"""The figures of a dataset audit: energies, forces, contacts, moments, and coverage."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ _MARK = {"s": 13, "linewidth": 0, "alpha": 0.6, "rasterized": True}
 def energy_residuals(
     residual: np.ndarray, x: np.ndarray, xlabel: str, limits: tuple[float, float], flagged: np.ndarray
 ) -> bytes:
-    """Residual of each frame's energy (eV per atom) against `x`, the `limits`, and the frames beyond them."""
+    """Energy residual of each frame (eV per atom) against `x`, the `limits`, and the frames beyond them."""
     with canvas(height=2.9, width=6.0) as (figure, (axis,)):
         axis.axhline(0, color=GUIDE, linewidth=0.7)
         axis.scatter(x[~flagged], residual[~flagged], color=PALETTE[0], label="within", **_MARK)
@@ -23,13 +23,13 @@ def energy_residuals(
         for k, limit in enumerate(limits):
             axis.axhline(limit, color=LIMIT, linestyle="--", linewidth=1.1, label="limit" if k == 0 else None)
         axis.set_xlabel(xlabel)
-        axis.set_ylabel("energy off the fit (eV/atom)")
+        axis.set_ylabel("deviation of the energy from the fit (eV/atom)")
         axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         return to_svg(figure)
 
 
 def force_histograms(edges: np.ndarray, counts: Mapping[str, np.ndarray]) -> bytes:
-    """Share of each element's atoms by the norm of their force, per bin of equal width on the logarithmic axis."""
+    """Distribution of force magnitudes for each element, in bins of equal width on a logarithmic axis."""
     shade = colors(list(counts))
     with canvas(height=2.9, width=6.0) as (figure, (axis,)):
         for element, values in counts.items():
@@ -39,13 +39,13 @@ def force_histograms(edges: np.ndarray, counts: Mapping[str, np.ndarray]) -> byt
         log_axis(axis, "x")
         log_axis(axis, "y")
         axis.set_xlabel("|F| (eV/Å)")
-        axis.set_ylabel("share of the element's atoms")
+        axis.set_ylabel("share of atoms of the element")
         axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         return to_svg(figure)
 
 
 def contact_fractions(fractions: Mapping[str, np.ndarray], limit: float) -> bytes:
-    """The closest contact of each pair of elements in each frame, as a fraction of the contact distance."""
+    """Shortest distance of each pair of elements in each frame, as a fraction of the contact distance."""
     names = list(fractions)[::-1]
     with canvas(height=0.8 + 0.27 * len(names), width=6.0) as (figure, (axis,)):
         for row, name in enumerate(names):

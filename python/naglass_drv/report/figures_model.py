@@ -1,4 +1,4 @@
-"""The figures of the model and of the run: parity, training curve, course of an MD run, time per stage."""
+"""The figures of the model and the run: parity, training curve, time evolution of MD, time per stage."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from .style import ELEMENT_COLORS, GUIDE, LIMIT, PALETTE, canvas, log_axis, to_svg
 
-# More points than this only make the file larger; a fixed random choice of them is drawn
+# More points only make the file larger; a fixed random subset of this size is drawn
 _MAX_POINTS = 6000
 
 
@@ -15,7 +15,7 @@ def parity(
     forces: Mapping[str, tuple[np.ndarray, np.ndarray]],
     forces_of: str,
 ) -> bytes:
-    """Model against label: energies per atom (eV) by set, force components (eV/Å) by element of the set
+    """Model versus label: energies per atom (eV) by set, force components (eV/Å) by element of the set
     `forces_of`.
     """
     with canvas(1, 2, height=3.3) as (figure, (left, right)):
@@ -45,7 +45,7 @@ def parity(
 
 
 def training_curve(series: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]) -> bytes:
-    """Errors over the epochs of training, one panel per quantity: {(title, unit): (epochs, values)}."""
+    """Errors during training, one panel per quantity: {(title, unit): (epochs, values)}."""
     with canvas(1, len(series), height=2.4, width=min(7.2, 3.2 * len(series))) as (figure, axes):
         for axis, ((title, unit), (epoch, values)), color in zip(axes, series.items(), PALETTE, strict=False):
             axis.plot(epoch, values, color=color, marker="o" if len(epoch) < 40 else None, markersize=3)
@@ -61,10 +61,10 @@ def training_curve(series: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray
 
 
 def course(panels: Sequence[Mapping], shade: Mapping[str, str]) -> bytes:
-    """Quantities along runs, stacked over a common time axis, with the limits of the stability gate.
+    """Time evolution of quantities during runs, stacked on a common time axis, with the limits of the stability gate.
 
-    A panel has `label` (with unit), `series` {run: (time in ps, values)}, drawn in the run's `shade`, and `limits`,
-    drawn as dashed lines.
+    A panel has a `label` (with unit), `series` {run: (time in ps, values)}, drawn in the `shade` of the run, and
+    `limits`, drawn as dashed lines.
     """
     with canvas(len(panels), 1, height=0.6 + 1.15 * len(panels), sharex=True) as (figure, axes):
         for axis, panel in zip(axes, panels, strict=True):
@@ -77,7 +77,7 @@ def course(panels: Sequence[Mapping], shade: Mapping[str, str]) -> bytes:
         for name in dict.fromkeys(name for panel in panels for name in panel["series"]):
             axes[0].plot([], [], color=shade[name], label=name)
         if any(panel["limits"] for panel in panels):
-            axes[0].plot([], [], color=LIMIT, linestyle="--", linewidth=1.1, label="limit of the gate")
+            axes[0].plot([], [], color=LIMIT, linestyle="--", linewidth=1.1, label="gate limit")
         axes[0].legend(loc="upper left", bbox_to_anchor=(1.0, 1.05))
         axes[-1].set_xlabel("time (ps)")
         figure.align_ylabels()
@@ -94,7 +94,7 @@ def stage_times(seconds: Mapping[str, float]) -> bytes:
             axis.annotate(
                 f"{value:.3g} s", (value, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
             )
-        axis.set_xlabel("wall time of the tasks, summed (s)")
+        axis.set_xlabel("total wall time of the tasks (s)")
         axis.set_xlim(0, 1.18 * max(values))
         axis.grid(axis="y", visible=False)
         return to_svg(figure)

@@ -1,6 +1,6 @@
-"""Sections to one self-contained HTML page: figures inline, nothing fetched from outside.
+"""Write sections as one self-contained HTML page: figures inline, nothing loaded from outside.
 
-The only scripts are the shipped ones of an interactive view; the page's policy admits them by their hash.
+The only scripts are those shipped for the interactive view; the policy of the page allows them by hash.
 """
 
 import base64
@@ -66,7 +66,7 @@ _SCRIPTS = ("3Dmol-min.js", "viewer.js")
 
 
 def page(title: str, lead: Sequence[str], sections: Sequence[Section], footer: str) -> str:
-    """The whole page. Every text that comes in is escaped; only this module writes markup."""
+    """The whole page. All incoming text is escaped; only this module writes markup."""
     above = "".join(f'<p class="lead">{escape(line)}</p>' for line in lead)
     links = "".join(f'<a href="#{escape(s.anchor)}">{escape(s.title)}</a>' for s in sections)
     body = "".join(_section(section) for section in sections)
@@ -84,8 +84,8 @@ def page(title: str, lead: Sequence[str], sections: Sequence[Section], footer: s
 
 
 def _scripts(scenes: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """The data of the views, the shipped scripts that draw them, and the policy that admits these and no others."""
-    # text of a script element ends at the first "</": no markup may occur in the data
+    """The data of the views, the shipped scripts that draw them, and the policy that allows only these."""
+    # the text of a script element ends at the first "</", so the data must not contain markup
     data = json.dumps(scenes, separators=(",", ":")).replace("<", "\\u003c").replace(">", "\\u003e")
     data = data.replace("&", "\\u0026")
     sources = [data_file("report", "vendor", name).read_text(encoding="utf-8") for name in _SCRIPTS]

@@ -30,7 +30,7 @@ _CURVES = {
 
 
 def labels(material: Material) -> Section | None:
-    """First-principles labels: how many, at which level, and every frame that was not admitted, with its
+    """First-principles labels: how many, at which level, and every frame that was not admitted, with the
     reason.
     """
     sets = material.input.get("reference") or []
@@ -42,7 +42,7 @@ def labels(material: Material) -> Section | None:
         Table(
             ("set", "level of theory", "admitted", "not admitted", "largest metal moment", "smallest"),
             [_set_row(material, item, len(rejected[item["name"]])) for item in sets],
-            "Isolated atoms not counted. Sets of different levels are never mixed. Moments are Mulliken spins.",
+            "Isolated atoms are not counted. Sets at different levels are never mixed. Moments are Mulliken spins.",
         )
     )
     section.add(*spin_states(material, sets))
@@ -53,11 +53,11 @@ def labels(material: Material) -> Section | None:
     ]
     if rows:
         section.add(
-            Notice("note", f"{len(rows)} frame(s) failed a check and were not trained on."),
+            Notice("note", f"{len(rows)} frame(s) failed a check and were not used for training."),
             Table(("set", "frame", "check", "reason"), rows),
         )
     else:
-        section.add("Every frame passed the checks (SCF converged, net force small, spin as asked for).")
+        section.add("Every frame passed the checks (SCF converged, small net force, spin as requested).")
     return section
 
 
@@ -96,7 +96,7 @@ def _set_row(material: Material, item: Mapping[str, Any], rejected: int) -> list
 
 
 def dataset(material: Material) -> Section | None:
-    """What the model was trained and tested on."""
+    """The training and test data of the model."""
     if not material.has("dataset/summary"):
         return None
     summary = material.json("dataset/summary")
@@ -123,7 +123,7 @@ def dataset(material: Material) -> Section | None:
         f"Level {summary['level']}. {summary.get('split') or ''}",
     )
     if flagged := summary.get("spin_flagged"):
-        text = f"{len(flagged)} frame(s) were left out because their spin state does not fit their composition"
+        text = f"{len(flagged)} frame(s) were left out because their spin state does not match their composition"
         section.add(Notice("note", f"{text}: {', '.join(sorted({entry['flag'] for entry in flagged}))}."))
     energies = [
         [element, Number(f"dataset.E0.{element}", f"isolated-atom energy of {element}", energy, "eV")]
@@ -134,7 +134,7 @@ def dataset(material: Material) -> Section | None:
 
 
 def model(material: Material) -> Section | None:
-    """Errors of the model against its labels, parity plots and the course of the training."""
+    """Errors of the model relative to its labels, parity plots, and the training curves."""
     if not material.has("model/summary"):
         return None
     summary = material.json("model/summary")
@@ -145,7 +145,7 @@ def model(material: Material) -> Section | None:
     section.add(
         f"MACE potential, {summary['parameters']} parameters, r_max {summary['r_max_A']:g} Å, "
         f"{summary['epochs']} epochs, "
-        + (f"refined from {summary['start_model']}." if summary.get("start_model") else "from nothing."),
+        + (f"fine-tuned from {summary['start_model']}." if summary.get("start_model") else "trained from scratch."),
         _error_table(measured),
     )
     arrays = {
@@ -160,13 +160,13 @@ def model(material: Material) -> Section | None:
         section.add(*_moment_errors(moments))
     history = _history(summary.get("epoch_history") or [])
     if history:
-        caption = "Course of the training: loss on the training frames, errors on the held-out frames."
+        caption = "Training curves: loss on the training frames, errors on the held-out frames."
         section.add(Figure("training", figures_model.training_curve(history), caption))
     return section
 
 
 def test_error(material: Material) -> tuple[str, float, float | None] | None:
-    """Which frames, force RMSE (meV/Å) and its error: the headline of the model, or None without a model."""
+    """Which frames, force RMSE (meV/Å) and its error as the main result of the model, or None without a model."""
     if not material.has("model/summary"):
         return None
     measured = material.json("model/summary")["errors"]
@@ -195,11 +195,11 @@ def _error_table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
         ]
         rows.append([f"force RMSE on {element}", *row])
     head = [f"{part} ({numbers['frames']} frames)" for part, numbers in measured.items()]
-    return Table(("error against the labels", *head), rows, "± is one standard error by bootstrap over frames.")
+    return Table(("error relative to the labels", *head), rows, "± is one standard error by bootstrap over frames.")
 
 
 def _moment_errors(moments: Mapping[str, Any]) -> tuple[str, Table]:
-    """Errors of the readout of magnetic moments, by element and by oxidation state."""
+    """Errors of the magnetic-moment readout, by element and by oxidation state."""
     parts = {part: found for part, found in moments["errors_muB"].items() if found}
     names = dict.fromkeys(
         name
@@ -228,8 +228,8 @@ def _moment_errors(moments: Mapping[str, Any]) -> tuple[str, Table]:
         rows.append(row)
     head = [word for part in parts for word in (f"RMSE, {part}", f"same state, {part}")]
     text = (
-        f"Magnetic moments: a {moments['kind']} readout on the frozen potential's features predicts |moment| per atom; "
-        "its sign, and so the order of spins, it does not know. States are those of the nearest high-spin moment; "
+        f"Magnetic moments: a {moments['kind']} readout of the frozen potential's features predicts |moment| per atom, "
+        "but neither its sign nor the spin order. States are those with the closest high-spin moment; "
         "± is one standard error by bootstrap over groups."
     )
     return text, Table(("atoms", *head), rows)
@@ -248,14 +248,14 @@ def _parity_figure(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
             data["forces_label_eV_per_A"][data["numbers"] == z],
             data["forces_model_eV_per_A"][data["numbers"] == z],
         )
-        # the most frequent element first, so that it does not hide the others
+        # most frequent element first, so that it does not cover the others
         for z in sorted(np.unique(data["numbers"]), key=lambda z: -(data["numbers"] == z).sum())
     }
-    return Figure("parity", figures_model.parity(energies, forces, shown), "Model against first-principles labels.")
+    return Figure("parity", figures_model.parity(energies, forces, shown), "Model versus first-principles labels.")
 
 
 def _history(records: list[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
-    """Epochs and values of each quantity; the errors on held-out frames are taken at some epochs only."""
+    """Epochs and values of each quantity; the errors on held-out frames are evaluated only at some epochs."""
     curves = {}
     for key, title in _CURVES.items():
         points = [(record["epoch"], record[key]) for record in records if key in record]

@@ -1,4 +1,4 @@
-"""What a report is made from: the input, the finished tasks, and the products by role."""
+"""The sources of a report: the input, the finished tasks, and the products by role."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Material:
-    """The report's sources.
+    """The sources of the report.
 
     `input` is the expanded input; `tasks` the finished tasks as {stage, task, key, seconds, tools}; `files`
-    maps a role such as ``md/g0-600K/gate`` to a path. A role that is absent means that there is nothing to
+    maps a role like ``md/g0-600K/gate`` to a path. If a role is absent, there is nothing to
     show.
     """
 
@@ -34,14 +34,14 @@ class Material:
         return [part[1] for part in parts if len(part) == 3 and part[0] == stage and part[2] == kind]
 
     def json(self, role: str) -> Any:
-        """Content of a JSON file. Raises InputError when it is no JSON."""
+        """Content of a JSON file. Raises InputError if it is not JSON."""
         try:
             return json.loads(self.files[role].read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(f"{self.files[role]}: not JSON: {error}") from None
 
     def arrays(self, role: str) -> dict[str, np.ndarray]:
-        """Arrays of an NPZ file. Raises InputError when it is none; pickled objects are refused."""
+        """Arrays of an NPZ file. Raises InputError if it is not one; pickled objects are rejected."""
         try:
             with np.load(self.files[role], allow_pickle=False) as archive:
                 return {key: archive[key] for key in archive.files}
@@ -49,9 +49,9 @@ class Material:
             raise InputError(f"{self.files[role]}: not an NPZ file of plain arrays: {error}") from None
 
     def table(self, role: str) -> dict[str, np.ndarray]:
-        """Columns of a text table by name, from the last line of comment that has one word per column.
+        """Columns of a text table by name, from the last comment line that has one word per column.
 
-        Raises InputError when it is no table of numbers with such a line.
+        Raises InputError if it is not a table of numbers with such a line.
         """
         path = self.files[role]
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -63,5 +63,5 @@ class Material:
         heads = [words[1:] if words[:1] == ["columns:"] else words for words in heads]
         names = next((words for words in reversed(heads) if len(words) == data.shape[1]), None)
         if names is None:
-            raise InputError(f"{path}: no line names its {data.shape[1]} columns")
+            raise InputError(f"{path}: no comment line names the {data.shape[1]} columns")
         return dict(zip(names, data.T, strict=True))

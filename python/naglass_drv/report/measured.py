@@ -1,4 +1,4 @@
-"""What the sections on glasses and trajectories share: the measured numbers by name, and the gate's warnings."""
+"""Shared by the sections on glasses and trajectories: measured numbers by name, and warnings of the gate."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,12 +11,12 @@ from .numbers import Notice
 from .style import run_colors
 
 _END = 0.05
-# what runs of earlier versions did not measure
+# quantities that runs of earlier versions did not measure
 _ABSENT: dict[str, Any] = {"angles": {}, "density_is_set": False}
 
 
 def all_measured(material: Material, needed: str | None = None) -> dict[str, Any]:
-    """The numbers of every glass and trajectory by name; only those that hold the entry `needed`, where it is given."""
+    """The numbers of every glass and trajectory by name; if `needed` is given, only those that have this entry."""
     found = {
         name: _ABSENT | material.json(f"analysis/{name}/numbers") for name in material.names("analysis", "numbers")
     }
@@ -24,12 +24,12 @@ def all_measured(material: Material, needed: str | None = None) -> dict[str, Any
 
 
 def quench_end(series: Mapping[str, list[float]], key: str) -> Average:
-    """Mean of a column of a quench over the last twentieth of its rows."""
+    """Mean of a column of a quench over the last 5 % of its rows."""
     return average(np.array(series[key][-max(2, round(_END * len(series[key]))) :]))
 
 
 def warnings(material: Material) -> list[Notice]:
-    """One line for each trajectory that did not pass the stability gate, for the head of a section."""
+    """One line for each trajectory that did not pass the stability gate, for the top of a section."""
     return [
         Notice("bad", f"{name} did not pass the stability gate: its numbers below do not describe the material.")
         for name in material.names("md", "gate")
@@ -44,19 +44,19 @@ def shades(material: Material) -> dict[str, str]:
 
 
 def agreements(what: str, of: str, checked: Mapping[str, float | None]) -> list[Notice]:
-    """What was computed during the runs against what was computed afterwards, `checked` by run; None is no check."""
+    """Comparison of results computed during the runs and afterwards, `checked` by run; None means no check."""
     good = [name for name, share in checked.items() if share == 1.0]
     told = [
-        Notice("bad", f"{name}: {what} computed while the MD ran and {what} computed afterwards agree for only "
+        Notice("bad", f"{name}: {what} computed on the fly during MD and {what} computed afterwards agree for only "
                f"{100 * share:.6g} % of {of}.")
         for name, share in checked.items() if share is not None and share != 1.0
     ]  # fmt: skip
     if good:
-        text = f"{what} computed while the MD ran and {what} computed afterwards agree for 100 % of {of}."
+        text = f"{what} computed on the fly during MD and {what} computed afterwards agree for 100 % of {of}."
         told.append(Notice("good", f"{', '.join(good)}: {text}"))
     return told
 
 
 def error_array(values: list) -> np.ndarray:
-    """Standard errors as an array, NaN where there is none."""
+    """Standard errors as an array, NaN if there is none."""
     return np.array([np.nan if value is None else value for value in values])

@@ -1,4 +1,4 @@
-"""Section on the transition metals: bond fingerprints, oxidation states, and spins where there are moments."""
+"""Section on the transition metals: bond fingerprints, oxidation states, and spins if there are moments."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ Cells = dict[str, dict[str, Number | str]]
 
 
 def metals(material: Material) -> Section | None:
-    """Bond fingerprints of the transition metals, and their spins where frames carry moments."""
+    """Bond fingerprints of the transition metals, and their spins if the frames have moments."""
     measured = {name: numbers["fingerprints"] for name, numbers in all_measured(material, "fingerprints").items()}
     for name in material.names("labels", "fingerprints"):
         measured[name] = material.json(f"labels/{name}/fingerprints")["fingerprints"]
@@ -36,34 +36,41 @@ def metals(material: Material) -> Section | None:
             _confusion_table(name, metal, found) for name, found in own.items() if found["confusion"] is not None
         ]
         details += [_links_table(name, metal, found["links"]) for name, found in own.items() if found["links"]]
-        section.add(Fold(f"Bond families of {metal}, its states by moment and by bond valence, links", details))
+        section.add(Fold(f"Bond families of {metal}, its states by moment and by bond valence, and links", details))
     return section
 
 
 def _note(measured: Mapping[str, Mapping], material: Material) -> str:
-    """What the rows of a metal are; moments are told apart by where they come from."""
+    """Explanation of the rows of a metal; moments are distinguished by their source."""
     sources = {found["moments"] for found in measured.values()}
     sentences = [_METAL_NOTE]
     if "labels" in sources:
         level = [item["level"] for item in material.input.get("reference") or []]
-        cheap = "; at GFN1-xTB that is an occupation, since its energy knows no spin" if "gfn1-xtb" in level else ""
+        cheap = (
+            "; for GFN1-xTB this is an occupation, since its energy does not depend on spin"
+            if "gfn1-xtb" in level
+            else ""
+        )
         sentences.append(f"By moment (labels): from the magnetic moment in the label{cheap}.")
     if "model" in sources:
         sentences.append(
-            "By moment (model): from the |moment| that the model predicts for each atom, which no label of these "
+            "By moment (model): from the |moment| predicted by the model for each atom, which no label of these "
             "frames confirms."
         )
     return " ".join(
-        [*sentences, "A center is flagged where two of them differ or the sum is more than 0.4 off its state."]
+        [
+            *sentences,
+            "A center is flagged if two of them differ or if the sum deviates from its state by more than 0.4.",
+        ]
     )
 
 
 _METAL_NOTE = (
-    "Means over centers and frames, ± one standard error (none from one frame, or where nothing changed). Bond "
-    "families by the thresholds of Schindler et al. (vanadyl below 1.74 Å, trans above 2.10 Å). States by the input: "
+    "Means over centers and frames, ± one standard error (none for a single frame or if nothing changed). Bond "
+    "families use the thresholds of Schindler et al. (vanadyl below 1.74 Å, trans above 2.10 Å). States by the input: "
     "the ions of the composition; by valence: nearest to the bond-valence sum; by geometry: from the families."
 )
-# key of the states, words of the row, and sources of the moments that the row is about
+# key of the states, label of the row, and sources of the moments used in the row
 _ASSIGNMENTS = (
     ("valence", "valence", ()),
     ("geometry", "geometry", ()),
@@ -130,7 +137,7 @@ def _family_rows(metal: str, measured: Mapping[str, Mapping]) -> Cells:
 def _state_rows(
     rows: Cells, metal: str, key: str, by: str, shares: Mapping[str, Mapping], errors: Mapping[str, Mapping]
 ) -> None:
-    """One row per state that occurs in `shares`, {structure: {state: share}}, assigned `by` something."""
+    """One row per state in `shares`, {structure: {state: share}}, assigned `by` some criterion."""
     for state in sorted({state for own in shares.values() for state in own}):
         ion = f"{metal}{state}+" if state.isdigit() else f"{metal} {state}"
         for name, own in shares.items():
@@ -150,7 +157,7 @@ def _confusion_table(name: str, metal: str, found: Mapping[str, Any]) -> Table:
     ]
     return Table(
         (name, *(f"{label} by valence" for label in shown)), rows,
-        f"Centers in all frames, by their state from the moment of {source} and from the bond valence: "
+        f"Centers in all frames, by oxidation state from the moment of {source} and from the bond valence: "
         f"{100 * confusion['agreement']:.0f} % agree.",
     )  # fmt: skip
 

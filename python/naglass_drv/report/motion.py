@@ -1,4 +1,4 @@
-"""Sections on motion: displacements, what LAMMPS correlated during the runs, and hops."""
+"""Sections on motion: displacements, correlations computed by LAMMPS during the runs, and hops."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ _WRITTEN = {"msd": "MSD (Å²)", "alpha2": "α₂", "chi4": "χ₄", "haven": "H
 
 
 def transport(material: Material) -> Section | None:
-    """Mean square displacements of all runs, and diffusion coefficients where the motion is diffusive."""
+    """Mean square displacements of all runs, and diffusion coefficients if the motion is diffusive."""
     measured = all_measured(material, "transport")
     written = _written(material)
     if not measured and not written:
@@ -37,8 +37,8 @@ def transport(material: Material) -> Section | None:
         )
     if written:
         caption = (
-            "What fix naglass/correlate wrote during the runs, from their first step on, relative to the framework; "
-            "bands: one standard error between blocks of time, or between atoms, whichever is larger."
+            "Output of fix naglass/correlate during the runs, from the first step on, relative to the framework; "
+            "bands: one standard error, from time blocks or from atoms, whichever is larger."
         )
         shade = shades(material)
         for ion, panels in written.items():
@@ -60,10 +60,10 @@ def _displacement_figure(material: Material, measured: Mapping[str, Mapping], cu
         for name, numbers in measured.items()
         if numbers["transport"]["diffusive"]
     ]
-    fitted = f" D was fitted on lags of {'; '.join(fits)}." if fits else ""
+    fitted = f" D was fitted over lag times of {'; '.join(fits)}." if fits else ""
     caption = (
-        "Mean square displacement relative to the framework, over all time origins; bands: one standard error between "
-        f"atoms. Long lags rest on few origins.{fitted}"
+        "Mean square displacement relative to the framework, over all time origins; bands: one standard error across "
+        f"atoms. Long lag times are based on few time origins.{fitted}"
     )
     return Figure("msd", svg, caption)
 
@@ -84,7 +84,7 @@ def _written(material: Material) -> dict[str, dict[str, dict[str, tuple]]]:
 
 
 def _transport_verdicts(measured: Mapping[str, Mapping[str, Any]]) -> list[Notice]:
-    """Where the motion is diffusive, and why it is not elsewhere."""
+    """In which range the motion is diffusive, or why it is not."""
     good = [
         f"{name}: the motion of {moved['ion']} is diffusive between {moved['fit_from_ps']:.3g} and "
         f"{moved['fit_to_ps']:.3g} ps"
@@ -114,7 +114,7 @@ def _transport_table(measured: Mapping[str, Mapping], curves: Mapping[str, Mappi
         rows["length of the trajectory"][name] = Number(f"{key}.duration", "length", numbers["duration_ps"], "ps")
         rows["number of ions"][name] = Number(f"{key}.ions", f"number of {ion}", moved["ions"], "1")
         if moved["exponent"] is not None:
-            rows["d ln MSD / d ln t of the fit, or else of the longest lags with an error"][name] = Number(
+            rows["d ln MSD / d ln t of the fit, or otherwise of the longest lag times with an error"][name] = Number(
                 f"{key}.exponent", "logarithmic slope of the MSD", moved["exponent"], "1"
             )
         for element, value in moved["msd_at_longest_lag_A2"].items():
@@ -132,7 +132,7 @@ def _transport_table(measured: Mapping[str, Mapping], curves: Mapping[str, Mappi
 
 
 def hops(material: Material) -> Section | None:
-    """Hops of the mobile ions: how many, how far, how often back."""
+    """Hops of the mobile ions: how many, how far, and how often back."""
     whole = all_measured(material, "hops")
     if not whole:
         return None
@@ -147,10 +147,10 @@ def hops(material: Material) -> Section | None:
         side_by_side(
             list(measured),
             rows,
-            f"Hops by p_hop with half a window of {some['window_ps']:.3g} ps and a threshold of "
-            f"{some['threshold_A2']:g} Å²: rattling in a cage does not count, and a hop that is undone within half a "
-            "window is not seen. A hop is a return if it leads to a site that the ion left at most "
-            f"{some['return_within_ps']:.3g} ps before. The cage is changed when less "
+            f"Hops by p_hop with a half window of {some['window_ps']:.3g} ps and a threshold of "
+            f"{some['threshold_A2']:g} Å²: rattling in a cage does not count, and a hop that is reversed within half a "
+            "window is not detected. A hop is a return if it leads to a site that the ion left at most "
+            f"{some['return_within_ps']:.3g} ps earlier. The cage has changed if less "
             "than half of the oxygens around the ion are the same before and after.",
         ),
         *agreements("hops", "them", {name: found["agreement_with_on_the_fly"] for name, found in measured.items()}),
@@ -163,7 +163,7 @@ def hops(material: Material) -> Section | None:
     if any(len(time) for time, _, _ in runs.values()):
         spans = [(n["start_ps"], n["start_ps"] + n["duration_ps"]) for n in whole.values()]
         caption = (
-            f"Every hop of {some['ion']}; the axis spans the trajectories. None can be seen in the first and the last "
+            f"Every hop of {some['ion']}; the axis spans the trajectories. None can be detected in the first and last "
             f"{some['window_ps']:.3g} ps, half a window."
         )
         section.add(Figure("hops", figures.hops(runs, spans, shades(material)), caption))
@@ -182,7 +182,7 @@ def _hop_numbers(key: str, found: Mapping[str, Any]) -> Iterator[tuple[str, Numb
         yield label, Number(f"{key}.beside.{state}", label, count, "1")
     for quantity, label, unit in (
         ("returned_share", "share that returned", "1"),
-        ("changed_cage_share", "share that changed the cage", "1"),
+        ("changed_cage_share", "share that changed cage", "1"),
         ("length_A", "mean length", "Å"),
     ):
         if found[quantity] is not None:

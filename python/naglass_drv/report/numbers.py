@@ -1,4 +1,4 @@
-"""The numbers of a report: one value, its error, its unit and what it means; the table and the JSON share
+"""The numbers of a report: a value, its error, its unit and its meaning; tables and JSON share
 them.
 """
 
@@ -16,11 +16,11 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True)
 class Number:
-    """One number. `key` is its stable name in report.json, `label` its name for people, `unit` "1" if it has
+    """One number. `key` is its stable name in report.json, `label` its readable name, `unit` "1" if it has
     none.
 
-    `err` is one standard error, or None where none can be given; `note` then says why. An estimate has no error of
-    zero: an `err` of 0, infinity or NaN is none. Raises InputError for a value that is not finite.
+    `err` is one standard error, or None if there is no estimate; `note` then says why. No estimate has zero
+    error, so an `err` of 0, infinity or NaN counts as None. Raises InputError for a value that is not finite.
     """
 
     key: str
@@ -35,7 +35,7 @@ class Number:
         if err is not None and not (math.isfinite(err) and err > 0):
             object.__setattr__(self, "err", None)
         if not math.isfinite(self.value):
-            raise InputError(f"report: {self.key} is {self.value!r}; a finite number is needed")
+            raise InputError(f"report: {self.key} is {self.value!r}; must be a finite number")
         if not self.unit:
             raise InputError(f"report: {self.key} has no unit")
 
@@ -46,7 +46,7 @@ class Number:
 
 @dataclass
 class Figure:
-    """One picture: SVG bytes, file name without suffix, and what is seen on it."""
+    """One figure: SVG bytes, file name without suffix, and caption."""
 
     name: str
     svg: bytes
@@ -64,7 +64,7 @@ class Table:
 
 @dataclass
 class Fold:
-    """Blocks that a reader opens by a click on `title`."""
+    """Blocks that open with a click on `title`."""
 
     title: str
     blocks: Sequence
@@ -72,7 +72,7 @@ class Fold:
 
 @dataclass
 class View:
-    """An interactive view: `scenes` (JSON-ready, see `viewer.scene`), with `picture` where no script runs."""
+    """An interactive view: `scenes` (JSON-ready, see `viewer.scene`), with `picture` as fallback without scripts."""
 
     scenes: Sequence[Mapping]
     picture: Figure
@@ -82,7 +82,7 @@ class View:
 class Section:
     """One section of the report: `blocks` in order (text, Table, Figure, Notice, Fold, View), and its numbers.
 
-    A `folded` section shows its title only, until it is opened.
+    A `folded` section shows only its title until it is opened.
     """
 
     title: str
@@ -92,7 +92,7 @@ class Section:
     folded: bool = False
 
     def add(self, *blocks) -> None:
-        """Append blocks; numbers in tables enter the JSON as well."""
+        """Append blocks; numbers in tables also enter the JSON."""
         self.blocks += blocks
         for table in leaves(blocks, Table):
             self.numbers += [cell for row in table.rows for cell in row if isinstance(cell, Number)]
@@ -108,7 +108,7 @@ class Notice:
 
 
 def leaves(blocks: Iterable, kind: type[Leaf]) -> Iterator[Leaf]:
-    """All blocks of one kind, those in folds and views as well."""
+    """All blocks of one kind, including those in folds and views."""
     for block in blocks:
         if isinstance(block, kind):
             yield block
@@ -127,9 +127,9 @@ def side_by_side(names: Sequence[str], rows: Mapping[str, Mapping[str, "str | Nu
 
 
 def quantity(value: float, err: float | None) -> str:
-    """A value with its error in the same decimals: ``2.004 ± 0.013``, ``−5.4 ± 0.7``.
+    """A value and its error with the same number of decimals: ``2.004 ± 0.013``, ``−5.4 ± 0.7``.
 
-    The error keeps two significant digits where they are 10 to 35, else one (Particle Data Group, Review of Particle
+    The error keeps two significant digits if they are 10 to 35, else one (Particle Data Group, Review of Particle
     Physics, section 5.3, doi:10.1103/PhysRevD.110.030001).
     """
     if err is None or err == 0 or not math.isfinite(err):
@@ -170,7 +170,7 @@ def _superscript(power: int) -> str:
 
 
 def no_error(numbers: Mapping) -> str:
-    """Why a quantity of a measured structure has no error, where it has none."""
+    """Why a quantity of a measured structure has no error, if it has none."""
     reasons = {
         "none": "one structure",
         "replicas": f"equal in {numbers['frames']} replicas",

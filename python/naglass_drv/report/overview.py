@@ -1,4 +1,4 @@
-"""The first sections: the result at a glance, and what its numbers are worth."""
+"""The first sections: the result at a glance, and how reliable its numbers are."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ _FIRST_ROWS = ("atoms", "density", "temperature", "mean pressure")
 
 
 def glance(material: Material) -> Section:
-    """Verdicts first, then the few numbers that a reader looks for, and the glass to look at."""
+    """Verdicts first, then the few numbers that most readers look for, and a view of the glass."""
     section = Section("At a glance", "glance")
     gates = {name: material.json(f"md/{name}/gate") for name in material.names("md", "gate")}
     section.add(*verdicts(gates), *checks.notices(checks.findings(material)))
@@ -38,7 +38,7 @@ def glance(material: Material) -> Section:
         ]  # fmt: skip
     rows = {label: cells for label, cells in rows.items() if cells}
     if names:
-        section.add(side_by_side(names, rows, "± is one standard error; the next section says what it covers."))
+        section.add(side_by_side(names, rows, "± is one standard error; the next section explains what it includes."))
     error = learning.test_error(material)
     if error is not None:
         part, value, err = error
@@ -57,8 +57,8 @@ def _mean_pressure(material: Material, name: str) -> dict[str, Number]:
 
 
 def worth(material: Material) -> Section:
-    """What the numbers can and cannot say: size, quench, level, force error, length, gate, error bars."""
-    section = Section("What these numbers are worth", "worth")
+    """Limits of the results: cell size, quench, level of theory, force error, length, gate, error bars."""
+    section = Section("How reliable these numbers are", "worth")
     input = material.input
     measured = all_measured(material)
     rows = [("size", _size(numbers)) for numbers in list(measured.values())[:1]]
@@ -83,11 +83,11 @@ def worth(material: Material) -> Section:
 
 
 _ERROR_BARS = (
-    "One standard error (68 %). Of trajectories they come from the fluctuations in time, allowing for the "
-    "memory of the motion, and so describe the time average of this one structure; of glasses they come "
-    "from the spread between replicas. Where none can be given the page says why: one structure, or a quantity "
-    "that did not change, which means frozen, not exact. The difference to another glass of the same composition is "
-    "usually larger, and systematic errors of the potential and of the level of theory are in none of them."
+    "One standard error (68 %). For trajectories it comes from the fluctuations in time, corrected for "
+    "correlation, and so describes the time average of this one structure; for glasses it comes "
+    "from the spread between replicas. If there is none, the page says why: a single structure, or a quantity "
+    "that did not change, which means frozen, not exact. Differences between glasses of the same composition are "
+    "usually larger, and systematic errors of the potential and the level of theory are not included."
 )
 
 
@@ -98,8 +98,8 @@ def _few_replicas(measured: Mapping[str, Mapping[str, Any]]) -> str:
     # relative standard deviation of a standard deviation from n normal values, about 1/sqrt(2(n-1))
     uncertain = 100 / np.sqrt(2 * (counts[0] - 1))
     return (
-        f" With {counts[0]} replicas the error bars of the glass are themselves uncertain by about "
-        f"{uncertain:.0f} %; where the replicas agree by chance, they are far too small."
+        f" With {counts[0]} replicas, the error bars of the glass are themselves uncertain by about "
+        f"{uncertain:.0f} %; if the replicas agree by chance, they are far too small."
     )
 
 
@@ -135,11 +135,11 @@ def _size(numbers: Mapping[str, Any]) -> str:
     samples = numbers["frames"] if numbers["kind"] == "glass" else 1
     samples = "one sample" if samples == 1 else f"each of {samples} samples"
     return (
-        f"The cell holds {numbers['atoms']} atoms ({formula_text(numbers['composition'])}) in {samples}. "
-        "Correlations are those of the material up to half the cell width, "
-        f"{numbers['half_cell_width_A']:.2f} Å, and no structure factor exists below "
-        f"{numbers['lowest_q_per_A']:.2f} 1/Å. Shares come in steps of one over the number of atoms of a "
-        "kind: with few P or V a share of Qⁿ or of a coordination number is a count of a handful of atoms, "
+        f"The cell contains {numbers['atoms']} atoms ({formula_text(numbers['composition'])}) in {samples}. "
+        "Correlations represent the material only up to half the cell width, "
+        f"{numbers['half_cell_width_A']:.2f} Å, and there is no structure factor below "
+        f"{numbers['lowest_q_per_A']:.2f} 1/Å. Shares come in steps of 1/N for N atoms of a "
+        "kind: with few P or V, the share of a Qⁿ or of a coordination number counts a handful of atoms and is "
         "not a bulk property."
     )
 
@@ -148,27 +148,27 @@ def _quench(glass: Mapping[str, Any], system: Mapping[str, Any]) -> str:
     rate = glass["quench_rate_K_per_ps"] * _K_PER_S
     power = int(np.floor(np.log10(rate)))
     vanadyl = (
-        " The potential knows no directional V=O bond: V\N{EN DASH}O distances of the quenched glass below "
+        " The potential has no directional V=O bond: V\N{EN DASH}O distances of the quenched glass below "
         f"the vanadyl criterion of {VANADYL_CUTOFF:g} Å are short contacts of ions, not vanadyl groups."
     )
     return (
-        f"The melt was cooled at {rate / 10**power:.3g} × 10{str(power).translate(SUPERSCRIPT)} K/s with a "
-        f"rigid-ion potential, at the fixed density of {system['density_g_cm3']:g} g/cm³ that the input "
-        f"sets; in the laboratory melts are cooled at about {_LABORATORY_RATE}. The glass is therefore less "
+        f"The melt was quenched at {rate / 10**power:.3g} × 10{str(power).translate(SUPERSCRIPT)} K/s with a "
+        f"rigid-ion potential, at the fixed density of {system['density_g_cm3']:g} g/cm³ given in the input "
+        f"file; in the laboratory, melts are cooled at about {_LABORATORY_RATE}. The glass is therefore less "
         "relaxed than a real one: more defects, more disorder in the first shells, and a network that "
         "remembers the melt."
     ) + (vanadyl if any(label.startswith("V") for label in system["composition"]) else "")
 
 
 def _level(level: str) -> str:
-    text = f"The model learned from {learning.LEVELS.get(level, level)}. "
+    text = f"The model was trained on {learning.LEVELS.get(level, level)}. "
     if level == "gfn1-xtb":
         return text + (
-            "This level is cheap enough to label many structures and is not a reference for "
-            "transition-metal oxides: bond lengths, spin states and barriers may be off by amounts that "
-            "nothing here measures. Two of its pair scalings are our own choice: k(Na,O) = 1.3 and k(V,V) = 0.7 "
-            "(published: 1, at which sodium falls onto oxygen and vanadium binds vanadium at 2.1 Å); dense cells "
-            "stay over-bound. Its energy knows no spin polarization: moments are occupations. "
+            "This level is cheap enough to label many structures, but it is not a reference for "
+            "transition-metal oxides: bond lengths, spin states and barriers may be wrong by amounts that are "
+            "not measured here. Two of its pair scalings are our own choice: k(Na,O) = 1.3 and k(V,V) = 0.7 "
+            "(published: 1, at which sodium collapses onto oxygen and vanadium binds vanadium at 2.1 Å); dense cells "
+            "remain overbound. Its energy does not depend on spin polarization: moments are occupations. "
             "The model can at best be as good as its labels."
         )
     return text + "The model can at best be as good as its labels; the value of U and the functional are choices."
@@ -194,11 +194,11 @@ def _length(numbers: Mapping[str, Any]) -> str:
     text = f"The trajectory covers {numbers['duration_ps']:.3g} ps. "
     moved = numbers["transport"]
     if moved is None:
-        return text + "That is too short, or holds no mobile ion, to speak of transport."
+        return text + "It is too short to discuss transport, or there is no mobile ion."
     if moved["diffusive"]:
         return text + (
-            f"{moved['ion']} moves diffusively within it; the coefficient rests on {moved['ions']} ions and "
-            f"on lags up to {moved['fit_to_ps']:.3g} ps, and rare hops that did not happen in this time are "
+            f"{moved['ion']} moves diffusively within this time; the coefficient is based on {moved['ions']} ions and "
+            f"on lag times up to {moved['fit_to_ps']:.3g} ps, and rare hops that did not happen in this time are "
             "missing from it."
         )
     return text + (

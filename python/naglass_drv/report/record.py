@@ -1,4 +1,4 @@
-"""Sections on the run itself: time per stage, tasks with their keys and versions, and the input."""
+"""Sections on the run itself: time per stage, tasks with keys and versions, and the input."""
 
 from collections import defaultdict
 from typing import Any
@@ -9,7 +9,7 @@ from .numbers import Figure, Number, Section, Table
 
 
 def record(material: Material) -> Section:
-    """Where the time went, and what is needed to repeat the run."""
+    """Where the time was spent, and what is needed to repeat the run."""
     section = Section("Run and provenance", "run")
     seconds: dict[str, float] = defaultdict(float)
     for task in material.tasks:
@@ -25,8 +25,8 @@ def record(material: Material) -> Section:
                 "times",
                 figures_model.stage_times(seconds),
                 (
-                    "Wall time of the tasks of each stage, summed over tasks; those of a group of tasks "
-                    "may have run at the same time. A resumed task counts its last attempt only."
+                    "Wall time of each stage, summed over its tasks; tasks "
+                    "may have run at the same time. For a resumed task only the last attempt counts."
                 ),
             )
         )
@@ -38,12 +38,12 @@ def record(material: Material) -> Section:
         Table(
             ("setting", "value"),
             [["seed", str(material.input["seed"])], *_flat(_set(material.input))],
-            "The input, defaults included. Names carry their unit.",
+            "The input, including defaults. Names include the unit.",
         ),
         Table(
             ("task", "key"),
             [[f"{t['stage']}/{t['task']}", t["key"]] for t in material.tasks],
-            "Keys are SHA-256 over settings, content of input files, tool versions and naglass's version; "
+            "Keys are SHA-256 hashes of settings, content of input files, tool versions and the version of naglass; "
             "equal keys mean equal work.",
         ),
     )

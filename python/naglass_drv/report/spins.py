@@ -1,4 +1,4 @@
-"""Spin states of the labels: multiplicities against high spin, ions by site, and the coupling of the moments."""
+"""Spin states of the labels: multiplicities compared with high spin, ions by site, and coupling of the moments."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 CONVENTION = (
-    "All moments parallel and high spin is a convention: at the temperatures of a melt or glass these ions are a "
-    "paramagnet, whose moments are not ordered. The energy of antiparallel moments, where it is given, shows how much "
+    "Parallel high-spin moments are a convention: at the temperatures of a melt or glass these ions are a "
+    "paramagnet with disordered moments. The energy of antiparallel moments, if given, shows how much "
     "the convention matters."
 )
 _MOST_ROWS = 15
 
 
 def spin_states(material: Material, sets: Sequence[Mapping[str, Any]]) -> Iterator[str | Notice | Table]:
-    """What the labels' spin states are, where a set has magnetic ions or another spin state than high spin."""
+    """Spin states of the labels, if a set has magnetic ions or a spin state other than high spin."""
     rows, flagged = [], []
     for item in sets:
         frames = _frames(material, item["name"])
@@ -37,19 +37,25 @@ def spin_states(material: Material, sets: Sequence[Mapping[str, Any]]) -> Iterat
             rows.append([item["name"], magnetic, multiplicity, str(count), *sites])
     if not rows:
         return
-    head = ("set", "magnetic ions", "multiplicity", "frames", "judged by the moments of their sites", "flagged")
+    head = ("set", "magnetic ions", "multiplicity", "frames", "checked by their site moments", "flagged")
     yield Table(
         head,
         rows,
-        f"{CONVENTION} Frames of tight binding, which knows no spin, and of metals whose moments do not tell their "
-        "states are not judged.",
+        f"{CONVENTION} Frames from tight binding, which has no spin energy, and of metals with ambiguous moments "
+        "are not checked.",
     )
     yield from (block for item in sets if (block := _coupling(material, item["name"])) is not None)
     if flagged:
         names = Counter(row[2] for row in flagged)
         meaning = "; ".join(f"{flag} ({count}): {FLAGS[flag]}" for flag, count in names.items())
-        yield Notice("bad", f"Frames whose spin state does not fit their composition: {meaning}. {_fate(material)}")
-        more = f"{len(flagged) - _MOST_ROWS} more in the files of the sets." if len(flagged) > _MOST_ROWS else ""
+        yield Notice(
+            "bad", f"Frames with a spin state that does not match their composition: {meaning}. {_fate(material)}"
+        )
+        more = (
+            f"Another {len(flagged) - _MOST_ROWS} are listed in the files of the sets."
+            if len(flagged) > _MOST_ROWS
+            else ""
+        )
         yield Table(("set", "frame", "flag", "what"), flagged[:_MOST_ROWS], more)
 
 
@@ -62,7 +68,7 @@ def _frames(material: Material, name: str) -> list["Atoms"]:
 
 
 def _cell(frame: "Atoms") -> tuple[str, str]:
-    """The magnetic ions of a frame, and its multiplicity with how it differs from high spin."""
+    """The magnetic ions of a frame, and its multiplicity with its deviation from high spin."""
     ions, stated = ions_of(frame), frame.info["multiplicity"]
     if ions is None:
         return "not known", str(stated)
@@ -72,9 +78,7 @@ def _cell(frame: "Atoms") -> tuple[str, str]:
 
 def _sites(name: str, judged: int, flagged: int) -> tuple[Number, Number]:
     return (
-        Number(
-            f"labels.{name}.sites_judged", f"frames of set {name} judged by the moments of their sites", judged, "1"
-        ),
+        Number(f"labels.{name}.sites_judged", f"frames of set {name} checked by their site moments", judged, "1"),
         Number(f"labels.{name}.sites_flagged", f"frames of set {name} with a flagged spin state", flagged, "1"),
     )
 
@@ -82,8 +86,8 @@ def _sites(name: str, judged: int, flagged: int) -> tuple[Number, Number]:
 def _fate(material: Material) -> str:
     section = material.input.get("dataset") or {}
     if section.get("admit_spin_flagged"):
-        return "The dataset keeps them (admit_spin_flagged)."
-    return "They are kept out of the dataset."
+        return "They are kept in the dataset (admit_spin_flagged)."
+    return "They are excluded from the dataset."
 
 
 def _coupling(material: Material, name: str) -> Table | str | None:
@@ -100,11 +104,11 @@ def _coupling(material: Material, name: str) -> Table | str | None:
     ]
     flags = found["flags"]
     caption = (
-        "Antiparallel moments alternate along the shortest connections of the magnetic ions, in a broken-symmetry "
-        f"solution of the SCF, at the geometry of {found['parallel']}. One structure is an example, not an average."
+        "Antiparallel moments alternate along the shortest connections between magnetic ions, in a broken-symmetry "
+        f"solution of the SCF, at the geometry of {found['parallel']}. It is one example, not an average."
     )
     if flags:
-        caption += " Flagged, so the difference is not that of the coupling alone: " + ", ".join(
+        caption += " Flagged: the difference is not due to the coupling alone: " + ", ".join(
             f"{kind} ({flag})" for kind, flag in flags.items()
         )
     row = [

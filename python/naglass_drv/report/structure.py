@@ -17,7 +17,7 @@ _TOTALS = {
 }
 Measured = Mapping[str, Mapping[str, Any]]
 Curves = Mapping[str, Mapping[str, np.ndarray]]
-# Neighbors; first shells of oxide glasses lie below
+# Neighbors; first shells of oxide glasses are below this
 _RUNNING_TOP = 12.0
 
 
@@ -74,8 +74,8 @@ def _pair_figure(name: str, measured: Measured, curves: Curves, shade: Mapping[s
         limit_label=f"shaded: beyond half the cell width, {limit:.2f} Å",
     )
     caption = (
-        f"Partial pair distribution functions{_band_note(measured)} Beyond half the cell width they also show the "
-        "periodicity of the cell; peaks of an atom with its own images may leave the panel."
+        f"Partial pair distribution functions{_band_note(measured)} Beyond half the cell width, they also show the "
+        "periodicity of the cell; peaks from an atom's own images may exceed the panel."
     )
     return Figure(name, svg, caption)
 
@@ -103,7 +103,7 @@ def _coordination_figure(measured: Measured, shade: Mapping[str, str]) -> Figure
         for pair in shells
     }
     labels = {pair: f"{pair.replace('-', _DASH)} < {cutoff:.2f} Å" for pair, cutoff in cutoffs.items()}
-    caption = "Distribution of coordination numbers; bars: one standard error where one can be given."
+    caption = "Distribution of coordination numbers; bars: one standard error, if available."
     return Figure("coordination", figures.coordination(shells, labels, shade), caption)
 
 
@@ -118,7 +118,7 @@ def _angle_figure(measured: Measured, curves: Curves, shade: Mapping[str, str]) 
     svg = figures.overlays(_overlay(measured, centers, "angle_deg", "angle", kinds), shade, xlabel="angle (°)",
                            ylabel="P(θ) (1/°)")  # fmt: skip
     caption = (
-        "Bond angles, each distribution with an integral of one and not divided by sin θ. "
+        "Bond-angle distributions, normalized to an integral of one and not divided by sin θ. "
         f"A tetrahedron has O{_DASH}P{_DASH}O at 109.5°, an octahedron O{_DASH}V{_DASH}O at 90° and 180°"
         f"{_band_note(measured)}"
     )
@@ -135,8 +135,8 @@ def _total_figure(measured: Measured, curves: Curves, shade: Mapping[str, str]) 
     )
     lowest = min(numbers["lowest_q_per_A"] for numbers in measured.values())
     caption = (
-        f"Total structure factors (Faber{_DASH}Ziman), summed directly over the wave vectors that the cell allows, "
-        f"with no Fourier window. The lowest is {lowest:.2f} 1/Å, and points below about 2 1/Å rest on few vectors "
+        f"Total structure factors (Faber{_DASH}Ziman), summed directly over the wave vectors allowed by the cell, "
+        f"with no Fourier window. The lowest is {lowest:.2f} 1/Å, and points below about 2 1/Å use only a few vectors "
         f"each{_band_note(measured)}"
     )
     return [Figure("totals", svg, caption)]
@@ -171,7 +171,7 @@ def _coordination_table(measured: Measured) -> Table:
                     if "bond_length_A" in shell
                     else "no bond",
                     Number(f"{key}.peak", f"position of the highest peak of {pair} g(r)", peak["position_A"], "Å"),
-                    Number(f"{key}.peak_height", f"height of that peak of {pair}", peak["height"], "1"),
+                    Number(f"{key}.peak_height", f"height of the highest peak of {pair} g(r)", peak["height"], "1"),
                 ]
             )
     return Table(
@@ -199,10 +199,10 @@ def _angle_table(measured: Measured) -> list[Table]:
 
 
 def _band_note(measured: Measured) -> str:
-    """What the bands of a figure are, for all structures in it."""
+    """Meaning of the bands of a figure, for all structures in it."""
     sources = {
-        "autocorrelation": "of trajectories, one standard error of the time average",
-        "replicas": "of glasses, one standard error between replicas",
+        "autocorrelation": "for trajectories, one standard error of the time average",
+        "replicas": "for glasses, one standard error between replicas",
     }
     found = [text for key, text in sources.items() if any(n["errors_from"] == key for n in measured.values())]
-    return f"; bands: {'; '.join(found)}." if found else "; a single structure, hence no error bands."
+    return f"; bands: {'; '.join(found)}." if found else "; no error bands for a single structure."

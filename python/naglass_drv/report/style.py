@@ -1,4 +1,4 @@
-"""One look for all figures: fonts, sizes, colors that stay apart for color-blind readers, SVG output."""
+"""Common style of all figures: fonts, sizes, colors distinguishable by color-blind readers, SVG output."""
 
 import io
 import re
@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-# M. Okabe, K. Ito, "Color universal design" (2008); order chosen so that neighbors differ in lightness too
+# M. Okabe, K. Ito, "Color universal design" (2008); order chosen so that neighbors also differ in lightness
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7A6A00", "#444444")
 ELEMENT_COLORS = {
     "Na": "#E69F00",
@@ -54,7 +54,7 @@ _RC = {
     "svg.fonttype": "path",
     "svg.hashsalt": "naglass",
     "figure.constrained_layout.use": True,
-    # text from input files is text: a dollar sign or backslash in a name must not become a formula
+    # text from input files is plain text: a dollar sign or backslash in a name must not become a formula
     "text.usetex": False,
     "text.parse_math": False,
 }
@@ -66,7 +66,7 @@ def canvas(
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """A figure of rows x columns axes (inches) in the common style; axes as a flat list, row by row.
 
-    `fitted` lets the layout follow the labels, which takes long for many axes.
+    `fitted` adapts the layout to the labels, which is slow for many axes.
     """
     with plt.rc_context(_RC | {"figure.constrained_layout.use": fitted}):
         figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
@@ -89,10 +89,10 @@ def log_axis(axis: Axes, which: str) -> None:
 
 
 def to_svg(figure: Figure) -> bytes:
-    """The figure as SVG; the same figure gives the same bytes."""
+    """The figure as SVG; identical figures give identical bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, dpi=160)
-    # hundredths of a point are finer than any screen, and half of the bytes
+    # hundredths of a point are finer than any screen, and halve the file size
     return _PATH.sub(lambda path: _DIGITS.sub(rb"\1", path[0]), buffer.getvalue())
 
 
@@ -107,7 +107,7 @@ def run_colors(names: Sequence[str]) -> dict[str, str]:
 
 
 def colors(names: Sequence[str]) -> dict[str, str]:
-    """One color per name; elements keep theirs in every figure."""
+    """One color per name; elements keep the same color in every figure."""
     spare = [color for color in PALETTE if color not in {ELEMENT_COLORS.get(name) for name in names}]
     spare = spare or list(PALETTE)
     chosen, used = {}, 0

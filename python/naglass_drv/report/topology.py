@@ -1,4 +1,4 @@
-"""Sections on the network and its topology: Qn, oxygen, rings and linkage of polyhedra."""
+"""Sections on the network and its topology: Qn, oxygen, rings, and linkage of polyhedra."""
 
 import re
 from collections import defaultdict
@@ -16,13 +16,13 @@ _DASH = "\N{EN DASH}"
 Cells = dict[str, dict[str, Number | str]]
 
 _OXYGEN_NOTE = (
-    "NBO: non-bridging, bonded to one former or metal; P–O–V: bridging, with what it bridges; tri: three or more; V=O: "
-    "vanadyl; free: bonded to none. Mobile ions do not count."
+    "NBO: non-bridging, bonded to one former or metal; P–O–V: bridging, with its neighbors; tri: three or more; V=O: "
+    "vanadyl; free: bonded to none. Mobile ions are not counted."
 )
 
 
 def topology(material: Material) -> Section | None:
-    """Rings, linkage of polyhedra, lanterns and the spacing of the ions' sites."""
+    """Rings, linkage of polyhedra, lanterns, and the spacing of the ion sites."""
     measured = {name: numbers["topology"] for name, numbers in all_measured(material, "topology").items()}
     if not measured:
         return None
@@ -37,9 +37,9 @@ def topology(material: Material) -> Section | None:
     }
     svg = figures.grouped_bars(sizes, groups, shades(material), ylabel="rings per former", xlabel="formers in the ring")
     caption = (
-        "Primitive rings: closed paths over formers joined by oxygen that no shorter way cuts across. Bars: one "
-        "standard error. Paths that close only through the periodic boundary are no rings; in a cell of a few tens of "
-        "atoms the largest sizes still feel it."
+        "Primitive rings: closed paths of formers linked by oxygen that have no shortcut. Bars: one "
+        "standard error. Paths that close only through the periodic boundary are not rings; in a cell of a few tens of "
+        "atoms, it still affects the largest sizes."
     )
     table = side_by_side(list(measured), _topology_rows(measured), _topology_note(measured))
     section.add(Figure("rings", svg, caption), Fold("Linkage, lanterns and percolation in numbers", [table]))
@@ -53,8 +53,8 @@ def network(material: Material) -> Section | None:
         return None
     section = Section("Network", "network", warnings(material))
     for kind, caption in (
-        ("qn", "Share of network formers with n bridges to other formers (Qⁿ); bars: one standard error."),
-        ("oxygen", f"Share of oxygens by what they are bonded to. {_OXYGEN_NOTE}"),
+        ("qn", "Shares of network formers with n bridges to other formers (Qⁿ); bars: one standard error."),
+        ("oxygen", f"Shares of oxygen by the atoms bonded to it. {_OXYGEN_NOTE}"),
     ):
         section.add(Figure(f"network-{kind}", _share_figure(kind, measured, shades(material)), caption))
     checked = {name: numbers["network"]["agreement_with_on_the_fly"] for name, numbers in measured.items()}
@@ -114,7 +114,7 @@ def _oxygen_text(name: str) -> str:
 
 
 def _ideal_connectivity(former: str, composition: Mapping[str, int]) -> float | None:
-    """2 (4 − O/T): bridges per tetrahedron when all oxygen is on one or two formers; None where others bind oxygen."""
+    """2 (4 − O/T): bridges per tetrahedron if all oxygen is on one or two formers; None if others bind oxygen."""
     others = set(composition) - {former, "O", *MOBILE_IONS}
     ideal = 2 * (4 - composition["O"] / composition[former])
     return ideal if former in ("P", "Si") and not others and ideal >= 0 else None
@@ -140,7 +140,7 @@ def _topology_rows(measured: Mapping[str, Mapping]) -> Cells:
                 found["lanterns"]["share_err"],
             )
         if found["ion_spacing"] is not None:
-            rows["distance at which the ions' sites percolate"][name] = Number(
+            rows["distance at which the ion sites percolate"][name] = Number(
                 f"topology.{name}.ion_spacing",
                 "smallest cutoff at which the ions percolate",
                 found["ion_spacing"]["percolates_A"],
@@ -154,6 +154,6 @@ def _topology_note(measured: Mapping[str, Mapping]) -> str:
     formers = ", ".join(dict.fromkeys(former for found in measured.values() for former in found["formers"]))
     return (
         f"Polyhedra of {formers} that share one oxygen (corner), two (edge) or three (face). An edge between two PO₄ "
-        "would be an artifact. A lantern is a pair of metals that share exactly three P: every metal of NASICON has "
-        "one, a glass next to none."
+        "would be an artifact. A lantern is a pair of metals that share exactly three P: every metal in NASICON has "
+        "one, while a glass has almost none."
     )

@@ -1,4 +1,4 @@
-"""The picture of a structure: coordination polyhedra, for the interactive view and for the still one."""
+"""Picture of a structure with coordination polyhedra, for the interactive view and the still image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from .material import Material
 from .numbers import Figure, View
 from .style import element_color
 
-# A page holds no more atoms than this; a browser turns 5000 with ease
+# Largest number of atoms on a page; a browser rotates 5000 with ease
 _MOST_ATOMS = 5000
 
 
@@ -32,7 +32,7 @@ class _Network:
 
 
 def picture(material: Material) -> View | Figure | None:
-    """The glasses and the ends of the trajectories to turn by hand, and a still of the first; None without any."""
+    """Interactive view of the glasses and the final frames, with a still image of the first; None if there are none."""
     from ..dataset.frames import read_frames
 
     roles = [role for role in material.files if role.startswith("glass/") and role.count("/") == 1]
@@ -51,8 +51,8 @@ def picture(material: Material) -> View | Figure | None:
     still = Figure(
         f"view-{name}",
         figures.structure_view(network.positions[inside], network.symbols[inside], corners, atoms.cell.array),
-        f"The glass {name} seen along the third cell vector (dashed: the cell), with its coordination polyhedra; what "
-        "lies deeper is paler.",
+        f"The glass {name} viewed along the third cell vector (dashed: the cell), with coordination polyhedra; "
+        "atoms farther back are paler.",
     )
     scenes, room = [], _MOST_ATOMS
     for name, atoms, network in networks:
@@ -63,7 +63,7 @@ def picture(material: Material) -> View | Figure | None:
 
 
 def _network(atoms: Atoms) -> _Network:
-    """Polyhedra of the network cations; ions that move between them stay single spheres."""
+    """Polyhedra of the network cations; mobile ions are shown as spheres."""
     atoms = atoms.copy()
     atoms.wrap()
     cations = [e for e in dict.fromkeys(atoms.get_chemical_symbols()) if e not in ANIONS and e not in MOBILE_IONS]
@@ -93,7 +93,7 @@ def _network(atoms: Atoms) -> _Network:
 
 
 def _scene(name: str, atoms: Atoms, network: _Network) -> Mapping[str, Any]:
-    """What viewer.js draws, ready for JSON; lengths in Å about the middle of the cell."""
+    """Data for viewer.js, ready for JSON; lengths in Å relative to the center of the cell."""
     middle = atoms.cell.array.sum(axis=0) / 2
     at = network.positions - middle
     corners = np.array(list(product((0, 1), repeat=3))) @ atoms.cell.array - middle
@@ -114,7 +114,7 @@ def _scene(name: str, atoms: Atoms, network: _Network) -> Mapping[str, Any]:
 
 
 def _faces(corners: np.ndarray) -> list[list[int]]:
-    """Triangles of the convex hull; none for corners in a plane."""
+    """Triangles of the convex hull; none for coplanar corners."""
     from scipy.spatial import ConvexHull, QhullError
 
     try:

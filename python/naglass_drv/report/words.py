@@ -1,4 +1,4 @@
-"""Formulas, ions and compositions as chemists write them: Na₄V₂P₄O₁₆, V⁴⁺, mol % of oxides."""
+"""Formulas, ions and compositions in chemical notation: Na₄V₂P₄O₁₆, V⁴⁺, mol % of oxides."""
 
 from collections.abc import Iterable, Mapping
 
@@ -28,9 +28,9 @@ def elements(ions: Iterable[Species]) -> dict[str, int]:
 
 
 def oxides(ions: Iterable[Species]) -> dict[str, float] | None:
-    """The oxides of a neutral glass with their shares in mol %; None where O is not its one anion.
+    """The oxides of a neutral glass with their shares in mol %; None if O is not the only anion.
 
-    Two ions of odd charge q make X₂O_q, one of even charge XO_(q/2): Na₂O, VO₂, V₂O₅, P₂O₅.
+    Two ions of odd charge q give X₂O_q, one of even charge XO_(q/2): Na₂O, VO₂, V₂O₅, P₂O₅.
     """
     amounts: dict[str, float] = {}
     for ion in ions:
@@ -45,7 +45,7 @@ def oxides(ions: Iterable[Species]) -> dict[str, float] | None:
 
 
 def composition_text(ions: Iterable[Species]) -> str:
-    """The composition in one line: mol % of oxides, or the ions and their numbers."""
+    """The composition on one line: mol % of oxides, or the ions and their numbers."""
     ions = tuple(ions)
     shares = oxides(ions)
     named = ", ".join(f"{ion.count} {ion_text(ion.label)}" for ion in ions)

@@ -1,1 +1,1 @@
-"""What a run is: MPI groups, child processes, task store, events."""
+"""Machinery of a run: MPI groups, child processes, task store, events."""

@@ -1,4 +1,4 @@
-"""Which GPUs a group of ranks may use: a share of those this process was given, never others."""
+"""Which GPUs a group of ranks may use: a share of those assigned to this process, never others."""
 
 import os
 from collections.abc import Mapping, MutableMapping
@@ -10,9 +10,9 @@ _VARIABLES = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVIC
 
 
 def inherited(environment: Mapping[str, str]) -> tuple[str, list[str]] | None:
-    """The variable by which the scheduler hands out devices, and the devices in it; None when there is none.
+    """The variable in which the scheduler passes on devices, and those devices; None if there is no such variable.
 
-    Entries may be numbers or UUIDs: they are passed on as they are.
+    Entries may be numbers or UUIDs; they are passed on unchanged.
     """
     for name in _VARIABLES:
         if environment.get(name, "").strip():
@@ -21,34 +21,33 @@ def inherited(environment: Mapping[str, str]) -> tuple[str, list[str]] | None:
 
 
 def share(devices: list[str], group: int, gpus: int) -> list[str]:
-    """Devices of the `group`-th group of a node when each takes `gpus`. Raises SetupError when they do not
-    suffice.
+    """Devices of the `group`-th group of a node if each group uses `gpus`. Raises SetupError if there are too
+    few.
     """
     chosen = devices[group * gpus : (group + 1) * gpus]
     if len(chosen) < gpus:
         raise SetupError(
-            f"group {group} of this node asks for {gpus} GPUs, "
-            f"but only {len(devices)} are visible ({','.join(devices)})"
+            f"group {group} on this node needs {gpus} GPUs, but only {len(devices)} are visible ({','.join(devices)})"
         )
     return chosen
 
 
 class Devices:
-    """The devices of this process: fixed for each phase, before torch or CUDA wakes up."""
+    """The devices of this process: fixed for each phase, before torch or CUDA starts."""
 
     def __init__(self, environment: MutableMapping[str, str] = os.environ):
         self._environment = environment
         self._given = inherited(environment)
 
     def give(self, node_group: int, gpus: int) -> None:
-        """Let this process, and what it starts, see only its group's devices; all of them again for `gpus` =
+        """Make only the devices of its group visible to this process and its children, or all of them for `gpus` =
         0.
         """
         if self._given is None:
             if gpus:
                 raise SetupError(
-                    f"a task asks for {gpus} GPUs, but none of {', '.join(_VARIABLES)} is set; "
-                    "the scheduler sets it, or set it by hand to the devices that may be used"
+                    f"a task needs {gpus} GPUs, but none of {', '.join(_VARIABLES)} is set; "
+                    "normally the scheduler sets one, otherwise set it by hand to the devices that may be used"
                 )
             return
         name, devices = self._given
@@ -56,7 +55,7 @@ class Devices:
 
 
 def group_on_node(comm: Any, group_comm: Any | None) -> int:
-    """Number of this rank's group among the groups that have their first rank on this node."""
+    """Index of this rank's group among the groups that have their first rank on this node."""
     from mpi4py import MPI
 
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)

@@ -1,4 +1,4 @@
-"""events.jsonl: what happened in a run, one JSON object a line, only ever appended to."""
+"""events.jsonl: the log of a run, append-only, with one JSON object per line."""
 
 import errno
 import json
@@ -14,13 +14,13 @@ FILE = "events.jsonl"
 
 
 def append(folder: Path, event: str, **details: Any) -> None:
-    """Add one event with the time of day; a single write, so that lines of several ranks do not mix."""
+    """Add one event with its time, in a single write so that lines from several ranks do not mix."""
     record = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}
     line = json.dumps(record, default=jsonable) + "\n"
     file = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
     try:
         size = os.fstat(file).st_size
-        # a killed writer may have left half a line
+        # a killed process may have left half a line
         if size and os.pread(file, 1, size - 1) != b"\n":
             line = "\n" + line
         data = line.encode()
@@ -31,7 +31,7 @@ def append(folder: Path, event: str, **details: Any) -> None:
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """The events in their order; lines that a kill has torn are passed over."""
+    """The events in order; incomplete lines left by a killed process are skipped."""
     try:
         text = (folder / FILE).read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""How a task ended, and the block of text that a failed one leaves."""
+"""How a task ended, and the report that is printed for a failed one."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -9,9 +9,9 @@ from typing import Any
 from ..errors import InputError, NaglassError, SetupError, Stopped, TaskFailed, of_system
 
 _TAIL_LINES = 30
-# less free space than this is none
+# less free space than this counts as none
 _PROBE_BYTES = 1_000_000
-# in the words of C libraries, Fortran, Python, torch and LAMMPS
+# as worded by C libraries, Fortran, Python, torch and LAMMPS
 _SYSTEM_SAYS = re.compile(
     r"No space left on device|Disk quota exceeded|Read-only file system|Cannot allocate memory|can't allocate memory"
     r"|MemoryError|std::bad_alloc|Failed to (re)?allocate \d+ bytes"
@@ -21,8 +21,8 @@ _TAIL_BYTES = 64_000
 
 @dataclass(frozen=True)
 class Outcome:
-    """End of one attempt at a task: `exit_code` 0 for done, else that of its error, with all that helps to
-    mend it. `resumable` as in TaskFailed.
+    """End of one attempt at a task: `exit_code` is 0 if it is done, else that of its error, with all that helps to
+    fix it. `resumable` is as in TaskFailed.
     """
 
     label: str
@@ -36,12 +36,12 @@ class Outcome:
 
     @property
     def ends_job(self) -> bool:
-        """Bad input or environment would strike the other tasks too."""
+        """Bad input or a bad environment would make the other tasks fail, too."""
         return self.exit_code in (InputError.exit_code, SetupError.exit_code)
 
     @property
     def weight(self) -> int:
-        """Which of several ranks' outcomes counts: any error before done, a failure before a stop."""
+        """Which outcome counts if ranks differ: an error outranks done, a failure outranks a stop."""
         order = (0, Stopped.exit_code, TaskFailed.exit_code, InputError.exit_code, SetupError.exit_code)
         return order.index(self.exit_code)
 
@@ -51,7 +51,7 @@ class Outcome:
 
 
 def outcome_of(label: str, folder: Path, error: NaglassError | None) -> Outcome:
-    """The outcome that `error` (None: done) means."""
+    """The outcome that corresponds to `error` (None: done)."""
     if error is None:
         return Outcome(label, folder)
     if isinstance(error, TaskFailed):
@@ -66,7 +66,7 @@ def outcome_of(label: str, folder: Path, error: NaglassError | None) -> Outcome:
 
 
 def blame(error: TaskFailed, folder: Path) -> NaglassError:
-    """`error`, or the SetupError behind it: a program that finds no space or no memory fails in its own words."""
+    """`error`, or the SetupError behind it, if a program reports in its own words that space or memory ran out."""
     try:
         with TemporaryFile(dir=folder) as probe:
             probe.write(bytes(_PROBE_BYTES))
@@ -79,7 +79,7 @@ def blame(error: TaskFailed, folder: Path) -> NaglassError:
 
 
 def block(outcome: Outcome, resume: str) -> str:
-    """What the user reads about a failed task: name, message, command, folder, end of the log, what to type
+    """The report of a failed task: name, message, command, folder, end of the log, and what to type
     next.
     """
     lines = [f"{outcome.label} FAILED: {outcome.failure}", f"  {outcome.message}"]
@@ -88,9 +88,9 @@ def block(outcome: Outcome, resume: str) -> str:
     lines.append(f"  folder:  {shown(outcome.folder)}")
     if outcome.log is not None:
         text = tail(outcome.log)
-        lines.append(f"  log:     {shown(outcome.log)}{f', its last {len(text)} lines:' if text else ' (empty)'}")
+        lines.append(f"  log:     {shown(outcome.log)}{f', last {len(text)} lines:' if text else ' (empty)'}")
         lines += [f"  | {line}" for line in text]
-    lines.append(f"  next:    {resume}   (after mending the cause; what is done is kept)")
+    lines.append(f"  next:    {resume}   (after fixing the cause; finished work is kept)")
     return "\n".join(lines)
 
 
@@ -101,7 +101,7 @@ def shown(path: Path) -> str:
 
 
 def tail(path: Path, lines: int = _TAIL_LINES) -> list[str]:
-    """The last lines of a text file, without control characters; empty when it cannot be read."""
+    """The last lines of a text file, without control characters; empty if it cannot be read."""
     try:
         with open(path, "rb") as stream:
             stream.seek(0, 2)

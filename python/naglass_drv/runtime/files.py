@@ -1,4 +1,4 @@
-"""State in plain files, as the runtime reads and writes it."""
+"""Reading and writing of the run's state in plain files."""
 
 import hashlib
 import json
@@ -9,17 +9,17 @@ from ..files import write_bytes
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace `path` by `text` in one step: a reader, or a kill, finds the old file or the new one."""
+    """Write `text` to `path` atomically: a reader finds either the old file or the new one, even after a kill."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`write_text` of `value` as JSON; numpy becomes numbers and lists, paths become text."""
+    """Write `value` as JSON with `write_text`; numpy types become numbers and lists, paths become text."""
     write_text(path, json.dumps(value, indent=1, default=jsonable) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in `path`, or None when there is no such file or it holds no JSON object."""
+    """The JSON object in `path`, or None if the file does not exist or contains no JSON object."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -28,7 +28,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def jsonable(value: Any) -> Any:
-    """What json.dumps does not know by itself."""
+    """Conversion of types that json.dumps does not support."""
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "tolist"):
@@ -37,6 +37,6 @@ def jsonable(value: Any) -> Any:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content, hexadecimal."""
+    """Hexadecimal SHA-256 of the content of a file."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -25,17 +25,17 @@ from .stop import Stop, job_name, listen
 from .task import Stage
 
 PROVENANCE = "provenance.json"
-# of a run folder, and what they have to be
+# entries of a run folder, and their required types
 _FILES = ("lock", "lock.ranks", "input.yaml", "run.yaml", PROVENANCE, events.FILE, "report.html", "report.json")
 _FOLDERS = ("tasks", "products")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a job is asked to do: the input with its file and text, the run folder, and how long it may take.
+    """Parameters of a job: the input with its file and text, the run folder, and the time limit.
 
-    Relative paths of the input start at `source`; `folder` is absolute. `resume` is the command that goes on
-    with the run. `only` names stages to make anew on a run folder that exists, leaving the others as they
+    Relative paths of the input start at `source`; `folder` is absolute. `resume` is the command that resumes
+    the run. `only` lists stages to redo in an existing run folder, leaving the others as they
     are.
     """
 
@@ -58,8 +58,8 @@ def run_job(
 ) -> list[Outcome]:
     """Run `stages` on all ranks of `comm`; returns the failures.
 
-    `make_request` and `make_site` are called on the first rank only. Nothing is written before the input is
-    found good, the ranks suffice and the run folder is ours. Raises InputError, SetupError or Stopped on
+    `make_request` and `make_site` are called on the first rank only. Nothing is written until the input is known
+    to be valid, there are enough ranks, and the run folder is locked. Raises InputError, SetupError or Stopped on
     every rank.
     """
     started = time.time()
@@ -99,36 +99,38 @@ def run_job(
 def _farewell(request: Request) -> str:
     page = request.folder / "report.html"
     if request.input.report is not None and page.is_file():
-        return f"finished; the report: {shown(page)}"
+        return f"finished; report: {shown(page)}"
     return f"finished; {shown(request.folder / 'products')}"
 
 
 def check_ranks(input: Input, size: int) -> None:
-    """Raise SetupError when sections of the input ask for more ranks than the job has, naming each."""
+    """Raise SetupError, naming each section, if the input needs more ranks than the job has."""
     sections = [(name, getattr(input, name)) for name in type(input).model_fields]
     sections += [(f"reference[{index}]", item) for index, item in enumerate(input.reference)]
     asked = {name: ranks for name, section in sections if (ranks := getattr(section, "ranks", 1)) > size}
     if asked:
         named = ", ".join(f"{name}.ranks: {ranks}" for name, ranks in asked.items())
         most = max(asked.values())
-        raise SetupError(f"{named} ranks asked for, the job has {size}; start it with mpirun -n {most} or more")
+        raise SetupError(
+            f"{named} ranks requested, but the job has only {size}; start it with mpirun -n {most} or higher"
+        )
 
 
 def check_folder(folder: Path) -> None:
-    """Raise InputError when `folder` is in use for something other than a run, or holds links that lead out of it."""
+    """Raise InputError if `folder` is used for something other than a run, or contains links that lead out of it."""
     if not os.path.lexists(folder):
         return
     if not folder.is_dir():
         raise InputError(f"run folder {folder}: is a file")
     names = {path.name for path in folder.iterdir()}
     if names and "lock" not in names:
-        raise InputError(f"run folder {folder}: not empty and not a run of naglass; name another with --folder")
+        raise InputError(f"run folder {folder}: not empty and not a naglass run; choose another with --folder")
     for place, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(place, name)
             if path.is_symlink():
                 raise InputError(f"run folder {folder}: {path.relative_to(folder)} is a symbolic link; remove it")
-        # what an attempt's programs have left is never written again
+        # files left by the programs of an attempt are never overwritten
         folders[:] = [name for name in folders if not name.startswith("attempt-")]
     for name in (*_FILES, *_FOLDERS):
         path = folder / name
@@ -138,11 +140,11 @@ def check_folder(folder: Path) -> None:
 
 
 def _open(request: Request, stages: Sequence[Stage], comm: Any, stop: Stop) -> None:
-    """Write what the run starts from."""
+    """Write the input and provenance of the run."""
     folder = request.folder
     stop.clear()
     if os.path.lexists(folder / "EXIT"):
-        raise SetupError(f"{folder / 'EXIT'}: cannot be removed, and asks every run to stop")
+        raise SetupError(f"{folder / 'EXIT'}: cannot be removed, but it makes every run stop")
     sweep(folder)
     if request.only:
         events.append(folder, "made anew", stages=list(request.only))

@@ -1,4 +1,4 @@
-"""What a task's key is made of, and what has changed between two keys."""
+"""The key of a task: how it is computed, and what differs between two keys."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ _SHOWN = 60
 
 
 class Keys:
-    """Makes keys; the hash of a file is taken once as long as its size and time stay."""
+    """Computes keys; a file is hashed only once as long as its size and time do not change."""
 
     def __init__(self, versions: Callable[[str], str]):
         self._versions = versions
@@ -24,7 +24,7 @@ class Keys:
     def parts(
         self, settings: Mapping[str, Any], inputs: tuple[Path, ...], tools: tuple[str, ...], revision: int = 1
     ) -> dict[str, Any]:
-        """All that the key is taken from; `revision` is the stage's. InputError when an input file is not there."""
+        """All parts of the key; `revision` is that of the stage. Raises InputError if an input file is missing."""
         return {
             "settings": json.loads(json.dumps(settings, default=jsonable)),
             "inputs": [{"name": path.name, "sha256": self.hash(path)} for path in inputs],
@@ -46,8 +46,8 @@ class Keys:
 
 
 def key(stage: str, parts: Mapping[str, Any]) -> str:
-    """SHA-256 over stage, settings, content of the inputs in their order (not their names), tools, naglass and
-    the stage's revision.
+    """SHA-256 of the stage, its settings, the content of the inputs in order (not their names), tools, naglass and
+    the revision of the stage.
     """
     material = {
         "stage": stage,
@@ -61,13 +61,13 @@ def key(stage: str, parts: Mapping[str, Any]) -> str:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two tasks' parts, in words: ``settings.melt_ps: 10.0 -> 5.0``."""
+    """The differences between the parts of two tasks in words: ``settings.melt_ps: 10.0 -> 5.0``."""
     found = [f"settings{name}: {change}" for name, change in _changes(old["settings"], new["settings"])]
     before, after = old["inputs"], new["inputs"]
     if len(before) != len(after):
         found.append(f"input files: {len(before)} -> {len(after)}")
     found += [
-        f"input file {now['name']}: other content"
+        f"input file {now['name']}: content changed"
         for was, now in zip(before, after, strict=False)
         if was["sha256"] != now["sha256"]
     ]
@@ -85,9 +85,9 @@ def _changes(old: Any, new: Any) -> Iterator[tuple[str, str]]:
 
 
 def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two nested values differ: dotted name (with a leading dot) and both values (None: absent).
+    """Differences between two nested values: dotted name (with a leading dot) and both values (None: absent).
 
-    Lists of one length differ in their items, others as a whole.
+    Lists of equal length are compared by item, others as a whole.
     """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for part in dict.fromkeys((*old, *new)):
@@ -100,7 +100,7 @@ def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, Any, 
 
 
 def change(old: Any, new: Any) -> str:
-    """``10.0 -> 5.0``; of long values the part around the first difference."""
+    """``10.0 -> 5.0``; for long values, the part around the first difference."""
     before, after = _text(old), _text(new)
     if max(len(before), len(after)) <= _SHOWN:
         return f"{before} -> {after}"
@@ -110,7 +110,7 @@ def change(old: Any, new: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in a message, cut when it is long."""
+    """A value for a message, cut if it is long."""
     return _cut(_text(value), 0)
 
 
@@ -119,7 +119,7 @@ def _text(value: Any) -> str:
 
 
 def _cut(text: str, first: int) -> str:
-    """At most `_SHOWN` characters of `text`, from number `first` on."""
+    """At most `_SHOWN` characters of `text`, starting at index `first`."""
     head = "..." if first else ""
     left = _SHOWN - len(head)
     return head + (text[first:] if len(text) - first <= left else f"{text[first : first + left - 3]}...")

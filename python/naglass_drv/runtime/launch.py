@@ -1,4 +1,4 @@
-"""Child processes: scrubbed environment, own session, own timeout, never a shell."""
+"""Child processes: clean environment, own session, own timeout, no shell."""
 
 import contextlib
 import os
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ..errors import SetupError
 
-# A child that inherits any of these believes that it is a rank of our own MPI job, and hangs or refuses.
+# A child that inherits any of these takes itself for a rank of our own MPI job, and hangs or fails.
 _MPI_PREFIXES = ("PMI", "HYD", "MPI_LOCAL", "MPICH_", "MPIR_", "OMPI_", "ORTE_", "PRTE_", "OPAL_", "I_MPI_")
 _GRACE_S = 10.0
-#: For a lone process of Open MPI: no daemon, nor its session folder, which two of them race to make.
+#: For a single process of Open MPI: no daemon and no session folder, which two processes would race to create.
 LONE_PROCESS = {"OMPI_MCA_ess_singleton_isolated": "1", "OMPI_MCA_orte_create_session_dirs": "0"}
 
 
@@ -37,12 +37,12 @@ def run_child(
     """Run `argv` in `folder` and return its exit status (negative: the signal that ended it).
 
     `argv[0]` must be an absolute path. Output and errors go to ``folder/log``, standard input is empty. The
-    child leads its own session; on `timeout_s`, or when `should_stop` says so, its whole group gets SIGTERM
-    and, after a grace of 10 s, SIGKILL. `on_poll` is called while waiting (progress). Raises SetupError when
+    child leads its own session; after `timeout_s`, or when `should_stop` returns true, its whole group gets SIGTERM
+    and, after a grace period of 10 s, SIGKILL. `on_poll` is called while waiting (progress). Raises SetupError if
     the program cannot be started.
     """
     if not os.path.isabs(argv[0]):
-        raise SetupError(f"child program {argv[0]!r}: an absolute path is needed")
+        raise SetupError(f"child program {argv[0]!r}: must be an absolute path")
     environment = scrubbed_environment() | dict(env or {})
     with open(folder / log, "wb") as output:
         try:
@@ -75,7 +75,7 @@ def run_child(
 
 
 def end_group(child: subprocess.Popen) -> None:
-    """End a child and all that it started: SIGTERM to its session's group, then SIGKILL."""
+    """End a child and all its descendants: SIGTERM to the group of its session, then SIGKILL."""
     for sign, patience in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, None)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, sign)
@@ -87,7 +87,7 @@ def end_group(child: subprocess.Popen) -> None:
 
 
 def _die_with_parent() -> None:
-    # kill -9 of the driver must not leave orphans that write into a folder a resumed run also uses
+    # kill -9 of the driver must not leave orphans that write into a folder that a resumed run uses, too
     import ctypes
 
     PR_SET_PDEATHSIG = 1

@@ -1,4 +1,4 @@
-"""One job per run folder: advisory locks of the operating system, which no kill can leave behind."""
+"""One job per run folder: advisory locks of the operating system, which never survive a kill."""
 
 import errno
 import fcntl
@@ -14,10 +14,10 @@ _PATIENCE_S = 5.0
 
 
 class RunLock:
-    """The run folder's lock as one rank holds it.
+    """The lock of the run folder, as held by one rank.
 
-    The first rank holds `lock` alone; every rank holds `lock.ranks` together with the others. A job whose
-    first rank was killed is thus still seen while any other rank of it is alive and may write.
+    The first rank holds `lock` exclusively; all ranks share `lock.ranks`. If the first rank of a job was
+    killed, the job is thus still detected while any other rank is alive and may write.
     """
 
     def __init__(self, folder: Path, comm: Any):
@@ -39,7 +39,7 @@ class RunLock:
         sleep_barrier(comm)
 
     def release(self) -> None:
-        """Give the locks up."""
+        """Release the locks."""
         while self._files:
             os.close(self._files.pop())
 
@@ -49,7 +49,7 @@ class RunLock:
         ranks = _open(folder / "lock.ranks")
         try:
             deadline = time.monotonic() + _PATIENCE_S
-            # the ranks of a job that has just been killed need a moment to be gone
+            # the ranks of a job that was just killed need a moment to exit
             while not (_lock(alone, fcntl.LOCK_EX) and _lock(ranks, fcntl.LOCK_EX)):
                 if time.monotonic() > deadline:
                     return f"{folder}: another job is running in this folder ({_holder(alone)})"
@@ -62,7 +62,7 @@ class RunLock:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether a job holds the run folder's lock now."""
+    """Whether a job currently holds the lock of the run folder."""
     try:
         file = os.open(folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -74,7 +74,7 @@ def is_running(folder: Path) -> bool:
 
 
 def _open(path: Path) -> int:
-    # what a link points at is not ours to write
+    # never write to the target of a link
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
 
 
@@ -82,10 +82,10 @@ def _lock(file: int, kind: int) -> bool:
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except OSError as error:
-        # a file system without locks: two jobs in one folder then remain the user's care
+        # a file system without locks: the user then has to avoid running two jobs in one folder
         return error.errno in (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK)
     return True
 
 
 def _holder(file: int) -> str:
-    return os.pread(file, 200, 0).decode(errors="replace") or "its process is not known"
+    return os.pread(file, 200, 0).decode(errors="replace") or "unknown process"

@@ -1,6 +1,6 @@
-"""The MPI side of the driver: one checked world, waits that sleep, and an end for all when one rank fails.
+"""The MPI side of the driver: a checked world communicator, sleeping waits, and an abort if one rank fails.
 
-mpi4py is imported inside the functions: the light verbs do without it.
+mpi4py is imported inside the functions because the light verbs do not need it.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import SYSTEM, SetupError, of_system
 
-# variables by which a launcher or a scheduler tells how many ranks it has started, the most telling first
+# variables that tell how many ranks a launcher or scheduler has started, most specific first
 _SIZE_KEYS = (
     ("PMI_SIZE", "mpirun of the MPICH family"),
     ("OMPI_COMM_WORLD_SIZE", "mpirun of Open MPI"),
@@ -24,7 +24,7 @@ _SIZE_KEYS = (
 )
 _LOCAL_RANK_KEYS = ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")
 _SHARED_MEMORY = Path("/dev/shm")
-# measured with MPICH 4 and UCX 1.19: 1.06 MB a rank; with UCX's own segments 24 MB sufficed for 2 ranks, 32 MB for 4
+# measured with MPICH 4 and UCX 1.19: 1.06 MB per rank; with UCX's own segments, 24 MB suffice for 2 ranks, 32 MB for 4
 _SEGMENT_BYTES, _UCX_BYTES = 1_250_000, 16_000_000
 _SHORTEST_NAP_S = 0.001
 _LONGEST_NAP_S = 0.1
@@ -33,9 +33,9 @@ _FAREWELL_S = 10.0
 
 
 def world() -> Any:
-    """MPI's world communicator, after the checks that library, launcher and number of ranks agree.
+    """MPI's world communicator, after checking that library, launcher and number of ranks are consistent.
 
-    Raises SetupError when they do not.
+    Raises SetupError if they are not.
     """
     try:
         import mpi4py
@@ -57,45 +57,45 @@ def world() -> Any:
 
 
 def _drop_stale_segment() -> None:
-    """Remove the shared memory that a killed process of our number may have left.
+    """Remove shared memory that may have been left by a killed process with our process ID.
 
-    MPICH names the segment of a process without launcher by its process number, and waits for ever on
-    one that was left half made.
+    MPICH names the segment of a process without a launcher after its process ID, and waits forever for
+    one that was left incomplete.
     """
     with suppress(OSError):
         os.unlink(f"{_SHARED_MEMORY}/mpich_shm_{os.getpid():x}_0")
 
 
 def check_shared_memory(folder: Path, environment: MutableMapping[str, str]) -> None:
-    """Raise SetupError when MPICH would die for want of shared memory; where that is short, do without UCX's share.
+    """Raise SetupError if MPICH would crash for lack of shared memory; if memory is short, turn off the part for UCX.
 
-    MPICH has one segment for all ranks of a node, and ends with a bus error when it does not fit; UCX needs some ten
-    megabytes more a rank, and ends with a segmentation fault.
+    MPICH has one segment for all ranks of a node and crashes with a bus error if it does not fit; UCX needs another
+    ten megabytes or so per rank and crashes with a segmentation fault.
     """
     ranks = int(environment.get("MPI_LOCALNRANKS") or environment.get("PMI_SIZE") or 1)
     needed = _SEGMENT_BYTES * ranks
     try:
         status = os.statvfs(folder)
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise SetupError(f"{folder}: cannot be written to; MPI needs it for shared memory")
-        # another rank of ours may be ahead of us, and have its segment already
+            raise SetupError(f"{folder}: is not writable; MPI needs it for shared memory")
+        # another of our ranks may be ahead of us and already have its segment
         own = sum(path.stat().st_blocks * 512 for path in folder.glob("mpich_shm_*"))
     except OSError as error:
         raise SetupError(f"{folder}: {error.strerror}; MPI needs it for shared memory") from error
     free = status.f_bavail * status.f_frsize + own
     if free < needed:
         raise SetupError(
-            f"{folder}: {free / 1e6:.1f} MB of shared memory are free, MPI needs {needed / 1e6:.1f} MB for {ranks} "
-            "ranks; remove what is left there, or give the container more (--shm-size)"
+            f"{folder}: {free / 1e6:.1f} MB of shared memory are free, but MPI needs {needed / 1e6:.1f} MB for {ranks} "
+            "ranks; remove leftover files there, or give the container more (--shm-size)"
         )
     if free < _UCX_BYTES * (1 + ranks):
         environment.setdefault("UCX_TLS", "^posix")
 
 
 def _unlink_segment(comm: Any) -> None:
-    """Take the name of MPICH's shared memory away once every rank has it: it then ends with the last of them.
+    """Unlink MPICH's shared memory once every rank has opened it, so that it disappears with the last of them.
 
-    A killed process would leave it for ever, and so does one that does not finalize MPI.
+    Otherwise a process that is killed or does not finalize MPI would leave it behind forever.
     """
     sleep_barrier(comm)
     with suppress(OSError), open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
@@ -108,12 +108,12 @@ def _unlink_segment(comm: Any) -> None:
 
 
 def speaks(environment: Mapping[str, str]) -> bool:
-    """Whether this process is the first of its node, as far as launchers tell before MPI is there."""
+    """Whether this process is the first on its node, as far as launchers tell before MPI is initialized."""
     return next((environment[key] for key in _LOCAL_RANK_KEYS if key in environment), "0") == "0"
 
 
 def check_launcher(library: str, environment: Mapping[str, str]) -> None:
-    """Raise SetupError when the launcher belongs to another MPI than `library`, mpi4py's own."""
+    """Raise SetupError if the launcher belongs to an MPI other than `library`, that of mpi4py."""
     family = "Open MPI" if library == "Open MPI" else "MPICH"
     started_by = None
     if "OMPI_COMM_WORLD_SIZE" in environment:
@@ -123,12 +123,12 @@ def check_launcher(library: str, environment: Mapping[str, str]) -> None:
     if started_by is not None and started_by != family:
         raise SetupError(
             f"started by the mpirun of {started_by}, but mpi4py is linked against {library}; "
-            f"use the mpirun of {library} (beside this Python: {os.path.dirname(sys.executable)})"
+            f"use the mpirun of {library} (next to this Python: {os.path.dirname(sys.executable)})"
         )
 
 
 def check_size(size: int, environment: Mapping[str, str]) -> None:
-    """Raise SetupError when a single rank runs where launcher or scheduler speak of several."""
+    """Raise SetupError if MPI sees a single rank although launcher or scheduler started several."""
     if size > 1:
         return
     for key, name in _SIZE_KEYS:
@@ -143,10 +143,10 @@ def check_size(size: int, environment: Mapping[str, str]) -> None:
 
 @contextmanager
 def abort_on_exception(comm: Any):
-    """Within this context an exception of any rank ends the whole job at once, with its traceback.
+    """Within this context an exception on any rank aborts the whole job, with its traceback.
 
-    Without it the other ranks would wait for ever for the one that is gone. What the system refuses (SYSTEM) is no
-    error of the program: it ends the job with one message, and the exit code of the environment.
+    Without it the other ranks would wait forever for the one that is gone. A system error (SYSTEM) is not a
+    bug of the program: it ends the job with one message and the exit code for the environment.
     """
     try:
         yield
@@ -169,17 +169,17 @@ def abort(comm: Any, code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     if comm.Get_size() > 1:
-        # the launcher passes on what was printed, and drops what it has not yet read when the job aborts
+        # the launcher forwards what was printed, but drops what it has not yet read when the job aborts
         time.sleep(LAST_WORDS_S)
         comm.Abort(code)
     os._exit(code)
 
 
 def leave(code: int) -> int:
-    """Let all ranks leave MPI together before any process ends; returns `code`.
+    """Finalize MPI on all ranks together before any process exits; returns `code`.
 
-    The launcher takes a process that ends with a code other than 0 before the others have left MPI for a crash: it
-    kills them, and may report the kill in place of the code.
+    If a process exits with a nonzero code before the others have finalized MPI, the launcher considers it crashed: it
+    kills the others, and may report the kill instead of the code.
     """
     if "mpi4py.MPI" not in sys.modules:
         return code
@@ -189,19 +189,19 @@ def leave(code: int) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         if not wait(MPI.COMM_WORLD.Ibarrier(), _FAREWELL_S):
-            # a rank is elsewhere, and would wait for us as we for it
+            # some rank is elsewhere, and it would wait for us as we wait for it
             abort(MPI.COMM_WORLD, code)
         MPI.Finalize()
         if code:
-            # the launcher hears of each process's farewell a little later
+            # the launcher learns a little later that each process has left
             time.sleep(LAST_WORDS_S)
     return code
 
 
 def wait(request: Any, patience_s: float | None = None, on_nap: Callable[[], None] | None = None) -> bool:
-    """Wait for `request` asleep; False when `patience_s` ended before it was complete.
+    """Wait for `request` while sleeping; False if `patience_s` ran out before it was complete.
 
-    MPI's own waits spin at full speed, which would take the core from whoever works.
+    MPI's own waits spin at full speed, which would take the core away from working processes.
     """
     nap, started = _SHORTEST_NAP_S, time.monotonic()
     while not request.Test():
@@ -215,26 +215,26 @@ def wait(request: Any, patience_s: float | None = None, on_nap: Callable[[], Non
 
 
 def sleep_barrier(comm: Any) -> None:
-    """A barrier whose waiting ranks sleep."""
+    """A barrier at which waiting ranks sleep."""
     wait(comm.Ibarrier())
 
 
 def bcast(comm: Any, value: Any = None) -> Any:
-    """Rank 0's `value` on every rank; those that wait for it sleep."""
+    """Broadcast rank 0's `value` to all ranks; waiting ranks sleep."""
     sleep_barrier(comm)
     return comm.bcast(value)
 
 
 def gather(comm: Any, value: Any) -> list[Any]:
-    """Every rank's `value`, on every rank; those that wait sleep."""
+    """Gather every rank's `value` on all ranks; waiting ranks sleep."""
     sleep_barrier(comm)
     return comm.allgather(value)
 
 
 def split(comm: Any, ranks: int) -> tuple[int, Any | None]:
-    """Cut `comm` into groups of `ranks` neighboring ranks: this rank's group number and communicator.
+    """Split `comm` into groups of `ranks` consecutive ranks; returns this rank's group index and communicator.
 
-    Ranks that do not fill a group get no communicator.
+    Leftover ranks that do not fill a group get no communicator.
     """
     from mpi4py import MPI
 

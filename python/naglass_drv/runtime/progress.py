@@ -1,4 +1,4 @@
-"""Progress of a task: lines for the reader, and a small file that `status` reads."""
+"""Progress of a task: printed lines, and a small file that `status` reads."""
 
 import sys
 import time
@@ -20,9 +20,9 @@ def clock(seconds: float) -> str:
 
 
 class Progress:
-    """Reports of one attempt at a task; only the first rank of the group has one that speaks.
+    """Progress reports of one attempt at a task; only the first rank of the group reports.
 
-    Lines come at most every 10 s (times `groups`, so that many groups stay readable), the file every second.
+    A line is printed at most every 10 s (times `groups`, to keep it readable); the file is written every second.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Progress:
         self._lined = time.time()
 
     def __call__(self, done: float, total: float, unit: str, note: str = "") -> None:
-        """Tell that `done` of `total` (in `unit`) are finished; `note` is shown with it."""
+        """Report that `done` of `total` (in `unit`) is finished; `note` is shown with it."""
         if not self._speaks:
             return
         now = time.time()
@@ -60,7 +60,7 @@ class Progress:
         self._line(now)
 
     def alive(self) -> None:
-        """Tell that the task is alive while it has nothing new to count."""
+        """Report that the task is alive when it has no new progress."""
         if self._speaks:
             now = time.time()
             self._last = {"started": self._began, **self._last, "updated": now}
@@ -76,7 +76,7 @@ class Progress:
     def _file(self, now: float) -> None:
         if now - self._filed >= _FILE_EVERY_S:
             self._filed = now
-            # not worth a task: what matters will say that the disk is full
+            # not worth failing a task: more important output will report the full disk
             with suppress(OSError):
                 write_json(self._path, self._last)
 
@@ -91,7 +91,7 @@ class Progress:
 def describe(record: dict[str, Any]) -> str:
     """``35 % (1.75 of 5 ps), 0:00:50 left; T = 612 K`` from a progress record."""
     if not record.get("total"):
-        return f"at work for {clock(record['updated'] - record['started'])}" if "updated" in record else "at work"
+        return f"running for {clock(record['updated'] - record['started'])}" if "updated" in record else "running"
     done, total = float(record["done"]), float(record["total"])
     text = f"{100.0 * done / total:.0f} % ({done:.6g} of {total:.6g} {record.get('unit', '')})".replace(" )", ")")
     if record.get("remaining_s") is not None:
@@ -100,5 +100,5 @@ def describe(record: dict[str, Any]) -> str:
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """The last progress record of an attempt, or None."""
+    """The latest progress record of an attempt, or None."""
     return read_json(folder / FILE)

@@ -1,4 +1,4 @@
-"""Runs the stages one after the other, and the tasks of a stage side by side on groups of ranks."""
+"""Runs the stages one after another, and the tasks of a stage in parallel on groups of ranks."""
 
 import sys
 import time
@@ -22,15 +22,15 @@ from .store import Store, Ticket
 from .task import Done, Job, Run, Stage
 
 Value = TypeVar("Value")
-# how long the other ranks of a group may take to follow one that has left its task by an error
+# how long the other ranks of a group may take to follow one that has left its task with an error
 GRACE_S = 30.0
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the stages run in: communicator, input, folders, site, wish to stop, and the versions of tools.
+    """Context in which the stages run: communicator, input, folders, site, stop requests, and tool versions.
 
-    `resume` is the command that goes on with this run.
+    `resume` is the command that resumes this run.
     """
 
     comm: Any
@@ -46,21 +46,21 @@ class Context:
 
     @property
     def first(self) -> bool:
-        """Whether this is the rank that plans, collects and speaks."""
+        """Whether this is the rank that plans, collects and prints."""
         return self.comm.Get_rank() == 0
 
     def say(self, text: str) -> None:
-        """One line with the elapsed time, from the first rank."""
+        """Print one line with the elapsed time, on the first rank only."""
         if self.first:
             print(f"[{clock(time.time() - self.started)}] {text}", flush=True)
 
 
 def execute(stages: Iterable[Stage], context: Context, *, only: Collection[str] = ()) -> list[Outcome]:
-    """Plan, run and collect every stage that the input asks for; `only` names stages to make anew, and no others.
+    """Plan, run and collect every stage that the input asks for; `only` restricts this to stages that are to be redone.
 
-    Called on every rank. Returns the failures: empty when all is done. A stage with a failure is not
-    collected, and later stages wait for it. Raises Stopped when the job was asked to stop, InputError or
-    SetupError when a stage finds input or environment wanting, on every rank alike.
+    Called on every rank. Returns the failures, an empty list if all is done. A stage with a failure is not
+    collected, and later stages do not start. Raises Stopped if the job was asked to stop, and InputError or
+    SetupError if a stage finds a problem in the input or environment, on every rank alike.
     """
     store = Store(context.folder)
     keys = Keys(context.versions)
@@ -68,7 +68,7 @@ def execute(stages: Iterable[Stage], context: Context, *, only: Collection[str] 
     names = {stage.name for stage in wanted}
 
     def finished(name: str) -> list[Done]:
-        # what a section has made that the input no longer has is not looked at
+        # products of sections that are no longer in the input are ignored
         return store.finished(name) if name in names else []
 
     run = Run(context.input, context.source, context.folder, finished, context.site)
@@ -84,7 +84,7 @@ def execute(stages: Iterable[Stage], context: Context, *, only: Collection[str] 
 
 
 def on_first(comm: Any, work: Callable[[], Value]) -> Value:
-    """The result of `work`, done on the first rank, on all ranks; so is the NaglassError it raises."""
+    """Call `work` on the first rank and return its result, or raise its NaglassError, on all ranks."""
     result: tuple[Any, int, str] | None = None
     if comm.Get_rank() == 0:
         try:
@@ -111,11 +111,11 @@ def _plan(stage: Stage, run: Run, store: Store, keys: Keys, context: Context, re
     for task in tasks:
         if task.ranks > size:
             raise SetupError(
-                f"{task.stage}/{task.name}: asks for {task.ranks} ranks, the job has {size}; "
-                f"start it with mpirun -n {task.ranks} or more"
+                f"{task.stage}/{task.name}: needs {task.ranks} ranks, but the job has only {size}; "
+                f"start it with mpirun -n {task.ranks} or higher"
             )
     tickets = store.plan(stage.name, tasks, keys, revision=stage.revision, redo=stage.name in redo)
-    context.say(f"{stage.name}: {_count(len(tasks))}, {len(tasks) - len(tickets)} done before")
+    context.say(f"{stage.name}: {_count(len(tasks))}, {len(tasks) - len(tickets)} already done")
     for ticket in tickets:
         if ticket.why != ("not done yet",):
             context.say(f"  {ticket.label} again: {'; '.join(ticket.why)}")
@@ -133,7 +133,7 @@ def _collect(stage: Stage, run: Run, store: Store) -> None:
 
 
 def _run_all(stage: Stage, tickets: Sequence[Ticket], store: Store, context: Context) -> list[Outcome]:
-    """Run the tickets, those of one shape at a time, the widest first; returns all failures."""
+    """Run the tickets, one size at a time and the largest first; returns all failures."""
     shapes = sorted({(ticket.task.ranks, ticket.task.gpus) for ticket in tickets}, reverse=True)
     failures: list[Outcome] = []
     for ranks, gpus in shapes:
@@ -154,7 +154,7 @@ def _agreed_stop(context: Context) -> bool:
 
 
 class _Phase:
-    """Tasks of one shape on as many groups as there are ranks for; a free group takes the next task."""
+    """Run tasks of the same size on as many groups as the ranks allow; a free group takes the next task."""
 
     def __init__(self, stage: Stage, store: Store, context: Context, ranks: int, gpus: int):
         self.stage, self.store, self.context = stage, store, context
@@ -164,7 +164,7 @@ class _Phase:
         context.devices.give(group_on_node(context.comm, self.comm) if gpus else 0, gpus)
 
     def run(self, tickets: Sequence[Ticket]) -> list[Outcome]:
-        """Every group's outcomes, on every rank."""
+        """The outcomes of all groups, on every rank."""
         outcomes: list[Outcome] = []
         if self.comm is not None:
             for ticket in tickets:
@@ -176,7 +176,7 @@ class _Phase:
                 if outcomes and outcomes[-1].ends_job:
                     # the other groups save their state and stop
                     if not self.context.stop.request(f"failure of {outcomes[-1].label}") and self.groups > 1:
-                        # nothing can be written, so that they would not hear of it
+                        # nothing can be written, so they would not learn of it
                         self._abort(outcomes[-1])
                     break
             leads = self.comm.Get_rank() == 0
@@ -194,7 +194,7 @@ class _Phase:
         return folder, False
 
     def _attempt(self, ticket: Ticket, folder: Path) -> Outcome:
-        """One attempt at a task on all ranks of the group; records its outcome."""
+        """Run one attempt at a task on all ranks of the group, and record its outcome."""
         progress = Progress(
             ticket.label, folder, started=self.context.started, speaks=self.comm.Get_rank() == 0, groups=self.groups
         )
@@ -212,7 +212,7 @@ class _Phase:
         mine = outcome_of(ticket.label, folder, error)
         barrier = self.comm.Ibarrier()
         if not mpi.wait(barrier, None if error is None else GRACE_S):
-            # the others are inside a collective call that this rank has left: they will never come
+            # the others are stuck in a collective call that this rank has left
             self._record(ticket, folder, mine, None)
             self._abort(mine)
         outcome = max(self.comm.allgather(mine), key=lambda each: each.weight)
@@ -221,7 +221,7 @@ class _Phase:
         return outcome
 
     def _abort(self, outcome: Outcome) -> None:
-        """End the job on all ranks; a failure that ends it by itself has not been told yet."""
+        """End the job on all ranks; a failure that does so by itself has not been reported yet."""
         if outcome.ends_job:
             print(f"{outcome.label}: {outcome.message}", file=sys.stderr, flush=True)
         mpi.abort(self.context.comm, outcome.exit_code)
@@ -261,7 +261,7 @@ class _Phase:
             events.append(root, "stopped", task=ticket.label, attempt=ticket.attempt)
             self._say(f"{ticket.label} stopped")
         else:
-            # where nothing can be written the message alone has to do
+            # if nothing can be written, the message alone has to suffice
             with suppress(OSError) if outcome.exit_code == SetupError.exit_code else nullcontext():
                 self.store.fail(ticket, folder, outcome.record())
                 events.append(root, "failed", task=ticket.label, attempt=ticket.attempt, failure=outcome.failure)

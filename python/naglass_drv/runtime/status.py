@@ -1,4 +1,4 @@
-"""What a run folder tells about its run, read from plain files while the run may be going on."""
+"""The state of a run, read from the plain files in its folder, possibly while it is running."""
 
 import time
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ _PROVENANCE: dict[str, type | tuple[type, ...]] = {
     "source": str,
 }
 _BEGINNINGS, _ENDS = ("run started", "made anew"), ("run ended", "run stopped")
-# without a sign of life for this long an attempt of a running job is called silent
+# an attempt of a running job that shows no sign of life for this long is reported as silent
 _SILENT_S = 300.0
 
 
 @dataclass(frozen=True)
 class TaskState:
-    """A task as its files show it: `state` is done, failed, running, interrupted, changed or waiting.
+    """A task as seen from its files: `state` is done, failed, running, interrupted, changed or waiting.
 
-    `seconds` is how long it has taken, or has been running.
+    `seconds` is how long it took, or how long it has been running.
     """
 
     label: str
@@ -41,7 +41,7 @@ class TaskState:
 
 
 def task_state(folder: Path, label: str, key: str, running: bool) -> TaskState:
-    """State of the task in `folder` whose planned key is `key`."""
+    """State of the task in `folder` with planned key `key`."""
     done = read_done(folder)
     if done is not None and done["key"] == key:
         return TaskState(label, "done", f"attempt-{done['attempt']}", seconds=done["seconds"])
@@ -70,7 +70,7 @@ def _number(value: Any) -> float:
 
 
 def stage_states(folder: Path, stage: str, running: bool) -> list[TaskState]:
-    """States of the tasks that a stage was planned with last."""
+    """States of the tasks in a stage's latest plan."""
     store = Store(folder)
     return [
         task_state(store.stage_folder(stage) / item["name"], f"{stage}/{item['name']}", item["key"], running)
@@ -79,7 +79,7 @@ def stage_states(folder: Path, stage: str, running: bool) -> list[TaskState]:
 
 
 def overview(folder: Path) -> str:
-    """The whole run in lines: its state, every stage, and every task that is neither done nor waiting."""
+    """The run as text: its state, every stage, and every task that is neither done nor waiting."""
     provenance = provenance_of(folder)
     running = is_running(folder)
     lines = [_headline(folder, provenance, running)]
@@ -97,7 +97,7 @@ def overview(folder: Path) -> str:
 
 
 def why(folder: Path, name: str) -> str:
-    """All that is known of one task, given as ``stage/task`` or by a name that only one task has."""
+    """All that is known about one task, given as ``stage/task`` or by a name that is unique."""
     provenance = provenance_of(folder)
     store, running = Store(folder), is_running(folder)
     stage, item = _find(store, provenance["stages"], name)
@@ -106,7 +106,7 @@ def why(folder: Path, name: str) -> str:
     planned, done = read_json(task_folder / "task.json") or {}, read_done(task_folder)
     lines = [f"{state.label}: {state.state}{'; ' + state.detail if state.detail else ''}", f"  key {item['key']}"]
     if state.state == "done" and done is not None:
-        lines.append(f"  made in {progress.clock(done['seconds'])}, because: {'; '.join(done['why'])}")
+        lines.append(f"  done in {progress.clock(done['seconds'])}, because: {'; '.join(done['why'])}")
     else:
         lines.append(f"  to be run, because: {'; '.join(planned.get('why', ['not planned yet']))}")
     for attempt in attempts(task_folder):
@@ -115,18 +115,18 @@ def why(folder: Path, name: str) -> str:
 
 
 def changed_since(planned: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Keys of the input that are other `now` than when the run was `planned`."""
+    """Keys of the input whose values `now` differ from those when the run was `planned`."""
     return [f"{name[1:]}: {change(old, new)}" for name, old, new in differences(planned, now)]
 
 
 def provenance_of(folder: Path) -> dict[str, Any]:
-    """The record of the run in `folder`; raises InputError when it is no run folder."""
+    """The record of the run in `folder`; raises InputError if it is not a run folder."""
     provenance = read_json(folder / "provenance.json")
     if provenance is None:
         raise InputError(f"{folder}: not a run folder (it has no provenance.json)")
     for key, kind in _PROVENANCE.items():
         if not isinstance(provenance.get(key), kind):
-            raise InputError(f"{folder / 'provenance.json'}: {key} is missing, or not what it has to be")
+            raise InputError(f"{folder / 'provenance.json'}: {key} is missing or invalid")
     return provenance
 
 
@@ -139,11 +139,11 @@ def _headline(folder: Path, provenance: dict[str, Any], running: bool) -> str:
     elapsed = progress.clock(sum(end - start for start, end in calls))
     last = progress.clock(calls[-1][1] - calls[-1][0])
     text = f"{folder}: {state}; {provenance['ranks']} ranks, started {begun}, {last} elapsed"
-    return text if len(calls) == 1 else f"{text}, {elapsed} in all {len(calls)} calls"
+    return text if len(calls) == 1 else f"{text}, {elapsed} over {len(calls)} calls in total"
 
 
 def _how_it_ended(folder: Path) -> str:
-    """State of a run that is not running."""
+    """State of a run that is not currently running."""
     ends = [event for event in events.read(folder) if event.get("event") in (*_BEGINNINGS, *_ENDS)]
     last = ends[-1] if ends else {}
     if last.get("event") == "run ended":
@@ -154,7 +154,7 @@ def _how_it_ended(folder: Path) -> str:
 
 
 def _calls(folder: Path, started: float) -> list[tuple[float, float]]:
-    """Start and last sign of life (seconds since the epoch) of every call of the run, in their order."""
+    """Start and last sign of life (seconds since the epoch) of every call of the run, in order."""
     calls: list[tuple[float, float]] = []
     for event in events.read(folder):
         try:
@@ -178,8 +178,8 @@ def _stage_line(states: list[TaskState]) -> str:
 
 
 def _remaining(states: list[TaskState], done: list[TaskState]) -> float | None:
-    """Time left (s) for a running stage: its running tasks by their own reports, or else as long as the mean of those
-    that are done; the waiting ones by that mean. None while nothing tells.
+    """Time left (s) for a running stage: running tasks by their own estimates, or else by the mean time of those
+    that are done; waiting tasks by that mean. None if there is no estimate.
     """
     active = [state for state in states if state.state == "running"]
     waiting = [state for state in states if state.state in ("waiting", "interrupted", "changed")]
@@ -207,7 +207,7 @@ def _find(store: Store, stages: list[str], name: str) -> tuple[str, dict[str, st
         return found[0]
     if found:
         labels = ", ".join(f"{stage}/{item['name']}" for stage, item in found)
-        raise InputError(f"task {name!r}: more than one; say which: {labels}")
+        raise InputError(f"task {name!r}: not unique; specify one of {labels}")
     known = [f"{stage}/{item['name']}" for stage in stages for item in store.planned(stage)]
     raise InputError(f"task {name!r}: no such task; planned so far: {', '.join(known) or 'none'}")
 
@@ -215,11 +215,11 @@ def _find(store: Store, stages: list[str], name: str) -> tuple[str, dict[str, st
 def _attempt_line(attempt: Path, key: str) -> str:
     record = read_json(attempt / "attempt.json")
     if record is None:
-        return "claimed, then killed"
-    text = "" if record.get("key") == key else "another key; "
+        return "started, then killed"
+    text = "" if record.get("key") == key else "different key; "
     if record.get("previous"):
         text += f"resumed from {record['previous']}; "
     failed = read_json(attempt / "FAILED")
     if failed is not None:
         return f"{text}failed, {failed.get('failure')}: {failed.get('message')}"
-    return text + ("came to its end" if (attempt / "DONE").exists() else "not finished")
+    return text + ("finished" if (attempt / "DONE").exists() else "not finished")

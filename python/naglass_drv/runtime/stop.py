@@ -1,4 +1,4 @@
-"""The wish to stop: signals, the file EXIT in the run folder, the walltime. Every rank hears of it."""
+"""Stop requests: signals, the file EXIT in the run folder, the walltime. Every rank is notified."""
 
 import os
 import re
@@ -25,20 +25,20 @@ def walltime_seconds(text: str) -> float:
     elif clock:
         seconds = 3600.0 * int(clock[1]) + 60.0 * int(clock[2]) + int(clock[3])
     else:
-        raise InputError(f"--walltime {text!r}: write 90m, 1.5h, 5400s or HH:MM:SS")
+        raise InputError(f"--walltime {text!r}: must have the form 90m, 1.5h, 5400s or HH:MM:SS")
     if seconds <= 0:
-        raise InputError(f"--walltime {text!r}: must be longer than nothing")
+        raise InputError(f"--walltime {text!r}: must be greater than zero")
     return seconds
 
 
 def listen() -> None:
-    """Take SIGTERM, SIGINT and SIGUSR1 from now on as a wish to stop, which the Stop of the job will find."""
+    """From now on treat SIGTERM, SIGINT and SIGUSR1 as stop requests, to be found by the Stop of the job."""
     for number in _SIGNALS:
         signal.signal(number, _note)
 
 
 def _note(number: int, frame: FrameType | None) -> None:
-    # only noted here: the handler may interrupt anything
+    # only recorded here, because the handler may interrupt anything
     global _heard
     _heard = number
 
@@ -47,7 +47,7 @@ class Stop:
     """Whether this job has been asked to stop, and by what.
 
     The walltime counts from the creation of this object; the job stops a tenth of it, but at most two
-    minutes, earlier, so that work in progress can save its state. A rank that hears of the wish tells the
+    minutes, earlier, so that work in progress can save its state. A rank that gets a request notifies the
     others by a file in the run folder, because a signal may reach only one of them.
     """
 
@@ -66,7 +66,7 @@ class Stop:
         return self._reason or "not asked to stop"
 
     def requested(self) -> bool:
-        """True once anything has asked the job to stop; cheap enough for every step."""
+        """True once the job has been asked to stop; cheap enough to call at every step."""
         if self._reason is not None:
             return True
         if _heard is not None:
@@ -87,25 +87,25 @@ class Stop:
         return False
 
     def request(self, reason: str) -> bool:
-        """Ask this job to stop, on all its ranks; False when the others could not be told."""
+        """Ask this job to stop on all its ranks; False if the others could not be notified."""
         if not self.requested():
             self._decide(reason)
         return self._notice.exists()
 
     def clear(self) -> None:
-        """Remove what asked this or an earlier job of the folder to stop (first rank)."""
+        """Remove stop requests for this or an earlier job of the folder (first rank)."""
         for path in (self._exit, *self._exit.parent.glob(".stop-*")):
             with suppress(OSError):
                 path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
     def _decide(self, reason: str) -> bool:
         self._reason = reason
-        # on a full disk the others hear of it by the signal, or when this rank ends
+        # on a full disk the others learn of it by the signal, or when this rank ends
         with suppress(OSError):
             self._notice.write_text(reason, encoding="utf-8")
         return True
 
 
 def job_name() -> str:
-    """A name for this job that no other job of the folder has."""
+    """A name for this job that is unique in the folder."""
     return f"{os.uname().nodename}-{os.getpid()}-{time.time_ns()}"

@@ -1,13 +1,13 @@
-"""The run folder: tasks, their attempts, and what is done. Plain files, written to a temporary name and
+"""The run folder: tasks, their attempts, and what is done. Plain files, written under a temporary name and then
 renamed.
 
-    tasks/<stage>/plan.json              names and keys of the tasks that the stage consists of now
-    tasks/<stage>/<task>/task.json       the task as planned last, and why it has to be done again
-    tasks/<stage>/<task>/attempt-N/      one attempt; making this folder is the claim on it
+    tasks/<stage>/plan.json              names and keys of the stage's current tasks
+    tasks/<stage>/<task>/task.json       the task as last planned, and why it has to be rerun
+    tasks/<stage>/<task>/attempt-N/      one attempt; creating this folder claims it
     tasks/<stage>/<task>/DONE            key, attempt, summary and outputs; written last
 
-An attempt that came to its end keeps a copy of its DONE: when a setting is changed and changed back,
-the earlier result is recognized.
+A completed attempt keeps a copy of its DONE, so that if a setting is changed and changed back,
+the earlier result is found again.
 """
 
 import re
@@ -36,7 +36,7 @@ OWN_FILES = {_ATTEMPT, _RESULT, progress.FILE, "FAILED"}
 @dataclass(frozen=True)
 class Ticket:
     """A task that has to be run: its key, the number of the attempt to claim, what it may resume from, and
-    why.
+    the reason.
     """
 
     task: Task
@@ -58,7 +58,7 @@ class Store:
         self.folder = folder
 
     def stage_folder(self, stage: str) -> Path:
-        """Folder of a stage's tasks."""
+        """Folder of the tasks of a stage."""
         return self.folder / "tasks" / stage
 
     def task_folder(self, task: Task) -> Path:
@@ -68,14 +68,14 @@ class Store:
     def plan(
         self, stage: str, tasks: Sequence[Task], keys: Keys, *, revision: int = 1, redo: bool = False
     ) -> list[Ticket]:
-        """Record what the stage consists of now; returns the tasks to be run (`redo`: all of them).
+        """Record the current tasks of the stage; returns the tasks to be run (with `redo`, all of them).
 
-        `revision` is the number that the stage raises when its results change.
+        `revision` is a number that is increased whenever the results of the stage change.
         """
         names = [task.name for task in tasks]
         faulty = [name for name in names if not _NAME.fullmatch(name)]
         if faulty or len(set(names)) < len(names) or any(task.stage != stage for task in tasks):
-            raise ValueError(f"stage {stage}: faulty or repeated task names in {names}")
+            raise ValueError(f"stage {stage}: invalid or repeated task names in {names}")
         tickets = []
         recorded = []
         for task in tasks:
@@ -89,18 +89,18 @@ class Store:
         return tickets
 
     def planned(self, stage: str) -> list[dict[str, str]]:
-        """Name and key of the tasks that the stage consists of; empty before its first plan, or where it is damaged."""
+        """Name and key of the tasks of the stage; empty before its first plan or if the plan is damaged."""
         tasks = (read_json(self.stage_folder(stage) / "plan.json") or {}).get("tasks")
         if not isinstance(tasks, list):
             return []
         texts = [
             item for item in tasks if isinstance(item, dict) and {type(item.get(k)) for k in ("name", "key")} == {str}
         ]
-        # a name is a folder, and may lead nowhere else
+        # a name is a folder name, and must not lead anywhere else
         return [item for item in texts if _NAME.fullmatch(item["name"])]
 
     def finished(self, stage: str) -> list[Done]:
-        """The planned tasks of the stage that are done with their present key."""
+        """The planned tasks of the stage that are done with their current key."""
         found = []
         for item in self.planned(stage):
             folder = self.stage_folder(stage) / item["name"]
@@ -110,7 +110,7 @@ class Store:
         return found
 
     def claim(self, ticket: Ticket, ranks: int) -> Path | None:
-        """The fresh folder of the ticket's attempt, or None when another group has it."""
+        """The new folder for the attempt of the ticket, or None if another group has claimed it."""
         folder = self.task_folder(ticket.task) / f"attempt-{ticket.attempt}"
         try:
             folder.mkdir()
@@ -124,7 +124,7 @@ class Store:
         return folder
 
     def complete(self, ticket: Ticket, folder: Path, summary: Mapping[str, Any]) -> None:
-        """Write DONE: from here on the task is recognized."""
+        """Write DONE; from here on the task counts as done."""
         started = (read_json(folder / _ATTEMPT) or {}).get("started", time.time())
         task = read_json(self.task_folder(ticket.task) / "task.json") or {}
         record = {
@@ -141,7 +141,7 @@ class Store:
         write_json(self.task_folder(ticket.task) / "DONE", record)
 
     def fail(self, ticket: Ticket, folder: Path, record: Mapping[str, Any]) -> None:
-        """Write FAILED into the attempt: its failure's name, message, command and log."""
+        """Write FAILED into the attempt: name of the failure, message, command and log."""
         write_json(folder / "FAILED", {"key": ticket.key, "ended": time.time(), **record})
 
     def _ticket(self, task: Task, task_key: str, parts: dict[str, Any], redo: bool) -> Ticket | None:
@@ -150,7 +150,7 @@ class Store:
         record = _recognize(folder, task_key)
         why = _reasons(folder, record, task_key, parts)
         if redo and not why:
-            why = ["asked for"]
+            why = ["requested"]
         planned = {
             "stage": task.stage,
             "name": task.name,
@@ -169,7 +169,7 @@ class Store:
         last = int(earlier[-1].name[8:]) if earlier else 0
         previous = next((path for path in reversed(earlier) if _resumable(path, task_key)), None)
         if record is not None and record["key"] == task_key:
-            # what is done is made anew, not resumed
+            # tasks that are done are redone, not resumed
             previous = None
         return Ticket(task, task_key, last + 1, previous, tuple(why))
 
@@ -192,7 +192,7 @@ class Store:
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:
-    """The record DONE in the folder of a task or an attempt, or None when there is none that is whole."""
+    """The record DONE in the folder of a task or attempt, or None if it is missing or incomplete."""
     record = read_json(folder / _RESULT)
     if record is None or not _has(record, _DONE) or not _has(record["parts"], _PARTS):
         return None
@@ -204,13 +204,13 @@ def _has(record: Any, kinds: Mapping[str, Any]) -> bool:
 
 
 def attempts(folder: Path) -> list[Path]:
-    """The attempts in a task's folder, oldest first."""
+    """The attempts in the folder of a task, oldest first."""
     found = [path for path in folder.glob("attempt-*") if path.name[8:].isdigit()]
     return sorted(found, key=lambda path: int(path.name[8:]))
 
 
 def _recognize(folder: Path, task_key: str) -> dict[str, Any] | None:
-    """The record in DONE, put back from an earlier attempt when that one has the key that is asked for."""
+    """The record in DONE, restored from an earlier attempt if that one has the requested key."""
     record = read_done(folder)
     if record is not None and record["key"] == task_key:
         return record
@@ -223,16 +223,16 @@ def _recognize(folder: Path, task_key: str) -> dict[str, Any] | None:
 
 
 def _reasons(folder: Path, record: dict[str, Any] | None, task_key: str, parts: Mapping[str, Any]) -> list[str]:
-    """Why the task has to be run, in words; empty when it is done."""
+    """Why the task has to be run, in words; empty if it is done."""
     if record is None:
         return ["not done yet"]
     if record["key"] != task_key:
-        return changes(record["parts"], parts) or ["its key was made by another rule"]
+        return changes(record["parts"], parts) or ["its key was computed by a different rule"]
     return _damage(folder / f"attempt-{record['attempt']}", record["outputs"])
 
 
 def _resumable(attempt: Path, task_key: str) -> bool:
-    """An attempt that was killed or stopped, or failed where it can go on: same key, something of its own in it."""
+    """An attempt with the same key and some output that was killed, was stopped, or failed but can be resumed."""
     names = {path.name for path in attempt.iterdir()}
     if _RESULT in names or not names - OWN_FILES:
         return False
@@ -253,7 +253,7 @@ def _outputs(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _damage(folder: Path, outputs: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Outputs that are no longer as they were when the task was done."""
+    """Outputs that have changed since the task was done."""
     found = []
     for name, record in outputs.items():
         path = folder / name
@@ -263,5 +263,5 @@ def _damage(folder: Path, outputs: Mapping[str, Mapping[str, Any]]) -> list[str]
         stat = path.stat()
         same_time = stat.st_mtime_ns == record["mtime_ns"]
         if stat.st_size != record["size"] or not (same_time or file_hash(path) == record["sha256"]):
-            found.append(f"output {name}: changed since it was made")
+            found.append(f"output {name}: changed since it was written")
     return found

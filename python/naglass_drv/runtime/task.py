@@ -1,6 +1,6 @@
-"""What a stage is: it plans tasks, runs one task, and collects their results.
+"""The interface of a stage: it plans tasks, runs a single task, and collects the results.
 
-A task is the unit that is keyed, run, recognized and redone. Its key is taken from its settings, the content
+A task is the unit that has a key and is run, reused or redone. Its key is computed from its settings, the content
 of its input files, the versions of its tools and of naglass, and the stage's revision; nothing else may influence its
 result.
 """
@@ -17,9 +17,9 @@ from ..config.schema import Input
 class Task:
     """One unit of work.
 
-    `settings` is JSON-able and expanded; `inputs` are files whose content enters the key; `tools` names the
-    outside programs whose versions enter it ("lammps", "cp2k", "mace"). `ranks` and `gpus` are what the task
-    asks for.
+    `settings` can be written as JSON and has all defaults; the content of the files `inputs` enters the key, and so
+    do the versions of the external programs `tools` ("lammps", "cp2k", "mace"). `ranks` and `gpus` are what the task
+    needs.
     """
 
     stage: str
@@ -33,7 +33,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """A finished task as later stages and `collect` see it: its folder with the results, and its summary."""
+    """A finished task as seen by later stages and `collect`: its folder with the results, and its summary."""
 
     task: Task
     folder: Path
@@ -42,11 +42,11 @@ class Done:
 
 @dataclass(frozen=True)
 class Run:
-    """The run as a stage sees it when it plans and collects (on the first rank only).
+    """The run as seen by a stage when it plans and collects (on the first rank only).
 
     `source` is the folder of input.yaml: relative paths of the input are resolved against it. `products` is
-    where `collect` writes what later stages and people read. `finished(stage)` gives that stage's finished
-    tasks.
+    where `collect` writes the files for later stages and for people. `finished(stage)` returns the finished tasks of
+    that stage.
     """
 
     input: Input
@@ -64,11 +64,11 @@ class Run:
 class Job:
     """One attempt at a task, on all ranks of its group.
 
-    `folder` is fresh and belongs to this attempt; `previous` is the last unfinished attempt's folder with the
-    same key, or None, to resume from. `comm` is the group's communicator (an mpi4py Intracomm).
-    `progress(done, total, unit, note)` may be called as often as one likes. `stopping()` is true once the job
-    has been asked to stop; long work polls it, saves its state and raises errors.Stopped. `child(argv,
-    **options)` is runtime.launch.run_child in this folder, with stop and progress wired.
+    `folder` is new and belongs to this attempt; `previous` is the folder of the last unfinished attempt with the
+    same key, to resume from, or None. `comm` is the group's communicator (an mpi4py Intracomm).
+    `progress(done, total, unit, note)` may be called at any rate. `stopping()` is true once the job
+    has been asked to stop; long-running work polls it, saves its state and raises errors.Stopped. `child(argv,
+    **options)` is runtime.launch.run_child in this folder, connected to stop requests and progress.
     """
 
     task: Task
@@ -86,13 +86,13 @@ class Job:
 
 
 class Stage(Protocol):
-    """What a stage module offers; `plan`, `run` and `collect` are called in this order.
+    """The interface of a stage module; `plan`, `run` and `collect` are called in this order.
 
-    `name` is the stage's folder under tasks/; `revision` enters the keys of its tasks, and is raised whenever the same
-    settings and files give another result, so that what was done before is done again; `wanted(input)` says whether
-    the input asks for it. `plan` and `collect` run on one rank, after all earlier stages are done. `run` is called on
-    every rank of the task's group, writes into `job.folder`, and returns on the first rank a JSON-able summary
-    (numbers with their units in the key names); a failure that has a name is raised as errors.TaskFailed.
+    `name` is the stage's folder under tasks/; `revision` enters the keys of its tasks and increases whenever the same
+    settings and files give a different result, so that tasks are redone; `wanted(input)` tells whether
+    the input asks for the stage. `plan` and `collect` run on one rank, after all earlier stages are done. `run` is
+    called on every rank of the task's group, writes into `job.folder`, and on the first rank returns a summary for JSON
+    (numbers with their units in the key names); a named failure is raised as errors.TaskFailed.
     """
 
     name: str

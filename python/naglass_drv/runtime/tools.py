@@ -1,4 +1,4 @@
-"""Versions of the outside programs, as they enter the keys of tasks."""
+"""Versions of the external programs, as they enter the keys of tasks."""
 
 import re
 import subprocess
@@ -22,12 +22,12 @@ class Versions:
         self._site = site
 
     def __call__(self, tool: str) -> str:
-        """Version text of ``lammps``, ``mace`` or ``cp2k``. Raises SetupError when the tool is missing."""
+        """Version string of ``lammps``, ``mace`` or ``cp2k``. Raises SetupError if the tool is missing."""
         if tool == "cp2k":
             if not self._site.get("cp2k"):
                 raise SetupError(
                     "no CP2K executable found; install CP2K (Debian: apt-get install cp2k), put cp2k.psmp on "
-                    "PATH, or name it in the site profile (key cp2k)"
+                    "PATH, or set it in the site profile (key cp2k)"
                 )
             program = Path(self._site["cp2k"])
             if self._site.get("launcher"):
@@ -37,22 +37,22 @@ class Versions:
 
 
 def check_pair(program: Path, launcher: Path) -> None:
-    """Raise SetupError when `launcher` belongs to another MPI than the one `program` is linked against.
+    """Raise SetupError if `launcher` belongs to a different MPI than the one `program` is linked against.
 
-    Such a pair starts N separate programs of one rank each, or none at all.
+    Such a combination starts N separate programs with one rank each, or nothing at all.
     """
     needed, has = library_vendor(program), launcher_vendor(launcher)
     if needed is not None and has not in (needed, "Slurm"):
         raise SetupError(
             f"{program} is linked against {needed}, "
-            f"but the launcher {launcher} is of {has or 'no MPI we know'}; "
-            f"name the mpirun of {needed} in the site profile (key launcher)"
+            f"but the launcher {launcher} belongs to {has or 'an unknown MPI'}; "
+            f"set launcher in the site profile to the mpirun of {needed}"
         )
 
 
 @cache
 def cp2k_version(program: Path) -> str:
-    """``2023.1`` from the program itself. Raises SetupError when it does not start or is no CP2K."""
+    """The version reported by the program, e.g. ``2023.1``. Raises SetupError if it does not start or is not CP2K."""
     try:
         done = subprocess.run(
             [str(program), "--version"],

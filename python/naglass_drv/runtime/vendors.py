@@ -1,4 +1,4 @@
-"""Which MPI a program, a library or a launcher belongs to: the three have to be of one kind."""
+"""Which MPI a program, a library or a launcher belongs to; all three have to match."""
 
 import os
 import re
@@ -27,7 +27,7 @@ _BANNERS = (
 
 
 def library_vendor(binary: Path) -> str | None:
-    """The MPI that `binary` (program or library) is linked against, or None when it is none we know."""
+    """The MPI that `binary` (program or library) is linked against, or None if it is unknown."""
     text = _output("ldd", str(binary))
     if re.search(r"libmpi\.so\.12 => \S*intel", text):
         return "Intel MPI"
@@ -35,13 +35,13 @@ def library_vendor(binary: Path) -> str | None:
 
 
 def launcher_vendor(launcher: Path) -> str | None:
-    """The MPI that `launcher` starts programs of, by its own banner."""
+    """The MPI that `launcher` belongs to, according to its own banner."""
     text = _output(str(launcher), "--version")
     return next((vendor for word, vendor in _BANNERS if word in text), None)
 
 
 def fitting_launcher(binary: Path) -> Path | None:
-    """The launcher of the MPI that `binary` is linked against: beside it, or anywhere on PATH."""
+    """The launcher of the MPI that `binary` is linked against: next to it, or anywhere on PATH."""
     vendor = library_vendor(binary)
     if vendor is None:
         return None

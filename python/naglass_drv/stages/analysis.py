@@ -1,4 +1,4 @@
-"""Stage `analysis`: structure, network and transport of each trajectory, and of the glasses as replicas."""
+"""Stage `analysis`: structure, network and transport for each trajectory, and for the glasses as replicas."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ _HOPS = "hops.txt"
 
 
 def files(task_name: str) -> tuple[str, str]:
-    """Names of the numbers (JSON) and the curves (NPZ) of one task."""
+    """File names of the numbers (JSON) and the curves (NPZ) of one task."""
     return f"{task_name}.json", f"{task_name}.npz"
 
 
@@ -26,8 +26,8 @@ def wanted(input: Input) -> bool:
 
 
 def plan(run: Run) -> list[Task]:
-    """One task for the quenched glasses together, one per MD trajectory that reaches beyond `skip_ps`, and one per set
-    of labels, for the moments they carry.
+    """One task for all quenched glasses, one per MD trajectory longer than `skip_ps`, and one per set
+    of labels, for their magnetic moments.
     """
     section = run.input.analysis
     settings = section.model_dump(mode="json")
@@ -39,7 +39,7 @@ def plan(run: Run) -> list[Task]:
     if not glasses and not trajectories:
         raise InputError("analysis: nothing to analyze; add a glass or an md section")
     for done in trajectories:
-        # a run that fell apart at once left nothing to measure; the report says so
+        # a run that fell apart immediately left nothing to measure; the report says so
         if done.summary["frames"] and done.summary["reached_ps"] >= section.skip_ps:
             own = settings | {"kind": "trajectory", "stable": done.summary["stable"]}
             written = (done.folder / file for file in ("trajectory.extxyz", _HOPS))
@@ -51,7 +51,7 @@ def plan(run: Run) -> list[Task]:
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Measure; writes the numbers as JSON and the curves as NPZ."""
+    """Run the analysis and write the numbers as JSON and the curves as NPZ."""
     if job.rank != 0:
         return None
     import numpy as np
@@ -74,7 +74,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Put numbers and curves under the name of the glass or trajectory they describe; those of others go."""
+    """Store numbers and curves under the name of their glass or trajectory, and remove outdated ones."""
     folder = run.products / "analysis"
     for item in done:
         publish(item.folder, folder, files(item.task.name))

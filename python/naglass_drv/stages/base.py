@@ -1,4 +1,4 @@
-"""What a stage is made of; the runtime defines it, the stages fill it."""
+"""The interface of a stage, defined by the runtime and implemented by the stages."""
 
 from ..runtime.task import Done, Job, Run, Stage, Task
 

@@ -1,7 +1,7 @@
-"""The antiparallel partner of a reference set: one structure labeled with parallel and with antiparallel moments.
+"""The antiparallel partner of a reference set: one structure labeled with both parallel and antiparallel moments.
 
-Parallel high spin is a convention for a paramagnet. The difference of the two energies shows how much it matters; the
-partner is for the report, and no frame to train on.
+Parallel high spin is a convention for a paramagnet. The energy difference shows how much it matters; the
+partner is for the report, and is not used for training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,10 +21,10 @@ PARALLEL, PARTNER = "parallel", "antiparallel"
 
 
 def partners(section: Reference, level: "Level", jobs: Mapping[str, "Atoms"], seed: int) -> dict[str, "Atoms"]:
-    """The first frame of `jobs` with several magnetic ions, all parallel, once more with antiparallel moments.
+    """The first frame of `jobs` with several magnetic ions, all parallel, copied with antiparallel moments.
 
-    Where `jobs` start trajectories, also with parallel moments: both are single points. Empty where there is no such
-    frame, where none is wanted, and at tight binding.
+    If `jobs` start trajectories, also with parallel moments, so that both are single points. Empty if there is no such
+    frame, if none is wanted, and for tight binding.
     """
     if not section.antiparallel or section.spin != "ferromagnetic" or not level.needs_basis:
         return {}
@@ -42,22 +42,22 @@ def partners(section: Reference, level: "Level", jobs: Mapping[str, "Atoms"], se
 
 
 def compared_with(prefix: str, found: Mapping[str, "Atoms"]) -> str:
-    """Name of the task with parallel moments, for `found` of `partners` in a set whose tasks begin with `prefix`."""
+    """Name of the task with parallel moments, for `found` from `partners` in a set with task names in `prefix`."""
     first = next(iter(found))
     return prefix + first.removesuffix(f"-{PARTNER}")
 
 
 def is_partner(item: Done) -> bool:
-    """Whether a task is there for the coupling only: its frame is not one of the set."""
+    """Whether a task serves only the coupling, so that its frame is not part of the set."""
     return "coupling" in item.task.settings
 
 
 def write(path: Path, items: Sequence[Done], frame_file: str) -> None:
-    """What the partner among the tasks `items` of a set shows, as JSON; no file without one.
+    """Write the result of the partner among the tasks `items` of a set as JSON; no file if there is no partner.
 
-    The file has the names of both tasks, and `failure` with `message` where one of them was not admitted; else the
-    number of magnetic `ions`, `energy_difference_meV` (antiparallel minus parallel, of the cell), the `moments_muB` of
-    both and the flag of either (see `dataset.sites`).
+    The file has the names of both tasks, and `failure` with `message` if one of them was not admitted; otherwise the
+    number of magnetic `ions`, `energy_difference_meV` (antiparallel minus parallel, per cell), the `moments_muB` of
+    both and the flag of each (see `dataset.sites`).
     """
     by_name = {item.task.name: item for item in items}
     turned = next((item for item in items if item.task.name.endswith(f"-{PARTNER}") and is_partner(item)), None)

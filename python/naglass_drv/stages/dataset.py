@@ -1,4 +1,4 @@
-"""Stage `dataset`: admitted frames and included files of one level, split by group."""
+"""Stage `dataset`: admitted frames and included files at one level of theory, split by group."""
 
 import json
 from collections.abc import Mapping
@@ -26,19 +26,19 @@ def wanted(input: Input) -> bool:
 
 
 def plan(run: Run) -> list[Task]:
-    """One task over the reference sets of the dataset's level and the included files."""
+    """One task for the reference sets at the level of the dataset and the included files."""
     section = run.input.dataset
     sets = [item.name for item in run.input.reference if item.level == section.level]
     folder = run.products / "reference"
     labeled = [folder / f"{item}.extxyz" for item in sets]
-    # a set whose frames were all rejected has no file of admitted frames, and its atoms still count
+    # a set with all frames rejected has no file of admitted frames, but its isolated atoms still count
     frames = [path for path in labeled if path.exists()]
     energies = [path for item in sets if (path := folder / f"{item}-E0.json").exists()]
     included = [run.source / path for path in section.include]
     if not frames and not included:
-        raise InputError(f"dataset: no admitted frame at level {section.level}, and nothing included")
+        raise InputError(f"dataset: no admitted frames at level {section.level}, and no included files")
     train = run.input.train
-    # what a start model may have seen says nothing as a held-out frame
+    # a frame that the start model may have been trained on is no independent test
     seen = len(included) if train is not None and train.start_model is not None else 0
     settings = {
         "level": section.level,
@@ -57,7 +57,7 @@ def plan(run: Run) -> list[Task]:
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Read, check, merge, audit, split and write; nothing is labeled or changed here."""
+    """Read, check, merge, audit, split and write the frames; nothing is labeled or changed here."""
     if job.rank != 0:
         return None
     from ..dataset.assemble import assemble, statistics
@@ -94,7 +94,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
 
 def _thinned(dataset: "Dataset", most: int | None) -> tuple["Dataset", dict[str, Any] | None]:
-    """At most `most` frames, farthest apart, in their order; and what was chosen of how many."""
+    """At most `most` frames by farthest-point sampling, in their original order, and how many were selected."""
     if most is None or len(dataset.frames) <= most:
         return dataset, None
     from ..dataset.selection import farthest_points, pair_descriptors
@@ -105,11 +105,11 @@ def _thinned(dataset: "Dataset", most: int | None) -> tuple["Dataset", dict[str,
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Put the files of the task where the training and people find them."""
+    """Copy the files of the task to where the training and people find them."""
     from ..dataset.shards import set_files
 
     source, target = done[0].folder, run.products / "dataset"
-    # sets of an earlier run that this one has not, or has in other files, go
+    # remove sets of an earlier run that are gone or are now in other files
     sets = {path.name for folder in (source, target) for part in (TRAIN, TEST) for path in set_files(folder, part)}
     publish(source, target, (*sorted(sets), SUMMARY, AUDIT, ARRAYS))
 

@@ -27,8 +27,8 @@ def wanted(input: Input) -> bool:
 
 
 def plan(run: Run) -> list[Task]:
-    """One task per replica; replicas differ in packing and velocities. Ions without parameters are refused
-    here.
+    """One task per replica; replicas differ in packing and velocities. Raises an error for ions without
+    parameters.
     """
     section = run.input.glass
     system = run.input.system
@@ -48,14 +48,14 @@ def plan(run: Run) -> list[Task]:
 
 
 def _seed(seed: int, replica: int) -> int:
-    """A seed of its own for each replica, in the range that LAMMPS takes."""
+    """A separate seed for each replica, in the range that LAMMPS accepts."""
     import numpy as np
 
     return int(np.random.SeedSequence([seed, replica]).generate_state(1)[0] % 900_000_000) + 1
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Pack, melt, quench, hold, minimize; an interrupted task goes on at its last restart file."""
+    """Pack, melt, quench, hold, minimize; an interrupted task resumes from its last restart file."""
     from ..engines import segments
     from ..paths import data_file
 
@@ -96,7 +96,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
 
 def _prepare(folder: Path, ions: tuple[chemistry.Species, ...], settings: Mapping[str, Any]) -> None:
-    """The packed start and the potential, as files that also serve ``lmp -in melt_quench.lmp``."""
+    """Write the packed start and the potential as files, which also work with ``lmp -in melt_quench.lmp``."""
     import numpy as np
 
     from ..engines.lammps import write_data
@@ -110,7 +110,7 @@ def _prepare(folder: Path, ions: tuple[chemistry.Species, ...], settings: Mappin
 
 
 def _variables(folder: Path, settings: Mapping[str, Any], timestep_ps: float) -> dict[str, object]:
-    """What the script takes from the input, by the names of its index variables."""
+    """Values from the input for the index variables of the script."""
     return {
         "data": folder / "start.data",
         "potential": folder / "potential.lmp",
@@ -126,7 +126,7 @@ def _variables(folder: Path, settings: Mapping[str, Any], timestep_ps: float) ->
 
 
 def _write_results(job: Job, ions: tuple[chemistry.Species, ...], timestep_ps: float) -> dict[str, Any]:
-    """Write the glass and some frames of its melt and quench; returns what is worth telling about the
+    """Write the glass and some frames of its melt and quench; returns a summary of the
     glass.
     """
     from ..dataset.frames import write_frames
@@ -135,7 +135,7 @@ def _write_results(job: Job, ions: tuple[chemistry.Species, ...], timestep_ps: f
 
     info = {
         "name": job.task.name,
-        # the seed tells apart the replicas of different runs, whose frames may meet in one dataset
+        # the seed distinguishes the replicas of different runs, whose frames may end up in one dataset
         "group": f"{chemistry.formula(ions)}-{job.task.settings['seed']}",
         "charge": 0,
         "multiplicity": chemistry.multiplicity(ions),
@@ -147,7 +147,7 @@ def _write_results(job: Job, ions: tuple[chemistry.Species, ...], timestep_ps: f
     write_json(job.folder / QUENCH, segments.thermo_series(table, len(glass), timestep_ps))
     temperature = dict(zip(table["step"], table["temp"], strict=True))
     frames = [snapshot for snapshot in segments.snapshots(job.folder) if snapshot.step in temperature]
-    # the first part is the forced start, the last is the glass itself
+    # the first part is the artificial start, the last one is the glass itself
     chosen = frames[len(frames) // 10 : -1 : max(1, len(frames) // _MELT_FRAMES)]
     melt = [
         _frame(s, ions, info | {"temperature_K": float(temperature[s.step]), "time_ps": s.step * timestep_ps})
@@ -194,7 +194,7 @@ def _describe(glass, ions: tuple[chemistry.Species, ...]) -> dict[str, Any]:
 
 
 def _counts(numbers) -> dict[str, int]:
-    """How many atoms have each coordination number, e.g. ``{"4": 7, "5": 1}``."""
+    """Number of atoms with each coordination number, e.g. ``{"4": 7, "5": 1}``."""
     import numpy as np
 
     values, counts = np.unique(numbers, return_counts=True)
@@ -202,8 +202,8 @@ def _counts(numbers) -> dict[str, int]:
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Put each glass, its melt frames and the table of its quench under the glass's name; those of replicas no longer
-    asked for go.
+    """Store each glass, its melt frames and its quench table under the name of the glass, and remove those of replicas
+    that are no longer requested.
     """
     folder = run.products / name
     wanted_files = set()

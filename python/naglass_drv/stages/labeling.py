@@ -1,4 +1,4 @@
-"""What one task of the stage `reference` does: a label, an ab initio trajectory or a relaxation, in CP2K."""
+"""A task of the stage `reference`: a label, an ab initio trajectory or a relaxation, in CP2K."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ _CHECKS = ("net_force_eV_per_A", "spin_sum_muB")
 
 
 def carry_out(job: Job) -> dict[str, Any]:
-    """Label the task's frame, or make its trajectory and label the frames of that."""
+    """Label the frame of the task, or run its trajectory and label frames from it."""
     if "aimd" in job.task.settings:
         return _run_aimd(job)
     if "relax" in job.task.settings:
@@ -29,7 +29,7 @@ def carry_out(job: Job) -> dict[str, Any]:
 
 
 class _Setup:
-    """What every job needs of its task: frame, level, spin, prints, the gate's limit, and CP2K."""
+    """What every job needs from its task: frame, level, spin, outputs, the force limit, and CP2K."""
 
     def __init__(self, job: Job):
         from ..dataset.candidates import from_json
@@ -88,7 +88,7 @@ def _run_label(job: Job) -> dict[str, Any]:
 
 
 def _run_aimd(job: Job) -> dict[str, Any]:
-    """A trajectory to its target, or to what ended it before; what came until then is kept."""
+    """Run a trajectory to its target, or until it ends early; the frames up to that point are kept."""
     from ..engines.cp2k import judge, motion
     from ..engines.cp2k.aimd import AIMD
 
@@ -123,7 +123,7 @@ def _run_aimd(job: Job) -> dict[str, Any]:
 
 
 def _run_relaxation(job: Job) -> dict[str, Any]:
-    """A relaxation to its limits; some of its steps are kept as frames, the last of them always."""
+    """Run a relaxation to its limits; some of its steps are kept as frames, always including the last."""
     import numpy as np
 
     from ..engines.cp2k import motion
@@ -157,7 +157,7 @@ def _run_relaxation(job: Job) -> dict[str, Any]:
 
 
 def _carry_out(course: "Course", setup: _Setup) -> "Refused | None":
-    """Run a course to its end, or to what ended it; a failure leaves what was reached to the next attempt."""
+    """Run a course to its end, or until it fails; the next attempt continues from what was reached."""
     from ..engines.cp2k.failures import Refused
 
     try:
@@ -171,7 +171,7 @@ def _carry_out(course: "Course", setup: _Setup) -> "Refused | None":
 
 
 def _harvest(job: Job, setup: _Setup, steps: list, stopped: "Refused | None") -> dict[str, Any]:
-    """Judge the frames of a trajectory, write those that are admitted, and list the others with their reasons."""
+    """Check the frames of a trajectory, write those that are admitted, and list the others with reasons."""
     from ..engines.cp2k.harvest import harvest
 
     found = harvest(setup.frame, steps, setup.level, **setup.spin, **setup.gate)
@@ -191,7 +191,7 @@ def _harvest(job: Job, setup: _Setup, steps: list, stopped: "Refused | None") ->
 
 
 def _write_frames(job: Job, setup: _Setup, frames: Sequence["Atoms"]) -> None:
-    """Give admitted frames their source, group, checks, CP2K and electronic analysis, and write them."""
+    """Write admitted frames with their source, group, checks, CP2K version and electronic analysis."""
     import numpy as np
 
     from ..analysis.electronic import annotate

@@ -1,4 +1,4 @@
-"""Stage `md`: molecular dynamics with the trained model, Qn on the fly, judged by the stability gate."""
+"""Stage `md`: molecular dynamics with the trained model, with on-the-fly Qn and a stability gate."""
 
 import json
 import re
@@ -27,7 +27,7 @@ WRITTEN_BY_FIXES = ("hops", "correlations")
 CANDIDATES = "candidates.extxyz"
 SCRIPT = "md_mace.lmp"
 _BAROSTAT_PS = 1.0
-# the gate's limit on window means is crossed long before; what remains is a cloud of atoms
+# the gate's limit on window means is exceeded long before; all that remains is a cloud of atoms
 _HALT_FACTOR = 3.0
 _BROKEN = ("LOST_ATOMS", "NON_NUMERIC")
 
@@ -37,8 +37,8 @@ def wanted(input: Input) -> bool:
 
 
 def plan(run: Run) -> list[Task]:
-    """One task per structure and temperature. A model that lacks an element of a structure is refused
-    here.
+    """One task per structure and temperature. Raises an error if the model lacks an element of a
+    structure.
     """
     from ..dataset.frames import read_frames
 
@@ -56,7 +56,8 @@ def plan(run: Run) -> list[Task]:
             missing = [element for element in elements if element not in known]
             if missing:
                 raise InputError(
-                    f"md.model: {model} does not know {', '.join(missing)} of {file.name}; it knows {', '.join(known)}"
+                    f"md.model: {model} does not cover {', '.join(missing)} in {file.name}; "
+                    f"it covers {', '.join(known)}"
                 )
             label = _label(file, number if len(frames) > 1 else None)
             shared = settings | {"frame": number, "structure": label, **_commands(run.input, elements, outputs)}
@@ -77,13 +78,13 @@ def _structure_files(run: Run) -> list[Path]:
 
 
 def _label(file: Path, number: int | None) -> str:
-    """A structure's name, usable as a task's name."""
+    """Name of a structure in a form usable as a task name."""
     stem = re.sub(r"[^A-Za-z0-9_.+-]", "_", file.stem).lstrip("_.+-") or "structure"
     return stem if number is None else f"{stem}-{number}"
 
 
 def _seed(seed: int, task: str) -> int:
-    """A seed of its own for each task, in the range that LAMMPS takes."""
+    """A separate seed for each task, in the range that LAMMPS accepts."""
     import zlib
 
     return zlib.crc32(f"{seed} {task}".encode()) % 900_000_000 + 1
@@ -106,12 +107,12 @@ def model_facts(model: Path) -> tuple[list[str], list[str]]:
 
 
 def _commands(input: Input, elements: list[str], outputs: list[str]) -> dict[str, Any]:
-    """LAMMPS commands of potential and observables, the plugins they need, and the dump columns they fill."""
+    """LAMMPS commands for potential and observables, the plugins they need, and the dump columns they fill."""
     from ..analysis.network import FORMERS
     from ..analysis.stability import METAL_O_CUTOFF_A
     from ..analysis.structure import DEFAULT_CUTOFFS_A
 
-    # the model is this run's own, or the input was asked whether it is trusted
+    # the model comes from this run, or the input states that it is trusted
     commands = ["pair_style mace trust yes", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
     columns = {}
     if "spin" in outputs and TRANSITION_METALS & set(elements):
@@ -143,7 +144,7 @@ def _steps(interval_fs: float, timestep_fs: float) -> int:
 
 
 def _observables(input: Input, elements: list[str]) -> list[str]:
-    """LAMMPS commands that follow the mobile ion while the run goes on; none where there is no such ion."""
+    """LAMMPS commands that track the mobile ion during the run; none if there is no such ion."""
     from ..analysis.hopping import WINDOW
 
     ion = next((element for element in MOBILE_IONS if element in elements and len(elements) > 1), None)
@@ -164,10 +165,10 @@ def _observables(input: Input, elements: list[str]) -> list[str]:
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Run, or go on from the last restart file of a stopped attempt; then judge.
+    """Run, or resume from the last restart file of a stopped attempt; then apply the stability gate.
 
-    A run that falls apart is a result too: it ends early, and its summary says that it is not stable, and
-    when.
+    A run that falls apart is also a result: it ends early, and its summary says when it became
+    unstable.
     """
     from ..engines import segments
     from ..paths import data_file
@@ -213,7 +214,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
 
 def _prepare(job: Job) -> None:
-    """Start structure, model and commands, as files that also serve ``lmp -in md_mace.lmp``."""
+    """Write start structure, model and commands as files, which also work with ``lmp -in md_mace.lmp``."""
     import numpy as np
 
     from ..dataset.frames import read_frames
@@ -241,7 +242,7 @@ def _place_model(model: Path, target: Path) -> None:
 
 
 def _variables(folder: Path, settings: Mapping[str, Any]) -> dict[str, object]:
-    """What the script takes from the input, by the names of its index variables."""
+    """Values from the input for the index variables of the script."""
     from ..engines import segments
 
     pressure = settings["pressure_bar"]
@@ -264,7 +265,7 @@ def _variables(folder: Path, settings: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
-    """Write trajectory, thermo table and verdict; returns the numbers of the summary."""
+    """Write trajectory, thermo table and verdict; returns the numbers for the summary."""
     import numpy as np
 
     from ..analysis.stability import judge
@@ -306,7 +307,7 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
         "timestep_fs": settings["timestep_fs"],
         "planned_ps": settings["time_ps"],
         "reached_ps": thermo["time_ps"][-1] if thermo["time_ps"] else 0.0,
-        "start": "minimized with the model, then Maxwell-Boltzmann velocities at the target temperature",
+        "start": "minimized with the model, then given Maxwell-Boltzmann velocities at the target temperature",
         "stable": verdict["stable"],
         "first_violation_ps": verdict["first_violation_ps"],
         "failed_checks": [check["name"] for check in verdict["checks"] if not check["passed"]],
@@ -315,7 +316,7 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
 
 
 def _frame(snapshot: "Snapshot", settings: Mapping[str, Any], timestep_ps: float, temperature_K: float) -> "Atoms":
-    """A snapshot with its on-the-fly columns as arrays: moments (µB), and whole numbers."""
+    """A snapshot with its on-the-fly columns as arrays: moments (µB) and integers."""
     atoms = snapshot.atoms(settings["elements"])
     for label, column in settings["columns"].items():
         values = snapshot.columns[column]
@@ -329,7 +330,7 @@ def _frame(snapshot: "Snapshot", settings: Mapping[str, Any], timestep_ps: float
 
 
 def _write_trajectory(folder: Path, frames: Iterator["Atoms"]) -> tuple[int, Any]:
-    """Write the frames one by one, and the last one by itself; returns their number and the last."""
+    """Write the frames one by one, and the last one also separately; returns their number and the last."""
     import os
 
     from ase.io.extxyz import write_xyz
@@ -349,14 +350,14 @@ def _write_trajectory(folder: Path, frames: Iterator["Atoms"]) -> tuple[int, Any
 
 
 def _averages(thermo: Mapping[str, list[float]]) -> dict[str, Any]:
-    """Means with error bars, and the drift of the conserved quantity: the integration's own error."""
+    """Means with error bars, and the drift of the conserved quantity, a measure of the integration error."""
     import numpy as np
     from scipy.stats import linregress
 
     from ..core.statistics import average
 
     times = np.array(thermo["time_ps"])
-    # a line through fewer points says nothing about its own error
+    # a line through fewer points gives no estimate of its own error
     if len(times) < 8:
         return {}
     energy = np.array(thermo["conserved_energy_eV_per_atom"]) * 1000.0
@@ -374,7 +375,7 @@ def _averages(thermo: Mapping[str, list[float]]) -> dict[str, Any]:
 
 
 def _speed(outcome, timestep_ps: float) -> dict[str, Any]:
-    """Speed of the steps of this attempt; None where it made none."""
+    """Speed in this attempt; None if it made no steps."""
     if outcome is None or not outcome.steps_run:
         return {"steps_per_s": None, "ns_per_day": None}
     rate = outcome.steps_run / outcome.loop_s
@@ -382,8 +383,8 @@ def _speed(outcome, timestep_ps: float) -> dict[str, Any]:
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Put each summary and final frame under the task's name, and all candidates for labeling in one file; what
-    trajectories that are no longer asked for have left goes.
+    """Store each summary and final frame under the task's name, and all labeling candidates in one file; remove the
+    files of trajectories that are no longer requested.
     """
     from ..dataset.frames import write_frames
 
@@ -401,7 +402,7 @@ def collect(run: Run, done: list[Done]) -> None:
 
 
 def _candidates(item: Done, count: int) -> list["Atoms"]:
-    """Up to `count` frames evenly spaced in time, from the relaxed start to the first that the gate refuses."""
+    """Up to `count` frames evenly spaced in time, from the relaxed start to the first that the gate rejects."""
     import numpy as np
 
     from ..dataset.frames import read_frames

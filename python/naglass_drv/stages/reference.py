@@ -1,4 +1,4 @@
-"""Stage `reference`: first-principles labels with CP2K, of structures, varied copies, and trajectories from them."""
+"""Stage `reference`: first-principles labels from CP2K for structures, varied copies, and their trajectories."""
 
 import json
 import os
@@ -26,10 +26,10 @@ def wanted(input: Input) -> bool:
 
 
 def plan(run: Run) -> list[Task]:
-    """One task per frame or trajectory, and one per element for the isolated atoms of the dataset's level.
+    """One task per frame or trajectory, and one per element for the isolated atoms at the level of the dataset.
 
-    Raises SetupError when CP2K or its data are missing, InputError for a structure that cannot be labeled:
-    all before the first label is started.
+    Raises SetupError if CP2K or its data are missing, and InputError for a structure that cannot be labeled,
+    in either case before the first label is started.
     """
     from ..engines.cp2k.run import Program
 
@@ -41,13 +41,13 @@ def plan(run: Run) -> list[Task]:
 
 
 def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, ...]]) -> list[Task]:
-    """The tasks of one set; `lone` collects the isolated atoms that earlier sets of the same level have."""
+    """The tasks of one set; `lone` collects the isolated atoms of earlier sets at the same level."""
     from ..dataset.candidates import to_json
     from ..engines.cp2k import checks, inputs, levels
 
     options = levels.options_of(section, run.source)
     level = levels.level(section.level, cutoff_Ry=section.cutoff_Ry, **options)
-    # what a set does not ask for is not in its tasks' keys
+    # options that a set does not use are not in the keys of its tasks
     common = {"level_options": options} if options else {}
     prints = {"outputs": list(section.outputs)} if section.outputs else {}
     common |= {
@@ -72,7 +72,7 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
     checked: set[str] = set()
     for label, frame in jobs.items():
         if (formula := frame.get_chemical_formula()) not in checked:
-            # writing the input finds what CP2K would stumble over
+            # writing the input finds the errors that CP2K would trip over
             spin = {key: frame.info[key] for key in ("charge", "multiplicity")}
             text = inputs.single_point(frame, level, **spin, data=program.data, version=program.version(), **prints)
             checks.accepted(text, program.executable, f"reference {section.name}: {label}")
@@ -84,18 +84,18 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
         own = {"kinds": levels.kinds_of(level, frame.symbols), "frame": to_json(frame)}
         own |= {} if "config_type" in frame.info else prints
         if label in partners:
-            # the task whose energy it is compared with
+            # the task with the energy to compare to
             own["coupling"] = coupling.compared_with(f"{section.name}-", partners)
         still = label in partners or "config_type" in frame.info
         moves = {} if still else _moves(section, f"{run.input.seed} {task}")
-        # CP2K may have more processes than a lone atom has functions
+        # CP2K may have more processes than an isolated atom has basis functions
         ranks = 1 if "config_type" in frame.info else section.ranks
         tasks.append(Task(name, task, common | own | moves, tools=("cp2k",), ranks=ranks))
     return tasks
 
 
 def _moves(section: Reference, seed: str) -> dict[str, Any]:
-    """The settings of a trajectory; nothing for a single point."""
+    """The settings of a trajectory; empty for a single point."""
     if section.aimd is not None:
         return {"aimd": section.aimd.model_dump(mode="json") | {"seed": crc32(seed.encode()) % 900_000_000 + 1}}
     if section.relax is not None:
@@ -129,16 +129,16 @@ def _candidates(run: Run, section: Reference) -> list[Any]:
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Label one frame, or make one trajectory and label its frames.
+    """Label one frame, or run one trajectory and label its frames.
 
-    A frame that fails a check is a result too: done, rejected, and why.
+    A frame that fails a check is also a result: the task is done, and the frame is rejected with a reason.
     """
     return labeling.carry_out(job) if job.rank == 0 else None
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Write each set's admitted frames and relaxed structures, rejections with their reasons, isolated atoms, and what
-    its antiparallel partner shows; what sets that are no longer asked for have left goes.
+    """Write for each set the admitted frames and relaxed structures, rejections with reasons, isolated atoms, and the
+    result of its antiparallel partner; remove the files of sets that are no longer requested.
     """
     folder = run.products / name
     endings = (".extxyz", "-relaxed.extxyz", "-rejected.json", "-wannier.json", "-E0.json", "-coupling.json")
@@ -166,7 +166,7 @@ def collect(run: Run, done: list[Done]) -> None:
 
 
 def _rejections(item: Done) -> list[dict[str, Any]]:
-    """The rejected frames of a task: itself, or steps of its trajectory and what ended it."""
+    """The rejected frames of a task: its own frame, or steps of its trajectory and what ended it."""
     file = item.folder / REJECTED
     reasons = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
     return [
@@ -177,7 +177,7 @@ def _rejections(item: Done) -> list[dict[str, Any]]:
 
 
 def _write_relaxed(path: Path, files: Sequence[Path]) -> None:
-    """The ends of relaxations that came to their limits; no file without any."""
+    """Write the final structures of converged relaxations; no file if there are none."""
     from ..dataset.frames import read_frames, write_frames
 
     relaxed = [frame for file in files for frame in read_frames(file) if frame.info.get("relaxed")]
@@ -188,7 +188,7 @@ def _write_relaxed(path: Path, files: Sequence[Path]) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write what there is; nothing means no file."""
+    """Write the frames, if there are any."""
     if data:
         write_bytes(path, data)
     else:

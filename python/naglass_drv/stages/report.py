@@ -1,4 +1,4 @@
-"""Stage `report`: one self-contained page, and every number of it as JSON, from the products of the run."""
+"""Stage `report`: one self-contained page, and all of its numbers as JSON, from the products of the run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ def wanted(input: Input) -> bool:
 
 
 def plan(run: Run) -> list[Task]:
-    """One task; its key holds the finished tasks with their times and all products that the page shows."""
+    """One task; its key contains the finished tasks with their times and all products shown on the page."""
     files = _sources(run)
     settings = {
         "input": run.input.model_dump(mode="json"),
@@ -50,7 +50,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Put the report at the top of the run folder, and its figures among the products."""
+    """Copy the report to the run folder and its figures to the products."""
     folder = done[0].folder
     publish(folder, run.folder, (PAGE, NUMBERS))
     figures = [path.name for path in sorted((folder / FIGURES).glob("*.svg"))]
@@ -71,7 +71,7 @@ def _record(done: Done) -> dict[str, Any]:
 
 def _sources(run: Run) -> dict[str, Path]:
     products = run.products
-    # what an earlier input has asked for may still be there
+    # products of an earlier input may still exist
     found = {}
     if run.input.dataset is not None:
         names = {"summary": "dataset.json", "audit": "audit.json", "audit-arrays": "audit.npz"}

@@ -20,7 +20,7 @@ def wanted(input: Input) -> bool:
 
 
 def plan(run: Run) -> list[Task]:
-    """One task; a start model that lacks an element of the dataset is refused here."""
+    """One task; raises an error if the start model lacks an element of the dataset."""
     from ..dataset.shards import find_set
     from ..engines.mace.train import model_elements
 
@@ -35,7 +35,7 @@ def plan(run: Run) -> list[Task]:
         start = run.source / section.start_model
         missing = sorted(set(summary["E0_eV"]) - model_elements(start))
         if missing:
-            raise InputError(f"train.start_model: {start} does not know {', '.join(missing)} of the dataset")
+            raise InputError(f"train.start_model: {start} does not cover {', '.join(missing)} in the dataset")
         inputs.append(start)
     settings = {
         "options": section.model_dump(mode="json", exclude={"start_model"}),
@@ -49,7 +49,7 @@ def plan(run: Run) -> list[Task]:
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Train, or go on from the checkpoint of a stopped attempt; the model's errors are the summary."""
+    """Train, or resume from the checkpoint of a stopped attempt; the summary holds the errors of the model."""
     if job.rank != 0:
         return None
     from ..engines.mace.train import TrainingJob, train
@@ -70,7 +70,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
 
 def collect(run: Run, done: list[Done]) -> None:
-    """Put model, export, errors and parity data where the md stage and the report find them."""
+    """Copy model, export, errors and parity data to where the md stage and the report find them."""
     from ..engines.mace import train as engine
 
     files = (engine.MODEL, engine.EXPORT, engine.READOUT, engine.SUMMARY, *engine.PARITY.values())

@@ -1,4 +1,4 @@
-"""Wannier centers of labels and trajectories, where a set asks for them: read, given to their atoms, and listed."""
+"""Wannier centers of labels and trajectories, if a set requests them: read, assigned to atoms, and listed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,16 +11,16 @@ from .base import Job
 if TYPE_CHECKING:
     from ase import Atoms
 
-#: Wannier centers of bonds, in the folder of a task.
+#: Wannier centers of bonds, a file in the folder of a task.
 BONDS = "wannier.json"
 
 
 def _add(frame: "Atoms", spins: Sequence[Any], file: Path) -> list[dict[str, Any]]:
-    """Give a frame the Wannier centers of its atoms, and return those of its bonds; `spins` are read from `file`."""
+    """Add the Wannier centers of the atoms to a frame and return those of its bonds; `spins` are read from `file`."""
     from ..analysis.wannier import assign
 
     if len(spins) != 2:
-        raise TaskFailed("INCOMPLETE", f"{file.name}: the centers of one spin are missing", log=file)
+        raise TaskFailed("INCOMPLETE", f"{file.name}: the centers of one spin channel are missing", log=file)
     found = assign(frame, [spin.centers for spin in spins], [spin.spreads_A2 for spin in spins])
     for key in ("count", "bonding", "spin", "spread_A2"):
         frame.set_array(f"wannier_{key}", getattr(found, key))
@@ -39,10 +39,10 @@ def _steps(file: Path, elements: list[str]) -> dict[int, Any]:
 
 
 def of_label(job: Job, frame: "Atoms") -> None:
-    """Add the Wannier centers of a label where they were asked for."""
+    """Add the Wannier centers of a label if they were requested."""
     from ..engines.cp2k.prints import WANNIER_FILE
 
-    # the last rung is the one that gave the label
+    # the last rung is the one that produced the label
     file = max(job.folder.glob(f"scf-*/{WANNIER_FILE}"), default=None)
     if file is not None:
         steps = _steps(file, list(frame.symbols))
@@ -51,7 +51,7 @@ def of_label(job: Job, frame: "Atoms") -> None:
 
 
 def of_dynamics(job: Job, frames: Sequence["Atoms"]) -> None:
-    """Add the Wannier centers of each frame of an MD where they were asked for; a frame without them is a failure."""
+    """Add the Wannier centers of each MD frame if they were requested; a frame without them is a failure."""
     from ..engines.cp2k.prints import WANNIER_FILE
 
     files = sorted(job.folder.glob(f"parts/*/{WANNIER_FILE}"))
@@ -59,7 +59,7 @@ def of_dynamics(job: Job, frames: Sequence["Atoms"]) -> None:
         return
     steps: dict[int, tuple[Any, Path]] = {}
     for file in files:
-        # a step that was made twice counts as the later part made it, as its frame does
+        # if a step was computed twice, the later one counts, as for its frame
         steps |= {step: (spins, file) for step, spins in _steps(file, list(frames[0].symbols)).items()}
     bonds = {}
     for frame in frames:

@@ -1,4 +1,4 @@
-"""What stands out in a dataset: outliers, contacts, near-copies and moments as findings, coverage as tables."""
+"""Audit of a dataset: outliers, contacts, near-duplicates and moments as findings, coverage as tables."""
 
 from .audit import ADVICE, CHECKS, Finding, Limits, audit, audited
 from .stresses import work_fault, work_ratio

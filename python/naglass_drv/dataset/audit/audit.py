@@ -1,4 +1,4 @@
-"""The audit itself: every check on every frame, its findings, and tables of what the dataset covers."""
+"""The audit itself: every check on every frame, the findings, and tables of the coverage of the dataset."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 ADVICE = {
-    "energy": "look at the label's output: another electronic state, an unconverged SCF, or a structure of its own",
-    "forces": "look at the structure: atoms inside each other rule a fit; else at the label's output",
-    "distance": "leave the frame out unless such a contact is meant to be learned",
-    "net_force": "the plane-wave cutoff is too low, or forces of a fixed or drifting atom were removed: label it again",
-    "stress": "bring it to eV/Å³ in ASE's sign (a compressed cell is negative), symmetric; or leave the entry out",
-    "spin": "another electronic state than meant: label it again from other starting moments, or correct its charge",
-    "sites": "another state than the composition's: label it again from other starting moments, or leave it out",
-    "near_copy": "keep one of the two; where their groups differ, give both the same group",
+    "energy": "check the label's output: a different electronic state, an unconverged SCF, or an unusual structure",
+    "forces": "check the structure, since overlapping atoms dominate a fit, or else the output of the label",
+    "distance": "remove the frame unless the model is meant to learn such contacts",
+    "net_force": "the plane-wave cutoff is too low, or forces on fixed or drifting atoms were removed: relabel it",
+    "stress": "convert to a symmetric tensor in eV/Å³ with ASE's sign (negative under compression), or drop it",
+    "spin": "unintended electronic state: relabel from different starting moments, or correct the charge",
+    "sites": "state does not match the composition: relabel from different starting moments, or remove the frame",
+    "near_copy": "keep one of the two; if their groups differ, give both the same group",
 }
 CHECKS = tuple(ADVICE)
 _DENSITY_G_CM3_PER_U_A3 = 1.66053906660
@@ -35,7 +35,7 @@ _MOMENT_EDGES_MUB = np.linspace(0.0, 6.0, 121)
 
 @dataclass(frozen=True)
 class Limits:
-    """From where on something stands out; z are in robust standard deviations (see `outliers`), `near_copy_strain` is
+    """Limits for flagging; z values are in robust standard deviations (see `outliers`), `near_copy_strain` is
     the largest component of the strain between two cells.
     """
 
@@ -53,7 +53,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Finding:
-    """What stands out: the check, the frame (its number and name), the value with its limit and unit, and words."""
+    """A finding: the check, the frame (index and name), the value with its limit and unit, and a description."""
 
     check: str
     frame: int
@@ -142,7 +142,7 @@ def _findings(measured: _Measured, names: Sequence[str]) -> Iterator[tuple[str, 
     limits = measured.limits
     if (energies := measured.energies) is not None:
         for k in np.flatnonzero(np.abs(energies.z) > limits.energy_z):
-            text = f"E/N is {energies.residual_eV_per_atom[k]:+.3f} eV/atom off the fit by composition and rms force"
+            text = f"E/N is {energies.residual_eV_per_atom[k]:+.3f} eV/atom off a fit to composition and rms force"
             yield "energy", int(k), float(energies.z[k]), limits.energy_z, "robust z", text
     for k, frame in enumerate(measured.frames):
         atom = int(measured.force_z[k].argmax())
@@ -166,7 +166,7 @@ def _findings(measured: _Measured, names: Sequence[str]) -> Iterator[tuple[str, 
     for copy in measured.copies:
         text = f"RMS distance {copy.rms_A:.4f} Å from {names[copy.of]}"
         if measured.frames[copy.frame].info["group"] != measured.frames[copy.of].info["group"]:
-            text += ", which is in another group: a split may cut between them"
+            text += ", which is in a different group: a split may separate them"
         yield "near_copy", copy.frame, copy.rms_A, limits.near_copy_A, "Å", text
 
 
@@ -175,7 +175,7 @@ def _spin_findings(k: int, frame: "Atoms", limits: Limits) -> Iterator[tuple[str
     if off_sum is None:
         return
     if off_sum > limits.spin_sum_muB:
-        text = f"moments add up {off_sum:.2f} µB away from multiplicity {frame.info['multiplicity']}"
+        text = f"moments are {off_sum:.2f} µB off the sum for multiplicity {frame.info['multiplicity']}"
         yield "spin", k, off_sum, limits.spin_sum_muB, "µB", text
         return
     off = moments.off_states(frame)
@@ -187,15 +187,15 @@ def _spin_findings(k: int, frame: "Atoms", limits: Limits) -> Iterator[tuple[str
 
 
 def _unchecked(measured: _Measured, names: Sequence[str]) -> Iterator[str]:
-    """What could not be checked, and why, in words."""
+    """What could not be checked and why, in words."""
     if measured.energies is None:
         yield f"energy: {len(measured.frames)} frames are too few for a fit by composition"
     elif measured.energies.alone.any():
         alone = [names[k] for k in np.flatnonzero(measured.energies.alone)]
-        yield f"energy: {len(alone)} frames that no other frame can check, the first {alone[0]}"
+        yield f"energy: {len(alone)} frames cannot be checked by any other frame, first: {alone[0]}"
     without = [k for k, frame in enumerate(measured.frames) if moments.moments_of(frame) is None]
     if without:
-        yield f"spin: {len(without)} of {len(measured.frames)} frames carry no moments"
+        yield f"spin: {len(without)} of {len(measured.frames)} frames have no moments"
 
 
 def _compositions(frames: Sequence["Atoms"]) -> dict[str, dict[str, Any]]:

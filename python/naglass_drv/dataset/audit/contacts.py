@@ -1,4 +1,4 @@
-"""The shortest distance of every pair of elements in a frame, against their contact distance."""
+"""The shortest distance of every pair of elements in a frame, relative to their contact distance."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

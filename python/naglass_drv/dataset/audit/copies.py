@@ -1,4 +1,4 @@
-"""Frames that are nearly the same structure: they teach a fit nothing new, and cheat a split."""
+"""Frames with nearly the same structure: they add no information to a fit and spoil a train/test split."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Atomic moments against the multiplicity of the cell and the high-spin states of the metals."""
+"""Atomic moments compared with the multiplicity of the cell and the high-spin states of the metals."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Energies and forces that stand apart from those of the other frames."""
+"""Energies and forces that deviate from those of the other frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def robust_scale(values: np.ndarray) -> float:
 
 
 def fit_energies(frames: Sequence["Atoms"]) -> EnergyFit | None:
-    """Energies per atom against what composition and forces say of them.
+    """Energies per atom compared with a fit to composition and forces.
 
     None for fewer than three frames a coefficient. The fit has one energy per element and a term in the frame's
     root-mean-square force, since the energy rises with the distance from a minimum; least absolute deviations, so that

@@ -1,4 +1,4 @@
-"""Stresses against their own symmetry, their unit and sign, and the energies of strained copies."""
+"""Checks of stresses: symmetry, unit, sign, and consistency with the energies of strained copies."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ _PAIRS = 5
 # a ratio within these is an incomplete basis, anharmonicity or chance
 _RATIO = (0.5, 2.0)
 _LEAST_SCALE_GPa = 1.0
-_UNITS = ((1 / 160.2176634, "GPa in place of eV/Å³"), (1 / 1602.176634, "kbar in place of eV/Å³"))
+_UNITS = ((1 / 160.2176634, "GPa instead of eV/Å³"), (1 / 1602.176634, "kbar instead of eV/Å³"))
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ def findings(frames: Sequence["Atoms"], most_GPa: float, most_z: float) -> Itera
         elif ratio is not None and words is not None:
             yield k, ratio.median, _RATIO[0], "of the work", words
         elif (largest := largest_GPa(stress[k])) > most_GPa:
-            yield k, largest, most_GPa, "GPa", f"a component of {largest:.4g} GPa; the unit has to be eV/Å³"
+            yield k, largest, most_GPa, "GPa", f"a component of {largest:.4g} GPa; the unit must be eV/Å³"
         elif abs(own_z) > most_z:
-            text = f"a pressure of {pressure_GPa(stress[k]):.4g} GPa among {np.median(pressure):.3g} GPa in the median"
+            text = f"a pressure of {pressure_GPa(stress[k]):.4g} GPa, while the median is {np.median(pressure):.3g} GPa"
             yield k, float(own_z), most_z, "robust z", text
 
 

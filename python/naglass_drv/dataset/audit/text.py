@@ -9,7 +9,7 @@ _SHOWN = 3
 
 
 def table_of(result: Mapping[str, Any]) -> str:
-    """Each check with its count, its worst findings and what to do; then what was covered."""
+    """Each check with its count, worst findings and advice; then the coverage."""
     return "\n".join(_lines(result))
 
 

@@ -1,4 +1,4 @@
-"""Ab initio MD with CP2K: each part goes on from the last restart file, thermostat and all, to the end of its piece."""
+"""Ab initio MD with CP2K: each part resumes from the last restart file, with thermostat, to the end of its piece."""
 
 import re
 import shutil

@@ -82,7 +82,7 @@ class Lint:
             reason = str(error.args[0]) if error.args else type(error).__name__
             number = getattr(error.args[1], "linenr", None) if len(error.args) > 1 else None
             place = _place(number or _line_of(reason, text), text)
-            raise InputError(f"{where}: against the schema: {reason}{place}") from None
+            raise InputError(f"{where}: violates the schema: {reason}{place}") from None
 
 
 def _readable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A run that moves atoms, in parts: each child goes on where the last one ended, whatever ended it.
+"""A run that moves atoms, in parts: each child continues where the last one ended, for whatever reason.
 
 Dynamics (`aimd`) and relaxations (`relax`) say how to go on and when they are at their end; what happens when a child
 fails, and what the next attempt takes over, is the same for both.

@@ -1,4 +1,4 @@
-"""Single points of one structure at several plane-wave cutoffs: what each costs, and which gives balanced forces."""
+"""Single points of one structure at several plane-wave cutoffs: the cost of each, and which forces sum to zero."""
 
 import resource
 import time
@@ -55,7 +55,7 @@ def scan(
     folders = {cutoff: folder / f"{cutoff:g}Ry" for cutoff in chosen}
     for place in folders.values():
         if place.exists():
-            raise InputError(f"{place}: exists; it is not overwritten (another --folder?)")
+            raise InputError(f"{place}: already exists and is not overwritten; choose another --folder")
     points = []
     for number, (cutoff, level) in enumerate(chosen.items(), start=1):
         report(f"{number} of {len(chosen)}: {cutoff:g} Ry")
@@ -96,8 +96,8 @@ def pick(points: Sequence[Point], max_net_force_eV_per_A: float) -> Point:
     passing = [point for point in points if point.net_force_eV_per_A <= max_net_force_eV_per_A]
     if not passing:
         least = min(points, key=lambda point: point.net_force_eV_per_A)
-        best = least.failure or f"the least is {least.net_force_eV_per_A:.4f} at {least.cutoff_Ry:g} Ry"
-        remedy = "try larger ones, or other options of the grid (docs/level-of-theory.md)"
+        best = least.failure or f"the smallest is {least.net_force_eV_per_A:.4f} at {least.cutoff_Ry:g} Ry"
+        remedy = "try larger cutoffs or other grid options (docs/level-of-theory.md)"
         raise TaskFailed(
             "NET_FORCE", f"no cutoff brings |sum F| below {max_net_force_eV_per_A:g} eV/A: {best}; {remedy}"
         )

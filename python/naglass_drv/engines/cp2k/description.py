@@ -1,4 +1,4 @@
-"""What the input of a foreign run says of it: atoms, charge, spin, how its cell moves, the settings of its level."""
+"""The input of an external run: atoms, charge, spin, how its cell moves, and the settings of its level."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,16 +68,16 @@ def describe(path: Path) -> Description:
             raise InputError(f"&{found.rpartition('/')[2]}: {why}")
     restraint = next((s for c in root.sections("MOTION/CONSTRAINT") for s in c.walk() if s.name == "RESTRAINT"), None)
     if restraint is not None:
-        raise InputError("&RESTRAINT: its energy and forces are part of those of the run")
+        raise InputError("&RESTRAINT: its energy and forces are included in those of the run")
     settings = only(root, "GLOBAL") if root.sections("GLOBAL") else Section("GLOBAL")
     run_type = (word(settings, "RUN_TYPE") or "ENERGY_FORCE").upper()
     run_type = _RUN_TYPES.get(run_type, run_type)
     if run_type not in MOVING + _SINGLE:
-        raise InputError(f"RUN_TYPE {run_type} gives no labels that are read")
+        raise InputError(f"RUN_TYPE {run_type} is not supported as a source of labels")
     force_eval = only(root, "FORCE_EVAL")
     method = (word(force_eval, "METHOD") or "QS").upper()
     if method not in ("QS", "QUICKSTEP"):
-        raise InputError(f"METHOD {method}: only runs of Quickstep (METHOD QS) are read")
+        raise InputError(f"METHOD {method}: only Quickstep runs (METHOD QS) are supported")
     stress = (word(force_eval, "STRESS_TENSOR") or "NONE").upper()
     if stress.endswith("NUMERICAL"):
         raise InputError(f"STRESS_TENSOR {stress}: the output mixes the run with evaluations of strained cells")
@@ -100,7 +100,9 @@ def describe(path: Path) -> Description:
 def _start(root: Section, run_type: str, system: System) -> StartCell:
     """How the cell of a run moves from that of its start."""
     if run_type == "CELL_OPT":
-        return StartCell(system.cell, "relaxed", "RUN_TYPE CELL_OPT moves the cell, and neither file nor output has it")
+        return StartCell(
+            system.cell, "relaxed", "RUN_TYPE CELL_OPT moves the cell, but neither the files nor the output contain it"
+        )
     found = root.sections("MOTION/MD")
     ensemble = (word(found[0], "ENSEMBLE") if found else None) or "NVE"
     if run_type == "MD" and ensemble.upper() == "REFTRAJ":
@@ -110,7 +112,7 @@ def _start(root: Section, run_type: str, system: System) -> StartCell:
     if run_type != "MD" or ensemble.upper() in _FIXED_CELL:
         return StartCell(system.cell)
     moves = "isotropic" if ensemble.upper() in _ISOTROPIC else "unknown"
-    why = f"ENSEMBLE {ensemble.upper()} moves the cell, and its vectors were not written (MOTION/PRINT/CELL)"
+    why = f"ENSEMBLE {ensemble.upper()} moves the cell, but its vectors were not written (MOTION/PRINT/CELL)"
     return StartCell(system.cell, moves, why)
 
 
@@ -121,7 +123,7 @@ def _restart(root: Section, folder: Path) -> bool:
     section = only(root, "EXT_RESTART")
     for keyword in ("BINARY_RESTART_FILE_NAME", "BINARY_RESTART_FILE", "CUSTOM_PATH"):
         if any(line.value for line in section.lines(keyword)):
-            raise InputError(f"&EXT_RESTART {keyword}: what the run started from is not read from there")
+            raise InputError(f"&EXT_RESTART {keyword}: reading the start of the run from there is not supported")
     name = text(section, "RESTART_FILE_NAME", "EXTERNAL_FILE")
     if not name:
         return False
@@ -134,7 +136,7 @@ def _restart(root: Section, folder: Path) -> bool:
             subsys.replace(only(before, part))
     for topology in subsys.sections("TOPOLOGY"):
         if integers(topology, "MULTIPLE_UNIT_CELL", default=(1, 1, 1)) != (1, 1, 1):
-            raise InputError("&EXT_RESTART with MULTIPLE_UNIT_CELL: which atoms the run had is not known")
+            raise InputError("&EXT_RESTART with MULTIPLE_UNIT_CELL: the atoms of the run cannot be determined")
         topology.remove("CENTER_COORDINATES")
     return True
 

@@ -1,4 +1,4 @@
-"""Labels from CP2K runs of other people: a folder with the input, the output and the files of one run.
+"""Labels from external CP2K runs: a folder with the input, the output and the files of one run.
 
 What the input says is held against what the output prints of itself (project, cell, atoms, spin) and the first
 positions of the trajectory, and a run of which it is not true is refused with the difference.
@@ -70,7 +70,7 @@ def output_of(folder: Path) -> Path:
             found.append(path)
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
-        raise InputError(f"{folder}: one output of CP2K (*.out, *.log) is needed, there is {names}")
+        raise InputError(f"{folder}: must contain one CP2K output (*.out, *.log), but has {names}")
     return found[0]
 
 
@@ -81,7 +81,7 @@ def _single_point(folder: Path, output: Path, name: str, described: Description)
     if found.abort is not None:
         raise Refused("ABORT", f"CP2K aborted: {found.abort}")
     if not found.ended or found.out_of_time:
-        raise Refused("INCOMPLETE", "CP2K did not come to its normal end")
+        raise Refused("INCOMPLETE", "CP2K did not end normally")
     atoms = Atoms(system.elements, system.positions, cell=system.cell, pbc=system.periodic)
     return _found(name, atoms, found, found.version, described)
 
@@ -106,7 +106,7 @@ def _steps(folder: Path, output: Path, described: Description) -> tuple[list[Fou
     if run.header.abort is not None:
         refused.append(Refused("ABORT", f"CP2K aborted: {run.header.abort}").record(run_name))
     elif not run.header.ended and not frames and not refused:
-        refused.append(Refused("INCOMPLETE", "CP2K was stopped before its first step was whole").record(run_name))
+        refused.append(Refused("INCOMPLETE", "CP2K was stopped before its first step was complete").record(run_name))
     elif not frames and not refused:
         missing = f"there is no file of positions {described.files.positions} in the folder"
         refused.append(Refused("INCOMPLETE", missing).record(run_name))
@@ -119,8 +119,8 @@ def _check_first(frames: Sequence[Frame], described: Description) -> None:
         return
     if _apart_A(frames[0].positions, described.system.positions, described.system.shifted) > _SAME_A:
         raise InputError(
-            f"{described.files.positions}: its first positions are not those of the input: it is in another unit, or "
-            "of another run"
+            f"{described.files.positions}: its first positions are not those of the input: it has different units, or "
+            "belongs to another run"
         )
 
 
@@ -136,7 +136,7 @@ def _temperature_K(atoms: Atoms, velocities_A_ps: np.ndarray) -> float:
 
 def _found(name: str, atoms: Atoms, found: parse.Evaluation, version: str, described: Description) -> Found:
     if found.scf_converged is None:
-        raise Refused("INCOMPLETE", "the output tells of no SCF (PRINT_LEVEL SILENT, or stopped before its end)")
+        raise Refused("INCOMPLETE", "the output contains no SCF (PRINT_LEVEL SILENT, or stopped early)")
     if found.scf_converged and found.forces_eV_per_A is None:
         raise Refused("INCOMPLETE", f"there are no forces in {' or '.join(_places_of_forces(described))}")
     set_labels(atoms, found.energy_eV, found.forces_eV_per_A, found.stress_eV_per_A3)
@@ -164,7 +164,7 @@ def _described(folder: Path, text: str) -> Description:
         included = {Path(name).name for path in inputs for name in _INCLUDE.findall(read_text(path, MAX_RUN_BYTES))}
         inputs = [path for path in inputs if path.name not in included] or inputs
     if len(inputs) > 1:
-        raise InputError(f"{folder}: one input of CP2K is needed, there are {', '.join(path.name for path in inputs)}")
+        raise InputError(f"{folder}: must contain one CP2K input, but has {', '.join(path.name for path in inputs)}")
     problems = []
     for path in (*inputs, *sorted(folder.glob("*.restart"))):
         try:
@@ -180,16 +180,16 @@ def _described(folder: Path, text: str) -> Description:
 
 
 def _difference(described: Description, folder: Path, text: str) -> str:
-    """Where the output tells of another run than the input; empty where it does not."""
+    """How the output differs from the input, as if from another run; empty if it does not."""
     system = described.system
     project, run_type = global_value(text, "Project name"), global_value(text, "Run type")
     if project is not None and len(project) < _WHOLE_NAME and project != described.project:
-        return f"it is of the project {described.project}, the output of {project}"
+        return f"its project is {described.project}, but that of the output is {project}"
     if run_type is not None and run_type != described.run_type:
-        return f"its RUN_TYPE is {described.run_type}, that of the output {run_type}"
+        return f"its RUN_TYPE is {described.run_type}, but that of the output is {run_type}"
     multiplicity = printed_multiplicity(text)
     if multiplicity is not None and multiplicity != described.multiplicity:
-        return f"its MULTIPLICITY is {described.multiplicity}, that of the output {multiplicity}"
+        return f"its MULTIPLICITY is {described.multiplicity}, but that of the output is {multiplicity}"
     begin = text.partition(_SCF)[0]
     # CELL_OPT turns the cell to a along x, and the atoms with it
     turned = described.start.moves == "relaxed"
@@ -197,7 +197,7 @@ def _difference(described: Description, folder: Path, text: str) -> str:
         for printed in (*printed_cells(begin)[-1:], *filter(None, [md_cell(text)])):
             same = replace(printed, vectors=None) if turned else printed
             if same.disagrees(_start_cell(described, printed.volume)):
-                return f"the cell that it gives is not the one that CP2K started with, {printed}"
+                return f"its cell is not the one that CP2K started with, {printed}"
     atoms = printed_atoms(begin)
     if atoms is None:
         return ""
@@ -205,7 +205,7 @@ def _difference(described: Description, folder: Path, text: str) -> str:
         return "its atoms are not those in the output"
     told = (described.at_start or described.run_type not in MOVING) and not turned
     if told and _apart_A(atoms[1], system.positions, system.shifted) > _SAME_A:
-        return "the positions that it gives are not those that CP2K started with, in the output"
+        return "its positions are not those that CP2K started with according to the output"
     return ""
 
 

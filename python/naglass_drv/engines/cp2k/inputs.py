@@ -1,4 +1,4 @@
-"""Writes the CP2K input of a single point, after everything that can be known to be wrong has been checked."""
+"""Write the CP2K input of a single point, after checking everything that can be checked beforehand."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -157,7 +157,7 @@ def asked_moments(atoms: "Atoms", magnetization: Mapping[str, float] | None = No
     unknown = sorted(set(moments) - set(names))
     if unknown:
         there = ", ".join(sorted(set(names)))
-        raise InputError(f"magnetization {unknown[0]}: there is no such ion; there are {there}")
+        raise InputError(f"magnetization {unknown[0]}: no such ion; available: {there}")
     return np.array([moments.get(name, 0.0) for name in names], dtype=float)
 
 
@@ -200,9 +200,9 @@ def _coordinates(atoms: "Atoms", labels: list[str]) -> Section:
 
 
 def check_structure(atoms: "Atoms") -> None:
-    """Raise InputError for a cell or positions that make no sense, or two atoms on top of each other."""
+    """Raise InputError for an invalid cell or positions, or two overlapping atoms."""
     if not len(atoms):
-        raise InputError("label: there is no atom")
+        raise InputError("label: there are no atoms")
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
         raise InputError("label: a position or cell vector is not finite")
     if not atoms.pbc.all() or atoms.cell.volume < 1.0:

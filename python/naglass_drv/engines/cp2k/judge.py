@@ -1,4 +1,4 @@
-"""Whether what CP2K did is a label: its end, its SCF, the sum of its forces, its spins."""
+"""Decide whether a CP2K result is a valid label: normal end, SCF, net force, spins."""
 
 from pathlib import Path
 
@@ -30,27 +30,27 @@ def finished(log: Path, status: int, ranks: int, guess: str | None = None) -> pa
     if signal:
         raise Refused("KILLED", _killed(signal))
     if header.processes != ranks:
-        raise Refused("LAUNCHER", f"CP2K ran on {header.processes} processes where {ranks} were asked for")
+        raise Refused("LAUNCHER", f"CP2K ran on {header.processes} processes instead of the requested {ranks}")
     if header.out_of_time:
         raise Refused("WALLTIME", "CP2K stopped at its own time limit (WALLTIME in the input)")
     if status != 0 or not header.ended:
-        raise Refused("INCOMPLETE", f"CP2K did not come to its normal end (exit status {status})")
+        raise Refused("INCOMPLETE", f"CP2K did not end normally (exit status {status})")
     if guess is not None and header.density_guess != guess:
-        raise Refused("INCOMPLETE", f"the first density came from {header.density_guess} where {guess} was asked for")
+        raise Refused("INCOMPLETE", f"the first density came from {header.density_guess}, but {guess} was requested")
     return header
 
 
 def _signal(status: int) -> int:
-    """The signal that ended a process, itself or, told by mpirun as 128 + n, one of its ranks; 0 for none."""
+    """The signal that killed a process or, reported by mpirun as 128 + n, one of its ranks; 0 for none."""
     return -status if status < 0 else status - 128 if 128 < status <= 192 else 0
 
 
 def _killed(signal: int) -> str:
-    return f"CP2K was ended by signal {signal} (memory, the node, or somebody)"
+    return f"CP2K was killed by signal {signal} (memory, the node, or a user)"
 
 
 def unreadable(error: parse.OutputError, log: Path, status: int) -> Refused:
-    """The refusal that an output means which cannot be read."""
+    """The refusal for an output that cannot be read."""
     failure = "LAUNCHER" if "version line" in str(error) else "INCOMPLETE"
     if isinstance(error, parse.NotANumber):
         failure = "NAN"
@@ -65,7 +65,7 @@ def admit(
     on_grid: bool,
     asked: np.ndarray | None = None,
 ) -> None:
-    """Raise Refused unless `found` is a label: converged, whole, forces balanced, spins as asked for.
+    """Raise Refused unless `found` is a valid label: converged, complete, forces balanced, spins as requested.
 
     `on_grid` says that the level has a plane-wave cutoff. `asked` are the moments (N, µB) that the SCF started from:
     an atom with one of them may not end with one of the other sign.
@@ -100,7 +100,7 @@ def _check_spins(found: parse.Evaluation, multiplicity: int, asked: np.ndarray |
     flipped = [] if asked is None or moments is None else turned(moments, asked)
     if len(flipped):
         atoms = ", ".join(f"atom {i} has {moments[i]:+.2f} (started from {asked[i]:+g})" for i in flipped[:4])
-        raise Refused("SPIN_MISMATCH", f"moments in µB that have changed their direction: {atoms}")
+        raise Refused("SPIN_MISMATCH", f"moments (µB) that have changed direction: {atoms}")
 
 
 def spin_of(found: parse.Evaluation) -> np.ndarray | None:

@@ -29,7 +29,7 @@ def block(element: str, variant: str, functional: str, plus_u: bool, u_eV: Mappi
         text = data_file("cp2k_templates", "kinds", f"{name}.inp").read_text()
     except SetupError:
         there = ", ".join(path.stem for path in kind_files())
-        raise InputError(f"{element}: no CP2K KIND block ({name}.inp); there are {there}") from None
+        raise InputError(f"{element}: no CP2K KIND block ({name}.inp); available: {there}") from None
     kind = Section("KIND", items=[item for item in tree.parse(text, template=True).items if tree.name_of(item)])
     kind.fill({"functional": functional})
     if not plus_u:
@@ -44,7 +44,7 @@ def shell(key: str) -> tuple[str, int]:
     """Element and angular momentum that a U acts on: ``V`` → ("V", 2), ``O-2p`` → ("O", 1). Raises InputError."""
     match = _SHELL.fullmatch(key)
     if match is None:
-        raise InputError(f"u_eV {key!r}: an element, whose d shell is meant, or a shell such as O-2p is expected")
+        raise InputError(f"u_eV {key!r}: must be an element, meaning its d shell, or a shell like O-2p")
     return match["element"], "spdf".index(match["letter"] or "d")
 
 
@@ -69,7 +69,7 @@ def entries(element: str, kind: Section, dft: Section, data: Path | None) -> str
     entry and file for one that is not there, SetupError where the folder or a file is missing.
     """
     if data is None:
-        raise SetupError("CP2K's data folder (BASIS_MOLOPT, GTH_POTENTIALS) was not found; name it as cp2k_data")
+        raise SetupError("CP2K's data folder (BASIS_MOLOPT, GTH_POTENTIALS) was not found; set cp2k_data")
     bases = dft.values("BASIS_SET_FILE_NAME") + kind.values("BASIS_SET_FILE_NAME")
     potentials = kind.values("POTENTIAL_FILE_NAME") or dft.values("POTENTIAL_FILE_NAME")
     held = []

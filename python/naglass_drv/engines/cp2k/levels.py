@@ -1,4 +1,4 @@
-"""Levels of theory of the labels: each a CP2K template, its settings, and a short hash of what they mean.
+"""Levels of theory of the labels: a CP2K template, its settings, and a short hash of them.
 
 A training head takes frames of one level only. The hash covers all that decides a converged label (functional, cutoff,
 tolerances, electronic temperature) and leaves out how it converges (the &SCF section: guess, minimizer,
@@ -149,7 +149,7 @@ def level(name: str, **options: Any) -> Level:
             raise InputError(f"{key} {_shown(given[key])}: the level is that of the template")
         return OwnTemplate(**given)
     if name not in _LEVELS:
-        raise InputError(f"level {name!r}: not a known level; there are {', '.join(NAMES)}")
+        raise InputError(f"level {name!r}: not a known level; choose from {', '.join(NAMES)}")
     found = _LEVELS[name]
     has = {field.name: getattr(found, field.name) for field in fields(found)}
     for key, value in given.items():
@@ -182,15 +182,15 @@ def of_settings(settings: Mapping[str, Any]) -> Level:
 
 
 def warnings_of(chosen: Level) -> list[str]:
-    """What a user should know of a level's choices."""
+    """What a user should know about the choices of a level."""
     found = []
     if isinstance(chosen, DFT) and chosen.plus_u == "lowdin":
         found.append(
-            "plus_u lowdin: CP2K calls its forces experimental, and in 2023.1 they and the stress are no derivatives "
+            "plus_u lowdin: CP2K calls its forces experimental, and in 2023.1 they and the stress are not derivatives "
             "of its energy (docs/level-of-theory.md); not for training"
         )
     if isinstance(chosen, DFT) and chosen.u_eV:
-        found.append("u_eV: U depends on projector, basis and code: one from elsewhere has to be calibrated anew")
+        found.append("u_eV: U depends on projector, basis and code; a value from elsewhere has to be recalibrated")
     return found
 
 

@@ -127,9 +127,9 @@ def _check(root: Section, path: Path) -> None:
     """Raise InputError unless the input is one of Quickstep with spins, and stays within its folder."""
     for name in (*_REFUSED, *ADDED_TO_DFT):
         if root.sections(name):
-            raise InputError(f"{path}: &{name.rpartition('/')[2]} has no place in a template")
+            raise InputError(f"{path}: &{name.rpartition('/')[2]} is not allowed in a template")
     if len(root.sections("FORCE_EVAL")) != 1 or len(root.sections("FORCE_EVAL/DFT")) != 1:
-        raise InputError(f"{path}: one &FORCE_EVAL with one &DFT is expected")
+        raise InputError(f"{path}: must have one &FORCE_EVAL with one &DFT")
     try:
         _check_values(root)
     except InputError as error:
@@ -143,12 +143,12 @@ def _check(root: Section, path: Path) -> None:
 def _check_values(root: Section) -> None:
     program = next((word(s, "PROGRAM_NAME", "PROGRAM") for s in root.sections("GLOBAL")), None) or "CP2K"
     if program.upper() != "CP2K":
-        raise InputError(f"PROGRAM_NAME {program}: CP2K is expected")
+        raise InputError(f"PROGRAM_NAME {program}: must be CP2K")
     method = word(root.at("FORCE_EVAL"), "METHOD") or "QS"
     if method.upper() not in _QUICKSTEP:
-        raise InputError(f"METHOD {method}: Quickstep (METHOD QS) is expected")
+        raise InputError(f"METHOD {method}: must be Quickstep (METHOD QS)")
     if not logical(root.at("FORCE_EVAL/DFT"), *_UKS):
-        raise InputError("&DFT has no UKS TRUE: labels carry spins")
+        raise InputError("&DFT has no UKS TRUE, but labels include spins")
 
 
 def _check_files(line: Line, section: Section, path: Path) -> None:
@@ -156,11 +156,11 @@ def _check_files(line: Line, section: Section, path: Path) -> None:
     # keywords that name files do not all end with FILE_NAME: T_C_G_DATA, STORAGE_LOCATION, SEED_NAME, ...
     if any("/" in found and not _FRACTION.fullmatch(found.lstrip("=,:;")) for found in line.value.split()):
         raise InputError(
-            f"{path}: {line.text[:60]!r} in &{section.name}: a bare name is expected; data are looked up in "
+            f"{path}: {line.text[:60]!r} in &{section.name}: must be a bare file name; data are looked up in "
             "CP2K's data folder, and output stays in the folder of the task"
         )
     if line.keyword.startswith("WFN_RESTART") or line.keyword in _EARLIER:
-        raise InputError(f"{path}: {line.text[:60]!r}: a template starts from no earlier wavefunction")
+        raise InputError(f"{path}: {line.text[:60]!r}: a template cannot start from an earlier wavefunction")
 
 
 def _is_tight_binding(root: Section) -> bool:

@@ -103,11 +103,11 @@ class _Reader:
         """Carry out a directive; whether the lines that follow are left out."""
         said = f"{place}: {f'{tag} {rest}'[:60]!r}"
         if rest.endswith("\\") or tag.endswith("\\"):
-            raise InputError(f"{said}: a directive has to stand on one line")
+            raise InputError(f"{said}: a directive must be on one line")
         if tag == "@SET":
             name, _, value = rest.partition(" ")
             if not _NAME.fullmatch(name) or not value.strip():
-                raise InputError(f"{said}: a name and a value are expected")
+                raise InputError(f"{said}: must have a name and a value")
             self.variables[name] = value.strip()
         elif tag == "@IF":
             if not _holds(rest, said):
@@ -118,7 +118,7 @@ class _Reader:
         elif tag in ("@INCLUDE", "@XCTYPE"):
             self.read(self._included(tag, rest, said, above), above)
         elif tag != "@PRINT" and self.strict:
-            raise InputError(f"{said}: not a directive of CP2K; there are {_DIRECTIVES}")
+            raise InputError(f"{said}: not a CP2K directive; choose from {_DIRECTIVES}")
         return False
 
     def _included(self, tag: str, rest: str, said: str, above: tuple[Path, ...]) -> Path:
@@ -130,7 +130,7 @@ class _Reader:
         if tag == "@XCTYPE" and not beside.is_file():
             raise InputError(f"{said}: only {_BESIDE}, and there is no {beside.name}")
         if not is_within(beside, self.folder) or any(beside.resolve() == other.resolve() for other in above):
-            raise InputError(f"{said}: leads out of the folder, or to itself")
+            raise InputError(f"{said}: leads out of the folder or to itself")
         return beside
 
 
@@ -175,7 +175,7 @@ def _holds(condition: str, said: str) -> bool:
             other = "/=" if equal else "=="
             left, right = left.split("(", 1)[-1].strip(), right.partition(")")[0].strip()
             if not right or sign in right or other in condition:
-                raise InputError(f"{said}: one comparison of two values is expected")
+                raise InputError(f"{said}: must be a single comparison of two values")
             return (left == right) is equal
     return condition not in ("", "0")
 
@@ -191,11 +191,11 @@ def _joined(lines: Lines) -> Lines:
             joined.places.append(place)
         before, backslash, after = text.partition("\\")
         if after.strip():
-            raise InputError(f"{place}: {text[:60]!r}: there are words after the backslash")
+            raise InputError(f"{place}: {text[:60]!r}: there is text after the backslash")
         begun.append(before.strip())
         if not backslash:
             joined.texts.append(" ".join(begun).strip())
             begun = []
     if begun:
-        raise InputError(f"{joined.places[-1]}: the last line ends with a backslash: the input is cut")
+        raise InputError(f"{joined.places[-1]}: the last line ends with a backslash: the input is truncated")
     return joined

@@ -56,9 +56,9 @@ def add(root: Section, outputs: Sequence[str]) -> None:
     methods = [value.upper() for qs in dft.sections("QS") for value in qs.values("METHOD")]
     for name in outputs:
         if name not in _PRINTS:
-            raise InputError(f"outputs: {name!r}: not known; there are {', '.join(OUTPUTS)}")
+            raise InputError(f"outputs: {name!r}: unknown; choose from {', '.join(OUTPUTS)}")
         if "XTB" in methods and name != "pdos":
-            raise InputError(f"outputs: {name}: GFN1-xTB has no density on a grid to make it from")
+            raise InputError(f"outputs: {name}: GFN1-xTB has no density on a grid")
         if name == "wannier" and dft.at("SCF").sections("SMEAR"):
-            raise InputError("outputs: wannier: states of broken occupation (smearing_K) have no Wannier centers")
+            raise InputError("outputs: wannier: fractional occupations (smearing_K) have no Wannier centers")
         _PRINTS[name](dft)

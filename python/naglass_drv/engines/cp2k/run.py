@@ -1,4 +1,4 @@
-"""One label: CP2K in a child process, its output judged, the frame admitted with its labels or refused by name.
+"""One label: run CP2K in a child process, check its output, and admit the frame with labels or reject it by name.
 
 `Runner` starts the child; trajectories and relaxations (`motion`) are made with it, too.
 """
@@ -47,7 +47,7 @@ class Program:
     def of_site(cls, site: Mapping[str, Any], ranks: int = 1) -> "Program":
         """From the keys `cp2k`, `cp2k_data`, `launcher`, `threads` of a site profile. SetupError without CP2K."""
         if not site.get("cp2k"):
-            raise SetupError("no CP2K executable was found; install CP2K or name it in the site profile (key cp2k)")
+            raise SetupError("no CP2K executable was found; install CP2K or set it in the site profile (key cp2k)")
         data, launcher = site.get("cp2k_data"), site.get("launcher")
         return cls(
             Path(site["cp2k"]),
@@ -63,7 +63,7 @@ class Program:
         if self.ranks == 1:
             return start
         if self.launcher is None:
-            raise SetupError(f"CP2K on {self.ranks} ranks needs a launcher; name it in the site profile (key launcher)")
+            raise SetupError(f"CP2K on {self.ranks} ranks needs a launcher; set it in the site profile (key launcher)")
         from ...runtime.vendors import launcher_vendor, library_vendor
 
         launcher, library = launcher_vendor(self.launcher), library_vendor(self.executable)
@@ -155,11 +155,11 @@ class Runner:
                 orbitals.unlink()
             raise
         if status != 0 and self._deadline is not None and time.monotonic() >= self._deadline:
-            raise Refused("TIMEOUT", "CP2K was ended at the time limit")
+            raise Refused("TIMEOUT", "CP2K was stopped at the time limit")
         return judge.finished(self.log, status, self.program.ranks, "RESTART" if start else None)
 
     def failed(self, refused: Refused, *, resumable: bool = False) -> TaskFailed:
-        """The failure of the task that `refused` means."""
+        """The task failure that corresponds to `refused`."""
         return TaskFailed(refused.failure, refused.told(), log=self.log, command=self.command, resumable=resumable)
 
 

@@ -1,4 +1,4 @@
-"""Ends an SCF that runs away, which CP2K would follow for hundreds of steps more.
+"""Ends an SCF that runs away, which CP2K would continue for hundreds of steps.
 
 At PBE+U+D3(BJ) (8 to 20 atoms) the energy of SCFs that converge moved by less than 0.1 Ha after the first outer loop,
 that of others by 5 to 500 Ha, up where DIIS diverges and down where the basis set is nearly linearly dependent; none

@@ -1,7 +1,8 @@
-"""Paths to a converged SCF: the ladder that a label climbs when the first one fails.
+"""Paths to a converged SCF: the ladder of fallbacks when the first path fails.
 
 Every rung changes how the SCF gets there (guess, minimizer, preconditioner, mixing), never what it gets to: cutoff,
-basis set, U, tolerances and occupations are the level's. docs/stages/reference.md has what each was measured to rescue.
+basis set, U, tolerances and occupations are the level's. docs/stages/reference.md lists how many labels each one
+rescued.
 """
 
 from collections.abc import Callable

@@ -17,7 +17,7 @@ def number(version: str) -> tuple[int, int]:
     """``2023.1`` → (2023, 1). Raises InputError for anything else, and for versions before 2023.1."""
     found = re.match(r"(\d{4})\.(\d+)", version)
     if found is None or (int(found[1]), int(found[2])) < _OLDEST:
-        raise InputError(f"CP2K {version}: versions from {_OLDEST[0]}.{_OLDEST[1]} on are known")
+        raise InputError(f"CP2K {version}: only versions from {_OLDEST[0]}.{_OLDEST[1]} on are supported")
     return int(found[1]), int(found[2])
 
 

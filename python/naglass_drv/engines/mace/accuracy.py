@@ -1,4 +1,4 @@
-"""How far a model's energies, forces and stresses are from the labels: plain numbers with their units."""
+"""Errors of a model's energies, forces and stresses relative to the labels, as plain numbers with units."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any

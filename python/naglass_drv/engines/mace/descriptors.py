@@ -1,4 +1,4 @@
-"""Frames as a MACE model sees them: its invariant node features, averaged."""
+"""Frame descriptors from a MACE model: its invariant node features, averaged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def descriptors(model: torch.nn.Module, frames: Sequence[Atoms]) -> np.ndarray:
     elements = [chemical_symbols[int(z)] for z in model.atomic_numbers]
     unknown = sorted({element for frame in frames for element in frame.symbols} - set(elements))
     if unknown:
-        raise InputError(f"the model knows {' '.join(elements)}, not {', '.join(unknown)} of the frames")
+        raise InputError(f"the model covers {' '.join(elements)}, but not {', '.join(unknown)} in the frames")
     columns = np.array(invariant_columns(model))
     with default_dtype("float64"):
         rows = [

@@ -171,7 +171,7 @@ def _naming(source: str):
 def _check_blocks(model: torch.nn.Module) -> None:
     kind = type(model).__name__
     if kind in ("RecursiveScriptModule", "ScriptModule"):
-        raise InputError("a compiled (TorchScript) model: give the .model file that it was made from")
+        raise InputError("a compiled (TorchScript) model: use the .model file that it was made from")
     if kind not in ("MACE", "ScaleShiftMACE"):
         raise InputError(f"{kind}: not a model this export handles (MACE, ScaleShiftMACE); nothing was written")
     unknown = sorted({_class_name(m) for m in model.modules()} - _KNOWN_BLOCKS)
@@ -228,7 +228,7 @@ def _choose_head(model: torch.nn.Module, name: str | None) -> _Head:
 
     heads = list(getattr(model, "heads", None) or ["Default"])
     if name is None and len(heads) > 1:
-        raise InputError(f"the model has several heads, choose one of: {', '.join(heads)}")
+        raise InputError(f"the model has several heads; choose one of {', '.join(heads)}")
     if name is not None and name not in heads:
         raise InputError(f"head {name!r}: the model has {', '.join(heads)}")
     index = 0 if name is None else heads.index(name)
@@ -260,7 +260,9 @@ def _cut(model: torch.nn.Module, head: _Head) -> tuple[dict[str, torch.nn.Module
             )
         return pieces, [_layer_facts(block) for block in model.interactions]
     except (AttributeError, ValueError) as error:
-        raise InputError(f"not built as mace-torch {versions()['mace-torch']} builds it ({one_line(error)})") from error
+        raise InputError(
+            f"differs from how mace-torch {versions()['mace-torch']} builds it ({one_line(error)})"
+        ) from error
 
 
 def _readout(model: torch.nn.Module, layer: int, count: int) -> torch.nn.Module | None:

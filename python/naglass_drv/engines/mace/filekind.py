@@ -1,4 +1,4 @@
-"""What a file that should hold a MACE model is, found out without running anything of it (no torch, no unpickling)."""
+"""Determine the kind of a MACE model file without executing anything in it (no torch, no unpickling)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def kind_of(path: Path) -> str:
         if not path.exists():
             raise InputError(f"{path}: no such file")
         if not path.is_file():
-            raise InputError(f"{path}: not a file; give the .model or .mace file")
+            raise InputError(f"{path}: not a file; use the .model or .mace file")
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 return _kind_of_zip(path, archive)
@@ -51,7 +51,7 @@ def kind_of(path: Path) -> str:
         raise InputError(f"{path}: a damaged zip file (no directory at its end); copy the model again")
     if start.startswith(b"\x80"):
         return PICKLED
-    raise InputError(f"{path}: not a MACE model; give the .model file of mace-torch or a .mace file")
+    raise InputError(f"{path}: not a MACE model; use a mace-torch .model file or a .mace file")
 
 
 def read_entry(path: str | Path, archive: zipfile.ZipFile, name: str, limit: int = _MAX_TEXT) -> bytes:
@@ -90,11 +90,11 @@ def _kind_of_zip(path: Path, archive: zipfile.ZipFile) -> str:
     if any(name.endswith("/constants.pkl") for name in names):
         raise InputError(
             f"{path}: a compiled (TorchScript) model, as mace_create_lammps_model makes; "
-            "give the .model file that it was made from"
+            "use the .model file that it was made from"
         )
     pickled = [name for name in names if name.endswith("/data.pkl")]
     if not pickled:
-        raise InputError(f"{path}: a zip file without a MACE model; give the .model or .mace file")
+        raise InputError(f"{path}: a zip file without a MACE model; use the .model or .mace file")
     _check_pickle(path, read_entry(path, archive, pickled[0]))
     return PICKLED
 
@@ -115,9 +115,9 @@ def _check_pickle(path: Path, data: bytes) -> None:
         raise InputError(f"{path}: a damaged pickle ({error}); copy the model again") from error
     names = [argument for code, argument in named if code == "GLOBAL"]
     if any(name.startswith(_ML_IAP) for name in names):
-        raise InputError(f"{path}: made for pair_style mliap; give the .model file that it was made from")
+        raise InputError(f"{path}: made for pair_style mliap; use the .model file that it was made from")
     if len(names) == len(named) and all(name.partition(" ")[0].partition(".")[0] in _PLAIN for name in names):
         raise InputError(
             f"{path}: weights alone (a state dict or a training checkpoint), which do not say what model they are of; "
-            "give the .model file that mace-torch wrote beside them"
+            "use the .model file that mace-torch wrote beside them"
         )

@@ -82,7 +82,7 @@ def load_model(path: str | Path, *, trust: bool = False) -> torch.nn.Module:
         return load_portable(path)
     if not trust:
         raise InputError(
-            f"{path}: a pickled model, which can run code when it is read; if you trust its author, "
+            f"{path}: a pickled model, which can run code when it is loaded; if you trust its author, "
             "repeat with --trust (trust=True)"
         )
     torch = import_torch()
@@ -97,7 +97,7 @@ def load_model(path: str | Path, *, trust: bool = False) -> torch.nn.Module:
     except Exception as error:
         raise InputError(f"{path}: not a model that torch can load ({one_line(error)})") from error
     if not isinstance(model, torch.nn.Module):
-        raise InputError(f"{path}: holds a {type(model).__name__}, not a whole model; give the .model file")
+        raise InputError(f"{path}: contains a {type(model).__name__}, not a complete model; use the .model file")
     return model.eval()
 
 

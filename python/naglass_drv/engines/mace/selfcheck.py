@@ -1,4 +1,4 @@
-"""The pieces beside the model they were cut from, on one cluster of atoms, before anything is written (imports torch).
+"""Compare the pieces with the original model on one cluster of atoms before anything is written (imports torch).
 
 Blocks are known by name. This catches what a name does not tell: a release of mace-torch that changed what is below it,
 an attribute that someone set.

@@ -218,10 +218,12 @@ def node_features(model: torch.nn.Module, frames: Sequence[Atoms]) -> Iterator[t
 def _table(model: torch.nn.Module, frames: Sequence[Atoms], key: str, elements: Sequence[str]) -> _Table:
     carrying = [frame for frame in frames if key in frame.arrays and len(frame) > 1]
     if not carrying:
-        raise InputError(f"spin readout: no frame carries {key}")
+        raise InputError(f"spin readout: no frame has {key}")
     unknown = sorted({e for frame in carrying for e in frame.symbols} - set(elements))
     if unknown:
-        raise InputError(f"spin readout: the model knows {' '.join(elements)}, not {', '.join(unknown)} of the frames")
+        raise InputError(
+            f"spin readout: the model covers {' '.join(elements)}, but not {', '.join(unknown)} in the frames"
+        )
     with default_dtype("float64"):
         features = np.concatenate([f.numpy() for f, _ in node_features(model, carrying)])
     names = {name: k for k, name in enumerate(dict.fromkeys(str(f.info.get("group", "")) for f in carrying))}

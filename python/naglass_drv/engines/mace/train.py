@@ -1,4 +1,4 @@
-"""Training a MACE model in a child process: what it is asked, how it is watched, how it fails.
+"""Train a MACE model in a child process: its input, monitoring, and failures.
 
 The child (`naglass_drv.engines.mace.train_child`) is mace-torch in a Python of its own: no MPI, its own
 threads, and a crash of it is a failed task, not a dead driver. It reads `train.json` in its folder, appends
@@ -30,7 +30,7 @@ PROGRESS = "progress.jsonl"
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Everything that decides a fit. Paths are absolute; `test` is None when nothing is held out.
+    """Everything that determines a fit. Paths are absolute; `test` is None if nothing is held out.
 
     `e0_eV` maps each element to its isolated-atom energy; `options` are the keys of the input's `train`
     section without `start_model`; `level` is recorded with the model.

@@ -48,7 +48,7 @@ def _train(job: Mapping[str, Any]) -> None:
     test_graphs = _graphs(test_frames, model)
     if Path(train.CHECKPOINT).exists():
         state.load(Path(train.CHECKPOINT))
-        print(f"going on from epoch {state.epoch}", flush=True)
+        print(f"resuming from epoch {state.epoch}", flush=True)
 
     def held_out() -> dict[str, float]:
         if not test_frames:
@@ -114,11 +114,11 @@ def _start(path: Path, e0_eV: Mapping[int, float], dtype: str) -> Any:
     own = dict(zip(model.atomic_numbers.tolist(), energies, strict=True))
     for z, energy in e0_eV.items():
         if z not in own:
-            raise InputError(f"{path}: the start model does not know element {z} of the dataset")
+            raise InputError(f"{path}: the start model does not cover element {z} in the dataset")
         if abs(own[z] - energy) > 1e-3:
             raise InputError(
                 f"{path}: E0 of element {z} is {own[z]:.4f} eV in the start model and {energy:.4f} eV in the "
-                "dataset: they are of different levels"
+                "dataset: they belong to different levels"
             )
     return model.to(torch_dtype(dtype))
 

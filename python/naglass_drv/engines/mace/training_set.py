@@ -1,4 +1,4 @@
-"""A dataset as mace-torch's own command reads it: ``mace_run_train`` in place of the driver's `train` stage."""
+"""A dataset for mace-torch's own command: ``mace_run_train`` instead of the driver's `train` stage."""
 
 import shlex
 from collections.abc import Mapping, Sequence

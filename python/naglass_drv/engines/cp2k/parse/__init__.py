@@ -1,4 +1,4 @@
-"""What CP2K wrote, as numbers that can be trusted: single points, trajectories, Wannier centers, cubes, PDOS."""
+"""Parse CP2K output into validated numbers: single points, trajectories, Wannier centers, cubes, PDOS."""
 
 from .evaluation import BOHR_A, HARTREE_EV, Evaluation
 from .layout import NotANumber, OutputError

@@ -1,6 +1,6 @@
 """Reads the output of one CP2K run: its header and end, and the evaluation of a single point.
 
-What is not surely there is None; what contradicts itself is an error.
+Anything not clearly present is None; contradictions are errors.
 """
 
 import math
