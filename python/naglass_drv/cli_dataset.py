@@ -85,7 +85,7 @@ def _add_import(add: Add) -> None:
         metavar="N",
         help="write shards of N frames and an index (default: one file)",
     )
-    add_number(take, "--every", kind=int, least=1, default=1, metavar="N", help="take every Nth frame of a source")
+    add_number(take, "--every", kind=int, least=1, default=1, metavar="N", help="use every Nth frame of a source")
     take.add_argument("--e0", nargs="+", default=[], metavar="EL=eV", help="isolated-atom energies at this level")
     for what in ("energy", "forces", "stress", "virial", "spin"):
         take.add_argument(f"--{what}-key", metavar="KEY", help=f"key of the {what} in extended XYZ")

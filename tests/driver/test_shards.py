@@ -78,7 +78,7 @@ def spoil_shard(folder):
     ("spoil", "message"),
     [
         (spoil_shard, "a-00001.extxyz: has changed since a.json was written"),
-        (lambda folder: (folder / "a-00000.extxyz").unlink(), "a-00000.extxyz: no such file; a.json lists it"),
+        (lambda folder: (folder / "a-00000.extxyz").unlink(), "a-00000.extxyz: no such file, but a.json lists it"),
         (lambda folder: (folder / "a.json").write_text("{"), "a.json: not an index of shards"),
         (lambda folder: (folder / "a.json").write_text('{"format": "x", "frames": 0, "shards": []}'), "not an index"),
         (lambda folder: (folder / "a.json").write_text('[{"shards": 3}]'), "not an index"),

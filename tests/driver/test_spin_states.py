@@ -104,7 +104,7 @@ def spaced(formula: str, **info) -> Atoms:
         ("Na2V2PO7", ["Na", "Na", "V4+", "V4+", "P", *["O"] * 7], {}, "", InputError("the ions add up to +1 e")),
         ("NaPO3", None, {}, "multiplicity: 3", InputError("closed-shell ions can have at most 0")),
         ("NaPO3", None, {"multiplicity": "high"}, "", "the multiplicity high in the file is ignored; the set uses 1"),
-        ("CO2V", None, {"multiplicity": "high"}, "", InputError("its multiplicity is 'high'; a whole number")),
+        ("CO2V", None, {"multiplicity": "high"}, "", InputError("its multiplicity is 'high'; must be a whole number")),
         ("CO2V", None, {}, "multiplicity: 3", InputError("45 electrons (odd")),
         ("CO2V", None, {}, "", InputError("the spin of CO2V is not known: give the set a multiplicity, or the")),
         ("CO2V", None, {}, "multiplicity: 4", None),
@@ -292,7 +292,7 @@ def test_flagged_frames_are_trained_on_only_where_the_input_says_so(tmp_path):
     assert (entry["source"], entry["flag"]) == ("odd", "DISPROPORTIONATED") and "1 V3+ and 1 V5+" in entry["text"]
     summary, kept = assembled(tmp_path, [good, odd], admit_spin_flagged=True)
     assert len(kept) == 2 and summary["spin_flagged"] == []
-    with pytest.raises(InputError, match=r"1 DISPROPORTIONATED; the first, odd: .*admit_spin_flagged: true"):
+    with pytest.raises(InputError, match=r"1 DISPROPORTIONATED; first: odd: .*admit_spin_flagged: true"):
         assembled(tmp_path, [odd])
 
 

@@ -40,7 +40,7 @@ def test_stated_signs_are_kept_up_to_the_sign_of_the_whole(pattern, expected):
     ("pattern", "words"),
     [
         ("+-", r"'\+-' has 2 signs, but there are 3 magnetic ions"),
-        ("up", "'up': one of ferromagnetic, antiferromagnetic, sampled, signs"),
+        ("up", "'up': must be one of ferromagnetic, antiferromagnetic, sampled, signs"),
         ({"V5+": "up"}, r"V5\+: no such magnetic ion; available: V3\+, V4\+"),
     ],
 )

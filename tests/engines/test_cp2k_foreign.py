@@ -131,7 +131,7 @@ CONTRADICTIONS = [
     ({"&COORD\n": "&COORD\nSCALED T\n"}, "its positions are not those"),
     ({"Ow 1.0": "Hw 1.0", "H1 1.96": "O1 1.96"}, "atoms are not those in the output"),
     ({"PROJECT w": "PROJECT other"}, "project is other, but that of the output is w"),
-    ({"RUN_TYPE ENERGY_FORCE": "RUN_TYPE MD"}, "RUN_TYPE is MD, that of the output ENERGY_FORCE"),
+    ({"RUN_TYPE ENERGY_FORCE": "RUN_TYPE MD"}, "RUN_TYPE is MD, but that of the output is ENERGY_FORCE"),
 ]
 
 
@@ -174,7 +174,8 @@ UNREAD = [
     ({"&END FORCE_EVAL": "&END\n&MOTION\n&CONSTRAINT\n&FIXED_ATOMS\nLIST 1\n&END\n&END\n&END"}, "on fixed atoms"),
     ({"&END FORCE_EVAL": "&END\n&MOTION\n&CONSTRAINT\n&HBONDS\n&RESTRAINT\n&END\n&END\n&END\n&END"}, "&RESTRAINT"),
     ({"&END FORCE_EVAL": "&END\n&EXT_RESTART\nRESTART_FILE_NAME ../o.restart\n&END"}, "no such file beside the input"),
-    ({"&END FORCE_EVAL": "&END\n&EXT_RESTART\nBINARY_RESTART_FILE_NAME o.bin\n&END"}, "BINARY_RESTART_FILE_NAME: what"),
+    ({"&END FORCE_EVAL": "&END\n&EXT_RESTART\nBINARY_RESTART_FILE_NAME o.bin\n&END"},
+     "BINARY_RESTART_FILE_NAME: reading the start"),
     ({"&GLOBAL": "&MOTION\n&MD\nENSEMBLE RefTraj\n&END\n&END\n&GLOBAL", "RUN_TYPE ENERGY_FORCE": "RUN_TYPE MD"},
      "ENSEMBLE REFTRAJ: CP2K gives its first two snapshots one number"),
     ({"&GLOBAL": "&A\n" * 60 + "&GLOBAL"}, "nested deeper than 40"),

@@ -111,7 +111,7 @@ def test_prints_are_no_part_of_the_level_and_those_that_cannot_be_are_refused():
         written(chosen=XTB, outputs=["elf"])
     with pytest.raises(InputError, match="outputs: wannier: fractional occupations"):
         written(chosen=level("pbe", smearing_K=300), outputs=["wannier"])
-    with pytest.raises(InputError, match="outputs: 'esp': not known; there are wannier, spin_density, elf, pdos"):
+    with pytest.raises(InputError, match="outputs: 'esp': unknown; choose from wannier, spin_density, elf, pdos"):
         written(outputs=["esp"])
 
 

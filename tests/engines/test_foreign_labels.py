@@ -301,7 +301,7 @@ def test_isolated_atoms_need_no_group(tmp_path, group):
         (["--e0", "Na=-inf"], "--e0 Na=-inf: must be an element and its energy"),
         (["--e0", "Na=1", "Na=2"], "--e0 Na=2: Na is given twice"),
         (["--e0", "X=1"], "'X' is not an element"),
-        (["--e0", "Og=1"], "--e0 Og=1: neither the source nor the ground state of the element tells the multiplicity"),
+        (["--e0", "Og=1"], "--e0 Og=1: neither the source nor the ground state of the element gives the multiplicity"),
     ],
 )
 def test_numbers_of_the_verb_are_finite_and_within_bounds(tmp_path, capsys, option, message):

@@ -209,7 +209,7 @@ def test_heads_at_the_command_line(tmp_path, capsys):
         path = save_portable(build_model("4x0e", layers=1, correlation=1, heads=["cheap", "full"]), tmp_path / "m.mace")
     command = ["export-model", str(path)]
     assert main(command) == 2
-    assert capsys.readouterr().err == f"{path}: the model has several heads, choose one of: cheap, full\n"
+    assert capsys.readouterr().err == f"{path}: the model has several heads; choose one of cheap, full\n"
     assert main([*command, "--head", "dear"]) == 2
     assert capsys.readouterr().err == f"{path}: head 'dear': the model has cheap, full\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.mace"]
