@@ -174,10 +174,8 @@ UNREAD = [
     ({"&END FORCE_EVAL": "&END\n&MOTION\n&CONSTRAINT\n&FIXED_ATOMS\nLIST 1\n&END\n&END\n&END"}, "on fixed atoms"),
     ({"&END FORCE_EVAL": "&END\n&MOTION\n&CONSTRAINT\n&HBONDS\n&RESTRAINT\n&END\n&END\n&END\n&END"}, "&RESTRAINT"),
     ({"&END FORCE_EVAL": "&END\n&EXT_RESTART\nRESTART_FILE_NAME ../o.restart\n&END"}, "no such file beside the input"),
-    (
-        {"&END FORCE_EVAL": "&END\n&EXT_RESTART\nBINARY_RESTART_FILE_NAME o.bin\n&END"},
-        "BINARY_RESTART_FILE_NAME: reading the start",
-    ),
+    ({"&END FORCE_EVAL": "&END\n&EXT_RESTART\nBINARY_RESTART_FILE_NAME o.bin\n&END"},
+     "BINARY_RESTART_FILE_NAME: reading the start"),
     ({"&GLOBAL": "&MOTION\n&MD\nENSEMBLE RefTraj\n&END\n&END\n&GLOBAL", "RUN_TYPE ENERGY_FORCE": "RUN_TYPE MD"},
      "ENSEMBLE REFTRAJ: CP2K gives its first two snapshots one number"),
     ({"&GLOBAL": "&A\n" * 60 + "&GLOBAL"}, "nested deeper than 40"),

@@ -109,7 +109,7 @@ def is_isolated_atom(frame: "Atoms") -> bool:
 # what a frame says of each element, in words
 _OF_ELEMENTS = {
     "kinds": "basis set, pseudopotential or U",
-    "cp2k_data": "the basis set or pseudopotential in CP2K's data files",
+    "cp2k_data": "the numbers in CP2K's data files for the basis set or pseudopotential",
 }
 
 
