@@ -79,7 +79,8 @@ def test_text_from_files_is_shown_and_not_obeyed(full):
 
 def test_findings_of_the_audit_are_in_the_report(full):
     page, numbers = full.page(), full.numbers()
-    assert "Energies off the fit: 1 frames beyond 6 robust z" in page.text and "Nothing was dropped." in page.text
+    assert "Energy outliers: 1 frames beyond the limit of 6 robust z" in page.text
+    assert "Nothing was dropped." in page.text
     assert "19 of 20 frames have no moments" in page.text
     assert numbers["audit.moment.Fe2+.mean_muB"]["value"] == pytest.approx(4.4)
     figures = {path.stem for path in (full.run.products / "figures").glob("audit-*.svg")}
