@@ -65,13 +65,16 @@ def test_a_range_that_holds_too_much_is_refused(call):
     assert time.process_time() - started < 20
 
 
+# Whoever runs in the background of a shell inherits a SIGINT that is ignored.
 LONG = """
+    import signal
     import numpy as np
     from ase import Atoms
     from naglass_drv import core
     edge = 90.0
     atoms = Atoms("Na" * 40000, np.random.default_rng(0).random((40000, 3)) * edge, cell=[edge] * 3, pbc=True)
     graph = core.bond_graph(atoms, {("Na", "Na"): 3.4})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print("started", flush=True)
     core.rings(graph, max_size=16, threads=1)
     print("ended", flush=True)

