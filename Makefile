@@ -16,7 +16,7 @@ quickstart: build cp2k
 	@echo "the report: $(CURDIR)/examples/quickstart/run/report.html"
 
 # Two modules at a time; one thread each, since torch would otherwise take all cores twice.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test: build cp2k
 	$(PYTEST) tests

@@ -12,6 +12,8 @@ from support.jobs import ToyRun
 SHARED_MEMORY = Path("/dev/shm")
 _STARTING_S = 10
 _MARKERS = {"mpirun": "mpi", "mpiexec": "mpi", "cp2k": "cp2k"}
+# of the folders
+_ORDER = ("resume", "engines", "lammps", "driver", "core")
 _running: list[pytest.Item] = []
 
 
@@ -19,6 +21,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if not any(item.get_closest_marker(name) for name in ("mpi", "cp2k", "slow")):
             item.add_marker("quick")
+    # long tests first, so that two workers end together
+    items.sort(key=lambda item: _ORDER.index(item.path.parent.name) if item.path.parent.name in _ORDER else 0)
 
 
 @pytest.hookimpl(wrapper=True)
