@@ -191,7 +191,7 @@ def test_bad_input_is_named(structure, cutoffs, options, message):
         ({"targets": np.array([7, 0], dtype=np.int32)}, "targets = 7: atoms run from 0"),
         ({"targets": np.array([-1, 0], dtype=np.int32)}, "targets = -1: atoms run from 0"),
         ({"offsets": np.array([0, 9, 2])}, "offsets = 3 entries: must increase from 0"),
-        ({"offsets": np.array([0, 2])}, "offsets = 2 entries: must be"),
+        ({"offsets": np.array([0, 2])}, "offsets = 2 entries: must increase from 0"),
         ({"lengths": np.array([1.5])}, "lengths = 1 entries: there are 2 bonds"),
     ],
 )

@@ -93,7 +93,7 @@ def test_validate_shows_the_inputs_to_cp2k_and_to_another_versions_schema(folder
     (folder / "other.xml").write_text(schema.replace(">PLUS_U_METHOD<", ">PLUS_U_WAY<"), encoding="latin-1")
     done = naglass("validate", "--schema", "other.xml", "input.yaml", cwd=folder)
     assert done.returncode == 2
-    assert "reference a: against the schema: invalid keyword 'PLUS_U_METHOD'" in done.stderr
+    assert "reference a: violates the schema: invalid keyword 'PLUS_U_METHOD'" in done.stderr
 
 
 def test_bad_input_leaves_nothing_behind(folder):

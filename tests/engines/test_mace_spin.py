@@ -153,7 +153,7 @@ def test_bad_input(model, labeled, tmp_path):
         spin.fit_readout(model, labeled, labels="mulliken")
     foreign = labeled[0].copy()
     foreign.symbols[0] = "Fe"
-    with pytest.raises(InputError, match="knows O Na P V, not Fe"):
+    with pytest.raises(InputError, match="covers O Na P V, but not Fe in the frames"):
         spin.fit_readout(model, [foreign])
     (tmp_path / "x.spin").write_text("nothing")
     with pytest.raises(InputError, match="not a spin readout"):

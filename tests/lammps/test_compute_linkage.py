@@ -117,7 +117,7 @@ def test_group_selects_the_centers(tmp_path):
         ("elements V P O NULL cutoff V O 2.5", "center (none): name at least one"),
         (GOOD + " center O", "ligand O: already has a role"),
         (GOOD + " center P", "center P: already has a role"),
-        (GOOD + " center Fe", "center Fe: not among the names"),
+        (GOOD + " center Fe", "center Fe: is not among the names"),
         (GOOD.replace("P O 2.0", "P O -2.0"), "cutoff P O -2.0"),
         ("elements V P O NULL center V center P cutoff V O 2.5", "cutoff of atom types 2 and 3: is missing"),
         (GOOD + " color red", "keyword color: must be one of"),

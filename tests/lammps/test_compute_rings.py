@@ -193,7 +193,7 @@ BAD = {
     f"{FULL} max": "max (end of line): an argument is missing",
     f"{FULL} reach -1": "reach -1: must be a whole number of at least 0",
     f"{FULL} graph tt": "former (none): graph tt needs at least one former",
-    f"{FULL} graph tt former Si": "former Si: not among the names given by 'elements'",
+    f"{FULL} graph tt former Si": "former Si: is not among the names given by 'elements'",
     f"{FULL} graph tt former P bridge P": "bridge P: is already a former",
     f"{FULL} graph tt former P former O bridge V": "cutoff of atom types 2 and 1: is missing",
     "elements V P O NULL": "cutoff (none): at least one pair needs a cutoff",

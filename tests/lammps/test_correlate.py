@@ -192,7 +192,7 @@ BAD = {
     "2 elements Na V P O X file c.table": "elements Na V P O X: needs one name per atom type, 4 in all, not 5",
     "2 elements file c.table": "elements (none): needs one name per atom type, 4 in all, not 0",
     "2 points 3000000000": "points 3000000000: must be at most 1000000000",
-    "2 elements Na V P O charge Si 4": "charge Si: not among the names given by 'elements'",
+    "2 elements Na V P O charge Si 4": "charge Si: is not among the names given by 'elements'",
     "2 charge Na 1": "charge Na: no atom type has this label; give 'elements'",
     "2 elements NULL V P O": "elements = NULL: the group contains atoms of type 1",
     "2 elements Na V P O file nowhere/c.table": "file = nowhere/c.table: cannot be opened: No such file",

@@ -177,7 +177,7 @@ def test_group_labels_and_shared_types(tmp_path, references):
         (NAMED, "reference (none): give a reference"),
         (f"{NAMED} reference none.env", "reference none.env: cannot be read"),
         (f"{NAMED} reference bad.env", "bad.env:2 O 1 0: expected"),
-        ("elements V P NULL NULL reference nvp.env", "reference O: not among the names"),
+        ("elements V P NULL NULL reference nvp.env", "reference O: is not among the names"),
         (f"{NAMED} reference nvp.env sigma 0", "sigma 0: must"),
         (f"{NAMED} reference nvp.env sigma x", "sigma x: must be a number"),
         (f"{NAMED} reference nvp.env orientation up", "orientation up: must be 'fixed' or 'any'"),

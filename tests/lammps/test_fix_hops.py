@@ -241,7 +241,7 @@ BAD = {
     "5 framework nothing": "framework nothing: no group has this name",
     "5 framework empty": "the framework group contains no atoms",
     "5 cutoff Na O 2.9": "cutoff Na: no atom type has this label",
-    "5 elements Na V P O F cutoff Na S 2.9": "cutoff S: not among the names given by 'elements'",
+    "5 elements Na V P O F cutoff Na S 2.9": "cutoff S: is not among the names given by 'elements'",
     "5 elements Na V P O F cutoff Na O 4.5": "cutoff of types 1 4 4.5: exceeds the pair style's cutoff",
     "5 file no/such/folder": "file = no/such/folder: cannot be opened: No such file or directory",
 }

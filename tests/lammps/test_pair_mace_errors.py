@@ -89,7 +89,7 @@ FAULTS = [
     ({"file": "cut.naglass"}, "cut.naglass: not a naglass model, or damaged"),
     ({"file": "flipped.naglass"}, "flipped.naglass: not a naglass model, or damaged: wrong checksum for weights.bin"),
     ({"file": "packed.naglass"}, "packed.naglass: not a naglass model, or damaged: metadata.json is compressed"),
-    ({"file": "future.naglass"}, "archive format version 4, this pair style reads version 3"),
+    ({"file": "future.naglass"}, "archive format version 4, but this pair style reads version 3"),
     ({"file": "other.naglass"}, "its format is 'zoo'"),
     ({"file": "lost.naglass"}, "no entry pieces/pre_2.pt"),
     ({"file": "odd.naglass"}, "metadata.json is inconsistent"),
