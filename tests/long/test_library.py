@@ -72,7 +72,7 @@ def test_another_program_finds_and_uses_it(prefix, tmp_path):
     cmake("-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
     cmake("--build", tmp_path / "build")
     done = subprocess.run([tmp_path / "build" / "cube"], capture_output=True, text=True, timeout=60)
-    assert done.stdout == "cutoff|12 bonds, 6 rings of four\n"
+    assert done.stdout == "cutoff[0,0]|12 bonds, 6 rings of four\n"
     exported = subprocess.run(
         ["nm", "-DC", "--defined-only", tmp_path / "build" / "libwrapped.so"],
         capture_output=True,
