@@ -79,7 +79,9 @@ def test_another_program_finds_and_uses_it(prefix, tmp_path):
         text=True,
         check=True,
     ).stdout
-    assert "largest" in exported and "naglass" not in exported
+    # weak ones are of inline functions that the wrapper itself has compiled
+    strong = [line for line in exported.splitlines() if line.split()[1] in "TDBR"]
+    assert any("largest" in line for line in strong) and not any("naglass" in line for line in strong)
 
 
 def test_another_version_is_refused(prefix, tmp_path):
