@@ -61,11 +61,11 @@ HOPPING = {"back and forth": {"back": 0.3}, "regular pairs": {"shape": 4.0, "tog
 def hopping(request):
     options = HOPPING[request.param]
     share = diffusive.share_of_returns(30, 100, back=options.get("back", 0.0), shape=options.get("shape", 1.0))
-    found = []
-    for seed in range(REPLICAS):
-        positions, *_ = diffusive.hopping(np.random.default_rng([seed, 24]), 1200, 20, wait=30.0, **options)
-        found.append(diffusive.hops_of(positions, 30, share, window=2, within=100))
-    return found
+    replicas = [
+        diffusive.hopping(np.random.default_rng([seed, 24]), 1200, 20, wait=30.0, **options)[0]
+        for seed in range(REPLICAS)
+    ]
+    return diffusive.hops_of(replicas, 30, share, window=2, within=100)
 
 
 @pytest.mark.parametrize("quantity", HOPS)

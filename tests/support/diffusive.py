@@ -1,5 +1,7 @@
 """Random motions whose diffusion coefficient, Haven ratio, hop rate and share of returns are known."""
 
+import dataclasses
+
 import numpy as np
 
 from naglass_drv import core
@@ -83,14 +85,28 @@ def transport_of(positions, coefficient, haven, *, framework=None, points=8) -> 
     }
 
 
-def hops_of(positions, wait, share, *, window, within) -> dict[str, tuple]:
-    """The same for the hop rate (per sample) and the share of returns."""
-    hops = core.detect_hops(positions, window=window, return_within=within)
-    results = {
-        "rate": (*hops.rate(), *hops.rate_interval(), 1 / wait),
-        "share of returns": (*hops.return_fraction(), *hops.return_interval(), share),
-    }
-    return {name: result for name, result in results.items() if np.isfinite(result[0])}
+def hops_of(replicas, wait, share, *, window, within) -> list[dict[str, tuple]]:
+    """Of each replica the same for the hop rate (per sample) and the share of returns.
+
+    `replicas` are positions (frames, ions, 3). Ions hop each by itself, so that one detector follows those of all.
+    """
+    ions = replicas[0].shape[1]
+    hops = core.detect_hops(np.concatenate(replicas, axis=1), window=window, return_within=within)
+    found = []
+    for first in range(0, ions * len(replicas), ions):
+        own = _of_ions(hops, np.arange(first, first + ions))
+        results = {
+            "rate": (*own.rate(), *own.rate_interval(), 1 / wait),
+            "share of returns": (*own.return_fraction(), *own.return_interval(), share),
+        }
+        found.append({name: result for name, result in results.items() if np.isfinite(result[0])})
+    return found
+
+
+def _of_ions(hops: core.Hops, ions: np.ndarray) -> core.Hops:
+    kept = np.isin(hops.atom, ions)
+    per_hop = [field.name for field in dataclasses.fields(hops)[:9]]
+    return dataclasses.replace(hops, mobile=ions, **{name: getattr(hops, name)[kept] for name in per_hop})
 
 
 def coverage(replicas: list[dict[str, tuple]], name: str) -> dict[str, float]:
