@@ -12,7 +12,7 @@ from naglass_drv.runtime.stop import walltime_seconds
 
 pytestmark = pytest.mark.mpi
 
-STEPS = 60
+STEPS = 30
 
 
 def counting(name, step_s=0.02, **more):
@@ -60,7 +60,7 @@ def test_exit_file(toy):
 
 
 def test_walltime(toy):
-    toy.plan(only=[counting("a", step_s=0.06), counting("b", step_s=0.06)])
+    toy.plan(only=[counting("a", step_s=0.12), counting("b", step_s=0.12)])
     check_stopped(toy, toy.start(walltime_s=2.0), "walltime")
 
 
