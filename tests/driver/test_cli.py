@@ -7,7 +7,7 @@ from pathlib import Path
 import cp2k_input_tools
 import pytest
 
-from support.jobs import environment, naglass
+from support.jobs import called, environment, naglass
 
 pytestmark = pytest.mark.mpi
 
@@ -26,9 +26,11 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def finished(folder):
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
     """A folder with the finished run of an input that asks for no stage."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "input.yaml").write_text(INPUT)
     assert naglass("run", "input.yaml", cwd=folder, ranks=1).returncode == 0
     return folder
 
@@ -51,12 +53,12 @@ def test_light_verbs_import_nothing_heavy(finished, arguments):
 
 
 def test_init_writes_a_good_input_once(tmp_path):
-    assert naglass("init", "new", cwd=tmp_path).returncode == 0
-    done = naglass("validate", "new/input.yaml", cwd=tmp_path)
+    assert called("init", "new", cwd=tmp_path).returncode == 0
+    done = called("validate", "new/input.yaml", cwd=tmp_path)
     assert done.returncode == 0
     assert "stages: glass, reference, dataset, train, md, analysis, report" in done.stdout
     before = (tmp_path / "new/input.yaml").read_text()
-    again = naglass("init", "new", cwd=tmp_path)
+    again = called("init", "new", cwd=tmp_path)
     assert (again.returncode, again.stderr) == (2, "new/input.yaml: already exists and is not overwritten\n")
     assert (tmp_path / "new/input.yaml").read_text() == before
 
@@ -73,33 +75,33 @@ reference:
 
 def test_validate_names_what_to_know_of_a_level_and_what_it_lacks(folder):
     (folder / "input.yaml").write_text(REFERENCE)
-    done = naglass("validate", "input.yaml", cwd=folder)
+    done = called("validate", "input.yaml", cwd=folder)
     assert done.returncode == 0 and "stages: glass, reference" in done.stdout
     assert done.stdout.startswith("input.yaml: reference[0] (a): plus_u lowdin: CP2K calls its forces experimental")
     (folder / "input.yaml").write_text(REFERENCE.replace("gfn1-xtb,", "gfn1-xtb, smearing_K: 300,"))
-    done = naglass("validate", "input.yaml", cwd=folder)
+    done = called("validate", "input.yaml", cwd=folder)
     assert done.returncode == 2
     assert (
         done.stderr == "input.yaml:6: reference[1].smearing_K: 300: the level gfn1-xtb has no electronic temperature\n"
     )
 
 
+@pytest.mark.cp2k
 def test_validate_shows_the_inputs_to_cp2k_and_to_another_versions_schema(folder):
     (folder / "input.yaml").write_text(REFERENCE)
-    done = naglass("validate", "--lint", "input.yaml", cwd=folder)
+    done = called("validate", "--lint", "input.yaml", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[1:3] == [f"reference {name}: understood by CP2K 2023.1" for name in "ab"]
     schema = Path(cp2k_input_tools.DEFAULT_CP2K_INPUT_XML).read_text(encoding="latin-1")
     (folder / "other.xml").write_text(schema.replace(">PLUS_U_METHOD<", ">PLUS_U_WAY<"), encoding="latin-1")
-    done = naglass("validate", "--schema", "other.xml", "input.yaml", cwd=folder)
+    done = called("validate", "--schema", "other.xml", "input.yaml", cwd=folder)
     assert done.returncode == 2
     assert "reference a: violates the schema: invalid keyword 'PLUS_U_METHOD'" in done.stderr
 
 
 def test_bad_input_leaves_nothing_behind(folder):
     (folder / "input.yaml").write_text(INPUT + "glas: {}\n")
-    for verb, ranks in (("validate", 0), ("run", 2)):
-        done = naglass(verb, "input.yaml", cwd=folder, ranks=ranks)
+    for done in (called("validate", "input.yaml", cwd=folder), naglass("run", "input.yaml", cwd=folder, ranks=2)):
         assert done.returncode == 2
         assert done.stderr == "input.yaml:5: glas: not a known key; did you mean 'glass'?\n"
     assert [path.name for path in folder.iterdir()] == ["input.yaml"]
@@ -123,15 +125,16 @@ def test_other_peoples_folder_is_not_taken(folder):
     assert "is a file" in naglass("run", "input.yaml", cwd=folder, ranks=1).stderr
 
 
-def test_run_folder_and_what_has_changed_since(finished):
-    names = {path.name for path in (finished / "run").iterdir()}
+def test_run_folder_and_what_has_changed_since(folder):
+    assert naglass("run", "input.yaml", cwd=folder, ranks=1).returncode == 0
+    names = {path.name for path in (folder / "run").iterdir()}
     assert {"input.yaml", "run.yaml", "provenance.json", "events.jsonl"} <= names
-    (finished / "input.yaml").write_text(INPUT.replace("2.0", "2.1"))
-    done = naglass("status", cwd=finished)
+    (folder / "input.yaml").write_text(INPUT.replace("2.0", "2.1"))
+    done = called("status", cwd=folder)
     assert "changed in the input since this run was planned:\n  system.density_g_cm3: 2.0 -> 2.1\n" in done.stdout
-    absent = naglass("status", "--why", "glass/g0", cwd=finished)
+    absent = called("status", "--why", "glass/g0", cwd=folder)
     assert (absent.returncode, absent.stderr) == (2, "task 'glass/g0': no such task; planned so far: none\n")
-    assert naglass("status", "nowhere", cwd=finished).returncode == 2
+    assert called("status", "nowhere", cwd=folder).returncode == 2
 
 
 def test_walltime_is_checked_before_anything_is_written(folder):
@@ -148,7 +151,7 @@ def test_one_rank_where_more_were_asked_for_is_refused(folder):
 
 
 def test_export_of_a_missing_model(tmp_path):
-    done = naglass("export-model", "none.mace", cwd=tmp_path)
+    done = called("export-model", "none.mace", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "none.mace: no such file\n")
 
 
@@ -171,4 +174,4 @@ def test_report_is_made_anew_from_the_run_folder(folder):
     done = naglass("report", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert page.is_file()
-    assert "1 of 1 done" in naglass("status", cwd=folder).stdout
+    assert "1 of 1 done" in called("status", cwd=folder).stdout

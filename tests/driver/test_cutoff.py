@@ -10,7 +10,7 @@ import pytest
 
 from naglass_drv.engines.cp2k import cutoff, parse
 from naglass_drv.errors import TaskFailed
-from support.jobs import naglass
+from support.jobs import called
 from support.structures import DATA, cp2k_output
 
 pytestmark = pytest.mark.cp2k
@@ -32,7 +32,7 @@ def site(folder: Path, **outputs: str) -> Path:
 
 
 def calibrate(folder: Path, profile: Path, *arguments: str):
-    return naglass("calibrate-cutoff", str(CELL), *arguments, cwd=folder, NAGLASS_SITE=str(profile))
+    return called("calibrate-cutoff", str(CELL), *arguments, cwd=folder, NAGLASS_SITE=str(profile))
 
 
 def test_the_smallest_cutoff_that_passes_is_picked(tmp_path):

@@ -15,7 +15,7 @@ from naglass_drv import files
 from naglass_drv.errors import InputError, SetupError, TaskFailed, of_system
 from naglass_drv.runtime import mpi
 from naglass_drv.runtime.failure import blame
-from support.jobs import MPIRUN, environment, naglass
+from support.jobs import MPIRUN, called, environment, naglass
 
 pytestmark = [pytest.mark.mpi, pytest.mark.cp2k]
 
@@ -95,41 +95,27 @@ def test_output_that_cannot_be(folder, verb):
     (folder / "nowhere").symlink_to("absent")
     targets = ["file/deeper/x", "n" * 300, "file" if verb in FOLDERS else "directory", "nowhere"]
     before = sorted(folder.rglob("*"))
-    from naglass_drv.cli import main
-
     for target in targets:
         argv = [text.format(target) for text in VERBS[verb]]
-        done = naglass(*argv, cwd=folder) if verb == "run" else in_process(main, argv, folder)
+        done = naglass(*argv, cwd=folder) if verb == "run" else called(*argv, cwd=folder)
         check(done, 2, target)
     assert sorted(folder.rglob("*")) == before
     assert (folder / "file").read_text() == "mine"
 
 
-def in_process(main, argv, cwd):
-    """A verb in this process: what is tested here comes before anything heavy is loaded."""
-    import contextlib
-    import io
-
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(argv)
-    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
-
-
 def status_of(cwd):
-    from naglass_drv.cli import main
-
-    return in_process(main, ["status"], cwd)
+    return called("status", cwd=cwd)
 
 
 def test_output_on_a_read_only_file_system(folder, mounts):
-    commands = [" ".join(argv).format("locked/out") for argv in VERBS.values()]
-    script = "mkdir locked && mount -t tmpfs -o ro none locked\n" + "\n".join(
-        f"$NAGLASS {command}; echo code $? >&2" for command in commands
+    calls = [[text.format("locked/out") for text in argv] for argv in VERBS.values()]
+    code = "import sys; from naglass_drv.cli import main\n" + "".join(
+        f"print('code', main({argv}), file=sys.stderr)\n" for argv in calls
     )
-    done = inside(script, folder)
+    (folder / "verbs.py").write_text(code)
+    done = inside("mkdir locked && mount -t tmpfs -o ro none locked && $PYTHON verbs.py", folder)
     lines = done.stderr.splitlines()
-    assert lines[1::2] == ["code 5"] * len(commands), done.stderr
+    assert lines[1::2] == ["code 5"] * len(calls), done.stderr
     assert all("Read-only file system" in line for line in lines[::2]), done.stderr
 
 

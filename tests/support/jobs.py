@@ -1,6 +1,7 @@
 """Starts the driver as a user does, under the real mpirun, and ends it as a cluster does."""
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -9,8 +10,10 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import naglass_drv
+from naglass_drv.cli import main
 
 MPIRUN = str(Path(sys.executable).parent / "mpirun")
 TOY = str(Path(__file__).with_name("toy.py"))
@@ -36,6 +39,18 @@ def naglass(*arguments: str, cwd: Path | None = None, ranks: int = 0, **more: st
         timeout=_PATIENCE_S,
         stdin=subprocess.DEVNULL,
     )
+
+
+def called(*arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess:
+    """`naglass ARGUMENTS` in this process, where it does not matter in which one the command runs."""
+    out, err = io.StringIO(), io.StringIO()
+    changed = mock.patch.dict(os.environ, more)
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), changed:
+        try:
+            code = main(list(arguments))
+        except SystemExit as end:
+            code = end.code
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def kill_job(job: subprocess.Popen, folder: Path) -> None:
