@@ -1,4 +1,4 @@
-"""The ladder of the SCF, deaths and hangs, with a stand-in for CP2K; and one hard case with the real one."""
+"""The ladder of the SCF, deaths and hangs, with a stand-in for CP2K; tests/long has a hard cell."""
 
 import signal
 
@@ -275,16 +275,3 @@ def test_rejections_are_failures_of_frames():
         "TIMEOUT",
         "NOT_RELAXED",
     }
-
-
-def test_a_cell_that_the_template_does_not_converge(tmp_path):
-    """Eight atoms rattled by 0.3 A, with the installed CP2K; its energy came by another line search, too."""
-    atoms = box()
-    atoms.positions += np.random.default_rng(555).normal(scale=0.3, size=atoms.positions.shape)
-    site = load_site()
-    frame = label(
-        atoms, XTB, tmp_path, program=Program(site.cp2k, site.cp2k_data), charge=0, multiplicity=4, child=run_child
-    )
-    assert frame.info["scf_path"] == "OT with conjugate gradients"
-    # OT/CG with LINESEARCH 3PNT: -748.2295810298 eV
-    assert frame.info["REF_energy"] == pytest.approx(-748.2295810298, abs=3e-5)
