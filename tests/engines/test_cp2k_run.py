@@ -150,7 +150,7 @@ def test_other_number_of_processes_than_asked_for(tmp_path):
 
 def test_two_processes_with_the_launcher_of_its_own_mpi(tmp_path):
     using = program(ranks=2, launcher=fitting_launcher(load_site().cp2k))
-    frame = labeled(box(), tmp_path, using=using)
+    frame = labeled(isolated_atom("O", XTB), tmp_path, multiplicity=3, using=using)
     assert parse.read(tmp_path / "scf-1" / LOG, list(frame.symbols)).processes == 2
 
 
@@ -167,9 +167,10 @@ import sys
 from pathlib import Path
 from mpi4py import MPI
 sys.path.insert(0, {tests!r})
-from engines.test_cp2k_run import box, labeled
+from engines.test_cp2k_run import XTB, isolated_atom, labeled
 world = MPI.COMM_WORLD
-energy = float(labeled(box(), Path({folder!r}) / str(world.Get_rank())).info["REF_energy"])
+folder = Path({folder!r}) / str(world.Get_rank())
+energy = float(labeled(isolated_atom("O", XTB), folder, multiplicity=3).info["REF_energy"])
 # one rank prints: the launcher may cut lines of several ranks into each other
 energies = world.gather(energy)
 if world.Get_rank() == 0:
