@@ -37,7 +37,7 @@ def test_a_link_in_the_run_folder_is_refused(finished, tmp_path, name):
         place.unlink()
         precious.write_text("precious")
     place.symlink_to(precious)
-    check(naglass("run", "input.yaml", cwd=tmp_path / "copy"), 2, f"{name} is a symbolic link")
+    check(called("run", "input.yaml", cwd=tmp_path / "copy"), 2, f"{name} is a symbolic link")
     kept = precious / "glass" / "mine.extxyz" if precious.is_dir() else precious
     assert kept.read_text() == "precious"
     assert status_of(tmp_path / "copy").returncode == 0
@@ -68,7 +68,7 @@ def test_a_folder_in_place_of_a_file(finished, tmp_path, name):
     place = tmp_path / "copy" / "run" / name
     place.unlink()
     (place / "inner").mkdir(parents=True)
-    check(naglass("run", "input.yaml", cwd=tmp_path / "copy"), 5, f"{name} is a folder")
+    check(called("run", "input.yaml", cwd=tmp_path / "copy"), 5, f"{name} is a folder")
     assert status_of(tmp_path / "copy").returncode in (0, 2)
 
 
@@ -82,7 +82,7 @@ def test_a_file_in_place_of_a_folder_and_the_other_way_round_further_down(finish
     else:
         place.unlink()
         (place / "inner").mkdir(parents=True)
-    done = naglass("run", "input.yaml", cwd=tmp_path / "copy")
+    done = called("run", "input.yaml", cwd=tmp_path / "copy")
     check(done, 5, place.name)
     assert status_of(tmp_path / "copy").returncode == 0
 
@@ -90,12 +90,10 @@ def test_a_file_in_place_of_a_folder_and_the_other_way_round_further_down(finish
 def test_exit_as_a_folder(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "copy")
     (tmp_path / "copy" / "run" / "EXIT").mkdir()
-    done = naglass("run", "input.yaml", cwd=tmp_path / "copy")
+    done = called("run", "input.yaml", cwd=tmp_path / "copy")
     assert (done.returncode, done.stderr) == (0, ""), "an empty one is taken away like a file of an earlier run"
     (tmp_path / "copy" / "run" / "EXIT" / "inner").mkdir(parents=True)
-    check(
-        naglass("run", "input.yaml", cwd=tmp_path / "copy"), 5, "EXIT: cannot be removed, but it makes every run stop"
-    )
+    check(called("run", "input.yaml", cwd=tmp_path / "copy"), 5, "EXIT: cannot be removed, but it makes every run stop")
 
 
 def test_what_a_killed_run_has_left_is_gone_after_the_next(finished, tmp_path):
@@ -108,5 +106,5 @@ def test_what_a_killed_run_has_left_is_gone_after_the_next(finished, tmp_path):
     (run / "tasks/report/report/.attempt-2.part").mkdir()
     (run / "tasks/report/report/.attempt-2.part/segment").write_text("half")
     assert len(hidden(run)) == 5
-    assert naglass("run", "input.yaml", cwd=tmp_path / "copy").returncode == 0
+    assert called("run", "input.yaml", cwd=tmp_path / "copy").returncode == 0
     assert hidden(run) == []

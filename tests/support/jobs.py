@@ -45,11 +45,16 @@ def called(*arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProce
     """`naglass ARGUMENTS` in this process, where it does not matter in which one the command runs."""
     out, err = io.StringIO(), io.StringIO()
     changed = mock.patch.dict(os.environ, more)
+    # a run takes signals for a wish to stop, and would go on doing so
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
     with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), changed:
         try:
             code = main(list(arguments))
         except SystemExit as end:
             code = end.code
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
