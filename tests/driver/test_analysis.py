@@ -20,7 +20,7 @@ from naglass_drv.core import rdf as pair_functions
 from naglass_drv.core import structure_factor as structure_factors
 from naglass_drv.core.diffraction import densities, wave_vectors
 from naglass_drv.core.scattering import NEUTRON_LENGTH_FM, form_factor, weights
-from naglass_drv.core.statistics import average, block_means
+from naglass_drv.core.statistics import average
 from naglass_drv.core.trajectory import element_order
 from naglass_drv.errors import InputError
 
@@ -67,7 +67,6 @@ def test_average_of_replicas_constants_and_single_samples():
     assert float(average(np.full(50, 0.1)).err) == 0.0
     with pytest.raises(ValueError, match="not finite"):
         average(np.array([1.0, np.nan]))
-    assert block_means(np.arange(7.0), 3) == pytest.approx([1.5, 3.5, 5.5])
 
 
 def test_ideal_gas_has_flat_pair_functions():

@@ -54,17 +54,6 @@ def average(series: np.ndarray, *, independent: bool = False) -> Average:
     return Average(mean, err.reshape(shape), factor.reshape(shape), samples)
 
 
-def block_means(series: np.ndarray, blocks: int) -> np.ndarray:
-    """Means of `blocks` equal stretches of a series (samples first); samples left over at the start are
-    dropped.
-    """
-    length = len(series) // blocks
-    if blocks < 1 or length < 1:
-        raise ValueError(f"block_means: {len(series)} samples do not fill {blocks} blocks")
-    tail = np.asarray(series)[len(series) - blocks * length :]
-    return tail.reshape(blocks, length, *tail.shape[1:]).mean(axis=1)
-
-
 def autocovariance(deviation: np.ndarray) -> np.ndarray:
     """Autocovariance of columns with zero mean (samples, k) at every lag, each divided by its own count."""
     samples = len(deviation)
