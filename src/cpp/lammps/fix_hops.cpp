@@ -78,8 +78,9 @@ void FixHops::settle()
   detector_ = std::make_unique<HopDetector>(home_->tags().size(), options_);
   if (!saved_.empty()) restore();
   if (path_.empty()) return;
-  const std::vector<std::int64_t> tags = tags_on_root();
-  if (comm->me == 0) open_file(tags);
+  // a double holds every tag below 2^53
+  const std::vector<double> tags = home_->on_root({home_->tags().begin(), home_->tags().end()}, 1);
+  if (comm->me == 0) open_file({tags.begin(), tags.end()});
 }
 
 void FixHops::init_list(int, LAMMPS_NS::NeighList *list) { list_ = list; }

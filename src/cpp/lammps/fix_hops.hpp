@@ -51,7 +51,6 @@ class FixHops : public FixSamples {
   void report(const std::vector<Hop> &found);
   void write_events(std::vector<HopRow> rows);
   void open_file(const std::vector<std::int64_t> &tags);
-  std::vector<std::int64_t> tags_on_root() const;
   std::vector<HopRow> on_root(const std::vector<Hop> &hops) const;
   std::vector<Setting> settings() const;
   void restore();

@@ -4,7 +4,6 @@
 
 #include "comm.h"
 #include "core/error.hpp"
-#include "exchange.hpp"
 #include "fix_hops.hpp"
 #include "lammps_views.hpp"
 #include "update.h"
@@ -132,15 +131,6 @@ std::int64_t FixHops::certain_until() const
 {
   const HopProgress &progress = detector_->progress();
   return progress.last_step - (2 * options_.window - 1) * nevery;
-}
-
-std::vector<std::int64_t> FixHops::tags_on_root() const
-{
-  std::vector<std::vector<std::int64_t>> leaving(comm->nprocs);
-  leaving[0] = home_->tags();
-  std::vector<std::int64_t> tags = exchange_records(communicator(lmp), leaving).records;
-  std::sort(tags.begin(), tags.end());
-  return tags;
 }
 
 // The first line names the columns, as numpy.genfromtxt(names=True) reads them.
