@@ -23,10 +23,6 @@ struct TableHeader {
 /// omitted. Members throw Error if a file cannot be written.
 class TableFile {
  public:
-  TableFile() = default;
-  TableFile(const TableFile &) = delete;
-  TableFile &operator=(const TableFile &) = delete;
-
   /// Opens the files, so that errors show up before the run.
   void claim(const std::string &path, bool with_histograms);
   void write(const TableHeader &header, const DisplacementStatistics &statistics);
