@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.io import read
 
 from naglass_drv import core
 from support.lammps_runs import moving, read_dump, run_lammps, run_python, write_data
-from support.structures import crystal
+from support.structures import DATA, crystal
 
 pytestmark = pytest.mark.mpi
 
@@ -155,6 +156,18 @@ def test_each_column_may_be_left_out(tmp_path, references):
     vanadium = lanterns[:, 1] == 1
     assert (lanterns[vanadium, 2:] == [-1, 1]).all() and (lanterns[~vanadium, 2:] == -1).all()
     assert (similarity[:, 3] == -1).all() and similarity[vanadium, 2] == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_maricite_has_no_lantern(tmp_path, ranks):
+    """NaFePO4, Pnma: chains of FeO6 that share edges, each pair with three PO4 in common."""
+    write_data(tmp_path / "small.data", read(DATA / "NaFePO4_maricite.extxyz"), ["Fe", "P", "O", "Na"])
+    arguments = "elements Fe P O NULL center Fe cutoff P O 2.0 cutoff Fe O 2.5"
+    done = run_lammps(tmp_path, SMALL.format(arguments=arguments, before="", group="all"), ranks)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    table = read_dump(tmp_path / "small.dump")[0][1]
+    iron = table[:, 1] == 1
+    assert iron.sum() == 4 and (table[iron, 3] == 0).all() and (table[~iron, 3] == -1).all()
 
 
 def test_group_labels_and_shared_types(tmp_path, references):
