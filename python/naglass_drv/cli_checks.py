@@ -135,7 +135,7 @@ class Checks:
         md = top.md
         if md is None or md.model == "train" or ("md", "model") in document.faulty:
             return
-        from .stages.md import model_facts
+        from .stages.md_commands import model_facts
 
         with _named(document, ("md", "model")):
             _check_known(md.model, model_facts(source / md.model)[0], self._elements(top, md))

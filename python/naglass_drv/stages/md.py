@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config.schema import Analysis, Gate, Input
+from ..config.schema import Gate, Input
 from ..errors import InputError, TaskFailed
 from ..files import keep_only, write_bytes, write_json
-from ..glass.chemistry import MOBILE_IONS, TRANSITION_METALS
 from .base import Done, Job, Run, Task
+from .md_commands import MOMENT, commands_for, model_facts, observables_for, steps_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 name = "md"
 #: Raised when the same settings and files give another result.
 revision = 1
-MOMENT = "moment"
 
 TRAJECTORY, THERMO, GATE, FINAL = "trajectory.extxyz", "thermo.json", "gate.json", "final.extxyz"
 WRITTEN_BY_FIXES = ("hops", "correlations")
@@ -60,8 +59,8 @@ def plan(run: Run) -> list[Task]:
                     f"it covers {', '.join(known)}"
                 )
             label = _label(file, number if len(frames) > 1 else None)
-            shared = settings | {"frame": number, "structure": label, **_commands(run.input, elements, outputs)}
-            shared |= {"observables": _observables(run.input, elements)}
+            shared = settings | {"frame": number, "structure": label, **commands_for(run.input, elements, outputs)}
+            shared |= {"observables": observables_for(run.input, elements)}
             for temperature in section.temperatures_K:
                 task = f"{label}-{temperature:g}K"
                 own = shared | {"temperature_K": temperature, "seed": _seed(run.input.seed, task)}
@@ -90,80 +89,6 @@ def _seed(seed: int, task: str) -> int:
     return zlib.crc32(f"{seed} {task}".encode()) % 900_000_000 + 1
 
 
-def model_facts(model: Path) -> tuple[list[str], list[str]]:
-    """Elements and extra outputs of an exported or a portable model, read without torch."""
-    import zipfile
-
-    if model.suffix != ".naglass":
-        from ..engines.mace.train import model_elements
-
-        return sorted(model_elements(model)), []
-    try:
-        with zipfile.ZipFile(model) as archive:
-            facts = json.loads(archive.read("metadata.json"))
-            return list(facts["elements"]), [output["name"] for output in facts.get("outputs", [])]
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-        raise InputError(f"md.model: {model}: not a model exported for pair_style mace ({error})") from error
-
-
-def _commands(input: Input, elements: list[str], outputs: list[str]) -> dict[str, Any]:
-    """LAMMPS commands for potential and observables, the plugins they need, and the dump columns they fill."""
-    from ..analysis.network import FORMERS
-    from ..analysis.stability import METAL_O_CUTOFF_A
-    from ..analysis.structure import DEFAULT_CUTOFFS_A
-
-    # the model comes from this run, or the input states that it is trusted
-    commands = ["pair_style mace trust yes", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
-    columns = {}
-    if "spin" in outputs and TRANSITION_METALS & set(elements):
-        commands.append("compute moment all mace/atom spin")
-        columns[MOMENT] = "c_moment"
-    formers = [element for element in FORMERS if element in elements][:1]
-    if not formers or "O" not in elements:
-        return {"elements": elements, "commands": commands, "plugins": ["maceplugin"], "columns": columns}
-    chosen = input.analysis.cutoffs_A if input.analysis is not None else {}
-    metals = [element for element in elements if element in TRANSITION_METALS]
-    words = ["compute qn all naglass/qn/atom elements", *elements, "former", *formers]
-    for metal in metals:
-        words += ["metal", metal]
-    for element in (*formers, *metals):
-        pair = f"{element}-O"
-        usual = DEFAULT_CUTOFFS_A.get(pair, METAL_O_CUTOFF_A)
-        cutoff = chosen.get(pair) or chosen.get(f"O-{element}") or usual
-        words += ["cutoff", element, "O", f"{cutoff:g}"]
-    return {
-        "elements": elements,
-        "commands": [*commands, " ".join(words)],
-        "plugins": ["maceplugin", "naglassplugin"],
-        "columns": columns | {"qn": "c_qn[1]"},
-    }
-
-
-def _steps(interval_fs: float, timestep_fs: float) -> int:
-    return max(1, round(interval_fs / timestep_fs))
-
-
-def _observables(input: Input, elements: list[str]) -> list[str]:
-    """LAMMPS commands that track the mobile ion during the run; none if there is no such ion."""
-    from ..analysis.hopping import WINDOW
-
-    ion = next((element for element in MOBILE_IONS if element in elements and len(elements) > 1), None)
-    if ion is None:
-        return []
-    section = input.analysis or Analysis()
-    sampling = _steps(input.md.sample_every_fs, input.md.timestep_fs)
-    every = max(1, round(1000 * section.hop_window_ps / WINDOW / input.md.timestep_fs))
-    within = round(1000 * section.hop_return_ps / (every * input.md.timestep_fs))
-    return [
-        f"group ions type {elements.index(ion) + 1}",
-        "group framework subtract all ions",
-        f"fix hops ions naglass/hops {every} window {WINDOW} threshold {section.hop_threshold_A2:g} "
-        f"return {within} framework framework file ${{hops}}",
-        f"fix correlate all naglass/correlate {sampling} elements {' '.join(elements)} framework framework "
-        "file ${correlations} write 1000",
-    ]
-
-
 def run(job: Job) -> Mapping[str, Any] | None:
     """Run, or resume from the last restart file of a stopped attempt; then apply the stability gate.
 
@@ -182,7 +107,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
         _prepare(job)
     job.comm.barrier()
     timestep_ps = settings["timestep_fs"] / 1000.0
-    every = _steps(settings["sample_every_fs"], settings["timestep_fs"])
+    every = steps_of(settings["sample_every_fs"], settings["timestep_fs"])
     sampling = segments.Sampling(
         every=every,
         thermo_every=every,

@@ -1,0 +1,85 @@
+"""LAMMPS commands of stage `md` for the model and the observables that are computed during the run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..config.schema import Analysis, Input
+from ..errors import InputError
+from ..glass.chemistry import MOBILE_IONS, TRANSITION_METALS
+
+MOMENT = "moment"
+
+
+def model_facts(model: Path) -> tuple[list[str], list[str]]:
+    """Elements and extra outputs of an exported or a portable model, read without torch."""
+    import zipfile
+
+    if model.suffix != ".naglass":
+        from ..engines.mace.train import model_elements
+
+        return sorted(model_elements(model)), []
+    try:
+        with zipfile.ZipFile(model) as archive:
+            facts = json.loads(archive.read("metadata.json"))
+            return list(facts["elements"]), [output["name"] for output in facts.get("outputs", [])]
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        raise InputError(f"md.model: {model}: not a model exported for pair_style mace ({error})") from error
+
+
+def commands_for(input: Input, elements: list[str], outputs: list[str]) -> dict[str, Any]:
+    """LAMMPS commands for potential and observables, the plugins they need, and the dump columns they fill."""
+    from ..analysis.network import FORMERS
+    from ..analysis.stability import METAL_O_CUTOFF_A
+    from ..analysis.structure import DEFAULT_CUTOFFS_A
+
+    # the model comes from this run, or the input states that it is trusted
+    commands = ["pair_style mace trust yes", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
+    columns = {}
+    if "spin" in outputs and TRANSITION_METALS & set(elements):
+        commands.append("compute moment all mace/atom spin")
+        columns[MOMENT] = "c_moment"
+    formers = [element for element in FORMERS if element in elements][:1]
+    if not formers or "O" not in elements:
+        return {"elements": elements, "commands": commands, "plugins": ["maceplugin"], "columns": columns}
+    chosen = input.analysis.cutoffs_A if input.analysis is not None else {}
+    metals = [element for element in elements if element in TRANSITION_METALS]
+    words = ["compute qn all naglass/qn/atom elements", *elements, "former", *formers]
+    for metal in metals:
+        words += ["metal", metal]
+    for element in (*formers, *metals):
+        pair = f"{element}-O"
+        usual = DEFAULT_CUTOFFS_A.get(pair, METAL_O_CUTOFF_A)
+        cutoff = chosen.get(pair) or chosen.get(f"O-{element}") or usual
+        words += ["cutoff", element, "O", f"{cutoff:g}"]
+    return {
+        "elements": elements,
+        "commands": [*commands, " ".join(words)],
+        "plugins": ["maceplugin", "naglassplugin"],
+        "columns": columns | {"qn": "c_qn[1]"},
+    }
+
+
+def steps_of(interval_fs: float, timestep_fs: float) -> int:
+    return max(1, round(interval_fs / timestep_fs))
+
+
+def observables_for(input: Input, elements: list[str]) -> list[str]:
+    """LAMMPS commands that track the mobile ion during the run; none if there is no such ion."""
+    from ..analysis.hopping import WINDOW
+
+    ion = next((element for element in MOBILE_IONS if element in elements and len(elements) > 1), None)
+    if ion is None:
+        return []
+    section = input.analysis or Analysis()
+    sampling = steps_of(input.md.sample_every_fs, input.md.timestep_fs)
+    every = max(1, round(1000 * section.hop_window_ps / WINDOW / input.md.timestep_fs))
+    within = round(1000 * section.hop_return_ps / (every * input.md.timestep_fs))
+    return [
+        f"group ions type {elements.index(ion) + 1}",
+        "group framework subtract all ions",
+        f"fix hops ions naglass/hops {every} window {WINDOW} threshold {section.hop_threshold_A2:g} "
+        f"return {within} framework framework file ${{hops}}",
+        f"fix correlate all naglass/correlate {sampling} elements {' '.join(elements)} framework framework "
+        "file ${correlations} write 1000",
+    ]
