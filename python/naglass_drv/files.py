@@ -1,4 +1,4 @@
-"""Write files atomically: under a temporary name, then renamed, and only if the content changes."""
+"""Write files atomically: under a temporary name, then renamed, and only if the content changes. Read bounded files."""
 
 import errno
 import glob
@@ -16,6 +16,19 @@ from typing import Any
 from .errors import InputError, of_system
 
 _NAME_BYTES = 200
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """Content of a regular file of at most `most` bytes; OSError, with `strerror`, for any other file."""
+    # a pipe or a device could block or never end
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    with open(path, "rb") as stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        size = f"{most >> 20} MiB" if most >= 1 << 20 else f"{most} bytes"
+        raise OSError(errno.EFBIG, f"is larger than {size}", str(path))
+    return data
 
 
 def write_bytes(path: Path, data: bytes) -> bool:

@@ -1,6 +1,7 @@
 """input.yaml: every fault at once, with file, line, key and value."""
 
 import textwrap
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -200,6 +201,11 @@ def test_bytes_that_are_no_text(tmp_path):
         load(path)
     with pytest.raises(InputError, match="No such file"):
         load(tmp_path / "absent.yaml")
+    path.write_bytes(b"#" * 200_001)
+    with pytest.raises(InputError, match="input.yaml: is larger than 200000 bytes$"):
+        load(path)
+    with pytest.raises(InputError, match="/dev/zero: is not a regular file$"):
+        load(Path("/dev/zero"))
 
 
 def test_numbers_are_those_of_yaml_1_2(tmp_path):

@@ -174,7 +174,7 @@ def test_names_that_cp2k_does_not_know_are_found_before_a_start(tmp_path):
         ("@INCLUDE 'electrons.inc'", "@XCTYPE PBE", r"my.inp:9: .*only files beside the template"),
         ("'electrons.inc'", "'my.inp'", "leads out of the folder or to itself"),
         ("'electrons.inc'", "'link.inc'", "leads out of the folder or to itself"),
-        ("'electrons.inc'", "'none.inc'", "none.inc: no such file"),
+        ("'electrons.inc'", "'none.inc'", "none.inc: No such file"),
         ("&KIND Na", "&KIND V2\n ELEMENT V\n BASIS_SET X\n&END\n&KIND Na", "the kinds V2, metal are all V and differ"),
         ("BASIS_SET ORB DZVP-MOLOPT-SR-GTH", "BASIS_SET", "V: no basis set '' in"),
         ("&KIND Na", "&KIND Li", "there is no &KIND of Na"),

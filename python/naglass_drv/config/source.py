@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..files import read_bounded
 
 Where = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
@@ -74,12 +75,9 @@ def parse(path: Path) -> Document:
 
     document = Document(path.name)
     try:
-        with open(path, "rb") as stream:
-            raw = stream.read(_MAX_BYTES + 1)
+        raw = read_bounded(path, _MAX_BYTES)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-    if len(raw) > _MAX_BYTES:
-        raise InputError(f"{path}: larger than {_MAX_BYTES} bytes; this is not an input file")
     try:
         node = YAML(typ="safe", pure=True).compose(raw.decode("utf-8"))
     except UnicodeDecodeError as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import InputError
+from ...files import read_bounded
 
 _MAX_BYTES = 1 << 26
 _MAX_LINE = 1 << 16
@@ -146,15 +147,9 @@ def without_comment(line: str) -> str:
 
 def _text(path: Path, most: int) -> str:
     try:
-        if not path.is_file():
-            raise InputError(f"{path}: no such file, or no regular one")
-        with open(path, "rb") as file:
-            data = file.read(most + 1)
+        return read_bounded(path, most).decode(errors="replace")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > most:
-        raise InputError(f"{path}: larger than {most} bytes: not an input of CP2K")
-    return data.decode(errors="replace")
+        raise InputError(f"{path}: {error.strerror}") from error
 
 
 def _directive(line: str) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ....files import read_bounded
 from .evaluation import Evaluation, converged, evaluation_fields
 from .layout import NUMBER, Layout, OutputError, layout_of, number, only
 
@@ -66,15 +67,11 @@ def header(path: Path) -> Header:
 
 
 def read_text(path: Path, most: int) -> str:
-    """The whole text file; OutputError when it cannot be read or is larger than `most` bytes."""
+    """The whole text file; OutputError if it cannot be read or is larger than `most` bytes."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(most + 1)
+        return read_bounded(path, most).decode("utf-8", errors="replace")
     except OSError as error:
-        raise OutputError(f"{path.name} cannot be read: {error.strerror or error}") from error
-    if len(data) > most:
-        raise OutputError(f"{path.name} is larger than {most >> 20} MiB")
-    return data.decode("utf-8", errors="replace")
+        raise OutputError(f"{path.name}: {error.strerror or error}") from error
 
 
 def whole_lines(text: str) -> str:
