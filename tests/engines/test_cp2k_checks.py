@@ -82,7 +82,7 @@ def test_the_schema_knows_all_that_is_written(lint, lint_2024):
 def test_what_gives_no_answer_is_the_environment(tmp_path):
     with pytest.raises(SetupError, match="/bin/true -c: neither accepted nor refused set a: no output"):
         checks.accepted("", Path("/bin/true"), "set a")
-    with pytest.raises(SetupError, match="/bin/true --xml: wrote no cp2k_input.xml"):
+    with pytest.raises(SetupError, match="/bin/true --xml: did not write cp2k_input.xml"):
         checks.input_schema(Path("/bin/true"), tmp_path)
     with pytest.raises(SetupError, match="/absent/cp2k -c: .*No such file"):
         checks.accepted("", Path("/absent/cp2k"), "set a")
@@ -90,7 +90,7 @@ def test_what_gives_no_answer_is_the_environment(tmp_path):
 
 def test_a_file_that_is_no_schema(tmp_path):
     (tmp_path / "x.xml").write_text("<html></html>")
-    with pytest.raises(InputError, match="x.xml: not an input schema of CP2K"):
+    with pytest.raises(InputError, match="x.xml: not a CP2K input schema"):
         checks.Lint(tmp_path / "x.xml")
     with pytest.raises(InputError, match="none.xml: cannot be read"):
         checks.Lint(tmp_path / "none.xml")

@@ -54,7 +54,7 @@ def test_a_file_of_cells_of_another_run_is_found_out(folder):
     text = (RUNS / "npt_i" / "w-1.cell").read_text()
     (run / "w-1.cell").write_text(text)
     found, refused = frames(run)
-    assert found == [] and all("file of cells has another cell than the output" in message for message in refused)
+    assert found == [] and all("cell file differs from that in the output" in message for message in refused)
 
 
 def test_units_of_the_files_are_those_of_the_input(folder):
@@ -77,13 +77,16 @@ def test_units_of_the_files_are_those_of_the_input(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"UNIT nm": "UNIT bohr"}, "first positions are not those of the input: it has different units"),
-        ({"UNIT nm": ""}, "first positions are not those of the input"),
+        ({"UNIT nm": "UNIT bohr"}, "first positions differ from those of the input: it has different units"),
+        ({"UNIT nm": ""}, "first positions differ from those of the input"),
         ({"UNIT nm": "UNIT nm\nFORMAT DCD"}, "FORMAT DCD: positions are read from XYZ files"),
         ({"UNIT nm": "UNIT nm\nFORMAT PDB"}, "FORMAT PDB: positions are read from XYZ files"),
         ({"UNIT nm": "UNIT nm\nFORMAT ATOMIC"}, "FORMAT ATOMIC: positions are read from XYZ files"),
-        ({"UNIT nm": "UNIT nm\nFILENAME /scratch/t"}, "FILENAME /scratch/t-pos-1.xyz: not a file of the folder"),
-        ({"UNIT eV*angstrom^-1": "UNIT eV*parsec^-1"}, r"unit 'eV\*parsec\^-1' is not read"),
+        (
+            {"UNIT nm": "UNIT nm\nFILENAME /scratch/t"},
+            "FILENAME /scratch/t-pos-1.xyz: must be in the folder of the run",
+        ),
+        ({"UNIT eV*angstrom^-1": "UNIT eV*parsec^-1"}, r"unit 'eV\*parsec\^-1' is not supported"),
         ({"ABC 6.0": "ABC 6.1"}, "cell is not the one that CP2K started with, 6.00000 6.20000 6.40000"),
     ],
 )
@@ -139,7 +142,7 @@ def test_forces_may_have_any_number_of_digits_that_makes_a_label(folder, digits)
     np.testing.assert_allclose(found, exact, atol=0.51 * 10.0**-digits * HARTREE_eV / BOHR_A)
     cut = re.sub(r"-?\d+\.\d{8}", lambda number: f"{float(number[0]):.3f}", block)
     (run / "run.out").write_text(text.replace(block, cut))
-    assert "forces: to 0.001 a.u. only (NDIGITS)" in frames(run)[1][0]
+    assert "forces: printed only to 0.001 a.u. (NDIGITS)" in frames(run)[1][0]
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_atoms_of_an_ion_that_start_up_and_down_are_kinds_of_their_own():
     assert rows == ["Na", "V1", "P", "O", "O", "O", "O", "O", "Na", "V2", "P", "O", "O", "O", "O", "O"]
     assert root.at("FORCE_EVAL/DFT/SCF").values("SCF_GUESS") == ["ATOMIC"], "start moments act only from atoms"
     assert written(atoms, multiplicity=3) == written(inputs.ordered(atoms, "ferromagnetic", 1), multiplicity=3)
-    with pytest.raises(InputError, match="spin: the ions of NaO5PV are not known"):
+    with pytest.raises(InputError, match="spin: the ions of NaO5PV are unknown"):
         inputs.ordered(box(), "sampled", seed=1)
 
 
@@ -223,7 +223,7 @@ def spoiled(change):
         (spoiled(lambda a: a.set_cell([0, 0, 0])), "not periodic in 3D"),
         (spoiled(lambda a: a.positions.__setitem__(4, a.positions[3] + 0.1)), r"atoms 3 and 4 are 0.173 Å apart"),
         (spoiled(lambda a: a.positions.__setitem__(4, a.positions[3] + a.cell[0])), r"atoms 3 and 4 are 0.000 Å"),
-        (spoiled(lambda a: a.set_array("ion", np.array(["Na+", "V4+", "P5+"] + ["F-"] * 5))), "not one of O"),
+        (spoiled(lambda a: a.set_array("ion", np.array(["Na+", "V4+", "P5+"] + ["F-"] * 5))), "is not an ion of O"),
         (Atoms(), "no atom"),
     ],
 )

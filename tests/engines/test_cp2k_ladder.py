@@ -98,7 +98,9 @@ def test_rungs_follow_the_kind_of_the_scf():
 
 def test_a_failed_ladder_names_every_path(tmp_path):
     failure, _calls = attempt(tmp_path, UNCONVERGED)
-    assert "on 3 paths (as in the template: the SCF did not converge; OT with conjugate gradients: " in str(failure)
+    assert "3 SCF paths failed (as in the template: the SCF did not converge; OT with conjugate gradients: " in str(
+        failure
+    )
     assert FAILURES["SCF_NOT_CONVERGED"].advice in str(failure)
     assert failure.log == tmp_path / "scf-3" / "label.out" and failure.log.exists()
 
@@ -113,7 +115,7 @@ def test_an_scf_that_runs_away_is_ended_and_its_orbitals_are_not_used(tmp_path):
     (tmp_path / "all").mkdir()
     failure, calls = attempt(tmp_path / "all", AWAY | {"orbitals": True})
     assert failure.failure == "SCF_NOT_CONVERGED" and len(calls) == 2
-    assert "the SCF ran away: -185.51 Ha in its outer loop 3, -158.43 Ha in its first" in str(failure)
+    assert "the SCF ran away: -185.51 Ha in outer loop 3, but -158.43 Ha in the first" in str(failure)
 
 
 def test_a_lone_atom_has_run_away_after_less(tmp_path):
@@ -127,7 +129,7 @@ def test_a_lone_atom_has_run_away_after_less(tmp_path):
     (tmp_path / "five.out").write_text("".join(rows))
     RunawayWatch(tmp_path / "four.out", 1).look()
     RunawayWatch(tmp_path / "five.out", 8).look()
-    with pytest.raises(Refused, match="ran away: -16.24 Ha in its outer loop 5, -15.84 Ha in its first"):
+    with pytest.raises(Refused, match="ran away: -16.24 Ha in outer loop 5, but -15.84 Ha in the first"):
         RunawayWatch(tmp_path / "five.out", 1).look()
 
 

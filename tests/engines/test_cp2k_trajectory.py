@@ -78,7 +78,7 @@ def test_wall_time_poisons_the_last_step():
     assert run.header.out_of_time and run.header.ended
     assert [frame.step for frame in run.frames] == [0] and run.frames[0].evaluation.scf_converged is False
     assert run.dropped == (
-        "step 1: the energy beside the positions is not that of the step's own SCF (stopped in the middle of a step)",
+        "step 1: the energy in the file of positions is not that of the step's own SCF (stopped within a step)",
     )
 
 
@@ -118,7 +118,7 @@ def test_torn_last_frame_is_dropped(copy):
     path.write_text(path.read_text()[:-20])
     run = trajectory("x_md", folder)
     assert [frame.step for frame in run.frames] == list(range(10))
-    assert run.dropped[0] == "x_md-pos-1.xyz: the last frame is torn"
+    assert run.dropped[0] == "x_md-pos-1.xyz: the last frame is incomplete"
 
 
 def test_kinds_stand_for_elements(copy):
@@ -131,18 +131,23 @@ def test_kinds_stand_for_elements(copy):
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        ("x_md-pos-1.xyz", " i =        3,", " i =        2,", "step 2 stands there twice"),
-        ("x_md-pos-1.xyz", "  V ", "  O ", "not one of V"),
-        ("x_md-pos-1.xyz", "3.2751944700", "************", "where a number is expected"),
-        ("x_md-pos-1.xyz", "3.2751944700", " 3.275194470", "has a number that is cut"),
-        ("x_md-pos-1.xyz", "3.2817315700        3.2751944700", "3281731570000        3.2751944700", "that is cut"),
-        ("x_md-frc-1.xyz", "-0.0001732155", "-.0001732155", "where a number is expected"),
-        ("x_md-1.cell", "401.3750000000", "402.3750000000", "no step with a cell of its volume"),
+        ("x_md-pos-1.xyz", " i =        3,", " i =        2,", "step 2 appears twice"),
+        ("x_md-pos-1.xyz", "  V ", "  O ", "is not a row of V"),
+        ("x_md-pos-1.xyz", "3.2751944700", "************", "is not a number"),
+        ("x_md-pos-1.xyz", "3.2751944700", " 3.275194470", "has a truncated number"),
+        (
+            "x_md-pos-1.xyz",
+            "3.2817315700        3.2751944700",
+            "3281731570000        3.2751944700",
+            "has a truncated number",
+        ),
+        ("x_md-frc-1.xyz", "-0.0001732155", "-.0001732155", "is not a number"),
+        ("x_md-1.cell", "401.3750000000", "402.3750000000", "is not a step with a cell and its volume"),
         (
             "x_md.out",
             "MD| Step number                                                               2",
             "MD| Step number                                                               1",
-            "step 1 stands twice",
+            "step 1 appears twice",
         ),
         ("x_md.out", "0.674710", "0.974710", "alpha - beta"),
     ],
@@ -278,7 +283,7 @@ def test_wannier_damage(copy):
     path.write_text(text[: int(0.95 * len(text))])
     assert len(read_wannier(path, NAVPO5)) == 4
     change(path, "  V ", "  X ")
-    with pytest.raises(parse.OutputError, match="not the 8 ions"):
+    with pytest.raises(parse.OutputError, match="must be the 8 ions"):
         read_wannier(path, NAVPO5)
 
 
@@ -301,7 +306,11 @@ def test_pdos_of_vanadium():
 
 def test_pdos_damage(tmp_path):
     text = (RUNS / "pdos" / "a_scratch-ALPHA_k2-1.pdos").read_text()
-    for damaged, message in ((text[:-12], "is not state"), ("", "no projected density"), (text[200:], "no projected")):
+    for damaged, message in (
+        (text[:-12], "is not state"),
+        ("", "not a projected density"),
+        (text[200:], "not a projected"),
+    ):
         (tmp_path / "x.pdos").write_text(damaged)
         with pytest.raises(parse.OutputError, match=message):
             read_pdos(tmp_path / "x.pdos")

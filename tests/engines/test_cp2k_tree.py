@@ -59,11 +59,11 @@ def test_changes_keep_the_order_of_the_rest():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("&DFT\n&SCF\n&END DFT\n&END\n", r"line 3: '&END DFT' ends no open section"),
-        ("&END DFT\n", r"line 1: '&END DFT' ends no open section"),
+        ("&DFT\n&SCF\n&END DFT\n&END\n", r"line 3: '&END DFT' does not close an open section"),
+        ("&END DFT\n", r"line 1: '&END DFT' does not close an open section"),
         ("&DFT\n", "&DFT is not closed"),
-        ("@SET X 1\n", r"line 1: '@SET X 1': directives are not read"),
-        ("&DFT\n  CHARGE ${Q}\n&END\n", "line 2: .*directives are not read"),
+        ("@SET X 1\n", r"line 1: '@SET X 1': directives are not supported"),
+        ("&DFT\n  CHARGE ${Q}\n&END\n", "line 2: .*directives are not supported"),
     ],
 )
 def test_what_is_no_tree_is_refused_with_its_line(text, words):
@@ -72,5 +72,5 @@ def test_what_is_no_tree_is_refused_with_its_line(text, words):
 
 
 def test_several_sections_of_a_name_are_no_place():
-    with pytest.raises(InputError, match="2 sections &KIND in &SUBSYS"):
+    with pytest.raises(InputError, match="&SUBSYS has 2 sections &KIND instead of one"):
         tree.parse(TEXT).at("FORCE_EVAL/SUBSYS/KIND")

@@ -215,10 +215,10 @@ def test_the_input_of_cp2k_makes_the_level(tmp_path, old, new, changed):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("&COORD\n", "&COORD\n      UNIT [bohr]\n", r"unit '\[bohr\]' is not read"),
-        ("A 6.5", "A [bohr 6.5", r"A '\[bohr' where a number is needed"),
+        ("&COORD\n", "&COORD\n      UNIT [bohr]\n", r"unit '\[bohr\]' is not supported"),
+        ("A 6.5", "A [bohr 6.5", r"A '\[bohr': is not a number"),
         ("RUN_TYPE ENERGY_FORCE", "RUN_TYPE BAND", "RUN_TYPE BAND is not supported as a source of labels"),
-        ("&GLOBAL", "@INCLUDE 'x.inc'\n&GLOBAL", "a_scratch.inp: .*x.inc: no such file"),
+        ("&GLOBAL", "@INCLUDE 'x.inc'\n&GLOBAL", "a_scratch.inp: .*x.inc: No such file"),
         ("&END CELL", "&END CELL\n&CELL\n&END CELL", "2 sections &CELL"),
     ],
 )
@@ -247,7 +247,7 @@ def test_atoms_of_cp2k_may_be_in_a_file_beside_the_input_only(tmp_path):
     with_file("start.xyz")
     np.testing.assert_array_equal(read_folder(run)[0][0].frame.positions, expected.positions)
     with_file("../outside.xyz")
-    with pytest.raises(InputError, match="COORD_FILE_NAME '../outside.xyz': no such file beside the input"):
+    with pytest.raises(InputError, match="COORD_FILE_NAME '../outside.xyz': no such file in the folder of the input"):
         read_folder(run)
 
 

@@ -46,7 +46,7 @@ def input_schema(executable: Path, folder: Path) -> Path:
     run_for_output([str(executable), "--xml"], str(folder))
     path = folder / "cp2k_input.xml"
     if not path.is_file():
-        raise SetupError(f"{executable} --xml: wrote no cp2k_input.xml")
+        raise SetupError(f"{executable} --xml: did not write cp2k_input.xml")
     return path
 
 
@@ -67,7 +67,7 @@ class Lint:
         except OSError as error:
             raise InputError(f"{schema}: cannot be read: {error.strerror}") from error
         if found is None:
-            raise InputError(f"{schema}: not an input schema of CP2K (cp2k --xml writes it)")
+            raise InputError(f"{schema}: not a CP2K input schema (cp2k --xml writes one)")
         self.version = found[1]
         self._parser = CP2KInputParser(schema)
 

@@ -60,7 +60,7 @@ class Description:
 
 
 def describe(path: Path) -> Description:
-    """The description by the input file `path`. InputError, with the true reason, for a run that is not read."""
+    """The description in the input file `path`. InputError, with the true reason, for a run that is not supported."""
     lines = preprocess(path, _MAX_INPUT)
     root = tree.parse("\n".join(lines.texts), places=lines.places)
     for found, why in _REFUSED.items():
@@ -107,7 +107,7 @@ def _start(root: Section, run_type: str, system: System) -> StartCell:
     ensemble = (word(found[0], "ENSEMBLE") if found else None) or "NVE"
     if run_type == "MD" and ensemble.upper() == "REFTRAJ":
         raise InputError(
-            "ENSEMBLE REFTRAJ: CP2K gives its first two snapshots one number, so that they cannot be told apart"
+            "ENSEMBLE REFTRAJ: CP2K gives its first two snapshots the same number, so they cannot be told apart"
         )
     if run_type != "MD" or ensemble.upper() in _FIXED_CELL:
         return StartCell(system.cell)

@@ -108,7 +108,7 @@ def _steps(folder: Path, output: Path, described: Description) -> tuple[list[Fou
     elif not run.header.ended and not frames and not refused:
         refused.append(Refused("INCOMPLETE", "CP2K was stopped before its first step was complete").record(run_name))
     elif not frames and not refused:
-        missing = f"there is no file of positions {described.files.positions} in the folder"
+        missing = f"the file of positions {described.files.positions} is missing"
         refused.append(Refused("INCOMPLETE", missing).record(run_name))
     return frames, refused
 
@@ -119,8 +119,8 @@ def _check_first(frames: Sequence[Frame], described: Description) -> None:
         return
     if _apart_A(frames[0].positions, described.system.positions, described.system.shifted) > _SAME_A:
         raise InputError(
-            f"{described.files.positions}: its first positions are not those of the input: it has different units, or "
-            "belongs to another run"
+            f"{described.files.positions}: its first positions differ from those of the input: it has different "
+            "units or belongs to another run"
         )
 
 
@@ -176,7 +176,7 @@ def _described(folder: Path, text: str) -> Description:
         if not difference:
             return described
         problems.append(f"{path.name}: {difference}")
-    raise InputError(f"{folder}: {'; '.join(problems) or 'no input of CP2K (*.inp, *.restart)'}")
+    raise InputError(f"{folder}: {'; '.join(problems) or 'no CP2K input (*.inp, *.restart)'}")
 
 
 def _difference(described: Description, folder: Path, text: str) -> str:

@@ -61,7 +61,7 @@ def isolated_atom(element: str, level: Level) -> "Atoms":
     from ase import Atoms
 
     if element not in ATOM_MULTIPLICITY:
-        raise InputError(f"isolated atom {element}: its ground-state multiplicity is not known")
+        raise InputError(f"isolated atom {element}: its ground-state multiplicity is unknown")
     box = level.atom_box_A
     atom = Atoms(element, [(box / 2, box / 2, box / 2)], cell=[box] * 3, pbc=True)
     atom.info.update(charge=0, multiplicity=ATOM_MULTIPLICITY[element], config_type="IsolatedAtom")
@@ -75,7 +75,7 @@ def ion_names(atoms: "Atoms") -> list[str]:
     names = [str(name) for name in atoms.arrays["ion"]]
     for index, (name, element) in enumerate(zip(names, atoms.symbols, strict=True)):
         if parse_label(name)[0] != element:
-            raise InputError(f"atom {index}: the ion {name!r} is not one of {element}")
+            raise InputError(f"atom {index}: {name!r} is not an ion of {element}")
     return names
 
 
@@ -87,7 +87,7 @@ def ordered(atoms: "Atoms", pattern: str | Mapping[str, str], seed: int) -> "Ato
     that does not fit them.
     """
     if "ion" not in atoms.arrays:
-        raise InputError(f"spin: the ions of {atoms.get_chemical_formula()} are not known: give it an array 'ion'")
+        raise InputError(f"spin: the ions of {atoms.get_chemical_formula()} are unknown; add an array 'ion'")
     distances = atoms.get_all_distances(mic=True)
     own_seed = crc32(f"{seed} {structure_digest(atoms)}".encode())
     signed = spins.moments(ion_names(atoms), pattern, distances, own_seed)

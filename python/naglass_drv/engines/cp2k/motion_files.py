@@ -14,7 +14,7 @@ _STD_OUT = "__STD_OUT__"
 
 
 def files_of(root: Section, project: str, folder: Path) -> Files:
-    """Files of the run `project`; InputError for positions in a format that is not read, or outside `folder`."""
+    """Files of the run `project`; InputError for positions in an unsupported format, or outside `folder`."""
     trajectory, forces, velocities, cells = (
         _print_key(root, "MOTION/PRINT", name) for name in ("TRAJECTORY", "FORCES", "VELOCITIES", "CELL")
     )
@@ -34,7 +34,7 @@ def files_of(root: Section, project: str, folder: Path) -> Files:
     )
     for name in (files.positions, files.forces, files.velocities, files.cells, *(stem for stem, _ in files.printed)):
         if not is_within(folder / name, folder):
-            raise InputError(f"FILENAME {name}: not a file of the folder of the run")
+            raise InputError(f"FILENAME {name}: must be in the folder of the run")
     return files
 
 
@@ -53,7 +53,7 @@ def _print_key(root: Section, path: str, name: str) -> Section:
     """The print key `name`; empty where the input has none."""
     found = [key for section in root.sections(path) for key in section.sections(name)]
     if len(found) > 1:
-        raise InputError(f"{len(found)} sections &{name} in &{path.rpartition('/')[2]}: which one is meant?")
+        raise InputError(f"&{path.rpartition('/')[2]} has {len(found)} sections &{name} instead of one")
     return found[0] if found else Section(name)
 
 

@@ -1,8 +1,8 @@
-"""The preprocessor of CP2K's input: lines as CP2K's parser gets them, once their directives are carried out.
+"""The preprocessor of CP2K's input: lines as CP2K's parser gets them, after the directives are executed.
 
 As CP2K 2023.1 does it, a line at a time: variables (``$NAME``, ``${NAME}``, ``${NAME-default}``) first, wherever they
-stand, then the directive (`@SET`, `@IF`, `@ENDIF`, `@INCLUDE`, `@XCTYPE`, `@PRINT`), wherever it stands. Only then are
-lines that end with a backslash joined, with a space: a continuation joins words, not halves of a word. Files are
+are, then the directive (`@SET`, `@IF`, `@ENDIF`, `@INCLUDE`, `@XCTYPE`, `@PRINT`), wherever it is. Only then are
+lines that end with a backslash joined, with a space: a continuation cannot split a word. Files are
 included from the folder of the input and below only.
 """
 
@@ -19,7 +19,7 @@ _MAX_FILES = 64
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _BRACED = re.compile(r"\$\{([^}]*)\}")
 _BARE = re.compile(r"\$(\S*)")
-_BESIDE = "files beside the template or input are included"
+_BESIDE = "files in the folder of the template or input, or below, can be included"
 _DIRECTIVES = "@SET, @IF, @ENDIF, @INCLUDE, @XCTYPE and @PRINT"
 
 
@@ -34,7 +34,7 @@ class Lines:
 def preprocess(path: Path, most: int = _MAX_BYTES, strict: bool = False) -> Lines:
     """The lines of the input `path` (at most `most` bytes) as CP2K's parser gets them.
 
-    CP2K leaves out lines with an ``@`` that is no directive of its own, even in a comment behind a keyword; with
+    CP2K skips lines with an ``@`` that is not one of its directives, even in a comment after a keyword; with
     `strict` they are refused. Raises InputError with file and line for a directive that CP2K would refuse, one that is
     continued on the next line, and a file outside the folder of the input.
     """
@@ -46,7 +46,7 @@ def preprocess(path: Path, most: int = _MAX_BYTES, strict: bool = False) -> Line
 
 
 class _Reader:
-    """Carries out the directives of one input and what it includes."""
+    """Executes the directives of one input and of the files it includes."""
 
     def __init__(self, folder: Path, most: int, strict: bool):
         self.folder = folder
@@ -74,7 +74,7 @@ class _Reader:
             line = self._expanded(raw, place)
             tag = _directive(line)
             if "@" in line and tag is None and self.strict:
-                raise InputError(f"{place}: {line.strip()[:60]!r}: CP2K leaves out a line with an @ in its comment")
+                raise InputError(f"{place}: {line.strip()[:60]!r}: CP2K skips a line with an @ in its comment")
             if "@" not in line:
                 self.lines.texts.append(without_comment(line))
                 self.lines.places.append(place)
@@ -91,9 +91,9 @@ class _Reader:
                 raise InputError(f"{place}: {line.strip()[:60]!r}: '${{' without '}}'")
             name, dash, default = match[1].partition("-") if braced else (match[1], "", "")
             if not _NAME.fullmatch(name):
-                raise InputError(f"{place}: {line.strip()[:60]!r}: {name!r} is not a name of a variable")
+                raise InputError(f"{place}: {line.strip()[:60]!r}: {name!r} is not a variable name")
             if name not in self.variables and not dash:
-                only_beside = f"; only {_BESIDE}, and none by a variable of the environment" if "@" in line else ""
+                only_beside = f"; only {_BESIDE}, and environment variables are not used" if "@" in line else ""
                 raise InputError(f"{place}: undefined variable {name!r}{only_beside}")
             line = line[: match.start()] + self.variables.get(name, default) + line[match.end() :]
             if len(line) > _MAX_LINE:
@@ -101,7 +101,7 @@ class _Reader:
         return line
 
     def _carried_out(self, tag: str, rest: str, place: str, above: tuple[Path, ...]) -> bool:
-        """Carry out a directive; whether the lines that follow are left out."""
+        """Execute a directive; whether the lines that follow are skipped."""
         said = f"{place}: {f'{tag} {rest}'[:60]!r}"
         if rest.endswith("\\") or tag.endswith("\\"):
             raise InputError(f"{said}: a directive must be on one line")
@@ -131,12 +131,12 @@ class _Reader:
         if tag == "@XCTYPE" and not beside.is_file():
             raise InputError(f"{said}: only {_BESIDE}, and there is no {beside.name}")
         if not is_within(beside, self.folder) or any(beside.resolve() == other.resolve() for other in above):
-            raise InputError(f"{said}: leads out of the folder or to itself")
+            raise InputError(f"{said}: is outside the folder or includes itself")
         return beside
 
 
 def is_within(path: Path, folder: Path) -> bool:
-    """Whether a file, links resolved, lies in a folder or below it."""
+    """Whether a file, links resolved, is in a folder or below it."""
     return path.resolve().is_relative_to(folder.resolve())
 
 
@@ -163,7 +163,7 @@ def _directive(line: str) -> tuple[str, str] | None:
 
 
 def _holds(condition: str, said: str) -> bool:
-    """Whether a condition is true: ``a == b`` and ``a /= b`` compare text; else all but ``0`` and nothing holds."""
+    """Whether a condition is true: ``a == b`` and ``a /= b`` compare text; else all but ``0`` and "" is true."""
     for sign, equal in (("==", True), ("/=", False)):
         left, found, right = condition.partition(sign)
         if found:

@@ -247,7 +247,7 @@ def _climb(runner: Runner, text: str, folder: Path, elements: list[str]) -> tupl
                 raise
             tried.append(f"{rung.name}: {refused}")
             last = refused
-    raise Refused(last.failure, f"on {len(tried)} paths ({'; '.join(tried)})")
+    raise Refused(last.failure, f"{len(tried)} SCF paths failed ({'; '.join(tried)})")
 
 
 def _converged(

@@ -54,4 +54,4 @@ class RunawayWatch:
         if number == 1:
             self._first_Ha = now_Ha
         if not abs(now_Ha - self._first_Ha) <= self._most_Ha:
-            raise RanAway(f"{now_Ha:.2f} Ha in its outer loop {number}, {self._first_Ha:.2f} Ha in its first")
+            raise RanAway(f"{now_Ha:.2f} Ha in outer loop {number}, but {self._first_Ha:.2f} Ha in the first")

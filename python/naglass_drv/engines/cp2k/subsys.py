@@ -41,7 +41,7 @@ class System:
 
 
 def read_system(subsys: Section, folder: Path) -> System:
-    """The atoms of &SUBSYS; files that it names are read from `folder`. InputError for what is not read."""
+    """The atoms of &SUBSYS; files that it names are read from `folder`. InputError for anything not supported."""
     section = only(subsys, "CELL")
     topology = only(subsys, "TOPOLOGY") if subsys.sections("TOPOLOGY") else Section("TOPOLOGY")
     cell, unit_cell = _cell(section, folder)
@@ -49,7 +49,9 @@ def read_system(subsys: Section, folder: Path) -> System:
     repeats = integers(topology, "MULTIPLE_UNIT_CELL", default=(1, 1, 1))
     if repeats != (1, 1, 1):
         if repeats != integers(section, "MULTIPLE_UNIT_CELL", default=(1, 1, 1)) or min(repeats) < 1:
-            raise InputError(f"MULTIPLE_UNIT_CELL {' '.join(map(str, repeats))} of &TOPOLOGY is not that of &CELL")
+            raise InputError(
+                f"MULTIPLE_UNIT_CELL {' '.join(map(str, repeats))} of &TOPOLOGY differs from that of &CELL"
+            )
         # x changes fastest
         shifts = np.indices(repeats[::-1]).reshape(3, -1)[::-1].T @ unit_cell
         positions = (shifts[:, None, :] + positions[None, :, :]).reshape(-1, 3)
@@ -74,7 +76,7 @@ def element_of(name: str, subsys: Section) -> str:
         if section.parameter.upper() != name.upper():
             continue
         if logical(section, "GHOST") or logical(section, "FLOATING_BASIS_CENTER"):
-            raise InputError(f"&KIND {section.parameter}: GHOST and FLOATING_BASIS_CENTER are no atoms")
+            raise InputError(f"&KIND {section.parameter}: GHOST and FLOATING_BASIS_CENTER are not atoms")
         if stated := word(section, "ELEMENT", "ELEMENT_SYMBOL"):
             return _symbol(stated, f"&KIND {section.parameter}: ELEMENT {stated}")
     letters = re.sub(r"\d+$", "", name.partition("_")[0]).capitalize()
@@ -86,7 +88,7 @@ def element_of(name: str, subsys: Section) -> str:
 def _symbol(letters: str, what: str) -> str:
     symbol = letters.capitalize()
     if atomic_numbers.get(symbol, 0) == 0:
-        raise InputError(f"{what}: its element is not known")
+        raise InputError(f"{what}: unknown element")
     return symbol
 
 
@@ -94,7 +96,7 @@ def beside(folder: Path, name: str, keyword: str) -> Path:
     """The file `name` that an input in `folder` states; InputError unless it lies in that folder or below."""
     path = folder / name
     if not name or Path(name).is_absolute() or not is_within(path, folder) or not path.is_file():
-        raise InputError(f"{keyword} {name!r}: no such file beside the input")
+        raise InputError(f"{keyword} {name!r}: no such file in the folder of the input")
     return path
 
 
@@ -124,7 +126,9 @@ def _file_rows(topology: Section, folder: Path) -> list[list[str]]:
         count = int(lines[0].split()[0]) if lines and re.fullmatch(r"\s*\d{1,7}\b.*", lines[0]) else 0
         lines = lines[2 : 2 + count]
         if not count or len(lines) < count:
-            raise InputError(f"COORD_FILE_NAME {path.name}: {len(lines)} atoms where {count} are announced")
+            raise InputError(
+                f"COORD_FILE_NAME {path.name}: has {len(lines)} atoms, but its first line says {count or 'no number'}"
+            )
     rows = [line.split("#")[0].split("!")[0].split()[:4] for line in lines]
     # an atom of an XYZ file may be given by its atomic number
     return [[_by_number(row[0]), *row[1:]] for row in rows if row]
@@ -147,10 +151,10 @@ def _cell(section: Section, folder: Path) -> tuple[np.ndarray, np.ndarray]:
     elif None not in vectors:
         unit_cell = np.array([quantities(v or (), "angstrom", 3, axis) for axis, v in zip("ABC", vectors, strict=True)])
     else:
-        raise InputError("&CELL: A, B, C or ABC are needed")
+        raise InputError("&CELL: must have A, B and C, or ABC")
     cell = unit_cell * np.array(integers(section, "MULTIPLE_UNIT_CELL", default=(1, 1, 1)))[:, None]
     if not np.isfinite(cell).all() or abs(np.linalg.det(cell)) < 1e-6:
-        raise InputError("&CELL: its three vectors span no volume")
+        raise InputError("&CELL: its volume is zero")
     return _symmetric(cell, (word(section, "SYMMETRY") or "NONE").upper()), unit_cell
 
 
@@ -161,7 +165,7 @@ def _cell_of_file(section: Section, path: Path) -> np.ndarray:
     rows = [line.split() for line in read_text(path, _MAX_FILE).splitlines() if line.strip() and line.split()[0] != "#"]
     rows = [row for row in rows if row[0].isdecimal()]
     if not rows or len(rows[-1]) < 11:
-        raise InputError(f"CELL_FILE_NAME {path.name}: no line with a step, a time and nine numbers")
+        raise InputError(f"CELL_FILE_NAME {path.name}: has no line with a step, a time and nine numbers")
     return np.array(quantities(rows[-1][2:11], "angstrom", 9, path.name)).reshape(3, 3)
 
 
@@ -185,7 +189,7 @@ def _symmetric(cell: np.ndarray, symmetry: str) -> np.ndarray:
         return np.array([[mean, 0, 0], [mean * np.cos(angle), mean * np.sin(angle), 0], [0, 0, c]])
     if symmetry == "RHOMBOHEDRAL":
         return cellpar_to_cell([(a + b + c) / 3] * 3 + [np.degrees((alpha + beta + gamma) / 3)] * 3)
-    raise InputError(f"SYMMETRY {symmetry}: not one that is read")
+    raise InputError(f"SYMMETRY {symmetry}: is not supported")
 
 
 def _angle(first: np.ndarray, second: np.ndarray) -> float:

@@ -21,7 +21,7 @@ _KEYWORD = re.compile(r"[^\s,:;=#!]*")
 
 @dataclass(frozen=True)
 class Line:
-    """A keyword with its value, or a comment, as it stands; `keyword` is upper case, empty for a comment."""
+    """A keyword with its value, or a comment, unchanged; `keyword` is upper case, empty for a comment."""
 
     text: str
 
@@ -55,14 +55,14 @@ class Section:
         return [below for section in found for below in section.sections(rest)] if rest else found
 
     def at(self, path: str) -> "Section":
-        """The section at `path`; what is missing of it is made, at the end of what is there.
+        """The section at `path`; missing sections are appended.
 
-        Raises InputError where there are several.
+        Raises InputError if there is more than one.
         """
         first, _, rest = path.partition("/")
         found = self.sections(first)
         if len(found) > 1:
-            raise InputError(f"CP2K input: {len(found)} sections &{first.upper()} in &{self.name}: which one is meant?")
+            raise InputError(f"CP2K input: &{self.name} has {len(found)} sections &{first.upper()} instead of one")
         if not found:
             found = [Section(first.upper())]
             self.items.append(found[0])
@@ -78,19 +78,19 @@ class Section:
         return [item for item in self.items if isinstance(item, Line) and item.keyword in wanted]
 
     def set(self, keyword: str, value: object) -> None:
-        """Give a keyword one value, where its first one stood."""
+        """Set a keyword to one value, at the place of its first line."""
         lines = [i for i, item in enumerate(self.items) if isinstance(item, Line) and item.keyword == keyword.upper()]
         place = lines[0] if lines else len(self.items)
         self.items = [item for i, item in enumerate(self.items) if i not in lines]
         self.items.insert(place, Line(f"{keyword.upper()} {value}"))
 
     def add(self, keyword: str, value: object) -> None:
-        """One more line of a keyword that may stand several times, after those there are."""
+        """Add a line of a keyword that may be repeated, after the existing ones."""
         lines = [i for i, item in enumerate(self.items) if isinstance(item, Line) and item.keyword == keyword.upper()]
         self.items.insert(lines[-1] + 1 if lines else len(self.items), Line(f"{keyword.upper()} {value}"))
 
     def replace(self, section: "Section") -> None:
-        """Put `section` where the first one of its name stood, in place of all of them, or at the end."""
+        """Replace all sections of this name by `section`, at the place of the first, or append it."""
         places = [i for i, item in enumerate(self.items) if name_of(item) == section.name]
         self.remove(section.name)
         self.items.insert(places[0] if places else len(self.items), section)
@@ -104,11 +104,11 @@ class Section:
             ]
 
     def remove(self, name: str) -> None:
-        """Take out all lines of a keyword, and all sections, of this name."""
+        """Remove all lines of a keyword, and all sections, with this name."""
         self.items = [item for item in self.items if name_of(item) != name.upper()]
 
     def rename(self, names: Mapping[str, str]) -> None:
-        """Give keywords other names, where their lines stand."""
+        """Rename keywords in place."""
         for i, item in enumerate(self.items):
             if isinstance(item, Line) and item.keyword in names:
                 self.items[i] = Line(f"{names[item.keyword]} {item.value}".rstrip())
@@ -133,7 +133,7 @@ def parse(text: str, *, template: bool = False, places: Sequence[str] | None = N
     """The root (without name or parameter) of an input's sections; in a `template` `${name}` is a value like others.
 
     Raises InputError with the line's place (one of `places` for each line, by default its number) for a directive,
-    an `&END` that fits nothing, or a section left open.
+    an `&END` without a section, or a section that is not closed.
     """
     root = Section("")
     stack = [root]
@@ -143,7 +143,7 @@ def parse(text: str, *, template: bool = False, places: Sequence[str] | None = N
             continue
         place = places[index] if places is not None else f"CP2K input: line {index + 1}"
         if line[0] not in "#!" and re.search("@" if template else "[@$]", re.split("[#!]", line)[0]):
-            raise InputError(f"{place}: {line[:40]!r}: directives are not read")
+            raise InputError(f"{place}: {line[:40]!r}: directives are not supported")
         if line[0] != "&":
             stack[-1].items.append(Line(line))
             continue
@@ -156,7 +156,7 @@ def parse(text: str, *, template: bool = False, places: Sequence[str] | None = N
             stack[-1].items.append(section)
             stack.append(section)
         elif len(stack) == 1 or rest.upper() not in ("", stack[-1].name):
-            raise InputError(f"{place}: {line[:40]!r} ends no open section")
+            raise InputError(f"{place}: {line[:40]!r} does not close an open section")
         else:
             stack.pop()
     if len(stack) > 1:

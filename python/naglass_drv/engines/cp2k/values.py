@@ -37,10 +37,10 @@ _FACTOR = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[ED][-+]?\d{1,3})?)([*/]|$)",
 
 
 def only(section: Section, path: str) -> Section:
-    """The one section at `path`; InputError where there is none or are several."""
+    """The one section at `path`; InputError if there is none or more than one."""
     found = section.sections(path)
     if len(found) != 1:
-        raise InputError(f"{len(found)} sections &{path} where one is needed")
+        raise InputError(f"the input has {len(found)} sections &{path} instead of one")
     return found[0]
 
 
@@ -48,7 +48,7 @@ def words(section: Section, *names: str) -> list[str] | None:
     """The words of the only line of a keyword, by any of its names; None without one."""
     lines = section.lines(*names)
     if len(lines) > 1:
-        raise InputError(f"{names[0]} stands {len(lines)} times in &{section.name}")
+        raise InputError(f"{names[0]} appears {len(lines)} times in &{section.name}")
     return lines[0].words if lines else None
 
 
@@ -70,9 +70,9 @@ def logical(section: Section, *names: str, default: bool = False) -> bool:
 
 
 def is_on(value: str, name: str) -> bool:
-    """A logical value as CP2K spells them. InputError for another word."""
+    """A logical value as CP2K spells it. InputError for another word."""
     if value.upper() not in _ON + _OFF:
-        raise InputError(f"{name} {value}: neither true nor false")
+        raise InputError(f"{name} {value}: must be true or false")
     return value.upper() in _ON
 
 
@@ -82,17 +82,18 @@ def integers(section: Section, *names: str, default: Sequence[int]) -> tuple[int
     if found is None:
         return tuple(default)
     if len(found) != len(default) or not all(re.fullmatch(r"[-+]?\d{1,9}", value) for value in found):
-        raise InputError(f"{names[0]} {' '.join(found)[:60]}: {len(default)} whole numbers are needed")
+        wanted = "an integer" if len(default) == 1 else f"{len(default)} integers"
+        raise InputError(f"{names[0]} {' '.join(found)[:60]}: must be {wanted}")
     return tuple(map(int, found))
 
 
 def unit_value(unit: str) -> float:
-    """One `unit` in eV, Å, fs and rad. InputError for one that is not read."""
+    """One `unit` in eV, Å, fs and rad. InputError for one that is not supported."""
     value = 1.0
     for part in unit.strip().lower().split("*"):
         match = _POWER.fullmatch(part.strip())
         if match is None or match[1] not in _UNITS:
-            raise InputError(f"unit {unit.strip()[:40]!r} is not read; there are {', '.join(_UNITS)}")
+            raise InputError(f"unit {unit.strip()[:40]!r} is not supported; must be one of {', '.join(_UNITS)}")
         value *= _UNITS[match[1]] ** int(match[2] or 1)
     return value
 
@@ -110,20 +111,20 @@ def quantities(found: Sequence[str], unit: str, count: int, what: str) -> list[f
         else:
             numbers.append(real(value, what) * scale)
     if len(numbers) != count:
-        raise InputError(f"{what} {' '.join(found)[:60]!r} where {count} numbers are needed")
+        raise InputError(f"{what} {' '.join(found)[:60]!r}: must be {count} numbers")
     return numbers
 
 
 def real(value: str, what: str) -> float:
-    """A number as CP2K's input has them: of Fortran (6.0D0), a product or a fraction (19/3). InputError otherwise."""
+    """A number in CP2K's input syntax: Fortran (6.0D0), a product or a fraction (19/3). InputError otherwise."""
     number, sign, at = 1.0, "*", 0
     while sign:
         match = _FACTOR.match(value, at)
         factor = 0.0 if match is None else float(match[1].upper().replace("D", "E"))
         if match is None or (sign == "/" and factor == 0.0):
-            raise InputError(f"{what} {value[:60]!r} where a number is needed")
+            raise InputError(f"{what} {value[:60]!r}: is not a number")
         number = number * factor if sign == "*" else number / factor
         sign, at = match[2], match.end()
     if not math.isfinite(number):
-        raise InputError(f"{what} {value[:60]!r} where a finite number is needed")
+        raise InputError(f"{what} {value[:60]!r}: is not finite")
     return number

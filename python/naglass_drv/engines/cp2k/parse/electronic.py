@@ -1,4 +1,4 @@
-"""Electronic-structure files beside CP2K's output: Wannier centers, cube headers, projected densities of states."""
+"""Further files of the electronic structure from CP2K: Wannier centers, cube headers, projected densities of states."""
 
 import re
 from collections.abc import Sequence
@@ -55,9 +55,9 @@ class ProjectedStates:
 def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = None) -> dict[int, list[WannierCenters]]:
     """By step the centers of each spin from ``*-wannier.xyz`` (IONS+CENTERS), alpha first, then beta.
 
-    The file has one block per spin and step, the ions `elements` (in a wrap of their own) and then centers ``X``. Its
-    title ends with the step of an MD or a relaxation. `spreads` is the file of spreads of the same run. A torn last
-    block is left out, together with its step. Raises OutputError for other atoms or contradictions. A localization
+    The file has one block per spin and step, the ions `elements` (wrapped independently) and then centers ``X``. Its
+    title ends with the step of an MD or a relaxation. `spreads` is the file of spreads of the same run. An incomplete
+    last block is left out, together with its step. Raises OutputError for other atoms or contradictions. A localization
     that stopped at MAX_ITER cannot be told from these files.
     """
     lines = read_text(path, _MAX_BYTES).splitlines()
@@ -67,7 +67,7 @@ def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = Non
         count = int(lines[at]) if re.fullmatch(r"\s*\d{1,7}\s*", lines[at]) else 0
         if count < len(elements):
             raise OutputError(
-                f"{path.name}: line {at + 1}: {lines[at].strip()[:40]!r} is no number of ions and centers"
+                f"{path.name}: line {at + 1}: {lines[at].strip()[:40]!r} is not a number of ions and centers"
             )
         rows = [line.split() for line in lines[at + 2 : at + 2 + count]]
         last = at + 2 + count >= len(lines)
@@ -76,11 +76,11 @@ def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = Non
         names = [row[0] for row in rows if len(row) == 4]
         if names != [*elements, *["X"] * (count - len(elements))]:
             raise OutputError(
-                f"{path.name}: line {at + 1}: the rows are not the {len(elements)} ions and then centers X"
+                f"{path.name}: line {at + 1}: the rows must be the {len(elements)} ions followed by centers X"
             )
         title = _WANNIER_TITLE.fullmatch(lines[at + 1])
         if title is None:
-            raise OutputError(f"{path.name}: line {at + 2}: {lines[at + 1].strip()[:60]!r} names no step")
+            raise OutputError(f"{path.name}: line {at + 2}: {lines[at + 1].strip()[:60]!r} does not contain the step")
         blocks.append((int(title[1]), np.array([numbers(row[1:]) for row in rows])))
         at += 2 + count
     sizes = _spread_blocks(spreads) if spreads else None
@@ -95,7 +95,7 @@ def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = Non
             raise OutputError(f"{path.name}: block {index + 1} has {len(centers)} centers and {len(spread)} spreads")
         # the two spins of a step repeat the ions to the last digit
         if not np.array_equal(ions.setdefault(step, block[: len(elements)]), block[: len(elements)]):
-            raise OutputError(f"{path.name}: step {step} stands there with other positions again")
+            raise OutputError(f"{path.name}: step {step} appears again with different positions")
         found.setdefault(step, []).append(WannierCenters(centers, spread))
         if len(found[step]) > 2:
             raise OutputError(f"{path.name}: step {step} has more than two spins")
@@ -128,7 +128,7 @@ def read_cube_head(path: Path) -> CubeHead:
         count = int(rows[0][0])
         points = [int(row[0]) for row in rows[1:]]
         if not 0 < count < 10**6 or not all(0 < n <= _MAX_GRID for n in points):
-            raise OutputError(f"{path.name}: {count} atoms on {points} points is no cube")
+            raise OutputError(f"{path.name}: {count} atoms on {points} points: not a cube file")
         atoms = np.array([_row(file.readline(200), 5, path) for _ in range(count)])
     return CubeHead(
         titles,
@@ -143,16 +143,16 @@ def read_cube_head(path: Path) -> CubeHead:
 def _row(line: str, width: int, path: Path) -> list[float]:
     words = line.split()
     if len(words) != width:
-        raise OutputError(f"{path.name}: {line.strip()[:60]!r} where the head of a cube has {width} numbers")
+        raise OutputError(f"{path.name}: {line.strip()[:60]!r}: expected {width} numbers in the header of a cube file")
     return numbers(words)
 
 
 def read_pdos(path: Path) -> ProjectedStates:
-    """One ``*.pdos`` file of CP2K. Raises OutputError for anything else; a torn last row is an error, too."""
+    """One ``*.pdos`` file of CP2K. Raises OutputError for anything else; a truncated last row is an error, too."""
     lines = read_text(path, _MAX_BYTES).splitlines()
     title = _PDOS_TITLE.fullmatch(lines[0]) if lines else None
     if title is None or len(lines) < 3:
-        raise OutputError(f"{path.name}: no projected density of states of CP2K")
+        raise OutputError(f"{path.name}: not a projected density of states from CP2K")
     shells = tuple(lines[1].split("Occupation")[-1].split())
     rows = [line.split() for line in lines[2:]]
     for index, row in enumerate(rows):

@@ -1,7 +1,7 @@
 """One SCF and what CP2K prints after it: energy, forces, stress, charges and moments.
 
-Every block carries a redundancy (sums, traces, alpha − beta, two prints of the energy), which is checked, so that a
-cut, repeated or damaged text never passes as a label.
+Every block contains redundant numbers (sums, traces, alpha − beta, the energy twice), which are checked, so that a
+truncated, repeated or damaged text never passes as a label.
 """
 
 import re
@@ -17,7 +17,7 @@ HARTREE_EV = 27.211386245988
 BOHR_A = 0.529177210903
 GPA_PER_EV_A3 = 160.2176634
 FORCE_EV_A = HARTREE_EV / BOHR_A
-# eV/Å; CP2K after 2023 prints forces in what FORCE_UNIT says
+# eV/Å; CP2K after 2023 prints forces in the unit FORCE_UNIT
 _FORCE_UNITS = {
     "a.u.": FORCE_EV_A,
     **{
@@ -26,15 +26,15 @@ _FORCE_UNITS = {
         for length, A in (("bohr", BOHR_A), ("angstrom", 1.0))
     },
 }
-# by default CP2K prints forces to eight decimals (hartree/bohr); with fewer than four they are no labels
+# by default CP2K prints forces to eight decimals (hartree/bohr); with fewer than four they are too coarse for labels
 _LAST_DIGIT, _COARSEST = 1e-8, 1.1e-4
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one SCF gave, in eV, Å, e and µB; None where it was not printed.
+    """What one SCF printed, in eV, Å, e and µB; None for what was not printed.
 
-    `scf_converged` is None when no SCF was finished. Charges and spins have length N, forces N×3.
+    `scf_converged` is None if no SCF finished. Charges and spins have length N, forces N×3.
     `stress_eV_per_A3` is 3×3, virial only, with ASE's sign (a compressed cell is negative).
     `net_force_eV_per_A` is |Σ F|; `s_squared` is (ideal, found); `plus_u_eV` the DFT+U part of the energy.
     """
@@ -80,7 +80,7 @@ def evaluation_fields(text: str, layout: Layout, elements: Sequence[str]) -> dic
 
 
 def converged(text: str) -> bool | None:
-    """Whether the SCF in `text` came to its convergence; None where it came to no end."""
+    """Whether the SCF in `text` converged; None if it did not end."""
     inner = re.search(r"\*\*\* SCF run converged in\s+\d+ steps \*\*\*", text) is not None
     failed = "SCF run NOT converged" in text or "outer SCF loop FAILED to converge" in text
     if not inner and not failed:
@@ -103,7 +103,7 @@ def _energy(text: str, converged: bool) -> float | None:
     energy = number(found)
     totals = re.findall(rf"^  Total energy:\s+({NUMBER})\s*$", text, re.MULTILINE)
     if converged and (not totals or abs(number(totals[-1]) - energy) > 1e-4):
-        raise OutputError(f"the energy {energy:.6f} Ha is not the last total energy of the SCF ({totals[-1:]})")
+        raise OutputError(f"the energy {energy:.6f} Ha differs from the last total energy of the SCF ({totals[-1:]})")
     return energy * HARTREE_EV
 
 
@@ -116,7 +116,7 @@ def _start(lines: Sequence[str], *headings: str) -> int | None:
     """Index of the only line with one of `headings`."""
     found = [index for index, line in enumerate(lines) if line.strip() in headings]
     if len(found) > 1:
-        raise OutputError(f"{len(found)} blocks {lines[found[0]].strip()!r} where a single point has one")
+        raise OutputError(f"{len(found)} blocks {lines[found[0]].strip()!r} instead of one")
     return found[0] if found else None
 
 
@@ -136,14 +136,14 @@ def _rows(
     words = [line.removeprefix(f" {prefix}").split() for line in lines[start : start + len(elements) + 6]]
     first = next((i for i in range(1, min(5, len(words))) if words[i] and words[i][0].isdecimal()), None)
     if first is None or first + len(elements) > len(words):
-        raise OutputError(f"{what}: the block is cut")
+        raise OutputError(f"{what}: the block is truncated")
     rows = words[first : first + len(elements)]
     rows.sort(key=lambda row: int(row[0]) if row and row[0].isdecimal() else len(elements) + 1)
     for index, (row, element) in enumerate(zip(rows, elements, strict=True)):
         symbol = [word.capitalize() for word in row[element_column or 0 :][:1]]
         named = element_column is None or symbol == [element]
         if len(row) != width or row[0] != str(index + 1) or not named:
-            raise OutputError(f"{what}: row {index + 1} is {' '.join(row)[:60]!r}, not one of {element}")
+            raise OutputError(f"{what}: row {index + 1}: {' '.join(row)[:60]!r} is not a row of {element}")
     if words[first + len(elements) :][:1] and words[first + len(elements)][:1] == [str(len(elements) + 1)]:
         raise OutputError(f"{what}: more than {len(elements)} atoms")
     return rows, start + first + len(elements)
@@ -157,26 +157,28 @@ def _forces(text: str, lines: Sequence[str], layout: Layout, elements: Sequence[
         return None, None
     unit = units[lines[start].strip()].lower()
     if unit not in _FORCE_UNITS:
-        raise OutputError(f"forces: in {unit}, which is not among {', '.join(_FORCE_UNITS)}")
+        raise OutputError(f"forces: unit {unit}: must be one of {', '.join(_FORCE_UNITS)}")
     rows, _ = _rows(
         lines, start, elements, layout.force_columns, layout.element_column, "forces", layout.force_row_prefix
     )
     forces = np.array([numbers(row[layout.force_column : layout.force_column + 3]) for row in rows])
     rounding = force_rounding(text, layout)
     if rounding > _COARSEST:
-        raise OutputError(f"forces: to {rounding:g} {unit} only (NDIGITS), which is no label")
+        raise OutputError(f"forces: printed only to {rounding:g} {unit} (NDIGITS), too coarse for a label")
     total = only(layout.force_sum, text)
     if total is None:
-        raise OutputError("forces: no sum of the forces")
+        raise OutputError("forces: the line with their sum is missing")
     printed = np.array(numbers(total.split()))
     most = max(_LAST_DIGIT, rounding) * (len(elements) + 1)
     if printed.shape not in ((3,), (4,)) or np.abs(forces.sum(axis=0) - printed[:3]).max() > most:
-        raise OutputError(f"forces: they add up to {forces.sum(axis=0).round(6).tolist()}, not to {total.strip()!r}")
+        raise OutputError(
+            f"forces: they add up to {forces.sum(axis=0).round(6).tolist()}, but the printed sum is {total.strip()!r}"
+        )
     return forces * _FORCE_UNITS[unit], float(np.linalg.norm(printed[:3])) * _FORCE_UNITS[unit]
 
 
 def force_rounding(text: str, layout: Layout) -> float:
-    """What the last digit of the printed forces stands for, in their unit (NDIGITS); 0 without forces."""
+    """Value of the last digit of the printed forces, in their unit (NDIGITS); 0 without forces."""
     heading = re.search(layout.forces, text)
     total = re.search(layout.force_sum, text, re.MULTILINE)
     block = text[heading.end() : total.end()] if heading and total else ""
@@ -191,18 +193,18 @@ def _stress(lines: Sequence[str]) -> np.ndarray | None:
         return None
     unit = units[lines[start].strip()]
     if unit not in STRESS_UNITS_GPA:
-        raise OutputError(f"stress: in {unit}, which is not among {', '.join(STRESS_UNITS_GPA)}")
+        raise OutputError(f"stress: unit {unit}: must be one of {', '.join(STRESS_UNITS_GPA)}")
     rows = [line.split() for line in lines[start + 2 : start + 6]]
     if [row[:2] for row in rows[:3]] != [["STRESS|", axis] for axis in "xyz"] or len(rows) < 4:
-        raise OutputError("stress: the block is cut")
+        raise OutputError("stress: the block is truncated")
     tensor = np.array([numbers(row[2:5]) for row in rows[:3] if len(row) == 5])
     if tensor.shape != (3, 3) or rows[3][:3] != ["STRESS|", "1/3", "Trace"] or len(rows[3]) != 4:
-        raise OutputError("stress: not a 3x3 tensor with its trace")
+        raise OutputError("stress: must be a 3x3 tensor followed by its trace")
     scale = max(1.0, float(np.abs(tensor).max()))
     if np.abs(tensor - tensor.T).max() > 1e-6 * scale:
         raise OutputError("stress: the tensor is not symmetric")
     if abs(np.trace(tensor) / 3 - number(rows[3][3])) > 1e-6 * scale:
-        raise OutputError("stress: its trace is not the printed one")
+        raise OutputError("stress: its trace differs from the printed one")
     return -tensor * (STRESS_UNITS_GPA[unit] / GPA_PER_EV_A3)
 
 
@@ -210,7 +212,7 @@ def _mulliken(lines: Sequence[str], layout: Layout, elements: Sequence[str]):
     """Charges (e) and moments (µB), the latter None where spins are paired.
 
     Rows are ``index element kind alpha beta charge spin``, or ``index element kind population charge``; the sums
-    of the populations stand below.
+    of the populations follow.
     """
     start = _start(lines, *layout.mulliken)
     if start is None:
@@ -221,7 +223,7 @@ def _mulliken(lines: Sequence[str], layout: Layout, elements: Sequence[str]):
     populations = 2 if polarized else 1
     total = re.split("spin|charge", lines[after])[-1].split() if after < len(lines) else []
     if len(total) < populations:
-        raise OutputError("Mulliken: the block is cut")
+        raise OutputError("Mulliken: the block is truncated")
     sums = np.array(numbers(total[:populations]))
     _agree(values[:, :populations].sum(axis=0), sums, 1e-6 * (len(elements) + 1), "Mulliken: the sum")
     if not polarized:

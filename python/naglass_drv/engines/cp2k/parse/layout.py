@@ -1,4 +1,4 @@
-"""Where each family of CP2K versions prints what, and the numbers of Fortran."""
+"""What each family of CP2K versions prints and where, and how Fortran writes numbers."""
 
 import re
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 NUMBER = r"[-+]?\d+\.\d*(?:[ED][-+]?\d+)?"
 
 ENERGY = r"^ ENERGY\| Total FORCE_EVAL \( QS \) energy \[(?:a\.u\.\]:|hartree\])\s+(\S+)\s*$"
-# in GPa first, in bar by 2025.1, later in what STRESS_UNIT says
+# first in GPa, in bar by 2025.1, later in the unit STRESS_UNIT
 STRESS = r"STRESS\| Analytical stress tensor \[(\S+)\]"
 STRESS_UNITS_GPA = {"GPa": 1.0, "kbar": 0.1, "bar": 1e-4, "MPa": 1e-3, "Pa": 1e-9, "atm": 1.01325e-4}
 
 
 class OutputError(Exception):
-    """The file is no output of CP2K that can be trusted; the message says what is wrong."""
+    """The file is not an output of CP2K, or cannot be trusted; the message says why."""
 
 
 class NotANumber(OutputError):
@@ -24,9 +24,9 @@ class NotANumber(OutputError):
 class Layout:
     """Regular expressions and headings of one family of versions; that of the forces has their unit.
 
-    In the rows of the forces, counted without their prefix, `force_column` is where x stands and `element_column`
-    where the element does, None where the rows name none. Read here were outputs of 2023.1 and 2025.1; the versions
-    between and after them are taken to print like one of the two.
+    In the rows of the forces, counted without their prefix, `force_column` is where x is and `element_column`
+    where the element is, None if the rows have no element. Outputs of 2023.1 and 2025.1 were tested; the versions
+    between and after them are assumed to print like one of the two.
     """
 
     forces: str
@@ -72,7 +72,7 @@ def layout_of(version: str, text: str) -> Layout:
     found = re.match(r"(\d{4})\.(\d+)", version)
     key = (int(found[1]), int(found[2])) if found else (0, 0)
     if not _FIRST <= key <= _LAST:
-        raise OutputError(f"CP2K {version}: layout not known; known are {_name(_FIRST)} to {_LAST[0]}")
+        raise OutputError(f"CP2K {version}: not supported; supported are {_name(_FIRST)} to {_LAST[0]}")
     late = key > _LAST_SEEN and (key[0] > 2024 or re.search(rf"^ {_LATE.forces}", text, re.MULTILINE) is not None)
     return _LATE if late else _CLASSIC
 
@@ -85,7 +85,7 @@ def only(pattern: str, text: str) -> str | None:
     """The group of the only match of `pattern`; None without one. Several contradict one calculation."""
     found = re.findall(pattern, text, re.MULTILINE)
     if len(found) > 1:
-        raise OutputError(f"{len(found)} lines like {str(found[0])[:40]!r} where a single point has one")
+        raise OutputError(f"{len(found)} lines like {str(found[0])[:40]!r} instead of one")
     return found[0] if found else None
 
 
@@ -93,7 +93,7 @@ def number(text: str) -> float:
     """A finite number of Fortran; NotANumber for overflow stars, NaN and infinity, OutputError for anything else."""
     if not re.fullmatch(rf"{NUMBER}|[-+]?\d+", text):
         kind = NotANumber if re.fullmatch(r"[-+]?(nan|inf|infinity)|\*+", text, re.IGNORECASE) else OutputError
-        raise kind(f"{text[:30]!r} where a number is expected")
+        raise kind(f"{text[:30]!r} is not a number")
     return float(text.replace("D", "E"))
 
 

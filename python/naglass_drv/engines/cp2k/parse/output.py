@@ -1,6 +1,6 @@
 """Reads the output of one CP2K run: its header and end, and the evaluation of a single point.
 
-Anything not clearly present is None; contradictions are errors.
+Anything not clearly present is None; contradictory text is an error.
 """
 
 import math
@@ -25,7 +25,7 @@ _MAX_BYTES = 64 * 2**20
 class Header:
     """How a run began and ended: `ended` tells a normal end, `abort` is the text of CP2K's [ABORT] box.
 
-    `in_scf` tells that the last SCF there is did not come to its convergence, `density_guess` is where the first SCF's
+    `in_scf` tells whether the last SCF did not converge, `density_guess` is where the first SCF's
     density came from ("ATOMIC", "RESTART"); `wall_s` in seconds.
     """
 
@@ -48,7 +48,7 @@ class Output(Header, Evaluation):
 def read(path: Path, elements: Sequence[str]) -> Output:
     """Parse the output file `path` of a single point of atoms `elements`.
 
-    Raises OutputError when it is no CP2K output of a known version, holds more than one calculation, is of other
+    Raises OutputError if it is not a CP2K output of a supported version, contains more than one calculation, has other
     atoms, or contradicts itself.
     """
     return parse(read_text(path, _MAX_BYTES), elements)
@@ -62,7 +62,7 @@ def parse(text: str, elements: Sequence[str]) -> Output:
 
 
 def header(path: Path) -> Header:
-    """Beginning and end of the run in the output file `path`, whatever it holds between; errors as for `read`."""
+    """Beginning and end of the run in the output file `path`, whatever is in between; errors as for `read`."""
     return header_of(read_text(path, MAX_RUN_BYTES))[0]
 
 
@@ -75,7 +75,7 @@ def read_text(path: Path, most: int) -> str:
 
 
 def whole_lines(text: str) -> str:
-    """The text without a last line that is not ended: a number in it may be cut."""
+    """The text without an unterminated last line: a number in it may be truncated."""
     return text[: text.rfind("\n") + 1]
 
 
@@ -85,7 +85,7 @@ def header_of(text: str) -> tuple[Header, Layout]:
     if not found:
         raise OutputError("no CP2K version line: CP2K did not start, or this is not its output")
     if len(found) > 1:
-        raise OutputError(f"{len(found)} runs in one file: which one is meant is not known")
+        raise OutputError(f"{len(found)} runs in one file; use a file with a single run")
     layout = layout_of(found[0], text)
     processes = only(r"^ GLOBAL\| Total number of message passing processes\s+(\d+)\s*$", text)
     guess = re.search(r"^ SCF PARAMETERS\s+Density guess:\s+(\S+)\s*$", text, re.MULTILINE)

@@ -148,7 +148,7 @@ def read_trajectory(
     frames: list[Frame] = []
     for step, block in positions.items():
         if step not in steps:
-            dropped.append(f"step {step}: its SCF was not finished")
+            dropped.append(f"step {step}: its SCF did not finish")
             continue
         evaluation, before = steps[step].of(block.energy_Ha)
         lattice = _cell_of(step, before, steps[step].after, cells, start)
@@ -203,7 +203,7 @@ def _steps(text: str, first: int) -> dict[int, _Step]:
         # the start of an MD is the step before its first one
         step = int(told) if told else (counted[0] - 1 if counted else first)
         if step in steps:
-            raise OutputError(f"step {step} stands twice in the output")
+            raise OutputError(f"step {step} appears twice in the output")
         segment = text[begin : mark.start()]
         begun = list(_SCF.finditer(segment))
         ends = [scf.start() for scf in begun[1:]] + [len(segment)] * bool(begun)
@@ -222,7 +222,7 @@ def _cell_of(
     said = md_cell(after)
     if step in cells:
         if said is not None and said.disagrees(cells[step]):
-            return f"the file of cells has another cell than the output, which says {said}"
+            return f"the cell in the cell file differs from that in the output, {said}"
         return cells[step]
     # where the file has every nth cell only, a cell that does not move is that of the others
     if start is None or (not start.moves and any(np.abs(cell - start.cell).max() > 1e-8 for cell in cells.values())):
@@ -237,20 +237,20 @@ def _cell_of(
         scale = (said.volume / abs(np.linalg.det(start.cell))) ** (1 / 3)
         return start.why if said.disagrees(scale * start.cell) else scale * start.cell
     if start.moves or said is not None:
-        return start.why or f"the output says {said}, which is not the cell of the start"
+        return start.why or f"the cell in the output, {said}, differs from the initial cell"
     return start.cell
 
 
 def _contradiction(block: _Block, forces: _Block | None, found: Evaluation, files: Files, rounding: float) -> str:
     """Why the files' frame and the output's evaluation are not of one step; empty when they are."""
     if found.energy_eV is None:
-        return "its SCF gave no energy"
+        return "its SCF printed no energy"
     if abs(found.energy_eV / HARTREE_EV - block.energy_Ha) > _SAME_ENERGY_HA:
-        return "the energy beside the positions is not that of the step's own SCF (stopped in the middle of a step)"
+        return "the energy in the file of positions is not that of the step's own SCF (stopped within a step)"
     if forces is None:
         return ""
     if abs(forces.energy_Ha - block.energy_Ha) > _SAME_ENERGY_HA:
-        return "the energy beside the forces is not that beside the positions"
+        return "the energies in the files of forces and positions differ"
     if found.forces_eV_per_A is None:
         return ""
     # the file has ten decimals of its own unit
@@ -261,21 +261,21 @@ def _contradiction(block: _Block, forces: _Block | None, found: Evaluation, file
 
 
 def _xyz(folder: Path, name: str, elements: Sequence[str], dropped: list[str]) -> dict[int, _Block]:
-    """Blocks of an XYZ file of CP2K by step; nothing when there is no such file. A torn last block is dropped."""
+    """Blocks of an XYZ file of CP2K by step; empty if there is no such file. An incomplete last block is dropped."""
     lines = _written(folder, name).splitlines(keepends=True)
     size = len(elements) + 2
     blocks: dict[int, _Block] = {}
     for begin in range(0, len(lines), size):
         rows = lines[begin : begin + size]
         if len(rows) < size or not rows[-1].endswith("\n"):
-            dropped.append(f"{name}: the last frame is torn")
+            dropped.append(f"{name}: the last frame is incomplete")
             break
         where = f"{name}: line {begin + 1}"
         title = _TITLE.fullmatch(rows[1].rstrip("\n"))
         if rows[0].split() != [str(len(elements))] or not title:
             raise OutputError(f"{where}: not a frame of {len(elements)} atoms")
         if int(title[1]) in blocks:
-            raise OutputError(f"{where}: step {title[1]} stands there twice")
+            raise OutputError(f"{where}: step {title[1]} appears twice")
         time = number(title[2]) if title[2] else None
         blocks[int(title[1])] = _Block(time, number(title[3]), _vectors(rows[2:], elements, where))
     return blocks
@@ -301,10 +301,10 @@ def _vectors(rows: Sequence[str], elements: Sequence[str], where: str) -> np.nda
         text = row.rstrip("\n")
         fields = [text[len(text) - k * _FIELD :][:_FIELD] for k in (3, 2, 1)]
         if not re.fullmatch(rf"\s*{element}(\d*|_\w*)\s*", text[: -3 * _FIELD], re.IGNORECASE):
-            raise OutputError(f"{where}: atom {index + 1} is {row.strip()[:60]!r}, not one of {element}")
+            raise OutputError(f"{where}: atom {index + 1}: {row.strip()[:60]!r} is not a row of {element}")
         values[index] = numbers([field.strip() for field in fields])
         if any(field[_POINT] != "." for field in fields):
-            raise OutputError(f"{where}: atom {index + 1}: {row.strip()[:60]!r} has a number that is cut")
+            raise OutputError(f"{where}: atom {index + 1}: {row.strip()[:60]!r} has a truncated number")
     return values
 
 
@@ -316,11 +316,11 @@ def _cells(folder: Path, name: str, dropped: list[str]) -> dict[int, np.ndarray]
         if words[:1] == ["#"]:
             continue
         if len(words) != 12 or not line.endswith("\n"):
-            dropped.append(f"{name}: the last line is torn")
+            dropped.append(f"{name}: the last line is incomplete")
             break
         matrix = np.array(numbers(words[2:11])).reshape(3, 3)
         volume = number(words[11])
         if not words[0].isdecimal() or abs(abs(np.linalg.det(matrix)) - volume) > 1e-5 * volume:
-            raise OutputError(f"{name}: line {count}: {line.strip()[:60]!r} is no step with a cell of its volume")
+            raise OutputError(f"{name}: line {count}: {line.strip()[:60]!r} is not a step with a cell and its volume")
         cells[int(words[0])] = matrix
     return cells
