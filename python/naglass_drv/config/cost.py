@@ -1,6 +1,6 @@
 """What an input will cost, estimated before anything is run: tasks, atoms, steps, memory and disk.
 
-Memory and disk are estimated from what each program stores and writes, to within a factor of three.
+Memory and disk are rough estimates from what grows most in each program; docs/driver.md lists what they count.
 """
 
 import math
