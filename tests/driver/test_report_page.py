@@ -188,3 +188,37 @@ def test_what_lammps_correlated_is_shown_for_the_mobile_ion(tmp_path):
     found = motion._written(Material({}, [], {"md/a/correlations": path, "md/b/correlations": path}))
     assert list(found) == ["Na"] and list(found["Na"]) == ["MSD (Å²)", "Haven ratio"]
     assert list(found["Na"]["MSD (Å²)"]) == ["a", "b"]
+
+
+MOVED = {
+    "ion": "Na", "ions": 20, "exponent": 0.99, "msd_at_longest_lag_A2": {}, "reason": None,
+    "fit_from_ps": 10.0, "fit_to_ps": 20.0, "haven_ratio": 0.625, "haven_ratio_err": 0.1,
+    "haven_ratio_interval": [0.45, 0.87], "nernst_einstein_S_per_m": 12.0, "nernst_einstein_S_per_m_err": 1.5,
+    "nernst_einstein_S_per_m_interval": [9.3, 15.5], "conductivity_S_per_m": None,
+}  # fmt: skip
+KNOWN = {
+    "D_m2_per_s": 2e-9,
+    "D_m2_per_s_err": 3e-10,
+    "D_m2_per_s_interval": [1.48e-9, 2.7e-9],
+    "D_m2_per_s_upper": None,
+}
+BOUNDED = dict.fromkeys(KNOWN) | {"D_m2_per_s_upper": 3.14e-11}
+
+
+def test_intervals_and_bounds_of_transport_are_on_the_page():
+    measured = {
+        name: {"duration_ps": 100.0, "transport": MOVED | found | {"diffusive": found is KNOWN}}
+        for name, found in {"a": KNOWN, "b": BOUNDED}.items()
+    }
+    section = Section("Motion", "transport")
+    section.add(motion._transport_table(measured, {"a": {}, "b": {}}))
+    section.add(*motion._transport_verdicts({name: numbers["transport"] for name, numbers in measured.items()}))
+    text = " ".join(Markup(page("title", [], [section], "")).text.split())
+    assert (
+        "D of Na (2.00 ± 0.30) × 10⁻⁹ m²/s (95 %: (1.48 to 2.7) × 10⁻⁹) 3.14 × 10⁻¹¹ m²/s (upper bound, 95 %;" in text
+    )
+    assert "; D is below 3.1 × 10⁻¹¹ m²/s (95 %)." in text
+    assert "0.62 ± 0.10 (95 %: 0.45 to 0.87)" in text and "12.0 ± 1.5 S/m (95 %: 9.3 to 15.5)" in text
+    entries = {number.key: number.as_json() for number in section.numbers}
+    assert entries["transport.a.D"]["interval_95"] == [1.48e-9, 2.7e-9]
+    assert entries["transport.b.D_upper"]["value"] == 3.14e-11 and "transport.b.D" not in entries

@@ -276,6 +276,7 @@ def _correlations(filled: core.Correlator, mobile: str, temperatures: list[float
         numbers |= {
             "nernst_einstein_S_per_m": sigma.nernst_einstein,
             "nernst_einstein_S_per_m_err": sigma.nernst_einstein_err,
+            "nernst_einstein_S_per_m_interval": sigma.nernst_einstein_interval,
             "conductivity_S_per_m": sigma.einstein,
             "conductivity_S_per_m_err": sigma.einstein_err,
             "conductivity_S_per_m_interval": sigma.einstein_interval,

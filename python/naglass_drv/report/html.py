@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from ..paths import data_file
-from .numbers import Figure, Fold, Notice, Number, Section, Table, View, leaves, quantity
+from .numbers import Figure, Fold, Notice, Number, Section, Table, View, leaves, quantity, span
 
 _STYLE = """
 :root { --ink: #1b1f24; --soft: #5b6570; --line: #d9dee3; --paper: #ffffff;
@@ -140,5 +140,6 @@ def _cell(cell) -> str:
     if isinstance(cell, Number):
         unit = "" if cell.unit == "1" else f' <span class="unit">{escape(cell.unit)}</span>'
         note = f' <span class="unit">({escape(cell.note)})</span>' if cell.note and cell.err is None else ""
-        return f'<td class="number">{escape(quantity(cell.value, cell.err))}{unit}{note}</td>'
+        within = f' <span class="unit">(95 %: {escape(span(*cell.interval))})</span>' if cell.interval else ""
+        return f'<td class="number">{escape(quantity(cell.value, cell.err))}{unit}{note}{within}</td>'
     return f"<td>{escape(str(cell))}</td>"

@@ -10,7 +10,7 @@ from ..glass.chemistry import MOBILE_IONS
 from . import figures
 from .material import Material
 from .measured import agreements, all_measured, shades, warnings
-from .numbers import Figure, Fold, Notice, Number, Section, Table, side_by_side
+from .numbers import Figure, Fold, Notice, Number, Section, Table, quantity, side_by_side
 from .words import ion_text
 
 _TOGETHER = (
@@ -92,11 +92,35 @@ def _transport_verdicts(measured: Mapping[str, Mapping[str, Any]]) -> list[Notic
         if moved["diffusive"]
     ]
     lacking = [
-        f"{name}: no diffusion coefficient is given for {moved['ion']}: {moved['reason']}"
+        f"{name}: no diffusion coefficient is given for {moved['ion']}: {moved['reason']}{bound_text(moved)}"
         for name, moved in measured.items()
         if not moved["diffusive"]
     ]
     return [Notice(kind, "; ".join(texts) + ".") for kind, texts in (("good", good), ("note", lacking)) if texts]
+
+
+def bound_text(moved: Mapping[str, Any]) -> str:
+    """``; D is below 3.1 × 10⁻¹¹ m²/s (95 %)``; empty if D has no upper bound."""
+    upper = moved.get("D_m2_per_s_upper")
+    return "" if upper is None else f"; D is below {quantity(float(f'{upper:.2g}'), None)} m²/s (95 %)"
+
+
+def diffusion_cell(key: str, label: str, moved: Mapping[str, Any]) -> Number:
+    """D of a diffusive ion with its error and its confidence interval."""
+    return Number(
+        key, label, moved["D_m2_per_s"], "m²/s", moved["D_m2_per_s_err"], interval=moved.get("D_m2_per_s_interval")
+    )
+
+
+def _coefficient(key: str, ion: str, moved: Mapping[str, Any]) -> Number | str:
+    """D, else its upper bound if it has one."""
+    if moved["diffusive"]:
+        return diffusion_cell(f"{key}.D", f"self-diffusion coefficient of {ion}", moved)
+    upper = moved.get("D_m2_per_s_upper")
+    if upper is None:
+        return "not diffusive"
+    label = f"upper bound (95 %) of the self-diffusion coefficient of {ion}"
+    return Number(f"{key}.D_upper", label, upper, "m²/s", note="upper bound, 95 %; not diffusive")
 
 
 def _transport_table(measured: Mapping[str, Mapping], curves: Mapping[str, Mapping]) -> Table:
@@ -104,13 +128,7 @@ def _transport_table(measured: Mapping[str, Mapping], curves: Mapping[str, Mappi
     for name, numbers in measured.items():
         moved, key = numbers["transport"], f"transport.{name}"
         ion = moved["ion"]
-        rows[f"D of {ion}"][name] = (
-            Number(
-                f"{key}.D", f"self-diffusion coefficient of {ion}", moved["D_m2_per_s"], "m²/s", moved["D_m2_per_s_err"]
-            )
-            if moved["diffusive"]
-            else "not diffusive"
-        )
+        rows[f"D of {ion}"][name] = _coefficient(key, ion, moved)
         rows["length of the trajectory"][name] = Number(f"{key}.duration", "length", numbers["duration_ps"], "ps")
         rows["number of ions"][name] = Number(f"{key}.ions", f"number of {ion}", moved["ions"], "1")
         if moved["exponent"] is not None:
@@ -122,13 +140,13 @@ def _transport_table(measured: Mapping[str, Mapping], curves: Mapping[str, Mappi
                 f"{key}.msd.{element}", f"MSD of {element} at the longest lag", value, "Å²",
                 float(curves[name][f"msd_A2_{element}_err"][-1]),
             )  # fmt: skip
-        for quantity, label, unit in _TOGETHER:
-            if moved[quantity] is not None:
-                number = Number(
-                    f"{key}.{quantity}", f"{label} of {ion}", moved[quantity], unit, moved[f"{quantity}_err"]
-                )
-                rows[label][name] = number
-    return side_by_side(list(measured), rows)
+        for name_of, label, unit in _TOGETHER:
+            if moved[name_of] is not None:
+                rows[label][name] = Number(
+                    f"{key}.{name_of}", f"{label} of {ion}", moved[name_of], unit, moved[f"{name_of}_err"],
+                    interval=moved.get(f"{name_of}_interval"),
+                )  # fmt: skip
+    return side_by_side(list(measured), rows, "± one standard error; 95 %: confidence interval.")
 
 
 def hops(material: Material) -> Section | None:
@@ -180,11 +198,11 @@ def _hop_numbers(key: str, found: Mapping[str, Any]) -> Iterator[tuple[str, Numb
     for state, count in sorted(found["beside"].items()):
         label = f"hops whose nearest metal is {ion_text(state)} by bond valence"
         yield label, Number(f"{key}.beside.{state}", label, count, "1")
-    for quantity, label, unit in (
+    for name, label, unit in (
         ("returned_share", "share that returned", "1"),
         ("changed_cage_share", "share that changed cage", "1"),
         ("length_A", "mean length", "Å"),
     ):
-        if found[quantity] is not None:
-            err = found.get(f"{quantity}_err")
-            yield label, Number(f"{key}.{quantity}", f"{label}, {ion}", found[quantity], unit, err)
+        if found[name] is not None:
+            err = found.get(f"{name}_err")
+            yield label, Number(f"{key}.{name}", f"{label}, {ion}", found[name], unit, err)

@@ -20,7 +20,8 @@ class Number:
     none.
 
     `err` is one standard error, or None if there is no estimate; `note` then says why. No estimate has zero
-    error, so an `err` of 0, infinity or NaN counts as None. Raises InputError for a value that is not finite.
+    error, so an `err` of 0, infinity or NaN counts as None. `interval` is the 95 % confidence interval, if it is known.
+    Raises InputError for a value that is not finite.
     """
 
     key: str
@@ -29,6 +30,7 @@ class Number:
     unit: str
     err: float | None = None
     note: str = ""
+    interval: Sequence[float] | None = None
 
     def __post_init__(self):
         err = self.err
@@ -41,6 +43,8 @@ class Number:
 
     def as_json(self) -> dict:
         known = {"key": self.key, "label": self.label, "value": self.value, "err": self.err, "unit": self.unit}
+        if self.interval is not None:
+            known["interval_95"] = list(self.interval)
         return known | ({"note": self.note} if self.note and self.err is None else {})
 
 
@@ -141,6 +145,15 @@ def quantity(value: float, err: float | None) -> str:
         return f"({scaled}) × 10{_superscript(power)}"
     decimals = max(0, _decimals(err))
     return f"{_minus(f'{value:.{decimals}f}')} ± {err:.{decimals}f}"
+
+
+def span(low: float, high: float) -> str:
+    """Both ends to three digits, with one power of ten: ``1.02 to 3.45``, ``(1.02 to 3.45) × 10⁻⁹``."""
+    largest = max(abs(low), abs(high))
+    if largest == 0 or 1e-3 <= largest < 1e5:
+        return f"{_minus(f'{low:.3g}')} to {_minus(f'{high:.3g}')}"
+    power = math.floor(math.log10(largest))
+    return f"({_minus(f'{low / 10**power:.3g}')} to {_minus(f'{high / 10**power:.3g}')}) × 10{_superscript(power)}"
 
 
 def _decimals(err: float) -> int:

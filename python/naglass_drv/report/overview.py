@@ -10,6 +10,7 @@ from . import checks, learning, viewer
 from .dynamics import pressure_cell, verdict, verdicts
 from .material import Material
 from .measured import all_measured
+from .motion import bound_text, diffusion_cell
 from .numbers import SUPERSCRIPT, Number, Section, Table, no_error, side_by_side
 from .words import formula_text
 
@@ -124,9 +125,9 @@ def _highlights(name: str, numbers: Mapping[str, Any]) -> dict[str, Number | str
         )
     if moved is not None:
         cells[f"D of {moved['ion']}"] = (
-            Number(f"{key}.D", f"D of {moved['ion']} in {name}", moved["D_m2_per_s"], "m²/s", moved["D_m2_per_s_err"])
+            diffusion_cell(f"{key}.D", f"D of {moved['ion']} in {name}", moved)
             if moved["diffusive"]
-            else "not diffusive in this time"
+            else f"not diffusive in this time{bound_text(moved)}"
         )
     return cells
 

@@ -10,7 +10,7 @@ from .base import Done, Job, Run, Task
 
 name = "analysis"
 #: Raised when the same settings and files give another result.
-revision = 1
+revision = 2
 
 LABELS = "labels"
 _HOPS = "hops.txt"

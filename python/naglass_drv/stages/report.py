@@ -12,7 +12,7 @@ from .base import Done, Job, Run, Task
 
 name = "report"
 #: Raised when the same settings and files give another result.
-revision = 1
+revision = 2
 
 PAGE, NUMBERS, FIGURES = "report.html", "report.json", "figures"
 
