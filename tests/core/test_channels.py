@@ -220,7 +220,7 @@ def test_thresholds_equal_a_flood(seed):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: core.bottleneck_radius(SIMPLE, {}), "radii: 'O' has none"),
+        (lambda: core.bottleneck_radius(SIMPLE, {}), "radii: 'O' is missing"),
         (lambda: core.bottleneck_radius(SIMPLE, {"O": -1.0}), r"radii\['O'\] = -1.0: must be"),
         (lambda: core.bottleneck_radius(SIMPLE, {"O": float("nan")}), r"radii\['O'\] = nan: must be"),
         (lambda: core.bottleneck_radius(SIMPLE, {"O": 1.0}, spacing=0.0), "spacing = 0.0: must be"),

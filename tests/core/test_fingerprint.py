@@ -243,7 +243,7 @@ def test_without_moments_their_columns_are_absent_and_named():
     assert found.moment is None and found.by_moment is None and found.histograms.up is None
     assert {"moment", "by_moment", "by_charge", "histograms.up"} <= set(found.absent)
     assert found.state.tolist() == [3, 4, 5]
-    with pytest.raises(InputError, match="rows = 'moment': present are valence, geometry"):
+    with pytest.raises(InputError, match="rows = 'moment': must be one of valence, geometry"):
         found.confusion()
 
 
@@ -297,7 +297,7 @@ SPINS = np.zeros(7)
         (LONE, V_O, {"vanadyl_cutoff": 0.0}, "vanadyl_cutoff = 0.0+: must be a positive number"),
         (LONE, V_O, {"center": "Mo"}, r"cutoffs: the pair \('Mo', 'O'\) is missing"),
         (LONE, {("Mo", "O"): 2.5}, {"center": "Mo"}, "center = Mo: oxidation states and moments are tabulated"),
-        (LONE, {("Fe", "O"): 2.5}, {"center": "Fe"}, "center = 'Fe': the structure holds none"),
+        (LONE, {("Fe", "O"): 2.5}, {"center": "Fe"}, "center = 'Fe': the structure has none"),
         (LONE, {("V", "F"): 2.5}, {"ligand": "F"}, "bond_valence = default: has no value for V–F"),
         (LONE, {("V", "V"): 2.5}, {"ligand": "V"}, "has no value for V–V"),
         (LONE, V_O, {"bond_valence": "brown"}, "bond_valence = brown: must be one of default, hu-zhou"),
@@ -311,7 +311,7 @@ SPINS = np.zeros(7)
         (LONE, V_O, {"histogram": (2.0, 1.0, 10)}, "histogram = 2.0+ to 1.0+: must be a range"),
         (LONE, V_O, {"histogram": (1.0, 2.0, 0)}, "histogram = 0 bins: at least one"),
         (LONE, V_O, {"histogram": (1.0, 9.0, 5)}, "histogram = .*: reaches beyond the longest distance"),
-        (LONE + Atoms("Xe", [[9, 9, 9]]), V_O, {"balance": True}, r"balance\['Xe'\]: no formal charge"),
+        (LONE + Atoms("Xe", [[9, 9, 9]]), V_O, {"balance": True}, r"balance\['Xe'\]: its formal charge is unknown"),
         (LONE, V_O, {"balance": True}, "charge = 12: the sum of the states is impossible for"),
         (core.bond_graph(LONE, V_O), V_O, {}, "structure = BondGraph: bond directions are needed"),
     ],

@@ -312,7 +312,7 @@ def test_a_file_of_lammps_is_read(tmp_path):
     assert hops.per_atom().tolist() == [0, 2] and hops.rate()[0] == 2 / 2 / 1000
     path.write_text("# naglass/hops\n")
     assert len(core.read_hops(path)) == 0
-    for text, message in (("step atom\n", "not a file of fix"), ("# naglass/hops\n1 2 3\n", "has not 12 columns")):
+    for text, message in (("step atom\n", "not a file written by fix"), ("# naglass/hops\n1 2 3\n", "not have 12 col")):
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             core.read_hops(path)
@@ -367,7 +367,7 @@ def test_bad_frames_are_named():
     detector.add(Atoms("NaO"))
     with pytest.raises(InputError, match="frame: atoms and arrays cannot be mixed"):
         detector.add(STILL[0])
-    with pytest.raises(InputError, match="frame at step 1: its atoms are not those of the first frame"):
+    with pytest.raises(InputError, match="frame at step 1: its atoms differ from those of the first frame"):
         detector.add(Atoms("ONa"))
     with pytest.raises(InputError, match="positions = 3 atoms: the detector follows 2"):
         detector = core.HopDetector()

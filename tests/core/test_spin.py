@@ -162,9 +162,9 @@ def test_missing_pieces_and_bad_input_are_named():
     found = core.spin_topology(graph)
     assert found.alkali_neighbors is None and len(found.mediated) == 0
     assert math.isnan(found.direct.mixed_share()) and found.direct.relation_counts() == {}
-    with pytest.raises(InputError, match="alkali_by_state: absent are moment, state, alkali_neighbors"):
+    with pytest.raises(InputError, match="alkali_by_state: missing moment, state, alkali_neighbors"):
         found.alkali_by_state()
-    with pytest.raises(InputError, match="states = None: needed to tell mixed pairs"):
+    with pytest.raises(InputError, match="states = None: needed to find mixed pairs"):
         found.direct.mixed()
     for options, message in (
         ({"spins": [0.0]}, r"spins = array of shape \(1,\)"),

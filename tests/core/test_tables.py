@@ -43,7 +43,7 @@ def test_a_file_of_hops_tells_its_rate(tmp_path):
     assert hops.rate(0.002)[0] == pytest.approx(2 / 4 / (170 * 0.002))
     assert core.read_hops(path, observed_steps=100).rate()[0] == pytest.approx(2 / 4 / 100)
     path.write_text(HOPS.rpartition("# until")[0])  # the run was killed
-    with pytest.raises(InputError, match="observed_steps = None: the length of the observation is not known"):
+    with pytest.raises(InputError, match="observed_steps = None: the length of the observation is unknown"):
         core.read_hops(path).rate()
 
 
@@ -53,7 +53,7 @@ def test_a_file_of_hops_tells_its_rate(tmp_path):
         ("", "the first line does not name the columns"),
         ("1 2\n", "line 1 has 2 columns; the first line names 0"),
         ("# a b\n1 2\n1 2 3\n", "line 3 has 3 columns; the first line names 2"),
-        ("# a b\n1 two\n", "line 2 holds what is no number: '1 two'"),
+        ("# a b\n1 two\n", "line 2 contains something other than numbers: '1 two'"),
         ("# a a\n1 2\n", "the first line does not name the columns"),
     ],
 )

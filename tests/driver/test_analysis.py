@@ -150,7 +150,7 @@ def test_first_minimum_of_a_known_curve():
 
 
 def test_frames_must_hold_the_same_atoms():
-    with pytest.raises(InputError, match="frame 1: other atoms"):
+    with pytest.raises(InputError, match="frame 1: its atoms or their order differ"):
         pair_functions([Atoms("NaO", cell=[4] * 3, pbc=True), Atoms("ONa", cell=[4] * 3, pbc=True)], 3.0)
 
 

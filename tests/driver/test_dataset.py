@@ -117,9 +117,9 @@ def test_a_damaged_archive_and_a_missing_file_are_refused(tmp_path):
         (lambda a: a.info.update(level=123), "level is 123; must be text"),
         (lambda a: a.info.pop("group"), "group is None"),
         (lambda a: a.arrays.pop("REF_forces"), "no REF_forces"),
-        (lambda a: a.arrays.update(REF_forces=np.zeros(3)), "REF_forces: shape"),
+        (lambda a: a.arrays.update(REF_forces=np.zeros(3)), "REF_forces: has shape"),
         (lambda a: a.arrays["REF_forces"].__setitem__((1, 2), np.inf), r"not finite at index \[1, 2\]"),
-        (lambda a: a.info.update(REF_stress=np.zeros(6)), "REF_stress: shape"),
+        (lambda a: a.info.update(REF_stress=np.zeros(6)), "REF_stress: has shape"),
         (lambda a: a.arrays.update(REF_spin_mulliken=np.array(["a", "b", "c"])), "REF_spin_mulliken"),
     ],
 )

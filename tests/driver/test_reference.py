@@ -164,7 +164,7 @@ def test_the_spin_comes_from_the_ions(tmp_path):
     # V3+ (d2) and V4+ (d1) in one cell: which atom is which has to be said
     mixed = cell("Na2V2PO7")
     with pytest.raises(
-        InputError, match=r"s\.extxyz: frame 0: the spin of Na2O7PV2 is not known: .*V3\+ and 1 V4\+ is 4"
+        InputError, match=r"s\.extxyz: frame 0: the spin of Na2O7PV2 is unknown: .*V3\+ and 1 V4\+ is 4"
     ):
         spins(mixed)
     assert spins(mixed, multiplicity=4) == [4]

@@ -104,7 +104,7 @@ def spaced(formula: str, **info) -> Atoms:
         ("NaPO3", None, {"multiplicity": "high"}, "", "the multiplicity high in the file is ignored; the set uses 1"),
         ("CO2V", None, {"multiplicity": "high"}, "", InputError("its multiplicity is 'high'; must be a whole number")),
         ("CO2V", None, {}, "multiplicity: 3", InputError("45 electrons (odd")),
-        ("CO2V", None, {}, "", InputError("the spin of CO2V is not known: give the set a multiplicity, or the")),
+        ("CO2V", None, {}, "", InputError("the spin of CO2V is unknown: give the set a multiplicity, or the")),
         ("CO2V", None, {}, "multiplicity: 4", None),
         ("NaPO3", None, {"charge": 1}, "", InputError("has charge 1, but the charge of the set is 0")),
     ],

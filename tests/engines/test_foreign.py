@@ -119,7 +119,7 @@ def test_high_spin_is_that_of_the_ions_that_balance():
     found = [Found("a#0", cell(formula)) for formula in ("Na4V2P4O16", "FePO4", "NaFePO4", "Fe2O5")]
     multiplicities = [admit(f, Terms("made", multiplicity=HIGH_SPIN)).info["multiplicity"] for f in found[:3]]
     assert multiplicities == [3, 6, 5], "2 V4+ d1, Fe3+ d5, Fe2+ d6"
-    with pytest.raises(Refused, match="Fe2O5 is not known") as refused:
+    with pytest.raises(Refused, match="Fe2O5 is unknown") as refused:
         admit(found[3], Terms("made", multiplicity=HIGH_SPIN))
     assert refused.value.failure == "SPIN_UNKNOWN"
 

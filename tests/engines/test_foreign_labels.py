@@ -70,7 +70,7 @@ def test_an_scf_that_converged_or_of_which_nothing_is_said_passes(path, entry):
 @pytest.mark.parametrize("value", ["2", "-1", "maybe", "nan", "1e-6", '"T F"', "None"])
 def test_a_convergence_that_is_no_truth_value_is_refused(path, value):
     failure, message = refusal(found_in(path, f"energy=-10.5 scf_converged={value}"))
-    assert failure == "UNREADABLE" and "scf_converged is" in message and "neither true nor false" in message
+    assert failure == "UNREADABLE" and "scf_converged is" in message and "must be true or false" in message
 
 
 @pytest.mark.parametrize(
@@ -195,14 +195,14 @@ def test_a_cluster_without_a_cell_has_no_stress(path):
 @pytest.mark.parametrize(
     ("entries", "failure", "message"),
     [
-        ("energy=**********", "UNREADABLE", "energy is '**********'; a number is needed"),
+        ("energy=**********", "UNREADABLE", "energy is '**********'; must be a number"),
         ("energy=-1.234-103", "UNREADABLE", "energy is '-1.234-103'"),
         ("energy=T", "UNREADABLE", "energy is 'True'"),
         ('energy="1 2"', "UNREADABLE", "energy is 2 numbers"),
         ("energy", "UNREADABLE", "energy is 'True'"),
         ("energy=nan", "NAN", "REF_energy is not finite"),
         ("energy=-inf", "NAN", "REF_energy is not finite"),
-        ('energy=-1 stress="1 2 3 4 5"', "UNREADABLE", "stress is 5 numbers; 3 × 3 numbers are needed"),
+        ('energy=-1 stress="1 2 3 4 5"', "UNREADABLE", "stress is 5 numbers; must be 3 × 3 numbers"),
         ('energy=-1 virials="* 0 0 0 * 0 0 0 *"', "UNREADABLE", "virials is '* 0 0 0 * 0 0 0 *'"),
         ("energy=-1 charge=0.5", "UNREADABLE", "charge is 0.5; must be a whole number"),
         ("energy=-1 multiplicity=high", "UNREADABLE", "multiplicity is 'high'"),

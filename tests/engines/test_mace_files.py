@@ -213,7 +213,7 @@ def test_heads_at_the_command_line(tmp_path, capsys):
     assert main(command) == 2
     assert capsys.readouterr().err == f"{path}: the model has several heads; choose one of cheap, full\n"
     assert main([*command, "--head", "dear"]) == 2
-    assert capsys.readouterr().err == f"{path}: head 'dear': the model has cheap, full\n"
+    assert capsys.readouterr().err == f"{path}: head 'dear': must be one of cheap, full\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.mace"]
     assert main([*command, "--head", "full", "--dtype", "float32"]) == 0
     meta = metadata(tmp_path / "m.naglass")
@@ -275,7 +275,7 @@ def test_fit_spin_at_the_command_line(model, tmp_path, capsys):
     before = sorted(tmp_path.iterdir())
     assert main([*command, "--head", "dear"]) == 2
     output = capsys.readouterr()
-    assert output.err == f"{path}: head 'dear': the model has Default\n" and not output.out
+    assert output.err == f"{path}: head 'dear': must be one of Default\n" and not output.out
     assert sorted(tmp_path.iterdir()) == before
     assert main(command) == 0
     assert metadata(tmp_path / "m.naglass")["outputs"] == [

@@ -163,7 +163,7 @@ BUILT = {
     "RealAgnosticAttResidualInteractionBlock": lambda: small(first="RealAgnosticAttResidualInteractionBlock"),
     "GenericJointEmbedding": lambda: small(embedding_specs=EMBEDDING),
     "embedding_readout": lambda: small(embedding_specs=EMBEDDING, use_embedding_readout=True),
-    "LoRAFCLayer, LoRAO3Linear: not handled by the export; merge them by": with_lora,
+    "LoRAFCLayer, LoRAO3Linear: not supported by the export; merge them by": with_lora,
     "cuequivariance layout: convert the model with mace_cueq_to_e3nn": with_layout,
     "conv_fusion of openequivariance": lambda: small(oeq_config=OEQConfig()),
 }
@@ -222,5 +222,5 @@ def test_a_known_name_with_other_content(bench, tmp_path, monkeypatch, dtype):
         return 1.1 * features, sc
 
     monkeypatch.setattr(block, "forward", changed)
-    message = r"m.model: the model differs from what its blocks are known to do by .*mace-torch 0\.3"
+    message = r"m.model: the energy of the model differs from that of its blocks by .*mace-torch 0\.3"
     refused(bench.models["one-layer"], tmp_path, message, source="m.model", dtype=dtype)

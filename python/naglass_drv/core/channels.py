@@ -50,7 +50,7 @@ def bottleneck_radius(
     radii = {e: number(f"radii[{e!r}]", r, "Å", least=0.0) for e, r in radii.items()}
     elements("radii", list(radii), symbols.tolist())
     for element in sorted(set(symbols.tolist()) - set(ignored) - set(radii)):
-        raise InputError(f"radii: {element!r} has none; give one, or name the element in 'ignore'")
+        raise InputError(f"radii: {element!r} is missing; give its radius, or list it in 'ignore'")
     spacing, probe_radius = positive("spacing", spacing, "Å"), number("probe_radius", probe_radius, "Å")
     positions, cell, pbc = geometry(atoms)
     shape = _voxels(np.array(cell), spacing)
@@ -105,7 +105,7 @@ def _voxels(cell: np.ndarray, spacing: float) -> tuple[int, int, int]:
         raise InputError(f"cell = {cell.tolist()}: a grid needs three cell vectors")
     counts = np.ceil(lengths / spacing - 1e-9)
     if not counts.prod() < _MOST_VOXELS:
-        raise InputError(f"spacing = {spacing!r}: more than 2^28 voxels; take a wider spacing (Å)")
+        raise InputError(f"spacing = {spacing!r}: more than 2^28 voxels; use a larger spacing (Å)")
     a, b, c = (int(max(1, n)) for n in counts)
     return a, b, c
 

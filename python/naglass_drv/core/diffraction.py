@@ -82,7 +82,7 @@ def structure_factor(
         quota = np.full(_slots(q_max, width), float(whole("per_shell", per_shell, 1, 10**12)))
     hkl = wave_vectors(cell, q_max, width, quota)
     if not len(hkl):
-        raise InputError(f"q_max = {q_max}: the cell has no wave vector below it (1/Å)")
+        raise InputError(f"q_max = {q_max}: the cell has no wave vector below this value (1/Å)")
     if len(hkl) * len(elements) > 2 * _MOST_DENSITIES:
         raise InputError(f"per_shell = {per_shell}: {len(hkl)} wave vectors are too many; give a smaller number")
     q = np.linalg.norm(hkl @ (2 * np.pi * np.linalg.inv(cell).T), axis=1)
@@ -125,7 +125,9 @@ def wave_vectors(cell: np.ndarray, q_max: float, width: float, quota) -> np.ndar
     reciprocal = 2 * np.pi * np.linalg.inv(cell).T
     reach = np.floor(q_max * np.linalg.norm(cell, axis=1) / (2 * np.pi))
     if np.prod(2 * reach + 1) / 2 > _MOST_GRID:
-        raise InputError(f"q_max = {q_max}: the cell has too many wave vectors below it; give a smaller one (1/Å)")
+        raise InputError(
+            f"q_max = {q_max}: the cell has too many wave vectors below this value; give a smaller one (1/Å)"
+        )
     n, k_most, l_most = reach.astype(int)
     k, l = np.arange(-k_most, k_most + 1), np.arange(-l_most, l_most + 1)
     share = _share(cell, width, np.broadcast_to(quota, _slots(q_max, width)))

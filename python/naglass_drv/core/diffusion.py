@@ -168,7 +168,7 @@ def conductivity(
     filled = correlator(source, **how)
     volume = filled.volume if volume is None else volume
     if volume is None or not volume > 0:
-        raise InputError(f"volume = {volume}: must be a positive volume (Å³), or known from a cell")
+        raise InputError(f"volume = {volume}: must be positive (Å³); without it, a cell is needed")
     if not temperature_K > 0:
         raise InputError(f"temperature_K = {temperature_K}: must be positive")
     for element in charges:

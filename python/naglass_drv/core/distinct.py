@@ -45,9 +45,11 @@ class DistinctVanHove:
         self._cell = full_cell(cell)
         self.lags = tuple(sorted({int(lag) for lag in lags}))
         if not self.lags:
-            raise InputError(f"lags = {list(lags)!r}: must be samples, 0 or more, at least one")
+            raise InputError(f"lags = {list(lags)!r}: must be at least one number of samples, each 0 or more")
         if not width <= reach:
-            raise InputError(f"reach, width = {reach!r}, {width!r}: must be positive (Å), the width the smaller")
+            raise InputError(
+                f"reach, width = {reach!r}, {width!r}: must be positive (Å), and the width smaller than the reach"
+            )
         self._every = int(every)
         self._bins = max(1, round(reach / width))
         self._width = float(width)
@@ -87,7 +89,7 @@ class DistinctVanHove:
             raise InputError(f"other = {shown(other)}: must be a DistinctVanHove")
         mine, theirs = ((s.lags, s._bins, s._width, s._kind.tolist(), s._cell.tolist()) for s in (self, other))
         if mine != theirs:
-            raise InputError("other: has other atoms, cell, lags or bins")
+            raise InputError("other: its atoms, cell, lags or bins differ")
         for lag in self.lags:
             self._counts[lag] += other._counts[lag]
 

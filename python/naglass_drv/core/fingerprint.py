@@ -160,7 +160,7 @@ class Fingerprint:
         """Centers per pair of states in two of `classes`. Raises InputError for an assignment that is absent."""
         for argument, name in (("rows", rows), ("columns", columns)):
             if not isinstance(name, str) or name not in self.classes:
-                raise InputError(f"{argument} = {name!r}: present are {', '.join(self.classes) or 'none'}")
+                raise InputError(f"{argument} = {name!r}: must be one of {', '.join(self.classes) or 'none'}")
         a, b = self.classes[rows], self.classes[columns]
         states = np.unique(np.concatenate([a, b]))
         counts = np.zeros((len(states), len(states)), dtype=np.int64)
@@ -260,7 +260,7 @@ def _parameters(given, center: str, ligand: str, states: list[int]) -> list[tupl
     if isinstance(given, str):
         return _core.bond_valence_parameters(given, center, ligand, states)
     if not isinstance(given, Mapping):
-        raise InputError(f"bond_valence = {shown(given)}: must be the name of a set, or map states to (r0, b) in Å")
+        raise InputError(f"bond_valence = {shown(given)}: must be the name of a set or map states to (r0, b) in Å")
     missing = [state for state in states if state not in given and 0 not in given]
     if missing:
         raise InputError(f"bond_valence: no parameter for state {missing[0]} of {center!r}")
@@ -278,11 +278,11 @@ def _parameters(given, center: str, ligand: str, states: list[int]) -> list[tupl
 def _shells(structure, center: str, ligand: str, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centers, and per center the vectors (Å) to its ligands' images."""
     if center == ligand:
-        raise InputError(f"ligand = {ligand!r}: is the center itself")
+        raise InputError(f"ligand = {ligand!r}: must differ from the center")
     graph = bond_graph(structure, {(center, ligand): reach})
     centers = np.flatnonzero(np.array(graph.symbols) == center)
     if not centers.size:
-        raise InputError(f"center = {center!r}: the structure holds none")
+        raise InputError(f"center = {center!r}: the structure has none")
     sizes = np.diff(graph.offsets)
     of_center = np.repeat(np.isin(np.arange(len(graph)), centers), sizes)
     rows = np.repeat(np.arange(len(graph)), sizes)[of_center]
@@ -309,7 +309,7 @@ def _charge_of_centers(structure, center: str, balance: bool | Mapping[str, int]
         if symbol == center:
             continue
         if symbol not in charges:
-            raise InputError(f"balance[{symbol!r}]: no formal charge is known; give it")
+            raise InputError(f"balance[{symbol!r}]: its formal charge is unknown; give it")
         total -= charges[symbol] * count
     return total
 
@@ -319,13 +319,13 @@ def _reduction(center: str, redox: list, moment: np.ndarray | None, columns: dic
     if moment is not None and center not in _SEVERAL_MOMENTS:
         return -np.abs(moment) if center in _REDUCED_HAS_LESS_SPIN else np.abs(moment)
     if columns["bond_valence"] is None:
-        raise InputError("balance: states are ranked by moments or bond-valence sums, and neither is there")
+        raise InputError("balance: needs moments or bond-valence sums to rank the states")
     return -columns["bond_valence"]
 
 
 def _histograms(offsets, vectors, state, moment, wanted, reach: float, threshold: float) -> LengthHistograms:
     if len(_sequence("histogram", wanted)) != 3:
-        raise InputError(f"histogram = {shown(wanted)}: must be the two ends (Å) and the number of bins")
+        raise InputError(f"histogram = {shown(wanted)}: must be both ends (Å) and the number of bins")
     low, high = (number("histogram", end, "Å", least=0.0) for end in wanted[:2])
     bins = whole("histogram", wanted[2], 0, 10**6, "bins")
     if not low < high:

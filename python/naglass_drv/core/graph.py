@@ -125,7 +125,7 @@ def graph_of(structure, cutoffs: Cutoffs | None) -> BondGraph:
     """`structure` if it is already a graph, or the graph of its atoms with `cutoffs`."""
     if isinstance(structure, BondGraph):
         if cutoffs is not None:
-            raise InputError(f"cutoffs = {shown(cutoffs)}: the BondGraph has its own; give either")
+            raise InputError(f"cutoffs = {shown(cutoffs)}: the BondGraph has its own; give only one of them")
         return structure
     if cutoffs is None:
         raise InputError("cutoffs = None: needed unless a BondGraph is given")

@@ -129,7 +129,7 @@ class Hops:
 
     def _observed(self) -> int:
         if not self.observed_steps:
-            raise InputError(f"observed_steps = {self.observed_steps}: the length of the observation is not known")
+            raise InputError(f"observed_steps = {self.observed_steps}: the length of the observation is unknown")
         return self.observed_steps
 
     def _standing_for(self) -> np.ndarray:
@@ -216,7 +216,7 @@ def read_hops(path: str | Path, mobile=None, observed_steps: int | None = None) 
     lines = read_text(path).splitlines()
     comments = [line for line in lines if line.startswith("#")]
     if not any(line.startswith("# naglass/hops") for line in comments[:2]):
-        raise InputError(f"path = {str(path)!r}: not a file of fix naglass/hops")
+        raise InputError(f"path = {str(path)!r}: not a file written by fix naglass/hops")
     rows = np.array(
         [_row(str(path), place, line) for place, line in enumerate(lines, start=1) if line[:1] not in ("#", "")]
     ).reshape(-1, len(COLUMNS))
@@ -231,18 +231,20 @@ def read_hops(path: str | Path, mobile=None, observed_steps: int | None = None) 
     observed_steps = known if observed_steps is None else whole("observed_steps", observed_steps, 1, 2**62)
     mobile = np.unique(tags) if mobile is None else array("mobile", mobile, ("M",), kind=int)
     if missing := set(tags.tolist()) - set(mobile.tolist()):
-        raise InputError(f"mobile: atom {min(missing)} hops in {str(path)!r} and is not among them")
+        raise InputError(f"mobile: atom {min(missing)} hops in {str(path)!r} but is not one of them")
     return hops_of(rows, atoms=tags, mobile=mobile, nearest=np.full(len(rows), -1), observed_steps=observed_steps)
 
 
 def _row(path: str, place: int, line: str) -> list[float]:
     words = line.split()
     if len(words) != len(COLUMNS):
-        raise InputError(f"path = {path!r}: line {place} has not {len(COLUMNS)} columns")
+        raise InputError(f"path = {path!r}: line {place} does not have {len(COLUMNS)} columns")
     try:
         return [float(word) for word in words]
     except ValueError:
-        raise InputError(f"path = {path!r}: line {place} holds what is no number: {line[:60]!r}") from None
+        raise InputError(
+            f"path = {path!r}: line {place} contains something other than numbers: {line[:60]!r}"
+        ) from None
 
 
 def _ranges(words: list[str]) -> list[int]:
@@ -251,6 +253,6 @@ def _ranges(words: list[str]) -> list[int]:
     for word in words:
         ends = word.split("-")
         if len(ends) > 2 or not all(end.isdigit() for end in ends) or int(ends[-1]) - int(ends[0]) > 10**8:
-            raise InputError(f"tags: {word!r} is no range of numbers")
+            raise InputError(f"tags: {word!r} is not a range of numbers")
         numbers += range(int(ends[0]), int(ends[-1]) + 1)
     return numbers

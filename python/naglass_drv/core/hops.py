@@ -79,7 +79,7 @@ class HopDetector:
         """
         is_frame = hasattr(frame, "get_chemical_symbols")
         if is_frame and (cages is not None or np.any(offset)):
-            raise InputError("offset, cages: only for arrays; of atoms the detector finds its own")
+            raise InputError("offset, cages: only for arrays; for atoms the detector computes them")
         if self._core is not None and is_frame != (self._frames is not None):
             raise InputError("frame: atoms and arrays cannot be mixed")
         step = self._next_step if step is None else whole("step", step, 0, 2**62)
@@ -113,7 +113,7 @@ class HopDetector:
         Includes hops with p past its maximum but not yet below `release`.
         """
         if self._core is None:
-            raise InputError("frame: the detector was given none")
+            raise InputError("frame: the detector has not been given any")
         self._keep(self._core.finish())
         return self._hops(np.concatenate(self._found), np.concatenate(self._nearest))
 
@@ -123,14 +123,14 @@ class HopDetector:
         It belongs to the sample ``window - 1`` before the last one.
         """
         if self._core is None:
-            raise InputError("frame: the detector was given none")
+            raise InputError("frame: the detector has not been given any")
         return self._core.p_hop()
 
     def _mobile_of_array(self, atoms: int) -> np.ndarray:
         mobile, framework, cage, nearest = self._selection
         for name, given in (("framework", framework or None), ("cage", cage or None), ("nearest", nearest or None)):
             if given is not None:
-                raise InputError(f"{name} = {shown(given)}: needs elements, and an array has none; give atoms")
+                raise InputError(f"{name} = {shown(given)}: needs elements, which an array does not have; give atoms")
         if mobile is None:
             return np.arange(atoms)
         if isinstance(mobile, str) or any(isinstance(one, str) for one in mobile):
@@ -203,7 +203,7 @@ def _frames_of(positions, symbols, cell, pbc) -> Iterable:
     if positions.ndim != 3 or positions.shape[2] != 3:
         raise InputError(f"trajectory = an array of shape {positions.shape}: must have the shape (frames, N, 3)")
     if cell is None and pbc is not True:
-        raise InputError(f"pbc = {shown(pbc)}: belongs to a cell, and none is given")
+        raise InputError(f"pbc = {shown(pbc)}: needs a cell")
     if cell is None and symbols is None:
         return positions
     if symbols is None:
@@ -222,7 +222,7 @@ def _frames_of(positions, symbols, cell, pbc) -> Iterable:
 def _indices(mobile, atoms: int) -> np.ndarray:
     chosen = np.unique(array("mobile", mobile, ("M",), kind=int))
     if not len(chosen):
-        raise InputError(f"mobile = {shown(mobile)}: names no atoms")
+        raise InputError(f"mobile = {shown(mobile)}: selects no atoms")
     if chosen[0] < 0 or chosen[-1] >= atoms:
         raise InputError(f"mobile = {chosen.tolist()[:8]}: indices run from 0 to {atoms - 1}")
     return chosen
@@ -259,7 +259,7 @@ class _Frames:
             return _indices(mobile, len(self._kinds))
         atoms = self._atoms_of("mobile", elements("mobile", mobile, self._symbols))
         if not len(atoms):
-            raise InputError(f"mobile = {mobile!r}: names no atoms")
+            raise InputError(f"mobile = {mobile!r}: selects no atoms")
         return atoms
 
     def _atoms_of(self, argument: str, given: Iterable[str]) -> np.ndarray:
@@ -271,7 +271,9 @@ class _Frames:
     def sample(self, frame, step: int):
         """Mobile positions (M, 3) and drift (3) in the first cell (Å), and cages as (offsets, hosts) or None."""
         if list(frame.get_chemical_symbols()) != self._symbols:
-            raise InputError(f"frame at step {step}: its atoms are not those of the first frame, or in another order")
+            raise InputError(
+                f"frame at step {step}: its atoms differ from those of the first frame, or are in another order"
+            )
         positions = self._unwrapper.add(frame.positions, np.asarray(frame.cell), frame.pbc)
         offset = np.zeros(3)
         if len(self._framework):

@@ -104,7 +104,7 @@ def in_contact(pairs: Neighbors, symbols: np.ndarray, contact: tuple[str, str], 
         raise InputError(f"pairs = {shown(pairs)}: must be Neighbors, as neighbors() makes them")
     symbols = np.asarray(symbols)
     if symbols.ndim != 1 or len(symbols) <= max(pairs.i.max(initial=-1), pairs.j.max(initial=-1)):
-        raise InputError(f"symbols = {shown(symbols)}: must hold one element per atom")
+        raise InputError(f"symbols = {shown(symbols)}: must be one element per atom")
     if not isinstance(contact, (tuple, list)) or len(contact) != 2:
         raise InputError(f"contact = {shown(contact)}: must be a pair of elements, as in ('O', 'O')")
     a, b = elements("contact", contact, symbols.tolist())

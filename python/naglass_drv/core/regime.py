@@ -192,7 +192,7 @@ def _squares(element: str) -> Total:
 
 def _not_diffusive(of: str, exponent: Exponent, time: float) -> str:
     return (
-        f"d ln {of} / d ln t is compatible with [0.95, 1.05] nowhere over a factor of 2 in time; "
+        f"d ln {of} / d ln t is nowhere compatible with [0.95, 1.05] over a factor of 2 in time; "
         f"it is {exponent.value:.2f} ± {exponent.err:.2g} at {time:.3g} ps"
     )
 

@@ -57,7 +57,7 @@ class Links:
     def mixed(self) -> np.ndarray:
         """(L,) bool: both ends are determined and differ. Raises InputError without states."""
         if self.states is None:
-            raise InputError("states = None: needed to tell mixed pairs")
+            raise InputError("states = None: needed to find mixed pairs")
         return (self.states[:, 0] != self.states[:, 1]) & (self.states != 0).all(axis=1)
 
 
@@ -91,7 +91,7 @@ class SpinTopology:
     def alkali_by_state(self) -> dict[int, tuple[float, float]]:
         """Per oxidation state the mean number of alkali neighbors and its standard error (NaN for one center)."""
         if self.state is None or self.alkali_neighbors is None:
-            raise InputError(f"alkali_by_state: absent are {', '.join(self.absent)}")
+            raise InputError(f"alkali_by_state: missing {', '.join(self.absent)}")
         out = {}
         for state in np.unique(self.state):
             n = self.alkali_neighbors[self.state == state]

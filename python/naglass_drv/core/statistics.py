@@ -40,7 +40,7 @@ def average(series: np.ndarray, *, independent: bool = False) -> Average:
     if series.ndim == 0 or len(series) == 0:
         raise ValueError("average: a series with at least one sample is needed")
     if not np.isfinite(series).all():
-        raise ValueError("average: the series holds values that are not finite")
+        raise ValueError("average: the series contains values that are not finite")
     samples, shape = len(series), series.shape[1:]
     mean = series.mean(axis=0)
     if samples == 1:

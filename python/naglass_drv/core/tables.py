@@ -36,4 +36,4 @@ def _row(where: str, words: list[str], names: list[str]) -> tuple[float, ...]:
     try:
         return tuple(float(word) for word in words)
     except ValueError:
-        raise InputError(f"{where} holds what is no number: {' '.join(words)[:60]!r}") from None
+        raise InputError(f"{where} contains something other than numbers: {' '.join(words)[:60]!r}") from None

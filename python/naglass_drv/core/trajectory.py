@@ -65,7 +65,7 @@ def trajectory(
     if len(positions) < 2:
         raise InputError(f"frames = {len(positions)}: at least 2 are needed")
     if masses is not None and framework is None:
-        raise InputError(f"masses = {shown(masses)}: weigh the framework, and none is given")
+        raise InputError(f"masses = {shown(masses)}: are weights of the framework; give a framework")
     if wrapped is not None and cell is None:
         raise InputError(f"wrapped = {shown(wrapped)}: only positions with a cell can be unwrapped")
     was_wrapped = False
@@ -92,7 +92,7 @@ def framework_weights(symbols: Sequence[str], framework, masses=None) -> np.ndar
         return None
     chosen = atoms_of("framework", framework, symbols)
     if not chosen.any():
-        raise InputError(f"framework = {shown(framework)}: no atoms, so that the drift is not defined")
+        raise InputError(f"framework = {shown(framework)}: selects no atoms, so the drift is undefined")
     masses = np.ones(len(symbols)) if masses is None else array("masses", masses, (len(symbols),))
     if (masses[chosen] <= 0).any():
         raise InputError(f"masses = {shown(masses)}: must be positive, one per atom")
@@ -132,7 +132,7 @@ def same_elements(frames: Sequence) -> list[str]:
     first = list(frames[0].get_chemical_symbols())
     for number, atoms in enumerate(frames):
         if list(atoms.get_chemical_symbols()) != first:
-            raise InputError(f"frame {number}: other atoms, or another order of atoms, than in frame 0")
+            raise InputError(f"frame {number}: its atoms or their order differ from frame 0")
     return element_order(first)
 
 

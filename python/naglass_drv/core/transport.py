@@ -208,7 +208,7 @@ class Correlator:
     def species(self, element: str) -> int:
         """Number of an element's species; InputError for one that is absent."""
         if element not in self._number:
-            raise InputError(f"element = {element!r}: the atoms are {', '.join(self.elements)}")
+            raise InputError(f"element = {element!r}: must be one of {', '.join(self.elements)}")
         return self._number[element]
 
     def block_sums(self, lag: int) -> BlockSums:
@@ -242,7 +242,7 @@ def correlator(source, **how) -> Correlator:
     """
     if isinstance(source, Correlator):
         if how:
-            raise InputError(f"{next(iter(how))}: belongs to a trajectory, and a Correlator was given")
+            raise InputError(f"{next(iter(how))}: applies to a trajectory, not to a Correlator")
         return source
     own = {name: how.pop(name) for name in ("points", "overlap", "van_hove") if name in how}
     path = as_trajectory(source, how)
@@ -257,11 +257,11 @@ def as_trajectory(source, how: Mapping) -> Trajectory:
     """`source` if it is a `Trajectory`; else what `trajectory` makes of it with the options `how`."""
     for name in how:
         if name not in _TRAJECTORY_OPTIONS:
-            raise InputError(f"{name} = {shown(how[name])}: known are {', '.join(_TRAJECTORY_OPTIONS)}")
+            raise InputError(f"{name} = {shown(how[name])}: must be one of {', '.join(_TRAJECTORY_OPTIONS)}")
     if not isinstance(source, Trajectory):
         return trajectory(source, **how)
     if how:
-        raise InputError(f"{next(iter(how))}: belongs to trajectory(), and a Trajectory was given")
+        raise InputError(f"{next(iter(how))}: must be given to trajectory(), not together with a Trajectory")
     return source
 
 
@@ -306,7 +306,7 @@ def van_hove(
     part needs a trajectory with a cell, and is averaged over at most `origins` origins per lag, evenly spaced.
     """
     if distinct and isinstance(source, Correlator):
-        raise InputError("distinct = True: needs a trajectory, a Correlator keeps none")
+        raise InputError("distinct = True: needs a trajectory; a Correlator does not keep one")
     streamed = isinstance(source, Correlator)
     path = None if streamed else as_trajectory(source, how)
     filled = correlator(source, **how) if streamed else correlator(path, points=points, van_hove=(reach, width))
@@ -335,7 +335,7 @@ def van_hove(
 
 def _distinct(path: Trajectory, lags: np.ndarray, bins: int, width: float, origins: int):
     if path.cell is None:
-        raise InputError("cell = None: the distinct van Hove function needs one")
+        raise InputError("cell = None: the distinct van Hove function needs a cell")
     elements = element_order(path.symbols)
     kind = np.array([elements.index(symbol) for symbol in path.symbols], dtype=np.int32)
     counts = []

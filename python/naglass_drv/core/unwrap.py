@@ -37,8 +37,8 @@ class CellHistory:
                 shear = float(np.abs(change - turn).max())
                 if shear > LARGEST_STEP:
                     raise InputError(
-                        f"cell = {cell.tolist()}: changed by {shear:.2f} of an edge beside a flip since the frame "
-                        "before, too much to tell a flip from shear; more frames are needed"
+                        f"cell = {cell.tolist()}: changed by {shear:.2f} of an edge in addition to a flip since "
+                        "the previous frame, too much to tell a flip from shear; more frames are needed"
                     )
                 self._turns = turn @ self._turns
         self._last = cell
@@ -87,7 +87,7 @@ class Unwrapper:
                 f"positions[{i}] = {positions[i].tolist()} of frame {self._frames}: must be finite numbers (Å)"
             )
         if self._last is not None and positions.shape != self._last.shape:
-            raise InputError(f"frame {self._frames} = {len(positions)} atoms: frames before had {len(self._last)}")
+            raise InputError(f"frame {self._frames} = {len(positions)} atoms: earlier frames had {len(self._last)}")
         self.cell = self._history.add(full_cell(cell, pbc))
         scaled = positions @ np.linalg.inv(self.cell)
         if self.reference is None:
@@ -138,11 +138,11 @@ def full_cell(cell, pbc=(True, True, True)) -> np.ndarray:
     try:
         cell = np.array(cell, dtype=float)
     except (TypeError, ValueError):
-        raise InputError(f"cell = {shown(cell)}: must hold 3 vectors or 3 edges of finite numbers (Å)") from None
+        raise InputError(f"cell = {shown(cell)}: must be 3 vectors or 3 edge lengths, all finite (Å)") from None
     if cell.shape == (3,):
         cell = np.diag(cell)
     if cell.shape != (3, 3) or not np.isfinite(cell).all():
-        raise InputError(f"cell = {shown(cell)}: must hold 3 vectors or 3 edges of finite numbers (Å)")
+        raise InputError(f"cell = {shown(cell)}: must be 3 vectors or 3 edge lengths, all finite (Å)")
     given = np.linalg.norm(cell, axis=1) > 0.0
     if (np.asarray(pbc, dtype=bool) & ~given).any():
         raise InputError(f"cell = {cell.tolist()}: a periodic direction needs a cell vector")

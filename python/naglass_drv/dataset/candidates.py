@@ -112,7 +112,7 @@ def _checked_multiplicity(
     if stated is None:
         hint = "" if ions is None else f" (high spin of {chemistry.magnetic(ions)} is {chemistry.multiplicity(ions)})"
         raise InputError(
-            f"the spin of {frame.get_chemical_formula()} is not known: give the set a multiplicity{hint}, "
+            f"the spin of {frame.get_chemical_formula()} is unknown: give the set a multiplicity{hint}, "
             "or the structure an array 'ion' with entries like V4+"
         )
     if not isinstance(stated, int) or isinstance(stated, bool) or stated < 1:

@@ -256,7 +256,7 @@ def _spin_state(found: Found, terms: Terms) -> dict[str, Any]:
 def _group(pattern: str, told: Mapping[str, Any]) -> str:
     def value(match: re.Match[str]) -> str:
         if match[1] not in told:
-            raise Refused("GROUP_UNKNOWN", f"the source does not give {match[1]!r}, which the group name needs")
+            raise Refused("GROUP_UNKNOWN", f"the source has no {match[1]!r}, which the group name needs")
         return str(told[match[1]])
 
     group = re.sub(r"\{(\w+)\}", value, pattern)

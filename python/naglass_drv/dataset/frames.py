@@ -268,10 +268,10 @@ def _checked(frame: "Atoms", where: str) -> "Atoms":
 def _finite(values: Any, shape: tuple[int, ...], where: str) -> None:
     array = np.asarray(values)
     if array.dtype.kind not in "fiu" or array.shape != shape:
-        raise InputError(f"{where}: shape {array.shape} of {array.dtype}; numbers of shape {shape} needed")
+        raise InputError(f"{where}: has shape {array.shape} and type {array.dtype}; must be numbers of shape {shape}")
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
-        raise InputError(f"{where}: a value that is not finite at index {bad[0].tolist()}")
+        raise InputError(f"{where}: the value is not finite at index {bad[0].tolist()}")
 
 
 def _for_disk(frame: "Atoms") -> "Atoms":

@@ -141,9 +141,9 @@ def numbers(value: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
     """Numbers of a shape, from an array or from text (exponents may be Fortran's D). Raises Refused (UNREADABLE)."""
     array = _array(value)
     if array is None or array.size != int(np.prod(shape)):
-        wanted = " × ".join(map(str, shape)) + " numbers are" if shape else "a number is"
+        wanted = " × ".join(map(str, shape)) + " numbers" if shape else "a number"
         shown = f"{' '.join(str(value).split())[:40]!r}" if array is None else f"{array.size} numbers"
-        raise Refused("UNREADABLE", f"{name} is {shown}; {wanted} needed")
+        raise Refused("UNREADABLE", f"{name} is {shown}; must be {wanted}")
     return array.reshape(shape)
 
 
@@ -209,7 +209,7 @@ def _verdict(key: str, value: Any) -> bool | None:
     if truth is None:
         # "convergence=1e-6" is a criterion, "converged=1e-6" is nonsense
         if stem.endswith("ed"):
-            raise Refused("UNREADABLE", f"{key} is {value!r}; neither true nor false (yes/no, T/F, 1/0)")
+            raise Refused("UNREADABLE", f"{key} is {value!r}; must be true or false (yes/no, T/F, 1/0)")
         return None
     negated = bool(set(words) & _NEGATIONS) or stem.startswith(("un", "non", "not"))
     return truth != negated

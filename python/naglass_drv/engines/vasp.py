@@ -59,7 +59,7 @@ def read_vasp(path: Path) -> list[Found]:
 def _vasprun(path: Path) -> Iterator[Found]:
     with open(path, "rb") as file:
         if b"<!" in file.read(4096):
-            raise InputError(f"{path}: declares entities or a document type, unlike VASP files")
+            raise InputError(f"{path}: declares entities or a document type, which VASP files do not")
     root, whole = _parsed(path)
     values = _parameters(root)
     types = [[cell.text.strip() for cell in row] for row in root.iterfind("atominfo/array[@name='atomtypes']/set/rc")]

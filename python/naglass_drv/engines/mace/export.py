@@ -173,13 +173,13 @@ def _check_blocks(model: torch.nn.Module) -> None:
     if kind in ("RecursiveScriptModule", "ScriptModule"):
         raise InputError("a compiled (TorchScript) model: use the .model file that it was made from")
     if kind not in ("MACE", "ScaleShiftMACE"):
-        raise InputError(f"{kind}: not a model this export handles (MACE, ScaleShiftMACE); nothing was written")
+        raise InputError(f"{kind}: not supported by the export (only MACE and ScaleShiftMACE); nothing was written")
     unknown = sorted({_class_name(m) for m in model.modules()} - _KNOWN_BLOCKS)
     unknown += [name for name in ("joint_embedding", "embedding_readout") if hasattr(model, name)]
     if unknown:
         fitting = (text for name, text in _ADVICE.items() if any(name in block for block in unknown))
         advice = next(fitting, "nothing was written")
-        raise InputError(f"model block {', '.join(unknown)}: not handled by the export; {advice}")
+        raise InputError(f"model block {', '.join(unknown)}: not supported by the export; {advice}")
 
 
 def _class_name(module: torch.nn.Module) -> str:
@@ -206,9 +206,11 @@ def _check_settings(model: torch.nn.Module) -> None:
     if len(model.readouts) == 0:
         raise InputError("the model has no readout: its energy does not depend on positions")
     if not model.spherical_harmonics.normalize:
-        raise InputError("SphericalHarmonics with normalize=False: not handled by the export")
+        raise InputError("SphericalHarmonics with normalize=False: not supported by the export")
     if model.r_max.numel() != 1:
-        raise InputError(f"r_max has {model.r_max.numel()} values: the export handles one cutoff for all elements")
+        raise InputError(
+            f"r_max has {model.r_max.numel()} values: the export supports only one cutoff for all elements"
+        )
 
 
 def _copy(model: torch.nn.Module) -> torch.nn.Module:
@@ -230,7 +232,7 @@ def _choose_head(model: torch.nn.Module, name: str | None) -> _Head:
     if name is None and len(heads) > 1:
         raise InputError(f"the model has several heads; choose one of {', '.join(heads)}")
     if name is not None and name not in heads:
-        raise InputError(f"head {name!r}: the model has {', '.join(heads)}")
+        raise InputError(f"head {name!r}: must be one of {', '.join(heads)}")
     index = 0 if name is None else heads.index(name)
     energies = torch.atleast_2d(model.atomic_energies_fn.atomic_energies)[index].double().tolist()
     scale, shift = 1.0, 0.0
@@ -261,7 +263,7 @@ def _cut(model: torch.nn.Module, head: _Head) -> tuple[dict[str, torch.nn.Module
         return pieces, [_layer_facts(block) for block in model.interactions]
     except (AttributeError, ValueError) as error:
         raise InputError(
-            f"differs from how mace-torch {versions()['mace-torch']} builds it ({one_line(error)})"
+            f"differs from what mace-torch {versions()['mace-torch']} builds ({one_line(error)})"
         ) from error
 
 

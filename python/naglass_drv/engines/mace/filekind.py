@@ -58,7 +58,7 @@ def read_entry(path: str | Path, archive: zipfile.ZipFile, name: str, limit: int
     """Content of an entry; InputError where it unpacks to more than `limit` bytes, KeyError where there is none."""
     info = archive.getinfo(name)
     if info.file_size > limit:
-        raise InputError(f"{path}: {name} has {info.file_size} bytes when unpacked, more than any model needs")
+        raise InputError(f"{path}: {name} has {info.file_size} bytes when unpacked, too large for a model")
     return archive.read(info)
 
 
@@ -77,7 +77,7 @@ def check_size(path: str | Path, archive: zipfile.ZipFile) -> None:
     """InputError where all entries together unpack to more than `MAX_BYTES`."""
     size = sum(info.file_size for info in archive.infolist())
     if size > MAX_BYTES:
-        raise InputError(f"{path}: {size} bytes when unpacked, more than any model needs")
+        raise InputError(f"{path}: {size} bytes when unpacked, too large for a model")
 
 
 def _kind_of_zip(path: Path, archive: zipfile.ZipFile) -> str:
@@ -86,7 +86,7 @@ def _kind_of_zip(path: Path, archive: zipfile.ZipFile) -> str:
     if "config.json" in names and _format(path, archive, "config.json") == PORTABLE_FORMAT:
         return PORTABLE
     if "metadata.json" in names and _format(path, archive, "metadata.json") == ARCHIVE_FORMAT:
-        raise InputError(f"{path}: already exported; name it in pair_coeff, or export its .model or .mace file again")
+        raise InputError(f"{path}: already exported; use it in pair_coeff, or export its .model or .mace file again")
     if any(name.endswith("/constants.pkl") for name in names):
         raise InputError(
             f"{path}: a compiled (TorchScript) model, as mace_create_lammps_model makes; "
@@ -118,6 +118,6 @@ def _check_pickle(path: Path, data: bytes) -> None:
         raise InputError(f"{path}: made for pair_style mliap; use the .model file that it was made from")
     if len(names) == len(named) and all(name.partition(" ")[0].partition(".")[0] in _PLAIN for name in names):
         raise InputError(
-            f"{path}: weights alone (a state dict or a training checkpoint), which do not say what model they are of; "
-            "use the .model file that mace-torch wrote beside them"
+            f"{path}: contains only weights (a state dict or a training checkpoint), without the model they belong to; "
+            "use the .model file that mace-torch wrote with them"
         )

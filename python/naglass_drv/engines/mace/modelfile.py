@@ -91,7 +91,7 @@ def load_model(path: str | Path, *, trust: bool = False) -> torch.nn.Module:
             model = torch.load(path, map_location="cpu", weights_only=False)
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{path}: needs the Python package {error.name}; install it, or where it is installed convert the model "
+            f"{path}: needs the Python package {error.name}; install it, or convert the model on a machine that has it "
             "to plain e3nn blocks (mace_cueq_to_e3nn)"
         ) from error
     except Exception as error:
@@ -261,7 +261,7 @@ def _gate_name(gate) -> str:
 
     names = [name for name, function in gate_dict.items() if function is gate]
     if not names:
-        raise InputError(f"gate {gate}: not one that mace-torch knows by name")
+        raise InputError(f"gate {gate}: not a named gate of mace-torch")
     return names[0]
 
 

@@ -30,7 +30,7 @@ def convolution_entries(conv_tp: torch.nn.Module) -> tuple[torch.Tensor, torch.T
     paths, entries, values, weight = [], [], [], 0
     slots = [ins.i_out for ins in conv_tp.instructions]
     if len(set(slots)) != len(slots):
-        raise ValueError("two paths of the convolution share one output")
+        raise ValueError("two paths of the convolution have the same output")
     for number, ins in enumerate(conv_tp.instructions):
         mul, first = in1[ins.i_in1]
         mul2, second = in2[ins.i_in2]

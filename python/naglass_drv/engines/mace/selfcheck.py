@@ -28,8 +28,8 @@ def check_pieces(model: torch.nn.Module, pieces: dict[str, torch.nn.Module], hea
     off = float((found - expected).abs().max())
     if not off <= _TOLERANCE[vectors.dtype] * float(expected.abs().max()) + rounding:
         raise InputError(
-            f"the model differs from what its blocks are known to do by {off:.2g} eV on an atom "
-            f"({release}): not handled by the export; nothing was written"
+            f"the energy of the model differs from that of its blocks by {off:.2g} eV on an atom "
+            f"({release}): not supported by the export; nothing was written"
         )
 
 
