@@ -41,7 +41,7 @@ class AIMD(Course):
         return self._plan.at(self.reached())
 
     def input(self, place: Path) -> tree.Section:
-        """The input to the next target; the state to go on from is put beside it."""
+        """The input to the next target; the state to continue from is put next to it."""
         step = self.reached()
         if step:
             last = self.taken[-1].folder

@@ -17,7 +17,7 @@ from .parse.output import abort_reason
 _TIMEOUT_S = 120
 _VERSION = re.compile(r"<CP2K_VERSION>\s*CP2K version (\S+?)\s*(?:\([^)]*\)\s*)?</CP2K_VERSION>")
 _LINE = re.compile(r"Line:\s*(\d+)")
-# words of CP2K's messages that name what stands in the input
+# words of CP2K's messages that quote the input
 _NAMED = re.compile(
     r"unknown keyword (\S+)|unknown subsection (\S+)|enumeration:\s*(\S+)|[Kk]eyword (\S+) in section|unit: (\S+)"
     r"|'(\w+)'"
@@ -53,7 +53,7 @@ def input_schema(executable: Path, folder: Path) -> Path:
 class Lint:
     """cp2k-input-tools with one schema (2 CPU s to read it), to look at inputs with; `version` is the schema's CP2K.
 
-    Raises SetupError where cp2k-input-tools is not installed, InputError when the file is no schema.
+    Raises SetupError if cp2k-input-tools is not installed, InputError if the file is not a schema.
     """
 
     def __init__(self, schema: Path):
@@ -91,7 +91,7 @@ def _readable(text: str) -> str:
 
 
 def _plain(reason: str, text: str) -> str:
-    """CP2K's message, without the place in CP2K's source, and with the line of the input where that can be told."""
+    """CP2K's message, without the place in CP2K's source, and with the line of the input if it can be found."""
     stated = _LINE.search(reason)
     if stated is None:
         return re.sub(r"\s+\S+\.F:\d+$", "", reason) + _place(_line_of(reason, text), text)
@@ -119,7 +119,7 @@ def _words(line: str) -> list[str]:
 
 
 def run_for_output(argv: list[str], folder: str) -> str:
-    """What a command of a single process prints in `folder`. SetupError where it cannot be started, or hangs."""
+    """What a single-process command run in `folder` prints. SetupError if it cannot be started, or hangs."""
     environment: Mapping[str, str] = scrubbed_environment() | LONE_PROCESS | {"OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(

@@ -25,7 +25,7 @@ class Course(ABC):
     part and may raise Refused. `tell(step)` hears how far it is; a child that makes no step in `patience_s` is ended.
     """
 
-    #: Name of the run, and how the name of its file goes on that has a line for each step.
+    #: Name of the run, and the ending of the name of its file with one line per step.
     project: str
     steps_file: str
 
@@ -50,7 +50,7 @@ class Course(ABC):
 
     @abstractmethod
     def reached(self) -> int:
-        """The step from which the next part goes on."""
+        """The step from which the next part continues."""
 
     @abstractmethod
     def at_end(self) -> bool:
@@ -102,7 +102,7 @@ class Course(ABC):
         return None
 
     def _judge(self, part: Part) -> None:
-        """Raise Refused for a part that came to a normal end too early, or whose first frame fails the check."""
+        """Raise Refused for a part that ended normally but too early, or whose first frame fails the check."""
         run = self.read(part)
         if run is not None and run.frames:
             self._check(run.frames[0])
@@ -125,7 +125,7 @@ class Course(ABC):
         raise refused
 
     def _twice_in_vain(self) -> bool:
-        """Whether the last two parts have ended for no reason of their own without coming any further."""
+        """Whether the last two parts ended for an external reason without progress."""
         if len(self.taken) < 2:
             return False
         before, last = self.taken[-2:]
@@ -133,7 +133,7 @@ class Course(ABC):
         return in_vain and bool(before.end) and FAILURES[before.end].again == "once"
 
     def read(self, part: Part) -> Trajectory | None:
-        """What a part gives, None where it has no frame. Raises Refused for files that contradict themselves."""
+        """Results of a part, None if it has no frame. Raises Refused for inconsistent files."""
         try:
             return parts.read_part(part, self.project, self._elements)
         except parse.OutputError as error:
@@ -166,7 +166,7 @@ class _Watch:
         self._moved = time.monotonic()
 
     def look(self) -> None:
-        """Tell the last step; raise Refused where there was none for too long."""
+        """Report the last step; raise Refused if there was none for too long."""
         step = _last_step(self._file)
         if step != self._step:
             self._step, self._moved = step, time.monotonic()
@@ -184,6 +184,6 @@ def _last_step(file: Path) -> int | None:
             lines = stream.read().split(b"\n")
     except OSError:
         return None
-    # what follows the last line break is not whole yet
+    # text after the last line break is incomplete
     words = lines[-2].split() if len(lines) > 1 else []
     return int(words[0]) if words and words[0].isdigit() else None

@@ -45,10 +45,10 @@ def scan(
     program: Program,
     report: Callable[[str], None],
 ) -> list[Point]:
-    """One point per cutoff, the smallest first, each from scratch in a folder of its own below `folder`.
+    """One point per cutoff, the smallest first, each from scratch in its own folder below `folder`.
 
     `atoms` (N, periodic) carries `charge` and `multiplicity` in its info. `name` and `options` are those of
-    `levels.level`. A point that fails by name is kept with its failure. Raises InputError for a level without cutoff,
+    `levels.level`. A point with a known failure is kept with it. Raises InputError for a level without cutoff,
     or where a point's folder exists.
     """
     chosen = {cutoff: levels.level(name, cutoff_Ry=cutoff, **options) for cutoff in sorted(set(cutoffs_Ry))}
@@ -92,7 +92,7 @@ def _point(atoms: "Atoms", level: levels.Level, cutoff_Ry: float, folder: Path, 
 
 
 def pick(points: Sequence[Point], max_net_force_eV_per_A: float) -> Point:
-    """The smallest cutoff whose net force passes. Raises TaskFailed (NET_FORCE) when none does."""
+    """The smallest cutoff whose net force passes. Raises TaskFailed (NET_FORCE) if none does."""
     passing = [point for point in points if point.net_force_eV_per_A <= max_net_force_eV_per_A]
     if not passing:
         least = min(points, key=lambda point: point.net_force_eV_per_A)
@@ -107,7 +107,7 @@ def pick(points: Sequence[Point], max_net_force_eV_per_A: float) -> Point:
 def rows(points: Sequence[Point]) -> list[dict[str, Any]]:
     """What there is to say of each point; differences are to the largest cutoff that gave a result.
 
-    Moments that differ tell that two points are of two states, whose energies and forces do not compare.
+    Different moments mean that two points are in different states, whose energies and forces cannot be compared.
     """
     good = [point for point in points if not point.failure]
     found = []

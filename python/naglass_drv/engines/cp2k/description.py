@@ -32,7 +32,7 @@ _REFUSED = {
     "MOTION/FREE_ENERGY": "its bias is part of the forces",
     "MOTION/FLEXIBLE_PARTITIONING": "its bias is part of the forces",
 }
-# what of &DFT does not decide a converged label, or is told apart from it
+# parts of &DFT that do not affect a converged label, or are recorded separately
 _NOT_LEVEL = ("PRINT", "CHARGE", "MULTIPLICITY", "MULTIP", "WFN_RESTART_FILE_NAME", "RESTART_FILE_NAME")
 _NOT_KIND = (
     "ELEMENT", "ELEMENT_SYMBOL", "MAGNETIZATION", "MASS", "ATOMIC_MASS", "ATOMIC_WEIGHT", "WEIGHT", "BS",

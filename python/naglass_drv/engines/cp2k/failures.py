@@ -1,4 +1,4 @@
-"""Everything that can go wrong in a CP2K run, by name: one table for engine, stage and docs/stages/reference.md."""
+"""All known failures of a CP2K run: one table for engine, stage and docs/stages/reference.md."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Failure:
     """`meaning` in a user's words, and `advice` on what to do next.
 
-    `rejects`: the frame is listed and never trained on, and the run goes on; otherwise the task has failed.
-    `again`: the engine tries by itself, along another path of the SCF ("ladder") or the same one more time ("once").
+    `rejects`: the frame is listed and never used for training, and the run continues; otherwise the task has failed.
+    `again`: the engine tries again, on another SCF path ("ladder") or one more time on the same one ("once").
     """
 
     meaning: str

@@ -23,7 +23,7 @@ from .parse.trajectory import Frame, printed_blocks, read_trajectory
 
 _EV_PER_U_A2_PS2 = 1.0364269656e-4
 _BOLTZMANN_EV_K = 8.617333262e-5
-# outputs of the replicas of a band or of vibrations, beside that of the run
+# outputs of the replicas of a band or of vibrations, next to that of the run
 _REPLICA = re.compile(r"-(?:r-\d+|BAND\d+)\.out$")
 _INCLUDE = re.compile(r"@INCLUDE\s+[\"']?([^\s\"']+)", re.IGNORECASE)
 _SCF = "SCF WAVEFUNCTION OPTIMIZATION"
@@ -58,14 +58,14 @@ def read_folder(folder: Path) -> tuple[list[Found], list[dict[str, str]]]:
 
 
 def output_of(folder: Path) -> Path:
-    """The one file of a run's folder that is an output of CP2K; InputError without it."""
+    """The only file in the folder of a run that is a CP2K output; InputError if there is none or more than one."""
     found = []
     for path in sorted({*folder.glob("*.out"), *folder.glob("*.log")}):
         if _REPLICA.search(path.name) or not path.is_file():
             continue
         with open(path, "rb") as file:
             begin = file.read(1 << 16)
-        # a run that ends while its input is read prints nothing else
+        # a run that ends while its input is being read prints nothing else
         if b"CP2K| version string:" in begin or b" * [ABORT]" in begin:
             found.append(path)
     if len(found) != 1:
@@ -114,7 +114,7 @@ def _steps(folder: Path, output: Path, described: Description) -> tuple[list[Fou
 
 
 def _check_first(frames: Sequence[Frame], described: Description) -> None:
-    """Raise InputError unless the positions that were written begin with those of the input, where it tells them."""
+    """Raise InputError unless the first positions written are those of the input, if the input has them."""
     if not (frames and described.at_start and described.run_type == "MD" and frames[0].step == 0):
         return
     if _apart_A(frames[0].positions, described.system.positions, described.system.shifted) > _SAME_A:
@@ -129,7 +129,7 @@ def _mass(kind: str, element: str, described: Description) -> float:
 
 
 def _temperature_K(atoms: Atoms, velocities_A_ps: np.ndarray) -> float:
-    """Kinetic temperature, the total momentum taken as conserved."""
+    """Kinetic temperature, assuming that the total momentum is conserved."""
     energy = 0.5 * _EV_PER_U_A2_PS2 * float((atoms.get_masses()[:, None] * velocities_A_ps**2).sum())
     return 2 * energy / ((3 * len(atoms) - 3) * _BOLTZMANN_EV_K)
 
@@ -210,7 +210,7 @@ def _difference(described: Description, folder: Path, text: str) -> str:
 
 
 def _start_cell(described: Description, volume_A3: float | None) -> np.ndarray:
-    """The cell of the start; of a cell that only swells or shrinks, any step tells the shape."""
+    """The initial cell; for isotropic cell changes, any step has its shape."""
     cell = described.system.cell
     if described.at_start or described.start.moves != "isotropic" or volume_A3 is None:
         return cell

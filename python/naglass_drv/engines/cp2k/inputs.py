@@ -69,7 +69,7 @@ def isolated_atom(element: str, level: Level) -> "Atoms":
 
 
 def ion_names(atoms: "Atoms") -> list[str]:
-    """What tells the atoms apart in the input: their `ion` ("V4+") where the frame has one, else the element."""
+    """What distinguishes the atoms in the input: their `ion` ("V4+") if the frame has one, else the element."""
     if "ion" not in atoms.arrays:
         return list(atoms.symbols)
     names = [str(name) for name in atoms.arrays["ion"]]
@@ -80,7 +80,7 @@ def ion_names(atoms: "Atoms") -> list[str]:
 
 
 def ordered(atoms: "Atoms", pattern: str | Mapping[str, str], seed: int) -> "Atoms":
-    """A copy of a frame whose ions start with the signs of `pattern`, and that has the multiplicity which follows.
+    """A copy of a frame whose ions start with the signs of `pattern`, with the resulting multiplicity.
 
     See `glass.spins.moments` for patterns; ``sampled`` draws from `seed` and the frame. The copy has an array
     `start_moment` (µB), which `single_point` follows. Raises InputError for a frame without known ions, or a pattern
@@ -116,7 +116,7 @@ def single_point(
     level's basis sets and pseudopotentials are looked up. `outputs` names further prints (`prints.OUTPUTS`), `version`
     the CP2K that will read the input, by default 2023.1. Raises InputError for a cell or positions that make no sense,
     two atoms on top of each other, a multiplicity of the wrong parity, an element without a KIND block, or a basis
-    set or pseudopotential that CP2K's files do not hold.
+    set or pseudopotential missing from CP2K's files.
     """
     check_structure(atoms)
     check_multiplicity(atoms, charge, multiplicity, "label")
@@ -132,7 +132,7 @@ def single_point(
     subsystem = [_cell(atoms), _coordinates(atoms, labels), *_kinds(labels, moments, atoms, level)]
     root.at("FORCE_EVAL/SUBSYS").items = subsystem
     if level.needs_basis:
-        # finds what CP2K's files do not hold
+        # finds entries missing from CP2K's files
         data_of(level, atoms.symbols, data)
         _name_basis_files(root)
     prints.add(root, outputs)

@@ -9,15 +9,15 @@ from ...glass.chemistry import POLARIZED_MUB
 from . import parse
 from .failures import Refused
 
-# net forces of frames of one set are alike: ten times above the limit hardly any comes below it
+# net forces within a set are similar: at ten times the limit hardly any frame passes
 _HOPELESS = 10.0
 
 
 def finished(log: Path, status: int, ranks: int, guess: str | None = None) -> parse.Header:
-    """The header of a run with exit `status` on `ranks` processes; Refused unless it came to its normal end.
+    """The header of a run with exit `status` on `ranks` processes; Refused unless it ended normally.
 
-    `guess` is where its first density had to come from ("RESTART"): CP2K starts from atoms without a word where a
-    wavefunction is missing. An abort in the SCF is one of the SCF, not of the input or of what comes after.
+    `guess` is where its first density had to come from ("RESTART"): if a wavefunction is
+    missing, CP2K silently starts from atoms. An abort in the SCF counts as a failure of the SCF.
     """
     signal = _signal(status)
     try:
@@ -68,7 +68,7 @@ def admit(
     """Raise Refused unless `found` is a valid label: converged, complete, forces balanced, spins as requested.
 
     `on_grid` says that the level has a plane-wave cutoff. `asked` are the moments (N, µB) that the SCF started from:
-    an atom with one of them may not end with one of the other sign.
+    no atom may end with a moment of the other sign.
     """
     if not found.scf_converged:
         raise Refused("SCF_NOT_CONVERGED", "the SCF did not converge")
@@ -85,7 +85,7 @@ def admit(
 
 
 def check_cutoff(found: parse.Evaluation, max_net_force_eV_per_A: float) -> None:
-    """Raise Refused where the net force says that hardly any frame of this plane-wave cutoff will be admitted."""
+    """Raise Refused if the net force shows that hardly any frame will pass at this plane-wave cutoff."""
     net, most = found.net_force_eV_per_A, max_net_force_eV_per_A
     if found.scf_converged and net is not None and net > _HOPELESS * most:
         raise Refused("CUTOFF_LOW", f"the net force is {net:.3f} eV/Å, more than {_HOPELESS:g} times {most:g}")
@@ -104,12 +104,12 @@ def _check_spins(found: parse.Evaluation, multiplicity: int, asked: np.ndarray |
 
 
 def spin_of(found: parse.Evaluation) -> np.ndarray | None:
-    """The moments (N, µB) that a label takes: Hirshfeld's where the level prints them, else Mulliken's."""
+    """The moments (N, µB) used for a label: Hirshfeld if the level prints them, else Mulliken."""
     return found.spin_mulliken if found.spin_hirshfeld is None else found.spin_hirshfeld
 
 
 def turned(moments: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Atoms that carry a moment against the one asked for; all moments turned together are no difference."""
+    """Atoms with a moment opposite to the one requested; reversing all moments together makes no difference."""
     side = np.where(np.abs(moments) >= POLARIZED_MUB, np.sign(moments), 0.0) * np.sign(asked)
     against, along = np.flatnonzero(side < 0), np.flatnonzero(side > 0)
     return against if len(against) <= len(along) else along

@@ -1,7 +1,7 @@
-"""Per-element &KIND blocks: basis set, pseudopotential, U; and what CP2K's data files hold of what they ask for.
+"""Per-element &KIND blocks: basis set, pseudopotential, U; and their entries in CP2K's data files.
 
 The blocks are ``cp2k_templates/kinds/<element>.inp``, with the functional left open in the pseudopotential's name. A
-`BASIS_SET_FILE_NAME` in them is one that &DFT has to name, since CP2K's &KIND has no such keyword.
+`BASIS_SET_FILE_NAME` in them must be given in &DFT, since CP2K's &KIND has no such keyword.
 """
 
 import re
@@ -14,14 +14,14 @@ from . import tree
 from .tree import Section
 
 _SHELL = re.compile(r"(?P<element>[A-Z][a-z]?)(?:-[1-7](?P<letter>[spdf]))?")
-# what CP2K 2023.1 takes where &DFT names no file
+# defaults of CP2K 2023.1 if &DFT names no file
 _DEFAULT_FILE = {"BASIS_SET_FILE_NAME": "BASIS_SET", "POTENTIAL_FILE_NAME": "POTENTIAL"}
 
 
 def block(element: str, variant: str, functional: str, plus_u: bool, u_eV: Mapping[str, float]) -> Section:
     """The &KIND of `element` (in its `variant`, as ``q1``; "" is the usual one), without its name.
 
-    `u_eV` (U_eff in eV by element or shell, see `shell`) replaces the block's U, and 0 takes it away. Raises
+    `u_eV` (U_eff in eV by element or shell, see `shell`) replaces the block's U, and 0 removes it. Raises
     InputError for an element without a block.
     """
     name = f"{element}-{variant}" if variant else element
@@ -63,10 +63,10 @@ def kind_files() -> list[Path]:
 
 
 def entries(element: str, kind: Section, dft: Section, data: Path | None) -> str:
-    """What CP2K's data files hold for `kind`: its basis sets and pseudopotential, numbers as they are, spaces not.
+    """Entries of CP2K's data files for `kind`: its basis sets and pseudopotential, with spaces normalized.
 
     `dft` is the input's &DFT, which names the files, `data` the folder they are in. Raises InputError naming element,
-    entry and file for one that is not there, SetupError where the folder or a file is missing.
+    entry and file for a missing entry, SetupError if the folder or a file is missing.
     """
     if data is None:
         raise SetupError("CP2K's data folder (BASIS_MOLOPT, GTH_POTENTIALS) was not found; set cp2k_data")
@@ -78,7 +78,7 @@ def entries(element: str, kind: Section, dft: Section, data: Path | None) -> str
         absent = [str(path) for path in files if not path.is_file()]
         if absent:
             raise SetupError(f"CP2K's data file {absent[0]} does not exist; check cp2k_data")
-        # a type may stand before the name, as in BASIS_SET ORB ...
+        # a type may precede the name, as in BASIS_SET ORB ...
         for wanted in ((value.split() or [""])[-1] for value in kind.values(keyword)):
             found = next(filter(None, (_entry(path, element, wanted) for path in files)), None)
             if found is None:

@@ -211,7 +211,7 @@ def _shown(value: object) -> str:
 
 def label_of(chosen: Level) -> str:
     """``gfn1-xtb-h1a2b3c4``: the level's name and the hash of all that decides a converged label."""
-    # a leading letter, so that no reader of the file takes the hash for a number
+    # a leading letter, so that no reader mistakes the hash for a number
     return f"{chosen.name}-h{_hash(f'{chosen.name} {chosen.settings()}', chosen.electronic())}"
 
 

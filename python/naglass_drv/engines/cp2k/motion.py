@@ -9,7 +9,7 @@ from typing import Any
 from ...paths import data_file
 from . import prints, scf, tree
 
-#: The state that a run goes on from, in its own folder.
+#: The state that a run continues from, in its own folder.
 START_RESTART = "start.restart"
 # a ramp is a staircase: CP2K 2023.1 changes no thermostat's temperature while it runs
 _STAIR_K = 50.0
@@ -51,7 +51,7 @@ class Dynamics:
         return self.pieces[-1].last
 
     def at(self, step: int) -> int:
-        """Number of the piece that goes on from `step`."""
+        """Number of the piece that continues from `step`."""
         return next(number for number, piece in enumerate(self.pieces) if step < piece.last)
 
     def of(self, step: int) -> Piece:
@@ -106,7 +106,7 @@ def dynamics(
 
 
 def dynamics_input(text: str, plan: Dynamics, step: int, target: int) -> tree.Section:
-    """The input that goes on from `step` to `target` in the same piece, on top of a single point's `text`.
+    """The input that continues from `step` to `target` in the same piece, on top of a single point's `text`.
 
     From a later step than 0 the state is that of `START_RESTART`.
     """

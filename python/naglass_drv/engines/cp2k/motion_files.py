@@ -39,7 +39,7 @@ def files_of(root: Section, project: str, folder: Path) -> Files:
 
 
 def _printed(root: Section, project: str) -> tuple[tuple[str, str], ...]:
-    """Stems and suffixes of files that hold what the output has by default."""
+    """Stems and suffixes of files with data that are in the output by default."""
     found = []
     for name, suffix in (("FORCES", ".xyz"), ("STRESS_TENSOR", ".stress_tensor")):
         key = _print_key(root, "FORCE_EVAL/PRINT", name)

@@ -87,7 +87,7 @@ class OwnTemplate:
     def kind(self, element: str) -> Section:
         """The template's &KIND of an element, without name, element and start moment.
 
-        Raises InputError where it has none, or several that differ.
+        Raises InputError if it has none, or several that differ.
         """
         found = []
         for kind in tree.parse(self.text).sections("FORCE_EVAL/SUBSYS/KIND"):

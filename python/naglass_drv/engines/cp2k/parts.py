@@ -1,4 +1,4 @@
-"""The parts of a run that moves atoms: each is one child of CP2K in a folder of its own, with its facts and files."""
+"""The parts of a run that moves atoms: each is one CP2K child process in its own folder, with its record and files."""
 
 import os
 import re
@@ -33,7 +33,7 @@ class Part:
     end: str | None = None
 
     def write(self) -> None:
-        """Note the facts beside the part's files."""
+        """Write the record next to the part's files."""
         facts = asdict(self)
         del facts["folder"]
         write_json(self.folder / _FACTS, facts)
@@ -92,7 +92,7 @@ def restart_file(folder: Path, project: str) -> tuple[Path, int] | None:
 
 
 def read_part(part: Part, project: str, elements: Sequence[str]) -> Trajectory | None:
-    """What a part gives; None where it did not come as far as its first frame.
+    """Results of a part; None if it did not reach its first frame.
 
     Raises OutputError for files that contradict themselves.
     """

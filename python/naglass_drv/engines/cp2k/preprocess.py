@@ -153,7 +153,7 @@ def _text(path: Path, most: int) -> str:
 
 
 def _directive(line: str) -> tuple[str, str] | None:
-    """The directive of a line (upper case) and what follows it; it may stand anywhere before a comment."""
+    """The directive of a line (upper case) and what follows it; it may be anywhere before a comment."""
     found = re.search(r"@\S*", without_comment(line))
     if found is None:
         return None

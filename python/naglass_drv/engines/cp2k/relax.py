@@ -1,4 +1,4 @@
-"""Relaxation of positions, or of positions and cell, with CP2K: each part goes on from the last step there is."""
+"""Relaxation of positions, or of positions and cell, with CP2K: each part continues from the last step."""
 
 from collections.abc import Callable
 from pathlib import Path

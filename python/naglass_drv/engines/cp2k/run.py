@@ -1,4 +1,4 @@
-"""One label: run CP2K in a child process, check its output, and admit the frame with labels or reject it by name.
+"""One label: run CP2K in a child process, check its output, and admit the frame or reject it with a named failure.
 
 `Runner` starts the child; trajectories and relaxations (`motion`) are made with it, too.
 """
@@ -76,7 +76,7 @@ class Program:
         return [str(self.launcher), "-n", str(self.ranks), *binding, *start]
 
     def version(self) -> str | None:
-        """``2023.1`` by the program itself; None where it does not say."""
+        """``2023.1`` from the program itself; None if it does not say."""
         from ...runtime.tools import cp2k_version
 
         try:
@@ -253,7 +253,7 @@ def _climb(runner: Runner, text: str, folder: Path, elements: list[str]) -> tupl
 def _converged(
     runner: Runner, root: tree.Section, folder: Path, elements: list[str], start: Path | None, again: bool = True
 ) -> parse.Output:
-    """The output of a run in `folder`; of a second one where the first ended for no reason of its own."""
+    """The output of a run in `folder`; of a second one if the first ended for an external reason."""
     folder.mkdir()
     try:
         runner.run(root, folder, start=start)

@@ -30,7 +30,7 @@ class Rung:
 
 
 def ladder(root: Section) -> tuple[Rung, ...]:
-    """The rungs for an input, the first of them the input as it stands."""
+    """The rungs for an input, the first of them the unchanged input."""
     first = Rung("as in the template", lambda scf: None)
     if any(smear.parameter.upper() not in _OFF for smear in root.at(SCF).sections("SMEAR")):
         mixing = Rung("Broyden mixing with small steps", _small_mixing)
@@ -93,7 +93,7 @@ def keep_orbitals(root: Section, every: int | None = None) -> None:
 def stop_unconverged(root: Section) -> None:
     """Let a run that moves atoms end where an SCF does not converge, rather than go on with forces of no state.
 
-    CP2K 2023.1 goes on unless told otherwise; from 2024.1 on it stops unless told otherwise.
+    CP2K 2023.1 continues by default; from 2024.1 on it stops by default.
     """
     scf = root.at(SCF)
     if scf.values("IGNORE_CONVERGENCE_FAILURE"):

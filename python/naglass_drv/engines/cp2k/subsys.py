@@ -93,7 +93,7 @@ def _symbol(letters: str, what: str) -> str:
 
 
 def beside(folder: Path, name: str, keyword: str) -> Path:
-    """The file `name` that an input in `folder` states; InputError unless it lies in that folder or below."""
+    """The file `name` that an input in `folder` states; InputError unless it is in that folder or below."""
     path = folder / name
     if not name or Path(name).is_absolute() or not is_within(path, folder) or not path.is_file():
         raise InputError(f"{keyword} {name!r}: no such file in the folder of the input")

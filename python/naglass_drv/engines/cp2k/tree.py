@@ -125,7 +125,7 @@ class Section:
         return _text(self, "") if self.name else self.inner()
 
     def inner(self) -> str:
-        """The text of what is in the section, without its own `&` lines."""
+        """The text of the content of the section, without its own `&` lines."""
         return "".join(_text(item, "") for item in self.items)
 
 

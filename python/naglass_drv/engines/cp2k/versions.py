@@ -1,6 +1,6 @@
-"""What a version of CP2K needs in an input, or does not know: docs/level-of-theory.md lists what was run and looked up.
+"""What a version of CP2K requires in an input or does not support; docs/level-of-theory.md lists what was tested.
 
-Inputs are written for 2023.1. Most differences up to 2026 are in keywords that no input has; one has to be written.
+Inputs are written for 2023.1. Most differences up to 2026 are in keywords that no input has; only one needs a change.
 """
 
 import re
@@ -9,7 +9,7 @@ from ...errors import InputError
 from .tree import Section
 
 _OLDEST = (2023, 1)
-# from here on an unconverged SCF ends the run unless told otherwise: cp2k/cp2k#3148
+# from here on an unconverged SCF ends the run by default: cp2k/cp2k#3148
 _ABORTS_UNCONVERGED = (2024, 1)
 
 
@@ -24,6 +24,6 @@ def number(version: str) -> tuple[int, int]:
 def fit(root: Section, version: str | None) -> None:
     """Change an input written for 2023.1 so that it means the same to `version`; None leaves it as it is."""
     if version is not None and number(version) >= _ABORTS_UNCONVERGED:
-        # energy and forces are printed all the same, and refused by name when they are read
+        # energy and forces are still printed, and refused as unconverged when they are read
         for scf in root.sections("FORCE_EVAL/DFT/SCF"):
             scf.set("IGNORE_CONVERGENCE_FAILURE", "TRUE")

@@ -58,7 +58,7 @@ def read_wannier(path: Path, elements: Sequence[str], spreads: Path | None = Non
     The file has one block per spin and step, the ions `elements` (wrapped independently) and then centers ``X``. Its
     title ends with the step of an MD or a relaxation. `spreads` is the file of spreads of the same run. An incomplete
     last block is left out, together with its step. Raises OutputError for other atoms or contradictions. A localization
-    that stopped at MAX_ITER cannot be told from these files.
+    that stopped at MAX_ITER cannot be recognized from these files.
     """
     lines = read_text(path, _MAX_BYTES).splitlines()
     blocks: list[tuple[int, np.ndarray]] = []

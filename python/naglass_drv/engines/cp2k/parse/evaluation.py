@@ -248,7 +248,7 @@ def _hirshfeld(lines: Sequence[str], layout: Layout, elements: Sequence[str]):
     if polarized:
         _agree(values[:, 1] - values[:, 2], values[:, 3], 2.1e-3, "Hirshfeld: alpha - beta")
         population = values[:, 1] + values[:, 2]
-    # rounded populations and a rounded charge: also tells spin and charge apart
+    # rounded populations and a rounded charge: also distinguishes spin from charge
     _agree(values[:, 0] - population, values[:, -1], 2.1e-3, "Hirshfeld: reference - population")
     return values[:, -1], values[:, 3] if polarized else None
 

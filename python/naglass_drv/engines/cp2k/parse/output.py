@@ -23,7 +23,7 @@ _MAX_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Header:
-    """How a run began and ended: `ended` tells a normal end, `abort` is the text of CP2K's [ABORT] box.
+    """How a run began and ended: `ended` means a normal end, `abort` is the text of CP2K's [ABORT] box.
 
     `in_scf` tells whether the last SCF did not converge, `density_guess` is where the first SCF's
     density came from ("ATOMIC", "RESTART"); `wall_s` in seconds.

@@ -1,4 +1,4 @@
-"""What the output says of the run itself: its name, cell, first positions and spin, to hold the input against."""
+"""What the output says about the run: its name, cell, first positions and spin, to compare with the input."""
 
 import re
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _LENGTH_A, _COMPONENT_A = 1.01e-6, 6e-4
 class PrintedCell:
     """Lengths (Å), angles (degrees, None where they were not printed) and volume (Å³) of a cell.
 
-    `vectors` (rows, Å) are coarse, to check an orientation by; `tolerance_A` is the rounding of the lengths.
+    `vectors` (rows, Å) are coarse, for checking the orientation; `tolerance_A` is the rounding of the lengths.
     """
 
     lengths: np.ndarray
@@ -44,16 +44,16 @@ class PrintedCell:
     tolerance_A: float
 
     def disagrees(self, cell: np.ndarray) -> bool:
-        """Whether `cell` (3×3, Å) is another one."""
+        """Whether `cell` (3×3, Å) differs."""
         found = cell_to_cellpar(cell)
-        # a length is rounded by itself, an angle like the arc that belongs to it
+        # a length is rounded by itself, an angle like its arc
         far = np.abs(found[:3] - self.lengths).max() > self.tolerance_A
         turned = self.angles is not None and np.abs(found[3:] - self.angles).max() > max(1e-5, 60 * self.tolerance_A)
         other = self.vectors is not None and np.abs(cell - self.vectors).max() > _COMPONENT_A
         return bool(far or turned or other)
 
     def standing(self) -> np.ndarray | None:
-        """The cell from lengths and angles, a along x and b in the xy plane; None where the vectors are others."""
+        """The cell from lengths and angles, a along x and b in the xy plane; None if the vectors differ."""
         if self.angles is None or self.vectors is None:
             return None
         cell = cellpar_to_cell([*self.lengths, *self.angles])

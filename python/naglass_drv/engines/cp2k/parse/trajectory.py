@@ -28,11 +28,11 @@ _BLOCK = re.compile(
     r"^(?= ATOMIC FORCES in | FORCES\| Atomic forces | STRESS\| Analytical stress tensor )", re.MULTILINE
 )
 _TITLE = re.compile(rf"\s*i =\s+(\d+),(?:\s+time =\s+({NUMBER}),)?\s+E =\s+({NUMBER})\s*")
-# width of a number in CP2K's XYZ files, and where its point stands: what is missing of one shifts the others
+# width of a number in CP2K's XYZ files, and position of its decimal point: a missing digit shifts the others
 _FIELD, _POINT = 20, -11
 # bohr per atomic unit of time (CODATA 2018) in Å/ps
 VELOCITY_A_PS = 21876.9126364
-# energies beside the positions have ten decimals, forces too
+# energies in the files of positions have ten decimals, as have forces
 _SAME_ENERGY_HA = 2e-9
 _SAME_FORCE_HA_BOHR = 1.1e-8
 
@@ -104,7 +104,7 @@ class _Block:
 
 @dataclass(frozen=True)
 class _Step:
-    """Text of a step in the output: its evaluations, each with what stands before it, and what is said after the step.
+    """Text of a step in the output: its evaluations, each with the text before it, and the text after the step.
 
     A line search evaluates more than once a step, and need not end with what it accepts.
     """
@@ -113,7 +113,7 @@ class _Step:
     after: str
 
     def of(self, energy_Ha: float) -> tuple[str, str]:
-        """The last evaluation of this energy, else the last one, and what stands before it."""
+        """The last evaluation with this energy, else the last one, and the text before it."""
         for evaluation, before in reversed(self.evaluations):
             energies = re.findall(ENERGY, evaluation, re.MULTILINE)
             if len(energies) == 1 and abs(number(energies[0]) - energy_Ha) <= _SAME_ENERGY_HA:
@@ -133,7 +133,7 @@ def read_trajectory(
 
     `start` tells the cell where the run wrote no file of cells, `files` the names and units of its files where they
     are not CP2K's own choice. Raises OutputError when a file contradicts itself or another one. Dropped with a word are
-    a torn last frame, a step that mixes two SCFs or has no evaluation, one whose cell is not known, and evaluations
+    an incomplete last frame, a step that mixes two SCFs or has no evaluation, one with an unknown cell, and evaluations
     without positions (killed in an SCF; the first one of a continued run).
     """
     files = files or Files.of(project)
