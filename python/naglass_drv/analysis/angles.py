@@ -43,7 +43,7 @@ def bond_angles(
     """Bin edges (degrees), and the angles between bonds by kind, "O-P-O" or "P-O-V".
 
     `cutoffs` (Å) per pair "P-O"; every such pair is bonded below its own. Angles at a cation are between two of its
-    oxygens; at an oxygen, between two cations that are no mobile ions. Every unordered pair of bonds of an atom counts
+    oxygens; at an oxygen, between two cations that are not mobile ions. Every unordered pair of bonds of an atom counts
     once, bonds to different images of one atom apart. Kinds that never occur are left out; frames without any angle of
     a kind do not count for it. O(bonds).
     """

@@ -47,7 +47,7 @@ def measure(
     """Measure what `settings` (the analysis section and `kind`) asks for; keys of the result carry their
     units.
 
-    `kind` "trajectory" takes frames in time order with info `time_ps`; "glass" takes independent replicas.
+    `kind` "trajectory" expects frames in time order with info `time_ps`; "glass" expects independent replicas.
     Transport is measured on trajectories that `stable` calls so, and that are long enough. A key `X_err` is
     one standard error of `X`, None where none can be given (a single structure). `on_the_fly` is the file of hops that
     was written during the run.
@@ -151,7 +151,7 @@ def _temperatures(frames: Sequence[Atoms]) -> list[float] | None:
 
 
 def _mobile(elements: Sequence[str]) -> str | None:
-    """The ion whose motion is followed, if anything is left to move against."""
+    """The ion whose motion is analyzed, if there are other atoms to measure it against."""
     return next((element for element in MOBILE_IONS if element in elements and len(elements) > 1), None)
 
 
@@ -257,7 +257,7 @@ def _in_m2_per_s(coefficient: float | None) -> float | None:
 
 
 def _correlations(filled: core.Correlator, mobile: str, temperatures: list[float] | None) -> tuple[Numbers, Curves]:
-    """What single displacements do not tell: their distribution, and how ions move together."""
+    """What single displacements do not show: their distribution, and how ions move together."""
     result = filled.result()
     curves: Curves = {"correlation_lag_ps": result.time}
     for name in ("alpha2", "chi4", "haven"):

@@ -20,7 +20,7 @@ class Network:
 
     `qn` is the share of formers with n = 0, 1, ... bridges; `mean_n` the connectivity <n>; `oxygen` the share
     of the oxygens in each class, by name. `agreement` is the fraction of formers and frames whose n equals
-    the value that the trajectory carries in its `qn` column, or None where it carries none.
+    the value in the `qn` column of the trajectory, or None if there is no such column.
     """
 
     former: str

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WINDOW_PS = 0.5
 # an atom whose nearest counter-ion is further than this many contact distances has left the material
 _ISOLATED = 1.6
-# share of the P atoms that may be outside the limits: a glass of many atoms has a few defects of its own
+# share of the P atoms that may be outside the limits: a large glass always has a few defects
 _P_DEFECTS = 0.05
 
 
@@ -41,7 +41,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The checks, and what they were made from: `series` holds lists of equal length against ``time_ps``."""
+    """The checks, and what they were made from: `series` has lists of equal length against ``time_ps``."""
 
     checks: tuple[Check, ...]
     series: dict[str, list[float]]

@@ -60,7 +60,7 @@ def shell_cutoffs(pairs: PairFunctions, elements: Sequence[str], chosen: Mapping
     """Cutoffs (Å) of all cation-anion pairs and of the `chosen` ones, by pair name in the order of
     `elements`.
 
-    A pair takes the value chosen by the user, else that of the default table, else the first minimum of its
+    A pair has the value chosen by the user, else that of the default table, else the first minimum of its
     g(r); one without a clear minimum is left out. InputError for a chosen pair that is not of these elements.
     """
     given = {}
@@ -85,7 +85,7 @@ def shell_cutoffs(pairs: PairFunctions, elements: Sequence[str], chosen: Mapping
 def first_minimum(r: np.ndarray, g: np.ndarray, span: float = 0.15) -> float | None:
     """Position (Å) of the first minimum of g(r) behind its first peak, after a running mean over `span` (Å).
 
-    None where there is no peak above 1 or no minimum behind it.
+    None if there is no peak above 1 or no minimum beyond it.
     """
     wide = max(1, round(span / (r[1] - r[0])))
     smooth = np.convolve(g, np.ones(wide) / wide, mode="same")

@@ -54,7 +54,7 @@ def choice(name: str, value, known: Iterable[str]):
 
 
 def array(name: str, value, shape: tuple, *, kind: type = float, unit: str = "", finite: bool = True) -> np.ndarray:
-    """An array of numbers of a shape; letters in `shape` stand for any length."""
+    """An array of numbers of a shape; letters in `shape` mean any length."""
     try:
         result = np.asarray(value)
         if result.size == 0:

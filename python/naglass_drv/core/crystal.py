@@ -34,7 +34,7 @@ class Environments:
     center: str  #: element of the centers
     elements: tuple[str, ...]  #: elements of the neighbors
     members: tuple[tuple[tuple[str, ...], np.ndarray], ...]  #: per environment elements (n,) and vectors (n, 3), Å
-    compiled: list = field(repr=False)  #: the same as the extension takes them
+    compiled: list = field(repr=False)  #: the same in the form that the extension expects
 
     def __len__(self) -> int:
         return len(self.members)
@@ -122,7 +122,7 @@ def lanterns(
 
     `structure` is a `BondGraph`, or atoms together with `cutoffs`. A bridge is a neighbor when both are bonded to a
     ligand in common. In a lantern the three bridges share one ligand, a corner, with each of the two centers, and the
-    centers share none with each other: polyhedra of centers that share a corner, an edge or a face are no lantern.
+    centers share none with each other: polyhedra of centers that share a corner, an edge or a face are not a lantern.
     Every V of NASICON Na3V2(PO4)3 has one lantern partner. O(bonds). Raises InputError if there is no `center`.
     """
     graph = graph_of(structure, cutoffs)
@@ -137,7 +137,7 @@ class Steinhardt:
     """Bond-orientational order; definitions in docs/observables/crystal.md."""
 
     l: tuple[int, ...]  #: orders of `q`
-    q: np.ndarray  #: (N, orders) q_l per atom; NaN for atoms that are no center or have no neighbor
+    q: np.ndarray  #: (N, orders) q_l per atom; NaN for atoms that are not centers or have no neighbor
     bond_l: int  #: order of the bonds
     i: np.ndarray  #: (bonds,) int, center
     j: np.ndarray  #: (bonds,) int, neighbor that is a center too

@@ -32,7 +32,7 @@ class StructureFactors:
     """Faber-Ziman partial S_AB(Q) and weighted totals on the shell means `q` (1/Å); all dimensionless.
 
     `vectors` is the number of wave vectors behind each point, `complete` whether these are all of its shell; `neutron`
-    and `xray` are None when the tables lack an element.
+    and `xray` are None if an element is missing from the tables.
     """
 
     q: np.ndarray
@@ -238,7 +238,7 @@ class _Shells:
 
 @dataclass(frozen=True)
 class _Errors:
-    """Averages over frames whose errors hold the spread between the `kept` vectors (pairs, vectors) of a shell."""
+    """Averages over frames whose errors include the spread between the `kept` vectors (pairs, vectors) of a shell."""
 
     shells: _Shells
     kept: np.ndarray

@@ -85,7 +85,7 @@ class _Known:
 
     @property
     def err(self) -> float:
-        # twice the error holds 95 %, and the error 70 to 73 % where blocks are few
+        # twice the error covers 95 %, and the error 70 to 73 % if there are few blocks
         return student(self.freedom, 2.0) / 2 * self.relative * self.value
 
     @property
@@ -105,7 +105,7 @@ def diffusion(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **h
     """Self-diffusion coefficient D* = [MSD(2τ) - MSD(τ)]/6τ of an element, if its motion is diffusive.
 
     `source` and `how` as for `msd`. τ is the shortest lag for which the MSD reaches `min_msd` (Å²) and from which on
-    the exponent d ln MSD / d ln t is compatible with [0.95, 1.05]; the run must hold six blocks of time of 2τ or more.
+    the exponent d ln MSD / d ln t is compatible with [0.95, 1.05]; the run must contain six time blocks of 2τ or more.
     The error is the scatter between these blocks with Student's factor (docs/observables/transport.md).
     """
     filled = correlator(source, **how)
@@ -160,7 +160,7 @@ def conductivity(
     """Ionic conductivity (S/m) of the elements in `charges` (e; default Na 1), by two routes.
 
     Nernst–Einstein: Σ n q² D*/(kT), blind to correlations between ions; Einstein: the slope of ⟨|Σ q Δr|²⟩
-    over 6VkT, which holds them. Both at the longest of the elements' onsets of diffusion. Formal charges
+    over 6VkT, which includes them. Both at the longest of the elements' onsets of diffusion. Formal charges
     give the same static conductivity as Born charges in an insulator (Grasselli and Baroni,
     doi:10.1038/s41567-019-0562-0). `volume` in Å³; by default that of the cell given with the frames.
     """

@@ -85,7 +85,7 @@ class LengthHistograms:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """One row per center; definitions in docs/observables/fingerprint.md. `absent` names what is None."""
+    """One row per center; definitions in docs/observables/fingerprint.md. `absent` lists the columns that are None."""
 
     element: str
     ligand: str

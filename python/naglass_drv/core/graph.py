@@ -94,7 +94,7 @@ def bond_graph(atoms, cutoffs: Cutoffs) -> BondGraph:
 
 
 def geometry(atoms) -> tuple[np.ndarray, list[list[float]], list[bool]]:
-    """Positions (N, 3), cell vectors and periodicity as the extension takes them."""
+    """Positions (N, 3), cell vectors and periodicity in the form that the extension expects."""
     structure("atoms", atoms)
     cell = array("cell", np.asarray(atoms.cell), (3, 3), unit="Å")
     return np.asarray(atoms.positions, dtype=float), cell.tolist(), [bool(p) for p in atoms.pbc]
@@ -106,7 +106,7 @@ def pair(a: str, b: str) -> tuple[str, str]:
 
 
 def unordered_pairs(name: str, lengths: Cutoffs, symbols: Iterable[str]) -> dict[tuple[str, str], float]:
-    """Lengths (Å) per `pair`. InputError for what is no pair, no element, given twice, or not positive."""
+    """Lengths (Å) per `pair`. InputError unless each is a pair of elements, given once and positive."""
     present = set(symbols)
     for key, length in (checked := pairs(name, lengths)).items():
         for one in key:

@@ -97,7 +97,7 @@ class Hops:
         total, relative, wide = self._counted()
         if len(self) >= _FEW_HOPS:
             return float(total / time / np.exp(wide * relative)), float(total / time * np.exp(wide * relative))
-        # independent events, each of which stands for 1/share of them
+        # independent events, each of which represents 1/share of them
         equivalent = min(len(self), 1 / relative**2) if len(self) else 0
         low = gammaincinv(equivalent, 0.025) / equivalent * total if equivalent else 0.0
         high = gammaincinv(equivalent + 1, 0.975) / equivalent * total if equivalent else gammaincinv(1, 0.95)
@@ -133,7 +133,7 @@ class Hops:
         return self.observed_steps
 
     def _standing_for(self) -> np.ndarray:
-        """(hops,) how many hops each stands for: 2 if it waited for one to two windows, else 1.
+        """(hops,) how many hops each represents: 2 if it waited for one to two windows, else 1.
 
         As many as these wait for less than a window, and are not resolved.
         """

@@ -33,8 +33,8 @@ class HopDetector:
     Of frames (atoms with symbols, cell and pbc) the detector follows `mobile` (elements, or indices; default: Na); it
     unwraps them, lays them into the first cell, and subtracts the mean displacement of the `framework` (elements;
     default: all atoms that are not mobile; ``()``: no subtraction). `cage` gives a cutoff (Å) per element of the host,
-    e.g. ``{"O": 3.2}``: each hop then tells how much of the ion's cage it kept. `nearest` names elements: each hop then
-    tells which atom of them was nearest to its midpoint.
+    e.g. ``{"O": 3.2}``: each hop then has the fraction of the ion's cage that was kept. `nearest` names elements: each
+    hop then has the index of the atom of these elements nearest to its midpoint.
 
     Of arrays (N, 3), whose positions are unwrapped, `mobile` are indices (default: all atoms); the options that need
     elements, `framework`, `cage` and `nearest`, are refused. A detector can be pickled and then continues

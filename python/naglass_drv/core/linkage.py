@@ -41,7 +41,7 @@ class Linkage:
     symbols: tuple[str, ...]  #: element per atom
 
     def degree(self, element: str | None = None) -> np.ndarray:
-        """(N,) centers linked to each atom, images counted apart; those of one element only where it is given."""
+        """(N,) centers linked to each atom, with images counted separately; only those of one element, if given."""
         rows = self.i
         if element is not None:
             present_element("element", element, self.symbols)
@@ -74,7 +74,7 @@ def linkage(
 
 
 def topology(graph: BondGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A graph as the extension takes it where lengths do not matter."""
+    """A graph in the form that the extension expects if lengths do not matter."""
     return graph.offsets, graph.targets, graph.shifts
 
 

@@ -90,7 +90,7 @@ def qn(
 
 
 def _labels(former: str | Iterable[str], metals: str | Iterable[str]) -> dict[int, str]:
-    """Names of the oxygen classes; T and M stand for several formers or metals."""
+    """Names of the oxygen classes; T and M mean several formers or metals."""
     formers, transition = names(former), names(metals)
     t = formers[0] if len(formers) == 1 else "T"
     m = transition[0] if len(transition) == 1 else "M"

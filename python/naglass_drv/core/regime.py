@@ -37,7 +37,7 @@ class Exponent(NamedTuple):
     freedom: float
 
     def outside(self, errors: float) -> bool:
-        """Whether it lies outside of the diffusive range by more than so many standard errors."""
+        """Whether it is outside the diffusive range by more than this many standard errors."""
         low, high = DIFFUSIVE_EXPONENT
         return max(low - self.value, self.value - high) > student(self.freedom, errors) * self.err
 
@@ -96,7 +96,7 @@ class Blocks:
         self.double = {k: place[2 * int(lag)] for k, lag in enumerate(self.lags) if 2 * int(lag) in place}
 
     def means(self, k: int, totals: Sequence[Total], lags: int = 2) -> Means | None:
-        """`totals` at lag number k, at its double, ...; None where fewer than six blocks of time hold all `lags`."""
+        """`totals` at lag number k, at its double, ...; None if fewer than six blocks of time contain all `lags`."""
         chosen = [k]
         while len(chosen) < lags:
             if chosen[-1] not in self.double:

@@ -18,7 +18,7 @@ class RingMembers:
     """The rings themselves, sorted by size; ``members[k]`` gives ring k as (atoms, shifts).
 
     Atoms are in the order of the ring's bonds. Member q is the image of ``atoms[q]`` displaced by ``shifts[q]`` cell
-    vectors; the first member lies in cell 0 and has the lowest index.
+    vectors; the first member is in cell 0 and has the lowest index.
     """
 
     offsets: np.ndarray  #: (rings + 1,) int; ring k has members offsets[k] ... offsets[k + 1] - 1

@@ -151,7 +151,7 @@ def form_factor(element: str, q: np.ndarray) -> np.ndarray:
 
 
 def weights(elements: list[str], q: np.ndarray, radiation: str) -> np.ndarray | None:
-    """Scattering amplitude of each element at each `q`, shape (elements, q), or None if the table lacks one.
+    """Scattering amplitude of each element at each `q`, shape (elements, q), or None without a table entry.
 
     `radiation` is "neutron" (fm) or "xray" (electrons).
     """

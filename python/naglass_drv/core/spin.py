@@ -48,7 +48,7 @@ class Links:
     def mixed_share(self) -> float:
         """Share of the pairs whose ends differ in oxidation state (V4+–O–V5+: where a polaron can hop).
 
-        Pairs with an undetermined end count as not mixed. NaN where there is no pair, or no states.
+        Pairs with an undetermined end count as not mixed. NaN if there is no pair, or no states.
         """
         if self.states is None or not len(self):
             return float("nan")

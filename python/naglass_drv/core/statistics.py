@@ -83,7 +83,7 @@ def _inefficiency(deviation: np.ndarray) -> np.ndarray:
 
 @lru_cache
 def student(freedom: float, errors: float) -> float:
-    """Standard errors that hold as much of Student's t with `freedom` degrees as `errors` of them hold of a Gaussian.
+    """Standard errors that cover as much of Student's t with `freedom` degrees as `errors` of them cover of a Gaussian.
 
     1 for 68.3 %, 1.96 for 95 %; 1.11 and 2.57 with five degrees of freedom.
     """
@@ -95,7 +95,7 @@ def student(freedom: float, errors: float) -> float:
 def clustered(deviations: np.ndarray) -> tuple[float, float]:
     """Variance of the sum of deviations (ions, blocks of time) from their mean, and its degrees of freedom.
 
-    From the sums per block of time, which hold correlation between ions; from the sums per ion where these scatter
+    From the sums per block of time, which include correlation between ions; from the sums per ion where these scatter
     significantly more (97.5 % of an F test), as those of ions in lasting fast and slow surroundings do.
     """
     from scipy.special import fdtri

@@ -126,7 +126,7 @@ def relative_to(positions: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def same_elements(frames: Sequence) -> list[str]:
-    """The element order of the frames; InputError unless all frames hold the same atoms in the same order."""
+    """The element order of the frames; InputError unless all frames have the same atoms in the same order."""
     if not frames:
         raise InputError("no frames to analyze")
     first = list(frames[0].get_chemical_symbols())

@@ -147,7 +147,7 @@ class Correlator:
     def add(self, positions, cell=None) -> None:
         """The next frame (N, 3) in Å; unwrapped here if its cell (3, 3) is given, else taken as unwrapped.
 
-        With cells, positions are laid into the first frame's cell, so that a breathing cell is no motion.
+        With cells, positions are mapped into the cell of the first frame, so that a breathing cell causes no motion.
         """
         positions = np.asarray(positions, dtype=float)
         if cell is not None:

@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import InputError
 from .arguments import array, dimensions, shown
 
-#: Largest step between frames, in cell edges, that a wrapped trajectory may hold: up to here the nearest image is
+#: Largest step between frames, in cell edges, that a wrapped trajectory may have: up to here the nearest image is
 #: certainly the right one, at one half it is a guess.
 LARGEST_STEP = 0.25
 
@@ -27,7 +27,7 @@ class CellHistory:
     def add(self, cell: np.ndarray) -> np.ndarray:
         """(3, 3) vectors (Å) of the next frame's lattice that continue those of the frame before, from its cell (3, 3).
 
-        InputError where the lattice sheared so much between two frames that a flip cannot be told from shear.
+        InputError if the lattice sheared so much between two frames that a flip cannot be told from shear.
         """
         if self._last is not None:
             change = cell @ np.linalg.inv(self._last)

@@ -83,7 +83,7 @@ def assemble(
 
 
 def one_level(frames: Iterable[tuple[str, "Atoms"]], name: str | None = None) -> str:
-    """The level, name and hash, of all `frames` (called what stands before each); "" without any.
+    """The level, name and hash, of all `frames` (each preceded by its name in messages); "" without any.
 
     Raises InputError when levels or the settings of an element mix, or when the level's name is not `name`.
     """

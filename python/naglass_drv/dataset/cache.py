@@ -110,7 +110,7 @@ def _is_text(frame: "Atoms", name: str) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A value of `info` as JSON; arrays, and dictionaries as extended XYZ may hold them, in one of their own."""
+    """A value of `info` as JSON; arrays, and dictionaries as in extended XYZ, in their own object."""
     if isinstance(value, np.ndarray):
         return {"array": value.tolist()}
     return {"value": value} if isinstance(value, dict) else value

@@ -55,9 +55,9 @@ class Found:
 class Terms:
     """Information on imported frames provided by the user.
 
-    `level` is the level's name and `settings` the text its hash is taken of, where the sources do not tell it.
+    `level` is the level's name and `settings` the text that is hashed, if the sources do not have it.
     `multiplicity` is a number, or "high-spin" (of the ions that balance each composition). Frames of one group stay
-    together in a split: `group` names one for all, with what the source tells in braces, as in ``melt-{iteration}``; by
+    together in a split: `group` names one for all, with entries of the source in braces, as in ``melt-{iteration}``; by
     default they are those of one formula and file. `atom_multiplicity` is that of an isolated atom of each element;
     `program` is who computed the labels.
     """
@@ -164,7 +164,7 @@ def source_name(path: Path, number: int) -> str:
 
 
 def short_hash(text: str) -> str:
-    """Seven hexadecimal digits of the words of `text`, after a letter, so that none takes them for a number."""
+    """Seven hexadecimal digits of the words of `text`, after a letter, so that they are not read as a number."""
     return f"h{hashlib.sha256(' '.join(text.split()).encode()).hexdigest()[:7]}"
 
 

@@ -1,4 +1,4 @@
-"""What every label has to pass, whoever computed it: forces that balance, and moments that fit the multiplicity."""
+"""What every label has to pass, whatever its source: balanced forces, and moments that fit the multiplicity."""
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def largest_GPa(stress: np.ndarray) -> float:
 
 
 def asymmetry(stress: np.ndarray) -> float:
-    """The largest |σij - σji| (eV/Å³) of a 3×3 stress; 0 where it is within the rounding of a file."""
+    """The largest |σij - σji| (eV/Å³) of a 3×3 stress; 0 if it is within the rounding of a file."""
     off = float(np.abs(stress - stress.T).max())
     share, least = _SYMMETRIC
     return off if off > share * float(np.abs(stress).max()) + least else 0.0

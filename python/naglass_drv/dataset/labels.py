@@ -59,8 +59,8 @@ def labels_of(entries: Entries, keys: Mapping[str, str], count: int, volume_A3: 
     """The labels of a frame of `count` atoms; `keys` names the entries of some, the others are found by their names.
 
     A virial W gives the stress -W/V; there is no stress without a volume. Six numbers are in ASE's order (xx, yy, zz,
-    yz, xz, xy). Raises Refused: UNREADABLE for what holds no numbers of the right shape, CONTRADICTION where two
-    entries for one label disagree, INCOMPLETE where there is no entry of a given name.
+    yz, xz, xy). Raises Refused: UNREADABLE for anything but numbers of the right shape, CONTRADICTION if two
+    entries for one label disagree, INCOMPLETE if there is no entry of a given name.
     """
     readers = {
         "energy": lambda key, value: np.asarray(number(value, key)),
@@ -110,7 +110,7 @@ def _usual(entries: Entries, what: str) -> Iterator[tuple[str, Any]]:
         if len(nouns) == 1 and qualifiers <= _QUALIFIERS and (nouns != {"e"} or qualifiers):
             last = key
             yield key, value
-    # ASE writes it beside the energy; it is the label where it stands alone
+    # ASE writes it in addition to the energy; it is the label if it is the only one
     if what == "energy" and last is None and "free_energy" in place:
         yield "free_energy", place["free_energy"]
 
@@ -167,7 +167,7 @@ def _array(value: Any) -> np.ndarray | None:
         return None
     try:
         array = np.asarray(value)
-        # text is made of numbers or not; truth values and objects are none
+        # text consists of numbers or not; truth values and objects are not numbers
         return array.astype(float) if array.dtype.kind in "fiuUS" else None
     except (TypeError, ValueError):
         return None

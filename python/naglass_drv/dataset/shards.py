@@ -25,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.extxyz(\.gz)?")
 def write_set(folder: Path, name: str, frames: Sequence["Atoms"], per_file: int) -> Path:
     """Write `frames` as ``NAME.extxyz``, or as shards of `per_file` with the index ``NAME.json``; returns what to read.
 
-    Every file is written under a temporary name and renamed, the index last; a file that holds the same already is left
+    Every file is written under a temporary name and renamed, the index last; a file with the same content is left
     untouched. Files of an earlier set of this name that are not part of the new one are removed then.
     """
     if len(frames) <= per_file:
@@ -46,7 +46,7 @@ def write_set(folder: Path, name: str, frames: Sequence["Atoms"], per_file: int)
 
 
 def set_files(folder: Path, name: str) -> list[Path]:
-    """The files of the set `name`, index or single file included; none where there is no such set."""
+    """The files of the set `name`, index or single file included; none if there is no such set."""
     own = re.compile(rf"{re.escape(name)}(-\d{{5}})?\.extxyz|{re.escape(name)}\.json")
     found = [path for path in sorted(folder.iterdir()) if own.fullmatch(path.name)] if folder.is_dir() else []
     return [path for path in found if path.suffix != ".json" or _is_index(path)]

@@ -47,8 +47,8 @@ _SCALES = {
     "Cr": _Scale((3, 2), ((3.3, 3.7),), floor=2.5),
     "Mn": _Scale((4, 3, 2), ((3.4, 3.6), (4.1, 4.3)), floor=2.5),
 }
-# Covalency takes more from Fe3+ than from Fe2+, by an amount that depends on the functional, so no moment lies safely
-# between them. Two Fe3+ have more unpaired electrons than Fe2+ and Fe4+: the multiplicity tells
+# Covalency takes more from Fe3+ than from Fe2+, by an amount that depends on the functional, so no moment is safely
+# between them. Two Fe3+ have more unpaired electrons than Fe2+ and Fe4+: the multiplicity distinguishes them
 # how many there are, and a gap between the moments whether they are localized.
 _FE_FLOOR_MUB, _FE_GAP_MUB = 3.2, 0.25
 
@@ -71,8 +71,8 @@ def judge(frame: "Atoms") -> Verdict | None:
     """Compare the ions and site moments of a labeled `frame` with its composition.
 
     Ions are those of the array `ion`, else those that give the composition the frame's charge. Moments are `REF_spin`
-    where it is not Mulliken's. None where nothing can be said: unknown ions; tight binding, which knows no spin; no
-    moments by site; metals whose moments do not tell their states.
+    where it is not Mulliken's. None if nothing can be said: unknown ions; tight binding, which has no spin; no
+    moments by site; metals whose moments do not determine their states.
     """
     ions = ions_of(frame)
     if ions is None:

@@ -53,7 +53,7 @@ def split_in_three(
     """Indices of "train", "valid" and "test" frames, cut between groups; fractions are of all frames.
 
     Validation frames may steer a training (when to stop, which epoch to keep), test frames may not: hence both. A
-    fraction of 0 leaves a part empty, and so does a lack of groups; see `split_by_group`.
+    fraction of 0 leaves a part empty, and so do too few groups; see `split_by_group`.
     """
     every = tuple(range(len(groups)))
     first = split_by_group(groups, test_fraction, seed) if test_fraction else Split(every, (), "")

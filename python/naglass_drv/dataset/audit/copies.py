@@ -37,7 +37,7 @@ def near_copies(frames: Sequence["Atoms"], limit_A: float, strain: float) -> lis
     found = []
     for indices in alike.values():
         cells = np.array([frames[i].cell.array for i in indices])
-        # a frame without a cell is compared as it stands
+        # a frame without a cell is compared unchanged
         cells[np.abs(np.linalg.det(cells)) < 1e-6] = np.eye(3)
         scaled = np.array([frames[i].positions for i in indices]) @ np.linalg.inv(cells)
         for k in range(1, len(indices)):

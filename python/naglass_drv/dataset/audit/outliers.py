@@ -75,7 +75,7 @@ def least_absolute_deviations(columns: np.ndarray, values: np.ndarray) -> np.nda
 def force_z(frames: Sequence["Atoms"]) -> list[np.ndarray]:
     """Robust z of log |F| of each atom (N) among the atoms of its element, per frame.
 
-    Force norms spread by factors, hence the logarithm; below 0.05 eV/Å all count as small.
+    Force norms vary by factors, therefore the logarithm is used; below 0.05 eV/Å all count as small.
     """
     norms = [np.linalg.norm(frame.arrays["REF_forces"], axis=1) for frame in frames]
     log = np.log(np.maximum(np.concatenate(norms), _LEAST_FORCE_eV_PER_A))

@@ -35,7 +35,7 @@ class WorkRatio:
 
 
 def findings(frames: Sequence["Atoms"], most_GPa: float, most_z: float) -> Iterator[tuple[int, float, float, str, str]]:
-    """Frame, value, limit, unit and words of each stress that stands out, the first reason of each frame."""
+    """Frame, value, limit, unit and message of each outlying stress, the first reason of each frame."""
     present = [k for k, frame in enumerate(frames) if "REF_stress" in frame.info]
     if not present:
         return
@@ -57,7 +57,7 @@ def findings(frames: Sequence["Atoms"], most_GPa: float, most_z: float) -> Itera
 
 
 def work_fault(ratio: "WorkRatio | None") -> str | None:
-    """What is wrong with stresses whose `work_ratio` is surely far from 1; None for others."""
+    """What is wrong with stresses whose `work_ratio` is significantly far from 1; None otherwise."""
     if ratio is None or not (ratio.high < _RATIO[0] or ratio.low > _RATIO[1]):
         return None
     unit = next((text for scale, text in _UNITS if 0.5 < abs(ratio.median) / scale < 2.0), "")
@@ -70,7 +70,7 @@ def work_fault(ratio: "WorkRatio | None") -> str | None:
 
 
 def work_ratio(frames: Sequence["Atoms"]) -> WorkRatio | None:
-    """Between two strained copies: what the energy changes by beside the work of the forces, over that of the stress.
+    """Between two strained copies: the energy change minus the work of the forces, over the work of the stress.
 
     To second order in strain ε and displacement u it is ΔE + Σ F·u = V σ:ε, with F, V and σ the means of both frames
     and u the displacement in scaled coordinates: the ratio is 1 for a stress in eV/Å³ whose sign is ASE's. Pairs count

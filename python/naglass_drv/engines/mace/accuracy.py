@@ -39,7 +39,7 @@ def errors(frames: Sequence["Atoms"], predicted: Mapping[str, np.ndarray]) -> di
 
 
 def parity(frames: Sequence["Atoms"], predicted: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Labels beside predictions: energies per atom (F), forces (ΣN×3), atomic number of each force's atom."""
+    """Labels and predictions: energies per atom (F), forces (ΣN×3), atomic number of each force's atom."""
     atoms = np.array([len(frame) for frame in frames])
     return {
         "energy_label_eV_per_atom": np.array([frame.info["REF_energy"] for frame in frames]) / atoms,

@@ -35,7 +35,7 @@ _INTERACTIONS = frozenset(
         "RealAgnosticResidualNonLinearInteractionBlock",
     }
 )
-# every class that may occur below the model: what is not here is refused by its name
+# every class that may occur inside the model: any other is refused with its name
 _KNOWN_BLOCKS = _INTERACTIONS | {
     "MACE",
     "ScaleShiftMACE",
@@ -112,7 +112,7 @@ def export_model(
     `dtype`, ``float64`` or ``float32``, the precision of the archived weights; `spin`, a readout to carry along as
     the extra output ``spin``. Energies in eV, lengths in Å, moments in µB.
 
-    Returns the archive's path. Raises InputError, by name, for any block that is not handled exactly.
+    Returns the archive's path. Raises InputError, by name, for any block that is not reproduced exactly.
     """
     model = load_model(model_path, trust=trust)
     return export_module(model, out_path, head=head, dtype=dtype, source=str(model_path), spin=spin)
@@ -193,7 +193,7 @@ def _check_settings(model: torch.nn.Module) -> None:
     """What a known block can be set to, or be changed to after it was made, that the pieces would not follow."""
     torch = import_torch()
     for module in model.modules():
-        # e3nn compiles what it generates; those objects always hold their forward
+        # e3nn compiles what it generates; those objects always have their forward
         if isinstance(module, torch.jit.ScriptModule):
             continue
         if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:

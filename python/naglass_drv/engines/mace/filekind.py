@@ -25,7 +25,7 @@ UNREADABLE = (
     RuntimeError,
     MemoryError,
 )
-_MAX_TEXT = 64 << 20  # of a JSON or pickle entry, which holds names and numbers; arrays lie beside it
+_MAX_TEXT = 64 << 20  # of a JSON or pickle entry, which has names and numbers; arrays are separate entries
 _ML_IAP = "mace.calculators.lammps_mliap_mace"
 # a state dict or a checkpoint is tensors and plain containers
 _PLAIN = ("torch", "collections", "numpy", "_codecs")
@@ -55,7 +55,7 @@ def kind_of(path: Path) -> str:
 
 
 def read_entry(path: str | Path, archive: zipfile.ZipFile, name: str, limit: int = _MAX_TEXT) -> bytes:
-    """Content of an entry; InputError where it unpacks to more than `limit` bytes, KeyError where there is none."""
+    """Content of an entry; InputError if it unpacks to more than `limit` bytes, KeyError if there is none."""
     info = archive.getinfo(name)
     if info.file_size > limit:
         raise InputError(f"{path}: {name} has {info.file_size} bytes when unpacked, too large for a model")

@@ -75,7 +75,7 @@ def load_portable(path: str | Path, dtype: str | None = None) -> torch.nn.Module
 def load_model(path: str | Path, *, trust: bool = False) -> torch.nn.Module:
     """Load a portable model or, with ``trust=True``, a pickled mace-torch ``.model`` file, on the CPU.
 
-    Unpickling can run any code the file's author put there; hence the explicit consent.
+    Unpickling can run any code of the file's author; therefore it needs explicit consent.
     """
     path = Path(path)
     if kind_of(path) == PORTABLE:

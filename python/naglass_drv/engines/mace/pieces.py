@@ -79,7 +79,7 @@ class Harmonics(torch.nn.Module):
             start += 2 * degree + 1
         self.l_max = max(degrees)
         self.register_buffer("exponents", torch.tensor(exponents).T.contiguous())
-        # the last digits depend on where the solver's memory lies
+        # the last digits depend on where the solver's memory is
         self.register_buffer("table", torch.block_diag(*blocks).round(decimals=14).to(torch.get_default_dtype()))
 
     def forward(self, unit: torch.Tensor) -> torch.Tensor:
@@ -141,7 +141,7 @@ class EdgePiece(torch.nn.Module):
 class PrePiece(torch.nn.Module):
     """(node features N×F, element one-hot N×Z) -> ``up`` N×C, exchanged, and ``sc`` N×S, not exchanged.
 
-    The first layer's features are the element embedding, so its piece takes the one-hot twice. S is 0 for
+    The first layer's features are the element embedding, so its piece uses the one-hot encoding twice. S is 0 for
     blocks without a residual self-connection; gated blocks append what they add to their messages.
     """
 
@@ -177,7 +177,7 @@ class PrePiece(torch.nn.Module):
 class RadialWeights(torch.nn.Module):
     """Radial E×n -> weights of the convolution E×W and edge densities E×1 (E×0 without density).
 
-    A gated block's networks see, beside the radial basis, an embedding of the sender's and of the receiver's element.
+    A gated block's networks see the radial basis and embeddings of the sender's and of the receiver's element.
     """
 
     basis: torch.jit.Final[int]

@@ -56,7 +56,7 @@ def train(
 
     `child(argv, env=, log=, on_poll=)` runs a command in `folder` and returns its exit status;
     `progress(done, total, unit, note)` hears of every epoch. `previous` is the folder of a stopped attempt of
-    the same job, whose checkpoint is gone on from. Raises TaskFailed: LOSS_NOT_FINITE, or CHILD_DIED with the
+    the same job, to resume from its checkpoint. Raises TaskFailed: LOSS_NOT_FINITE, or CHILD_DIED with the
     log.
     """
     # first of all, so that a kill from here on finds the older state in this folder
