@@ -6,6 +6,7 @@ The oracles are conserved quantities, and mace-torch's calculator on the output 
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.io import read as read_frames
 
 from support.lammps_runs import read_dump, run_lammps, thermo_tables
 from support.mace_bench import Bench, assert_close, deviations
@@ -184,3 +185,24 @@ def test_tiled_and_balanced(bench):
     for frame in read_dump(bench.folder / "tiled.dump"):
         assert set(frame[1][:, 10]) == {0, 1, 2, 3}
         assert_is_what_the_committee_gives(bench, frame)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_respa_selects_and_deviates_as_verlet(bench, ranks):
+    """With nothing to compute on the inner level, r-RESPA is the Verlet scheme of the outer time step."""
+    # nothing but the fix asks for the deviation at its steps
+    script = setup("a.naglass b.naglass", "out_file {0}.devi out_freq 7") + "{1}\n"
+    script += "fix nve all nve\nvelocity all create 900 4928 loop all\n"
+    script += "fix s all naglass/select 5 band 0 9 file {0}.xyz elements O Na P V\n"
+    ways = {"verlet": "run_style verlet", "respa": "run_style respa 2 2 bond 1 pair 2"}
+    found, files = {}, {}
+    for way, command in ways.items():
+        found[way] = run(bench, script.format(way, command) + "run 20\n", ranks)[0]
+        files[way] = [np.loadtxt(bench.folder / f"{way}.devi"), read_frames(bench.folder / f"{way}.xyz", ":")]
+    assert_close(found["respa"], found["verlet"], 1e-9)
+    assert_close(files["respa"][0], files["verlet"][0], 1e-9)
+    frames, expected = files["respa"][1], files["verlet"][1]
+    assert len(frames) == len(expected) == 5
+    for frame, other in zip(frames, expected):
+        assert_close(frame.arrays["deviation"], other.arrays["deviation"], 1e-6)
+        assert other.arrays["deviation"].max() > 1e-3

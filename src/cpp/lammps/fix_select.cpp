@@ -90,13 +90,19 @@ void FixSelect::read_arguments(int narg, char **arg)
   if (element_.empty()) arguments.fail("elements", "", "is missing, one name per atom type");
 }
 
-int FixSelect::setmask() { return LAMMPS_NS::FixConst::PRE_FORCE | LAMMPS_NS::FixConst::END_OF_STEP; }
+int FixSelect::setmask()
+{ return LAMMPS_NS::FixConst::PRE_FORCE | LAMMPS_NS::FixConst::PRE_FORCE_RESPA | LAMMPS_NS::FixConst::END_OF_STEP; }
 
 void FixSelect::init() { deviation_.require(); }
 
 void FixSelect::setup_pre_force(int vflag) { pre_force(vflag); }
 
 void FixSelect::pre_force(int) { deviation_.ask(update->ntimestep % nevery == 0); }
+
+// run_style respa calls these instead, on each level; the pair style computes on one of them
+void FixSelect::setup_pre_force_respa(int vflag, int) { pre_force(vflag); }
+
+void FixSelect::pre_force_respa(int vflag, int, int) { pre_force(vflag); }
 
 void FixSelect::setup(int)
 {

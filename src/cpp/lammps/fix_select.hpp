@@ -33,6 +33,8 @@ class FixSelect : public LAMMPS_NS::Fix {
   void init() override;
   void setup_pre_force(int vflag) override;
   void pre_force(int vflag) override;
+  void setup_pre_force_respa(int vflag, int level) override;
+  void pre_force_respa(int vflag, int level, int loop) override;
   void setup(int vflag) override;
   void end_of_step() override;
   double compute_vector(int k) override;
