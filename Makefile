@@ -44,10 +44,11 @@ format: $(VENV)-lint/installed
 	$(LINT)/ruff format $(PY_SOURCES)
 	git ls-files 'src/*.[ch]pp' 'tests/*.[ch]pp' | xargs $(LINT)/clang-format -i
 
-# clang-tidy on the core; takes a few minutes.
+# clang-tidy on the core; takes a few minutes. Without OpenMP: it does not find the compiler's omp.h.
 tidy: $(VENV)-lint/installed
 	$(LINT)/pip install -q clang-tidy==23.1.4
-	cmake -S . -B build/tidy -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DNAGLASS_PYTHON=OFF -DNAGLASS_LAMMPS=OFF -DNAGLASS_TESTS=ON
+	cmake -S . -B build/tidy -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DNAGLASS_PYTHON=OFF -DNAGLASS_LAMMPS=OFF \
+	  -DNAGLASS_TESTS=ON -DNAGLASS_OPENMP=OFF
 	$(LINT)/run-clang-tidy.py -clang-tidy-binary $(LINT)/clang-tidy -quiet -p build/tidy src/cpp/core
 
 $(VENV)-lint/installed: requirements-lint.txt
