@@ -153,7 +153,7 @@ std::vector<RedoxState> redox_states(const std::string &element)
 
 std::vector<RedoxState> redox_states(const std::string &element, std::span<const int> states)
 {
-  const std::vector<RedoxState> all = redox_states(element);
+  std::vector<RedoxState> all = redox_states(element);
   if (states.empty()) return all;
   std::vector<RedoxState> chosen;
   for (const RedoxState &redox : all)

@@ -92,9 +92,11 @@ PercolationLevels site_percolation(std::span<const Vec3> positions, const Box &b
   if (positions.empty()) return {};
   const double spacing = std::cbrt(box.volume() / static_cast<double>(positions.size()));
   // Sites at random percolate near 0.87 of this; a longer list is built only if needed.
-  for (double cutoff = 1.2 * spacing; cutoff < largest; cutoff *= 1.4) {
+  double cutoff = 1.2 * spacing;
+  while (cutoff < largest) {
     const PercolationLevels levels = levels_below(positions, box, cutoff);
     if (complete(levels, box)) return levels;
+    cutoff *= 1.4;
   }
   return levels_below(positions, box, largest);
 }

@@ -206,10 +206,10 @@ class StrongTest {
 // The first member that is a node of the net: where the primitive search found the ring.
 int root_site(std::span<const RingSite> ring, const std::vector<std::uint8_t> &is_node)
 {
-  const RingSite *root = nullptr;
-  for (const RingSite &member : ring)
-    if (is_node[member.site] && (!root || member < *root)) root = &member;
-  return root->site;
+  const auto earlier = [&](const RingSite &a, const RingSite &b) {
+    return is_node[a.site] == is_node[b.site] ? a < b : is_node[a.site] > is_node[b.site];
+  };
+  return std::min_element(ring.begin(), ring.end(), earlier)->site;
 }
 
 }  // namespace
