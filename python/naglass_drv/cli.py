@@ -132,7 +132,7 @@ def _validate(options: argparse.Namespace) -> int:
     from .config import cost
     from .config.load import load
     from .config.source import dotted
-    from .stages import sections_of
+    from .workflow.chain import stages_of
 
     checks = cli_checks.Checks()
     input = load(options.input, checks=[checks])
@@ -144,7 +144,7 @@ def _validate(options: argparse.Namespace) -> int:
     if options.lint or options.schema:
         for line in cli_reference.lint(input, source, _site(), options.schema):
             print(line, flush=True)
-    print(f"{options.input}: OK; stages: {', '.join(sections_of(input)) or 'none'}")
+    print(f"{options.input}: OK; stages: {', '.join(stages_of(input)) or 'none'}")
     for item in cost.costs(input, checks.counts):
         print(f"  {dotted(item.where):13s} {item}")
     if (ranks := cost.ranks(input)) > 1:
@@ -168,14 +168,15 @@ def _run(options: argparse.Namespace) -> int:
         path = options.input
         folder = options.folder or path.parent / "run"
         check_target(folder, "--folder", folder=True)
+        input = load(path, checks=[cli_checks.Checks()])
         return Request(
-            load(path, checks=[cli_checks.Checks()]),
-            path,
-            path.read_text(encoding="utf-8"),
-            path.resolve().parent,
-            folder.resolve(),
-            _resume_command(),
-            walltime_seconds(options.walltime) if options.walltime else None,
+            **_work(input),
+            path=path,
+            text=path.read_text(encoding="utf-8"),
+            source=path.resolve().parent,
+            folder=folder.resolve(),
+            resume=_resume_command(),
+            walltime_s=walltime_seconds(options.walltime) if options.walltime else None,
         )
 
     return run_stages(request)
@@ -195,7 +196,13 @@ def _report(options: argparse.Namespace) -> int:
         if input.report is None:
             input = input.model_copy(update={"report": Report()})
         return Request(
-            input, Path(recorded["input"]), text, source, options.folder.resolve(), recorded["resume"], only=("report",)
+            **_work(input),
+            path=Path(recorded["input"]),
+            text=text,
+            source=source,
+            folder=options.folder.resolve(),
+            resume=recorded["resume"],
+            only=("report",),
         )
 
     return run_stages(request)
@@ -230,22 +237,37 @@ def _fit_spin(options: argparse.Namespace) -> int:
     return 0
 
 
-def run_stages(request: Callable[[], Any], stages: Sequence[Any] | None = None) -> int:
-    """Run `stages` (all by default) as one MPI job and return the exit code.
+def _work(input: Any) -> dict[str, Any]:
+    """What the runtime has to know of an input: its workflow, stages, and requested ranks."""
+    from functools import partial
+
+    from .config.cost import ranks_by_section
+    from .config.load import expanded
+    from .workflow.chain import chain, stages_of
+
+    return {
+        "workflow": partial(chain, input, {"": input}),
+        "stages": stages_of(input),
+        "expanded": expanded(input),
+        "ranks": ranks_by_section(input),
+    }
+
+
+def run_stages(request: Callable[[], Any], stages: Callable[[str], Any] | None = None) -> int:
+    """Run a workflow as one MPI job and return the exit code; `stages` finds a stage by name, by default the package's.
 
     `request` builds the runtime.job.Request; it is called on the first rank only.
     """
     from .runtime import mpi
     from .runtime.job import run_job
     from .runtime.tools import Versions
-    from .stages import ORDER, load
+    from .stages import load
 
     comm = mpi.world()
     with mpi.abort_on_exception(comm):
         first = comm.Get_rank() == 0
         try:
-            chosen = [load(name) for name in ORDER] if stages is None else stages
-            failures = run_job(comm, chosen, request, _site, Versions)
+            failures = run_job(comm, stages or load, request, _site, Versions)
         except NaglassError as error:
             if first:
                 print(error if not isinstance(error, Stopped) else _last_line(error), file=sys.stderr, flush=True)

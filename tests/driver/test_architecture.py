@@ -8,12 +8,12 @@ import pytest
 import naglass_drv
 
 PACKAGE = Path(naglass_drv.__file__).parent
-EVERYWHERE = {"errors", "files", "paths"}
+EVERYWHERE = {"errors", "files", "paths", "products"}
 MAY_KNOW = {
     "core": {"_core"},
     "glass": set(),
     "config": {"glass"},
-    "runtime": {"config"},
+    "runtime": set(),
     "dataset": {"core", "glass"},
     "engines": {"runtime", "dataset", "glass"},
     "analysis": {"core", "glass", "config"},

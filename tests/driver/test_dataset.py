@@ -260,14 +260,14 @@ def test_variations_are_seeded_and_within_their_range():
     assert 0.03 < moved.std() < 0.06
 
 
-def make_run(folder: Path, include: list[str], done: list[Done], **more) -> Run:
+def make_run(folder: Path, include: list[str], **more) -> Run:
     content = {
         "name": "t",
         "system": {"composition": {"Na": 2, "O": 1}, "density_g_cm3": 2.0},
         "dataset": {"level": "gfn1-xtb", "include": include, "test_fraction": 0.4} | more,
     }
     input = Input.model_validate_json(json.dumps(content))
-    return Run(input=input, source=folder, folder=folder / "run", finished=lambda stage: done)
+    return Run(input=input, source=folder, folder=folder / "run")
 
 
 class OneRank:
@@ -290,7 +290,7 @@ def test_the_stage_writes_products_once(tmp_path):
         atom.info |= {"REF_energy": energy, "config_type": "IsolatedAtom", "multiplicity": 2 + number}
         atoms.append(atom)
     write_frames(tmp_path / "start.extxyz.gz", atoms)
-    run = make_run(tmp_path, ["start.extxyz.gz"], [])
+    run = make_run(tmp_path, ["start.extxyz.gz"])
     done = run_task(run)
     stage.collect(run, [done])
     products = run.products / "dataset"
@@ -309,7 +309,7 @@ def test_the_stage_audits_and_drops_only_on_demand(tmp_path, drop):
     for element, energy in E0.items():
         atoms.append(cell(element, level="gfn1-xtb-0a1b2c", REF_energy=energy, config_type="IsolatedAtom"))
     write_frames(tmp_path / "start.extxyz", atoms)
-    run = make_run(tmp_path, ["start.extxyz"], [], drop_outliers=drop)
+    run = make_run(tmp_path, ["start.extxyz"], drop_outliers=drop)
     done = run_task(run)
     stage.collect(run, [done])
     products = run.products / "dataset"
@@ -332,13 +332,13 @@ def test_the_stage_takes_the_frames_that_lie_farthest_apart(tmp_path):
     for element, energy in E0.items():
         atoms.append(cell(element, level="gfn1-xtb-0a1b2c", REF_energy=energy, config_type="IsolatedAtom"))
     write_frames(tmp_path / "start.extxyz", atoms)
-    run = make_run(tmp_path, ["start.extxyz"], [], max_frames=3, audit={"near_copy_A": 0.0})
+    run = make_run(tmp_path, ["start.extxyz"], max_frames=3, audit={"near_copy_A": 0.0})
     summary = run_task(run).summary
     train = read_labeled(run.folder / "task" / "train.extxyz") + read_labeled(run.folder / "task" / "test.extxyz")
     chosen = {frame.info["source"] for frame in train}
     assert "s5" in chosen and len(chosen & {"s0", "s1", "s2"}) == len(chosen & {"s3", "s4"}) == 1
     assert (summary["selection"]["of"], summary["selection"]["chosen"], summary["frames"]) == (6, 3, 3)
-    assert run_task(make_run(tmp_path, ["start.extxyz"], [], max_frames=6)).summary["selection"] is None
+    assert run_task(make_run(tmp_path, ["start.extxyz"], max_frames=6)).summary["selection"] is None
 
 
 def test_a_large_dataset_is_written_as_shards_that_the_training_finds(tmp_path):
@@ -349,20 +349,21 @@ def test_a_large_dataset_is_written_as_shards_that_the_training_finds(tmp_path):
     products = tmp_path / "run" / "products" / "dataset"
     for per_file, names in ((4, ["test.extxyz", "train-00000.extxyz", "train-00001.extxyz", "train.json"]),
                             (9, ["test.extxyz", "train.extxyz"])):  # fmt: skip
-        run = make_run(tmp_path, ["start.extxyz"], [], frames_per_file=per_file)
-        stage.collect(run, [run_task(run)])
+        run = make_run(tmp_path, ["start.extxyz"], frames_per_file=per_file)
+        product = stage.collect(run, [run_task(run)])
         assert sorted(path.name for path in products.glob("t*")) == names
         training = Input.model_validate_json(json.dumps(run.input.model_dump(mode="json") | {"train": {"epochs": 1}}))
-        (task,) = train_stage.plan(Run(training, tmp_path, tmp_path / "run", run.finished))
-        assert [path.name for path in task.inputs] == [names[-1], "test.extxyz"]
-        assert len(read_labeled(task.inputs[0])) == 6
+        takes = {"dataset": product}
+        (task,) = train_stage.plan(Run(training, tmp_path, tmp_path / "run", takes))
+        assert {role: path.name for role, path in task.inputs.items()} == {"train": names[-1], "test": "test.extxyz"}
+        assert len(read_labeled(task.inputs["train"])) == 6
         shutil.rmtree(tmp_path / "run" / "task")
 
 
 def test_the_stage_refuses_another_level_and_nothing_at_all(tmp_path):
     write_frames(tmp_path / "start.extxyz", [frame(0, level="pbe+u+d3-77aa")])
     with pytest.raises(InputError, match=r"start\.extxyz: frame 0: level pbe\+u\+d3-77aa"):
-        run_task(make_run(tmp_path, ["start.extxyz"], []))
-    run = make_run(tmp_path, [], [])
+        run_task(make_run(tmp_path, ["start.extxyz"]))
+    run = make_run(tmp_path, [])
     with pytest.raises(InputError, match="no included files"):
         stage.plan(run)

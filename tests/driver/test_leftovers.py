@@ -1,13 +1,12 @@
 """What an earlier input has left in the products: it is neither taken for what it is not, nor used, nor kept."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from naglass_drv.files import keep_only
 from naglass_drv.stages import analysis, glass, md, reference, report
-from naglass_drv.stages.base import Done, Task
+from support import taken
 from support.attempts import study
 
 pytestmark = pytest.mark.mpi
@@ -21,12 +20,6 @@ def touch(folder: Path, *names: str) -> None:
         (folder / name).write_text("x")
 
 
-def done_of(run, stage: str, name: str, **summary) -> Done:
-    folder = run.folder / stage / name
-    folder.mkdir(parents=True)
-    return Done(Task(stage, name, {"kind": "trajectory"}), folder, summary)
-
-
 def test_labels_are_those_of_the_sets_that_the_input_has(tmp_path):
     """Neither the relaxed structures of a set nor a set that is no longer there; a glass only of a glass section."""
     run = study(tmp_path, glass={}, reference=SETS, analysis={})
@@ -34,9 +27,8 @@ def test_labels_are_those_of_the_sets_that_the_input_has(tmp_path):
     touch(products, "a.extxyz", "a-relaxed.extxyz", "b-relaxed.extxyz", "gone.extxyz")
     (products / "b.extxyz").write_text("")
     touch(run.products / "glass", "g0.extxyz", "g0-melt.extxyz", "g7.extxyz")
-    made = {"glass": [done_of(run, "glass", "g0")]}
-    run = replace(run, finished=lambda stage: made.get(stage, []))
-    tasks = {task.name: [path.name for path in task.inputs] for task in analysis.plan(run)}
+    run = taken.given(run, glass=taken.glasses(run, "g0"), reference=taken.labels(run))
+    tasks = {task.name: [path.name for path in task.inputs.values()] for task in analysis.plan(run)}
     assert tasks == {"glass": ["g0.extxyz"], "labels-a": ["a.extxyz"]}
 
 
@@ -61,9 +53,11 @@ def test_the_report_shows_only_what_the_input_asks_for(tmp_path):
     touch(everything.products / "dataset", "dataset.json", "audit.json")
     touch(everything.products / "model", "model.json")
     touch(everything.products / "reference", "a.extxyz", "gone.extxyz")
-    found = set(report._sources(everything))
+    labels = taken.labels(everything)
+    made = {"reference": labels, "dataset": taken.dataset(everything), "train": taken.model(everything)}
+    found = set(report._sources(taken.given(everything, **made)))
     assert found == {"dataset/summary", "dataset/audit", "model/summary", "reference/a/admitted"}
-    assert set(report._sources(study(tmp_path, reference=SETS[:1]))) == {"reference/a/admitted"}
+    assert set(report._sources(taken.given(everything, reference=labels))) == {"reference/a/admitted"}
     assert report._sources(study(tmp_path)) == {}
 
 

@@ -16,6 +16,7 @@ from naglass_drv.glass import potentials
 from naglass_drv.glass.chemistry import species
 from naglass_drv.stages import glass, md
 from naglass_drv.stages.base import Done
+from support import taken
 from support.attempts import attempt, study
 from support.structures import crystal
 
@@ -62,7 +63,8 @@ def classical(task, commands=CLASSICAL):
 def test_plan(run):
     (task,) = md.plan(run)
     assert (task.name, task.tools) == ("NaVOPO4-600K", ("lammps", "mace"))
-    assert [path.name for path in task.inputs] == ["NaVOPO4.extxyz", "model.naglass"]
+    files = {role: path.name for role, path in task.inputs.items()}
+    assert files == {"structure": "NaVOPO4.extxyz", "model": "model.naglass"}
     assert task.settings["commands"] == [
         "pair_style mace trust yes",
         "pair_coeff * * ${mace} Na V P O",
@@ -88,6 +90,7 @@ def test_plan_takes_the_glasses_but_not_their_melts(tmp_path):
     for name in ("g0", "g0-melt", "g1"):
         atoms = read_frames(tmp_path / "NaVOPO4.extxyz")
         write_frames(run.products / "glass" / f"{name}.extxyz", atoms)
+    run = taken.given(run, glass=taken.glasses(run, "g0", "g1"))
     assert [task.name for task in md.plan(run)] == ["g0-600K", "g1-600K"]
 
 

@@ -18,6 +18,7 @@ from naglass_drv.errors import InputError, SetupError, TaskFailed
 from naglass_drv.runtime.launch import run_child
 from naglass_drv.stages import dataset, reference
 from naglass_drv.stages.base import Done, Job, Run, Task
+from support import taken
 
 pytestmark = pytest.mark.cp2k
 
@@ -43,7 +44,7 @@ def make_run(folder: Path, *sections: dict, site: dict | None = None, dataset_le
     if dataset_level:
         content["dataset"] = {"level": dataset_level}
     site = {"cp2k": CP2K, "cp2k_data": CP2K_DATA, "launcher": None, "threads": 1} if site is None else site
-    return Run(Input.model_validate_json(json.dumps(content)), folder, folder / "run", lambda stage: [], site)
+    return Run(Input.model_validate_json(json.dumps(content)), folder, folder / "run", {}, site)
 
 
 def run_task(run: Run, task: Task) -> Done:
@@ -254,6 +255,7 @@ def test_glasses_give_themselves_varied_copies_and_frames_of_their_melt(tmp_path
     write_frames(folder / "g0-melt.extxyz", [glass] * 8)
     section = {"structures": "glass", "frames_per_structure": 3, "melt_frames_per_structure": 2}
     run = make_run(tmp_path, section, site=stand_in(tmp_path, "exit 1"), dataset_level="gfn1-xtb")
+    run = taken.given(run, glass=taken.glasses(run, "g0"))
     tasks = {task.name: task for task in reference.plan(run)}
     atoms = [f"a-atom-{element}" for element in ("Na", "O", "P", "V")]
     assert list(tasks) == ["a-g0-v0", "a-g0-v1", "a-g0-v2", "a-g0-melt-2", "a-g0-melt-5", *atoms]
@@ -297,7 +299,7 @@ def test_real_labels_are_forces_of_their_energy(labeled):
 
 def test_the_dataset_takes_what_was_admitted(labeled):
     run, _ = labeled
-    (task,) = dataset.plan(run)
+    (task,) = dataset.plan(taken.given(run, reference=taken.labels(run)))
     folder = run.folder / "tasks" / "dataset"
     folder.mkdir(parents=True)
     job = Job(task, folder, None, OneRank(), lambda *a: None, lambda: False, lambda *a, **k: 0, run.site)

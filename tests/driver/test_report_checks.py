@@ -47,7 +47,7 @@ def quenched(tmp_path, file: str, composition: dict[str, int], frames: slice = s
 def material(bench: Bench) -> Material:
     """What the stage hands to the sections of the page."""
     (task,) = report.plan(bench.run)
-    return Material(task.settings["input"], [], dict(zip(task.settings["roles"], task.inputs)))
+    return Material(task.settings["input"], [], dict(task.inputs))
 
 
 def said(section: Section) -> str:

@@ -93,7 +93,7 @@ def test_failed_task_is_reported_in_full_and_the_others_go_on(toy):
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_any_other_exception_ends_the_job_at_once_with_its_traceback(toy, rank):
-    toy.plan(only=[{"name": "crash", "do": "crash", "ranks": 2, "settings": {"rank": rank}}, write("never")])
+    toy.plan(first=[{"name": "crash", "do": "crash", "ranks": 2, "settings": {"rank": rank}}], then=[write("never")])
     done = toy.finish(ranks=3)
     assert done.returncode == 1
     assert f"rank {rank} of 3 failed" in done.stderr
@@ -172,13 +172,60 @@ def test_events_survive_a_torn_line(toy):
         stream.write('{"time": "2026-01-01", "ev')
     toy.finish(ranks=1)
     names = [event["event"] for event in events.read(toy.run)]
-    assert names == [
-        "run started",
-        "started",
-        "done",
-        "collected",
-        "run ended",
-        "run started",
-        "collected",
-        "run ended",
-    ]
+    assert names == ["run started", "started", "done", "collected", "run ended", "run started", "run ended"]
+
+
+def test_a_slow_system_does_not_hold_up_the_others(toy):
+    """The second step of `quick` runs while `slow` is in its first, which the planning rank itself carries out."""
+    slow = {"first": [{"name": "s", "do": "count", "settings": {"steps": 60, "step_s": 0.05}}], "then": [write("late")]}
+    quick = {"first": [write("q")], "then": [write("early", reads=["q.txt"])]}
+    toy.plan_branches(quick=quick, slow=slow)
+    done = toy.finish(ranks=2)
+    assert done.returncode == 0, done.stderr
+    order = [name for name, *_ in toy.lines("end")]
+    assert order.index("early") < order.index("s") < order.index("late")
+    assert (toy.run / "products" / "quick" / "early.txt").read_text() == "x"
+    assert json.loads((toy.run / "tasks" / "steps.json").read_text())["steps"] == [
+        "quick/first", "slow/first", "quick/then", "slow/then",
+    ]  # fmt: skip
+
+
+def test_a_failed_system_is_left_out_and_the_others_go_on(toy):
+    toy.plan_branches(
+        bad={"first": [{"name": "b", "do": "fail"}], "then": [write("never")]},
+        good={"first": [write("g")], "then": [write("fine", reads=["g.txt"])]},
+    )
+    done = toy.finish(ranks=2)
+    assert done.returncode == 4
+    assert toy.done() == {"g", "fine"}
+    assert "1 failed: bad/first/b" in done.stderr
+
+
+def test_bad_input_of_one_system_leaves_it_out(toy):
+    toy.plan_branches(bad={"first": [write("b")]}, good={"first": [write("g")]})
+    described = json.loads((toy.folder / "plan.json").read_text())
+    described["branches"]["bad"][0]["plan_raises"] = "glass: no parameters for Pu"
+    (toy.folder / "plan.json").write_text(json.dumps(described))
+    done = toy.finish()
+    assert done.returncode == 4
+    assert "bad/first FAILED: glass: no parameters for Pu" in done.stdout
+    assert "1 failed: bad/first" in done.stderr
+    assert toy.done() == {"g"}
+
+
+def test_a_product_is_collected_again_only_if_its_tasks_or_files_have_changed(toy):
+    toy.plan(first=[write("a")])
+    assert toy.finish(ranks=1).returncode == 0
+    manifest = toy.run / "products" / "first" / "manifest.json"
+    content = json.loads(manifest.read_text())
+    assert content["files"]["a.txt"]["path"] == "products/a.txt"
+    assert [task["name"] for task in content["tasks"]] == ["a"]
+    before = manifest.stat().st_mtime_ns
+    assert toy.finish(ranks=1).returncode == 0
+    assert manifest.stat().st_mtime_ns == before
+    (toy.run / "products" / "a.txt").unlink()
+    assert toy.finish(ranks=1).returncode == 0
+    assert (toy.run / "products" / "a.txt").read_text() == "x"
+    toy.plan(first=[write("a", "y")])
+    assert toy.finish(ranks=1).returncode == 0
+    assert (toy.run / "products" / "a.txt").read_text() == "y"

@@ -273,7 +273,7 @@ def assembled(folder: Path, frames: list[Atoms], **section) -> tuple[dict, list[
         "name": "t", "system": {"composition": {"Na": 4, "V": 2, "P": 4, "O": 16}, "density_g_cm3": 2.0},
         "dataset": {"level": "pbe+u+d3", "include": ["frames.extxyz"]} | section,
     }  # fmt: skip
-    run = Run(Input.model_validate_json(json.dumps(content)), folder, folder / "run", lambda stage: [], {})
+    run = Run(Input.model_validate_json(json.dumps(content)), folder, folder / "run")
     (task,) = dataset.plan(run)
     target = folder / "task"
     target.mkdir(exist_ok=True)

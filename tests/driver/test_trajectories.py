@@ -17,7 +17,7 @@ from naglass_drv.engines.cp2k.parse.electronic import read_wannier
 from naglass_drv.errors import InputError, TaskFailed
 from naglass_drv.runtime.failure import outcome_of
 from naglass_drv.stages import reference
-from support import cp2k_stand_in
+from support import cp2k_stand_in, taken
 
 pytestmark = pytest.mark.cp2k
 
@@ -123,9 +123,11 @@ def test_glasses_lend_no_melt_frames_to_trajectories(tmp_path):
     for file in ("g0.extxyz", "g0-melt.extxyz"):
         (folder / file).write_text(CELL.read_text() * (4 if "melt" in file else 1))
     run = make_run(tmp_path, {"structures": "glass", "aimd": AIMD}, site=site(tmp_path))
-    tasks = reference.plan(run)
+    glass = taken.glasses(run, "g0")
+    tasks = reference.plan(taken.given(run, glass=glass))
     assert [task.name for task in tasks] == ["a-g0-v0"]
     again = make_run(tmp_path, {"structures": "glass", "aimd": AIMD, "melt_frames_per_structure": 1}, site=run.site)
+    again = taken.given(again, glass=glass)
     assert len(reference.plan(again)) == 2
     seeds = {task.settings["aimd"]["seed"] for task in reference.plan(again)}
     assert len(seeds) == 2 and all(1 <= seed < 2**31 for seed in seeds)

@@ -18,6 +18,7 @@ from naglass_drv.dataset.frames import read_labeled, write_frames
 from naglass_drv.engines.mace.train import CHECKPOINT, PROGRESS, TrainingJob, model_elements, train
 from naglass_drv.errors import InputError, TaskFailed
 from naglass_drv.runtime.launch import run_child, scrubbed_environment
+from support import taken
 
 pytestmark = pytest.mark.slow
 
@@ -252,7 +253,7 @@ def test_the_stage_plans_from_the_dataset_and_refuses_a_start_model_without_an_e
         "system": {"composition": {"Na": 2, "O": 1}, "density_g_cm3": 2.0},
         "train": {"epochs": 2, "start_model": str(whole / "model.portable")},
     }
-    run = Run(Input.model_validate_json(json.dumps(content)), tmp_path, tmp_path / "run", lambda stage: [])
+    run = Run(Input.model_validate_json(json.dumps(content)), tmp_path, tmp_path / "run")
     with pytest.raises(InputError, match="no dataset to train on"):
         stage.plan(run)
     products = run.products / "dataset"
@@ -260,10 +261,11 @@ def test_the_stage_plans_from_the_dataset_and_refuses_a_start_model_without_an_e
     (products / "train.extxyz").write_bytes(data["train"].read_bytes())
     summary = {"E0_eV": E0 | {"V": -900.0}, "level": "morse-1", "test": None}
     (products / "dataset.json").write_text(json.dumps(summary))
+    run = taken.given(run, dataset=taken.dataset(run))
     with pytest.raises(InputError, match=r"model\.portable does not cover V in the dataset"):
         stage.plan(run)
     (products / "dataset.json").write_text(json.dumps(summary | {"E0_eV": E0}))
     (task,) = stage.plan(run)
-    assert [path.name for path in task.inputs] == ["train.extxyz", "model.portable"]
+    files = {role: path.name for role, path in task.inputs.items()}
+    assert files == {"train": "train.extxyz", "start_model": "model.portable"}
     assert task.settings["options"]["epochs"] == 2
-    assert task.settings["refine"] and not task.settings["held_out"]

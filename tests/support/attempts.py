@@ -11,7 +11,7 @@ def study(folder: Path, **sections) -> Run:
     """A run of a 26-atom Na-V-P-O glass with the given sections."""
     system = {"composition": {"Na": 4, "V4+": 2, "P": 4, "O": 16}, "density_g_cm3": 2.75}
     text = json.dumps({"name": "study", "system": system} | sections)
-    return Run(Input.model_validate_json(text), folder, folder, lambda stage: [])
+    return Run(Input.model_validate_json(text), folder, folder)
 
 
 def attempt(

@@ -78,7 +78,7 @@ def trial(plan: Path, folder: Path, deadly: int) -> dict | None:
         "again": executed(journal, "start")[before:],
         "steps": executed(journal, "step"),
         "done": sorted(path.parent.name for path in run.glob("tasks/*/*/DONE")),
-        "products": {path.name: path.read_text() for path in (run / "products").iterdir()},
+        "products": {path.name: path.read_text() for path in (run / "products").glob("*.txt")},
         "left_over": [path.name for path in run.rglob(".stop-*")],
     }
 

@@ -94,6 +94,14 @@ class ToyRun:
         described = [{"name": name, "tasks": tasks} for name, tasks in stages.items()]
         (self.folder / "plan.json").write_text(json.dumps({"stages": described}))
 
+    def plan_branches(self, **branches: dict[str, list[dict]]) -> None:
+        """Set several workflows that run side by side, each in its scope and with stages of its own."""
+        described = {
+            scope: [{"name": name, "tasks": tasks} for name, tasks in stages.items()]
+            for scope, stages in branches.items()
+        }
+        (self.folder / "plan.json").write_text(json.dumps({"branches": described}))
+
     def start(self, ranks: int = 2, walltime_s: float | None = None) -> subprocess.Popen:
         """Start the job and return at once."""
         argv = [MPIRUN, "-n", str(ranks), sys.executable, TOY]
@@ -152,4 +160,4 @@ class ToyRun:
 
     def done(self) -> set[str]:
         """Names of the tasks that have a DONE."""
-        return {path.parent.name for path in self.run.glob("tasks/*/*/DONE")}
+        return {path.parent.name for path in self.run.glob("tasks/**/DONE") if "attempt-" not in path.parent.name}

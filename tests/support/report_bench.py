@@ -1,6 +1,7 @@
 """A run folder with made products, on which the stages `analysis` and `report` really run."""
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from naglass_drv.dataset.audit import Limits, audited
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.files import write_arrays
 from naglass_drv.paths import data_file
+from naglass_drv.products import Product
 from naglass_drv.stages.base import Done, Job, Run, Task
+from support import taken
 from support.labeled import cell
 
 DATA = Path(__file__).parents[1] / "data"
@@ -76,13 +79,30 @@ class Bench:
     def __init__(self, root: Path, content: dict[str, Any]):
         self.finished: dict[str, list[Done]] = {}
         section = Input.model_validate_json(json.dumps(content))
-        self.run = Run(section, root, root, lambda stage: self.finished.get(stage, []))
+        self.tools: dict[str, dict[str, str]] = {}
+        self._bare = Run(section, root, root)
+
+    @property
+    def run(self) -> Run:
+        """The run with the products of all that is finished, as far as the input asks for it."""
+        bare, done = self._bare, self.finished
+        made: dict[str, Product] = {
+            "glass": taken.glasses(bare, *(item.task.name for item in done.get("glass", []))),
+            "reference": taken.labels(bare),
+            "dataset": taken.dataset(bare),
+            "train": taken.model(bare),
+            "md": taken.trajectories(bare, done.get("md", [])),
+            "analysis": taken.measurements(bare, done.get("analysis", [])),
+        }
+        for step, product in made.items():
+            behind = tuple(taken.record(item, tools=self.tools.get(step)) for item in done.get(step, []))
+            made[step] = replace(product, tasks=behind)
+        return replace(bare, takes={step: item for step, item in made.items() if getattr(bare.input, step)})
 
     def done(self, stage: str, name: str, summary: dict[str, Any], tools: dict[str, str]) -> Path:
         folder = self.run.folder / "tasks" / stage / name / "attempt-1"
         folder.mkdir(parents=True)
-        record = {"key": "0f" * 32, "seconds": 2.5, "parts": {"tools": tools}}
-        (folder.parent / "DONE").write_text(json.dumps(record))
+        self.tools[stage] = tools
         self.finished.setdefault(stage, []).append(Done(Task(stage, name, {}), folder, summary))
         return folder
 

@@ -9,16 +9,16 @@ import json
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from naglass_drv.cli import run_stages
-from naglass_drv.config.schema import Input
 from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
+from naglass_drv.products import Product
 from naglass_drv.runtime import schedule
+from naglass_drv.runtime.flow import Step, gather
 from naglass_drv.runtime.job import Request
 from naglass_drv.runtime.task import Task
-
-INPUT = {"name": "toy", "system": {"composition": {"Na": 2, "O": 1}, "density_g_cm3": 2.0}}
 
 
 def note(journal: Path, *words) -> None:
@@ -113,27 +113,24 @@ ACTIONS = {action.__name__: action for action in (count, doze, fail, crash, dese
 
 
 class ToyStage:
-    def __init__(self, description: dict, journal: Path):
-        self.name = description["name"]
-        self.revision = description.get("revision", 1)
-        self.description = description
+    revision = 1
+
+    def __init__(self, name: str, journal: Path):
+        self.name = name
         self.journal = journal
 
-    def wanted(self, input) -> bool:
-        return True
-
     def plan(self, run) -> list[Task]:
-        if self.description.get("plan_raises"):
-            raise InputError(self.description["plan_raises"])
+        if run.input.get("plan_raises"):
+            raise InputError(run.input["plan_raises"])
         return [
             Task(
                 stage=self.name,
                 name=task["name"],
                 settings={"do": task["do"], **task.get("settings", {})},
-                inputs=tuple(run.products / name for name in task.get("reads", [])),
+                inputs={name: _found(run.takes, name) for name in task.get("reads", [])},
                 ranks=task.get("ranks", 1),
             )
-            for task in self.description["tasks"]
+            for task in run.input["tasks"]
         ]
 
     def run(self, job) -> dict:
@@ -145,23 +142,55 @@ class ToyStage:
             note(self.journal, "end", job.task.name)
         return summary
 
-    def collect(self, run, done) -> None:
+    def collect(self, run, done) -> Product:
+        files = {}
         for item in done:
             target = run.products / f"{item.task.name}.txt"
             text = str(item.summary.get("text", item.summary.get("steps")))
             if not target.exists() or target.read_text() != text:
                 target.write_text(text)
+            files[target.name] = target
+        return Product(files=files)
+
+
+def _found(takes, name: str) -> Path:
+    return next(product.files[name] for product in takes.values() if name in product.files)
+
+
+def one_after_another(stages: list[dict], scope: str = ""):
+    """The workflow of a plan: each stage may read the files of those before it."""
+    made = {}
+    for stage in stages:
+        made[stage["name"]] = yield Step(stage["name"], scope, dict(made), stage)
+    return made
+
+
+def side_by_side(branches: dict[str, list[dict]]):
+    """Several plans at once, each in its scope."""
+    return (yield from gather(one_after_another(stages, scope) for scope, stages in branches.items()))
 
 
 def run_toy(plan: Path, folder: Path, journal: Path, walltime: float | None = None) -> int:
     """Run the plan on the world communicator; returns the exit code."""
 
-    def request() -> Request:
-        input = Input.model_validate_json(json.dumps(INPUT))
-        return Request(input, plan, plan.read_text(), plan.parent, folder, "RESUME", walltime)
+    content = json.loads(plan.read_text())
+    branches = content.get("branches", {"": content.get("stages", [])})
 
-    stages = [ToyStage(description, journal) for description in json.loads(plan.read_text())["stages"]]
-    return run_stages(request, stages)
+    def request() -> Request:
+        names = dict.fromkeys(stage["name"] for stages in branches.values() for stage in stages)
+        return Request(
+            workflow=partial(side_by_side, branches),
+            stages=tuple(names),
+            path=plan,
+            text=plan.read_text(),
+            expanded=plan.read_text(),
+            source=plan.parent,
+            folder=folder,
+            resume="RESUME",
+            walltime_s=walltime,
+        )
+
+    return run_stages(request, lambda name: ToyStage(name, journal))
 
 
 def main() -> int:

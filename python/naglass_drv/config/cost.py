@@ -80,10 +80,15 @@ def costs(top: Any, counts: Mapping[Path, Sequence[int]] = NOTHING) -> Iterator[
             yield _dynamics(top, counts)
 
 
+def ranks_by_section(top: Any) -> dict[str, int]:
+    """The number of ranks that the tasks of each section need."""
+    sections = {"glass": top.glass, "md": top.md} | {f"reference[{i}]": item for i, item in enumerate(top.reference)}
+    return {name: section.ranks for name, section in sections.items() if section is not None}
+
+
 def ranks(top: Any) -> int:
     """The largest number of ranks that any task of the input needs."""
-    sections = (top.glass, top.md, *top.reference)
-    return max((section.ranks for section in sections if section is not None), default=1)
+    return max(ranks_by_section(top).values(), default=1)
 
 
 def shown(size: float) -> str:

@@ -4,20 +4,19 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..config.load import expanded
-from ..config.schema import Input
 from ..errors import InputError, NaglassError, SetupError
 from ..files import sweep
 from . import events
 from .failure import Outcome, shown
 from .files import file_hash, write_json, write_text
+from .flow import Workflow
 from .lock import RunLock
 from .mpi import bcast
 from .schedule import Context, execute, on_first
@@ -32,31 +31,35 @@ _FOLDERS = ("tasks", "products")
 
 @dataclass(frozen=True)
 class Request:
-    """Parameters of a job: the input with its file and text, the run folder, and the time limit.
+    """Parameters of a job: the workflow, the input file `path` with its text, the run folder, and the time limit.
 
-    Relative paths of the input start at `source`; `folder` is absolute. `resume` is the command that resumes
-    the run. `only` lists stages to redo in an existing run folder, leaving the others as they
-    are.
+    `expanded` is the text of run.yaml, `stages` the stages that the workflow uses, in order, and `ranks` how many
+    ranks each section of the input requests. Relative paths of the input start at `source`; `folder` is absolute.
+    `resume` is the command that resumes the run. `only` lists stages to redo in an existing run folder, leaving the
+    others as they are.
     """
 
-    input: Input
+    workflow: Callable[[], Workflow]
+    stages: tuple[str, ...]
     path: Path
     text: str
+    expanded: str
     source: Path
     folder: Path
     resume: str
+    ranks: Mapping[str, int] = field(default_factory=dict)
     walltime_s: float | None = None
     only: Collection[str] = ()
 
 
 def run_job(
     comm: Any,
-    stages: Sequence[Stage],
+    stages: Callable[[str], Stage],
     make_request: Callable[[], Request],
     make_site: Callable[[], Mapping[str, Any]],
     versions: Callable[[Mapping[str, Any]], Callable[[str], str]],
 ) -> list[Outcome]:
-    """Run `stages` on all ranks of `comm`; returns the failures.
+    """Run a workflow on all ranks of `comm`; returns the failures. `stages` finds a stage by its name.
 
     `make_request` and `make_site` are called on the first rank only. Nothing is written until the input is known
     to be valid, there are enough ranks, and the run folder is locked. Raises InputError, SetupError or Stopped on
@@ -66,7 +69,7 @@ def run_job(
 
     def prepare() -> tuple[Request, Mapping[str, Any]]:
         request = make_request()
-        check_ranks(request.input, comm.Get_size())
+        check_ranks(request.ranks, comm.Get_size())
         check_folder(request.folder)
         return request, make_site()
 
@@ -75,12 +78,10 @@ def run_job(
     stop = None
     try:
         stop = Stop(request.folder, bcast(comm, job_name()), request.walltime_s)
-        on_first(comm, lambda: _open(request, stages, comm, stop))
+        on_first(comm, lambda: _open(request, comm, stop))
         listen()
-        context = Context(
-            comm, request.input, request.source, request.folder, stop, versions(site), request.resume, site, started
-        )
-        failures = execute(stages, context, only=request.only)
+        context = Context(comm, request.source, request.folder, stop, versions(site), request.resume, site, started)
+        failures = execute(request.workflow, stages, context, only=request.only)
         on_first(comm, lambda: events.append(request.folder, "run ended", failures=len(failures)))
         if not failures:
             context.say(_farewell(request))
@@ -98,16 +99,14 @@ def run_job(
 
 def _farewell(request: Request) -> str:
     page = request.folder / "report.html"
-    if request.input.report is not None and page.is_file():
+    if "report" in request.stages and page.is_file():
         return f"finished; report: {shown(page)}"
     return f"finished; {shown(request.folder / 'products')}"
 
 
-def check_ranks(input: Input, size: int) -> None:
-    """Raise SetupError, naming each section, if the input needs more ranks than the job has."""
-    sections = [(name, getattr(input, name)) for name in type(input).model_fields]
-    sections += [(f"reference[{index}]", item) for index, item in enumerate(input.reference)]
-    asked = {name: ranks for name, section in sections if (ranks := getattr(section, "ranks", 1)) > size}
+def check_ranks(requested: Mapping[str, int], size: int) -> None:
+    """Raise SetupError, naming each section, if one requests more ranks than the job has."""
+    asked = {name: ranks for name, ranks in requested.items() if ranks > size}
     if asked:
         named = ", ".join(f"{name}.ranks: {ranks}" for name, ranks in asked.items())
         most = max(asked.values())
@@ -139,7 +138,7 @@ def check_folder(folder: Path) -> None:
             raise SetupError(f"run folder {folder}: {name} is a {kind}; move it away")
 
 
-def _open(request: Request, stages: Sequence[Stage], comm: Any, stop: Stop) -> None:
+def _open(request: Request, comm: Any, stop: Stop) -> None:
     """Write the input and provenance of the run."""
     folder = request.folder
     stop.clear()
@@ -150,13 +149,12 @@ def _open(request: Request, stages: Sequence[Stage], comm: Any, stop: Stop) -> N
         events.append(folder, "made anew", stages=list(request.only))
         return
     write_text(folder / "input.yaml", request.text)
-    write_text(folder / "run.yaml", expanded(request.input))
-    wanted = [stage.name for stage in stages if stage.wanted(request.input)]
-    write_json(folder / PROVENANCE, _provenance(request, wanted, comm))
-    events.append(folder, "run started", ranks=comm.Get_size(), stages=wanted, pid=os.getpid())
+    write_text(folder / "run.yaml", request.expanded)
+    write_json(folder / PROVENANCE, _provenance(request, comm))
+    events.append(folder, "run started", ranks=comm.Get_size(), stages=request.stages, pid=os.getpid())
 
 
-def _provenance(request: Request, wanted: list[str], comm: Any) -> dict[str, Any]:
+def _provenance(request: Request, comm: Any) -> dict[str, Any]:
     from mpi4py import MPI
 
     return {
@@ -172,5 +170,5 @@ def _provenance(request: Request, wanted: list[str], comm: Any) -> dict[str, Any
         "input": str(request.path.resolve()),
         "source": str(request.source.resolve()),
         "input_sha256": file_hash(request.folder / "input.yaml"),
-        "stages": wanted,
+        "stages": list(request.stages),
     }

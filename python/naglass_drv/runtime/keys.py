@@ -22,16 +22,20 @@ class Keys:
         self._hashes: dict[tuple[str, int, int], str] = {}
 
     def parts(
-        self, settings: Mapping[str, Any], inputs: tuple[Path, ...], tools: tuple[str, ...], revision: int = 1
+        self, settings: Mapping[str, Any], inputs: Mapping[str, Path], tools: tuple[str, ...], revision: int = 1
     ) -> dict[str, Any]:
         """All parts of the key; `revision` is that of the stage. Raises InputError if an input file is missing."""
         return {
             "settings": json.loads(json.dumps(settings, default=jsonable)),
-            "inputs": [{"name": path.name, "sha256": self.hash(path)} for path in inputs],
+            "inputs": {role: {"name": path.name, "sha256": self.hash(path)} for role, path in inputs.items()},
             "tools": {tool: self._versions(tool) for tool in tools},
             "naglass": __version__,
             "revision": revision,
         }
+
+    def know(self, path: Path, size: int, mtime_ns: int, sha256: str) -> None:
+        """Note a hash that was computed before, valid as long as size and time do not change."""
+        self._hashes[str(path), size, mtime_ns] = sha256
 
     def hash(self, path: Path) -> str:
         """SHA-256 of the content of `path`."""
@@ -46,13 +50,13 @@ class Keys:
 
 
 def key(stage: str, parts: Mapping[str, Any]) -> str:
-    """SHA-256 of the stage, its settings, the content of the inputs in order (not their names), tools, naglass and
+    """SHA-256 of the stage, its settings, the inputs by role and content (not their file names), tools, naglass and
     the revision of the stage.
     """
     material = {
         "stage": stage,
         "settings": parts["settings"],
-        "inputs": [item["sha256"] for item in parts["inputs"]],
+        "inputs": {role: item["sha256"] for role, item in parts["inputs"].items()},
         "tools": parts["tools"],
         "naglass": parts["naglass"],
         "revision": parts["revision"],
@@ -64,12 +68,12 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """The differences between the parts of two tasks in words: ``settings.melt_ps: 10.0 -> 5.0``."""
     found = [f"settings{name}: {change}" for name, change in _changes(old["settings"], new["settings"])]
     before, after = old["inputs"], new["inputs"]
-    if len(before) != len(after):
-        found.append(f"input files: {len(before)} -> {len(after)}")
+    found += [f"input {role}: no longer used" for role in before if role not in after]
+    found += [f"input {role}: new" for role in after if role not in before]
     found += [
         f"input file {now['name']}: content changed"
-        for was, now in zip(before, after, strict=False)
-        if was["sha256"] != now["sha256"]
+        for role, now in after.items()
+        if role in before and before[role]["sha256"] != now["sha256"]
     ]
     found += [f"tool {name[1:]}: {change}" for name, change in _changes(old["tools"], new["tools"])]
     if old["naglass"] != new["naglass"]:

@@ -231,14 +231,11 @@ def gather(comm: Any, value: Any) -> list[Any]:
     return comm.allgather(value)
 
 
-def split(comm: Any, ranks: int) -> tuple[int, Any | None]:
-    """Split `comm` into groups of `ranks` consecutive ranks; returns this rank's group index and communicator.
-
-    Leftover ranks that do not fill a group get no communicator.
-    """
+def node_of(comm: Any) -> int:
+    """Index of this rank's node among the nodes of `comm`, in the order of their first ranks."""
     from mpi4py import MPI
 
-    groups = comm.Get_size() // ranks
-    mine = comm.Get_rank() // ranks
-    part = comm.Split(mine if mine < groups else MPI.UNDEFINED, comm.Get_rank())
-    return mine, part if mine < groups else None
+    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    first = node.bcast(comm.Get_rank())
+    node.Free()
+    return sorted(set(gather(comm, first))).index(first)

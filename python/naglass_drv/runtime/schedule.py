@@ -1,40 +1,45 @@
-"""Runs the stages one after another, and the tasks of a stage in parallel on groups of ranks."""
+"""Runs a workflow: the first rank plans and hands out tasks, and every rank carries out what it is given."""
 
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..config.schema import Input
 from ..errors import SYSTEM, InputError, NaglassError, SetupError, Stopped, TaskFailed, of_system
 from . import events, mpi
-from .devices import Devices, group_on_node
+from .devices import Devices
+from .dispatch import Dispatch, Order
 from .failure import Outcome, blame, block, outcome_of
+from .flow import Workflow
 from .keys import Keys
 from .launch import run_child
+from .planner import Planner, Setting
 from .progress import Progress, clock
 from .stop import Stop
 from .store import Store, Ticket
-from .task import Done, Job, Run, Stage
+from .task import Job, Stage
 
 Value = TypeVar("Value")
 # how long the other ranks of a group may take to follow one that has left its task with an error
 GRACE_S = 30.0
+# how often the first rank looks after the others while it carries out a task itself
+_TEND_EVERY_S = 0.5
+_NAPS_S = (0.001, 0.1)
+_ORDER, _OUTCOME = 1, 2
 
 
 @dataclass(frozen=True)
 class Context:
-    """Context in which the stages run: communicator, input, folders, site, stop requests, and tool versions.
+    """Context in which a workflow runs: communicator, folders, site, stop requests, and tool versions.
 
     `resume` is the command that resumes this run.
     """
 
     comm: Any
-    input: Input
     source: Path
     folder: Path
     stop: Stop
@@ -55,32 +60,32 @@ class Context:
             print(f"[{clock(time.time() - self.started)}] {text}", flush=True)
 
 
-def execute(stages: Iterable[Stage], context: Context, *, only: Collection[str] = ()) -> list[Outcome]:
-    """Plan, run and collect every stage that the input asks for; `only` restricts this to stages that are to be redone.
+def execute(
+    workflow: Callable[[], Workflow], stages: Callable[[str], Stage], context: Context, *, only: Collection[str] = ()
+) -> list[Outcome]:
+    """Run a workflow to its end; `only` names the stages to be redone, all others are taken as they are.
 
-    Called on every rank. Returns the failures, an empty list if all is done. A stage with a failure is not
-    collected, and later stages do not start. Raises Stopped if the job was asked to stop, and InputError or
-    SetupError if a stage finds a problem in the input or environment, on every rank alike.
+    Called on every rank; `workflow` is called on the first. Returns the failures, an empty list if all is done; the
+    branch of the workflow in which a step failed ends there. Raises Stopped if the job was asked to stop, and
+    InputError or SetupError if a stage finds a problem in the input or environment, on every rank alike.
     """
-    store = Store(context.folder)
-    keys = Keys(context.versions)
-    wanted = [stage for stage in stages if stage.wanted(context.input)]
-    names = {stage.name for stage in wanted}
-
-    def finished(name: str) -> list[Done]:
-        # products of sections that are no longer in the input are ignored
-        return store.finished(name) if name in names else []
-
-    run = Run(context.input, context.source, context.folder, finished, context.site)
-    for stage in wanted:
-        if only and stage.name not in only:
-            continue
-        tickets = on_first(context.comm, partial(_plan, stage, run, store, keys, context, only))
-        failures = _run_all(stage, tickets, store, context)
-        if failures:
-            return failures
-        on_first(context.comm, partial(_collect, stage, run, store))
-    return []
+    comm = context.comm.Dup()
+    hosts = mpi.gather(comm, (mpi.node_of(comm), context.devices.count))
+    first = None
+    if comm.Get_rank() == 0:
+        nodes = [node for node, _ in hosts]
+        visible = [next((count for at, count in hosts if at == node), None) for node in range(max(nodes) + 1)]
+        first = _First(workflow, stages, context, only, comm, Dispatch(nodes, visible))
+    _Worker(stages, context, comm, first).serve()
+    verdict = mpi.bcast(comm, first.verdict() if first is not None else None)
+    reasons = mpi.gather(comm, context.stop.reason if context.stop.requested() else None)
+    comm.Free()
+    failures, error, stopped = verdict
+    if error is not None:
+        raise _error(*error)
+    if stopped or any(reasons):
+        raise Stopped(next((reason for reason in reasons if reason), "a task stopped by itself"))
+    return failures
 
 
 def on_first(comm: Any, work: Callable[[], Value]) -> Value:
@@ -105,104 +110,181 @@ def _error(code: int, message: str) -> NaglassError:
     return kinds.get(code, NaglassError)(message)
 
 
-def _plan(stage: Stage, run: Run, store: Store, keys: Keys, context: Context, redo: Collection[str]) -> list[Ticket]:
-    tasks = stage.plan(run)
-    size = context.comm.Get_size()
-    for task in tasks:
-        if task.ranks > size:
-            raise SetupError(
-                f"{task.stage}/{task.name}: needs {task.ranks} ranks, but the job has only {size}; "
-                f"start it with mpirun -n {task.ranks} or higher"
-            )
-    tickets = store.plan(stage.name, tasks, keys, revision=stage.revision, redo=stage.name in redo)
-    context.say(f"{stage.name}: {_count(len(tasks))}, {len(tasks) - len(tickets)} already done")
-    for ticket in tickets:
-        if ticket.why != ("not done yet",):
-            context.say(f"  {ticket.label} again: {'; '.join(ticket.why)}")
-    return tickets
+class _First:
+    """What the first rank does besides its own tasks: plan, hand out, and listen to how tasks ended."""
+
+    def __init__(
+        self,
+        workflow: Callable[[], Workflow],
+        stages: Callable[[str], Stage],
+        context: Context,
+        only: Collection[str],
+        comm: Any,
+        dispatch: Dispatch,
+    ):
+        setting = Setting(context.source, context.folder, context.site, comm.Get_size(), only, context.say)
+        self._context = context
+        self._comm = comm
+        self._dispatch = dispatch
+        self._planner = Planner(workflow(), stages, setting, Keys(context.versions), dispatch.add)
+        self._own: deque[Order] = deque()
+        self._sent: list[Any] = []
+        self._error: tuple[int, str] | None = None
+        self._stopped = False
+        self._busy = False
+        self._tended = 0.0
+
+    def verdict(self) -> tuple[list[Outcome], tuple[int, str] | None, bool]:
+        """How the run ended: failures, an error that ended it, and whether a task was stopped."""
+        return self._planner.failures, self._error, self._stopped
+
+    def tend(self) -> None:
+        """Hear which tasks have ended, plan what follows from them, and hand it out. Never raises a NaglassError."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            self._listen()
+            if not self._closing():
+                self._planner.advance()
+                self._hand_out()
+        except NaglassError as error:
+            self._give_up(error)
+        except SYSTEM as raised:
+            self._give_up(of_system(raised))
+        finally:
+            self._busy = False
+            self._tended = time.monotonic()
+
+    def glance(self) -> None:
+        """`tend`, but not too often: called from within a task of this rank."""
+        if time.monotonic() - self._tended > _TEND_EVERY_S:
+            self.tend()
+
+    def next_order(self) -> Order | None:
+        """The next task of this rank, or None if the run is over."""
+        nap = _NAPS_S[0]
+        while True:
+            self.tend()
+            if self._own:
+                return self._own.popleft()
+            if self._dispatch.idle and (self._planner.ended or self._closing()):
+                self._send_home()
+                return None
+            time.sleep(nap)
+            nap = min(2 * nap, _NAPS_S[1])
+
+    def over(self, number: int, outcome: Outcome) -> None:
+        """Note how a task ended."""
+        ticket = self._dispatch.over(number)
+        if outcome.ends_job:
+            self._error = self._error or (outcome.exit_code, f"{outcome.label}: {outcome.message}")
+        elif outcome.exit_code == Stopped.exit_code:
+            self._stopped = True
+        else:
+            try:
+                self._planner.over(ticket, outcome)
+            except NaglassError as error:
+                self._give_up(error)
+            except SYSTEM as raised:
+                self._give_up(of_system(raised))
+
+    def _closing(self) -> bool:
+        if self._error is not None or self._stopped or self._context.stop.requested():
+            self._dispatch.clear()
+            return True
+        return False
+
+    def _listen(self) -> None:
+        while self._comm.Iprobe(tag=_OUTCOME):
+            self.over(*self._comm.recv(tag=_OUTCOME))
+        self._sent = [request for request in self._sent if not request.Test()]
+
+    def _hand_out(self) -> None:
+        for order in self._dispatch.orders():
+            for rank in order.ranks:
+                self._sent += [] if rank == 0 else [self._comm.isend(order, rank, tag=_ORDER)]
+            if 0 in order.ranks:
+                self._own.append(order)
+
+    def _give_up(self, error: NaglassError) -> None:
+        """The run cannot go on; tasks that are running save their state and stop."""
+        if self._error is None:
+            self._error = (error.exit_code, str(error))
+        self._context.stop.request(str(error))
+
+    def _send_home(self) -> None:
+        self._sent += [self._comm.isend(None, rank, tag=_ORDER) for rank in range(1, self._comm.Get_size())]
+        for request in self._sent:
+            mpi.wait(request)
 
 
-def _count(number: int) -> str:
-    return f"{number} task" if number == 1 else f"{number} tasks"
+class _Worker:
+    """One rank: carries out the tasks that it is given, with the other ranks of their groups."""
 
+    def __init__(self, stages: Callable[[str], Stage], context: Context, comm: Any, first: _First | None):
+        self.stages, self.context, self.world, self.first = stages, context, comm, first
+        self.store = Store(context.folder)
+        self.comm: Any = None
 
-def _collect(stage: Stage, run: Run, store: Store) -> None:
-    run.products.mkdir(exist_ok=True)
-    stage.collect(run, store.finished(stage.name))
-    events.append(run.folder, "collected", stage=stage.name)
-
-
-def _run_all(stage: Stage, tickets: Sequence[Ticket], store: Store, context: Context) -> list[Outcome]:
-    """Run the tickets, one size at a time and the largest first; returns all failures."""
-    shapes = sorted({(ticket.task.ranks, ticket.task.gpus) for ticket in tickets}, reverse=True)
-    failures: list[Outcome] = []
-    for ranks, gpus in shapes:
-        same = [ticket for ticket in tickets if (ticket.task.ranks, ticket.task.gpus) == (ranks, gpus)]
-        outcomes = _Phase(stage, store, context, ranks, gpus).run(same)
-        for outcome in outcomes:
-            if outcome.exit_code in (InputError.exit_code, SetupError.exit_code):
-                raise _error(outcome.exit_code, f"{outcome.label}: {outcome.message}")
-        if any(outcome.exit_code == Stopped.exit_code for outcome in outcomes) or _agreed_stop(context):
-            reasons = mpi.gather(context.comm, context.stop.reason if context.stop.requested() else None)
-            raise Stopped(next((reason for reason in reasons if reason), "a task stopped by itself"))
-        failures += [outcome for outcome in outcomes if outcome.exit_code]
-    return failures
-
-
-def _agreed_stop(context: Context) -> bool:
-    return any(mpi.gather(context.comm, context.stop.requested()))
-
-
-class _Phase:
-    """Run tasks of the same size on as many groups as the ranks allow; a free group takes the next task."""
-
-    def __init__(self, stage: Stage, store: Store, context: Context, ranks: int, gpus: int):
-        self.stage, self.store, self.context = stage, store, context
-        self.groups = context.comm.Get_size() // ranks
-        self.comm: Any
-        self.number, self.comm = mpi.split(context.comm, ranks)
-        context.devices.give(group_on_node(context.comm, self.comm) if gpus else 0, gpus)
-
-    def run(self, tickets: Sequence[Ticket]) -> list[Outcome]:
-        """The outcomes of all groups, on every rank."""
-        outcomes: list[Outcome] = []
-        if self.comm is not None:
-            for ticket in tickets:
-                folder, stop = mpi.bcast(self.comm, self._claim(ticket) if self.comm.Get_rank() == 0 else None)
-                if stop:
-                    break
-                if folder is not None:
-                    outcomes.append(self._attempt(ticket, folder))
-                if outcomes and outcomes[-1].ends_job:
-                    # the other groups save their state and stop
-                    if not self.context.stop.request(f"failure of {outcomes[-1].label}") and self.groups > 1:
-                        # nothing can be written, so they would not learn of it
-                        self._abort(outcomes[-1])
-                    break
+    def serve(self) -> None:
+        """Carry out tasks until there are no more."""
+        while (order := self._next_order()) is not None:
+            group = self.world.Get_group().Incl(order.ranks)
+            self.comm = self.world.Create_group(group, tag=order.number % 32_000)
+            group.Free()
+            outcome = self._carry_out(order)
             leads = self.comm.Get_rank() == 0
             self.comm.Free()
-        else:
-            leads = False
-        return [outcome for part in mpi.gather(self.context.comm, outcomes if leads else []) for outcome in part]
+            if leads and self.first is not None:
+                self.first.over(order.number, outcome)
+            elif leads:
+                mpi.wait(self.world.isend((order.number, outcome), 0, tag=_OUTCOME))
+
+    def _next_order(self) -> Order | None:
+        if self.first is not None:
+            return self.first.next_order()
+        nap = _NAPS_S[0]
+        while not self.world.Iprobe(source=0, tag=_ORDER):
+            time.sleep(nap)
+            nap = min(2 * nap, _NAPS_S[1])
+            # a signal may have reached only this rank; asking passes it on
+            self.context.stop.requested()
+        return self.world.recv(source=0, tag=_ORDER)
+
+    def _carry_out(self, order: Order) -> Outcome:
+        ticket = order.ticket
+        self.context.devices.give(order.devices)
+        folder, stopping = mpi.bcast(self.comm, self._claim(ticket) if self.comm.Get_rank() == 0 else None)
+        if stopping:
+            return outcome_of(ticket.label, self.store.task_folder(ticket), Stopped(self.context.stop.reason))
+        outcome = self._attempt(ticket, folder)
+        if outcome.ends_job:
+            # the other groups save their state and stop
+            told = self.context.stop.request(f"failure of {outcome.label}")
+            if not told and self.world.Get_size() > len(order.ranks):
+                # nothing can be written, so they would not learn of it
+                self._abort(outcome)
+        return outcome
 
     def _claim(self, ticket: Ticket) -> tuple[Path | None, bool]:
         if self.context.stop.requested():
             return None, True
         folder = self.store.claim(ticket, self.comm.Get_size())
-        if folder is not None:
-            events.append(self.store.folder, "started", task=ticket.label, attempt=ticket.attempt, why=ticket.why)
+        events.append(self.store.folder, "started", task=ticket.label, attempt=ticket.attempt, why=ticket.why)
         return folder, False
 
     def _attempt(self, ticket: Ticket, folder: Path) -> Outcome:
         """Run one attempt at a task on all ranks of the group, and record its outcome."""
+        groups = self.world.Get_size() // self.comm.Get_size()
         progress = Progress(
-            ticket.label, folder, started=self.context.started, speaks=self.comm.Get_rank() == 0, groups=self.groups
+            ticket.label, folder, started=self.context.started, speaks=self.comm.Get_rank() == 0, groups=groups
         )
         job = self._job(ticket, folder, progress)
         error: NaglassError | None = None
         summary: Mapping[str, Any] | None = None
         try:
-            summary = self.stage.run(job)
+            summary = self.stages(ticket.task.stage).run(job)
         except TaskFailed as raised:
             error = blame(raised, folder)
         except NaglassError as raised:
@@ -227,12 +309,21 @@ class _Phase:
         mpi.abort(self.context.comm, outcome.exit_code)
 
     def _job(self, ticket: Ticket, folder: Path, progress: Progress) -> Job:
-        stop = self.context.stop
+        stop, glance = self.context.stop, self.first.glance if self.first is not None else lambda: None
+
+        def stopping() -> bool:
+            glance()
+            return stop.requested()
+
+        def tell(done: float, total: float, unit: str, note: str = "") -> None:
+            glance()
+            progress(done, total, unit, note)
 
         def child(argv: list[str], *, on_poll: Callable[[], None] = lambda: None, **options: Any) -> int:
             def poll() -> None:
                 on_poll()
                 progress.alive()
+                glance()
 
             wired: dict[str, Any] = {"folder": folder, "should_stop": stop.requested, "on_poll": poll} | options
             status = run_child(argv, **wired)
@@ -245,8 +336,8 @@ class _Phase:
             folder=folder,
             previous=ticket.previous,
             comm=self.comm,
-            progress=progress,
-            stopping=stop.requested,
+            progress=tell,
+            stopping=stopping,
             child=child,
             site=self.context.site,
         )

@@ -1,6 +1,7 @@
 """The state of a run, read from the plain files in its folder, possibly while it is running."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -70,12 +71,17 @@ def _number(value: Any) -> float:
 
 
 def stage_states(folder: Path, stage: str, running: bool) -> list[TaskState]:
-    """States of the tasks in a stage's latest plan."""
+    """States of the tasks of a stage, in all its scopes, as last planned."""
     store = Store(folder)
     return [
-        task_state(store.stage_folder(stage) / item["name"], f"{stage}/{item['name']}", item["key"], running)
-        for item in store.planned(stage)
+        task_state(store.step_folder(step) / item["name"], f"{step}/{item['name']}", item["key"], running)
+        for step in _steps_of(store, [stage])
+        for item in store.planned(step)
     ]
+
+
+def _steps_of(store: Store, stages: Collection[str]) -> list[str]:
+    return [step for step in store.steps() if step.rpartition("/")[2] in stages]
 
 
 def overview(folder: Path) -> str:
@@ -97,12 +103,12 @@ def overview(folder: Path) -> str:
 
 
 def why(folder: Path, name: str) -> str:
-    """All that is known about one task, given as ``stage/task`` or by a name that is unique."""
+    """All that is known about one task, given as ``step/task`` or by a name that is unique."""
     provenance = provenance_of(folder)
     store, running = Store(folder), is_running(folder)
-    stage, item = _find(store, provenance["stages"], name)
-    task_folder = store.stage_folder(stage) / item["name"]
-    state = task_state(task_folder, f"{stage}/{item['name']}", item["key"], running)
+    step, item = _find(store, provenance["stages"], name)
+    task_folder = store.step_folder(step) / item["name"]
+    state = task_state(task_folder, f"{step}/{item['name']}", item["key"], running)
     planned, done = read_json(task_folder / "task.json") or {}, read_done(task_folder)
     lines = [f"{state.label}: {state.state}{'; ' + state.detail if state.detail else ''}", f"  key {item['key']}"]
     if state.state == "done" and done is not None:
@@ -197,18 +203,14 @@ def _left(state: TaskState, mean: float | None) -> float | None:
 
 
 def _find(store: Store, stages: list[str], name: str) -> tuple[str, dict[str, str]]:
-    found = [
-        (stage, item)
-        for stage in stages
-        for item in store.planned(stage)
-        if name in (item["name"], f"{stage}/{item['name']}")
-    ]
+    all_tasks = [(step, item) for step in _steps_of(store, stages) for item in store.planned(step)]
+    found = [(step, item) for step, item in all_tasks if name in (item["name"], f"{step}/{item['name']}")]
     if len(found) == 1:
         return found[0]
     if found:
-        labels = ", ".join(f"{stage}/{item['name']}" for stage, item in found)
+        labels = ", ".join(f"{step}/{item['name']}" for step, item in found)
         raise InputError(f"task {name!r}: not unique; specify one of {labels}")
-    known = [f"{stage}/{item['name']}" for stage in stages for item in store.planned(stage)]
+    known = [f"{step}/{item['name']}" for step, item in all_tasks]
     raise InputError(f"task {name!r}: no such task; planned so far: {', '.join(known) or 'none'}")
 
 

@@ -1,15 +1,21 @@
 """The run folder: tasks, their attempts, and what is done. Plain files, written under a temporary name and then
 renamed.
 
-    tasks/<stage>/plan.json              names and keys of the stage's current tasks
-    tasks/<stage>/<task>/task.json       the task as last planned, and why it has to be rerun
-    tasks/<stage>/<task>/attempt-N/      one attempt; creating this folder claims it
-    tasks/<stage>/<task>/DONE            key, attempt, summary and outputs; written last
+    tasks/steps.json                       the steps in the order in which they were first planned
+    tasks/<step>/plan.json                 names and keys of the step's current tasks
+    tasks/<step>/<task>/task.json          the task as last planned, and why it has to be rerun
+    tasks/<step>/<task>/attempt-N/         one attempt; creating this folder claims it
+    tasks/<step>/<task>/DONE               key, attempt, summary and outputs; written last
+    products/<step>/manifest.json          the product of the step: files by role, facts, and the tasks behind it
+
+A step is a stage, or a stage in a scope: ``glass``, ``NaVP-40/glass``.
 
 A completed attempt keeps a copy of its DONE, so that if a setting is changed and changed back,
 the earlier result is found again.
 """
 
+import hashlib
+import json
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -17,18 +23,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..products import MANIFEST, Product, TaskRecord, as_manifest, of_manifest
 from . import progress
 from .files import file_hash, read_json, write_json
 from .keys import Keys, changes, key
 from .task import Done, Task
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_STEP = re.compile(rf"({_NAME.pattern}/)*{_NAME.pattern}")
+_STEPS = "steps.json"
 _ATTEMPT = "attempt.json"
 _RESULT = "DONE"
 _DONE = {
     "key": str, "attempt": int, "why": list, "parts": dict, "seconds": (int, float), "summary": dict, "outputs": dict,
 }  # fmt: skip
-_PARTS = {"settings": dict, "inputs": list, "tools": dict, "naglass": str}
+_PARTS = {"settings": dict, "inputs": dict, "tools": dict, "naglass": str}
 _OUTPUT = {"size": int, "mtime_ns": int, "sha256": str}
 OWN_FILES = {_ATTEMPT, _RESULT, progress.FILE, "FAILED"}
 
@@ -39,6 +48,7 @@ class Ticket:
     the reason.
     """
 
+    step: str
     task: Task
     key: str
     attempt: int
@@ -47,8 +57,8 @@ class Ticket:
 
     @property
     def label(self) -> str:
-        """``stage/task``."""
-        return f"{self.task.stage}/{self.task.name}"
+        """``step/task``."""
+        return f"{self.step}/{self.task.name}"
 
 
 class Store:
@@ -57,40 +67,50 @@ class Store:
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def stage_folder(self, stage: str) -> Path:
-        """Folder of the tasks of a stage."""
-        return self.folder / "tasks" / stage
+    def step_folder(self, step: str) -> Path:
+        """Folder of the tasks of a step."""
+        return self.folder / "tasks" / step
 
-    def task_folder(self, task: Task) -> Path:
-        """Folder of one task."""
-        return self.stage_folder(task.stage) / task.name
+    def task_folder(self, ticket: Ticket) -> Path:
+        """Folder of the task of a ticket."""
+        return self.step_folder(ticket.step) / ticket.task.name
+
+    def steps(self) -> list[str]:
+        """The steps planned so far, in the order in which they were first planned."""
+        found = (read_json(self.folder / "tasks" / _STEPS) or {}).get("steps")
+        return [step for step in found if isinstance(step, str) and _STEP.fullmatch(step)] if found else []
 
     def plan(
-        self, stage: str, tasks: Sequence[Task], keys: Keys, *, revision: int = 1, redo: bool = False
+        self, step: str, tasks: Sequence[Task], keys: Keys, *, revision: int = 1, redo: bool = False
     ) -> list[Ticket]:
-        """Record the current tasks of the stage; returns the tasks to be run (with `redo`, all of them).
+        """Record the current tasks of the step; returns the tasks to be run (with `redo`, all of them).
 
         `revision` is a number that is increased whenever the results of the stage change.
         """
+        stage = step.rpartition("/")[2]
         names = [task.name for task in tasks]
         faulty = [name for name in names if not _NAME.fullmatch(name)]
+        if not _STEP.fullmatch(step):
+            raise ValueError(f"step {step!r}: invalid name")
         if faulty or len(set(names)) < len(names) or any(task.stage != stage for task in tasks):
-            raise ValueError(f"stage {stage}: invalid or repeated task names in {names}")
+            raise ValueError(f"step {step}: invalid or repeated task names in {names}")
         tickets = []
         recorded = []
         for task in tasks:
             parts = keys.parts(task.settings, task.inputs, task.tools, revision)
             task_key = key(stage, parts)
             recorded.append({"name": task.name, "key": task_key})
-            ticket = self._ticket(task, task_key, parts, redo)
+            ticket = self._ticket(step, task, task_key, parts, redo)
             if ticket is not None:
                 tickets.append(ticket)
-        write_json(self.stage_folder(stage) / "plan.json", {"stage": stage, "tasks": recorded})
+        write_json(self.step_folder(step) / "plan.json", {"step": step, "tasks": recorded})
+        if step not in (known := self.steps()):
+            write_json(self.folder / "tasks" / _STEPS, {"steps": [*known, step]})
         return tickets
 
-    def planned(self, stage: str) -> list[dict[str, str]]:
-        """Name and key of the tasks of the stage; empty before its first plan or if the plan is damaged."""
-        tasks = (read_json(self.stage_folder(stage) / "plan.json") or {}).get("tasks")
+    def planned(self, step: str) -> list[dict[str, str]]:
+        """Name and key of the tasks of the step; empty before its first plan or if the plan is damaged."""
+        tasks = (read_json(self.step_folder(step) / "plan.json") or {}).get("tasks")
         if not isinstance(tasks, list):
             return []
         texts = [
@@ -99,23 +119,51 @@ class Store:
         # a name is a folder name, and must not lead anywhere else
         return [item for item in texts if _NAME.fullmatch(item["name"])]
 
-    def finished(self, stage: str) -> list[Done]:
-        """The planned tasks of the stage that are done with their current key."""
+    def finished(self, step: str, keys: Keys | None = None) -> list[Done]:
+        """The planned tasks of the step that are done with their current key; `keys` learns the hashes of their
+        files.
+        """
         found = []
-        for item in self.planned(stage):
-            folder = self.stage_folder(stage) / item["name"]
+        for item in self.planned(step):
+            folder = self.step_folder(step) / item["name"]
             record, task = read_done(folder), read_json(folder / "task.json")
             if record is not None and task is not None and record["key"] == item["key"]:
-                found.append(Done(self._task(task), folder / f"attempt-{record['attempt']}", record["summary"]))
+                attempt = folder / f"attempt-{record['attempt']}"
+                behind = TaskRecord(
+                    item["name"], record["key"], record["seconds"], record["parts"]["tools"], record["summary"]
+                )
+                found.append(Done(self._task(task), attempt, record["summary"], behind))
+                for name, output in record["outputs"].items() if keys is not None else ():
+                    keys.know(attempt / name, output["size"], output["mtime_ns"], output["sha256"])
         return found
 
-    def claim(self, ticket: Ticket, ranks: int) -> Path | None:
-        """The new folder for the attempt of the ticket, or None if another group has claimed it."""
-        folder = self.task_folder(ticket.task) / f"attempt-{ticket.attempt}"
-        try:
-            folder.mkdir()
-        except FileExistsError:
+    def product(self, step: str, made_of: str | None = None) -> Product | None:
+        """The product of a step from its manifest; None if there is none, or, with `made_of`, if it was made of
+        other tasks or input, or if a file of it has changed.
+        """
+        content = read_json(self._manifest(step))
+        product = of_manifest(content, self.folder)
+        if content is None or product is None or made_of is None:
+            return product
+        stamps = content.get("stamps")
+        if content.get("made_of") != made_of or not isinstance(stamps, dict) or stamps.keys() != product.files.keys():
             return None
+        return product if all(_stamp(path) == stamps[role] for role, path in product.files.items()) else None
+
+    def keep(self, step: str, product: Product, made_of: str, keys: Keys) -> None:
+        """Write the manifest of a product."""
+        hashes = {role: keys.hash(path) for role, path in product.files.items()}
+        stamps = {role: _stamp(path) for role, path in product.files.items()}
+        content = as_manifest(product, self.folder, hashes) | {"made_of": made_of, "stamps": stamps}
+        write_json(self._manifest(step), content)
+
+    def _manifest(self, step: str) -> Path:
+        return self.folder / "products" / step / MANIFEST
+
+    def claim(self, ticket: Ticket, ranks: int) -> Path:
+        """Create the folder for the attempt of the ticket."""
+        folder = self.task_folder(ticket) / f"attempt-{ticket.attempt}"
+        folder.mkdir()
         previous = ticket.previous.name if ticket.previous else None
         write_json(
             folder / _ATTEMPT,
@@ -126,7 +174,7 @@ class Store:
     def complete(self, ticket: Ticket, folder: Path, summary: Mapping[str, Any]) -> None:
         """Write DONE; from here on the task counts as done."""
         started = (read_json(folder / _ATTEMPT) or {}).get("started", time.time())
-        task = read_json(self.task_folder(ticket.task) / "task.json") or {}
+        task = read_json(self.task_folder(ticket) / "task.json") or {}
         record = {
             "key": ticket.key,
             "attempt": ticket.attempt,
@@ -138,14 +186,14 @@ class Store:
             "outputs": _outputs(folder),
         }
         write_json(folder / _RESULT, record)
-        write_json(self.task_folder(ticket.task) / "DONE", record)
+        write_json(self.task_folder(ticket) / "DONE", record)
 
     def fail(self, ticket: Ticket, folder: Path, record: Mapping[str, Any]) -> None:
         """Write FAILED into the attempt: name of the failure, message, command and log."""
         write_json(folder / "FAILED", {"key": ticket.key, "ended": time.time(), **record})
 
-    def _ticket(self, task: Task, task_key: str, parts: dict[str, Any], redo: bool) -> Ticket | None:
-        folder = self.task_folder(task)
+    def _ticket(self, step: str, task: Task, task_key: str, parts: dict[str, Any], redo: bool) -> Ticket | None:
+        folder = self.step_folder(step) / task.name
         folder.mkdir(parents=True, exist_ok=True)
         record = _recognize(folder, task_key)
         why = _reasons(folder, record, task_key, parts)
@@ -157,7 +205,7 @@ class Store:
             "key": task_key,
             "parts": parts,
             "why": why,
-            "inputs": [self._portable(path) for path in task.inputs],
+            "inputs": {role: self._portable(path) for role, path in task.inputs.items()},
             "ranks": task.ranks,
             "gpus": task.gpus,
         }
@@ -171,7 +219,7 @@ class Store:
         if record is not None and record["key"] == task_key:
             # tasks that are done are redone, not resumed
             previous = None
-        return Ticket(task, task_key, last + 1, previous, tuple(why))
+        return Ticket(step, task, task_key, last + 1, previous, tuple(why))
 
     def _portable(self, path: Path) -> str:
         path = path.resolve()
@@ -184,11 +232,17 @@ class Store:
             stage=record["stage"],
             name=record["name"],
             settings=parts["settings"],
-            inputs=tuple(self.folder / path for path in record["inputs"]),
+            inputs={role: self.folder / path for role, path in record["inputs"].items()},
             tools=tuple(parts["tools"]),
             ranks=record["ranks"],
             gpus=record["gpus"],
         )
+
+
+def made_of(done: Sequence[Done], input: Any) -> str:
+    """SHA-256 of what the product of a step depends on: the attempts of its tasks with their keys, and its input."""
+    behind = [[item.task.name, item.record.key if item.record else None, item.folder.name] for item in done]
+    return hashlib.sha256(json.dumps([behind, repr(input)]).encode()).hexdigest()
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:
@@ -239,6 +293,15 @@ def _resumable(attempt: Path, task_key: str) -> bool:
     if "FAILED" in names and not (read_json(attempt / "FAILED") or {}).get("resumable"):
         return False
     return (read_json(attempt / _ATTEMPT) or {}).get("key") == task_key
+
+
+def _stamp(path: Path) -> list[int]:
+    """Size and time of a file, by which a change is noticed; empty if it is gone."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return []
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 def _outputs(folder: Path) -> dict[str, dict[str, Any]]:

@@ -10,22 +10,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..config.schema import Input
+from ..products import Kind, Product, TaskRecord
+from .flow import Takes
 
 
 @dataclass(frozen=True)
 class Task:
     """One unit of work.
 
-    `settings` can be written as JSON and has all defaults; the content of the files `inputs` enters the key, and so
-    do the versions of the external programs `tools` ("lammps", "cp2k", "mace"). `ranks` and `gpus` are what the task
-    needs.
+    `settings` can be written as JSON and has all defaults; the content of the files `inputs`, by role, enters the key,
+    and so do the versions of the external programs `tools` ("lammps", "cp2k", "mace"). `ranks` and `gpus` are what the
+    task needs.
     """
 
     stage: str
     name: str
     settings: Mapping[str, Any]
-    inputs: tuple[Path, ...] = ()
+    inputs: Mapping[str, Path] = field(default_factory=dict)
     tools: tuple[str, ...] = ()
     ranks: int = 1
     gpus: int = 0
@@ -38,26 +39,38 @@ class Done:
     task: Task
     folder: Path
     summary: Mapping[str, Any]
+    record: TaskRecord | None = None
 
 
 @dataclass(frozen=True)
 class Run:
-    """The run as seen by a stage when it plans and collects (on the first rank only).
+    """A step of the run as seen by its stage when it plans and collects (on the first rank only).
 
-    `source` is the folder of input.yaml: relative paths of the input are resolved against it. `products` is
-    where `collect` writes the files for later stages and for people. `finished(stage)` returns the finished tasks of
-    that stage.
+    `input` is the input of the step's system. `source` is the folder of input.yaml: relative paths of the input are
+    resolved against it. `takes` are the products of earlier steps by role. `products` is where `collect` writes files
+    for later steps and for people.
     """
 
-    input: Input
+    input: Any
     source: Path
     folder: Path
-    finished: Callable[[str], list[Done]]
+    takes: Takes = field(default_factory=dict)
     site: Mapping[str, Any] = field(default_factory=dict)
+    scope: str = ""
 
     @property
     def products(self) -> Path:
-        return self.folder / "products"
+        return self.folder / "products" / self.scope
+
+    def take(self, role: str, kind: type[Kind]) -> Kind:
+        """The product with this role; an empty one if there is none."""
+        found = self.takes.get(role)
+        return found if isinstance(found, kind) else kind(scope=self.scope, step=role)
+
+    def take_all(self, role: str, kind: type[Kind]) -> tuple[Kind, ...]:
+        """The products with this role, if there are several or one."""
+        found = self.takes.get(role, ())
+        return tuple(each for each in (found if isinstance(found, tuple) else (found,)) if isinstance(each, kind))
 
 
 @dataclass(frozen=True)
@@ -89,19 +102,19 @@ class Stage(Protocol):
     """The interface of a stage module; `plan`, `run` and `collect` are called in this order.
 
     `name` is the stage's folder under tasks/; `revision` enters the keys of its tasks and increases whenever the same
-    settings and files give a different result, so that tasks are redone; `wanted(input)` tells whether
-    the input asks for the stage. `plan` and `collect` run on one rank, after all earlier stages are done. `run` is
-    called on every rank of the task's group, writes into `job.folder`, and on the first rank returns a summary for JSON
-    (numbers with their units in the key names); a named failure is raised as errors.TaskFailed.
+    settings and files give a different result, so that tasks are redone. `plan` and `collect` run on the first rank;
+    `collect` returns the product of the step, with its files by role, and is skipped when the same tasks have
+    already been collected. `run` is called on every rank of the task's group, writes into `job.folder`, and on the
+    first rank returns a summary for JSON (numbers with their units in the key names); a named failure is raised as
+    errors.TaskFailed. `job.progress`, `job.stopping` and `job.child` also let the first rank of the run plan the next
+    steps meanwhile, so long work calls one of them every few seconds.
     """
 
     name: str
     revision: int
 
-    def wanted(self, input: Input) -> bool: ...
-
     def plan(self, run: Run) -> list[Task]: ...
 
     def run(self, job: Job) -> Mapping[str, Any]: ...
 
-    def collect(self, run: Run, done: list[Done]) -> None: ...
+    def collect(self, run: Run, done: list[Done]) -> Product: ...

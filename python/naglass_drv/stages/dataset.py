@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config.schema import Input
 from ..errors import InputError
 from ..files import publish, write_arrays, write_json
+from ..products import Dataset as Product
+from ..products import Labels
 from .base import Done, Job, Run, Task
 
 if TYPE_CHECKING:
@@ -21,25 +22,23 @@ TRAIN, TEST, SUMMARY = "train", "test", "dataset.json"
 AUDIT, ARRAYS = "audit.json", "audit.npz"
 
 
-def wanted(input: Input) -> bool:
-    return input.dataset is not None
-
-
 def plan(run: Run) -> list[Task]:
     """One task for the reference sets at the level of the dataset and the included files."""
     section = run.input.dataset
-    sets = [item.name for item in run.input.reference if item.level == section.level]
-    folder = run.products / "reference"
-    labeled = [folder / f"{item}.extxyz" for item in sets]
-    # a set with all frames rejected has no file of admitted frames, but its isolated atoms still count
-    frames = [path for path in labeled if path.exists()]
-    energies = [path for item in sets if (path := folder / f"{item}-E0.json").exists()]
-    included = [run.source / path for path in section.include]
-    if not frames and not included:
-        raise InputError(f"dataset: no admitted frames at level {section.level}, and no included files")
+    labeled: dict[str, Path] = {}
+    energies: dict[str, Path] = {}
+    for labels in run.take_all("reference", Labels):
+        sets = [item for item, level in labels.facts["levels"].items() if level == section.level]
+        # a set with all frames rejected has no file of admitted frames, but its isolated atoms still count
+        for word, found in (("admitted", labeled), ("E0", energies)):
+            prefix = f"{word}/{labels.scope}/" if labels.scope else f"{word}/"
+            found |= {f"{prefix}{item}": path for item, path in labels.each(word).items() if item in sets}
     train = run.input.train
     # a frame that the start model may have been trained on is no independent test
-    seen = len(included) if train is not None and train.start_model is not None else 0
+    word = "seen" if train is not None and train.start_model is not None else "included"
+    included = {f"{word}/{number}": run.source / path for number, path in enumerate(section.include)}
+    if not labeled and not included:
+        raise InputError(f"dataset: no admitted frames at level {section.level}, and no included files")
     settings = {
         "level": section.level,
         "test_fraction": section.test_fraction,
@@ -50,10 +49,8 @@ def plan(run: Run) -> list[Task]:
         "drop_outliers": section.drop_outliers,
         "max_frames": section.max_frames,
         "frames_per_file": section.frames_per_file,
-        "frame_files": len(frames) + len(included),
-        "seen_files": seen,
     }
-    return [Task(name, "dataset", settings, (*frames, *included, *energies))]
+    return [Task(name, "dataset", settings, labeled | included | energies)]
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
@@ -68,11 +65,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..dataset.split import split_by_group
 
     settings = job.task.settings
-    paths, energies = _sorted_inputs(job.task)
-    frames = {str(path): read_labeled(path) for path in paths}
-    dataset = assemble(
-        settings["level"], frames, {str(path): _energies(path) for path in energies}, settings["max_force_eV_per_A"]
-    )
+    energies = {str(path): _energies(path) for path in _with(job.task, "E0")}
+    frames = {str(path): read_labeled(path) for path in _with(job.task, "admitted", "included", "seen")}
+    dataset = assemble(settings["level"], frames, energies, settings["max_force_eV_per_A"])
     flagged: list[dict[str, Any]] = []
     if not settings["admit_spin_flagged"]:
         dataset, flagged = without_flagged(dataset)
@@ -81,8 +76,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     write_arrays(job.folder / ARRAYS, arrays)
     dataset, chosen = _thinned(dataset, settings["max_frames"])
     groups = [frame.info["group"] for frame in dataset.frames]
-    seen = paths[len(paths) - settings["seen_files"] :]
-    known = {frame.info["group"] for path in seen for frame in frames[str(path)]}
+    known = {frame.info["group"] for path in _with(job.task, "seen") for frame in frames[str(path)]}
     split = split_by_group(groups, settings["test_fraction"], settings["seed"], known)
     for part, indices in ((TRAIN, split.train), (TEST, split.test)):
         if indices:
@@ -104,19 +98,23 @@ def _thinned(dataset: "Dataset", most: int | None) -> tuple["Dataset", dict[str,
     return kept, {"of": len(dataset.frames), "chosen": len(kept.frames), "covering_radius": found.left}
 
 
-def collect(run: Run, done: list[Done]) -> None:
+def collect(run: Run, done: list[Done]) -> Product:
     """Copy the files of the task to where the training and people find them."""
-    from ..dataset.shards import set_files
+    from ..dataset.shards import find_set, set_files
 
     source, target = done[0].folder, run.products / "dataset"
     # remove sets of an earlier run that are gone or are now in other files
     sets = {path.name for folder in (source, target) for part in (TRAIN, TEST) for path in set_files(folder, part)}
     publish(source, target, (*sorted(sets), SUMMARY, AUDIT, ARRAYS))
+    files = {part: path for part in (TRAIN, TEST) if (path := find_set(target, part)) is not None}
+    files |= {f"shard/{path.name}": path for part in (TRAIN, TEST) for path in set_files(target, part)}
+    files |= {"summary": target / SUMMARY, "audit": target / AUDIT, "audit-arrays": target / ARRAYS}
+    return Product(files=files)
 
 
-def _sorted_inputs(task: Task) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    cut = task.settings["frame_files"]
-    return task.inputs[:cut], task.inputs[cut:]
+def _with(task: Task, *words: str) -> list[Path]:
+    """The input files whose roles begin with one of `words`."""
+    return [path for role, path in task.inputs.items() if role.partition("/")[0] in words]
 
 
 def _energies(path: Path) -> dict[str, float]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..config.schema import Input
 from ..files import keep_only, write_bytes, write_json
 from ..glass import chemistry, potentials
+from ..products import Structures
 from .base import Done, Job, Run, Task
 
 name = "glass"
@@ -20,10 +20,6 @@ SCRIPT = "melt_quench.lmp"
 _MELT_FRAMES = 8
 _SAMPLE_PS = 0.1
 _CHECKPOINT_STEPS = 5000
-
-
-def wanted(input: Input) -> bool:
-    return input.glass is not None
 
 
 def plan(run: Run) -> list[Task]:
@@ -201,19 +197,20 @@ def _counts(numbers) -> dict[str, int]:
     return {str(value): int(count) for value, count in zip(values, counts, strict=True)}
 
 
-def collect(run: Run, done: list[Done]) -> None:
+def collect(run: Run, done: list[Done]) -> Structures:
     """Store each glass, its melt frames and its quench table under the name of the glass, and remove those of replicas
     that are no longer requested.
     """
     folder = run.products / name
-    wanted_files = set()
+    files = {}
     for item in done:
         stem = item.task.name
-        for source, target in (
-            (GLASS, f"{stem}.extxyz"),
-            (MELT, f"{stem}-melt.extxyz"),
-            (QUENCH, f"{stem}-quench.json"),
+        for word, source, target in (
+            ("structure", GLASS, f"{stem}.extxyz"),
+            ("melt", MELT, f"{stem}-melt.extxyz"),
+            ("quench", QUENCH, f"{stem}-quench.json"),
         ):
             write_bytes(folder / target, (item.folder / source).read_bytes())
-            wanted_files.add(target)
-    keep_only(folder, wanted_files)
+            files[f"{stem}/{word}"] = folder / target
+    keep_only(folder, (path.name for path in files.values()))
+    return Structures(files=files)

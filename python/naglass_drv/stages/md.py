@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..config.schema import Gate, Input
 from ..errors import InputError, TaskFailed
 from ..files import keep_only, write_bytes, write_json
+from ..products import Model, Structures, Trajectories
 from .base import Done, Job, Run, Task
 from .md_commands import MOMENT, commands_for, model_facts, observables_for, steps_of
 
@@ -31,10 +32,6 @@ _HALT_FACTOR = 3.0
 _BROKEN = ("LOST_ATOMS", "NON_NUMERIC")
 
 
-def wanted(input: Input) -> bool:
-    return input.md is not None
-
-
 def plan(run: Run) -> list[Task]:
     """One task per structure and temperature. Raises an error if the model lacks an element of a
     structure.
@@ -42,8 +39,7 @@ def plan(run: Run) -> list[Task]:
     from ..dataset.frames import read_frames
 
     section = run.input.md
-    trained = run.products / "model" / "model.naglass"
-    model = trained if section.model == "train" else run.source / section.model
+    model = run.take("train", Model).files["archive"] if section.model == "train" else run.source / section.model
     known, outputs = model_facts(model)
     elsewhere = {"structures", "model", "trust", "temperatures_K", "ranks", "gpus", "candidates"}
     settings = section.model_dump(mode="json", exclude=elsewhere)
@@ -64,7 +60,8 @@ def plan(run: Run) -> list[Task]:
             for temperature in section.temperatures_K:
                 task = f"{label}-{temperature:g}K"
                 own = shared | {"temperature_K": temperature, "seed": _seed(run.input.seed, task)}
-                tasks.append(Task(name, task, own, (file, model), ("lammps", "mace"), section.ranks, section.gpus))
+                inputs = {"structure": file, "model": model}
+                tasks.append(Task(name, task, own, inputs, ("lammps", "mace"), section.ranks, section.gpus))
     return tasks
 
 
@@ -72,8 +69,7 @@ def _structure_files(run: Run) -> list[Path]:
     section = run.input.md
     if section.structures != "glass":
         return [run.source / section.structures]
-    files = sorted((run.products / "glass").glob("*.extxyz"))
-    return [path for path in files if not path.stem.endswith("-melt")]
+    return list(run.take("glass", Structures).each("structure").values())
 
 
 def _label(file: Path, number: int | None) -> str:
@@ -146,10 +142,8 @@ def _prepare(job: Job) -> None:
     from ..engines.lammps import write_data
 
     settings = job.task.settings
-    structure, *models = job.task.inputs
-    for model in models:
-        _place_model(model, job.folder / "model.naglass")
-    atoms = read_frames(structure)[settings["frame"]].repeat(settings["replicate"])
+    _place_model(job.task.inputs["model"], job.folder / "model.naglass")
+    atoms = read_frames(job.task.inputs["structure"])[settings["frame"]].repeat(settings["replicate"])
     types = np.array([settings["elements"].index(symbol) + 1 for symbol in atoms.get_chemical_symbols()])
     write_data(job.folder / "start.data", atoms, types, np.zeros(len(atoms)))
     head = "variable mace index model.naglass"
@@ -307,7 +301,7 @@ def _speed(outcome, timestep_ps: float) -> dict[str, Any]:
     return {"steps_per_s": rate, "ns_per_day": rate * timestep_ps * 86400.0 / 1000.0}
 
 
-def collect(run: Run, done: list[Done]) -> None:
+def collect(run: Run, done: list[Done]) -> Trajectories:
     """Store each summary and final frame under the task's name, and all labeling candidates in one file; remove the
     files of trajectories that are no longer requested.
     """
@@ -324,6 +318,18 @@ def collect(run: Run, done: list[Done]) -> None:
     keep_only(folder, (*(f"{item.task.name}.json" for item in done), *finals, *([CANDIDATES] if chosen else [])))
     if chosen:
         write_frames(folder / CANDIDATES, chosen)
+    files = {f"{item.task.name}/{word}": path for item in done for word, path in _written(item, folder).items()}
+    return Trajectories(files=files | ({"candidates": folder / CANDIDATES} if chosen else {}))
+
+
+def _written(item: Done, folder: Path) -> dict[str, Path]:
+    """The files of one trajectory by role: large ones stay with the task."""
+    own = {"trajectory": TRAJECTORY, "thermo": THERMO, "gate": GATE} | {
+        word: f"{word}.txt" for word in WRITTEN_BY_FIXES
+    }
+    found = {word: item.folder / file for word, file in own.items()}
+    found |= {"summary": folder / f"{item.task.name}.json", "final": folder / f"{item.task.name}-final.extxyz"}
+    return {word: path for word, path in found.items() if path.exists()}
 
 
 def _candidates(item: Done, count: int) -> list["Atoms"]:
@@ -338,7 +344,7 @@ def _candidates(item: Done, count: int) -> list["Atoms"]:
     end = item.summary["first_violation_ps"]
     if end is not None:
         frames = [frame for frame in frames if frame.info["time_ps"] <= end]
-    start = read_frames(item.task.inputs[0])[item.task.settings["frame"]]
+    start = read_frames(item.task.inputs["structure"])[item.task.settings["frame"]]
     chosen = []
     for i in np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int)):
         frame = frames[i]

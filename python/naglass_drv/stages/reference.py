@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from ..config.schema import Input, Reference
+from ..config.schema import Reference
 from ..errors import InputError, SetupError
 from ..files import keep_only, write_bytes, write_json
+from ..products import Labels, Structures
 from . import coupling, labeling, wannier
 from .base import Done, Job, Run, Task
 from .labeling import FRAME, REJECTED, is_atom
@@ -19,10 +20,15 @@ name = "reference"
 revision = 1
 
 _MELT_FRAMES = 2
-
-
-def wanted(input: Input) -> bool:
-    return bool(input.reference)
+#: Roles of the files of a set, and the ends of their names.
+ENDINGS = {
+    "admitted": ".extxyz",
+    "relaxed": "-relaxed.extxyz",
+    "rejected": "-rejected.json",
+    "wannier": "-wannier.json",
+    "E0": "-E0.json",
+    "coupling": "-coupling.json",
+}
 
 
 def plan(run: Run) -> list[Task]:
@@ -112,18 +118,16 @@ def _candidates(run: Run, section: Reference) -> list[Any]:
     if section.structures != "glass":
         path = run.source / section.structures
         return of_file(path, section.frames_per_structure, how, run.input.seed, *spin)
-    folder = run.products / "glass"
+    glasses = run.take("glass", Structures)
     still = section.aimd is None and section.relax is None
     of_each = section.melt_frames_per_structure
     of_each = (_MELT_FRAMES if still else 0) if of_each is None else of_each
-    melts = sorted(folder.glob("*-melt.extxyz"))
-    glasses = sorted(set(folder.glob("*.extxyz")) - set(melts))
-    if not glasses:
-        raise InputError(f"reference {section.name}: there is no glass in {folder} to label")
+    if not glasses.each("structure"):
+        raise InputError(f"reference {section.name}: there is no glass in {run.products / 'glass'} to label")
     candidates = []
-    for path in glasses:
+    for path in glasses.each("structure").values():
         candidates += of_file(path, section.frames_per_structure, how, run.input.seed, *spin)
-    for path in melts:
+    for path in glasses.each("melt").values():
         candidates += of_melt(path, of_each, *spin)
     return candidates
 
@@ -136,13 +140,12 @@ def run(job: Job) -> Mapping[str, Any] | None:
     return labeling.carry_out(job) if job.rank == 0 else None
 
 
-def collect(run: Run, done: list[Done]) -> None:
+def collect(run: Run, done: list[Done]) -> Labels:
     """Write for each set the admitted frames and relaxed structures, rejections with reasons, isolated atoms, and the
     result of its antiparallel partner; remove the files of sets that are no longer requested.
     """
     folder = run.products / name
-    endings = (".extxyz", "-relaxed.extxyz", "-rejected.json", "-wannier.json", "-E0.json", "-coupling.json")
-    keep_only(folder, (f"{section.name}{ending}" for section in run.input.reference for ending in endings))
+    keep_only(folder, (f"{section.name}{end}" for section in run.input.reference for end in ENDINGS.values()))
     for section in run.input.reference:
         items = [item for item in done if item.task.settings["set"] == section.name]
         frames, energies, rejected = [], {}, []
@@ -163,6 +166,15 @@ def collect(run: Run, done: list[Done]) -> None:
         _write(folder / f"{section.name}-wannier.json", json.dumps(bonds).encode() if bonds else b"")
         table = {"level": items[0].task.settings["label"], "E0_eV": dict(sorted(energies.items()))}
         _write(folder / f"{section.name}-E0.json", json.dumps(table, indent=1).encode() if energies else b"")
+    return Labels(
+        files={
+            f"{section.name}/{word}": path
+            for section in run.input.reference
+            for word, ending in ENDINGS.items()
+            if (path := folder / f"{section.name}{ending}").exists()
+        },
+        facts={"levels": {section.name: section.level for section in run.input.reference}},
+    )
 
 
 def _rejections(item: Done) -> list[dict[str, Any]]:

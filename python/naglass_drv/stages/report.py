@@ -4,32 +4,43 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..config.schema import Input
 from ..files import keep_only, publish, write_bytes, write_json
-from ..runtime.files import read_json
-from . import ORDER, analysis
+from ..products import Dataset, Labels, Measurements, Model, Pages, Structures, Trajectories
 from .base import Done, Job, Run, Task
 
 name = "report"
 #: Raised when the same settings and files give another result.
 revision = 2
 
+_SHOWN = {
+    "glass": Structures,
+    "reference": Labels,
+    "dataset": Dataset,
+    "train": Model,
+    "md": Trajectories,
+    "analysis": Measurements,
+}
+# the roles of the files that are shown
+_DATASET = {"summary", "audit", "audit-arrays"}
+_MODEL = {"summary", "parity-train", "parity-test"}
+_LABELS = {"admitted", "rejected", "coupling"}
+_TRAJECTORIES = {"thermo", "summary", "gate", "correlations", "final"}
 PAGE, NUMBERS, FIGURES = "report.html", "report.json", "figures"
-
-
-def wanted(input: Input) -> bool:
-    return input.report is not None
 
 
 def plan(run: Run) -> list[Task]:
     """One task; its key contains the finished tasks with their times and all products shown on the page."""
     files = _sources(run)
+    products = [run.take(role, kind) for role, kind in _SHOWN.items()]
     settings = {
         "input": run.input.model_dump(mode="json"),
-        "tasks": [_record(done) for stage in ORDER[:-1] for done in run.finished(stage)],
-        "roles": list(files),
+        "tasks": [
+            {"stage": product.step, "task": made.name, "key": made.key, "seconds": made.seconds, "tools": made.tools}
+            for product in products
+            for made in product.tasks
+        ],
     }
-    return [Task(name, "report", settings, tuple(files.values()))]
+    return [Task(name, "report", settings, files)]
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
@@ -40,8 +51,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..report.material import Material
 
     settings = job.task.settings
-    files = dict(zip(settings["roles"], job.task.inputs, strict=True))
-    page, numbers, figures = build(Material(settings["input"], settings["tasks"], files))
+    page, numbers, figures = build(Material(settings["input"], settings["tasks"], dict(job.task.inputs)))
     write_bytes(job.folder / PAGE, page.encode())
     write_json(job.folder / NUMBERS, numbers)
     for figure, svg in figures.items():
@@ -49,54 +59,29 @@ def run(job: Job) -> Mapping[str, Any] | None:
     return {"numbers": len(numbers["numbers"]), "figures": len(figures)}
 
 
-def collect(run: Run, done: list[Done]) -> None:
+def collect(run: Run, done: list[Done]) -> Pages:
     """Copy the report to the run folder and its figures to the products."""
     folder = done[0].folder
     publish(folder, run.folder, (PAGE, NUMBERS))
     figures = [path.name for path in sorted((folder / FIGURES).glob("*.svg"))]
     publish(folder / FIGURES, run.products / FIGURES, figures)
     keep_only(run.products / FIGURES, figures)
-
-
-def _record(done: Done) -> dict[str, Any]:
-    finished = read_json(done.folder.parent / "DONE") or {}
-    return {
-        "stage": done.task.stage,
-        "task": done.task.name,
-        "key": finished.get("key"),
-        "seconds": finished.get("seconds"),
-        "tools": (finished.get("parts") or {}).get("tools") or {},
-    }
+    files = {"page": run.folder / PAGE, "numbers": run.folder / NUMBERS}
+    return Pages(files=files | {f"figures/{file}": run.products / FIGURES / file for file in figures})
 
 
 def _sources(run: Run) -> dict[str, Path]:
-    products = run.products
-    # products of an earlier input may still exist
-    found = {}
-    if run.input.dataset is not None:
-        names = {"summary": "dataset.json", "audit": "audit.json", "audit-arrays": "audit.npz"}
-        found |= {f"dataset/{role}": products / "dataset" / file for role, file in names.items()}
-    if run.input.train is not None:
-        names = {"summary": "model.json", "parity-train": "parity-train.npz", "parity-test": "parity-test.npz"}
-        found |= {f"model/{role}": products / "model" / file for role, file in names.items()}
-    for done in run.finished("glass"):
-        found[f"glass/{done.task.name}"] = products / "glass" / f"{done.task.name}.extxyz"
-        found[f"glass/{done.task.name}/quench"] = products / "glass" / f"{done.task.name}-quench.json"
-    for item in run.input.reference:
-        found[f"reference/{item.name}/admitted"] = products / "reference" / f"{item.name}.extxyz"
-        found[f"reference/{item.name}/rejected"] = products / "reference" / f"{item.name}-rejected.json"
-        found[f"reference/{item.name}/coupling"] = products / "reference" / f"{item.name}-coupling.json"
-    for done in run.finished("md"):
-        found[f"md/{done.task.name}/thermo"] = done.folder / "thermo.json"
-        found[f"md/{done.task.name}/summary"] = products / "md" / f"{done.task.name}.json"
-        found[f"md/{done.task.name}/gate"] = done.folder / "gate.json"
-        found[f"md/{done.task.name}/correlations"] = done.folder / "correlations.txt"
-        found[f"md/{done.task.name}/final"] = products / "md" / f"{done.task.name}-final.extxyz"
-    for done in run.finished("analysis"):
-        numbers, curves = analysis.files(done.task.name)
-        if done.task.settings["kind"] == analysis.LABELS:
-            found[f"labels/{done.task.name}/fingerprints"] = done.folder / numbers
-            continue
-        found[f"analysis/{done.task.name}/numbers"] = done.folder / numbers
-        found[f"analysis/{done.task.name}/curves"] = done.folder / curves
-    return {role: path for role, path in found.items() if path.exists()}
+    """What the page is made of, by role: the section of the page, the name of the object, and the kind of file."""
+    found = {f"dataset/{role}": path for role, path in run.take("dataset", Dataset).files.items() if role in _DATASET}
+    found |= {f"model/{role}": path for role, path in run.take("train", Model).files.items() if role in _MODEL}
+    for item, path in run.take("glass", Structures).each("structure").items():
+        found[f"glass/{item}"] = path
+    for item, path in run.take("glass", Structures).each("quench").items():
+        found[f"glass/{item}/quench"] = path
+    sets = run.take("reference", Labels).files
+    found |= {f"reference/{role}": path for role, path in sets.items() if role.rpartition("/")[2] in _LABELS}
+    runs = run.take("md", Trajectories).files
+    found |= {f"md/{role}": path for role, path in runs.items() if role.rpartition("/")[2] in _TRAJECTORIES}
+    for role, path in run.take("analysis", Measurements).files.items():
+        found[f"labels/{role}" if role.endswith("/fingerprints") else f"analysis/{role}"] = path
+    return found

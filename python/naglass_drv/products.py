@@ -1,0 +1,136 @@
+"""What the steps of a run hand to each other: files by role, with their hashes and provenance, in a manifest.
+
+    products/<scope>/<step>/manifest.json
+
+A later step finds a file by its role in the product that it takes, never by the name of the file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, TypeVar
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """A finished task behind a product: its key, wall time (s), tool versions and summary."""
+
+    name: str
+    key: str
+    seconds: float
+    tools: Mapping[str, str]
+    summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Product:
+    """Files of one step by role, absolute paths; `facts` are small results in JSON form.
+
+    A role is a word, or ``NAME/WORD`` for a file that belongs to one of several structures, sets or trajectories.
+    """
+
+    kind: ClassVar[str] = "files"
+    ok: ClassVar[bool] = True
+
+    scope: str = ""
+    step: str = ""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    tasks: tuple[TaskRecord, ...] = ()
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+    def each(self, word: str) -> dict[str, Path]:
+        """Name and path of every file with the role ``NAME/word``, in order."""
+        split = ((role.rpartition("/"), path) for role, path in self.files.items())
+        return {name: path for (name, _, last), path in split if name and last == word}
+
+
+@dataclass(frozen=True)
+class Structures(Product):
+    """Structures: ``NAME/structure``, and for quenched glasses ``NAME/melt`` and ``NAME/quench``."""
+
+    kind = "structures"
+
+
+@dataclass(frozen=True)
+class Labels(Product):
+    """Labeled frames: ``SET/admitted``, ``SET/rejected``, ``SET/E0`` and others; facts: the ``levels`` of the sets."""
+
+    kind = "labels"
+
+
+@dataclass(frozen=True)
+class Dataset(Product):
+    """One dataset: ``train``, perhaps ``test``, ``summary``, ``audit`` and ``audit-arrays``."""
+
+    kind = "dataset"
+
+
+@dataclass(frozen=True)
+class Model(Product):
+    """One potential: ``archive`` for pair_style mace, ``portable``, ``summary`` and parity data."""
+
+    kind = "model"
+
+
+@dataclass(frozen=True)
+class Trajectories(Product):
+    """Trajectories: ``NAME/trajectory``, ``NAME/thermo``, ``NAME/gate``, ``NAME/final`` and what the fixes wrote."""
+
+    kind = "trajectories"
+
+
+@dataclass(frozen=True)
+class Measurements(Product):
+    """Analyses: ``NAME/numbers`` and ``NAME/curves``; ``NAME/fingerprints`` for sets of labels."""
+
+    kind = "measurements"
+
+
+@dataclass(frozen=True)
+class Pages(Product):
+    """A report: ``page``, ``numbers`` and ``figures/NAME``."""
+
+    kind = "pages"
+
+
+KINDS: dict[str, type[Product]] = {
+    kind.kind: kind for kind in (Product, Structures, Labels, Dataset, Model, Trajectories, Measurements, Pages)
+}
+Kind = TypeVar("Kind", bound=Product)
+
+
+def as_manifest(product: Product, root: Path, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """The content of manifest.json; files are noted relative to the run folder `root`, with SHA-256 `hashes`."""
+    return {
+        "kind": product.kind,
+        "scope": product.scope,
+        "step": product.step,
+        "files": {
+            role: {"path": path.relative_to(root).as_posix(), "sha256": hashes[role]}
+            for role, path in product.files.items()
+        },
+        "facts": product.facts,
+        "tasks": [vars(task) for task in product.tasks],
+    }
+
+
+def of_manifest(content: Any, root: Path) -> Product | None:
+    """The product described by a manifest; None if it is damaged, or names a file outside of `root`."""
+    try:
+        kind = KINDS[content["kind"]]
+        paths = {str(role): PurePosixPath(item["path"]) for role, item in content["files"].items()}
+        if any(path.is_absolute() or ".." in path.parts for path in paths.values()):
+            return None
+        return kind(
+            scope=str(content["scope"]),
+            step=str(content["step"]),
+            files={role: root / path for role, path in paths.items()},
+            facts=dict(content["facts"]),
+            tasks=tuple(TaskRecord(**task) for task in content["tasks"]),
+            hashes={role: str(item["sha256"]) for role, item in content["files"].items()},
+        )
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""Workflows: which steps a run takes, in which order, and on which products."""
