@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import __version__, cli_checks, cli_dataset, cli_reference
+from . import __version__, cli_checks, cli_dataset, cli_reference, cli_systems
 from .cli_numbers import MAX_SEED, add_number
 from .errors import SYSTEM, InputError, NaglassError, Stopped, TaskFailed, of_system
 from .runtime.mpi import LAST_WORDS_S, speaks
@@ -130,24 +130,30 @@ def _init(options: argparse.Namespace) -> int:
 
 def _validate(options: argparse.Namespace) -> int:
     from .config import cost
-    from .config.load import load
+    from .config.load import load_study
     from .config.source import dotted
     from .workflow.chain import stages_of
 
     checks = cli_checks.Checks()
-    input = load(options.input, checks=[checks])
+    study = load_study(options.input, checks=[checks])
     source = options.input.resolve().parent
-    for line in cli_reference.warnings(input, source, str(options.input)):
-        print(line)
-    for line in cli_reference.check_spins(input, options.input):
-        print(line)
-    if options.lint or options.schema:
-        for line in cli_reference.lint(input, source, _site(), options.schema):
-            print(line, flush=True)
-    print(f"{options.input}: OK; stages: {', '.join(stages_of(input)) or 'none'}")
-    for item in cost.costs(input, checks.counts):
+    said: set[str] = set()
+    for input in study.systems.values():
+        notes = [*cli_reference.warnings(input, source, str(options.input))]
+        notes += cli_reference.check_spins(input, options.input)
+        if options.lint or options.schema:
+            notes += cli_reference.lint(input, source, _site(), options.schema)
+        for line in notes:
+            if line not in said:
+                print(line, flush=True)
+        said.update(notes)
+    print(f"{options.input}: OK; stages: {', '.join(stages_of(study.systems)) or 'none'}")
+    if "" not in study.systems:
+        print(cli_systems.table(study))
+    found = [item for input in study.systems.values() for item in cost.costs(input, checks.counts)]
+    for item in found if "" in study.systems else cost.totals(found):
         print(f"  {dotted(item.where):13s} {item}")
-    if (ranks := cost.ranks(input)) > 1:
+    if (ranks := max(map(cost.ranks, study.systems.values()))) > 1:
         print(f"  start it with mpirun -n {ranks} or higher")
     return 0
 
@@ -159,7 +165,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from .config.load import load
+    from .config.load import load_study
     from .files import check_target
     from .runtime.job import Request
     from .runtime.stop import walltime_seconds
@@ -168,9 +174,9 @@ def _run(options: argparse.Namespace) -> int:
         path = options.input
         folder = options.folder or path.parent / "run"
         check_target(folder, "--folder", folder=True)
-        input = load(path, checks=[cli_checks.Checks()])
+        study = load_study(path, checks=[cli_checks.Checks()])
         return Request(
-            **_work(input),
+            **_work(study),
             path=path,
             text=path.read_text(encoding="utf-8"),
             source=path.resolve().parent,
@@ -183,7 +189,6 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from .config.load import load
     from .config.schema import Report
     from .runtime.job import Request
     from .runtime.status import provenance_of
@@ -192,20 +197,29 @@ def _report(options: argparse.Namespace) -> int:
         recorded = provenance_of(options.folder)
         source = Path(recorded["source"])
         text = (options.folder / "input.yaml").read_text(encoding="utf-8")
-        input = load(options.folder / "run.yaml", source)
-        if input.report is None:
-            input = input.model_copy(update={"report": Report()})
+        study = _as_planned(options.folder, source)
+        for name, input in study.systems.items():
+            if input.report is None:
+                study.systems[name] = input.model_copy(update={"report": Report()})
         return Request(
-            **_work(input),
+            **_work(study),
             path=Path(recorded["input"]),
             text=text,
             source=source,
             folder=options.folder.resolve(),
             resume=recorded["resume"],
-            only=("report",),
+            only=("report", "series"),
         )
 
     return run_stages(request)
+
+
+def _as_planned(folder: Path, source: Path) -> Any:
+    """The input of a run as it was planned: with the defaults of that time, except for several systems."""
+    from .config.load import load_study
+
+    study = load_study(folder / "input.yaml", source)
+    return load_study(folder / "run.yaml", source) if "" in study.systems else study
 
 
 def _fit_spin(options: argparse.Namespace) -> int:
@@ -237,7 +251,7 @@ def _fit_spin(options: argparse.Namespace) -> int:
     return 0
 
 
-def _work(input: Any) -> dict[str, Any]:
+def _work(study: Any) -> dict[str, Any]:
     """What the runtime has to know of an input: its workflow, stages, and requested ranks."""
     from functools import partial
 
@@ -245,11 +259,14 @@ def _work(input: Any) -> dict[str, Any]:
     from .config.load import expanded
     from .workflow.chain import chain, stages_of
 
+    ranks: dict[str, int] = {}
+    for input in study.systems.values():
+        ranks |= {name: max(count, ranks.get(name, 1)) for name, count in ranks_by_section(input).items()}
     return {
-        "workflow": partial(chain, input, {"": input}),
-        "stages": stages_of(input),
-        "expanded": expanded(input),
-        "ranks": ranks_by_section(input),
+        "workflow": partial(chain, study.systems, study.conditions()),
+        "stages": stages_of(study.systems),
+        "expanded": expanded(study),
+        "ranks": ranks,
     }
 
 
@@ -324,13 +341,13 @@ def _status(options: argparse.Namespace) -> int:
 
 def _input_changes(folder: Path) -> list[str]:
     """What has changed in the input since the run was planned."""
-    from .config.load import load
+    from .config.load import load_study
     from .runtime import status
 
     recorded = status.provenance_of(folder)
     try:
-        planned = load(folder / "run.yaml", Path(recorded["source"])).model_dump(mode="json")
-        now = load(Path(recorded["input"])).model_dump(mode="json")
+        planned = _as_planned(folder, Path(recorded["source"])).as_json()
+        now = load_study(Path(recorded["input"])).as_json()
     except InputError as error:
         return [f"the input is no longer valid:\n{error}"]
     changed = status.changed_since(planned, now)

@@ -14,6 +14,26 @@ MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """A measured number as one flat row: `error` is one standard error, or None if there is no estimate.
+
+    `conditions` tell at what it was measured, such as the mol-% of the oxides.
+    """
+
+    key: str
+    label: str
+    value: float | int
+    error: float | None
+    unit: str
+    scope: str = ""
+    conditions: Mapping[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as JSON."""
+        return vars(self) | {"conditions": dict(self.conditions)}
+
+
+@dataclass(frozen=True)
 class TaskRecord:
     """A finished task behind a product: its key, wall time (s), tool versions and summary."""
 

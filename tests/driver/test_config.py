@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naglass_drv.config.load import expanded, load
+from naglass_drv.config.load import expanded, load, load_study
 from naglass_drv.config.schema import Input
 from naglass_drv.errors import InputError
 from naglass_drv.paths import data_file
@@ -222,7 +222,7 @@ def test_relative_files_start_at_the_input(tmp_path):
 
 def test_expanded_copy_shows_every_default_and_reads_back(tmp_path):
     read = load(data_file("config", "example.yaml"))
-    text = expanded(read)
+    text = expanded(load_study(data_file("config", "example.yaml")))
     for key in ("max_coordination_change_TM: 1.5", "thermostat_fs: 100.0", "timeout_min: 60.0"):
         assert key in text
     assert load(write(tmp_path, text)) == read
@@ -235,7 +235,7 @@ _TREES = st.recursive(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.dictionaries(st.sampled_from(sorted(Input.model_fields)) | st.text(max_size=5), _TREES, max_size=6))
+@given(st.dictionaries(st.sampled_from(sorted([*Input.model_fields, "systems", "series"])) | st.text(max_size=5), _TREES, max_size=6))
 def test_no_mapping_breaks_the_reader(tmp_path_factory, tree):
     """Whatever is given, the answer is an InputError whose every line names the file."""
     import io

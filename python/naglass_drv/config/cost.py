@@ -80,6 +80,23 @@ def costs(top: Any, counts: Mapping[Path, Sequence[int]] = NOTHING) -> Iterator[
             yield _dynamics(top, counts)
 
 
+def totals(found: Sequence[Cost]) -> list[Cost]:
+    """The costs of several systems, those of each section added up."""
+    by_section: dict[Where, list[Cost]] = {}
+    for item in found:
+        by_section.setdefault(item.where, []).append(item)
+    return [
+        Cost(
+            where,
+            sum(item.tasks for item in items),
+            f"tasks in {len(items)} systems",
+            max(item.memory for item in items),
+            sum(item.disk for item in items),
+        )
+        for where, items in by_section.items()
+    ]
+
+
 def ranks_by_section(top: Any) -> dict[str, int]:
     """The number of ranks that the tasks of each section need."""
     sections = {"glass": top.glass, "md": top.md} | {f"reference[{i}]": item for i, item in enumerate(top.reference)}

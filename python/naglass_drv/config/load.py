@@ -5,15 +5,18 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from ..errors import InputError
 from .checks import cross_check
 from .partial import Partial
 from .schema import Input
 from .source import Document, Where, parse
+from .systems import OVERRIDES, Described, View, views
 
 Model = TypeVar("Model", bound=BaseModel)
 _INVALID = object()
@@ -23,6 +26,31 @@ _WITH_UNIT = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?\s*[A-Za-zÅ].*")
 Check = Callable[[Partial, Document, Path], None]
 
 
+@dataclass(frozen=True)
+class Study:
+    """The inputs of all systems by name (empty for the one system of `system`), and where each comes from."""
+
+    systems: dict[str, Input]
+    origins: dict[str, Described]
+
+    def conditions(self) -> dict[str, dict[str, dict[str, float]]] | None:
+        """The ``asked`` and ``realized`` composition of each of several systems."""
+        if "" in self.systems:
+            return None
+        return {
+            name: {
+                "asked": self.origins[name].composition(input.system, asked=True),
+                "realized": self.origins[name].composition(input.system),
+            }
+            for name, input in self.systems.items()
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """All inputs with their defaults: that of the one system, or those of all by name."""
+        dumps = {name: input.model_dump(mode="json", exclude_none=True) for name, input in self.systems.items()}
+        return dumps.get("", dumps)
+
+
 def load(path: Path, source: Path | None = None, checks: Iterable[Check] = ()) -> Input:
     """The validated input of `path`.
 
@@ -30,39 +58,60 @@ def load(path: Path, source: Path | None = None, checks: Iterable[Check] = ()) -
     of the input, to add the errors that only a stage itself can find. Raises InputError with one line
     per error, which names file, line, key and value.
     """
+    study = load_study(path, source, checks)
+    if list(study.systems) != [""]:
+        raise InputError(f"{path.name}: has several systems, but this needs an input with one")
+    return study.systems[""]
+
+
+def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] = ()) -> Study:
+    """All systems of the input at `path`, as `load` does for one."""
     document = parse(path)
     for key, value in document.value.items():
         if value is None and (key,) not in document.faulty:
             document.fault((key,), f"is empty; write '{key}: {{}}' for the defaults, or remove the key")
-    result = validate(document, Input)
-    known, folder = _partial_sections(document.value), source or path.resolve().parent
-    cross_check(known, document, folder)
-    for check in checks:
-        check(known, document, folder)
+    checks, folder = list(checks), source or path.resolve().parent
+    systems: dict[str, Input | None] = {}
+    origins: dict[str, Described] = {}
+    for name, view in views(document).items():
+        systems[name] = validate(view, Input)
+        origins[name] = view.described if isinstance(view, View) else Described()
+        known = _partial_sections(view.value)
+        cross_check(known, view, folder)
+        for check in checks:
+            check(known, view, folder)
     document.raise_faults()
-    assert result is not None
-    return result
+    return Study({name: input for name, input in systems.items() if input is not None}, origins)
 
 
 def validate(document: Document, model: type[Model]) -> Model | None:
     """`document` as `model`, or None with the errors added to the document."""
+    return validated(document, (), document.value, model)
+
+
+def validated(document: Document, at: Where, value: Any, model: type[Model]) -> Model | None:
+    """`value`, which stands at `at` in the file, as `model`, or None with the errors added to the document."""
     try:
-        return model.model_validate_json(json.dumps(document.value))
+        return model.model_validate_json(json.dumps(value))
     except ValidationError as error:
         for item in error.errors(include_url=False):
-            where = _known_part(document.value, item["loc"])
+            inside = _known_part(value, item["loc"])
+            where = (*at, *inside)
             if item["type"] == "missing":
                 document.fault(where, f"key {str(item['loc'][-1])!r} is missing")
             elif item["type"] == "extra_forbidden":
-                document.fault(where, "not a known key" + _hint(model, where))
+                document.fault(where, "not a known key" + _hint(model, inside))
             elif where not in document.faulty:
                 # a union reports once per member, and a value that the YAML reader rejected is None by now
-                document.fault(where, _plain(item, _value_at(document.value, where)))
+                document.fault(where, _plain(item, _value_at(value, inside)))
         return None
 
 
-def expanded(input: Input) -> str:
-    """The text of run.yaml: every key with its value, including defaults."""
+def expanded(study: Study) -> str:
+    """The text of run.yaml: every key with its value, including defaults.
+
+    Several systems are listed with all their sections, and take no part in what the input calls a series.
+    """
     from ruamel.yaml import YAML
 
     yaml: Any = YAML(typ="safe", pure=True)
@@ -70,7 +119,14 @@ def expanded(input: Input) -> str:
     yaml.sort_base_mapping_type_on_output = False
     text = io.StringIO()
     text.write("# The input with all defaults; relative paths start at the folder of the original input.yaml.\n")
-    yaml.dump(json.loads(input.model_dump_json(exclude_none=True)), text)
+    content = study.as_json()
+    if "" not in study.systems:
+        own = {
+            name: {"name": name, **item.pop("system"), **{key: item.pop(key) for key in OVERRIDES if key in item}}
+            for name, item in content.items()
+        }
+        content = {**next(iter(content.values())), "systems": list(own.values())}
+    yaml.dump(content, text)
     return text.getvalue()
 
 

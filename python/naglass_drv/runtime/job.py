@@ -25,8 +25,18 @@ from .task import Stage
 
 PROVENANCE = "provenance.json"
 # entries of a run folder, and their required types
-_FILES = ("lock", "lock.ranks", "input.yaml", "run.yaml", PROVENANCE, events.FILE, "report.html", "report.json")
-_FOLDERS = ("tasks", "products")
+_FILES = (
+    "lock",
+    "lock.ranks",
+    "input.yaml",
+    "run.yaml",
+    PROVENANCE,
+    events.FILE,
+    "report.html",
+    "report.json",
+    "quantities.csv",
+)
+_FOLDERS = ("tasks", "products", "reports")
 
 
 @dataclass(frozen=True)

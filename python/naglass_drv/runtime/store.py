@@ -133,8 +133,9 @@ class Store:
                     item["name"], record["key"], record["seconds"], record["parts"]["tools"], record["summary"]
                 )
                 found.append(Done(self._task(task), attempt, record["summary"], behind))
-                for name, output in record["outputs"].items() if keys is not None else ():
-                    keys.know(attempt / name, output["size"], output["mtime_ns"], output["sha256"])
+                if keys is not None:
+                    for name, output in record["outputs"].items():
+                        keys.know(attempt / name, output["size"], output["mtime_ns"], output["sha256"])
         return found
 
     def product(self, step: str, made_of: str | None = None) -> Product | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config.schema import Gate, Input
+from ..config.schema import Gate
 from ..errors import InputError, TaskFailed
 from ..files import keep_only, write_bytes, write_json
 from ..products import Model, Structures, Trajectories

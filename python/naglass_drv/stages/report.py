@@ -26,6 +26,8 @@ _MODEL = {"summary", "parity-train", "parity-test"}
 _LABELS = {"admitted", "rejected", "coupling"}
 _TRAJECTORIES = {"thermo", "summary", "gate", "correlations", "final"}
 PAGE, NUMBERS, FIGURES = "report.html", "report.json", "figures"
+#: Folder of the pages of several systems.
+PAGES = "reports"
 
 
 def plan(run: Run) -> list[Task]:
@@ -60,14 +62,21 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
 
 def collect(run: Run, done: list[Done]) -> Pages:
-    """Copy the report to the run folder and its figures to the products."""
+    """Copy the report to the run folder, or to reports/ for one of several systems, and its figures to the products."""
     folder = done[0].folder
-    publish(folder, run.folder, (PAGE, NUMBERS))
+    page, numbers = run.folder / PAGE, run.folder / NUMBERS
+    if run.scope:
+        page, numbers = (run.folder / PAGES / f"{run.scope}.{ending}" for ending in ("html", "json"))
+        page.parent.mkdir(exist_ok=True)
+    write_bytes(page, (folder / PAGE).read_bytes())
+    write_bytes(numbers, (folder / NUMBERS).read_bytes())
     figures = [path.name for path in sorted((folder / FIGURES).glob("*.svg"))]
     publish(folder / FIGURES, run.products / FIGURES, figures)
     keep_only(run.products / FIGURES, figures)
-    files = {"page": run.folder / PAGE, "numbers": run.folder / NUMBERS}
-    return Pages(files=files | {f"figures/{file}": run.products / FIGURES / file for file in figures})
+    return Pages(
+        files={"page": page, "numbers": numbers}
+        | {f"figures/{file}": run.products / FIGURES / file for file in figures}
+    )
 
 
 def _sources(run: Run) -> dict[str, Path]:

@@ -7,37 +7,49 @@ from ..products import Product
 from ..runtime.flow import Step, Workflow, gather
 
 ORDER = ("glass", "reference", "dataset", "train", "md", "analysis", "report")
+SERIES = "series"
 _SHARED = ("dataset", "train")
 Products = dict[str, Product]
+Conditions = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
-def stages_of(input: Input) -> tuple[str, ...]:
-    """The stages that a validated input asks for, in order."""
-    return tuple(name for name in ORDER if getattr(input, name))
+def stages_of(systems: Mapping[str, Input]) -> tuple[str, ...]:
+    """The stages that validated inputs ask for, in order."""
+    found = tuple(name for name in ORDER if any(getattr(input, name) for input in systems.values()))
+    return (*found, SERIES) if "report" in found and "" not in systems else found
 
 
-def chain(whole: Input, systems: Mapping[str, Input]) -> Workflow:
-    """Take `systems`, inputs by scope, from glass to report; `whole` is the input that they share.
+def chain(systems: Mapping[str, Input], conditions: Conditions | None = None) -> Workflow:
+    """Take `systems`, inputs by scope, from glass to report; the sections on dataset and model are those of the first.
 
-    Systems wait for each other only where a dataset or a model is made from all of them.
+    Systems wait for each other only where a dataset or a model is made from all of them, and for the page of the
+    series, which `conditions` (asked and realized composition by scope) asks for.
     """
-    if not any(getattr(whole, name) for name in _SHARED):
-        yield from _side_by_side(systems, lambda scope, input: _take(scope, input, ORDER, {}))
-        return
-    before = ORDER[: ORDER.index("dataset")]
+    shared = next(iter(systems.values()))
+    if any(getattr(shared, name) for name in _SHARED):
+        made = yield from _with_one_model(shared, systems)
+    else:
+        made = yield from _side_by_side(systems, lambda scope, input: _take(scope, input, ORDER, {}))
+    reports = tuple(products["report"] for products in made.values() if "report" in products)
+    if conditions and reports:
+        content = {"title": f"{shared.name}: {len(systems)} systems", "conditions": dict(conditions)}
+        yield Step(SERIES, "", {"report": reports}, content)
+
+
+def _with_one_model(shared: Input, systems: Mapping[str, Input]) -> Workflow:
+    """The products of every system that did not fail, by scope; dataset and model are made from all of them."""
+    before, after = ORDER[: ORDER.index("dataset")], ORDER[ORDER.index("train") + 1 :]
     made = yield from _side_by_side(systems, lambda scope, input: _take(scope, input, before, {}))
     if not made:
-        return
-    shared: Products = {}
-    if whole.dataset:
+        return made
+    common: Products = {}
+    if shared.dataset:
         labels = tuple(products["reference"] for products in made.values() if "reference" in products)
-        shared["dataset"] = yield Step("dataset", "", {"reference": labels}, whole)
-    if whole.train:
-        shared["train"] = yield Step("train", "", dict(shared), whole)
-    after = ORDER[ORDER.index("train") + 1 :]
-    yield from _side_by_side(
-        {scope: systems[scope] for scope in made}, lambda scope, input: _take(scope, input, after, made[scope] | shared)
-    )
+        common["dataset"] = yield Step("dataset", "", {"reference": labels}, shared)
+    if shared.train:
+        common["train"] = yield Step("train", "", dict(common), shared)
+    left = {scope: systems[scope] for scope in made}
+    return (yield from _side_by_side(left, lambda scope, input: _take(scope, input, after, made[scope] | common)))
 
 
 def _side_by_side(systems: Mapping[str, Input], each: Callable[[str, Input], Workflow]) -> Workflow:

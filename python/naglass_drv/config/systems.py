@@ -1,0 +1,224 @@
+"""The systems of an input: one as `system`, several named ones as `systems`, or a grid of compositions as `series`.
+
+Each becomes an input of today's form, with the sections that all share and its own overrides, and is checked as such.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ..errors import InputError
+from ..glass import chemistry, mixture
+from .schema import MAX_ATOMS, Count, Name, Positive, Section, Share, System, _within
+from .source import Document, Fault, Where, dotted
+
+#: Sections that a system may override; the dataset and the model belong to all of them.
+OVERRIDES = ("glass", "reference", "md", "analysis", "report")
+#: Largest number of systems in one run: each has folders and, with a report section, a page of its own.
+MAX_SYSTEMS = 10_000
+_RESERVED = {"glass", "reference", "dataset", "train", "md", "analysis", "report", "model", "figures"}
+_SUM_PERCENT = 0.05
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+# silica: 27 cm3/mol; P2O5 in glasses: about 60
+MolarVolume = Annotated[Positive, _within(1, 1000)]
+Density = Annotated[Positive, _within(0.05, 25)]
+
+
+class Mixture(Section):
+    """A cell from mol-% of compounds: the smallest neutral one of at least `atoms` atoms.
+
+    One share may be ``rest``. `redox` gives the part of an element that has a charge, as ``V4+/V: 0.25``. The density
+    is given, or follows from additive molar volumes of the compounds. In a series, shares and ratios may be lists,
+    and every combination becomes a system.
+    """
+
+    mol_percent: dict[str, Percent | Literal["rest"] | list[Percent]] = Field(min_length=1)
+    redox: dict[str, Share | list[Share]] = Field(default_factory=dict)
+    atoms: Annotated[Count, _within(2, MAX_ATOMS)] = 200
+    density_g_cm3: Density | None = None
+    molar_volumes_cm3: dict[str, MolarVolume] | None = None
+
+
+@dataclass(frozen=True)
+class Described:
+    """Where a system comes from: the cell that was made for its mol-%, and the source of its density."""
+
+    cell: mixture.Cell | None = None
+    density_source: str = "input"
+
+    def composition(self, system: System, *, asked: bool = False) -> dict[str, float]:
+        """Realized or asked mol-% of the compounds and redox ratios, or the share of every cation (mol-%)."""
+        if self.cell is not None:
+            return {share.name: share.asked if asked else share.realized for share in self.cell.shares}
+        ions = chemistry.species(system.composition, system.formula_units)
+        cations = {ion.label: ion.count for ion in ions if ion.charge > 0}
+        return {label: 100.0 * count / sum(cations.values()) for label, count in cations.items()}
+
+
+@dataclass
+class View(Document):
+    """The document of one system: errors are recorded in the document of the file, at the place in the file."""
+
+    whole: Document = field(default_factory=lambda: Document(""))
+    at: Where = ()
+    overridden: frozenset[Where] = frozenset()
+    described: Described = field(default_factory=Described)
+
+    def fault_in_line(self, line: int, where: Where, message: str) -> None:
+        """Record an error of this system."""
+        self.faulty.add(where)
+        self.whole.faults.append(Fault(line, f"{dotted(self.place(where))}: {message}"))
+
+    def place(self, where: Where) -> Where:
+        """The place in the file of a place in this document."""
+        if where[:1] == ("system",):
+            return self.at if self.described.cell is not None else (*self.at, *where[1:])
+        return (*self.at, *where) if any(where[: len(key)] == key for key in self.overridden) else where
+
+
+def views(document: Document) -> dict[str, Document]:
+    """The systems by name; one without a name for an input with `system`. Errors are recorded in `document`."""
+    value = document.value
+    given = [key for key in ("system", "systems", "series") if key in value]
+    if given == ["system"] or not given:
+        return {"": document}
+    if len(given) > 1:
+        document.fault((given[1],), f"cannot be combined with {given[0]}")
+        return {}
+    found: dict[str, Document] = {}
+    members = _listed(document) if given == ["systems"] else _grid(document)
+    for name, view in members:
+        if name in found:
+            document.fault((*view.at, "name"), f"{name!r} is also the name of another system")
+        elif name in _RESERVED:
+            document.fault((*view.at, "name"), f"{name!r} is the name of a stage")
+        found.setdefault(name, view)
+    return found
+
+
+def _listed(document: Document) -> Iterator[tuple[str, View]]:
+    from .load import validated
+
+    members = document.value["systems"]
+    if not isinstance(members, list) or not 1 <= len(members) <= MAX_SYSTEMS:
+        document.fault(("systems",), f"must be a list of 1 to {MAX_SYSTEMS} systems")
+        return
+    for index, member in enumerate(members):
+        at: Where = ("systems", index)
+        if not isinstance(member, dict):
+            document.fault(at, "must be a mapping with a name and a composition")
+            continue
+        own = {key: member[key] for key in member if key in OVERRIDES}
+        rest = {key: member[key] for key in member if key != "name" and key not in OVERRIDES}
+        name = validated(document, at, {"name": member.get("name")}, _Named)
+        if name is None:
+            continue
+        if "mol_percent" not in rest:
+            yield name.name, _view(document, at, rest, own, Described())
+            continue
+        given = validated(document, at, rest, Mixture)
+        for system, described in _made(document, at, given) if given is not None else ():
+            yield name.name, _view(document, at, system, own, described)
+
+
+def _grid(document: Document) -> Iterator[tuple[str, View]]:
+    from .load import validated
+
+    at: Where = ("series",)
+    given = validated(document, at, document.value["series"], Mixture)
+    if given is None:
+        return
+    axes = [(("mol_percent", key), values) for key, values in given.mol_percent.items() if isinstance(values, list)]
+    axes += [(("redox", key), values) for key, values in given.redox.items() if isinstance(values, list)]
+    for (part, key), values in axes:
+        if not values or len(set(values)) < len(values):
+            document.fault((*at, part, key), "must list different values" if values else "must not be empty")
+            return
+    count = 1
+    for _, values in axes:
+        count *= len(values)
+    if count > MAX_SYSTEMS:
+        document.fault(at, f"makes {count} systems; the maximum is {MAX_SYSTEMS}")
+        return
+    for point in itertools.product(*(values for _, values in axes)):
+        chosen = {where: value for (where, _), value in zip(axes, point, strict=True)}
+        one = given.model_copy(
+            update={
+                part: {key: chosen.get((part, key), value) for key, value in getattr(given, part).items()}
+                for part in ("mol_percent", "redox")
+            }
+        )
+        name = "_".join(f"{key.partition('/')[0].rstrip('+')}-{value:g}" for (_, key), value in chosen.items())
+        for system, described in _made(document, at, one, name):
+            yield name or "glass-1", _view(document, at, system, {}, described)
+
+
+class _Named(Section):
+    name: Name
+
+
+def _made(document: Document, at: Where, given: Mixture, label: str = "") -> Iterator[tuple[dict[str, Any], Described]]:
+    """The section `system` for a mixture, with its description; nothing, and an error, if there is none."""
+    note = f"{label}: " if label else ""
+    shares = _shares(document, at, given, note)
+    if shares is None:
+        return
+    if (given.density_g_cm3 is None) == (given.molar_volumes_cm3 is None):
+        document.fault(at, "needs either density_g_cm3 or molar_volumes_cm3")
+        return
+    redox = {key: value for key, value in given.redox.items() if isinstance(value, float)}
+    try:
+        cell = mixture.smallest_cell(shares, redox, given.atoms)
+        source, density = "input", given.density_g_cm3
+        if given.molar_volumes_cm3 is not None:
+            source, density = "molar volumes", mixture.density_from_volumes(cell, given.molar_volumes_cm3)
+    except InputError as error:
+        document.fault((*at, "mol_percent"), f"{note}{error}")
+        return
+    yield {"composition": cell.counts, "density_g_cm3": density}, Described(cell, source)
+
+
+def _shares(document: Document, at: Where, given: Mixture, note: str) -> dict[str, float] | None:
+    """The mol-% of all compounds, with ``rest`` filled in and those of zero left out."""
+    stated = {key: value for key, value in given.mol_percent.items() if isinstance(value, float)}
+    lists = [key for part in (given.mol_percent, given.redox) for key, value in part.items() if isinstance(value, list)]
+    rest = [key for key, value in given.mol_percent.items() if value == "rest"]
+    left = 100.0 - sum(stated.values())
+    problem = None
+    if lists:
+        problem = f"{lists[0]}: several values make a series; use the key series"
+    elif len(rest) > 1:
+        problem = f"{note}only one share can be the rest"
+    elif (rest and left < 0) or (not rest and abs(left) > _SUM_PERCENT):
+        problem = f"{note}the shares add up to {100.0 - left:g} mol-%, not 100"
+    if problem:
+        document.fault((*at, "mol_percent"), problem)
+        return None
+    return {key: value for key, value in {**stated, **dict.fromkeys(rest, left)}.items() if value > 0}
+
+
+def _view(document: Document, at: Where, system: Any, own: Mapping[str, Any], described: Described) -> View:
+    """The input of one system in today's form."""
+    common = {key: item for key, item in document.value.items() if key not in ("systems", "series")}
+    merged = {
+        key: {**common[key], **item} if isinstance(item, dict) and isinstance(common.get(key), dict) else item
+        for key, item in own.items()
+    }
+    overridden: set[Where] = set()
+    for key, item in own.items():
+        both = isinstance(item, dict) and isinstance(common.get(key), dict)
+        overridden |= {(key, part) for part in item} if both else {(key,)}
+    view = View(document.name, {**common, "system": system, **merged}, whole=document, at=at, described=described)
+    view.overridden = frozenset(overridden)
+    for where, line in document.lines.items():
+        if where[: len(at)] == at:
+            rest = where[len(at) :]
+            view.lines[rest if rest[:1] and rest[0] in OVERRIDES else ("system", *rest)] = line
+        elif where[0] not in ("systems", "series"):
+            view.lines.setdefault(where, line)
+    view.faulty = {where for where in document.faulty if where[:1] not in (("systems",), ("series",))}
+    return view

@@ -1,0 +1,155 @@
+"""The page of a series: every quantity of the systems against composition, and the table of all as CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import InputError
+from ..products import Quantity
+from .figures_series import against
+from .html import page
+from .numbers import Figure, Number, Section, Table, leaves
+
+# quantities that answer what a series is made for: parts of their keys, in the order of the panels
+_FIRST = (
+    ".density", ".mean_n", ".Q0", ".Q1", ".Q2", ".Q3", "P-O.coordination", "V-O.coordination",
+    "Fe-O.coordination", "Na-O.coordination", ".vanadyl", ".NBO", ".BO_", "ion_spacing", "diffusion", "haven",
+    "conductivity", "rate", "barrier",
+)  # fmt: skip
+_MOST_PANELS = 18
+_LEFT_OUT = ("run.", "quench.", "dataset.", "model.", "audit.")
+_CSV = ("system", "key", "label", "value", "error", "unit")
+Conditions = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""``asked`` and ``realized`` composition of each system: mol-% and redox ratios by name."""
+
+
+def quantities(reports: Mapping[str, Path], conditions: Conditions) -> list[Quantity]:
+    """The numbers of all reports (report.json by system) as rows, with the composition of their system as conditions.
+
+    Raises InputError for a file that is no such report.
+    """
+    found = []
+    for scope, path in reports.items():
+        try:
+            for entry in json.loads(path.read_text(encoding="utf-8"))["numbers"]:
+                words = (entry["key"], entry["label"], entry["value"], entry["err"], entry["unit"])
+                found.append(Quantity(*words, scope=scope, conditions=conditions[scope]["realized"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a report of naglass ({type(error).__name__}: {error})") from None
+    return found
+
+
+def as_csv(rows: Sequence[Quantity]) -> bytes:
+    """All rows as CSV; the columns after `unit` are the composition."""
+    names = list(dict.fromkeys(name for row in rows for name in row.conditions))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_CSV, *names])
+    for row in rows:
+        error = "" if row.error is None else repr(row.error)
+        composition = [f"{row.conditions[name]:.6g}" if name in row.conditions else "" for name in names]
+        writer.writerow([row.scope, row.key, row.label, repr(row.value), error, row.unit, *composition])
+    return text.getvalue().encode()
+
+
+def build_series(
+    title: str, rows: Sequence[Quantity], conditions: Conditions, pages: Mapping[str, str], failed: Sequence[str]
+) -> tuple[str, dict[str, Any], dict[str, bytes]]:
+    """Page, report.json and figures of a series. `pages` are the file names of the systems' own pages."""
+    kinds = _by_key(rows)
+    axis, others = _varied(conditions)
+    shown = list(_chosen(kinds))[:_MOST_PANELS]
+    panels = {_title(kinds[key][0]): _lines(kinds[key], conditions, axis, others) for key in shown}
+    systems = Section("Systems", "systems", [_systems(conditions, pages, failed)])
+    trends = Section("Against composition", "trends", [_note(axis, others)])
+    if panels and axis:
+        svg = against(panels, axis if "/" in axis else f"{axis} (mol-%, as realized)")
+        trends.blocks.append(Figure("series", svg, "Quantities of the glasses and trajectories against composition."))
+    numbers = Section("All numbers", "numbers", [_table(kinds, list(conditions))], folded=True)
+    sections = [systems, trends, numbers]
+    footer = f"Written by naglass {__version__}. All numbers are also in quantities.csv."
+    figures = {figure.name: figure.svg for section in sections for figure in leaves(section.blocks, Figure)}
+    lead = [f"{len(conditions)} systems. Error bars are one standard error; points without one have no estimate."]
+    content = {"title": title, "naglass": __version__, "numbers": [row.as_json() for row in rows]}
+    return page(title, lead, sections, footer), content, figures
+
+
+def _varied(conditions: Conditions) -> tuple[str, list[str]]:
+    """The component with most values, and those that vary besides it; an empty name if nothing varies."""
+    asked = [each["asked"] for each in conditions.values()]
+    names = list(dict.fromkeys(name for each in asked for name in each))
+    values = {name: {round(each.get(name, 0.0), 4) for each in asked} for name in names}
+    varied = sorted((name for name in names if len(values[name]) > 1), key=lambda name: -len(values[name]))
+    if not varied:
+        return "", []
+    first = varied[0]
+
+    def follows(name: str) -> bool:
+        pairs = {(round(each.get(first, 0.0), 4), round(each.get(name, 0.0), 4)) for each in asked}
+        return len(pairs) == len(values[first])
+
+    return first, [name for name in varied[1:] if not follows(name)]
+
+
+def _by_key(rows: Sequence[Quantity]) -> dict[str, list[Quantity]]:
+    """The rows of each quantity that at least two systems have."""
+    found: dict[str, list[Quantity]] = {}
+    for row in rows:
+        if not row.key.startswith(_LEFT_OUT):
+            found.setdefault(row.key, []).append(row)
+    return {key: some for key, some in found.items() if len(some) > 1}
+
+
+def _chosen(kinds: Mapping[str, Sequence[Quantity]]) -> Iterator[str]:
+    """The keys of the quantities that are shown as panels."""
+    for part in _FIRST:
+        # the first section of a page repeats numbers of the others, except the density
+        yield from (key for key in kinds if part in key and (part == ".density") == key.startswith("glance."))
+
+
+def _title(row: Quantity) -> str:
+    return row.label if row.unit == "1" else f"{row.label} ({row.unit})"
+
+
+def _note(axis: str, others: Sequence[str]) -> str:
+    if not axis:
+        return "The systems have the same composition."
+    along = f"; one line for each {' and '.join(others)}" if others else ""
+    return f"Against {axis}{along}. A system without this quantity is left out."
+
+
+def _lines(
+    rows: Sequence[Quantity], conditions: Conditions, axis: str, others: Sequence[str]
+) -> dict[str, list[tuple[float, float, float | None]]]:
+    groups: dict[str, list[tuple[float, float, float | None]]] = {}
+    for row in rows:
+        asked = conditions[row.scope]["asked"]
+        label = ", ".join(f"{name} = {asked.get(name, 0.0):.3g}" for name in others)
+        groups.setdefault(label, []).append((row.conditions.get(axis, 0.0), float(row.value), row.error))
+    return {name: sorted(points, key=lambda point: point[0]) for name, points in groups.items()}
+
+
+def _systems(conditions: Conditions, pages: Mapping[str, str], failed: Sequence[str]) -> Table:
+    names = list(dict.fromkeys(name for each in conditions.values() for name in each["realized"]))
+    rows = []
+    for scope, each in conditions.items():
+        shares = [f"{each['realized'][name]:.4g}" if name in each["realized"] else "–" for name in names]
+        rows.append([scope, *shares, pages.get(scope, "–")])
+    rows += [[scope, *("–" for _ in names), "failed"] for scope in failed]
+    return Table(["system", *names, "page"], rows, "Composition as realized in the cell.")
+
+
+def _table(kinds: Mapping[str, Sequence[Quantity]], scopes: Sequence[str]) -> Table:
+    rows: list[list[str | Number]] = []
+    for some in kinds.values():
+        by_scope = {row.scope: row for row in some}
+        cells: list[str | Number] = [some[0].label]
+        for scope in scopes:
+            row = by_scope.get(scope)
+            cells.append("–" if row is None else Number(row.key, row.label, row.value, row.unit, row.error))
+        rows.append(cells)
+    return Table(["quantity", *scopes], rows)

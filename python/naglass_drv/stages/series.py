@@ -1,0 +1,57 @@
+"""Stage `series`: the page of several systems, and all of their numbers in one table, from the systems' reports."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..files import keep_only, publish, write_bytes, write_json
+from ..products import Pages
+from .base import Done, Job, Run, Task
+from .report import FIGURES, NUMBERS, PAGE
+
+name = "series"
+#: Raised when the same settings and files give another result.
+revision = 1
+
+TABLE = "quantities.csv"
+
+
+def plan(run: Run) -> list[Task]:
+    """One task, with the report of every system that has one."""
+    reports = {product.scope: product.files["numbers"] for product in run.take_all("report", Pages)}
+    settings = {
+        "title": run.input["title"],
+        "conditions": {scope: run.input["conditions"][scope] for scope in reports},
+        "failed": [scope for scope in run.input["conditions"] if scope not in reports],
+        "pages": {product.scope: f"reports/{product.files['page'].name}" for product in run.take_all("report", Pages)},
+    }
+    return [Task(name, "series", settings, reports)]
+
+
+def run(job: Job) -> Mapping[str, Any] | None:
+    """Write page, numbers, table and figures."""
+    if job.rank != 0:
+        return None
+    from ..report.series import as_csv, build_series, quantities
+
+    settings = job.task.settings
+    rows = quantities(job.task.inputs, settings["conditions"])
+    page, numbers, figures = build_series(
+        settings["title"], rows, settings["conditions"], settings["pages"], settings["failed"]
+    )
+    write_bytes(job.folder / PAGE, page.encode())
+    write_json(job.folder / NUMBERS, numbers)
+    write_bytes(job.folder / TABLE, as_csv(rows))
+    for figure, svg in figures.items():
+        write_bytes(job.folder / FIGURES / f"{figure}.svg", svg)
+    return {"systems": len(settings["conditions"]), "quantities": len(rows)}
+
+
+def collect(run: Run, done: list[Done]) -> Pages:
+    """Copy page, numbers and table to the run folder, and the figures to the products."""
+    folder = done[0].folder
+    publish(folder, run.folder, (PAGE, NUMBERS, TABLE))
+    figures = [path.name for path in sorted((folder / FIGURES).glob("*.svg"))]
+    publish(folder / FIGURES, run.products / FIGURES, figures)
+    keep_only(run.products / FIGURES, figures)
+    files = {"page": run.folder / PAGE, "numbers": run.folder / NUMBERS, "table": run.folder / TABLE}
+    return Pages(files=files | {f"figures/{file}": run.products / FIGURES / file for file in figures})

@@ -1,0 +1,174 @@
+"""Several systems in one input: what they become, and where errors are reported."""
+
+import json
+
+import pytest
+
+from naglass_drv.cli_checks import Checks
+from naglass_drv.config.load import expanded, load, load_study
+from naglass_drv.errors import InputError
+from naglass_drv.workflow.chain import stages_of
+
+SERIES = """\
+name: grid
+series:
+  mol_percent: {Na2O: 40, V2O5: [10, 20], P2O5: rest}
+  redox: {V4+/V: [0, 0.5]}
+  atoms: 100
+  density_g_cm3: 2.7
+glass: {melt_ps: 1}
+analysis: {}
+"""
+LIST = """\
+name: two
+glass: {melt_ps: 1, replicas: 2}
+systems:
+  - name: meta
+    composition: {Na: 4, P: 4, O: 12}
+    formula_units: 4
+    density_g_cm3: 2.5
+  - name: mixed
+    mol_percent: {NaPO3: 60, V2O5: 40}
+    atoms: 100
+    molar_volumes_cm3: {NaPO3: 41, V2O5: 54}
+    glass: {replicas: 5}
+analysis: {}
+report: {}
+"""
+
+
+def study(tmp_path, text):
+    (tmp_path / "input.yaml").write_text(text)
+    return load_study(tmp_path / "input.yaml", checks=[Checks()])
+
+
+def refused(tmp_path, text):
+    with pytest.raises(InputError) as error:
+        study(tmp_path, text)
+    return str(error.value).splitlines()
+
+
+def test_a_series_is_every_combination(tmp_path):
+    found = study(tmp_path, SERIES)
+    assert list(found.systems) == ["V2O5-10_V4-0", "V2O5-10_V4-0.5", "V2O5-20_V4-0", "V2O5-20_V4-0.5"]
+    cell = found.systems["V2O5-20_V4-0.5"].system
+    assert cell.composition["V4+"] == cell.composition["V5+"] and cell.density_g_cm3 == 2.7
+    assert all(input.glass.melt_ps == 1 and input.name == "grid" for input in found.systems.values())
+    realized = found.conditions()["V2O5-20_V4-0.5"]
+    assert realized["asked"] == {"Na2O": 40, "V2O5": 20, "P2O5": 40, "V4+/V": 0.5}
+    assert realized["realized"]["V2O5"] == pytest.approx(20, abs=1)
+
+
+def test_a_list_has_names_and_overrides(tmp_path):
+    found = study(tmp_path, LIST)
+    assert {name: input.glass.replicas for name, input in found.systems.items()} == {"meta": 2, "mixed": 5}
+    assert found.systems["mixed"].glass.melt_ps == 1, "what is not overridden is shared"
+    assert found.systems["meta"].system.formula_units == 4
+    assert found.origins["mixed"].density_source == "molar volumes"
+    assert found.conditions()["meta"]["realized"] == {"Na+": 50.0, "P5+": 50.0}
+    assert stages_of(found.systems) == ("glass", "analysis", "report", "series")
+
+
+def test_the_expanded_input_gives_the_same_systems(tmp_path):
+    first = study(tmp_path, LIST)
+    again = study(tmp_path, expanded(first))
+    assert again.systems == first.systems
+
+
+def test_an_input_with_one_system_is_as_before(tmp_path):
+    text = "name: one\nsystem: {composition: {Na: 2, P: 2, O: 6}, density_g_cm3: 2.5}\nglass: {}\nreport: {}\n"
+    found = study(tmp_path, text)
+    assert list(found.systems) == [""] and found.conditions() is None
+    assert load(tmp_path / "input.yaml") == found.systems[""]
+    assert stages_of(found.systems) == ("glass", "report")
+    (tmp_path / "input.yaml").write_text(LIST)
+    with pytest.raises(InputError, match=r"input\.yaml: has several systems"):
+        load(tmp_path / "input.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("name: mixed", "name: meta", "input.yaml:8: systems[1].name: 'meta' is also the name of another system"),
+        ("name: mixed", "name: train", "input.yaml:8: systems[1].name: 'train' is the name of a stage"),
+        ("name: mixed", "name: a/b", "input.yaml:8: systems[1].name: "),
+        ("O: 12", "O: 13", "input.yaml:5: systems[0].composition: charges do not balance"),
+        ("replicas: 5", "replicas: 0", "input.yaml:12: systems[1].glass.replicas: "),
+        ("replicas: 5", "replics: 5", "input.yaml:12: systems[1].glass.replics: not a known key"),
+        ("melt_ps: 1,", "melt_ps: -1,", "input.yaml:2: glass.melt_ps: "),
+        ("V2O5: 40}", "V2O5: 50}", "input.yaml:9: systems[1].mol_percent: the shares add up to 110 mol-%"),
+        ("V2O5: 40}", "XeO: 40}", "input.yaml:9: systems[1].mol_percent: 'XeO'"),
+        ("V2O5: 40}", "V2O5: [40, 50]}", "input.yaml:9: systems[1].mol_percent: V2O5: several values make a series"),
+        ("V2O5: 54}", "P2O5: 54}", "input.yaml:9: systems[1].mol_percent: no molar volume of V2O5"),
+        ("    atoms: 100\n", "    atoms: 100\n    density_g_cm3: 3\n", "input.yaml:8: systems[1]: needs either"),
+        ("density_g_cm3: 2.5", "density_g_cm3: 20", "input.yaml:7: systems[0].density_g_cm3: 20 g/cm3 gives each"),
+        ("name: two\n", "name: two\nsystem: {composition: {Na: 1}}\n", "input.yaml:4: systems: cannot be combined"),
+        ("{Na: 4, P: 4, O: 12}", "{Na: 4, S: 2, O: 8}", "systems[0].composition"),
+    ],
+)  # fmt: skip
+def test_errors_are_reported_at_their_place_in_the_file(tmp_path, old, new, line):
+    assert old in LIST
+    found = refused(tmp_path, LIST.replace(old, new))
+    assert any(line in each for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("V2O5: [10, 20]", "V2O5: []", "input.yaml:3: series.mol_percent.V2O5: must not be empty"),
+        ("V2O5: [10, 20]", "V2O5: [10, 10]", "input.yaml:3: series.mol_percent.V2O5: must list different values"),
+        ("V2O5: [10, 20]", "V2O5: [10, 70]", "series.mol_percent: V2O5-70_V4-0: the shares add up to 110 mol-%"),
+        ("atoms: 100", "atms: 100", "input.yaml:5: series.atms: not a known key; did you mean 'atoms'?"),
+        ("[0, 0.5]", "[0, 1.5]", "series.redox"),
+    ],
+)
+def test_a_series_that_cannot_be_is_refused(tmp_path, old, new, line):
+    assert old in SERIES
+    found = refused(tmp_path, SERIES.replace(old, new))
+    assert any(line in each for each in found), found
+
+
+def test_all_errors_are_reported_together_and_once(tmp_path):
+    text = LIST.replace("melt_ps: 1,", "melt_ps: -1,").replace("O: 12", "O: 13").replace("replicas: 5", "replicas: 0")
+    found = refused(tmp_path, text)
+    assert len(found) == 3 and len({line.split(":")[1] for line in found}) == 3
+
+
+def test_validate_shows_the_table_of_systems(tmp_path, capsys):
+    from naglass_drv.cli import main
+
+    (tmp_path / "input.yaml").write_text(SERIES)
+    assert main(["validate", str(tmp_path / "input.yaml")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (row,) = [line for line in lines if line.lstrip().startswith("V2O5-20_V4-0.5")]
+    for part in ("V2O5 20 -> 20", "V4+/V 0.5 -> 0.5", "V4+:", "+0", "2.7 (input)"):
+        assert part in row
+
+
+def test_the_series_page_has_its_numbers_and_its_table(tmp_path):
+    from naglass_drv.report.series import as_csv, build_series, quantities
+
+    conditions = {
+        f"x{x}": {"asked": {"V2O5": x, "P2O5": 100 - x}, "realized": {"V2O5": x + 0.5, "P2O5": 99.5 - x}}
+        for x in (10, 20, 30)
+    }
+    reports = {}
+    for scope in conditions:
+        entry = {"key": "network.glass.Q2", "label": "share of Q²", "value": 0.25, "err": 0.01, "unit": "1"}
+        reports[scope] = tmp_path / f"{scope}.json"
+        reports[scope].write_text(json.dumps({"numbers": [entry]}))
+    rows = quantities(reports, conditions)
+    assert [(row.scope, row.value, row.error, row.conditions["V2O5"]) for row in rows] == [
+        ("x10", 0.25, 0.01, 10.5), ("x20", 0.25, 0.01, 20.5), ("x30", 0.25, 0.01, 30.5),
+    ]  # fmt: skip
+    assert as_csv(rows).decode().splitlines()[:2] == [
+        "system,key,label,value,error,unit,V2O5,P2O5",
+        "x10,network.glass.Q2,share of Q²,0.25,0.01,1,10.5,89.5",
+    ]
+    page, content, figures = build_series("title <b>", rows, conditions, {"x10": "reports/x10.html"}, ["lost"])
+    assert "title &lt;b&gt;" in page and "lost" in page and list(figures) == ["series"]
+    assert "Against V2O5." in page, "what follows from the abscissa is no line of its own"
+    assert content["numbers"][0]["conditions"] == {"V2O5": 10.5, "P2O5": 89.5}
+    reports["x10"].write_text("{}")
+    with pytest.raises(InputError, match="x10.json: not a report"):
+        quantities(reports, conditions)
