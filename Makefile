@@ -76,10 +76,11 @@ dev: $(VENV)/installed
 	cmake --install build/dev --prefix python
 
 # torch first, on its own: where the index has a CPU build, resolving everything together would pick the CUDA build.
+# Python compiles what is imported on its first import, which is a small part of these packages.
 $(VENV)/installed: requirements-torch.txt requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -r requirements-torch.txt
-	$(BIN)/pip install -r requirements.txt
+	$(BIN)/pip install --no-compile -r requirements-torch.txt
+	$(BIN)/pip install --no-compile -r requirements.txt
 	touch $@
 
 # CP2K computes the reference labels; any installation on the PATH or in the site profile works.

@@ -54,6 +54,15 @@ inline void check_bonds(std::span<const std::int64_t> offsets, std::span<const i
       throw Error("targets", std::to_string(target), "atoms run from 0 to " + std::to_string(atoms) + " - 1");
 }
 
+// Rows of arrays in CSR form: those of center i are offsets[i] ... offsets[i + 1] - 1 of `entries` rows of `what`.
+inline void check_rows(std::span<const std::int64_t> offsets, std::size_t entries, const char *what)
+{
+  if (offsets.empty() || offsets.front() != 0 || offsets.back() != static_cast<std::int64_t>(entries) ||
+      !std::is_sorted(offsets.begin(), offsets.end()))
+    throw Error("offsets", std::to_string(offsets.size()) + " entries",
+                std::string("must increase from 0 to the number of ") + what);
+}
+
 inline void check_graph(const GraphView &graph, std::size_t atoms)
 {
   check_bonds(graph.offsets, graph.targets, atoms);

@@ -17,18 +17,10 @@ struct Neighborhoods {
   std::span<const Vec3> vectors;
 };
 
-void check_rows(std::span<const std::int64_t> offsets, std::size_t entries)
-{
-  if (offsets.empty() || offsets.front() != 0 || offsets.back() != static_cast<std::int64_t>(entries) ||
-      !std::is_sorted(offsets.begin(), offsets.end()))
-    throw Error("offsets", std::to_string(offsets.size()) + " entries",
-                "must increase from 0 to the number of neighbors");
-}
-
 Neighborhoods neighborhoods(const Array<std::int64_t> &offsets, const Array<int> &types, const Array<double> &vectors)
 {
   const Neighborhoods all{view(offsets, "offsets"), view(types, "types"), view_positions(vectors)};
-  check_rows(all.offsets, all.vectors.size());
+  check_rows(all.offsets, all.vectors.size(), "neighbors");
   if (all.types.size() != all.vectors.size())
     throw Error("types", std::to_string(all.types.size()) + " entries",
                 "there are " + std::to_string(all.vectors.size()) + " neighbors");
@@ -71,7 +63,7 @@ py::array_t<std::complex<double>> harmonics(const Array<std::int64_t> &offsets, 
 {
   const auto rows = view(offsets, "offsets");
   const auto bonds = view_positions(vectors);
-  check_rows(rows, bonds.size());
+  check_rows(rows, bonds.size(), "neighbors");
   std::vector<std::complex<double>> out;
   {
     const ReleasedGil released;

@@ -16,15 +16,6 @@ std::span<const Vec3> view_vectors(const Array<double> &array)
   return {reinterpret_cast<const Vec3 *>(array.data()), static_cast<std::size_t>(array.shape(0))};
 }
 
-// Rows of `vectors` that belong to center i are offsets[i] ... offsets[i + 1] - 1.
-void check_rows(std::span<const std::int64_t> offsets, std::size_t vectors)
-{
-  if (offsets.empty() || offsets.front() != 0 || offsets.back() != static_cast<std::int64_t>(vectors) ||
-      !std::is_sorted(offsets.begin(), offsets.end()))
-    throw Error("offsets", std::to_string(offsets.size()) + " entries",
-                "must increase from 0 to the number of vectors");
-}
-
 std::vector<BondValence> to_parameters(const Parameters &given)
 {
   std::vector<BondValence> parameters;
@@ -93,7 +84,7 @@ py::dict fingerprint(const Array<std::int64_t> &offsets, const Array<double> &ve
 {
   const auto rows = view(offsets, "offsets");
   const auto ligands = view_vectors(vectors);
-  check_rows(rows, ligands.size());
+  check_rows(rows, ligands.size(), "vectors");
   const Array<double> given = moments.is_none() ? Array<double>(0) : moments.cast<Array<double>>();
   const auto moment = view(given, "moments");
   const std::size_t centers = rows.size() - 1;
@@ -124,7 +115,7 @@ py::array_t<std::int64_t> bond_histogram(const Array<std::int64_t> &offsets, con
   const auto rows = view(offsets, "offsets");
   const auto ligands = view_vectors(vectors);
   const auto group = view(groups, "groups");
-  check_rows(rows, ligands.size());
+  check_rows(rows, ligands.size(), "vectors");
   const LengthBins bins{low, high, count};
   check(bins);
   if (group.size() != rows.size() - 1)

@@ -18,8 +18,6 @@ constexpr double converged = 1e-12;
 
 double length(const Vec3 &r) { return std::sqrt(dot(r, r)); }
 
-Vec3 scaled(const Vec3 &r, double factor) { return {r[0] * factor, r[1] * factor, r[2] * factor}; }
-
 Vec3 turned(const Matrix &rotation, const Vec3 &r)
 { return {dot(rotation[0], r), dot(rotation[1], r), dot(rotation[2], r)}; }
 
@@ -28,9 +26,9 @@ bool spans_plane(const Vec3 &a, const Vec3 &b) { return length(cross(a, b)) > co
 // Orthonormal rows, the first along a, the second in the plane of a and b.
 Matrix frame(const Vec3 &a, const Vec3 &b)
 {
-  const Vec3 x = scaled(a, 1.0 / length(a));
+  const Vec3 x = (1.0 / length(a)) * a;
   const Vec3 normal = cross(a, b);
-  const Vec3 z = scaled(normal, 1.0 / length(normal));
+  const Vec3 z = (1.0 / length(normal)) * normal;
   return {x, cross(z, x), z};
 }
 

@@ -13,8 +13,6 @@ constexpr double flat = 1e-10;
 
 double norm(const Vec3 &a) { return std::sqrt(dot(a, a)); }
 
-Vec3 scaled(const Vec3 &a, double factor) { return {a[0] * factor, a[1] * factor, a[2] * factor}; }
-
 std::string text(const std::array<Vec3, 3> &cell)
 {
   std::string out = "[";
@@ -39,7 +37,7 @@ Vec3 unit_normal(const Vec3 &a, const Vec3 &b)
     axis[smallest] = 1.0;
     normal = norm(given) > 0.0 ? cross(given, axis) : axis;
   }
-  return scaled(normal, 1.0 / norm(normal));
+  return (1.0 / norm(normal)) * normal;
 }
 
 }  // namespace
@@ -62,7 +60,7 @@ Box::Box(const std::array<Vec3, 3> &cell, const std::array<bool, 3> &periodic) :
     throw Error("cell", text(cell), "the cell vectors lie in one plane");
 
   for (int k = 0; k < 3; ++k) {
-    reciprocal_[k] = scaled(cross(cell_[(k + 1) % 3], cell_[(k + 2) % 3]), 1.0 / signed_volume);
+    reciprocal_[k] = (1.0 / signed_volume) * cross(cell_[(k + 1) % 3], cell_[(k + 2) % 3]);
     height_[k] = 1.0 / norm(reciprocal_[k]);
   }
 }
