@@ -235,7 +235,11 @@ _TREES = st.recursive(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.dictionaries(st.sampled_from(sorted([*Input.model_fields, "systems", "series"])) | st.text(max_size=5), _TREES, max_size=6))
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted([*Input.model_fields, "systems", "series"])) | st.text(max_size=5), _TREES, max_size=6
+    )
+)
 def test_no_mapping_breaks_the_reader(tmp_path_factory, tree):
     """Whatever is given, the answer is an InputError whose every line names the file."""
     import io

@@ -16,7 +16,8 @@ import pytest
 
 from naglass_drv import __version__
 from naglass_drv.cli import main
-from naglass_drv.engines.mace.modelfile import default_dtype, import_torch, save_portable
+from naglass_drv.engines.mace.export import export_model
+from naglass_drv.engines.mace.modelfile import default_dtype, import_torch, load_portable, save_portable
 from support.mace_models import build_model, give_moments, packing
 
 pytestmark = pytest.mark.slow
@@ -223,28 +224,31 @@ def test_heads_at_the_command_line(tmp_path, capsys):
     }
 
 
-def test_a_model_is_exported_without_noise(tmp_path):
-    """mace-torch prints and e3nn warns when they are imported, which is no news to who exports."""
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A folder with m.mace and what `export-model` made of it in a process of its own, and that process."""
+    folder = tmp_path_factory.mktemp("exported")
     with default_dtype("float64"):
-        torch.save(build_model("4x0e", layers=1, correlation=1), tmp_path / "m.model")
-    command = [sys.executable, "-m", "naglass_drv", "export-model", "m.model", "--trust"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        save_portable(build_model("4x0e", layers=1, correlation=1), folder / "m.mace")
+    command = [sys.executable, "-m", "naglass_drv", "export-model", "m.mace"]
+    own = os.environ | {"PYTHONHASHSEED": "1"}
+    return folder, subprocess.run(command, cwd=folder, capture_output=True, text=True, env=own)
+
+
+def test_a_model_is_exported_without_noise(exported):
+    """mace-torch prints and e3nn warns when they are imported, which is no news to who exports."""
+    _, done = exported
     assert (done.returncode, done.stdout, done.stderr) == (0, "m.naglass\n", "")
 
 
-def test_the_same_model_gives_the_same_bytes(tmp_path):
-    """Neither the time nor the order of a set of names is part of a model file."""
-    with default_dtype("float64"):
-        model = build_model("4x0e", layers=1, correlation=1)
-    files = [save_portable(model, tmp_path / f"{name}.mace") for name in "ab"]
-    assert files[0].read_bytes() == files[1].read_bytes()
-    for seed in "12":
-        command = [sys.executable, "-m", "naglass_drv", "export-model", "a.mace", f"{seed}.naglass"]
-        own = os.environ | {"PYTHONHASHSEED": seed}
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=own)
-        assert done.stdout == f"{seed}.naglass\n", done.stderr
-    assert (tmp_path / "1.naglass").read_bytes() == (tmp_path / "2.naglass").read_bytes()
-    for path in (files[0], tmp_path / "1.naglass"):
+def test_the_same_model_gives_the_same_bytes(exported, tmp_path):
+    """Neither the time nor the order of a set of names, which differs from process to process, is part of a file."""
+    folder, _ = exported
+    again = save_portable(load_portable(folder / "m.mace"), tmp_path / "again.mace")
+    assert again.read_bytes() == (folder / "m.mace").read_bytes()
+    here = export_model(folder / "m.mace", tmp_path / "here.naglass")
+    assert here.read_bytes() == (folder / "m.naglass").read_bytes()
+    for path in (again, here):
         with zipfile.ZipFile(path) as archive:
             assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
