@@ -19,7 +19,9 @@ _running: list[pytest.Item] = []
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if not any(item.get_closest_marker(name) for name in ("mpi", "cp2k", "slow")):
+        if item.path.parent.name == "long":
+            item.add_marker("long")
+        if not any(item.get_closest_marker(name) for name in ("mpi", "cp2k", "slow", "long")):
             item.add_marker("quick")
     # long tests first, so that two workers end together
     items.sort(key=lambda item: _ORDER.index(item.path.parent.name) if item.path.parent.name in _ORDER else 0)

@@ -292,6 +292,7 @@ def conserved(course):
     return table
 
 
+@pytest.mark.long
 def test_a_stopped_trajectory_is_the_one_that_was_never_stopped(tmp_path):
     """The installed CP2K: steps go on to the target, and so does the thermostat; frames are labels like others."""
     whole, _ = real(tmp_path / "whole")

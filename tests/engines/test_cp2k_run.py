@@ -61,6 +61,7 @@ def refusal(folder, **options) -> TaskFailed:
     return caught.value
 
 
+@pytest.mark.long
 def test_forces_and_stress_are_derivatives_of_the_energy(tmp_path):
     """Central differences of the energy, on a cell that is neither orthorhombic nor aligned with the axes."""
     atoms = box()

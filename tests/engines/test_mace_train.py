@@ -198,6 +198,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_model(whole, data, in_proce
     assert_same(second / "model.portable", whole / "model.portable")
 
 
+@pytest.mark.long
 def test_refinement_keeps_e0_and_architecture_and_lowers_the_error(whole, data, in_process, tmp_path):
     start = whole / "model.portable"
     options = {"epochs": 8, "channels": 32, "dtype": "float32"}

@@ -95,7 +95,11 @@ def read_vectors(path) -> list[list[float]]:
 
 @pytest.mark.parametrize(
     ("ranks", "newton", "names"),
-    [(1, "on", tuple(STRUCTURES)), (2, "off", tuple(STRUCTURES)), (4, "on", ("glass", "corner"))],
+    [
+        (1, "on", tuple(STRUCTURES)),
+        (2, "off", tuple(STRUCTURES)),
+        pytest.param(4, "on", ("glass", "corner"), marks=pytest.mark.long),
+    ],
 )
 def test_equals_the_library(tmp_path, ranks, newton, names):
     """Triclinic, thin and large cells; on 4 ranks `corner` leaves three of them without atoms."""

@@ -51,7 +51,11 @@ def read_blocks(path) -> list[list[tuple]]:
 
 @pytest.mark.parametrize(
     ("ranks", "newton", "names"),
-    [(1, "on", STRUCTURES), (2, "off", STRUCTURES), (4, "on", ("triclinic", "thin", "edge"))],
+    [
+        (1, "on", STRUCTURES),
+        (2, "off", STRUCTURES),
+        pytest.param(4, "on", ("triclinic", "thin", "edge"), marks=pytest.mark.long),
+    ],
 )
 def test_equals_the_library(tmp_path, ranks, newton, names):
     """Triclinic, thin and large cells; on 4 ranks `edge` leaves three of them without atoms."""

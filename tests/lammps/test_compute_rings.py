@@ -100,7 +100,7 @@ def test_equals_the_library(tmp_path, ranks, newton):
     ("ranks", "newton", "structures", "styles"),
     [
         (3, "on", ["triclinic", "corner"], ["primitive", "strong", "guttman"]),
-        (4, "off", ["glass", "corner"], ["primitive", "center", "formers"]),
+        pytest.param(4, "off", ["glass", "corner"], ["primitive", "center", "formers"], marks=pytest.mark.long),
     ],
 )
 def test_equals_the_library_on_many_ranks(tmp_path, ranks, newton, structures, styles):

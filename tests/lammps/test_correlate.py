@@ -1,5 +1,7 @@
 """fix naglass/correlate against the library on 1, 2 and 4 ranks, across restarts, and with bad input."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -114,21 +116,25 @@ def assert_table(found, expected: core.Correlator) -> None:
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory) -> dict:
-    """Per rank count: the files of a run relative to the framework and of one with Na only, and the screen output."""
-    found = {}
-    for ranks, newton in ((1, "on"), (2, "off"), (4, "on")):
-        folder = tmp_path_factory.mktemp(f"ranks{ranks}")
+def tables() -> dict:
+    """By number of ranks, once made: folder and screen output of `both_runs`."""
+    return {}
+
+
+def both_runs(tables, folders, ranks) -> tuple[Path, str]:
+    """The files of a run relative to the framework and of one with Na only, and the screen output."""
+    if ranks not in tables:
+        folder, newton = folders.mktemp(f"ranks{ranks}"), "off" if ranks == 2 else "on"
         host = script(options=OPTIONS + " framework host", ranks=ranks, newton=newton)
         write_start(folder / "na.data")
         alone = script("na", "na", "points 6 write 7", ranks, newton)
-        found[ranks] = folder, run(folder, host + alone, ranks)
-    return found
+        tables[ranks] = folder, run(folder, host + alone, ranks)
+    return tables[ranks]
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_equals_the_library(tables, ranks):
-    folder, screen = tables[ranks]
+@pytest.mark.parametrize("ranks", [1, 2, pytest.param(4, marks=pytest.mark.long)])
+def test_equals_the_library(tables, tmp_path_factory, ranks):
+    folder, screen = both_runs(tables, tmp_path_factory, ranks)
     expected = library(folder / "run.dump", ("V", "P", "O"), 4, (3.0, 0.25), {"Na": 1.0, "O": -2.0})
     found = table(folder / "run.table")
     assert_table(found, expected)

@@ -62,7 +62,7 @@ def library_columns(cell, table, references) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize(("ranks", "newton"), [(1, "off"), (2, "on"), (4, "off")])
+@pytest.mark.parametrize(("ranks", "newton"), [(1, "off"), (2, "on"), pytest.param(4, "off", marks=pytest.mark.long)])
 def test_equals_the_library(tmp_path, references, ranks, newton):
     """Triclinic and thin cells; on 4 ranks `lone` leaves three of them without atoms."""
     references[0].write(tmp_path / "nvp.env")

@@ -175,6 +175,7 @@ def test_two_ranks_change_nothing(tmp_path, one_rank):
         assert_same_run(tmp_path, expected, name)
 
 
+@pytest.mark.long
 def test_four_ranks_change_nothing(tmp_path, one_rank):
     """The first steps, with two atoms at home on one rank; the other ranks have no state."""
     steps = 70
@@ -193,7 +194,8 @@ def test_four_ranks_change_nothing(tmp_path, one_rank):
 
 
 @pytest.mark.parametrize(
-    ("ranks", "newton", "name"), [(1, "on", "tetragonal"), (2, "off", "tetragonal"), (4, "on", "triclinic")]
+    ("ranks", "newton", "name"),
+    [(1, "on", "tetragonal"), (2, "off", "tetragonal"), pytest.param(4, "on", "triclinic", marks=pytest.mark.long)],
 )
 def test_restarts_and_kills_change_nothing(tmp_path, one_rank, ranks, newton, name):
     """Resumes mid-window, on a different number of ranks, over the events of a run that went further and was killed."""

@@ -4,18 +4,16 @@ tests/long/test_other_lammps_build.py builds the plugin for that one.
 """
 
 import shutil
-import subprocess
-from importlib import metadata
 
 import pytest
 
-from support.lammps_runs import PREFIX, WHEEL, environment, run_lammps
-from support.other_lammps import PACKAGE, SCRIPT, cell, configure, expected_sums, other_lammps, thermo
+from support.lammps_runs import PREFIX, WHEEL, run_lammps
+from support.other_lammps import PACKAGE, SCRIPT, cell, configure, other_lammps
 from support.tools import call
 
 __all__ = ["cell", "other_lammps"]
 
-pytestmark = pytest.mark.mpi
+pytestmark = [pytest.mark.mpi, pytest.mark.long]
 
 
 def test_pair_style_says_why_it_cannot_be_built(other_lammps, tmp_path):
@@ -92,16 +90,3 @@ def test_bad_build_options_are_named(tmp_path, options, message):
     done = configure(tmp_path, "", *options)
     assert done.returncode != 0
     assert message in " ".join(done.stderr.split())
-
-
-def test_pip_install_alone_makes_the_styles_known(cell):
-    """`lmp` of the environment asks the entry point; nothing else points to the plugins."""
-    installed = [e for e in metadata.entry_points(group="lammps.plugins") if e.name == "naglass"]
-    assert installed, "naglass is not installed in this environment: make build"
-    (cell / "in.lmp").write_text(SCRIPT)
-    helped = ("LAMMPS_PLUGIN_PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
-    bare = {name: value for name, value in environment().items() if name not in helped}
-    command = [str(PREFIX / "bin" / "lmp"), "-in", "in.lmp", "-log", "none"]
-    done = subprocess.run(command, cwd=cell, env=bare, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert thermo(done.stdout) == expected_sums()

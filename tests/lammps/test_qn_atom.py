@@ -39,7 +39,9 @@ def library_columns(cell, table) -> np.ndarray:
     return np.column_stack([result.n, result.m, result.oxygen_class])
 
 
-@pytest.mark.parametrize(("ranks", "newton"), [(1, "on"), (1, "off"), (2, "on"), (2, "off"), (4, "off")])
+@pytest.mark.parametrize(
+    ("ranks", "newton"), [(1, "on"), (1, "off"), (2, "on"), (2, "off"), pytest.param(4, "off", marks=pytest.mark.long)]
+)
 def test_equals_the_library(tmp_path, ranks, newton):
     """Triclinic, thin and large cells; on 4 ranks `corner` leaves three of them without atoms."""
     for name, atoms in STRUCTURES.items():

@@ -81,7 +81,7 @@ def run(
     [
         (1, {}),
         (2, {"newton": "off"}),
-        (4, {}),
+        pytest.param(4, {}, marks=pytest.mark.long),
         (1, {"style": "hybrid/overlay mace trust yes zero 3.0", "more": "pair_coeff * * zero"}),
         (2, {"style": "mace trust yes dtype float32"}),
     ],

@@ -90,6 +90,7 @@ def test_a_second_run_redoes_nothing(chain):
     assert not [e for e in events(chain)[before:] if e["event"] == "started"]
 
 
+@pytest.mark.long
 def test_a_changed_setting_redoes_what_depends_on_it(chain):
     before = len(events(chain))
     content = shortened()
