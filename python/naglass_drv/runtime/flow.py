@@ -9,6 +9,7 @@ randomness or the environment.
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..products import Product
@@ -120,4 +121,4 @@ class Flow:
         if not parts:
             answer([])
         for index, part in enumerate(parts):
-            start(part, lambda value, index=index: put(index, value))
+            start(part, partial(put, index))
