@@ -27,7 +27,9 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"} | more
 
 
-def naglass(*arguments: str, cwd: Path | None = None, ranks: int = 0, **more: str) -> subprocess.CompletedProcess:
+def naglass(
+    *arguments: str, cwd: Path | None = None, ranks: int = 0, patience_s: float = _PATIENCE_S, **more: str
+) -> subprocess.CompletedProcess:
     """`python -m naglass_drv ARGUMENTS`, under mpirun when `ranks` is given."""
     launcher = [MPIRUN, "-n", str(ranks)] if ranks else []
     return subprocess.run(
@@ -36,7 +38,7 @@ def naglass(*arguments: str, cwd: Path | None = None, ranks: int = 0, **more: st
         capture_output=True,
         text=True,
         env=environment(**more),
-        timeout=_PATIENCE_S,
+        timeout=patience_s,
         stdin=subprocess.DEVNULL,
     )
 
