@@ -11,7 +11,7 @@ def run() -> int:
     if sys.argv[1:2] in (["run"], ["report"]):
         # before anything else is loaded: from here on a signal is a stop request, and the run can be resumed
         stop.listen()
-    from .cli import main
+    from .cli.main import main
     from .runtime.mpi import leave
 
     code = leave(main())

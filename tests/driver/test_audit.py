@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from naglass_drv.cli import main
+from naglass_drv.cli.main import main
 from naglass_drv.config.schema import Audit
 from naglass_drv.dataset.assemble import Dataset
 from naglass_drv.dataset.audit import CHECKS, Limits, audit, audited, contacts, copies, moments, outliers, stresses

@@ -7,7 +7,7 @@ from typing import Annotated
 import pytest
 from ase.data import atomic_masses, atomic_numbers
 
-from naglass_drv.cli_checks import Checks
+from naglass_drv.cli.checks import Checks
 from naglass_drv.config import cost
 from naglass_drv.config.load import load
 from naglass_drv.config.schema import Input

@@ -41,7 +41,7 @@ def finished(tmp_path_factory):
 )
 def test_light_verbs_import_nothing_heavy(finished, arguments):
     code = (
-        "import sys\nfrom naglass_drv.cli import main\n"
+        "import sys\nfrom naglass_drv.cli.main import main\n"
         f"try:\n    main({arguments})\nexcept SystemExit:\n    pass\n"
         "print('loaded:', *sorted({name.split('.')[0] for name in sys.modules}))"
     )

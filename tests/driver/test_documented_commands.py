@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from naglass_drv.cli import _parser
+from naglass_drv.cli.main import make_parser
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ def commands() -> dict[str, list[str]]:
 @pytest.mark.parametrize("words", commands().values(), ids=commands().keys())
 def test_the_parser_takes_it(words, capsys):
     try:
-        _parser().parse_args(words)
+        make_parser().parse_args(words)
     except SystemExit as end:
         pytest.fail(capsys.readouterr().err if end.code else "it prints the help only")
 

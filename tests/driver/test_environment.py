@@ -149,7 +149,7 @@ def test_doctor_finds_this_environment_sound():
 
 
 def test_doctor_says_how_to_mend(tmp_path, monkeypatch):
-    from naglass_drv import doctor
+    from naglass_drv.cli import doctor
 
     profile = tmp_path / "site.yaml"
     monkeypatch.setenv("NAGLASS_SITE", str(profile))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naglass_drv.cli import main
+from naglass_drv.cli.main import main
 from naglass_drv.dataset.frames import read_frames, write_frames
 from naglass_drv.dataset.selection import farthest_points, pair_descriptors
 from support.labeled import cell

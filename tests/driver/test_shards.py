@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from naglass_drv.cli import main
+from naglass_drv.cli.main import main
 from naglass_drv.dataset import cache, shards
 from naglass_drv.dataset.cache import read_cached
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames

@@ -9,7 +9,7 @@ import pytest
 from ase import Atoms
 from test_reference import CELL, OneRank, make_run, stand_in
 
-from naglass_drv.cli_reference import check_spins
+from naglass_drv.cli.reference import check_spins
 from naglass_drv.config.load import load
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames

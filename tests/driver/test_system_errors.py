@@ -103,7 +103,7 @@ def test_output_that_cannot_be(folder, verb):
 
 def test_output_on_a_read_only_file_system(folder, mounts):
     calls = [[text.format("locked/out") for text in argv] for argv in VERBS.values()]
-    code = "import sys; from naglass_drv.cli import main\n" + "".join(
+    code = "import sys; from naglass_drv.cli.main import main\n" + "".join(
         f"print('code', main({argv}), file=sys.stderr)\n" for argv in calls
     )
     (folder / "verbs.py").write_text(code)
@@ -173,7 +173,7 @@ def test_limit_on_memory(folder):
     (folder / "frames.extxyz").write_text(FRAME * 40_000)
     code = (
         "import sys, resource, numpy, scipy.spatial, ase.io.extxyz\n"
-        "from naglass_drv.cli import main\n"
+        "from naglass_drv.cli.main import main\n"
         "numpy.linalg.inv(numpy.ones((300, 300)) @ numpy.ones((300, 300)) + numpy.eye(300))\n"
         "size = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize() + 20_000_000\n"
         "resource.setrlimit(resource.RLIMIT_AS, (size, size))\n"
@@ -199,7 +199,7 @@ def test_standard_output_that_is_full(folder):
 def test_folder_that_is_gone(tmp_path):
     (tmp_path / "gone").mkdir()
     code = (
-        "import os, sys, shutil; from naglass_drv.cli import main; os.chdir('gone'); os.rmdir('../gone')\n"
+        "import os, sys, shutil; from naglass_drv.cli.main import main; os.chdir('gone'); os.rmdir('../gone')\n"
         "sys.exit(main(['init']))"
     )
     done = subprocess.run(
@@ -295,7 +295,7 @@ def test_the_program_of_the_console_finalizes_mpi_too():
     from importlib.metadata import entry_points
 
     (command,) = entry_points(group="console_scripts", name="naglass")
-    assert command.value in ("naglass_drv.__main__:run", "naglass_drv.cli:main")
+    assert command.value in ("naglass_drv.__main__:run", "naglass_drv.cli.main:main")
 
 
 @pytest.mark.mpi

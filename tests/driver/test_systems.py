@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from naglass_drv.cli_checks import Checks
+from naglass_drv.cli.checks import Checks
 from naglass_drv.config.load import expanded, load, load_study
 from naglass_drv.errors import InputError
 from naglass_drv.workflow.chain import stages_of
@@ -135,7 +135,7 @@ def test_all_errors_are_reported_together_and_once(tmp_path):
 
 
 def test_validate_shows_the_table_of_systems(tmp_path, capsys):
-    from naglass_drv.cli import main
+    from naglass_drv.cli.main import main
 
     (tmp_path / "input.yaml").write_text(SERIES)
     assert main(["validate", str(tmp_path / "input.yaml")]) == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from naglass_drv import paths
-from naglass_drv.cli import main
+from naglass_drv.cli.main import main
 from naglass_drv.config.load import load
 from naglass_drv.errors import InputError
 

@@ -11,7 +11,7 @@ from ase.constraints import FixAtoms
 from ase.db import connect
 from ase.io.trajectory import TrajectoryWriter
 
-from naglass_drv.cli import main
+from naglass_drv.cli.main import main
 from naglass_drv.dataset.frames import read_labeled
 from naglass_drv.engines.sources import read_source
 

@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.extxyz import write_xyz
 
-from naglass_drv.cli import main
+from naglass_drv.cli.main import main
 from naglass_drv.dataset.foreign import HIGH_SPIN, Found, Refused, Terms, admit, read_extxyz
 from naglass_drv.dataset.frames import read_labeled, write_frames
 from naglass_drv.engines.cp2k.folder import read_folder

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from naglass_drv.cli import main
+from naglass_drv.cli.main import main
 from naglass_drv.dataset.foreign import Refused, Terms, admit, read_extxyz
 from naglass_drv.dataset.frames import read_labeled
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from naglass_drv import __version__
-from naglass_drv.cli import main
+from naglass_drv.cli.main import main
 from naglass_drv.engines.mace.modelfile import default_dtype, import_torch, load_portable, save_portable
 from support.mace_models import build_model, give_moments, packing
 

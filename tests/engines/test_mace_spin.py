@@ -166,7 +166,7 @@ def test_bad_input(model, labeled, tmp_path):
 
 
 def test_command(model, labeled, tmp_path, capsys):
-    from naglass_drv.cli import main
+    from naglass_drv.cli.main import main
     from naglass_drv.dataset.frames import write_frames
     from naglass_drv.engines.mace.modelfile import save_portable
 

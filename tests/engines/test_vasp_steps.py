@@ -7,7 +7,7 @@ import ase
 import numpy as np
 import pytest
 
-from naglass_drv.cli import main
+from naglass_drv.cli.main import main
 from naglass_drv.dataset.foreign import Refused, Terms, admit
 from naglass_drv.dataset.frames import read_labeled
 from naglass_drv.engines.vasp import read_vasp

@@ -7,7 +7,7 @@ import pkgutil
 
 import pytest
 
-from naglass_drv.cli import main
+from naglass_drv.cli.main import main
 from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype, import_torch
 from naglass_drv.errors import InputError

@@ -13,7 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 import naglass_drv
-from naglass_drv.cli import main
+from naglass_drv.cli.main import main
 
 MPIRUN = str(Path(sys.executable).parent / "mpirun")
 TOY = str(Path(__file__).with_name("toy.py"))

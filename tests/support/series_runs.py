@@ -38,7 +38,7 @@ def finish(folder: Path) -> subprocess.CompletedProcess:
 
 
 def kill_now_and_then(folder: Path, times: int, longest_s: float, seed: int) -> int:
-    """Start the run and kill -9 all of it after a random time, `times` times; returns how often it was still running."""
+    """Start the run and kill -9 all of it after a random time, `times` times; returns how often it still ran."""
     chance, struck = random.Random(seed), 0
     for _ in range(times):
         job = subprocess.Popen(

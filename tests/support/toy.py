@@ -12,7 +12,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from naglass_drv.cli import run_stages
+from naglass_drv.cli.run import run_workflow
 from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
 from naglass_drv.products import Product
 from naglass_drv.runtime import schedule
@@ -190,7 +190,7 @@ def run_toy(plan: Path, folder: Path, journal: Path, walltime: float | None = No
             walltime_s=walltime,
         )
 
-    return run_stages(request, lambda name: ToyStage(name, journal))
+    return run_workflow(request, lambda name: ToyStage(name, journal))
 
 
 def main() -> int:

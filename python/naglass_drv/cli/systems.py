@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .config.load import Study
+    from ..config.load import Study
 
 _HEAD = ("system", "asked -> realized (mol-%, ratios)", "cell", "charge", "multiplicity", "density (g/cm3)")
 
 
 def table(study: "Study") -> str:
     """One line for each system: shares and redox ratios, asked and realized; ions, charge, multiplicity, density."""
-    from .glass import chemistry
+    from ..glass import chemistry
 
     rows = [_HEAD]
     for name, input in study.systems.items():

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError
+from ..errors import InputError
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from .config.partial import Partial
-    from .config.source import Document, Where
+    from ..config.partial import Partial
+    from ..config.source import Document, Where
 
 # frame files up to this many bytes are read in full, which takes a second or two
 _WHOLE_FILE = 20_000_000
@@ -26,8 +26,8 @@ class Checks:
 
     def __call__(self, top: "Partial", document: "Document", source: Path) -> None:
         """Check the values that are valid on their own (`config.load`)."""
-        from .config.partial import rule
-        from .config.sizes import check_costs
+        from ..config.partial import rule
+        from ..config.sizes import check_costs
 
         with rule():
             self._structures(top, document, source)
@@ -48,7 +48,7 @@ class Checks:
         for where, section in named:
             path = section.known("structures")
             if isinstance(path, Path) and (*where, "structures") not in document.faulty:
-                from .dataset.frames import read_frames
+                from ..dataset.frames import read_frames
 
                 with _named(document, (*where, "structures")):
                     if path not in self._frames:
@@ -57,8 +57,8 @@ class Checks:
 
     def _set(self, top: "Partial", item: "Partial", index: int, document: "Document", source: Path) -> None:
         """The level supports the requested outputs and elements; the spins of the structures are known and possible."""
-        from .config.partial import rule
-        from .config.schema import Reference
+        from ..config.partial import rule
+        from ..config.schema import Reference
 
         where = ("reference", index)
         section = item.whole(Reference)
@@ -70,12 +70,12 @@ class Checks:
                 check(top, section, level)
 
     def _level(self, section: Any, source: Path) -> Any:
-        from .engines.cp2k import levels
+        from ..engines.cp2k import levels
 
         return levels.of_reference(section, source)
 
     def _outputs(self, top: "Partial", section: Any, level: Any) -> None:
-        from .engines.cp2k import prints
+        from ..engines.cp2k import prints
 
         if level is not None:
             prints.add(level.input_tree(), section.outputs)
@@ -86,7 +86,7 @@ class Checks:
 
     def _hubbard(self, top: "Partial", section: Any, level: Any) -> None:
         """Each U belongs to an element that is present."""
-        from .engines.cp2k import kinds
+        from ..engines.cp2k import kinds
 
         elements = self._elements(top, section)
         for key in section.u_eV or {}:
@@ -95,15 +95,15 @@ class Checks:
 
     def _isolated(self, top: "Partial", section: Any, level: Any) -> None:
         """The dataset's level needs the energy of each isolated atom."""
-        from .engines.cp2k import inputs
+        from ..engines.cp2k import inputs
 
         if level is not None and top.dataset is not None and top.dataset.level == section.level:
             _for_all(self._elements(top, section), lambda element: inputs.isolated_atom(element, level))
 
     def _spins(self, top: "Partial", section: Any, level: Any) -> None:
         """Structures from a file have a known spin state, and ions that fit the pattern."""
-        from .dataset.candidates import prepared
-        from .engines.cp2k import inputs
+        from ..dataset.candidates import prepared
+        from ..engines.cp2k import inputs
 
         for number, frame in enumerate(self._frames.get(section.structures, ())):
             place, family = f"{section.structures}: frame {number}", section.structures.name.split(".")[0]
@@ -117,14 +117,14 @@ class Checks:
         if section.structures != "glass" or section.spin in ("ferromagnetic", "antiferromagnetic", "sampled"):
             return
         top.system.formula_units  # noqa: B018 - if unknown, this ends the rule
-        from .config import cost
-        from .glass import spins
+        from ..config import cost
+        from ..glass import spins
 
         spins.moments([ion.label for ion in cost.ions(top) for _ in range(ion.count)], section.spin)
 
     def _elements(self, top: "Partial", section: Any) -> list[str]:
         """Elements of the structures that a section uses."""
-        from .config import cost
+        from ..config import cost
 
         if section.structures == "glass":
             return sorted({ion.element for ion in cost.ions(top)})
@@ -135,7 +135,7 @@ class Checks:
         md = top.md
         if md is None or md.model == "train" or ("md", "model") in document.faulty:
             return
-        from .stages.md_commands import model_facts
+        from ..stages.md_commands import model_facts
 
         with _named(document, ("md", "model")):
             _check_known(md.model, model_facts(source / md.model)[0], self._elements(top, md))
@@ -144,7 +144,7 @@ class Checks:
         train = top.train
         if train is None or train.start_model is None or ("train", "start_model") in document.faulty:
             return
-        from .engines.mace.train import model_elements
+        from ..engines.mace.train import model_elements
 
         with _named(document, ("train", "start_model")):
             _check_known(train.start_model, model_elements(source / train.start_model), self._labeled_elements(top))
@@ -158,8 +158,8 @@ class Checks:
         """Included files hold labeled frames at the dataset's level; large files are not read."""
         if top.dataset is None:
             return
-        from .dataset.assemble import one_level
-        from .dataset.frames import read_labeled
+        from ..dataset.assemble import one_level
+        from ..dataset.frames import read_labeled
 
         for index, path in enumerate(top.dataset.include):
             where, file = ("dataset", "include", index), source / path

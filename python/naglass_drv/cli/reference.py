@@ -6,13 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from .cli_numbers import add_number
-from .errors import InputError
+from ..errors import InputError
+from .numbers import add_number
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from .config.schema import Input, Reference
+    from ..config.schema import Input, Reference
 
 Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
@@ -41,13 +41,13 @@ def add_verbs(add: Add, site: Callable[[], Mapping[str, Any]]) -> None:
 
 
 def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
-    from .dataset.candidates import ions_of, prepared
-    from .dataset.frames import read_frames
-    from .engines.cp2k import cutoff
-    from .engines.cp2k.run import Program
-    from .files import check_target, write_bytes, write_json
-    from .glass.spins import deviation
-    from .report.cutoff import cutoff_figure
+    from ..dataset.candidates import ions_of, prepared
+    from ..dataset.frames import read_frames
+    from ..engines.cp2k import cutoff
+    from ..engines.cp2k.run import Program
+    from ..files import check_target, write_bytes, write_json
+    from ..glass.spins import deviation
+    from ..report.cutoff import cutoff_figure
 
     check_target(options.folder, "--folder", folder=True)
     frame = read_frames(options.structure)[0]
@@ -83,7 +83,7 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
 
 def warnings(input: "Input", source: Path, name: str) -> Iterator[str]:
     """What the user should know about the level of each set; `name` is the name of the input in messages."""
-    from .engines.cp2k import levels
+    from ..engines.cp2k import levels
 
     for index, section in enumerate(input.reference):
         for warning in levels.warnings_of(levels.of_reference(section, source)):
@@ -95,8 +95,8 @@ def check_spins(input: "Input", path: Path) -> Iterator[str]:
 
     Raises InputError for a structure file if its spins are not known or the requested spins are impossible.
     """
-    from .config.source import dotted, parse
-    from .glass import chemistry, spins
+    from ..config.source import dotted, parse
+    from ..glass import chemistry, spins
 
     document = parse(path)
     for index, section in enumerate(input.reference):
@@ -119,10 +119,10 @@ def check_spins(input: "Input", path: Path) -> Iterator[str]:
 
 def _spins_of_file(section: "Reference", source: Path, seed: int) -> Iterator[str]:
     """What `check_spins` reports for the structures in a file, each kind of cell once."""
-    from .dataset.candidates import ions_of, prepared
-    from .dataset.frames import read_frames
-    from .engines.cp2k import inputs
-    from .glass import spins
+    from ..dataset.candidates import ions_of, prepared
+    from ..dataset.frames import read_frames
+    from ..engines.cp2k import inputs
+    from ..glass import spins
 
     told = set()
     for number, frame in enumerate(read_frames(source / section.structures)):
@@ -147,8 +147,8 @@ def lint(input: "Input", source: Path, site: Mapping[str, Any], schema: Path | N
     `schema` is a cp2k_input.xml, by default that of the installed CP2K. Raises InputError for the first set that is not
     accepted.
     """
-    from .engines.cp2k import checks, inputs, levels
-    from .engines.cp2k.run import Program
+    from ..engines.cp2k import checks, inputs, levels
+    from ..engines.cp2k.run import Program
 
     program = Program.of_site(site)
     with TemporaryDirectory(prefix="naglass-") as folder:
@@ -175,10 +175,10 @@ def _example(input: "Input", section: "Reference", source: Path) -> "Atoms":
     import numpy as np
     from ase import Atoms
 
-    from .dataset.candidates import prepared
-    from .dataset.frames import read_frames
-    from .engines.cp2k import inputs
-    from .glass.chemistry import species
+    from ..dataset.candidates import prepared
+    from ..dataset.frames import read_frames
+    from ..engines.cp2k import inputs
+    from ..glass.chemistry import species
 
     if section.structures == "glass":
         ions = [ion for ion in species(input.system.composition, input.system.formula_units) for _ in range(ion.count)]

@@ -4,7 +4,7 @@ import argparse
 import math
 from typing import Any
 
-from .errors import InputError
+from ..errors import InputError
 
 MAX_SEED = 2**32 - 1
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .cli_numbers import MAX_SEED, add_number
-from .errors import InputError, TaskFailed
+from ..errors import InputError, TaskFailed
+from .numbers import MAX_SEED, add_number
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from .dataset.foreign import Terms
+    from ..dataset.foreign import Terms
 
 Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
@@ -131,11 +131,11 @@ def _add_export(add: Add) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from .dataset.foreign import Refused, admit, unfit_stress
-    from .dataset.frames import write_frames
-    from .dataset.shards import write_set
-    from .engines.sources import read_source
-    from .files import check_target, write_json
+    from ..dataset.foreign import Refused, admit, unfit_stress
+    from ..dataset.frames import write_frames
+    from ..dataset.shards import write_set
+    from ..engines.sources import read_source
+    from ..files import check_target, write_json
 
     check_target(options.output, "--output")
     names = ("energy", "forces", "stress", "virial", "spin")
@@ -176,8 +176,8 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _terms(options: argparse.Namespace) -> "Terms":
-    from .dataset.foreign import HIGH_SPIN, Terms
-    from .engines.cp2k.inputs import ATOM_MULTIPLICITY
+    from ..dataset.foreign import HIGH_SPIN, Terms
+    from ..engines.cp2k.inputs import ATOM_MULTIPLICITY
 
     multiplicity = options.multiplicity
     if multiplicity not in (None, HIGH_SPIN):
@@ -200,7 +200,7 @@ def _isolated_atoms(stated: list[str], terms: "Terms") -> Iterator["Atoms"]:
     from ase import Atoms
     from ase.data import atomic_numbers
 
-    from .dataset.foreign import Found, Refused, admit
+    from ..dataset.foreign import Found, Refused, admit
 
     elements = set()
     for item in stated:
@@ -238,7 +238,7 @@ def _admission(count: int, refused: list[dict[str, str]], rejected: Path) -> Ite
 
 def _remarks(frames: list["Atoms"], untaken: Counter[str], levels: Counter[str]) -> Iterator[str]:
     """What the user should know about the admitted frames."""
-    from .dataset.audit import work_fault, work_ratio
+    from ..dataset.audit import work_fault, work_ratio
 
     if (fault := work_fault(work_ratio(frames))) is not None:
         yield f"stress: {fault}; see the audit for details"
@@ -252,10 +252,10 @@ def _remarks(frames: list["Atoms"], untaken: Counter[str], levels: Counter[str])
 
 
 def _select(options: argparse.Namespace) -> int:
-    from .dataset.assemble import is_isolated_atom
-    from .dataset.frames import write_frames
-    from .dataset.selection import farthest_points
-    from .files import check_target, write_json
+    from ..dataset.assemble import is_isolated_atom
+    from ..dataset.frames import write_frames
+    from ..dataset.selection import farthest_points
+    from ..files import check_target, write_json
 
     check_target(options.output, "--output")
     pool = [(f"{path}: frame {k}", f) for path in options.pool for k, f in enumerate(_frames(path, options))]
@@ -283,19 +283,19 @@ def _select(options: argparse.Namespace) -> int:
 def _descriptors(frames, options: argparse.Namespace):
     """Name and values of the descriptor: that of the model, or pair distances."""
     if options.model is None:
-        from .dataset.selection import pair_descriptors
+        from ..dataset.selection import pair_descriptors
 
         return "pair distances", pair_descriptors(frames, sorted({element for f in frames for element in f.symbols}))
-    from .engines.mace.descriptors import descriptors
-    from .engines.mace.modelfile import load_model
+    from ..engines.mace.descriptors import descriptors
+    from ..engines.mace.modelfile import load_model
 
     return options.model.name, descriptors(load_model(options.model, trust=options.trust).double(), frames)
 
 
 def _export(options: argparse.Namespace) -> int:
-    from .engines.cp2k.inputs import ATOM_MULTIPLICITY
-    from .engines.mace.training_set import SCRIPT, write_training_set
-    from .files import check_target
+    from ..engines.cp2k.inputs import ATOM_MULTIPLICITY
+    from ..engines.mace.training_set import SCRIPT, write_training_set
+    from ..files import check_target
 
     check_target(options.output, "--output", folder=True)
     parts, energies = _parts(options)
@@ -316,9 +316,9 @@ def _export(options: argparse.Namespace) -> int:
 
 def _parts(options: argparse.Namespace):
     """Training, validation and test frames, and isolated-atom energies."""
-    from .dataset.assemble import assemble
-    from .dataset.shards import find_set
-    from .dataset.split import split_in_three
+    from ..dataset.assemble import assemble
+    from ..dataset.shards import find_set
+    from ..dataset.split import split_in_three
 
     folder = options.dataset[0] if len(options.dataset) == 1 and options.dataset[0].is_dir() else None
     paths, tables = options.dataset, {}
@@ -343,11 +343,11 @@ def _parts(options: argparse.Namespace):
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from .config.schema import Audit
-    from .dataset.assemble import is_isolated_atom, isolated_atom_energies, one_level
-    from .dataset.audit import Limits, audit, table_of
-    from .files import check_target, write_bytes, write_json
-    from .report.audit import audit_page
+    from ..config.schema import Audit
+    from ..dataset.assemble import is_isolated_atom, isolated_atom_energies, one_level
+    from ..dataset.audit import Limits, audit, table_of
+    from ..files import check_target, write_bytes, write_json
+    from ..report.audit import audit_page
 
     check_target(options.output, "--output", folder=True)
     limits = _limits(options.limit, Audit)
@@ -368,8 +368,8 @@ def _audit(options: argparse.Namespace) -> int:
 
 def _frames(path: Path, options: argparse.Namespace, labeled: bool = False):
     """Frames of a file or of an index of shards, through the cache if requested."""
-    from .dataset.cache import read_cached
-    from .dataset.frames import check_labeled, read_frames
+    from ..dataset.cache import read_cached
+    from ..dataset.frames import check_labeled, read_frames
 
     frames = (read_cached if options.cache else read_frames)(path)
     for number, frame in enumerate(frames if labeled else ()):

@@ -1,0 +1,64 @@
+"""The command line: its verbs, and how an error becomes a message and an exit code."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from .. import __version__
+from ..errors import SYSTEM, NaglassError, of_system
+from ..runtime.mpi import LAST_WORDS_S, speaks
+from . import dataset, models, reference, run, status, validate
+
+_INTERRUPTED = 130  # as shells do: 128 plus the number of SIGINT
+_EXIT_CODES = "exit codes: 0 done, 2 bad input, 3 stopped and restartable, 4 some tasks failed, 5 environment"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code. Messages go to standard error without a traceback."""
+    try:
+        options = make_parser().parse_args(arguments)
+        code = options.verb(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # the reader of our output has closed the pipe, as in `status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        message, code = "interrupted", _INTERRUPTED
+    except NaglassError as error:
+        message, code = str(error), error.exit_code
+    except SYSTEM as raised:
+        if isinstance(raised, ImportError) and (raised.name or "").startswith("naglass_drv"):
+            raise
+        problem = of_system(raised)
+        message, code = str(problem), problem.exit_code
+    # after the handlers, when the memory that the error held is free again
+    if speaks(os.environ):
+        print(message, file=sys.stderr, flush=True)
+    else:
+        # every rank of a job that has not reached MPI would print the same message
+        time.sleep(LAST_WORDS_S)
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m naglass_drv",
+        description="Simulate sodium glasses, from composition to report.",
+        epilog=_EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"naglass {__version__}")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+
+    def add(name: str, verb: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=help, description=help, epilog=_EXIT_CODES)
+        sub.set_defaults(verb=verb)
+        return sub
+
+    for family in (validate, run, status, models, dataset):
+        family.add_verbs(add)
+    reference.add_verbs(add, run.site_settings)
+    return parser

@@ -1,0 +1,91 @@
+"""The verbs for models: export-model, fit-spin."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import InputError
+from .numbers import MAX_SEED, add_number
+
+
+def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add export-model and fit-spin."""
+    export = add("export-model", _export_model, "write a MACE model for pair_style mace")
+    export.add_argument("model", type=Path, help="portable model, or a pickled .model with --trust")
+    export.add_argument("archive", nargs="?", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
+    export.add_argument("--output", "-o", type=Path, help="archive to write, given as an option")
+    export.add_argument("--head", help="which head to use, for a multi-head model")
+    export.add_argument("--dtype", choices=("float64", "float32"), default="float64")
+    export.add_argument(
+        "--trust",
+        action="store_true",
+        help="open a pickled model, which can run arbitrary code: only use files you trust",
+    )
+    spin = add("fit-spin", _fit_spin, "fit a magnetic-moment readout on top of a frozen MACE model and export both")
+    spin.add_argument("model", type=Path, help="portable model, or a pickled .model with --trust")
+    spin.add_argument("frames", type=Path, help="extended XYZ with REF_spin (muB)")
+    spin.add_argument("--test", type=Path, help="held-out frames to measure errors on")
+    spin.add_argument("--labels", choices=("hirshfeld", "mulliken"), default="hirshfeld")
+    add_number(spin, "--hidden", kind=int, least=0, default=0, help="hidden units (default 0: linear, per element)")
+    add_number(
+        spin, "--seed", kind=int, least=0, most=MAX_SEED, default=0, help="seed of the fit (default: %(default)s)"
+    )
+    spin.add_argument("--output", "-o", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
+    spin.add_argument("--head", help="which head to use, for a multi-head model")
+    spin.add_argument(
+        "--trust",
+        action="store_true",
+        help="open a pickled model, which can run arbitrary code: only use files you trust",
+    )
+
+
+def _export_model(options: argparse.Namespace) -> int:
+    from ..engines.mace.export import export_model
+
+    if options.archive is not None and options.output is not None:
+        raise InputError(f"--output {options.output}: the archive is given twice, also as {options.archive}")
+    options.output = options.output or options.archive
+    target = _archive_path(options)
+    print(export_model(options.model, target, head=options.head, dtype=options.dtype, trust=options.trust))
+    return 0
+
+
+def _fit_spin(options: argparse.Namespace) -> int:
+    from ..dataset.frames import read_frames
+    from ..engines.mace import spin
+    from ..engines.mace.export import check_supported, export_module
+    from ..engines.mace.modelfile import load_model
+    from ..files import write_json
+
+    frames = read_frames(options.frames)
+    test = read_frames(options.test) if options.test else []
+    target = _archive_path(options)
+    model = load_model(options.model, trust=options.trust).double()
+    check_supported(model, options.head, str(options.model))
+    say = lambda line: print(line, flush=True)  # noqa: E731
+    readout = spin.fit_readout(
+        model, frames, labels=options.labels, hidden=options.hidden, seed=options.seed, report=say
+    )
+    measured = {
+        name: spin.errors(part, spin.predict(model, readout, part), options.labels)
+        for name, part in (("fitted", frames), ("held out", test))
+        if part
+    }
+    for name, found in measured.items():
+        print(f"{name} frames, |moment| by {options.labels} labels\n{spin.table_of(found)}")
+    readout.save(target.with_suffix(".spin"))
+    write_json(target.with_suffix(".spin.json"), {"labels": options.labels, "errors": measured})
+    print(export_module(model, target, head=options.head, source=str(options.model), spin=readout))
+    return 0
+
+
+def _archive_path(options: argparse.Namespace) -> Path:
+    from ..engines.mace.filekind import kind_of
+    from ..files import check_target
+
+    kind_of(options.model)
+    target = options.output or options.model.with_suffix(".naglass")
+    check_target(target, "--output")
+    if options.output and target.exists() and options.model.exists() and target.samefile(options.model):
+        raise InputError(f"{target}: is the model itself")
+    return target

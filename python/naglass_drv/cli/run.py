@@ -1,0 +1,157 @@
+"""The verbs that run a workflow: run, report."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import NaglassError, Stopped, TaskFailed
+from . import checks
+
+
+def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add run and report."""
+    run = add("run", _run, "run all stages of an input; start with mpirun -n N for N ranks")
+    run.add_argument("input", type=Path)
+    run.add_argument("--folder", type=Path, help="run folder (default: run/ next to the input)")
+    run.add_argument("--walltime", help="stop early enough to save everything: 90m, 1.5h, HH:MM:SS")
+    report = add("report", _report, "rebuild the report of a run folder")
+    report.add_argument("folder", nargs="?", type=Path, default=Path("run"), help="run folder (default: run)")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ..config.load import load_study
+    from ..files import check_target
+    from ..runtime.job import Request
+    from ..runtime.stop import walltime_seconds
+
+    def request() -> Request:
+        path = options.input
+        folder = options.folder or path.parent / "run"
+        check_target(folder, "--folder", folder=True)
+        study = load_study(path, checks=[checks.Checks()])
+        return Request(
+            **_work(study),
+            path=path,
+            text=path.read_text(encoding="utf-8"),
+            source=path.resolve().parent,
+            folder=folder.resolve(),
+            resume=_resume_command(),
+            walltime_s=walltime_seconds(options.walltime) if options.walltime else None,
+        )
+
+    return run_workflow(request)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from ..config.schema import Report
+    from ..runtime.job import Request
+    from ..runtime.status import provenance_of
+
+    def request() -> Request:
+        recorded = provenance_of(options.folder)
+        source = Path(recorded["source"])
+        text = (options.folder / "input.yaml").read_text(encoding="utf-8")
+        study = as_planned(options.folder, source)
+        for name, input in study.systems.items():
+            if input.report is None:
+                study.systems[name] = input.model_copy(update={"report": Report()})
+        return Request(
+            **_work(study),
+            path=Path(recorded["input"]),
+            text=text,
+            source=source,
+            folder=options.folder.resolve(),
+            resume=recorded["resume"],
+            only=("report", "series"),
+        )
+
+    return run_workflow(request)
+
+
+def as_planned(folder: Path, source: Path) -> Any:
+    """The input of a run as it was planned: with the defaults of that time, except for several systems."""
+    from ..config.load import load_study
+
+    study = load_study(folder / "input.yaml", source)
+    return load_study(folder / "run.yaml", source) if "" in study.systems else study
+
+
+def _work(study: Any) -> dict[str, Any]:
+    """What the runtime has to know of an input: its workflow, stages, and requested ranks."""
+    from functools import partial
+
+    from ..config.cost import ranks_by_section
+    from ..config.load import expanded
+    from ..workflow.chain import chain, stages_of
+
+    ranks: dict[str, int] = {}
+    for input in study.systems.values():
+        ranks |= {name: max(count, ranks.get(name, 1)) for name, count in ranks_by_section(input).items()}
+    return {
+        "workflow": partial(chain, study.systems, study.conditions()),
+        "stages": stages_of(study.systems),
+        "expanded": expanded(study),
+        "ranks": ranks,
+    }
+
+
+def run_workflow(request: Callable[[], Any], stages: Callable[[str], Any] | None = None) -> int:
+    """Run a workflow as one MPI job and return the exit code; `stages` finds a stage by name, by default the package's.
+
+    `request` builds the runtime.job.Request; it is called on the first rank only.
+    """
+    from ..runtime import mpi
+    from ..runtime.job import run_job
+    from ..runtime.tools import Versions
+    from ..stages import load
+
+    comm = mpi.world()
+    with mpi.abort_on_exception(comm):
+        first = comm.Get_rank() == 0
+        try:
+            failures = run_job(comm, stages or load, request, site_settings, Versions)
+        except NaglassError as error:
+            if first:
+                print(error if not isinstance(error, Stopped) else _last_line(error), file=sys.stderr, flush=True)
+            return error.exit_code
+        if failures and first:
+            names = ", ".join(outcome.label for outcome in failures)
+            print(f"{len(failures)} failed: {names}\nresume with: {_resume_command()}", file=sys.stderr, flush=True)
+        return TaskFailed.exit_code if failures else 0
+
+
+def site_settings() -> dict[str, Any]:
+    from ..config.site import as_mapping, load_site
+    from ..runtime.vendors import fitting_launcher
+
+    site = as_mapping(load_site())
+    if site["cp2k"] and not site["launcher"]:
+        launcher = fitting_launcher(Path(site["cp2k"]))
+        site["launcher"] = str(launcher) if launcher else None
+    return site
+
+
+def _last_line(stop: Stopped) -> str:
+    return f"stopped by {stop}; can be restarted as is; resume with: {_resume_command()}"
+
+
+def _resume_command() -> str:
+    """The command that resumes this run, as the user would type it in the shell."""
+    import shlex
+    import shutil
+
+    from ..runtime.mpi import world
+
+    def shortest(name: str, beside: Path) -> str:
+        # the bare name only if the shell would find this very program
+        found = shutil.which(name)
+        return name if found is None or not beside.exists() or Path(found).samefile(beside) else str(beside)
+
+    folder = Path(sys.executable).parent
+    command = [shortest("python", folder / "python"), "-m", "naglass_drv", *sys.argv[1:]]
+    size = world().Get_size()
+    if size > 1:
+        command = [shortest("mpirun", folder / "mpirun"), "-n", str(size), *command]
+    return shlex.join(command)

@@ -1,0 +1,85 @@
+"""The verbs before a run: init, validate, doctor, plugins."""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import InputError
+from . import checks as input_checks
+from . import reference, systems
+from .run import site_settings
+
+
+def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add init, validate, doctor and plugins."""
+    init = add("init", _init, "write a complete, commented input.yaml")
+    init.add_argument("folder", nargs="?", type=Path, default=Path("."), help="folder to write it to (default: here)")
+    check = add("validate", _validate, "check an input file and report every error")
+    check.add_argument("input", type=Path)
+    check.add_argument(
+        "--lint",
+        action="store_true",
+        help="also write a CP2K input for every reference set and check it with the installed CP2K and its schema",
+    )
+    check.add_argument(
+        "--schema", type=Path, metavar="XML", help="check them against this schema (cp2k_input.xml) instead"
+    )
+    add("doctor", _doctor, "check MPI, LAMMPS, plugins, torch, MACE, CP2K and the machine")
+    add("plugins", _plugins, "print the folder of the LAMMPS plugins (for LAMMPS_PLUGIN_PATH)")
+
+
+def _init(options: argparse.Namespace) -> int:
+    from ..files import check_target, write_bytes
+    from ..paths import data_file
+
+    target = options.folder / "input.yaml"
+    check_target(options.folder, "folder", folder=True)
+    if os.path.lexists(target):
+        raise InputError(f"{target}: already exists and is not overwritten")
+    write_bytes(target, data_file("config", "example.yaml").read_bytes())
+    print(f"{target} written; next: python -m naglass_drv validate {target}")
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from ..config import cost
+    from ..config.load import load_study
+    from ..config.source import dotted
+    from ..workflow.chain import stages_of
+
+    checks = input_checks.Checks()
+    study = load_study(options.input, checks=[checks])
+    source = options.input.resolve().parent
+    said: set[str] = set()
+    for input in study.systems.values():
+        notes = [*reference.warnings(input, source, str(options.input))]
+        notes += reference.check_spins(input, options.input)
+        if options.lint or options.schema:
+            notes += reference.lint(input, source, site_settings(), options.schema)
+        for line in notes:
+            if line not in said:
+                print(line, flush=True)
+        said.update(notes)
+    print(f"{options.input}: OK; stages: {', '.join(stages_of(study.systems)) or 'none'}")
+    if "" not in study.systems:
+        print(systems.table(study))
+    found = [item for input in study.systems.values() for item in cost.costs(input, checks.counts)]
+    for item in found if "" in study.systems else cost.totals(found):
+        print(f"  {dotted(item.where):13s} {item}")
+    if (ranks := max(map(cost.ranks, study.systems.values()))) > 1:
+        print(f"  start it with mpirun -n {ranks} or higher")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import examine
+
+    return examine()
+
+
+def _plugins(options: argparse.Namespace) -> int:
+    from ..paths import plugin_folder
+
+    print(plugin_folder())
+    return 0
