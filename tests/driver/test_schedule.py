@@ -159,7 +159,7 @@ def test_state_while_running_and_after(toy, capsys):
     assert "only/long: running" in status.why(toy.run, "long")
     assert toy.wait(job).returncode == 0
     text = status.overview(toy.run)
-    assert "run: finished; 1 ranks" in text and "2 of 2 done" in text and "resume" not in text
+    assert "run: done; 1 ranks" in text and "2 of 2 done" in text and "resume" not in text
     assert "because: not done yet" in status.why(toy.run, "only/long")
 
 

@@ -30,7 +30,7 @@ def happened(folder, *found):
 
 START = ("run started", {})
 CALLS = {
-    "finished": [(0, *START), (60, "done", {}), (90, "run ended", {"failures": 0})],
+    "done": [(0, *START), (60, "done", {}), (90, "run ended", {"failures": 0})],
     "ended with failures": [(0, *START), (90, "run ended", {"failures": 2})],
     "stopped (signal SIGTERM)": [(0, *START), (90, "run stopped", {"reason": "signal SIGTERM", "code": 3})],
     "not running, interrupted": [(0, *START), (90, "started", {})],
@@ -42,20 +42,20 @@ def test_how_a_run_ended(run, state):
     happened(run, *CALLS[state])
     text = status.overview(run)
     assert text.startswith(f"{run}: {state}; 2 ranks, started ") and "0:01:30 elapsed" in text
-    assert ("resume with: RESUME" in text) == (state != "finished")
+    assert ("resume with: RESUME" in text) == (state != "done")
     assert "calls" not in text
 
 
 def test_elapsed_time_is_of_all_calls_without_the_pauses(run):
-    third = [(5000 + at, *rest) for at, *rest in CALLS["finished"]]
+    third = [(5000 + at, *rest) for at, *rest in CALLS["done"]]
     happened(run, *CALLS["not running, interrupted"], (1000, *START), (1010, "run stopped", {}), *third)
     text = status.overview(run)
-    assert "finished" in text and "0:01:30 elapsed, 0:03:10 over 3 calls in total" in text
+    assert ": done;" in text and "0:01:30 elapsed, 0:03:10 over 3 calls in total" in text
 
 
 def test_a_report_made_anew_is_a_call_too(run):
-    happened(run, *CALLS["finished"], (200, "made anew", {}), (205, "run ended", {"failures": 0}))
-    assert "finished; 2 ranks" in status.overview(run) and "0:01:35 over 2 calls in total" in status.overview(run)
+    happened(run, *CALLS["done"], (200, "made anew", {}), (205, "run ended", {"failures": 0}))
+    assert "done; 2 ranks" in status.overview(run) and "0:01:35 over 2 calls in total" in status.overview(run)
 
 
 RUNNING = ("running", 0, None), ("running", 50, None)
@@ -91,11 +91,11 @@ def test_a_run_ends_with_the_path_of_its_report(tmp_path):
     text = "name: small\nsystem:\n  composition: {Na: 2, O: 1}\n  density_g_cm3: 2.0\n"
     (tmp_path / "input.yaml").write_text(text)
     done = naglass("run", "input.yaml", cwd=tmp_path)
-    assert re.search(r"\] finished; run/products$", done.stdout.splitlines()[-1])
+    assert re.search(r"\] done in 0:00:0\d; products: run/products$", done.stdout.splitlines()[-1])
     (tmp_path / "input.yaml").write_text(text + "report: {}\n")
     done = naglass("run", "input.yaml", cwd=tmp_path)
-    assert re.search(r"\] finished; report: run/report.html$", done.stdout.splitlines()[-1])
-    assert "run: finished; 1 ranks" in naglass("status", cwd=tmp_path).stdout
+    assert re.search(r"\] done in 0:00:\d\d over 2 calls; report: run/report.html$", done.stdout.splitlines()[-1])
+    assert "run: done; 1 ranks" in naglass("status", cwd=tmp_path).stdout
     # the report page stays, and is of an earlier input
     (tmp_path / "input.yaml").write_text(text)
     done = naglass("run", "input.yaml", cwd=tmp_path)

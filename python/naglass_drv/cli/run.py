@@ -16,6 +16,7 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     run.add_argument("input", type=Path)
     run.add_argument("--folder", type=Path, help="run folder (default: run/ next to the input)")
     run.add_argument("--walltime", help="stop early enough to save everything: 90m, 1.5h, HH:MM:SS")
+    run.add_argument("--dry-run", action="store_true", help="show what would be run now and why, and write nothing")
     report = add("report", _report, "rebuild the report of a run folder")
     report.add_argument("folder", nargs="?", type=Path, default=Path("run"), help="run folder (default: run)")
 
@@ -25,6 +26,9 @@ def _run(options: argparse.Namespace) -> int:
     from ..files import check_target
     from ..runtime.job import Request
     from ..runtime.stop import walltime_seconds
+
+    if options.dry_run:
+        return _dry_run(options)
 
     def request() -> Request:
         path = options.input
@@ -42,6 +46,23 @@ def _run(options: argparse.Namespace) -> int:
         )
 
     return run_workflow(request)
+
+
+def _dry_run(options: argparse.Namespace) -> int:
+    from ..config.load import load_study
+    from ..runtime.preview import preview
+    from ..runtime.tools import Versions
+    from ..stages import load
+
+    path = options.input
+    study = load_study(path, checks=[checks.Checks()])
+    folder = (options.folder or path.parent / "run").resolve()
+    site = site_settings()
+    work = _work(study)
+    for line in preview(work["workflow"](), load, path.resolve().parent, folder, site, Versions(site)):
+        print(line)
+    print(f"later steps follow from these; all of them: {', '.join(work['stages']) or 'none'}. Nothing was written.")
+    return 0
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -1,26 +1,80 @@
-"""The verb status: what a run has done and still has to do."""
+"""The verbs about a run: status, logs, retry."""
 
 import argparse
+import json
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InputError
+from .numbers import add_number
 from .run import as_planned
+
+_EVERY_S = 2.0
+_CLEAR = "\x1b[H\x1b[2J"
 
 
 def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add status."""
+    """Add status, logs and retry."""
     status = add("status", _status, "show stages, tasks, progress, elapsed and remaining time of a run")
     status.add_argument("folder", nargs="?", type=Path, default=Path("run"), help="run folder (default: run)")
     status.add_argument("--why", metavar="TASK", help="show why this task is up to date or has to be rerun")
+    status.add_argument("--json", action="store_true", help="print the state of the run and of all tasks as JSON")
+    status.add_argument("--watch", action="store_true", help="show it anew every two seconds until the run ends")
+    logs = add("logs", _logs, "show the end of the log of a task")
+    logs.add_argument("task", help="as status shows it: glass/g0, or a name that is unique")
+    logs.add_argument("--folder", type=Path, default=Path("run"), help="run folder (default: run)")
+    add_number(logs, "--lines", kind=int, least=1, most=100_000, default=40, help="how many lines (default: 40)")
+    retry = add("retry", _retry, "let the next run redo tasks, even if they are done")
+    retry.add_argument("tasks", nargs="+", metavar="TASK", help="as status shows it, or a name that is unique")
+    retry.add_argument("--folder", type=Path, default=Path("run"), help="run folder (default: run)")
 
 
 def _status(options: argparse.Namespace) -> int:
     from ..runtime import status
+    from ..runtime.lock import is_running
 
-    print(status.why(options.folder, options.why) if options.why else status.overview(options.folder))
+    if options.json:
+        print(json.dumps(status.snapshot(options.folder), indent=1))
+        return 0
+    if options.why:
+        print(status.why(options.folder, options.why))
+        return 0
+    text = status.overview(options.folder)
+    while options.watch and is_running(options.folder):
+        print((_CLEAR if sys.stdout.isatty() else "") + text, flush=True)
+        time.sleep(_EVERY_S)
+        text = status.overview(options.folder)
+    print(text)
     for line in _input_changes(options.folder):
         print(line)
+    return 0
+
+
+def _logs(options: argparse.Namespace) -> int:
+    from ..runtime import status
+    from ..runtime.failure import shown, tail
+    from ..runtime.store import log_of
+
+    log = log_of(status.find(options.folder, options.task))
+    if log is None:
+        raise InputError(f"task {options.task!r}: has no log yet")
+    print(f"{shown(log)}:")
+    for line in tail(log, options.lines):
+        print(line)
+    return 0
+
+
+def _retry(options: argparse.Namespace) -> int:
+    from ..runtime import status
+    from ..runtime.store import ask_again
+
+    folders = [status.find(options.folder, name) for name in options.tasks]
+    for folder in folders:
+        ask_again(folder)
+    resume = status.provenance_of(options.folder)["resume"]
+    print(f"{len(folders)} to be redone by the next run: {resume}")
     return 0
 
 

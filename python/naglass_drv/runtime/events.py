@@ -3,14 +3,28 @@
 import errno
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .files import jsonable
 
 FILE = "events.jsonl"
+BEGINNINGS, ENDS = ("run started", "made anew"), ("run ended", "run stopped")
+_NOTED = (*ENDS, "refused")
+_HEAD = re.compile(r'\{"time": "([^"]*)", "event": "([^"]*)"')
+
+
+@dataclass
+class Call:
+    """One call of a run: the times of its first and last event as written, and its events that are not of a task."""
+
+    first: str
+    last: str
+    noted: list[dict[str, Any]] = field(default_factory=list)
 
 
 def append(folder: Path, event: str, **details: Any) -> None:
@@ -32,14 +46,36 @@ def append(folder: Path, event: str, **details: Any) -> None:
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
     """The events in order; incomplete lines left by a killed process are skipped."""
-    try:
-        text = (folder / FILE).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    for line in text.splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
+    yield from (record for line in _text(folder).splitlines() if (record := _record(line)) is not None)
+
+
+def calls(folder: Path) -> list[Call]:
+    """The calls of a run in order. Of events of tasks only the time is read, since there may be 100 000 of them."""
+    found: list[Call] = []
+    for line in _text(folder).splitlines():
+        head = _HEAD.match(line)
+        if head is None or not line.endswith("}"):
             continue
-        if isinstance(record, dict):
-            yield record
+        at, event = head.groups()
+        if event in BEGINNINGS or not found:
+            found.append(Call(at, at))
+        found[-1].last = at
+        if event in _NOTED:
+            record = _record(line)
+            found[-1].noted += [] if record is None else [record]
+    return found
+
+
+def _text(folder: Path) -> str:
+    try:
+        return (folder / FILE).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

@@ -19,7 +19,9 @@ from .files import file_hash, write_json, write_text
 from .flow import Workflow
 from .lock import RunLock
 from .mpi import bcast
+from .progress import clock
 from .schedule import Context, execute, on_first
+from .status import spent_s
 from .stop import Stop, job_name, listen
 from .task import Stage
 
@@ -108,10 +110,12 @@ def run_job(
 
 
 def _farewell(request: Request) -> str:
+    spent, calls = spent_s(request.folder)
+    took = f"done in {clock(spent)}" + (f" over {calls} calls" if calls > 1 else "")
     page = request.folder / "report.html"
     if "report" in request.stages and page.is_file():
-        return f"finished; report: {shown(page)}"
-    return f"finished; {shown(request.folder / 'products')}"
+        return f"{took}; report: {shown(page)}"
+    return f"{took}; products: {shown(request.folder / 'products')}"
 
 
 def check_ranks(requested: Mapping[str, int], size: int) -> None:

@@ -1,8 +1,9 @@
 """The state of a run, read from the plain files in its folder, possibly while it is running."""
 
+import os
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ _PROVENANCE: dict[str, type | tuple[type, ...]] = {
     "input": str,
     "source": str,
 }
-_BEGINNINGS, _ENDS = ("run started", "made anew"), ("run ended", "run stopped")
+_REPORT = "report.html"
 # an attempt of a running job that shows no sign of life for this long is reported as silent
 _SILENT_S = 300.0
 
@@ -73,11 +74,17 @@ def _number(value: Any) -> float:
 def stage_states(folder: Path, stage: str, running: bool) -> list[TaskState]:
     """States of the tasks of a stage, in all its scopes, as last planned."""
     store = Store(folder)
-    return [
-        task_state(store.step_folder(step) / item["name"], f"{step}/{item['name']}", item["key"], running)
-        for step in _steps_of(store, [stage])
-        for item in store.planned(step)
-    ]
+    found = []
+    for step in _steps_of(store, [stage]):
+        known, place = store.noted(step), store.step_folder(step)
+        for item in store.planned(step):
+            label, noted = f"{step}/{item['name']}", known.get(item["name"])
+            # the note saves reading a file for each task; without the file it says nothing
+            if noted is not None and noted[0] == item["key"] and os.path.exists(f"{place}/{item['name']}/DONE"):
+                found.append(TaskState(label, "done", f"attempt-{noted[1]}", seconds=noted[2]))
+            else:
+                found.append(task_state(place / item["name"], label, item["key"], running))
+    return found
 
 
 def _steps_of(store: Store, stages: Collection[str]) -> list[str]:
@@ -97,9 +104,49 @@ def overview(folder: Path) -> str:
             for state in states
             if state.state not in ("done", "waiting")
         ]
-    if not running and _how_it_ended(folder) != "finished":
+    lines += [f"  {step}: left out; {reason}" for step, reason in _refused(folder).items()]
+    if (report := folder / _REPORT).is_file():
+        lines.append(f"report: {report}")
+    if not running and _how_it_ended(folder) != "done":
         lines.append(f"resume with: {provenance['resume']}")
     return "\n".join(lines)
+
+
+def snapshot(folder: Path) -> dict[str, Any]:
+    """The state of the run and of all its tasks, for JSON; times in seconds."""
+    provenance, running = provenance_of(folder), is_running(folder)
+    calls = _calls(folder, provenance["started"])
+    if running:
+        calls[-1] = (calls[-1][0], time.time())
+    report = folder / _REPORT
+    return {
+        "folder": str(folder),
+        "state": "running" if running else _how_it_ended(folder),
+        "ranks": provenance["ranks"],
+        "started": calls[-1][0],
+        "elapsed_s": calls[-1][1] - calls[-1][0],
+        "total_s": sum(end - start for start, end in calls),
+        "calls": len(calls),
+        "stages": provenance["stages"],
+        "tasks": [asdict(state) for stage in provenance["stages"] for state in stage_states(folder, stage, running)],
+        "left_out": _refused(folder),
+        "report": str(report) if report.is_file() else None,
+        "resume": provenance["resume"],
+    }
+
+
+def _refused(folder: Path) -> dict[str, str]:
+    """Steps that bad input has kept from being planned in the last call, with the reasons."""
+    calls = events.calls(folder)
+    noted = calls[-1].noted if calls else []
+    return {str(e.get("step")): str(e.get("reason")).splitlines()[0] for e in noted if e["event"] == "refused"}
+
+
+def find(folder: Path, name: str) -> Path:
+    """Folder of one task, given as ``step/task`` or by a name that is unique."""
+    store = Store(folder)
+    step, item = _find(store, provenance_of(folder)["stages"], name)
+    return store.step_folder(step) / item["name"]
 
 
 def why(folder: Path, name: str) -> str:
@@ -150,27 +197,37 @@ def _headline(folder: Path, provenance: dict[str, Any], running: bool) -> str:
 
 def _how_it_ended(folder: Path) -> str:
     """State of a run that is not currently running."""
-    ends = [event for event in events.read(folder) if event.get("event") in (*_BEGINNINGS, *_ENDS)]
-    last = ends[-1] if ends else {}
+    calls = events.calls(folder)
+    noted = calls[-1].noted if calls else []
+    last: dict[str, Any] = next((event for event in reversed(noted) if event["event"] in events.ENDS), {})
     if last.get("event") == "run ended":
-        return "ended with failures" if last.get("failures") else "finished"
+        return "ended with failures" if last.get("failures") else "done"
     if last.get("event") == "run stopped":
         return f"stopped ({str(last.get('reason', '')).splitlines()[0]})" if last.get("reason") else "stopped"
     return "not running, interrupted"
 
 
+def spent_s(folder: Path) -> tuple[float, int]:
+    """Time (s) that all calls of a run took until their last sign of life, and their number."""
+    calls = _calls(folder, 0.0)
+    return sum(end - start for start, end in calls), len(calls)
+
+
 def _calls(folder: Path, started: float) -> list[tuple[float, float]]:
     """Start and last sign of life (seconds since the epoch) of every call of the run, in order."""
-    calls: list[tuple[float, float]] = []
-    for event in events.read(folder):
-        try:
-            at = datetime.strptime(str(event.get("time")), "%Y-%m-%dT%H:%M:%S%z").timestamp()
-        except ValueError:
-            continue
-        if event.get("event") in _BEGINNINGS or not calls:
-            calls.append((at, at))
-        calls[-1] = (calls[-1][0], max(at, calls[-1][1]))
-    return calls or [(started, started)]
+    found = []
+    for call in events.calls(folder):
+        first, last = _epoch(call.first), _epoch(call.last)
+        if first is not None and last is not None:
+            found.append((first, last))
+    return found or [(started, started)]
+
+
+def _epoch(text: str) -> float | None:
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z").timestamp()
+    except ValueError:
+        return None
 
 
 def _stage_line(states: list[TaskState]) -> str:

@@ -3,8 +3,10 @@ renamed.
 
     tasks/steps.json                       the steps in the order in which they were first planned
     tasks/<step>/plan.json                 names and keys of the step's current tasks
+    tasks/<step>/done.txt                  what status shows of finished tasks; may be missing
     tasks/<step>/<task>/task.json          the task as last planned, and why it has to be rerun
     tasks/<step>/<task>/attempt-N/         one attempt; creating this folder claims it
+    tasks/<step>/<task>/RETRY              the last attempt when somebody asked for another
     tasks/<step>/<task>/DONE               key, attempt, summary and outputs; written last
     products/<step>/manifest.json          the product of the step: files by role, facts, and the tasks behind it
 
@@ -19,6 +21,7 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +35,11 @@ from .task import Done, Task
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _STEP = re.compile(rf"({_NAME.pattern}/)*{_NAME.pattern}")
 _STEPS = "steps.json"
+_LOG = re.compile(r"^log\.|\.log$|\.out$|\.lammps$")
 _ATTEMPT = "attempt.json"
 _RESULT = "DONE"
+_RETRY = "RETRY"
+_NOTES = "done.txt"
 _DONE = {
     "key": str, "attempt": int, "why": list, "parts": dict, "seconds": (int, float), "summary": dict, "outputs": dict,
 }  # fmt: skip
@@ -62,10 +68,11 @@ class Ticket:
 
 
 class Store:
-    """The tasks in `folder`/tasks."""
+    """The tasks in `folder`/tasks. A `dry` store writes nothing."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *, dry: bool = False):
         self.folder = folder
+        self._dry = dry
 
     def step_folder(self, step: str) -> Path:
         """Folder of the tasks of a step."""
@@ -103,9 +110,9 @@ class Store:
             ticket = self._ticket(step, task, task_key, parts, redo)
             if ticket is not None:
                 tickets.append(ticket)
-        write_json(self.step_folder(step) / "plan.json", {"step": step, "tasks": recorded})
+        self._write(self.step_folder(step) / "plan.json", {"step": step, "tasks": recorded})
         if step not in (known := self.steps()):
-            write_json(self.folder / "tasks" / _STEPS, {"steps": [*known, step]})
+            self._write(self.folder / "tasks" / _STEPS, {"steps": [*known, step]})
         return tickets
 
     def planned(self, step: str) -> list[dict[str, str]]:
@@ -188,6 +195,27 @@ class Store:
         }
         write_json(folder / _RESULT, record)
         write_json(self.task_folder(ticket) / "DONE", record)
+        self._note(ticket, record["seconds"])
+
+    def noted(self, step: str) -> dict[str, tuple[str, int, float]]:
+        """Key, attempt and time (s) of finished tasks by name, as `status` shows them: a copy of what DONE says, never
+        used to decide whether a task is done. Incomplete lines are skipped.
+        """
+        found: dict[str, tuple[str, int, float]] = {}
+        try:
+            lines = (self.step_folder(step) / _NOTES).read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return found
+        for line in lines:
+            with suppress(ValueError):
+                name, task_key, attempt, seconds = line.split(" ")
+                found[name] = (task_key, int(attempt), float(seconds))
+        return found
+
+    def _note(self, ticket: Ticket, seconds: float) -> None:
+        # a line at a time, since several groups may finish together; what cannot be noted is read from DONE
+        with suppress(OSError), open(self.step_folder(ticket.step) / _NOTES, "a", encoding="utf-8") as stream:
+            stream.write(f"{ticket.task.name} {ticket.key} {ticket.attempt} {seconds:.3f}\n")
 
     def fail(self, ticket: Ticket, folder: Path, record: Mapping[str, Any]) -> None:
         """Write FAILED into the attempt: name of the failure, message, command and log."""
@@ -195,10 +223,11 @@ class Store:
 
     def _ticket(self, step: str, task: Task, task_key: str, parts: dict[str, Any], redo: bool) -> Ticket | None:
         folder = self.step_folder(step) / task.name
-        folder.mkdir(parents=True, exist_ok=True)
-        record = _recognize(folder, task_key)
+        if not self._dry:
+            folder.mkdir(parents=True, exist_ok=True)
+        record = self._recognize(folder, task_key)
         why = _reasons(folder, record, task_key, parts)
-        if redo and not why:
+        if not why and (redo or (record is not None and _asked_again(folder, record["attempt"]))):
             why = ["requested"]
         planned = {
             "stage": task.stage,
@@ -211,7 +240,7 @@ class Store:
             "gpus": task.gpus,
         }
         if read_json(folder / "task.json") != planned:
-            write_json(folder / "task.json", planned)
+            self._write(folder / "task.json", planned)
         if not why:
             return None
         earlier = attempts(folder)
@@ -221,6 +250,22 @@ class Store:
             # tasks that are done are redone, not resumed
             previous = None
         return Ticket(step, task, task_key, last + 1, previous, tuple(why))
+
+    def _write(self, path: Path, value: Any) -> None:
+        if not self._dry:
+            write_json(path, value)
+
+    def _recognize(self, folder: Path, task_key: str) -> dict[str, Any] | None:
+        """The record in DONE, restored from an earlier attempt if that one has the requested key."""
+        record = read_done(folder)
+        if record is not None and record["key"] == task_key:
+            return record
+        for attempt in reversed(attempts(folder)):
+            result = read_done(attempt)
+            if result is not None and result["key"] == task_key and not _damage(attempt, result["outputs"]):
+                self._write(folder / _RESULT, result)
+                return result
+        return record
 
     def _portable(self, path: Path) -> str:
         path = path.resolve()
@@ -264,17 +309,15 @@ def attempts(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name[8:]))
 
 
-def _recognize(folder: Path, task_key: str) -> dict[str, Any] | None:
-    """The record in DONE, restored from an earlier attempt if that one has the requested key."""
-    record = read_done(folder)
-    if record is not None and record["key"] == task_key:
-        return record
-    for attempt in reversed(attempts(folder)):
-        result = read_done(attempt)
-        if result is not None and result["key"] == task_key and not _damage(attempt, result["outputs"]):
-            write_json(folder / "DONE", result)
-            return result
-    return record
+def ask_again(folder: Path) -> None:
+    """Request that the task in `folder` is redone, even if it is done; an attempt made from now on fulfills it."""
+    made = attempts(folder)
+    write_json(folder / _RETRY, {"after": int(made[-1].name[8:]) if made else 0})
+
+
+def _asked_again(folder: Path, attempt: int) -> bool:
+    after = (read_json(folder / _RETRY) or {}).get("after")
+    return isinstance(after, int) and attempt <= after
 
 
 def _reasons(folder: Path, record: dict[str, Any] | None, task_key: str, parts: Mapping[str, Any]) -> list[str]:
@@ -284,6 +327,18 @@ def _reasons(folder: Path, record: dict[str, Any] | None, task_key: str, parts: 
     if record["key"] != task_key:
         return changes(record["parts"], parts) or ["its key was computed by a different rule"]
     return _damage(folder / f"attempt-{record['attempt']}", record["outputs"])
+
+
+def log_of(folder: Path) -> Path | None:
+    """The log of the last attempt at a task: the one that its failure names, or else the latest log; None if none."""
+    made = attempts(folder)
+    if not made:
+        return None
+    named = (read_json(made[-1] / "FAILED") or {}).get("log")
+    if isinstance(named, str) and Path(named).is_file() and Path(named).resolve().is_relative_to(made[-1].resolve()):
+        return Path(named)
+    found = [path for path in made[-1].rglob("*") if path.is_file() and _LOG.search(path.name)]
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def _resumable(attempt: Path, task_key: str) -> bool:

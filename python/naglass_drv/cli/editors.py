@@ -1,0 +1,75 @@
+"""The verbs for editors and shells: schema, completion."""
+
+import argparse
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+_BASH = """_naglass() {{
+  local words="{verbs}"
+  case "${{COMP_WORDS[1]}}" in
+{cases}
+  esac
+  [ "$COMP_CWORD" -eq 1 ] || compopt -o default
+  COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+}}
+complete -F _naglass naglass
+"""
+
+
+def add_verbs(add: Callable[..., argparse.ArgumentParser], whole: argparse.ArgumentParser) -> None:
+    """Add schema and completion; `whole` is the parser with all verbs."""
+    add("schema", _schema, "print the JSON schema of input.yaml, for editors")
+    completion = add("completion", partial(_completion, whole), "print a completion script for the command naglass")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+
+
+def _schema(options: argparse.Namespace) -> int:
+    print(json.dumps(schema(), indent=1))
+    return 0
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of input.yaml: one of `system`, `systems` and `series`, and the sections."""
+    from ..config.schema import Input
+    from ..config.systems import OVERRIDES, Mixture
+
+    found = Input.model_json_schema()
+    mixture = Mixture.model_json_schema()
+    definitions = found["$defs"]
+    definitions |= mixture.pop("$defs", {}) | {"Mixture": mixture}
+    properties = found["properties"]
+    own = {key: properties[key] for key in OVERRIDES} | {"name": properties["name"]}
+    member = [
+        {"type": "object", "properties": kind["properties"] | own, "required": ["name"], "additionalProperties": False}
+        for kind in (definitions["System"], mixture)
+    ]
+    properties["systems"] = {"type": "array", "items": {"anyOf": member}, "description": "Several named systems."}
+    properties["series"] = {"$ref": "#/$defs/Mixture", "description": "A grid of compositions: lists of values."}
+    found["required"].remove("system")
+    found["oneOf"] = [{"required": [key]} for key in ("system", "systems", "series")]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "input.yaml of naglass"} | found
+
+
+def _completion(whole: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    verbs = _options_by_verb(whole)
+    if options.shell == "fish":
+        print("complete -c naglass -n __fish_use_subcommand -f -a '" + " ".join(verbs) + "'")
+        for verb, words in verbs.items():
+            for word in words:
+                print(f"complete -c naglass -n '__fish_seen_subcommand_from {verb}' -l {word.removeprefix('--')}")
+        return 0
+    cases = "\n".join(f'    {verb}) words="{" ".join(words)}" ;;' for verb, words in verbs.items())
+    if options.shell == "zsh":
+        print("autoload -U bashcompinit && bashcompinit")
+    print(_BASH.format(verbs=" ".join(verbs), cases=cases), end="")
+    return 0
+
+
+def _options_by_verb(whole: argparse.ArgumentParser) -> dict[str, list[str]]:
+    (verbs,) = (action for action in whole._actions if isinstance(action, argparse._SubParsersAction))
+    return {
+        name: [word for action in parser._actions for word in action.option_strings if word.startswith("--")]
+        for name, parser in verbs.choices.items()
+    }

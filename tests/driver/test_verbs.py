@@ -1,0 +1,124 @@
+"""Verbs about a run and for editors: status --json, logs, retry, run --dry-run, schema, completion."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from naglass_drv.cli.main import main
+from naglass_drv.runtime import status
+from support.jobs import naglass
+
+pytestmark = pytest.mark.mpi
+
+TWO = """\
+name: two
+glass: {melt_ps: 0.1, quench_rate_K_per_ps: 20000, hold_ps: 0.1}
+systems:
+  - {name: meta, composition: {Na: 4, P: 4, O: 12}, density_g_cm3: 2.5}
+  - {name: ortho, composition: {Na: 6, P: 2, O: 8}, density_g_cm3: 2.5}
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("verbs")
+    (folder / "input.yaml").write_text(TWO)
+    done = naglass("run", "input.yaml", cwd=folder, ranks=2)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def folder(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def test_status_as_json(folder, capsys):
+    assert main(["status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["state"], found["ranks"], found["calls"], found["stages"]) == ("done", 2, 1, ["glass"])
+    assert {task["label"]: task["state"] for task in found["tasks"]} == {
+        "meta/glass/g0": "done", "ortho/glass/g0": "done",
+    }  # fmt: skip
+    assert found["total_s"] > 0 and found["report"] is None and found["left_out"] == {}
+
+
+def test_status_counts_the_tasks_of_all_systems(folder, capsys):
+    assert main(["status"]) == 0
+    text = capsys.readouterr().out
+    assert ": done; 2 ranks" in text and "glass      2 of 2 done" in text
+
+
+def test_logs_show_the_end_of_the_log_of_a_task(folder, capsys):
+    assert main(["logs", "meta/glass/g0", "--lines", "3"]) == 0
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith("run/tasks/meta/glass/g0/attempt-1/") and len(rest) == 3
+    assert main(["logs", "g0"]) == 2
+    assert "not unique; specify one of meta/glass/g0, ortho/glass/g0" in capsys.readouterr().err
+    assert main(["logs", "nothing"]) == 2
+    assert "no such task" in capsys.readouterr().err
+
+
+def test_retry_redoes_a_task_that_is_done_once(folder, capsys):
+    assert main(["retry", "meta/glass/g0"]) == 0
+    assert "1 to be redone by the next run" in capsys.readouterr().out
+    done = naglass("run", "input.yaml", cwd=folder, ranks=2)
+    assert done.returncode == 0 and "meta/glass/g0 again: requested" in done.stdout
+    assert (folder / "run/tasks/meta/glass/g0/attempt-2/DONE").exists()
+    assert not (folder / "run/tasks/ortho/glass/g0/attempt-2").exists()
+    again = naglass("run", "input.yaml", cwd=folder, ranks=2)
+    assert "meta/glass: 1 task, 1 already done" in again.stdout
+    assert main(["retry", "meta/glass/g0", "absent"]) == 2
+
+
+def snapshot(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_a_dry_run_shows_what_would_be_run_and_writes_nothing(folder, capsys):
+    before = snapshot(folder)
+    assert main(["run", "input.yaml", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "meta/glass: 0 of 1 tasks to be run" in out and "Nothing was written." in out
+    changed = TWO.replace("name: ortho", "name: other").replace("melt_ps: 0.1", "melt_ps: 0.2")
+    (folder / "input.yaml").write_text(changed)
+    before = snapshot(folder)
+    assert main(["run", "input.yaml", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "meta/glass/g0: settings.melt_ps: 0.1 -> 0.2" in out and "other/glass/g0: not done yet" in out
+    assert snapshot(folder) == before
+    assert main(["run", "input.yaml", "--dry-run", "--folder", "elsewhere"]) == 0
+    assert not (folder / "elsewhere").exists()
+
+
+def test_a_system_that_was_left_out_is_named(folder):
+    from naglass_drv.runtime import events
+
+    events.append(folder / "run", "refused", step="meta/dataset", reason="dataset: no admitted frames")
+    assert "meta/dataset: left out; dataset: no admitted frames" in status.overview(folder / "run")
+
+
+def test_the_schema_accepts_the_examples_and_knows_the_sections(capsys):
+    assert main(["schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert {"system", "systems", "series", "glass", "md", "report"} <= schema["properties"].keys()
+    assert "melt_temperature_K" in schema["$defs"]["Glass"]["properties"]
+    assert schema["$defs"]["Glass"]["description"].startswith("Packing and melt-quench")
+    assert [each["required"] for each in schema["oneOf"]] == [["system"], ["systems"], ["series"]]
+    assert "redox" in schema["$defs"]["Mixture"]["properties"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_the_verbs_and_their_options(capsys, shell):
+    assert main(["completion", shell]) == 0
+    text = capsys.readouterr().out
+    for word in ("validate", "status", "retry", "watch", "dry-run"):
+        assert word in text
+    if shell == "bash":
+        script = text + 'COMP_WORDS=(naglass run --dr) COMP_CWORD=2; _naglass 2>/dev/null; echo "${COMPREPLY[@]}"\n'
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+        assert done.stdout == "--dry-run\n"
