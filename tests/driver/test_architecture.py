@@ -11,13 +11,16 @@ PACKAGE = Path(naglass_drv.__file__).parent
 EVERYWHERE = {"errors", "files", "paths", "products"}
 MAY_KNOW = {
     "core": {"_core"},
-    "glass": set(),
-    "config": {"glass"},
+    "chemistry": set(),
+    "glass": {"chemistry"},
+    "config": {"chemistry", "glass"},
     "runtime": set(),
-    "dataset": {"core", "glass"},
-    "engines": {"runtime", "dataset", "glass"},
-    "analysis": {"core", "glass", "config"},
-    "report": {"analysis", "dataset", "core", "glass"},
+    "dataset": {"core", "chemistry"},
+    "engines": {"runtime", "dataset", "chemistry"},
+    "analysis": {"core", "chemistry", "config"},
+    "report": {"analysis", "dataset", "core", "chemistry"},
+    "stages": {"report", "engines", "analysis", "dataset", "glass", "core", "chemistry", "config", "runtime"},
+    "workflow": {"config", "runtime"},
 }
 
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from naglass_drv.chemistry.ions import contact_distance
 from naglass_drv.cli.main import main
 from naglass_drv.config.schema import Audit
 from naglass_drv.dataset.assemble import Dataset
 from naglass_drv.dataset.audit import CHECKS, Limits, audit, audited, contacts, copies, moments, outliers, stresses
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import InputError
-from naglass_drv.glass.chemistry import contact_distance
 from support.labeled import cell
 from support.structures import brute_force_pairs
 

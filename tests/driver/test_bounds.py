@@ -7,12 +7,12 @@ from typing import Annotated
 import pytest
 from ase.data import atomic_masses, atomic_numbers
 
+from naglass_drv.chemistry.masses import MASSES, volume
 from naglass_drv.cli.checks import Checks
 from naglass_drv.config import cost
 from naglass_drv.config.load import load
 from naglass_drv.config.schema import Input
 from naglass_drv.errors import InputError
-from naglass_drv.glass.masses import MASSES, volume
 from naglass_drv.paths import data_file
 from support.jobs import naglass
 
@@ -309,8 +309,8 @@ def test_density_is_held_against_the_composition(tmp_path, density, possible):
 
 def test_a_density_that_passes_can_be_packed():
     """At the densest that is let through, ions still find their places."""
+    from naglass_drv.chemistry.ions import species
     from naglass_drv.config.sizes import _VOLUME_A3
-    from naglass_drv.glass.chemistry import species
     from naglass_drv.glass.packing import pack
 
     for composition in ({"Na": 4, "V4+": 2, "P": 4, "O": 16}, {"Na": 2, "O": 1}, {"Na": 1, "P": 1, "O": 3}):

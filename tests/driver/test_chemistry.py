@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from naglass_drv.chemistry import ions as chemistry
 from naglass_drv.errors import InputError
-from naglass_drv.glass import chemistry
 
 
 def ions(composition, formula_units=1):

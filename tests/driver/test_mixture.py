@@ -2,9 +2,9 @@
 
 import pytest
 
+from naglass_drv.chemistry import ions as chemistry
+from naglass_drv.chemistry.mixture import compound, density_from_volumes, smallest_cell
 from naglass_drv.errors import InputError
-from naglass_drv.glass import chemistry
-from naglass_drv.glass.mixture import compound, density_from_volumes, smallest_cell
 
 CASES = {
     "metaphosphate": ({"Na2O": 50, "P2O5": 50}, {}, 100),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from naglass_drv.chemistry.ions import contact_distance, species
 from naglass_drv.errors import InputError
-from naglass_drv.glass.chemistry import contact_distance, species
 from naglass_drv.glass.packing import density, pack
 
 SMALL = species({"Na": 4, "V4+": 2, "P": 4, "O": 16})

@@ -8,9 +8,9 @@ import pytest
 from ase.io import read
 
 from naglass_drv.analysis.measure import measure
+from naglass_drv.chemistry.ions import species
 from naglass_drv.config.schema import Analysis
 from naglass_drv.dataset.frames import write_frames
-from naglass_drv.glass.chemistry import species
 from naglass_drv.report import checks
 from naglass_drv.report.material import Material
 from naglass_drv.report.metals import metals

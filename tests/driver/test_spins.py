@@ -5,9 +5,9 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
+from naglass_drv.chemistry import ions as chemistry
+from naglass_drv.chemistry.spins import deviation, moments, multiplicity, unpaired
 from naglass_drv.errors import InputError
-from naglass_drv.glass import chemistry
-from naglass_drv.glass.spins import deviation, moments, multiplicity, unpaired
 
 IONS = ["Na+", "V4+", "O2-", "V3+", "V4+", "V5+"]
 

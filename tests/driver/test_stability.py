@@ -5,8 +5,8 @@ import pytest
 from ase import Atoms
 
 from naglass_drv.analysis.stability import judge
+from naglass_drv.chemistry.ions import contact_distance
 from naglass_drv.config.schema import Gate
-from naglass_drv.glass.chemistry import contact_distance
 
 TIMES = np.round(np.arange(0, 2.0001, 0.01), 6)
 

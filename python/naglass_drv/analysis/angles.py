@@ -8,11 +8,11 @@ from itertools import combinations_with_replacement
 import numpy as np
 from ase import Atoms
 
+from ..chemistry.ions import MOBILE_IONS
 from ..core import bond_graph
 from ..core.graph import BondGraph
 from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
-from ..glass.chemistry import MOBILE_IONS
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from ase import Atoms
 
+from ..chemistry.ions import TRANSITION_METALS
 from ..core import FORBIDDEN_CONTACTS, Neighbors, in_contact, neighbors
 from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
-from ..glass.chemistry import TRANSITION_METALS
 
 _METAL_METAL = 2.5  # Å
 

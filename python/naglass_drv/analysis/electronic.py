@@ -3,8 +3,8 @@
 import numpy as np
 from ase import Atoms
 
+from ..chemistry.ions import POLARIZED_MUB, TRANSITION_METALS
 from ..errors import InputError
-from ..glass.chemistry import POLARIZED_MUB, TRANSITION_METALS
 from .structure import DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
 
 _SIGNS = {1: "+", -1: "-", 0: "."}

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from ..chemistry.ions import TRANSITION_METALS
 from ..core.statistics import average
-from ..glass.chemistry import TRANSITION_METALS
 from .structure import METAL_O_CUTOFF_A
 
 MOMENTS = "REF_spin"

@@ -9,11 +9,11 @@ import numpy as np
 from ase import Atoms
 
 from .. import core
+from ..chemistry.ions import MOBILE_IONS
 from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
 from ..core.transport import correlator
 from ..errors import InputError
-from ..glass.chemistry import MOBILE_IONS
 from .angles import bond_angles
 from .artifacts import artifacts
 from .fingerprints import fingerprints

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
+from ..chemistry.ions import TRANSITION_METALS
 from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
 from ..errors import InputError
-from ..glass.chemistry import TRANSITION_METALS
 
 FORMERS = ("P", "Si", "B")
 

@@ -7,11 +7,11 @@ import numpy as np
 from ase import Atoms
 
 from .. import core
+from ..chemistry.ions import TRANSITION_METALS
 from ..core.pairs import PairFunctions, kinds, pair_names
 from ..core.statistics import Average, average
 from ..core.trajectory import ANIONS, same_elements
 from ..errors import InputError
-from ..glass.chemistry import TRANSITION_METALS
 
 # Covalent and ionic first shells of oxide glasses; anything else is the first minimum of its own g(r).
 DEFAULT_CUTOFFS_A = {"P-O": 2.0, "V-O": 2.5, "Na-O": 3.1, "Fe-O": 2.75, "Si-O": 2.2}

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
+from ..chemistry.ions import TRANSITION_METALS
 from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
-from ..glass.chemistry import TRANSITION_METALS
 from .network import FORMERS
 from .structure import METAL_O_CUTOFF_A
 

@@ -117,8 +117,8 @@ class Checks:
         if section.structures != "glass" or section.spin in ("ferromagnetic", "antiferromagnetic", "sampled"):
             return
         top.system.formula_units  # noqa: B018 - if unknown, this ends the rule
+        from ..chemistry import spins
         from ..config import cost
-        from ..glass import spins
 
         spins.moments([ion.label for ion in cost.ions(top) for _ in range(ion.count)], section.spin)
 

@@ -41,12 +41,12 @@ def add_verbs(add: Add, site: Callable[[], Mapping[str, Any]]) -> None:
 
 
 def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
+    from ..chemistry.spins import deviation
     from ..dataset.candidates import ions_of, prepared
     from ..dataset.frames import read_frames
     from ..engines.cp2k import cutoff
     from ..engines.cp2k.run import Program
     from ..files import check_target, write_bytes, write_json
-    from ..glass.spins import deviation
     from ..report.cutoff import cutoff_figure
 
     check_target(options.folder, "--folder", folder=True)
@@ -95,8 +95,9 @@ def check_spins(input: "Input", path: Path) -> Iterator[str]:
 
     Raises InputError for a structure file if its spins are not known or the requested spins are impossible.
     """
+    from ..chemistry import ions as chemistry
+    from ..chemistry import spins
     from ..config.source import dotted, parse
-    from ..glass import chemistry, spins
 
     document = parse(path)
     for index, section in enumerate(input.reference):
@@ -119,10 +120,10 @@ def check_spins(input: "Input", path: Path) -> Iterator[str]:
 
 def _spins_of_file(section: "Reference", source: Path, seed: int) -> Iterator[str]:
     """What `check_spins` reports for the structures in a file, each kind of cell once."""
+    from ..chemistry import spins
     from ..dataset.candidates import ions_of, prepared
     from ..dataset.frames import read_frames
     from ..engines.cp2k import inputs
-    from ..glass import spins
 
     told = set()
     for number, frame in enumerate(read_frames(source / section.structures)):
@@ -175,10 +176,10 @@ def _example(input: "Input", section: "Reference", source: Path) -> "Atoms":
     import numpy as np
     from ase import Atoms
 
+    from ..chemistry.ions import species
     from ..dataset.candidates import prepared
     from ..dataset.frames import read_frames
     from ..engines.cp2k import inputs
-    from ..glass.chemistry import species
 
     if section.structures == "glass":
         ions = [ion for ion in species(input.system.composition, input.system.formula_units) for _ in range(ion.count)]

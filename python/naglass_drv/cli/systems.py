@@ -10,7 +10,7 @@ _HEAD = ("system", "asked -> realized (mol-%, ratios)", "cell", "charge", "multi
 
 def table(study: "Study") -> str:
     """One line for each system: shares and redox ratios, asked and realized; ions, charge, multiplicity, density."""
-    from ..glass import chemistry
+    from ..chemistry import ions as chemistry
 
     rows = [_HEAD]
     for name, input in study.systems.items():

@@ -16,7 +16,7 @@ from .partial import Partial, rule
 from .source import Document, Where
 
 if TYPE_CHECKING:
-    from ..glass.chemistry import Species
+    from ..chemistry.ions import Species
 
 _PAIR = re.compile(r"([A-Z][a-z]?)-([A-Z][a-z]?)")
 _SIGN = re.compile(r"[1-9]?[+-]$")
@@ -54,7 +54,7 @@ def _check_needs(top: Partial, document: Document) -> None:
 
 def _check_species(top: Partial, document: Document) -> None:
     """The charges balance, and the spin state of each set is possible for the ions."""
-    from ..glass import chemistry
+    from ..chemistry import ions as chemistry
 
     composition = top.system.composition
     try:
@@ -73,7 +73,8 @@ def _check_species(top: Partial, document: Document) -> None:
 
 def _check_spin_state(ions: "tuple[Species, ...]", item: Partial, index: int, document: Document) -> None:
     """The charge, multiplicity and spin pattern of a set are possible for the ions of the glass."""
-    from ..glass import chemistry, spins
+    from ..chemistry import ions as chemistry
+    from ..chemistry import spins
 
     stated = item.multiplicity
     try:

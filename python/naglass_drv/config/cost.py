@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ..chemistry import ions as chemistry
 from ..errors import InputError
-from ..glass import chemistry
 from .partial import Partial, Unknown, rule
 from .source import Where
 

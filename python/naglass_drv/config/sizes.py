@@ -21,7 +21,7 @@ _VOLUME_A3 = (7.5, 300.0)
 
 def _check_density(top: Partial, document: Document) -> None:
     """The volume per atom is that of condensed matter; at higher densities the packing finds no room."""
-    from ..glass.masses import volume
+    from ..chemistry.masses import volume
 
     ions = cost.ions(top)
     own = volume(ions, top.system.density_g_cm3) / sum(ion.count for ion in ions)
@@ -178,7 +178,7 @@ def _check_measurements(top: Partial, document: Document) -> None:
 
 def _check_wave_vectors(top: Partial, document: Document) -> None:
     """A glass cell has at least one wave vector below the limit."""
-    from ..glass.masses import volume
+    from ..chemistry.masses import volume
 
     q_max, length = top.analysis.q_max_per_A, volume(cost.ions(top), top.system.density_g_cm3) ** (1 / 3)
     if q_max * length < 2.2 * math.pi and cost.atoms(top):

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ..chemistry import ions as chemistry
+from ..chemistry import mixture
 from ..errors import InputError
-from ..glass import chemistry, mixture
 from .schema import MAX_ATOMS, Count, Name, Positive, Section, Share, System, _within
 from .source import Document, Fault, Where, dotted
 

@@ -8,8 +8,8 @@ from zlib import crc32
 
 import numpy as np
 
+from ..chemistry import ions as chemistry
 from ..errors import InputError
-from ..glass import chemistry
 from .frames import read_frames, structure_digest
 from .vary import Variation, vary
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..chemistry import ions as chemistry
 from ..errors import InputError
 from ..files import write_bytes
-from ..glass import chemistry
 
 if TYPE_CHECKING:
     from ase import Atoms

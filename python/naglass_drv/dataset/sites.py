@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..chemistry import ions as chemistry
 from ..errors import InputError
-from ..glass import chemistry
 from .assemble import Dataset
 from .candidates import ions_of
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..chemistry.ions import Species, contact_distance, formula
 from ..errors import InputError
-from .chemistry import Species, contact_distance, formula
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..chemistry.ions import high_spin_states
 from ..dataset.audit import ADVICE
-from ..glass.chemistry import high_spin_states
 from . import figures_data
 from .html import page
 from .material import Material

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import __version__
-from ..glass.chemistry import Species, species
+from ..chemistry.ions import Species, species
 from .audit import audit
 from .dynamics import dynamics, quench
 from .html import page

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..chemistry.ions import ion_label, species
 from ..core.statistics import average
-from ..glass.chemistry import ion_label, species
 from .material import Material
 from .measured import all_measured, quench_end
 from .numbers import SUPERSCRIPT, Notice, quantity

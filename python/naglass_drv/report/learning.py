@@ -67,8 +67,8 @@ def _rejected(material: Material, name: str) -> list[Mapping[str, Any]]:
 
 
 def _set_row(material: Material, item: Mapping[str, Any], rejected: int) -> list:
+    from ..chemistry.ions import TRANSITION_METALS
     from ..dataset.frames import read_frames
-    from ..glass.chemistry import TRANSITION_METALS
 
     name, role = item["name"], f"reference/{item['name']}/admitted"
     frames = [frame for frame in read_frames(material.files[role]) if len(frame) > 1] if material.has(role) else []

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..glass.chemistry import MOBILE_IONS
+from ..chemistry.ions import MOBILE_IONS
 from . import figures
 from .material import Material
 from .measured import agreements, all_measured, shades, warnings

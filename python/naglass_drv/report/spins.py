@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..chemistry import ions as chemistry
+from ..chemistry import spins
 from ..dataset.candidates import ions_of
 from ..dataset.sites import FLAGS, judge
-from ..glass import chemistry, spins
 from .material import Material
 from .numbers import Notice, Number, Table
 

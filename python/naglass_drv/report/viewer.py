@@ -9,8 +9,8 @@ import numpy as np
 from ase import Atoms
 
 from ..analysis.structure import ANIONS, DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
+from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
 from ..core import bond_graph
-from ..glass.chemistry import MOBILE_IONS, TRANSITION_METALS
 from . import figures
 from .material import Material
 from .numbers import Figure, View

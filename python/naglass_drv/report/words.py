@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from ..glass.chemistry import Species
+from ..chemistry.ions import Species
 from .numbers import SUBSCRIPT
 
 _CHARGE = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..chemistry import ions as chemistry
 from ..files import keep_only, write_bytes, write_json
-from ..glass import chemistry, potentials
+from ..glass import potentials
 from ..products import Structures
 from .base import Done, Job, Run, Task
 

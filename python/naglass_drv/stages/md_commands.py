@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
 from ..config.schema import Analysis, Input
 from ..errors import InputError
-from ..glass.chemistry import MOBILE_IONS, TRANSITION_METALS
 
 MOMENT = "moment"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...glass.chemistry import TRANSITION_METALS, high_spin_states
+from ...chemistry.ions import TRANSITION_METALS, high_spin_states
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -7,10 +7,10 @@ from zlib import crc32
 
 import numpy as np
 
+from ...chemistry import spins
+from ...chemistry.ions import parse_label
 from ...dataset.frames import check_multiplicity, structure_digest
 from ...errors import InputError
-from ...glass import spins
-from ...glass.chemistry import parse_label
 from . import prints, tight_binding, versions
 from .levels import Level, data_of, label_of
 from .tree import Line, Section
@@ -82,7 +82,7 @@ def ion_names(atoms: "Atoms") -> list[str]:
 def ordered(atoms: "Atoms", pattern: str | Mapping[str, str], seed: int) -> "Atoms":
     """A copy of a frame whose ions start with the signs of `pattern`, with the resulting multiplicity.
 
-    See `glass.spins.moments` for patterns; ``sampled`` draws from `seed` and the frame. The copy has an array
+    See `chemistry.spins.moments` for patterns; ``sampled`` draws from `seed` and the frame. The copy has an array
     `start_moment` (µB), which `single_point` follows. Raises InputError for a frame without known ions, or a pattern
     that does not fit them.
     """

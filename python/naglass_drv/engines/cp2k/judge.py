@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ...chemistry.ions import POLARIZED_MUB
 from ...dataset.gate import net_force_fault, spin_fault
-from ...glass.chemistry import POLARIZED_MUB
 from . import parse
 from .failures import Refused
 

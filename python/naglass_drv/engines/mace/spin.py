@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...chemistry.ions import high_spin_states
 from ...errors import InputError
 from ...files import write_zip
-from ...glass.chemistry import high_spin_states
 from .filekind import UNREADABLE, read_json
 from .modelfile import default_dtype, import_torch, npy_bytes
 

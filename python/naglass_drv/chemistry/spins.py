@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from ..errors import InputError
-from . import chemistry
+from . import ions as chemistry
 
 NAMED = ("ferromagnetic", "antiferromagnetic", "sampled")
 _SIGNS = {"up": 1, "down": -1}

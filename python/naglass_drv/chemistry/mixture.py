@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..errors import InputError
-from . import chemistry
+from . import ions as chemistry
 from .masses import MASSES
 
 #: Largest deviation of a realized share (mol-%) and, in percent, of a redox ratio.

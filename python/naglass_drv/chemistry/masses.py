@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from .chemistry import SYMBOLS, Species
+from .ions import SYMBOLS, Species
 
 _DALTON_PER_A3_IN_G_CM3 = 1.66053906660  # CODATA 2018
 # IUPAC 2013 (10.1515/pac-2015-0305), H to Bi; Tc and Pm: their longest-lived isotopes
