@@ -43,6 +43,13 @@ def test_a_package_knows_only_what_lies_below_it(package):
         assert known <= MAY_KNOW[package], f"{module.relative_to(PACKAGE)}: {known - MAY_KNOW[package]}"
 
 
+def test_no_file_is_too_long_to_be_read_in_one_go():
+    root = PACKAGE.parents[1]
+    paths = [path for part in ("python", "src", "tests") for path in (root / part).rglob("*")]
+    lengths = {path: len(path.read_text().splitlines()) for path in paths if path.suffix in (".py", ".cpp", ".hpp")}
+    assert {str(path.relative_to(root)): lines for path, lines in lengths.items() if lines > 400} == {}
+
+
 def test_ase_reads_and_writes_are_not_used():
     """ase.io.read and write are collective once mpi4py is loaded: one rank alone would wait for ever."""
     used = []
