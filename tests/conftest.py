@@ -49,6 +49,12 @@ def _hold_to_markers(event, arguments):
 sys.addaudithook(_hold_to_markers)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """The times that runs measure are kept in the user's cache, which is not the tests' to fill."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def toy(tmp_path):
     """A run of toy stages, ended whatever happens."""

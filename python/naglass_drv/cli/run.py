@@ -36,7 +36,7 @@ def _run(options: argparse.Namespace) -> int:
         check_target(folder, "--folder", folder=True)
         study = load_study(path, checks=[checks.Checks()])
         return Request(
-            **_work(study),
+            **work_of(study),
             path=path,
             text=path.read_text(encoding="utf-8"),
             source=path.resolve().parent,
@@ -58,7 +58,7 @@ def _dry_run(options: argparse.Namespace) -> int:
     study = load_study(path, checks=[checks.Checks()])
     folder = (options.folder or path.parent / "run").resolve()
     site = site_settings()
-    work = _work(study)
+    work = work_of(study)
     for line in preview(work["workflow"](), load, path.resolve().parent, folder, site, Versions(site)):
         print(line)
     print(f"later steps follow from these; all of them: {', '.join(work['stages']) or 'none'}. Nothing was written.")
@@ -79,7 +79,7 @@ def _report(options: argparse.Namespace) -> int:
             if input.report is None:
                 study.systems[name] = input.model_copy(update={"report": Report()})
         return Request(
-            **_work(study),
+            **work_of(study),
             path=Path(recorded["input"]),
             text=text,
             source=source,
@@ -99,7 +99,7 @@ def as_planned(folder: Path, source: Path) -> Any:
     return load_study(folder / "run.yaml", source) if "" in study.systems else study
 
 
-def _work(study: Any) -> dict[str, Any]:
+def work_of(study: Any) -> dict[str, Any]:
     """What the runtime has to know of an input: its workflow, stages, and requested ranks."""
     from functools import partial
 

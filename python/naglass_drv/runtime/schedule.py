@@ -15,6 +15,7 @@ from .devices import Devices
 from .dispatch import Dispatch, Order
 from .failure import Outcome, blame, block, outcome_of
 from .flow import Workflow
+from .forecast import Measured, record
 from .keys import Keys
 from .launch import run_child
 from .planner import Planner, Setting
@@ -129,6 +130,7 @@ class _First:
         self._planner = Planner(workflow(), stages, setting, Keys(context.versions), dispatch.add)
         self._own: deque[Order] = deque()
         self._sent: list[Any] = []
+        self._began: dict[int, float] = {}
         self._error: tuple[int, str] | None = None
         self._stopped = False
         self._busy = False
@@ -177,6 +179,7 @@ class _First:
     def over(self, number: int, outcome: Outcome) -> None:
         """Note how a task ended."""
         ticket = self._dispatch.over(number)
+        self._remember(ticket, time.monotonic() - self._began.pop(number), outcome)
         if outcome.ends_job:
             self._error = self._error or (outcome.exit_code, f"{outcome.label}: {outcome.message}")
         elif outcome.exit_code == Stopped.exit_code:
@@ -202,10 +205,17 @@ class _First:
 
     def _hand_out(self) -> None:
         for order in self._dispatch.orders():
+            self._began[order.number] = time.monotonic()
             for rank in order.ranks:
                 self._sent += [] if rank == 0 else [self._comm.isend(order, rank, tag=_ORDER)]
             if 0 in order.ranks:
                 self._own.append(order)
+
+    def _remember(self, ticket: Ticket, seconds: float, outcome: Outcome) -> None:
+        """Keep the time of a task that was done in one go, for forecasts."""
+        effort = ticket.task.effort
+        if effort is not None and outcome.exit_code == 0 and ticket.previous is None:
+            record(Measured(effort.work, effort.size, ticket.task.ranks, seconds))
 
     def _give_up(self, error: NaglassError) -> None:
         """The run cannot go on; tasks that are running save their state and stop."""

@@ -15,12 +15,20 @@ from .flow import Takes
 
 
 @dataclass(frozen=True)
+class Effort:
+    """How much `work` of a kind a task is: `size` is in a unit to which its time is about proportional."""
+
+    work: str
+    size: float
+
+
+@dataclass(frozen=True)
 class Task:
     """One unit of work.
 
     `settings` can be written as JSON and has all defaults; the content of the files `inputs`, by role, enters the key,
     and so do the versions of the external programs `tools` ("lammps", "cp2k", "mace"). `ranks` and `gpus` are what the
-    task needs.
+    task needs. `effort` serves forecasts alone, and is not part of the key.
     """
 
     stage: str
@@ -30,6 +38,7 @@ class Task:
     tools: tuple[str, ...] = ()
     ranks: int = 1
     gpus: int = 0
+    effort: Effort | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,9 @@ class Stage(Protocol):
     """The interface of a stage module; `plan`, `run` and `collect` are called in this order.
 
     `name` is the stage's folder under tasks/; `revision` enters the keys of its tasks and increases whenever the same
-    settings and files give a different result, so that tasks are redone. `plan` and `collect` run on the first rank;
+    settings and files give a different result, so that tasks are redone. `expect` returns the tasks
+    that the step will have, with their efforts, and a product with facts alone, from what the input says and from such
+    products (for forecasts). `plan` and `collect` run on the first rank;
     `collect` returns the product of the step, with its files by role, and is skipped when the same tasks have
     already been collected. `run` is called on every rank of the task's group, writes into `job.folder`, and on the
     first rank returns a summary for JSON (numbers with their units in the key names); a named failure is raised as
@@ -114,6 +125,8 @@ class Stage(Protocol):
     revision: int
 
     def plan(self, run: Run) -> list[Task]: ...
+
+    def expect(self, run: Run) -> tuple[list[Task], Product]: ...
 
     def run(self, job: Job) -> Mapping[str, Any]: ...
 

@@ -6,6 +6,7 @@ from typing import Any
 from ..errors import InputError
 from ..files import keep_only, publish, write_json
 from ..products import Labels, Measurements, Structures, Trajectories
+from . import efforts
 from .base import Done, Job, Run, Task
 
 name = "analysis"
@@ -29,7 +30,8 @@ def plan(run: Run) -> list[Task]:
     tasks = []
     glasses = {f"{item}/structure": path for item, path in run.take("glass", Structures).each("structure").items()}
     if glasses:
-        tasks.append(Task(name, "glass", settings | {"kind": "glass"}, glasses))
+        effort = efforts.analysis(len(glasses), _atoms(run))
+        tasks.append(Task(name, "glass", settings | {"kind": "glass"}, glasses, effort=effort))
     trajectories = run.take("md", Trajectories)
     if not glasses and not trajectories.tasks:
         raise InputError("analysis: nothing to analyze; add a glass or an md section")
@@ -39,12 +41,27 @@ def plan(run: Run) -> list[Task]:
             own = settings | {"kind": "trajectory", "stable": made.summary["stable"]}
             roles = {word: f"{made.name}/{word}" for word in ("trajectory", HOPS)}
             inputs = {word: trajectories.files[role] for word, role in roles.items() if role in trajectories.files}
-            tasks.append(Task(name, made.name, own, inputs))
+            effort = efforts.analysis(made.summary["frames"], made.summary.get("atoms", _atoms(run)))
+            tasks.append(Task(name, made.name, own, inputs, effort=effort))
     for item, path in sorted(run.take("reference", Labels).each("admitted").items()):
         if path.stat().st_size:
             own = {"kind": LABELS, "cutoffs_A": section.cutoffs_A}
             tasks.append(Task(name, f"labels-{item}", own, {"admitted": path}))
     return tasks
+
+
+def expect(run: Run) -> tuple[list[Task], Measurements]:
+    """One task for the glasses and one for each trajectory; those for labels take no time to speak of."""
+    cells = run.take("glass", Structures).facts.get("symbols", {})
+    tasks = [Task(name, "glass", {}, effort=efforts.analysis(len(cells), _atoms(run)))] if cells else []
+    sizes = run.take("md", Trajectories).facts.get("sizes", {})
+    tasks += [Task(name, item, {}, effort=efforts.analysis(*size)) for item, size in sizes.items()]
+    return tasks, Measurements()
+
+
+def _atoms(run: Run) -> int:
+    system = run.input.system
+    return system.formula_units * sum(system.composition.values())
 
 
 def run(job: Job) -> Mapping[str, Any] | None:

@@ -9,6 +9,7 @@ from ..errors import InputError
 from ..files import publish, write_arrays, write_json
 from ..products import Dataset as Product
 from ..products import Labels
+from . import efforts
 from .base import Done, Job, Run, Task
 
 if TYPE_CHECKING:
@@ -51,6 +52,18 @@ def plan(run: Run) -> list[Task]:
         "frames_per_file": section.frames_per_file,
     }
     return [Task(name, "dataset", settings, labeled | included | energies)]
+
+
+def expect(run: Run) -> tuple[list[Task], Product]:
+    """One task with all frames of the level, none of them rejected, and those of the included files."""
+    from ..dataset.frames import read_frames
+
+    section = run.input.dataset
+    frames = sum(len(read_frames(run.source / path)) for path in section.include)
+    for labels in run.take_all("reference", Labels):
+        levels, counts = labels.facts["levels"], labels.facts["frames"]
+        frames += sum(counts[item] for item, level in levels.items() if level == section.level)
+    return [Task(name, "dataset", {}, effort=efforts.dataset(frames))], Product(facts={"frames": frames})
 
 
 def run(job: Job) -> Mapping[str, Any] | None:

@@ -10,6 +10,7 @@ from ..chemistry import ions as chemistry
 from ..files import keep_only, write_bytes, write_json
 from ..glass import potentials
 from ..products import Structures
+from . import efforts
 from .base import Done, Job, Run, Task
 
 name = "glass"
@@ -40,8 +41,17 @@ def plan(run: Run) -> list[Task]:
     tasks = []
     for i in range(section.replicas):
         own = settings | {"replica": i, "seed": _seed(run.input.seed, i)}
-        tasks.append(Task(name, f"g{i}", own, tools=("lammps",), ranks=section.ranks))
+        effort = efforts.quench(section, sum(ion.count for ion in ions))
+        tasks.append(Task(name, f"g{i}", own, tools=("lammps",), ranks=section.ranks, effort=effort))
     return tasks
+
+
+def expect(run: Run) -> tuple[list[Task], Structures]:
+    """The tasks themselves; the glasses have the ions of the system."""
+    tasks, system = plan(run), run.input.system
+    ions = chemistry.species(system.composition, system.formula_units)
+    symbols = [ion.element for ion in ions for _ in range(ion.count)]
+    return tasks, Structures(facts={"symbols": {task.name: symbols for task in tasks}})
 
 
 def _seed(seed: int, replica: int) -> int:

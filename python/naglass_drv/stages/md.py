@@ -1,6 +1,7 @@
 """Stage `md`: molecular dynamics with the trained model, with on-the-fly Qn and a stability gate."""
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from ..config.schema import Gate
 from ..errors import InputError, TaskFailed
 from ..files import keep_only, write_bytes, write_json
 from ..products import Model, Structures, Trajectories
+from . import efforts
 from .base import Done, Job, Run, Task
 from .md_commands import MOMENT, commands_for, model_facts, observables_for, steps_of
 
@@ -61,8 +63,27 @@ def plan(run: Run) -> list[Task]:
                 task = f"{label}-{temperature:g}K"
                 own = shared | {"temperature_K": temperature, "seed": _seed(run.input.seed, task)}
                 inputs = {"structure": file, "model": model}
-                tasks.append(Task(name, task, own, inputs, ("lammps", "mace"), section.ranks, section.gpus))
+                effort = efforts.dynamics(section, len(frame))
+                tasks.append(Task(name, task, own, inputs, ("lammps", "mace"), section.ranks, section.gpus, effort))
     return tasks
+
+
+def expect(run: Run) -> tuple[list[Task], Trajectories]:
+    """One task per structure and temperature; every trajectory reaches its end."""
+    from ..dataset.frames import read_frames
+
+    section = run.input.md
+    cells = run.take("glass", Structures).facts.get("symbols", {})
+    if section.structures != "glass":
+        cells = {str(k): list(f.symbols) for k, f in enumerate(read_frames(run.source / section.structures))}
+    tasks, sizes = [], {}
+    for item, symbols in cells.items():
+        for temperature in section.temperatures_K:
+            task = f"{item}-{temperature:g}K"
+            effort = efforts.dynamics(section, len(symbols))
+            tasks.append(Task(name, task, {}, ranks=section.ranks, gpus=section.gpus, effort=effort))
+            sizes[task] = (efforts.frames_of(section), len(symbols) * math.prod(section.replicate))
+    return tasks, Trajectories(facts={"sizes": sizes})
 
 
 def _structure_files(run: Run) -> list[Path]:

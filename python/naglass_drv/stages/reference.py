@@ -11,7 +11,7 @@ from ..config.schema import Reference
 from ..errors import InputError, SetupError
 from ..files import keep_only, write_bytes, write_json
 from ..products import Labels, Structures
-from . import coupling, labeling, wannier
+from . import coupling, efforts, labeling, wannier
 from .base import Done, Job, Run, Task
 from .labeling import FRAME, REJECTED, is_atom
 
@@ -96,8 +96,40 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
         moves = {} if still else _moves(section, f"{run.input.seed} {task}")
         # CP2K may have more processes than an isolated atom has basis functions
         ranks = 1 if "config_type" in frame.info else section.ranks
-        tasks.append(Task(name, task, common | own | moves, tools=("cp2k",), ranks=ranks))
+        effort = efforts.label(section, frame.symbols, moves=not still)
+        tasks.append(Task(name, task, common | own | moves, tools=("cp2k",), ranks=ranks, effort=effort))
     return tasks
+
+
+def expect(run: Run) -> tuple[list[Task], Labels]:
+    """A task for each frame and isolated atom. The partner with antiparallel moments is not foreseen."""
+    tasks: list[Task] = []
+    frames: dict[str, int] = {}
+    for section in run.input.reference:
+        cells = _expected_cells(run, section)
+        frames[section.name] = len(cells)
+        kinds = sorted({element for cell in cells for element in cell})
+        lone = run.input.dataset is not None and run.input.dataset.level == section.level
+        for number, symbols in enumerate([*cells, *([element] for element in (kinds if lone else []))]):
+            ranks = section.ranks if len(symbols) > 1 else 1
+            effort = efforts.label(section, symbols)
+            tasks.append(Task(name, f"{section.name}-{number}", {}, ranks=ranks, effort=effort))
+    levels = {section.name: section.level for section in run.input.reference}
+    return tasks, Labels(facts={"levels": levels, "frames": frames})
+
+
+def _expected_cells(run: Run, section: Reference) -> list[list[str]]:
+    """The elements of every frame to be labeled."""
+    from ..dataset.frames import read_frames
+
+    if section.structures != "glass":
+        found = [list(frame.symbols) for frame in read_frames(run.source / section.structures)]
+        return [cell for cell in found for _ in range(section.frames_per_structure)]
+    glasses = run.take("glass", Structures).facts["symbols"].values()
+    still = section.aimd is None and section.relax is None
+    melts = section.melt_frames_per_structure
+    melts = (_MELT_FRAMES if still else 0) if melts is None else melts
+    return [cell for cell in glasses for _ in range(section.frames_per_structure + melts)]
 
 
 def _moves(section: Reference, seed: str) -> dict[str, Any]:

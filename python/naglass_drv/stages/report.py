@@ -6,6 +6,7 @@ from typing import Any
 
 from ..files import keep_only, publish, write_bytes, write_json
 from ..products import Dataset, Labels, Measurements, Model, Pages, Structures, Trajectories
+from . import efforts
 from .base import Done, Job, Run, Task
 
 name = "report"
@@ -42,7 +43,12 @@ def plan(run: Run) -> list[Task]:
             for made in product.tasks
         ],
     }
-    return [Task(name, "report", settings, files)]
+    return [Task(name, "report", settings, files, effort=efforts.pages(name))]
+
+
+def expect(run: Run) -> tuple[list[Task], Pages]:
+    """One page."""
+    return [Task(name, "report", {}, effort=efforts.pages(name))], Pages()
 
 
 def run(job: Job) -> Mapping[str, Any] | None:

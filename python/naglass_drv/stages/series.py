@@ -5,6 +5,7 @@ from typing import Any
 
 from ..files import keep_only, publish, write_bytes, write_json
 from ..products import Pages
+from . import efforts
 from .base import Done, Job, Run, Task
 from .report import FIGURES, NUMBERS, PAGE
 
@@ -24,7 +25,13 @@ def plan(run: Run) -> list[Task]:
         "failed": [scope for scope in run.input["conditions"] if scope not in reports],
         "pages": {product.scope: f"reports/{product.files['page'].name}" for product in run.take_all("report", Pages)},
     }
-    return [Task(name, "series", settings, reports)]
+    return [Task(name, "series", settings, reports, effort=efforts.pages(name, len(reports)))]
+
+
+def expect(run: Run) -> tuple[list[Task], Pages]:
+    """One page for all systems."""
+    count = len(run.take_all("report", Pages))
+    return [Task(name, "series", {}, effort=efforts.pages(name, count))], Pages()
 
 
 def run(job: Job) -> Mapping[str, Any] | None:

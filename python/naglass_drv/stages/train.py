@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import InputError
 from ..files import publish
 from ..products import Dataset, Model
-from . import dataset
+from . import dataset, efforts
 from .base import Done, Job, Run, Task
 
 name = "train"
@@ -37,7 +37,14 @@ def plan(run: Run) -> list[Task]:
         "level": summary["level"],
         "seed": run.input.seed,
     }
-    return [Task(name, "model", settings, inputs, tools=("mace",))]
+    effort = efforts.training(section, summary["frames"])
+    return [Task(name, "model", settings, inputs, tools=("mace",), effort=effort)]
+
+
+def expect(run: Run) -> tuple[list[Task], Model]:
+    """One task, with all frames of the dataset."""
+    frames = run.take("dataset", Dataset).facts["frames"]
+    return [Task(name, "model", {}, effort=efforts.training(run.input.train, frames))], Model()
 
 
 def run(job: Job) -> Mapping[str, Any] | None:

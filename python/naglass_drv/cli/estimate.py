@@ -1,0 +1,70 @@
+"""The verb estimate: what a run will take."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import checks
+from .numbers import add_number
+from .run import work_of
+
+if TYPE_CHECKING:
+    from ..runtime.forecast import Forecast
+
+_HEAD = ("stage", "tasks", "ranks", "GPUs", "core hours", "GPU hours", "from")
+
+
+def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add estimate."""
+    estimate = add("estimate", _estimate, "estimate tasks, core hours, wall time and disk of an input before it is run")
+    estimate.add_argument("input", type=Path)
+    add_number(
+        estimate, "--ranks", kind=int, least=1, most=65_536, help="ranks of the job (default: the most requested)"
+    )
+
+
+def _estimate(options: argparse.Namespace) -> int:
+    from ..config import cost
+    from ..config.load import load_study
+    from ..runtime.forecast import forecast, known_times
+    from ..stages import load
+
+    found = checks.Checks()
+    study = load_study(options.input, checks=[found])
+    work = work_of(study)
+    ranks = options.ranks or max(work["ranks"].values(), default=1)
+    source = options.input.resolve().parent
+    expected = forecast(work["workflow"](), load, source, source / "run", {}, ranks, known_times())
+    disk = sum(item.disk for input in study.systems.values() for item in cost.costs(input, found.counts))
+    for line in lines(expected, ranks, cost.shown(disk)):
+        print(line)
+    return 0
+
+
+def lines(expected: "Forecast", ranks: int, disk: str) -> list[str]:
+    """The table of a forecast, with its totals and limits."""
+    table = [_HEAD]
+    for name, row in expected.rows.items():
+        cells = (str(row.tasks), str(row.ranks), str(row.gpus), _hours(row.core_s), _hours(row.gpu_s))
+        table.append((name, *cells, " and ".join(sorted(row.sources)) or "unknown"))
+    total = [sum(getattr(row, key) for row in expected.rows.values()) for key in ("tasks", "core_s", "gpu_s")]
+    table.append(("in total", str(total[0]), "", "", _hours(total[1]), _hours(total[2]), ""))
+    widths = [max(len(row[k]) for row in table) for k in range(len(_HEAD))]
+    text = ["  ".join(f"{cell:{width}s}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    text.append(f"wall time on {ranks} rank{'s' if ranks > 1 else ''}: about {_duration(expected.wall_s)}")
+    text.append(f"disk: about {disk}")
+    for name, row in expected.rows.items():
+        text += [f"not included: {name}, since no time of {work} is known" for work in sorted(row.unknown)]
+    text += [f"not foreseen: {line}" for line in expected.unforeseen]
+    return text
+
+
+def _hours(seconds: float) -> str:
+    return "-" if not seconds else f"{seconds / 3600:.3g}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

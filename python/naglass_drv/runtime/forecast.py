@@ -1,0 +1,186 @@
+"""What a run will take, before it starts: its workflow, driven by expected products and measured times."""
+
+import heapq
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .dispatch import Dispatch
+from .flow import Answer, Failed, Flow, Step, Workflow
+from .store import Ticket
+from .task import Effort, Run, Stage, Task
+
+_SHIPPED = Path(__file__).with_name("times.json")
+_KEPT = 2000
+_BYTES = 1_000_000
+# starting a program and reading its files, whatever the size of the task
+_START_S = 1.0
+# planning and collecting a step
+_STEP_S = 0.3
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Wall time (s) of a task on so many ranks: `size` is in the unit of its `work`, such as atoms times steps."""
+
+    work: str
+    size: float
+    ranks: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Times:
+    """Measured times of earlier runs on this machine, and shipped ones where there are none."""
+
+    own: Sequence[Measured] = ()
+    shipped: Sequence[Measured] = ()
+
+    def seconds(self, effort: Effort, ranks: int) -> tuple[float, str] | None:
+        """Wall time (s) of a task, and where it comes from; None if nothing is known of such work.
+
+        The time of the task of nearest size, scaled by size and ranks.
+        """
+        for known, source in ((self.own, "this machine"), (self.shipped, "shipped times")):
+            alike = [each for each in known if each.work == effort.work and each.size > 0]
+            if alike:
+                near = min(reversed(alike), key=lambda each: abs(math.log(each.size / max(effort.size, 1e-9))))
+                work_s = max(near.seconds - _START_S, 0.1 * near.seconds)
+                return _START_S + work_s * effort.size / near.size * near.ranks / ranks, source
+        return None
+
+
+@dataclass
+class Row:
+    """What the tasks of one stage take, in all systems: times in s, core and GPU times summed over tasks."""
+
+    tasks: int = 0
+    ranks: int = 1
+    gpus: int = 0
+    core_s: float = 0.0
+    gpu_s: float = 0.0
+    sources: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Rows by stage, the wall time (s) on the given ranks, and steps that cannot be foreseen, with reasons."""
+
+    rows: dict[str, Row]
+    wall_s: float
+    unforeseen: list[str]
+
+
+def forecast(
+    workflow: Workflow,
+    stages: Callable[[str], Stage],
+    source: Path,
+    folder: Path,
+    site: Mapping[str, Any],
+    ranks: int,
+    times: Times,
+) -> Forecast:
+    """Run the workflow in time only, on `ranks` ranks and as many GPUs as are requested; nothing is written.
+
+    Tasks whose time is unknown count as taking none, and are named in their row.
+    """
+    rows: dict[str, Row] = {}
+    unforeseen: list[str] = []
+    dispatch = Dispatch([0] * ranks, [1 << 20])
+    waiting: dict[str, tuple[list[int], Answer, Any]] = {}
+    took: dict[tuple[str, str], float] = {}
+    overhead = [0.0]
+
+    def begin(step: Step, answer: Answer) -> None:
+        try:
+            tasks, product = stages(step.stage).expect(Run(step.input, source, folder, step.takes, site, step.scope))
+        except InputError as error:
+            unforeseen.append(f"{step.label}: {error}")
+            answer(Failed(step.label, str(error)))
+            return
+        overhead[0] += _STEP_S
+        row = rows.setdefault(step.stage, Row())
+        for task in tasks:
+            took[step.label, task.name] = _count(row, task, times)
+        if not tasks:
+            answer(product)
+            return
+        waiting[step.label] = ([len(tasks)], answer, product)
+        dispatch.add([Ticket(step.label, task, "", 1, None, ()) for task in tasks])
+
+    flow = Flow(workflow, begin)
+    now, running = 0.0, list[tuple[float, int]]()
+    flow.advance()
+    while True:
+        for order in dispatch.orders():
+            seconds = took[order.ticket.step, order.ticket.task.name]
+            heapq.heappush(running, (now + seconds, order.number))
+        if not running:
+            return Forecast(rows, now + overhead[0], unforeseen)
+        now, number = heapq.heappop(running)
+        left, answer, product = waiting[dispatch.over(number).step]
+        left[0] -= 1
+        if not left[0]:
+            answer(product)
+            flow.advance()
+
+
+def _count(row: Row, task: Task, times: Times) -> float:
+    """Add a task to its row; returns its wall time (s)."""
+    row.tasks += 1
+    row.ranks, row.gpus = max(row.ranks, task.ranks), max(row.gpus, task.gpus)
+    known = times.seconds(task.effort, task.ranks) if task.effort is not None else None
+    if known is None:
+        row.unknown.add(task.effort.work if task.effort is not None else task.stage)
+        return 0.0
+    row.sources.add(known[1])
+    row.core_s += known[0] * task.ranks
+    row.gpu_s += known[0] * task.gpus
+    return known[0]
+
+
+def cache_file() -> Path:
+    """The file of measured times in the user's cache."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "naglass" / "times.jsonl"
+
+
+def record(measured: Measured) -> None:
+    """Append a measured time to the user's cache; a cache that cannot be written is left alone."""
+    path = cache_file()
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and path.stat().st_size > _BYTES:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-_KEPT:]
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with open(path, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(asdict(measured)) + "\n")
+
+
+def known_times() -> Times:
+    """The times in the user's cache and the shipped ones; lines that are no such times are skipped."""
+    try:
+        with open(cache_file(), encoding="utf-8", errors="replace") as stream:
+            lines = stream.read(4 * _BYTES).splitlines()
+    except OSError:
+        lines = []
+    shipped = json.loads(_SHIPPED.read_text(encoding="utf-8"))["times"]
+    own = [each for line in lines if (each := _measured(line)) is not None]
+    return Times(own, [Measured(**each) for each in shipped])
+
+
+def _measured(line: str) -> Measured | None:
+    try:
+        content = json.loads(line)
+        found = Measured(str(content["work"]), float(content["size"]), int(content["ranks"]), float(content["seconds"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+    good = all(math.isfinite(x) and x > 0 for x in (found.size, found.seconds)) and found.ranks > 0
+    return found if good else None

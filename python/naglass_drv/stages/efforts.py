@@ -1,0 +1,69 @@
+"""How much work a task is, in a unit to which its time is about proportional: for forecasts, never for results."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from ..chemistry.ions import SYMBOLS
+from ..runtime.task import Effort
+
+_NUMBER = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
+_SOFT_PS = 1.0
+
+
+def quench(section: Any, atoms: int) -> Effort:
+    """A melt-quench: atoms times steps."""
+    quench_ps = (section.melt_temperature_K - section.final_temperature_K) / section.quench_rate_K_per_ps
+    steps = 1000.0 * (_SOFT_PS + section.melt_ps + quench_ps + section.hold_ps) / section.timestep_fs
+    return Effort("glass", atoms * steps)
+
+
+def label(section: Any, symbols: Iterable[str], *, moves: bool = True) -> Effort:
+    """A label, trajectory or relaxation: SCF runs times the square of the valence electrons, about 6 an atom."""
+    symbols = list(symbols)
+    if len(symbols) == 1:
+        return Effort(f"reference {section.level} atom", 1.0)
+    runs = 1.0
+    if moves and section.aimd is not None:
+        runs = sum(map(_segment_ps, section.aimd.segments)) * 1000.0 / section.aimd.timestep_fs
+    elif moves and section.relax is not None:
+        runs = section.relax.max_steps
+    grid = 1.0 if section.level == "gfn1-xtb" else ((section.cutoff_Ry or 800.0) / 800.0) ** 1.5
+    return Effort(f"reference {section.level}", runs * grid * len(symbols) ** 2)
+
+
+def _segment_ps(segment: Any) -> float:
+    if segment.time_ps is not None:
+        return float(segment.time_ps)
+    return abs(segment.to_temperature_K - segment.temperature_K) / segment.rate_K_per_ps
+
+
+def dataset(frames: int) -> Effort:
+    """Checking, auditing and splitting of frames."""
+    return Effort("dataset", max(frames, 1))
+
+
+def training(section: Any, frames: int) -> Effort:
+    """Epochs times frames; a model of another shape takes another time, which is not foreseen."""
+    shape = "refined" if section.start_model is not None else f"{section.channels}x{section.max_L} {section.layers}"
+    return Effort(f"train {shape} {section.dtype}", max(frames, 1) * section.epochs)
+
+
+def dynamics(section: Any, atoms: int) -> Effort:
+    """Atoms times steps."""
+    return Effort("md", atoms * math.prod(section.replicate) * 1000.0 * section.time_ps / section.timestep_fs)
+
+
+def frames_of(section: Any) -> int:
+    """Frames that a trajectory of stage md writes."""
+    return 1 + round(1000.0 * section.time_ps / section.sample_every_fs)
+
+
+def analysis(frames: int, atoms: int) -> Effort:
+    """Frames times atoms."""
+    return Effort("analysis", max(frames * atoms, 1))
+
+
+def pages(kind: str, count: int = 1) -> Effort:
+    """Pages of a report or a series."""
+    return Effort(kind, count)

@@ -1,0 +1,136 @@
+"""Forecasts: the workflow in time only, from measured times."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from naglass_drv.cli.main import main
+from naglass_drv.products import Product
+from naglass_drv.runtime import forecast as module
+from naglass_drv.runtime.flow import Step, gather
+from naglass_drv.runtime.forecast import Measured, Times, forecast, known_times, record
+from naglass_drv.runtime.task import Effort, Task
+
+
+def stage(tasks):
+    """A stage that expects these tasks: (size, ranks)."""
+    made = [
+        Task("work", f"t{i}", {}, ranks=ranks, effort=Effort("work", size)) for i, (size, ranks) in enumerate(tasks)
+    ]
+    return SimpleNamespace(expect=lambda run: (made, Product(facts={"made": len(made)})))
+
+
+def foreseen(workflow, stages, ranks):
+    times = Times([Measured("work", 10.0, 1, 11.0)])
+    return forecast(workflow, stages.__getitem__, None, None, {}, ranks, times)
+
+
+def test_wall_time_is_that_of_the_schedule(monkeypatch):
+    """One second to start, one more for each unit of size."""
+    monkeypatch.setattr(module, "_STEP_S", 0.0)
+
+    def one_after_another():
+        yield Step("first")
+        yield Step("then")
+
+    stages = {"first": stage([(9, 1)] * 3), "then": stage([(38, 2)])}
+    found = foreseen(one_after_another(), stages, 2)
+    # two of three side by side, then the third; 38 units on two ranks take 19 s
+    assert found.wall_s == pytest.approx(10 + 10 + 20)
+    assert found.rows["first"].tasks == 3 and found.rows["first"].core_s == pytest.approx(30)
+    assert found.rows["then"].core_s == pytest.approx(40) and found.rows["then"].ranks == 2
+
+
+def test_systems_do_not_wait_for_each_other(monkeypatch):
+    monkeypatch.setattr(module, "_STEP_S", 0.0)
+
+    def system(first, then):
+        yield Step(first, first)
+        yield Step(then, first)
+
+    stages = {"slow": stage([(29, 1)]), "late": stage([(9, 1)]), "quick": stage([(9, 1)]), "early": stage([(29, 1)])}
+    found = foreseen(gather([system("slow", "late"), system("quick", "early")]), stages, 2)
+    assert found.wall_s == pytest.approx(40)
+
+
+def test_times_are_those_of_this_machine_if_there_are_any():
+    times = Times([Measured("a", 100.0, 1, 11.0)], [Measured("a", 10.0, 1, 2.0), Measured("b", 1.0, 2, 5.0)])
+    assert times.seconds(Effort("a", 200.0), 1) == (pytest.approx(21.0), "this machine")
+    assert times.seconds(Effort("b", 1.0), 1) == (pytest.approx(9.0), "shipped times")
+    assert times.seconds(Effort("c", 1.0), 1) is None
+
+
+def test_the_nearest_size_counts_and_of_equals_the_latest():
+    times = Times([Measured("a", 10.0, 1, 2.0), Measured("a", 1000.0, 1, 51.0), Measured("a", 1000.0, 1, 101.0)])
+    assert times.seconds(Effort("a", 2000.0), 1)[0] == pytest.approx(201.0)
+    assert times.seconds(Effort("a", 20.0), 1)[0] == pytest.approx(3.0)
+
+
+def test_a_damaged_cache_is_skipped_line_by_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    record(Measured("a", 1.0, 1, 2.0))
+    with open(module.cache_file(), "a") as stream:
+        stream.write('{"work": "a"}\nnonsense\n[1]\n{"work": "a", "size": -1, "ranks": 1, "seconds": 1}\n')
+    record(Measured("a", 2.0, 1, 3.0))
+    assert [each.size for each in known_times().own] == [1.0, 2.0]
+    module.cache_file().unlink()
+    assert known_times().own == [] and known_times().shipped
+
+
+def test_a_step_that_cannot_be_foreseen_is_named():
+    from naglass_drv.errors import InputError
+
+    def refuse(run):
+        raise InputError("no structure")
+
+    found = foreseen(iter_of(Step("x")), {"x": SimpleNamespace(expect=refuse)}, 1)
+    assert found.unforeseen == ["x: no structure"] and found.wall_s == 0
+
+
+def iter_of(*steps):
+    yield list(steps)
+
+
+INPUT = """\
+name: two
+series:
+  mol_percent: {Na2O: 40, V2O5: [10, 20], P2O5: rest}
+  atoms: 100
+  density_g_cm3: 2.7
+glass: {replicas: 3}
+reference: [{name: a, level: gfn1-xtb}, {name: b, level: template, template: own.inp}]
+dataset: {level: gfn1-xtb}
+train: {epochs: 10}
+md: {temperatures_K: [600, 900], time_ps: 10}
+analysis: {}
+report: {}
+"""
+
+
+def test_an_estimate_counts_the_tasks_of_all_systems(tmp_path, capsys):
+    (tmp_path / "input.yaml").write_text(INPUT.replace(", {name: b, level: template, template: own.inp}", ""))
+    before = sorted(tmp_path.iterdir())
+    assert main(["estimate", str(tmp_path / "input.yaml"), "--ranks", "4"]) == 0
+    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    tasks = {name: row[1] for name, row in rows.items()}
+    # labels: 3 glasses with one frame and two of the melt each, and four elements, in two systems
+    expected = {"glass": "6", "reference": "26", "dataset": "1", "train": "1", "md": "12", "analysis": "14"}
+    assert {name: tasks[name] for name in expected} == expected
+    assert tasks["report"] == "2" and tasks["series"] == "1"
+    assert rows["wall"][:5] == ["wall", "time", "on", "4", "ranks:"] and rows["disk:"]
+    assert sorted(tmp_path.iterdir()) == before, "nothing is written"
+
+
+def test_efforts_are_the_same_before_and_at_planning(tmp_path):
+    from naglass_drv.config.load import load_study
+    from naglass_drv.stages import glass
+    from naglass_drv.stages.base import Run
+
+    (tmp_path / "input.yaml").write_text("\n".join(INPUT.splitlines()[:6]))
+    for input in load_study(tmp_path / "input.yaml").systems.values():
+        run = Run(input, tmp_path, tmp_path / "run")
+        expected, product = glass.expect(run)
+        assert [task.effort for task in expected] == [task.effort for task in glass.plan(run)]
+        assert len(product.facts["symbols"]) == 3
+        json.dumps(product.facts)
