@@ -241,6 +241,7 @@ def test_other_errors_are_failures(run, tmp_path):
     assert caught.value.failure == "LAMMPS_ERROR"
 
 
+@pytest.mark.long
 def test_with_a_mace_model(tmp_path):
     """The real pair style, from a portable model that the task exports; stopped and resumed.
 

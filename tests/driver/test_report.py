@@ -154,6 +154,7 @@ def test_topology_and_metals_are_told(full):
     assert "rings" in {path.stem for path in (full.run.products / "figures").glob("*.svg")}
 
 
+@pytest.mark.long
 def test_a_stable_trajectory_gets_its_displacements(tmp_path):
     content = {key: FULL[key] for key in ("name", "system", "md", "analysis")} | {"report": {}}
     bench = Bench(tmp_path, content)

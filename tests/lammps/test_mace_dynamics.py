@@ -155,7 +155,9 @@ def assert_is_what_the_committee_gives(bench, frame) -> None:
     assert_close(table[:, 9], deviations(forces), 1e-9)
 
 
-@pytest.mark.parametrize(("ranks", "options", "newton"), [(1, "single_rank", "on"), (2, "", "off")])
+@pytest.mark.parametrize(
+    ("ranks", "options", "newton"), [pytest.param(1, "single_rank", "on", marks=pytest.mark.long), (2, "", "off")]
+)
 def test_atoms_come_and_go(bench, ranks, options, newton):
     """fix evaporate removes atoms during a run, delete_atoms and create_atoms change them between runs."""
     script = setup("a.naglass b.naglass", options, newton, "read_data more.data") + COMMITTEE

@@ -92,6 +92,7 @@ def expected_flux(bench, models: list[str]) -> tuple[np.ndarray, np.ndarray]:
     return by_exchange + by_convection, by_convection
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("models", "ranks", "newton"), [(["one"], 1, "on"), (["one", "other"], 2, "off")])
 def test_exact_for_one_layer_with_the_virial_of_the_ends(bench, models, ranks, newton):
     total, convection = expected_flux(bench, models)
@@ -102,6 +103,7 @@ def test_exact_for_one_layer_with_the_virial_of_the_ends(bench, models, ranks, n
     assert models != ["one"] or np.abs(even[0] - total).max() > 0.1 * np.abs(total - convection).max()
 
 
+@pytest.mark.long
 def test_neglects_the_long_ways_of_several_layers(bench):
     """As documented: the virial split by ends is the better of the two, but not exact."""
     total, convection = expected_flux(bench, ["two"])

@@ -1,5 +1,7 @@
 """pair_style mace against mace-torch's own ASE calculator and finite differences."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,8 @@ PAIRS += [("zbl", "triclinic"), ("zbl", "core"), ("deep", "triclinic"), ("deep",
 # model, structure, newton, ranks: all on one and two ranks, the telling ones without newton and on four
 CASES = [(*pair, "on", ranks) for pair in PAIRS for ranks in (1, 2)]
 CASES += [(*pair, "off", ranks) for pair in (("residual", "corner"), ("deep", "triclinic")) for ranks in (1, 2)]
-CASES += [("residual", "corner", "off", 4), ("deep", "triclinic", "on", 4)]
+FOUR = [("residual", "corner", "off", 4), ("deep", "triclinic", "on", 4)]
+LONG = [pytest.param(*case, marks=pytest.mark.long) for case in FOUR]
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +34,27 @@ def references(bench):
 
 @pytest.fixture(scope="module")
 def matrix(bench):
-    """Every case's result."""
-    out = {}
-    for ranks in (1, 2, 4):
+    """Every case's result on so many ranks, made on demand."""
+
+    @cache
+    def of(ranks: int) -> dict:
+        out = {}
         # ranks in a row along x: the structure `corner` then leaves all but the first without atoms
         cases = {
             f"{model} {structure} {newton}": script(structure, mace_pair(model), newton, f"{ranks} 1 1")
-            for model, structure, newton, number in CASES
+            for model, structure, newton, number in CASES + FOUR
             if number == ranks
         }
         for name, result in bench.run(cases, ranks, torch_first=ranks == 2).items():
             out[(*name.split(), ranks)] = result
-    return out
+        return out
+
+    return of
 
 
-@pytest.mark.parametrize(("model", "structure", "newton", "ranks"), CASES)
+@pytest.mark.parametrize(("model", "structure", "newton", "ranks"), CASES + LONG)
 def test_equals_mace_torch(matrix, references, model, structure, newton, ranks):
-    result = matrix[model, structure, newton, ranks]
+    result = matrix(ranks)[model, structure, newton, ranks]
     assert "error" not in result, result["error"]
     expected = references[model, structure]
     assert_close(result["energy"], expected["energy"], 1e-12)
@@ -56,13 +63,15 @@ def test_equals_mace_torch(matrix, references, model, structure, newton, ranks):
     assert_close(result["c_energy"][:, 0], expected["energies"], 1e-12)
 
 
-@pytest.mark.parametrize(("model", "structure", "newton", "ranks"), [c for c in CASES if c[1] == "triclinic"])
+@pytest.mark.parametrize(
+    ("model", "structure", "newton", "ranks"), [c for c in CASES if c[1] == "triclinic"] + LONG[1:]
+)
 def test_per_atom_virial_sums_to_the_virial(matrix, model, structure, newton, ranks):
-    result = matrix[model, structure, newton, ranks]
+    result = matrix(ranks)[model, structure, newton, ranks]
     for name in ("c_virial", "c_centroid"):
         total = result[name].sum(axis=0)[[0, 1, 2, 5, 4, 3]] / BAR_PER_EV_A3 / STRUCTURES[structure].get_volume()
         assert_close(total, result["stress"], 1e-9)
-        assert_close(result[name], matrix[model, structure, "on", 1][name], 1e-9)
+        assert_close(result[name], matrix(1)[model, structure, "on", 1][name], 1e-9)
     # the antisymmetric part of the nine components is a torque, zero in sum
     nine = result["c_centroid"].sum(axis=0)
     assert_close(nine[6:], nine[3:6], 1e-9)
@@ -93,7 +102,7 @@ def test_finite_differences(bench, matrix, model):
             home = ""
     energies = bench.run({"moved": script("triclinic", mace_pair(model)) | {"changes": changes}})["moved"]["energies"]
     slopes = (energies[::2] - energies[1::2]) / (2 * step)
-    result = matrix[model, "triclinic", "on", 2]
+    result = matrix(2)[model, "triclinic", "on", 2]
     assert_close(-slopes[: len(moves)], [result["f"][move] for move in moves], 1e-5)
     assert_close(slopes[len(moves) :] / atoms.get_volume(), result["stress"], 1e-5)
 
@@ -101,7 +110,7 @@ def test_finite_differences(bench, matrix, model):
 def test_single_precision(bench, matrix):
     cases = {model: script("triclinic", mace_pair(model, options="dtype float32")) for model in ("zbl", "deep")}
     for model, result in bench.run(cases, 2).items():
-        exact = matrix[model, "triclinic", "on", 2]
+        exact = matrix(2)[model, "triclinic", "on", 2]
         assert_close(result["energy"], exact["energy"], 1e-6)
         assert_close(result["f"], exact["f"], 1e-4)
         assert_close(result["stress"], exact["stress"], 1e-4)
