@@ -128,6 +128,19 @@ def test_fault_found_in_planning_is_one_message(toy):
     assert (done.returncode, done.stderr) == (2, "glass: no parameters for Pu\n")
 
 
+def test_an_error_of_the_planning_ends_the_job_with_its_traceback(toy):
+    """Also while the first rank carries out a task: that one is stopped first."""
+    slow = {"first": [{"name": "s", "do": "count", "settings": {"steps": 400, "step_s": 0.05}}]}
+    toy.plan_branches(quick={"first": [write("q")], "then": [write("never")]}, slow=slow)
+    described = json.loads((toy.folder / "plan.json").read_text())
+    described["branches"]["quick"][1]["plan_breaks"] = True
+    (toy.folder / "plan.json").write_text(json.dumps(described))
+    done = toy.finish(ranks=2)
+    assert done.returncode == 1
+    assert "rank 0 of 2 failed" in done.stderr and "ValueError: a fault in planning" in done.stderr
+    assert "slow/first/s stopped" in done.stdout
+
+
 def test_task_that_needs_more_ranks_than_there_are_starts_nothing(toy):
     toy.plan(only=[write("a"), write("wide", ranks=3)])
     done = toy.finish(ranks=2)

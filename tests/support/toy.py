@@ -122,6 +122,8 @@ class ToyStage:
     def plan(self, run) -> list[Task]:
         if run.input.get("plan_raises"):
             raise InputError(run.input["plan_raises"])
+        if run.input.get("plan_breaks"):
+            raise ValueError("a fault in planning")
         return [
             Task(
                 stage=self.name,

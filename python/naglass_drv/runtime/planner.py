@@ -143,7 +143,13 @@ class Planner:
         product = self.store.product(step.label, material)
         if product is None:
             waiting.run.products.mkdir(parents=True, exist_ok=True)
-            made = self._stages(step.stage).collect(waiting.run, done)
+            try:
+                made = self._stages(step.stage).collect(waiting.run, done)
+            except InputError as error:
+                if not step.scope:
+                    raise
+                self._refuse(step, str(error), waiting.answer)
+                return
             behind = tuple(item.record for item in done if item.record is not None)
             product = replace(made, scope=step.scope, step=step.stage, tasks=behind)
             self.store.keep(step.label, product, material, self._keys)

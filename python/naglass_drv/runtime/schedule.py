@@ -84,7 +84,7 @@ def execute(
     failures, error, stopped = verdict
     if error is not None:
         raise _error(*error)
-    if stopped or any(reasons):
+    if stopped:
         raise Stopped(next((reason for reason in reasons if reason), "a task stopped by itself"))
     return failures
 
@@ -132,16 +132,19 @@ class _First:
         self._sent: list[Any] = []
         self._began: dict[int, float] = {}
         self._error: tuple[int, str] | None = None
+        self._bug: Exception | None = None
         self._stopped = False
         self._busy = False
         self._tended = 0.0
 
     def verdict(self) -> tuple[list[Outcome], tuple[int, str] | None, bool]:
-        """How the run ended: failures, an error that ended it, and whether a task was stopped."""
-        return self._planner.failures, self._error, self._stopped
+        """How the run ended: failures, an error that ended it, and whether something was left when it was stopped."""
+        return self._planner.failures, self._error, self._stopped or not self._planner.ended
 
     def tend(self) -> None:
-        """Hear which tasks have ended, plan what follows from them, and hand it out. Never raises a NaglassError."""
+        """Hear which tasks have ended, plan what follows from them, and hand it out. Raises nothing: it may be called
+        from within LAMMPS, which would swallow an exception.
+        """
         if self._busy:
             return
         self._busy = True
@@ -154,6 +157,9 @@ class _First:
             self._give_up(error)
         except SYSTEM as raised:
             self._give_up(of_system(raised))
+        except Exception as bug:
+            self._bug = bug
+            self._context.stop.request(f"{type(bug).__name__} while planning")
         finally:
             self._busy = False
             self._tended = time.monotonic()
@@ -168,6 +174,8 @@ class _First:
         nap = _NAPS_S[0]
         while True:
             self.tend()
+            if self._bug is not None:
+                raise self._bug
             if self._own:
                 return self._own.popleft()
             if self._dispatch.idle and (self._planner.ended or self._closing()):
