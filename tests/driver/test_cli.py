@@ -86,6 +86,7 @@ def test_validate_names_what_to_know_of_a_level_and_what_it_lacks(folder):
     )
 
 
+@pytest.mark.long
 @pytest.mark.cp2k
 def test_validate_shows_the_inputs_to_cp2k_and_to_another_versions_schema(folder):
     (folder / "input.yaml").write_text(REFERENCE)

@@ -295,7 +295,7 @@ def test_the_program_of_the_console_finalizes_mpi_too():
     from importlib.metadata import entry_points
 
     (command,) = entry_points(group="console_scripts", name="naglass")
-    assert command.value in ("naglass_drv.__main__:run", "naglass_drv.cli.main:main")
+    assert command.value == "naglass_drv.__main__:run"
 
 
 @pytest.mark.mpi

@@ -260,7 +260,7 @@ def test_the_stage_plans_from_the_dataset_and_refuses_a_start_model_without_an_e
     products = run.products / "dataset"
     products.mkdir(parents=True)
     (products / "train.extxyz").write_bytes(data["train"].read_bytes())
-    summary = {"E0_eV": E0 | {"V": -900.0}, "level": "morse-1", "test": None}
+    summary = {"E0_eV": E0 | {"V": -900.0}, "level": "morse-1", "test": None, "frames": 12}
     (products / "dataset.json").write_text(json.dumps(summary))
     run = taken.given(run, dataset=taken.dataset(run))
     with pytest.raises(InputError, match=r"model\.portable does not cover V in the dataset"):

@@ -45,7 +45,7 @@ def test_mace_reads_the_numbers_that_were_written(tmp_path, monkeypatch):
     fractions = ("--valid-fraction", "0.25", "--test-fraction", "0.25")
     command = export(tmp_path / "out", str(tmp_path / "set.extxyz"), *fractions)
     assert command[0] == "mace_run_train"
-    options = tools.build_default_argmake_parser().parse_args(command[1:])
+    options = tools.build_default_arg_parser().parse_args(command[1:])
     keys = update_keyspec_from_kwargs(KeySpecification(), vars(options))
     monkeypatch.chdir(tmp_path / "out")
     sets, e0 = get_dataset_from_xyz(

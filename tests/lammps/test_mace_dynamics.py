@@ -81,10 +81,10 @@ def drift(values: np.ndarray) -> float:
 
 
 def test_energy_is_conserved_while_atoms_change_ranks(bench):
-    """2 ps at 600 K."""
+    """1 ps at 600 K."""
     script = setup() + "velocity all create 600 4928 loop all\ntimestep 0.004\nfix nve all nve\nthermo 10\n"
-    script += "compute owner all property/atom proc\n" + DUMP.format(every=500, file="nve.dump", more="c_owner")
-    rows = run(bench, script + "run 500\n", 2)[0]
+    script += "compute owner all property/atom proc\n" + DUMP.format(every=250, file="nve.dump", more="c_owner")
+    rows = run(bench, script + "run 250\n", 2)[0]
     fluctuation = rows[:, PE].std()
     assert fluctuation > 0.05
     assert abs(drift(rows[:, TOTAL])) < 0.01 * fluctuation

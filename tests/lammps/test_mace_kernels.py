@@ -88,7 +88,9 @@ def test_every_set_of_instructions(folder, by_torchscript, monkeypatch, kind):
         assert (np.abs(table(folder, model) - expected) / (np.abs(expected).max(axis=0) + 1.0)).max() < 1e-11
 
 
-@pytest.mark.parametrize("kept", ["0", "1", "1000"])
+@pytest.mark.parametrize(
+    "kept", [pytest.param("0", marks=pytest.mark.long), "1", pytest.param("1000", marks=pytest.mark.long)]
+)
 def test_blocks_of_edges(folder, monkeypatch, kept):
     """Several blocks of edges; weights recomputed in the backward pass, partly kept, and all kept."""
     write_data(folder / "many.data", packing(160, 14.0, tilt=True, seed=6), ELEMENTS)
@@ -114,6 +116,7 @@ def _with_two_threads(environment):
     return lambda plugins=None: environment(plugins) | {"OMP_NUM_THREADS": "2"}
 
 
+@pytest.mark.long
 def test_single_precision_of_a_trained_model(tmp_path):
     """The statement of docs/pair_mace.md, on three frames: below 0.05 meV/Å where forces are tens of eV/Å."""
     start = Path(__file__).parents[2] / "examples" / "quickstart" / "start"

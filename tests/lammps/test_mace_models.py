@@ -104,16 +104,6 @@ def test_every_class_of_mace_torch_is_decided():
     assert optional == set(ARGUMENTS)
 
 
-def test_what_is_called_handled_is_in_the_models_that_ran(bench):
-    for name, kind in HANDLED.items():
-        assert name in {type(module).__name__ for module in bench.models[kind].modules()}, name
-    defaults = inspect.signature(mace.modules.MACE).parameters
-    for name, kind in ARGUMENTS.items():
-        assert kind is None or KINDS[kind][name] != defaults[name].default, name
-    for name, kind in GATES.items():
-        assert KINDS[kind].get("gate", torch.nn.functional.silu) is mace.modules.gate_dict[name]
-
-
 def refused(model, folder, match, **options):
     with pytest.raises(InputError, match=match):
         export_module(model, folder / "m.naglass", **options)

@@ -1,10 +1,19 @@
-"""The kinds of MACE model that the short tests leave out: other combinations of the same blocks and options."""
+"""The kinds of MACE model that the short tests leave out, and that all that is called handled is in one of them."""
+
+import inspect
 
 import pytest
 
+from naglass_drv.engines.mace.modelfile import default_dtype, import_torch
 from support.mace_bench import Bench, assert_close, mace_pair, script
-from support.mace_kinds import HEADS, KINDS, USUAL
-from support.mace_models import packing
+from support.mace_models import build_model, packing
+
+# e3nn's constants can be read only after this
+torch = import_torch()
+
+import mace.modules  # noqa: E402
+
+from support.mace_kinds import ARGUMENTS, GATES, HANDLED, HEADS, KINDS, USUAL  # noqa: E402
 
 pytestmark = pytest.mark.mpi
 
@@ -30,3 +39,15 @@ def test_equals_mace_torch(bench, found, name):
     assert_close(result["f"], expected["f"], 1e-9)
     assert_close(result["stress"], expected["stress"], 1e-9)
     assert_close(result["c_energy"][:, 0], expected["energies"], 1e-12)
+
+
+def test_what_is_called_handled_is_in_the_models_that_ran():
+    with default_dtype("float64"):
+        models = {kind: build_model(**KINDS[kind]) for kind in set(HANDLED.values())}
+    for name, kind in HANDLED.items():
+        assert name in {type(module).__name__ for module in models[kind].modules()}, name
+    defaults = inspect.signature(mace.modules.MACE).parameters
+    for name, kind in ARGUMENTS.items():
+        assert kind is None or KINDS[kind][name] != defaults[name].default, name
+    for name, kind in GATES.items():
+        assert KINDS[kind].get("gate", torch.nn.functional.silu) is mace.modules.gate_dict[name]

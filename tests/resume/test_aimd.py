@@ -90,6 +90,7 @@ def test_killed_twice_in_the_middle(study):
     check_whole(study)
 
 
+@pytest.mark.long
 def test_stopped_by_a_file_exit(study):
     job = start(study)
     wait_for(study, job, 12)

@@ -33,7 +33,9 @@ def check_stopped(toy, job, reason):
     assert len(toy.lines("step")) == 2 * STEPS, "every step once"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, pytest.param(signal.SIGUSR1, marks=pytest.mark.long)]
+)
 def test_signal_to_the_launcher(toy, number):
     toy.plan(only=[counting("a"), counting("wide", ranks=2)])
     job = toy.start()

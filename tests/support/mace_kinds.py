@@ -62,8 +62,8 @@ KINDS = {
         readout_cls=modules.NonLinearBiasReadoutBlock,
     ),
 }
-# they have every block and option that is handled at least once; tests/long takes the others, too
-USUAL = ("one-layer", "last-readout", "correlations", "so3", "edges", "plain", "density", "high", "gated")
+# in the short tests; tests/long takes the others, too
+USUAL = ("one-layer", "last-readout", "so3", "edges", "gated")
 HEADS = {"plain": "cheap", "edges": "full", "gated-heads": "full"}
 
 # every class of mace.modules that the export takes, and a kind of model that has it
