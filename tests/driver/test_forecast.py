@@ -42,6 +42,12 @@ def test_wall_time_is_that_of_the_schedule(monkeypatch):
     assert found.rows["then"].core_s == pytest.approx(40) and found.rows["then"].ranks == 2
 
 
+def test_gpu_hours_are_those_of_the_tasks_that_request_gpus():
+    task = Task("work", "t", {}, ranks=2, gpus=2, effort=Effort("work", 9.0))
+    found = foreseen(iter_of(Step("x")), {"x": SimpleNamespace(expect=lambda run: ([task], Product()))}, 2)
+    assert (found.rows["x"].gpus, found.rows["x"].gpu_s) == (2, pytest.approx(2 * 5.5))
+
+
 def test_systems_do_not_wait_for_each_other(monkeypatch):
     monkeypatch.setattr(module, "_STEP_S", 0.0)
 

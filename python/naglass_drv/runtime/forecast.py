@@ -93,7 +93,8 @@ def forecast(
     """
     rows: dict[str, Row] = {}
     unforeseen: list[str] = []
-    dispatch = Dispatch([0] * ranks, [1 << 20])
+    # a task requests a few GPUs for each of its ranks, if any
+    dispatch = Dispatch([0] * ranks, [64 * ranks])
     waiting: dict[str, tuple[list[int], Answer, Any]] = {}
     took: dict[tuple[str, str], float] = {}
     overhead = [0.0]

@@ -3,10 +3,9 @@
 import os
 import time
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InputError
 from . import events, progress
@@ -28,8 +27,7 @@ _REPORT = "report.html"
 _SILENT_S = 300.0
 
 
-@dataclass(frozen=True)
-class TaskState:
+class TaskState(NamedTuple):
     """A task as seen from its files: `state` is done, failed, running, interrupted, changed or waiting.
 
     `seconds` is how long it took, or how long it has been running.
@@ -128,7 +126,7 @@ def snapshot(folder: Path) -> dict[str, Any]:
         "total_s": sum(end - start for start, end in calls),
         "calls": len(calls),
         "stages": provenance["stages"],
-        "tasks": [asdict(state) for stage in provenance["stages"] for state in stage_states(folder, stage, running)],
+        "tasks": [state._asdict() for stage in provenance["stages"] for state in stage_states(folder, stage, running)],
         "left_out": _refused(folder),
         "report": str(report) if report.is_file() else None,
         "resume": provenance["resume"],

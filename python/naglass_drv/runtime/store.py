@@ -120,11 +120,13 @@ class Store:
         tasks = (read_json(self.step_folder(step) / "plan.json") or {}).get("tasks")
         if not isinstance(tasks, list):
             return []
-        texts = [
-            item for item in tasks if isinstance(item, dict) and {type(item.get(k)) for k in ("name", "key")} == {str}
-        ]
-        # a name is a folder name, and must not lead anywhere else
-        return [item for item in texts if _NAME.fullmatch(item["name"])]
+        found = []
+        for item in tasks:
+            name, task_key = (item.get("name"), item.get("key")) if isinstance(item, dict) else (None, None)
+            # a name is a folder name, and must not lead anywhere else
+            if isinstance(name, str) and isinstance(task_key, str) and _NAME.fullmatch(name):
+                found.append(item)
+        return found
 
     def finished(self, step: str, keys: Keys | None = None) -> list[Done]:
         """The planned tasks of the step that are done with their current key; `keys` learns the hashes of their
@@ -207,9 +209,11 @@ class Store:
         except OSError:
             return found
         for line in lines:
-            with suppress(ValueError):
+            try:
                 name, task_key, attempt, seconds = line.split(" ")
                 found[name] = (task_key, int(attempt), float(seconds))
+            except ValueError:
+                continue
         return found
 
     def _note(self, ticket: Ticket, seconds: float) -> None:
