@@ -10,9 +10,9 @@ import pytest
 from mpi4py import MPI
 
 from naglass_drv.chemistry.ions import species
-from naglass_drv.engines import segments
-from naglass_drv.engines.dump import read_snapshots
-from naglass_drv.engines.lammps import open_session, write_data
+from naglass_drv.engines.lammps import segments
+from naglass_drv.engines.lammps.dump import read_snapshots
+from naglass_drv.engines.lammps.session import open_session, write_data
 from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
 from naglass_drv.glass import potentials
 from naglass_drv.glass.packing import pack
@@ -288,7 +288,7 @@ if __name__ == "__main__":
 
 def test_a_dump_with_a_hole_is_seen(tmp_path):
     """What a full disk has swallowed: the end, the middle, or a whole write of LAMMPS's buffer."""
-    from naglass_drv.engines.dump import is_whole
+    from naglass_drv.engines.lammps.dump import is_whole
 
     box = "ITEM: BOX BOUNDS pp pp pp\n0 1\n0 1\n0 1\n"
     head = f"ITEM: TIMESTEP\n{{}}\nITEM: NUMBER OF ATOMS\n3\n{box}ITEM: ATOMS id type x\n"

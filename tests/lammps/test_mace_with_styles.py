@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from naglass_drv.engines.lammps import write_data as write_charged_data
+from naglass_drv.engines.lammps.session import write_data as write_charged_data
 from support.lammps_runs import write_data
 from support.mace_bench import Bench, assert_close, mace_pair, script
 from support.mace_models import ELEMENTS, NUMBERS, packing

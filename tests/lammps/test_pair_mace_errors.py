@@ -184,7 +184,7 @@ def test_torch_keeps_its_blas_where_lammps_ran_before(folder):
     commands = SCRIPT.format(**(GOOD | {"style": "atomic"})).split("\n")
     code = (
         "from pathlib import Path\nfrom mpi4py import MPI\n"
-        "from naglass_drv.engines.lammps import open_session\n"
+        "from naglass_drv.engines.lammps.session import open_session\n"
         "open_session(MPI.COMM_SELF, Path('first.log')).__enter__()\n"
         "with open_session(MPI.COMM_SELF, Path('second.log'), plugins=['maceplugin']) as session:\n"
         f"    session.commands([line for line in {commands} if line])\n"

@@ -63,7 +63,7 @@ def _seed(seed: int, replica: int) -> int:
 
 def run(job: Job) -> Mapping[str, Any] | None:
     """Pack, melt, quench, hold, minimize; an interrupted task resumes from its last restart file."""
-    from ..engines import segments
+    from ..engines.lammps import segments
     from ..paths import data_file
 
     earlier = job.comm.bcast(segments.earlier_result(job.previous, job.folder) if job.rank == 0 else None)
@@ -106,7 +106,7 @@ def _prepare(folder: Path, ions: tuple[chemistry.Species, ...], settings: Mappin
     """Write the packed start and the potential as files, which also work with ``lmp -in melt_quench.lmp``."""
     import numpy as np
 
-    from ..engines.lammps import write_data
+    from ..engines.lammps.session import write_data
     from ..glass.packing import pack
 
     packed = pack(ions, settings["density_g_cm3"], settings["seed"])
@@ -137,8 +137,8 @@ def _write_results(job: Job, ions: tuple[chemistry.Species, ...], timestep_ps: f
     glass.
     """
     from ..dataset.frames import write_frames
-    from ..engines import segments
-    from ..engines.dump import read_snapshots
+    from ..engines.lammps import segments
+    from ..engines.lammps.dump import read_snapshots
 
     info = {
         "name": job.task.name,

@@ -18,7 +18,7 @@ from .md_commands import MOMENT, commands_for, model_facts, observables_for, ste
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from ..engines.dump import Snapshot
+    from ..engines.lammps.dump import Snapshot
 
 name = "md"
 #: Raised when the same settings and files give another result.
@@ -112,7 +112,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     A run that falls apart is also a result: it ends early, and its summary says when it became
     unstable.
     """
-    from ..engines import segments
+    from ..engines.lammps import segments
     from ..paths import data_file
 
     earlier = job.comm.bcast(segments.earlier_result(job.previous, job.folder) if job.rank == 0 else None)
@@ -160,7 +160,7 @@ def _prepare(job: Job) -> None:
     import numpy as np
 
     from ..dataset.frames import read_frames
-    from ..engines.lammps import write_data
+    from ..engines.lammps.session import write_data
 
     settings = job.task.settings
     _place_model(job.task.inputs["model"], job.folder / "model.naglass")
@@ -183,7 +183,7 @@ def _place_model(model: Path, target: Path) -> None:
 
 def _variables(folder: Path, settings: Mapping[str, Any]) -> dict[str, object]:
     """Values from the input for the index variables of the script."""
-    from ..engines import segments
+    from ..engines.lammps import segments
 
     pressure = settings["pressure_bar"]
     barostat = (
@@ -209,7 +209,7 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
     import numpy as np
 
     from ..analysis.stability import judge
-    from ..engines import segments
+    from ..engines.lammps import segments
 
     settings = job.task.settings
     table = segments.thermo(job.folder)

@@ -18,11 +18,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, SetupError, Stopped
-from ..files import link_files, write_json
-from ..runtime.store import OWN_FILES
+from ...errors import InputError, SetupError, Stopped
+from ...files import link_files, write_json
+from ...runtime.store import OWN_FILES
 from .dump import Snapshot, is_whole, read_snapshots, read_table
-from .lammps import Session, open_session
+from .session import Session, open_session
 
 LOG = "log.lammps"
 # thermo keywords of LAMMPS, units metal

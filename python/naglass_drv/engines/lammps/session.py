@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import SetupError, TaskFailed
-from ..paths import plugin_folder
+from ...errors import SetupError, TaskFailed
+from ...paths import plugin_folder
 
 if TYPE_CHECKING:
     from ase import Atoms
