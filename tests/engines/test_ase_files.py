@@ -13,7 +13,7 @@ from ase.io.trajectory import TrajectoryWriter
 
 from naglass_drv.cli.main import main
 from naglass_drv.dataset.frames import read_labeled
-from naglass_drv.engines.sources import read_source
+from naglass_drv.foreign.sources import read_source
 
 STRESS = np.array([0.01, 0.02, 0.03, 0.004, 0.003, 0.002])
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from naglass_drv.cli.main import main
-from naglass_drv.dataset.foreign import Refused, Terms, admit
+from naglass_drv.foreign.gate import Refused, Terms, admit
 from naglass_drv.dataset.frames import read_labeled
-from naglass_drv.engines.vasp import read_vasp
+from naglass_drv.foreign.vasp import read_vasp
 
 OUTCAR = Path(ase.__file__).parent / "test" / "testdata" / "vasp" / "OUTCAR_example_1"
 ROWS = "<v>5.0 0.0 0.0</v><v>0.0 5.0 0.0</v><v>0.0 0.0 5.0</v>"

@@ -16,7 +16,7 @@ from .numbers import MAX_SEED, add_number
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from ..dataset.foreign import Terms
+    from ..foreign.gate import Terms
 
 Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
@@ -131,10 +131,10 @@ def _add_export(add: Add) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from ..dataset.foreign import Refused, admit, unfit_stress
+    from ..foreign.gate import Refused, admit, unfit_stress
     from ..dataset.frames import write_frames
     from ..dataset.shards import write_set
-    from ..engines.sources import read_source
+    from ..foreign.sources import read_source
     from ..files import check_target, write_json
 
     check_target(options.output, "--output")
@@ -176,7 +176,7 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _terms(options: argparse.Namespace) -> "Terms":
-    from ..dataset.foreign import HIGH_SPIN, Terms
+    from ..foreign.gate import HIGH_SPIN, Terms
     from ..engines.cp2k.inputs import ATOM_MULTIPLICITY
 
     multiplicity = options.multiplicity
@@ -200,7 +200,7 @@ def _isolated_atoms(stated: list[str], terms: "Terms") -> Iterator["Atoms"]:
     from ase import Atoms
     from ase.data import atomic_numbers
 
-    from ..dataset.foreign import Found, Refused, admit
+    from ..foreign.gate import Found, Refused, admit
 
     elements = set()
     for item in stated:

@@ -1,6 +1,6 @@
 """Frames labeled elsewhere: what their source says, and the checks that they have to pass like our own.
 
-A reader (`read_extxyz` here, VASP and CP2K in `engines`) turns a source into `Found` frames and refusals; `admit` makes
+A reader (`read_extxyz` here, others beside it) turns a source into `Found` frames and refusals; `admit` makes
 of each a frame of the convention (see `frames`), or refuses it by name.
 """
 
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from .assemble import is_isolated_atom
-from .audit.moments import LABELS
-from .candidates import prepared
-from .frames import check_labeled, each_frame
-from .gate import Refused, net_force_fault, spin_fault, stress_fault
-from .labels import Entries, labels_of, numbers, scf_converged, whole
+from ..dataset.assemble import is_isolated_atom
+from ..dataset.audit.moments import LABELS
+from ..dataset.candidates import prepared
+from ..dataset.frames import check_labeled, each_frame
+from ..dataset.gate import Refused, net_force_fault, spin_fault, stress_fault
+from ..dataset.labels import Entries, labels_of, numbers, scf_converged, whole
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ..dataset.foreign import Found, found_in, unreadable
+from .gate import Found, found_in, unreadable
 from ..errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ TRAJECTORY, DATABASE, PICKLED = b"- of Ulm", b"SQLite format 3\0", b"PickleTraje
 
 
 def read_ase(path: Path, start: bytes, keys: Mapping[str, str]) -> list[Found]:
-    """Frames of a file that begins with `start`, one of the three above; `keys` as in `dataset.foreign.read_extxyz`.
+    """Frames of a file that begins with `start`, one of the three above; `keys` as in `gate.read_extxyz`.
 
     Labels are those of the calculator, and entries of a row's key-value pairs and data. Raises InputError for a file
     that is damaged, or that can only be read by unpickling, which runs code.

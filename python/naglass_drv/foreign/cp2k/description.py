@@ -5,15 +5,15 @@ from pathlib import Path
 
 from ase.data import atomic_numbers
 
-from ...dataset.foreign import short_hash
+from ..gate import short_hash
 from ...errors import InputError
-from . import tree
+from ...engines.cp2k import tree
 from .motion_files import files_of
-from .parse.trajectory import Files, StartCell
-from .preprocess import preprocess
+from ...engines.cp2k.parse.trajectory import Files, StartCell
+from ...engines.cp2k.preprocess import preprocess
 from .subsys import System, beside, element_of, read_system
-from .tree import Section
-from .values import ADDED_TO_DFT, integers, logical, only, text, word
+from ...engines.cp2k.tree import Section
+from ...engines.cp2k.values import ADDED_TO_DFT, integers, logical, only, text, word
 
 _MAX_INPUT = 1 << 26
 _RUN_TYPES = {

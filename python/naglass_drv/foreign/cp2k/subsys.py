@@ -12,10 +12,10 @@ from ase.data import atomic_numbers, chemical_symbols
 from ase.geometry import cellpar_to_cell
 
 from ...errors import InputError
-from .parse.output import read_text
-from .preprocess import is_within
-from .tree import Line, Section
-from .values import integers, logical, only, quantities, real, text, unit_value, word, words
+from ...engines.cp2k.parse.output import read_text
+from ...engines.cp2k.preprocess import is_within
+from ...engines.cp2k.tree import Line, Section
+from ...engines.cp2k.values import integers, logical, only, quantities, real, text, unit_value, word, words
 
 _MAX_FILE = 1 << 26
 _MASS = ("MASS", "ATOMIC_MASS", "ATOMIC_WEIGHT", "WEIGHT")

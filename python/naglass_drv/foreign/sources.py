@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..dataset.foreign import Found, Refused, read_extxyz, source_name
+from .gate import Found, Refused, read_extxyz, source_name
 from ..errors import InputError
 from .ase_files import DATABASE, PICKLED, TRAJECTORY, read_ase
 
@@ -24,7 +24,7 @@ class Source:
 
 
 def read_source(path: Path, keys: Mapping[str, str]) -> Source:
-    """Read a file or the folder of one run; `keys` are those of `dataset.foreign.read_extxyz`.
+    """Read a file or the folder of one run; `keys` are those of `gate.read_extxyz`.
 
     Of a folder its ``vasprun.xml``, else its ``OUTCAR``, is read, else it is a run of CP2K. What cannot be read at all
     is one refusal, UNREADABLE. Raises InputError for a path that is not there.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dataset.foreign import Found, Refused, bare, set_labels, short_hash, source_name, unreadable
+from .gate import Found, Refused, bare, set_labels, short_hash, source_name, unreadable
 from ..errors import InputError
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from ...errors import InputError
-from .parse.evaluation import FORCE_EV_A
-from .parse.trajectory import VELOCITY_A_PS, Files
-from .preprocess import is_within
-from .tree import Section
-from .values import integers, text, unit_value, word
+from ...engines.cp2k.parse.evaluation import FORCE_EV_A
+from ...engines.cp2k.parse.trajectory import VELOCITY_A_PS, Files
+from ...engines.cp2k.preprocess import is_within
+from ...engines.cp2k.tree import Section
+from ...engines.cp2k.values import integers, text, unit_value, word
 
 _XYZ = ("XMOL", "XYZ")
 _STD_OUT = "__STD_OUT__"
