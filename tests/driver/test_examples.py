@@ -8,7 +8,7 @@ from ase import Atoms
 
 from naglass_drv.config.load import load
 from naglass_drv.dataset.frames import read_labeled
-from naglass_drv.engines.cp2k.levels import label_of, level, of_reference
+from naglass_drv.engines.cp2k.theory.levels import label_of, level, of_reference
 from naglass_drv.errors import InputError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

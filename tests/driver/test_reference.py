@@ -13,7 +13,7 @@ from ase import Atoms
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.candidates import from_json
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
-from naglass_drv.engines.cp2k.levels import data_of, level
+from naglass_drv.engines.cp2k.theory.levels import data_of, level
 from naglass_drv.errors import InputError, SetupError, TaskFailed
 from naglass_drv.runtime.launch import run_child
 from naglass_drv.stages import dataset, reference

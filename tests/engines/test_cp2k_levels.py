@@ -6,8 +6,8 @@ from typing import get_args
 import pytest
 
 from naglass_drv.config import schema
-from naglass_drv.engines.cp2k import kinds, levels
-from naglass_drv.engines.cp2k.levels import DFT, kinds_of, label_of, level
+from naglass_drv.engines.cp2k.theory import kinds, levels
+from naglass_drv.engines.cp2k.theory.levels import DFT, kinds_of, label_of, level
 from naglass_drv.errors import InputError
 
 PBE = level("pbe+u+d3")

@@ -70,12 +70,12 @@ class Checks:
                 check(top, section, level)
 
     def _level(self, section: Any, source: Path) -> Any:
-        from ..engines.cp2k import levels
+        from ..engines.cp2k.theory import levels
 
         return levels.of_reference(section, source)
 
     def _outputs(self, top: "Partial", section: Any, level: Any) -> None:
-        from ..engines.cp2k import prints
+        from ..engines.cp2k.write import prints
 
         if level is not None:
             prints.add(level.input_tree(), section.outputs)
@@ -86,7 +86,7 @@ class Checks:
 
     def _hubbard(self, top: "Partial", section: Any, level: Any) -> None:
         """Each U belongs to an element that is present."""
-        from ..engines.cp2k import kinds
+        from ..engines.cp2k.theory import kinds
 
         elements = self._elements(top, section)
         for key in section.u_eV or {}:
@@ -95,7 +95,7 @@ class Checks:
 
     def _isolated(self, top: "Partial", section: Any, level: Any) -> None:
         """The dataset's level needs the energy of each isolated atom."""
-        from ..engines.cp2k import inputs
+        from ..engines.cp2k.write import inputs
 
         if level is not None and top.dataset is not None and top.dataset.level == section.level:
             _for_all(self._elements(top, section), lambda element: inputs.isolated_atom(element, level))
@@ -103,7 +103,7 @@ class Checks:
     def _spins(self, top: "Partial", section: Any, level: Any) -> None:
         """Structures from a file have a known spin state, and ions that fit the pattern."""
         from ..dataset.candidates import prepared
-        from ..engines.cp2k import inputs
+        from ..engines.cp2k.write import inputs
 
         for number, frame in enumerate(self._frames.get(section.structures, ())):
             place, family = f"{section.structures}: frame {number}", section.structures.name.split(".")[0]

@@ -177,7 +177,7 @@ def _import(options: argparse.Namespace) -> int:
 
 def _terms(options: argparse.Namespace) -> "Terms":
     from ..foreign.gate import HIGH_SPIN, Terms
-    from ..engines.cp2k.inputs import ATOM_MULTIPLICITY
+    from ..engines.cp2k.write.inputs import ATOM_MULTIPLICITY
 
     multiplicity = options.multiplicity
     if multiplicity not in (None, HIGH_SPIN):
@@ -293,7 +293,7 @@ def _descriptors(frames, options: argparse.Namespace):
 
 
 def _export(options: argparse.Namespace) -> int:
-    from ..engines.cp2k.inputs import ATOM_MULTIPLICITY
+    from ..engines.cp2k.write.inputs import ATOM_MULTIPLICITY
     from ..engines.mace.training_set import SCRIPT, write_training_set
     from ..files import check_target
 

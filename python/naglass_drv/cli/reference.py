@@ -44,8 +44,8 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
     from ..chemistry.spins import deviation
     from ..dataset.candidates import ions_of, prepared
     from ..dataset.frames import read_frames
-    from ..engines.cp2k import cutoff
-    from ..engines.cp2k.run import Program
+    from ..engines.cp2k.run import cutoff
+    from ..engines.cp2k.run.label import Program
     from ..files import check_target, write_bytes, write_json
     from ..report.cutoff import cutoff_figure
 
@@ -83,7 +83,7 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
 
 def warnings(input: "Input", source: Path, name: str) -> Iterator[str]:
     """What the user should know about the level of each set; `name` is the name of the input in messages."""
-    from ..engines.cp2k import levels
+    from ..engines.cp2k.theory import levels
 
     for index, section in enumerate(input.reference):
         for warning in levels.warnings_of(levels.of_reference(section, source)):
@@ -123,7 +123,7 @@ def _spins_of_file(section: "Reference", source: Path, seed: int) -> Iterator[st
     from ..chemistry import spins
     from ..dataset.candidates import ions_of, prepared
     from ..dataset.frames import read_frames
-    from ..engines.cp2k import inputs
+    from ..engines.cp2k.write import inputs
 
     told = set()
     for number, frame in enumerate(read_frames(source / section.structures)):
@@ -148,8 +148,10 @@ def lint(input: "Input", source: Path, site: Mapping[str, Any], schema: Path | N
     `schema` is a cp2k_input.xml, by default that of the installed CP2K. Raises InputError for the first set that is not
     accepted.
     """
-    from ..engines.cp2k import checks, inputs, levels
-    from ..engines.cp2k.run import Program
+    from ..engines.cp2k.run import checks
+    from ..engines.cp2k.write import inputs
+    from ..engines.cp2k.theory import levels
+    from ..engines.cp2k.run.label import Program
 
     program = Program.of_site(site)
     with TemporaryDirectory(prefix="naglass-") as folder:
@@ -179,7 +181,7 @@ def _example(input: "Input", section: "Reference", source: Path) -> "Atoms":
     from ..chemistry.ions import species
     from ..dataset.candidates import prepared
     from ..dataset.frames import read_frames
-    from ..engines.cp2k import inputs
+    from ..engines.cp2k.write import inputs
 
     if section.structures == "glass":
         ions = [ion for ion in species(input.system.composition, input.system.formula_units) for _ in range(ion.count)]

@@ -33,7 +33,7 @@ class Found:
     """A labeled frame as given by its source; None and "" mean that the source does not say.
 
     `frame` has the labels under the names of the convention. `settings` is text that is the same for all frames of one
-    level, `kinds` the same for each element apart (see `engines.cp2k.levels`); `program` is who computed it; `told` is
+    level, `kinds` the same for each element apart (see `engines.cp2k.theory.levels`); `program` is who computed it; `told` is
     what else the source says of the frame, `untaken` names what in it looks like a label and was not taken. A frame
     that cannot be read has its `refusal`, and is empty.
     """

@@ -15,7 +15,7 @@ from .base import Done
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from ..engines.cp2k.levels import Level
+    from ..engines.cp2k.theory.levels import Level
 
 PARALLEL, PARTNER = "parallel", "antiparallel"
 
@@ -28,7 +28,7 @@ def partners(section: Reference, level: "Level", jobs: Mapping[str, "Atoms"], se
     """
     if not section.antiparallel or section.spin != "ferromagnetic" or not level.needs_basis:
         return {}
-    from ..engines.cp2k.inputs import asked_moments, ordered
+    from ..engines.cp2k.write.inputs import asked_moments, ordered
 
     for label, frame in jobs.items():
         parallel = frame.info["multiplicity"] - 1
@@ -77,7 +77,7 @@ def write(path: Path, items: Sequence[Done], frame_file: str) -> None:
 
 def _compared(files: Mapping[str, Path]) -> dict[str, Any]:
     from ..dataset.frames import read_frames
-    from ..engines.cp2k.inputs import asked_moments
+    from ..engines.cp2k.write.inputs import asked_moments
 
     frames = {kind: read_frames(file)[0] for kind, file in files.items()}
     magnetic = asked_moments(frames[PARALLEL]) != 0

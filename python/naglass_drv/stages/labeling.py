@@ -11,7 +11,7 @@ from .base import Job
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from ..engines.cp2k.course import Course
+    from ..engines.cp2k.run.course import Course
     from ..engines.cp2k.failures import Refused
     from ..engines.cp2k.parse.trajectory import Frame
 
@@ -33,8 +33,8 @@ class _Setup:
 
     def __init__(self, job: Job):
         from ..dataset.candidates import from_json
-        from ..engines.cp2k import levels
-        from ..engines.cp2k.run import Program, Runner
+        from ..engines.cp2k.theory import levels
+        from ..engines.cp2k.run.label import Program, Runner
 
         settings = job.task.settings
         self.frame = from_json(settings["frame"])
@@ -48,7 +48,7 @@ class _Setup:
 
     def text(self, atoms: "Atoms") -> str:
         """The input of a single point of `atoms`."""
-        from ..engines.cp2k.run import input_text
+        from ..engines.cp2k.run.label import input_text
 
         return input_text(atoms, self.level, self.program, outputs=self.outputs, **self.spin)
 
@@ -57,7 +57,7 @@ def _run_label(job: Job) -> dict[str, Any]:
     import numpy as np
 
     from ..engines.cp2k.failures import REJECTIONS
-    from ..engines.cp2k.run import label
+    from ..engines.cp2k.run.label import label
 
     setup = _Setup(job)
     try:
@@ -89,8 +89,9 @@ def _run_label(job: Job) -> dict[str, Any]:
 
 def _run_aimd(job: Job) -> dict[str, Any]:
     """Run a trajectory to its target, or until it ends early; the frames up to that point are kept."""
-    from ..engines.cp2k import judge, motion
-    from ..engines.cp2k.aimd import AIMD
+    from ..engines.cp2k.run import judge
+    from ..engines.cp2k.write import motion
+    from ..engines.cp2k.run.aimd import AIMD
 
     setup = _Setup(job)
     plan = motion.dynamics(**job.task.settings["aimd"])
@@ -126,9 +127,9 @@ def _run_relaxation(job: Job) -> dict[str, Any]:
     """Run a relaxation to its limits; some of its steps are kept as frames, always including the last."""
     import numpy as np
 
-    from ..engines.cp2k import motion
+    from ..engines.cp2k.write import motion
     from ..engines.cp2k.failures import Refused
-    from ..engines.cp2k.relax import Relax
+    from ..engines.cp2k.run.relax import Relax
 
     setup = _Setup(job)
     settings = job.task.settings["relax"]
@@ -172,7 +173,7 @@ def _carry_out(course: "Course", setup: _Setup) -> "Refused | None":
 
 def _harvest(job: Job, setup: _Setup, steps: list, stopped: "Refused | None") -> dict[str, Any]:
     """Check the frames of a trajectory, write those that are admitted, and list the others with reasons."""
-    from ..engines.cp2k.harvest import harvest
+    from ..engines.cp2k.run.harvest import harvest
 
     found = harvest(setup.frame, steps, setup.level, **setup.spin, **setup.gate)
     if "aimd" in job.task.settings:
@@ -197,7 +198,7 @@ def _write_frames(job: Job, setup: _Setup, frames: Sequence["Atoms"]) -> None:
     from ..analysis.electronic import annotate
     from ..dataset.frames import check_labeled, write_frames
     from ..dataset.sites import judge
-    from ..engines.cp2k.levels import data_of
+    from ..engines.cp2k.theory.levels import data_of
 
     version = setup.program.version()
     made_by = {

@@ -37,7 +37,7 @@ def plan(run: Run) -> list[Task]:
     Raises SetupError if CP2K or its data are missing, and InputError for a structure that cannot be labeled,
     in either case before the first label is started.
     """
-    from ..engines.cp2k.run import Program
+    from ..engines.cp2k.run.label import Program
 
     program = Program.of_site(run.site)
     if not os.access(program.executable, os.X_OK):
@@ -49,7 +49,9 @@ def plan(run: Run) -> list[Task]:
 def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, ...]]) -> list[Task]:
     """The tasks of one set; `lone` collects the isolated atoms of earlier sets at the same level."""
     from ..dataset.candidates import to_json
-    from ..engines.cp2k import checks, inputs, levels
+    from ..engines.cp2k.run import checks
+    from ..engines.cp2k.write import inputs
+    from ..engines.cp2k.theory import levels
 
     options = levels.options_of(section, run.source)
     level = levels.level(section.level, cutoff_Ry=section.cutoff_Ry, **options)

@@ -30,7 +30,7 @@ def _add(frame: "Atoms", spins: Sequence[Any], file: Path) -> list[dict[str, Any
 def _steps(file: Path, elements: list[str]) -> dict[int, Any]:
     from ..engines.cp2k.parse import OutputError
     from ..engines.cp2k.parse.electronic import read_wannier
-    from ..engines.cp2k.prints import SPREADS_FILE
+    from ..engines.cp2k.write.prints import SPREADS_FILE
 
     try:
         return read_wannier(file, elements, file.with_name(SPREADS_FILE))
@@ -40,7 +40,7 @@ def _steps(file: Path, elements: list[str]) -> dict[int, Any]:
 
 def of_label(job: Job, frame: "Atoms") -> None:
     """Add the Wannier centers of a label if they were requested."""
-    from ..engines.cp2k.prints import WANNIER_FILE
+    from ..engines.cp2k.write.prints import WANNIER_FILE
 
     # the last rung is the one that produced the label
     file = max(job.folder.glob(f"scf-*/{WANNIER_FILE}"), default=None)
@@ -52,7 +52,7 @@ def of_label(job: Job, frame: "Atoms") -> None:
 
 def of_dynamics(job: Job, frames: Sequence["Atoms"]) -> None:
     """Add the Wannier centers of each MD frame if they were requested; a frame without them is a failure."""
-    from ..engines.cp2k.prints import WANNIER_FILE
+    from ..engines.cp2k.write.prints import WANNIER_FILE
 
     files = sorted(job.folder.glob(f"parts/*/{WANNIER_FILE}"))
     if not files or not frames:

@@ -5,8 +5,8 @@ Prints are no part of the level: they change no energy and no hash. `parse.elect
 
 from collections.abc import Callable, Sequence
 
-from ...errors import InputError
-from .tree import Line, Section
+from ....errors import InputError
+from ..tree import Line, Section
 
 #: Names of the files of Wannier centers and their spreads in the folder of the run.
 WANNIER_FILE, SPREADS_FILE = "wannier.xyz", "spreads.dat"

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import judge
-from .failures import Refused
-from .inputs import asked_moments
-from .levels import Level
-from .parse.trajectory import Frame
-from .run import labeled
+from ..failures import Refused
+from ..write.inputs import asked_moments
+from ..theory.levels import Level
+from ..parse.trajectory import Frame
+from .label import labeled
 
 if TYPE_CHECKING:
     from ase import Atoms

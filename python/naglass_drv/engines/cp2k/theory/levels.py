@@ -12,11 +12,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError
-from ...paths import data_file
-from . import kinds, own_template, tree
+from ....errors import InputError
+from ....paths import data_file
+from . import kinds, own_template
+from .. import tree
 from .own_template import OwnTemplate
-from .tree import Line, Section
+from ..tree import Line, Section
 
 _DFT = "FORCE_EVAL/DFT"
 

@@ -8,8 +8,8 @@ gives its energies (to 1e-8 eV). Labels are of the first one, whichever CP2K com
 import re
 from pathlib import Path
 
-from ...errors import SetupError
-from .tree import Section
+from ....errors import SetupError
+from ..tree import Section
 
 _OLD, _NEW = "xTB_parameters", "xTB1_parameters"
 _OWN = "gfn1-xtb.parameters"

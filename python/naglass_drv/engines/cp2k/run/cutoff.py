@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import InputError, TaskFailed
-from ...runtime.launch import run_child
-from . import levels
-from .run import Program, label
+from ....errors import InputError, TaskFailed
+from ....runtime.launch import run_child
+from ..theory import levels
+from .label import Program, label
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -9,11 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import judge, parse, parts, scf, tree
-from .failures import FAILURES, Refused
-from .parse.trajectory import Frame, Trajectory
+from . import judge, parts
+from .. import parse, tree
+from ..write import scf
+from ..failures import FAILURES, Refused
+from ..parse.trajectory import Frame, Trajectory
 from .parts import Part
-from .run import Runner
+from .label import Runner
 
 _TAIL_BYTES = 1000
 

@@ -9,7 +9,7 @@ import re
 import time
 from pathlib import Path
 
-from .failures import Refused
+from ..failures import Refused
 
 _LOOP = re.compile(rb"^  outer SCF iter = +(\d+) RMS gradient = +\S+ energy = +(\S+) *$", re.MULTILINE)
 _LOOK_EVERY_S = 1.0

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from string import Template
 from typing import Any
 
-from ...paths import data_file
-from . import prints, scf, tree
+from ....paths import data_file
+from . import prints, scf
+from .. import tree
 
 #: The state that a run continues from, in its own folder.
 START_RESTART = "start.restart"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .tree import Section
+from ..tree import Section
 
 SCF = "FORCE_EVAL/DFT/SCF"
 _OFF = ("OFF", "F", "FALSE", ".FALSE.", "NO")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from ...files import link_files, write_json
-from ...runtime.files import read_json
-from .parse.trajectory import Trajectory, read_trajectory
+from ....files import link_files, write_json
+from ....runtime.files import read_json
+from ..parse.trajectory import Trajectory, read_trajectory
 
 FOLDER = "parts"
 _FACTS = "part.json"

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import tree
+from .. import tree
 from .course import Course
-from .motion import Relaxation, relaxation_input
-from .parse.trajectory import Frame
+from ..write.motion import Relaxation, relaxation_input
+from ..parse.trajectory import Frame
 from .parts import Part
-from .run import Runner
+from .label import Runner
 
 if TYPE_CHECKING:
     from ase import Atoms

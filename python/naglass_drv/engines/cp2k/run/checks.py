@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ...errors import InputError, SetupError
-from ...runtime.launch import LONE_PROCESS, scrubbed_environment
-from .parse.output import abort_reason
+from ....errors import InputError, SetupError
+from ....runtime.launch import LONE_PROCESS, scrubbed_environment
+from ..parse.output import abort_reason
 
 _TIMEOUT_S = 120
 _VERSION = re.compile(r"<CP2K_VERSION>\s*CP2K version (\S+?)\s*(?:\([^)]*\)\s*)?</CP2K_VERSION>")

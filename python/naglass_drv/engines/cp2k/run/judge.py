@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...chemistry.ions import POLARIZED_MUB
-from ...dataset.gate import net_force_fault, spin_fault
-from . import parse
-from .failures import Refused
+from ....chemistry.ions import POLARIZED_MUB
+from ....dataset.gate import net_force_fault, spin_fault
+from .. import parse
+from ..failures import Refused
 
 # net forces within a set are similar: at ten times the limit hardly any frame passes
 _HOPELESS = 10.0

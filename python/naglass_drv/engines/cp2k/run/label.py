@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import SetupError, TaskFailed
-from ...runtime.launch import LONE_PROCESS
-from . import judge, parse, scf, tight_binding, tree
-from .failures import FAILURES, Refused
-from .inputs import asked_moments, single_point
-from .levels import Level, kinds_of, label_of
+from ....errors import SetupError, TaskFailed
+from ....runtime.launch import LONE_PROCESS
+from . import judge
+from .. import parse, tree
+from ..write import scf
+from ..theory import tight_binding
+from ..failures import FAILURES, Refused
+from ..write.inputs import asked_moments, single_point
+from ..theory.levels import Level, kinds_of, label_of
 from .runaway import RanAway, RunawayWatch
 
 if TYPE_CHECKING:
@@ -64,7 +67,7 @@ class Program:
             return start
         if self.launcher is None:
             raise SetupError(f"CP2K on {self.ranks} ranks needs a launcher; set it in the site profile (key launcher)")
-        from ...runtime.vendors import launcher_vendor, library_vendor
+        from ....runtime.vendors import launcher_vendor, library_vendor
 
         launcher, library = launcher_vendor(self.launcher), library_vendor(self.executable)
         if launcher is None or library is None or launcher not in (library, "Slurm"):
@@ -77,7 +80,7 @@ class Program:
 
     def version(self) -> str | None:
         """``2023.1`` from the program itself; None if it does not say."""
-        from ...runtime.tools import cp2k_version
+        from ....runtime.tools import cp2k_version
 
         try:
             return cp2k_version(self.executable)

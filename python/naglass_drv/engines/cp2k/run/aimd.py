@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import parts, tree
+from . import parts
+from .. import tree
 from .course import Course
-from .motion import START_RESTART, Dynamics, Piece, dynamics_input
-from .parse.trajectory import Frame
+from ..write.motion import START_RESTART, Dynamics, Piece, dynamics_input
+from ..parse.trajectory import Frame
 from .parts import Part
-from .run import Runner
+from .label import Runner
 
 
 class AIMD(Course):

@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import InputError
-from . import tree
-from .preprocess import preprocess
-from .tree import Line, Section
-from .values import ADDED_TO_DFT, logical, word
+from ....errors import InputError
+from .. import tree
+from ..preprocess import preprocess
+from ..tree import Line, Section
+from ..values import ADDED_TO_DFT, logical, word
 
 _MAX_BYTES = 1 << 20
 _UKS = ("UKS", "UNRESTRICTED_KOHN_SHAM", "LSD", "SPIN_POLARIZED")

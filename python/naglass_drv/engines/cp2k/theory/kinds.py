@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...errors import InputError, SetupError
-from ...paths import data_file
-from . import tree
-from .tree import Section
+from ....errors import InputError, SetupError
+from ....paths import data_file
+from .. import tree
+from ..tree import Section
 
 _SHELL = re.compile(r"(?P<element>[A-Z][a-z]?)(?:-[1-7](?P<letter>[spdf]))?")
 # defaults of CP2K 2023.1 if &DFT names no file

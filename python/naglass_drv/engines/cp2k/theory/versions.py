@@ -5,8 +5,8 @@ Inputs are written for 2023.1. Most differences up to 2026 are in keywords that 
 
 import re
 
-from ...errors import InputError
-from .tree import Section
+from ....errors import InputError
+from ..tree import Section
 
 _OLDEST = (2023, 1)
 # from here on an unconverged SCF ends the run by default: cp2k/cp2k#3148
