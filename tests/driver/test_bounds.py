@@ -160,11 +160,11 @@ def _takes(path, value) -> bool:
     """Whether the key at `path` takes a huge value, in any shape that the key may have."""
     from pydantic import TypeAdapter, ValidationError
 
-    from naglass_drv.config.load import _models_in
+    from naglass_drv.config.validation import models_in
 
     model = Input
     for part in path[:-1]:
-        model = next(_models_in(model.model_fields[part].annotation))
+        model = next(models_in(model.model_fields[part].annotation))
     field = model.model_fields[path[-1]]
     adapter = TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
     for shape in (value, [value], [value] * 3, {"V": value}):

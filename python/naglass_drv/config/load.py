@@ -1,27 +1,18 @@
 """Read input.yaml into a strict Input, reporting all errors at once, and write the expanded run.yaml."""
 
-import difflib
 import io
-import json
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin
-
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from typing import Any
 
 from ..errors import InputError
 from .checks import cross_check
 from .partial import Partial
 from .schema import Input
-from .source import Document, Where, parse
+from .source import Document, parse
 from .systems import OVERRIDES, Described, View, views
-
-Model = TypeVar("Model", bound=BaseModel)
-_INVALID = object()
-_WITH_UNIT = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?\s*[A-Za-zÅ].*")
-
+from .validation import valid_sections, validate
 
 Check = Callable[[Partial, Document, Path], None]
 
@@ -76,35 +67,12 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
     for name, view in views(document).items():
         systems[name] = validate(view, Input)
         origins[name] = view.described if isinstance(view, View) else Described()
-        known = _partial_sections(view.value)
+        known = valid_sections(view.value, Input)
         cross_check(known, view, folder)
         for check in checks:
             check(known, view, folder)
     document.raise_faults()
     return Study({name: input for name, input in systems.items() if input is not None}, origins)
-
-
-def validate(document: Document, model: type[Model]) -> Model | None:
-    """`document` as `model`, or None with the errors added to the document."""
-    return validated(document, (), document.value, model)
-
-
-def validated(document: Document, at: Where, value: Any, model: type[Model]) -> Model | None:
-    """`value`, which stands at `at` in the file, as `model`, or None with the errors added to the document."""
-    try:
-        return model.model_validate_json(json.dumps(value))
-    except ValidationError as error:
-        for item in error.errors(include_url=False):
-            inside = _known_part(value, item["loc"])
-            where = (*at, *inside)
-            if item["type"] == "missing":
-                document.fault(where, f"key {str(item['loc'][-1])!r} is missing")
-            elif item["type"] == "extra_forbidden":
-                document.fault(where, "not a known key" + _hint(model, inside))
-            elif where not in document.faulty:
-                # a union reports once per member, and a value that the YAML reader rejected is None by now
-                document.fault(where, _plain(item, _value_at(value, inside)))
-        return None
 
 
 def expanded(study: Study) -> str:
@@ -128,109 +96,3 @@ def expanded(study: Study) -> str:
         content = {**next(iter(content.values())), "systems": list(own.values())}
     yaml.dump(content, text)
     return text.getvalue()
-
-
-def _partial_sections(value: dict[str, Any]) -> Partial:
-    """The input with every value that is valid on its own, so that one error does not hide another."""
-    sections = {}
-    for name, field in Input.model_fields.items():
-        given = value.get(name)
-        model = next(_models_in(field.annotation), None)
-        if name not in value and not field.is_required():
-            sections[name] = field.get_default(call_default_factory=True)
-        elif model is None or given is None:
-            continue
-        elif get_origin(field.annotation) is list:
-            if isinstance(given, list):
-                sections[name] = [_partial(model, item) for item in given]
-        else:
-            sections[name] = _partial(model, given)
-    return Partial(sections)
-
-
-def _partial(model: type[BaseModel], given: Any) -> Partial:
-    values: dict[str, Any] = {}
-    given = given if isinstance(given, dict) else {}
-    for name, field in model.model_fields.items():
-        if name not in given:
-            if not field.is_required():
-                values[name] = field.get_default(call_default_factory=True)
-            continue
-        constrained: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-        found = _valid_part(TypeAdapter(constrained), given[name])
-        if found is not _INVALID:
-            values[name] = found
-    return Partial(values)
-
-
-def _valid_part(adapter: TypeAdapter, given: Any) -> Any:
-    """The value, or the valid entries of a mapping; _INVALID if nothing is valid."""
-    try:
-        return adapter.validate_json(json.dumps(given), strict=True)
-    except ValidationError as error:
-        bad = {item["loc"][0] for item in error.errors(include_url=False) if item["loc"]}
-        if isinstance(given, dict) and bad and bad < given.keys():
-            return _valid_part(adapter, {key: value for key, value in given.items() if key not in bad})
-        return _INVALID
-
-
-def _known_part(value: Any, location: tuple[str | int, ...]) -> Where:
-    """The part of a pydantic location that exists in the file (pydantic adds names of union members)."""
-    where: list[str | int] = []
-    for part in location:
-        if (isinstance(value, dict) and part in value) or (isinstance(value, list) and part in range(len(value))):
-            where.append(part)
-            value = _value_at(value, (part,))
-        else:
-            break
-    return tuple(where)
-
-
-def _value_at(value: Any, where: Where) -> Any:
-    for part in where:
-        value = value[part]
-    return value
-
-
-def _plain(item: Any, value: Any) -> str:
-    """pydantic's message, with the value as the user wrote it."""
-    if item["type"] == "too_short":
-        return "must not be empty"
-    text = item["msg"].replace("Input should", "must").replace("String should", "must")
-    text = text[0].lower() + text[1:]
-    shown = json.dumps(value, ensure_ascii=False)
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    note = "; give the number without a unit, the unit is part of the key" if _is_quantity(item, value) else ""
-    return f"{text}, not {shown}{note}"
-
-
-def _is_quantity(item: Any, value: Any) -> bool:
-    wants_number = item["type"] in ("float_type", "int_type", "float_parsing", "int_parsing")
-    return wants_number and isinstance(value, str) and _WITH_UNIT.fullmatch(value) is not None
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models_in(part)
-
-
-def _hint(top: type[BaseModel], where: Where) -> str:
-    """What may be meant by an unknown key: a similar key here, or the same key in another section."""
-    model = top
-    for part in where[:-1]:
-        if isinstance(part, str) and part in model.model_fields:
-            model = next(_models_in(model.model_fields[part].annotation), model)
-    key = str(where[-1])
-    near = difflib.get_close_matches(key, model.model_fields, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    homes = [
-        name
-        for name, field in top.model_fields.items()
-        if any(key in section.model_fields for section in _models_in(field.annotation))
-    ]
-    if homes:
-        return f"; it belongs to {' or '.join(homes)}"
-    return f"; known keys: {', '.join(model.model_fields)}"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from .load import validate
 from .schema import Section, Threads
 from .source import parse
+from .validation import validate
 
 _CP2K_NAMES = ("cp2k.psmp", "cp2k.popt", "cp2k", "cp2k.ssmp", "cp2k.sopt")
 _DATA_FOLDERS = ("/usr/share/cp2k", "/usr/local/share/cp2k", "/usr/share/cp2k/data")

@@ -15,6 +15,7 @@ from ..chemistry import mixture
 from ..errors import InputError
 from .schema import MAX_ATOMS, Count, Name, Positive, Section, Share, System, _within
 from .source import Document, Fault, Where, dotted
+from .validation import validated
 
 #: Sections that a system may override; the dataset and the model belong to all of them.
 OVERRIDES = ("glass", "reference", "md", "analysis", "report")
@@ -102,8 +103,6 @@ def views(document: Document) -> dict[str, Document]:
 
 
 def _listed(document: Document) -> Iterator[tuple[str, View]]:
-    from .load import validated
-
     members = document.value["systems"]
     if not isinstance(members, list) or not 1 <= len(members) <= MAX_SYSTEMS:
         document.fault(("systems",), f"must be a list of 1 to {MAX_SYSTEMS} systems")
@@ -127,8 +126,6 @@ def _listed(document: Document) -> Iterator[tuple[str, View]]:
 
 
 def _grid(document: Document) -> Iterator[tuple[str, View]]:
-    from .load import validated
-
     at: Where = ("series",)
     given = validated(document, at, document.value["series"], Mixture)
     if given is None:
