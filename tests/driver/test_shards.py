@@ -12,7 +12,7 @@ from naglass_drv.cli.main import main
 from naglass_drv.dataset import cache, shards
 from naglass_drv.dataset.cache import read_cached
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
-from naglass_drv.dataset.shards import find_set, set_files, write_set
+from naglass_drv.dataset.sets import find_set, set_files, write_set
 from naglass_drv.errors import InputError
 from support.labeled import cell
 

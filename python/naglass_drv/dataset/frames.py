@@ -22,6 +22,7 @@ import numpy as np
 from ..chemistry import ions as chemistry
 from ..errors import InputError
 from ..files import write_bytes
+from .shards import verified
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -63,9 +64,7 @@ def each_frame(path: Path, *, raw: bool = False) -> Iterator["Atoms | InputError
     calculator or take for tensors of nine numbers included, and numbers may have Fortran's exponent D.
     """
     if path.suffix == ".json":
-        from .shards import read_shards
-
-        yield from read_shards(path)
+        yield from _each_of_shards(path, raw)
         return
     blocks = _blocks(path)
     while True:
@@ -81,6 +80,16 @@ def each_frame(path: Path, *, raw: bool = False) -> Iterator["Atoms | InputError
             yield _checked(_parse_raw(text, where) if raw else _parse(text, where), where)
         except InputError as error:
             yield error
+
+
+def _each_of_shards(index: Path, raw: bool) -> Iterator["Atoms | InputError"]:
+    for path, count in verified(index):
+        found = 0
+        for frame in each_frame(path, raw=raw):
+            found += 1
+            yield frame
+        if found != count:
+            raise InputError(f"{path}: has {found} frames, but {index.name} lists {count}")
 
 
 def read_labeled(path: Path) -> list["Atoms"]:

@@ -1,7 +1,7 @@
-"""Large sets of frames in several files: shards of extended XYZ, and an index of their hashes.
+"""The index of a large set of frames in several files (shards of extended XYZ): their names, sizes and hashes.
 
-The index is JSON: ``{"format": "naglass-shards", "frames": N, "shards": [{"file", "frames", "sha256"}, ...]}``. The
-files lie beside it. `frames.read_frames` reads an index as it reads one file.
+It is JSON: ``{"format": "naglass-shards", "frames": N, "shards": [{"file", "frames", "sha256"}, ...]}``. The files lie
+beside it. `frames.read_frames` reads an index as it reads one file.
 """
 
 import hashlib
@@ -9,64 +9,12 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..files import write_json
-from .frames import read_frames, write_frames
-
-if TYPE_CHECKING:
-    from ase import Atoms
 
 FORMAT = "naglass-shards"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.extxyz(\.gz)?")
-
-
-def write_set(folder: Path, name: str, frames: Sequence["Atoms"], per_file: int) -> Path:
-    """Write `frames` as ``NAME.extxyz``, or as shards of `per_file` with the index ``NAME.json``; returns what to read.
-
-    Every file is written under a temporary name and renamed, the index last; a file with the same content is left
-    untouched. Files of an earlier set of this name that are not part of the new one are removed then.
-    """
-    if len(frames) <= per_file:
-        target = folder / f"{name}.extxyz"
-        write_frames(target, frames)
-        _remove_others(folder, name, {target.name})
-        return target
-    entries = []
-    for number, start in enumerate(range(0, len(frames), per_file)):
-        part = frames[start : start + per_file]
-        path = folder / f"{name}-{number:05d}.extxyz"
-        write_frames(path, part)
-        entries.append({"file": path.name, "frames": len(part), "sha256": sha256(path)})
-    index = folder / f"{name}.json"
-    write_json(index, {"format": FORMAT, "frames": len(frames), "shards": entries})
-    _remove_others(folder, name, {index.name, *(entry["file"] for entry in entries)})
-    return index
-
-
-def set_files(folder: Path, name: str) -> list[Path]:
-    """The files of the set `name`, index or single file included; none if there is no such set."""
-    own = re.compile(rf"{re.escape(name)}(-\d{{5}})?\.extxyz|{re.escape(name)}\.json")
-    found = [path for path in sorted(folder.iterdir()) if own.fullmatch(path.name)] if folder.is_dir() else []
-    return [path for path in found if path.suffix != ".json" or _is_index(path)]
-
-
-def find_set(folder: Path, name: str) -> Path | None:
-    """The file to read for the set `name`: its index, else its single file; None if there is neither."""
-    files = {path.name: path for path in set_files(folder, name)}
-    return files.get(f"{name}.json") or files.get(f"{name}.extxyz")
-
-
-def read_shards(index: Path) -> list["Atoms"]:
-    """All frames of an index. Raises InputError for anything but an index with its shards, each as its hash says."""
-    frames = []
-    for path, count in verified(index):
-        part = read_frames(path)
-        if len(part) != count:
-            raise InputError(f"{path}: has {len(part)} frames, but {index.name} lists {count}")
-        frames += part
-    return frames
 
 
 def verified(index: Path) -> list[tuple[Path, int]]:
@@ -95,12 +43,13 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _is_index(path: Path) -> bool:
+def write_index(path: Path, shards: Sequence[tuple[Path, int]]) -> None:
+    """Write the index of `shards`: their paths, beside `path`, and numbers of frames."""
+    entries = [{"file": shard.name, "frames": count, "sha256": sha256(shard)} for shard, count in shards]
+    write_json(path, {"format": FORMAT, "frames": sum(count for _, count in shards), "shards": entries})
+
+
+def is_index(path: Path) -> bool:
+    """Whether a file begins like an index."""
     with open(path, "rb") as file:
         return f'"format": "{FORMAT}"'.encode() in file.read(200)
-
-
-def _remove_others(folder: Path, name: str, kept: set[str]) -> None:
-    for path in set_files(folder, name):
-        if path.name not in kept:
-            path.unlink()

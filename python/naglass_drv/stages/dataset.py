@@ -73,7 +73,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..dataset.assemble import assemble, statistics
     from ..dataset.audit import Limits, audited
     from ..dataset.frames import read_labeled
-    from ..dataset.shards import write_set
+    from ..dataset.sets import write_set
     from ..dataset.sites import without_flagged
     from ..dataset.split import split_by_group
 
@@ -113,7 +113,7 @@ def _thinned(dataset: "Dataset", most: int | None) -> tuple["Dataset", dict[str,
 
 def collect(run: Run, done: list[Done]) -> Product:
     """Copy the files of the task to where the training and people find them."""
-    from ..dataset.shards import find_set, set_files
+    from ..dataset.sets import find_set, set_files
 
     source, target = done[0].folder, run.products / "dataset"
     # remove sets of an earlier run that are gone or are now in other files

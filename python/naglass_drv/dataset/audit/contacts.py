@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...chemistry.formers import ANIONS
 from ...chemistry.ions import contact_distance
 from ...core import neighbors
-from ...core.trajectory import ANIONS
 
 if TYPE_CHECKING:
     from ase import Atoms
