@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from naglass_drv.engines.cp2k.run import cutoff
 from naglass_drv.engines.cp2k import parse
+from naglass_drv.engines.cp2k.run import cutoff
 from naglass_drv.errors import TaskFailed
 from support.jobs import called
 from support.structures import DATA, cp2k_output

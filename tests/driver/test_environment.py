@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from naglass_drv.config.site import load_site
+from naglass_drv.engines.cp2k.run.version import check_pair
+from naglass_drv.engines.tools import Versions
 from naglass_drv.errors import InputError, SetupError
 from naglass_drv.runtime.devices import Devices
 from naglass_drv.runtime.mpi import check_launcher, check_size
-from naglass_drv.runtime.tools import Versions, check_pair
 from naglass_drv.runtime.vendors import fitting_launcher, launcher_vendor, library_vendor
 from support.jobs import MPIRUN, environment, naglass
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from naglass_drv.analysis.measure import measure
+from naglass_drv.chemistry import potentials
 from naglass_drv.chemistry.ions import species
 from naglass_drv.config.schema import Analysis
 from naglass_drv.core import qn
 from naglass_drv.dataset.frames import read_frames, write_frames
 from naglass_drv.errors import InputError, Stopped, TaskFailed
-from naglass_drv.glass import potentials
 from naglass_drv.stages import glass, md
 from naglass_drv.stages.base import Done
 from support import taken

@@ -8,8 +8,8 @@ import pytest
 
 from naglass_drv.config.site import load_site
 from naglass_drv.engines.cp2k.run import checks
-from naglass_drv.engines.cp2k.write import inputs, prints
 from naglass_drv.engines.cp2k.theory.levels import NAMES, level
+from naglass_drv.engines.cp2k.write import inputs, prints
 from naglass_drv.errors import InputError, SetupError
 from support.structures import DATA
 

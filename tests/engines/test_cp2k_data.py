@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from naglass_drv.config.site import load_site
-from naglass_drv.engines.cp2k.theory import tight_binding
 from naglass_drv.engines.cp2k import tree
+from naglass_drv.engines.cp2k.theory import tight_binding
 from naglass_drv.engines.cp2k.theory.levels import data_of, level
 from naglass_drv.errors import SetupError
 

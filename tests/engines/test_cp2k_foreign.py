@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from naglass_drv.foreign.gate import Terms, admit
-from naglass_drv.foreign.cp2k.folder import read_folder
 from naglass_drv.errors import InputError
+from naglass_drv.foreign.cp2k.folder import read_folder
+from naglass_drv.foreign.gate import Terms, admit
 from support.foreign_runs import BOHR_A, RUNS, HARTREE_eV, copies
 
 

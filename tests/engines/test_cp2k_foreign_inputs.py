@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from naglass_drv.foreign.gate import Terms, admit
 from naglass_drv.engines.cp2k import tree
-from naglass_drv.foreign.cp2k.folder import read_folder
-from naglass_drv.foreign.cp2k.subsys import element_of, read_system
 from naglass_drv.engines.cp2k.values import quantities, unit_value
 from naglass_drv.errors import InputError
+from naglass_drv.foreign.cp2k.folder import read_folder
+from naglass_drv.foreign.cp2k.subsys import element_of, read_system
+from naglass_drv.foreign.gate import Terms, admit
 from support.foreign_runs import BOHR_A, RUNS, HARTREE_eV, copies
 
 WATER = (RUNS / "water" / "run.inp").read_text()

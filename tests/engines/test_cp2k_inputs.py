@@ -8,11 +8,11 @@ import pytest
 from ase import Atoms
 
 from naglass_drv.config.site import load_site
-from naglass_drv.engines.cp2k.run import checks
-from naglass_drv.engines.cp2k.write import inputs, prints
-from naglass_drv.engines.cp2k.theory import kinds
 from naglass_drv.engines.cp2k import tree
+from naglass_drv.engines.cp2k.run import checks
+from naglass_drv.engines.cp2k.theory import kinds
 from naglass_drv.engines.cp2k.theory.levels import NAMES, data_of, label_of, level
+from naglass_drv.engines.cp2k.write import inputs, prints
 from naglass_drv.errors import InputError, SetupError
 from support.structures import DATA
 

@@ -8,13 +8,13 @@ import pytest
 from ase import Atoms
 
 from naglass_drv.config.site import load_site
-from naglass_drv.engines.cp2k.run import judge
-from naglass_drv.engines.cp2k.write import scf
 from naglass_drv.engines.cp2k import tree
 from naglass_drv.engines.cp2k.failures import FAILURES, REJECTIONS, Refused
-from naglass_drv.engines.cp2k.theory.levels import level
+from naglass_drv.engines.cp2k.run import judge
 from naglass_drv.engines.cp2k.run.label import Program, label
 from naglass_drv.engines.cp2k.run.runaway import RunawayWatch
+from naglass_drv.engines.cp2k.theory.levels import level
+from naglass_drv.engines.cp2k.write import scf
 from naglass_drv.errors import TaskFailed
 from naglass_drv.runtime.launch import run_child
 from support import cp2k_stand_in

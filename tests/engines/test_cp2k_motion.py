@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from naglass_drv.config.site import load_site
-from naglass_drv.engines.cp2k.run import judge
-from naglass_drv.engines.cp2k.write import motion
 from naglass_drv.engines.cp2k import tree
-from naglass_drv.engines.cp2k.run.aimd import AIMD
 from naglass_drv.engines.cp2k.failures import Refused
+from naglass_drv.engines.cp2k.run import judge
+from naglass_drv.engines.cp2k.run.aimd import AIMD
 from naglass_drv.engines.cp2k.run.harvest import harvest
-from naglass_drv.engines.cp2k.theory.levels import level
-from naglass_drv.engines.cp2k.write.motion import Piece
-from naglass_drv.engines.cp2k.run.relax import Relax
 from naglass_drv.engines.cp2k.run.label import Program, Runner, input_text, label
+from naglass_drv.engines.cp2k.run.relax import Relax
+from naglass_drv.engines.cp2k.theory.levels import level
+from naglass_drv.engines.cp2k.write import motion
+from naglass_drv.engines.cp2k.write.motion import Piece
 from naglass_drv.errors import Stopped
 from naglass_drv.runtime.launch import run_child
 from support import cp2k_stand_in

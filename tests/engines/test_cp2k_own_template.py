@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from naglass_drv.config.site import load_site
-from naglass_drv.engines.cp2k.run import checks
-from naglass_drv.engines.cp2k.write import inputs
-from naglass_drv.engines.cp2k.theory import own_template
 from naglass_drv.engines.cp2k import tree
-from naglass_drv.engines.cp2k.theory.levels import kinds_of, label_of, level
 from naglass_drv.engines.cp2k.preprocess import preprocess
+from naglass_drv.engines.cp2k.run import checks
+from naglass_drv.engines.cp2k.theory import own_template
+from naglass_drv.engines.cp2k.theory.levels import kinds_of, label_of, level
 from naglass_drv.engines.cp2k.values import logical, word
+from naglass_drv.engines.cp2k.write import inputs
 from naglass_drv.errors import InputError
 from support.structures import DATA
 

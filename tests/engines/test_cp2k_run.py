@@ -13,9 +13,9 @@ import pytest
 from naglass_drv.config.site import load_site
 from naglass_drv.dataset.frames import check_labeled
 from naglass_drv.engines.cp2k import parse
-from naglass_drv.engines.cp2k.write.inputs import isolated_atom, single_point
-from naglass_drv.engines.cp2k.theory.levels import label_of, level
 from naglass_drv.engines.cp2k.run.label import LOG, Program, label
+from naglass_drv.engines.cp2k.theory.levels import label_of, level
+from naglass_drv.engines.cp2k.write.inputs import isolated_atom, single_point
 from naglass_drv.errors import SetupError, TaskFailed
 from naglass_drv.runtime.launch import run_child
 from naglass_drv.runtime.vendors import fitting_launcher

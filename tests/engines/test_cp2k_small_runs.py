@@ -6,11 +6,11 @@ from ase import Atoms
 
 from naglass_drv.config.site import load_site
 from naglass_drv.engines.cp2k import parse
-from naglass_drv.engines.cp2k.write import prints
-from naglass_drv.engines.cp2k.write.inputs import single_point
-from naglass_drv.engines.cp2k.theory.levels import level
 from naglass_drv.engines.cp2k.parse import electronic
 from naglass_drv.engines.cp2k.run.label import Program
+from naglass_drv.engines.cp2k.theory.levels import level
+from naglass_drv.engines.cp2k.write import prints
+from naglass_drv.engines.cp2k.write.inputs import single_point
 from naglass_drv.runtime.launch import run_child
 
 pytestmark = pytest.mark.cp2k

@@ -12,11 +12,11 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io.extxyz import write_xyz
 
 from naglass_drv.cli.main import main
-from naglass_drv.foreign.gate import HIGH_SPIN, Found, Refused, Terms, admit, read_extxyz
 from naglass_drv.dataset.frames import read_labeled, write_frames
-from naglass_drv.foreign.cp2k.folder import read_folder
-from naglass_drv.foreign.sources import read_source
 from naglass_drv.errors import InputError
+from naglass_drv.foreign.cp2k.folder import read_folder
+from naglass_drv.foreign.gate import HIGH_SPIN, Found, Refused, Terms, admit, read_extxyz
+from naglass_drv.foreign.sources import read_source
 from support.labeled import cell
 
 CP2K = Path(__file__).parents[1] / "data" / "cp2k"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from naglass_drv.cli.main import main
-from naglass_drv.foreign.gate import Refused, Terms, admit, read_extxyz
 from naglass_drv.dataset.frames import read_labeled
+from naglass_drv.foreign.gate import Refused, Terms, admit, read_extxyz
 
 STRESS = np.array([[0.01, 0.002, 0.003], [0.002, 0.02, 0.004], [0.003, 0.004, 0.03]])
 VOIGT = [0.01, 0.02, 0.03, 0.004, 0.003, 0.002]

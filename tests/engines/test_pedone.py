@@ -9,11 +9,11 @@ from ase import Atoms
 from ase.spacegroup import crystal
 from scipy.optimize import minimize
 
+from naglass_drv.chemistry import potentials
 from naglass_drv.chemistry.ions import Species, high_spin_unpaired, species
 from naglass_drv.core import neighbors
 from naglass_drv.engines.lammps.session import open_session, write_data
 from naglass_drv.errors import InputError
-from naglass_drv.glass import potentials
 from naglass_drv.glass.packing import pack
 
 COULOMB = 14.399645  # eV Å, as LAMMPS has it in metal units

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from naglass_drv.chemistry import potentials
 from naglass_drv.chemistry.ions import species
 from naglass_drv.engines.lammps import segments
 from naglass_drv.engines.lammps.dump import read_snapshots
 from naglass_drv.engines.lammps.session import open_session, write_data
 from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
-from naglass_drv.glass import potentials
 from naglass_drv.glass.packing import pack
 from naglass_drv.paths import data_file
 from support.jobs import MPIRUN, environment

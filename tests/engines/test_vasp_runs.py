@@ -7,10 +7,10 @@ import ase
 import numpy as np
 import pytest
 
+from naglass_drv.errors import InputError
 from naglass_drv.foreign.gate import Terms, admit
 from naglass_drv.foreign.sources import read_source
 from naglass_drv.foreign.vasp import read_vasp
-from naglass_drv.errors import InputError
 
 # outputs of VASP that ASE ships for its own tests
 VASP = Path(ase.__file__).parent / "test" / "testdata" / "vasp"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from naglass_drv.cli.main import main
-from naglass_drv.foreign.gate import Refused, Terms, admit
 from naglass_drv.dataset.frames import read_labeled
+from naglass_drv.foreign.gate import Refused, Terms, admit
 from naglass_drv.foreign.vasp import read_vasp
 
 OUTCAR = Path(ase.__file__).parent / "test" / "testdata" / "vasp" / "OUTCAR_example_1"

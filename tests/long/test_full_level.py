@@ -5,8 +5,8 @@ import pytest
 
 from engines.test_cp2k_run import box, labeled, program
 from naglass_drv.engines.cp2k import parse
-from naglass_drv.engines.cp2k.theory.levels import level
 from naglass_drv.engines.cp2k.run.label import LOG
+from naglass_drv.engines.cp2k.theory.levels import level
 
 pytestmark = [pytest.mark.cp2k, pytest.mark.slow]
 

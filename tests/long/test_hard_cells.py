@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from naglass_drv.config.site import load_site
-from naglass_drv.engines.cp2k.theory.levels import level
 from naglass_drv.engines.cp2k.run.label import Program, label
+from naglass_drv.engines.cp2k.theory.levels import level
 from naglass_drv.runtime.launch import run_child
 from support.structures import DATA
 

@@ -3,9 +3,9 @@
 import numpy as np
 from ase import Atoms
 
+from ..chemistry.formers import DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
 from ..chemistry.ions import POLARIZED_MUB, TRANSITION_METALS
 from ..errors import InputError
-from .structure import DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
 
 _SIGNS = {1: "+", -1: "-", 0: "."}
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from ..chemistry.formers import METAL_O_CUTOFF_A
 from ..chemistry.ions import TRANSITION_METALS
 from ..core.statistics import average
-from .structure import METAL_O_CUTOFF_A
 
 MOMENTS = "REF_spin"
 PREDICTED = "moment"

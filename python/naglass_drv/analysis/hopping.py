@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
+from ..chemistry.formers import METAL_O_CUTOFF_A
 from ..chemistry.ions import TRANSITION_METALS
-from .structure import METAL_O_CUTOFF_A
 
 # samples in half a window, here and in the fix that runs with the MD
 WINDOW = 10

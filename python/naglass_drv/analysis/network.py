@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
+from ..chemistry.formers import FORMERS
 from ..chemistry.ions import TRANSITION_METALS
 from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
 from ..errors import InputError
-
-FORMERS = ("P", "Si", "B")
 
 
 @dataclass(frozen=True)

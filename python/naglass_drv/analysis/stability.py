@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..chemistry.formers import ANIONS, DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
 from ..chemistry.ions import TRANSITION_METALS, contact_distance
 from ..config.schema import Gate
 from ..core import neighbors
 from .artifacts import forbidden_contacts, share_in_contact
-from .structure import ANIONS, DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
 
 if TYPE_CHECKING:
     from ase import Atoms

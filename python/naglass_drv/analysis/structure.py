@@ -7,16 +7,12 @@ import numpy as np
 from ase import Atoms
 
 from .. import core
+from ..chemistry.formers import ANIONS, DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
 from ..chemistry.ions import TRANSITION_METALS
 from ..core.pairs import PairFunctions, kinds, pair_names
 from ..core.statistics import Average, average
-from ..core.trajectory import ANIONS, same_elements
+from ..core.trajectory import same_elements
 from ..errors import InputError
-
-# Covalent and ionic first shells of oxide glasses; anything else is the first minimum of its own g(r).
-DEFAULT_CUTOFFS_A = {"P-O": 2.0, "V-O": 2.5, "Na-O": 3.1, "Fe-O": 2.75, "Si-O": 2.2}
-# For other transition metals, so that a run and its analysis count the same bonds
-METAL_O_CUTOFF_A = 2.5
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
+from ..chemistry.formers import FORMERS, METAL_O_CUTOFF_A
 from ..chemistry.ions import TRANSITION_METALS
 from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
-from .network import FORMERS
-from .structure import METAL_O_CUTOFF_A
 
 _SHARED = ("corner", "edge", "face")
 

@@ -13,8 +13,8 @@ survives, and V is under-coordinated after a quench: a start for a better potent
 
 from collections.abc import Sequence
 
-from ..chemistry.ions import Species, ion_label
 from ..errors import InputError
+from .ions import Species, ion_label
 
 CHARGE_SCALE = 0.6
 SHORT_CUTOFF_A = 5.5

@@ -131,11 +131,11 @@ def _add_export(add: Add) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from ..foreign.gate import Refused, admit, unfit_stress
     from ..dataset.frames import write_frames
-    from ..dataset.shards import write_set
-    from ..foreign.sources import read_source
+    from ..dataset.sets import write_set
     from ..files import check_target, write_json
+    from ..foreign.gate import Refused, admit, unfit_stress
+    from ..foreign.sources import read_source
 
     check_target(options.output, "--output")
     names = ("energy", "forces", "stress", "virial", "spin")
@@ -176,8 +176,8 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _terms(options: argparse.Namespace) -> "Terms":
-    from ..foreign.gate import HIGH_SPIN, Terms
     from ..engines.cp2k.write.inputs import ATOM_MULTIPLICITY
+    from ..foreign.gate import HIGH_SPIN, Terms
 
     multiplicity = options.multiplicity
     if multiplicity not in (None, HIGH_SPIN):
@@ -317,7 +317,7 @@ def _export(options: argparse.Namespace) -> int:
 def _parts(options: argparse.Namespace):
     """Training, validation and test frames, and isolated-atom energies."""
     from ..dataset.assemble import assemble
-    from ..dataset.shards import find_set
+    from ..dataset.sets import find_set
     from ..dataset.split import split_in_three
 
     folder = options.dataset[0] if len(options.dataset) == 1 and options.dataset[0].is_dir() else None

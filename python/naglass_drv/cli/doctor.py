@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ..config.site import Site, load_site, profile_path
+from ..engines.cp2k.run.version import cp2k_version
 from ..errors import NaglassError, SetupError
 from ..paths import plugin_folder
 from ..runtime.launch import scrubbed_environment
-from ..runtime.tools import cp2k_version
 from ..runtime.vendors import fitting_launcher, launcher_vendor, library_vendor
 
 _OLDEST_PYTHON = (3, 11)

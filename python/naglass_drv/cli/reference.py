@@ -149,9 +149,9 @@ def lint(input: "Input", source: Path, site: Mapping[str, Any], schema: Path | N
     accepted.
     """
     from ..engines.cp2k.run import checks
-    from ..engines.cp2k.write import inputs
-    from ..engines.cp2k.theory import levels
     from ..engines.cp2k.run.label import Program
+    from ..engines.cp2k.theory import levels
+    from ..engines.cp2k.write import inputs
 
     program = Program.of_site(site)
     with TemporaryDirectory(prefix="naglass-") as folder:

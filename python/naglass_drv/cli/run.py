@@ -50,8 +50,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _dry_run(options: argparse.Namespace) -> int:
     from ..config.load import load_study
+    from ..engines.tools import Versions
     from ..runtime.preview import preview
-    from ..runtime.tools import Versions
     from ..stages import load
 
     path = options.input
@@ -123,9 +123,9 @@ def run_workflow(request: Callable[[], Any], stages: Callable[[str], Any] | None
 
     `request` builds the runtime.job.Request; it is called on the first rank only.
     """
+    from ..engines.tools import Versions
     from ..runtime import mpi
     from ..runtime.job import run_job
-    from ..runtime.tools import Versions
     from ..stages import load
 
     comm = mpi.world()

@@ -50,7 +50,7 @@ def _check_atoms(top: Partial, document: Document) -> None:
 
 def _check_potential(top: Partial, document: Document) -> None:
     """The melt-quench potential has parameters for every ion of a glass."""
-    from ..glass import potentials
+    from ..chemistry import potentials
 
     if top.glass is None:
         return

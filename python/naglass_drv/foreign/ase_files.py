@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from .gate import Found, found_in, unreadable
 from ..errors import InputError
+from .gate import Found, found_in, unreadable
 
 if TYPE_CHECKING:
     from ase import Atoms

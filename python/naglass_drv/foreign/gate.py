@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError
 from ..dataset.assemble import is_isolated_atom
 from ..dataset.audit.moments import LABELS
 from ..dataset.candidates import prepared
 from ..dataset.frames import check_labeled, each_frame
 from ..dataset.gate import Refused, net_force_fault, spin_fault, stress_fault
 from ..dataset.labels import Entries, labels_of, numbers, scf_converged, whole
+from ..errors import InputError
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -33,9 +33,9 @@ class Found:
     """A labeled frame as given by its source; None and "" mean that the source does not say.
 
     `frame` has the labels under the names of the convention. `settings` is text that is the same for all frames of one
-    level, `kinds` the same for each element apart (see `engines.cp2k.theory.levels`); `program` is who computed it; `told` is
-    what else the source says of the frame, `untaken` names what in it looks like a label and was not taken. A frame
-    that cannot be read has its `refusal`, and is empty.
+    level, `kinds` the same for each element apart (see `engines.cp2k.theory.levels`); `program` is who computed it;
+    `told` is what else the source says of the frame, `untaken` names what in it looks like a label and was not taken.
+    A frame that cannot be read has its `refusal`, and is empty.
     """
 
     source: str

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .gate import Found, Refused, read_extxyz, source_name
 from ..errors import InputError
 from .ase_files import DATABASE, PICKLED, TRAJECTORY, read_ase
+from .gate import Found, Refused, read_extxyz, source_name
 
 _VASP_FILES = ("vasprun.xml", "OUTCAR")
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from ..analysis.structure import ANIONS, DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
+from ..chemistry.formers import ANIONS, DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
 from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
 from ..core import bond_graph
 from . import figures

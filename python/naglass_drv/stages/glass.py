@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..chemistry import ions as chemistry
+from ..chemistry import potentials
 from ..files import keep_only, write_bytes, write_json
-from ..glass import potentials
 from ..products import Structures
 from . import efforts
 from .base import Done, Job, Run, Task
@@ -180,7 +180,7 @@ def _frame(snapshot, ions: tuple[chemistry.Species, ...], info: Mapping[str, Any
 
 def _describe(glass, ions: tuple[chemistry.Species, ...]) -> dict[str, Any]:
     """Cell, density and first shells of the quenched glass."""
-    from ..analysis.structure import DEFAULT_CUTOFFS_A
+    from ..chemistry.formers import DEFAULT_CUTOFFS_A
     from ..core import bond_graph
     from ..dataset.frames import shortest_distance_A
 

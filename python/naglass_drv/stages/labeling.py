@@ -11,9 +11,9 @@ from .base import Job
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from ..engines.cp2k.run.course import Course
     from ..engines.cp2k.failures import Refused
     from ..engines.cp2k.parse.trajectory import Frame
+    from ..engines.cp2k.run.course import Course
 
 FRAME, REJECTED = "frame.extxyz", "rejected.json"
 _CHECKS = ("net_force_eV_per_A", "spin_sum_muB")
@@ -33,8 +33,8 @@ class _Setup:
 
     def __init__(self, job: Job):
         from ..dataset.candidates import from_json
-        from ..engines.cp2k.theory import levels
         from ..engines.cp2k.run.label import Program, Runner
+        from ..engines.cp2k.theory import levels
 
         settings = job.task.settings
         self.frame = from_json(settings["frame"])
@@ -90,8 +90,8 @@ def _run_label(job: Job) -> dict[str, Any]:
 def _run_aimd(job: Job) -> dict[str, Any]:
     """Run a trajectory to its target, or until it ends early; the frames up to that point are kept."""
     from ..engines.cp2k.run import judge
-    from ..engines.cp2k.write import motion
     from ..engines.cp2k.run.aimd import AIMD
+    from ..engines.cp2k.write import motion
 
     setup = _Setup(job)
     plan = motion.dynamics(**job.task.settings["aimd"])
@@ -127,9 +127,9 @@ def _run_relaxation(job: Job) -> dict[str, Any]:
     """Run a relaxation to its limits; some of its steps are kept as frames, always including the last."""
     import numpy as np
 
-    from ..engines.cp2k.write import motion
     from ..engines.cp2k.failures import Refused
     from ..engines.cp2k.run.relax import Relax
+    from ..engines.cp2k.write import motion
 
     setup = _Setup(job)
     settings = job.task.settings["relax"]

@@ -29,9 +29,7 @@ def model_facts(model: Path) -> tuple[list[str], list[str]]:
 
 def commands_for(input: Input, elements: list[str], outputs: list[str]) -> dict[str, Any]:
     """LAMMPS commands for potential and observables, the plugins they need, and the dump columns they fill."""
-    from ..analysis.network import FORMERS
-    from ..analysis.stability import METAL_O_CUTOFF_A
-    from ..analysis.structure import DEFAULT_CUTOFFS_A
+    from ..chemistry.formers import DEFAULT_CUTOFFS_A, FORMERS, METAL_O_CUTOFF_A
 
     # the model comes from this run, or the input states that it is trusted
     commands = ["pair_style mace trust yes", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]

@@ -50,8 +50,8 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
     """The tasks of one set; `lone` collects the isolated atoms of earlier sets at the same level."""
     from ..dataset.candidates import to_json
     from ..engines.cp2k.run import checks
-    from ..engines.cp2k.write import inputs
     from ..engines.cp2k.theory import levels
+    from ..engines.cp2k.write import inputs
 
     options = levels.options_of(section, run.source)
     level = levels.level(section.level, cutoff_Ry=section.cutoff_Ry, **options)

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from ase.data import atomic_numbers
 
-from ..gate import short_hash
-from ...errors import InputError
 from ...engines.cp2k import tree
-from .motion_files import files_of
 from ...engines.cp2k.parse.trajectory import Files, StartCell
 from ...engines.cp2k.preprocess import preprocess
-from .subsys import System, beside, element_of, read_system
 from ...engines.cp2k.tree import Section
 from ...engines.cp2k.values import ADDED_TO_DFT, integers, logical, only, text, word
+from ...errors import InputError
+from ..gate import short_hash
+from .motion_files import files_of
+from .subsys import System, beside, element_of, read_system
 
 _MAX_INPUT = 1 << 26
 _RUN_TYPES = {

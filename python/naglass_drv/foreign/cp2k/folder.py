@@ -13,13 +13,13 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, atomic_numbers
 
-from ..gate import Found, Refused, set_labels, source_name
-from ...errors import InputError
 from ...engines.cp2k import parse
-from .description import MOVING, Description, describe
 from ...engines.cp2k.parse.output import MAX_RUN_BYTES, abort_reason, header_of, read_text
 from ...engines.cp2k.parse.printed import global_value, md_cell, printed_atoms, printed_cells, printed_multiplicity
 from ...engines.cp2k.parse.trajectory import Frame, printed_blocks, read_trajectory
+from ...errors import InputError
+from ..gate import Found, Refused, set_labels, source_name
+from .description import MOVING, Description, describe
 
 _EV_PER_U_A2_PS2 = 1.0364269656e-4
 _BOLTZMANN_EV_K = 8.617333262e-5

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from ...errors import InputError
 from ...engines.cp2k.parse.evaluation import FORCE_EV_A
 from ...engines.cp2k.parse.trajectory import VELOCITY_A_PS, Files
 from ...engines.cp2k.preprocess import is_within
 from ...engines.cp2k.tree import Section
 from ...engines.cp2k.values import integers, text, unit_value, word
+from ...errors import InputError
 
 _XYZ = ("XMOL", "XYZ")
 _STD_OUT = "__STD_OUT__"

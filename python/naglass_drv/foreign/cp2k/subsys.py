@@ -11,11 +11,11 @@ import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 from ase.geometry import cellpar_to_cell
 
-from ...errors import InputError
 from ...engines.cp2k.parse.output import read_text
 from ...engines.cp2k.preprocess import is_within
 from ...engines.cp2k.tree import Line, Section
 from ...engines.cp2k.values import integers, logical, only, quantities, real, text, unit_value, word, words
+from ...errors import InputError
 
 _MAX_FILE = 1 << 26
 _MASS = ("MASS", "ATOMIC_MASS", "ATOMIC_WEIGHT", "WEIGHT")

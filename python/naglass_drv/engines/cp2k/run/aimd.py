@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import parts
 from .. import tree
-from .course import Course
-from ..write.motion import START_RESTART, Dynamics, Piece, dynamics_input
 from ..parse.trajectory import Frame
-from .parts import Part
+from ..write.motion import START_RESTART, Dynamics, Piece, dynamics_input
+from . import parts
+from .course import Course
 from .label import Runner
+from .parts import Part
 
 
 class AIMD(Course):

@@ -9,13 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import judge, parts
 from .. import parse, tree
-from ..write import scf
 from ..failures import FAILURES, Refused
 from ..parse.trajectory import Frame, Trajectory
-from .parts import Part
+from ..write import scf
+from . import judge, parts
 from .label import Runner
+from .parts import Part
 
 _TAIL_BYTES = 1000
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import judge
 from ..failures import Refused
-from ..write.inputs import asked_moments
-from ..theory.levels import Level
 from ..parse.trajectory import Frame
+from ..theory.levels import Level
+from ..write.inputs import asked_moments
+from . import judge
 from .label import labeled
 
 if TYPE_CHECKING:

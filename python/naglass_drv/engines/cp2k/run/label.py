@@ -15,14 +15,15 @@ import numpy as np
 
 from ....errors import SetupError, TaskFailed
 from ....runtime.launch import LONE_PROCESS
-from . import judge
 from .. import parse, tree
-from ..write import scf
-from ..theory import tight_binding
 from ..failures import FAILURES, Refused
-from ..write.inputs import asked_moments, single_point
+from ..theory import tight_binding
 from ..theory.levels import Level, kinds_of, label_of
+from ..write import scf
+from ..write.inputs import asked_moments, single_point
+from . import judge
 from .runaway import RanAway, RunawayWatch
+from .version import cp2k_version
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -80,8 +81,6 @@ class Program:
 
     def version(self) -> str | None:
         """``2023.1`` from the program itself; None if it does not say."""
-        from ....runtime.tools import cp2k_version
-
         try:
             return cp2k_version(self.executable)
         except SetupError:

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import tree
-from .course import Course
-from ..write.motion import Relaxation, relaxation_input
 from ..parse.trajectory import Frame
-from .parts import Part
+from ..write.motion import Relaxation, relaxation_input
+from .course import Course
 from .label import Runner
+from .parts import Part
 
 if TYPE_CHECKING:
     from ase import Atoms

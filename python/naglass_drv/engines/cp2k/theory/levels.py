@@ -14,10 +14,10 @@ from typing import Any
 
 from ....errors import InputError
 from ....paths import data_file
-from . import kinds, own_template
 from .. import tree
-from .own_template import OwnTemplate
 from ..tree import Line, Section
+from . import kinds, own_template
+from .own_template import OwnTemplate
 
 _DFT = "FORCE_EVAL/DFT"
 

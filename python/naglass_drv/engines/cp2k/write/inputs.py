@@ -11,10 +11,10 @@ from ....chemistry import spins
 from ....chemistry.ions import parse_label
 from ....dataset.frames import check_multiplicity, structure_digest
 from ....errors import InputError
-from . import prints
 from ..theory import tight_binding, versions
 from ..theory.levels import Level, data_of, label_of
 from ..tree import Line, Section
+from . import prints
 
 if TYPE_CHECKING:
     from ase import Atoms

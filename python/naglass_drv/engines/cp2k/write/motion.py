@@ -7,8 +7,8 @@ from string import Template
 from typing import Any
 
 from ....paths import data_file
-from . import prints, scf
 from .. import tree
+from . import prints, scf
 
 #: The state that a run continues from, in its own folder.
 START_RESTART = "start.restart"

@@ -1,0 +1,9 @@
+"""Which elements form networks and which are anions, and how far their first shells reach."""
+
+FORMERS = ("P", "Si", "B")
+#: Anions come last in every table, figure and pair name.
+ANIONS = ("O", "F", "S", "Cl")
+# Covalent and ionic first shells of oxide glasses; anything else is the first minimum of its own g(r).
+DEFAULT_CUTOFFS_A = {"P-O": 2.0, "V-O": 2.5, "Na-O": 3.1, "Fe-O": 2.75, "Si-O": 2.2}
+# For other transition metals, so that a run and its analysis count the same bonds
+METAL_O_CUTOFF_A = 2.5
