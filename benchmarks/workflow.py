@@ -1,14 +1,15 @@
 """Planning, resuming and status of runs with many tasks: python benchmarks/workflow.py [TASKS ...]
 
 Toy tasks that do nothing, on one rank, so that only the bookkeeping counts. Prints, for each number of tasks: planning
-of a new run and of a finished one (ms a task), `status` (s), and the largest resident memory (MB).
+of a new run and of a finished one (ms a task), `status` (s) of the finished run and of one with a third of its tasks
+waiting and a third failed, and the largest resident memory (MB).
 """
 
 import json
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,6 +35,13 @@ def planned(store: Store, tasks: int) -> tuple[float, list]:
     return 1000 * (time.perf_counter() - start) / tasks, tickets
 
 
+def timed(work: Callable[[], str]) -> tuple[float, str]:
+    """Time (s) that `work` takes, and its result."""
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
 def measure(tasks: int, folder: Path) -> dict[str, float]:
     store = Store(folder)
     folder.mkdir()
@@ -41,7 +49,17 @@ def measure(tasks: int, folder: Path) -> dict[str, float]:
     (folder / "provenance.json").write_text(json.dumps(provenance))
     events.append(folder, "run started")
     new_ms, tickets = planned(store, tasks)
-    for ticket in tickets:
+    # a third waits, a third has failed
+    for number, ticket in enumerate(tickets[tasks // 3 :]):
+        made = store.claim(ticket, 1)
+        (made / "out").write_text("x")
+        if number % 2:
+            store.complete(ticket, made, {})
+        else:
+            store.fail(ticket, made, {"failure": "FAILED", "message": "as asked", "resumable": True})
+    mixed_s, text = timed(lambda: status.overview(folder))
+    assert f"{tasks // 3} of {tasks} done" in text
+    for ticket in planned(store, tasks)[1]:
         made = store.claim(ticket, 1)
         (made / "out").write_text("x")
         store.complete(ticket, made, {})
@@ -52,15 +70,15 @@ def measure(tasks: int, folder: Path) -> dict[str, float]:
         store.keep(step, Product(files={}), "", Keys(lambda tool: "1"))
         assert len(store.finished(step)) == tasks // SYSTEMS
     collect_ms = 1000 * (time.perf_counter() - start) / tasks
-    start = time.perf_counter()
-    assert f"{tasks} of {tasks} done" in status.overview(folder)
-    shown_s = time.perf_counter() - start
+    done_s, text = timed(lambda: status.overview(folder))
+    assert f"{tasks} of {tasks} done" in text
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "plan_ms": new_ms,
         "replan_ms": again_ms,
         "collect_ms": collect_ms,
-        "status_s": shown_s,
+        "status_s": done_s,
+        "status_of_mixed_s": mixed_s,
         "memory_MB": memory,
     }
 

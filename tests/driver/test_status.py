@@ -8,7 +8,10 @@ import pytest
 
 from naglass_drv.errors import InputError
 from naglass_drv.runtime import events, status
+from naglass_drv.runtime.keys import Keys
 from naglass_drv.runtime.status import TaskState
+from naglass_drv.runtime.store import Store
+from naglass_drv.runtime.task import Task
 from support.jobs import naglass
 
 PROVENANCE = {"stages": ["md"], "started": 1.0, "ranks": 2, "resume": "RESUME", "input": "i", "source": "s"}
@@ -100,3 +103,40 @@ def test_a_run_ends_with_the_path_of_its_report(tmp_path):
     (tmp_path / "input.yaml").write_text(text)
     done = naglass("run", "input.yaml", cwd=tmp_path)
     assert "report" not in done.stdout.splitlines()[-1]
+
+
+def test_the_list_of_ended_tasks_says_what_the_tasks_themselves_say(run):
+    """It only saves reading them: without it, or where it is no longer right, `status` shows the same."""
+    store, keys = Store(run), Keys(lambda tool: "1")
+    tickets = store.plan("md", [Task("md", f"t{i}", {"i": i}) for i in range(8)], keys)
+    done, failed, again, killed, changed, deleted = tickets[:6]
+    for ticket in (done, deleted, changed):
+        store.complete(ticket, store.claim(ticket, 1), {})
+    for ticket in (failed, again):
+        store.fail(ticket, store.claim(ticket, 1), {"failure": "LOST_ATOMS", "message": "two\nlines  of text"})
+    store.claim(killed, 1)
+    tasks = [Task("md", f"t{i}", {"i": i} | ({"new": 1} if i == 4 else {})) for i in range(8)]
+    third = next(ticket for ticket in store.plan("md", tasks, keys) if ticket.task.name == "t2")
+    store.complete(third, store.claim(third, 1), {})
+    (store.task_folder(deleted) / "DONE").unlink()
+    noted = status.stage_states(run, "md", False)
+    assert [state.state for state in noted] == [
+        "done", "failed", "done", "interrupted", "changed", "interrupted", "waiting", "waiting",
+    ]  # fmt: skip
+    assert noted[1].detail == "LOST_ATOMS: two lines of text"
+    notes = store.step_folder("md") / "ended.txt"
+    kept = notes.read_text()
+    notes.unlink()
+    plain = status.stage_states(run, "md", False)
+    assert [state[:3] for state in plain] == [state[:3] for state in noted]
+    notes.write_text(kept.replace("LOST_ATOMS", "AS_NOTED") + "t0 half a li")
+    assert "AS_NOTED" in status.stage_states(run, "md", False)[1].detail, "the list was not used"
+
+
+def test_of_many_failed_tasks_the_first_are_shown(run):
+    store = Store(run)
+    for ticket in store.plan("md", [Task("md", f"t{i}", {"i": i}) for i in range(103)], Keys(lambda tool: "1")):
+        store.fail(ticket, store.claim(ticket, 1), {"failure": "X", "message": "x"})
+    text = status.overview(run)
+    assert text.count(": failed; X: x") == 100 and "and 3 more; status --json lists all" in text
+    assert len(status.snapshot(run)["tasks"]) == 103

@@ -12,7 +12,7 @@ from . import events, progress
 from .files import read_json
 from .keys import change, differences
 from .lock import is_running
-from .store import Store, attempts, read_done
+from .store import FAILED, Note, Store, attempts, read_done, told
 
 _PROVENANCE: dict[str, type | tuple[type, ...]] = {
     "stages": list,
@@ -23,6 +23,8 @@ _PROVENANCE: dict[str, type | tuple[type, ...]] = {
     "source": str,
 }
 _REPORT = "report.html"
+# tasks of a stage that are shown one by one
+_MOST = 100
 # an attempt of a running job that shows no sign of life for this long is reported as silent
 _SILENT_S = 300.0
 
@@ -49,11 +51,11 @@ def task_state(folder: Path, label: str, key: str, running: bool) -> TaskState:
     if not tried:
         return TaskState(label, "waiting")
     last = tried[-1]
-    record, failed = read_json(last / "attempt.json") or {}, read_json(last / "FAILED")
+    record, failed = read_json(last / "attempt.json") or {}, read_json(last / FAILED)
     if record.get("key") != key:
         return TaskState(label, "changed" if done is not None else "waiting")
     if failed is not None:
-        return TaskState(label, "failed", f"{failed.get('failure')}: {failed.get('message')}")
+        return TaskState(label, "failed", " ".join(told(failed).split()))
     report = progress.read(last) or {}
     started = _number(record.get("started"))
     if not running:
@@ -76,13 +78,27 @@ def stage_states(folder: Path, stage: str, running: bool) -> list[TaskState]:
     for step in _steps_of(store, [stage]):
         known, place = store.noted(step), store.step_folder(step)
         for item in store.planned(step):
-            label, noted = f"{step}/{item['name']}", known.get(item["name"])
-            # the note saves reading a file for each task; without the file it says nothing
-            if noted is not None and noted[0] == item["key"] and os.path.exists(f"{place}/{item['name']}/DONE"):
-                found.append(TaskState(label, "done", f"attempt-{noted[1]}", seconds=noted[2]))
-            else:
-                found.append(task_state(place / item["name"], label, item["key"], running))
+            name, label = item["name"], f"{step}/{item['name']}"
+            state = _quick_state(f"{place}/{name}", label, item["key"], known.get(name))
+            found.append(state or task_state(place / name, label, item["key"], running))
     return found
+
+
+def _quick_state(folder: str, label: str, key: str, note: Note | None) -> TaskState | None:
+    """The state without reading any file of the task: one that was never tried, or ended as noted; else None."""
+    if note is None:
+        # two looks, since listing a folder takes several times as long
+        tried = os.path.exists(f"{folder}/attempt-1") or os.path.exists(f"{folder}/DONE")
+        return None if tried else TaskState(label, "waiting")
+    if note.key != key:
+        return None
+    if not note.failure:
+        done = os.path.exists(f"{folder}/DONE")
+        return TaskState(label, "done", f"attempt-{note.attempt}", seconds=note.seconds) if done else None
+    failed, later = f"{folder}/attempt-{note.attempt}/{FAILED}", f"{folder}/attempt-{note.attempt + 1}"
+    if os.path.exists(failed) and not os.path.exists(later):
+        return TaskState(label, "failed", note.failure)
+    return None
 
 
 def _steps_of(store: Store, stages: Collection[str]) -> list[str]:
@@ -97,11 +113,10 @@ def overview(folder: Path) -> str:
     for stage in provenance["stages"]:
         states = stage_states(folder, stage, running)
         lines.append(f"  {stage:10s} {_stage_line(states)}")
-        lines += [
-            f"    {state.label}: {state.state}{'; ' + state.detail if state.detail else ''}"
-            for state in states
-            if state.state not in ("done", "waiting")
-        ]
+        told = [state for state in states if state.state not in ("done", "waiting")]
+        lines += [f"    {state.label}: {state.state}{'; ' + state.detail if state.detail else ''}" for state in told[:_MOST]]
+        if len(told) > _MOST:
+            lines.append(f"    and {len(told) - _MOST} more; status --json lists all")
     lines += [f"  {step}: left out; {reason}" for step, reason in _refused(folder).items()]
     if (report := folder / _REPORT).is_file():
         lines.append(f"report: {report}")
@@ -276,7 +291,7 @@ def _attempt_line(attempt: Path, key: str) -> str:
     text = "" if record.get("key") == key else "different key; "
     if record.get("previous"):
         text += f"resumed from {record['previous']}; "
-    failed = read_json(attempt / "FAILED")
+    failed = read_json(attempt / FAILED)
     if failed is not None:
-        return f"{text}failed, {failed.get('failure')}: {failed.get('message')}"
+        return f"{text}failed, {told(failed)}"
     return text + ("finished" if (attempt / "DONE").exists() else "not finished")

@@ -3,7 +3,7 @@ renamed.
 
     tasks/steps.json                       the steps in the order in which they were first planned
     tasks/<step>/plan.json                 names and keys of the step's current tasks
-    tasks/<step>/done.txt                  what status shows of finished tasks; may be missing
+    tasks/<step>/ended.txt                 what status shows of tasks that ended; a cache that may be missing
     tasks/<step>/<task>/task.json          the task as last planned, and why it has to be rerun
     tasks/<step>/<task>/attempt-N/         one attempt; creating this folder claims it
     tasks/<step>/<task>/RETRY              the last attempt when somebody asked for another
@@ -18,13 +18,14 @@ the earlier result is found again.
 
 import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..products import MANIFEST, Product, TaskRecord, as_manifest, of_manifest
 from . import progress
@@ -37,15 +38,15 @@ _STEP = re.compile(rf"({_NAME.pattern}/)*{_NAME.pattern}")
 _STEPS = "steps.json"
 _LOG = re.compile(r"^log\.|\.log$|\.out$|\.lammps$")
 _ATTEMPT = "attempt.json"
-_RESULT = "DONE"
+_RESULT, FAILED = "DONE", "FAILED"
 _RETRY = "RETRY"
-_NOTES = "done.txt"
+_NOTES = "ended.txt"
 _DONE = {
     "key": str, "attempt": int, "why": list, "parts": dict, "seconds": (int, float), "summary": dict, "outputs": dict,
 }  # fmt: skip
 _PARTS = {"settings": dict, "inputs": dict, "tools": dict, "naglass": str}
 _OUTPUT = {"size": int, "mtime_ns": int, "sha256": str}
-OWN_FILES = {_ATTEMPT, _RESULT, progress.FILE, "FAILED"}
+OWN_FILES = {_ATTEMPT, _RESULT, progress.FILE, FAILED}
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,15 @@ class Ticket:
     def label(self) -> str:
         """``step/task``."""
         return f"{self.step}/{self.task.name}"
+
+
+class Note(NamedTuple):
+    """How an attempt at a task ended: `seconds` is its time if it is done, `failure` the words if it failed."""
+
+    key: str
+    attempt: int
+    seconds: float
+    failure: str
 
 
 class Store:
@@ -199,31 +209,33 @@ class Store:
         write_json(self.task_folder(ticket) / "DONE", record)
         self._note(ticket, record["seconds"])
 
-    def noted(self, step: str) -> dict[str, tuple[str, int, float]]:
-        """Key, attempt and time (s) of finished tasks by name, as `status` shows them: a copy of what DONE says, never
-        used to decide whether a task is done. Incomplete lines are skipped.
+    def noted(self, step: str) -> dict[str, "Note"]:
+        """How tasks ended, by name, as `status` shows them: a copy of what DONE and FAILED say, never used to decide
+        whether a task is done. Incomplete lines are skipped.
         """
-        found: dict[str, tuple[str, int, float]] = {}
+        found: dict[str, Note] = {}
         try:
             lines = (self.step_folder(step) / _NOTES).read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return found
         for line in lines:
             try:
-                name, task_key, attempt, seconds = line.split(" ")
-                found[name] = (task_key, int(attempt), float(seconds))
+                name, task_key, attempt, seconds, *failure = line.split(" ", 4)
+                found[name] = Note(task_key, int(attempt), float(seconds), failure[0] if failure else "")
             except ValueError:
                 continue
         return found
 
-    def _note(self, ticket: Ticket, seconds: float) -> None:
-        # a line at a time, since several groups may finish together; what cannot be noted is read from DONE
+    def _note(self, ticket: Ticket, seconds: float, failure: str = "") -> None:
+        # a line at a time, since several groups may end together; what cannot be noted is read from DONE and FAILED
+        line = f"{ticket.task.name} {ticket.key} {ticket.attempt} {seconds:.3f} {' '.join(failure.split())}".rstrip()
         with suppress(OSError), open(self.step_folder(ticket.step) / _NOTES, "a", encoding="utf-8") as stream:
-            stream.write(f"{ticket.task.name} {ticket.key} {ticket.attempt} {seconds:.3f}\n")
+            stream.write(f"{line}\n")
 
     def fail(self, ticket: Ticket, folder: Path, record: Mapping[str, Any]) -> None:
         """Write FAILED into the attempt: name of the failure, message, command and log."""
-        write_json(folder / "FAILED", {"key": ticket.key, "ended": time.time(), **record})
+        write_json(folder / FAILED, {"key": ticket.key, "ended": time.time(), **record})
+        self._note(ticket, 0.0, told(record))
 
     def _ticket(self, step: str, task: Task, task_key: str, parts: dict[str, Any], redo: bool) -> Ticket | None:
         folder = self.step_folder(step) / task.name
@@ -309,8 +321,18 @@ def _has(record: Any, kinds: Mapping[str, Any]) -> bool:
 
 def attempts(folder: Path) -> list[Path]:
     """The attempts in the folder of a task, oldest first."""
-    found = [path for path in folder.glob("attempt-*") if path.name[8:].isdigit()]
-    return sorted(found, key=lambda path: int(path.name[8:]))
+    # a listing instead of a glob: a run may have 100 000 tasks
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    numbers = sorted(int(name[8:]) for name in names if name.startswith("attempt-") and name[8:].isdigit())
+    return [folder / f"attempt-{number}" for number in numbers]
+
+
+def told(record: Mapping[str, Any]) -> str:
+    """The failure in the record FAILED, in words."""
+    return f"{record.get('failure')}: {record.get('message')}"
 
 
 def ask_again(folder: Path) -> None:
@@ -338,7 +360,7 @@ def log_of(folder: Path) -> Path | None:
     made = attempts(folder)
     if not made:
         return None
-    named = (read_json(made[-1] / "FAILED") or {}).get("log")
+    named = (read_json(made[-1] / FAILED) or {}).get("log")
     if isinstance(named, str) and Path(named).is_file() and Path(named).resolve().is_relative_to(made[-1].resolve()):
         return Path(named)
     found = [path for path in made[-1].rglob("*") if path.is_file() and _LOG.search(path.name)]
@@ -350,7 +372,7 @@ def _resumable(attempt: Path, task_key: str) -> bool:
     names = {path.name for path in attempt.iterdir()}
     if _RESULT in names or not names - OWN_FILES:
         return False
-    if "FAILED" in names and not (read_json(attempt / "FAILED") or {}).get("resumable"):
+    if FAILED in names and not (read_json(attempt / FAILED) or {}).get("resumable"):
         return False
     return (read_json(attempt / _ATTEMPT) or {}).get("key") == task_key
 
