@@ -62,3 +62,19 @@ def test_other_ranks_are_silent(tmp_path, clock):
     report(1.0, 2.0, "ps")
     report.alive()
     assert out.getvalue() == "" and list(tmp_path.iterdir()) == []
+
+
+def test_on_a_terminal_one_line_is_drawn_again(tmp_path, clock, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    out = io.StringIO()
+    out.isatty = lambda: True
+    report = Progress("md/g0", tmp_path, started=1000.0, speaks=True, out=out)
+    for step in range(1, 11):
+        clock.now += 1.0
+        report(0.5 * step, 5.0, "ps", "T = 612 K")
+    progress.say("md/g0 done", out)
+    assert out.getvalue().count("\n") == 1 and out.getvalue().endswith("\r\x1b[Kmd/g0 done\n")
+    drawn = out.getvalue().split("\r\x1b[K")[1:-1]
+    assert len(drawn) == 10 and all(len(line) < 60 for line in drawn)
+    assert drawn[4].startswith("█" * 10 + "░" * 10 + " [0:00:05] md/g0: 50 % (2.5 of 5 ps)")
+    assert progress.bar(-1.0) == "░" * 20 and progress.bar(2.0) == "█" * 20

@@ -123,6 +123,7 @@ def test_the_list_of_ended_tasks_says_what_the_tasks_themselves_say(run):
     assert [state.state for state in noted] == [
         "done", "failed", "done", "interrupted", "changed", "interrupted", "waiting", "waiting",
     ]  # fmt: skip
+    assert f"  md         {'█' * 5}{'░' * 15} 2 of 8 done" in status.overview(run, bars=True)
     assert noted[1].detail == "LOST_ATOMS: two lines of text"
     notes = store.step_folder("md") / "ended.txt"
     kept = notes.read_text()

@@ -41,11 +41,12 @@ def _status(options: argparse.Namespace) -> int:
     if options.why:
         print(status.why(options.folder, options.why))
         return 0
-    text = status.overview(options.folder)
+    terminal = sys.stdout.isatty()
+    text = status.overview(options.folder, bars=terminal)
     while options.watch and is_running(options.folder):
-        print((_CLEAR if sys.stdout.isatty() else "") + text, flush=True)
+        print((_CLEAR if terminal else "") + text, flush=True)
         time.sleep(_EVERY_S)
-        text = status.overview(options.folder)
+        text = status.overview(options.folder, bars=terminal)
     print(text)
     for line in _input_changes(options.folder):
         print(line)

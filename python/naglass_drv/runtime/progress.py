@@ -1,5 +1,6 @@
-"""Progress of a task: printed lines, and a small file that `status` reads."""
+"""Progress of a task: a bar on a terminal, lines elsewhere, and a small file that `status` reads."""
 
+import shutil
 import sys
 import time
 from contextlib import suppress
@@ -11,6 +12,9 @@ from .files import read_json, write_json
 FILE = "progress.json"
 _FILE_EVERY_S = 1.0
 _LINE_EVERY_S = 10.0
+_BAR_EVERY_S = 0.2
+_BAR_WIDTH = 20
+_ERASE = "\r\x1b[K"
 
 
 def clock(seconds: float) -> str:
@@ -19,10 +23,23 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def say(text: str, out: TextIO | None = None) -> None:
+    """Print a line; on a terminal in place of a bar."""
+    out = out or sys.stdout
+    print(f"{_ERASE if out.isatty() else ''}{text}", file=out, flush=True)
+
+
+def bar(share: float) -> str:
+    """``████░░`` of fixed width for a share of 0 to 1."""
+    full = round(_BAR_WIDTH * min(max(share, 0.0), 1.0))
+    return "█" * full + "░" * (_BAR_WIDTH - full)
+
+
 class Progress:
     """Progress reports of one attempt at a task; only the first rank of the group reports.
 
-    A line is printed at most every 10 s (times `groups`, to keep it readable); the file is written every second.
+    On a terminal, one line with a bar is drawn again and again. Elsewhere a line is printed at most every 10 s (times
+    `groups`, to keep it readable). The file is written every second.
     """
 
     def __init__(
@@ -33,7 +50,8 @@ class Progress:
         self._job_started = started
         self._speaks = speaks
         self._line_every = _LINE_EVERY_S * groups
-        self._out = out
+        self._out = out or sys.stdout
+        self._bar = self._out.isatty()
         self._began = time.time()
         self._first: tuple[float, float] | None = None
         self._last: dict[str, Any] = {}
@@ -81,11 +99,18 @@ class Progress:
                 write_json(self._path, self._last)
 
     def _line(self, now: float) -> None:
-        if now - self._lined < self._line_every:
+        if now - self._lined < (_BAR_EVERY_S if self._bar else self._line_every):
             return
         self._lined = now
-        elapsed = clock(now - self._job_started)
-        print(f"[{elapsed}] {self._label}: {describe(self._last)}", file=self._out or sys.stdout, flush=True)
+        text = f"[{clock(now - self._job_started)}] {self._label}: {describe(self._last)}"
+        if not self._bar:
+            say(text, self._out)
+            return
+        total = float(self._last.get("total") or 0.0)
+        drawn = f"{bar(float(self._last['done']) / total)} " if total > 0 else ""
+        width = shutil.get_terminal_size().columns - 1
+        self._out.write(f"{_ERASE}{(drawn + text)[:width]}")
+        self._out.flush()
 
 
 def describe(record: dict[str, Any]) -> str:

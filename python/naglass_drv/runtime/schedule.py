@@ -19,7 +19,7 @@ from .forecast import Measured, record
 from .keys import Keys
 from .launch import run_child
 from .planner import Planner, Setting
-from .progress import Progress, clock
+from .progress import Progress, clock, say
 from .stop import Stop
 from .store import Store, Ticket
 from .task import Job, Stage
@@ -58,7 +58,7 @@ class Context:
     def say(self, text: str) -> None:
         """Print one line with the elapsed time, on the first rank only."""
         if self.first:
-            print(f"[{clock(time.time() - self.started)}] {text}", flush=True)
+            say(f"[{clock(time.time() - self.started)}] {text}")
 
 
 def execute(
@@ -378,4 +378,4 @@ class _Worker:
                 self._say(block(outcome, self.context.resume))
 
     def _say(self, text: str) -> None:
-        print(f"[{clock(time.time() - self.context.started)}] {text}", flush=True)
+        say(f"[{clock(time.time() - self.context.started)}] {text}")

@@ -105,16 +105,19 @@ def _steps_of(store: Store, stages: Collection[str]) -> list[str]:
     return [step for step in store.steps() if step.rpartition("/")[2] in stages]
 
 
-def overview(folder: Path) -> str:
-    """The run as text: its state, every stage, and every task that is neither done nor waiting."""
+def overview(folder: Path, *, bars: bool = False) -> str:
+    """The run as text: its state, every stage (with a bar, if asked for), and every task neither done nor waiting."""
     provenance = provenance_of(folder)
     running = is_running(folder)
     lines = [_headline(folder, provenance, running)]
     for stage in provenance["stages"]:
         states = stage_states(folder, stage, running)
-        lines.append(f"  {stage:10s} {_stage_line(states)}")
+        drawn = f"{progress.bar(_share(states))} " if bars else ""
+        lines.append(f"  {stage:10s} {drawn}{_stage_line(states)}")
         told = [state for state in states if state.state not in ("done", "waiting")]
-        lines += [f"    {state.label}: {state.state}{'; ' + state.detail if state.detail else ''}" for state in told[:_MOST]]
+        lines += [
+            f"    {state.label}: {'; '.join(filter(None, (state.state, state.detail)))}" for state in told[:_MOST]
+        ]
         if len(told) > _MOST:
             lines.append(f"    and {len(told) - _MOST} more; status --json lists all")
     lines += [f"  {step}: left out; {reason}" for step, reason in _refused(folder).items()]
@@ -241,6 +244,10 @@ def _epoch(text: str) -> float | None:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z").timestamp()
     except ValueError:
         return None
+
+
+def _share(states: list[TaskState]) -> float:
+    return sum(state.state == "done" for state in states) / max(len(states), 1)
 
 
 def _stage_line(states: list[TaskState]) -> str:
