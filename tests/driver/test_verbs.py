@@ -1,6 +1,7 @@
 """Verbs about a run and for editors: status --json, logs, retry, run --dry-run, schema, completion."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -122,3 +123,24 @@ def test_completion_knows_the_verbs_and_their_options(capsys, shell):
         script = text + 'COMP_WORDS=(naglass run --dr) COMP_CWORD=2; _naglass 2>/dev/null; echo "${COMPREPLY[@]}"\n'
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
         assert done.stdout == "--dry-run\n"
+
+
+_ZSH = """\
+zmodload zsh/zpty
+zpty -b shell zsh -f -i
+zpty -w shell 'PS1=; autoload -U compinit; compinit -u -D; source ./script; echo re""ady'
+zpty -r shell out '*ready*'
+zpty -w -n shell $'naglass stat\t --wa\t /et\tX'
+zpty -r shell out '*X*'
+print -r -- "$out"
+"""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_itself_completes_verbs_options_and_files(capsys, tmp_path):
+    assert main(["completion", "zsh"]) == 0
+    (tmp_path / "script").write_text(capsys.readouterr().out)
+    done = subprocess.run(["zsh", "-f", "-c", _ZSH], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|[\x08\r\n]", "", done.stdout)
+    assert "naglass status" in shown and "--watch" in shown and "/etc/" in shown, shown
+    assert "not found" not in shown

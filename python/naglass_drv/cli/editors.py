@@ -16,6 +16,20 @@ _BASH = """_naglass() {{
 }}
 complete -F _naglass naglass
 """
+_ZSH = """(( $+functions[compdef] )) || {{ autoload -U compinit && compinit }}
+_naglass() {{
+  local -a own
+  if (( CURRENT == 2 )); then
+    compadd -- {verbs}
+    return
+  fi
+  case $words[2] in
+{cases}
+  esac
+  if [[ $words[CURRENT] == -* ]]; then compadd -- $own; else _files; fi
+}}
+compdef _naglass naglass
+"""
 
 
 def add_verbs(add: Callable[..., argparse.ArgumentParser], whole: argparse.ArgumentParser) -> None:
@@ -60,10 +74,9 @@ def _completion(whole: argparse.ArgumentParser, options: argparse.Namespace) -> 
             for word in words:
                 print(f"complete -c naglass -n '__fish_seen_subcommand_from {verb}' -l {word.removeprefix('--')}")
         return 0
-    cases = "\n".join(f'    {verb}) words="{" ".join(words)}" ;;' for verb, words in verbs.items())
-    if options.shell == "zsh":
-        print("autoload -U bashcompinit && bashcompinit")
-    print(_BASH.format(verbs=" ".join(verbs), cases=cases), end="")
+    script, start, end = (_ZSH, "own=(", ")") if options.shell == "zsh" else (_BASH, 'words="', '"')
+    cases = "\n".join(f"    {verb}) {start}{' '.join(words)}{end} ;;" for verb, words in verbs.items())
+    print(script.format(verbs=" ".join(verbs), cases=cases), end="")
     return 0
 
 
