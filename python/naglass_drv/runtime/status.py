@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError
-from . import events, progress
+from . import events, notes, progress
 from .files import read_json
 from .keys import change, differences
 from .lock import is_running
-from .store import FAILED, Note, Store, attempts, read_done, told
+from .store import FAILED, Store, attempts, read_done, told
 
 _PROVENANCE: dict[str, type | tuple[type, ...]] = {
     "stages": list,
@@ -76,7 +76,8 @@ def stage_states(folder: Path, stage: str, running: bool) -> list[TaskState]:
     store = Store(folder)
     found = []
     for step in _steps_of(store, [stage]):
-        known, place = store.noted(step), store.step_folder(step)
+        place = store.step_folder(step)
+        known = notes.read(place)
         for item in store.planned(step):
             name, label = item["name"], f"{step}/{item['name']}"
             state = _quick_state(f"{place}/{name}", label, item["key"], known.get(name))
@@ -84,7 +85,7 @@ def stage_states(folder: Path, stage: str, running: bool) -> list[TaskState]:
     return found
 
 
-def _quick_state(folder: str, label: str, key: str, note: Note | None) -> TaskState | None:
+def _quick_state(folder: str, label: str, key: str, note: notes.Note | None) -> TaskState | None:
     """The state without reading any file of the task: one that was never tried, or ended as noted; else None."""
     if note is None:
         # two looks, since listing a folder takes several times as long

@@ -22,13 +22,12 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..products import MANIFEST, Product, TaskRecord, as_manifest, of_manifest
-from . import progress
+from . import notes, progress
 from .files import file_hash, read_json, write_json
 from .keys import Keys, changes, key
 from .task import Done, Task
@@ -40,7 +39,6 @@ _LOG = re.compile(r"^log\.|\.log$|\.out$|\.lammps$")
 _ATTEMPT = "attempt.json"
 _RESULT, FAILED = "DONE", "FAILED"
 _RETRY = "RETRY"
-_NOTES = "ended.txt"
 _DONE = {
     "key": str, "attempt": int, "why": list, "parts": dict, "seconds": (int, float), "summary": dict, "outputs": dict,
 }  # fmt: skip
@@ -66,15 +64,6 @@ class Ticket:
     def label(self) -> str:
         """``step/task``."""
         return f"{self.step}/{self.task.name}"
-
-
-class Note(NamedTuple):
-    """How an attempt at a task ended: `seconds` is its time if it is done, `failure` the words if it failed."""
-
-    key: str
-    attempt: int
-    seconds: float
-    failure: str
 
 
 class Store:
@@ -209,33 +198,14 @@ class Store:
         write_json(self.task_folder(ticket) / "DONE", record)
         self._note(ticket, record["seconds"])
 
-    def noted(self, step: str) -> dict[str, "Note"]:
-        """How tasks ended, by name, as `status` shows them: a copy of what DONE and FAILED say, never used to decide
-        whether a task is done. Incomplete lines are skipped.
-        """
-        found: dict[str, Note] = {}
-        try:
-            lines = (self.step_folder(step) / _NOTES).read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            return found
-        for line in lines:
-            try:
-                name, task_key, attempt, seconds, *failure = line.split(" ", 4)
-                found[name] = Note(task_key, int(attempt), float(seconds), failure[0] if failure else "")
-            except ValueError:
-                continue
-        return found
-
-    def _note(self, ticket: Ticket, seconds: float, failure: str = "") -> None:
-        # a line at a time, since several groups may end together; what cannot be noted is read from DONE and FAILED
-        line = f"{ticket.task.name} {ticket.key} {ticket.attempt} {seconds:.3f} {' '.join(failure.split())}".rstrip()
-        with suppress(OSError), open(self.step_folder(ticket.step) / _NOTES, "a", encoding="utf-8") as stream:
-            stream.write(f"{line}\n")
-
     def fail(self, ticket: Ticket, folder: Path, record: Mapping[str, Any]) -> None:
         """Write FAILED into the attempt: name of the failure, message, command and log."""
         write_json(folder / FAILED, {"key": ticket.key, "ended": time.time(), **record})
         self._note(ticket, 0.0, told(record))
+
+    def _note(self, ticket: Ticket, seconds: float, failure: str = "") -> None:
+        note = notes.Note(ticket.key, ticket.attempt, seconds, failure)
+        notes.append(self.step_folder(ticket.step), ticket.task.name, note)
 
     def _ticket(self, step: str, task: Task, task_key: str, parts: dict[str, Any], redo: bool) -> Ticket | None:
         folder = self.step_folder(step) / task.name
