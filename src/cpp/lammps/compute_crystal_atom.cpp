@@ -78,7 +78,7 @@ ComputeCrystalAtom::ComputeCrystalAtom(LAMMPS_NS::LAMMPS *lammps, int narg, char
   if (has_lanterns_) {
     if (ligands.empty()) ligands = {"O"};
     cutoffs_ = pair_cutoffs(arguments, elements, cutoffs);
-    roles_ = link_roles(arguments, elements, {center, bridge}, ligands, cutoffs_);
+    roles_ = link_roles(arguments, elements, {{"center", center}, {"bridge", bridge}}, ligands, cutoffs_);
   }
   peratom_flag = 1;
   size_peratom_cols = columns;

@@ -68,8 +68,8 @@ void ComputeFingerprint::read(StyleArguments &arguments, Given &given)
     else if (keyword == "valence_cutoff") options_.valence_cutoff = arguments.number(keyword);
     else if (keyword == "state") given.states.push_back(whole_number(arguments, keyword));
     else if (keyword == "vanadyl") options_.limits.vanadyl = arguments.number(keyword, "vanadyl_cutoff");
-    else if (keyword == "trans") options_.limits.trans = arguments.number(keyword);
-    else if (keyword == "dioxo") options_.limits.trans_dioxo = arguments.number(keyword);
+    else if (keyword == "trans") options_.limits.trans = arguments.number(keyword, "trans_cutoff");
+    else if (keyword == "dioxo") options_.limits.trans_dioxo = arguments.number(keyword, "trans_dioxo_cutoff");
     else if (keyword == "tolerance") tolerance_ = arguments.number(keyword);
     else if (keyword == "threshold") threshold_ = arguments.number(keyword);
     else if (keyword == "assign") {

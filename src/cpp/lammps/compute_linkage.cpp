@@ -18,12 +18,13 @@ ComputeLinkage::ComputeLinkage(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) 
   StyleArguments arguments(lammps, title, narg, arg, 3, {"elements", "center", "ligand", "cutoff"});
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
-  std::vector<std::string> centers, ligands;
+  std::vector<GivenName> centers;
+  std::vector<std::string> ligands;
   while (arguments.more()) {
     const std::string keyword = arguments.keyword();
     if (keyword == "elements") elements.read(arguments);
     else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
-    else if (keyword == "center") centers.push_back(arguments.word(keyword));
+    else if (keyword == "center") centers.push_back({keyword, arguments.word(keyword)});
     else ligands.push_back(arguments.word(keyword));
   }
   if (centers.empty()) arguments.fail("center", "(none)", "name at least one");

@@ -8,14 +8,13 @@
 
 namespace naglass {
 
-LinkRoles link_roles(const StyleArguments &arguments, const ElementMap &elements,
-                     const std::vector<std::string> &centers, const std::vector<std::string> &ligands,
-                     const PairCutoffs &cutoffs)
+LinkRoles link_roles(const StyleArguments &arguments, const ElementMap &elements, const std::vector<GivenName> &centers,
+                     const std::vector<std::string> &ligands, const PairCutoffs &cutoffs)
 {
   LinkRoles roles{std::vector<int>(cutoffs.types(), -1), std::vector<char>(cutoffs.types(), 0)};
   for (std::size_t kind = 0; kind < centers.size(); ++kind)
-    for (const int type : elements.types_of(arguments, "center", centers[kind])) {
-      if (roles.kind[type] >= 0) arguments.fail("center", centers[kind], "already has a role");
+    for (const int type : elements.types_of(arguments, centers[kind].keyword, centers[kind].name)) {
+      if (roles.kind[type] >= 0) arguments.fail(centers[kind].keyword, centers[kind].name, "already has a role");
       roles.kind[type] = static_cast<int>(kind);
     }
   for (const std::string &ligand : ligands)

@@ -18,11 +18,15 @@ struct LinkRoles {
   std::vector<char> ligand;
 };
 
+/// An element's name and the keyword before it.
+struct GivenName {
+  std::string keyword, name;
+};
+
 /// Roles by name: the centers are the kinds in their order. Fails for a name with two roles, or without a cutoff
 /// between a center and a ligand.
-LinkRoles link_roles(const StyleArguments &arguments, const ElementMap &elements,
-                     const std::vector<std::string> &centers, const std::vector<std::string> &ligands,
-                     const PairCutoffs &cutoffs);
+LinkRoles link_roles(const StyleArguments &arguments, const ElementMap &elements, const std::vector<GivenName> &centers,
+                     const std::vector<std::string> &ligands, const PairCutoffs &cutoffs);
 
 /// A compute that distinguishes the images of atoms through their owners' positions.
 class ImageCompute : public LAMMPS_NS::Compute {
