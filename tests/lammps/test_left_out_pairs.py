@@ -3,47 +3,28 @@ pair_style mace removes from the energy atoms that a group exclusion removes fro
 
 import pytest
 
-from naglass_drv.engines.mace.export import export_module
-from naglass_drv.engines.mace.modelfile import default_dtype
+from support import lammps_styles
 from support.lammps_runs import messages, run_lammps, thermo_tables, write_data
-from support.mace_models import ELEMENTS, build_model, packing
-from support.structures import crystal
+from support.lammps_styles import define
+from support.mace_models import ELEMENTS, packing
 
 pytestmark = pytest.mark.mpi
 
 SETUP = """units metal
 atom_modify map array first na
 read_data cell.data
-pair_style zero 4.0
+pair_style zero 6.0
 pair_coeff * *
 group na type 1
 group anions type 4
 group nothing type 2
 group nothing clear
 thermo 10"""
-# Each style with a command that makes LAMMPS evaluate it.
+# The styles that read bonds, each with commands that make LAMMPS evaluate it.
 STYLES = {
-    "compute naglass/qn/atom": (
-        "compute c all naglass/qn/atom elements Na V P O metal V cutoff P O 2.0 cutoff V O 2.5",
-        "dump d all custom 10 x.dump c_c[1]",
-    ),
-    "compute naglass/rings": (
-        "compute c all naglass/rings elements Na V P O cutoff P O 2.0 cutoff V O 2.5 max 4",
-        "thermo_style custom step c_c[4]",
-    ),
-    "compute naglass/linkage": (
-        "compute c all naglass/linkage elements Na V P O center V center P cutoff P O 2.0 cutoff V O 2.5",
-        "thermo_style custom step c_c[1][1]",
-    ),
-    "compute naglass/fingerprint": (
-        "compute c all naglass/fingerprint elements Na V P O cutoff V O 2.5",
-        "thermo_style custom step c_c[1]",
-    ),
-    "compute naglass/crystal/atom": (
-        "compute c all naglass/crystal/atom elements Na V P O cutoff V O 2.5 cutoff P O 2.0",
-        "dump d all custom 10 x.dump c_c[2]",
-    ),
-    "fix naglass/hops": ("fix c na naglass/hops 5 elements Na V P O cutoff Na O 2.9 cutoff V O 2.5", ""),
+    style: f"{define(style)}\n{row.output.format(file='x')}"
+    for style, row in lammps_styles.STYLES.items()
+    if row.reads_bonds
 }
 LEAVES = "leaves pairs out of neighbor lists; 'neigh_modify exclude none' undoes it"
 COMMANDS = {
@@ -65,12 +46,12 @@ HARMLESS = [
 @pytest.fixture(scope="module")
 def told(tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("excluded")
-    write_data(folder / "cell.data", crystal("NVP_R-3c_Na3_ewald_ordered"), ["Na", "V", "P", "O"])
+    lammps_styles.write_cell(folder)
     scripts = {}
-    for style, (define, use) in STYLES.items():
+    for style, commands in STYLES.items():
         for command in (*COMMANDS, *HARMLESS):
-            scripts[f"{style}|{command}"] = f"{define}\n{use}\n{command}\nrun 0"
-        scripts[f"{style}|later"] = f"{define}\n{use}\nrun 0\nneigh_modify exclude type 2 4\nrun 0"
+            scripts[f"{style}|{command}"] = f"{commands}\n{command}\nrun 0"
+        scripts[f"{style}|later"] = f"{commands}\nrun 0\nneigh_modify exclude type 2 4\nrun 0"
     return messages(folder, SETUP, scripts)
 
 
@@ -133,10 +114,9 @@ thermo_modify format float %.12g
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model(tmp_path_factory, committee):
     folder = tmp_path_factory.mktemp("model")
-    with default_dtype("float64"):
-        export_module(build_model(hidden="4x0e", r_max=3.5, max_ell=1, correlation=1), folder / "m.naglass")
+    (folder / "m.naglass").symlink_to(committee[0])
     write_data(folder / "glass.data", packing(26, 14.0, tilt=True, seed=1), ELEMENTS)
     return folder
 

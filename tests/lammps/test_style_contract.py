@@ -1,167 +1,220 @@
-"""Common behavior of all styles: where they may appear in a script, and how fixes that follow atoms react to commands
-between runs."""
+"""What all styles of the plugin have in common: how they read names, groups and arguments, and that they keep to their
+own communicator."""
 
 import re
-from pathlib import Path
 
+import ase.io
 import pytest
 
-from support.lammps_runs import messages, run_lammps, write_data
-from support.structures import crystal
+from support.lammps_runs import messages, messages_of_worlds, read_dump, write_data
+from support.lammps_styles import ELEMENTS, STYLES, define, write_cell
 
 pytestmark = pytest.mark.mpi
 
-ELEMENTS = ["Na", "V", "P", "O"]
-SAMPLING = {
-    "fix naglass/correlate": "fix f {group} naglass/correlate 2 elements Na V P O {more}",
-    "fix naglass/hops": "fix f {group} naglass/hops 2 window 3 {more}",
-}
-EVERY = {
-    "compute naglass/qn/atom": "compute c all naglass/qn/atom elements Na V P O cutoff P O 2.0",
-    "compute naglass/rings": "compute c all naglass/rings elements Na V P O cutoff P O 2.0",
-    "compute naglass/linkage": "compute c all naglass/linkage elements Na V P O center P cutoff P O 2.0",
-    "compute naglass/fingerprint": "compute c all naglass/fingerprint elements Na V P O cutoff V O 2.5",
-    "compute naglass/crystal/atom": "compute c all naglass/crystal/atom elements Na V P O cutoff P O 2.0 cutoff V O 2",
-    "fix naglass/select": "fix f all naglass/select 1 band 0 1 file x elements Na V P O",
-} | {name: line.format(group="all", more="") for name, line in SAMPLING.items()}
+# Atoms swing about their places. `odd` cuts bonds; `most` lacks an ion, a metal and a former; `half` is some vanadium.
 SETUP = """units metal
 atom_modify map array
-read_data cell.data
-pair_style zero 4.0
+read_data {cell}.data {more_types}
+pair_style zero 6.0
 pair_coeff * *
-group na type 1
-group host subtract all na
-region left block INF 5 INF INF INF INF
-group moving dynamic all region left every 2
-velocity all create 900 1
-timestep 0.001
+group odd id 1:120:2
+group lost id 1 19 31
+group most subtract all lost
+group half id 19:24
+velocity all create 900 1 loop all
+timestep 0.01
 fix move all nve
+fix cage all spring/self 3.0
 """
-# Commands between two runs: what the fixes say of them; None where they may pass.
-BETWEEN = {
-    "displace_atoms na move 0.1 0 0": "was moved between two runs, by displace_atoms",
-    "displace_atoms all random 0.1 0.1 0.1 3": "was moved between two runs",
-    "set atom 1 image 1 NULL NULL": "was moved between two runs",
-    "reset_atoms id": "Cannot use reset_atoms id with a fix naglass/",
-    "delete_atoms group host compress no": None,
-    "reset_timestep 0": "Cannot reset timestep with time-dependent fix",
-    "group na type 2": "joined the group during the run",
-    "change_box all x scale 1.02 y scale 0.97 xy delta 0.3 remap": None,
-    "change_box all xy delta 9.5 remap": None,
-    "mass 2 50": None,
-    "velocity all scale 300": None,
-    "balance 1.0 shift x 5 1.1": None,
-    "neigh_modify every 2": None,
-    "atom_modify sort 1 1.0": None,
-}
+FIFTH = "extra/atom/types 1\nmass 5 50.9415"
+
+
+def script(style: str, file: str, *, cell="cell", names=ELEMENTS, more_types="", before="", **options) -> str:
+    """A run of a style that leaves its numbers in FILE.*."""
+    row = STYLES[style]
+    setup = SETUP.format(cell=cell, more_types=more_types) + before + "\n" + row.needs.format(names=names)
+    return f"{setup}{define(style, file=file, **options)}\n{row.output.format(file=file)}\nrun {row.steps}"
+
+
+def file_of(style: str, what: str) -> str:
+    return f"{style} {what}".replace("/", ".").replace(" ", "-")
+
+
+def numbers(folder, file: str) -> list[float]:
+    """All numbers of FILE.*, without the comments, in which styles name the elements."""
+    found = []
+    for path in sorted(folder.glob(f"{file}.*")):
+        lines = (line for line in path.read_text().splitlines() if not line.startswith("#"))
+        for word in re.split(r'[\s="]+', "\n".join(lines)):
+            try:
+                found.append(float(word))
+            except ValueError:
+                continue
+    assert len(set(found)) > 5
+    return found
+
+
+def same(expected: list[float]):
+    return pytest.approx(expected, rel=1e-6, abs=1e-7, nan_ok=True)
+
+
+def runs(style: str) -> dict[str, str]:
+    """The scripts of a style by what they show."""
+    row, more = STYLES[style], f"{ELEMENTS} V"
+    given = {
+        "whole": {},
+        "other": dict(cell="other"),
+        "group": dict(group="odd" if row.outside else "half" if row.largest else "most"),
+        "shared": dict(more_types=FIFTH, before="set group half type 5", names=more, elements=f"elements {more}"),
+    }
+    if row.takes_labels:
+        given["labels"] = dict(before="labelmap atom 1 Na 2 V 3 P 4 O", elements="")
+    if given["group"] == dict(group="most"):
+        given["absent"] = dict(before="delete_atoms group lost compress no")
+    return {file_of(style, what): script(style, file_of(style, what), **options) for what, options in given.items()}
+
+
+FAULTY = "units metal\nread_data cell.data\npair_style zero 6.0\npair_coeff * *\n"
+ALL_NAMES = r"needs one name per atom type, 4 in all, not "
+
+
+def faults(style: str) -> dict[str, tuple[str, str]]:
+    """By what is wrong, a script and the pattern of the message that follows the name of the style."""
+    row, sound = STYLES[style], define(style)
+    cases = {"color red": (f"{sound} color red", "keyword color: must be one of ")}
+    for keyword, wrong in row.keywords.items():
+        if keyword != "elements":
+            cases[keyword] = (f"{sound} {keyword}", rf"{keyword} \(end of line\): an argument is missing")
+        for words, pattern in wrong.items():
+            cases[words.format(keyword)] = (f"{sound} {words.format(keyword)}", r"\w*" + pattern.format(keyword))
+    for names, pattern in (
+        ("elements Na V P", f"elements Na V P: {ALL_NAMES}3"),
+        ("elements Na V P O X", f"elements Na V P O X: {ALL_NAMES}5"),
+        ("elements", rf"elements \(none\): {ALL_NAMES}0"),
+    ):
+        # at the end, so that the number of words is what is wrong
+        cases[names] = (define(style, elements="") + " " + names, pattern)
+    unnamed = r"\w+ \w+: no atom type has this label; give 'elements'" if row.takes_labels else "elements : is missing"
+    cases["no elements"] = (define(style, elements=""), unnamed)
+    if style.startswith("fix"):
+        for every, problem in (("x", "a number"), ("0", "a whole number of at least 1"), ("2.5", "a whole number")):
+            cases[f"N {every}"] = (define(style, every=every), f"N {every}: must be {problem}")
+    if row.reads_bonds:
+        reach = sound.replace("V O 2.5", "V O 6.5")
+        cases["no pair style"] = (f"{sound}\npair_style none\nrun 0", "no pair style is defined")
+        cases["V O 6.5"] = (f"{reach}\nrun 0", r"cutoff of types \d \d 6\.5: exceeds the pair style's cutoff of 6")
+    return {fault: (FAULTY + text, pattern) for fault, (text, pattern) in cases.items()}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, committee):
+    """Two cells of the same elements, an environment of vanadium and a committee of models."""
     path = tmp_path_factory.mktemp("contract")
-    write_data(path / "cell.data", crystal("NVP_R-3c_Na3_ewald_ordered"), ELEMENTS)
+    atoms = write_cell(path)
+    atoms.rattle(0.1, seed=1)
+    del atoms[1]
+    write_data(path / "other.data", atoms, ELEMENTS.split())
+    for archive in committee:
+        (path / archive.name).symlink_to(archive)
     return path
 
 
 @pytest.fixture(scope="module")
 def told(folder) -> dict[str, str]:
-    scripts = {}
-    for style, line in SAMPLING.items():
-        for command in BETWEEN:
-            scripts[f"{style}|{command}"] = line.format(group="na", more="") + f"\nrun 4\n{command}\nrun 4"
-        for where, group, more in (("group", "moving", ""), ("framework", "na", "framework moving")):
-            scripts[f"{style}|dynamic {where}"] = line.format(group=group, more=more) + "\nrun 4"
-        scripts[f"{style}|later"] = line.format(group="na", more="") + "\nrun 4\nset type 1 type 2\nrun 4"
-    return messages(folder, SETUP, scripts)
+    """LAMMPS's message for each script, all in one process."""
+    scripts = {"plugins": "log plugins.log\nplugin list\nlog none"}
+    for style in STYLES:
+        scripts |= runs(style) | {f"{style} before the box": f"units metal\n{define(style)}"}
+        scripts |= {f"{style} {fault}": text for fault, (text, _) in faults(style).items()}
+    return messages(folder, "", scripts)
 
 
-@pytest.mark.parametrize("style", SAMPLING)
-@pytest.mark.parametrize("command", BETWEEN)
-def test_commands_between_runs(told, style, command):
-    message = told[f"{style}|{command}"]
-    if BETWEEN[command] is None:
-        assert message == "no error"
-    else:
-        assert message.startswith("ERROR") and BETWEEN[command] in message
+@pytest.fixture
+def found(folder, told):
+    """The numbers that a style left in one of its runs."""
+
+    def read(style: str, what: str) -> list[float]:
+        file = file_of(style, what)
+        assert told[file] == "no error"
+        return numbers(folder, file)
+
+    return read
 
 
-@pytest.mark.parametrize("style", SAMPLING)
-@pytest.mark.parametrize("where", ["group", "framework"])
-def test_a_dynamic_group_is_refused_by_name(told, style, where):
-    assert f"{style}: group moving is dynamic" in told[f"{style}|dynamic {where}"]
+def test_the_table_has_every_style_of_the_plugin(folder, told):
+    assert told["plugins"] == "no error"
+    listed = re.findall(r"(\w+) style plugin (naglass/\S+)", (folder / "plugins.log").read_text())
+    assert sorted(STYLES) == sorted(f"{kind} {name}" for kind, name in listed)
 
 
-def test_species_must_stay(told):
-    assert "changed type during the run" in told["fix naglass/correlate|later"]
-    assert told["fix naglass/hops|later"] == "no error"
+@pytest.mark.parametrize("style", STYLES)
+def test_types_may_share_an_element(found, style):
+    assert found(style, "shared") == same(found(style, "whole"))
 
 
-@pytest.fixture(scope="module")
-def before_the_box(folder) -> dict[str, str]:
-    return messages(folder, "units metal", EVERY)
+@pytest.mark.parametrize("style", [style for style in STYLES if STYLES[style].takes_labels])
+def test_type_labels_serve_where_no_elements_are_given(found, style):
+    assert found(style, "labels") == same(found(style, "whole"))
 
 
-@pytest.mark.parametrize("style", EVERY)
-def test_a_style_before_the_box_is_told_so(before_the_box, style):
-    message = before_the_box[style]
+@pytest.mark.parametrize("style", [style for style in STYLES if STYLES[style].outside])
+def test_a_group_selects_what_is_reported_not_what_is_there(folder, found, style):
+    assert found(style, "group") != found(style, "whole")
+    outside = STYLES[style].outside
+    seen = 0
+    for frame in range(3):
+        whole, part = (read_dump(folder / f"{file_of(style, what)}.dump")[frame][1] for what in ("whole", "group"))
+        odd = whole[:, 0] % 2 == 1
+        assert part[odd] == same(whole[odd]) and (part[~odd, 1:] == outside).all()
+        seen += min((whole[odd, 1:] != outside).any(), (whole[~odd, 1:] != outside).any())
+    assert seen > 0, "all atoms look as if they were outside: this would not show a group that is ignored"
+
+
+@pytest.mark.parametrize("style", [style for style, row in STYLES.items() if not row.outside and not row.largest])
+def test_a_group_is_as_if_the_others_did_not_exist(found, style):
+    assert found(style, "group") == same(found(style, "absent"))
+    assert found(style, "group") != same(found(style, "whole"))
+
+
+@pytest.mark.parametrize("style", [style for style, row in STYLES.items() if row.largest])
+def test_a_group_is_where_the_largest_value_is_sought(folder, found, style):
+    largest = {}
+    for what, part in (("whole", slice(None)), ("group", slice(18, 24))):
+        frames = ase.io.read(folder / f"{file_of(style, what)}.xyz", ":")
+        largest[what] = [frame.info["max_deviation"] for frame in frames]
+        sought = [frame.arrays["deviation"][part].max() for frame in frames]
+        assert len(frames) == 3 and largest[what] == pytest.approx(sought, abs=1e-7)
+    assert not set(largest["group"]) & set(largest["whole"])
+
+
+@pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.long)])
+def test_styles_keep_to_their_communicator(folder, found, ranks):
+    """Two systems side by side, each on a part of the ranks, give the numbers of each alone."""
+    cells = {"cell": "whole", "other": "other"}
+    scripts = [
+        {style: script(style, f"{file_of(style, cell)}-of-{ranks}", cell=cell) for style in STYLES} for cell in cells
+    ]
+    said = messages_of_worlds(folder, "", scripts, ranks)
+    assert said == [dict.fromkeys(STYLES, "no error")] * 2
+    for style in STYLES:
+        for cell, what in cells.items():
+            assert numbers(folder, f"{file_of(style, cell)}-of-{ranks}") == same(found(style, what)), style
+        assert found(style, "whole") != found(style, "other")
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_style_before_the_box_is_told_so(told, style):
+    message = told[f"{style} before the box"]
     assert "simulation box" in message and "elements" not in message.split("Last input")[0]
 
 
-CHANGED = {
-    "fix naglass/correlate": {
-        "points 8": "points 8: the restart file has 16",
-        "overlap 1.5": "overlap 1.5: the restart file has 1.3",
-        "van_hove 3 0.5": "van_hove reach 3: the restart file has 0",
-        "framework host": "framework given: the restart file has none",
-        "charge Na 1": "charge of Na 1: the restart file has 0",
-        "longest 20": "longest 20: the restart file has 0",
-    },
-    "fix naglass/hops": {
-        "window 4": "window 4: the restart file has 3",
-        "threshold 0.9 release 0.5": "threshold 0.9: the restart file has 1",
-        "min_length 1": "min_length 1: the restart file has 1.5",
-        "return 7": "return 7: the restart file has 200",
-        "framework host": "framework given: the restart file has none",
-        "elements Na V P O cutoff Na O 2.9": "cutoff given: the restart file has none",
-    },
-}
+@pytest.mark.parametrize("style", STYLES)
+def test_the_table_has_every_keyword(told, style):
+    known = re.search("keyword color: must be one of ([^(]*)", told[f"{style} color red"])[1]
+    assert sorted(STYLES[style].keywords) == sorted(known.strip().split(", "))
 
 
-@pytest.fixture(scope="module")
-def restarted(folder) -> dict[str, str]:
-    for style, line in SAMPLING.items():
-        name = style.rsplit("/", 1)[1]
-        done = run_lammps(folder, SETUP + line.format(group="na", more="") + f"\nrun 5\nwrite_restart {name}.restart\n")
-        assert done.returncode == 0, done.stdout
-    scripts = {}
-    for style, line in SAMPLING.items():
-        start = (
-            f"read_restart {style.rsplit('/', 1)[1]}.restart\npair_style zero 4.0\npair_coeff * *\nfix move all nve\n"
-        )
-        for change in CHANGED[style]:
-            scripts[f"{style}|{change}"] = start + line.format(group="na", more=change) + "\nrun 5"
-        scripts[f"{style}|N"] = start + line.format(group="na", more="").replace(" 2 ", " 5 ") + "\nrun 5"
-        others = "group other id 13:30\n" + line.format(group="other", more="")
-        scripts[f"{style}|others"] = start + others + "\nrun 5"
-        scripts[f"{style}|same"] = start + line.format(group="na", more="") + "\nrun 5"
-    return messages(folder, "units metal\natom_modify map array", scripts)
-
-
-@pytest.mark.parametrize(("style", "change"), [(style, change) for style in CHANGED for change in CHANGED[style]])
-def test_a_restart_with_another_option_names_it(restarted, style, change):
-    assert f"{style}: {CHANGED[style][change]}; it must stay the same" in restarted[f"{style}|{change}"]
-
-
-@pytest.mark.parametrize("style", SAMPLING)
-def test_a_restart_of_other_atoms_is_refused(restarted, style):
-    assert f"{style}: N 5: the restart file has 2" in restarted[f"{style}|N"]
-    assert f"{style}: the group differs from the one in the restart file" in restarted[f"{style}|others"]
-    assert restarted[f"{style}|same"] == "no error"
-
-
-def test_no_modify_api_that_lammps_removed():
-    """LAMMPS 13 Nov 2026 no longer has access to fixes and computes by index."""
-    removed = re.compile(r"\b(find_fix|find_compute|find_fix_by_style|nfix|ncompute)\b|modify->(fix|compute)\s*\[")
-    sources = list((Path(__file__).parents[2] / "src" / "cpp").rglob("*.[ch]pp"))
-    assert len(sources) > 50
-    assert not [path.name for path in sources if removed.search(path.read_text())]
+@pytest.mark.parametrize(("style", "fault"), [(style, fault) for style in STYLES for fault in faults(style)])
+def test_a_bad_argument_is_named(told, style, fault):
+    message, (_, pattern) = told[f"{style} {fault}"].split("Last input")[0], faults(style)[fault]
+    assert re.search(f"{style}: {pattern}", message), message

