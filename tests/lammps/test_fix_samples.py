@@ -1,8 +1,5 @@
 """What the fixes that follow atoms have in common: how they react to commands between runs and to restarts."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 from support.lammps_runs import messages, write_data
@@ -134,11 +131,3 @@ def test_a_restart_of_other_atoms_is_refused(told, style):
     assert f"{style}: N 5: the restart file has 2" in told[f"{style}|N"]
     assert f"{style}: the group differs from the one in the restart file" in told[f"{style}|others"]
     assert told[f"{style}|same"] == "no error"
-
-
-def test_no_modify_api_that_lammps_removed():
-    """LAMMPS 13 Nov 2026 no longer has access to fixes and computes by index."""
-    removed = re.compile(r"\b(find_fix|find_compute|find_fix_by_style|nfix|ncompute)\b|modify->(fix|compute)\s*\[")
-    sources = list((Path(__file__).parents[2] / "src" / "cpp").rglob("*.[ch]pp"))
-    assert len(sources) > 50
-    assert not [path.name for path in sources if removed.search(path.read_text())]

@@ -2,6 +2,7 @@
 own communicator."""
 
 import re
+from pathlib import Path
 
 import ase.io
 import pytest
@@ -61,15 +62,16 @@ def same(expected: list[float]):
 def runs(style: str) -> dict[str, str]:
     """The scripts of a style by what they show."""
     row, more = STYLES[style], f"{ELEMENTS} V"
+    group = "odd" if row.outside else "half" if row.largest else "most"
     given = {
         "whole": {},
         "other": dict(cell="other"),
-        "group": dict(group="odd" if row.outside else "half" if row.largest else "most"),
+        "group": dict(group=group),
         "shared": dict(more_types=FIFTH, before="set group half type 5", names=more, elements=f"elements {more}"),
     }
     if row.takes_labels:
         given["labels"] = dict(before="labelmap atom 1 Na 2 V 3 P 4 O", elements="")
-    if given["group"] == dict(group="most"):
+    if group == "most":
         given["absent"] = dict(before="delete_atoms group lost compress no")
     return {file_of(style, what): script(style, file_of(style, what), **options) for what, options in given.items()}
 
@@ -218,3 +220,11 @@ def test_the_table_has_every_keyword(told, style):
 def test_a_bad_argument_is_named(told, style, fault):
     message, (_, pattern) = told[f"{style} {fault}"].split("Last input")[0], faults(style)[fault]
     assert re.search(f"{style}: {pattern}", message), message
+
+
+def test_no_modify_api_that_lammps_removed():
+    """LAMMPS 13 Nov 2026 no longer has access to fixes and computes by index."""
+    removed = re.compile(r"\b(find_fix|find_compute|find_fix_by_style|nfix|ncompute)\b|modify->(fix|compute)\s*\[")
+    sources = list((Path(__file__).parents[2] / "src" / "cpp").rglob("*.[ch]pp"))
+    assert len(sources) > 50
+    assert not [path.name for path in sources if removed.search(path.read_text())]

@@ -43,11 +43,11 @@ BONDS = {"elements": NAMES, "cutoff": CUTOFF}
 
 @dataclass(frozen=True)
 class Style:
-    """How to define a style on a cell of Na, V, P and O, and what all styles have to do in their own way.
+    """How to define a style on a cell of Na, V, P and O, and in which way it keeps what all styles promise.
 
-    `output` are commands that write its numbers to files. `keywords` has what can be wrong with each keyword. Per atom,
-    a style gives atoms outside its group the numbers `outside`; without them, it is as if those atoms did not exist,
-    unless it looks at all atoms for the `largest` value of the group.
+    `output` are commands that write its numbers to files; `keywords` has for each keyword what can be wrong with it. A
+    style with values per atom gives those `outside` its group these; one with `largest` seeks the largest value within
+    its group; for all others it is as if atoms outside did not exist. `needs` are commands that come first.
     """
 
     arguments: str
