@@ -90,7 +90,7 @@ NAMED = "elements V P O NULL"
 
 BAD = {
     NAMED: "reference (none): give a reference",
-    f"{NAMED} reference bad.env": "reference bad.env:2 O 1 0: expected",
+    f"{NAMED} reference bad.env": "bad.env:2 O 1 0: expected",
     "elements V P NULL NULL reference nvp.env": "reference O: is not among the names",
     f"{NAMED} reference nvp.env sigma 0": "sigma 0: must",
     f"{NAMED} reference nvp.env orientation up": "orientation up: must be 'fixed' or 'any'",
