@@ -22,6 +22,7 @@ import numpy as np
 from ..chemistry import ions as chemistry
 from ..errors import InputError
 from ..files import write_bytes
+from . import plain
 from .shards import verified
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ def each_frame(path: Path, *, raw: bool = False) -> Iterator["Atoms | InputError
             return
         where = f"{path}: frame {number} (line {line})"
         try:
-            yield _checked(_parse_raw(text, where) if raw else _parse(text, where), where)
+            found = None if raw else plain.parse(text)
+            if found is None:
+                found = _parse_raw(text, where) if raw else _parse(text, where)
+            yield _checked(found, where)
         except InputError as error:
             yield error
 
@@ -106,12 +110,21 @@ def write_frames(path: Path, frames: Sequence["Atoms"]) -> bool:
     Positions and labels keep eight decimals. A file that already has the same content is left untouched, so
     that anything that depends on it stays valid. Returns whether the file was written.
     """
+    data = "".join(map(as_text, frames)).encode()
+    return write_bytes(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+
+
+def as_text(frame: "Atoms") -> str:
+    """A frame as extended XYZ; calculators and constraints are left out."""
+    own = _for_disk(frame)
+    text = plain.text_of(own)
+    if text is not None:
+        return text
     from ase.io.extxyz import write_xyz
 
-    text = io.StringIO()
-    write_xyz(text, [_for_disk(frame) for frame in frames])
-    data = text.getvalue().encode()
-    return write_bytes(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    stream = io.StringIO()
+    write_xyz(stream, [own])
+    return stream.getvalue()
 
 
 def check_labeled(frame: "Atoms", where: str) -> None:

@@ -273,15 +273,13 @@ def _write_trajectory(folder: Path, frames: Iterator["Atoms"]) -> tuple[int, Any
     """Write the frames one by one, and the last one also separately; returns their number and the last."""
     import os
 
-    from ase.io.extxyz import write_xyz
-
-    from ..dataset.frames import write_frames
+    from ..dataset.frames import as_text, write_frames
 
     count, last = 0, None
     part = folder / f"{TRAJECTORY}.part"
     with open(part, "w", encoding="utf-8") as file:
         for last in frames:
-            write_xyz(file, [last])
+            file.write(as_text(last))
             count += 1
     os.replace(part, folder / TRAJECTORY)
     if last is not None:
