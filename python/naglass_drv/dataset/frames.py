@@ -184,10 +184,10 @@ def _digest(frame: "Atoms", more: str) -> str:
 
 def shortest_distance_A(frame: "Atoms") -> float:
     """Shortest distance (Å) between two atoms or an atom and its own image; infinite for one free atom."""
-    from ase.neighborlist import neighbor_list
+    from ..core.graph import neighbors
 
     for cutoff in (2.0, 4.0, 8.0, 16.0, 32.0):
-        distances = neighbor_list("d", frame, cutoff)
+        distances = neighbors(frame, cutoff).distances
         if len(distances):
             return float(distances.min())
     return float("inf")

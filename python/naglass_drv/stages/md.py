@@ -290,7 +290,6 @@ def _write_trajectory(folder: Path, frames: Iterator["Atoms"]) -> tuple[int, Any
 def _averages(thermo: Mapping[str, list[float]]) -> dict[str, Any]:
     """Means with error bars, and the drift of the conserved quantity, a measure of the integration error."""
     import numpy as np
-    from scipy.stats import linregress
 
     from ..core.statistics import average
 
@@ -299,16 +298,16 @@ def _averages(thermo: Mapping[str, list[float]]) -> dict[str, Any]:
     if len(times) < 8:
         return {}
     energy = np.array(thermo["conserved_energy_eV_per_atom"]) * 1000.0
-    line = linregress(times, energy)
-    rest = average(energy - line.slope * times - line.intercept)
+    (slope, intercept), covariance = np.polyfit(times, energy, 1, cov=True)
+    rest = average(energy - slope * times - intercept)
     temperature, pressure = (average(np.array(thermo[key])) for key in ("temperature_K", "pressure_bar"))
     return {
         "mean_temperature_K": float(temperature.mean),
         "mean_temperature_K_err": float(temperature.err),
         "mean_pressure_bar": float(pressure.mean),
         "mean_pressure_bar_err": float(pressure.err),
-        "conserved_drift_meV_per_atom_per_ps": float(line.slope),
-        "conserved_drift_meV_per_atom_per_ps_err": float(line.stderr * np.sqrt(rest.inefficiency)),
+        "conserved_drift_meV_per_atom_per_ps": float(slope),
+        "conserved_drift_meV_per_atom_per_ps_err": float(np.sqrt(covariance[0, 0] * rest.inefficiency)),
     }
 
 
