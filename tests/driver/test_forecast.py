@@ -120,8 +120,16 @@ def test_an_estimate_counts_the_tasks_of_all_systems(tmp_path, capsys):
     assert main(["estimate", str(tmp_path / "input.yaml"), "--ranks", "4"]) == 0
     rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()}
     tasks = {name: row[1] for name, row in rows.items()}
-    # labels: 3 glasses with one frame and two of the melt each, and four elements, in two systems
-    expected = {"glass": "6", "reference": "26", "dataset": "1", "train": "1", "md": "12", "analysis": "14"}
+    # labels: 3 glasses with one frame and two of the melt each, in two systems; four elements for both
+    expected = {
+        "glass": "6",
+        "atoms": "4",
+        "reference": "18",
+        "dataset": "1",
+        "train": "1",
+        "md": "12",
+        "analysis": "14",
+    }
     assert {name: tasks[name] for name in expected} == expected
     assert tasks["report"] == "2" and tasks["series"] == "1"
     assert rows["wall"][:5] == ["wall", "time", "on", "4", "ranks:"] and rows["disk:"]

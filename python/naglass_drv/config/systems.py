@@ -21,7 +21,9 @@ from .validation import validated
 OVERRIDES = ("glass", "reference", "md", "analysis", "report")
 #: Largest number of systems in one run: each has folders and, with a report section, a page of its own.
 MAX_SYSTEMS = 10_000
-_RESERVED = {"glass", "reference", "dataset", "train", "md", "analysis", "report", "model", "figures"}
+_RESERVED = {
+    "glass", "atoms", "reference", "dataset", "train", "md", "analysis", "report", "series", "model", "figures",
+}  # fmt: skip
 _SUM_PERCENT = 0.05
 
 Percent = Annotated[float, Field(ge=0, le=100)]

@@ -34,6 +34,8 @@ def plan(run: Run) -> list[Task]:
         for word, found in (("admitted", labeled), ("E0", energies)):
             prefix = f"{word}/{labels.scope}/" if labels.scope else f"{word}/"
             found |= {f"{prefix}{item}": path for item, path in labels.each(word).items() if item in sets}
+    # the atoms of several systems are in no set
+    energies |= run.take("atoms", Labels).files
     train = run.input.train
     # a frame that the start model may have been trained on is no independent test
     word = "seen" if train is not None and train.start_model is not None else "included"

@@ -1,17 +1,16 @@
 """Stage `reference`: first-principles labels from CP2K for structures, varied copies, and their trajectories."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 from ..config.schema import Reference
-from ..errors import InputError, SetupError
+from ..errors import InputError
 from ..files import keep_only, write_bytes, write_json
 from ..products import Labels, Structures
-from . import coupling, efforts, labeling, wannier
+from . import coupling, efforts, labeling, sets, wannier
 from .base import Done, Job, Run, Task
 from .labeling import FRAME, REJECTED, is_atom
 
@@ -32,16 +31,13 @@ ENDINGS = {
 
 
 def plan(run: Run) -> list[Task]:
-    """One task per frame or trajectory, and one per element for the isolated atoms at the level of the dataset.
+    """One task per frame or trajectory, and one per element for the isolated atoms at the level of the dataset
+    (those of several systems are labeled by the stage `atoms`).
 
     Raises SetupError if CP2K or its data are missing, and InputError for a structure that cannot be labeled,
     in either case before the first label is started.
     """
-    from ..engines.cp2k.run.label import Program
-
-    program = Program.of_site(run.site)
-    if not os.access(program.executable, os.X_OK):
-        raise SetupError(f"CP2K: {program.executable} is not an executable file")
+    program = sets.program_of(run.site)
     lone: set[tuple[str, ...]] = set()
     return [task for section in run.input.reference for task in _plan_set(run, section, program, lone)]
 
@@ -49,42 +45,24 @@ def plan(run: Run) -> list[Task]:
 def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, ...]]) -> list[Task]:
     """The tasks of one set; `lone` collects the isolated atoms of earlier sets at the same level."""
     from ..dataset.candidates import to_json
-    from ..engines.cp2k.run import checks
     from ..engines.cp2k.theory import levels
     from ..engines.cp2k.write import inputs
 
-    options = levels.options_of(section, run.source)
-    level = levels.level(section.level, cutoff_Ry=section.cutoff_Ry, **options)
-    # options that a set does not use are not in the keys of its tasks
-    common = {"level_options": options} if options else {}
+    level, common = sets.settings_of(section, run.source)
     prints = {"outputs": list(section.outputs)} if section.outputs else {}
-    common |= {
-        "level": section.level,
-        "cutoff_Ry": section.cutoff_Ry,
-        "label": levels.label_of(level),
-        "max_net_force_eV_per_A": section.max_net_force_eV_per_A,
-        "timeout_min": section.timeout_min,
-    }
     candidates = _candidates(run, section)
     jobs = {item.name: item.frame for item in candidates}
     if section.spin != "ferromagnetic":
         jobs = {label: inputs.ordered(frame, section.spin, run.input.seed) for label, frame in jobs.items()}
     partners = coupling.partners(section, level, jobs, run.input.seed)
     jobs |= partners
-    if run.input.dataset is not None and run.input.dataset.level == section.level:
+    if _labels_atoms(run, section):
         for element in sorted({element for item in candidates for element in item.frame.symbols}):
             own = (common["label"], str(levels.kinds_of(level, [element])), element)
             if own not in lone:
                 jobs[f"atom-{element}"] = inputs.isolated_atom(element, level)
             lone.add(own)
-    checked: set[str] = set()
-    for label, frame in jobs.items():
-        if (formula := frame.get_chemical_formula()) not in checked:
-            # writing the input finds the errors that CP2K would trip over
-            spin = {key: frame.info[key] for key in ("charge", "multiplicity")}
-            text = inputs.single_point(frame, level, **spin, data=program.data, version=program.version(), **prints)
-            checks.accepted(text, program.executable, f"reference {section.name}: {label}")
-            checked.add(formula)
+    sets.check_inputs(jobs, level, program, f"reference {section.name}", **prints)
     common["set"] = section.name
     tasks = []
     for label, frame in jobs.items():
@@ -111,13 +89,18 @@ def expect(run: Run) -> tuple[list[Task], Labels]:
         cells = _expected_cells(run, section)
         frames[section.name] = len(cells)
         kinds = sorted({element for cell in cells for element in cell})
-        lone = run.input.dataset is not None and run.input.dataset.level == section.level
-        for number, symbols in enumerate([*cells, *([element] for element in (kinds if lone else []))]):
+        lone = kinds if _labels_atoms(run, section) else []
+        for number, symbols in enumerate([*cells, *([element] for element in lone)]):
             ranks = section.ranks if len(symbols) > 1 else 1
             effort = efforts.label(section, symbols)
             tasks.append(Task(name, f"{section.name}-{number}", {}, ranks=ranks, effort=effort))
     levels = {section.name: section.level for section in run.input.reference}
     return tasks, Labels(facts={"levels": levels, "frames": frames})
+
+
+def _labels_atoms(run: Run, section: Reference) -> bool:
+    """Whether the isolated atoms of a set are its own tasks; for several systems they have a step of their own."""
+    return not run.scope and sets.gives_e0(run.input, section)
 
 
 def _expected_cells(run: Run, section: Reference) -> list[list[str]]:

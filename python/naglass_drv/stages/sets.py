@@ -1,0 +1,74 @@
+"""What the tasks of one reference set have in common: CP2K, the level, elements, and the check of their inputs."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config.schema import Reference
+from ..errors import SetupError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..config.schema import Input
+    from ..engines.cp2k.run.label import Program
+    from ..engines.cp2k.theory.levels import Level
+
+
+def program_of(site: Mapping[str, Any]) -> "Program":
+    """CP2K of the site; raises SetupError if it cannot be started, or its data are missing."""
+    from ..engines.cp2k.run.label import Program
+
+    program = Program.of_site(site)
+    if not os.access(program.executable, os.X_OK):
+        raise SetupError(f"CP2K: {program.executable} is not an executable file")
+    return program
+
+
+def settings_of(section: Reference, source: Path) -> tuple["Level", dict[str, Any]]:
+    """The level of a set, and the settings that all its tasks share; `source` is the folder of its template."""
+    from ..engines.cp2k.theory import levels
+
+    options = levels.options_of(section, source)
+    level = levels.level(section.level, cutoff_Ry=section.cutoff_Ry, **options)
+    # options that a set does not use are not in the keys of its tasks
+    common = {"level_options": options} if options else {}
+    return level, common | {
+        "level": section.level,
+        "cutoff_Ry": section.cutoff_Ry,
+        "label": levels.label_of(level),
+        "max_net_force_eV_per_A": section.max_net_force_eV_per_A,
+        "timeout_min": section.timeout_min,
+    }
+
+
+def elements_of(input: "Input", section: Reference, source: Path) -> list[str]:
+    """The elements of the structures of a set: those of its file in the folder `source`, or of the system."""
+    from ..chemistry import ions
+    from ..dataset.frames import read_frames
+
+    if isinstance(section.structures, Path):
+        return sorted({element for frame in read_frames(source / section.structures) for element in frame.symbols})
+    return sorted({ion.element for ion in ions.species(input.system.composition, input.system.formula_units)})
+
+
+def gives_e0(input: "Input", section: Reference) -> bool:
+    """Whether the dataset needs the energies of isolated atoms at the level of this set."""
+    return input.dataset is not None and input.dataset.level == section.level
+
+
+def check_inputs(
+    jobs: Mapping[str, "Atoms"], level: "Level", program: "Program", where: str, **outputs: list[str]
+) -> None:
+    """Show CP2K one input for each formula; raises InputError with `where` for one that it would trip over."""
+    from ..engines.cp2k.run import checks
+    from ..engines.cp2k.write import inputs
+
+    checked: set[str] = set()
+    for label, frame in jobs.items():
+        if (formula := frame.get_chemical_formula()) not in checked:
+            spin = {key: frame.info[key] for key in ("charge", "multiplicity")}
+            text = inputs.single_point(frame, level, **spin, data=program.data, version=program.version(), **outputs)
+            checks.accepted(text, program.executable, f"{where}: {label}")
+            checked.add(formula)

@@ -1,0 +1,166 @@
+"""Isolated atoms of a run of several systems: each element once for all, in a step of their own."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from naglass_drv.config.load import load_study
+from naglass_drv.errors import InputError, SetupError
+from naglass_drv.products import Labels, Product
+from naglass_drv.runtime.flow import Failed, Flow
+from naglass_drv.stages import atoms, dataset, reference
+from naglass_drv.stages.base import Done, Run
+from naglass_drv.workflow.chain import chain, stages_of
+from support.jobs import called
+
+INPUT = """\
+name: two
+systems:
+  - {name: soda, composition: {Na: 2, O: 1}, density_g_cm3: 2.3, reference: [{name: a, level: gfn1-xtb}]}
+  - {name: meta, composition: {Na: 1, P: 1, O: 3}, density_g_cm3: 2.5}
+glass: {}
+reference: [{name: b, level: gfn1-xtb}, {name: c, level: pbe}]
+dataset: {level: gfn1-xtb}
+"""
+
+
+def study(folder: Path, text: str = INPUT):
+    (folder / "input.yaml").write_text(text)
+    return load_study(folder / "input.yaml")
+
+
+def stand_in(folder: Path) -> dict:
+    """A site whose CP2K accepts every input."""
+    path = folder / "cp2k"
+    path.write_text("#!/bin/sh\n[ $1 = --version ] && echo ' CP2K version 2023.1' || echo SUCCESS\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return {"cp2k": str(path), "cp2k_data": "/usr/share/cp2k", "launcher": None, "threads": 1}
+
+
+def planned(folder: Path, text: str = INPUT) -> dict:
+    run = Run(study(folder, text).systems, folder, folder / "run", {}, stand_in(folder))
+    return {task.name: task for task in atoms.plan(run)}
+
+
+@pytest.mark.cp2k
+def test_each_element_is_labeled_once_whatever_the_systems(tmp_path):
+    tasks = planned(tmp_path)
+    assert list(tasks) == ["Na", "O", "P"], "and none at the level that is not the dataset's"
+    assert tasks["P"].settings["frame"]["info"]["multiplicity"] == 4
+    other = "  - {name: iron, composition: {Na: 3, Fe3+: 1, O: 3}, density_g_cm3: 3}\nglass:"
+    more = planned(tmp_path, INPUT.replace("glass:", other, 1))
+    assert list(more) == ["Fe", "Na", "O", "P"]
+    assert {name: task.settings for name, task in more.items() if name in tasks} == {
+        name: task.settings for name, task in tasks.items()
+    }, "what was there before is recognized"
+
+
+@pytest.mark.cp2k
+def test_one_element_at_two_levels_is_refused_before_anything_is_labeled(tmp_path):
+    text = INPUT.replace("dataset: {level: gfn1-xtb}", "dataset: {level: pbe}")
+    text = text.replace("level: gfn1-xtb}]}", "level: pbe, cutoff_Ry: 600}]}")
+    with pytest.raises(InputError, match="meta: reference c: Na at pbe-h.* in soda: reference a"):
+        planned(tmp_path, text)
+    with pytest.raises(SetupError, match="no CP2K executable"):
+        atoms.plan(Run(study(tmp_path).systems, tmp_path, tmp_path / "run", {}, {"cp2k": None, "cp2k_data": None}))
+
+
+def test_atoms_wait_for_no_system_and_only_the_dataset_waits_for_them(tmp_path):
+    found = study(tmp_path)
+    assert stages_of(found.systems) == ("glass", "atoms", "reference", "dataset")
+    steps, answers = {}, {}
+
+    def begin(step, answer):
+        steps[step.label], answers[step.label] = step, answer
+
+    flow = Flow(chain(found.systems, found.conditions()), begin)
+    flow.advance()
+    assert set(steps) == {"soda/glass", "meta/glass", "atoms"}
+    for label in ("soda/glass", "meta/glass", "soda/reference", "meta/reference"):
+        answers.pop(label)(Labels(scope=label.partition("/")[0]) if "reference" in label else Product())
+        flow.advance()
+    assert "dataset" not in steps
+    energies = Labels(files={"E0": tmp_path / "E0.json"})
+    answers.pop("atoms")(energies)
+    flow.advance()
+    assert steps["dataset"].takes["atoms"] is energies and len(steps["dataset"].takes["reference"]) == 2
+
+
+def test_without_its_atoms_there_is_no_dataset(tmp_path):
+    found = study(tmp_path)
+    lost, begun = Failed("atoms", "P failed"), []
+
+    def begin(step, answer):
+        begun.append(step.label)
+        answer(lost if step.label == "atoms" else Labels(scope=step.scope))
+
+    flow = Flow(chain(found.systems), begin)
+    flow.advance()
+    assert flow.result is lost and "dataset" not in begun and "meta/reference" in begun
+
+
+@pytest.mark.cp2k
+def test_the_sets_of_a_system_leave_the_atoms_to_the_run(tmp_path):
+    input = study(tmp_path).systems["meta"].model_copy(update={"glass": None})
+    frame = '1\nLattice="5 0 0 0 5 0 0 0 5" Properties=species:S:1:pos:R:3 pbc="T T T"\nP 0 0 0\n'
+    (tmp_path / "p.extxyz").write_text(frame)
+    section = input.reference[0].model_copy(update={"structures": Path("p.extxyz"), "multiplicity": 4})
+    input = input.model_copy(update={"reference": [section]})
+
+    def names(scope: str) -> list[str]:
+        return [task.name for task in reference.plan(Run(input, tmp_path, tmp_path, {}, stand_in(tmp_path), scope))]
+
+    assert names("meta") == ["b-p-v0"]
+    assert names("") == ["b-p-v0", "b-atom-P"], "the one system of a run has them where they were"
+
+
+def test_the_dataset_takes_their_energies(tmp_path):
+    input = study(tmp_path).systems["soda"]
+    done = [
+        Done(task, tmp_path, {"energy_eV": energy})
+        for task, energy in zip(atoms.expect(Run({"soda": input}, tmp_path, tmp_path))[0], (-4.0, -90.0), strict=True)
+    ]
+    done[0].task.settings["label"] = "gfn1-xtb-h1"
+    made = atoms.collect(Run({}, tmp_path, tmp_path / "run"), done)
+    assert json.loads(made.files["E0"].read_text()) == {"level": "gfn1-xtb-h1", "E0_eV": {"Na": -4.0, "O": -90.0}}
+    labels = Labels(scope="soda", files={"a/admitted": tmp_path / "a.extxyz"}, facts={"levels": {"a": "gfn1-xtb"}})
+    (task,) = dataset.plan(Run(input, tmp_path, tmp_path, {"reference": (labels,), "atoms": made}))
+    assert task.inputs == {"admitted/soda/a": tmp_path / "a.extxyz", "E0": made.files["E0"]}
+
+
+CELLS = {
+    "soda": "3\nLattice=\"6 0 0 0 6 0 0 0 6\" Properties=species:S:1:pos:R:3 pbc=\"T T T\"\n"
+    "Na 0 0 2.1\nO 0 0 0\nNa 0 2.1 0\n",
+    "meta": "5\nLattice=\"6 0 0 0 6 0 0 0 6\" Properties=species:S:1:pos:R:3 pbc=\"T T T\"\n"
+    "P 0 0 0\nO 1.5 0 0\nO -0.75 1.3 0\nO -0.75 -1.3 0\nNa 0 0 2.6\n",
+}  # fmt: skip
+SMALL = """\
+name: small
+systems:
+  - {name: soda, composition: {Na: 2, O: 1}, density_g_cm3: 2.3, reference: [{name: s, level: gfn1-xtb, structures: soda.extxyz}]}
+  - {name: meta, composition: {Na: 1, P: 1, O: 3}, density_g_cm3: 2.5, reference: [{name: s, level: gfn1-xtb, structures: meta.extxyz}]}
+dataset: {level: gfn1-xtb}
+"""  # fmt: skip
+
+
+@pytest.mark.long
+@pytest.mark.cp2k
+def test_a_run_labels_the_atoms_once_and_an_added_system_those_that_are_new(tmp_path):
+    for name, text in CELLS.items():
+        (tmp_path / f"{name}.extxyz").write_text(text)
+    lines = SMALL.splitlines(keepends=True)
+    for text, count in (("".join(lines[:3] + lines[4:]), 2), (SMALL, 3)):
+        (tmp_path / "input.yaml").write_text(text)
+        done = called("run", "input.yaml", cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        table = json.loads((tmp_path / "run" / "products" / "atoms" / "E0.json").read_text())
+        assert len(table["E0_eV"]) == count
+    assert "atoms: 3 tasks, 2 already done" in done.stdout and "soda/reference: 1 task, 1 already done" in done.stdout
+    tasks = {path.parent.relative_to(tmp_path / "run" / "tasks") for path in tmp_path.glob("run/tasks/**/task.json")}
+    assert {str(task) for task in tasks} == {
+        "atoms/Na", "atoms/O", "atoms/P", "soda/reference/s-soda-v0", "meta/reference/s-meta-v0", "dataset/dataset",
+    }  # fmt: skip
+    summary = json.loads((tmp_path / "run" / "products" / "dataset" / "dataset.json").read_text())
+    assert summary["frames"] == 2 and summary["E0_eV"] == table["E0_eV"]
