@@ -2,18 +2,22 @@
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from naglass_drv.config.load import load_study
+from naglass_drv.dataset.frames import read_frames, write_frames
 from naglass_drv.errors import InputError, SetupError
 from naglass_drv.products import Labels, Product
 from naglass_drv.runtime.flow import Failed, Flow
 from naglass_drv.stages import atoms, dataset, reference
-from naglass_drv.stages.base import Done, Run
+from naglass_drv.stages.base import Done, Job, Run
 from naglass_drv.workflow.chain import chain, stages_of
 from support.jobs import called
+from support.labeled import ENERGY_eV, cell
 
 INPUT = """\
 name: two
@@ -75,7 +79,7 @@ def test_atoms_wait_for_no_system_and_only_the_dataset_waits_for_them(tmp_path):
     def begin(step, answer):
         steps[step.label], answers[step.label] = step, answer
 
-    flow = Flow(chain(found.systems, found.conditions()), begin)
+    flow = Flow(chain(found.systems, found.seed), begin)
     flow.advance()
     assert set(steps) == {"soda/glass", "meta/glass", "atoms"}
     for label in ("soda/glass", "meta/glass", "soda/reference", "meta/reference"):
@@ -96,7 +100,7 @@ def test_without_its_atoms_there_is_no_dataset(tmp_path):
         begun.append(step.label)
         answer(lost if step.label == "atoms" else Labels(scope=step.scope))
 
-    flow = Flow(chain(found.systems), begin)
+    flow = Flow(chain(found.systems, found.seed), begin)
     flow.advance()
     assert flow.result is lost and "dataset" not in begun and "meta/reference" in begun
 
@@ -116,18 +120,28 @@ def test_the_sets_of_a_system_leave_the_atoms_to_the_run(tmp_path):
     assert names("") == ["b-p-v0", "b-atom-P"], "the one system of a run has them where they were"
 
 
-def test_the_dataset_takes_their_energies(tmp_path):
+def test_the_dataset_takes_their_energies_and_names_the_system_of_each_frame(tmp_path):
     input = study(tmp_path).systems["soda"]
+    tasks, _ = atoms.expect(Run({"soda": input}, tmp_path, tmp_path))
     done = [
-        Done(task, tmp_path, {"energy_eV": energy})
-        for task, energy in zip(atoms.expect(Run({"soda": input}, tmp_path, tmp_path))[0], (-4.0, -90.0), strict=True)
+        Done(replace(task, settings={"label": "gfn1-xtb-h1"}), tmp_path, {"energy_eV": ENERGY_eV[task.name]})
+        for task in tasks
     ]
-    done[0].task.settings["label"] = "gfn1-xtb-h1"
     made = atoms.collect(Run({}, tmp_path, tmp_path / "run"), done)
-    assert json.loads(made.files["E0"].read_text()) == {"level": "gfn1-xtb-h1", "E0_eV": {"Na": -4.0, "O": -90.0}}
-    labels = Labels(scope="soda", files={"a/admitted": tmp_path / "a.extxyz"}, facts={"levels": {"a": "gfn1-xtb"}})
-    (task,) = dataset.plan(Run(input, tmp_path, tmp_path, {"reference": (labels,), "atoms": made}))
-    assert task.inputs == {"admitted/soda/a": tmp_path / "a.extxyz", "E0": made.files["E0"]}
+    table = json.loads(made.files["E0"].read_text())
+    assert table == {"level": "gfn1-xtb-h1", "E0_eV": {"Na": ENERGY_eV["Na"], "O": ENERGY_eV["O"]}}
+    labels = []
+    for seed, scope in enumerate(("soda", "more")):
+        path = tmp_path / f"{scope}.extxyz"
+        write_frames(path, [cell("Na2O", seed, level="gfn1-xtb-h1", source="reference/a-g0-v0")])
+        labels.append(Labels(scope=scope, files={"a/admitted": path}, facts={"levels": {"a": "gfn1-xtb"}}))
+    (task,) = dataset.plan(Run(input, tmp_path, tmp_path, {"reference": tuple(labels), "atoms": made}))
+    assert list(task.inputs) == ["admitted/soda/a", "admitted/more/a", "E0"]
+    one_rank = SimpleNamespace(Get_rank=lambda: 0)
+    summary = dataset.run(Job(task, tmp_path, None, one_rank, None, None, None, {}))
+    assert summary["E0_eV"] == table["E0_eV"]
+    frames = [frame for part in ("train", "test") for frame in read_frames(tmp_path / f"{part}.extxyz")]
+    assert {frame.info["source"] for frame in frames} == {"soda/reference/a-g0-v0", "more/reference/a-g0-v0"}
 
 
 CELLS = {
@@ -138,11 +152,17 @@ CELLS = {
 }  # fmt: skip
 SMALL = """\
 name: small
-systems:
-  - {name: soda, composition: {Na: 2, O: 1}, density_g_cm3: 2.3, reference: [{name: s, level: gfn1-xtb, structures: soda.extxyz}]}
-  - {name: meta, composition: {Na: 1, P: 1, O: 3}, density_g_cm3: 2.5, reference: [{name: s, level: gfn1-xtb, structures: meta.extxyz}]}
+reference: [{name: s, level: gfn1-xtb, structures: soda.extxyz}]
 dataset: {level: gfn1-xtb}
-"""  # fmt: skip
+systems:
+  - {name: soda, composition: {Na: 2, O: 1}, density_g_cm3: 2.3}
+"""
+MORE = """\
+  - name: meta
+    composition: {Na: 1, P: 1, O: 3}
+    density_g_cm3: 2.5
+    reference: {s: {structures: meta.extxyz}}
+"""
 
 
 @pytest.mark.long
@@ -150,8 +170,7 @@ dataset: {level: gfn1-xtb}
 def test_a_run_labels_the_atoms_once_and_an_added_system_those_that_are_new(tmp_path):
     for name, text in CELLS.items():
         (tmp_path / f"{name}.extxyz").write_text(text)
-    lines = SMALL.splitlines(keepends=True)
-    for text, count in (("".join(lines[:3] + lines[4:]), 2), (SMALL, 3)):
+    for text, count in ((SMALL, 2), (SMALL + MORE, 3)):
         (tmp_path / "input.yaml").write_text(text)
         done = called("run", "input.yaml", cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr

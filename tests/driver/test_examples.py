@@ -6,10 +6,16 @@ from pathlib import Path
 import pytest
 from ase import Atoms
 
-from naglass_drv.config.load import load
+from naglass_drv import stages
+from naglass_drv.chemistry import ions as chemistry
+from naglass_drv.cli.checks import Checks
+from naglass_drv.config.load import load, load_study
 from naglass_drv.dataset.frames import read_labeled
 from naglass_drv.engines.cp2k.theory.levels import label_of, level, of_reference
 from naglass_drv.errors import InputError
+from naglass_drv.runtime.forecast import Times, forecast
+from naglass_drv.stages.base import Run
+from naglass_drv.workflow.chain import chain
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = EXAMPLES / "quickstart" / "start"
@@ -18,14 +24,31 @@ START = EXAMPLES / "quickstart" / "start"
 PBE = {"cutoff_Ry": 600.0, "sodium": "q1", "xc_smoothing": "nn10"}
 
 
-def test_inputs_of_the_reference_sets_are_good():
-    paths = sorted((EXAMPLES / "reference-set").glob("xtb-*.yaml"))
-    assert len(paths) == 7 and all(load(path).dataset.level == "gfn1-xtb" for path in paths)
-    paths = sorted((EXAMPLES / "reference-set").glob("pbe-*.yaml"))
-    sections = [section for path in paths for section in load(path).reference]
-    assert len(paths) == 5 and {label_of(of_reference(each, EXAMPLES)) for each in sections} == {
-        label_of(level("pbe+u+d3", **PBE))
+@pytest.mark.parametrize(
+    ("name", "of_level", "counts"),
+    [
+        ("gfn1-xtb", level("gfn1-xtb"), {"glass": 45, "atoms": 4, "reference": 450, "dataset": 1}),
+        ("pbe", level("pbe+u+d3", **PBE), {"glass": 12, "atoms": 4, "reference": 32, "dataset": 1}),
+    ],
+)
+def test_inputs_of_the_reference_sets_make_what_is_shipped(name, of_level, counts):
+    """By the steps of a run on expected products, and by the seeds of its glasses."""
+    folder = EXAMPLES / "reference-set"
+    study = load_study(folder / f"{name}.yaml", checks=[Checks()])
+    assert {label_of(of_reference(each, folder)) for input in study.systems.values() for each in input.reference} == {
+        label_of(of_level)
     }
+    expected = forecast(chain(study.systems, study.seed), stages.load, folder, folder / "run", {}, 2, Times())
+    assert {stage: row.tasks for stage, row in expected.rows.items()} == counts and not expected.unforeseen
+    glasses = set()
+    for input in study.systems.values():
+        formula = chemistry.formula(chemistry.species(input.system.composition))
+        glasses |= {
+            f"{formula}-{task.settings['seed']}" for task in stages.load("glass").plan(Run(input, folder, folder))
+        }
+    frames = read_labeled(folder / f"frames-{name}.extxyz.gz")
+    shipped = {frame.info["group"] for frame in frames if len(frame) > 1}
+    assert shipped - glasses == ({"NaO5PV-nvpo5"} if name == "pbe" else set())
 
 
 def test_the_first_inputs_are_good():

@@ -10,7 +10,7 @@ from ase import Atoms
 from test_reference import CELL, OneRank, make_run, stand_in
 
 from naglass_drv.cli.reference import check_spins
-from naglass_drv.config.load import load
+from naglass_drv.config.load import load_study
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
 from naglass_drv.dataset.sites import judge
@@ -30,7 +30,8 @@ def notes(folder: Path, composition: str, *sections: str) -> list[str]:
     lines = [f"name: a\nsystem: {{composition: {composition}, density_g_cm3: 2.7}}", "glass: {}", "reference:"]
     path = folder / "input.yaml"
     path.write_text("\n".join([*lines, *(f"- {{name: s{k}, {text}}}" for k, text in enumerate(sections))]) + "\n")
-    return list(check_spins(load(path), path))
+    study = load_study(path)
+    return list(check_spins(study.systems[""], study.documents[""], path.parent))
 
 
 V4, FE2, MIXED = "{Na: 4, V4+: 2, P: 4, O: 16}", "{Na: 4, Fe2+: 2, P: 4, O: 14}", "{Na: 2, V: 3, P: 2, O: 13}"

@@ -7,7 +7,9 @@ import pytest
 from naglass_drv.cli.checks import Checks
 from naglass_drv.config.load import expanded, load, load_study
 from naglass_drv.errors import InputError
-from naglass_drv.workflow.chain import stages_of
+from naglass_drv.products import Product
+from naglass_drv.runtime.flow import Flow
+from naglass_drv.workflow.chain import chain, stages_of
 
 SERIES = """\
 name: grid
@@ -67,6 +69,88 @@ def test_a_list_has_names_and_overrides(tmp_path):
     assert found.origins["mixed"].density_source == "molar volumes"
     assert found.conditions()["meta"]["realized"] == {"Na+": 50.0, "P5+": 50.0}
     assert stages_of(found.systems) == ("glass", "analysis", "report", "series")
+
+
+SETS = """\
+name: sets
+seed: 9
+reference:
+  - {name: a, level: gfn1-xtb, frames_per_structure: 2, rattle_A: 0.08}
+  - {name: b, level: pbe}
+systems:
+  - name: plain
+    composition: {Na: 4, P: 4, O: 12}
+    density_g_cm3: 2.5
+  - name: own
+    composition: {Na: 2, V4+: 2, P: 2, O: 10}
+    density_g_cm3: 2.8
+    seed: 3
+    reference:
+      b: {cutoff_Ry: 600}
+      c:
+        level: gfn1-xtb
+        multiplicity: 1
+glass: {}
+dataset: {level: gfn1-xtb}
+"""
+
+
+def test_a_system_overrides_keys_of_sets_by_their_names_and_adds_sets(tmp_path):
+    found = study(tmp_path, SETS)
+    plain, own = found.systems.values()
+    assert [item.name for item in plain.reference] == ["a", "b"] and plain.reference[1].cutoff_Ry is None
+    assert own.reference[0] == plain.reference[0] and [item.name for item in own.reference] == ["a", "b", "c"]
+    assert (own.reference[1].level, own.reference[1].cutoff_Ry) == ("pbe", 600.0)
+    assert (plain.seed, own.seed, found.seed) == (9, 3, 9)
+    assert study(tmp_path, expanded(found)).systems == found.systems
+
+
+def test_dataset_and_model_have_the_seed_of_the_file(tmp_path):
+    text = SETS.replace("    density_g_cm3: 2.5\n", "    density_g_cm3: 2.5\n    seed: 4\n")
+    found = study(tmp_path, text)
+    steps = {}
+
+    def begin(step, answer):
+        steps[step.label] = step
+        answer(Product(step.scope, step.stage))
+
+    Flow(chain(found.systems, found.seed), begin).advance()
+    seeds = {label: step.input.seed for label, step in steps.items() if label != "atoms"}
+    assert seeds == {
+        "plain/glass": 4, "own/glass": 3, "plain/reference": 4, "own/reference": 3, "dataset": 9,
+    }  # fmt: skip
+    assert study(tmp_path, expanded(found)).seed == 9
+    assert refused(tmp_path, text.replace("seed: 9", "seed: 0")) == [
+        "input.yaml:2: seed: must be greater than or equal to 1, not 0"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("cutoff_Ry: 600", "cutoff_Ry: 6", "input.yaml:15: systems[1].reference.b.cutoff_Ry: must be from 50 to 5000"),
+        ("cutoff_Ry", "cutof_Ry", "input.yaml:15: systems[1].reference.b.cutof_Ry: not a known key; did you mean"),
+        ("b: {cutoff_Ry: 600}", "b: 600", "input.yaml:15: systems[1].reference.b: must be a mapping of keys"),
+        ("b: {cutoff_Ry: 600}", "b: {name: d}", "input.yaml:15: systems[1].reference.b.name: remove this key"),
+        ("        level: gfn1-xtb\n", "", "input.yaml:16: systems[1].reference.c: key 'level' is missing"),
+        ("      c:", "      c/d:", "input.yaml:16: systems[1].reference.c/d.name: must match pattern"),
+        ("multiplicity: 1", "multiplicity: 2", "input.yaml:18: systems[1].reference.c.multiplicity: 2: 178 electrons"),
+        ("seed: 3", "seed: -3", "input.yaml:13: systems[1].seed: "),
+        ("rattle_A: 0.08", "rattle_A: 8", "input.yaml:4: reference[0].rattle_A: "),
+    ],
+)
+def test_errors_in_sets_of_a_system_are_reported_at_their_place(tmp_path, old, new, line):
+    assert old in SETS
+    found = refused(tmp_path, SETS.replace(old, new))
+    assert any(line in each for each in found), found
+
+
+def test_notes_on_spins_are_given_at_the_place_of_the_override(tmp_path, capsys):
+    from naglass_drv.cli.main import main
+
+    (tmp_path / "input.yaml").write_text(SETS)
+    assert main(["validate", str(tmp_path / "input.yaml")]) == 0
+    assert "input.yaml:18: systems[1].reference.c.multiplicity: 1; high spin of" in capsys.readouterr().out
 
 
 def test_the_expanded_input_gives_the_same_systems(tmp_path):

@@ -55,6 +55,8 @@ def schema() -> dict[str, Any]:
     definitions |= mixture.pop("$defs", {}) | {"Mixture": mixture}
     properties = found["properties"]
     own = {key: properties[key] for key in OVERRIDES} | {"name": properties["name"]}
+    by_name = {"type": "object", "additionalProperties": {**definitions["Reference"], "required": []}}
+    own["reference"] = {"anyOf": [properties["reference"], by_name]}
     member = [
         {"type": "object", "properties": kind["properties"] | own, "required": ["name"], "additionalProperties": False}
         for kind in (definitions["System"], mixture)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from ..config.schema import Input, Reference
+    from ..config.source import Document
 
 Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
@@ -90,23 +91,23 @@ def warnings(input: "Input", source: Path, name: str) -> Iterator[str]:
             yield f"{name}: reference[{index}] ({section.name}): {warning}"
 
 
-def check_spins(input: "Input", path: Path) -> Iterator[str]:
+def check_spins(input: "Input", document: "Document", source: Path) -> Iterator[str]:
     """Yield a note, with file, line and key, wherever the spins of a set are not high spin with parallel moments.
 
-    Raises InputError for a structure file if its spins are not known or the requested spins are impossible.
+    `document` is that of the input, `source` the folder of its structure files. Raises InputError for a structure file
+    if its spins are not known or the requested spins are impossible.
     """
     from ..chemistry import ions as chemistry
     from ..chemistry import spins
-    from ..config.source import dotted, parse
+    from ..config.source import dotted
 
-    document = parse(path)
     for index, section in enumerate(input.reference):
         given = next(key for key in ("multiplicity", "spin", "structures", "name") if key in section.model_fields_set)
         where = ("reference", index, given)
-        place = f"{path.name}:{document.line(where)}: {dotted(where)}"
+        place = f"{document.name}:{document.line(where)}: {dotted(document.place(where))}"
         if section.structures != "glass":
             try:
-                yield from (f"{place}: {note}" for note in _spins_of_file(section, path.resolve().parent, input.seed))
+                yield from (f"{place}: {note}" for note in _spins_of_file(section, source, input.seed))
             except InputError as error:
                 raise InputError(f"{place}: {error}") from None
             continue

@@ -111,7 +111,7 @@ def work_of(study: Any) -> dict[str, Any]:
     for input in study.systems.values():
         ranks |= {name: max(count, ranks.get(name, 1)) for name, count in ranks_by_section(input).items()}
     return {
-        "workflow": partial(chain, study.systems, study.conditions()),
+        "workflow": partial(chain, study.systems, study.seed, study.conditions()),
         "stages": stages_of(study.systems),
         "expanded": expanded(study),
         "ranks": ranks,

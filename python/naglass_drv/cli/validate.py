@@ -52,9 +52,9 @@ def _validate(options: argparse.Namespace) -> int:
     study = load_study(options.input, checks=[checks])
     source = options.input.resolve().parent
     said: set[str] = set()
-    for input in study.systems.values():
+    for system, input in study.systems.items():
         notes = [*reference.warnings(input, source, str(options.input))]
-        notes += reference.check_spins(input, options.input)
+        notes += reference.check_spins(input, study.documents[system], source)
         if options.lint or options.schema:
             notes += reference.lint(input, source, site_settings(), options.schema)
         for line in notes:

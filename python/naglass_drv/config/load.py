@@ -11,7 +11,7 @@ from .checks import cross_check
 from .partial import Partial
 from .schema import Input
 from .source import Document, parse
-from .systems import OVERRIDES, Described, View, views
+from .systems import OVERRIDES, Described, View, seed_of, views
 from .validation import valid_sections, validate
 
 Check = Callable[[Partial, Document, Path], None]
@@ -19,10 +19,15 @@ Check = Callable[[Partial, Document, Path], None]
 
 @dataclass(frozen=True)
 class Study:
-    """The inputs of all systems by name (empty for the one system of `system`), and where each comes from."""
+    """The inputs of all systems by name (empty for the one system of `system`), and where each comes from.
+
+    `documents` has the lines of each, and `seed` is that of the file, which systems may override.
+    """
 
     systems: dict[str, Input]
     origins: dict[str, Described]
+    documents: dict[str, Document]
+    seed: int
 
     def conditions(self) -> dict[str, dict[str, dict[str, float]]] | None:
         """The ``asked`` and ``realized`` composition of each of several systems."""
@@ -64,15 +69,17 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
     checks, folder = list(checks), source or path.resolve().parent
     systems: dict[str, Input | None] = {}
     origins: dict[str, Described] = {}
-    for name, view in views(document).items():
+    documents = views(document)
+    for name, view in documents.items():
         systems[name] = validate(view, Input)
         origins[name] = view.described if isinstance(view, View) else Described()
         known = valid_sections(view.value, Input)
         cross_check(known, view, folder)
         for check in checks:
             check(known, view, folder)
+    seed = seed_of(document)
     document.raise_faults()
-    return Study({name: input for name, input in systems.items() if input is not None}, origins)
+    return Study({name: input for name, input in systems.items() if input is not None}, origins, documents, seed)
 
 
 def expanded(study: Study) -> str:
@@ -93,6 +100,6 @@ def expanded(study: Study) -> str:
             name: {"name": name, **item.pop("system"), **{key: item.pop(key) for key in OVERRIDES if key in item}}
             for name, item in content.items()
         }
-        content = {**next(iter(content.values())), "systems": list(own.values())}
+        content = {**next(iter(content.values())), "seed": study.seed, "systems": list(own.values())}
     yaml.dump(content, text)
     return text.getvalue()

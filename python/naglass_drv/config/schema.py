@@ -56,6 +56,8 @@ Multiple = Annotated[Positive, _within(1e-3, 1e3)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Copies = Annotated[Count, _within(1, 100)]
 Coordination = Annotated[NonNegative, _within(0, 16)]
+# LAMMPS, torch and numpy all accept a positive 31-bit number
+Seed = Annotated[Count, _within(1, 2**31 - 1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
 Level = Literal["gfn1-xtb", "pbe", "pbe+d3", "pbe+u", "pbe+u+d3", "blyp", "blyp+d3", "blyp+u", "blyp+u+d3", "template"]
 Spin = (
@@ -282,8 +284,7 @@ class Input(Section):
     """The whole of input.yaml."""
 
     name: Name
-    # LAMMPS, torch and numpy all accept a positive 31-bit number
-    seed: Annotated[Count, _within(1, 2**31 - 1)] = 1
+    seed: Seed = 1
     system: System
     glass: Glass | None = None
     reference: list[Reference] = []

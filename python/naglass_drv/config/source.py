@@ -53,6 +53,10 @@ class Document:
         self.faulty.add(where)
         self.faults.append(Fault(line, f"{label}: {message}" if label else message))
 
+    def place(self, where: Where) -> Where:
+        """The place in the file of a place in this document."""
+        return where
+
     def raise_faults(self) -> None:
         """Raise one InputError that lists all errors in file order, each with file and line."""
         if self.faults:

@@ -13,12 +13,12 @@ from pydantic import Field
 from ..chemistry import ions as chemistry
 from ..chemistry import mixture
 from ..errors import InputError
-from .schema import MAX_ATOMS, Count, Name, Positive, Section, Share, System, _within
+from .schema import MAX_ATOMS, Count, Name, Positive, Section, Seed, Share, System, _within
 from .source import Document, Fault, Where, dotted
 from .validation import validated
 
-#: Sections that a system may override; the dataset and the model belong to all of them.
-OVERRIDES = ("glass", "reference", "md", "analysis", "report")
+#: What a system may override; the dataset and the model belong to all of them.
+OVERRIDES = ("seed", "glass", "reference", "md", "analysis", "report")
 #: Largest number of systems in one run: each has folders and, with a report section, a page of its own.
 MAX_SYSTEMS = 10_000
 _RESERVED = {
@@ -65,11 +65,14 @@ class Described:
 
 @dataclass
 class View(Document):
-    """The document of one system: errors are recorded in the document of the file, at the place in the file."""
+    """The document of one system: errors are recorded in the document of the file, at the place in the file.
+
+    `moved` has the places of what the system overrides: in this document, and below `at` in the file.
+    """
 
     whole: Document = field(default_factory=lambda: Document(""))
     at: Where = ()
-    overridden: frozenset[Where] = frozenset()
+    moved: Mapping[Where, Where] = field(default_factory=dict)
     described: Described = field(default_factory=Described)
 
     def fault_in_line(self, line: int, where: Where, message: str) -> None:
@@ -78,10 +81,10 @@ class View(Document):
         self.whole.faults.append(Fault(line, f"{dotted(self.place(where))}: {message}"))
 
     def place(self, where: Where) -> Where:
-        """The place in the file of a place in this document."""
         if where[:1] == ("system",):
             return self.at if self.described.cell is not None else (*self.at, *where[1:])
-        return (*self.at, *where) if any(where[: len(key)] == key for key in self.overridden) else where
+        moved = _moved(where, self.moved)
+        return where if moved is None else (*self.at, *moved)
 
 
 def views(document: Document) -> dict[str, Document]:
@@ -161,6 +164,16 @@ class _Named(Section):
     name: Name
 
 
+class _Seeded(Section):
+    seed: Seed = 1
+
+
+def seed_of(document: Document) -> int:
+    """The seed of the file, for what belongs to all systems; an error is recorded in `document`."""
+    given = {key: value for key, value in document.value.items() if key == "seed"}
+    return (validated(document, (), given, _Seeded) or _Seeded()).seed
+
+
 def _made(document: Document, at: Where, given: Mixture, label: str = "") -> Iterator[tuple[dict[str, Any], Described]]:
     """The section `system` for a mixture, with its description; nothing, and an error, if there is none."""
     note = f"{label}: " if label else ""
@@ -203,22 +216,59 @@ def _shares(document: Document, at: Where, given: Mixture, note: str) -> dict[st
 
 def _view(document: Document, at: Where, system: Any, own: Mapping[str, Any], described: Described) -> View:
     """The input of one system in today's form."""
-    common = {key: item for key, item in document.value.items() if key not in ("systems", "series")}
-    merged = {
-        key: {**common[key], **item} if isinstance(item, dict) and isinstance(common.get(key), dict) else item
-        for key, item in own.items()
-    }
-    overridden: set[Where] = set()
+    merged = {key: item for key, item in document.value.items() if key not in ("systems", "series")}
+    moved: dict[Where, Where] = {}
     for key, item in own.items():
-        both = isinstance(item, dict) and isinstance(common.get(key), dict)
-        overridden |= {(key, part) for part in item} if both else {(key,)}
-    view = View(document.name, {**common, "system": system, **merged}, whole=document, at=at, described=described)
-    view.overridden = frozenset(overridden)
+        shared = merged.get(key)
+        if key == "reference" and isinstance(item, dict):
+            merged[key] = _with_sets(document, at, shared if isinstance(shared, list) else [], item, moved)
+        elif isinstance(item, dict) and isinstance(shared, dict):
+            merged[key] = {**shared, **item}
+            moved |= {(key, part): (key, part) for part in item}
+        else:
+            merged[key] = item
+            moved[key,] = (key,)
+    view = View(document.name, {**merged, "system": system}, whole=document, at=at, moved=moved, described=described)
+    back = {there: here for here, there in moved.items()}
     for where, line in document.lines.items():
         if where[: len(at)] == at:
             rest = where[len(at) :]
-            view.lines[rest if rest[:1] and rest[0] in OVERRIDES else ("system", *rest)] = line
+            own_place = rest[:1] and rest[0] in OVERRIDES
+            view.lines[(_moved(rest, back) or rest) if own_place else ("system", *rest)] = line
         elif where[0] not in ("systems", "series"):
             view.lines.setdefault(where, line)
     view.faulty = {where for where in document.faulty if where[:1] not in (("systems",), ("series",))}
     return view
+
+
+def _with_sets(
+    document: Document, at: Where, shared: list[Any], own: Mapping[str, Any], moved: dict[Where, Where]
+) -> list[Any]:
+    """The reference sets of a system: the shared ones, with the keys that `own` gives by their names, and new ones.
+
+    The places of these keys are added to `moved`.
+    """
+    sets = list(shared)
+    index_of = {item.get("name"): index for index, item in enumerate(sets) if isinstance(item, dict)}
+    for name, keys in own.items():
+        there: Where = ("reference", name)
+        if not isinstance(keys, dict):
+            document.fault((*at, *there), "must be a mapping of keys of the set")
+        elif "name" in keys:
+            document.fault((*at, *there, "name"), f"remove this key: the name of the set is {name!r}")
+        elif name in index_of:
+            index = index_of[name]
+            sets[index] = {**sets[index], **keys}
+            moved |= {("reference", index, key): (*there, key) for key in keys}
+        else:
+            moved["reference", len(sets)] = there
+            sets.append({"name": name, **keys})
+    return sets
+
+
+def _moved(where: Where, table: Mapping[Where, Where]) -> Where | None:
+    """The place of `where`, by the longest part of it that is in `table`."""
+    for length in range(len(where), 0, -1):
+        if (found := table.get(where[:length])) is not None:
+            return (*found, *where[length:])
+    return None

@@ -13,11 +13,13 @@ from . import efforts
 from .base import Done, Job, Run, Task
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from ..dataset.assemble import Dataset
 
 name = "dataset"
 #: Raised when the same settings and files give another result.
-revision = 1
+revision = 2
 
 TRAIN, TEST, SUMMARY = "train", "test", "dataset.json"
 AUDIT, ARRAYS = "audit.json", "audit.npz"
@@ -82,6 +84,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     settings = job.task.settings
     energies = {str(path): _energies(path) for path in _with(job.task, "E0")}
     frames = {str(path): read_labeled(path) for path in _with(job.task, "admitted", "included", "seen")}
+    _name_systems(job.task, frames)
     dataset = assemble(settings["level"], frames, energies, settings["max_force_eV_per_A"])
     flagged: list[dict[str, Any]] = []
     if not settings["admit_spin_flagged"]:
@@ -130,6 +133,15 @@ def collect(run: Run, done: list[Done]) -> Product:
 def _with(task: Task, *words: str) -> list[Path]:
     """The input files whose roles begin with one of `words`."""
     return [path for role, path in task.inputs.items() if role.partition("/")[0] in words]
+
+
+def _name_systems(task: Task, frames: Mapping[str, list["Atoms"]]) -> None:
+    """Put the name of their system before the source of frames: tasks of several systems have the same names."""
+    for role, path in task.inputs.items():
+        word, _, owner = role.partition("/")
+        if word == "admitted" and (scope := owner.rpartition("/")[0]):
+            for frame in frames[str(path)]:
+                frame.info["source"] = f"{scope}/{frame.info['source']}"
 
 
 def _energies(path: Path) -> dict[str, float]:

@@ -28,13 +28,14 @@ def _share_atoms(systems: Mapping[str, Input]) -> bool:
     return "" not in systems and any(item.level in levels for input in systems.values() for item in input.reference)
 
 
-def chain(systems: Mapping[str, Input], conditions: Conditions | None = None) -> Workflow:
-    """Take `systems`, inputs by scope, from glass to report; the sections on dataset and model are those of the first.
+def chain(systems: Mapping[str, Input], seed: int, conditions: Conditions | None = None) -> Workflow:
+    """Take `systems`, inputs by scope, from glass to report; dataset and model are made by the sections of the first.
 
+    `seed` is that of dataset and model.
     Systems wait for each other only where a dataset or a model is made from all of them, and for the page of the
     series, which `conditions` (asked and realized composition by scope) asks for.
     """
-    shared = next(iter(systems.values()))
+    shared = next(iter(systems.values())).model_copy(update={"seed": seed})
     if any(getattr(shared, name) for name in _SHARED):
         made = yield from _with_one_model(shared, systems)
     else:
