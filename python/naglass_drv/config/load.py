@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .borrowed import resolve
 from .checks import cross_check
 from .partial import Partial
 from .schema import Input
@@ -69,6 +70,7 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
     checks, folder = list(checks), source or path.resolve().parent
     systems: dict[str, Input | None] = {}
     origins: dict[str, Described] = {}
+    resolve(document, folder)
     documents = views(document)
     for name, view in documents.items():
         systems[name] = validate(view, Input)

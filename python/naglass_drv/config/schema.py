@@ -6,7 +6,7 @@ Keys include their unit. If a section is absent, its stage is not run.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 #: Largest number of atoms in a cell: neither packing nor analysis has been tested above it.
@@ -70,6 +70,19 @@ Check = Literal["energy", "forces", "distance", "net_force", "stress", "spin", "
 
 class Section(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Borrowed(Section):
+    """A file of another run: its folder, and the step and role of the product by its manifest, as ``dataset/train``."""
+
+    run: Path = Field(alias="from")
+    product: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*(/[A-Za-z0-9][A-Za-z0-9_.+-]*)+$", max_length=400)
+    ]
+
+
+# read as a path: `borrowed` has put that of the product in its place
+File = Annotated[Path, WithJsonSchema({"anyOf": [{"type": "string", "format": "path"}, Borrowed.model_json_schema()]})]
 
 
 class System(Section):
@@ -139,7 +152,7 @@ class Reference(Section):
 
     name: Name
     level: Level
-    structures: Literal["glass"] | Path = "glass"
+    structures: Literal["glass"] | File = "glass"
     frames_per_structure: Tasks = 1
     melt_frames_per_structure: Annotated[int, Field(ge=0), _within(0, MAX_TASKS)] | None = None
     aimd: AIMD | None = None
@@ -194,7 +207,7 @@ class Dataset(Section):
     """
 
     level: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)
-    include: Annotated[list[Path], AfterValidator(_each_once)] = []
+    include: Annotated[list[File], AfterValidator(_each_once)] = []
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     max_force_eV_per_A: Annotated[Positive, _within(0.01, 1e4)] = 60.0
     admit_spin_flagged: bool = False
@@ -207,7 +220,7 @@ class Dataset(Section):
 class Train(Section):
     """One MACE model, trained from scratch or fine-tuned from `start_model`."""
 
-    start_model: Path | None = None
+    start_model: File | None = None
     channels: Annotated[Count, _within(1, 1024)] = 16
     max_L: Annotated[int, Field(ge=0, le=3)] = 0
     layers: Annotated[Count, _within(1, 8)] = 2
@@ -243,8 +256,8 @@ class MD(Section):
     A `model` archive contains TorchScript and is loaded only with `trust`.
     """
 
-    structures: Literal["glass"] | Path = "glass"
-    model: Literal["train"] | Path = "train"
+    structures: Literal["glass"] | File = "glass"
+    model: Literal["train"] | File = "train"
     trust: bool = False
     replicate: tuple[Copies, Copies, Copies] = (1, 1, 1)
     temperatures_K: list[Temperature] = Field(min_length=1)

@@ -230,14 +230,21 @@ def _view(document: Document, at: Where, system: Any, own: Mapping[str, Any], de
             moved[key,] = (key,)
     view = View(document.name, {**merged, "system": system}, whole=document, at=at, moved=moved, described=described)
     back = {there: here for here, there in moved.items()}
+
+    def here(where: Where) -> Where | None:
+        """The place in the view of a place in the file; None for those of other systems."""
+        if where[: len(at)] != at:
+            return None if where[:1] in (("systems",), ("series",)) else where
+        rest = where[len(at) :]
+        return (_moved(rest, back) or rest) if rest[:1] and rest[0] in OVERRIDES else ("system", *rest)
+
     for where, line in document.lines.items():
-        if where[: len(at)] == at:
-            rest = where[len(at) :]
-            own_place = rest[:1] and rest[0] in OVERRIDES
-            view.lines[(_moved(rest, back) or rest) if own_place else ("system", *rest)] = line
-        elif where[0] not in ("systems", "series"):
-            view.lines.setdefault(where, line)
-    view.faulty = {where for where in document.faulty if where[:1] not in (("systems",), ("series",))}
+        if (place := here(where)) is not None:
+            if where[: len(at)] == at:
+                view.lines[place] = line
+            else:
+                view.lines.setdefault(place, line)
+    view.faulty = {place for where in document.faulty if (place := here(where)) is not None}
     return view
 
 

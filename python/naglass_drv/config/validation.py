@@ -132,7 +132,8 @@ def _hint(top: type[BaseModel], where: Where) -> str:
         if isinstance(part, str) and part in model.model_fields:
             model = next(models_in(model.model_fields[part].annotation), model)
     key = str(where[-1])
-    near = difflib.get_close_matches(key, model.model_fields, n=1)
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    near = difflib.get_close_matches(key, known, n=1)
     if near:
         return f"; did you mean {near[0]!r}?"
     homes = [
@@ -142,4 +143,4 @@ def _hint(top: type[BaseModel], where: Where) -> str:
     ]
     if homes:
         return f"; it belongs to {' or '.join(homes)}"
-    return f"; known keys: {', '.join(model.model_fields)}"
+    return f"; known keys: {', '.join(known)}"

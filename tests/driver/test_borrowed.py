@@ -1,0 +1,228 @@
+"""Products of one run in the input of another: found by their manifests, and refused if they are not what these say."""
+
+import json
+import shutil
+
+import pytest
+
+from naglass_drv.cli.checks import Checks
+from naglass_drv.cli.main import main
+from naglass_drv.config.load import load, load_study
+from naglass_drv.dataset.frames import write_frames
+from naglass_drv.errors import InputError
+from naglass_drv.products import Dataset, Model, Structures
+from naglass_drv.runtime.keys import Keys
+from naglass_drv.runtime.store import Store, made_of
+from naglass_drv.runtime.task import Task
+from support.labeled import cell
+
+INPUT = """\
+name: here
+system: {composition: {Na: 4, P: 4, O: 12}, density_g_cm3: 2.5}
+reference:
+  - name: a
+    level: gfn1-xtb
+    structures: {from: ../other, product: half/glass/g0/structure}
+dataset:
+  level: made
+  include:
+    - {from: ../other, product: dataset/train}
+"""
+TRAIN = "products/dataset/train.extxyz"
+
+
+def keep(store: Store, step: str, product, settings: dict) -> None:
+    """The product of a step with one task that is done."""
+    keys = Keys(lambda tool: "1")
+    for ticket in store.plan(step, [Task(step.rpartition("/")[2], "task", settings)], keys):
+        store.complete(ticket, store.claim(ticket, 1), {})
+    done = store.finished(step)
+    store.keep(
+        step, type(product)(files=product.files, tasks=tuple(item.record for item in done)), made_of(done, 1), keys
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of a run with a glass of one system and a dataset."""
+    folder = tmp_path_factory.mktemp("made") / "other"
+    store = Store(folder)
+    glass, train = folder / "products" / "half" / "glass" / "g0.extxyz", folder / TRAIN
+    write_frames(glass, [cell("Na4P4O12")])
+    write_frames(train, [cell("Na2O", k) for k in range(3)])
+    keep(store, "half/glass", Structures(files={"g0/structure": glass}), {"a": 1})
+    keep(store, "dataset", Dataset(files={"train": train}), {"a": 1})
+    return folder
+
+
+@pytest.fixture
+def other(made, tmp_path):
+    """A copy of it, to be spoiled, beside the folder `here` of the input."""
+    (tmp_path / "here").mkdir()
+    return shutil.copytree(made, tmp_path / "other")
+
+
+def write(other, text: str = INPUT):
+    path = other.parent / "here" / "input.yaml"
+    path.write_text(text)
+    return path
+
+
+def refused(other, text: str = INPUT) -> str:
+    with pytest.raises(InputError) as error:
+        load(write(other, text), checks=[Checks()])
+    return str(error.value)
+
+
+def test_a_product_stands_for_its_file(other, capsys):
+    path = write(other)
+    input = load(path, checks=[Checks()])
+    assert [path.parent / file for file in input.dataset.include] == [other.parent / "here" / ".." / "other" / TRAIN]
+    assert str(input.reference[0].structures) == "../other/products/half/glass/g0.extxyz"
+    assert main(["validate", str(path)]) == 0
+    assert "1 labels gfn1-xtb, up to 20 atoms" in capsys.readouterr().out
+    assert main(["estimate", str(path)]) == 0, capsys.readouterr().err
+
+
+def test_a_copied_run_is_as_good_as_the_first_one(other):
+    """The manifest has no absolute paths, and times of files do not count."""
+    (other / TRAIN).touch()
+    load(write(other))
+
+
+@pytest.mark.parametrize("key", ["train.start_model", "md.model", "md.structures"])
+def test_models_and_structures_may_be_products_too(other, key):
+    section, _, name = key.partition(".")
+    required = {"train": "epochs: 1", "md": "temperatures_K: [300], time_ps: 1"}[section]
+    value = "{from: ../other, product: dataset/train}"
+    text = INPUT + f"{section}: {{{required}, {name}: {value}}}\n"
+    text += "train: {epochs: 1}\nglass: {}\n" if section == "md" else ""
+    assert str(getattr(getattr(load(write(other, text)), section), name)) == f"../other/{TRAIN}"
+
+
+def test_a_system_may_override_with_a_product(other):
+    text = INPUT.replace("system: {comp", "systems:\n  - {name: s, reference: {a: {structures: PRODUCT}}, comp")
+    text = text.replace("{from: ../other, product: half/glass/g0/structure}", "absent.extxyz")
+    good = text.replace("PRODUCT", "{from: ../other, product: half/glass/g0/structure}")
+    study = load_study(write(other, good))
+    assert str(study.systems["s"].reference[0].structures) == "../other/products/half/glass/g0.extxyz"
+    assert refused(other, text.replace("PRODUCT", "{from: ../other, product: half/glass/g1/structure}")) == (
+        "input.yaml:3: systems[0].reference.a.structures: half/glass/g1/structure: no such file in the product of "
+        f"half/glass in {other.parent}/here/../other; it has half/glass/g0/structure"
+    )
+
+
+def edit(path, change) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def spoil_file(other):
+    with open(other / TRAIN, "a") as stream:
+        stream.write("\n")
+
+
+def spoil_size_kept(other):
+    text = (other / TRAIN).read_text()
+    (other / TRAIN).write_text(text[:-2] + ("1" if text[-2] != "1" else "2") + text[-1])
+
+
+def lead_out_by_link(other):
+    (other / TRAIN).rename(other.parent / "train.extxyz")
+    (other / TRAIN).symlink_to(other.parent / "train.extxyz")
+
+
+def manifest(other):
+    return other / "products" / "dataset" / "manifest.json"
+
+
+def plan_anew(other):
+    Store(other).plan("dataset", [Task("dataset", "task", {"a": 2})], Keys(lambda tool: "1"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (spoil_file, "train.extxyz has changed since it was made: SHA-256 "),
+        (spoil_size_kept, "train.extxyz has changed since it was made: SHA-256 "),
+        (lambda other: (other / TRAIN).unlink(), "train.extxyz: No such file or directory"),
+        (lead_out_by_link, "train.extxyz leads out of the run folder"),
+        (
+            lambda other: edit(manifest(other), lambda c: c["files"]["train"].update(path="../../secret")),
+            "manifest.json is damaged",
+        ),
+        (lambda other: manifest(other).write_text("{"), "manifest.json is damaged"),
+        (lambda other: manifest(other).unlink(), "manifest.json is missing, so the step is not finished"),
+        (plan_anew, "dataset: is not finished in "),
+        (lambda other: shutil.rmtree(other), "not the folder of a run"),
+        (lambda other: shutil.rmtree(other / "tasks"), "not the folder of a run"),
+    ],
+)
+def test_what_is_not_as_its_manifest_says_is_refused(other, spoil, message):
+    spoil(other)
+    lines = [line for line in refused(other).splitlines() if "dataset.include" in line]
+    assert len(lines) == 1 and lines[0].startswith("input.yaml:10: dataset.include[0]: ") and message in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("from: ../other, product: dataset/tran", ": dataset/tran: no such file in the product of dataset"),
+        ("from: ../other, product: model/train", ": model/train: no such step in "),
+        ("from: ../other, product: ../../etc/passwd", ".product: must match pattern"),
+        ("from: ../other, product: /etc/passwd", ".product: must match pattern"),
+        ("from: ../other, product: dataset", ".product: must match pattern"),
+        ("from: ../other, form: dataset/train", ".form: not a known key; did you mean 'from'?"),
+        ("product: dataset/train", ": key 'from' is missing"),
+        ("from: 1, product: dataset/train", ".from: must be"),
+        ("from: ../here, product: dataset/train", ": {here}: not the folder of a run"),
+        ("from: ../none, product: dataset/train", ": {none}: not the folder of a run"),
+        ("from: ../here/input.yaml, product: dataset/train", ": {here}/input.yaml: not the folder of a run"),
+    ],
+)
+def test_an_entry_that_names_no_product_is_refused_at_its_place(other, entry, message):
+    here = other.parent / "here"
+    found = refused(other, INPUT.replace("from: ../other, product: dataset/train", entry)).splitlines()
+    message = message.format(here=here / ".." / "here", none=here / ".." / "none")
+    assert any(each.startswith(f"input.yaml:10: dataset.include[0]{message}") for each in found), found
+
+
+def test_other_keys_take_no_products(other):
+    found = refused(other, INPUT.replace("level: made", "level: {from: ../other, product: dataset/train}"))
+    assert found.startswith("input.yaml:8: dataset.level: must be a valid string")
+
+
+def test_the_archive_of_another_run_needs_trust_as_any_other(other):
+    archive = other / "products" / "model" / "model.naglass"
+    archive.parent.mkdir()
+    archive.write_bytes(b"code")
+    keep(Store(other), "train", Model(files={"archive": archive}), {})
+    md = "md: {temperatures_K: [300], time_ps: 1, model: {from: ../other, product: train/archive}}\nglass: {}\n"
+    assert "input.yaml:11: md.model: '../other/products/model/model.naglass': an archive" in refused(other, INPUT + md)
+    assert load(write(other, INPUT + md.replace("time_ps: 1", "time_ps: 1, trust: true"))).md.trust
+
+
+def test_a_task_has_the_content_of_the_product_in_its_key(other):
+    """A product made anew, as good as it may be, makes the tasks that use it anew."""
+    from naglass_drv.stages import dataset
+    from naglass_drv.stages.base import Run
+
+    path = write(other)
+    keys = Keys(lambda tool: "1")
+
+    def hashes() -> list[str]:
+        (task,) = dataset.plan(Run(load(path), path.parent, path.parent / "run"))
+        return [keys.hash(file) for file in task.inputs.values()]
+
+    before = hashes()
+    write_frames(other / TRAIN, [cell("Na2O", 7)])
+    keep(Store(other), "dataset", Dataset(files={"train": other / TRAIN}), {"a": 3})
+    assert hashes() != before
+
+
+def test_the_schema_for_editors_knows_products():
+    from naglass_drv.cli.editors import schema
+
+    include = schema()["$defs"]["Dataset"]["properties"]["include"]["items"]["anyOf"]
+    assert include[1]["required"] == ["from", "product"]
