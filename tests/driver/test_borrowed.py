@@ -107,8 +107,8 @@ def test_a_system_may_override_with_a_product(other):
     study = load_study(write(other, good))
     assert str(study.systems["s"].reference[0].structures) == "../other/products/half/glass/g0.extxyz"
     assert refused(other, text.replace("PRODUCT", "{from: ../other, product: half/glass/g1/structure}")) == (
-        "input.yaml:3: systems[0].reference.a.structures: half/glass/g1/structure: no such file in the product of "
-        f"half/glass in {other.parent}/here/../other; it has half/glass/g0/structure"
+        "input.yaml:3: systems[0].reference.a.structures: ../other: has no half/glass/g1/structure; the product of "
+        "half/glass has half/glass/g0/structure"
     )
 
 
@@ -153,8 +153,8 @@ def plan_anew(other):
             "manifest.json is damaged",
         ),
         (lambda other: manifest(other).write_text("{"), "manifest.json is damaged"),
-        (lambda other: manifest(other).unlink(), "manifest.json is missing, so the step is not finished"),
-        (plan_anew, "dataset: is not finished in "),
+        (lambda other: manifest(other).unlink(), "dataset is not finished: there is no products/dataset/manifest.json"),
+        (plan_anew, "dataset is not finished: its tasks have changed since products/dataset/manifest.json"),
         (lambda other: shutil.rmtree(other), "not the folder of a run"),
         (lambda other: shutil.rmtree(other / "tasks"), "not the folder of a run"),
     ],
@@ -168,23 +168,25 @@ def test_what_is_not_as_its_manifest_says_is_refused(other, spoil, message):
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ("from: ../other, product: dataset/tran", ": dataset/tran: no such file in the product of dataset"),
-        ("from: ../other, product: model/train", ": model/train: no such step in "),
+        (
+            "from: ../other, product: dataset/tran",
+            ": ../other: has no dataset/tran; the product of dataset has dataset/train",
+        ),
+        ("from: ../other, product: model/train", ": ../other: has no step of model/train, but half/glass, dataset"),
         ("from: ../other, product: ../../etc/passwd", ".product: must match pattern"),
         ("from: ../other, product: /etc/passwd", ".product: must match pattern"),
         ("from: ../other, product: dataset", ".product: must match pattern"),
         ("from: ../other, form: dataset/train", ".form: not a known key; did you mean 'from'?"),
         ("product: dataset/train", ": key 'from' is missing"),
         ("from: 1, product: dataset/train", ".from: must be"),
-        ("from: ../here, product: dataset/train", ": {here}: not the folder of a run"),
-        ("from: ../none, product: dataset/train", ": {none}: not the folder of a run"),
-        ("from: ../here/input.yaml, product: dataset/train", ": {here}/input.yaml: not the folder of a run"),
+        ("from: ../here, product: dataset/train", ": ../here: not the folder of a run (looked for {folder}/here)"),
+        ("from: ../none, product: dataset/train", ": ../none: not the folder of a run (looked for {folder}/none)"),
+        ("from: ../here/input.yaml, product: dataset/train", ": ../here/input.yaml: not the folder of a run"),
     ],
 )
 def test_an_entry_that_names_no_product_is_refused_at_its_place(other, entry, message):
-    here = other.parent / "here"
     found = refused(other, INPUT.replace("from: ../other, product: dataset/train", entry)).splitlines()
-    message = message.format(here=here / ".." / "here", none=here / ".." / "none")
+    message = message.format(folder=other.parent / "here" / "..")
     assert any(each.startswith(f"input.yaml:10: dataset.include[0]{message}") for each in found), found
 
 

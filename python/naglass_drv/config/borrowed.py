@@ -40,7 +40,7 @@ def _path(document: Document, source: Path, item: dict[str, Any], where: Where) 
         try:
             return str(given.run / product_file(source / given.run, given.product))
         except InputError as error:
-            document.fault(where, str(error))
+            document.fault(where, f"{given.run}: {error}")
     # the place has its error
     document.faulty.add(where)
     return None

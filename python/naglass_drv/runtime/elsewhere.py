@@ -11,45 +11,44 @@ from .store import Store
 def product_file(folder: Path, name: str) -> Path:
     """The file of the product `name` of the run in `folder`, relative to `folder`.
 
-    A name is the step and the role of its manifest: ``dataset/train``, ``half/glass/g0/structure``. Raises InputError
-    if `folder` is no run folder, if the step is unknown or not finished, if it has no such file, or if the file is
-    outside of the folder, missing, or has changed since the manifest was written (SHA-256).
+    A name is the step and the role of its manifest: ``dataset/train``, ``half/glass/g0/structure``. Raises InputError,
+    with paths relative to `folder`, if that is no run folder, if the step is unknown or not finished, if it has no such
+    file, or if the file is outside of the folder, missing, or has changed since the manifest was written (SHA-256).
     """
     store = Store(folder, dry=True)
     steps = store.steps()
     if not steps:
-        raise InputError(f"{folder}: not the folder of a run")
+        raise InputError(f"not the folder of a run (looked for {folder})")
     # a step may have a scope, and a role the name of a structure or set
     step = max((step for step in steps if name.startswith(f"{step}/")), key=len, default=None)
     if step is None:
-        raise InputError(f"{name}: no such step in {folder}; it has {', '.join(steps)}")
+        raise InputError(f"has no step of {name}, but {', '.join(steps)}")
     product = _finished(store, step)
     role = name.removeprefix(f"{step}/")
     if role not in product.files:
         known = ", ".join(f"{step}/{each}" for each in product.files) or "no files"
-        raise InputError(f"{name}: no such file in the product of {step} in {folder}; it has {known}")
+        raise InputError(f"has no {name}; the product of {step} has {known}")
     path = product.files[role]
+    shown = path.relative_to(folder)
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{name}: {path} leads out of the run folder")
+        raise InputError(f"{shown} leads out of the run folder")
     try:
         found = file_hash(path)
     except OSError as error:
-        raise InputError(f"{name}: {path}: {error.strerror}") from error
+        raise InputError(f"{shown}: {error.strerror}") from error
     if found != (noted := product.hashes[role]):
-        raise InputError(f"{name}: {path} has changed since it was made: SHA-256 {found[:12]}..., not {noted[:12]}...")
-    return path.relative_to(folder)
+        raise InputError(f"{shown} has changed since it was made: SHA-256 {found[:12]}..., not {noted[:12]}...")
+    return shown
 
 
 def _finished(store: Store, step: str) -> Product:
     """The product of a step whose tasks are all those of its last plan."""
     product = store.product(step)
-    manifest = store.folder / "products" / step / MANIFEST
+    manifest = Path("products", step, MANIFEST)
     if product is None:
-        problem = "damaged" if manifest.exists() else "missing, so the step is not finished"
-        raise InputError(f"{step}: {manifest} is {problem}")
+        there = (store.folder / manifest).exists()
+        raise InputError(f"{manifest} is damaged" if there else f"{step} is not finished: there is no {manifest}")
     planned = {(task["name"], task["key"]) for task in store.planned(step)}
     if planned != {(task.name, task.key) for task in product.tasks}:
-        raise InputError(
-            f"{step}: is not finished in {store.folder}: its tasks have changed since {manifest} was written"
-        )
+        raise InputError(f"{step} is not finished: its tasks have changed since {manifest} was written")
     return product
