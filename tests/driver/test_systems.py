@@ -103,6 +103,8 @@ def test_a_system_overrides_keys_of_sets_by_their_names_and_adds_sets(tmp_path):
     assert (own.reference[1].level, own.reference[1].cutoff_Ry) == ("pbe", 600.0)
     assert (plain.seed, own.seed, found.seed) == (9, 3, 9)
     assert study(tmp_path, expanded(found)).systems == found.systems
+    renamed = study(tmp_path, SETS.replace("      c:", "      model:"))
+    assert renamed.systems["own"].reference[2].name == "model", "the name of a set is no key"
 
 
 def test_dataset_and_model_have_the_seed_of_the_file(tmp_path):
@@ -137,6 +139,7 @@ def test_dataset_and_model_have_the_seed_of_the_file(tmp_path):
         ("multiplicity: 1", "multiplicity: 2", "input.yaml:18: systems[1].reference.c.multiplicity: 2: 178 electrons"),
         ("seed: 3", "seed: -3", "input.yaml:13: systems[1].seed: "),
         ("rattle_A: 0.08", "rattle_A: 8", "input.yaml:4: reference[0].rattle_A: "),
+        ("name: b,", "name: [b],", "input.yaml:5: reference[1].name: must be a valid string"),
     ],
 )
 def test_errors_in_sets_of_a_system_are_reported_at_their_place(tmp_path, old, new, line):

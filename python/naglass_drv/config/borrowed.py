@@ -27,7 +27,9 @@ def _walk(document: Document, source: Path, value: Any, where: Where) -> None:
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         there = (*where, key)
         owner = next(part for part in reversed(there) if isinstance(part, str))
-        if isinstance(item, dict) and owner in FILES:
+        # a set of a system may have any name
+        named = where[-1:] == ("reference",)
+        if isinstance(item, dict) and owner in FILES and not named:
             value[key] = _path(document, source, item, there)
         else:
             _walk(document, source, item, there)

@@ -256,7 +256,7 @@ def _with_sets(
     The places of these keys are added to `moved`.
     """
     sets = list(shared)
-    index_of = {item.get("name"): index for index, item in enumerate(sets) if isinstance(item, dict)}
+    index_of = {str(item.get("name")): index for index, item in enumerate(sets) if isinstance(item, dict)}
     for name, keys in own.items():
         there: Where = ("reference", name)
         if not isinstance(keys, dict):

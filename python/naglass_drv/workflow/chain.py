@@ -29,11 +29,11 @@ def _share_atoms(systems: Mapping[str, Input]) -> bool:
 
 
 def chain(systems: Mapping[str, Input], seed: int, conditions: Conditions | None = None) -> Workflow:
-    """Take `systems`, inputs by scope, from glass to report; dataset and model are made by the sections of the first.
+    """Take `systems`, inputs by scope, from glass to report.
 
-    `seed` is that of dataset and model.
-    Systems wait for each other only where a dataset or a model is made from all of them, and for the page of the
-    series, which `conditions` (asked and realized composition by scope) asks for.
+    Dataset and model are made by the sections of the first system, with the seed of the file, `seed`. Systems wait for
+    each other only where a dataset or a model is made from all of them, and for the page of the series, which
+    `conditions` (asked and realized composition by scope) asks for.
     """
     shared = next(iter(systems.values())).model_copy(update={"seed": seed})
     if any(getattr(shared, name) for name in _SHARED):
