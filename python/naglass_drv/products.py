@@ -5,32 +5,59 @@
 A later step finds a file by its role in the product that it takes, never by the name of the file.
 """
 
-from collections.abc import Mapping
+import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, TypeVar
+
+from .errors import InputError
 
 MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A measured number as one flat row: `error` is one standard error, or None if there is no estimate.
+    """A number as one flat row: `key` is its stable name, `label` its readable name, `unit` "1" if it has none.
 
-    `conditions` tell at what it was measured, such as the mol-% of the oxides.
+    `error` is one standard error, or None if there is no estimate; `note` then says why. No estimate has zero error, so
+    that an `error` of 0, infinity or NaN counts as None. `interval` is the 95 % confidence interval, if it is known.
+    `scope` is the system that it belongs to; `conditions` tell at what it was measured, such as ``temperature_K``, or
+    the mol-% of the oxides. Raises InputError for a value that is not finite.
     """
 
     key: str
     label: str
     value: float | int
-    error: float | None
     unit: str
+    error: float | None = None
+    note: str = ""
+    interval: Sequence[float] | None = None
     scope: str = ""
     conditions: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self):
+        error = self.error
+        if error is not None and not (math.isfinite(error) and error > 0):
+            object.__setattr__(self, "error", None)
+        if not math.isfinite(self.value):
+            raise InputError(f"{self.key} is {self.value!r}; must be a finite number")
+        if not self.unit:
+            raise InputError(f"{self.key} has no unit")
+
     def as_json(self) -> dict[str, Any]:
-        """The row as JSON."""
-        return vars(self) | {"conditions": dict(self.conditions)}
+        """The row as JSON, without a note or an interval that it lacks."""
+        row = vars(self) | {"conditions": dict(self.conditions)}
+        return {word: value for word, value in row.items() if value or word not in ("note", "interval")}
+
+
+def read_quantities(path: Path) -> list[Quantity]:
+    """Rows from a JSON list of `Quantity.as_json`. Raises InputError for any other file."""
+    try:
+        return [Quantity(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError, InputError) as error:
+        raise InputError(f"{path}: not rows of quantities: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -104,7 +131,10 @@ class Trajectories(Product):
 
 @dataclass(frozen=True)
 class Measurements(Product):
-    """Analyses: ``NAME/numbers`` and ``NAME/curves``; ``NAME/fingerprints`` for sets of labels."""
+    """Analyses: ``NAME/numbers`` and ``NAME/curves``; ``NAME/fingerprints`` for sets of labels.
+
+    ``NAME/quantities`` are the numbers of either as rows, see `read_quantities`.
+    """
 
     kind = "measurements"
 

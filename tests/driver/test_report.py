@@ -7,12 +7,25 @@ import numpy as np
 import pytest
 
 from naglass_drv.errors import InputError
+from naglass_drv.products import Quantity, read_quantities
 from naglass_drv.report.material import Material
-from naglass_drv.report.numbers import Number, quantity
+from naglass_drv.report.numbers import entry, quantity
 from naglass_drv.stages import analysis, report
-from support.report_bench import FULL, HOSTILE, Bench, add_glass, add_labels, add_md, add_model, without_shipped_scripts
+from support.report_bench import (
+    DATA,
+    FULL,
+    HOSTILE,
+    Bench,
+    add_glass,
+    add_labels,
+    add_md,
+    add_model,
+    without_shipped_scripts,
+)
 
 pytestmark = pytest.mark.slow
+
+MEASURED = ("glance", "structure", "network", "topology", "metals")
 
 TAGS = {
     "html",
@@ -90,9 +103,9 @@ def test_findings_of_the_audit_are_in_the_report(full):
 def test_every_number_is_finite_and_has_a_unit(full):
     numbers = full.numbers()
     assert len(numbers) > 60
-    for entry in numbers.values():
-        assert math.isfinite(entry["value"]) and entry["unit"] and entry["label"]
-        assert entry["err"] is None or (math.isfinite(entry["err"]) and entry["err"] >= 0)
+    for number in numbers.values():
+        assert math.isfinite(number["value"]) and number["unit"] and number["label"]
+        assert number["err"] is None or (math.isfinite(number["err"]) and number["err"] >= 0)
 
 
 def test_numbers_are_those_of_the_products(full):
@@ -110,6 +123,24 @@ def test_numbers_are_those_of_the_products(full):
         "unit": "s",
         "section": "run",
     }
+
+
+def test_quantities_keep_their_keys_and_their_values(full):
+    """What was measured on the same glass, trajectory and labels with an earlier version."""
+    known = {entry["key"]: entry for entry in json.loads((DATA / "report" / "quantities.json").read_text())}
+    found = {key: number for key, number in full.numbers().items() if number["section"] in MEASURED}
+    assert list(found) == list(known)
+    for key, number in known.items():
+        close = {word: pytest.approx(value) for word, value in number.items() if isinstance(value, float)}
+        assert found[key] == number | close
+
+
+def test_measured_numbers_are_the_rows_of_the_analysis(full):
+    numbers = full.numbers()
+    for name in ("glass", "g0-600K", "labels-glass"):
+        rows = read_quantities(full.run.products / "analysis" / "quantities" / f"{name}.json")
+        assert rows and all(entry(row).items() <= numbers[row.key].items() for row in rows)
+        assert all(set(row.conditions) == ({"temperature_K"} if name == "g0-600K" else set()) for row in rows)
 
 
 def test_trajectory_that_failed_the_gate_is_marked_everywhere(full):
@@ -217,18 +248,18 @@ def test_numbers_are_written_with_the_decimals_of_their_error(value, err, text):
 
 
 def test_an_estimate_has_no_error_of_zero():
-    number = Number("a.b", "a", 1.0, "Å", 0.0, "one structure")
-    assert number.as_json() == {
+    number = Quantity("a.b", "a", 1.0, "Å", 0.0, "one structure")
+    assert entry(number) == {
         "key": "a.b", "label": "a", "value": 1.0, "err": None, "unit": "Å", "note": "one structure",
     }  # fmt: skip
 
 
 def test_numbers_refuse_what_is_not_one():
-    with pytest.raises(InputError, match="report: a.b is nan"):
-        Number("a.b", "a", math.nan, "Å")
-    with pytest.raises(InputError, match="has no unit"):
-        Number("a.b", "a", 1.0, "")
-    assert Number("a.b", "a", 1.0, "Å", math.nan).err is None
+    with pytest.raises(InputError, match="a.b is nan; must be a finite number"):
+        Quantity("a.b", "a", math.nan, "Å")
+    with pytest.raises(InputError, match="a.b has no unit"):
+        Quantity("a.b", "a", 1.0, "")
+    assert Quantity("a.b", "a", 1.0, "Å", math.nan).error is None
 
 
 def test_damaged_products_are_named(tmp_path):

@@ -9,6 +9,7 @@ from ase.io import read
 
 from naglass_drv.analysis.measure import measure
 from naglass_drv.chemistry.ions import species
+from naglass_drv.chemistry.notation import composition_text, elements, formula_text, ion_text
 from naglass_drv.config.schema import Analysis
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.report import checks
@@ -17,7 +18,6 @@ from naglass_drv.report.metals import metals
 from naglass_drv.report.numbers import Figure, Notice, Section, leaves
 from naglass_drv.report.overview import glance
 from naglass_drv.report.structure import structure as structure_section
-from naglass_drv.report.words import composition_text, elements, formula_text, ion_text
 from naglass_drv.stages import analysis, report
 from support.report_bench import Bench
 
@@ -80,8 +80,8 @@ def test_one_structure_has_no_error_and_says_so(tmp_path):
     section = glance(material(quenched(tmp_path, "Na4V2P4O16_quench.extxyz", VANADIUM, slice(1))))
     numbers = {number.key: number for number in section.numbers}
     vanadium, density = numbers["glance.glass.V-O"], numbers["glance.glass.density"]
-    assert vanadium.err is None and vanadium.note == "one structure"
-    assert density.value == pytest.approx(2.75) and density.err is None and density.note == "set"
+    assert vanadium.error is None and vanadium.note == "one structure"
+    assert density.value == pytest.approx(2.75) and density.error is None and density.note == "set"
 
 
 def test_density_of_a_fixed_cell_is_set_and_of_a_breathing_one_measured():
@@ -251,6 +251,7 @@ def test_a_run_of_an_earlier_version_is_reported_without_what_it_did_not_measure
     for key in ("states_err", "label_share_err", "flagged_share_err"):
         del numbers["fingerprints"]["V"][key]
     path.write_text(json.dumps(numbers))
+    (path.parent / "quantities" / "glass.json").unlink()
     sources = material(bench)
     assert glance(sources).numbers and metals(sources).numbers
     assert "angles" not in {figure.name for figure in leaves(structure_section(sources).blocks, Figure)}

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from naglass_drv.analysis import quantities as rows_of
+from naglass_drv.analysis.network import ideal_connectivity, oxygen_text
 from naglass_drv.errors import InputError
 from naglass_drv.paths import data_file
-from naglass_drv.report import figures, motion, topology
+from naglass_drv.products import Quantity
+from naglass_drv.report import figures, motion
 from naglass_drv.report.html import page
 from naglass_drv.report.material import Material
 from naglass_drv.report.metals import metals
-from naglass_drv.report.numbers import Figure, Fold, Notice, Number, Section, Table, View, leaves
+from naglass_drv.report.numbers import Figure, Fold, Notice, Section, Table, View, entry, leaves
 from naglass_drv.report.viewer import picture
 from support.report_bench import HOSTILE, Markup, without_shipped_scripts
 from support.structures import crystal
@@ -102,7 +105,7 @@ def test_the_end_of_a_trajectory_can_be_chosen_too(tmp_path):
 
 def test_numbers_and_figures_in_folds_count():
     section = Section("One", "one", folded=True)
-    number = Number("a.b", "a", 1.5, "Å", 0.2)
+    number = Quantity("a.b", "a", 1.5, "Å", 0.2)
     section.add(
         Fold("more <b>", [Table(("",), [[number]]), Fold("deeper", [STILL])]), Notice("bad", "text", "Head <i>.")
     )
@@ -150,10 +153,12 @@ def test_moments_are_headed_by_where_they_come_from(tmp_path, source, row):
         "states_err": {"moment": {"4": None}}, "flagged_share": 0.0, "flagged_share_err": None, "confusion": None,
         "links": None, "moments": source,
     }  # fmt: skip
+    numbers, rows = {"fingerprints": {"V": found}, "composition": {"V": 1, "O": 2}}, tmp_path / "rows.json"
     path = tmp_path / "n.json"
-    path.write_text(json.dumps({"fingerprints": {"V": found}, "composition": {"V": 1, "O": 2}}))
+    path.write_text(json.dumps(numbers))
+    rows.write_text(json.dumps([row.as_json() for row in rows_of.labeled("a", numbers)]))
     input = {"system": {"composition": {"V4+": 1, "O": 2}, "formula_units": 1}, "reference": []}
-    table = metals(Material(input, [], {"analysis/a/numbers": path})).blocks[0]
+    table = metals(Material(input, [], {"analysis/a/numbers": path, "analysis/a/quantities": rows})).blocks[0]
     assert f"share of V⁴⁺ {row}" in [cells[0] for cells in table.rows]
     assert ("predicted by the model" in table.caption) == (source == "model")
     assert ("moment in the label" in table.caption) == (source == "labels")
@@ -165,7 +170,7 @@ def test_moments_are_headed_by_where_they_come_from(tmp_path, source, row):
      ("V=O", "V=O"), ("tri", "tri"), ("free", "free")],
 )  # fmt: skip
 def test_classes_of_oxygen_read_as_bonds(name, text):
-    assert topology._oxygen_text(name) == text
+    assert oxygen_text(name) == text
 
 
 @pytest.mark.parametrize(
@@ -177,7 +182,7 @@ def test_classes_of_oxygen_read_as_bonds(name, text):
     ],
 )  # fmt: skip
 def test_ideal_connectivity_by_stoichiometry(former, composition, n):
-    assert topology._ideal_connectivity(former, composition) == (None if n is None else pytest.approx(n))
+    assert ideal_connectivity(former, composition) == (None if n is None else pytest.approx(n))
 
 
 def test_what_lammps_correlated_is_shown_for_the_mobile_ion(tmp_path):
@@ -207,11 +212,12 @@ BOUNDED = dict.fromkeys(KNOWN) | {"D_m2_per_s_upper": 3.14e-11}
 
 def test_intervals_and_bounds_of_transport_are_on_the_page():
     measured = {
-        name: {"duration_ps": 100.0, "transport": MOVED | found | {"diffusive": found is KNOWN}}
+        name: {"duration_ps": 100.0, "composition": {}, "transport": MOVED | found | {"diffusive": found is KNOWN}}
         for name, found in {"a": KNOWN, "b": BOUNDED}.items()
     }
     section = Section("Motion", "transport")
-    section.add(motion._transport_table(measured, {"a": {}, "b": {}}))
+    rows = {name: {row.key: row for row in rows_of.transport(name, numbers, {})} for name, numbers in measured.items()}
+    section.add(motion._transport_table(measured, rows))
     section.add(*motion._transport_verdicts({name: numbers["transport"] for name, numbers in measured.items()}))
     text = " ".join(Markup(page("title", [], [section], "")).text.split())
     assert (
@@ -219,6 +225,6 @@ def test_intervals_and_bounds_of_transport_are_on_the_page():
     )
     assert "; D is below 3.1 × 10⁻¹¹ m²/s (95 %)." in text
     assert "0.62 ± 0.10 (95 %: 0.45 to 0.87)" in text and "12.0 ± 1.5 S/m (95 %: 9.3 to 15.5)" in text
-    entries = {number.key: number.as_json() for number in section.numbers}
+    entries = {number.key: entry(number) for number in section.numbers}
     assert entries["transport.a.D"]["interval_95"] == [1.48e-9, 2.7e-9]
     assert entries["transport.b.D_upper"]["value"] == 3.14e-11 and "transport.b.D" not in entries

@@ -66,7 +66,8 @@ def trajectories(run: Run, done: list[Done]) -> Trajectories:
 def measurements(run: Run, done: list[Done]) -> Measurements:
     files = {}
     for item in done:
-        numbers, curves = (run.products / "analysis" / name for name in analysis.files(item.task.name))
+        numbers, curves, rows = (run.products / "analysis" / name for name in analysis.files(item.task.name))
+        files[f"{item.task.name}/{analysis.ROWS}"] = rows
         if item.task.settings["kind"] == analysis.LABELS:
             files[f"{item.task.name}/fingerprints"] = numbers
         else:

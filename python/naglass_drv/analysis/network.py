@@ -1,5 +1,6 @@
 """The phosphate network: shares of Q^n and of the oxygen classes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from ..chemistry.formers import FORMERS
-from ..chemistry.ions import TRANSITION_METALS
+from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
 from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
 from ..errors import InputError
@@ -68,3 +69,20 @@ def network(frames: Sequence[Atoms], cutoffs: Mapping[str, float], *, independen
         average((classes[:, :, None] == np.array(seen)).mean(axis=1), independent=independent),
         agreement,
     )
+
+
+def oxygen_text(name: str) -> str:
+    """``BO_PV`` → ``P–O–V``, ``BO_PVV`` → ``P–O–V₂``, ``NBO_P`` → ``NBO (P)``; others stay."""
+    kind, _, bonded = name.partition("_")
+    elements = re.findall("[A-Z][a-z]?", bonded)
+    if kind == "BO" and len(elements) > 1:
+        twice = "₂" if elements[1:] == [elements[-1]] * 2 else ""
+        return f"{elements[0]}–O–{elements[-1]}{twice}"
+    return f"{kind} ({bonded})" if kind == "NBO" else name
+
+
+def ideal_connectivity(former: str, composition: Mapping[str, int]) -> float | None:
+    """2 (4 − O/T): bridges per tetrahedron if all oxygen is on one or two formers; None if others bind oxygen."""
+    others = set(composition) - {former, "O", *MOBILE_IONS}
+    ideal = 2 * (4 - composition["O"] / composition[former])
+    return ideal if former in ("P", "Si") and not others and ideal >= 0 else None

@@ -8,10 +8,11 @@ import numpy as np
 from .. import __version__
 from ..chemistry.ions import high_spin_states
 from ..dataset.audit import ADVICE
+from ..products import Quantity
 from . import figures_data
 from .html import page
 from .material import Material
-from .numbers import Figure, Notice, Number, Section, Table
+from .numbers import Figure, Notice, Section, Table
 
 _TITLES = {
     "energy": "Energy outliers",
@@ -123,9 +124,9 @@ def _coverage_table(result: Mapping[str, Any]) -> Table:
         found = result["coverage"][key]
         if found is None:
             continue
-        cells = [Number(f"audit.{key}.{part}", f"{part} {label}", found[part], unit)
+        cells = [Quantity(f"audit.{key}.{part}", f"{part} {label}", found[part], unit)
                  for part in ("smallest", "median", "largest")]  # fmt: skip
-        rows.append([label, Number(f"audit.{key}.frames", f"frames with a {label}", found["frames"], "1"), *cells])
+        rows.append([label, Quantity(f"audit.{key}.frames", f"frames with a {label}", found["frames"], "1"), *cells])
     return Table(("per frame", "frames", "smallest", "median", "largest"), rows)
 
 
@@ -163,7 +164,7 @@ def _force_table(result: Mapping[str, Any]) -> Table:
     rows = [
         [
             element, *(
-                Number(f"audit.forces.{element}.{key}", f"{label} of {element}", found[key], unit)
+                Quantity(f"audit.forces.{element}.{key}", f"{label} of {element}", found[key], unit)
                 for key, label, unit in (
                     ("atoms", "atoms", "1"), ("median_eV_per_A", "median |F|", "eV/Å"),
                     ("p99_eV_per_A", "99th percentile of |F|", "eV/Å"), ("largest_eV_per_A", "largest |F|", "eV/Å"),
@@ -181,7 +182,7 @@ def _distances(result: Mapping[str, Any], arrays: Arrays) -> Iterator[Table | Fi
     rows = [
         [
             pair.replace("-", "\N{EN DASH}"),
-            Number(f"audit.distance.{pair}", f"shortest {pair} distance", found["shortest_A"], "Å"),
+            Quantity(f"audit.distance.{pair}", f"shortest {pair} distance", found["shortest_A"], "Å"),
             f"{found['contact_A']:.2f} Å", f"{found['fraction']:.2f}", str(found["below"]), found["source"],
         ]
         for pair, found in result["distances"].items()
@@ -201,7 +202,7 @@ def _moments(result: Mapping[str, Any], arrays: Arrays) -> Iterator[Table | Figu
     rows = [
         [
             name, *(
-                Number(f"audit.moment.{name}.{key}", f"{label} |moment| of {name}", found[key], unit)
+                Quantity(f"audit.moment.{name}.{key}", f"{label} |moment| of {name}", found[key], unit)
                 for key, label, unit in (
                     ("atoms", "atoms with a", "1"), ("mean_muB", "mean", "µB"), ("spread_muB", "spread of", "µB"),
                     ("smallest_muB", "smallest", "µB"), ("largest_muB", "largest", "µB"),

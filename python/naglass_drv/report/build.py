@@ -4,6 +4,7 @@ from typing import Any
 
 from .. import __version__
 from ..chemistry.ions import Species, species
+from ..chemistry.notation import composition_text, elements, formula_text
 from .audit import audit
 from .dynamics import dynamics, quench
 from .html import page
@@ -11,12 +12,11 @@ from .learning import dataset, labels, model
 from .material import Material
 from .metals import metals
 from .motion import hops, transport
-from .numbers import Figure, Section, leaves
+from .numbers import Figure, Section, entry, leaves
 from .overview import glance, worth
 from .record import record
 from .structure import structure
 from .topology import network, topology
-from .words import composition_text, elements, formula_text
 
 _ORDER = (
     glance, worth, structure, network, topology, metals, transport, hops, dynamics, quench, model, dataset, audit,
@@ -56,9 +56,7 @@ def _as_json(title: str, material: Material, sections: list[Section]) -> dict[st
         "naglass": __version__,
         "errors": "err is one standard error, or null if there is no estimate",
         "tasks": [{key: task[key] for key in ("stage", "task", "key", "tools")} for task in material.tasks],
-        "numbers": [
-            number.as_json() | {"section": section.anchor} for section in sections for number in section.numbers
-        ],
+        "numbers": [entry(number) | {"section": section.anchor} for section in sections for number in section.numbers],
     }
 
 

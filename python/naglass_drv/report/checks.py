@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..chemistry.ions import ion_label, species
+from ..chemistry.notation import SUPERSCRIPT, ion_text
 from ..core.statistics import average
 from .material import Material
 from .measured import all_measured, quench_end
-from .numbers import SUPERSCRIPT, Notice, quantity
-from .words import ion_text
+from .numbers import Notice, quantity
 
 BAR_PER_GPA = 1e4
 _NARROW = "\N{NARROW NO-BREAK SPACE}"

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..products import Quantity
 from . import figures_model
 from .checks import BAR_PER_GPA
 from .material import Material
 from .measured import quench_end, shades
-from .numbers import Figure, Fold, Notice, Number, Section, Table, side_by_side
+from .numbers import Figure, Fold, Notice, Section, Table, side_by_side
 
 _PANELS = {
     "temperature_K": "temperature (K)",
@@ -59,11 +60,11 @@ def quench(material: Material) -> Section | None:
 
 
 def _quench_table(series: Mapping[str, Mapping[str, Any]]) -> Table:
-    rows: dict[str, dict[str, Number]] = defaultdict(dict)
+    rows: dict[str, dict[str, Quantity]] = defaultdict(dict)
     for name, one in series.items():
         for key, (label, unit) in _QUENCHED.items():
             found = quench_end(one, key)
-            rows[label][name] = Number(
+            rows[label][name] = Quantity(
                 f"quench.{name}.{key}", f"{label} at the end of the quench, {name}", float(found.mean), unit,
                 float(found.err),
             )  # fmt: skip
@@ -98,25 +99,25 @@ def dynamics(material: Material) -> Section | None:
     return section
 
 
-def pressure_cell(key: str, name: str, summary: Mapping[str, Any]) -> Number | None:
+def pressure_cell(key: str, name: str, summary: Mapping[str, Any]) -> Quantity | None:
     """The mean pressure of a run in GPa, or None if the run was too short."""
     if summary.get("mean_pressure_bar") is None:
         return None
     err = summary.get("mean_pressure_bar_err")
-    return Number(
+    return Quantity(
         f"{key}.mean_pressure_GPa", f"mean pressure of {name}", summary["mean_pressure_bar"] / BAR_PER_GPA, "GPa",
         None if err is None else err / BAR_PER_GPA,
     )  # fmt: skip
 
 
 def _run_table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
-    rows: dict[str, dict[str, Number]] = defaultdict(dict)
+    rows: dict[str, dict[str, Quantity]] = defaultdict(dict)
     for name, summary in summaries.items():
         for key, (label, unit) in _RUN.items():
             if key == "mean_pressure_GPa":
                 cell = pressure_cell(f"md.{name}", name, summary)
             elif summary.get(key) is not None:
-                cell = Number(f"md.{name}.{key}", f"{label} of {name}", summary[key], unit, summary.get(f"{key}_err"))
+                cell = Quantity(f"md.{name}.{key}", f"{label} of {name}", summary[key], unit, summary.get(f"{key}_err"))
             else:
                 cell = None
             if cell is not None:
@@ -153,8 +154,8 @@ def _gate_table(name: str, gate: Mapping[str, Any]) -> Table:
         rows.append(
             [
                 check["name"].replace("_", " "),
-                Number(key, f"{check['name']}, worst value of {name}", check["worst"], unit),
-                Number(f"{key}.limit", f"{check['name']}, limit", check["limit"], unit),
+                Quantity(key, f"{check['name']}, worst value of {name}", check["worst"], unit),
+                Quantity(f"{key}.limit", f"{check['name']}, limit", check["limit"], unit),
                 "passed" if check["passed"] else "CROSSED",
             ]
         )

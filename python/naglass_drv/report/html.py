@@ -11,7 +11,8 @@ from html import escape
 from typing import Any
 
 from ..paths import data_file
-from .numbers import Figure, Fold, Notice, Number, Section, Table, View, leaves, quantity, span
+from ..products import Quantity
+from .numbers import Figure, Fold, Notice, Section, Table, View, leaves, quantity, span
 
 _STYLE = """
 :root { --ink: #1b1f24; --soft: #5b6570; --line: #d9dee3; --paper: #ffffff;
@@ -137,9 +138,9 @@ def _table(table: Table) -> str:
 
 
 def _cell(cell) -> str:
-    if isinstance(cell, Number):
+    if isinstance(cell, Quantity):
         unit = "" if cell.unit == "1" else f' <span class="unit">{escape(cell.unit)}</span>'
-        note = f' <span class="unit">({escape(cell.note)})</span>' if cell.note and cell.err is None else ""
+        note = f' <span class="unit">({escape(cell.note)})</span>' if cell.note and cell.error is None else ""
         within = f' <span class="unit">(95 %: {escape(span(*cell.interval))})</span>' if cell.interval else ""
-        return f'<td class="number">{escape(quantity(cell.value, cell.err))}{unit}{note}{within}</td>'
+        return f'<td class="number">{escape(quantity(cell.value, cell.error))}{unit}{note}{within}</td>'
     return f"<td>{escape(str(cell))}</td>"

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ..products import Quantity
 from . import figures_model
 from .material import Material
-from .numbers import Figure, Notice, Number, Section, Table
+from .numbers import Figure, Notice, Section, Table
 from .spins import spin_states
 
 LEVELS = {
@@ -82,10 +83,10 @@ def _set_row(material: Material, item: Mapping[str, Any], rejected: int) -> list
     return [
         name,
         LEVELS.get(item["level"], item["level"]),
-        Number(f"labels.{name}.admitted", f"frames of set {name} admitted", len(frames), "1"),
-        Number(f"labels.{name}.rejected", f"frames of set {name} not admitted", rejected, "1"),
+        Quantity(f"labels.{name}.admitted", f"frames of set {name} admitted", len(frames), "1"),
+        Quantity(f"labels.{name}.rejected", f"frames of set {name} not admitted", rejected, "1"),
         *(
-            Number(
+            Quantity(
                 f"labels.{name}.moment_{which}", f"{which} moment of a metal, set {name}", float(pick(moments)), "µB"
             )
             if moments
@@ -110,11 +111,11 @@ def dataset(material: Material) -> Section | None:
         rows.append(
             [
                 part,
-                Number(f"{key}.frames", f"{part} frames", spread["frames"], "1"),
-                Number(f"{key}.groups", f"{part} groups", len(spread["groups"]), "1"),
-                Number(f"{key}.forces_rms", f"root mean square force, {part}", spread["forces_rms_eV_per_A"], "eV/Å"),
-                Number(f"{key}.forces_largest", f"largest force, {part}", spread["forces_largest_eV_per_A"], "eV/Å"),
-                Number(f"{key}.shortest", f"shortest distance, {part}", spread["shortest_distance_A"], "Å"),
+                Quantity(f"{key}.frames", f"{part} frames", spread["frames"], "1"),
+                Quantity(f"{key}.groups", f"{part} groups", len(spread["groups"]), "1"),
+                Quantity(f"{key}.forces_rms", f"root mean square force, {part}", spread["forces_rms_eV_per_A"], "eV/Å"),
+                Quantity(f"{key}.forces_largest", f"largest force, {part}", spread["forces_largest_eV_per_A"], "eV/Å"),
+                Quantity(f"{key}.shortest", f"shortest distance, {part}", spread["shortest_distance_A"], "Å"),
                 ", ".join(f"{name} ({count})" for name, count in spread["compositions"].items()),
             ]
         )
@@ -126,7 +127,7 @@ def dataset(material: Material) -> Section | None:
         text = f"{len(flagged)} frame(s) were left out because their spin state does not match their composition"
         section.add(Notice("note", f"{text}: {', '.join(sorted({entry['flag'] for entry in flagged}))}."))
     energies = [
-        [element, Number(f"dataset.E0.{element}", f"isolated-atom energy of {element}", energy, "eV")]
+        [element, Quantity(f"dataset.E0.{element}", f"isolated-atom energy of {element}", energy, "eV")]
         for element, energy in summary.get("E0_eV", {}).items()
     ]
     section.add(Table(("element", "isolated-atom energy"), energies))
@@ -179,7 +180,7 @@ def _error_table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
     rows = []
     for key, (label, unit) in _ERRORS.items():
         row = [
-            Number(f"model.{part}.{key}", f"{label}, {part}", numbers[key], unit, numbers.get(f"{key}_err"))
+            Quantity(f"model.{part}.{key}", f"{label}, {part}", numbers[key], unit, numbers.get(f"{key}_err"))
             for part, numbers in measured.items()
             if key in numbers
         ]
@@ -188,7 +189,7 @@ def _error_table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
     elements = dict.fromkeys(e for numbers in measured.values() for e in numbers["forces_rmse_meV_per_A_by_element"])
     for element in elements:
         row = [
-            Number(f"model.{part}.forces_rmse.{element}", f"force RMSE on {element}, {part}", by[element], "meV/Å")
+            Quantity(f"model.{part}.forces_rmse.{element}", f"force RMSE on {element}, {part}", by[element], "meV/Å")
             if element in (by := numbers["forces_rmse_meV_per_A_by_element"])
             else "none"
             for part, numbers in measured.items()
@@ -214,7 +215,7 @@ def _moment_errors(moments: Mapping[str, Any]) -> tuple[str, Table]:
             flat = {key: value for entry in found.values() for key, value in entry.get("by_state", {}).items()}
             entry = (found | flat).get(name)
             row.append(
-                Number(
+                Quantity(
                     f"model.{part}.moment_rmse.{name}",
                     f"RMSE of |moment| of {name}, {part}",
                     entry["rmse_muB"],

@@ -1,11 +1,13 @@
-"""Shared by the sections on glasses and trajectories: measured numbers by name, and warnings of the gate."""
+"""Shared by the sections on glasses and trajectories: what was measured by name, and warnings of the gate."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from ..analysis import quantities as analysis
 from ..core.statistics import Average, average
+from ..products import Quantity, read_quantities
 from .material import Material
 from .numbers import Notice
 from .style import run_colors
@@ -13,6 +15,7 @@ from .style import run_colors
 _END = 0.05
 # quantities that runs of earlier versions did not measure
 _ABSENT: dict[str, Any] = {"angles": {}, "density_is_set": False}
+Rows = Mapping[str, Quantity]
 
 
 def all_measured(material: Material, needed: str | None = None) -> dict[str, Any]:
@@ -21,6 +24,27 @@ def all_measured(material: Material, needed: str | None = None) -> dict[str, Any
         name: _ABSENT | material.json(f"analysis/{name}/numbers") for name in material.names("analysis", "numbers")
     }
     return {name: numbers for name, numbers in found.items() if needed is None or numbers.get(needed) is not None}
+
+
+def quantities(material: Material) -> dict[str, Rows]:
+    """The quantities of every glass, trajectory and set of labels: by its name, then by their keys."""
+    found = {
+        name: read_quantities(material.files[f"analysis/{name}/quantities"])
+        for name in material.names("analysis", "quantities")
+    }
+    # earlier versions wrote no rows
+    for name, numbers in all_measured(material).items():
+        if name not in found:
+            found[name] = analysis.quantities(name, numbers, material.arrays(f"analysis/{name}/curves"))
+    for name in material.names("labels", "fingerprints"):
+        if name not in found:
+            found[name] = analysis.labeled(name, material.json(f"labels/{name}/fingerprints"))
+    return {name: {row.key: row for row in rows} for name, rows in found.items()}
+
+
+def below(rows: Rows, key: str) -> dict[str, Quantity]:
+    """The rows whose keys begin with `key` and a dot, by the rest of their keys."""
+    return {row.key.removeprefix(f"{key}."): row for row in rows.values() if row.key.startswith(f"{key}.")}
 
 
 def quench_end(series: Mapping[str, list[float]], key: str) -> Average:

@@ -1,16 +1,17 @@
 """Section on the transition metals: bond fingerprints, oxidation states, and spins if there are moments."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..chemistry.notation import ion_text
+from ..products import Quantity
 from . import checks
 from .material import Material
-from .measured import all_measured, warnings
-from .numbers import Fold, Number, Section, Table, side_by_side
-from .words import ion_text
+from .measured import Rows, all_measured, below, quantities, warnings
+from .numbers import Fold, Section, Table, side_by_side
 
-Cells = dict[str, dict[str, Number | str]]
+Cells = dict[str, dict[str, Quantity]]
 
 
 def metals(material: Material) -> Section | None:
@@ -21,16 +22,16 @@ def metals(material: Material) -> Section | None:
     measured = {name: found for name, found in measured.items() if found}
     if not measured:
         return None
-    section = Section("Transition metals", "metals", warnings(material))
+    section, rows = Section("Transition metals", "metals", warnings(material)), quantities(material)
     for metal in dict.fromkeys(metal for found in measured.values() for metal in found):
         own = {name: found[metal] for name, found in measured.items() if metal in found}
         by_input = {
             name: checks.expected_states(material.input["system"], numbers["composition"]).get(metal, {})
             for name, numbers in all_measured(material).items()
         }
-        section.add(side_by_side(list(own), _metal_rows(metal, own, by_input), _note(own, material)))
+        section.add(side_by_side(list(own), _metal_rows(metal, own, rows, by_input), _note(own, material)))
         details = [
-            side_by_side(list(own), _family_rows(metal, own), "Schindler's labels: vanadyl + equatorial + trans.")
+            side_by_side(list(own), _family_rows(metal, rows, own), "Schindler's labels: vanadyl + equatorial + trans.")
         ]
         details += [
             _confusion_table(name, metal, found) for name, found in own.items() if found["confusion"] is not None
@@ -70,81 +71,60 @@ _METAL_NOTE = (
     "families use the thresholds of Schindler et al. (vanadyl below 1.74 Å, trans above 2.10 Å). States by the input: "
     "the ions of the composition; by valence: nearest to the bond-valence sum; by geometry: from the families."
 )
-# key of the states, label of the row, and sources of the moments used in the row
-_ASSIGNMENTS = (
-    ("valence", "valence", ()),
-    ("geometry", "geometry", ()),
-    ("moment", "moment (labels)", ("labels",)),
-    ("moment", "moment (model)", ("model",)),
-)
-_METAL_MEANS = {
-    "coordination": "coordination by O",
-    "bond_valence": "bond-valence sum (v.u.)",
-    "baur": "Baur distortion",
-    "vanadyl": "vanadyl bonds per center",
-}
+_MEANS = ("coordination", "bond_valence", "baur", "vanadyl")
+# how states are assigned, and by which moments, in the order of the rows
+_ASSIGNMENTS = (("valence", None), ("geometry", None), ("moment", "labels"), ("moment", "model"))
 
 
-def _metal_rows(metal: str, measured: Mapping[str, Mapping], by_input: Mapping[str, Mapping[int, float]]) -> Cells:
+def _metal_rows(
+    metal: str, measured: Mapping[str, Mapping], rows: Mapping[str, Rows], by_input: Mapping[str, Mapping[int, float]]
+) -> Cells:
     """Means, and states by every assignment."""
-    rows: Cells = defaultdict(dict)
-    for name, found in measured.items():
-        key = f"metals.{name}.{metal}.frames"
-        rows["frames"][name] = Number(key, f"frames with {metal} of {name}", found["frames"], "1")
-        for quantity, label in _METAL_MEANS.items():
-            if quantity in found:
-                rows[f"{metal}: {label}"][name] = Number(
-                    f"metals.{name}.{metal}.{quantity}",
-                    f"{label} of {metal}",
-                    found[quantity],
-                    "1",
-                    found[f"{quantity}_err"],
-                )
-    known = {name: {str(q): share for q, share in by_input.get(name, {}).items()} for name in measured}
-    _state_rows(rows, metal, "input", "the input", known, {})
-    for key, by, sources in _ASSIGNMENTS:
-        own = {name: found for name, found in measured.items() if found["moments"] in sources or not sources}
-        shares = {name: found["states"].get(key, {}) for name, found in own.items()}
-        _state_rows(
-            rows,
-            metal,
-            key,
-            by,
-            shares,
-            {name: found.get("states_err", {}).get(key, {}) for name, found in own.items()},
-        )
-    for name, found in measured.items():
-        rows["share of flagged centers"][name] = Number(
-            f"metals.{name}.{metal}.flagged",
-            "share of centers with contradicting assignments",
-            found["flagged_share"],
-            "1",
-            found.get("flagged_share_err"),
-        )
-    return rows
+    cells: Cells = defaultdict(dict)
+    own = {name: below(rows[name], f"metals.{name}.{metal}") for name in measured}
+    for name, found in own.items():
+        cells["frames"][name] = found["frames"]
+        for word in _MEANS:
+            if word in found:
+                cells[f"{metal}: {found[word].label.removesuffix(f' of {metal}')}"][name] = found[word]
+    stated = {
+        name: {
+            str(q): Quantity(f"metals.{name}.{metal}.input.{q}", f"share of {metal}{q}+ by the input", share, "1")
+            for q, share in by_input.get(name, {}).items()
+        }
+        for name in measured
+    }
+    _state_rows(cells, metal, "input", stated)
+    for by, moments in _ASSIGNMENTS:
+        shares = {
+            name: below(rows[name], f"metals.{name}.{metal}.{by}")
+            for name, found in measured.items()
+            if moments in (None, found["moments"])
+        }
+        _state_rows(cells, metal, by, shares)
+    for name, found in own.items():
+        cells["share of flagged centers"][name] = found["flagged"]
+    return cells
 
 
-def _family_rows(metal: str, measured: Mapping[str, Mapping]) -> Cells:
+def _family_rows(metal: str, rows: Mapping[str, Rows], names: Iterable[str]) -> Cells:
     """Shares of Schindler's labels."""
-    rows: Cells = defaultdict(dict)
-    for name, found in measured.items():
-        for label, share in found["label_share"].items():
-            key, err = f"metals.{name}.{metal}.label.{label}", found.get("label_share_err", {}).get(label)
-            rows[f"share of {label}"][name] = Number(key, f"share of {metal} {label}", share, "1", err)
-    return rows
+    cells: Cells = defaultdict(dict)
+    for name in names:
+        for family, row in below(rows[name], f"metals.{name}.{metal}.label").items():
+            cells[f"share of {family}"][name] = row
+    return cells
 
 
-def _state_rows(
-    rows: Cells, metal: str, key: str, by: str, shares: Mapping[str, Mapping], errors: Mapping[str, Mapping]
-) -> None:
-    """One row per state in `shares`, {structure: {state: share}}, assigned `by` some criterion."""
-    for state in sorted({state for own in shares.values() for state in own}):
-        ion = f"{metal}{state}+" if state.isdigit() else f"{metal} {state}"
+def _state_rows(cells: Cells, metal: str, by: str, shares: Mapping[str, Mapping[str, Quantity]]) -> None:
+    """One row per state in `shares`, {structure: {state: share}}; a state that a structure lacks has no share in it."""
+    labels = {state: row.label for own in shares.values() for state, row in own.items()}
+    for state, label in sorted(labels.items()):
+        ion = f"{metal}{state}+"
         for name, own in shares.items():
             if own:
-                number = Number(f"metals.{name}.{metal}.{key}.{state}", f"share of {ion} by {by}", own.get(state, 0.0),
-                                "1", errors.get(name, {}).get(state))  # fmt: skip
-                rows[f"share of {ion_text(ion) if state.isdigit() else ion} by {by}"][name] = number
+                none = Quantity(f"metals.{name}.{metal}.{by}.{state}", label, 0.0, "1")
+                cells[label.replace(ion, ion_text(ion))][name] = own.get(state, none)
 
 
 def _confusion_table(name: str, metal: str, found: Mapping[str, Any]) -> Table:

@@ -1,23 +1,23 @@
 """Sections on motion: displacements, correlations computed by LAMMPS during the runs, and hops."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..chemistry.ions import MOBILE_IONS
+from ..products import Quantity
 from . import figures
 from .material import Material
-from .measured import agreements, all_measured, shades, warnings
-from .numbers import Figure, Fold, Notice, Number, Section, Table, quantity, side_by_side
-from .words import ion_text
+from .measured import Rows, agreements, all_measured, below, quantities, shades, warnings
+from .numbers import Figure, Fold, Notice, Section, Table, quantity, side_by_side
 
-_TOGETHER = (
-    ("haven_ratio", "Haven ratio", "1"),
-    ("nernst_einstein_S_per_m", "conductivity without correlations (Nernst–Einstein)", "S/m"),
-    ("conductivity_S_per_m", "conductivity with correlations (Einstein)", "S/m"),
-)
+_TITLES = {
+    "duration": "length of the trajectory",
+    "ions": "number of ions",
+    "exponent": "d ln MSD / d ln t of the fit, or otherwise of the longest lag times with an error",
+}
 _WRITTEN = {"msd": "MSD (Å²)", "alpha2": "α₂", "chi4": "χ₄", "haven": "Haven ratio"}
 
 
@@ -33,7 +33,7 @@ def transport(material: Material) -> Section | None:
         curves = {name: material.arrays(f"analysis/{name}/curves") for name in measured}
         section.add(
             _displacement_figure(material, measured, curves),
-            Fold("Displacements and transport in numbers", [_transport_table(measured, curves)]),
+            Fold("Displacements and transport in numbers", [_transport_table(measured, quantities(material))]),
         )
     if written:
         caption = (
@@ -105,48 +105,16 @@ def bound_text(moved: Mapping[str, Any]) -> str:
     return "" if upper is None else f"; D is below {quantity(float(f'{upper:.2g}'), None)} m²/s (95 %)"
 
 
-def diffusion_cell(key: str, label: str, moved: Mapping[str, Any]) -> Number:
-    """D of a diffusive ion with its error and its confidence interval."""
-    return Number(
-        key, label, moved["D_m2_per_s"], "m²/s", moved["D_m2_per_s_err"], interval=moved.get("D_m2_per_s_interval")
-    )
-
-
-def _coefficient(key: str, ion: str, moved: Mapping[str, Any]) -> Number | str:
-    """D, else its upper bound if it has one."""
-    if moved["diffusive"]:
-        return diffusion_cell(f"{key}.D", f"self-diffusion coefficient of {ion}", moved)
-    upper = moved.get("D_m2_per_s_upper")
-    if upper is None:
-        return "not diffusive"
-    label = f"upper bound (95 %) of the self-diffusion coefficient of {ion}"
-    return Number(f"{key}.D_upper", label, upper, "m²/s", note="upper bound, 95 %; not diffusive")
-
-
-def _transport_table(measured: Mapping[str, Mapping], curves: Mapping[str, Mapping]) -> Table:
-    rows: dict[str, dict[str, Number | str]] = defaultdict(dict)
+def _transport_table(measured: Mapping[str, Mapping], rows: Mapping[str, Rows]) -> Table:
+    cells: dict[str, dict[str, Quantity | str]] = defaultdict(dict)
     for name, numbers in measured.items():
-        moved, key = numbers["transport"], f"transport.{name}"
-        ion = moved["ion"]
-        rows[f"D of {ion}"][name] = _coefficient(key, ion, moved)
-        rows["length of the trajectory"][name] = Number(f"{key}.duration", "length", numbers["duration_ps"], "ps")
-        rows["number of ions"][name] = Number(f"{key}.ions", f"number of {ion}", moved["ions"], "1")
-        if moved["exponent"] is not None:
-            rows["d ln MSD / d ln t of the fit, or otherwise of the longest lag times with an error"][name] = Number(
-                f"{key}.exponent", "logarithmic slope of the MSD", moved["exponent"], "1"
-            )
-        for element, value in moved["msd_at_longest_lag_A2"].items():
-            rows[f"MSD of {element} at half the length"][name] = Number(
-                f"{key}.msd.{element}", f"MSD of {element} at the longest lag", value, "Å²",
-                float(curves[name][f"msd_A2_{element}_err"][-1]),
-            )  # fmt: skip
-        for name_of, label, unit in _TOGETHER:
-            if moved[name_of] is not None:
-                rows[label][name] = Number(
-                    f"{key}.{name_of}", f"{label} of {ion}", moved[name_of], unit, moved[f"{name_of}_err"],
-                    interval=moved.get(f"{name_of}_interval"),
-                )  # fmt: skip
-    return side_by_side(list(measured), rows, "± one standard error; 95 %: confidence interval.")
+        ion = numbers["transport"]["ion"]
+        titles = dict.fromkeys(("D", "D_upper"), f"D of {ion}") | _TITLES
+        titles |= {f"msd.{element}": f"MSD of {element} at half the length" for element in numbers["composition"]}
+        cells[titles["D"]][name] = "not diffusive"
+        for word, row in below(rows[name], f"transport.{name}").items():
+            cells[titles.get(word, row.label.removesuffix(f" of {ion}"))][name] = row
+    return side_by_side(list(measured), cells, "± one standard error; 95 %: confidence interval.")
 
 
 def hops(material: Material) -> Section | None:
@@ -156,15 +124,16 @@ def hops(material: Material) -> Section | None:
         return None
     measured = {name: numbers["hops"] for name, numbers in whole.items()}
     section = Section("Hops", "hops", warnings(material))
-    rows: dict[str, dict[str, Number]] = defaultdict(dict)
+    rows, cells = quantities(material), defaultdict(dict)
     for name, found in measured.items():
-        for label, number in _hop_numbers(f"hops.{name}", found):
-            rows[label][name] = number
+        for word, row in below(rows[name], f"hops.{name}").items():
+            title = "hop rate per ion" if word == "rate" else row.label.removesuffix(f", {found['ion']}")
+            cells[title][name] = row
     some = next(iter(measured.values()))
     section.add(
         side_by_side(
             list(measured),
-            rows,
+            cells,
             f"Hops by p_hop with a half window of {some['window_ps']:.3g} ps and a threshold of "
             f"{some['threshold_A2']:g} Å²: rattling in a cage does not count, and a hop that is reversed within half a "
             "window is not detected. A hop is a return if it leads to a site that the ion left at most "
@@ -186,23 +155,3 @@ def hops(material: Material) -> Section | None:
         )
         section.add(Figure("hops", figures.hops(runs, spans, shades(material)), caption))
     return section
-
-
-def _hop_numbers(key: str, found: Mapping[str, Any]) -> Iterator[tuple[str, Number]]:
-    ion = found["ion"]
-    yield f"hops of {ion}", Number(f"{key}.count", f"hops of {ion}", found["count"], "1")
-    yield (
-        "hop rate per ion",
-        Number(f"{key}.rate", f"hops per {ion} and time", found["per_ion_per_ps"], "1/ps", found["per_ion_per_ps_err"]),
-    )
-    for state, count in sorted(found["beside"].items()):
-        label = f"hops whose nearest metal is {ion_text(state)} by bond valence"
-        yield label, Number(f"{key}.beside.{state}", label, count, "1")
-    for name, label, unit in (
-        ("returned_share", "share that returned", "1"),
-        ("changed_cage_share", "share that changed cage", "1"),
-        ("length_A", "mean length", "Å"),
-    ):
-        if found[name] is not None:
-            err = found.get(f"{name}_err")
-            yield label, Number(f"{key}.{name}", f"{label}, {ion}", found[name], unit, err)

@@ -1,51 +1,22 @@
-"""The numbers of a report: a value, its error, its unit and its meaning; tables and JSON share
-them.
-"""
+"""What a report is made of: sections, tables, figures, notices; and how a number is written."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from ..errors import InputError
+from ..chemistry.notation import SUPERSCRIPT
+from ..products import Quantity
 
 Leaf = TypeVar("Leaf")
-SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-@dataclass(frozen=True)
-class Number:
-    """One number. `key` is its stable name in report.json, `label` its readable name, `unit` "1" if it has
-    none.
-
-    `err` is one standard error, or None if there is no estimate; `note` then says why. No estimate has zero
-    error, so an `err` of 0, infinity or NaN counts as None. `interval` is the 95 % confidence interval, if it is known.
-    Raises InputError for a value that is not finite.
-    """
-
-    key: str
-    label: str
-    value: float | int
-    unit: str
-    err: float | None = None
-    note: str = ""
-    interval: Sequence[float] | None = None
-
-    def __post_init__(self):
-        err = self.err
-        if err is not None and not (math.isfinite(err) and err > 0):
-            object.__setattr__(self, "err", None)
-        if not math.isfinite(self.value):
-            raise InputError(f"report: {self.key} is {self.value!r}; must be a finite number")
-        if not self.unit:
-            raise InputError(f"report: {self.key} has no unit")
-
-    def as_json(self) -> dict:
-        known = {"key": self.key, "label": self.label, "value": self.value, "err": self.err, "unit": self.unit}
-        if self.interval is not None:
-            known["interval_95"] = list(self.interval)
-        return known | ({"note": self.note} if self.note and self.err is None else {})
+def entry(number: Quantity) -> dict[str, Any]:
+    """A number as it stands in report.json; a note tells why it has no error."""
+    known = {"key": number.key, "label": number.label, "value": number.value, "err": number.error, "unit": number.unit}
+    if number.interval is not None:
+        known["interval_95"] = list(number.interval)
+    return known | ({"note": number.note} if number.note and number.error is None else {})
 
 
 @dataclass
@@ -59,10 +30,10 @@ class Figure:
 
 @dataclass
 class Table:
-    """Rows of cells; a cell is text or a Number."""
+    """Rows of cells; a cell is text or a Quantity."""
 
     head: Sequence[str]
-    rows: Sequence[Sequence["str | Number"]]
+    rows: Sequence[Sequence["str | Quantity"]]
     caption: str = ""
 
 
@@ -92,14 +63,14 @@ class Section:
     title: str
     anchor: str
     blocks: list = field(default_factory=list)
-    numbers: list[Number] = field(default_factory=list)
+    numbers: list[Quantity] = field(default_factory=list)
     folded: bool = False
 
     def add(self, *blocks) -> None:
         """Append blocks; numbers in tables also enter the JSON."""
         self.blocks += blocks
         for table in leaves(blocks, Table):
-            self.numbers += [cell for row in table.rows for cell in row if isinstance(cell, Number)]
+            self.numbers += [cell for row in table.rows for cell in row if isinstance(cell, Quantity)]
 
 
 @dataclass
@@ -122,7 +93,7 @@ def leaves(blocks: Iterable, kind: type[Leaf]) -> Iterator[Leaf]:
             yield from leaves([block.picture], kind)
 
 
-def side_by_side(names: Sequence[str], rows: Mapping[str, Mapping[str, "str | Number"]], caption: str = "") -> Table:
+def side_by_side(names: Sequence[str], rows: Mapping[str, Mapping[str, "str | Quantity"]], caption: str = "") -> Table:
     """One row per quantity, one column per structure: `rows` maps a quantity to its cell for each name."""
     dash = "\N{EN DASH}"
     return Table(
@@ -180,13 +151,3 @@ def _minus(text: str) -> str:
 
 def _superscript(power: int) -> str:
     return str(power).translate(SUPERSCRIPT)
-
-
-def no_error(numbers: Mapping) -> str:
-    """Why a quantity of a measured structure has no error, if it has none."""
-    reasons = {
-        "none": "one structure",
-        "replicas": f"equal in {numbers['frames']} replicas",
-        "autocorrelation": "did not change",
-    }
-    return reasons[numbers["errors_from"]]

@@ -1,18 +1,21 @@
 """The first sections: the result at a glance, and how reliable its numbers are."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..analysis.quantities import no_error
+from ..chemistry.notation import SUPERSCRIPT, formula_text
 from ..core import VANADYL_CUTOFF
+from ..products import Quantity
 from . import checks, learning, viewer
 from .dynamics import pressure_cell, verdict, verdicts
 from .material import Material
-from .measured import all_measured
-from .motion import bound_text, diffusion_cell
-from .numbers import SUPERSCRIPT, Number, Section, Table, no_error, side_by_side
-from .words import formula_text
+from .measured import Rows, all_measured, below, quantities
+from .motion import bound_text
+from .numbers import Section, Table, side_by_side
 
 _LABORATORY_RATE = "1 to 10⁶ K/s"
 _K_PER_S = 1e12
@@ -25,32 +28,26 @@ def glance(material: Material) -> Section:
     section = Section("At a glance", "glance")
     gates = {name: material.json(f"md/{name}/gate") for name in material.names("md", "gate")}
     section.add(*verdicts(gates), *checks.notices(checks.findings(material)))
-    measured = all_measured(material)
-    names = list(measured)
-    rows: dict[str, dict[str, Number | str]] = {label: {} for label in _FIRST_ROWS}
-    for name in names:
-        numbers = measured[name]
-        for label, cell in {**_highlights(name, numbers), **_mean_pressure(material, name)}.items():
-            rows.setdefault(label, {})[name] = cell
-        section.numbers += [
-            Number(f"glance.{name}.artifact.{pair}", f"atoms with a {pair} contact, {name}", contact["share"], "1",
-                   contact["share_err"])
-            for pair, contact in numbers["artifacts"].items()
-        ]  # fmt: skip
-    rows = {label: cells for label, cells in rows.items() if cells}
-    if names:
-        section.add(side_by_side(names, rows, "± is one standard error; the next section explains what it includes."))
+    measured, rows = all_measured(material), quantities(material)
+    cells: dict[str, dict[str, Quantity | str]] = {label: {} for label in _FIRST_ROWS}
+    for name, numbers in measured.items():
+        for label, cell in {**_highlights(name, numbers, rows[name]), **_mean_pressure(material, name)}.items():
+            cells.setdefault(label, {})[name] = cell
+        section.numbers += below(rows[name], f"glance.{name}.artifact").values()
+    if measured:
+        caption = "± is one standard error; the next section explains what it includes."
+        section.add(side_by_side(list(measured), {label: some for label, some in cells.items() if some}, caption))
     error = learning.test_error(material)
     if error is not None:
         part, value, err = error
-        cell = Number("glance.force_rmse", f"force RMSE, {part}", value, "meV/Å", err)
+        cell = Quantity("glance.force_rmse", f"force RMSE, {part}", value, "meV/Å", err)
         section.add(Table(("model", ""), [[f"force RMSE on {part} frames", cell]]))
     if (view := viewer.picture(material)) is not None:
         section.add(view)
     return section
 
 
-def _mean_pressure(material: Material, name: str) -> dict[str, Number]:
+def _mean_pressure(material: Material, name: str) -> dict[str, Quantity]:
     if not material.has(f"md/{name}/summary"):
         return {}
     cell = pressure_cell(f"glance.{name}", name, material.json(f"md/{name}/summary"))
@@ -104,29 +101,22 @@ def _few_replicas(measured: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
-def _highlights(name: str, numbers: Mapping[str, Any]) -> dict[str, Number | str]:
+def _highlights(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, Quantity | str]:
+    """The rows that most readers look for; those of other sections with keys and labels of their own."""
     key = f"glance.{name}"
-    cells: dict[str, Number | str] = {"atoms": Number(f"{key}.atoms", f"atoms of {name}", numbers["atoms"], "1")}
-    why = no_error(numbers)
-    for quantity, label, unit in (("temperature_K", "temperature", "K"), ("density_g_cm3", "density", "g/cm³")):
-        if quantity in numbers:
-            note = "set" if label == "density" and numbers["density_is_set"] else why
-            cells[label] = Number(
-                f"{key}.{label}", f"{label} of {name}", numbers[quantity], unit, numbers[f"{quantity}_err"], note
-            )
-    for pair, shell in numbers["coordination"].items():
-        cells[f"{pair.replace('-', chr(0x2013))} coordination"] = Number(
-            f"{key}.{pair}", f"{pair} coordination of {name}", shell["number"], "1", shell["number_err"], why
+    cells: dict[str, Quantity | str] = {word: rows[f"{key}.{word}"] for word in _FIRST_ROWS if f"{key}.{word}" in rows}
+    for pair in numbers["coordination"]:
+        row, label = rows[f"structure.{name}.{pair}.coordination"], f"{pair} coordination"
+        cells[label.replace("-", "–")] = replace(
+            row, key=f"{key}.{pair}", label=f"{label} of {name}", note=no_error(numbers)
         )
-    net, moved = numbers["network"], numbers["transport"]
-    if net is not None:
-        cells["network connectivity ⟨n⟩"] = Number(
-            f"{key}.mean_n", f"<n> of {name}", net["mean_n"], "1", net["mean_n_err"], why
-        )
-    if moved is not None:
-        cells[f"D of {moved['ion']}"] = (
-            diffusion_cell(f"{key}.D", f"D of {moved['ion']} in {name}", moved)
-            if moved["diffusive"]
+    if (connectivity := rows.get(f"network.{name}.mean_n")) is not None:
+        cells["network connectivity ⟨n⟩"] = replace(connectivity, key=f"{key}.mean_n", label=f"<n> of {name}")
+    if (moved := numbers["transport"]) is not None:
+        label, diffusion = f"D of {moved['ion']}", rows.get(f"transport.{name}.D")
+        cells[label] = (
+            replace(diffusion, key=f"{key}.D", label=f"{label} in {name}")
+            if diffusion is not None
             else f"not diffusive in this time{bound_text(moved)}"
         )
     return cells

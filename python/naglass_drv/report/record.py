@@ -3,9 +3,10 @@
 from collections import defaultdict
 from typing import Any
 
+from ..products import Quantity
 from . import figures_model
 from .material import Material
-from .numbers import Figure, Number, Section, Table
+from .numbers import Figure, Section, Table
 
 
 def record(material: Material) -> Section:
@@ -17,7 +18,7 @@ def record(material: Material) -> Section:
             seconds[task["stage"]] += task["seconds"]
     if seconds:
         section.numbers += [
-            Number(f"run.{stage}.wall", f"wall time of the tasks of {stage}", value, "s")
+            Quantity(f"run.{stage}.wall", f"wall time of the tasks of {stage}", value, "s")
             for stage, value in seconds.items()
         ]
         section.add(

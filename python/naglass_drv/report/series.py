@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..errors import InputError
 from ..products import Quantity
 from .figures_series import against
 from .html import page
-from .numbers import Figure, Number, Section, Table, leaves
+from .numbers import Figure, Section, Table, leaves
 
 # quantities that answer what a series is made for: parts of their keys, in the order of the panels
 _FIRST = (
@@ -36,7 +37,7 @@ def quantities(reports: Mapping[str, Path], conditions: Conditions) -> list[Quan
     for scope, path in reports.items():
         try:
             for entry in json.loads(path.read_text(encoding="utf-8"))["numbers"]:
-                words = (entry["key"], entry["label"], entry["value"], entry["err"], entry["unit"])
+                words = (entry["key"], entry["label"], entry["value"], entry["unit"], entry["err"])
                 found.append(Quantity(*words, scope=scope, conditions=conditions[scope]["realized"]))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a report of naglass ({type(error).__name__}: {error})") from None
@@ -144,12 +145,12 @@ def _systems(conditions: Conditions, pages: Mapping[str, str], failed: Sequence[
 
 
 def _table(kinds: Mapping[str, Sequence[Quantity]], scopes: Sequence[str]) -> Table:
-    rows: list[list[str | Number]] = []
+    rows: list[list[str | Quantity]] = []
     for some in kinds.values():
         by_scope = {row.scope: row for row in some}
-        cells: list[str | Number] = [some[0].label]
+        cells: list[str | Quantity] = [some[0].label]
         for scope in scopes:
             row = by_scope.get(scope)
-            cells.append("–" if row is None else Number(row.key, row.label, row.value, row.unit, row.error))
+            cells.append("–" if row is None else replace(row, note="", interval=None))
         rows.append(cells)
     return Table(["quantity", *scopes], rows)

@@ -8,8 +8,9 @@ from ..chemistry import ions as chemistry
 from ..chemistry import spins
 from ..dataset.candidates import ions_of
 from ..dataset.sites import FLAGS, judge
+from ..products import Quantity
 from .material import Material
-from .numbers import Notice, Number, Table
+from .numbers import Notice, Table
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -77,10 +78,10 @@ def _cell(frame: "Atoms") -> tuple[str, str]:
     return chemistry.magnetic(ions), f"{stated}; {difference}" if difference else str(stated)
 
 
-def _sites(name: str, judged: int, flagged: int) -> tuple[Number, Number]:
+def _sites(name: str, judged: int, flagged: int) -> tuple[Quantity, Quantity]:
     return (
-        Number(f"labels.{name}.sites_judged", f"frames of set {name} checked by their site moments", judged, "1"),
-        Number(f"labels.{name}.sites_flagged", f"frames of set {name} with a flagged spin state", flagged, "1"),
+        Quantity(f"labels.{name}.sites_judged", f"frames of set {name} checked by their site moments", judged, "1"),
+        Quantity(f"labels.{name}.sites_flagged", f"frames of set {name} with a flagged spin state", flagged, "1"),
     )
 
 
@@ -115,8 +116,8 @@ def _coupling(material: Material, name: str) -> Table | str | None:
     row = [
         name,
         str(ions),
-        Number(f"labels.{name}.coupling_cell", f"{of}, cell of set {name}", total, "meV"),
-        Number(f"labels.{name}.coupling_ion", f"{of}, per magnetic ion, set {name}", total / ions, "meV"),
+        Quantity(f"labels.{name}.coupling_cell", f"{of}, cell of set {name}", total, "meV"),
+        Quantity(f"labels.{name}.coupling_ion", f"{of}, per magnetic ion, set {name}", total / ions, "meV"),
         *moments,
     ]
     head = ("set", "magnetic ions", "E(antiparallel) − E(parallel), cell", "per magnetic ion", "moments, parallel (µB)")

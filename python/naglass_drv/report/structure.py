@@ -7,8 +7,8 @@ import numpy as np
 
 from . import figures
 from .material import Material
-from .measured import all_measured, error_array, shades, warnings
-from .numbers import Figure, Fold, Number, Section, Table, no_error
+from .measured import Rows, all_measured, below, error_array, quantities, shades, warnings
+from .numbers import Figure, Fold, Section, Table
 
 _DASH = "\N{EN DASH}"
 _TOTALS = {
@@ -28,7 +28,7 @@ def structure(material: Material) -> Section | None:
         return None
     section = Section("Structure", "structure", warnings(material))
     curves = {name: material.arrays(f"analysis/{name}/curves") for name in measured}
-    shade = shades(material)
+    rows, shade = quantities(material), shades(material)
     pairs = _union(numbers["first_peak"] for numbers in measured.values())
     oxygen = [pair for pair in pairs if "O" in pair.split("-")] or pairs
     others = [pair for pair in pairs if pair not in oxygen]
@@ -37,7 +37,10 @@ def structure(material: Material) -> Section | None:
         _coordination_figure(measured, shade),
         *_angle_figure(measured, curves, shade),
         *_total_figure(measured, curves, shade),
-        Fold("Bond lengths, coordination numbers, angles", [_coordination_table(measured), *_angle_table(measured)]),
+        Fold(
+            "Bond lengths, coordination numbers, angles",
+            [_coordination_table(measured, rows), *_angle_table(measured, rows)],
+        ),
         Fold("Running coordination numbers", [_running_figure(measured, curves, shade)]),
     )
     if others:
@@ -150,52 +153,32 @@ def _partial_figure(measured: Measured, curves: Curves, shade: Mapping[str, str]
     return Figure("partials", svg, f"Partial structure factors (Faber{_DASH}Ziman).")
 
 
-def _coordination_table(measured: Measured) -> Table:
-    rows = []
+def _coordination_table(measured: Measured, rows: Mapping[str, Rows]) -> Table:
+    words = ("cutoff", "coordination", "bond_length", "peak", "peak_height")
+    found = []
     for name, numbers in measured.items():
-        for pair, shell in numbers["coordination"].items():
-            key, peak = f"structure.{name}.{pair}", numbers["first_peak"][pair]
-            rows.append(
-                [
-                    name,
-                    pair.replace("-", _DASH),
-                    Number(f"{key}.cutoff", f"{pair} cutoff", shell["cutoff_A"], "Å"),
-                    Number(f"{key}.coordination", f"{pair} coordination", shell["number"], "1", shell["number_err"]),
-                    Number(
-                        f"{key}.bond_length",
-                        f"mean {pair} bond length",
-                        shell["bond_length_A"],
-                        "Å",
-                        shell["bond_length_A_err"],
-                    )
-                    if "bond_length_A" in shell
-                    else "no bond",
-                    Number(f"{key}.peak", f"position of the highest peak of {pair} g(r)", peak["position_A"], "Å"),
-                    Number(f"{key}.peak_height", f"height of the highest peak of {pair} g(r)", peak["height"], "1"),
-                ]
-            )
+        for pair in numbers["coordination"]:
+            own = below(rows[name], f"structure.{name}.{pair}")
+            found.append([name, pair.replace("-", _DASH), *(own.get(word, "no bond") for word in words)])
     return Table(
         ("structure", "pair", "cutoff", "mean coordination", "mean bond length", "highest peak of g(r)", "its height"),
-        rows,
+        found,
         "First shells: neighbors of the first-named element within the cutoff.",
     )
 
 
-def _angle_table(measured: Measured) -> list[Table]:
-    rows = [
+def _angle_table(measured: Measured, rows: Mapping[str, Rows]) -> list[Table]:
+    found = [
         [
             name,
             kind.replace("-", _DASH),
-            Number(f"structure.{name}.{kind}.mean", f"mean {kind} angle", found["mean_deg"], "°",
-                   found["mean_deg_err"], no_error(numbers)),
-            Number(f"structure.{name}.{kind}.spread", f"standard deviation of {kind} angles", found["spread_deg"], "°"),
-            Number(f"structure.{name}.{kind}.count", f"{kind} angles per frame", found["per_frame"], "1"),
+            *(rows[name][f"structure.{name}.{kind}.{word}"] for word in ("mean", "spread", "count")),
         ]
         for name, numbers in measured.items()
-        for kind, found in numbers["angles"].items()
-    ]  # fmt: skip
+        for kind in numbers["angles"]
+    ]
     head = ("structure", "angle", "mean", "standard deviation", "angles per frame")
-    return [Table(head, rows)] if rows else []
+    return [Table(head, found)] if found else []
 
 
 def _band_note(measured: Measured) -> str:

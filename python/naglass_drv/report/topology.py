@@ -1,19 +1,19 @@
 """Sections on the network and its topology: Qn, oxygen, rings, and linkage of polyhedra."""
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
 
-from ..chemistry.ions import MOBILE_IONS
+from ..analysis.network import oxygen_text
+from ..products import Quantity
 from . import figures
 from .material import Material
-from .measured import agreements, all_measured, error_array, shades, warnings
-from .numbers import SUPERSCRIPT, Figure, Fold, Number, Section, Table, no_error, side_by_side
+from .measured import Rows, agreements, all_measured, below, error_array, quantities, shades, warnings
+from .numbers import Figure, Fold, Section, Table, side_by_side
 
 _DASH = "\N{EN DASH}"
-Cells = dict[str, dict[str, Number | str]]
+Cells = dict[str, dict[str, Quantity]]
 
 _OXYGEN_NOTE = (
     "NBO: non-bridging, bonded to one former or metal; P–O–V: bridging, with its neighbors; tri: three or more; V=O: "
@@ -41,7 +41,7 @@ def topology(material: Material) -> Section | None:
         "standard error. Paths that close only through the periodic boundary are not rings; in a cell of a few tens of "
         "atoms, it still affects the largest sizes."
     )
-    table = side_by_side(list(measured), _topology_rows(measured), _topology_note(measured))
+    table = _topology_table(measured, quantities(material))
     section.add(Figure("rings", svg, caption), Fold("Linkage, lanterns and percolation in numbers", [table]))
     return section
 
@@ -58,32 +58,21 @@ def network(material: Material) -> Section | None:
     ):
         section.add(Figure(f"network-{kind}", _share_figure(kind, measured, shades(material)), caption))
     checked = {name: numbers["network"]["agreement_with_on_the_fly"] for name, numbers in measured.items()}
-    section.add(Fold("Shares in numbers", [_network_table(measured)]), *agreements("Qⁿ", "atoms and frames", checked))
+    section.add(
+        Fold("Shares in numbers", [_network_table(measured, quantities(material))]),
+        *agreements("Qⁿ", "atoms and frames", checked),
+    )
     return section
 
 
-def _network_table(measured: Mapping[str, Mapping]) -> Table:
-    rows: dict[str, dict[str, Number]] = defaultdict(dict)
+def _network_table(measured: Mapping[str, Mapping], rows: Mapping[str, Rows]) -> Table:
+    cells: Cells = defaultdict(dict)
     for name, numbers in measured.items():
-        net, key = numbers["network"], f"network.{name}"
-        former = net["former"]
-        rows[f"⟨n⟩ of {former}"][name] = Number(
-            f"{key}.mean_n", f"mean n of Qⁿ of {former}", net["mean_n"], "1", net["mean_n_err"], no_error(numbers)
-        )
-        ideal = _ideal_connectivity(former, numbers["composition"])
-        if ideal is not None:
-            rows[f"⟨n⟩ if every {former} has 4 O and every O is on {former}"][name] = Number(
-                f"{key}.ideal_n", f"<n> of {former} by stoichiometry", ideal, "1"
-            )
-        for n, share in net["qn_share"].items():
-            label = f"share of Q{n.translate(SUPERSCRIPT)}"
-            rows[label][name] = Number(f"{key}.Q{n}", label, share, "1", net["qn_share_err"][n], no_error(numbers))
-        for oxygen, share in net["oxygen_share"].items():
-            label = f"share of oxygen {_oxygen_text(oxygen)}"
-            rows[label][name] = Number(
-                f"{key}.oxygen.{oxygen}", label, share, "1", net["oxygen_share_err"][oxygen], no_error(numbers)
-            )
-    return side_by_side(list(measured), rows, "Network connectivity, and shares of formers and of oxygens.")
+        former = numbers["network"]["former"]
+        titles = {"mean_n": f"⟨n⟩ of {former}", "ideal_n": f"⟨n⟩ if every {former} has 4 O and every O is on {former}"}
+        for word, row in below(rows[name], f"network.{name}").items():
+            cells[titles.get(word, row.label)][name] = row
+    return side_by_side(list(measured), cells, "Network connectivity, and shares of formers and of oxygens.")
 
 
 def _share_figure(kind: str, measured: Mapping[str, Mapping], shade: Mapping[str, str]) -> bytes:
@@ -99,55 +88,20 @@ def _share_figure(kind: str, measured: Mapping[str, Mapping], shade: Mapping[str
     }
     if kind == "qn":
         return figures.grouped_bars(categories, groups, shade, ylabel="share of formers", xlabel="n of Qⁿ")
-    names = [_oxygen_text(category) for category in categories]
+    names = [oxygen_text(category) for category in categories]
     return figures.grouped_bars(names, groups, shade, ylabel="share of oxygens")
 
 
-def _oxygen_text(name: str) -> str:
-    """``BO_PV`` → ``P–O–V``, ``BO_PVV`` → ``P–O–V₂``, ``NBO_P`` → ``NBO (P)``; others stay."""
-    kind, _, bonded = name.partition("_")
-    elements = re.findall("[A-Z][a-z]?", bonded)
-    if kind == "BO" and len(elements) > 1:
-        twice = "₂" if elements[1:] == [elements[-1]] * 2 else ""
-        return f"{elements[0]}–O–{elements[-1]}{twice}"
-    return f"{kind} ({bonded})" if kind == "NBO" else name
-
-
-def _ideal_connectivity(former: str, composition: Mapping[str, int]) -> float | None:
-    """2 (4 − O/T): bridges per tetrahedron if all oxygen is on one or two formers; None if others bind oxygen."""
-    others = set(composition) - {former, "O", *MOBILE_IONS}
-    ideal = 2 * (4 - composition["O"] / composition[former])
-    return ideal if former in ("P", "Si") and not others and ideal >= 0 else None
-
-
-def _topology_rows(measured: Mapping[str, Mapping]) -> Cells:
-    rows: Cells = defaultdict(dict)
-    for name, found in measured.items():
-        for label, value in found["linkage"].items():
-            rows[f"{label.replace('-', _DASH)} links per former"][name] = Number(
-                f"topology.{name}.{label}",
-                f"{label} sharing per former",
-                value["per_former"],
-                "1",
-                value["per_former_err"],
-            )
-        if found["lanterns"] is not None:
-            rows["share of metals in NASICON lanterns"][name] = Number(
-                f"topology.{name}.lanterns",
-                "share of metals that share three P with another",
-                found["lanterns"]["share"],
-                "1",
-                found["lanterns"]["share_err"],
-            )
-        if found["ion_spacing"] is not None:
-            rows["distance at which the ion sites percolate"][name] = Number(
-                f"topology.{name}.ion_spacing",
-                "smallest cutoff at which the ions percolate",
-                found["ion_spacing"]["percolates_A"],
-                "Å",
-                found["ion_spacing"]["percolates_A_err"],
-            )
-    return rows
+def _topology_table(measured: Mapping[str, Mapping], rows: Mapping[str, Rows]) -> Table:
+    titles = {
+        "lanterns": "share of metals in NASICON lanterns",
+        "ion_spacing": "distance at which the ion sites percolate",
+    }
+    cells: Cells = defaultdict(dict)
+    for name in measured:
+        for word, row in below(rows[name], f"topology.{name}").items():
+            cells[titles.get(word, f"{word.replace('-', _DASH)} links per former")][name] = row
+    return side_by_side(list(measured), cells, _topology_note(measured))
 
 
 def _topology_note(measured: Mapping[str, Mapping]) -> str:

@@ -11,14 +11,14 @@ from .base import Done, Job, Run, Task
 
 name = "analysis"
 #: Raised when the same settings and files give another result.
-revision = 2
+revision = 3
 
-LABELS, HOPS = "labels", "hops"
+LABELS, HOPS, ROWS = "labels", "hops", "quantities"
 
 
-def files(task_name: str) -> tuple[str, str]:
-    """File names of the numbers (JSON) and the curves (NPZ) of one task."""
-    return f"{task_name}.json", f"{task_name}.npz"
+def files(task_name: str) -> tuple[str, str, str]:
+    """File names of the numbers (JSON), the curves (NPZ) and the quantities (JSON) of one task."""
+    return f"{task_name}.json", f"{task_name}.npz", f"{ROWS}/{task_name}.json"
 
 
 def plan(run: Run) -> list[Task]:
@@ -65,37 +65,43 @@ def _atoms(run: Run) -> int:
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Run the analysis and write the numbers as JSON and the curves as NPZ."""
+    """Run the analysis and write the numbers as JSON, the curves as NPZ, and the quantities as rows."""
     if job.rank != 0:
         return None
     import numpy as np
 
     from ..analysis.fingerprints import fingerprints
     from ..analysis.measure import measure
+    from ..analysis.quantities import labeled, quantities
     from ..dataset.frames import read_frames
 
     frames = [frame for role, path in job.task.inputs.items() if role != HOPS for frame in read_frames(path)]
-    json_name, npz_name = files(job.task.name)
+    json_name, npz_name, rows_name = files(job.task.name)
     if job.task.settings["kind"] == LABELS:
         found = fingerprints(frames, job.task.settings["cutoffs_A"], independent=True)
-        write_json(job.folder / json_name, {"frames": len(frames), "fingerprints": found})
+        numbers = {"frames": len(frames), "fingerprints": found}
+        write_json(job.folder / json_name, numbers)
+        write_json(job.folder / rows_name, [row.as_json() for row in labeled(job.task.name, numbers)])
         return {"frames": len(frames)}
     hops = job.task.inputs.get(HOPS)
     numbers, curves = measure(frames, job.task.settings, lambda done, note: job.progress(done, 1.0, "", note), hops)
     write_json(job.folder / json_name, numbers)
+    write_json(job.folder / rows_name, [row.as_json() for row in quantities(job.task.name, numbers, curves)])
     np.savez_compressed(job.folder / npz_name, **curves)
     return {key: numbers[key] for key in ("frames", "atoms")}
 
 
 def collect(run: Run, done: list[Done]) -> Measurements:
-    """Store numbers and curves under the name of their glass or trajectory, and remove outdated ones."""
+    """Store what was measured under the name of its glass or trajectory, and remove what is outdated."""
     folder = run.products / "analysis"
     for item in done:
         publish(item.folder, folder, files(item.task.name))
     keep_only(folder, (name for item in done for name in files(item.task.name)))
+    keep_only(folder / ROWS, (f"{item.task.name}.json" for item in done))
     found = {}
     for item in done:
-        numbers, curves = (folder / file for file in files(item.task.name))
+        numbers, curves, rows = (folder / file for file in files(item.task.name))
+        found[f"{item.task.name}/{ROWS}"] = rows
         if item.task.settings["kind"] == LABELS:
             found[f"{item.task.name}/fingerprints"] = numbers
         else:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from ..chemistry.ions import Species
-from .numbers import SUBSCRIPT
+from .ions import Species
 
-_CHARGE = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
+SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+SUPERSCRIPT = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 
 
 def formula_text(composition: Mapping[str, int]) -> str:
@@ -16,7 +16,7 @@ def formula_text(composition: Mapping[str, int]) -> str:
 def ion_text(label: str) -> str:
     """``V4+`` → ``V⁴⁺``; an element stays as it is."""
     element = label.rstrip("0123456789+-")
-    return element + label[len(element) :].translate(_CHARGE)
+    return element + label[len(element) :].translate(SUPERSCRIPT)
 
 
 def elements(ions: Iterable[Species]) -> dict[str, int]:

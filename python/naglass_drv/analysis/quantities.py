@@ -1,0 +1,190 @@
+"""The numbers of an analysis as rows: the one place where a measured quantity gets its key, label, unit and error."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..chemistry.notation import SUPERSCRIPT, ion_text
+from ..products import Quantity
+from .network import ideal_connectivity, oxygen_text
+
+Numbers = Mapping[str, Any]
+Curves = Mapping[str, np.ndarray]
+
+_METAL_MEANS = {
+    "coordination": "coordination by O",
+    "bond_valence": "bond-valence sum (v.u.)",
+    "baur": "Baur distortion",
+    "vanadyl": "vanadyl bonds per center",
+}
+_TOGETHER = (
+    ("haven_ratio", "Haven ratio", "1"),
+    ("nernst_einstein_S_per_m", "conductivity without correlations (Nernst–Einstein)", "S/m"),
+    ("conductivity_S_per_m", "conductivity with correlations (Einstein)", "S/m"),
+)
+_HOPS = (
+    ("returned_share", "share that returned", "1"),
+    ("changed_cage_share", "share that changed cage", "1"),
+    ("length_A", "mean length", "Å"),
+)
+
+
+def quantities(name: str, numbers: Numbers, curves: Curves) -> list[Quantity]:
+    """Every quantity of the glass or trajectory `name`, from what `measure` found.
+
+    The mean temperature of a trajectory is a condition of all its quantities. Raises InputError for a value that is
+    not finite.
+    """
+    rows = [*_general(name, numbers), *_structure(name, numbers), *_angles(name, numbers)]
+    if numbers["network"] is not None:
+        rows += _network(name, numbers)
+    if numbers["topology"] is not None:
+        rows += _topology(name, numbers["topology"])
+    rows += labeled(name, numbers)
+    if numbers["transport"] is not None:
+        rows += transport(name, numbers, curves)
+    if numbers["hops"] is not None:
+        rows += hops(name, numbers["hops"])
+    known = {key: numbers[key] for key in ("temperature_K",) if key in numbers}
+    return [replace(row, conditions=known) for row in rows]
+
+
+def labeled(name: str, numbers: Numbers) -> list[Quantity]:
+    """The quantities of the transition metals, which is all that is measured on a set of labels."""
+    return [row for metal, found in numbers["fingerprints"].items() for row in _metal(name, metal, found)]
+
+
+def no_error(numbers: Numbers) -> str:
+    """Why a quantity of a measured structure has no error, if it has none."""
+    reasons = {
+        "none": "one structure",
+        "replicas": f"equal in {numbers['frames']} replicas",
+        "autocorrelation": "did not change",
+    }
+    return reasons[numbers["errors_from"]]
+
+
+def _general(name: str, numbers: Numbers) -> Iterator[Quantity]:
+    key, why = f"glance.{name}", no_error(numbers)
+    yield Quantity(f"{key}.atoms", f"atoms of {name}", numbers["atoms"], "1")
+    for entry, label, unit in (("temperature_K", "temperature", "K"), ("density_g_cm3", "density", "g/cm³")):
+        if entry in numbers:
+            note = "set" if label == "density" and numbers["density_is_set"] else why
+            yield Quantity(f"{key}.{label}", f"{label} of {name}", numbers[entry], unit, numbers[f"{entry}_err"], note)
+    for pair, contact in numbers["artifacts"].items():
+        label = f"atoms with a {pair} contact, {name}"
+        yield Quantity(f"{key}.artifact.{pair}", label, contact["share"], "1", contact["share_err"])
+
+
+def _structure(name: str, numbers: Numbers) -> Iterator[Quantity]:
+    for pair, shell in numbers["coordination"].items():
+        key, peak = f"structure.{name}.{pair}", numbers["first_peak"][pair]
+        yield Quantity(f"{key}.cutoff", f"{pair} cutoff", shell["cutoff_A"], "Å")
+        yield Quantity(f"{key}.coordination", f"{pair} coordination", shell["number"], "1", shell["number_err"])
+        if "bond_length_A" in shell:
+            length, error = shell["bond_length_A"], shell["bond_length_A_err"]
+            yield Quantity(f"{key}.bond_length", f"mean {pair} bond length", length, "Å", error)
+        yield Quantity(f"{key}.peak", f"position of the highest peak of {pair} g(r)", peak["position_A"], "Å")
+        yield Quantity(f"{key}.peak_height", f"height of the highest peak of {pair} g(r)", peak["height"], "1")
+
+
+def _angles(name: str, numbers: Numbers) -> Iterator[Quantity]:
+    why = no_error(numbers)
+    for kind, found in numbers["angles"].items():
+        key = f"structure.{name}.{kind}"
+        yield Quantity(f"{key}.mean", f"mean {kind} angle", found["mean_deg"], "°", found["mean_deg_err"], why)
+        yield Quantity(f"{key}.spread", f"standard deviation of {kind} angles", found["spread_deg"], "°")
+        yield Quantity(f"{key}.count", f"{kind} angles per frame", found["per_frame"], "1")
+
+
+def _network(name: str, numbers: Numbers) -> Iterator[Quantity]:
+    found, key, why = numbers["network"], f"network.{name}", no_error(numbers)
+    former = found["former"]
+    yield Quantity(f"{key}.mean_n", f"mean n of Qⁿ of {former}", found["mean_n"], "1", found["mean_n_err"], why)
+    ideal = ideal_connectivity(former, numbers["composition"])
+    if ideal is not None:
+        yield Quantity(f"{key}.ideal_n", f"<n> of {former} by stoichiometry", ideal, "1")
+    for n, share in found["qn_share"].items():
+        label = f"share of Q{n.translate(SUPERSCRIPT)}"
+        yield Quantity(f"{key}.Q{n}", label, share, "1", found["qn_share_err"][n], why)
+    for oxygen, share in found["oxygen_share"].items():
+        label = f"share of oxygen {oxygen_text(oxygen)}"
+        yield Quantity(f"{key}.oxygen.{oxygen}", label, share, "1", found["oxygen_share_err"][oxygen], why)
+
+
+def _topology(name: str, found: Numbers) -> Iterator[Quantity]:
+    key = f"topology.{name}"
+    for link, value in found["linkage"].items():
+        label = f"{link} sharing per former"
+        yield Quantity(f"{key}.{link}", label, value["per_former"], "1", value["per_former_err"])
+    lanterns, spacing = found["lanterns"], found["ion_spacing"]
+    if lanterns is not None:
+        label = "share of metals that share three P with another"
+        yield Quantity(f"{key}.lanterns", label, lanterns["share"], "1", lanterns["share_err"])
+    if spacing is not None:
+        label = "smallest cutoff at which the ions percolate"
+        yield Quantity(f"{key}.ion_spacing", label, spacing["percolates_A"], "Å", spacing["percolates_A_err"])
+
+
+def _metal(name: str, metal: str, found: Numbers) -> Iterator[Quantity]:
+    key = f"metals.{name}.{metal}"
+    yield Quantity(f"{key}.frames", f"frames with {metal} of {name}", found["frames"], "1")
+    for mean, label in _METAL_MEANS.items():
+        if mean in found:
+            yield Quantity(f"{key}.{mean}", f"{label} of {metal}", found[mean], "1", found[f"{mean}_err"])
+    for by in ("valence", "geometry", "moment"):
+        errors = found.get("states_err", {}).get(by, {})
+        criterion = f"moment ({found['moments']})" if by == "moment" else by
+        for state, share in found["states"].get(by, {}).items():
+            ion = f"{metal}{state}+" if state.isdigit() else f"{metal} {state}"
+            yield Quantity(f"{key}.{by}.{state}", f"share of {ion} by {criterion}", share, "1", errors.get(state))
+    label = "share of centers with contradicting assignments"
+    yield Quantity(f"{key}.flagged", label, found["flagged_share"], "1", found.get("flagged_share_err"))
+    for family, share in found["label_share"].items():
+        error = found.get("label_share_err", {}).get(family)
+        yield Quantity(f"{key}.label.{family}", f"share of {metal} {family}", share, "1", error)
+
+
+def transport(name: str, numbers: Numbers, curves: Curves) -> Iterator[Quantity]:
+    """D, or its upper bound if the motion is not diffusive, and what else is known of the motion."""
+    moved, key = numbers["transport"], f"transport.{name}"
+    ion = moved["ion"]
+    # earlier versions gave neither bounds nor intervals
+    upper = moved.get("D_m2_per_s_upper")
+    if moved["diffusive"]:
+        value, error, interval = moved["D_m2_per_s"], moved["D_m2_per_s_err"], moved.get("D_m2_per_s_interval")
+        label = f"self-diffusion coefficient of {ion}"
+        yield Quantity(f"{key}.D", label, value, "m²/s", error, interval=interval)
+    elif upper is not None:
+        label = f"upper bound (95 %) of the self-diffusion coefficient of {ion}"
+        yield Quantity(f"{key}.D_upper", label, upper, "m²/s", note="upper bound, 95 %; not diffusive")
+    yield Quantity(f"{key}.duration", "length", numbers["duration_ps"], "ps")
+    yield Quantity(f"{key}.ions", f"number of {ion}", moved["ions"], "1")
+    if moved["exponent"] is not None:
+        yield Quantity(f"{key}.exponent", "logarithmic slope of the MSD", moved["exponent"], "1")
+    for element, value in moved["msd_at_longest_lag_A2"].items():
+        error = float(curves[f"msd_A2_{element}_err"][-1])
+        yield Quantity(f"{key}.msd.{element}", f"MSD of {element} at the longest lag", value, "Å²", error)
+    for word, label, unit in _TOGETHER:
+        # conductivities need the temperature
+        if moved.get(word) is not None:
+            interval = moved.get(f"{word}_interval")
+            yield Quantity(
+                f"{key}.{word}", f"{label} of {ion}", moved[word], unit, moved[f"{word}_err"], interval=interval
+            )
+
+
+def hops(name: str, found: Numbers) -> Iterator[Quantity]:
+    """How many hops, how often, how far, beside which ions, and how many of them led back."""
+    key, ion = f"hops.{name}", found["ion"]
+    rate, error = found["per_ion_per_ps"], found["per_ion_per_ps_err"]
+    yield Quantity(f"{key}.count", f"hops of {ion}", found["count"], "1")
+    yield Quantity(f"{key}.rate", f"hops per {ion} and time", rate, "1/ps", error)
+    for state, count in sorted(found["beside"].items()):
+        label = f"hops whose nearest metal is {ion_text(state)} by bond valence"
+        yield Quantity(f"{key}.beside.{state}", label, count, "1")
+    for word, label, unit in _HOPS:
+        if found[word] is not None:
+            yield Quantity(f"{key}.{word}", f"{label}, {ion}", found[word], unit, found.get(f"{word}_err"))
