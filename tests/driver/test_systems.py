@@ -244,7 +244,7 @@ def test_the_series_page_has_its_numbers_and_its_table(tmp_path):
         entry = {"key": "network.glass.Q2", "label": "share of Q²", "value": 0.25, "err": 0.01, "unit": "1"}
         reports[scope] = tmp_path / f"{scope}.json"
         reports[scope].write_text(json.dumps({"numbers": [entry]}))
-    rows = quantities(reports, conditions)
+    rows = quantities(reports, {}, conditions)
     assert [(row.scope, row.value, row.error, row.conditions["V2O5"]) for row in rows] == [
         ("x10", 0.25, 0.01, 10.5), ("x20", 0.25, 0.01, 20.5), ("x30", 0.25, 0.01, 30.5),
     ]  # fmt: skip
@@ -258,4 +258,4 @@ def test_the_series_page_has_its_numbers_and_its_table(tmp_path):
     assert content["numbers"][0]["conditions"] == {"V2O5": 10.5, "P2O5": 89.5}
     reports["x10"].write_text("{}")
     with pytest.raises(InputError, match="x10.json: not a report"):
-        quantities(reports, conditions)
+        quantities(reports, {}, conditions)

@@ -3,14 +3,14 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..errors import InputError
-from ..products import Quantity
+from ..products import Quantity, read_quantities
 from .figures_series import against
 from .html import page
 from .numbers import Figure, Section, Table, leaves
@@ -28,32 +28,42 @@ Conditions = Mapping[str, Mapping[str, Mapping[str, float]]]
 """``asked`` and ``realized`` composition of each system: mol-% and redox ratios by name."""
 
 
-def quantities(reports: Mapping[str, Path], conditions: Conditions) -> list[Quantity]:
-    """The numbers of all reports (report.json by system) as rows, with the composition of their system as conditions.
+def quantities(
+    reports: Mapping[str, Path], measured: Mapping[str, Iterable[Path]], conditions: Conditions
+) -> list[Quantity]:
+    """The rows of all systems: what the analyses `measured`, and the other numbers of their reports (report.json).
 
-    Raises InputError for a file that is no such report.
+    The composition of its system is a condition of every row. Raises InputError for a file that is neither.
     """
     found = []
     for scope, path in reports.items():
-        try:
-            for entry in json.loads(path.read_text(encoding="utf-8"))["numbers"]:
-                words = (entry["key"], entry["label"], entry["value"], entry["unit"], entry["err"])
-                found.append(Quantity(*words, scope=scope, conditions=conditions[scope]["realized"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a report of naglass ({type(error).__name__}: {error})") from None
+        analyzed = [row for file in measured.get(scope, ()) for row in read_quantities(file)]
+        rows = {row.key: row for row in (*_reported(path), *analyzed)}
+        composition = conditions[scope]["realized"]
+        found += [replace(row, scope=scope, conditions={**composition, **row.conditions}) for row in rows.values()]
     return found
 
 
+def _reported(path: Path) -> list[Quantity]:
+    """The numbers of a report, in its order."""
+    words = ("key", "label", "value", "unit", "err")
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["numbers"]
+        return [Quantity(*(entry[word] for word in words), entry.get("note", "")) for entry in entries]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a report of naglass ({type(error).__name__}: {error})") from None
+
+
 def as_csv(rows: Sequence[Quantity]) -> bytes:
-    """All rows as CSV; the columns after `unit` are the composition."""
+    """All rows as CSV; the columns after `unit` are their conditions, the composition first."""
     names = list(dict.fromkeys(name for row in rows for name in row.conditions))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*_CSV, *names])
     for row in rows:
         error = "" if row.error is None else repr(row.error)
-        composition = [f"{row.conditions[name]:.6g}" if name in row.conditions else "" for name in names]
-        writer.writerow([row.scope, row.key, row.label, repr(row.value), error, row.unit, *composition])
+        conditions = [f"{row.conditions[name]:.6g}" if name in row.conditions else "" for name in names]
+        writer.writerow([row.scope, row.key, row.label, repr(row.value), error, row.unit, *conditions])
     return text.getvalue().encode()
 
 

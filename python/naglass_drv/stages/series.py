@@ -1,23 +1,25 @@
-"""Stage `series`: the page of several systems, and all of their numbers in one table, from the systems' reports."""
+"""Stage `series`: the page of several systems, and all of their numbers in one table."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from ..files import keep_only, publish, write_bytes, write_json
-from ..products import Pages
+from ..products import Measurements, Pages
 from . import efforts
+from .analysis import ROWS
 from .base import Done, Job, Run, Task
 from .report import FIGURES, NUMBERS, PAGE
 
 name = "series"
 #: Raised when the same settings and files give another result.
-revision = 1
+revision = 2
 
 TABLE = "quantities.csv"
+REPORT = "report"
 
 
 def plan(run: Run) -> list[Task]:
-    """One task, with the report of every system that has one."""
+    """One task, with report and analyses of every system that has a report."""
     reports = {product.scope: product.files["numbers"] for product in run.take_all("report", Pages)}
     settings = {
         "title": run.input["title"],
@@ -25,7 +27,11 @@ def plan(run: Run) -> list[Task]:
         "failed": [scope for scope in run.input["conditions"] if scope not in reports],
         "pages": {product.scope: f"reports/{product.files['page'].name}" for product in run.take_all("report", Pages)},
     }
-    return [Task(name, "series", settings, reports, effort=efforts.pages(name, len(reports)))]
+    files = {f"{scope}/{REPORT}": path for scope, path in reports.items()}
+    for product in run.take_all("analysis", Measurements):
+        if product.scope in reports:
+            files |= {f"{product.scope}/{item}/{ROWS}": path for item, path in product.each(ROWS).items()}
+    return [Task(name, "series", settings, files, effort=efforts.pages(name, len(reports)))]
 
 
 def expect(run: Run) -> tuple[list[Task], Pages]:
@@ -41,7 +47,12 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..report.series import as_csv, build_series, quantities
 
     settings = job.task.settings
-    rows = quantities(job.task.inputs, settings["conditions"])
+    inputs, scopes = job.task.inputs, settings["conditions"]
+    measured = {
+        scope: [path for role, path in inputs.items() if role.startswith(f"{scope}/") and role.endswith(f"/{ROWS}")]
+        for scope in scopes
+    }
+    rows = quantities({scope: inputs[f"{scope}/{REPORT}"] for scope in scopes}, measured, settings["conditions"])
     page, numbers, figures = build_series(
         settings["title"], rows, settings["conditions"], settings["pages"], settings["failed"]
     )

@@ -43,7 +43,8 @@ def chain(systems: Mapping[str, Input], seed: int, conditions: Conditions | None
     reports = tuple(products["report"] for products in made.values() if "report" in products)
     if conditions and reports:
         content = {"title": f"{shared.name}: {len(systems)} systems", "conditions": dict(conditions)}
-        yield Step(SERIES, "", {"report": reports}, content)
+        measured = tuple(products["analysis"] for products in made.values() if "analysis" in products)
+        yield Step(SERIES, "", {"report": reports, "analysis": measured}, content)
 
 
 def _with_one_model(shared: Input, systems: Mapping[str, Input]) -> Workflow:
