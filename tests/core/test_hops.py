@@ -324,12 +324,12 @@ STILL = np.zeros((40, 2, 3))
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window": 0}, "window = 0.0+: must be at least 1"),
+        ({"window": 0}, "window = 0: must be at least 1"),
         ({"window": 2.5}, "window = 2.5: must be a whole number"),
         ({"threshold": -1.0}, "threshold = -1.0+: must be a positive"),
         ({"threshold": float("nan")}, "threshold = nan: must be a positive"),
-        ({"release": 1.1}, "release = 1.10+: must be positive and at most"),
-        ({"min_length": -0.1}, "min_length = -0.10+: must be"),
+        ({"release": 1.1}, "release = 1.1: must be positive and at most"),
+        ({"min_length": -0.1}, "min_length = -0.1: must be"),
         ({"return_within": -1}, "return_within = -1: must be"),
         ({"cage": {"O": -1.0}}, r"cage\['O'\] = -1.0: must be a positive"),
         ({"symbols": ["Na", "O"], "mobile": "K"}, "mobile = 'K': the structure has no such element"),

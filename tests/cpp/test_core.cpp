@@ -205,11 +205,11 @@ void errors_name_argument_and_value()
   const std::vector<Vec3> atom{{0, 0, 0}};
   const std::vector<int> types{3};
   const std::vector<Role> roles{Role::former};
-  expect_error([&] { neighbor_list(atom, cube(1), -2.0); }, "cutoff = -2.000000: must be a positive");
+  expect_error([&] { neighbor_list(atom, cube(1), -2.0); }, "cutoff = -2: must be a positive");
   expect_error([&] { neighbor_list(std::vector<Vec3>{{0, NAN, 0}}, cube(1), 1.0); }, "positions[0] = nan");
   expect_error([&] { bond_graph(atom, types, cube(1), PairCutoffs(1)); }, "types[0] = 3: types run from 0 to 0");
   expect_error([&] { bond_graph(atom, {}, cube(1), PairCutoffs(1)); }, "types = 0 entries: there are 1 positions");
-  expect_error([&] { PairCutoffs(2).set(0, 2, 1.0); }, "cutoff[0,2] = 1.000000: types run from 0 to 1");
+  expect_error([&] { PairCutoffs(2).set(0, 2, 1.0); }, "cutoff[0,2] = 1: types run from 0 to 1");
   expect_error([&] { PairCutoffs(2).set(0, 1, NAN); }, "cutoff[0,1] = nan: must be a positive");
   expect_error([&] { oxygen_bonds(PeriodicGraph{{0, 0}, {}, {}, {}}, types, {roles}); }, "types[0] = 3: roles");
   expect_error([] { CorrelatorOptions{.points = 3}.check(); }, "points = 3: must be an even number");

@@ -17,14 +17,13 @@ constexpr double most_cells_away = 1e8;
 
 void check(std::span<const Vec3> positions, double cutoff)
 {
-  if (!(cutoff > 0.0) || !std::isfinite(cutoff))
-    throw Error("cutoff", std::to_string(cutoff), "must be a positive number (Å)");
+  if (!(cutoff > 0.0) || !std::isfinite(cutoff)) throw Error("cutoff", cutoff, "must be a positive number (Å)");
   if (positions.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
     throw Error("positions", std::to_string(positions.size()) + " atoms", "too many for a 32-bit integer");
   for (std::size_t i = 0; i < positions.size(); ++i)
     for (const double value : positions[i])
       if (!std::isfinite(value))
-        throw Error("positions[" + std::to_string(i) + "]", std::to_string(value), "must be finite numbers (Å)");
+        throw Error("positions[" + std::to_string(i) + "]", value, "must be finite numbers (Å)");
 }
 
 }  // namespace
@@ -46,8 +45,7 @@ void Bins::choose_grid(const std::array<double, 3> &width, double cutoff, std::s
     }
     const double images = std::ceil(reach * count_[k] / width[k]);
     if (images > most_images)
-      throw Error("cutoff", std::to_string(cutoff),
-                  "spans too many images of a cell of height " + std::to_string(width[k]) + " Å");
+      throw Error("cutoff", cutoff, "spans too many images of a cell of height " + number_text(width[k]) + " Å");
     reach_[k] = static_cast<int>(images);
   }
 }
@@ -102,7 +100,7 @@ Bins::Place Bins::place_fraction(Vec3 fraction, const Vec3 &position, std::size_
     if (box_.periodic(k)) {
       const double whole = std::floor(f);
       if (std::abs(whole) > most_cells_away)
-        throw Error("positions[" + std::to_string(i) + "]", std::to_string(position[k]),
+        throw Error("positions[" + std::to_string(i) + "]", position[k],
                     "is too many cells away to be wrapped");
       place.wrapping[k] = -static_cast<int>(whole);
       f -= whole;

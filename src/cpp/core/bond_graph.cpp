@@ -18,9 +18,8 @@ void PairCutoffs::set(int a, int b, double cutoff)
 {
   const std::string name = "cutoff[" + std::to_string(a) + "," + std::to_string(b) + "]";
   if (std::min(a, b) < 0 || std::max(a, b) >= types_)
-    throw Error(name, std::to_string(cutoff), "types run from 0 to " + std::to_string(types_ - 1));
-  if (!(cutoff > 0.0) || !std::isfinite(cutoff))
-    throw Error(name, std::to_string(cutoff), "must be a positive number (Å)");
+    throw Error(name, cutoff, "types run from 0 to " + std::to_string(types_ - 1));
+  if (!(cutoff > 0.0) || !std::isfinite(cutoff)) throw Error(name, cutoff, "must be a positive number (Å)");
   cutoffs_[a * types_ + b] = cutoffs_[b * types_ + a] = cutoff;
   largest_ = std::max(largest_, cutoff);
 }

@@ -18,7 +18,7 @@ std::string text(const std::array<Vec3, 3> &cell)
   std::string out = "[";
   for (int k = 0; k < 3; ++k) {
     out += k ? ", [" : "[";
-    for (int d = 0; d < 3; ++d) out += (d ? ", " : "") + std::to_string(cell[k][d]);
+    for (int d = 0; d < 3; ++d) out += (d ? ", " : "") + number_text(cell[k][d]);
     out += ']';
   }
   return out + "]";

@@ -13,7 +13,7 @@ namespace {
 
 void check_positive(const char *name, double value)
 {
-  if (!(value > 0.0) || !std::isfinite(value)) throw Error(name, std::to_string(value), "must be a positive number");
+  if (!(value > 0.0) || !std::isfinite(value)) throw Error(name, value, "must be a positive number");
 }
 
 void check(std::span<const Environment> references, const SimilarityOptions &options)

@@ -58,7 +58,7 @@ int CorrelatorOptions::bins() const
 void CorrelatorOptions::check() const
 {
   const auto number = [](const char *name, double value, bool good, const char *problem) {
-    if (!good || !std::isfinite(value)) throw Error(name, std::to_string(value), problem);
+    if (!good || !std::isfinite(value)) throw Error(name, value, problem);
   };
   if (species < 1) throw Error("species", std::to_string(species), "at least one is needed");
   if (points < 2 || points % 2 || points > 1024)
@@ -68,7 +68,7 @@ void CorrelatorOptions::check() const
   number("van_hove_reach", van_hove_reach, van_hove_reach >= 0.0, "must be a distance (Å), 0 for none");
   number("van_hove_width", van_hove_width, van_hove_width > 0.0, "must be a positive distance (Å)");
   if (van_hove_reach > 0.0 && !(van_hove_reach / van_hove_width >= 0.5 && van_hove_reach / van_hove_width < most_bins))
-    throw Error("van_hove_width", std::to_string(van_hove_width), "must divide the reach into 1 to 10^6 bins");
+    throw Error("van_hove_width", van_hove_width, "must divide the reach into 1 to 10^6 bins");
   if (!charges.empty() && charges.size() != static_cast<std::size_t>(species))
     throw Error("charges", std::to_string(charges.size()) + " numbers",
                 "there are " + std::to_string(species) + " species");
@@ -179,7 +179,7 @@ std::vector<double> DisplacementHistory::add(std::span<const Vec3> positions)
     now[k] = positions[order_[k]];
     for (const double x : now[k])
       if (!std::isfinite(x))
-        throw Error("positions[" + std::to_string(order_[k]) + "]", std::to_string(x), "must be finite numbers (Å)");
+        throw Error("positions[" + std::to_string(order_[k]) + "]", x, "must be finite numbers (Å)");
   }
   std::vector<const Vec3 *> then;
   for (const int k : scheme_.ending_at(frames_)) then.push_back(held_.at(frames_ - scheme_.lag(k)).data());

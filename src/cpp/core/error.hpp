@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/number_text.hpp"
+
 namespace naglass {
 
 /// The one exception of the core: bad input, with the argument's name and its value in the message.
@@ -11,6 +13,11 @@ class Error : public std::invalid_argument {
   Error(const std::string &argument, const std::string &value, const std::string &problem)
       : std::invalid_argument(argument + " = " + value + ": " + problem), argument_(argument), value_(value),
         problem_(problem)
+  {
+  }
+
+  Error(const std::string &argument, double value, const std::string &problem)
+      : Error(argument, number_text(value), problem)
   {
   }
 

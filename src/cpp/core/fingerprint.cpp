@@ -21,8 +21,7 @@ struct Ligand {
 
 void require_length(const char *name, double value)
 {
-  if (!(value > 0.0) || !std::isfinite(value))
-    throw Error(name, std::to_string(value), "must be a positive number (Å)");
+  if (!(value > 0.0) || !std::isfinite(value)) throw Error(name, value, "must be a positive number (Å)");
 }
 
 // Sorted by length, so that no sum depends on the order in which ligands were found.
@@ -280,7 +279,7 @@ int LengthBins::of(double length) const
 
 void check(const LengthBins &bins)
 {
-  const std::string range = std::to_string(bins.low) + " to " + std::to_string(bins.high);
+  const std::string range = number_text(bins.low) + " to " + number_text(bins.high);
   if (!std::isfinite(bins.low) || !std::isfinite(bins.high) || bins.low < 0.0 || !(bins.low < bins.high))
     throw Error("histogram", range, "must be a range of non-negative lengths (Å)");
   if (bins.count < 1) throw Error("histogram", std::to_string(bins.count) + " bins", "at least one is needed");

@@ -17,7 +17,7 @@ constexpr std::int64_t block = 4096;   // atoms
 
 void check_number(const char *name, double value, bool allowed, const char *problem)
 {
-  if (!std::isfinite(value) || !allowed) throw Error(name, std::to_string(value), problem);
+  if (!std::isfinite(value) || !allowed) throw Error(name, value, problem);
 }
 
 bool before(const Hop &a, const Hop &b) { return a.step != b.step ? a.step < b.step : a.atom < b.atom; }
@@ -98,7 +98,7 @@ std::vector<Hop> HopDetector::add(std::span<const Vec3> positions, const Vec3 &o
   if (positions.size() != atoms())
     throw Error("positions", std::to_string(positions.size()) + " atoms",
                 "the detector follows " + std::to_string(atoms()));
-  if (!finite(offset)) throw Error("offset", std::to_string(norm(offset)), "must be finite numbers (Å)");
+  if (!finite(offset)) throw Error("offset", norm(offset), "must be finite numbers (Å)");
   check_step(step);
   keep_cages(cages);
 

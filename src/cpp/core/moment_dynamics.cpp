@@ -21,7 +21,7 @@ void check(const MomentTrack &moments)
   for (std::size_t k = 0; k < moments.values.size(); ++k)
     if (!std::isfinite(moments.values[k]))
       throw Error("moments[" + std::to_string(k / moments.centers) + "," + std::to_string(k % moments.centers) + "]",
-                  std::to_string(moments.values[k]), "must be finite (µB)");
+                  moments.values[k], "must be finite (µB)");
 }
 
 double mean_of(const std::vector<double> &values)
@@ -85,7 +85,7 @@ Autocorrelation moment_autocorrelation(const MomentTrack &moments, std::int64_t 
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t k = 0; k < lags; ++k) total[k] += products[i * lags + k];
   if (!(total[0] > 0.0))
-    throw Error("moments", std::to_string(common), "do not vary, so there is no correlation to compute");
+    throw Error("moments", common, "do not vary, so there is no correlation to compute");
 
   Autocorrelation out;
   for (std::int64_t k = 0; k < lags; ++k) {
@@ -107,7 +107,7 @@ PolaronHops polaron_hops(const MomentTrack &moments, const PolaronOptions &optio
 {
   check(moments);
   if (!(options.threshold > 0.0) || !std::isfinite(options.threshold))
-    throw Error("threshold", std::to_string(options.threshold), "must be a positive number (µB)");
+    throw Error("threshold", options.threshold, "must be a positive number (µB)");
   if (options.window < 1 || 2 * options.window > moments.frames)
     throw Error("window", std::to_string(options.window),
                 "must be at least 1 and at most half of the " + std::to_string(moments.frames) + " frames");

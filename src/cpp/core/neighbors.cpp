@@ -35,7 +35,7 @@ void check_pairs(const Bins &bins, double cutoff, const Box &box, std::size_t at
   if (pairs <= limit && candidates <= 100.0 * most_pairs) return;
   char text[32];
   std::snprintf(text, sizeof text, "%.1e", pairs);
-  throw Error("cutoff", std::to_string(cutoff),
+  throw Error("cutoff", cutoff,
               "about " + std::string(text) +
                   " pairs of atoms are within it, too many to list; check the cutoff, the cell and the positions (Å)");
 }

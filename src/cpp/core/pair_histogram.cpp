@@ -26,7 +26,7 @@ void check(const PairHistogramInput &input, int bins)
       throw Error("types", std::to_string(type), "types run from 0 to " + std::to_string(input.type_count - 1));
   for (const Vec3 &center : input.centers)
     for (const double x : center)
-      if (!std::isfinite(x)) throw Error("positions", std::to_string(x), "must be finite numbers (Å)");
+      if (!std::isfinite(x)) throw Error("positions", x, "must be finite numbers (Å)");
   if (bins < 1) throw Error("bins", std::to_string(bins), "at least one is needed");
 }
 
@@ -36,8 +36,7 @@ std::vector<std::int64_t> pair_histogram(const PairHistogramInput &input, const 
 {
   check(input, bins);
   const Bins grid(input.others, box, reach);
-  if (grid.candidates() > most_candidates)
-    throw Error("reach", std::to_string(reach), "too many pairs of atoms are within it (Å)");
+  if (grid.candidates() > most_candidates) throw Error("reach", reach, "too many pairs of atoms are within it (Å)");
   const std::size_t atoms = input.centers.size();
   std::vector<Bins::Place> places;
   for (const Vec3 &center : input.centers) places.push_back(grid.place(center));

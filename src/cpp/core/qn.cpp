@@ -11,7 +11,7 @@ namespace {
 void check(const GraphView &bonds, std::span<const int> types, const QnOptions &options)
 {
   if (!(options.vanadyl_cutoff >= 0.0) || !std::isfinite(options.vanadyl_cutoff))
-    throw Error("vanadyl_cutoff", std::to_string(options.vanadyl_cutoff), "must be a number of at least 0 (Å)");
+    throw Error("vanadyl_cutoff", options.vanadyl_cutoff, "must be a number of at least 0 (Å)");
   if (static_cast<std::int64_t>(types.size()) < bonds.rows())
     throw Error("types", std::to_string(types.size()) + " entries",
                 "the graph has " + std::to_string(bonds.rows()) + " atoms");

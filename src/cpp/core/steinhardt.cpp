@@ -45,7 +45,7 @@ std::vector<std::complex<double>> bond_harmonics(std::span<const std::int64_t> o
       const Vec3 &r = vectors[e];
       const double length = std::sqrt(dot(r, r));
       if (!(length > 0.0) || !std::isfinite(length))
-        throw Error("vectors[" + std::to_string(e) + "]", std::to_string(length), "must have a positive length (Å)");
+        throw Error("vectors[" + std::to_string(e) + "]", length, "must have a positive length (Å)");
       normalized_legendre(l, r[2] / length, legendre);
       const std::complex<double> turn = std::polar(1.0, std::atan2(r[1], r[0]));
       std::complex<double> phase = 1.0;

@@ -113,7 +113,7 @@ void check(std::span<const Vec3> positions, std::span<const double> radii, const
                 "there are " + std::to_string(positions.size()) + " positions");
   for (std::size_t i = 0; i < radii.size(); ++i)
     if (!(radii[i] >= 0.0) || !std::isfinite(radii[i]))
-      throw Error("radii[" + std::to_string(i) + "]", std::to_string(radii[i]), "must be a number of at least 0 (Å)");
+      throw Error("radii[" + std::to_string(i) + "]", radii[i], "must be a number of at least 0 (Å)");
   for (const int n : shape)
     if (n < 1) throw Error("shape", std::to_string(n), "a grid needs at least one voxel along each direction");
 }

@@ -11,7 +11,7 @@
 #include "left_out_pairs.hpp"
 #include "neigh_list.h"
 #include "neighbor.h"
-#include "number_text.hpp"
+#include "core/number_text.hpp"
 #include "pair.h"
 
 namespace naglass {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "lammps_views.hpp"
-#include "number_text.hpp"
+#include "core/number_text.hpp"
 
 namespace naglass {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "atom.h"
 #include "core/error.hpp"
-#include "number_text.hpp"
+#include "core/number_text.hpp"
 #include "update.h"
 
 namespace naglass {

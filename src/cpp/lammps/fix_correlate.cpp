@@ -6,7 +6,7 @@
 #include "comm.h"
 #include "core/error.hpp"
 #include "lammps_views.hpp"
-#include "number_text.hpp"
+#include "core/number_text.hpp"
 #include "update.h"
 
 namespace naglass {

@@ -8,7 +8,7 @@
 #include "core/error.hpp"
 #include "exchange.hpp"
 #include "lammps_views.hpp"
-#include "number_text.hpp"
+#include "core/number_text.hpp"
 #include "update.h"
 
 namespace naglass {

@@ -10,7 +10,7 @@
 
 #include "comm.h"
 #include "lammps_views.hpp"
-#include "number_text.hpp"
+#include "core/number_text.hpp"
 #include "update.h"
 
 namespace naglass {

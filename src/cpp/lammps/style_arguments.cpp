@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "lammps_views.hpp"
-#include "number_text.hpp"
+#include "core/number_text.hpp"
 
 namespace naglass {
 
