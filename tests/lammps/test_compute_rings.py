@@ -108,10 +108,10 @@ def test_equals_the_library_on_many_ranks(tmp_path, ranks, newton, structures, s
 
 FULL = "elements V P O NULL cutoff P O 2.0 cutoff V O 2.5"
 BAD = {
-    f"{FULL} criterion kings": "criterion kings: must be one of guttman, king, primitive, strong",
-    f"{FULL} king none": "king none: must be one of center, excluded",
+    f"{FULL} criterion kings": "criterion kings: must be one of primitive, king, guttman, strong",
+    f"{FULL} king none": "king none: must be one of excluded, center",
     f"{FULL} graph half": "graph half: must be one of full, tt",
-    f"{FULL} select ABAB": "select ABAB: must be one of abab, all, heteropolar, not_abab",
+    f"{FULL} select ABAB": "select ABAB: must be one of all, abab, not_abab, heteropolar",
     f"{FULL} peratom maybe": "peratom maybe: must be one of no, yes",
     f"{FULL} max 2": "max 2: must be a whole number of at least 3",
     f"{FULL} max 20000": "max 20000: must be at most 10000",

@@ -185,8 +185,8 @@ def test_a_restart_goes_on_bit_for_bit(tmp_path, first, second, step):
 
 BAD = {
     "2 points 5": "points 5: must be an even number",
-    "2 van_hove 3.0": "van_hove (end of line): an argument is missing",
-    "2 van_hove 3.0 0": "van_hove_width 0: must be",
+    "2 van_hove 3.0": "van_hove 3.0 (end of line): an argument is missing",
+    "2 van_hove 3.0 0": "van_hove 3.0 0: must be",
     "2 elements Na V P file c.table": "elements Na V P: needs one name per atom type, 4 in all, not 3",
     "2 elements Na V P O X file c.table": "elements Na V P O X: needs one name per atom type, 4 in all, not 5",
     "2 points 3000000000": "points 3000000000: must be at most 1000000000",

@@ -93,7 +93,7 @@ BAD = {
     f"{NAMED} reference bad.env": "bad.env:2 O 1 0: expected",
     "elements V P NULL NULL reference nvp.env": "reference O: is not among the names",
     f"{NAMED} reference nvp.env sigma 0": "sigma 0: must",
-    f"{NAMED} reference nvp.env orientation up": "orientation up: must be 'fixed' or 'any'",
+    f"{NAMED} reference nvp.env orientation up": "orientation up: must be one of fixed, any",
     f"{NAMED} reference nvp.env sigma 0.8": "exceeds the pair style's cutoff of 6",
     f"{NAMED} cutoff V O 2.5": "cutoff of atom types 2 and 3: is missing",
     f"{NAMED} {BONDS} bridge V": "bridge V: already has a role",

@@ -240,7 +240,7 @@ FAULTS = [
     (dict(more="compute c all mace/atom\n"), "name one or more quantities"),
     (dict(more=select("0.1 0.2"), models=MODELS[0]), "provides no deviation; a committee of two or more models does"),
     (dict(more=select("0.2 0.1")), "band 0.2 0.1: must satisfy 0 <= LO < HI"),
-    (dict(more=select("0.1 0.2").replace("file picked.xyz", "")), "file : is missing"),
+    (dict(more=select("0.1 0.2").replace("file picked.xyz", "")), "file (none): is missing"),
     (dict(more=select("0.1 0.2").replace("picked.xyz", "no/such/file")), "no/such/file: cannot be opened"),
     (dict(style="mace trust yes single_rank", map="no"), "use 'atom_modify map yes'"),
 ]

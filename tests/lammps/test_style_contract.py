@@ -83,7 +83,7 @@ ALL_NAMES = r"needs one name per atom type, 4 in all, not "
 def faults(style: str) -> dict[str, tuple[str, str]]:
     """By what is wrong, a script and the pattern of the message that follows the name of the style."""
     row, sound = STYLES[style], define(style)
-    cases = {"color red": (f"{sound} color red", "keyword color: must be one of ")}
+    cases = {"color red": (f"{sound} color red", "keyword color: known are ")}
     for keyword, wrong in row.keywords.items():
         if keyword != "elements":
             cases[keyword] = (f"{sound} {keyword}", rf"{keyword} \(end of line\): an argument is missing")
@@ -96,7 +96,11 @@ def faults(style: str) -> dict[str, tuple[str, str]]:
     ):
         # at the end, so that the number of words is what is wrong
         cases[names] = (define(style, elements="") + " " + names, pattern)
-    unnamed = r"\w+ \w+: no atom type has this label; give 'elements'" if row.takes_labels else "elements : is missing"
+    unnamed = (
+        r"\w+ \w+: no atom type has this label; give 'elements'"
+        if row.takes_labels
+        else r"elements \(none\): is missing"
+    )
     cases["no elements"] = (define(style, elements=""), unnamed)
     if style.startswith("fix"):
         for every, problem in (("x", "a number"), ("0", "a whole number of at least 1"), ("2.5", "a whole number")):
@@ -212,8 +216,8 @@ def test_a_style_before_the_box_is_told_so(told, style):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_the_table_has_every_keyword(told, style):
-    known = re.search("keyword color: must be one of ([^(]*)", told[f"{style} color red"])[1]
-    assert sorted(STYLES[style].keywords) == sorted(known.strip().split(", "))
+    known = re.search("keyword color: known are (.*), and 'help'", told[f"{style} color red"])[1]
+    assert sorted(STYLES[style].keywords) == sorted(known.split(", "))
 
 
 @pytest.mark.parametrize(("style", "fault"), [(style, fault) for style in STYLES for fault in faults(style)])

@@ -30,7 +30,7 @@ CHARGE = {
     "{0} Na": r"{0} Na \(end of line\): an argument is missing",
 }
 CUTOFF = {
-    "{0} P": r"{0} \(end of line\): an argument is missing",
+    "{0} P": r"{0} P \(end of line\): an argument is missing",
     "{0} P O": r"{0} P O \(end of line\): an argument is missing",
     "{0} P O x": "{0} P O x: must be a number",
     "{0} P O nan": "{0} P O nan: must be a number",

@@ -46,37 +46,30 @@ std::string read_text(const StyleArguments &arguments, const std::string &path)
 ComputeCrystalAtom::ComputeCrystalAtom(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg)
     : ImageCompute(lammps, narg, arg)
 {
-  StyleArguments arguments(
-      lammps, title, narg, arg, 3,
-      {"elements", "reference", "sigma", "sharpness", "reach", "orientation", "cutoff", "center", "bridge", "ligand"});
+  StyleArguments arguments(lammps, title, narg, arg);
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
-  std::vector<std::string> ligands;
+  std::vector<std::string> ligands{"O"};
   std::string reference, center = "V", bridge = "P";
-  while (arguments.more()) {
-    const std::string keyword = arguments.keyword();
-    if (keyword == "elements") elements.read(arguments);
-    else if (keyword == "reference") reference = arguments.word(keyword);
-    else if (keyword == "sigma") options_.sigma = arguments.number(keyword);
-    else if (keyword == "sharpness") options_.sharpness = arguments.number(keyword);
-    else if (keyword == "reach") options_.reach = arguments.number(keyword);
-    else if (keyword == "orientation") {
-      const std::string orientation = arguments.word(keyword);
-      if (orientation != "fixed" && orientation != "any")
-        arguments.fail(keyword, orientation, "must be 'fixed' or 'any'");
-      options_.any_rotation = orientation == "any";
-    } else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
-    else if (keyword == "center") center = arguments.word(keyword);
-    else if (keyword == "bridge") bridge = arguments.word(keyword);
-    else ligands.push_back(arguments.word(keyword));
-  }
+  arguments.read({
+      elements.keyword(),
+      {"reference", word_into(reference, "FILE").otherwise("none"), "the crystal's environments, for the similarity"},
+      {"sigma", number_into(options_.sigma, "distance"), "width of the Gaussians"},
+      {"sharpness", number_into(options_.sharpness, "lambda"), "of the choice between several environments"},
+      {"reach", number_into(options_.reach, "sigmas"), "neighbors count this far beyond a reference's farthest one"},
+      {"orientation", choice_into<bool>(options_.any_rotation, {{"fixed", false}, {"any", true}}),
+       "the crystal as given in the file, or after the best rotation"},
+      cutoff_keyword(cutoffs, "bond cutoff (distance units) of a pair of names, once per pair, for lanterns"),
+      {"center", word_into(center, "E"), "center of lanterns"},
+      {"bridge", word_into(bridge, "E"), "three of these form a lantern"},
+      {"ligand", each_word_into(ligands, "E"), "bonds a center to a bridge"},
+  });
   has_reference_ = !reference.empty();
   has_lanterns_ = !cutoffs.empty();
   if (!has_reference_ && !has_lanterns_)
-    arguments.fail("reference", "(none)", "give a reference for similarity, cutoffs for lanterns, or both");
+    arguments.fail("reference", "give a reference for similarity, cutoffs for lanterns, or both");
   if (has_reference_) use_reference(arguments, elements, reference);
   if (has_lanterns_) {
-    if (ligands.empty()) ligands = {"O"};
     cutoffs_ = pair_cutoffs(arguments, elements, cutoffs);
     roles_ = link_roles(arguments, elements, {{"center", center}, {"bridge", bridge}}, ligands, cutoffs_);
   }

@@ -1,15 +1,4 @@
-// compute ID group naglass/crystal/atom elements E1 ... EN keyword value ...
-//
-//   elements     one name per atom type; several types may share a name, NULL means no name (default: the label map)
-//   reference    file of the crystal's environments; without it there is no similarity
-//   sigma        width of the Gaussians (distance units, default 0.4)
-//   sharpness    of the choice between several environments (default 100)
-//   reach        neighbors count up to this many sigma beyond a reference's farthest one (default 4)
-//   orientation  fixed (default): the crystal as given in the file; any: after the best rotation
-//   cutoff       bond cutoff (distance units) of a pair of names; once per pair; without cutoffs, no lanterns
-//   center       center of lanterns (default V)
-//   bridge       three of these form a lantern (default P)
-//   ligand       bonds a center to a bridge (default O); may be repeated
+// compute ID group naglass/crystal/atom keyword value ...
 //
 // Per-atom columns: 1 similarity (the reference's centers; -1 otherwise), 2 lanterns (center; -1 otherwise).
 // Atoms outside the group read -1 -1; they still count as neighbors and partners.
@@ -19,7 +8,6 @@
 
 #include "core/environment_file.hpp"
 #include "shared_ligands.hpp"
-#include "style_arguments.hpp"
 
 namespace naglass {
 

@@ -18,29 +18,19 @@ constexpr int columns_with_spin = 15;
 
 double or_zero(double value) { return std::isnan(value) ? 0.0 : value; }
 
-int whole_number(StyleArguments &arguments, const std::string &keyword)
-{
-  const double value = arguments.number(keyword);
-  if (value != std::floor(value) || std::abs(value) > 1e6)
-    arguments.fail(keyword, arguments.written(keyword, ""), "must be a whole number");
-  return static_cast<int>(value);
-}
-
 }  // namespace
 
 struct ComputeFingerprint::Given {
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
-  std::string center = "V", ligand = "O", valence = "default";
+  std::string center = "V", ligand = "O", valence = "default", spin;
   std::vector<int> states;
   bool most_probable = false;
 };
 
 ComputeFingerprint::ComputeFingerprint(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Compute(lammps, narg, arg)
 {
-  StyleArguments arguments(lammps, title, narg, arg, 3,
-                           {"elements", "center", "ligand", "cutoff", "spin", "valence", "valence_cutoff", "assign",
-                            "state", "vanadyl", "trans", "dioxo", "tolerance", "threshold", "histogram"});
+  StyleArguments arguments(lammps, title, narg, arg);
   Given given;
   read(arguments, given);
   try {
@@ -56,40 +46,40 @@ ComputeFingerprint::ComputeFingerprint(LAMMPS_NS::LAMMPS *lammps, int narg, char
 
 void ComputeFingerprint::read(StyleArguments &arguments, Given &given)
 {
-  while (arguments.more()) {
-    const std::string keyword = arguments.keyword();
-    if (keyword == "elements") given.elements.read(arguments);
-    else if (keyword == "cutoff") given.cutoffs.push_back(read_cutoff(arguments));
-    else if (keyword == "center") given.center = arguments.word(keyword);
-    else if (keyword == "ligand") given.ligand = arguments.word(keyword);
-    else if (keyword == "spin")
-      spin_ = std::make_unique<AtomValue>(lmp, std::string(title) + ": spin", arguments.word(keyword));
-    else if (keyword == "valence") given.valence = arguments.word(keyword);
-    else if (keyword == "valence_cutoff") options_.valence_cutoff = arguments.number(keyword);
-    else if (keyword == "state") given.states.push_back(whole_number(arguments, keyword));
-    else if (keyword == "vanadyl") options_.limits.vanadyl = arguments.number(keyword, "vanadyl_cutoff");
-    else if (keyword == "trans") options_.limits.trans = arguments.number(keyword, "trans_cutoff");
-    else if (keyword == "dioxo") options_.limits.trans_dioxo = arguments.number(keyword, "trans_dioxo_cutoff");
-    else if (keyword == "tolerance") tolerance_ = arguments.number(keyword);
-    else if (keyword == "threshold") threshold_ = arguments.number(keyword);
-    else if (keyword == "assign") {
-      const std::string way = arguments.word(keyword);
-      if (way != "nearest" && way != "map") arguments.fail(keyword, way, "must be nearest or map");
-      given.most_probable = way == "map";
-    } else if (keyword == "histogram") {
-      bins_.low = arguments.number(keyword);
-      bins_.high = arguments.number(keyword);
-      bins_.count = whole_number(arguments, keyword);
-      histograms_ = true;
-    }
-  }
+  FamilyLimits &limits = options_.limits;
+  const auto range =
+      in_sequence({number_into(bins_.low, "low"), number_into(bins_.high, "high"), whole_into(bins_.count, "bins", 1)});
+  arguments.read({
+      given.elements.keyword(),
+      {"center", word_into(given.center, "E"), "the metal"},
+      {"ligand", word_into(given.ligand, "E"), "its ligand"},
+      cutoff_keyword(given.cutoffs, "coordination cutoff of the pair (distance units)"),
+      {"spin", word_into(given.spin, "c_ID|c_ID[i]|f_ID|f_ID[i]|d_name|d2_name[i]|v_name").otherwise("none"),
+       "moments per atom (Bohr magnetons)"},
+      {"valence", word_into(given.valence, "set").known_as("bond_valence"),
+       "bond-valence parameters: default, hu-zhou, palenik, brown-altermatt, gagne-hawthorne or softbv"},
+      {"valence_cutoff", number_into(options_.valence_cutoff, "distance"), "ligands within it enter the valence sum"},
+      {"assign", choice_into<bool>(given.most_probable, {{"nearest", false}, {"map", true}}), "state by valence"},
+      {"state", each_whole_into(given.states, "z", 0).otherwise("all tabulated for the metal").known_as("states"),
+       "an oxidation state to consider"},
+      {"vanadyl", number_into(limits.vanadyl, "distance").known_as("vanadyl_cutoff"),
+       "a shorter bond is a vanadyl bond (distance units)"},
+      {"trans", number_into(limits.trans, "distance").known_as("trans_cutoff"),
+       "beside one vanadyl bond, a longer bond is a trans bond"},
+      {"dioxo", number_into(limits.trans_dioxo, "distance").known_as("trans_dioxo_cutoff"),
+       "the same limit beside two or more vanadyl bonds"},
+      {"tolerance", number_into(tolerance_, "s", Sign::not_negative),
+       "flag a valence sum further than this from its state"},
+      {"threshold", number_into(threshold_, "m", Sign::positive), "a smaller moment has no side (Bohr magnetons)"},
+      {"histogram", Argument(range).otherwise("none"), "bond lengths per state and side in the global vector"},
+  });
+  histograms_ = arguments.given("histogram");
+  if (!given.spin.empty()) spin_ = std::make_unique<AtomValue>(lmp, std::string(title) + ": spin", given.spin);
 }
 
 void ComputeFingerprint::choose(const StyleArguments &arguments, const Given &given)
 {
   choose_pair(arguments, given);
-  if (tolerance_ < 0.0) arguments.fail("tolerance", arguments.written("tolerance", ""), "must not be negative");
-  if (threshold_ <= 0.0) arguments.fail("threshold", arguments.written("threshold", ""), "must be positive");
   options_.redox = redox_states(given.center, given.states);
   states_ = distinct_states(options_.redox);
   options_.valence = bond_valence_parameters(given.valence, given.center, given.ligand, states_);
@@ -99,8 +89,7 @@ void ComputeFingerprint::choose(const StyleArguments &arguments, const Given &gi
   if (!histograms_) return;
   check(bins_);
   const double reach = reach_.largest();
-  if (bins_.high > reach)
-    arguments.fail("histogram", number_text(bins_.high), "exceeds the longest cutoff " + number_text(reach));
+  if (bins_.high > reach) arguments.fail("histogram", "exceeds the longest cutoff " + number_text(reach));
 }
 
 void ComputeFingerprint::choose_pair(const StyleArguments &arguments, const Given &given)
@@ -111,8 +100,7 @@ void ComputeFingerprint::choose_pair(const StyleArguments &arguments, const Give
   const std::string pair = given.center + " " + given.ligand;
   for (const NamedCutoff &entry : given.cutoffs)
     if (std::minmax(entry.a, entry.b) != std::minmax(given.center, given.ligand))
-      arguments.fail("cutoff " + entry.a + " " + entry.b, number_text(entry.cutoff),
-                     "only " + pair + " takes a cutoff");
+      arguments.fail("cutoff", entry.text, "only " + pair + " takes a cutoff");
   if (given.cutoffs.size() != 1)
     arguments.fail("cutoff", pair, given.cutoffs.empty() ? "is missing" : "is given twice");
 

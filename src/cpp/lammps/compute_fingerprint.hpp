@@ -1,17 +1,4 @@
-// compute ID group naglass/fingerprint elements E1 ... EN center V ligand O cutoff V O distance keyword value ...
-//
-//   elements        one name per atom type; several types may share a name, NULL means no name (default: the label map)
-//   center, ligand  the metal and its ligand (default V and O)
-//   cutoff          coordination cutoff of the pair (distance units)
-//   spin            moments (µB): c_ID, c_ID[i], f_ID, f_ID[i], d_name, d2_name[i] or v_name (default: none)
-//   valence         bond-valence parameters: default, hu-zhou, palenik, brown-altermatt, gagne-hawthorne or softbv
-//   valence_cutoff  ligands within it enter the bond-valence sum (default 3.2)
-//   assign          state by valence: nearest (default) or map
-//   state           an oxidation state to consider; may be repeated (default: all tabulated for the metal)
-//   vanadyl, trans, dioxo   limits of the bond families (default 1.74, 2.10, 2.025)
-//   tolerance       flag a sum further than this from its state (default 0.4)
-//   threshold       a moment below it has no side (default 0.5 µB)
-//   histogram       low high bins: bond lengths per state and side in the global vector
+// compute ID group naglass/fingerprint keyword value ...
 //
 // Per-atom columns (centers of the group; 0 elsewhere and if undefined for the polyhedron):
 //   1 coordination, 2-4 vanadyl, equatorial, trans bonds, 5 bond-valence sum, 6 Baur, 7 quadratic distortion,
@@ -29,7 +16,7 @@
 #include "atom_values.hpp"
 #include "bond_lists.hpp"
 #include "lammps_views.hpp"
-#include "style_arguments.hpp"
+#include "element_map.hpp"
 
 namespace naglass {
 

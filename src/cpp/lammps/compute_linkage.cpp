@@ -15,22 +15,21 @@ constexpr int columns = 3;
 
 ComputeLinkage::ComputeLinkage(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : ImageCompute(lammps, narg, arg)
 {
-  StyleArguments arguments(lammps, title, narg, arg, 3, {"elements", "center", "ligand", "cutoff"});
+  StyleArguments arguments(lammps, title, narg, arg);
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
-  std::vector<GivenName> centers;
-  std::vector<std::string> ligands;
-  while (arguments.more()) {
-    const std::string keyword = arguments.keyword();
-    if (keyword == "elements") elements.read(arguments);
-    else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
-    else if (keyword == "center") centers.push_back({keyword, arguments.word(keyword)});
-    else ligands.push_back(arguments.word(keyword));
-  }
-  if (centers.empty()) arguments.fail("center", "(none)", "name at least one");
-  if (ligands.empty()) ligands = {"O"};
+  std::vector<std::string> centers, ligands{"O"};
+  arguments.read({
+      elements.keyword(),
+      {"center", each_word_into(centers, "E"), "center of a polyhedron"},
+      {"ligand", each_word_into(ligands, "E"), "shared by polyhedra"},
+      cutoff_keyword(cutoffs),
+  });
+  if (centers.empty()) arguments.fail("center", "name at least one");
+  std::vector<GivenName> kinds;
+  for (const std::string &name : centers) kinds.push_back({"center", name});
   cutoffs_ = pair_cutoffs(arguments, elements, cutoffs);
-  roles_ = link_roles(arguments, elements, centers, ligands, cutoffs_);
+  roles_ = link_roles(arguments, elements, kinds, ligands, cutoffs_);
   kinds_ = static_cast<int>(centers.size());
 
   array_flag = 1;

@@ -1,9 +1,4 @@
-// compute ID group naglass/linkage elements E1 ... EN center E cutoff A B distance ... keyword value ...
-//
-//   elements  one name per atom type; several types may share a name, NULL means no name (default: the label map)
-//   center    center of a polyhedron; may be repeated
-//   ligand    shared by polyhedra (default O); may be repeated
-//   cutoff    bond cutoff (distance units) of a pair of names; once per pair
+// compute ID group naglass/linkage keyword value ...
 //
 // Global array: a row per pair of centers (1-1, 1-2 ... 1-n, 2-2 ...), columns: pairs that share a corner, an edge, a
 // face. Centers outside the group are ignored.
@@ -12,7 +7,6 @@
 #include <vector>
 
 #include "shared_ligands.hpp"
-#include "style_arguments.hpp"
 
 namespace naglass {
 

@@ -17,22 +17,19 @@ constexpr int columns = 3;
 
 ComputeQnAtom::ComputeQnAtom(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Compute(lammps, narg, arg)
 {
-  StyleArguments arguments(lammps, title, narg, arg, 3, {"elements", "cutoff", "former", "metal", "oxygen", "vanadyl"});
+  StyleArguments arguments(lammps, title, narg, arg);
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
-  std::vector<std::string> formers, metals, oxygens;
-  while (arguments.more()) {
-    const std::string keyword = arguments.keyword();
-    if (keyword == "elements") elements.read(arguments);
-    else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
-    else if (keyword == "former") formers.push_back(arguments.word(keyword));
-    else if (keyword == "metal") metals.push_back(arguments.word(keyword));
-    else if (keyword == "oxygen") oxygens.push_back(arguments.word(keyword));
-    else vanadyl_cutoff_ = arguments.number(keyword);
-  }
-  if (vanadyl_cutoff_ < 0.0) arguments.fail("vanadyl", arguments.written("vanadyl", ""), "must not be negative");
-  if (formers.empty()) formers = {"P"};
-  if (oxygens.empty()) oxygens = {"O"};
+  std::vector<std::string> formers{"P"}, metals, oxygens{"O"};
+  arguments.read({
+      elements.keyword(),
+      cutoff_keyword(cutoffs),
+      {"former", each_word_into(formers, "E"), "network former"},
+      {"metal", each_word_into(metals, "E").otherwise("none"), "transition metal"},
+      {"oxygen", each_word_into(oxygens, "E"), "bridging anion"},
+      {"vanadyl", number_into(vanadyl_cutoff_, "distance", Sign::not_negative),
+       "a terminal metal-oxygen bond below this is V=O"},
+  });
 
   roles_.assign(atom->ntypes, Role::other);
   assign_roles(arguments, elements, "former", Role::former, formers);

@@ -1,11 +1,4 @@
-// compute ID group naglass/qn/atom elements E1 ... EN cutoff A B distance ... keyword value ...
-//
-//   elements  one name per atom type; several types may share a name, NULL means no name (default: the label map)
-//   cutoff    bond cutoff (distance units) of a pair of names; once per pair
-//   former    network former (default P); may be repeated
-//   metal     transition metal (default none); may be repeated
-//   oxygen    bridging anion (default O); may be repeated
-//   vanadyl   a terminal metal-oxygen bond below this is V=O (default 1.74)
+// compute ID group naglass/qn/atom keyword value ...
 //
 // Per-atom columns: 1 n of Q^n, 2 m of Q^n_m (formers; -1 otherwise), 3 oxygen class (oxygens; 0 otherwise).
 // Atoms outside the group read -1 -1 0; they still count as bond partners.
@@ -17,7 +10,7 @@
 #include "core/qn.hpp"
 #include "bond_lists.hpp"
 #include "lammps_views.hpp"
-#include "style_arguments.hpp"
+#include "element_map.hpp"
 
 namespace naglass {
 

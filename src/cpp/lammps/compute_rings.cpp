@@ -1,7 +1,6 @@
 #include "compute_rings.hpp"
 
 #include <algorithm>
-#include <map>
 #include <string>
 
 #include "atom.h"
@@ -15,17 +14,6 @@ namespace {
 
 constexpr const char *title = "compute naglass/rings";
 constexpr int largest = 10000;  // of max and reach, as in Python
-
-template <typename Value>
-Value choice(StyleArguments &arguments, const std::string &keyword, const std::map<std::string, Value> &known)
-{
-  const std::string word = arguments.word(keyword);
-  const auto found = known.find(word);
-  if (found != known.end()) return found->second;
-  std::string names;
-  for (const auto &[name, value] : known) names += (names.empty() ? "" : ", ") + name;
-  arguments.fail(keyword, word, "must be one of " + names);
-}
 
 // For each type, the first type of the same name, so that types sharing an element count as one.
 std::vector<int> first_types(const ElementMap &elements, int types)
@@ -43,9 +31,7 @@ std::vector<int> first_types(const ElementMap &elements, int types)
 
 ComputeRings::ComputeRings(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Compute(lammps, narg, arg)
 {
-  StyleArguments arguments(
-      lammps, title, narg, arg, 3,
-      {"elements", "cutoff", "criterion", "graph", "max", "former", "bridge", "king", "select", "reach", "peratom"});
+  StyleArguments arguments(lammps, title, narg, arg);
   read(arguments);
   require_cutoffs(arguments);
   options_.threads = threads_per_rank(lammps);
@@ -63,36 +49,36 @@ void ComputeRings::read(StyleArguments &arguments)
 {
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
-  std::vector<std::string> formers, bridges;
-  while (arguments.more()) {
-    const std::string keyword = arguments.keyword();
-    if (keyword == "elements") elements.read(arguments);
-    else if (keyword == "cutoff") cutoffs.push_back(read_cutoff(arguments));
-    else if (keyword == "former") formers.push_back(arguments.word(keyword));
-    else if (keyword == "bridge") bridges.push_back(arguments.word(keyword));
-    else if (keyword == "max") options_.max_size = static_cast<int>(arguments.whole(keyword, 3));
-    else if (keyword == "reach") options_.strong_reach = static_cast<int>(arguments.whole(keyword, 0));
-    else if (keyword == "criterion")
-      options_.criterion = choice<RingCriterion>(arguments, keyword,
-                                                 {{"primitive", RingCriterion::primitive},
-                                                  {"king", RingCriterion::king},
-                                                  {"guttman", RingCriterion::guttman},
-                                                  {"strong", RingCriterion::strong}});
-    else if (keyword == "king")
-      options_.king_neighbors = choice<KingNeighbors>(
-          arguments, keyword, {{"excluded", KingNeighbors::excluded}, {"center", KingNeighbors::center}});
-    else if (keyword == "select")
-      options_.selection = choice<RingSelection>(arguments, keyword,
-                                                 {{"all", RingSelection::all},
-                                                  {"abab", RingSelection::abab},
-                                                  {"not_abab", RingSelection::not_abab},
-                                                  {"heteropolar", RingSelection::heteropolar}});
-    else if (keyword == "graph") formers_only_ = choice<bool>(arguments, keyword, {{"full", false}, {"tt", true}});
-    else peratom_flag = choice<int>(arguments, keyword, {{"no", 0}, {"yes", 1}});
-  }
-  for (const auto &[keyword, value] : {std::pair{"max", options_.max_size}, {"reach", options_.strong_reach}})
-    if (value > largest) arguments.fail(keyword, std::to_string(value), "must be at most " + std::to_string(largest));
-  if (bridges.empty() && formers_only_) bridges = {"O"};
+  std::vector<std::string> formers, bridges{"O"};
+  arguments.read({
+      elements.keyword(),
+      cutoff_keyword(cutoffs),
+      {"criterion",
+       choice_into<RingCriterion>(options_.criterion, {{"primitive", RingCriterion::primitive},
+                                                       {"king", RingCriterion::king},
+                                                       {"guttman", RingCriterion::guttman},
+                                                       {"strong", RingCriterion::strong}}),
+       "which closed paths are rings"},
+      {"graph", choice_into<bool>(formers_only_, {{"full", false}, {"tt", true}}),
+       "all bonded atoms, or formers joined when they share at least one bridging atom"},
+      {"max", whole_into(options_.max_size, "n", 3, largest), "members of the largest ring"},
+      {"former", each_word_into(formers, "E").otherwise("none"), "former of graph tt"},
+      {"bridge", each_word_into(bridges, "E"), "bridging element of graph tt"},
+      {"king",
+       choice_into<KingNeighbors>(options_.king_neighbors,
+                                  {{"excluded", KingNeighbors::excluded}, {"center", KingNeighbors::center}}),
+       "what King's path avoids: the center's other neighbors, or the center only"},
+      {"select",
+       choice_into<RingSelection>(options_.selection, {{"all", RingSelection::all},
+                                                       {"abab", RingSelection::abab},
+                                                       {"not_abab", RingSelection::not_abab},
+                                                       {"heteropolar", RingSelection::heteropolar}}),
+       "rings to count"},
+      {"reach", whole_into(options_.strong_reach, "n", 0, largest).otherwise("max"),
+       "for strong: distance (bonds) around a ring within which smaller rings may sum to it"},
+      {"peratom", choice_into<int>(peratom_flag, {{"no", 0}, {"yes", 1}}), "count the rings through each atom"},
+  });
+  if (!formers_only_ && !arguments.given("bridge")) bridges.clear();
   set_roles(arguments, elements, formers_, "former", formers);
   set_roles(arguments, elements, bridges_, "bridge", bridges);
   cutoffs_ = pair_cutoffs(arguments, elements, cutoffs);
@@ -113,7 +99,7 @@ void ComputeRings::set_roles(const StyleArguments &arguments, const ElementMap &
 
 void ComputeRings::require_cutoffs(const StyleArguments &arguments) const
 {
-  if (cutoffs_.largest() == 0.0) arguments.fail("cutoff", "(none)", "at least one pair needs a cutoff");
+  if (cutoffs_.largest() == 0.0) arguments.fail("cutoff", "at least one pair needs a cutoff");
   if (!formers_only_) return;
   bool any = false;
   for (int a = 0; a < cutoffs_.types(); ++a) {
@@ -123,7 +109,7 @@ void ComputeRings::require_cutoffs(const StyleArguments &arguments) const
         arguments.fail("cutoff", "of atom types " + std::to_string(a + 1) + " and " + std::to_string(b + 1),
                        "is missing; each former needs a cutoff with each bridging element");
   }
-  if (!any) arguments.fail("former", "(none)", "graph tt needs at least one former");
+  if (!any) arguments.fail("former", "graph tt needs at least one former");
 }
 
 void ComputeRings::init()

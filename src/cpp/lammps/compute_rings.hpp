@@ -1,16 +1,4 @@
-// compute ID group naglass/rings elements E1 ... EN cutoff A B distance ... keyword value ...
-//
-//   elements   one name per atom type; several types may share a name, NULL means no name (default: the label map)
-//   cutoff     bond cutoff (distance units) of a pair of names; once per pair
-//   criterion  primitive (default), king, guttman or strong
-//   graph      full (default): all bonded atoms; tt: formers, joined when they share at least one bridging atom
-//   max        members of the largest ring (default 16)
-//   former     element of the formers of graph tt; may be repeated
-//   bridge     bridging element of graph tt (default O); may be repeated
-//   king       excluded (default) or center: what King's path avoids, the center's other neighbors or the center only
-//   select     all (default), abab, not_abab or heteropolar
-//   reach      for strong: distance (bonds) around a ring within which smaller rings may sum to it (default: max)
-//   peratom    yes or no (default): count the rings through each atom
+// compute ID group naglass/rings keyword value ...
 //
 // Global vector: c_ID[n] rings of size n, n = 1 ... max. Per-atom columns with peratom yes: n rings of size n through
 // the atom. Only bonds between atoms of the group count.
@@ -23,7 +11,7 @@
 #include "graph_halo.hpp"
 #include "bond_lists.hpp"
 #include "lammps_views.hpp"
-#include "style_arguments.hpp"
+#include "element_map.hpp"
 
 namespace naglass {
 

@@ -32,28 +32,30 @@ FixCorrelate::FixCorrelate(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : Fi
 
 void FixCorrelate::read_arguments(int narg, char **arg)
 {
-  StyleArguments arguments(
-      lmp, title, narg, arg, 3,
-      {"elements", "points", "longest", "overlap", "van_hove", "charge", "framework", "file", "write"});
-  nevery = static_cast<int>(arguments.whole("N", 1));
+  StyleArguments arguments(lmp, title, narg, arg);
   ElementMap elements;
   std::vector<std::pair<std::string, double>> charges;
-  while (arguments.more()) {
-    const std::string keyword = arguments.keyword();
-    if (keyword == "elements") elements.read(arguments);
-    else if (keyword == "points") options_.points = static_cast<int>(arguments.whole(keyword, 2));
-    else if (keyword == "longest") options_.longest = arguments.whole(keyword, 1);
-    else if (keyword == "overlap") options_.overlap = arguments.number(keyword);
-    else if (keyword == "van_hove") {
-      options_.van_hove_reach = arguments.number(keyword, "van_hove_reach");
-      options_.van_hove_width = arguments.number(keyword, "van_hove_width");
-    } else if (keyword == "charge") {
-      const std::string name = arguments.word(keyword);
-      charges.emplace_back(name, arguments.number(keyword + " " + name));
-    } else if (keyword == "framework") read_framework(arguments);
-    else if (keyword == "file") path_ = arguments.word(keyword);
-    else write_every_ = arguments.whole(keyword, 0);
-  }
+  const auto read_charge = [&charges](StyleArguments &from, const std::string &keyword) {
+    const std::string name = from.word(keyword);
+    charges.emplace_back(name, from.number(keyword));
+  };
+  const auto histogram = in_sequence({number_into(options_.van_hove_reach, "reach").known_as("van_hove_reach"),
+                                      number_into(options_.van_hove_width, "width").known_as("van_hove_width")});
+  arguments.read({"N", whole_into(nevery, "", 1), "sample every N steps"},
+                 {
+                     elements.keyword("each type by its number"),
+                     {"points", whole_into(options_.points, "p", 2), "lags of the first level, even"},
+                     {"longest", whole_into(options_.longest, "n", 1).otherwise("no limit"), "longest lag in samples"},
+                     {"overlap", number_into(options_.overlap, "a"),
+                      "an atom that moved less still overlaps with its original position (distance units)"},
+                     {"van_hove", Argument(histogram).otherwise("none"), "histogram of displacements (distance units)"},
+                     {"charge",
+                      {.form = "NAME q", .fallback = "0", .read = read_charge, .repeats = true},
+                      "charge (e) of a species in the charge displacement"},
+                     framework_keyword(),
+                     {"file", word_into(path_, "F").otherwise("none"), "table written at the end of each run"},
+                     {"write", whole_into(write_every_, "n", 0), "write the table every n samples too, 0 for never"},
+                 });
   name_species(arguments, elements);
   read_charges(arguments, elements, charges);
   options_.threads = comm->nthreads;

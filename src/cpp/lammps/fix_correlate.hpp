@@ -1,14 +1,4 @@
 // fix ID group naglass/correlate N keyword value ...
-//   N          sample every N steps
-//   elements   one name per atom type; types with the same name form one species (default: one species per type)
-//   points     lags of the first level, even (default 16)
-//   longest    longest lag in samples (default no limit)
-//   overlap    an atom that moved less still overlaps with its original position (distance; default 1.3)
-//   van_hove   reach width: histogram of displacements (distances; default none)
-//   charge     NAME q: charge (e) of a species in the charge displacement; may be repeated (default 0)
-//   framework  group whose mean displacement is subtracted (default none)
-//   file       table written at the end of each run (default nowhere)
-//   write      write the table every this many samples too (default 0: no)
 //
 // Global array, one row per lag: 1 lag (time units), 2 origins, 3 charge displacement, then for each species
 // MSD, alpha2, overlap, chi4, collective displacement per atom, Haven ratio.
@@ -20,6 +10,7 @@
 
 #include "core/correlators.hpp"
 #include "correlation_table.hpp"
+#include "element_map.hpp"
 #include "fix_samples.hpp"
 
 namespace naglass {

@@ -35,25 +35,25 @@ FixHops::FixHops(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg) : FixSamples(l
 
 void FixHops::read_arguments(int narg, char **arg)
 {
-  StyleArguments arguments(
-      lmp, title, narg, arg, 3,
-      {"window", "threshold", "release", "min_length", "return", "framework", "file", "elements", "cutoff"});
-  nevery = static_cast<int>(arguments.whole("N", 1));
+  StyleArguments arguments(lmp, title, narg, arg);
   ElementMap elements;
   std::vector<NamedCutoff> cutoffs;
   std::optional<double> release;
-  while (arguments.more()) {
-    const std::string keyword = arguments.keyword();
-    if (keyword == "window") options_.window = static_cast<int>(arguments.whole(keyword, 1));
-    else if (keyword == "threshold") options_.threshold = arguments.number(keyword);
-    else if (keyword == "release") release = arguments.number(keyword);
-    else if (keyword == "min_length") options_.min_length = arguments.number(keyword);
-    else if (keyword == "return") options_.return_within = static_cast<int>(arguments.whole(keyword, 0));
-    else if (keyword == "framework") read_framework(arguments);
-    else if (keyword == "file") path_ = arguments.word(keyword);
-    else if (keyword == "elements") elements.read(arguments);
-    else cutoffs.push_back(read_cutoff(arguments));
-  }
+  arguments.read(
+      {"N", whole_into(nevery, "", 1), "sample every N steps"},
+      {
+          {"window", whole_into(options_.window, "w", 1), "samples in each half of the window"},
+          {"threshold", number_into(options_.threshold, "p"),
+           "p_hop above which a hop starts (distance units squared)"},
+          {"release", number_into(release, "p").otherwise("threshold / 2"), "p_hop below which it ends"},
+          {"min_length", number_into(options_.min_length, "d"), "shortest hop (distance units)"},
+          {"return", whole_into(options_.return_within, "n", 0).known_as("return_within"),
+           "samples within which a hop back to a former site is a return"},
+          framework_keyword(),
+          {"file", word_into(path_, "F").otherwise("none"), "where events are written as they become certain"},
+          elements.keyword(),
+          cutoff_keyword(cutoffs, "B atoms within this distance of an A atom of the group form its cage"),
+      });
   options_.release = release.value_or(options_.threshold / 2);
   options_.threads = comm->nthreads;
   cutoffs_ = pair_cutoffs(arguments, elements, cutoffs);

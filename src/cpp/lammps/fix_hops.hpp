@@ -1,14 +1,4 @@
 // fix ID group naglass/hops N keyword value ...
-//   N          sample every N steps
-//   window     samples in each half of the window (default 10)
-//   threshold  p_hop above which a hop starts (distance²; default 1.0)
-//   release    p_hop below which it ends (default threshold / 2)
-//   min_length shortest hop (distance; default 1.5)
-//   return     samples within which a hop back to a former site is a return (default 20 window)
-//   framework  group whose mean displacement is subtracted (default none)
-//   file       where events are written as they become certain (default nowhere)
-//   elements   one name per atom type (default: the label map); for `cutoff` only
-//   cutoff     A B distance: B atoms within this distance of an A atom of the group form its cage; may be repeated
 //
 // Per-atom vector: hops of the atom. Global vector: 1 hops, 2 returns, 3 hops per atom and time unit.
 #pragma once
@@ -21,6 +11,7 @@
 
 #include "core/hops.hpp"
 #include "bond_lists.hpp"
+#include "element_map.hpp"
 #include "event_file.hpp"
 #include "fix_samples.hpp"
 

@@ -28,11 +28,14 @@ FixSamples::FixSamples(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg, std::str
   stores_ids = 1;  // LAMMPS then keeps commands from renumbering atoms
 }
 
-void FixSamples::read_framework(StyleArguments &arguments)
+Keyword FixSamples::framework_keyword()
 {
-  framework_ = arguments.word("framework");
-  framework_bit_ = group_bit(lmp, framework_);
-  if (!framework_bit_) arguments.fail("framework", framework_, "no group has this name");
+  const auto read = [this](StyleArguments &arguments, const std::string &keyword) {
+    framework_ = arguments.word(keyword);
+    framework_bit_ = group_bit(lmp, framework_);
+    if (!framework_bit_) arguments.fail(keyword, "no group has this name");
+  };
+  return {"framework", {"GROUP", "none", read}, "group whose mean displacement is subtracted"};
 }
 
 int FixSamples::setmask() { return LAMMPS_NS::FixConst::PRE_NEIGHBOR | LAMMPS_NS::FixConst::END_OF_STEP; }

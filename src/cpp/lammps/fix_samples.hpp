@@ -45,7 +45,8 @@ class FixSamples : public LAMMPS_NS::Fix {
   /// After each sample, and at the start of a run on the step of the last one.
   virtual void publish() {}
 
-  void read_framework(StyleArguments &arguments);
+  /// The row of `framework` in the table of arguments.
+  Keyword framework_keyword();
   /// How far the framework moved since the first sample (Å, in the reference cell); zero without a framework.
   Vec3 drift() const;
   /// Core errors and out-of-memory end the run; LAMMPS's own exceptions pass through.

@@ -61,33 +61,28 @@ FixSelect::FixSelect(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg)
 
 void FixSelect::read_arguments(int narg, char **arg)
 {
-  StyleArguments arguments(lmp, title, narg, arg, 3,
-                           {"band", "file", "elements", "min_gap", "max_frames", "stop_above"});
-  nevery = static_cast<int>(arguments.whole("N", 1));
-  min_gap_ = nevery;
-  bool has_band = false;
+  StyleArguments arguments(lmp, title, narg, arg);
   ElementMap elements;
-  while (arguments.more()) {
-    const std::string keyword = arguments.keyword();
-    if (keyword == "band") {
-      low_ = arguments.number(keyword);
-      high_ = arguments.number(keyword);
-      has_band = true;
-      if (!(low_ >= 0 && low_ < high_))
-        arguments.fail(keyword, text("%g", low_) + " " + text("%g", high_), "must satisfy 0 <= LO < HI (eV/Angstrom)");
-    } else if (keyword == "file") path_ = arguments.word(keyword);
-    else if (keyword == "elements") elements.read(arguments);
-    else if (keyword == "min_gap") min_gap_ = arguments.whole(keyword, 1);
-    else if (keyword == "max_frames") max_frames_ = arguments.whole(keyword, 1);
-    else {
-      stop_above_ = arguments.number(keyword);
-      if (!(stop_above_ > 0)) arguments.fail(keyword, text("%g", stop_above_), "must be positive (eV/Angstrom)");
-    }
-  }
-  if (!has_band) arguments.fail("band", "", "is missing, as in 'band 0.1 0.4' (eV/Angstrom)");
-  if (path_.empty()) arguments.fail("file", "", "is missing");
+  std::optional<std::int64_t> gap;
+  arguments.read(
+      {"N", whole_into(nevery, "", 1), "check every N steps"},
+      {
+          {"band", in_sequence({number_into(low_, "LO"), number_into(high_, "HI")}).otherwise(""),
+           "write a frame if the largest deviation of the group's atoms is in [LO, HI) (eV/Angstrom)"},
+          {"file", word_into(path_, "F"), "extended XYZ to write frames to"},
+          elements.keyword(""),
+          {"min_gap", whole_into(gap, "K", 1).otherwise("N"), "least number of steps between two frames"},
+          {"max_frames", whole_into(max_frames_, "M", 1).otherwise("no limit"), "largest number of frames to write"},
+          {"stop_above", number_into(stop_above_, "X").otherwise("never"),
+           "end the run if the largest deviation reaches this (eV/Angstrom)"},
+      });
+  min_gap_ = gap.value_or(nevery);
+  if (!arguments.given("band")) arguments.fail("band", "is missing, as in 'band 0.1 0.4' (eV/Angstrom)");
+  if (!(low_ >= 0 && low_ < high_)) arguments.fail("band", "must satisfy 0 <= LO < HI (eV/Angstrom)");
+  if (!(stop_above_ > 0)) arguments.fail("stop_above", "must be positive (eV/Angstrom)");
+  if (path_.empty()) arguments.fail("file", "is missing");
   element_ = elements.names();
-  if (element_.empty()) arguments.fail("elements", "", "is missing, one name per atom type");
+  if (element_.empty()) arguments.fail("elements", "is missing, one name per atom type");
 }
 
 int FixSelect::setmask()

@@ -1,11 +1,4 @@
 // fix ID group naglass/select N keyword value ...
-//   N           check every this many steps
-//   band        LO HI: write a frame when the largest deviation of the group's atoms is in [LO, HI) (eV/Å)
-//   file        extended XYZ to write frames to
-//   elements    one name per atom type
-//   min_gap     minimum number of steps between two frames (default N)
-//   max_frames  maximum number of frames to write (default no limit)
-//   stop_above  end the run when the largest deviation reaches this (eV/Å, default never)
 //
 // Global vector: 1 frames written, 2 largest deviation at the last check (eV/Å), 3 ID of that atom, 4 whether the fix
 // ended the run.
@@ -17,11 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "element_map.hpp"
 #include "event_file.hpp"
 #include "fix.h"
 #include "atom_values.hpp"
 #include "lammps_views.hpp"
-#include "style_arguments.hpp"
 
 namespace naglass {
 

@@ -8,7 +8,7 @@
 #include "core/linkage.hpp"
 #include "bond_lists.hpp"
 #include "lammps_views.hpp"
-#include "style_arguments.hpp"
+#include "element_map.hpp"
 
 namespace naglass {
 

@@ -5,138 +5,135 @@
 #include <cstdlib>
 
 #include "lammps_views.hpp"
-#include "core/number_text.hpp"
 
 namespace naglass {
+namespace {
 
-StyleArguments::StyleArguments(LAMMPS_NS::LAMMPS *lammps, std::string title, int narg, char **arg, int first,
-                               std::vector<std::string> keywords)
-    : lammps_(lammps), title_(std::move(title)), words_(arg + std::min(first, narg), arg + narg),
-      keywords_(std::move(keywords))
+constexpr int before_arguments = 3;  // ID, group, style
+
+std::string row(const Keyword &keyword)
+{
+  const Argument &argument = keyword.argument;
+  std::string text = "  " + keyword.name;
+  if (!argument.form.empty()) text += " " + argument.form;
+  if (!argument.fallback.empty()) text += " (default " + argument.fallback + ")";
+  return text + ": " + keyword.meaning + (argument.repeats ? "; may be repeated" : "") + "\n";
+}
+
+}  // namespace
+
+StyleArguments::StyleArguments(LAMMPS_NS::LAMMPS *lammps, std::string title, int narg, char **arg)
+    : lammps_(lammps), title_(std::move(title)), words_(arg + std::min(before_arguments, narg), arg + narg)
 {
   if (!has_box(lammps_))
     stop_all(lammps_, title_ + ": there is no simulation box yet, so atom types are unknown; " +
                           "move this command after read_data, read_restart or create_box");
 }
 
-bool StyleArguments::is_keyword(const std::string &word) const
-{ return std::find(keywords_.begin(), keywords_.end(), word) != keywords_.end(); }
-
-std::string StyleArguments::keyword()
+void StyleArguments::read(std::vector<Keyword> keywords)
 {
-  const std::string found = word("keyword");
-  if (is_keyword(found)) {
-    written_.erase(found);
-    return found;
+  keywords_ = std::move(keywords);
+  if (words_ == std::vector<std::string>{"help"}) explain();
+  read_keywords();
+}
+
+void StyleArguments::read(Keyword first, std::vector<Keyword> keywords)
+{
+  keywords_ = std::move(keywords);
+  first_ = std::move(first);
+  first_->argument.fallback.clear();
+  if (words_ == std::vector<std::string>{"help"}) explain();
+  first_->argument.read(*this, first_->name);
+  read_keywords();
+}
+
+void StyleArguments::read_keywords()
+{
+  while (next_ < words_.size()) {
+    const std::string name = words_[next_++];
+    const Keyword *const keyword = find(name);
+    if (!keyword) {
+      std::string known;
+      for (const Keyword &each : keywords_) known += each.name + ", ";
+      fail("keyword", name, "known are " + known + "and 'help' in place of all arguments, which explains them");
+    }
+    written_[name].clear();
+    keyword->argument.read(*this, name);
   }
-  std::string known;
-  for (const std::string &name : keywords_) known += (known.empty() ? "" : ", ") + name;
-  fail("keyword", found, "must be one of " + known);
+}
+
+const Keyword *StyleArguments::find(const std::string &name) const
+{
+  const auto found = std::find_if(keywords_.begin(), keywords_.end(), [&](const Keyword &k) { return k.name == name; });
+  return found == keywords_.end() ? nullptr : &*found;
+}
+
+void StyleArguments::explain() const
+{
+  std::string text = title_ + (first_ ? " " + first_->name : "") + " keyword value ...\n";
+  if (first_) text += row(*first_);
+  for (const Keyword &keyword : keywords_) text += row(keyword);
+  say(lammps_, text);
+  stop_all(lammps_, title_ + ": help: the keywords are listed above");
 }
 
 std::string StyleArguments::word(const std::string &keyword)
 {
-  if (!more()) fail(keyword, "(end of line)", "an argument is missing");
+  std::string &written = written_[keyword];
+  const bool missing = next_ == words_.size();
+  if (!written.empty()) written += ' ';
+  written += missing ? "(end of line)" : words_[next_];
+  if (missing) fail(keyword, "an argument is missing");
   return words_[next_++];
 }
 
-double StyleArguments::number(const std::string &keyword, const std::string &name)
+double StyleArguments::number(const std::string &keyword)
 {
   const std::string text = word(keyword);
   char *end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0' || !std::isfinite(value)) fail(keyword, text, "must be a number");
-  // a keyword with several numbers is shown with all of them
-  std::string &written = written_[name.empty() ? keyword : name];
-  written = written.empty() || keyword.find(' ') != std::string::npos ? text : written + " " + text;
+  if (text.empty() || *end != '\0' || !std::isfinite(value)) fail(keyword, "must be a number");
   return value;
 }
 
-std::int64_t StyleArguments::whole(const std::string &keyword, std::int64_t least)
+std::int64_t StyleArguments::whole(const std::string &keyword, std::int64_t least, std::int64_t most)
 {
-  constexpr double most = 1e9;
   const double value = number(keyword);
   if (value != std::floor(value) || value < static_cast<double>(least))
-    fail(keyword, written_[keyword], "must be a whole number of at least " + std::to_string(least));
-  if (value > most) fail(keyword, written_[keyword], "must be at most 1000000000");
+    fail(keyword, "must be a whole number of at least " + std::to_string(least));
+  if (value > static_cast<double>(most)) fail(keyword, "must be at most " + std::to_string(most));
   return static_cast<std::int64_t>(value);
 }
 
-std::vector<std::string> StyleArguments::words()
+std::vector<std::string> StyleArguments::words(const std::string &keyword)
 {
   std::vector<std::string> found;
-  while (more() && !is_keyword(words_[next_])) found.push_back(words_[next_++]);
+  while (next_ < words_.size() && !find(words_[next_])) found.push_back(word(keyword));
   return found;
 }
 
-std::string StyleArguments::written(const std::string &argument, const std::string &otherwise) const
+void StyleArguments::fail(const Error &error) const
 {
-  const auto found = written_.find(argument);
-  return found == written_.end() ? otherwise : found->second;
+  for (const Keyword &keyword : keywords_) {
+    const std::vector<std::string> &names = keyword.argument.core_names;
+    if (keyword.name != error.argument() && std::find(names.begin(), names.end(), error.argument()) == names.end())
+      continue;
+    const bool quoted = given(keyword.name) && !keyword.argument.repeats;
+    fail(keyword.name, quoted ? written(keyword.name) : error.value(), error.problem());
+  }
+  fail(error.argument(), error.value(), error.problem());
 }
 
-void StyleArguments::fail(const Error &error) const
-{ fail(error.argument(), written(error.argument(), error.value()), error.problem()); }
+std::string StyleArguments::written(const std::string &keyword) const
+{
+  const auto found = written_.find(keyword);
+  return found == written_.end() || found->second.empty() ? "(none)" : found->second;
+}
+
+void StyleArguments::fail(const std::string &keyword, const std::string &problem) const
+{ fail(keyword, written(keyword), problem); }
 
 void StyleArguments::fail(const std::string &argument, const std::string &value, const std::string &problem) const
 { stop_all(lammps_, title_ + ": " + argument + " " + value + ": " + problem); }
-
-void ElementMap::read(StyleArguments &arguments)
-{
-  const int types = atom_type_count(arguments.lammps());
-  if (!names_.empty()) arguments.fail("elements", names_.front() + " ...", "is given twice");
-  names_ = arguments.words();
-  if (static_cast<int>(names_.size()) == types) return;
-  std::string text;
-  for (const std::string &name : names_) text += (text.empty() ? "" : " ") + name;
-  arguments.fail("elements", names_.empty() ? "(none)" : text,
-                 "needs one name per atom type, " + std::to_string(types) + " in all, not " +
-                     std::to_string(names_.size()));
-}
-
-std::vector<int> ElementMap::types_of(const StyleArguments &arguments, const std::string &keyword,
-                                      const std::string &name) const
-{
-  std::vector<int> types;
-  if (names_.empty()) {
-    const int type = type_of_label(arguments.lammps(), name);
-    if (type >= 0) types.push_back(type);
-  }
-  for (std::size_t t = 0; t < names_.size(); ++t)
-    if (names_[t] == name && name != "NULL") types.push_back(static_cast<int>(t));
-  if (types.empty()) {
-    const std::string problem = names_.empty()
-                                    ? "no atom type has this label; give 'elements' with one name per atom type"
-                                    : "is not among the names given by 'elements'";
-    arguments.fail(keyword, name, problem);
-  }
-  return types;
-}
-
-NamedCutoff read_cutoff(StyleArguments &arguments)
-{
-  NamedCutoff read;
-  read.a = arguments.word("cutoff");
-  read.b = arguments.word("cutoff");
-  const std::string pair = "cutoff " + read.a + " " + read.b;
-  read.cutoff = arguments.number(pair);
-  if (read.cutoff <= 0.0) arguments.fail(pair, arguments.written(pair, ""), "must be a positive distance");
-  return read;
-}
-
-PairCutoffs pair_cutoffs(const StyleArguments &arguments, const ElementMap &elements,
-                         const std::vector<NamedCutoff> &named)
-{
-  PairCutoffs cutoffs(atom_type_count(arguments.lammps()));
-  for (const NamedCutoff &entry : named)
-    for (const int a : elements.types_of(arguments, "cutoff", entry.a))
-      for (const int b : elements.types_of(arguments, "cutoff", entry.b)) {
-        const bool same_entry = entry.a == entry.b && a != b;
-        if (cutoffs.of_pair(a, b) > 0.0 && !(same_entry && cutoffs.of_pair(a, b) == entry.cutoff))
-          arguments.fail("cutoff " + entry.a + " " + entry.b, number_text(entry.cutoff), "the pair is given twice");
-        cutoffs.set(a, b, entry.cutoff);
-      }
-  return cutoffs;
-}
 
 }  // namespace naglass
