@@ -9,8 +9,8 @@
 #include "force.h"
 #include "group.h"
 #include "lammps.h"
-#include "lammps_views.hpp"
 #include "library.h"
+#include "messages.hpp"
 #include "modify.h"
 #include "pair.h"
 #include "update.h"
@@ -139,5 +139,20 @@ const double *PairQuantity::values() const
   int columns = 0;
   return static_cast<const double *>(lammps_->force->pair_match("mace", 1)->extract_peratom(name_.c_str(), columns));
 }
+
+void compute_peratom_once(LAMMPS *lammps, LAMMPS_NS::Compute *compute)
+{
+  if (compute->invoked_peratom != lammps->update->ntimestep) compute->compute_peratom();
+  compute->invoked_flag |= LAMMPS_NS::Compute::INVOKED_PERATOM;
+}
+
+double potential_energy(LAMMPS *lammps)
+{
+  auto *const energy = lammps->modify->get_compute_by_id("thermo_pe");
+  return energy->invoked_scalar == lammps->update->ntimestep ? energy->scalar : energy->compute_scalar();
+}
+
+void tally_energy_at(LAMMPS *lammps, std::int64_t step)
+{ lammps->modify->get_compute_by_id("thermo_pe")->addstep(step); }
 
 }  // namespace naglass

@@ -1,12 +1,15 @@
-// Per-atom values from computes, fixes, variables and properties, and the quantities of pair_style mace.
+// Values that LAMMPS and other commands provide: per atom from computes, fixes, variables, properties and pair_style
+// mace, and the potential energy.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace LAMMPS_NS {
+class Compute;
 class LAMMPS;
-}
+}  // namespace LAMMPS_NS
 
 namespace naglass {
 
@@ -52,5 +55,12 @@ class PairQuantity {
   std::string title_, name_;
   int *flag_ = nullptr;
 };
+
+/// Runs a compute's per-atom part unless it already ran at this step.
+void compute_peratom_once(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Compute *compute);
+
+/// Potential energy of the system, tallied on this step; `tally_energy_at` requests it in advance.
+double potential_energy(LAMMPS_NS::LAMMPS *lammps);
+void tally_energy_at(LAMMPS_NS::LAMMPS *lammps, std::int64_t step);
 
 }  // namespace naglass

@@ -3,15 +3,17 @@
 #include <cmath>
 #include <span>
 
+#include "access.hpp"
 #include "atom.h"
+#include "atom_rows.hpp"
 #include "comm.h"
+#include "core/number_text.hpp"
 #include "force.h"
 #include "lammps.h"
-#include "lammps_views.hpp"
 #include "left_out_pairs.hpp"
+#include "messages.hpp"
 #include "neigh_list.h"
 #include "neighbor.h"
-#include "core/number_text.hpp"
 #include "pair.h"
 
 namespace naglass {

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "lammps_views.hpp"
+#include "access.hpp"
 #include "core/number_text.hpp"
+#include "messages.hpp"
 
 namespace naglass {
 namespace {

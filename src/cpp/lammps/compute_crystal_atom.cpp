@@ -6,10 +6,13 @@
 #include <sstream>
 #include <string>
 
+#include "access.hpp"
 #include "atom.h"
+#include "atom_rows.hpp"
 #include "core/error.hpp"
 #include "core/lantern.hpp"
 #include "exchange.hpp"
+#include "messages.hpp"
 #include "update.h"
 
 namespace naglass {

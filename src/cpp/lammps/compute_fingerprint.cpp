@@ -5,8 +5,10 @@
 #include <string>
 
 #include "atom.h"
+#include "atom_values.hpp"
 #include "core/error.hpp"
 #include "core/number_text.hpp"
+#include "messages.hpp"
 #include "update.h"
 
 namespace naglass {

@@ -11,11 +11,10 @@
 #include <memory>
 #include <vector>
 
-#include "compute.h"
-#include "core/fingerprint.hpp"
 #include "atom_values.hpp"
 #include "bond_lists.hpp"
-#include "lammps_views.hpp"
+#include "compute.h"
+#include "core/fingerprint.hpp"
 #include "element_map.hpp"
 
 namespace naglass {

@@ -3,6 +3,7 @@
 #include <exception>
 #include <string>
 
+#include "messages.hpp"
 #include "update.h"
 
 namespace naglass {

@@ -5,6 +5,7 @@
 #include "atom.h"
 #include "comm.h"
 #include "core/error.hpp"
+#include "messages.hpp"
 #include "update.h"
 
 namespace naglass {

@@ -6,10 +6,9 @@
 
 #include <vector>
 
+#include "bond_lists.hpp"
 #include "compute.h"
 #include "core/qn.hpp"
-#include "bond_lists.hpp"
-#include "lammps_views.hpp"
 #include "element_map.hpp"
 
 namespace naglass {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <string>
 
+#include "access.hpp"
 #include "atom.h"
 #include "comm.h"
 #include "core/error.hpp"
+#include "messages.hpp"
 #include "ring_reduce.hpp"
 #include "update.h"
 

@@ -6,12 +6,11 @@
 
 #include <vector>
 
+#include "bond_lists.hpp"
 #include "compute.h"
 #include "core/rings.hpp"
-#include "graph_halo.hpp"
-#include "bond_lists.hpp"
-#include "lammps_views.hpp"
 #include "element_map.hpp"
+#include "graph_halo.hpp"
 
 namespace naglass {
 

@@ -1,6 +1,5 @@
+#include "access.hpp"
 #include "element_map.hpp"
-
-#include "lammps_views.hpp"
 
 namespace naglass {
 

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 
+#include "access.hpp"
 #include "atom.h"
 #include "comm.h"
 #include "core/error.hpp"
-#include "lammps_views.hpp"
 #include "core/number_text.hpp"
+#include "messages.hpp"
 #include "update.h"
 
 namespace naglass {

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "access.hpp"
 #include "atom.h"
+#include "atom_rows.hpp"
 #include "comm.h"
 #include "core/error.hpp"
-#include "exchange.hpp"
-#include "lammps_views.hpp"
 #include "core/number_text.hpp"
+#include "exchange.hpp"
+#include "messages.hpp"
 #include "update.h"
 
 namespace naglass {

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/hops.hpp"
 #include "bond_lists.hpp"
+#include "core/hops.hpp"
 #include "element_map.hpp"
 #include "event_file.hpp"
 #include "fix_samples.hpp"

@@ -2,10 +2,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "access.hpp"
 #include "comm.h"
 #include "core/error.hpp"
 #include "fix_hops.hpp"
-#include "lammps_views.hpp"
+#include "messages.hpp"
 #include "update.h"
 
 namespace naglass {

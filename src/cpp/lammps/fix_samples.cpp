@@ -8,9 +8,11 @@
 #include <new>
 #include <stdexcept>
 
+#include "access.hpp"
+#include "atom_rows.hpp"
 #include "comm.h"
-#include "lammps_views.hpp"
 #include "core/number_text.hpp"
+#include "messages.hpp"
 #include "update.h"
 
 namespace naglass {

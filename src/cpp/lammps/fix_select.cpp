@@ -6,10 +6,14 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "access.hpp"
 #include "atom.h"
+#include "atom_rows.hpp"
+#include "atom_values.hpp"
 #include "comm.h"
 #include "core/error.hpp"
 #include "exchange.hpp"
+#include "messages.hpp"
 #include "update.h"
 
 namespace naglass {

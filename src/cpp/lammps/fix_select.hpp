@@ -10,11 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "atom_values.hpp"
 #include "element_map.hpp"
 #include "event_file.hpp"
 #include "fix.h"
-#include "atom_values.hpp"
-#include "lammps_views.hpp"
 
 namespace naglass {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "atom.h"
+#include "atom_rows.hpp"
 #include "comm.h"
 #include "exchange.hpp"
 

@@ -4,10 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "bond_lists.hpp"
 #include "compute.h"
 #include "core/linkage.hpp"
-#include "bond_lists.hpp"
-#include "lammps_views.hpp"
 #include "element_map.hpp"
 
 namespace naglass {

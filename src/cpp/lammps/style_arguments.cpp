@@ -1,10 +1,10 @@
+#include "access.hpp"
+#include "messages.hpp"
 #include "style_arguments.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-
-#include "lammps_views.hpp"
 
 namespace naglass {
 namespace {

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "access.hpp"
+#include "atom_rows.hpp"
 #include "exchange.hpp"
-#include "lammps_views.hpp"
+#include "messages.hpp"
 
 namespace naglass {
 namespace {

@@ -1,0 +1,42 @@
+#include "atom_rows.hpp"
+
+#include "atom.h"
+#include "domain.h"
+#include "lammps.h"
+#include "messages.hpp"
+
+namespace naglass {
+
+using LAMMPS_NS::LAMMPS;
+
+OwnedAtoms::OwnedAtoms(LAMMPS *lammps, const std::string &title) : lammps_(lammps)
+{
+  if (!lammps->atom->tag_enable) stop_all(lammps, title + ": atoms have no IDs (atom_modify id no)");
+}
+
+int OwnedAtoms::count() const { return lammps_->atom->nlocal; }
+
+bool OwnedAtoms::in_group(int i, int groupbit) const { return lammps_->atom->mask[i] & groupbit; }
+
+std::int64_t OwnedAtoms::tag(int i) const { return lammps_->atom->tag[i]; }
+
+int OwnedAtoms::type(int i) const { return lammps_->atom->type[i] - 1; }
+
+Vec3 OwnedAtoms::unwrapped(int i) const
+{
+  Vec3 fraction;
+  lammps_->domain->x2lamda(lammps_->atom->x[i], fraction.data());
+  const LAMMPS_NS::imageint image = lammps_->atom->image[i];
+  fraction[0] += (image & IMGMASK) - IMGMAX;
+  fraction[1] += ((image >> IMGBITS) & IMGMASK) - IMGMAX;
+  fraction[2] += (image >> IMG2BITS) - IMGMAX;
+  return fraction;
+}
+
+Vec3 position(LAMMPS *lammps, int i)
+{
+  const double *const x = lammps->atom->x[i];
+  return {x[0], x[1], x[2]};
+}
+
+}  // namespace naglass
