@@ -39,4 +39,16 @@ Vec3 position(LAMMPS *lammps, int i)
   return {x[0], x[1], x[2]};
 }
 
+double **PerAtomColumns::fill(LAMMPS *lammps, int columns, double value)
+{
+  const auto rows = static_cast<std::size_t>(lammps->atom->nmax);
+  values_.assign(rows * columns, value);
+  rows_.resize(rows);
+  for (std::size_t i = 0; i < rows; ++i) rows_[i] = values_.data() + i * columns;
+  return rows_.data();
+}
+
+double PerAtomColumns::memory() const
+{ return static_cast<double>(values_.capacity() * sizeof(double) + rows_.capacity() * sizeof(double *)); }
+
 }  // namespace naglass

@@ -1,8 +1,9 @@
-// A rank's own atoms.
+// A rank's own atoms, and the rows of numbers that a compute gives them.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/box.hpp"
 
@@ -31,5 +32,19 @@ class OwnedAtoms {
 
 /// Position (Å) of an owned atom or a ghost.
 Vec3 position(LAMMPS_NS::LAMMPS *lammps, int i);
+
+/// The per-atom array of a compute, a row per atom. LAMMPS may read it up to nmax before it is next computed, so the
+/// rows of ghosts, and of atoms to come, exist too.
+class PerAtomColumns {
+ public:
+  /// Sets all numbers to `value`; the array stays valid until the next call.
+  double **fill(LAMMPS_NS::LAMMPS *lammps, int columns, double value);
+  /// Bytes in use.
+  double memory() const;
+
+ private:
+  std::vector<double> values_;
+  std::vector<double *> rows_;
+};
 
 }  // namespace naglass

@@ -46,6 +46,12 @@ void refuse(LAMMPS *lammps, const std::string &title, const std::string &problem
 
 }  // namespace
 
+double LocalBonds::memory() const
+{
+  return static_cast<double>((types.capacity() + targets.capacity()) * sizeof(int) +
+                             offsets.capacity() * sizeof(std::int64_t) + lengths.capacity() * sizeof(double));
+}
+
 std::vector<Shift> image_shifts(LAMMPS *lammps, const std::vector<double> &owner_positions)
 {
   const Box box = current_box(lammps);

@@ -25,6 +25,8 @@ struct LocalBonds {
   std::vector<double> lengths;
 
   GraphView view() const { return {offsets, targets, lengths}; }
+  /// Bytes in use.
+  double memory() const;
 };
 
 /// Image of each atom, owned then ghosts, relative to its owner's copy. `owner_positions` has three numbers per atom:

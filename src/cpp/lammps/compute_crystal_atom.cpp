@@ -113,11 +113,7 @@ void ComputeCrystalAtom::init()
 void ComputeCrystalAtom::compute_peratom()
 {
   invoked_peratom = update->ntimestep;
-  // LAMMPS may read the array up to nmax before it is next computed.
-  values_.assign(static_cast<std::size_t>(atom->nmax) * columns, -1.0);
-  rows_.resize(atom->nmax);
-  for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i] = values_.data() + i * columns;
-  array_atom = rows_.data();
+  array_atom = values_.fill(lmp, columns, -1.0);
   try {
     if (has_reference_) find_similarity();
     if (has_lanterns_) find_lanterns();
@@ -190,10 +186,6 @@ std::vector<int> ComputeCrystalAtom::counts_of_owned(const std::vector<Link> &la
   return counts;
 }
 
-double ComputeCrystalAtom::memory_usage()
-{
-  return static_cast<double>(values_.capacity() * sizeof(double) + rows_.capacity() * sizeof(double *) +
-                             bonds_.targets.capacity() * (sizeof(int) + sizeof(double)));
-}
+double ComputeCrystalAtom::memory_usage() { return values_.memory() + bonds_.memory(); }
 
 }  // namespace naglass

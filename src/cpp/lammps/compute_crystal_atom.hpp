@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "atom_rows.hpp"
 #include "core/environment_file.hpp"
 #include "shared_ligands.hpp"
 
@@ -35,8 +36,7 @@ class ComputeCrystalAtom : public ImageCompute {
   PairCutoffs cutoffs_{0};
   LinkRoles roles_;
 
-  std::vector<double> values_;
-  std::vector<double *> rows_;
+  PerAtomColumns values_;
 };
 
 }  // namespace naglass

@@ -151,11 +151,7 @@ double ComputeFingerprint::moment_of(int i) const
 
 void ComputeFingerprint::clear_results()
 {
-  // LAMMPS may read the array up to nmax before it is next computed.
-  values_.assign(static_cast<std::size_t>(atom->nmax) * size_peratom_cols, 0.0);
-  rows_.resize(atom->nmax);
-  for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i] = values_.data() + i * size_peratom_cols;
-  array_atom = rows_.data();
+  array_atom = values_.fill(lmp, size_peratom_cols, 0.0);
   std::fill(counts_.begin(), counts_.end(), 0);
 }
 
@@ -217,9 +213,8 @@ void ComputeFingerprint::compute_vector()
 
 double ComputeFingerprint::memory_usage()
 {
-  return static_cast<double>((values_.capacity() + moments_.capacity() + bonds_.lengths.capacity()) * sizeof(double) +
-                             vectors_.capacity() * sizeof(Vec3) + rows_.capacity() * sizeof(double *) +
-                             (bonds_.targets.capacity() + bonds_.types.capacity()) * sizeof(int) +
+  return values_.memory() + bonds_.memory() +
+         static_cast<double>(moments_.capacity() * sizeof(double) + vectors_.capacity() * sizeof(Vec3) +
                              counts_.capacity() * sizeof(std::int64_t));
 }
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "atom_rows.hpp"
 #include "atom_values.hpp"
 #include "bond_lists.hpp"
 #include "compute.h"
@@ -58,8 +59,7 @@ class ComputeFingerprint : public LAMMPS_NS::Compute {
   std::vector<std::int64_t> counts_;  // of this rank, in the order of the global vector
   std::vector<std::int64_t> totals_;
   std::vector<double> global_;
-  std::vector<double> values_;
-  std::vector<double *> rows_;
+  PerAtomColumns values_;
 };
 
 }  // namespace naglass

@@ -62,7 +62,6 @@ void ComputeLinkage::compute_array()
   }
 }
 
-double ComputeLinkage::memory_usage()
-{ return static_cast<double>(bonds_.targets.capacity() * (sizeof(int) + sizeof(double))); }
+double ComputeLinkage::memory_usage() { return bonds_.memory(); }
 
 }  // namespace naglass

@@ -96,11 +96,7 @@ void ComputeQnAtom::compute_peratom()
 
 void ComputeQnAtom::expose(const OxygenBonds &oxygens, const FormerLinks &links)
 {
-  // LAMMPS may read the array up to nmax before it is next computed.
-  values_.resize(static_cast<std::size_t>(atom->nmax) * columns);
-  rows_.resize(atom->nmax);
-  for (std::size_t i = 0; i < rows_.size(); ++i) rows_[i] = values_.data() + i * columns;
-  array_atom = rows_.data();
+  array_atom = values_.fill(lmp, columns, 0.0);
   for (int i = 0; i < atom->nlocal; ++i) {
     const bool in_group = atom->mask[i] & groupbit;
     array_atom[i][0] = in_group ? links.n[i] : -1;
@@ -127,11 +123,6 @@ void ComputeQnAtom::unpack_forward_comm(int count, int first, double *buffer)
   }
 }
 
-double ComputeQnAtom::memory_usage()
-{
-  return static_cast<double>(values_.capacity() * sizeof(double) + rows_.capacity() * sizeof(double *) +
-                             (bonds_.targets.capacity() + bonds_.types.capacity()) * sizeof(int) +
-                             bonds_.lengths.capacity() * sizeof(double));
-}
+double ComputeQnAtom::memory_usage() { return values_.memory() + bonds_.memory(); }
 
 }  // namespace naglass

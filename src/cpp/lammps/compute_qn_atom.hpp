@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "atom_rows.hpp"
 #include "bond_lists.hpp"
 #include "compute.h"
 #include "core/qn.hpp"
@@ -37,8 +38,7 @@ class ComputeQnAtom : public LAMMPS_NS::Compute {
   LAMMPS_NS::NeighList *list_ = nullptr;
   LocalBonds bonds_;
   std::vector<int> formers_, metals_;  // of oxygens, owned then ghosts
-  std::vector<double> values_;
-  std::vector<double *> rows_;
+  PerAtomColumns values_;
 };
 
 }  // namespace naglass

@@ -199,12 +199,8 @@ void ComputeRings::expose(const std::vector<std::int64_t> &counts, const std::ve
 {
   for (int n = 1; n <= options_.max_size; ++n) counts_[n - 1] = static_cast<double>(counts[n]);
   if (!peratom_flag) return;
-  // LAMMPS may read the array up to nmax before it is next computed.
   const std::size_t width = options_.max_size;
-  values_.assign(atom->nmax * width, 0.0);
-  columns_.resize(atom->nmax);
-  for (std::size_t i = 0; i < columns_.size(); ++i) columns_[i] = values_.data() + i * width;
-  array_atom = columns_.data();
+  array_atom = values_.fill(lmp, options_.max_size, 0.0);
   std::size_t row = 0;  // rows are the group's atoms in the order of owned atoms
   for (int i = 0; i < atom->nlocal; ++i) {
     if (!(atom->mask[i] & groupbit)) continue;
@@ -233,8 +229,8 @@ void ComputeRings::unpack_forward_comm(int count, int first, double *buffer)
 
 double ComputeRings::memory_usage()
 {
-  return static_cast<double>(homes_.capacity() * sizeof(Home) + rows_.ends.capacity() * sizeof(BondEnd) +
-                             values_.capacity() * sizeof(double) + columns_.capacity() * sizeof(double *));
+  return values_.memory() +
+         static_cast<double>(homes_.capacity() * sizeof(Home) + rows_.ends.capacity() * sizeof(BondEnd));
 }
 
 }  // namespace naglass

@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "atom_rows.hpp"
 #include "bond_lists.hpp"
 #include "compute.h"
 #include "core/rings.hpp"
@@ -47,8 +48,7 @@ class ComputeRings : public LAMMPS_NS::Compute {
   std::vector<Home> homes_;
   BondRows rows_;
   std::vector<double> counts_;
-  std::vector<double> values_;
-  std::vector<double *> columns_;
+  PerAtomColumns values_;
 };
 
 }  // namespace naglass
