@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/correlators.hpp"
-#include "event_file.hpp"
+#include "io/event_file.hpp"
 
 namespace naglass {
 

@@ -12,8 +12,8 @@
 #include "bond_lists.hpp"
 #include "core/hops.hpp"
 #include "element_map.hpp"
-#include "event_file.hpp"
 #include "fix_samples.hpp"
+#include "io/event_file.hpp"
 
 namespace naglass {
 

@@ -12,8 +12,8 @@
 
 #include "atom_values.hpp"
 #include "element_map.hpp"
-#include "event_file.hpp"
 #include "fix.h"
+#include "io/event_file.hpp"
 
 namespace naglass {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "event_file.hpp"
+#include "io/event_file.hpp"
 
 namespace naglass {
 

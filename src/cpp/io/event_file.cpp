@@ -1,4 +1,4 @@
-#include "event_file.hpp"
+#include "io/event_file.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
