@@ -46,7 +46,7 @@ template <typename Expect> void spin_cases(Expect expect)
   // V–O–V through the boundary: the V is linked to its own image and forms an endless chain.
   const PeriodicGraph graph{{0, 2, 4}, {1, 1, 0, 0}, {{-1, 0, 0}, {0, 0, 0}, {0, 0, 0}, {1, 0, 0}}, {2, 2, 2, 2}};
   const std::vector<LinkRole> roles{LinkRole::center, LinkRole::bridge};
-  const CenterLinks links = direct_links(graph, graph.shifts, roles);
+  const CenterLinks links = direct_links(graph, roles);
   expect(links.first == std::vector<int>{0} && links.shifts == std::vector<Shift>{{1, 0, 0}}, "one link to the image");
   const LinkClusters clusters = link_clusters(links, std::vector<int>{1}, roles);
   expect(clusters.dimension == std::vector<int>{1} && clusters.label[1] == -1, "an endless chain");

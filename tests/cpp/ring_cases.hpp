@@ -10,7 +10,7 @@
 namespace naglass {
 
 // A simple cubic lattice of n x n x n sites in a periodic cell, with a site inside every bond if `bridged`.
-inline Topology cubic_lattice(int n, bool bridged)
+inline PeriodicGraph cubic_lattice(int n, bool bridged)
 {
   std::vector<std::map<int, Shift>> rows(bridged ? 4 * n * n * n : n * n * n);
   const auto site = [n](int x, int y, int z) { return (x * n + y) * n + z; };
@@ -29,7 +29,7 @@ inline Topology cubic_lattice(int n, bool bridged)
           }
           rows[b][bridged ? inside : a] = back;
         }
-  Topology graph;
+  PeriodicGraph graph;
   for (const auto &row : rows) {
     for (const auto &[target, shift] : row) {
       graph.targets.push_back(target);
@@ -42,7 +42,7 @@ inline Topology cubic_lattice(int n, bool bridged)
 
 template <typename Expect, typename ExpectError> void ring_cases(Expect expect, ExpectError expect_error)
 {
-  const Topology plain = cubic_lattice(3, false), bridged = cubic_lattice(3, true);
+  const PeriodicGraph plain = cubic_lattice(3, false), bridged = cubic_lattice(3, true);
   for (const auto criterion :
        {RingCriterion::primitive, RingCriterion::king, RingCriterion::guttman, RingCriterion::strong}) {
     RingOptions options;

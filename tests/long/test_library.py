@@ -35,7 +35,7 @@ int main()
   naglass::PairCutoffs cutoffs(1);
   cutoffs.set(0, 0, 2.0);
   const naglass::PeriodicGraph bonds = naglass::bond_graph(corners, types, box, cutoffs);
-  const naglass::RingCounts rings = naglass::find_rings({bonds.offsets, bonds.targets, bonds.shifts}, {});
+  const naglass::RingCounts rings = naglass::find_rings(bonds, {});
   try {
     cutoffs.set(0, 0, -1.0);
   } catch (const naglass::Error &error) {

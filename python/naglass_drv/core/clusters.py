@@ -10,8 +10,7 @@ import numpy as np
 from .. import _core
 from ..errors import InputError
 from .arguments import elements, positive, shown
-from .graph import BondGraph, bond_graph_only, geometry
-from .linkage import topology
+from .graph import BondGraph, bond_graph_only, geometry, topology
 
 #: Atoms to select: one element, several, or a mask (N,) of atoms.
 Selection = str | Iterable[str] | np.ndarray | None

@@ -23,8 +23,8 @@ from .arguments import (
     whole,
     write_text,
 )
-from .graph import Cutoffs, geometry, graph_of, neighbors
-from .linkage import centers_and_ligands, topology
+from .graph import Cutoffs, geometry, graph_of, neighbors, topology
+from .linkage import centers_and_ligands
 
 
 @dataclass(frozen=True)

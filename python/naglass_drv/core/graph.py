@@ -61,6 +61,11 @@ class BondGraph:
         return np.bincount(rows, minlength=len(self))
 
 
+def topology(graph: BondGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A graph in the form that the extension expects if lengths do not matter."""
+    return graph.offsets, graph.targets, graph.shifts
+
+
 def neighbors(atoms, cutoff: float) -> Neighbors:
     """All pairs closer than `cutoff` (Å), periodic images included; the cell may be smaller than the cutoff.
 

@@ -12,7 +12,7 @@ import numpy as np
 from .. import _core
 from ..errors import InputError
 from .arguments import element, elements, positive, present_element, shown, structure
-from .graph import BondGraph, Cutoffs, Neighbors, graph_of, neighbors, pair, unordered_pairs
+from .graph import BondGraph, Cutoffs, Neighbors, graph_of, neighbors, pair, topology, unordered_pairs
 
 #: Å; a pair of elements closer than this is an artifact of a potential, not a bond of an oxide glass.
 FORBIDDEN_CONTACTS = {("O", "O"): 1.7, ("P", "P"): 2.4}
@@ -71,11 +71,6 @@ def linkage(
     pairs = combinations_with_replacement(kinds, 2)
     by_pair = {key: Sharing(*map(int, row)) for key, row in zip(pairs, counts, strict=True)}
     return Linkage(by_pair, i, j, shifts, shared, graph.symbols)
-
-
-def topology(graph: BondGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A graph in the form that the extension expects if lengths do not matter."""
-    return graph.offsets, graph.targets, graph.shifts
 
 
 def centers_and_ligands(

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _core
 from ..errors import InputError
 from .arguments import choice, elements, flag, whole
-from .graph import BondGraph, Cutoffs, graph_of, pair
+from .graph import BondGraph, Cutoffs, graph_of, pair, topology
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def rings(
 
 def _topology(graph: BondGraph, kind: str, formers: tuple[str, ...], bridges: tuple[str, ...]):
     """Which atoms are nodes, and the offsets, targets and shifts of the graph to search."""
-    bonds = (graph.offsets, graph.targets, graph.shifts)
+    bonds = topology(graph)
     if kind == "full":
         return np.diff(graph.offsets) > 0, bonds
     present = set(graph.symbols)

@@ -12,7 +12,7 @@ from .. import _core
 from ..errors import InputError
 from .arguments import array, choice, element, elements, flag, positive, whole
 from .fingerprint import Fingerprint
-from .graph import BondGraph, names, pair, roles_of
+from .graph import BondGraph, names, pair, roles_of, topology
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def spin_topology(
         states = states.per_atom(states.state)
     moments = _per_atom("spins", spins, len(graph), float)
     valences = _per_atom("states", states, len(graph), int)
-    direct, mediated, neighbors = _core.center_links(graph.offsets, graph.targets, graph.shifts, graph.lengths, roles)
+    direct, mediated, neighbors = _core.center_links(*topology(graph), roles)
     has_alkali = any(pair(a, bridge) in graph.cutoffs for a in names(alkali))
     return SpinTopology(
         centers,

@@ -13,7 +13,7 @@
 
 #include "core/error.hpp"
 #include "core/interrupt.hpp"
-#include "core/neighbors.hpp"
+#include "core/graph.hpp"
 
 namespace naglass::python {
 
@@ -27,31 +27,13 @@ template <typename T> std::span<const T> view(const Array<T> &array, const char 
   return {array.data(), static_cast<std::size_t>(array.size())};
 }
 
-inline std::span<const Vec3> view_positions(const Array<double> &array)
+/// Rows of three numbers.
+template <typename Row, typename T> std::span<const Row> view_rows(const Array<T> &array, const char *name)
 {
+  static_assert(sizeof(Row) == 3 * sizeof(T));
   if (array.ndim() != 2 || array.shape(1) != 3)
-    throw Error("positions", std::to_string(array.size()) + " numbers", "must have the shape (N, 3)");
-  return {reinterpret_cast<const Vec3 *>(array.data()), static_cast<std::size_t>(array.shape(0))};
-}
-
-inline std::span<const Shift> view_shifts(const Array<int> &array)
-{
-  if (array.ndim() != 2 || array.shape(1) != 3)
-    throw Error("shifts", std::to_string(array.size()) + " numbers", "must have the shape (bonds, 3)");
-  return {reinterpret_cast<const Shift *>(array.data()), static_cast<std::size_t>(array.shape(0))};
-}
-
-/// Arrays from Python may contain anything: checks row order and target range before the core uses them.
-inline void check_bonds(std::span<const std::int64_t> offsets, std::span<const int> targets, std::size_t atoms)
-{
-  const auto entries = static_cast<std::int64_t>(targets.size());
-  if (offsets.size() != atoms + 1 || offsets.front() != 0 || offsets.back() != entries ||
-      !std::is_sorted(offsets.begin(), offsets.end()))
-    throw Error("offsets", std::to_string(offsets.size()) + " entries",
-                "must increase from 0 to the number of bonds, with one more entry than atoms");
-  for (const int target : targets)
-    if (target < 0 || static_cast<std::size_t>(target) >= atoms)
-      throw Error("targets", std::to_string(target), "atoms run from 0 to " + std::to_string(atoms) + " - 1");
+    throw Error(name, std::to_string(array.size()) + " numbers", "must have the shape (N, 3)");
+  return {reinterpret_cast<const Row *>(array.data()), static_cast<std::size_t>(array.shape(0))};
 }
 
 // Rows of arrays in CSR form: those of center i are offsets[i] ... offsets[i + 1] - 1 of `entries` rows of `what`.
@@ -63,12 +45,42 @@ inline void check_rows(std::span<const std::int64_t> offsets, std::size_t entrie
                 std::string("must increase from 0 to the number of ") + what);
 }
 
-inline void check_graph(const GraphView &graph, std::size_t atoms)
+/// One value per bond.
+inline void check_per_bond(std::size_t values, std::size_t bonds, const char *name)
 {
-  check_bonds(graph.offsets, graph.targets, atoms);
-  if (graph.lengths.size() != graph.targets.size())
-    throw Error("lengths", std::to_string(graph.lengths.size()) + " entries",
-                "there are " + std::to_string(graph.targets.size()) + " bonds");
+  if (values != bonds)
+    throw Error(name, std::to_string(values) + " entries", "there are " + std::to_string(bonds) + " bonds");
+}
+
+// Arrays from Python may contain anything: order of the rows and range of the targets are checked before use.
+inline GraphView view_graph(const Array<std::int64_t> &offsets, const Array<int> &targets, std::size_t atoms)
+{
+  const GraphView graph{view(offsets, "offsets"), view(targets, "targets")};
+  if (graph.offsets.size() != atoms + 1)
+    throw Error("offsets", std::to_string(graph.offsets.size()) + " entries",
+                "must increase from 0, with one more entry than the " + std::to_string(atoms) + " atoms");
+  check_rows(graph.offsets, graph.targets.size(), "bonds");
+  for (const int target : graph.targets)
+    if (target < 0 || static_cast<std::size_t>(target) >= atoms)
+      throw Error("targets", target, "atoms run from 0 to " + std::to_string(atoms) + " - 1");
+  return graph;
+}
+
+inline GraphView view_graph(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts)
+{
+  GraphView graph = view_graph(offsets, targets, std::max<std::size_t>(offsets.size(), 1) - 1);
+  graph.shifts = view_rows<Shift>(shifts, "shifts");
+  check_per_bond(graph.shifts.size(), graph.targets.size(), "shifts");
+  return graph;
+}
+
+inline GraphView view_graph(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<double> &lengths,
+                            std::size_t atoms)
+{
+  GraphView graph = view_graph(offsets, targets, atoms);
+  graph.lengths = view(lengths, "lengths");
+  check_per_bond(graph.lengths.size(), graph.targets.size(), "lengths");
+  return graph;
 }
 
 /// During its lifetime other Python threads run, and a signal whose Python handler raises (Ctrl-C) ends the core's

@@ -18,7 +18,7 @@ py::array_t<double> distances(const Array<double> &positions, const Array<double
                               const std::array<std::array<double, 3>, 3> &cell, const std::array<bool, 3> &periodic,
                               const std::array<int, 3> &shape)
 {
-  const auto places = view_positions(positions);
+  const auto places = view_rows<Vec3>(positions, "positions");
   const auto sizes = view(radii, "radii");
   std::vector<double> values;
   {

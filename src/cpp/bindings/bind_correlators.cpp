@@ -74,7 +74,7 @@ void bind_correlators(py::module_ &module)
            py::arg("van_hove_reach"), py::arg("van_hove_width"), py::arg("charges"))
       .def("add",
            [](Correlator &self, const Array<double> &positions) {
-             const auto points = view_positions(positions);
+             const auto points = view_rows<Vec3>(positions, "positions");
              const ReleasedGil released;
              self.add(points);
            })

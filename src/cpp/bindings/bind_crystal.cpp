@@ -19,7 +19,7 @@ struct Neighborhoods {
 
 Neighborhoods neighborhoods(const Array<std::int64_t> &offsets, const Array<int> &types, const Array<double> &vectors)
 {
-  const Neighborhoods all{view(offsets, "offsets"), view(types, "types"), view_positions(vectors)};
+  const Neighborhoods all{view(offsets, "offsets"), view(types, "types"), view_rows<Vec3>(vectors, "vectors")};
   check_rows(all.offsets, all.vectors.size(), "neighbors");
   if (all.types.size() != all.vectors.size())
     throw Error("types", std::to_string(all.types.size()) + " entries",
@@ -62,7 +62,7 @@ py::tuple environment_arrays(const Environment &environment)
 py::array_t<std::complex<double>> harmonics(const Array<std::int64_t> &offsets, const Array<double> &vectors, int l)
 {
   const auto rows = view(offsets, "offsets");
-  const auto bonds = view_positions(vectors);
+  const auto bonds = view_rows<Vec3>(vectors, "vectors");
   check_rows(rows, bonds.size(), "neighbors");
   std::vector<std::complex<double>> out;
   {

@@ -9,13 +9,6 @@ namespace {
 
 using Parameters = std::vector<std::tuple<int, double, double>>;
 
-std::span<const Vec3> view_vectors(const Array<double> &array)
-{
-  if (array.ndim() != 2 || array.shape(1) != 3)
-    throw Error("vectors", std::to_string(array.size()) + " numbers", "must have the shape (M, 3)");
-  return {reinterpret_cast<const Vec3 *>(array.data()), static_cast<std::size_t>(array.shape(0))};
-}
-
 std::vector<BondValence> to_parameters(const Parameters &given)
 {
   std::vector<BondValence> parameters;
@@ -83,7 +76,7 @@ py::dict fingerprint(const Array<std::int64_t> &offsets, const Array<double> &ve
                      bool most_probable, const py::object &moments, double tolerance)
 {
   const auto rows = view(offsets, "offsets");
-  const auto ligands = view_vectors(vectors);
+  const auto ligands = view_rows<Vec3>(vectors, "vectors");
   check_rows(rows, ligands.size(), "vectors");
   const Array<double> given = moments.is_none() ? Array<double>(0) : moments.cast<Array<double>>();
   const auto moment = view(given, "moments");
@@ -113,7 +106,7 @@ py::array_t<std::int64_t> bond_histogram(const Array<std::int64_t> &offsets, con
                                          const Array<int> &groups, int group_count, double low, double high, int count)
 {
   const auto rows = view(offsets, "offsets");
-  const auto ligands = view_vectors(vectors);
+  const auto ligands = view_rows<Vec3>(vectors, "vectors");
   const auto group = view(groups, "groups");
   check_rows(rows, ligands.size(), "vectors");
   const LengthBins bins{low, high, count};

@@ -19,7 +19,7 @@ py::tuple to_tuple(PeriodicGraph &&graph)
 
 py::tuple find_neighbors(const Array<double> &positions, const Cell &cell, const Periodic &pbc, double cutoff)
 {
-  const auto points = view_positions(positions);
+  const auto points = view_rows<Vec3>(positions, "positions");
   PeriodicGraph graph;
   {
     const ReleasedGil released;
@@ -31,7 +31,7 @@ py::tuple find_neighbors(const Array<double> &positions, const Cell &cell, const
 py::tuple find_bonds(const Array<double> &positions, const Array<int> &types, const Cell &cell, const Periodic &pbc,
                      int type_count, const CutoffList &cutoffs)
 {
-  const auto points = view_positions(positions);
+  const auto points = view_rows<Vec3>(positions, "positions");
   const auto kinds = view(types, "types");
   PeriodicGraph graph;
   {

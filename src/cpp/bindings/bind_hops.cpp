@@ -29,7 +29,7 @@ py::array_t<double> add(HopDetector &detector, const Array<double> &positions, c
                         std::int64_t step, const std::optional<Array<std::int64_t>> &offsets,
                         const std::optional<Array<std::int64_t>> &hosts)
 {
-  const auto points = view_positions(positions);
+  const auto points = view_rows<Vec3>(positions, "positions");
   if (offset.ndim() != 1 || offset.size() != 3)
     throw Error("offset", std::to_string(offset.size()) + " numbers", "must be a vector of 3");
   const Vec3 drift{offset.at(0), offset.at(1), offset.at(2)};

@@ -9,21 +9,10 @@
 namespace naglass::python {
 namespace {
 
-/// A graph's topology; the core itself checks that per-atom input matches it.
-PeriodicView topology(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts)
-{
-  const PeriodicView bonds{view(offsets, "offsets"), view(targets, "targets"), view_shifts(shifts)};
-  check_bonds(bonds.offsets, bonds.targets, bonds.offsets.empty() ? 0 : bonds.offsets.size() - 1);
-  if (bonds.shifts.size() != bonds.targets.size())
-    throw Error("shifts", std::to_string(bonds.shifts.size()) + " entries",
-                "there are " + std::to_string(bonds.targets.size()) + " bonds");
-  return bonds;
-}
-
 py::tuple linkage(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
                   const Array<int> &kinds, const Array<char> &ligand, int kind_count)
 {
-  const PeriodicView bonds = topology(offsets, targets, shifts);
+  const GraphView bonds = view_graph(offsets, targets, shifts);
   const auto kind_of = view(kinds, "kinds");
   const auto is_ligand = view(ligand, "ligand");
   for (const int kind : kind_of)
@@ -52,7 +41,7 @@ py::tuple linkage(const Array<std::int64_t> &offsets, const Array<int> &targets,
 py::array_t<int> lanterns(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
                           const Array<int> &kinds, const Array<char> &ligand)
 {
-  const PeriodicView bonds = topology(offsets, targets, shifts);
+  const GraphView bonds = view_graph(offsets, targets, shifts);
   const auto kind_of = view(kinds, "kinds");
   const auto is_ligand = view(ligand, "ligand");
   std::vector<int> counts;
@@ -66,7 +55,7 @@ py::array_t<int> lanterns(const Array<std::int64_t> &offsets, const Array<int> &
 py::tuple clusters(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
                    const Array<char> &selected)
 {
-  const PeriodicView graph = topology(offsets, targets, shifts);
+  const GraphView graph = view_graph(offsets, targets, shifts);
   const auto chosen = view(selected, "selected");
   Clusters found;
   std::vector<std::array<Sublattice::Row, 3>> translations;
@@ -82,7 +71,7 @@ py::tuple clusters(const Array<std::int64_t> &offsets, const Array<int> &targets
 py::tuple sites(const Array<double> &positions, const std::array<std::array<double, 3>, 3> &cell,
                 const std::array<bool, 3> &periodic, double largest)
 {
-  const auto places = view_positions(positions);
+  const auto places = view_rows<Vec3>(positions, "positions");
   PercolationLevels levels;
   {
     const ReleasedGil released;

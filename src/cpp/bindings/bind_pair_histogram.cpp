@@ -12,7 +12,8 @@ py::array_t<std::int64_t> histogram(const Array<double> &centers, const Array<do
                                     int type_count, const std::array<Vec3, 3> &cell, const std::array<bool, 3> &pbc,
                                     double reach, int bins)
 {
-  const PairHistogramInput input{view_positions(centers), view_positions(others), view(types, "types"), type_count};
+  const PairHistogramInput input{view_rows<Vec3>(centers, "centers"), view_rows<Vec3>(others, "others"),
+                                 view(types, "types"), type_count};
   std::vector<std::int64_t> counts;
   {
     const ReleasedGil released;

@@ -10,9 +10,8 @@ namespace {
 py::tuple qn(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<double> &lengths,
              const Array<int> &types, const std::vector<Role> &roles, double vanadyl_cutoff)
 {
-  const GraphView bonds{view(offsets, "offsets"), view(targets, "targets"), view(lengths, "lengths")};
   const auto kinds = view(types, "types");
-  check_graph(bonds, kinds.size());
+  const GraphView bonds = view_graph(offsets, targets, lengths, kinds.size());
   OxygenBonds oxygens;
   FormerLinks links;
   {

@@ -7,25 +7,15 @@
 namespace naglass::python {
 namespace {
 
-TopologyView view_topology(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts)
-{
-  const TopologyView graph{view(offsets, "offsets"), view(targets, "targets"), view_shifts(shifts)};
-  if (graph.shifts.size() != graph.targets.size())
-    throw Error("shifts", std::to_string(graph.shifts.size()) + " entries",
-                "there are " + std::to_string(graph.targets.size()) + " bonds");
-  check_bonds(graph.offsets, graph.targets, std::max<std::size_t>(graph.offsets.size(), 1) - 1);
-  return graph;
-}
-
 py::tuple former_graph_of(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
                           const Array<std::uint8_t> &formers, const Array<std::uint8_t> &bridges)
 {
-  const TopologyView bonds = view_topology(offsets, targets, shifts);
+  const GraphView bonds = view_graph(offsets, targets, shifts);
   const auto is_former = view(formers, "formers"), is_bridge = view(bridges, "bridges");
   for (const auto &[flags, name] : {std::pair{is_former, "formers"}, std::pair{is_bridge, "bridges"}})
-    if (flags.size() != static_cast<std::size_t>(bonds.sites()))
+    if (flags.size() != static_cast<std::size_t>(bonds.rows()))
       throw Error(name, std::to_string(flags.size()) + " entries", "must be one per atom");
-  Topology graph;
+  PeriodicGraph graph;
   {
     const ReleasedGil released;
     graph = former_graph(bonds, is_former, is_bridge);
@@ -38,7 +28,7 @@ py::tuple rings(const Array<std::int64_t> &offsets, const Array<int> &targets, c
                 const Array<int> &types, RingCriterion criterion, int max_size, KingNeighbors king_neighbors,
                 RingSelection selection, int strong_reach, bool members, int threads)
 {
-  const TopologyView graph = view_topology(offsets, targets, shifts);
+  const GraphView graph = view_graph(offsets, targets, shifts);
   RingOptions options;
   options.criterion = criterion;
   options.max_size = max_size;

@@ -8,13 +8,6 @@
 namespace naglass::python {
 namespace {
 
-std::span<const Shift> view_shifts(const Array<int> &array)
-{
-  if (array.ndim() != 2 || array.shape(1) != 3)
-    throw Error("shifts", std::to_string(array.size()) + " numbers", "must have the shape (M, 3)");
-  return {reinterpret_cast<const Shift *>(array.data()), static_cast<std::size_t>(array.shape(0))};
-}
-
 py::tuple to_tuple(CenterLinks &&links)
 {
   return py::make_tuple(give<int>(std::move(links.first)), give<int>(std::move(links.second)),
@@ -22,18 +15,16 @@ py::tuple to_tuple(CenterLinks &&links)
 }
 
 py::tuple center_links(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
-                       const Array<double> &lengths, const std::vector<LinkRole> &roles)
+                       const std::vector<LinkRole> &roles)
 {
-  const GraphView graph{view(offsets, "offsets"), view(targets, "targets"), view(lengths, "lengths")};
-  const auto images = view_shifts(shifts);
-  check_graph(graph, roles.size());
+  const GraphView graph = view_graph(offsets, targets, shifts);
   CenterLinks direct, mediated;
   std::vector<int> alkali;
   {
     const ReleasedGil released;
-    direct = direct_links(graph, images, roles);
-    mediated = mediated_links(graph, images, roles);
-    alkali = alkali_neighbors(graph, images, roles);
+    direct = direct_links(graph, roles);
+    mediated = mediated_links(graph, roles);
+    alkali = alkali_neighbors(graph, roles);
   }
   return py::make_tuple(to_tuple(std::move(direct)), to_tuple(std::move(mediated)), give<int>(std::move(alkali)));
 }
@@ -42,7 +33,7 @@ py::tuple clusters(const Array<int> &first, const Array<int> &second, const Arra
                    const std::vector<LinkRole> &roles)
 {
   const auto a = view(first, "first"), b = view(second, "second");
-  const auto images = view_shifts(shifts);
+  const auto images = view_rows<Shift>(shifts, "shifts");
   if (a.size() != b.size() || a.size() != images.size())
     throw Error("second", std::to_string(b.size()) + " entries", "first, second and shifts must have the same length");
   for (const auto ends : {a, b})
@@ -116,7 +107,7 @@ void bind_spin(py::module_ &module)
       .value("former", LinkRole::former)
       .value("alkali", LinkRole::alkali);
   module.def("center_links", &center_links, py::arg("offsets"), py::arg("targets"), py::arg("shifts"),
-             py::arg("lengths"), py::arg("roles"));
+             py::arg("roles"));
   module.def("link_clusters", &clusters, py::arg("first"), py::arg("second"), py::arg("shifts"), py::arg("used"),
              py::arg("roles"));
   module.def("moment_autocorrelation", &autocorrelation, py::arg("moments"), py::arg("max_lag"), py::arg("own_mean"));

@@ -100,8 +100,7 @@ Bins::Place Bins::place_fraction(Vec3 fraction, const Vec3 &position, std::size_
     if (box_.periodic(k)) {
       const double whole = std::floor(f);
       if (std::abs(whole) > most_cells_away)
-        throw Error("positions[" + std::to_string(i) + "]", position[k],
-                    "is too many cells away to be wrapped");
+        throw Error("positions[" + std::to_string(i) + "]", position[k], "is too many cells away to be wrapped");
       place.wrapping[k] = -static_cast<int>(whole);
       f -= whole;
     }

@@ -49,9 +49,9 @@ PercolationLevels levels_below(std::span<const Vec3> positions, const Box &box, 
 
 }  // namespace
 
-Clusters find_clusters(const PeriodicView &graph, std::span<const char> selected)
+Clusters find_clusters(const GraphView &graph, std::span<const char> selected)
 {
-  const int rows = static_cast<int>(graph.rows());
+  const int rows = graph.rows();
   if (static_cast<int>(selected.size()) != rows)
     throw Error("selected", std::to_string(selected.size()) + " entries",
                 "the graph has " + std::to_string(rows) + " atoms");

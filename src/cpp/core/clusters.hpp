@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "core/periodic_view.hpp"
+#include "core/graph.hpp"
 #include "core/translation_forest.hpp"
 
 namespace naglass {
@@ -18,7 +18,7 @@ struct Clusters {
 
 /// Components of the selected rows (`selected` not zero) and the edges between them. Nearly O(edges).
 /// Throws Error if `selected` does not match the graph.
-Clusters find_clusters(const PeriodicView &graph, std::span<const char> selected);
+Clusters find_clusters(const GraphView &graph, std::span<const char> selected);
 
 /// The smallest cutoff (Å) at which sites, joined when closer than the cutoff, percolate. Exact, among distances up to
 /// `largest`; NaN if the sites do not percolate below it. Throws Error as neighbor_list() does.

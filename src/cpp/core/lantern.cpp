@@ -43,7 +43,7 @@ std::vector<Link> lanterns(std::vector<SharedLigand> &&records, std::span<const 
   return found;
 }
 
-std::vector<int> lantern_counts(const PeriodicView &bonds, std::span<const int> kinds, std::span<const char> ligand)
+std::vector<int> lantern_counts(const GraphView &bonds, std::span<const int> kinds, std::span<const char> ligand)
 {
   std::vector<int> counts(kinds.size());
   for (std::size_t i = 0; i < kinds.size(); ++i) counts[i] = kinds[i] == lantern_center ? 0 : -1;

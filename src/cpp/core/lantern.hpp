@@ -23,6 +23,6 @@ std::vector<Link> lanterns(std::vector<SharedLigand> &&records, std::span<const 
 /// counted separately; -1 for a row that is not a center. A bridge is shared when both centers have a ligand in common
 /// with it; each bridge of a lantern has exactly one in common with each of the two. Per row: `kinds` is
 /// lantern_center, lantern_bridge or -1; `ligand` is not zero for a ligand. Throws Error as center_links() does.
-std::vector<int> lantern_counts(const PeriodicView &bonds, std::span<const int> kinds, std::span<const char> ligand);
+std::vector<int> lantern_counts(const GraphView &bonds, std::span<const int> kinds, std::span<const char> ligand);
 
 }  // namespace naglass

@@ -41,18 +41,18 @@ std::vector<Link> count_shared(std::vector<SharedLigand> &&records)
   return links;
 }
 
-std::vector<Link> center_links(const PeriodicView &bonds, std::span<const int> kinds, std::span<const char> ligand)
+std::vector<Link> center_links(const GraphView &bonds, std::span<const int> kinds, std::span<const char> ligand)
 {
   const std::string atoms = "the graph has " + std::to_string(bonds.rows()) + " atoms";
-  if (static_cast<std::int64_t>(kinds.size()) != bonds.rows())
+  if (static_cast<int>(kinds.size()) != bonds.rows())
     throw Error("kinds", std::to_string(kinds.size()) + " entries", atoms);
-  if (static_cast<std::int64_t>(ligand.size()) != bonds.rows())
+  if (static_cast<int>(ligand.size()) != bonds.rows())
     throw Error("ligand", std::to_string(ligand.size()) + " entries", atoms);
 
   std::vector<SharedLigand> records;
   std::vector<CenterImage> around;
   const Interrupt interrupt = Interrupt::current();
-  for (std::int64_t i = 0; i < bonds.rows(); ++i) {
+  for (int i = 0; i < bonds.rows(); ++i) {
     if (!ligand[i]) continue;
     interrupt.check();
     around.clear();

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "core/periodic_view.hpp"
+#include "core/graph.hpp"
 
 namespace naglass {
 
@@ -53,7 +53,7 @@ std::vector<Link> count_shared(std::vector<SharedLigand> &&records);
 /// The links of a periodic graph through its ligands. Per row: `kinds` is the center's kind or -1, `ligand` is not
 /// zero for a ligand. An image of a center counts as a separate center. O(bonds) plus a sort.
 /// Throws Error if kinds or ligands do not match the graph.
-std::vector<Link> center_links(const PeriodicView &bonds, std::span<const int> kinds, std::span<const char> ligand);
+std::vector<Link> center_links(const GraphView &bonds, std::span<const int> kinds, std::span<const char> ligand);
 
 /// Index of an unordered pair of kinds in (0,0), (0,1) ... (0,kinds-1), (1,1) ...
 std::size_t kind_pair(int a, int b, int kinds);

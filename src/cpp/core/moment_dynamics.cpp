@@ -84,8 +84,7 @@ Autocorrelation moment_autocorrelation(const MomentTrack &moments, std::int64_t 
   std::vector<double> total(lags, 0.0);
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t k = 0; k < lags; ++k) total[k] += products[i * lags + k];
-  if (!(total[0] > 0.0))
-    throw Error("moments", common, "do not vary, so there is no correlation to compute");
+  if (!(total[0] > 0.0)) throw Error("moments", common, "do not vary, so there is no correlation to compute");
 
   Autocorrelation out;
   for (std::int64_t k = 0; k < lags; ++k) {

@@ -12,7 +12,7 @@ void check(const GraphView &bonds, std::span<const int> types, const QnOptions &
 {
   if (!(options.vanadyl_cutoff >= 0.0) || !std::isfinite(options.vanadyl_cutoff))
     throw Error("vanadyl_cutoff", options.vanadyl_cutoff, "must be a number of at least 0 (Å)");
-  if (static_cast<std::int64_t>(types.size()) < bonds.rows())
+  if (static_cast<int>(types.size()) < bonds.rows())
     throw Error("types", std::to_string(types.size()) + " entries",
                 "the graph has " + std::to_string(bonds.rows()) + " atoms");
   for (std::size_t i = 0; i < types.size(); ++i)
@@ -41,7 +41,7 @@ OxygenBonds oxygen_bonds(const GraphView &bonds, std::span<const int> types, con
   out.formers.assign(bonds.rows(), 0);
   out.metals.assign(bonds.rows(), 0);
   out.classes.assign(bonds.rows(), OxygenClass::not_oxygen);
-  for (std::int64_t i = 0; i < bonds.rows(); ++i) {
+  for (int i = 0; i < bonds.rows(); ++i) {
     if (options.roles[types[i]] != Role::oxygen) continue;
     bool oxo = false;
     for (std::int64_t e = bonds.offsets[i]; e < bonds.offsets[i + 1]; ++e) {
@@ -62,7 +62,7 @@ FormerLinks former_links(const GraphView &bonds, std::span<const int> types, std
   FormerLinks out;
   out.n.assign(bonds.rows(), -1);
   out.m.assign(bonds.rows(), -1);
-  for (std::int64_t i = 0; i < bonds.rows(); ++i) {
+  for (int i = 0; i < bonds.rows(); ++i) {
     if (options.roles[types[i]] != Role::former) continue;
     out.n[i] = out.m[i] = 0;
     for (std::int64_t e = bonds.offsets[i]; e < bonds.offsets[i + 1]; ++e) {

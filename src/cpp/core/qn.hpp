@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "core/neighbors.hpp"
+#include "core/graph.hpp"
 
 namespace naglass {
 

@@ -20,12 +20,12 @@ struct Link {
 
 Shift operator+(const Shift &a, const Shift &b) { return {a[0] + b[0], a[1] + b[1], a[2] + b[2]}; }
 
-int degree(const TopologyView &graph, int i) { return static_cast<int>(graph.offsets[i + 1] - graph.offsets[i]); }
+int degree(const GraphView &graph, int i) { return static_cast<int>(graph.offsets[i + 1] - graph.offsets[i]); }
 
-void check(const TopologyView &graph, int longest_walk)
+void check(const GraphView &graph, int longest_walk)
 {
   const std::int64_t most = cell_base / 2 / (longest_walk + 1);
-  for (int i = 0; i < graph.sites(); ++i)
+  for (int i = 0; i < graph.rows(); ++i)
     for (std::int64_t e = graph.offsets[i]; e < graph.offsets[i + 1]; ++e) {
       const Shift &s = graph.shifts[e];
       if (graph.targets[e] == i && s == Shift{})
@@ -39,9 +39,9 @@ void check(const TopologyView &graph, int longest_walk)
 }
 
 // Sites that are on no ring: those with fewer than two bonds after all such sites have been removed.
-std::vector<std::uint8_t> dangling(const TopologyView &graph)
+std::vector<std::uint8_t> dangling(const GraphView &graph)
 {
-  const int n = graph.sites();
+  const int n = graph.rows();
   std::vector<std::uint8_t> pruned(n, 0);
   std::vector<int> left(n), stack;
   for (int i = 0; i < n; ++i) {
@@ -62,7 +62,7 @@ std::vector<std::uint8_t> dangling(const TopologyView &graph)
 }
 
 // Decided from all bonds, so that every rank with a site's surroundings comes to the same result.
-bool is_middle(const TopologyView &graph, int i)
+bool is_middle(const GraphView &graph, int i)
 {
   if (!graph.known(i) || degree(graph, i) != 2) return false;
   const std::int64_t e = graph.offsets[i];
@@ -85,13 +85,13 @@ Shift unpack(Cells cells)
   return shift;
 }
 
-Topology former_graph(const TopologyView &bonds, std::span<const std::uint8_t> formers,
-                      std::span<const std::uint8_t> bridges)
+PeriodicGraph former_graph(const GraphView &bonds, std::span<const std::uint8_t> formers,
+                           std::span<const std::uint8_t> bridges)
 {
-  Topology out;
+  PeriodicGraph out;
   std::vector<Link> row;
   const Interrupt interrupt = Interrupt::current();
-  for (int i = 0; i < bonds.sites(); ++i) {
+  for (int i = 0; i < bonds.rows(); ++i) {
     row.clear();
     interrupt.check();
     if (out.targets.size() > most_links)
@@ -120,7 +120,7 @@ Topology former_graph(const TopologyView &bonds, std::span<const std::uint8_t> f
   return out;
 }
 
-RingNet::RingNet(const TopologyView &graph, int longest_walk)
+RingNet::RingNet(const GraphView &graph, int longest_walk)
 {
   check(graph, longest_walk);
   build(graph, dangling(graph));
@@ -132,9 +132,9 @@ RingNet::RingNet(const TopologyView &graph, int longest_walk)
   for (Edge &edge : edges_) edge.length = 1;
 }
 
-void RingNet::build(const TopologyView &graph, const std::vector<std::uint8_t> &pruned)
+void RingNet::build(const GraphView &graph, const std::vector<std::uint8_t> &pruned)
 {
-  const int n = graph.sites();
+  const int n = graph.rows();
   std::vector<int> node_of(n, -1);
   std::vector<std::uint8_t> middle(n, 0);
   for (int i = 0; i < n; ++i) {

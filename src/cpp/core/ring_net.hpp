@@ -4,38 +4,15 @@
 #include <span>
 #include <vector>
 
-#include "core/bond_graph.hpp"
+#include "core/graph.hpp"
 #include "core/interrupt.hpp"
 
 namespace naglass {
 
-/// A periodic graph without lengths: rows are sites, in the order that decides which member of a ring comes first.
-/// Entry e of row i joins site i to the image of targets[e] displaced by shifts[e]; both directions are present.
-struct TopologyView {
-  std::span<const std::int64_t> offsets;  // sites + 1
-  std::span<const int> targets;
-  std::span<const Shift> shifts;
-  /// Per site, whether its row is known; empty where all are. The edge of a rank's halo is not.
-  std::span<const std::uint8_t> complete = {};
-
-  int sites() const { return static_cast<int>(offsets.size()) - 1; }
-  bool known(int i) const { return complete.empty() || complete[i]; }
-};
-
-/// A graph that TopologyView can refer to.
-struct Topology {
-  std::vector<std::int64_t> offsets{0};
-  std::vector<int> targets;
-  std::vector<Shift> shifts;
-  std::vector<std::uint8_t> complete;
-
-  operator TopologyView() const { return {offsets, targets, shifts, complete}; }
-};
-
 /// The former–former graph: two formers are joined, once, when they share at least one bridging atom. Its sites are
 /// those of `bonds`; all but the formers have empty rows. A row is complete where the former and its bridges are.
-Topology former_graph(const TopologyView &bonds, std::span<const std::uint8_t> formers,
-                      std::span<const std::uint8_t> bridges);
+PeriodicGraph former_graph(const GraphView &bonds, std::span<const std::uint8_t> formers,
+                           std::span<const std::uint8_t> bridges);
 
 /// An integer lattice shift as one number: sums and the lexicographic order carry over.
 using Cells = std::int64_t;
@@ -60,7 +37,7 @@ class RingNet {
 
   /// Throws Error for a bond of a site to itself, a bond given twice, or shifts so large that a walk of
   /// `longest_walk` bonds would overflow a Cells.
-  RingNet(const TopologyView &graph, int longest_walk);
+  RingNet(const GraphView &graph, int longest_walk);
 
   int nodes() const { return static_cast<int>(sites_.size()); }
   int site(int node) const { return sites_[node]; }
@@ -76,7 +53,7 @@ class RingNet {
   const Interrupt &interrupt() const { return interrupt_; }
 
  private:
-  void build(const TopologyView &graph, const std::vector<std::uint8_t> &pruned);
+  void build(const GraphView &graph, const std::vector<std::uint8_t> &pruned);
 
   std::vector<int> sites_;
   std::vector<std::int64_t> first_{0};

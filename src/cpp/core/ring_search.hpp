@@ -86,7 +86,7 @@ RingSet closed_path_rings(const RingNet &net, const RingOptions &options, RingTa
                           std::vector<std::int64_t> &searches);
 
 /// Which of all primitive rings start from the roots and are not sums of smaller ones.
-std::vector<std::uint8_t> strong_rings(const TopologyView &graph, const RingNet &net, const RingSet &primitive,
+std::vector<std::uint8_t> strong_rings(const GraphView &graph, const RingNet &net, const RingSet &primitive,
                                        const RingOptions &options);
 
 }  // namespace naglass

@@ -10,9 +10,9 @@
 namespace naglass {
 namespace {
 
-void check(const TopologyView &graph, const RingOptions &options)
+void check(const GraphView &graph, const RingOptions &options)
 {
-  const std::size_t sites = graph.sites();
+  const std::size_t sites = graph.rows();
   if (options.max_size < 3) throw Error("max_size", std::to_string(options.max_size), "a ring has at least 3 members");
   if (options.strong_reach < -1)
     throw Error("strong_reach", std::to_string(options.strong_reach), "must be a number of bonds of at least 0");
@@ -44,7 +44,7 @@ RingList sorted_list(const RingSet &rings)
 }
 
 // Strong rings are primitive: a shortcut would split a ring into two smaller ones.
-RingSet find_strong(const TopologyView &graph, const RingNet &net, const RingOptions &options, RingTally &tally)
+RingSet find_strong(const GraphView &graph, const RingNet &net, const RingOptions &options, RingTally &tally)
 {
   RingOptions everywhere = options;
   everywhere.roots = {};
@@ -67,13 +67,13 @@ void originate_where_through(RingCounts &out)
 
 }  // namespace
 
-RingCounts find_rings(const TopologyView &graph, const RingOptions &options)
+RingCounts find_rings(const GraphView &graph, const RingOptions &options)
 {
   check(graph, options);
   // Where images are distinguished, walks go at most `max_size` steps plus the reach.
   const RingNet net(graph, options.max_size + strong_reach(options));
   RingCounts out;
-  RingTally tally(graph.sites(), options.max_size, out);
+  RingTally tally(graph.rows(), options.max_size, out);
   RingSet rings;
   switch (options.criterion) {
   case RingCriterion::primitive:

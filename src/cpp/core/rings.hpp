@@ -71,7 +71,7 @@ struct RingCounts {
 /// 116, 145 (1990); Goetzke & Klein, J. Non-Cryst. Solids 127, 215 (1991).
 /// Throws Error for a max_size below 3, a reach below -1, types or roots that do not match the graph, and as RingNet
 /// does.
-RingCounts find_rings(const TopologyView &graph, const RingOptions &options);
+RingCounts find_rings(const GraphView &graph, const RingOptions &options);
 
 /// strong_reach with its default filled in.
 int strong_reach(const RingOptions &options);

@@ -62,7 +62,7 @@ class BondSpace {
 // Limits the work of all tests: a fraction of a second per atom, where a network needs milliseconds.
 class WorkLimit {
  public:
-  explicit WorkLimit(const TopologyView &graph) : most_(most_per_site * graph.sites()) {}
+  explicit WorkLimit(const GraphView &graph) : most_(most_per_site * graph.rows()) {}
 
   void add(std::int64_t words)
   {
@@ -94,10 +94,9 @@ struct RingsAt {
 
 class StrongTest {
  public:
-  StrongTest(const TopologyView &graph, const Interrupt &interrupt, WorkLimit &limit, const RingSet &rings,
+  StrongTest(const GraphView &graph, const Interrupt &interrupt, WorkLimit &limit, const RingSet &rings,
              const RingsAt &at, int reach)
-      : graph_(graph), interrupt_(interrupt), limit_(limit), rings_(rings), at_(at), reach_(reach),
-        index_(graph.sites())
+      : graph_(graph), interrupt_(interrupt), limit_(limit), rings_(rings), at_(at), reach_(reach), index_(graph.rows())
   {
   }
 
@@ -190,7 +189,7 @@ class StrongTest {
     return bonds_before_[u] + e - graph_.offsets[site];
   }
 
-  const TopologyView &graph_;
+  const GraphView &graph_;
   const Interrupt &interrupt_;
   WorkLimit &limit_;
   const RingSet &rings_;
@@ -214,12 +213,12 @@ int root_site(std::span<const RingSite> ring, const std::vector<std::uint8_t> &i
 
 }  // namespace
 
-std::vector<std::uint8_t> strong_rings(const TopologyView &graph, const RingNet &net, const RingSet &primitive,
+std::vector<std::uint8_t> strong_rings(const GraphView &graph, const RingNet &net, const RingSet &primitive,
                                        const RingOptions &options)
 {
-  std::vector<std::uint8_t> is_node(graph.sites(), 0);
+  std::vector<std::uint8_t> is_node(graph.rows(), 0);
   for (int node = 0; node < net.nodes(); ++node) is_node[net.site(node)] = 1;
-  const RingsAt at(graph.sites(), primitive);
+  const RingsAt at(graph.rows(), primitive);
   std::vector<std::uint8_t> strong(primitive.size(), 0);
   ParallelErrors errors;
   WorkLimit limit(graph);

@@ -22,7 +22,6 @@ Shift minus(const Shift &a, const Shift &b) { return {a[0] - b[0], a[1] - b[1], 
 
 struct Network {
   const GraphView &graph;
-  std::span<const Shift> shifts;
   std::span<const LinkRole> roles;
 
   // Bonded images of one role, seen from atom i in its home cell.
@@ -30,18 +29,18 @@ struct Network {
   {
     std::vector<Image> found;
     for (std::int64_t e = graph.offsets[i]; e < graph.offsets[i + 1]; ++e)
-      if (roles[graph.targets[e]] == role) found.push_back({graph.targets[e], shifts[e]});
+      if (roles[graph.targets[e]] == role) found.push_back({graph.targets[e], graph.shifts[e]});
     return found;
   }
 };
 
 void check(const Network &network)
 {
-  if (static_cast<std::int64_t>(network.roles.size()) != network.graph.rows())
+  if (network.roles.size() != static_cast<std::size_t>(network.graph.rows()))
     throw Error("roles", std::to_string(network.roles.size()) + " entries",
                 "the graph has " + std::to_string(network.graph.rows()) + " atoms");
-  if (network.shifts.size() != network.graph.targets.size())
-    throw Error("shifts", std::to_string(network.shifts.size()) + " entries",
+  if (network.graph.shifts.size() != network.graph.targets.size())
+    throw Error("shifts", std::to_string(network.graph.shifts.size()) + " entries",
                 "there are " + std::to_string(network.graph.targets.size()) + " bonds");
 }
 
@@ -102,12 +101,12 @@ class LoopRank {
 
 }  // namespace
 
-CenterLinks direct_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles)
+CenterLinks direct_links(const GraphView &graph, std::span<const LinkRole> roles)
 {
-  const Network network{graph, shifts, roles};
+  const Network network{graph, roles};
   check(network);
   std::vector<Path> paths;
-  for (int i = 0; i < static_cast<int>(graph.rows()); ++i) {
+  for (int i = 0; i < graph.rows(); ++i) {
     if (roles[i] != LinkRole::bridge) continue;
     const std::vector<Image> centers = network.bonded(i, LinkRole::center);
     for (std::size_t a = 0; a < centers.size(); ++a)
@@ -116,12 +115,12 @@ CenterLinks direct_links(const GraphView &graph, std::span<const Shift> shifts, 
   return count_paths(paths);
 }
 
-CenterLinks mediated_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles)
+CenterLinks mediated_links(const GraphView &graph, std::span<const LinkRole> roles)
 {
-  const Network network{graph, shifts, roles};
+  const Network network{graph, roles};
   check(network);
   std::vector<Path> paths;
-  for (int i = 0; i < static_cast<int>(graph.rows()); ++i) {
+  for (int i = 0; i < graph.rows(); ++i) {
     if (roles[i] != LinkRole::former) continue;
     std::vector<std::vector<Image>> beyond;
     for (const Image &bridge : network.bonded(i, LinkRole::bridge)) {
@@ -136,13 +135,12 @@ CenterLinks mediated_links(const GraphView &graph, std::span<const Shift> shifts
   return count_paths(paths);
 }
 
-std::vector<int> alkali_neighbors(const GraphView &graph, std::span<const Shift> shifts,
-                                  std::span<const LinkRole> roles)
+std::vector<int> alkali_neighbors(const GraphView &graph, std::span<const LinkRole> roles)
 {
-  const Network network{graph, shifts, roles};
+  const Network network{graph, roles};
   check(network);
   std::vector<int> counts(graph.rows(), 0);
-  for (int i = 0; i < static_cast<int>(graph.rows()); ++i) {
+  for (int i = 0; i < graph.rows(); ++i) {
     if (roles[i] != LinkRole::center) continue;
     std::vector<Image> found;
     for (const Image &bridge : network.bonded(i, LinkRole::bridge))

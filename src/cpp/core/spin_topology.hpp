@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "core/neighbors.hpp"
+#include "core/graph.hpp"
 
 namespace naglass {
 
@@ -28,15 +28,14 @@ struct LinkClusters {
 };
 
 /// Links center–bridge–center (V–O–V). Throws Error for roles or shifts that do not match the graph.
-CenterLinks direct_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles);
+CenterLinks direct_links(const GraphView &graph, std::span<const LinkRole> roles);
 
 /// Links center–bridge–former–bridge–center (V–O–P–O–V) through two different bridges of one former.
-CenterLinks mediated_links(const GraphView &graph, std::span<const Shift> shifts, std::span<const LinkRole> roles);
+CenterLinks mediated_links(const GraphView &graph, std::span<const LinkRole> roles);
 
 /// Per center the number of alkali atoms, images counted separately, that share at least one bridge with it; 0 for
 /// others.
-std::vector<int> alkali_neighbors(const GraphView &graph, std::span<const Shift> shifts,
-                                  std::span<const LinkRole> roles);
+std::vector<int> alkali_neighbors(const GraphView &graph, std::span<const LinkRole> roles);
 
 /// Clusters of all centers, joined by the links with a nonzero entry in `used`. Unlinked centers are clusters of one.
 LinkClusters link_clusters(const CenterLinks &links, std::span<const int> used, std::span<const LinkRole> roles);

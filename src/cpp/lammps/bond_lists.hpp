@@ -24,7 +24,7 @@ struct LocalBonds {
   std::vector<int> targets;
   std::vector<double> lengths;
 
-  GraphView view() const { return {offsets, targets, lengths}; }
+  GraphView view() const { return {.offsets = offsets, .targets = targets, .lengths = lengths}; }
   /// Bytes in use.
   double memory() const;
 };

@@ -32,7 +32,7 @@ struct HaloGraph {
   std::vector<std::int64_t> tags;
   std::vector<int> types;
   std::vector<int> owners;
-  Topology graph;
+  PeriodicGraph graph;
 };
 
 /// This rank's rows and all rows within `bonds` bonds of them. Collective.

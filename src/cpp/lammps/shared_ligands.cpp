@@ -52,7 +52,7 @@ std::vector<SharedLigand> ImageCompute::shared_ligands(const std::string &title,
   const GraphView bonds = bonds_.view();
   std::vector<SharedLigand> records;
   std::vector<CenterImage> around;
-  for (std::int64_t i = 0; i < bonds.rows(); ++i) {
+  for (int i = 0; i < bonds.rows(); ++i) {
     if (!roles.ligand[bonds_.types[i]]) continue;
     around.clear();
     for (std::int64_t e = bonds.offsets[i]; e < bonds.offsets[i + 1]; ++e) {
