@@ -58,7 +58,7 @@ def bottleneck_radius(
     sizes = np.array([radii[symbol] for symbol in symbols[kept]])
     distance = _core.surface_distance(positions[kept], sizes, cell, pbc, shape)
     return Bottleneck(
-        Percolation(*map(np.array, _core.voxel_percolation(distance, pbc, -np.inf))),
+        Percolation(**_core.voxel_percolation(distance, pbc, -np.inf)),
         float(distance.max()),
         float((distance >= probe_radius).mean()),
         float(_core.percolating_voxels(distance, pbc, probe_radius).astype(bool).mean()),
@@ -89,7 +89,7 @@ def density_percolation(density: np.ndarray, pbc=(True, True, True)) -> DensityP
     if density.min() < 0.0:
         raise InputError(f"density = {density.min()}: must not be negative")
     pbc = array("pbc", pbc, (3,), kind=bool)
-    levels = Percolation(*map(np.array, _core.voxel_percolation(density, [bool(p) for p in pbc], 0.0)))
+    levels = Percolation(**_core.voxel_percolation(density, [bool(p) for p in pbc], 0.0))
     shares = (_share_at_least(density, found) for found in (levels.by_dimension, levels.by_direction))
     return DensityPercolation(levels, Percolation(*shares))
 

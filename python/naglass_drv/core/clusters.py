@@ -48,8 +48,7 @@ def clusters(graph: BondGraph, select: Selection = None) -> Clusters:
     ``clusters(bond_graph(atoms, {("Na", "Na"): 4.0}), select="Na")`` the sodium sites. Nearly O(bonds).
     """
     bond_graph_only("graph", graph)
-    labels, sizes, translations = _core.clusters(*topology(graph), mask_of(graph.symbols, select))
-    return Clusters(labels, sizes, translations.reshape(-1, 3, 3))
+    return Clusters(**_core.clusters(*topology(graph), mask_of(graph.symbols, select)))
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,7 @@ def percolation_cutoff(atoms, select: Selection = "Na", *, max_cutoff: float = 1
     max_cutoff = positive("max_cutoff", max_cutoff, "Å")
     positions, cell, pbc = geometry(atoms)
     chosen = positions[mask_of(atoms.get_chemical_symbols(), select)]
-    levels = _core.site_percolation(chosen, cell, pbc, max_cutoff)
-    return Percolation(*map(np.array, levels))
+    return Percolation(**_core.site_percolation(chosen, cell, pbc, max_cutoff))
 
 
 def mask_of(symbols: Iterable[str], select: Selection) -> np.ndarray:

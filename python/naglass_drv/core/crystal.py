@@ -26,6 +26,8 @@ from .arguments import (
 from .graph import Cutoffs, geometry, graph_of, neighbors, topology
 from .linkage import centers_and_ligands
 
+_DEFAULT = _core.SimilarityOptions()
+
 
 @dataclass(frozen=True)
 class Environments:
@@ -84,10 +86,10 @@ def crystal_similarity(
     atoms,
     reference: Environments,
     *,
-    sigma: float = 0.4,
-    sharpness: float = 100.0,
-    reach: float = 4.0,
-    any_rotation: bool = False,
+    sigma: float = _DEFAULT.sigma,
+    sharpness: float = _DEFAULT.sharpness,
+    reach: float = _DEFAULT.reach,
+    any_rotation: bool = _DEFAULT.any_rotation,
 ) -> np.ndarray:
     """(N,) similarity of each center to a reference crystal; NaN for atoms that are not centers.
 
@@ -100,9 +102,12 @@ def crystal_similarity(
     structure("atoms", atoms)
     if not isinstance(reference, Environments):
         raise InputError(f"reference = {shown(reference)}: must be Environments, as environments() makes them")
-    sigma, sharpness = positive("sigma", sigma, "Å"), positive("sharpness", sharpness)
-    reach, any_rotation = positive("reach", reach), flag("any_rotation", any_rotation)
-    options = _core.SimilarityOptions(sigma, sharpness, reach, any_rotation)
+    options = _core.SimilarityOptions(
+        sigma=positive("sigma", sigma, "Å"),
+        sharpness=positive("sharpness", sharpness),
+        reach=positive("reach", reach),
+        any_rotation=flag("any_rotation", any_rotation),
+    )
     cutoff = _core.similarity_cutoff(reference.compiled, options)
     rows, *around = _neighborhoods(atoms, reference.center, reference.elements, cutoff)
     similarity = np.full(len(atoms), np.nan)

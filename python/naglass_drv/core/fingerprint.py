@@ -15,8 +15,13 @@ from .arguments import structure as checked_structure
 from .graph import BondGraph, Cutoffs, bond_graph, geometry, pair, unordered_pairs
 from .qn import VANADYL_CUTOFF
 
+_DEFAULT, _BINS = _core.FingerprintOptions(), _core.LengthBins()
+
+#: µB; a smaller moment has no side.
+SPIN_THRESHOLD: float = _DEFAULT.spin_threshold
+
 #: Å; longest bond that counts as coordination where no cutoff is given.
-COORDINATION_CUTOFFS = {("O", "V"): 2.5, ("Fe", "O"): 2.75}
+COORDINATION_CUTOFFS = {("O", "V"): _DEFAULT.cutoff, ("Fe", "O"): 2.75}
 
 #: Formal charges for the charge balance; more can be given.
 FORMAL_CHARGES = {
@@ -178,14 +183,14 @@ def fingerprint(
     states: Iterable[int] | None = None,
     bond_valence: str | Mapping[int, tuple[float, float]] | None = "default",
     assign: str = "nearest",
-    valence_cutoff: float = 3.2,
+    valence_cutoff: float = _DEFAULT.valence_cutoff,
     vanadyl_cutoff: float = VANADYL_CUTOFF,
-    trans_cutoff: float = 2.10,
-    trans_dioxo_cutoff: float = 2.025,
-    tolerance: float = 0.4,
-    spin_threshold: float = 0.5,
+    trans_cutoff: float = _DEFAULT.limits.trans,
+    trans_dioxo_cutoff: float = _DEFAULT.limits.trans_dioxo,
+    tolerance: float = _DEFAULT.tolerance,
+    spin_threshold: float = SPIN_THRESHOLD,
     balance: bool | Mapping[str, int] = False,
-    histogram: tuple[float, float, int] = (1.4, 3.2, 90),
+    histogram: tuple[float, float, int] = (_BINS.low, _BINS.high, _BINS.count),
 ) -> Fingerprint:
     """Coordination, bond families, bond-valence sum, shape and redox state of each `center` atom.
 
@@ -203,14 +208,15 @@ def fingerprint(
     cutoff = _coordination_cutoff(cutoffs, center, ligand, symbols)
     reach = max(cutoff, positive("valence_cutoff", valence_cutoff, "Å"))
     spin_threshold = positive("spin_threshold", spin_threshold, "µB")
-    tolerance = number("tolerance", tolerance, "valence units", least=0.0)
-    families = tuple(
-        positive(name, value, "Å")
-        for name, value in (
-            ("vanadyl_cutoff", vanadyl_cutoff),
-            ("trans_cutoff", trans_cutoff),
-            ("trans_dioxo_cutoff", trans_dioxo_cutoff),
-        )
+    options = _core.FingerprintOptions(
+        cutoff=cutoff,
+        valence_cutoff=valence_cutoff,
+        limits=_core.FamilyLimits(
+            vanadyl=positive("vanadyl_cutoff", vanadyl_cutoff, "Å"),
+            trans=positive("trans_cutoff", trans_cutoff, "Å"),
+            trans_dioxo=positive("trans_dioxo_cutoff", trans_dioxo_cutoff, "Å"),
+        ),
+        tolerance=number("tolerance", tolerance, "valence units", least=0.0),
     )
     chosen_states = sorted({whole("states", state, -8, 8) for state in _sequence("states", states or ())})
     redox = _core.redox_states(center, chosen_states)
@@ -219,10 +225,10 @@ def fingerprint(
     choice("assign", assign, ("nearest", "map"))
     centers, offsets, vectors = _shells(structure, center, ligand, reach)
     moment = _moments(spins, len(structure), centers)
+    most_probable = assign == "map" and bool(parameters)
     columns = _core.fingerprint(
-        offsets, vectors, cutoff, valence_cutoff, families,
-        parameters, center, ligand, chosen_states, assign == "map" and bool(parameters), moment, tolerance,
-    )  # fmt: skip
+        offsets, vectors, options, parameters, center, ligand, chosen_states, most_probable, moment
+    )
     for name in ("bond_valence", "off_centering", "by_valence"):
         if not parameters:
             columns[name] = None
@@ -335,10 +341,11 @@ def _histograms(offsets, vectors, state, moment, wanted, reach: float, threshold
     states = np.unique(state)
     row = np.searchsorted(states, state).astype(np.int32)
     edges = np.linspace(low, high, bins + 1) if bins > 0 else np.empty(0)
+    ranges = _core.LengthBins(low=low, high=high, count=bins)
 
     def count(selected: np.ndarray) -> np.ndarray:
         groups = np.where(selected, row, -1).astype(np.int32)
-        return _core.bond_histogram(offsets, vectors, groups, len(states), low, high, bins)
+        return _core.bond_histogram(offsets, vectors, groups, len(states), ranges)
 
     every = np.ones(len(row), dtype=bool)
     sides: tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None] = (None, None, None)

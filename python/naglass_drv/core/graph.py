@@ -74,9 +74,9 @@ def neighbors(atoms, cutoff: float) -> Neighbors:
     """
     positions, cell, pbc = geometry(atoms)
     cutoff = positive("cutoff", cutoff, "Å")
-    offsets, targets, shifts, lengths = _core.neighbor_list(positions, cell, pbc, cutoff)
-    rows = np.repeat(np.arange(len(positions)), np.diff(offsets))
-    return Neighbors(rows, targets, shifts, lengths)
+    found = _core.neighbor_list(positions, cell, pbc, cutoff)
+    rows = np.repeat(np.arange(len(positions)), np.diff(found["offsets"]))
+    return Neighbors(rows, found["targets"], found["shifts"], found["lengths"])
 
 
 def bond_graph(atoms, cutoffs: Cutoffs) -> BondGraph:
@@ -94,8 +94,8 @@ def bond_graph(atoms, cutoffs: Cutoffs) -> BondGraph:
         (type_of[a], type_of[b], length) for (a, b), length in unordered.items() if a in type_of and b in type_of
     ]
     types = np.array([type_of[symbol] for symbol in symbols], dtype=np.int32)
-    arrays = _core.bond_graph(positions, types, cell, pbc, len(type_of), present)
-    return BondGraph(symbols, unordered, *arrays)
+    found = _core.bond_graph(positions, types, cell, pbc, len(type_of), present)
+    return BondGraph(symbols, unordered, **found)
 
 
 def geometry(atoms) -> tuple[np.ndarray, list[list[float]], list[bool]]:

@@ -17,8 +17,10 @@ from .graph import names
 from .hop_events import COLUMNS, Hops, hops_of
 from .unwrap import Unwrapper, full_cell
 
+_DEFAULT = _core.HopOptions()
+
 #: Samples; how long ago a site may have been left for a hop back to it to be a return.
-RETURN_WITHIN = 200
+RETURN_WITHIN: int = _DEFAULT.return_within
 
 
 class HopDetector:
@@ -43,11 +45,11 @@ class HopDetector:
 
     def __init__(
         self,
-        window: int = 10,
-        threshold: float = 1.0,
+        window: int = _DEFAULT.window,
+        threshold: float = _DEFAULT.threshold,
         *,
         release: float | None = None,
-        min_length: float = 1.5,
+        min_length: float = _DEFAULT.min_length,
         return_within: int = RETURN_WITHIN,
         mobile: str | Iterable | None = None,
         framework: str | Iterable[str] | None = None,
@@ -58,8 +60,14 @@ class HopDetector:
         threshold = positive("threshold", threshold, "Å²")
         release = threshold / 2 if release is None else number("release", release, "Å²")
         return_within = whole("return_within", return_within, unit="samples")
-        self._options = (self._window, threshold, release, number("min_length", min_length, "Å"), return_within)
-        _core.HopDetector(0, *self._options)
+        self._options: dict[str, Any] = {
+            "window": self._window,
+            "threshold": threshold,
+            "release": release,
+            "min_length": number("min_length", min_length, "Å"),
+            "return_within": return_within,
+        }
+        _core.HopDetector(0, _core.HopOptions(**self._options))
         self._selection = (mobile, framework, _checked_cage(cage), elements("nearest", nearest))
         self._core: Any = None
         self._frames: _Frames | None = None
@@ -100,7 +108,7 @@ class HopDetector:
             mobile = self._indices
         if self._core is None:
             self._mobile = mobile
-            self._core = _core.HopDetector(len(positions), *self._options)
+            self._core = _core.HopDetector(len(positions), _core.HopOptions(**self._options))
             self._first_step = step
         offsets, hosts = cages if cages is not None else (None, None)
         rows = self._core.add(positions, np.asarray(offset, dtype=float), step, offsets, hosts)
@@ -153,7 +161,7 @@ class HopDetector:
             observed_steps=self._core.observed_samples * interval,
             first_step=self._first_step + (self._window + 1) * interval,
             window_steps=self._window * interval,
-            return_within_steps=self._options[-1] * interval,
+            return_within_steps=self._options["return_within"] * interval,
         )
 
 
@@ -296,11 +304,11 @@ class _Frames:
         pairs = [(0, 1 + k, float(cutoff)) for k, cutoff in enumerate(kinds)]
         positions = np.asarray(frame.positions, dtype=float)[atoms]
         cell = np.asarray(frame.cell, dtype=float).tolist()
-        offsets, targets, _, _ = _core.bond_graph(
+        found = _core.bond_graph(
             positions, types.astype(np.int32), cell, [bool(p) for p in frame.pbc], 1 + len(kinds), pairs
         )
-        bonds = offsets[len(self.mobile)]
-        return offsets[: len(self.mobile) + 1], atoms[targets[:bonds]].astype(np.int64)
+        offsets = found["offsets"][: len(self.mobile) + 1]
+        return offsets, atoms[found["targets"][: offsets[-1]]].astype(np.int64)
 
     def nearest(self, rows: np.ndarray) -> np.ndarray:
         """The atom nearest to the midpoint of each hop at the hop's step; -1 where none is asked for."""

@@ -67,10 +67,10 @@ def linkage(
     if not kinds:
         raise InputError("centers = (): at least one element is needed")
     kind_of, ligands = centers_and_ligands(graph, kinds, ligand)
-    i, j, shifts, shared, counts = _core.linkage(*topology(graph), kind_of, ligands, len(kinds))
+    found = _core.linkage(*topology(graph), kind_of, ligands, len(kinds))
     pairs = combinations_with_replacement(kinds, 2)
-    by_pair = {key: Sharing(*map(int, row)) for key, row in zip(pairs, counts, strict=True)}
-    return Linkage(by_pair, i, j, shifts, shared, graph.symbols)
+    by_pair = {key: Sharing(*map(int, row)) for key, row in zip(pairs, found.pop("counts"), strict=True)}
+    return Linkage(by_pair, **found, symbols=graph.symbols)
 
 
 def centers_and_ligands(

@@ -15,7 +15,7 @@ from .graph import Cutoffs, graph_of, names, pair, roles_of
 
 #: Å; a terminal V–O bond below it is a vanadyl V=O.
 #: Schindler, Hawthorne & Baur, Chem. Mater. 12, 1248 (2000).
-VANADYL_CUTOFF = 1.74
+VANADYL_CUTOFF: float = _core.QnOptions().vanadyl_cutoff
 
 
 OxygenClass = _core.OxygenClass
@@ -78,15 +78,15 @@ def qn(
         if bonds and pair(one, oxygen) not in graph.cutoffs:
             raise InputError(f"cutoffs: the pair ({one!r}, {oxygen!r}) is missing")
     type_of = {symbol: t for t, symbol in enumerate(present)}
-    n, m, oxygen_formers, oxygen_metals, oxygen_class = _core.qn(
+    found = _core.qn(
         graph.offsets,
         graph.targets,
         graph.lengths,
         np.array([type_of[symbol] for symbol in graph.symbols], dtype=np.int32),
         [roles.get(one, _core.Role.other) for one in present],
-        vanadyl_cutoff,
+        _core.QnOptions(vanadyl_cutoff=vanadyl_cutoff),
     )
-    return Qn(n, m, oxygen_formers, oxygen_metals, oxygen_class, _labels(former, metals))
+    return Qn(**found, labels=_labels(former, metals))
 
 
 def _labels(former: str | Iterable[str], metals: str | Iterable[str]) -> dict[int, str]:

@@ -12,6 +12,8 @@ from ..errors import InputError
 from .arguments import choice, elements, flag, whole
 from .graph import BondGraph, Cutoffs, graph_of, pair, topology
 
+_DEFAULT = _core.RingOptions()
+
 
 @dataclass(frozen=True)
 class RingMembers:
@@ -102,14 +104,14 @@ def rings(
     structure,
     cutoffs: Cutoffs | None = None,
     *,
-    criterion: str = "primitive",
+    criterion: str = _DEFAULT.criterion.name,
     graph_kind: str = "full",
-    max_size: int = 16,
-    members: bool = False,
-    king_neighbors: str = "excluded",
+    max_size: int = _DEFAULT.max_size,
+    members: bool = _DEFAULT.members,
+    king_neighbors: str = _DEFAULT.king_neighbors.name,
     former: str | Iterable[str] = ("P", "V"),
     bridge: str | Iterable[str] = "O",
-    select: str = "all",
+    select: str = _DEFAULT.selection.name,
     strong_reach: int | None = None,
     threads: int | None = None,
 ) -> Rings:
@@ -130,30 +132,32 @@ def rings(
     bridge. Sources in docs/observables/rings.md.
     """
     graph = graph_of(structure, cutoffs)
-    chosen = [
-        _choice("criterion", criterion, _core.RingCriterion),
-        whole("max_size", max_size, 3, 10_000),
-        _choice("king_neighbors", king_neighbors, _core.KingNeighbors),
-        _choice("select", select, _core.RingSelection),
-        -1 if strong_reach is None else whole("strong_reach", strong_reach, 0, 10_000),
-        flag("members", members),
-        0 if threads is None else whole("threads", threads, 1, 10_000),
-    ]
+    options = _core.RingOptions(
+        criterion=_choice("criterion", criterion, _core.RingCriterion),
+        max_size=whole("max_size", max_size, 3, 10_000),
+        king_neighbors=_choice("king_neighbors", king_neighbors, _core.KingNeighbors),
+        selection=_choice("select", select, _core.RingSelection),
+        members=flag("members", members),
+    )
+    if strong_reach is not None:
+        options.strong_reach = whole("strong_reach", strong_reach, 0, 10_000)
+    if threads is not None:
+        options.threads = whole("threads", threads, 1, 10_000)
     if graph_kind not in ("full", "tt"):
         raise InputError(f"graph_kind = {graph_kind!r}: must be 'full' or 'tt'")
     formers, bridges = elements("former", former, graph.symbols), elements("bridge", bridge, graph.symbols)
-    nodes, topology = _topology(graph, graph_kind, formers, bridges)
+    nodes, searched = _searched(graph, graph_kind, formers, bridges)
     type_of = {symbol: t for t, symbol in enumerate(sorted(set(graph.symbols)))}
     types = np.array([type_of[symbol] for symbol in graph.symbols], dtype=np.int32)
-    counts, searches, through, origins, *listed = _core.rings(*topology, types, *chosen)
+    found = _core.rings(*searched, types, options)
     shape = (len(graph), max_size + 1)
     return Rings(
-        counts=counts,
-        per_node=through.reshape(shape),
-        origins=origins.reshape(shape).astype(bool),
+        counts=found["counts"],
+        per_node=found["through"].reshape(shape),
+        origins=found["origins"].reshape(shape).astype(bool),
         nodes=nodes,
-        searches=searches,
-        members=RingMembers(*listed) if members else None,
+        searches=found["searches"],
+        members=RingMembers(**found["members"]) if members else None,
         criterion=criterion,
         graph_kind=graph_kind,
         max_size=max_size,
@@ -163,7 +167,7 @@ def rings(
     )
 
 
-def _topology(graph: BondGraph, kind: str, formers: tuple[str, ...], bridges: tuple[str, ...]):
+def _searched(graph: BondGraph, kind: str, formers: tuple[str, ...], bridges: tuple[str, ...]):
     """Which atoms are nodes, and the offsets, targets and shifts of the graph to search."""
     bonds = topology(graph)
     if kind == "full":
@@ -180,7 +184,7 @@ def _topology(graph: BondGraph, kind: str, formers: tuple[str, ...], bridges: tu
     symbols = np.array(graph.symbols)
     nodes = np.isin(symbols, formers)
     flags = (nodes.astype(np.uint8), np.isin(symbols, bridges).astype(np.uint8))
-    return nodes, _core.former_graph(*bonds, *flags)
+    return nodes, tuple(_core.former_graph(*bonds, *flags).values())
 
 
 def _choice(name: str, value: str, options):

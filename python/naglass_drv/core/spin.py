@@ -11,8 +11,10 @@ import numpy as np
 from .. import _core
 from ..errors import InputError
 from .arguments import array, choice, element, elements, flag, positive, whole
-from .fingerprint import Fingerprint
+from .fingerprint import SPIN_THRESHOLD, Fingerprint
 from .graph import BondGraph, names, pair, roles_of, topology
+
+_DEFAULT = _core.PolaronOptions()
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,7 @@ class SpinTopology:
         links = self.direct if kind == "direct" else self.mediated
         used = np.ones(len(links), dtype=bool) if used is None else array("used", used, (len(links),), kind=bool)
         chosen = used.astype(np.int32)
-        found = _core.link_clusters(links.first, links.second, links.shifts, chosen, self.roles)
-        return LinkClusters(*found)
+        return LinkClusters(**_core.link_clusters(links.first, links.second, links.shifts, chosen, self.roles))
 
 
 def spin_topology(
@@ -121,7 +122,7 @@ def spin_topology(
     alkali: str | Iterable[str] = "Na",
     spins=None,
     states=None,
-    spin_threshold: float = 0.5,
+    spin_threshold: float = SPIN_THRESHOLD,
 ) -> SpinTopology:
     """Links between centers, with their relative spin orientation and oxidation states.
 
@@ -144,15 +145,15 @@ def spin_topology(
         states = states.per_atom(states.state)
     moments = _per_atom("spins", spins, len(graph), float)
     valences = _per_atom("states", states, len(graph), int)
-    direct, mediated, neighbors = _core.center_links(*topology(graph), roles)
+    found = _core.center_links(*topology(graph), roles)
     has_alkali = any(pair(a, bridge) in graph.cutoffs for a in names(alkali))
     return SpinTopology(
         centers,
-        _colored(direct, moments, valences, spin_threshold),
-        _colored(mediated, moments, valences, spin_threshold),
+        _colored(found["direct"], moments, valences, spin_threshold),
+        _colored(found["mediated"], moments, valences, spin_threshold),
         None if moments is None else moments[centers],
         None if valences is None else valences[centers],
-        neighbors[centers] if has_alkali else None,
+        found["alkali_neighbors"][centers] if has_alkali else None,
         roles,
     )
 
@@ -176,15 +177,15 @@ def _per_atom(name: str, values, atoms: int, kind: type) -> np.ndarray | None:
     return array(name, values, (atoms,), kind=kind)
 
 
-def _colored(arrays, moments, valences, threshold: float) -> Links:
-    first, second, shifts, paths = arrays
+def _colored(links: dict[str, np.ndarray], moments, valences, threshold: float) -> Links:
+    first, second = links["first"], links["second"]
     relation = states = None
     if moments is not None:
         side = np.where(np.abs(moments) >= threshold, np.sign(moments), 0.0).astype(int)
         relation = side[first] * side[second]
     if valences is not None:
         states = np.sort(np.column_stack([valences[first], valences[second]]), axis=1)
-    return Links(first, second, shifts, paths, relation, states)
+    return Links(**links, relation=relation, states=states)
 
 
 @dataclass(frozen=True)
@@ -205,8 +206,8 @@ def moment_autocorrelation(moments, max_lag: int | None = None, *, own_mean: boo
     """
     track = array("moments", moments, ("frames", "centers"), unit="µB")
     lags = len(track) // 2 if max_lag is None else whole("max_lag", max_lag, 0, unit="frames")
-    value, error = _core.moment_autocorrelation(track, lags, flag("own_mean", own_mean))
-    return MomentAutocorrelation(np.arange(len(value)), value, error)
+    found = _core.moment_autocorrelation(track, lags, flag("own_mean", own_mean))
+    return MomentAutocorrelation(np.arange(lags + 1), **found)
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,12 @@ class PolaronHops:
 
 
 def polaron_hops(
-    moments, *, threshold: float = 0.5, window: int = 10, tolerance: int | None = None, linked=None
+    moments,
+    *,
+    threshold: float = _DEFAULT.threshold,
+    window: int = _DEFAULT.window,
+    tolerance: int | None = None,
+    linked=None,
 ) -> PolaronHops:
     """Hops of a polaron: |m| of one center falls by more than `threshold` (µB) while another's rises.
 
@@ -249,5 +255,6 @@ def polaron_hops(
     threshold, window = positive("threshold", threshold, "µB"), whole("window", window, 1, unit="frames")
     tolerance = window if tolerance is None else whole("tolerance", tolerance, 0, unit="frames")
     pairs = None if linked is None else array("linked", linked, ("P", 2), kind=int).tolist()
-    losing, gaining, unpaired = _core.polaron_hops(track, threshold, window, tolerance, pairs)
-    return PolaronHops(MomentChanges(*losing), MomentChanges(*gaining), MomentChanges(*unpaired))
+    options = _core.PolaronOptions(threshold=threshold, window=window, tolerance=tolerance)
+    found = _core.polaron_hops(track, options, pairs)
+    return PolaronHops(**{part: MomentChanges(**changes) for part, changes in found.items()})

@@ -20,9 +20,10 @@ from .pairs import pair_counts
 from .trajectory import Trajectory, element_order, framework_weights, trajectory
 from .unwrap import Unwrapper
 
-#: Å; the boundary between rattling and hopping for Na in oxide glasses.
-OVERLAP = 1.3
+_DEFAULT = _core.CorrelatorOptions()
 
+#: Å; the boundary between rattling and hopping for Na in oxide glasses.
+OVERLAP: float = _DEFAULT.overlap
 
 _TRAJECTORY_OPTIONS = ("cell", "times", "symbols", "framework", "masses", "wrapped")
 
@@ -94,7 +95,7 @@ class Correlator:
         symbols: Sequence[str],
         interval: float,
         *,
-        points: int = 16,
+        points: int = _DEFAULT.points,
         longest: float | None = None,
         overlap: float = OVERLAP,
         van_hove: tuple[float, float] | None = None,
@@ -128,16 +129,14 @@ class Correlator:
         self._unwrapper: Unwrapper | None = None
         self._first_center: np.ndarray | None = None
         self._number = {element: s for s, element in enumerate(self.elements)}
-        self._core = _core.Correlator(
-            np.array([self._number[symbol] for symbol in symbols], dtype=np.int32),
-            len(self.elements),
-            points=points,
-            longest=int(longest / interval + 1e-6) if longest else 0,
-            overlap=overlap,
-            van_hove_reach=van_hove[0] if van_hove else 0.0,
-            van_hove_width=van_hove[1] if van_hove else 0.1,
-            charges=[self.charges.get(e, 0.0) for e in self.elements] if self.charges else [],
-        )
+        options = _core.CorrelatorOptions(species=len(self.elements), points=points, overlap=overlap)
+        if longest:
+            options.longest = int(longest / interval + 1e-6)
+        if van_hove:
+            options.van_hove_reach, options.van_hove_width = van_hove
+        if self.charges:
+            options.charges = [self.charges.get(e, 0.0) for e in self.elements]
+        self._core = _core.Correlator(np.array([self._number[s] for s in symbols], dtype=np.int32), options)
 
     @property
     def frames(self) -> int:
@@ -188,7 +187,8 @@ class Correlator:
 
     def result(self) -> Correlation:
         """All correlations so far; cheap compared with adding a frame."""
-        lags, origins, species, charge = self._core.estimates()
+        found = self._core.estimates()
+        lags, origins, species, charge = (found[name] for name in ("lags", "origins", "species", "charge"))
         if not len(lags):
             raise InputError(f"frames = {self.frames}: at least 2 are needed")
         time = lags * self.interval
@@ -297,7 +297,7 @@ def van_hove(
     lags: Sequence[float] | None = None,
     distinct: bool = False,
     origins: int = 50,
-    points: int = 16,
+    points: int = _DEFAULT.points,
     **how,
 ) -> VanHove:
     """Self, and on request distinct, van Hove functions up to `reach` (Å) in bins of `width` (Å).

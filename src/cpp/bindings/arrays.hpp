@@ -18,6 +18,7 @@
 namespace naglass::python {
 
 namespace py = pybind11;
+using namespace py::literals;
 
 template <typename T> using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
 

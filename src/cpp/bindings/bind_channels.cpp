@@ -2,6 +2,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
+#include "bindings/percolation.hpp"
 #include "core/channels.hpp"
 
 namespace naglass::python {
@@ -28,7 +29,7 @@ py::array_t<double> distances(const Array<double> &positions, const Array<double
   return give<double>(std::move(values)).reshape(std::vector<py::ssize_t>(shape.begin(), shape.end()));
 }
 
-py::tuple percolation(const Array<double> &map, const std::array<bool, 3> &periodic, double floor)
+py::dict percolation(const Array<double> &map, const std::array<bool, 3> &periodic, double floor)
 {
   std::array<int, 3> shape;
   const auto values = view_map(map, shape);
@@ -37,7 +38,7 @@ py::tuple percolation(const Array<double> &map, const std::array<bool, 3> &perio
     const ReleasedGil released;
     levels = voxel_percolation(values, {shape, periodic}, floor);
   }
-  return py::make_tuple(levels.dimension, levels.direction);
+  return levels_by_name(levels);
 }
 
 py::array_t<char> inside(const Array<double> &map, const std::array<bool, 3> &periodic, double level)

@@ -2,6 +2,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
+#include "bindings/options.hpp"
 #include "core/correlators.hpp"
 
 namespace naglass::python {
@@ -18,8 +19,8 @@ void put(std::vector<double> &values, const Estimate &estimate)
   values.push_back(estimate.error);
 }
 
-// (lags,) lag and origins, (lags, species, quantities, 2) and (lags, 2)
-py::tuple estimates(const Correlator &correlator)
+// (lags,) lags and origins, (lags, species, quantities, 2) and (lags, 2)
+py::dict estimates(const Correlator &correlator)
 {
   const DisplacementStatistics &statistics = correlator.statistics();
   std::vector<std::int64_t> lags, origins;
@@ -38,8 +39,9 @@ py::tuple estimates(const Correlator &correlator)
     }
   }
   const auto rows = static_cast<py::ssize_t>(lags.size());
-  return py::make_tuple(give<std::int64_t>(std::move(lags)), give<std::int64_t>(std::move(origins)),
-                        shaped(std::move(species), {rows, count, quantities, 2}), shaped(std::move(charge), {rows, 2}));
+  return py::dict("lags"_a = give<std::int64_t>(std::move(lags)), "origins"_a = give<std::int64_t>(std::move(origins)),
+                  "species"_a = shaped(std::move(species), {rows, count, quantities, 2}),
+                  "charge"_a = shaped(std::move(charge), {rows, 2}));
 }
 
 py::array_t<double> van_hove(const Correlator &correlator, int lag, int species)
@@ -64,14 +66,19 @@ py::array_t<double> blocks(const Correlator &correlator, std::int64_t width)
 
 void bind_correlators(py::module_ &module)
 {
+  bind_options<CorrelatorOptions>(module, "CorrelatorOptions")
+      .def_readwrite("species", &CorrelatorOptions::species)
+      .def_readwrite("points", &CorrelatorOptions::points)
+      .def_readwrite("longest", &CorrelatorOptions::longest)
+      .def_readwrite("overlap", &CorrelatorOptions::overlap)
+      .def_readwrite("van_hove_reach", &CorrelatorOptions::van_hove_reach)
+      .def_readwrite("van_hove_width", &CorrelatorOptions::van_hove_width)
+      .def_readwrite("charges", &CorrelatorOptions::charges);
   py::class_<Correlator>(module, "Correlator")
-      .def(py::init([](const Array<int> &species, int species_count, int points, std::int64_t longest, double overlap,
-                       double reach, double width, const std::vector<double> &charges) {
-             const CorrelatorOptions options{species_count, points, longest, overlap, reach, width, charges, 0};
+      .def(py::init([](const Array<int> &species, const CorrelatorOptions &options) {
              return Correlator(options, view(species, "species"));
            }),
-           py::arg("species"), py::arg("species_count"), py::arg("points"), py::arg("longest"), py::arg("overlap"),
-           py::arg("van_hove_reach"), py::arg("van_hove_width"), py::arg("charges"))
+           py::arg("species"), py::arg("options"))
       .def("add",
            [](Correlator &self, const Array<double> &positions) {
              const auto points = view_rows<Vec3>(positions, "positions");

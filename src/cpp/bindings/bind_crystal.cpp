@@ -3,6 +3,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
+#include "bindings/options.hpp"
 #include "core/crystal.hpp"
 #include "core/environment_file.hpp"
 #include "core/steinhardt.hpp"
@@ -78,11 +79,11 @@ py::array_t<std::complex<double>> harmonics(const Array<std::int64_t> &offsets, 
 void bind_crystal(py::module_ &module)
 {
   py::class_<Environment>(module, "Environment").def("arrays", &environment_arrays);
-  py::class_<SimilarityOptions>(module, "SimilarityOptions")
-      .def(py::init([](double sigma, double sharpness, double reach, bool any_rotation) {
-             return SimilarityOptions{sigma, sharpness, reach, any_rotation};
-           }),
-           py::arg("sigma"), py::arg("sharpness"), py::arg("reach"), py::arg("any_rotation"));
+  bind_options<SimilarityOptions>(module, "SimilarityOptions")
+      .def_readwrite("sigma", &SimilarityOptions::sigma)
+      .def_readwrite("sharpness", &SimilarityOptions::sharpness)
+      .def_readwrite("reach", &SimilarityOptions::reach)
+      .def_readwrite("any_rotation", &SimilarityOptions::any_rotation);
   module.def("environments", &environments, py::arg("offsets"), py::arg("types"), py::arg("vectors"));
   module.def(
       "distinct_environments",

@@ -2,6 +2,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
+#include "bindings/options.hpp"
 #include "core/fingerprint.hpp"
 
 namespace naglass::python {
@@ -52,28 +53,20 @@ py::dict columns(const std::vector<Polyhedron> &rows)
   return out;
 }
 
-FingerprintOptions to_options(double cutoff, double valence_cutoff, const std::array<double, 3> &limits,
-                              const Parameters &valence, const std::string &element, const std::string &ligand,
-                              const std::vector<int> &states, bool most_probable)
+// Completes options by what is tabulated for the element.
+void set_tables(FingerprintOptions &options, const Parameters &valence, const std::string &element,
+                const std::string &ligand, const std::vector<int> &states, bool most_probable)
 {
-  FingerprintOptions options;
-  options.cutoff = cutoff;
-  options.valence_cutoff = valence_cutoff;
-  options.limits.vanadyl = limits[0];
-  options.limits.trans = limits[1];
-  options.limits.trans_dioxo = limits[2];
   options.valence = to_parameters(valence);
   options.redox = redox_states(element, states);
   if (most_probable) options.prior = icsd_prior(element, ligand, distinct_states(options.redox));
   options.families_tell_states = element == "V" && ligand == "O";
   check(options);
-  return options;
 }
 
-py::dict fingerprint(const Array<std::int64_t> &offsets, const Array<double> &vectors, double cutoff,
-                     double valence_cutoff, const std::array<double, 3> &limits, const Parameters &valence,
-                     const std::string &element, const std::string &ligand, const std::vector<int> &states,
-                     bool most_probable, const py::object &moments, double tolerance)
+py::dict fingerprint(const Array<std::int64_t> &offsets, const Array<double> &vectors, FingerprintOptions options,
+                     const Parameters &valence, const std::string &element, const std::string &ligand,
+                     const std::vector<int> &states, bool most_probable, const py::object &moments)
 {
   const auto rows = view(offsets, "offsets");
   const auto ligands = view_rows<Vec3>(vectors, "vectors");
@@ -84,8 +77,7 @@ py::dict fingerprint(const Array<std::int64_t> &offsets, const Array<double> &ve
   if (!moments.is_none() && moment.size() != centers)
     throw Error("moments", std::to_string(moment.size()) + " entries",
                 "there are " + std::to_string(centers) + " centers");
-  const FingerprintOptions options =
-      to_options(cutoff, valence_cutoff, limits, valence, element, ligand, states, most_probable);
+  set_tables(options, valence, element, ligand, states, most_probable);
   std::vector<Polyhedron> found;
   std::vector<int> by_moment, flags;
   {
@@ -93,7 +85,7 @@ py::dict fingerprint(const Array<std::int64_t> &offsets, const Array<double> &ve
     for (std::size_t i = 0; i < centers; ++i) {
       found.push_back(polyhedron(ligands.subspan(rows[i], rows[i + 1] - rows[i]), options));
       if (!moment.empty()) by_moment.push_back(state_by_moment(moment[i], options.redox));
-      flags.push_back(disagreement(moment.empty() ? 0 : by_moment.back(), found.back(), tolerance));
+      flags.push_back(disagreement(moment.empty() ? 0 : by_moment.back(), found.back(), options.tolerance));
     }
   }
   py::dict out = columns(found);
@@ -103,13 +95,12 @@ py::dict fingerprint(const Array<std::int64_t> &offsets, const Array<double> &ve
 }
 
 py::array_t<std::int64_t> bond_histogram(const Array<std::int64_t> &offsets, const Array<double> &vectors,
-                                         const Array<int> &groups, int group_count, double low, double high, int count)
+                                         const Array<int> &groups, int group_count, const LengthBins &bins)
 {
   const auto rows = view(offsets, "offsets");
   const auto ligands = view_rows<Vec3>(vectors, "vectors");
   const auto group = view(groups, "groups");
   check_rows(rows, ligands.size(), "vectors");
-  const LengthBins bins{low, high, count};
   check(bins);
   if (group.size() != rows.size() - 1)
     throw Error("groups", std::to_string(group.size()) + " entries",
@@ -148,11 +139,25 @@ std::vector<std::pair<int, double>> state_moments(const std::string &element, co
 
 void bind_fingerprint(py::module_ &module)
 {
-  module.def("fingerprint", &fingerprint, py::arg("offsets"), py::arg("vectors"), py::arg("cutoff"),
-             py::arg("valence_cutoff"), py::arg("limits"), py::arg("valence"), py::arg("element"), py::arg("ligand"),
-             py::arg("states"), py::arg("most_probable"), py::arg("moments"), py::arg("tolerance"));
+  bind_options<FamilyLimits>(module, "FamilyLimits")
+      .def_readwrite("vanadyl", &FamilyLimits::vanadyl)
+      .def_readwrite("trans", &FamilyLimits::trans)
+      .def_readwrite("trans_dioxo", &FamilyLimits::trans_dioxo);
+  bind_options<FingerprintOptions>(module, "FingerprintOptions")
+      .def_readwrite("cutoff", &FingerprintOptions::cutoff)
+      .def_readwrite("valence_cutoff", &FingerprintOptions::valence_cutoff)
+      .def_readwrite("limits", &FingerprintOptions::limits)
+      .def_readwrite("tolerance", &FingerprintOptions::tolerance)
+      .def_readwrite("spin_threshold", &FingerprintOptions::spin_threshold);
+  bind_options<LengthBins>(module, "LengthBins")
+      .def_readwrite("low", &LengthBins::low)
+      .def_readwrite("high", &LengthBins::high)
+      .def_readwrite("count", &LengthBins::count);
+  module.def("fingerprint", &fingerprint, py::arg("offsets"), py::arg("vectors"), py::arg("options"),
+             py::arg("valence"), py::arg("element"), py::arg("ligand"), py::arg("states"), py::arg("most_probable"),
+             py::arg("moments"));
   module.def("bond_histogram", &bond_histogram, py::arg("offsets"), py::arg("vectors"), py::arg("groups"),
-             py::arg("group_count"), py::arg("low"), py::arg("high"), py::arg("count"));
+             py::arg("group_count"), py::arg("bins"));
   module.def("charge_states", &charge_states, py::arg("reduction"), py::arg("states"), py::arg("total"));
   module.def("bond_valence_parameters", &named_parameters, py::arg("set"), py::arg("element"), py::arg("ligand"),
              py::arg("states"));

@@ -11,13 +11,14 @@ using Cell = std::array<Vec3, 3>;
 using Periodic = std::array<bool, 3>;
 using CutoffList = std::vector<std::tuple<int, int, double>>;
 
-py::tuple to_tuple(PeriodicGraph &&graph)
+py::dict by_name(PeriodicGraph &&graph)
 {
-  return py::make_tuple(give<std::int64_t>(std::move(graph.offsets)), give<int>(std::move(graph.targets)),
-                        give<int>(std::move(graph.shifts), 3), give<double>(std::move(graph.lengths)));
+  return py::dict("offsets"_a = give<std::int64_t>(std::move(graph.offsets)),
+                  "targets"_a = give<int>(std::move(graph.targets)), "shifts"_a = give<int>(std::move(graph.shifts), 3),
+                  "lengths"_a = give<double>(std::move(graph.lengths)));
 }
 
-py::tuple find_neighbors(const Array<double> &positions, const Cell &cell, const Periodic &pbc, double cutoff)
+py::dict find_neighbors(const Array<double> &positions, const Cell &cell, const Periodic &pbc, double cutoff)
 {
   const auto points = view_rows<Vec3>(positions, "positions");
   PeriodicGraph graph;
@@ -25,11 +26,11 @@ py::tuple find_neighbors(const Array<double> &positions, const Cell &cell, const
     const ReleasedGil released;
     graph = neighbor_list(points, Box(cell, pbc), cutoff);
   }
-  return to_tuple(std::move(graph));
+  return by_name(std::move(graph));
 }
 
-py::tuple find_bonds(const Array<double> &positions, const Array<int> &types, const Cell &cell, const Periodic &pbc,
-                     int type_count, const CutoffList &cutoffs)
+py::dict find_bonds(const Array<double> &positions, const Array<int> &types, const Cell &cell, const Periodic &pbc,
+                    int type_count, const CutoffList &cutoffs)
 {
   const auto points = view_rows<Vec3>(positions, "positions");
   const auto kinds = view(types, "types");
@@ -40,7 +41,7 @@ py::tuple find_bonds(const Array<double> &positions, const Array<int> &types, co
     for (const auto &[a, b, cutoff] : cutoffs) pairs.set(a, b, cutoff);
     graph = bond_graph(points, kinds, Box(cell, pbc), pairs);
   }
-  return to_tuple(std::move(graph));
+  return by_name(std::move(graph));
 }
 
 }  // namespace

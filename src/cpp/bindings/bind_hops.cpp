@@ -4,6 +4,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
+#include "bindings/options.hpp"
 #include "core/hops.hpp"
 
 namespace naglass::python {
@@ -14,15 +15,6 @@ py::array_t<double> table(const std::vector<Hop> &hops)
   std::vector<std::array<double, Hop::width>> rows;
   for (const Hop &hop : hops) rows.push_back(hop.row());
   return give<double>(std::move(rows), Hop::width);
-}
-
-HopDetector make(std::size_t atoms, int window, double threshold, double release, double min_length, int return_within)
-{
-  return HopDetector(atoms, {.window = window,
-                             .threshold = threshold,
-                             .release = release,
-                             .min_length = min_length,
-                             .return_within = return_within});
 }
 
 py::array_t<double> add(HopDetector &detector, const Array<double> &positions, const Array<double> &offset,
@@ -58,8 +50,11 @@ py::tuple save(HopDetector &detector)
 HopDetector load(const py::tuple &state)
 {
   const py::tuple o = state[1], p = state[2];
-  HopDetector detector = make(state[0].cast<std::size_t>(), o[0].cast<int>(), o[1].cast<double>(), o[2].cast<double>(),
-                              o[3].cast<double>(), o[4].cast<int>());
+  HopDetector detector(state[0].cast<std::size_t>(), {.window = o[0].cast<int>(),
+                                                      .threshold = o[1].cast<double>(),
+                                                      .release = o[2].cast<double>(),
+                                                      .min_length = o[3].cast<double>(),
+                                                      .return_within = o[4].cast<int>()});
   const auto rows = state[4].cast<Array<double>>();
   const auto held = state[5].cast<Array<double>>();
   std::vector<Hop> held_back;
@@ -75,9 +70,14 @@ HopDetector load(const py::tuple &state)
 
 void bind_hops(py::module_ &module)
 {
+  bind_options<HopOptions>(module, "HopOptions")
+      .def_readwrite("window", &HopOptions::window)
+      .def_readwrite("threshold", &HopOptions::threshold)
+      .def_readwrite("release", &HopOptions::release)
+      .def_readwrite("min_length", &HopOptions::min_length)
+      .def_readwrite("return_within", &HopOptions::return_within);
   py::class_<HopDetector>(module, "HopDetector")
-      .def(py::init(&make), py::arg("atoms"), py::arg("window"), py::arg("threshold"), py::arg("release"),
-           py::arg("min_length"), py::arg("return_within"))
+      .def(py::init<std::size_t, const HopOptions &>(), py::arg("atoms"), py::arg("options"))
       .def("add", &add, py::arg("positions"), py::arg("offset"), py::arg("step"), py::arg("offsets") = py::none(),
            py::arg("hosts") = py::none())
       .def("finish", [](HopDetector &detector) { return table(detector.finish()); })

@@ -2,6 +2,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
+#include "bindings/percolation.hpp"
 #include "core/clusters.hpp"
 #include "core/lantern.hpp"
 #include "core/linkage.hpp"
@@ -9,8 +10,8 @@
 namespace naglass::python {
 namespace {
 
-py::tuple linkage(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
-                  const Array<int> &kinds, const Array<char> &ligand, int kind_count)
+py::dict linkage(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
+                 const Array<int> &kinds, const Array<char> &ligand, int kind_count)
 {
   const GraphView bonds = view_graph(offsets, targets, shifts);
   const auto kind_of = view(kinds, "kinds");
@@ -33,9 +34,9 @@ py::tuple linkage(const Array<std::int64_t> &offsets, const Array<int> &targets,
       shared.push_back(link.shared);
     }
   }
-  return py::make_tuple(give<std::int64_t>(std::move(i)), give<std::int64_t>(std::move(j)),
-                        give<int>(std::move(between), 3), give<int>(std::move(shared)),
-                        give<std::int64_t>(std::move(counts), 3));
+  return py::dict("i"_a = give<std::int64_t>(std::move(i)), "j"_a = give<std::int64_t>(std::move(j)),
+                  "shifts"_a = give<int>(std::move(between), 3), "shared"_a = give<int>(std::move(shared)),
+                  "counts"_a = give<std::int64_t>(std::move(counts), 3));
 }
 
 py::array_t<int> lanterns(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
@@ -52,8 +53,8 @@ py::array_t<int> lanterns(const Array<std::int64_t> &offsets, const Array<int> &
   return give<int>(std::move(counts));
 }
 
-py::tuple clusters(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
-                   const Array<char> &selected)
+py::dict clusters(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
+                  const Array<char> &selected)
 {
   const GraphView graph = view_graph(offsets, targets, shifts);
   const auto chosen = view(selected, "selected");
@@ -64,12 +65,13 @@ py::tuple clusters(const Array<std::int64_t> &offsets, const Array<int> &targets
     found = find_clusters(graph, chosen);
     for (const Sublattice &lattice : found.translations) translations.push_back(lattice.basis());
   }
-  return py::make_tuple(give<int>(std::move(found.labels)), give<std::int64_t>(std::move(found.sizes)),
-                        give<std::int64_t>(std::move(translations), 9));
+  return py::dict("labels"_a = give<int>(std::move(found.labels)),
+                  "sizes"_a = give<std::int64_t>(std::move(found.sizes)),
+                  "translations"_a = give<std::int64_t>(std::move(translations), 9).reshape({-1, 3, 3}));
 }
 
-py::tuple sites(const Array<double> &positions, const std::array<std::array<double, 3>, 3> &cell,
-                const std::array<bool, 3> &periodic, double largest)
+py::dict sites(const Array<double> &positions, const std::array<std::array<double, 3>, 3> &cell,
+               const std::array<bool, 3> &periodic, double largest)
 {
   const auto places = view_rows<Vec3>(positions, "positions");
   PercolationLevels levels;
@@ -77,7 +79,7 @@ py::tuple sites(const Array<double> &positions, const std::array<std::array<doub
     const ReleasedGil released;
     levels = site_percolation(places, Box(cell, periodic), largest);
   }
-  return py::make_tuple(levels.dimension, levels.direction);
+  return levels_by_name(levels);
 }
 
 }  // namespace

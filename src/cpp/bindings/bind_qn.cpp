@@ -2,27 +2,29 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
+#include "bindings/options.hpp"
 #include "core/qn.hpp"
 
 namespace naglass::python {
 namespace {
 
-py::tuple qn(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<double> &lengths,
-             const Array<int> &types, const std::vector<Role> &roles, double vanadyl_cutoff)
+py::dict qn(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<double> &lengths,
+            const Array<int> &types, const std::vector<Role> &roles, QnOptions options)
 {
   const auto kinds = view(types, "types");
   const GraphView bonds = view_graph(offsets, targets, lengths, kinds.size());
+  options.roles = roles;
   OxygenBonds oxygens;
   FormerLinks links;
   {
     const ReleasedGil released;
-    const QnOptions options{roles, vanadyl_cutoff};
     oxygens = oxygen_bonds(bonds, kinds, options);
     links = former_links(bonds, kinds, oxygens.formers, oxygens.metals, options);
   }
-  return py::make_tuple(give<int>(std::move(links.n)), give<int>(std::move(links.m)),
-                        give<int>(std::move(oxygens.formers)), give<int>(std::move(oxygens.metals)),
-                        give<int>(std::move(oxygens.classes)));
+  return py::dict("n"_a = give<int>(std::move(links.n)), "m"_a = give<int>(std::move(links.m)),
+                  "oxygen_formers"_a = give<int>(std::move(oxygens.formers)),
+                  "oxygen_metals"_a = give<int>(std::move(oxygens.metals)),
+                  "oxygen_class"_a = give<int>(std::move(oxygens.classes)));
 }
 
 }  // namespace
@@ -45,8 +47,9 @@ void bind_qn(py::module_ &module)
       .value("tri_coordinated", OxygenClass::tri_coordinated)
       .value("metal_oxo", OxygenClass::metal_oxo)
       .value("non_bridging_metal", OxygenClass::non_bridging_metal);
+  bind_options<QnOptions>(module, "QnOptions").def_readwrite("vanadyl_cutoff", &QnOptions::vanadyl_cutoff);
   module.def("qn", &qn, py::arg("offsets"), py::arg("targets"), py::arg("lengths"), py::arg("types"), py::arg("roles"),
-             py::arg("vanadyl_cutoff"));
+             py::arg("options"));
 }
 
 }  // namespace naglass::python

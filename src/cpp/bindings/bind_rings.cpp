@@ -2,13 +2,14 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
+#include "bindings/options.hpp"
 #include "core/rings.hpp"
 
 namespace naglass::python {
 namespace {
 
-py::tuple former_graph_of(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
-                          const Array<std::uint8_t> &formers, const Array<std::uint8_t> &bridges)
+py::dict former_graph_of(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
+                         const Array<std::uint8_t> &formers, const Array<std::uint8_t> &bridges)
 {
   const GraphView bonds = view_graph(offsets, targets, shifts);
   const auto is_former = view(formers, "formers"), is_bridge = view(bridges, "bridges");
@@ -20,33 +21,28 @@ py::tuple former_graph_of(const Array<std::int64_t> &offsets, const Array<int> &
     const ReleasedGil released;
     graph = former_graph(bonds, is_former, is_bridge);
   }
-  return py::make_tuple(give<std::int64_t>(std::move(graph.offsets)), give<int>(std::move(graph.targets)),
-                        give<int>(std::move(graph.shifts), 3));
+  return py::dict("offsets"_a = give<std::int64_t>(std::move(graph.offsets)),
+                  "targets"_a = give<int>(std::move(graph.targets)),
+                  "shifts"_a = give<int>(std::move(graph.shifts), 3));
 }
 
-py::tuple rings(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
-                const Array<int> &types, RingCriterion criterion, int max_size, KingNeighbors king_neighbors,
-                RingSelection selection, int strong_reach, bool members, int threads)
+py::dict rings(const Array<std::int64_t> &offsets, const Array<int> &targets, const Array<int> &shifts,
+               const Array<int> &types, RingOptions options)
 {
   const GraphView graph = view_graph(offsets, targets, shifts);
-  RingOptions options;
-  options.criterion = criterion;
-  options.max_size = max_size;
-  options.king_neighbors = king_neighbors;
-  options.selection = selection;
   options.types = view(types, "types");
-  options.strong_reach = strong_reach;
-  options.members = members;
-  options.threads = threads;
   RingCounts found;
   {
     const ReleasedGil released;
     found = find_rings(graph, options);
   }
-  return py::make_tuple(give<std::int64_t>(std::move(found.counts)), give<std::int64_t>(std::move(found.searches)),
-                        give<int>(std::move(found.through)), give<std::uint8_t>(std::move(found.origins)),
-                        give<std::int64_t>(std::move(found.members.offsets)), give<int>(std::move(found.members.sites)),
-                        give<int>(std::move(found.members.shifts), 3));
+  py::dict members("offsets"_a = give<std::int64_t>(std::move(found.members.offsets)),
+                   "atoms"_a = give<int>(std::move(found.members.sites)),
+                   "shifts"_a = give<int>(std::move(found.members.shifts), 3));
+  return py::dict("counts"_a = give<std::int64_t>(std::move(found.counts)),
+                  "searches"_a = give<std::int64_t>(std::move(found.searches)),
+                  "through"_a = give<int>(std::move(found.through)),
+                  "origins"_a = give<std::uint8_t>(std::move(found.origins)), "members"_a = members);
 }
 
 }  // namespace
@@ -68,9 +64,16 @@ void bind_rings(py::module_ &module)
       .value("heteropolar", RingSelection::heteropolar);
   module.def("former_graph", &former_graph_of, py::arg("offsets"), py::arg("targets"), py::arg("shifts"),
              py::arg("formers"), py::arg("bridges"));
+  bind_options<RingOptions>(module, "RingOptions")
+      .def_readwrite("criterion", &RingOptions::criterion)
+      .def_readwrite("max_size", &RingOptions::max_size)
+      .def_readwrite("king_neighbors", &RingOptions::king_neighbors)
+      .def_readwrite("selection", &RingOptions::selection)
+      .def_readwrite("strong_reach", &RingOptions::strong_reach)
+      .def_readwrite("members", &RingOptions::members)
+      .def_readwrite("threads", &RingOptions::threads);
   module.def("rings", &rings, py::arg("offsets"), py::arg("targets"), py::arg("shifts"), py::arg("types"),
-             py::arg("criterion"), py::arg("max_size"), py::arg("king_neighbors"), py::arg("selection"),
-             py::arg("strong_reach"), py::arg("members"), py::arg("threads"));
+             py::arg("options"));
 }
 
 }  // namespace naglass::python

@@ -6,13 +6,14 @@
 
 #include "core/bond_valence.hpp"
 #include "core/box.hpp"
+#include "core/vanadyl.hpp"
 
 namespace naglass {
 
 /// Bond lengths (Å) that separate the families of vanadium–oxygen bonds.
 /// Schindler, Hawthorne & Baur, Chem. Mater. 12, 1248 (2000).
 struct FamilyLimits {
-  double vanadyl = 1.74;       // a shorter bond is a vanadyl bond
+  double vanadyl = vanadyl_limit;  // a shorter bond is a vanadyl bond
   double trans = 2.10;         // with one vanadyl bond in a polyhedron of 6 or more: a longer bond is a trans bond
   double trans_dioxo = 2.025;  // likewise with two or more vanadyl bonds
   double equatorial = 1.90;    // shortest equatorial bond of V4+
@@ -28,6 +29,8 @@ struct FingerprintOptions {
   std::vector<RedoxState> redox;      // states an atom may be assigned to, with their moments
   ValencePrior prior;                 // with statistics: the state from valence is the most probable one
   bool families_tell_states = false;  // whether `limits` apply to this element (V)
+  double tolerance = 0.4;             // valence units; a sum further than this from its state is flagged
+  double spin_threshold = 0.5;        // µB; a smaller moment has no side
 };
 
 /// The environment of one center. NaN marks quantities not defined for the polyhedron; state 0 is "not determined".

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/graph.hpp"
+#include "core/vanadyl.hpp"
 
 namespace naglass {
 
@@ -25,8 +26,8 @@ enum class OxygenClass : int {
 };
 
 struct QnOptions {
-  std::span<const Role> roles;    // per type
-  double vanadyl_cutoff = 1.74;   // Å; a terminal metal–oxygen bond below it is V=O
+  std::span<const Role> roles;            // per type
+  double vanadyl_cutoff = vanadyl_limit;  // Å; a terminal metal–oxygen bond below it is V=O
 };
 
 /// Per row of the graph; all zero for an atom that is not an oxygen.

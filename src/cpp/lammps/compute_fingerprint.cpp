@@ -70,9 +70,10 @@ void ComputeFingerprint::read(StyleArguments &arguments, Given &given)
        "beside one vanadyl bond, a longer bond is a trans bond"},
       {"dioxo", number_into(limits.trans_dioxo, "distance").known_as("trans_dioxo_cutoff"),
        "the same limit beside two or more vanadyl bonds"},
-      {"tolerance", number_into(tolerance_, "s", Sign::not_negative),
+      {"tolerance", number_into(options_.tolerance, "s", Sign::not_negative),
        "flag a valence sum further than this from its state"},
-      {"threshold", number_into(threshold_, "m", Sign::positive), "a smaller moment has no side (Bohr magnetons)"},
+      {"threshold", number_into(options_.spin_threshold, "m", Sign::positive),
+       "a smaller moment has no side (Bohr magnetons)"},
       {"histogram", Argument(range).otherwise("none"), "bond lengths per state and side in the global vector"},
   });
   histograms_ = arguments.given("histogram");
@@ -172,7 +173,7 @@ void ComputeFingerprint::measure(int i, double moment)
   const std::span<const Vec3> ligands(vectors_.data() + bonds_.offsets[i], bonds);
   const Polyhedron found = polyhedron(ligands, options_);
   const int by_moment = spin_ ? state_by_moment(moment, options_.redox) : 0;
-  const int flags = disagreement(by_moment, found, tolerance_);
+  const int flags = disagreement(by_moment, found, options_.tolerance);
 
   double *const row = array_atom[i];
   const double tau = found.coordination == 4 ? found.tau4 : found.tau5;
@@ -197,7 +198,8 @@ void ComputeFingerprint::measure(int i, double moment)
   const int state = spin_ ? by_moment : found.by_valence;
   const auto place = std::find(states_.begin(), states_.end(), state);
   if (place == states_.end()) return;
-  const int group = static_cast<int>(place - states_.begin()) * sides_ + (spin_ ? spin_side(moment, threshold_) : 0);
+  const int group =
+      static_cast<int>(place - states_.begin()) * sides_ + (spin_ ? spin_side(moment, options_.spin_threshold) : 0);
   ++counts_[2 + group];
   const std::span<std::int64_t> histograms(counts_.begin() + 2 + states_.size() * sides_, counts_.end());
   if (histograms_) tally(ligands, group, bins_, histograms);

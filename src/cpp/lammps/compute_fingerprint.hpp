@@ -44,8 +44,6 @@ class ComputeFingerprint : public LAMMPS_NS::Compute {
   FingerprintOptions options_;
   LengthBins bins_;
   bool histograms_ = false;
-  double tolerance_ = 0.4;
-  double threshold_ = 0.5;
   std::unique_ptr<AtomValue> spin_;
   std::vector<bool> is_center_;  // per type
   PairCutoffs reach_{0};

@@ -33,7 +33,7 @@ class ComputeQnAtom : public LAMMPS_NS::Compute {
 
   PairCutoffs cutoffs_{0};
   std::vector<Role> roles_;
-  double vanadyl_cutoff_ = 1.74;
+  double vanadyl_cutoff_ = QnOptions{}.vanadyl_cutoff;
 
   LAMMPS_NS::NeighList *list_ = nullptr;
   LocalBonds bonds_;
