@@ -126,7 +126,7 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _hint(top: type[BaseModel], where: Where) -> str:
-    """What may be meant by an unknown key: a similar key here, or the same key in another section."""
+    """What may be meant by an unknown key: a similar key here or one mapping deeper, or the same key elsewhere."""
     model = top
     for part in where[:-1]:
         if isinstance(part, str) and part in model.model_fields:
@@ -143,4 +143,13 @@ def _hint(top: type[BaseModel], where: Where) -> str:
     ]
     if homes:
         return f"; it belongs to {' or '.join(homes)}"
+    inner = {
+        inside.alias or name: f"{outer}.{inside.alias or name}"
+        for outer, field in model.model_fields.items()
+        for section in models_in(field.annotation)
+        for name, inside in section.model_fields.items()
+    }
+    near = difflib.get_close_matches(key, inner, n=1)
+    if near:
+        return f"; did you mean {inner[near[0]]!r}?"
     return f"; known keys: {', '.join(known)}"
