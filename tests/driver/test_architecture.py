@@ -8,7 +8,7 @@ import pytest
 import naglass_drv
 
 PACKAGE = Path(naglass_drv.__file__).parent
-GROUND = {"errors", "files", "paths", "products", "__version__"}
+GROUND = {"errors", "fields", "files", "paths", "products", "__version__"}
 CORE = {"core", "chemistry"}
 MAY_KNOW = {
     "chemistry": set(),
@@ -28,7 +28,7 @@ MAY_KNOW = {
     "engines/lammps": {"runtime"},
     "engines/mace": {"runtime", "dataset", "chemistry"},
     "engines/cp2k/parse": set(),
-    "engines/cp2k/theory": {"engines/cp2k"},
+    "engines/cp2k/theory": {"engines/cp2k", "chemistry"},
     "engines/cp2k/write": {"engines/cp2k", "engines/cp2k/theory", "dataset", "chemistry"},
     "engines/cp2k/run": {
         "engines/cp2k", "engines/cp2k/parse", "engines/cp2k/theory", "engines/cp2k/write", "runtime", "dataset",

@@ -62,7 +62,9 @@ def test_the_smallest_cutoff_that_passes_is_picked(tmp_path):
 
 def test_when_none_passes_the_table_is_there_all_the_same(tmp_path):
     profile = site(tmp_path, ry200="f_200", ry400="e_unconv", ry600="echo no CP2K")
-    done = calibrate(tmp_path, profile, "--cutoffs", "200", "400", "600", "--sodium", "q1", "--folder", "scan")
+    done = calibrate(
+        tmp_path, profile, "--cutoffs", "200", "400", "600", "--level", "pbe+u+d3", "sodium=q1", "--folder", "scan"
+    )
     assert done.returncode == 4
     net = parse.read(cp2k_output("f_200"), ELEMENTS).net_force_eV_per_A
     assert f"no cutoff brings |sum F| below 0.05 eV/A: the smallest is {net:.4f} at 200 Ry; try larger" in done.stderr
@@ -70,7 +72,7 @@ def test_when_none_passes_the_table_is_there_all_the_same(tmp_path):
     assert "SCF_NOT_CONVERGED: 2 SCF paths failed (as in the template: the SCF did not converge; " in table
     assert "LAUNCHER: exit status 0" in table
     found = json.loads((tmp_path / "scan" / "calibrate-cutoff.json").read_text())
-    assert found["picked_Ry"] is None and found["level_options"] == {"sodium": "q1"}
+    assert found["picked_Ry"] is None and found["level"] == {"name": "pbe+u+d3", "sodium": "q1"}
     assert "GTH-PBE-q1" in (tmp_path / "scan" / "200Ry" / "scf-1" / "label.inp").read_text()
 
 
@@ -78,10 +80,13 @@ def test_when_none_passes_the_table_is_there_all_the_same(tmp_path):
     ("arguments", "words"),
     [
         (["--level", "gfn1-xtb"], "the level gfn1-xtb has no plane-wave cutoff"),
-        (["--level", "blyp", "--sodium", "q1"], "for PBE only"),
+        (["--level", "blyp", "sodium=q1"], "for PBE only"),
         (["--cutoffs", "-3"], "--cutoffs -3: must be above 0"),
         (["--cutoffs", "400", "inf"], "--cutoffs inf: must be a finite number"),
-        (["--rel-cutoff", "nan"], "--rel-cutoff nan: must be a finite number"),
+        (["--cutoffs", "7000"], "cutoff_Ry 7000: must be from 50 to 5000"),
+        (["--level", "pbe", "rel_cutoff_Ry=NaN"], "rel_cutoff_Ry nan: must be "),
+        (["--level", "pbe", "sodium"], "--level sodium: must be an option with its value, as sodium=q1"),
+        (["--level", "pbo"], "level 'pbo': not a known level; choose from gfn1-xtb, pbe,"),
         (["--max-net-force", "0"], "--max-net-force 0: must be above 0"),
         (["--ranks", "0"], "--ranks 0: must be 1 or more"),
         (["--multiplicity", "3"], "multiplicity 3: 89 electrons (odd"),

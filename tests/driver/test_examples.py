@@ -11,7 +11,7 @@ from naglass_drv.chemistry import ions as chemistry
 from naglass_drv.cli.checks import Checks
 from naglass_drv.config.load import load, load_study
 from naglass_drv.dataset.frames import read_labeled
-from naglass_drv.engines.cp2k.theory.levels import label_of, level, of_reference
+from naglass_drv.engines.cp2k.theory.levels import label_of, level, method_in
 from naglass_drv.errors import InputError
 from naglass_drv.runtime.forecast import Times, forecast
 from naglass_drv.stages.base import Run
@@ -35,9 +35,9 @@ def test_inputs_of_the_reference_sets_make_what_is_shipped(name, of_level, count
     """By the steps of a run on expected products, and by the seeds of its glasses."""
     folder = EXAMPLES / "reference-set"
     study = load_study(folder / f"{name}.yaml", checks=[Checks()])
-    assert {label_of(of_reference(each, folder)) for input in study.systems.values() for each in input.reference} == {
-        label_of(of_level)
-    }
+    assert {
+        label_of(method_in(each.level, folder)) for input in study.systems.values() for each in input.reference
+    } == {label_of(of_level)}
     expected = forecast(chain(study.systems, study.seed), stages.load, folder, folder / "run", {}, 2, Times())
     assert {stage: row.tasks for stage, row in expected.rows.items()} == counts and not expected.unforeseen
     glasses = set()

@@ -78,7 +78,7 @@ def replay(name: str, status: int = 0) -> str:
 
 def one_label(folder: Path, body: str, asked_for: int | None = None, **section) -> tuple[Run, Done]:
     """A label of the cell; the calculation is asked for another multiplicity than planned where `asked_for` says so."""
-    run = make_run(folder, {"level": "pbe+u+d3", "cutoff_Ry": 400.0, **section}, site=stand_in(folder, body))
+    run = make_run(folder, {"level": {"name": "pbe+u+d3", "cutoff_Ry": 400.0}, **section}, site=stand_in(folder, body))
     (task,) = reference.plan(run)
     if asked_for is not None:
         task.settings["frame"]["info"]["multiplicity"] = asked_for
@@ -180,22 +180,21 @@ def test_what_a_set_does_not_ask_for_is_not_in_its_tasks(tmp_path):
     """Labels that took weeks stay done when new options come."""
     (task,) = reference.plan(make_run(tmp_path, {}, site=stand_in(tmp_path, "exit 1")))
     assert set(task.settings) == {
-        "level", "cutoff_Ry", "label", "max_net_force_eV_per_A", "timeout_min", "set", "kinds", "frame",
+        "level", "label", "max_net_force_eV_per_A", "timeout_min", "set", "kinds", "frame",
     }  # fmt: skip
     assert set(task.settings["frame"]) == {"symbols", "positions_A", "cell_A", "pbc", "ion", "info"}
 
 
 def test_options_of_the_level_reach_its_inputs(tmp_path):
     section = {
-        "level": "pbe+u+d3", "cutoff_Ry": 400.0, "sodium": "q1", "u_eV": {"V": 4.0}, "outputs": ["pdos"],
+        "level": {"name": "pbe+u+d3", "cutoff_Ry": 400.0, "sodium": "q1", "u_eV": {"V": 4.0}}, "outputs": ["pdos"],
         "max_net_force_eV_per_A": 1.0,
     }  # fmt: skip
     run = make_run(tmp_path, section, site=stand_in(tmp_path, replay("f_400")), dataset_level="pbe+u+d3")
     task, *atoms = reference.plan(run)
-    assert task.settings["level_options"] == {"sodium": "q1", "u_eV": {"V": 4.0}} and task.settings["outputs"] == [
-        "pdos"
-    ]
-    assert all("outputs" not in atom.settings and atom.settings["level_options"] for atom in atoms)
+    chosen = {"name": "pbe+u+d3", "cutoff_Ry": 400.0, "sodium": "q1", "u_eV": {"V": 4.0}}
+    assert task.settings["level"] == chosen and task.settings["outputs"] == ["pdos"]
+    assert all("outputs" not in atom.settings and atom.settings["level"] == chosen for atom in atoms)
     done = run_task(run, task)
     text = (done.folder / "scf-1" / "label.inp").read_text()
     assert "GTH-PBE-q1" in text and "U_MINUS_J [eV] 4\n" in text and "&PDOS ON" in text
@@ -229,10 +228,12 @@ def test_a_spin_pattern_reaches_the_start_moments(tmp_path):
 
 
 def test_a_template_of_ones_own_is_read_when_the_run_is_planned(tmp_path):
-    plain = make_run(tmp_path, {"level": "pbe+u+d3", "cutoff_Ry": 400.0}, site=stand_in(tmp_path, replay("f_400")))
+    plain = make_run(
+        tmp_path, {"level": {"name": "pbe+u+d3", "cutoff_Ry": 400.0}}, site=stand_in(tmp_path, replay("f_400"))
+    )
     (task,) = reference.plan(plain)
     (tmp_path / "my.inp").write_text((run_task(plain, task).folder / "scf-1" / "label.inp").read_text())
-    section = {"name": "own", "level": "template", "template": "my.inp", "max_net_force_eV_per_A": 1.0}
+    section = {"name": "own", "level": {"name": "template", "template": "my.inp"}, "max_net_force_eV_per_A": 1.0}
     run = make_run(tmp_path, section, site=plain.site)
     (task,) = reference.plan(run)
     (tmp_path / "my.inp").unlink()

@@ -53,7 +53,7 @@ def recorded(path: Path, higher_Ha: float, moment) -> Path:
 def one_set(folder: Path, *rules: dict, **section):
     program = cp2k_stand_in.install(folder / "bin", *rules)
     site = {"cp2k": str(program), "cp2k_data": CP2K_DATA, "launcher": None, "threads": 1}
-    start = {"level": "pbe+u+d3", "cutoff_Ry": 200.0, "structures": str(pair(folder))}
+    start = {"level": {"name": "pbe+u+d3", "cutoff_Ry": 200.0}, "structures": str(pair(folder))}
     run = make_run(folder, start | section, site=site)
     tasks = reference.plan(run)
     for task in tasks:
@@ -141,13 +141,13 @@ def test_a_coupling_that_did_not_converge_is_told(tmp_path):
 @pytest.mark.parametrize(
     "section",
     [
-        {"antiparallel": False}, {"level": "gfn1-xtb", "cutoff_Ry": None}, {"spin": "antiferromagnetic"},
+        {"antiparallel": False}, {"level": "gfn1-xtb"}, {"spin": "antiferromagnetic"},
         {"multiplicity": 1}, {"structures": str(CELL)},
     ],
 )  # fmt: skip
 def test_sets_without_a_partner(tmp_path, section):
     """Switched off, tight binding, moments that are not parallel, one magnetic ion."""
-    start = {"level": "pbe+u+d3", "cutoff_Ry": 200.0, "structures": str(pair(tmp_path))}
+    start = {"level": {"name": "pbe+u+d3", "cutoff_Ry": 200.0}, "structures": str(pair(tmp_path))}
     tasks: list[Task] = reference.plan(make_run(tmp_path, start | section, site=stand_in(tmp_path, "exit 1")))
     assert len(tasks) == 1 and not tasks[0].name.endswith("antiparallel")
 
@@ -157,7 +157,7 @@ def test_the_first_structure_with_several_magnetic_ions_has_the_partner(tmp_path
     for frame in (single, double):
         frame.info.clear()
     write_frames(tmp_path / "all.extxyz", [single, double, double])
-    section = {"level": "pbe", "cutoff_Ry": 200.0, "structures": str(tmp_path / "all.extxyz")}
+    section = {"level": {"name": "pbe", "cutoff_Ry": 200.0}, "structures": str(tmp_path / "all.extxyz")}
     tasks = {t.name: t for t in reference.plan(make_run(tmp_path, section, site=stand_in(tmp_path, "exit 1")))}
     assert [name for name in tasks if name.endswith("antiparallel")] == ["a-all-1-v0-antiparallel"]
     partner = tasks["a-all-1-v0-antiparallel"].settings
@@ -169,7 +169,7 @@ def test_the_first_structure_with_several_magnetic_ions_has_the_partner(tmp_path
 @pytest.mark.parametrize("move", ["aimd", "relax"])
 def test_a_trajectory_has_the_coupling_of_its_start(tmp_path, move):
     how = {"aimd": {"segments": [{"temperature_K": 300, "time_ps": 0.02}]}, "relax": {}}[move]
-    section = {"level": "pbe", "cutoff_Ry": 200.0, "structures": str(pair(tmp_path)), move: how, "charge": 0}
+    section = {"level": {"name": "pbe", "cutoff_Ry": 200.0}, "structures": str(pair(tmp_path)), move: how, "charge": 0}
     run = make_run(tmp_path, section, site=stand_in(tmp_path, "exit 1"), dataset_level="gfn1-xtb")
     tasks = {task.name: task.settings for task in reference.plan(run)}
     assert list(tasks) == ["a-s-v0", "a-s-v0-parallel", "a-s-v0-antiparallel"]

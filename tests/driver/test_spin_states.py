@@ -129,7 +129,7 @@ def test_spins_of_structures_in_files(tmp_path, formula, ions, info, section, fo
     "other",
     [
         {"multiplicity": 1}, {"charge": 2}, {"spin": "antiferromagnetic"}, {"name": "b"}, {"level": "pbe+u+d3"},
-        {"level": "pbe", "cutoff_Ry": 300.0}, {"frames_per_structure": 5}, {"max_net_force_eV_per_A": 1.0},
+        {"level": {"name": "pbe", "cutoff_Ry": 300.0}}, {"frames_per_structure": 5}, {"max_net_force_eV_per_A": 1.0},
     ],
 )  # fmt: skip
 def test_varied_copies_depend_on_structure_and_seed_only(tmp_path, other):

@@ -98,9 +98,9 @@ dataset: {level: gfn1-xtb}
 def test_a_system_overrides_keys_of_sets_by_their_names_and_adds_sets(tmp_path):
     found = study(tmp_path, SETS)
     plain, own = found.systems.values()
-    assert [item.name for item in plain.reference] == ["a", "b"] and plain.reference[1].cutoff_Ry is None
+    assert [item.name for item in plain.reference] == ["a", "b"] and plain.reference[1].level.cutoff_Ry == 800
     assert own.reference[0] == plain.reference[0] and [item.name for item in own.reference] == ["a", "b", "c"]
-    assert (own.reference[1].level, own.reference[1].cutoff_Ry) == ("pbe", 600.0)
+    assert (own.reference[1].level.name, own.reference[1].level.cutoff_Ry) == ("pbe", 600.0)
     assert (plain.seed, own.seed, found.seed) == (9, 3, 9)
     assert study(tmp_path, expanded(found)).systems == found.systems
     renamed = study(tmp_path, SETS.replace("      c:", "      model:"))

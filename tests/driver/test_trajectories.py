@@ -205,7 +205,7 @@ def test_wannier_centers_are_given_to_atoms_and_bonds(tmp_path):
     source = DATA / "cp2k" / "ci_md"
     files = {"wannier.xyz": source / "ci_md-wannier.xyz", "spreads.dat": source / "ci_md-spreads.dat"}
     rule = {"replay": DATA / "cp2k" / "f_400.out", "files": {name: str(path) for name, path in files.items()}}
-    section = {"level": "pbe+u+d3", "cutoff_Ry": 400.0, "max_net_force_eV_per_A": 1.0}
+    section = {"level": {"name": "pbe+u+d3", "cutoff_Ry": 400.0}, "max_net_force_eV_per_A": 1.0}
     run = make_run(tmp_path, section, site=site(tmp_path, rule))
     (task,) = reference.plan(run)
     done = run_task(run, task)
@@ -251,8 +251,8 @@ def test_wannier_centers_go_with_the_frames_of_a_trajectory(tmp_path):
     write_frames(tmp_path / "pair.extxyz", [pair])
     plan = {"every_fs": 2, "segments": [{"temperature_K": 300, "time_ps": 0.006}]}
     section = {
-        "level": "pbe", "cutoff_Ry": 60.0, "structures": str(tmp_path / "pair.extxyz"), "multiplicity": 1, "aimd": plan,
-        "outputs": ["wannier"], "max_net_force_eV_per_A": 1000.0,
+        "level": {"name": "pbe", "cutoff_Ry": 60.0}, "structures": str(tmp_path / "pair.extxyz"), "multiplicity": 1,
+        "aimd": plan, "outputs": ["wannier"], "max_net_force_eV_per_A": 1000.0,
     }  # fmt: skip
     run = make_run(tmp_path, section)
     (task,) = reference.plan(run)

@@ -6,9 +6,10 @@ import ase.io
 import cp2k_input_tools
 import pytest
 
+from naglass_drv.chemistry.level import NAMES
 from naglass_drv.config.site import load_site
 from naglass_drv.engines.cp2k.run import checks
-from naglass_drv.engines.cp2k.theory.levels import NAMES, level
+from naglass_drv.engines.cp2k.theory.levels import level
 from naglass_drv.engines.cp2k.write import inputs, prints
 from naglass_drv.errors import InputError, SetupError
 from support.structures import DATA

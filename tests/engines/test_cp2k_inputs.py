@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from naglass_drv.chemistry.level import NAMES
 from naglass_drv.config.site import load_site
 from naglass_drv.engines.cp2k import tree
 from naglass_drv.engines.cp2k.run import checks
 from naglass_drv.engines.cp2k.theory import kinds
-from naglass_drv.engines.cp2k.theory.levels import NAMES, data_of, label_of, level
+from naglass_drv.engines.cp2k.theory.levels import data_of, label_of, level
 from naglass_drv.engines.cp2k.write import inputs, prints
 from naglass_drv.errors import InputError, SetupError
 from support.structures import DATA

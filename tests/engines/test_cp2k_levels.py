@@ -1,11 +1,10 @@
 """Levels of theory: names, options, and hashes that follow what decides a label and nothing else."""
 
 import shutil
-from typing import get_args
 
 import pytest
 
-from naglass_drv.config import schema
+from naglass_drv.chemistry.level import NAMES, Level
 from naglass_drv.engines.cp2k.theory import kinds, levels
 from naglass_drv.engines.cp2k.theory.levels import DFT, kinds_of, label_of, level
 from naglass_drv.errors import InputError
@@ -22,18 +21,38 @@ def test_hashes_of_the_shipped_frames():
     assert label_of(level("pbe+u+d3", cutoff_Ry=600)) == "pbe+u+d3-h1fcae79"
 
 
-def test_every_name_is_that_of_its_level_and_the_input_knows_them_all():
-    assert [level(name).name for name in levels.NAMES if name != "template"] == list(levels.NAMES[:-1])
-    assert set(get_args(schema.Level)) == set(levels.NAMES)
+def test_every_name_is_that_of_its_method():
+    assert len(NAMES) > 9 and [level(name).name for name in NAMES] == list(NAMES)
+
+
+def test_a_level_has_the_defaults_of_its_name():
+    full = Level.of("pbe+u+d3")
+    assert (full.functional, full.d3, full.plus_u, full.cutoff_Ry) == ("PBE", True, "mulliken", 800)
+    assert Level.of("blyp").plus_u is None and Level.of("blyp").sodium == "q9"
+    bare = Level.of("gfn1-xtb").model_dump(exclude_none=True)
+    assert bare == {"name": "gfn1-xtb"} == Level.of("gfn1-xtb").stated()
+
+
+def test_what_a_level_states_is_what_differs_from_its_defaults():
+    """It enters keys of tasks: a default that is written out, or an option that comes later, must not change them."""
+    written_out = Level.of("pbe+u+d3", cutoff_Ry=800, sodium="q9", plus_u="mulliken")
+    assert written_out.stated() == {"name": "pbe+u+d3"} and written_out == Level.of("pbe+u+d3")
+    chosen = Level.of("pbe+u", cutoff_Ry=400, u_eV={"V": 4}, smearing_K=300)
+    assert chosen.stated() == {"name": "pbe+u", "cutoff_Ry": 400.0, "u_eV": {"V": 4.0}, "smearing_K": 300.0}
+    assert Level.of(**chosen.stated()) == chosen
+    assert chosen.changed(cutoff_Ry=800).stated() == {"name": "pbe+u", "u_eV": {"V": 4.0}, "smearing_K": 300.0}
 
 
 def test_options_are_those_of_the_level():
-    assert level("pbe+u+d3", cutoff_Ry=400, sodium=None) == DFT(cutoff_Ry=400.0)
+    assert level("pbe+u+d3", cutoff_Ry=400, sodium=None) == DFT(Level.of("pbe+u+d3", cutoff_Ry=400.0))
     for name, options, words in (
         ("pbe+x", {}, "level 'pbe.x': not a known level; choose from gfn1-xtb, pbe,"),
         ("gfn1-xtb", {"cutoff_Ry": 400}, "cutoff_Ry 400: the level gfn1-xtb has no plane-wave cutoff"),
         ("pbe+d3", {"u_eV": {"V": 3}}, "the level pbe.d3 has no .U"),
         ("pbe", {"plus_u": "lowdin"}, "plus_u lowdin: the level pbe has no .U"),
+        ("pbe", {"cutoff_Ry": 10}, "cutoff_Ry 10: must be from 50 to 5000"),
+        ("pbe", {"cutof_Ry": 400}, "cutof_Ry 400: .* not permitted"),
+        ("pbe", {"sodium": "q3"}, "sodium q3: must be 'q9' or 'q1'"),
         ("blyp", {"sodium": "q1"}, "sodium q1: .* for PBE only"),
         ("template", {"text": "", "cutoff_Ry": 400}, "cutoff_Ry 400: the level is that of the template"),
     ):
@@ -50,6 +69,8 @@ def test_every_setting_that_changes_a_label_changes_a_hash():
         {"smearing_K": 300},
         {"smearing_K": 600},
     ]
+    told = {key for options in changed for key in options} | {"u_eV", "sodium"}
+    assert told == Level.model_fields.keys() - {"name", "template"}, "a new option belongs here, or below"
     labels = {label_of(level("pbe+u+d3", **options)) for options in [{}, *changed]}
     assert len(labels) == 1 + len(changed)
     defaults = {"cutoff_Ry": 800, "rel_cutoff_Ry": 60, "plus_u": "mulliken", "xc_smoothing": "none", "sodium": "q9"}
@@ -64,8 +85,8 @@ def test_every_setting_that_changes_a_label_changes_a_hash():
 
 
 def test_what_is_said_of_risky_choices():
-    assert levels.warnings_of(PBE) == []
-    (warning,) = levels.warnings_of(level("pbe+u", plus_u="lowdin"))
+    assert levels.warnings_of(Level.of("pbe+u+d3")) == []
+    (warning,) = levels.warnings_of(Level.of("pbe+u", plus_u="lowdin"))
     assert "experimental" in warning
 
 

@@ -1,7 +1,8 @@
 """Find what a stage would reject in an input before anything is run: levels, structures, models."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from ..chemistry.level import Level
     from ..config.partial import Partial
     from ..config.source import Document, Where
 
@@ -17,12 +19,27 @@ if TYPE_CHECKING:
 _WHOLE_FILE = 20_000_000
 
 
+@dataclass(frozen=True)
+class _Labeled:
+    """A reference set that enters the dataset: its level, the hashes that its frames will carry, and its place."""
+
+    level: "Level"
+    label: str
+    kinds: dict[str, str | None]
+    document: "Document"
+    where: "Where"
+
+
 class Checks:
-    """Adds errors to a document; fills `counts` with the number of atoms of each structure in each structure file."""
+    """Adds errors to documents, those of all systems of an input in turn.
+
+    Fills `counts` with the number of atoms of each structure in each structure file.
+    """
 
     def __init__(self) -> None:
         self.counts: dict[Path, list[int]] = {}
         self._frames: dict[Path, list[Atoms]] = {}
+        self._labeled: list[_Labeled] = []
 
     def __call__(self, top: "Partial", document: "Document", source: Path) -> None:
         """Check the values that are valid on their own (`config.load`)."""
@@ -59,48 +76,64 @@ class Checks:
         """The level supports the requested outputs and elements; the spins of the structures are known and possible."""
         from ..config.partial import rule
         from ..config.schema import Reference
+        from ..engines.cp2k.theory import levels
 
         where = ("reference", index)
         section = item.whole(Reference)
-        level = None
-        with _named(document, where):
-            level = self._level(section, source)
+        method = None
+        if (*where, "level", "template") not in document.faulty:
+            with _named(document, where):
+                method = levels.method_in(section.level, source)
         for check in (self._outputs, self._kinds, self._hubbard, self._isolated, self._pattern, self._spins):
             with rule(), _named(document, where):
-                check(top, section, level)
+                check(top, section, method)
+        with rule():
+            self._one_level(top, section, method, where, document)
 
-    def _level(self, section: Any, source: Path) -> Any:
-        from ..engines.cp2k.theory import levels
+    def _one_level(self, top: "Partial", section: Any, method: Any, where: "Where", document: "Document") -> None:
+        """All sets that enter the dataset, also those of other systems, have one level and one kind per element."""
+        from ..engines.cp2k.theory.levels import kinds_of, label_of
 
-        return levels.of_reference(section, source)
+        if method is None or top.dataset is None or top.dataset.level != section.level.name:
+            return
+        elements = self._elements(top, section)
+        with suppress(InputError):
+            kinds = {element: kinds_of(method, [element]) for element in elements}
+            own = _Labeled(section.level, label_of(method), kinds, document, (*where, "level"))
+            for other in self._labeled:
+                shared = own.kinds.keys() & other.kinds.keys()
+                if own.label != other.label or any(own.kinds[item] != other.kinds[item] for item in shared):
+                    _tell_difference(own, other)
+                    return
+            self._labeled.append(own)
 
-    def _outputs(self, top: "Partial", section: Any, level: Any) -> None:
+    def _outputs(self, top: "Partial", section: Any, method: Any) -> None:
         from ..engines.cp2k.write import prints
 
-        if level is not None:
-            prints.add(level.input_tree(), section.outputs)
+        if method is not None:
+            prints.add(method.input_tree(), section.outputs)
 
-    def _kinds(self, top: "Partial", section: Any, level: Any) -> None:
-        if level is not None and level.needs_basis:
-            _for_all(self._elements(top, section), level.kind)
+    def _kinds(self, top: "Partial", section: Any, method: Any) -> None:
+        if method is not None and method.needs_basis:
+            _for_all(self._elements(top, section), method.kind)
 
-    def _hubbard(self, top: "Partial", section: Any, level: Any) -> None:
+    def _hubbard(self, top: "Partial", section: Any, method: Any) -> None:
         """Each U belongs to an element that is present."""
         from ..engines.cp2k.theory import kinds
 
         elements = self._elements(top, section)
-        for key in section.u_eV or {}:
+        for key in section.level.u_eV or {}:
             if kinds.shell(key)[0] not in elements:
                 raise InputError(f"u_eV {key}: this element is not one of {', '.join(elements)}")
 
-    def _isolated(self, top: "Partial", section: Any, level: Any) -> None:
+    def _isolated(self, top: "Partial", section: Any, method: Any) -> None:
         """The dataset's level needs the energy of each isolated atom."""
         from ..engines.cp2k.write import inputs
 
-        if level is not None and top.dataset is not None and top.dataset.level == section.level:
-            _for_all(self._elements(top, section), lambda element: inputs.isolated_atom(element, level))
+        if method is not None and top.dataset is not None and top.dataset.level == section.level.name:
+            _for_all(self._elements(top, section), lambda element: inputs.isolated_atom(element, method))
 
-    def _spins(self, top: "Partial", section: Any, level: Any) -> None:
+    def _spins(self, top: "Partial", section: Any, method: Any) -> None:
         """Structures from a file have a known spin state, and ions that fit the pattern."""
         from ..dataset.candidates import prepared
         from ..engines.cp2k.write import inputs
@@ -112,7 +145,7 @@ class Checks:
             if section.spin != "ferromagnetic":
                 inputs.ordered(ready, section.spin, 1)
 
-    def _pattern(self, top: "Partial", section: Any, level: Any) -> None:
+    def _pattern(self, top: "Partial", section: Any, method: Any) -> None:
         """A pattern of signs fits the ions of the cell."""
         if section.structures != "glass" or section.spin in ("ferromagnetic", "antiferromagnetic", "sampled"):
             return
@@ -151,7 +184,7 @@ class Checks:
 
     def _labeled_elements(self, top: "Partial") -> list[str]:
         """Elements of the sets that enter the dataset, as far as they are known."""
-        sets = [item for item in top.reference if top.dataset is not None and item.level == top.dataset.level]
+        sets = [item for item in top.reference if top.dataset is not None and item.level.name == top.dataset.level]
         return sorted({element for item in sets for element in self._elements(top, item)})
 
     def _included(self, top: "Partial", document: "Document", source: Path) -> None:
@@ -168,6 +201,17 @@ class Checks:
             with _named(document, where):
                 frames = read_labeled(file)
                 one_level(((f"{path}: frame {k}", frame) for k, frame in enumerate(frames)), top.dataset.level)
+
+
+def _tell_difference(own: _Labeled, other: _Labeled) -> None:
+    """Record what makes the level of a set another one than that of an earlier set."""
+    levels = own.level, other.level
+    keys = (key for key in type(own.level).model_fields if getattr(levels[0], key) != getattr(levels[1], key))
+    key = next(keys, "template")
+    here, there = (level.shown(key) for level in levels)
+    line, earlier = (item.document.line((*item.where, key)) for item in (own, other))
+    message = f"{key} is {here} here and {there} on line {earlier}; a dataset takes labels of one level"
+    own.document.fault_in_line(line, own.where, message)
 
 
 def _check_known(model: Path, known: Iterable[str], elements: Iterable[str]) -> None:
@@ -191,13 +235,17 @@ def _for_all(elements: Iterable[str], work: Callable[[str], object]) -> None:
 
 @contextmanager
 def _named(document: "Document", where: "Where") -> Iterator[None]:
-    """Within this context an InputError is recorded at `where`, or at the key that its text begins with."""
+    """Within this context an InputError is recorded at `where`, or at the key that its text begins with.
+
+    The key is one of the section at `where`, or of its level.
+    """
     try:
         yield
     except InputError as error:
         key, _, rest = str(error).partition(" ")
-        place = (*where, key.rstrip(":"))
-        if place not in document.lines:
+        places = ((*where, key.rstrip(":")), (*where, "level", key.rstrip(":")))
+        place = next((place for place in places if place in document.lines), None)
+        if place is None:
             document.fault(where, str(error))
         elif place not in document.faulty:
             document.fault(place, rest)

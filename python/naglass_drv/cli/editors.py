@@ -50,8 +50,12 @@ def schema() -> dict[str, Any]:
     from ..config.systems import OVERRIDES, Mixture
 
     found = Input.model_json_schema()
-    mixture = Mixture.model_json_schema()
     definitions = found["$defs"]
+    # a level may also be its name, with its options beside it
+    options = dict(definitions["Level"]["properties"])
+    own_name = {"anyOf": [options.pop("name"), {"$ref": "#/$defs/Level"}]}
+    definitions["Reference"]["properties"] |= options | {"level": own_name}
+    mixture = Mixture.model_json_schema()
     definitions |= mixture.pop("$defs", {}) | {"Mixture": mixture}
     properties = found["properties"]
     own = {key: properties[key] for key in OVERRIDES} | {"name": properties["name"]}

@@ -1,7 +1,8 @@
 """The levels of theory on the command line: the verb calibrate-cutoff and checks of reference sets."""
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from .numbers import add_number
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from ..chemistry.level import Level
     from ..config.schema import Input, Reference
     from ..config.source import Document
 
@@ -26,12 +28,14 @@ def add_verbs(add: Add, site: Callable[[], Mapping[str, Any]]) -> None:
         "compute one structure at several plane-wave cutoffs and report the smallest at which the forces sum to zero",
     )
     verb.add_argument("structure", type=Path, help="extended XYZ file; its first frame is used")
-    verb.add_argument("--level", default="pbe+u+d3", help="level of theory (default: pbe+u+d3)")
+    verb.add_argument(
+        "--level",
+        nargs="+",
+        default=["pbe+u+d3"],
+        metavar=("NAME", "OPTION=VALUE"),
+        help="level of theory, with the options that an input has under level (default: pbe+u+d3)",
+    )
     add_number(verb, "--cutoffs", above=0, nargs="+", default=[400.0, 600.0, 800.0, 1000.0], metavar="RY")
-    add_number(verb, "--rel-cutoff", above=0, metavar="RY")
-    verb.add_argument("--sodium", choices=("q9", "q1"))
-    verb.add_argument("--xc-smoothing", choices=("none", "nn10"))
-    verb.add_argument("--plus-u", choices=("mulliken", "lowdin"))
     add_number(verb, "--charge", kind=int, default=0, help="charge of the cell in e (default: 0)")
     add_number(verb, "--multiplicity", kind=int, least=1, help="2S + 1 of the cell (default: high spin of its ions)")
     add_number(verb, "--max-net-force", above=0, default=0.05, metavar="EV_PER_A", help="limit (default: 0.05)")
@@ -55,19 +59,16 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
     atoms = prepared(frame, str(options.structure), options.structure.stem, options.charge, options.multiplicity)
     if (ions := ions_of(atoms)) is not None and (difference := deviation(ions, atoms.info["multiplicity"])):
         print(f"multiplicity {atoms.info['multiplicity']}; {difference}")
-    names = ("sodium", "xc_smoothing", "plus_u")
-    settings = {name: getattr(options, name) for name in names} | {"rel_cutoff_Ry": options.rel_cutoff}
-    settings = {key: value for key, value in settings.items() if value is not None}
+    level = _level_of(options.level)
     say = lambda line: print(line, flush=True)  # noqa: E731
     program = Program.of_site(site, options.ranks)
-    points = cutoff.scan(atoms, options.level, settings, options.cutoffs, options.folder, program, say)
+    points = cutoff.scan(atoms, level, options.cutoffs, options.folder, program, say)
     found = cutoff.rows(points)
     print(cutoff.table_of(found))
     result: dict[str, Any] = {
         "structure": str(options.structure),
         "formula": atoms.get_chemical_formula(),
-        "level": options.level,
-        "level_options": settings,
+        "level": level.stated(),
         "max_net_force_eV_per_A": options.max_net_force,
         "points": found,
         "picked_Ry": None,
@@ -82,12 +83,29 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
     return 0
 
 
-def warnings(input: "Input", source: Path, name: str) -> Iterator[str]:
+def _level_of(words: Sequence[str]) -> "Level":
+    """The level of the words ``pbe+u sodium=q1``; values are JSON, or words as they are."""
+    from ..chemistry.level import Level
+
+    name, *rest = words
+    options: dict[str, Any] = {}
+    for word in rest:
+        key, equals, text = word.partition("=")
+        if not (key and equals):
+            raise InputError(f"--level {word}: must be an option with its value, as sodium=q1")
+        try:
+            options[key] = json.loads(text)
+        except ValueError:
+            options[key] = text
+    return Level.of(name, **options)
+
+
+def warnings(input: "Input", name: str) -> Iterator[str]:
     """What the user should know about the level of each set; `name` is the name of the input in messages."""
     from ..engines.cp2k.theory import levels
 
     for index, section in enumerate(input.reference):
-        for warning in levels.warnings_of(levels.of_reference(section, source)):
+        for warning in levels.warnings_of(section.level):
             yield f"{name}: reference[{index}] ({section.name}): {warning}"
 
 
@@ -162,7 +180,7 @@ def lint(input: "Input", source: Path, site: Mapping[str, Any], schema: Path | N
         spin = {key: frame.info[key] for key in ("charge", "multiplicity")}
         text = inputs.single_point(
             frame,
-            levels.of_reference(section, source),
+            levels.method_in(section.level, source),
             **spin,
             data=program.data,
             outputs=section.outputs,

@@ -53,7 +53,7 @@ def _validate(options: argparse.Namespace) -> int:
     source = options.input.resolve().parent
     said: set[str] = set()
     for system, input in study.systems.items():
-        notes = [*reference.warnings(input, source, str(options.input))]
+        notes = [*reference.warnings(input, str(options.input))]
         notes += reference.check_spins(input, study.documents[system], source)
         if options.lint or options.schema:
             notes += reference.lint(input, source, site_settings(), options.schema)

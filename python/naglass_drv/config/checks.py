@@ -103,7 +103,7 @@ def _check_dataset(top: Partial, document: Document) -> None:
             first.setdefault(item.name, index)
     if top.dataset is None or top.dataset.include:
         return
-    levels = sorted({item.level for item in sets})
+    levels = sorted({item.level.name for item in sets})
     if top.dataset.level not in levels:
         known = f"the reference sets are at {', '.join(levels)}" if levels else "there is no reference set"
         message = f"no frames at {top.dataset.level!r}: {known}, and include lists no files"
@@ -125,13 +125,12 @@ def _check_strain(item: Partial, index: int, document: Document) -> None:
 
 
 def _check_template(item: Partial, index: int, document: Document) -> None:
-    if item.level == "template" and item.template is None:
-        document.fault(
-            ("reference", index, "level"), "level 'template' needs a CP2K input of your own; set the key template"
-        )
-    if item.level != "template" and item.template is not None:
-        message = f"the level is {item.level!r}; to use a template, set level to 'template'"
-        document.fault(("reference", index, "template"), message)
+    where, level = ("reference", index, "level"), item.level
+    if level.name == "template" and level.template is None:
+        document.fault(where, "level 'template' needs a CP2K input of your own; set the key template")
+    if level.name != "template" and level.template is not None:
+        message = f"the level is {level.name!r}; to use a template, set level to 'template'"
+        document.fault((*where, "template"), message)
 
 
 def _check_spin(item: Partial, index: int, document: Document) -> None:
@@ -227,7 +226,7 @@ def _named_files(top: Partial) -> Iterator[tuple[Where, Any]]:
     with rule():
         for index, item in enumerate(top.reference):
             with rule():
-                yield ("reference", index, "template"), item.template
+                yield ("reference", index, "level", "template"), item.level.template
     for name, key in (("train", "start_model"), ("md", "model")):
         with rule():
             section = getattr(top, name)

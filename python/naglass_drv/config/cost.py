@@ -142,15 +142,16 @@ def _reference(top: Any, item: Any, index: int, counts: Mapping[Path, Sequence[i
     elif item.relax is not None:
         what = f"relaxations of up to {item.relax.max_steps} steps,"
     disk = tasks * (_OUTPUT_B + frames * count * (2 * _SNAPSHOT_B + 1_000))
-    text = f"{what} {item.level}, up to {count} atoms"
+    text = f"{what} {item.level.name}, up to {count} atoms"
     return Cost(("reference", index), tasks, text, _scf_memory(item, count), disk)
 
 
 def _scf_memory(item: Any, count: int) -> float:
-    matrices = _CP2K_B + _MATRICES * 8.0 * (_FUNCTIONS.get(item.level, 13) * count) ** 2
-    if item.level == "gfn1-xtb":
+    level = item.level
+    matrices = _CP2K_B + _MATRICES * 8.0 * (_FUNCTIONS.get(level.name, 13) * count) ** 2
+    if level.name == "gfn1-xtb":
         return matrices
-    return matrices + count * _GRID_B * ((item.cutoff_Ry or 800.0) / 800.0) ** 1.5
+    return matrices + count * _GRID_B * ((level.cutoff_Ry or 800.0) / 800.0) ** 1.5
 
 
 def _segment_ps(segment: Any) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import InputError
 from .borrowed import resolve
 from .checks import cross_check
+from .forms import nest_levels
 from .partial import Partial
 from .schema import Input
 from .source import Document, parse
@@ -67,6 +68,7 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
     for key, value in document.value.items():
         if value is None and (key,) not in document.faulty:
             document.fault((key,), f"is empty; write '{key}: {{}}' for the defaults, or remove the key")
+    nest_levels(document)
     checks, folder = list(checks), source or path.resolve().parent
     systems: dict[str, Input | None] = {}
     origins: dict[str, Described] = {}

@@ -4,10 +4,12 @@ Keys include their unit. If a section is absent, its stage is not run.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from ..chemistry.level import Level
+from ..fields import Count, NonNegative, Positive, Section, each_once, within
 
 #: Largest number of atoms in a cell: neither packing nor analysis has been tested above it.
 MAX_ATOMS = 1_000_000
@@ -15,61 +17,36 @@ MAX_ATOMS = 1_000_000
 MAX_TASKS = 100_000
 
 
-def _within(low: float, high: float) -> AfterValidator:
-    def check(value: float) -> float:
-        if not low <= value <= high:
-            shown = {"low": f"{low:.12g}", "high": f"{high:.12g}"}
-            raise PydanticCustomError("out_of_range", "must be from {low} to {high}", shown)
-        return value
-
-    return AfterValidator(check)
-
-
-def _each_once(values: list[Any]) -> list[Any]:
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            raise PydanticCustomError("repeated", "lists {value} more than once", {"value": str(value)})
-    return values
-
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
 # melts are run at up to 5000 K; nothing condensed exists at 10 000 K
-Temperature = Annotated[Positive, _within(1, 10_000)]
+Temperature = Annotated[Positive, within(1, 10_000)]
 # 100 GPa either way: far beyond any glass, and beyond what any of the potentials was fitted to
-Pressure = Annotated[float, _within(-1e6, 1e6)]
+Pressure = Annotated[float, within(-1e6, 1e6)]
 # the fastest vibration of a phosphate, 1300 1/cm, has a period of 26 fs
-TimeStep = Annotated[Positive, _within(0.01, 5)]
+TimeStep = Annotated[Positive, within(0.01, 5)]
 # from a tenth of the usual time step up to a microsecond
-Picoseconds = Annotated[Positive, _within(1e-4, 1e6)]
-Femtoseconds = Annotated[Positive, _within(0.01, 1e6)]
+Picoseconds = Annotated[Positive, within(1e-4, 1e6)]
+Femtoseconds = Annotated[Positive, within(0.01, 1e6)]
 # K/ps: 1e9 to 1e17 K/s
-CoolingRate = Annotated[Positive, _within(1e-3, 1e5)]
+CoolingRate = Annotated[Positive, within(1e-3, 1e5)]
 Strain = Annotated[float, Field(allow_inf_nan=False)]
-NetForce = Annotated[Positive, _within(1e-6, 1e3)]
-Ranks = Annotated[Count, _within(1, 65_536)]
-Threads = Annotated[Count, _within(1, 1024)]
-Tasks = Annotated[Count, _within(1, MAX_TASKS)]
+NetForce = Annotated[Positive, within(1e-6, 1e3)]
+Ranks = Annotated[Count, within(1, 65_536)]
+Threads = Annotated[Count, within(1, 1024)]
+Tasks = Annotated[Count, within(1, MAX_TASKS)]
 # in units of a robust standard deviation or of a typical distance
-Multiple = Annotated[Positive, _within(1e-3, 1e3)]
+Multiple = Annotated[Positive, within(1e-3, 1e3)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Copies = Annotated[Count, _within(1, 100)]
-Coordination = Annotated[NonNegative, _within(0, 16)]
+Copies = Annotated[Count, within(1, 100)]
+Coordination = Annotated[NonNegative, within(0, 16)]
 # LAMMPS, torch and numpy all accept a positive 31-bit number
-Seed = Annotated[Count, _within(1, 2**31 - 1)]
+Seed = Annotated[Count, within(1, 2**31 - 1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
-Level = Literal["gfn1-xtb", "pbe", "pbe+d3", "pbe+u", "pbe+u+d3", "blyp", "blyp+d3", "blyp+u", "blyp+u+d3", "template"]
 Spin = (
     Literal["ferromagnetic", "antiferromagnetic", "sampled"]
     | Annotated[str, Field(pattern=r"^[+-]+$")]
     | dict[str, Literal["up", "down"]]
 )
 Check = Literal["energy", "forces", "distance", "net_force", "stress", "spin", "sites", "near_copy"]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class Borrowed(Section):
@@ -88,10 +65,10 @@ File = Annotated[Path, WithJsonSchema({"anyOf": [{"type": "string", "format": "p
 class System(Section):
     """The system to simulate. Species are elements, or elements with a charge like ``V4+``."""
 
-    composition: dict[str, Annotated[Count, _within(1, MAX_ATOMS)]] = Field(min_length=1)
-    formula_units: Annotated[Count, _within(1, MAX_ATOMS)] = 1
+    composition: dict[str, Annotated[Count, within(1, MAX_ATOMS)]] = Field(min_length=1)
+    formula_units: Annotated[Count, within(1, MAX_ATOMS)] = 1
     # osmium, the densest element: 22.6
-    density_g_cm3: Annotated[Positive, _within(0.05, 25)]
+    density_g_cm3: Annotated[Positive, within(0.05, 25)]
 
 
 class Glass(Section):
@@ -134,10 +111,10 @@ class Relax(Section):
     """Relaxation of positions, or of positions and cell (fixed angles) at a given pressure; `frames` steps are kept."""
 
     move: Literal["positions", "cell"] = "positions"
-    max_steps: Annotated[Count, _within(1, 100_000)] = 200
+    max_steps: Annotated[Count, within(1, 100_000)] = 200
     max_force_eV_per_A: NetForce = 0.02
     pressure_bar: Pressure = 1.0
-    frames: Annotated[Count, _within(1, 100_000)] = 5
+    frames: Annotated[Count, within(1, 100_000)] = 5
 
 
 class Reference(Section):
@@ -146,41 +123,29 @@ class Reference(Section):
     For each structure, `frames_per_structure` frames are labeled: the structure itself, then rattled and strained
     copies; for each glass also `melt_frames_per_structure` frames from its melt and quench. With `aimd` or `relax`
     each of them starts a trajectory instead, and melt frames are used only on request. One structure with
-    several magnetic ions is also labeled with antiparallel moments (`antiparallel`, DFT only), for the report. The
-    keys from `cutoff_Ry` to `template` belong to the level and default to its own values.
+    several magnetic ions is also labeled with antiparallel moments (`antiparallel`, DFT only), for the report.
     """
 
     name: Name
     level: Level
     structures: Literal["glass"] | File = "glass"
     frames_per_structure: Tasks = 1
-    melt_frames_per_structure: Annotated[int, Field(ge=0), _within(0, MAX_TASKS)] | None = None
+    melt_frames_per_structure: Annotated[int, Field(ge=0), within(0, MAX_TASKS)] | None = None
     aimd: AIMD | None = None
     relax: Relax | None = None
     # a tenth of a bond length is a hot crystal; at half a bond length no structure is left
-    rattle_A: Annotated[NonNegative, _within(0, 1)] = 0.05
+    rattle_A: Annotated[NonNegative, within(0, 1)] = 0.05
     strain_percent: tuple[Strain, Strain] = (-2.0, 3.0)
-    charge: Annotated[int, _within(-100, 100)] = 0
+    charge: Annotated[int, within(-100, 100)] = 0
     multiplicity: Count | None = None
     spin: Spin = "ferromagnetic"
     antiparallel: bool = True
-    cutoff_Ry: Annotated[Positive, _within(50, 5000)] | None = None
-    rel_cutoff_Ry: Annotated[Positive, _within(10, 1000)] | None = None
-    u_eV: dict[str, Annotated[NonNegative, _within(0, 20)]] | None = None
-    plus_u: Literal["mulliken", "lowdin"] | None = None
-    sodium: Literal["q9", "q1"] | None = None
-    xc_smoothing: Literal["none", "nn10"] | None = None
-    smearing_K: Annotated[Positive, _within(1, 50_000)] | None = None
-    template: Path | None = None
-    outputs: Annotated[list[Literal["wannier", "spin_density", "elf", "pdos"]], AfterValidator(_each_once)] = []
+    outputs: Annotated[list[Literal["wannier", "spin_density", "elf", "pdos"]], AfterValidator(each_once)] = Field(
+        default_factory=list
+    )
     max_net_force_eV_per_A: NetForce = 0.05
-    timeout_min: Annotated[Positive, _within(1e-3, 100_000)] = 60.0
+    timeout_min: Annotated[Positive, within(1e-3, 100_000)] = 60.0
     ranks: Ranks = 1
-
-    def level_options(self) -> dict[str, Any]:
-        """The non-default settings of the level, except `cutoff_Ry` and `template`."""
-        keys = ("rel_cutoff_Ry", "u_eV", "plus_u", "sodium", "xc_smoothing", "smearing_K")
-        return {key: value for key in keys if (value := getattr(self, key)) is not None}
 
 
 class Audit(Section):
@@ -188,14 +153,14 @@ class Audit(Section):
 
     energy_z: Multiple = 6.0
     forces_z: Multiple = 4.5
-    min_distance_fraction: Annotated[NonNegative, _within(0, 1.5)] = 0.6
+    min_distance_fraction: Annotated[NonNegative, within(0, 1.5)] = 0.6
     max_net_force_eV_per_A: NetForce = 0.05
-    max_stress_GPa: Annotated[Positive, _within(1e-2, 1e6)] = 100.0
+    max_stress_GPa: Annotated[Positive, within(1e-2, 1e6)] = 100.0
     stress_z: Multiple = 10.0
-    moment_off_muB: Annotated[Positive, _within(1e-3, 10)] = 0.6
-    spin_sum_muB: Annotated[Positive, _within(1e-3, 1e4)] = 0.2
-    near_copy_A: Annotated[NonNegative, _within(0, 5)] = 0.03
-    near_copy_strain: Annotated[NonNegative, _within(0, 1)] = 0.002
+    moment_off_muB: Annotated[Positive, within(1e-3, 10)] = 0.6
+    spin_sum_muB: Annotated[Positive, within(1e-3, 1e4)] = 0.2
+    near_copy_A: Annotated[NonNegative, within(0, 5)] = 0.03
+    near_copy_strain: Annotated[NonNegative, within(0, 1)] = 0.002
 
 
 class Dataset(Section):
@@ -207,34 +172,34 @@ class Dataset(Section):
     """
 
     level: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)
-    include: Annotated[list[File], AfterValidator(_each_once)] = []
+    include: Annotated[list[File], AfterValidator(each_once)] = Field(default_factory=list)
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    max_force_eV_per_A: Annotated[Positive, _within(0.01, 1e4)] = 60.0
+    max_force_eV_per_A: Annotated[Positive, within(0.01, 1e4)] = 60.0
     admit_spin_flagged: bool = False
     audit: Audit = Audit()
-    drop_outliers: bool | Annotated[list[Check], AfterValidator(_each_once)] = False
-    max_frames: Annotated[Count, _within(1, 10_000_000)] | None = None
-    frames_per_file: Annotated[Count, _within(1, 10_000_000)] = 5000
+    drop_outliers: bool | Annotated[list[Check], AfterValidator(each_once)] = False
+    max_frames: Annotated[Count, within(1, 10_000_000)] | None = None
+    frames_per_file: Annotated[Count, within(1, 10_000_000)] = 5000
 
 
 class Train(Section):
     """One MACE model, trained from scratch or fine-tuned from `start_model`."""
 
     start_model: File | None = None
-    channels: Annotated[Count, _within(1, 1024)] = 16
+    channels: Annotated[Count, within(1, 1024)] = 16
     max_L: Annotated[int, Field(ge=0, le=3)] = 0
-    layers: Annotated[Count, _within(1, 8)] = 2
+    layers: Annotated[Count, within(1, 8)] = 2
     correlation: Annotated[int, Field(ge=1, le=4)] = 3
     # shorter than any bond below this; a pair potential would do above
-    r_max_A: Annotated[Positive, _within(1, 15)] = 4.5
+    r_max_A: Annotated[Positive, within(1, 15)] = 4.5
     zbl: bool = True
     spin_readout: bool = True
-    epochs: Annotated[Count, _within(1, 1_000_000)]
-    learning_rate: Annotated[Positive, _within(1e-9, 1)] = 0.01
-    batch_size: Annotated[Count, _within(1, 100_000)] = 4
-    energy_weight: Annotated[Positive, _within(1e-6, 1e9)] = 10.0
-    forces_weight: Annotated[Positive, _within(1e-6, 1e9)] = 100.0
-    stress_weight: Annotated[NonNegative, _within(0, 1e9)] = 1000.0
+    epochs: Annotated[Count, within(1, 1_000_000)]
+    learning_rate: Annotated[Positive, within(1e-9, 1)] = 0.01
+    batch_size: Annotated[Count, within(1, 100_000)] = 4
+    energy_weight: Annotated[Positive, within(1e-6, 1e9)] = 10.0
+    forces_weight: Annotated[Positive, within(1e-6, 1e9)] = 100.0
+    stress_weight: Annotated[NonNegative, within(0, 1e9)] = 1000.0
     dtype: Literal["float32", "float64"] = "float64"
     threads: Threads = 1
 
@@ -242,8 +207,8 @@ class Train(Section):
 class Gate(Section):
     """Limits of the stability gate of a trajectory; a model that exceeds one is not considered stable."""
 
-    temperature_factor: Annotated[Positive, _within(1, 100)] = 1.5
-    min_distance_fraction: Annotated[Positive, _within(1e-3, 1.5)] = 0.6
+    temperature_factor: Annotated[Positive, within(1, 100)] = 1.5
+    min_distance_fraction: Annotated[Positive, within(1e-3, 1.5)] = 0.6
     min_P_coordination: Coordination = 3.5
     max_P_coordination: Coordination = 4.5
     max_coordination_change_TM: Coordination = 1.5
@@ -268,8 +233,8 @@ class MD(Section):
     sample_every_fs: Femtoseconds = 10.0
     checkpoint_ps: Picoseconds = 1.0
     ranks: Ranks = 1
-    gpus: Annotated[int, Field(ge=0), _within(0, 1024)] = 0
-    candidates: Annotated[int, Field(ge=0), _within(0, MAX_TASKS)] = 0
+    gpus: Annotated[int, Field(ge=0), within(0, 1024)] = 0
+    candidates: Annotated[int, Field(ge=0), within(0, MAX_TASKS)] = 0
     gate: Gate = Gate()
 
 
@@ -277,13 +242,13 @@ class Analysis(Section):
     """What to measure on the trajectories. Cutoffs are given per pair, as ``P-O``."""
 
     # the first shell of the largest ions ends near 4 Å, the second shell of any pair below 8
-    cutoffs_A: dict[str, Annotated[Positive, _within(0.5, 8)]] = {}
-    r_max_A: Annotated[Positive, _within(1, 30)] = 8.0
-    q_max_per_A: Annotated[Positive, _within(1, 50)] = 20.0
-    skip_ps: Annotated[NonNegative, _within(0, 1e6)] = 0.0
+    cutoffs_A: dict[str, Annotated[Positive, within(0.5, 8)]] = Field(default_factory=dict)
+    r_max_A: Annotated[Positive, within(1, 30)] = 8.0
+    q_max_per_A: Annotated[Positive, within(1, 50)] = 20.0
+    skip_ps: Annotated[NonNegative, within(0, 1e6)] = 0.0
     ring_max_formers: Annotated[int, Field(ge=3, le=16)] = 8
     hop_window_ps: Picoseconds = 1.0
-    hop_threshold_A2: Annotated[Positive, _within(1e-4, 100)] = 1.0
+    hop_threshold_A2: Annotated[Positive, within(1e-4, 100)] = 1.0
     hop_return_ps: Picoseconds = 20.0
 
 
@@ -300,7 +265,7 @@ class Input(Section):
     seed: Seed = 1
     system: System
     glass: Glass | None = None
-    reference: list[Reference] = []
+    reference: list[Reference] = Field(default_factory=list)
     dataset: Dataset | None = None
     train: Train | None = None
     md: MD | None = None

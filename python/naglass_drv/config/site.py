@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from .schema import Section, Threads
+from ..fields import Section
+from .schema import Threads
 from .source import parse
 from .validation import validate
 

@@ -28,14 +28,15 @@ class Fault:
 
 @dataclass
 class Document:
-    """A parsed file: its `value`, the line of every key and item by its path, the errors found
-    so far (`faults`), and the paths with errors (`faulty`)."""
+    """A parsed file: its `value`, the line of every key and item by its path, the errors found so far (`faults`), the
+    paths with errors (`faulty`), and where in the file stands what is elsewhere in `value` (`written`, see `move`)."""
 
     name: str
     value: Any = None
     lines: dict[Where, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     faulty: set[Where] = field(default_factory=set)
+    written: dict[Where, Where] = field(default_factory=dict)
 
     def line(self, where: Where) -> int:
         """Line of `where`, or of the closest enclosing key that has one."""
@@ -49,12 +50,22 @@ class Document:
 
     def fault_in_line(self, line: int, where: Where, message: str) -> None:
         """Record an error at `where` with its own line number."""
-        label = dotted(where)
+        label = dotted(self.place(where))
         self.faulty.add(where)
         self.faults.append(Fault(line, f"{label}: {message}" if label else message))
 
+    def move(self, old: Where, new: Where) -> None:
+        """Note that what stands at `old` in the file, and below it, is at `new` in `value`."""
+        inside = {where: (*new, *where[len(old) :]) for where in self.lines if where[: len(old)] == old}
+        self.lines |= {there: self.lines[where] for where, there in inside.items()}
+        self.faulty |= {there for where, there in inside.items() if where in self.faulty}
+        self.written[new] = old
+
     def place(self, where: Where) -> Where:
-        """The place in the file of a place in this document."""
+        """The place in the file of a place in `value`."""
+        for length in range(len(where), 0, -1):
+            if where[:length] in self.written:
+                return (*self.written[where[:length]], *where[length:])
         return where
 
     def raise_faults(self) -> None:

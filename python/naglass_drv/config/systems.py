@@ -13,7 +13,8 @@ from pydantic import Field
 from ..chemistry import ions as chemistry
 from ..chemistry import mixture
 from ..errors import InputError
-from .schema import MAX_ATOMS, Count, Name, Positive, Section, Seed, Share, System, _within
+from ..fields import Count, Positive, Section, within
+from .schema import MAX_ATOMS, Name, Seed, Share, System
 from .source import Document, Fault, Where, dotted
 from .validation import validated
 
@@ -28,8 +29,8 @@ _SUM_PERCENT = 0.05
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 # silica: 27 cm3/mol; P2O5 in glasses: about 60
-MolarVolume = Annotated[Positive, _within(1, 1000)]
-Density = Annotated[Positive, _within(0.05, 25)]
+MolarVolume = Annotated[Positive, within(1, 1000)]
+Density = Annotated[Positive, within(0.05, 25)]
 
 
 class Mixture(Section):
@@ -42,7 +43,7 @@ class Mixture(Section):
 
     mol_percent: dict[str, Percent | Literal["rest"] | list[Percent]] = Field(min_length=1)
     redox: dict[str, Share | list[Share]] = Field(default_factory=dict)
-    atoms: Annotated[Count, _within(2, MAX_ATOMS)] = 200
+    atoms: Annotated[Count, within(2, MAX_ATOMS)] = 200
     density_g_cm3: Density | None = None
     molar_volumes_cm3: dict[str, MolarVolume] | None = None
 
@@ -84,7 +85,7 @@ class View(Document):
         if where[:1] == ("system",):
             return self.at if self.described.cell is not None else (*self.at, *where[1:])
         moved = _moved(where, self.moved)
-        return where if moved is None else (*self.at, *moved)
+        return self.whole.place(where if moved is None else (*self.at, *moved))
 
 
 def views(document: Document) -> dict[str, Document]:
@@ -232,9 +233,10 @@ def _view(document: Document, at: Where, system: Any, own: Mapping[str, Any], de
     back = {there: here for here, there in moved.items()}
 
     def here(where: Where) -> Where | None:
-        """The place in the view of a place in the file; None for those of other systems."""
+        """The place in the view of a place in the file; None for those of other systems, and for what is overridden."""
         if where[: len(at)] != at:
-            return None if where[:1] in (("systems",), ("series",)) else where
+            overridden = where[:1] in (("systems",), ("series",)) or _moved(where, moved) is not None
+            return None if overridden else where
         rest = where[len(at) :]
         return (_moved(rest, back) or rest) if rest[:1] and rest[0] in OVERRIDES else ("system", *rest)
 
@@ -265,12 +267,22 @@ def _with_sets(
             document.fault((*at, *there, "name"), f"remove this key: the name of the set is {name!r}")
         elif name in index_of:
             index = index_of[name]
-            sets[index] = {**sets[index], **keys}
-            moved |= {("reference", index, key): (*there, key) for key in keys}
+            sets[index], places = _merged(sets[index], keys)
+            moved |= {("reference", index, *place): (*there, *place) for place in places}
         else:
             moved["reference", len(sets)] = there
             sets.append({"name": name, **keys})
     return sets
+
+
+def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[dict[str, Any], list[Where]]:
+    """A set with keys and options of the level from `own`, and the places of these."""
+    usual, level = shared.get("level"), own.get("level")
+    places: list[Where] = [(key,) for key in own]
+    if not isinstance(usual, dict) or not isinstance(level, dict):
+        return {**shared, **own}, places
+    places.remove(("level",))
+    return {**shared, **own, "level": {**usual, **level}}, [*places, *(("level", key) for key in level)]
 
 
 def _moved(where: Where, table: Mapping[Where, Where]) -> Where | None:

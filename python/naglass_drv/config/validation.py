@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from ..chemistry.level import NOT_OF_THE_LEVEL
 from .partial import Partial
 from .source import Document, Where
 
@@ -109,6 +110,8 @@ def _plain(item: Any, value: Any) -> str:
     text = text[0].lower() + text[1:]
     shown = json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    if item["type"] == NOT_OF_THE_LEVEL:
+        return f"{shown}: {text}"
     note = "; give the number without a unit, the unit is part of the key" if _is_quantity(item, value) else ""
     return f"{text}, not {shown}{note}"
 

@@ -82,7 +82,7 @@ def _set_row(material: Material, item: Mapping[str, Any], rejected: int) -> list
     ]
     return [
         name,
-        LEVELS.get(item["level"], item["level"]),
+        LEVELS.get(item["level"]["name"], item["level"]["name"]),
         Quantity(f"labels.{name}.admitted", f"frames of set {name} admitted", len(frames), "1"),
         Quantity(f"labels.{name}.rejected", f"frames of set {name} not admitted", rejected, "1"),
         *(

@@ -46,7 +46,7 @@ def _note(measured: Mapping[str, Mapping], material: Material) -> str:
     sources = {found["moments"] for found in measured.values()}
     sentences = [_METAL_NOTE]
     if "labels" in sources:
-        level = [item["level"] for item in material.input.get("reference") or []]
+        level = [item["level"]["name"] for item in material.input.get("reference") or []]
         cheap = (
             "; for GFN1-xTB this is an occupation, since its energy does not depend on spin"
             if "gfn1-xtb" in level

@@ -62,7 +62,9 @@ def worth(material: Material) -> Section:
     rows = [("size", _size(numbers)) for numbers in list(measured.values())[:1]]
     if input.get("glass"):
         rows.append(("quench", _quench(input["glass"], input["system"])))
-    levels = [input["dataset"]["level"]] if input.get("dataset") else [i["level"] for i in input["reference"]]
+    levels = (
+        [input["dataset"]["level"]] if input.get("dataset") else [item["level"]["name"] for item in input["reference"]]
+    )
     rows += [("level of theory", _level(level)) for level in dict.fromkeys(levels)]
     error = learning.test_error(material)
     if error is not None:

@@ -34,20 +34,20 @@ def plan(run: Run) -> list[Task]:
     tasks: dict[str, Task] = {}
     asked: dict[str, tuple[str, str]] = {}
     for where, section, elements in _sets(run):
-        level, common = sets.settings_of(section, run.source)
+        method, common = sets.settings_of(section, run.source)
         jobs = {}
         for element in elements:
-            own = f"{common['label']} {levels.kinds_of(level, [element])}"
+            own = f"{common['label']} {levels.kinds_of(method, [element])}"
             first, origin = asked.setdefault(element, (own, where))
             if own != first:
                 raise InputError(
                     f"{where}: {element} at {own}, but at {first} in {origin}: one dataset has one level for all"
                 )
             if element not in tasks:
-                jobs[element] = inputs.isolated_atom(element, level)
-        sets.check_inputs(jobs, level, program, where)
+                jobs[element] = inputs.isolated_atom(element, method)
+        sets.check_inputs(jobs, method, program, where)
         for element, frame in jobs.items():
-            settings = common | {"kinds": levels.kinds_of(level, [element]), "frame": to_json(frame)}
+            settings = common | {"kinds": levels.kinds_of(method, [element]), "frame": to_json(frame)}
             effort = efforts.label(section, [element])
             tasks[element] = Task(name, element, settings, tools=("cp2k",), effort=effort)
     return [tasks[element] for element in sorted(tasks)]

@@ -15,18 +15,18 @@ from .base import Done
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from ..engines.cp2k.theory.levels import Level
+    from ..engines.cp2k.theory.levels import Method
 
 PARALLEL, PARTNER = "parallel", "antiparallel"
 
 
-def partners(section: Reference, level: "Level", jobs: Mapping[str, "Atoms"], seed: int) -> dict[str, "Atoms"]:
+def partners(section: Reference, method: "Method", jobs: Mapping[str, "Atoms"], seed: int) -> dict[str, "Atoms"]:
     """The first frame of `jobs` with several magnetic ions, all parallel, copied with antiparallel moments.
 
     If `jobs` start trajectories, also with parallel moments, so that both are single points. Empty if there is no such
     frame, if none is wanted, and for tight binding.
     """
-    if not section.antiparallel or section.spin != "ferromagnetic" or not level.needs_basis:
+    if not section.antiparallel or section.spin != "ferromagnetic" or not method.needs_basis:
         return {}
     from ..engines.cp2k.write.inputs import asked_moments, ordered
 

@@ -22,14 +22,14 @@ def label(section: Any, symbols: Iterable[str], *, moves: bool = True) -> Effort
     """A label, trajectory or relaxation: SCF runs times the square of the valence electrons, about 6 an atom."""
     symbols = list(symbols)
     if len(symbols) == 1:
-        return Effort(f"reference {section.level} atom", 1.0)
+        return Effort(f"reference {section.level.name} atom", 1.0)
     runs = 1.0
     if moves and section.aimd is not None:
         runs = sum(map(_segment_ps, section.aimd.segments)) * 1000.0 / section.aimd.timestep_fs
     elif moves and section.relax is not None:
         runs = section.relax.max_steps
-    grid = 1.0 if section.level == "gfn1-xtb" else ((section.cutoff_Ry or 800.0) / 800.0) ** 1.5
-    return Effort(f"reference {section.level}", runs * grid * len(symbols) ** 2)
+    grid = ((section.level.cutoff_Ry or 800.0) / 800.0) ** 1.5
+    return Effort(f"reference {section.level.name}", runs * grid * len(symbols) ** 2)
 
 
 def _segment_ps(segment: Any) -> float:

@@ -32,13 +32,14 @@ class _Setup:
     """What every job needs from its task: frame, level, spin, outputs, the force limit, and CP2K."""
 
     def __init__(self, job: Job):
+        from ..chemistry.level import Level
         from ..dataset.candidates import from_json
         from ..engines.cp2k.run.label import Program, Runner
         from ..engines.cp2k.theory import levels
 
         settings = job.task.settings
         self.frame = from_json(settings["frame"])
-        self.level = levels.of_settings(settings)
+        self.method = levels.method(Level.of(**settings["level"]), settings.get("template", ""))
         self.program = Program.of_site(job.site, job.task.ranks)
         self.runner = Runner(self.program, job.child)
         self.spin = {key: self.frame.info[key] for key in ("charge", "multiplicity")}
@@ -50,7 +51,7 @@ class _Setup:
         """The input of a single point of `atoms`."""
         from ..engines.cp2k.run.label import input_text
 
-        return input_text(atoms, self.level, self.program, outputs=self.outputs, **self.spin)
+        return input_text(atoms, self.method, self.program, outputs=self.outputs, **self.spin)
 
 
 def _run_label(job: Job) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def _run_label(job: Job) -> dict[str, Any]:
     try:
         frame = label(
             setup.frame,
-            setup.level,
+            setup.method,
             job.folder,
             program=setup.program,
             child=job.child,
@@ -98,7 +99,7 @@ def _run_aimd(job: Job) -> dict[str, Any]:
     ps = plan.timestep_fs / 1000.0
 
     def check(frame: "Frame") -> None:
-        if setup.level.needs_basis:
+        if setup.method.needs_basis:
             judge.check_cutoff(frame.evaluation, **setup.gate)
 
     course = AIMD(
@@ -175,7 +176,7 @@ def _harvest(job: Job, setup: _Setup, steps: list, stopped: "Refused | None") ->
     """Check the frames of a trajectory, write those that are admitted, and list the others with reasons."""
     from ..engines.cp2k.run.harvest import harvest
 
-    found = harvest(setup.frame, steps, setup.level, **setup.spin, **setup.gate)
+    found = harvest(setup.frame, steps, setup.method, **setup.spin, **setup.gate)
     if "aimd" in job.task.settings:
         wannier.of_dynamics(job, found.frames)
     rejected = list(found.rejected)
@@ -203,7 +204,7 @@ def _write_frames(job: Job, setup: _Setup, frames: Sequence["Atoms"]) -> None:
     version = setup.program.version()
     made_by = {
         "program": version and f"CP2K {version}",
-        "cp2k_data": data_of(setup.level, setup.frame.symbols, setup.program.data),
+        "cp2k_data": data_of(setup.method, setup.frame.symbols, setup.program.data),
     }
     for frame in frames:
         frame.info |= {key: value for key, value in made_by.items() if value is not None}

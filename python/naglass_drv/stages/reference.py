@@ -48,26 +48,26 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
     from ..engines.cp2k.theory import levels
     from ..engines.cp2k.write import inputs
 
-    level, common = sets.settings_of(section, run.source)
+    method, common = sets.settings_of(section, run.source)
     prints = {"outputs": list(section.outputs)} if section.outputs else {}
     candidates = _candidates(run, section)
     jobs = {item.name: item.frame for item in candidates}
     if section.spin != "ferromagnetic":
         jobs = {label: inputs.ordered(frame, section.spin, run.input.seed) for label, frame in jobs.items()}
-    partners = coupling.partners(section, level, jobs, run.input.seed)
+    partners = coupling.partners(section, method, jobs, run.input.seed)
     jobs |= partners
     if _labels_atoms(run, section):
         for element in sorted({element for item in candidates for element in item.frame.symbols}):
-            own = (common["label"], str(levels.kinds_of(level, [element])), element)
+            own = (common["label"], str(levels.kinds_of(method, [element])), element)
             if own not in lone:
-                jobs[f"atom-{element}"] = inputs.isolated_atom(element, level)
+                jobs[f"atom-{element}"] = inputs.isolated_atom(element, method)
             lone.add(own)
-    sets.check_inputs(jobs, level, program, f"reference {section.name}", **prints)
+    sets.check_inputs(jobs, method, program, f"reference {section.name}", **prints)
     common["set"] = section.name
     tasks = []
     for label, frame in jobs.items():
         task = f"{section.name}-{label}"
-        own = {"kinds": levels.kinds_of(level, frame.symbols), "frame": to_json(frame)}
+        own = {"kinds": levels.kinds_of(method, frame.symbols), "frame": to_json(frame)}
         own |= {} if "config_type" in frame.info else prints
         if label in partners:
             # the task with the energy to compare to
@@ -94,7 +94,7 @@ def expect(run: Run) -> tuple[list[Task], Labels]:
             ranks = section.ranks if len(symbols) > 1 else 1
             effort = efforts.label(section, symbols)
             tasks.append(Task(name, f"{section.name}-{number}", {}, ranks=ranks, effort=effort))
-    levels = {section.name: section.level for section in run.input.reference}
+    levels = {section.name: section.level.name for section in run.input.reference}
     return tasks, Labels(facts={"levels": levels, "frames": frames})
 
 
@@ -190,7 +190,7 @@ def collect(run: Run, done: list[Done]) -> Labels:
             for word, ending in ENDINGS.items()
             if (path := folder / f"{section.name}{ending}").exists()
         },
-        facts={"levels": {section.name: section.level for section in run.input.reference}},
+        facts={"levels": {section.name: section.level.name for section in run.input.reference}},
     )
 
 

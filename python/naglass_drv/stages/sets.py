@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ..config.schema import Input
     from ..engines.cp2k.run.label import Program
-    from ..engines.cp2k.theory.levels import Level
+    from ..engines.cp2k.theory.levels import Method
 
 
 def program_of(site: Mapping[str, Any]) -> "Program":
@@ -26,18 +26,17 @@ def program_of(site: Mapping[str, Any]) -> "Program":
     return program
 
 
-def settings_of(section: Reference, source: Path) -> tuple["Level", dict[str, Any]]:
-    """The level of a set, and the settings that all its tasks share; `source` is the folder of its template."""
+def settings_of(section: Reference, source: Path) -> tuple["Method", dict[str, Any]]:
+    """The method of a set, and the settings that all its tasks share; `source` is the folder of its template."""
     from ..engines.cp2k.theory import levels
 
-    options = levels.options_of(section, source)
-    level = levels.level(section.level, cutoff_Ry=section.cutoff_Ry, **options)
-    # options that a set does not use are not in the keys of its tasks
-    common = {"level_options": options} if options else {}
-    return level, common | {
-        "level": section.level,
-        "cutoff_Ry": section.cutoff_Ry,
-        "label": levels.label_of(level),
+    template = levels.template_of(section.level, source)
+    method = levels.method(section.level, template)
+    # what a set does not use is not in the keys of its tasks
+    common = {"template": template} if template else {}
+    return method, common | {
+        "level": section.level.stated(),
+        "label": levels.label_of(method),
         "max_net_force_eV_per_A": section.max_net_force_eV_per_A,
         "timeout_min": section.timeout_min,
     }
@@ -55,11 +54,11 @@ def elements_of(input: "Input", section: Reference, source: Path) -> list[str]:
 
 def gives_e0(input: "Input", section: Reference) -> bool:
     """Whether the dataset needs the energies of isolated atoms at the level of this set."""
-    return input.dataset is not None and input.dataset.level == section.level
+    return input.dataset is not None and input.dataset.level == section.level.name
 
 
 def check_inputs(
-    jobs: Mapping[str, "Atoms"], level: "Level", program: "Program", where: str, **outputs: list[str]
+    jobs: Mapping[str, "Atoms"], method: "Method", program: "Program", where: str, **outputs: list[str]
 ) -> None:
     """Show CP2K one input for each formula; raises InputError with `where` for one that it would trip over."""
     from ..engines.cp2k.run import checks
@@ -69,6 +68,6 @@ def check_inputs(
     for label, frame in jobs.items():
         if (formula := frame.get_chemical_formula()) not in checked:
             spin = {key: frame.info[key] for key in ("charge", "multiplicity")}
-            text = inputs.single_point(frame, level, **spin, data=program.data, version=program.version(), **outputs)
+            text = inputs.single_point(frame, method, **spin, data=program.data, version=program.version(), **outputs)
             checks.accepted(text, program.executable, f"{where}: {label}")
             checked.add(formula)

@@ -25,7 +25,9 @@ def stages_of(systems: Mapping[str, Input]) -> tuple[str, ...]:
 def _share_atoms(systems: Mapping[str, Input]) -> bool:
     """Whether isolated atoms are a step of the run as a whole: those of a dataset from several systems."""
     levels = {input.dataset.level for input in systems.values() if input.dataset}
-    return "" not in systems and any(item.level in levels for input in systems.values() for item in input.reference)
+    return "" not in systems and any(
+        item.level.name in levels for input in systems.values() for item in input.reference
+    )
 
 
 def chain(systems: Mapping[str, Input], seed: int, conditions: Conditions | None = None) -> Workflow:

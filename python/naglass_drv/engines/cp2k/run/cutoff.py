@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ....chemistry.level import Level
 from ....errors import InputError, TaskFailed
 from ....runtime.launch import run_child
 from ..theory import levels
@@ -38,8 +39,7 @@ class Point:
 
 def scan(
     atoms: "Atoms",
-    name: str,
-    options: Mapping[str, Any],
+    level: Level,
     cutoffs_Ry: Sequence[float],
     folder: Path,
     program: Program,
@@ -47,32 +47,32 @@ def scan(
 ) -> list[Point]:
     """One point per cutoff, the smallest first, each from scratch in its own folder below `folder`.
 
-    `atoms` (N, periodic) carries `charge` and `multiplicity` in its info. `name` and `options` are those of
-    `levels.level`. A point with a known failure is kept with it. Raises InputError for a level without cutoff,
+    `atoms` (N, periodic) carries `charge` and `multiplicity` in its info; `level` is taken with each of
+    `cutoffs_Ry`. A point with a known failure is kept with it. Raises InputError for a level without cutoff,
     or where a point's folder exists.
     """
-    chosen = {cutoff: levels.level(name, cutoff_Ry=cutoff, **options) for cutoff in sorted(set(cutoffs_Ry))}
+    chosen = {cutoff: levels.method(level.changed(cutoff_Ry=cutoff)) for cutoff in sorted(set(cutoffs_Ry))}
     folders = {cutoff: folder / f"{cutoff:g}Ry" for cutoff in chosen}
     for place in folders.values():
         if place.exists():
             raise InputError(f"{place}: already exists and is not overwritten; choose another --folder")
     points = []
-    for number, (cutoff, level) in enumerate(chosen.items(), start=1):
+    for number, (cutoff, method) in enumerate(chosen.items(), start=1):
         report(f"{number} of {len(chosen)}: {cutoff:g} Ry")
-        points.append(_point(atoms, level, cutoff, folders[cutoff], program))
+        points.append(_point(atoms, method, cutoff, folders[cutoff], program))
         said = points[-1].failure or f"|sum F| {points[-1].net_force_eV_per_A:.4f} eV/A"
         report(f"  {said}, {points[-1].cpu_s:.0f} CPU s, {points[-1].wall_s:.0f} s")
     return points
 
 
-def _point(atoms: "Atoms", level: levels.Level, cutoff_Ry: float, folder: Path, program: Program) -> Point:
+def _point(atoms: "Atoms", method: levels.Method, cutoff_Ry: float, folder: Path, program: Program) -> Point:
     folder.mkdir(parents=True)
     used, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     frame, failure = None, ""
     try:
         frame = label(
             atoms,
-            level,
+            method,
             folder,
             program=program,
             charge=atoms.info["charge"],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..failures import Refused
 from ..parse.trajectory import Frame
-from ..theory.levels import Level
+from ..theory.levels import Method
 from ..write.inputs import asked_moments
 from . import judge
 from .label import labeled
@@ -26,7 +26,7 @@ class Harvest:
 def harvest(
     atoms: "Atoms",
     steps: Iterable[tuple[Frame, Mapping[str, Any]]],
-    level: Level,
+    level: Method,
     *,
     charge: int,
     multiplicity: int,

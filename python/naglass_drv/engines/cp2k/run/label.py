@@ -18,7 +18,7 @@ from ....runtime.launch import LONE_PROCESS
 from .. import parse, tree
 from ..failures import FAILURES, Refused
 from ..theory import tight_binding
-from ..theory.levels import Level, kinds_of, label_of
+from ..theory.levels import Method, kinds_of, label_of
 from ..write import scf
 from ..write.inputs import asked_moments, single_point
 from . import judge
@@ -167,7 +167,7 @@ class Runner:
 
 def input_text(
     atoms: "Atoms",
-    level: Level,
+    level: Method,
     program: Program,
     charge: int,
     multiplicity: int,
@@ -189,7 +189,7 @@ def input_text(
 
 def label(
     atoms: "Atoms",
-    level: Level,
+    level: Method,
     folder: Path,
     *,
     program: Program,
@@ -273,7 +273,7 @@ def _converged(
     raise refused
 
 
-def labeled(atoms: "Atoms", found: parse.Evaluation, charge: int, multiplicity: int, level: Level) -> "Atoms":
+def labeled(atoms: "Atoms", found: parse.Evaluation, charge: int, multiplicity: int, level: Method) -> "Atoms":
     """A copy of `atoms` with the labels of an admitted evaluation.
 
     Added are `info` REF_energy (eV), REF_stress (3×3, eV/Å³, virial, ASE sign), charge, multiplicity, level, kinds

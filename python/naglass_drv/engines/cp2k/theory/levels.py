@@ -1,4 +1,4 @@
-"""Levels of theory of the labels: a CP2K template, its settings, and a short hash of them.
+"""Levels of theory as CP2K computes them: a template, the options of the level, and a short hash of both.
 
 A training head takes frames of one level only. The hash covers all that decides a converged label (functional, cutoff,
 tolerances, electronic temperature) and leaves out how it converges (the &SCF section: guess, minimizer,
@@ -7,11 +7,12 @@ the others' frames what they are.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ....chemistry.level import Level
 from ....errors import InputError
 from ....paths import data_file
 from .. import tree
@@ -20,16 +21,13 @@ from . import kinds, own_template
 from .own_template import OwnTemplate
 
 _DFT = "FORCE_EVAL/DFT"
+# the largest accepted gradient of the wavefunction
+_EPS_SCF = 1e-6
 
 
 @dataclass(frozen=True)
 class GFN1xTB:
-    """GFN1-xTB tight binding, unrestricted (10.1021/acs.jctc.7b00118). Its energy knows no spin polarization.
-
-    `eps_scf` is the largest accepted gradient of the wavefunction (CP2K's EPS_SCF).
-    """
-
-    eps_scf: float = 1e-6
+    """GFN1-xTB tight binding, unrestricted (10.1021/acs.jctc.7b00118). Its energy knows no spin polarization."""
 
     name = "gfn1-xtb"
     needs_basis = False
@@ -45,7 +43,7 @@ class GFN1xTB:
 
     def settings(self) -> list[tuple[str, float]]:
         """What is not in `electronic`, sorted."""
-        return [("eps_scf", self.eps_scf)]
+        return [("eps_scf", _EPS_SCF)]
 
     def kind(self, element: str) -> Section:
         """The &KIND of an element, without a name: tight binding has its parameters of all elements elsewhere."""
@@ -54,27 +52,9 @@ class GFN1xTB:
 
 @dataclass(frozen=True)
 class DFT:
-    """Spin-polarized GPW with GTH pseudopotentials and MOLOPT basis sets; by default PBE+U+D3(BJ).
+    """Spin-polarized GPW with GTH pseudopotentials and MOLOPT basis sets, with the options of `level`."""
 
-    `functional` is PBE or BLYP, `plus_u` the projector of +U (mulliken, lowdin, None without +U), `d3` the D3(BJ)
-    dispersion. `cutoff_Ry` and `rel_cutoff_Ry` are the plane-wave cutoffs of the density and of the grid of one
-    Gaussian; below 600 Ry sodium's semicore leaves a net force on the cell, which the label's check of the net force
-    shows. `u_eV` gives U_eff per element ("V") or shell ("O-2p") where it is not that of ``cp2k_templates/kinds``,
-    `sodium` the electrons of sodium's pseudopotential (q9 with the semicore, q1 without). `xc_smoothing` "nn10" smooths
-    density and potential of exchange and correlation on the grid, which calms the net force and is another energy.
-    `smearing_K` is the electronic temperature of Fermi-Dirac occupations, None for whole ones.
-    """
-
-    functional: str = "PBE"
-    plus_u: str | None = "mulliken"
-    d3: bool = True
-    eps_scf: float = 1e-6
-    cutoff_Ry: float = 800.0
-    rel_cutoff_Ry: float = 60.0
-    u_eV: tuple[tuple[str, float], ...] = ()
-    sodium: str = "q9"
-    xc_smoothing: str = "none"
-    smearing_K: float | None = None
+    level: Level
 
     needs_basis = True
     atom_box_A = 10.0
@@ -82,25 +62,25 @@ class DFT:
     @property
     def name(self) -> str:
         """``pbe+u+d3``: functional, +u, +d3."""
-        return self.functional.lower() + "+u" * bool(self.plus_u) + "+d3" * self.d3
+        return self.level.name
 
     def input_tree(self) -> Section:
         """The template of an input, its places to fill marked."""
-        root = _template("energy_gpw.inp")
+        level, root = self.level, _template("energy_gpw.inp")
         dft = root.at(_DFT)
-        dft.at("XC/XC_FUNCTIONAL").parameter = self.functional
-        dft.at("XC/VDW_POTENTIAL/PAIR_POTENTIAL").set("REFERENCE_FUNCTIONAL", self.functional)
-        dft.at("MGRID").set("REL_CUTOFF", f"{self.rel_cutoff_Ry:g}")
-        if self.xc_smoothing == "nn10":
+        dft.at("XC/XC_FUNCTIONAL").parameter = str(level.functional)
+        dft.at("XC/VDW_POTENTIAL/PAIR_POTENTIAL").set("REFERENCE_FUNCTIONAL", str(level.functional))
+        dft.at("MGRID").set("REL_CUTOFF", f"{level.rel_cutoff_Ry:g}")
+        if level.xc_smoothing == "nn10":
             grid = [Line("XC_DERIV NN10_SMOOTH"), Line("XC_SMOOTH_RHO NN10")]
             dft.at("XC").items.insert(0, Section("XC_GRID", items=grid))
-        if not self.d3:
+        if not level.d3:
             dft.at("XC").remove("VDW_POTENTIAL")
-        if self.plus_u:
-            dft.set("PLUS_U_METHOD", self.plus_u.upper())
+        if level.plus_u:
+            dft.set("PLUS_U_METHOD", level.plus_u.upper())
         else:
             dft.remove("PLUS_U_METHOD")
-        if self.smearing_K is not None:
+        if level.smearing_K is not None:
             dft.replace(_template("scf_smearing.inp").at("SCF"))
         return root
 
@@ -110,113 +90,69 @@ class DFT:
 
     def settings(self) -> list[tuple[str, float]]:
         """What is not in `electronic`, sorted."""
-        smearing = [] if self.smearing_K is None else [("smearing_K", self.smearing_K)]
-        return [("cutoff_Ry", self.cutoff_Ry), ("eps_scf", self.eps_scf), *smearing]
+        options = {"cutoff_Ry": self.level.cutoff_Ry, "eps_scf": _EPS_SCF, "smearing_K": self.level.smearing_K}
+        return [(key, value) for key, value in options.items() if value is not None]
 
     def kind(self, element: str) -> Section:
         """The &KIND of an element, without a name; InputError for one that the package has none for."""
-        variant = self.sodium if element == "Na" and self.sodium != "q9" else ""
-        return kinds.block(element, variant, self.functional, bool(self.plus_u), dict(self.u_eV))
+        level = self.level
+        variant = level.sodium if element == "Na" and level.sodium and level.sodium != "q9" else ""
+        u_eV = dict(sorted((level.u_eV or {}).items()))
+        return kinds.block(element, variant, str(level.functional), bool(level.plus_u), u_eV)
 
 
-Level = GFN1xTB | DFT | OwnTemplate
-_FUNCTIONALS = ("PBE", "BLYP")
-_LEVELS: dict[str, Level] = {
-    found.name: found
-    for found in (
-        GFN1xTB(),
-        *(
-            DFT(functional, plus_u, d3)
-            for functional in _FUNCTIONALS
-            for plus_u in (None, "mulliken")
-            for d3 in (False, True)
-        ),
-    )
-}
-#: Names of the levels; ``template`` is a template of the user's own.
-NAMES = (*_LEVELS, OwnTemplate.name)
+Method = GFN1xTB | DFT | OwnTemplate
 
 
-def level(name: str, **options: Any) -> Level:
-    """The level called `name`, with other settings than its defaults where `options` gives them (None: the default).
+def method(level: Level, template: str = "") -> Method:
+    """How CP2K computes a level; `template` is the text of the user's own input (see `template_of`).
 
-    Options are the fields of the level's class, and `plus_u` "mulliken" or "lowdin"; ``template`` takes `text`.
-    Raises InputError for an unknown name, or an option that the level does not have.
+    Raises InputError for an option that CP2K does not have at this level.
     """
-    # 600 and 600.0 are one setting, and have to have one hash
-    given = {key: float(value) if type(value) is int else value for key, value in options.items() if value is not None}
-    if name == OwnTemplate.name:
-        for key in given.keys() - {"text"}:
-            raise InputError(f"{key} {_shown(given[key])}: the level is that of the template")
-        return OwnTemplate(**given)
-    if name not in _LEVELS:
-        raise InputError(f"level {name!r}: not a known level; choose from {', '.join(NAMES)}")
-    found = _LEVELS[name]
-    has = {field.name: getattr(found, field.name) for field in fields(found)}
-    for key, value in given.items():
-        if key not in has or (key in ("plus_u", "u_eV") and not has["plus_u"]):
-            raise InputError(f"{key} {_shown(value)}: the level {name} has no {_LACKS.get(key, key)}")
-    if "u_eV" in given:
-        given["u_eV"] = tuple(sorted((key, float(value)) for key, value in dict(given["u_eV"]).items()))
-    if given.get("sodium") == "q1" and has["functional"] != "PBE":
-        raise InputError(f"sodium q1: CP2K's files have sodium with one electron for PBE only, not for {name}")
-    return type(found)(**has | given)
+    if level.name == OwnTemplate.name:
+        return OwnTemplate(template)
+    if level.name == GFN1xTB.name:
+        return GFN1xTB()
+    if level.sodium == "q1" and level.functional != "PBE":
+        raise InputError(f"sodium q1: CP2K's files have sodium with one electron for PBE only, not for {level.name}")
+    return DFT(level)
 
 
-def options_of(section: Any, folder: Path) -> dict[str, Any]:
-    """Options of `level` that a reference section of the input states, but for `cutoff_Ry`; JSON types.
-
-    Its template is looked up in `folder`.
-    """
-    text = {} if section.template is None else {"text": own_template.read(folder / section.template).text}
-    return section.level_options() | text
+def template_of(level: Level, folder: Path) -> str:
+    """The text of a level's template, looked up in `folder`; empty without one. Raises InputError as `own_template`."""
+    return "" if level.template is None else own_template.read(folder / level.template).text
 
 
-def of_reference(section: Any, folder: Path) -> Level:
-    """The level of a reference section of the input."""
-    return level(section.level, cutoff_Ry=section.cutoff_Ry, **options_of(section, folder))
+def method_in(level: Level, folder: Path) -> Method:
+    """The method of a level of an input in `folder`."""
+    return method(level, template_of(level, folder))
 
 
-def of_settings(settings: Mapping[str, Any]) -> Level:
-    """The level that a task's settings describe: `level`, `cutoff_Ry`, and `level_options` where there are any."""
-    return level(settings["level"], cutoff_Ry=settings["cutoff_Ry"], **settings.get("level_options", {}))
+def level(name: str, text: str = "", **options: Any) -> Method:
+    """The method of the level called `name` with `options`; ``template`` takes `text`. Raises InputError."""
+    return method(Level.of(name, **options), text)
 
 
-def warnings_of(chosen: Level) -> list[str]:
+def warnings_of(level: Level) -> list[str]:
     """What a user should know about the choices of a level."""
     found = []
-    if isinstance(chosen, DFT) and chosen.plus_u == "lowdin":
+    if level.plus_u == "lowdin":
         found.append(
             "plus_u lowdin: CP2K calls its forces experimental, and in 2023.1 they and the stress are not derivatives "
             "of its energy (docs/level-of-theory.md); not for training"
         )
-    if isinstance(chosen, DFT) and chosen.u_eV:
+    if level.u_eV:
         found.append("u_eV: U depends on projector, basis and code; a value from elsewhere has to be recalibrated")
     return found
 
 
-_LACKS = {
-    "cutoff_Ry": "plane-wave cutoff",
-    "rel_cutoff_Ry": "plane-wave cutoff",
-    "plus_u": "+U",
-    "u_eV": "+U",
-    "sodium": "pseudopotential",
-    "xc_smoothing": "density on a grid",
-    "smearing_K": "electronic temperature",
-}
-
-
-def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
-
-
-def label_of(chosen: Level) -> str:
+def label_of(chosen: Method) -> str:
     """``gfn1-xtb-h1a2b3c4``: the level's name and the hash of all that decides a converged label."""
     # a leading letter, so that no reader mistakes the hash for a number
     return f"{chosen.name}-h{_hash(f'{chosen.name} {chosen.settings()}', chosen.electronic())}"
 
 
-def kinds_of(chosen: Level, elements: Iterable[str]) -> str | None:
+def kinds_of(chosen: Method, elements: Iterable[str]) -> str | None:
     """``Na-h1a2b3c4 O-h5d6e7f8``: each element with the hash of its &KIND block; None for a level without any."""
     if not chosen.needs_basis:
         return None
@@ -224,7 +160,7 @@ def kinds_of(chosen: Level, elements: Iterable[str]) -> str | None:
     return " ".join(f"{element}-h{_hash(element, block.inner())}" for element, block in blocks.items())
 
 
-def data_of(chosen: Level, elements: Iterable[str], data: Path | None) -> str | None:
+def data_of(chosen: Method, elements: Iterable[str], data: Path | None) -> str | None:
     """``Na-h1a2b3c4 O-h5d6e7f8``: each element with the hash of its entries in CP2K's data folder `data`.
 
     Entries keep their names while their numbers change: sodium's GTH-PBE-q9 of 2025.1 is not that of 2023.1. None for a

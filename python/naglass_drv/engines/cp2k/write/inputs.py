@@ -12,7 +12,7 @@ from ....chemistry.ions import parse_label
 from ....dataset.frames import check_multiplicity, structure_digest
 from ....errors import InputError
 from ..theory import tight_binding, versions
-from ..theory.levels import Level, data_of, label_of
+from ..theory.levels import Method, data_of, label_of
 from ..tree import Line, Section
 from . import prints
 
@@ -54,7 +54,7 @@ _CLOSEST_A = 0.5
 _START = "start_moment"
 
 
-def isolated_atom(element: str, level: Level) -> "Atoms":
+def isolated_atom(element: str, level: Method) -> "Atoms":
     """One atom in the level's box, with its ground-state `info["multiplicity"]`: its energy is the element's E0.
 
     Raises InputError for an element without a known ground state.
@@ -100,7 +100,7 @@ def ordered(atoms: "Atoms", pattern: str | Mapping[str, str], seed: int) -> "Ato
 
 def single_point(
     atoms: "Atoms",
-    level: Level,
+    level: Method,
     *,
     charge: int,
     multiplicity: int,
@@ -172,7 +172,7 @@ def _kind_labels(atoms: "Atoms", names: Sequence[str], moments: np.ndarray) -> l
     return [labels[key] for key in own]
 
 
-def _kinds(labels: list[str], moments: np.ndarray, atoms: "Atoms", level: Level) -> list[Section]:
+def _kinds(labels: list[str], moments: np.ndarray, atoms: "Atoms", level: Method) -> list[Section]:
     sections = []
     for label, element, moment in sorted(set(zip(labels, atoms.symbols, moments, strict=True))):
         start = [Line(f"MAGNETIZATION {moment:g}")] if moment else []
