@@ -25,7 +25,7 @@ from naglass_drv.core.trajectory import element_order
 from naglass_drv.errors import InputError
 
 DATA = Path(__file__).parents[1] / "data"
-SETTINGS = Analysis(r_max_A=6.0, q_max_per_A=8.0).model_dump(mode="json") | {"kind": "trajectory", "stable": True}
+WANTED = Analysis(r_max_A=6.0, q_max_per_A=8.0)
 
 
 def crystal(name: str) -> Atoms:
@@ -262,7 +262,7 @@ def rattled(frames: int, step_ps: float = 0.02) -> list[Atoms]:
 
 
 def test_measure_a_trajectory():
-    numbers, curves = measure(rattled(30), SETTINGS)
+    numbers, curves = measure(rattled(30), WANTED)
     assert numbers["coordination"]["V-O"]["share"][6] == pytest.approx(1.0)
     assert numbers["network"]["qn_share"]["0"] == 1.0
     assert numbers["temperature_K"] == pytest.approx(301.0)
@@ -279,10 +279,10 @@ def test_measure_a_trajectory():
 
 
 def test_measure_replicas_of_a_glass_and_a_lone_one():
-    numbers, curves = measure(rattled(3), SETTINGS | {"kind": "glass"})
+    numbers, curves = measure(rattled(3), WANTED, replicas=True)
     assert numbers["errors_from"] == "replicas" and numbers["transport"] is None
     assert numbers["coordination"]["P-O"]["bond_length_A_err"] > 0
-    numbers, curves = measure(rattled(1), SETTINGS | {"kind": "glass"})
+    numbers, curves = measure(rattled(1), WANTED, replicas=True)
     assert numbers["errors_from"] == "none" and numbers["coordination"]["P-O"]["bond_length_A_err"] is None
     assert np.isnan(curves["g_P-O_err"]).all()
 
@@ -290,13 +290,13 @@ def test_measure_replicas_of_a_glass_and_a_lone_one():
 def test_measure_refuses_times_that_make_no_sense():
     frames = rattled(6)
     with pytest.raises(InputError, match="skip_ps: 5 ps leaves nothing"):
-        measure(frames, SETTINGS | {"skip_ps": 5.0})
+        measure(frames, WANTED.model_copy(update={"skip_ps": 5.0}))
     frames[3].info["time_ps"] = 0.055
     with pytest.raises(InputError, match="not evenly spaced"):
-        measure(frames, SETTINGS)
+        measure(frames, WANTED)
     del frames[2].info["time_ps"]
     with pytest.raises(InputError, match="frame 2 has no time_ps"):
-        measure(frames, SETTINGS)
+        measure(frames, WANTED)
 
 
 def test_artifacts_are_counted_by_atom():

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from naglass_drv.chemistry.level import Level
 from naglass_drv.config.load import load_study
 from naglass_drv.dataset.frames import read_frames, write_frames
 from naglass_drv.errors import InputError, SetupError
 from naglass_drv.products import Labels, Product
 from naglass_drv.runtime.flow import Failed, Flow
-from naglass_drv.stages import atoms, dataset, reference
-from naglass_drv.stages.base import Done, Job, Run
+from naglass_drv.stages import atoms, dataset, labeling, reference
+from naglass_drv.stages.base import Done, Job, Run, dumped
 from naglass_drv.workflow.chain import chain, stages_of
 from support.jobs import called
 from support.labeled import ENERGY_eV, cell
@@ -123,10 +124,8 @@ def test_the_sets_of_a_system_leave_the_atoms_to_the_run(tmp_path):
 def test_the_dataset_takes_their_energies_and_names_the_system_of_each_frame(tmp_path):
     input = study(tmp_path).systems["soda"]
     tasks, _ = atoms.expect(Run({"soda": input}, tmp_path, tmp_path))
-    done = [
-        Done(replace(task, settings={"label": "gfn1-xtb-h1"}), tmp_path, {"energy_eV": ENERGY_eV[task.name]})
-        for task in tasks
-    ]
+    settings = dumped(labeling.Settings(Level.of("gfn1-xtb"), "gfn1-xtb-h1", {}, 0.05, 60.0))
+    done = [Done(replace(task, settings=settings), tmp_path, {"energy_eV": ENERGY_eV[task.name]}) for task in tasks]
     made = atoms.collect(Run({}, tmp_path, tmp_path / "run"), done)
     table = json.loads(made.files["E0"].read_text())
     assert table == {"level": "gfn1-xtb-h1", "E0_eV": {"Na": ENERGY_eV["Na"], "O": ENERGY_eV["O"]}}

@@ -171,8 +171,7 @@ def test_motion_is_followed_while_it_runs(tmp_path):
     task = classical(md.plan(run)[0])
     folder = tmp_path / "a"
     md.run(attempt(task, folder))
-    settings = Analysis(**short).model_dump(mode="json") | {"kind": "trajectory", "stable": True}
-    numbers, _ = measure(read_frames(folder / md.TRAJECTORY), settings, on_the_fly=folder / "hops.txt")
+    numbers, _ = measure(read_frames(folder / md.TRAJECTORY), Analysis(**short), on_the_fly=folder / "hops.txt")
     lines = [line for line in (folder / "hops.txt").read_text().splitlines() if not line.startswith("#")]
     assert numbers["hops"]["count"] >= len(lines) > 0
     assert numbers["hops"]["agreement_with_on_the_fly"] == 1.0

@@ -179,9 +179,7 @@ def test_the_spin_comes_from_the_ions(tmp_path):
 def test_what_a_set_does_not_ask_for_is_not_in_its_tasks(tmp_path):
     """Labels that took weeks stay done when new options come."""
     (task,) = reference.plan(make_run(tmp_path, {}, site=stand_in(tmp_path, "exit 1")))
-    assert set(task.settings) == {
-        "level", "label", "max_net_force_eV_per_A", "timeout_min", "set", "kinds", "frame",
-    }  # fmt: skip
+    assert set(task.settings) == {"level", "label", "max_net_force_eV_per_A", "timeout_min", "set", "frame"}
     assert set(task.settings["frame"]) == {"symbols", "positions_A", "cell_A", "pbc", "ion", "info"}
 
 

@@ -22,7 +22,7 @@ from naglass_drv.stages import analysis, report
 from support.report_bench import Bench
 
 GLASSES = Path(__file__).parents[1] / "data" / "glasses"
-SETTINGS = Analysis(r_max_A=5.0, q_max_per_A=3.0).model_dump(mode="json") | {"kind": "glass"}
+WANTED = Analysis(r_max_A=5.0, q_max_per_A=3.0)
 METAPHOSPHATE = {"Na": 12, "P": 12, "O": 36}
 VANADIUM = {"Na": 4, "V4+": 2, "P": 4, "O": 16}
 
@@ -86,10 +86,10 @@ def test_one_structure_has_no_error_and_says_so(tmp_path):
 
 def test_density_of_a_fixed_cell_is_set_and_of_a_breathing_one_measured():
     frames = read(GLASSES / "Na4V2P4O16_quench.extxyz", ":")
-    numbers, _ = measure(frames, SETTINGS)
+    numbers, _ = measure(frames, WANTED, replicas=True)
     assert numbers["density_is_set"] is True and numbers["density_g_cm3_err"] is None
     frames[1].set_cell(frames[1].cell * 1.01, scale_atoms=True)
-    numbers, _ = measure(frames, SETTINGS)
+    numbers, _ = measure(frames, WANTED, replicas=True)
     assert numbers["density_is_set"] is False and numbers["density_g_cm3_err"] > 0
 
 

@@ -129,7 +129,7 @@ def test_glasses_lend_no_melt_frames_to_trajectories(tmp_path):
     again = make_run(tmp_path, {"structures": "glass", "aimd": AIMD, "melt_frames_per_structure": 1}, site=run.site)
     again = taken.given(again, glass=glass)
     assert len(reference.plan(again)) == 2
-    seeds = {task.settings["aimd"]["seed"] for task in reference.plan(again)}
+    seeds = {task.settings["seed"] for task in reference.plan(again)}
     assert len(seeds) == 2 and all(1 <= seed < 2**31 for seed in seeds)
 
 

@@ -10,6 +10,7 @@ from ase import Atoms
 
 from .. import core
 from ..chemistry.ions import MOBILE_IONS
+from ..config.schema import Analysis
 from ..core.statistics import Average, average
 from ..core.trajectory import same_elements
 from ..core.transport import correlator
@@ -40,27 +41,28 @@ Numbers = dict[str, Any]
 
 def measure(
     frames: Sequence[Atoms],
-    settings: Mapping[str, Any],
+    wanted: Analysis,
+    *,
+    replicas: bool = False,
+    stable: bool = True,
     progress: Callable[[float, str], None] = lambda *_: None,
     on_the_fly: Path | None = None,
 ) -> tuple[Numbers, Curves]:
-    """Measure what `settings` (the analysis section and `kind`) asks for; keys of the result carry their
-    units.
+    """Measure what the section `wanted` asks for; keys of the result carry their units.
 
-    `kind` "trajectory" expects frames in time order with info `time_ps`; "glass" expects independent replicas.
-    Transport is measured on trajectories that `stable` calls so, and that are long enough. A key `X_err` is
+    `frames` are a trajectory, in time order with info `time_ps`, or independent `replicas` of a glass. Transport is
+    measured on trajectories that are `stable` and long enough. A key `X_err` is
     one standard error of `X`, None where none can be given (a single structure). `on_the_fly` is the file of hops that
     was written during the run.
     """
-    replicas = settings["kind"] == "glass"
-    kept = list(frames) if replicas else after(frames, settings["skip_ps"])
+    kept = list(frames) if replicas else after(frames, wanted.skip_ps)
     elements = same_elements(kept)
     numbers: Numbers = _general(kept, elements, replicas)
     progress(0.0, "pair functions")
     chosen = evenly(kept, _STRUCTURE_FRAMES)
     few = len(chosen) < _FEW_FRAMES
-    pairs = core.rdf(chosen, settings["r_max_A"], width=0.1 if few else 0.05, independent=replicas)
-    cutoffs = shell_cutoffs(pairs, elements, settings["cutoffs_A"])
+    pairs = core.rdf(chosen, wanted.r_max_A, width=0.1 if few else 0.05, independent=replicas)
+    cutoffs = shell_cutoffs(pairs, elements, wanted.cutoffs_A)
     shells = first_shells(chosen, cutoffs, independent=replicas)
     numbers |= {
         "structure_frames": len(chosen),
@@ -75,7 +77,7 @@ def measure(
     }
     few_frames = evenly(kept, _TOPOLOGY_FRAMES)
     numbers |= {
-        "topology": _topology_numbers(few_frames, cutoffs, settings["ring_max_formers"], replicas),
+        "topology": _topology_numbers(few_frames, cutoffs, wanted.ring_max_formers, replicas),
         "fingerprints": fingerprints(few_frames, cutoffs, independent=replicas),
     }
     curves: Curves = {"r_A": pairs.r, "edge_A": pairs.edges}
@@ -88,16 +90,16 @@ def measure(
     curves |= {"angle_edge_deg": edges} | _named("angle", {kind: found.density for kind, found in angles.items()})
     progress(0.4, "structure factors")
     chosen = evenly(kept, _DIFFRACTION_FRAMES)
-    factors = core.structure_factor(chosen, settings["q_max_per_A"], width=0.2 if few else 0.1, independent=replicas)
+    factors = core.structure_factor(chosen, wanted.q_max_per_A, width=0.2 if few else 0.1, independent=replicas)
     curves |= {"q_per_A": factors.q, "q_vectors": factors.vectors} | _named("S", factors.partial)
     totals = {"neutron": factors.neutron, "xray": factors.xray}
     curves |= _named("S", {name: total for name, total in totals.items() if total is not None})
     numbers |= {"diffraction_frames": len(chosen), "lowest_q_per_A": float(factors.q[0])}
     progress(0.8, "transport")
     numbers |= {"transport": None, "hops": None}
-    if not replicas and settings["stable"] and len(kept) >= _TRANSPORT_FRAMES:
+    if not replicas and stable and len(kept) >= _TRANSPORT_FRAMES:
         numbers["transport"], moved = _transport(kept, elements)
-        numbers["hops"], hopped = _hops(kept, elements, cutoffs, settings, on_the_fly)
+        numbers["hops"], hopped = _hops(kept, elements, cutoffs, wanted, on_the_fly)
         curves |= moved | hopped
     return numbers, curves
 
@@ -177,14 +179,14 @@ def _hops(
     frames: Sequence[Atoms],
     elements: Sequence[str],
     cutoffs: Mapping[str, float],
-    settings: Mapping[str, Any],
+    wanted: Analysis,
     on_the_fly: Path | None,
 ) -> tuple[Numbers | None, Curves]:
     ion = _mobile(elements)
     options = {
-        "window_ps": settings["hop_window_ps"],
-        "threshold_A2": settings["hop_threshold_A2"],
-        "return_ps": settings["hop_return_ps"],
+        "window_ps": wanted.hop_window_ps,
+        "threshold_A2": wanted.hop_threshold_A2,
+        "return_ps": wanted.hop_return_ps,
     }
     found = hopping(frames, ion, cutoffs, **options, on_the_fly=on_the_fly) if ion is not None else None
     if found is None:
@@ -198,7 +200,7 @@ def _hops(
     ]
     numbers = {
         "ion": ion, "beside": dict(Counter(beside)), "count": found.count,
-        "window_ps": found.window_ps, "threshold_A2": settings["hop_threshold_A2"],
+        "window_ps": found.window_ps, "threshold_A2": wanted.hop_threshold_A2,
         "return_within_ps": found.return_ps,
         "per_ion_per_ps": rate[0], "per_ion_per_ps_err": rate[1],
         "returned_share": returned[0], "returned_share_err": returned[1],

@@ -1,19 +1,31 @@
 """Stage `analysis`: structure, network and transport for each trajectory, and for the glasses as replicas."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from ..config.schema import Analysis
 from ..errors import InputError
 from ..files import keep_only, publish, write_json
 from ..products import Labels, Measurements, Structures, Trajectories
 from . import efforts
-from .base import Done, Job, Run, Task
+from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "analysis"
 #: Raised when the same settings and files give another result.
 revision = 3
 
-LABELS, HOPS, ROWS = "labels", "hops", "quantities"
+GLASS, TRAJECTORY, LABELS = "glass", "trajectory", "labels"
+HOPS, ROWS = "hops", "quantities"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to measure, and on what: the replicas of a glass, a trajectory (`stable` or not), or a set of labels."""
+
+    kind: str
+    wanted: Analysis
+    stable: bool = False
 
 
 def files(task_name: str) -> tuple[str, str, str]:
@@ -26,26 +38,26 @@ def plan(run: Run) -> list[Task]:
     of labels, for their magnetic moments.
     """
     section = run.input.analysis
-    settings = section.model_dump(mode="json")
     tasks = []
     glasses = {f"{item}/structure": path for item, path in run.take("glass", Structures).each("structure").items()}
     if glasses:
         effort = efforts.analysis(len(glasses), _atoms(run))
-        tasks.append(Task(name, "glass", settings | {"kind": "glass"}, glasses, effort=effort))
+        tasks.append(Task(name, "glass", dumped(Settings(GLASS, section)), glasses, effort=effort))
     trajectories = run.take("md", Trajectories)
     if not glasses and not trajectories.tasks:
         raise InputError("analysis: nothing to analyze; add a glass or an md section")
     for made in trajectories.tasks:
         # a run that fell apart immediately left nothing to measure; the report says so
         if made.summary["frames"] and made.summary["reached_ps"] >= section.skip_ps:
-            own = settings | {"kind": "trajectory", "stable": made.summary["stable"]}
+            own = dumped(Settings(TRAJECTORY, section, made.summary["stable"]))
             roles = {word: f"{made.name}/{word}" for word in ("trajectory", HOPS)}
             inputs = {word: trajectories.files[role] for word, role in roles.items() if role in trajectories.files}
             effort = efforts.analysis(made.summary["frames"], made.summary.get("atoms", _atoms(run)))
             tasks.append(Task(name, made.name, own, inputs, effort=effort))
     for item, path in sorted(run.take("reference", Labels).each("admitted").items()):
         if path.stat().st_size:
-            own = {"kind": LABELS, "cutoffs_A": section.cutoffs_A}
+            # of all that can be measured, bonds need the cutoffs alone
+            own = dumped(Settings(LABELS, Analysis(cutoffs_A=section.cutoffs_A)))
             tasks.append(Task(name, f"labels-{item}", own, {"admitted": path}))
     return tasks
 
@@ -77,14 +89,22 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
     frames = [frame for role, path in job.task.inputs.items() if role != HOPS for frame in read_frames(path)]
     json_name, npz_name, rows_name = files(job.task.name)
-    if job.task.settings["kind"] == LABELS:
-        found = fingerprints(frames, job.task.settings["cutoffs_A"], independent=True)
+    settings = read_settings(Settings, job.task)
+    if settings.kind == LABELS:
+        found = fingerprints(frames, settings.wanted.cutoffs_A, independent=True)
         numbers = {"frames": len(frames), "fingerprints": found}
         write_json(job.folder / json_name, numbers)
         write_json(job.folder / rows_name, [row.as_json() for row in labeled(job.task.name, numbers)])
         return {"frames": len(frames)}
     hops = job.task.inputs.get(HOPS)
-    numbers, curves = measure(frames, job.task.settings, lambda done, note: job.progress(done, 1.0, "", note), hops)
+    numbers, curves = measure(
+        frames,
+        settings.wanted,
+        replicas=settings.kind == GLASS,
+        stable=settings.stable,
+        progress=lambda done, note: job.progress(done, 1.0, "", note),
+        on_the_fly=hops,
+    )
     write_json(job.folder / json_name, numbers)
     write_json(job.folder / rows_name, [row.as_json() for row in quantities(job.task.name, numbers, curves)])
     np.savez_compressed(job.folder / npz_name, **curves)
@@ -102,7 +122,7 @@ def collect(run: Run, done: list[Done]) -> Measurements:
     for item in done:
         numbers, curves, rows = (folder / file for file in files(item.task.name))
         found[f"{item.task.name}/{ROWS}"] = rows
-        if item.task.settings["kind"] == LABELS:
+        if read_settings(Settings, item.task).kind == LABELS:
             found[f"{item.task.name}/fingerprints"] = numbers
         else:
             found |= {f"{item.task.name}/numbers": numbers, f"{item.task.name}/curves": curves}

@@ -1,6 +1,7 @@
 """Stage `atoms`: the isolated atoms of a run of several systems, each element once; their energies are its E0."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,8 @@ from ..errors import InputError
 from ..files import write_json
 from ..products import Labels
 from . import efforts, labeling, sets
-from .base import Done, Job, Run, Task
+from .base import Done, Job, Run, Task, dumped, read_settings
+from .labeling import Settings
 
 if TYPE_CHECKING:
     from ..config.schema import Input, Reference
@@ -37,7 +39,7 @@ def plan(run: Run) -> list[Task]:
         method, common = sets.settings_of(section, run.source)
         jobs = {}
         for element in elements:
-            own = f"{common['label']} {levels.kinds_of(method, [element])}"
+            own = f"{common.label} {levels.kinds_of(method, [element])}"
             first, origin = asked.setdefault(element, (own, where))
             if own != first:
                 raise InputError(
@@ -47,9 +49,9 @@ def plan(run: Run) -> list[Task]:
                 jobs[element] = inputs.isolated_atom(element, method)
         sets.check_inputs(jobs, method, program, where)
         for element, frame in jobs.items():
-            settings = common | {"kinds": levels.kinds_of(method, [element]), "frame": to_json(frame)}
+            settings = replace(common, kinds=levels.kinds_of(method, [element]), frame=to_json(frame))
             effort = efforts.label(section, [element])
-            tasks[element] = Task(name, element, settings, tools=("cp2k",), effort=effort)
+            tasks[element] = Task(name, element, dumped(settings), tools=("cp2k",), effort=effort)
     return [tasks[element] for element in sorted(tasks)]
 
 
@@ -78,5 +80,5 @@ def collect(run: Run, done: list[Done]) -> Labels:
     """Write the energies (eV) of all elements into one file."""
     target: Path = run.products / name / ENERGIES
     energies = {item.task.name: item.summary["energy_eV"] for item in done}
-    write_json(target, {"level": done[0].task.settings["label"], "E0_eV": dict(sorted(energies.items()))})
+    write_json(target, {"level": read_settings(Settings, done[0].task).label, "E0_eV": dict(sorted(energies.items()))})
     return Labels(files={"E0": target}, facts={"levels": {}})

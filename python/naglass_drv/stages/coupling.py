@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.schema import Reference
 from ..files import write_json
-from .base import Done
+from .base import Done, read_settings
+from .labeling import Settings
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -49,7 +50,7 @@ def compared_with(prefix: str, found: Mapping[str, "Atoms"]) -> str:
 
 def is_partner(item: Done) -> bool:
     """Whether a task serves only the coupling, so that its frame is not part of the set."""
-    return "coupling" in item.task.settings
+    return bool(read_settings(Settings, item.task).coupling)
 
 
 def write(path: Path, items: Sequence[Done], frame_file: str) -> None:
@@ -61,7 +62,7 @@ def write(path: Path, items: Sequence[Done], frame_file: str) -> None:
     """
     by_name = {item.task.name: item for item in items}
     turned = next((item for item in items if item.task.name.endswith(f"-{PARTNER}") and is_partner(item)), None)
-    same = None if turned is None else by_name.get(turned.task.settings["coupling"])
+    same = None if turned is None else by_name.get(read_settings(Settings, turned.task).coupling)
     if turned is None or same is None:
         path.unlink(missing_ok=True)
         return

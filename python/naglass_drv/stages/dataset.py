@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config.schema import Audit
 from ..errors import InputError
 from ..files import publish, write_arrays, write_json
 from ..products import Dataset as Product
 from ..products import Labels
 from . import efforts
-from .base import Done, Job, Run, Task
+from .base import Done, Job, Run, Task, common, dumped, read_settings
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -23,6 +25,21 @@ revision = 2
 
 TRAIN, TEST, SUMMARY = "train", "test", "dataset.json"
 AUDIT, ARRAYS = "audit.json", "audit.npz"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is done with the labeled frames: see the section `dataset` of the input."""
+
+    level: str
+    test_fraction: float
+    seed: int
+    max_force_eV_per_A: float
+    audit: Audit
+    frames_per_file: int
+    admit_spin_flagged: bool = False
+    drop_outliers: bool | list[str] = False
+    max_frames: int | None = None
 
 
 def plan(run: Run) -> list[Task]:
@@ -44,17 +61,7 @@ def plan(run: Run) -> list[Task]:
     included = {f"{word}/{number}": run.source / path for number, path in enumerate(section.include)}
     if not labeled and not included:
         raise InputError(f"dataset: no admitted frames at level {section.level}, and no included files")
-    settings = {
-        "level": section.level,
-        "test_fraction": section.test_fraction,
-        "seed": run.input.seed,
-        "max_force_eV_per_A": section.max_force_eV_per_A,
-        "admit_spin_flagged": section.admit_spin_flagged,
-        "audit": section.audit.model_dump(),
-        "drop_outliers": section.drop_outliers,
-        "max_frames": section.max_frames,
-        "frames_per_file": section.frames_per_file,
-    }
+    settings = dumped(Settings(seed=run.input.seed, **common(Settings, section)))
     return [Task(name, "dataset", settings, labeled | included | energies)]
 
 
@@ -81,24 +88,24 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..dataset.sites import without_flagged
     from ..dataset.split import split_by_group
 
-    settings = job.task.settings
+    settings = read_settings(Settings, job.task)
     energies = {str(path): _energies(path) for path in _with(job.task, "E0")}
     frames = {str(path): read_labeled(path) for path in _with(job.task, "admitted", "included", "seen")}
     _name_systems(job.task, frames)
-    dataset = assemble(settings["level"], frames, energies, settings["max_force_eV_per_A"])
+    dataset = assemble(settings.level, frames, energies, settings.max_force_eV_per_A)
     flagged: list[dict[str, Any]] = []
-    if not settings["admit_spin_flagged"]:
+    if not settings.admit_spin_flagged:
         dataset, flagged = without_flagged(dataset)
-    dataset, result, arrays = audited(dataset, Limits(**settings["audit"]), settings["drop_outliers"])
+    dataset, result, arrays = audited(dataset, Limits(**settings.audit.model_dump()), settings.drop_outliers)
     write_json(job.folder / AUDIT, result)
     write_arrays(job.folder / ARRAYS, arrays)
-    dataset, chosen = _thinned(dataset, settings["max_frames"])
+    dataset, chosen = _thinned(dataset, settings.max_frames)
     groups = [frame.info["group"] for frame in dataset.frames]
     known = {frame.info["group"] for path in _with(job.task, "seen") for frame in frames[str(path)]}
-    split = split_by_group(groups, settings["test_fraction"], settings["seed"], known)
+    split = split_by_group(groups, settings.test_fraction, settings.seed, known)
     for part, indices in ((TRAIN, split.train), (TEST, split.test)):
         if indices:
-            write_set(job.folder, part, [dataset.frames[i] for i in indices], settings["frames_per_file"])
+            write_set(job.folder, part, [dataset.frames[i] for i in indices], settings.frames_per_file)
     summary = statistics(dataset, split) | {"audit": result["counts"], "dropped": result["dropped"]}
     summary |= {"selection": chosen, "spin_flagged": flagged}
     write_json(job.folder / SUMMARY, summary)

@@ -2,7 +2,8 @@
 replica.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..chemistry import potentials
 from ..files import keep_only, write_bytes, write_json
 from ..products import Structures
 from . import efforts
-from .base import Done, Job, Run, Task
+from .base import Done, Job, Run, Task, common, dumped, read_settings
 
 name = "glass"
 #: Raised when the same settings and files give another result.
@@ -24,6 +25,23 @@ _SAMPLE_PS = 0.1
 _CHECKPOINT_STEPS = 5000
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What decides a glass: `ions` are elements with charge and count, `potential` LAMMPS commands."""
+
+    ions: Sequence[tuple[str, int, int]]
+    density_g_cm3: float
+    potential: Sequence[str]
+    replica: int
+    seed: int
+    melt_temperature_K: float
+    melt_ps: float
+    quench_rate_K_per_ps: float
+    final_temperature_K: float
+    hold_ps: float
+    timestep_fs: float
+
+
 def plan(run: Run) -> list[Task]:
     """One task per replica; replicas differ in packing and velocities. Raises an error for ions without
     parameters.
@@ -32,17 +50,18 @@ def plan(run: Run) -> list[Task]:
     system = run.input.system
     ions = chemistry.species(system.composition, system.formula_units)
     potentials.check(ions)
-    settings = {
-        "ions": [[ion.element, ion.charge, ion.count] for ion in ions],
-        "density_g_cm3": system.density_g_cm3,
-        "potential": potentials.commands(ions),
-        **section.model_dump(mode="json", exclude={"replicas", "ranks"}),
-    }
     tasks = []
     for i in range(section.replicas):
-        own = settings | {"replica": i, "seed": _seed(run.input.seed, i)}
+        settings = Settings(
+            ions=[(ion.element, ion.charge, ion.count) for ion in ions],
+            density_g_cm3=system.density_g_cm3,
+            potential=potentials.commands(ions),
+            replica=i,
+            seed=_seed(run.input.seed, i),
+            **common(Settings, section),
+        )
         effort = efforts.quench(section, sum(ion.count for ion in ions))
-        tasks.append(Task(name, f"g{i}", own, tools=("lammps",), ranks=section.ranks, effort=effort))
+        tasks.append(Task(name, f"g{i}", dumped(settings), tools=("lammps",), ranks=section.ranks, effort=effort))
     return tasks
 
 
@@ -70,13 +89,13 @@ def run(job: Job) -> Mapping[str, Any] | None:
     if earlier is not None:
         return earlier
     resume = segments.take_over(job.comm, job.previous, job.folder)
-    settings = job.task.settings
+    settings = read_settings(Settings, job.task)
     unpaired = chemistry.high_spin_unpaired
-    ions = tuple(chemistry.Species(e, q, n, unpaired(e, q)) for e, q, n in settings["ions"])
+    ions = tuple(chemistry.Species(e, q, n, unpaired(e, q)) for e, q, n in settings.ions)
     if job.rank == 0:
         _prepare(job.folder, ions, settings)
     job.comm.barrier()
-    timestep_ps = settings["timestep_fs"] / 1000.0
+    timestep_ps = settings.timestep_fs / 1000.0
     sampling = segments.Sampling(
         every=max(1, round(_SAMPLE_PS / timestep_ps)),
         thermo_every=max(1, round(_SAMPLE_PS / timestep_ps)),
@@ -94,7 +113,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     )
     if job.rank != 0:
         return None
-    summary = _write_results(job, ions, timestep_ps) | {
+    summary = _write_results(job, ions, settings) | {
         "simulated_ps": outcome.total_steps * timestep_ps,
         "steps_per_s": outcome.steps_run / outcome.loop_s if outcome.steps_run else None,
     }
@@ -102,37 +121,37 @@ def run(job: Job) -> Mapping[str, Any] | None:
     return summary
 
 
-def _prepare(folder: Path, ions: tuple[chemistry.Species, ...], settings: Mapping[str, Any]) -> None:
+def _prepare(folder: Path, ions: tuple[chemistry.Species, ...], settings: Settings) -> None:
     """Write the packed start and the potential as files, which also work with ``lmp -in melt_quench.lmp``."""
     import numpy as np
 
     from ..engines.lammps.session import write_data
     from ..glass.packing import pack
 
-    packed = pack(ions, settings["density_g_cm3"], settings["seed"])
+    packed = pack(ions, settings.density_g_cm3, settings.seed)
     counts = [ion.count for ion in ions]
     types = np.repeat(np.arange(1, len(ions) + 1), counts)
     write_data(folder / "start.data", packed, types, np.repeat(potentials.charges(ions), counts))
-    write_bytes(folder / "potential.lmp", ("\n".join(settings["potential"]) + "\n").encode())
+    write_bytes(folder / "potential.lmp", ("\n".join(settings.potential) + "\n").encode())
 
 
-def _variables(folder: Path, settings: Mapping[str, Any], timestep_ps: float) -> dict[str, object]:
+def _variables(folder: Path, settings: Settings, timestep_ps: float) -> dict[str, object]:
     """Values from the input for the index variables of the script."""
     return {
         "data": folder / "start.data",
         "potential": folder / "potential.lmp",
         "final": folder / "final.dump",
-        "melt_K": settings["melt_temperature_K"],
-        "final_K": settings["final_temperature_K"],
-        "melt_ps": settings["melt_ps"],
-        "hold_ps": settings["hold_ps"],
-        "rate_K_per_ps": settings["quench_rate_K_per_ps"],
+        "melt_K": settings.melt_temperature_K,
+        "final_K": settings.final_temperature_K,
+        "melt_ps": settings.melt_ps,
+        "hold_ps": settings.hold_ps,
+        "rate_K_per_ps": settings.quench_rate_K_per_ps,
         "timestep_ps": timestep_ps,
-        "seed": settings["seed"],
+        "seed": settings.seed,
     }
 
 
-def _write_results(job: Job, ions: tuple[chemistry.Species, ...], timestep_ps: float) -> dict[str, Any]:
+def _write_results(job: Job, ions: tuple[chemistry.Species, ...], settings: Settings) -> dict[str, Any]:
     """Write the glass and some frames of its melt and quench; returns a summary of the
     glass.
     """
@@ -140,10 +159,11 @@ def _write_results(job: Job, ions: tuple[chemistry.Species, ...], timestep_ps: f
     from ..engines.lammps import segments
     from ..engines.lammps.dump import read_snapshots
 
+    timestep_ps = settings.timestep_fs / 1000.0
     info = {
         "name": job.task.name,
         # the seed distinguishes the replicas of different runs, whose frames may end up in one dataset
-        "group": f"{chemistry.formula(ions)}-{job.task.settings['seed']}",
+        "group": f"{chemistry.formula(ions)}-{settings.seed}",
         "charge": 0,
         "multiplicity": chemistry.multiplicity(ions),
     }

@@ -1,12 +1,15 @@
 """A task of the stage `reference`: a label, an ab initio trajectory or a relaxation, in CP2K."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..chemistry.level import Level
+from ..config.schema import AIMD, Relax
 from ..errors import TaskFailed
 from ..files import write_json
 from . import wannier
-from .base import Job
+from .base import Job, read_settings
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -19,48 +22,70 @@ FRAME, REJECTED = "frame.extxyz", "rejected.json"
 _CHECKS = ("net_force_eV_per_A", "spin_sum_muB")
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What decides a label or a trajectory.
+
+    `frame` is a frame of `dataset.candidates`, `template` the text of the level's template if it has one, `label` and
+    `kinds` are the hashes that the labeled frame carries. With `aimd` (and `seed`) or `relax` the frame starts a
+    trajectory. `coupling` is the task that an antiparallel partner is compared with.
+    """
+
+    level: Level
+    label: str
+    frame: Mapping[str, Any]
+    max_net_force_eV_per_A: float
+    timeout_min: float
+    set: str = ""
+    kinds: str | None = None
+    template: str = ""
+    outputs: Sequence[str] = ()
+    aimd: AIMD | None = None
+    relax: Relax | None = None
+    seed: int | None = None
+    coupling: str = ""
+
+
 def carry_out(job: Job) -> dict[str, Any]:
     """Label the frame of the task, or run its trajectory and label frames from it."""
-    if "aimd" in job.task.settings:
-        return _run_aimd(job)
-    if "relax" in job.task.settings:
-        return _run_relaxation(job)
-    return _run_label(job)
+    setup = _Setup(job, read_settings(Settings, job.task))
+    if setup.settings.aimd is not None:
+        return _run_aimd(job, setup, setup.settings.aimd)
+    if setup.settings.relax is not None:
+        return _run_relaxation(job, setup, setup.settings.relax)
+    return _run_label(job, setup)
 
 
 class _Setup:
-    """What every job needs from its task: frame, level, spin, outputs, the force limit, and CP2K."""
+    """What every job needs from its settings: frame, method, spin, the force limit, and CP2K."""
 
-    def __init__(self, job: Job):
-        from ..chemistry.level import Level
+    def __init__(self, job: Job, settings: Settings):
         from ..dataset.candidates import from_json
         from ..engines.cp2k.run.label import Program, Runner
         from ..engines.cp2k.theory import levels
 
-        settings = job.task.settings
-        self.frame = from_json(settings["frame"])
-        self.method = levels.method(Level.of(**settings["level"]), settings.get("template", ""))
+        self.settings = settings
+        self.frame = from_json(settings.frame)
+        self.method = levels.method(settings.level, settings.template)
         self.program = Program.of_site(job.site, job.task.ranks)
         self.runner = Runner(self.program, job.child)
         self.spin = {key: self.frame.info[key] for key in ("charge", "multiplicity")}
-        self.gate = {"max_net_force_eV_per_A": settings["max_net_force_eV_per_A"]}
-        self.patience_s = 60 * settings["timeout_min"]
-        self.outputs = tuple(settings.get("outputs", ()))
+        self.gate = {"max_net_force_eV_per_A": settings.max_net_force_eV_per_A}
+        self.patience_s = 60 * settings.timeout_min
 
     def text(self, atoms: "Atoms") -> str:
         """The input of a single point of `atoms`."""
         from ..engines.cp2k.run.label import input_text
 
-        return input_text(atoms, self.method, self.program, outputs=self.outputs, **self.spin)
+        return input_text(atoms, self.method, self.program, outputs=self.settings.outputs, **self.spin)
 
 
-def _run_label(job: Job) -> dict[str, Any]:
+def _run_label(job: Job, setup: _Setup) -> dict[str, Any]:
     import numpy as np
 
     from ..engines.cp2k.failures import REJECTIONS
     from ..engines.cp2k.run.label import label
 
-    setup = _Setup(job)
     try:
         frame = label(
             setup.frame,
@@ -69,12 +94,12 @@ def _run_label(job: Job) -> dict[str, Any]:
             program=setup.program,
             child=job.child,
             timeout_s=setup.patience_s,
-            outputs=setup.outputs,
+            outputs=setup.settings.outputs,
             **setup.spin,
             **setup.gate,
         )
     except TaskFailed as error:
-        if error.failure not in REJECTIONS or is_atom(job.task.settings["frame"]):
+        if error.failure not in REJECTIONS or is_atom(setup.settings.frame):
             raise
         reason = {"failure": error.failure, "message": str(error)}
         write_json(job.folder / REJECTED, [reason])
@@ -88,21 +113,20 @@ def _run_label(job: Job) -> dict[str, Any]:
     }
 
 
-def _run_aimd(job: Job) -> dict[str, Any]:
+def _run_aimd(job: Job, setup: _Setup, asked: AIMD) -> dict[str, Any]:
     """Run a trajectory to its target, or until it ends early; the frames up to that point are kept."""
     from ..engines.cp2k.run import judge
-    from ..engines.cp2k.run.aimd import AIMD
+    from ..engines.cp2k.run.aimd import AIMD as Course
     from ..engines.cp2k.write import motion
 
-    setup = _Setup(job)
-    plan = motion.dynamics(**job.task.settings["aimd"])
+    plan = motion.dynamics(**asked.model_dump(mode="json"), seed=setup.settings.seed)
     ps = plan.timestep_fs / 1000.0
 
     def check(frame: "Frame") -> None:
         if setup.method.needs_basis:
             judge.check_cutoff(frame.evaluation, **setup.gate)
 
-    course = AIMD(
+    course = Course(
         list(setup.frame.symbols),
         setup.text(setup.frame),
         plan,
@@ -124,18 +148,16 @@ def _run_aimd(job: Job) -> dict[str, Any]:
     }
 
 
-def _run_relaxation(job: Job) -> dict[str, Any]:
+def _run_relaxation(job: Job, setup: _Setup, asked: Relax) -> dict[str, Any]:
     """Run a relaxation to its limits; some of its steps are kept as frames, always including the last."""
     import numpy as np
 
     from ..engines.cp2k.failures import Refused
-    from ..engines.cp2k.run.relax import Relax
+    from ..engines.cp2k.run.relax import Relax as Course
     from ..engines.cp2k.write import motion
 
-    setup = _Setup(job)
-    settings = job.task.settings["relax"]
-    plan = motion.Relaxation(**{key: value for key, value in settings.items() if key != "frames"})
-    course = Relax(
+    plan = motion.Relaxation(**asked.model_dump(mode="json", exclude={"frames"}))
+    course = Course(
         setup.frame,
         setup.text,
         plan,
@@ -149,7 +171,7 @@ def _run_relaxation(job: Job) -> dict[str, Any]:
     steps, completed = course.frames(), course.completed()
     if stopped is None and not completed:
         stopped = Refused("NOT_RELAXED", f"after {len(steps)} steps a force or the pressure is above its limit")
-    picks = np.unique(np.linspace(len(steps) - 1, 0, settings["frames"]).round().astype(int)) if steps else []
+    picks = np.unique(np.linspace(len(steps) - 1, 0, asked.frames).round().astype(int)) if steps else []
     noted = [(steps[i], {"relaxed": completed and bool(i == len(steps) - 1)}) for i in picks]
     return _harvest(job, setup, noted, stopped) | {
         "steps": len(steps),
@@ -177,7 +199,7 @@ def _harvest(job: Job, setup: _Setup, steps: list, stopped: "Refused | None") ->
     from ..engines.cp2k.run.harvest import harvest
 
     found = harvest(setup.frame, steps, setup.method, **setup.spin, **setup.gate)
-    if "aimd" in job.task.settings:
+    if setup.settings.aimd is not None:
         wannier.of_dynamics(job, found.frames)
     rejected = list(found.rejected)
     if stopped is not None:

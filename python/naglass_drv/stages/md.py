@@ -1,19 +1,17 @@
 """Stage `md`: molecular dynamics with the trained model, with on-the-fly Qn and a stability gate."""
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config.schema import Gate
 from ..errors import InputError, TaskFailed
 from ..files import keep_only, write_bytes, write_json
 from ..products import Model, Structures, Trajectories
 from . import efforts
-from .base import Done, Job, Run, Task
-from .md_commands import MOMENT, commands_for, model_facts, observables_for, steps_of
+from .base import Done, Job, Run, Task, common, dumped, read_settings
+from .md_commands import MOMENT, Settings, commands_for, model_facts, observables_for, steps_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -43,8 +41,6 @@ def plan(run: Run) -> list[Task]:
     section = run.input.md
     model = run.take("train", Model).files["archive"] if section.model == "train" else run.source / section.model
     known, outputs = model_facts(model)
-    elsewhere = {"structures", "model", "trust", "temperatures_K", "ranks", "gpus", "candidates"}
-    settings = section.model_dump(mode="json", exclude=elsewhere)
     tasks = []
     for file in _structure_files(run):
         frames = read_frames(file)
@@ -57,14 +53,23 @@ def plan(run: Run) -> list[Task]:
                     f"it covers {', '.join(known)}"
                 )
             label = _label(file, number if len(frames) > 1 else None)
-            shared = settings | {"frame": number, "structure": label, **commands_for(run.input, elements, outputs)}
-            shared |= {"observables": observables_for(run.input, elements)}
+            commands = commands_for(run.input, elements, outputs)
             for temperature in section.temperatures_K:
                 task = f"{label}-{temperature:g}K"
-                own = shared | {"temperature_K": temperature, "seed": _seed(run.input.seed, task)}
+                settings = Settings(
+                    structure=label,
+                    frame=number,
+                    observables=observables_for(run.input, elements),
+                    temperature_K=temperature,
+                    seed=_seed(run.input.seed, task),
+                    **commands,
+                    **common(Settings, section),
+                )
                 inputs = {"structure": file, "model": model}
                 effort = efforts.dynamics(section, len(frame))
-                tasks.append(Task(name, task, own, inputs, ("lammps", "mace"), section.ranks, section.gpus, effort))
+                tasks.append(
+                    Task(name, task, dumped(settings), inputs, ("lammps", "mace"), section.ranks, section.gpus, effort)
+                )
     return tasks
 
 
@@ -119,17 +124,17 @@ def run(job: Job) -> Mapping[str, Any] | None:
     if earlier is not None:
         return earlier
     resume = segments.take_over(job.comm, job.previous, job.folder)
-    settings = job.task.settings
+    settings = read_settings(Settings, job.task)
     if job.rank == 0:
-        _prepare(job)
+        _prepare(job, settings)
     job.comm.barrier()
-    timestep_ps = settings["timestep_fs"] / 1000.0
-    every = steps_of(settings["sample_every_fs"], settings["timestep_fs"])
+    timestep_ps = settings.timestep_fs / 1000.0
+    every = steps_of(settings.sample_every_fs, settings.timestep_fs)
     sampling = segments.Sampling(
         every=every,
         thermo_every=every,
-        columns=tuple(settings["columns"].values()),
-        checkpoint=max(1, round(settings["checkpoint_ps"] / timestep_ps / every)) * every,
+        columns=tuple(settings.columns.values()),
+        checkpoint=max(1, round(settings.checkpoint_ps / timestep_ps / every)) * every,
     )
     outcome, broken = None, None
     try:
@@ -140,7 +145,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
             folder=job.folder,
             resume=resume,
             variables=_variables(job.folder, settings),
-            plugins=settings["plugins"],
+            plugins=settings.plugins,
             stopping=job.stopping,
             progress=lambda step, total, phase: job.progress(step * timestep_ps, total * timestep_ps, "ps", phase),
         )
@@ -150,25 +155,24 @@ def run(job: Job) -> Mapping[str, Any] | None:
         broken = str(error)
     if job.rank != 0:
         return None
-    summary = _write_results(job, timestep_ps) | _speed(outcome, timestep_ps) | {"broken": broken}
+    summary = _write_results(job, settings) | _speed(outcome, timestep_ps) | {"broken": broken}
     segments.close_result(job.folder, summary)
     return summary
 
 
-def _prepare(job: Job) -> None:
+def _prepare(job: Job, settings: Settings) -> None:
     """Write start structure, model and commands as files, which also work with ``lmp -in md_mace.lmp``."""
     import numpy as np
 
     from ..dataset.frames import read_frames
     from ..engines.lammps.session import write_data
 
-    settings = job.task.settings
     _place_model(job.task.inputs["model"], job.folder / "model.naglass")
-    atoms = read_frames(job.task.inputs["structure"])[settings["frame"]].repeat(settings["replicate"])
-    types = np.array([settings["elements"].index(symbol) + 1 for symbol in atoms.get_chemical_symbols()])
+    atoms = read_frames(job.task.inputs["structure"])[settings.frame].repeat(settings.replicate)
+    types = np.array([settings.elements.index(symbol) + 1 for symbol in atoms.get_chemical_symbols()])
     write_data(job.folder / "start.data", atoms, types, np.zeros(len(atoms)))
     head = "variable mace index model.naglass"
-    for file, lines in (("model.lmp", [head, *settings["commands"]]), ("observables.lmp", settings["observables"])):
+    for file, lines in (("model.lmp", [head, *settings.commands]), ("observables.lmp", settings.observables)):
         write_bytes(job.folder / file, "".join(f"{line}\n" for line in lines).encode())
 
 
@@ -181,11 +185,11 @@ def _place_model(model: Path, target: Path) -> None:
     export_model(model, target)
 
 
-def _variables(folder: Path, settings: Mapping[str, Any]) -> dict[str, object]:
+def _variables(folder: Path, settings: Settings) -> dict[str, object]:
     """Values from the input for the index variables of the script."""
     from ..engines.lammps import segments
 
-    pressure = settings["pressure_bar"]
+    pressure = settings.pressure_bar
     barostat = (
         {} if pressure is None else {"ensemble": "npt", "barostat": f"iso {pressure!r} {pressure!r} {_BAROSTAT_PS}"}
     )
@@ -195,23 +199,23 @@ def _variables(folder: Path, settings: Mapping[str, Any]) -> dict[str, object]:
         "observables": folder / "observables.lmp",
         **{name: segments.events_file(folder, name) for name in WRITTEN_BY_FIXES},
         "mace": folder / "model.naglass",
-        "temperature_K": settings["temperature_K"],
-        "time_ps": settings["time_ps"],
-        "timestep_ps": settings["timestep_fs"] / 1000.0,
-        "damp_ps": settings["thermostat_fs"] / 1000.0,
-        "seed": settings["seed"],
-        "halt_K": _HALT_FACTOR * settings["gate"]["temperature_factor"] * settings["temperature_K"],
+        "temperature_K": settings.temperature_K,
+        "time_ps": settings.time_ps,
+        "timestep_ps": settings.timestep_fs / 1000.0,
+        "damp_ps": settings.thermostat_fs / 1000.0,
+        "seed": settings.seed,
+        "halt_K": _HALT_FACTOR * settings.gate.temperature_factor * settings.temperature_K,
     }
 
 
-def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
+def _write_results(job: Job, settings: Settings) -> dict[str, Any]:
     """Write trajectory, thermo table and verdict; returns the numbers for the summary."""
     import numpy as np
 
     from ..analysis.stability import judge
     from ..engines.lammps import segments
 
-    settings = job.task.settings
+    timestep_ps = settings.timestep_fs / 1000.0
     table = segments.thermo(job.folder)
     finite = np.isfinite(np.array(list(table.values()))).all(axis=0)
     table = {key: column[finite] for key, column in table.items()}
@@ -227,11 +231,7 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
     thermo = segments.thermo_series(table, atoms or 1, timestep_ps)
     write_json(job.folder / THERMO, thermo)
     verdict = judge(
-        frames(),
-        thermo,
-        Gate.model_validate_json(json.dumps(settings["gate"])),
-        temperature_K=settings["temperature_K"],
-        planned_ps=settings["time_ps"],
+        frames(), thermo, settings.gate, temperature_K=settings.temperature_K, planned_ps=settings.time_ps
     ).as_dict()
     write_json(job.folder / GATE, verdict)
     for name in WRITTEN_BY_FIXES:
@@ -239,13 +239,13 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
         if written.is_file():
             write_bytes(job.folder / f"{name}.txt", written.read_bytes())
     return {
-        "structure": settings["structure"],
+        "structure": settings.structure,
         "atoms": atoms,
         "frames": count,
-        "temperature_K": settings["temperature_K"],
-        "pressure_bar": settings["pressure_bar"],
-        "timestep_fs": settings["timestep_fs"],
-        "planned_ps": settings["time_ps"],
+        "temperature_K": settings.temperature_K,
+        "pressure_bar": settings.pressure_bar,
+        "timestep_fs": settings.timestep_fs,
+        "planned_ps": settings.time_ps,
         "reached_ps": thermo["time_ps"][-1] if thermo["time_ps"] else 0.0,
         "start": "minimized with the model, then given Maxwell-Boltzmann velocities at the target temperature",
         "stable": verdict["stable"],
@@ -255,10 +255,10 @@ def _write_results(job: Job, timestep_ps: float) -> dict[str, Any]:
     }
 
 
-def _frame(snapshot: "Snapshot", settings: Mapping[str, Any], timestep_ps: float, temperature_K: float) -> "Atoms":
+def _frame(snapshot: "Snapshot", settings: Settings, timestep_ps: float, temperature_K: float) -> "Atoms":
     """A snapshot with its on-the-fly columns as arrays: moments (µB) and integers."""
-    atoms = snapshot.atoms(settings["elements"])
-    for label, column in settings["columns"].items():
+    atoms = snapshot.atoms(settings.elements)
+    for label, column in settings.columns.items():
         values = snapshot.columns[column]
         atoms.set_array(label, values if label == MOMENT else values.astype(int))
     atoms.info = {
@@ -362,12 +362,13 @@ def _candidates(item: Done, count: int) -> list["Atoms"]:
     end = item.summary["first_violation_ps"]
     if end is not None:
         frames = [frame for frame in frames if frame.info["time_ps"] <= end]
-    start = read_frames(item.task.inputs["structure"])[item.task.settings["frame"]]
+    settings = read_settings(Settings, item.task)
+    start = read_frames(item.task.inputs["structure"])[settings.frame]
     chosen = []
     for i in np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int)):
         frame = frames[i]
         frame.wrap()
         frame.arrays = {key: frame.arrays[key] for key in ("numbers", "positions")}
-        frame.info["group"] = str(start.info.get("group", item.task.settings["structure"]))
+        frame.info["group"] = str(start.info.get("group", settings.structure))
         chosen.append(frame)
     return chosen

@@ -1,14 +1,41 @@
-"""LAMMPS commands of stage `md` for the model and the observables that are computed during the run."""
+"""Settings of the tasks of stage `md`, with the LAMMPS commands for the model and the observables during the run."""
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
-from ..config.schema import Analysis, Input
+from ..config.schema import Analysis, Gate, Input
 from ..errors import InputError
 
 MOMENT = "moment"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a trajectory: its start (`frame` of a file, called `structure`), the section `md` of the input, and
+    LAMMPS commands for `elements` with their `plugins` and the dump's `columns` by name.
+    """
+
+    structure: str
+    frame: int
+    replicate: Sequence[int]
+    elements: Sequence[str]
+    commands: Sequence[str]
+    observables: Sequence[str]
+    plugins: Sequence[str]
+    columns: Mapping[str, str]
+    temperature_K: float
+    time_ps: float
+    timestep_fs: float
+    thermostat_fs: float
+    sample_every_fs: float
+    checkpoint_ps: float
+    seed: int
+    gate: Gate
+    pressure_bar: float | None = None
 
 
 def model_facts(model: Path) -> tuple[list[str], list[str]]:
@@ -28,7 +55,9 @@ def model_facts(model: Path) -> tuple[list[str], list[str]]:
 
 
 def commands_for(input: Input, elements: list[str], outputs: list[str]) -> dict[str, Any]:
-    """LAMMPS commands for potential and observables, the plugins they need, and the dump columns they fill."""
+    """The settings `elements`, `commands`, `plugins` and `columns`: commands for potential and observables, the plugins
+    they need, and the dump columns they fill.
+    """
     from ..chemistry.formers import DEFAULT_CUTOFFS_A, FORMERS, METAL_O_CUTOFF_A
 
     # the model comes from this run, or the input states that it is trusted

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -11,8 +12,8 @@ from ..errors import InputError
 from ..files import keep_only, write_bytes, write_json
 from ..products import Labels, Structures
 from . import coupling, efforts, labeling, sets, wannier
-from .base import Done, Job, Run, Task
-from .labeling import FRAME, REJECTED, is_atom
+from .base import Done, Job, Run, Task, dumped, read_settings
+from .labeling import FRAME, REJECTED, Settings, is_atom
 
 name = "reference"
 #: Raised when the same settings and files give another result.
@@ -49,7 +50,6 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
     from ..engines.cp2k.write import inputs
 
     method, common = sets.settings_of(section, run.source)
-    prints = {"outputs": list(section.outputs)} if section.outputs else {}
     candidates = _candidates(run, section)
     jobs = {item.name: item.frame for item in candidates}
     if section.spin != "ferromagnetic":
@@ -58,26 +58,30 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
     jobs |= partners
     if _labels_atoms(run, section):
         for element in sorted({element for item in candidates for element in item.frame.symbols}):
-            own = (common["label"], str(levels.kinds_of(method, [element])), element)
+            own = (common.label, str(levels.kinds_of(method, [element])), element)
             if own not in lone:
                 jobs[f"atom-{element}"] = inputs.isolated_atom(element, method)
             lone.add(own)
-    sets.check_inputs(jobs, method, program, f"reference {section.name}", **prints)
-    common["set"] = section.name
+    sets.check_inputs(jobs, method, program, f"reference {section.name}", section.outputs)
     tasks = []
     for label, frame in jobs.items():
         task = f"{section.name}-{label}"
-        own = {"kinds": levels.kinds_of(method, frame.symbols), "frame": to_json(frame)}
-        own |= {} if "config_type" in frame.info else prints
-        if label in partners:
+        alone = "config_type" in frame.info
+        still = alone or label in partners
+        own = replace(
+            common,
+            set=section.name,
+            kinds=levels.kinds_of(method, frame.symbols),
+            frame=to_json(frame),
+            outputs=() if alone else tuple(section.outputs),
             # the task with the energy to compare to
-            own["coupling"] = coupling.compared_with(f"{section.name}-", partners)
-        still = label in partners or "config_type" in frame.info
-        moves = {} if still else _moves(section, f"{run.input.seed} {task}")
+            coupling=coupling.compared_with(f"{section.name}-", partners) if label in partners else "",
+            **({} if still else _moves(section, f"{run.input.seed} {task}")),
+        )
         # CP2K may have more processes than an isolated atom has basis functions
-        ranks = 1 if "config_type" in frame.info else section.ranks
+        ranks = 1 if alone else section.ranks
         effort = efforts.label(section, frame.symbols, moves=not still)
-        tasks.append(Task(name, task, common | own | moves, tools=("cp2k",), ranks=ranks, effort=effort))
+        tasks.append(Task(name, task, dumped(own), tools=("cp2k",), ranks=ranks, effort=effort))
     return tasks
 
 
@@ -120,10 +124,8 @@ def _expected_cells(run: Run, section: Reference) -> list[list[str]]:
 def _moves(section: Reference, seed: str) -> dict[str, Any]:
     """The settings of a trajectory; empty for a single point."""
     if section.aimd is not None:
-        return {"aimd": section.aimd.model_dump(mode="json") | {"seed": crc32(seed.encode()) % 900_000_000 + 1}}
-    if section.relax is not None:
-        return {"relax": section.relax.model_dump(mode="json")}
-    return {}
+        return {"aimd": section.aimd, "seed": crc32(seed.encode()) % 900_000_000 + 1}
+    return {"relax": section.relax}
 
 
 def _candidates(run: Run, section: Reference) -> list[Any]:
@@ -163,15 +165,16 @@ def collect(run: Run, done: list[Done]) -> Labels:
     """
     folder = run.products / name
     keep_only(folder, (f"{section.name}{end}" for section in run.input.reference for end in ENDINGS.values()))
+    settings = [(item, read_settings(Settings, item.task)) for item in done]
     for section in run.input.reference:
-        items = [item for item in done if item.task.settings["set"] == section.name]
+        own = [(item, asked) for item, asked in settings if asked.set == section.name]
+        items = [item for item, _ in own]
         frames, energies, rejected = [], {}, []
-        for item in items:
-            content = item.task.settings["frame"]
-            if is_atom(content):
-                energies[content["symbols"][0]] = item.summary["energy_eV"]
+        for item, asked in own:
+            if is_atom(asked.frame):
+                energies[asked.frame["symbols"][0]] = item.summary["energy_eV"]
                 continue
-            if (item.folder / FRAME).exists() and not coupling.is_partner(item):
+            if (item.folder / FRAME).exists() and not asked.coupling:
                 frames.append(item.folder / FRAME)
             rejected += _rejections(item)
         _write(folder / f"{section.name}.extxyz", b"".join(path.read_bytes() for path in frames))
@@ -181,7 +184,7 @@ def collect(run: Run, done: list[Done]) -> Labels:
         files = {item.task.name: item.folder / wannier.BONDS for item in items}
         bonds = {task: json.loads(file.read_text()) for task, file in files.items() if file.exists()}
         _write(folder / f"{section.name}-wannier.json", json.dumps(bonds).encode() if bonds else b"")
-        table = {"level": items[0].task.settings["label"], "E0_eV": dict(sorted(energies.items()))}
+        table = {"level": own[0][1].label, "E0_eV": dict(sorted(energies.items()))}
         _write(folder / f"{section.name}-E0.json", json.dumps(table, indent=1).encode() if energies else b"")
     return Labels(
         files={

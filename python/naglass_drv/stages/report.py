@@ -1,13 +1,14 @@
 """Stage `report`: one self-contained page, and all of its numbers as JSON, from the products of the run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..files import keep_only, publish, write_bytes, write_json
 from ..products import Dataset, Labels, Measurements, Model, Pages, Structures, Trajectories
 from . import efforts
-from .base import Done, Job, Run, Task
+from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "report"
 #: Raised when the same settings and files give another result.
@@ -31,18 +32,24 @@ PAGE, NUMBERS, FIGURES = "report.html", "report.json", "figures"
 PAGES = "reports"
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What a page tells beside the products: the input, and the finished tasks with their keys and times."""
+
+    input: Mapping[str, Any]
+    tasks: Sequence[Mapping[str, Any]]
+
+
 def plan(run: Run) -> list[Task]:
     """One task; its key contains the finished tasks with their times and all products shown on the page."""
     files = _sources(run)
     products = [run.take(role, kind) for role, kind in _SHOWN.items()]
-    settings = {
-        "input": run.input.model_dump(mode="json"),
-        "tasks": [
-            {"stage": product.step, "task": made.name, "key": made.key, "seconds": made.seconds, "tools": made.tools}
-            for product in products
-            for made in product.tasks
-        ],
-    }
+    tasks = [
+        {"stage": product.step, "task": made.name, "key": made.key, "seconds": made.seconds, "tools": made.tools}
+        for product in products
+        for made in product.tasks
+    ]
+    settings = dumped(Settings(run.input.model_dump(mode="json"), tasks))
     return [Task(name, "report", settings, files, effort=efforts.pages(name))]
 
 
@@ -58,8 +65,8 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..report.build import build
     from ..report.material import Material
 
-    settings = job.task.settings
-    page, numbers, figures = build(Material(settings["input"], settings["tasks"], dict(job.task.inputs)))
+    settings = read_settings(Settings, job.task)
+    page, numbers, figures = build(Material(settings.input, settings.tasks, dict(job.task.inputs)))
     write_bytes(job.folder / PAGE, page.encode())
     write_json(job.folder / NUMBERS, numbers)
     for figure, svg in figures.items():

@@ -1,13 +1,14 @@
 """Stage `series`: the page of several systems, and all of their numbers in one table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..files import keep_only, publish, write_bytes, write_json
 from ..products import Measurements, Pages
 from . import efforts
 from .analysis import ROWS
-from .base import Done, Job, Run, Task
+from .base import Done, Job, Run, Task, dumped, read_settings
 from .report import FIGURES, NUMBERS, PAGE
 
 name = "series"
@@ -18,20 +19,32 @@ TABLE = "quantities.csv"
 REPORT = "report"
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What the page of a series tells beside the reports: asked and realized compositions by system, the systems that
+    `failed`, and the pages of the others.
+    """
+
+    title: str
+    conditions: Mapping[str, Mapping[str, Mapping[str, float]]]
+    failed: Sequence[str]
+    pages: Mapping[str, str]
+
+
 def plan(run: Run) -> list[Task]:
     """One task, with report and analyses of every system that has a report."""
     reports = {product.scope: product.files["numbers"] for product in run.take_all("report", Pages)}
-    settings = {
-        "title": run.input["title"],
-        "conditions": {scope: run.input["conditions"][scope] for scope in reports},
-        "failed": [scope for scope in run.input["conditions"] if scope not in reports],
-        "pages": {product.scope: f"reports/{product.files['page'].name}" for product in run.take_all("report", Pages)},
-    }
+    settings = Settings(
+        title=run.input["title"],
+        conditions={scope: run.input["conditions"][scope] for scope in reports},
+        failed=[scope for scope in run.input["conditions"] if scope not in reports],
+        pages={product.scope: f"reports/{product.files['page'].name}" for product in run.take_all("report", Pages)},
+    )
     files = {f"{scope}/{REPORT}": path for scope, path in reports.items()}
     for product in run.take_all("analysis", Measurements):
         if product.scope in reports:
             files |= {f"{product.scope}/{item}/{ROWS}": path for item, path in product.each(ROWS).items()}
-    return [Task(name, "series", settings, files, effort=efforts.pages(name, len(reports)))]
+    return [Task(name, "series", dumped(settings), files, effort=efforts.pages(name, len(reports)))]
 
 
 def expect(run: Run) -> tuple[list[Task], Pages]:
@@ -46,22 +59,20 @@ def run(job: Job) -> Mapping[str, Any] | None:
         return None
     from ..report.series import as_csv, build_series, quantities
 
-    settings = job.task.settings
-    inputs, scopes = job.task.inputs, settings["conditions"]
+    settings = read_settings(Settings, job.task)
+    inputs, scopes = job.task.inputs, settings.conditions
     measured = {
         scope: [path for role, path in inputs.items() if role.startswith(f"{scope}/") and role.endswith(f"/{ROWS}")]
         for scope in scopes
     }
-    rows = quantities({scope: inputs[f"{scope}/{REPORT}"] for scope in scopes}, measured, settings["conditions"])
-    page, numbers, figures = build_series(
-        settings["title"], rows, settings["conditions"], settings["pages"], settings["failed"]
-    )
+    rows = quantities({scope: inputs[f"{scope}/{REPORT}"] for scope in scopes}, measured, settings.conditions)
+    page, numbers, figures = build_series(settings.title, rows, settings.conditions, settings.pages, settings.failed)
     write_bytes(job.folder / PAGE, page.encode())
     write_json(job.folder / NUMBERS, numbers)
     write_bytes(job.folder / TABLE, as_csv(rows))
     for figure, svg in figures.items():
         write_bytes(job.folder / FIGURES / f"{figure}.svg", svg)
-    return {"systems": len(settings["conditions"]), "quantities": len(rows)}
+    return {"systems": len(settings.conditions), "quantities": len(rows)}
 
 
 def collect(run: Run, done: list[Done]) -> Pages:

@@ -1,12 +1,13 @@
 """What the tasks of one reference set have in common: CP2K, the level, elements, and the check of their inputs."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.schema import Reference
 from ..errors import SetupError
+from .labeling import Settings
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -26,20 +27,22 @@ def program_of(site: Mapping[str, Any]) -> "Program":
     return program
 
 
-def settings_of(section: Reference, source: Path) -> tuple["Method", dict[str, Any]]:
-    """The method of a set, and the settings that all its tasks share; `source` is the folder of its template."""
+def settings_of(section: Reference, source: Path) -> tuple["Method", Settings]:
+    """The method of a set, and the settings that all its tasks share, without a frame; `source` is the folder of its
+    template.
+    """
     from ..engines.cp2k.theory import levels
 
     template = levels.template_of(section.level, source)
     method = levels.method(section.level, template)
-    # what a set does not use is not in the keys of its tasks
-    common = {"template": template} if template else {}
-    return method, common | {
-        "level": section.level.stated(),
-        "label": levels.label_of(method),
-        "max_net_force_eV_per_A": section.max_net_force_eV_per_A,
-        "timeout_min": section.timeout_min,
-    }
+    return method, Settings(
+        level=section.level,
+        template=template,
+        label=levels.label_of(method),
+        frame={},
+        max_net_force_eV_per_A=section.max_net_force_eV_per_A,
+        timeout_min=section.timeout_min,
+    )
 
 
 def elements_of(input: "Input", section: Reference, source: Path) -> list[str]:
@@ -58,7 +61,7 @@ def gives_e0(input: "Input", section: Reference) -> bool:
 
 
 def check_inputs(
-    jobs: Mapping[str, "Atoms"], method: "Method", program: "Program", where: str, **outputs: list[str]
+    jobs: Mapping[str, "Atoms"], method: "Method", program: "Program", where: str, outputs: Sequence[str] = ()
 ) -> None:
     """Show CP2K one input for each formula; raises InputError with `where` for one that it would trip over."""
     from ..engines.cp2k.run import checks
@@ -68,6 +71,8 @@ def check_inputs(
     for label, frame in jobs.items():
         if (formula := frame.get_chemical_formula()) not in checked:
             spin = {key: frame.info[key] for key in ("charge", "multiplicity")}
-            text = inputs.single_point(frame, method, **spin, data=program.data, version=program.version(), **outputs)
+            text = inputs.single_point(
+                frame, method, **spin, data=program.data, version=program.version(), outputs=outputs
+            )
             checks.accepted(text, program.executable, f"{where}: {label}")
             checked.add(formula)

@@ -2,17 +2,28 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError
 from ..files import publish
 from ..products import Dataset, Model
 from . import dataset, efforts
-from .base import Done, Job, Run, Task
+from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "train"
 #: Raised when the same settings and files give another result.
 revision = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a fit, apart from its files: `options` are the section `train` of the input but for its file."""
+
+    options: Mapping[str, Any]
+    E0_eV: Mapping[str, float]
+    level: str
+    seed: int
 
 
 def plan(run: Run) -> list[Task]:
@@ -31,12 +42,8 @@ def plan(run: Run) -> list[Task]:
         if missing:
             raise InputError(f"train.start_model: {start} does not cover {', '.join(missing)} in the dataset")
         inputs["start_model"] = start
-    settings = {
-        "options": section.model_dump(mode="json", exclude={"start_model"}),
-        "E0_eV": summary["E0_eV"],
-        "level": summary["level"],
-        "seed": run.input.seed,
-    }
+    options = section.model_dump(mode="json", exclude={"start_model"})
+    settings = dumped(Settings(options, summary["E0_eV"], summary["level"], run.input.seed))
     effort = efforts.training(section, summary["frames"])
     return [Task(name, "model", settings, inputs, tools=("mace",), effort=effort)]
 
@@ -53,16 +60,16 @@ def run(job: Job) -> Mapping[str, Any] | None:
         return None
     from ..engines.mace.train import TrainingJob, train
 
-    settings = job.task.settings
+    settings = read_settings(Settings, job.task)
     inputs = {role: path.resolve() for role, path in job.task.inputs.items()}
     training = TrainingJob(
         train=inputs[dataset.TRAIN],
         test=inputs.get(dataset.TEST),
         start_model=inputs.get("start_model"),
-        e0_eV=settings["E0_eV"],
-        options=settings["options"],
-        seed=settings["seed"],
-        level=settings["level"],
+        e0_eV=settings.E0_eV,
+        options=settings.options,
+        seed=settings.seed,
+        level=settings.level,
     )
     summary = train(training, job.folder, job.child, job.progress, job.previous)
     return {key: summary[key] for key in ("errors", "epochs", "parameters", "start_model", "sha256")}
