@@ -86,6 +86,7 @@ def test_when_none_passes_the_table_is_there_all_the_same(tmp_path):
         (["--cutoffs", "7000"], "cutoff_Ry 7000: must be from 50 to 5000"),
         (["--level", "pbe", "rel_cutoff_Ry=NaN"], "rel_cutoff_Ry nan: must be "),
         (["--level", "pbe", "sodium"], "--level sodium: must be an option with its value, as sodium=q1"),
+        (["--level", "pbe", "name=blyp"], "--level name=blyp: must be an option with its value"),
         (["--level", "pbo"], "level 'pbo': not a known level; choose from gfn1-xtb, pbe,"),
         (["--max-net-force", "0"], "--max-net-force 0: must be above 0"),
         (["--ranks", "0"], "--ranks 0: must be 1 or more"),

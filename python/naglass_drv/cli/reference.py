@@ -91,7 +91,7 @@ def _level_of(words: Sequence[str]) -> "Level":
     options: dict[str, Any] = {}
     for word in rest:
         key, equals, text = word.partition("=")
-        if not (key and equals):
+        if not equals or key in ("", "name"):
             raise InputError(f"--level {word}: must be an option with its value, as sodium=q1")
         try:
             options[key] = json.loads(text)

@@ -26,9 +26,9 @@ class Effort:
 class Task:
     """One unit of work.
 
-    `settings`, in JSON types, are what the stage's dataclass of settings holds; the content of the files `inputs`, by role, enters the key,
-    and so do the versions of the external programs `tools` ("lammps", "cp2k", "mace"). `ranks` and `gpus` are what the
-    task needs. `effort` serves forecasts alone, and is not part of the key.
+    `settings` are what the stage's dataclass of settings holds, in JSON types. They enter the key, as do the content
+    of the files `inputs`, by role, and the versions of the external programs `tools` ("lammps", "cp2k", "mace").
+    `ranks` and `gpus` are what the task needs. `effort` serves forecasts alone, and is not part of the key.
     """
 
     stage: str
