@@ -117,6 +117,8 @@ def test_systems_with_one_level_share_a_dataset(tmp_path):
          "8: systems[1].reference[0].level: cutoff_Ry is 800 here and 400 on line 11; a dataset takes"),
         ("{name: pbe+u, cutoff_Ry: 400}", "{name: pbe+u, cutoff_Ry: 400, sodium: q1}",
          "8: systems[1].reference[0].level: sodium is q1 here and q9 on line 11; a dataset takes"),
+        ("{name: pbe+u, cutoff_Ry: 400}", "{name: pbe+u, sodium: q1}",
+         "8: systems[1].reference[0].level: cutoff_Ry is 800 here and 400 on line 11, sodium is q1 here and "),
         ("other, level: pbe", "other, level: pbe+u, cutoff_Ry: 400, xc_smoothing: nn10",
          "12: reference[1].level: xc_smoothing is nn10 here and none on line 11; a dataset takes"),
     ],

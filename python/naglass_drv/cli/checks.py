@@ -29,6 +29,10 @@ class _Labeled:
     document: "Document"
     where: "Where"
 
+    def line(self, option: str) -> int:
+        """The line of an option of the level, or of the level itself."""
+        return self.document.line((*self.where, option))
+
 
 class Checks:
     """Adds errors to documents, those of all systems of an input in turn.
@@ -205,13 +209,13 @@ class Checks:
 
 def _tell_difference(own: _Labeled, other: _Labeled) -> None:
     """Record what makes the level of a set another one than that of an earlier set."""
-    levels = own.level, other.level
-    keys = (key for key in type(own.level).model_fields if getattr(levels[0], key) != getattr(levels[1], key))
-    key = next(keys, "template")
-    here, there = (level.shown(key) for level in levels)
-    line, earlier = (item.document.line((*item.where, key)) for item in (own, other))
-    message = f"{key} is {here} here and {there} on line {earlier}; a dataset takes labels of one level"
-    own.document.fault_in_line(line, own.where, message)
+    fields = type(own.level).model_fields
+    keys = [key for key in fields if getattr(own.level, key) != getattr(other.level, key)] or ["template"]
+    told = [
+        f"{key} is {own.level.shown(key)} here and {other.level.shown(key)} on line {other.line(key)}" for key in keys
+    ]
+    message = f"{', '.join(told)}; a dataset takes labels of one level"
+    own.document.fault_in_line(own.line(keys[0]), own.where, message)
 
 
 def _check_known(model: Path, known: Iterable[str], elements: Iterable[str]) -> None:

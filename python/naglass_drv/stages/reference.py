@@ -68,7 +68,7 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
         task = f"{section.name}-{label}"
         alone = "config_type" in frame.info
         still = alone or label in partners
-        own = replace(
+        settings = replace(
             common,
             set=section.name,
             kinds=levels.kinds_of(method, frame.symbols),
@@ -81,7 +81,7 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
         # CP2K may have more processes than an isolated atom has basis functions
         ranks = 1 if alone else section.ranks
         effort = efforts.label(section, frame.symbols, moves=not still)
-        tasks.append(Task(name, task, dumped(own), tools=("cp2k",), ranks=ranks, effort=effort))
+        tasks.append(Task(name, task, dumped(settings), tools=("cp2k",), ranks=ranks, effort=effort))
     return tasks
 
 
