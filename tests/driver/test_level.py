@@ -112,20 +112,56 @@ def test_systems_with_one_level_share_a_dataset(tmp_path):
     ("old", "new", "expected"),
     [
         ("{name: pbe+u, cutoff_Ry: 400}", "{name: pbe+u, cutoff_Ry: 600}",
-         "8: systems[1].reference[0].level: cutoff_Ry is 600 here and 400 on line 11; a dataset takes"),
+         "8: systems[1].reference[0].level.cutoff_Ry: cutoff_Ry is 600 here and 400 on line 11; a dataset takes"),
         ("{name: pbe+u, cutoff_Ry: 400}", "pbe+u",
          "8: systems[1].reference[0].level: cutoff_Ry is 800 here and 400 on line 11; a dataset takes"),
         ("{name: pbe+u, cutoff_Ry: 400}", "{name: pbe+u, cutoff_Ry: 400, sodium: q1}",
-         "8: systems[1].reference[0].level: sodium is q1 here and q9 on line 11; a dataset takes"),
+         "8: systems[1].reference[0].level.sodium: sodium is q1 here and q9 on line 11; a dataset takes"),
         ("{name: pbe+u, cutoff_Ry: 400}", "{name: pbe+u, sodium: q1}",
          "8: systems[1].reference[0].level: cutoff_Ry is 800 here and 400 on line 11, sodium is q1 here and "),
         ("other, level: pbe", "other, level: pbe+u, cutoff_Ry: 400, xc_smoothing: nn10",
-         "12: reference[1].level: xc_smoothing is nn10 here and none on line 11; a dataset takes"),
+         "12: reference[1].xc_smoothing: xc_smoothing is nn10 here and none on line 11; a dataset takes"),
     ],
 )  # fmt: skip
 def test_a_level_that_differs_within_a_dataset_is_one_error(tmp_path, old, new, expected):
     assert old in SYSTEMS
     (found,) = faults(tmp_path, SYSTEMS.replace(old, new))
+    assert found.startswith(f"input.yaml:{expected}"), found
+
+
+OVERRIDES = SYSTEMS.replace(
+    "    reference:\n      - {name: a, level: {name: pbe+u, cutoff_Ry: 400}}\n", "    reference: {}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("own", "cutoff_Ry", "sodium"),
+    [
+        ("{other: {cutoff_Ry: 500}}", 500, "q9"),
+        ("{other: {level: {sodium: q1}}}", 800, "q1"),
+        ("{other: {level: pbe+d3, sodium: q1, cutoff_Ry: 500}}", 500, "q1"),
+        ("{other: {level: {name: pbe+d3, cutoff_Ry: 500}}}", 500, "q9"),
+    ],
+)
+def test_a_system_overrides_single_options_of_a_level_in_either_form(tmp_path, own, cutoff_Ry, sodium):
+    (tmp_path / "input.yaml").write_text(OVERRIDES.replace("reference: {}", f"reference: {own}"))
+    systems = load_study(tmp_path / "input.yaml", checks=[Checks()]).systems
+    level = systems["b"].reference[1].level
+    assert (level.cutoff_Ry, level.sodium) == (cutoff_Ry, sodium)
+    assert systems["a"].reference[1].level == Level.of("pbe")
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("{other: {cutoff_Ry: 10}}", "7: systems[1].reference.other.cutoff_Ry: must be from 50 to 5000, not 10"),
+        ("{other: {level: {cutoff_Ry: 10}}}", "7: systems[1].reference.other.level.cutoff_Ry: must be from 50 to"),
+        ("{other: {level: {cutoff_Ry: 400}, sodium: q1}}", "7: systems[1].reference.other.sodium: level is a mapping"),
+        ("{a: {cutoff_Ry: 500}}", "7: systems[1].reference.a.cutoff_Ry: cutoff_Ry is 500 here and 400 on line 10"),
+    ],
+)
+def test_an_error_of_an_overridden_level_is_at_the_override(tmp_path, own, expected):
+    (found,) = faults(tmp_path, OVERRIDES.replace("reference: {}", f"reference: {own}"))
     assert found.startswith(f"input.yaml:{expected}"), found
 
 

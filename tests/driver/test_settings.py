@@ -11,7 +11,7 @@ from naglass_drv.chemistry.level import Level
 from naglass_drv.config.schema import Audit, Glass
 from naglass_drv.stages import glass, labeling
 from naglass_drv.stages.base import Task, common, dumped, read_settings
-from naglass_drv.workflow.chain import ORDER, SERIES
+from naglass_drv.workflow.chain import ATOMS, ORDER, SERIES
 from support.attempts import study
 
 
@@ -63,7 +63,7 @@ def test_common_fields_are_taken_from_a_section():
     assert taken["melt_ps"] == 3.0 and "replicas" not in taken and "ranks" not in taken and "seed" not in taken
 
 
-@pytest.mark.parametrize("stage", [*ORDER, SERIES])
+@pytest.mark.parametrize("stage", [*ORDER, ATOMS, SERIES])
 def test_every_stage_owns_its_settings(stage):
     module = import_module(f"naglass_drv.stages.{stage}")
     assert is_dataclass(module.Settings) and module.Settings.__dataclass_params__.frozen

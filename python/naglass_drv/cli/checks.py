@@ -215,7 +215,9 @@ def _tell_difference(own: _Labeled, other: _Labeled) -> None:
         f"{key} is {own.level.shown(key)} here and {other.level.shown(key)} on line {other.line(key)}" for key in keys
     ]
     message = f"{', '.join(told)}; a dataset takes labels of one level"
-    own.document.fault_in_line(own.line(keys[0]), own.where, message)
+    option = (*own.where, keys[0])
+    place = option if option in own.document.lines else own.where
+    own.document.fault_in_line(own.line(keys[0]), place, message)
 
 
 def _check_known(model: Path, known: Iterable[str], elements: Iterable[str]) -> None:
