@@ -20,9 +20,9 @@ def counting(name, steps=STEPS, **more):
 
 
 def test_killed_between_changes_of_files(tmp_path):
-    """The kill is laid before every fourth rename, link, mkdir or unlink of a run; tests/long takes every one."""
-    results = die_at.died_and_ended(tmp_path, 4)
-    assert len(results) > 10
+    """The kill is laid before every seventh rename, link, mkdir or unlink of a run; tests/long takes every one."""
+    results = die_at.died_and_ended(tmp_path, 7)
+    assert len(results) > 6
     die_at.check_that_nothing_was_lost(results)
 
 

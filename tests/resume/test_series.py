@@ -20,11 +20,12 @@ def alone(tmp_path_factory):
 
 
 def test_a_killed_series_ends_as_one_that_was_left_alone(alone, tmp_path):
+    """Glasses and analyses; the long test has the pages too."""
     killed = tmp_path / "killed"
-    series_runs.write_input(killed, **SMALL)
+    series_runs.write_input(killed, report=False, **SMALL)
     assert series_runs.kill_now_and_then(killed, 1, 4.0, seed=3) == 1
     series_runs.finish(killed)
-    series_runs.check_the_same(killed, alone)
+    series_runs.check_the_same(killed, alone, report=False)
 
 
 def test_the_page_of_the_series_and_those_of_the_systems_are_there(alone):

@@ -21,13 +21,12 @@ series:
   density_g_cm3: 2.7
 glass: {{replicas: {replicas}, melt_ps: {melt_ps}, quench_rate_K_per_ps: {rate}, hold_ps: 0.2}}
 analysis: {{r_max_A: 4.0, q_max_per_A: 4.0}}
-report: {{}}
 """
 
 
-def write_input(folder: Path, **values) -> None:
+def write_input(folder: Path, *, report: bool = True, **values) -> None:
     folder.mkdir(parents=True)
-    (folder / "input.yaml").write_text(SERIES.format(**values))
+    (folder / "input.yaml").write_text(SERIES.format(**values) + ("report: {}\n" if report else ""))
 
 
 def finish(folder: Path) -> subprocess.CompletedProcess:
@@ -69,10 +68,11 @@ def measured(folder: Path) -> list[list[str]]:
         return [row for row in csv.reader(stream) if not row[1].startswith("run.")]
 
 
-def check_the_same(killed: Path, alone: Path) -> None:
+def check_the_same(killed: Path, alone: Path, *, report: bool = True) -> None:
     """A killed run ended with the numbers of one that was left alone, and did nothing twice."""
-    assert results(killed) == results(alone)
-    assert measured(killed) == measured(alone) and len(measured(alone)) > 50
+    assert results(killed) == results(alone) and len(results(alone)) > 5
+    if report:
+        assert measured(killed) == measured(alone) and len(measured(alone)) > 50
     events = [json.loads(line) for line in (killed / "run" / "events.jsonl").read_text().splitlines()]
     done = Counter(event["task"] for event in events if event["event"] == "done")
     assert set(done.values()) == {1}
