@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeVar
 from .errors import InputError
 
 MANIFEST = "manifest.json"
+Kind = TypeVar("Kind", bound="Product")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,12 @@ class Product:
         split = ((role.rpartition("/"), path) for role, path in self.files.items())
         return {name: path for (name, _, last), path in split if name and last == word}
 
+    def only(self: Kind, word: str) -> Kind:
+        """The product with nothing but its files of the role ``NAME/word``: for a step that depends on no others."""
+        kept = {f"{name}/{word}": path for name, path in self.each(word).items()}
+        hashes = {role: self.hashes[role] for role in kept if role in self.hashes}
+        return type(self)(scope=self.scope, step=self.step, files=kept, hashes=hashes)
+
 
 @dataclass(frozen=True)
 class Structures(Product):
@@ -140,6 +147,20 @@ class Measurements(Product):
 
 
 @dataclass(frozen=True)
+class Decision(Product):
+    """Whether a loop has ``converged``, and the ``reason`` in words: facts alone."""
+
+    kind = "decision"
+
+
+@dataclass(frozen=True)
+class Missing(Product):
+    """In place of a product that was not made, where a report is made of what there is; it has no manifest."""
+
+    kind = "missing"
+
+
+@dataclass(frozen=True)
 class Pages(Product):
     """A report: ``page``, ``numbers`` and ``figures/NAME``."""
 
@@ -147,9 +168,9 @@ class Pages(Product):
 
 
 KINDS: dict[str, type[Product]] = {
-    kind.kind: kind for kind in (Product, Structures, Labels, Dataset, Model, Trajectories, Measurements, Pages)
+    kind.kind: kind
+    for kind in (Product, Structures, Labels, Dataset, Model, Trajectories, Measurements, Decision, Pages)
 }
-Kind = TypeVar("Kind", bound=Product)
 
 
 def as_manifest(product: Product, root: Path, hashes: Mapping[str, str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import InputError
 from naglass_drv.products import Dataset, Model, Structures
 from naglass_drv.runtime.keys import Keys
-from naglass_drv.runtime.store import Store, made_of
+from naglass_drv.runtime.store import Store
 from naglass_drv.runtime.task import Task
 from support.labeled import cell
 
@@ -37,9 +37,7 @@ def keep(store: Store, step: str, product, settings: dict) -> None:
     for ticket in store.plan(step, [Task(step.rpartition("/")[2], "task", settings)], keys):
         store.complete(ticket, store.claim(ticket, 1), {})
     done = store.finished(step)
-    store.keep(
-        step, type(product)(files=product.files, tasks=tuple(item.record for item in done)), made_of(done, 1), keys
-    )
+    store.keep(step, type(product)(files=product.files, tasks=tuple(item.record for item in done)), "these tasks", keys)
 
 
 @pytest.fixture(scope="module")

@@ -107,12 +107,12 @@ def forecast(
             answer(Failed(step.label, str(error)))
             return
         overhead[0] += _STEP_S
-        row = rows.setdefault(step.stage, Row())
-        for task in tasks:
-            took[step.label, task.name] = _count(row, task, times)
         if not tasks:
             answer(product)
             return
+        row = rows.setdefault(step.stage, Row())
+        for task in tasks:
+            took[step.label, task.name] = _count(row, task, times)
         waiting[step.label] = ([len(tasks)], answer, product)
         dispatch.add([Ticket(step.label, task, "", 1, None, ()) for task in tasks])
 

@@ -1,17 +1,21 @@
-"""The key of a task: how it is computed, and what differs between two keys."""
+"""The key of a task, and what a product is made of: how they are computed, and what differs between two keys."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..errors import InputError
+from ..products import Product
 from .files import file_hash, jsonable
+from .flow import Step
 
 _SHOWN = 60
+#: A task that is done: its name, its key and the folder of the attempt.
+Attempt = tuple[str, str | None, str]
 
 
 class Keys:
@@ -62,6 +66,26 @@ def key(stage: str, parts: Mapping[str, Any]) -> str:
         "revision": parts["revision"],
     }
     return hashlib.sha256(json.dumps(material, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def made_of(tasks: Sequence[Attempt], step: Step) -> str:
+    """SHA-256 of what the product of a step depends on: the attempts of its tasks with their keys, and its section of
+    the input, which is all that `collect` may read of it.
+
+    A step without tasks, such as a decision, depends on the files and facts that it takes and on its input, and not on
+    the version of naglass or the revision of its stage. What is hashed then must stay as it is, or all would be made
+    anew.
+    """
+    if tasks:
+        section = getattr(step.input, step.stage, step.input)
+        return hashlib.sha256(json.dumps([tasks, repr(section)]).encode()).hexdigest()
+    takes = {role: [*map(_content, each if isinstance(each, tuple) else (each,))] for role, each in step.takes.items()}
+    material = {"takes": takes, "input": step.input}
+    return hashlib.sha256(json.dumps(material, sort_keys=True, default=repr).encode()).hexdigest()
+
+
+def _content(product: Product) -> list[Any]:
+    return [product.scope, product.step, dict(product.hashes), dict(product.facts)]
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

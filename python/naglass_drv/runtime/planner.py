@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, SetupError, TaskFailed
-from ..products import Product
+from ..products import Decision, Missing
 from . import events
 from .failure import Outcome
 from .flow import Answer, Failed, Flow, Step, Workflow
-from .keys import Keys
-from .store import Store, Ticket, made_of
+from .keys import Keys, made_of
+from .store import Store, Ticket
 from .task import Run, Stage
 
 
@@ -89,7 +89,7 @@ class Planner:
         only = self._setting.only
         if only and step.stage not in only:
             kept = self.store.product(step.label)
-            answer(kept if kept is not None else Product(step.scope, step.stage))
+            answer(kept if kept is not None else Missing(step.scope, step.stage))
             return
         run = Run(step.input, self._setting.source, self._setting.folder, step.takes, self._setting.site, step.scope)
         try:
@@ -117,8 +117,9 @@ class Planner:
                 )
         redo = step.stage in self._setting.only
         tickets = self.store.plan(step.label, tasks, self._keys, revision=stage.revision, redo=redo)
-        count = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
-        self._setting.say(f"{step.label}: {count}, {len(tasks) - len(tickets)} already done")
+        if tasks:
+            count = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
+            self._setting.say(f"{step.label}: {count}, {len(tasks) - len(tickets)} already done")
         for ticket in tickets:
             if ticket.why != ("not done yet",):
                 self._setting.say(f"  {ticket.label} again: {'; '.join(ticket.why)}")
@@ -139,7 +140,8 @@ class Planner:
             waiting.answer(Failed(step.label, f"{names} failed"))
             return
         done = self.store.finished(step.label, self._keys)
-        material = made_of(done, step.input)
+        behind = [(item.task.name, item.record.key if item.record else None, item.folder.name) for item in done]
+        material = made_of(behind, step)
         product = self.store.product(step.label, material)
         if product is None:
             waiting.run.products.mkdir(parents=True, exist_ok=True)
@@ -150,8 +152,10 @@ class Planner:
                     raise
                 self._refuse(step, str(error), waiting.answer)
                 return
-            behind = tuple(item.record for item in done if item.record is not None)
-            product = replace(made, scope=step.scope, step=step.stage, tasks=behind)
-            self.store.keep(step.label, product, material, self._keys)
+            records = tuple(item.record for item in done if item.record is not None)
+            made = replace(made, scope=step.scope, step=step.stage, tasks=records)
+            product = self.store.keep(step.label, made, material, self._keys)
             events.append(self.store.folder, "collected", step=step.label)
+        if isinstance(product, Decision):
+            self._setting.say(f"{step.label}: {product.facts['reason']}")
         waiting.answer(product)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import InputError
 from .flow import Answer, Failed, Flow, Step, Workflow
-from .keys import Keys
+from .keys import Keys, made_of
 from .store import Store
 from .task import Run, Stage
 
@@ -35,10 +35,16 @@ def preview(
             answer(Failed(step.label, str(error)))
             return
         tickets = store.plan(step.label, tasks, keys, revision=stage.revision)
-        lines.append(f"{step.label}: {len(tickets)} of {len(tasks)} tasks to be run")
-        lines.extend(f"  {ticket.label}: {'; '.join(ticket.why)}" for ticket in tickets)
-        kept = store.product(step.label) if not tickets else None
-        answer(kept if kept is not None else Failed(step.label, "has to be run first"))
+        if tickets:
+            lines.append(f"{step.label}: {len(tickets)} of {len(tasks)} tasks to be run")
+            lines.extend(f"  {ticket.label}: {'; '.join(ticket.why)}" for ticket in tickets)
+            answer(Failed(step.label, "has to be run first"))
+            return
+        # an earlier product of the step may lie there, made of other tasks
+        kept = store.product(step.label, made_of(store.recognized(step.label), step))
+        state = f"0 of {len(tasks)} tasks to be run" if tasks else "no tasks"
+        lines.append(f"{step.label}: {state}{'; its product has to be made' if kept is None else ''}")
+        answer(kept if kept is not None else Failed(step.label, "has to be made first"))
 
     Flow(workflow, begin).advance()
     return lines

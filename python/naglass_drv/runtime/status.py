@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError
+from ..products import Decision
 from . import events, notes, progress
 from .files import read_json
 from .keys import change, differences
@@ -121,6 +122,7 @@ def overview(folder: Path, *, bars: bool = False) -> str:
         ]
         if len(told) > _MOST:
             lines.append(f"    and {len(told) - _MOST} more; status --json lists all")
+    lines += [f"  {step}: {facts.get('reason')}" for step, facts in _decisions(folder).items()]
     lines += [f"  {step}: left out; {reason}" for step, reason in _refused(folder).items()]
     if (report := folder / _REPORT).is_file():
         lines.append(f"report: {report}")
@@ -146,10 +148,18 @@ def snapshot(folder: Path) -> dict[str, Any]:
         "calls": len(calls),
         "stages": provenance["stages"],
         "tasks": [state._asdict() for stage in provenance["stages"] for state in stage_states(folder, stage, running)],
+        "decisions": _decisions(folder),
         "left_out": _refused(folder),
         "report": str(report) if report.is_file() else None,
         "resume": provenance["resume"],
     }
+
+
+def _decisions(folder: Path) -> dict[str, Any]:
+    """What has been decided after each round of a loop, by step: a mapping with ``converged`` and ``reason``."""
+    store = Store(folder)
+    found = {step: store.product(step) for step in _steps_of(store, [Decision.kind])}
+    return {step: product.facts for step, product in found.items() if isinstance(product, Decision)}
 
 
 def _refused(folder: Path) -> dict[str, str]:

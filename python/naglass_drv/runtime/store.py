@@ -16,20 +16,18 @@ A completed attempt keeps a copy of its DONE, so that if a setting is changed an
 the earlier result is found again.
 """
 
-import hashlib
-import json
 import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..products import MANIFEST, Product, TaskRecord, as_manifest, of_manifest
 from . import notes, progress
 from .files import file_hash, read_json, write_json
-from .keys import Keys, changes, key
+from .keys import Attempt, Keys, changes, key
 from .task import Done, Task
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -72,6 +70,7 @@ class Store:
     def __init__(self, folder: Path, *, dry: bool = False):
         self.folder = folder
         self._dry = dry
+        self._recognized: dict[str, list[Attempt]] = {}
 
     def step_folder(self, step: str) -> Path:
         """Folder of the tasks of a step."""
@@ -102,17 +101,24 @@ class Store:
             raise ValueError(f"step {step}: invalid or repeated task names in {names}")
         tickets = []
         recorded = []
+        self._recognized[step] = []
         for task in tasks:
             parts = keys.parts(task.settings, task.inputs, task.tools, revision)
             task_key = key(stage, parts)
             recorded.append({"name": task.name, "key": task_key})
-            ticket = self._ticket(step, task, task_key, parts, redo)
-            if ticket is not None:
-                tickets.append(ticket)
+            found = self._ticket(step, task, task_key, parts, redo)
+            if isinstance(found, Ticket):
+                tickets.append(found)
+            else:
+                self._recognized[step].append((task.name, task_key, f"attempt-{found}"))
         self._write(self.step_folder(step) / "plan.json", {"step": step, "tasks": recorded})
         if step not in (known := self.steps()):
             self._write(self.folder / "tasks" / _STEPS, {"steps": [*known, step]})
         return tickets
+
+    def recognized(self, step: str) -> list[Attempt]:
+        """The tasks that `plan` has found done: name, key and folder of the attempt; also known to a dry store."""
+        return self._recognized[step]
 
     def planned(self, step: str) -> list[dict[str, str]]:
         """Name and key of the tasks of the step; empty before its first plan or if the plan is damaged."""
@@ -159,12 +165,13 @@ class Store:
             return None
         return product if all(_stamp(path) == stamps[role] for role, path in product.files.items()) else None
 
-    def keep(self, step: str, product: Product, made_of: str, keys: Keys) -> None:
-        """Write the manifest of a product."""
+    def keep(self, step: str, product: Product, made_of: str, keys: Keys) -> Product:
+        """Write the manifest of a product; returns it with the hashes of its files, as it will be read again."""
         hashes = {role: keys.hash(path) for role, path in product.files.items()}
         stamps = {role: _stamp(path) for role, path in product.files.items()}
         content = as_manifest(product, self.folder, hashes) | {"made_of": made_of, "stamps": stamps}
         write_json(self._manifest(step), content)
+        return replace(product, hashes=hashes)
 
     def _manifest(self, step: str) -> Path:
         return self.folder / "products" / step / MANIFEST
@@ -207,7 +214,8 @@ class Store:
         note = notes.Note(ticket.key, ticket.attempt, seconds, failure)
         notes.append(self.step_folder(ticket.step), ticket.task.name, note)
 
-    def _ticket(self, step: str, task: Task, task_key: str, parts: dict[str, Any], redo: bool) -> Ticket | None:
+    def _ticket(self, step: str, task: Task, task_key: str, parts: dict[str, Any], redo: bool) -> Ticket | int:
+        """The ticket of a task to be run, or the number of the attempt that has done it."""
         folder = self.step_folder(step) / task.name
         if not self._dry:
             folder.mkdir(parents=True, exist_ok=True)
@@ -227,8 +235,8 @@ class Store:
         }
         if read_json(folder / "task.json") != planned:
             self._write(folder / "task.json", planned)
-        if not why:
-            return None
+        if not why and record is not None:
+            return int(record["attempt"])
         earlier = attempts(folder)
         last = int(earlier[-1].name[8:]) if earlier else 0
         previous = next((path for path in reversed(earlier) if _resumable(path, task_key)), None)
@@ -269,12 +277,6 @@ class Store:
             ranks=record["ranks"],
             gpus=record["gpus"],
         )
-
-
-def made_of(done: Sequence[Done], input: Any) -> str:
-    """SHA-256 of what the product of a step depends on: the attempts of its tasks with their keys, and its input."""
-    behind = [[item.task.name, item.record.key if item.record else None, item.folder.name] for item in done]
-    return hashlib.sha256(json.dumps([behind, repr(input)]).encode()).hexdigest()
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:

@@ -111,14 +111,14 @@ class Stage(Protocol):
     """The interface of a stage module; `plan`, `run` and `collect` are called in this order.
 
     `name` is the stage's folder under tasks/; `revision` enters the keys of its tasks and increases whenever the same
-    settings and files give a different result, so that tasks are redone. `expect` returns the tasks
-    that the step will have, with their efforts, and a product with facts alone, from what the input says and from such
-    products (for forecasts). `plan` and `collect` run on the first rank;
-    `collect` returns the product of the step, with its files by role, and is skipped when the same tasks have
-    already been collected. `run` is called on every rank of the task's group, writes into `job.folder`, and on the
-    first rank returns a summary for JSON (numbers with their units in the key names); a named failure is raised as
-    errors.TaskFailed. `job.progress`, `job.stopping` and `job.child` also let the first rank of the run plan the next
-    steps meanwhile, so long work calls one of them every few seconds.
+    settings and files give a different result, so that tasks are redone. `expect` returns the tasks that the step will
+    have, with their efforts, and a product with facts alone, from what the input says and from such products (for
+    forecasts). `plan` and `collect` run on the first rank; `collect` returns the product of the step, with its files by
+    role. It may read nothing of the input but the section of its stage, and is skipped when the same tasks have already
+    been collected with the same section. `run` is called on every rank of the task's group, writes into `job.folder`,
+    and on the first rank returns a summary for JSON (numbers with their units in the key names); a named failure is
+    raised as errors.TaskFailed. `job.progress`, `job.stopping` and `job.child` also let the first rank of the run plan
+    the next steps meanwhile, so long work calls one of them every few seconds.
     """
 
     name: str
