@@ -163,6 +163,18 @@ def test_known_groups_are_never_held_out():
     assert nothing_new.test == () and "no new group" in nothing_new.note
 
 
+def test_groups_held_out_before_stay_so_beside_some_of_the_new():
+    groups = ["held"] * 3 + ["old"] * 8 + [f"n{k // 4}" for k in range(16)]
+    for seed in range(5):
+        split = split_by_group(groups, 0.25, seed, known={"old"}, held_out={"held", "elsewhere"})
+        out = {groups[i] for i in split.test}
+        assert "held" in out and "old" not in out and len(out) == 2, "a quarter of the new groups"
+    none_new = split_by_group(groups[:11], 0.25, 1, known={"old"}, held_out={"held"})
+    assert none_new.test == (0, 1, 2)
+    both = split_by_group(groups[:11], 0.25, 1, known={"old", "held"}, held_out={"held"})
+    assert both.test == (), "what a start model has seen is no independent test"
+
+
 def test_levels_are_not_mixed_and_copies_are_dropped():
     files = {"a.extxyz": [frame(0), frame(1)], "b.extxyz": [frame(1), frame(2)]}
     merged = assemble("gfn1-xtb", files, {"E0.json": E0})

@@ -189,6 +189,24 @@ def test_collect(whole):
     assert (run.products / "md" / "NaVOPO4-600K-final.extxyz").exists()
 
 
+def test_candidates_keep_group_and_ions_of_their_start(whole, tmp_path):
+    """Without the ions, a label of a mixed-valence glass would have no spin state. The cell was repeated."""
+    run, task, summary = whole
+    start = read_frames(task.inputs["structure"])[0]
+    start.info = {"group": "alpha"}
+    start.set_array("ion", np.array(["V4+" if symbol == "V" else symbol for symbol in start.symbols]))
+    write_frames(tmp_path / "start.extxyz", [start])
+    task = replace(task, inputs=task.inputs | {"structure": tmp_path / "start.extxyz"})
+    input = run.input.model_copy(update={"md": run.input.md.model_copy(update={"candidates": 3})})
+    found = md.collect(replace(run, input=input, folder=tmp_path), [Done(task, run.folder / "a", summary)])
+    frames = read_frames(found.files["candidates"])
+    assert [frame.info["time_ps"] for frame in frames] == [0.0, 0.5, 1.0]
+    ions = start.repeat(run.input.md.replicate).arrays["ion"]
+    for frame in frames:
+        assert frame.info["group"] == "alpha" and list(frame.arrays["ion"]) == list(ions)
+        assert frame.arrays.keys() == {"numbers", "positions", "ion"}
+
+
 def test_stop_and_resume(whole, tmp_path):
     run, task, summary = whole
     with pytest.raises(Stopped):

@@ -15,6 +15,8 @@ from naglass_drv.dataset.candidates import from_json
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
 from naglass_drv.engines.cp2k.theory.levels import data_of, level
 from naglass_drv.errors import InputError, SetupError, TaskFailed
+from naglass_drv.files import write_json
+from naglass_drv.products import Dataset, Labels, Trajectories
 from naglass_drv.runtime.launch import run_child
 from naglass_drv.stages import dataset, reference
 from naglass_drv.stages.base import Done, Job, Run, Task
@@ -267,6 +269,19 @@ def test_glasses_give_themselves_varied_copies_and_frames_of_their_melt(tmp_path
     assert again == {name: task.settings for name, task in tasks.items()}
 
 
+def test_candidates_are_those_of_the_round_before_and_none_if_it_has_selected_none(tmp_path):
+    section = {"structures": "candidates", "name": "hot"}
+    run = make_run(tmp_path, section, site=stand_in(tmp_path, "exit 1"))
+    assert reference.plan(run) == []
+    selected = Trajectories("round-1", "md", {"candidates": CELL})
+    tasks = reference.plan(taken.given(run, candidates=selected))
+    assert [task.name for task in tasks] == [f"hot-{CELL.name.split('.')[0]}-v0"]
+    expected, product = reference.expect(
+        taken.given(run, candidates=Trajectories(facts={"candidates": {"g0-600K": (3, ["Na", "O"])}}))
+    )
+    assert len(expected) == 3 and product.facts["frames"] == {"hot": 3}
+
+
 def test_sets_of_one_level_share_their_isolated_atoms(tmp_path):
     sections = ({}, {"name": "b"}, {"name": "c", "level": "pbe+u+d3"})
     run = make_run(tmp_path, *sections, site=stand_in(tmp_path, "exit 1"), dataset_level="gfn1-xtb")
@@ -306,3 +321,22 @@ def test_the_dataset_takes_what_was_admitted(labeled):
     assert summary["frames"] == 2 and summary["test"] is None and "only one group" in summary["split"]
     assert set(summary["E0_eV"]) == {"Na", "V", "P", "O"}
     assert not os.path.exists(folder / "test.extxyz")
+
+
+def test_a_later_dataset_holds_out_what_an_earlier_one_did(labeled, tmp_path):
+    """Two frames of one group, which the dataset of the round before had held out beside another group."""
+    run, _ = labeled
+    group = read_labeled(run.products / "reference" / "a.extxyz")[0].info["group"]
+    other = read_labeled(run.products / "reference" / "a.extxyz")[:1]
+    other[0].info["group"] = "other"
+    other[0].positions += 0.1
+    write_frames(tmp_path / "b.extxyz", other)
+    write_json(tmp_path / "dataset.json", {"train": {"groups": ["other"]}, "test": {"groups": [group]}})
+    again = Labels("round-1", "reference", {"b/admitted": tmp_path / "b.extxyz"}, {"levels": {"b": "gfn1-xtb"}})
+    before = Dataset("", "dataset", {"summary": tmp_path / "dataset.json"})
+    (task,) = dataset.plan(taken.given(run, reference=(taken.labels(run), again), before=before))
+    assert list(task.inputs) == ["admitted/a", "admitted/round-1/b", "E0/a", "before"]
+    (tmp_path / "task").mkdir()
+    job = Job(task, tmp_path / "task", None, OneRank(), lambda *a: None, lambda: False, lambda *a, **k: 0, run.site)
+    summary = dataset.run(job)
+    assert summary["train"]["groups"] == ["other"] and summary["test"]["groups"] == [group]

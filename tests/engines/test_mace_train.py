@@ -245,6 +245,7 @@ def test_learning_rate_rises_once_and_falls_to_a_hundredth():
 
 def test_the_stage_plans_from_the_dataset_and_refuses_a_start_model_without_an_element(whole, data, tmp_path):
     from naglass_drv.config.schema import Input
+    from naglass_drv.products import Model
     from naglass_drv.stages import train as stage
     from naglass_drv.stages.base import Run
 
@@ -270,3 +271,7 @@ def test_the_stage_plans_from_the_dataset_and_refuses_a_start_model_without_an_e
     files = {role: path.name for role, path in task.inputs.items()}
     assert files == {"train": "train.extxyz", "start_model": "model.portable"}
     assert task.settings["options"]["epochs"] == 2
+    before = Model(scope="round-1", files={"portable": tmp_path / "before.portable"})
+    before.files["portable"].write_bytes((whole / "model.portable").read_bytes())
+    (task,) = stage.plan(taken.given(run, start=before))
+    assert task.inputs["start_model"] == before.files["portable"], "the model of the round before, in a loop"

@@ -16,24 +16,27 @@ class Split:
     note: str
 
 
-def split_by_group(groups: Sequence[str], test_fraction: float, seed: int, known: Collection[str] = ()) -> Split:
+def split_by_group(
+    groups: Sequence[str], test_fraction: float, seed: int, known: Collection[str] = (), held_out: Collection[str] = ()
+) -> Split:
     """Hold out whole groups, about `test_fraction` of the new frames; the same input always gives the same split.
 
     `groups` names the group of each frame. Groups are taken in an order shuffled by `seed`, as long as they
     bring the number of held-out frames nearer to the wish; at least one group is held out and at least one is
     left. Frames of one group are near-copies of each other, so a cut through a group would make held-out
-    errors too good. `known` groups are always trained on: a start model may have seen them. With a single group,
-    or none that is new, nothing can be held out: `test` is empty and `note` says so.
+    errors too good. `known` groups are always trained on: a start model may have seen them. Groups `held_out` before
+    stay so, besides those of the new ones. With a single group, or none that is new, nothing can be held out: `test` is
+    empty and `note` says so.
     """
     sizes = Counter(groups)
-    new = sorted(set(sizes) - set(known))
-    if len(sizes) < 2 or not new:
+    held = (set(held_out) & set(sizes)) - set(known)
+    new = sorted(set(sizes) - set(known) - held)
+    if len(sizes) < 2 or not (new or held):
         why = "only one group" if len(sizes) < 2 else "no new group"
         return Split(tuple(range(len(groups))), (), f"{why}: nothing is held out, errors are those of training frames")
     order = [new[i] for i in np.random.default_rng(seed).permutation(len(new))]
     wanted = test_fraction * sum(sizes[group] for group in new)
     # the smallest group of the shuffled order is a fallback: some group has to be held out
-    held: set[str] = set()
     count = 0
     for group in order:
         if abs(count + sizes[group] - wanted) < abs(count - wanted) and len(held) < len(sizes) - 1:

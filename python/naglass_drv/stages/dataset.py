@@ -24,6 +24,7 @@ name = "dataset"
 revision = 2
 
 TRAIN, TEST, SUMMARY = "train", "test", "dataset.json"
+BEFORE = "before"
 AUDIT, ARRAYS = "audit.json", "audit.npz"
 
 
@@ -57,12 +58,13 @@ def plan(run: Run) -> list[Task]:
     energies |= run.take("atoms", Labels).files
     train = run.input.train
     # a frame that the start model may have been trained on is no independent test
-    word = "seen" if train is not None and train.start_model is not None else "included"
+    word = "seen" if train is not None and isinstance(train.start_model, Path) else "included"
     included = {f"{word}/{number}": run.source / path for number, path in enumerate(section.include)}
+    earlier = {BEFORE: run.take(BEFORE, Product).files["summary"]} if BEFORE in run.takes else {}
     if not labeled and not included:
         raise InputError(f"dataset: no admitted frames at level {section.level}, and no included files")
     settings = dumped(Settings(seed=run.input.seed, **common(Settings, section)))
-    return [Task(name, "dataset", settings, labeled | included | energies)]
+    return [Task(name, "dataset", settings, labeled | included | energies | earlier)]
 
 
 def expect(run: Run) -> tuple[list[Task], Product]:
@@ -101,8 +103,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
     write_arrays(job.folder / ARRAYS, arrays)
     dataset, chosen = _thinned(dataset, settings.max_frames)
     groups = [frame.info["group"] for frame in dataset.frames]
-    known = {frame.info["group"] for path in _with(job.task, "seen") for frame in frames[str(path)]}
-    split = split_by_group(groups, settings.test_fraction, settings.seed, known)
+    trained, held = _groups_before(job.task)
+    trained |= {frame.info["group"] for path in _with(job.task, "seen") for frame in frames[str(path)]}
+    split = split_by_group(groups, settings.test_fraction, settings.seed, trained, held)
     for part, indices in ((TRAIN, split.train), (TEST, split.test)):
         if indices:
             write_set(job.folder, part, [dataset.frames[i] for i in indices], settings.frames_per_file)
@@ -135,6 +138,16 @@ def collect(run: Run, done: list[Done]) -> Product:
     files |= {f"shard/{path.name}": path for part in (TRAIN, TEST) for path in set_files(target, part)}
     files |= {"summary": target / SUMMARY, "audit": target / AUDIT, "audit-arrays": target / ARRAYS}
     return Product(files=files)
+
+
+def _groups_before(task: Task) -> tuple[set[str], set[str]]:
+    """The groups that the dataset of the round before has trained on, and those that it has held out."""
+    found: dict[str, set[str]] = {TRAIN: set(), TEST: set()}
+    for path in _with(task, BEFORE):
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        for part, groups in found.items():
+            groups.update(summary[part]["groups"] if summary[part] else ())
+    return found[TRAIN], found[TEST]
 
 
 def _with(task: Task, *words: str) -> list[Path]:

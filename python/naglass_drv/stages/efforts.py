@@ -43,9 +43,9 @@ def dataset(frames: int) -> Effort:
     return Effort("dataset", max(frames, 1))
 
 
-def training(section: Any, frames: int) -> Effort:
+def training(section: Any, frames: int, *, refined: bool) -> Effort:
     """Epochs times frames; a model of another shape takes another time, which is not foreseen."""
-    shape = "refined" if section.start_model is not None else f"{section.channels}x{section.max_L} {section.layers}"
+    shape = "refined" if refined else f"{section.channels}x{section.max_L} {section.layers}"
     return Effort(f"train {shape} {section.dtype}", max(frames, 1) * section.epochs)
 
 

@@ -81,14 +81,16 @@ def expect(run: Run) -> tuple[list[Task], Trajectories]:
     cells = run.take("glass", Structures).facts.get("symbols", {})
     if section.structures != "glass":
         cells = {str(k): list(f.symbols) for k, f in enumerate(read_frames(run.source / section.structures))}
-    tasks, sizes = [], {}
+    tasks, sizes, chosen = [], {}, {}
     for item, symbols in cells.items():
         for temperature in section.temperatures_K:
             task = f"{item}-{temperature:g}K"
             effort = efforts.dynamics(section, len(symbols))
             tasks.append(Task(name, task, {}, ranks=section.ranks, gpus=section.gpus, effort=effort))
-            sizes[task] = (efforts.frames_of(section), len(symbols) * math.prod(section.replicate))
-    return tasks, Trajectories(facts={"sizes": sizes})
+            copies = math.prod(section.replicate)
+            sizes[task] = (efforts.frames_of(section), len(symbols) * copies)
+            chosen[task] = (section.candidates, list(symbols) * copies)
+    return tasks, Trajectories(facts={"sizes": sizes, "candidates": chosen})
 
 
 def _structure_files(run: Run) -> list[Path]:
@@ -364,11 +366,15 @@ def _candidates(item: Done, count: int) -> list["Atoms"]:
         frames = [frame for frame in frames if frame.info["time_ps"] <= end]
     settings = read_settings(Settings, item.task)
     start = read_frames(item.task.inputs["structure"])[settings.frame]
+    ions = start.repeat(settings.replicate).arrays.get("ion")
     chosen = []
     for i in np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int)):
         frame = frames[i]
         frame.wrap()
         frame.arrays = {key: frame.arrays[key] for key in ("numbers", "positions")}
+        if ions is not None:
+            # which atom is which ion of a mixed-valence glass would be lost, and with it the spin state of the label
+            frame.set_array("ion", ions)
         frame.info["group"] = str(start.info.get("group", settings.structure))
         chosen.append(frame)
     return chosen

@@ -10,7 +10,7 @@ from zlib import crc32
 from ..config.schema import Reference
 from ..errors import InputError
 from ..files import keep_only, write_bytes, write_json
-from ..products import Labels, Structures
+from ..products import Labels, Structures, Trajectories
 from . import coupling, efforts, labeling, sets, wannier
 from .base import Done, Job, Run, Task, dumped, read_settings
 from .labeling import FRAME, REJECTED, Settings, is_atom
@@ -19,6 +19,7 @@ name = "reference"
 #: Raised when the same settings and files give another result.
 revision = 1
 
+CANDIDATES = "candidates"
 _MELT_FRAMES = 2
 #: Roles of the files of a set, and the ends of their names.
 ENDINGS = {
@@ -111,6 +112,9 @@ def _expected_cells(run: Run, section: Reference) -> list[list[str]]:
     """The elements of every frame to be labeled."""
     from ..dataset.frames import read_frames
 
+    if section.structures == CANDIDATES:
+        selected = run.take(CANDIDATES, Trajectories).facts["candidates"].values()
+        return [cell for count, cell in selected for _ in range(count * section.frames_per_structure)]
     if section.structures != "glass":
         found = [list(frame.symbols) for frame in read_frames(run.source / section.structures)]
         return [cell for cell in found for _ in range(section.frames_per_structure)]
@@ -135,8 +139,10 @@ def _candidates(run: Run, section: Reference) -> list[Any]:
     how = Variation(section.rattle_A, section.strain_percent)
     spin = (section.charge, section.multiplicity)
     if section.structures != "glass":
-        path = run.source / section.structures
-        return of_file(path, section.frames_per_structure, how, run.input.seed, *spin)
+        selected = run.take(CANDIDATES, Trajectories).files.get(CANDIDATES)
+        path = selected if section.structures == CANDIDATES else run.source / section.structures
+        # a model that breaks down at once leaves nothing to select
+        return of_file(path, section.frames_per_structure, how, run.input.seed, *spin) if path is not None else []
     glasses = run.take("glass", Structures)
     still = section.aimd is None and section.relax is None
     of_each = section.melt_frames_per_structure

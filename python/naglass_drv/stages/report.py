@@ -1,12 +1,12 @@
 """Stage `report`: one self-contained page, and all of its numbers as JSON, from the products of the run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..files import keep_only, publish, write_bytes, write_json
-from ..products import Dataset, Labels, Measurements, Model, Pages, Structures, Trajectories
+from ..products import Dataset, Labels, Measurements, Model, Pages, Product, Structures, TaskRecord, Trajectories
 from . import efforts
 from .base import Done, Job, Run, Task, dumped, read_settings
 
@@ -45,9 +45,9 @@ def plan(run: Run) -> list[Task]:
     files = _sources(run)
     products = [run.take(role, kind) for role, kind in _SHOWN.items()]
     tasks = [
-        {"stage": product.step, "task": made.name, "key": made.key, "seconds": made.seconds, "tools": made.tools}
-        for product in products
-        for made in product.tasks
+        {"stage": product.step, "task": label, "key": made.key, "seconds": made.seconds, "tools": made.tools}
+        for product in (*run.take_all("earlier", Product), *products)
+        for label, made in _labeled(product, run.scope)
     ]
     settings = dumped(Settings(run.input.model_dump(mode="json"), tasks))
     return [Task(name, "report", settings, files, effort=efforts.pages(name))]
@@ -90,6 +90,12 @@ def collect(run: Run, done: list[Done]) -> Pages:
         files={"page": page, "numbers": numbers}
         | {f"figures/{file}": run.products / FIGURES / file for file in figures}
     )
+
+
+def _labeled(product: Product, scope: str) -> Iterator[tuple[str, TaskRecord]]:
+    """The tasks behind a product with their names, those of a round of learning as ``round-1/g0``."""
+    inside = product.scope.removeprefix(scope).strip("/")
+    return ((f"{inside}/{made.name}" if inside else made.name, made) for made in product.tasks)
 
 
 def _sources(run: Run) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
@@ -36,22 +37,30 @@ def plan(run: Run) -> list[Task]:
         raise InputError("train: there is no dataset to train on; add a dataset section")
     summary = json.loads(files["summary"].read_text())
     inputs = {part: files[part] for part in (dataset.TRAIN, dataset.TEST) if part in files}
-    if section.start_model is not None:
-        start = run.source / section.start_model
+    if (start := _start(run)) is not None:
         missing = sorted(set(summary["E0_eV"]) - model_elements(start))
         if missing:
             raise InputError(f"train.start_model: {start} does not cover {', '.join(missing)} in the dataset")
         inputs["start_model"] = start
     options = section.model_dump(mode="json", exclude={"start_model"})
     settings = dumped(Settings(options, summary["E0_eV"], summary["level"], run.input.seed))
-    effort = efforts.training(section, summary["frames"])
+    effort = efforts.training(section, summary["frames"], refined=start is not None)
     return [Task(name, "model", settings, inputs, tools=("mace",), effort=effort)]
 
 
 def expect(run: Run) -> tuple[list[Task], Model]:
     """One task, with all frames of the dataset."""
-    frames = run.take("dataset", Dataset).facts["frames"]
-    return [Task(name, "model", {}, effort=efforts.training(run.input.train, frames))], Model()
+    frames, section = run.take("dataset", Dataset).facts["frames"], run.input.train
+    refined = "start" in run.takes or isinstance(section.start_model, Path)
+    return [Task(name, "model", {}, effort=efforts.training(section, frames, refined=refined))], Model()
+
+
+def _start(run: Run) -> Path | None:
+    """The model to refine: that of the round before, or a file; None if a new one is trained."""
+    if "start" in run.takes:
+        return run.take("start", Model).files["portable"]
+    start = run.input.train.start_model
+    return run.source / start if isinstance(start, Path) else None
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
