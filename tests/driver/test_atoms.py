@@ -74,13 +74,13 @@ def test_one_element_at_two_levels_is_refused_before_anything_is_labeled(tmp_pat
 
 def test_atoms_wait_for_no_system_and_only_the_dataset_waits_for_them(tmp_path):
     found = study(tmp_path)
-    assert stages_of(found.systems) == ("glass", "atoms", "reference", "dataset")
+    assert stages_of(found.by_round) == ("glass", "atoms", "reference", "dataset")
     steps, answers = {}, {}
 
     def begin(step, answer):
         steps[step.label], answers[step.label] = step, answer
 
-    flow = Flow(chain(found.systems, found.seed), begin)
+    flow = Flow(chain(found.by_round, found.systems, found.seed), begin)
     flow.advance()
     assert set(steps) == {"soda/glass", "meta/glass", "atoms"}
     for label in ("soda/glass", "meta/glass", "soda/reference", "meta/reference"):
@@ -101,7 +101,7 @@ def test_without_its_atoms_there_is_no_dataset(tmp_path):
         begun.append(step.label)
         answer(lost if step.label == "atoms" else Labels(scope=step.scope))
 
-    flow = Flow(chain(found.systems, found.seed), begin)
+    flow = Flow(chain(found.by_round, found.systems, found.seed), begin)
     flow.advance()
     assert flow.result is lost and "dataset" not in begun and "meta/reference" in begun
 

@@ -31,7 +31,7 @@ def notes(folder: Path, composition: str, *sections: str) -> list[str]:
     path = folder / "input.yaml"
     path.write_text("\n".join([*lines, *(f"- {{name: s{k}, {text}}}" for k, text in enumerate(sections))]) + "\n")
     study = load_study(path)
-    return list(check_spins(study.systems[""], study.documents[""], path.parent))
+    return list(check_spins(study.systems[""], study.documents[""][0], path.parent))
 
 
 V4, FE2, MIXED = "{Na: 4, V4+: 2, P: 4, O: 16}", "{Na: 4, Fe2+: 2, P: 4, O: 14}", "{Na: 2, V: 3, P: 2, O: 13}"

@@ -68,7 +68,7 @@ def test_a_list_has_names_and_overrides(tmp_path):
     assert found.systems["meta"].system.formula_units == 4
     assert found.origins["mixed"].density_source == "molar volumes"
     assert found.conditions()["meta"]["realized"] == {"Na+": 50.0, "P5+": 50.0}
-    assert stages_of(found.systems) == ("glass", "analysis", "report", "series")
+    assert stages_of(found.by_round) == ("glass", "analysis", "report", "series")
 
 
 SETS = """\
@@ -116,7 +116,7 @@ def test_dataset_and_model_have_the_seed_of_the_file(tmp_path):
         steps[step.label] = step
         answer(Product(step.scope, step.stage))
 
-    Flow(chain(found.systems, found.seed), begin).advance()
+    Flow(chain(found.by_round, found.systems, found.seed), begin).advance()
     seeds = {label: step.input.seed for label, step in steps.items() if label != "atoms"}
     assert seeds == {
         "plain/glass": 4, "own/glass": 3, "plain/reference": 4, "own/reference": 3, "dataset": 9,
@@ -167,7 +167,7 @@ def test_an_input_with_one_system_is_as_before(tmp_path):
     found = study(tmp_path, text)
     assert list(found.systems) == [""] and found.conditions() is None
     assert load(tmp_path / "input.yaml") == found.systems[""]
-    assert stages_of(found.systems) == ("glass", "report")
+    assert stages_of(found.by_round) == ("glass", "report")
     (tmp_path / "input.yaml").write_text(LIST)
     with pytest.raises(InputError, match=r"input\.yaml: has several systems"):
         load(tmp_path / "input.yaml")

@@ -111,6 +111,9 @@ def test_the_schema_accepts_the_examples_and_knows_the_sections(capsys):
     assert schema["$defs"]["Glass"]["description"].startswith("Packing and melt-quench")
     assert [each["required"] for each in schema["oneOf"]] == [["system"], ["systems"], ["series"]]
     assert "redox" in schema["$defs"]["Mixture"]["properties"]
+    changes = schema["$defs"]["Round"]["properties"]
+    assert "time_ps" in changes["md"]["properties"] and changes["md"]["required"] == []
+    assert "time_ps" in schema["$defs"]["MD"]["required"] and changes["reference"] == schema["properties"]["reference"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -41,7 +41,7 @@ class Checks:
     """
 
     def __init__(self) -> None:
-        self.counts: dict[Path, list[int]] = {}
+        self.counts: dict[Path | str, list[int]] = {}
         self._frames: dict[Path, list[Atoms]] = {}
         self._labeled: list[_Labeled] = []
 
@@ -163,7 +163,7 @@ class Checks:
         """Elements of the structures that a section uses."""
         from ..config import cost
 
-        if section.structures == "glass":
+        if section.structures in ("glass", "candidates"):
             return sorted({ion.element for ion in cost.ions(top)})
         return sorted({element for frame in self._frames.get(section.structures, ()) for element in frame.symbols})
 
@@ -179,7 +179,7 @@ class Checks:
 
     def _start_model(self, top: "Partial", document: "Document", source: Path) -> None:
         train = top.train
-        if train is None or train.start_model is None or ("train", "start_model") in document.faulty:
+        if train is None or not isinstance(train.start_model, Path) or ("train", "start_model") in document.faulty:
             return
         from ..engines.mace.train import model_elements
 

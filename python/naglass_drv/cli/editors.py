@@ -65,6 +65,11 @@ def schema() -> dict[str, Any]:
         {"type": "object", "properties": kind["properties"] | own, "required": ["name"], "additionalProperties": False}
         for kind in (definitions["System"], mixture)
     ]
+    changes = definitions["Round"]["properties"]
+    for key in changes.keys() - {"reference"}:
+        name = properties[key]["anyOf"][0]["$ref"].rpartition("/")[2]
+        changes[key] = {**definitions[name], "required": []}
+    changes["reference"] = properties["reference"]
     properties["systems"] = {"type": "array", "items": {"anyOf": member}, "description": "Several named systems."}
     properties["series"] = {"$ref": "#/$defs/Mixture", "description": "A grid of compositions: lists of values."}
     found["required"].remove("system")

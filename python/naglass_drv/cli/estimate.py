@@ -36,9 +36,11 @@ def _estimate(options: argparse.Namespace) -> int:
     ranks = options.ranks or max(work["ranks"].values(), default=1)
     source = options.input.resolve().parent
     expected = forecast(work["workflow"](), load, source, source / "run", {}, ranks, known_times())
-    disk = sum(item.disk for input in study.systems.values() for item in cost.costs(input, found.counts))
+    disk = sum(item.disk for inputs in study.rounds.values() for item in cost.of_rounds(inputs, found.counts))
     for line in lines(expected, ranks, cost.shown(disk)):
         print(line)
+    if (rounds := len(study.by_round)) > 1:
+        print(f"an upper bound: all {rounds} rounds, every frame labeled; a loop that has converged ends earlier")
     return 0
 
 

@@ -100,13 +100,17 @@ def _level_of(words: Sequence[str]) -> "Level":
     return Level.of(name, **options)
 
 
-def warnings(input: "Input", name: str) -> Iterator[str]:
-    """What the user should know about the level of each set; `name` is the name of the input in messages."""
+def warnings(input: "Input", document: "Document", name: str) -> Iterator[str]:
+    """What the user should know about the level of each set.
+
+    `document` is that of the input, `name` the name of the input in messages.
+    """
+    from ..config.source import dotted
     from ..engines.cp2k.theory import levels
 
     for index, section in enumerate(input.reference):
         for warning in levels.warnings_of(section.level):
-            yield f"{name}: reference[{index}] ({section.name}): {warning}"
+            yield f"{name}: {dotted(document.place(('reference', index)))} ({section.name}): {warning}"
 
 
 def check_spins(input: "Input", document: "Document", source: Path) -> Iterator[str]:
@@ -123,7 +127,7 @@ def check_spins(input: "Input", document: "Document", source: Path) -> Iterator[
         given = next(key for key in ("multiplicity", "spin", "structures", "name") if key in section.model_fields_set)
         where = ("reference", index, given)
         place = f"{document.name}:{document.line(where)}: {dotted(document.place(where))}"
-        if section.structures != "glass":
+        if isinstance(section.structures, Path):
             try:
                 yield from (f"{place}: {note}" for note in _spins_of_file(section, source, input.seed))
             except InputError as error:
@@ -202,7 +206,7 @@ def _example(input: "Input", section: "Reference", source: Path) -> "Atoms":
     from ..dataset.frames import read_frames
     from ..engines.cp2k.write import inputs
 
-    if section.structures == "glass":
+    if not isinstance(section.structures, Path):
         ions = [ion for ion in species(input.system.composition, input.system.formula_units) for _ in range(ion.count)]
         side = int(np.ceil(len(ions) ** (1 / 3)))
         frame = Atoms([ion.element for ion in ions], cell=[3.0 * side] * 3, pbc=True)

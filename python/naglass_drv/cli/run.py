@@ -61,7 +61,10 @@ def _dry_run(options: argparse.Namespace) -> int:
     work = work_of(study)
     for line in preview(work["workflow"](), load, path.resolve().parent, folder, site, Versions(site)):
         print(line)
-    print(f"later steps follow from these; all of them: {', '.join(work['stages']) or 'none'}. Nothing was written.")
+    rounds = len(study.by_round)
+    loop = f", in up to {rounds} rounds, if no decision ends the loop before" if rounds > 1 else ""
+    stages = ", ".join(work["stages"]) or "none"
+    print(f"later steps follow from these; all of them: {stages}{loop}. Nothing was written.")
     return 0
 
 
@@ -75,11 +78,8 @@ def _report(options: argparse.Namespace) -> int:
         source = Path(recorded["source"])
         text = (options.folder / "input.yaml").read_text(encoding="utf-8")
         study = as_planned(options.folder, source)
-        for name, input in study.systems.items():
-            if input.report is None:
-                study.systems[name] = input.model_copy(update={"report": Report()})
         return Request(
-            **work_of(study),
+            **work_of(study.with_default("report", Report())),
             path=Path(recorded["input"]),
             text=text,
             source=source,
@@ -108,11 +108,11 @@ def work_of(study: Any) -> dict[str, Any]:
     from ..workflow.chain import chain, stages_of
 
     ranks: dict[str, int] = {}
-    for input in study.systems.values():
+    for input in (input for inputs in study.rounds.values() for input in inputs):
         ranks |= {name: max(count, ranks.get(name, 1)) for name, count in ranks_by_section(input).items()}
     return {
-        "workflow": partial(chain, study.systems, study.seed, study.conditions()),
-        "stages": stages_of(study.systems),
+        "workflow": partial(chain, study.by_round, study.systems, study.seed, study.conditions()),
+        "stages": stages_of(study.by_round),
         "expanded": expanded(study),
         "ranks": ranks,
     }

@@ -52,22 +52,26 @@ def _validate(options: argparse.Namespace) -> int:
     study = load_study(options.input, checks=[checks])
     source = options.input.resolve().parent
     said: set[str] = set()
-    for system, input in study.systems.items():
-        notes = [*reference.warnings(input, str(options.input))]
-        notes += reference.check_spins(input, study.documents[system], source)
+    for input, document in study.with_own_sets():
+        notes = [*reference.warnings(input, document, str(options.input))]
+        notes += reference.check_spins(input, document, source)
         if options.lint or options.schema:
             notes += reference.lint(input, source, site_settings(), options.schema)
         for line in notes:
             if line not in said:
                 print(line, flush=True)
         said.update(notes)
-    print(f"{options.input}: OK; stages: {', '.join(stages_of(study.systems)) or 'none'}")
+    rounds = len(study.by_round)
+    loop = f"; up to {rounds} rounds, round 0 and those of learn" if rounds > 1 else ""
+    print(f"{options.input}: OK; stages: {', '.join(stages_of(study.by_round)) or 'none'}{loop}")
     if "" not in study.systems:
         print(systems.table(study))
-    found = [item for input in study.systems.values() for item in cost.costs(input, checks.counts)]
-    for item in found if "" in study.systems else cost.totals(found):
-        print(f"  {dotted(item.where):13s} {item}")
-    if (ranks := max(map(cost.ranks, study.systems.values()))) > 1:
+    found = [item for inputs in study.rounds.values() for item in cost.of_rounds(inputs, checks.counts)]
+    shown = found if "" in study.systems else cost.totals(found)
+    width = max((len(dotted(item.where)) for item in shown), default=0)
+    for item in shown:
+        print(f"  {dotted(item.where):{max(width, 13)}s} {item}")
+    if (ranks := max(cost.ranks(input) for inputs in study.rounds.values() for input in inputs)) > 1:
         print(f"  start it with mpirun -n {ranks} or higher")
     return 0
 

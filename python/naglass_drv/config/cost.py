@@ -5,7 +5,7 @@ Memory and disk are rough estimates from what grows most in each program; docs/d
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,8 +15,10 @@ from ..errors import InputError
 from .partial import Partial, Unknown, rule
 from .source import Where
 
+#: Number of atoms of each structure in a file, or of the ``candidates`` of the round before.
+Counts = Mapping[Path | str, Sequence[int]]
 #: For `costs`: no structure file has been read.
-NOTHING: Mapping[Path, Sequence[int]] = MappingProxyType({})
+NOTHING: Counts = MappingProxyType({})
 _GLASS_SAMPLE_PS = 0.1
 _SOFT_PS = 1.0
 _MELT_FRAMES = 2
@@ -63,10 +65,10 @@ def atoms(top: Any) -> int:
     return top.system.formula_units * sum(top.system.composition.values())
 
 
-def costs(top: Any, counts: Mapping[Path, Sequence[int]] = NOTHING) -> Iterator[Cost]:
-    """The cost of each stage and reference set; sets from structure files that are not in `counts` are left out.
+def costs(top: Any, counts: Counts = NOTHING) -> Iterator[Cost]:
+    """The cost of each stage and reference set; sets whose structures are not in `counts` are left out.
 
-    `top` is an input or the valid part of one; `counts` has the number of atoms of each structure in a file.
+    `top` is an input or the valid part of one.
     """
     with rule():
         if top.glass is not None:
@@ -78,6 +80,22 @@ def costs(top: Any, counts: Mapping[Path, Sequence[int]] = NOTHING) -> Iterator[
     with rule():
         if top.md is not None:
             yield _dynamics(top, counts)
+
+
+def of_rounds(rounds: Sequence[Any], counts: Counts = NOTHING) -> Iterator[Cost]:
+    """The costs of all rounds of a system, an upper bound if a round has candidates; ``round-1.md`` is one of them."""
+    known = dict(counts)
+    for number, top in enumerate(rounds):
+        for item in costs(top, known):
+            yield replace(item, where=(f"round-{number}", *item.where)) if number else item
+        with rule():
+            known["candidates"] = _selected(top, known) if top.md is not None else ()
+
+
+def _selected(top: Any, counts: Counts) -> Sequence[int]:
+    """Number of atoms of each candidate of a round, if every trajectory gives as many as are requested."""
+    of_each = len(top.md.temperatures_K) * top.md.candidates
+    return [size * math.prod(top.md.replicate) for size in _structures(top, top.md.structures, counts)] * of_each
 
 
 def totals(found: Sequence[Cost]) -> list[Cost]:
@@ -125,7 +143,7 @@ def _glass(top: Any) -> Cost:
     return Cost(("glass",), glass.replicas, text, _LAMMPS_B + count * _CLASSICAL_B, disk)
 
 
-def _reference(top: Any, item: Any, index: int, counts: Mapping[Path, Sequence[int]]) -> Cost:
+def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:
     sizes = _structures(top, item.structures, counts)
     moves = item.aimd is not None or item.relax is not None
     melts = item.melt_frames_per_structure
@@ -162,7 +180,7 @@ def _segment_ps(segment: Any) -> float:
     return abs(segment.to_temperature_K - segment.temperature_K) / segment.rate_K_per_ps
 
 
-def _dynamics(top: Any, counts: Mapping[Path, Sequence[int]]) -> Cost:
+def _dynamics(top: Any, counts: Counts) -> Cost:
     md = top.md
     sizes = _structures(top, md.structures, counts)
     copies = math.prod(md.replicate)
@@ -174,7 +192,7 @@ def _dynamics(top: Any, counts: Mapping[Path, Sequence[int]]) -> Cost:
     return Cost(("md",), len(sizes) * len(md.temperatures_K), text, memory, disk)
 
 
-def _structures(top: Any, named: Any, counts: Mapping[Path, Sequence[int]]) -> Sequence[int]:
+def _structures(top: Any, named: Any, counts: Counts) -> Sequence[int]:
     """Number of atoms of each structure that a section uses."""
     if named != "glass":
         if not counts.get(named):

@@ -1,16 +1,19 @@
 """Read input.yaml into a strict Input, reporting all errors at once, and write the expanded run.yaml."""
 
 import io
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..fields import Section
 from .borrowed import resolve
 from .checks import cross_check
 from .forms import nest_levels
 from .partial import Partial
+from .rounds import RoundView, check_loop, inputs_of, later_rounds
 from .schema import Input
 from .source import Document, parse
 from .systems import OVERRIDES, Described, View, seed_of, views
@@ -23,13 +26,39 @@ Check = Callable[[Partial, Document, Path], None]
 class Study:
     """The inputs of all systems by name (empty for the one system of `system`), and where each comes from.
 
-    `documents` has the lines of each, and `seed` is that of the file, which systems may override.
+    `rounds` has the inputs of all rounds of learning by system, one alone without `learn`, and `documents` the lines of
+    each. `seed` is that of the file, which systems may override.
     """
 
     systems: dict[str, Input]
     origins: dict[str, Described]
-    documents: dict[str, Document]
+    rounds: dict[str, tuple[Input, ...]]
+    documents: dict[str, list[Document]]
     seed: int
+
+    @property
+    def by_round(self) -> list[dict[str, Input]]:
+        """The inputs of each round by system."""
+        numbers = range(max(map(len, self.rounds.values()), default=0))
+        return [{name: inputs[number] for name, inputs in self.rounds.items()} for number in numbers]
+
+    def with_default(self, key: str, section: Section) -> "Study":
+        """The study with `section` in every input that lacks it."""
+
+        def complete(input: Input) -> Input:
+            return input if getattr(input, key) is not None else input.model_copy(update={key: section})
+
+        rounds = {name: tuple(map(complete, inputs)) for name, inputs in self.rounds.items()}
+        return replace(self, systems={name: complete(item) for name, item in self.systems.items()}, rounds=rounds)
+
+    def with_own_sets(self) -> Iterator[tuple[Input, Document]]:
+        """The inputs that list reference sets, of systems and of rounds, with their documents."""
+        for name, input in self.systems.items():
+            first, *later = self.documents[name]
+            yield input, first
+            for number, view in enumerate(later, start=1):
+                if isinstance(view, RoundView) and view.says(("reference",)):
+                    yield self.rounds[name][number], view
 
     def conditions(self) -> dict[str, dict[str, dict[str, float]]] | None:
         """The ``asked`` and ``realized`` composition of each of several systems."""
@@ -70,20 +99,28 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
             document.fault((key,), f"is empty; write '{key}: {{}}' for the defaults, or remove the key")
     nest_levels(document)
     checks, folder = list(checks), source or path.resolve().parent
-    systems: dict[str, Input | None] = {}
+    given: dict[str, list[Input]] = {}
     origins: dict[str, Described] = {}
     resolve(document, folder)
-    documents = views(document)
-    for name, view in documents.items():
-        systems[name] = validate(view, Input)
+    documents: dict[str, list[Document]] = {}
+    for name, view in views(document).items():
         origins[name] = view.described if isinstance(view, View) else Described()
-        known = valid_sections(view.value, Input)
-        cross_check(known, view, folder)
-        for check in checks:
-            check(known, view, folder)
+        documents[name], given[name], known = [], [], []
+        # later_rounds reads an entry when it is asked for: by then the errors of the round before are known
+        for part in chain([view], later_rounds(view)):
+            if (input := validate(part, Input)) is not None:
+                given[name].append(input)
+            documents[name].append(part)
+            known.append((valid_sections(part.value, Input), part))
+        for sections, part in known:
+            cross_check(sections, part, folder)
+            for check in checks:
+                check(sections, part, folder)
+        check_loop(known)
     seed = seed_of(document)
     document.raise_faults()
-    return Study({name: input for name, input in systems.items() if input is not None}, origins, documents, seed)
+    rounds = {name: inputs_of(inputs) for name, inputs in given.items()}
+    return Study({name: inputs[0] for name, inputs in given.items()}, origins, rounds, documents, seed)
 
 
 def expanded(study: Study) -> str:

@@ -4,9 +4,9 @@ Keys include their unit. If a section is absent, its stage is not run.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
 
 from ..chemistry.level import Level
 from ..fields import Count, NonNegative, Positive, Section, each_once, within
@@ -15,6 +15,8 @@ from ..fields import Count, NonNegative, Positive, Section, each_once, within
 MAX_ATOMS = 1_000_000
 #: Largest number of tasks in a stage: each has its own folder and files.
 MAX_TASKS = 100_000
+#: Largest number of rounds of learning after the first: each has folders of its own.
+MAX_ROUNDS = 1000
 
 
 # melts are run at up to 5000 K; nothing condensed exists at 10 000 K
@@ -123,12 +125,13 @@ class Reference(Section):
     For each structure, `frames_per_structure` frames are labeled: the structure itself, then rattled and strained
     copies; for each glass also `melt_frames_per_structure` frames from its melt and quench. With `aimd` or `relax`
     each of them starts a trajectory instead, and melt frames are used only on request. One structure with
-    several magnetic ions is also labeled with antiparallel moments (`antiparallel`, DFT only), for the report.
+    several magnetic ions is also labeled with antiparallel moments (`antiparallel`, DFT only), for the report. In a
+    loop of learning, `structures: candidates` are the frames that the MD of the round before has selected.
     """
 
     name: Name
     level: Level
-    structures: Literal["glass"] | File = "glass"
+    structures: Literal["glass", "candidates"] | File = "glass"
     frames_per_structure: Tasks = 1
     melt_frames_per_structure: Annotated[int, Field(ge=0), within(0, MAX_TASKS)] | None = None
     aimd: AIMD | None = None
@@ -183,9 +186,13 @@ class Dataset(Section):
 
 
 class Train(Section):
-    """One MACE model, trained from scratch or fine-tuned from `start_model`."""
+    """One MACE model, trained from scratch or fine-tuned from `start_model`.
 
-    start_model: File | None = None
+    In a loop of learning, a later round starts from the model of the one before, unless it names another `start_model`
+    or asks for one from ``scratch``.
+    """
+
+    start_model: Literal["scratch"] | File | None = None
     channels: Annotated[Count, within(1, 1024)] = 16
     max_L: Annotated[int, Field(ge=0, le=3)] = 0
     layers: Annotated[Count, within(1, 8)] = 2
@@ -258,6 +265,30 @@ class Report(Section):
     title: Annotated[str, Field(max_length=200)] | None = None
 
 
+class Round(Section):
+    """What changes from one round of learning on: keys of sections, or all reference sets."""
+
+    glass: dict[str, Any] = Field(default_factory=dict)
+    reference: list[dict[str, Any]] = Field(default_factory=list)
+    dataset: dict[str, Any] = Field(default_factory=dict)
+    train: dict[str, Any] = Field(default_factory=dict)
+    md: dict[str, Any] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in dump(self).items() if key in self.model_fields_set}
+
+
+class Learn(Section):
+    """A loop of learning: the input itself is round 0, and each entry of `rounds` is one more.
+
+    With `stop_when_stable`, the loop ends after the first round of which all trajectories pass the stability gate.
+    """
+
+    rounds: list[Round] = Field(min_length=1, max_length=MAX_ROUNDS)
+    stop_when_stable: bool = False
+
+
 class Input(Section):
     """The whole of input.yaml."""
 
@@ -269,5 +300,6 @@ class Input(Section):
     dataset: Dataset | None = None
     train: Train | None = None
     md: MD | None = None
+    learn: Learn | None = None
     analysis: Analysis | None = None
     report: Report | None = None

@@ -1,8 +1,6 @@
 """Limits on what the stages can handle: values too long, short, dense or large, though valid by themselves."""
 
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
@@ -126,6 +124,8 @@ def _check_sets(top: Partial, document: Document) -> None:
 
 def _stems(top: Partial, item: Partial) -> list[str]:
     """Names of the structures of a set in its tasks."""
+    if item.structures == "candidates":
+        return ["candidates"]
     if item.structures != "glass":
         return [item.structures.name.split(".")[0]]
     return [f"g{number}" for number in range(top.glass.replicas if top.glass is not None else 1)]
@@ -197,7 +197,7 @@ def _check_pairs_once(analysis: Partial, document: Document) -> None:
                 document.fault(("analysis", "cutoffs_A", pair), f"is the same pair as {first}; keep one of them")
 
 
-def check_costs(top: Partial, document: Document, counts: Mapping[Path, Sequence[int]] = cost.NOTHING) -> None:
+def check_costs(top: Partial, document: Document, counts: cost.Counts = cost.NOTHING) -> None:
     """Reject what no machine could do; `counts` has the number of atoms of each structure in a file."""
     for item in cost.costs(top, counts):
         if item.tasks > MAX_TASKS:

@@ -52,7 +52,7 @@ class Document:
         """Record an error at `where` with its own line number."""
         label = dotted(self.place(where))
         self.faulty.add(where)
-        self.faults.append(Fault(line, f"{label}: {message}" if label else message))
+        self.record(Fault(line, f"{label}: {message}" if label else message))
 
     def move(self, old: Where, new: Where) -> None:
         """Note that what stands at `old` in the file, and below it, is at `new` in `value`."""
@@ -67,6 +67,10 @@ class Document:
             if where[:length] in self.written:
                 return (*self.written[where[:length]], *where[length:])
         return where
+
+    def record(self, fault: Fault) -> None:
+        """Keep an error for `raise_faults`."""
+        self.faults.append(fault)
 
     def raise_faults(self) -> None:
         """Raise one InputError that lists all errors in file order, each with file and line."""

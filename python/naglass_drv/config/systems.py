@@ -4,6 +4,7 @@ Each becomes an input of today's form, with the sections that all share and its 
 """
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from ..chemistry import mixture
 from ..errors import InputError
 from ..fields import Count, Positive, Section, within
 from .schema import MAX_ATOMS, Name, Seed, Share, System
-from .source import Document, Fault, Where, dotted
+from .source import Document, Fault, Where
 from .validation import validated
 
 #: What a system may override; the dataset and the model belong to all of them.
@@ -25,6 +26,7 @@ MAX_SYSTEMS = 10_000
 _RESERVED = {
     "glass", "atoms", "reference", "dataset", "train", "md", "analysis", "report", "series", "model", "figures",
 }  # fmt: skip
+_OF_LOOPS = re.compile(r"round-\d+|decision")
 _SUM_PERCENT = 0.05
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -76,10 +78,9 @@ class View(Document):
     moved: Mapping[Where, Where] = field(default_factory=dict)
     described: Described = field(default_factory=Described)
 
-    def fault_in_line(self, line: int, where: Where, message: str) -> None:
-        """Record an error of this system."""
-        self.faulty.add(where)
-        self.whole.faults.append(Fault(line, f"{dotted(self.place(where))}: {message}"))
+    def record(self, fault: Fault) -> None:
+        """Keep an error of this system with those of the file."""
+        self.whole.faults.append(fault)
 
     def place(self, where: Where) -> Where:
         if where[:1] == ("system",):
@@ -104,6 +105,8 @@ def views(document: Document) -> dict[str, Document]:
             document.fault((*view.at, "name"), f"{name!r} is also the name of another system")
         elif name in _RESERVED:
             document.fault((*view.at, "name"), f"{name!r} is the name of a stage")
+        elif "learn" in value and _OF_LOOPS.fullmatch(name):
+            document.fault((*view.at, "name"), f"{name!r} is a name that a loop of learning uses for its steps")
         found.setdefault(name, view)
     return found
 

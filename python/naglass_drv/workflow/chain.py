@@ -1,90 +1,72 @@
 """The workflow of an input: every system on its own as far as possible, together where they share a dataset."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 from ..config.schema import Input
-from ..products import Product
-from ..runtime.flow import Failed, Step, StepFailed, Workflow, gather
+from ..runtime.flow import Step, Workflow
+from .learn import learn
+from .parts import ATOMS, Products, Systems, labeled_together, of_all, share_atoms, side_by_side, take
 
 ORDER = ("glass", "reference", "dataset", "train", "md", "analysis", "report")
 SERIES = "series"
-ATOMS = "atoms"
 _SHARED = ("dataset", "train")
-Products = dict[str, Product]
+_LAST = ("analysis", "report")
 Conditions = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
-def stages_of(systems: Mapping[str, Input]) -> tuple[str, ...]:
-    """The stages that validated inputs ask for, in order."""
-    found = [name for name in ORDER if any(getattr(input, name) for input in systems.values())]
-    if _share_atoms(systems):
+def stages_of(rounds: Sequence[Systems]) -> tuple[str, ...]:
+    """The stages that the validated inputs of all rounds ask for, in order."""
+    inputs = [input for systems in rounds for input in systems.values()]
+    found = [name for name in ORDER if any(getattr(input, name) for input in inputs)]
+    if share_atoms(rounds[0]):
         found.insert(found.index("reference"), ATOMS)
-    return (*found, SERIES) if "report" in found and "" not in systems else tuple(found)
+    return (*found, SERIES) if "report" in found and "" not in rounds[0] else tuple(found)
 
 
-def _share_atoms(systems: Mapping[str, Input]) -> bool:
-    """Whether isolated atoms are a step of the run as a whole: those of a dataset from several systems."""
-    levels = {input.dataset.level for input in systems.values() if input.dataset}
-    return "" not in systems and any(
-        item.level.name in levels for input in systems.values() for item in input.reference
-    )
+def chain(rounds: Sequence[Systems], systems: Systems, seed: int, conditions: Conditions | None = None) -> Workflow:
+    """Take the systems, inputs by scope, from glass to report.
 
-
-def chain(systems: Mapping[str, Input], seed: int, conditions: Conditions | None = None) -> Workflow:
-    """Take `systems`, inputs by scope, from glass to report.
-
+    `rounds` are the inputs of every round of learning, one alone without a loop, and `systems` those as they are given.
     Dataset and model are made by the sections of the first system, with the seed of the file, `seed`. Systems wait for
     each other only where a dataset or a model is made from all of them, and for the page of the series, which
     `conditions` (asked and realized composition by scope) asks for.
     """
     shared = next(iter(systems.values())).model_copy(update={"seed": seed})
-    if any(getattr(shared, name) for name in _SHARED):
+    if shared.learn is not None:
+        made = yield from _with_loop(rounds, systems, seed, shared.learn.stop_when_stable)
+    elif any(getattr(shared, name) for name in _SHARED):
         made = yield from _with_one_model(shared, systems)
     else:
-        made = yield from _side_by_side(systems, lambda scope, input: _take(scope, input, ORDER, {}))
-    reports = tuple(products["report"] for products in made.values() if "report" in products)
+        made = yield from side_by_side(systems, lambda scope, input: take(scope, input, ORDER, {}))
+    reports = of_all("report", made)
     if conditions and reports:
         content = {"title": f"{shared.name}: {len(systems)} systems", "conditions": dict(conditions)}
-        measured = tuple(products["analysis"] for products in made.values() if "analysis" in products)
+        measured = of_all("analysis", made)
         yield Step(SERIES, "", {"report": reports, "analysis": measured}, content)
 
 
-def _with_one_model(shared: Input, systems: Mapping[str, Input]) -> Workflow:
+def _with_one_model(shared: Input, systems: Systems) -> Workflow:
     """The products of every system that did not fail, by scope; dataset and model are made from all of them."""
     before, after = ORDER[: ORDER.index("dataset")], ORDER[ORDER.index("train") + 1 :]
-    each = _side_by_side(systems, lambda scope, input: _take(scope, input, before, {}))
-    made, atoms = yield from gather((each, _isolated_atoms(systems)))
+    made, atoms = yield from labeled_together(systems, lambda scope, input: take(scope, input, before, {}))
     if not made:
         return made
-    if isinstance(atoms, Failed):
-        raise StepFailed(atoms)
-    common: Products = {}
+    common: dict[str, Products] = {}
     if shared.dataset:
-        labels = tuple(products["reference"] for products in made.values() if "reference" in products)
-        common["dataset"] = yield Step("dataset", "", {"reference": labels, **atoms}, shared)
+        common["dataset"] = yield Step("dataset", "", {"reference": of_all("reference", made), **atoms}, shared)
     if shared.train:
         common["train"] = yield Step("train", "", dict(common), shared)
     left = {scope: systems[scope] for scope in made}
-    return (yield from _side_by_side(left, lambda scope, input: _take(scope, input, after, made[scope] | common)))
+    return (yield from side_by_side(left, lambda scope, input: take(scope, input, after, made[scope] | common)))
 
 
-def _isolated_atoms(systems: Mapping[str, Input]) -> Workflow:
-    """The energies of isolated atoms, for all systems together; nothing if the one system labels its own."""
-    if not _share_atoms(systems):
-        return {}
-    return {ATOMS: (yield Step(ATOMS, "", {}, dict(systems)))}
+def _with_loop(rounds: Sequence[Systems], systems: Systems, seed: int, stop_when_stable: bool) -> Workflow:
+    """The products of the last round, with what is measured on it: the page shows the sections of that round."""
+    made, last = yield from learn(rounds, seed, stop_when_stable)
 
+    def measure(scope: str, input: Input) -> Workflow:
+        given = systems[scope]
+        shown = input.model_copy(update={"seed": given.seed, "learn": given.learn})
+        return take(scope, shown, _LAST, made[scope])
 
-def _side_by_side(systems: Mapping[str, Input], each: Callable[[str, Input], Workflow]) -> Workflow:
-    """The products of every system that did not fail, by scope."""
-    results = yield from gather(each(scope, input) for scope, input in systems.items())
-    return {scope: result for scope, result in zip(systems, results, strict=True) if isinstance(result, dict)}
-
-
-def _take(scope: str, input: Input, stages: tuple[str, ...], made: Products) -> Workflow:
-    """One system through the stages that its input asks for; a stage may use all products made before it."""
-    made = dict(made)
-    for stage in stages:
-        if getattr(input, stage):
-            made[stage] = yield Step(stage, scope, dict(made), input)
-    return made
+    return (yield from side_by_side({scope: last[scope] for scope in made}, measure))
