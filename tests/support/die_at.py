@@ -1,8 +1,9 @@
 """Kills a run at every point between two changes of its files, each time with kill -9, and then lets it
 finish.
 
-python die_at.py PLAN.json FOLDER EVERY prints, as JSON, for every EVERY-th point: the tasks that were done when it
-died, and what the second run executed. One process per run, forked before MPI wakes up.
+python -m support.die_at PLAN FOLDER EVERY prints, as JSON, for every EVERY-th point: the tasks that were done when it
+died, and what the second run executed. PLAN is a plan of toy stages (.json), or the input of a toy loop (.yaml). One
+process per run, forked before MPI wakes up.
 """
 
 import json
@@ -11,9 +12,10 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
-from support import toy
+from support import toy, toy_loop
 from support.jobs import environment
 
 _CHANGES = ("replace", "rename", "mkdir", "unlink", "link")
@@ -61,37 +63,75 @@ def executed(journal: Path, word: str) -> list[str]:
     return [" ".join(line.split()[1:]) for line in lines if line.startswith(word + " ")]
 
 
-def trial(plan: Path, folder: Path, deadly: int) -> dict | None:
+def done_in(run: Path) -> list[str]:
+    """The finished tasks of a run, as step/task."""
+    found = (path.parent for path in run.glob("tasks/**/DONE") if not path.parent.name.startswith("attempt-"))
+    return sorted(str(path.relative_to(run / "tasks")) for path in found)
+
+
+def products_in(run: Path) -> dict[str, str]:
+    """The products by path: their files, and the facts of those that have no file."""
+    found = {}
+    for path in sorted((run / "products").rglob("*")):
+        content = path.read_text() if path.is_file() else None
+        if path.name == "manifest.json":
+            facts = json.loads(content)
+            content = None if facts["files"] else json.dumps(facts["facts"])
+        if content is not None:
+            found[str(path.relative_to(run / "products"))] = content
+    return found
+
+
+def trial(start, folder: Path, deadly: int) -> dict | None:
     """Die at one point and finish; None when the run ended before it came to that point."""
     run, journal = folder / f"run-{deadly}", folder / f"journal-{deadly}"
 
     def first() -> int:
         arm(deadly)
-        return toy.run_toy(plan, run, journal)
+        return start(run, journal)
 
     if forked(first) != -signal.SIGKILL:
         return None
-    done = sorted(path.parent.name for path in run.glob("tasks/*/*/DONE"))
+    done = done_in(run)
     before = len(executed(journal, "start"))
-    code = forked(lambda: toy.run_toy(plan, run, journal))
+    code = forked(lambda: start(run, journal))
     return {
         "point": deadly,
         "code": code,
         "done_at_death": done,
         "again": executed(journal, "start")[before:],
         "steps": executed(journal, "step"),
-        "done": sorted(path.parent.name for path in run.glob("tasks/*/*/DONE")),
-        "products": {path.name: path.read_text() for path in (run / "products").glob("*.txt")},
+        "done": done_in(run),
+        "products": products_in(run),
         "left_over": [path.name for path in run.rglob(".stop-*")],
     }
 
 
 def main() -> None:
     plan, folder, every = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    start = partial(toy.run_toy, plan)
+    if plan.suffix == ".yaml":
+        # what is imported before the forks is imported once
+        toy_loop.request_of(plan, folder)
+        start = partial(toy_loop.run_loop, plan)
     results = []
-    while (result := trial(plan, folder, 1 + every * len(results))) is not None:
+    while (result := trial(start, folder, 1 + every * len(results))) is not None:
         results.append(result)
     print(json.dumps(results))
+
+
+def results_of(plan: Path, every: int) -> list[dict]:
+    """The results for a plan or input, at every `every`-th point."""
+    done = subprocess.run(
+        [sys.executable, "-m", "support.die_at", str(plan), str(plan.parent), str(every)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        env=environment(),
+        timeout=1800,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def died_and_ended(folder: Path, every: int) -> list[dict]:
@@ -101,28 +141,38 @@ def died_and_ended(folder: Path, every: int) -> list[dict]:
     stages = [{"name": "first", "tasks": [first]}, {"name": "second", "tasks": [second]}]
     plan = folder / "plan.json"
     plan.write_text(json.dumps({"stages": stages}))
-    done = subprocess.run(
-        [sys.executable, "-m", "support.die_at", str(plan), str(folder), str(every)],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[1],
-        env=environment(),
-        timeout=900,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return results_of(plan, every)
+
+
+def loop_died_and_ended(folder: Path, every: int) -> list[dict]:
+    """The results for a loop of two systems and two rounds, at every `every`-th point."""
+    path = folder / "input.yaml"
+    path.write_text(toy_loop.TWO + "learn: {rounds: [{md: {temperatures_K: [600]}}], stop_when_stable: true}\n")
+    return results_of(path, every)
 
 
 def check_that_nothing_was_lost(results: list[dict]) -> None:
     """The second run ends the first, without a task done twice or a finished step lost."""
     for result in results:
         assert result["code"] == 0, result
-        assert result["done"] == ["a", "b"]
+        assert result["done"] == ["first/a", "second/b"]
         assert result["products"] == {"a.txt": "2", "b.txt": "b"}
         again = {line.split()[0] for line in result["again"]}
-        assert not again & set(result["done_at_death"]), f"done, and run again: {result}"
+        assert not again & {label.split("/")[1] for label in result["done_at_death"]}, f"done, and run again: {result}"
         assert Counter(result["steps"]) == {"a 0": 1, "a 1": 1}, f"a finished step was lost or made twice: {result}"
     assert [] in [result["again"] for result in results], "the last points lie behind the last task"
+
+
+def check_that_the_loop_is_the_same(results: list[dict], alone: Path) -> None:
+    """Every run ended with the products and decisions of one that was left `alone`, and did no task twice."""
+    done, products = done_in(alone), products_in(alone)
+    assert '"converged": false' in products["decision/manifest.json"]
+    assert '"converged": true' in products["round-1/decision/manifest.json"]
+    for result in results:
+        assert result["code"] == 0, result
+        assert result["done"] == done
+        assert result["products"] == products
+        assert not set(result["again"]) & set(result["done_at_death"]), f"done, and run again: {result}"
 
 
 if __name__ == "__main__":
