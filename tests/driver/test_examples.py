@@ -12,7 +12,6 @@ from naglass_drv.cli.checks import Checks
 from naglass_drv.config.load import load, load_study
 from naglass_drv.dataset.frames import read_labeled
 from naglass_drv.engines.cp2k.theory.levels import label_of, level, method_in
-from naglass_drv.errors import InputError
 from naglass_drv.runtime.forecast import Times, forecast
 from naglass_drv.stages.base import Run
 from naglass_drv.workflow.chain import chain
@@ -38,7 +37,9 @@ def test_inputs_of_the_reference_sets_make_what_is_shipped(name, of_level, count
     assert {
         label_of(method_in(each.level, folder)) for input in study.systems.values() for each in input.reference
     } == {label_of(of_level)}
-    expected = forecast(chain(study.systems, study.seed), stages.load, folder, folder / "run", {}, 2, Times())
+    expected = forecast(
+        chain(study.by_round, study.systems, study.seed), stages.load, folder, folder / "run", {}, 2, Times()
+    )
     assert {stage: row.tasks for stage, row in expected.rows.items()} == counts and not expected.unforeseen
     glasses = set()
     for input in study.systems.values():
@@ -52,17 +53,31 @@ def test_inputs_of_the_reference_sets_make_what_is_shipped(name, of_level, count
 
 
 def test_the_first_inputs_are_good():
-    for path in (EXAMPLES / "quickstart" / "input.yaml", EXAMPLES / "starting-model" / "round-0.yaml"):
-        assert load(path).system.composition == {"Na": 4, "V4+": 2, "P": 4, "O": 16}
+    for folder in ("quickstart", "starting-model"):
+        assert load(EXAMPLES / folder / "input.yaml").system.composition == {"Na": 4, "V4+": 2, "P": 4, "O": 16}
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
-def test_a_later_round_lacks_only_the_products_of_the_one_before(number):
-    with pytest.raises(InputError) as caught:
-        load(EXAMPLES / "starting-model" / f"round-{number}.yaml")
-    faults = str(caught.value).splitlines()
-    assert len(faults) == 4
-    assert all("no such file" in fault and f"run/round-{number - 1}/products" in fault for fault in faults)
+def test_the_starting_model_takes_four_rounds():
+    """Numbers of glasses, frames of each, temperatures and times of every round, and the steps on expected products."""
+    folder = EXAMPLES / "starting-model"
+    study = load_study(folder / "input.yaml", checks=[Checks()])
+    rounds = study.rounds[""]
+    assert [(each.glass.replicas, each.md.temperatures_K, each.md.time_ps) for each in rounds] == [
+        (14, [600], 0.5), (6, [600, 1200], 0.5), (6, [600, 1200], 1.0), (5, [600, 1200], 1.5),
+    ]  # fmt: skip
+    assert [(each.train.epochs, each.train.learning_rate) for each in rounds] == [
+        (50, 0.01), (25, 0.005), (25, 0.005), (25, 0.004),
+    ]  # fmt: skip
+    sets = [[(s.structures, s.frames_per_structure, s.melt_frames_per_structure) for s in e.reference] for e in rounds]
+    assert sets[:2] == [[("glass", 2, 3)], [("candidates", 2, None), ("glass", 1, 1)]]
+    assert sets[2] == sets[3] == [("candidates", 1, None), ("glass", 1, 1)]
+    workflow = chain(study.by_round, study.systems, study.seed)
+    expected = forecast(workflow, stages.load, folder, folder / "run", {}, 2, Times())
+    counts = {stage: row.tasks for stage, row in expected.rows.items()}
+    frames = 14 * 5 + (56 * 2 + 12) + (48 + 12) + (48 + 10)
+    assert (counts["glass"], counts["dataset"], counts["train"], counts["md"]) == (31, 4, 4, 48)
+    # and four isolated atoms in round 0
+    assert counts["reference"] == frames + 4 and not expected.unforeseen
 
 
 def test_the_starting_set_is_of_todays_level():
