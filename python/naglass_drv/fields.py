@@ -1,21 +1,30 @@
 """Fields and models for what is read from files: numbers with bounds, and strict, frozen sections."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
-def within(low: float, high: float) -> AfterValidator:
-    """Bounds of a number, both included."""
+@dataclass(frozen=True)
+class within:
+    """Bounds of a number, both included; they are also part of the JSON schema."""
 
-    def check(value: float) -> float:
-        if not low <= value <= high:
-            shown = {"low": f"{low:.12g}", "high": f"{high:.12g}"}
+    low: float
+    high: float
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "minimum": self.low, "maximum": self.high}
+
+    def _checked(self, value: float) -> float:
+        if not self.low <= value <= self.high:
+            shown = {"low": f"{self.low:.12g}", "high": f"{self.high:.12g}"}
             raise PydanticCustomError("out_of_range", "must be from {low} to {high}", shown)
         return value
-
-    return AfterValidator(check)
 
 
 def each_once(values: list[Any]) -> list[Any]:

@@ -170,7 +170,10 @@ def test_what_is_not_as_its_manifest_says_is_refused(other, spoil, message):
             "from: ../other, product: dataset/tran",
             ": ../other: has no dataset/tran; the product of dataset has dataset/train",
         ),
-        ("from: ../other, product: model/train", ": ../other: has no step of model/train, but half/glass, dataset"),
+        (
+            "from: ../other, product: model/train",
+            ": ../other: model/train: no file of a product; give step and role, the steps are half/glass, dataset",
+        ),
         ("from: ../other, product: ../../etc/passwd", ".product: must match pattern"),
         ("from: ../other, product: /etc/passwd", ".product: must match pattern"),
         ("from: ../other, product: dataset", ".product: must match pattern"),

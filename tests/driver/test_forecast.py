@@ -73,6 +73,12 @@ def test_the_nearest_size_counts_and_of_equals_the_latest():
     assert times.seconds(Effort("a", 20.0), 1)[0] == pytest.approx(3.0)
 
 
+def test_a_shipped_time_of_about_this_size_is_better_than_an_own_one_far_off():
+    times = Times([Measured("work", 1.0, 1, 3.0)], [Measured("work", 90.0, 1, 10.0)])
+    assert times.seconds(Effort("work", 100.0), 1) == (pytest.approx(11.0), "shipped times")
+    assert times.seconds(Effort("work", 4.0), 1) == (pytest.approx(9.0), "this machine")
+
+
 def test_a_damaged_cache_is_skipped_line_by_line(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     record(Measured("a", 1.0, 1, 2.0))

@@ -237,3 +237,12 @@ def test_summaries_may_hold_numpy_numbers(store, keys):
     (ticket,) = store.plan("md", [Task("md", "a", {})], keys)
     store.complete(ticket, store.claim(ticket, 1), {"x": np.float64(0.5), "n": np.arange(2)})
     assert json.loads((store.task_folder(ticket) / "DONE").read_text())["summary"] == {"x": 0.5, "n": [0, 1]}
+
+
+def test_steps_of_scopes_that_are_no_longer_part_of_the_run_are_forgotten(store, keys):
+    for step in ("a/work", "b/work", "b/later", "work"):
+        store.plan(step, [Task("work" if step != "b/later" else "later", "t", {})], keys)
+    store.forget_others(["b/work", "work"])
+    assert store.steps() == ["b/work", "b/later", "work"]
+    (store.folder / "tasks" / "steps.json").write_text('{"steps": 3}')
+    assert store.steps() == []

@@ -259,3 +259,20 @@ def test_the_series_page_has_its_numbers_and_its_table(tmp_path):
     reports["x10"].write_text("{}")
     with pytest.raises(InputError, match="x10.json: not a report"):
         quantities(reports, {}, conditions)
+
+
+def test_a_series_may_begin_without_the_element_of_its_ratios(tmp_path):
+    """One glass without vanadium, whatever the ratio; its composition has a zero for what the others have."""
+    text = SERIES.replace("V2O5: [10, 20]", "V2O5: [0, 10]")
+    assert text != SERIES
+    found = study(tmp_path, text)
+    assert [name for name in found.systems if name.startswith("V2O5-0")] == ["V2O5-0"]
+    assert "V5+" not in found.systems["V2O5-0"].system.composition
+    conditions = found.conditions()
+    assert conditions["V2O5-0"]["realized"]["V2O5"] == 0.0 and "V4+/V" not in conditions["V2O5-0"]["realized"]
+    assert list(conditions["V2O5-0"]["asked"])[:3] == ["Na2O", "V2O5", "P2O5"]
+
+
+def test_an_override_that_is_empty_is_refused(tmp_path):
+    (line,) = refused(tmp_path, LIST.replace("glass: {replicas: 5}", "glass:"))
+    assert line.startswith("input.yaml:12: systems[1].glass: is empty; write 'glass: {}'")

@@ -6,7 +6,9 @@ import subprocess
 
 import pytest
 
+from naglass_drv.cli.editors import schema
 from naglass_drv.cli.main import main
+from naglass_drv.config.descriptions import OF_KEYS
 from naglass_drv.runtime import status
 from support.jobs import naglass
 
@@ -113,6 +115,23 @@ def test_the_schema_accepts_the_examples_and_knows_the_sections(capsys):
     changes = schema["$defs"]["Round"]["properties"]
     assert "time_ps" in changes["md"]["properties"] and changes["md"]["required"] == []
     assert "time_ps" in schema["$defs"]["MD"]["required"] and changes["reference"] == schema["properties"]["reference"]
+
+
+def test_the_schema_describes_every_key_with_its_unit_and_bounds():
+    found = schema()
+    sections = {"Input": found, **found["$defs"]}
+    keys = {
+        f"{name}.{key}": value for name, each in sections.items() for key, value in each.get("properties", {}).items()
+    }
+    assert len(keys) > 130 and [key for key, value in keys.items() if not value.get("description")] == []
+    assert set(OF_KEYS) <= set(keys), "described, but no key"
+    melt = keys["Glass.melt_temperature_K"]
+    assert melt["description"] == "Temperature of the melt. Unit: K." and (melt["minimum"], melt["maximum"]) == (
+        1,
+        10_000,
+    )
+    assert keys["Glass.quench_rate_K_per_ps"]["description"].endswith("Unit: K/ps.")
+    assert {"type": "null"} not in keys["Input.glass"]["anyOf"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -6,12 +6,16 @@ Everything is exact bookkeeping in whole numbers, as in `chemistry`.
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from . import ions as chemistry
 from .masses import MASSES
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: Largest deviation of a realized share (mol-%) and, in percent, of a redox ratio.
 TOLERANCE_PERCENT = 1.0
@@ -85,28 +89,38 @@ def redox_key(key: str) -> tuple[str, int]:
 def smallest_cell(shares: Mapping[str, float], redox: Mapping[str, float], atoms: int) -> Cell:
     """The smallest neutral cell of at least `atoms` atoms with `shares` (mol-% by compound) and `redox` ratios.
 
+    Smallest by the number of cations, and of the cells in which the number of each ion is the wanted one rounded up or
+    down; of several with as many cations, that which deviates least.
+
     `redox` maps ``V4+/V`` to the part of all V that is V4+; the rest of an element keeps the states that its
     compounds give it, and oxygen follows from neutrality. Shares agree to within 1 mol-%, ratios to within 0.01.
     Raises InputError if they do not add up, or if no cell of up to 100 000 atoms has them.
     """
+    if atoms > _MAX_ATOMS:
+        raise InputError(f"atoms: at least {atoms} atoms; the maximum for a cell from mol-% is {_MAX_ATOMS}")
     compounds = [compound(formula) for formula in shares]
     wanted = _cations(compounds, shares, redox)
     anions = _other_anions(compounds, shares)
     per_cation = 1.0 + (sum(wanted[key] * key[1] for key in wanted) + sum(anions[a] * a[1] for a in anions)) / 2.0
     first = max(1, int(0.9 * atoms / (per_cation + sum(anions.values()))))
+    search = _Search([*wanted, *anions], compounds, shares, redox)
     for cations in range(first, _MAX_ATOMS):
-        best = None
-        for counts in _roundings({key: cations * share for key, share in (wanted | anions).items()}):
-            cell = _neutral(counts, compounds, shares, redox)
-            if cell is not None and cell.atoms >= atoms:
-                worst = max(_deviation(share) for share in cell.shares)
-                if worst <= TOLERANCE_PERCENT + 1e-9 and (best is None or worst < best[0]):
-                    best = (worst, cell)
-        if best is not None:
-            return best[1]
+        counts = search.best([cations * share for share in (*wanted.values(), *anions.values())], atoms)
+        if counts is not None:
+            return search.cell(counts)
         if cations * per_cation > _MAX_ATOMS:
             break
     raise InputError(f"no neutral cell of up to {_MAX_ATOMS} atoms has these shares to within 1 mol-%")
+
+
+def absent_elements(shares: Mapping[str, object]) -> set[str]:
+    """Elements that only compounds of zero share contain."""
+
+    def elements(formulas: Iterable[str]) -> set[str]:
+        return {symbol for formula in formulas for symbol, _ in _PART.findall(formula)}
+
+    none = {formula for formula, share in shares.items() if share == 0}
+    return elements(none) - elements(shares.keys() - none)
 
 
 def density_from_volumes(cell: Cell, volumes_cm3: Mapping[str, float]) -> float:
@@ -167,57 +181,87 @@ def _other_anions(compounds: Iterable[Compound], shares: Mapping[str, float]) ->
     return found
 
 
-def _roundings(wanted: Mapping[tuple[str, int], float]) -> Iterable[dict[tuple[str, int], int]]:
-    """Whole numbers next to the wanted ones, in all combinations; never zero of what is wanted."""
-    choices = []
-    for value in wanted.values():
-        low = math.floor(value + 1e-9)
-        choices.append([low] if abs(value - low) < 1e-9 and low else [each for each in (low, low + 1) if each])
-    for counts in itertools.product(*choices):
-        yield dict(zip(wanted, counts, strict=True))
-
-
-def _neutral(
-    counts: Mapping[tuple[str, int], int],
-    compounds: list[Compound],
-    shares: Mapping[str, float],
-    redox: Mapping[str, float],
-) -> Cell | None:
-    charge = sum(state * count for (_, state), count in counts.items())
-    if charge <= 0 or charge % 2:
-        return None
-    labels = {chemistry.ion_label(*key): count for key, count in counts.items()}
-    labels["O2-"] = charge // 2
-    realized = _realized(counts, compounds, shares)
-    if realized is None:
-        return None
-    found = [Share(formula, shares[formula], value) for formula, value in realized.items()]
-    for key, asked in redox.items():
-        element, state = redox_key(key)
-        whole = sum(count for (symbol, _), count in counts.items() if symbol == element)
-        found.append(Share(key, asked, counts.get((element, state), 0) / whole))
-    return Cell(labels, tuple(found))
-
-
-def _realized(
-    counts: Mapping[tuple[str, int], int], compounds: list[Compound], shares: Mapping[str, float]
-) -> dict[str, float] | None:
-    """The mol-% of each compound in a cell with the counted cations, those closest to the asked ones if several sets
-    are possible; None if these compounds cannot make up the cations.
-    """
+def _roundings(wanted: Sequence[float]) -> "np.ndarray":
+    """(R, K) whole numbers next to the K wanted ones, in all combinations; never zero of what is wanted."""
     import numpy as np
 
-    elements = sorted({element for (element, state) in counts if state > 0})
-    have = np.array([sum(n for (symbol, q), n in counts.items() if symbol == e and q > 0) for e in elements], float)
-    matrix = np.array([[sum(i.count for i in c.ions if i.element == e) for c in compounds] for e in elements], float)
-    asked = np.array([shares[item.formula] for item in compounds], float)
-    asked *= have.sum() / (matrix @ asked).sum()
-    units = asked + np.linalg.lstsq(matrix, have - matrix @ asked, rcond=None)[0]
-    if np.abs(matrix @ units - have).max() > 1e-6 or units.min() < -1e-9:
-        return None
-    return {item.formula: float(100 * unit / units.sum()) for item, unit in zip(compounds, units, strict=True)}
+    choices = []
+    for value in wanted:
+        low = math.floor(value + 1e-9)
+        choices.append([low] if abs(value - low) < 1e-9 and low else [each for each in (low, low + 1) if each])
+    return np.array(list(itertools.product(*choices)))
 
 
-def _deviation(share: Share) -> float:
-    scale = 100.0 if "/" in share.name else 1.0
-    return abs(share.realized - share.asked) * scale
+class _Search:
+    """Which counts of the ions `keys` (element and charge, oxygen not among them) make a neutral cell, and what it has.
+
+    Many counts at a time: a cell of seven compounds has hundreds of roundings for every number of cations.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[tuple[str, int]],
+        compounds: Sequence[Compound],
+        shares: Mapping[str, float],
+        redox: Mapping[str, float],
+    ):
+        import numpy as np
+
+        self._keys, self._compounds, self._shares, self._redox = keys, compounds, shares, redox
+        self._charges = np.array([charge for _, charge in keys])
+        elements = sorted({element for element, charge in keys if charge > 0})
+        # (K, E) which element a cation is of, and (E, C) how much of it each compound has
+        self._of = np.array([[q > 0 and symbol == element for element in elements] for symbol, q in keys], float)
+        has = [[sum(ion.count for ion in c.ions if ion.element == element) for c in compounds] for element in elements]
+        self._matrix = np.array(has, float)
+        self._inverse = np.linalg.pinv(self._matrix)
+        asked = np.array([shares[item.formula] for item in compounds], float)
+        self._asked, self._asked_cations = asked, (self._matrix @ asked).sum()
+        states = [redox_key(key) for key in redox]
+        self._state = np.array([[key == state for state in states] for key in keys], float).reshape(len(keys), -1)
+        self._whole = np.array([[q > 0 and key == e for e, _ in states] for key, q in keys], float).reshape(
+            len(keys), -1
+        )
+
+    def best(self, wanted: Sequence[float], atoms: int) -> "np.ndarray | None":
+        """Of the roundings of `wanted`, the neutral one of at least `atoms` atoms that deviates least; None if none has
+        all shares and ratios within the tolerance.
+        """
+        import numpy as np
+
+        counts = _roundings(wanted)
+        charge = counts @ self._charges
+        counts = counts[(charge > 0) & (charge % 2 == 0) & (counts.sum(axis=1) + charge // 2 >= atoms)]
+        counts, realized, ratios = self._realized(counts)
+        if not len(counts):
+            return None
+        worst = np.abs(realized - self._asked).max(axis=1)
+        if self._redox:
+            asked = np.array(list(self._redox.values()))
+            worst = np.maximum(worst, 100.0 * np.abs(ratios - asked).max(axis=1))
+        first = int(worst.argmin())
+        return counts[first] if worst[first] <= TOLERANCE_PERCENT + 1e-9 else None
+
+    def cell(self, counts: "np.ndarray") -> Cell:
+        """The cell with these counts."""
+        _, realized, ratios = self._realized(counts[None])
+        found = [
+            Share(item.formula, self._shares[item.formula], float(value))
+            for item, value in zip(self._compounds, realized[0], strict=True)
+        ]
+        found += [Share(*item, float(value)) for item, value in zip(self._redox.items(), ratios[0], strict=True)]
+        labels = {chemistry.ion_label(*key): int(count) for key, count in zip(self._keys, counts, strict=True)}
+        return Cell(labels | {"O2-": int(counts @ self._charges) // 2}, tuple(found))
+
+    def _realized(self, counts: "np.ndarray") -> tuple["np.ndarray", "np.ndarray", "np.ndarray"]:
+        """Those of the counts that the compounds can make up, with mol-% of the compounds and redox ratios; the mol-%
+        closest to the asked ones if several sets are possible.
+        """
+        import numpy as np
+
+        have = counts @ self._of
+        asked = self._asked * (have.sum(axis=1, keepdims=True) / self._asked_cations)
+        units = asked + (have - asked @ self._matrix.T) @ self._inverse.T
+        possible = (np.abs(units @ self._matrix.T - have).max(axis=1) <= 1e-6) & (units.min(axis=1) >= -1e-9)
+        counts, units = counts[possible], units[possible]
+        return counts, 100.0 * units / units.sum(axis=1, keepdims=True), (counts @ self._state) / (counts @ self._whole)

@@ -46,6 +46,7 @@ def _schema(options: argparse.Namespace) -> int:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of input.yaml: one of `system`, `systems` and `series`, and the sections."""
+    from ..config.descriptions import described
     from ..config.schema import Input
     from ..config.systems import OVERRIDES, Mixture
 
@@ -57,12 +58,19 @@ def schema() -> dict[str, Any]:
     definitions["Reference"]["properties"] |= options | {"level": own_name}
     mixture = Mixture.model_json_schema()
     definitions |= mixture.pop("$defs", {}) | {"Mixture": mixture}
+    for name, section in (("Input", found), *definitions.items()):
+        for key, value in section.get("properties", {}).items():
+            value["description"] = described(name, key, value)
+            if name == "Input" and "anyOf" in value:
+                # a section without content is refused
+                value["anyOf"] = [each for each in value["anyOf"] if each != {"type": "null"}]
     properties = found["properties"]
     own = {key: properties[key] for key in OVERRIDES} | {"name": properties["name"]}
     by_name = {"type": "object", "additionalProperties": {**definitions["Reference"], "required": []}}
     own["reference"] = {"anyOf": [properties["reference"], by_name]}
     member = [
-        {"type": "object", "properties": kind["properties"] | own, "required": ["name"], "additionalProperties": False}
+        {"type": "object", "properties": kind["properties"] | own, "additionalProperties": False}
+        | {"required": ["name", *kind["required"]]}
         for kind in (definitions["System"], mixture)
     ]
     changes = definitions["Round"]["properties"]
@@ -70,7 +78,12 @@ def schema() -> dict[str, Any]:
         name = properties[key]["anyOf"][0]["$ref"].rpartition("/")[2]
         changes[key] = {**definitions[name], "required": []}
     changes["reference"] = properties["reference"]
-    properties["systems"] = {"type": "array", "items": {"anyOf": member}, "description": "Several named systems."}
+    properties["systems"] = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"anyOf": member},
+        "description": "Several named systems.",
+    }
     properties["series"] = {"$ref": "#/$defs/Mixture", "description": "A grid of compositions: lists of values."}
     found["required"].remove("system")
     found["oneOf"] = [{"required": [key]} for key in ("system", "systems", "series")]

@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import InputError
@@ -13,6 +14,8 @@ from .run import as_planned
 
 _EVERY_S = 2.0
 _CLEAR = "\x1b[H\x1b[2J"
+# changes of the input that are shown
+_MOST = 30
 
 
 def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -85,10 +88,16 @@ def _input_changes(folder: Path) -> list[str]:
     from ..runtime import status
 
     recorded = status.provenance_of(folder)
+    # reading an input of many systems takes a while
+    with suppress(OSError):
+        if (folder / "input.yaml").read_bytes() == Path(recorded["input"]).read_bytes():
+            return []
     try:
         planned = as_planned(folder, Path(recorded["source"])).as_json()
         now = load_study(Path(recorded["input"])).as_json()
     except InputError as error:
         return [f"the input is no longer valid:\n{error}"]
-    changed = status.changed_since(planned, now)
-    return ["changed in the input since this run was planned:", *(f"  {line}" for line in changed)] if changed else []
+    changed = [f"  {line}" for line in status.changed_since(planned, now)]
+    if len(changed) > _MOST:
+        changed[_MOST:] = [f"  and {len(changed) - _MOST} more"]
+    return ["changed in the input since this run was planned:", *changed] if changed else []

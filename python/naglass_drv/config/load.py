@@ -61,16 +61,20 @@ class Study:
                     yield self.rounds[name][number], view
 
     def conditions(self) -> dict[str, dict[str, dict[str, float]]] | None:
-        """The ``asked`` and ``realized`` composition of each of several systems."""
+        """The ``asked`` and ``realized`` composition of each of several systems, with 0 for what only others have."""
         if "" in self.systems:
             return None
-        return {
-            name: {
-                "asked": self.origins[name].composition(input.system, asked=True),
-                "realized": self.origins[name].composition(input.system),
-            }
-            for name, input in self.systems.items()
-        }
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for name, input in self.systems.items():
+            of = self.origins[name].composition
+            found[name] = {"asked": of(input.system, asked=True), "realized": of(input.system)}
+        # in the order of the system that has most
+        longest = sorted((each["asked"] for each in found.values()), key=len, reverse=True)
+        names = dict.fromkeys(name for each in longest for name in each if "/" not in name)
+        for own in found.values():
+            for word, each in own.items():
+                own[word] = {**dict.fromkeys(names, 0.0), **each}
+        return found
 
     def as_json(self) -> dict[str, Any]:
         """All inputs with their defaults: that of the one system, or those of all by name."""

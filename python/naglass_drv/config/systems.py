@@ -122,6 +122,9 @@ def _listed(document: Document) -> Iterator[tuple[str, View]]:
             document.fault(at, "must be a mapping with a name and a composition")
             continue
         own = {key: member[key] for key in member if key in OVERRIDES}
+        for key in own:
+            if own[key] is None:
+                document.fault((*at, key), f"is empty; write '{key}: {{}}' for the defaults, or remove the key")
         rest = {key: member[key] for key in member if key != "name" and key not in OVERRIDES}
         name = validated(document, at, {"name": member.get("name")}, _Named)
         if name is None:
@@ -151,6 +154,7 @@ def _grid(document: Document) -> Iterator[tuple[str, View]]:
     if count > MAX_SYSTEMS:
         document.fault(at, f"makes {count} systems; the maximum is {MAX_SYSTEMS}")
         return
+    seen: set[str] = set()
     for point in itertools.product(*(values for _, values in axes)):
         chosen = {where: value for (where, _), value in zip(axes, point, strict=True)}
         one = given.model_copy(
@@ -159,7 +163,12 @@ def _grid(document: Document) -> Iterator[tuple[str, View]]:
                 for part in ("mol_percent", "redox")
             }
         )
-        name = "_".join(f"{key.partition('/')[0].rstrip('+')}-{value:g}" for (_, key), value in chosen.items())
+        absent = mixture.absent_elements(one.mol_percent)
+        named = {key: value for (_, key), value in chosen.items() if key.partition("/")[2] not in absent}
+        name = "_".join(f"{key.partition('/')[0].rstrip('+')}-{value:g}" for key, value in named.items())
+        if name in seen:
+            continue
+        seen.add(name)
         for system, described in _made(document, at, one, name):
             yield name or "glass-1", _view(document, at, system, {}, described)
 
@@ -187,7 +196,9 @@ def _made(document: Document, at: Where, given: Mixture, label: str = "") -> Ite
     if (given.density_g_cm3 is None) == (given.molar_volumes_cm3 is None):
         document.fault(at, "needs either density_g_cm3 or molar_volumes_cm3")
         return
-    redox = {key: value for key, value in given.redox.items() if isinstance(value, float)}
+    # a glass without the element has no ratio of it: the end of a series
+    absent = mixture.absent_elements(given.mol_percent)
+    redox = {k: v for k, v in given.redox.items() if isinstance(v, float) and k.partition("/")[2] not in absent}
     try:
         cell = mixture.smallest_cell(shares, redox, given.atoms)
         source, density = "input", given.density_g_cm3

@@ -22,7 +22,7 @@ def product_file(folder: Path, name: str) -> Path:
     # a step may have a scope, and a role the name of a structure or set
     step = max((step for step in steps if name.startswith(f"{step}/")), key=len, default=None)
     if step is None:
-        raise InputError(f"has no step of {name}, but {', '.join(steps)}")
+        raise InputError(f"{name}: no file of a product; give step and role, the steps are {', '.join(steps)}")
     product = _finished(store, step)
     role = name.removeprefix(f"{step}/")
     if role not in product.files:
@@ -32,6 +32,9 @@ def product_file(folder: Path, name: str) -> Path:
     shown = path.relative_to(folder)
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{shown} leads out of the run folder")
+    # opening a pipe would wait for ever
+    if path.exists() and not path.is_file():
+        raise InputError(f"{shown} is not a file")
     try:
         found = file_hash(path)
     except OSError as error:

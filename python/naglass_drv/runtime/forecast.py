@@ -21,6 +21,8 @@ _KEPT = 2000
 _BYTES = 1_000_000
 # starting a program and reading its files, whatever the size of the task
 _START_S = 1.0
+# a time of this machine is preferred up to this factor of sizes: start-up dominates the times of small tasks
+_FAR = math.log(5.0)
 # planning and collecting a step
 _STEP_S = 0.3
 
@@ -45,15 +47,26 @@ class Times:
     def seconds(self, effort: Effort, ranks: int) -> tuple[float, str] | None:
         """Wall time (s) of a task, and where it comes from; None if nothing is known of such work.
 
-        The time of the task of nearest size, scaled by size and ranks.
+        The time of the task of nearest size, scaled by size and ranks; one of this machine, unless its size is so far
+        off that a shipped one is nearer.
         """
-        for known, source in ((self.own, "this machine"), (self.shipped, "shipped times")):
-            alike = [each for each in known if each.work == effort.work and each.size > 0]
-            if alike:
-                near = min(reversed(alike), key=lambda each: abs(math.log(each.size / max(effort.size, 1e-9))))
-                work_s = max(near.seconds - _START_S, 0.1 * near.seconds)
-                return _START_S + work_s * effort.size / near.size * near.ranks / ranks, source
-        return None
+
+        def distance(each: Measured) -> float:
+            return abs(math.log(each.size / max(effort.size, 1e-9)))
+
+        sources = ((self.own, "this machine"), (self.shipped, "shipped times"))
+        found = [
+            (distance(each), -number, each, source)
+            for known, source in sources
+            for number, each in enumerate(known)
+            if each.work == effort.work and each.size > 0
+        ]
+        near = [item for item in found if item[3] == "this machine" and item[0] < _FAR] or found
+        if not near:
+            return None
+        _, _, each, source = min(near, key=lambda item: item[:2])
+        work_s = max(each.seconds - _START_S, 0.1 * each.seconds)
+        return _START_S + work_s * effort.size / each.size * each.ranks / ranks, source
 
 
 @dataclass

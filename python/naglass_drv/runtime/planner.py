@@ -68,8 +68,10 @@ class Planner:
         return self._flow.ended
 
     def advance(self) -> None:
-        """Plan all that can be planned now."""
+        """Plan all that can be planned now; at the end, forget systems that are no longer part of the run."""
         self._flow.advance()
+        if self.ended and not self._setting.only:
+            self.store.forget_others(self._seen)
 
     def over(self, ticket: Ticket, outcome: Outcome) -> None:
         """Note the end of a task."""

@@ -19,7 +19,7 @@ the earlier result is found again.
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,15 @@ class Store:
     def steps(self) -> list[str]:
         """The steps planned so far, in the order in which they were first planned."""
         found = (read_json(self.folder / "tasks" / _STEPS) or {}).get("steps")
-        return [step for step in found if isinstance(step, str) and _STEP.fullmatch(step)] if found else []
+        found = found if isinstance(found, list) else []
+        return [step for step in found if isinstance(step, str) and _STEP.fullmatch(step)]
+
+    def forget_others(self, steps: Collection[str]) -> None:
+        """Forget the steps of scopes, such as systems, that none of `steps` belongs to; their files stay."""
+        known, scopes = self.steps(), {_top(step) for step in steps}
+        kept = [step for step in known if _top(step) in scopes]
+        if kept != known:
+            self._write(self.folder / "tasks" / _STEPS, {"steps": kept})
 
     def plan(
         self, step: str, tasks: Sequence[Task], keys: Keys, *, revision: int = 1, redo: bool = False
@@ -277,6 +285,12 @@ class Store:
             ranks=record["ranks"],
             gpus=record["gpus"],
         )
+
+
+def _top(step: str) -> str:
+    """The system or round that a step belongs to; empty for the run as a whole."""
+    first, slash, _ = step.partition("/")
+    return first if slash else ""
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:
