@@ -61,19 +61,23 @@ class Study:
                     yield self.rounds[name][number], view
 
     def conditions(self) -> dict[str, dict[str, dict[str, float]]] | None:
-        """The ``asked`` and ``realized`` composition of each of several systems, with 0 for what only others have."""
+        """The ``asked`` and ``realized`` composition of each of several systems.
+
+        Those from mol-% have 0 for a compound that only others of them have.
+        """
         if "" in self.systems:
             return None
         found: dict[str, dict[str, dict[str, float]]] = {}
         for name, input in self.systems.items():
             of = self.origins[name].composition
             found[name] = {"asked": of(input.system, asked=True), "realized": of(input.system)}
+        mixed = [found[name] for name in found if self.origins[name].cell is not None]
         # in the order of the system that has most
-        longest = sorted((each["asked"] for each in found.values()), key=len, reverse=True)
-        names = dict.fromkeys(name for each in longest for name in each if "/" not in name)
-        for own in found.values():
+        longest = sorted((each["asked"] for each in mixed), key=len, reverse=True)
+        compounds = dict.fromkeys(name for each in longest for name in each if "/" not in name)
+        for own in mixed:
             for word, each in own.items():
-                own[word] = {**dict.fromkeys(names, 0.0), **each}
+                own[word] = {**dict.fromkeys(compounds, 0.0), **each}
         return found
 
     def as_json(self) -> dict[str, Any]:
