@@ -9,8 +9,9 @@ import pytest
 
 from driver.test_reference import CELL, CP2K_DATA, DATA, make_run, run_task, stand_in
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
+from naglass_drv.products import Quantity
 from naglass_drv.report.material import Material
-from naglass_drv.report.numbers import Notice, Number, Table
+from naglass_drv.report.numbers import Notice, Table
 from naglass_drv.report.spins import spin_states
 from naglass_drv.stages import reference
 from naglass_drv.stages.base import Run, Task
@@ -98,7 +99,7 @@ def test_one_structure_shows_the_coupling_of_its_moments(tmp_path):
     assert "are a convention" in text and "paramagnet" in text
 
 
-def shown(run: Run) -> tuple[str, dict[str, Number]]:
+def shown(run: Run) -> tuple[str, dict[str, Quantity]]:
     """Text and numbers of what the report says of the spin states."""
     names = {"admitted": ".extxyz", "coupling": "-coupling.json"}
     files = {f"reference/a/{key}": run.products / "reference" / f"a{end}" for key, end in names.items()}
@@ -109,7 +110,7 @@ def shown(run: Run) -> tuple[str, dict[str, Number]]:
         block.caption if isinstance(block, Table) else block.text if isinstance(block, Notice) else block
         for block in blocks
     ]
-    return " ".join([*words, *map(str, cells)]), {c.key: c for c in cells if isinstance(c, Number)}
+    return " ".join([*words, *map(str, cells)]), {c.key: c for c in cells if isinstance(c, Quantity)}
 
 
 @pytest.mark.parametrize(("moved", "flag"), [(0.0, None), (0.9, "DISPROPORTIONATED"), (0.45, "FRACTIONAL_MOMENT")])
