@@ -35,7 +35,10 @@ def oracle(atoms, pairs, cutoff, reach, limits=(1.74, 2.10, 2.025)) -> list[dict
         elif cn <= 5:
             index = (l[1] - l[0]) / l[0]
         else:
-            index = l[1 + np.argmin(unit[1:cn] @ unit[0])] - l[0]
+            opposite = unit[1:cn] @ unit[0]
+            # of two ligands in the same direction, rounding decides which is the opposite one
+            alone = np.sum(opposite < opposite.min() + 1e-9) == 1
+            index = l[1 + np.argmin(opposite)] - l[0] if alone else None
         rows.append({
             "coordination": cn, "vanadyl": n_v, "equatorial": cn - n_v - n_t, "trans": n_t,
             "bond_valence": s.sum(),
