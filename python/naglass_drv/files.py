@@ -18,11 +18,15 @@ from .errors import InputError, of_system
 _NAME_BYTES = 200
 
 
-def read_bounded(path: Path, most: int) -> bytes:
-    """Content of a regular file of at most `most` bytes; OSError, with `strerror`, for any other file."""
-    # a pipe or a device could block or never end
+def refuse_special(path: Path) -> None:
+    """Raise OSError for a pipe or a device, which could block or never end."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """Content of a regular file of at most `most` bytes; OSError, with `strerror`, for any other file."""
+    refuse_special(path)
     with open(path, "rb") as stream:
         data = stream.read(most + 1)
     if len(data) > most:

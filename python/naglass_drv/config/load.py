@@ -104,7 +104,7 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
     document = parse(path)
     for key, value in document.value.items():
         if value is None and (key,) not in document.faulty:
-            document.fault((key,), f"is empty; write '{key}: {{}}' for the defaults, or remove the key")
+            document.empty((key,))
     nest_levels(document)
     checks, folder = list(checks), source or path.resolve().parent
     given: dict[str, list[Input]] = {}

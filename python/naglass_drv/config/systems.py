@@ -124,7 +124,7 @@ def _listed(document: Document) -> Iterator[tuple[str, View]]:
         own = {key: member[key] for key in member if key in OVERRIDES}
         for key in own:
             if own[key] is None:
-                document.fault((*at, key), f"is empty; write '{key}: {{}}' for the defaults, or remove the key")
+                document.empty((*at, key))
         rest = {key: member[key] for key in member if key != "name" and key not in OVERRIDES}
         name = validated(document, at, {"name": member.get("name")}, _Named)
         if name is None:

@@ -32,9 +32,6 @@ def product_file(folder: Path, name: str) -> Path:
     shown = path.relative_to(folder)
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{shown} leads out of the run folder")
-    # opening a pipe would wait for ever
-    if path.exists() and not path.is_file():
-        raise InputError(f"{shown} is not a file")
     try:
         found = file_hash(path)
     except OSError as error:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..files import write_bytes
+from ..files import refuse_special, write_bytes
 
 
 def write_text(path: Path, text: str) -> None:
@@ -37,6 +37,7 @@ def jsonable(value: Any) -> Any:
 
 
 def file_hash(path: Path) -> str:
-    """Hexadecimal SHA-256 of the content of a file."""
+    """Hexadecimal SHA-256 of the content of a file; OSError for a pipe or a device."""
+    refuse_special(path)
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
