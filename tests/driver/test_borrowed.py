@@ -1,6 +1,7 @@
 """Products of one run in the input of another: found by their manifests, and refused if they are not what these say."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -139,6 +140,12 @@ def plan_anew(other):
     Store(other).plan("dataset", [Task("dataset", "task", {"a": 2})], Keys(lambda tool: "1"))
 
 
+def replaced_by_a_pipe(other):
+    path = next((other / "products" / "dataset").glob("train*"))
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -151,6 +158,7 @@ def plan_anew(other):
             "manifest.json is damaged",
         ),
         (lambda other: manifest(other).write_text("{"), "manifest.json is damaged"),
+        (replaced_by_a_pipe, "is not a regular file"),
         (lambda other: manifest(other).unlink(), "dataset is not finished: there is no products/dataset/manifest.json"),
         (plan_anew, "dataset is not finished: its tasks have changed since products/dataset/manifest.json"),
         (lambda other: shutil.rmtree(other), "not the folder of a run"),
