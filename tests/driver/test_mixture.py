@@ -1,5 +1,6 @@
 """Cells from mol-%: neutral, as small as possible, with the shares and ratios that were asked for."""
 
+import numpy as np
 import pytest
 
 from naglass_drv.chemistry import ions as chemistry
@@ -65,6 +66,30 @@ def test_no_smaller_cell_would_do():
     assert cell.atoms == min(sizes)
 
 
+def test_no_smaller_cell_with_two_ratios_would_do():
+    """Against all counts of five cations: the smallest one has none of them rounded from the wanted numbers."""
+    cell = smallest_cell({"Na2O": 30, "V2O5": 40, "P2O5": 30}, {"V4+/V": 0.5, "V3+/V": 0.1}, 300)
+    counts = [np.arange(20, 40), np.arange(20, 40), np.arange(1, 8), np.arange(10, 30), np.arange(8, 25)]
+    na, p, v3, v4, v5 = np.meshgrid(*counts, indexing="ij", sparse=True)
+    charge, v = na + 5 * p + 3 * v3 + 4 * v4 + 5 * v5, v3 + v4 + v5
+    fits = charge % 2 == 0
+    for part, whole, asked in ((na, na + v + p, 0.3), (v, na + v + p, 0.4), (v4, v, 0.5), (v3, v, 0.1)):
+        fits = fits & (np.abs(part / whole - asked) <= 0.01 + 1e-9)
+    fits &= np.abs(p / (na + v + p) - 0.3) <= 0.01 + 1e-9
+    sizes = na + v + p + charge // 2
+    assert cell.atoms == sizes[fits & (sizes >= 300)].min() == 302
+
+
+def test_ions_without_a_ratio_are_those_of_the_compounds():
+    """NaF brings as many F- as its share says, and FeO and Fe2O3 each their own state."""
+    cell = smallest_cell({"NaF": 20, "Na2O": 30, "P2O5": 50}, {}, 150)
+    units = {share.name: share.realized for share in cell.shares}
+    assert cell.counts["F-"] / cell.counts["P5+"] == pytest.approx(units["NaF"] / (2 * units["P2O5"]))
+    cell = smallest_cell({"FeO": 20, "Fe2O3": 30, "P2O5": 50}, {}, 150)
+    units = {share.name: share.realized for share in cell.shares}
+    assert cell.counts["Fe2+"] / cell.counts["Fe3+"] == pytest.approx(units["FeO"] / (2 * units["Fe2O3"]))
+
+
 def test_density_from_molar_volumes():
     """NaPO3: 101.96 g/mol; with 41 cm3/mol 2.487 g/cm3, whether written as one compound or as two oxides."""
     one = smallest_cell({"NaPO3": 100}, {}, 50)
@@ -101,10 +126,10 @@ def test_compounds_have_the_states_of_their_formula():
 
 
 def test_seven_compounds_with_three_ratios():
-    """Hundreds of roundings for every number of cations."""
+    """Thousands of counts for every number of atoms."""
     shares = {"Na2O": 33, "V2O5": 7, "P2O5": 41, "Fe2O3": 5, "SiO2": 6, "Al2O3": 4, "B2O3": 4}
     redox = {"V4+/V": 0.13, "V3+/V": 0.07, "Fe2+/Fe": 0.17}
     cell = smallest_cell(shares, redox, 60)
-    assert cell.atoms < 1000 and sum(chemistry.parse_label(ion)[1] * n for ion, n in cell.counts.items()) == 0
+    assert cell.atoms == 511 and sum(chemistry.parse_label(ion)[1] * n for ion, n in cell.counts.items()) == 0
     for share in cell.shares:
         assert abs(share.realized - share.asked) <= (0.01 if "/" in share.name else 1.0) + 1e-9, share

@@ -3,8 +3,6 @@
 Everything is exact bookkeeping in whole numbers, as in `chemistry`.
 """
 
-import itertools
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 #: Largest deviation of a realized share (mol-%) and, in percent, of a redox ratio.
 TOLERANCE_PERCENT = 1.0
 _MAX_ATOMS = 100_000
+_MOST_COMBINATIONS = 100_000
 _PART = re.compile(r"([A-Z][a-z]?)([0-9]*)")
 
 
@@ -89,27 +88,24 @@ def redox_key(key: str) -> tuple[str, int]:
 def smallest_cell(shares: Mapping[str, float], redox: Mapping[str, float], atoms: int) -> Cell:
     """The smallest neutral cell of at least `atoms` atoms with `shares` (mol-% by compound) and `redox` ratios.
 
-    Smallest by the number of cations, and of the cells in which the number of each ion is the wanted one rounded up or
-    down; of several with as many cations, that which deviates least.
+    Smallest by the number of atoms; of several as small, that which deviates least. `redox` maps ``V4+/V`` to the part
+    of all V that is V4+; the rest of an element keeps the states that its compounds give it, and oxygen follows from
+    neutrality. Shares agree to within 1 mol-%, ratios to within 0.01, and no ion that is wanted is left out.
 
-    `redox` maps ``V4+/V`` to the part of all V that is V4+; the rest of an element keeps the states that its
-    compounds give it, and oxygen follows from neutrality. Shares agree to within 1 mol-%, ratios to within 0.01.
-    Raises InputError if they do not add up, or if no cell of up to 100 000 atoms has them.
+    The search is complete as long as the counts within the tolerance have at most 100 000 combinations for a number of
+    atoms: about 500 atoms of seven compounds, any number of two. Beyond, the combinations nearest to the wanted counts
+    are searched, among which a cell is found unless no cell has that number of atoms.
+
+    Raises InputError if the shares do not add up, or if no cell of up to 100 000 atoms has them.
     """
     if atoms > _MAX_ATOMS:
         raise InputError(f"atoms: at least {atoms} atoms; the maximum for a cell from mol-% is {_MAX_ATOMS}")
     compounds = [compound(formula) for formula in shares]
-    wanted = _cations(compounds, shares, redox)
-    anions = _other_anions(compounds, shares)
-    per_cation = 1.0 + (sum(wanted[key] * key[1] for key in wanted) + sum(anions[a] * a[1] for a in anions)) / 2.0
-    first = max(1, int(0.9 * atoms / (per_cation + sum(anions.values()))))
-    search = _Search([*wanted, *anions], compounds, shares, redox)
-    for cations in range(first, _MAX_ATOMS):
-        counts = search.best([cations * share for share in (*wanted.values(), *anions.values())], atoms)
-        if counts is not None:
+    wanted = _cations(compounds, shares, redox) | _other_anions(compounds, shares)
+    search = _Search(wanted, compounds, shares, redox)
+    for size in range(atoms, _MAX_ATOMS + 1):
+        if (counts := search.best(size)) is not None:
             return search.cell(counts)
-        if cations * per_cation > _MAX_ATOMS:
-            break
     raise InputError(f"no neutral cell of up to {_MAX_ATOMS} atoms has these shares to within 1 mol-%")
 
 
@@ -181,87 +177,148 @@ def _other_anions(compounds: Iterable[Compound], shares: Mapping[str, float]) ->
     return found
 
 
-def _roundings(wanted: Sequence[float]) -> "np.ndarray":
-    """(R, K) whole numbers next to the K wanted ones, in all combinations; never zero of what is wanted."""
-    import numpy as np
+def _extremes(values: Sequence[float], low: Sequence[float], high: Sequence[float]) -> tuple[float, float]:
+    """Least and largest mean of `values` with weights between `low` and `high` that add up to 1."""
 
-    choices = []
-    for value in wanted:
-        low = math.floor(value + 1e-9)
-        choices.append([low] if abs(value - low) < 1e-9 and low else [each for each in (low, low + 1) if each])
-    return np.array(list(itertools.product(*choices)))
+    def least(order: Sequence[int]) -> float:
+        mean, left = sum(v * part for v, part in zip(values, low, strict=True)), 1.0 - sum(low)
+        for index in order:
+            more = min(left, high[index] - low[index])
+            mean, left = mean + values[index] * more, left - more
+        return mean
+
+    order = sorted(range(len(values)), key=lambda index: values[index])
+    return least(order), least(order[::-1])
 
 
 class _Search:
-    """Which counts of the ions `keys` (element and charge, oxygen not among them) make a neutral cell, and what it has.
+    """Which counts of the ions (element and charge, oxygen not among them) make a neutral cell, and what it has.
 
-    Many counts at a time: a cell of seven compounds has hundreds of roundings for every number of cations.
+    `wanted` are their numbers, up to a common factor.
     """
 
     def __init__(
         self,
-        keys: Sequence[tuple[str, int]],
+        wanted: Mapping[tuple[str, int], float],
         compounds: Sequence[Compound],
         shares: Mapping[str, float],
         redox: Mapping[str, float],
     ):
         import numpy as np
 
-        self._keys, self._compounds, self._shares, self._redox = keys, compounds, shares, redox
-        self._charges = np.array([charge for _, charge in keys])
-        elements = sorted({element for element, charge in keys if charge > 0})
-        # (K, E) which element a cation is of, and (E, C) how much of it each compound has
-        self._of = np.array([[q > 0 and symbol == element for element in elements] for symbol, q in keys], float)
-        has = [[sum(ion.count for ion in c.ions if ion.element == element) for c in compounds] for element in elements]
+        self._keys, self._compounds, self._shares, self._redox = list(wanted), compounds, shares, redox
+        self._charges = np.array([charge for _, charge in wanted])
+        # twice the atoms that an ion brings: itself, and half an oxygen for each charge
+        self._twice = 2 + self._charges
+        changing = {redox_key(key)[0] for key in redox}
+        # what the compounds fix: each ion, or all of an element whose states have a ratio
+        kinds = [(element, 0) if q > 0 and element in changing else (element, q) for element, q in wanted]
+        rows = list(dict.fromkeys(kinds))
+        self._of = np.array([[kind == row for row in rows] for kind in kinds], float)
+        has = [
+            [
+                sum(ion.count for ion in item.ions if row in {(ion.element, ion.charge), (ion.element, 0)})
+                for item in compounds
+            ]
+            for row in rows
+        ]
         self._matrix = np.array(has, float)
         self._inverse = np.linalg.pinv(self._matrix)
-        asked = np.array([shares[item.formula] for item in compounds], float)
-        self._asked, self._asked_cations = asked, (self._matrix @ asked).sum()
-        states = [redox_key(key) for key in redox]
-        self._state = np.array([[key == state for state in states] for key in keys], float).reshape(len(keys), -1)
-        self._whole = np.array([[q > 0 and key == e for e, _ in states] for key, q in keys], float).reshape(
-            len(keys), -1
-        )
+        self._asked = np.array([shares[item.formula] for item in compounds], float)
+        self._asked_ions = (self._matrix @ self._asked).sum()
+        counts = np.array(list(wanted.values()))
+        self._ratios = counts / (self._of @ (self._of.T @ counts))
+        stated = [redox_key(key) for key in redox]
+        self._stated = [index for index, key in enumerate(wanted) if key in stated]
+        tolerance = TOLERANCE_PERCENT / 100.0
+        # that of the states without a ratio adds up
+        self._slack = np.array([
+            0.0 if kind == key else tolerance * (1 if key in stated else sum(e == key[0] for e, _ in stated))
+            for key, kind in zip(wanted, kinds, strict=True)
+        ])  # fmt: skip
+        self._center = 2.0 * counts / (counts @ self._twice)
+        self._low, self._high = self._bounds(rows, tolerance)
 
-    def best(self, wanted: Sequence[float], atoms: int) -> "np.ndarray | None":
-        """Of the roundings of `wanted`, the neutral one of at least `atoms` atoms that deviates least; None if none has
-        all shares and ratios within the tolerance.
-        """
+    def _bounds(self, rows: Sequence[tuple[str, int]], tolerance: float) -> tuple["np.ndarray", "np.ndarray"]:
+        """(K,) bounds of the counts for each atom of the cell, which all cells within the tolerance keep."""
         import numpy as np
 
-        counts = _roundings(wanted)
-        charge = counts @ self._charges
-        counts = counts[(charge > 0) & (charge % 2 == 0) & (counts.sum(axis=1) + charge // 2 >= atoms)]
+        part = self._asked / self._asked.sum()
+        low, high = np.maximum(part - tolerance, 0.0), np.minimum(part + tolerance, 1.0)
+        of_rows = np.array([_extremes(row, low, high) for row in self._matrix])
+        least, most = np.maximum(self._ratios - self._slack, 0.0), np.minimum(self._ratios + self._slack, 1.0)
+        atoms = np.zeros((2, len(rows)))
+        for index in range(len(rows)):
+            states = self._of[:, index] > 0
+            atoms[:, index] = _extremes(self._twice[states] / 2.0, least[states], most[states])
+        fewest, _ = _extremes(atoms[0] @ self._matrix, low, high)
+        _, largest = _extremes(atoms[1] @ self._matrix, low, high)
+        return least * (self._of @ of_rows[:, 0]) / largest, most * (self._of @ of_rows[:, 1]) / fewest
+
+    def best(self, atoms: int) -> "np.ndarray | None":
+        """Of the neutral cells of so many atoms within the tolerance, the one that deviates least; None for none."""
+        import numpy as np
+
+        low = np.maximum(np.ceil(self._low * atoms - 1e-9), 1).astype(int)
+        high = np.floor(self._high * atoms + 1e-9).astype(int)
+        if (low > high).any():
+            return None
+        middle, radius = np.floor(self._center * atoms + 1e-9).astype(int), 1
+        # the count that follows from the others
+        last = int(np.argmax(np.where(self._twice > 0, high - low, -1)))
+        while True:
+            first = np.clip(middle - radius + 1, low, high)
+            end = np.clip(middle + radius, low, high)
+            first[last], end[last] = low[last], high[last]
+            sizes = end - first + 1
+            sizes[last] = 1
+            if np.prod(sizes, dtype=float) > _MOST_COMBINATIONS:
+                return None
+            counts = np.indices(sizes).reshape(len(sizes), -1).T + first
+            left = 2 * atoms - counts @ self._twice + counts[:, last] * self._twice[last]
+            found, remainder = np.divmod(left, self._twice[last])
+            counts[:, last] = found
+            counts = counts[(remainder == 0) & (found >= low[last]) & (found <= high[last])]
+            if (fitting := self._least_deviating(counts)) is not None:
+                return fitting
+            if (first == low).all() and (end == high).all():
+                return None
+            radius *= 2
+
+    def _least_deviating(self, counts: "np.ndarray") -> "np.ndarray | None":
+        import numpy as np
+
         counts, realized, ratios = self._realized(counts)
+        kept = (np.abs(ratios - self._ratios) <= self._slack + 1e-9).all(axis=1)
+        counts, realized, ratios = counts[kept], realized[kept], ratios[kept]
         if not len(counts):
             return None
-        worst = np.abs(realized - self._asked).max(axis=1)
-        if self._redox:
-            asked = np.array(list(self._redox.values()))
-            worst = np.maximum(worst, 100.0 * np.abs(ratios - asked).max(axis=1))
+        off = 100.0 * np.abs(ratios - self._ratios)[:, self._stated]
+        worst = np.concatenate((np.abs(realized - self._asked), off), axis=1).max(axis=1)
         first = int(worst.argmin())
         return counts[first] if worst[first] <= TOLERANCE_PERCENT + 1e-9 else None
 
     def cell(self, counts: "np.ndarray") -> Cell:
         """The cell with these counts."""
         _, realized, ratios = self._realized(counts[None])
+        of_ions = dict(zip(self._keys, ratios[0], strict=True))
         found = [
             Share(item.formula, self._shares[item.formula], float(value))
             for item, value in zip(self._compounds, realized[0], strict=True)
         ]
-        found += [Share(*item, float(value)) for item, value in zip(self._redox.items(), ratios[0], strict=True)]
+        found += [Share(key, ratio, float(of_ions.get(redox_key(key), 0.0))) for key, ratio in self._redox.items()]
         labels = {chemistry.ion_label(*key): int(count) for key, count in zip(self._keys, counts, strict=True)}
         return Cell(labels | {"O2-": int(counts @ self._charges) // 2}, tuple(found))
 
     def _realized(self, counts: "np.ndarray") -> tuple["np.ndarray", "np.ndarray", "np.ndarray"]:
-        """Those of the counts that the compounds can make up, with mol-% of the compounds and redox ratios; the mol-%
-        closest to the asked ones if several sets are possible.
+        """Those of the counts that the compounds can make up, with mol-% of the compounds, those closest to the asked
+        ones if several sets are possible, and with the part that each ion is of all of its row.
         """
         import numpy as np
 
         have = counts @ self._of
-        asked = self._asked * (have.sum(axis=1, keepdims=True) / self._asked_cations)
+        asked = self._asked * (have.sum(axis=1, keepdims=True) / self._asked_ions)
         units = asked + (have - asked @ self._matrix.T) @ self._inverse.T
         possible = (np.abs(units @ self._matrix.T - have).max(axis=1) <= 1e-6) & (units.min(axis=1) >= -1e-9)
         counts, units = counts[possible], units[possible]
-        return counts, 100.0 * units / units.sum(axis=1, keepdims=True), (counts @ self._state) / (counts @ self._whole)
+        return counts, 100.0 * units / units.sum(axis=1, keepdims=True), counts / (counts @ self._of @ self._of.T)
