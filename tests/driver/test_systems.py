@@ -184,9 +184,9 @@ def test_an_input_with_one_system_is_as_before(tmp_path):
         ("replicas: 5", "replics: 5", "input.yaml:12: systems[1].glass.replics: not a known key"),
         ("melt_ps: 1,", "melt_ps: -1,", "input.yaml:2: glass.melt_ps: "),
         ("V2O5: 40}", "V2O5: 50}", "input.yaml:9: systems[1].mol_percent: the shares add up to 110 mol-%"),
-        ("V2O5: 40}", "XeO: 40}", "input.yaml:9: systems[1].mol_percent: 'XeO'"),
-        ("V2O5: 40}", "V2O5: [40, 50]}", "input.yaml:9: systems[1].mol_percent: V2O5: several values make a series"),
-        ("V2O5: 54}", "P2O5: 54}", "input.yaml:9: systems[1].mol_percent: no molar volume of V2O5"),
+        ("V2O5: 40}", "XeO: 40}", "input.yaml:9: systems[1].mol_percent.XeO: 'XeO'"),
+        ("V2O5: 40}", "V2O5: [40, 50]}", "input.yaml:9: systems[1].mol_percent.V2O5: several values make a series"),
+        ("V2O5: 54}", "P2O5: 54}", "input.yaml:11: systems[1].molar_volumes_cm3: no molar volume of V2O5"),
         ("    atoms: 100\n", "    atoms: 100\n    density_g_cm3: 3\n", "input.yaml:8: systems[1]: needs either"),
         ("density_g_cm3: 2.5", "density_g_cm3: 20", "input.yaml:7: systems[0].density_g_cm3: 20 g/cm3 gives each"),
         ("name: two\n", "name: two\nsystem: {composition: {Na: 1}}\n", "input.yaml:4: systems: cannot be combined"),
@@ -204,7 +204,7 @@ def test_errors_are_reported_at_their_place_in_the_file(tmp_path, old, new, line
     [
         ("V2O5: [10, 20]", "V2O5: []", "input.yaml:3: series.mol_percent.V2O5: must not be empty"),
         ("V2O5: [10, 20]", "V2O5: [10, 10]", "input.yaml:3: series.mol_percent.V2O5: must list different values"),
-        ("V2O5: [10, 20]", "V2O5: [10, 70]", "series.mol_percent: V2O5-70_V4-0: the shares add up to 110 mol-%"),
+        ("V2O5: [10, 20]", "V2O5: [10, 70]", "series.mol_percent: V2O5-70: the shares add up to 110 mol-%"),
         ("atoms: 100", "atms: 100", "input.yaml:5: series.atms: not a known key; did you mean 'atoms'?"),
         ("[0, 0.5]", "[0, 1.5]", "series.redox"),
     ],
@@ -213,6 +213,24 @@ def test_a_series_that_cannot_be_is_refused(tmp_path, old, new, line):
     assert old in SERIES
     found = refused(tmp_path, SERIES.replace(old, new))
     assert any(line in each for each in found), found
+
+
+def test_errors_of_ratios_and_volumes_are_reported_at_their_own_lines_and_once(tmp_path):
+    """Whatever the number of systems of a series that have them."""
+    text = SERIES.replace("redox: {V4+/V: [0, 0.5]}", "redox:\n    V4+/V: [0, 0.5]\n    V3+/V: [0.2, 0.7, 0.8]")
+    assert refused(tmp_path, text) == [
+        "input.yaml:6: series.redox.V3+/V: V4-0.5_V3-0.7: redox ratios of V add up to 1.2, more than 1",
+        "input.yaml:6: series.redox.V3+/V: V4-0.5_V3-0.8: redox ratios of V add up to 1.3, more than 1",
+    ]
+    for ratio, message in (
+        ("Fe2+/Fe: 0.5", "redox ratio of Fe, which no compound contains"),
+        ("V9+/V: 0.5", "no such oxidation state"),
+        ("V4/V: 0.5", "'V4/V': not a redox ratio like 'V4+/V'"),
+    ):
+        (error,) = refused(tmp_path, SERIES.replace("redox: {V4+/V: [0, 0.5]}", f"redox:\n    {ratio}"))
+        assert error.startswith(f"input.yaml:5: series.redox.{ratio[:-5]}: ") and message in error, error
+    text = SERIES.replace("density_g_cm3: 2.7", "molar_volumes_cm3: {V2O5: 54}")
+    assert refused(tmp_path, text) == ["input.yaml:6: series.molar_volumes_cm3: no molar volume of Na2O, P2O5"]
 
 
 def test_all_errors_are_reported_together_and_once(tmp_path):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 #: Largest deviation of a realized share (mol-%) and, in percent, of a redox ratio.
 TOLERANCE_PERCENT = 1.0
-_MAX_ATOMS = 100_000
+#: Largest cell that is searched.
+MAX_ATOMS = 100_000
 _MOST_COMBINATIONS = 100_000
 _PART = re.compile(r"([A-Z][a-z]?)([0-9]*)")
 
@@ -52,6 +53,14 @@ class Cell:
         return sum(self.counts.values())
 
 
+class RatioError(InputError):
+    """A redox ratio that cannot be: `key` names it."""
+
+    def __init__(self, message: str, key: str):
+        super().__init__(message)
+        self.key = key
+
+
 def compound(formula: str) -> Compound:
     """``V2O5`` as two V5+ and five O2-. Raises InputError if it is not a neutral compound of cations and anions."""
     parts = _PART.findall(formula)
@@ -71,17 +80,20 @@ def compound(formula: str) -> Compound:
 
 
 def redox_key(key: str) -> tuple[str, int]:
-    """``V4+/V`` as ("V", 4). Raises InputError for anything else."""
+    """``V4+/V`` as ("V", 4). Raises RatioError for anything else."""
     ion, _, whole = key.partition("/")
     try:
         element, charge = chemistry.parse_label(ion)
     except InputError:
         element, charge = ion, None
     if charge is None or charge <= 0 or element != whole:
-        raise InputError(f"{key!r}: not a redox ratio like 'V4+/V'")
+        raise RatioError(f"{key!r}: not a redox ratio like 'V4+/V'", key)
     if element not in chemistry.TRANSITION_METALS:
-        raise InputError(f"{key!r}: {element} has one oxidation state in a glass")
-    chemistry.high_spin_unpaired(element, charge)
+        raise RatioError(f"{key!r}: {element} has one oxidation state in a glass", key)
+    try:
+        chemistry.high_spin_unpaired(element, charge)
+    except InputError as error:
+        raise RatioError(str(error), key) from error
     return element, charge
 
 
@@ -96,17 +108,18 @@ def smallest_cell(shares: Mapping[str, float], redox: Mapping[str, float], atoms
     atoms: about 500 atoms of seven compounds, any number of two. Beyond, the combinations nearest to the wanted counts
     are searched, among which a cell is found unless no cell has that number of atoms.
 
-    Raises InputError if the shares do not add up, or if no cell of up to 100 000 atoms has them.
+    Raises RatioError for ratios that cannot be, and InputError for what is no compound, or if no cell of up to 100 000
+    atoms has the shares.
     """
-    if atoms > _MAX_ATOMS:
-        raise InputError(f"atoms: at least {atoms} atoms; the maximum for a cell from mol-% is {_MAX_ATOMS}")
+    if atoms > MAX_ATOMS:
+        raise InputError(f"atoms: at least {atoms} atoms; the maximum for a cell from mol-% is {MAX_ATOMS}")
     compounds = [compound(formula) for formula in shares]
     wanted = _cations(compounds, shares, redox) | _other_anions(compounds, shares)
     search = _Search(wanted, compounds, shares, redox)
-    for size in range(atoms, _MAX_ATOMS + 1):
+    for size in range(atoms, MAX_ATOMS + 1):
         if (counts := search.best(size)) is not None:
             return search.cell(counts)
-    raise InputError(f"no neutral cell of up to {_MAX_ATOMS} atoms has these shares to within 1 mol-%")
+    raise InputError(f"no neutral cell of up to {MAX_ATOMS} atoms has these shares to within 1 mol-%")
 
 
 def absent_elements(shares: Mapping[str, object]) -> set[str]:
@@ -144,18 +157,20 @@ def _cations(
             if ion.charge > 0:
                 key = (ion.element, ion.charge)
                 found[key] = found.get(key, 0.0) + shares[item.formula] * ion.count
-    for element in {redox_key(key)[0] for key in redox}:
+    # by element, the ratio that an error of all of them is reported at
+    for element, last in {redox_key(key)[0]: key for key in redox}.items():
         whole = sum(part for (symbol, _), part in found.items() if symbol == element)
         if not whole:
-            raise InputError(f"redox ratio of {element}, which no compound contains")
+            raise RatioError(f"redox ratio of {element}, which no compound contains", last)
         stated = {redox_key(key)[1]: ratio for key, ratio in redox.items() if redox_key(key)[0] == element}
         rest = 1.0 - sum(stated.values())
         if rest < -1e-9:
-            raise InputError(f"redox ratios of {element} add up to {1.0 - rest:g}, more than 1")
+            raise RatioError(f"redox ratios of {element} add up to {1.0 - rest:g}, more than 1", last)
         others = {key: part for key, part in found.items() if key[0] == element and key[1] not in stated}
         scale = sum(others.values())
         if rest > 1e-9 and not scale:
-            raise InputError(f"redox ratios of {element} add up to {1.0 - rest:g}, and no compound has another state")
+            message = f"redox ratios of {element} add up to {1.0 - rest:g}, and no compound has another state"
+            raise RatioError(message, last)
         for key in [key for key in found if key[0] == element]:
             del found[key]
         found |= {key: whole * rest * part / scale for key, part in others.items() if rest > 1e-9}

@@ -133,7 +133,9 @@ def _listed(document: Document) -> Iterator[tuple[str, View]]:
             yield name.name, _view(document, at, rest, own, Described())
             continue
         given = validated(document, at, rest, Mixture)
-        for system, described in _made(document, at, given) if given is not None else ():
+        if given is None or not all((_is_one(document, at, given), _has_terms(document, at, given))):
+            continue
+        for system, described in _made(document, at, _of_present(given)):
             yield name.name, _view(document, at, system, own, described)
 
 
@@ -154,22 +156,32 @@ def _grid(document: Document) -> Iterator[tuple[str, View]]:
     if count > MAX_SYSTEMS:
         document.fault(at, f"makes {count} systems; the maximum is {MAX_SYSTEMS}")
         return
+    if not _has_terms(document, at, given):
+        return
     seen: set[str] = set()
     for point in itertools.product(*(values for _, values in axes)):
         chosen = {where: value for (where, _), value in zip(axes, point, strict=True)}
-        one = given.model_copy(
-            update={
-                part: {key: chosen.get((part, key), value) for key, value in getattr(given, part).items()}
-                for part in ("mol_percent", "redox")
-            }
+        one = _of_present(
+            given.model_copy(
+                update={
+                    part: {key: chosen.get((part, key), value) for key, value in getattr(given, part).items()}
+                    for part in ("mol_percent", "redox")
+                }
+            )
         )
-        absent = mixture.absent_elements(one.mol_percent)
-        named = {key: value for (_, key), value in chosen.items() if key.partition("/")[2] not in absent}
-        name = "_".join(f"{key.partition('/')[0].rstrip('+')}-{value:g}" for key, value in named.items())
+        named = {
+            part: "_".join(
+                f"{key.partition('/')[0].rstrip('+')}-{value:g}"
+                for (of, key), value in chosen.items()
+                if of == part and key in getattr(one, part)
+            )
+            for part in ("mol_percent", "redox")
+        }
+        name = "_".join(filter(None, named.values()))
         if name in seen:
             continue
         seen.add(name)
-        for system, described in _made(document, at, one, name):
+        for system, described in _made(document, at, one, named):
             yield name or "glass-1", _view(document, at, system, {}, described)
 
 
@@ -187,40 +199,83 @@ def seed_of(document: Document) -> int:
     return (validated(document, (), given, _Seeded) or _Seeded()).seed
 
 
-def _made(document: Document, at: Where, given: Mixture, label: str = "") -> Iterator[tuple[dict[str, Any], Described]]:
-    """The section `system` for a mixture, with its description; nothing, and an error, if there is none."""
-    note = f"{label}: " if label else ""
-    shares = _shares(document, at, given, note)
+def _is_one(document: Document, at: Where, given: Mixture) -> bool:
+    """Whether a mixture is one system; an error for every list of values."""
+    lists = [("mol_percent", key) for key, value in given.mol_percent.items() if isinstance(value, list)]
+    lists += [("redox", key) for key, value in given.redox.items() if isinstance(value, list)]
+    for place in lists:
+        document.fault((*at, *place), "several values make a series; use the key series")
+    return not lists
+
+
+def _has_terms(document: Document, at: Where, given: Mixture) -> bool:
+    """Whether a mixture is one of compounds, with a density or the molar volume of each; errors if not."""
+    compounds = [_is_compound(document, at, formula) for formula in given.mol_percent]
+    volumes = given.molar_volumes_cm3
+    lacking: list[str] = []
+    if (given.density_g_cm3 is None) == (volumes is None):
+        document.fault(at, "needs either density_g_cm3 or molar_volumes_cm3")
+        return False
+    if volumes is not None:
+        lacking = [name for name, share in given.mol_percent.items() if share and name not in volumes]
+    if lacking:
+        document.fault((*at, "molar_volumes_cm3"), f"no molar volume of {', '.join(lacking)}")
+    if given.atoms > mixture.MAX_ATOMS:
+        document.fault((*at, "atoms"), f"{given.atoms}: the maximum for a cell from mol-% is {mixture.MAX_ATOMS}")
+    return all(compounds) and not lacking and given.atoms <= mixture.MAX_ATOMS
+
+
+def _is_compound(document: Document, at: Where, formula: str) -> bool:
+    try:
+        mixture.compound(formula)
+    except InputError as error:
+        document.fault((*at, "mol_percent", formula), str(error))
+        return False
+    return True
+
+
+def _of_present(given: Mixture) -> Mixture:
+    """The mixture without ratios of elements that only compounds of zero share have: the end of a series."""
+    absent = mixture.absent_elements(given.mol_percent)
+    present = {key: value for key, value in given.redox.items() if key.partition("/")[2] not in absent}
+    return given.model_copy(update={"redox": present})
+
+
+def _made(
+    document: Document, at: Where, given: Mixture, named: Mapping[str, str] | None = None
+) -> Iterator[tuple[dict[str, Any], Described]]:
+    """The section `system` for a mixture, with its description; nothing, and an error, if there is none.
+
+    `named` are the parts of the name of a system of a series that come from ``mol_percent`` and ``redox``. An error has
+    the part that it depends on, so that it is the same for all systems with that part, and reported once.
+    """
+    notes = {part: f"{name}: " if name else "" for part, name in (named or {}).items()}
+    shares = _shares(document, at, given, notes.get("mol_percent", ""))
     if shares is None:
         return
-    if (given.density_g_cm3 is None) == (given.molar_volumes_cm3 is None):
-        document.fault(at, "needs either density_g_cm3 or molar_volumes_cm3")
-        return
-    # a glass without the element has no ratio of it: the end of a series
-    absent = mixture.absent_elements(given.mol_percent)
-    redox = {k: v for k, v in given.redox.items() if isinstance(v, float) and k.partition("/")[2] not in absent}
+    redox = {key: value for key, value in given.redox.items() if isinstance(value, float)}
     try:
         cell = mixture.smallest_cell(shares, redox, given.atoms)
-        source, density = "input", given.density_g_cm3
-        if given.molar_volumes_cm3 is not None:
-            source, density = "molar volumes", mixture.density_from_volumes(cell, given.molar_volumes_cm3)
-    except InputError as error:
-        document.fault((*at, "mol_percent"), f"{note}{error}")
+    except mixture.RatioError as error:
+        document.fault((*at, "redox", error.key), f"{notes.get('redox', '')}{error}")
         return
+    except InputError as error:
+        document.fault((*at, "mol_percent"), f"{''.join(notes.values())}{error}")
+        return
+    source, density = "input", given.density_g_cm3
+    if given.molar_volumes_cm3 is not None:
+        source, density = "molar volumes", mixture.density_from_volumes(cell, given.molar_volumes_cm3)
     yield {"composition": cell.counts, "density_g_cm3": density}, Described(cell, source)
 
 
 def _shares(document: Document, at: Where, given: Mixture, note: str) -> dict[str, float] | None:
     """The mol-% of all compounds, with ``rest`` filled in and those of zero left out."""
     stated = {key: value for key, value in given.mol_percent.items() if isinstance(value, float)}
-    lists = [key for part in (given.mol_percent, given.redox) for key, value in part.items() if isinstance(value, list)]
     rest = [key for key, value in given.mol_percent.items() if value == "rest"]
     left = 100.0 - sum(stated.values())
     problem = None
-    if lists:
-        problem = f"{lists[0]}: several values make a series; use the key series"
-    elif len(rest) > 1:
-        problem = f"{note}only one share can be the rest"
+    if len(rest) > 1:
+        problem = "only one share can be the rest"
     elif (rest and left < 0) or (not rest and abs(left) > _SUM_PERCENT):
         problem = f"{note}the shares add up to {100.0 - left:g} mol-%, not 100"
     if problem:
