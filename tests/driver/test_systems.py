@@ -233,6 +233,45 @@ def test_errors_of_ratios_and_volumes_are_reported_at_their_own_lines_and_once(t
     assert refused(tmp_path, text) == ["input.yaml:6: series.molar_volumes_cm3: no molar volume of Na2O, P2O5"]
 
 
+@pytest.mark.parametrize(
+    ("text", "errors"),
+    [
+        (SERIES.replace("P2O5: rest", "P2O5: 40, Al2O3: rest"), [
+            "input.yaml:3: series.mol_percent.Al2O3: the glass section has no Pedone parameters for Al3+",
+        ]),
+        (SERIES.replace("density_g_cm3: 2.7", "molar_volumes_cm3: {Na2O: 20, V2O5: 9, P2O5: 1}"), [
+            "input.yaml:6: series.molar_volumes_cm3: 12.2651 g/cm3 gives each atom of the composition 2.86 Å3",
+        ]),
+        (LIST.replace("{NaPO3: 60, V2O5: 40}", "{NaPO3: 60, Na2SO4: 40}").replace("V2O5", "Na2SO4"), [
+            "input.yaml:9: systems[1].mol_percent.Na2SO4: 'Na2SO4': no state of S as a cation is known",
+        ]),
+        (LIST.replace("atoms: 100", "atoms: 200000"), [
+            "input.yaml:10: systems[1].atoms: 200000: the maximum for a cell from mol-% is 100000",
+        ]),
+    ],
+)  # fmt: skip
+def test_errors_of_a_cell_are_reported_where_it_is_asked_for(tmp_path, text, errors):
+    found = refused(tmp_path, text)
+    assert [line[: len(error)] for line, error in zip(found, errors, strict=True)] == errors
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("systems", "list its items below it, or remove the key"),
+        ("series", "write its keys below it, or remove the key"),
+        ("reference", "list its items below it, or remove the key"),
+        ("md", "write its keys below it, or remove the key"),
+        ("report", "write 'report: {}' for the defaults, or remove the key"),
+        ("name", "give it a value"),
+    ],
+)
+def test_an_empty_key_is_told_what_may_be_written_there(tmp_path, key, advice):
+    rest = "system: {composition: {Na: 2, O: 1}, density_g_cm3: 2}\n"
+    rest += "" if key == "name" else "name: a\n"
+    assert f"input.yaml:1: {key}: is empty; {advice}" in refused(tmp_path, f"{key}:\n{rest}")
+
+
 def test_all_errors_are_reported_together_and_once(tmp_path):
     text = LIST.replace("melt_ps: 1,", "melt_ps: -1,").replace("O: 12", "O: 13").replace("replicas: 5", "replicas: 0")
     found = refused(tmp_path, text)

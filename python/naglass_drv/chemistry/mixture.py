@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from . import ions as chemistry
+from . import potentials
 from .masses import MASSES
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ TOLERANCE_PERCENT = 1.0
 #: Largest cell that is searched.
 MAX_ATOMS = 100_000
 _MOST_COMBINATIONS = 100_000
+# halides may stand beside oxygen, as in a fluoride phosphate
+_ANIONS = ("O", "F", "Cl")
 _PART = re.compile(r"([A-Z][a-z]?)([0-9]*)")
 
 
@@ -72,11 +75,31 @@ def compound(formula: str) -> Compound:
     try:
         ions = chemistry.species(counts)
     except InputError as error:
-        reason = str(error).removeprefix("composition: ")
+        reason = _without_state(counts) or str(error).removeprefix("composition: ")
         raise InputError(reason if reason.startswith("'") else f"{formula!r}: {reason}") from error
     if not any(ion.charge > 0 for ion in ions) or not any(ion.charge < 0 for ion in ions):
         raise InputError(f"{formula!r}: not a compound of cations and anions")
     return Compound(formula, ions)
+
+
+def _without_state(counts: Mapping[str, int]) -> str:
+    """Which element of an oxide has no known state as a cation, such as S in a sulfate, and what to do; or nothing."""
+    lacking = [element for element in counts if element in chemistry.SYMBOLS and not _may_be_cation(element)]
+    if "O" not in counts or not lacking:
+        return ""
+    return (
+        f"no state of {lacking[0]} as a cation is known, and a formula cannot give one; a composition can, as in "
+        f"'V4+', but the glass section has parameters only for {potentials.known()}"
+    )
+
+
+def _may_be_cation(element: str) -> bool:
+    if element in (*chemistry.TRANSITION_METALS, *_ANIONS):
+        return True
+    try:
+        return chemistry.ions_of([element])[0].charge > 0
+    except InputError:
+        return False
 
 
 def redox_key(key: str) -> tuple[str, int]:
@@ -125,11 +148,13 @@ def smallest_cell(shares: Mapping[str, float], redox: Mapping[str, float], atoms
 def absent_elements(shares: Mapping[str, object]) -> set[str]:
     """Elements that only compounds of zero share contain."""
 
-    def elements(formulas: Iterable[str]) -> set[str]:
-        return {symbol for formula in formulas for symbol, _ in _PART.findall(formula)}
-
     none = {formula for formula, share in shares.items() if share == 0}
-    return elements(none) - elements(shares.keys() - none)
+    return set().union(*map(elements, none)) - set().union(*map(elements, shares.keys() - none))
+
+
+def elements(formula: str) -> set[str]:
+    """The elements of a compound."""
+    return {symbol for symbol, _ in _PART.findall(formula)}
 
 
 def density_from_volumes(cell: Cell, volumes_cm3: Mapping[str, float]) -> float:

@@ -17,7 +17,7 @@ from .rounds import RoundView, check_loop, inputs_of, later_rounds
 from .schema import Input
 from .source import Document, parse
 from .systems import OVERRIDES, Described, View, seed_of, views
-from .validation import valid_sections, validate
+from .validation import fault_empty, valid_sections, validate
 
 Check = Callable[[Partial, Document, Path], None]
 
@@ -104,7 +104,7 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
     document = parse(path)
     for key, value in document.value.items():
         if value is None and (key,) not in document.faulty:
-            document.empty((key,))
+            fault_empty(document, (key,), Input)
     nest_levels(document)
     checks, folder = list(checks), source or path.resolve().parent
     given: dict[str, list[Input]] = {}

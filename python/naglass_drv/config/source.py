@@ -44,10 +44,6 @@ class Document:
             where = where[:-1]
         return self.lines.get(where, 1)
 
-    def empty(self, where: Where) -> None:
-        """Add the error of a key without a value."""
-        self.fault(where, f"is empty; write '{where[-1]}: {{}}' for the defaults, or remove the key")
-
     def fault(self, where: Where, message: str) -> None:
         """Record an error at `where`, given as keys and list indices from the top."""
         self.fault_in_line(self.line(where), where, message)

@@ -15,9 +15,9 @@ from ..chemistry import ions as chemistry
 from ..chemistry import mixture
 from ..errors import InputError
 from ..fields import Count, Positive, Section, within
-from .schema import MAX_ATOMS, Name, Seed, Share, System
+from .schema import MAX_ATOMS, Input, Name, Seed, Share, System
 from .source import Document, Fault, Where
-from .validation import validated
+from .validation import fault_empty, validated
 
 #: What a system may override; the dataset and the model belong to all of them.
 OVERRIDES = ("seed", "glass", "reference", "md", "analysis", "report")
@@ -82,11 +82,37 @@ class View(Document):
         """Keep an error of this system with those of the file."""
         self.whole.faults.append(fault)
 
+    def line(self, where: Where) -> int:
+        return super().line(self._asked(where))
+
+    def fault_in_line(self, line: int, where: Where, message: str) -> None:
+        """Record an error; of what all systems of a series ask for, that of the first of them."""
+        place = self.place(where)
+        if self._asked(where) == where or place not in self.whole.faulty:
+            super().fault_in_line(line, where, message)
+        self.faulty.add(where)
+        self.whole.faulty.add(place)
+
     def place(self, where: Where) -> Where:
         if where[:1] == ("system",):
-            return self.at if self.described.cell is not None else (*self.at, *where[1:])
+            return (*self.at, *self._asked(where)[1:])
         moved = _moved(where, self.moved)
         return self.whole.place(where if moved is None else (*self.at, *moved))
+
+    def _asked(self, where: Where) -> Where:
+        """Where the file asks for what stands at `where` in a section `system` that was made from mol-%."""
+        cell = self.described.cell
+        if cell is None or where[:1] != ("system",):
+            return where
+        key, label = (*where[1:], "", "")[:2]
+        if key == "density_g_cm3":
+            return ("system", "molar_volumes_cm3") if self.described.density_source != "input" else where
+        if key == "formula_units":
+            return "system", "atoms"
+        element = chemistry.parse_label(str(label))[0] if label else ""
+        formulas = (share.name for share in cell.shares if "/" not in share.name)
+        source = next((name for name in formulas if element in mixture.elements(name)), None)
+        return ("system", "mol_percent", source) if element and source else ("system", "mol_percent")
 
 
 def views(document: Document) -> dict[str, Document]:
@@ -124,7 +150,7 @@ def _listed(document: Document) -> Iterator[tuple[str, View]]:
         own = {key: member[key] for key in member if key in OVERRIDES}
         for key in own:
             if own[key] is None:
-                document.empty((*at, key))
+                fault_empty(document, (*at, key), Input)
         rest = {key: member[key] for key in member if key != "name" and key not in OVERRIDES}
         name = validated(document, at, {"name": member.get("name")}, _Named)
         if name is None:

@@ -40,6 +40,22 @@ def validated(document: Document, at: Where, value: Any, model: type[Model]) -> 
         return None
 
 
+def fault_empty(document: Document, where: Where, model: type[BaseModel]) -> None:
+    """Record the error of a key of `model` without a value, with what may be written there."""
+    key = str(where[-1])
+    field = model.model_fields.get(key)
+    section = next(models_in(field.annotation), None) if field is not None else None
+    is_list = key == "systems" or (field is not None and get_origin(field.annotation) is list)
+    if section is not None and not is_list and not any(each.is_required() for each in section.model_fields.values()):
+        advice = f"write '{key}: {{}}' for the defaults"
+    elif is_list:
+        advice = "list its items below it"
+    else:
+        advice = "give it a value" if section is None and key != "series" else "write its keys below it"
+    optional = field is None or not field.is_required()
+    document.fault(where, f"is empty; {advice}{', or remove the key' if optional else ''}")
+
+
 def valid_sections(value: dict[str, Any], top: type[BaseModel]) -> Partial:
     """The input with every value that is valid on its own, so that one error does not hide another."""
     sections = {}
