@@ -72,6 +72,6 @@ def test_a_series_holds_the_rows_of_analyses_and_the_other_numbers_of_reports(tm
         ("a", "simulated time"), ("a", D.label), ("b", "simulated time"), ("b", "as printed"),
     ]  # fmt: skip
     assert rows[1].conditions == {"Na2O": 40.0, "temperature_K": 601.5} and rows[1].interval == D.interval
-    head, *table = csv.reader(io.StringIO(as_csv(rows).decode()))
-    assert head == ["system", "key", "label", "value", "error", "unit", "Na2O", "temperature_K"]
+    head, *table = csv.reader(io.StringIO(as_csv(rows, conditions).decode()))
+    assert head == ["system", "key", "label", "value", "error", "unit", "Na2O_mol_percent", "temperature_K"]
     assert table[1] == ["a", D.key, D.label, "2e-09", "3e-10", "m²/s", "40", "601.5"] and table[2][-1] == ""

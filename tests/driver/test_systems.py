@@ -293,7 +293,7 @@ def test_the_series_page_has_its_numbers_and_its_table(tmp_path):
     from naglass_drv.report.series import as_csv, build_series, quantities
 
     conditions = {
-        f"x{x}": {"asked": {"V2O5": x, "P2O5": 100 - x}, "realized": {"V2O5": x + 0.5, "P2O5": 99.5 - x}}
+        f"x{x}": {"asked": {"V2O5": x, "P2O5": 100 - x}, "realized": {"V2O5": x + 0.5, "P2O5": 99.5 - x, "V4+/V": 0.25}}
         for x in (10, 20, 30)
     }
     reports = {}
@@ -305,14 +305,15 @@ def test_the_series_page_has_its_numbers_and_its_table(tmp_path):
     assert [(row.scope, row.value, row.error, row.conditions["V2O5"]) for row in rows] == [
         ("x10", 0.25, 0.01, 10.5), ("x20", 0.25, 0.01, 20.5), ("x30", 0.25, 0.01, 30.5),
     ]  # fmt: skip
-    assert as_csv(rows).decode().splitlines()[:2] == [
-        "system,key,label,value,error,unit,V2O5,P2O5",
-        "x10,network.glass.Q2,share of Q²,0.25,0.01,1,10.5,89.5",
+    assert as_csv(rows, conditions).decode().splitlines()[:2] == [
+        "system,key,label,value,error,unit,V2O5_mol_percent,P2O5_mol_percent,V4+/V_fraction",
+        "x10,network.glass.Q2,share of Q²,0.25,0.01,1,10.5,89.5,0.25",
     ]
     page, content, figures = build_series("title <b>", rows, conditions, {"x10": "reports/x10.html"}, ["lost"])
+    assert "V2O5 (mol-%)</th>" in page and "V4+/V</th>" in page
     assert "title &lt;b&gt;" in page and "lost" in page and list(figures) == ["series"]
     assert "Against V2O5." in page, "what follows from the abscissa is no line of its own"
-    assert content["numbers"][0]["conditions"] == {"V2O5": 10.5, "P2O5": 89.5}
+    assert content["numbers"][0]["conditions"] == {"V2O5": 10.5, "P2O5": 89.5, "V4+/V": 0.25}
     reports["x10"].write_text("{}")
     with pytest.raises(InputError, match="x10.json: not a report"):
         quantities(reports, {}, conditions)

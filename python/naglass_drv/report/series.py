@@ -54,17 +54,23 @@ def _reported(path: Path) -> list[Quantity]:
         raise InputError(f"{path}: not a report of naglass ({type(error).__name__}: {error})") from None
 
 
-def as_csv(rows: Sequence[Quantity]) -> bytes:
-    """All rows as CSV; the columns after `unit` are their conditions, the composition first."""
+def as_csv(rows: Sequence[Quantity], conditions: Conditions) -> bytes:
+    """All rows as CSV; the columns after `unit` are their conditions with their units, the composition first."""
+    composition = {name for each in conditions.values() for name in each["realized"]}
     names = list(dict.fromkeys(name for row in rows for name in row.conditions))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_CSV, *names])
+    writer.writerow([*_CSV, *(_column(name) if name in composition else name for name in names)])
     for row in rows:
         error = "" if row.error is None else repr(row.error)
         conditions = [f"{row.conditions[name]:.6g}" if name in row.conditions else "" for name in names]
         writer.writerow([row.scope, row.key, row.label, repr(row.value), error, row.unit, *conditions])
     return text.getvalue().encode()
+
+
+def _column(name: str) -> str:
+    """The head of a column of the composition: ``Na2O_mol_percent``, ``V4+/V_fraction``."""
+    return f"{name}_fraction" if "/" in name else f"{name}_mol_percent"
 
 
 def build_series(
@@ -151,7 +157,8 @@ def _systems(conditions: Conditions, pages: Mapping[str, str], failed: Sequence[
         shares = [f"{each['realized'][name]:.4g}" if name in each["realized"] else "–" for name in names]
         rows.append([scope, *shares, pages.get(scope, "–")])
     rows += [[scope, *("–" for _ in names), "failed"] for scope in failed]
-    return Table(["system", *names, "page"], rows, "Composition as realized in the cell.")
+    heads = [name if "/" in name else f"{name} (mol-%)" for name in names]
+    return Table(["system", *heads, "page"], rows, "Composition as realized in the cell.")
 
 
 def _table(kinds: Mapping[str, Sequence[Quantity]], scopes: Sequence[str]) -> Table:

@@ -13,7 +13,7 @@ from .report import FIGURES, NUMBERS, PAGE
 
 name = "series"
 #: Raised when the same settings and files give another result.
-revision = 2
+revision = 3
 
 TABLE = "quantities.csv"
 REPORT = "report"
@@ -69,7 +69,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     page, numbers, figures = build_series(settings.title, rows, settings.conditions, settings.pages, settings.failed)
     write_bytes(job.folder / PAGE, page.encode())
     write_json(job.folder / NUMBERS, numbers)
-    write_bytes(job.folder / TABLE, as_csv(rows))
+    write_bytes(job.folder / TABLE, as_csv(rows, settings.conditions))
     for figure, svg in figures.items():
         write_bytes(job.folder / FIGURES / f"{figure}.svg", svg)
     return {"systems": len(settings.conditions), "quantities": len(rows)}
