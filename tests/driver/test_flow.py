@@ -1,9 +1,16 @@
 """Workflows as generators: what they receive, how branches advance, and how a failure stays in its branch."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
 from naglass_drv.products import Product
 from naglass_drv.runtime.flow import Failed, Flow, Step, StepFailed, gather
+from naglass_drv.runtime.keys import Keys, made_of
+from naglass_drv.runtime.preview import preview
+from naglass_drv.runtime.store import Store
+from naglass_drv.runtime.task import Task
 
 
 class Hand:
@@ -108,3 +115,27 @@ def test_an_error_of_the_workflow_itself_is_not_hidden():
     hand = Hand(workflow())
     with pytest.raises(KeyError):
         hand.answer("a")
+
+
+def test_a_dry_run_plans_no_step_that_waits_for_another(tmp_path):
+    """Where branches meet, a real run waits; to plan without one of them would show a step that nobody will run."""
+
+    def workflow(branches):
+        yield from gather(branch(scope) for scope in branches)
+        yield Step("page")
+
+    def stage(name):
+        plan = [Task(name, "task", {})]
+        return SimpleNamespace(revision=1, plan=lambda run: plan if run.scope == "new" or name == "page" else [])
+
+    def found(*branches):
+        return preview(workflow(branches), stage, tmp_path, tmp_path, {}, str)
+
+    store = Store(tmp_path)
+    for step in (each for scope in ("old", "older") for each in (Step("one", scope), Step("two", scope))):
+        takes = {} if step.stage == "one" else {"one": store.product(f"{step.scope}/one")}
+        store.keep(step.label, Product(step.scope, step.stage), made_of([], replace(step, takes=takes)), Keys(str))
+    assert found("old", "older").lines[-2:] == ["page: 1 of 1 tasks to be run", "  page/task: not done yet"]
+    told = found("old", "new")
+    assert [line for line in told.lines if "page" in line] == [] and told.open == {"one"}
+    assert told.lines[-1] == "old/two: no tasks"

@@ -85,7 +85,10 @@ def test_a_dry_run_shows_what_would_be_run_and_writes_nothing(folder, capsys):
     before = snapshot(folder)
     assert main(["run", "input.yaml", "--dry-run"]) == 0
     out = capsys.readouterr().out
-    assert "meta/glass: 0 of 1 tasks to be run" in out and "Nothing was written." in out
+    assert out.splitlines()[-3:] == [
+        "meta/glass: 0 of 1 tasks to be run", "ortho/glass: 0 of 1 tasks to be run",
+        "Nothing has to be done. Nothing was written.",
+    ]  # fmt: skip
     changed = TWO.replace("name: ortho", "name: other").replace("melt_ps: 0.1", "melt_ps: 0.2")
     (folder / "input.yaml").write_text(changed)
     before = snapshot(folder)
@@ -95,6 +98,15 @@ def test_a_dry_run_shows_what_would_be_run_and_writes_nothing(folder, capsys):
     assert snapshot(folder) == before
     assert main(["run", "input.yaml", "--dry-run", "--folder", "elsewhere"]) == 0
     assert not (folder / "elsewhere").exists()
+    assert main(["run", "input.yaml", "--dry-run", "--folder", "."]) == 2
+    assert "not empty and not a naglass run" in capsys.readouterr().err
+
+
+def test_a_dry_run_says_that_a_product_is_made_anew(folder, capsys):
+    (folder / "run/products/meta/glass/g0.extxyz").unlink()
+    assert main(["run", "input.yaml", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "is made anew, since products/meta/glass/g0.extxyz is gone\n" in out and "Nothing has to" not in out
 
 
 def test_a_system_that_was_left_out_is_named(folder):

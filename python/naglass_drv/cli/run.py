@@ -51,20 +51,27 @@ def _run(options: argparse.Namespace) -> int:
 def _dry_run(options: argparse.Namespace) -> int:
     from ..config.load import load_study
     from ..engines.tools import Versions
+    from ..runtime.job import check_folder
     from ..runtime.preview import preview
     from ..stages import load
 
     path = options.input
     study = load_study(path, checks=[checks.Checks()])
     folder = (options.folder or path.parent / "run").resolve()
+    check_folder(folder)
     site = site_settings()
     work = work_of(study)
-    for line in preview(work["workflow"](), load, path.resolve().parent, folder, site, Versions(site)):
+    found = preview(work["workflow"](), load, path.resolve().parent, folder, site, Versions(site))
+    for line in found.lines:
         print(line)
+    if not found.open:
+        print("Nothing has to be done. Nothing was written.")
+        return 0
     rounds = len(study.by_round)
     loop = f", in up to {rounds} rounds, if no decision ends the loop before" if rounds > 1 else ""
-    stages = ", ".join(work["stages"]) or "none"
-    print(f"later steps follow from these; all of them: {stages}{loop}. Nothing was written.")
+    last = found.open <= set(work["stages"][-1:])
+    follow = "" if last else f"later steps follow from these; all stages: {', '.join(work['stages'])}{loop}. "
+    print(f"{follow}Nothing was written.")
     return 0
 
 

@@ -2,13 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import InputError
 from .flow import Answer, Failed, Flow, Step, Workflow
 from .keys import Keys, made_of
 from .store import Store
 from .task import Run, Stage
+
+
+class Preview(NamedTuple):
+    """The steps that can be planned now as `lines`, and the `open` stages of those with something to do."""
+
+    lines: list[str]
+    open: set[str]
 
 
 def preview(
@@ -18,12 +25,14 @@ def preview(
     folder: Path,
     site: Mapping[str, Any],
     versions: Callable[[str], str],
-) -> list[str]:
+) -> Preview:
     """One line for each step that can be planned now, and one for each of its tasks to be run, with the reason.
 
-    A branch of the workflow is followed up to its first step with something to run: what comes after depends on it.
+    A branch of the workflow is followed up to its first step with something to do: what comes after depends on it, also
+    where branches meet.
     """
     lines: list[str] = []
+    unfinished: set[str] = set()
     store, keys = Store(folder, dry=True), Keys(versions)
 
     def begin(step: Step, answer: Answer) -> None:
@@ -32,19 +41,29 @@ def preview(
             tasks = stage.plan(Run(step.input, source, folder, step.takes, site, step.scope))
         except InputError as error:
             lines.append(f"{step.label}: {error}")
+            unfinished.add(step.stage)
             answer(Failed(step.label, str(error)))
             return
         tickets = store.plan(step.label, tasks, keys, revision=stage.revision)
         if tickets:
             lines.append(f"{step.label}: {len(tickets)} of {len(tasks)} tasks to be run")
             lines.extend(f"  {ticket.label}: {'; '.join(ticket.why)}" for ticket in tickets)
-            answer(Failed(step.label, "has to be run first"))
+            unfinished.add(step.stage)
             return
         # an earlier product of the step may lie there, made of other tasks
         kept = store.product(step.label, made_of(store.recognized(step.label), step))
-        state = f"0 of {len(tasks)} tasks to be run" if tasks else "no tasks"
-        lines.append(f"{step.label}: {state}{'; its product has to be made' if kept is None else ''}")
-        answer(kept if kept is not None else Failed(step.label, "has to be made first"))
+        lines.append(f"{step.label}: {f'0 of {len(tasks)} tasks to be run' if tasks else 'no tasks'}")
+        if kept is not None:
+            answer(kept)
+            return
+        lines[-1] += f"; its product is made anew{_what_is_gone(store, step.label)}"
+        unfinished.add(step.stage)
 
     Flow(workflow, begin).advance()
-    return lines
+    return Preview(lines, unfinished)
+
+
+def _what_is_gone(store: Store, step: str) -> str:
+    product = store.product(step)
+    gone = [] if product is None else [path for path in product.files.values() if not path.is_file()]
+    return f", since {gone[0].relative_to(store.folder)} is gone" if gone else ""
