@@ -8,7 +8,7 @@ import pytest
 import naglass_drv
 
 PACKAGE = Path(naglass_drv.__file__).parent
-GROUND = {"errors", "fields", "files", "paths", "products", "__version__"}
+GROUND = {"errors", "fields", "files", "paths", "products", "wording", "__version__"}
 CORE = {"core", "chemistry"}
 MAY_KNOW = {
     "chemistry": set(),

@@ -79,7 +79,7 @@ def test_a_product_stands_for_its_file(other, capsys):
     assert [path.parent / file for file in input.dataset.include] == [other.parent / "here" / ".." / "other" / TRAIN]
     assert str(input.reference[0].structures) == "../other/products/half/glass/g0.extxyz"
     assert main(["validate", str(path)]) == 0
-    assert "1 labels gfn1-xtb, up to 20 atoms" in capsys.readouterr().out
+    assert "1 label gfn1-xtb, up to 20 atoms" in capsys.readouterr().out
     assert main(["estimate", str(path)]) == 0, capsys.readouterr().err
 
 

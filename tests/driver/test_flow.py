@@ -135,7 +135,7 @@ def test_a_dry_run_plans_no_step_that_waits_for_another(tmp_path):
     for step in (each for scope in ("old", "older") for each in (Step("one", scope), Step("two", scope))):
         takes = {} if step.stage == "one" else {"one": store.product(f"{step.scope}/one")}
         store.keep(step.label, Product(step.scope, step.stage), made_of([], replace(step, takes=takes)), Keys(str))
-    assert found("old", "older").lines[-2:] == ["page: 1 of 1 tasks to be run", "  page/task: not done yet"]
+    assert found("old", "older").lines[-2:] == ["page: 1 of 1 task to be run", "  page/task: not done yet"]
     told = found("old", "new")
     assert [line for line in told.lines if "page" in line] == [] and told.open == {"one"}
     assert told.lines[-1] == "old/two: no tasks"

@@ -166,13 +166,13 @@ def test_state_while_running_and_after(toy, capsys):
     job = toy.start(ranks=1)
     toy.wait_for("step", 80)
     text = status.overview(toy.run)
-    assert "run: running; 1 ranks" in text
+    assert "run: running; 1 rank" in text
     assert re.search(r"only +0 of 2 done", text)
     assert re.search(r"only/long: running; \d+ % \(\d+ of 200 steps\), about 0:00:\d\d left; counting", text)
     assert "only/long: running" in status.why(toy.run, "long")
     assert toy.wait(job).returncode == 0
     text = status.overview(toy.run)
-    assert "run: done; 1 ranks" in text and "2 of 2 done" in text and "resume" not in text
+    assert "run: done; 1 rank" in text and "2 of 2 done" in text and "resume" not in text
     assert "because: not done yet" in status.why(toy.run, "only/long")
 
 

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from naglass_drv.errors import InputError
-from naglass_drv.runtime import events, status
+from naglass_drv.runtime import events, notes, status
 from naglass_drv.runtime.keys import Keys
 from naglass_drv.runtime.status import TaskState
-from naglass_drv.runtime.store import Store
+from naglass_drv.runtime.store import Store, ask_again
 from naglass_drv.runtime.task import Task
 from support.jobs import naglass
 
@@ -86,8 +86,88 @@ def test_remaining_time(states, left):
 @pytest.mark.parametrize("key", PROVENANCE)
 def test_a_damaged_provenance_is_one_error(run, key):
     (run / "provenance.json").write_text(json.dumps(PROVENANCE | {key: {}}))
-    with pytest.raises(InputError, match=f"provenance.json: {key} is missing or invalid"):
+    with pytest.raises(InputError, match=f"provenance.json: {key} is missing or invalid; start the run again"):
         status.overview(run)
+
+
+def test_a_provenance_that_is_cut_is_not_taken_for_a_missing_one(run):
+    (run / "provenance.json").write_text('{"stages": [')
+    with pytest.raises(InputError, match="provenance.json: is damaged, not a JSON object; start the run again"):
+        status.overview(run)
+    (run / "provenance.json").unlink()
+    with pytest.raises(InputError, match="not a run folder .it has no provenance.json"):
+        status.overview(run)
+
+
+def complete(store, step, names, **settings):
+    """The tasks of a step, all of them done."""
+    tasks = [Task(step.rpartition("/")[2], name, settings) for name in names]
+    for ticket in store.plan(step, tasks, Keys(lambda tool: "1")):
+        store.complete(ticket, store.claim(ticket, 1), {})
+
+
+def test_what_an_earlier_call_has_done_does_not_count_until_the_last_one_has_come_to_it(run):
+    """An input that was changed, and stopped midway: the analyses and the page are those of the earlier input."""
+    (run / "provenance.json").write_text(json.dumps(PROVENANCE | {"stages": ["md", "analysis", "report"]}))
+    (run / "report.html").write_text("page")
+    store = Store(run)
+    for step in ("md", "analysis", "report"):
+        complete(store, step, ["a"])
+        notes.note_planned(run / "tasks", step)
+    happened(run, *CALLS["done"])
+    assert status.overview(run).count("1 of 1 done") == 3 and status.overview(run).endswith(
+        f"report: {run}/report.html"
+    )
+    happened(run, *CALLS["done"], (100, *START), (110, "run stopped", {}))
+    notes.begin_call(run / "tasks")
+    notes.note_planned(run / "tasks", "md")
+    complete(store, "md", ["a"], new=1)
+    text = status.overview(run)
+    assert "md         1 of 1 done" in text
+    assert "analysis   0 of 1 done, 0:00:00 of task time; 1 done before, to which the last call has not come" in text
+    assert f"report: {run}/report.html (of an earlier state of the run)" in text
+    found = status.snapshot(run)
+    assert [task["state"] for task in found["tasks"]] == ["done", "waiting", "waiting"] and found["report"] is None
+    assert status.why(run, "analysis/a").startswith(
+        "analysis/a: waiting; done before; the last call has not come to it"
+    )
+    happened(run, (0, *START), (90, "run ended", {"failures": 0}))
+    assert [task["label"] for task in status.snapshot(run)["tasks"]] == ["md/a"], "the others left the workflow"
+
+
+def test_a_task_that_is_to_be_redone_is_shown_until_it_is(run):
+    store = Store(run)
+    complete(store, "md", ["a", "b"])
+    ask_again(store.step_folder("md") / "a")
+    text = status.overview(run)
+    assert "md         1 of 2 done" in text and "    md/a: changed; to be redone, as requested" in text
+    (ticket,) = store.plan("md", [Task("md", "a", {})], Keys(lambda tool: "1"))
+    folder = store.claim(ticket, 1)
+    assert [state.state for state in status.stage_states(run, "md", False)] == ["interrupted"]
+    store.complete(ticket, folder, {})
+    assert [state.state for state in status.stage_states(run, "md", False)] == ["done"]
+
+
+def test_a_task_whose_DONE_is_gone_has_its_results(run):
+    store = Store(run)
+    complete(store, "md", ["a"])
+    (store.step_folder("md") / "a" / "DONE").unlink()
+    first, _, attempt = status.why(run, "md/a").splitlines()
+    assert first == "md/a: changed; DONE is gone; the next run takes the results of attempt-1 again"
+    assert attempt == "  tasks/md/a/attempt-1: finished"
+    assert store.plan("md", [Task("md", "a", {})], Keys(lambda tool: "1")) == [], "the run does so"
+
+
+def test_an_unknown_task_is_told_those_that_may_be_meant(run):
+    complete(Store(run), "md", [f"g{number}-300K" for number in range(12)])
+    for name, told in {
+        "md/g1-30K": "did you mean md/g1-300K or md/g11-300K or ",
+        "g10": "did you mean md/g10-300K?",
+        "glass": "planned so far: md/g0-300K, md/g1-300K, md/g2-300K, md/g3-300K, md/g4-300K and 7 more",
+    }.items():
+        with pytest.raises(InputError) as error:
+            status.find(run, name)
+        assert f"task {name!r}: no such task; {told}" in str(error.value)
 
 
 def test_a_run_ends_with_the_path_of_its_report(tmp_path):
@@ -98,7 +178,7 @@ def test_a_run_ends_with_the_path_of_its_report(tmp_path):
     (tmp_path / "input.yaml").write_text(text + "report: {}\n")
     done = naglass("run", "input.yaml", cwd=tmp_path)
     assert re.search(r"\] done in 0:00:\d\d over 2 calls; report: run/report.html$", done.stdout.splitlines()[-1])
-    assert "run: done; 1 ranks" in naglass("status", cwd=tmp_path).stdout
+    assert "run: done; 1 rank" in naglass("status", cwd=tmp_path).stdout
     # the report page stays, and is of an earlier input
     (tmp_path / "input.yaml").write_text(text)
     done = naglass("run", "input.yaml", cwd=tmp_path)
@@ -121,16 +201,16 @@ def test_the_list_of_ended_tasks_says_what_the_tasks_themselves_say(run):
     (store.task_folder(deleted) / "DONE").unlink()
     noted = status.stage_states(run, "md", False)
     assert [state.state for state in noted] == [
-        "done", "failed", "done", "interrupted", "changed", "interrupted", "waiting", "waiting",
+        "done", "failed", "done", "interrupted", "changed", "changed", "waiting", "waiting",
     ]  # fmt: skip
     assert f"  md         {'█' * 5}{'░' * 15} 2 of 8 done" in status.overview(run, bars=True)
     assert noted[1].detail == "LOST_ATOMS: two lines of text"
-    notes = store.step_folder("md") / "ended.txt"
-    kept = notes.read_text()
-    notes.unlink()
+    ended = store.step_folder("md") / "ended.txt"
+    kept = ended.read_text()
+    ended.unlink()
     plain = status.stage_states(run, "md", False)
     assert [state[:3] for state in plain] == [state[:3] for state in noted]
-    notes.write_text(kept.replace("LOST_ATOMS", "AS_NOTED") + "t0 half a li")
+    ended.write_text(kept.replace("LOST_ATOMS", "AS_NOTED") + "t0 half a li")
     assert "AS_NOTED" in status.stage_states(run, "md", False)[1].detail, "the list was not used"
 
 

@@ -59,6 +59,10 @@ def test_logs_show_the_end_of_the_log_of_a_task(folder, capsys):
     assert main(["logs", "meta/glass/g0", "--lines", "3"]) == 0
     first, *rest = capsys.readouterr().out.splitlines()
     assert first.startswith("run/tasks/meta/glass/g0/attempt-1/") and len(rest) == 3
+    for log in (folder / "run/tasks/meta/glass/g0/attempt-1").glob("log.*"):
+        log.unlink()
+    assert main(["logs", "meta/glass/g0"]) == 2
+    assert "has no log file; what it wrote is in run/tasks/meta/glass/g0/attempt-1" in capsys.readouterr().err
     assert main(["logs", "g0"]) == 2
     assert "not unique; specify one of meta/glass/g0, ortho/glass/g0" in capsys.readouterr().err
     assert main(["logs", "nothing"]) == 2
@@ -67,7 +71,7 @@ def test_logs_show_the_end_of_the_log_of_a_task(folder, capsys):
 
 def test_retry_redoes_a_task_that_is_done_once(folder, capsys):
     assert main(["retry", "meta/glass/g0"]) == 0
-    assert "1 to be redone by the next run" in capsys.readouterr().out
+    assert "1 task to be redone by the next run" in capsys.readouterr().out
     done = naglass("run", "input.yaml", cwd=folder, ranks=2)
     assert done.returncode == 0 and "meta/glass/g0 again: requested" in done.stdout
     assert (folder / "run/tasks/meta/glass/g0/attempt-2/DONE").exists()
@@ -86,7 +90,7 @@ def test_a_dry_run_shows_what_would_be_run_and_writes_nothing(folder, capsys):
     assert main(["run", "input.yaml", "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[-3:] == [
-        "meta/glass: 0 of 1 tasks to be run", "ortho/glass: 0 of 1 tasks to be run",
+        "meta/glass: 0 of 1 task to be run", "ortho/glass: 0 of 1 task to be run",
         "Nothing has to be done. Nothing was written.",
     ]  # fmt: skip
     changed = TWO.replace("name: ortho", "name: other").replace("melt_ps: 0.1", "melt_ps: 0.2")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..wording import counted
 from . import checks
 from .numbers import add_number
 from .run import work_of
@@ -54,7 +55,7 @@ def lines(expected: "Forecast", ranks: int, disk: str) -> list[str]:
     table.append(("in total", str(total[0]), "", "", _hours(total[1]), _hours(total[2]), ""))
     widths = [max(len(row[k]) for row in table) for k in range(len(_HEAD))]
     text = ["  ".join(f"{cell:{width}s}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    text.append(f"wall time on {ranks} rank{'s' if ranks > 1 else ''}: about {_duration(expected.wall_s)}")
+    text.append(f"wall time on {counted(ranks, 'rank')}: about {_duration(expected.wall_s)}")
     text.append(f"disk: about {disk}")
     for name, row in expected.rows.items():
         text += [f"not included: {name}, since no time of {work} is known" for work in sorted(row.unknown)]

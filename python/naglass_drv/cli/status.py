@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import InputError
+from ..wording import counted
 from .numbers import add_number
 from .run import as_planned
 
@@ -59,11 +60,14 @@ def _status(options: argparse.Namespace) -> int:
 def _logs(options: argparse.Namespace) -> int:
     from ..runtime import status
     from ..runtime.failure import shown, tail
-    from ..runtime.store import log_of
+    from ..runtime.store import attempts, log_of
 
-    log = log_of(status.find(options.folder, options.task))
+    folder = status.find(options.folder, options.task)
+    log = log_of(folder)
     if log is None:
-        raise InputError(f"task {options.task!r}: has no log yet")
+        made = attempts(folder)
+        state = f"has no log file; what it wrote is in {shown(made[-1])}" if made else "has not been started yet"
+        raise InputError(f"task {options.task!r}: {state}")
     print(f"{shown(log)}:")
     for line in tail(log, options.lines):
         print(line)
@@ -78,7 +82,7 @@ def _retry(options: argparse.Namespace) -> int:
     for folder in folders:
         ask_again(folder)
     resume = status.provenance_of(options.folder)["resume"]
-    print(f"{len(folders)} to be redone by the next run: {resume}")
+    print(f"{counted(len(folders), 'task')} to be redone by the next run: {resume}")
     return 0
 
 

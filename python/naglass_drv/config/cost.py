@@ -12,6 +12,7 @@ from typing import Any
 
 from ..chemistry import ions as chemistry
 from ..errors import InputError
+from ..wording import counted
 from .partial import Partial, Unknown, rule
 from .source import Where
 
@@ -35,7 +36,7 @@ _OUTPUT_B = 2_000_000
 
 @dataclass(frozen=True)
 class Cost:
-    """For one stage or reference set: number of tasks, what they are, memory per task and total disk (bytes)."""
+    """For one stage or reference set: number of tasks, what one is, memory per task and total disk (bytes)."""
 
     where: Where
     tasks: int
@@ -45,7 +46,7 @@ class Cost:
 
     def __str__(self) -> str:
         about = f"about {shown(self.memory)} of memory each, {shown(self.disk)} of disk in total"
-        return f"{self.tasks} {self.text}; {about}"
+        return f"{counted(self.tasks, self.text)}; {about}"
 
 
 def ions(top: Any) -> tuple[chemistry.Species, ...]:
@@ -107,7 +108,7 @@ def totals(found: Sequence[Cost]) -> list[Cost]:
         Cost(
             where,
             sum(item.tasks for item in items),
-            f"tasks in {len(items)} systems",
+            f"task in {counted(len(items), 'system')}",
             max(item.memory for item in items),
             sum(item.disk for item in items),
         )
@@ -138,7 +139,7 @@ def _glass(top: Any) -> Cost:
     glass, count = top.glass, atoms(top)
     quench_ps = max(0.0, glass.melt_temperature_K - glass.final_temperature_K) / glass.quench_rate_K_per_ps
     total_ps = _SOFT_PS + glass.melt_ps + quench_ps + glass.hold_ps
-    text = f"melt-quenches of {count} atoms, {_time(total_ps, glass.timestep_fs)}"
+    text = f"melt-quench of {count} atoms, {_time(total_ps, glass.timestep_fs)}"
     disk = glass.replicas * total_ps / _GLASS_SAMPLE_PS * count * _SNAPSHOT_B
     return Cost(("glass",), glass.replicas, text, _LAMMPS_B + count * _CLASSICAL_B, disk)
 
@@ -152,13 +153,13 @@ def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:
     elif melts is None:
         melts = 0 if moves else _MELT_FRAMES
     tasks = len(sizes) * (item.frames_per_structure + melts)
-    count, frames, what = max(sizes), 1.0, "labels"
+    count, frames, what = max(sizes), 1.0, "label"
     if item.aimd is not None:
         total_ps = sum(_segment_ps(segment) for segment in item.aimd.segments)
         frames = 1000.0 * total_ps / item.aimd.every_fs
-        what = f"trajectories of {_time(total_ps, item.aimd.timestep_fs)},"
+        what = f"trajectory of {_time(total_ps, item.aimd.timestep_fs)},"
     elif item.relax is not None:
-        what = f"relaxations of up to {item.relax.max_steps} steps,"
+        what = f"relaxation of up to {item.relax.max_steps} steps,"
     disk = tasks * (_OUTPUT_B + frames * count * (2 * _SNAPSHOT_B + 1_000))
     text = f"{what} {item.level.name}, up to {count} atoms"
     return Cost(("reference", index), tasks, text, _scf_memory(item, count), disk)
@@ -186,7 +187,7 @@ def _dynamics(top: Any, counts: Counts) -> Cost:
     copies = math.prod(md.replicate)
     frames = 1000.0 * md.time_ps / md.sample_every_fs
     count = max(sizes) * copies
-    text = f"trajectories of up to {count} atoms, {_time(md.time_ps, md.timestep_fs)}, {frames:.6g} frames each"
+    text = f"trajectory of up to {count} atoms, {_time(md.time_ps, md.timestep_fs)}, {frames:.6g} frames each"
     disk = len(md.temperatures_K) * frames * sum(sizes) * copies * 2 * _SNAPSHOT_B
     memory = _TORCH_B + max(count * _MODEL_B, frames * count * _FRAME_B)
     return Cost(("md",), len(sizes) * len(md.temperatures_K), text, memory, disk)

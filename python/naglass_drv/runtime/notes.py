@@ -1,6 +1,7 @@
-"""ended.txt of a step: how its tasks ended, so that `status` need not read the files of every task.
+"""Lists for `status` alone, never used to decide whether a task is done; they may be deleted at any time.
 
-A copy of what DONE and FAILED say, never used to decide whether a task is done; it may be deleted at any time.
+ended.txt of a step: how its tasks ended, a copy of what DONE and FAILED say, so that the files of every task need not
+be read. planned.txt of a run: the steps that its last call has planned; other steps have the plan of an earlier one.
 """
 
 from contextlib import suppress
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FILE = "ended.txt"
+PLANNED = "planned.txt"
 
 
 class Note(NamedTuple):
@@ -41,3 +43,24 @@ def read(folder: Path) -> dict[str, Note]:
         except ValueError:
             continue
     return found
+
+
+def begin_call(tasks: Path) -> None:
+    """Begin the list of planned steps in the folder `tasks` of a run anew."""
+    with suppress(OSError):
+        tasks.mkdir(parents=True, exist_ok=True)
+        (tasks / PLANNED).write_text("", encoding="utf-8")
+
+
+def note_planned(tasks: Path, step: str) -> None:
+    """Note that this call has planned a step."""
+    with suppress(OSError), open(tasks / PLANNED, "a", encoding="utf-8") as stream:
+        stream.write(f"{step}\n")
+
+
+def planned(tasks: Path) -> set[str] | None:
+    """The steps that the last call has planned; None if that was not noted."""
+    try:
+        return set((tasks / PLANNED).read_text(encoding="utf-8", errors="replace").splitlines())
+    except OSError:
+        return None

@@ -7,7 +7,8 @@ from typing import Any
 
 from ..errors import InputError, SetupError, TaskFailed
 from ..products import Decision, Missing
-from . import events
+from ..wording import counted
+from . import events, notes
 from .failure import Outcome
 from .flow import Answer, Failed, Flow, Step, Workflow
 from .keys import Keys, made_of
@@ -61,6 +62,8 @@ class Planner:
         self._open: dict[str, _Open] = {}
         self._seen: set[str] = set()
         self._flow = Flow(workflow, self._begin)
+        if not setting.only:
+            notes.begin_call(setting.folder / "tasks")
 
     @property
     def ended(self) -> bool:
@@ -101,6 +104,7 @@ class Planner:
                 raise
             self._refuse(step, str(error), answer)
             return
+        notes.note_planned(self._setting.folder / "tasks", step.label)
         waiting = _Open(step, run, answer, len(tickets))
         if not tickets:
             self._close(waiting)
@@ -120,8 +124,7 @@ class Planner:
         redo = step.stage in self._setting.only
         tickets = self.store.plan(step.label, tasks, self._keys, revision=stage.revision, redo=redo)
         if tasks:
-            count = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
-            self._setting.say(f"{step.label}: {count}, {len(tasks) - len(tickets)} already done")
+            self._setting.say(f"{step.label}: {counted(len(tasks), 'task')}, {len(tasks) - len(tickets)} already done")
         for ticket in tickets:
             if ticket.why != ("not done yet",):
                 self._setting.say(f"  {ticket.label} again: {'; '.join(ticket.why)}")

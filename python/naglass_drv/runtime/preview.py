@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError
+from ..wording import counted
 from .flow import Answer, Failed, Flow, Step, Workflow
 from .keys import Keys, made_of
 from .store import Store
@@ -46,17 +47,18 @@ def preview(
             return
         tickets = store.plan(step.label, tasks, keys, revision=stage.revision)
         if tickets:
-            lines.append(f"{step.label}: {len(tickets)} of {len(tasks)} tasks to be run")
+            lines.append(f"{step.label}: {len(tickets)} of {counted(len(tasks), 'task')} to be run")
             lines.extend(f"  {ticket.label}: {'; '.join(ticket.why)}" for ticket in tickets)
             unfinished.add(step.stage)
             return
         # an earlier product of the step may lie there, made of other tasks
         kept = store.product(step.label, made_of(store.recognized(step.label), step))
-        lines.append(f"{step.label}: {f'0 of {len(tasks)} tasks to be run' if tasks else 'no tasks'}")
+        state = f"0 of {counted(len(tasks), 'task')} to be run" if tasks else "no tasks"
         if kept is not None:
+            lines.append(f"{step.label}: {state}")
             answer(kept)
             return
-        lines[-1] += f"; its product is made anew{_what_is_gone(store, step.label)}"
+        lines.append(f"{step.label}: {state}; its product is made anew{_what_is_gone(store, step.label)}")
         unfinished.add(step.stage)
 
     Flow(workflow, begin).advance()

@@ -1,5 +1,6 @@
 """The state of a run, read from the plain files in its folder, possibly while it is running."""
 
+import difflib
 import os
 import time
 from collections.abc import Collection
@@ -9,11 +10,12 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..products import Decision
+from ..wording import counted
 from . import events, notes, progress
 from .files import read_json
 from .keys import change, differences
 from .lock import is_running
-from .store import FAILED, Store, attempts, read_done, told
+from .store import FAILED, RETRY, Store, asked_again, attempts, read_done, told
 
 _PROVENANCE: dict[str, type | tuple[type, ...]] = {
     "stages": list,
@@ -24,8 +26,12 @@ _PROVENANCE: dict[str, type | tuple[type, ...]] = {
     "source": str,
 }
 _REPORT = "report.html"
+_REPAIR = "start the run again to have it written anew: finished tasks are kept"
 # tasks of a stage that are shown one by one
 _MOST = 100
+# tasks that an error names, and those that are compared with an unknown one
+_NEAR, _COMPARED = 5, 5000
+_UNCHECKED = "done before; the last call has not come to it"
 # an attempt of a running job that shows no sign of life for this long is reported as silent
 _SILENT_S = 300.0
 
@@ -45,10 +51,15 @@ class TaskState(NamedTuple):
 
 def task_state(folder: Path, label: str, key: str, running: bool) -> TaskState:
     """State of the task in `folder` with planned key `key`."""
-    done = read_done(folder)
+    done, tried = read_done(folder), attempts(folder)
     if done is not None and done["key"] == key:
-        return TaskState(label, "done", f"attempt-{done['attempt']}", seconds=done["seconds"])
-    tried = attempts(folder)
+        again = asked_again(folder, done["attempt"])
+        if not again or not tried:
+            return TaskState(label, "done", f"attempt-{done['attempt']}", seconds=done["seconds"])
+        if tried[-1].name == f"attempt-{done['attempt']}":
+            return TaskState(label, "changed", "to be redone, as requested")
+    elif (kept := _kept(tried, key)) is not None:
+        return TaskState(label, "changed", f"DONE is gone; the next run takes the results of {kept} again")
     if not tried:
         return TaskState(label, "waiting")
     last = tried[-1]
@@ -68,22 +79,42 @@ def task_state(folder: Path, label: str, key: str, running: bool) -> TaskState:
     return TaskState(label, "running", detail, time.time() - started, report.get("remaining_s"))
 
 
+def _kept(tried: list[Path], key: str) -> str | None:
+    """The last attempt that has done the task with this key, by its own copy of DONE."""
+    done = (attempt.name for attempt in reversed(tried) if (read_done(attempt) or {}).get("key") == key)
+    return next(done, None)
+
+
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) else time.time()
 
 
-def stage_states(folder: Path, stage: str, running: bool) -> list[TaskState]:
-    """States of the tasks of a stage, in all its scopes, as last planned."""
+def stage_states(folder: Path, stage: str, running: bool, *, ended: bool = False) -> list[TaskState]:
+    """States of the tasks of a stage, in all its scopes, as last planned.
+
+    What an earlier call has done waits until the last one has come to its step; if that call has `ended`, the step is
+    no longer part of the run.
+    """
     store = Store(folder)
+    current = notes.planned(folder / "tasks")
     found = []
     for step in _steps_of(store, [stage]):
         place = store.step_folder(step)
+        if current is not None and step not in current:
+            before = () if ended else store.planned(step)
+            found += [_state_before(place / item["name"], f"{step}/{item['name']}") for item in before]
+            continue
         known = notes.read(place)
         for item in store.planned(step):
             name, label = item["name"], f"{step}/{item['name']}"
             state = _quick_state(f"{place}/{name}", label, item["key"], known.get(name))
             found.append(state or task_state(place / name, label, item["key"], running))
     return found
+
+
+def _state_before(folder: Path, label: str) -> TaskState:
+    """The state of a task that an earlier call has planned, and not the last one."""
+    return TaskState(label, "waiting", _UNCHECKED if read_done(folder) is not None else "")
 
 
 def _quick_state(folder: str, label: str, key: str, note: notes.Note | None) -> TaskState | None:
@@ -95,7 +126,7 @@ def _quick_state(folder: str, label: str, key: str, note: notes.Note | None) -> 
     if note.key != key:
         return None
     if not note.failure:
-        done = os.path.exists(f"{folder}/DONE")
+        done = os.path.exists(f"{folder}/DONE") and not os.path.exists(f"{folder}/{RETRY}")
         return TaskState(label, "done", f"attempt-{note.attempt}", seconds=note.seconds) if done else None
     failed, later = f"{folder}/attempt-{note.attempt}/{FAILED}", f"{folder}/attempt-{note.attempt + 1}"
     if os.path.exists(failed) and not os.path.exists(later):
@@ -111,9 +142,10 @@ def overview(folder: Path, *, bars: bool = False) -> str:
     """The run as text: its state, every stage (with a bar, if asked for), and every task neither done nor waiting."""
     provenance = provenance_of(folder)
     running = is_running(folder)
+    ended = not running and _how_it_ended(folder) == "done"
     lines = [_headline(folder, provenance, running)]
     for stage in provenance["stages"]:
-        states = stage_states(folder, stage, running)
+        states = stage_states(folder, stage, running, ended=ended)
         drawn = f"{progress.bar(_share(states))} " if bars else ""
         lines.append(f"  {stage:10s} {drawn}{_stage_line(states)}")
         told = [state for state in states if state.state not in ("done", "waiting")]
@@ -125,8 +157,9 @@ def overview(folder: Path, *, bars: bool = False) -> str:
     lines += [f"  {step}: {facts.get('reason')}" for step, facts in _decisions(folder).items()]
     lines += [f"  {step}: left out; {reason}" for step, reason in _refused(folder).items()]
     if (report := folder / _REPORT).is_file():
-        lines.append(f"report: {report}")
-    if not running and _how_it_ended(folder) != "done":
+        state = "" if _is_current(folder, provenance["stages"], running, ended) else " (of an earlier state of the run)"
+        lines.append(f"report: {report}{state}")
+    if not running and not ended:
         lines.append(f"resume with: {provenance['resume']}")
     return "\n".join(lines)
 
@@ -138,6 +171,8 @@ def snapshot(folder: Path) -> dict[str, Any]:
     if running:
         calls[-1] = (calls[-1][0], time.time())
     report = folder / _REPORT
+    ended = not running and _how_it_ended(folder) == "done"
+    current = report.is_file() and _is_current(folder, provenance["stages"], running, ended)
     return {
         "folder": str(folder),
         "state": "running" if running else _how_it_ended(folder),
@@ -147,18 +182,30 @@ def snapshot(folder: Path) -> dict[str, Any]:
         "total_s": sum(end - start for start, end in calls),
         "calls": len(calls),
         "stages": provenance["stages"],
-        "tasks": [state._asdict() for stage in provenance["stages"] for state in stage_states(folder, stage, running)],
+        "tasks": [
+            state._asdict()
+            for stage in provenance["stages"]
+            for state in stage_states(folder, stage, running, ended=ended)
+        ],
         "decisions": _decisions(folder),
         "left_out": _refused(folder),
-        "report": str(report) if report.is_file() else None,
+        "report": str(report) if current else None,
         "resume": provenance["resume"],
     }
+
+
+def _is_current(folder: Path, stages: list[str], running: bool, ended: bool) -> bool:
+    """Whether the page shows what the last call has planned."""
+    states = stage_states(folder, "series" if "series" in stages else "report", running, ended=ended)
+    return bool(states) and all(state.state == "done" for state in states)
 
 
 def _decisions(folder: Path) -> dict[str, Any]:
     """What has been decided after each round of a loop, by step: a mapping with ``converged`` and ``reason``."""
     store = Store(folder)
-    found = {step: store.product(step) for step in _steps_of(store, [Decision.kind])}
+    current = notes.planned(folder / "tasks")
+    steps = [step for step in _steps_of(store, [Decision.kind]) if current is None or step in current]
+    found = {step: store.product(step) for step in steps}
     return {step: product.facts for step, product in found.items() if isinstance(product, Decision)}
 
 
@@ -182,12 +229,16 @@ def why(folder: Path, name: str) -> str:
     store, running = Store(folder), is_running(folder)
     step, item = _find(store, provenance["stages"], name)
     task_folder = store.step_folder(step) / item["name"]
-    state = task_state(task_folder, f"{step}/{item['name']}", item["key"], running)
+    label, current = f"{step}/{item['name']}", notes.planned(folder / "tasks")
+    if current is None or step in current:
+        state = task_state(task_folder, label, item["key"], running)
+    else:
+        state = _state_before(task_folder, label)
     planned, done = read_json(task_folder / "task.json") or {}, read_done(task_folder)
     lines = [f"{state.label}: {state.state}{'; ' + state.detail if state.detail else ''}", f"  key {item['key']}"]
     if state.state == "done" and done is not None:
         lines.append(f"  done in {progress.clock(done['seconds'])}, because: {'; '.join(done['why'])}")
-    else:
+    elif state.state not in ("changed", "waiting") or not state.detail:
         lines.append(f"  to be run, because: {'; '.join(planned.get('why', ['not planned yet']))}")
     for attempt in attempts(task_folder):
         lines.append(f"  {attempt.relative_to(folder)}: {_attempt_line(attempt, item['key'])}")
@@ -201,12 +252,15 @@ def changed_since(planned: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 def provenance_of(folder: Path) -> dict[str, Any]:
     """The record of the run in `folder`; raises InputError if it is not a run folder."""
-    provenance = read_json(folder / "provenance.json")
-    if provenance is None:
+    path = folder / "provenance.json"
+    provenance = read_json(path)
+    if provenance is None and not path.exists():
         raise InputError(f"{folder}: not a run folder (it has no provenance.json)")
+    if provenance is None:
+        raise InputError(f"{path}: is damaged, not a JSON object; {_REPAIR}")
     for key, kind in _PROVENANCE.items():
         if not isinstance(provenance.get(key), kind):
-            raise InputError(f"{folder / 'provenance.json'}: {key} is missing or invalid")
+            raise InputError(f"{path}: {key} is missing or invalid; {_REPAIR}")
     return provenance
 
 
@@ -218,7 +272,7 @@ def _headline(folder: Path, provenance: dict[str, Any], running: bool) -> str:
     begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(calls[-1][0]))
     elapsed = progress.clock(sum(end - start for start, end in calls))
     last = progress.clock(calls[-1][1] - calls[-1][0])
-    text = f"{folder}: {state}; {provenance['ranks']} ranks, started {begun}, {last} elapsed"
+    text = f"{folder}: {state}; {counted(provenance['ranks'], 'rank')}, started {begun}, {last} elapsed"
     return text if len(calls) == 1 else f"{text}, {elapsed} over {len(calls)} calls in total"
 
 
@@ -267,6 +321,8 @@ def _stage_line(states: list[TaskState]) -> str:
     done = [state for state in states if state.state == "done"]
     spent = progress.clock(sum(state.seconds or 0 for state in done))
     text = f"{len(done)} of {len(states)} done, {spent} of task time"
+    if before := sum(state.detail == _UNCHECKED for state in states):
+        text += f"; {before} done before, to which the last call has not come"
     remaining = _remaining(states, done)
     return text if remaining is None else f"{text}, about {progress.clock(remaining)} left"
 
@@ -296,10 +352,23 @@ def _find(store: Store, stages: list[str], name: str) -> tuple[str, dict[str, st
     if len(found) == 1:
         return found[0]
     if found:
-        labels = ", ".join(f"{step}/{item['name']}" for step, item in found)
-        raise InputError(f"task {name!r}: not unique; specify one of {labels}")
+        labels = [f"{step}/{item['name']}" for step, item in found]
+        raise InputError(f"task {name!r}: not unique; specify one of {_first_few(labels)}")
     known = [f"{step}/{item['name']}" for step, item in all_tasks]
-    raise InputError(f"task {name!r}: no such task; planned so far: {', '.join(known) or 'none'}")
+    if near := _near(name, known):
+        raise InputError(f"task {name!r}: no such task; did you mean {' or '.join(near)}?")
+    raise InputError(f"task {name!r}: no such task; planned so far: {_first_few(known) or 'none'}")
+
+
+def _first_few(labels: list[str]) -> str:
+    more = len(labels) - _NEAR
+    return ", ".join(labels[:_NEAR]) + (f" and {more} more" if more > 0 else "")
+
+
+def _near(name: str, known: list[str]) -> list[str]:
+    """Tasks that may be meant by `name`: those that contain it, or else, of a moderate number, those like it."""
+    inside = [label for label in known if name in label]
+    return inside[:_NEAR] or difflib.get_close_matches(name, known[:_COMPARED], n=_NEAR)
 
 
 def _attempt_line(attempt: Path, key: str) -> str:

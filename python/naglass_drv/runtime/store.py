@@ -36,7 +36,7 @@ _STEPS = "steps.json"
 _LOG = re.compile(r"^log\.|\.log$|\.out$|\.lammps$")
 _ATTEMPT = "attempt.json"
 _RESULT, FAILED = "DONE", "FAILED"
-_RETRY = "RETRY"
+RETRY = "RETRY"
 _DONE = {
     "key": str, "attempt": int, "why": list, "parts": dict, "seconds": (int, float), "summary": dict, "outputs": dict,
 }  # fmt: skip
@@ -229,7 +229,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         record = self._recognize(folder, task_key)
         why = _reasons(folder, record, task_key, parts)
-        if not why and (redo or (record is not None and _asked_again(folder, record["attempt"]))):
+        if not why and (redo or (record is not None and asked_again(folder, record["attempt"]))):
             why = ["requested"]
         planned = {
             "stage": task.stage,
@@ -324,11 +324,12 @@ def told(record: Mapping[str, Any]) -> str:
 def ask_again(folder: Path) -> None:
     """Request that the task in `folder` is redone, even if it is done; an attempt made from now on fulfills it."""
     made = attempts(folder)
-    write_json(folder / _RETRY, {"after": int(made[-1].name[8:]) if made else 0})
+    write_json(folder / RETRY, {"after": int(made[-1].name[8:]) if made else 0})
 
 
-def _asked_again(folder: Path, attempt: int) -> bool:
-    after = (read_json(folder / _RETRY) or {}).get("after")
+def asked_again(folder: Path, attempt: int) -> bool:
+    """Whether somebody asked for another attempt after this one."""
+    after = (read_json(folder / RETRY) or {}).get("after")
     return isinstance(after, int) and attempt <= after
 
 
