@@ -11,6 +11,7 @@ from naglass_drv.cli.main import main
 from naglass_drv.config.load import load, load_study
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import InputError
+from naglass_drv.files import write_bytes
 from naglass_drv.products import Dataset, Model, Structures
 from naglass_drv.runtime.keys import Keys
 from naglass_drv.runtime.store import Store
@@ -30,6 +31,7 @@ dataset:
     - {from: ../other, product: dataset/train}
 """
 TRAIN = "products/dataset/train.extxyz"
+MODEL = "products/train/model/model.nmace"
 
 
 def keep(store: Store, step: str, product, settings: dict) -> None:
@@ -50,7 +52,11 @@ def made(tmp_path_factory):
     write_frames(glass, [cell("Na4P4O12")])
     write_frames(train, [cell("Na2O", k) for k in range(3)])
     keep(store, "half/glass", Structures(files={"g0/structure": glass}), {"a": 1})
-    keep(store, "dataset", Dataset(files={"train": train}), {"a": 1})
+    keep(store, "dataset", Dataset(files={"train": train, "summary": train}), {"a": 1})
+    portable, table = folder / MODEL, folder / "products/train/model/train.json"
+    write_bytes(portable, b"model")
+    write_bytes(table, b"{}")
+    keep(store, "train", Model(files={"portable": portable, "summary": table}), {"a": 1})
     return folder
 
 
@@ -93,10 +99,11 @@ def test_a_copied_run_is_as_good_as_the_first_one(other):
 def test_models_and_structures_may_be_products_too(other, key):
     section, _, name = key.partition(".")
     required = {"train": "epochs: 1", "md": "temperatures_K: [300], time_ps: 1"}[section]
-    value = "{from: ../other, product: dataset/train}"
+    product, file = ("dataset/train", TRAIN) if name == "structures" else ("train/portable", MODEL)
+    value = f"{{from: ../other, product: {product}}}"
     text = INPUT + f"{section}: {{{required}, {name}: {value}}}\n"
     text += "train: {epochs: 1}\nglass: {}\n" if section == "md" else ""
-    assert str(getattr(getattr(load(write(other, text)), section), name)) == f"../other/{TRAIN}"
+    assert str(getattr(getattr(load(write(other, text)), section), name)) == f"../other/{file}"
 
 
 def test_a_system_may_override_with_a_product(other):
@@ -176,11 +183,12 @@ def test_what_is_not_as_its_manifest_says_is_refused(other, spoil, message):
     [
         (
             "from: ../other, product: dataset/tran",
-            ": ../other: has no dataset/tran; the product of dataset has dataset/train",
+            ": ../other: has no dataset/tran; the product of dataset has dataset/train, dataset/summary",
         ),
         (
             "from: ../other, product: model/train",
-            ": ../other: model/train: no file of a product; give step and role, the steps are half/glass, dataset",
+            ": ../other: model/train: no file of a product; give step and role, the steps are "
+            "half/glass, dataset, train",
         ),
         ("from: ../other, product: ../../etc/passwd", ".product: must match pattern"),
         ("from: ../other, product: /etc/passwd", ".product: must match pattern"),
@@ -197,6 +205,48 @@ def test_an_entry_that_names_no_product_is_refused_at_its_place(other, entry, me
     found = refused(other, INPUT.replace("from: ../other, product: dataset/train", entry)).splitlines()
     message = message.format(folder=other.parent / "here" / "..")
     assert any(each.startswith(f"input.yaml:10: dataset.include[0]{message}") for each in found), found
+
+
+START = "train: {epochs: 1, start_model: {from: ../other, product: dataset/train}}"
+DYNAMICS = "glass: {}\nmd: {temperatures_K: [300], time_ps: 1, model: {from: ../other, product: train/summary}}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "message"),
+    [
+        ("half/glass/g0/structure", "dataset/summary", "6: reference[0].structures",
+         "../other: dataset/summary is not a file of structures; the product of dataset has dataset/train"),
+        ("dataset/train", "half/glass/g0/structure", "10: dataset.include[0]",
+         "../other: half/glass/g0/structure is not a file of labeled frames; the product of half/glass has none"),
+        ("name: here", f"name: here\n{START}", "2: train.start_model",
+         "../other: dataset/train is not a portable model; the product of dataset has none"),
+        ("name: here", f"name: here\n{DYNAMICS}", "3: md.model",
+         "../other: train/summary is not a model; the product of train has train/portable"),
+        ("{from: ../other, product: half/glass/g0/structure}", "[{from: ../other, product: half/glass/g0/structure}]",
+         "6: reference[0].structures", "takes one file, not a list of 1"),
+        ("- {from: ../other, product: dataset/train}", "{from: ../other, product: dataset/train}",
+         "9: dataset.include", "takes a list of files; begin the entry with '- '"),
+    ],
+)  # fmt: skip
+def test_a_product_of_the_wrong_kind_or_form_is_one_error(other, old, new, place, message):
+    assert refused(other, INPUT.replace(old, new)) == f"input.yaml:{place}: {message}"
+
+
+def test_an_entry_that_is_wrong_does_not_hide_the_errors_of_others(other):
+    text = INPUT.replace("dataset/train}", "dataset/tran}").replace("level: gfn1-xtb", "level: gfn2")
+    text += (
+        "    - absent.extxyz\n    - {product: dataset/train}\n    - {from: ../other, product: model/train, form: 1}\n"
+    )
+    expected = (
+        (5, '"gfn2"'),
+        (10, "has no dataset/tran"),
+        (11, "absent.extxyz"),
+        (12, "key 'from' is missing"),
+        (13, "form: not a known key"),
+        (13, "model/train: no file of a product"),
+    )
+    for line, (number, words) in zip(refused(other, text).splitlines(), expected, strict=True):
+        assert line.startswith(f"input.yaml:{number}: ") and words in line, line
 
 
 def test_other_keys_take_no_products(other):

@@ -1,16 +1,25 @@
 """Files that an input takes from other runs: ``{from: ../other-run, product: dataset/train}`` in place of a path."""
 
+import json
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from ..errors import InputError
 from ..runtime.elsewhere import product_file
 from .schema import Borrowed
-from .source import Document, Where
+from .source import Document, Where, dotted
 from .validation import validated
 
-#: Keys whose value is a file that a run can make, or a list of such files.
-FILES = ("structures", "include", "start_model", "model")
+_FRAMES = ("admitted", "relaxed", "train", "test", "shard")
+#: Keys whose value is a file that a run can make, or a list of such files: what it is, and the words of its role.
+FILES = {
+    "structures": ("a file of structures", ("structure", "melt", "final", "trajectory", "candidates", *_FRAMES)),
+    "include": ("a file of labeled frames", _FRAMES),
+    "start_model": ("a portable model", ("portable",)),
+    "model": ("a model", ("portable", "archive")),
+}
 
 
 def resolve(document: Document, source: Path) -> None:
@@ -29,20 +38,44 @@ def _walk(document: Document, source: Path, value: Any, where: Where) -> None:
         owner = next(part for part in reversed(there) if isinstance(part, str))
         # a set of a system may have any name
         named = where[-1:] == ("reference",)
-        if isinstance(item, dict) and owner in FILES and not named:
-            value[key] = _path(document, source, item, there)
+        if key in FILES and not named and _is_of_wrong_form(document, there, item):
+            value[key] = None
+        elif isinstance(item, dict) and owner in FILES and not named:
+            value[key] = _path(document, source, item, there, owner)
         else:
             _walk(document, source, item, there)
 
 
-def _path(document: Document, source: Path, item: dict[str, Any], where: Where) -> str | None:
-    """The path of the product, or None and an error."""
+def _is_of_wrong_form(document: Document, where: Where, item: Any) -> bool:
+    """Whether one file stands where a list of files belongs, or a list where one belongs; then an error."""
+    several = where[-1] == "include"
+    if isinstance(item, list) == several or not isinstance(item, (list, dict)):
+        return False
+    words = (
+        "takes a list of files; begin the entry with '- '" if several else f"takes one file, not a list of {len(item)}"
+    )
+    document.fault(where, words)
+    return True
+
+
+def _path(document: Document, source: Path, item: dict[str, Any], where: Where, owner: str) -> str:
+    """The path of the product; with an error, something in its place, so that the rest of the list is checked."""
     given = validated(document, where, item, Borrowed)
+    what, roles = FILES[owner]
+    if given is None:
+        document.faulty.add(where)
+        given = _without_the_rest(item)
     if given is not None:
         try:
-            return str(given.run / product_file(source / given.run, given.product))
+            return str(given.run / product_file(source / given.run, given.product, what, roles))
         except InputError as error:
             document.fault(where, f"{given.run}: {error}")
-    # the place has its error
-    document.faulty.add(where)
-    return None
+    return dotted(where)
+
+
+def _without_the_rest(item: dict[str, Any]) -> Borrowed | None:
+    """The entry without keys that are not known, if it is one then."""
+    try:
+        return Borrowed.model_validate_json(json.dumps({key: item[key] for key in ("from", "product") if key in item}))
+    except ValidationError:
+        return None

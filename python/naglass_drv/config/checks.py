@@ -237,7 +237,7 @@ def _named_files(top: Partial) -> Iterator[tuple[Where, Any]]:
 
 
 def _check_file(document: Document, where: Where, source: Path, path: Any) -> None:
-    if not isinstance(path, Path):
+    if not isinstance(path, Path) or where in document.faulty:
         return
     full = source / path
     try:

@@ -1,5 +1,6 @@
 """A file among the products of another run, taken only as its manifest describes it."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from ..errors import InputError
@@ -8,12 +9,13 @@ from .files import file_hash
 from .store import Store
 
 
-def product_file(folder: Path, name: str) -> Path:
+def product_file(folder: Path, name: str, what: str, words: Collection[str]) -> Path:
     """The file of the product `name` of the run in `folder`, relative to `folder`.
 
-    A name is the step and the role of its manifest: ``dataset/train``, ``half/glass/g0/structure``. Raises InputError,
-    with paths relative to `folder`, if that is no run folder, if the step is unknown or not finished, if it has no such
-    file, or if the file is outside of the folder, missing, or has changed since the manifest was written (SHA-256).
+    A name is the step and the role of its manifest: ``dataset/train``, ``half/glass/g0/structure``. `what` is wanted,
+    which has one of `words` in its role. Raises InputError, with paths relative to `folder`, if that is no run folder,
+    if the step is unknown or not finished, if it has no such file or the file is something else, or if it is outside of
+    the folder, missing, or has changed since the manifest was written (SHA-256).
     """
     store = Store(folder, dry=True)
     steps = store.steps()
@@ -28,6 +30,12 @@ def product_file(folder: Path, name: str) -> Path:
     if role not in product.files:
         known = ", ".join(f"{step}/{each}" for each in product.files) or "no files"
         raise InputError(f"has no {name}; the product of {step} has {known}")
+    fitting = [
+        each for each in product.files if not {each.partition("/")[0], each.rpartition("/")[2]}.isdisjoint(words)
+    ]
+    if role not in fitting:
+        known = ", ".join(f"{step}/{each}" for each in fitting) or "none"
+        raise InputError(f"{name} is not {what}; the product of {step} has {known}")
     path = product.files[role]
     shown = path.relative_to(folder)
     if not path.resolve().is_relative_to(folder.resolve()):
