@@ -2,6 +2,7 @@
 
 import errno
 import glob
+import hashlib
 import io
 import json
 import os
@@ -22,6 +23,13 @@ def refuse_special(path: Path) -> None:
     """Raise OSError for a pipe or a device, which could block or never end."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
+
+
+def file_hash(path: Path) -> str:
+    """Hexadecimal SHA-256 of the content of a file; OSError for a pipe or a device."""
+    refuse_special(path)
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_bounded(path: Path, most: int) -> bytes:

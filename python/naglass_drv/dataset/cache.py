@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files import file_hash
 from .frames import read_frames
-from .shards import sha256, verified
+from .shards import verified
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -49,7 +50,7 @@ def _key(path: Path) -> str:
     """Hash of the file, or of an index and (once compared with it) all its shards."""
     if path.suffix == ".json":
         verified(path)
-    return sha256(path)
+    return file_hash(path)
 
 
 def _store(target: Path, key: str, frames: Sequence["Atoms"]) -> None:

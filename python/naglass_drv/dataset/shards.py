@@ -4,14 +4,13 @@ It is JSON: ``{"format": "naglass-shards", "frames": N, "shards": [{"file", "fra
 beside it. `frames.read_frames` reads an index as it reads one file.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import write_json
+from ..files import file_hash, write_json
 
 FORMAT = "naglass-shards"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.extxyz(\.gz)?")
@@ -32,20 +31,14 @@ def verified(index: Path) -> list[tuple[Path, int]]:
             raise InputError(f"{index}: {name!r} is not a valid shard name")
         if not (index.parent / name).is_file():
             raise InputError(f"{index.parent / name}: no such file, but {index.name} lists it")
-        if sha256(index.parent / name) != digest:
+        if file_hash(index.parent / name) != digest:
             raise InputError(f"{index.parent / name}: has changed since {index.name} was written")
     return [(index.parent / name, count) for name, count, _ in entries]
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file's content, hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_index(path: Path, shards: Sequence[tuple[Path, int]]) -> None:
     """Write the index of `shards`: their paths, beside `path`, and numbers of frames."""
-    entries = [{"file": shard.name, "frames": count, "sha256": sha256(shard)} for shard, count in shards]
+    entries = [{"file": shard.name, "frames": count, "sha256": file_hash(shard)} for shard, count in shards]
     write_json(path, {"format": FORMAT, "frames": sum(count for _, count in shards), "shards": entries})
 
 

@@ -1,13 +1,13 @@
 """Labels from other programs: extended XYZ, files of ASE and VASP, folders of CP2K and VASP runs."""
 
 import gzip
-import hashlib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import file_hash
 from .ase_files import DATABASE, PICKLED, TRAJECTORY, read_ase
 from .gate import Found, Refused, read_extxyz, source_name
 
@@ -43,16 +43,16 @@ def _read(path: Path, keys: Mapping[str, str]) -> Source:
         if inside is None:
             from .cp2k.folder import output_of, read_folder
 
-            return Source(*read_folder(path), _sha256(output_of(path)))
+            return Source(*read_folder(path), file_hash(output_of(path)))
         path = inside
     start = _start(path)
     if start.lstrip().startswith((b"<?xml", b"vasp.")):
         from .vasp import read_vasp
 
-        return Source(read_vasp(path), [], _sha256(path))
+        return Source(read_vasp(path), [], file_hash(path))
     if start.startswith((TRAJECTORY, DATABASE, PICKLED)):
-        return Source(read_ase(path, start, keys), [], _sha256(path))
-    return Source(read_extxyz(path, keys), [], _sha256(path))
+        return Source(read_ase(path, start, keys), [], file_hash(path))
+    return Source(read_extxyz(path, keys), [], file_hash(path))
 
 
 def _start(path: Path) -> bytes:
@@ -61,8 +61,3 @@ def _start(path: Path) -> bytes:
             return file.read(64)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import file_hash
 from ..products import MANIFEST, Product
-from .files import file_hash
 from .store import Store
 
 

@@ -1,11 +1,10 @@
 """Reading and writing of the run's state in plain files."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-from ..files import refuse_special, write_bytes
+from ..files import write_bytes
 
 
 def write_text(path: Path, text: str) -> None:
@@ -34,10 +33,3 @@ def jsonable(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"{value!r} of type {type(value).__name__} cannot be stored as JSON")
-
-
-def file_hash(path: Path) -> str:
-    """Hexadecimal SHA-256 of the content of a file; OSError for a pipe or a device."""
-    refuse_special(path)
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

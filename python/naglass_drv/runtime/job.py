@@ -12,10 +12,10 @@ from typing import Any
 
 from .. import __version__
 from ..errors import InputError, NaglassError, SetupError
-from ..files import sweep
+from ..files import file_hash, sweep
 from . import events
 from .failure import Outcome, shown
-from .files import file_hash, write_json, write_text
+from .files import write_json, write_text
 from .flow import Workflow
 from .lock import RunLock
 from .mpi import bcast

@@ -9,8 +9,9 @@ from typing import Any
 
 from .. import __version__
 from ..errors import InputError
+from ..files import file_hash
 from ..products import Product
-from .files import file_hash, jsonable
+from .files import jsonable
 from .flow import Step
 
 _SHOWN = 60

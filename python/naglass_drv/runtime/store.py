@@ -24,9 +24,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..files import file_hash
 from ..products import MANIFEST, Product, TaskRecord, as_manifest, of_manifest
 from . import notes, progress
-from .files import file_hash, read_json, write_json
+from .files import read_json, write_json
 from .keys import Attempt, Keys, changes, key
 from .task import Done, Task
 

@@ -1,6 +1,5 @@
 """The training child: ``python -m naglass_drv.engines.mace.train_child train.json`` (see `train`)."""
 
-import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,7 +8,7 @@ from typing import Any
 
 from ...dataset.frames import read_labeled
 from ...errors import InputError
-from ...files import write_arrays, write_json
+from ...files import file_hash, write_arrays, write_json
 from . import accuracy, train
 from .export import export_model
 from .modelfile import default_dtype, import_torch, load_portable, save_portable, torch_dtype
@@ -144,18 +143,14 @@ def _write_summary(
         "r_max_A": float(model.r_max),
         "parameters": sum(p.numel() for p in model.parameters()),
         "start_model": Path(job["start_model"]).name if job["start_model"] else None,
-        "start_model_sha256": _sha256(Path(job["start_model"])) if job["start_model"] else None,
+        "start_model_sha256": file_hash(Path(job["start_model"])) if job["start_model"] else None,
         "epochs": state.epoch,
         "errors": measured,
         "moments": moments,
         "epoch_history": state.history,
-        "sha256": {name: _sha256(Path(name)) for name in (train.MODEL, train.EXPORT)},
+        "sha256": {name: file_hash(Path(name)) for name in (train.MODEL, train.EXPORT)},
     }
     write_json(Path(train.SUMMARY), summary)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _failed(failure: str, message: str) -> int:
