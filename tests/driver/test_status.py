@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from naglass_drv.cli.main import main
+from naglass_drv.config import load
 from naglass_drv.errors import InputError
 from naglass_drv.runtime import events, notes, status
 from naglass_drv.runtime.keys import Keys
@@ -156,6 +158,21 @@ def test_a_task_whose_DONE_is_gone_has_its_results(run):
     assert first == "md/a: changed; DONE is gone; the next run takes the results of attempt-1 again"
     assert attempt == "  tasks/md/a/attempt-1: finished"
     assert store.plan("md", [Task("md", "a", {})], Keys(lambda tool: "1")) == [], "the run does so"
+
+
+def test_an_unchanged_input_is_not_read_anew(run, tmp_path, monkeypatch, capsys):
+    """Reading an input of many systems takes a while; one byte that has changed is looked at."""
+    given, asked = tmp_path / "given.yaml", []
+    (run / "provenance.json").write_text(json.dumps(PROVENANCE | {"input": str(given)}))
+    for path in (given, run / "input.yaml"):
+        path.write_text("name: a\nsystem: {composition: {Na: 2, O: 1}, density_g_cm3: 2}\n")
+    load_study = load.load_study
+    monkeypatch.setattr(load, "load_study", lambda *given: asked.append(given) or load_study(*given))
+    assert main(["status", str(run)]) == 0 and asked == []
+    given.write_text(given.read_text().replace("density_g_cm3: 2", "density_g_cm3: 3"))
+    (run / "run.yaml").write_text((run / "input.yaml").read_text())
+    assert main(["status", str(run)]) == 0 and len(asked) == 3
+    assert "system.density_g_cm3: 2.0 -> 3.0" in capsys.readouterr().out
 
 
 def test_an_unknown_task_is_told_those_that_may_be_meant(run):
