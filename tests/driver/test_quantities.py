@@ -19,7 +19,8 @@ D = Quantity(
     conditions={"temperature_K": 601.5},
 )  # fmt: skip
 HOPS = {
-    "ion": "Na", "count": 7, "per_ion_per_ps": 0.1, "per_ion_per_ps_err": 0.02, "beside": {"V5+": 3, "V4+": 4},
+    "ion": "Na", "count": 7, "per_ion_per_ps": 0.1, "per_ion_per_ps_err": 0.02,
+    "per_ion_per_ps_interval": [0.07, 0.15], "beside": {"V5+": 3, "V4+": 4},
     "returned_share": 0.5, "returned_share_err": 0.2, "changed_cage_share": None, "length_A": 2.8, "length_A_err": None,
 }  # fmt: skip
 
@@ -51,6 +52,7 @@ def test_hops_are_rows_without_what_is_not_known():
     found = below(rows, "hops.g0")
     assert list(found) == ["count", "rate", "beside.V4+", "beside.V5+", "returned_share", "length_A"]
     assert (found["rate"].value, found["rate"].error, found["rate"].unit) == (0.1, 0.02, "1/ps")
+    assert found["rate"].interval == [0.07, 0.15] and found["returned_share"].interval is None
     assert found["beside.V4+"].label == "hops whose nearest metal is V⁴⁺ by bond valence"
 
 

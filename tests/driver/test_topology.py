@@ -97,7 +97,10 @@ def test_a_hop_is_found_at_its_time_and_changes_the_cage():
     assert hops.columns["hop_time_ps"] == pytest.approx([4.0], abs=0.051)
     assert hops.mean_length[0] == pytest.approx(2.8, abs=0.15)
     assert hops.changed_cage == 1.0 and hops.agreement is None
-    assert found(moving(None)).count == 0
+    low, high = hops.rate_interval_per_ps
+    assert 0 < low < hops.rate_per_ps[0] < high and hops.returned_interval[1] < 1
+    none = found(moving(None))
+    assert none.count == 0 and none.rate_interval_per_ps[0] == 0 < none.rate_interval_per_ps[1]
 
 
 def test_the_metal_beside_a_hop_is_told():

@@ -19,7 +19,8 @@ _CHANGED = 0.5
 
 @dataclass(frozen=True)
 class Hopping:
-    """What `core.detect_hops` found; `columns` is its table of hops, times in ps. Errors are one standard error.
+    """What `core.detect_hops` found; `columns` is its table of hops, times in ps. Errors are one standard error, and
+    intervals of 95 %.
 
     `agreement` is the share of the hops of either list that are in both this one and the one written during the run.
     """
@@ -28,7 +29,9 @@ class Hopping:
     return_ps: float
     count: int
     rate_per_ps: tuple[float, float]
+    rate_interval_per_ps: tuple[float, float]
     returned: tuple[float, float] | None
+    returned_interval: tuple[float, float] | None
     changed_cage: float | None
     mean_length: tuple[float, float] | None
     agreement: float | None
@@ -79,7 +82,9 @@ def hopping(
         within * (steps[1] - steps[0]) * step_ps,
         len(hops),
         hops.rate(step_ps),
+        hops.rate_interval(step_ps),
         returned if np.isfinite(returned[0]) else None,
+        hops.return_interval() if np.isfinite(returned[0]) else None,
         float(hops.cage_broken(_CHANGED).mean()) if len(hops) else None,
         (float(lengths.mean()), float(error)) if len(hops) else None,
         _agreement(hops, core.read_hops(on_the_fly), steps[0], certain) if on_the_fly is not None else None,

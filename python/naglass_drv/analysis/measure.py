@@ -203,6 +203,7 @@ def _hops(
         "window_ps": found.window_ps, "threshold_A2": wanted.hop_threshold_A2,
         "return_within_ps": found.return_ps,
         "per_ion_per_ps": rate[0], "per_ion_per_ps_err": rate[1],
+        "per_ion_per_ps_interval": found.rate_interval_per_ps, "returned_share_interval": found.returned_interval,
         "returned_share": returned[0], "returned_share_err": returned[1],
         "changed_cage_share": found.changed_cage, "agreement_with_on_the_fly": found.agreement,
         "length_A": length[0], "length_A_err": _known(length[1]) if length[1] is not None else None,

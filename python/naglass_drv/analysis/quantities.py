@@ -181,10 +181,12 @@ def hops(name: str, found: Numbers) -> Iterator[Quantity]:
     key, ion = f"hops.{name}", found["ion"]
     rate, error = found["per_ion_per_ps"], found["per_ion_per_ps_err"]
     yield Quantity(f"{key}.count", f"hops of {ion}", found["count"], "1")
-    yield Quantity(f"{key}.rate", f"hops per {ion} and time", rate, "1/ps", error)
+    interval = found.get("per_ion_per_ps_interval")
+    yield Quantity(f"{key}.rate", f"hops per {ion} and time", rate, "1/ps", error, interval=interval)
     for state, count in sorted(found["beside"].items()):
         label = f"hops whose nearest metal is {ion_text(state)} by bond valence"
         yield Quantity(f"{key}.beside.{state}", label, count, "1")
     for word, label, unit in _HOPS:
         if found[word] is not None:
-            yield Quantity(f"{key}.{word}", f"{label}, {ion}", found[word], unit, found.get(f"{word}_err"))
+            error, interval = found.get(f"{word}_err"), found.get(f"{word}_interval")
+            yield Quantity(f"{key}.{word}", f"{label}, {ion}", found[word], unit, error, interval=interval)

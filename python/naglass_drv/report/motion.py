@@ -138,7 +138,8 @@ def hops(material: Material) -> Section | None:
             f"{some['threshold_A2']:g} Å²: rattling in a cage does not count, and a hop that is reversed within half a "
             "window is not detected. A hop is a return if it leads to a site that the ion left at most "
             f"{some['return_within_ps']:.3g} ps earlier. The cage has changed if less "
-            "than half of the oxygens around the ion are the same before and after.",
+            "than half of the oxygens around the ion are the same before and after. ± one standard error; 95 %: "
+            "confidence interval.",
         ),
         *agreements("hops", "them", {name: found["agreement_with_on_the_fly"] for name, found in measured.items()}),
     )
