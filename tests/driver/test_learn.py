@@ -9,15 +9,17 @@ from importlib import import_module
 
 import pytest
 
-from naglass_drv import workflow
+from naglass_drv import products, workflow
 from naglass_drv.cli.checks import Checks
 from naglass_drv.config.load import expanded, load_study
 from naglass_drv.errors import InputError
 from naglass_drv.products import Trajectories
+from naglass_drv.report.material import Material
+from naglass_drv.report.rounds import rounds
 from naglass_drv.runtime.flow import Flow
 from naglass_drv.runtime.forecast import Measured, Times, forecast
-from naglass_drv.stages import decision
-from naglass_drv.stages.base import Run
+from naglass_drv.stages import decision, report
+from naglass_drv.stages.base import Run, read_settings
 from naglass_drv.workflow.chain import ORDER, chain
 from support import toy_loop
 
@@ -183,7 +185,45 @@ def test_what_the_steps_of_a_loop_take(tmp_path):
     assert {role: shown[role] for role in ORDER[:6]} == {
         role: [role if role == "analysis" else f"round-2/{role}"] for role in ORDER[:6]
     }
-    assert shown["earlier"] == [f"{at}{s}" for at in ("", "round-1/") for s in ORDER[:5]]
+    assert shown["earlier"] == [f"{at}{s}" for at in ("", "round-1/") for s in first]
+    assert shown["decision"] == ["round-2/decision"]
+
+
+def test_the_page_of_a_loop_has_a_row_for_each_round(tmp_path):
+    """Of the system's own trajectories and of the dataset and model of all, as their products say."""
+    given = study(tmp_path, toy_loop.TWO + "learn: {rounds: [{}]}\nreport: {}\n").systems["half"]
+
+    def file(name, content):
+        path = tmp_path / name
+        path.write_text(json.dumps(content))
+        return path
+
+    def of_round(number, held, error, stable):
+        at, own = (f"round-{number}", f"half/round-{number}") if number else ("", "half")
+        summary = file(f"d{number}", {"train": {"frames": 10 + number}, "test": {"frames": held} if held else None})
+        errors = {"forces_rmse_meV_per_A": error, "forces_rmse_meV_per_A_err": 2.0, "energy_rmse_meV_per_atom": 4.0}
+        trained = file(f"m{number}", {"errors": {"train": errors, "test": errors if held else None}})
+        gates = {f"g{k}/gate": file(f"g{number}{k}", {"stable": good}) for k, good in enumerate(stable)}
+        return {
+            "dataset": products.Dataset(at, "dataset", {"summary": summary}),
+            "train": products.Model(at, "train", {"summary": trained}),
+            "md": products.Trajectories(own, "md", gates),
+            "decision": decision.Decision(at, "decision", facts={"reason": f"reason {number}"}),
+        }
+
+    takes = of_round(1, 3, 40.0, [True, True]) | {"earlier": tuple(of_round(0, 0, 90.0, [True, False]).values())}
+    (task,) = report.plan(Run(given, tmp_path, tmp_path, takes, {}, "half"))
+    settings = read_settings(report.Settings, task)
+    section = rounds(Material(settings.input, settings.tasks, task.inputs, settings.decisions))
+    told = [[getattr(cell, "value", cell) for cell in row] for row in section.blocks[0].rows]
+    assert told == [
+        ["0", 10, "none", 4.0, 90.0, "1 of 2", "reason 0"], ["1", 11, 3, 4.0, 40.0, "2 of 2", "reason 1"],
+    ]  # fmt: skip
+    labels = {number.key: number.label for number in section.numbers}
+    assert labels["rounds.0.train.forces_rmse_meV_per_A"] == "force RMSE of round 0 (training frames)"
+    assert "rounds.1.test.forces_rmse_meV_per_A" in labels
+    (alone,) = report.plan(Run(given.model_copy(update={"learn": None}), tmp_path, tmp_path, takes, {}, "half"))
+    assert rounds(Material({}, [], alone.inputs)) is None and "decisions" not in alone.settings
 
 
 def test_a_round_from_scratch_starts_from_no_model_but_keeps_what_was_held_out(tmp_path):

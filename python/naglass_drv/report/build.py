@@ -15,12 +15,13 @@ from .motion import hops, transport
 from .numbers import Figure, Section, entry, leaves
 from .overview import glance, worth
 from .record import record
+from .rounds import rounds
 from .structure import structure
 from .topology import network, topology
 
 _ORDER = (
-    glance, worth, structure, network, topology, metals, transport, hops, dynamics, quench, model, dataset, audit,
-    labels, record,
+    glance, worth, rounds, structure, network, topology, metals, transport, hops, dynamics, quench, model, dataset,
+    audit, labels, record,
 )  # fmt: skip
 # Records and bookkeeping, folded by default
 _FOLDED = (dataset, audit, labels, record)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ class Material:
     """The sources of the report.
 
     `input` is the expanded input; `tasks` the finished tasks as {stage, task, key, seconds, tools}; `files`
-    maps a role like ``md/g0-600K/gate`` to a path. If a role is absent, there is nothing to
-    show.
+    maps a role like ``md/g0-600K/gate`` to a path; `decisions` are those of a loop of learning in words, by the number
+    of the round. If a role is absent, there is nothing to show.
     """
 
     input: Mapping[str, Any]
     tasks: Sequence[Mapping[str, Any]]
     files: Mapping[str, Path]
+    decisions: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, role: str) -> bool:
         """Whether there is a file with this role."""

@@ -6,13 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from ..files import keep_only, publish, write_bytes, write_json
-from ..products import Dataset, Labels, Measurements, Model, Pages, Product, Structures, TaskRecord, Trajectories
+from ..products import (
+    Dataset,
+    Decision,
+    Labels,
+    Measurements,
+    Model,
+    Pages,
+    Product,
+    Structures,
+    TaskRecord,
+    Trajectories,
+)
 from . import efforts
 from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "report"
 #: Raised when the same settings and files give another result.
-revision = 2
+revision = 3
 
 _SHOWN = {
     "glass": Structures,
@@ -34,10 +45,13 @@ PAGES = "reports"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a page tells beside the products: the input, and the finished tasks with their keys and times."""
+    """What a page tells beside the products: the input, the finished tasks with their keys and times, and the decisions
+    of a loop by the number of the round.
+    """
 
     input: Mapping[str, Any]
     tasks: Sequence[Mapping[str, Any]]
+    decisions: Mapping[str, str] | None = None
 
 
 def plan(run: Run) -> list[Task]:
@@ -49,7 +63,9 @@ def plan(run: Run) -> list[Task]:
         for product in (*run.take_all("earlier", Product), *products)
         for label, made in _labeled(product, run.scope)
     ]
-    settings = dumped(Settings(run.input.model_dump(mode="json"), tasks))
+    decisions, rounds = _rounds(run)
+    files |= rounds
+    settings = dumped(Settings(run.input.model_dump(mode="json"), tasks, decisions or None))
     return [Task(name, "report", settings, files, effort=efforts.pages(name))]
 
 
@@ -66,7 +82,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..report.material import Material
 
     settings = read_settings(Settings, job.task)
-    page, numbers, figures = build(Material(settings.input, settings.tasks, dict(job.task.inputs)))
+    page, numbers, figures = build(
+        Material(settings.input, settings.tasks, dict(job.task.inputs), settings.decisions or {})
+    )
     write_bytes(job.folder / PAGE, page.encode())
     write_json(job.folder / NUMBERS, numbers)
     for figure, svg in figures.items():
@@ -96,6 +114,26 @@ def _labeled(product: Product, scope: str) -> Iterator[tuple[str, TaskRecord]]:
     """The tasks behind a product with their names, those of a round of learning as ``round-1/g0``."""
     inside = product.scope.removeprefix(scope).strip("/")
     return ((f"{inside}/{made.name}" if inside else made.name, made) for made in product.tasks)
+
+
+def _rounds(run: Run) -> tuple[dict[str, str], dict[str, Path]]:
+    """The decisions of a loop of learning, and what its rounds are told from, by the number of the round."""
+    decisions: dict[str, str] = {}
+    files: dict[str, Path] = {}
+    if run.input.learn is None:
+        return decisions, files
+    last = [each for role in ("dataset", "train", "md", "decision") for each in run.take_all(role, Product)]
+    for product in (*run.take_all("earlier", Product), *last):
+        scope = product.scope.rpartition("/")[2]
+        number = scope.removeprefix("round-") if scope.startswith("round-") else "0"
+        place = f"rounds/{number}"
+        if isinstance(product, Decision):
+            decisions[number] = product.facts["reason"]
+        elif isinstance(product, Trajectories):
+            files |= {f"{place}/gate/{item}": path for item, path in product.each("gate").items()}
+        elif isinstance(product, (Dataset, Model)) and "summary" in product.files:
+            files[f"{place}/{product.kind}"] = product.files["summary"]
+    return decisions, files
 
 
 def _sources(run: Run) -> dict[str, Path]:

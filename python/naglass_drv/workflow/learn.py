@@ -13,7 +13,7 @@ from ..runtime.flow import Step, Workflow
 from .parts import ATOMS, Products, Systems, labeled_together, of_all, side_by_side, take
 
 DECISION = "decision"
-_OWN = ("glass", "reference", "dataset", "train", "md")
+_OWN = ("glass", "reference", "dataset", "train", "md", DECISION)
 
 
 def learn(rounds: Sequence[Systems], seed: int, stop_when_stable: bool) -> Workflow:
@@ -33,7 +33,9 @@ def learn(rounds: Sequence[Systems], seed: int, stop_when_stable: bool) -> Workf
         if found is None:
             break
         made, last = found, systems
-        if not made or (yield from _converged(number, made, stop_when_stable)):
+        decided = yield from _decided(number, made, stop_when_stable)
+        made = {scope: products | decided for scope, products in made.items()}
+        if not made or any(decision.facts.get("converged", False) for decision in decided.values()):
             break
     return made, last
 
@@ -84,13 +86,13 @@ def _fit(number: int, shared: Input, labels: Products, before: Products) -> Work
     return {"dataset": dataset, "train": model}
 
 
-def _converged(number: int, made: Mapping[str, Products], stop_when_stable: bool) -> Workflow:
-    """Whether the loop ends with this round: a product, made of the verdicts on its trajectories alone."""
+def _decided(number: int, made: Mapping[str, Products], stop_when_stable: bool) -> Workflow:
+    """Whether the loop ends with this round: a product, made of the verdicts on its trajectories, if it has any."""
     gates = tuple(product.only("gate") for product in of_all("md", made))
     if not gates:
-        return False
+        return {}
     decision = yield Step(DECISION, _scope("", number), {"md": gates}, {"stop_when_stable": stop_when_stable})
-    return decision.facts.get("converged", False)
+    return {DECISION: decision}
 
 
 def _scope(scope: str, number: int) -> str:
