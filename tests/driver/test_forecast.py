@@ -79,6 +79,20 @@ def test_a_shipped_time_of_about_this_size_is_better_than_an_own_one_far_off():
     assert times.seconds(Effort("work", 4.0), 1) == (pytest.approx(9.0), "this machine")
 
 
+def test_of_a_short_time_at_most_half_is_the_start():
+    """Or a task of 1.1 s would make one of a hundred times its size take 11 s."""
+    assert Times([Measured("a", 1.0, 1, 1.1)]).seconds(Effort("a", 100.0), 1)[0] == pytest.approx(0.55 + 55.0)
+
+
+def test_shipped_times_of_one_work_agree_when_they_are_scaled():
+    shipped = known_times().shipped
+    pairs = [(a, b) for a in shipped for b in shipped if a.work == b.work and a.size < b.size]
+    assert "glass" in {a.work for a, _ in pairs}
+    for small, large in pairs:
+        scaled, _ = Times([], [small]).seconds(Effort(large.work, large.size), large.ranks)
+        assert 0.4 < scaled / large.seconds < 2.5, (small, large)
+
+
 def test_a_damaged_cache_is_skipped_line_by_line(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     record(Measured("a", 1.0, 1, 2.0))

@@ -19,7 +19,7 @@ from .task import Effort, Run, Stage, Task
 _SHIPPED = Path(__file__).with_name("times.json")
 _KEPT = 2000
 _BYTES = 1_000_000
-# starting a program and reading its files, whatever the size of the task
+# starting a program and reading its files, whatever the size of the task; at most half of a measured time
 _START_S = 1.0
 # a time of this machine is preferred up to this factor of sizes: start-up dominates the times of small tasks
 _FAR = math.log(5.0)
@@ -65,8 +65,8 @@ class Times:
         if not near:
             return None
         _, _, each, source = min(near, key=lambda item: item[:2])
-        work_s = max(each.seconds - _START_S, 0.1 * each.seconds)
-        return _START_S + work_s * effort.size / each.size * each.ranks / ranks, source
+        start_s = min(_START_S, 0.5 * each.seconds)
+        return start_s + (each.seconds - start_s) * effort.size / each.size * each.ranks / ranks, source
 
 
 @dataclass
