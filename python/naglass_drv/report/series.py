@@ -11,6 +11,7 @@ from typing import Any
 from .. import __version__
 from ..errors import InputError
 from ..products import Quantity, read_quantities
+from ..wording import counted
 from .figures_series import against
 from .html import page
 from .numbers import Figure, Section, Table, leaves
@@ -90,7 +91,9 @@ def build_series(
     sections = [systems, trends, numbers]
     footer = f"Written by naglass {__version__}. All numbers are also in quantities.csv."
     figures = {figure.name: figure.svg for section in sections for figure in leaves(section.blocks, Figure)}
-    lead = [f"{len(conditions)} systems. Error bars are one standard error; points without one have no estimate."]
+    lead = [
+        f"{counted(len(conditions), 'system')}. Error bars are one standard error; points without one have no estimate."
+    ]
     content = {"title": title, "naglass": __version__, "numbers": [row.as_json() for row in rows]}
     return page(title, lead, sections, footer), content, figures
 

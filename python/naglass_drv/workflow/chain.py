@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ..config.schema import Input
 from ..runtime.flow import Step, Workflow
+from ..wording import counted
 from .learn import learn
 from .parts import ATOMS, Products, Systems, labeled_together, of_all, share_atoms, side_by_side, take
 
@@ -40,7 +41,7 @@ def chain(rounds: Sequence[Systems], systems: Systems, seed: int, conditions: Co
         made = yield from side_by_side(systems, lambda scope, input: take(scope, input, ORDER, {}))
     reports = of_all("report", made)
     if conditions and reports:
-        content = {"title": f"{shared.name}: {len(systems)} systems", "conditions": dict(conditions)}
+        content = {"title": f"{shared.name}: {counted(len(systems), 'system')}", "conditions": dict(conditions)}
         measured = of_all("analysis", made)
         yield Step(SERIES, "", {"report": reports, "analysis": measured}, content)
 
