@@ -90,6 +90,10 @@ def test_ions_without_a_ratio_are_those_of_the_compounds():
     assert cell.counts["Fe2+"] / cell.counts["Fe3+"] == pytest.approx(units["FeO"] / (2 * units["Fe2O3"]))
 
 
+def test_a_cell_without_oxygen_has_none():
+    assert smallest_cell({"NaF": 50, "LiF": 50}, {}, 99).counts == {"Na+": 25, "Li+": 25, "F-": 50}
+
+
 def test_density_from_molar_volumes():
     """NaPO3: 101.96 g/mol; with 41 cm3/mol 2.487 g/cm3, whether written as one compound or as two oxides."""
     one = smallest_cell({"NaPO3": 100}, {}, 50)
@@ -112,6 +116,7 @@ def test_density_from_molar_volumes():
         ({"V2O5": 100}, {"V4+/Fe": 0.7}, "'V4[+]/Fe': not a redox ratio"),
         ({"P2O5": 100}, {"P3+/P": 0.7}, "P has one oxidation state"),
         ({"V2O5": 100}, {"V9+/V": 0.7}, "no such oxidation state"),
+        ({"FeF3": 100}, {"Fe2+/Fe": 0.5}, "leave fewer positive charges than the anions"),
     ],
 )
 def test_what_cannot_be_is_refused(shares, redox, message):

@@ -138,6 +138,10 @@ def smallest_cell(shares: Mapping[str, float], redox: Mapping[str, float], atoms
         raise InputError(f"atoms: at least {atoms} atoms; the maximum for a cell from mol-% is {MAX_ATOMS}")
     compounds = [compound(formula) for formula in shares]
     wanted = _cations(compounds, shares, redox) | _other_anions(compounds, shares)
+    if redox and sum(part * charge for (_, charge), part in wanted.items()) < -1e-9:
+        raise RatioError(
+            "redox ratios leave fewer positive charges than the anions other than oxygen have", [*redox][-1]
+        )
     search = _Search(wanted, compounds, shares, redox)
     for size in range(atoms, MAX_ATOMS + 1):
         if (counts := search.best(size)) is not None:
@@ -283,7 +287,7 @@ class _Search:
         """(K,) bounds of the counts for each atom of the cell, which all cells within the tolerance keep."""
         import numpy as np
 
-        part = self._asked / self._asked.sum()
+        part = self._asked / 100.0
         low, high = np.maximum(part - tolerance, 0.0), np.minimum(part + tolerance, 1.0)
         of_rows = np.array([_extremes(row, low, high) for row in self._matrix])
         least, most = np.maximum(self._ratios - self._slack, 0.0), np.minimum(self._ratios + self._slack, 1.0)
@@ -318,7 +322,8 @@ class _Search:
             left = 2 * atoms - counts @ self._twice + counts[:, last] * self._twice[last]
             found, remainder = np.divmod(left, self._twice[last])
             counts[:, last] = found
-            counts = counts[(remainder == 0) & (found >= low[last]) & (found <= high[last])]
+            neutral = (remainder == 0) & (counts @ self._charges >= 0)
+            counts = counts[neutral & (found >= low[last]) & (found <= high[last])]
             if (fitting := self._least_deviating(counts)) is not None:
                 return fitting
             if (first == low).all() and (end == high).all():
@@ -348,7 +353,8 @@ class _Search:
         ]
         found += [Share(key, ratio, float(of_ions.get(redox_key(key), 0.0))) for key, ratio in self._redox.items()]
         labels = {chemistry.ion_label(*key): int(count) for key, count in zip(self._keys, counts, strict=True)}
-        return Cell(labels | {"O2-": int(counts @ self._charges) // 2}, tuple(found))
+        oxygens = int(counts @ self._charges) // 2
+        return Cell(labels | ({"O2-": oxygens} if oxygens else {}), tuple(found))
 
     def _realized(self, counts: "np.ndarray") -> tuple["np.ndarray", "np.ndarray", "np.ndarray"]:
         """Those of the counts that the compounds can make up, with mol-% of the compounds, those closest to the asked
