@@ -7,6 +7,8 @@ PY_SOURCES := python tests benchmarks examples
 JOBS ?= $(shell nproc)
 CMAKE_ARGS ?=
 export PATH := $(BIN):$(PATH)
+# without bytecode, each process that imports torch and mace would compile them for 15 s
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: quickstart test test-quick test-long lint types format tidy bench build dev cp2k clean
 

@@ -79,8 +79,9 @@ class Harmonics(torch.nn.Module):
             start += 2 * degree + 1
         self.l_max = max(degrees)
         self.register_buffer("exponents", torch.tensor(exponents).T.contiguous())
-        # the last digits depend on where the solver's memory is
-        self.register_buffer("table", torch.block_diag(*blocks).round(decimals=14).to(torch.get_default_dtype()))
+        # the last digits depend on where the solver's memory is, and so does the sign of a zero
+        table = torch.block_diag(*blocks).round(decimals=14) + 0.0
+        self.register_buffer("table", table.to(torch.get_default_dtype()))
 
     def forward(self, unit: torch.Tensor) -> torch.Tensor:
         powers = [torch.ones_like(unit)]
