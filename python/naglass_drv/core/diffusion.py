@@ -115,11 +115,11 @@ def diffusion(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **h
     if found.onset is None:
         bound = _upper(filled, blocks, found, element, min_msd)
         return Diffusion(None, None, None, found.exponent, found.reason, None, found.exponent_err, bound)
-    slope = _slope(filled, blocks, found.onset, lambda sums: sums.square(element) / (6 * filled.atoms[element]))
+    slope = _slope(blocks, found.onset, lambda sums: sums.square(element) / (6 * filled.atoms[element]))
     if reason := slope.too_wide("D", " Å²/ps"):
         bound = _upper(filled, blocks, found, element, min_msd)
         return Diffusion(None, None, None, found.exponent, reason, None, found.exponent_err, bound)
-    window = _times(filled, blocks, found.onset)
+    window = _times(blocks, found.onset)
     return Diffusion(slope.value, slope.err, window, found.exponent, None, slope.interval, found.exponent_err)
 
 
@@ -132,7 +132,8 @@ def haven_ratio(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, *
     """
     filled = correlator(source, **how)
     filled.species(element)
-    blocks, curve = Blocks(filled), filled.result().haven[element]
+    blocks = Blocks(filled)
+    curve = blocks.found.haven[element]
     if filled.atoms[element] == 1:
         return HavenRatio(None, None, None, f"one {element} alone: its Haven ratio is 1 by definition", curve)
 
@@ -142,10 +143,10 @@ def haven_ratio(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, *
     found = regime(filled, blocks, element, min_msd, [together])
     if found.onset is None:
         return HavenRatio(None, None, None, found.reason, curve)
-    ratio = _ratio(filled, blocks, found.onset, lambda sums: sums.square(element), together)
+    ratio = _ratio(blocks, found.onset, lambda sums: sums.square(element), together)
     if reason := ratio.too_wide("H_R", ""):
         return HavenRatio(None, None, None, reason, curve)
-    return HavenRatio(ratio.value, ratio.err, _times(filled, blocks, found.onset), None, curve, ratio.interval)
+    return HavenRatio(ratio.value, ratio.err, _times(blocks, found.onset), None, curve, ratio.interval)
 
 
 def conductivity(
@@ -193,7 +194,7 @@ def conductivity(
         if found.onset is None:
             return Conductivity(None, None, None, None, None, f"{element}: {found.reason}")
         onset = max(onset, found.onset)
-    uncorrelated, correlated = (_slope(filled, blocks, onset, total) for total in (alone, together))
+    uncorrelated, correlated = (_slope(blocks, onset, total) for total in (alone, together))
     if reason := uncorrelated.too_wide("σ", " S/m") or correlated.too_wide("σ", " S/m"):
         return Conductivity(None, None, None, None, None, reason)
     return Conductivity(
@@ -201,7 +202,7 @@ def conductivity(
         uncorrelated.err,
         correlated.value,
         correlated.err,
-        _times(filled, blocks, onset),
+        _times(blocks, onset),
         None,
         uncorrelated.interval,
         correlated.interval,
@@ -213,29 +214,27 @@ def nernst_einstein(density: float, coefficient: float, temperature_K: float, ch
     return density * (charge * _ELEMENTARY_CHARGE_C) ** 2 * coefficient / (_BOLTZMANN_J_PER_K * temperature_K)
 
 
-def _times(filled: Correlator, blocks: Blocks, onset: int) -> Interval:
-    time = filled.result().time
+def _times(blocks: Blocks, onset: int) -> Interval:
+    time = blocks.found.time
     return float(time[onset]), float(time[blocks.double[onset]])
 
 
-def _slopes(
-    filled: Correlator, blocks: Blocks, onset: int, totals: list[Total]
-) -> tuple[np.ndarray, np.ndarray, float]:
+def _slopes(blocks: Blocks, onset: int, totals: list[Total]) -> tuple[np.ndarray, np.ndarray, float]:
     """Slopes at the onset, per ps, their relative covariances, and the degrees of freedom of these."""
     means = blocks.means(onset, totals)
     assert means is not None
-    slopes, covariance = means.slopes(filled.result().time[onset])
+    slopes, covariance = means.slopes(blocks.found.time[onset])
     with np.errstate(divide="ignore", invalid="ignore"):
         return slopes, covariance / np.outer(slopes, slopes), means.freedom
 
 
-def _slope(filled: Correlator, blocks: Blocks, onset: int, total: Total) -> _Known:
-    slopes, relative, freedom = _slopes(filled, blocks, onset, [total])
+def _slope(blocks: Blocks, onset: int, total: Total) -> _Known:
+    slopes, relative, freedom = _slopes(blocks, onset, [total])
     return _Known(float(slopes[0]), float(np.sqrt(relative[0, 0])), freedom)
 
 
-def _ratio(filled: Correlator, blocks: Blocks, onset: int, upper: Total, lower: Total) -> _Known:
-    slopes, relative, freedom = _slopes(filled, blocks, onset, [upper, lower])
+def _ratio(blocks: Blocks, onset: int, upper: Total, lower: Total) -> _Known:
+    slopes, relative, freedom = _slopes(blocks, onset, [upper, lower])
     # ⟨x/y⟩ = (⟨x⟩/⟨y⟩)(1 + var y - cov xy) in relative terms
     value = slopes[0] / slopes[1] * (1 - relative[1, 1] + relative[0, 1])
     variance = relative[0, 0] - 2 * relative[0, 1] + relative[1, 1]
@@ -254,6 +253,6 @@ def _upper(filled: Correlator, blocks: Blocks, found: Regime, element: str, min_
     means = blocks.means(found.last, [lambda sums: sums.square(element) / ions])
     assert means is not None
     msd = means.mean[0, 1] + student(means.freedom, 1.645) * np.sqrt(means.covariance[1, 1])
-    time = filled.result().time[blocks.double[found.last]]
+    time = blocks.found.time[blocks.double[found.last]]
     unseen = 3 * 4 * min_msd / (ions * blocks.samples * filled.interval)
     return float((msd / time + unseen) / 6)

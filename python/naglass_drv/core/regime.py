@@ -89,7 +89,9 @@ class Blocks:
         self._sums = filled.block_sums(0)
         self._origins = self._sums.origins()
         self._width = int(self._origins[:, 0].max(initial=1))  # frames; the first lag has an origin at every frame
-        self.lags = filled.result().lags
+        #: of the whole run, at each lag
+        self.found = filled.result()
+        self.lags = self.found.lags
         self.samples = int(self._origins[:, 0].sum())  # frames, of all runs that were merged
         place = {int(lag): k for k, lag in enumerate(self.lags)}
         #: index of a lag -> index of its double
@@ -137,7 +139,7 @@ def regime(filled: Correlator, blocks: Blocks, element: str, min_msd: float, tog
     """The diffusive regime of an element: the shortest lag τ with an MSD of `min_msd` (Å²), from which on no
     exponent lies significantly outside of the diffusive range; nor those of `together`, if any.
     """
-    msd, time = filled.result().msd[element].value, filled.result().time
+    msd, time = blocks.found.msd[element].value, blocks.found.time
     means = {k: blocks.means(k, [_squares(element), *together]) for k in blocks.double}
     known = {k: found.exponents() for k, found in means.items() if found is not None}
     if not known:
