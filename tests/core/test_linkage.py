@@ -1,5 +1,6 @@
 """Linkage of polyhedra and artifact flags: exact answers, crystals, an independent oracle, invariances, bad input."""
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -30,16 +31,12 @@ def brute_force_linkage(atoms, cutoffs, centers, ligand) -> dict[tuple, Counter]
     for (i, j, shift), distance in brute_force_pairs(atoms, max(limit.values())).items():
         if i in ligands_of and symbols[j] == ligand and distance < limit.get(frozenset((symbols[i], ligand)), 0):
             ligands_of[i].add((j, shift))
-    reach = max((max(map(abs, shift)) for found in ligands_of.values() for _, shift in found), default=0)
-    pairs = {}
-    span = range(-2 * reach, 2 * reach + 1)
-    for image in ((a, b, c) for a in span for b in span for c in span):
-        for i, mine in ligands_of.items():
-            for k, theirs in ligands_of.items():
-                moved = {(o, tuple(np.add(s, image).tolist())) for o, s in theirs}
-                shared = len(mine & moved)
-                if shared and (i, k, image) > (k, i, tuple(-n for n in image)):
-                    pairs[i, k, image] = shared
+    pairs = Counter()
+    for (i, mine), (k, theirs) in itertools.product(ligands_of.items(), repeat=2):
+        for (o, mine_at), (p, theirs_at) in itertools.product(mine, theirs):
+            image = tuple(a - b for a, b in zip(mine_at, theirs_at))
+            if o == p and (i, k, image) > (k, i, tuple(-n for n in image)):
+                pairs[i, k, image] += 1
     counts = {}
     for (i, k, _), shared in pairs.items():
         kinds = tuple(sorted((symbols[i], symbols[k]), key=centers.index))

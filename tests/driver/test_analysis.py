@@ -23,13 +23,10 @@ from naglass_drv.core.scattering import NEUTRON_LENGTH_FM, form_factor, weights
 from naglass_drv.core.statistics import average
 from naglass_drv.core.trajectory import element_order
 from naglass_drv.errors import InputError
+from support.structures import crystal
 
 DATA = Path(__file__).parents[1] / "data"
 WANTED = Analysis(r_max_A=6.0, q_max_per_A=8.0)
-
-
-def crystal(name: str) -> Atoms:
-    return read(DATA / "crystals" / f"{name}.cif")
 
 
 def small_triclinic(seed: int = 3) -> Atoms:

@@ -11,17 +11,8 @@ from naglass_drv.products import Quantity, read_quantities
 from naglass_drv.report.material import Material
 from naglass_drv.report.numbers import entry, quantity
 from naglass_drv.stages import analysis, report
-from support.report_bench import (
-    DATA,
-    FULL,
-    HOSTILE,
-    Bench,
-    add_glass,
-    add_labels,
-    add_md,
-    add_model,
-    without_shipped_scripts,
-)
+from support.report_bench import FULL, HOSTILE, Bench, add_glass, add_labels, add_md, add_model, without_shipped_scripts
+from support.structures import DATA
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase.io import read
 
 from naglass_drv.analysis.stability import judge
 from naglass_drv.config.schema import Audit, Gate, Input
@@ -20,8 +19,8 @@ from naglass_drv.products import Product
 from naglass_drv.stages.base import Done, Job, Run, Task
 from support import taken
 from support.labeled import cell
+from support.structures import crystal
 
-DATA = Path(__file__).parents[1] / "data"
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script> $\\frac{1}'
 FULL = {
     "name": "small",
@@ -132,7 +131,7 @@ class Bench:
 
 
 def glass(seed: int):
-    atoms = read(DATA / "crystals" / "NVP_R-3c_hex_allNa.cif")
+    atoms = crystal("NVP_R-3c_hex_allNa")
     atoms.rattle(0.08, seed=seed)
     return atoms
 

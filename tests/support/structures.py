@@ -1,5 +1,6 @@
 """Structures and oracles that the tests of the core share; the oracles use none of the package."""
 
+import functools
 import itertools
 from pathlib import Path
 
@@ -12,11 +13,17 @@ DATA = Path(__file__).parents[1] / "data"
 
 
 def crystal(name: str) -> Atoms:
-    return ase.io.read(DATA / "crystals" / f"{name}.cif")
+    return _read(DATA / "crystals" / f"{name}.cif").copy()
 
 
 def glass(name: str) -> Atoms:
-    return ase.io.read(DATA / "glasses" / f"{name}.xyz.gz")
+    return _read(DATA / "glasses" / f"{name}.xyz.gz").copy()
+
+
+@functools.cache
+def _read(path: Path) -> Atoms:
+    # the sites that a space group makes take ASE a tenth of a second
+    return ase.io.read(path)
 
 
 def silicate_glass() -> Atoms:
@@ -32,12 +39,11 @@ def brute_force_pairs(atoms: Atoms, cutoff: float) -> dict[tuple, float]:
     reach = [int(np.ceil(cutoff / heights[k]) + spread[k]) if atoms.pbc[k] else 0 for k in range(3)]
     pairs = {}
     for shift in itertools.product(*(range(-r, r + 1) for r in reach)):
-        for i, j in itertools.product(range(len(atoms)), repeat=2):
-            if i == j and shift == (0, 0, 0):
-                continue
-            distance = np.linalg.norm(atoms.positions[j] + np.array(shift) @ cell - atoms.positions[i])
-            if distance < cutoff:
-                pairs[i, j, shift] = distance
+        vectors = atoms.positions[None, :] + np.array(shift) @ cell - atoms.positions[:, None]
+        distances = np.sqrt((vectors**2).sum(axis=2))
+        for i, j in np.argwhere(distances < cutoff).tolist():
+            if i != j or shift != (0, 0, 0):
+                pairs[i, j, shift] = distances[i, j]
     return pairs
 
 
