@@ -1,5 +1,6 @@
 """Calls that would never return raise an error before starting, and long calls can be interrupted."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -27,9 +28,19 @@ def gas(atoms: int, edge: float) -> Atoms:
     return Atoms([ELEMENTS[k % 3] for k in range(atoms)], positions, cell=[edge] * 3, pbc=True)
 
 
-@pytest.mark.parametrize("criterion", CRITERIA)
+# one that is refused late, after two seconds of its search
+LATE = [
+    pytest.param(8, 0.3, 2.0, criterion, marks=[pytest.mark.long] * (n > 0)) for n, criterion in enumerate(CRITERIA)
+]
+
+
 @pytest.mark.parametrize(
-    ("atoms", "edge", "cutoff"), [(26, 7.3, 30.0), (26, 7.3, 300.0), (26, 7.3, 1e6), (8, 0.3, 2.0), (2, 0.01, 2.0)]
+    ("atoms", "edge", "cutoff", "criterion"),
+    [
+        *itertools.product([26], [7.3], [30.0, 300.0, 1e6], CRITERIA),
+        *itertools.product([2], [0.01], [2.0], CRITERIA),
+        *LATE,
+    ],
 )
 def test_rings_of_what_is_no_network_are_refused(atoms, edge, cutoff, criterion):
     started = time.process_time()

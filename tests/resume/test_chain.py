@@ -25,7 +25,7 @@ def shortened() -> dict:
     (cheap,) = (item for item in content["reference"] if item["level"] == "gfn1-xtb")
     content["reference"] = [cheap | {"frames_per_structure": 1, "melt_frames_per_structure": 1}]
     del content["dataset"]["include"]
-    content["train"] |= {"start_model": str(QUICKSTART / content["train"]["start_model"]), "epochs": 20}
+    content["train"] |= {"start_model": str(QUICKSTART / content["train"]["start_model"]), "epochs": 3, "threads": 1}
     content["md"] |= {"temperatures_K": [300], "time_ps": 0.2, "checkpoint_ps": 0.05}
     return content
 
