@@ -3,13 +3,12 @@
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from naglass_drv.cli.main import make_parser
+from support.jobs import called
 
 pytestmark = pytest.mark.slow
 
@@ -69,12 +68,14 @@ def blocks() -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", blocks().values(), ids=blocks().keys())
 def test_a_marked_block_runs(block, tmp_path):
-    """In a folder with the checkout's examples and a model of the user's own."""
+    """In a folder with the checkout's examples and a model of the user's own; words split as by the shell."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     shutil.copy(ROOT / "examples" / "quickstart" / "start" / "model.mace", tmp_path / "my.model")
-    text = block.replace("python -m", f"{shlex.quote(sys.executable)} -m")
-    done = subprocess.run(["sh", "-e", "-c", text], cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
+    for line in block.replace("\\\n", " ").splitlines():
+        python, flag, program, *words = shlex.split(line, comments=True)
+        assert (python, flag, program) == ("python", "-m", "naglass_drv")
+        done = called(*words, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
 
 
 def test_blocks_are_marked():
