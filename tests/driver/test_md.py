@@ -167,7 +167,7 @@ def test_motion_is_followed_while_it_runs(tmp_path):
     """A melt, in which ions hop at once: the list equals that of the analysis afterwards, and survives a stop."""
     short = {"hop_window_ps": 0.1, "hop_threshold_A2": 0.3}
     prepared(tmp_path)
-    run = study(tmp_path, glass={}, md=MD | {"temperatures_K": [4000.0]}, analysis=short)
+    run = study(tmp_path, glass={}, md=MD | {"temperatures_K": [4000.0], "time_ps": 0.6}, analysis=short)
     task = classical(md.plan(run)[0])
     folder = tmp_path / "a"
     md.run(attempt(task, folder))
