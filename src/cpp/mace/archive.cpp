@@ -13,7 +13,7 @@ namespace {
 // Layout of the records: PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
 constexpr std::uint32_t end_signature = 0x06054b50, central_signature = 0x02014b50, local_signature = 0x04034b50;
 constexpr std::size_t end_size = 22, central_size = 46, local_size = 30, max_comment = 65535;
-constexpr int format_version = 3;
+constexpr int format_version = 4;
 
 [[noreturn]] void corrupt(const std::string &why)
 { throw std::runtime_error("not a naglass model, or damaged: " + why); }
@@ -121,6 +121,10 @@ void Archive::read_metadata()
   for (const auto &output : meta.at("outputs").array())
     metadata_.outputs.push_back({output.at("name").text(), output.at("unit").text(), output.at("columns").integer()});
   metadata_.r_max = meta.at("r_max").number();
+  // whatever the description says: such an entry is never skipped over
+  metadata_.torchscript = std::any_of(entries_.begin(), entries_.end(), [](const auto &item) {
+    return item.first != "metadata.json" && item.first != "model.json" && item.first != "weights.bin";
+  });
   metadata_.dtype = meta.at("dtype").text();
   metadata_.head = meta.at("head").text();
   metadata_.sha256 = meta.at("sha256").text();

@@ -21,6 +21,7 @@ struct Metadata {
   std::vector<int> up_widths;           // per layer, columns of the features that travel along edges
   std::vector<ExtraOutput> outputs;
   double r_max = 0;
+  bool torchscript = false;  // it contains code, which only libtorch runs
   std::string dtype, head, sha256;
 };
 

@@ -81,6 +81,8 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   bool on_first_rank(const std::function<bool()> &question) const;
   void attempt(const std::string &where, const std::function<void()> &action);
   Member read_member(const std::string &path, const std::vector<std::string> &elements);
+  std::unique_ptr<mace::Backend> make_backend(const mace::Archive &archive,
+                                              const std::vector<std::int64_t> &type_element) const;
   std::vector<std::int64_t> map_types(const std::string &path, const mace::Metadata &model,
                                       const std::vector<std::string> &elements) const;
   void say_devices() const;

@@ -13,6 +13,7 @@
 #include "comm.h"
 #include "error.h"
 #include "memory.h"
+#include "native/native_backend.hpp"
 #include "one_line.hpp"
 #include "pair_mace.hpp"
 #include "torch_loader.hpp"
@@ -36,6 +37,14 @@ std::string join(const std::vector<std::string> &words)
   return out;
 }
 
+// -1 means NULL; atoms of such types are passed as element 0 and have no edges
+std::vector<std::int64_t> used_elements(const std::vector<std::int64_t> &type_element)
+{
+  std::set<std::int64_t> used(type_element.begin(), type_element.end());
+  used.erase(-1);
+  return {used.begin(), used.end()};
+}
+
 mace::ModelPieces pieces_of(const mace::Archive &archive, const std::vector<std::int64_t> &type_element,
                             bool single_precision)
 {
@@ -47,9 +56,7 @@ mace::ModelPieces pieces_of(const mace::Archive &archive, const std::vector<std:
     pieces.layers.push_back(
         {archive.entry("pieces/pre_" + index), archive.entry("pieces/post_" + index), model.up_widths[k]});
   }
-  const std::set<std::int64_t> used(type_element.begin(), type_element.end());
-  // -1 means NULL; atoms of such types are passed as element 0 and have no edges
-  std::copy_if(used.begin(), used.end(), std::back_inserter(pieces.used), [](std::int64_t z) { return z >= 0; });
+  pieces.used = used_elements(type_element);
   for (const auto &output : model.outputs)
     pieces.outputs.push_back(archive.entry("pieces/output_" + output.name + ".pt"));
   return pieces;
@@ -184,20 +191,29 @@ PairMace::Member PairMace::read_member(const std::string &path, const std::vecto
   const std::string where = "Pair style mace: " + path + ": ";
   std::unique_ptr<mace::Archive> archive;
   attempt(where, [&] { archive = std::make_unique<mace::Archive>(read_on_first_rank(path)); });
-  if (!trust_ && !on_first_rank([&] { return mace::inside_package(path); }))
-    error->all(FLERR, where + "a model archive contains TorchScript, which can run arbitrary code; if you trust its "
-                              "source, use 'pair_style mace trust yes'");
+  if (archive->metadata().torchscript && !trust_ && !on_first_rank([&] { return mace::inside_package(path); }))
+    error->all(FLERR, where + "it contains TorchScript, which can run arbitrary code; if you trust its source, use "
+                              "'pair_style mace trust yes', or export the model again without it");
   Member member;
   member.model = archive->metadata();
   attempt(where, [&] { member.content = std::hash<std::string_view>{}(archive->entry("weights.bin")); });
   if (member.model.dtype == "float32" && dtype_ == "float64")
     error->all(FLERR, where + "exported in float32; use 'pair_style mace dtype float32' or export it in float64");
   member.type_element = map_types(path, member.model, elements);
-  attempt(where, [&] {
-    member.backend = mace::make_torch_backend(pieces_of(*archive, member.type_element, dtype_ == "float32"),
-                                              {device_, comm->nthreads, local_rank(world)});
-  });
+  attempt(where, [&] { member.backend = make_backend(*archive, member.type_element); });
   return member;
+}
+
+std::unique_ptr<mace::Backend> PairMace::make_backend(const mace::Archive &archive,
+                                                      const std::vector<std::int64_t> &type_element) const
+{
+  const bool single_precision = dtype_ == "float32";
+  if (archive.metadata().torchscript)
+    return mace::make_torch_backend(pieces_of(archive, type_element, single_precision),
+                                    {device_, comm->nthreads, local_rank(world)});
+  if (device_ == mace::Device::gpu)
+    throw std::runtime_error("device gpu needs an archive with TorchScript: export the model with --torch");
+  return mace::make_native_backend(archive, used_elements(type_element), single_precision, comm->nthreads);
 }
 
 // An exception on all ranks stops them with the message; error->all would hang if only some ranks threw.

@@ -17,12 +17,10 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <cstdlib>
-#include <optional>
 #include <sstream>
 
 #include "backend.hpp"
 #include "stopwatch.hpp"
-#include "torch_kernels.hpp"
 
 namespace naglass::mace {
 namespace {
@@ -103,33 +101,24 @@ class TorchBackend final : public Backend {
   struct Layer {
     torch::jit::Module pre, post;
     int up_width;
-    std::optional<LayerKernels> kernels;
   };
-  // stored by a layer for its backward pass; `messages` only if computed by the kernels
+  // stored by a layer for its backward pass
   struct Tape {
-    Tensor up, sc;
-    Messages messages;
-    Tensor energy, features, next_up, next_sc;
+    Tensor up, sc, energy, features, next_up, next_sc;
   };
   struct LayerGradients {
     Tensor harmonics, radial, up, sc;
   };
   struct Inputs {
     Tensor vectors, sender, receiver, sender_element, node_row, node_element, node_attrs;
-    Tensor edge_start;                    // per node its first edge, and the end
-    Tensor by_element;                    // nodes ordered by element
-    std::vector<std::int64_t> element_start;  // start of each element in by_element, and the end
     Tensor staged_row;  // node_row on the host, used for the exchange
     std::int64_t rows;
   };
 
   Inputs prepare(const Graph &graph) const;
-  void group(const Graph &graph, Inputs &in) const;
   Tape run_layer(std::size_t index, const Inputs &in, const Tensor &up, const Tensor &sc, const TensorList &edge);
-  MessageInputs message_inputs(std::size_t index, const Inputs &in, const Tensor &up, const TensorList &edge) const;
-  Messages convolve(Layer &layer, const MessageInputs &in, std::int64_t nodes) const;
-  LayerGradients layer_back(std::size_t index, const Inputs &in, Tape &tape, const TensorList &edge,
-                            const TensorList &outputs, const TensorList &cotangents) const;
+  LayerGradients layer_back(std::size_t index, const Tape &tape, const TensorList &edge, const TensorList &outputs,
+                            const TensorList &cotangents) const;
   Tensor send_to_ghosts(const Tensor &node_values, const Inputs &in, GhostExchange &exchange) const;
   Tensor collect_from_ghosts(const Tensor &row_values, const Inputs &in, GhostExchange &exchange) const;
   TensorList forward(const Inputs &in, GhostExchange &exchange, const TensorList &edge, std::vector<Tape> &tapes);
@@ -159,11 +148,7 @@ TorchBackend::TorchBackend(const ModelPieces &pieces, const Placement &placement
   mallopt(M_TOP_PAD, 64 << 20);
   const auto load = [this](std::string_view bytes) { return load_piece(bytes, dtype_, device_); };
   edge_ = load(pieces.edge);
-  for (const auto &layer : pieces.layers) layers_.push_back({load(layer.pre), load(layer.post), layer.up_width, {}});
-  // the TorchScript of the same steps is used on devices, and to check the kernels
-  const char *const asked = std::getenv("NAGLASS_MACE_KERNELS");
-  if (device_.is_cpu() && (!asked || std::string_view(asked) != "torchscript"))
-    for (auto &layer : layers_) layer.kernels.emplace(layer.post, pieces.used, pieces.elements, dtype_);
+  for (const auto &layer : pieces.layers) layers_.push_back({load(layer.pre), load(layer.post), layer.up_width});
   for (const auto &output : pieces.outputs) outputs_.push_back(load(output));
   one_hot_ = at::eye(pieces.elements, at::TensorOptions(dtype_).device(device_));
   const auto first = call(layers_.front().pre, {one_hot_, one_hot_});
@@ -213,27 +198,7 @@ TorchBackend::Inputs TorchBackend::prepare(const Graph &graph) const
   in.sender_element = element.index_select(0, in.sender);
   in.node_element = element.index_select(0, in.node_row);
   in.node_attrs = one_hot_.index_select(0, in.node_element);
-  if (layers_.front().kernels) group(graph, in);
   return in;
-}
-
-void TorchBackend::group(const Graph &graph, Inputs &in) const
-{
-  const auto nodes = graph.node_row.size();
-  std::vector<std::int64_t> start(nodes + 1, 0);
-  for (const auto n : graph.receiver) ++start[static_cast<std::size_t>(n) + 1];
-  for (std::size_t n = 0; n < nodes; ++n) start[n + 1] += start[n];
-  in.edge_start = at::tensor(start, at::kLong);
-  in.element_start.assign(static_cast<std::size_t>(one_hot_.size(0)) + 1, 0);
-  const auto element_of = [&](std::size_t n) {
-    return static_cast<std::size_t>(graph.row_element[static_cast<std::size_t>(graph.node_row[n])]);
-  };
-  for (std::size_t n = 0; n < nodes; ++n) ++in.element_start[element_of(n) + 1];
-  for (std::size_t z = 1; z < in.element_start.size(); ++z) in.element_start[z] += in.element_start[z - 1];
-  std::vector<std::int64_t> next = in.element_start, order(nodes);
-  for (std::size_t n = 0; n < nodes; ++n)
-    order[static_cast<std::size_t>(next[element_of(n)]++)] = static_cast<std::int64_t>(n);
-  in.by_element = at::tensor(order, at::kLong);
 }
 
 TensorList TorchBackend::forward(const Inputs &in, GhostExchange &exchange, const TensorList &edge,
@@ -246,7 +211,7 @@ TensorList TorchBackend::forward(const Inputs &in, GhostExchange &exchange, cons
     tapes.push_back(run_layer(k, in, up, sc, edge));
     const Tape &tape = tapes.back();
     energies.push_back(tape.energy);
-    watch_.mark("linear and readout");
+    watch_.mark("layers");
     if (k + 1 == layers_.size()) break;
     up = leaf(send_to_ghosts(tape.next_up.detach(), in, exchange));
     sc = leaf(tape.next_sc);
@@ -254,45 +219,13 @@ TensorList TorchBackend::forward(const Inputs &in, GhostExchange &exchange, cons
   return energies;
 }
 
-MessageInputs TorchBackend::message_inputs(std::size_t index, const Inputs &in, const Tensor &up,
-                                           const TensorList &edge) const
-{
-  // the first layer's rows are elements, so it needs no exchange
-  return {up, index == 0 ? in.sender_element : in.sender, in.receiver, in.edge_start, edge[0], edge[1]};
-}
-
-// With the kernels, which have their own backward pass, or with TorchScript and autograd.
-Messages TorchBackend::convolve(Layer &layer, const MessageInputs &in, std::int64_t nodes) const
-{
-  if (layer.kernels) {
-    Messages made = layer.kernels->convolve(in);
-    return {leaf(made.message), leaf(made.density), std::move(made.kept)};
-  }
-  const TensorList weights = tensors_of(layer.post.get_method("weights")({in.radial}));
-  watch_.mark("radial weights");
-  const Tensor message =
-      layer.post.get_method("convolve")({in.up, in.sender, in.receiver, in.harmonics, weights[0], nodes}).toTensor();
-  return {message,
-          at::zeros({nodes, weights[1].size(1)}, weights[1].options()).index_add(0, in.receiver, weights[1]),
-          {}};
-}
-
+// The first layer's rows are elements, so it needs no exchange.
 TorchBackend::Tape TorchBackend::run_layer(std::size_t index, const Inputs &in, const Tensor &up, const Tensor &sc,
                                            const TensorList &edge)
 {
-  Layer &layer = layers_[index];
-  const auto method = [&layer](const char *name, std::vector<c10::IValue> inputs) {
-    return layer.post.get_method(name)(std::move(inputs));
-  };
-  Messages messages = convolve(layer, message_inputs(index, in, up, edge), in.node_attrs.size(0));
-  watch_.mark("convolution");
-  const Tensor features = method("mix", {messages.message, messages.density, in.node_attrs, sc}).toTensor();
-  watch_.mark("mixing");
-  const Tensor coupled = layer.kernels ? layer.kernels->couple(features, in.by_element, in.element_start)
-                                       : method("couple", {features, in.node_attrs}).toTensor();
-  watch_.mark("product basis");
-  const TensorList out = tensors_of(method("finish", {coupled, sc}));
-  Tape tape{up, sc, layer.kernels ? std::move(messages) : Messages{}, out[1], out[0].detach(), {}, {}};
+  const Tensor &sender = index == 0 ? in.sender_element : in.sender;
+  const auto out = call(layers_[index].post, {up, sender, in.receiver, edge[0], edge[1], in.node_attrs, sc});
+  Tape tape{up, sc, out[1], out[0].detach(), {}, {}};
   if (index + 1 < layers_.size()) {
     const auto next = call(layers_[index + 1].pre, {out[0], in.node_attrs});
     tape.next_up = next[0];
@@ -325,7 +258,7 @@ TensorList TorchBackend::backward(const Inputs &in, GhostExchange &exchange, con
       outputs.insert(outputs.end(), {tape.next_up, tape.next_sc});
       cotangents.insert(cotangents.end(), {up_gradient, sc_gradient});
     }
-    const LayerGradients gradients = layer_back(k, in, tape, edge, outputs, cotangents);
+    const LayerGradients gradients = layer_back(k, tape, edge, outputs, cotangents);
     if (k > 0) {
       up_gradient = collect_from_ghosts(gradients.up, in, exchange);
       sc_gradient = gradients.sc;
@@ -338,22 +271,13 @@ TensorList TorchBackend::backward(const Inputs &in, GhostExchange &exchange, con
 }
 
 // The first layer's features and self-connection are constants.
-TorchBackend::LayerGradients TorchBackend::layer_back(std::size_t index, const Inputs &in, Tape &tape,
-                                                      const TensorList &edge, const TensorList &outputs,
-                                                      const TensorList &cotangents) const
+TorchBackend::LayerGradients TorchBackend::layer_back(std::size_t index, const Tape &tape, const TensorList &edge,
+                                                      const TensorList &outputs, const TensorList &cotangents) const
 {
-  const auto &kernels = layers_[index].kernels;
-  TensorList inputs = kernels ? TensorList{tape.messages.message, tape.messages.density} : edge;
-  if (index > 0) inputs.push_back(tape.sc);
-  if (index > 0 && !kernels) inputs.push_back(tape.up);
+  TensorList inputs = edge;
+  if (index > 0) inputs.insert(inputs.end(), {tape.sc, tape.up});
   const TensorList found = pull_back(outputs, cotangents, inputs);
-  const Tensor sc = index > 0 ? found[2] : Tensor();
-  watch_.mark("layers, back");
-  if (!kernels) return {found[0], found[1], index > 0 ? found[3] : Tensor(), sc};
-  const auto back = kernels->convolve_back(message_inputs(index, in, tape.up, edge), {found[0], found[1], {}},
-                                           tape.messages.kept, index > 0);
-  watch_.mark("convolution, back");
-  return {back.harmonics, back.radial, back.up, sc};
+  return {found[0], found[1], index > 0 ? found[3] : Tensor(), index > 0 ? found[2] : Tensor()};
 }
 
 Tensor TorchBackend::send_to_ghosts(const Tensor &node_values, const Inputs &in, GhostExchange &exchange) const

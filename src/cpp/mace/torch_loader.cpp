@@ -16,6 +16,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Set where naglass is built with libtorch.
+#ifndef NAGLASS_TORCH_VERSION
+#define NAGLASS_TORCH_VERSION ""
+#define NAGLASS_TORCH_FOLDER ""
+#endif
+
 using Factory = Backend *(const ModelPieces *, const Placement *);
 constexpr const char *torch_library = "libtorch_cpu.so", *backend_library = "libnaglass_mace_torch.so";
 constexpr const char *built_for = NAGLASS_TORCH_VERSION;
@@ -90,6 +96,9 @@ void open_gpu_part(const fs::path &torch, bool needed)
 // Opened once and kept: libtorch cannot be unloaded.
 Factory *open_backend()
 {
+  if (built_for[0] == '\0')
+    throw std::runtime_error("this pair style was built without libtorch, which an archive with TorchScript needs: "
+                             "export the model again without --torch");
   const fs::path torch = find_torch();
   if (const auto found = torch_version(torch); !found.empty() && found != built_for)
     throw std::runtime_error("libtorch " + found + " at " + torch.parent_path().string() + " is not version " +

@@ -24,7 +24,7 @@ from .spin import NAME, UNIT, SpinReadout
 if TYPE_CHECKING:
     import torch
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 _INTERACTIONS = frozenset(
     {
@@ -104,18 +104,22 @@ def export_model(
     dtype: str = "float64",
     trust: bool = False,
     spin: SpinReadout | None = None,
+    with_torch: bool = False,
 ) -> Path:
     """Export a MACE model for ``pair_style mace``.
 
     Parameters: `model_path`, a portable model or (with ``trust=True``) a pickled mace-torch ``.model``;
     `out_path`, the archive to write; `head`, which training head to keep, needed if there are several;
     `dtype`, ``float64`` or ``float32``, the precision of the archived weights; `spin`, a readout to carry along as
-    the extra output ``spin``. Energies in eV, lengths in Å, moments in µB.
+    the extra output ``spin``; `with_torch`, write TorchScript for the libtorch backend (GPUs) instead of numbers alone.
+    Energies in eV, lengths in Å, moments in µB.
 
     Returns the archive's path. Raises InputError, by name, for any block that is not reproduced exactly.
     """
     model = load_model(model_path, trust=trust)
-    return export_module(model, out_path, head=head, dtype=dtype, source=str(model_path), spin=spin)
+    return export_module(
+        model, out_path, head=head, dtype=dtype, source=str(model_path), spin=spin, with_torch=with_torch
+    )
 
 
 def export_module(
@@ -126,10 +130,9 @@ def export_module(
     dtype: str = "float64",
     source: str = "",
     spin: SpinReadout | None = None,
+    with_torch: bool = False,
 ) -> Path:
     """As `export_model`, for a model in memory; the model itself is left untouched. Errors name the `source`."""
-    from .selfcheck import check_pieces
-
     chosen = check_supported(model, head, source)
     if spin is not None and list(spin.elements) != (elements := _elements(model)):
         raise InputError(f"spin readout of {' '.join(spin.elements)}: the model has {' '.join(elements)}")
@@ -137,19 +140,58 @@ def export_module(
         model = _copy(model).cpu().to(torch_dtype(dtype)).eval()
         for parameter in model.parameters():
             parameter.requires_grad_(False)
-        table, weights = _flat_weights(model)
-        with _naming(source):
-            parts, layers = _cut(model, chosen)
-            check_pieces(model, parts, chosen.index)
-        pieces = {name: _serialize(piece) for name, piece in parts.items()}
-        meta = _metadata(model, chosen, layers, dtype=dtype, source=source)
+        meta = _metadata(model, chosen, dtype=dtype, source=source)
         if spin is not None:
-            pieces[f"output_{NAME}"] = _serialize(spin.piece().to(torch_dtype(dtype)))
             meta["outputs"].append({"name": NAME, "unit": UNIT, "columns": 1, "labels": spin.labels})
-    meta["weights"] = table
-    meta["sha256"] = hashlib.sha256(json.dumps(meta, sort_keys=True).encode() + weights).hexdigest()
+        with _naming(source), _as_built():
+            make = _torch_entries if with_torch else _native_entries
+            entries, meta["weights"] = make(model, chosen, spin, dtype)
+    content = b"".join(data for name, data in sorted(entries.items()))
+    meta["sha256"] = hashlib.sha256(json.dumps(meta, sort_keys=True).encode() + content).hexdigest()
     meta["versions"] = {"naglass": __version__, **versions()}
-    return _write(Path(out_path), meta, pieces, weights)
+    # stored, not deflated: the reader in the pair style needs no decompression library
+    write_zip(Path(out_path), {"metadata.json": json.dumps(meta, indent=1)} | entries, stored=True)
+    return Path(out_path)
+
+
+def _native_entries(
+    model: torch.nn.Module, head: _Head, spin: SpinReadout | None, dtype: str
+) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    """Entries with numbers only, and the table of the arrays."""
+    from .native import describe
+    from .selfcheck import check_description
+
+    document, arrays = describe(model, head=head.index, scale=head.scale)
+    check_description(model, document, arrays, head.index)
+    if spin is not None:
+        document["outputs"].append(spin.describe(arrays))
+    return {"model.json": json.dumps(document).encode(), "weights.bin": b"".join(arrays.chunks)}, arrays.table
+
+
+def _torch_entries(
+    model: torch.nn.Module, head: _Head, spin: SpinReadout | None, dtype: str
+) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
+    """TorchScript pieces, and all parameters with their table."""
+    from .selfcheck import check_pieces
+
+    table, weights = _flat_weights(model)
+    parts = _cut(model, head)
+    check_pieces(model, parts, head.index)
+    pieces = {f"pieces/{name}.pt": _serialize(piece) for name, piece in parts.items()}
+    if spin is not None:
+        pieces[f"pieces/output_{NAME}.pt"] = _serialize(spin.piece().to(torch_dtype(dtype)))
+    return pieces | {"weights.bin": weights}, table
+
+
+@contextmanager
+def _as_built():
+    """What another release of mace-torch may lack or call otherwise is an InputError."""
+    try:
+        yield
+    except (AttributeError, ValueError) as error:
+        raise InputError(
+            f"differs from what mace-torch {versions()['mace-torch']} builds ({one_line(error)})"
+        ) from error
 
 
 def check_supported(model: torch.nn.Module, head: str | None = None, source: str = "") -> _Head:
@@ -242,29 +284,20 @@ def _choose_head(model: torch.nn.Module, name: str | None) -> _Head:
     return _Head(heads[index], index, energies, scale, shift)
 
 
-def _cut(model: torch.nn.Module, head: _Head) -> tuple[dict[str, torch.nn.Module], list[dict[str, Any]]]:
-    """The pieces by archive name, which share the model's blocks, and what the archive says of each layer."""
+def _cut(model: torch.nn.Module, head: _Head) -> dict[str, torch.nn.Module]:
+    """The pieces by archive name, which share the model's blocks."""
     from .pieces import EdgePiece, PostPiece, PrePiece
 
     cutoff_apart = not getattr(model.radial_embedding, "apply_cutoff", True)
     count = len(model.interactions)
-    try:
-        pieces = {"edge": EdgePiece(model, head.scale)}
-        for i, (interaction, product) in enumerate(zip(model.interactions, model.products, strict=True)):
-            pieces[f"pre_{i}"] = PrePiece(interaction, model.node_embedding if i == 0 else None)
-            pieces[f"post_{i}"] = PostPiece(
-                interaction,
-                product,
-                _readout(model, i, count),
-                cutoff_apart=cutoff_apart,
-                scale=head.scale,
-                head=head.index,
-            )
-        return pieces, [_layer_facts(block) for block in model.interactions]
-    except (AttributeError, ValueError) as error:
-        raise InputError(
-            f"differs from what mace-torch {versions()['mace-torch']} builds ({one_line(error)})"
-        ) from error
+    pieces = {"edge": EdgePiece(model, head.scale)}
+    for i, (interaction, product) in enumerate(zip(model.interactions, model.products, strict=True)):
+        pieces[f"pre_{i}"] = PrePiece(interaction, model.node_embedding if i == 0 else None)
+        readout = _readout(model, i, count)
+        pieces[f"post_{i}"] = PostPiece(
+            interaction, product, readout, cutoff_apart=cutoff_apart, scale=head.scale, head=head.index
+        )
+    return pieces
 
 
 def _readout(model: torch.nn.Module, layer: int, count: int) -> torch.nn.Module | None:
@@ -337,9 +370,7 @@ def _elements(model: torch.nn.Module) -> list[str]:
     return [chemical_symbols[int(z)] for z in model.atomic_numbers]
 
 
-def _metadata(
-    model: torch.nn.Module, head: _Head, layers: list[dict[str, Any]], *, dtype: str, source: str
-) -> dict[str, Any]:
+def _metadata(model: torch.nn.Module, head: _Head, *, dtype: str, source: str) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -353,13 +384,6 @@ def _metadata(
         "energy_scale": head.scale,
         "energy_shift": head.shift,
         "pair_repulsion": hasattr(model, "pair_repulsion"),
-        "layers": layers,
+        "layers": [_layer_facts(block) for block in model.interactions],
         "outputs": [],
     }
-
-
-def _write(path: Path, meta: dict[str, Any], pieces: dict[str, bytes], weights: bytes) -> Path:
-    entries = {f"pieces/{name}.pt": data for name, data in pieces.items()}
-    # stored, not deflated: the reader in the pair style needs no decompression library
-    write_zip(path, {"metadata.json": json.dumps(meta, indent=1)} | entries | {"weights.bin": weights}, stored=True)
-    return path

@@ -14,8 +14,6 @@ Shapes: E edges, N receiving nodes, M rows of ``up`` (owned and ghost atoms), Z 
 import torch
 from e3nn.util.jit import compile_mode
 
-from .product_table import ProductTable, convolution_entries
-
 COULOMB_EV_A = 14.3996  # e^2/(4 pi eps0) in eV Å as mace-torch rounds it: its models were fitted with this value
 BOHR_A = 0.529
 # the block whose radial weights see the elements at both ends, and whose messages pass a gate
@@ -285,24 +283,16 @@ class GatedMix(torch.nn.Module):
 
 @compile_mode("script")
 class PostPiece(torch.nn.Module):
-    """One layer after the exchange, in steps, so that kernels of the host program can take the place of two of them.
+    """One layer after the exchange.
 
-    ``weights``: radial -> weights of the convolution E×W and edge densities E×1 (E×0 without density)
-    ``convolve``: up M×C, sender rows E, receiver nodes E, harmonics, weights -> messages N×D
-    ``mix``: messages, node densities N×1, one-hot N×Z, ``sc`` N×S -> features N×channels×(l_max+1)²
-    ``couple``: features, one-hot N×Z -> product basis N×F
-    ``finish``: product basis, ``sc`` N×S -> new node features N×F, the layer's node energy N in eV (zeros where the
-    layer has no readout).
-
-    The buffers ``paths``, ``entries``, ``values`` and the submodule ``product_table`` describe ``convolve`` and
-    ``couple`` to such kernels (see `product_table`).
+    (up M×C, sender rows E, receiver nodes E, harmonics, radial, one-hot N×Z, ``sc`` N×S) -> node features N×F and the
+    layer's node energy N in eV (zeros where the layer has no readout).
     """
 
     reads: torch.jit.Final[bool]
     agnostic: torch.jit.Final[bool]
     adds: torch.jit.Final[bool]
     head: torch.jit.Final[int]
-    harmonics: int
 
     def __init__(
         self,
@@ -327,54 +317,6 @@ class PostPiece(torch.nn.Module):
         self.readout = readout
         self.scale = float(scale)
         self.head = head
-        paths, entries, values = convolution_entries(interaction.conv_tp)
-        self.register_buffer("paths", paths)
-        self.register_buffer("entries", entries)
-        self.register_buffer("values", values)
-        self.harmonics = int(interaction.conv_tp.irreps_in2.dim)
-        self.product_table = ProductTable(product)
-
-    @torch.jit.export
-    def weights(self, radial: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.radial_weights(radial)
-
-    @torch.jit.export
-    def convolve(
-        self,
-        up: torch.Tensor,
-        sender: torch.Tensor,
-        receiver: torch.Tensor,
-        harmonics: torch.Tensor,
-        weights: torch.Tensor,
-        num_nodes: int,
-    ) -> torch.Tensor:
-        edges = self.conv_tp(up.index_select(0, sender), harmonics, weights)
-        return edges.new_zeros(num_nodes, edges.shape[1]).index_add(0, receiver, edges)
-
-    @torch.jit.export
-    def mix(
-        self, message: torch.Tensor, density: torch.Tensor, node_attrs: torch.Tensor, sc: torch.Tensor
-    ) -> torch.Tensor:
-        return self.mixing(message, density, node_attrs, sc)
-
-    @torch.jit.export
-    def couple(self, features: torch.Tensor, node_attrs: torch.Tensor) -> torch.Tensor:
-        if self.agnostic:
-            node_attrs = torch.ones_like(node_attrs[:, :1])
-        return self.symmetric_contractions(features, node_attrs)
-
-    @torch.jit.export
-    def finish(self, coupled: torch.Tensor, sc: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        node_features = self.linear_out(coupled)
-        if self.adds:
-            node_features = node_features + sc[:, : node_features.shape[1]]
-        num_nodes = node_features.shape[0]
-        if self.reads:
-            heads = torch.full([num_nodes], self.head, dtype=torch.int64, device=coupled.device)
-            energy = self.scale * self.readout(node_features, heads)[:, self.head]
-        else:
-            energy = node_features.new_zeros(num_nodes)
-        return node_features, energy
 
     def forward(
         self,
@@ -387,8 +329,19 @@ class PostPiece(torch.nn.Module):
         sc: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         num_nodes = node_attrs.shape[0]
-        weights, edge_density = self.weights(radial)
-        message = self.convolve(up, sender, receiver, harmonics, weights, num_nodes)
+        weights, edge_density = self.radial_weights(radial)
+        edges = self.conv_tp(up.index_select(0, sender), harmonics, weights)
+        message = edges.new_zeros(num_nodes, edges.shape[1]).index_add(0, receiver, edges)
         density = edge_density.new_zeros(num_nodes, edge_density.shape[1]).index_add(0, receiver, edge_density)
-        coupled = self.couple(self.mix(message, density, node_attrs, sc), node_attrs)
-        return self.finish(coupled, sc)
+        features = self.mixing(message, density, node_attrs, sc)
+        if self.agnostic:
+            node_attrs = torch.ones_like(node_attrs[:, :1])
+        node_features = self.linear_out(self.symmetric_contractions(features, node_attrs))
+        if self.adds:
+            node_features = node_features + sc[:, : node_features.shape[1]]
+        if self.reads:
+            heads = torch.full([num_nodes], self.head, dtype=torch.int64, device=message.device)
+            energy = self.scale * self.readout(node_features, heads)[:, self.head]
+        else:
+            energy = node_features.new_zeros(num_nodes)
+        return node_features, energy

@@ -1,13 +1,18 @@
-"""Compare the pieces with the original model on one cluster of atoms before anything is written (imports torch).
+"""Compare what is written with the original model on one cluster of atoms before anything is written (imports torch).
 
 Blocks are known by name. This catches what a name does not tell: a release of mace-torch that changed what is below it,
 an attribute that someone set.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
 from ...errors import InputError
+from .described import Described
 from .modelfile import one_line, versions
+from .networks import Arrays
 
 # of the largest node energy, by the precision of the export
 _TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3}
@@ -15,18 +20,33 @@ _TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3}
 
 def check_pieces(model: torch.nn.Module, pieces: dict[str, torch.nn.Module], head: int) -> None:
     """Raise InputError unless node energies (eV, without isolated atoms and shift) by the pieces equal the model's."""
-    vectors, edge_index, elements = _cluster(model)
+    _compare(model, head, lambda *cluster: _by_pieces(pieces, *cluster))
+
+
+def check_description(model: torch.nn.Module, document: dict[str, Any], arrays: Arrays, head: int) -> None:
+    """As `check_pieces`, for a description of the model (`native.describe`)."""
+    described = Described(document, arrays, float(model.r_max))
+
+    def energies(vectors, edges, elements) -> torch.Tensor:
+        found = described.energies(vectors.double().numpy(), edges.numpy(), elements.numpy())
+        return torch.from_numpy(found).to(vectors.dtype)
+
+    _compare(model, head, energies)
+
+
+def _compare(model: torch.nn.Module, head: int, energies: Callable[..., torch.Tensor]) -> None:
+    cluster = _cluster(model)
     release = f"mace-torch {versions()['mace-torch']}"
     with torch.no_grad():
         try:
-            expected, rounding = _by_model(model, vectors, edge_index, elements, head)
+            expected, rounding = _by_model(model, *cluster, head)
         except Exception as error:
             raise InputError(f"{release} cannot evaluate this model ({one_line(error)})") from error
-        found = _by_pieces(pieces, vectors, edge_index, elements)
+        found = energies(*cluster)
     if not expected.isfinite().all():
         raise InputError("the model's energies are not finite; nothing was written")
     off = float((found - expected).abs().max())
-    if not off <= _TOLERANCE[vectors.dtype] * float(expected.abs().max()) + rounding:
+    if not off <= _TOLERANCE[cluster[0].dtype] * float(expected.abs().max()) + rounding:
         raise InputError(
             f"the energy of the model differs from that of its blocks by {off:.2g} eV on an atom "
             f"({release}): not supported by the export; nothing was written"

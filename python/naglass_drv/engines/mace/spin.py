@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import torch
     from ase import Atoms
 
+    from .networks import Arrays
+
 NAME, UNIT = "spin", "muB"
 FORMAT = "naglass-spin-readout"
 LABELS = {"hirshfeld": "REF_spin", "mulliken": "REF_spin_mulliken"}
@@ -58,6 +60,29 @@ class SpinReadout:
         from .spin_piece import HiddenSpin, LinearSpin
 
         return (LinearSpin if self.kind == "linear" else HiddenSpin)(self.arrays)
+
+    def describe(self, arrays: Arrays) -> dict[str, Any]:
+        """JSON for the native backend: features are given as they are, so that `mean` and `scale` go into weights."""
+        a = self.arrays
+        elements, count = len(self.elements), len(a["columns"])
+        inner_weight = inner_bias = None
+        if self.kind == "linear":
+            weight = a["weight"] / a["scale"]
+            bias = a["bias"] - weight @ a["mean"]
+        else:
+            own = a["inner_weight"][:, :count] / a["scale"]
+            inner_weight = arrays.add("spin.inner_weight", own)
+            constant = a["inner_bias"] - own @ a["mean"]
+            by_element = a["inner_weight"][:, count : count + elements].T
+            inner_bias = arrays.add("spin.inner_bias", constant + by_element)
+            weight, bias = a["weight"], a["bias"]
+        return {
+            "columns": arrays.add("spin.columns", np.asarray(a["columns"], dtype=np.int64)),
+            "inner_weight": inner_weight,
+            "inner_bias": inner_bias,
+            "weight": arrays.add("spin.weight", weight),
+            "bias": arrays.add("spin.bias", bias),
+        }
 
     def save(self, path: str | Path) -> Path:
         """Write a zip of JSON and ``.npy`` arrays; returns the path."""

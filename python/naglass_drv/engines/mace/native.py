@@ -1,0 +1,300 @@
+"""Describe a MACE model as numbers and tables for the native backend of ``pair_style mace`` (imports torch).
+
+Every part of a model is one of a few forms: a linear map between irreps, for each element or shared; the table of a
+convolution; the polynomial of a product basis; a small network of scalars. Maps are read off the model's own blocks by
+feeding them unit vectors, which leaves no room for a factor to be forgotten, and are checked on random input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from e3nn import o3
+
+from .networks import Arrays, dense_steps, network, readout_steps
+from .pieces import GATED, Harmonics, PairRepulsion
+from .product_table import ProductTable, convolution_entries
+
+_TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
+# flat features N×D and the elements of the nodes N -> flat features N×D'
+Map = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def blocks_of(irreps: o3.Irreps) -> list[list[int]]:
+    """[multiplicity, components] of each block."""
+    return [[mul, ir.dim] for mul, ir in irreps if mul > 0]
+
+
+def describe(model: torch.nn.Module, *, head: int, scale: float) -> tuple[dict[str, Any], Arrays]:
+    """The model of one head as a JSON document and the arrays that it names.
+
+    Raises ValueError where a block is not of the form that its name promises.
+    """
+    arrays = Arrays()
+    radial = _radial_basis(model, arrays)
+    harmonics = Harmonics(model.spherical_harmonics)
+    document: dict[str, Any] = {
+        "harmonics": {
+            "degree": harmonics.l_max,
+            "exponents": arrays.add("harmonics.exponents", harmonics.exponents.T),
+            "table": arrays.add("harmonics.table", harmonics.table),
+        },
+        "radial": radial,
+        "repulsion": _repulsion(model, scale, arrays),
+        "layers": [],
+        "outputs": [],
+    }
+    elements = len(model.atomic_numbers)
+    for number, (interaction, product) in enumerate(zip(model.interactions, model.products, strict=True)):
+        layer = _Layer(model, number, interaction, product, elements, arrays)
+        document["layers"].append(layer.describe(head, scale))
+    return document, arrays
+
+
+def _radial_basis(model: torch.nn.Module, arrays: Arrays) -> dict[str, Any]:
+    block = model.radial_embedding
+    basis = block.bessel_fn
+    kind = type(basis).__name__
+    out: dict[str, Any] = {
+        "cutoff_power": int(block.cutoff_fn.p),
+        "cutoff_apart": not getattr(block, "apply_cutoff", True),
+    }
+    if kind == "BesselBasis":
+        out |= {"basis": "bessel", "values": arrays.add("radial.values", basis.bessel_weights)}
+        out["factor"] = float(basis.prefactor)
+    elif kind == "GaussianBasis":
+        out |= {"basis": "gaussian", "values": arrays.add("radial.values", basis.gaussian_weights)}
+        out["factor"] = float(basis.coeff)
+    elif kind == "ChebychevBasis":
+        out |= {"basis": "chebyshev", "values": arrays.add("radial.values", basis.n.flatten()), "factor": 1.0}
+    else:
+        raise ValueError(f"radial basis {kind}")
+    transform = getattr(block, "distance_transform", None)
+    out["transform"] = None
+    if transform is not None:
+        radii = transform.covalent_radii[model.atomic_numbers.to(torch.int64)]
+        kind = type(transform).__name__
+        names = {"AgnesiTransform": ("agnesi", "q", "p", "a"), "SoftTransform": ("soft", "alpha")}[kind]
+        out["transform"] = {"kind": names[0], "radii": arrays.add("radial.radii", radii)}
+        out["transform"] |= {name: float(getattr(transform, name)) for name in names[1:]}
+    return out
+
+
+def _repulsion(model: torch.nn.Module, scale: float, arrays: Arrays) -> dict[str, Any] | None:
+    if not hasattr(model, "pair_repulsion"):
+        return None
+    piece = PairRepulsion(model.pair_repulsion_fn, model.atomic_numbers, scale)
+    names = ("length", "cutoff", "strength", "weights", "rates")
+    return {"power": piece.p} | {name: arrays.add(f"repulsion.{name}", getattr(piece, name)) for name in names}
+
+
+class _Layer:
+    """One interaction and product, described."""
+
+    def __init__(self, model, number, interaction, product, elements, arrays):
+        self.model, self.number, self.interaction, self.product = model, number, interaction, product
+        self.kind = type(interaction).__name__
+        self.gated, self.residual = self.kind == GATED, "Residual" in self.kind
+        self.elements, self.arrays = elements, arrays
+        self.dtype = model.r_max.dtype
+        self.one_hot = torch.eye(elements, dtype=self.dtype)
+
+    def add(self, name: str, values: torch.Tensor) -> str:
+        return self.arrays.add(f"layers.{self.number}.{name}", values)
+
+    def map(self, name: str, apply: Map, irreps_in: o3.Irreps, irreps_out: o3.Irreps, per_element: bool) -> dict:
+        elements = self.elements if per_element else 1
+        return linear_map(lambda x, z: apply(x, self.one_hot[z]), irreps_in, irreps_out, elements, name, self.add)
+
+    def describe(self, head: int, scale: float) -> dict[str, Any]:
+        interaction, product = self.interaction, self.product
+        table = ProductTable(product)
+        paths, entries, values = convolution_entries(interaction.conv_tp)
+        target = interaction.irreps_out
+        if len({mul for mul, _ in target}) != 1:
+            raise ValueError(f"messages {target} differ in their number of channels")
+        node_irreps = product.linear.irreps_out
+        return {
+            "up_irreps": blocks_of(interaction.linear_up.irreps_out),
+            "message_irreps": blocks_of(interaction.conv_tp.irreps_out),
+            "feature_irreps": blocks_of(target),
+            "product_irreps": blocks_of(product.linear.irreps_in),
+            "node_irreps": blocks_of(node_irreps),
+            **self.before(node_irreps),
+            "radial": self.radial(),
+            "paths": self.add("paths", paths),
+            "entries": self.add("entries", entries),
+            "values": self.add("values", values),
+            "mix": self.mix(target),
+            "product": {
+                "index": self.add("product.index", table.index),
+                "out": self.add("product.out", table.out),
+                "dims": self.add("product.dims", table.dims),
+                "coefficients": self.add("product.coefficients", table(torch.arange(1 if table.agnostic else self.elements))),
+            },
+            "out": self.map("out", lambda x, z: product.linear(x), product.linear.irreps_in, node_irreps, False),
+            "readout": self.readout(head, scale, node_irreps.dim),
+        }  # fmt: skip
+
+    def before(self, node_irreps: o3.Irreps) -> dict[str, Any]:
+        """``up``, the self-connection and a gated block's residual: per element in the first layer, else as maps."""
+        block = self.interaction
+        adds = self.residual and bool(self.product.use_sc)
+        width = node_irreps.dim
+
+        def skip(x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+            return (block.skip_tp(x) if self.gated else block.skip_tp(x, z))[:, :width]
+
+        if self.number == 0:
+            features = self.model.node_embedding(self.one_hot)
+            up = block.linear_up(features)
+            return {
+                "up": self.add("up", up),
+                "skip": self.add("skip", skip(features, self.one_hot)) if adds else None,
+                "residual": self.add("residual", block.linear_res(up)) if self.gated else None,
+            }
+        irreps_in, irreps_up = block.linear_up.irreps_in, block.linear_up.irreps_out
+        return {
+            "up": self.map("up", lambda x, z: block.linear_up(x), irreps_in, irreps_up, False),
+            "skip": self.map("skip", skip, irreps_in, node_irreps, not self.gated) if adds else None,
+            "residual": self.map(
+                "residual", lambda x, z: block.linear_res(x), irreps_up, self.split(block.linear_res.irreps_out), False
+            ) if self.gated else None,
+        }  # fmt: skip
+
+    def split(self, irreps: o3.Irreps) -> o3.Irreps:
+        """Irreps of a gate's input, cut where scalars, gates and gated features meet."""
+        gate = self.interaction.equivariant_nonlin
+        cuts = {gate._s_start, gate._s_start + gate._s_len}
+        for start, length, _, mul, first in gate._gated_info:
+            cuts |= {start, start + length, gate._g_start + first, gate._g_start + first + mul}
+        out, at = [], 0
+        for mul, ir in irreps:
+            left = mul
+            while left:
+                ahead = [c for c in cuts if at < c < at + left * ir.dim]
+                take = (min(ahead) - at) // ir.dim if ahead else left
+                out.append((take, ir))
+                at += take * ir.dim
+                left -= take
+        return o3.Irreps(out)
+
+    def radial(self) -> dict[str, Any]:
+        block = self.interaction
+        out: dict[str, Any] = {"weights": network(block.conv_tp_weights, "radial", self.add), "density": None}
+        out["embeddings"] = None
+        if self.gated or "Density" in self.kind:
+            out["density"] = network(block.density_fn, "density", self.add)
+        if self.gated:
+            out["embeddings"] = {
+                "sender": self.add("sender", block.source_embedding(self.one_hot)),
+                "receiver": self.add("receiver", block.target_embedding(self.one_hot)),
+            }
+        return out
+
+    def mix(self, target: o3.Irreps) -> dict[str, Any]:
+        """From messages to the features of the product basis; densities and the mean number of neighbors are scalars
+        of a node and commute with linear maps."""
+        block, message = self.interaction, self.interaction.conv_tp.irreps_out
+        if self.gated:
+            gate = block.equivariant_nonlin
+            irreps = self.split(block.linear_1.irreps_out)
+            return {
+                "map": self.map("mix", lambda x, z: block.linear_1(x), message, irreps, False),
+                "density": [float(block.alpha), float(block.beta)],
+                "gate": {
+                    "irreps": blocks_of(irreps),
+                    "scalars": [gate._s_start, gate._s_len],
+                    "gated": [[start, gate._g_start + first, mul, dim] for start, _, dim, mul, first in gate._gated_info],
+                    "factors": [float(gate._scalar_cst), float(gate._gate_cst)],
+                    "map": self.map("after_gate", lambda x, z: block.linear_2(x), target, target, False),
+                },
+            }  # fmt: skip
+
+        def apply(x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+            x = block.linear(x)
+            return x if self.residual else block.skip_tp(x, z)
+
+        density = [1.0, 1.0] if "Density" in self.kind else [float(block.avg_num_neighbors), 0.0]
+        return {"map": self.map("mix", apply, message, target, not self.residual), "density": density, "gate": None}
+
+    def readout(self, head: int, scale: float, width: int) -> dict[str, Any] | None:
+        readouts = self.model.readouts
+        last = self.number == len(self.model.interactions) - 1
+        if len(readouts) == 1 and not last:
+            return None
+        block = readouts[0 if len(readouts) == 1 else self.number]
+        columns, steps = dense_steps(readout_steps(block, head), width, scale, head, self.dtype)
+        return {
+            "columns": self.add("readout.columns", columns),
+            "steps": [step.store(f"readout.{k}", self.add) for k, step in enumerate(steps)],
+        }
+
+
+def linear_map(
+    apply: Map,
+    irreps_in: o3.Irreps,
+    irreps_out: o3.Irreps,
+    elements: int,
+    name: str,
+    add: Callable[[str, torch.Tensor], str],
+) -> dict[str, Any]:
+    """A map between irreps as blocks [first column in, multiplicity in, first column out, multiplicity out, components]
+    and, per element, their matrices (multiplicity in × out) one after another; a constant, if it has one.
+
+    Raises ValueError where `apply` is no equivariant linear map.
+    """
+    blocks = _couplings(irreps_in, irreps_out)
+    weights, constants, places = [], [], []
+    for element in range(elements):
+        z = torch.tensor([element])
+        constant = apply(_zeros(1, irreps_in), z)
+        rows = []
+        for first, mul, out_first, out_mul, dim in blocks:
+            x = _zeros(mul, irreps_in)
+            x[torch.arange(mul), first + dim * torch.arange(mul)] = 1.0
+            answer = apply(x, z.expand(mul)) - constant
+            rows.append(answer[:, out_first : out_first + out_mul * dim : dim].flatten())
+        weights.append(torch.cat(rows) if rows else _zeros(1, irreps_in)[0, :0])
+        constants.append(constant[0])
+        places.append(_check(apply, blocks, weights[-1], constant, z, irreps_in, name))
+    weight, constant = torch.stack(weights), torch.stack(constants)
+    if not all(places):
+        raise ValueError(f"{name} is not a linear map between irreps")
+    if constant.abs().max() > 0 and elements > 1:
+        raise ValueError(f"{name} has a constant for each element")
+    return {
+        "blocks": blocks,
+        "weights": add(f"{name}.weights", weight),
+        "constant": add(f"{name}.constant", constant[0]) if constant.abs().max() > 0 else None,
+    }
+
+
+def _zeros(rows: int, irreps: o3.Irreps) -> torch.Tensor:
+    return torch.zeros(rows, irreps.dim, dtype=torch.get_default_dtype())
+
+
+def _couplings(irreps_in: o3.Irreps, irreps_out: o3.Irreps) -> list[list[int]]:
+    blocks = []
+    for (mul, ir), place in zip(irreps_in, irreps_in.slices(), strict=True):
+        for (out_mul, out_ir), out_place in zip(irreps_out, irreps_out.slices(), strict=True):
+            if ir == out_ir and mul and out_mul:
+                blocks.append([place.start, mul, out_place.start, out_mul, ir.dim])
+    return blocks
+
+
+def _check(apply: Map, blocks, weights, constant, z, irreps_in: o3.Irreps, name: str) -> bool:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(3, irreps_in.dim, generator=generator, dtype=torch.float64).to(weights.dtype)
+    expected = apply(x, z.expand(3))
+    found = constant.expand(expected.shape).clone()
+    at = 0
+    for first, mul, out_first, out_mul, dim in blocks:
+        matrix = weights[at : at + mul * out_mul].reshape(mul, out_mul)
+        at += mul * out_mul
+        part = x[:, first : first + mul * dim].reshape(3, mul, dim)
+        found[:, out_first : out_first + out_mul * dim] += torch.einsum("nud,uv->nvd", part, matrix).reshape(3, -1)
+    off = (found - expected).abs().max() if expected.numel() else torch.tensor(0.0)
+    return bool(off <= _TOLERANCE[weights.dtype] * (1 + expected.abs().max() if expected.numel() else 1))

@@ -1,0 +1,95 @@
+// One block of nodes and their edges: forward and backward through one layer, within the caches of one core.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "../backend.hpp"
+#include "native_model.hpp"
+
+namespace naglass::mace {
+
+/// Nodes [first_node, first_node + nodes) and their edges, which are consecutive.
+struct Block {
+  std::int64_t first_node = 0, first_edge = 0;
+  int nodes = 0, edges = 0;
+  const std::int64_t *edge_start = nullptr;  // of each node and the end, among all edges
+};
+
+/// What a layer takes from outside the block. Rows are atoms, or elements in the first layer.
+template <typename Real> struct LayerInput {
+  const Real *up;
+  const Real *skip;  // per node of the rank, or per element in the first layer; null without self-connection
+};
+
+/// What a layer gives back. Null where it is not needed.
+template <typename Real> struct LayerGradient {
+  Real *up;        // added to: rows of atoms
+  Real *previous;  // written: features of the nodes of this rank before the layer, by the self-connection
+};
+
+/// Intermediate values of a layer for its backward pass: rows of nodes of this rank. Empty if they are recomputed.
+template <typename Real> struct Kept {
+  std::vector<Real> mixed, scale;
+};
+
+template <typename Real> class BlockPass {
+ public:
+  explicit BlockPass(const NativeModel<Real> &model);
+
+  /// Geometry of the block's edges.
+  void begin(const Graph &graph, const Block &block);
+  /// Features of the nodes after layer k. With `kept`, writes to it.
+  void forward(std::size_t k, const LayerInput<Real> &in, Kept<Real> *kept);
+  /// As `forward`, from what was kept.
+  void resume(std::size_t k, const LayerInput<Real> &in, const Kept<Real> &kept);
+  /// Adds the last layer's energies (eV) to those of all nodes of the rank.
+  void add_energy(double *node_energy) const;
+  /// After `forward` or `resume` of the same layer. `incoming` is the gradient by the features after it, for all nodes
+  /// of the rank, of what comes later; null in the last layer.
+  void backward(std::size_t k, const LayerInput<Real> &in, const Real *incoming, const LayerGradient<Real> &out);
+  /// Adds dE/dvector (eV/Å) of the layers since `begin` to the gradient of all edges.
+  void add_edge_gradient(double *edge_gradient);
+
+  const ElementGroups &groups() const { return groups_; }
+  const std::vector<Real> &node_features() const { return node_; }
+
+ private:
+  struct Run {
+    int key, first, last;  // of order_
+  };
+  void sort_edges();
+  NodeEdges<Real> edges_of(int node, int channels) const;
+  void weights(std::size_t k, std::size_t part, bool slopes);
+  void messages(std::size_t k, const LayerInput<Real> &in);
+  void mix(std::size_t k, const LayerInput<Real> &in);
+  void finish(std::size_t k, const LayerInput<Real> &in);
+  void gate(std::size_t k);
+  void gate_back(std::size_t k);
+  void read_out(std::size_t k);
+  void mix_back(std::size_t k, Real *up_gradient);
+  void messages_back(std::size_t k, const LayerInput<Real> &in, Real *up_gradient);
+  std::int64_t element(int node) const;
+  std::span<const std::int32_t> senders(std::size_t k) const { return k == 0 ? sender_element_ : sender_row_; }
+
+  const NativeModel<Real> &model_;
+  const NativeKernels<Real> &kernels_;
+  const Graph *graph_ = nullptr;
+  Block block_;
+  ElementGroups groups_;
+  int stride_ = 0;  // of arrays [component][edge]
+
+  std::vector<double> length_;
+  std::vector<Real> unit_, harmonics_, basis_, basis_slope_, work_;
+  std::vector<std::int32_t> sender_row_, sender_element_, key_, order_;
+  std::vector<Run> runs_;
+  std::vector<Real> weight_, slope_, coupling_, coupling_gradient_, harmonics_gradient_, unit_gradient_,
+      radial_gradient_;
+  std::vector<Real> message_, mixed_, scale_, feature_, product_, node_, own_up_;
+  std::vector<Real> message_gradient_, mixed_gradient_, feature_gradient_, product_gradient_, node_gradient_,
+      scale_gradient_;
+  std::vector<double> energy_, readout_input_, readout_gradient_;
+  std::vector<std::vector<double>> network_;
+};
+
+}  // namespace naglass::mace

@@ -1,0 +1,35 @@
+#include "native_kernels.hpp"
+
+#include <cstdlib>
+#include <string>
+
+namespace naglass::mace {
+namespace {
+
+// The environment may select a smaller instruction set than the processor's, for comparison.
+template <typename Real> NativeKernels<Real> choose(const std::string &asked)
+{
+#ifdef NAGLASS_X86_KERNELS
+  const bool fma = __builtin_cpu_supports("fma");
+  const bool v4 = fma && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+  const bool v3 = fma && __builtin_cpu_supports("avx2");
+  if (v4 && (asked.empty() || asked == "avx512")) return avx512::native_table<Real>();
+  if (v3 && asked != "baseline") return avx2::native_table<Real>();
+#endif
+  return baseline::native_table<Real>();
+}
+
+}  // namespace
+
+template <typename Real> const NativeKernels<Real> &native_kernels()
+{
+  const char *const asked = std::getenv("NAGLASS_MACE_KERNELS");
+  static const NativeKernels<Real> found = choose<Real>(asked ? asked : "");
+  return found;
+}
+
+template const NativeKernels<double> &native_kernels<double>();
+template const NativeKernels<float> &native_kernels<float>();
+
+}  // namespace naglass::mace
