@@ -1,10 +1,12 @@
 """Locations of the package's own data, for a checkout and for an installed wheel."""
 
+import zipfile
 from pathlib import Path
 
 from .errors import SetupError
 
 _PACKAGE = Path(__file__).resolve().parent
+_NUMBERS = ("metadata.json", "model.json", "weights.bin")
 
 
 def data_file(*parts: str) -> Path:
@@ -22,6 +24,15 @@ def data_file(*parts: str) -> Path:
 def inside_package(path: Path) -> bool:
     """Whether `path`, links resolved, lies in the package itself."""
     return path.resolve().is_relative_to(_PACKAGE)
+
+
+def holds_code(archive: Path) -> bool:
+    """Whether a model archive has entries besides numbers. `pair_style mace` asks again itself."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return not set(opened.namelist()) <= set(_NUMBERS)
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def plugin_folder() -> str:

@@ -66,7 +66,7 @@ def test_plan(run):
     files = {role: path.name for role, path in task.inputs.items()}
     assert files == {"structure": "NaVOPO4.extxyz", "model": "model.naglass"}
     assert task.settings["commands"] == [
-        "pair_style mace trust yes",
+        "pair_style mace",
         "pair_coeff * * ${mace} Na V P O",
         "compute qn all naglass/qn/atom elements Na V P O former P metal V cutoff P O 2 cutoff V O 2.5",
     ]

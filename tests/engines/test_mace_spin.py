@@ -121,7 +121,7 @@ def test_kept_on_disk_and_in_the_archive(model, labeled, tmp_path, hidden):
     assert loaded.kind == readout.kind and all(
         np.array_equal(loaded.arrays[key], readout.arrays[key]) for key in readout.arrays
     )
-    path = export_module(model, tmp_path / "m.naglass", spin=loaded)
+    path = export_module(model, tmp_path / "m.naglass", spin=loaded, with_torch=True)
     with zipfile.ZipFile(path) as archive:
         meta = json.loads(archive.read("metadata.json"))
         (tmp_path / "piece.pt").write_bytes(archive.read("pieces/output_spin.pt"))

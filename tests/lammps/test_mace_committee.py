@@ -99,7 +99,7 @@ def run(folder, script, ranks=1):
     ],
 )
 def test_mean_and_deviation_are_those_of_the_calculators(folder, each, ranks, newton, options, tolerance):
-    style = f"mace trust yes {options} out_file devi.out out_freq 1"
+    style = f"mace {options} out_file devi.out out_freq 1"
     script = SETUP.format(newton=newton, style=style, models=" ".join(MODELS)) + DUMP.format(every=1) + "run 0\n"
     out = run(folder, script, ranks)
     energies, forces, virials = each
@@ -129,7 +129,7 @@ MD = "velocity all create 300 4928 loop all\ntimestep 0.001\nfix nve all nve\n"
 
 def test_deviation_file_over_runs_and_restarts(folder):
     """One line per output step, also where one run ends and the next begins; a continued run appends."""
-    pair = dict(newton="on", models=" ".join(MODELS), style="mace trust yes out_file devi.out out_freq 5")
+    pair = dict(newton="on", models=" ".join(MODELS), style="mace out_file devi.out out_freq 5")
     run(folder, SETUP.format(**pair) + MD + "run 10\nrun 5\nwrite_restart here.restart\nrun 5\n", 2)
     whole = (folder / "devi.out").read_text()
     assert [line.split()[0] for line in whole.splitlines()[1:]] == ["0", "5", "10", "15", "20"]
@@ -144,7 +144,7 @@ def test_deviation_file_over_runs_and_restarts(folder):
 
 def test_fix_pair_reads_the_same_numbers(folder):
     """LAMMPS's own fix pair works without changes: the protocol is its own."""
-    pair = SETUP.format(newton="on", style="mace trust yes", models=" ".join(MODELS))
+    pair = SETUP.format(newton="on", style="mace", models=" ".join(MODELS))
     dump = DUMP.format(every=4).replace("c_pe\n", "c_pe f_devi\n")
     run(folder, pair + "fix devi all pair 4 mace deviation 1\n" + MD + dump + "run 4\n", 2)
     frames = read_dump(folder / "out.dump")
@@ -155,7 +155,7 @@ def test_fix_pair_reads_the_same_numbers(folder):
 
 def test_inside_hybrid_and_with_null(folder, each):
     """Deviations of the atoms the committee sees; 0 for the others."""
-    script = SETUP.format(newton="on", style="hybrid/overlay mace trust yes zero 4.0", models="")
+    script = SETUP.format(newton="on", style="hybrid/overlay mace zero 4.0", models="")
     script = script.replace(
         "pair_coeff * *  O Na P V", f"pair_coeff * * mace {' '.join(MODELS)} O NULL P V\npair_coeff * * zero"
     )
@@ -176,7 +176,7 @@ def largest_by_step(folder) -> dict[int, float]:
 
 
 def test_select_writes_the_frames_of_the_band(folder):
-    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace trust yes out_file devi.out out_freq 2")
+    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace out_file devi.out out_freq 2")
     run(folder, pair + DUMP.format(every=2) + MD + "run 20\n")
     found = largest_by_step(folder)
     values = sorted(found.values())
@@ -204,7 +204,7 @@ def test_select_writes_the_frames_of_the_band(folder):
 
 
 def test_select_stops_the_run(folder):
-    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace trust yes out_file devi.out out_freq 2")
+    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace out_file devi.out out_freq 2")
     run(folder, pair + MD + "run 20\n")
     found = largest_by_step(folder)
     limit = max(value for step, value in found.items() if step <= 8) - 1e-7
@@ -218,7 +218,7 @@ def test_select_stops_the_run(folder):
 
 
 def test_select_goes_on_after_a_restart(folder):
-    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace trust yes")
+    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace")
     pick = select("0.0 100")
     run(folder, pair + MD + pick + "run 4\nwrite_restart here.restart\nrun 4\n")
     whole = (folder / "picked.xyz").read_text()
@@ -230,11 +230,11 @@ def test_select_goes_on_after_a_restart(folder):
 
 
 FAULTS = [
-    (dict(style="mace trust yes out_file d.out out_freq 5", models=MODELS[0]), "out_file needs a committee"),
-    (dict(style="mace trust yes out_file d.out"), "out_file and out_freq must be given together"),
-    (dict(style="mace trust yes out_file d.out out_freq 0"), "out_freq '0' is not a positive number of steps"),
-    (dict(style="mace trust yes out_file no/such/folder out_freq 1"), "no/such/folder: cannot be opened: No such file"),
-    (dict(style="mace trust yes out_freq"), "out_freq needs a value"),
+    (dict(style="mace out_file d.out out_freq 5", models=MODELS[0]), "out_file needs a committee"),
+    (dict(style="mace out_file d.out"), "out_file and out_freq must be given together"),
+    (dict(style="mace out_file d.out out_freq 0"), "out_freq '0' is not a positive number of steps"),
+    (dict(style="mace out_file no/such/folder out_freq 1"), "no/such/folder: cannot be opened: No such file"),
+    (dict(style="mace out_freq"), "out_freq needs a value"),
     (dict(more="compute c all mace/atom spin\n"), "no quantity 'spin'; it has deviation energy"),
     (dict(more="compute c all mace/atom deviation\n", models=MODELS[0]), "no quantity 'deviation'; it has energy"),
     (dict(more="compute c all mace/atom\n"), "name one or more quantities"),
@@ -242,7 +242,7 @@ FAULTS = [
     (dict(more=select("0.2 0.1")), "band 0.2 0.1: must satisfy 0 <= LO < HI"),
     (dict(more=select("0.1 0.2").replace("file picked.xyz", "")), "file (none): is missing"),
     (dict(more=select("0.1 0.2").replace("picked.xyz", "no/such/file")), "no/such/file: cannot be opened"),
-    (dict(style="mace trust yes single_rank", map="no"), "use 'atom_modify map yes'"),
+    (dict(style="mace single_rank", map="no"), "use 'atom_modify map yes'"),
 ]
 
 
@@ -252,7 +252,7 @@ def told(archives, tmp_path_factory) -> dict[str, str]:
     folder = made_in(archives, tmp_path_factory.mktemp("told"))
     scripts = {}
     for change, message in FAULTS:
-        given = dict(newton="on", style="mace trust yes", models=" ".join(MODELS)) | change
+        given = dict(newton="on", style="mace", models=" ".join(MODELS)) | change
         script = SETUP.format(**given)
         if "map" in change:
             script = script.replace("atom_modify map yes\n", "")
@@ -266,9 +266,7 @@ def test_messages(told, message):
 
 
 def test_single_rank_on_two(folder):
-    done = run_lammps(
-        folder, SETUP.format(newton="on", style="mace trust yes single_rank", models=MODELS[0]) + "run 0\n", 2
-    )
+    done = run_lammps(folder, SETUP.format(newton="on", style="mace single_rank", models=MODELS[0]) + "run 0\n", 2)
     assert done.returncode != 0 and "single_rank on 2 ranks; remove it" in done.stdout + done.stderr
 
 

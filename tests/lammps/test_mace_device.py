@@ -17,7 +17,7 @@ SCRIPT = """
 units metal
 read_data glass.data
 pair_style mace trust yes device {device}
-pair_coeff * * m.naglass O Na P V
+pair_coeff * * {model}.naglass O Na P V
 compute virial all stress/atom NULL virial
 dump atoms all custom 1 out.dump id fx fy fz c_virial[*]
 dump_modify atoms sort id format float %.15g
@@ -29,13 +29,15 @@ run 0
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("device")
     with default_dtype("float64"):
-        export_module(build_model(hidden="8x0e+8x1o", r_max=3.5, max_ell=2), path / "m.naglass")
+        model = build_model(hidden="8x0e+8x1o", r_max=3.5, max_ell=2)
+    export_module(model, path / "m.naglass", with_torch=True)
+    export_module(model, path / "numbers.naglass")
     write_data(path / "glass.data", packing(26, 14.0, tilt=True, seed=1), ELEMENTS)
     return path
 
 
-def run(folder, device, ranks=1):
-    return run_lammps(folder, SCRIPT.format(device=device), ranks)
+def run(folder, device, ranks=1, model="m"):
+    return run_lammps(folder, SCRIPT.format(device=device, model=model), ranks)
 
 
 def gpus() -> int:
@@ -67,6 +69,14 @@ def test_gpu_is_refused_by_name(folder):
         done = run(folder, "gpu", ranks)
         assert done.returncode != 0
         assert "Pair style mace: m.naglass: device gpu: " in done.stdout + done.stderr
+
+
+def test_numbers_alone_are_evaluated_on_the_cpu(folder):
+    assert run(folder, "auto", model="numbers").returncode == 0
+    done = run(folder, "gpu", model="numbers")
+    assert done.returncode != 0 and "device gpu needs an archive with TorchScript: export the model with --torch" in (
+        done.stdout + done.stderr
+    )
 
 
 def test_unknown_device(folder):

@@ -24,7 +24,7 @@ SCRIPT = """
 units metal
 newton {newton}
 read_data cluster.data
-pair_style mace trust yes
+pair_style mace
 pair_coeff * * {archives} O Na P V
 {velocities}
 compute kinetic all ke/atom

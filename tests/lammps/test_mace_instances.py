@@ -19,7 +19,7 @@ WORLDS = {"double": ("glass", "a", ""), "single": ("more", "b", "dtype float32")
 SETUP = """units metal
 atom_modify map yes
 read_data {data}.data
-pair_style mace trust yes {options}
+pair_style mace {options}
 pair_coeff * * {archives} O Na P V
 velocity all create 300 4928 loop all
 timestep 0.002
@@ -155,10 +155,7 @@ AGAIN = {
         "pair_coeff * * a.naglass O Na P V",
     ),
     "other style": (mace_pair("b") + "\nrun 0 post no\npair_style lj/cut 4.0", mace_pair("a")),
-    "hybrid": (
-        "pair_style hybrid/overlay mace trust yes zero 3.0\npair_coeff * * mace b.naglass O Na P V",
-        mace_pair("a"),
-    ),
+    "hybrid": ("pair_style hybrid/overlay mace zero 3.0\npair_coeff * * mace b.naglass O Na P V", mace_pair("a")),
 }
 
 
@@ -179,9 +176,7 @@ def test_set_up_again(bench):
 def test_a_style_named_again_needs_its_models_again(bench):
     setup = "units metal\nread_data glass.data\n" + mace_pair("a")
     found = messages(
-        bench.folder,
-        setup,
-        {"again": "pair_style mace trust yes dtype float32\nrun 0", "twice": mace_pair("b") + "\nrun 0"},
+        bench.folder, setup, {"again": "pair_style mace dtype float32\nrun 0", "twice": mace_pair("b") + "\nrun 0"}
     )
     assert "All pair coeffs are not set" in found["again"] and found["twice"] == "no error"
 
@@ -191,7 +186,7 @@ def test_fix_pair_outlives_other_models(bench):
     text = """
 units metal
 read_data glass.data
-pair_style mace trust yes
+pair_style mace
 pair_coeff * * a.naglass b.naglass O Na P V
 fix deviation all pair 1 mace deviation 1
 run 0

@@ -1,4 +1,4 @@
-"""The CPU kernels of pair_style mace against the model's own TorchScript, for each instruction set and with threads."""
+"""The native backend of pair_style mace against TorchScript in libtorch, for each instruction set and with threads."""
 
 from functools import cache
 from pathlib import Path
@@ -45,62 +45,58 @@ USUAL = ("residual", "deep", "odd", "gated")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("kernels")
     write_data(path / "glass.data", packing(30, 14.0, tilt=True, seed=4), ELEMENTS)
+    write_data(path / "many.data", packing(160, 14.0, tilt=True, seed=6), ELEMENTS)
     return path
 
 
-def table(folder, model, dtype="float64", data="glass") -> np.ndarray:
-    archive = folder / f"{model}.naglass"
+@cache
+def built(model: str):
+    with default_dtype("float64"):
+        return build_model(**SHAPES[model])
+
+
+def table(folder, model, dtype="float64", data="glass", with_torch=False) -> np.ndarray:
+    name = f"{model}{'-torch' if with_torch else ''}"
+    archive = folder / f"{name}.naglass"
     if not archive.exists():
-        with default_dtype("float64"):
-            export_module(build_model(**SHAPES[model]), archive, head=HEADS.get(model))
-    done = run_lammps(folder, SCRIPT.format(model=model, dtype=dtype, data=data))
+        export_module(built(model), archive, head=HEADS.get(model), with_torch=with_torch)
+    done = run_lammps(folder, SCRIPT.format(model=name, dtype=dtype, data=data))
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
     return read_dump(folder / "out.dump")[0][1][:, 1:]
 
 
+def assert_close(found, expected, tolerance=1e-11):
+    assert (np.abs(found - expected) / (np.abs(expected).max(axis=0) + 1.0)).max() < tolerance
+
+
 @pytest.fixture(scope="module")
 def by_torchscript(folder):
-    """The same by the model's own TorchScript, made on demand."""
-
-    @cache
-    def of(model: str) -> np.ndarray:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("NAGLASS_MACE_KERNELS", "torchscript")
-            return table(folder, model)
-
-    return of
+    """The same by the model's own TorchScript and libtorch, made on demand."""
+    return cache(lambda model: table(folder, model, with_torch=True))
 
 
 @pytest.mark.parametrize(
     "model", [name if name in USUAL else pytest.param(name, marks=pytest.mark.long) for name in SHAPES]
 )
 def test_kernels_equal_torchscript(folder, by_torchscript, model):
-    expected = by_torchscript(model)
-    scale = np.abs(expected).max(axis=0) + 1.0
-    assert (np.abs(table(folder, model) - expected) / scale).max() < 1e-11
+    assert_close(table(folder, model), by_torchscript(model))
 
 
 @pytest.mark.parametrize("kind", ["baseline", "avx2"])
 def test_every_set_of_instructions(folder, by_torchscript, monkeypatch, kind):
     monkeypatch.setenv("NAGLASS_MACE_KERNELS", kind)
     for model in ("deep", "odd"):
-        expected = by_torchscript(model)
-        assert (np.abs(table(folder, model) - expected) / (np.abs(expected).max(axis=0) + 1.0)).max() < 1e-11
+        assert_close(table(folder, model), by_torchscript(model))
 
 
-@pytest.mark.parametrize(
-    "kept", [pytest.param("0", marks=pytest.mark.long), "1", pytest.param("1000", marks=pytest.mark.long)]
-)
-def test_blocks_of_edges(folder, monkeypatch, kept):
-    """Several blocks of edges; weights recomputed in the backward pass, partly kept, and all kept."""
-    write_data(folder / "many.data", packing(160, 14.0, tilt=True, seed=6), ELEMENTS)
-    for model, dtype, tolerance in (("deep", "float64", 1e-11), ("residual", "float32", 1e-3)):
-        monkeypatch.setenv("NAGLASS_MACE_KERNELS", "torchscript")
-        expected = table(folder, model, data="many")
-        monkeypatch.delenv("NAGLASS_MACE_KERNELS")
-        monkeypatch.setenv("NAGLASS_MACE_KEEP_MB", kept)
-        found = table(folder, model, dtype, data="many")
-        assert (np.abs(found - expected) / (np.abs(expected).max(axis=0) + 1.0)).max() < tolerance
+def test_values_that_are_computed_again(folder, monkeypatch):
+    """Several blocks of nodes; what the backward pass needs is kept, or too large to be kept."""
+    for model in ("deep", "residual"):
+        kept = table(folder, model, data="many")
+        monkeypatch.setenv("NAGLASS_MACE_KEEP_MB", "0")
+        assert_close(table(folder, model, data="many"), kept, 1e-13)
+        monkeypatch.delenv("NAGLASS_MACE_KEEP_MB")
+    assert_close(table(folder, "residual", "float32", data="many"), kept, 1e-3)
 
 
 def test_threads(folder, by_torchscript, monkeypatch):
@@ -109,7 +105,7 @@ def test_threads(folder, by_torchscript, monkeypatch):
 
     monkeypatch.setattr(lammps_runs, "environment", _with_two_threads(lammps_runs.environment))
     expected = by_torchscript("deep")
-    assert (np.abs(table(folder, "deep") - expected) / (np.abs(expected).max(axis=0) + 1.0)).max() < 1e-11
+    assert_close(table(folder, "deep"), expected)
 
 
 def _with_two_threads(environment):

@@ -16,7 +16,7 @@ MODELS = {"m": dict(hidden="4x0e+4x1o", correlation=2), "n": dict(r_max=4.0, cor
 PAIRS = [(i, j) for i in range(4) for j in range(i, 4)]
 # by style: arguments, lines of coefficients with a place for the style's name, lines that follow
 PARTS = {
-    "mace": ("trust yes", "pair_coeff * * {0} m.naglass O Na P V\n", ""),
+    "mace": ("", "pair_coeff * * {0} m.naglass O Na P V\n", ""),
     "zbl": ("1.5 2.5", "".join(f"pair_coeff {i + 1} {j + 1} {{0}} {NUMBERS[i]} {NUMBERS[j]}\n" for i, j in PAIRS), ""),
     "dispersion/d3": ("bj pbe 10.0 8.0", "pair_coeff * * {0} O Na P V\n", ""),
     "coul/long": ("6.0", "pair_coeff * * {0}\n", "kspace_style {kspace} 1e-5\nuncompute centroid"),
@@ -78,14 +78,14 @@ def test_overlay_adds_up(bench, ranks, newton):
 def test_types_and_elements(bench, ranks):
     """NULL leaves a type to the other style; two types, such as isotopes, may be one element; models may be added."""
     sodium = "pair_coeff 1*2 2 {0} {1} 2.5\npair_coeff 2 3*4 {0} {1} 2.5"
-    overlay = "pair_style hybrid/overlay mace trust yes lj/cut 4.0\npair_coeff * * mace m.naglass O NULL P V\n"
+    overlay = "pair_style hybrid/overlay mace lj/cut 4.0\npair_coeff * * mace m.naglass O NULL P V\n"
     cases = {
         "null": script("glass", overlay + sodium.format("lj/cut", 0.01)),
         "sodium": script("glass", "pair_style lj/cut 4.0\npair_coeff * * 0 2.5\n" + sodium.format("", 0.01)),
         "twice": script("twice", mace_pair("m", "O Na P V O")),
         "two": script(
             "glass",
-            "pair_style hybrid/overlay mace trust yes mace trust yes\n"
+            "pair_style hybrid/overlay mace mace\n"
             + "".join(f"pair_coeff * * mace {k + 1} {model}.naglass O Na P V\n" for k, model in enumerate(MODELS)),
         ),
     }

@@ -19,14 +19,8 @@ from support.mace_models import ELEMENTS, build_model
 pytestmark = pytest.mark.mpi
 
 ROOT = Path(__file__).parents[2]
-GOOD = {
-    "units": "metal",
-    "options": "trust yes",
-    "file": "good.naglass",
-    "elements": "O Na P V",
-    "data": "two.data",
-    "more": "",
-}
+GOOD = {"units": "metal", "options": "", "file": "good.naglass", "elements": "O Na P V", "data": "two.data", "more": ""}
+TORCH = {"file": "torch.naglass", "options": "trust yes", "style": "atomic"}
 SCRIPT = """
 units {units}
 atom_style {style}
@@ -46,6 +40,7 @@ def folder(tmp_path_factory) -> Path:
         model = build_model("4x0e", layers=2, max_ell=1, correlation=1)
     good = export_module(model, folder / "good.naglass")
     export_module(model, folder / "single.naglass", dtype="float32")
+    export_module(model, folder / "torch.naglass", with_torch=True)
     data = good.read_bytes()
     (folder / "cut.naglass").write_bytes(data[: len(data) // 2])
     (folder / "empty.naglass").write_bytes(b"")
@@ -53,21 +48,29 @@ def folder(tmp_path_factory) -> Path:
     middle = data.index(b"weights.bin") + 200
     (folder / "flipped.naglass").write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
     repack(good, folder / "packed.naglass", zipfile.ZIP_DEFLATED)
-    repack(good, folder / "future.naglass", format_version=4)
+    repack(good, folder / "future.naglass", format_version=5)
     repack(good, folder / "other.naglass", format="zoo")
-    repack(good, folder / "lost.naglass", layers=[{"up_width": 4}] * 3)
+    repack(folder / "torch.naglass", folder / "lost.naglass", layers=[{"up_width": 4}] * 3)
+    repack(good, folder / "both.naglass", extra={"pieces/edge.pt": b"code"})
+    repack(good, folder / "bare.naglass", extra={"model.json": b"{}"})
+    weights = json.loads(zipfile.ZipFile(good).read("metadata.json"))["weights"]
+    repack(good, folder / "beyond.naglass", weights=[row | {"offset": 1 << 40} for row in weights])
+    repack(good, folder / "fewer.naglass", weights=weights[:-1])
     repack(good, folder / "odd.naglass", elements=["O"])
     write_data(folder / "two.data", Atoms("NaO", positions=[[1, 1, 1], [3, 1, 1]], cell=[9, 9, 9], pbc=True), ELEMENTS)
     write_data(folder / "same.data", Atoms("NaO", positions=[[1, 1, 1], [1, 1, 1]], cell=[9, 9, 9], pbc=True), ELEMENTS)
     return folder
 
 
-def repack(source: Path, target: Path, compression=zipfile.ZIP_STORED, **changes) -> None:
+def repack(source: Path, target: Path, compression=zipfile.ZIP_STORED, extra=None, **changes) -> None:
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", compression) as new:
         for name in old.namelist():
             data = old.read(name)
             if name == "metadata.json":
                 data = json.dumps(json.loads(data) | changes).encode()
+            if name not in (extra or {}):
+                new.writestr(name, data)
+        for name, data in (extra or {}).items():
             new.writestr(name, data)
 
 
@@ -75,8 +78,12 @@ FAULTS = [
     ({"options": "dtype"}, "dtype needs a value"),
     ({"options": "dtype float16"}, "'float16' is neither float64 nor float32"),
     ({"options": "fast"}, "unknown keyword 'fast'"),
-    ({"options": ""}, "good.naglass: a model archive contains TorchScript, which can run arbitrary code"),
-    ({"options": "trust no"}, "if you trust its source, use 'pair_style mace trust yes'"),
+    ({"file": "torch.naglass"}, "torch.naglass: it contains TorchScript, which can run arbitrary code"),
+    ({"file": "torch.naglass", "options": "trust no"}, "if you trust its source, use 'pair_style mace trust yes'"),
+    ({"file": "both.naglass"}, "both.naglass: it contains TorchScript"),
+    ({"file": "bare.naglass"}, "bare.naglass: JSON of the model: no entry 'harmonics'"),
+    ({"file": "beyond.naglass"}, "the description of the model is inconsistent: array radial.values"),
+    ({"file": "fewer.naglass"}, "the description of the model is inconsistent: no array layers.1.readout"),
     ({"options": "trust"}, "trust needs a value"),
     ({"options": "trust maybe"}, "trust 'maybe' is neither yes nor no"),
     ({"elements": "O Na P"}, "names 3 elements for 4 atom types"),
@@ -89,9 +96,9 @@ FAULTS = [
     ({"file": "cut.naglass"}, "cut.naglass: not a naglass model, or damaged"),
     ({"file": "flipped.naglass"}, "flipped.naglass: not a naglass model, or damaged: wrong checksum for weights.bin"),
     ({"file": "packed.naglass"}, "packed.naglass: not a naglass model, or damaged: metadata.json is compressed"),
-    ({"file": "future.naglass"}, "archive format version 4, but this pair style reads version 3"),
+    ({"file": "future.naglass"}, "archive format version 5, but this pair style reads version 4"),
     ({"file": "other.naglass"}, "its format is 'zoo'"),
-    ({"file": "lost.naglass"}, "no entry pieces/pre_2.pt"),
+    ({"file": "lost.naglass", "options": "trust yes"}, "no entry pieces/pre_2.pt"),
     ({"file": "odd.naglass"}, "metadata.json is inconsistent"),
     ({"file": "single.naglass"}, "exported in float32"),
     ({"units": "real"}, "units are 'real'"),
@@ -111,7 +118,7 @@ def test_messages(folder, change, message):
     ("change", "message"),
     [
         ({"file": "cut.naglass"}, "cut.naglass: not a naglass model"),
-        ({"options": "trust no"}, "good.naglass: a model archive contains TorchScript"),
+        ({"file": "torch.naglass"}, "torch.naglass: it contains TorchScript"),
         ({"data": "same.data"}, "step 0: energy or forces are"),
     ],
 )
@@ -124,8 +131,8 @@ def test_what_lies_inside_the_package_is_trusted(folder, tmp_path):
     """With its links resolved: a link that points outside the package is not inside it."""
     package = tmp_path / "naglass_drv"
     shutil.copytree(plugin_folder(), package / "plugins")
-    shutil.copy(folder / "good.naglass", package / "inside.naglass")
-    (package / "link.naglass").symlink_to(folder / "good.naglass")
+    shutil.copy(folder / "torch.naglass", package / "inside.naglass")
+    (package / "link.naglass").symlink_to(folder / "torch.naglass")
     for name, said in (("inside", None), ("link", "contains TorchScript"), ("../naglass_drv/inside", None)):
         change = {"options": "", "file": f"{package}/{name}.naglass", "style": "atomic"}
         done = run_lammps(folder, SCRIPT.format(**(GOOD | change)), plugins=package / "plugins")
@@ -134,13 +141,12 @@ def test_what_lies_inside_the_package_is_trusted(folder, tmp_path):
 
 
 def test_without_torch(folder, monkeypatch, tmp_path):
-    """LAMMPS itself works; the pair style says in one sentence what is missing or incompatible."""
-    script = SCRIPT.format(**(GOOD | {"style": "atomic"}))
+    """An archive of numbers needs no libtorch; for one with TorchScript, one sentence says what is missing."""
+    script = SCRIPT.format(**(GOOD | TORCH))
     monkeypatch.setenv("NAGLASS_TORCH_LIB", str(tmp_path))
     done = run_lammps(folder, script)
     assert f"NAGLASS_TORCH_LIB is '{tmp_path}', which does not contain libtorch_cpu.so" in done.stdout + done.stderr
-    plain = "units metal\nread_data two.data\npair_style zero 3.0\npair_coeff * *\nrun 0\n"
-    assert run_lammps(folder, plain).returncode == 0
+    assert run_lammps(folder, SCRIPT.format(**(GOOD | {"style": "atomic"}))).returncode == 0
     library = tmp_path / "torch" / "lib"
     library.mkdir(parents=True)
     (library / "libtorch_cpu.so").touch()
@@ -175,13 +181,13 @@ def dgemm_providers(folder: Path, command: list) -> set[str]:
 
 def test_torch_keeps_its_blas(folder):
     """liblammps exports a slow dgemm_ of its own, which must not replace torch's inside LAMMPS."""
-    (folder / "blas.lmp").write_text(SCRIPT.format(**(GOOD | {"style": "atomic"})))
+    (folder / "blas.lmp").write_text(SCRIPT.format(**(GOOD | TORCH)))
     assert dgemm_providers(folder, [WHEEL / "lmp", "-in", "blas.lmp", "-log", "none"]) == {"libtorch_cpu.so"}
 
 
 def test_torch_keeps_its_blas_where_lammps_ran_before(folder):
     """A driver that makes the glass and then runs the model has LAMMPS loaded long before torch."""
-    commands = SCRIPT.format(**(GOOD | {"style": "atomic"})).split("\n")
+    commands = SCRIPT.format(**(GOOD | TORCH)).split("\n")
     code = (
         "from pathlib import Path\nfrom mpi4py import MPI\n"
         "from naglass_drv.engines.lammps.session import open_session\n"

@@ -52,7 +52,7 @@ def made(tmp_path_factory):
 def run(
     folder,
     ranks=1,
-    style="mace trust yes",
+    style="mace",
     models="a.naglass",
     quantities="spin",
     columns="c_moment",
@@ -82,8 +82,8 @@ def run(
         (1, {}),
         (2, {"newton": "off"}),
         pytest.param(4, {}, marks=pytest.mark.long),
-        (1, {"style": "hybrid/overlay mace trust yes zero 3.0", "more": "pair_coeff * * zero"}),
-        (2, {"style": "mace trust yes dtype float32"}),
+        (1, {"style": "hybrid/overlay mace zero 3.0", "more": "pair_coeff * * zero"}),
+        (2, {"style": "mace dtype float32"}),
     ],
 )
 def test_moments_are_those_of_python(made, ranks, more):

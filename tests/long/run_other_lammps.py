@@ -52,7 +52,7 @@ MACE = """
 units metal
 newton {newton}
 read_data glass.data
-pair_style mace trust yes out_file {ranks}.devi out_freq 5
+pair_style mace out_file {ranks}.devi out_freq 5
 pair_coeff * * a.naglass b.naglass O Na P V
 compute m all mace/atom energy deviation
 compute ms all reduce sum c_m[1]

@@ -124,7 +124,7 @@ STYLES = {
         largest=True,
         takes_labels=False,
         steps=4,
-        needs="pair_style mace trust yes\npair_coeff * * a.naglass b.naglass {names}\n",
+        needs="pair_style mace\npair_coeff * * a.naglass b.naglass {names}\n",
     ),
 }
 

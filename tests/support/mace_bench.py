@@ -30,7 +30,7 @@ run 0 post no
 
 
 def mace_pair(model: str, elements: str = "O Na P V", options: str = "") -> str:
-    return f"pair_style mace trust yes {options}\npair_coeff * * {model}.naglass {elements}"
+    return f"pair_style mace {options}\npair_coeff * * {model}.naglass {elements}"
 
 
 def script(data: str, pair: str, newton: str = "on", grid: str = "* * *", before="", after="") -> dict:

@@ -15,6 +15,9 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     export.add_argument("archive", nargs="?", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
     export.add_argument("--output", "-o", type=Path, help="archive to write, given as an option")
     export.add_argument("--head", help="which head to use, for a multi-head model")
+    export.add_argument(
+        "--torch", action="store_true", help="write TorchScript for the libtorch backend, which GPUs need"
+    )
     export.add_argument("--dtype", choices=("float64", "float32"), default="float64")
     export.add_argument(
         "--trust",
@@ -46,7 +49,10 @@ def _export_model(options: argparse.Namespace) -> int:
         raise InputError(f"--output {options.output}: the archive is given twice, also as {options.archive}")
     options.output = options.output or options.archive
     target = _archive_path(options)
-    print(export_model(options.model, target, head=options.head, dtype=options.dtype, trust=options.trust))
+    made = export_model(
+        options.model, target, head=options.head, dtype=options.dtype, trust=options.trust, with_torch=options.torch
+    )
+    print(made)
     return 0
 
 

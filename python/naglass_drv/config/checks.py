@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..paths import inside_package
+from ..paths import holds_code, inside_package
 from . import sizes
 from .partial import Partial, rule
 from .source import Document, Where
@@ -180,12 +180,12 @@ def _check_md(top: Partial, document: Document) -> None:
 
 
 def _check_trust(md: Partial | None, document: Document, source: Path) -> None:
-    """A model archive that comes neither from this run nor with naglass is loaded only with the user's consent."""
+    """An archive with TorchScript that does not come with naglass is loaded only with the user's consent."""
     if md is None or md.trust or not isinstance(md.model, Path) or md.model.suffix != ".naglass":
         return
-    if not inside_package(source / md.model):
+    if not inside_package(source / md.model) and holds_code(source / md.model):
         message = (
-            f"{str(md.model)!r}: an archive contains TorchScript, which can run arbitrary code; if you trust its "
+            f"{str(md.model)!r}: the archive contains TorchScript, which can run arbitrary code; if you trust its "
             "origin, add 'trust: true' to this section, or use the portable model (.mace), which contains only data"
         )
         document.fault(("md", "model"), message)

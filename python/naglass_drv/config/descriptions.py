@@ -103,7 +103,7 @@ OF_KEYS = {
     "Gate.max_artifact_fraction": "Largest share of atoms in contacts that an oxide glass does not have.",
     "MD.structures": "glass, a file, or a product of another run.",
     "MD.model": "train, an exported model, or a product of another run.",
-    "MD.trust": "Load an archive that was made elsewhere, which can run code.",
+    "MD.trust": "Load an archive with TorchScript that was made elsewhere, which can run code.",
     "MD.replicate": "Copies of the cell along its vectors.",
     "MD.temperatures_K": "One trajectory of each structure at each temperature.",
     "MD.pressure_bar": "Pressure; constant volume without it.",

@@ -227,7 +227,7 @@ class Gate(Section):
 class MD(Section):
     """Molecular dynamics with the trained model; `candidates` frames per trajectory are written out for labeling.
 
-    A `model` archive contains TorchScript and is loaded only with `trust`.
+    A `model` archive with TorchScript is loaded only with `trust`.
     """
 
     structures: Literal["glass"] | File = "glass"

@@ -39,8 +39,9 @@ def plan(run: Run) -> list[Task]:
     from ..dataset.frames import read_frames
 
     section = run.input.md
-    model = run.take("train", Model).files["archive"] if section.model == "train" else run.source / section.model
-    known, outputs = model_facts(model)
+    models = _models(run)
+    known, outputs = model_facts(models["model"])
+    outputs += ["spin"] if "readout" in models else []
     tasks = []
     for file in _structure_files(run):
         frames = read_frames(file)
@@ -49,7 +50,7 @@ def plan(run: Run) -> list[Task]:
             missing = [element for element in elements if element not in known]
             if missing:
                 raise InputError(
-                    f"md.model: {model} does not cover {', '.join(missing)} in {file.name}; "
+                    f"md.model: {models['model']} does not cover {', '.join(missing)} in {file.name}; "
                     f"it covers {', '.join(known)}"
                 )
             label = _label(file, number if len(frames) > 1 else None)
@@ -65,12 +66,24 @@ def plan(run: Run) -> list[Task]:
                     **commands,
                     **common(Settings, section),
                 )
-                inputs = {"structure": file, "model": model}
+                inputs = {"structure": file} | models
                 effort = efforts.dynamics(section, len(frame))
                 tasks.append(
                     Task(name, task, dumped(settings), inputs, ("lammps", "mace"), section.ranks, section.gpus, effort)
                 )
     return tasks
+
+
+def _models(run: Run) -> dict[str, Path]:
+    """The task's ``model``; with GPUs the portable one, from which an archive with TorchScript is made, and its
+    ``readout`` of moments."""
+    section = run.input.md
+    if section.model != "train":
+        return {"model": run.source / section.model}
+    files = run.take("train", Model).files
+    if not section.gpus:
+        return {"model": files["archive"]}
+    return {"model": files["portable"]} | ({"readout": files["readout"]} if "readout" in files else {})
 
 
 def expect(run: Run) -> tuple[list[Task], Trajectories]:
@@ -169,7 +182,7 @@ def _prepare(job: Job, settings: Settings) -> None:
     from ..dataset.frames import read_frames
     from ..engines.lammps.session import write_data
 
-    _place_model(job.task.inputs["model"], job.folder / "model.naglass")
+    _place_model(job, job.folder / "model.naglass")
     atoms = read_frames(job.task.inputs["structure"])[settings.frame].repeat(settings.replicate)
     types = np.array([settings.elements.index(symbol) + 1 for symbol in atoms.get_chemical_symbols()])
     write_data(job.folder / "start.data", atoms, types, np.zeros(len(atoms)))
@@ -178,13 +191,17 @@ def _prepare(job: Job, settings: Settings) -> None:
         write_bytes(job.folder / file, "".join(f"{line}\n" for line in lines).encode())
 
 
-def _place_model(model: Path, target: Path) -> None:
+def _place_model(job: Job, target: Path) -> None:
+    model = job.task.inputs["model"]
     if model.suffix == ".naglass":
         write_bytes(target, model.read_bytes())
         return
     from ..engines.mace.export import export_model
+    from ..engines.mace.spin import SpinReadout
 
-    export_model(model, target)
+    readout = job.task.inputs.get("readout")
+    spin = SpinReadout.load(readout) if readout else None
+    export_model(model, target, spin=spin, with_torch=job.task.gpus > 0)
 
 
 def _variables(folder: Path, settings: Settings) -> dict[str, object]:

@@ -60,8 +60,9 @@ def commands_for(input: Input, elements: list[str], outputs: list[str]) -> dict[
     """
     from ..chemistry.formers import DEFAULT_CUTOFFS_A, FORMERS, METAL_O_CUTOFF_A
 
-    # the model comes from this run, or the input states that it is trusted
-    commands = ["pair_style mace trust yes", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
+    # TorchScript, which GPUs need, was made by this run, or the input states that it is trusted
+    trust = " trust yes" if input.md.gpus or input.md.trust else ""
+    commands = [f"pair_style mace{trust}", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
     columns = {}
     if "spin" in outputs and TRANSITION_METALS & set(elements):
         commands.append("compute moment all mace/atom spin")

@@ -127,7 +127,7 @@ void Archive::read_metadata()
   });
   metadata_.dtype = meta.at("dtype").text();
   metadata_.head = meta.at("head").text();
-  metadata_.sha256 = meta.at("sha256").text();
+  metadata_.content = meta.at("content").text();
   if (metadata_.elements.empty() || metadata_.elements.size() != metadata_.atomic_energies.size() ||
       metadata_.up_widths.empty() || !(metadata_.r_max > 0))
     corrupt("metadata.json is inconsistent");

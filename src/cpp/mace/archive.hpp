@@ -22,7 +22,7 @@ struct Metadata {
   std::vector<ExtraOutput> outputs;
   double r_max = 0;
   bool torchscript = false;  // it contains code, which only libtorch runs
-  std::string dtype, head, sha256;
+  std::string dtype, head, content;  // content: hash of the weights, which identifies the model
 };
 
 /// A model archive in memory. The constructor checks the zip structure, every CRC-32 and the format version, and

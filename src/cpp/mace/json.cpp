@@ -23,7 +23,7 @@ class Parser {
 
  private:
   [[noreturn]] void fail(const char *what) const
-  { throw std::runtime_error("metadata.json: " + std::string(what) + " at byte " + std::to_string(pos_)); }
+  { throw std::runtime_error("JSON of the model: " + std::string(what) + " at byte " + std::to_string(pos_)); }
 
   void skip_space()
   {
@@ -138,7 +138,7 @@ template <typename T>
 const T &as(const Json &json, const char *kind)
 {
   if (const T *value = std::get_if<T>(&json.value)) return *value;
-  throw std::runtime_error("metadata.json: expected " + std::string(kind));
+  throw std::runtime_error("JSON of the model: expected " + std::string(kind));
 }
 
 }  // namespace
@@ -149,7 +149,7 @@ const Json &Json::at(std::string_view key) const
 {
   const auto &object = as<Object>(*this, "an object");
   const auto found = object.find(key);
-  if (found == object.end()) throw std::runtime_error("metadata.json: no entry '" + std::string(key) + "'");
+  if (found == object.end()) throw std::runtime_error("JSON of the model: no entry '" + std::string(key) + "'");
   return found->second;
 }
 
@@ -159,7 +159,7 @@ int Json::integer() const
 {
   const double value = number();
   if (std::floor(value) != value || std::abs(value) > 1e9)
-    throw std::runtime_error("metadata.json: expected an integer");
+    throw std::runtime_error("JSON of the model: expected an integer");
   return static_cast<int>(value);
 }
 

@@ -61,7 +61,6 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   struct Member {
     mace::Metadata model;
     std::unique_ptr<mace::Backend> backend;
-    std::size_t content = 0;  // of its weights; identifies the model
     std::vector<std::int64_t> type_element, row_element;  // -1 for a type that is NULL
   };
   // one per-atom quantity: values of owned atoms, and which styles requested it

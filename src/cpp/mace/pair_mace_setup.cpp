@@ -158,7 +158,7 @@ void PairMace::coeff(int narg, char **arg)
   for (auto word = words.begin(); word != words.begin() + archives; ++word) {
     members.push_back(read_member(*word, elements));
     for (auto other = words.begin(); other != word; ++other)
-      if (members[static_cast<std::size_t>(other - words.begin())].content == members.back().content)
+      if (members[static_cast<std::size_t>(other - words.begin())].model.content == members.back().model.content)
         error->all(FLERR, "Pair style mace: " + *word + " is the same model as " + *other +
                               "; a committee of identical models has no meaningful deviation");
   }
@@ -196,7 +196,6 @@ PairMace::Member PairMace::read_member(const std::string &path, const std::vecto
                               "'pair_style mace trust yes', or export the model again without it");
   Member member;
   member.model = archive->metadata();
-  attempt(where, [&] { member.content = std::hash<std::string_view>{}(archive->entry("weights.bin")); });
   if (member.model.dtype == "float32" && dtype_ == "float64")
     error->all(FLERR, where + "exported in float32; use 'pair_style mace dtype float32' or export it in float64");
   member.type_element = map_types(path, member.model, elements);

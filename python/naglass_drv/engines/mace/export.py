@@ -146,8 +146,10 @@ def export_module(
         with _naming(source), _as_built():
             make = _torch_entries if with_torch else _native_entries
             entries, meta["weights"] = make(model, chosen, spin, dtype)
-    content = b"".join(data for name, data in sorted(entries.items()))
-    meta["sha256"] = hashlib.sha256(json.dumps(meta, sort_keys=True).encode() + content).hexdigest()
+        meta["content"] = hashlib.sha256(_flat_weights(model)[1]).hexdigest()
+    # of the model's own weights, as the last digits of what is derived from them are not always the same
+    stated = {key: value for key, value in meta.items() if key != "weights"}
+    meta["sha256"] = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
     meta["versions"] = {"naglass": __version__, **versions()}
     # stored, not deflated: the reader in the pair style needs no decompression library
     write_zip(Path(out_path), {"metadata.json": json.dumps(meta, indent=1)} | entries, stored=True)
@@ -174,6 +176,9 @@ def _torch_entries(
     """TorchScript pieces, and all parameters with their table."""
     from .selfcheck import check_pieces
 
+    if type(model.radial_embedding.bessel_fn).__name__ == "ChebychevBasis":
+        raise InputError("ChebychevBasis: PyTorch does not differentiate it, so that forces would not be those of the "
+                         "energy; export without --torch")  # fmt: skip
     table, weights = _flat_weights(model)
     parts = _cut(model, head)
     check_pieces(model, parts, head.index)

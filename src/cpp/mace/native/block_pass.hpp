@@ -9,6 +9,16 @@
 
 namespace naglass::mace {
 
+// Arrays over edges start on cache lines of their own.
+inline int room_for(int edges) { return (edges + 15) / 16 * 16; }
+
+template <typename Real> void clear(std::vector<Real> &values, std::size_t count) { values.assign(count, Real(0)); }
+
+template <typename Real> void make_room(std::vector<Real> &values, std::size_t count)
+{
+  if (values.size() < count) values.resize(count);
+}
+
 /// Nodes [first_node, first_node + nodes) and their edges, which are consecutive.
 struct Block {
   std::int64_t first_node = 0, first_edge = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <stdexcept>
 #include <type_traits>
 
@@ -16,8 +17,12 @@ namespace {
 
 // A block's weights of one path fit a core's second-level cache.
 constexpr int edges_per_block = 512, nodes_per_block = 32;
-// Intermediate values up to this size are kept for the backward pass, others computed again.
-constexpr double kept_bytes = 256e6;
+// Intermediate values of a layer up to this size are kept for the backward pass, others computed again.
+double kept_bytes()
+{
+  const char *const asked = std::getenv("NAGLASS_MACE_KEEP_MB");
+  return 1e6 * (asked ? std::atof(asked) : 256);
+}
 
 template <typename Real> class NativeBackend final : public Backend {
  public:
@@ -48,6 +53,7 @@ template <typename Real> class NativeBackend final : public Backend {
 
   NativeModel<Real> model_;
   int threads_;
+  double kept_bytes_ = kept_bytes();
   std::vector<std::unique_ptr<BlockPass<Real>>> passes_;
   std::vector<Block> blocks_;
   std::vector<std::int64_t> start_;
@@ -110,7 +116,7 @@ template <typename Real> Kept<Real> *NativeBackend<Real>::prepare_kept(std::size
   const auto &layer = model_.layers[k];
   const auto values = static_cast<std::size_t>(nodes_) * static_cast<std::size_t>(layer.mixed.width);
   // a gate's backward pass needs the messages, too
-  if (layer.gate || static_cast<double>(values * sizeof(Real)) > kept_bytes) {
+  if (layer.gate || static_cast<double>(values * sizeof(Real)) > kept_bytes_) {
     kept_[k] = {};
     return nullptr;
   }

@@ -103,6 +103,12 @@ double RadialGrid::high(int interval) const
 template <typename Real> int RadialGrid::at(double r, Real *value, Real *slope) const
 {
   const double x = r / width_;
+  // the graph of a committee reaches as far as its longest model
+  if (x >= uniform_) {
+    std::fill_n(value, terms, Real(0));
+    std::fill_n(slope, terms, Real(0));
+    return intervals() - 1;
+  }
   int interval = halvings + std::min(static_cast<int>(x), uniform_ - 1);
   if (x < 1) {
     int exponent = 0;
