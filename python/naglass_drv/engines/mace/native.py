@@ -111,6 +111,7 @@ class _Layer:
     def describe(self, head: int, scale: float) -> dict[str, Any]:
         interaction, product = self.interaction, self.product
         table = ProductTable(product)
+        shared = 1 if table.agnostic else 0
         paths, entries, values = convolution_entries(interaction.conv_tp)
         target = interaction.irreps_out
         if len({mul for mul, _ in target}) != 1:
@@ -132,7 +133,7 @@ class _Layer:
                 "index": self.add("product.index", table.index),
                 "out": self.add("product.out", table.out),
                 "dims": self.add("product.dims", table.dims),
-                "coefficients": self.add("product.coefficients", table(torch.arange(1 if table.agnostic else self.elements))),
+                "coefficients": self.add("product.coefficients", table(torch.arange(shared or self.elements))),
             },
             "out": self.map("out", lambda x, z: product.linear(x), product.linear.irreps_in, node_irreps, False),
             "readout": self.readout(head, scale, node_irreps.dim),
@@ -201,13 +202,14 @@ class _Layer:
         if self.gated:
             gate = block.equivariant_nonlin
             irreps = self.split(block.linear_1.irreps_out)
+            gated = [[start, gate._g_start + first, mul, dim] for start, _, dim, mul, first in gate._gated_info]
             return {
                 "map": self.map("mix", lambda x, z: block.linear_1(x), message, irreps, False),
                 "density": [float(block.alpha), float(block.beta)],
                 "gate": {
                     "irreps": blocks_of(irreps),
                     "scalars": [gate._s_start, gate._s_len],
-                    "gated": [[start, gate._g_start + first, mul, dim] for start, _, dim, mul, first in gate._gated_info],
+                    "gated": gated,
                     "factors": [float(gate._scalar_cst), float(gate._gate_cst)],
                     "map": self.map("after_gate", lambda x, z: block.linear_2(x), target, target, False),
                 },
