@@ -16,9 +16,9 @@ WITH_PEERS = ("rings", "hops", "transport", "fingerprint", "network")
 WITH_LAMMPS = ("on_the_fly", "pair_mace")
 
 
-def table(script: Path, python: str) -> str:
+def table(script: Path, python: str, *arguments: str) -> str:
     environment = os.environ | {"OMP_NUM_THREADS": "2", "PYTHONPATH": str(HERE.parent / "python")}
-    done = subprocess.run([python, script], env=environment, capture_output=True, text=True)
+    done = subprocess.run([python, script, *arguments], env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{script.name}: {done.stderr[-2000:]}")
     # drop anything another program printed before the first line of the table, which has the date
@@ -43,10 +43,12 @@ def main() -> None:
     ]
     runs = [(name, sys.argv[1]) for name in WITH_PEERS] + [(name, sys.executable) for name in WITH_LAMMPS]
     for name, python in runs:
+        # the one that measures both needs the other interpreter, too
+        arguments = sys.argv[1:2] if name == "pair_mace" else []
         script = HERE / f"{name}.py"
         print(f"{script.name} ...", flush=True)
         title = script.read_text(encoding="utf-8").splitlines()[0].strip('"')
-        parts += [f"## {title}", table(script, python)]
+        parts += [f"## {title}", table(script, python, *arguments)]
         (HERE / "RESULTS.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 

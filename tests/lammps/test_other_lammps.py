@@ -16,11 +16,11 @@ __all__ = ["cell", "other_lammps"]
 pytestmark = [pytest.mark.mpi, pytest.mark.long]
 
 
-def test_pair_style_says_why_it_cannot_be_built(other_lammps, tmp_path):
-    done = configure(tmp_path, other_lammps, "-DNAGLASS_MACE=ON")
+def test_pair_style_says_why_it_cannot_be_built_with_libtorch(other_lammps, tmp_path):
+    done = configure(tmp_path, other_lammps, "-DNAGLASS_MACE_TORCH=ON")
     assert done.returncode != 0
     said = " ".join(done.stderr.split())
-    assert "pair_style mace cannot be built for this LAMMPS" in said
+    assert "pair_style mace cannot use libtorch with this LAMMPS" in said
     assert "compiled with the old C++ ABI (_GLIBCXX_USE_CXX11_ABI=0), libtorch with the new one" in said
 
 

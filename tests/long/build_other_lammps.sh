@@ -5,8 +5,8 @@
 #     sh tests/long/build_other_lammps.sh SOURCE WORK [PYTHON]
 #
 # SOURCE: a LAMMPS source tree, such as that of Debian's source package (apt-get source lammps). WORK: a folder for all
-# that is built; what is there already is kept. PYTHON: an interpreter with naglass's dependencies, for the model and
-# libtorch. MPICXX names the MPI's compiler wrapper, JOBS the number of processes.
+# that is built; what is there already is kept. PYTHON: an interpreter with naglass's dependencies, for the model;
+# the build has no libtorch. MPICXX names the MPI's compiler wrapper, JOBS the number of processes.
 set -eu
 source=$(realpath "$1")
 mkdir -p "$2"
@@ -26,9 +26,8 @@ if [ ! -x "$work/lammps/bin/lmp" ]; then
   cmake --install "$work/build-lammps" || [ -x "$work/lammps/bin/lmp" ]
 fi
 
-torch=$("$python" -c "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])")
 cmake -S "$naglass" -B "$work/build-naglass" -DNAGLASS_PYTHON=OFF -DLAMMPS_DIR="$work/lammps" \
-  -DNAGLASS_TORCH_DIR="$torch" -DNAGLASS_MACE=ON
+  -DNAGLASS_MACE_TORCH=OFF
 cmake --build "$work/build-naglass" --parallel "$jobs"
 cmake --install "$work/build-naglass" --prefix "$work/naglass"
 
