@@ -8,6 +8,7 @@ feeding them unit vectors, which leaves no room for a factor to be forgotten, an
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from e3nn import o3
 
 from .networks import Arrays, dense_steps, network, readout_steps
 from .pieces import GATED, Harmonics, PairRepulsion
-from .product_table import ProductTable, convolution_entries
+from .product_table import convolution_entries, polynomial
 
 _TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 # flat features N×D and the elements of the nodes N -> flat features N×D'
@@ -104,14 +105,16 @@ class _Layer:
     def add(self, name: str, values: torch.Tensor) -> str:
         return self.arrays.add(f"layers.{self.number}.{name}", values)
 
-    def map(self, name: str, apply: Map, irreps_in: o3.Irreps, irreps_out: o3.Irreps, per_element: bool) -> dict:
+    def read(self, name: str, apply: Map, irreps_in: o3.Irreps, irreps_out: o3.Irreps, per_element: bool) -> LinearMap:
         elements = self.elements if per_element else 1
-        return linear_map(lambda x, z: apply(x, self.one_hot[z]), irreps_in, irreps_out, elements, name, self.add)
+        return linear_map(lambda x, z: apply(x, self.one_hot[z]), irreps_in, irreps_out, elements, name)
+
+    def map(self, name: str, apply: Map, irreps_in: o3.Irreps, irreps_out: o3.Irreps, per_element: bool) -> dict:
+        return self.read(name, apply, irreps_in, irreps_out, per_element).store(name, self.add)
 
     def describe(self, head: int, scale: float) -> dict[str, Any]:
         interaction, product = self.interaction, self.product
-        table = ProductTable(product)
-        shared = 1 if table.agnostic else 0
+        table = polynomial(product)
         paths, entries, values = convolution_entries(interaction.conv_tp)
         target = interaction.irreps_out
         if len({mul for mul, _ in target}) != 1:
@@ -133,7 +136,7 @@ class _Layer:
                 "index": self.add("product.index", table.index),
                 "out": self.add("product.out", table.out),
                 "dims": self.add("product.dims", table.dims),
-                "coefficients": self.add("product.coefficients", table(torch.arange(shared or self.elements))),
+                "coefficients": self.add("product.coefficients", table.coefficients),
             },
             "out": self.map("out", lambda x, z: product.linear(x), product.linear.irreps_in, node_irreps, False),
             "readout": self.readout(head, scale, node_irreps.dim),
@@ -214,13 +217,11 @@ class _Layer:
                     "map": self.map("after_gate", lambda x, z: block.linear_2(x), target, target, False),
                 },
             }  # fmt: skip
-
-        def apply(x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-            x = block.linear(x)
-            return x if self.residual else block.skip_tp(x, z)
-
         density = [1.0, 1.0] if "Density" in self.kind else [float(block.avg_num_neighbors), 0.0]
-        return {"map": self.map("mix", apply, message, target, not self.residual), "density": density, "gate": None}
+        own = self.read("mix", lambda x, z: block.linear(x), message, target, False)
+        if not self.residual:
+            own = own.then(self.read("mix", block.skip_tp, target, target, True))
+        return {"map": own.store("mix", self.add), "density": density, "gate": None}
 
     def readout(self, head: int, scale: float, width: int) -> dict[str, Any] | None:
         readouts = self.model.readouts
@@ -235,21 +236,52 @@ class _Layer:
         }
 
 
-def linear_map(
-    apply: Map,
-    irreps_in: o3.Irreps,
-    irreps_out: o3.Irreps,
-    elements: int,
-    name: str,
-    add: Callable[[str, torch.Tensor], str],
-) -> dict[str, Any]:
-    """A map between irreps as blocks [first column in, multiplicity in, first column out, multiplicity out, components]
-    and, per element, their matrices (multiplicity in × out) one after another; a constant, if it has one.
+@dataclass(frozen=True)
+class LinearMap:
+    """A map between irreps: blocks [first column in, multiplicity in, first column out, multiplicity out, components]
+    and, for each element or one for all, their matrices (multiplicity in × out) one after another; a constant."""
 
-    Raises ValueError where `apply` is no equivariant linear map.
-    """
+    blocks: list[list[int]]
+    weights: torch.Tensor
+    constant: torch.Tensor
+
+    def matrices(self) -> list[torch.Tensor]:
+        """Elements × in × out of each block."""
+        sizes = [mul * out_mul for _, mul, _, out_mul, _ in self.blocks]
+        parts = self.weights.split(sizes, dim=1) if sizes else []
+        return [part.reshape(-1, b[1], b[3]) for part, b in zip(parts, self.blocks, strict=True)]
+
+    def then(self, other: LinearMap) -> LinearMap:
+        """This map and then the other; matrices are multiplied in the same order of additions in every process."""
+        if self.constant.abs().max() > 0 or other.constant.abs().max() > 0:
+            raise ValueError("two maps with a constant in one")
+        found: dict[tuple[int, ...], torch.Tensor] = {}
+        for a, left in zip(self.blocks, self.matrices(), strict=True):
+            for b, right in zip(other.blocks, other.matrices(), strict=True):
+                if a[2:4] == b[:2]:
+                    total = sum(left[:, :, k, None] * right[:, k, None, :] for k in range(a[3]))
+                    key = (a[0], a[1], b[2], b[3], a[4])
+                    found[key] = found[key] + total if key in found else total
+        elements = max(len(self.weights), len(other.weights))
+        rows = [matrix.reshape(elements, -1) for matrix in found.values()]
+        return LinearMap([list(key) for key in found], torch.cat(rows, dim=1), other.constant)
+
+    def store(self, name: str, add: Callable[[str, torch.Tensor], str]) -> dict[str, Any]:
+        """JSON of the map; arrays go to `add`."""
+        constant = self.constant[0]
+        if self.constant.abs().max() > 0 and len(self.weights) > 1:
+            raise ValueError(f"{name} has a constant for each element")
+        return {
+            "blocks": self.blocks,
+            "weights": add(f"{name}.weights", self.weights),
+            "constant": add(f"{name}.constant", constant) if constant.abs().max() > 0 else None,
+        }
+
+
+def linear_map(apply: Map, irreps_in: o3.Irreps, irreps_out: o3.Irreps, elements: int, name: str) -> LinearMap:
+    """Read `apply` off by unit vectors. Raises ValueError where it is no equivariant linear map."""
     blocks = _couplings(irreps_in, irreps_out)
-    weights, constants, places = [], [], []
+    weights, constants = [], []
     for element in range(elements):
         z = torch.tensor([element])
         constant = apply(_zeros(1, irreps_in), z)
@@ -261,17 +293,9 @@ def linear_map(
             rows.append(answer[:, out_first : out_first + out_mul * dim : dim].flatten())
         weights.append(torch.cat(rows) if rows else _zeros(1, irreps_in)[0, :0])
         constants.append(constant[0])
-        places.append(_check(apply, blocks, weights[-1], constant, z, irreps_in, name))
-    weight, constant = torch.stack(weights), torch.stack(constants)
-    if not all(places):
-        raise ValueError(f"{name} is not a linear map between irreps")
-    if constant.abs().max() > 0 and elements > 1:
-        raise ValueError(f"{name} has a constant for each element")
-    return {
-        "blocks": blocks,
-        "weights": add(f"{name}.weights", weight),
-        "constant": add(f"{name}.constant", constant[0]) if constant.abs().max() > 0 else None,
-    }
+        if not _is(apply, blocks, weights[-1], constant, z, irreps_in):
+            raise ValueError(f"{name} is not a linear map between irreps")
+    return LinearMap(blocks, torch.stack(weights), torch.stack(constants))
 
 
 def _zeros(rows: int, irreps: o3.Irreps) -> torch.Tensor:
@@ -287,7 +311,7 @@ def _couplings(irreps_in: o3.Irreps, irreps_out: o3.Irreps) -> list[list[int]]:
     return blocks
 
 
-def _check(apply: Map, blocks, weights, constant, z, irreps_in: o3.Irreps, name: str) -> bool:
+def _is(apply: Map, blocks, weights, constant, z, irreps_in: o3.Irreps) -> bool:
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(3, irreps_in.dim, generator=generator, dtype=torch.float64).to(weights.dtype)
     expected = apply(x, z.expand(3))

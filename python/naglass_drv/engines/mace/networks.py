@@ -72,12 +72,17 @@ def activation_of(function: torch.nn.Module | Callable | None, dtype: torch.dtyp
     x = torch.linspace(-3.0, 4.0, 29, dtype=dtype)
     # a module of e3nn wants all channels of its irreps
     y = function(x[:, None].expand(len(x), width))[:, 0].double()
+    factor = _moment_factor(function)
     for name, known in _FUNCTIONS.items():
-        g = known(x.double())
-        factor = float((y * g).sum() / (g * g).sum())
-        if float((y - factor * g).abs().max()) < _CLOSE[dtype] * float(y.abs().max()):
+        if float((y - factor * known(x.double())).abs().max()) < _CLOSE[dtype] * float(y.abs().max()):
             return name, factor
     raise ValueError(f"activation {function!r}")
+
+
+def _moment_factor(function: Any) -> float:
+    """The factor by which e3nn's normalize2mom keeps the second moment."""
+    inner = function.acts[0] if hasattr(function, "acts") else function
+    return 1.0 if getattr(inner, "_is_id", True) else float(inner.cst)
 
 
 def network(module: torch.nn.Module, name: str, add: Add) -> list[dict[str, Any]]:

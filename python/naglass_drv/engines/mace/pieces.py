@@ -11,6 +11,9 @@ Between two exchanges everything is local to a rank:
 Shapes: E edges, N receiving nodes, M rows of ``up`` (owned and ghost atoms), Z elements.
 """
 
+import math
+from fractions import Fraction
+
 import torch
 from e3nn.util.jit import compile_mode
 
@@ -53,6 +56,13 @@ class PairRepulsion(torch.nn.Module):
         return 0.5 * self.strength[pair] / x * screening * envelope * (u < 1.0)
 
 
+def _root(value: float) -> float:
+    """The square root of a fraction next to `value`: what a solver leaves depends on where its memory is."""
+    square = Fraction(value * value).limit_denominator(100_000)
+    exact = math.copysign(math.sqrt(square), value) if square else 0.0
+    return exact if abs(exact - value) < 1e-10 else value
+
+
 @compile_mode("script")
 class Harmonics(torch.nn.Module):
     """e3nn's real spherical harmonics of unit vectors as one table of monomials x^a y^b z^c, a + b + c = l.
@@ -77,8 +87,7 @@ class Harmonics(torch.nn.Module):
             start += 2 * degree + 1
         self.l_max = max(degrees)
         self.register_buffer("exponents", torch.tensor(exponents).T.contiguous())
-        # the last digits depend on where the solver's memory is, and so does the sign of a zero
-        table = torch.block_diag(*blocks).round(decimals=14) + 0.0
+        table = torch.block_diag(*blocks).apply_(_root)
         self.register_buffer("table", table.to(torch.get_default_dtype()))
 
     def forward(self, unit: torch.Tensor) -> torch.Tensor:

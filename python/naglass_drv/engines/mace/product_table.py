@@ -1,4 +1,4 @@
-"""Tables of a MACE layer's two hot loops, for kernels that replace its TorchScript (imports torch).
+"""Tables of a MACE layer's two hot loops (imports torch).
 
 Convolution: ``message[k, u] = sum over paths w[path, u] sum_ij C[path, i, j, k] up[i, u] Y[j]``. The coefficients are
 read off the layer's own tensor product, which is linear in each factor, by feeding it unit vectors.
@@ -9,9 +9,9 @@ nowhere are left out.
 """
 
 import itertools
+from dataclasses import dataclass
 
 import torch
-from e3nn.util.jit import compile_mode
 
 _ZERO = 1e-12
 
@@ -88,58 +88,44 @@ def weights_of(contraction: torch.nn.Module, degree: int) -> torch.Tensor:
     return contraction.weights[contraction.correlation - 1 - degree]
 
 
-@compile_mode("script")
-class Couplings(torch.nn.Module):
-    """U and weights of one degree and one irrep; gives the coefficients (elements × terms × channels)."""
+@dataclass(frozen=True)
+class Polynomial:
+    """Monomials of all outputs of a product basis, T terms.
 
-    def __init__(self, couplings: torch.Tensor, weights: torch.Tensor):
-        super().__init__()
-        self.register_buffer("couplings", couplings.to(weights.dtype))
-        self.register_buffer("weights", weights.detach().clone())
-
-    def forward(self, elements: torch.Tensor) -> torch.Tensor:
-        return torch.einsum("tk,zkc->ztc", self.couplings, self.weights.index_select(0, elements))
-
-
-@compile_mode("script")
-class ProductTable(torch.nn.Module):
-    """Monomials of all outputs of a product basis: elements Z' -> coefficients Z'×T×channels of its T terms.
-
-    Buffers: `index` T×correlation holds features, ascending, padded with their number (a factor of one); `out` T the
-    output row: outputs are the components of the first irrep, then of the second, and so on; `dims` their numbers.
+    `index` T×correlation holds features, ascending, padded with their number (a factor of one); `out` T the output row:
+    outputs are the components of the first irrep, then of the second, and so on; `dims` their numbers; `coefficients`
+    elements (or one for all) × T × channels.
     """
 
-    agnostic: torch.jit.Final[bool]
-    features: int
+    index: torch.Tensor
+    out: torch.Tensor
+    dims: torch.Tensor
+    coefficients: torch.Tensor
 
-    def __init__(self, product: torch.nn.Module):
-        super().__init__()
-        contractions = product.symmetric_contractions.contractions
-        correlation = max(int(c.correlation) for c in contractions)
-        size = contractions[0].U_tensors(1).shape[-2]
-        index, out, dims, parts, first = [], [], [], [], 0
-        for contraction in contractions:
-            lowest = contraction.U_tensors(1)
-            components = lowest.shape[0] if lowest.dim() == 3 else 1
-            for degree in range(1, int(contraction.correlation) + 1):
-                rows, targets, coupling = monomials(contraction, degree)
-                padding = torch.full((len(rows), correlation - degree), size, dtype=torch.int64)
-                index.append(torch.cat([rows.reshape(len(rows), degree), padding], dim=1))
-                out.append(targets + first)
-                parts.append(Couplings(coupling, weights_of(contraction, degree)))
-            dims.append(components)
-            first += components
-        self.features = int(size)
-        self.agnostic = bool(getattr(product, "use_agnostic_product", False))
-        self.parts = torch.nn.ModuleList(parts)
-        self.register_buffer("index", torch.cat(index))
-        self.register_buffer("out", torch.cat(out))
-        self.register_buffer("dims", torch.tensor(dims))
 
-    def forward(self, elements: torch.Tensor) -> torch.Tensor:
-        if self.agnostic:
-            elements = torch.zeros_like(elements)
-        found: list[torch.Tensor] = []
-        for part in self.parts:
-            found.append(part(elements))
-        return torch.cat(found, dim=1)
+def polynomial(product: torch.nn.Module) -> Polynomial:
+    """The polynomial of an EquivariantProductBasisBlock."""
+    contractions = product.symmetric_contractions.contractions
+    correlation = max(int(c.correlation) for c in contractions)
+    size = contractions[0].U_tensors(1).shape[-2]
+    index, out, dims, parts, first = [], [], [], [], 0
+    for contraction in contractions:
+        lowest = contraction.U_tensors(1)
+        components = lowest.shape[0] if lowest.dim() == 3 else 1
+        for degree in range(1, int(contraction.correlation) + 1):
+            rows, targets, coupling = monomials(contraction, degree)
+            padding = torch.full((len(rows), correlation - degree), size, dtype=torch.int64)
+            index.append(torch.cat([rows.reshape(len(rows), degree), padding], dim=1))
+            out.append(targets + first)
+            parts.append(_combined(coupling, weights_of(contraction, degree)))
+        dims.append(components)
+        first += components
+    return Polynomial(torch.cat(index), torch.cat(out), torch.tensor(dims), torch.cat(parts, dim=1))
+
+
+def _combined(couplings: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Couplings T×K and weights Z×K×channels -> Z×T×channels, added in the same order in every process."""
+    total = weights.new_zeros(weights.shape[0], couplings.shape[0], weights.shape[2])
+    for k in range(couplings.shape[1]):
+        total = total + couplings[None, :, k, None].to(weights.dtype) * weights[:, None, k, :]
+    return total
