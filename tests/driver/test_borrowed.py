@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import zipfile
 
 import pytest
 
@@ -257,10 +258,12 @@ def test_other_keys_take_no_products(other):
 def test_the_archive_of_another_run_needs_trust_as_any_other(other):
     archive = other / "products" / "model" / "model.naglass"
     archive.parent.mkdir()
-    archive.write_bytes(b"code")
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("pieces/edge.pt", b"code")
+        opened.writestr("metadata.json", json.dumps({"elements": ["Na", "P", "O"]}))
     keep(Store(other), "train", Model(files={"archive": archive}), {})
     md = "md: {temperatures_K: [300], time_ps: 1, model: {from: ../other, product: train/archive}}\nglass: {}\n"
-    assert "input.yaml:11: md.model: '../other/products/model/model.naglass': an archive" in refused(other, INPUT + md)
+    assert "input.yaml:11: md.model: '../other/products/model/model.naglass': the archive" in refused(other, INPUT + md)
     assert load(write(other, INPUT + md.replace("time_ps: 1", "time_ps: 1, trust: true"))).md.trust
 
 
