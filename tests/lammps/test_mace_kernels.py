@@ -22,6 +22,8 @@ SHAPES = MODELS | {
     "first": dict(hidden="9x0e", layers=1, r_max=4.0, max_ell=3, correlation=1),
     "fourth": dict(hidden="4x0e+4x1o", layers=2, r_max=3.5, max_ell=1, correlation=4),
     "shared": dict(hidden="8x0e", layers=2, r_max=3.5, max_ell=2, correlation=3, use_agnostic_product=True),
+    "four": dict(hidden="3x0e+3x1o", layers=4, r_max=3.0, max_ell=1, correlation=2),
+    "tensors": dict(hidden="2x0e+2x1o+2x2e+2x3o", layers=2, r_max=3.5, max_ell=4, correlation=2),
     "gated": dict(hidden="5x0e+5x1o", max_ell=2, first=GATED, other=GATED, apply_cutoff=False),
 }
 SCRIPT = """

@@ -182,7 +182,10 @@ void PairMace::say_devices() const
   const bool none = std::all_of(all.begin(), all.end(), [](int gpu) { return gpu < 0; });
   if (comm->me != 0 || none) return;
   std::string text = "Pair style mace: GPU of each rank:";
-  for (const int gpu : all) text += gpu < 0 ? " none" : " " + std::to_string(gpu);
+  for (const int gpu : all) {
+    text += ' ';
+    text += gpu < 0 ? "none" : std::to_string(gpu);
+  }
   utils::logmesg(lmp, text + "\n");
 }
 
