@@ -229,8 +229,6 @@ def _takes(path, value) -> bool:
             "glass: {}\nmd: {temperatures_K: [300], time_ps: 1}\nanalysis: {hop_window_ps: 0.3}",
             "7: analysis.hop_window_ps: 0.3 ps: hops need four windows, but there are only 1 ps of trajectory",
         ),
-        # run.yaml states the default, and the report is made anew from it
-        ("glass: {}\nmd: {temperatures_K: [300], time_ps: 1}\nanalysis: {hop_window_ps: 1.0}", None),
         (
             "glass: {}\nreference: [{name: a, level: pbe+u, u_eV: {Fe: 4}}]",
             "6: reference[0].u_eV: Fe: this element is not one of Na, O, P, V",

@@ -253,3 +253,19 @@ def test_no_mapping_breaks_the_reader(tmp_path_factory, tree):
     with pytest.raises(InputError) as caught:
         load(path)
     assert str(caught.value).startswith("input.yaml:")
+
+
+def test_the_default_hop_window_may_be_too_long_for_a_run(tmp_path):
+    """As the input leaves it, and as run.yaml states it; a window of one's own has to fit."""
+    text = (
+        "name: x\nsystem: {composition: {Na: 4, V4+: 2, P: 4, O: 16}, density_g_cm3: 2.75}\nglass: {}\n"
+        "md: {temperatures_K: [300], time_ps: 1, model: m.mace}\n"
+    )
+    path = tmp_path / "input.yaml"
+    (tmp_path / "m.mace").touch()
+    for more in ("", "analysis: {hop_window_ps: 1.0}\n"):
+        path.write_text(text + more)
+        assert load(path).md.time_ps == 1
+    path.write_text(text + "analysis: {hop_window_ps: 0.9}\n")
+    with pytest.raises(InputError, match="hops need four windows"):
+        load(path)
