@@ -221,7 +221,7 @@ RingSet closed_path_rings(const RingNet &net, const RingOptions &options, RingTa
           search.about_edge(spoke, found, [&](int size) { count_search(size, king ? 1 : middle < 0 ? 2 : 4); });
         }
       });
-#pragma omp critical(naglass_rings)
+#pragma omp critical
     errors.run([&] { all.absorb(std::move(own), false); });
   }
   errors.rethrow();

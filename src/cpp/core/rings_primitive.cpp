@@ -242,7 +242,7 @@ RingSet primitive_rings(const RingNet &net, const RingOptions &options, RingTall
       errors.run([&] {
         if (options.roots.empty() || options.roots[net.site(root)]) search.from(root, found);
       });
-#pragma omp critical(naglass_rings)
+#pragma omp critical
     errors.run([&] { all.absorb(std::move(own), true); });
   }
   errors.rethrow();

@@ -86,7 +86,7 @@ template <typename Real> void BlockPass<Real>::weights(std::size_t k, std::size_
   const int channels = table.parts[part].channels;
   const auto size = static_cast<std::size_t>(stride_) * static_cast<std::size_t>(channels);
   make_room(weight_, size);
-  if (slopes) make_room(slope_, size);
+  make_room(slope_, size);
   for (const Run &run : runs_) {
     const Real *const coefficients = table.coefficients(part, run.key);
     const std::int32_t *const edges = order_.data() + run.first;
@@ -98,16 +98,21 @@ template <typename Real> void BlockPass<Real>::weights(std::size_t k, std::size_
   }
 }
 
-template <typename Real> NodeEdges<Real> BlockPass<Real>::edges_of(int node, int channels) const
+// Couples the components of one path on the edges of a node; `coupling_` holds those of one node at a time.
+template <typename Real> NodeEdges<Real> BlockPass<Real>::coupled_edges(std::size_t k, std::size_t p, int node)
 {
+  const auto &layer = model_.layers[k];
+  const auto &path = layer.paths[p];
   const auto first = static_cast<std::ptrdiff_t>(block_.edge_start[node] - block_.first_edge);
   const int count = static_cast<int>(block_.edge_start[node + 1] - block_.edge_start[node]);
+  kernels_.couplings(layer.entries[p], path.in_dim * path.out_dim, harmonics_.data() + first, stride_, count,
+                     coupling_.data(), room_for(count));
   return {count,
           room_for(count),
-          nullptr,
+          senders(k).data() + first,
           coupling_.data(),
-          weight_.data() + first * channels,
-          slope_.data() + first * channels};
+          weight_.data() + first * path.channels,
+          slope_.data() + first * path.channels};
 }
 
 template <typename Real> void BlockPass<Real>::messages(std::size_t k, const LayerInput<Real> &in)
@@ -119,14 +124,9 @@ template <typename Real> void BlockPass<Real>::messages(std::size_t k, const Lay
   for (std::size_t p = 0; p < layer.paths.size(); ++p) {
     const auto &path = layer.paths[p];
     weights(k, p, false);
-    for (int n = 0; n < block_.nodes; ++n) {
-      const auto first = block_.edge_start[n] - block_.first_edge;
-      auto edges = edges_of(n, path.channels);
-      edges.row = senders(k).data() + first;
-      kernels_.couplings(layer.entries[p], path.in_dim * path.out_dim, harmonics_.data() + first, stride_, edges.count,
-                         coupling_.data(), edges.stride);
-      kernels_.convolve(path, edges, in.up, layer.up.width, message_.data() + static_cast<std::size_t>(n) * width);
-    }
+    for (int n = 0; n < block_.nodes; ++n)
+      kernels_.convolve(path, coupled_edges(k, p, n), in.up, layer.up.width,
+                        message_.data() + static_cast<std::size_t>(n) * width);
   }
   scale_.assign(static_cast<std::size_t>(block_.nodes), layer.density_offset);
   if (layer.has_density) {

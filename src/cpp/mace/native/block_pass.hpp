@@ -69,7 +69,7 @@ template <typename Real> class BlockPass {
     int key, first, last;  // of order_
   };
   void sort_edges();
-  NodeEdges<Real> edges_of(int node, int channels) const;
+  NodeEdges<Real> coupled_edges(std::size_t k, std::size_t p, int node);
   void weights(std::size_t k, std::size_t part, bool slopes);
   void messages(std::size_t k, const LayerInput<Real> &in);
   void mix(std::size_t k, const LayerInput<Real> &in);

@@ -114,10 +114,7 @@ void BlockPass<Real>::messages_back(std::size_t k, const LayerInput<Real> &in, R
     weights(k, p, true);
     for (int n = 0; n < block_.nodes; ++n) {
       const auto first = block_.edge_start[n] - block_.first_edge;
-      auto edges = edges_of(n, path.channels);
-      edges.row = senders(k).data() + first;
-      kernels_.couplings(layer.entries[p], path.in_dim * path.out_dim, harmonics_.data() + first, stride_, edges.count,
-                         coupling_.data(), edges.stride);
+      const auto edges = coupled_edges(k, p, n);
       kernels_.convolve_back(path, edges, in.up, layer.up.width,
                              message_gradient_.data() + static_cast<std::size_t>(n) * width, up_gradient,
                              coupling_gradient_.data(), radial_gradient_.data() + first);
