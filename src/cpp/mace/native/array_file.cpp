@@ -38,10 +38,10 @@ ArrayFile::ArrayFile(const Json &table, std::string_view bytes)
     const char *const from = bytes.data() + static_cast<std::size_t>(place);
     if (kind == "float64") {
       array.real.resize(count);
-      std::memcpy(array.real.data(), from, 8 * count);
+      if (count > 0) std::memcpy(array.real.data(), from, 8 * count);
     } else {
       array.integer.resize(count);
-      std::memcpy(array.integer.data(), from, 8 * count);
+      if (count > 0) std::memcpy(array.integer.data(), from, 8 * count);
     }
     arrays_.insert_or_assign(name, std::move(array));
   }
