@@ -12,9 +12,11 @@ void PairMace::forward(double *rows, int width)
   rows_ = rows;
   width_ = width;
   for (first_column_ = 0; first_column_ < width; first_column_ += columns_per_pass) {
-    columns_ = std::min(columns_per_pass, width - first_column_);
-    comm->forward_comm(this, columns_);
+    // older versions of LAMMPS take the size from here alone
+    comm_forward = columns_ = std::min(columns_per_pass, width - first_column_);
+    comm->forward_comm(this);
   }
+  comm_forward = columns_per_pass;
 }
 
 void PairMace::reverse(double *rows, int width)
@@ -23,9 +25,10 @@ void PairMace::reverse(double *rows, int width)
   rows_ = rows;
   width_ = width;
   for (first_column_ = 0; first_column_ < width; first_column_ += columns_per_pass) {
-    columns_ = std::min(columns_per_pass, width - first_column_);
-    comm->reverse_comm(this, columns_);
+    comm_reverse = comm_reverse_off = columns_ = std::min(columns_per_pass, width - first_column_);
+    comm->reverse_comm(this);
   }
+  comm_reverse = comm_reverse_off = columns_per_pass;
 }
 
 int PairMace::pack_forward_comm(int n, int *list, double *buffer, int, int *)
