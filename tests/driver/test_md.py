@@ -85,6 +85,13 @@ def test_plan_takes_every_structure_and_temperature(tmp_path):
     assert len({task.settings["seed"] for task in tasks}) == 4
 
 
+def test_an_archive_of_others_is_trusted_by_the_users_word_alone(tmp_path):
+    """GPUs need TorchScript, but that which the run makes itself."""
+    for changes, trusted in (({"gpus": 1}, False), ({"gpus": 1, "trust": True}, True), ({"trust": True}, True)):
+        (task,) = md.plan(prepared(tmp_path, **changes))
+        assert (task.settings["commands"][0] == "pair_style mace trust yes") is trusted
+
+
 def test_plan_takes_the_glasses_but_not_their_melts(tmp_path):
     run = prepared(tmp_path, structures="glass")
     for name in ("g0", "g0-melt", "g1"):

@@ -60,8 +60,9 @@ def commands_for(input: Input, elements: list[str], outputs: list[str]) -> dict[
     """
     from ..chemistry.formers import DEFAULT_CUTOFFS_A, FORMERS, METAL_O_CUTOFF_A
 
-    # TorchScript, which GPUs need, was made by this run, or the input states that it is trusted
-    trust = " trust yes" if input.md.gpus or input.md.trust else ""
+    # TorchScript, which GPUs need, is made by this run, unless the input names an archive
+    made_here = input.md.model == "train" or input.md.model.suffix != ".naglass"
+    trust = " trust yes" if input.md.trust or (input.md.gpus and made_here) else ""
     commands = [f"pair_style mace{trust}", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
     columns = {}
     if "spin" in outputs and TRANSITION_METALS & set(elements):
