@@ -67,7 +67,6 @@ struct ModelPieces {
   std::string_view edge;
   std::vector<Layer> layers;
   std::vector<std::string_view> outputs;
-  std::vector<std::int64_t> used;  // the elements that occur
   int elements;
   bool single_precision;
 };

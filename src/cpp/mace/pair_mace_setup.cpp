@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <iterator>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -45,18 +44,19 @@ std::vector<std::int64_t> used_elements(const std::vector<std::int64_t> &type_el
   return {used.begin(), used.end()};
 }
 
-mace::ModelPieces pieces_of(const mace::Archive &archive, const std::vector<std::int64_t> &type_element,
-                            bool single_precision)
+mace::ModelPieces pieces_of(const mace::Archive &archive, bool single_precision)
 {
   const auto &model = archive.metadata();
-  mace::ModelPieces pieces{
-      archive.entry("pieces/edge.pt"), {}, {}, {}, static_cast<int>(model.elements.size()), single_precision};
+  mace::ModelPieces pieces{archive.entry("pieces/edge.pt"),
+                           {},
+                           {},
+                           static_cast<int>(model.elements.size()),
+                           single_precision};
   for (std::size_t k = 0; k < model.up_widths.size(); ++k) {
     const auto index = std::to_string(k) + ".pt";
     pieces.layers.push_back(
         {archive.entry("pieces/pre_" + index), archive.entry("pieces/post_" + index), model.up_widths[k]});
   }
-  pieces.used = used_elements(type_element);
   for (const auto &output : model.outputs)
     pieces.outputs.push_back(archive.entry("pieces/output_" + output.name + ".pt"));
   return pieces;
@@ -211,8 +211,7 @@ std::unique_ptr<mace::Backend> PairMace::make_backend(const mace::Archive &archi
 {
   const bool single_precision = dtype_ == "float32";
   if (archive.metadata().torchscript)
-    return mace::make_torch_backend(pieces_of(archive, type_element, single_precision),
-                                    {device_, comm->nthreads, local_rank(world)});
+    return mace::make_torch_backend(pieces_of(archive, single_precision), {device_, comm->nthreads, local_rank(world)});
   if (device_ == mace::Device::gpu)
     throw std::runtime_error("device gpu needs an archive with TorchScript: export the model with --torch");
   return mace::make_native_backend(archive, used_elements(type_element), single_precision, comm->nthreads);

@@ -147,7 +147,7 @@ def export_module(
             make = _torch_entries if with_torch else _native_entries
             entries, meta["weights"] = make(model, chosen, spin, dtype)
         meta["content"] = hashlib.sha256(_flat_weights(model)[1]).hexdigest()
-    # of the model's own weights, as the last digits of what is derived from them are not always the same
+    # `content` stands for the arrays
     stated = {key: value for key, value in meta.items() if key != "weights"}
     meta["sha256"] = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
     meta["versions"] = {"naglass": __version__, **versions()}

@@ -25,7 +25,7 @@ class ArrayFile {
   /// `table` lists name, shape, dtype and offset. Throws std::runtime_error where they do not fit the bytes.
   ArrayFile(const Json &table, std::string_view bytes);
 
-  /// Values and number of rows: throw naming the array if it is missing, of another kind or not rows × `columns`.
+  /// Throw naming the array if it is missing or of another kind.
   const std::vector<double> &reals(const std::string &name) const;
   const std::vector<std::int64_t> &integers(const std::string &name) const;
   const std::vector<std::int64_t> &shape(const std::string &name) const;

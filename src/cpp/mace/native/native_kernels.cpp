@@ -7,8 +7,10 @@ namespace naglass::mace {
 namespace {
 
 // The environment may select a smaller instruction set than the processor's, for comparison.
-template <typename Real> NativeKernels<Real> choose(const std::string &asked)
+template <typename Real> NativeKernels<Real> choose()
 {
+  const char *const variable = std::getenv("NAGLASS_MACE_KERNELS");
+  [[maybe_unused]] const std::string asked = variable ? variable : "";
 #ifdef NAGLASS_X86_KERNELS
   const bool fma = __builtin_cpu_supports("fma");
   const bool v4 = fma && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
@@ -24,8 +26,7 @@ template <typename Real> NativeKernels<Real> choose(const std::string &asked)
 
 template <typename Real> const NativeKernels<Real> &native_kernels()
 {
-  const char *const asked = std::getenv("NAGLASS_MACE_KERNELS");
-  static const NativeKernels<Real> found = choose<Real>(asked ? asked : "");
+  static const NativeKernels<Real> found = choose<Real>();
   return found;
 }
 

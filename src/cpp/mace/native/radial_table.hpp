@@ -48,7 +48,6 @@ class PairSets {
 /// coefficients of all intervals of all pairs of elements.
 template <typename Real> class RadialTable {
  public:
-  /// `path_channels` are the channels of each path, in the order of the network's outputs given by `path_first`.
   struct Part {
     int channels;  // padded
     std::vector<Real> coefficient;
