@@ -29,7 +29,7 @@ test-quick: build
 
 # Tests that are too slow for every commit: run before a release and before closing an issue.
 test-long: build cp2k
-	$(PYTEST) -m long tests tests/long
+	$(PYTEST) -m long -o norecursedirs=".* build" tests
 
 # Style and types. `make format` fixes what can be fixed automatically.
 lint: $(VENV)-lint/installed
