@@ -130,10 +130,11 @@ def test_archive_content(models, portable, tmp_path, name):
         meta = json.loads(archive.read("metadata.json"))
         weights = archive.read("weights.bin")
     model = models[name]
-    row = model.heads.index(meta["head"])
+    (kept,) = meta["heads"]
+    row = model.heads.index(kept["name"])
     assert meta["elements"] == ELEMENTS and meta["r_max"] == KINDS[name]["r_max"]
-    assert meta["atomic_energies"] == model.atomic_energies_fn.atomic_energies[row].tolist()
-    assert meta["energy_scale"] == pytest.approx(1.3 + 0.4 * row) and len(meta["layers"]) == len(model.products)
+    assert kept["atomic_energies"] == model.atomic_energies_fn.atomic_energies[row].tolist()
+    assert kept["energy_scale"] == pytest.approx(1.3 + 0.4 * row) and len(meta["layers"]) == len(model.products)
     assert meta["versions"].keys() >= {"naglass", "mace-torch", "torch", "e3nn"}
     for entry, (key, tensor) in zip(meta["weights"], model.state_dict().items(), strict=True):
         dtype = np.dtype(entry["dtype"])

@@ -211,13 +211,14 @@ def test_heads_at_the_command_line(tmp_path, capsys):
         path = save_portable(build_model("4x0e", layers=1, correlation=1, heads=["cheap", "full"]), tmp_path / "m.mace")
     command = ["export-model", str(path)]
     assert main(command) == 2
-    assert capsys.readouterr().err == f"{path}: the model has several heads; choose one of cheap, full\n"
+    assert capsys.readouterr().err == f"{path}: the model has several heads; choose from cheap, full\n"
     assert main([*command, "--head", "dear"]) == 2
     assert capsys.readouterr().err == f"{path}: head 'dear': must be one of cheap, full\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.mace"]
     assert main([*command, "--head", "full", "--dtype", "float32"]) == 0
     meta = metadata(tmp_path / "m.naglass")
-    assert (meta["head"], meta["dtype"], meta["source"], meta["outputs"]) == ("full", "float32", "m.mace", [])
+    assert [head["name"] for head in meta["heads"]] == ["full"]
+    assert (meta["dtype"], meta["source"], meta["outputs"]) == ("float32", "m.mace", [])
     assert meta["versions"] == {"naglass": __version__} | {
         name: version(name) for name in ("mace-torch", "torch", "e3nn")
     }

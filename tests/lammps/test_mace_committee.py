@@ -235,7 +235,7 @@ FAULTS = [
     (dict(style="mace out_file d.out out_freq 0"), "out_freq '0' is not a positive number of steps"),
     (dict(style="mace out_file no/such/folder out_freq 1"), "no/such/folder: cannot be opened: No such file"),
     (dict(style="mace out_freq"), "out_freq needs a value"),
-    (dict(more="compute c all mace/atom spin\n"), "no quantity 'spin'; it has deviation energy"),
+    (dict(more="compute c all mace/atom spin\n"), "no quantity 'spin'; it has deviation energy energy_deviation"),
     (dict(more="compute c all mace/atom deviation\n", models=MODELS[0]), "no quantity 'deviation'; it has energy"),
     (dict(more="compute c all mace/atom\n"), "name one or more quantities"),
     (dict(more=select("0.1 0.2"), models=MODELS[0]), "provides no deviation; a committee of two or more models does"),

@@ -48,7 +48,7 @@ def folder(tmp_path_factory) -> Path:
     middle = data.index(b"weights.bin") + 200
     (folder / "flipped.naglass").write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
     repack(good, folder / "packed.naglass", zipfile.ZIP_DEFLATED)
-    repack(good, folder / "future.naglass", format_version=5)
+    repack(good, folder / "future.naglass", format_version=6)
     repack(good, folder / "other.naglass", format="zoo")
     repack(folder / "torch.naglass", folder / "lost.naglass", layers=[{"up_width": 4}] * 3)
     repack(good, folder / "both.naglass", extra={"pieces/edge.pt": b"code"})
@@ -96,7 +96,7 @@ FAULTS = [
     ({"file": "cut.naglass"}, "cut.naglass: not a naglass model, or damaged"),
     ({"file": "flipped.naglass"}, "flipped.naglass: not a naglass model, or damaged: wrong checksum for weights.bin"),
     ({"file": "packed.naglass"}, "packed.naglass: not a naglass model, or damaged: metadata.json is compressed"),
-    ({"file": "future.naglass"}, "archive format version 5, but this pair style reads version 4"),
+    ({"file": "future.naglass"}, "archive format version 6, but this pair style reads version 5"),
     ({"file": "other.naglass"}, "its format is 'zoo'"),
     ({"file": "lost.naglass", "options": "trust yes"}, "no entry pieces/pre_2.pt"),
     ({"file": "odd.naglass"}, "metadata.json is inconsistent"),

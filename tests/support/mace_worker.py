@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 BAR_PER_EV_A3 = 1.6021765e6  # LAMMPS metal units
-WIDTHS = {"f": 3, "c_energy": 1, "c_virial": 6, "c_centroid": 9, "c_deviation": 1}
+WIDTHS = {"f": 3, "c_energy": 1, "c_virial": 6, "c_centroid": 9, "c_deviation": 1, "c_energy_deviation": 1}
 
 
 def results(lmp) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     export.add_argument("model", type=Path, help="portable model, or a pickled .model with --trust")
     export.add_argument("archive", nargs="?", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
     export.add_argument("--output", "-o", type=Path, help="archive to write, given as an option")
-    export.add_argument("--head", help="which head to use, for a multi-head model")
+    _add_heads(export)
     export.add_argument(
         "--torch", action="store_true", help="write TorchScript for the libtorch backend, which GPUs need"
     )
@@ -34,11 +34,18 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
         spin, "--seed", kind=int, least=0, most=MAX_SEED, default=0, help="seed of the fit (default: %(default)s)"
     )
     spin.add_argument("--output", "-o", type=Path, help="archive to write (default: MODEL with suffix .naglass)")
-    spin.add_argument("--head", help="which head to use, for a multi-head model")
+    _add_heads(spin)
     spin.add_argument(
         "--trust",
         action="store_true",
         help="open a pickled model, which can run arbitrary code: only use files you trust",
+    )
+
+
+def _add_heads(parser: argparse.ArgumentParser) -> None:
+    """The option of a multi-head model."""
+    parser.add_argument(
+        "--head", nargs="+", metavar="NAME", help="which head of a multi-head model; several form a committee"
     )
 
 

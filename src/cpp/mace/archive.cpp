@@ -13,7 +13,7 @@ namespace {
 // Layout of the records: PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
 constexpr std::uint32_t end_signature = 0x06054b50, central_signature = 0x02014b50, local_signature = 0x04034b50;
 constexpr std::size_t end_size = 22, central_size = 46, local_size = 30, max_comment = 65535;
-constexpr int format_version = 4;
+constexpr int format_version = 5;
 
 [[noreturn]] void corrupt(const std::string &why)
 { throw std::runtime_error("not a naglass model, or damaged: " + why); }
@@ -114,9 +114,10 @@ void Archive::read_metadata()
                              ", but this pair style reads version " + std::to_string(format_version) +
                              ": export the model again with this naglass");
   for (const auto &item : meta.at("elements").array()) metadata_.elements.push_back(item.text());
-  metadata_.atomic_energies = numbers(meta.at("atomic_energies"));
-  const double shift = meta.at("energy_shift").number();
-  for (double &energy : metadata_.atomic_energies) energy += shift;
+  for (const auto &head : meta.at("heads").array()) {
+    metadata_.heads.push_back({head.at("name").text(), numbers(head.at("atomic_energies"))});
+    for (double &energy : metadata_.heads.back().atomic_energies) energy += head.at("energy_shift").number();
+  }
   for (const auto &layer : meta.at("layers").array()) metadata_.up_widths.push_back(layer.at("up_width").integer());
   for (const auto &output : meta.at("outputs").array())
     metadata_.outputs.push_back({output.at("name").text(), output.at("unit").text(), output.at("columns").integer()});
@@ -126,13 +127,17 @@ void Archive::read_metadata()
     return item.first != "metadata.json" && item.first != "model.json" && item.first != "weights.bin";
   });
   metadata_.dtype = meta.at("dtype").text();
-  metadata_.head = meta.at("head").text();
   metadata_.content = meta.at("content").text();
-  if (metadata_.elements.empty() || metadata_.elements.size() != metadata_.atomic_energies.size() ||
-      metadata_.up_widths.empty() || !(metadata_.r_max > 0))
+  const bool complete = std::all_of(metadata_.heads.begin(), metadata_.heads.end(), [&](const Head &head) {
+    return head.atomic_energies.size() == metadata_.elements.size();
+  });
+  if (metadata_.elements.empty() || metadata_.heads.empty() || !complete || metadata_.up_widths.empty() ||
+      !(metadata_.r_max > 0))
     corrupt("metadata.json is inconsistent");
+  if (metadata_.torchscript && metadata_.heads.size() > 1) corrupt("TorchScript with several heads");
   for (const ExtraOutput &output : metadata_.outputs)
-    if (output.columns < 1 || output.name == "energy" || output.name == "deviation")
+    if (output.columns < 1 || output.name == "energy" || output.name == "deviation" ||
+        output.name == "energy_deviation")
       corrupt("its output '" + output.name + "' has a reserved name or no columns");
 }
 

@@ -14,15 +14,21 @@ struct ExtraOutput {
   int columns;
 };
 
+/// One read-out head. Several heads of a model share all that comes before their readouts.
+struct Head {
+  std::string name;
+  std::vector<double> atomic_energies;  // per element, the head's energy shift included, always double precision
+};
+
 /// The properties of a model that the pair style needs. Energies in eV, lengths in Å.
 struct Metadata {
   std::vector<std::string> elements;
-  std::vector<double> atomic_energies;  // per element, the model's energy shift included, always double precision
+  std::vector<Head> heads;              // at least one
   std::vector<int> up_widths;           // per layer, columns of the features that travel along edges
   std::vector<ExtraOutput> outputs;
   double r_max = 0;
   bool torchscript = false;  // it contains code, which only libtorch runs
-  std::string dtype, head, content;  // content: hash of the weights, which identifies the model
+  std::string dtype, content;  // content: hash of the weights and heads, which identifies the model
 };
 
 /// A model archive in memory. The constructor checks the zip structure, every CRC-32 and the format version, and

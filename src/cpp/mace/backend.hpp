@@ -22,9 +22,10 @@ struct Graph {
 
 /// The results of a backend, without the energies of isolated atoms.
 struct Output {
-  std::span<double> node_energy;  // per node, eV
-  std::span<double> edge_gradient;  // 3 per edge, eV/Å, dE/dvector of the whole system's energy E
+  std::span<double> node_energy;  // all nodes of the first head, then those of the next, eV
+  std::span<double> edge_gradient;  // 3 per edge, eV/Å, dE/dvector of the whole system's energy E, the mean over heads
   std::span<double> extra;  // per node, the columns of all extra outputs; empty if not requested
+  bool each_head = false;  // edge_gradient holds all edges of the first head, then those of the next
 };
 
 /// Moves features between ranks. Arrays have `width` columns per row, stored row by row. All ranks make the same

@@ -104,7 +104,7 @@ double PairMace::memory_usage()
 {
   const auto doubles = vectors_.capacity() + node_energy_.capacity() + edge_gradient_.capacity() +
                        ghost_tally_.capacity() + member_energy_.capacity() + member_gradient_.capacity() +
-                       member_extra_.capacity() + member_force_.capacity();
+                       member_extra_.capacity() + predicted_energy_.capacity() + predicted_force_.capacity();
   const auto integers = sender_.capacity() + receiver_.capacity() + node_row_.capacity() + home_.capacity() +
                         members_.size() * (members_.empty() ? 0 : members_.front().row_element.capacity());
   return Pair::memory_usage() + static_cast<double>(8 * (doubles + integers));
@@ -115,7 +115,7 @@ void PairMace::compute(int eflag, int vflag)
   ev_init(eflag, vflag);
   build_graph();
   const bool line_due = deviation_file_ && deviation_file_->due(update->ntimestep);
-  const bool deviation = line_due || (members_.size() > 1 && asked_for("deviation"));
+  const bool deviation = line_due || asked_for("deviation");
   run_models(deviation);
   check_finite();
   tally_energy();
@@ -126,6 +126,7 @@ void PairMace::compute(int eflag, int vflag)
   } else {
     tally_with_ghost_reduction();
   }
+  if (asked_for("energy_deviation")) find_energy_deviation();
   if (deviation) find_deviation();
   if (line_due) write_deviation();
 }
@@ -174,41 +175,64 @@ void PairMace::find_homes()
   }
 }
 
-// Mean over the models; the values of each model needed for deviations are stored.
+std::size_t PairMace::predictions() const
+{
+  std::size_t count = 0;
+  for (const Member &member : members_) count += member.heads();
+  return count;
+}
+
+// Mean over the models and their heads; what each predicts is kept where deviations are needed. A model's heads share
+// one pass back through it unless their forces are.
 void PairMace::run_models(bool deviation)
 {
-  const auto nodes = node_row_.size();
-  node_energy_.assign(nodes, 0.0);
+  const auto all = predictions();
+  node_energy_.assign(node_row_.size(), 0.0);
   edge_gradient_.assign(vectors_.size(), 0.0);
-  member_energy_.resize(nodes);
-  member_gradient_.resize(vectors_.size());
+  predicted_energy_.clear();
   if (deviation) {
-    member_force_.assign(members_.front().row_element.size() * 3 * members_.size(), 0.0);
-    member_virial_.assign(members_.size(), {});
+    predicted_force_.assign(members_.front().row_element.size() * 3 * all, 0.0);
+    predicted_virial_.assign(all, {});
   }
   clear_outputs();
-  const double share = 1.0 / static_cast<double>(members_.size());
-  for (std::size_t m = 0; m < members_.size(); ++m) {
-    run_model(m);
-    const Member &member = members_[m];
-    for (std::size_t n = 0; n < nodes; ++n) {
-      const auto element = static_cast<std::size_t>(member.row_element[static_cast<std::size_t>(node_row_[n])]);
-      node_energy_[n] += share * (member_energy_[n] + member.model.atomic_energies[element]);
+  std::size_t first = 0;
+  for (Member &member : members_) {
+    const bool each_head = deviation && member.heads() > 1;
+    run_model(member, each_head);
+    add_energies(member);
+    const std::size_t gradients = each_head ? member.heads() : 1;
+    const double share = static_cast<double>(member.heads()) / static_cast<double>(gradients * all);
+    for (std::size_t h = 0; h < gradients; ++h) {
+      const double *const gradient = member_gradient_.data() + h * vectors_.size();
+      for (std::size_t k = 0; k < vectors_.size(); ++k) edge_gradient_[k] += share * gradient[k];
+      if (deviation) collect_prediction(first + h, gradient);
     }
-    for (std::size_t k = 0; k < vectors_.size(); ++k) edge_gradient_[k] += share * member_gradient_[k];
-    if (deviation) collect_member(m);
+    first += member.heads();
   }
 }
 
-void PairMace::run_model(std::size_t m)
+void PairMace::add_energies(const Member &member)
 {
-  Member &member = members_[m];
+  const auto nodes = node_row_.size();
+  const double share = 1.0 / static_cast<double>(predictions());
+  for (std::size_t h = 0; h < member.heads(); ++h)
+    for (std::size_t n = 0; n < nodes; ++n) {
+      const auto element = static_cast<std::size_t>(member.row_element[static_cast<std::size_t>(node_row_[n])]);
+      predicted_energy_.push_back(member_energy_[h * nodes + n] + member.model.heads[h].atomic_energies[element]);
+      node_energy_[n] += share * predicted_energy_.back();
+    }
+}
+
+void PairMace::run_model(Member &member, bool each_head)
+{
+  member_energy_.resize(member.heads() * node_row_.size());
+  member_gradient_.resize((each_head ? member.heads() : 1) * vectors_.size());
   const bool outputs = !node_row_.empty() && prepare_outputs(member);
   std::string failure;
   try {
     const std::span<double> extra = outputs ? std::span<double>(member_extra_) : std::span<double>();
     member.backend->compute({vectors_, sender_, receiver_, member.row_element, node_row_}, *this,
-                            {member_energy_, member_gradient_, extra});
+                            {member_energy_, member_gradient_, extra, each_head});
   } catch (const std::exception &problem) {
     failure = problem.what();
   }

@@ -36,7 +36,8 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   void *extract(const char *name, int &dim) override;
   void *extract_peratom(const char *name, int &columns) override;
 
-  /// Available per-atom quantities: energy (eV), deviation (eV/Å, of a committee), and those that every model provides.
+  /// Available per-atom quantities: energy (eV), deviation (eV/Å) and energy_deviation (eV) of a committee, and those
+  /// that every model provides.
   std::vector<std::string> quantities() const;
 
   /// From now on, evaluates a quantity on all steps that tally per-atom energies. Returns its number of columns, 0 if
@@ -62,6 +63,7 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
     mace::Metadata model;
     std::unique_ptr<mace::Backend> backend;
     std::vector<std::int64_t> type_element, row_element;  // -1 for a type that is NULL
+    std::size_t heads() const { return model.heads.size(); }
   };
   // one per-atom quantity: values of owned atoms, and which styles requested it
   struct Quantity {
@@ -96,15 +98,18 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   void require_whole_lists();
   PairFilter is_ours() const;
   void run_models(bool deviation);
-  void run_model(std::size_t m);
+  void run_model(Member &member, bool each_head);
+  void add_energies(const Member &member);
+  std::size_t predictions() const;
   void clear_outputs();
   bool prepare_outputs(const Member &member);
   void take_outputs(const Member &member);
   void tally_energy();
   void tally_edges(const Tally &tally);
   void tally_with_ghost_reduction();
-  void collect_member(std::size_t m);
+  void collect_prediction(std::size_t p, const double *gradient);
   void find_deviation();
+  void find_energy_deviation();
   Spread virial_spread() const;
   void write_deviation();
   void check_finite();
@@ -118,9 +123,11 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   std::unique_ptr<DeviationFile> deviation_file_;
 
   std::vector<double> vectors_, node_energy_, edge_gradient_, ghost_tally_;
-  std::vector<double> member_energy_, member_gradient_, member_extra_;  // of the current model
-  std::vector<double> member_force_;  // rows × 3 for each model
-  std::vector<std::array<double, 9>> member_virial_;
+  std::vector<double> member_energy_, member_gradient_, member_extra_;  // of the current model, head by head
+  // a prediction is one head of one model
+  std::vector<double> predicted_energy_;  // nodes for each prediction
+  std::vector<double> predicted_force_;  // rows × 3 for each prediction
+  std::vector<std::array<double, 9>> predicted_virial_;
   std::vector<std::int64_t> sender_, receiver_, node_row_;
   std::vector<std::int64_t> home_;  // with single_rank: the owned atom behind each row
 

@@ -21,6 +21,15 @@ const mace::ExtraOutput *find_output(const mace::Metadata &model, const std::str
   return nullptr;
 }
 
+// Mean square deviation from the mean of `count` values that are `step` apart.
+double variance(const double *values, std::size_t count, std::size_t step)
+{
+  double mean = 0, sum = 0;
+  for (std::size_t m = 0; m < count; ++m) mean += values[m * step] / static_cast<double>(count);
+  for (std::size_t m = 0; m < count; ++m) sum += (values[m * step] - mean) * (values[m * step] - mean);
+  return sum / static_cast<double>(count);
+}
+
 }  // namespace
 
 void PairMace::offer_quantities()
@@ -28,7 +37,7 @@ void PairMace::offer_quantities()
   // LAMMPS's fix pair keeps writing to its trigger after another pair_coeff: entries must not move
   for (auto &[name, quantity] : quantity_) quantity.columns = 0;
   quantity_["energy"].columns = 1;
-  if (members_.size() > 1) quantity_["deviation"].columns = 1;
+  if (predictions() > 1) quantity_["deviation"].columns = quantity_["energy_deviation"].columns = 1;
   for (const auto &output : members_.front().model.outputs) {
     const bool everywhere = std::all_of(members_.begin(), members_.end(), [&](const Member &member) {
       const auto *const same = find_output(member.model, output.name);
@@ -125,15 +134,15 @@ void PairMace::take_outputs(const Member &member)
   }
 }
 
-void PairMace::collect_member(std::size_t m)
+void PairMace::collect_prediction(std::size_t p, const double *gradient)
 {
-  const auto stride = 3 * members_.size();
-  auto &virial = member_virial_[m];
+  const auto stride = 3 * predicted_virial_.size();
+  auto &virial = predicted_virial_[p];
   for (std::size_t e = 0; e < sender_.size(); ++e) {
-    const double *const g = &member_gradient_[3 * e], *const d = &vectors_[3 * e];
+    const double *const g = gradient + 3 * e, *const d = &vectors_[3 * e];
     double *const fi =
-        &member_force_[static_cast<std::size_t>(node_row_[static_cast<std::size_t>(receiver_[e])]) * stride + 3 * m];
-    double *const fj = &member_force_[static_cast<std::size_t>(sender_[e]) * stride + 3 * m];
+        &predicted_force_[static_cast<std::size_t>(node_row_[static_cast<std::size_t>(receiver_[e])]) * stride + 3 * p];
+    double *const fj = &predicted_force_[static_cast<std::size_t>(sender_[e]) * stride + 3 * p];
     for (std::size_t k = 0; k < 3; ++k) {
       fi[k] -= g[k];
       fj[k] += g[k];
@@ -142,37 +151,39 @@ void PairMace::collect_member(std::size_t m)
   }
 }
 
-// Zhang et al., 10.1103/PhysRevMaterials.3.023804: root of the mean over models of |F - <F>|^2, per atom.
+// Zhang et al., 10.1103/PhysRevMaterials.3.023804: root of the mean over predictions of |F - <F>|^2, per atom.
 void PairMace::find_deviation()
 {
-  const auto models = members_.size(), stride = 3 * models;
-  reverse(member_force_.data(), static_cast<int>(stride));
+  const auto all = predicted_virial_.size(), stride = 3 * all;
+  reverse(predicted_force_.data(), static_cast<int>(stride));
   auto &values = quantity_.at("deviation").values;
   values.assign(static_cast<std::size_t>(atom->nlocal), 0.0);
   for (const auto i : node_row_) {
-    const double *const forces = &member_force_[static_cast<std::size_t>(i) * stride];
+    const double *const forces = &predicted_force_[static_cast<std::size_t>(i) * stride];
     double sum = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      double mean = 0;
-      for (std::size_t m = 0; m < models; ++m) mean += forces[3 * m + k] / static_cast<double>(models);
-      for (std::size_t m = 0; m < models; ++m) sum += (forces[3 * m + k] - mean) * (forces[3 * m + k] - mean);
-    }
-    values[static_cast<std::size_t>(i)] = std::sqrt(sum / static_cast<double>(models));
+    for (std::size_t k = 0; k < 3; ++k) sum += variance(forces + k, all, 3);
+    values[static_cast<std::size_t>(i)] = std::sqrt(sum);
   }
+}
+
+void PairMace::find_energy_deviation()
+{
+  auto &values = quantity_.at("energy_deviation").values;
+  values.assign(static_cast<std::size_t>(atom->nlocal), 0.0);
+  for (std::size_t n = 0; n < node_row_.size(); ++n)
+    values[static_cast<std::size_t>(node_row_[n])] =
+        std::sqrt(variance(predicted_energy_.data() + n, predictions(), node_row_.size()));
 }
 
 Spread PairMace::virial_spread() const
 {
-  const auto models = members_.size();
-  std::vector<double> total(9 * models);
-  MPI_Allreduce(member_virial_.front().data(), total.data(), static_cast<int>(total.size()), MPI_DOUBLE, MPI_SUM,
+  const auto all = predicted_virial_.size();
+  std::vector<double> total(9 * all);
+  MPI_Allreduce(predicted_virial_.front().data(), total.data(), static_cast<int>(total.size()), MPI_DOUBLE, MPI_SUM,
                 world);
   Spread spread{0.0, HUGE_VAL, 0.0};
   for (std::size_t k = 0; k < 9; ++k) {
-    double mean = 0, sum = 0;
-    for (std::size_t m = 0; m < models; ++m) mean += total[9 * m + k] / static_cast<double>(models);
-    for (std::size_t m = 0; m < models; ++m) sum += (total[9 * m + k] - mean) * (total[9 * m + k] - mean);
-    const double deviation = std::sqrt(sum / static_cast<double>(models)) / static_cast<double>(atom->natoms);
+    const double deviation = std::sqrt(variance(total.data() + k, all, 9)) / static_cast<double>(atom->natoms);
     spread.max = std::max(spread.max, deviation);
     spread.min = std::min(spread.min, deviation);
     spread.mean += deviation * deviation;

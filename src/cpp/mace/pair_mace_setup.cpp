@@ -162,8 +162,9 @@ void PairMace::coeff(int narg, char **arg)
         error->all(FLERR, "Pair style mace: " + *word + " is the same model as " + *other +
                               "; a committee of identical models has no meaningful deviation");
   }
-  if (deviation_file_ && members.size() < 2)
-    error->all(FLERR, "Pair style mace: out_file needs a committee: two or more models in pair_coeff, not one");
+  if (deviation_file_ && members.size() == 1 && members.front().heads() == 1)
+    error->all(FLERR, "Pair style mace: out_file needs a committee: two or more models in pair_coeff, or one with "
+                      "several heads");
   if (deviation_file_)
     attempt("Pair style mace: out_", [&] {
       if (comm->me == 0) deviation_file_->claim();

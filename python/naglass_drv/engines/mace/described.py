@@ -36,13 +36,13 @@ class Described:
         }
 
     def energies(self, vectors: np.ndarray, edges: np.ndarray, elements: np.ndarray) -> np.ndarray:
-        """Node energies N (eV) of edges 2×E (sender, receiver) with vectors E×3 (Å) between elements N."""
+        """Node energies heads×N (eV) of edges 2×E (sender, receiver) with vectors E×3 (Å) between elements N."""
         sender, receiver = edges
         ends = elements[sender], elements[receiver]
         r = np.linalg.norm(vectors, axis=1)
         harmonics = self.harmonics(vectors / r[:, None])
         basis, cutoff = self.radial_basis(r, *ends)
-        energy = np.bincount(receiver, self.repulsion(r, *ends), len(elements))
+        energy = self.scale()[:, None] * np.bincount(receiver, self.repulsion(r, *ends), len(elements))
         features: np.ndarray | None = None
         for layer in self.document["layers"]:
             up, skip, residual = self.before(layer, features, elements)
@@ -55,6 +55,13 @@ class Described:
             )
             energy = energy + self.read_out(layer["readout"], features)
         return energy
+
+    def scale(self) -> np.ndarray:
+        """Of the repulsion, for each head."""
+        own = self.document["repulsion"]
+        if own is None:
+            return np.zeros(1)
+        return self.arrays[own["scale"]]
 
     def harmonics(self, unit: np.ndarray) -> np.ndarray:
         own = self.document["harmonics"]
@@ -185,7 +192,7 @@ class Described:
     def read_out(self, own: dict | None, features: np.ndarray) -> np.ndarray | float:
         if own is None:
             return 0.0
-        return self.network(own["steps"], features[:, self.arrays[own["columns"]]])[:, 0]
+        return self.network(own["steps"], features[:, self.arrays[own["columns"]]]).T
 
     def network(self, steps: list[dict], x: np.ndarray) -> np.ndarray:
         for step in steps:

@@ -7,8 +7,8 @@ import hashlib
 import io
 import json
 import warnings
+from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,14 @@ from ... import __version__
 from ...errors import InputError
 from ...files import write_zip
 from .filekind import ARCHIVE_FORMAT as FORMAT
+from .heads import Head, choose_heads
 from .modelfile import default_dtype, import_torch, load_model, one_line, torch_dtype, versions
 from .spin import NAME, UNIT, SpinReadout
 
 if TYPE_CHECKING:
     import torch
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 _INTERACTIONS = frozenset(
     {
@@ -85,22 +86,11 @@ _ADVICE = {
 }
 
 
-@dataclass(frozen=True)
-class _Head:
-    """One training head: its place, energies per element and the linear map of its readout."""
-
-    name: str
-    index: int
-    atomic_energies: list[float]
-    scale: float
-    shift: float
-
-
 def export_model(
     model_path: str | Path,
     out_path: str | Path,
     *,
-    head: str | None = None,
+    head: str | Sequence[str] | None = None,
     dtype: str = "float64",
     trust: bool = False,
     spin: SpinReadout | None = None,
@@ -109,7 +99,8 @@ def export_model(
     """Export a MACE model for ``pair_style mace``.
 
     Parameters: `model_path`, a portable model or (with ``trust=True``) a pickled mace-torch ``.model``;
-    `out_path`, the archive to write; `head`, which training head to keep, needed if there are several;
+    `out_path`, the archive to write; `head`, which training head to keep, needed if there are several, or several of
+    them, which form a committee;
     `dtype`, ``float64`` or ``float32``, the precision of the archived weights; `spin`, a readout to carry along as
     the extra output ``spin``; `with_torch`, write TorchScript for the libtorch backend (GPUs) instead of numbers alone.
     Energies in eV, lengths in Å, moments in µB.
@@ -126,7 +117,7 @@ def export_module(
     model: torch.nn.Module,
     out_path: str | Path,
     *,
-    head: str | None = None,
+    head: str | Sequence[str] | None = None,
     dtype: str = "float64",
     source: str = "",
     spin: SpinReadout | None = None,
@@ -146,7 +137,8 @@ def export_module(
         with _naming(source), _as_built():
             make = _torch_entries if with_torch else _native_entries
             entries, meta["weights"] = make(model, chosen, spin, dtype)
-        meta["content"] = hashlib.sha256(_flat_weights(model)[1]).hexdigest()
+        kept = json.dumps([one.name for one in chosen]).encode()
+        meta["content"] = hashlib.sha256(_flat_weights(model)[1] + kept).hexdigest()
     # `content` stands for the arrays
     stated = {key: value for key, value in meta.items() if key != "weights"}
     meta["sha256"] = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
@@ -157,21 +149,21 @@ def export_module(
 
 
 def _native_entries(
-    model: torch.nn.Module, head: _Head, spin: SpinReadout | None, dtype: str
+    model: torch.nn.Module, heads: list[Head], spin: SpinReadout | None, dtype: str
 ) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     """Entries with numbers only, and the table of the arrays."""
     from .native import describe
     from .selfcheck import check_description
 
-    document, arrays = describe(model, head=head.index, scale=head.scale)
-    check_description(model, document, arrays, head.index)
+    document, arrays = describe(model, heads)
+    check_description(model, document, arrays, [head.index for head in heads])
     if spin is not None:
         document["outputs"].append(spin.describe(arrays))
     return {"model.json": json.dumps(document).encode(), "weights.bin": b"".join(arrays.chunks)}, arrays.table
 
 
 def _torch_entries(
-    model: torch.nn.Module, head: _Head, spin: SpinReadout | None, dtype: str
+    model: torch.nn.Module, heads: list[Head], spin: SpinReadout | None, dtype: str
 ) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     """TorchScript pieces, and all parameters with their table."""
     from .selfcheck import check_pieces
@@ -179,6 +171,10 @@ def _torch_entries(
     if type(model.radial_embedding.bessel_fn).__name__ == "ChebychevBasis":
         raise InputError("ChebychevBasis: PyTorch does not differentiate it, so that forces would not be those of the "
                          "energy; export without --torch")  # fmt: skip
+    if len(heads) > 1:
+        raise InputError("several heads in one archive: only naglass's own kernels evaluate them; export each head to "
+                         "an archive of its own, or without --torch")  # fmt: skip
+    (head,) = heads
     table, weights = _flat_weights(model)
     parts = _cut(model, head)
     check_pieces(model, parts, head.index)
@@ -199,12 +195,12 @@ def _as_built():
         ) from error
 
 
-def check_supported(model: torch.nn.Module, head: str | None = None, source: str = "") -> _Head:
-    """The training head to keep; InputError naming what the export does not handle exactly, or the heads to choose."""
+def check_supported(model: torch.nn.Module, head: str | Sequence[str] | None = None, source: str = "") -> list[Head]:
+    """The training heads to keep; InputError naming what the export does not handle exactly, or the heads to choose."""
     with _naming(source):
         _check_blocks(model)
         _check_settings(model)
-        return _choose_head(model, head)
+        return choose_heads(model, [head] if isinstance(head, str) else list(head or []))
 
 
 @contextmanager
@@ -272,24 +268,7 @@ def _copy(model: torch.nn.Module) -> torch.nn.Module:
     return copy.deepcopy(model, plain)
 
 
-def _choose_head(model: torch.nn.Module, name: str | None) -> _Head:
-    import torch
-
-    heads = list(getattr(model, "heads", None) or ["Default"])
-    if name is None and len(heads) > 1:
-        raise InputError(f"the model has several heads; choose one of {', '.join(heads)}")
-    if name is not None and name not in heads:
-        raise InputError(f"head {name!r}: must be one of {', '.join(heads)}")
-    index = 0 if name is None else heads.index(name)
-    energies = torch.atleast_2d(model.atomic_energies_fn.atomic_energies)[index].double().tolist()
-    scale, shift = 1.0, 0.0
-    if hasattr(model, "scale_shift"):
-        scale = float(torch.atleast_1d(model.scale_shift.scale)[index])
-        shift = float(torch.atleast_1d(model.scale_shift.shift)[index])
-    return _Head(heads[index], index, energies, scale, shift)
-
-
-def _cut(model: torch.nn.Module, head: _Head) -> dict[str, torch.nn.Module]:
+def _cut(model: torch.nn.Module, head: Head) -> dict[str, torch.nn.Module]:
     """The pieces by archive name, which share the model's blocks."""
     from .pieces import EdgePiece, PostPiece, PrePiece
 
@@ -375,7 +354,7 @@ def _elements(model: torch.nn.Module) -> list[str]:
     return [chemical_symbols[int(z)] for z in model.atomic_numbers]
 
 
-def _metadata(model: torch.nn.Module, head: _Head, *, dtype: str, source: str) -> dict[str, Any]:
+def _metadata(model: torch.nn.Module, heads: list[Head], *, dtype: str, source: str) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -384,10 +363,15 @@ def _metadata(model: torch.nn.Module, head: _Head, *, dtype: str, source: str) -
         "atomic_numbers": [int(z) for z in model.atomic_numbers],
         "r_max": float(model.r_max),
         "dtype": dtype,
-        "head": head.name,
-        "atomic_energies": head.atomic_energies,
-        "energy_scale": head.scale,
-        "energy_shift": head.shift,
+        "heads": [
+            {
+                "name": head.name,
+                "atomic_energies": head.atomic_energies,
+                "energy_scale": head.scale,
+                "energy_shift": head.shift,
+            }
+            for head in heads
+        ],
         "pair_repulsion": hasattr(model, "pair_repulsion"),
         "layers": [_layer_facts(block) for block in model.interactions],
         "outputs": [],

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from e3nn import o3
 
-from .networks import Arrays, dense_steps, network, readout_steps
+from .heads import Head
+from .networks import Arrays, network, readout
 from .pieces import GATED, Harmonics, PairRepulsion
 from .product_table import convolution_entries, polynomial
 
@@ -28,8 +29,8 @@ def blocks_of(irreps: o3.Irreps) -> list[list[int]]:
     return [[mul, ir.dim] for mul, ir in irreps if mul > 0]
 
 
-def describe(model: torch.nn.Module, *, head: int, scale: float) -> tuple[dict[str, Any], Arrays]:
-    """The model of one head as a JSON document and the arrays that it names.
+def describe(model: torch.nn.Module, heads: list[Head]) -> tuple[dict[str, Any], Arrays]:
+    """The model with these heads as a JSON document and the arrays that it names.
 
     Raises ValueError where a block is not of the form that its name promises.
     """
@@ -43,14 +44,14 @@ def describe(model: torch.nn.Module, *, head: int, scale: float) -> tuple[dict[s
             "table": arrays.add("harmonics.table", harmonics.table),
         },
         "radial": radial,
-        "repulsion": _repulsion(model, scale, arrays),
+        "repulsion": _repulsion(model, heads, arrays),
         "layers": [],
         "outputs": [],
     }
     elements = len(model.atomic_numbers)
     for number, (interaction, product) in enumerate(zip(model.interactions, model.products, strict=True)):
         layer = _Layer(model, number, interaction, product, elements, arrays)
-        document["layers"].append(layer.describe(head, scale))
+        document["layers"].append(layer.describe(heads))
     return document, arrays
 
 
@@ -83,12 +84,14 @@ def _radial_basis(model: torch.nn.Module, arrays: Arrays) -> dict[str, Any]:
     return out
 
 
-def _repulsion(model: torch.nn.Module, scale: float, arrays: Arrays) -> dict[str, Any] | None:
+def _repulsion(model: torch.nn.Module, heads: list[Head], arrays: Arrays) -> dict[str, Any] | None:
     if not hasattr(model, "pair_repulsion"):
         return None
-    piece = PairRepulsion(model.pair_repulsion_fn, model.atomic_numbers, scale)
+    piece = PairRepulsion(model.pair_repulsion_fn, model.atomic_numbers, 1.0)
     names = ("length", "cutoff", "strength", "weights", "rates")
-    return {"power": piece.p} | {name: arrays.add(f"repulsion.{name}", getattr(piece, name)) for name in names}
+    stored = {name: arrays.add(f"repulsion.{name}", getattr(piece, name)) for name in names}
+    scale = arrays.add("repulsion.scale", torch.tensor([head.scale for head in heads], dtype=torch.float64))
+    return {"power": piece.p, "scale": scale} | stored
 
 
 class _Layer:
@@ -112,7 +115,7 @@ class _Layer:
     def map(self, name: str, apply: Map, irreps_in: o3.Irreps, irreps_out: o3.Irreps, per_element: bool) -> dict:
         return self.read(name, apply, irreps_in, irreps_out, per_element).store(name, self.add)
 
-    def describe(self, head: int, scale: float) -> dict[str, Any]:
+    def describe(self, heads: list[Head]) -> dict[str, Any]:
         interaction, product = self.interaction, self.product
         table = polynomial(product)
         paths, entries, values = convolution_entries(interaction.conv_tp)
@@ -139,7 +142,7 @@ class _Layer:
                 "coefficients": self.add("product.coefficients", table.coefficients),
             },
             "out": self.map("out", lambda x, z: product.linear(x), product.linear.irreps_in, node_irreps, False),
-            "readout": self.readout(head, scale, node_irreps.dim),
+            "readout": self.readout(heads, node_irreps.dim),
         }  # fmt: skip
 
     def before(self, node_irreps: o3.Irreps) -> dict[str, Any]:
@@ -223,13 +226,13 @@ class _Layer:
             own = own.then(self.read("mix", block.skip_tp, target, target, True))
         return {"map": own.store("mix", self.add), "density": density, "gate": None}
 
-    def readout(self, head: int, scale: float, width: int) -> dict[str, Any] | None:
+    def readout(self, heads: list[Head], width: int) -> dict[str, Any] | None:
         readouts = self.model.readouts
         last = self.number == len(self.model.interactions) - 1
         if len(readouts) == 1 and not last:
             return None
         block = readouts[0 if len(readouts) == 1 else self.number]
-        columns, steps = dense_steps(readout_steps(block, head), width, scale, head, self.dtype)
+        columns, steps = readout(block, heads, width, self.dtype)
         return {
             "columns": self.add("readout.columns", columns),
             "steps": [step.store(f"readout.{k}", self.add) for k, step in enumerate(steps)],

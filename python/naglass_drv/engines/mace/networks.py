@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from .heads import Head
+
 Add = Callable[[str, torch.Tensor], str]
 _FUNCTIONS = {
     "silu": torch.nn.functional.silu,
@@ -118,47 +120,61 @@ def _torch_steps(modules: list[torch.nn.Module]) -> list[Step]:
     return steps
 
 
-def readout_steps(block: torch.nn.Module, head: int) -> list[tuple[torch.nn.Module, Any, torch.Tensor | None]]:
-    """(linear map, activation or None, mask of its channels or None) of a readout, from the features on."""
-    kind = type(block).__name__
-    if kind == "LinearReadoutBlock":
-        return [(block.linear, None, None)]
-    mask = None
-    if getattr(block, "num_heads", 1) > 1:
-        width = block.linear_1.irreps_out.dim
-        mask = torch.zeros(block.num_heads, width // block.num_heads)
-        mask[head] = 1.0
-        mask = mask.flatten()
-    hidden = [(block.linear_1, block.non_linearity, mask)]
-    if kind == "NonLinearBiasReadoutBlock":
-        hidden.append((block.linear_mid, block.non_linearity, mask))
-    elif kind != "NonLinearReadoutBlock":
-        raise ValueError(f"readout {kind}")
-    return [*hidden, (block.linear_2, None, None)]
-
-
-def dense_steps(
-    parts: list[tuple[torch.nn.Module, Any, torch.Tensor | None]],
-    width: int,
-    scale: float,
-    head: int,
-    dtype: torch.dtype,
+def readout(
+    block: torch.nn.Module, heads: list[Head], width: int, dtype: torch.dtype
 ) -> tuple[torch.Tensor, list[Step]]:
-    """Columns of the features that a readout sees, and its steps with the head's energy (eV) as the only output."""
-    steps: list[Step] = []
-    previous = None
-    for linear, activation, mask in parts:
-        constant = linear(torch.zeros(1, width, dtype=dtype))
-        weight = linear(torch.eye(width, dtype=dtype)) - constant
-        bias = constant[0] if constant.abs().max() > 0 else None
-        step = Step(weight, bias, *activation_of(activation, dtype, weight.shape[1]))
-        if previous is not None:
-            step.weight = step.weight * previous[:, None].to(dtype)
-        steps.append(step)
-        previous, width = mask, weight.shape[1]
-    last = steps[-1]
-    last.weight = scale * last.weight[:, head : head + 1]
-    last.bias = None if last.bias is None else scale * last.bias[head : head + 1]
+    """Columns of the features that a readout sees, and its steps with an output for each head, its energy (eV)."""
+    chains = [_chain(block, head, width, dtype) for head in heads]
+    steps = [_side_by_side(parts, first=k == 0) for k, parts in enumerate(zip(*chains, strict=True))]
     columns = torch.nonzero(steps[0].weight.abs().amax(dim=1) > 0).flatten()
     steps[0].weight = steps[0].weight[columns]
     return columns, steps
+
+
+def _side_by_side(steps: tuple[Step, ...], first: bool) -> Step:
+    """One step for all heads, which share the inputs of the first alone."""
+    weights = [step.weight for step in steps]
+    biases = [
+        torch.zeros(step.weight.shape[1], dtype=step.weight.dtype) if step.bias is None else step.bias for step in steps
+    ]
+    if len({(step.activation, step.factor) for step in steps}) > 1:
+        raise ValueError("heads with different activations")
+    return Step(
+        torch.cat(weights, dim=1) if first else torch.block_diag(*weights),
+        None if all(step.bias is None for step in steps) else torch.cat(biases),
+        steps[0].activation,
+        steps[0].factor,
+    )
+
+
+def _chain(block: torch.nn.Module, head: Head, width: int, dtype: torch.dtype) -> list[Step]:
+    """The steps of one head: of the channels of a step only those that are the head's."""
+    steps: list[Step] = []
+    inputs = torch.arange(width)
+    for linear, activation, outputs in _readout_maps(block, head.index):
+        constant = linear(torch.zeros(1, width, dtype=dtype))
+        weight = linear(torch.eye(width, dtype=dtype)) - constant
+        bias = constant[0, outputs] if constant.abs().max() > 0 else None
+        steps.append(Step(weight[inputs][:, outputs], bias, *activation_of(activation, dtype, weight.shape[1])))
+        inputs, width = outputs, weight.shape[1]
+    last = steps[-1]
+    last.weight = head.scale * last.weight
+    last.bias = None if last.bias is None else head.scale * last.bias
+    return steps
+
+
+def _readout_maps(block: torch.nn.Module, head: int) -> list[tuple[torch.nn.Module, Any, torch.Tensor]]:
+    """(linear map, activation or None, channels of its output that are the head's) from the features on."""
+    kind = type(block).__name__
+    energy = torch.tensor([head])
+    if kind == "LinearReadoutBlock":
+        return [(block.linear, None, energy)]
+    count = getattr(block, "num_heads", 1)
+    hidden = torch.arange(block.linear_1.irreps_out.dim)
+    own = hidden.reshape(count, -1)[head if count > 1 else 0]
+    maps = [(block.linear_1, block.non_linearity, own)]
+    if kind == "NonLinearBiasReadoutBlock":
+        maps.append((block.linear_mid, block.non_linearity, own))
+    elif kind != "NonLinearReadoutBlock":
+        raise ValueError(f"readout {kind}")
+    return [*maps, (block.linear_2, None, energy)]

@@ -20,33 +20,39 @@ _TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3}
 
 def check_pieces(model: torch.nn.Module, pieces: dict[str, torch.nn.Module], head: int) -> None:
     """Raise InputError unless node energies (eV, without isolated atoms and shift) by the pieces equal the model's."""
-    _compare(model, head, lambda *cluster: _by_pieces(pieces, *cluster))
+    _compare(model, [head], lambda *cluster: _by_pieces(pieces, *cluster)[None])
 
 
-def check_description(model: torch.nn.Module, document: dict[str, Any], arrays: Arrays, head: int) -> None:
-    """As `check_pieces`, for a description of the model (`native.describe`)."""
+def check_description(model: torch.nn.Module, document: dict[str, Any], arrays: Arrays, heads: list[int]) -> None:
+    """As `check_pieces`, for a description of the model with these heads (`native.describe`)."""
     described = Described(document, arrays, float(model.r_max))
 
     def energies(vectors, edges, elements) -> torch.Tensor:
         found = described.energies(vectors.double().numpy(), edges.numpy(), elements.numpy())
         return torch.from_numpy(found).to(vectors.dtype)
 
-    _compare(model, head, energies)
+    _compare(model, heads, energies)
 
 
-def _compare(model: torch.nn.Module, head: int, energies: Callable[..., torch.Tensor]) -> None:
+def _compare(model: torch.nn.Module, heads: list[int], energies: Callable[..., torch.Tensor]) -> None:
+    """`energies` gives heads×N for vectors, edges and elements."""
     cluster = _cluster(model)
     release = f"mace-torch {versions()['mace-torch']}"
     with torch.no_grad():
         try:
-            expected, rounding = _by_model(model, *cluster, head)
+            references = [_by_model(model, *cluster, head) for head in heads]
         except Exception as error:
             raise InputError(f"{release} cannot evaluate this model ({one_line(error)})") from error
         found = energies(*cluster)
+    for (expected, rounding), own in zip(references, found, strict=True):
+        _hold(own, expected, rounding, release)
+
+
+def _hold(found: torch.Tensor, expected: torch.Tensor, rounding: float, release: str) -> None:
     if not expected.isfinite().all():
         raise InputError("the model's energies are not finite; nothing was written")
     off = float((found - expected).abs().max())
-    if not off <= _TOLERANCE[cluster[0].dtype] * float(expected.abs().max()) + rounding:
+    if not off <= _TOLERANCE[found.dtype] * float(expected.abs().max()) + rounding:
         raise InputError(
             f"the energy of the model differs from that of its blocks by {off:.2g} eV on an atom "
             f"({release}): not supported by the export; nothing was written"

@@ -4,12 +4,15 @@
 #include <cmath>
 #include <numeric>
 
-#include "radial_functions.hpp"
-
 namespace naglass::mace {
 template <typename Real>
 BlockPass<Real>::BlockPass(const NativeModel<Real> &model) : model_(model), kernels_(native_kernels<Real>())
 { groups_.first.resize(static_cast<std::size_t>(model.elements) + 1); }
+
+template <typename Real> std::size_t BlockPass<Real>::rows_of(int width) const
+{
+  return static_cast<std::size_t>(energies_) * static_cast<std::size_t>(block_.nodes) * static_cast<std::size_t>(width);
+}
 
 template <typename Real> std::int64_t BlockPass<Real>::element(int node) const
 {
@@ -17,10 +20,11 @@ template <typename Real> std::int64_t BlockPass<Real>::element(int node) const
       ->row_element[static_cast<std::size_t>(graph_->node_row[static_cast<std::size_t>(block_.first_node + node)])];
 }
 
-template <typename Real> void BlockPass<Real>::begin(const Graph &graph, const Block &block)
+template <typename Real> void BlockPass<Real>::begin(const Graph &graph, const Block &block, bool each_head)
 {
   graph_ = &graph;
   block_ = block;
+  energies_ = each_head ? model_.heads : 1;
   stride_ = room_for(block.edges);
   const auto edges = static_cast<std::size_t>(block.edges), stride = static_cast<std::size_t>(stride_);
   constexpr std::size_t terms = RadialGrid::terms;
@@ -52,8 +56,9 @@ template <typename Real> void BlockPass<Real>::begin(const Graph &graph, const B
   }
   sort_edges();
   kernels_.harmonics(model_.harmonics, unit_.data(), block.edges, stride_, harmonics_.data(), work_.data());
-  clear(harmonics_gradient_, stride * static_cast<std::size_t>(model_.harmonics.count));
-  clear(radial_gradient_, stride);
+  const auto energies = static_cast<std::size_t>(energies_);
+  clear(harmonics_gradient_, energies * stride * static_cast<std::size_t>(model_.harmonics.count));
+  clear(radial_gradient_, energies * stride);
   groups_.order.resize(static_cast<std::size_t>(block.nodes));
   std::fill(groups_.first.begin(), groups_.first.end(), 0);
   for (int n = 0; n < block.nodes; ++n) ++groups_.first[static_cast<std::size_t>(element(n)) + 1];
@@ -214,18 +219,32 @@ template <typename Real> void BlockPass<Real>::read_out(std::size_t k)
 {
   const auto &layer = model_.layers[k];
   const auto nodes = static_cast<std::size_t>(block_.nodes), width = static_cast<std::size_t>(layer.node.width);
-  energy_.assign(nodes, 0.0);
-  clear(node_gradient_, nodes * width);
+  const auto heads = static_cast<std::size_t>(model_.heads);
+  energy_.assign(nodes * heads, 0.0);
+  clear(node_gradient_, rows_of(layer.node.width));
   if (layer.readout.empty()) return;
-  readout_input_.resize(layer.readout_columns.size());
-  readout_gradient_.resize(layer.readout_columns.size());
-  for (std::size_t n = 0; n < nodes; ++n) {
-    for (std::size_t c = 0; c < readout_input_.size(); ++c)
-      readout_input_[c] = node_[n * width + static_cast<std::size_t>(layer.readout_columns[c])];
-    energy_[n] = evaluate(layer.readout, readout_input_, readout_gradient_, network_);
-    for (std::size_t c = 0; c < readout_input_.size(); ++c)
-      node_gradient_[n * width + static_cast<std::size_t>(layer.readout_columns[c])] =
-          static_cast<Real>(readout_gradient_[c]);
+  const std::size_t inputs = layer.readout_columns.size();
+  readout_input_.resize(nodes * inputs);
+  for (std::size_t n = 0; n < nodes; ++n)
+    for (std::size_t c = 0; c < inputs; ++c)
+      readout_input_[n * inputs + c] = node_[n * width + static_cast<std::size_t>(layer.readout_columns[c])];
+  layer.readout.forward(readout_input_.data(), nodes, true, readout_);
+  const auto energies = static_cast<std::size_t>(padded<double>(model_.heads));
+  for (std::size_t h = 0; h < heads; ++h)
+    for (std::size_t n = 0; n < nodes; ++n) energy_[h * nodes + n] = readout_.values.back()[n * energies + h];
+  const auto room = static_cast<std::size_t>(padded<double>(layer.readout.inputs()));
+  std::vector<double> weight(heads, 1.0 / model_.heads);
+  for (int s = 0; s < energies_; ++s) {
+    if (energies_ > 1) {
+      std::fill(weight.begin(), weight.end(), 0.0);
+      weight[static_cast<std::size_t>(s)] = 1.0;
+    }
+    layer.readout.backward(weight, nodes, readout_);
+    Real *const gradient = rows(node_gradient_, s, layer.node.width);
+    for (std::size_t n = 0; n < nodes; ++n)
+      for (std::size_t c = 0; c < inputs; ++c)
+        gradient[n * width + static_cast<std::size_t>(layer.readout_columns[c])] =
+            static_cast<Real>(readout_.gradient[n * room + c]);
   }
 }
 
@@ -249,15 +268,17 @@ void BlockPass<Real>::resume(std::size_t k, const LayerInput<Real> &in, const Ke
   const auto first = kept.mixed.begin() + block_.first_node * width;
   mixed_.assign(first, first + block_.nodes * width);
   scale_.assign(kept.scale.begin() + block_.first_node, kept.scale.begin() + block_.first_node + block_.nodes);
-  if (!model_.layers[k].constant_readout_gradient()) return finish(k, in);
+  if (!model_.layers[k].readout.empty() && !model_.layers[k].readout.linear()) return finish(k, in);
   clear(node_, static_cast<std::size_t>(block_.nodes) * static_cast<std::size_t>(model_.layers[k].node.width));
   read_out(k);
 }
 
 template <typename Real> void BlockPass<Real>::add_energy(double *node_energy) const
 {
-  for (std::size_t n = 0; n < energy_.size(); ++n)
-    node_energy[static_cast<std::size_t>(block_.first_node) + n] += energy_[n];
+  const auto nodes = static_cast<std::size_t>(block_.nodes), all = graph_->node_row.size();
+  for (std::size_t h = 0; h < static_cast<std::size_t>(model_.heads); ++h)
+    for (std::size_t n = 0; n < nodes; ++n)
+      node_energy[h * all + static_cast<std::size_t>(block_.first_node) + n] += energy_[h * nodes + n];
 }
 
 template class BlockPass<double>;

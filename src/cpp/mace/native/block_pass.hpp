@@ -1,6 +1,7 @@
 // One block of nodes and their edges: forward and backward through one layer, within the caches of one core.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -32,10 +33,10 @@ template <typename Real> struct LayerInput {
   const Real *skip;  // per node of the rank, or per element in the first layer; null without self-connection
 };
 
-/// What a layer gives back. Null where it is not needed.
+/// What a layer gives back, for each energy. Null where it is not needed.
 template <typename Real> struct LayerGradient {
-  Real *up;        // added to: rows of atoms
-  Real *previous;  // written: features of the nodes of this rank before the layer, by the self-connection
+  Gradients<Real> up;        // added to: rows of atoms
+  Gradients<Real> previous;  // added to: features of the nodes of this rank before the layer, by the self-connection
 };
 
 /// Intermediate values of a layer for its backward pass: rows of nodes of this rank. Empty if they are recomputed.
@@ -47,19 +48,20 @@ template <typename Real> class BlockPass {
  public:
   explicit BlockPass(const NativeModel<Real> &model);
 
-  /// Geometry of the block's edges.
-  void begin(const Graph &graph, const Block &block);
+  /// Geometry of the block's edges. With `each_head`, gradients are those of each head's energy, else of the mean.
+  void begin(const Graph &graph, const Block &block, bool each_head);
   /// Features of the nodes after layer k. With `kept`, writes to it.
   void forward(std::size_t k, const LayerInput<Real> &in, Kept<Real> *kept);
   /// As `forward`, from what was kept.
   void resume(std::size_t k, const LayerInput<Real> &in, const Kept<Real> &kept);
-  /// Adds the last layer's energies (eV) to those of all nodes of the rank.
+  /// Adds the last layer's energies (eV) to those of all nodes of the rank, head by head.
   void add_energy(double *node_energy) const;
   /// After `forward` or `resume` of the same layer. `incoming` is the gradient by the features after it, for all nodes
   /// of the rank, of what comes later; null in the last layer.
-  void backward(std::size_t k, const LayerInput<Real> &in, const Real *incoming, const LayerGradient<Real> &out);
+  void backward(std::size_t k, const LayerInput<Real> &in, const Gradients<const Real> &incoming,
+                const LayerGradient<Real> &out);
   /// Adds dE/dvector (eV/Å) of the layers since `begin` to the gradient of all edges.
-  void add_edge_gradient(double *edge_gradient);
+  void add_edge_gradient(const Gradients<double> &edge_gradient);
 
   const ElementGroups &groups() const { return groups_; }
   const std::vector<Real> &node_features() const { return node_; }
@@ -77,8 +79,15 @@ template <typename Real> class BlockPass {
   void gate(std::size_t k);
   void gate_back(std::size_t k);
   void read_out(std::size_t k);
-  void mix_back(std::size_t k, Real *up_gradient);
-  void messages_back(std::size_t k, const LayerInput<Real> &in, Real *up_gradient);
+  void mix_back(std::size_t k, const Gradients<Real> &up_gradient);
+  void density_back(std::size_t k);
+  void residual_back(std::size_t k, const Gradients<Real> &up_gradient);
+  void messages_back(std::size_t k, const LayerInput<Real> &in, const Gradients<Real> &up_gradient);
+  /// Rows of `width` values for all nodes of the block and all energies.
+  std::size_t rows_of(int width) const;
+  /// The rows of one energy in such an array.
+  template <typename Values> auto *rows(Values &values, int s, int width) const
+  { return values.data() + static_cast<std::ptrdiff_t>(s) * block_.nodes * width; }
   std::int64_t element(int node) const;
   std::span<const std::int32_t> senders(std::size_t k) const { return k == 0 ? sender_element_ : sender_row_; }
 
@@ -86,6 +95,7 @@ template <typename Real> class BlockPass {
   const NativeKernels<Real> &kernels_;
   const Graph *graph_ = nullptr;
   Block block_;
+  int energies_ = 1;  // whose gradients are taken: of the mean over the heads, or of each head's
   ElementGroups groups_;
   int stride_ = 0;  // of arrays [component][edge]
 
@@ -98,8 +108,8 @@ template <typename Real> class BlockPass {
   std::vector<Real> message_, mixed_, scale_, feature_, product_, node_, own_up_;
   std::vector<Real> message_gradient_, mixed_gradient_, feature_gradient_, product_gradient_, node_gradient_,
       scale_gradient_;
-  std::vector<double> energy_, readout_input_, readout_gradient_;
-  std::vector<std::vector<double>> network_;
+  std::vector<double> energy_, readout_input_;
+  PackedNetwork::Trace readout_;
 };
 
 }  // namespace naglass::mace

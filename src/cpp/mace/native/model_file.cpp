@@ -165,7 +165,7 @@ RadialBasis read_radial(const Json &json, const Reader &reader, int elements)
   return out;
 }
 
-Repulsion read_repulsion(const Json &json, const Reader &reader, int elements)
+Repulsion read_repulsion(const Json &json, const Reader &reader, int elements, int heads)
 {
   const auto pairs = static_cast<std::size_t>(elements) * static_cast<std::size_t>(elements);
   Repulsion out{reader.reals(json.at("length"), pairs),
@@ -173,6 +173,7 @@ Repulsion read_repulsion(const Json &json, const Reader &reader, int elements)
                 reader.reals(json.at("strength"), pairs),
                 reader.reals(json.at("weights")),
                 {},
+                reader.reals(json.at("scale"), static_cast<std::size_t>(heads)),
                 json.at("power").integer()};
   out.rates = reader.reals(json.at("rates"), out.weights.size());
   return out;
@@ -264,6 +265,18 @@ void read_product(const Json &json, const Reader &reader, const ArrayFile &array
       inconsistent("the product basis");
 }
 
+void read_readout(const Json &json, const Reader &reader, int heads, LayerFile &out)
+{
+  out.readout_columns = reader.integers(json.at("columns"));
+  out.readout = reader.network(json.at("steps"));
+  if (out.readout.front().in != static_cast<int>(out.readout_columns.size()) || out.readout.back().out != heads)
+    inconsistent("a readout");
+  for (const auto &step : out.readout)
+    if (!step.gain.empty()) inconsistent("a readout");
+  for (const auto column : out.readout_columns)
+    if (column < 0 || column >= static_cast<std::int64_t>(Reader::width(out.node))) inconsistent("a readout");
+}
+
 LayerFile read_layer(const Json &json, const Reader &reader, const ArrayFile &arrays, const ModelFile &model,
                      const LayerFile *before)
 {
@@ -293,16 +306,7 @@ LayerFile read_layer(const Json &json, const Reader &reader, const ArrayFile &ar
   }
   read_product(json.at("product"), reader, arrays, out);
   out.out = reader.map(json.at("out"), out.product, out.node);
-  if (const Json &readout = json.at("readout"); !is_null(readout)) {
-    out.readout_columns = reader.integers(readout.at("columns"));
-    out.readout = reader.network(readout.at("steps"));
-    if (out.readout.front().in != static_cast<int>(out.readout_columns.size()) || out.readout.back().out != 1)
-      inconsistent("a readout");
-    for (const auto &step : out.readout)
-      if (!step.gain.empty()) inconsistent("a readout");
-    for (const auto column : out.readout_columns)
-      if (column < 0 || column >= static_cast<std::int64_t>(Reader::width(out.node))) inconsistent("a readout");
-  }
+  if (const Json &readout = json.at("readout"); !is_null(readout)) read_readout(readout, reader, model.heads, out);
   return out;
 }
 
@@ -329,10 +333,11 @@ OutputFile read_output(const Json &json, const Reader &reader, const ModelFile &
 
 }  // namespace
 
-ModelFile ModelFile::read(const Json &document, const ArrayFile &arrays, int elements, double r_max)
+ModelFile ModelFile::read(const Json &document, const ArrayFile &arrays, int elements, int heads, double r_max)
 {
   ModelFile model;
   model.elements = elements;
+  model.heads = heads;
   model.r_max = r_max;
   const Reader reader(arrays, elements);
   const Json &harmonics = document.at("harmonics");
@@ -346,7 +351,8 @@ ModelFile ModelFile::read(const Json &document, const ArrayFile &arrays, int ele
     if (a > model.degree || b > model.degree || c > model.degree) inconsistent("harmonics");
   model.harmonic_count = static_cast<int>(model.harmonics.size() / model.exponents.size());
   model.radial = read_radial(document.at("radial"), reader, elements);
-  if (!is_null(document.at("repulsion"))) model.repulsion = read_repulsion(document.at("repulsion"), reader, elements);
+  if (const Json &repulsion = document.at("repulsion"); !is_null(repulsion))
+    model.repulsion = read_repulsion(repulsion, reader, elements, heads);
   for (const auto &layer : document.at("layers").array()) {
     auto read = read_layer(layer, reader, arrays, model, model.layers.empty() ? nullptr : &model.layers.back());
     model.layers.push_back(std::move(read));

@@ -47,9 +47,9 @@ struct RadialBasis {
   bool cutoff_apart = false;
 };
 
-/// Pair repulsion; the first three are elements × elements.
+/// Pair repulsion; the first three are elements × elements. Each head has a factor of its own.
 struct Repulsion {
-  std::vector<double> length, cutoff, strength, weights, rates;
+  std::vector<double> length, cutoff, strength, weights, rates, scale;
   int power = 0;
 };
 
@@ -82,7 +82,7 @@ struct LayerFile {
   int coefficient_elements = 0;
   IrrepsMap out;
   std::vector<std::int64_t> readout_columns;
-  Network readout;
+  Network readout;  // of the node's features after the layer; an output for each head, or empty
 };
 
 /// An output besides the energy: max(0, w_z · f(x) + b_z) with f the identity or one hidden layer of silu.
@@ -93,7 +93,7 @@ struct OutputFile {
 };
 
 struct ModelFile {
-  int elements = 0, degree = 0;
+  int elements = 0, heads = 1, degree = 0;
   double r_max = 0;
   std::vector<std::array<int, 3>> exponents;  // of the monomials of the harmonics
   std::vector<double> harmonics;              // monomials × harmonics
@@ -104,7 +104,7 @@ struct ModelFile {
   std::vector<OutputFile> outputs;
 
   /// Throws std::runtime_error with one sentence if the description is inconsistent.
-  static ModelFile read(const Json &document, const ArrayFile &arrays, int elements, double r_max);
+  static ModelFile read(const Json &document, const ArrayFile &arrays, int elements, int heads, double r_max);
 };
 
 }  // namespace naglass::mace

@@ -7,7 +7,6 @@
 #include <type_traits>
 
 #include "block_pass.hpp"
-#include "radial_functions.hpp"
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -50,6 +49,11 @@ template <typename Real> class NativeBackend final : public Backend {
   void collect(std::size_t k, GhostExchange &exchange);
   void extra_outputs(const Graph &graph, std::span<double> extra) const;
   void repel(const Graph &graph, const Output &output) const;
+  LayerGradient<Real> given_back(std::size_t k, std::size_t thread);
+  int energies() const { return each_head_ ? model_.heads : 1; }
+  // values of all rows, or of all nodes, that belong to one energy
+  std::ptrdiff_t up_step(std::size_t k) const { return rows_ * model_.layers[k].up.width; }
+  std::ptrdiff_t node_step(std::size_t k) const { return nodes_ * model_.layers[k].node.width; }
 
   NativeModel<Real> model_;
   int threads_;
@@ -57,11 +61,12 @@ template <typename Real> class NativeBackend final : public Backend {
   std::vector<std::unique_ptr<BlockPass<Real>>> passes_;
   std::vector<Block> blocks_;
   std::vector<std::int64_t> start_;
-  std::int64_t rows_ = 0, nodes_ = 0;
+  std::int64_t rows_ = 0, nodes_ = 0, edges_ = 0;
+  bool each_head_ = false;
   std::vector<Kept<Real>> kept_;                 // per layer
   std::vector<std::vector<Real>> up_, skip_;     // per layer but the first: rows, nodes
-  std::vector<std::vector<Real>> up_gradient_;   // per thread: rows
-  std::vector<Real> gradient_, next_gradient_;   // by the features between two layers: nodes
+  std::vector<std::vector<Real>> up_gradient_;   // per thread: energies, rows
+  std::vector<Real> gradient_, next_gradient_;   // by the features between two layers: energies, nodes
   std::vector<std::vector<Real>> features_;      // per layer, for extra outputs: nodes
   std::vector<double> exchanged_;
 };
@@ -70,6 +75,7 @@ template <typename Real> void NativeBackend<Real>::cut_into_blocks(const Graph &
 {
   rows_ = static_cast<std::int64_t>(graph.row_element.size());
   nodes_ = static_cast<std::int64_t>(graph.node_row.size());
+  edges_ = static_cast<std::int64_t>(graph.sender.size());
   start_.assign(static_cast<std::size_t>(nodes_) + 1, 0);
   for (const auto n : graph.receiver) ++start_[static_cast<std::size_t>(n) + 1];
   for (std::size_t n = 0; n < static_cast<std::size_t>(nodes_); ++n) start_[n + 1] += start_[n];
@@ -129,6 +135,7 @@ template <typename Real>
 void NativeBackend<Real>::compute(const Graph &graph, GhostExchange &exchange, const Output &output)
 {
   cut_into_blocks(graph);
+  each_head_ = output.each_head;
   std::fill(output.node_energy.begin(), output.node_energy.end(), 0.0);
   std::fill(output.edge_gradient.begin(), output.edge_gradient.end(), 0.0);
   if (model_.repulsion) repel(graph, output);
@@ -156,7 +163,7 @@ template <typename Real> void NativeBackend<Real>::forward(std::size_t k, const 
     features_[k].resize(static_cast<std::size_t>(nodes_) * static_cast<std::size_t>(model_.layers[k].node.width));
   Kept<Real> *const kept = prepare_kept(k);
   for_blocks([&](BlockPass<Real> &pass, std::size_t, const Block &block) {
-    pass.begin(graph, block);
+    pass.begin(graph, block, each_head_);
     pass.forward(k, input(k), kept);
     pass.add_energy(output.node_energy.data());
     hand_on(k, graph, pass, block);
@@ -192,13 +199,12 @@ template <typename Real> void NativeBackend<Real>::last(const Graph &graph, cons
     features_[k].resize(static_cast<std::size_t>(nodes_) * static_cast<std::size_t>(model_.layers[k].node.width));
   prepare_gradients(k);
   for_blocks([&](BlockPass<Real> &pass, std::size_t thread, const Block &block) {
-    pass.begin(graph, block);
+    pass.begin(graph, block, each_head_);
     pass.forward(k, input(k), nullptr);
     pass.add_energy(output.node_energy.data());
     if (!features_.empty()) hand_on(k, graph, pass, block);
-    pass.backward(k, input(k), nullptr,
-                  {k > 0 ? up_gradient_[thread].data() : nullptr, k > 0 ? gradient_.data() : nullptr});
-    pass.add_edge_gradient(output.edge_gradient.data());
+    pass.backward(k, input(k), {nullptr, 0}, given_back(k, thread));
+    pass.add_edge_gradient({output.edge_gradient.data(), 3 * edges_});
   });
 }
 
@@ -206,11 +212,16 @@ template <typename Real> void NativeBackend<Real>::last(const Graph &graph, cons
 template <typename Real> void NativeBackend<Real>::prepare_gradients(std::size_t k)
 {
   if (k == 0) return;
-  const auto up = static_cast<std::size_t>(rows_) * static_cast<std::size_t>(model_.layers[k].up.width);
+  const auto count = static_cast<std::size_t>(energies());
   // every thread adds to its own copy of the senders
-  for (auto &own : up_gradient_) own.assign(up, Real(0));
-  gradient_.assign(static_cast<std::size_t>(nodes_) * static_cast<std::size_t>(model_.layers[k - 1].node.width),
-                   Real(0));
+  for (auto &own : up_gradient_) own.assign(count * static_cast<std::size_t>(up_step(k)), Real(0));
+  gradient_.assign(count * static_cast<std::size_t>(node_step(k - 1)), Real(0));
+}
+
+template <typename Real> LayerGradient<Real> NativeBackend<Real>::given_back(std::size_t k, std::size_t thread)
+{
+  if (k == 0) return {{nullptr, 0}, {nullptr, 0}};
+  return {{up_gradient_[thread].data(), up_step(k)}, {gradient_.data(), node_step(k - 1)}};
 }
 
 template <typename Real> void NativeBackend<Real>::backward(std::size_t k, const Graph &graph, const Output &output)
@@ -223,17 +234,20 @@ template <typename Real> void NativeBackend<Real>::backward(std::size_t k, const
   collected.swap(up_gradient_.front());
   prepare_gradients(k);
   for_blocks([&](BlockPass<Real> &pass, std::size_t thread, const Block &block) {
-    pass.begin(graph, block);
+    pass.begin(graph, block, each_head_);
     std::vector<Real> rows(static_cast<std::size_t>(block.nodes * up));
-    for (int n = 0; n < block.nodes; ++n)
-      std::copy_n(collected.begin() + graph.node_row[static_cast<std::size_t>(block.first_node + n)] * up, up,
-                  rows.begin() + n * up);
-    next.up_map->apply_back(pass.groups(), rows.data(), next_gradient_.data() + block.first_node * width);
+    for (int s = 0; s < energies(); ++s) {
+      const auto from = collected.begin() + s * up_step(k + 1);
+      for (int n = 0; n < block.nodes; ++n)
+        std::copy_n(from + graph.node_row[static_cast<std::size_t>(block.first_node + n)] * up, up,
+                    rows.begin() + n * up);
+      next.up_map->apply_back(pass.groups(), rows.data(),
+                              next_gradient_.data() + s * node_step(k) + block.first_node * width);
+    }
     if (kept_[k].scale.empty()) pass.forward(k, input(k), nullptr);
     else pass.resume(k, input(k), kept_[k]);
-    pass.backward(k, input(k), next_gradient_.data(),
-                  {k > 0 ? up_gradient_[thread].data() : nullptr, k > 0 ? gradient_.data() : nullptr});
-    pass.add_edge_gradient(output.edge_gradient.data());
+    pass.backward(k, input(k), {next_gradient_.data(), node_step(k)}, given_back(k, thread));
+    pass.add_edge_gradient({output.edge_gradient.data(), 3 * edges_});
   });
 }
 
@@ -256,12 +270,15 @@ template <typename Real> void NativeBackend<Real>::collect(std::size_t k, GhostE
   auto &total = up_gradient_.front();
   for (std::size_t t = 1; t < up_gradient_.size(); ++t)
     for (std::size_t c = 0; c < total.size(); ++c) total[c] += up_gradient_[t][c];
-  if constexpr (std::is_same_v<Real, double>) {
-    exchange.reverse(total.data(), width);
-  } else {
-    exchanged_.assign(total.begin(), total.end());
-    exchange.reverse(exchanged_.data(), width);
-    std::transform(exchanged_.begin(), exchanged_.end(), total.begin(), [](double x) { return static_cast<Real>(x); });
+  for (int s = 0; s < energies(); ++s) {
+    Real *const own = total.data() + s * up_step(k);
+    if constexpr (std::is_same_v<Real, double>) {
+      exchange.reverse(own, width);
+    } else {
+      exchanged_.assign(own, own + up_step(k));
+      exchange.reverse(exchanged_.data(), width);
+      std::transform(exchanged_.begin(), exchanged_.end(), own, [](double x) { return static_cast<Real>(x); });
+    }
   }
 }
 
@@ -300,6 +317,7 @@ template <typename Real> void NativeBackend<Real>::repel(const Graph &graph, con
 {
   const Repulsion &own = *model_.repulsion;
   const double p = own.power;
+  const std::size_t nodes = graph.node_row.size();
   for (std::size_t e = 0; e < graph.sender.size(); ++e) {
     const auto n = static_cast<std::size_t>(graph.receiver[e]);
     const auto receiver = graph.row_element[static_cast<std::size_t>(graph.node_row[n])];
@@ -320,9 +338,13 @@ template <typename Real> void NativeBackend<Real>::repel(const Graph &graph, con
     const double envelope_slope =
         -(p * before * polynomial + power * (-p * (p + 2) + p * (p + 1) * u)) / own.cutoff[pair];
     const double factor = 0.5 * own.strength[pair] / r;
-    output.node_energy[n] += factor * screening * envelope;
     const double radial = factor * (slope * envelope + screening * envelope_slope - screening * envelope / r);
-    for (std::size_t a = 0; a < 3; ++a) output.edge_gradient[3 * e + a] += radial * d[a] / r;
+    for (std::size_t h = 0; h < own.scale.size(); ++h) {
+      output.node_energy[h * nodes + n] += own.scale[h] * factor * screening * envelope;
+      const double share = each_head_ ? own.scale[h] : own.scale[h] / static_cast<double>(own.scale.size());
+      double *const to = output.edge_gradient.data() + 3 * (each_head_ ? h * graph.sender.size() + e : e);
+      for (std::size_t a = 0; a < 3; ++a) to[a] += share * radial * d[a] / r;
+    }
   }
 }
 
@@ -333,8 +355,9 @@ std::unique_ptr<Backend> make_native_backend(const Archive &archive, const std::
 {
   const Metadata &metadata = archive.metadata();
   const ArrayFile arrays(Json::parse(archive.entry("metadata.json")).at("weights"), archive.entry("weights.bin"));
-  const ModelFile file = ModelFile::read(Json::parse(archive.entry("model.json")), arrays,
-                                         static_cast<int>(metadata.elements.size()), metadata.r_max);
+  const ModelFile file =
+      ModelFile::read(Json::parse(archive.entry("model.json")), arrays, static_cast<int>(metadata.elements.size()),
+                      static_cast<int>(metadata.heads.size()), metadata.r_max);
   if (file.outputs.size() != metadata.outputs.size())
     throw std::runtime_error("outputs of model.json and metadata.json differ");
   if (single_precision) return std::make_unique<NativeBackend<float>>(file, used, threads);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -62,6 +63,13 @@ struct HarmonicTable {
   std::vector<Term> terms;  // ordered by monomial
 };
 
+/// Rows of one node by several energies: those of the energy s start at first + s step.
+template <typename Real> struct Gradients {
+  Real *first;
+  std::ptrdiff_t step;
+  Real *of(int s) const { return first + s * step; }
+};
+
 /// One set of kernels, compiled for one instruction set. Arrays over edges have one row of `stride` values for each
 /// component.
 template <typename Real> struct NativeKernels {
@@ -93,9 +101,9 @@ template <typename Real> struct NativeKernels {
   /// channels start at `out_offset`. `work` has one group of lanes per step.
   void (*couple)(const PolynomialTable &table, const Real *coefficients, int channels, const Real *features,
                  Real *result, Real *work);
-  /// `work` has two groups of lanes per step.
+  /// For each of several gradients. `work` has two groups of lanes per step.
   void (*couple_back)(const PolynomialTable &table, const Real *coefficients, int channels, const Real *features,
-                      const Real *result_gradient, Real *features_gradient, Real *work);
+                      const Gradients<const Real> &result, const Gradients<Real> &to_features, int count, Real *work);
 };
 
 /// The fastest kernels that this processor supports; NAGLASS_MACE_KERNELS=baseline, avx2 or avx512 asks for others.

@@ -4,8 +4,6 @@
 #include <map>
 #include <stdexcept>
 
-#include "radial_functions.hpp"
-
 namespace naglass::mace {
 namespace {
 
@@ -126,7 +124,7 @@ NativeLayer<Real> lay_out(const LayerFile &file, const NativeLayer<Real> *before
   layer.out = PackedMap<Real>(file.out, layer.product, layer.node, used);
   for (const auto column : file.readout_columns)
     layer.readout_columns.push_back(layer.node.column(static_cast<int>(column)));
-  layer.readout = file.readout;
+  layer.readout = PackedNetwork(file.readout);
   return layer;
 }
 
@@ -264,8 +262,8 @@ void PackedMap<Real>::apply_back(const ElementGroups &nodes, const Real *y_gradi
 
 template <typename Real>
 NativeModel<Real>::NativeModel(const ModelFile &file, const std::vector<std::int64_t> &used)
-    : elements(file.elements), harmonics(sparse_harmonics(file)), radial(RadialTables<Real>::build(file, used)),
-      repulsion(file.repulsion)
+    : elements(file.elements), heads(file.heads), harmonics(sparse_harmonics(file)),
+      radial(RadialTables<Real>::build(file, used)), repulsion(file.repulsion)
 {
   layers.reserve(file.layers.size());
   for (const auto &layer : file.layers)
@@ -280,40 +278,6 @@ NativeModel<Real>::NativeModel(const ModelFile &file, const std::vector<std::int
     }
     outputs.push_back(std::move(own));
   }
-}
-
-double evaluate(const Network &network, std::span<const double> x, std::span<double> gradient,
-                std::vector<std::vector<double>> &work)
-{
-  // before each activation, then after it
-  work.resize(2 * network.size() + 1);
-  std::span<const double> from = x;
-  for (std::size_t s = 0; s < network.size(); ++s) {
-    const NetworkStep &step = network[s];
-    auto &sum = work[2 * s], &value = work[2 * s + 1];
-    const auto width = static_cast<std::size_t>(step.out);
-    sum.assign(width, 0.0);
-    if (!step.bias.empty()) sum = step.bias;
-    for (std::size_t i = 0; i < from.size(); ++i)
-      for (std::size_t c = 0; c < width; ++c) sum[c] += from[i] * step.weight[i * width + c];
-    value.resize(width);
-    for (std::size_t c = 0; c < width; ++c) value[c] = step.factor * activate(step.activation, sum[c]);
-    from = value;
-  }
-  const double result = from[0];
-  auto &back = work.back();
-  back.assign(1, 1.0);
-  for (std::size_t s = network.size(); s-- > 0;) {
-    const NetworkStep &step = network[s];
-    const auto width = static_cast<std::size_t>(step.out);
-    for (std::size_t c = 0; c < width; ++c) back[c] *= step.factor * activate_slope(step.activation, work[2 * s][c]);
-    std::vector<double> next(static_cast<std::size_t>(step.in), 0.0);
-    for (std::size_t i = 0; i < next.size(); ++i)
-      for (std::size_t c = 0; c < width; ++c) next[i] += step.weight[i * width + c] * back[c];
-    back = std::move(next);
-  }
-  std::copy(back.begin(), back.end(), gradient.begin());
-  return result;
 }
 
 template class PackedMap<double>;

@@ -9,6 +9,7 @@
 #include "layout.hpp"
 #include "model_file.hpp"
 #include "native_kernels.hpp"
+#include "packed_network.hpp"
 #include "radial_table.hpp"
 
 namespace naglass::mace {
@@ -74,12 +75,9 @@ template <typename Real> struct NativeLayer {
   std::vector<std::vector<Real>> coefficients;  // per element; shared ones once, at 0
   bool shared_product = false;
   std::vector<int> readout_columns;
-  Network readout;
+  PackedNetwork readout;  // an output for each head
 
   bool first() const { return !up_map; }
-  /// The gradient of the readout does not depend on the features.
-  bool constant_readout_gradient() const
-  { return readout.empty() || (readout.size() == 1 && readout[0].activation == NetworkStep::Activation::identity); }
   const Real *product_coefficients(std::int64_t element) const
   { return coefficients[shared_product ? 0 : static_cast<std::size_t>(element)].data(); }
 };
@@ -93,16 +91,12 @@ struct NativeOutput {
 template <typename Real> struct NativeModel {
   NativeModel(const ModelFile &file, const std::vector<std::int64_t> &used);
 
-  int elements;
+  int elements, heads;
   HarmonicTable harmonics;
   RadialTables<Real> radial;
   std::optional<Repulsion> repulsion;
   std::vector<NativeLayer<Real>> layers;
   std::vector<NativeOutput> outputs;
 };
-
-/// Value of a network with one output and its gradient by the inputs (overwritten). `work` is scratch.
-double evaluate(const Network &network, std::span<const double> x, std::span<double> gradient,
-                std::vector<std::vector<double>> &work);
 
 }  // namespace naglass::mace

@@ -72,9 +72,40 @@ void couple(const PolynomialTable &table, const Real *coefficients, int channels
   }
 }
 
+// One group of channels: pointers are to its first lane.
+template <typename Real>
+void couple_back_group(const PolynomialTable &table, const Real *coefficients, int channels, const Real *features,
+                       const Real *value, const Real *result_gradient, Real *features_gradient, Real *slope)
+{
+  constexpr int L = lanes<Real>;
+  for (int f = 0; f < table.features; ++f) std::fill_n(features_gradient + f * channels, L, Real(0));
+  std::fill_n(slope, table.steps.size() * L, Real(0));
+  for (std::size_t s = table.steps.size(); s-- > 0;) {
+    auto gradient = Group<Real>::of(slope + s * L);
+    for (int t = table.first_term[s]; t < table.first_term[s + 1]; ++t) {
+      const auto &term = table.terms[static_cast<std::size_t>(t)];
+      gradient += Group<Real>::of(coefficients + static_cast<std::ptrdiff_t>(t) * L) *
+                  Group<Real>::of(result_gradient + table.out_offset[static_cast<std::size_t>(term.out)]);
+    }
+    const auto &step = table.steps[s];
+    Real *const to = features_gradient + static_cast<std::ptrdiff_t>(step.factor) * channels;
+    auto total = Group<Real>::of(to);
+    if (step.parent < 0) {
+      total += gradient;
+    } else {
+      total += gradient * Group<Real>::of(value + static_cast<std::ptrdiff_t>(step.parent) * L);
+      Real *const up = slope + static_cast<std::ptrdiff_t>(step.parent) * L;
+      auto parent = Group<Real>::of(up);
+      parent += gradient * Group<Real>::of(features + static_cast<std::ptrdiff_t>(step.factor) * channels);
+      parent.to(up);
+    }
+    total.to(to);
+  }
+}
+
 template <typename Real>
 void couple_back(const PolynomialTable &table, const Real *coefficients, int channels, const Real *features,
-                 const Real *result_gradient, Real *features_gradient, Real *work)
+                 const Gradients<const Real> &result, const Gradients<Real> &to_features, int count, Real *work)
 {
   constexpr int L = lanes<Real>;
   Real *const value = work, *const slope = work + table.steps.size() * L;
@@ -82,29 +113,8 @@ void couple_back(const PolynomialTable &table, const Real *coefficients, int cha
     const Real *const own =
         coefficients + static_cast<std::ptrdiff_t>(u) * static_cast<std::ptrdiff_t>(table.terms.size());
     products(table, channels, features + u, value);
-    for (int f = 0; f < table.features; ++f) std::fill_n(features_gradient + f * channels + u, L, Real(0));
-    std::fill_n(slope, table.steps.size() * L, Real(0));
-    for (std::size_t s = table.steps.size(); s-- > 0;) {
-      auto gradient = Group<Real>::of(slope + s * L);
-      for (int t = table.first_term[s]; t < table.first_term[s + 1]; ++t) {
-        const auto &term = table.terms[static_cast<std::size_t>(t)];
-        gradient += Group<Real>::of(own + static_cast<std::ptrdiff_t>(t) * L) *
-                    Group<Real>::of(result_gradient + table.out_offset[static_cast<std::size_t>(term.out)] + u);
-      }
-      const auto &step = table.steps[s];
-      Real *const to = features_gradient + static_cast<std::ptrdiff_t>(step.factor) * channels + u;
-      auto total = Group<Real>::of(to);
-      if (step.parent < 0) {
-        total += gradient;
-      } else {
-        total += gradient * Group<Real>::of(value + static_cast<std::ptrdiff_t>(step.parent) * L);
-        Real *const up = slope + static_cast<std::ptrdiff_t>(step.parent) * L;
-        auto parent = Group<Real>::of(up);
-        parent += gradient * Group<Real>::of(features + static_cast<std::ptrdiff_t>(step.factor) * channels + u);
-        parent.to(up);
-      }
-      total.to(to);
-    }
+    for (int s = 0; s < count; ++s)
+      couple_back_group(table, own, channels, features + u, value, result.of(s) + u, to_features.of(s) + u, slope);
   }
 }
 

@@ -35,94 +35,7 @@ double transformed(const RadialBasis &basis, double r, int sender, int receiver)
   return r;
 }
 
-void normalize(const NetworkStep &step, double *row)
-{
-  const auto width = static_cast<std::size_t>(step.out);
-  double mean = 0, variance = 0;
-  for (std::size_t c = 0; c < width; ++c) mean += row[c] / step.out;
-  for (std::size_t c = 0; c < width; ++c) variance += (row[c] - mean) * (row[c] - mean) / step.out;
-  const double factor = 1 / std::sqrt(variance + step.epsilon);
-  for (std::size_t c = 0; c < width; ++c) row[c] = (row[c] - mean) * factor * step.gain[c] + step.offset[c];
-}
-
 }  // namespace
-
-double activate(NetworkStep::Activation kind, double x)
-{
-  switch (kind) {
-  case NetworkStep::Activation::identity:
-    return x;
-  case NetworkStep::Activation::silu:
-    return x / (1 + std::exp(-x));
-  case NetworkStep::Activation::tanh:
-    return std::tanh(x);
-  case NetworkStep::Activation::abs:
-    return std::abs(x);
-  case NetworkStep::Activation::sigmoid:
-    return 1 / (1 + std::exp(-x));
-  }
-  return x;
-}
-
-double activate_slope(NetworkStep::Activation kind, double x)
-{
-  const double s = 1 / (1 + std::exp(-x));
-  switch (kind) {
-  case NetworkStep::Activation::identity:
-    return 1;
-  case NetworkStep::Activation::silu:
-    return s * (1 + x * (1 - s));
-  case NetworkStep::Activation::tanh:
-    return 1 - std::tanh(x) * std::tanh(x);
-  case NetworkStep::Activation::abs:
-    return x > 0 ? 1 : x < 0 ? -1 : 0;
-  case NetworkStep::Activation::sigmoid:
-    return s * (1 - s);
-  }
-  return 1;
-}
-
-PackedNetwork::PackedNetwork(const Network &network) : network_(&network)
-{
-  for (const auto &step : network) {
-    const int room = padded<double>(step.out);
-    std::vector<double> packed(static_cast<std::size_t>(step.in) * static_cast<std::size_t>(room));
-    for (int i = 0; i < step.in; ++i)
-      std::copy_n(step.weight.data() + static_cast<std::ptrdiff_t>(i) * step.out, step.out,
-                  packed.data() + static_cast<std::ptrdiff_t>(i) * room);
-    weights_.push_back(std::move(packed));
-  }
-}
-
-std::vector<double> PackedNetwork::operator()(const std::vector<double> &x, std::size_t rows) const
-{
-  std::vector<double> from = x, to;
-  std::size_t from_width = static_cast<std::size_t>(network_->front().in);
-  std::vector<const double *> in(rows);
-  std::vector<double *> out(rows);
-  for (std::size_t s = 0; s < network_->size(); ++s) {
-    const NetworkStep &step = (*network_)[s];
-    const auto width = static_cast<std::size_t>(padded<double>(step.out));
-    to.assign(rows * width, 0.0);
-    for (std::size_t r = 0; r < rows; ++r) {
-      in[r] = from.data() + r * from_width;
-      out[r] = to.data() + r * width;
-      if (!step.bias.empty()) std::copy(step.bias.begin(), step.bias.end(), out[r]);
-    }
-    native_kernels<double>().multiply(in.data(), out.data(), static_cast<std::int64_t>(rows), weights_[s].data(),
-                                      step.in, static_cast<int>(width));
-    for (std::size_t r = 0; r < rows; ++r) {
-      if (!step.gain.empty()) normalize(step, out[r]);
-      for (int c = 0; c < step.out; ++c) out[r][c] = step.factor * activate(step.activation, out[r][c]);
-    }
-    from.swap(to);
-    from_width = width;
-  }
-  const auto width = static_cast<std::size_t>(network_->back().out);
-  std::vector<double> result(rows * width);
-  for (std::size_t r = 0; r < rows; ++r) std::copy_n(from.data() + r * from_width, width, result.data() + r * width);
-  return result;
-}
 
 void radial_basis(const RadialBasis &basis, double r, double r_max, int sender, int receiver, double *values,
                   double &cutoff)
@@ -161,7 +74,7 @@ RadialFunctions::RadialFunctions(const ModelFile &model, const LayerFile &layer)
     : model_(model), layer_(layer), weights_width_(layer.weights.back().out), density_(!layer.density.empty()),
       weights_(layer.weights)
 {
-  if (density_) density_network_.emplace_back(layer.density);
+  if (density_) density_network_ = PackedNetwork(layer.density);
 }
 
 std::vector<double> RadialFunctions::operator()(const std::vector<double> &distances, int sender, int receiver) const
@@ -176,13 +89,17 @@ std::vector<double> RadialFunctions::operator()(const std::vector<double> &dista
     std::copy_n(layer_.receiver_embedding.begin() + static_cast<std::ptrdiff_t>(ends) * receiver, ends,
                 row + basis + ends);
   }
-  const auto found = weights_(x, rows);
-  const auto density = density_ ? density_network_.front()(x, rows) : std::vector<double>{};
+  PackedNetwork::Trace found, density;
+  weights_.forward(x.data(), rows, false, found);
+  if (density_) density_network_.forward(x.data(), rows, false, density);
   const auto own = static_cast<std::size_t>(weights_width_), all = static_cast<std::size_t>(width());
+  const auto step = static_cast<std::size_t>(padded<double>(weights_width_));
   std::vector<double> out(rows * all);
   for (std::size_t r = 0; r < rows; ++r) {
-    for (std::size_t c = 0; c < own; ++c) out[r * all + c] = found[r * own + c] * cutoff[r];
-    if (density_) out[r * all + own] = std::tanh(density[r] * density[r]) * cutoff[r];
+    for (std::size_t c = 0; c < own; ++c) out[r * all + c] = found.values.back()[r * step + c] * cutoff[r];
+    if (!density_) continue;
+    const double value = density.values.back()[r * static_cast<std::size_t>(lanes<double>)];
+    out[r * all + own] = std::tanh(value * value) * cutoff[r];
   }
   return out;
 }

@@ -3,29 +3,13 @@
 
 #include <vector>
 
-#include "model_file.hpp"
+#include "packed_network.hpp"
 
 namespace naglass::mace {
-
-/// A network of scalars for many inputs at once, in double precision.
-class PackedNetwork {
- public:
-  explicit PackedNetwork(const Network &network);
-  /// x rows × in -> rows × out.
-  std::vector<double> operator()(const std::vector<double> &x, std::size_t rows) const;
-
- private:
-  const Network *network_;
-  std::vector<std::vector<double>> weights_;  // padded
-};
 
 /// The basis at distance r (Å) between two elements; `cutoff` is the cutoff function, 1 where the basis contains it.
 void radial_basis(const RadialBasis &basis, double r, double r_max, int sender, int receiver, double *values,
                   double &cutoff);
-
-double activate(NetworkStep::Activation kind, double x);
-/// Derivative at x.
-double activate_slope(NetworkStep::Activation kind, double x);
 
 /// Outputs of a layer's radial network and, in the last column, of its density (where it has one), for many distances
 /// between one pair of elements.
@@ -40,8 +24,7 @@ class RadialFunctions {
   const LayerFile &layer_;
   int weights_width_;
   bool density_;
-  PackedNetwork weights_;
-  std::vector<PackedNetwork> density_network_;
+  PackedNetwork weights_, density_network_;
 };
 
 }  // namespace naglass::mace
