@@ -50,6 +50,13 @@ def test_the_users_word_a_portable_model_and_the_runs_own_are_enough(tmp_path):
     assert load(written(tmp_path, own)).md.model == "train"
 
 
+def test_gpus_are_not_left_idle_by_an_archive_for_cpus(tmp_path):
+    with pytest.raises(InputError, match=r"yaml:8: md.gpus: 2: 'numbers.naglass' contains only numbers"):
+        load(written(tmp_path, "  model: numbers.naglass\n  gpus: 2\n"))
+    assert load(written(tmp_path, "  model: theirs.naglass\n  trust: true\n  gpus: 2\n")).md.gpus == 2
+    assert load(written(tmp_path, "  model: theirs.mace\n  gpus: 2\n")).md.gpus == 2
+
+
 def test_what_lies_inside_the_package_needs_no_word_but_a_link_out_of_it_does(tmp_path, monkeypatch):
     package = tmp_path / "package"
     package.mkdir()

@@ -34,7 +34,7 @@ def cross_check(top: Partial, document: Document, source: Path) -> None:
                 with rule():
                     check_item(item, index, document)
     with rule():
-        _check_trust(top.md, document, source)
+        _check_archive(top.md, document, source)
     for where, path in _named_files(top):
         _check_file(document, where, source, path)
 
@@ -179,11 +179,21 @@ def _check_md(top: Partial, document: Document) -> None:
         document.fault(("md", "gate", "min_P_coordination"), f"{low:g} is not below max_P_coordination, {high:g}")
 
 
-def _check_trust(md: Partial | None, document: Document, source: Path) -> None:
-    """An archive with TorchScript that does not come with naglass is loaded only with the user's consent."""
-    if md is None or md.trust or not isinstance(md.model, Path) or md.model.suffix != ".naglass":
+def _check_archive(md: Partial | None, document: Document, source: Path) -> None:
+    """An archive with TorchScript that does not come with naglass is loaded only with the user's consent; one without
+    would leave GPUs idle."""
+    if md is None or not isinstance(md.model, Path) or md.model.suffix != ".naglass":
         return
-    if not inside_package(source / md.model) and holds_code(source / md.model):
+    path = source / md.model
+    code = holds_code(path)
+    with rule():
+        if md.gpus and path.is_file() and not code:
+            message = (
+                f"{md.gpus}: {str(md.model)!r} contains only numbers, which are evaluated on CPUs; name the portable "
+                "model (.mace), export it with --torch, or leave gpus out"
+            )
+            document.fault(("md", "gpus"), message)
+    if code and not md.trust and not inside_package(path):
         message = (
             f"{str(md.model)!r}: the archive contains TorchScript, which can run arbitrary code; if you trust its "
             "origin, add 'trust: true' to this section, or use the portable model (.mace), which contains only data"
