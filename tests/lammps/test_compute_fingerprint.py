@@ -194,7 +194,7 @@ BAD = {
     f"{NAMED} {PAIR} vanadyl 0": "vanadyl 0: must be a positive",
     f"{NAMED} {PAIR} histogram 2 1 5": "histogram 2 1 5: must be a range",
     f"{NAMED} {PAIR} histogram 1 9 5": "histogram 1 9 5: exceeds the longest cutoff 3.2",
-    f"{NAMED} {PAIR} valence_cutoff 5.0": "cutoff of types 2 5 5: exceeds the pair style's cutoff of 4",
+    f"{NAMED} {PAIR} valence_cutoff 5.0": "valence_cutoff of types 2 5 5: exceeds the pair style's cutoff of 4",
     f"{NAMED} {PAIR} spin c_none": "spin c_none: there is no such compute",
     f"{NAMED} {PAIR} spin c_mean": "spin c_mean: does not compute per-atom values",
     f"{NAMED} {PAIR} spin c_given": "spin c_given: has 2 columns; choose one",

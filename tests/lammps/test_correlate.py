@@ -184,6 +184,7 @@ def test_a_restart_goes_on_bit_for_bit(tmp_path, first, second, step):
 
 
 BAD = {
+    "10 charge 1 1 charge 1 2": "charge 1: is given twice",
     "2 points 5": "points 5: must be an even number",
     "2 van_hove 3.0": "van_hove 3.0 (end of line): an argument is missing",
     "2 van_hove 3.0 0": "van_hove 3.0 0: must be",

@@ -229,6 +229,17 @@ def test_select_goes_on_after_a_restart(folder):
     assert steps == [0, 2, 4, 6, 8]
 
 
+def test_the_gap_is_kept_over_a_restart(folder):
+    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace")
+    pick = select("0.0 100", "min_gap 3 max_frames 4")
+    run(folder, pair + MD + pick + "run 5\nwrite_restart here.restart\nrun 7\n")
+    whole = (folder / "picked.xyz").read_text()
+    again = pair.replace("read_data glass.data", "read_restart here.restart").replace("newton on", "")
+    run(folder, again + "fix nve all nve\n" + pick + "run 7\n", 2)
+    steps = [frame.info["step"] for frame in ase.io.read(folder / "picked.xyz", ":")]
+    assert steps == [0, 4, 8, 12] and len((folder / "picked.xyz").read_text()) == len(whole)
+
+
 FAULTS = [
     (dict(style="mace out_file d.out out_freq 5", models=MODELS[0]), "out_file needs a committee"),
     (dict(style="mace out_file d.out"), "out_file and out_freq must be given together"),

@@ -122,6 +122,24 @@ def test_heads_beside_models(bench, references):
         assert_close(case["c_energy_deviation"][:, 0], energies.std(axis=0), 1e-10)
 
 
+@pytest.mark.parametrize(
+    ("models", "last", "first"),
+    [
+        ("residual residual-mid", "residual-mid", "residual"),
+        ("residual-low single residual", "residual", "residual-low"),
+        ("residual residual-single", "residual-single", "residual"),
+    ],
+)
+def test_a_head_twice_is_refused(bench, models, last, first):
+    """Also from another archive, and from one in single precision."""
+    single = bench.folder / "residual-single.naglass"
+    if not single.exists():
+        export_module(bench.models["residual"], single, head=["high"], dtype="float32")
+    pair = mace_pair(models.replace(" ", ".naglass "), options="dtype float32")
+    said = str(bench.run({"one": script("triclinic", pair)})["one"]["error"])
+    assert f"{last}.naglass is the same model as {first}.naglass (head " in said
+
+
 def test_heads_write_the_deviation_file(bench):
     """The file of several heads is that of as many archives."""
     lines = []

@@ -91,6 +91,14 @@ def test_every_set_of_instructions(folder, by_torchscript, monkeypatch, kind):
         assert_close(table(folder, model), by_torchscript(model))
 
 
+def test_kernels_that_there_are_not(folder, monkeypatch):
+    """Another set of kernels is never taken in silence."""
+    table(folder, "deep")
+    monkeypatch.setenv("NAGLASS_MACE_KERNELS", "avx3")
+    done = run_lammps(folder, SCRIPT.format(model="deep", dtype="float64", data="glass"))
+    assert done.returncode != 0 and "NAGLASS_MACE_KERNELS=avx3: must be baseline, avx2 or avx512" in done.stdout
+
+
 def test_values_that_are_computed_again(folder, monkeypatch):
     """Several blocks of nodes; what the backward pass needs is kept, or too large to be kept."""
     for model in ("deep", "residual"):

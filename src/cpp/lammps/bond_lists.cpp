@@ -70,7 +70,8 @@ void request_full_list(LAMMPS *lammps, LAMMPS_NS::Compute *compute)
 void request_full_list(LAMMPS *lammps, LAMMPS_NS::Fix *fix)
 { lammps->neighbor->add_request(fix, LAMMPS_NS::NeighConst::REQ_FULL | LAMMPS_NS::NeighConst::REQ_OCCASIONAL); }
 
-void require_cutoffs_covered(LAMMPS *lammps, const std::string &title, const PairCutoffs &cutoffs)
+void require_cutoffs_covered(LAMMPS *lammps, const std::string &title, const PairCutoffs &cutoffs,
+                             const std::string &keyword)
 {
   const LAMMPS_NS::Pair *const pair = lammps->force->pair;
   if (!pair) stop_all(lammps, title + ": no pair style is defined, so LAMMPS builds no neighbor list; define one");
@@ -79,8 +80,8 @@ void require_cutoffs_covered(LAMMPS *lammps, const std::string &title, const Pai
     for (int b = a; b < cutoffs.types(); ++b) {
       const double held = std::sqrt(pair->cutsq[a + 1][b + 1]);
       if (cutoffs.of_pair(a, b) > held)
-        stop_all(lammps, title + ": cutoff of types " + std::to_string(a + 1) + " " + std::to_string(b + 1) + " " +
-                             number_text(cutoffs.of_pair(a, b)) + ": exceeds the pair style's cutoff of " +
+        stop_all(lammps, title + ": " + keyword + " of types " + std::to_string(a + 1) + " " + std::to_string(b + 1) +
+                             " " + number_text(cutoffs.of_pair(a, b)) + ": exceeds the pair style's cutoff of " +
                              number_text(held));
     }
 }

@@ -39,7 +39,8 @@ void request_full_list(LAMMPS_NS::LAMMPS *lammps, LAMMPS_NS::Fix *fix);
 
 /// Ends the run, with `title` before the message, unless the pair style's cutoffs cover every bond and no command
 /// excludes pairs with a cutoff from neighbor lists.
-void require_cutoffs_covered(LAMMPS_NS::LAMMPS *lammps, const std::string &title, const PairCutoffs &cutoffs);
+void require_cutoffs_covered(LAMMPS_NS::LAMMPS *lammps, const std::string &title, const PairCutoffs &cutoffs,
+                             const std::string &keyword = "cutoff");
 
 /// Builds the list if necessary and keeps the bonded pairs. Collective. Ends the run, with `title` before the message,
 /// if a command excludes such pairs from the list.

@@ -134,7 +134,7 @@ void ComputeFingerprint::lay_out()
 
 void ComputeFingerprint::init()
 {
-  require_cutoffs_covered(lmp, title, reach_);
+  require_cutoffs_covered(lmp, title, reach_, options_.valence_cutoff > options_.cutoff ? "valence_cutoff" : "cutoff");
   if (spin_) spin_->require();
   request_full_list(lmp, this);
 }

@@ -38,7 +38,10 @@ void FixCorrelate::read_arguments(int narg, char **arg)
   std::vector<std::pair<std::string, double>> charges;
   const auto read_charge = [&charges](StyleArguments &from, const std::string &keyword) {
     const std::string name = from.word(keyword);
-    charges.emplace_back(name, from.number(keyword));
+    const double value = from.number(keyword);
+    if (std::any_of(charges.begin(), charges.end(), [&](const auto &given) { return given.first == name; }))
+      from.fail(keyword, name, "is given twice");
+    charges.emplace_back(name, value);
   };
   const auto histogram = in_sequence({number_into(options_.van_hove_reach, "reach").known_as("van_hove_reach"),
                                       number_into(options_.van_hove_width, "width").known_as("van_hove_width")});

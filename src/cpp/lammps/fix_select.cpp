@@ -28,27 +28,33 @@ std::string text(const char *format, double value)
   return buffer;
 }
 
-// Bytes of the complete frames before a step: the rest is from a run past the restart, or incomplete.
-std::int64_t bytes_before(const std::string &path, std::int64_t step, std::int64_t &frames)
+struct Kept {
+  std::int64_t bytes = 0, frames = 0, last_step = -1;
+};
+
+// The complete frames before a step: the rest is from a run past the restart, or incomplete.
+Kept kept_before(const std::string &path, std::int64_t step)
 {
   std::ifstream before(path);
-  std::int64_t end = 0;
+  Kept kept;
   std::string line;
   while (std::getline(before, line)) {
     const long long atoms = std::strtoll(line.c_str(), nullptr, 10);
     std::int64_t bytes = static_cast<std::int64_t>(line.size()) + 1;
     if (atoms < 1 || !std::getline(before, line)) break;
     const auto at = line.find(" step=");
-    if (at == std::string::npos || std::strtoll(line.c_str() + at + 6, nullptr, 10) >= step) break;
+    const std::int64_t own = at == std::string::npos ? step : std::strtoll(line.c_str() + at + 6, nullptr, 10);
+    if (own >= step) break;
     bytes += static_cast<std::int64_t>(line.size()) + 1;
     long long rows = 0;
     for (; rows < atoms && std::getline(before, line) && !before.eof(); ++rows)
       bytes += static_cast<std::int64_t>(line.size()) + 1;
     if (rows < atoms) break;
-    end += bytes;
-    ++frames;
+    kept.bytes += bytes;
+    kept.last_step = own;
+    ++kept.frames;
   }
-  return end;
+  return kept;
 }
 
 }  // namespace
@@ -154,15 +160,19 @@ void FixSelect::find_largest()
 void FixSelect::open_file()
 {
   opened_ = true;
+  Kept kept;
   try {
     if (comm->me == 0) {
-      const std::int64_t kept = update->ntimestep > 0 ? bytes_before(path_, update->ntimestep, frames_) : 0;
-      file_.resume_at(path_, kept);
+      if (update->ntimestep > 0) kept = kept_before(path_, update->ntimestep);
+      file_.resume_at(path_, kept.bytes);
     }
   } catch (const std::logic_error &error) {
     stop_one(lmp, std::string(title) + ": " + error.what());
   }
-  MPI_Bcast(&frames_, 1, MPI_INT64_T, 0, world);
+  std::int64_t known[] = {kept.frames, kept.last_step};
+  MPI_Bcast(known, 2, MPI_INT64_T, 0, world);
+  frames_ = known[0];
+  last_frame_ = known[1];
 }
 
 void FixSelect::write_frame()

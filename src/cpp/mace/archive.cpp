@@ -115,7 +115,7 @@ void Archive::read_metadata()
                              ": export the model again with this naglass");
   for (const auto &item : meta.at("elements").array()) metadata_.elements.push_back(item.text());
   for (const auto &head : meta.at("heads").array()) {
-    metadata_.heads.push_back({head.at("name").text(), numbers(head.at("atomic_energies"))});
+    metadata_.heads.push_back({head.at("name").text(), numbers(head.at("atomic_energies")), head.at("content").text()});
     for (double &energy : metadata_.heads.back().atomic_energies) energy += head.at("energy_shift").number();
   }
   for (const auto &layer : meta.at("layers").array()) metadata_.up_widths.push_back(layer.at("up_width").integer());
@@ -127,7 +127,6 @@ void Archive::read_metadata()
     return item.first != "metadata.json" && item.first != "model.json" && item.first != "weights.bin";
   });
   metadata_.dtype = meta.at("dtype").text();
-  metadata_.content = meta.at("content").text();
   const bool complete = std::all_of(metadata_.heads.begin(), metadata_.heads.end(), [&](const Head &head) {
     return head.atomic_energies.size() == metadata_.elements.size();
   });

@@ -18,6 +18,7 @@ struct ExtraOutput {
 struct Head {
   std::string name;
   std::vector<double> atomic_energies;  // per element, the head's energy shift included, always double precision
+  std::string content;                  // hash that identifies the model and the head, whatever the precision
 };
 
 /// The properties of a model that the pair style needs. Energies in eV, lengths in Å.
@@ -28,7 +29,7 @@ struct Metadata {
   std::vector<ExtraOutput> outputs;
   double r_max = 0;
   bool torchscript = false;  // it contains code, which only libtorch runs
-  std::string dtype, content;  // content: hash of the weights and heads, which identifies the model
+  std::string dtype;
 };
 
 /// A model archive in memory. The constructor checks the zip structure, every CRC-32 and the format version, and

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <set>
 #include <stdexcept>
 
@@ -42,6 +43,15 @@ std::vector<std::int64_t> used_elements(const std::vector<std::int64_t> &type_el
   std::set<std::int64_t> used(type_element.begin(), type_element.end());
   used.erase(-1);
   return {used.begin(), used.end()};
+}
+
+// The head that two archives have in common.
+std::optional<std::string> shared_head(const mace::Metadata &a, const mace::Metadata &b)
+{
+  for (const auto &own : a.heads)
+    for (const auto &other : b.heads)
+      if (own.content == other.content) return own.name;
+  return std::nullopt;
 }
 
 mace::ModelPieces pieces_of(const mace::Archive &archive, bool single_precision)
@@ -158,9 +168,10 @@ void PairMace::coeff(int narg, char **arg)
   for (auto word = words.begin(); word != words.begin() + archives; ++word) {
     members.push_back(read_member(*word, elements));
     for (auto other = words.begin(); other != word; ++other)
-      if (members[static_cast<std::size_t>(other - words.begin())].model.content == members.back().model.content)
-        error->all(FLERR, "Pair style mace: " + *word + " is the same model as " + *other +
-                              "; a committee of identical models has no meaningful deviation");
+      if (const auto same =
+              shared_head(members[static_cast<std::size_t>(other - words.begin())].model, members.back().model))
+        error->all(FLERR, "Pair style mace: " + *word + " is the same model as " + *other + " (head " + *same +
+                              "); a committee of identical models has no meaningful deviation");
   }
   if (deviation_file_ && members.size() == 1 && members.front().heads() == 1)
     error->all(FLERR, "Pair style mace: out_file needs a committee: two or more models in pair_coeff, or one with "

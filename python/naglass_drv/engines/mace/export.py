@@ -137,8 +137,11 @@ def export_module(
         with _naming(source), _as_built():
             make = _torch_entries if with_torch else _native_entries
             entries, meta["weights"] = make(model, chosen, spin, dtype)
-        kept = json.dumps([one.name for one in chosen]).encode()
-        meta["content"] = hashlib.sha256(_flat_weights(model)[1] + kept).hexdigest()
+        meta["content"] = hashlib.sha256(_flat_weights(model)[1]).hexdigest()
+        weights = _flat_weights(_copy(model).float())[1]
+        for head in meta["heads"]:
+            # the same for exports in either precision
+            head["content"] = hashlib.sha256(weights + head["name"].encode()).hexdigest()
     # `content` stands for the arrays
     stated = {key: value for key, value in meta.items() if key != "weights"}
     meta["sha256"] = hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
