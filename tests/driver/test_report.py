@@ -184,7 +184,7 @@ def test_a_stable_trajectory_gets_its_displacements(tmp_path):
     bench.go(analysis)
     bench.go(report)
     text = bench.page().text
-    assert "g0-600K: stable." in text and "no diffusion coefficient is given for Na" in text
+    assert "g0-600K: numerically stable." in text and "no diffusion coefficient is given for Na" in text
     upper = json.loads((bench.run.products / "analysis" / "g0-600K.json").read_text())["transport"]["D_m2_per_s_upper"]
     assert bench.numbers()["transport.g0-600K.D_upper"]["value"] == upper > 0
     assert text.count("; D is below ") == 2 and "(upper bound, 95 %; not diffusive)" in text

@@ -244,6 +244,14 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
         (PermissionError(13, "Permission denied", b"x"), "x: Permission denied; check the permissions"),
         (MemoryError("3 GB"), "not enough memory (3 GB); use a machine with more memory, or raise the limit"),
         (ImportError("no symbol", name="torch"), "torch: cannot be loaded: no symbol"),
+        (
+            ModuleNotFoundError("No module named 'pydantic'", name="pydantic"),
+            "pydantic: cannot be loaded: No module named 'pydantic'; install naglass with '.[driver]' instead of '.'",
+        ),
+        (
+            ModuleNotFoundError("No module named 'mace.tools'", name="mace.tools"),
+            "mace.tools: cannot be loaded: No module named 'mace.tools'; install naglass with '.[mace]' instead of '.'",
+        ),
         (OSError("odd"), "odd"),
     ],
 )

@@ -90,7 +90,7 @@ def dynamics(material: Material) -> Section | None:
                 figures_model.course(panels, shades(material)),
                 "Time evolution of the runs. Dashed lines are the limits of the stability gate, applied to the mean "
                 "temperature of each half picosecond, the shortest distance of each pair of elements, and the "
-                "coordination of each individual P.",
+                "coordination of each individual P, whose mean is shown.",
             )
         )
     if gates:
@@ -135,7 +135,7 @@ def verdicts(gates: Mapping[str, Mapping[str, Any]]) -> list[Notice]:
 def verdict(name: str, gate: Mapping[str, Any]) -> Notice:
     """Whether the trajectory passed the stability gate, and if not, which limits it exceeded."""
     if gate["stable"]:
-        return Notice("good", f"{name}: stable. All limits of the stability gate were met.")
+        return Notice("good", f"{name}: numerically stable. All limits of the stability gate were met.")
     crossed = ", ".join(check["name"] for check in gate["checks"] if not check["passed"])
     return Notice(
         "bad",
