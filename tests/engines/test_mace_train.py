@@ -91,7 +91,7 @@ def whole(data, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     heard = []
     train(job(data), folder, lambda argv, **o: run_child(argv, folder, **o), lambda *a: heard.append(a))
-    assert heard[-1][:3] == (4, 4, "epoch") and "loss" in heard[-1][3]
+    assert heard[-1][:3] == (4, 4, "epochs") and "loss" in heard[-1][3]
     return folder
 
 

@@ -28,6 +28,7 @@ def shortened() -> dict:
     del content["dataset"]["include"]
     content["train"] |= {"start_model": str(QUICKSTART / content["train"]["start_model"]), "epochs": 3, "threads": 1}
     content["md"] |= {"temperatures_K": [300], "time_ps": 0.4, "checkpoint_ps": 0.05}
+    del content["analysis"]["skip_ps"]
     return content
 
 

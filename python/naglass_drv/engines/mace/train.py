@@ -110,4 +110,4 @@ def _tell(folder: Path, epochs: int, progress: Callable[[float, float, str, str]
     # not there yet, or its last line is being written
     except (OSError, IndexError, ValueError):
         return
-    progress(record["epochs"], epochs, "epoch", f"loss {record['loss']:.4g}")
+    progress(record["epoch"], epochs, "epochs", f"loss {record['loss']:.4g}")
