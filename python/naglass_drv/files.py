@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,8 @@ from typing import Any
 from .errors import InputError, of_system
 
 _NAME_BYTES = 200
+# of the files that frames are read from; any other part of a name that follows a dot belongs to the name
+_FORMATS = re.compile(r"(?<=.)(\.(extxyz|xyz|json|xml|traj|db|out|log|inp))?(\.gz)?\Z", re.IGNORECASE)
 
 
 def refuse_special(path: Path) -> None:
@@ -72,10 +75,19 @@ def _temporary(name: str, process: int | str) -> str:
     return f".{name.encode()[:200].decode(errors='ignore')}.{process}.tmp"
 
 
-def check_target(path: Path, option: str, *, folder: bool = False) -> None:
+def stem_of(path: Path) -> str:
+    """The name of a file of frames without the suffixes of its format: ``a.1.xyz.gz`` is ``a.1``."""
+    return _FORMATS.sub("", path.name)
+
+
+def check_target(
+    path: Path, option: str, *, folder: bool = False, beside: Iterable[Path] = (), inputs: Iterable[Path] = ()
+) -> None:
     """Raise InputError or SetupError when no file (or `folder`) can be written at `path`, given with `option`.
 
-    Comes before any work. What a killed process has left of an earlier writing of `path` is removed.
+    Neither `path` nor the files `beside` that are written or removed with it may be one of the `inputs`: the same file,
+    by a link too, or a file in a folder that is read. Comes before any work. What a killed process has left of an
+    earlier writing of `path` is removed.
     """
     try:
         kind = "folder" if folder else "file"
@@ -90,6 +102,7 @@ def check_target(path: Path, option: str, *, folder: bool = False) -> None:
             raise InputError(f"{option} {path}: cannot be written: {nearest} is a file")
         if len(path.name.encode()) > _NAME_BYTES or not (folder or path.name):
             raise InputError(f"{option} {path}: not a usable file name")
+        _spare(path, option, folder, tuple(beside), tuple(inputs))
         with TemporaryDirectory(prefix=".naglass-", dir=nearest):
             pass
         remove_stale(path)
@@ -99,6 +112,21 @@ def check_target(path: Path, option: str, *, folder: bool = False) -> None:
         if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR):
             raise InputError(f"{option} {path}: {error.strerror}") from error
         raise of_system(OSError(error.errno, error.strerror, str(path))) from error
+
+
+def _spare(path: Path, option: str, folder: bool, beside: tuple[Path, ...], inputs: tuple[Path, ...]) -> None:
+    """Raise InputError when one of the files to write is a folder, or one of the `inputs`."""
+    for target in beside if folder else (path, *beside):
+        if target.is_dir():
+            raise InputError(f"{option} {path}: {target} is a folder, where a file is to be written")
+        if target.exists() and any(_holds(source, target) for source in inputs if source.exists()):
+            which = "is itself an input" if target == path else f"would overwrite {target}, which is an input"
+            raise InputError(f"{option} {path}: {which}; choose another name")
+
+
+def _holds(source: Path, target: Path) -> bool:
+    """Whether `target` is the file `source`, or lies in the folder `source`."""
+    return source.samefile(target.parent if source.is_dir() else target)
 
 
 def remove_stale(path: Path) -> None:

@@ -198,7 +198,7 @@ def test_unreadable(model, tmp_path, monkeypatch, capsys):
 def test_where_the_archive_goes(model, tmp_path, capsys):
     path = save_portable(model, tmp_path / "m.mace")
     content = path.read_bytes()
-    places = {path: "is the model itself", tmp_path: "is a folder", path / "m.naglass": "cannot be written"}
+    places = {path: "is itself an input", tmp_path: "is a folder", path / "m.naglass": "cannot be written"}
     for target, message in places.items():
         assert main(["export-model", str(path), "-o", str(target)]) == 2
         (line,) = capsys.readouterr().err.splitlines()
@@ -261,7 +261,7 @@ def test_an_archive_is_named_once(tmp_path, capsys):
     assert main(["export-model", str(path), str(tmp_path / "a.naglass"), "-o", str(tmp_path / "b.naglass")]) == 2
     assert "the archive is given twice" in capsys.readouterr().err
     assert main(["export-model", str(path), str(path)]) == 2
-    assert "is the model itself" in capsys.readouterr().err
+    assert "is itself an input" in capsys.readouterr().err
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.mace"]
 
 

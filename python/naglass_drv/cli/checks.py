@@ -141,9 +141,10 @@ class Checks:
         """Structures from a file have a known spin state, and ions that fit the pattern."""
         from ..dataset.candidates import prepared
         from ..engines.cp2k.write import inputs
+        from ..files import stem_of
 
         for number, frame in enumerate(self._frames.get(section.structures, ())):
-            place, family = f"{section.structures}: frame {number}", section.structures.name.split(".")[0]
+            place, family = f"{section.structures}: frame {number}", stem_of(section.structures)
             ready = prepared(frame, place, family, section.charge, section.multiplicity)
             inputs.check_structure(ready)
             if section.spin != "ferromagnetic":

@@ -1,22 +1,14 @@
-"""The dataset verbs: audit, import, select, export."""
+"""The dataset verbs: audit, select, export."""
 
 import argparse
 import json
-import math
-import re
 import shlex
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..errors import InputError, TaskFailed
+from ..errors import InputError
+from .imports import check_frames_name
 from .numbers import MAX_SEED, add_number
-
-if TYPE_CHECKING:
-    from ase import Atoms
-
-    from ..foreign.gate import Terms
 
 Add = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 
@@ -30,65 +22,12 @@ def add_verbs(add: Add) -> None:
         "--limit", action="append", default=[], metavar="KEY=VALUE", help="change a limit, by its key in dataset.audit"
     )
     _add_cache(check)
-    _add_import(add)
     _add_select(add)
     _add_export(add)
 
 
 def _add_cache(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--cache", action="store_true", help="cache the parsed frames next to their files")
-
-
-def _add_import(add: Add) -> None:
-    take = add("import-frames", _import, "import frames labeled elsewhere; they have to pass our own checks")
-    kinds = "extended XYZ, vasprun.xml, OUTCAR, or folders of CP2K or VASP runs"
-    take.add_argument("sources", nargs="+", type=Path, help=kinds)
-    take.add_argument(
-        "--output",
-        "-o",
-        type=Path,
-        required=True,
-        help="extended XYZ file to write; rejected frames are listed next to it",
-    )
-    take.add_argument("--level-name", required=True, metavar="NAME", help="name of the level of theory")
-    take.add_argument(
-        "--settings",
-        help="further settings that affect the labels, as text or a file (INCAR, ...); required for extended XYZ",
-    )
-    add_number(take, "--charge", kind=int, help="charge of every cell (default: from the source, else 0)")
-    take.add_argument("--multiplicity", help="2S+1 of every cell, or high-spin (default: from the source)")
-    take.add_argument(
-        "--group", help="group name of the frames, may contain info keys in braces (default: formula and file)"
-    )
-    add_number(
-        take,
-        "--max-net-force",
-        least=0,
-        default=0.05,
-        metavar="eV/Å",
-        help="reject frames with a larger |ΣF| (default: %(default)s)",
-    )
-    add_number(
-        take,
-        "--max-stress",
-        above=0,
-        default=1000.0,
-        metavar="GPa",
-        help="drop the stress of frames with a larger |σij| (default: %(default)s)",
-    )
-    take.add_argument("--program", default="", help="program that computed the labels, if the sources do not say")
-    add_number(
-        take,
-        "--frames-per-file",
-        kind=int,
-        least=1,
-        metavar="N",
-        help="write shards of N frames and an index (default: one file)",
-    )
-    add_number(take, "--every", kind=int, least=1, default=1, metavar="N", help="use every Nth frame of a source")
-    take.add_argument("--e0", nargs="+", default=[], metavar="EL=eV", help="isolated-atom energies at this level")
-    for what in ("energy", "forces", "stress", "virial", "spin"):
-        take.add_argument(f"--{what}-key", metavar="KEY", help=f"key of the {what} in extended XYZ")
 
 
 def _add_select(add: Add) -> None:
@@ -130,134 +69,17 @@ def _add_export(add: Add) -> None:
     )
 
 
-def _import(options: argparse.Namespace) -> int:
-    from ..dataset.frames import write_frames
-    from ..dataset.sets import write_set
-    from ..files import check_target, write_json
-    from ..foreign.gate import Refused, admit, unfit_stress
-    from ..foreign.sources import read_source
-
-    check_target(options.output, "--output")
-    names = ("energy", "forces", "stress", "virial", "spin")
-    keys = {name: key for name in names if (key := getattr(options, f"{name}_key"))}
-    terms = _terms(options)
-    atoms = list(_isolated_atoms(options.e0, terms))
-    rejected = options.output.with_name(f"{options.output.name.split('.')[0]}-rejected.json")
-    frames, refused, untaken, unfit = [], [], Counter(), []
-    for path in options.sources:
-        source = read_source(path, keys)
-        refused += source.refused
-        for found in source.found[:: options.every]:
-            if not (terms.settings or found.settings or found.refusal):
-                raise InputError(f"{path}: contains no settings of its level of theory; give them with --settings")
-            untaken.update(found.untaken)
-            try:
-                frames.append(admit(found, terms, source.sha256))
-            except Refused as error:
-                refused.append(error.record(found.source))
-            else:
-                unfit += [f"{found.source}: {fault}"] if (fault := unfit_stress(found, terms)) else []
-    levels = Counter(frame.info["level"] for frame in frames)
-    for atom in atoms:
-        # the settings found in the sources apply to the given energies, too
-        atom.info["level"] = next(iter(levels), atom.info["level"])
-    write_json(rejected, refused)
-    if frames and options.frames_per_file is None:
-        write_frames(options.output, frames + atoms)
-    elif frames:
-        write_set(options.output.parent, options.output.name.split(".")[0], frames + atoms, options.frames_per_file)
-    for line in _admission(len(frames), refused, rejected):
-        print(line)
-    if unfit:
-        print(f"stress dropped from {len(unfit)} frames (--max-stress), first: {unfit[0]}")
-    for line in _remarks(frames, untaken, levels):
-        print(line)
-    return 0 if frames else TaskFailed.exit_code
-
-
-def _terms(options: argparse.Namespace) -> "Terms":
-    from ..engines.cp2k.write.inputs import ATOM_MULTIPLICITY
-    from ..foreign.gate import HIGH_SPIN, Terms
-
-    multiplicity = options.multiplicity
-    if multiplicity not in (None, HIGH_SPIN):
-        if not multiplicity.isdecimal() or int(multiplicity) < 1:
-            raise InputError(f"--multiplicity {multiplicity}: must be an integer of at least 1, or {HIGH_SPIN}")
-        multiplicity = int(multiplicity)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", options.level_name):
-        raise InputError(f"--level-name {options.level_name}: only letters, digits and ._+- are allowed")
-    settings = options.settings or ""
-    if settings and Path(settings).is_file():
-        settings = re.sub(r"[#!].*", "", Path(settings).read_text(encoding="utf-8", errors="replace"))
-    return Terms(
-        options.level_name, settings, options.charge, multiplicity, options.group, options.max_net_force,
-        ATOM_MULTIPLICITY, options.program, options.max_stress,
-    )  # fmt: skip
-
-
-def _isolated_atoms(stated: list[str], terms: "Terms") -> Iterator["Atoms"]:
-    """Frames of one atom from EL=eV."""
-    from ase import Atoms
-    from ase.data import atomic_numbers
-
-    from ..foreign.gate import Found, Refused, admit
-
-    elements = set()
-    for item in stated:
-        element, _, text = item.partition("=")
-        try:
-            energy = float(text)
-            if not math.isfinite(energy):
-                raise ValueError(text)
-        except ValueError:
-            raise InputError(f"--e0 {item}: must be an element and its energy, like Na=-0.0749") from None
-        if atomic_numbers.get(element, 0) < 1:
-            raise InputError(f"--e0 {item}: {element!r} is not an element")
-        if element in elements:
-            raise InputError(f"--e0 {item}: {element} is given twice")
-        elements.add(element)
-        atom = Atoms(element, info={"REF_energy": energy, "config_type": "IsolatedAtom"})
-        try:
-            yield admit(Found(f"stated#{element}", atom), terms)
-        except Refused as error:
-            raise InputError(f"--e0 {item}: {error}") from None
-
-
-def _admission(count: int, refused: list[dict[str, str]], rejected: Path) -> Iterator[str]:
-    """How many frames passed, and for each failure the first frame with its reason."""
-    reasons = Counter(record["failure"] for record in refused)
-    words = ", ".join(f"{failure} {number}" for failure, number in reasons.most_common())
-    yield f"{count} frames admitted, {len(refused)} rejected{f': {words}' if words else ''}"
-    for failure, _ in reasons.most_common():
-        first = next(record for record in refused if record["failure"] == failure)
-        message = first["message"]
-        yield f"  {failure}: {message if first['frame'] in message else first['frame'] + ': ' + message}"
-    if refused:
-        yield f"all rejected frames: {rejected}"
-
-
-def _remarks(frames: list["Atoms"], untaken: Counter[str], levels: Counter[str]) -> Iterator[str]:
-    """What the user should know about the admitted frames."""
-    from ..dataset.audit import work_fault, work_ratio
-
-    if (fault := work_fault(work_ratio(frames))) is not None:
-        yield f"stress: {fault}; see the audit for details"
-    if untaken:
-        names = ", ".join(f"{name} ({count} frames)" for name, count in untaken.most_common(5))
-        flags = "--energy-key, --forces-key, --stress-key and --virial-key"
-        yield f"not imported: {names}; use {flags} to name the labels"
-    yield from (f"level {level}: {count} frames" for level, count in levels.items())
-    if len(levels) > 1:
-        yield "a dataset holds frames of one level only: import them separately, or state one level with --settings"
-
-
 def _select(options: argparse.Namespace) -> int:
     from ..dataset.assemble import is_isolated_atom
     from ..dataset.frames import write_frames
     from ..dataset.selection import farthest_points
-    from ..files import check_target, write_json
+    from ..dataset.shards import files_read
+    from ..files import check_target, stem_of, write_json
 
-    check_target(options.output, "--output")
+    check_frames_name(options.output)
+    listed = options.output.with_name(f"{stem_of(options.output)}-selection.json")
+    inputs = [*files_read([*options.pool, *options.exclude]), *([options.model] if options.model else [])]
+    check_target(options.output, "--output", beside=[listed], inputs=inputs)
     pool = [(f"{path}: frame {k}", f) for path in options.pool for k, f in enumerate(_frames(path, options))]
     pool = [(where, frame) for where, frame in pool if not is_isolated_atom(frame)]
     known = [frame for path in options.exclude for frame in _frames(path, options) if not is_isolated_atom(frame)]
@@ -272,7 +94,7 @@ def _select(options: argparse.Namespace) -> int:
             for i, distance in zip(found.chosen.tolist(), found.distances.tolist(), strict=True)
         ],
     }
-    write_json(options.output.with_name(f"{options.output.name.split('.')[0]}-selection.json"), record)
+    write_json(listed, record)
     nearest = f"last at {found.distances[-1]:.4g}, " if len(found.distances) > 1 or known else ""
     print(
         f"{len(found.chosen)} of {len(pool)} frames selected by {name}; {nearest}farthest remaining at {found.left:.4g}"
@@ -293,11 +115,13 @@ def _descriptors(frames, options: argparse.Namespace):
 
 
 def _export(options: argparse.Namespace) -> int:
+    from ..dataset.shards import files_read
     from ..engines.cp2k.write.inputs import ATOM_MULTIPLICITY
-    from ..engines.mace.training_set import SCRIPT, write_training_set
+    from ..engines.mace.training_set import FILES, SCRIPT, write_training_set
     from ..files import check_target
 
-    check_target(options.output, "--output", folder=True)
+    written = [options.output / name for name in FILES]
+    check_target(options.output, "--output", folder=True, beside=written, inputs=files_read(options.dataset))
     parts, energies = _parts(options)
     unknown = sorted(set(energies) - set(ATOM_MULTIPLICITY))
     if unknown:
@@ -346,10 +170,12 @@ def _audit(options: argparse.Namespace) -> int:
     from ..config.schema import Audit
     from ..dataset.assemble import is_isolated_atom, isolated_atom_energies, one_level
     from ..dataset.audit import Limits, audit, table_of
+    from ..dataset.shards import files_read
     from ..files import check_target, write_bytes, write_json
     from ..report.audit import audit_page
 
-    check_target(options.output, "--output", folder=True)
+    table, page = options.output / "audit.json", options.output / "audit.html"
+    check_target(options.output, "--output", folder=True, beside=[table, page], inputs=files_read(options.frames))
     limits = _limits(options.limit, Audit)
     named = [(f"{path}: frame {k}", f) for path in options.frames for k, f in enumerate(_frames(path, options, True))]
     one_level(named)
@@ -359,10 +185,10 @@ def _audit(options: argparse.Namespace) -> int:
         raise InputError(f"{options.frames[0]}: contains only isolated atoms")
     names, frames = [where for where, _ in cells], [frame for _, frame in cells]
     result, arrays = audit(frames, names, Limits(**limits), isolated_atom_energies(atoms))
-    write_json(options.output / "audit.json", result)
+    write_json(table, result)
     title = f"Audit of {', '.join(path.name for path in options.frames)}"
-    write_bytes(options.output / "audit.html", audit_page(title, result, arrays).encode())
-    print(f"{table_of(result)}\n{options.output / 'audit.html'} and audit.json written")
+    write_bytes(page, audit_page(title, result, arrays).encode())
+    print(f"{table_of(result)}\n{page} and audit.json written")
     return 0
 
 

@@ -1,7 +1,7 @@
 """The verbs for models: export-model, fit-spin."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import InputError
@@ -55,7 +55,7 @@ def _export_model(options: argparse.Namespace) -> int:
     if options.archive is not None and options.output is not None:
         raise InputError(f"--output {options.output}: the archive is given twice, also as {options.archive}")
     options.output = options.output or options.archive
-    target = _archive_path(options)
+    target = _archive_path(options, (), [options.model])
     made = export_model(
         options.model, target, head=options.head, dtype=options.dtype, trust=options.trust, with_torch=options.torch
     )
@@ -65,14 +65,16 @@ def _export_model(options: argparse.Namespace) -> int:
 
 def _fit_spin(options: argparse.Namespace) -> int:
     from ..dataset.frames import read_frames
+    from ..dataset.shards import files_read
     from ..engines.mace import spin
     from ..engines.mace.export import check_supported, export_module
     from ..engines.mace.modelfile import load_model
     from ..files import write_json
 
+    inputs = [options.model, *files_read(path for path in (options.frames, options.test) if path)]
+    target = _archive_path(options, (".spin", ".spin.json"), inputs)
     frames = read_frames(options.frames)
     test = read_frames(options.test) if options.test else []
-    target = _archive_path(options)
     model = load_model(options.model, trust=options.trust).double()
     check_supported(model, options.head, str(options.model))
     say = lambda line: print(line, flush=True)  # noqa: E731
@@ -92,13 +94,15 @@ def _fit_spin(options: argparse.Namespace) -> int:
     return 0
 
 
-def _archive_path(options: argparse.Namespace) -> Path:
+def _archive_path(options: argparse.Namespace, suffixes: Sequence[str], inputs: Sequence[Path]) -> Path:
+    """Where the archive is written; files with these `suffixes` are written beside it, and none may be an input."""
     from ..engines.mace.filekind import kind_of
     from ..files import check_target
 
     kind_of(options.model)
     target = options.output or options.model.with_suffix(".naglass")
-    check_target(target, "--output")
-    if options.output and target.exists() and options.model.exists() and target.samefile(options.model):
-        raise InputError(f"{target}: is the model itself")
+    beside = [target.with_suffix(suffix) for suffix in suffixes]
+    if target in beside:
+        raise InputError(f"--output {target}: this suffix is that of the readout, which is written beside the archive")
+    check_target(target, "--output", beside=beside, inputs=inputs)
     return target

@@ -49,14 +49,19 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
     from ..chemistry.spins import deviation
     from ..dataset.candidates import ions_of, prepared
     from ..dataset.frames import read_frames
+    from ..dataset.shards import files_read
     from ..engines.cp2k.run import cutoff
     from ..engines.cp2k.run.label import Program
-    from ..files import check_target, write_bytes, write_json
+    from ..files import check_target, stem_of, write_bytes, write_json
     from ..report.cutoff import cutoff_figure
 
-    check_target(options.folder, "--folder", folder=True)
+    target = options.folder / "calibrate-cutoff.json"
+    figure = target.with_suffix(".svg")
+    check_target(
+        options.folder, "--folder", folder=True, beside=(target, figure), inputs=files_read([options.structure])
+    )
     frame = read_frames(options.structure)[0]
-    atoms = prepared(frame, str(options.structure), options.structure.stem, options.charge, options.multiplicity)
+    atoms = prepared(frame, str(options.structure), stem_of(options.structure), options.charge, options.multiplicity)
     if (ions := ions_of(atoms)) is not None and (difference := deviation(ions, atoms.info["multiplicity"])):
         print(f"multiplicity {atoms.info['multiplicity']}; {difference}")
     level = _level_of(options.level)
@@ -73,10 +78,9 @@ def _calibrate(options: argparse.Namespace, site: Mapping[str, Any]) -> int:
         "points": found,
         "picked_Ry": None,
     }
-    target = options.folder / "calibrate-cutoff.json"
     write_json(target, result)
     if any(not point.failure for point in points):
-        write_bytes(target.with_suffix(".svg"), cutoff_figure(found, options.max_net_force))
+        write_bytes(figure, cutoff_figure(found, options.max_net_force))
     picked = cutoff.pick(points, options.max_net_force)
     write_json(target, result | {"picked_Ry": picked.cutoff_Ry})
     print(f"cutoff_Ry: {picked.cutoff_Ry:g}; {target} written")

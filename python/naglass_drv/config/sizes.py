@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from ..errors import InputError
+from ..files import stem_of
 from . import cost
 from .partial import Partial, rule
 from .schema import MAX_ATOMS, MAX_TASKS, Analysis
@@ -127,7 +128,7 @@ def _stems(top: Partial, item: Partial) -> list[str]:
     if item.structures == "candidates":
         return ["candidates"]
     if item.structures != "glass":
-        return [item.structures.name.split(".")[0]]
+        return [stem_of(item.structures)]
     return [f"g{number}" for number in range(top.glass.replicas if top.glass is not None else 1)]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..chemistry import ions as chemistry
 from ..errors import InputError
+from ..files import stem_of
 from .frames import read_frames, structure_digest
 from .vary import Variation, vary
 
@@ -35,8 +36,8 @@ def of_file(
     frames = read_frames(path)
     candidates = []
     for index, frame in enumerate(frames):
-        stem = path.name.split(".")[0] + (f"-{index}" if len(frames) > 1 else "")
-        start = prepared(frame, f"{path}: frame {index}", path.name.split(".")[0], charge, multiplicity)
+        stem = stem_of(path) + (f"-{index}" if len(frames) > 1 else "")
+        start = prepared(frame, f"{path}: frame {index}", stem_of(path), charge, multiplicity)
         own_seed = crc32(f"{seed} {structure_digest(start)}".encode())
         for number, copy in enumerate(vary(start, count, how, own_seed)):
             candidates.append(Candidate(f"{stem}-v{number}", copy))
@@ -46,7 +47,7 @@ def of_file(
 def of_melt(path: Path, count: int, charge: int, multiplicity: int | None) -> list[Candidate]:
     """Up to `count` unchanged frames of a melt-quench trajectory, evenly spaced from first to last."""
     frames = read_frames(path)
-    stem = path.name.split(".")[0]
+    stem = stem_of(path)
     picks = np.unique(np.linspace(0, len(frames) - 1, count + 2).round().astype(int)[1:-1])
     return [
         Candidate(f"{stem}-{i}", prepared(frames[i], f"{path}: frame {i}", stem, charge, multiplicity)) for i in picks

@@ -42,6 +42,11 @@ def set_files(folder: Path, name: str) -> list[Path]:
     return [path for path in found if path.suffix != ".json" or is_index(path)]
 
 
+def files_replaced(folder: Path, name: str) -> list[Path]:
+    """The files that `write_set` of the set `name` would overwrite or remove."""
+    return [*set_files(folder, name), folder / f"{name}.json"]
+
+
 def find_set(folder: Path, name: str) -> Path | None:
     """The file to read for the set `name`: its index, else its single file; None if there is neither."""
     files = {path.name: path for path in set_files(folder, name)}

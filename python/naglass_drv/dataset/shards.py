@@ -6,7 +6,8 @@ beside it. `frames.read_frames` reads an index as it reads one file.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import InputError
@@ -34,6 +35,16 @@ def verified(index: Path) -> list[tuple[Path, int]]:
         if file_hash(index.parent / name) != digest:
             raise InputError(f"{index.parent / name}: has changed since {index.name} was written")
     return [(index.parent / name, count) for name, count, _ in entries]
+
+
+def files_read(paths: Iterable[Path]) -> list[Path]:
+    """The `paths` of frames, and the shards of each index among them, as far as it can be read."""
+    found = list(paths)
+    for index in [path for path in found if path.suffix == ".json"]:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            entries = json.loads(index.read_text(encoding="utf-8"))["shards"]
+            found += [index.parent / entry["file"] for entry in entries]
+    return found
 
 
 def write_index(path: Path, shards: Sequence[tuple[Path, int]]) -> None:

@@ -20,6 +20,7 @@ from ..dataset.frames import check_labeled, each_frame
 from ..dataset.gate import Refused, net_force_fault, spin_fault, stress_fault
 from ..dataset.labels import Entries, labels_of, numbers, scf_converged, whole
 from ..errors import InputError
+from ..files import stem_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -245,7 +246,7 @@ def _spin_state(found: Found, terms: Terms) -> dict[str, Any]:
         teller = "the ground state of the element" if is_isolated_atom(found.frame) else "--multiplicity"
         raise Refused("SPIN_UNKNOWN", f"neither the source nor {teller} gives the multiplicity")
     folder, _, name = found.source.partition("#")[0].rpartition("/")
-    family = f"{folder}-{name.split('.')[0]}" if folder else name
+    family = f"{folder}-{stem_of(Path(name))}" if folder else name
     number = None if multiplicity == HIGH_SPIN else int(multiplicity)
     try:
         return dict(prepared(bare(found.frame), found.source, family, charge or 0, number).info)

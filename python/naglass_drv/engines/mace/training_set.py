@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 SCRIPT = "mace_run_train.sh"
+#: Every file that `write_training_set` writes, or removes where it is left from before.
+FILES = ("train.extxyz", "valid.extxyz", "test.extxyz", SCRIPT)
 # a small model, as the driver's own default; everything else is mace-torch's default
 _MODEL = {
     "model": "MACE", "r_max": "4.5", "hidden_irreps": "16x0e", "correlation": "3", "num_interactions": "2",
