@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from naglass_drv.cli.main import main
-from naglass_drv.dataset.frames import read_labeled
+from naglass_drv.dataset.frames import read_labeled, write_frames
 from naglass_drv.foreign.gate import Refused, Terms, admit, read_extxyz
+from support.labeled import cell
 
 STRESS = np.array([[0.01, 0.002, 0.003], [0.002, 0.02, 0.004], [0.003, 0.004, 0.03]])
 VOIGT = [0.01, 0.02, 0.03, 0.004, 0.003, 0.002]
@@ -177,7 +178,7 @@ def test_a_stress_that_cannot_be_one_is_left_out_with_a_word(path, tmp_path, cap
     assert main(command) == 0
     assert ["REF_stress" in frame.info for frame in read_labeled(out)] == [False, True]
     said = capsys.readouterr().out
-    assert "stress dropped from 1 frames (--max-stress), first:" in said and f"#0: {message}" in said
+    assert "stress dropped from 1 frame (--max-stress), first:" in said and f"#0: {message}" in said
 
 
 def test_the_limit_of_the_stress_can_be_raised(path):
@@ -266,6 +267,25 @@ def test_a_refused_import_says_why_and_which_option_helps(tmp_path, capsys):
     assert "a.xyz#0: neither the source nor --multiplicity gives the multiplicity" in capsys.readouterr().out
     assert main([*words, "--energy-key", "E", "--forces-key", "F", "--multiplicity", "2"]) == 0
     assert "not imported: my_energy (2 frames)" in capsys.readouterr().out
+
+
+def test_moments_and_charges_under_other_names_are_told(tmp_path, capsys):
+    frame = cell("Na3PO4", multiplicity=1, charge=0, total_charge=3, spin_multiplicity=1, spin_sum_muB=0.0)
+    for key in ("REF_magmoms", "magnetic_moments", "REF_spin", "mine_spins"):
+        frame.set_array(key, np.zeros(8))
+    write_frames(tmp_path / "a.xyz", [frame])
+    words = ["import-frames", str(tmp_path / "a.xyz"), "-o", str(tmp_path / "o.xyz"), "--level-name", "x",
+             "--settings", "s"]  # fmt: skip
+    assert main([*words, "--spin-key", "mine_spins"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not imported")]
+    names = ("REF_magmoms", "magnetic_moments", "spin_multiplicity", "total_charge")
+    listed, _, advice = line.removeprefix("not imported: ").partition("; ")
+    assert listed == ", ".join(f"{name} (1 frame)" for name in names)
+    assert all(flag in advice for flag in ("--spin-key", "--charge", "--multiplicity"))
+    del frame.arrays["REF_forces"]
+    write_frames(tmp_path / "a.xyz", [frame])
+    assert main(words) == 4
+    assert "there are no forces" in (said := capsys.readouterr().out) and "it has" not in said
 
 
 @pytest.mark.parametrize("group", ["run-{iteration}", "{iteration}", "melt"])

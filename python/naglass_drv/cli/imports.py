@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, TaskFailed
+from ..wording import counted
 from .numbers import add_number
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _import(options: argparse.Namespace) -> int:
     for line in _admission(len(frames), refused, rejected):
         print(line)
     if unfit:
-        print(f"stress dropped from {len(unfit)} frames (--max-stress), first: {unfit[0]}")
+        print(f"stress dropped from {counted(len(unfit), 'frame')} (--max-stress), first: {unfit[0]}")
     for line in _remarks(frames, untaken, levels):
         print(line)
     return 0 if frames else TaskFailed.exit_code
@@ -192,7 +193,7 @@ def _admission(count: int, refused: list[dict[str, str]], rejected: Path) -> Ite
     """How many frames passed, and for each failure the first frame with its reason."""
     reasons = Counter(record["failure"] for record in refused)
     words = ", ".join(f"{failure} {number}" for failure, number in reasons.most_common())
-    yield f"{count} frames admitted, {len(refused)} rejected{f': {words}' if words else ''}"
+    yield f"{counted(count, 'frame')} admitted, {len(refused)} rejected{f': {words}' if words else ''}"
     for failure, _ in reasons.most_common():
         first = next(record for record in refused if record["failure"] == failure)
         message = first["message"]
@@ -208,9 +209,9 @@ def _remarks(frames: list["Atoms"], untaken: Counter[str], levels: Counter[str])
     if (fault := work_fault(work_ratio(frames))) is not None:
         yield f"stress: {fault}; see the audit for details"
     if untaken:
-        names = ", ".join(f"{name} ({count} frames)" for name, count in untaken.most_common(5))
-        flags = "--energy-key, --forces-key, --stress-key and --virial-key"
-        yield f"not imported: {names}; use {flags} to name the labels"
-    yield from (f"level {level}: {count} frames" for level, count in levels.items())
+        names = ", ".join(f"{name} ({counted(count, 'frame')})" for name, count in untaken.most_common())
+        flags = "--energy-key, --forces-key, --stress-key, --virial-key and --spin-key"
+        yield f"not imported: {names}; use {flags} to name the labels, --charge and --multiplicity for the state"
+    yield from (f"level {level}: {counted(count, 'frame')}" for level, count in levels.items())
     if len(levels) > 1:
         yield "a dataset holds frames of one level only: import them separately, or state one level with --settings"

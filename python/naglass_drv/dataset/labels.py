@@ -19,8 +19,13 @@ _QUALIFIERS = {
     "ref", "reference", "dft", "qm", "label", "target", "true", "total", "tot", "potential", "scf", "atomic", "tensor",
     "vasp", "cp2k", "qe", "espresso", "castep", "aims", "abinit", "gpaw", "pbe",
 }  # fmt: skip
-_LIKE_A_LABEL = re.compile(r"energ|force|stress|viria", re.IGNORECASE)
-_NO_LABELS = {"free_energy", "net_force_eV_per_A", "energies", "stresses"}
+LIKE_A_LABEL = re.compile(r"energ|force|stress|viria", re.IGNORECASE)
+_LIKE_A_STATE = re.compile(r"magmom|magnet|moment|spin|multiplicity|charge|hirshfeld|mulliken|bader", re.IGNORECASE)
+_NO_LABELS = {
+    "free_energy", "net_force_eV_per_A", "energies", "stresses",
+    # names of our own frames
+    "charge", "multiplicity", "REF_spin", "REF_spin_mulliken", "spin_sum_muB", "spin_pattern", "spin_flag",
+}  # fmt: skip
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 # how far two entries for one label may differ: share of the largest number, and eV, eV/Å or eV/Å³
 _SAME = {"energy": (1e-7, 1e-4), "forces": (1e-5, 1e-4), "stress": (1e-3, 1e-5), "virial": (1e-3, 1e-3)}
@@ -46,7 +51,7 @@ class Entries:
 class Labels:
     """Energy (eV), forces (N×3, eV/Å), stress (3×3, eV/Å³, ASE's sign); None if missing.
 
-    `untaken` names the entries that look like labels and were not taken.
+    `untaken` names the entries that look like labels, moments or charges and were not taken.
     """
 
     energy: float | None = None
@@ -86,7 +91,7 @@ def labels_of(entries: Entries, keys: Mapping[str, str], count: int, volume_A3: 
     )
     taken = {key for entry in found.values() for key in entry} | set(keys.values())
     others = {*entries.config, *entries.atoms} - taken - _NO_LABELS
-    labels.untaken = sorted(key for key in others if _LIKE_A_LABEL.search(key))
+    labels.untaken = sorted(key for key in others if LIKE_A_LABEL.search(key) or _LIKE_A_STATE.search(key))
     return labels
 
 

@@ -18,7 +18,7 @@ from ..dataset.audit.moments import LABELS
 from ..dataset.candidates import prepared
 from ..dataset.frames import check_labeled, each_frame
 from ..dataset.gate import Refused, net_force_fault, spin_fault, stress_fault
-from ..dataset.labels import Entries, labels_of, numbers, scf_converged, whole
+from ..dataset.labels import LIKE_A_LABEL, Entries, labels_of, numbers, scf_converged, whole
 from ..errors import InputError
 from ..files import stem_of
 
@@ -135,7 +135,7 @@ def _found(path: Path, number: int, frame: "Atoms", entries: Entries, keys: Mapp
     charge, multiplicity = (whole(config.get(key), key) for key in ("charge", "multiplicity"))
     return Found(
         source_name(path, number), labeled, converged=scf_converged(config), charge=charge, multiplicity=multiplicity,
-        told=config, untaken=tuple(labels.untaken),
+        told=config, untaken=tuple(key for key in labels.untaken if key != spin),
     )  # fmt: skip
 
 
@@ -227,8 +227,10 @@ def _check_labels(found: Found, terms: Terms) -> None:
     missing = [name for name, there in (("energy", frame.info), ("forces", frame.arrays)) if f"REF_{name}" not in there]
     if missing:
         flags = " and ".join(f"--{name}-key" for name in missing)
-        other = f"; it has {', '.join(found.untaken)}: select the right one with {flags}" if found.untaken else ""
-        raise Refused("INCOMPLETE", f"there is no {' and no '.join(missing)}{other}")
+        verb = "are" if missing == ["forces"] else "is"
+        like = ", ".join(key for key in found.untaken if LIKE_A_LABEL.search(key))
+        other = f"; it has {like}: select the right one with {flags}" if like else ""
+        raise Refused("INCOMPLETE", f"there {verb} no {' and no '.join(missing)}{other}")
     for key, values in (*frame.info.items(), *frame.arrays.items()):
         if key.startswith("REF_") and not np.isfinite(values).all():
             raise Refused("NAN", f"{key} is not finite")
