@@ -119,9 +119,25 @@ def test_high_spin_is_that_of_the_ions_that_balance():
     found = [Found("a#0", cell(formula)) for formula in ("Na4V2P4O16", "FePO4", "NaFePO4", "Fe2O5")]
     multiplicities = [admit(f, Terms("made", multiplicity=HIGH_SPIN)).info["multiplicity"] for f in found[:3]]
     assert multiplicities == [3, 6, 5], "2 V4+ d1, Fe3+ d5, Fe2+ d6"
-    with pytest.raises(Refused, match="Fe2O5 is unknown") as refused:
+    with pytest.raises(Refused, match="Fe2O5 is unknown.*; give --multiplicity N") as refused:
         admit(found[3], Terms("made", multiplicity=HIGH_SPIN))
     assert refused.value.failure == "SPIN_UNKNOWN"
+
+
+def test_high_spin_of_mixed_valence():
+    mixed, charged, two = cell("Na3V2P4O16"), cell("Na4V2P4O16"), cell("NaVFeP2O8")
+    by_atom = cell("Na4V2P4O16")
+    by_atom.set_array("ion", np.array(["Na+"] * 4 + ["V3+", "V5+"] + ["P5+"] * 4 + ["O2-"] * 16))
+    for frame, charge, multiplicity in ((mixed, 0, 2), (mixed, -1, 3), (charged, 1, 2), (by_atom, 0, 3)):
+        found = Found("a#0", frame, charge=charge)
+        assert admit(found, Terms("made", multiplicity=HIGH_SPIN)).info["multiplicity"] == multiplicity
+    # the charge of a metal follows from neutrality only where it is the only one that is open
+    with pytest.raises(Refused, match="the spin of FeNaO8P2V is unknown") as refused:
+        admit(Found("a#0", two), Terms("made", multiplicity=HIGH_SPIN))
+    assert refused.value.failure == "SPIN_UNKNOWN" and "set" not in str(refused.value)
+    by_atom.arrays["ion"][0] = "V5+"
+    with pytest.raises(Refused, match=r"ion 'V5\+' on an atom of Na"):
+        admit(Found("a#0", by_atom), Terms("made", multiplicity=HIGH_SPIN))
 
 
 def run_folder(target: Path, name: str) -> Path:

@@ -1,6 +1,7 @@
 """The structures that a reference set labels: charge, spins, group and varied copies of each."""
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,18 @@ def ions_of(frame: "Atoms") -> tuple[chemistry.Species, ...] | None:
         return None if ions is None else chemistry.with_charge(ions, charge)
     except InputError:
         return None
+
+
+def high_spin(frame: "Atoms", charge: int) -> int | None:
+    """2S + 1 of the frame's ions in a cell of `charge` (e), all of high spin with parallel moments.
+
+    None where its array `ion` or, without one, its composition does not tell the ions. Raises InputError for a bad
+    entry of `ion`.
+    """
+    ions = _ions(frame, charge)[1]
+    with suppress(InputError):
+        return None if ions is None else chemistry.multiplicity(chemistry.with_charge(ions, charge))
+    return None
 
 
 def _checked_multiplicity(

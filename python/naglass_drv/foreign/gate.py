@@ -15,7 +15,7 @@ import numpy as np
 
 from ..dataset.assemble import is_isolated_atom
 from ..dataset.audit.moments import LABELS
-from ..dataset.candidates import prepared
+from ..dataset.candidates import high_spin, prepared
 from ..dataset.frames import check_labeled, each_frame
 from ..dataset.gate import Refused, net_force_fault, spin_fault, stress_fault
 from ..dataset.labels import LIKE_A_LABEL, Entries, labels_of, numbers, scf_converged, whole
@@ -249,8 +249,11 @@ def _spin_state(found: Found, terms: Terms) -> dict[str, Any]:
         raise Refused("SPIN_UNKNOWN", f"neither the source nor {teller} gives the multiplicity")
     folder, _, name = found.source.partition("#")[0].rpartition("/")
     family = f"{folder}-{stem_of(Path(name))}" if folder else name
-    number = None if multiplicity == HIGH_SPIN else int(multiplicity)
     try:
+        number = high_spin(found.frame, charge or 0) if multiplicity == HIGH_SPIN else int(multiplicity)
+        if number is None:
+            problem = f"the spin of {found.frame.get_chemical_formula()} is unknown"
+            raise InputError(f"{problem}: composition and charge do not tell its ions; give --multiplicity N")
         return dict(prepared(bare(found.frame), found.source, family, charge or 0, number).info)
     except InputError as error:
         raise Refused("SPIN_UNKNOWN" if multiplicity == HIGH_SPIN else "SPIN_MISMATCH", str(error)) from None
