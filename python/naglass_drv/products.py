@@ -8,7 +8,7 @@ A later step finds a file by its role in the product that it takes, never by the
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, TypeVar
 
@@ -25,7 +25,8 @@ class Quantity:
     `error` is one standard error, or None if there is no estimate; `note` then says why. No estimate has zero error, so
     that an `error` of 0, infinity or NaN counts as None. `interval` is the 95 % confidence interval, if it is known.
     `scope` is the system that it belongs to; `conditions` tell at what it was measured, such as ``temperature_K``, or
-    the mol-% of the oxides. Raises InputError for a value that is not finite.
+    the mol-% of the oxides. `subject` is the glass, trajectory or set that was measured, where `label` does not name
+    it. Raises InputError for a value that is not finite.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Quantity:
     interval: Sequence[float] | None = None
     scope: str = ""
     conditions: Mapping[str, float] = field(default_factory=dict)
+    subject: str = ""
 
     def __post_init__(self):
         error = self.error
@@ -47,10 +49,20 @@ class Quantity:
         if not self.unit:
             raise InputError(f"{self.key} has no unit")
 
+    @property
+    def title(self) -> str:
+        """The label with the subject, which tells it from the same quantity of another one."""
+        return f"{self.label}, {self.subject}" if self.subject else self.label
+
+    def of(self, subject: str) -> "Quantity":
+        """The row as one of this subject, which its label may name."""
+        named = self.label.endswith((f" of {subject}", f", {subject}"))
+        return self if named else replace(self, subject=subject)
+
     def as_json(self) -> dict[str, Any]:
-        """The row as JSON, without a note or an interval that it lacks."""
+        """The row as JSON, without the note, interval or subject that it lacks."""
         row = vars(self) | {"conditions": dict(self.conditions)}
-        return {word: value for word, value in row.items() if value or word not in ("note", "interval")}
+        return {word: value for word, value in row.items() if value or word not in ("note", "interval", "subject")}
 
 
 def read_quantities(path: Path) -> list[Quantity]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from naglass_drv.errors import InputError
 from naglass_drv.products import Quantity, read_quantities
 from naglass_drv.report.material import Material
 from naglass_drv.report.measured import below, quantities
+from naglass_drv.report.numbers import entry
 from naglass_drv.report.series import as_csv
 from naglass_drv.report.series import quantities as of_series
 
@@ -58,7 +60,15 @@ def test_hops_are_rows_without_what_is_not_known():
 
 def test_the_report_takes_the_rows_that_the_analysis_wrote(tmp_path):
     path = write(tmp_path / "rows.json", [D])
-    assert quantities(Material({}, [], {"analysis/g0-600K/quantities": path})) == {"g0-600K": {D.key: D}}
+    assert quantities(Material({}, [], {"analysis/g0-600K/quantities": path})) == {
+        "g0-600K": {D.key: replace(D, subject="g0-600K")}
+    }
+
+
+def test_a_label_names_its_subject_once():
+    rows = [Quantity("a.g0.b", label, 1.0, "1").of("g0") for label in ("density of g0", "contacts, g0", "share of Q²")]
+    assert [row.title for row in rows] == ["density of g0", "contacts, g0", "share of Q², g0"]
+    assert entry(rows[2])["label"] == "share of Q², g0" and rows[2].label == "share of Q²"
 
 
 def test_a_series_holds_the_rows_of_analyses_and_the_other_numbers_of_reports(tmp_path):
@@ -69,11 +79,12 @@ def test_a_series_holds_the_rows_of_analyses_and_the_other_numbers_of_reports(tm
     report = tmp_path / "report.json"
     report.write_text(json.dumps({"numbers": entries}))
     conditions = {name: {"asked": {}, "realized": {"Na2O": share}} for name, share in (("a", 40.0), ("b", 50.0))}
-    rows = of_series({"a": report, "b": report}, {"a": [write(tmp_path / "rows.json", [D])]}, conditions)
+    files = {"g0-600K": write(tmp_path / "rows.json", [D])}
+    rows = of_series({"a": report, "b": report}, {"a": files}, conditions)
     assert [(row.scope, row.label) for row in rows] == [
-        ("a", "simulated time"), ("a", D.label), ("b", "simulated time"), ("b", "as printed"),
+        ("a", "simulated time"), ("a", f"{D.label}, g0-600K"), ("b", "simulated time"), ("b", "as printed"),
     ]  # fmt: skip
     assert rows[1].conditions == {"Na2O": 40.0, "temperature_K": 601.5} and rows[1].interval == D.interval
     head, *table = csv.reader(io.StringIO(as_csv(rows, conditions).decode()))
     assert head == ["system", "key", "label", "value", "error", "unit", "Na2O_mol_percent", "temperature_K"]
-    assert table[1] == ["a", D.key, D.label, "2e-09", "3e-10", "m²/s", "40", "601.5"] and table[2][-1] == ""
+    assert table[1] == ["a", D.key, rows[1].label, "2e-09", "3e-10", "m²/s", "40", "601.5"] and table[2][-1] == ""

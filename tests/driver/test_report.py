@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -130,8 +131,17 @@ def test_measured_numbers_are_the_rows_of_the_analysis(full):
     numbers = full.numbers()
     for name in ("glass", "g0-600K", "labels-glass"):
         rows = read_quantities(full.run.products / "analysis" / "quantities" / f"{name}.json")
-        assert rows and all(entry(row).items() <= numbers[row.key].items() for row in rows)
+        assert rows and all(entry(row.of(name)).items() <= numbers[row.key].items() for row in rows)
         assert all(set(row.conditions) == ({"temperature_K"} if name == "g0-600K" else set()) for row in rows)
+
+
+def test_labels_tell_the_numbers_of_a_page_apart(full):
+    keys = Counter()
+    for number in full.numbers().values():
+        assert number["unit"] not in ("O", "atoms", "of atoms")
+        # the first section repeats numbers of the others
+        keys[number["label"]] += not number["key"].startswith("glance.")
+    assert [label for label, count in keys.items() if count > 1] == []
 
 
 def test_trajectory_that_failed_the_gate_is_marked_everywhere(full):

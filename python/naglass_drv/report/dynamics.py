@@ -29,6 +29,8 @@ _RUN = {
     "conserved_drift_meV_per_atom_per_ps": ("drift of the conserved energy", "meV/atom/ps"),
     "ns_per_day": ("speed", "ns/day"),
 }
+# what the gate gives in place of a unit where it counts, with what a label then has to say
+_COUNTED = {"of atoms": " (share of atoms)", "atoms": "", "O": ""}
 _QUENCHED = {
     "potential_energy_eV_per_atom": ("potential energy", "eV/atom"),
     "temperature_K": ("temperature", "K"),
@@ -150,12 +152,14 @@ def _gate_table(name: str, gate: Mapping[str, Any]) -> Table:
     rows = []
     for check in gate["checks"]:
         key = f"md.{name}.gate.{check['name']}"
-        unit = check.get("unit") or "1"
+        label, unit = check["name"], check.get("unit") or "1"
+        if unit in _COUNTED:
+            label, unit = f"{label}{_COUNTED[unit]}", "1"
         rows.append(
             [
-                check["name"].replace("_", " "),
-                Quantity(key, f"{check['name']}, worst value of {name}", check["worst"], unit),
-                Quantity(f"{key}.limit", f"{check['name']}, limit", check["limit"], unit),
+                label.replace("_", " "),
+                Quantity(key, f"{label}, worst value of {name}", check["worst"], unit),
+                Quantity(f"{key}.limit", f"{label}, limit of {name}", check["limit"], unit),
                 "passed" if check["passed"] else "CROSSED",
             ]
         )

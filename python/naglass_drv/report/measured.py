@@ -27,7 +27,7 @@ def all_measured(material: Material, needed: str | None = None) -> dict[str, Any
 
 
 def quantities(material: Material) -> dict[str, Rows]:
-    """The quantities of every glass, trajectory and set of labels: by its name, then by their keys."""
+    """The quantities of every glass, trajectory and set of labels, their subject: by its name, then by their keys."""
     found = {
         name: read_quantities(material.files[f"analysis/{name}/quantities"])
         for name in material.names("analysis", "quantities")
@@ -39,7 +39,7 @@ def quantities(material: Material) -> dict[str, Rows]:
     for name in material.names("labels", "fingerprints"):
         if name not in found:
             found[name] = analysis.labeled(name, material.json(f"labels/{name}/fingerprints"))
-    return {name: {row.key: row for row in rows} for name, rows in found.items()}
+    return {name: {row.key: row.of(name) for row in rows} for name, rows in found.items()}
 
 
 def below(rows: Rows, key: str) -> dict[str, Quantity]:

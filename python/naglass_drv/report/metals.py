@@ -89,7 +89,9 @@ def _metal_rows(
                 cells[f"{metal}: {found[word].label.removesuffix(f' of {metal}')}"][name] = found[word]
     stated = {
         name: {
-            str(q): Quantity(f"metals.{name}.{metal}.input.{q}", f"share of {metal}{q}+ by the input", share, "1")
+            str(q): Quantity(
+                f"metals.{name}.{metal}.input.{q}", f"share of {metal}{q}+ by the input", share, "1", subject=name
+            )
             for q, share in by_input.get(name, {}).items()
         }
         for name in measured
@@ -123,7 +125,7 @@ def _state_rows(cells: Cells, metal: str, by: str, shares: Mapping[str, Mapping[
         ion = f"{metal}{state}+"
         for name, own in shares.items():
             if own:
-                none = Quantity(f"metals.{name}.{metal}.{by}.{state}", label, 0.0, "1")
+                none = Quantity(f"metals.{name}.{metal}.{by}.{state}", label, 0.0, "1", subject=name)
                 cells[label.replace(ion, ion_text(ion))][name] = own.get(state, none)
 
 

@@ -13,7 +13,7 @@ Leaf = TypeVar("Leaf")
 
 def entry(number: Quantity) -> dict[str, Any]:
     """A number as it stands in report.json; a note tells why it has no error."""
-    known = {"key": number.key, "label": number.label, "value": number.value, "err": number.error, "unit": number.unit}
+    known = {"key": number.key, "label": number.title, "value": number.value, "err": number.error, "unit": number.unit}
     if number.interval is not None:
         known["interval_95"] = list(number.interval)
     return known | ({"note": number.note} if number.note and number.error is None else {})

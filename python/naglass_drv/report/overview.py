@@ -110,14 +110,16 @@ def _highlights(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, 
     for pair in numbers["coordination"]:
         row, label = rows[f"structure.{name}.{pair}.coordination"], f"{pair} coordination"
         cells[label.replace("-", "–")] = replace(
-            row, key=f"{key}.{pair}", label=f"{label} of {name}", note=no_error(numbers)
+            row, key=f"{key}.{pair}", label=f"{label} of {name}", subject="", note=no_error(numbers)
         )
     if (connectivity := rows.get(f"network.{name}.mean_n")) is not None:
-        cells["network connectivity ⟨n⟩"] = replace(connectivity, key=f"{key}.mean_n", label=f"<n> of {name}")
+        cells["network connectivity ⟨n⟩"] = replace(
+            connectivity, key=f"{key}.mean_n", label=f"<n> of {name}", subject=""
+        )
     if (moved := numbers["transport"]) is not None:
         label, diffusion = f"D of {moved['ion']}", rows.get(f"transport.{name}.D")
         cells[label] = (
-            replace(diffusion, key=f"{key}.D", label=f"{label} in {name}")
+            replace(diffusion, key=f"{key}.D", label=f"{label} in {name}", subject="")
             if diffusion is not None
             else f"not diffusive in this time{bound_text(moved)}"
         )

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,18 +30,23 @@ Conditions = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 def quantities(
-    reports: Mapping[str, Path], measured: Mapping[str, Iterable[Path]], conditions: Conditions
+    reports: Mapping[str, Path], measured: Mapping[str, Mapping[str, Path]], conditions: Conditions
 ) -> list[Quantity]:
     """The rows of all systems: what the analyses `measured`, and the other numbers of their reports (report.json).
 
+    The files of a system are by the name of the glass, trajectory or set, which the labels of their rows end with.
     The composition of its system is a condition of every row. Raises InputError for a file that is neither.
     """
     found = []
     for scope, path in reports.items():
-        analyzed = [row for file in measured.get(scope, ()) for row in read_quantities(file)]
+        files = measured.get(scope, {})
+        analyzed = [row.of(name) for name, file in files.items() for row in read_quantities(file)]
         rows = {row.key: row for row in (*_reported(path), *analyzed)}
         composition = conditions[scope]["realized"]
-        found += [replace(row, scope=scope, conditions={**composition, **row.conditions}) for row in rows.values()]
+        found += [
+            replace(row, label=row.title, subject="", scope=scope, conditions={**composition, **row.conditions})
+            for row in rows.values()
+        ]
     return found
 
 

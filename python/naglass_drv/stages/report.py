@@ -23,7 +23,7 @@ from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "report"
 #: Raised when the same settings and files give another result.
-revision = 3
+revision = 4
 
 _SHOWN = {
     "glass": Structures,

@@ -13,7 +13,7 @@ from .report import FIGURES, NUMBERS, PAGE
 
 name = "series"
 #: Raised when the same settings and files give another result.
-revision = 3
+revision = 4
 
 TABLE = "quantities.csv"
 REPORT = "report"
@@ -62,7 +62,11 @@ def run(job: Job) -> Mapping[str, Any] | None:
     settings = read_settings(Settings, job.task)
     inputs, scopes = job.task.inputs, settings.conditions
     measured = {
-        scope: [path for role, path in inputs.items() if role.startswith(f"{scope}/") and role.endswith(f"/{ROWS}")]
+        scope: {
+            role.removeprefix(f"{scope}/").removesuffix(f"/{ROWS}"): path
+            for role, path in inputs.items()
+            if role.startswith(f"{scope}/") and role.endswith(f"/{ROWS}")
+        }
         for scope in scopes
     }
     rows = quantities({scope: inputs[f"{scope}/{REPORT}"] for scope in scopes}, measured, settings.conditions)
