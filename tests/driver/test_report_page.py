@@ -228,3 +228,12 @@ def test_intervals_and_bounds_of_transport_are_on_the_page():
     entries = {number.key: entry(number) for number in section.numbers}
     assert entries["transport.a.D"]["interval_95"] == [1.48e-9, 2.7e-9]
     assert entries["transport.b.D_upper"]["value"] == 3.14e-11 and "transport.b.D" not in entries
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("values", [[], [0.0, 0.0]])
+def test_logarithmic_axes_without_a_positive_value(values):
+    x, y = np.arange(1.0, 1.0 + len(values)), np.array(values)
+    lines = {"g0-300K": (x, y, np.full(len(y), np.nan)), "g1-300K": (x[:0], y[:0], y[:0])}
+    svg = figures.overlays({"Na": lines}, {"g0-300K": "k", "g1-300K": "r"}, xlabel="t", ylabel="MSD", logarithmic=True)
+    assert svg.startswith(b"<?xml")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 
@@ -78,8 +79,10 @@ def canvas(
 
 def log_axis(axis: Axes, which: str) -> None:
     """Make the "x" or "y" axis logarithmic, with plain numbers at the powers of ten (or at 1, 2, 5 if there
-    are few).
+    are few). Without any positive value it stays as it is.
     """
+    if not np.isfinite(getattr(axis.dataLim, f"minpos{which}")):
+        return
     getattr(axis, f"set_{which}scale")("log")
     scale = getattr(axis, f"{which}axis")
     low, high = getattr(axis, f"get_{which}lim")()
