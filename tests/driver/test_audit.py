@@ -58,9 +58,9 @@ def test_an_energy_that_nothing_can_check_is_named():
     frames[-1].info["REF_energy"] += 100.0
     result, _ = audit(frames, [f"frame {k}" for k in range(len(frames))], LIMITS)
     assert not [f for f in result["findings"] if f["check"] == "energy"]
-    assert "energy: 1 frames cannot be checked by any other frame, first: frame 40" in result["unchecked"]
+    assert "energy: 1 frame cannot be checked by any other frame, first: frame 40" in result["unchecked"]
     result, _ = audit(frames[:5], list("abcde"), LIMITS)
-    assert "energy: 5 frames are too few for a fit by composition" in result["unchecked"]
+    assert "energy: 5 frames, too few for a fit by composition" in result["unchecked"]
 
 
 def test_a_large_force_is_found_by_its_element():

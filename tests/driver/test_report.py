@@ -84,9 +84,9 @@ def test_text_from_files_is_shown_and_not_obeyed(full):
 
 def test_findings_of_the_audit_are_in_the_report(full):
     page, numbers = full.page(), full.numbers()
-    assert "Energy outliers: 1 frames beyond the limit of 6 robust z" in page.text
+    assert "Energy outliers: 1 frame beyond the limit of 6 robust z" in page.text
     assert "Nothing was dropped." in page.text
-    assert "19 of 20 frames have no moments" in page.text
+    assert "no moments in 19 of 20 frames" in page.text
     assert numbers["audit.moment.Fe2+.mean_muB"]["value"] == pytest.approx(4.4)
     figures = {path.stem for path in (full.run.products / "figures").glob("audit-*.svg")}
     assert figures == {f"audit-{name}" for name in ("energies", "forces", "distances", "moments", "coverage")}
@@ -159,7 +159,7 @@ def test_rejected_frames_limits_and_provenance_are_told(full):
         "SCF_NOT_CONVERGED",
         "4 × 10¹⁴ K/s",
         "GFN1-xTB",
-        "on 3 held-out frames",
+        "on 3 frames held out",
         "22Jul2025",
         "0f" * 32,
         "system.density_g_cm3",

@@ -151,6 +151,7 @@ def net(former: str, metals: list[str], oxygen: dict[str, float], **qn: float) -
         (structure(coordination={"Si-O": shell(n4=0.9, n5=0.1)}), "10\u202f% of Si have 5 O"),
         (structure(coordination={"B-O": shell(n3=0.5, n2=0.5)}), "50\u202f% of B have 2 O"),
         (structure(coordination={"Na-O": shell(n2=1.0)}), "Na has 2.0 O on average, where 4 to 9 is usual"),
+        (structure(coordination={"Na-O": shell(n3=0.04, n4=0.96)}), "Na has 3.96 O on average, where 4 to 9 is usual"),
         (structure(coordination={"P-O": shell(n4=1.0) | {"bond_length_A": 1.75}}),
          "the mean P–O bond is 1.75 Å, where 1.46 to 1.64 Å is usual"),
         (structure(network=net("P", [], {}, Q2=0.8, Q4=0.2)), "Q⁴ 20\u202f%, but PO₄ can have at most Q³"),

@@ -90,7 +90,7 @@ def test_killed_run_keeps_what_was_whole():
 def test_continued_run_counts_on():
     run = trajectory("ci_rs")
     assert run.header.density_guess == "RESTART" and [frame.step for frame in run.frames] == [5, 6]
-    assert run.dropped == ("no positions were written for 1 steps (4 to 4)",)
+    assert run.dropped == ("no positions were written for 1 step (4)",)
     before = trajectory("ci_md").frames[-1]
     # the continued run starts from the last step of the run before: same forces to the tolerance of the SCF
     assert before.step == 4 and before.evaluation.plus_u_eV == pytest.approx(0.0795463 * HARTREE, abs=1e-4)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InputError
+from ..wording import counted
 from .imports import check_frames_name
 from .numbers import MAX_SEED, add_number
 
@@ -97,7 +98,8 @@ def _select(options: argparse.Namespace) -> int:
     write_json(listed, record)
     nearest = f"last at {found.distances[-1]:.4g}, " if len(found.distances) > 1 or known else ""
     print(
-        f"{len(found.chosen)} of {len(pool)} frames selected by {name}; {nearest}farthest remaining at {found.left:.4g}"
+        f"{len(found.chosen)} of {counted(len(pool), 'frame')} selected by {name}; "
+        f"{nearest}farthest remaining at {found.left:.4g}"
     )
     return 0
 
@@ -131,7 +133,7 @@ def _export(options: argparse.Namespace) -> int:
     )
     for part, frames in parts.items():
         groups = {frame.info["group"] for frame in frames}
-        print(f"{part:5s} {len(frames):6d} frames, {len(groups)} groups")
+        print(f"{part:5s} {counted(len(frames), 'frame')}, {counted(len(groups), 'group')}")
     if not parts["valid"]:
         print("no group is left for validation: mace_run_train splits off training frames, near-duplicates of the rest")
     print(f"{options.output / SCRIPT}: {shlex.join(command)}")

@@ -159,7 +159,7 @@ def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:
         frames = 1000.0 * total_ps / item.aimd.every_fs
         what = f"trajectory of {_time(total_ps, item.aimd.timestep_fs)},"
     elif item.relax is not None:
-        what = f"relaxation of up to {item.relax.max_steps} steps,"
+        what = f"relaxation of up to {counted(item.relax.max_steps, 'step')},"
     disk = tasks * (_OUTPUT_B + frames * count * (2 * _SNAPSHOT_B + 1_000))
     text = f"{what} {item.level.name}, up to {count} atoms"
     return Cost(("reference", index), tasks, text, _scf_memory(item, count), disk)

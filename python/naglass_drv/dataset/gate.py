@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..wording import outside
+
 SPIN_TOLERANCE_MUB = 0.2
 _EV_PER_A3_IN_GPA = 160.2176634
 # rounding in the file: a share of the largest component, and eV/Å³
@@ -23,7 +25,7 @@ class Refused(Exception):
 def net_force_fault(net_eV_per_A: float, most_eV_per_A: float) -> str | None:
     """What is wrong with a net force |ΣF| above its limit; None for a good one."""
     if net_eV_per_A > most_eV_per_A:
-        return f"the net force is {net_eV_per_A:.3f} eV/Å, above {most_eV_per_A:g}"
+        return f"the net force is {outside(net_eV_per_A, 0, most_eV_per_A, '.3f')} eV/Å, above {most_eV_per_A:g}"
     return None
 
 
@@ -56,8 +58,8 @@ def stress_fault(stress: np.ndarray, most_GPa: float) -> str | None:
     if (off := asymmetry(stress)) > 0:
         return f"the stress is not symmetric: two components that should be equal differ by {off:.3g} eV/Å³"
     if (largest := largest_GPa(stress)) > most_GPa:
+        found = outside(largest, 0, most_GPa, ".4g")
         return (
-            f"a stress of {largest:.4g} GPa, above {most_GPa:g}: the unit must be eV/Å³ (1 eV/Å³ is 160.2 GPa or "
-            "1602 kbar)"
+            f"a stress of {found} GPa, above {most_GPa:g}: the unit must be eV/Å³ (1 eV/Å³ is 160.2 GPa or 1602 kbar)"
         )
     return None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..wording import counted
+
 
 @dataclass(frozen=True)
 class Split:
@@ -46,7 +48,8 @@ def split_by_group(
         held.add(min(order, key=sizes.__getitem__))
     test = tuple(i for i, group in enumerate(groups) if group in held)
     train = tuple(i for i, group in enumerate(groups) if group not in held)
-    note = f"{len(held)} of {len(sizes)} groups held out: {len(test)} of {len(groups)} frames"
+    all_groups, all_frames = counted(len(sizes), "group"), counted(len(groups), "frame")
+    note = f"{len(held)} of {all_groups} held out: {len(test)} of {all_frames}"
     return Split(train, test, note)
 
 

@@ -9,6 +9,7 @@ from .. import __version__
 from ..chemistry.ions import high_spin_states
 from ..dataset.audit import ADVICE
 from ..products import Quantity
+from ..wording import counted, outside
 from . import figures_data
 from .html import page
 from .material import Material
@@ -62,7 +63,8 @@ def audit_page(title: str, result: Mapping[str, Any], arrays: Arrays) -> str:
     if result["E0_eV"]:
         rows = [[element, f"{energy:.6g} eV"] for element, energy in result["E0_eV"].items()]
         section.add(Table(("element", "isolated-atom energy"), rows))
-    lead = f"{result['frames']} frames, {result['atoms']} atoms, level of theory: {', '.join(result['levels'])}."
+    size = f"{counted(result['frames'], 'frame')}, {counted(result['atoms'], 'atom')}"
+    lead = f"{size}, level of theory: {', '.join(result['levels'])}."
     return page(title, [lead], [section], f"Written by naglass {__version__}. All findings are in audit.json.")
 
 
@@ -98,7 +100,7 @@ def _verdict(result: Mapping[str, Any]) -> Notice:
     found = {_TITLES[check].lower(): count for check, count in result["counts"].items() if count}
     if not found:
         return Notice("good", "No outliers were found.")
-    fate = f"{len(dropped)} frames were dropped on request." if dropped else "Nothing was dropped."
+    fate = f"{counted(len(dropped), 'frame')} dropped on request." if dropped else "Nothing was dropped."
     words = ", ".join(f"{title} ({count})" for title, count in found.items())
     text = f"Flagged frames: {words}. A flag is a reason to look at a frame, not an error in itself. {fate}"
     return Notice("note", text)
@@ -107,9 +109,13 @@ def _verdict(result: Mapping[str, Any]) -> Notice:
 def _findings(title: str, check: str, result: Mapping[str, Any]) -> Table:
     own = [finding for finding in result["findings"] if finding["check"] == check]
     more = f" Another {len(own) - _MOST_ROWS} are listed in audit.json." if len(own) > _MOST_ROWS else ""
-    rows = [[f["source"], f"{f['value']:.3g} {f['unit']}", f["text"]] for f in own[:_MOST_ROWS]]
+    rows = [
+        [f["source"], f"{outside(f['value'], f['limit'], f['limit'], '.3g')} {f['unit']}", f["text"]]
+        for f in own[:_MOST_ROWS]
+    ]
     limit = f"{own[0]['limit']:g} {own[0]['unit']}"
-    caption = f"{title}: {len(own)} frames beyond the limit of {limit}, worst first.{more} {_sentence(check)}"
+    beyond = f"{counted(len(own), 'frame')} beyond the limit of {limit}"
+    caption = f"{title}: {beyond}, worst first.{more} {_sentence(check)}"
     return Table(("frame", "value", "what"), rows, caption)
 
 
@@ -124,7 +130,7 @@ def _coverage_table(result: Mapping[str, Any]) -> Table:
         found = result["coverage"][key]
         if found is None:
             continue
-        cells = [Quantity(f"audit.{key}.{part}", f"{part} {label}", found[part], unit)
+        cells = [Quantity(f"audit.{key}.{part}", f"{label}, {part}", found[part], unit)
                  for part in ("smallest", "median", "largest")]  # fmt: skip
         rows.append([label, Quantity(f"audit.{key}.frames", f"frames with a {label}", found["frames"], "1"), *cells])
     return Table(("per frame", "frames", "smallest", "median", "largest"), rows)
@@ -137,7 +143,7 @@ def _compositions(result: Mapping[str, Any]) -> Table:
         span = f"{density['smallest']:.2f} to {density['largest']:.2f}" if density else "not periodic"
         rows.append([formula, str(found["frames"]), str(found["groups"]), span])
     rest = len(result["compositions"]) - len(rows)
-    caption = f"Another {rest} compositions are listed in audit.json." if rest else ""
+    caption = f"{counted(rest, 'composition')} more in audit.json." if rest else ""
     return Table(("composition", "frames", "groups", "density (g/cm³)"), rows, caption)
 
 

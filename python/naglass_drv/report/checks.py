@@ -7,6 +7,7 @@ from typing import Any
 from ..chemistry.ions import ion_label, species
 from ..chemistry.notation import SUPERSCRIPT, ion_text
 from ..core.statistics import average
+from ..wording import outside
 from .material import Material
 from .measured import all_measured, quench_end
 from .numbers import Notice, quantity
@@ -125,11 +126,13 @@ def _shell(name: str, pair: str, shell: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding("Unphysical structure", "bad", name, f"{_counts(cation, shell['share'], low, high)}")
     low, high = _MOBILE_MEAN.get(cation, (0.0, float("inf")))
     if not low <= shell["number"] <= high:
-        text = f"{cation} has {shell['number']:.1f} O on average, where {low:g} to {high:g} is usual"
+        number = outside(shell["number"], low, high, ".1f")
+        text = f"{cation} has {number} O on average, where {low:g} to {high:g} is usual"
         yield Finding("Unusual structure", "note", name, text)
     low, high = _LENGTHS_A.get(pair, (0.0, float("inf")))
     if not low <= shell.get("bond_length_A", low) <= high:
-        text = f"the mean {cation}–O bond is {shell['bond_length_A']:.2f} Å, where {low:.2f} to {high:.2f} Å is usual"
+        length = outside(shell["bond_length_A"], low, high, ".2f")
+        text = f"the mean {cation}–O bond is {length} Å, where {low:.2f} to {high:.2f} Å is usual"
         yield Finding("Unusual structure", "note", name, text)
 
 

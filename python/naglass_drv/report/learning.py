@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..products import Quantity
+from ..wording import counted
 from . import figures_model
 from .material import Material
 from .numbers import Figure, Notice, Section, Table
@@ -54,7 +55,7 @@ def labels(material: Material) -> Section | None:
     ]
     if rows:
         section.add(
-            Notice("note", f"{len(rows)} frame(s) failed a check and were not used for training."),
+            Notice("note", f"{counted(len(rows), 'frame')} failed a check and will not be trained on."),
             Table(("set", "frame", "check", "reason"), rows),
         )
     else:
@@ -124,7 +125,7 @@ def dataset(material: Material) -> Section | None:
         f"Level {summary['level']}. {summary.get('split') or ''}",
     )
     if flagged := summary.get("spin_flagged"):
-        text = f"{len(flagged)} frame(s) were left out because their spin state does not match their composition"
+        text = f"{counted(len(flagged), 'frame')} left out because the spin state does not match the composition"
         section.add(Notice("note", f"{text}: {', '.join(sorted({entry['flag'] for entry in flagged}))}."))
     energies = [
         [element, Quantity(f"dataset.E0.{element}", f"isolated-atom energy of {element}", energy, "eV")]
@@ -145,7 +146,7 @@ def model(material: Material) -> Section | None:
         section.add(Notice("bad", "No frame was held out: the errors below are those of the training frames."))
     section.add(
         f"MACE potential, {summary['parameters']} parameters, r_max {summary['r_max_A']:g} Å, "
-        f"{summary['epochs']} epochs, "
+        f"{counted(summary['epochs'], 'epoch')}, "
         + (f"fine-tuned from {summary['start_model']}." if summary.get("start_model") else "trained from scratch."),
         _error_table(measured),
     )
@@ -195,7 +196,7 @@ def _error_table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
             for part, numbers in measured.items()
         ]
         rows.append([f"force RMSE on {element}", *row])
-    head = [f"{part} ({numbers['frames']} frames)" for part, numbers in measured.items()]
+    head = [f"{part} ({counted(numbers['frames'], 'frame')})" for part, numbers in measured.items()]
     return Table(("error relative to the labels", *head), rows, "± is one standard error by bootstrap over frames.")
 
 

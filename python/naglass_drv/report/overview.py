@@ -10,6 +10,7 @@ from ..analysis.quantities import no_error
 from ..chemistry.notation import SUPERSCRIPT, formula_text
 from ..core import VANADYL_CUTOFF
 from ..products import Quantity
+from ..wording import counted
 from . import checks, learning, viewer
 from .dynamics import pressure_cell, verdict, verdicts
 from .material import Material
@@ -173,9 +174,9 @@ def _model(material: Material, error: tuple[str, float, float | None]) -> str:
     part, value, _ = error
     frames = material.json("model/summary")["errors"][part]["frames"]
     held = (
-        f"on {frames} held-out frames of the same kind as the training frames"
+        f"on {counted(frames, 'frame')} held out, of the same kind as the training frames"
         if part == "test"
-        else f"on its {frames} training frames; nothing was held out"
+        else f"on its own {counted(frames, 'frame')} of training; nothing was held out"
     )
     note = (
         "Barriers and diffusion coefficients from such a model are indications, not results."
@@ -192,8 +193,9 @@ def _length(numbers: Mapping[str, Any]) -> str:
         return text + "It is too short to discuss transport, or there is no mobile ion."
     if moved["diffusive"]:
         return text + (
-            f"{moved['ion']} moves diffusively within this time; the coefficient is based on {moved['ions']} ions and "
-            f"on lag times up to {moved['fit_to_ps']:.3g} ps, and rare hops that did not happen in this time are "
+            f"{moved['ion']} moves diffusively within this time; the coefficient is based on "
+            f"{counted(moved['ions'], 'ion')} and on lag times up to {moved['fit_to_ps']:.3g} ps, and rare hops that "
+            "did not happen in this time are "
             "missing from it."
         )
     return text + (

@@ -7,6 +7,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from ..errors import InputError, NaglassError, SetupError, Stopped, TaskFailed, of_system
+from ..wording import counted
 
 _TAIL_LINES = 30
 # less free space than this counts as none
@@ -88,7 +89,8 @@ def block(outcome: Outcome, resume: str) -> str:
     lines.append(f"  folder:  {shown(outcome.folder)}")
     if outcome.log is not None:
         text = tail(outcome.log)
-        lines.append(f"  log:     {shown(outcome.log)}{f', last {len(text)} lines:' if text else ' (empty)'}")
+        what = f", last {counted(len(text), 'line')}:" if text else " (empty)"
+        lines.append(f"  log:     {shown(outcome.log)}{what}")
         lines += [f"  | {line}" for line in text]
     lines.append(f"  next:    {resume}   (after fixing the cause; finished work is kept)")
     return "\n".join(lines)

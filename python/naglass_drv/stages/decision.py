@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from ..products import Decision, Trajectories
+from ..wording import counted
 from .base import Done, Job, Run, Task
 
 name = "decision"
@@ -45,6 +46,8 @@ def collect(run: Run, done: list[Done]) -> Decision:
 def _reason(facts: dict[str, Any], stable: bool) -> str:
     if not stable:
         passed = facts["trajectories"] - len(facts["unstable"])
-        return f"not converged: {passed} of {facts['trajectories']} trajectories passed the stability gate"
-    found = f"all {facts['trajectories']} trajectories passed the stability gate"
+        return f"not converged: {passed} of {counted(facts['trajectories'], 'trajectory')} passed the stability gate"
+    number = facts["trajectories"]
+    every = "the trajectory" if number == 1 else f"all {number} trajectories"
+    found = f"{every} passed the stability gate"
     return f"converged: {found}" if facts["converged"] else f"{found}; stop_when_stable is false, and the loop goes on"

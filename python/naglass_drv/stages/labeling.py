@@ -8,6 +8,7 @@ from ..chemistry.level import Level
 from ..config.schema import AIMD, Relax
 from ..errors import TaskFailed
 from ..files import write_json
+from ..wording import counted
 from . import wannier
 from .base import Job, read_settings
 
@@ -170,7 +171,8 @@ def _run_relaxation(job: Job, setup: _Setup, asked: Relax) -> dict[str, Any]:
     stopped = _carry_out(course, setup)
     steps, completed = course.frames(), course.completed()
     if stopped is None and not completed:
-        stopped = Refused("NOT_RELAXED", f"after {len(steps)} steps a force or the pressure is above its limit")
+        taken = counted(len(steps), "step")
+        stopped = Refused("NOT_RELAXED", f"after {taken} a force or the pressure is above its limit")
     picks = np.unique(np.linspace(len(steps) - 1, 0, asked.frames).round().astype(int)) if steps else []
     noted = [(steps[i], {"relaxed": completed and bool(i == len(steps) - 1)}) for i in picks]
     return _harvest(job, setup, noted, stopped) | {

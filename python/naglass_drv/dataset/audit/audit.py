@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InputError
+from ...wording import counted
 from ..assemble import Dataset
 from ..gate import pressure_GPa
 from ..sites import judge
@@ -126,7 +127,8 @@ def audited(
     result["dropped"] = [{"source": names[k], "checks": reasons[k]} for k in sorted(reasons)]
     kept = tuple(frame for k, frame in enumerate(dataset.frames) if k not in reasons)
     if not kept:
-        raise InputError(f"dataset: drop_outliers leaves none of {len(names)} frames; see the limits in dataset.audit")
+        none = f"none of {counted(len(names), 'frame')}"
+        raise InputError(f"dataset: drop_outliers leaves {none}; see the limits in dataset.audit")
     return dataset.of(kept), result, arrays
 
 
@@ -189,13 +191,13 @@ def _spin_findings(k: int, frame: "Atoms", limits: Limits) -> Iterator[tuple[str
 def _unchecked(measured: _Measured, names: Sequence[str]) -> Iterator[str]:
     """What could not be checked and why, in words."""
     if measured.energies is None:
-        yield f"energy: {len(measured.frames)} frames are too few for a fit by composition"
+        yield f"energy: {counted(len(measured.frames), 'frame')}, too few for a fit by composition"
     elif measured.energies.alone.any():
         alone = [names[k] for k in np.flatnonzero(measured.energies.alone)]
-        yield f"energy: {len(alone)} frames cannot be checked by any other frame, first: {alone[0]}"
+        yield f"energy: {counted(len(alone), 'frame')} cannot be checked by any other frame, first: {alone[0]}"
     without = [k for k, frame in enumerate(measured.frames) if moments.moments_of(frame) is None]
     if without:
-        yield f"spin: {len(without)} of {len(measured.frames)} frames have no moments"
+        yield f"spin: no moments in {len(without)} of {counted(len(measured.frames), 'frame')}"
 
 
 def _compositions(frames: Sequence["Atoms"]) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...wording import counted
 from .audit import ADVICE
 
 _SHOWN = 3
@@ -15,8 +16,9 @@ def table_of(result: Mapping[str, Any]) -> str:
 
 def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        f"{result['frames']} frames, {result['atoms']} atoms, {len(result['compositions'])} compositions, "
-        f"{result['groups']} groups, level {', '.join(result['levels'])}"
+        f"{counted(result['frames'], 'frame')}, {counted(result['atoms'], 'atom')}, "
+        f"{counted(len(result['compositions']), 'composition')}, {counted(result['groups'], 'group')}, "
+        f"level {', '.join(result['levels'])}"
     )
     for check, count in result["counts"].items():
         yield f"{check:10s} {count:5d}" + (f"  {ADVICE[check]}" if count else "")

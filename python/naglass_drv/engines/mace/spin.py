@@ -20,6 +20,7 @@ import numpy as np
 from ...chemistry.ions import high_spin_states
 from ...errors import InputError
 from ...files import write_zip
+from ...wording import counted
 from .filekind import UNREADABLE, read_json
 from .modelfile import default_dtype, import_torch, npy_bytes
 
@@ -283,7 +284,7 @@ def _ridges(x, table: _Table, held, elements: Sequence[str], report) -> dict[str
             errors_of[ridge] = float(np.square(x[rest] @ w + b - table.label[rest]).mean()) if rest.any() else ridge
         best = min(errors_of, key=errors_of.__getitem__)
         weight[z], bias[z] = _solve(x[own], table.label[own], best)
-        report(f"{element}: {int(own.sum())} atoms, ridge {best:g}")
+        report(f"{element}: {counted(int(own.sum()), 'atom')}, ridge {best:g}")
     return {"weight": weight, "bias": bias}
 
 

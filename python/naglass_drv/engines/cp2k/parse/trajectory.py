@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ....wording import counted
 from .evaluation import FORCE_EV_A, HARTREE_EV, Evaluation, evaluation_fields, force_rounding
 from .layout import ENERGY, NUMBER, OutputError, number, numbers
 from .output import MAX_RUN_BYTES, Header, header_of, read_text, whole_lines
@@ -169,7 +170,8 @@ def read_trajectory(
         frames.append(Frame(step, block.time_fs, block.values * files.position_A, lattice, velocity, found))
     without = sorted(set(steps) - set(positions))
     if without:
-        dropped.append(f"no positions were written for {len(without)} steps ({without[0]} to {without[-1]})")
+        which = f"{without[0]} to {without[-1]}" if len(without) > 1 else f"{without[0]}"
+        dropped.append(f"no positions were written for {counted(len(without), 'step')} ({which})")
     return Trajectory(header, tuple(frames), tuple(dropped))
 
 

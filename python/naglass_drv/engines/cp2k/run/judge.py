@@ -6,6 +6,7 @@ import numpy as np
 
 from ....chemistry.ions import POLARIZED_MUB
 from ....dataset.gate import net_force_fault, spin_fault
+from ....wording import counted
 from .. import parse
 from ..failures import Refused
 
@@ -30,7 +31,8 @@ def finished(log: Path, status: int, ranks: int, guess: str | None = None) -> pa
     if signal:
         raise Refused("KILLED", _killed(signal))
     if header.processes != ranks:
-        raise Refused("LAUNCHER", f"CP2K ran on {header.processes} processes instead of the requested {ranks}")
+        found = counted(header.processes, "process")
+        raise Refused("LAUNCHER", f"CP2K ran on {found} instead of the requested {ranks}")
     if header.out_of_time:
         raise Refused("WALLTIME", "CP2K stopped at its own time limit (WALLTIME in the input)")
     if status != 0 or not header.ended:

@@ -1,0 +1,41 @@
+"""Numbers in sentences: one frame, two frames, and digits that show what is said of a value."""
+
+import pytest
+
+from naglass_drv.config.schema import Audit
+from naglass_drv.dataset.audit import Limits, audit, table_of
+from naglass_drv.dataset.gate import net_force_fault, stress_fault
+from naglass_drv.wording import counted, outside
+from support.labeled import cell
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "text"),
+    [
+        (1, "frame", "1 frame"), (0, "frame", "0 frames"), (2, "process", "2 processes"),
+        (3, "trajectory", "3 trajectories"), (2, "melt-quench of 26 atoms", "2 melt-quenches of 26 atoms"),
+    ],
+)  # fmt: skip
+def test_one_and_several(number, noun, text):
+    assert counted(number, noun) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "form", "text"),
+    [
+        (3.95, 4.0, 9.0, ".1f", "3.95"), (2.0, 4.0, 9.0, ".1f", "2.0"), (9.004, 4.0, 9.0, ".1f", "9.004"),
+        (1000.04, 0.0, 1000.0, ".4g", "1000.04"), (0.5, 0.5, 0.5, ".3g", "0.5"),
+        (float("inf"), 0.0, 1.0, ".1f", "inf"), (float("nan"), 0.0, 1.0, ".1f", "nan"),
+    ],
+)  # fmt: skip
+def test_a_value_outside_its_range_has_the_digits_that_show_it(value, low, high, form, text):
+    assert outside(value, low, high, form) == text
+
+
+def test_faults_and_audits_are_worded_by_it():
+    assert net_force_fault(0.05004, 0.05) == "the net force is 0.05004 eV/Å, above 0.05"
+    frame = cell("Na3PO4")
+    frame.info["REF_stress"] = 6.2417 * 1.0000001 * (frame.cell.array * 0 + [[1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    assert "a stress of 1000.03 GPa, above 1000: " in stress_fault(frame.info["REF_stress"], 1000.0)
+    result, _ = audit([frame], ["a"], Limits(**Audit().model_dump()))
+    assert table_of(result).startswith("1 frame, 8 atoms, 1 composition, 1 group, level ")
