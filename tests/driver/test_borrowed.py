@@ -32,6 +32,8 @@ dataset:
     - {from: ../other, product: dataset/train}
 """
 TRAIN = "products/dataset/train.extxyz"
+SUMMARY = "products/dataset/dataset.json"
+E0 = {"level": "made-h0a1b2c", "E0_eV": {"Na": -1.0, "O": -5.0}}
 MODEL = "products/train/model/model.nmace"
 
 
@@ -53,7 +55,9 @@ def made(tmp_path_factory):
     write_frames(glass, [cell("Na4P4O12")])
     write_frames(train, [cell("Na2O", k) for k in range(3)])
     keep(store, "half/glass", Structures(files={"g0/structure": glass}), {"a": 1})
-    keep(store, "dataset", Dataset(files={"train": train, "summary": train}), {"a": 1})
+    summary = folder / SUMMARY
+    write_bytes(summary, json.dumps(E0).encode())
+    keep(store, "dataset", Dataset(files={"train": train, "summary": summary}), {"a": 1})
     portable, table = folder / MODEL, folder / "products/train/model/train.json"
     write_bytes(portable, b"model")
     write_bytes(table, b"{}")
@@ -83,7 +87,7 @@ def refused(other, text: str = INPUT) -> str:
 def test_a_product_stands_for_its_file(other, capsys):
     path = write(other)
     input = load(path, checks=[Checks()])
-    assert [path.parent / file for file in input.dataset.include] == [other.parent / "here" / ".." / "other" / TRAIN]
+    assert [str(file) for file in input.dataset.include] == [f"../other/{TRAIN}", f"../other/{SUMMARY}"]
     assert str(input.reference[0].structures) == "../other/products/half/glass/g0.extxyz"
     assert main(["validate", str(path)]) == 0
     assert "1 label gfn1-xtb, up to 20 atoms" in capsys.readouterr().out

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from .included import Contents, check_contents
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from ..chemistry.level import Level
     from ..config.partial import Partial
     from ..config.source import Document, Where
-
-# frame files up to this many bytes are read in full, which takes a second or two
-_WHOLE_FILE = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -44,22 +42,30 @@ class Checks:
         self.counts: dict[Path | str, list[int]] = {}
         self._frames: dict[Path, list[Atoms]] = {}
         self._labeled: list[_Labeled] = []
+        self._contents: list[Contents] = []
 
     def __call__(self, top: "Partial", document: "Document", source: Path) -> None:
         """Check the values that are valid on their own (`config.load`)."""
         from ..config.partial import rule
+        from ..config.rounds import RoundView
         from ..config.sizes import check_costs
 
+        number = document.number if isinstance(document, RoundView) else 0
+        self._contents.append(Contents(document, number))
         with rule():
             self._structures(top, document, source)
         with rule():
             for index, item in enumerate(top.reference):
                 with rule():
                     self._set(top, item, index, document, source)
-        for check in (self._model, self._start_model, self._included):
+        for check in (self._model, self._included, self._start_model):
             with rule():
                 check(top, document, source)
         check_costs(top, document, self.counts)
+
+    def end(self, document: "Document") -> None:
+        """Check what concerns all systems and rounds."""
+        check_contents(self._contents, document)
 
     def _structures(self, top: "Partial", document: "Document", source: Path) -> None:
         """Read each structure file once."""
@@ -110,6 +116,7 @@ class Checks:
                     _tell_difference(own, other)
                     return
             self._labeled.append(own)
+            self._contents[-1].label(where, section, own.label, elements)
 
     def _outputs(self, top: "Partial", section: Any, method: Any) -> None:
         from ..engines.cp2k.write import prints
@@ -185,27 +192,19 @@ class Checks:
         from ..engines.mace.train import model_elements
 
         with _named(document, ("train", "start_model")):
-            _check_known(train.start_model, model_elements(source / train.start_model), self._labeled_elements(top))
-
-    def _labeled_elements(self, top: "Partial") -> list[str]:
-        """Elements of the sets that enter the dataset, as far as they are known."""
-        sets = [item for item in top.reference if top.dataset is not None and item.level.name == top.dataset.level]
-        return sorted({element for item in sets for element in self._elements(top, item)})
+            elements = sorted(self._contents[-1].needed())
+            _check_known(train.start_model, model_elements(source / train.start_model), elements)
 
     def _included(self, top: "Partial", document: "Document", source: Path) -> None:
         """Included files hold labeled frames at the dataset's level; large files are not read."""
         if top.dataset is None:
             return
-        from ..dataset.assemble import one_level
-        from ..dataset.frames import read_labeled
-
-        for index, path in enumerate(top.dataset.include):
-            where, file = ("dataset", "include", index), source / path
-            if where in document.faulty or file.stat().st_size > _WHOLE_FILE:
-                continue
-            with _named(document, where):
-                frames = read_labeled(file)
-                one_level(((f"{path}: frame {k}", frame) for k, frame in enumerate(frames)), top.dataset.level)
+        section = top.dataset
+        for index, path in enumerate(section.include):
+            where = ("dataset", "include", index)
+            if where not in document.faulty:
+                with _named(document, where):
+                    self._contents[-1].include(where, path, source / path, section.level, section.max_force_eV_per_A)
 
 
 def _tell_difference(own: _Labeled, other: _Labeled) -> None:

@@ -71,7 +71,7 @@ OF_KEYS = {
     "Audit.near_copy_A": "Frames closer than this, root mean square, are near copies.",
     "Audit.near_copy_strain": "Cells that differ by less than this are those of near copies.",
     "Dataset.level": "The level of its labels.",
-    "Dataset.include": "Further files of labeled frames, or products of other runs.",
+    "Dataset.include": "Further files of labeled frames or isolated-atom energies, or products of other runs.",
     "Dataset.test_fraction": "Part of the groups that is held out.",
     "Dataset.max_force_eV_per_A": "Frames with larger forces are left out.",
     "Dataset.admit_spin_flagged": "Keep frames whose spin state does not match their composition.",

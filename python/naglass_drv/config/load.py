@@ -1,11 +1,11 @@
 """Read input.yaml into a strict Input, reporting all errors at once, and write the expanded run.yaml."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import InputError
 from ..fields import Section
@@ -19,7 +19,15 @@ from .source import Document, parse
 from .systems import OVERRIDES, Described, View, seed_of, views
 from .validation import fault_empty, valid_sections, validate
 
-Check = Callable[[Partial, Document, Path], None]
+
+class Check(Protocol):
+    """Adds errors to the documents of an input: called with the valid part of every system and round, and, once all of
+    them have been seen, with the document of the file by `end`.
+    """
+
+    def __call__(self, top: Partial, document: Document, source: Path) -> None: ...
+
+    def end(self, document: Document) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,8 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
             for check in checks:
                 check(sections, part, folder)
         check_loop(known)
+    for check in checks:
+        check.end(document)
     seed = seed_of(document)
     document.raise_faults()
     rounds = {name: inputs_of(inputs) for name, inputs in given.items()}

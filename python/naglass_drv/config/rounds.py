@@ -41,7 +41,7 @@ class RoundView(Document):
 
     def place(self, where: Where) -> Where:
         """The place in the file of a place in this document."""
-        return (*self.at, *where) if self.says(where) else self.before.place(where)
+        return self.before.place((*self.at, *where) if self.says(where) else where)
 
     def says(self, where: Where) -> bool:
         """Whether the entry of this round gives the value at `where`."""

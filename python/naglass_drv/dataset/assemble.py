@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 _E0_TOLERANCE_eV = 1e-4
+#: What can be done about elements without E0.
+WITHOUT_E0 = (
+    "add a reference set of these elements at this level, include the E0.json or dataset.json of the run that labeled "
+    "the frames, or add single-atom frames with config_type=IsolatedAtom to an included file"
+)
 
 
 @dataclass(frozen=True)
@@ -67,17 +72,14 @@ def assemble(
                 continue
             total += 1
             kept.setdefault(digest(frame), frame)
-    frames, left_out = _below(max_force_eV_per_A, kept.values())
+    frames, left_out = below(max_force_eV_per_A, kept.values())
     if not frames:
         raise InputError(f"dataset: no training frames in {', '.join(files) or 'no file'}")
     merged = isolated_atom_energies(atoms, e0_eV)
     present = sorted({element for frame in frames for element in frame.symbols})
     missing = [element for element in present if element not in merged]
     if missing:
-        raise InputError(
-            f"dataset: no isolated-atom energy for {', '.join(missing)} at level {full}; add a reference set "
-            "at this level, or add single-atom frames with config_type=IsolatedAtom to an included file"
-        )
+        raise InputError(f"dataset: no isolated-atom energy for {', '.join(missing)} at level {full}; {WITHOUT_E0}")
     used = {element: merged[element] for element in present}
     return Dataset(frames, used, full, total - len(kept), left_out)
 
@@ -129,7 +131,7 @@ def _check_kinds(frame: "Atoms", where: str, known: dict[tuple[str, str], tuple[
                 )
 
 
-def _below(ceiling: float, frames: Iterable["Atoms"]) -> tuple[tuple["Atoms", ...], tuple[Mapping[str, Any], ...]]:
+def below(ceiling: float, frames: Iterable["Atoms"]) -> tuple[tuple["Atoms", ...], tuple[Mapping[str, Any], ...]]:
     """The frames with forces below the ceiling, and those left out: a few extreme frames would dominate a fit."""
     kept, left_out = [], []
     for frame in frames:

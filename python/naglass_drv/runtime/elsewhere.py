@@ -1,11 +1,12 @@
 """A file among the products of another run, taken only as its manifest describes it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import InputError
 from ..files import file_hash
-from ..products import MANIFEST, Product
+from ..products import MANIFEST, Dataset, Labels, Product
 from .store import Store
 
 
@@ -18,13 +19,7 @@ def product_file(folder: Path, name: str, what: str, words: Collection[str]) -> 
     the folder, missing, or has changed since the manifest was written (SHA-256).
     """
     store = Store(folder, dry=True)
-    steps = store.steps()
-    if not steps:
-        raise InputError(f"not the folder of a run (looked for {folder})")
-    # a step may have a scope, and a role the name of a structure or set
-    step = max((step for step in steps if name.startswith(f"{step}/")), key=len, default=None)
-    if step is None:
-        raise InputError(f"{name}: no file of a product; give step and role, the steps are {', '.join(steps)}")
+    step = _step_of(store, name)
     product = _finished(store, step)
     role = name.removeprefix(f"{step}/")
     if role not in product.files:
@@ -36,9 +31,52 @@ def product_file(folder: Path, name: str, what: str, words: Collection[str]) -> 
     if role not in fitting:
         known = ", ".join(f"{step}/{each}" for each in fitting) or "none"
         raise InputError(f"{name} is not {what}; the product of {step} has {known}")
+    return _verified(store, product, role)
+
+
+def energy_files(folder: Path, name: str) -> list[Path]:
+    """The tables of isolated-atom energies that the frames of the product `name` come with, relative to `folder`: the
+    summary of their dataset, or those of all labels of the run.
+
+    Raises InputError as `product_file`.
+    """
+    store = Store(folder, dry=True)
+    product = _finished(store, _step_of(store, name))
+    if isinstance(product, Dataset):
+        return [_verified(store, product, "summary")] if "summary" in product.files else []
+    return [
+        _verified(store, labels, role)
+        for labels in _all_labels(store)
+        for role in labels.files
+        if role.rpartition("/")[2] == "E0"
+    ]
+
+
+def _step_of(store: Store, name: str) -> str:
+    """The step that the name of a product begins with."""
+    steps = store.steps()
+    if not steps:
+        raise InputError(f"not the folder of a run (looked for {store.folder})")
+    # a step may have a scope, and a role the name of a structure or set
+    step = max((step for step in steps if name.startswith(f"{step}/")), key=len, default=None)
+    if step is None:
+        raise InputError(f"{name}: no file of a product; give step and role, the steps are {', '.join(steps)}")
+    return step
+
+
+def _all_labels(store: Store) -> Iterator[Labels]:
+    """The labels of all steps of a run that are finished."""
+    for step in store.steps():
+        with suppress(InputError):
+            if isinstance(product := _finished(store, step), Labels):
+                yield product
+
+
+def _verified(store: Store, product: Product, role: str) -> Path:
+    """A file of a product, relative to the run folder, if it is what the manifest says."""
     path = product.files[role]
-    shown = path.relative_to(folder)
-    if not path.resolve().is_relative_to(folder.resolve()):
+    shown = path.relative_to(store.folder)
+    if not path.resolve().is_relative_to(store.folder.resolve()):
         raise InputError(f"{shown} leads out of the run folder")
     try:
         found = file_hash(path)

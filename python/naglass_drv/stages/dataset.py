@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 name = "dataset"
 #: Raised when the same settings and files give another result.
-revision = 2
+revision = 3
 
 TRAIN, TEST, SUMMARY = "train", "test", "dataset.json"
 BEFORE = "before"
@@ -45,6 +45,8 @@ class Settings:
 
 def plan(run: Run) -> list[Task]:
     """One task for the reference sets at the level of the dataset and the included files."""
+    from ..dataset.energies import is_table
+
     section = run.input.dataset
     labeled: dict[str, Path] = {}
     energies: dict[str, Path] = {}
@@ -59,20 +61,22 @@ def plan(run: Run) -> list[Task]:
     train = run.input.train
     # a frame that the start model may have been trained on is no independent test
     word = "seen" if train is not None and isinstance(train.start_model, Path) else "included"
-    included = {f"{word}/{number}": run.source / path for number, path in enumerate(section.include)}
+    included = {f"{word}/{number}": path for number, path in _included(run) if not is_table(path)}
+    tables = {f"table/{number}": path for number, path in _included(run) if is_table(path)}
     earlier = {BEFORE: run.take(BEFORE, Product).files["summary"]} if BEFORE in run.takes else {}
     if not labeled and not included:
         raise InputError(f"dataset: no admitted frames at level {section.level}, and no included files")
     settings = dumped(Settings(seed=run.input.seed, **common(Settings, section)))
-    return [Task(name, "dataset", settings, labeled | included | energies | earlier)]
+    return [Task(name, "dataset", settings, labeled | included | energies | tables | earlier)]
 
 
 def expect(run: Run) -> tuple[list[Task], Product]:
     """One task with all frames of the level, none of them rejected, and those of the included files."""
+    from ..dataset.energies import is_table
     from ..dataset.frames import read_frames
 
     section = run.input.dataset
-    frames = sum(len(read_frames(run.source / path)) for path in section.include)
+    frames = sum(len(read_frames(path)) for _, path in _included(run) if not is_table(path))
     for labels in run.take_all("reference", Labels):
         levels, counts = labels.facts["levels"], labels.facts["frames"]
         frames += sum(counts[item] for item, level in levels.items() if level == section.level)
@@ -91,10 +95,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..dataset.split import split_by_group
 
     settings = read_settings(Settings, job.task)
-    energies = {str(path): _energies(path) for path in _with(job.task, "E0")}
     frames = {str(path): read_labeled(path) for path in _with(job.task, "admitted", "included", "seen")}
     _name_systems(job.task, frames)
-    dataset = assemble(settings.level, frames, energies, settings.max_force_eV_per_A)
+    dataset = assemble(settings.level, frames, _energies(job.task, frames), settings.max_force_eV_per_A)
     flagged: list[dict[str, Any]] = []
     if not settings.admit_spin_flagged:
         dataset, flagged = without_flagged(dataset)
@@ -164,5 +167,15 @@ def _name_systems(task: Task, frames: Mapping[str, list["Atoms"]]) -> None:
                 frame.info["source"] = f"{scope}/{frame.info['source']}"
 
 
-def _energies(path: Path) -> dict[str, float]:
-    return json.loads(path.read_text())["E0_eV"]
+def _included(run: Run) -> list[tuple[int, Path]]:
+    """Number and path of each file that the input includes."""
+    return [(number, run.source / path) for number, path in enumerate(run.input.dataset.include)]
+
+
+def _energies(task: Task, frames: Mapping[str, list["Atoms"]]) -> dict[str, Mapping[str, float]]:
+    """The isolated-atom energies by their file, of the files at the level of the frames."""
+    from ..dataset.energies import read_table
+
+    levels = {frame.info["level"] for each in frames.values() for frame in each}
+    tables = {str(path): read_table(path) for path in _with(task, "E0", "table")}
+    return {path: table.e0_eV for path, table in tables.items() if table.level in levels}
