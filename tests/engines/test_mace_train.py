@@ -15,7 +15,8 @@ from ase import Atoms
 from ase.calculators.morse import MorsePotential
 
 from naglass_drv.dataset.frames import read_labeled, write_frames
-from naglass_drv.engines.mace.train import CHECKPOINT, PROGRESS, TrainingJob, model_elements, train
+from naglass_drv.engines.mace.facts import start_elements
+from naglass_drv.engines.mace.train import CHECKPOINT, PROGRESS, TrainingJob, train
 from naglass_drv.errors import InputError, TaskFailed
 from naglass_drv.runtime.launch import run_child, scrubbed_environment
 from support import taken
@@ -169,7 +170,7 @@ def test_a_fit_leaves_a_model_an_export_and_nothing_else_that_is_large(whole):
     names = {path.name for path in whole.iterdir()}
     assert {"model.portable", "model.naglass", "model.json", "train.log"} <= names
     assert CHECKPOINT not in names
-    assert model_elements(whole / "model.portable") == set(E0)
+    assert start_elements(whole / "model.portable") == sorted(E0)
     losses = [json.loads(line)["loss"] for line in (whole / PROGRESS).read_text().splitlines()]
     assert len(losses) == 4 and losses[-1] < losses[0]
 
@@ -231,7 +232,7 @@ def test_a_start_model_of_another_level_or_without_an_element_is_refused(whole, 
         train(more, tmp_path, in_process(tmp_path), lambda *a: None)
     (tmp_path / "no.mace").write_bytes(b"not a model")
     with pytest.raises(InputError, match="no.mace"):
-        model_elements(tmp_path / "no.mace")
+        start_elements(tmp_path / "no.mace")
 
 
 def test_learning_rate_rises_once_and_falls_to_a_hundredth():

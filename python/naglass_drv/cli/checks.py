@@ -180,20 +180,20 @@ class Checks:
         md = top.md
         if md is None or md.model == "train" or ("md", "model") in document.faulty:
             return
-        from ..stages.md_commands import model_facts
+        from ..engines.mace.facts import potential_facts
 
         with _named(document, ("md", "model")):
-            _check_known(md.model, model_facts(source / md.model)[0], self._elements(top, md))
+            _check_known(md.model, potential_facts(source / md.model).elements, self._elements(top, md))
 
     def _start_model(self, top: "Partial", document: "Document", source: Path) -> None:
         train = top.train
         if train is None or not isinstance(train.start_model, Path) or ("train", "start_model") in document.faulty:
             return
-        from ..engines.mace.train import model_elements
+        from ..engines.mace.facts import start_elements
 
         with _named(document, ("train", "start_model")):
             elements = sorted(self._contents[-1].needed())
-            _check_known(train.start_model, model_elements(source / train.start_model), elements)
+            _check_known(train.start_model, start_elements(source / train.start_model), elements)
 
     def _included(self, top: "Partial", document: "Document", source: Path) -> None:
         """Included files hold labeled frames at the dataset's level; large files are not read."""

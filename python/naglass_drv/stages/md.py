@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from ..files import keep_only, write_bytes, write_json
 from ..products import Model, Structures, Trajectories
 from . import efforts
 from .base import Done, Job, Run, Task, common, dumped, read_settings
-from .md_commands import MOMENT, Settings, commands_for, model_facts, observables_for, steps_of
+from .md_commands import MOMENT, Settings, commands_for, observables_for, steps_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -37,24 +38,26 @@ def plan(run: Run) -> list[Task]:
     structure.
     """
     from ..dataset.frames import read_frames
+    from ..engines.mace.facts import potential_facts
 
     section = run.input.md
     models = _models(run)
-    known, outputs = model_facts(models["model"])
-    outputs += ["spin"] if "readout" in models else []
+    model = potential_facts(models["model"])
+    if "readout" in models:
+        model = replace(model, outputs=[*model.outputs, "spin"])
     tasks = []
     for file in _structure_files(run):
         frames = read_frames(file)
         for number, frame in enumerate(frames):
             elements = list(dict.fromkeys(frame.get_chemical_symbols()))
-            missing = [element for element in elements if element not in known]
+            missing = [element for element in elements if element not in model.elements]
             if missing:
                 raise InputError(
                     f"md.model: {models['model']} does not cover {', '.join(missing)} in {file.name}; "
-                    f"it covers {', '.join(known)}"
+                    f"it covers {', '.join(model.elements)}"
                 )
             label = _label(file, number if len(frames) > 1 else None)
-            commands = commands_for(run.input, elements, outputs)
+            commands = commands_for(run.input, elements, model)
             for temperature in section.temperatures_K:
                 task = f"{label}-{temperature:g}K"
                 settings = Settings(

@@ -1,14 +1,12 @@
 """Settings of the tasks of stage `md`, with the LAMMPS commands for the model and the observables during the run."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
 from ..config.schema import Analysis, Gate, Input
-from ..errors import InputError
+from ..engines.mace.facts import ModelFacts
 
 MOMENT = "moment"
 
@@ -38,23 +36,7 @@ class Settings:
     pressure_bar: float | None = None
 
 
-def model_facts(model: Path) -> tuple[list[str], list[str]]:
-    """Elements and extra outputs of an exported or a portable model, read without torch."""
-    import zipfile
-
-    if model.suffix != ".naglass":
-        from ..engines.mace.train import model_elements
-
-        return sorted(model_elements(model)), []
-    try:
-        with zipfile.ZipFile(model) as archive:
-            facts = json.loads(archive.read("metadata.json"))
-            return list(facts["elements"]), [output["name"] for output in facts.get("outputs", [])]
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-        raise InputError(f"md.model: {model}: not a model exported for pair_style mace ({error})") from error
-
-
-def commands_for(input: Input, elements: list[str], outputs: list[str]) -> dict[str, Any]:
+def commands_for(input: Input, elements: list[str], model: ModelFacts) -> dict[str, Any]:
     """The settings `elements`, `commands`, `plugins` and `columns`: commands for potential and observables, the plugins
     they need, and the dump columns they fill.
     """
@@ -65,7 +47,7 @@ def commands_for(input: Input, elements: list[str], outputs: list[str]) -> dict[
     trust = " trust yes" if input.md.trust or (input.md.gpus and made_here) else ""
     commands = [f"pair_style mace{trust}", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
     columns = {}
-    if "spin" in outputs and TRANSITION_METALS & set(elements):
+    if "spin" in model.outputs and TRANSITION_METALS & set(elements):
         commands.append("compute moment all mace/atom spin")
         columns[MOMENT] = "c_moment"
     formers = [element for element in FORMERS if element in elements][:1]

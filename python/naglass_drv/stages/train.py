@@ -29,7 +29,7 @@ class Settings:
 
 def plan(run: Run) -> list[Task]:
     """One task; raises an error if the start model lacks an element of the dataset."""
-    from ..engines.mace.train import model_elements
+    from ..engines.mace.facts import start_elements
 
     section = run.input.train
     files = run.take("dataset", Dataset).files
@@ -38,7 +38,7 @@ def plan(run: Run) -> list[Task]:
     summary = json.loads(files["summary"].read_text())
     inputs = {part: files[part] for part in (dataset.TRAIN, dataset.TEST) if part in files}
     if (start := _start(run)) is not None:
-        missing = sorted(set(summary["E0_eV"]) - model_elements(start))
+        missing = sorted(set(summary["E0_eV"]) - set(start_elements(start)))
         if missing:
             raise InputError(f"train.start_model: {start} does not cover {', '.join(missing)} in the dataset")
         inputs["start_model"] = start

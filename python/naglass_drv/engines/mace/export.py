@@ -18,6 +18,7 @@ from ... import __version__
 from ...errors import InputError
 from ...files import write_zip
 from .filekind import ARCHIVE_FORMAT as FORMAT
+from .filekind import ARCHIVE_VERSION as FORMAT_VERSION
 from .heads import Head, choose_heads
 from .modelfile import default_dtype, import_torch, load_model, one_line, torch_dtype, versions
 from .spin import NAME, UNIT, SpinReadout
@@ -25,7 +26,6 @@ from .spin import NAME, UNIT, SpinReadout
 if TYPE_CHECKING:
     import torch
 
-FORMAT_VERSION = 5
 
 _INTERACTIONS = frozenset(
     {

@@ -12,6 +12,7 @@ from ...errors import InputError
 
 PORTABLE, PICKLED = "portable", "pickled"
 PORTABLE_FORMAT, ARCHIVE_FORMAT = "naglass-portable-mace", "naglass-mace"
+ARCHIVE_VERSION = 5  # that pair_style mace reads
 MAX_BYTES = 2 << 30  # a model file is megabytes: anything near this is damaged or hostile
 # what a damaged or hostile zip, JSON or .npy raises; a shape of terabytes is a MemoryError
 UNREADABLE = (
@@ -86,7 +87,8 @@ def _kind_of_zip(path: Path, archive: zipfile.ZipFile) -> str:
     if "config.json" in names and _format(path, archive, "config.json") == PORTABLE_FORMAT:
         return PORTABLE
     if "metadata.json" in names and _format(path, archive, "metadata.json") == ARCHIVE_FORMAT:
-        raise InputError(f"{path}: already exported; use it in pair_coeff, or export its .model or .mace file again")
+        raise InputError(f"{path}: already exported; use it in pair_coeff, or as md.model with the suffix .naglass; "
+                         "here, use the .model or .mace file that it was made from")  # fmt: skip
     if any(name.endswith("/constants.pkl") for name in names):
         raise InputError(
             f"{path}: a compiled (TorchScript) model, as mace_create_lammps_model makes; "

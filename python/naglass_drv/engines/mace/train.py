@@ -80,15 +80,6 @@ def train(
     return json.loads((folder / SUMMARY).read_text())
 
 
-def model_elements(path: Path) -> set[str]:
-    """Elements of a portable model, read without torch. Raises InputError when it is not one."""
-    from ase.data import chemical_symbols
-
-    from .modelfile import read_config
-
-    return {chemical_symbols[z] for z in read_config(path)["atomic_numbers"]}
-
-
 def _write_config(job: TrainingJob, folder: Path) -> None:
     content = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(job).items()}
     write_json(folder / CONFIG, content)

@@ -1,0 +1,95 @@
+"""Models that an input names: what the stages cannot use is refused at its line, with what to do instead."""
+
+import json
+import pickle
+import zipfile
+
+import pytest
+
+from naglass_drv.cli.checks import Checks
+from naglass_drv.config.load import load
+from naglass_drv.engines.mace.export import export_model
+from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
+from naglass_drv.errors import InputError
+from support.mace_models import SMALLEST, build_model
+
+INPUT = """\
+name: here
+system: {composition: {Na: 4, V4+: 2, P: 4, O: 16}, density_g_cm3: 2.75}
+glass: {}
+reference: [{name: labels, level: gfn1-xtb}]
+dataset: {level: gfn1-xtb}
+train:
+  epochs: 1
+md:
+  {temperatures_K: [300], time_ps: 0.02, sample_every_fs: 5,
+   model: train}
+"""
+MD, TRAIN = "input.yaml:10: md.model: ", "input.yaml:8: train.start_model: "
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    with default_dtype("float64"):
+        one, three = (build_model(**SMALLEST, heads=heads) for heads in (["Default"], ["a", "b", "c"]))
+        save_portable(one, folder / "one.mace")
+        save_portable(three, folder / "three.mace")
+    export_model(folder / "one.mace", folder / "single.naglass", dtype="float32")
+    export_model(folder / "one.mace", folder / "double.naglass")
+    export_model(folder / "three.mace", folder / "committee.naglass", head=["a", "c"])
+    # the format of torch.save before 1.6 begins like any pickle
+    (folder / "pickled.model").write_bytes(pickle.dumps({}))
+    (folder / "pickled.naglass").write_bytes(pickle.dumps({}))
+    (folder / "portable.naglass").write_bytes((folder / "one.mace").read_bytes())
+    (folder / "weights.pt").write_bytes(b"nothing")
+    with zipfile.ZipFile(folder / "older.naglass", "w") as archive:
+        facts = {"format": "naglass-mace", "format_version": 4, "elements": ["Na", "V", "P", "O"]}
+        archive.writestr("metadata.json", json.dumps(facts))
+    return folder
+
+
+def read(models, *, potential: str = "train", start: str | None = None):
+    text = INPUT.replace("model: train", f"model: {potential}")
+    text = text.replace("epochs: 1\n", f"epochs: 1\n  start_model: {start}\n" if start else "epochs: 1\n")
+    (models / "input.yaml").write_text(text)
+    return load(models / "input.yaml", checks=[Checks()])
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("three.mace", "the model has several heads (a, b, c); run 'export-model {path} --head NAME' (several names "
+                       "form a committee) and use the .naglass file"),
+        ("pickled.model", "a pickled mace-torch model, which can run code when it is loaded; if you trust its author, "
+                          "run 'export-model {path} --trust' and use the .naglass file"),
+        ("pickled.naglass", "not a model exported for pair_style mace (a pickled mace-torch model, which can run code "
+                            "when it is loaded; export it first)"),
+        ("portable.naglass", "not a model exported for pair_style mace (a portable model; give its name the suffix "
+                             ".mace)"),
+        ("older.naglass", "an archive of version 4, but pair_style mace reads version 5; export the model again"),
+        ("weights.pt", "not a MACE model; use a mace-torch .model file or a .mace file"),
+    ],
+)  # fmt: skip
+def test_what_md_cannot_use_is_refused_before_a_glass_is_made(models, file, message):
+    trust = f"{file}, trust: true"
+    with pytest.raises(InputError) as error:
+        read(models, potential=trust)
+    path = models / file
+    assert str(error.value) == f"{MD}{path}: {message.format(path=path)}"
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("three.mace", "the model has several heads (a, b, c); only a model with one head can be refined"),
+        ("pickled.model", "a pickled mace-torch model, which can run code when it is loaded; if you trust its author, "
+                          "load it and write it with save_portable (docs/pair_mace.md)"),
+        ("double.naglass", "already exported; use it in pair_coeff, or as md.model with the suffix .naglass; here, use "
+                           "the .model or .mace file that it was made from"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_refined_is_refused_before_a_label_is_made(models, file, message):
+    with pytest.raises(InputError) as error:
+        read(models, start=file)
+    assert str(error.value) == f"{TRAIN}{models / file}: {message}"
