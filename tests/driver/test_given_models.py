@@ -8,10 +8,15 @@ import pytest
 
 from naglass_drv.cli.checks import Checks
 from naglass_drv.config.load import load
+from naglass_drv.dataset.frames import write_frames
 from naglass_drv.engines.mace.export import export_model
 from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
 from naglass_drv.errors import InputError
-from support.mace_models import SMALLEST, build_model
+from naglass_drv.stages import md
+from naglass_drv.stages.base import Run
+from support import taken
+from support.attempts import attempt
+from support.mace_models import SMALLEST, build_model, packing
 
 INPUT = """\
 name: here
@@ -93,3 +98,15 @@ def test_what_cannot_be_refined_is_refused_before_a_label_is_made(models, file, 
     with pytest.raises(InputError) as error:
         read(models, start=file)
     assert str(error.value) == f"{TRAIN}{models / file}: {message}"
+
+
+def test_an_archive_in_single_precision_runs_in_it(models, tmp_path):
+    """By the real pair style; an archive of two heads needs no choice."""
+    for file, style in (("single", "pair_style mace dtype float32"), ("double", "pair_style mace"),
+                        ("committee", "pair_style mace")):  # fmt: skip
+        input = read(models, potential=f"{file}.naglass", start="one.mace")
+        run = Run(input, models, tmp_path)
+        write_frames(run.products / "glass" / "g0.extxyz", [packing(26, 14.0)])
+        (task,) = md.plan(taken.given(run, glass=taken.glasses(run, "g0")))
+        assert task.settings["commands"][0] == style
+        assert md.run(attempt(task, tmp_path / file))["reached_ps"] == pytest.approx(0.02)

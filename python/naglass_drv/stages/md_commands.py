@@ -45,7 +45,8 @@ def commands_for(input: Input, elements: list[str], model: ModelFacts) -> dict[s
     # TorchScript, which GPUs need, is made by this run, unless the input names an archive
     made_here = input.md.model == "train" or input.md.model.suffix != ".naglass"
     trust = " trust yes" if input.md.trust or (input.md.gpus and made_here) else ""
-    commands = [f"pair_style mace{trust}", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
+    dtype = "" if model.dtype == "float64" else f" dtype {model.dtype}"
+    commands = [f"pair_style mace{dtype}{trust}", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
     columns = {}
     if "spin" in model.outputs and TRANSITION_METALS & set(elements):
         commands.append("compute moment all mace/atom spin")
