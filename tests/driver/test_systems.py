@@ -334,3 +334,20 @@ def test_a_series_may_begin_without_the_element_of_its_ratios(tmp_path):
 def test_an_override_that_is_empty_is_refused(tmp_path):
     (line,) = refused(tmp_path, LIST.replace("glass: {replicas: 5}", "glass:"))
     assert line.startswith("input.yaml:12: systems[1].glass: is empty; write 'glass: {}'")
+
+
+def test_another_level_in_an_override_has_its_own_defaults(tmp_path):
+    text = SETS.replace("level: pbe}", "level: {name: pbe+u+d3, cutoff_Ry: 600}}")
+    for own, level in (
+        ("level: gfn1-xtb", ("gfn1-xtb", None)),
+        ("level: pbe", ("pbe", 800)),
+        ("level: pbe, cutoff_Ry: 500", ("pbe", 500)),
+        ("level: pbe+u+d3", ("pbe+u+d3", 600)),
+        ("level: {rel_cutoff_Ry: 50}", ("pbe+u+d3", 600)),
+    ):
+        found = study(tmp_path, text.replace("b: {cutoff_Ry: 600}", f"b: {{{own}}}")).systems["own"].reference[1].level
+        assert (found.name, found.cutoff_Ry) == level
+    wrong = text.replace("b: {cutoff_Ry: 600}", "b: {level: gfn1-xtb, cutoff_Ry: 500}")
+    assert refused(tmp_path, wrong) == [
+        "input.yaml:15: systems[1].reference.b.cutoff_Ry: 500: the level gfn1-xtb has no plane-wave cutoff"
+    ]

@@ -15,6 +15,7 @@ from ..chemistry import ions as chemistry
 from ..chemistry import mixture
 from ..errors import InputError
 from ..fields import Count, Positive, Section, within
+from .overrides import moved_place, with_sets
 from .schema import MAX_ATOMS, Input, Name, Seed, Share, System
 from .source import Document, Fault, Where
 from .validation import fault_empty, validated
@@ -96,7 +97,7 @@ class View(Document):
     def place(self, where: Where) -> Where:
         if where[:1] == ("system",):
             return (*self.at, *self._asked(where)[1:])
-        moved = _moved(where, self.moved)
+        moved = moved_place(where, self.moved)
         return self.whole.place(where if moved is None else (*self.at, *moved))
 
     def _asked(self, where: Where) -> Where:
@@ -317,7 +318,7 @@ def _view(document: Document, at: Where, system: Any, own: Mapping[str, Any], de
     for key, item in own.items():
         shared = merged.get(key)
         if key == "reference" and isinstance(item, dict):
-            merged[key] = _with_sets(document, at, shared if isinstance(shared, list) else [], item, moved)
+            merged[key] = with_sets(document, at, shared if isinstance(shared, list) else [], item, moved)
         elif isinstance(item, dict) and isinstance(shared, dict):
             merged[key] = {**shared, **item}
             moved |= {(key, part): (key, part) for part in item}
@@ -330,10 +331,10 @@ def _view(document: Document, at: Where, system: Any, own: Mapping[str, Any], de
     def here(where: Where) -> Where | None:
         """The place in the view of a place in the file; None for those of other systems, and for what is overridden."""
         if where[: len(at)] != at:
-            overridden = where[:1] in (("systems",), ("series",)) or _moved(where, moved) is not None
+            overridden = where[:1] in (("systems",), ("series",)) or moved_place(where, moved) is not None
             return None if overridden else where
         rest = where[len(at) :]
-        return (_moved(rest, back) or rest) if rest[:1] and rest[0] in OVERRIDES else ("system", *rest)
+        return (moved_place(rest, back) or rest) if rest[:1] and rest[0] in OVERRIDES else ("system", *rest)
 
     for where, line in document.lines.items():
         if (place := here(where)) is not None:
@@ -343,46 +344,3 @@ def _view(document: Document, at: Where, system: Any, own: Mapping[str, Any], de
                 view.lines.setdefault(place, line)
     view.faulty = {place for where in document.faulty if (place := here(where)) is not None}
     return view
-
-
-def _with_sets(
-    document: Document, at: Where, shared: list[Any], own: Mapping[str, Any], moved: dict[Where, Where]
-) -> list[Any]:
-    """The reference sets of a system: the shared ones, with the keys that `own` gives by their names, and new ones.
-
-    The places of these keys are added to `moved`.
-    """
-    sets = list(shared)
-    index_of = {str(item.get("name")): index for index, item in enumerate(sets) if isinstance(item, dict)}
-    for name, keys in own.items():
-        there: Where = ("reference", name)
-        if not isinstance(keys, dict):
-            document.fault((*at, *there), "must be a mapping of keys of the set")
-        elif "name" in keys:
-            document.fault((*at, *there, "name"), f"remove this key: the name of the set is {name!r}")
-        elif name in index_of:
-            index = index_of[name]
-            sets[index], places = _merged(sets[index], keys)
-            moved |= {("reference", index, *place): (*there, *place) for place in places}
-        else:
-            moved["reference", len(sets)] = there
-            sets.append({"name": name, **keys})
-    return sets
-
-
-def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[dict[str, Any], list[Where]]:
-    """A set with keys and options of the level from `own`, and the places of these."""
-    usual, level = shared.get("level"), own.get("level")
-    places: list[Where] = [(key,) for key in own]
-    if not isinstance(usual, dict) or not isinstance(level, dict):
-        return {**shared, **own}, places
-    places.remove(("level",))
-    return {**shared, **own, "level": {**usual, **level}}, [*places, *(("level", key) for key in level)]
-
-
-def _moved(where: Where, table: Mapping[Where, Where]) -> Where | None:
-    """The place of `where`, by the longest part of it that is in `table`."""
-    for length in range(len(where), 0, -1):
-        if (found := table.get(where[:length])) is not None:
-            return (*found, *where[length:])
-    return None
