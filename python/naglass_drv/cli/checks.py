@@ -1,5 +1,6 @@
 """Find what a stage would reject in an input before anything is run: levels, structures, models."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from ..chemistry.level import Level
+    from ..config.elements import Elements, Named
     from ..config.partial import Partial
     from ..config.source import Document, Where
 
@@ -43,6 +45,8 @@ class Checks:
         self._frames: dict[Path, list[Atoms]] = {}
         self._labeled: list[_Labeled] = []
         self._contents: list[Contents] = []
+        self._with_u: list[Named] = []
+        self._set_elements: defaultdict[Where, list[Elements]] = defaultdict(list)
 
     def __call__(self, top: "Partial", document: "Document", source: Path) -> None:
         """Check the values that are valid on their own (`config.load`)."""
@@ -65,6 +69,13 @@ class Checks:
 
     def end(self, document: "Document") -> None:
         """Check what concerns all systems and rounds."""
+        from ..config.elements import report_absent, union
+
+        report_absent(
+            self._with_u,
+            lambda name: union(self._set_elements[name.where]),
+            lambda name, known: f"{name.key}: this element is not one of {known}",
+        )
         check_contents(self._contents, document)
 
     def _structures(self, top: "Partial", document: "Document", source: Path) -> None:
@@ -94,9 +105,11 @@ class Checks:
         if (*where, "level", "template") not in document.faulty:
             with _named(document, where):
                 method = levels.method_in(section.level, source)
-        for check in (self._outputs, self._kinds, self._hubbard, self._isolated, self._pattern, self._spins):
+        for check in (self._outputs, self._kinds, self._isolated, self._pattern, self._spins):
             with rule(), _named(document, where):
                 check(top, section, method)
+        with _named(document, where):
+            self._hubbard(top, section, where, document)
         with rule():
             self._one_level(top, section, method, where, document)
 
@@ -128,14 +141,19 @@ class Checks:
         if method is not None and method.needs_basis:
             _for_all(self._elements(top, section), method.kind)
 
-    def _hubbard(self, top: "Partial", section: Any, method: Any) -> None:
-        """Each U belongs to an element that is present."""
+    def _hubbard(self, top: "Partial", section: Any, where: "Where", document: "Document") -> None:
+        """Each U belongs to an element; whether that is present is known at the end."""
+        from ..config.elements import Named
+        from ..config.partial import rule
         from ..engines.cp2k.theory import kinds
 
-        elements = self._elements(top, section)
+        known = None
+        with rule():
+            known = frozenset(self._elements(top, section))
+        place = (*where, "level", "u_eV")
+        self._set_elements[place].append(known)
         for key in section.level.u_eV or {}:
-            if kinds.shell(key)[0] not in elements:
-                raise InputError(f"u_eV {key}: this element is not one of {', '.join(elements)}")
+            self._with_u.append(Named(document, place, key, kinds.shell(key)[0], known))
 
     def _isolated(self, top: "Partial", section: Any, method: Any) -> None:
         """The dataset's level needs the energy of each isolated atom."""

@@ -5,13 +5,14 @@ value already has its own error.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..paths import holds_code, inside_package
 from . import sizes
+from .elements import Elements, Named, report_absent, union
 from .partial import Partial, rule
 from .source import Document, Where
 
@@ -25,7 +26,7 @@ _NEUTRAL = "the glasses are neutral; for a charged cell, use a structure file"
 
 def cross_check(top: Partial, document: Document, source: Path) -> None:
     """Add to `document` every error that shows up only between sections or on disk."""
-    for check in (_check_needs, _check_species, _check_dataset, _check_glass, _check_md, _check_cutoffs, *sizes.RULES):
+    for check in (_check_needs, _check_species, _check_dataset, _check_glass, _check_md, *sizes.RULES):
         with rule():
             check(top, document)
     with rule():
@@ -201,21 +202,33 @@ def _check_archive(md: Partial | None, document: Document, source: Path) -> None
         document.fault(("md", "model"), message)
 
 
-def _check_cutoffs(top: Partial, document: Document) -> None:
-    if top.analysis is None:
-        return
-    for pair in top.analysis.cutoffs_A:
-        where = ("analysis", "cutoffs_A", pair)
-        match = _PAIR.fullmatch(pair)
-        if match is None:
-            document.fault(where, "must be a pair of elements like 'P-O'")
-            continue
-        with rule():
-            elements = {_SIGN.sub("", label) for label in top.system.composition}
+def check_cutoffs(systems: Sequence[tuple[Partial, Document]]) -> None:
+    """The cutoffs of all systems are for pairs of elements that at least one of them has."""
+    names = [name for top, document in systems for name in _cutoff_elements(top, document)]
+    every = union(_elements(top, document) for top, document in systems)
+    where = "system.composition" if len(systems) == 1 else "the composition"
+    report_absent(names, lambda name: every, lambda name, known: f"{name.element} is not in {where} ({known})")
+
+
+def _elements(top: Partial, document: Document) -> Elements:
+    """The elements of a system; None if a part of its composition is not valid."""
+    with rule():
+        if not any(where[:2] == ("system", "composition") and len(where) > 2 for where in document.faulty):
+            return frozenset(_SIGN.sub("", label) for label in top.system.composition)
+    return None
+
+
+def _cutoff_elements(top: Partial, document: Document) -> Iterator[Named]:
+    """The elements of the pairs that a system has cutoffs for."""
+    with rule():
+        for pair in top.analysis.cutoffs_A if top.analysis is not None else ():
+            where = ("analysis", "cutoffs_A", pair)
+            match = _PAIR.fullmatch(pair)
+            if match is None:
+                document.fault(where, "must be a pair of elements like 'P-O'")
+                continue
             for element in dict.fromkeys(match.groups()):
-                if element not in elements:
-                    known = ", ".join(sorted(elements))
-                    document.fault(where, f"{element} is not in system.composition ({known})")
+                yield Named(document, where, pair, element, _elements(top, document))
 
 
 def _structure_keys(top: Partial) -> Iterator[tuple[Where, Partial, str]]:

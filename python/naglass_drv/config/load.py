@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from ..errors import InputError
 from ..fields import Section
 from .borrowed import resolve
-from .checks import cross_check
+from .checks import check_cutoffs, cross_check
 from .forms import nest_levels
 from .partial import Partial
 from .rounds import RoundView, check_loop, inputs_of, later_rounds
@@ -119,6 +119,7 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
     origins: dict[str, Described] = {}
     resolve(document, folder)
     documents: dict[str, list[Document]] = {}
+    first: list[tuple[Partial, Document]] = []
     for name, view in views(document).items():
         origins[name] = view.described if isinstance(view, View) else Described()
         documents[name], given[name], known = [], [], []
@@ -133,6 +134,8 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
             for check in checks:
                 check(sections, part, folder)
         check_loop(known)
+        first.append(known[0])
+    check_cutoffs(first)
     for check in checks:
         check.end(document)
     seed = seed_of(document)

@@ -90,8 +90,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
     frames = [frame for role, path in job.task.inputs.items() if role != HOPS for frame in read_frames(path)]
     json_name, npz_name, rows_name = files(job.task.name)
     settings = read_settings(Settings, job.task)
+    wanted = _of_elements(settings.wanted, {element for frame in frames for element in frame.symbols})
     if settings.kind == LABELS:
-        found = fingerprints(frames, settings.wanted.cutoffs_A, independent=True)
+        found = fingerprints(frames, wanted.cutoffs_A, independent=True)
         numbers = {"frames": len(frames), "fingerprints": found}
         write_json(job.folder / json_name, numbers)
         write_json(job.folder / rows_name, [row.as_json() for row in labeled(job.task.name, numbers)])
@@ -99,7 +100,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     hops = job.task.inputs.get(HOPS)
     numbers, curves = measure(
         frames,
-        settings.wanted,
+        wanted,
         replicas=settings.kind == GLASS,
         stable=settings.stable,
         progress=lambda done, note: job.progress(done, 1.0, "", note),
@@ -109,6 +110,12 @@ def run(job: Job) -> Mapping[str, Any] | None:
     write_json(job.folder / rows_name, [row.as_json() for row in quantities(job.task.name, numbers, curves)])
     np.savez_compressed(job.folder / npz_name, **curves)
     return {key: numbers[key] for key in ("frames", "atoms")}
+
+
+def _of_elements(section: Analysis, elements: set[str]) -> Analysis:
+    """The section without cutoffs of elements that only other systems have."""
+    kept = {pair: cutoff for pair, cutoff in section.cutoffs_A.items() if elements.issuperset(pair.split("-"))}
+    return section.model_copy(update={"cutoffs_A": kept})
 
 
 def collect(run: Run, done: list[Done]) -> Measurements:
