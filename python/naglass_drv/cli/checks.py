@@ -75,6 +75,7 @@ class Checks:
             self._with_u,
             lambda name: union(self._set_elements[name.where]),
             lambda name, known: f"{name.key}: this element is not one of {known}",
+            document,
         )
         check_contents(self._contents, document)
 

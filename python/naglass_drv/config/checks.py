@@ -202,12 +202,14 @@ def _check_archive(md: Partial | None, document: Document, source: Path) -> None
         document.fault(("md", "model"), message)
 
 
-def check_cutoffs(systems: Sequence[tuple[Partial, Document]]) -> None:
+def check_cutoffs(systems: Sequence[tuple[Partial, Document]], document: Document) -> None:
     """The cutoffs of all systems are for pairs of elements that at least one of them has."""
     names = [name for top, document in systems for name in _cutoff_elements(top, document)]
     every = union(_elements(top, document) for top, document in systems)
     where = "system.composition" if len(systems) == 1 else "the composition"
-    report_absent(names, lambda name: every, lambda name, known: f"{name.element} is not in {where} ({known})")
+    report_absent(
+        names, lambda name: every, lambda name, known: f"{name.element} is not in {where} ({known})", document
+    )
 
 
 def _elements(top: Partial, document: Document) -> Elements:

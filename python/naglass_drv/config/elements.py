@@ -31,12 +31,17 @@ def union(parts: Iterable[Elements]) -> Elements:
 
 
 def report_absent(
-    names: Iterable[Named], anywhere: Callable[[Named], Elements], message: Callable[[Named, str], str]
+    names: Iterable[Named],
+    anywhere: Callable[[Named], Elements],
+    message: Callable[[Named, str], str],
+    document: Document,
 ) -> None:
     """Report each element that a system names for itself but lacks, or that is not even `anywhere`, with the `message`
-    for it and for the elements that there are."""
+    for it and for the elements that there are. With errors in the systems of the file, its `document`, some are not
+    known."""
+    complete = not any(where[:1] in (("systems",), ("series",)) for where in document.faulty)
     for name in names:
         own = name.document.place(name.where)[0] == "systems"
-        known = name.known if own else anywhere(name)
+        known = name.known if own else anywhere(name) if complete else None
         if known is not None and name.element not in known:
             name.document.fault(name.where, message(name, ", ".join(sorted(known))))

@@ -135,7 +135,7 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
                 check(sections, part, folder)
         check_loop(known)
         first.append(known[0])
-    check_cutoffs(first)
+    check_cutoffs(first, document)
     for check in checks:
         check.end(document)
     seed = seed_of(document)

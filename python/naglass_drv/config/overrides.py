@@ -1,20 +1,52 @@
-"""What a system overrides of the reference sets that all share, and where in the file that stands."""
+"""What a system has of its own beside the sections that all share, and where in the file that stands."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import create_model
+
+from ..fields import Section
+from .schema import Input
 from .source import Document, Where
+from .validation import hint
+
+#: What a system may override; the dataset and the model belong to all of them.
+OVERRIDES = ("seed", "glass", "reference", "md", "analysis", "report")
 
 
-def with_sets(
-    document: Document, at: Where, shared: list[Any], own: Mapping[str, Any], moved: dict[Where, Where]
-) -> list[Any]:
+def form_of(
+    document: Document, at: Where, given: Mapping[str, Any], form: type[Section], other: type[Section], *own: str
+) -> dict[str, Any]:
+    """What of the entry `given` describes its cell in the `form` that it has, which may be a part of `other` forms.
+
+    A key that is neither of this form nor one of the keys of the input that it may have of its `own` is an error.
+    """
+    first = next(iter(form.model_fields))
+    for key in given:
+        place = (*at, key)
+        if key in form.model_fields or key in own or place in document.faulty:
+            continue
+        if key in other.model_fields:
+            document.fault(place, f"cannot be combined with {first}; give one of them")
+        elif key in Input.model_fields and key not in ("name", "system"):
+            document.fault(place, f"is shared by all systems; write it beside {at[0]!r}")
+        else:
+            fields: Any = {each: (Input.model_fields[each].annotation, Input.model_fields[each]) for each in own}
+            document.fault(place, "not a known key" + hint(create_model("Entry", __base__=form, **fields), (key,)))
+    return {key: value for key, value in given.items() if key in form.model_fields}
+
+
+def with_sets(document: Document, at: Where, shared: Any, own: Mapping[str, Any], moved: dict[Where, Where]) -> Any:
     """The reference sets of a system: the shared ones, with the keys that `own` gives by their names, and new ones.
 
-    The places of these keys are added to `moved`.
+    The places of these keys are added to `moved`. Where shared sets have no valid name, what is missing in others is
+    no error: they may be meant.
     """
-    sets = list(shared)
+    if shared is not None and not isinstance(shared, list):
+        return shared
+    sets = list(shared or ())
     index_of = {str(item.get("name")): index for index, item in enumerate(sets) if isinstance(item, dict)}
+    all_named = len(index_of) == len(sets) and "None" not in index_of
     for name, keys in own.items():
         there: Where = ("reference", name)
         if not isinstance(keys, dict):
@@ -25,10 +57,19 @@ def with_sets(
             index = index_of[name]
             sets[index], places = _merged(sets[index], keys)
             moved |= {("reference", index, *place): (*there, *place) for place in places}
+        elif not _has_level(keys):
+            if all_named:
+                known = f"; the shared sets are {', '.join(index_of)}" if index_of else ""
+                document.fault((*at, *there), f"key 'level' is missing, which a new set needs{known}")
         else:
             moved["reference", len(sets)] = there
             sets.append({"name": name, **keys})
     return sets
+
+
+def _has_level(keys: Mapping[str, Any]) -> bool:
+    level = keys.get("level")
+    return level is not None and (not isinstance(level, dict) or "name" in level)
 
 
 def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[dict[str, Any], list[Where]]:

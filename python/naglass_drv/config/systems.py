@@ -9,19 +9,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from ..chemistry import ions as chemistry
 from ..chemistry import mixture
 from ..errors import InputError
 from ..fields import Count, Positive, Section, within
-from .overrides import moved_place, with_sets
+from .overrides import OVERRIDES, form_of, moved_place, with_sets
 from .schema import MAX_ATOMS, Input, Name, Seed, Share, System
 from .source import Document, Fault, Where
 from .validation import fault_empty, validated
 
-#: What a system may override; the dataset and the model belong to all of them.
-OVERRIDES = ("seed", "glass", "reference", "md", "analysis", "report")
 #: Largest number of systems in one run: each has folders and, with a report section, a page of its own.
 MAX_SYSTEMS = 10_000
 _RESERVED = {
@@ -49,6 +47,10 @@ class Mixture(Section):
     atoms: Annotated[Count, within(2, MAX_ATOMS)] = 200
     density_g_cm3: Density | None = None
     molar_volumes_cm3: dict[str, MolarVolume] | None = None
+
+
+_KEYS_OF_BOTH: Any = dict.fromkeys((*Mixture.model_fields, *System.model_fields), (Any, None))
+_Either: type[Section] = create_model("_Either", __base__=Section, **_KEYS_OF_BOTH)
 
 
 @dataclass(frozen=True)
@@ -152,11 +154,16 @@ def _listed(document: Document) -> Iterator[tuple[str, View]]:
         for key in own:
             if own[key] is None:
                 fault_empty(document, (*at, key), Input)
-        rest = {key: member[key] for key in member if key != "name" and key not in OVERRIDES}
-        name = validated(document, at, {"name": member.get("name")}, _Named)
-        if name is None:
+        name = validated(document, at, {key: value for key, value in member.items() if key == "name"}, _Named)
+        given_by = [key for key in ("mol_percent", "composition") if key in member]
+        mixed = given_by[:1] == ["mol_percent"]
+        form = Mixture if mixed else System if given_by else _Either
+        rest = form_of(document, at, member, form, _Either, "name", *OVERRIDES)
+        if not given_by:
+            document.fault(at, "needs either composition or mol_percent")
+        if name is None or not given_by:
             continue
-        if "mol_percent" not in rest:
+        if not mixed:
             yield name.name, _view(document, at, rest, own, Described())
             continue
         given = validated(document, at, rest, Mixture)
@@ -168,7 +175,10 @@ def _listed(document: Document) -> Iterator[tuple[str, View]]:
 
 def _grid(document: Document) -> Iterator[tuple[str, View]]:
     at: Where = ("series",)
-    given = validated(document, at, document.value["series"], Mixture)
+    asked = document.value["series"]
+    if isinstance(asked, dict):
+        asked = form_of(document, at, asked, Mixture, Mixture)
+    given = validated(document, at, asked, Mixture)
     if given is None:
         return
     axes = [(("mol_percent", key), values) for key, values in given.mol_percent.items() if isinstance(values, list)]
@@ -318,7 +328,7 @@ def _view(document: Document, at: Where, system: Any, own: Mapping[str, Any], de
     for key, item in own.items():
         shared = merged.get(key)
         if key == "reference" and isinstance(item, dict):
-            merged[key] = with_sets(document, at, shared if isinstance(shared, list) else [], item, moved)
+            merged[key] = with_sets(document, at, shared, item, moved)
         elif isinstance(item, dict) and isinstance(shared, dict):
             merged[key] = {**shared, **item}
             moved |= {(key, part): (key, part) for part in item}
@@ -336,11 +346,13 @@ def _view(document: Document, at: Where, system: Any, own: Mapping[str, Any], de
         rest = where[len(at) :]
         return (moved_place(rest, back) or rest) if rest[:1] and rest[0] in OVERRIDES else ("system", *rest)
 
+    # an entry that changes some keys of a section is not where the section stands
+    changed: dict[Where, int] = {}
     for where, line in document.lines.items():
         if (place := here(where)) is not None:
-            if where[: len(at)] == at:
-                view.lines[place] = line
-            else:
-                view.lines.setdefault(place, line)
+            inside = where[: len(at)] == at
+            says = place[0] == "system" or moved_place(place, moved) is not None
+            (changed if inside and not says else view.lines).setdefault(place, line)
+    view.lines = changed | view.lines
     view.faulty = {place for where in document.faulty if (place := here(where)) is not None}
     return view

@@ -33,7 +33,7 @@ def validated(document: Document, at: Where, value: Any, model: type[Model]) -> 
             if item["type"] == "missing":
                 document.fault(where, f"key {str(item['loc'][-1])!r} is missing")
             elif item["type"] == "extra_forbidden":
-                document.fault(where, "not a known key" + _hint(model, inside))
+                document.fault(where, "not a known key" + hint(model, inside))
             elif where not in document.faulty:
                 # a union reports once per member, and a value that the YAML reader rejected is None by now
                 document.fault(where, _plain(item, _value_at(value, inside)))
@@ -144,7 +144,7 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from models_in(part)
 
 
-def _hint(top: type[BaseModel], where: Where) -> str:
+def hint(top: type[BaseModel], where: Where) -> str:
     """What may be meant by an unknown key: a similar key here or one mapping deeper, or the same key elsewhere."""
     model = top
     for part in where[:-1]:
