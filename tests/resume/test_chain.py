@@ -19,7 +19,7 @@ STAGES = ["glass", "reference", "dataset", "train", "md", "analysis", "report"]
 
 
 def shortened() -> dict:
-    """The quickstart's input with less of everything: one glass of half the atoms, two cheap labels, 0.4 ps."""
+    """The quickstart's input with less of everything: one glass of half the atoms, two cheap labels, 2 ps."""
     content = YAML(typ="safe").load(QUICKSTART / "input.yaml")
     content["system"]["composition"] = {"Na": 2, "V4+": 1, "P": 2, "O": 8}
     content["glass"] |= {"replicas": 1, "melt_ps": 2, "quench_rate_K_per_ps": 1000, "hold_ps": 0.5}
@@ -27,7 +27,7 @@ def shortened() -> dict:
     content["reference"] = [cheap | {"frames_per_structure": 1, "melt_frames_per_structure": 1}]
     del content["dataset"]["include"]
     content["train"] |= {"start_model": str(QUICKSTART / content["train"]["start_model"]), "epochs": 3, "threads": 1}
-    content["md"] |= {"temperatures_K": [300], "time_ps": 0.4, "checkpoint_ps": 0.05}
+    content["md"] |= {"temperatures_K": [300], "time_ps": 2, "checkpoint_ps": 0.05}
     del content["analysis"]["skip_ps"]
     return content
 
