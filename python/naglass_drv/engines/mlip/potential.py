@@ -1,0 +1,81 @@
+"""Potentials by one line of text: ``sevennet:7net-l3i5+d3``, ``mace:my.mace``, ``ase:module:factory``."""
+
+import json
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import InputError
+from ...paths import plugin_folder
+from .client import Worker
+from .environments import find, open_worker
+from .families import FAMILIES, family_of
+
+_D3 = "+d3"
+_OTHERS = ("mace", "ase")
+
+
+@dataclass(frozen=True)
+class Potential:
+    """A potential that can be opened. `level` is what it was trained on, as far as that is known."""
+
+    text: str
+    family: str
+    model: str
+    dispersion: str | None
+    level: str
+
+    @classmethod
+    def of(cls, text: str) -> "Potential":
+        """Read ``FAMILY:MODEL``, with ``+d3`` for D3(BJ) on top. Raises InputError, naming what there is.
+
+        The environment of the family must exist (SetupError says how to make it); nothing is started.
+        """
+        family, _, model = text.partition(":")
+        dispersion = None
+        if model.endswith(_D3):
+            model, dispersion = model.removesuffix(_D3), "PBE"
+        if family in _OTHERS:
+            if dispersion or not model:
+                what = "FILE" if family == "mace" else "MODULE:NAME"
+                raise InputError(f"potential {text!r}: must be {family}:{what}")
+            if family == "mace" and not Path(model).is_file():
+                raise InputError(f"potential {text!r}: {model}: no such file")
+            return cls(text, family, model, None, "unknown")
+        if not model or family not in FAMILIES:
+            known = [*(f"{name}:MODEL" for name in FAMILIES), "mace:FILE", "ase:MODULE:NAME"]
+            raise InputError(f"potential {text!r}: must be {', '.join(known[:-1])} or {known[-1]}")
+        own = family_of(family)
+        if model not in own.models:
+            raise InputError(f"potential {text!r}: {family} has no model {model!r}; it has {', '.join(own.models)}")
+        if dispersion and "r2SCAN" in own.models[model].level:
+            dispersion = "r2SCAN"
+        find(own)
+        level = own.models[model].level + (f" + D3(BJ) of {dispersion}" if dispersion else "")
+        return cls(text, family, model, dispersion, level)
+
+    def open(self, folder: Path, *, threads: int = 1, trust: bool = False) -> Worker:
+        """A worker; its log and, for MACE, the exported archive are put into `folder`.
+
+        `trust`: open a pickled ``.model``, which can run arbitrary code.
+        """
+        log = folder / f"{self.family}.log"
+        if self.family == "mace":
+            return self._open_mace(folder, log, threads, trust)
+        if self.family == "ase":
+            options = {"model": self.model, "arguments": {}, "device": "cpu", "dispersion": None}
+            return Worker(Path(sys.executable), "ase", options, log=log, threads=threads)
+        return open_worker(family_of(self.family), self.model, log=log, dispersion=self.dispersion, threads=threads)
+
+    def _open_mace(self, folder: Path, log: Path, threads: int, trust: bool) -> Worker:
+        """By pair_style mace, which is faster than mace-torch."""
+        from ..mace.export import export_model
+
+        archive = export_model(self.model, folder / "model.naglass", trust=trust)
+        with zipfile.ZipFile(archive) as opened:
+            elements = json.loads(opened.read("metadata.json"))["elements"]
+        commands = ["pair_style mace", f"pair_coeff * * {archive} {' '.join(elements)}"]
+        options = {"model": self.model, "commands": commands, "elements": elements, "charges": {}}
+        plugins = {"LAMMPS_PLUGIN_PATH": plugin_folder()}
+        return Worker(Path(sys.executable), "lammps", options, log=log, threads=threads, environment=plugins)

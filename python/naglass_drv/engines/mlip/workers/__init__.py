@@ -1,0 +1,1 @@
+"""Run by the interpreters of other environments: nothing here imports naglass."""

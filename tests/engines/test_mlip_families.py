@@ -1,0 +1,88 @@
+"""The families with pretrained weights, in environments of their own (`make environments`)."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from naglass_drv.cli.main import main
+from naglass_drv.dataset.frames import read_frames
+from naglass_drv.engines.mlip.families import FAMILIES
+from naglass_drv.engines.mlip.potential import Potential
+from naglass_drv.errors import InputError, SetupError
+from support.mace_models import SMALLEST, build_model
+
+pytestmark = [pytest.mark.slow, pytest.mark.mpi]
+
+FRAMES = Path(__file__).parents[2] / "examples" / "reference-set" / "frames-pbe.extxyz.gz"
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return [frame for frame in read_frames(FRAMES) if frame.info.get("config_type") != "IsolatedAtom"]
+
+
+def test_sevennet_and_chgnet_by_their_own_weights(frames, tmp_path):
+    """Force errors on the project's labels as they are known for these weights (13 frames, docs/potentials.md)."""
+    some = frames[::2]
+    known = {"sevennet:7net-0": (518, 0.913), "chgnet:0.3.0": (577, 0.900)}
+    for text, (rmse, slope) in known.items():
+        with Potential.of(text).open(tmp_path) as worker:
+            found = [worker.evaluate(frame) for frame in some]
+        true = np.concatenate([frame.arrays["REF_forces"] for frame in some])
+        off = np.concatenate([one.forces for one in found]) - true
+        assert 1e3 * np.sqrt((off**2).mean()) == pytest.approx(rmse, abs=1)
+        assert ((off + true) * true).sum() / (true**2).sum() == pytest.approx(slope, abs=1e-3)
+        assert all((one.moments is not None) == text.startswith("chgnet") for one in found)
+
+
+def test_dispersion_is_that_of_d3(frames, tmp_path):
+    """What is added is attractive, and the same for every model of a functional."""
+    frame, added = frames[0], []
+    for model in ("7net-0", "7net-mf-0"):
+        with Potential.of(f"sevennet:{model}").open(tmp_path) as plain:
+            without = plain.evaluate(frame)
+        with Potential.of(f"sevennet:{model}+d3").open(tmp_path) as worker:
+            assert worker.facts["dispersion"] == "PBE"
+            added.append(worker.evaluate(frame).energy - without.energy)
+    assert added[0] == pytest.approx(added[1], abs=1e-4) and -0.3 < added[0] / len(frame) < -0.02
+
+
+def test_screen_puts_them_side_by_side(frames, tmp_path, monkeypatch, capsys):
+    from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
+
+    monkeypatch.chdir(tmp_path)
+    with default_dtype("float64"):
+        save_portable(build_model(**SMALLEST), tmp_path / "m.mace")
+    potentials = ["chgnet:0.3.0", "mace:m.mace", "ase:ase.calculators.emt:EMT"]
+    assert main(["screen", str(FRAMES), "--every", "9", "--potential", *potentials]) == 4
+    out = capsys.readouterr().out
+    assert "ase:ase.calculators.emt:EMT (unknown)\n  WORKER_FAILED: ase: NotImplementedError: No EMT-potential" in out
+    found = json.loads((tmp_path / "screen.json").read_text())["potentials"]
+    assert list(found) == potentials and found["ase:ase.calculators.emt:EMT"]["failure"] == "WORKER_FAILED"
+    for text in potentials[:2]:
+        assert found[text]["errors"]["frames"] == 3 and len(found[text]["facts"]["weights_sha256"]) == 64
+    assert found["mace:m.mace"]["sanity"]["force_eV_per_A"] < 1e-5 < found["chgnet:0.3.0"]["sanity"]["force_eV_per_A"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nequip:small", "must be sevennet:MODEL, chgnet:MODEL, mace:FILE or ase:MODULE:NAME"),
+        ("sevennet", "must be sevennet:MODEL"),
+        ("sevennet:7net-omni", "sevennet has no model '7net-omni'; it has 7net-0, 7net-l3i5, 7net-mf-0"),
+        ("mace:none.mace", "none.mace: no such file"),
+        ("mace:none.mace+d3", "must be mace:FILE"),
+    ],
+)
+def test_what_is_no_potential(text, message):
+    with pytest.raises(InputError, match=message):
+        Potential.of(text)
+
+
+def test_a_missing_environment_is_named_with_its_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAGLASS_ENVIRONMENTS", str(tmp_path))
+    for family in FAMILIES.values():
+        with pytest.raises(SetupError, match=f"python -m naglass_drv env make {family.name}"):
+            Potential.of(f"{family.name}:{next(iter(family.models))}")

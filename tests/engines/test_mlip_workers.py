@@ -1,0 +1,179 @@
+"""Workers that evaluate potentials in processes of their own, and what goes wrong in them."""
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.calculators.lj import LennardJones
+
+import support.odd_calculators
+from naglass_drv.cli.main import main
+from naglass_drv.engines.mlip import environments
+from naglass_drv.engines.mlip.client import Worker
+from naglass_drv.engines.mlip.families import FAMILIES, Family, Model, family_of
+from naglass_drv.engines.mlip.workers import wire
+from naglass_drv.errors import InputError, SetupError, TaskFailed
+from support.mace_models import packing
+
+PYTHON = Path(sys.executable)
+COPPER = bulk("Cu", cubic=True).repeat((2, 2, 2))
+
+
+def opened(model: str, log: Path, **arguments) -> Worker:
+    options = {"model": model, "arguments": arguments, "device": "cpu", "dispersion": None}
+    return Worker(PYTHON, "ase", options, log=log / "worker.log")
+
+
+def test_any_ase_calculator_gives_the_same_numbers_through_a_worker(tmp_path):
+    rng = np.random.default_rng(1)
+    with opened("ase.calculators.emt:EMT", tmp_path) as worker:
+        assert worker.facts["family"] == "ase" and worker.facts["versions"].keys() == {"ase"}
+        for _ in range(3):
+            atoms = COPPER.copy()
+            atoms.positions += 0.1 * rng.normal(size=atoms.positions.shape)
+            found = worker.evaluate(atoms)
+            atoms.calc = EMT()
+            assert found.energy == atoms.get_potential_energy()
+            assert np.array_equal(found.forces, atoms.get_forces())
+            assert np.array_equal(found.stress, atoms.get_stress()) and found.moments is None
+
+
+def test_a_molecule_has_no_stress(tmp_path):
+    with opened("ase.calculators.emt:EMT", tmp_path) as worker:
+        assert worker.evaluate(Atoms("Cu2", positions=[[0, 0, 0], [2.2, 0, 0]])).stress is None
+
+
+@pytest.fixture
+def odd(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(support.odd_calculators.__file__).parent), prepend=":")
+    return lambda how: opened("odd_calculators:Odd", tmp_path, how=how)
+
+
+def test_what_a_library_prints_does_not_end_up_in_the_answer(odd, tmp_path):
+    with odd("prints") as worker:
+        assert worker.evaluate(COPPER).energy == 2.0
+    log = (tmp_path / "worker.log").read_text()
+    assert "a line on standard output" in log and "and one below Python" in log
+
+
+@pytest.mark.parametrize(
+    ("how", "failure", "message"),
+    [
+        ("raises", "WORKER_FAILED", "ase: RuntimeError: no such element in the table"),
+        ("dies", "WORKER_DIED", "ase: the process ended with 7"),
+        ("hangs", "WORKER_HANGS", "ase: no answer within 3 s"),
+        ("nan", "NOT_FINITE", "ase: forces of Cu32 is not finite"),
+        ("short", "WORKER_FAILED", r"ase: forces has the shape \(1, 3\)"),
+    ],
+)
+def test_failures_are_named(odd, how, failure, message):
+    with odd(how) as worker, pytest.raises(TaskFailed, match=message) as raised:
+        worker.evaluate(COPPER, patience_s=3.0)
+    assert raised.value.failure == failure and raised.value.log is not None
+
+
+def test_a_worker_goes_on_after_an_exception(odd):
+    with odd("prints") as worker:
+        with pytest.raises(TaskFailed, match="KeyError"):
+            worker._ask({"do": "evaluate"}, {}, 60.0)
+        assert worker.evaluate(COPPER).energy == 2.0
+
+
+@pytest.mark.parametrize(
+    ("python", "model", "message"),
+    [
+        (PYTHON, "no.such.module:Thing", "ModuleNotFoundError: No module named 'no'"),
+        (PYTHON, "ase.calculators.emt:Nothing", "AttributeError"),
+        (Path("/no/such/python"), "ase.calculators.emt:EMT", "/no/such/python: No such file or directory"),
+        (Path("/bin/true"), "ase.calculators.emt:EMT", "the process ended with 0"),
+    ],
+)
+def test_a_worker_that_cannot_start(tmp_path, python, model, message):
+    options = {"model": model, "arguments": {}, "device": "cpu", "dispersion": None}
+    with pytest.raises(TaskFailed, match=message):
+        Worker(python, "ase", options, log=tmp_path / "worker.log")
+
+
+def test_commands_of_lammps_are_a_potential(tmp_path):
+    """pair_style lj/cut against ASE's Lennard-Jones, in a tilted cell."""
+    commands = ["pair_style lj/cut 4.0", "pair_coeff * * 0.05 2.2"]
+    options = {"model": "lj", "commands": commands, "elements": ["O", "Na", "P", "V"], "charges": {}}
+    atoms = packing(26, 20.0, tilt=True)
+    with Worker(PYTHON, "lammps", options, log=tmp_path / "worker.log") as worker:
+        found = worker.evaluate(atoms)
+        with pytest.raises(TaskFailed, match="no Cu among the elements O Na P V"):
+            worker.evaluate(COPPER)
+        again = worker.evaluate(atoms)
+    atoms.calc = LennardJones(sigma=2.2, epsilon=0.05, rc=4.0, smooth=False)
+    forces = atoms.get_forces()
+    assert found.forces == pytest.approx(forces, abs=1e-9 * np.abs(forces).max())
+    assert found.stress == pytest.approx(atoms.get_stress(), rel=1e-7, abs=1e-9)
+    assert np.array_equal(found.forces, again.forces) and found.energy == again.energy
+
+
+DAMAGED = [
+    b"",
+    b"naglass1",
+    b"a line\n" * 9,
+    b"naglass1" + b"\xff" * 8,
+    b"naglass1" + (2).to_bytes(8, "little") + b"[]",
+    b"naglass1" + (21).to_bytes(8, "little") + b'{"arrays":[["a",-1]]}',
+    b"naglass1" + (27).to_bytes(8, "little") + b'{"arrays":[["a",[-1, -1]]]}',
+]
+
+
+@pytest.mark.parametrize("data", DAMAGED)
+def test_what_is_no_message_is_refused(data):
+    with pytest.raises((EOFError, wire.BadMessage)):
+        wire.receive(io.BytesIO(data))
+
+
+def test_messages_arrive_as_they_were_sent():
+    stream, values = io.BytesIO(), {"a": np.arange(6.0).reshape(2, 3), "none": np.zeros((0, 3))}
+    wire.send(stream, {"do": "it", "text": "Å"}, values)
+    stream.seek(0)
+    header, found = wire.receive(stream)
+    assert header == {"do": "it", "text": "Å"} and found.keys() == values.keys()
+    assert all(np.array_equal(found[name], values[name]) and found[name].shape == values[name].shape for name in values)
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch) -> Family:
+    """A family whose environment is made in seconds."""
+    monkeypatch.setenv("NAGLASS_ENVIRONMENTS", str(tmp_path / "environments"))
+    family = Family("small", ("packaging==25.0",), {"one": Model("none"), "with": Model("none", True)}, "-", "-")
+    monkeypatch.setitem(FAMILIES, "small", family)
+    return family
+
+
+@pytest.mark.slow
+def test_an_environment_is_made_found_and_outdated(small, tmp_path, capsys):
+    with pytest.raises(SetupError, match="small: no environment in .*: python -m naglass_drv env make small"):
+        environments.find(small)
+    said: list[str] = []
+    made = environments.make(small, said.append)
+    assert said == ["small: 1/1 packaging==25.0"] and made.distributions["packaging"] == "25.0"
+    assert environments.known() == [made] and made.python.is_file()
+    newer = Family("small", ("packaging==26.0",), small.models, "-", "-")
+    with pytest.raises(SetupError, match="made from other requirements than today's; make it with"):
+        environments.find(newer)
+    broken = Family("small", ("packaging==no.such.version",), small.models, "-", "-")
+    with pytest.raises(SetupError, match=r"packaging==no.such.version: .* \(all of it: .*small.log\)"):
+        environments.make(broken, said.append)
+    assert main(["env", "make", "small"]) == 0 and "small: up to date" in capsys.readouterr().out
+    assert main(["env", "list", "small"]) == 0 and "small:with  none, with dispersion" in capsys.readouterr().out
+    assert environments.find(small) == made and [p.name for p in made.folder.parent.glob("*partial*")] == []
+
+
+def test_unknown_families_and_models_are_answered_with_the_known(small, tmp_path):
+    with pytest.raises(InputError, match="'nequip': no such family of potentials; there are sevennet, chgnet, small"):
+        family_of("nequip")
+    with pytest.raises(InputError, match="small: no model 'two'; there are one, with"):
+        environments.open_worker(small, "two", log=tmp_path / "log")
+    with pytest.raises(InputError, match="small:with: trained on energies with dispersion; D3 would be added twice"):
+        environments.open_worker(small, "with", log=tmp_path / "log", dispersion="PBE")
