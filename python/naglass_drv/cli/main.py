@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from .. import __version__
 from ..errors import SYSTEM, NaglassError, of_system
 from ..runtime.mpi import LAST_WORDS_S, speaks
-from . import dataset, editors, environments, estimate, imports, models, reference, run, screen, status, validate
+from . import dataset, editors, environments, estimate, imports, models, reference, relabel, run, screen, status, validate
 
 _INTERRUPTED = 130  # as shells do: 128 plus the number of SIGINT
 _EXIT_CODES = "exit codes: 0 done, 2 bad input, 3 stopped and restartable, 4 some tasks failed, 5 environment"
@@ -58,7 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
         sub.set_defaults(verb=verb)
         return sub
 
-    for family in (validate, estimate, run, status, models, environments, screen, imports, dataset):
+    for family in (validate, estimate, run, status, models, environments, screen, relabel, imports, dataset):
         family.add_verbs(add)
     reference.add_verbs(add, run.site_settings)
     editors.add_verbs(add, parser)
