@@ -74,3 +74,10 @@ def test_a_failure_names_the_frame_and_writes_nothing(tmp_path, monkeypatch, cap
     assert main(["relabel", "plain.extxyz", "--potential", "ase:ase.calculators.emt:EMT", "-o", "t.extxyz"]) == 4
     assert "frame 0: ase: NotImplementedError" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["plain.extxyz"]
+
+
+def test_the_frames_are_not_written_over(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_frames(tmp_path / "plain.extxyz", frames())
+    assert main([*RELABEL[:-1], "plain.extxyz"]) == 2
+    assert "--output plain.extxyz: is itself an input" in capsys.readouterr().err

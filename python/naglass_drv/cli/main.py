@@ -9,7 +9,20 @@ from collections.abc import Callable, Sequence
 from .. import __version__
 from ..errors import SYSTEM, NaglassError, of_system
 from ..runtime.mpi import LAST_WORDS_S, speaks
-from . import dataset, editors, environments, estimate, imports, models, reference, relabel, run, screen, status, validate
+from . import (
+    dataset,
+    editors,
+    environments,
+    estimate,
+    imports,
+    models,
+    reference,
+    relabel,
+    run,
+    screen,
+    status,
+    validate,
+)
 
 _INTERRUPTED = 130  # as shells do: 128 plus the number of SIGINT
 _EXIT_CODES = "exit codes: 0 done, 2 bad input, 3 stopped and restartable, 4 some tasks failed, 5 environment"

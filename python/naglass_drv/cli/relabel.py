@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, TaskFailed
-from ..files import check_target
+from ..files import check_target, stem_of
 from .numbers import add_number
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ def _relabel(options: argparse.Namespace) -> int:
     from ..engines.cp2k.write.inputs import ATOM_MULTIPLICITY
     from ..engines.mlip.potential import Potential
 
-    check_target(options.output, "--output")
+    check_target(options.output, "--output", inputs=options.frames)
     potential = Potential.of(options.potential)
     frames = []
     for path in options.frames:
         for number, frame in enumerate(read_frames(path)):
             if frame.info.get("config_type") != "IsolatedAtom":
-                where, stem = f"{path}: frame {number}", path.name.partition(".")[0]
+                where, stem = f"{path}: frame {number}", stem_of(path)
                 frames.append(prepared(frame, where, stem, int(frame.info.get("charge", 0)), _multiplicity(frame)))
     if not frames:
         raise InputError(f"{options.frames[0]}: contains no frames but isolated atoms")

@@ -41,7 +41,7 @@ def _screen(options: argparse.Namespace) -> int:
     frames = frames[:: options.every]
     if any("REF_energy" not in frame.info or "REF_forces" not in frame.arrays for frame in frames):
         raise InputError(f"{options.frames}: not all frames have REF_energy and REF_forces")
-    check_target(options.output, "--output")
+    check_target(options.output, "--output", inputs=[options.frames])
     potentials = [Potential.of(text) for text in options.potential]
     found = {}
     for potential in potentials:
