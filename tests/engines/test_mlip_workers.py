@@ -16,6 +16,7 @@ from naglass_drv.cli.main import main
 from naglass_drv.engines.mlip import environments
 from naglass_drv.engines.mlip.client import Worker
 from naglass_drv.engines.mlip.families import FAMILIES, Family, Model, family_of
+from naglass_drv.engines.mlip.potential import Potential
 from naglass_drv.engines.mlip.workers import wire
 from naglass_drv.errors import InputError, SetupError, TaskFailed
 from support.mace_models import packing
@@ -177,3 +178,25 @@ def test_unknown_families_and_models_are_answered_with_the_known(small, tmp_path
         environments.open_worker(small, "two", log=tmp_path / "log")
     with pytest.raises(InputError, match="small:with: trained on energies with dispersion; D3 would be added twice"):
         environments.open_worker(small, "with", log=tmp_path / "log", dispersion="PBE")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nequip:small", "must be sevennet:MODEL, chgnet:MODEL, mace:FILE or ase:MODULE:NAME"),
+        ("sevennet", "must be sevennet:MODEL"),
+        ("sevennet:7net-omni", "sevennet has no model '7net-omni'; it has 7net-0, 7net-l3i5, 7net-mf-0"),
+        ("mace:none.mace", "none.mace: no such file"),
+        ("mace:none.mace+d3", "must be mace:FILE"),
+    ],
+)
+def test_what_is_no_potential(text, message):
+    with pytest.raises(InputError, match=message):
+        Potential.of(text)
+
+
+def test_a_missing_environment_is_named_with_its_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAGLASS_ENVIRONMENTS", str(tmp_path))
+    for family in FAMILIES.values():
+        with pytest.raises(SetupError, match=f"python -m naglass_drv env make {family.name}"):
+            Potential.of(f"{family.name}:{next(iter(family.models))}")
