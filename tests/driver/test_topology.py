@@ -47,6 +47,15 @@ def test_states_of_crystals_by_valence():
         assert found["bond_valence_err"] is None and found["confusion"] is None and found["links"] is None
 
 
+def test_the_shares_of_the_bond_families_add_up_to_one():
+    """However many families a strongly disordered structure has."""
+    frames = [crystal(NASICON).repeat(2) for _ in range(2)]
+    for k, atoms in enumerate(frames):
+        atoms.rattle(0.3, seed=k)
+    found = fingerprints(frames, CUTOFFS, independent=True)["V"]
+    assert len(found["label_share"]) > 6 and sum(found["label_share"].values()) == pytest.approx(1.0)
+
+
 def test_moments_of_labels_meet_the_bond_valence():
     """One V of NASICON given the moment of V4+: it disagrees with its bonds, and its links are mixed."""
     atoms = crystal(NASICON)

@@ -13,7 +13,6 @@ from ..core.statistics import average
 
 MOMENTS = "REF_spin"
 PREDICTED = "moment"
-_MOST_LABELS = 6
 
 
 def fingerprints(
@@ -53,7 +52,7 @@ def _of_metal(frames, metal: str, cutoffs: Mapping[str, float], independent: boo
             value = average([column.mean() for column in columns], independent=independent)
             numbers |= {name: float(value.mean), f"{name}_err": _known(value.err)}
     labels = Counter(label for result in results for label in result.label.tolist())
-    numbers["label_share"] = {k: n / labels.total() for k, n in labels.most_common(_MOST_LABELS)}
+    numbers["label_share"] = {k: n / labels.total() for k, n in labels.most_common()}
     numbers["label_share_err"] = {
         label: _share_error([result.label == label for result in results], independent)
         for label in numbers["label_share"]
