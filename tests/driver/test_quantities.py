@@ -15,6 +15,7 @@ from naglass_drv.report.measured import below, quantities
 from naglass_drv.report.numbers import entry
 from naglass_drv.report.series import as_csv
 from naglass_drv.report.series import quantities as of_series
+from naglass_drv.report.zeros import with_zeros
 
 D = Quantity(
     "transport.g0-600K.D", "self-diffusion coefficient of Na", 2e-9, "m²/s", 3e-10, interval=[1.5e-9, 2.7e-9],
@@ -86,5 +87,42 @@ def test_a_series_holds_the_rows_of_analyses_and_the_other_numbers_of_reports(tm
     ]  # fmt: skip
     assert rows[1].conditions == {"Na2O": 40.0, "temperature_K": 601.5} and rows[1].interval == D.interval
     head, *table = csv.reader(io.StringIO(as_csv(rows, conditions).decode()))
-    assert head == ["system", "key", "label", "value", "error", "unit", "Na2O_mol_percent", "temperature_K"]
-    assert table[1] == ["a", D.key, rows[1].label, "2e-09", "3e-10", "m²/s", "40", "601.5"] and table[2][-1] == ""
+    assert head == ["system", "key", "label", "value", "error", "unit", "note", "Na2O_mol_percent", "temperature_K"]
+    assert table[1] == ["a", D.key, rows[1].label, "2e-09", "3e-10", "m²/s", "", "40", "601.5"] and table[2][-1] == ""
+
+
+def row(key: str, value: float = 0.5) -> Quantity:
+    return Quantity(key, f"label of {key}", value, "1", 0.1, conditions={"temperature_K": 300.0})
+
+
+def test_what_only_one_system_has_is_zero_in_those_that_could_have_it():
+    glass = ["network.g.mean_n", "network.g.Q2", "network.g.oxygen.BO_PP", "glance.g.atoms"]
+    vanadium = ["metals.g.V.frames", "metals.g.V.label.[1+4]", "metals.g.V.valence.5"]
+    systems = {
+        "a": [*glass, *vanadium],
+        "b": ["network.g.mean_n", "network.g.Q2", "network.g.Q6", "network.g.oxygen.BO_PV", "metals.g.V.frames",
+              "metals.g.V.label.[3+1]", "metals.g.V.valence.4", "glance.g.artifact.O-O", "hops.g.count",
+              "hops.g.beside.V4+"],
+        "c": glass,
+    }  # fmt: skip
+    realized = {scope: {"Na2O": 40.0, "V2O5": 0.0 if scope == "c" else 20.0, "P2O5": 40.0} for scope in systems}
+    found = list(with_zeros({scope: {key: row(key) for key in keys} for scope, keys in systems.items()}, realized))
+    zeros = {(scope, each.key) for scope, each in found if each.value == 0}
+    assert zeros == {
+        ("a", "network.g.Q6"), ("a", "network.g.oxygen.BO_PV"), ("a", "metals.g.V.label.[3+1]"),
+        ("a", "metals.g.V.valence.4"), ("a", "glance.g.artifact.O-O"), ("b", "network.g.oxygen.BO_PP"),
+        ("b", "metals.g.V.label.[1+4]"), ("b", "metals.g.V.valence.5"), ("c", "network.g.Q6"),
+        ("c", "glance.g.artifact.O-O"),
+    }  # fmt: skip
+    assert all(each.error is None and each.note == "none found" for _, each in found if each.value == 0)
+    assert all(each.conditions == {"temperature_K": 300.0} for _, each in found)
+    keys = [each.key for scope, each in found if scope == "a"]
+    assert keys.index("network.g.Q6") == keys.index("network.g.Q2") + 1
+
+
+def test_an_oxygen_of_several_metals_has_a_name_of_its_own():
+    one, several = {"V2O5": 20.0, "P2O5": 40.0}, {"V2O5": 20.0, "Fe2O3": 10.0, "P2O5": 40.0}
+    oxo = {"one": "network.g.oxygen.V=O", "several": "network.g.oxygen.M=O"}
+    systems = {scope: {key: row(key) for key in ("network.g.mean_n", own)} for scope, own in oxo.items()}
+    found = with_zeros(systems, {"one": one, "several": several})
+    assert all(each.value for _, each in found)

@@ -147,6 +147,8 @@ def test_labels_tell_the_numbers_of_a_page_apart(full):
 def test_trajectory_that_failed_the_gate_is_marked_everywhere(full):
     text = full.page().text
     assert text.count("g0-600K: NOT STABLE") >= 3
+    flags = json.loads((full.run.folder / "report.json").read_text())["flags"]
+    assert ("Not stable", "bad", "g0-600K") in [(flag["topic"], flag["kind"], flag["name"]) for flag in flags]
     assert text.count("g0-600K did not pass the stability gate") >= 2
     assert "CROSSED" in text
     measured = json.loads((full.run.products / "analysis" / "g0-600K.json").read_text())

@@ -61,6 +61,9 @@ def test_a_metaphosphate_quench_with_q4_and_po5_is_flagged_on_the_first_page(tmp
     first = markup[markup.index('<section id="glance">') : markup.index('<section id="worth">')]
     assert "<strong>Unphysical structure.</strong>" in first and "of P have 5 O" in first
     assert "Q⁴" in first and "Q⁶" in first and "but PO₄ can have at most Q³" in first
+    flags = json.loads((tmp_path / "report.json").read_text())["flags"]
+    (bridges,) = [flag for flag in flags if "PO₄ can have at most Q³" in flag["text"]]
+    assert (bridges["topic"], bridges["kind"], bridges["name"]) == ("Unphysical structure", "bad", "glass")
     numbers = bench.numbers()
     assert numbers["network.glass.ideal_n"]["value"] == 2.0
     assert numbers["structure.glass.O-P-O.mean"]["unit"] == "°"

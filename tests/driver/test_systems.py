@@ -306,10 +306,13 @@ def test_the_series_page_has_its_numbers_and_its_table(tmp_path):
         ("x10", 0.25, 0.01, 10.5), ("x20", 0.25, 0.01, 20.5), ("x30", 0.25, 0.01, 30.5),
     ]  # fmt: skip
     assert as_csv(rows, conditions).decode().splitlines()[:2] == [
-        "system,key,label,value,error,unit,V2O5_mol_percent,P2O5_mol_percent,V4+/V_fraction",
-        "x10,network.glass.Q2,share of Q²,0.25,0.01,1,10.5,89.5,0.25",
+        "system,key,label,value,error,unit,note,V2O5_mol_percent,P2O5_mol_percent,V4+/V_fraction",
+        "x10,network.glass.Q2,share of Q²,0.25,0.01,1,,10.5,89.5,0.25",
     ]
-    page, content, figures = build_series("title <b>", rows, conditions, {"x10": "reports/x10.html"}, ["lost"])
+    flags = {"x10": [{"topic": "Unphysical structure", "kind": "bad", "name": "glass", "text": "Q⁴ 20 %"}], "x20": []}
+    page, content, figures = build_series("title <b>", rows, conditions, {"x10": "reports/x10.html"}, ["lost"], flags)
+    assert "unphysical structure in 1 system." in page and "<td>glass: Q⁴ 20 %</td>" in page
+    assert '<a href="reports/x10.html">' in page
     assert "V2O5 (mol-%)</th>" in page and "V4+/V</th>" in page
     assert "title &lt;b&gt;" in page and "lost" in page and list(figures) == ["series"]
     assert "Against V2O5." in page, "what follows from the abscissa is no line of its own"

@@ -13,7 +13,7 @@ from .material import Material
 from .metals import metals
 from .motion import hops, transport
 from .numbers import Figure, Section, entry, leaves
-from .overview import glance, worth
+from .overview import flags, glance, worth
 from .record import record
 from .rounds import rounds
 from .structure import structure
@@ -57,6 +57,7 @@ def _as_json(title: str, material: Material, sections: list[Section]) -> dict[st
         "naglass": __version__,
         "errors": "err is one standard error, or null if there is no estimate",
         "tasks": [{key: task[key] for key in ("stage", "task", "key", "tools")} for task in material.tasks],
+        "flags": flags(material),
         "numbers": [entry(number) | {"section": section.anchor} for section in sections for number in section.numbers],
     }
 

@@ -1,14 +1,14 @@
 """Sections on the quench and the molecular dynamics: time evolution of the runs, and the stability gate."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..products import Quantity
 from . import figures_model
-from .checks import BAR_PER_GPA
+from .checks import BAR_PER_GPA, Finding
 from .material import Material
 from .measured import quench_end, shades
 from .numbers import Figure, Fold, Notice, Section, Table, side_by_side
@@ -138,14 +138,20 @@ def verdict(name: str, gate: Mapping[str, Any]) -> Notice:
     """Whether the trajectory passed the stability gate, and if not, which limits it exceeded."""
     if gate["stable"]:
         return Notice("good", f"{name}: numerically stable. All limits of the stability gate were met.")
+    text = f"The trajectory exceeded {_crossed(gate)}. Nothing measured on it describes the material."
+    return Notice("bad", f"{name}: NOT STABLE. {text}")
+
+
+def unstable(gates: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """The runs that failed the stability gate."""
+    for name, gate in gates.items():
+        if not gate["stable"]:
+            yield Finding("Not stable", "bad", name, f"exceeded {_crossed(gate)}")
+
+
+def _crossed(gate: Mapping[str, Any]) -> str:
     crossed = ", ".join(check["name"] for check in gate["checks"] if not check["passed"])
-    return Notice(
-        "bad",
-        (
-            f"{name}: NOT STABLE. The trajectory exceeded limits of the stability gate ({crossed}). "
-            "Nothing measured on it describes the material."
-        ),
-    )
+    return f"limits of the stability gate ({crossed})"
 
 
 def _gate_table(name: str, gate: Mapping[str, Any]) -> Table:

@@ -9,10 +9,11 @@ import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from ..paths import data_file
 from ..products import Quantity
-from .numbers import Figure, Fold, Notice, Section, Table, View, leaves, quantity, span
+from .numbers import Figure, Fold, Link, Notice, Section, Table, View, leaves, quantity, span
 
 _STYLE = """
 :root { --ink: #1b1f24; --soft: #5b6570; --line: #d9dee3; --paper: #ffffff;
@@ -143,4 +144,6 @@ def _cell(cell) -> str:
         note = f' <span class="unit">({escape(cell.note)})</span>' if cell.note and cell.error is None else ""
         within = f' <span class="unit">(95 %: {escape(span(*cell.interval))})</span>' if cell.interval else ""
         return f'<td class="number">{escape(quantity(cell.value, cell.error))}{unit}{note}{within}</td>'
+    if isinstance(cell, Link):
+        return f'<td><a href="{escape(quote(cell.target))}">{escape(cell.text)}</a></td>'
     return f"<td>{escape(str(cell))}</td>"

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ..chemistry.notation import SUPERSCRIPT
 from ..products import Quantity
 
 Leaf = TypeVar("Leaf")
+Cell: TypeAlias = "str | Quantity | Link"
 
 
 def entry(number: Quantity) -> dict[str, Any]:
@@ -29,11 +30,19 @@ class Figure:
 
 
 @dataclass
+class Link:
+    """A cell that leads to another file, `target` relative to the page."""
+
+    text: str
+    target: str
+
+
+@dataclass
 class Table:
-    """Rows of cells; a cell is text or a Quantity."""
+    """Rows of cells; a cell is text, a Quantity or a Link."""
 
     head: Sequence[str]
-    rows: Sequence[Sequence["str | Quantity"]]
+    rows: Sequence[Sequence[Cell]]
     caption: str = ""
 
 

@@ -12,7 +12,7 @@ from ..core import VANADYL_CUTOFF
 from ..products import Quantity
 from ..wording import counted
 from . import checks, learning, viewer
-from .dynamics import pressure_cell, verdict, verdicts
+from .dynamics import pressure_cell, unstable, verdict, verdicts
 from .material import Material
 from .measured import Rows, all_measured, below, quantities
 from .motion import bound_text
@@ -46,6 +46,13 @@ def glance(material: Material) -> Section:
     if (view := viewer.picture(material)) is not None:
         section.add(view)
     return section
+
+
+def flags(material: Material) -> list[dict[str, str]]:
+    """What the first section warns of: topic, "bad" or "note", structure, and text."""
+    gates = {name: material.json(f"md/{name}/gate") for name in material.names("md", "gate")}
+    found = [*unstable(gates), *checks.findings(material)]
+    return [{word: getattr(each, word) for word in ("topic", "kind", "name", "text")} for each in found]
 
 
 def _mean_pressure(material: Material, name: str) -> dict[str, Quantity]:

@@ -13,8 +13,10 @@ from ..errors import InputError
 from ..products import Quantity, read_quantities
 from ..wording import counted
 from .figures_series import against
+from .flags import flagged, page_of
 from .html import page
-from .numbers import Figure, Section, Table, leaves
+from .numbers import Cell, Figure, Section, Table, leaves
+from .zeros import with_zeros
 
 # quantities that answer what a series is made for: parts of their keys, in the order of the panels
 _FIRST = (
@@ -24,7 +26,7 @@ _FIRST = (
 )  # fmt: skip
 _MOST_PANELS = 18
 _LEFT_OUT = ("run.", "quench.", "dataset.", "model.", "audit.")
-_CSV = ("system", "key", "label", "value", "error", "unit")
+_CSV = ("system", "key", "label", "value", "error", "unit", "note")
 Conditions = Mapping[str, Mapping[str, Mapping[str, float]]]
 """``asked`` and ``realized`` composition of each system: mol-% and redox ratios by name."""
 
@@ -35,19 +37,19 @@ def quantities(
     """The rows of all systems: what the analyses `measured`, and the other numbers of their reports (report.json).
 
     The files of a system are by the name of the glass, trajectory or set, which the labels of their rows end with.
-    The composition of its system is a condition of every row. Raises InputError for a file that is neither.
+    The composition of its system is a condition of every row. What only other systems have is zero if this one could
+    have it, see `with_zeros`. Raises InputError for a file that is neither.
     """
-    found = []
+    known = {}
     for scope, path in reports.items():
         files = measured.get(scope, {})
         analyzed = [row.of(name) for name, file in files.items() for row in read_quantities(file)]
-        rows = {row.key: row for row in (*_reported(path), *analyzed)}
-        composition = conditions[scope]["realized"]
-        found += [
-            replace(row, label=row.title, subject="", scope=scope, conditions={**composition, **row.conditions})
-            for row in rows.values()
-        ]
-    return found
+        known[scope] = {row.key: row for row in (*_reported(path), *analyzed)}
+    realized = {scope: conditions[scope]["realized"] for scope in known}
+    return [
+        replace(row, label=row.title, subject="", scope=scope, conditions={**realized[scope], **row.conditions})
+        for scope, row in with_zeros(known, realized)
+    ]
 
 
 def _reported(path: Path) -> list[Quantity]:
@@ -61,7 +63,7 @@ def _reported(path: Path) -> list[Quantity]:
 
 
 def as_csv(rows: Sequence[Quantity], conditions: Conditions) -> bytes:
-    """All rows as CSV; the columns after `unit` are their conditions with their units, the composition first."""
+    """All rows as CSV; the columns after `note` are their conditions with their units, the composition first."""
     composition = {name for each in conditions.values() for name in each["realized"]}
     names = list(dict.fromkeys(name for row in rows for name in row.conditions))
     text = io.StringIO()
@@ -70,7 +72,7 @@ def as_csv(rows: Sequence[Quantity], conditions: Conditions) -> bytes:
     for row in rows:
         error = "" if row.error is None else repr(row.error)
         conditions = [f"{row.conditions[name]:.6g}" if name in row.conditions else "" for name in names]
-        writer.writerow([row.scope, row.key, row.label, repr(row.value), error, row.unit, *conditions])
+        writer.writerow([row.scope, row.key, row.label, repr(row.value), error, row.unit, row.note, *conditions])
     return text.getvalue().encode()
 
 
@@ -80,14 +82,21 @@ def _column(name: str) -> str:
 
 
 def build_series(
-    title: str, rows: Sequence[Quantity], conditions: Conditions, pages: Mapping[str, str], failed: Sequence[str]
+    title: str,
+    rows: Sequence[Quantity],
+    conditions: Conditions,
+    pages: Mapping[str, str],
+    failed: Sequence[str],
+    flags: Mapping[str, Sequence[Mapping[str, str]]],
 ) -> tuple[str, dict[str, Any], dict[str, bytes]]:
-    """Page, report.json and figures of a series. `pages` are the file names of the systems' own pages."""
+    """Page, report.json and figures of a series. `pages` are the file names of the systems' own pages, and `flags` what
+    these flag.
+    """
     kinds = _by_key(rows)
     axis, others = _varied(conditions)
     shown = list(_chosen(kinds))[:_MOST_PANELS]
     panels = {_title(kinds[key][0]): _lines(kinds[key], conditions, axis, others) for key in shown}
-    systems = Section("Systems", "systems", [_systems(conditions, pages, failed)])
+    systems = Section("Systems", "systems", [*flagged(flags, pages), _systems(conditions, pages, failed)])
     trends = Section("Against composition", "trends", [_note(axis, others)])
     if panels and axis:
         svg = against(panels, axis if "/" in axis else f"{axis} (mol-%, as realized)")
@@ -97,7 +106,8 @@ def build_series(
     footer = f"Written by naglass {__version__}. All numbers are also in quantities.csv."
     figures = {figure.name: figure.svg for section in sections for figure in leaves(section.blocks, Figure)}
     lead = [
-        f"{counted(len(conditions), 'system')}. Error bars are one standard error; points without one have no estimate."
+        f"{counted(len(conditions), 'system')}. Error bars are one standard error; those without have no estimate, "
+        "and quantities.csv says why."
     ]
     content = {"title": title, "naglass": __version__, "numbers": [row.as_json() for row in rows]}
     return page(title, lead, sections, footer), content, figures
@@ -121,19 +131,23 @@ def _varied(conditions: Conditions) -> tuple[str, list[str]]:
 
 
 def _by_key(rows: Sequence[Quantity]) -> dict[str, list[Quantity]]:
-    """The rows of each quantity that at least two systems have."""
+    """The rows of each quantity."""
     found: dict[str, list[Quantity]] = {}
     for row in rows:
         if not row.key.startswith(_LEFT_OUT):
             found.setdefault(row.key, []).append(row)
-    return {key: some for key, some in found.items() if len(some) > 1}
+    return found
 
 
 def _chosen(kinds: Mapping[str, Sequence[Quantity]]) -> Iterator[str]:
-    """The keys of the quantities that are shown as panels."""
+    """The keys of the quantities that are shown as panels: of these, at least two systems have each."""
     for part in _FIRST:
         # the first section of a page repeats numbers of the others, except the density
-        yield from (key for key in kinds if part in key and (part == ".density") == key.startswith("glance."))
+        yield from (
+            key
+            for key, rows in kinds.items()
+            if part in key and (part == ".density") == key.startswith("glance.") and len(rows) > 1
+        )
 
 
 def _title(row: Quantity) -> str:
@@ -144,7 +158,7 @@ def _note(axis: str, others: Sequence[str]) -> str:
     if not axis:
         return "The systems have the same composition."
     along = f"; one line for each {' and '.join(others)}" if others else ""
-    return f"Against {axis}{along}. A system without this quantity is left out."
+    return f"Against {axis}{along}. A system that lacks a quantity is left out; a share that it could have is 0."
 
 
 def _lines(
@@ -160,22 +174,23 @@ def _lines(
 
 def _systems(conditions: Conditions, pages: Mapping[str, str], failed: Sequence[str]) -> Table:
     names = list(dict.fromkeys(name for each in conditions.values() for name in each["realized"]))
-    rows = []
+    rows: list[list[Cell]] = []
     for scope, each in conditions.items():
         shares = [f"{each['realized'][name]:.4g}" if name in each["realized"] else "–" for name in names]
-        rows.append([scope, *shares, pages.get(scope, "–")])
+        rows.append([scope, *shares, page_of(scope, pages)])
     rows += [[scope, *("–" for _ in names), "failed"] for scope in failed]
     heads = [name if "/" in name else f"{name} (mol-%)" for name in names]
     return Table(["system", *heads, "page"], rows, "Composition as realized in the cell.")
 
 
 def _table(kinds: Mapping[str, Sequence[Quantity]], scopes: Sequence[str]) -> Table:
-    rows: list[list[str | Quantity]] = []
+    rows: list[list[Cell]] = []
     for some in kinds.values():
         by_scope = {row.scope: row for row in some}
-        cells: list[str | Quantity] = [some[0].label]
+        cells: list[Cell] = [some[0].label]
         for scope in scopes:
             row = by_scope.get(scope)
             cells.append("–" if row is None else replace(row, note="", interval=None))
         rows.append(cells)
-    return Table(["quantity", *scopes], rows)
+    caption = "0: looked for and not found. –: not measured, or without the elements that it takes."
+    return Table(["quantity", *scopes], rows, caption)

@@ -57,6 +57,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     """Write page, numbers, table and figures."""
     if job.rank != 0:
         return None
+    from ..report.flags import flags_of
     from ..report.series import as_csv, build_series, quantities
 
     settings = read_settings(Settings, job.task)
@@ -69,8 +70,12 @@ def run(job: Job) -> Mapping[str, Any] | None:
         }
         for scope in scopes
     }
-    rows = quantities({scope: inputs[f"{scope}/{REPORT}"] for scope in scopes}, measured, settings.conditions)
-    page, numbers, figures = build_series(settings.title, rows, settings.conditions, settings.pages, settings.failed)
+    reports = {scope: inputs[f"{scope}/{REPORT}"] for scope in scopes}
+    rows = quantities(reports, measured, settings.conditions)
+    flags = {scope: flags_of(path) for scope, path in reports.items()}
+    page, numbers, figures = build_series(
+        settings.title, rows, settings.conditions, settings.pages, settings.failed, flags
+    )
     write_bytes(job.folder / PAGE, page.encode())
     write_json(job.folder / NUMBERS, numbers)
     write_bytes(job.folder / TABLE, as_csv(rows, settings.conditions))
