@@ -200,6 +200,9 @@ def assigned(moments: str | None = None, **states: dict[str, float]) -> dict[str
         (assigned("labels", moment={"3": 0.5, "5": 0.5}), VANADIUM, 1,
          "50\u202f%\u202fV³⁺ + 50\u202f%\u202fV⁵⁺ by moment"),
         (assigned(valence={"4": 0.95, "5": 0.05}), VANADIUM, 1, None),
+        # shares are those of the centers with a state
+        (assigned(valence={"4": 0.03, "5": 0.57, "not determined": 0.4}), VANADIUM, 1,
+         "5\u202f%\u202fV⁴⁺ + 95\u202f%\u202fV⁵⁺ by bond valence (of those determined; 40\u202f% of V are not)"),
         # nothing is said of states that were not determined, nor of atoms that are not those of the input
         (assigned(geometry={"not determined": 0.8, "5": 0.2}), VANADIUM, 1, None),
         (assigned(valence={"5": 1.0}), VANADIUM | {"Na": 5, "V4+": 1, "V3+": 1}, 1, None),
@@ -209,6 +212,26 @@ def test_oxidation_states_are_held_against_the_input(numbers, composition, units
     system = {"composition": composition, "formula_units": units}
     found = [finding.text for finding in checks.oxidation("glass", numbers, system)]
     assert found == ([] if words is None else [words])
+
+
+@pytest.mark.parametrize(
+    ("msd", "relaxes"),
+    [
+        ({"Na": 2.1, "P": 0.75, "V": 1.0, "O": 1.8}, True),
+        ({"Na": 30.0, "P": 1.0, "V": 1.2, "O": 1.5}, True),
+        ({"Na": 1.5, "P": 0.4, "V": 0.4, "O": 0.7}, True),
+        ({"Na": 30.0, "P": 0.2, "V": 0.2, "O": 0.4}, False),
+        # vibrations of all atoms alike
+        ({"Na": 0.3, "P": 0.15, "V": 0.15, "O": 0.25}, False),
+        ({"Na": 2.0}, False),
+    ],
+)
+def test_a_network_that_relaxes_is_told(msd, relaxes):
+    moved = {"ion": "Na", "msd_at_longest_lag_A2": msd, "longest_lag_ps": 5.0}
+    found = list(checks.relaxation("g0", {"transport": moved, "composition": elements(species(VANADIUM))}))
+    assert bool(found) == relaxes
+    assert not relaxes or found[0].text.startswith(f"within 5 ps the MSD of the host is P {msd['P']:.2g}, V")
+    assert list(checks.relaxation("glass", {"transport": None})) == []
 
 
 def test_density_far_from_the_input_and_large_force_errors_are_told():

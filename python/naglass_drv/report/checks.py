@@ -35,6 +35,10 @@ _DETERMINED = 0.5
 _REDOX = 0.1
 _PRESSURE_GPA = 1.0
 _DENSITY = 0.05
+# Mean square displacement of the host (Å²) beyond any vibration, or comparable to the ions' and beyond the usual one
+_HOST_MSD_A2 = 1.0
+_HOST_TO_ION = 1 / 3
+_VIBRATION_A2 = 0.5
 _FORCE_MEV_PER_A = 100.0
 
 _ADVICE = {
@@ -45,6 +49,8 @@ _ADVICE = {
     "Oxidation states": "The input fixes the number of ions of each charge: either the bonds do not match these "
     "ions, or the assignment fails.",
     "Unusual structure": "",
+    "Relaxing network": "The network itself relaxes: a supercooled melt rather than a glass. Its structure changes "
+    "during the run, and the motion of the ions is partly that of the host.",
     "Density": "",
     "Force error": "Barriers and diffusion coefficients from such a model are indications, not results.",
 }
@@ -84,6 +90,7 @@ def findings(material: Material) -> list[Finding]:
         found += chemistry(name, numbers)
         found += oxidation(name, numbers, material.input["system"])
         found += density(name, numbers, material.input["system"])
+        found += relaxation(name, numbers)
     found += quench_pressure(
         {name: material.json(f"glass/{name}/quench") for name in material.names("glass", "quench")}
     )
@@ -183,9 +190,32 @@ def oxidation(name: str, numbers: Mapping[str, Any], system: Mapping[str, Any]) 
             if off > _REDOX:
                 source = "predicted moment" if found["moments"] == "model" else "moment"
                 by = {"valence": "bond valence", "geometry": "bond geometry", "moment": source}[assignment]
-                wrong.append(f"{_states(metal, determined)} by {by}")
+                wrong.append(f"{_states(metal, determined)} by {by}{_undetermined(metal, 1 - total)}")
         if wrong:
             yield Finding("Oxidation states", "note", name, ", ".join(wrong), f"The input has {_states(metal, known)}.")
+
+
+def _undetermined(metal: str, share: float) -> str:
+    """That shares are of fewer centers than all; empty if they are not."""
+    return f" (of those determined; {_percent(share)} of {metal} are not)" if share >= _RARE else ""
+
+
+def relaxation(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
+    """A network that moves, too: the mean square displacement of the atoms other than the mobile ions."""
+    moved = numbers["transport"]
+    reached = {} if moved is None else moved["msd_at_longest_lag_A2"]
+    host = {element: msd for element, msd in reached.items() if element != moved["ion"]}
+    if not host:
+        return
+    counts = [numbers["composition"][element] for element in host]
+    mean = sum(count * msd for count, msd in zip(counts, host.values(), strict=True)) / sum(counts)
+    if mean > _HOST_MSD_A2 or (mean > _VIBRATION_A2 and mean > _HOST_TO_ION * reached[moved["ion"]]):
+        of = ", ".join(f"{element} {msd:.2g}" for element, msd in host.items())
+        text = (
+            f"within {moved['longest_lag_ps']:.3g} ps the MSD of the host is {of} Å², that of {moved['ion']} "
+            f"{reached[moved['ion']]:.2g} Å²"
+        )
+        yield Finding("Relaxing network", "note", name, text)
 
 
 def pressure(name: str, summary: Mapping[str, Any]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..chemistry.ions import MOBILE_IONS
 from ..products import Quantity
-from . import figures
+from . import checks, figures
 from .material import Material
 from .measured import Rows, agreements, all_measured, below, quantities, shades, warnings
 from .numbers import Figure, Fold, Notice, Section, Table, quantity, side_by_side
@@ -30,6 +30,9 @@ def transport(material: Material) -> Section | None:
     section = Section("Motion of the ions", "transport", warnings(material))
     if measured:
         section.add(*_transport_verdicts({name: numbers["transport"] for name, numbers in measured.items()}))
+        section.add(
+            *checks.notices([each for name, numbers in measured.items() for each in checks.relaxation(name, numbers)])
+        )
         curves = {name: material.arrays(f"analysis/{name}/curves") for name in measured}
         section.add(
             _displacement_figure(material, measured, curves),

@@ -205,7 +205,10 @@ def _length(numbers: Mapping[str, Any]) -> str:
             "did not happen in this time are "
             "missing from it."
         )
+    shown = "rattling and first hops"
+    if any(checks.relaxation("", numbers)):
+        shown += " within a network that relaxes itself"
     return text + (
         f"In this time {moved['ion']} does not reach the diffusive regime ({moved['reason']}): the "
-        "displacements show rattling and first hops, and no diffusion coefficient is given."
+        f"displacements show {shown}, and no diffusion coefficient is given."
     )
