@@ -15,6 +15,8 @@ from typing import Any, ClassVar, TypeVar
 from .errors import InputError
 
 MANIFEST = "manifest.json"
+#: Why a number has no error, where its maker says nothing else.
+COUNTED, NOT_ESTIMATED = "counted", "not estimated"
 Kind = TypeVar("Kind", bound="Product")
 
 
@@ -22,8 +24,9 @@ Kind = TypeVar("Kind", bound="Product")
 class Quantity:
     """A number as one flat row: `key` is its stable name, `label` its readable name, `unit` "1" if it has none.
 
-    `error` is one standard error, or None if there is no estimate; `note` then says why. No estimate has zero error, so
-    that an `error` of 0, infinity or NaN counts as None. `interval` is the 95 % confidence interval, if it is known.
+    `error` is one standard error, or None if there is no estimate; `note` then says why, by default that a whole number
+    was counted and any other not estimated. No estimate has zero error, so that an `error` of 0, infinity or NaN counts
+    as None. `interval` is the 95 % confidence interval, if it is known.
     `scope` is the system that it belongs to; `conditions` tell at what it was measured, such as ``temperature_K``, or
     the mol-% of the oxides. `subject` is the glass, trajectory or set that was measured, where `label` does not name
     it. Raises InputError for a value that is not finite.
@@ -44,6 +47,8 @@ class Quantity:
         error = self.error
         if error is not None and not (math.isfinite(error) and error > 0):
             object.__setattr__(self, "error", None)
+        usual = COUNTED if isinstance(self.value, int) else NOT_ESTIMATED
+        object.__setattr__(self, "note", (self.note or usual) if self.error is None else "")
         if not math.isfinite(self.value):
             raise InputError(f"{self.key} is {self.value!r}; must be a finite number")
         if not self.unit:

@@ -39,6 +39,26 @@ def test_a_row_is_read_as_it_was_written(tmp_path):
     assert bare.error is None and "interval" not in bare.as_json() and "note" not in D.as_json()
 
 
+def test_a_number_without_an_error_says_why():
+    notes = [Quantity("a", "a", value, "1", error).note for value, error in ((5, None), (5.0, None), (5.0, 0.0))]
+    assert (
+        notes == ["counted", "not estimated", "not estimated"] and Quantity("a", "a", 5.0, "1", 0.1, "set").note == ""
+    )
+
+
+def test_a_set_of_labels_says_why_its_means_have_no_error():
+    found = {"frames": 1, "bond_valence": 4.1, "bond_valence_err": None, "states": {"valence": {"4": 1.0}},
+             "states_err": {"valence": {"4": None}}, "moments": None, "flagged_share": 0.0,
+             "label_share": {}}  # fmt: skip
+    for frames, note in ((1, "one structure"), (3, "equal in 3 structures")):
+        rows = analysis.labeled("labels-full", {"frames": 4, "fingerprints": {"V": found | {"frames": frames}}})
+        notes = below({row.key: row for row in rows}, "metals.labels-full.V")
+        assert notes["bond_valence"].note == notes["valence.4"].note == note
+    del found["states_err"]
+    (share,) = (row for row in analysis.labeled("a", {"fingerprints": {"V": found}}) if row.key.endswith("valence.4"))
+    assert share.note == "not estimated", "an earlier version gave no errors of shares"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("[", "Expecting value"), ('{"key": 1}', "must be a mapping"), ('[{"key": "a"}]', "missing 3 required"),

@@ -113,6 +113,7 @@ def test_numbers_are_those_of_the_products(full):
         "value": 5.0,
         "err": None,
         "unit": "s",
+        "note": "not estimated",
         "section": "run",
     }
 
@@ -124,7 +125,11 @@ def test_quantities_keep_their_keys_and_their_values(full):
     assert list(found) == list(known)
     for key, number in known.items():
         close = {word: pytest.approx(value) for word, value in number.items() if isinstance(value, float)}
-        assert found[key] == number | close
+        assert {word: found[key].get(word) for word in number} == number | close
+
+
+def test_every_number_without_an_error_says_why(full):
+    assert [entry["key"] for entry in full.numbers().values() if (entry["err"] is None) != ("note" in entry)] == []
 
 
 def test_measured_numbers_are_the_rows_of_the_analysis(full):

@@ -196,7 +196,7 @@ def test_what_lammps_correlated_is_shown_for_the_mobile_ion(tmp_path):
 
 
 MOVED = {
-    "ion": "Na", "ions": 20, "exponent": 0.99, "msd_at_longest_lag_A2": {}, "reason": None,
+    "ion": "Na", "ions": 20, "exponent": 0.99, "exponent_err": 0.02, "msd_at_longest_lag_A2": {}, "reason": None,
     "fit_from_ps": 10.0, "fit_to_ps": 20.0, "haven_ratio": 0.625, "haven_ratio_err": 0.1,
     "haven_ratio_interval": [0.45, 0.87], "nernst_einstein_S_per_m": 12.0, "nernst_einstein_S_per_m_err": 1.5,
     "nernst_einstein_S_per_m_interval": [9.3, 15.5], "conductivity_S_per_m": None,
@@ -226,6 +226,10 @@ def test_intervals_and_bounds_of_transport_are_on_the_page():
     assert "; D is below 3.1 × 10⁻¹¹ m²/s (95 %)." in text
     assert "0.62 ± 0.10 (95 %: 0.45 to 0.87)" in text and "12.0 ± 1.5 S/m (95 %: 9.3 to 15.5)" in text
     entries = {number.key: entry(number) for number in section.numbers}
+    assert entries["transport.a.exponent"]["err"] == 0.02
+    assert entries["transport.b.D_upper"]["note"].startswith("upper bound") and "note" not in entries["transport.a.D"]
+    assert "(counted)" not in text and "(not estimated)" not in text
+    assert entries["transport.a.ions"]["note"] == "counted"
     assert entries["transport.a.D"]["interval_95"] == [1.48e-9, 2.7e-9]
     assert entries["transport.b.D_upper"]["value"] == 3.14e-11 and "transport.b.D" not in entries
 

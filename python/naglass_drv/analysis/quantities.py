@@ -41,7 +41,7 @@ def quantities(name: str, numbers: Numbers, curves: Curves) -> list[Quantity]:
     if numbers["network"] is not None:
         rows += _network(name, numbers)
     if numbers["topology"] is not None:
-        rows += _topology(name, numbers["topology"])
+        rows += _topology(name, numbers["topology"], no_error(numbers))
     rows += labeled(name, numbers)
     if numbers["transport"] is not None:
         rows += transport(name, numbers, curves)
@@ -53,7 +53,12 @@ def quantities(name: str, numbers: Numbers, curves: Curves) -> list[Quantity]:
 
 def labeled(name: str, numbers: Numbers) -> list[Quantity]:
     """The quantities of the transition metals, which is all that is measured on a set of labels."""
-    return [row for metal, found in numbers["fingerprints"].items() for row in _metal(name, metal, found)]
+    rows: list[Quantity] = []
+    for metal, found in numbers["fingerprints"].items():
+        count = found["frames"]
+        alone = "one structure" if count == 1 else f"equal in {count} structures"
+        rows += _metal(name, metal, found, no_error(numbers) if "errors_from" in numbers else alone)
+    return rows
 
 
 def no_error(numbers: Numbers) -> str:
@@ -75,17 +80,18 @@ def _general(name: str, numbers: Numbers) -> Iterator[Quantity]:
             yield Quantity(f"{key}.{label}", f"{label} of {name}", numbers[entry], unit, numbers[f"{entry}_err"], note)
     for pair, contact in numbers["artifacts"].items():
         label = f"atoms with a {pair} contact, {name}"
-        yield Quantity(f"{key}.artifact.{pair}", label, contact["share"], "1", contact["share_err"])
+        yield Quantity(f"{key}.artifact.{pair}", label, contact["share"], "1", contact["share_err"], why)
 
 
 def _structure(name: str, numbers: Numbers) -> Iterator[Quantity]:
+    why = no_error(numbers)
     for pair, shell in numbers["coordination"].items():
         key, peak = f"structure.{name}.{pair}", numbers["first_peak"][pair]
-        yield Quantity(f"{key}.cutoff", f"{pair} cutoff", shell["cutoff_A"], "Å")
-        yield Quantity(f"{key}.coordination", f"{pair} coordination", shell["number"], "1", shell["number_err"])
+        yield Quantity(f"{key}.cutoff", f"{pair} cutoff", shell["cutoff_A"], "Å", note="limit of the shell")
+        yield Quantity(f"{key}.coordination", f"{pair} coordination", shell["number"], "1", shell["number_err"], why)
         if "bond_length_A" in shell:
             length, error = shell["bond_length_A"], shell["bond_length_A_err"]
-            yield Quantity(f"{key}.bond_length", f"mean {pair} bond length", length, "Å", error)
+            yield Quantity(f"{key}.bond_length", f"mean {pair} bond length", length, "Å", error, why)
         yield Quantity(f"{key}.peak", f"position of the highest peak of {pair} g(r)", peak["position_A"], "Å")
         yield Quantity(f"{key}.peak_height", f"height of the highest peak of {pair} g(r)", peak["height"], "1")
 
@@ -105,7 +111,7 @@ def _network(name: str, numbers: Numbers) -> Iterator[Quantity]:
     yield Quantity(f"{key}.mean_n", f"mean n of Qⁿ of {former}", found["mean_n"], "1", found["mean_n_err"], why)
     ideal = ideal_connectivity(former, numbers["composition"])
     if ideal is not None:
-        yield Quantity(f"{key}.ideal_n", f"<n> of {former} by stoichiometry", ideal, "1")
+        yield Quantity(f"{key}.ideal_n", f"<n> of {former} by stoichiometry", ideal, "1", note="exact")
     for n, share in found["qn_share"].items():
         label = f"share of Q{n.translate(SUPERSCRIPT)}"
         yield Quantity(f"{key}.Q{n}", label, share, "1", found["qn_share_err"][n], why)
@@ -114,37 +120,41 @@ def _network(name: str, numbers: Numbers) -> Iterator[Quantity]:
         yield Quantity(f"{key}.oxygen.{oxygen}", label, share, "1", found["oxygen_share_err"][oxygen], why)
 
 
-def _topology(name: str, found: Numbers) -> Iterator[Quantity]:
+def _topology(name: str, found: Numbers, why: str) -> Iterator[Quantity]:
     key = f"topology.{name}"
     for link, value in found["linkage"].items():
         label = f"{link} sharing per former"
-        yield Quantity(f"{key}.{link}", label, value["per_former"], "1", value["per_former_err"])
+        yield Quantity(f"{key}.{link}", label, value["per_former"], "1", value["per_former_err"], why)
     lanterns, spacing = found["lanterns"], found["ion_spacing"]
     if lanterns is not None:
         label = "share of metals that share three P with another"
-        yield Quantity(f"{key}.lanterns", label, lanterns["share"], "1", lanterns["share_err"])
+        yield Quantity(f"{key}.lanterns", label, lanterns["share"], "1", lanterns["share_err"], why)
     if spacing is not None:
         label = "smallest cutoff at which the ions percolate"
-        yield Quantity(f"{key}.ion_spacing", label, spacing["percolates_A"], "Å", spacing["percolates_A_err"])
+        yield Quantity(f"{key}.ion_spacing", label, spacing["percolates_A"], "Å", spacing["percolates_A_err"], why)
 
 
-def _metal(name: str, metal: str, found: Numbers) -> Iterator[Quantity]:
+def _metal(name: str, metal: str, found: Numbers, why: str) -> Iterator[Quantity]:
     key = f"metals.{name}.{metal}"
+    # earlier versions gave no errors of shares
+    of_shares = why if "states_err" in found else ""
     yield Quantity(f"{key}.frames", f"frames with {metal} of {name}", found["frames"], "1")
     for mean, label in _METAL_MEANS.items():
         if mean in found:
-            yield Quantity(f"{key}.{mean}", f"{label} of {metal}", found[mean], "1", found[f"{mean}_err"])
+            yield Quantity(f"{key}.{mean}", f"{label} of {metal}", found[mean], "1", found[f"{mean}_err"], why)
     for by in ("valence", "geometry", "moment"):
         errors = found.get("states_err", {}).get(by, {})
         criterion = f"moment ({found['moments']})" if by == "moment" else by
         for state, share in found["states"].get(by, {}).items():
             ion = f"{metal}{state}+" if state.isdigit() else f"{metal} {state}"
-            yield Quantity(f"{key}.{by}.{state}", f"share of {ion} by {criterion}", share, "1", errors.get(state))
+            yield Quantity(
+                f"{key}.{by}.{state}", f"share of {ion} by {criterion}", share, "1", errors.get(state), of_shares
+            )
     label = "share of centers with contradicting assignments"
-    yield Quantity(f"{key}.flagged", label, found["flagged_share"], "1", found.get("flagged_share_err"))
+    yield Quantity(f"{key}.flagged", label, found["flagged_share"], "1", found.get("flagged_share_err"), of_shares)
     for family, share in found["label_share"].items():
         error = found.get("label_share_err", {}).get(family)
-        yield Quantity(f"{key}.label.{family}", f"share of {metal} {family}", share, "1", error)
+        yield Quantity(f"{key}.label.{family}", f"share of {metal} {family}", share, "1", error, of_shares)
 
 
 def transport(name: str, numbers: Numbers, curves: Curves) -> Iterator[Quantity]:
@@ -163,10 +173,12 @@ def transport(name: str, numbers: Numbers, curves: Curves) -> Iterator[Quantity]
     yield Quantity(f"{key}.duration", "length", numbers["duration_ps"], "ps")
     yield Quantity(f"{key}.ions", f"number of {ion}", moved["ions"], "1")
     if moved["exponent"] is not None:
-        yield Quantity(f"{key}.exponent", "logarithmic slope of the MSD", moved["exponent"], "1")
+        error, why = moved.get("exponent_err"), "too few blocks of time"
+        yield Quantity(f"{key}.exponent", "logarithmic slope of the MSD", moved["exponent"], "1", error, why)
     for element, value in moved["msd_at_longest_lag_A2"].items():
         error = float(curves[f"msd_A2_{element}_err"][-1])
-        yield Quantity(f"{key}.msd.{element}", f"MSD of {element} at the longest lag", value, "Å²", error)
+        alone = "one atom" if numbers["composition"].get(element) == 1 else ""
+        yield Quantity(f"{key}.msd.{element}", f"MSD of {element} at the longest lag", value, "Å²", error, alone)
     for word, label, unit in _TOGETHER:
         # conductivities need the temperature
         if moved.get(word) is not None:
@@ -189,4 +201,5 @@ def hops(name: str, found: Numbers) -> Iterator[Quantity]:
     for word, label, unit in _HOPS:
         if found[word] is not None:
             error, interval = found.get(f"{word}_err"), found.get(f"{word}_interval")
-            yield Quantity(f"{key}.{word}", f"{label}, {ion}", found[word], unit, error, interval=interval)
+            alone = "one hop" if found["count"] == 1 else ""
+            yield Quantity(f"{key}.{word}", f"{label}, {ion}", found[word], unit, error, alone, interval)

@@ -68,7 +68,7 @@ def _quench_table(series: Mapping[str, Mapping[str, Any]]) -> Table:
             found = quench_end(one, key)
             rows[label][name] = Quantity(
                 f"quench.{name}.{key}", f"{label} at the end of the quench, {name}", float(found.mean), unit,
-                float(found.err),
+                float(found.err), "did not change",
             )  # fmt: skip
     return side_by_side(list(series), rows, "Averages over the last 5 % of the run, ± one standard error.")
 
@@ -119,7 +119,8 @@ def _run_table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
             if key == "mean_pressure_GPa":
                 cell = pressure_cell(f"md.{name}", name, summary)
             elif summary.get(key) is not None:
-                cell = Quantity(f"md.{name}.{key}", f"{label} of {name}", summary[key], unit, summary.get(f"{key}_err"))
+                cell = Quantity(f"md.{name}.{key}", f"{label} of {name}", summary[key], unit, summary.get(f"{key}_err"),
+                                note="set" if key == "timestep_fs" else "")  # fmt: skip
             else:
                 cell = None
             if cell is not None:
@@ -165,7 +166,7 @@ def _gate_table(name: str, gate: Mapping[str, Any]) -> Table:
             [
                 label.replace("_", " "),
                 Quantity(key, f"{label}, worst value of {name}", check["worst"], unit),
-                Quantity(f"{key}.limit", f"{label}, limit of {name}", check["limit"], unit),
+                Quantity(f"{key}.limit", f"{label}, limit of {name}", check["limit"], unit, note="set"),
                 "passed" if check["passed"] else "CROSSED",
             ]
         )

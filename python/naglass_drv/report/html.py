@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..paths import data_file
-from ..products import Quantity
+from ..products import COUNTED, NOT_ESTIMATED, Quantity
 from .numbers import Figure, Fold, Link, Notice, Section, Table, View, leaves, quantity, span
 
 _STYLE = """
@@ -141,7 +141,8 @@ def _table(table: Table) -> str:
 def _cell(cell) -> str:
     if isinstance(cell, Quantity):
         unit = "" if cell.unit == "1" else f' <span class="unit">{escape(cell.unit)}</span>'
-        note = f' <span class="unit">({escape(cell.note)})</span>' if cell.note and cell.error is None else ""
+        told = cell.note not in ("", COUNTED, NOT_ESTIMATED)
+        note = f' <span class="unit">({escape(cell.note)})</span>' if told else ""
         within = f' <span class="unit">(95 %: {escape(span(*cell.interval))})</span>' if cell.interval else ""
         return f'<td class="number">{escape(quantity(cell.value, cell.error))}{unit}{note}{within}</td>'
     if isinstance(cell, Link):

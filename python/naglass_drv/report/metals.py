@@ -90,7 +90,12 @@ def _metal_rows(
     stated = {
         name: {
             str(q): Quantity(
-                f"metals.{name}.{metal}.input.{q}", f"share of {metal}{q}+ by the input", share, "1", subject=name
+                f"metals.{name}.{metal}.input.{q}",
+                f"share of {metal}{q}+ by the input",
+                share,
+                "1",
+                note="set",
+                subject=name,
             )
             for q, share in by_input.get(name, {}).items()
         }
@@ -125,7 +130,7 @@ def _state_rows(cells: Cells, metal: str, by: str, shares: Mapping[str, Mapping[
         ion = f"{metal}{state}+"
         for name, own in shares.items():
             if own:
-                none = Quantity(f"metals.{name}.{metal}.{by}.{state}", label, 0.0, "1", subject=name)
+                none = Quantity(f"metals.{name}.{metal}.{by}.{state}", label, 0.0, "1", note="none found", subject=name)
                 cells[label.replace(ion, ion_text(ion))][name] = own.get(state, none)
 
 

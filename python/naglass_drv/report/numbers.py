@@ -17,7 +17,7 @@ def entry(number: Quantity) -> dict[str, Any]:
     known = {"key": number.key, "label": number.title, "value": number.value, "err": number.error, "unit": number.unit}
     if number.interval is not None:
         known["interval_95"] = list(number.interval)
-    return known | ({"note": number.note} if number.note and number.error is None else {})
+    return known | ({"note": number.note} if number.note else {})
 
 
 @dataclass
