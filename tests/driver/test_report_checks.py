@@ -87,6 +87,18 @@ def test_one_structure_has_no_error_and_says_so(tmp_path):
     assert density.value == pytest.approx(2.75) and density.error is None and density.note == "set"
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [("input", "2.5 g/cm³ given in the input file"),
+     ("molar volumes", "2.5 g/cm³ that follows from the molar volumes in the input file")],
+)  # fmt: skip
+def test_the_page_tells_where_the_density_comes_from(tmp_path, source, words):
+    bench = quenched(tmp_path, "Na4V2P4O16_quench.extxyz", VANADIUM, slice(1))
+    bench.run.input.system.follows_from(source)
+    bench.go(report)
+    assert f"at the fixed density of {words}" in bench.page().text
+
+
 def test_density_of_a_fixed_cell_is_set_and_of_a_breathing_one_measured():
     frames = read(GLASSES / "Na4V2P4O16_quench.extxyz", ":")
     numbers, _ = measure(frames, WANTED, replicas=True)

@@ -126,6 +126,7 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
         # later_rounds reads an entry when it is asked for: by then the errors of the round before are known
         for part in chain([view], later_rounds(view)):
             if (input := validate(part, Input)) is not None:
+                input.system.follows_from(origins[name].density_source)
                 given[name].append(input)
             documents[name].append(part)
             known.append((valid_sections(part.value, Input), part))

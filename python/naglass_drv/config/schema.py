@@ -6,7 +6,7 @@ Keys include their unit. If a section is absent, its stage is not run.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
+from pydantic import AfterValidator, Field, PrivateAttr, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
 
 from ..chemistry.level import Level
 from ..fields import Count, NonNegative, Positive, Section, each_once, within
@@ -73,6 +73,16 @@ class System(Section):
     formula_units: Annotated[Count, within(1, MAX_ATOMS)] = 1
     # osmium, the densest element: 22.6
     density_g_cm3: Annotated[Positive, within(0.05, 25)]
+    _density_source: str = PrivateAttr("input")
+
+    @property
+    def density_source(self) -> str:
+        """Where the density comes from: the input, or molar volumes in it."""
+        return self._density_source
+
+    def follows_from(self, source: str) -> None:
+        """Note that the density was not given, but follows from `source`."""
+        self._density_source = source
 
 
 class Glass(Section):

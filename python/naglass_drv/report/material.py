@@ -17,13 +17,14 @@ class Material:
 
     `input` is the expanded input; `tasks` the finished tasks as {stage, task, key, seconds, tools}; `files`
     maps a role like ``md/g0-600K/gate`` to a path; `decisions` are those of a loop of learning in words, by the number
-    of the round. If a role is absent, there is nothing to show.
+    of the round; `density_source` tells where the density comes from. If a role is absent, there is nothing to show.
     """
 
     input: Mapping[str, Any]
     tasks: Sequence[Mapping[str, Any]]
     files: Mapping[str, Path]
     decisions: Mapping[str, str] = field(default_factory=dict)
+    density_source: str = "input"
 
     def has(self, role: str) -> bool:
         """Whether there is a file with this role."""

@@ -69,7 +69,7 @@ def worth(material: Material) -> Section:
     measured = all_measured(material)
     rows = [("size", _size(numbers)) for numbers in list(measured.values())[:1]]
     if input.get("glass"):
-        rows.append(("quench", _quench(input["glass"], input["system"])))
+        rows.append(("quench", _quench(input["glass"], input["system"], material.density_source)))
     levels = (
         [input["dataset"]["level"]] if input.get("dataset") else [item["level"]["name"] for item in input["reference"]]
     )
@@ -147,16 +147,17 @@ def _size(numbers: Mapping[str, Any]) -> str:
     )
 
 
-def _quench(glass: Mapping[str, Any], system: Mapping[str, Any]) -> str:
+def _quench(glass: Mapping[str, Any], system: Mapping[str, Any], source: str) -> str:
     rate = glass["quench_rate_K_per_ps"] * _K_PER_S
     power = int(np.floor(np.log10(rate)))
+    given = "given in" if source == "input" else f"that follows from the {source} in"
     vanadyl = (
         " The potential has no directional V=O bond: V\N{EN DASH}O distances of the quenched glass below "
         f"the vanadyl criterion of {VANADYL_CUTOFF:g} Å are short contacts of ions, not vanadyl groups."
     )
     return (
         f"The melt was quenched at {rate / 10**power:.3g} × 10{str(power).translate(SUPERSCRIPT)} K/s with a "
-        f"rigid-ion potential, at the fixed density of {system['density_g_cm3']:g} g/cm³ given in the input "
+        f"rigid-ion potential, at the fixed density of {system['density_g_cm3']:.4g} g/cm³ {given} the input "
         f"file; in the laboratory, melts are cooled at about {_LABORATORY_RATE}. The glass is therefore less "
         "relaxed than a real one: more defects, more disorder in the first shells, and a network that "
         "remembers the melt."

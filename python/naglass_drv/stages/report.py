@@ -45,12 +45,13 @@ PAGES = "reports"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a page tells beside the products: the input, the finished tasks with their keys and times, and the decisions
-    of a loop by the number of the round.
+    """What a page tells beside the products: the input, the finished tasks with their keys and times, where the
+    density comes from, and the decisions of a loop by the number of the round.
     """
 
     input: Mapping[str, Any]
     tasks: Sequence[Mapping[str, Any]]
+    density_source: str
     decisions: Mapping[str, str] | None = None
 
 
@@ -65,7 +66,9 @@ def plan(run: Run) -> list[Task]:
     ]
     decisions, rounds = _rounds(run)
     files |= rounds
-    settings = dumped(Settings(run.input.model_dump(mode="json"), tasks, decisions or None))
+    settings = dumped(
+        Settings(run.input.model_dump(mode="json"), tasks, run.input.system.density_source, decisions or None)
+    )
     return [Task(name, "report", settings, files, effort=efforts.pages(name))]
 
 
@@ -83,7 +86,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
     settings = read_settings(Settings, job.task)
     page, numbers, figures = build(
-        Material(settings.input, settings.tasks, dict(job.task.inputs), settings.decisions or {})
+        Material(
+            settings.input, settings.tasks, dict(job.task.inputs), settings.decisions or {}, settings.density_source
+        )
     )
     write_bytes(job.folder / PAGE, page.encode())
     write_json(job.folder / NUMBERS, numbers)
