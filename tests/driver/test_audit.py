@@ -1,5 +1,6 @@
 """The audit of a dataset: what it finds, what it leaves alone, and that nothing is dropped unasked."""
 
+import html
 import itertools
 import json
 from dataclasses import replace
@@ -12,8 +13,10 @@ from naglass_drv.cli.main import main
 from naglass_drv.config.schema import Audit
 from naglass_drv.dataset.assemble import Dataset
 from naglass_drv.dataset.audit import CHECKS, Limits, audit, audited, contacts, copies, moments, outliers, stresses
+from naglass_drv.dataset.audit.text import table_of
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import InputError
+from naglass_drv.report.audit import audit_page
 from support.labeled import cell
 from support.structures import brute_force_pairs
 
@@ -198,6 +201,19 @@ def test_moments_by_state():
     assert {name: entry["atoms"] for name, entry in found.items()} == {"Fe2+": 4, "Fe3+": 2, "O": 12, "P": 3}
     assert found["Fe2+"]["mean_muB"] == pytest.approx(4.0) and found["Fe2+"]["spread_muB"] == pytest.approx(0.2)
     assert found["O"]["smallest_muB"] == found["O"]["largest_muB"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("level", "words"),
+    [("gfn1-xtb-h0a1b2c", "occupations from tight binding"), ("pbe-h0a1b2c", "Hirshfeld or the level's own")],
+)
+def test_what_the_moments_are_follows_from_the_level(level, words):
+    frames = [with_moments("FePO4", {"Fe": 4.2, "P": 0.1, "O": 0.1}, 6), *frames_of(5)]
+    for frame in frames:
+        frame.info["level"] = level
+    result, arrays = audit(frames, list("abcdef"), LIMITS)
+    assert f"moments: {words}" in table_of(result).splitlines()
+    assert f"{words[0].upper()}{words[1:]}. Transition metals" in html.unescape(audit_page("audit", result, arrays))
 
 
 def spoilt():

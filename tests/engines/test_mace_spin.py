@@ -177,6 +177,11 @@ def test_command(model, labeled, tmp_path, capsys):
     assert main(words) == 0
     out = capsys.readouterr().out
     assert "held out frames, |moment| by hirshfeld labels" in out and "V4+" in out
+    for frame in labeled[:6]:
+        frame.info["level"] = "gfn1-xtb-hacc5a8c"
+    write_frames(tmp_path / "f.extxyz", labeled[:6])
+    assert main(words) == 0
+    assert "held out frames, |moment| by occupations from tight binding\n" in capsys.readouterr().out
     errors = json.loads((tmp_path / "m.spin.json").read_text())["errors"]
     assert errors["held out"]["V"]["atoms"] == 4
     assert main([*words, "--hidden", "-1"]) == 2 and main([*words, "--labels", "mulliken"]) == 2

@@ -4,6 +4,7 @@ The struct travels whole from the input through a task's settings to the method 
 is one field here, and the line that it becomes there (`engines/cp2k/theory/levels.py`).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -17,6 +18,8 @@ from ..fields import NonNegative, Positive, Section, within
 Name = Literal["gfn1-xtb", "pbe", "pbe+d3", "pbe+u", "pbe+u+d3", "blyp", "blyp+d3", "blyp+u", "blyp+u+d3", "template"]
 #: Names of the levels; ``template`` is a CP2K input of the user's own.
 NAMES: tuple[str, ...] = get_args(Name)
+#: What frames from tight binding have in place of magnetic moments: their energy does not depend on spin.
+OCCUPATIONS = "occupations from tight binding"
 #: Type of the validation error for an option that the level does not have.
 NOT_OF_THE_LEVEL = "not_of_the_level"
 _FUNCTIONALS = ("pbe", "blyp")
@@ -137,6 +140,17 @@ class Level(Section):
     def shown(self, key: str) -> str:
         """The value of an option in a message."""
         return _shown(getattr(self, key))
+
+
+def is_tight_binding(label: str) -> bool:
+    """Whether a level, by its name or the label of its frames, is tight binding."""
+    return "xtb" in label.lower()
+
+
+def moments_by(labels: Iterable[str], usual: str) -> str:
+    """What the moments of frames with these labels of levels are: `usual`, `OCCUPATIONS`, or both."""
+    kinds = dict.fromkeys(OCCUPATIONS if is_tight_binding(label) else usual for label in labels)
+    return " and ".join(kinds) or usual
 
 
 _OPTIONS: dict[str, Option] = {

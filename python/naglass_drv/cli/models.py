@@ -64,6 +64,7 @@ def _export_model(options: argparse.Namespace) -> int:
 
 
 def _fit_spin(options: argparse.Namespace) -> int:
+    from ..chemistry.level import moments_by
     from ..dataset.frames import read_frames
     from ..dataset.shards import files_read
     from ..engines.mace import spin
@@ -86,10 +87,11 @@ def _fit_spin(options: argparse.Namespace) -> int:
         for name, part in (("fitted", frames), ("held out", test))
         if part
     }
+    source = moments_by((str(frame.info.get("level", "")) for frame in frames), f"{options.labels} labels")
     for name, found in measured.items():
-        print(f"{name} frames, |moment| by {options.labels} labels\n{spin.table_of(found)}")
+        print(f"{name} frames, |moment| by {source}\n{spin.table_of(found)}")
     readout.save(target.with_suffix(".spin"))
-    write_json(target.with_suffix(".spin.json"), {"labels": options.labels, "errors": measured})
+    write_json(target.with_suffix(".spin.json"), {"labels": options.labels, "moments_by": source, "errors": measured})
     print(export_module(model, target, head=options.head, source=str(options.model), spin=readout))
     return 0
 

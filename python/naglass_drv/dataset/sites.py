@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..chemistry import ions as chemistry
+from ..chemistry.level import is_tight_binding
 from ..errors import InputError
 from .assemble import Dataset
 from .candidates import ions_of
@@ -157,7 +158,7 @@ def without_flagged(dataset: Dataset) -> tuple[Dataset, list[dict[str, Any]]]:
 
 def _site_moments(frame: "Atoms") -> np.ndarray | None:
     """Moments by site (N, µB) that `_SCALES` are made for; None without any."""
-    if "REF_spin" not in frame.arrays or "xtb" in str(frame.info.get("level", "")).lower():
+    if "REF_spin" not in frame.arrays or is_tight_binding(str(frame.info.get("level", ""))):
         return None
     moments, mulliken = frame.arrays["REF_spin"], frame.arrays.get("REF_spin_mulliken")
     # where the level prints no other moments, both arrays are Mulliken's; without any moment it does not matter

@@ -7,7 +7,9 @@ import numpy as np
 
 from .. import __version__
 from ..chemistry.ions import high_spin_states
+from ..chemistry.level import moments_by
 from ..dataset.audit import ADVICE
+from ..dataset.audit.moments import LABELS
 from ..products import Quantity
 from ..wording import counted, outside
 from . import figures_data
@@ -217,9 +219,10 @@ def _moments(result: Mapping[str, Any], arrays: Arrays) -> Iterator[Table | Figu
         ]
         for name, found in result["moments"].items()
     ]  # fmt: skip
+    source = moments_by(result["levels"], LABELS["REF_spin"])
     yield Table(
         ("|moment|", "atoms", "mean", "spread", "smallest", "largest"), rows,
-        "Transition metals by the oxidation state with the closest high-spin moment.",
+        f"{source[0].upper()}{source[1:]}. Transition metals by the oxidation state with the closest high-spin moment.",
     )  # fmt: skip
     counts = _named(arrays, "moments")
     if counts:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..chemistry.level import OCCUPATIONS, is_tight_binding, moments_by
 from ..products import Quantity
 from ..wording import counted
 from . import figures_model
@@ -44,7 +45,8 @@ def labels(material: Material) -> Section | None:
         Table(
             ("set", "level of theory", "admitted", "not admitted", "largest metal moment", "smallest"),
             [_set_row(material, item, len(rejected[item["name"]])) for item in sets],
-            "Isolated atoms are not counted. Sets at different levels are never mixed. Moments are Mulliken spins.",
+            "Isolated atoms are not counted. Sets at different levels are never mixed. Moments are "
+            f"{moments_by((item['level']['name'] for item in sets), 'Mulliken spins')}.",
         )
     )
     section.add(*spin_states(material, sets))
@@ -159,7 +161,7 @@ def model(material: Material) -> Section | None:
         section.add(_parity_figure(arrays))
     moments = summary.get("moments")
     if moments:
-        section.add(*_moment_errors(moments))
+        section.add(*_moment_errors(moments, summary.get("level", "")))
     history = _history(summary.get("epoch_history") or [])
     if history:
         caption = "Training curves: loss on the training frames, errors on the held-out frames."
@@ -200,7 +202,7 @@ def _error_table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table(("error relative to the labels", *head), rows, "± is one standard error by bootstrap over frames.")
 
 
-def _moment_errors(moments: Mapping[str, Any]) -> tuple[str, Table]:
+def _moment_errors(moments: Mapping[str, Any], level: str) -> tuple[str, Table]:
     """Errors of the magnetic-moment readout, by element and by oxidation state."""
     parts = {part: found for part, found in moments["errors_muB"].items() if found}
     names = dict.fromkeys(
@@ -229,9 +231,10 @@ def _moment_errors(moments: Mapping[str, Any]) -> tuple[str, Table]:
             row.append(f"{100 * entry['agreement']:.0f} %" if entry and "agreement" in entry else "")
         rows.append(row)
     head = [word for part in parts for word in (f"RMSE, {part}", f"same state, {part}")]
+    labels = f"The labels are {OCCUPATIONS}. " if is_tight_binding(level) else ""
     text = (
         f"Magnetic moments: a {moments['kind']} readout of the frozen potential's features predicts |moment| per atom, "
-        "but neither its sign nor the spin order. States are those with the closest high-spin moment; "
+        f"but neither its sign nor the spin order. {labels}States are those with the closest high-spin moment; "
         "± is one standard error by bootstrap over groups."
     )
     return text, Table(("atoms", *head), rows)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..chemistry.level import OCCUPATIONS, is_tight_binding
 from ..chemistry.notation import ion_text
 from ..products import Quantity
 from . import checks
@@ -46,10 +47,10 @@ def _note(measured: Mapping[str, Mapping], material: Material) -> str:
     sources = {found["moments"] for found in measured.values()}
     sentences = [_METAL_NOTE]
     if "labels" in sources:
-        level = [item["level"]["name"] for item in material.input.get("reference") or []]
+        levels = [item["level"]["name"] for item in material.input.get("reference") or []]
         cheap = (
-            "; for GFN1-xTB this is an occupation, since its energy does not depend on spin"
-            if "gfn1-xtb" in level
+            f"; those of GFN1-xTB are {OCCUPATIONS}, whose energy does not depend on spin"
+            if any(map(is_tight_binding, levels))
             else ""
         )
         sentences.append(f"By moment (labels): from the magnetic moment in the label{cheap}.")

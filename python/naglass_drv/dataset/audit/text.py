@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...chemistry.level import moments_by
 from ...wording import counted
 from .audit import ADVICE
+from .moments import LABELS
 
 _SHOWN = 3
 
@@ -27,6 +29,8 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
         if count > _SHOWN:
             yield f"{'':16s}  {count - _SHOWN} more"
     yield from (f"not checked: {line}" for line in result["unchecked"])
+    if result["moments"]:
+        yield f"moments: {moments_by(result['levels'], LABELS['REF_spin'])}"
     for key, found in result["coverage"].items():
         if found is not None:
             yield f"{key:32s} {found['smallest']:12.4g} to {found['largest']:.4g}, median {found['median']:.4g}"
