@@ -94,6 +94,28 @@ def test_every_fault_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "fault"),
     [
+        (
+            "glass: {}\nmd: {temperatures_K: 600, time_ps: 1}",
+            "6: md.temperatures_K: must be a list, as in [600], not 600",
+        ),
+        (
+            "glass: {}\nreference: {name: a}",
+            '6: reference: must be a list, with a dash before each item, not {"name": "a"}',
+        ),
+        ("dataset: {level: pbe, include: a.xyz}", '5: dataset.include: must be a list, as in ["a.xyz"], not "a.xyz"'),
+        (
+            "dataset: {level: pbe, drop_outliers: energy}",
+            '5: dataset.drop_outliers: must be true, false or a list, as in ["energy"], not "energy"',
+        ),
+        (
+            "glass: {}\nreference: [{name: a, level: gfn1-xtb, strain_percent: 3}]",
+            "6: reference[0].strain_percent: must be a list, not 3",
+        ),
+        (
+            "glass: {}\nmd: {temperatures_K: [300], time_ps: 1, replicate: [1, 2]}",
+            "6: md.replicate: value 3 of the list is missing",
+        ),
+        ("glass: 3", "5: glass: must be a mapping of keys and values, not 3"),
         ("glass: {}\nmd: {temperatures_K: [300], time_ps: 1, model: train}", "6: md.model: there is no train section"),
         ("md: {temperatures_K: [300], time_ps: 1}", "5: md.structures: there is no glass section"),
         ("reference: [{name: a, level: gfn1-xtb}]", "5: reference[0].structures: there is no glass section"),

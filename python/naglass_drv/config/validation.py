@@ -27,16 +27,22 @@ def validated(document: Document, at: Where, value: Any, model: type[Model]) -> 
     try:
         return model.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        for item in error.errors(include_url=False):
+        errors = error.errors(include_url=False)
+        lists = {_known_part(value, item["loc"]) for item in errors if item["type"] == "list_type"}
+        for item in errors:
             inside = _known_part(value, item["loc"])
             where = (*at, *inside)
             if item["type"] == "missing":
-                document.fault(where, f"key {str(item['loc'][-1])!r} is missing")
+                key = item["loc"][-1]
+                lacking = (
+                    f"key {key!r} is missing" if isinstance(key, str) else f"value {key + 1} of the list is missing"
+                )
+                document.fault(where, lacking)
             elif item["type"] == "extra_forbidden":
                 document.fault(where, "not a known key" + hint(model, inside))
             elif where not in document.faulty:
                 # a union reports once per member, and a value that the YAML reader rejected is None by now
-                document.fault(where, _plain(item, _value_at(value, inside)))
+                document.fault(where, _plain(item, _value_at(value, inside), inside in lists))
         return None
 
 
@@ -118,14 +124,22 @@ def _value_at(value: Any, where: Where) -> Any:
     return value
 
 
-def _plain(item: Any, value: Any) -> str:
-    """pydantic's message, with the value as the user wrote it."""
+def _plain(item: Any, value: Any, may_be_list: bool) -> str:
+    """pydantic's message, with the value as the user wrote it; `may_be_list` where a list would be valid."""
     if item["type"] == "too_short":
         return "must not be empty"
-    text = item["msg"].replace("Input should", "must").replace("String should", "must")
-    text = text[0].lower() + text[1:]
     shown = json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    if item["type"] == "list_type" or (may_be_list and item["type"].startswith("bool")):
+        other = "" if item["type"] == "list_type" else "true, false or "
+        form = "with a dash before each item" if isinstance(value, dict) else f"as in [{shown}]"
+        return f"must be {other}a list, {form}, not {shown}"
+    if item["type"] == "tuple_type":
+        return f"must be a list, not {shown}"
+    if item["type"] in ("model_type", "dict_type"):
+        return f"must be a mapping of keys and values, not {shown}"
+    text = item["msg"].replace("Input should", "must").replace("String should", "must")
+    text = text[0].lower() + text[1:]
     if item["type"] == NOT_OF_THE_LEVEL:
         return f"{shown}: {text}"
     note = "; give the number without a unit, the unit is part of the key" if _is_quantity(item, value) else ""
