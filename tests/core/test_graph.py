@@ -137,6 +137,10 @@ def test_bond_graph_takes_each_pair_at_its_own_cutoff():
     assert graph.bonded(5).tolist() == near.j[kept][near.i[kept] == 5].tolist()
 
 
+def test_a_table_may_have_pairs_that_the_structure_lacks():
+    assert core.bond_graph(cube(), {("P", "O"): 2.0, ("Si", "O"): 2.2}).coordination().tolist() == [1, 1]
+
+
 def cube(**changes) -> Atoms:
     return Atoms("PO", **({"positions": [[0, 0, 0], [1.5, 0, 0]], "cell": [4, 4, 4], "pbc": True} | changes))
 
@@ -167,6 +171,7 @@ def test_bad_geometry_is_named(atoms, cutoff, message):
         ({("P", "O"): -2.0}, r"cutoffs\['P', 'O'\] = -2.0: must be a positive"),
         ({("P", "O"): float("nan")}, r"cutoffs\['P', 'O'\] = nan: must be"),
         ({("P", "O"): "2.0"}, r"cutoffs\['P', 'O'\] = '2.0': must be"),
+        ({("Si", "O"): 2.0}, r"cutoffs = \{\('Si', 'O'\): 2.0\}: the structure has none of these pairs; it has P, O"),
         ({("P", "O"): 2.0, ("O", "P"): 2.1}, r"cutoffs\['O', 'P'\] = 2.1: the pair is given twice"),
     ],
 )

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from ase import Atoms
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from naglass_drv import core
@@ -133,6 +133,7 @@ def both_ways(links):
 @settings(max_examples=40, deadline=None)
 @given(small_cells(elements=("V", "V", "O", "O", "O", "P", "Na")))
 def test_links_equal_walks_on_any_cell(atoms):
+    assume("O" in atoms.symbols and len(set(atoms.symbols)) > 1)
     direct, mediated, sodium = oracle(atoms, CUTOFFS)
     found = core.spin_topology(core.bond_graph(atoms, CUTOFFS))
     assert both_ways(found.direct) == direct
@@ -144,6 +145,7 @@ def test_links_equal_walks_on_any_cell(atoms):
 @given(small_cells(elements=("V", "V", "O", "O")), st.integers(2, 3))
 def test_clusters_equal_those_of_a_replicated_cell(atoms, n):
     """Repeating the cell keeps every center in a cluster of the same dimension and copies the finite clusters."""
+    assume({"V", "O"} <= set(atoms.symbols))
     once = core.spin_topology(core.bond_graph(atoms, CUTOFFS))
     many = core.spin_topology(core.bond_graph(atoms.repeat([n if p else 1 for p in atoms.pbc]), CUTOFFS))
     for name in ("direct", "mediated"):
@@ -176,7 +178,7 @@ def test_missing_pieces_and_bad_input_are_named():
         with pytest.raises(InputError, match=message):
             core.spin_topology(graph, **options)
     with pytest.raises(InputError, match=r"cutoffs: the pair \('V', 'O'\) is missing"):
-        core.spin_topology(core.bond_graph(crystal("V2O5_alpha_Pmmn"), {("P", "O"): 2.0}))
+        core.spin_topology(core.bond_graph(crystal("V2O5_alpha_Pmmn"), {("O", "O"): 2.0}))
     with pytest.raises(InputError, match="graph = Atoms: must be a BondGraph"):
         core.spin_topology(crystal("V2O5_alpha_Pmmn"))
     with pytest.raises(InputError, match="kind = 'all': must be one of direct, mediated"):

@@ -97,6 +97,11 @@ def test_flat_coordination_has_no_polyhedron_and_large_structures_only_a_still(t
     assert isinstance(picture(material), Figure)
 
 
+def test_a_structure_without_oxygen_has_a_scene_without_bonds(tmp_path):
+    (scene,) = picture(written(tmp_path, Atoms("NaP", positions=[[0, 0, 0], [3, 3, 3]], cell=[6] * 3, pbc=True))).scenes
+    assert scene["bonds"] == [] and scene["polyhedra"] == []
+
+
 def test_the_end_of_a_trajectory_can_be_chosen_too(tmp_path):
     material = written(tmp_path, crystal("V2O5_alpha_Pmmn"), "md/g0-600K/final")
     assert [scene["name"] for scene in picture(material).scenes] == ["g0-600K, last frame"]

@@ -12,7 +12,7 @@ from .. import _core
 from ..errors import InputError
 from .arguments import array, choice, element, flag, number, positive, shown, whole
 from .arguments import structure as checked_structure
-from .graph import BondGraph, Cutoffs, bond_graph, geometry, pair, unordered_pairs
+from .graph import BondGraph, Cutoffs, geometry, graph_of, pair, unordered_pairs
 from .qn import VANADYL_CUTOFF
 
 _DEFAULT, _BINS = _core.FingerprintOptions(), _core.LengthBins()
@@ -285,7 +285,7 @@ def _shells(structure, center: str, ligand: str, reach: float) -> tuple[np.ndarr
     """Centers, and per center the vectors (Å) to its ligands' images."""
     if center == ligand:
         raise InputError(f"ligand = {ligand!r}: must differ from the center")
-    graph = bond_graph(structure, {(center, ligand): reach})
+    graph = graph_of(structure, {(center, ligand): reach})
     centers = np.flatnonzero(np.array(graph.symbols) == center)
     if not centers.size:
         raise InputError(f"center = {center!r}: the structure has none")

@@ -82,10 +82,20 @@ def neighbors(atoms, cutoff: float) -> Neighbors:
 def bond_graph(atoms, cutoffs: Cutoffs) -> BondGraph:
     """The periodic graph of bonds: a pair of elements is bonded below its cutoff (Å), and never without one.
 
-    ``bond_graph(atoms, {("P", "O"): 2.0, ("V", "O"): 2.5})``. Pairs are unordered; elements that are absent
-    from the structure are allowed. Raises InputError for a cutoff that is not positive, or a pair that is
-    given twice.
+    ``bond_graph(atoms, {("P", "O"): 2.0, ("V", "O"): 2.5})``. Pairs are unordered; a table may
+    have more pairs than the structure, but not none of its pairs. Raises InputError for that, for a cutoff that is not
+    positive, or a pair that is given twice.
     """
+    graph = _bonded(atoms, cutoffs)
+    elements = dict.fromkeys(graph.symbols)
+    if graph.cutoffs and elements and not any(set(key) <= elements.keys() for key in graph.cutoffs):
+        has = ", ".join(elements)
+        raise InputError(f"cutoffs = {shown(dict(cutoffs))}: the structure has none of these pairs; it has {has}")
+    return graph
+
+
+def _bonded(atoms, cutoffs: Cutoffs) -> BondGraph:
+    """The graph of bonds, which is without any where the structure has none of the pairs."""
     positions, cell, pbc = geometry(atoms)
     symbols = tuple(atoms.get_chemical_symbols())
     unordered = unordered_pairs("cutoffs", cutoffs, symbols)
@@ -134,7 +144,7 @@ def graph_of(structure, cutoffs: Cutoffs | None) -> BondGraph:
         return structure
     if cutoffs is None:
         raise InputError("cutoffs = None: needed unless a BondGraph is given")
-    return bond_graph(structure, cutoffs)
+    return _bonded(structure, cutoffs)
 
 
 def names(given: str | Iterable[str]) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def _network(atoms: Atoms) -> _Network:
     atoms.wrap()
     cations = [e for e in dict.fromkeys(atoms.get_chemical_symbols()) if e not in ANIONS and e not in MOBILE_IONS]
     usual = {e: METAL_O_CUTOFF_A for e in cations if e in TRANSITION_METALS}
-    lengths = {e: DEFAULT_CUTOFFS_A.get(f"{e}-O", usual.get(e)) for e in cations}
+    lengths = {e: DEFAULT_CUTOFFS_A.get(f"{e}-O", usual.get(e)) for e in cations if "O" in atoms.symbols}
     graph = bond_graph(atoms, {(e, "O"): length for e, length in lengths.items() if length is not None})
     symbols, positions = list(graph.symbols), [*atoms.positions]
     known: dict[tuple[int, ...], int] = {}
