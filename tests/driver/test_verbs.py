@@ -113,6 +113,23 @@ def test_a_dry_run_says_that_a_product_is_made_anew(folder, capsys):
     assert "is made anew, since products/meta/glass/g0.extxyz is gone\n" in out and "Nothing has to" not in out
 
 
+def test_a_dry_run_of_a_copy_goes_on_where_only_times_differ(folder, tmp_path):
+    copy = tmp_path / "another"
+    shutil.copytree(folder, copy, copy_function=shutil.copyfile)
+    done = naglass("run", "input.yaml", "--dry-run", cwd=copy, ranks=2)
+    assert done.returncode == 0
+    first, *_, last = done.stdout.splitlines()
+    assert first == (
+        "meta/glass: 0 of 1 task to be run; its product is made anew with the same content, since "
+        "products/meta/glass/g0.extxyz has another time, as in a copy"
+    )
+    assert last == "Nothing has to be done. Nothing was written." and done.stdout.count("Nothing has") == 1
+    path = copy / "run/products/meta/glass/g0.extxyz"
+    path.write_text(path.read_text().replace("P", "Q", 1))
+    done = naglass("run", "input.yaml", "--dry-run", cwd=copy)
+    assert "is made anew, since products/meta/glass/g0.extxyz has changed\n" in done.stdout
+
+
 def test_a_system_that_was_left_out_is_named(folder):
     from naglass_drv.runtime import events
 

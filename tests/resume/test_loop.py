@@ -194,7 +194,7 @@ def test_a_dry_run_does_not_trust_a_product_that_was_made_of_other_tasks(tmp_pat
     plain.change("temperatures_K: [600]", "temperatures_K: [1200]")
     request = toy_loop.request_of(plain.path, plain.run)
     told = preview(request.workflow(), toy_loop.stages(), tmp_path, plain.run, {}, str).lines
-    assert "half/md: 0 of 1 task to be run; its product is made anew" in told
+    assert "half/md: 0 of 1 task to be run; its product is made anew, since it was made of other tasks or input" in told
 
 
 def test_a_report_of_an_unfinished_loop_shows_its_last_round_with_a_model(loop):

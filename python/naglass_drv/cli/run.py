@@ -1,6 +1,7 @@
 """The verbs that run a workflow: run, report."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -52,9 +53,12 @@ def _dry_run(options: argparse.Namespace) -> int:
     from ..config.load import load_study
     from ..engines.tools import Versions
     from ..runtime.job import check_folder
+    from ..runtime.mpi import is_first
     from ..runtime.preview import preview
     from ..stages import load
 
+    if not is_first(os.environ):
+        return 0
     path = options.input
     study = load_study(path, checks=[checks.Checks()])
     folder = (options.folder or path.parent / "run").resolve()

@@ -22,6 +22,7 @@ _SIZE_KEYS = (
     ("SLURM_NTASKS", "Slurm"),
     ("PBS_NP", "PBS"),
 )
+_RANK_KEYS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 _LOCAL_RANK_KEYS = ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")
 _SHARED_MEMORY = Path("/dev/shm")
 # measured with MPICH 4 and UCX 1.19: 1.06 MB per rank; with UCX's own segments, 24 MB suffice for 2 ranks, 32 MB for 4
@@ -110,6 +111,11 @@ def _unlink_segment(comm: Any) -> None:
 def speaks(environment: Mapping[str, str]) -> bool:
     """Whether this process is the first on its node, as far as launchers tell before MPI is initialized."""
     return next((environment[key] for key in _LOCAL_RANK_KEYS if key in environment), "0") == "0"
+
+
+def is_first(environment: Mapping[str, str]) -> bool:
+    """Whether this process is the first of all, as far as launchers tell before MPI is initialized."""
+    return next((environment[key] for key in _RANK_KEYS if key in environment), "0") == "0"
 
 
 def check_launcher(library: str, environment: Mapping[str, str]) -> None:

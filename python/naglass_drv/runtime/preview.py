@@ -30,7 +30,7 @@ def preview(
     """One line for each step that can be planned now, and one for each of its tasks to be run, with the reason.
 
     A branch of the workflow is followed up to its first step with something to do: what comes after depends on it, also
-    where branches meet.
+    where branches meet. A product that is made anew with the same content is nothing to wait for.
     """
     lines: list[str] = []
     unfinished: set[str] = set()
@@ -52,20 +52,20 @@ def preview(
             unfinished.add(step.stage)
             return
         # an earlier product of the step may lie there, made of other tasks
-        kept = store.product(step.label, made_of(store.recognized(step.label), step))
+        material = made_of(store.recognized(step.label), step)
+        kept = store.product(step.label, material)
         state = f"0 of {counted(len(tasks), 'task')} to be run" if tasks else "no tasks"
         if kept is not None:
             lines.append(f"{step.label}: {state}")
             answer(kept)
             return
-        lines.append(f"{step.label}: {state}; its product is made anew{_what_is_gone(store, step.label)}")
+        same, why = store.again(step.label, material)
+        how = " with the same content" if same is not None else ""
+        lines.append(f"{step.label}: {state}; its product is made anew{how}{', since ' if why else ''}{why}")
+        if same is not None:
+            answer(same)
+            return
         unfinished.add(step.stage)
 
     Flow(workflow, begin).advance()
     return Preview(lines, unfinished)
-
-
-def _what_is_gone(store: Store, step: str) -> str:
-    product = store.product(step)
-    gone = [] if product is None else [path for path in product.files.values() if not path.is_file()]
-    return f", since {gone[0].relative_to(store.folder)} is gone" if gone else ""

@@ -29,6 +29,7 @@ from ..products import MANIFEST, Product, TaskRecord, as_manifest, of_manifest
 from . import notes, progress
 from .files import read_json, write_json
 from .keys import Attempt, Keys, changes, key
+from .stamps import as_it_was, damage, stamp
 from .task import Done, Task
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -172,12 +173,22 @@ class Store:
         stamps = content.get("stamps")
         if content.get("made_of") != made_of or not isinstance(stamps, dict) or stamps.keys() != product.files.keys():
             return None
-        return product if all(_stamp(path) == stamps[role] for role, path in product.files.items()) else None
+        return product if all(stamp(path) == stamps[role] for role, path in product.files.items()) else None
+
+    def again(self, step: str, made_of: str) -> tuple[Product | None, str]:
+        """The product of a step if its tasks would give the same again, and why it has to be made anew, in words."""
+        product, content = self.product(step), read_json(self._manifest(step))
+        if product is None or content is None:
+            return None, ""
+        if content.get("made_of") != made_of:
+            return None, "it was made of other tasks or input"
+        same, why = as_it_was(product, content.get("stamps"), self.folder)
+        return product if same else None, why
 
     def keep(self, step: str, product: Product, made_of: str, keys: Keys) -> Product:
         """Write the manifest of a product; returns it with the hashes of its files, as it will be read again."""
         hashes = {role: keys.hash(path) for role, path in product.files.items()}
-        stamps = {role: _stamp(path) for role, path in product.files.items()}
+        stamps = {role: stamp(path) for role, path in product.files.items()}
         content = as_manifest(product, self.folder, hashes) | {"made_of": made_of, "stamps": stamps}
         write_json(self._manifest(step), content)
         return replace(product, hashes=hashes)
@@ -265,7 +276,7 @@ class Store:
             return record
         for attempt in reversed(attempts(folder)):
             result = read_done(attempt)
-            if result is not None and result["key"] == task_key and not _damage(attempt, result["outputs"]):
+            if result is not None and result["key"] == task_key and not damage(attempt, result["outputs"]):
                 self._write(folder / _RESULT, result)
                 return result
         return record
@@ -340,7 +351,7 @@ def _reasons(folder: Path, record: dict[str, Any] | None, task_key: str, parts: 
         return ["not done yet"]
     if record["key"] != task_key:
         return changes(record["parts"], parts) or ["its key was computed by a different rule"]
-    return _damage(folder / f"attempt-{record['attempt']}", record["outputs"])
+    return damage(folder / f"attempt-{record['attempt']}", record["outputs"])
 
 
 def log_of(folder: Path) -> Path | None:
@@ -365,15 +376,6 @@ def _resumable(attempt: Path, task_key: str) -> bool:
     return (read_json(attempt / _ATTEMPT) or {}).get("key") == task_key
 
 
-def _stamp(path: Path) -> list[int]:
-    """Size and time of a file, by which a change is noticed; empty if it is gone."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return []
-    return [stat.st_size, stat.st_mtime_ns]
-
-
 def _outputs(folder: Path) -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted(folder.rglob("*")):
@@ -382,19 +384,4 @@ def _outputs(folder: Path) -> dict[str, dict[str, Any]]:
             continue
         stat = path.stat()
         found[name] = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": file_hash(path)}
-    return found
-
-
-def _damage(folder: Path, outputs: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Outputs that have changed since the task was done."""
-    found = []
-    for name, record in outputs.items():
-        path = folder / name
-        if not path.is_file():
-            found.append(f"output {name}: gone")
-            continue
-        stat = path.stat()
-        same_time = stat.st_mtime_ns == record["mtime_ns"]
-        if stat.st_size != record["size"] or not (same_time or file_hash(path) == record["sha256"]):
-            found.append(f"output {name}: changed since it was written")
     return found
