@@ -133,7 +133,7 @@ def test_a_series_has_no_sections_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("sets", "message"),
     [
-        ("{labels: {level: gfn1-xtb}}", "reference: must be a valid array, not "),
+        ("{labels: {level: gfn1-xtb}}", "reference: must be a list, with a dash before each item, not "),
         ("[{level: gfn1-xtb}]", "reference[0]: key 'name' is missing"),
     ],
 )
