@@ -42,12 +42,8 @@ def events(folder: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def begun(folder: Path, stage: str) -> bool:
-    return any(e["event"] == "started" and e["task"].startswith(f"{stage}/") for e in events(folder))
-
-
-def kill_in(folder: Path, stage: str, settle_s: float) -> None:
-    """Start the job, wait until `stage` has been at work for a while, and kill every process of it."""
+def kill_in(folder: Path, stage: str, sign: str) -> None:
+    """Start the job, wait until a task of `stage` has the file that shows it at work, and kill every process."""
     job = subprocess.Popen(
         [MPIRUN, "-n", "2", sys.executable, "-m", "naglass_drv", "run", "input.yaml"],
         cwd=folder,
@@ -58,11 +54,10 @@ def kill_in(folder: Path, stage: str, settle_s: float) -> None:
         stderr=subprocess.DEVNULL,
     )
     patience = time.monotonic() + 200
-    while not begun(folder, stage):
+    while not any((folder / "run" / "tasks" / stage).glob(f"*/attempt-*/{sign}")):
         assert job.poll() is None, f"the job ended before stage {stage}"
         assert time.monotonic() < patience, f"stage {stage} did not begin"
-        time.sleep(0.05)
-    time.sleep(settle_s)
+        time.sleep(0.02)
     kill_job(job, folder)
 
 
@@ -70,8 +65,9 @@ def kill_in(folder: Path, stage: str, settle_s: float) -> None:
 def chain(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("chain").resolve()
     write(folder, shortened())
-    for stage, settle_s in (("glass", 0.4), ("reference", 1.5), ("train", 4.0), ("md", 0.8)):
-        kill_in(folder, stage, settle_s)
+    signs = {"glass": "log.lammps", "reference": "**/*.out", "train": "progress.jsonl", "md": "log.lammps"}
+    for stage, sign in signs.items():
+        kill_in(folder, stage, sign)
     finished = naglass("run", "input.yaml", cwd=folder, ranks=2)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return folder
