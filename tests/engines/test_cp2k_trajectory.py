@@ -235,6 +235,16 @@ def test_a_damaged_run_gives_true_frames_or_an_error(tmp_path_factory, run, data
                 assert np.array_equal(getattr(found, key), getattr(expected, key)), key
 
 
+def test_a_row_too_many_is_no_incomplete_frame(tmp_path):
+    """A repeated piece of a file moves a row's numbers to the atom after it, and leaves one row at the end."""
+    text = TEXTS["k_md"]["k_md-pos-1.xyz"]
+    shifted = text[:268] + text[203:]
+    for other, content in (TEXTS["k_md"] | {"k_md-pos-1.xyz": shifted}).items():
+        (tmp_path / other).write_text(content)
+    with pytest.raises(parse.OutputError, match="k_md-pos-1.xyz: line 11: not the beginning of a frame of 8 atoms"):
+        trajectory("k_md", tmp_path)
+
+
 CENTERS = RUNS / "ci_md" / "ci_md-wannier.xyz"
 ELECTRONIC = {
     "wannier": (CENTERS, lambda path: read_wannier(path, NAVPO5)),

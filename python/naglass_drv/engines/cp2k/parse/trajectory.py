@@ -269,10 +269,12 @@ def _xyz(folder: Path, name: str, elements: Sequence[str], dropped: list[str]) -
     blocks: dict[int, _Block] = {}
     for begin in range(0, len(lines), size):
         rows = lines[begin : begin + size]
+        where = f"{name}: line {begin + 1}"
         if len(rows) < size or not rows[-1].endswith("\n"):
+            if not _begins_a_frame(rows, len(elements)):
+                raise OutputError(f"{where}: not the beginning of a frame of {len(elements)} atoms")
             dropped.append(f"{name}: the last frame is incomplete")
             break
-        where = f"{name}: line {begin + 1}"
         title = _TITLE.fullmatch(rows[1].rstrip("\n"))
         if rows[0].split() != [str(len(elements))] or not title:
             raise OutputError(f"{where}: not a frame of {len(elements)} atoms")
@@ -281,6 +283,15 @@ def _xyz(folder: Path, name: str, elements: Sequence[str], dropped: list[str]) -
         time = number(title[2]) if title[2] else None
         blocks[int(title[1])] = _Block(time, number(title[3]), _vectors(rows[2:], elements, where))
     return blocks
+
+
+def _begins_a_frame(rows: Sequence[str], count: int) -> bool:
+    """Whether a frame of so many atoms that ends too early is one: a row too many before it would shift the rows."""
+    first, *rest = rows
+    if not first.endswith("\n"):
+        return str(count).startswith(first.strip())
+    titled = not rest or not rest[0].endswith("\n") or _TITLE.fullmatch(rest[0].rstrip("\n")) is not None
+    return first.split() == [str(count)] and titled
 
 
 def _written(folder: Path, name: str) -> str:
