@@ -39,7 +39,6 @@ template <typename Real> void lay_out_paths(const LayerFile &file, NativeLayer<R
   for (const auto &[in, in_dim, channels, out, out_dim, weight] : file.paths) {
     const auto &from = layer.up.at(in), &to = layer.message.at(out);
     layer.paths.push_back({from.offset, in_dim, to.offset, out_dim, to.padded});
-    layer.widest = std::max(layer.widest, to.padded);
     layer.most_pairs = std::max(layer.most_pairs, in_dim * out_dim);
   }
   layer.entries.resize(file.paths.size());
@@ -48,7 +47,6 @@ template <typename Real> void lay_out_paths(const LayerFile &file, NativeLayer<R
     const auto p = static_cast<std::size_t>(path);
     layer.entries[p].push_back({i * layer.paths[p].out_dim + k, j, file.values[t]});
   }
-  layer.widest = std::max(layer.widest, lanes<Real>);
 }
 
 template <typename Real> typename NativeLayer<Real>::Gate lay_out_gate(const LayerFile &file,

@@ -63,7 +63,7 @@ template <typename Real> struct NativeLayer {
   Layout up, message, feature, product, node, mixed;  // mixed: of the map's output, the gate's input or the features
   std::vector<ConvolutionPath> paths;
   std::vector<std::vector<CouplingEntry>> entries;  // per path
-  int widest = 0, most_pairs = 0;                   // channels and pairs of a path
+  int most_pairs = 0;                               // of a path
   std::vector<Real> first_up, first_skip, first_residual;
   std::optional<PackedMap<Real>> up_map, skip_map, residual_map;
   PackedMap<Real> mix, out;
