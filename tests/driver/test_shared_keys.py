@@ -2,15 +2,13 @@
 
 import pytest
 
-from naglass_drv.cli.checks import Checks
-from naglass_drv.config.load import load_study
 from naglass_drv.dataset.frames import write_frames
-from naglass_drv.errors import InputError
 from naglass_drv.stages import analysis
 from naglass_drv.stages.base import Run
 from support import taken
 from support.attempts import attempt
 from support.labeled import cell
+from support.studies import refused, study
 
 SERIES = """\
 name: grid
@@ -32,17 +30,6 @@ systems:
   - {name: plain, composition: {Na: 4, P: 4, O: 12}, density_g_cm3: 2.5}
   - {name: own, composition: {Na: 2, V4+: 2, P: 2, O: 10}, density_g_cm3: 2.8}
 """
-
-
-def study(tmp_path, text):
-    (tmp_path / "input.yaml").write_text(text)
-    return load_study(tmp_path / "input.yaml", checks=[Checks()])
-
-
-def refused(tmp_path, text):
-    with pytest.raises(InputError) as error:
-        study(tmp_path, text)
-    return str(error.value).splitlines()
 
 
 @pytest.mark.parametrize("text", [SERIES, LIST])

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from naglass_drv.cli.checks import Checks
-from naglass_drv.config.load import expanded, load, load_study
+from naglass_drv.config.load import expanded, load
 from naglass_drv.errors import InputError
 from naglass_drv.products import Product
 from naglass_drv.runtime.flow import Flow
 from naglass_drv.workflow.chain import chain, stages_of
+from support.studies import refused, study
 
 SERIES = """\
 name: grid
@@ -37,17 +37,6 @@ systems:
 analysis: {}
 report: {}
 """
-
-
-def study(tmp_path, text):
-    (tmp_path / "input.yaml").write_text(text)
-    return load_study(tmp_path / "input.yaml", checks=[Checks()])
-
-
-def refused(tmp_path, text):
-    with pytest.raises(InputError) as error:
-        study(tmp_path, text)
-    return str(error.value).splitlines()
 
 
 def test_a_series_is_every_combination(tmp_path):

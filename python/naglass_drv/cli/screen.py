@@ -99,11 +99,11 @@ def _shown(potential: "Potential", found: Mapping[str, Any]) -> str:
     sanity, errors = found["sanity"], found["errors"]
     sound = all(sanity[key] < _SANITY_EV_PER_A for key in sanity if key.endswith("eV_per_A"))
     sound = sound and sanity["stress_eV_per_A3"] < _SANITY_EV_PER_A3
-    unsound = [pair for pair, curve in found["pairs"].items() if not curve["sound"]]
+    unsound = ",".join(pair for pair, curve in found["pairs"].items() if not curve["sound"])
     lines += [
         f"  sanity: {'ok' if sound else 'violated'}; largest difference of a force from the slope of the energy "
         f"{1e3 * sanity['force_eV_per_A']:.2g} meV/A, of a stress {sanity['stress_eV_per_A3']:.2g} eV/A^3",
-        f"  pair curves: {f'not sound for {chr(44).join(unsound)}' if unsound else 'ok'}",
+        f"  pair curves: {f'not sound for {unsound}' if unsound else 'ok'}",
         f"  forces: RMSE {errors['forces_rmse_meV_per_A']:.0f} +- {errors['forces_rmse_meV_per_A_err']:.0f} meV/A, "
         f"{100 * errors['forces_share']:.0f} % of their spread; slope {errors['forces_slope']:.3f}",
         f"  energy after a fit of one shift per element: RMSE {errors['energy_rmse_meV_per_atom']:.0f} meV/atom",

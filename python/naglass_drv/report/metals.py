@@ -11,6 +11,7 @@ from . import checks
 from .material import Material
 from .measured import Rows, all_measured, below, quantities, warnings
 from .numbers import Fold, Section, Table, side_by_side
+from .zeros import NONE_FOUND
 
 Cells = dict[str, dict[str, Quantity]]
 
@@ -131,7 +132,7 @@ def _state_rows(cells: Cells, metal: str, by: str, shares: Mapping[str, Mapping[
         ion = f"{metal}{state}+"
         for name, own in shares.items():
             if own:
-                none = Quantity(f"metals.{name}.{metal}.{by}.{state}", label, 0.0, "1", note="none found", subject=name)
+                none = Quantity(f"metals.{name}.{metal}.{by}.{state}", label, 0.0, "1", note=NONE_FOUND, subject=name)
                 cells[label.replace(ion, ion_text(ion))][name] = own.get(state, none)
 
 

@@ -1,8 +1,6 @@
 """Potentials by one line of text: ``sevennet:7net-l3i5+d3``, ``mace:my.mace``, ``ase:module:factory``."""
 
-import json
 import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,10 +69,10 @@ class Potential:
     def _open_mace(self, folder: Path, log: Path, threads: int, trust: bool) -> Worker:
         """By pair_style mace, which is faster than mace-torch."""
         from ..mace.export import export_model
+        from ..mace.facts import potential_facts
 
         archive = export_model(self.model, folder / "model.naglass", trust=trust)
-        with zipfile.ZipFile(archive) as opened:
-            elements = json.loads(opened.read("metadata.json"))["elements"]
+        elements = potential_facts(archive).elements
         commands = ["pair_style mace", f"pair_coeff * * {archive} {' '.join(elements)}"]
         options = {"model": self.model, "commands": commands, "elements": elements, "charges": {}}
         plugins = {"LAMMPS_PLUGIN_PATH": plugin_folder()}
