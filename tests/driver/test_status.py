@@ -11,7 +11,7 @@ from naglass_drv.config import load
 from naglass_drv.errors import InputError
 from naglass_drv.runtime import events, notes, status
 from naglass_drv.runtime.keys import Keys
-from naglass_drv.runtime.status import TaskState
+from naglass_drv.runtime.states import TaskState
 from naglass_drv.runtime.store import Store, ask_again
 from naglass_drv.runtime.task import Task
 from support.jobs import naglass

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 FILE = "ended.txt"
 PLANNED = "planned.txt"
+# stands for the key of a task, and is none
+_WITHDRAWN = "-"
 
 
 class Note(NamedTuple):
@@ -27,6 +29,11 @@ def append(folder: Path, task: str, note: Note) -> None:
     # a line at a time, since several groups may end together; what cannot be noted is read from the task
     with suppress(OSError), open(folder / FILE, "a", encoding="utf-8") as stream:
         stream.write(f"{line}\n")
+
+
+def withdraw(folder: Path, task: str) -> None:
+    """Note that what was noted about a task no longer holds, so that its files are read."""
+    append(folder, task, Note(_WITHDRAWN, 0, 0.0, ""))
 
 
 def read(folder: Path) -> dict[str, Note]:

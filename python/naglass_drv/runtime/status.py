@@ -1,12 +1,10 @@
 """The state of a run, read from the plain files in its folder, possibly while it is running."""
 
 import difflib
-import os
 import time
-from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import InputError
 from ..products import Decision
@@ -15,7 +13,8 @@ from . import events, notes, progress
 from .files import read_json
 from .keys import change, differences
 from .lock import is_running
-from .store import FAILED, RETRY, Store, asked_again, attempts, read_done, told
+from .states import UNCHECKED, TaskState, stage_states, state_before, steps_of, task_state
+from .store import FAILED, Store, attempts, read_done, told
 
 _PROVENANCE: dict[str, type | tuple[type, ...]] = {
     "stages": list,
@@ -31,111 +30,6 @@ _REPAIR = "start the run again to have it written anew: finished tasks are kept"
 _MOST = 100
 # tasks that an error names, and those that are compared with an unknown one
 _NEAR, _COMPARED = 5, 5000
-_UNCHECKED = "done before; the last call has not come to it"
-# an attempt of a running job that shows no sign of life for this long is reported as silent
-_SILENT_S = 300.0
-
-
-class TaskState(NamedTuple):
-    """A task as seen from its files: `state` is done, failed, running, interrupted, changed or waiting.
-
-    `seconds` is how long it took, or how long it has been running.
-    """
-
-    label: str
-    state: str
-    detail: str = ""
-    seconds: float | None = None
-    remaining_s: float | None = None
-
-
-def task_state(folder: Path, label: str, key: str, running: bool) -> TaskState:
-    """State of the task in `folder` with planned key `key`."""
-    done, tried = read_done(folder), attempts(folder)
-    if done is not None and done["key"] == key:
-        again = asked_again(folder, done["attempt"])
-        if not again or not tried:
-            return TaskState(label, "done", f"attempt-{done['attempt']}", seconds=done["seconds"])
-        if tried[-1].name == f"attempt-{done['attempt']}":
-            return TaskState(label, "changed", "to be redone, as requested")
-    elif (kept := _kept(tried, key)) is not None:
-        return TaskState(label, "changed", f"DONE is gone; the next run takes the results of {kept} again")
-    if not tried:
-        return TaskState(label, "waiting")
-    last = tried[-1]
-    record, failed = read_json(last / "attempt.json") or {}, read_json(last / FAILED)
-    if record.get("key") != key:
-        return TaskState(label, "changed" if done is not None else "waiting")
-    if failed is not None:
-        return TaskState(label, "failed", " ".join(told(failed).split()))
-    report = progress.read(last) or {}
-    started = _number(record.get("started"))
-    if not running:
-        return TaskState(label, "interrupted", f"{last.name}; {progress.describe(report)}" if report else last.name)
-    quiet = time.time() - _number(report.get("updated", started))
-    detail = progress.describe(report)
-    if quiet > _SILENT_S:
-        detail += f"; no sign of life for {progress.clock(quiet)}"
-    return TaskState(label, "running", detail, time.time() - started, report.get("remaining_s"))
-
-
-def _kept(tried: list[Path], key: str) -> str | None:
-    """The last attempt that has done the task with this key, by its own copy of DONE."""
-    done = (attempt.name for attempt in reversed(tried) if (read_done(attempt) or {}).get("key") == key)
-    return next(done, None)
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) else time.time()
-
-
-def stage_states(folder: Path, stage: str, running: bool, *, ended: bool = False) -> list[TaskState]:
-    """States of the tasks of a stage, in all its scopes, as last planned.
-
-    What an earlier call has done waits until the last one has come to its step; if that call has `ended`, the step is
-    no longer part of the run.
-    """
-    store = Store(folder)
-    current = notes.planned(folder / "tasks")
-    found = []
-    for step in _steps_of(store, [stage]):
-        place = store.step_folder(step)
-        if current is not None and step not in current:
-            before = () if ended else store.planned(step)
-            found += [_state_before(place / item["name"], f"{step}/{item['name']}") for item in before]
-            continue
-        known = notes.read(place)
-        for item in store.planned(step):
-            name, label = item["name"], f"{step}/{item['name']}"
-            state = _quick_state(f"{place}/{name}", label, item["key"], known.get(name))
-            found.append(state or task_state(place / name, label, item["key"], running))
-    return found
-
-
-def _state_before(folder: Path, label: str) -> TaskState:
-    """The state of a task that an earlier call has planned, and not the last one."""
-    return TaskState(label, "waiting", _UNCHECKED if read_done(folder) is not None else "")
-
-
-def _quick_state(folder: str, label: str, key: str, note: notes.Note | None) -> TaskState | None:
-    """The state without reading any file of the task: one that was never tried, or ended as noted; else None."""
-    if note is None:
-        # two looks, since listing a folder takes several times as long
-        tried = os.path.exists(f"{folder}/attempt-1") or os.path.exists(f"{folder}/DONE")
-        return None if tried else TaskState(label, "waiting")
-    if note.key != key:
-        return None
-    if not note.failure:
-        done = os.path.exists(f"{folder}/DONE") and not os.path.exists(f"{folder}/{RETRY}")
-        return TaskState(label, "done", f"attempt-{note.attempt}", seconds=note.seconds) if done else None
-    failed, later = f"{folder}/attempt-{note.attempt}/{FAILED}", f"{folder}/attempt-{note.attempt + 1}"
-    if os.path.exists(failed) and not os.path.exists(later):
-        return TaskState(label, "failed", note.failure)
-    return None
-
-
-def _steps_of(store: Store, stages: Collection[str]) -> list[str]:
-    return [step for step in store.steps() if step.rpartition("/")[2] in stages]
 
 
 def overview(folder: Path, *, bars: bool = False) -> str:
@@ -204,7 +98,7 @@ def _decisions(folder: Path) -> dict[str, Any]:
     """What has been decided after each round of a loop, by step: a mapping with ``converged`` and ``reason``."""
     store = Store(folder)
     current = notes.planned(folder / "tasks")
-    steps = [step for step in _steps_of(store, [Decision.kind]) if current is None or step in current]
+    steps = [step for step in steps_of(store, [Decision.kind]) if current is None or step in current]
     found = {step: store.product(step) for step in steps}
     return {step: product.facts for step, product in found.items() if isinstance(product, Decision)}
 
@@ -233,7 +127,7 @@ def why(folder: Path, name: str) -> str:
     if current is None or step in current:
         state = task_state(task_folder, label, item["key"], running)
     else:
-        state = _state_before(task_folder, label)
+        state = state_before(task_folder, label)
     planned, done = read_json(task_folder / "task.json") or {}, read_done(task_folder)
     lines = [f"{state.label}: {state.state}{'; ' + state.detail if state.detail else ''}", f"  key {item['key']}"]
     if state.state == "done" and done is not None:
@@ -321,7 +215,7 @@ def _stage_line(states: list[TaskState]) -> str:
     done = [state for state in states if state.state == "done"]
     spent = progress.clock(sum(state.seconds or 0 for state in done))
     text = f"{len(done)} of {len(states)} done, {spent} of task time"
-    if before := sum(state.detail == _UNCHECKED for state in states):
+    if before := sum(state.detail == UNCHECKED for state in states):
         text += f"; {before} done before, to which the last call has not come"
     remaining = _remaining(states, done)
     return text if remaining is None else f"{text}, about {progress.clock(remaining)} left"
@@ -347,7 +241,7 @@ def _left(state: TaskState, mean: float | None) -> float | None:
 
 
 def _find(store: Store, stages: list[str], name: str) -> tuple[str, dict[str, str]]:
-    all_tasks = [(step, item) for step in _steps_of(store, stages) for item in store.planned(step)]
+    all_tasks = [(step, item) for step in steps_of(store, stages) for item in store.planned(step)]
     found = [(step, item) for step, item in all_tasks if name in (item["name"], f"{step}/{item['name']}")]
     if len(found) == 1:
         return found[0]

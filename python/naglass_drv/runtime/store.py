@@ -337,6 +337,7 @@ def ask_again(folder: Path) -> None:
     """Request that the task in `folder` is redone, even if it is done; an attempt made from now on fulfills it."""
     made = attempts(folder)
     write_json(folder / RETRY, {"after": int(made[-1].name[8:]) if made else 0})
+    notes.withdraw(folder.parent, folder.name)
 
 
 def asked_again(folder: Path, attempt: int) -> bool:
