@@ -6,6 +6,7 @@ waiting and a third failed, and the largest resident memory (MB).
 """
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -38,6 +39,8 @@ def planned(store: Store, tasks: int) -> tuple[float, list]:
 
 def status(folder: Path) -> tuple[float, str]:
     """Time (s) that the command takes, the start of Python included, and what it says."""
+    # what was just written is not timed with it
+    os.sync()
     start = time.perf_counter()
     command = [sys.executable, "-m", "naglass_drv", "status", str(folder)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout

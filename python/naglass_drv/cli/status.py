@@ -1,6 +1,7 @@
 """The verbs about a run: status, logs, retry."""
 
 import argparse
+import gc
 import json
 import sys
 import time
@@ -39,6 +40,9 @@ def _status(options: argparse.Namespace) -> int:
     from ..runtime import status
     from ..runtime.lock import is_running
 
+    if not options.watch:
+        # the states of 100 000 tasks hold no cycles, and looking for some takes a seventh of the time
+        gc.disable()
     if options.json:
         print(json.dumps(status.snapshot(options.folder), indent=1))
         return 0

@@ -116,9 +116,8 @@ def _quick_state(step: int, name: str, label: str, key: str, note: notes.Note | 
     noted; else None.
     """
     if note is None:
-        # two looks, since listing a folder takes several times as long
-        tried = _is_there(f"{name}/attempt-1", step) or _is_there(f"{name}/DONE", step)
-        return None if tried else TaskState(label, "waiting")
+        # a look, since listing a folder takes several times as long; attempts are numbered from 1
+        return None if _is_there(f"{name}/attempt-1", step) else TaskState(label, "waiting")
     if note.key != key:
         return None
     if not note.failure:
