@@ -71,15 +71,19 @@ def prepared(frame: "Atoms", where: str, family: str, charge: int, multiplicity:
         raise InputError(f"{where}: has charge {own_charge}, but the charge of the set is {charge}")
     bare = Atoms(frame.symbols, frame.positions.round(8), cell=frame.cell.array.round(8), pbc=frame.pbc)
     try:
-        labels, ions = _ions(frame, charge)
+        labels, ions = named_ions(frame, charge)
         multiplicity = _checked_multiplicity(frame, labels is not None, ions, charge, multiplicity)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     if labels is not None:
         bare.set_array("ion", np.array(labels))
-    group = str(frame.info.get("group", f"{frame.get_chemical_formula()}-{family}"))
-    bare.info = {"charge": charge, "multiplicity": multiplicity, "group": group}
+    bare.info = {"charge": charge, "multiplicity": multiplicity, "group": group_of(frame, family)}
     return bare
+
+
+def group_of(frame: "Atoms", family: str) -> str:
+    """The group of a frame; one that has none belongs to its formula and `family`."""
+    return str(frame.info.get("group", f"{frame.get_chemical_formula()}-{family}"))
 
 
 def ions_of(frame: "Atoms") -> tuple[chemistry.Species, ...] | None:
@@ -89,7 +93,7 @@ def ions_of(frame: "Atoms") -> tuple[chemistry.Species, ...] | None:
     """
     charge = frame.info["charge"]
     try:
-        ions = _ions(frame, charge)[1]
+        ions = named_ions(frame, charge)[1]
         return None if ions is None else chemistry.with_charge(ions, charge)
     except InputError:
         return None
@@ -101,7 +105,7 @@ def high_spin(frame: "Atoms", charge: int) -> int | None:
     None where its array `ion` or, without one, its composition does not tell the ions. Raises InputError for a bad
     entry of `ion`.
     """
-    ions = _ions(frame, charge)[1]
+    ions = named_ions(frame, charge)[1]
     with suppress(InputError):
         return None if ions is None else chemistry.multiplicity(chemistry.with_charge(ions, charge))
     return None
@@ -164,7 +168,7 @@ def from_json(content: dict[str, Any]) -> "Atoms":
     return frame
 
 
-def _ions(frame: "Atoms", charge: int) -> tuple[list[str] | None, tuple[chemistry.Species, ...] | None]:
+def named_ions(frame: "Atoms", charge: int) -> tuple[list[str] | None, tuple[chemistry.Species, ...] | None]:
     """Ion of each atom, and the count of each ion.
 
     Without an array `ion` they are those that give the composition its charge: None where nothing does, and no ion of

@@ -17,11 +17,14 @@ _PICKLED = "a pickled mace-torch model, which can run code when it is loaded"
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Elements of a model, the names of its outputs besides the energy, and the precision of its weights."""
+    """Elements of a model, the names of its outputs besides the energy, the precision of its weights, and the cutoff of
+    an archive (Å).
+    """
 
     elements: list[str]
     outputs: list[str]
     dtype: str = "float64"
+    r_max_A: float | None = None
 
 
 def potential_facts(path: Path) -> ModelFacts:
@@ -67,7 +70,7 @@ def _archive_facts(path: Path) -> ModelFacts:
         with zipfile.ZipFile(path) as archive:
             facts = read_json(path, archive, "metadata.json")
         outputs = [output["name"] for output in facts.get("outputs", [])]
-        found = ModelFacts(list(facts["elements"]), outputs, facts.get("dtype", "float64"))
+        found = ModelFacts(list(facts["elements"]), outputs, facts.get("dtype", "float64"), facts.get("r_max"))
         version = facts.get("format_version", ARCHIVE_VERSION)
     except UNREADABLE as error:
         raise InputError(f"{path}: not a model exported for pair_style mace ({_what(path, error)})") from error
