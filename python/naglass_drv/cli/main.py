@@ -10,6 +10,7 @@ from .. import __version__
 from ..errors import SYSTEM, NaglassError, of_system
 from ..runtime.mpi import LAST_WORDS_S, speaks
 from . import (
+    cells,
     dataset,
     editors,
     environments,
@@ -71,7 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
         sub.set_defaults(verb=verb)
         return sub
 
-    for family in (validate, estimate, run, status, models, environments, screen, relabel, imports, dataset):
+    for family in (validate, estimate, run, status, models, environments, screen, relabel, cells, imports, dataset):
         family.add_verbs(add)
     reference.add_verbs(add, run.site_settings)
     editors.add_verbs(add, parser)
