@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from naglass_drv.cli.main import main
+from naglass_drv.dataset.candidates import of_file
 from naglass_drv.dataset.frames import read_frames, write_frames
 from naglass_drv.dataset.surroundings import median_distances
+from naglass_drv.dataset.vary import Variation
 from naglass_drv.engines.mace import descriptors
 from naglass_drv.engines.mace.export import export_model
 from naglass_drv.engines.mace.modelfile import default_dtype, load_model
@@ -59,6 +61,8 @@ def test_cells_around_given_atoms(cut, folder):
     assert [cell.info["source"] for cell in cells] == ["glass-atom17", "glass-atom130"]
     assert {cell.info["group"] for cell in cells} == {phosphate().info["group"]}
     assert [cell.arrays["core"][0] for cell in cells] == [17, 130]
+    candidates = of_file(folder / "cells.extxyz", 1, Variation(0.0, (0.0, 0.0)), 1, 0, None)
+    assert {candidate.frame.info["group"] for candidate in candidates} == {phosphate().info["group"]}
     assert out.splitlines()[0].startswith("center 17 (P, 1 of 2): 120 atoms, 0.")
     assert out.splitlines()[-1] == "cells.extxyz: 2 cells"
     again = read_frames(folder / "cells.extxyz")

@@ -14,8 +14,10 @@ from naglass_drv.dataset.centers import uncertain_centers
 from naglass_drv.dataset.frames import read_frames
 from naglass_drv.dataset.surroundings import by_geometry, median_distances
 from naglass_drv.engines import embedding
-from naglass_drv.engines.lammps.requench import Course, requench
+from naglass_drv.engines.lammps.requench import SCRIPT, Course, requench
 from naglass_drv.errors import InputError, TaskFailed
+from naglass_drv.paths import data_file
+from support.lammps_runs import run_lammps
 from support.structures import DATA, brute_force_pairs, rotation
 
 RADIUS_A, MOST = 3.2, 120
@@ -161,6 +163,17 @@ def test_the_core_stays_and_the_shell_is_another(requenched):
     assert np.median(_off(found.quenched, start, ~inside)) > 1.0
     assert 0 < _off(found.released, start, inside).mean() < 0.5
     assert min(brute_force_pairs(found.released, 2.0).values()) > 1.3
+
+
+@pytest.mark.mpi
+def test_the_script_runs_alone_in_the_folder_that_is_left(glass, requenched, tmp_path):
+    core, start, _ = requenched
+    _requench(glass, core, start, tmp_path, 7)
+    script = data_file("lammps_inputs", SCRIPT).read_text()
+    for name, value in {"core": len(core.atoms), "melt_ps": 0.01, "quench_ps": 0.01, "release_ps": 0.01}.items():
+        script = f"variable {name} index {value}\n{script}"
+    done = run_lammps(tmp_path / "7", script)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
 
 
 def test_the_same_seed_gives_the_same_cell(glass, requenched, tmp_path):

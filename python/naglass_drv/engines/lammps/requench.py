@@ -76,13 +76,11 @@ def requench(
     take_over(comm, None, folder)
     numbers = np.array([forces.types.index(name) + 1 for name in types])
     write_data(folder / "start.data", cell, numbers, np.array([forces.charges.get(name, 0.0) for name in types]))
-    for name in ("commands", "guarded", "overlaps"):
-        (folder / f"{name}.lmp").write_text("\n".join(getattr(forces, name)) + "\n", encoding="utf-8")
+    for name, lines in _files(forces).items():
+        (folder / f"{name}.lmp").write_text("\n".join(lines) + "\n", encoding="utf-8")
     variables = {
         "data": folder / "start.data",
-        "potential": folder / "commands.lmp",
-        "guarded": folder / "guarded.lmp",
-        "overlaps": folder / "overlaps.lmp",
+        **{name: folder / f"{name}.lmp" for name in _files(forces)},
         **{name: folder / f"{name}.dump" for name in _STATES},
         "core": core,
         "melt_K": course.melt_temperature_K,
@@ -103,6 +101,11 @@ def requench(
         progress=progress,
     )
     return Requenched(*(_moved(cell, folder / f"{name}.dump") for name in _STATES))
+
+
+def _files(forces: Forces) -> dict[str, Sequence[str]]:
+    """Lines by the name that the script gives to the file, and to the variable for its path."""
+    return {"potential": forces.commands, "guarded": forces.guarded, "overlaps": forces.overlaps}
 
 
 def _moved(cell: "Atoms", dump: Path) -> "Atoms":
