@@ -203,6 +203,23 @@ def test_select_writes_the_frames_of_the_band(folder):
         assert same or float(one) == pytest.approx(float(other), abs=2e-8)
 
 
+def test_select_scales_the_deviation_of_each_type(folder):
+    pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace")
+    run(folder, pair + MD + select("0.0 100") + "run 4\n")
+    plain = ase.io.read(folder / "picked.xyz", ":")
+    factors = {"O": 0.5, "Na": 8.0, "P": 1.0, "V": 2.0}
+    run(folder, pair + MD + select("0.0 100", "scale 0.5 8 1 2") + "run 4\n", 2)
+    scaled = ase.io.read(folder / "picked.xyz", ":")
+    assert len(plain) == len(scaled) == 3
+    for before, after in zip(plain, scaled, strict=True):
+        expected = before.arrays["deviation"] * [factors[symbol] for symbol in before.symbols]
+        assert after.arrays["deviation"] == pytest.approx(expected, abs=1e-6)
+        assert after.info["max_deviation"] == pytest.approx(expected.max(), abs=1e-6)
+    most = max(frame.info["max_deviation"] for frame in scaled)
+    out = run(folder, pair + MD + select("0.0 100", f"scale 0.5 8 1 2 stop_above {most:.9f}") + "run 4\n")
+    assert "the run ends here" in out
+
+
 def test_select_stops_the_run(folder):
     pair = SETUP.format(newton="on", models=" ".join(MODELS), style="mace out_file devi.out out_freq 2")
     run(folder, pair + MD + "run 20\n")
@@ -251,6 +268,8 @@ FAULTS = [
     (dict(more="compute c all mace/atom\n"), "name one or more quantities"),
     (dict(more=select("0.1 0.2"), models=MODELS[0]), "provides no deviation; a committee of two or more models does"),
     (dict(more=select("0.2 0.1")), "band 0.2 0.1: must satisfy 0 <= LO < HI"),
+    (dict(more=select("0.1 0.2", "scale 1 1 0 1")), "scale 1 1 0: must be positive, one per atom type"),
+    (dict(more=select("0.1 0.2", "scale 1 2 3")), "scale"),
     (dict(more=select("0.1 0.2").replace("file picked.xyz", "")), "file (none): is missing"),
     (dict(more=select("0.1 0.2").replace("picked.xyz", "no/such/file")), "no/such/file: cannot be opened"),
     (dict(style="mace single_rank", map="no"), "use 'atom_modify map yes'"),

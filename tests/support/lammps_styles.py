@@ -120,7 +120,15 @@ STYLES = {
     "fix naglass/select": Style(
         "{every} {elements} band 0 100 min_gap 2 file {file}.xyz",
         "",
-        dict(elements=NAMES, band=NUMBERS, file=WRITTEN, min_gap=COUNT, max_frames=COUNT, stop_above=NUMBER),
+        dict(
+            elements=NAMES,
+            band=NUMBERS,
+            file=WRITTEN,
+            min_gap=COUNT,
+            max_frames=COUNT,
+            scale=NUMBERS,
+            stop_above=NUMBER,
+        ),
         largest=True,
         takes_labels=False,
         steps=4,

@@ -83,6 +83,8 @@ void FixSelect::read_arguments(int narg, char **arg)
           elements.keyword(""),
           {"min_gap", whole_into(gap, "K", 1).otherwise("N"), "least number of steps between two frames"},
           {"max_frames", whole_into(max_frames_, "M", 1).otherwise("no limit"), "largest number of frames to write"},
+          {"scale", numbers_per_type_into(scale_, "S1 ... SN").otherwise("1 for every type"),
+           "factors of the deviations, one per atom type, that make errors of them"},
           {"stop_above", number_into(stop_above_, "X").otherwise("never"),
            "end the run if the largest deviation reaches this (eV/Angstrom)"},
       });
@@ -91,6 +93,7 @@ void FixSelect::read_arguments(int narg, char **arg)
   if (!(low_ >= 0 && low_ < high_)) arguments.fail("band", "must satisfy 0 <= LO < HI (eV/Angstrom)");
   if (!(stop_above_ > 0)) arguments.fail("stop_above", "must be positive (eV/Angstrom)");
   if (path_.empty()) arguments.fail("file", "is missing");
+  if (scale_.empty()) scale_.assign(static_cast<std::size_t>(atom_type_count(lmp)), 1.0);
   element_ = elements.names();
   if (element_.empty()) arguments.fail("elements", "is missing, one name per atom type");
 }
@@ -146,11 +149,13 @@ void FixSelect::find_largest()
     int rank;
   } mine{-1.0, comm->me}, most{};
   std::int64_t tag = 0;
-  for (int i = 0; i < atoms.count(); ++i)
-    if (atoms.in_group(i, groupbit) && (values[i] > mine.value || (values[i] == mine.value && atoms.tag(i) < tag))) {
-      mine.value = values[i];
+  for (int i = 0; i < atoms.count(); ++i) {
+    const double value = values[i] * scale_[static_cast<std::size_t>(atoms.type(i))];
+    if (atoms.in_group(i, groupbit) && (value > mine.value || (value == mine.value && atoms.tag(i) < tag))) {
+      mine.value = value;
       tag = atoms.tag(i);
     }
+  }
   MPI_Allreduce(&mine, &most, 1, MPI_DOUBLE_INT, MPI_MAXLOC, world);
   MPI_Bcast(&tag, 1, MPI_INT64_T, most.rank, world);
   largest_ = std::max(most.value, 0.0);
@@ -184,7 +189,8 @@ void FixSelect::write_frame()
   std::vector<std::vector<Row>> outgoing(static_cast<std::size_t>(comm->nprocs));
   for (int i = 0; i < atoms.count(); ++i) {
     const Vec3 r = position(lmp, i) - corner;
-    outgoing[0].push_back({atoms.tag(i), atoms.type(i), {r[0], r[1], r[2]}, values[i]});
+    const double value = values[i] * scale_[static_cast<std::size_t>(atoms.type(i))];
+    outgoing[0].push_back({atoms.tag(i), atoms.type(i), {r[0], r[1], r[2]}, value});
   }
   try {
     auto rows = exchange_records(world, outgoing).records;

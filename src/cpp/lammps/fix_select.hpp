@@ -50,6 +50,7 @@ class FixSelect : public LAMMPS_NS::Fix {
   std::int64_t min_gap_ = 0, max_frames_ = std::numeric_limits<std::int64_t>::max();
   std::string path_;
   std::vector<std::string> element_;  // per type
+  std::vector<double> scale_;         // per type
 
   PairQuantity deviation_;
   EventFile file_;  // on rank 0

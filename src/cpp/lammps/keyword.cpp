@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "access.hpp"
 #include "core/number_text.hpp"
 #include "style_arguments.hpp"
 
@@ -94,6 +95,17 @@ Argument each_whole_into(std::vector<int> &place, std::string form, int least)
     place.push_back(static_cast<int>(arguments.whole(keyword, least, largest_whole)));
   };
   return {.form = std::move(form), .fallback = "", .read = read, .repeats = true};
+}
+
+Argument numbers_per_type_into(std::vector<double> &place, std::string form)
+{
+  const auto read = [&place](StyleArguments &arguments, const std::string &keyword) {
+    if (!place.empty()) arguments.fail(keyword, "is given twice");
+    place.resize(static_cast<std::size_t>(atom_type_count(arguments.lammps())));
+    for (double &value : place)
+      if ((value = arguments.number(keyword)) <= 0.0) arguments.fail(keyword, "must be positive, one per atom type");
+  };
+  return {.form = std::move(form), .fallback = "", .read = read};
 }
 
 Argument in_sequence(std::vector<Argument> parts)

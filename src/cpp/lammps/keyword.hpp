@@ -46,6 +46,8 @@ Argument word_into(std::string &place, std::string form);
 /// One value each time that the keyword is given; the first replaces the defaults.
 Argument each_word_into(std::vector<std::string> &place, std::string form);
 Argument each_whole_into(std::vector<int> &place, std::string form, int least);
+/// Positive numbers, one for each atom type.
+Argument numbers_per_type_into(std::vector<double> &place, std::string form);
 /// Several values, one after the other.
 Argument in_sequence(std::vector<Argument> parts);
 /// One of some words; `read` receives its index.
