@@ -153,6 +153,17 @@ def write_json(path: Path, value: Any) -> bool:
     return write_bytes(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
 
 
+def read_arrays(path: Path) -> dict[str, Any]:
+    """Arrays of an NPZ file; InputError if it is not one. Pickled objects are rejected."""
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not an NPZ file of plain arrays: {error}") from None
+
+
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> bool:
     """`write_bytes` of named numpy arrays as a compressed NPZ file."""
     import numpy as np

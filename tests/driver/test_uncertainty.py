@@ -36,7 +36,7 @@ def test_the_quantile_gives_every_group_the_same_weight():
 def test_a_new_group_is_covered_as_often_as_stated():
     """Exchangeable groups: the mean coverage of the next group is at least the share, and not much above."""
     rng, found = np.random.default_rng(5), []
-    for _ in range(300):
+    for _ in range(120):
         deviation, error, elements, groups = study(rng, 13)
         new = groups == "g12"
         fitted = calibrate(deviation[~new], error[~new], elements[~new], groups[~new])
@@ -49,7 +49,7 @@ def test_a_new_group_is_covered_as_often_as_stated():
 def test_the_stated_coverage_is_that_of_groups_left_out():
     rng = np.random.default_rng(6)
     stated, errors, truth = [], [], []
-    for _ in range(60):
+    for _ in range(40):
         fitted = calibrate(*study(rng, 12))
         deviation, error, elements, _ = study(rng, 40)
         truth.append((error <= deviation * [fitted.scale[element] for element in elements]).mean())

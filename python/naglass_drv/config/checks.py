@@ -47,6 +47,9 @@ def _check_needs(top: Partial, document: Document) -> None:
                 document.fault((*where, key), "there is no glass section; add one, or name a structure file")
     if top.train is not None and top.dataset is None:
         document.fault(("train",), "there is no dataset section to train on")
+    if top.train is not None and isinstance(top.train.start_model, Path) and top.train.committee > 1:
+        reason = "the members of a committee would start as copies of one model; train them from scratch"
+        document.fault(("train", "committee"), f"{top.train.committee}: {reason}")
     if top.analysis is not None and top.md is None and top.glass is None:
         document.fault(("analysis",), "there is neither an md nor a glass section to analyze")
     if top.md is not None and top.md.model == "train" and top.train is None:
@@ -175,9 +178,25 @@ def _check_md(top: Partial, document: Document) -> None:
         if md.time_ps * 1000.0 < md.sample_every_fs:
             message = f"{md.time_ps:g} ps is shorter than sample_every_fs, {md.sample_every_fs:g} fs"
             document.fault(("md", "time_ps"), message)
+    with rule():
+        _check_uncertainty(top, md, document)
     low, high = md.gate.min_P_coordination, md.gate.max_P_coordination
     if low >= high:
         document.fault(("md", "gate", "min_P_coordination"), f"{low:g} is not below max_P_coordination, {high:g}")
+
+
+def _check_uncertainty(top: Partial, md: Partial, document: Document) -> None:
+    """The limits of a committee's deviation belong to one, and leave room between them."""
+    asked = md.uncertainty
+    members = top.train.committee if md.model == "train" and top.train is not None else 1
+    if asked is not None and members < 2:
+        document.fault(("md", "uncertainty"), "there is no committee to be uncertain; set train.committee to 2 or more")
+    if asked is not None and asked.least_eV_per_A >= asked.most_eV_per_A:
+        reason = f"{asked.least_eV_per_A:g} is not below most_eV_per_A, {asked.most_eV_per_A:g} eV/Å"
+        document.fault(("md", "uncertainty", "least_eV_per_A"), reason)
+    if md.gpus and members > 1:
+        reason = "a committee that this run trains is evaluated on CPUs; leave gpus out"
+        document.fault(("md", "gpus"), f"{md.gpus}: {reason}")
 
 
 def _check_archive(md: Partial | None, document: Document, source: Path) -> None:

@@ -198,13 +198,14 @@ class Dataset(Section):
 
 
 class Train(Section):
-    """One MACE model, trained from scratch or fine-tuned from `start_model`.
+    """One MACE model, trained from scratch or fine-tuned from `start_model`, or a `committee` of so many.
 
     In a loop of learning, a later round starts from the model of the one before, unless it names another `start_model`
     or asks for one from ``scratch``.
     """
 
     start_model: Literal["scratch"] | File | None = None
+    committee: Annotated[Count, within(1, 16)] = 1
     channels: Annotated[Count, within(1, 1024)] = 16
     max_L: Annotated[int, Field(ge=0, le=3)] = 0
     layers: Annotated[Count, within(1, 8)] = 2
@@ -234,6 +235,15 @@ class Gate(Section):
     max_artifact_fraction: Share = 0.02
 
 
+class Uncertainty(Section):
+    """Where a committee's trajectory is worth a label: calibrated deviations of forces, see `docs/stages/learn.md`."""
+
+    least_eV_per_A: Annotated[Positive, within(1e-4, 100)] = 0.3
+    most_eV_per_A: Annotated[Positive, within(1e-3, 1000)] = 3.0
+    excess: Annotated[NonNegative, within(0, 10)] = 0.0
+    window: Annotated[Count, within(1, 1_000_000)] = 400
+
+
 class MD(Section):
     """Molecular dynamics with the trained model; `candidates` frames per trajectory are written out for labeling.
 
@@ -254,6 +264,7 @@ class MD(Section):
     ranks: Ranks = 1
     gpus: Annotated[int, Field(ge=0), within(0, 1024)] = 0
     candidates: Annotated[int, Field(ge=0), within(0, MAX_TASKS)] = 0
+    uncertainty: Uncertainty | None = None
     gate: Gate = Gate()
 
 

@@ -24,8 +24,9 @@ class Calibration:
 
     `pooled` lists elements that too few groups have, which take the factor of all elements together. `coverage` is the
     share of atoms whose error is within the calibrated deviation when their group is left out of the calibration, and
-    its standard error that of the share among atoms of further groups (None with too few), and `curve` the same at other shares. `rank_correlation` is
-    Spearman's, of deviation and error. `states` has, per ion that the frames name, its factor and number of groups.
+    its standard error that of the share among atoms of further groups (None with too few), and `curve` the same at
+    other shares. `rank_correlation` is Spearman's, of deviation and error. `states` has, per ion that the frames name,
+    its factor and number of groups.
     """
 
     scale: Mapping[str, float]

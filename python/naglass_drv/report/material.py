@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..files import read_arrays
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,7 @@ class Material:
 
     def arrays(self, role: str) -> dict[str, np.ndarray]:
         """Arrays of an NPZ file. Raises InputError if it is not one; pickled objects are rejected."""
-        try:
-            with np.load(self.files[role], allow_pickle=False) as archive:
-                return {key: archive[key] for key in archive.files}
-        except (ValueError, OSError) as error:
-            raise InputError(f"{self.files[role]}: not an NPZ file of plain arrays: {error}") from None
+        return read_arrays(self.files[role])
 
     def table(self, role: str) -> dict[str, np.ndarray]:
         """Columns of a text table by name, from the last comment line that has one word per column.

@@ -1,18 +1,21 @@
 """Stage `md`: molecular dynamics with the trained model, with on-the-fly Qn and a stability gate."""
 
+import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config.schema import Uncertainty
 from ..errors import InputError, TaskFailed
 from ..files import keep_only, write_bytes, write_json
 from ..products import Model, Structures, Trajectories
-from . import efforts
+from . import candidates, committee, efforts
 from .base import Done, Job, Run, Task, common, dumped, read_settings
-from .md_commands import MOMENT, Settings, commands_for, observables_for, steps_of
+from .candidates import TRAJECTORY, UNCERTAINTY
+from .md_commands import REAL, Settings, commands_for, observables_for, steps_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -23,8 +26,8 @@ name = "md"
 #: Raised when the same settings and files give another result.
 revision = 1
 
-TRAJECTORY, THERMO, GATE, FINAL = "trajectory.extxyz", "thermo.json", "gate.json", "final.extxyz"
-WRITTEN_BY_FIXES = ("hops", "correlations")
+THERMO, GATE, FINAL = "thermo.json", "gate.json", "final.extxyz"
+WRITTEN_BY_FIXES = ("hops", "correlations", "selected")
 CANDIDATES = "candidates.extxyz"
 SCRIPT = "md_mace.lmp"
 _BAROSTAT_PS = 1.0
@@ -45,7 +48,10 @@ def plan(run: Run) -> list[Task]:
     model = potential_facts(models["model"])
     if "readout" in models:
         model = replace(model, outputs=[*model.outputs, "spin"])
-    tasks = []
+    tasks, members = [], sum(role != "readout" for role in models)
+    factors = committee.factors(run.take("train", Model)) if members > 1 else None
+    # without a committee there is nothing to be uncertain of
+    uncertainty = (section.uncertainty or Uncertainty()) if members > 1 else None
     for file in _structure_files(run):
         frames = read_frames(file)
         for number, frame in enumerate(frames):
@@ -57,17 +63,19 @@ def plan(run: Run) -> list[Task]:
                     f"it covers {', '.join(model.elements)}"
                 )
             label = _label(file, number if len(frames) > 1 else None)
-            commands = commands_for(run.input, elements, model)
+            commands = commands_for(run.input, elements, model, members=members)
+            scale = factors and [factors[element] for element in elements]
             for temperature in section.temperatures_K:
                 task = f"{label}-{temperature:g}K"
                 settings = Settings(
                     structure=label,
                     frame=number,
-                    observables=observables_for(run.input, elements),
+                    observables=observables_for(run.input, elements, uncertainty, scale),
+                    scale=scale,
                     temperature_K=temperature,
                     seed=_seed(run.input.seed, task),
                     **commands,
-                    **common(Settings, section),
+                    **common(Settings, section) | {"uncertainty": uncertainty},
                 )
                 inputs = {"structure": file} | models
                 effort = efforts.dynamics(section, len(frame))
@@ -78,14 +86,15 @@ def plan(run: Run) -> list[Task]:
 
 
 def _models(run: Run) -> dict[str, Path]:
-    """The task's ``model``; with GPUs the portable one, from which an archive with TorchScript is made, and its
-    ``readout`` of moments."""
+    """The task's ``model``, and ``member-1`` and so on of a committee; with GPUs the portable one, from which an
+    archive with TorchScript is made, and its ``readout`` of moments."""
     section = run.input.md
     if section.model != "train":
         return {"model": run.source / section.model}
-    files = run.take("train", Model).files
+    trained = run.take("train", Model)
+    files = trained.files
     if not section.gpus:
-        return {"model": files["archive"]}
+        return {committee.task_of(member): path for member, path in enumerate(committee.archives(trained))}
     return {"model": files["portable"]} | ({"readout": files["readout"]} if "readout" in files else {})
 
 
@@ -162,7 +171,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
             comm=job.comm,
             folder=job.folder,
             resume=resume,
-            variables=_variables(job.folder, settings),
+            variables=_variables(job.folder, settings, job.task.inputs),
             plugins=settings.plugins,
             stopping=job.stopping,
             progress=lambda step, total, phase: job.progress(step * timestep_ps, total * timestep_ps, "ps", phase),
@@ -185,17 +194,20 @@ def _prepare(job: Job, settings: Settings) -> None:
     from ..dataset.frames import read_frames
     from ..engines.lammps.session import write_data
 
-    _place_model(job, job.folder / "model.naglass")
+    members = [role for role in job.task.inputs if role.startswith("member-")]
+    for role in ("model", *members):
+        _place_model(job, role, job.folder / f"{role}.naglass")
     atoms = read_frames(job.task.inputs["structure"])[settings.frame].repeat(settings.replicate)
     types = np.array([settings.elements.index(symbol) + 1 for symbol in atoms.get_chemical_symbols()])
     write_data(job.folder / "start.data", atoms, types, np.zeros(len(atoms)))
-    head = "variable mace index model.naglass"
-    for file, lines in (("model.lmp", [head, *settings.commands]), ("observables.lmp", settings.observables)):
+    heads = ["variable mace index model.naglass"]
+    heads += [f"variable {committee.variable(role)} index {role}.naglass" for role in members]
+    for file, lines in (("model.lmp", [*heads, *settings.commands]), ("observables.lmp", settings.observables)):
         write_bytes(job.folder / file, "".join(f"{line}\n" for line in lines).encode())
 
 
-def _place_model(job: Job, target: Path) -> None:
-    model = job.task.inputs["model"]
+def _place_model(job: Job, role: str, target: Path) -> None:
+    model = job.task.inputs[role]
     if model.suffix == ".naglass":
         write_bytes(target, model.read_bytes())
         return
@@ -207,7 +219,7 @@ def _place_model(job: Job, target: Path) -> None:
     export_model(model, target, spin=spin, with_torch=job.task.gpus > 0)
 
 
-def _variables(folder: Path, settings: Settings) -> dict[str, object]:
+def _variables(folder: Path, settings: Settings, roles: Iterable[str]) -> dict[str, object]:
     """Values from the input for the index variables of the script."""
     from ..engines.lammps import segments
 
@@ -221,6 +233,7 @@ def _variables(folder: Path, settings: Settings) -> dict[str, object]:
         "observables": folder / "observables.lmp",
         **{name: segments.events_file(folder, name) for name in WRITTEN_BY_FIXES},
         "mace": folder / "model.naglass",
+        **{committee.variable(role): folder / f"{role}.naglass" for role in roles if role.startswith("member-")},
         "temperature_K": settings.temperature_K,
         "time_ps": settings.time_ps,
         "timestep_ps": settings.timestep_fs / 1000.0,
@@ -256,6 +269,8 @@ def _write_results(job: Job, settings: Settings) -> dict[str, Any]:
         frames(), thermo, settings.gate, temperature_K=settings.temperature_K, planned_ps=settings.time_ps
     ).as_dict()
     write_json(job.folder / GATE, verdict)
+    if settings.uncertainty is not None and count:
+        write_json(job.folder / UNCERTAINTY, candidates.judge(job.folder, settings))
     for name in WRITTEN_BY_FIXES:
         written = segments.events_file(job.folder, name)
         if written.is_file():
@@ -278,11 +293,11 @@ def _write_results(job: Job, settings: Settings) -> dict[str, Any]:
 
 
 def _frame(snapshot: "Snapshot", settings: Settings, timestep_ps: float, temperature_K: float) -> "Atoms":
-    """A snapshot with its on-the-fly columns as arrays: moments (µB) and integers."""
+    """A snapshot with its on-the-fly columns as arrays: moments (µB), deviations (eV/Å) and integers."""
     atoms = snapshot.atoms(settings.elements)
     for label, column in settings.columns.items():
         values = snapshot.columns[column]
-        atoms.set_array(label, values if label == MOMENT else values.astype(int))
+        atoms.set_array(label, values if label in REAL else values.astype(int))
     atoms.info = {
         "step": snapshot.step,
         "time_ps": round(snapshot.step * timestep_ps, 9),
@@ -347,13 +362,15 @@ def collect(run: Run, done: list[Done]) -> Trajectories:
     """
     from ..dataset.frames import write_frames
 
-    folder = run.products / name
+    folder, count = run.products / name, run.input.md.candidates
     chosen: list[Atoms] = []
     for item in done:
         write_json(folder / f"{item.task.name}.json", dict(item.summary))
         if (item.folder / FINAL).exists():
             write_bytes(folder / f"{item.task.name}-final.extxyz", (item.folder / FINAL).read_bytes())
-        chosen += _candidates(item, run.input.md.candidates)
+        judged = item.folder / UNCERTAINTY
+        verdict = json.loads(judged.read_text(encoding="utf-8")) if judged.exists() else None
+        chosen += candidates.of_trajectory(item, count, verdict)
     finals = [f"{item.task.name}-final.extxyz" for item in done if (item.folder / FINAL).exists()]
     keep_only(folder, (*(f"{item.task.name}.json" for item in done), *finals, *([CANDIDATES] if chosen else [])))
     if chosen:
@@ -364,37 +381,9 @@ def collect(run: Run, done: list[Done]) -> Trajectories:
 
 def _written(item: Done, folder: Path) -> dict[str, Path]:
     """The files of one trajectory by role: large ones stay with the task."""
-    own = {"trajectory": TRAJECTORY, "thermo": THERMO, "gate": GATE} | {
+    own = {"trajectory": TRAJECTORY, "thermo": THERMO, "gate": GATE, "uncertainty": UNCERTAINTY} | {
         word: f"{word}.txt" for word in WRITTEN_BY_FIXES
     }
     found = {word: item.folder / file for word, file in own.items()}
     found |= {"summary": folder / f"{item.task.name}.json", "final": folder / f"{item.task.name}-final.extxyz"}
     return {word: path for word, path in found.items() if path.exists()}
-
-
-def _candidates(item: Done, count: int) -> list["Atoms"]:
-    """Up to `count` frames evenly spaced in time, from the relaxed start to the first that the gate rejects."""
-    import numpy as np
-
-    from ..dataset.frames import read_frames
-
-    if not count:
-        return []
-    frames = read_frames(item.folder / TRAJECTORY)
-    end = item.summary["first_violation_ps"]
-    if end is not None:
-        frames = [frame for frame in frames if frame.info["time_ps"] <= end]
-    settings = read_settings(Settings, item.task)
-    start = read_frames(item.task.inputs["structure"])[settings.frame]
-    ions = start.repeat(settings.replicate).arrays.get("ion")
-    chosen = []
-    for i in np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int)):
-        frame = frames[i]
-        frame.wrap()
-        frame.arrays = {key: frame.arrays[key] for key in ("numbers", "positions")}
-        if ions is not None:
-            # which atom is which ion of a mixed-valence glass would be lost, and with it the spin state of the label
-            frame.set_array("ion", ions)
-        frame.info["group"] = str(start.info.get("group", settings.structure))
-        chosen.append(frame)
-    return chosen

@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
-from ..config.schema import Analysis, Gate, Input
+from ..config.schema import Analysis, Gate, Input, Uncertainty
 from ..engines.mace.facts import ModelFacts
 
-MOMENT = "moment"
+MOMENT, DEVIATION = "moment", "deviation"
+#: Columns of real numbers.
+REAL = (MOMENT, DEVIATION)
+# frames of a trajectory in the band of `uncertainty` that are kept as they are met
+_MOST_SELECTED = 50
 
 
 @dataclass(frozen=True)
 class Settings:
     """What decides a trajectory: its start (`frame` of a file, called `structure`), the section `md` of the input, and
-    LAMMPS commands for `elements` with their `plugins` and the dump's `columns` by name.
+    LAMMPS commands for `elements` with their `plugins` and the dump's `columns` by name. `uncertainty` is that of a
+    committee, with the `scale` that calibrates its deviation for each element.
     """
 
     structure: str
@@ -34,9 +39,11 @@ class Settings:
     seed: int
     gate: Gate
     pressure_bar: float | None = None
+    uncertainty: Uncertainty | None = None
+    scale: Sequence[float] | None = None
 
 
-def commands_for(input: Input, elements: list[str], model: ModelFacts) -> dict[str, Any]:
+def commands_for(input: Input, elements: list[str], model: ModelFacts, *, members: int = 1) -> dict[str, Any]:
     """The settings `elements`, `commands`, `plugins` and `columns`: commands for potential and observables, the plugins
     they need, and the dump columns they fill.
     """
@@ -46,8 +53,12 @@ def commands_for(input: Input, elements: list[str], model: ModelFacts) -> dict[s
     made_here = input.md.model == "train" or input.md.model.suffix != ".naglass"
     trust = " trust yes" if input.md.trust or (input.md.gpus and made_here) else ""
     dtype = "" if model.dtype == "float64" else f" dtype {model.dtype}"
-    commands = [f"pair_style mace{dtype}{trust}", f"pair_coeff * * ${{mace}} {' '.join(elements)}"]
+    archives = " ".join(["${mace}", *(f"${{member_{member}}}" for member in range(1, members))])
+    commands = [f"pair_style mace{dtype}{trust}", f"pair_coeff * * {archives} {' '.join(elements)}"]
     columns = {}
+    if members > 1:
+        commands.append("compute deviation all mace/atom deviation")
+        columns[DEVIATION] = "c_deviation"
     if "spin" in model.outputs and TRANSITION_METALS & set(elements):
         commands.append("compute moment all mace/atom spin")
         columns[MOMENT] = "c_moment"
@@ -76,18 +87,22 @@ def steps_of(interval_fs: float, timestep_fs: float) -> int:
     return max(1, round(interval_fs / timestep_fs))
 
 
-def observables_for(input: Input, elements: list[str]) -> list[str]:
-    """LAMMPS commands that track the mobile ion during the run; none if there is no such ion."""
+def observables_for(
+    input: Input, elements: list[str], uncertainty: Uncertainty | None, scale: Sequence[float] | None
+) -> list[str]:
+    """LAMMPS commands that track the mobile ion and the uncertainty of a committee during the run."""
     from ..analysis.hopping import WINDOW
 
+    sampling = steps_of(input.md.sample_every_fs, input.md.timestep_fs)
+    commands = [_explore(uncertainty, sampling, elements, scale)] if uncertainty else []
     ion = next((element for element in MOBILE_IONS if element in elements and len(elements) > 1), None)
     if ion is None:
-        return []
+        return commands
     section = input.analysis or Analysis()
-    sampling = steps_of(input.md.sample_every_fs, input.md.timestep_fs)
     every = max(1, round(1000 * section.hop_window_ps / WINDOW / input.md.timestep_fs))
     within = round(1000 * section.hop_return_ps / (every * input.md.timestep_fs))
     return [
+        *commands,
         f"group ions type {elements.index(ion) + 1}",
         "group framework subtract all ions",
         f"fix hops ions naglass/hops {every} window {WINDOW} threshold {section.hop_threshold_A2:g} "
@@ -95,3 +110,13 @@ def observables_for(input: Input, elements: list[str]) -> list[str]:
         f"fix correlate all naglass/correlate {sampling} elements {' '.join(elements)} framework framework "
         "file ${correlations} write 1000",
     ]
+
+
+def _explore(asked: Uncertainty, sampling: int, elements: list[str], scale: Sequence[float] | None) -> str:
+    """Keep frames of which the committee is uncertain, and end the run where it knows nothing."""
+    factors = f" scale {' '.join(f'{value:.6g}' for value in scale)}" if scale else ""
+    return (
+        f"fix explore all naglass/select {sampling} band {asked.least_eV_per_A:g} {asked.most_eV_per_A:g} "
+        f"file ${{selected}} elements {' '.join(elements)} max_frames {_MOST_SELECTED}{factors} "
+        f"stop_above {asked.most_eV_per_A:g}"
+    )

@@ -1,4 +1,4 @@
-"""Stage `train`: one MACE model from the dataset, fitted by mace-torch in a child process."""
+"""Stage `train`: one MACE model from the dataset, or a committee, each fitted by mace-torch in a child process."""
 
 import json
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files import publish
+from ..files import publish, write_json
 from ..products import Dataset, Model
-from . import dataset, efforts
+from . import committee, dataset, efforts
 from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "train"
@@ -28,37 +28,44 @@ class Settings:
 
 
 def plan(run: Run) -> list[Task]:
-    """One task; raises an error if the start model lacks an element of the dataset."""
-    from ..engines.mace.facts import start_elements
-
+    """One task for each member; raises an error if a start model lacks an element of the dataset."""
     section = run.input.train
     files = run.take("dataset", Dataset).files
     if "summary" not in files:
         raise InputError("train: there is no dataset to train on; add a dataset section")
     summary = json.loads(files["summary"].read_text())
     inputs = {part: files[part] for part in (dataset.TRAIN, dataset.TEST) if part in files}
-    if (start := _start(run)) is not None:
+    return [_task(run, member, summary, inputs) for member in range(section.committee)]
+
+
+def _task(run: Run, member: int, summary: Mapping[str, Any], inputs: Mapping[str, Path]) -> Task:
+    from ..engines.mace.facts import start_elements
+
+    section, start = run.input.train, _start(run, member)
+    if start is not None:
         missing = sorted(set(summary["E0_eV"]) - set(start_elements(start)))
         if missing:
             raise InputError(f"train.start_model: {start} does not cover {', '.join(missing)} in the dataset")
-        inputs["start_model"] = start
-    options = section.model_dump(mode="json", exclude={"start_model"})
-    settings = dumped(Settings(options, summary["E0_eV"], summary["level"], run.input.seed))
+        inputs = {**inputs, "start_model": start}
+    options = section.model_dump(mode="json", exclude={"start_model", "committee"})
+    seed = committee.seed_of(member, run.input.seed)
+    settings = dumped(Settings(options, summary["E0_eV"], summary["level"], seed))
     effort = efforts.training(section, summary["frames"], refined=start is not None)
-    return [Task(name, "model", settings, inputs, tools=("mace",), effort=effort)]
+    return Task(name, committee.task_of(member), settings, inputs, tools=("mace",), effort=effort)
 
 
 def expect(run: Run) -> tuple[list[Task], Model]:
-    """One task, with all frames of the dataset."""
+    """One task for each member, with all frames of the dataset."""
     frames, section = run.take("dataset", Dataset).facts["frames"], run.input.train
     refined = "start" in run.takes or isinstance(section.start_model, Path)
-    return [Task(name, "model", {}, effort=efforts.training(section, frames, refined=refined))], Model()
+    effort = efforts.training(section, frames, refined=refined)
+    return [Task(name, committee.task_of(member), {}, effort=effort) for member in range(section.committee)], Model()
 
 
-def _start(run: Run) -> Path | None:
-    """The model to refine: that of the round before, or a file; None if a new one is trained."""
+def _start(run: Run, member: int) -> Path | None:
+    """The model that a member refines: that of the round before, or a file; None if a new one is trained."""
     if "start" in run.takes:
-        return run.take("start", Model).files["portable"]
+        return run.take("start", Model).files.get(committee.role_of(member, "portable"))
     start = run.input.train.start_model
     return run.source / start if isinstance(start, Path) else None
 
@@ -85,12 +92,29 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
 
 def collect(run: Run, done: list[Done]) -> Model:
-    """Copy model, export, errors and parity data to where the md stage and the report find them."""
+    """Copy models, exports, errors and parity data to where the md stage and the report find them, and calibrate the
+    deviation of a committee on the frames that were held out.
+    """
+    files: dict[str, Path] = {}
+    for member, item in enumerate(done):
+        files |= _published(item, run.products / "model", member)
+    held_out = [role for member in range(len(done)) if (role := committee.role_of(member, "parity-test")) in files]
+    uncertainty = run.products / "model" / f"{committee.UNCERTAINTY}.json"
+    uncertainty.unlink(missing_ok=True)
+    if len(done) > 1 and len(held_out) == len(done):
+        found = committee.calibration(done[0].task.inputs[dataset.TEST], [files[role] for role in held_out])
+        write_json(uncertainty, found.as_json())
+        files[committee.UNCERTAINTY] = uncertainty
+    return Model(files=files)
+
+
+def _published(item: Done, folder: Path, member: int) -> dict[str, Path]:
+    """The files of a member by role, in the folder of the models."""
     from ..engines.mace import train as engine
 
-    files = (engine.MODEL, engine.EXPORT, engine.READOUT, engine.SUMMARY, *engine.PARITY.values())
-    target = run.products / "model"
-    publish(done[0].folder, target, files)
-    roles = {"portable": engine.MODEL, "archive": engine.EXPORT, "readout": engine.READOUT, "summary": engine.SUMMARY}
-    roles |= {f"parity-{part}": file for part, file in engine.PARITY.items()}
-    return Model(files={role: path for role, file in roles.items() if (path := target / file).exists()})
+    target = folder / committee.task_of(member) if member else folder
+    target.mkdir(parents=True, exist_ok=True)
+    publish(item.folder, target, (engine.MODEL, engine.EXPORT, engine.READOUT, engine.SUMMARY, *engine.PARITY.values()))
+    words = {"portable": engine.MODEL, "archive": engine.EXPORT, "readout": engine.READOUT, "summary": engine.SUMMARY}
+    words |= {f"parity-{part}": file for part, file in engine.PARITY.items()}
+    return {committee.role_of(member, word): path for word, file in words.items() if (path := target / file).exists()}

@@ -1,0 +1,90 @@
+"""Frames of a trajectory for labeling: where the committee is uncertain, or evenly spaced in time without one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config.schema import Uncertainty
+from .base import Done, read_settings
+from .md_commands import DEVIATION, Settings
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+SELECTED, UNCERTAINTY, TRAJECTORY = "selected", "uncertainty.json", "trajectory.extxyz"
+
+
+def judge(folder: Path, settings: Settings) -> dict[str, Any]:
+    """How uncertain the committee was along the trajectory in `folder`, in calibrated eV/Å: the largest deviation at
+    every look, excursions above the threshold, and the share of all environments above the least threshold.
+    """
+    import numpy as np
+
+    from ..dataset.exploration import excursions
+    from ..dataset.frames import read_frames
+
+    asked = settings.uncertainty or Uncertainty()
+    frames = read_frames(folder / TRAJECTORY) if (folder / TRAJECTORY).stat().st_size else []
+    scale = dict(zip(settings.elements, settings.scale or [1.0] * len(settings.elements), strict=True))
+    deviations = [
+        frame.arrays[DEVIATION] * np.array([scale[symbol] for symbol in frame.get_chemical_symbols()])
+        for frame in frames
+    ]
+    largest = np.array([values.max() for values in deviations])
+    limits = {"least": asked.least_eV_per_A, "most": asked.most_eV_per_A}
+    found = excursions(largest, **limits, excess=asked.excess, window=asked.window)
+    above = sum(int((values >= asked.least_eV_per_A).sum()) for values in deviations)
+    return {
+        "unit": "eV/Å",
+        "calibrated": settings.scale is not None,
+        "least": asked.least_eV_per_A,
+        "most": asked.most_eV_per_A,
+        "time_ps": [frame.info["time_ps"] for frame in frames],
+        "largest": [round(float(value), 6) for value in largest],
+        "threshold": [round(float(value), 6) for value in found.threshold],
+        "excursions": [[frames[i].info["time_ps"], frames[j].info["time_ps"]] for i, j in found.spans],
+        "peaks": [int(frames[k].info["step"]) for k in found.peaks],
+        "environments": int(sum(map(len, deviations))),
+        "uncertain_environments": above,
+        "reached_most": bool((largest >= asked.most_eV_per_A).any()),
+    }
+
+
+def of_trajectory(item: Done, count: int, verdict: Mapping[str, Any] | None) -> "list[Atoms]":
+    """Up to `count` frames of a trajectory, before the first that the stability gate rejects.
+
+    With the `verdict` of a committee they are the peaks of its excursions, the most different ones if there are more;
+    without one they are evenly spaced in time, from the relaxed start on.
+    """
+    import numpy as np
+
+    from ..dataset.frames import read_frames
+    from ..dataset.selection import farthest_points, pair_descriptors
+
+    if not count:
+        return []
+    settings = read_settings(Settings, item.task)
+    frames = read_frames(item.folder / TRAJECTORY)
+    end = item.summary["first_violation_ps"]
+    if end is not None:
+        frames = [frame for frame in frames if frame.info["time_ps"] <= end]
+    if verdict is None:
+        frames = [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))]
+    else:
+        frames = [frame for frame in frames if frame.info["step"] in verdict["peaks"]]
+    if len(frames) > count:
+        chosen = farthest_points(pair_descriptors(frames, settings.elements), count).chosen
+        frames = [frames[i] for i in sorted(chosen)]
+    start = read_frames(item.task.inputs["structure"])[settings.frame]
+    return [_for_labels(frame, start, settings) for frame in frames]
+
+
+def _for_labels(frame: "Atoms", start: "Atoms", settings: Settings) -> "Atoms":
+    frame.wrap()
+    frame.arrays = {key: frame.arrays[key] for key in ("numbers", "positions")}
+    ions = start.repeat(settings.replicate).arrays.get("ion")
+    if ions is not None:
+        # which atom is which ion of a mixed-valence glass would be lost, and with it the spin state of the label
+        frame.set_array("ion", ions)
+    frame.info["group"] = str(start.info.get("group", settings.structure))
+    return frame

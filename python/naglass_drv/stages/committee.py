@@ -1,0 +1,75 @@
+"""A committee in the stages: the names of its members among files and tasks, and the calibration of its deviation.
+
+Member 0 is the model that a run without a committee has. The others are ``member-1`` and so on.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from ..products import Model
+
+if TYPE_CHECKING:
+    from ..dataset.uncertainty import Calibration
+
+UNCERTAINTY = "uncertainty"
+
+
+def task_of(member: int) -> str:
+    """The name of the task that trains a member."""
+    return f"member-{member}" if member else "model"
+
+
+def role_of(member: int, word: str) -> str:
+    """The role of a member's file in the product."""
+    return f"member-{member}/{word}" if member else word
+
+
+def seed_of(member: int, seed: int) -> int:
+    """The seed of a member: that of the run for the first."""
+    return crc32(f"{seed} member {member}".encode()) % 900_000_000 + 1 if member else seed
+
+
+def archives(model: Model) -> list[Path]:
+    """The archives of all members, in order."""
+    others = model.each("archive")
+    return [model.files["archive"], *(others[name] for name in sorted(others, key=lambda name: int(name[7:])) if name)]
+
+
+def variable(role: str) -> str:
+    """The variable of LAMMPS scripts for a member's archive: names there have no hyphens."""
+    return role.replace("-", "_")
+
+
+def factors(model: Model) -> Mapping[str, float] | None:
+    """The factors that calibrate the deviation, by element; None if it is not calibrated."""
+    path = model.files.get(UNCERTAINTY)
+    scale = json.loads(path.read_text(encoding="utf-8"))["scale"] if path is not None else {}
+    return scale if scale and all(scale.values()) else None
+
+
+def calibration(test: Path, parities: Sequence[Path]) -> "Calibration":
+    """Calibrate the members on the frames `test` that were held out, from their parity data in the same order."""
+    import numpy as np
+
+    from ..dataset.frames import read_labeled
+    from ..dataset.uncertainty import calibrate, committee
+    from ..files import read_arrays
+
+    frames = read_labeled(test)
+    found = [read_arrays(path) for path in parities]
+    mean, deviation = committee(np.array([each["forces_model_eV_per_A"] for each in found]))
+    error = np.linalg.norm(mean - found[0]["forces_label_eV_per_A"], axis=1)
+
+    def of_atoms(values: Any) -> np.ndarray:
+        return np.concatenate([np.broadcast_to(np.asarray(value, dtype=str), len(frame)) for frame, value in values])
+
+    return calibrate(
+        deviation,
+        error,
+        of_atoms((frame, frame.get_chemical_symbols()) for frame in frames),
+        of_atoms((frame, frame.info["group"]) for frame in frames),
+        of_atoms((frame, frame.arrays.get("ion", "")) for frame in frames),
+    )
