@@ -111,9 +111,11 @@ class Product:
         split = ((role.rpartition("/"), path) for role, path in self.files.items())
         return {name: path for (name, _, last), path in split if name and last == word}
 
-    def only(self: Kind, word: str) -> Kind:
-        """The product with nothing but its files of the role ``NAME/word``: for a step that depends on no others."""
-        kept = {f"{name}/{word}": path for name, path in self.each(word).items()}
+    def only(self: Kind, *words: str) -> Kind:
+        """The product with nothing but its files of the roles ``word`` and ``NAME/word``: for a step that depends on no
+        others.
+        """
+        kept = {role: path for role, path in self.files.items() if role.rpartition("/")[2] in words}
         hashes = {role: self.hashes[role] for role in kept if role in self.hashes}
         return type(self)(scope=self.scope, step=self.step, files=kept, hashes=hashes)
 

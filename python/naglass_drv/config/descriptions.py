@@ -137,6 +137,10 @@ OF_KEYS = {
     "Round.train": "Keys of train from this round on.",
     "Round.md": "Keys of md from this round on.",
     "Learn.rounds": "What changes in each round after the first; {} for nothing.",
+    "Learn.stop": "End when a committee has nothing left to ask, or at a budget.",
+    "Stop.uncertain_percent": "Largest share of uncertain environments, in two rounds.",
+    "Stop.error_change_percent": "Largest change of the held-out force error between two rounds.",
+    "Stop.budget_core_h": "Core hours after which no further round is begun.",
     "Learn.stop_when_stable": "End after the first round of which all trajectories are stable.",
     "Level.name": "Functional with +u and +d3, gfn1-xtb, or template for an input of your own.",
 }

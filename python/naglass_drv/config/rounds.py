@@ -118,12 +118,23 @@ def check_loop(rounds: Sequence[tuple[Partial, Document]]) -> None:
     with rule():
         if first.learn is not None and first.learn.stop_when_stable and first.md is None:
             document.fault(("learn", "stop_when_stable"), "there is no md section whose trajectories could be stable")
+    with rule():
+        if first.learn is not None and first.learn.stop is not None:
+            _check_stop(first, document)
     for number, (known, view) in enumerate(rounds):
         with rule():
             for index, item in enumerate(known.reference):
                 with rule():
                     if item.structures == CANDIDATES and (problem := _no_candidates(rounds, number)):
                         view.fault(("reference", index, "structures"), problem)
+
+
+def _check_stop(first: Partial, document: Document) -> None:
+    """The criteria to stop are a committee's, on its trajectories and held-out frames."""
+    if first.md is None or first.md.model != "train":
+        document.fault(("learn", "stop"), "there are no trajectories of the trained model that could be uncertain")
+    elif first.train is not None and first.train.committee < 2:
+        document.fault(("learn", "stop"), "there is no committee to be uncertain; set train.committee to 2 or more")
 
 
 def _no_candidates(rounds: Sequence[tuple[Partial, Document]], number: int) -> str | None:

@@ -302,14 +302,24 @@ class Round(Section):
         return {key: value for key, value in dump(self).items() if key in self.model_fields_set}
 
 
+class Stop(Section):
+    """When a loop with a committee ends: all four criteria hold, see `docs/stages/learn.md`, or the budget is used."""
+
+    uncertain_percent: Annotated[Positive, within(1e-3, 100)] = 2.0
+    error_change_percent: Annotated[Positive, within(1e-2, 1000)] = 5.0
+    budget_core_h: Annotated[Positive, within(1e-3, 1e9)] | None = None
+
+
 class Learn(Section):
     """A loop of learning: the input itself is round 0, and each entry of `rounds` is one more.
 
-    With `stop_when_stable`, the loop ends after the first round of which all trajectories pass the stability gate.
+    With `stop_when_stable`, the loop ends after the first round of which all trajectories pass the stability gate, with
+    `stop` after the first in which a committee has nothing left to ask.
     """
 
     rounds: list[Round] = Field(min_length=1, max_length=MAX_ROUNDS)
     stop_when_stable: bool = False
+    stop: Stop | None = None
 
 
 class Input(Section):

@@ -18,10 +18,11 @@ from .record import record
 from .rounds import rounds
 from .structure import structure
 from .topology import network, topology
+from .uncertainty import uncertainty
 
 _ORDER = (
-    glance, worth, rounds, structure, network, topology, metals, transport, hops, dynamics, quench, model, dataset,
-    audit, labels, record,
+    glance, worth, rounds, structure, network, topology, metals, transport, hops, dynamics, quench, model,
+    uncertainty, dataset, audit, labels, record,
 )  # fmt: skip
 # Records and bookkeeping, folded by default
 _FOLDED = (dataset, audit, labels, record)

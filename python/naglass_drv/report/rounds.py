@@ -16,11 +16,12 @@ def rounds(material: Material) -> Section | None:
     if not named:
         return None
     section = Section("Rounds of learning", "rounds")
+    watched = any(role.startswith("rounds/") and "/uncertainty/" in role for role in material.files)
     section.add(
         Table(
             ("round", "training frames", "held-out frames", *(label for label, _ in _ERRORS.values()),
-             "stable trajectories", "decision"),
-            [_row(material, number) for number in sorted(named, key=int)],
+             "stable trajectories", *(["uncertain environments"] if watched else []), "decision"),
+            [_row(material, number, watched) for number in sorted(named, key=int)],
             "The sections below show the last round. Errors are those on the frames that the round has held out, whose "
             "number grows from round to round; where none was held out, those on the training frames, marked as such. "
             "Trajectories are those of this system; the decision follows from those of all systems.",
@@ -29,12 +30,13 @@ def rounds(material: Material) -> Section | None:
     return section
 
 
-def _row(material: Material, number: str) -> list[str | Quantity]:
+def _row(material: Material, number: str, watched: bool) -> list[str | Quantity]:
     dataset = material.json(f"rounds/{number}/dataset") if material.has(f"rounds/{number}/dataset") else {}
     model = material.json(f"rounds/{number}/model") if material.has(f"rounds/{number}/model") else {}
     frames = [_frames(number, part, dataset.get(part)) for part in ("train", "test")]
-    return [number, *frames, *_errors(number, model.get("errors", {})), _gate(material, number),
-            material.decisions.get(number, "\N{EN DASH}")]  # fmt: skip
+    uncertain = [_uncertain(material, number)] if watched else []
+    ended = material.decisions.get(number, "\N{EN DASH}")
+    return [number, *frames, *_errors(number, model.get("errors", {})), _gate(material, number), *uncertain, ended]
 
 
 def _frames(number: str, part: str, found: Mapping[str, Any] | None) -> str | Quantity:
@@ -59,6 +61,15 @@ def _errors(number: str, measured: Mapping[str, Any]) -> list[str | Quantity]:
         else "\N{EN DASH}"
         for key, (label, unit) in _ERRORS.items()
     ]
+
+
+def _uncertain(material: Material, number: str) -> str | Quantity:
+    """Share of the environments of the trajectories of a round that the committee is uncertain of."""
+    found = [material.json(role) for role in material.files if role.startswith(f"rounds/{number}/uncertainty/")]
+    if not found:
+        return "\N{EN DASH}"
+    share = 100.0 * sum(each["uncertain_environments"] for each in found) / sum(each["environments"] for each in found)
+    return Quantity(f"rounds.{number}.uncertain", f"uncertain environments of round {number}", share, "%")
 
 
 def _gate(material: Material, number: str) -> str:

@@ -1,6 +1,6 @@
 """Frames of a trajectory for labeling: where the committee is uncertain, or evenly spaced in time without one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,9 @@ from .md_commands import DEVIATION, Settings
 if TYPE_CHECKING:
     from ase import Atoms
 
-SELECTED, UNCERTAINTY, TRAJECTORY = "selected", "uncertainty.json", "trajectory.extxyz"
+UNCERTAINTY, TRAJECTORY = "uncertainty.json", "trajectory.extxyz"
+# frames of which the structure is measured
+_MOST_MEASURED = 40
 
 
 def judge(folder: Path, settings: Settings) -> dict[str, Any]:
@@ -47,7 +49,36 @@ def judge(folder: Path, settings: Settings) -> dict[str, Any]:
         "environments": int(sum(map(len, deviations))),
         "uncertain_environments": above,
         "reached_most": bool((largest >= asked.most_eV_per_A).any()),
+        "temperature_K": settings.temperature_K,
+        "structure": _structure(frames, settings.elements),
     }
+
+
+def _structure(frames: "Sequence[Atoms]", elements: Sequence[str]) -> dict[str, float]:
+    """Density, coordination of network formers and metals, and Qn, means over the second half of a trajectory."""
+    import numpy as np
+
+    from ..analysis.network import network
+    from ..analysis.structure import first_shells
+    from ..chemistry.formers import DEFAULT_CUTOFFS_A, FORMERS, METAL_O_CUTOFF_A
+    from ..chemistry.ions import TRANSITION_METALS
+    from ..glass.packing import density
+
+    half = frames[len(frames) // 2 :]
+    half = [half[i] for i in np.unique(np.linspace(0, len(half) - 1, _MOST_MEASURED).round().astype(int))]
+    if not half:
+        return {}
+    found = {"density": float(np.mean([density(frame) for frame in half]))}
+    centers = [element for element in elements if element in FORMERS or element in TRANSITION_METALS]
+    if "O" not in elements or not centers:
+        return found
+    cutoffs = {f"{element}-O": DEFAULT_CUTOFFS_A.get(f"{element}-O", METAL_O_CUTOFF_A) for element in centers}
+    for pair, shell in first_shells(half, cutoffs, independent=True).items():
+        found[f"CN({pair})"] = float(shell.number.mean)
+    measured = network(half, cutoffs, independent=True)
+    if measured is not None:
+        found |= {f"Q{n}": float(share) for n, share in enumerate(measured.qn.mean)}
+    return found
 
 
 def of_trajectory(item: Done, count: int, verdict: Mapping[str, Any] | None) -> "list[Atoms]":

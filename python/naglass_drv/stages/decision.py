@@ -1,15 +1,18 @@
-"""Stage `decision`: whether a loop of learning has converged, from the verdicts on the trajectories of a round.
+"""Stage `decision`: whether a loop of learning ends, from what a round and the one before it have shown.
 
-It has no tasks: its product depends on the verdicts and the criterion alone, whatever the version of naglass. Once
-made it is replayed from its manifest, so that newer code cannot turn a finished loop into another one.
+It has no tasks: its product depends on the verdicts, the uncertainties, the errors and the criteria alone, whatever the
+version of naglass. Once made it is replayed from its manifest, so that newer code cannot turn a finished loop into
+another one.
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
-from ..products import Decision, Trajectories
+from ..products import Decision, Model, Trajectories
 from ..wording import counted
 from .base import Done, Job, Run, Task
+from .criteria import RoundFacts, criteria
 
 name = "decision"
 #: Does not change what has been decided: there are no tasks whose keys it could enter.
@@ -31,16 +34,54 @@ def run(job: Job) -> None:
 
 
 def collect(run: Run, done: list[Done]) -> Decision:
-    """Converged if every trajectory passed the stability gate, and the input asks to stop then."""
+    """Converged if every trajectory passed the stability gate and the input asks to stop then, or if all criteria of
+    ``stop`` hold; over budget if its core hours are used.
+    """
+    facts = _stability(run)
+    if "stop" not in run.input:
+        return Decision(facts=facts)
+    stop = run.input["stop"]
+    found = criteria(_facts(run, "md", "train"), _facts(run, "md_before", "train_before"), stop)
+    open_ = [each for each in found if not each["met"]]
+    budget, spent = stop["budget_core_h"], run.input["spent_core_h"]
+    over = budget is not None and spent >= budget
+    words = "; ".join(each["words"] for each in (open_ or found))
+    reason = f"not converged: {words}" if open_ else f"converged: {words}"
+    if facts["converged"]:
+        reason = facts["reason"]
+    elif open_ and over:
+        reason = f"budget of {budget:g} core hours used ({spent:.3g}), {reason}"
+    converged = facts["converged"] or not open_
+    return Decision(
+        facts=facts
+        | {"converged": converged, "over_budget": over, "spent_core_h": spent, "criteria": found, "reason": reason}
+    )
+
+
+def _stability(run: Run) -> dict[str, Any]:
     verdicts = {
-        f"{product.scope}/{item}" if product.scope else item: json.loads(path.read_text(encoding="utf-8"))["stable"]
-        for product in run.take_all("md", Trajectories)
-        for item, path in product.each("gate").items()
+        label: json.loads(path.read_text(encoding="utf-8"))["stable"] for label, path in _each(run, "md", "gate")
     }
     unstable = [label for label, stable in verdicts.items() if not stable]
     stable = bool(verdicts) and not unstable
     facts = {"converged": stable and run.input["stop_when_stable"], "trajectories": len(verdicts), "unstable": unstable}
-    return Decision(facts=facts | {"reason": _reason(facts, stable)})
+    return facts | {"reason": _reason(facts, stable)}
+
+
+def _each(run: Run, role: str, word: str) -> list[tuple[str, Path]]:
+    """Label and path of the files ``NAME/word`` of all trajectories that the step takes as `role`."""
+    return [
+        (f"{product.scope}/{item}" if product.scope else item, path)
+        for product in run.take_all(role, Trajectories)
+        for item, path in product.each(word).items()
+    ]
+
+
+def _facts(run: Run, trajectories: str, model: str) -> RoundFacts:
+    summary = run.take(model, Model).files.get("summary")
+    errors = json.loads(summary.read_text(encoding="utf-8"))["errors"]["test"] if summary is not None else None
+    found = _each(run, trajectories, "uncertainty")
+    return RoundFacts({label: json.loads(path.read_text(encoding="utf-8")) for label, path in found}, errors)
 
 
 def _reason(facts: dict[str, Any], stable: bool) -> str:

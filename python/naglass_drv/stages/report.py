@@ -35,9 +35,9 @@ _SHOWN = {
 }
 # the roles of the files that are shown
 _DATASET = {"summary", "audit", "audit-arrays"}
-_MODEL = {"summary", "parity-train", "parity-test"}
+_MODEL = {"summary", "parity-train", "parity-test", "uncertainty"}
 _LABELS = {"admitted", "rejected", "coupling"}
-_TRAJECTORIES = {"thermo", "summary", "gate", "correlations", "final"}
+_TRAJECTORIES = {"thermo", "summary", "gate", "correlations", "final", "uncertainty"}
 PAGE, NUMBERS, FIGURES = "report.html", "report.json", "figures"
 #: Folder of the pages of several systems.
 PAGES = "reports"
@@ -135,7 +135,8 @@ def _rounds(run: Run) -> tuple[dict[str, str], dict[str, Path]]:
         if isinstance(product, Decision):
             decisions[number] = product.facts["reason"]
         elif isinstance(product, Trajectories):
-            files |= {f"{place}/gate/{item}": path for item, path in product.each("gate").items()}
+            for word in ("gate", "uncertainty"):
+                files |= {f"{place}/{word}/{item}": path for item, path in product.each(word).items()}
         elif isinstance(product, (Dataset, Model)) and "summary" in product.files:
             files[f"{place}/{product.kind}"] = product.files["summary"]
     return decisions, files

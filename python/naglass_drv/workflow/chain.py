@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ..config.schema import Input
+from ..config.schema import Input, Learn
 from ..runtime.flow import Step, Workflow
 from ..wording import counted
 from .learn import learn
@@ -34,7 +34,7 @@ def chain(rounds: Sequence[Systems], systems: Systems, seed: int, conditions: Co
     """
     shared = next(iter(systems.values())).model_copy(update={"seed": seed})
     if shared.learn is not None:
-        made = yield from _with_loop(rounds, systems, seed, shared.learn.stop_when_stable)
+        made = yield from _with_loop(rounds, systems, seed, shared.learn)
     elif any(getattr(shared, name) for name in _SHARED):
         made = yield from _with_one_model(shared, systems)
     else:
@@ -61,9 +61,9 @@ def _with_one_model(shared: Input, systems: Systems) -> Workflow:
     return (yield from side_by_side(left, lambda scope, input: take(scope, input, after, made[scope] | common)))
 
 
-def _with_loop(rounds: Sequence[Systems], systems: Systems, seed: int, stop_when_stable: bool) -> Workflow:
+def _with_loop(rounds: Sequence[Systems], systems: Systems, seed: int, asked: Learn) -> Workflow:
     """The products of the last round, with what is measured on it: the page shows the sections of that round."""
-    made, last = yield from learn(rounds, seed, stop_when_stable)
+    made, last = yield from learn(rounds, seed, asked)
 
     def measure(scope: str, input: Input) -> Workflow:
         given = systems[scope]

@@ -5,24 +5,27 @@ The steps of round 0 are those of the chain; those of a later round have a scope
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..config.rounds import round_seed
-from ..config.schema import Input
+from ..config.schema import Input, Learn
 from ..products import Missing, Product
 from ..runtime.flow import Step, Workflow
 from .parts import ATOMS, Products, Systems, labeled_together, of_all, side_by_side, take
 
 DECISION = "decision"
+# what a decision says of a loop that ends
+_ENDS = ("converged", "over_budget")
 _OWN = ("glass", "reference", "dataset", "train", "md", DECISION)
 
 
-def learn(rounds: Sequence[Systems], seed: int, stop_when_stable: bool) -> Workflow:
+def learn(rounds: Sequence[Systems], seed: int, asked: Learn) -> Workflow:
     """The products of the last round of every system that did not fail, by scope, and the inputs of that round.
 
-    `seed` is that of the file, from which those of dataset and model follow. Each round labels its own glasses and the
-    ``candidates``, frames that the MD of the round before has selected. Its dataset has the labels of all rounds, and
-    its model starts from that of the round before. ``earlier`` among the products are those of all rounds before the
-    last.
+    The loop ends as it is `asked` to. `seed` is that of the file, from which those of dataset and model follow. Each
+    round labels its own glasses and the ``candidates``, frames that the MD of the round before has selected. Its
+    dataset has the labels of all rounds, and its model starts from that of the round before. ``earlier`` among the
+    products are those of all rounds before the last.
     """
     labels: list[Product] = []
     made: dict[str, Products] = {scope: {} for scope in rounds[0]}
@@ -32,10 +35,11 @@ def learn(rounds: Sequence[Systems], seed: int, stop_when_stable: bool) -> Workf
         found = yield from _round(number, systems, shared, made, labels)
         if found is None:
             break
-        made, last = found, systems
-        decided = yield from _decided(number, made, stop_when_stable)
+        before, made, last = made, found, systems
+        decided = yield from _decided(number, made, before, asked, systems)
         made = {scope: products | decided for scope, products in made.items()}
-        if not made or any(decision.facts.get("converged", False) for decision in decided.values()):
+        ends = (decision.facts.get(word, False) for decision in decided.values() for word in _ENDS)
+        if not made or any(ends):
             break
     return made, last
 
@@ -86,13 +90,44 @@ def _fit(number: int, shared: Input, labels: Products, before: Products) -> Work
     return {"dataset": dataset, "train": model}
 
 
-def _decided(number: int, made: Mapping[str, Products], stop_when_stable: bool) -> Workflow:
-    """Whether the loop ends with this round: a product, made of the verdicts on its trajectories, if it has any."""
+def _decided(
+    number: int, made: Mapping[str, Products], before: Mapping[str, Products], asked: Learn, systems: Systems
+) -> Workflow:
+    """Whether the loop ends with this round: a product, made of the verdicts on its trajectories, if it has any, and
+    with criteria to stop also of uncertainties and errors, those of the round `before` included.
+    """
     gates = tuple(product.only("gate") for product in of_all("md", made))
     if not gates:
         return {}
-    decision = yield Step(DECISION, _scope("", number), {"md": gates}, {"stop_when_stable": stop_when_stable})
+    content: dict[str, Any] = {"stop_when_stable": asked.stop_when_stable}
+    takes: dict[str, Product | tuple[Product, ...]] = {"md": gates}
+    if asked.stop is not None:
+        content |= {"stop": asked.stop.model_dump(), "spent_core_h": round(_core_hours(made, systems), 3)}
+        takes = {"md": tuple(product.only("gate", "uncertainty") for product in of_all("md", made))}
+        for role, products in (("", made), ("_before", before)):
+            models = of_all("train", products)[:1]
+            takes |= {f"train{role}": model.only("summary") for model in models}
+        takes["md_before"] = tuple(product.only("uncertainty") for product in of_all("md", before))
+    decision = yield Step(DECISION, _scope("", number), takes, content)
     return {DECISION: decision}
+
+
+def _core_hours(made: Mapping[str, Products], systems: Systems) -> float:
+    """Core hours of all tasks behind the products of this round and those before it."""
+    found: dict[tuple[str, str], float] = {}
+    for scope, products in made.items():
+        input = systems[scope]
+        cores = {
+            "glass": input.glass.ranks if input.glass else 1,
+            "reference": max((item.ranks for item in input.reference), default=1),
+            "train": input.train.threads if input.train else 1,
+            "md": input.md.ranks if input.md else 1,
+        }
+        own = (each for each in products.values() if isinstance(each, Product))
+        for product in (*_earlier(products), *own):
+            seconds = sum(task.seconds for task in product.tasks)
+            found[product.scope, product.step] = seconds * cores.get(product.step, 1)
+    return sum(found.values()) / 3600.0
 
 
 def _scope(scope: str, number: int) -> str:
