@@ -137,10 +137,10 @@ def pair_curve(evaluate: Evaluate, elements: tuple[str, str], distances_A: Seque
     energy = energy - energy[-1]
     rising = np.diff(energy) > 0
     repulsive = float(distances[int(np.argmax(rising))] if rising.any() else distances[-1])
-    return Curve(elements, distances, energy, _minima(energy), repulsive, jump)
+    return Curve(elements, distances, energy, minima_of(energy), repulsive, jump)
 
 
-def _minima(energy: np.ndarray) -> int:
+def minima_of(energy: np.ndarray) -> int:
     """Minima with a rise of more than 10 meV on both sides."""
     count, low, climbing = 0, energy[0], False
     high = energy[0]

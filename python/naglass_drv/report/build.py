@@ -14,14 +14,15 @@ from .metals import metals
 from .motion import hops, transport
 from .numbers import Figure, Section, entry, leaves
 from .overview import flags, glance, worth
+from .potentials import potentials
 from .record import record
 from .rounds import rounds
 from .structure import structure
 from .topology import network, topology
 
 _ORDER = (
-    glance, worth, rounds, structure, network, topology, metals, transport, hops, dynamics, quench, model, dataset,
-    audit, labels, record,
+    glance, worth, rounds, structure, network, topology, metals, transport, hops, dynamics, quench, potentials,
+    model, dataset, audit, labels, record,
 )  # fmt: skip
 # Records and bookkeeping, folded by default
 _FOLDED = (dataset, audit, labels, record)

@@ -67,3 +67,8 @@ def analysis(frames: int, atoms: int) -> Effort:
 def pages(kind: str, count: int = 1) -> Effort:
     """Pages of a report or a series."""
     return Effort(kind, count)
+
+
+def screening(family: str, preset: str, crystals: int) -> Effort:
+    """The gates of one potential: evaluations of some twenty atoms; in production those of heating above all."""
+    return Effort(f"screen {family}", (1500 + 150 * crystals) if preset == "small" else 60_000)

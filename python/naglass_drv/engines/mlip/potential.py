@@ -62,6 +62,15 @@ class Potential:
         level = own.models[model].level + (f" + D3(BJ) of {dispersion}" if dispersion else "")
         return cls(text, family, model, dispersion, level)
 
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The packages of its environment, if it has one of its own."""
+        return FAMILIES[self.family].requirements if self.family in FAMILIES else ()
+
+    def read_files(self) -> list[Path]:
+        """The files that its `file` names."""
+        return read_lammps_file(self.file).files if self.family == "lammps" and self.file is not None else []
+
     def open(self, folder: Path, *, threads: int = 1, trust: bool = False) -> Worker:
         """A worker; its log and, for MACE, the exported archive are put into `folder`.
 
