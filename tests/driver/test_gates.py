@@ -1,22 +1,33 @@
 """The gates of a screening on potentials whose faults are planted, and what is made of several outcomes."""
 
+import json
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 
 import support.simple_calculators as simple
 from naglass_drv.analysis.asked import relaxed
+from naglass_drv.analysis.dynamics import Memory, langevin
 from naglass_drv.analysis.gates import GATES, leader, not_dominated, wilson
-from naglass_drv.analysis.heating import heat
+from naglass_drv.analysis.mobility import activation
+from naglass_drv.analysis.moduli import moduli
+from naglass_drv.analysis.phonons import phonons
+from naglass_drv.analysis.quenching import Quench
 from naglass_drv.analysis.stretches import bonds, stretches
 from naglass_drv.analysis.volumes import volume_curve
 from naglass_drv.dataset.held_out import held_out
 from naglass_drv.engines.mlip.client import Evaluation
 from naglass_drv.errors import TaskFailed
-from naglass_drv.stages.gates import PRESETS, Material, Session, screened, spread
+from naglass_drv.report.potentials import potentials
+from naglass_drv.stages.gates import screened, spread
+from naglass_drv.stages.screening import PRESETS, Material, Preset, Session
 from support.mace_models import packing
 from support.simple_calculators import dimer
 
@@ -76,13 +87,13 @@ def test_relaxation_ends_at_the_minimum():
 
 
 def test_heating_follows_the_thermostat_and_is_repeatable():
-    runs = [heat(evaluated(simple.Morse()), dimer(), steps=60, from_K=300, to_K=600, seed=4) for _ in range(2)]
+    runs = [langevin(evaluated(simple.Morse()), dimer(), np.linspace(300, 600, 60), seed=4) for _ in range(2)]
     assert runs[0].steps == 60 and runs[0].sound and runs[0].closest_A > runs[0].limit_A > 0
-    assert np.array_equal(runs[0].temperature_K, runs[1].temperature_K)
+    assert runs[0].temperature_K == runs[1].temperature_K
 
 
 def test_an_explosion_ends_the_heating_and_tells_where():
-    found = heat(evaluated(simple.Explodes()), dimer(), steps=100, from_K=300, to_K=3000, seed=1)
+    found = langevin(evaluated(simple.Explodes()), dimer(), np.linspace(300, 3000, 100), seed=1)
     assert not found.sound and found.steps < 100 and f"at step {found.steps}" in found.ended
 
 
@@ -205,3 +216,94 @@ def test_frames_are_spread_over_a_long_file():
     frames = [Atoms("H", info={"k": k}) for k in range(100)]
     chosen = [frame.info["k"] for frame in spread(frames, 4)]
     assert chosen == [0, 33, 66, 99] and len(spread(frames, None)) == 100
+
+
+def quick(**more) -> Preset:
+    """The production preset in a few steps."""
+    return replace(PRESETS["small"], cell_steps=200, relax_steps=50, phonons=True, replicas=2, glass_atoms=20,
+                   quench=Quench(1500.0, 0.05, 20_000.0, 300.0, 0.02), transport_K=(800.0, 1000.0), transport_ps=0.4,
+                   **more)  # fmt: skip
+
+
+def test_the_gates_of_the_production_preset():
+    pytest.importorskip("phonopy")
+    with session(simple.Morse()) as opened:
+        found = screened(opened, material(), quick(), seed=1)
+    crystal = found["G4-cell"]["crystals"]["dimer"]
+    assert crystal["converged"] and np.array(crystal["stiffness_GPa"]).shape == (6, 6)
+    assert crystal["families"] == crystal["families_given"] == {}
+    assert len(found["G4-phonons"]["crystals"]["dimer"]["gamma_THz"]) == 33
+    glass = found["G6"]
+    assert glass["P_of"] == 8 and glass["bad_of"] == 44 and glass["artifacts_interval"][1] > 0
+    assert glass["density_g_cm3"] > 0 and sum(values[0] for values in glass["qn"].values()) == pytest.approx(1)
+    moved = found["G7"]["temperatures"]
+    assert list(moved) == ["800", "1000"] and moved["800"]["msd_A2"] > 0 and moved["800"]["D_m2_per_s"] is None
+    assert found["G7"]["activation_eV"] is None and "no D" in found["G7"]["text"]
+    assert shown(found)["screen.toy.glass.artifacts"].interval == glass["artifacts_interval"]
+
+
+def shown(gates: dict) -> dict:
+    """The numbers on the page of two potentials with these gates."""
+    same = {"level": "-", "dispersion": None, "facts": {}, "labels": ["-"], "notes": [], "gates": gates}
+    names = ("toy", "other")
+    material = SimpleNamespace(
+        input={"screen": {"potentials": names}}, names=lambda stage, kind: names,
+        json=lambda role: json.loads(json.dumps(same | {"potential": role.split("/")[1]}, allow_nan=False)),
+    )  # fmt: skip
+    section = potentials(material)
+    assert any("intervals of their shares overlap" in getattr(each, "text", "") for each in section.blocks)
+    return {number.key: number for number in section.numbers}
+
+
+def test_a_course_that_was_stopped_ends_with_the_same_numbers():
+    saved: list = []
+    memory = Memory(lambda: saved[-1] if saved else None, lambda state: saved.append(dict(state)))
+    targets = np.full(1100, 600.0)
+    whole = langevin(evaluated(simple.Morse()), dimer(), targets, seed=3, keep_every=100)
+
+    calls = iter(range(800))
+
+    def evaluate(atoms):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return evaluated(simple.Morse())(atoms)
+
+    with pytest.raises(KeyboardInterrupt):
+        langevin(evaluate, dimer(), targets, seed=3, keep_every=100, memory=memory)
+    assert len(saved) == 1 and len(saved[0]["temperature_K"]) == 500
+    again = langevin(evaluated(simple.Morse()), dimer(), targets, seed=3, keep_every=100, memory=memory)
+    assert again.temperature_K == whole.temperature_K and len(again.frames) == 11
+    assert np.array_equal(again.frames[-1], whole.frames[-1]) and again.closest_A == whole.closest_A
+
+
+def test_moduli_of_copper_by_effective_medium_theory():
+    """Central differences of the pressure give the same bulk modulus, and a cubic crystal has three moduli."""
+    copper, _ = relaxed(evaluated(EMT()), bulk("Cu", cubic=True), steps=200, cell=True, max_force_eV_per_A=1e-4)
+    found = moduli(evaluated(EMT()), copper, 0)
+    c = found.stiffness_GPa
+    assert found.stable and found.asymmetry_GPa < 0.1 and found.bulk_GPa_half_range < 0.01
+    assert (c[0, 0], c[0, 1], c[3, 3]) == pytest.approx((c[1, 1], c[1, 2], c[5, 5]), rel=1e-6)
+    assert (c[0, 0] + 2 * c[0, 1]) / 3 == pytest.approx(found.bulk_GPa, rel=1e-3)
+    curve = volume_curve(evaluated(EMT()), copper, np.linspace(0.97, 1.03, 9))
+    assert found.bulk_GPa == pytest.approx(curve.bulk_GPa, rel=0.02)
+
+
+def test_phonons_of_copper():
+    pytest.importorskip("phonopy")
+    copper, _ = relaxed(evaluated(EMT()), bulk("Cu"), steps=200, cell=True, max_force_eV_per_A=1e-4)
+    found = phonons(evaluated(EMT()), copper)
+    assert found.stable and np.abs(found.gamma_THz).max() < 0.1 and found.supercells == 1
+    stretched = copper.copy()
+    stretched.set_cell(copper.cell.array * 1.15, scale_atoms=True)
+    assert not phonons(evaluated(EMT()), stretched).stable
+
+
+def test_activation_energy_of_an_arrhenius_law():
+    found = {
+        kelvin: {"D_m2_per_s": d, "D_m2_per_s_err": 0.1 * d}
+        for kelvin in (800.0, 1000.0, 1200.0)
+        for d in [1e-8 * np.exp(-0.5 / (8.617333262e-5 * kelvin))]
+    }
+    energy, (low, high) = activation(found)
+    assert energy == pytest.approx(0.5) and low < 0.5 < high and high - low == pytest.approx(0.1139, rel=1e-3)
+    assert activation({800.0: found[800.0]}) is None

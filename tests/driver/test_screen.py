@@ -15,7 +15,7 @@ from naglass_drv.errors import InputError, Stopped
 from naglass_drv.products import Dataset, Model
 from naglass_drv.stages import screen
 from naglass_drv.stages.base import Run
-from naglass_drv.stages.gates import PRESETS
+from naglass_drv.stages.screening import PRESETS
 from support.attempts import attempt
 from support.simple_calculators import Morse, dimer
 

@@ -11,7 +11,7 @@ from .numbers import add_number
 
 if TYPE_CHECKING:
     from ..engines.mlip.potential import Potential
-    from ..stages.gates import Material
+    from ..stages.screening import Material
 
 
 def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -35,8 +35,8 @@ def _screen(options: argparse.Namespace) -> int:
 
     from ..analysis.gates import FAILURE
     from ..engines.mlip.potential import Potential
-    from ..stages.gates import PRESETS
     from ..stages.screen import material_from
+    from ..stages.screening import PRESETS
 
     if missing := [path for path in (options.frames, *options.crystals) if not path.is_file()]:
         raise InputError(f"{missing[0]}: no such file")
@@ -57,7 +57,8 @@ def _screen(options: argparse.Namespace) -> int:
 def _one(potential: "Potential", material: "Material", options: argparse.Namespace) -> dict[str, Any]:
     from tempfile import TemporaryDirectory
 
-    from ..stages.gates import PRESETS, Session, screened
+    from ..stages.gates import screened
+    from ..stages.screening import PRESETS, Session
 
     with TemporaryDirectory() as folder:
 

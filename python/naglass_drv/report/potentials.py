@@ -6,7 +6,7 @@ from typing import Any
 from ..analysis.gates import FAILED, FAILURE, GATES, NOT_RUN, PASSED, leader, not_dominated
 from ..products import Quantity
 from ..wording import duration
-from . import figures_potentials
+from . import figures_potentials, potentials_long
 from .material import Material
 from .numbers import Figure, Fold, Notice, Section, Table
 from .style import run_colors
@@ -24,7 +24,9 @@ def potentials(material: Material) -> Section | None:
     section = Section("Potentials", "potentials")
     shade = run_colors(list(found))
     section.add(*_notices(found), _gates(found), _facts(found), *_errors(found, shade), *_tradeoff(found, shade))
-    section.add(*_crystals(found, shade), *_pairs(found, shade), *_heating(found, shade), _details(found))
+    section.add(*_crystals(found, shade), *potentials_long.cells(_gate(found, "G4-cell"), _gate(found, "G4-phonons")))
+    section.add(*_pairs(found, shade), *_heating(found, shade), *potentials_long.glasses(_gate(found, "G6")))
+    section.add(*potentials_long.transport(_gate(found, "G7")), _details(found))
     return section
 
 

@@ -2,110 +2,28 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..analysis.dynamics import langevin
 from ..analysis.gates import FAILURE, GATES, NOT_RUN, not_run, outcome
+from ..analysis.quenching import Quench
 from ..errors import TaskFailed
+from . import gates_long
+from .screening import PRESETS, Material, Preset, Session
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from ..engines.mlip.client import Evaluation, Worker
-
 # what finite differences of energies in single precision can tell
 _SANITY_EV_PER_A, _SANITY_EV_PER_A3 = 1e-3, 1e-4
 _PAIRS = ("Na-Na", "Na-O", "P-P", "P-O", "O-O", "V-V", "V-O", "V-P")
-_VOLUME, _STATES = 0.03, 0.05
+_STATES = 0.05
 # a label counts as V4+ by its ion; a moment beyond this (µB) does
 _MOMENT_V4 = 0.5
-
-
-@dataclass(frozen=True)
-class Preset:
-    """How much is done: labeled `frames` at most (None: all), `crystals` of at most so many `crystal_atoms`, steps of a
-    relaxation, relative `volumes` of a crystal with `volume_relax` steps at each, and `heating_steps` up to 3000 K of a
-    structure of at most `heating_atoms`.
-    """
-
-    frames: int | None
-    crystals: int | None
-    crystal_atoms: int
-    relax_steps: int
-    volumes: tuple[float, ...]
-    volume_relax: int
-    heating_steps: int
-    heating_atoms: int
-
-
-_NARROW = tuple(np.linspace(0.88, 1.12, 9).tolist())
-PRESETS = {
-    "small": Preset(60, 3, 24, 30, _NARROW, 0, 100, 120),
-    "production": Preset(None, None, 200, 300, _NARROW, 100, 27_000, 1000),
-}
 _FROM_K, _TO_K = 300.0, 3000.0
-# atoms times evaluations of gates that are not run: 3 replicas of 300 atoms for 10, 27 and 2 ps; 3 times 100 ps
-_GLASS, _TRANSPORT = 3 * 300 * 39_000, 3 * 300 * 100_000
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a potential is screened on: labeled `frames`, `crystals` by name, and the structure that is heated."""
-
-    frames: Sequence["Atoms"]
-    crystals: Mapping[str, "Atoms"]
-    start: "Atoms"
-
-
-@dataclass
-class Session:
-    """A potential that is opened when it is first asked, and again where its process has died.
-
-    `watch` is called before every evaluation: it may raise errors.Stopped.
-    """
-
-    open: Callable[[], "Worker"]
-    watch: Callable[[], None] = lambda: None
-    facts: dict[str, Any] = field(default_factory=dict)
-    _stack: ExitStack = field(default_factory=ExitStack)
-    _worker: "Worker | None" = None
-    _lost: TaskFailed | None = None
-
-    def __enter__(self) -> "Session":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._stack.close()
-
-    def start(self) -> "Worker":
-        """The worker; a potential that could not be opened, or hangs, is not tried again."""
-        if self._lost is not None:
-            raise self._lost
-        if self._worker is None:
-            try:
-                self._worker = self._stack.enter_context(self.open())
-            except TaskFailed as error:
-                self._lost = error
-                raise
-            self.facts = dict(self._worker.facts)
-        return self._worker
-
-    def evaluate(self, atoms: "Atoms") -> "Evaluation":
-        """Energy, forces, stress and moments; TaskFailed as in `Worker.evaluate`."""
-        self.watch()
-        worker = self.start()
-        try:
-            return worker.evaluate(atoms)
-        except TaskFailed as error:
-            if error.failure in ("WORKER_DIED", "WORKER_HANGS"):
-                self._stack.pop_all().close()
-                self._worker = None
-            if error.failure == "WORKER_HANGS":
-                self._lost = error
-            raise
 
 
 def screened(
@@ -242,7 +160,7 @@ def _volumes(session: Session, material: Material, preset: Preset, seed: int) ->
     }
     off = {name: None if each["volume"] is None else each["volume"] - 1 for name, each in found.items()}
     told = [f"{name} {'no minimum' if x is None else f'{100 * x:+.1f} %'}" for name, x in off.items()]
-    passed: bool | None = all(x is not None and abs(x) <= _VOLUME for x in off.values())
+    passed: bool | None = all(x is not None and abs(x) <= gates_long.VOLUME for x in off.values())
     if not preset.volume_relax and None not in off.values():
         # with positions at rest, the volume tells of the repulsion rather than of the crystal
         passed = None
@@ -251,33 +169,20 @@ def _volumes(session: Session, material: Material, preset: Preset, seed: int) ->
     return outcome(passed, text, crystals=found, relaxed=bool(preset.volume_relax))
 
 
-def _cells(session: Session, material: Material, preset: Preset, seed: int) -> dict[str, Any]:
-    return not_run("relaxation of cells and moduli are not part of this preset")
-
-
 def _heating(session: Session, material: Material, preset: Preset, seed: int) -> dict[str, Any]:
-    from ..analysis.heating import heat
-
-    found = heat(session.evaluate, material.start, steps=preset.heating_steps, from_K=_FROM_K, to_K=_TO_K, seed=seed)
-    text = f"{found.steps} of {found.planned} steps of 1 fs from {_FROM_K:.0f} to {_TO_K:.0f} K, {found.atoms} atoms"
+    targets = np.linspace(_FROM_K, _TO_K, preset.heating_steps + 1)[1:]
+    found = langevin(session.evaluate, material.start, targets, seed=seed, memory=session.memory("G5"))
+    atoms = len(material.start)
+    text = f"{found.steps} of {len(targets)} steps of 1 fs from {_FROM_K:.0f} to {_TO_K:.0f} K, {atoms} atoms"
     if found.ended:
         text += f"; ended: {found.ended}"
     if found.closest:
         text += f"; closest: {found.closest} {found.closest_A:.2f} A, limit {found.limit_A:.2f} A"
-    numbers = _listed(found) | {"closest_A": found.closest_A if found.closest else None}
-    return outcome(found.sound, text, **numbers)
-
-
-def _glass(session: Session, material: Material, preset: Preset, seed: int) -> dict[str, Any]:
-    return not_run("3 melt-quenches of 300 atoms at 100 K/ps")
-
-
-def _transport(session: Session, material: Material, preset: Preset, seed: int) -> dict[str, Any]:
-    return not_run("100 ps of 300 atoms at 800, 1000 and 1200 K")
-
-
-def _phonons(session: Session, material: Material, preset: Preset, seed: int) -> dict[str, Any]:
-    return not_run("displacements in 2 x 2 x 2 cells of the crystals")
+    return outcome(
+        found.sound, text, ended=found.ended, steps=found.steps, target_K=targets[: found.steps].tolist(),
+        temperature_K=found.temperature_K, closest=found.closest, limit_A=found.limit_A,
+        closest_A=found.closest_A if found.closest else None,
+    )  # fmt: skip
 
 
 def _redox(session: Session, material: Material, preset: Preset, seed: int) -> dict[str, Any]:
@@ -301,13 +206,15 @@ def _redox(session: Session, material: Material, preset: Preset, seed: int) -> d
 
 
 _RUN: dict[str, Callable[[Session, Material, Preset, int], dict[str, Any]]] = {
-    "G0": _sanity, "G1": _pair_curves, "G2": _stretches, "G3": _errors, "G4-EV": _volumes, "G4-cell": _cells,
-    "G4-phonons": _phonons, "G5": _heating, "G6": _glass, "G7": _transport, "G8": _redox,
+    "G0": _sanity, "G1": _pair_curves, "G2": _stretches, "G3": _errors, "G4-EV": _volumes,
+    "G4-cell": gates_long.relaxed_cells, "G4-phonons": gates_long.phonons, "G5": _heating, "G6": gates_long.glasses,
+    "G7": gates_long.transport, "G8": _redox,
 }  # fmt: skip
-# atoms times evaluations of what is not run
+_LONG = PRESETS["production"]
+# atoms times evaluations in production of what is not run
 _COST: dict[str, Callable[[Material], float]] = {
     "G4-cell": lambda material: sum(900 * len(crystal) for crystal in material.crystals.values()),
     "G4-phonons": lambda material: sum(8 * len(crystal) * 6 * len(crystal) for crystal in material.crystals.values()),
-    "G6": lambda material: _GLASS,
-    "G7": lambda material: _TRANSPORT,
+    "G6": lambda material: _LONG.replicas * _LONG.glass_atoms * len(Quench().targets_K()),
+    "G7": lambda material: len(_LONG.transport_K) * _LONG.glass_atoms * 1000 * _LONG.transport_ps,
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, Stopped
-from ..files import keep_only, publish, stem_of, write_json
+from ..files import keep_only, link_files, publish, stem_of, write_arrays, write_json
 from ..products import Dataset, Model, Screening, Structures
 from . import dataset, efforts
 from .base import Done, Job, Run, Task, dumped, read_settings
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from ..engines.mlip.potential import Potential
-    from .gates import Material, Preset
+    from .screening import Material, Preset
 
 name = "screen"
 #: Raised when the same settings and files give another result.
 revision = 1
 
 TRAIN = "train"
-GATES = "gates"
+GATES, COURSES = "gates", "courses"
 _POTENTIAL, _LABELS, _TRAINED, _CRYSTAL, _START = "potential", "labels", "trained", "crystal", "start"
 
 
@@ -118,7 +118,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
     """All gates of one potential; those of a stopped attempt are taken over."""
     if job.rank != 0:
         return None
-    from .gates import PRESETS, Session, screened
+    from ..analysis.dynamics import Memory
+    from .gates import screened
+    from .screening import PRESETS, Session
 
     settings = read_settings(Settings, job.task)
     preset, potential = PRESETS[settings.preset], _reopened(job, settings)
@@ -141,10 +143,16 @@ def run(job: Job) -> Mapping[str, Any] | None:
     def opened():
         return potential.open(job.folder / "worker", threads=settings.threads, trust=settings.trust)
 
+    def memory(name: str) -> Memory:
+        path = job.folder / COURSES / f"{name}.npz"
+        return Memory(lambda: _arrays(path), lambda state: write_arrays(path, state))
+
     known = _known(job.previous)
+    if job.previous is not None and (courses := job.previous / COURSES).is_dir():
+        link_files(courses, job.folder / COURSES, [path.name for path in courses.iterdir()])
     for gate, found in known.items():
         keep(gate, found)
-    with Session(opened, watch) as session:
+    with Session(opened, watch, memory) as session:
         gates = screened(session, material, preset, seed=settings.seed, known=known, keep=keep)
         facts = session.facts
     result = {
@@ -162,6 +170,16 @@ def _reopened(job: Job, settings: Settings) -> "Potential":
         return Potential.of(settings.potential)
     file = f"{_family(settings.potential)}:{job.task.inputs[_POTENTIAL].resolve()}"
     return replace(Potential.of(file), text=settings.potential, level=settings.level)
+
+
+def _arrays(path: Path) -> Mapping[str, Any] | None:
+    """The arrays of a file, if it is there."""
+    import numpy as np
+
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as archive:
+        return {key: archive[key] for key in archive.files}
 
 
 def _known(previous: Path | None) -> dict[str, Any]:
@@ -185,7 +203,7 @@ def material_from(
     """
     from ..dataset.frames import read_frames
     from ..dataset.held_out import held_out
-    from .gates import Material
+    from .screening import Material
 
     frames, notes = labeled(labels), []
     if trained is not None:
