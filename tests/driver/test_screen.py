@@ -9,13 +9,15 @@ import support.simple_calculators
 from naglass_drv.analysis.gates import GATES
 from naglass_drv.cli.checks import Checks
 from naglass_drv.cli.main import main
-from naglass_drv.config.load import load
+from naglass_drv.config.load import load, load_study
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import InputError, Stopped
-from naglass_drv.products import Dataset, Model
+from naglass_drv.products import Dataset, Model, Product
+from naglass_drv.runtime.flow import Flow
 from naglass_drv.stages import screen
 from naglass_drv.stages.base import Run
 from naglass_drv.stages.screening import PRESETS
+from naglass_drv.workflow.chain import chain
 from support.attempts import attempt
 from support.simple_calculators import Morse, dimer
 
@@ -117,6 +119,48 @@ def test_the_model_of_the_run_is_screened_on_frames_that_it_has_not_seen(folder)
                 folder / "run", takes)  # fmt: skip
     with pytest.raises(InputError, match="screen.labels: the dataset of this run has no frames that are held out"):
         screen.plan(empty)
+
+
+SYSTEMS = """\
+name: two
+systems:
+  - {name: half, composition: {Na: 1, P: 1, O: 3}, formula_units: 4, density_g_cm3: 2.5}
+  - {name: more, composition: {Na: 2, P: 2, O: 6}, formula_units: 4, density_g_cm3: 2.5}
+glass: {}
+reference: [{name: a, level: gfn1-xtb, structures: glass}]
+dataset: {level: gfn1-xtb}
+train: {epochs: 1}
+screen: {potentials: [train]}
+md: {temperatures_K: [300], time_ps: 1}
+report: {}
+"""
+
+
+def steps_of(folder, text: str) -> dict:
+    """What each step of an input takes, by its label and in order; every product is empty."""
+    (folder / "input.yaml").write_text(text)
+    found = load_study(folder / "input.yaml", checks=[Checks()])
+    steps = {}
+
+    def begin(step, answer):
+        steps[step.label] = step.takes
+        answer(Product(step.scope, step.stage))
+
+    Flow(chain(found.by_round, found.systems, found.seed, found.conditions()), begin).advance()
+    return steps
+
+
+def test_one_screening_for_all_systems_after_the_training(folder):
+    steps = steps_of(folder, SYSTEMS)
+    order, takes = list(steps), steps["screen"]
+    assert order.count("screen") == 1 and order.index("train") < order.index("screen") < order.index("half/md")
+    assert set(takes) == {"dataset", "train", "glass"} and [each.scope for each in takes["glass"]] == ["half", "more"]
+    assert steps["more/report"]["screen"] is steps["half/report"]["screen"]
+
+
+def test_a_loop_screens_the_model_of_its_last_round(folder):
+    steps = steps_of(folder, SYSTEMS.replace("report:", "learn: {rounds: [{}]}\nreport:"))
+    assert steps["screen"]["train"].scope == "round-1" and steps["half/report"]["screen"].step == "screen"
 
 
 def test_a_stopped_screening_goes_on_where_it_was(folder):

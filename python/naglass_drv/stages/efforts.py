@@ -70,5 +70,5 @@ def pages(kind: str, count: int = 1) -> Effort:
 
 
 def screening(family: str, preset: str, crystals: int) -> Effort:
-    """The gates of one potential: evaluations of some twenty atoms; in production those of heating above all."""
-    return Effort(f"screen {family}", (1500 + 150 * crystals) if preset == "small" else 60_000)
+    """The gates of one potential: atoms times evaluations; in production those of quenches and transport above all."""
+    return Effort(f"screen {family}", 6000 + 2700 * crystals if preset == "small" else 1.3e8)
