@@ -103,12 +103,12 @@ def _common(run: Run) -> dict[str, Path]:
     inputs: dict[str, Path] = {}
     if isinstance(section.labels, Path):
         inputs[_LABELS] = run.source / section.labels
-        if TRAIN in section.potentials and dataset.TRAIN in made:
-            inputs[_TRAINED] = made[dataset.TRAIN]
     else:
         if dataset.TEST not in made:
             raise InputError("screen.labels: the dataset of this run has no frames that are held out; name a file")
         inputs[_LABELS] = made[dataset.TEST]
+    if TRAIN in section.potentials and dataset.TRAIN in made:
+        inputs[_TRAINED] = made[dataset.TRAIN]
     inputs |= {f"{_CRYSTAL}/{k}": run.source / path for k, path in enumerate(section.crystals)}
     glasses = [path for each in run.take_all("glass", Structures) for path in each.each("structure").values()]
     return inputs | ({_START: glasses[0]} if glasses else {})
@@ -211,7 +211,7 @@ def material_from(
         frames = held_out(frames, read_frames(trained))
         notes.append(
             f"{known - len(frames)} of {known} labeled frames share structure or group with the training frames of "
-            "this run's model and were left out for all potentials."
+            "this run's model and were left out for all potentials; what the others were trained on is not known."
         )
     if not frames:
         raise InputError(f"{labels}: no labeled frames but those that the model was trained on")
