@@ -24,7 +24,7 @@ from naglass_drv.analysis.stretches import bonds, stretches
 from naglass_drv.analysis.volumes import volume_curve
 from naglass_drv.dataset.held_out import held_out
 from naglass_drv.engines.mlip.client import Evaluation
-from naglass_drv.errors import TaskFailed
+from naglass_drv.errors import InputError, SetupError, TaskFailed
 from naglass_drv.report.potentials import potentials
 from naglass_drv.stages.gates import screened, spread
 from naglass_drv.stages.screening import PRESETS, Material, Preset, Session
@@ -176,6 +176,18 @@ def test_a_potential_that_cannot_be_opened_fails_every_gate_at_once():
     with Session(fails) as opened:
         found = screened(opened, material(), PRESETS["small"], seed=1)
     assert found["G0"]["failure"] == found["G5"]["failure"] == "WORKER_STARTED_NOT" and len(tried) == 1
+
+
+@pytest.mark.parametrize("kind", [InputError, SetupError])
+def test_what_cannot_be_opened_is_an_outcome_whatever_the_reason(kind):
+    def fails():
+        raise kind("the model has several heads")
+
+    with Session(fails) as opened:
+        found = screened(opened, material(), PRESETS["small"], seed=1)
+    assert found["G3"] | {"seconds": 0} == {
+        "state": "failure", "failure": "NOT_OPENED", "text": "the model has several heads", "seconds": 0,
+    }  # fmt: skip
 
 
 def test_gates_that_are_known_are_not_run_again():

@@ -1,6 +1,7 @@
 """Stage `screen`: what an input may ask, what is planned, and what comes out where a potential fails or a run stops."""
 
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,7 @@ def planned(folder, *potentials: str, **takes):
         (["nequip:small"], (), r"input.yaml:4: screen.potentials\[0\]: .*'nequip:small': must be sevennet:MODEL"),
         (["mace:none.mace"], (), r"input.yaml:4: screen.potentials\[0\]: .*none.mace: no such file"),
         (["lammps:bad.lmp"], (), r"screen.potentials\[0\]: .*bad.lmp:2: 'shell': not one of units"),
+        (["mace:pickled.model"], (), "a pickled model, which can run code .* add 'trust: true' to this section"),
         (["train"], (), r"input.yaml:4: screen.potentials\[0\]: there is no train section"),
         (["ase:a:b", "ase:a:b"], (), "screen.potentials: lists ase:a:b more than once"),
         (["words alone"], (), r"screen.potentials\[0\]"),
@@ -84,6 +86,8 @@ def planned(folder, *potentials: str, **takes):
 )
 def test_what_cannot_be_screened_is_refused_at_its_line(folder, potentials, change, message):
     (folder / "bad.lmp").write_text("# elements O\nshell echo\n")
+    # the format of torch.save before 1.6 begins like any pickle
+    (folder / "pickled.model").write_bytes(pickle.dumps({}))
     with pytest.raises(InputError, match=message):
         read(folder, *potentials, text=INPUT.replace(*change) if change else INPUT)
 

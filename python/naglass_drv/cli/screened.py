@@ -38,13 +38,18 @@ def _told(document: "Document", where: "Where", check: Any, *arguments: Any) -> 
 
 
 def _check_potential(text: str, source: Path, trust: bool) -> None:
+    from ..engines.mace.facts import potential_facts
     from ..engines.mace.filekind import PICKLED, kind_of
     from ..engines.mlip.potential import Potential
 
     if text == "train":
         return
     potential = Potential.of(text, source)
-    if potential.family == "mace" and potential.file and kind_of(potential.file) == PICKLED and not trust:
+    if potential.family != "mace" or potential.file is None:
+        return
+    if kind_of(potential.file) != PICKLED:
+        potential_facts(potential.file)
+    elif not trust:
         raise InputError(
             f"{text!r}: a pickled model, which can run code when it is loaded; if you trust its author, add "
             "'trust: true' to this section"

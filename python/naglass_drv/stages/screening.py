@@ -9,7 +9,7 @@ import numpy as np
 
 from ..analysis.dynamics import Memory
 from ..analysis.quenching import Quench
-from ..errors import TaskFailed
+from ..errors import InputError, SetupError, TaskFailed
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -93,6 +93,9 @@ class Session:
             except TaskFailed as error:
                 self._lost = error
                 raise
+            except (InputError, SetupError) as error:
+                self._lost = TaskFailed("NOT_OPENED", str(error))
+                raise self._lost from error
             self.facts = dict(self._worker.facts)
         return self._worker
 
