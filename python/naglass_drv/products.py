@@ -166,6 +166,13 @@ class Measurements(Product):
 
 
 @dataclass(frozen=True)
+class Screening(Product):
+    """Interatomic potentials side by side: ``NAME/gates`` for each."""
+
+    kind = "screening"
+
+
+@dataclass(frozen=True)
 class Decision(Product):
     """Whether a loop has ``converged``, and the ``reason`` in words: facts alone."""
 
@@ -188,7 +195,7 @@ class Pages(Product):
 
 KINDS: dict[str, type[Product]] = {
     kind.kind: kind
-    for kind in (Product, Structures, Labels, Dataset, Model, Trajectories, Measurements, Decision, Pages)
+    for kind in (Product, Structures, Labels, Dataset, Model, Trajectories, Measurements, Screening, Decision, Pages)
 }
 
 

@@ -17,3 +17,15 @@ def outside(value: float, low: float, high: float, form: str) -> str:
     """A `value` outside `low` to `high` in the format `form`, such as ``.2f``, with more digits where they show it."""
     texts = (f"{value:.{digits}{form[-1]}}" for digits in range(int(form[1:-1]), _ALL_DIGITS))
     return next((text for text in texts if not low <= float(text) <= high), f"{value:{form}}")
+
+
+def duration(seconds: float) -> str:
+    """A forecast of a time, good within a factor of two or so: ``50 s``, ``4.5 days``."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{_two_digits(seconds / size)} {unit}"
+    return f"{_two_digits(seconds)} s"
+
+
+def _two_digits(value: float) -> str:
+    return f"{float(f'{value:.2g}'):g}"

@@ -5,7 +5,7 @@ import pytest
 from naglass_drv.config.schema import Audit
 from naglass_drv.dataset.audit import Limits, audit, table_of
 from naglass_drv.dataset.gate import net_force_fault, stress_fault
-from naglass_drv.wording import counted, outside
+from naglass_drv.wording import counted, duration, outside
 from support.labeled import cell
 
 
@@ -39,3 +39,11 @@ def test_faults_and_audits_are_worded_by_it():
     assert "a stress of 1000.03 GPa, above 1000: " in stress_fault(frame.info["REF_stress"], 1000.0)
     result, _ = audit([frame], ["a"], Limits(**Audit().model_dump()))
     assert table_of(result).startswith("1 frame, 8 atoms, 1 composition, 1 group, level ")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.123, "0.12 s"), (114, "110 s"), (125, "2.1 min"), (9000, "2.5 h"), (3.9e5, "4.5 days"), (1.2e7, "140 days")],
+)
+def test_forecasts_have_two_digits(seconds, text):
+    assert duration(seconds) == text

@@ -66,9 +66,11 @@ def test_screen_puts_them_side_by_side(frames, tmp_path, monkeypatch, capsys):
     potentials = ["chgnet:0.3.0", "mace:m.mace", "ase:ase.calculators.emt:EMT"]
     assert main(["screen", str(FRAMES), "--every", "9", "--potential", *potentials]) == 4
     out = capsys.readouterr().out
-    assert "ase:ase.calculators.emt:EMT (unknown)\n  WORKER_FAILED: ase: NotImplementedError: No EMT-potential" in out
+    assert "G0 sanity: WORKER_FAILED: ase: NotImplementedError: No EMT-potential" in out
     found = json.loads((tmp_path / "screen.json").read_text())["potentials"]
-    assert list(found) == potentials and found["ase:ase.calculators.emt:EMT"]["failure"] == "WORKER_FAILED"
+    gates = {text: one["gates"] for text, one in found.items()}
+    assert list(found) == potentials and gates["ase:ase.calculators.emt:EMT"]["G3"]["failure"] == "WORKER_FAILED"
     for text in potentials[:2]:
-        assert found[text]["errors"]["frames"] == 3 and len(found[text]["facts"]["weights_sha256"]) == 64
-    assert found["mace:m.mace"]["sanity"]["force_eV_per_A"] < 1e-5 < found["chgnet:0.3.0"]["sanity"]["force_eV_per_A"]
+        assert gates[text]["G3"]["frames"] == 3 and len(found[text]["facts"]["weights_sha256"]) == 64
+    assert gates["mace:m.mace"]["G0"]["force_eV_per_A"] < 1e-5 < gates["chgnet:0.3.0"]["G0"]["force_eV_per_A"]
+    assert gates["chgnet:0.3.0"]["G8"]["V"] > 0 and gates["mace:m.mace"]["G8"]["state"] == "not run"

@@ -183,7 +183,7 @@ def test_unknown_families_and_models_are_answered_with_the_known(small, tmp_path
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nequip:small", "must be sevennet:MODEL, chgnet:MODEL, mace:FILE or ase:MODULE:NAME"),
+        ("nequip:small", "must be sevennet:MODEL, chgnet:MODEL, mace:FILE, lammps:FILE or ase:MODULE:NAME"),
         ("sevennet", "must be sevennet:MODEL"),
         ("sevennet:7net-omni", "sevennet has no model '7net-omni'; it has 7net-0, 7net-l3i5, 7net-mf-0"),
         ("mace:none.mace", "none.mace: no such file"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Evaluate = Callable[["Atoms"], Any]
 _STEP_A, _STRAIN = 0.01, 0.002
-_VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _force_violation(evaluate: Evaluate, atoms: "Atoms", forces: np.ndarray, rng
 
 def _stress_violation(evaluate: Evaluate, atoms: "Atoms", stress: np.ndarray) -> float:
     worst = 0.0
-    for component, (a, b) in enumerate(_VOIGT):
+    for component, (a, b) in enumerate(VOIGT):
 
         def energy(step: float, a: int = a, b: int = b) -> float:
             strain = np.eye(3)
@@ -137,10 +137,10 @@ def pair_curve(evaluate: Evaluate, elements: tuple[str, str], distances_A: Seque
     energy = energy - energy[-1]
     rising = np.diff(energy) > 0
     repulsive = float(distances[int(np.argmax(rising))] if rising.any() else distances[-1])
-    return Curve(elements, distances, energy, _minima(energy), repulsive, jump)
+    return Curve(elements, distances, energy, minima_of(energy), repulsive, jump)
 
 
-def _minima(energy: np.ndarray) -> int:
+def minima_of(energy: np.ndarray) -> int:
     """Minima with a rise of more than 10 meV on both sides."""
     count, low, climbing = 0, energy[0], False
     high = energy[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .included import Contents, check_contents
+from .screened import check_screen
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -62,7 +63,7 @@ class Checks:
             for index, item in enumerate(top.reference):
                 with rule():
                     self._set(top, item, index, document, source)
-        for check in (self._model, self._included, self._start_model):
+        for check in (self._model, self._included, self._start_model, check_screen):
             with rule():
                 check(top, document, source)
         check_costs(top, document, self.counts)

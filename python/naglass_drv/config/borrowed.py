@@ -17,6 +17,8 @@ _FRAMES = ("admitted", "relaxed", "train", "test", "shard")
 FILES = {
     "structures": ("a file of structures", ("structure", "melt", "final", "trajectory", "candidates", *_FRAMES)),
     "include": ("a file of labeled frames", (*_FRAMES, "E0")),
+    "labels": ("a file of labeled frames", _FRAMES),
+    "crystals": ("a file of structures", ("structure", "final", *_FRAMES)),
     "start_model": ("a portable model", ("portable",)),
     "model": ("a model", ("portable", "archive")),
 }
@@ -58,7 +60,7 @@ def _append(document: Document, files: Any, path: str, where: Where, owner: Wher
 
 def _is_of_wrong_form(document: Document, where: Where, item: Any) -> bool:
     """Whether one file stands where a list of files belongs, or a list where one belongs; then an error."""
-    several = where[-1] == "include"
+    several = where[-1] in ("include", "crystals")
     if isinstance(item, list) == several or not isinstance(item, (list, dict)):
         return False
     words = (

@@ -54,6 +54,18 @@ def _check_needs(top: Partial, document: Document) -> None:
         document.fault(("analysis",), "there is neither an md nor a glass section to analyze")
     if top.md is not None and top.md.model == "train" and top.train is None:
         document.fault(("md", "model"), "there is no train section; add one, or name a model file")
+    if top.screen is not None:
+        _check_screen(top, document)
+
+
+def _check_screen(top: Partial, document: Document) -> None:
+    with rule():
+        if top.screen.labels == "dataset" and top.dataset is None:
+            document.fault(("screen", "labels"), "there is no dataset section; add one, or name a file of labels")
+    with rule():
+        if "train" in top.screen.potentials and top.train is None:
+            place = ("screen", "potentials", top.screen.potentials.index("train"))
+            document.fault(place, "there is no train section; add one, or name a model file")
 
 
 def _check_species(top: Partial, document: Document) -> None:
@@ -275,6 +287,12 @@ def _named_files(top: Partial) -> Iterator[tuple[Where, Any]]:
         with rule():
             section = getattr(top, name)
             yield (name, key), getattr(section, key, None)
+    with rule():
+        if top.screen is not None:
+            yield ("screen", "labels"), top.screen.labels
+    with rule():
+        for index, path in enumerate(top.screen.crystals if top.screen is not None else []):
+            yield ("screen", "crystals", index), path
     with rule():
         for index, path in enumerate(top.dataset.include if top.dataset is not None else []):
             yield ("dataset", "include", index), path

@@ -268,6 +268,22 @@ class MD(Section):
     gate: Gate = Gate()
 
 
+class Screen(Section):
+    """Interatomic potentials through the same gates: FAMILY:MODEL, a file of one, or the model of this run, ``train``.
+
+    Errors are those on `labels`: frames of a file, or those that the dataset of this run holds out.
+    """
+
+    potentials: Annotated[
+        list[Annotated[str, Field(pattern=r"^(train|[a-z0-9]+:.+)$", max_length=400)]], AfterValidator(each_once)
+    ] = Field(min_length=1, max_length=100)
+    labels: Literal["dataset"] | File = "dataset"
+    crystals: Annotated[list[File], AfterValidator(each_once)] = Field(default_factory=list)
+    preset: Literal["small", "production"] = "small"
+    threads: Threads = 1
+    trust: bool = False
+
+
 class Analysis(Section):
     """What to measure on the trajectories. Cutoffs are given per pair, as ``P-O``."""
 
@@ -334,5 +350,6 @@ class Input(Section):
     train: Train | None = None
     md: MD | None = None
     learn: Learn | None = None
+    screen: Screen | None = None
     analysis: Analysis | None = None
     report: Report | None = None

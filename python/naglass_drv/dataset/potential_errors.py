@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..chemistry.ions import TRANSITION_METALS
+
 if TYPE_CHECKING:
     from ase import Atoms
 
@@ -15,7 +17,8 @@ def errors(frames: Sequence["Atoms"], results: Sequence[Any]) -> dict[str, Any]:
     """Errors of `results` (with energy in eV, forces in eV/Å, stress in eV/Å³ or None) on frames with labels.
 
     Forces: RMSE and MAE (meV/Å), its share of the labels' root mean square, the 95th percentile of |ΔF| (meV/Å), the
-    slope of predicted on labeled components (below 1: too soft), and RMSE by element. Energies: RMSE (meV/atom) after
+    slope of predicted on labeled components (below 1: too soft), and RMSE by element, and by ion for elements with
+    several states where frames name the ions. Energies: RMSE (meV/atom) after
     one shift per element is fitted to these frames, since levels of theory differ by such shifts. Pressure: mean and
     root mean square difference (GPa) where frames carry a stress. ``_err``: standard error by bootstrap over frames,
     which is too small where frames resemble each other.
@@ -30,7 +33,10 @@ def errors(frames: Sequence["Atoms"], results: Sequence[Any]) -> dict[str, Any]:
     picks = np.random.default_rng(0).integers(len(frames), size=(_RESAMPLES, len(frames)))
     rmse, rmse_err = _with_error(lambda a, b: np.sqrt(a / b), squares, counts, picks)
     slope, slope_err = _with_error(lambda a, b: a / b, products, norms, picks)
+    left = _energy_residuals(frames, results) ** 2
+    energy, energy_err = _with_error(lambda a, b: np.sqrt(a / b), left, np.ones(len(left)), picks)
     symbols = np.concatenate([np.array(frame.get_chemical_symbols()) for frame in frames])
+    ions = _ions(frames)
     return {
         "frames": len(frames),
         "atoms": len(label),
@@ -41,12 +47,30 @@ def errors(frames: Sequence["Atoms"], results: Sequence[Any]) -> dict[str, Any]:
         "forces_95_percent_meV_per_A": 1e3 * float(np.quantile(np.linalg.norm(deviation, axis=1), 0.95)),
         "forces_slope": slope,
         "forces_slope_err": slope_err,
-        "forces_rmse_meV_per_A_by_element": {
-            str(element): 1e3 * float(np.sqrt((deviation[symbols == element] ** 2).mean()))
-            for element in np.unique(symbols)
-        },
-        "energy_rmse_meV_per_atom": 1e3 * float(np.sqrt((_energy_residuals(frames, results) ** 2).mean())),
+        "forces_rmse_meV_per_A_by_element": _by(symbols, deviation),
+        "forces_rmse_meV_per_A_by_ion": {} if ions is None else _by(ions, deviation),
+        "energy_rmse_meV_per_atom": 1e3 * energy,
+        "energy_rmse_meV_per_atom_err": 1e3 * energy_err,
     } | _pressure(frames, results)
+
+
+def _by(kinds: np.ndarray, deviation: np.ndarray) -> dict[str, float]:
+    """RMSE (meV/Å) of the atoms of each kind; atoms of the empty kind do not count."""
+    return {
+        str(kind): 1e3 * float(np.sqrt((deviation[kinds == kind] ** 2).mean())) for kind in np.unique(kinds) if kind
+    }
+
+
+def _ions(frames: Sequence["Atoms"]) -> np.ndarray | None:
+    """The ion of each transition metal, as V4+; None where frames do not name ions."""
+    if any("ion" not in frame.arrays for frame in frames):
+        return None
+    names = [
+        str(ion) if symbol in TRANSITION_METALS else ""
+        for frame in frames
+        for symbol, ion in zip(frame.symbols, frame.arrays["ion"], strict=True)
+    ]
+    return np.array(names)
 
 
 def _with_error(ratio, above: np.ndarray, below: np.ndarray, picks: np.ndarray) -> tuple[float, float]:

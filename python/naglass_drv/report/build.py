@@ -14,6 +14,7 @@ from .metals import metals
 from .motion import hops, transport
 from .numbers import Figure, Section, entry, leaves
 from .overview import flags, glance, worth
+from .potentials import potentials
 from .record import record
 from .rounds import rounds
 from .structure import structure
@@ -21,8 +22,8 @@ from .topology import network, topology
 from .uncertainty import uncertainty
 
 _ORDER = (
-    glance, worth, rounds, structure, network, topology, metals, transport, hops, dynamics, quench, model,
-    uncertainty, dataset, audit, labels, record,
+    glance, worth, rounds, structure, network, topology, metals, transport, hops, dynamics, quench, potentials,
+    model, uncertainty, dataset, audit, labels, record,
 )  # fmt: skip
 # Records and bookkeeping, folded by default
 _FOLDED = (dataset, audit, labels, record)

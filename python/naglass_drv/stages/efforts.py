@@ -67,3 +67,8 @@ def analysis(frames: int, atoms: int) -> Effort:
 def pages(kind: str, count: int = 1) -> Effort:
     """Pages of a report or a series."""
     return Effort(kind, count)
+
+
+def screening(family: str, preset: str, crystals: int) -> Effort:
+    """The gates of one potential: atoms times evaluations; in production those of quenches and transport above all."""
+    return Effort(f"screen {family}", 6000 + 2700 * crystals if preset == "small" else 1.3e8)

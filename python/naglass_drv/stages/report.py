@@ -14,6 +14,7 @@ from ..products import (
     Model,
     Pages,
     Product,
+    Screening,
     Structures,
     TaskRecord,
     Trajectories,
@@ -31,6 +32,7 @@ _SHOWN = {
     "dataset": Dataset,
     "train": Model,
     "md": Trajectories,
+    "screen": Screening,
     "analysis": Measurements,
 }
 # the roles of the files that are shown
@@ -152,6 +154,7 @@ def _sources(run: Run) -> dict[str, Path]:
         found[f"glass/{item}/quench"] = path
     sets = run.take("reference", Labels).files
     found |= {f"reference/{role}": path for role, path in sets.items() if role.rpartition("/")[2] in _LABELS}
+    found |= {f"screen/{role}": path for role, path in run.take("screen", Screening).files.items()}
     runs = run.take("md", Trajectories).files
     found |= {f"md/{role}": path for role, path in runs.items() if role.rpartition("/")[2] in _TRAJECTORIES}
     for role, path in run.take("analysis", Measurements).files.items():

@@ -8,9 +8,9 @@ from ..wording import counted
 from .learn import learn
 from .parts import ATOMS, Products, Systems, labeled_together, of_all, share_atoms, side_by_side, take
 
-ORDER = ("glass", "reference", "dataset", "train", "md", "analysis", "report")
+ORDER = ("glass", "reference", "dataset", "train", "screen", "md", "analysis", "report")
 SERIES = "series"
-_SHARED = ("dataset", "train")
+_SHARED = ("dataset", "train", "screen")
 _LAST = ("analysis", "report")
 Conditions = Mapping[str, Mapping[str, Mapping[str, float]]]
 
@@ -48,7 +48,7 @@ def chain(rounds: Sequence[Systems], systems: Systems, seed: int, conditions: Co
 
 def _with_one_model(shared: Input, systems: Systems) -> Workflow:
     """The products of every system that did not fail, by scope; dataset and model are made from all of them."""
-    before, after = ORDER[: ORDER.index("dataset")], ORDER[ORDER.index("train") + 1 :]
+    before, after = ORDER[: ORDER.index("dataset")], ORDER[ORDER.index("md") :]
     made, atoms = yield from labeled_together(systems, lambda scope, input: take(scope, input, before, {}))
     if not made:
         return made
@@ -57,6 +57,8 @@ def _with_one_model(shared: Input, systems: Systems) -> Workflow:
         common["dataset"] = yield Step("dataset", "", {"reference": of_all("reference", made), **atoms}, shared)
     if shared.train:
         common["train"] = yield Step("train", "", dict(common), shared)
+    if shared.screen:
+        common["screen"] = yield Step("screen", "", {**common, "glass": of_all("glass", made)}, shared)
     left = {scope: systems[scope] for scope in made}
     return (yield from side_by_side(left, lambda scope, input: take(scope, input, after, made[scope] | common)))
 
@@ -64,10 +66,16 @@ def _with_one_model(shared: Input, systems: Systems) -> Workflow:
 def _with_loop(rounds: Sequence[Systems], systems: Systems, seed: int, asked: Learn) -> Workflow:
     """The products of the last round, with what is measured on it: the page shows the sections of that round."""
     made, last = yield from learn(rounds, seed, asked)
+    screened = {}
+    if (shared := next(iter(systems.values()))).screen is not None and made:
+        first = next(iter(made.values()))
+        takes = {role: first[role] for role in ("dataset", "train") if role in first}
+        shared = shared.model_copy(update={"seed": seed})
+        screened["screen"] = yield Step("screen", "", {**takes, "glass": of_all("glass", made)}, shared)
 
     def measure(scope: str, input: Input) -> Workflow:
         given = systems[scope]
         shown = input.model_copy(update={"seed": given.seed, "learn": given.learn})
-        return take(scope, shown, _LAST, made[scope])
+        return take(scope, shown, _LAST, made[scope] | screened)
 
     return (yield from side_by_side({scope: last[scope] for scope in made}, measure))

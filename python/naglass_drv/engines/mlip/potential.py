@@ -1,4 +1,4 @@
-"""Potentials by one line of text: ``sevennet:7net-l3i5+d3``, ``mace:my.mace``, ``ase:module:factory``."""
+"""Potentials by one line of text: ``sevennet:7net-l3i5+d3``, ``mace:my.mace``, ``lammps:pedone.lmp``."""
 
 import sys
 from dataclasses import dataclass
@@ -9,26 +9,31 @@ from ...paths import plugin_folder
 from .client import Worker
 from .environments import find, open_worker
 from .families import FAMILIES, family_of
+from .lammps_file import read_lammps_file
 
 _D3 = "+d3"
-_OTHERS = ("mace", "ase")
+_OTHERS = {"mace": "FILE", "lammps": "FILE", "ase": "MODULE:NAME"}
 
 
 @dataclass(frozen=True)
 class Potential:
-    """A potential that can be opened. `level` is what it was trained on, as far as that is known."""
+    """A potential that can be opened. `level` is what it was trained on, as far as that is known; a `file` is that of
+    the model or of the commands.
+    """
 
     text: str
     family: str
     model: str
     dispersion: str | None
     level: str
+    file: Path | None = None
 
     @classmethod
-    def of(cls, text: str) -> "Potential":
+    def of(cls, text: str, source: Path = Path()) -> "Potential":
         """Read ``FAMILY:MODEL``, with ``+d3`` for D3(BJ) on top. Raises InputError, naming what there is.
 
-        The environment of the family must exist (SetupError says how to make it); nothing is started.
+        Files are relative to `source`. The environment of the family must exist (SetupError says how to make it);
+        nothing is started.
         """
         family, _, model = text.partition(":")
         dispersion = None
@@ -36,13 +41,17 @@ class Potential:
             model, dispersion = model.removesuffix(_D3), "PBE"
         if family in _OTHERS:
             if dispersion or not model:
-                what = "FILE" if family == "mace" else "MODULE:NAME"
-                raise InputError(f"potential {text!r}: must be {family}:{what}")
-            if family == "mace" and not Path(model).is_file():
+                raise InputError(f"potential {text!r}: must be {family}:{_OTHERS[family]}")
+            if family == "ase":
+                return cls(text, family, model, None, "unknown")
+            file = source / model
+            if not file.is_file():
                 raise InputError(f"potential {text!r}: {model}: no such file")
-            return cls(text, family, model, None, "unknown")
+            if family == "lammps":
+                read_lammps_file(file)
+            return cls(text, family, model, None, "fitted" if family == "lammps" else "unknown", file)
         if not model or family not in FAMILIES:
-            known = [*(f"{name}:MODEL" for name in FAMILIES), "mace:FILE", "ase:MODULE:NAME"]
+            known = [*(f"{name}:MODEL" for name in FAMILIES), *(f"{name}:{what}" for name, what in _OTHERS.items())]
             raise InputError(f"potential {text!r}: must be {', '.join(known[:-1])} or {known[-1]}")
         own = family_of(family)
         if model not in own.models:
@@ -53,6 +62,15 @@ class Potential:
         level = own.models[model].level + (f" + D3(BJ) of {dispersion}" if dispersion else "")
         return cls(text, family, model, dispersion, level)
 
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The packages of its environment, if it has one of its own."""
+        return FAMILIES[self.family].requirements if self.family in FAMILIES else ()
+
+    def read_files(self) -> list[Path]:
+        """The files that its `file` names."""
+        return read_lammps_file(self.file).files if self.family == "lammps" and self.file is not None else []
+
     def open(self, folder: Path, *, threads: int = 1, trust: bool = False) -> Worker:
         """A worker; its log and, for MACE, the exported archive are put into `folder`.
 
@@ -61,6 +79,8 @@ class Potential:
         log = folder / f"{self.family}.log"
         if self.family == "mace":
             return self._open_mace(folder, log, threads, trust)
+        if self.family == "lammps":
+            return self._open_lammps(log, threads)
         if self.family == "ase":
             options = {"model": self.model, "arguments": {}, "device": "cpu", "dispersion": None}
             return Worker(Path(sys.executable), "ase", options, log=log, threads=threads)
@@ -71,9 +91,23 @@ class Potential:
         from ..mace.export import export_model
         from ..mace.facts import potential_facts
 
-        archive = export_model(self.model, folder / "model.naglass", trust=trust)
+        assert self.file is not None
+        folder.mkdir(parents=True, exist_ok=True)
+        archive = export_model(self.file, folder / "model.naglass", trust=trust)
         elements = potential_facts(archive).elements
         commands = ["pair_style mace", f"pair_coeff * * {archive} {' '.join(elements)}"]
         options = {"model": self.model, "commands": commands, "elements": elements, "charges": {}}
         plugins = {"LAMMPS_PLUGIN_PATH": plugin_folder()}
         return Worker(Path(sys.executable), "lammps", options, log=log, threads=threads, environment=plugins)
+
+    def _open_lammps(self, log: Path, threads: int) -> Worker:
+        assert self.file is not None
+        found = read_lammps_file(self.file)
+        options = {
+            "model": self.model,
+            "commands": found.commands,
+            "elements": found.elements,
+            "charges": found.charges,
+            "files": [str(path) for path in found.files],
+        }
+        return Worker(Path(sys.executable), "lammps", options, log=log, threads=threads)

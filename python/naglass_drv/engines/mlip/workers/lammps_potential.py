@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import pathlib
 
 import numpy as np
 
@@ -38,12 +39,15 @@ class LammpsPotential:
 
         if not all(pbc):
             raise ValueError("the structure is not periodic in all directions")
+        lmp, count = self.lmp, len(numbers)
         symbols = [chemical_symbols[number] for number in numbers]
         if missing := sorted(set(symbols) - set(self.elements)):
             raise ValueError(f"no {', '.join(missing)} among the elements {' '.join(self.elements)}")
+        charge = sum(self.charges.get(symbol, 0.0) for symbol in symbols)
+        if abs(charge) > 1e-4 * count:
+            raise ValueError(f"the charges of the structure add up to {charge:+.3f} e, not to zero")
         prism = Prism(cell)
         lx, ly, lz, xy, xz, yz = prism.get_lammps_prism()
-        lmp, count = self.lmp, len(numbers)
         box = dict(lx=lx, ly=ly, lz=lz, xy=xy, xz=xz, yz=yz)
         lmp.commands_string(SETUP.format(types=len(self.elements), **box))
         types = [self.elements.index(symbol) + 1 for symbol in symbols]
@@ -65,8 +69,13 @@ class LammpsPotential:
 
 
 def open_potential(family, options):
-    """`options` has `commands`, `elements` in the order of their types, and `charges` (e) by element."""
-    text = json.dumps([options["commands"], options["elements"], options["charges"]]).encode()
+    """`options` has `commands`, `elements` in the order of their types, `charges` (e) by element, and perhaps `files`
+    that the commands read."""
+    files = [pathlib.Path(path) for path in options.get("files", ())]
+    named = [_without_folders(command, files) for command in options["commands"]]
+    text = json.dumps([named, options["elements"], options["charges"]]).encode()
+    for path in files:
+        text += path.read_bytes()
     facts = {
         "family": family,
         "model": options["model"],
@@ -75,5 +84,13 @@ def open_potential(family, options):
         "dispersion": None,
         "versions": {"lammps": importlib.metadata.version("lammps")},
         "weights_sha256": hashlib.sha256(text).hexdigest(),
+        "charges": options["charges"],
     }
     return LammpsPotential(options["commands"], options["elements"], options["charges"], facts)
+
+
+def _without_folders(command, files):
+    """The command as it is wherever its files lie."""
+    for path in files:
+        command = command.replace(str(path), path.name)
+    return command

@@ -1,0 +1,187 @@
+"""Langevin dynamics with a potential that is asked through a function, in segments that can be taken up again.
+
+Every segment has random numbers of its own, so that a course which was stopped ends with the same numbers.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..chemistry.ions import contact_distance
+from ..core import neighbors
+from ..errors import TaskFailed
+from .asked import Asked
+from .potentials import Evaluate
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+#: Shortest distance in contact distances; a pair that is closer from the start may come this near to that.
+CONTACT, OF_START = 0.75, 0.85
+TIMESTEP_FS, _FRICTION_FS = 1.0, 20.0
+_SEGMENT, _LOOK = 500, 5
+# the temperature of N atoms fluctuates by sqrt(2/3N) of it
+_FACTOR, _SIGMAS = 1.5, 4.0
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Where a course keeps its state as arrays: `load` gives what was saved last, or None."""
+
+    load: Callable[[], Mapping[str, np.ndarray] | None] = lambda: None
+    save: Callable[[Mapping[str, np.ndarray]], None] = lambda state: None
+
+
+@dataclass
+class Course:
+    """What was seen in so many `steps`: temperatures (K), the closest contact, and what ended it before its end.
+
+    `closest` is the pair that came nearest in units of its limit, at `closest_A`, of which `limit_A` is the limit.
+    `frames` are positions (Å) at equal intervals if they were asked for; `atoms` are those at the end, with momenta.
+    """
+
+    atoms: "Atoms"
+    steps: int = 0
+    temperature_K: list[float] = field(default_factory=list)
+    frames: list[np.ndarray] = field(default_factory=list)
+    closest: str = ""
+    closest_A: float = np.inf
+    limit_A: float = 0.0
+    ended: str = ""
+    seconds: float = 0.0
+
+    def state(self) -> dict[str, np.ndarray]:
+        """As arrays, to be taken up again at the end of a segment."""
+        return {
+            "positions": self.atoms.get_positions(), "momenta": self.atoms.get_momenta(),
+            "temperature_K": np.array(self.temperature_K), "frames": np.array(self.frames),
+            "closest": np.array(self.closest), "numbers": np.array([self.closest_A, self.limit_A, self.seconds]),
+        }  # fmt: skip
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """The inverse of `state`."""
+        self.atoms.positions = state["positions"]
+        self.atoms.set_momenta(state["momenta"], apply_constraint=False)
+        self.temperature_K, self.frames = state["temperature_K"].tolist(), list(state["frames"])
+        self.steps, self.closest = len(self.temperature_K), str(state["closest"])
+        self.closest_A, self.limit_A, self.seconds = state["numbers"].tolist()
+
+    @property
+    def sound(self) -> bool:
+        """Ended by itself, without a contact below its limit."""
+        return not self.ended and self.closest_A >= self.limit_A
+
+
+def langevin(
+    evaluate: Evaluate,
+    atoms: "Atoms",
+    targets_K: np.ndarray,
+    *,
+    seed: int,
+    keep_every: int = 0,
+    memory: Memory | None = None,
+    look: bool = True,
+) -> Course:
+    """Steps of 1 fs with a thermostat of 20 fs at the temperatures `targets_K`, one for each; velocities at the first.
+
+    With `look`, ends where the temperature is more than 1.5 times what is asked and four of its standard deviations, or
+    at a contact below half its limit. Where the potential fails, TaskFailed names step and temperature.
+    """
+    from ase import units
+    from ase.constraints import FixCom
+
+    memory, began = memory or Memory(), time.monotonic()
+    moved = atoms.copy()
+    moved.calc = Asked(evaluate)
+    moved.set_constraint(FixCom())
+    course, limits = Course(moved), contact_limits(atoms)
+    if (state := memory.load()) is not None:
+        course.restore(state)
+    else:
+        spread = np.sqrt(moved.get_masses() * units.kB * targets_K[0])
+        moved.set_momenta(np.random.default_rng(seed).normal(size=moved.positions.shape) * spread[:, None])
+    spent = course.seconds
+    while course.steps < len(targets_K) and not course.ended:
+        segment = np.random.default_rng([seed, 1 + course.steps // _SEGMENT])
+        _segment(course, targets_K, limits, segment, keep_every, look)
+        course.seconds = spent + time.monotonic() - began
+        memory.save(course.state())
+    moved.calc = None
+    moved.set_constraint()
+    return course
+
+
+def _segment(
+    course: Course, targets_K: np.ndarray, limits: Mapping[str, float], rng: Any, keep_every: int, look: bool
+) -> None:
+    """The steps up to the end of a segment, or of the course."""
+    from ase import units
+    from ase.md.langevin import Langevin
+
+    atoms, total = course.atoms, len(targets_K)
+    friction = 1 / (_FRICTION_FS * units.fs)
+    dynamics = Langevin(
+        atoms, TIMESTEP_FS * units.fs, temperature_K=targets_K[0], friction=friction, rng=rng, fixcm=False
+    )
+    most = max(_FACTOR, 1 + _SIGMAS * (2 / (3 * len(atoms))) ** 0.5)
+    for step in range(course.steps + 1, min(total, _SEGMENT * (course.steps // _SEGMENT + 1)) + 1):
+        target = targets_K[step - 1]
+        dynamics.set_temperature(temperature_K=target)
+        try:
+            dynamics.run(1)
+        except TaskFailed as error:
+            where = f"step {step} of {total}, {target:.0f} K"
+            raise TaskFailed(error.failure, f"{where}: {error}", log=error.log) from error
+        course.steps = step
+        course.temperature_K.append(float(atoms.get_temperature()))
+        if keep_every and step % keep_every == 0:
+            course.frames.append(atoms.positions.copy())
+        if not np.isfinite(course.temperature_K[-1]) or (look and course.temperature_K[-1] > most * target):
+            course.ended = f"{course.temperature_K[-1]:.3g} K at step {step}, where {target:.0f} K is asked"
+        if look and (step % _LOOK == 0 or step == total or course.ended):
+            _look(course, limits)
+        if course.ended:
+            return
+
+
+def _look(course: Course, limits: Mapping[str, float]) -> None:
+    """Note the closest contact in units of its limit, if it is the closest so far."""
+    if not np.isfinite(course.atoms.positions).all():
+        course.ended = course.ended or f"positions that are not finite at step {course.steps}"
+        return
+    found = _distances(course.atoms)
+    pair = min(found, key=lambda each: found[each] / limits[each], default="")
+    if not pair:
+        return
+    distance, limit = found[pair], limits[pair]
+    if not course.closest or distance / limit < course.closest_A / course.limit_A:
+        course.closest, course.closest_A, course.limit_A = pair, distance, limit
+    if distance < 0.5 * limit:
+        course.ended = course.ended or f"{pair} at {distance:.2f} A at step {course.steps}"
+
+
+def _distances(atoms: "Atoms") -> dict[str, float]:
+    """The shortest distance (Å) of every pair of elements within the longest contact distance."""
+    symbols = sorted(set(atoms.symbols))
+    pairs = neighbors(atoms, max(contact_distance(a, b) for a in symbols for b in symbols))
+    kind = np.array([symbols.index(symbol) for symbol in atoms.symbols])
+    first, second = np.minimum(kind[pairs.i], kind[pairs.j]), np.maximum(kind[pairs.i], kind[pairs.j])
+    return {
+        f"{a}-{b}": float(pairs.distances[chosen].min())
+        for k, a in enumerate(symbols)
+        for m, b in enumerate(symbols)
+        if k <= m and (chosen := (first == k) & (second == m)).any()
+    }
+
+
+def contact_limits(atoms: "Atoms") -> dict[str, float]:
+    """The shortest allowed distance (Å) of every pair: V=O is short from the start."""
+    start, symbols = _distances(atoms), sorted(set(atoms.symbols))
+    return {
+        f"{a}-{b}": min(CONTACT * contact_distance(a, b), OF_START * start.get(f"{a}-{b}", np.inf))
+        for k, a in enumerate(symbols)
+        for b in symbols[k:]
+    }

@@ -1,0 +1,70 @@
+"""What an input asks to screen: potentials that can be opened, labeled frames, periodic crystals."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, SetupError
+
+if TYPE_CHECKING:
+    from ..config.partial import Partial
+    from ..config.source import Document, Where
+
+
+def check_screen(top: "Partial", document: "Document", source: Path) -> None:
+    """Add to `document` what is wrong with the potentials and files of the section `screen`."""
+    from ..config.partial import rule
+
+    if top.screen is None:
+        return
+    with rule():
+        trust = top.screen.known("trust") or False
+        for index, text in enumerate(top.screen.potentials):
+            _told(document, ("screen", "potentials", index), _check_potential, text, source, trust)
+    with rule():
+        if isinstance(top.screen.labels, Path):
+            _told(document, ("screen", "labels"), _check_labels, source / top.screen.labels)
+    with rule():
+        for index, path in enumerate(top.screen.crystals):
+            _told(document, ("screen", "crystals", index), _check_crystals, source / path)
+
+
+def _told(document: "Document", where: "Where", check: Any, *arguments: Any) -> None:
+    """Record the error of a check, unless the place has one."""
+    if where not in document.faulty:
+        try:
+            check(*arguments)
+        except (InputError, SetupError) as error:
+            document.fault(where, str(error))
+
+
+def _check_potential(text: str, source: Path, trust: bool) -> None:
+    from ..engines.mace.facts import potential_facts
+    from ..engines.mace.filekind import PICKLED, kind_of
+    from ..engines.mlip.potential import Potential
+
+    if text == "train":
+        return
+    potential = Potential.of(text, source)
+    if potential.family != "mace" or potential.file is None:
+        return
+    if kind_of(potential.file) != PICKLED:
+        potential_facts(potential.file)
+    elif not trust:
+        raise InputError(
+            f"{text!r}: a pickled model, which can run code when it is loaded; if you trust its author, add "
+            "'trust: true' to this section"
+        )
+
+
+def _check_labels(path: Path) -> None:
+    from ..stages.screen import labeled
+
+    labeled(path)
+
+
+def _check_crystals(path: Path) -> None:
+    from ..dataset.frames import read_frames
+
+    for number, frame in enumerate(read_frames(path)):
+        if not frame.pbc.all():
+            raise InputError(f"{path}: frame {number}: a crystal is periodic in all directions")
