@@ -4,7 +4,9 @@ import json
 import pickle
 import zipfile
 
+import numpy as np
 import pytest
+from ase import Atoms
 
 from naglass_drv.cli.checks import Checks
 from naglass_drv.config.load import load
@@ -87,9 +89,9 @@ def test_what_md_cannot_use_is_refused_before_a_glass_is_made(models, file, mess
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("three.mace", "the model has several heads (a, b, c); only a model with one head can be refined"),
+        ("three.mace", "the model has several heads (a, b, c); name one as train.head"),
         ("pickled.model", "a pickled mace-torch model, which can run code when it is loaded; if you trust its author, "
-                          "load it and write it with save_portable (docs/pair_mace.md)"),
+                          "add 'trust: true' to the section train"),
         ("double.naglass", "already exported; use it in pair_coeff, or as md.model with the suffix .naglass; here, use "
                            "the .model or .mace file that it was made from"),
     ],
@@ -98,6 +100,70 @@ def test_what_cannot_be_refined_is_refused_before_a_label_is_made(models, file, 
     with pytest.raises(InputError) as error:
         read(models, start=file)
     assert str(error.value) == f"{TRAIN}{models / file}: {message}"
+
+
+E0 = (
+    "a fine-tuned model needs isolated-atom energies; add 'E0: dataset' for those of the dataset's level (its isolated "
+    "atoms), or 'E0: start_model' if the dataset is at the level of the start model"
+)
+NONE = "there is no start_model that this is about; name one, or remove it"
+
+
+@pytest.mark.parametrize(
+    ("keys", "messages"),
+    [
+        ("start_model: pickled.model, trust: true", [f"start_model: 'pickled.model': {E0}"]),
+        ("start_model: pickled.model, trust: true, E0: dataset", []),
+        ("start_model: three.mace, head: b", [f"head: 'b': {E0}"]),
+        ("start_model: three.mace, head: b, E0: dataset", []),
+        ("start_model: three.mace, head: d, E0: dataset", ["start_model: head 'd': {path}/three.mace has a, b, c"]),
+        ("start_model: one.mace, replay: pseudolabels", [f"replay: {E0}"]),
+        ("start_model: one.mace, replay: pseudolabels, E0: dataset", []),
+        ("start_model: one.mace, replay: {file: frames.extxyz, weight: 2}, E0: dataset", []),
+        ("start_model: one.mace, replay: {file: no.extxyz}, E0: dataset",
+         ["replay.file: 'no.extxyz': no such file (looked for {path}/no.extxyz)"]),
+        ("start_model: one.mace, replay: {file: iron.extxyz}, E0: dataset",
+         ["replay.file: iron.extxyz: no frame has only Na, O, P, V, the elements of the dataset"]),
+        ("start_model: one.mace, replay: {file: frames.extxyz, level: pbe}, E0: dataset",
+         ["replay.file: {path}/frames.extxyz: frame 0: charge is None; must be an integer"]),
+        ("start_model: one.mace, replay: {level: pbe}, E0: dataset",
+         ["replay.level: 'pbe': the start model labels the frames of the dataset; name a file with labels"]),
+        ("replay: pseudolabels, E0: dataset, trust: true",
+         [f"trust: {NONE}", f"E0: {NONE}",
+          "replay: there is no start_model to keep the knowledge of; name one, or remove it"]),
+        ("start_model: one.mace, replay: labels, E0: dataset",
+         ["replay: must be a mapping of keys and values, not \"labels\""]),
+        ("start_model: one.mace, replay: {weight: 0}, E0: dataset", ["replay.weight: must be greater than 0, not 0"]),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_start_model_is_checked_before_a_label_is_made(models, keys, messages):
+    write_frames(models / "frames.extxyz", [packing(26, 14.0)])
+    iron = packing(26, 14.0)
+    iron.numbers[0] = 26
+    write_frames(models / "iron.extxyz", [iron])
+    text = INPUT.replace("train:\n  epochs: 1\n", f"train: {{epochs: 1, {keys}}}\n")
+    (models / "input.yaml").write_text(text)
+    found = []
+    try:
+        load(models / "input.yaml", checks=[Checks()])
+    except InputError as error:
+        found = str(error).splitlines()
+    assert sorted(found) == sorted(
+        f"input.yaml:6: train.{message}".replace("{path}", str(models)) for message in messages
+    )
+
+
+def test_e0_of_another_level_are_seen_before_a_label_is_made(models):
+    atoms = [Atoms(element, info={"config_type": "IsolatedAtom", "REF_energy": -1.0, "charge": 0, "multiplicity": 2,
+                                  "level": "pbe-1", "group": element, "source": "here"},
+                   positions=[[0, 0, 0]]) for element in ("Na", "V")]  # fmt: skip
+    for atom in atoms:
+        atom.set_array("REF_forces", np.zeros((1, 3)))
+    write_frames(models / "atoms.extxyz", atoms)
+    text = INPUT.replace("level: gfn1-xtb}\ntrain", "level: pbe, include: [atoms.extxyz]}\ntrain")
+    (models / "input.yaml").write_text(text.replace("epochs: 1\n", "epochs: 1\n  start_model: one.mace\n"))
+    with pytest.raises(InputError, match=r"8: train.start_model: .*E0 of Na is -0.0749 eV .* and -1.0000 eV"):
+        load(models / "input.yaml", checks=[Checks()])
 
 
 def test_an_archive_in_single_precision_runs_in_it(models, tmp_path):

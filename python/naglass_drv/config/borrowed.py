@@ -17,7 +17,7 @@ _FRAMES = ("admitted", "relaxed", "train", "test", "shard")
 FILES = {
     "structures": ("a file of structures", ("structure", "melt", "final", "trajectory", "candidates", *_FRAMES)),
     "include": ("a file of labeled frames", (*_FRAMES, "E0")),
-    "start_model": ("a portable model", ("portable",)),
+    "start_model": ("a portable model", ("portable", "heads")),
     "model": ("a model", ("portable", "archive")),
 }
 

@@ -15,21 +15,25 @@ from .base import Done, Job, Run, Task, dumped, read_settings
 name = "train"
 #: Raised when the same settings and files give another result.
 revision = 1
+# keys of the section that say what is trained, not how
+_START = {"start_model", "trust", "head", "E0", "replay"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides a fit, apart from its files: `options` are the section `train` of the input but for its file."""
+    """What decides a fit, apart from its files: `options` say how, in the section `train` of the input, and
+    `tuning` what is made of the start model."""
 
     options: Mapping[str, Any]
     E0_eV: Mapping[str, float]
     level: str
     seed: int
+    tuning: Mapping[str, Any] | None = None
 
 
 def plan(run: Run) -> list[Task]:
     """One task; raises an error if the start model lacks an element of the dataset."""
-    from ..engines.mace.facts import start_elements
+    from ..engines.mace.facts import start_energies
 
     section = run.input.train
     files = run.take("dataset", Dataset).files
@@ -37,14 +41,16 @@ def plan(run: Run) -> list[Task]:
         raise InputError("train: there is no dataset to train on; add a dataset section")
     summary = json.loads(files["summary"].read_text())
     inputs = {part: files[part] for part in (dataset.TRAIN, dataset.TEST) if part in files}
-    if (start := _start(run)) is not None:
-        missing = sorted(set(summary["E0_eV"]) - set(start_elements(start)))
+    start, tuning, replayed = _start(run), _tuning(run, summary["level"]), _replayed(run)
+    if start is not None:
+        known = start_energies(start, (tuning or {}).get("head"), trust=section.trust)
+        missing = sorted(set(summary["E0_eV"]) - set(summary["E0_eV"] if known is None else known))
         if missing:
             raise InputError(f"train.start_model: {start} does not cover {', '.join(missing)} in the dataset")
-        inputs["start_model"] = start
-    options = section.model_dump(mode="json", exclude={"start_model"})
-    settings = dumped(Settings(options, summary["E0_eV"], summary["level"], run.input.seed))
-    effort = efforts.training(section, summary["frames"], refined=start is not None)
+        inputs |= {"start_model": start} | ({"replay": replayed} if replayed is not None else {})
+    options = section.model_dump(mode="json", exclude=_START)
+    settings = dumped(Settings(options, summary["E0_eV"], summary["level"], run.input.seed, tuning))
+    effort = efforts.training(section, _frames(run, summary["frames"]), refined=start is not None)
     return [Task(name, "model", settings, inputs, tools=("mace",), effort=effort)]
 
 
@@ -52,15 +58,52 @@ def expect(run: Run) -> tuple[list[Task], Model]:
     """One task, with all frames of the dataset."""
     frames, section = run.take("dataset", Dataset).facts["frames"], run.input.train
     refined = "start" in run.takes or isinstance(section.start_model, Path)
-    return [Task(name, "model", {}, effort=efforts.training(section, frames, refined=refined))], Model()
+    return [Task(name, "model", {}, effort=efforts.training(section, _frames(run, frames), refined=refined))], Model()
 
 
 def _start(run: Run) -> Path | None:
     """The model to refine: that of the round before, or a file; None if a new one is trained."""
     if "start" in run.takes:
-        return run.take("start", Model).files["portable"]
+        files = run.take("start", Model).files
+        return files["heads"] if _goes_on(run) else files["portable"]
     start = run.input.train.start_model
     return run.source / start if isinstance(start, Path) else None
+
+
+def _goes_on(run: Run) -> bool:
+    """Whether the replay of the round before is continued, with its head and its frames."""
+    return run.input.train.replay is not None and "start" in run.takes and "heads" in run.take("start", Model).files
+
+
+def _tuning(run: Run, level: str) -> dict[str, Any] | None:
+    """What is made of the start model (see `TrainingJob`); None if it is refined at its own level, or there is none."""
+    section = run.input.train
+    if _start(run) is None or (section.E0 is None and section.replay is None):
+        return None
+    told = {"E0": section.E0 or "start_model", "head": section.head, "trust": section.trust}
+    if (wish := section.replay) is None:
+        return told
+    goes_on = _goes_on(run)
+    replay = wish.model_dump(mode="json", exclude={"file"}) | {"labeled": goes_on or wish.level is not None}
+    return told | {"replay": replay} | ({"head": level} if goes_on else {})
+
+
+def _replayed(run: Run) -> Path | None:
+    """The frames to replay; None for those of the dataset."""
+    if _goes_on(run):
+        return run.take("start", Model).files["replay"]
+    wish = run.input.train.replay
+    return None if wish is None or wish.file is None else run.source / wish.file
+
+
+def _frames(run: Run, frames: int) -> int:
+    """The frames of an epoch: those of the dataset, and those that are replayed."""
+    from ..dataset.frames import read_frames
+
+    wish = run.input.train.replay
+    if wish is None:
+        return frames
+    return frames + (wish.frames or (frames if wish.file is None else len(read_frames(run.source / wish.file))))
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
@@ -75,6 +118,8 @@ def run(job: Job) -> Mapping[str, Any] | None:
         train=inputs[dataset.TRAIN],
         test=inputs.get(dataset.TEST),
         start_model=inputs.get("start_model"),
+        replay=inputs.get("replay"),
+        tuning=settings.tuning,
         e0_eV=settings.E0_eV,
         options=settings.options,
         seed=settings.seed,
@@ -89,8 +134,10 @@ def collect(run: Run, done: list[Done]) -> Model:
     from ..engines.mace import train as engine
 
     files = (engine.MODEL, engine.EXPORT, engine.READOUT, engine.SUMMARY, *engine.PARITY.values())
+    files += (engine.HEADS, engine.REPLAYED)
     target = run.products / "model"
     publish(done[0].folder, target, files)
     roles = {"portable": engine.MODEL, "archive": engine.EXPORT, "readout": engine.READOUT, "summary": engine.SUMMARY}
+    roles |= {"heads": engine.HEADS, "replay": engine.REPLAYED}
     roles |= {f"parity-{part}": file for part, file in engine.PARITY.items()}
     return Model(files={role: path for role, file in roles.items() if (path := target / file).exists()})
