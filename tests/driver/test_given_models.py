@@ -3,9 +3,11 @@
 import json
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from ase import Atoms
 
 from naglass_drv.cli.checks import Checks
@@ -13,6 +15,7 @@ from naglass_drv.config.load import load
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.engines.mace.export import export_model
 from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
+from naglass_drv.engines.mace.pickled import pickled_config
 from naglass_drv.errors import InputError
 from naglass_drv.stages import md
 from naglass_drv.stages.base import Run
@@ -42,6 +45,7 @@ def models(tmp_path_factory):
         one, three = (build_model(**SMALLEST, heads=heads) for heads in (["Default"], ["a", "b", "c"]))
         save_portable(one, folder / "one.mace")
         save_portable(three, folder / "three.mace")
+        torch.save(three, folder / "three.model")
     export_model(folder / "one.mace", folder / "single.naglass", dtype="float32")
     export_model(folder / "one.mace", folder / "double.naglass")
     export_model(folder / "three.mace", folder / "committee.naglass", head=["a", "c"])
@@ -114,6 +118,9 @@ NONE = "there is no start_model that this is about; name one, or remove it"
     [
         ("start_model: pickled.model, trust: true", [f"start_model: 'pickled.model': {E0}"]),
         ("start_model: pickled.model, trust: true, E0: dataset", []),
+        ("start_model: three.model, trust: true, head: b, E0: dataset", []),
+        ("start_model: three.model, trust: true, E0: dataset",
+         ["start_model: {path}/three.model: the model has several heads (a, b, c); name one as train.head"]),
         ("start_model: three.mace, head: b", [f"head: 'b': {E0}"]),
         ("start_model: three.mace, head: b, E0: dataset", []),
         ("start_model: three.mace, head: d, E0: dataset", ["start_model: head 'd': {path}/three.mace has a, b, c"]),
@@ -151,6 +158,24 @@ def test_what_is_said_of_a_start_model_is_checked_before_a_label_is_made(models,
     assert sorted(found) == sorted(
         f"input.yaml:6: train.{message}".replace("{path}", str(models)) for message in messages
     )
+
+
+def test_what_a_pickle_would_run_is_not_run_when_its_content_is_read(models, tmp_path):
+    """A model that was tampered with: something else than a model stands where its heads should be."""
+
+    class Hostile:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    three = torch.load(models / "three.model", weights_only=False)
+    three.heads = ["a", Hostile(), "c"]
+    torch.save(three, tmp_path / "hostile.model")
+    config = pickled_config(tmp_path / "hostile.model")
+    assert config["atomic_numbers"] == [8, 11, 15, 23] and len(config["heads"]) == 3
+    assert len(config["atomic_energies"]) == 3 and not (tmp_path / "ran").exists()
+    with zipfile.ZipFile(tmp_path / "other.model", "w") as archive:
+        archive.writestr("x/data.pkl", pickle.dumps(OSError("no model")))
+    assert pickled_config(tmp_path / "other.model") is None
 
 
 def test_e0_of_another_level_are_seen_before_a_label_is_made(models):

@@ -160,6 +160,14 @@ def test_with_replay_the_old_level_is_kept_and_without_it_forgotten(data, founda
     assert facts["replay"]["errors"]["test"][FORCES] < 1.5 * facts["errors_before"]["replay"]["test"][FORCES]
 
 
+def test_a_pickled_model_is_known_without_being_loaded(foundation, tmp_path):
+    from naglass_drv.engines.mace.facts import start_energies
+
+    assert start_energies(foundation, trust=True) == FIRST
+    with pytest.raises(InputError, match="if you trust its author, add 'trust: true' to the section train"):
+        start_energies(foundation)
+
+
 def test_the_report_tells_origin_and_errors_before_and_after(both):
     from naglass_drv.report import fine_tuning
 

@@ -210,6 +210,7 @@ class Checks:
             return
         from ..config.checks import WITHOUT_E0
         from ..engines.mace.facts import check_same_level, start_energies
+        from ..engines.mace.filekind import PICKLED, kind_of
 
         with _named(document, ("train", "start_model")):
             path, contents = source / train.start_model, self._contents[-1]
@@ -218,10 +219,9 @@ class Checks:
                 _check_known(train.start_model, energies, sorted(contents.needed()))
             if train.E0 == "dataset":
                 return
-            if energies is not None:
-                check_same_level(train.start_model, energies, contents.e0_eV)
-            elif train.E0 is None:
+            if train.E0 is None and kind_of(path) == PICKLED:
                 raise InputError(f"{str(train.start_model)!r}: {WITHOUT_E0}")
+            check_same_level(train.start_model, energies or {}, contents.e0_eV)
 
     def _replay(self, top: "Partial", document: "Document", source: Path) -> None:
         """Frames to replay are of the dataset's elements and at the level that is said; large files are not read."""

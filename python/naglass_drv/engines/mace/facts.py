@@ -13,6 +13,7 @@ from typing import Any
 from ...errors import InputError
 from .filekind import ARCHIVE_VERSION, PICKLED, PORTABLE, UNREADABLE, kind_of, read_json
 from .modelfile import one_line, read_config
+from .pickled import pickled_config
 
 #: E0 (eV) that differ by less belong to one level.
 SAME_E0_eV = 1e-3
@@ -43,14 +44,16 @@ def potential_facts(path: Path) -> ModelFacts:
 
 
 def start_energies(path: Path, head: str | None = None, *, trust: bool = False) -> dict[str, float] | None:
-    """E0 (eV) by element of a model to start from, by its `head` if it has several; None for a pickled model, whose
-    content is not known before it is loaded, which needs `trust`.
+    """E0 (eV) by element of a model to start from, by its `head` if it has several. A pickled model needs `trust`; None
+    for one in a form of which nothing is known before it is loaded.
     """
-    if kind_of(path) == PICKLED:
-        if not trust:
-            raise InputError(f"{path}: {_PICKLED}; if you trust its author, add 'trust: true' to the section train")
+    pickled = kind_of(path) == PICKLED
+    if pickled and not trust:
+        raise InputError(f"{path}: {_PICKLED}; if you trust its author, add 'trust: true' to the section train")
+    found = pickled_config(path) if pickled else read_config(path)
+    if found is None:
         return None
-    config, heads = _config_and_heads(path)
+    config, heads = found, _heads(found)
     known = ", ".join(heads)
     if head is None and len(heads) > 1:
         raise InputError(f"{path}: the model has several heads ({known}); name one as train.head")
@@ -77,17 +80,17 @@ def _portable_elements(path: Path, *, pickled: str, several: str) -> list[str]:
     """Elements of a portable model; `pickled` and `several` say what to do about another, or one of several heads."""
     if kind_of(path) == PICKLED:
         raise InputError(f"{path}: {_PICKLED}; {pickled}")
-    config, heads = _config_and_heads(path)
+    config = read_config(path)
+    heads = _heads(config)
     if len(heads) > 1:
         raise InputError(f"{path}: the model has several heads ({', '.join(heads)}); {several}")
     with _readable(path):
         return sorted(_elements(config))
 
 
-def _config_and_heads(path: Path) -> tuple[dict[str, Any], list[str]]:
-    config = read_config(path)
+def _heads(config: dict[str, Any]) -> list[str]:
     heads = config.get("heads")
-    return config, [str(head) for head in heads] if isinstance(heads, list) and heads else ["Default"]
+    return [str(head) for head in heads] if isinstance(heads, list) and heads else ["Default"]
 
 
 def _elements(config: dict[str, Any]) -> list[str]:
