@@ -27,6 +27,22 @@ class within:
         return value
 
 
+@dataclass(frozen=True)
+class or_word:
+    """A mapping that may be written as `word` where all its keys keep their defaults; also in the JSON schema."""
+
+    word: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._spelled_out, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"const": self.word}, handler(schema)]}
+
+    def _spelled_out(self, value: Any) -> Any:
+        return {} if value == self.word else value
+
+
 def each_once(values: list[Any]) -> list[Any]:
     """`values`, unless one is repeated."""
     for index, value in enumerate(values):

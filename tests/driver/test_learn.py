@@ -79,6 +79,22 @@ def test_only_round_0_starts_from_the_model_of_the_input_and_labels_its_files(tm
     assert ["file" in [item.name for item in input.reference] for input in rounds] == [True, False, False, False]
 
 
+def test_replay_goes_on_and_what_was_said_of_the_start_model_does_not(tmp_path):
+    own = "epochs: 50, start_model: model.mace, trust: true, head: a, E0: dataset, replay: pseudolabels"
+    text = ONE.replace("epochs: 50", own).replace("start_model: scratch", "start_model: scratch, replay: null")
+    (tmp_path / "model.mace").touch()
+    (tmp_path / "input.yaml").write_text(text)
+    sections = [input.train for input in load_study(tmp_path / "input.yaml").rounds[""]]
+    assert [train.replay is not None for train in sections] == [True, True, True, False]
+    assert [(train.trust, train.head, train.E0) for train in sections] == [
+        (True, "a", "dataset"),
+        *[(False, None, None)] * 3,
+    ]
+    (tmp_path / "input.yaml").write_text(text.replace(", replay: null", ""))
+    with pytest.raises(InputError, match="9: train.replay: in round 3: there is no start_model to keep the knowledge"):
+        load_study(tmp_path / "input.yaml")
+
+
 def test_rounds_come_after_the_overrides_of_a_system(tmp_path):
     text = toy_loop.SYSTEMS.replace("density_g_cm3: 2.5}", "density_g_cm3: 2.5, glass: {replicas: 5, melt_ps: 3}}")
     found = study(tmp_path, text + toy_loop.REST + "learn: {rounds: [{}, {glass: {replicas: 1}}]}\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .included import Contents, check_contents
+from .included import WHOLE_FILE, Contents, check_contents
 from .screened import check_screen
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Checks:
             for index, item in enumerate(top.reference):
                 with rule():
                     self._set(top, item, index, document, source)
-        for check in (self._model, self._included, self._start_model, check_screen):
+        for check in (self._model, self._included, self._start_model, self._replay, check_screen):
             with rule():
                 check(top, document, source)
         check_costs(top, document, self.counts)
@@ -209,11 +209,37 @@ class Checks:
         train = top.train
         if train is None or not isinstance(train.start_model, Path) or ("train", "start_model") in document.faulty:
             return
-        from ..engines.mace.facts import start_elements
+        from ..config.checks import WITHOUT_E0
+        from ..engines.mace.facts import check_same_level, start_energies
+        from ..engines.mace.filekind import PICKLED, kind_of
 
         with _named(document, ("train", "start_model")):
-            elements = sorted(self._contents[-1].needed())
-            _check_known(train.start_model, start_elements(source / train.start_model), elements)
+            path, contents = source / train.start_model, self._contents[-1]
+            energies = start_energies(path, train.head, trust=train.trust)
+            if energies is not None:
+                _check_known(train.start_model, energies, sorted(contents.needed()))
+            if train.E0 == "dataset":
+                return
+            if train.E0 is None and kind_of(path) == PICKLED:
+                raise InputError(f"{str(train.start_model)!r}: {WITHOUT_E0}")
+            check_same_level(train.start_model, energies or {}, contents.e0_eV)
+
+    def _replay(self, top: "Partial", document: "Document", source: Path) -> None:
+        """Frames to replay are of the dataset's elements and at the level that is said; large files are not read."""
+        replay, where = getattr(top.train, "replay", None), ("train", "replay", "file")
+        file = getattr(replay, "file", None)
+        if file is None or where in document.faulty or (source / file).stat().st_size > WHOLE_FILE:
+            return
+        from ..dataset.assemble import one_level
+        from ..dataset.frames import read_frames, read_labeled
+        from ..engines.mace.replay import of_elements
+
+        with _named(document, where):
+            frames = (read_labeled if replay.level else read_frames)(source / file)
+            if replay.level:
+                one_level(((f"{file}: frame {k}", frame) for k, frame in enumerate(frames)), replay.level)
+            if elements := self._contents[-1].needed():
+                of_elements(frames, elements, str(file))
 
     def _included(self, top: "Partial", document: "Document", source: Path) -> None:
         """Included files hold labeled frames at the dataset's level; large files are not read."""

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from ..config.source import Document, Where
     from ..dataset.energies import Table
 
-# frame files up to this many bytes are read in full, which takes a second or two
-_WHOLE_FILE = 20_000_000
+#: Frame files up to this many bytes are read in full, which takes a second or two.
+WHOLE_FILE = 20_000_000
 #: Where the reference sets come from, and further E0.
 _SOURCES = (("system",), ("systems",), ("series",), ("reference",), ("learn",), ("dataset",))
 
@@ -29,12 +29,16 @@ class _Part:
 
 @dataclass
 class Contents:
-    """What the dataset of a system in a round is made of; `whole` if all files have been read."""
+    """What the dataset of a system in a round is made of; `whole` if all files have been read.
+
+    `e0_eV` are the isolated-atom energies that its files give.
+    """
 
     document: "Document"
     round: int
     parts: dict["Where", _Part] = field(default_factory=dict)
     tables: dict[Path, "Table"] = field(default_factory=dict)
+    e0_eV: dict[str, float] = field(default_factory=dict)
     whole: bool = True
 
     def label(self, where: "Where", section: Any, level: str, elements: Iterable[str]) -> None:
@@ -49,8 +53,10 @@ class Contents:
         from ..dataset.frames import read_labeled
 
         if is_table(file):
-            self.tables[shown] = read_table(file)
-        elif file.stat().st_size > _WHOLE_FILE:
+            self.tables[shown] = table = read_table(file)
+            if table.level.rpartition("-")[0] == level:
+                self.e0_eV |= table.e0_eV
+        elif file.stat().st_size > WHOLE_FILE:
             self.whole = False
         else:
             frames = read_labeled(file)
@@ -58,6 +64,7 @@ class Contents:
             atoms = [frame for frame in frames if is_isolated_atom(frame)]
             kept, _ = below(ceiling, (frame for frame in frames if not is_isolated_atom(frame)))
             self.parts[where] = _Part(repr(str(shown)), full, _elements(kept), _elements(atoms))
+            self.e0_eV |= {str(atom.symbols[0]): float(atom.info["REF_energy"]) for atom in atoms}
 
     def needed(self) -> set[str]:
         """Elements of the frames that are trained on, as far as they are known."""

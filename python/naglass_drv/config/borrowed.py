@@ -19,7 +19,7 @@ FILES = {
     "include": ("a file of labeled frames", (*_FRAMES, "E0")),
     "labels": ("a file of labeled frames", _FRAMES),
     "crystals": ("a file of structures", ("structure", "final", *_FRAMES)),
-    "start_model": ("a portable model", ("portable",)),
+    "start_model": ("a portable model", ("portable", "heads")),
     "model": ("a model", ("portable", "archive")),
 }
 

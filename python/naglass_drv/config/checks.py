@@ -14,19 +14,25 @@ from ..paths import holds_code, inside_package
 from . import sizes
 from .elements import Elements, Named, report_absent, union
 from .partial import Partial, rule
+from .rounds import RoundView
 from .source import Document, Where
 
 if TYPE_CHECKING:
     from ..chemistry.ions import Species
 
 _PAIR = re.compile(r"([A-Z][a-z]?)-([A-Z][a-z]?)")
+#: What can be done about a model that is fine-tuned without isolated-atom energies.
+WITHOUT_E0 = (
+    "a fine-tuned model needs isolated-atom energies; add 'E0: dataset' for those of the dataset's level (its isolated "
+    "atoms), or 'E0: start_model' if the dataset is at the level of the start model"
+)
 _SIGN = re.compile(r"[1-9]?[+-]$")
 _NEUTRAL = "the glasses are neutral; for a charged cell, use a structure file"
 
 
 def cross_check(top: Partial, document: Document, source: Path) -> None:
     """Add to `document` every error that shows up only between sections or on disk."""
-    for check in (_check_needs, _check_species, _check_dataset, _check_glass, _check_md, *sizes.RULES):
+    for check in (_check_needs, _check_species, _check_dataset, _check_glass, _check_start, _check_md, *sizes.RULES):
         with rule():
             check(top, document)
     with rule():
@@ -180,6 +186,32 @@ def _check_interval(section: Any, where: Where, key: str, document: Document) ->
         document.fault((*where, key), message)
 
 
+def _check_start(top: Partial, document: Document) -> None:
+    """What is said of a start model needs one, and a model that is moved to another level needs E0."""
+    train = top.train
+    if train is None:
+        return
+    named = isinstance(train.start_model, Path)
+    for key in ("trust", "head", "E0"):
+        with rule():
+            if getattr(train, key) and not named:
+                document.fault(("train", key), "there is no start_model that this is about; name one, or remove it")
+    with rule():
+        if train.head and named and not train.E0:
+            document.fault(("train", "head"), f"{train.head!r}: {WITHOUT_E0}")
+    replay = train.replay
+    if replay is None:
+        return
+    # a round of learning goes on with the model of the round before
+    if not named and (train.start_model == "scratch" or not isinstance(document, RoundView)):
+        document.fault(("train", "replay"), "there is no start_model to keep the knowledge of; name one, or remove it")
+    elif named and not train.E0:
+        document.fault(("train", "replay"), WITHOUT_E0)
+    if replay.level and replay.file is None:
+        message = f"{replay.level!r}: the start model labels the frames of the dataset; name a file with labels"
+        document.fault(("train", "replay", "level"), message)
+
+
 def _check_md(top: Partial, document: Document) -> None:
     md = top.md
     if md is None:
@@ -293,6 +325,8 @@ def _named_files(top: Partial) -> Iterator[tuple[Where, Any]]:
     with rule():
         for index, path in enumerate(top.screen.crystals if top.screen is not None else []):
             yield ("screen", "crystals", index), path
+    with rule():
+        yield ("train", "replay", "file"), getattr(getattr(top.train, "replay", None), "file", None)
     with rule():
         for index, path in enumerate(top.dataset.include if top.dataset is not None else []):
             yield ("dataset", "include", index), path

@@ -13,6 +13,8 @@ from .source import Document, Fault, Where
 
 _KINDS = {key: list if key == "reference" else dict for key in Round.model_fields}
 CANDIDATES = "candidates"
+#: Keys of `train` that say what its model starts from.
+START_KEYS = ("start_model", "trust", "head", "E0")
 
 
 @dataclass
@@ -65,7 +67,7 @@ def _changed(before: Document, at: Where, own: Mapping[str, Any]) -> RoundView:
     train = value.get("train")
     if not isinstance(before, RoundView) and isinstance(train, dict):
         # what round 0 starts from is part of the model that round 1 starts from
-        value["train"] = {key: item for key, item in train.items() if key != "start_model"}
+        value["train"] = {key: item for key, item in train.items() if key not in START_KEYS}
     overridden: set[Where] = set()
     for key, item in own.items():
         both = isinstance(item, dict) and isinstance(value.get(key), dict)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PrivateAttr, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
 
 from ..chemistry.level import Level
-from ..fields import Count, NonNegative, Positive, Section, each_once, within
+from ..fields import Count, NonNegative, Positive, Section, each_once, or_word, within
 
 #: Largest number of atoms in a cell: neither packing nor analysis has been tested above it.
 MAX_ATOMS = 1_000_000
@@ -37,6 +37,7 @@ Threads = Annotated[Count, within(1, 1024)]
 Tasks = Annotated[Count, within(1, MAX_TASKS)]
 # in units of a robust standard deviation or of a typical distance
 Multiple = Annotated[Positive, within(1e-3, 1e3)]
+LEVEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
 Share = Annotated[float, Field(ge=0, le=1)]
 Copies = Annotated[Count, within(1, 100)]
 Coordination = Annotated[NonNegative, within(0, 16)]
@@ -186,7 +187,7 @@ class Dataset(Section):
     than `max_frames`, the most diverse frames are selected.
     """
 
-    level: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)
+    level: str = Field(pattern=LEVEL_NAME, max_length=80)
     include: Annotated[list[File], AfterValidator(each_once)] = Field(default_factory=list)
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     max_force_eV_per_A: Annotated[Positive, within(0.01, 1e4)] = 60.0
@@ -197,8 +198,24 @@ class Dataset(Section):
     frames_per_file: Annotated[Count, within(1, 10_000_000)] = 5000
 
 
+class Replay(Section):
+    """Frames that are trained on together with those of the dataset, by a head of their own, so that a fine-tuned model
+    keeps what its start model knows.
+
+    Without `level` the structures of the `file` are labeled by the start model; without a file, those of the dataset.
+    """
+
+    file: File | None = None
+    level: Annotated[str, Field(pattern=LEVEL_NAME, max_length=80)] | None = None
+    weight: Annotated[Positive, within(1e-6, 1e6)] = 1.0
+    frames: Annotated[Count, within(1, 10_000_000)] | None = None
+
+
 class Train(Section):
     """One MACE model, trained from scratch or fine-tuned from `start_model`, or a `committee` of so many.
+
+    A pickled start model is loaded only with `trust`. With `E0: dataset`, its `head` is moved to the level of the
+    dataset and gets the E0 of that.
 
     In a loop of learning, a later round starts from the model of the one before, unless it names another `start_model`
     or asks for one from ``scratch``.
@@ -206,6 +223,10 @@ class Train(Section):
 
     start_model: Literal["scratch"] | File | None = None
     committee: Annotated[Count, within(1, 16)] = 1
+    trust: bool = False
+    head: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    E0: Literal["dataset", "start_model"] | None = None
+    replay: Annotated[Replay, or_word("pseudolabels")] | None = None
     channels: Annotated[Count, within(1, 1024)] = 16
     max_L: Annotated[int, Field(ge=0, le=3)] = 0
     layers: Annotated[Count, within(1, 8)] = 2

@@ -8,7 +8,7 @@ import numpy as np
 from ..chemistry.level import OCCUPATIONS, is_tight_binding, moments_by
 from ..products import Quantity
 from ..wording import counted
-from . import figures_model
+from . import figures_model, fine_tuning
 from .material import Material
 from .numbers import Figure, Notice, Section, Table
 from .spins import spin_states
@@ -152,6 +152,8 @@ def model(material: Material) -> Section | None:
         + (f"fine-tuned from {summary['start_model']}." if summary.get("start_model") else "trained from scratch."),
         _error_table(measured),
     )
+    if facts := summary.get("fine_tuning"):
+        section.add(fine_tuning.origin(facts), fine_tuning.errors(summary))
     arrays = {
         part: material.arrays(f"model/parity-{part}")
         for part in ("train", "test")

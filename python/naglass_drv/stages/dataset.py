@@ -59,8 +59,9 @@ def plan(run: Run) -> list[Task]:
     # the atoms of several systems are in no set
     energies |= run.take("atoms", Labels).files
     train = run.input.train
-    # a frame that the start model may have been trained on is no independent test
-    word = "seen" if train is not None and isinstance(train.start_model, Path) else "included"
+    # a frame that the start model may have been trained on is no independent test; of another level, it has seen none
+    refined = train is not None and isinstance(train.start_model, Path) and train.E0 != "dataset"
+    word = "seen" if refined else "included"
     included = {f"{word}/{number}": path for number, path in _included(run) if not is_table(path)}
     tables = {f"table/{number}": path for number, path in _included(run) if is_table(path)}
     earlier = {BEFORE: run.take(BEFORE, Product).files["summary"]} if BEFORE in run.takes else {}

@@ -15,16 +15,20 @@ from .base import Done, Job, Run, Task, dumped, read_settings
 name = "train"
 #: Raised when the same settings and files give another result.
 revision = 1
+# keys of the section that say what is trained, not how
+_START = {"start_model", "committee", "trust", "head", "E0", "replay"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides a fit, apart from its files: `options` are the section `train` of the input but for its file."""
+    """What decides a fit, apart from its files: `options` say how, in the section `train` of the input, and
+    `tuning` what is made of the start model."""
 
     options: Mapping[str, Any]
     E0_eV: Mapping[str, float]
     level: str
     seed: int
+    tuning: Mapping[str, Any] | None = None
 
 
 def plan(run: Run) -> list[Task]:
@@ -39,18 +43,20 @@ def plan(run: Run) -> list[Task]:
 
 
 def _task(run: Run, member: int, summary: Mapping[str, Any], inputs: Mapping[str, Path]) -> Task:
-    from ..engines.mace.facts import start_elements
+    from ..engines.mace.facts import start_energies
 
     section, start = run.input.train, _start(run, member)
+    tuning, replayed = _tuning(run, summary["level"], start), _replayed(run)
     if start is not None:
-        missing = sorted(set(summary["E0_eV"]) - set(start_elements(start)))
+        known = start_energies(start, (tuning or {}).get("head"), trust=section.trust)
+        missing = sorted(set(summary["E0_eV"]) - set(summary["E0_eV"] if known is None else known))
         if missing:
             raise InputError(f"train.start_model: {start} does not cover {', '.join(missing)} in the dataset")
-        inputs = {**inputs, "start_model": start}
-    options = section.model_dump(mode="json", exclude={"start_model", "committee"})
+        inputs = {**inputs, "start_model": start} | ({"replay": replayed} if replayed is not None else {})
+    options = section.model_dump(mode="json", exclude=_START)
     seed = committee.seed_of(member, run.input.seed)
-    settings = dumped(Settings(options, summary["E0_eV"], summary["level"], seed))
-    effort = efforts.training(section, summary["frames"], refined=start is not None)
+    settings = dumped(Settings(options, summary["E0_eV"], summary["level"], seed, tuning))
+    effort = efforts.training(section, _frames(run, summary["frames"]), refined=start is not None)
     return Task(name, committee.task_of(member), settings, inputs, tools=("mace",), effort=effort)
 
 
@@ -58,16 +64,55 @@ def expect(run: Run) -> tuple[list[Task], Model]:
     """One task for each member, with all frames of the dataset."""
     frames, section = run.take("dataset", Dataset).facts["frames"], run.input.train
     refined = "start" in run.takes or isinstance(section.start_model, Path)
-    effort = efforts.training(section, frames, refined=refined)
+    effort = efforts.training(section, _frames(run, frames), refined=refined)
     return [Task(name, committee.task_of(member), {}, effort=effort) for member in range(section.committee)], Model()
 
 
 def _start(run: Run, member: int) -> Path | None:
     """The model that a member refines: that of the round before, or a file; None if a new one is trained."""
     if "start" in run.takes:
-        return run.take("start", Model).files.get(committee.role_of(member, "portable"))
+        files = run.take("start", Model).files
+        return files["heads"] if _goes_on(run) else files.get(committee.role_of(member, "portable"))
     start = run.input.train.start_model
     return run.source / start if isinstance(start, Path) else None
+
+
+def _goes_on(run: Run) -> bool:
+    """Whether the replay of the round before is continued, with its head and its frames."""
+    return run.input.train.replay is not None and "start" in run.takes and "heads" in run.take("start", Model).files
+
+
+def _tuning(run: Run, level: str, start: Path | None) -> dict[str, Any] | None:
+    """What is made of the model to `start` from (see `TrainingJob`); None if it is refined at its own level, or there is
+    none.
+    """
+    section = run.input.train
+    if start is None or (section.E0 is None and section.replay is None):
+        return None
+    told = {"E0": section.E0 or "start_model", "head": section.head, "trust": section.trust}
+    if (wish := section.replay) is None:
+        return told
+    goes_on = _goes_on(run)
+    replay = wish.model_dump(mode="json", exclude={"file"}) | {"labeled": goes_on or wish.level is not None}
+    return told | {"replay": replay} | ({"head": level} if goes_on else {})
+
+
+def _replayed(run: Run) -> Path | None:
+    """The frames to replay; None for those of the dataset."""
+    if _goes_on(run):
+        return run.take("start", Model).files["replay"]
+    wish = run.input.train.replay
+    return None if wish is None or wish.file is None else run.source / wish.file
+
+
+def _frames(run: Run, frames: int) -> int:
+    """The frames of an epoch: those of the dataset, and those that are replayed."""
+    from ..dataset.frames import read_frames
+
+    wish = run.input.train.replay
+    if wish is None:
+        return frames
+    return frames + (wish.frames or (frames if wish.file is None else len(read_frames(run.source / wish.file))))
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
@@ -82,6 +127,8 @@ def run(job: Job) -> Mapping[str, Any] | None:
         train=inputs[dataset.TRAIN],
         test=inputs.get(dataset.TEST),
         start_model=inputs.get("start_model"),
+        replay=inputs.get("replay"),
+        tuning=settings.tuning,
         e0_eV=settings.E0_eV,
         options=settings.options,
         seed=settings.seed,
@@ -114,7 +161,8 @@ def _published(item: Done, folder: Path, member: int) -> dict[str, Path]:
 
     target = folder / committee.task_of(member) if member else folder
     target.mkdir(parents=True, exist_ok=True)
-    publish(item.folder, target, (engine.MODEL, engine.EXPORT, engine.READOUT, engine.SUMMARY, *engine.PARITY.values()))
-    words = {"portable": engine.MODEL, "archive": engine.EXPORT, "readout": engine.READOUT, "summary": engine.SUMMARY}
-    words |= {f"parity-{part}": file for part, file in engine.PARITY.items()}
-    return {committee.role_of(member, word): path for word, file in words.items() if (path := target / file).exists()}
+    roles = {"portable": engine.MODEL, "archive": engine.EXPORT, "readout": engine.READOUT, "summary": engine.SUMMARY}
+    roles |= {"heads": engine.HEADS, "replay": engine.REPLAYED}
+    roles |= {f"parity-{part}": file for part, file in engine.PARITY.items()}
+    publish(item.folder, target, roles.values())
+    return {committee.role_of(member, role): path for role, file in roles.items() if (path := target / file).exists()}

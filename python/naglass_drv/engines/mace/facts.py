@@ -4,13 +4,19 @@ Raises InputError where the driver could not use the model, with what to do inst
 """
 
 import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...errors import InputError
 from .filekind import ARCHIVE_VERSION, PICKLED, PORTABLE, UNREADABLE, kind_of, read_json
 from .modelfile import one_line, read_config
+from .pickled import pickled_config
 
+#: E0 (eV) that differ by less belong to one level.
+SAME_E0_eV = 1e-3
 _ARCHIVE = ".naglass"
 _PICKLED = "a pickled mace-torch model, which can run code when it is loaded"
 
@@ -40,28 +46,67 @@ def potential_facts(path: Path) -> ModelFacts:
     return ModelFacts(elements, [])
 
 
-def start_elements(path: Path) -> list[str]:
-    """Elements of a portable model that can be refined: one with a single head."""
-    return _portable_elements(
-        path,
-        pickled="if you trust its author, load it and write it with save_portable (docs/pair_mace.md)",
-        several="only a model with one head can be refined",
-    )
+def start_energies(path: Path, head: str | None = None, *, trust: bool = False) -> dict[str, float] | None:
+    """E0 (eV) by element of a model to start from, by its `head` if it has several. A pickled model needs `trust`; None
+    for one in a form of which nothing is known before it is loaded.
+    """
+    pickled = kind_of(path) == PICKLED
+    if pickled and not trust:
+        raise InputError(f"{path}: {_PICKLED}; if you trust its author, add 'trust: true' to the section train")
+    found = pickled_config(path) if pickled else read_config(path)
+    if found is None:
+        return None
+    config, heads = found, _heads(found)
+    known = ", ".join(heads)
+    if head is None and len(heads) > 1:
+        raise InputError(f"{path}: the model has several heads ({known}); name one as train.head")
+    if head is not None and head not in heads:
+        raise InputError(f"head {head!r}: {path} has {known}")
+    with _readable(path):
+        energies = config["atomic_energies"]
+        own = energies[heads.index(head or heads[0])] if isinstance(energies[0], list) else energies
+        return dict(zip(_elements(config), map(float, own), strict=True))
+
+
+def check_same_level(start_model: Path, own: Mapping[str, float], e0_eV: Mapping[str, float]) -> None:
+    """Raise InputError where E0 of a start model are not those of the dataset, which it would be refined on."""
+    for element, energy in sorted(e0_eV.items()):
+        if element in own and abs(own[element] - energy) > SAME_E0_eV:
+            raise InputError(
+                f"{start_model}: E0 of {element} is {own[element]:.4f} eV in the start model and {energy:.4f} eV in "
+                "the dataset: they belong to different levels; to fine-tune the model to that of the dataset, with its "
+                "E0, add 'E0: dataset' to the section train"
+            )
 
 
 def _portable_elements(path: Path, *, pickled: str, several: str) -> list[str]:
     """Elements of a portable model; `pickled` and `several` say what to do about another, or one of several heads."""
-    from ase.data import chemical_symbols
-
     if kind_of(path) == PICKLED:
         raise InputError(f"{path}: {_PICKLED}; {pickled}")
     config = read_config(path)
+    heads = _heads(config)
+    if len(heads) > 1:
+        raise InputError(f"{path}: the model has several heads ({', '.join(heads)}); {several}")
+    with _readable(path):
+        return sorted(_elements(config))
+
+
+def _heads(config: dict[str, Any]) -> list[str]:
     heads = config.get("heads")
-    if isinstance(heads, list) and len(heads) > 1:
-        raise InputError(f"{path}: the model has several heads ({', '.join(map(str, heads))}); {several}")
+    return [str(head) for head in heads] if isinstance(heads, list) and heads else ["Default"]
+
+
+def _elements(config: dict[str, Any]) -> list[str]:
+    from ase.data import chemical_symbols
+
+    return [chemical_symbols[z] for z in config["atomic_numbers"]]
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        return sorted(chemical_symbols[z] for z in config["atomic_numbers"])
-    except (KeyError, IndexError, TypeError) as error:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a portable MACE model, or damaged ({one_line(error)})") from error
 
 

@@ -40,14 +40,18 @@ class LossNotFinite(Exception):
     """The loss or a parameter became infinite or NaN."""
 
 
-def graphs(frames: Sequence[Any], elements: Sequence[int], r_max: float) -> list[data.AtomicData]:
+def graphs(
+    frames: Sequence[Any], elements: Sequence[int], r_max: float, heads: Sequence[str] = ("Default",), head: str = ""
+) -> list[data.AtomicData]:
     """mace-torch's graphs of `frames` (ase.Atoms with REF_ labels) for `elements` (Z) and cutoff `r_max` (Å).
 
-    Numbers are of torch's default dtype. A frame without REF_stress has weight 0 in the stress term.
+    `head` is the one of `heads` whose energies they are evaluated with (the first by default). Numbers are of torch's
+    default dtype. A frame without REF_stress has weight 0 in the stress term.
     """
     table = tools.AtomicNumberTable(list(elements))
-    configurations = [data.config_from_atoms(frame, key_specification=_KEYS) for frame in frames]
-    return [data.AtomicData.from_config(c, z_table=table, cutoff=r_max) for c in configurations]
+    own = head or heads[0]
+    configurations = [data.config_from_atoms(frame, key_specification=_KEYS, head_name=own) for frame in frames]
+    return [data.AtomicData.from_config(c, z_table=table, cutoff=r_max, heads=list(heads)) for c in configurations]
 
 
 def loader(items: Sequence[data.AtomicData], batch_size: int, order: Sequence[int] | None = None) -> Any:
@@ -189,18 +193,11 @@ class Fit:
         self.epoch, self.history = state["epoch"], state["history"]
 
 
-def make_double(model: torch.nn.Module, e0_eV: Mapping[int, float]) -> None:
-    """Make `model` float64 with the exact isolated-atom energies, whatever it was trained in."""
+def make_double(model: torch.nn.Module, e0_eV: torch.Tensor) -> None:
+    """Make `model` float64 with the exact E0 (eV, by element, or by head and element), whatever it was trained in."""
     model.double()
-    exact = torch.tensor(
-        [e0_eV.get(z, old) for z, old in zip(model.atomic_numbers.tolist(), _energies(model), strict=True)],
-        dtype=torch.float64,
-    )
-    model.atomic_energies_fn.atomic_energies.copy_(exact.view_as(model.atomic_energies_fn.atomic_energies))
-
-
-def _energies(model: torch.nn.Module) -> list[float]:
-    return model.atomic_energies_fn.atomic_energies.flatten().tolist()
+    own = model.atomic_energies_fn.atomic_energies
+    own.copy_(e0_eV.view_as(own))
 
 
 def predict(model: torch.nn.Module, items: Sequence[data.AtomicData], batch_size: int) -> dict[str, np.ndarray]:

@@ -218,21 +218,26 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return head, state
 
 
-def _build(path: Path, head: dict[str, Any]) -> torch.nn.Module:
+def build(config: dict[str, Any]) -> torch.nn.Module:
+    """The model with these constructor arguments (see `describe`), in torch's default dtype, with weights by chance."""
     from e3nn import o3
     from mace import modules
 
+    config = dict(config)
+    for key in _IRREPS:
+        config[key] = None if config[key] is None else o3.Irreps(config[key])
+    for key in ("interaction_cls", "interaction_cls_first"):
+        config[key] = modules.interaction_classes[config[key]]
+    config["readout_cls"] = modules.readout_classes[config["readout_cls"]]
+    config["gate"] = modules.gate_dict[config["gate"]]
+    for key in ("atomic_energies", "atomic_inter_scale", "atomic_inter_shift"):
+        config[key] = np.array(config[key])
+    return modules.ScaleShiftMACE(**config)
+
+
+def _build(path: Path, head: dict[str, Any]) -> torch.nn.Module:
     try:
-        config = dict(head["config"])
-        for key in _IRREPS:
-            config[key] = None if config[key] is None else o3.Irreps(config[key])
-        for key in ("interaction_cls", "interaction_cls_first"):
-            config[key] = modules.interaction_classes[config[key]]
-        config["readout_cls"] = modules.readout_classes[config["readout_cls"]]
-        config["gate"] = modules.gate_dict[config["gate"]]
-        for key in ("atomic_energies", "atomic_inter_scale", "atomic_inter_shift"):
-            config[key] = np.array(config[key])
-        return modules.ScaleShiftMACE(**config)
+        return build(head["config"])
     except Exception as error:
         raise InputError(
             f"{path}: mace-torch {versions()['mace-torch']} cannot build this model "

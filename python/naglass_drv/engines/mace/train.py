@@ -23,6 +23,8 @@ LOG = "train.log"
 MODEL = "model.portable"
 EXPORT = "model.naglass"
 READOUT = "model.spin"
+#: After fine-tuning with replay: the model with both heads, and the frames that were replayed.
+HEADS, REPLAYED = "model-heads.portable", "replay.extxyz"
 SUMMARY = "model.json"
 PARITY = {"train": "parity-train.npz", "test": "parity-test.npz"}
 PROGRESS = "progress.jsonl"
@@ -33,7 +35,10 @@ class TrainingJob:
     """Everything that determines a fit. Paths are absolute; `test` is None if nothing is held out.
 
     `e0_eV` maps each element to its isolated-atom energy; `options` are the keys of the input's `train`
-    section without `start_model`; `level` is recorded with the model.
+    section that say how it is trained; `level` is recorded with the model. `tuning` says what is made of the
+    `start_model` (None: it is refined at its own level): its `head`, `trust` in a pickled one, whose `E0` the model
+    gets ("start_model" or "dataset"), and `replay` (None, or `level`, `weight`, `frames`, `labeled`), with its frames
+    in the file `replay`, or else those of the dataset; the model labels them unless they are `labeled`.
     """
 
     train: Path
@@ -43,6 +48,8 @@ class TrainingJob:
     seed: int
     level: str
     start_model: Path | None = None
+    tuning: Mapping[str, Any] | None = None
+    replay: Path | None = None
 
 
 def train(

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...dataset.frames import read_labeled
+from ase.data import atomic_numbers, chemical_symbols
+
+from ...dataset.frames import read_labeled, write_frames
 from ...errors import InputError
 from ...files import file_hash, write_arrays, write_json
-from . import accuracy, train
+from . import accuracy, fit, replay, train, tuning
+from .body import adapted, heads_of
 from .export import export_model
-from .modelfile import default_dtype, import_torch, load_portable, save_portable, torch_dtype
+from .modelfile import default_dtype, import_torch, save_portable, torch_dtype
 
 
 def main(config: Path) -> int:
@@ -21,11 +24,9 @@ def main(config: Path) -> int:
     torch.set_default_dtype(torch_dtype(job["options"]["dtype"]))
     torch.set_num_threads(job["options"]["threads"])
     torch.manual_seed(job["seed"])
-    from .fit import LossNotFinite
-
     try:
         _train(job)
-    except LossNotFinite as error:
+    except fit.LossNotFinite as error:
         return _failed("LOSS_NOT_FINITE", str(error))
     except InputError as error:
         return _failed("INPUT", str(error))
@@ -33,48 +34,88 @@ def main(config: Path) -> int:
 
 
 def _train(job: Mapping[str, Any]) -> None:
-    from ase.data import atomic_numbers
-
-    from . import fit
-
     options = job["options"]
-    train_frames = read_labeled(Path(job["train"]))
-    test_frames = read_labeled(Path(job["test"])) if job["test"] else []
+    frames = {part: read_labeled(Path(job[part])) if job[part] else [] for part in train.PARITY}
     e0 = {atomic_numbers[element]: energy for element, energy in job["e0_eV"].items()}
-    start = job["start_model"]
-    model = _start(Path(start), e0, options["dtype"]) if start else fit.build_model(options, e0, train_frames)
-    state = fit.Fit(model, options, _graphs(train_frames, model), job["seed"])
-    test_graphs = _graphs(test_frames, model)
+    start = _start(job, e0, frames)
+    model, exact = start.model, start.exact_energies(e0)
+    before = _errors(start, frames, options["batch_size"]) if start.facts else {}
+    model.to(torch_dtype(options["dtype"]))
+    state = fit.Fit(model, options, _training_graphs(start, frames["train"], job), job["seed"])
+    test_graphs = tuning.graphs(model, frames["test"], start.head)
     if Path(train.CHECKPOINT).exists():
         state.load(Path(train.CHECKPOINT))
         print(f"resuming from epoch {state.epoch}", flush=True)
 
     def held_out() -> dict[str, float]:
-        if not test_frames:
+        if not test_graphs:
             return {}
-        measured = accuracy.errors(test_frames, fit.predict(model, test_graphs, options["batch_size"]))
+        measured = accuracy.errors(frames["test"], fit.predict(model, test_graphs, options["batch_size"]))
         return {f"test_{key}": measured[key] for key in accuracy.HEADLINE}
 
     fit.fit(state, Path(train.CHECKPOINT), held_out, _report)
     with state.averaged(), default_dtype("float64"):
-        fit.make_double(model, e0)
+        fit.make_double(model, exact)
+        if start.replay is not None:
+            save_portable(model, train.HEADS)
+            write_frames(Path(train.REPLAYED), replay.marked(start.replay))
+            after = _errors(start, frames, options["batch_size"])["replay"]
+            start.facts["replay"] = _replay_facts(start.replay, job) | {"errors": after}
+            model = adapted(model, model.atomic_numbers.tolist(), [(start.head, start.head)])
         save_portable(model, train.MODEL)
-        measured = {
-            "train": _measure(model, train_frames, options, train.PARITY["train"]),
-            "test": _measure(model, test_frames, options, train.PARITY["test"]),
-        }
-        readout, moments = _fit_moments(model, train_frames, test_frames, job)
+        measured = {part: _measure(model, frames[part], options, parity) for part, parity in train.PARITY.items()}
+        readout, moments = _fit_moments(model, frames["train"], frames["test"], job)
     export_model(train.MODEL, train.EXPORT, spin=readout)
-    _write_summary(job, state, measured, moments)
+    if start.facts:
+        start.facts["errors_before"] = before
+    _write_summary(job, model, state, measured, moments, start.facts)
+
+
+def _start(job: Mapping[str, Any], e0_eV: Mapping[int, float], frames: Mapping[str, Sequence[Any]]) -> tuning.Start:
+    """What is trained: a new model, or the start model made ready for these frames."""
+    if job["start_model"]:
+        with default_dtype("float64"):
+            return tuning.start(job, e0_eV, frames["train"], frames["test"])
+    model = fit.build_model(job["options"], e0_eV, frames["train"])
+    return tuning.Start(model, heads_of(model)[0])
+
+
+def _training_graphs(start: tuning.Start, frames: Sequence[Any], job: Mapping[str, Any]) -> list[Any]:
+    """Those of the frames of the dataset, and of the replayed ones with their weight in the loss."""
+    found = tuning.graphs(start.model, frames, start.head)
+    if start.replay is None:
+        return found
+    weighted = [frame.copy() for frame in start.replay.train]
+    for frame in weighted:
+        frame.info["config_weight"] = job["tuning"]["replay"]["weight"]
+    return found + tuning.graphs(start.model, weighted, replay.HEAD)
+
+
+def _errors(start: tuning.Start, frames: Mapping[str, Sequence[Any]], batch_size: int) -> dict[str, Any]:
+    """Errors of the model as it is on the frames of the dataset and on those that it replays."""
+    with default_dtype("float64"):
+        found = tuning.errors(start.model, frames, start.head, batch_size)
+        if start.replay is not None:
+            parts = {"train": start.replay.train, "test": start.replay.test}
+            found["replay"] = tuning.errors(start.model, parts, replay.HEAD, batch_size)
+    return found
+
+
+def _replay_facts(replayed: replay.Replay, job: Mapping[str, Any]) -> dict[str, Any]:
+    wish = job["tuning"]["replay"]
+    return {
+        "file": Path(job["replay"]).name if job["replay"] else None,
+        "sha256": file_hash(Path(job["replay"])) if job["replay"] else None,
+        "level": wish["level"], "weight": wish["weight"], "frames": len(replayed.train),
+        "held_out": len(replayed.test), "left_out": replayed.left_out,
+    }  # fmt: skip
 
 
 def _measure(model: Any, frames: Sequence[Any], options: Mapping[str, Any], parity: str) -> dict[str, Any] | None:
     """Errors of the finished model, and the file `parity` with labels and predictions; None without frames."""
-    from . import fit
-
     if not frames:
         return None
-    predicted = fit.predict(model, _graphs(frames, model), options["batch_size"])
+    predicted = tuning.predicted(model, frames, heads_of(model)[0], options["batch_size"])
     write_arrays(Path(parity), accuracy.parity(frames, predicted))
     return accuracy.errors(frames, predicted)
 
@@ -100,28 +141,6 @@ def _fit_moments(model: Any, frames: Sequence[Any], test: Sequence[Any], job: Ma
     return readout, {"kind": readout.kind, "labels": key, "errors_muB": errors}
 
 
-def _graphs(frames: Sequence[Any], model: Any) -> list[Any]:
-    from . import fit
-
-    return fit.graphs(frames, model.atomic_numbers.tolist(), float(model.r_max))
-
-
-def _start(path: Path, e0_eV: Mapping[int, float], dtype: str) -> Any:
-    """The start model, ready to be trained; its elements and E0 must be those of the data."""
-    model = load_portable(path, dtype="float64")
-    energies = model.atomic_energies_fn.atomic_energies.flatten().tolist()
-    own = dict(zip(model.atomic_numbers.tolist(), energies, strict=True))
-    for z, energy in e0_eV.items():
-        if z not in own:
-            raise InputError(f"{path}: the start model does not cover element {z} in the dataset")
-        if abs(own[z] - energy) > 1e-3:
-            raise InputError(
-                f"{path}: E0 of element {z} is {own[z]:.4f} eV in the start model and {energy:.4f} eV in the "
-                "dataset: they belong to different levels"
-            )
-    return model.to(torch_dtype(dtype))
-
-
 def _report(record: Mapping[str, float]) -> None:
     with open(train.PROGRESS, "a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
@@ -129,11 +148,13 @@ def _report(record: Mapping[str, float]) -> None:
 
 
 def _write_summary(
-    job: Mapping[str, Any], state: Any, measured: Mapping[str, Any], moments: Mapping[str, Any] | None
+    job: Mapping[str, Any],
+    model: Any,
+    state: Any,
+    measured: Mapping[str, Any],
+    moments: Mapping[str, Any] | None,
+    tuned: Mapping[str, Any],
 ) -> None:
-    from ase.data import chemical_symbols
-
-    model = state.model
     energies = model.atomic_energies_fn.atomic_energies.flatten().tolist()
     elements = [chemical_symbols[z] for z in model.atomic_numbers.tolist()]
     summary = {
@@ -147,6 +168,7 @@ def _write_summary(
         "epochs": state.epoch,
         "errors": measured,
         "moments": moments,
+        "fine_tuning": tuned or None,
         "epoch_history": state.history,
         "sha256": {name: file_hash(Path(name)) for name in (train.MODEL, train.EXPORT)},
     }
