@@ -8,63 +8,18 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.lj import LennardJones
-from ase.symbols import string2symbols
 
 import support.odd_calculators
 from naglass_drv.config import cost
-from naglass_drv.config.schema import Input
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
 from naglass_drv.engines.mlip.families import FAMILIES
 from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
 from naglass_drv.products import Dataset, Labels
 from naglass_drv.stages import atoms, dataset, reference
-from naglass_drv.stages.base import Done, Job, Run, Task
+from naglass_drv.stages.base import Run
 from support import taken
 from support.studies import refused, study
-
-LJ = {"name": "mlip", "family": "ase", "model": "ase.calculators.lj:LennardJones"}
-TITLE = "ase-ase.calculators.lj-LennardJones"
-
-
-class OneRank:
-    def Get_rank(self) -> int:
-        return 0
-
-
-def structures(*formulas: str) -> list[Atoms]:
-    """Cells of ions of a known charge, on a grid with some disorder, as files keep them."""
-    out = []
-    for seed, formula in enumerate(formulas):
-        rng = np.random.default_rng(seed)
-        symbols = string2symbols(formula)
-        side = int(np.ceil(len(symbols) ** (1 / 3)))
-        places = rng.permutation(np.array(list(np.ndindex(side, side, side))))[: len(symbols)]
-        positions = (2.7 * places + 0.1 * rng.normal(size=places.shape)).round(8)
-        out.append(Atoms(symbols, positions, cell=[2.7 * side] * 3, pbc=True))
-    return out
-
-
-def make_run(folder: Path, *sections: dict, **dataset: object) -> Run:
-    start = {"name": "a", "level": LJ, "structures": "cells.extxyz"}
-    content = {
-        "name": "t",
-        "seed": 5,
-        "system": {"composition": {"Na": 1, "P": 1, "O": 3}, "density_g_cm3": 2.0},
-        "reference": [start | section for section in sections],
-    }
-    if dataset:
-        content["dataset"] = {"level": TITLE} | dataset
-    return Run(Input.model_validate_json(json.dumps(content)), folder, folder / "run", {}, {})
-
-
-def attempt(run: Run, task: Task, stage=reference, number=1, previous=None, after=None) -> Done:
-    """One attempt at a task; it is asked to stop once it has reported `after` frames."""
-    folder = run.folder / "tasks" / f"{task.name}-{number}"
-    folder.mkdir(parents=True)
-    reported: list[float] = []
-    stopping = lambda: after is not None and len(reported) >= after  # noqa: E731
-    job = Job(task, folder, previous, OneRank(), lambda *a: reported.append(a[0]), stopping, lambda *a: 1, run.site)
-    return Done(task, folder, stage.run(job))
+from support.taught import LJ, TITLE, attempt, make_run, structures
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ _BATCH_ATOMS = 5_000
 _CLASSICAL_B, _SNAPSHOT_B, _FRAME_B = 2_000, 150, 250
 # bytes per atom that a MACE model of typical size needs for one evaluation with gradients
 _MODEL_B = 400_000
+# bytes per atom that published potentials need for one evaluation, measured at 208 atoms
+_PUBLISHED_B = {"sevennet": 12_000_000, "chgnet": 10_000_000}
 # basis functions per atom, dense matrices per SCF, bytes per atom of the density grids at 800 Ry
 _FUNCTIONS, _MATRICES, _GRID_B = {"gfn1-xtb": 6}, 20, 6_000_000
 _OUTPUT_B = 2_000_000
@@ -183,7 +185,8 @@ def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:
 def _taught(item: Any, index: int, sizes: Sequence[int]) -> Cost:
     disk = 2 * sum(sizes) * (_SNAPSHOT_B + 1_000)
     text = f"part of {counted(len(sizes), 'label')}, {item.level.title}, up to {max(sizes)} atoms"
-    return Cost(("reference", index), len(batches(sizes)), text, _TORCH_B + max(sizes) * _MODEL_B, disk)
+    memory = _TORCH_B + max(sizes) * _PUBLISHED_B.get(item.level.family or "", _MODEL_B)
+    return Cost(("reference", index), len(batches(sizes)), text, memory, disk)
 
 
 def _scf_memory(item: Any, count: int) -> float:
