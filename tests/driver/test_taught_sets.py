@@ -14,10 +14,11 @@ from naglass_drv.config import cost
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
 from naglass_drv.engines.mlip.families import FAMILIES
 from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
-from naglass_drv.products import Dataset, Labels
+from naglass_drv.products import Dataset, Labels, Trajectories
 from naglass_drv.stages import atoms, dataset, reference
 from naglass_drv.stages.base import Run
 from support import taken
+from support.mace_models import SMALLEST, build_model
 from support.studies import refused, study
 from support.taught import LJ, TITLE, attempt, make_run, structures
 
@@ -62,6 +63,59 @@ def test_copies_are_those_that_cp2k_would_label(tmp_path):
     assert list(task.settings["frames"]) == [item.name for item in cp2k]
     for item in cp2k:
         assert task.settings["frames"][item.name]["positions_A"] == item.frame.positions.tolist()
+
+
+def test_candidates_of_a_loop_are_labeled_and_none_if_there_are_none(tmp_path):
+    write_frames(tmp_path / "cells.extxyz", structures("Na4P4O12", "Na3PO4"))
+    run = make_run(tmp_path, {"structures": "candidates"})
+    selected = Trajectories("round-1", "md", {"candidates": tmp_path / "cells.extxyz"})
+    (task,) = reference.plan(taken.given(run, candidates=selected))
+    assert list(task.settings["frames"]) == ["cells-0-v0", "cells-1-v0"]
+    assert reference.plan(run) == [] and json.loads(reference.collect(run, []).files["a/rejected"].read_text()) == []
+    foreseen = Trajectories(facts={"candidates": {"g0-600K": (3, ["Na", "O"])}})
+    tasks, labels = reference.expect(taken.given(run, candidates=foreseen))
+    assert len(tasks) == 1 and tasks[0].effort.size == 6 and labels.facts["frames"] == {"a": 3}
+
+
+@pytest.mark.mpi
+def test_a_mace_model_labels_as_pair_style_mace_does(tmp_path, monkeypatch):
+    """The level is that of the model file, wherever it lies, and in every call."""
+    from naglass_drv.cli.main import main
+    from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
+    from naglass_drv.engines.mlip.potential import Potential
+
+    model = tmp_path / "models" / "m.mace"
+    model.parent.mkdir()
+    with default_dtype("float64"):
+        save_portable(build_model(**SMALLEST), model)
+    write_frames(tmp_path / "cells.extxyz", structures("Na4V2P4O16", "Na3PO4"))
+    run = make_run(tmp_path, {"level": {"name": "mlip", "family": "mace", "model": "models/m.mace"}})
+    (task,) = reference.plan(run)
+    assert task.inputs == {"model": model}
+    done = attempt(run, task)
+    frames = read_labeled(reference.collect(run, [done]).files["a/admitted"])
+    with Potential.of(f"mace:{model}").open(tmp_path) as worker:
+        for frame in frames:
+            direct = worker.evaluate(frame)
+            assert frame.info["REF_energy"] == pytest.approx(direct.energy, rel=1e-9)
+            assert frame.arrays["REF_forces"] == pytest.approx(direct.forces, abs=2e-8)
+    monkeypatch.chdir(tmp_path)
+    levels = {done.summary["level"]}
+    for name in ("one", "two"):
+        call = ["relabel", "cells.extxyz", "--potential", "mace:models/m.mace", "-o", f"{name}.extxyz"]
+        assert main(call) == 0
+        levels |= {frame.info["level"] for frame in read_frames(tmp_path / f"{name}.extxyz")}
+    (level,) = levels
+    assert level.startswith("mace-m.mace-h")
+    assert study(tmp_path, INPUT.format(level=MACE, more="charge: 0", title="mace-m.mace"))
+    lines = refused(
+        tmp_path, INPUT.format(level=MACE, more="charge: 0", title="mace-m.mace").replace("P: 1, O: 3", "F: 1")
+    )
+    assert "input.yaml:6: reference[0].level.model: 'm.mace': does not cover F; it covers Na, O, P, V" in lines
+    (tmp_path / "models" / "pickled.model").write_bytes(b"\x80\x02.")
+    lines = refused(tmp_path, INPUT.format(level=MACE.replace("m.mace", "pickled.model"), more="charge: 0", title="x"))
+    line = next(each for each in lines if each.startswith("input.yaml:6: reference[0].level.model: "))
+    assert "a pickled mace-torch model, which can run code" in line and "run 'export-model" in line
 
 
 def test_a_set_is_cut_into_tasks_of_some_atoms(tmp_path, monkeypatch):
@@ -221,6 +275,7 @@ reference:
 dataset: {{level: {title}}}
 """
 EMT = "{name: mlip, family: ase, model: 'ase.calculators.emt:EMT'}"
+MACE = "{name: mlip, family: mace, model: models/m.mace}"
 GOOD = "{name: mlip, family: ase, model: 'ase.calculators.lj:LennardJones'}"
 
 
