@@ -186,7 +186,7 @@ def summary_of(run: Run, number=1) -> dict:
     done = attempt(run, task, dataset, number)
     # of E0 that are fitted after the audit, it says nothing
     audit = json.loads((done.folder / "audit.json").read_text())
-    known = done.summary["E0"]["from"] == "isolated_atoms" or "kept" in done.summary["E0"]
+    known = {"kept", "source"} & done.summary["E0"].keys() or done.summary["E0"]["from"] == "isolated_atoms"
     assert audit["E0_eV"] == (done.summary["E0_eV"] if known else {})
     return done.summary
 
@@ -218,7 +218,7 @@ def test_a_round_keeps_the_e0_of_the_round_before(tmp_path):
     later = replace(run, takes={"reference": both, "before": Dataset(step="dataset", files={"summary": path})})
     second = summary_of(later, 2)
     assert second["frames"] > first["frames"] and second["E0_eV"] == first["E0_eV"]
-    assert second["E0"] == first["E0"] | {"kept": True} and "those of the round before" in second["note"]
+    assert second["E0"] == first["E0"] | {"kept": True} and "taken over from an earlier dataset" in second["note"]
 
 
 def test_e0_that_are_given_come_before_a_fit_unless_it_is_asked_for(tmp_path):
@@ -234,6 +234,21 @@ def test_e0_that_are_given_come_before_a_fit_unless_it_is_asked_for(tmp_path):
     refused = replace(run, input=make_run(tmp_path, {}, E0="isolated_atoms").input)
     with pytest.raises(InputError, match="no isolated-atom energy for Na, O, P at level ase-.*E0 to least_squares"):
         summary_of(refused, 3)
+
+
+def test_e0_that_were_fitted_elsewhere_are_not_taken_for_those_of_atoms(tmp_path):
+    from naglass_drv.dataset.taught import fitted_atoms
+
+    run = labeled(tmp_path, include=["earlier.json"])
+    first = labeled(tmp_path / "first")
+    summary = summary_of(first)
+    (tmp_path / "earlier.json").write_text(json.dumps(summary))
+    again = summary_of(run)
+    assert again["E0_eV"] == summary["E0_eV"] and again["E0"] == summary["E0"] | {"kept": True}
+    frames = read_frames(run.take("reference", Labels).files["a/admitted"])
+    write_frames(tmp_path / "atoms.extxyz", fitted_atoms(frames, {"Na": 2, "P": 4, "O": 3})[0])
+    other = replace(run, input=make_run(tmp_path, {}, include=["atoms.extxyz"]).input)
+    assert summary_of(other, 2)["note"] == "E0 taken over from included frames: least squares over 4 frames"
 
 
 def test_an_element_that_no_training_frame_has_is_refused(tmp_path):

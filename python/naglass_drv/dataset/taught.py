@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Where the E0 of a dataset come from.
 LEAST_SQUARES, GIVEN = "least_squares", "isolated_atoms"
+# beginning of the source of an isolated atom with such an energy
+_FITTED = "least squares"
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,20 @@ def told(origin: Mapping[str, Any]) -> str:
     """The origin of the E0 of a dataset in words."""
     if origin["from"] == GIVEN:
         return "E0 from isolated atoms"
-    where = ", those of the round before" if origin.get("kept") else ""
+    if "frames" not in origin:
+        return f"E0 taken over from included frames: {origin['source']}"
+    where = ", taken over from an earlier dataset" if origin.get("kept") else ""
     return (
         f"E0 by least squares over {counted(origin['frames'], 'frame')} for training, of "
         f"{counted(origin['compositions'], 'composition')}{where}; determined: "
         f"{'yes' if origin['determined'] else 'no, they hold for mixtures of these compositions'}; "
         f"they leave {1000 * origin['rms_eV_per_atom']:.3g} meV/atom (root mean square)"
     )
+
+
+def is_fitted(atom: "Atoms") -> bool:
+    """Whether the energy of an isolated-atom frame is one of `fitted_atoms`."""
+    return str(atom.info["source"]).startswith(_FITTED)
 
 
 def least_squares(frames: Sequence["Atoms"]) -> Fitted:
@@ -97,7 +106,7 @@ def fitted_atoms(frames: Sequence["Atoms"], multiplicity: Mapping[str, int]) -> 
         atom.info = {
             "config_type": "IsolatedAtom", "charge": 0, "multiplicity": multiplicity.get(element, 1),
             "level": frames[0].info["level"], "group": f"{element}-atom", "REF_energy": energy,
-            "source": f"least squares over {len(frames)} frames",
+            "source": f"{_FITTED} over {len(frames)} frames",
         }  # fmt: skip
         atom.set_array("REF_forces", np.zeros((1, 3)))
         check_labeled(atom, element)

@@ -131,13 +131,13 @@ def _with_e0(
 ) -> tuple["Dataset", dict[str, Any] | None]:
     """The dataset and the origin of its E0; without E0 and None if they are to be fitted to the training frames."""
     from ..dataset.assemble import assemble
-    from ..dataset.taught import GIVEN, LEAST_SQUARES
+    from ..dataset.taught import LEAST_SQUARES
 
     may_fit = settings.E0 == LEAST_SQUARES or (settings.E0 is None and settings.taught)
     given = _energies(task, frames)
     dataset = assemble(settings.level, frames, given, settings.max_force_eV_per_A, partial_e0=may_fit)
     if dataset.e0_eV and settings.E0 != LEAST_SQUARES:
-        return dataset, {"from": GIVEN}
+        return dataset, _origin(task, frames, dataset.level)
     present = _elements(dataset)
     for path in _with(task, BEFORE):
         summary = json.loads(path.read_text(encoding="utf-8"))
@@ -147,6 +147,20 @@ def _with_e0(
             kept = {element: summary["E0_eV"][element] for element in sorted(present)}
             return replace(dataset, e0_eV=kept), summary["E0"] | {"kept": True}
     return replace(dataset, e0_eV={}), None
+
+
+def _origin(task: Task, frames: Mapping[str, list["Atoms"]], level: str) -> dict[str, Any]:
+    """Where E0 come from that are given: isolated atoms, or a fit to other frames."""
+    from ..dataset.assemble import is_isolated_atom
+    from ..dataset.taught import GIVEN, LEAST_SQUARES, is_fitted
+
+    for path in _with(task, "table"):
+        table = json.loads(path.read_text(encoding="utf-8"))
+        if table["level"] == level and table.get("E0", {}).get("from") == LEAST_SQUARES:
+            return table["E0"] | {"kept": True}
+    atoms = [frame for each in frames.values() for frame in each if is_isolated_atom(frame)]
+    fitted = sorted({str(atom.info["source"]) for atom in atoms if is_fitted(atom)})
+    return {"from": LEAST_SQUARES, "source": ", ".join(fitted)} if fitted else {"from": GIVEN}
 
 
 def _fitted(dataset: "Dataset", train: Sequence[int]) -> tuple["Dataset", dict[str, Any]]:
