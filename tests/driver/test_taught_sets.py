@@ -12,14 +12,12 @@ from ase.calculators.lj import LennardJones
 import support.odd_calculators
 from naglass_drv.config import cost
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
-from naglass_drv.engines.mlip.families import FAMILIES
 from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
 from naglass_drv.products import Dataset, Labels, Trajectories
 from naglass_drv.stages import atoms, dataset, reference
 from naglass_drv.stages.base import Run
 from support import taken
 from support.mace_models import SMALLEST, build_model
-from support.studies import refused, study
 from support.taught import LJ, TITLE, attempt, make_run, structures
 
 
@@ -107,15 +105,6 @@ def test_a_mace_model_labels_as_pair_style_mace_does(tmp_path, monkeypatch):
         levels |= {frame.info["level"] for frame in read_frames(tmp_path / f"{name}.extxyz")}
     (level,) = levels
     assert level.startswith("mace-m.mace-h")
-    assert study(tmp_path, INPUT.format(level=MACE, more="charge: 0", title="mace-m.mace"))
-    lines = refused(
-        tmp_path, INPUT.format(level=MACE, more="charge: 0", title="mace-m.mace").replace("P: 1, O: 3", "F: 1")
-    )
-    assert "input.yaml:6: reference[0].level.model: 'm.mace': does not cover F; it covers Na, O, P, V" in lines
-    (tmp_path / "models" / "pickled.model").write_bytes(b"\x80\x02.")
-    lines = refused(tmp_path, INPUT.format(level=MACE.replace("m.mace", "pickled.model"), more="charge: 0", title="x"))
-    line = next(each for each in lines if each.startswith("input.yaml:6: reference[0].level.model: "))
-    assert "a pickled mace-torch model, which can run code" in line and "run 'export-model" in line
 
 
 def test_a_set_is_cut_into_tasks_of_some_atoms(tmp_path, monkeypatch):
@@ -277,113 +266,6 @@ def test_no_atoms_are_labeled_for_several_systems(tmp_path):
     write_frames(tmp_path / "cells.extxyz", structures("Na3PO4"))
     run = make_run(tmp_path, {}, test_fraction=0.2)
     assert list(atoms._sets(replace(run, input={"one": run.input, "two": run.input}))) == []
-
-
-INPUT = """\
-name: t
-system: {{composition: {{Na: 1, P: 1, O: 3}}, formula_units: 6, density_g_cm3: 2.5}}
-glass: {{}}
-reference:
-  - name: a
-    level: {level}
-    {more}
-dataset: {{level: {title}}}
-"""
-EMT = "{name: mlip, family: ase, model: 'ase.calculators.emt:EMT'}"
-MACE = "{name: mlip, family: mace, model: models/m.mace}"
-GOOD = "{name: mlip, family: ase, model: 'ase.calculators.lj:LennardJones'}"
-
-
-@pytest.mark.parametrize(
-    ("level", "message"),
-    [
-        ("mlip", "level: level 'mlip' is a potential: set the key family and model"),
-        ("{name: mlip, family: ase}", "level: level 'mlip' is a potential: set the key model"),
-        (
-            "{name: mlip, family: nequip, model: l}",
-            "level.family: 'nequip': no such family of potentials; there are sevennet, chgnet, mace, ase",
-        ),
-        (
-            "{name: mlip, family: sevennet, model: 7net-omni}",
-            "level.model: '7net-omni': sevennet has no such model; it has 7net-0, 7net-l3i5, 7net-mf-0",
-        ),
-        (
-            "{name: mlip, family: known, model: with, dispersion: d3}",
-            "level.dispersion: 'd3': known:with was trained on energies with dispersion, which would be added twice",
-        ),
-        (
-            "{name: mlip, family: ase, model: 'a:b', dispersion: d3}",
-            "level.dispersion: 'd3': is not added to potentials of the family ase",
-        ),
-        ("{name: mlip, family: mace, model: none.mace}", "level.model: 'none.mace': no such file (looked for"),
-        ("{name: mlip, family: ase, model: EMT}", "level.model: 'EMT': must be MODULE:NAME"),
-        (EMT, "level.model: 'ase.calculators.emt:EMT': WORKER_FAILED: ase: NotImplementedError: No EMT-potential"),
-        (
-            "{name: mlip, family: ase, model: 'no.such:Thing'}",
-            "level.model: 'no.such:Thing': WORKER_FAILED: ase: ModuleNotFoundError",
-        ),
-        ("{name: mlip, family: known, model: small}", "level.family: known: no environment in "),
-        (
-            "{name: mlip, family: ase, model: 'a:b', cutoff_Ry: 500}",
-            "level.cutoff_Ry: 500: the level mlip has no plane-wave cutoff",
-        ),
-        ("{name: pbe, family: sevennet}", 'level.family: "sevennet": the level pbe has no family of potentials'),
-        ("{name: gfn1-xtb, dispersion: d3}", 'level.dispersion: "d3": the level gfn1-xtb has no dispersion to add'),
-    ],
-)
-def test_levels_that_are_refused_with_their_line(tmp_path, monkeypatch, level, message):
-    from naglass_drv.engines.mlip.families import Family, Model
-
-    monkeypatch.setenv("NAGLASS_ENVIRONMENTS", str(tmp_path))
-    models = {"with": Model("PBE", True), "small": Model("PBE")}
-    monkeypatch.setitem(FAMILIES, "known", Family("known", (), models, "-", "-"))
-    message = message.replace("sevennet, chgnet, mace", "sevennet, chgnet, known, mace")
-    lines = refused(tmp_path, INPUT.format(level=level, more="charge: 0", title="gfn1-xtb"))
-    line = next(each for each in lines if "dataset" not in each)
-    assert line.startswith(f"input.yaml:6: reference[0].{message}"), lines
-    if "no environment" in message:
-        assert line.endswith("make it with: python -m naglass_drv env make known")
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ("relax: {}", "relax: a potential labels structures; it does not relax them here"),
-        ("aimd: {segments: [{temperature_K: 300, time_ps: 1}]}", "aimd: a potential labels structures"),
-        ("outputs: [elf]", "outputs: a potential knows no electrons"),
-        ("spin: sampled", "spin: sampled: a potential knows no spin"),
-    ],
-)
-def test_what_only_cp2k_can_do_is_refused_by_name(tmp_path, more, message):
-    assert refused(tmp_path, INPUT.format(level=GOOD, more=more, title=TITLE))[0].startswith(
-        f"input.yaml:7: reference[0].{message}"
-    )
-
-
-def test_the_dataset_asks_for_a_potential_by_its_title(tmp_path):
-    assert study(tmp_path, INPUT.format(level=GOOD, more="charge: 0", title=TITLE))
-    lines = refused(tmp_path, INPUT.format(level=GOOD, more="charge: 0", title="mlip"))
-    known = f"the reference sets are at {TITLE}, and include lists no files"
-    assert lines == [f"input.yaml:8: dataset.level: no frames at 'mlip': {known}"]
-    second = f"charge: 0\n  - {{name: b, level: {GOOD.replace('lj:LennardJones', 'morse:MorsePotential')}}}"
-    assert study(tmp_path, INPUT.format(level=GOOD, more=second, title=TITLE))
-
-
-def test_isolated_atoms_of_a_potential_are_refused(tmp_path):
-    text = INPUT.format(level=GOOD, more="charge: 0", title=f"{TITLE}, E0: isolated_atoms")
-    (line,) = refused(tmp_path, text)
-    assert line.startswith("input.yaml:5: reference[0]: set a: no isolated-atom energy (E0) for Na, O, P at level ase-")
-    assert line.endswith("or set dataset.E0 to least_squares")
-
-
-def test_a_level_stays_what_it_is_in_settings_and_run_yaml(tmp_path):
-    (input,) = study(tmp_path, INPUT.format(level=GOOD, more="charge: 0", title=TITLE)).systems.values()
-    level = input.reference[0].level
-    assert level.stated() == LJ and level.title == TITLE and type(level).of(**level.stated()) == level
-    with pytest.raises(InputError, match="level mlip: a potential, which CP2K does not evaluate"):
-        from naglass_drv.engines.cp2k.theory.levels import method
-
-        method(level)
 
 
 def test_an_environment_that_is_missing_ends_a_run_before_it_labels(tmp_path, monkeypatch):

@@ -133,9 +133,10 @@ class Checks:
             potential = opened(section.level, source)
             with rule():
                 covered(potential, self._elements(top, section))
-        if top.dataset is not None and top.dataset.level == section.level.title:
-            with rule():
-                self._contents[-1].label(where, section, section.level.title, self._elements(top, section))
+        with rule():
+            if top.dataset is not None and top.dataset.level == section.level.title:
+                own = _Labeled(section.level, str(section.level.stated()), {}, document, level)
+                self._enter(own, section, section.level.title, self._elements(top, section))
 
     def _one_level(self, top: "Partial", section: Any, method: Any, where: "Where", document: "Document") -> None:
         """All sets that enter the dataset, also those of other systems, have one level and one kind per element."""
@@ -147,13 +148,17 @@ class Checks:
         with suppress(InputError):
             kinds = {element: kinds_of(method, [element]) for element in elements}
             own = _Labeled(section.level, label_of(method), kinds, document, (*where, "level"))
-            for other in self._labeled:
-                shared = own.kinds.keys() & other.kinds.keys()
-                if own.label != other.label or any(own.kinds[item] != other.kinds[item] for item in shared):
-                    _tell_difference(own, other)
-                    return
-            self._labeled.append(own)
-            self._contents[-1].label(where, section, own.label, elements)
+            self._enter(own, section, own.label, elements)
+
+    def _enter(self, own: _Labeled, section: Any, level: str, elements: Iterable[str]) -> None:
+        """Let a set at `level` enter the dataset, unless it differs from an earlier one."""
+        for other in self._labeled:
+            shared = own.kinds.keys() & other.kinds.keys()
+            if own.label != other.label or any(own.kinds[item] != other.kinds[item] for item in shared):
+                _tell_difference(own, other)
+                return
+        self._labeled.append(own)
+        self._contents[-1].label(own.where[:-1], section, level, elements)
 
     def _outputs(self, top: "Partial", section: Any, method: Any) -> None:
         from ..engines.cp2k.write import prints
