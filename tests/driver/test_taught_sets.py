@@ -14,11 +14,11 @@ from naglass_drv.config import cost
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
 from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
 from naglass_drv.products import Dataset, Labels, Trajectories
-from naglass_drv.stages import atoms, dataset, reference
+from naglass_drv.stages import atoms, dataset, reference, teaching
 from naglass_drv.stages.base import Run
 from support import taken
 from support.mace_models import SMALLEST, build_model
-from support.taught import LJ, TITLE, attempt, make_run, structures
+from support.taught import LJ, TITLE, attempt, job_of, make_run, structures
 
 
 @pytest.fixture
@@ -131,7 +131,11 @@ def test_a_stopped_task_goes_on_where_it_was(tmp_path, odd):
     # a kill in the middle of a line
     reached = first / "reached.jsonl"
     reached.write_bytes(reached.read_bytes()[:-40])
-    done = attempt(run, task, number=2, previous=first)
+    # and one while the worker starts
+    second = run.folder / "tasks" / "killed"
+    second.mkdir()
+    teaching._Reached(replace(job_of(task, second), previous=first))
+    done = attempt(run, task, number=2, previous=second)
     evaluated = [(folder / "ase.log").read_text().count("below Python") for folder in (first, done.folder)]
     assert evaluated == [3, 6] and done.summary["frames"] == 8
     whole = attempt(run, task, number=3)

@@ -1,6 +1,7 @@
 """Runs whose reference sets are labeled by a potential, and attempts at their tasks."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +47,20 @@ def make_run(folder: Path, *sections: dict, **dataset: object) -> Run:
     return Run(Input.model_validate_json(json.dumps(content)), folder, folder / "run", {}, {})
 
 
+def job_of(task: Task, folder: Path) -> Job:
+    """A first attempt of one rank in this folder."""
+    return Job(task, folder, None, OneRank(), lambda *a: None, lambda: False, lambda *a: 1, {})
+
+
 def attempt(run: Run, task: Task, stage=reference, number=1, previous=None, after=None) -> Done:
     """One attempt at a task; it is asked to stop once it has reported `after` frames."""
     folder = run.folder / "tasks" / f"{task.name}-{number}"
     folder.mkdir(parents=True)
     reported: list[float] = []
-    stopping = lambda: after is not None and len(reported) >= after  # noqa: E731
-    job = Job(task, folder, previous, OneRank(), lambda *a: reported.append(a[0]), stopping, lambda *a: 1, run.site)
+    job = replace(
+        job_of(task, folder),
+        previous=previous,
+        progress=lambda *a: reported.append(a[0]),
+        stopping=lambda: after is not None and len(reported) >= after,
+    )
     return Done(task, folder, stage.run(job))

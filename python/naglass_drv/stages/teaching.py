@@ -101,9 +101,10 @@ def carry_out(job: Job) -> dict[str, Any]:
     if _MODEL in job.task.inputs:
         own = own.model_copy(update={"model": str(job.task.inputs[_MODEL].resolve())})
     potential = Potential.of_level(own, Path())
+    reached = _Reached(job)
     with potential.open(job.folder, threads=job.task.ranks) as worker:
         level = potential.level_of(worker.facts)
-        reached = _Reached(job, level)
+        reached.keep(level)
         for number, (name, content) in enumerate(settings.frames.items()):
             if name not in reached.lines:
                 reached.add(name, _outcome(job, settings, worker, name, content, level))
@@ -159,15 +160,20 @@ def _labeled(settings: Settings, worker: "Worker", frame: "Atoms", level: str, s
 class _Reached:
     """The outcome of each frame so far, in a file that a kill at any moment leaves readable.
 
-    Those of the attempt before are taken over, if they are of the same level.
+    That of the attempt before is taken over at once, so that a kill while the worker starts loses nothing.
     """
 
-    def __init__(self, job: Job, level: str):
-        before = job.previous / _REACHED if job.previous is not None else None
-        head, *kept = _lines(before) if before is not None and before.exists() else [{}]
-        kept = kept if head.get("level") == level else []
-        self.lines = {line.pop("frame"): line for line in kept}
+    def __init__(self, job: Job):
         self._path = job.folder / _REACHED
+        before = job.previous / _REACHED if job.previous is not None else None
+        if before is not None and before.exists():
+            write_bytes(self._path, before.read_bytes())
+        self.lines: dict[str, dict[str, Any]] = {}
+
+    def keep(self, level: str) -> None:
+        """Go on with what has been taken over, if it is of this level."""
+        head, *kept = _lines(self._path) if self._path.exists() else [{}]
+        self.lines = {line.pop("frame"): line for line in kept if head.get("level") == level}
         every = [{"level": level}, *({"frame": name} | line for name, line in self.lines.items())]
         write_bytes(self._path, "".join(json.dumps(line) + "\n" for line in every).encode())
 
