@@ -83,3 +83,27 @@ def test_a_kill_while_a_potential_labels_loses_no_frame(tmp_path):
 
 def _lines(path: Path) -> int:
     return path.read_text().count("\n") if path.exists() else 0
+
+
+@pytest.mark.long
+def test_a_loop_labels_its_candidates_and_keeps_e0(tmp_path):
+    again = """\
+md: {temperatures_K: [300], time_ps: 0.05, sample_every_fs: 1, candidates: 2}
+learn:
+  rounds:
+    - glass: {replicas: 1}
+      reference:
+        - name: picked
+          level: {name: mlip, family: ase, model: "ase.calculators.lj:LennardJones"}
+          structures: candidates
+"""
+    (tmp_path / "input.yaml").write_text(INPUT + again)
+    done = naglass("run", "input.yaml", cwd=tmp_path, ranks=1, patience_s=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = (
+        json.loads((tmp_path / "run/products" / part / "dataset/dataset.json").read_text()) for part in ("", "round-1")
+    )
+    assert second["frames"] > first["frames"] and second["E0_eV"] == first["E0_eV"]
+    assert second["E0"] == first["E0"] | {"kept": True}
+    models = [tmp_path / "run/products" / part / "model/model.json" for part in ("", "round-1")]
+    assert json.loads(models[1].read_text())["start_model"] and json.loads(models[0].read_text())["E0_eV"]
