@@ -27,7 +27,7 @@ MAY_KNOW = {
     # rooms inside a room
     "engines/lammps": {"runtime"},
     "engines/mace": {"runtime", "dataset", "chemistry"},
-    "engines/mlip": {"engines/mace", "runtime"},
+    "engines/mlip": {"engines/mace", "runtime", "chemistry"},
     "engines/cp2k/parse": set(),
     "engines/cp2k/theory": {"engines/cp2k", "chemistry"},
     "engines/cp2k/write": {"engines/cp2k", "engines/cp2k/theory", "dataset", "chemistry"},

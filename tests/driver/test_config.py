@@ -73,7 +73,7 @@ def test_every_fault_at_once(tmp_path):
         "input.yaml:9: glass.replicas: must be a valid integer, not 2.0",
         "input.yaml:10: glass.quench_rate_K_per_ps: '.inf': must be a finite number",
         "input.yaml:13: reference[0].level: must be 'gfn1-xtb', 'pbe', 'pbe+d3', 'pbe+u', 'pbe+u+d3', 'blyp', "
-        "'blyp+d3', 'blyp+u', 'blyp+u+d3' or 'template', not \"pbo\"",
+        "'blyp+d3', 'blyp+u', 'blyp+u+d3', 'template' or 'mlip', not \"pbo\"",
         "input.yaml:14: reference[0].strain_percent: [3, -2] must be an increasing range of strains "
         "above -50 and below 100 percent",
         f"input.yaml:15: dataset.include[0]: 'missing.xyz': no such file (looked for {tmp_path}/missing.xyz)",

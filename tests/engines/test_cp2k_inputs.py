@@ -52,7 +52,7 @@ OPTIONS = [
 
 @pytest.mark.parametrize(
     ("chosen", "outputs"),
-    [(level(name), ()) for name in NAMES if name != "template"]
+    [(level(name), ()) for name in NAMES if name not in ("template", "mlip")]
     + [(level("pbe+u+d3", **options), ()) for options in OPTIONS]
     + [(PBE, (name,)) for name in prints.OUTPUTS]
     + [(level("blyp", smearing_K=300.0), ("spin_density", "elf", "pdos")), (XTB, ("pdos",))],

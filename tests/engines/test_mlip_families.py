@@ -74,3 +74,32 @@ def test_screen_puts_them_side_by_side(frames, tmp_path, monkeypatch, capsys):
         assert gates[text]["G3"]["frames"] == 3 and len(found[text]["facts"]["weights_sha256"]) == 64
     assert gates["mace:m.mace"]["G0"]["force_eV_per_A"] < 1e-5 < gates["chgnet:0.3.0"]["G0"]["force_eV_per_A"]
     assert gates["chgnet:0.3.0"]["G8"]["V"] > 0 and gates["mace:m.mace"]["G8"]["state"] == "not run"
+
+
+def test_a_set_is_labeled_as_the_potential_says(frames, tmp_path):
+    """SevenNet with D3, and CHGNet, whose moments are no labels."""
+    from ase import Atoms
+
+    from naglass_drv.dataset.frames import read_labeled, write_frames
+    from naglass_drv.stages import reference
+    from support.taught import attempt, make_run
+
+    some = [Atoms(f.symbols, f.positions, cell=f.cell.array, pbc=True) for f in frames[:2]]
+    for plain, frame in zip(some, frames, strict=False):
+        plain.info["multiplicity"] = int(frame.info["multiplicity"])
+    write_frames(tmp_path / "cells.extxyz", some)
+    levels = {
+        "s": {"name": "mlip", "family": "sevennet", "model": "7net-0", "dispersion": "d3"},
+        "c": {"name": "mlip", "family": "chgnet", "model": "0.3.0"},
+    }
+    run = make_run(tmp_path, *({"name": name, "level": level} for name, level in levels.items()))
+    labels = reference.collect(run, [attempt(run, task) for task in reference.plan(run)])
+    for name, text in (("s", "sevennet:7net-0+d3"), ("c", "chgnet:0.3.0")):
+        with Potential.of(text).open(tmp_path) as worker:
+            for frame in (found := read_labeled(labels.files[f"{name}/admitted"])):
+                direct = worker.evaluate(frame)
+                assert frame.info["REF_energy"] == pytest.approx(direct.energy, abs=1e-4)
+                assert frame.arrays["REF_forces"] == pytest.approx(direct.forces, abs=1e-3)
+                assert frame.info["level"].startswith(text.replace(":", "-") + "-h")
+                assert not {key for key in frame.arrays if "spin" in key or "moment" in key or "magmom" in key}
+        assert len(found) == 2

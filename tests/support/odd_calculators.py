@@ -7,6 +7,14 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
 
+def nan():
+    return Odd("nan")
+
+
+def slow():
+    return Odd("slow")
+
+
 class Odd(Calculator):
     implemented_properties = ("energy", "forces", "stress")
 
@@ -18,6 +26,8 @@ class Odd(Calculator):
         super().calculate(atoms, properties, system_changes)
         print("a line on standard output", flush=True)
         os.write(1, b"and one below Python\n")
+        if self.how == "slow":
+            time.sleep(0.25)
         if self.how == "hangs":
             time.sleep(600)
         if self.how == "dies":

@@ -38,7 +38,7 @@ def glasses(run: Run, *names: str) -> Structures:
 
 def labels(run: Run) -> Labels:
     names = [item.name for item in run.input.reference]
-    levels = {item.name: item.level.name for item in run.input.reference}
+    levels = {item.name: item.level.title for item in run.input.reference}
     files = _named(run.products / "reference", names, reference.ENDINGS)
     return Labels(step="reference", files=files, facts={"levels": levels})
 

@@ -1,9 +1,12 @@
 """The level of theory of a set of labels: its name, and what a set changes of that name's defaults.
 
-The struct travels whole from the input through a task's settings to the method that writes CP2K's input. A new option
-is one field here, and the line that it becomes there (`engines/cp2k/theory/levels.py`).
+The struct travels whole from the input through a task's settings to the method that writes CP2K's input, or to the
+worker that opens a potential. A new option is one field here, and the line that it becomes there
+(`engines/cp2k/theory/levels.py`).
 """
 
+import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +18,25 @@ from pydantic_core import PydanticCustomError
 from ..errors import InputError
 from ..fields import NonNegative, Positive, Section, within
 
-Name = Literal["gfn1-xtb", "pbe", "pbe+d3", "pbe+u", "pbe+u+d3", "blyp", "blyp+d3", "blyp+u", "blyp+u+d3", "template"]
-#: Names of the levels; ``template`` is a CP2K input of the user's own.
+Name = Literal[
+    "gfn1-xtb", "pbe", "pbe+d3", "pbe+u", "pbe+u+d3", "blyp", "blyp+d3", "blyp+u", "blyp+u+d3", "template", "mlip"
+]  # fmt: skip
+#: Names of the levels; ``template`` is a CP2K input of the user's own, ``mlip`` an interatomic potential.
 NAMES: tuple[str, ...] = get_args(Name)
+#: Name of the levels that are interatomic potentials, each with a title of its own.
+POTENTIAL = "mlip"
 #: What frames from tight binding have in place of magnetic moments: their energy does not depend on spin.
 OCCUPATIONS = "occupations from tight binding"
 #: Type of the validation error for an option that the level does not have.
 NOT_OF_THE_LEVEL = "not_of_the_level"
 _FUNCTIONALS = ("pbe", "blyp")
+#: Families of potentials whose model is a file.
+FILES = ("mace", "lammps")
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option of the density functionals whose names have the `part`, all of them for "".
+    """An option of the density functionals whose names have the `part`, all of them for "", or of potentials.
 
     `default` holds where none is given; `what` is what the other levels lack.
     """
@@ -38,6 +47,8 @@ class Option:
 
     def is_of(self, name: str) -> bool:
         """Whether the level called `name` has this option."""
+        if POTENTIAL in (self.part, name):
+            return self.part == name
         functional, *parts = name.split("+")
         return functional in _FUNCTIONALS and (not self.part or self.part in parts)
 
@@ -49,7 +60,7 @@ ElectronicTemperature = Annotated[Positive, within(1, 50_000)]
 
 
 class Level(Section):
-    """A level of theory: ``gfn1-xtb``, a functional with ``+u`` and ``+d3``, or ``template``.
+    """A level of theory: ``gfn1-xtb``, a functional with ``+u`` and ``+d3``, ``template``, or a potential, ``mlip``.
 
     Once validated, an option is None only if the level does not have it, or has nothing for it by default. Below a
     cutoff of 600 Ry sodium's semicore leaves a net force on the cell, which the label's check of the net force shows.
@@ -78,6 +89,15 @@ class Level(Section):
         None, description="Electronic temperature of Fermi-Dirac occupations; whole ones without it."
     )
     template: Path | None = Field(None, description="CP2K input of your own, for the level template.")
+    family: Annotated[str | None, Option("family of potentials", part=POTENTIAL)] = Field(
+        None, description="Family of the potential, for the level mlip: sevennet, chgnet, mace, ase."
+    )
+    model: Annotated[str | None, Option("model of a potential", part=POTENTIAL)] = Field(
+        None, description="Model of the family: a name, a file of mace, MODULE:NAME of ase."
+    )
+    dispersion: Annotated[Literal["d3"] | None, Option("dispersion to add to a potential", part=POTENTIAL)] = Field(
+        None, description="D3(BJ) of the functional of the potential's labels, added to it."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -111,6 +131,18 @@ class Level(Section):
         """Whether D3(BJ) dispersion is part of the level."""
         return self.name.endswith("+d3")
 
+    @property
+    def is_potential(self) -> bool:
+        """Whether an interatomic potential labels, rather than CP2K."""
+        return self.name == POTENTIAL
+
+    @property
+    def title(self) -> str:
+        """The name that frames carry before the hash, and that a dataset asks for."""
+        if self.family is None or self.model is None:
+            return self.name
+        return title_of(self.family, self.model, self.dispersion is not None)
+
     @classmethod
     def of(cls, name: str, **options: Any) -> "Level":
         """The level called `name` with these options. Raises InputError for an unknown name or an invalid option."""
@@ -140,6 +172,17 @@ class Level(Section):
     def shown(self, key: str) -> str:
         """The value of an option in a message."""
         return _shown(getattr(self, key))
+
+
+def title_of(family: str, model: str, d3: bool) -> str:
+    """The name of a potential as a level: ``sevennet-7net-l3i5+d3``; that of a file is without its folder."""
+    own = Path(model).name if family in FILES else model
+    return re.sub(r"[^A-Za-z0-9_.+-]", "-", f"{family}-{own}") + ("+d3" if d3 else "")
+
+
+def short_hash(text: str) -> str:
+    """Seven hexadecimal digits of the words of `text`, after a letter, so that they are not read as a number."""
+    return f"h{hashlib.sha256(' '.join(text.split()).encode()).hexdigest()[:7]}"
 
 
 def is_tight_binding(label: str) -> bool:

@@ -58,6 +58,8 @@ class Checks:
         number = document.number if isinstance(document, RoundView) else 0
         self._contents.append(Contents(document, number))
         with rule():
+            self._contents[-1].e0 = top.dataset.E0 if top.dataset is not None else None
+        with rule():
             self._structures(top, document, source)
         with rule():
             for index, item in enumerate(top.reference):
@@ -103,6 +105,9 @@ class Checks:
 
         where = ("reference", index)
         section = item.whole(Reference)
+        if section.level.is_potential:
+            self._teacher(top, section, where, document, source)
+            return
         method = None
         if (*where, "level", "template") not in document.faulty:
             with _named(document, where):
@@ -115,23 +120,46 @@ class Checks:
         with rule():
             self._one_level(top, section, method, where, document)
 
+    def _teacher(self, top: "Partial", section: Any, where: "Where", document: "Document", source: Path) -> None:
+        """The potential can be opened, and covers the elements; the structures have what a frame needs."""
+        from ..config.partial import rule
+        from .teachers import covered, opened
+
+        level = (*where, "level")
+        with rule(), _named(document, where):
+            self._spins(top, section, None)
+        if level in document.faulty or section.level.family is None or section.level.model is None:
+            return
+        with rule(), _named(document, level):
+            potential = opened(section.level, source)
+            with rule():
+                covered(potential, self._elements(top, section))
+        with rule():
+            if top.dataset is not None and top.dataset.level == section.level.title:
+                own = _Labeled(section.level, str(section.level.stated()), {}, document, level)
+                self._enter(own, section, section.level.title, self._elements(top, section))
+
     def _one_level(self, top: "Partial", section: Any, method: Any, where: "Where", document: "Document") -> None:
         """All sets that enter the dataset, also those of other systems, have one level and one kind per element."""
         from ..engines.cp2k.theory.levels import kinds_of, label_of
 
-        if method is None or top.dataset is None or top.dataset.level != section.level.name:
+        if method is None or top.dataset is None or top.dataset.level != section.level.title:
             return
         elements = self._elements(top, section)
         with suppress(InputError):
             kinds = {element: kinds_of(method, [element]) for element in elements}
             own = _Labeled(section.level, label_of(method), kinds, document, (*where, "level"))
-            for other in self._labeled:
-                shared = own.kinds.keys() & other.kinds.keys()
-                if own.label != other.label or any(own.kinds[item] != other.kinds[item] for item in shared):
-                    _tell_difference(own, other)
-                    return
-            self._labeled.append(own)
-            self._contents[-1].label(where, section, own.label, elements)
+            self._enter(own, section, own.label, elements)
+
+    def _enter(self, own: _Labeled, section: Any, level: str, elements: Iterable[str]) -> None:
+        """Let a set at `level` enter the dataset, unless it differs from an earlier one."""
+        for other in self._labeled:
+            shared = own.kinds.keys() & other.kinds.keys()
+            if own.label != other.label or any(own.kinds[item] != other.kinds[item] for item in shared):
+                _tell_difference(own, other)
+                return
+        self._labeled.append(own)
+        self._contents[-1].label(own.where[:-1], section, level, elements)
 
     def _outputs(self, top: "Partial", section: Any, method: Any) -> None:
         from ..engines.cp2k.write import prints
@@ -161,7 +189,7 @@ class Checks:
         """The dataset's level needs the energy of each isolated atom."""
         from ..engines.cp2k.write import inputs
 
-        if method is not None and top.dataset is not None and top.dataset.level == section.level.name:
+        if method is not None and top.dataset is not None and top.dataset.level == section.level.title:
             _for_all(self._elements(top, section), lambda element: inputs.isolated_atom(element, method))
 
     def _spins(self, top: "Partial", section: Any, method: Any) -> None:

@@ -40,10 +40,17 @@ class Contents:
     tables: dict[Path, "Table"] = field(default_factory=dict)
     e0_eV: dict[str, float] = field(default_factory=dict)
     whole: bool = True
+    taught: bool = False
+    e0: str | None = None
 
     def label(self, where: "Where", section: Any, level: str, elements: Iterable[str]) -> None:
-        """Add a reference set at the full name of its level. Those that round 0 has label their isolated atoms."""
+        """Add a reference set at the full name of its level. Those that round 0 has label their isolated atoms.
+
+        The hash of a potential is not known before it is opened: its level is without, and E0 can be fitted.
+        """
         needed, alone = frozenset(elements), not self.round and section.structures != "candidates"
+        if section.level.is_potential:
+            self.taught, alone = True, False
         self.parts[where] = _Part(f"set {section.name}", level, needed, needed if alone else frozenset())
 
     def include(self, where: "Where", shown: Path, file: Path, level: str, ceiling: float) -> None:
@@ -91,14 +98,17 @@ def check_contents(known: list[Contents], document: "Document") -> None:
 def _mixture(contents: Contents, part: _Part, sets: list[_Part]) -> str | None:
     """Whether a file is at another level than the sets or an earlier file."""
     first = next(iter([*sets, *contents.parts.values()]))
-    if part.level == first.level:
+    if part.level == first.level or part.level.rpartition("-")[0] == first.level:
         return None
     return f"{part.shown}: level {part.level} cannot be mixed with level {first.level} of {first.shown}"
 
 
 def _without_e0(contents: Contents, part: _Part, sets: list[_Part]) -> str | None:
     from ..dataset.assemble import WITHOUT_E0
+    from ..dataset.taught import GIVEN, LEAST_SQUARES
 
+    if contents.e0 == LEAST_SQUARES or (contents.taught and contents.e0 != GIVEN):
+        return None
     given = {element for each in [*sets, *contents.parts.values()] for element in each.given}
     given |= {element for table in contents.tables.values() if table.level == part.level for element in table.e0_eV}
     missing = part.needed - given

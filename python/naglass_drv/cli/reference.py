@@ -113,6 +113,8 @@ def warnings(input: "Input", document: "Document", name: str) -> Iterator[str]:
     from ..engines.cp2k.theory import levels
 
     for index, section in enumerate(input.reference):
+        if section.level.is_potential:
+            continue
         for warning in levels.warnings_of(section.level):
             yield f"{name}: {dotted(document.place(('reference', index)))} ({section.name}): {warning}"
 
@@ -180,10 +182,13 @@ def lint(input: "Input", source: Path, site: Mapping[str, Any], schema: Path | N
     from ..engines.cp2k.theory import levels
     from ..engines.cp2k.write import inputs
 
+    sections = [section for section in input.reference if not section.level.is_potential]
+    if not sections:
+        return
     program = Program.of_site(site)
     with TemporaryDirectory(prefix="naglass-") as folder:
         against = checks.Lint(schema or checks.input_schema(program.executable, Path(folder)))
-    for section in input.reference:
+    for section in sections:
         frame = _example(input, section, source)
         spin = {key: frame.info[key] for key in ("charge", "multiplicity")}
         text = inputs.single_point(

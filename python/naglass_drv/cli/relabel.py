@@ -1,7 +1,6 @@
 """The verb ``relabel``: frames with energies, forces and stresses of an interatomic potential."""
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -48,8 +47,9 @@ def _relabel(options: argparse.Namespace) -> int:
     if not frames:
         raise InputError(f"{options.frames[0]}: contains no frames but isolated atoms")
     facts, results = _evaluate(potential, frames, options)
-    level = _level(potential, facts)
-    labeled = [taught(*pair, level, potential.text) for pair in zip(frames, results, strict=True)]
+    level = potential.level_of(facts)
+    teacher = potential.text
+    labeled = [taught(*pair, level, teacher, f"relabel {teacher}") for pair in zip(frames, results, strict=True)]
     atoms, determined = fitted_atoms(labeled, ATOM_MULTIPLICITY)
     write_frames(options.output, labeled + atoms)
     shifts = ", ".join(f"{atom.get_chemical_formula()} {atom.info['REF_energy']:.3f}" for atom in atoms)
@@ -63,15 +63,6 @@ def _relabel(options: argparse.Namespace) -> int:
 def _multiplicity(frame: "Atoms") -> int | None:
     """The frame's own, if it has one; otherwise high spin is taken."""
     return int(frame.info["multiplicity"]) if "multiplicity" in frame.info else None
-
-
-def _level(potential: "Potential", facts: dict[str, Any]) -> str:
-    """Name and hash of a level: its weights, their precision, dispersion and the programs' versions."""
-    from ..foreign.gate import short_hash
-
-    stated = {key: facts[key] for key in ("weights_sha256", "dtype", "dispersion", "versions")}
-    name = potential.text.replace(":", "-").replace("/", "-")
-    return f"{name}-{short_hash(json.dumps(stated, sort_keys=True))}"
 
 
 def _evaluate(

@@ -37,7 +37,7 @@ def cross_check(top: Partial, document: Document, source: Path) -> None:
             check(top, document)
     with rule():
         for index, item in enumerate(top.reference):
-            for check_item in (_check_strain, _check_template, _check_spin, _check_moves):
+            for check_item in (_check_strain, _check_template, _check_potential, _check_spin, _check_moves):
                 with rule():
                     check_item(item, index, document)
     with rule():
@@ -125,7 +125,7 @@ def _check_dataset(top: Partial, document: Document) -> None:
             first.setdefault(item.name, index)
     if top.dataset is None or top.dataset.include:
         return
-    levels = sorted({item.level.name for item in sets})
+    levels = sorted({item.level.title for item in sets})
     if top.dataset.level not in levels:
         known = f"the reference sets are at {', '.join(levels)}" if levels else "there is no reference set"
         message = f"no frames at {top.dataset.level!r}: {known}, and include lists no files"
@@ -153,6 +153,28 @@ def _check_template(item: Partial, index: int, document: Document) -> None:
     if level.name != "template" and level.template is not None:
         message = f"the level is {level.name!r}; to use a template, set level to 'template'"
         document.fault((*where, "template"), message)
+
+
+def _check_potential(item: Partial, index: int, document: Document) -> None:
+    """A level that is a potential names one, and asks it for nothing that only CP2K can do."""
+    where, level = ("reference", index), item.level
+    if not level.is_potential:
+        return
+    if missing := [key for key in ("family", "model") if getattr(level, key) is None]:
+        document.fault((*where, "level"), f"level 'mlip' is a potential: set the key {' and '.join(missing)}")
+    refused = {
+        "aimd": "a potential labels structures; MD with it is not a trajectory of a reference set",
+        "relax": "a potential labels structures; it does not relax them here",
+        "outputs": "a potential knows no electrons",
+        "charge": "a potential knows no charge of the cell",
+        "spin": "a potential knows no spin; leave it out",
+    }
+    for key, reason in refused.items():
+        with rule():
+            value = getattr(item, key)
+            if value not in (None, [], 0, "ferromagnetic"):
+                shown = f"{value}: " if isinstance(value, int | str) else ""
+                document.fault((*where, key), f"{shown}{reason}")
 
 
 def _check_spin(item: Partial, index: int, document: Document) -> None:

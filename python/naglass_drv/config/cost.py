@@ -25,10 +25,14 @@ _SOFT_PS = 1.0
 _MELT_FRAMES = 2
 # bytes for a program with its libraries: LAMMPS in Python, CP2K, LAMMPS with torch
 _LAMMPS_B, _CP2K_B, _TORCH_B = 150e6, 200e6, 600e6
+# atoms that one task labels with a potential: a minute or two, beside the seconds that its worker takes to start
+_BATCH_ATOMS = 5_000
 # bytes per atom: neighbor lists of the pair potential; a snapshot as text; a frame with arrays as the analysis holds it
 _CLASSICAL_B, _SNAPSHOT_B, _FRAME_B = 2_000, 150, 250
 # bytes per atom that a MACE model of typical size needs for one evaluation with gradients
 _MODEL_B = 400_000
+# bytes per atom that published potentials need for one evaluation, measured at 208 atoms
+_PUBLISHED_B = {"sevennet": 12_000_000, "chgnet": 10_000_000}
 # basis functions per atom, dense matrices per SCF, bytes per atom of the density grids at 800 Ry
 _FUNCTIONS, _MATRICES, _GRID_B = {"gfn1-xtb": 6}, 20, 6_000_000
 _OUTPUT_B = 2_000_000
@@ -135,6 +139,17 @@ def shown(size: float) -> str:
     return ""
 
 
+def batches(sizes: Sequence[int]) -> list[range]:
+    """Which frames, of so many atoms, are labeled by one task with a potential: at least one, in their order."""
+    found, first, atoms = [], 0, 0
+    for number, size in enumerate(sizes):
+        if atoms and atoms + size > _BATCH_ATOMS:
+            found.append(range(first, number))
+            first, atoms = number, 0
+        atoms += size
+    return [*found, range(first, len(sizes))] if sizes else []
+
+
 def _glass(top: Any) -> Cost:
     glass, count = top.glass, atoms(top)
     quench_ps = max(0.0, glass.melt_temperature_K - glass.final_temperature_K) / glass.quench_rate_K_per_ps
@@ -152,6 +167,8 @@ def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:
         melts = 0
     elif melts is None:
         melts = 0 if moves else _MELT_FRAMES
+    if item.level.is_potential:
+        return _taught(item, index, [size for size in sizes for _ in range(item.frames_per_structure + melts)])
     tasks = len(sizes) * (item.frames_per_structure + melts)
     count, frames, what = max(sizes), 1.0, "label"
     if item.aimd is not None:
@@ -163,6 +180,13 @@ def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:
     disk = tasks * (_OUTPUT_B + frames * count * (2 * _SNAPSHOT_B + 1_000))
     text = f"{what} {item.level.name}, up to {count} atoms"
     return Cost(("reference", index), tasks, text, _scf_memory(item, count), disk)
+
+
+def _taught(item: Any, index: int, sizes: Sequence[int]) -> Cost:
+    disk = 2 * sum(sizes) * (_SNAPSHOT_B + 1_000)
+    text = f"part of {counted(len(sizes), 'label')}, {item.level.title}, up to {max(sizes)} atoms"
+    memory = _TORCH_B + max(sizes) * _PUBLISHED_B.get(item.level.family or "", _MODEL_B)
+    return Cost(("reference", index), len(batches(sizes)), text, memory, disk)
 
 
 def _scf_memory(item: Any, count: int) -> float:

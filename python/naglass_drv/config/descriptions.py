@@ -80,6 +80,7 @@ OF_KEYS = {
     "Dataset.drop_outliers": "Leave out what the audit flags: all, or the listed checks.",
     "Dataset.max_frames": "Most frames; the most diverse are selected.",
     "Dataset.frames_per_file": "Frames in one file of the set.",
+    "Dataset.E0": "Energies of single atoms: isolated_atoms, or least_squares over the training frames.",
     "Train.start_model": "Model to start from: a file or a product of another run; scratch for none in a loop.",
     "Train.committee": "Number of models, fitted with independent seeds; their deviation is calibrated.",
     "Train.trust": "Load a pickled start model.",

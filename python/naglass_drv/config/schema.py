@@ -133,7 +133,7 @@ class Relax(Section):
 
 
 class Reference(Section):
-    """One set of first-principles labels: which structures, how they are varied, and at which level.
+    """One set of labels: which structures, how they are varied, and at which level.
 
     For each structure, `frames_per_structure` frames are labeled: the structure itself, then rattled and strained
     copies; for each glass also `melt_frames_per_structure` frames from its melt and quench. With `aimd` or `relax`
@@ -182,6 +182,8 @@ class Audit(Section):
 class Dataset(Section):
     """Admitted frames and included external frames of one level, audited and split by group.
 
+    The energies of single atoms, `E0`, are those of isolated atoms, or of least squares over the training frames: by
+    default where the level is a potential, which knows no isolated atoms, and no file gives them.
     Frames with a spin state that does not match their composition are kept only with `admit_spin_flagged`. Frames
     flagged by the audit are dropped only if `drop_outliers` is `true` or lists the check. If there are more
     than `max_frames`, the most diverse frames are selected.
@@ -196,6 +198,7 @@ class Dataset(Section):
     drop_outliers: bool | Annotated[list[Check], AfterValidator(each_once)] = False
     max_frames: Annotated[Count, within(1, 10_000_000)] | None = None
     frames_per_file: Annotated[Count, within(1, 10_000_000)] = 5000
+    E0: Literal["isolated_atoms", "least_squares"] | None = None
 
 
 class Replay(Section):

@@ -19,7 +19,8 @@ _E0_TOLERANCE_eV = 1e-4
 #: What can be done about elements without E0.
 WITHOUT_E0 = (
     "add a reference set of these elements at this level, include the E0.json or dataset.json of the run that labeled "
-    "the frames, or add single-atom frames with config_type=IsolatedAtom to an included file"
+    "the frames, add single-atom frames with config_type=IsolatedAtom to an included file, or set dataset.E0 to "
+    "least_squares"
 )
 
 
@@ -48,6 +49,8 @@ def assemble(
     files: Mapping[str, Sequence["Atoms"]],
     e0_eV: Mapping[str, Mapping[str, float]],
     max_force_eV_per_A: float = np.inf,
+    *,
+    partial_e0: bool = False,
 ) -> Dataset:
     """Merge the labeled frames of `files` (name -> frames), in this order, with isolated-atom energies.
 
@@ -56,7 +59,8 @@ def assemble(
     `config_type="IsolatedAtom"` (mace-torch's convention) gives that element's energy and is not trained on;
     `e0_eV` (name of its source -> element -> eV) gives more. Frames with a force above `max_force_eV_per_A` are
     left out and listed. Raises InputError when levels mix, when two sources disagree on an energy by more than
-    1e-4 eV, when an element has none, or when no frame is left.
+    1e-4 eV, when an element has none, or when no frame is left. With `partial_e0`, a dataset in which an element has
+    none has no energies at all.
     """
     full = one_level(
         ((f"{name}: frame {number}", frame) for name, frames in files.items() for number, frame in enumerate(frames)),
@@ -78,6 +82,8 @@ def assemble(
     merged = isolated_atom_energies(atoms, e0_eV)
     present = sorted({element for frame in frames for element in frame.symbols})
     missing = [element for element in present if element not in merged]
+    if missing and partial_e0:
+        return Dataset(frames, {}, full, total - len(kept), left_out)
     if missing:
         raise InputError(f"dataset: no isolated-atom energy for {', '.join(missing)} at level {full}; {WITHOUT_E0}")
     used = {element: merged[element] for element in present}

@@ -1,20 +1,91 @@
-"""Frames labeled by an interatomic potential, in the form of the convention (see `frames`)."""
+"""Frames labeled by an interatomic potential, in the form of the convention (see `frames`), and their E0."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..wording import counted
 from .frames import check_labeled
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+#: Where the E0 of a dataset come from.
+LEAST_SQUARES, GIVEN = "least_squares", "isolated_atoms"
+# beginning of the source of an isolated atom with such an energy
+_FITTED = "least squares"
 
-def taught(frame: "Atoms", result: Any, level: str, teacher: str) -> "Atoms":
-    """A prepared frame (see `candidates.prepared`) with the energy, forces and stress of `result` (eV, eV/Å, eV/Å³)."""
+
+@dataclass(frozen=True)
+class Fitted:
+    """Energies of isolated atoms (eV) by least squares over `frames` frames of `compositions` compositions.
+
+    `determined` says whether the compositions determine each of them; otherwise they are the smallest that hold for
+    mixtures of the compositions. `rms_eV_per_atom` is what they leave of the energies.
+    """
+
+    e0_eV: Mapping[str, float]
+    frames: int
+    compositions: int
+    determined: bool
+    rms_eV_per_atom: float
+
+    def origin(self) -> dict[str, Any]:
+        """What a dataset says of the origin of its E0."""
+        return {"from": LEAST_SQUARES} | {key: value for key, value in vars(self).items() if key != "e0_eV"}
+
+
+def told(origin: Mapping[str, Any]) -> str:
+    """The origin of the E0 of a dataset in words."""
+    if origin["from"] == GIVEN:
+        return "E0 from isolated atoms"
+    if "frames" not in origin:
+        return f"E0 taken over from included frames: {origin['source']}"
+    where = ", taken over from an earlier dataset" if origin.get("kept") else ""
+    return (
+        f"E0 by least squares over {counted(origin['frames'], 'frame')} for training, of "
+        f"{counted(origin['compositions'], 'composition')}{where}; determined: "
+        f"{'yes' if origin['determined'] else 'no, they hold for mixtures of these compositions'}; "
+        f"they leave {1000 * origin['rms_eV_per_atom']:.3g} meV/atom (root mean square)"
+    )
+
+
+def is_fitted(atom: "Atoms") -> bool:
+    """Whether the energy of an isolated-atom frame is one of `fitted_atoms`."""
+    return str(atom.info["source"]).startswith(_FITTED)
+
+
+def least_squares(frames: Sequence["Atoms"]) -> Fitted:
+    """E0 of the elements of labeled `frames`, by their energies per atom.
+
+    A potential knows no isolated atoms: what it says of one is far from any atom of an oxide.
+    """
+    elements = sorted({symbol for frame in frames for symbol in frame.symbols})
+    counts = np.array([[list(frame.symbols).count(element) for element in elements] for frame in frames])
+    atoms = np.array([len(frame) for frame in frames])
+    energies = np.array([frame.info["REF_energy"] for frame in frames]) / atoms
+    shares = counts / atoms[:, None]
+    found, *_ = np.linalg.lstsq(shares, energies, rcond=None)
+    # whole numbers, since the rank of rounded shares is larger than it should be
+    determined = bool(np.linalg.matrix_rank(counts) == len(elements))
+    return Fitted(
+        dict(zip(elements, found.tolist(), strict=True)),
+        len(frames),
+        len(np.unique(shares.round(9), axis=0)),
+        determined,
+        float(np.sqrt(((shares @ found - energies) ** 2).mean())),
+    )
+
+
+def taught(frame: "Atoms", result: Any, level: str, teacher: str, source: str) -> "Atoms":
+    """A prepared frame (see `candidates.prepared`) with the energy, forces and stress of `result` (eV, eV/Å, eV/Å³).
+
+    Moments are left out: those of a potential are a second opinion, and no label.
+    """
     labeled = frame.copy()
-    labeled.info |= {"level": level, "source": f"relabel {teacher}", "program": teacher}
+    labeled.info |= {"level": level, "source": source, "program": teacher}
     labeled.info["REF_energy"] = float(result.energy)
     labeled.set_array("REF_forces", np.array(result.forces))
     if result.stress is not None:
@@ -25,27 +96,19 @@ def taught(frame: "Atoms", result: Any, level: str, teacher: str) -> "Atoms":
 
 
 def fitted_atoms(frames: Sequence["Atoms"], multiplicity: Mapping[str, int]) -> tuple[list["Atoms"], bool]:
-    """Isolated-atom frames whose energies (eV) are those of least squares over `frames`, and whether these determine
-    them; otherwise they are the smallest that hold for mixtures of the compositions.
-
-    A potential knows no isolated atoms: what it says of one is far from any atom of an oxide.
-    """
+    """Isolated-atom frames with the energies of `least_squares` over `frames`, and whether these determine them."""
     from ase import Atoms
 
-    elements = sorted({symbol for frame in frames for symbol in frame.symbols})
-    counts = np.array([[list(frame.symbols).count(element) for element in elements] for frame in frames])
-    energies = np.array([frame.info["REF_energy"] for frame in frames])
-    atoms = np.array([len(frame) for frame in frames])
-    found, *_ = np.linalg.lstsq(counts / atoms[:, None], energies / atoms, rcond=None)
+    found = least_squares(frames)
     out = []
-    for element, energy in zip(elements, found, strict=True):
+    for element, energy in found.e0_eV.items():
         atom = Atoms(element, positions=[[0.0, 0.0, 0.0]])
         atom.info = {
             "config_type": "IsolatedAtom", "charge": 0, "multiplicity": multiplicity.get(element, 1),
-            "level": frames[0].info["level"], "group": f"{element}-atom", "REF_energy": float(energy),
-            "source": f"least squares over {len(frames)} frames",
+            "level": frames[0].info["level"], "group": f"{element}-atom", "REF_energy": energy,
+            "source": f"{_FITTED} over {len(frames)} frames",
         }  # fmt: skip
         atom.set_array("REF_forces", np.zeros((1, 3)))
         check_labeled(atom, element)
         out.append(atom)
-    return out, bool(np.linalg.matrix_rank(counts) == len(elements))
+    return out, found.determined

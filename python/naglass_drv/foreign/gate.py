@@ -4,7 +4,6 @@ A reader (`read_extxyz` here, others beside it) turns a source into `Found` fram
 of each a frame of the convention (see `frames`), or refuses it by name.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..chemistry.level import short_hash
 from ..dataset.assemble import is_isolated_atom
 from ..dataset.audit.moments import LABELS
 from ..dataset.candidates import high_spin, prepared
@@ -162,11 +162,6 @@ def set_labels(frame: "Atoms", energy: Any, forces: Any, stress: Any) -> None:
 def source_name(path: Path, number: int) -> str:
     """The name of a frame: file with its folder, and the frame's number."""
     return f"{'/'.join(path.absolute().parts[-2:])}#{number}"
-
-
-def short_hash(text: str) -> str:
-    """Seven hexadecimal digits of the words of `text`, after a letter, so that they are not read as a number."""
-    return f"h{hashlib.sha256(' '.join(text.split()).encode()).hexdigest()[:7]}"
 
 
 def admit(found: Found, terms: Terms, sha256: str = "") -> "Atoms":

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..chemistry.level import short_hash
 from ..errors import InputError
-from .gate import Found, Refused, bare, set_labels, short_hash, source_name, unreadable
+from .gate import Found, Refused, bare, set_labels, source_name, unreadable
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -1,11 +1,13 @@
 """Sections on the labels, the dataset and the model."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ..chemistry.level import OCCUPATIONS, is_tight_binding, moments_by
+from ..chemistry.level import OCCUPATIONS, Level, is_tight_binding, moments_by
+from ..dataset.taught import LEAST_SQUARES, told
 from ..products import Quantity
 from ..wording import counted
 from . import figures_model, fine_tuning
@@ -33,20 +35,21 @@ _CURVES = {
 
 
 def labels(material: Material) -> Section | None:
-    """First-principles labels: how many, at which level, and every frame that was not admitted, with the
-    reason.
-    """
+    """Labels: how many, at which level, and every frame that was not admitted, with the reason."""
     sets = material.input.get("reference") or []
     if not sets:
         return None
-    section = Section("First-principles labels", "labels")
+    levels = [level_of(item) for item in sets]
+    computed = [level.title for level in levels if not level.is_potential]
+    section = Section("First-principles labels" if len(computed) == len(sets) else "Labels", "labels")
     rejected = {item["name"]: _rejected(material, item["name"]) for item in sets}
     section.add(
         Table(
             ("set", "level of theory", "admitted", "not admitted", "largest metal moment", "smallest"),
             [_set_row(material, item, len(rejected[item["name"]])) for item in sets],
-            "Isolated atoms are not counted. Sets at different levels are never mixed. Moments are "
-            f"{moments_by((item['level']['name'] for item in sets), 'Mulliken spins')}.",
+            "Isolated atoms are not counted. Sets at different levels are never mixed. "
+            + (f"Moments are {moments_by(computed, 'Mulliken spins')}. " if computed else "")
+            + ("Frames labeled by a potential have none. " if len(computed) < len(sets) else ""),
         )
     )
     section.add(*spin_states(material, sets))
@@ -61,8 +64,19 @@ def labels(material: Material) -> Section | None:
             Table(("set", "frame", "check", "reason"), rows),
         )
     else:
-        section.add("Every frame passed the checks (SCF converged, small net force, spin as requested).")
+        checks = "SCF converged, small net force, spin as requested" if computed else "small net force"
+        section.add(f"Every frame passed the checks ({checks}).")
     return section
+
+
+def level_of(item: Mapping[str, Any]) -> Level:
+    """The level of a set, as run.yaml has it."""
+    return Level.model_validate_json(json.dumps(item["level"]))
+
+
+def described(level: Level) -> str:
+    """A level in words."""
+    return f"{level.title} (interatomic potential)" if level.is_potential else LEVELS.get(level.name, level.name)
 
 
 def _rejected(material: Material, name: str) -> list[Mapping[str, Any]]:
@@ -85,7 +99,7 @@ def _set_row(material: Material, item: Mapping[str, Any], rejected: int) -> list
     ]
     return [
         name,
-        LEVELS.get(item["level"]["name"], item["level"]["name"]),
+        described(level_of(item)),
         Quantity(f"labels.{name}.admitted", f"frames of set {name} admitted", len(frames), "1"),
         Quantity(f"labels.{name}.rejected", f"frames of set {name} not admitted", rejected, "1"),
         *(
@@ -129,11 +143,14 @@ def dataset(material: Material) -> Section | None:
     if flagged := summary.get("spin_flagged"):
         text = f"{counted(len(flagged), 'frame')} left out because the spin state does not match the composition"
         section.add(Notice("note", f"{text}: {', '.join(sorted({entry['flag'] for entry in flagged}))}."))
+    word = "single-atom" if summary.get("E0", {}).get("from") == LEAST_SQUARES else "isolated-atom"
     energies = [
-        [element, Quantity(f"dataset.E0.{element}", f"isolated-atom energy of {element}", energy, "eV")]
+        [element, Quantity(f"dataset.E0.{element}", f"{word} energy of {element}", energy, "eV")]
         for element, energy in summary.get("E0_eV", {}).items()
     ]
-    section.add(Table(("element", "isolated-atom energy"), energies))
+    if origin := summary.get("E0"):
+        section.add(f"{told(origin)}.")
+    section.add(Table(("element", f"{word} energy"), energies))
     return section
 
 
@@ -258,7 +275,7 @@ def _parity_figure(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
         # most frequent element first, so that it does not cover the others
         for z in sorted(np.unique(data["numbers"]), key=lambda z: -(data["numbers"] == z).sum())
     }
-    return Figure("parity", figures_model.parity(energies, forces, shown), "Model versus first-principles labels.")
+    return Figure("parity", figures_model.parity(energies, forces, shown), "Model versus labels.")
 
 
 def _history(records: list[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:

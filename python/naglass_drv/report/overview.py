@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.quantities import no_error
+from ..chemistry.level import Level
 from ..chemistry.notation import SUPERSCRIPT, formula_text
 from ..core import VANADYL_CUTOFF
 from ..products import Quantity
@@ -70,10 +71,9 @@ def worth(material: Material) -> Section:
     rows = [("size", _size(numbers)) for numbers in list(measured.values())[:1]]
     if input.get("glass"):
         rows.append(("quench", _quench(input["glass"], input["system"], material.density_source)))
-    levels = (
-        [input["dataset"]["level"]] if input.get("dataset") else [item["level"]["name"] for item in input["reference"]]
-    )
-    rows += [("level of theory", _level(level)) for level in dict.fromkeys(levels)]
+    known = {level.title: level for level in map(learning.level_of, input.get("reference") or [])}
+    titles = [input["dataset"]["level"]] if input.get("dataset") else list(known)
+    rows += [("level of theory", _level(title, known.get(title))) for title in dict.fromkeys(titles)]
     error = learning.test_error(material)
     if error is not None:
         rows.append(("model", _model(material, error)))
@@ -164,8 +164,13 @@ def _quench(glass: Mapping[str, Any], system: Mapping[str, Any], source: str) ->
     ) + (vanadyl if any(label.startswith("V") for label in system["composition"]) else "")
 
 
-def _level(level: str) -> str:
-    text = f"The model was trained on {learning.LEVELS.get(level, level)}. "
+def _level(level: str, known: Level | None) -> str:
+    text = f"The model was trained on {learning.described(known) if known else learning.LEVELS.get(level, level)}. "
+    if known is not None and known.is_potential:
+        return text + (
+            "It repeats the faults of that potential, which are not measured here, and adds its own: its errors are "
+            "relative to the potential, not to a first-principles calculation."
+        )
     if level == "gfn1-xtb":
         return text + (
             "This level is cheap enough to label many structures, but it is not a reference for "

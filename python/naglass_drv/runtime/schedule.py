@@ -365,7 +365,8 @@ class _Worker:
         if outcome.exit_code == 0:
             self.store.complete(ticket, folder, summary or {})
             events.append(root, "done", task=ticket.label, attempt=ticket.attempt)
-            self._say(f"{ticket.label} done")
+            note = (summary or {}).get("note")
+            self._say(f"{ticket.label} done{f': {note}' if note else ''}")
         elif outcome.exit_code == Stopped.exit_code:
             events.append(root, "stopped", task=ticket.label, attempt=ticket.attempt)
             self._say(f"{ticket.label} stopped")

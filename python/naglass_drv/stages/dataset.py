@@ -1,8 +1,8 @@
 """Stage `dataset`: admitted frames and included files at one level of theory, split by group."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 name = "dataset"
 #: Raised when the same settings and files give another result.
-revision = 3
+revision = 4
 
 TRAIN, TEST, SUMMARY = "train", "test", "dataset.json"
 BEFORE = "before"
@@ -30,7 +30,7 @@ AUDIT, ARRAYS = "audit.json", "audit.npz"
 
 @dataclass(frozen=True)
 class Settings:
-    """What is done with the labeled frames: see the section `dataset` of the input."""
+    """What is done with labeled frames: see the section `dataset` of the input. `taught`: the level is a potential."""
 
     level: str
     test_fraction: float
@@ -41,6 +41,8 @@ class Settings:
     admit_spin_flagged: bool = False
     drop_outliers: bool | list[str] = False
     max_frames: int | None = None
+    E0: str | None = None
+    taught: bool = False
 
 
 def plan(run: Run) -> list[Task]:
@@ -50,8 +52,10 @@ def plan(run: Run) -> list[Task]:
     section = run.input.dataset
     labeled: dict[str, Path] = {}
     energies: dict[str, Path] = {}
+    taught = False
     for labels in run.take_all("reference", Labels):
         sets = [item for item, level in labels.facts["levels"].items() if level == section.level]
+        taught = taught or any(item in sets for item in labels.facts.get("taught", ()))
         # a set with all frames rejected has no file of admitted frames, but its isolated atoms still count
         for word, found in (("admitted", labeled), ("E0", energies)):
             prefix = f"{word}/{labels.scope}/" if labels.scope else f"{word}/"
@@ -67,7 +71,7 @@ def plan(run: Run) -> list[Task]:
     earlier = {BEFORE: run.take(BEFORE, Product).files["summary"]} if BEFORE in run.takes else {}
     if not labeled and not included:
         raise InputError(f"dataset: no admitted frames at level {section.level}, and no included files")
-    settings = dumped(Settings(seed=run.input.seed, **common(Settings, section)))
+    settings = dumped(Settings(seed=run.input.seed, taught=taught, **common(Settings, section)))
     return [Task(name, "dataset", settings, labeled | included | energies | tables | earlier)]
 
 
@@ -88,17 +92,18 @@ def run(job: Job) -> Mapping[str, Any] | None:
     """Read, check, merge, audit, split and write the frames; nothing is labeled or changed here."""
     if job.rank != 0:
         return None
-    from ..dataset.assemble import assemble, statistics
+    from ..dataset.assemble import statistics
     from ..dataset.audit import Limits, audited
     from ..dataset.frames import read_labeled
     from ..dataset.sets import write_set
     from ..dataset.sites import without_flagged
     from ..dataset.split import split_by_group
+    from ..dataset.taught import told
 
     settings = read_settings(Settings, job.task)
     frames = {str(path): read_labeled(path) for path in _with(job.task, "admitted", "included", "seen")}
     _name_systems(job.task, frames)
-    dataset = assemble(settings.level, frames, _energies(job.task, frames), settings.max_force_eV_per_A)
+    dataset, origin = _with_e0(job.task, settings, frames)
     flagged: list[dict[str, Any]] = []
     if not settings.admit_spin_flagged:
         dataset, flagged = without_flagged(dataset)
@@ -110,13 +115,70 @@ def run(job: Job) -> Mapping[str, Any] | None:
     trained, held = _groups_before(job.task)
     trained |= {frame.info["group"] for path in _with(job.task, "seen") for frame in frames[str(path)]}
     split = split_by_group(groups, settings.test_fraction, settings.seed, trained, held)
+    if origin is None:
+        dataset, origin = _fitted(dataset, split.train)
+    note = told(origin)
     for part, indices in ((TRAIN, split.train), (TEST, split.test)):
         if indices:
             write_set(job.folder, part, [dataset.frames[i] for i in indices], settings.frames_per_file)
     summary = statistics(dataset, split) | {"audit": result["counts"], "dropped": result["dropped"]}
-    summary |= {"selection": chosen, "spin_flagged": flagged}
+    summary |= {"selection": chosen, "spin_flagged": flagged, "E0": origin, "note": note}
     write_json(job.folder / SUMMARY, summary)
     return summary
+
+
+def _with_e0(
+    task: Task, settings: Settings, frames: Mapping[str, list["Atoms"]]
+) -> tuple["Dataset", dict[str, Any] | None]:
+    """The dataset and the origin of its E0; without E0 and None if they are to be fitted to the training frames."""
+    from ..dataset.assemble import assemble
+    from ..dataset.taught import LEAST_SQUARES
+
+    may_fit = settings.E0 == LEAST_SQUARES or (settings.E0 is None and settings.taught)
+    given = _energies(task, frames)
+    dataset = assemble(settings.level, frames, given, settings.max_force_eV_per_A, partial_e0=may_fit)
+    if dataset.e0_eV and settings.E0 != LEAST_SQUARES:
+        return dataset, _origin(task, frames, dataset.level)
+    present = _elements(dataset)
+    for path in _with(task, BEFORE):
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        # a model is refined with the E0 that it has
+        own = summary["level"] == dataset.level and summary["E0"]["from"] == LEAST_SQUARES
+        if own and present <= summary["E0_eV"].keys():
+            kept = {element: summary["E0_eV"][element] for element in sorted(present)}
+            return replace(dataset, e0_eV=kept), summary["E0"] | {"kept": True}
+    return replace(dataset, e0_eV={}), None
+
+
+def _origin(task: Task, frames: Mapping[str, list["Atoms"]], level: str) -> dict[str, Any]:
+    """Where E0 come from that are given: isolated atoms, or a fit to other frames."""
+    from ..dataset.assemble import is_isolated_atom
+    from ..dataset.taught import GIVEN, LEAST_SQUARES, is_fitted
+
+    for path in _with(task, "table"):
+        table = json.loads(path.read_text(encoding="utf-8"))
+        if table["level"] == level and table.get("E0", {}).get("from") == LEAST_SQUARES:
+            return table["E0"] | {"kept": True}
+    atoms = [frame for each in frames.values() for frame in each if is_isolated_atom(frame)]
+    fitted = sorted({str(atom.info["source"]) for atom in atoms if is_fitted(atom)})
+    return {"from": LEAST_SQUARES, "source": ", ".join(fitted)} if fitted else {"from": GIVEN}
+
+
+def _fitted(dataset: "Dataset", train: Sequence[int]) -> tuple["Dataset", dict[str, Any]]:
+    """The dataset with E0 of least squares over its training frames, and what is to be said of them."""
+    from ..dataset.taught import least_squares
+
+    found = least_squares([dataset.frames[i] for i in train])
+    if missing := sorted(_elements(dataset) - found.e0_eV.keys()):
+        raise InputError(
+            f"dataset: no training frame has {', '.join(missing)}, whose E0 is to be fitted; "
+            "add frames, or lower test_fraction"
+        )
+    return replace(dataset, e0_eV=found.e0_eV), found.origin()
+
+
+def _elements(dataset: "Dataset") -> set[str]:
+    return {element for frame in dataset.frames for element in frame.symbols}
 
 
 def _thinned(dataset: "Dataset", most: int | None) -> tuple["Dataset", dict[str, Any] | None]:
@@ -125,7 +187,7 @@ def _thinned(dataset: "Dataset", most: int | None) -> tuple["Dataset", dict[str,
         return dataset, None
     from ..dataset.selection import farthest_points, pair_descriptors
 
-    found = farthest_points(pair_descriptors(dataset.frames, sorted(dataset.e0_eV)), most)
+    found = farthest_points(pair_descriptors(dataset.frames, sorted(_elements(dataset))), most)
     kept = dataset.of(dataset.frames[i] for i in sorted(found.chosen))
     return kept, {"of": len(dataset.frames), "chosen": len(kept.frames), "covering_radius": found.left}
 

@@ -32,6 +32,11 @@ def label(section: Any, symbols: Iterable[str], *, moves: bool = True) -> Effort
     return Effort(f"reference {section.level.name}", runs * grid * len(symbols) ** 2)
 
 
+def taught(section: Any, atoms: int) -> Effort:
+    """Frames labeled by a potential: atoms in all of them."""
+    return Effort(f"reference {section.level.title}", max(atoms, 1))
+
+
 def _segment_ps(segment: Any) -> float:
     if segment.time_ps is not None:
         return float(segment.time_ps)

@@ -1,4 +1,4 @@
-"""Stage `reference`: first-principles labels from CP2K for structures, varied copies, and their trajectories."""
+"""Stage `reference`: labels for structures, varied copies, and their trajectories, from CP2K or by a potential."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from ..config.schema import Reference
 from ..errors import InputError
 from ..files import keep_only, write_bytes, write_json
 from ..products import Labels, Structures, Trajectories
-from . import coupling, efforts, labeling, sets, wannier
+from . import coupling, efforts, labeling, sets, teaching, wannier
 from .base import Done, Job, Run, Task, dumped, read_settings
 from .labeling import FRAME, REJECTED, Settings, is_atom
 
@@ -34,14 +34,23 @@ ENDINGS = {
 
 def plan(run: Run) -> list[Task]:
     """One task per frame or trajectory, and one per element for the isolated atoms at the level of the dataset
-    (those of several systems are labeled by the stage `atoms`).
+    (those of several systems are labeled by the stage `atoms`); many frames in each for a level that is a potential.
 
     Raises SetupError if CP2K or its data are missing, and InputError for a structure that cannot be labeled,
     in either case before the first label is started.
     """
-    program = sets.program_of(run.site)
+    by_cp2k = any(not section.level.is_potential for section in run.input.reference)
+    program = sets.program_of(run.site) if by_cp2k else None
     lone: set[tuple[str, ...]] = set()
-    return [task for section in run.input.reference for task in _plan_set(run, section, program, lone)]
+    return [
+        task
+        for section in run.input.reference
+        for task in (
+            teaching.plan(name, section, _candidates(run, section), run.source)
+            if section.level.is_potential
+            else _plan_set(run, section, program, lone)
+        )
+    ]
 
 
 def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, ...]]) -> list[Task]:
@@ -87,20 +96,31 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
 
 
 def expect(run: Run) -> tuple[list[Task], Labels]:
-    """A task for each frame and isolated atom. The partner with antiparallel moments is not foreseen."""
+    """A task for each frame and isolated atom, or for many frames; that of antiparallel moments is not foreseen."""
     tasks: list[Task] = []
     frames: dict[str, int] = {}
     for section in run.input.reference:
         cells = _expected_cells(run, section)
         frames[section.name] = len(cells)
+        if section.level.is_potential:
+            tasks += teaching.expect(name, section, cells)
+            continue
         kinds = sorted({element for cell in cells for element in cell})
         lone = kinds if _labels_atoms(run, section) else []
         for number, symbols in enumerate([*cells, *([element] for element in lone)]):
             ranks = section.ranks if len(symbols) > 1 else 1
             effort = efforts.label(section, symbols)
             tasks.append(Task(name, f"{section.name}-{number}", {}, ranks=ranks, effort=effort))
-    levels = {section.name: section.level.name for section in run.input.reference}
-    return tasks, Labels(facts={"levels": levels, "frames": frames})
+    return tasks, Labels(facts=_facts(run) | {"frames": frames})
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    """The levels by set, and the sets without isolated atoms."""
+    sections = run.input.reference
+    taught = [section.name for section in sections if section.level.is_potential]
+    return {"levels": {section.name: section.level.title for section in sections}} | (
+        {"taught": taught} if taught else {}
+    )
 
 
 def _labels_atoms(run: Run, section: Reference) -> bool:
@@ -158,11 +178,13 @@ def _candidates(run: Run, section: Reference) -> list[Any]:
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Label one frame, or run one trajectory and label its frames.
+    """Label one frame, or run one trajectory and label its frames, or label many frames by a potential.
 
     A frame that fails a check is also a result: the task is done, and the frame is rejected with a reason.
     """
-    return labeling.carry_out(job) if job.rank == 0 else None
+    if job.rank != 0:
+        return None
+    return teaching.carry_out(job) if teaching.is_taught(job.task) else labeling.carry_out(job)
 
 
 def collect(run: Run, done: list[Done]) -> Labels:
@@ -171,27 +193,16 @@ def collect(run: Run, done: list[Done]) -> Labels:
     """
     folder = run.products / name
     keep_only(folder, (f"{section.name}{end}" for section in run.input.reference for end in ENDINGS.values()))
-    settings = [(item, read_settings(Settings, item.task)) for item in done]
+    by_cp2k = [(item, read_settings(Settings, item.task)) for item in done if not teaching.is_taught(item.task)]
     for section in run.input.reference:
-        own = [(item, asked) for item, asked in settings if asked.set == section.name]
-        items = [item for item, _ in own]
-        frames, energies, rejected = [], {}, []
-        for item, asked in own:
-            if is_atom(asked.frame):
-                energies[asked.frame["symbols"][0]] = item.summary["energy_eV"]
-                continue
-            if (item.folder / FRAME).exists() and not asked.coupling:
-                frames.append(item.folder / FRAME)
-            rejected += _rejections(item)
-        _write(folder / f"{section.name}.extxyz", b"".join(path.read_bytes() for path in frames))
-        coupling.write(folder / f"{section.name}-coupling.json", items, FRAME)
-        _write_relaxed(folder / f"{section.name}-relaxed.extxyz", frames)
-        write_json(folder / f"{section.name}-rejected.json", rejected)
-        files = {item.task.name: item.folder / wannier.BONDS for item in items}
-        bonds = {task: json.loads(file.read_text()) for task, file in files.items() if file.exists()}
-        _write(folder / f"{section.name}-wannier.json", json.dumps(bonds).encode() if bonds else b"")
-        table = {"level": own[0][1].label, "E0_eV": dict(sorted(energies.items()))}
-        _write(folder / f"{section.name}-E0.json", json.dumps(table, indent=1).encode() if energies else b"")
+        stem = folder / section.name
+        if section.level.is_potential:
+            taught = [item for item in done if teaching.belongs(item.task, section)]
+            _collect_frames(stem, taught, taught)
+            for role in ENDINGS.keys() - {"admitted", "rejected"}:
+                _file(stem, role).unlink(missing_ok=True)
+        else:
+            _collect_cp2k(stem, [(item, asked) for item, asked in by_cp2k if asked.set == section.name])
     return Labels(
         files={
             f"{section.name}/{word}": path
@@ -199,8 +210,36 @@ def collect(run: Run, done: list[Done]) -> Labels:
             for word, ending in ENDINGS.items()
             if (path := folder / f"{section.name}{ending}").exists()
         },
-        facts={"levels": {section.name: section.level.name for section in run.input.reference}},
+        facts=_facts(run),
     )
+
+
+def _collect_cp2k(stem: Path, own: Sequence[tuple[Done, Settings]]) -> None:
+    """Write the files, whose names begin with `stem`, of a set that CP2K has labeled in these tasks."""
+    items = [item for item, _ in own]
+    energies = {asked.frame["symbols"][0]: item.summary["energy_eV"] for item, asked in own if is_atom(asked.frame)}
+    judged = [(item, asked) for item, asked in own if not is_atom(asked.frame)]
+    labeled = [item for item, asked in judged if not asked.coupling]
+    frames = _collect_frames(stem, labeled, [item for item, _ in judged])
+    coupling.write(_file(stem, "coupling"), items, FRAME)
+    _write_relaxed(_file(stem, "relaxed"), frames)
+    files = {item.task.name: item.folder / wannier.BONDS for item in items}
+    bonds = {task: json.loads(file.read_text()) for task, file in files.items() if file.exists()}
+    _write(_file(stem, "wannier"), json.dumps(bonds).encode() if bonds else b"")
+    table = {"level": own[0][1].label, "E0_eV": dict(sorted(energies.items()))} if energies else {}
+    _write(_file(stem, "E0"), json.dumps(table, indent=1).encode() if table else b"")
+
+
+def _collect_frames(stem: Path, labeled: Sequence[Done], judged: Sequence[Done]) -> list[Path]:
+    """Write the admitted frames of the tasks `labeled`, and the rejections of those that are `judged`."""
+    frames = [item.folder / FRAME for item in labeled if (item.folder / FRAME).exists()]
+    _write(_file(stem, "admitted"), b"".join(path.read_bytes() for path in frames))
+    write_json(_file(stem, "rejected"), [reason for item in judged for reason in _rejections(item)])
+    return frames
+
+
+def _file(stem: Path, role: str) -> Path:
+    return stem.with_name(stem.name + ENDINGS[role])
 
 
 def _rejections(item: Done) -> list[dict[str, Any]]:

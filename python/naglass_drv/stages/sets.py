@@ -56,8 +56,9 @@ def elements_of(input: "Input", section: Reference, source: Path) -> list[str]:
 
 
 def gives_e0(input: "Input", section: Reference) -> bool:
-    """Whether the dataset needs the energies of isolated atoms at the level of this set."""
-    return input.dataset is not None and input.dataset.level == section.level.name
+    """Whether the dataset needs the energies of isolated atoms at the level of this set; a potential has none."""
+    own = input.dataset is not None and input.dataset.level == section.level.title
+    return own and not section.level.is_potential
 
 
 def check_inputs(

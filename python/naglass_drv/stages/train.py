@@ -83,8 +83,8 @@ def _goes_on(run: Run) -> bool:
 
 
 def _tuning(run: Run, level: str, start: Path | None) -> dict[str, Any] | None:
-    """What is made of the model to `start` from (see `TrainingJob`); None if it is refined at its own level, or there is
-    none.
+    """What is made of the model to `start` from (see `TrainingJob`); None if it is refined at its own level, or if
+    there is none.
     """
     section = run.input.train
     if start is None or (section.E0 is None and section.replay is None):

@@ -44,7 +44,9 @@ def share_atoms(systems: Systems) -> bool:
     """Whether isolated atoms are a step of the run as a whole: those of a dataset from several systems."""
     levels = {input.dataset.level for input in systems.values() if input.dataset}
     return "" not in systems and any(
-        item.level.name in levels for input in systems.values() for item in input.reference
+        item.level.title in levels and not item.level.is_potential
+        for input in systems.values()
+        for item in input.reference
     )
 
 

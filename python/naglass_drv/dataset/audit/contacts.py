@@ -8,6 +8,7 @@ import numpy as np
 from ...chemistry.formers import ANIONS
 from ...chemistry.ions import contact_distance
 from ...core import neighbors
+from ...wording import outside
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -28,6 +29,16 @@ class Contact:
     @property
     def fraction(self) -> float:
         return self.distance_A / self.contact_A
+
+
+def too_close(frame: "Atoms", least: float) -> str | None:
+    """The two atoms that are closest in units of their contact distance, if below `least`; None without such."""
+    near = min(closest(frame), key=lambda contact: contact.fraction, default=None)
+    if near is None or near.fraction >= least:
+        return None
+    pair = " and ".join(f"{frame.symbols[i]} {i}" for i in near.atoms)
+    share = outside(near.fraction, least, np.inf, ".2f")
+    return f"{pair} are {near.distance_A:.2f} Å apart, {share} of their contact distance, below {least:g}"
 
 
 def closest(frame: "Atoms") -> list[Contact]:

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from ...chemistry.ions import SYMBOLS
 from ...errors import InputError
+
+# of the Materials Project's trajectories: up to Pu, without Po to Ra
+_ELEMENTS = frozenset(SYMBOLS[:94]) - {"Po", "At", "Rn", "Fr", "Ra"}
 
 
 @dataclass(frozen=True)
@@ -10,12 +14,13 @@ class Model:
     """One set of weights.
 
     `level` is the level of theory of its training data, `dispersion` whether that includes D3; `modal` selects one of
-    several levels that the weights were trained on.
+    several levels that the weights were trained on; `elements` are those in the data.
     """
 
     level: str
     dispersion: bool = False
     modal: str | None = None
+    elements: frozenset[str] = _ELEMENTS
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ FAMILIES = {
     "chgnet": Family(
         "chgnet",
         (_TORCH, "chgnet==0.4.2", _DISPERSION),
-        {"0.3.0": Model(_PBE_U), "r2scan": Model("r2SCAN")},
+        {"0.3.0": Model(_PBE_U), "r2scan": Model("r2SCAN", elements=_ELEMENTS - {"Yb"})},
         "modified BSD",
         "doi:10.1038/s42256-023-00716-3",
         moments=True,

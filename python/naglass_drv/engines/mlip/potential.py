@@ -1,11 +1,16 @@
 """Potentials by one line of text: ``sevennet:7net-l3i5+d3``, ``mace:my.mace``, ``lammps:pedone.lmp``."""
 
+import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ...chemistry.level import FILES, Level, short_hash, title_of
 from ...errors import InputError
-from ...paths import plugin_folder
+from ...files import file_hash
+from ...paths import holds_code, plugin_folder
 from .client import Worker
 from .environments import find, open_worker
 from .families import FAMILIES, family_of
@@ -62,6 +67,66 @@ class Potential:
         level = own.models[model].level + (f" + D3(BJ) of {dispersion}" if dispersion else "")
         return cls(text, family, model, dispersion, level)
 
+    @classmethod
+    def of_level(cls, level: Level, source: Path) -> "Potential":
+        """The potential that a level names; files are in the folder `source`.
+
+        Raises InputError, beginning with the option that is at fault, and SetupError as `of`.
+        """
+        family, model = level.family or "", level.model or ""
+        if family not in (*FAMILIES, *_OTHERS):
+            known = ", ".join((*FAMILIES, *_OTHERS))
+            raise InputError(f"family {family!r}: no such family of potentials; there are {known}")
+        if level.dispersion and family in _OTHERS:
+            raise InputError(f"dispersion {level.dispersion!r}: is not added to potentials of the family {family}")
+        if family in FAMILIES:
+            models = FAMILIES[family].models
+            if model not in models:
+                raise InputError(f"model {model!r}: {family} has no such model; it has {', '.join(models)}")
+            if level.dispersion and models[model].dispersion:
+                raise InputError(
+                    f"dispersion {level.dispersion!r}: {family}:{model} was trained on energies with dispersion, "
+                    "which would be added twice"
+                )
+        if family in FILES and not (source / model).is_file():
+            raise InputError(f"model {model!r}: no such file (looked for {source / model})")
+        if family == "ase" and ":" not in model:
+            raise InputError(f"model {model!r}: must be MODULE:NAME, of an ASE calculator that takes no arguments")
+        return cls.of(f"{family}:{source / model if family in FILES else model}{_D3 if level.dispersion else ''}")
+
+    @property
+    def title(self) -> str:
+        """Its name as a level of theory."""
+        return title_of(self.family, self.model, self.dispersion is not None)
+
+    def elements(self) -> frozenset[str] | None:
+        """Those that it covers; None if only an evaluation tells. Raises InputError for a model that cannot be used."""
+        from ..mace.facts import potential_facts
+
+        if self.family == "mace" and self.file is not None:
+            return frozenset(potential_facts(self.file).elements)
+        if self.family == "lammps" and self.file is not None:
+            return frozenset(read_lammps_file(self.file).elements)
+        return FAMILIES[self.family].models[self.model].elements if self.family in FAMILIES else None
+
+    def versions(self) -> dict[str, str]:
+        """Versions of the packages that evaluate it, by name, without starting anything."""
+        from importlib.metadata import version
+
+        if self.family in FAMILIES:
+            made = find(FAMILIES[self.family])
+            names = [*(requirement.partition("==")[0] for requirement in made.requirements), "e3nn"]
+            return {name: made.distributions[name] for name in names if name in made.distributions}
+        package = "ase" if self.family == "ase" else "lammps"
+        return {package: version(package)}
+
+    def level_of(self, facts: Mapping[str, Any]) -> str:
+        """Title and hash of the level: of the weights, their precision, dispersion and the programs' versions, as the
+        `facts` of a worker say.
+        """
+        stated = {key: facts[key] for key in ("weights_sha256", "dtype", "dispersion", "versions")}
+        return f"{self.title}-{short_hash(json.dumps(stated, sort_keys=True))}"
+
     @property
     def requirements(self) -> tuple[str, ...]:
         """The packages of its environment, if it has one of its own."""
@@ -93,10 +158,16 @@ class Potential:
 
         assert self.file is not None
         folder.mkdir(parents=True, exist_ok=True)
-        archive = export_model(self.file, folder / "model.naglass", trust=trust)
+        archive = self.file
+        if archive.suffix != ".naglass":
+            archive = export_model(self.file, folder / "model.naglass", trust=trust)
+        elif holds_code(archive) and not trust:
+            raise InputError(f"{archive}: the archive contains TorchScript, which can run arbitrary code")
         elements = potential_facts(archive).elements
         commands = ["pair_style mace", f"pair_coeff * * {archive} {' '.join(elements)}"]
-        options = {"model": self.model, "commands": commands, "elements": elements, "charges": {}}
+        # the commands name a file; what it holds decides
+        weights = {"weights_sha256": file_hash(self.file)}
+        options = {"model": self.model, "commands": commands, "elements": elements, "charges": {}, "facts": weights}
         plugins = {"LAMMPS_PLUGIN_PATH": plugin_folder()}
         return Worker(Path(sys.executable), "lammps", options, log=log, threads=threads, environment=plugins)
 

