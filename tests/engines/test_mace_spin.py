@@ -9,7 +9,7 @@ import pytest
 from ase import Atoms
 
 from naglass_drv.dataset.frames import read_labeled
-from naglass_drv.engines.mace import spin
+from naglass_drv.engines.mace import spin, spin_errors
 from naglass_drv.engines.mace.descriptors import descriptors
 from naglass_drv.engines.mace.export import export_module
 from naglass_drv.engines.mace.modelfile import default_dtype, load_portable
@@ -78,7 +78,7 @@ def test_a_linear_law_is_recovered(model, labeled):
     found = spin.predict(model, readout, labeled[20:])
     for frame, moments in zip(labeled[20:], found):
         assert moments == pytest.approx(np.abs(frame.arrays["REF_spin"]), abs=2e-3)
-    measured = spin.errors(labeled[20:], found)
+    measured = spin_errors.errors(labeled[20:], found)
     assert measured["V"]["rmse_muB"] < 2e-3 and measured["V"]["atoms"] == 8 and measured["V"]["agreement"] == 1.0
     assert measured["O"]["mae_muB"] < 1e-6 and "agreement" not in measured["O"]
     assert any(line.startswith("V: 40 atoms, ridge ") for line in lines)
@@ -103,13 +103,13 @@ def test_errors_by_hand():
     vanadium = np.flatnonzero(np.array(frames[0].symbols) == "V")
     predicted[0] = predicted[0].copy()
     predicted[0][vanadium[0]] = 1.75
-    measured = spin.errors(frames, predicted)["V"]
+    measured = spin_errors.errors(frames, predicted)["V"]
     assert measured["atoms"] == 4 and measured["mae_muB"] == 0.75 / 4
     assert measured["rmse_muB"] == 0.75 / 2 and measured["agreement"] == 0.75
     # one moment of V4+ stands nearer to that of V3+
     assert measured["by_state"]["V4+"]["mae_muB"] == 0.375 and measured["by_state"]["V3+"]["mae_muB"] == 0.0
     assert measured["rmse_muB_err"] is None
-    assert "V4+" in spin.table_of({"V": measured}) and "75 %" in spin.table_of({"V": measured})
+    assert "V4+" in spin_errors.table_of({"V": measured}) and "75 %" in spin_errors.table_of({"V": measured})
 
 
 @pytest.mark.parametrize("hidden", [0, 8])
@@ -142,7 +142,7 @@ def test_real_moments_of_the_shipped_frames():
     test = [f for f in frames if f.info["group"] == groups[0]][::4]
     model = load_portable(START / "model.mace", "float64")
     readout = spin.fit_readout(model, train)
-    measured = spin.errors(test, spin.predict(model, readout, test))
+    measured = spin_errors.errors(test, spin.predict(model, readout, test))
     spread = np.concatenate([f.arrays["REF_spin"][np.array(f.symbols) == "V"] for f in test]).std()
     assert measured["V"]["rmse_muB"] < max(0.45, spread)
     assert measured["O"]["rmse_muB"] < 0.1
@@ -185,3 +185,37 @@ def test_command(model, labeled, tmp_path, capsys):
     errors = json.loads((tmp_path / "m.spin.json").read_text())["errors"]
     assert errors["held out"]["V"]["atoms"] == 4
     assert main([*words, "--hidden", "-1"]) == 2 and main([*words, "--labels", "mulliken"]) == 2
+
+
+def moments_of(values, groups):
+    """Frames of one V each with these labels (µB), in these groups."""
+    frames = []
+    for label, group in zip(values, groups, strict=True):
+        frame = Atoms("V", positions=[[0.0, 0.0, 0.0]], info={"group": group})
+        frame.set_array("REF_spin", np.array([label]))
+        frames.append(frame)
+    return frames
+
+
+def test_a_readout_that_regresses_to_the_mean_leaves_states_undetermined():
+    """Labels of V5+, V4+ and V3+ (0, 1 and 2 µB) in six groups; predictions shrunk towards their mean."""
+    rng = np.random.default_rng(2)
+    label = np.tile([0.0, 1.0, 2.0], 60)
+    frames = moments_of(label, np.repeat([f"g{k}" for k in range(6)], 30))
+    for slope, separates in ((0.95, True), (0.3, False)):
+        value = 1.0 + slope * (label - 1.0) + 0.05 * rng.normal(size=len(label))
+        found = spin_errors.errors(frames, list(value[:, None]))["V"]
+        assert found["slope"] == pytest.approx(slope, abs=0.02)
+        assert found["separates"] is separates
+        counts = np.array(found["confusion"]["counts"])
+        assert counts.sum() == len(label) and bool(np.trace(counts) == len(label)) is separates
+    assert found["why_not"].startswith("0 % of V") and "undetermined" in spin_errors.table_of({"V": found})
+    assert found["predictions_muB"][1] - found["predictions_muB"][0] < 0.4 * np.ptp(found["labels_muB"])
+
+
+def test_labels_of_one_state_or_one_group_tell_nothing_apart():
+    one = spin_errors.errors(moments_of([1.0] * 8, list("aabbccdd")), [np.array([1.0])] * 8)["V"]
+    assert not one["separates"] and one["slope"] is None
+    label = np.tile([0.0, 1.0], 10)
+    two = spin_errors.errors(moments_of(label, ["a"] * 20), list(label[:, None]))["V"]
+    assert not two["separates"] and two["why_not"] == "fewer than two states are labeled in two groups each"

@@ -67,7 +67,7 @@ def _fit_spin(options: argparse.Namespace) -> int:
     from ..chemistry.level import moments_by
     from ..dataset.frames import read_frames
     from ..dataset.shards import files_read
-    from ..engines.mace import spin
+    from ..engines.mace import spin, spin_errors
     from ..engines.mace.export import check_supported, export_module
     from ..engines.mace.modelfile import load_model
     from ..files import write_json
@@ -83,13 +83,13 @@ def _fit_spin(options: argparse.Namespace) -> int:
         model, frames, labels=options.labels, hidden=options.hidden, seed=options.seed, report=say
     )
     measured = {
-        name: spin.errors(part, spin.predict(model, readout, part), options.labels)
+        name: spin_errors.errors(part, spin.predict(model, readout, part), options.labels)
         for name, part in (("fitted", frames), ("held out", test))
         if part
     }
     source = moments_by((str(frame.info.get("level", "")) for frame in frames), f"{options.labels} labels")
     for name, found in measured.items():
-        print(f"{name} frames, |moment| by {source}\n{spin.table_of(found)}")
+        print(f"{name} frames, |moment| by {source}\n{spin_errors.table_of(found)}")
     readout.save(target.with_suffix(".spin"))
     write_json(target.with_suffix(".spin.json"), {"labels": options.labels, "moments_by": source, "errors": measured})
     print(export_module(model, target, head=options.head, source=str(options.model), spin=readout))

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..chemistry.level import OCCUPATIONS, Level, is_tight_binding, moments_by
+from ..chemistry.level import Level, moments_by
 from ..dataset.taught import LEAST_SQUARES, told
 from ..products import Quantity
 from ..wording import counted
 from . import figures_model, fine_tuning
 from .material import Material
+from .moments import moment_errors
 from .numbers import Figure, Notice, Section, Table
 from .spins import spin_states
 
@@ -180,7 +181,7 @@ def model(material: Material) -> Section | None:
         section.add(_parity_figure(arrays))
     moments = summary.get("moments")
     if moments:
-        section.add(*_moment_errors(moments, summary.get("level", "")))
+        section.add(*moment_errors(moments, summary.get("level", "")))
     history = _history(summary.get("epoch_history") or [])
     if history:
         caption = "Training curves: loss on the training frames, errors on the held-out frames."
@@ -219,44 +220,6 @@ def _error_table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
         rows.append([f"force RMSE on {element}", *row])
     head = [f"{part} ({counted(numbers['frames'], 'frame')})" for part, numbers in measured.items()]
     return Table(("error relative to the labels", *head), rows, "± is one standard error by bootstrap over frames.")
-
-
-def _moment_errors(moments: Mapping[str, Any], level: str) -> tuple[str, Table]:
-    """Errors of the magnetic-moment readout, by element and by oxidation state."""
-    parts = {part: found for part, found in moments["errors_muB"].items() if found}
-    names = dict.fromkeys(
-        name
-        for found in parts.values()
-        for element, entry in found.items()
-        for name in (element, *entry.get("by_state", {}))
-    )
-    rows = []
-    for name in names:
-        row: list[Any] = [name]
-        for part, found in parts.items():
-            flat = {key: value for entry in found.values() for key, value in entry.get("by_state", {}).items()}
-            entry = (found | flat).get(name)
-            row.append(
-                Quantity(
-                    f"model.{part}.moment_rmse.{name}",
-                    f"RMSE of |moment| of {name}, {part}",
-                    entry["rmse_muB"],
-                    "µB",
-                    entry["rmse_muB_err"],
-                )
-                if entry
-                else "none"
-            )
-            row.append(f"{100 * entry['agreement']:.0f} %" if entry and "agreement" in entry else "")
-        rows.append(row)
-    head = [word for part in parts for word in (f"RMSE, {part}", f"same state, {part}")]
-    labels = f"The labels are {OCCUPATIONS}. " if is_tight_binding(level) else ""
-    text = (
-        f"Magnetic moments: a {moments['kind']} readout of the frozen potential's features predicts |moment| per atom, "
-        f"but neither its sign nor the spin order. {labels}States are those with the closest high-spin moment; "
-        "± is one standard error by bootstrap over groups."
-    )
-    return text, Table(("atoms", *head), rows)
 
 
 def _parity_figure(arrays: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:

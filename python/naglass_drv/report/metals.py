@@ -10,6 +10,7 @@ from ..products import Quantity
 from . import checks
 from .material import Material
 from .measured import Rows, all_measured, below, quantities, warnings
+from .moments import undetermined
 from .numbers import Fold, Section, Table, side_by_side
 from .zeros import NONE_FOUND
 
@@ -31,7 +32,9 @@ def metals(material: Material) -> Section | None:
             name: checks.expected_states(material.input["system"], numbers["composition"]).get(metal, {})
             for name, numbers in all_measured(material).items()
         }
-        section.add(side_by_side(list(own), _metal_rows(metal, own, rows, by_input), _note(own, material)))
+        unknown = undetermined(material, metal)
+        note = _note(own, material, unknown)
+        section.add(side_by_side(list(own), _metal_rows(metal, own, rows, by_input, known=not unknown), note))
         details = [
             side_by_side(list(own), _family_rows(metal, rows, own), "Schindler's labels: vanadyl + equatorial + trans.")
         ]
@@ -43,8 +46,10 @@ def metals(material: Material) -> Section | None:
     return section
 
 
-def _note(measured: Mapping[str, Mapping], material: Material) -> str:
-    """Explanation of the rows of a metal; moments are distinguished by their source."""
+def _note(measured: Mapping[str, Mapping], material: Material, unknown: str) -> str:
+    """Explanation of the rows of a metal; moments are distinguished by their source, and not shown where the states are
+    `unknown` by them.
+    """
     sources = {found["moments"] for found in measured.values()}
     sentences = [_METAL_NOTE]
     if "labels" in sources:
@@ -55,7 +60,11 @@ def _note(measured: Mapping[str, Mapping], material: Material) -> str:
             else ""
         )
         sentences.append(f"By moment (labels): from the magnetic moment in the label{cheap}.")
-    if "model" in sources:
+    if "model" in sources and unknown:
+        sentences.append(
+            f"States by the model's moments are undetermined: on held-out groups they are not told apart ({unknown})."
+        )
+    elif "model" in sources:
         sentences.append(
             "By moment (model): from the |moment| predicted by the model for each atom, which no label of these "
             "frames confirms."
@@ -79,9 +88,14 @@ _ASSIGNMENTS = (("valence", None), ("geometry", None), ("moment", "labels"), ("m
 
 
 def _metal_rows(
-    metal: str, measured: Mapping[str, Mapping], rows: Mapping[str, Rows], by_input: Mapping[str, Mapping[int, float]]
+    metal: str,
+    measured: Mapping[str, Mapping],
+    rows: Mapping[str, Rows],
+    by_input: Mapping[str, Mapping[int, float]],
+    *,
+    known: bool,
 ) -> Cells:
-    """Means, and states by every assignment."""
+    """Means, and states by every assignment, those by the model's moments if they are `known`."""
     cells: Cells = defaultdict(dict)
     own = {name: below(rows[name], f"metals.{name}.{metal}") for name in measured}
     for name, found in own.items():
@@ -105,6 +119,8 @@ def _metal_rows(
     }
     _state_rows(cells, metal, "input", stated)
     for by, moments in _ASSIGNMENTS:
+        if moments == "model" and not known:
+            continue
         shares = {
             name: below(rows[name], f"metals.{name}.{metal}.{by}")
             for name, found in measured.items()

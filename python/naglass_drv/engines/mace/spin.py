@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...chemistry.ions import high_spin_states
 from ...errors import InputError
 from ...files import write_zip
 from ...wording import counted
@@ -36,7 +35,6 @@ LABELS = {"hirshfeld": "REF_spin", "mulliken": "REF_spin_mulliken"}
 _RIDGES = tuple(10.0**k for k in range(-9, 3))
 _EPOCHS, _PATIENCE, _RATE = 400, 40, 0.01
 _HELD_OUT = 0.2
-_RESAMPLES = 200
 _BATCH = 16
 _MAX_BYTES = 1 << 28
 _ARRAYS = {"linear": ("columns", "mean", "scale", "weight", "bias"),
@@ -168,54 +166,6 @@ def predict(model: torch.nn.Module, readout: SpinReadout, frames: Sequence[Atoms
     return out
 
 
-def errors(
-    frames: Sequence[Atoms], predicted: Sequence[np.ndarray], labels: str = "hirshfeld"
-) -> dict[str, dict[str, Any]]:
-    """Errors (µB) by element, and for transition metals by oxidation state.
-
-    Each entry has `atoms`, `mae_muB`, `rmse_muB` and `rmse_muB_err` (bootstrap over groups, None with one group).
-    Transition metals also have `agreement`, the share of atoms whose label and prediction are nearest to the same
-    high-spin moment, and `by_state`, the errors of those labeled so.
-    """
-    carrying = [(f, p) for f, p in zip(frames, predicted, strict=True) if LABELS[labels] in f.arrays]
-    symbols = np.concatenate([np.array(f.get_chemical_symbols()) for f, _ in carrying])
-    label = np.concatenate([np.abs(f.arrays[LABELS[labels]]) for f, _ in carrying])
-    value = np.concatenate([p for _, p in carrying])
-    names = {name: k for k, name in enumerate(dict.fromkeys(str(f.info.get("group", "")) for f, _ in carrying))}
-    group = np.concatenate([np.full(len(f), names[str(f.info.get("group", ""))]) for f, _ in carrying])
-    found: dict[str, dict[str, Any]] = {}
-    for element in np.unique(symbols):
-        own = symbols == element
-        entry = _spread(value[own] - label[own], group[own])
-        states = high_spin_states(str(element))
-        if states:
-            moments = np.array([moment for _, moment in states])
-            nearest = [np.abs(v[:, None] - moments).argmin(axis=1) for v in (label[own], value[own])]
-            entry["agreement"] = float((nearest[0] == nearest[1]).mean())
-            entry["by_state"] = {
-                f"{element}{state}+": _spread((value[own] - label[own])[nearest[0] == k], group[own][nearest[0] == k])
-                for k, (state, _) in enumerate(states)
-                if (nearest[0] == k).any()
-            }
-        found[str(element)] = entry
-    return found
-
-
-def table_of(found: dict[str, dict[str, Any]]) -> str:
-    """The errors as lines for a person."""
-    lines = [f"{'':6s} {'atoms':>7s} {'MAE/muB':>9s} {'RMSE/muB':>9s} {'+-':>7s}  same state"]
-    for name, entry in found.items():
-        lines.append(_line(name, entry))
-        lines += [_line(f" {state}", part) for state, part in entry.get("by_state", {}).items()]
-    return "\n".join(lines)
-
-
-def _line(name: str, entry: dict[str, Any]) -> str:
-    spread = "" if entry["rmse_muB_err"] is None else f"{entry['rmse_muB_err']:.3f}"
-    share = f"  {100 * entry['agreement']:.0f} %" if "agreement" in entry else ""
-    return f"{name:6s} {entry['atoms']:7d} {entry['mae_muB']:9.3f} {entry['rmse_muB']:9.3f} {spread:>7s}{share}"
-
-
 def invariant_columns(model: torch.nn.Module) -> list[int]:
     """Columns of the scalars (0e) in the node features of all layers side by side."""
     columns, start = [], 0
@@ -339,17 +289,3 @@ def _network(x, table: _Table, held, count: int, hidden: int, seed: int, report)
             report(f"epoch {epoch}: held-out weighted RMSE {now**0.5:.4f} muB")
     names = ("inner_weight", "inner_bias", "weight", "bias")
     return {name: array.numpy() for name, array in zip(names, saved, strict=True)}
-
-
-def _spread(off: np.ndarray, group: np.ndarray) -> dict[str, Any]:
-    names = np.unique(group)
-    squares = np.array([np.square(off[group == name]).sum() for name in names])
-    counts = np.array([(group == name).sum() for name in names])
-    picks = np.random.default_rng(0).integers(len(names), size=(_RESAMPLES, len(names)))
-    spread = np.sqrt(squares[picks].sum(axis=1) / counts[picks].sum(axis=1)).std()
-    return {
-        "atoms": len(off),
-        "mae_muB": float(np.abs(off).mean()),
-        "rmse_muB": float(np.sqrt(np.square(off).mean())),
-        "rmse_muB_err": float(spread) if len(names) > 1 else None,
-    }

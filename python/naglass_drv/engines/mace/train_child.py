@@ -122,7 +122,7 @@ def _measure(model: Any, frames: Sequence[Any], options: Mapping[str, Any], pari
 
 def _fit_moments(model: Any, frames: Sequence[Any], test: Sequence[Any], job: Mapping[str, Any]) -> tuple[Any, Any]:
     """The readout of moments on the finished potential, with its errors; nothing where no frame carries moments."""
-    from . import spin
+    from . import spin, spin_errors
 
     def report(line: str) -> None:
         print(f"moments: {line}", flush=True)
@@ -135,7 +135,7 @@ def _fit_moments(model: Any, frames: Sequence[Any], test: Sequence[Any], job: Ma
     readout.save(train.READOUT)
     parts = {"train": labeled, "test": [frame for frame in test if key in frame.arrays]}
     errors = {
-        part: spin.errors(chosen, spin.predict(model, readout, chosen)) if chosen else None
+        part: spin_errors.errors(chosen, spin.predict(model, readout, chosen)) if chosen else None
         for part, chosen in parts.items()
     }
     return readout, {"kind": readout.kind, "labels": key, "errors_muB": errors}
