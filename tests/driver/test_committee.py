@@ -53,8 +53,7 @@ def explored(folder, trained, **section):
     run = replace(run, takes={"train": trained})
     (task,) = md.plan(run)
     job = attempt(task, folder / "attempt-1")
-    # the gate is right not to like a model that was never trained
-    return run, Done(task, job.folder, md.run(job) | {"first_violation_ps": None}, {})
+    return run, Done(task, job.folder, md.run(job), {})
 
 
 def test_every_member_is_a_task_with_a_seed_of_its_own(tmp_path, trained):
@@ -109,14 +108,15 @@ def test_a_committee_explores_on_its_mean_and_says_where_it_is_uncertain(tmp_pat
     assert [frame.info["max_deviation"] for frame in selected] == pytest.approx(largest, abs=1e-5)
     products = md.collect(run, [done])
     chosen = read_frames(products.files["candidates"])
-    assert [frame.info["step"] for frame in chosen] == verdict["peaks"][:2]
+    peaks = [largest.index(max(largest[round(100 * i) : round(100 * j) + 1])) for i, j in verdict["excursions"]]
+    assert peaks and [frame.info["step"] for frame in chosen] == [10 * peak for peak in peaks]
     assert {"CN(P-O)", "CN(V-O)", "density", "Q0"} <= verdict["structure"].keys()
 
 
 def test_a_trajectory_ends_where_the_committee_knows_nothing(tmp_path, trained):
     run, done = explored(tmp_path, trained, uncertainty={"least_eV_per_A": 1e-4, "most_eV_per_A": 2e-3})
     verdict = json.loads((done.folder / "uncertainty.json").read_text())
-    assert verdict["reached_most"] and verdict["peaks"] == [] and not done.summary["stable"]
+    assert verdict["reached_most"] and verdict["excursions"] == [] and not done.summary["stable"]
     assert "candidates" not in md.collect(run, [done]).files
 
 
@@ -239,7 +239,10 @@ def test_good_input(tmp_path):
 def test_peaks_of_the_candidates_are_the_most_different(tmp_path, trained):
     _, done = explored(tmp_path, trained, uncertainty={"least_eV_per_A": 1e-4, "most_eV_per_A": 1000})
     verdict = json.loads((done.folder / "uncertainty.json").read_text())
-    steps = [frame.info["step"] for frame in read_frames(done.folder / "trajectory.extxyz")]
-    found = candidates.of_trajectory(done, 2, verdict | {"peaks": steps})
-    chosen = [frame.info["step"] for frame in found]
-    assert len(chosen) == 2 and chosen == sorted(chosen) and {min(steps), max(steps)} & set(chosen)
+    each = verdict | {"excursions": [[time, time] for time in verdict["time_ps"]]}
+    found = [frame.info["time_ps"] for frame in candidates.of_trajectory(done, 2, each)]
+    assert len(found) == 2 and found == sorted(found) and {0.0, verdict["time_ps"][-1]} & set(found)
+    # nothing is taken from where two atoms overlap on
+    gate = {"checks": [{"name": "distance O-O", "time_ps": 0.015}, {"name": "temperature", "time_ps": 0.0}]}
+    (done.folder / "gate.json").write_text(json.dumps(gate))
+    assert [frame.info["time_ps"] for frame in candidates.of_trajectory(done, 9, each)] == [0.0, 0.01]

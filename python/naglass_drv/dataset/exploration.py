@@ -11,12 +11,10 @@ _HYSTERESIS = 0.9
 
 @dataclass(frozen=True)
 class Excursions:
-    """Stretches of a trajectory above the threshold: (first, last) index of each, `peaks`, the index of its largest
-    deviation, and the `threshold` at every look (eV/Å).
-    """
+    """Stretches of a trajectory above the threshold, (first, last) index of each, and the `threshold` at every look
+    (eV/Å)."""
 
     spans: Sequence[tuple[int, int]]
-    peaks: Sequence[int]
     threshold: np.ndarray
 
 
@@ -43,4 +41,4 @@ def excursions(largest: np.ndarray, *, least: float, most: float, excess: float,
             begun = None
     if begun is not None:
         spans.append((begun, end - 1))
-    return Excursions(spans, [i + int(largest[i : j + 1].argmax()) for i, j in spans], threshold)
+    return Excursions(spans, threshold)

@@ -1,5 +1,6 @@
 """Frames of a trajectory for labeling: where the committee is uncertain, or evenly spaced in time without one."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,6 @@ def judge(folder: Path, settings: Settings) -> dict[str, Any]:
         "largest": [round(float(value), 6) for value in largest],
         "threshold": [round(float(value), 6) for value in found.threshold],
         "excursions": [[frames[i].info["time_ps"], frames[j].info["time_ps"]] for i, j in found.spans],
-        "peaks": [int(frames[k].info["step"]) for k in found.peaks],
         "environments": int(sum(map(len, deviations))),
         "uncertain_environments": above,
         "reached_most": bool((largest >= asked.most_eV_per_A).any()),
@@ -82,10 +82,11 @@ def _structure(frames: "Sequence[Atoms]", elements: Sequence[str]) -> dict[str, 
 
 
 def of_trajectory(item: Done, count: int, verdict: Mapping[str, Any] | None) -> "list[Atoms]":
-    """Up to `count` frames of a trajectory, before the first that the stability gate rejects.
+    """Up to `count` frames of a trajectory.
 
-    With the `verdict` of a committee they are the peaks of its excursions, the most different ones if there are more;
-    without one they are evenly spaced in time, from the relaxed start on.
+    With the `verdict` of a committee they are the peaks of its excursions, the most different ones if there are more,
+    as far as no two atoms have come too close; without one they are evenly spaced in time, from the relaxed start to
+    the first violation of the stability gate.
     """
     import numpy as np
 
@@ -96,18 +97,33 @@ def of_trajectory(item: Done, count: int, verdict: Mapping[str, Any] | None) -> 
         return []
     settings = read_settings(Settings, item.task)
     frames = read_frames(item.folder / TRAJECTORY)
-    end = item.summary["first_violation_ps"]
-    if end is not None:
-        frames = [frame for frame in frames if frame.info["time_ps"] <= end]
+    end = item.summary["first_violation_ps"] if verdict is None else _overlap_ps(item.folder)
+    frames = [frame for frame in frames if end is None or frame.info["time_ps"] <= end]
     if verdict is None:
         frames = [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))]
     else:
-        frames = [frame for frame in frames if frame.info["step"] in verdict["peaks"]]
+        frames = _peaks(frames, verdict)
     if len(frames) > count:
         chosen = farthest_points(pair_descriptors(frames, settings.elements), count).chosen
         frames = [frames[i] for i in sorted(chosen)]
     start = read_frames(item.task.inputs["structure"])[settings.frame]
     return [_for_labels(frame, start, settings) for frame in frames]
+
+
+def _overlap_ps(folder: Path) -> float | None:
+    """When two atoms first came too close for a label to be of use."""
+    checks = json.loads((folder / "gate.json").read_text(encoding="utf-8"))["checks"]
+    times = [check["time_ps"] for check in checks if check["name"].startswith("distance ")]
+    return min((time for time in times if time is not None), default=None)
+
+
+def _peaks(frames: "Sequence[Atoms]", verdict: Mapping[str, Any]) -> "list[Atoms]":
+    """The frame with the largest deviation of each excursion, as far as there are frames."""
+    largest = dict(zip(verdict["time_ps"], verdict["largest"], strict=True))
+    inside = [
+        [frame for frame in frames if first <= frame.info["time_ps"] <= last] for first, last in verdict["excursions"]
+    ]
+    return [max(own, key=lambda frame: largest[frame.info["time_ps"]]) for own in inside if own]
 
 
 def _for_labels(frame: "Atoms", start: "Atoms", settings: Settings) -> "Atoms":
