@@ -168,7 +168,7 @@ def test_the_first_round_never_stops():
 
 def decided(folder, budget=None, spent=1.0, uncertain=1):
     takes = {}
-    for role, rmse in (("", 100.0), ("_before", 101.0)):
+    for role, rmse, scope in (("", 100.0, "s/round-2"), ("_before", 101.0, "s/round-1")):
         told = facts(uncertain, rmse=rmse, Q1=(0.38, 0.42))
         files = {}
         for label, each in told.uncertainties.items():
@@ -179,7 +179,7 @@ def decided(folder, budget=None, spent=1.0, uncertain=1):
                 files[f"{name}/{word}"] = path
         summary = folder / f"summary{role}.json"
         summary.write_text(json.dumps({"errors": {"test": told.errors}}))
-        takes |= {f"md{role}": (Trajectories("s", "md", files),), f"train{role}": Model(files={"summary": summary})}
+        takes |= {f"md{role}": (Trajectories(scope, "md", files),), f"train{role}": Model(files={"summary": summary})}
     content = {"stop_when_stable": False, "stop": STOP | {"budget_core_h": budget}, "spent_core_h": spent}
     return decision.collect(Run(content, folder, folder, takes), []).facts
 

@@ -80,8 +80,18 @@ def _each(run: Run, role: str, word: str) -> list[tuple[str, Path]]:
 def _facts(run: Run, trajectories: str, model: str) -> RoundFacts:
     summary = run.take(model, Model).files.get("summary")
     errors = json.loads(summary.read_text(encoding="utf-8"))["errors"]["test"] if summary is not None else None
-    found = _each(run, trajectories, "uncertainty")
-    return RoundFacts({label: json.loads(path.read_text(encoding="utf-8")) for label, path in found}, errors)
+    found = {
+        f"{_system(product.scope)}/{item}": json.loads(path.read_text(encoding="utf-8"))
+        for product in run.take_all(trajectories, Trajectories)
+        for item, path in product.each("uncertainty").items()
+    }
+    return RoundFacts(found, errors)
+
+
+def _system(scope: str) -> str:
+    """The system of a scope, which the rounds that are compared have in common."""
+    before, _, last = scope.rpartition("/")
+    return before if last.startswith("round-") else scope
 
 
 def _reason(facts: dict[str, Any], stable: bool) -> str:
