@@ -30,7 +30,7 @@ GOOD = "{name: mlip, family: ase, model: 'ase.calculators.lj:LennardJones'}"
         ("{name: mlip, family: ase}", "level: level 'mlip' is a potential: set the key model"),
         (
             "{name: mlip, family: nequip, model: l}",
-            "level.family: 'nequip': no such family of potentials; there are sevennet, chgnet, mace, ase",
+            "level.family: 'nequip': no such family of potentials; there are sevennet, chgnet, mace, lammps, ase",
         ),
         (
             "{name: mlip, family: sevennet, model: 7net-omni}",
