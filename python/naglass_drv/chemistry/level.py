@@ -90,7 +90,7 @@ class Level(Section):
     )
     template: Path | None = Field(None, description="CP2K input of your own, for the level template.")
     family: Annotated[str | None, Option("family of potentials", part=POTENTIAL)] = Field(
-        None, description="Family of the potential, for the level mlip: sevennet, chgnet, mace, ase."
+        None, description="Family of the potential, for the level mlip: sevennet, chgnet, mace, lammps, ase."
     )
     model: Annotated[str | None, Option("model of a potential", part=POTENTIAL)] = Field(
         None, description="Model of the family: a name, a file of mace, MODULE:NAME of ase."
