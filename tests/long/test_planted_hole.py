@@ -12,18 +12,19 @@ from ase import Atoms
 from naglass_drv.dataset.frames import read_frames, write_frames
 from support.planted import teacher
 
+LEVEL = '{name: mlip, family: ase, model: "support.planted:teacher"}'
 INPUT = """\
 name: planted
 seed: 5
 system: {{composition: {{Na: 8, O: 4}}, density_g_cm3: 2.0}}
 reference:
   - name: first
-    level: &teacher {{name: mlip, family: ase, model: "support.planted:teacher"}}
+    level: {level}
     structures: cells.extxyz
     frames_per_structure: 5
     rattle_A: {rattle_A}
     strain_percent: [-1, 1]
-  - {{name: candidates, level: *teacher, structures: candidates, frames_per_structure: 4, rattle_A: 0.1}}
+  - {{name: candidates, level: {level}, structures: candidates, frames_per_structure: 4, rattle_A: 0.1}}
 dataset: {{level: ase-support.planted-teacher, test_fraction: 0.4}}
 train: {{channels: 8, correlation: 2, epochs: 30, dtype: float32, committee: 2, r_max_A: 4, spin_readout: false}}
 md:
@@ -49,7 +50,7 @@ def learned(folder: Path, **settings) -> Path:
     """The folder of the finished run."""
     write_frames(folder / "cells.extxyz", [antifluorite(a, f"c{k}") for k, a in enumerate(np.linspace(5.7, 6.1, 9))])
     write_frames(folder / "start.extxyz", [antifluorite(5.9, f"md{k}") for k in range(6)])
-    (folder / "input.yaml").write_text(INPUT.format(**settings))
+    (folder / "input.yaml").write_text(INPUT.format(level=LEVEL, **settings))
     command = [sys.executable, "-m", "naglass_drv", "run", "input.yaml"]
     # the worker imports the teacher by its name
     path = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
