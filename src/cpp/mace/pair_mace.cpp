@@ -246,12 +246,17 @@ void PairMace::check_finite()
   double sum = 0;
   for (const double energy : node_energy_) sum += energy;
   for (const double gradient : edge_gradient_) sum += gradient;
-  if (std::isfinite(sum)) return;
+  // all ranks stop together: of one that stops alone MPI kills the others, and with them every other run of the job
+  const int here = std::isfinite(sum) ? 0 : 1;
+  int anywhere = 0;
+  MPI_Allreduce(&here, &anywhere, 1, MPI_INT, MPI_MAX, world);
+  if (!anywhere) return;
   double shortest = reach() * reach();
   for (std::size_t e = 0; e < vectors_.size(); e += 3)
     shortest = std::min(shortest, vectors_[e] * vectors_[e] + vectors_[e + 1] * vectors_[e + 1] +
                                       vectors_[e + 2] * vectors_[e + 2]);
-  error->one(FLERR, "Pair style mace: step " + std::to_string(update->ntimestep) +
+  MPI_Allreduce(MPI_IN_PLACE, &shortest, 1, MPI_DOUBLE, MPI_MIN, world);
+  error->all(FLERR, "Pair style mace: step " + std::to_string(update->ntimestep) +
                         ": energy or forces are not finite; shortest distance " + std::to_string(std::sqrt(shortest)) +
                         " Angstrom");
 }
