@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -176,6 +178,18 @@ def test_what_a_pickle_would_run_is_not_run_when_its_content_is_read(models, tmp
     with zipfile.ZipFile(tmp_path / "other.model", "w") as archive:
         archive.writestr("x/data.pkl", pickle.dumps(OSError("no model")))
     assert pickled_config(tmp_path / "other.model") is None
+
+
+def test_a_pickle_that_asks_for_much_memory_does_not_get_it(tmp_path):
+    """It numbers one object as the 100 000 000th: the unpickler in C would make room for all of them."""
+    with zipfile.ZipFile(tmp_path / "huge.model", "w") as archive:
+        archive.writestr("model/data.pkl", b"\x80\x02K\x01r\x00\xe1\xf5\x05.")
+    code = (
+        "import re, sys; from pathlib import Path; from naglass_drv.engines.mace.pickled import pickled_config; "
+        "assert pickled_config(Path(sys.argv[1])) is None; "
+        "assert int(re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1]) < 500_000"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "huge.model")], check=True, timeout=60)
 
 
 def test_e0_of_another_level_are_seen_before_a_label_is_made(models):

@@ -41,7 +41,8 @@ def _tensor(storage: Any, offset: int, size: tuple[int, ...], *_: Any) -> tuple[
     return storage, offset, size
 
 
-class _Reader(pickle.Unpickler):
+# the one in C makes room for as many objects as the file says that it has numbered, up to all memory
+class _Reader(pickle._Unpickler):  # type: ignore[name-defined]
     def find_class(self, module: str, name: str) -> Any:
         """Stand-ins for all but plain containers and tensors, which become the places of their arrays."""
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
