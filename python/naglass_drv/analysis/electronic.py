@@ -3,7 +3,7 @@
 import numpy as np
 from ase import Atoms
 
-from ..chemistry.formers import DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
+from ..chemistry.formers import oxygen_cutoff_A
 from ..chemistry.ions import POLARIZED_MUB, TRANSITION_METALS
 from ..errors import InputError
 
@@ -27,7 +27,7 @@ def annotate(frame: Atoms) -> None:
     numbers = {"redox": np.zeros(len(frame), int), "coordination": np.zeros(len(frame), int)}
     valence, family = np.zeros(len(frame)), np.full(len(frame), "-", dtype="U12")
     for metal in metals if "O" in frame.symbols else ():
-        cutoff = DEFAULT_CUTOFFS_A.get(f"{metal}-O", METAL_O_CUTOFF_A)
+        cutoff = oxygen_cutoff_A(metal)
         try:
             found = fingerprint(frame, {(metal, "O"): cutoff}, center=metal, spins=moments)
         except InputError:

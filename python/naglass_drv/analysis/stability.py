@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..chemistry.formers import ANIONS, DEFAULT_CUTOFFS_A, METAL_O_CUTOFF_A
+from ..chemistry.formers import ANIONS, oxygen_cutoff_A
 from ..chemistry.ions import TRANSITION_METALS, contact_distance
 from ..config.schema import Gate
 from ..core import neighbors
@@ -177,7 +177,7 @@ class _Geometry:
 
     @staticmethod
     def _bond_cutoff(element: str) -> float:
-        return DEFAULT_CUTOFFS_A.get(f"{element}-O", METAL_O_CUTOFF_A) if element not in ANIONS else 0.0
+        return oxygen_cutoff_A(element) if element not in ANIONS else 0.0
 
     def distance_checks(self, fraction: float) -> list[Check]:
         times, shortest = np.array(self.times), np.array(self._shortest)

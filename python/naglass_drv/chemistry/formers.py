@@ -7,3 +7,8 @@ ANIONS = ("O", "F", "S", "Cl")
 DEFAULT_CUTOFFS_A = {"P-O": 2.0, "V-O": 2.5, "Na-O": 3.1, "Fe-O": 2.75, "Si-O": 2.2}
 # For other transition metals, so that a run and its analysis count the same bonds
 METAL_O_CUTOFF_A = 2.5
+
+
+def oxygen_cutoff_A(element: str) -> float:
+    """How far (Å) the oxygens of a network former or transition metal reach, where nothing else is given."""
+    return DEFAULT_CUTOFFS_A.get(f"{element}-O", METAL_O_CUTOFF_A)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..chemistry import ions as chemistry
-from ..chemistry.formers import DEFAULT_CUTOFFS_A, FORMERS, METAL_O_CUTOFF_A
+from ..chemistry.formers import FORMERS, oxygen_cutoff_A
 from ..core.graph import bond_graph, neighbors
 from ..errors import InputError
 from .candidates import named_ions
@@ -92,7 +92,7 @@ def _bonded_oxygens(glass: "Atoms", near: np.ndarray, vectors: np.ndarray, insid
     centers = [element for element in dict.fromkeys(part.symbols) if element in whole]
     if not centers or "O" not in part.symbols:
         return np.zeros(len(near), dtype=bool)
-    cutoffs = {(element, "O"): DEFAULT_CUTOFFS_A.get(f"{element}-O", METAL_O_CUTOFF_A) for element in centers}
+    cutoffs = {(element, "O"): oxygen_cutoff_A(element) for element in centers}
     graph = bond_graph(part, cutoffs)
     found = np.zeros(len(near), dtype=bool)
     for atom in np.flatnonzero(inside & np.isin(part.symbols, centers)).tolist():

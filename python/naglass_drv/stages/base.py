@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar, get_type_hints
+from zlib import crc32
 
 from pydantic import BaseModel
 
@@ -16,9 +17,14 @@ from ..chemistry.level import Level
 from ..config.validation import models_in
 from ..runtime.task import Done, Effort, Job, Run, Stage, Task
 
-__all__ = ["Done", "Effort", "Job", "Run", "Stage", "Task", "common", "dumped", "read_settings"]
+__all__ = ["Done", "Effort", "Job", "Run", "Stage", "Task", "common", "dumped", "lammps_seed", "read_settings"]
 
 Kind = TypeVar("Kind")
+
+
+def lammps_seed(text: str) -> int:
+    """A seed that follows from a text, in the range that LAMMPS and CP2K accept."""
+    return crc32(text.encode()) % 900_000_000 + 1
 
 
 def common(kind: type, section: BaseModel) -> dict[str, Any]:

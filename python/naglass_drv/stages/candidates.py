@@ -12,7 +12,7 @@ from .md_commands import DEVIATION, Settings
 if TYPE_CHECKING:
     from ase import Atoms
 
-UNCERTAINTY, TRAJECTORY = "uncertainty.json", "trajectory.extxyz"
+GATE, UNCERTAINTY, TRAJECTORY = "gate.json", "uncertainty.json", "trajectory.extxyz"
 # frames of which the structure is measured
 _MOST_MEASURED = 40
 
@@ -60,7 +60,7 @@ def _structure(frames: "Sequence[Atoms]", elements: Sequence[str]) -> dict[str, 
 
     from ..analysis.network import network
     from ..analysis.structure import first_shells
-    from ..chemistry.formers import DEFAULT_CUTOFFS_A, FORMERS, METAL_O_CUTOFF_A
+    from ..chemistry.formers import FORMERS, oxygen_cutoff_A
     from ..chemistry.ions import TRANSITION_METALS
     from ..glass.packing import density
 
@@ -72,7 +72,7 @@ def _structure(frames: "Sequence[Atoms]", elements: Sequence[str]) -> dict[str, 
     centers = [element for element in elements if element in FORMERS or element in TRANSITION_METALS]
     if "O" not in elements or not centers:
         return found
-    cutoffs = {f"{element}-O": DEFAULT_CUTOFFS_A.get(f"{element}-O", METAL_O_CUTOFF_A) for element in centers}
+    cutoffs = {f"{element}-O": oxygen_cutoff_A(element) for element in centers}
     for pair, shell in first_shells(half, cutoffs, independent=True).items():
         found[f"CN({pair})"] = float(shell.number.mean)
     measured = network(half, cutoffs, independent=True)
@@ -112,7 +112,7 @@ def of_trajectory(item: Done, count: int, verdict: Mapping[str, Any] | None) -> 
 
 def _overlap_ps(folder: Path) -> float | None:
     """When two atoms first came too close for a label to be of use."""
-    checks = json.loads((folder / "gate.json").read_text(encoding="utf-8"))["checks"]
+    checks = json.loads((folder / GATE).read_text(encoding="utf-8"))["checks"]
     times = [check["time_ps"] for check in checks if check["name"].startswith("distance ")]
     return min((time for time in times if time is not None), default=None)
 

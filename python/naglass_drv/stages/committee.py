@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 from ..products import Model
+from .base import lammps_seed
 
 if TYPE_CHECKING:
     from ..dataset.uncertainty import Calibration
@@ -29,7 +29,7 @@ def role_of(member: int, word: str) -> str:
 
 def seed_of(member: int, seed: int) -> int:
     """The seed of a member: that of the run for the first."""
-    return crc32(f"{seed} member {member}".encode()) % 900_000_000 + 1 if member else seed
+    return lammps_seed(f"{seed} member {member}") if member else seed
 
 
 def archives(model: Model) -> list[Path]:

@@ -13,8 +13,8 @@ from ..errors import InputError, TaskFailed
 from ..files import keep_only, write_bytes, write_json
 from ..products import Model, Structures, Trajectories
 from . import candidates, committee, efforts
-from .base import Done, Job, Run, Task, common, dumped, read_settings
-from .candidates import TRAJECTORY, UNCERTAINTY
+from .base import Done, Job, Run, Task, common, dumped, lammps_seed, read_settings
+from .candidates import GATE, TRAJECTORY, UNCERTAINTY
 from .md_commands import REAL, Settings, commands_for, observables_for, steps_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ name = "md"
 #: Raised when the same settings and files give another result.
 revision = 1
 
-THERMO, GATE, FINAL = "thermo.json", "gate.json", "final.extxyz"
+THERMO, FINAL = "thermo.json", "final.extxyz"
 WRITTEN_BY_FIXES = ("hops", "correlations", "selected")
 CANDIDATES = "candidates.extxyz"
 SCRIPT = "md_mace.lmp"
@@ -73,7 +73,7 @@ def plan(run: Run) -> list[Task]:
                     observables=observables_for(run.input, elements, uncertainty, scale),
                     scale=scale,
                     temperature_K=temperature,
-                    seed=_seed(run.input.seed, task),
+                    seed=lammps_seed(f"{run.input.seed} {task}"),
                     **commands,
                     **common(Settings, section) | {"uncertainty": uncertainty},
                 )
@@ -129,13 +129,6 @@ def _label(file: Path, number: int | None) -> str:
     """Name of a structure in a form usable as a task name."""
     stem = re.sub(r"[^A-Za-z0-9_.+-]", "_", file.stem).lstrip("_.+-") or "structure"
     return stem if number is None else f"{stem}-{number}"
-
-
-def _seed(seed: int, task: str) -> int:
-    """A separate seed for each task, in the range that LAMMPS accepts."""
-    import zlib
-
-    return zlib.crc32(f"{seed} {task}".encode()) % 900_000_000 + 1
 
 
 def run(job: Job) -> Mapping[str, Any] | None:

@@ -47,7 +47,7 @@ def commands_for(input: Input, elements: list[str], model: ModelFacts, *, member
     """The settings `elements`, `commands`, `plugins` and `columns`: commands for potential and observables, the plugins
     they need, and the dump columns they fill.
     """
-    from ..chemistry.formers import DEFAULT_CUTOFFS_A, FORMERS, METAL_O_CUTOFF_A
+    from ..chemistry.formers import FORMERS, oxygen_cutoff_A
 
     # TorchScript, which GPUs need, is made by this run, unless the input names an archive
     made_here = input.md.model == "train" or input.md.model.suffix != ".naglass"
@@ -72,8 +72,7 @@ def commands_for(input: Input, elements: list[str], model: ModelFacts, *, member
         words += ["metal", metal]
     for element in (*formers, *metals):
         pair = f"{element}-O"
-        usual = DEFAULT_CUTOFFS_A.get(pair, METAL_O_CUTOFF_A)
-        cutoff = chosen.get(pair) or chosen.get(f"O-{element}") or usual
+        cutoff = chosen.get(pair) or chosen.get(f"O-{element}") or oxygen_cutoff_A(element)
         words += ["cutoff", element, "O", f"{cutoff:g}"]
     return {
         "elements": elements,

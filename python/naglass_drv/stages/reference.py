@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 from ..config.schema import Reference
 from ..errors import InputError
 from ..files import keep_only, write_bytes, write_json
 from ..products import Labels, Structures, Trajectories
 from . import coupling, efforts, labeling, sets, teaching, wannier
-from .base import Done, Job, Run, Task, dumped, read_settings
+from .base import Done, Job, Run, Task, dumped, lammps_seed, read_settings
 from .labeling import FRAME, REJECTED, Settings, is_atom
 
 name = "reference"
@@ -148,7 +147,7 @@ def _expected_cells(run: Run, section: Reference) -> list[list[str]]:
 def _moves(section: Reference, seed: str) -> dict[str, Any]:
     """The settings of a trajectory; empty for a single point."""
     if section.aimd is not None:
-        return {"aimd": section.aimd, "seed": crc32(seed.encode()) % 900_000_000 + 1}
+        return {"aimd": section.aimd, "seed": lammps_seed(seed)}
     return {"relax": section.relax}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, Stopped
-from ..files import keep_only, link_files, publish, stem_of, write_arrays, write_json
+from ..files import keep_only, link_files, publish, read_arrays, stem_of, write_arrays, write_json
 from ..products import Dataset, Model, Screening, Structures
 from . import dataset, efforts
 from .base import Done, Job, Run, Task, dumped, read_settings
@@ -174,12 +174,7 @@ def _reopened(job: Job, settings: Settings) -> "Potential":
 
 def _arrays(path: Path) -> Mapping[str, Any] | None:
     """The arrays of a file, if it is there."""
-    import numpy as np
-
-    if not path.is_file():
-        return None
-    with np.load(path, allow_pickle=False) as archive:
-        return {key: archive[key] for key in archive.files}
+    return read_arrays(path) if path.is_file() else None
 
 
 def _known(previous: Path | None) -> dict[str, Any]:
