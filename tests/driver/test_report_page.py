@@ -222,11 +222,12 @@ def test_intervals_and_bounds_of_transport_are_on_the_page():
     }
     section = Section("Motion", "transport")
     rows = {name: {row.key: row for row in rows_of.transport(name, numbers, {})} for name, numbers in measured.items()}
-    section.add(motion._transport_table(measured, rows))
+    section.add(motion._transport_table(measured, rows, ", quenched at 4 × 10¹⁴ K/s"))
     section.add(*motion._transport_verdicts({name: numbers["transport"] for name, numbers in measured.items()}))
     text = " ".join(Markup(page("title", [], [section], "")).text.split())
     assert (
-        "D of Na (2.00 ± 0.30) × 10⁻⁹ m²/s (95 %: (1.48 to 2.7) × 10⁻⁹) 3.14 × 10⁻¹¹ m²/s (upper bound, 95 %;" in text
+        "D of Na, quenched at 4 × 10¹⁴ K/s (2.00 ± 0.30) × 10⁻⁹ m²/s (95 %: (1.48 to 2.7) × 10⁻⁹) "
+        "3.14 × 10⁻¹¹ m²/s (upper bound, 95 %;" in text
     )
     assert "; D is below 3.1 × 10⁻¹¹ m²/s (95 %)." in text
     assert "0.62 ± 0.10 (95 %: 0.45 to 0.87)" in text and "12.0 ± 1.5 S/m (95 %: 9.3 to 15.5)" in text

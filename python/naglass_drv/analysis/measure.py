@@ -17,6 +17,7 @@ from ..core.transport import correlator
 from ..errors import InputError
 from .angles import bond_angles
 from .artifacts import artifacts
+from .exchange import exchanged_bonds
 from .fingerprints import fingerprints
 from .hopping import hopping
 from .network import network
@@ -96,7 +97,12 @@ def measure(
     curves |= _named("S", {name: total for name, total in totals.items() if total is not None})
     numbers |= {"diffraction_frames": len(chosen), "lowest_q_per_A": float(factors.q[0])}
     progress(0.8, "transport")
-    numbers |= {"transport": None, "hops": None}
+    numbers |= {"transport": None, "hops": None, "exchanged_bonds": {}}
+    if not replicas and len(kept) > 1:
+        numbers["exchanged_bonds"] = {
+            pair: {"bonds": bonds, "exchanged": count}
+            for pair, (bonds, count) in exchanged_bonds(kept, cutoffs).items()
+        }
     if not replicas and stable and len(kept) >= _TRANSPORT_FRAMES:
         numbers["transport"], moved = _transport(kept, elements)
         numbers["hops"], hopped = _hops(kept, elements, cutoffs, wanted, on_the_fly)

@@ -40,6 +40,7 @@ def quantities(name: str, numbers: Numbers, curves: Curves) -> list[Quantity]:
     rows = [*_general(name, numbers), *_structure(name, numbers), *_angles(name, numbers)]
     if numbers["network"] is not None:
         rows += _network(name, numbers)
+    rows += _exchanged(name, numbers)
     if numbers["topology"] is not None:
         rows += _topology(name, numbers["topology"], no_error(numbers))
     rows += labeled(name, numbers)
@@ -118,6 +119,15 @@ def _network(name: str, numbers: Numbers) -> Iterator[Quantity]:
     for oxygen, share in found["oxygen_share"].items():
         label = f"share of oxygen {oxygen_text(oxygen)}"
         yield Quantity(f"{key}.oxygen.{oxygen}", label, share, "1", found["oxygen_share_err"][oxygen], why)
+
+
+def _exchanged(name: str, numbers: Numbers) -> Iterator[Quantity]:
+    for pair, found in numbers.get("exchanged_bonds", {}).items():
+        if found["bonds"]:
+            share = found["exchanged"] / found["bonds"]
+            error = float(np.sqrt(share * (1 - share) / found["bonds"])) or None
+            label = f"share of {pair} bonds exchanged from the first to the last frame"
+            yield Quantity(f"network.{name}.exchanged.{pair}", label, share, "1", error, "none or all")
 
 
 def _topology(name: str, found: Numbers, why: str) -> Iterator[Quantity]:

@@ -39,6 +39,8 @@ _DENSITY = 0.05
 _HOST_MSD_A2 = 1.0
 _HOST_TO_ION = 1 / 3
 _VIBRATION_A2 = 0.5
+# share of the host's bonds to oxygen that are exchanged during a run
+_EXCHANGED = 0.01
 _FORCE_MEV_PER_A = 100.0
 
 _ADVICE = {
@@ -201,7 +203,21 @@ def _undetermined(metal: str, share: float) -> str:
 
 
 def relaxation(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
-    """A network that moves, too: the mean square displacement of the atoms other than the mobile ions."""
+    """A network that moves, too: bonds of the host that are exchanged, or atoms of the host that are displaced."""
+    said = [*_exchanged(numbers), *_displaced(numbers)]
+    if said:
+        yield Finding("Relaxing network", "note", name, "; ".join(said))
+
+
+def _exchanged(numbers: Mapping[str, Any]) -> Iterator[str]:
+    for pair, found in numbers.get("exchanged_bonds", {}).items():
+        if found["exchanged"] > _EXCHANGED * found["bonds"]:
+            dashed, over = pair.replace("-", "–"), numbers["duration_ps"]
+            yield f"{found['exchanged']} of {found['bonds']} {dashed} bonds were exchanged within {over:.3g} ps"
+
+
+def _displaced(numbers: Mapping[str, Any]) -> Iterator[str]:
+    """The mean square displacement of the atoms other than the mobile ions."""
     moved = numbers["transport"]
     reached = {} if moved is None else moved["msd_at_longest_lag_A2"]
     host = {element: msd for element, msd in reached.items() if element != moved["ion"]}
@@ -211,11 +227,15 @@ def relaxation(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
     mean = sum(count * msd for count, msd in zip(counts, host.values(), strict=True)) / sum(counts)
     if mean > _HOST_MSD_A2 or (mean > _VIBRATION_A2 and mean > _HOST_TO_ION * reached[moved["ion"]]):
         of = ", ".join(f"{element} {msd:.2g}" for element, msd in host.items())
-        text = (
+        yield (
             f"within {moved['longest_lag_ps']:.3g} ps the MSD of the host is {of} Å², that of {moved['ion']} "
             f"{reached[moved['ion']]:.2g} Å²"
         )
-        yield Finding("Relaxing network", "note", name, text)
+
+
+def phase(numbers: Mapping[str, Any]) -> str:
+    """``supercooled melt`` for a trajectory whose network relaxes itself, else ``glass``."""
+    return "supercooled melt" if any(relaxation("", numbers)) else "glass"
 
 
 def pressure(name: str, summary: Mapping[str, Any]) -> Iterator[Finding]:

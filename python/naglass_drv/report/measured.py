@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis import quantities as analysis
+from ..chemistry.notation import SUPERSCRIPT
 from ..core.statistics import Average, average
 from ..products import Quantity, read_quantities
 from .material import Material
@@ -13,8 +14,9 @@ from .numbers import Notice
 from .style import run_colors
 
 _END = 0.05
+_K_PER_S = 1e12
 # quantities that runs of earlier versions did not measure
-_ABSENT: dict[str, Any] = {"angles": {}, "density_is_set": False}
+_ABSENT: dict[str, Any] = {"angles": {}, "density_is_set": False, "exchanged_bonds": {}}
 Rows = Mapping[str, Quantity]
 
 
@@ -84,3 +86,17 @@ def agreements(what: str, of: str, checked: Mapping[str, float | None]) -> list[
 def error_array(values: list) -> np.ndarray:
     """Standard errors as an array, NaN if there is none."""
     return np.array([np.nan if value is None else value for value in values])
+
+
+def cooling(input: Mapping[str, Any]) -> str:
+    """``, quenched at 4 × 10¹⁴ K/s``: a diffusion coefficient depends on it."""
+    if not input.get("glass") or (input.get("md") or {}).get("structures", "glass") != "glass":
+        return ""
+    return f", quenched at {cooling_rate(input['glass'])}"
+
+
+def cooling_rate(glass: Mapping[str, Any]) -> str:
+    """``4 × 10¹⁴ K/s``."""
+    rate = glass["quench_rate_K_per_ps"] * _K_PER_S
+    power = int(np.floor(np.log10(rate)))
+    return f"{rate / 10**power:.3g} × 10{str(power).translate(SUPERSCRIPT)} K/s"

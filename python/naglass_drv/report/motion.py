@@ -10,7 +10,7 @@ from ..chemistry.ions import MOBILE_IONS
 from ..products import Quantity
 from . import checks, figures
 from .material import Material
-from .measured import Rows, agreements, all_measured, below, quantities, shades, warnings
+from .measured import Rows, agreements, all_measured, below, cooling, quantities, shades, warnings
 from .numbers import Figure, Fold, Notice, Section, Table, quantity, side_by_side
 
 _TITLES = {
@@ -36,7 +36,10 @@ def transport(material: Material) -> Section | None:
         curves = {name: material.arrays(f"analysis/{name}/curves") for name in measured}
         section.add(
             _displacement_figure(material, measured, curves),
-            Fold("Displacements and transport in numbers", [_transport_table(measured, quantities(material))]),
+            Fold(
+                "Displacements and transport in numbers",
+                [_transport_table(measured, quantities(material), cooling(material.input))],
+            ),
         )
     if written:
         caption = (
@@ -108,11 +111,11 @@ def bound_text(moved: Mapping[str, Any]) -> str:
     return "" if upper is None else f"; D is below {quantity(float(f'{upper:.2g}'), None)} m²/s (95 %)"
 
 
-def _transport_table(measured: Mapping[str, Mapping], rows: Mapping[str, Rows]) -> Table:
+def _transport_table(measured: Mapping[str, Mapping], rows: Mapping[str, Rows], quenched: str) -> Table:
     cells: dict[str, dict[str, Quantity | str]] = defaultdict(dict)
     for name, numbers in measured.items():
         ion = numbers["transport"]["ion"]
-        titles = dict.fromkeys(("D", "D_upper"), f"D of {ion}") | _TITLES
+        titles = dict.fromkeys(("D", "D_upper"), f"D of {ion}{quenched}") | _TITLES
         titles |= {f"msd.{element}": f"MSD of {element} at half the length" for element in numbers["composition"]}
         cells[titles["D"]][name] = "not diffusive"
         for word, row in below(rows[name], f"transport.{name}").items():

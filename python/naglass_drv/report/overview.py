@@ -8,21 +8,20 @@ import numpy as np
 
 from ..analysis.quantities import no_error
 from ..chemistry.level import Level
-from ..chemistry.notation import SUPERSCRIPT, formula_text
+from ..chemistry.notation import formula_text
 from ..core import VANADYL_CUTOFF
 from ..products import Quantity
 from ..wording import counted
 from . import checks, learning, viewer
 from .dynamics import pressure_cell, unstable, verdict, verdicts
 from .material import Material
-from .measured import Rows, all_measured, below, quantities
+from .measured import Rows, all_measured, below, cooling, cooling_rate, quantities
 from .motion import bound_text
 from .numbers import Section, Table, side_by_side
 
 _LABORATORY_RATE = "1 to 10⁶ K/s"
-_K_PER_S = 1e12
 _MANY_REPLICAS = 10
-_FIRST_ROWS = ("atoms", "density", "temperature", "mean pressure")
+_FIRST_ROWS = ("state", "atoms", "density", "temperature", "mean pressure")
 
 
 def glance(material: Material) -> Section:
@@ -33,7 +32,8 @@ def glance(material: Material) -> Section:
     measured, rows = all_measured(material), quantities(material)
     cells: dict[str, dict[str, Quantity | str]] = {label: {} for label in _FIRST_ROWS}
     for name, numbers in measured.items():
-        for label, cell in {**_highlights(name, numbers, rows[name]), **_mean_pressure(material, name)}.items():
+        own = _highlights(name, numbers, rows[name], cooling(material.input)) | _mean_pressure(material, name)
+        for label, cell in (_phase(material.input, numbers) | own).items():
             cells.setdefault(label, {})[name] = cell
         section.numbers += below(rows[name], f"glance.{name}.artifact").values()
     if measured:
@@ -111,7 +111,14 @@ def _few_replicas(measured: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
-def _highlights(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, Quantity | str]:
+def _phase(input: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, str]:
+    """What the first table calls a structure; one from a file may be a crystal, and is not called a glass."""
+    quenched = (input.get("md") or {}).get("structures", "glass") == "glass"
+    found = checks.phase(numbers)
+    return {"state": found} if quenched or found != "glass" else {}
+
+
+def _highlights(name: str, numbers: Mapping[str, Any], rows: Rows, cooling: str) -> dict[str, Quantity | str]:
     """The rows that most readers look for; those of other sections with keys and labels of their own."""
     key = f"glance.{name}"
     cells: dict[str, Quantity | str] = {word: rows[f"{key}.{word}"] for word in _FIRST_ROWS if f"{key}.{word}" in rows}
@@ -125,7 +132,7 @@ def _highlights(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, 
             connectivity, key=f"{key}.mean_n", label=f"<n> of {name}", subject=""
         )
     if (moved := numbers["transport"]) is not None:
-        label, diffusion = f"D of {moved['ion']}", rows.get(f"transport.{name}.D")
+        label, diffusion = f"D of {moved['ion']}{cooling}", rows.get(f"transport.{name}.D")
         cells[label] = (
             replace(diffusion, key=f"{key}.D", label=f"{label} in {name}", subject="")
             if diffusion is not None
@@ -148,15 +155,13 @@ def _size(numbers: Mapping[str, Any]) -> str:
 
 
 def _quench(glass: Mapping[str, Any], system: Mapping[str, Any], source: str) -> str:
-    rate = glass["quench_rate_K_per_ps"] * _K_PER_S
-    power = int(np.floor(np.log10(rate)))
     given = "given in" if source == "input" else f"that follows from the {source} in"
     vanadyl = (
         " The potential has no directional V=O bond: V\N{EN DASH}O distances of the quenched glass below "
         f"the vanadyl criterion of {VANADYL_CUTOFF:g} Å are short contacts of ions, not vanadyl groups."
     )
     return (
-        f"The melt was quenched at {rate / 10**power:.3g} × 10{str(power).translate(SUPERSCRIPT)} K/s with a "
+        f"The melt was quenched at {cooling_rate(glass)} with a "
         f"rigid-ion potential, at the fixed density of {system['density_g_cm3']:.4g} g/cm³ {given} the input "
         f"file; in the laboratory, melts are cooled at about {_LABORATORY_RATE}. The glass is therefore less "
         "relaxed than a real one: more defects, more disorder in the first shells, and a network that "

@@ -13,7 +13,7 @@ from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "analysis"
 #: Raised when the same settings and files give another result.
-revision = 5
+revision = 6
 
 GLASS, TRAJECTORY, LABELS = "glass", "trajectory", "labels"
 HOPS, ROWS = "hops", "quantities"
