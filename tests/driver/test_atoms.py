@@ -182,3 +182,28 @@ def test_a_run_labels_the_atoms_once_and_an_added_system_those_that_are_new(tmp_
     }  # fmt: skip
     summary = json.loads((tmp_path / "run" / "products" / "dataset" / "dataset.json").read_text())
     assert summary["frames"] == 2 and summary["E0_eV"] == table["E0_eV"]
+
+
+@pytest.mark.cp2k
+def test_an_energy_that_an_included_file_gives_is_not_computed_again(tmp_path):
+    """A table or a frame at the same level and settings; one at others does not count."""
+    label = planned(tmp_path)["P"].settings["label"]
+    (tmp_path / "E0.json").write_text(json.dumps({"level": label, "E0_eV": {"P": -1.0}}))
+    (tmp_path / "other.json").write_text(json.dumps({"level": "gfn1-xtb-h0000000", "E0_eV": {"Na": -1.0}}))
+    atom = cell("O", level=label)
+    atom.info |= {"config_type": "IsolatedAtom", "multiplicity": 3}
+    write_frames(tmp_path / "atom.extxyz", [atom])
+    text = INPUT.replace("{level: gfn1-xtb}\n", "{level: gfn1-xtb, include: [E0.json, other.json, atom.extxyz]}\n")
+    assert list(planned(tmp_path, text)) == ["Na"]
+    run = Run(study(tmp_path, text).systems, tmp_path, tmp_path / "run", {}, stand_in(tmp_path))
+    assert [task.name for task in atoms.expect(run)[0]] == ["Na"]
+
+
+@pytest.mark.cp2k
+def test_all_energies_are_given(tmp_path):
+    label = planned(tmp_path)["P"].settings["label"]
+    (tmp_path / "E0.json").write_text(json.dumps({"level": label, "E0_eV": dict.fromkeys(("Na", "P", "O"), -1.0)}))
+    text = INPUT.replace("{level: gfn1-xtb}\n", "{level: gfn1-xtb, include: [E0.json]}\n")
+    assert planned(tmp_path, text) == {}
+    run = Run(study(tmp_path, text).systems, tmp_path, tmp_path / "run", {}, stand_in(tmp_path))
+    assert not atoms.collect(run, []).files

@@ -23,7 +23,8 @@ ENERGIES = "E0.json"
 
 
 def plan(run: Run) -> list[Task]:
-    """One task for each element in the sets at the level of the dataset, of all systems (`run.input`, by name).
+    """One task for each element in the sets at the level of the dataset, of all systems (`run.input`, by name), whose
+    energy is not in an included file.
 
     Elements come from the compositions and structure files, so that no system has to be waited for. Raises InputError
     if two systems ask for an element in different ways, and SetupError if CP2K or its data are missing.
@@ -68,7 +69,10 @@ def _sets(run: Run) -> Iterator[tuple[str, "Reference", list[str]]]:
     for scope, input in systems.items():
         for section in input.reference:
             if sets.gives_e0(input, section):
-                yield f"{scope}: reference {section.name}", section, sets.elements_of(input, section, run.source)
+                label = sets.settings_of(section, run.source)[1].label
+                given = sets.included_e0(input, run.source)
+                elements = sets.elements_of(input, section, run.source)
+                yield f"{scope}: reference {section.name}", section, [e for e in elements if (label, e) not in given]
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
@@ -80,5 +84,7 @@ def collect(run: Run, done: list[Done]) -> Labels:
     """Write the energies (eV) of all elements into one file."""
     target: Path = run.products / name / ENERGIES
     energies = {item.task.name: item.summary["energy_eV"] for item in done}
+    if not done:
+        return Labels(facts={"levels": {}})
     write_json(target, {"level": read_settings(Settings, done[0].task).label, "E0_eV": dict(sorted(energies.items()))})
     return Labels(files={"E0": target}, facts={"levels": {}})

@@ -32,8 +32,9 @@ ENDINGS = {
 
 
 def plan(run: Run) -> list[Task]:
-    """One task per frame or trajectory, and one per element for the isolated atoms at the level of the dataset
-    (those of several systems are labeled by the stage `atoms`); many frames in each for a level that is a potential.
+    """One task per frame or trajectory, and one for the isolated atom of each element at the level of the dataset whose
+    energy is not in an included file (those of several systems are labeled by the stage `atoms`); many frames in each
+    for a level that is a potential.
 
     Raises SetupError if CP2K or its data are missing, and InputError for a structure that cannot be labeled,
     in either case before the first label is started.
@@ -66,9 +67,10 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
     partners = coupling.partners(section, method, jobs, run.input.seed)
     jobs |= partners
     if _labels_atoms(run, section):
+        given = sets.included_e0(run.input, run.source)
         for element in sorted({element for item in candidates for element in item.frame.symbols}):
             own = (common.label, str(levels.kinds_of(method, [element])), element)
-            if own not in lone:
+            if own not in lone and (common.label, element) not in given:
                 jobs[f"atom-{element}"] = inputs.isolated_atom(element, method)
             lone.add(own)
     sets.check_inputs(jobs, method, program, f"reference {section.name}", section.outputs)
@@ -104,13 +106,19 @@ def expect(run: Run) -> tuple[list[Task], Labels]:
         if section.level.is_potential:
             tasks += teaching.expect(name, section, cells)
             continue
-        kinds = sorted({element for cell in cells for element in cell})
-        lone = kinds if _labels_atoms(run, section) else []
+        lone = _lone_atoms(run, section, cells) if _labels_atoms(run, section) else []
         for number, symbols in enumerate([*cells, *([element] for element in lone)]):
             ranks = section.ranks if len(symbols) > 1 else 1
             effort = efforts.label(section, symbols)
             tasks.append(Task(name, f"{section.name}-{number}", {}, ranks=ranks, effort=effort))
     return tasks, Labels(facts=_facts(run) | {"frames": frames})
+
+
+def _lone_atoms(run: Run, section: Reference, cells: list[list[str]]) -> list[str]:
+    """The elements whose isolated atoms are to be labeled."""
+    label = sets.settings_of(section, run.source)[1].label
+    given = sets.included_e0(run.input, run.source)
+    return sorted({element for cell in cells for element in cell if (label, element) not in given})
 
 
 def _facts(run: Run) -> dict[str, Any]:

@@ -61,6 +61,23 @@ def gives_e0(input: "Input", section: Reference) -> bool:
     return own and not section.level.is_potential
 
 
+def included_e0(input: "Input", source: Path) -> set[tuple[str, str]]:
+    """Full level and element of each isolated-atom energy in the files that the dataset includes."""
+    from ..dataset.assemble import is_isolated_atom
+    from ..dataset.energies import is_table, read_table
+    from ..dataset.frames import read_labeled
+
+    found: set[tuple[str, str]] = set()
+    for path in (source / each for each in input.dataset.include) if input.dataset is not None else ():
+        if is_table(path):
+            table = read_table(path)
+            found |= {(table.level, element) for element in table.e0_eV}
+        else:
+            atoms = (frame for frame in read_labeled(path) if is_isolated_atom(frame))
+            found |= {(str(atom.info["level"]), str(atom.symbols[0])) for atom in atoms}
+    return found
+
+
 def check_inputs(
     jobs: Mapping[str, "Atoms"], method: "Method", program: "Program", where: str, outputs: Sequence[str] = ()
 ) -> None:
