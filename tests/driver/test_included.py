@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from naglass_drv.cli.checks import Checks
@@ -178,3 +179,20 @@ def test_candidates_of_later_rounds_need_energies_from_elsewhere(folder):
     assert any("dataset.include[0]: 'frames.extxyz': no isolated-atom" in line for line in refused(folder, text))
     table(folder / "E0.json", frames[0].info["level"], Na=-1.0, V=-2.0, P=-3.0, O=-5.0)
     loaded(folder, text.replace("frames.extxyz\n", "frames.extxyz\n    - E0.json\n"))
+
+
+def test_frames_without_stress_are_named_where_stress_is_asked_for(folder):
+    """By default they do not count in the loss; a weight in the input says that there is something to train on."""
+    with_stress = [cell("Na2O", k, REF_stress=np.zeros((3, 3))) for k in range(2)]
+    write_frames(folder / "frames.extxyz", [*with_stress, cell("Na2O", 5)])
+    table(folder / "E0.json", Na=-1.0, O=-5.0)
+    text = (
+        INPUT.partition("  include")[0]
+        + "  include: [frames.extxyz, E0.json]\ntrain: {epochs: 1, stress_weight: 100}\n"
+    )
+    (line,) = refused(folder, text)
+    assert line.startswith(
+        "input.yaml:5: dataset.include[0]: frames.extxyz: frame 2 has no REF_stress (1 of 3 frames); leave out"
+    )
+    for train in ("{epochs: 1}", "{epochs: 1, stress_weight: 0}"):
+        assert loaded(folder, text.replace("{epochs: 1, stress_weight: 100}", train))

@@ -278,7 +278,19 @@ class Checks:
             where = ("dataset", "include", index)
             if where not in document.faulty:
                 with _named(document, where):
-                    self._contents[-1].include(where, path, source / path, section.level, section.max_force_eV_per_A)
+                    self._contents[-1].include(
+                        where,
+                        path,
+                        source / path,
+                        section.level,
+                        section.max_force_eV_per_A,
+                        stress=_asks_stress(top, document),
+                    )
+
+
+def _asks_stress(top: "Partial", document: "Document") -> bool:
+    """Whether the input itself gives stress a weight; by default, frames without stress do not count."""
+    return ("train", "stress_weight") in document.lines and bool(top.train.known("stress_weight"))
 
 
 def _tell_difference(own: _Labeled, other: _Labeled) -> None:

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError
+from ..wording import counted
+
 if TYPE_CHECKING:
     from ase import Atoms
 
@@ -53,8 +56,10 @@ class Contents:
             self.taught, alone = True, False
         self.parts[where] = _Part(f"set {section.name}", level, needed, needed if alone else frozenset())
 
-    def include(self, where: "Where", shown: Path, file: Path, level: str, ceiling: float) -> None:
-        """Add a file. Raises InputError if it is not at `level`; large files are not read."""
+    def include(
+        self, where: "Where", shown: Path, file: Path, level: str, ceiling: float, *, stress: bool = False
+    ) -> None:
+        """Add a file. Raises InputError if it is not at `level`, or lacks the `stress`; large files are not read."""
         from ..dataset.assemble import below, is_isolated_atom, one_level
         from ..dataset.energies import is_table, read_table
         from ..dataset.frames import read_labeled
@@ -70,6 +75,11 @@ class Contents:
             full = one_level(((f"{shown}: frame {k}", frame) for k, frame in enumerate(frames)), level)
             atoms = [frame for frame in frames if is_isolated_atom(frame)]
             kept, _ = below(ceiling, (frame for frame in frames if not is_isolated_atom(frame)))
+            if stress and (lacking := [k for k, frame in enumerate(kept) if "REF_stress" not in frame.info]):
+                raise InputError(
+                    f"{shown}: frame {lacking[0]} has no REF_stress ({len(lacking)} of {counted(len(kept), 'frame')}); "
+                    "leave out train.stress_weight, so that frames without do not count"
+                )
             self.parts[where] = _Part(repr(str(shown)), full, _elements(kept), _elements(atoms))
             self.e0_eV |= {str(atom.symbols[0]): float(atom.info["REF_energy"]) for atom in atoms}
 
