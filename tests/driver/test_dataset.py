@@ -175,6 +175,18 @@ def test_groups_held_out_before_stay_so_beside_some_of_the_new():
     assert both.test == (), "what a start model has seen is no independent test"
 
 
+def test_labels_of_a_structure_that_differ_are_compared():
+    again = frame(1)
+    again.info["REF_energy"] += 0.003 * len(again)
+    again.arrays["REF_forces"][2, 1] -= 0.02
+    merged = assemble("gfn1-xtb", {"a": [frame(0), frame(1)], "b": [again, frame(0)]}, {"E0.json": E0})
+    assert merged.copies == 2 and merged.repeated == {
+        "frames": 1, "energy_meV_per_atom": pytest.approx(3.0), "forces_meV_per_A": pytest.approx(20.0),
+    }  # fmt: skip
+    assert merged.frames[1].info["REF_energy"] == frame(1).info["REF_energy"], "the first one counts"
+    assert assemble("gfn1-xtb", {"a": [frame(0)], "b": [frame(0)]}, {"E0.json": E0}).repeated is None
+
+
 def test_levels_are_not_mixed_and_copies_are_dropped():
     files = {"a.extxyz": [frame(0), frame(1)], "b.extxyz": [frame(1), frame(2)]}
     merged = assemble("gfn1-xtb", files, {"E0.json": E0})

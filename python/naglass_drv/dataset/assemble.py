@@ -28,7 +28,9 @@ WITHOUT_E0 = (
 class Dataset:
     """Frames of one `level` without duplicates, isolated-atom energies (eV), number of duplicates dropped.
 
-    `left_out` lists the frames above the force ceiling: source and largest force (eV/Å).
+    `left_out` lists the frames above the force ceiling: source and largest force (eV/Å). `repeated` compares labels of
+    one structure that are not copies of each other: their number, and the largest differences of energy (meV/atom) and
+    of a force component (meV/Å).
     """
 
     frames: tuple["Atoms", ...]
@@ -36,6 +38,7 @@ class Dataset:
     level: str
     copies: int
     left_out: tuple[Mapping[str, Any], ...] = ()
+    repeated: Mapping[str, float] | None = None
 
     def of(self, frames: Iterable["Atoms"]) -> "Dataset":
         """The same with `frames` only, and the energies of their elements."""
@@ -68,6 +71,7 @@ def assemble(
     )
     kept: dict[str, Atoms] = {}
     atoms: list[tuple[str, Atoms]] = []
+    again: list[tuple[Atoms, Atoms]] = []
     total = 0
     for name, frames in files.items():
         for number, frame in enumerate(frames):
@@ -75,7 +79,8 @@ def assemble(
                 atoms.append((f"{name}: frame {number}", frame))
                 continue
             total += 1
-            kept.setdefault(digest(frame), frame)
+            if (first := kept.setdefault(digest(frame), frame)) is not frame:
+                again.append((first, frame))
     frames, left_out = below(max_force_eV_per_A, kept.values())
     if not frames:
         raise InputError(f"dataset: no training frames in {', '.join(files) or 'no file'}")
@@ -83,11 +88,25 @@ def assemble(
     present = sorted({element for frame in frames for element in frame.symbols})
     missing = [element for element in present if element not in merged]
     if missing and partial_e0:
-        return Dataset(frames, {}, full, total - len(kept), left_out)
+        return Dataset(frames, {}, full, total - len(kept), left_out, _repeated(again))
     if missing:
         raise InputError(f"dataset: no isolated-atom energy for {', '.join(missing)} at level {full}; {WITHOUT_E0}")
     used = {element: merged[element] for element in present}
-    return Dataset(frames, used, full, total - len(kept), left_out)
+    return Dataset(frames, used, full, total - len(kept), left_out, _repeated(again))
+
+
+def _repeated(pairs: Iterable[tuple["Atoms", "Atoms"]]) -> dict[str, float] | None:
+    """How far labels of the same structures differ; those with the same numbers are copies of a file."""
+    energies, forces = [], []
+    for one, other in pairs:
+        energy = abs(one.info["REF_energy"] - other.info["REF_energy"]) / len(one)
+        force = float(np.abs(one.arrays["REF_forces"] - other.arrays["REF_forces"]).max())
+        if energy or force:
+            energies.append(1e3 * energy)
+            forces.append(1e3 * force)
+    if not energies:
+        return None
+    return {"frames": len(energies), "energy_meV_per_atom": max(energies), "forces_meV_per_A": max(forces)}
 
 
 def one_level(frames: Iterable[tuple[str, "Atoms"]], name: str | None = None) -> str:
@@ -155,6 +174,7 @@ def statistics(dataset: Dataset, split: Split) -> dict[str, Any]:
         "level": dataset.level,
         "frames": len(dataset.frames),
         "copies_dropped": dataset.copies,
+        "repeated": dataset.repeated,
         "left_out": list(dataset.left_out),
         "groups": dict(sorted(Counter(frame.info["group"] for frame in dataset.frames).items())),
         "E0_eV": dict(dataset.e0_eV),

@@ -144,6 +144,12 @@ def dataset(material: Material) -> Section | None:
     if flagged := summary.get("spin_flagged"):
         text = f"{counted(len(flagged), 'frame')} left out because the spin state does not match the composition"
         section.add(Notice("note", f"{text}: {', '.join(sorted({entry['flag'] for entry in flagged}))}."))
+    if repeated := summary.get("repeated"):
+        energy, force = repeated["energy_meV_per_atom"], repeated["forces_meV_per_A"]
+        section.add(
+            f"{counted(repeated['frames'], 'frame')} labeled more than once: energies differ by at most "
+            f"{energy:.2g} meV/atom, force components by {force:.2g} meV/Å. The first label is kept."
+        )
     word = "single-atom" if summary.get("E0", {}).get("from") == LEAST_SQUARES else "isolated-atom"
     energies = [
         [element, Quantity(f"dataset.E0.{element}", f"{word} energy of {element}", energy, "eV")]
