@@ -24,6 +24,7 @@ def frames():
         # what files keep
         atoms.set_cell(atoms.cell.array.round(8))
         atoms.positions = atoms.positions.round(8)
+        atoms.info["temperature_K"] = 300.0 * seed
         out.append(atoms)
     return out
 
@@ -48,6 +49,7 @@ def test_labels_are_those_of_the_potential(taught):
         assert frame.arrays["REF_forces"] == pytest.approx(plain.get_forces(), abs=1e-8)
         assert frame.info["REF_stress"] == pytest.approx(plain.get_stress(voigt=False), abs=1e-12)
         assert frame.info["group"].startswith(frame.get_chemical_formula())
+        assert frame.info["temperature_K"] == plain.info["temperature_K"]
 
 
 def test_isolated_atoms_are_fitted_and_a_dataset_takes_them(taught):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..engines.mlip.potential import Potential
 
 _PROGRESS_S = 10.0
+# of a frame's trajectory; errors can be told by temperature
+_KEPT = ("temperature_K", "time_ps")
 
 
 def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -43,7 +45,9 @@ def _relabel(options: argparse.Namespace) -> int:
         for number, frame in enumerate(read_frames(path)):
             if frame.info.get("config_type") != "IsolatedAtom":
                 where, stem = f"{path}: frame {number}", stem_of(path)
-                frames.append(prepared(frame, where, stem, int(frame.info.get("charge", 0)), _multiplicity(frame)))
+                bare = prepared(frame, where, stem, int(frame.info.get("charge", 0)), _multiplicity(frame))
+                bare.info |= {key: frame.info[key] for key in _KEPT if key in frame.info}
+                frames.append(bare)
     if not frames:
         raise InputError(f"{options.frames[0]}: contains no frames but isolated atoms")
     facts, results = _evaluate(potential, frames, options)
