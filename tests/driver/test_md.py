@@ -214,6 +214,16 @@ def test_candidates_keep_group_and_ions_of_their_start(whole, tmp_path):
         assert frame.arrays.keys() == {"numbers", "positions", "ion"}
 
 
+def test_a_start_that_trajectories_have_in_common_is_one_candidate(whole, tmp_path):
+    """Two temperatures of one glass: labels of the same structure would only cost."""
+    run, task, summary = whole
+    input = run.input.model_copy(update={"md": run.input.md.model_copy(update={"candidates": 3})})
+    hot = replace(task, name="NaVOPO4-900K", settings=task.settings | {"temperature_K": 900.0})
+    both = [Done(each, run.folder / "a", summary) for each in (task, hot)]
+    found = md.collect(replace(run, input=input, folder=tmp_path), both)
+    assert [frame.info["time_ps"] for frame in read_frames(found.files["candidates"])] == [0.0, 0.5, 1.0]
+
+
 def test_stop_and_resume(whole, tmp_path):
     run, task, summary = whole
     with pytest.raises(Stopped):

@@ -353,21 +353,23 @@ def collect(run: Run, done: list[Done]) -> Trajectories:
     """Store each summary and final frame under the task's name, and all labeling candidates in one file; remove the
     files of trajectories that are no longer requested.
     """
-    from ..dataset.frames import write_frames
+    from ..dataset.frames import structure_digest, write_frames
 
     folder, count = run.products / name, run.input.md.candidates
-    chosen: list[Atoms] = []
+    chosen: dict[str, Atoms] = {}
     for item in done:
         write_json(folder / f"{item.task.name}.json", dict(item.summary))
         if (item.folder / FINAL).exists():
             write_bytes(folder / f"{item.task.name}-final.extxyz", (item.folder / FINAL).read_bytes())
         judged = item.folder / UNCERTAINTY
         verdict = json.loads(judged.read_text(encoding="utf-8")) if judged.exists() else None
-        chosen += candidates.of_trajectory(item, count, verdict)
+        # trajectories of one structure have their start in common
+        for frame in candidates.of_trajectory(item, count, verdict):
+            chosen.setdefault(structure_digest(frame), frame)
     finals = [f"{item.task.name}-final.extxyz" for item in done if (item.folder / FINAL).exists()]
     keep_only(folder, (*(f"{item.task.name}.json" for item in done), *finals, *([CANDIDATES] if chosen else [])))
     if chosen:
-        write_frames(folder / CANDIDATES, chosen)
+        write_frames(folder / CANDIDATES, list(chosen.values()))
     files = {f"{item.task.name}/{word}": path for item in done for word, path in _written(item, folder).items()}
     return Trajectories(files=files | ({"candidates": folder / CANDIDATES} if chosen else {}))
 
