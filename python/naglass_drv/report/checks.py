@@ -41,7 +41,10 @@ _HOST_TO_ION = 1 / 3
 _VIBRATION_A2 = 0.5
 # share of the host's bonds to oxygen that are exchanged during a run
 _EXCHANGED = 0.01
+_MELT = "Supercooled melt"
 _FORCE_MEV_PER_A = 100.0
+# structures of which a note gives the numbers
+_TOLD = 2
 
 _ADVICE = {
     "Unphysical structure": "Oxide glasses do not have this: the potential, the quench, or the level of the training "
@@ -51,8 +54,10 @@ _ADVICE = {
     "Oxidation states": "The input fixes the number of ions of each charge: either the bonds do not match these "
     "ions, or the assignment fails.",
     "Unusual structure": "",
-    "Relaxing network": "The network itself relaxes: a supercooled melt rather than a glass. Its structure changes "
+    "Supercooled melt": "The network itself flows: this is a supercooled melt, not a glass. Its structure changes "
     "during the run, and the motion of the ions is partly that of the host.",
+    "Relaxing network": "The network itself still relaxes: its structure changes during the run, and the motion of the "
+    "ions is partly that of the host.",
     "Density": "",
     "Force error": "Barriers and diffusion coefficients from such a model are indications, not results.",
 }
@@ -78,11 +83,18 @@ def notices(findings: list[Finding]) -> list[Notice]:
             by_name: dict[str, list[str]] = {}
             for finding in own:
                 by_name.setdefault(finding.name, []).append(finding.text)
-            said = "; ".join(f"{name}: {', '.join(texts)}" for name, texts in by_name.items())
             kind = "bad" if any(finding.kind == "bad" for finding in own) else "note"
+            said = "; ".join(_shortened([f"{name}: {', '.join(texts)}" for name, texts in by_name.items()], kind))
             context = " ".join(dict.fromkeys(finding.context for finding in own if finding.context))
             found.append(Notice(kind, f"{context} {said}. {advice}".strip(), f"{topic}."))
     return found
+
+
+def _shortened(texts: list[str], kind: str) -> list[str]:
+    """All of them if they are bad, else the first two, and the names of the others."""
+    if kind == "bad" or len(texts) <= _TOLD + 1:
+        return texts
+    return [*texts[:_TOLD], f"likewise {', '.join(text.partition(':')[0] for text in texts[_TOLD:])}"]
 
 
 def findings(material: Material) -> list[Finding]:
@@ -203,21 +215,28 @@ def _undetermined(metal: str, share: float) -> str:
 
 
 def relaxation(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
-    """A network that moves, too: bonds of the host that are exchanged, or atoms of the host that are displaced."""
-    said = [*_exchanged(numbers), *_displaced(numbers)]
-    if said:
+    """A network that moves, too: one that flows is a supercooled melt, one that is displaced by less still relaxes."""
+    if said := [*_exchanged(numbers), *_displaced(numbers, _HOST_MSD_A2)]:
+        yield Finding(_MELT, "note", name, "; ".join(said))
+    elif said := [*_displaced(numbers, _VIBRATION_A2, _HOST_TO_ION)]:
         yield Finding("Relaxing network", "note", name, "; ".join(said))
+
+
+def phase(numbers: Mapping[str, Any]) -> str:
+    """``supercooled melt`` for a trajectory whose network flows, else ``glass``."""
+    return _MELT.lower() if any(found.topic == _MELT for found in relaxation("", numbers)) else "glass"
 
 
 def _exchanged(numbers: Mapping[str, Any]) -> Iterator[str]:
     for pair, found in numbers.get("exchanged_bonds", {}).items():
-        if found["exchanged"] > _EXCHANGED * found["bonds"]:
+        if found["exchanged"] > max(1, _EXCHANGED * found["bonds"]):
             dashed, over = pair.replace("-", "–"), numbers["duration_ps"]
             yield f"{found['exchanged']} of {found['bonds']} {dashed} bonds were exchanged within {over:.3g} ps"
 
 
-def _displaced(numbers: Mapping[str, Any]) -> Iterator[str]:
-    """The mean square displacement of the atoms other than the mobile ions."""
+def _displaced(numbers: Mapping[str, Any], least_A2: float, to_ion: float = 0.0) -> Iterator[str]:
+    """The mean square displacement of the atoms other than the mobile ions, if it is above `least_A2` and above
+    `to_ion` of that of the ions."""
     moved = numbers["transport"]
     reached = {} if moved is None else moved["msd_at_longest_lag_A2"]
     host = {element: msd for element, msd in reached.items() if element != moved["ion"]}
@@ -225,17 +244,12 @@ def _displaced(numbers: Mapping[str, Any]) -> Iterator[str]:
         return
     counts = [numbers["composition"][element] for element in host]
     mean = sum(count * msd for count, msd in zip(counts, host.values(), strict=True)) / sum(counts)
-    if mean > _HOST_MSD_A2 or (mean > _VIBRATION_A2 and mean > _HOST_TO_ION * reached[moved["ion"]]):
+    if mean > least_A2 and mean > to_ion * reached[moved["ion"]]:
         of = ", ".join(f"{element} {msd:.2g}" for element, msd in host.items())
         yield (
             f"within {moved['longest_lag_ps']:.3g} ps the MSD of the host is {of} Å², that of {moved['ion']} "
             f"{reached[moved['ion']]:.2g} Å²"
         )
-
-
-def phase(numbers: Mapping[str, Any]) -> str:
-    """``supercooled melt`` for a trajectory whose network relaxes itself, else ``glass``."""
-    return "supercooled melt" if any(relaxation("", numbers)) else "glass"
 
 
 def pressure(name: str, summary: Mapping[str, Any]) -> Iterator[Finding]:

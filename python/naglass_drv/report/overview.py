@@ -8,7 +8,7 @@ import numpy as np
 
 from ..analysis.quantities import no_error
 from ..chemistry.level import Level
-from ..chemistry.notation import formula_text
+from ..chemistry.notation import SUPERSCRIPT, formula_text
 from ..core import VANADYL_CUTOFF
 from ..products import Quantity
 from ..wording import counted
@@ -21,6 +21,8 @@ from .numbers import Section, Table, side_by_side
 
 _LABORATORY_RATE = "1 to 10⁶ K/s"
 _MANY_REPLICAS = 10
+# families of bonds, and the least share of a Qn (%), in the first table
+_FAMILIES, _SHOWN = 3, 0.5
 _FIRST_ROWS = ("state", "atoms", "density", "temperature", "mean pressure")
 
 
@@ -113,6 +115,8 @@ def _few_replicas(measured: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _phase(input: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, str]:
     """What the first table calls a structure; one from a file may be a crystal, and is not called a glass."""
+    if numbers["kind"] == "glass":
+        return {"state": "quenched, rigid-ion potential"}
     quenched = (input.get("md") or {}).get("structures", "glass") == "glass"
     found = checks.phase(numbers)
     return {"state": found} if quenched or found != "glass" else {}
@@ -131,6 +135,12 @@ def _highlights(name: str, numbers: Mapping[str, Any], rows: Rows, cooling: str)
         cells["network connectivity ⟨n⟩"] = replace(
             connectivity, key=f"{key}.mean_n", label=f"<n> of {name}", subject=""
         )
+    cells |= _network(name, numbers, rows) | _metals(name, numbers, rows)
+    if (rate := rows.get(f"hops.{name}.rate")) is not None:
+        hopping = numbers["hops"]["ion"]
+        cells[f"hops per {hopping}"] = replace(
+            rate, key=f"{key}.hops", label=f"hops per {hopping} in {name}", subject=""
+        )
     if (moved := numbers["transport"]) is not None:
         label, diffusion = f"D of {moved['ion']}{cooling}", rows.get(f"transport.{name}.D")
         cells[label] = (
@@ -138,6 +148,30 @@ def _highlights(name: str, numbers: Mapping[str, Any], rows: Rows, cooling: str)
             if diffusion is not None
             else f"not diffusive in this time{bound_text(moved)}"
         )
+    return cells
+
+
+def _network(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, str]:
+    """Shares of Qⁿ in words: ``Q⁰ 22, Q¹ 44, Q² 34 %``."""
+    if numbers["network"] is None:
+        return {}
+    shares = {n: 100 * rows[f"network.{name}.Q{n}"].value for n in numbers["network"]["qn_share"]}
+    said = ", ".join(f"Q{n.translate(SUPERSCRIPT)} {share:.0f}" for n, share in shares.items() if share >= _SHOWN)
+    return {f"Qⁿ of {numbers['network']['former']}": f"{said} %"}
+
+
+def _metals(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, Quantity | str]:
+    """Vanadyl bonds, and the most frequent families of bonds of each metal."""
+    cells: dict[str, Quantity | str] = {}
+    for metal in numbers["fingerprints"]:
+        key = f"metals.{name}.{metal}"
+        if (vanadyl := rows.get(f"{key}.vanadyl")) is not None:
+            own = f"V=O per {metal}"
+            cells[own] = replace(vanadyl, key=f"glance.{name}.vanadyl", label=f"{own} of {name}", subject="")
+        families = sorted(below(rows, f"{key}.label").items(), key=lambda item: -item[1].value)[:_FAMILIES]
+        if families:
+            said = ", ".join(f"{family} {100 * row.value:.0f}" for family, row in families)
+            cells[f"{metal}–O families"] = f"{said} %"
     return cells
 
 

@@ -24,7 +24,7 @@ from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "report"
 #: Raised when the same settings and files give another result.
-revision = 4
+revision = 5
 
 _SHOWN = {
     "glass": Structures,
