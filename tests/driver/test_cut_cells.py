@@ -17,7 +17,7 @@ from naglass_drv.engines.mace.modelfile import default_dtype, load_model
 from support.mace_models import build_model
 from support.structures import DATA
 
-START = DATA.parents[1] / "examples" / "quickstart" / "start"
+START = DATA / "tight-binding"
 SHORT = ["--radius", "3.2", "--max-atoms", "120", "--melt-ps", "0.1", "--quench-ps", "0.1", "--release-ps", "0.02"]
 
 

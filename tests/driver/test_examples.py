@@ -1,10 +1,12 @@
 """The shipped examples are complete and say what the code takes today."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 from ase import Atoms
+from ruamel.yaml import YAML
 
 from naglass_drv import stages
 from naglass_drv.chemistry import ions as chemistry
@@ -12,8 +14,10 @@ from naglass_drv.cli.checks import Checks
 from naglass_drv.config.load import load, load_study
 from naglass_drv.dataset.frames import read_labeled
 from naglass_drv.engines.cp2k.theory.levels import label_of, level, method_in
+from naglass_drv.engines.mace.facts import potential_facts
 from naglass_drv.runtime.forecast import Times, forecast
 from naglass_drv.stages.base import Run
+from naglass_drv.stages.sets import included_e0
 from naglass_drv.workflow.chain import chain
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -52,39 +56,53 @@ def test_inputs_of_the_reference_sets_make_what_is_shipped(name, of_level, count
     assert shipped - glasses == ({"NaO5PV-nvpo5"} if name == "pbe" else set())
 
 
-def test_the_first_inputs_are_good():
-    for folder in ("quickstart", "starting-model"):
-        assert load(EXAMPLES / folder / "input.yaml").system.composition == {"Na": 4, "V4+": 2, "P": 4, "O": 16}
+def test_the_quickstart_is_a_glass_of_two_hundred_atoms():
+    """It brings the starting model to the level of the shipped frames, whose isolated atoms it does not compute."""
+    input = load(EXAMPLES / "quickstart" / "input.yaml")
+    assert sum(input.system.composition.values()) * input.system.formula_units >= 200
+    (own,) = (each for each in input.reference if each.level.title == input.dataset.level)
+    assert label_of(method_in(own.level, EXAMPLES)) == label_of(level("pbe+u+d3", **PBE))
+    elements = {"Na", "V", "P", "O"}
+    assert included_e0(input, EXAMPLES / "quickstart") >= {(label_of(level("pbe+u+d3", **PBE)), e) for e in elements}
 
 
-def test_the_starting_model_takes_four_rounds():
-    """Numbers of glasses, frames of each, temperatures and times of every round, and the steps on expected products."""
+def test_the_starting_model_takes_three_rounds():
+    """Glasses, temperatures and epochs of every round, and the tasks of its steps on expected products."""
     folder = EXAMPLES / "starting-model"
-    study = load_study(folder / "input.yaml", checks=[Checks()])
-    rounds = study.rounds[""]
-    assert [(each.glass.replicas, each.md.temperatures_K, each.md.time_ps) for each in rounds] == [
-        (14, [600], 0.5), (6, [600, 1200], 0.5), (6, [600, 1200], 1.0), (5, [600, 1200], 1.5),
-    ]  # fmt: skip
-    assert [(each.train.epochs, each.train.learning_rate) for each in rounds] == [
-        (50, 0.01), (25, 0.005), (25, 0.005), (25, 0.004),
-    ]  # fmt: skip
-    sets = [[(s.structures, s.frames_per_structure, s.melt_frames_per_structure) for s in e.reference] for e in rounds]
-    assert sets[:2] == [[("glass", 2, 3)], [("candidates", 2, None), ("glass", 1, 1)]]
-    assert sets[2] == sets[3] == [("candidates", 1, None), ("glass", 1, 1)]
+    study = load_study(folder / "small.yaml")
+    rounds = next(iter(study.rounds.values()))
+    assert [each.glass.replicas for each in rounds] == [3, 1, 1]
+    assert max(temperature for each in rounds for temperature in each.md.temperatures_K) == 3000
     workflow = chain(study.by_round, study.systems, study.seed)
     expected = forecast(workflow, stages.load, folder, folder / "run", {}, 2, Times())
     counts = {stage: row.tasks for stage, row in expected.rows.items()}
-    frames = 14 * 5 + (56 * 2 + 12) + (48 + 12) + (48 + 10)
-    assert (counts["glass"], counts["dataset"], counts["train"], counts["md"]) == (31, 4, 4, 48)
-    # and four isolated atoms in round 0
-    assert counts["reference"] == frames + 4 and not expected.unforeseen
+    assert (counts["glass"], counts["dataset"], counts["train"]) == (16 * 5, 3, 3)
+    assert not expected.unforeseen
+    trained = {chemistry.formula(chemistry.species(each.system.composition)) for each in study.systems.values()}
+    unseen = load_study(folder / "held-out.yaml").systems.values()
+    assert not trained & {chemistry.formula(chemistry.species(each.system.composition)) for each in unseen}
 
 
-def test_the_starting_set_is_of_todays_level():
-    frames = read_labeled(START / "frames.extxyz.gz")
-    assert len(frames) > 100
-    assert {frame.info["level"] for frame in frames} == {label_of(level("gfn1-xtb"))}
-    assert sum(path.stat().st_size for path in START.iterdir()) < 5e6
+def test_the_standard_model_is_trained_on_the_frames_of_the_small_one():
+    """Its input names products of that run, so that it can be loaded only where there are some."""
+    text = (EXAMPLES / "starting-model" / "standard.yaml").read_text()
+    content = YAML(typ="safe").load(text)
+    assert {each["product"] for each in content["dataset"]["include"]} == {
+        "round-2/dataset/train", "round-2/dataset/test",
+    }  # fmt: skip
+
+
+def test_the_shipped_model_is_what_its_card_says():
+    facts = potential_facts(START / "model.mace")
+    assert set(facts.elements) == {"O", "Na", "P", "V", "Fe"}
+    assert (START / "model.mace").stat().st_size < 2e6
+    card = (EXAMPLES / "starting-model" / "README.md").read_text()
+    digest = hashlib.sha256((START / "model.mace").read_bytes()).hexdigest()
+    assert digest[:12] in card
+    found = json.loads((EXAMPLES / "starting-model" / "held-out.json").read_text())
+    for key in ("forces_rmse_meV_per_A", "energy_rmse_meV_per_atom"):
+        for part in ("up to 1000 K", "above 1000 K"):
+            assert f"{found[part][key][0]:.0f} ± {found[part][key][1]:.0f}" in card
 
 
 @pytest.mark.parametrize(

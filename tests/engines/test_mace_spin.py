@@ -18,7 +18,7 @@ from support.mace_models import ELEMENTS, build_model, give_moments, packing
 
 pytestmark = pytest.mark.slow
 
-START = Path(__file__).parents[2] / "examples" / "quickstart" / "start"
+START = Path(__file__).parents[1] / "data" / "tight-binding"
 
 
 @pytest.fixture(scope="module")

@@ -125,7 +125,7 @@ def _with_two_threads(environment):
 @pytest.mark.long
 def test_single_precision_of_a_trained_model(tmp_path):
     """The statement of docs/pair_mace.md, on three frames: below 0.05 meV/Å where forces are tens of eV/Å."""
-    start = Path(__file__).parents[2] / "examples" / "quickstart" / "start"
+    start = Path(__file__).parents[1] / "data" / "tight-binding"
     export_model(start / "model.mace", tmp_path / "shipped.naglass")
     frames = [frame for frame in read_labeled(start / "frames.extxyz.gz") if len(frame) > 1]
     for frame in frames[::100]:

@@ -15,19 +15,19 @@ from support.jobs import MPIRUN, environment, kill_job, naglass
 pytestmark = [pytest.mark.mpi, pytest.mark.cp2k]
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
+MODEL = Path(__file__).parents[1] / "data" / "tight-binding" / "model.mace"
 STAGES = ["glass", "reference", "dataset", "train", "md", "analysis", "report"]
 
 
 def shortened() -> dict:
-    """The quickstart's input with less of everything: one glass of half the atoms, two cheap labels, 2 ps."""
+    """The quickstart's input with less of everything: one glass of 13 atoms, two cheap labels, 2 ps."""
     content = YAML(typ="safe").load(QUICKSTART / "input.yaml")
-    content["system"]["composition"] = {"Na": 2, "V4+": 1, "P": 2, "O": 8}
+    content["system"] |= {"composition": {"Na": 2, "V4+": 1, "P": 2, "O": 8}, "formula_units": 1}
     content["glass"] |= {"replicas": 1, "melt_ps": 2, "quench_rate_K_per_ps": 1000, "hold_ps": 0.5}
-    (cheap,) = (item for item in content["reference"] if item["level"] == "gfn1-xtb")
-    content["reference"] = [cheap | {"frames_per_structure": 1, "melt_frames_per_structure": 1}]
-    del content["dataset"]["include"]
-    content["train"] |= {"start_model": str(QUICKSTART / content["train"]["start_model"]), "epochs": 3, "threads": 1}
-    content["md"] |= {"temperatures_K": [300], "time_ps": 2, "checkpoint_ps": 0.05}
+    labels = {"name": "glass", "level": "gfn1-xtb", "melt_frames_per_structure": 1}
+    content |= {"reference": [labels], "dataset": {"level": "gfn1-xtb"}}
+    content["train"] = {"start_model": str(MODEL), "epochs": 3, "dtype": "float32"}
+    content["md"] = {"temperatures_K": [300], "time_ps": 2, "checkpoint_ps": 0.05}
     del content["analysis"]["skip_ps"]
     return content
 
