@@ -24,13 +24,14 @@ _PICKLED = "a pickled mace-torch model, which can run code when it is loaded"
 @dataclass(frozen=True)
 class ModelFacts:
     """Elements of a model, the names of its outputs besides the energy, the precision of its weights, and the cutoff of
-    an archive (Å).
+    an archive (Å) and its number of read-out heads.
     """
 
     elements: list[str]
     outputs: list[str]
     dtype: str = "float64"
     r_max_A: float | None = None
+    heads: int = 1
 
 
 def potential_facts(path: Path) -> ModelFacts:
@@ -115,7 +116,8 @@ def _archive_facts(path: Path) -> ModelFacts:
         with zipfile.ZipFile(path) as archive:
             facts = read_json(path, archive, "metadata.json")
         outputs = [output["name"] for output in facts.get("outputs", [])]
-        found = ModelFacts(list(facts["elements"]), outputs, facts.get("dtype", "float64"), facts.get("r_max"))
+        dtype, heads = facts.get("dtype", "float64"), len(facts.get("heads", [])) or 1
+        found = ModelFacts(list(facts["elements"]), outputs, dtype, facts.get("r_max"), heads)
         version = facts.get("format_version", ARCHIVE_VERSION)
     except UNREADABLE as error:
         raise InputError(f"{path}: not a model exported for pair_style mace ({_what(path, error)})") from error
