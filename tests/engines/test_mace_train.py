@@ -257,6 +257,17 @@ def test_a_loss_that_is_not_finite_is_named(data, in_process, tmp_path):
     assert not list(tmp_path.glob("model*"))
 
 
+def test_frames_with_states_are_refused_by_name(data, in_process, tmp_path):
+    frames = read_labeled(data["train"])
+    for frame in frames:
+        frame.set_array("state", np.zeros(len(frame), int))
+    frames[5].arrays["state"][2] = 1
+    write_frames(tmp_path / "stated.extxyz", frames)
+    with pytest.raises(InputError, match=r"stated\.extxyz: frame 5: state of atom 3 \(P\) is 1; models with states"):
+        train(job({"train": tmp_path / "stated.extxyz"}), tmp_path, in_process(tmp_path), lambda *a: None)
+    assert not list(tmp_path.glob("model*"))
+
+
 def test_a_start_model_of_another_level_or_without_an_element_is_refused(whole, data, in_process, tmp_path):
     start = whole / "model.portable"
     other = TrainingJob(data["train"], None, E0 | {"P": -179.0}, OPTIONS, 3, "morse-1", start)

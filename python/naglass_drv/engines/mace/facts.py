@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
-from .filekind import ARCHIVE_VERSION, PICKLED, PORTABLE, UNREADABLE, kind_of, read_json
+from .filekind import ARCHIVE_VERSION, ARCHIVE_VERSIONS, PICKLED, PORTABLE, UNREADABLE, kind_of, read_json
 from .modelfile import one_line, read_config
 from .pickled import pickled_config
 
@@ -119,12 +119,18 @@ def _archive_facts(path: Path) -> ModelFacts:
         dtype, heads = facts.get("dtype", "float64"), len(facts.get("heads", [])) or 1
         found = ModelFacts(list(facts["elements"]), outputs, dtype, facts.get("r_max"), heads)
         version = facts.get("format_version", ARCHIVE_VERSION)
+        stated = [element for element, count in zip(found.elements, facts.get("states", []), strict=False) if count > 1]
     except UNREADABLE as error:
         raise InputError(f"{path}: not a model exported for pair_style mace ({_what(path, error)})") from error
-    if version != ARCHIVE_VERSION:
+    if version not in ARCHIVE_VERSIONS:
         raise InputError(
             f"{path}: an archive of version {version}, but pair_style mace reads version {ARCHIVE_VERSION}; "
             "export the model again"
+        )
+    if stated:
+        raise InputError(
+            f"{path}: {', '.join(stated)} has several states, which a run does not set; only scripts of your own for "
+            "pair_style mace can use this archive"
         )
     return found
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ase.data import atomic_numbers, chemical_symbols
 
-from ...dataset.frames import read_labeled, write_frames
+from ...dataset.frames import STATE, read_labeled, write_frames
 from ...errors import InputError
 from ...files import file_hash, write_arrays, write_json
 from . import accuracy, fit, readouts, replay, train, tuning
@@ -36,6 +36,9 @@ def main(config: Path) -> int:
 def _train(job: Mapping[str, Any]) -> None:
     options = job["options"]
     frames = {part: read_labeled(Path(job[part])) if job[part] else [] for part in train.PARITY}
+    for part, labeled in frames.items():
+        for number, frame in enumerate(labeled):
+            _check_states(frame, f"{job[part]}: frame {number}")
     e0 = {atomic_numbers[element]: energy for element, energy in job["e0_eV"].items()}
     start = _start(job, e0, frames)
     model, exact = start.model, start.exact_energies(e0)
@@ -74,6 +77,16 @@ def _train(job: Mapping[str, Any]) -> None:
     if start.facts:
         start.facts["errors_before"] = before
     _write_summary(job, model, state, measured, moments, start.facts, committee)
+
+
+def _check_states(frame: Any, where: str) -> None:
+    """Raise InputError where an atom is in a state other than 0: no model that is trained here knows of states."""
+    for number, state in enumerate(frame.arrays.get(STATE, ())):
+        if state:
+            raise InputError(
+                f"{where}: {STATE} of atom {number + 1} ({frame.symbols[number]}) is {state}; models with states "
+                "cannot be trained yet, only evaluated"
+            )
 
 
 def _start(job: Mapping[str, Any], e0_eV: Mapping[int, float], frames: Mapping[str, Sequence[Any]]) -> tuning.Start:
