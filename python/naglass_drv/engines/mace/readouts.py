@@ -17,8 +17,8 @@ from . import accuracy, fit, train, tuning
 from .body import adapted
 from .modelfile import default_dtype, save_portable, torch_dtype
 
-# of the noise that is added to the weights of a readout, relative to their root mean square
-_NOISE = 1.0
+# standard deviation of the noise that is added to the weights of a readout, relative to their root mean square
+_NOISE = 0.3
 
 
 def names(count: int) -> list[str]:
