@@ -44,12 +44,24 @@ def trained(tmp_path_factory):
     return fitted(tmp_path_factory.mktemp("committee"))
 
 
-def explored(folder, trained, **section):
+def with_heads(folder, count=3):
+    """A product of one untrained model with so many heads on its body."""
+    from naglass_drv.engines.mace.export import export_model
+    from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
+
+    heads = [f"head-{k}" for k in range(count)]
+    with default_dtype("float64"):
+        save_portable(build_model(**SMALLEST, heads=heads), folder / "heads.mace")
+    export_model(folder / "heads.mace", folder / "heads.naglass", head=heads)
+    return Model(step="train", files={"archive": folder / "heads.naglass"})
+
+
+def explored(folder, trained, train=None, **section):
     """A short trajectory of α-NaVOPO4 with the committee, carried out."""
     atoms = crystal("NaVOPO4_alpha_P21c_DLSmodel")
     write_frames(folder / "cell.extxyz", [atoms])
     asked = {"temperatures_K": [300.0], "time_ps": 0.04, "structures": "cell.extxyz", "candidates": 2} | section
-    run = study(folder, train={"epochs": 1, "committee": 2}, dataset={"level": "gfn1-xtb"}, md=asked)
+    run = study(folder, train={"epochs": 1, "committee": 2} | (train or {}), dataset={"level": "gfn1-xtb"}, md=asked)
     run = replace(run, takes={"train": trained})
     (task,) = md.plan(run)
     job = attempt(task, folder / "attempt-1")
@@ -111,6 +123,48 @@ def test_a_committee_explores_on_its_mean_and_says_where_it_is_uncertain(tmp_pat
     peaks = [largest.index(max(largest[round(100 * i) : round(100 * j) + 1])) for i, j in verdict["excursions"]]
     assert peaks and [frame.info["step"] for frame in chosen] == [10 * peak for peak in peaks]
     assert {"CN(P-O)", "CN(V-O)", "density", "Q0"} <= verdict["structure"].keys()
+
+
+def test_a_committee_of_heads_is_one_archive_and_explores_as_any_other(tmp_path):
+    uncertainty = {"least_eV_per_A": 1e-4, "most_eV_per_A": 1000}
+    asked = {"committee": 3, "committee_of": "heads"}
+    _, done = explored(tmp_path, with_heads(tmp_path), asked, uncertainty=uncertainty)
+    assert "pair_coeff * * ${mace} V Na P O" in done.task.settings["commands"]
+    verdict = json.loads((done.folder / "uncertainty.json").read_text())
+    frames = read_frames(done.folder / "trajectory.extxyz")
+    largest = [f.arrays["deviation"].max() for f in frames]
+    assert min(largest) > 1e-3 and verdict["largest"] == pytest.approx(largest, abs=1e-5)
+
+
+def test_heads_are_one_task_that_is_calibrated_from_the_predictions_of_each(tmp_path):
+    cells = [crystal("NaVOPO4_alpha_P21c_DLSmodel") for _ in range(4)]
+    rng = np.random.default_rng(3)
+    for number, cell in enumerate(cells):
+        cell.info |= {"REF_energy": 0.0, "level": "x", "group": f"g{number}", "charge": 0, "multiplicity": 5}
+        cell.info["source"] = "test"
+        cell.set_array("REF_forces", rng.normal(size=(len(cell), 3)))
+    files = {name: tmp_path / name for name in ("train", "test", "summary")}
+    write_frames(tmp_path / "frames.extxyz", cells)
+    for name in ("train", "test"):
+        files[name].write_bytes((tmp_path / "frames.extxyz").read_bytes())
+    files["summary"].write_text(json.dumps({"E0_eV": dict.fromkeys(ELEMENTS, -1.0), "level": "x", "frames": 4}))
+    asked = {"epochs": 2, "committee": 3, "committee_of": "heads"}
+    run = study(tmp_path, train=asked, dataset={"level": "gfn1-xtb"})
+    run = replace(run, takes={"dataset": Dataset(step="dataset", files=files)})
+    (task,) = train.plan(run)
+    assert task.name == "model" and task.settings["heads"] == 3
+    (expected,), _ = train.expect(replace(run, takes={"dataset": Dataset(facts={"frames": 4})}))
+    alone = train.plan(replace(run, input=study(tmp_path, train={"epochs": 2}, dataset={"level": "gfn1-xtb"}).input))
+    assert "heads" not in alone[0].settings and alone[0].effort.size < task.effort.size == expected.effort.size
+    labels = np.concatenate([cell.arrays["REF_forces"] for cell in cells])
+    folder = tmp_path / "attempt-1"
+    folder.mkdir()
+    for head, factor in enumerate((0.9, 1.0, 1.1)):
+        arrays = {"forces_model_eV_per_A": factor * labels, "forces_label_eV_per_A": labels}
+        np.savez(folder / f"parity-test-head-{head}.npz", **arrays)
+    model = train.collect(run, [Done(task, folder, {}, {})])
+    assert {"head-0/parity-test", "head-1/parity-test", "head-2/parity-test", "uncertainty"} == model.files.keys()
+    assert json.loads(model.files["uncertainty"].read_text())["groups"] == 4
 
 
 def test_a_trajectory_ends_where_the_committee_knows_nothing(tmp_path, trained):
@@ -216,6 +270,8 @@ learn: {rounds: [{}], stop: {uncertain_percent: 3}}
         (", committee: 2", "", "8: learn.stop: there is no committee to be uncertain; set train.committee to 2"),
         ("committee: 2", "committee: 0", "6: train.committee: "),
         ("committee: 2", "committee: 2, start_model: a.mace", "6: train.committee: 2: the members of a committee"),
+        (", committee: 2", ", committee_of: heads", "6: train.committee_of: heads: there is no committee"),
+        ("committee: 2", "committee: 2, committee_of: head", "6: train.committee_of: "),
         ("0.2}", "4}", "7: md.uncertainty.least_eV_per_A: 4 is not below most_eV_per_A, 3 eV/Å"),
         ("candidates: 2,", "candidates: 2, gpus: 1,", "7: md.gpus: 1: a committee that this run trains"),
         ("percent: 3", "percents: 3", "8: learn.stop.uncertain_percents: not a known key; did you mean"),
@@ -228,6 +284,16 @@ def test_bad_input(tmp_path, old, new, line):
     with pytest.raises(InputError) as error:
         load_study(tmp_path / "input.yaml", checks=[Checks()])
     assert any(f"input.yaml:{line}" in each for each in str(error.value).splitlines()), str(error.value)
+
+
+def test_heads_may_have_a_start_model(tmp_path):
+    (tmp_path / "a.mace").touch()
+    (tmp_path / "input.yaml").write_text(
+        INPUT.replace("committee: 2", "committee: 2, start_model: a.mace, committee_of: heads")
+    )
+    with pytest.raises(InputError) as error:
+        load_study(tmp_path / "input.yaml", checks=[Checks()])
+    assert "committee" not in str(error.value)
 
 
 def test_good_input(tmp_path):

@@ -80,7 +80,7 @@ def read(models, *, potential: str = "train", start: str | None = None):
                             "when it is loaded; export it first)"),
         ("portable.naglass", "not a model exported for pair_style mace (a portable model; give its name the suffix "
                              ".mace)"),
-        ("older.naglass", "an archive of version 4, but pair_style mace reads version 5; export the model again"),
+        ("older.naglass", "an archive of version 4, but pair_style mace reads version 6; export the model again"),
         ("weights.pt", "not a MACE model; use a mace-torch .model file or a .mace file"),
     ],
 )  # fmt: skip

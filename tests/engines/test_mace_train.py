@@ -1,7 +1,9 @@
 """Training in a child process: errors against ASE's calculator, exact continuation, refinement, failures."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from ase import Atoms
 from ase.calculators.morse import MorsePotential
 
 from naglass_drv.dataset.frames import read_labeled, write_frames
-from naglass_drv.engines.mace.facts import start_energies
+from naglass_drv.engines.mace.facts import potential_facts, start_energies
 from naglass_drv.engines.mace.train import CHECKPOINT, PROGRESS, TrainingJob, train
 from naglass_drv.errors import InputError, TaskFailed
 from naglass_drv.runtime.launch import run_child
@@ -167,6 +169,71 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_model(whole, data, in_proce
     assert_same(second / "model.portable", whole / "model.portable")
 
 
+@pytest.fixture(scope="module")
+def branched(data, tmp_path_factory) -> Path:
+    """Folder of the same fit with a committee of three heads."""
+    folder = tmp_path_factory.mktemp("branched")
+    heard = []
+    child = lambda argv, **o: run_child(argv, folder, **o)  # noqa: E731
+    train(replace(job(data), heads=3), folder, child, lambda *a: heard.append(a))
+    assert heard[-1][:3] == (5, 5, "epochs")
+    return folder
+
+
+def test_heads_leave_the_model_as_it_is_and_share_its_body(branched, whole):
+    import torch
+
+    from naglass_drv.engines.mace.modelfile import load_portable
+
+    assert_same(branched / "model.portable", whole / "model.portable")
+    body, heads = (load_portable(branched / name) for name in ("model.portable", "model-committee.portable"))
+    for part in ("node_embedding", "interactions", "products"):
+        own, other = getattr(body, part).state_dict(), getattr(heads, part).state_dict()
+        assert all(torch.allclose(own[key], other[key], rtol=0, atol=1e-12) for key in own), part
+    energies = heads.atomic_energies_fn.atomic_energies
+    assert energies.tolist() == [[E0["O"], E0["Na"], E0["P"]]] * 3
+    assert potential_facts(branched / "model.naglass").heads == 3
+    assert json.loads((branched / "model.json").read_text())["committee"]["epochs"] == 1
+
+
+def test_heads_differ_and_their_mean_has_the_errors_that_are_told(branched, data):
+    labels = np.concatenate([frame.arrays["REF_forces"] for frame in read_labeled(data["test"])])
+    forces = [np.load(branched / f"parity-test-head-{k}.npz")["forces_model_eV_per_A"] for k in range(3)]
+    apart = [np.abs(forces[k] - forces[k - 1]).max() for k in range(3)]
+    assert min(apart) > 1e-3
+    told = json.loads((branched / "model.json").read_text())["committee"]["errors"]["test"]
+    error = 1e3 * np.sqrt(np.mean((np.mean(forces, axis=0) - labels) ** 2))
+    assert told["forces_rmse_meV_per_A"] == pytest.approx(error, rel=1e-9)
+
+
+@pytest.mark.parametrize("epochs", [2, 5])
+def test_killed_on_the_body_or_on_the_heads_it_ends_with_the_same_heads(epochs, branched, data, in_process, tmp_path):
+    first, second = tmp_path / "1", tmp_path / "2"
+    first.mkdir()
+    second.mkdir()
+    with pytest.raises(TaskFailed, match="signal 9"):
+        train(replace(job(data), heads=3), first, killed_after(epochs, first), lambda *a: None)
+    train(replace(job(data), heads=3), second, in_process(second), lambda *a: None, previous=first)
+    told = second / PROGRESS
+    assert (told.read_text().count("\n") if told.exists() else 0) <= 5 - epochs, "epochs were done twice"
+    assert_same(second / "model-committee.portable", branched / "model-committee.portable")
+
+
+def test_a_head_is_fitted_to_groups_drawn_with_replacement():
+    import torch
+
+    from naglass_drv.engines.mace.readouts import drawn
+
+    frames = [Atoms("H", info={"group": f"g{k // 2}"}) for k in range(12)]
+    graphs = [SimpleNamespace(place=k, weight=torch.tensor(1.0), head=torch.tensor(0)) for k in range(12)]
+    found = drawn(frames, graphs, 3, seed=1)
+    own = [{graph.place: float(graph.weight) for graph in found if graph.head == head} for head in range(3)]
+    assert [sum(weights.values()) for weights in own] == [12.0] * 3 and own[0] != own[1] != own[2]
+    assert all(weights.get(k) == weights.get(k + 1) for weights in own for k in range(0, 12, 2)), "whole groups"
+    assert all(len(weights) < 12 for weights in own)
+    assert all(graph.weight == 1 for graph in graphs)
+
+
 @pytest.mark.long
 def test_refinement_keeps_e0_and_architecture_and_lowers_the_error(whole, data, in_process, tmp_path):
     start = whole / "model.portable"
@@ -187,6 +254,17 @@ def test_a_loss_that_is_not_finite_is_named(data, in_process, tmp_path):
     with pytest.raises(TaskFailed, match=r"the loss is (inf|nan) at epoch 1, batch \d of 3") as caught:
         train(job({"train": tmp_path / "huge.extxyz"}), tmp_path, in_process(tmp_path), lambda *a: None)
     assert caught.value.failure == "LOSS_NOT_FINITE"
+    assert not list(tmp_path.glob("model*"))
+
+
+def test_frames_with_states_are_refused_by_name(data, in_process, tmp_path):
+    frames = read_labeled(data["train"])
+    for frame in frames:
+        frame.set_array("state", np.zeros(len(frame), int))
+    frames[5].arrays["state"][2] = 1
+    write_frames(tmp_path / "stated.extxyz", frames)
+    with pytest.raises(InputError, match=r"stated\.extxyz: frame 5: state of atom 3 \(P\) is 1; models with states"):
+        train(job({"train": tmp_path / "stated.extxyz"}), tmp_path, in_process(tmp_path), lambda *a: None)
     assert not list(tmp_path.glob("model*"))
 
 

@@ -48,7 +48,7 @@ def folder(tmp_path_factory) -> Path:
     middle = data.index(b"weights.bin") + 200
     (folder / "flipped.naglass").write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
     repack(good, folder / "packed.naglass", zipfile.ZIP_DEFLATED)
-    repack(good, folder / "future.naglass", format_version=6)
+    repack(good, folder / "future.naglass", format_version=7)
     repack(good, folder / "other.naglass", format="zoo")
     repack(folder / "torch.naglass", folder / "lost.naglass", layers=[{"up_width": 4}] * 3)
     repack(good, folder / "both.naglass", extra={"pieces/edge.pt": b"code"})
@@ -56,7 +56,7 @@ def folder(tmp_path_factory) -> Path:
     weights = json.loads(zipfile.ZipFile(good).read("metadata.json"))["weights"]
     repack(good, folder / "beyond.naglass", weights=[row | {"offset": 1 << 40} for row in weights])
     repack(good, folder / "fewer.naglass", weights=weights[:-1])
-    repack(good, folder / "odd.naglass", elements=["O"])
+    repack(good, folder / "odd.naglass", elements=["O"], states=[1])
     write_data(folder / "two.data", Atoms("NaO", positions=[[1, 1, 1], [3, 1, 1]], cell=[9, 9, 9], pbc=True), ELEMENTS)
     write_data(folder / "same.data", Atoms("NaO", positions=[[1, 1, 1], [1, 1, 1]], cell=[9, 9, 9], pbc=True), ELEMENTS)
     return folder
@@ -96,7 +96,7 @@ FAULTS = [
     ({"file": "cut.naglass"}, "cut.naglass: not a naglass model, or damaged"),
     ({"file": "flipped.naglass"}, "flipped.naglass: not a naglass model, or damaged: wrong checksum for weights.bin"),
     ({"file": "packed.naglass"}, "packed.naglass: not a naglass model, or damaged: metadata.json is compressed"),
-    ({"file": "future.naglass"}, "archive format version 6, but this pair style reads version 5"),
+    ({"file": "future.naglass"}, "archive format version 7, but this pair style reads version 6"),
     ({"file": "other.naglass"}, "its format is 'zoo'"),
     ({"file": "lost.naglass", "options": "trust yes"}, "no entry pieces/pre_2.pt"),
     ({"file": "odd.naglass"}, "metadata.json is inconsistent"),

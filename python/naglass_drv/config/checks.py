@@ -53,15 +53,27 @@ def _check_needs(top: Partial, document: Document) -> None:
                 document.fault((*where, key), "there is no glass section; add one, or name a structure file")
     if top.train is not None and top.dataset is None:
         document.fault(("train",), "there is no dataset section to train on")
-    if top.train is not None and isinstance(top.train.start_model, Path) and top.train.committee > 1:
-        reason = "the members of a committee would start as copies of one model; train them from scratch"
-        document.fault(("train", "committee"), f"{top.train.committee}: {reason}")
+    with rule():
+        if top.train is not None:
+            _check_committee(top.train, document)
     if top.analysis is not None and top.md is None and top.glass is None:
         document.fault(("analysis",), "there is neither an md nor a glass section to analyze")
     if top.md is not None and top.md.model == "train" and top.train is None:
         document.fault(("md", "model"), "there is no train section; add one, or name a model file")
     if top.screen is not None:
         _check_screen(top, document)
+
+
+def _check_committee(train: Partial, document: Document) -> None:
+    if train.committee_of == "heads" and train.committee < 2:
+        reason = "there is no committee; set train.committee to the number of heads"
+        document.fault(("train", "committee_of"), f"heads: {reason}")
+    if train.committee_of == "models" and train.committee > 1 and isinstance(train.start_model, Path):
+        reason = (
+            "the members of a committee would start as copies of one model; train them from scratch, or its heads with "
+            "committee_of: heads"
+        )
+        document.fault(("train", "committee"), f"{train.committee}: {reason}")
 
 
 def _check_screen(top: Partial, document: Document) -> None:

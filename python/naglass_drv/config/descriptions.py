@@ -83,6 +83,7 @@ OF_KEYS = {
     "Dataset.E0": "Energies of single atoms: isolated_atoms, or least_squares over the training frames.",
     "Train.start_model": "Model to start from: a file or a product of another run; scratch for none in a loop.",
     "Train.committee": "Number of models, fitted with independent seeds; their deviation is calibrated.",
+    "Train.committee_of": "Whole models, or read-out heads fitted on the frozen body of one.",
     "Train.trust": "Load a pickled start model.",
     "Train.head": "Head of the start model to begin with, if it has several.",
     "Train.E0": "Isolated-atom energies of the fine-tuned model: those of the dataset, or of the start model.",

@@ -215,7 +215,8 @@ class Replay(Section):
 
 
 class Train(Section):
-    """One MACE model, trained from scratch or fine-tuned from `start_model`, or a `committee` of so many.
+    """One MACE model, trained from scratch or fine-tuned from `start_model`, or a `committee` of so many: whole models,
+    or read-out heads on the body of one.
 
     A pickled start model is loaded only with `trust`. With `E0: dataset`, its `head` is moved to the level of the
     dataset and gets the E0 of that.
@@ -226,6 +227,7 @@ class Train(Section):
 
     start_model: Literal["scratch"] | File | None = None
     committee: Annotated[Count, within(1, 16)] = 1
+    committee_of: Literal["models", "heads"] = "models"
     trust: bool = False
     head: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     E0: Literal["dataset", "start_model"] | None = None

@@ -12,7 +12,7 @@ import numpy as np
 from ..chemistry import ions as chemistry
 from ..errors import InputError
 from ..files import stem_of
-from .frames import read_frames, structure_digest
+from .frames import STATE, check_states, keep_states, read_frames, structure_digest
 from .vary import Variation, vary
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def prepared(frame: "Atoms", where: str, family: str, charge: int, multiplicity:
         raise InputError(f"{where}: {error}") from None
     if labels is not None:
         bare.set_array("ion", np.array(labels))
+    check_states(frame, where)
+    keep_states(frame, bare)
     bare.info = {"charge": charge, "multiplicity": multiplicity, "group": group_of(frame, family)}
     return bare
 
@@ -152,6 +154,7 @@ def to_json(frame: "Atoms") -> dict[str, Any]:
         "ion": frame.arrays["ion"].tolist() if "ion" in frame.arrays else None,
         "info": dict(frame.info),
         **({"start_moment_muB": frame.arrays["start_moment"].tolist()} if "start_moment" in frame.arrays else {}),
+        **({STATE: frame.arrays[STATE].tolist()} if STATE in frame.arrays else {}),
     }
 
 
@@ -164,6 +167,8 @@ def from_json(content: dict[str, Any]) -> "Atoms":
         frame.set_array("ion", np.array(content["ion"]))
     if "start_moment_muB" in content:
         frame.set_array("start_moment", np.array(content["start_moment_muB"]))
+    if STATE in content:
+        frame.set_array(STATE, np.array(content[STATE]))
     frame.info = dict(content["info"])
     return frame
 

@@ -5,7 +5,8 @@ where known `info["REF_stress"]` (3×3, eV/Å³, virial only, sign as in ASE: a 
 `arrays["REF_spin"]` and `arrays["REF_spin_mulliken"]` (N, µB); and with `info` entries `charge` (e),
 `multiplicity` (2S+1), `level` (name and short hash of the electronic settings), `group` (composition and
 replica: what a split may never cut) and `source`. The per-atom text array `ion` ("V4+") is kept where it is
-present. Format: https://github.com/libAtoms/extxyz.
+present, and so is `state` (N, integers from 0), which says in which of its element's states an atom is. Format:
+https://github.com/libAtoms/extxyz.
 """
 
 import gzip
@@ -28,6 +29,10 @@ from .shards import verified
 if TYPE_CHECKING:
     from ase import Atoms
 
+#: Integer of each atom, which of its element's states it is in; 0 where there is none.
+STATE = "state"
+#: As many states of an element as pair_style mace is built for.
+MOST_STATES = 16
 _WHOLE = (int, np.integer)
 _INFO = {"charge": _WHOLE, "multiplicity": _WHOLE, "level": str, "group": str, "source": str}
 _ATOM_LABELS = {"REF_forces": 3, "REF_spin": 1, "REF_spin_mulliken": 1}
@@ -149,7 +154,31 @@ def check_labeled(frame: "Atoms", where: str) -> None:
             _finite(frame.arrays[key], shape, f"{where}: {key}")
     if "REF_stress" in frame.info:
         _finite(frame.info["REF_stress"], (3, 3), f"{where}: REF_stress")
+    check_states(frame, where)
     check_multiplicity(frame, int(frame.info["charge"]), int(frame.info["multiplicity"]), where)
+
+
+def check_states(frame: "Atoms", where: str) -> None:
+    """Raise InputError unless states, where the frame has them, are an integer from 0 to 15 for each atom."""
+    if STATE not in frame.arrays:
+        return
+    states = np.asarray(frame.arrays[STATE])
+    if states.dtype.kind not in "iu" or states.shape != (len(frame),):
+        raise InputError(
+            f"{where}: {STATE} has shape {states.shape} and type {states.dtype}; must be an integer for each atom"
+        )
+    bad = np.flatnonzero((states < 0) | (states >= MOST_STATES))
+    if len(bad):
+        raise InputError(
+            f"{where}: {STATE} of atom {bad[0] + 1} ({frame.symbols[bad[0]]}) is {states[bad[0]]}; must be from 0 to "
+            f"{MOST_STATES - 1}"
+        )
+
+
+def keep_states(source: "Atoms", target: "Atoms") -> None:
+    """Give `target` the states of `source`, if it has any."""
+    if STATE in source.arrays:
+        target.set_array(STATE, source.arrays[STATE])
 
 
 def check_multiplicity(frame: "Atoms", charge: int, multiplicity: int, where: str) -> None:
@@ -161,13 +190,14 @@ def check_multiplicity(frame: "Atoms", charge: int, multiplicity: int, where: st
 
 
 def digest(frame: "Atoms") -> str:
-    """Short hash of elements, positions and cell (to 1e-6 Å), periodicity, charge and multiplicity."""
+    """Short hash of elements, positions and cell (to 1e-6 Å), periodicity, states, charge and multiplicity."""
     spin = f"{frame.info.get('charge', 0)} {frame.info.get('multiplicity', 0)}"
     return _digest(frame, spin)
 
 
 def structure_digest(frame: "Atoms") -> str:
-    """Short hash of elements, positions and cell (to 1e-6 Å) and periodicity: of the structure, not of its label."""
+    """Short hash of elements, positions and cell (to 1e-6 Å), periodicity and states: of the structure, not of its
+    label."""
     return _digest(frame, "")
 
 
@@ -179,6 +209,8 @@ def _digest(frame: "Atoms", more: str) -> str:
         state.update((np.round(lengths, 6) + 0.0).astype("<f8").tobytes())
     state.update(np.asarray(frame.pbc, "u1").tobytes())
     state.update(more.encode())
+    if STATE in frame.arrays and np.any(frame.arrays[STATE]):
+        state.update(np.asarray(frame.arrays[STATE], "<i4").tobytes())
     return state.hexdigest()[:16]
 
 

@@ -16,7 +16,7 @@ from ..chemistry.level import short_hash
 from ..dataset.assemble import is_isolated_atom
 from ..dataset.audit.moments import LABELS
 from ..dataset.candidates import high_spin, prepared
-from ..dataset.frames import check_labeled, each_frame
+from ..dataset.frames import check_labeled, each_frame, keep_states
 from ..dataset.gate import Refused, net_force_fault, spin_fault, stress_fault
 from ..dataset.labels import LIKE_A_LABEL, Entries, labels_of, numbers, scf_converged, whole
 from ..errors import InputError
@@ -140,12 +140,13 @@ def _found(path: Path, number: int, frame: "Atoms", entries: Entries, keys: Mapp
 
 
 def bare(frame: "Atoms") -> "Atoms":
-    """Elements, positions, cell, periodicity and ions of a frame, nothing else."""
+    """Elements, positions, cell, periodicity, ions and states of a frame, nothing else."""
     from ase import Atoms
 
     copy = Atoms(frame.symbols, frame.positions, cell=frame.cell.array, pbc=frame.pbc)
     if "ion" in frame.arrays:
         copy.set_array("ion", frame.arrays["ion"])
+    keep_states(frame, copy)
     return copy
 
 

@@ -12,35 +12,41 @@ from .numbers import Figure, Notice, Section, Table
 from .style import GUIDE, PALETTE, canvas, to_svg
 
 _PERCENT = 100.0
+_KINDS = {
+    "models": "models, fitted with independent seeds",
+    "heads": "read-out heads on the body of one model, fitted to groups of frames drawn with replacement",
+}
 # of the groups that were held out, so many give a coverage that is worth its error bar
 _FEW_GROUPS = 8
 
 
 def uncertainty(material: Material) -> Section | None:
     """Calibration on held-out groups and the course of the deviation; nothing without a committee."""
-    members = int(((material.input.get("train") or {}).get("committee")) or 1)
+    train = material.input.get("train") or {}
+    members = int(train.get("committee") or 1)
     if members < 2:
         return None
+    kind = f"{members} {_KINDS[train.get('committee_of', 'models')]}"
     section = Section("Uncertainty of the committee", "uncertainty")
     if material.has("model/uncertainty"):
-        _calibration(section, material.json("model/uncertainty"), members)
+        _calibration(section, material.json("model/uncertainty"), kind)
     else:
         reason = (
             "no frames were held out, so that the deviation is not calibrated; selection goes by the bare deviation."
         )
-        section.add(Notice("note", f"{members} models; {reason}"))
+        section.add(Notice("note", f"{kind}; {reason}"))
     _trajectories(section, material)
     return section
 
 
-def _calibration(section: Section, found: Mapping[str, Any], members: int) -> None:
+def _calibration(section: Section, found: Mapping[str, Any], kind: str) -> None:
     share = _PERCENT * found["share"]
     if not all(found["scale"].values()):
         text = f"{found['groups']} groups were held out; at least 3 are needed to calibrate the deviation."
         section.add(Notice("bad", text, "Not calibrated."))
         return
     section.add(
-        f"{members} models, fitted with independent seeds. The deviation of an atom, the root mean square difference "
+        f"{kind}. The deviation of an atom, the root mean square difference "
         "of its force from the mean of the models, is no error by itself. It is scaled by a factor for each element "
         f"such that the error of the mean force is smaller for {share:.1f} % of the atoms of an unknown group, or "
         f"more: by {found['atoms']} atoms in {found['groups']} groups that no model was trained on."

@@ -127,11 +127,14 @@ def _peaks(frames: "Sequence[Atoms]", verdict: Mapping[str, Any]) -> "list[Atoms
 
 
 def _for_labels(frame: "Atoms", start: "Atoms", settings: Settings) -> "Atoms":
+    from ..dataset.frames import keep_states
+
     frame.wrap()
     frame.arrays = {key: frame.arrays[key] for key in ("numbers", "positions")}
-    ions = start.repeat(settings.replicate).arrays.get("ion")
-    if ions is not None:
+    start = start.repeat(settings.replicate)
+    if "ion" in start.arrays:
         # which atom is which ion of a mixed-valence glass would be lost, and with it the spin state of the label
-        frame.set_array("ion", ions)
+        frame.set_array("ion", start.arrays["ion"])
+    keep_states(start, frame)
     frame.info["group"] = str(start.info.get("group", settings.structure))
     return frame

@@ -1,6 +1,7 @@
 """A committee in the stages: the names of its members among files and tasks, and the calibration of its deviation.
 
-Member 0 is the model that a run without a committee has. The others are ``member-1`` and so on.
+Member 0 is the model that a run without a committee has. The others are ``member-1`` and so on. Members that are heads
+on one body are all in its archive.
 """
 
 import json
@@ -15,6 +16,21 @@ if TYPE_CHECKING:
     from ..dataset.uncertainty import Calibration
 
 UNCERTAINTY = "uncertainty"
+
+
+def heads_in(section: Any) -> int:
+    """How many read-out heads of one model form the committee of a section `train`; 0 if it has none of them."""
+    return section.committee if section.committee_of == "heads" else 0
+
+
+def tasks_in(section: Any) -> int:
+    """The models that a section `train` asks for."""
+    return 1 if heads_in(section) else section.committee
+
+
+def head_role(member: int) -> str:
+    """The role of the predictions of a head for the frames that are held out."""
+    return f"head-{member}/parity-test"
 
 
 def task_of(member: int) -> str:

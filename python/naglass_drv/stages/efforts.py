@@ -9,6 +9,8 @@ from ..runtime.task import Effort
 
 _NUMBER = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
 _SOFT_PS = 1.0
+# of the time of a fit, for each read-out head fitted after it (benchmarks/committees.py)
+_HEAD = 0.1
 
 
 def quench(section: Any, atoms: int) -> Effort:
@@ -49,9 +51,12 @@ def dataset(frames: int) -> Effort:
 
 
 def training(section: Any, frames: int, *, refined: bool) -> Effort:
-    """Epochs times frames; a model of another shape takes another time, which is not foreseen."""
+    """Epochs times frames, and those of read-out heads; a model of another shape takes another time, which is not
+    foreseen.
+    """
+    heads = _HEAD * section.committee if section.committee_of == "heads" else 0.0
     shape = "refined" if refined else f"{section.channels}x{section.max_L} {section.layers}"
-    return Effort(f"train {shape} {section.dtype}", max(frames, 1) * section.epochs)
+    return Effort(f"train {shape} {section.dtype}", max(frames, 1) * section.epochs * (1.0 + heads))
 
 
 def dynamics(section: Any, atoms: int) -> Effort:

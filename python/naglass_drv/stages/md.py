@@ -48,7 +48,10 @@ def plan(run: Run) -> list[Task]:
     model = potential_facts(models["model"])
     if "readout" in models:
         model = replace(model, outputs=[*model.outputs, "spin"])
-    tasks, members = [], sum(role != "readout" for role in models)
+    archives = sum(role != "readout" for role in models)
+    # heads of an archive from elsewhere may be potentials of several levels
+    members = max(archives, model.heads if section.model == "train" else 1)
+    tasks = []
     factors = committee.factors(run.take("train", Model)) if members > 1 else None
     # without a committee there is nothing to be uncertain of
     uncertainty = (section.uncertainty or Uncertainty()) if members > 1 else None
@@ -63,7 +66,7 @@ def plan(run: Run) -> list[Task]:
                     f"it covers {', '.join(model.elements)}"
                 )
             label = _label(file, number if len(frames) > 1 else None)
-            commands = commands_for(run.input, elements, model, members=members)
+            commands = commands_for(run.input, elements, model, archives=archives, members=members)
             scale = factors and [factors[element] for element in elements]
             for temperature in section.temperatures_K:
                 task = f"{label}-{temperature:g}K"

@@ -43,9 +43,11 @@ class Settings:
     scale: Sequence[float] | None = None
 
 
-def commands_for(input: Input, elements: list[str], model: ModelFacts, *, members: int = 1) -> dict[str, Any]:
+def commands_for(
+    input: Input, elements: list[str], model: ModelFacts, *, archives: int = 1, members: int = 1
+) -> dict[str, Any]:
     """The settings `elements`, `commands`, `plugins` and `columns`: commands for potential and observables, the plugins
-    they need, and the dump columns they fill.
+    they need, and the dump columns they fill. The members of a committee are in so many `archives`.
     """
     from ..chemistry.formers import FORMERS, oxygen_cutoff_A
 
@@ -53,8 +55,8 @@ def commands_for(input: Input, elements: list[str], model: ModelFacts, *, member
     made_here = input.md.model == "train" or input.md.model.suffix != ".naglass"
     trust = " trust yes" if input.md.trust or (input.md.gpus and made_here) else ""
     dtype = "" if model.dtype == "float64" else f" dtype {model.dtype}"
-    archives = " ".join(["${mace}", *(f"${{member_{member}}}" for member in range(1, members))])
-    commands = [f"pair_style mace{dtype}{trust}", f"pair_coeff * * {archives} {' '.join(elements)}"]
+    files = " ".join(["${mace}", *(f"${{member_{member}}}" for member in range(1, archives))])
+    commands = [f"pair_style mace{dtype}{trust}", f"pair_coeff * * {files} {' '.join(elements)}"]
     columns = {}
     if members > 1:
         commands.append("compute deviation all mace/atom deviation")

@@ -16,19 +16,20 @@ name = "train"
 #: Raised when the same settings and files give another result.
 revision = 1
 # keys of the section that say what is trained, not how
-_START = {"start_model", "committee", "trust", "head", "E0", "replay"}
+_START = {"start_model", "committee", "committee_of", "trust", "head", "E0", "replay"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides a fit, apart from its files: `options` say how, in the section `train` of the input, and
-    `tuning` what is made of the start model."""
+    """What decides a fit, apart from its files: `options` say how, in the section `train` of the input, `tuning` what
+    is made of the start model, and `heads` how many read-out heads are fitted on the body of the finished one."""
 
     options: Mapping[str, Any]
     E0_eV: Mapping[str, float]
     level: str
     seed: int
     tuning: Mapping[str, Any] | None = None
+    heads: int = 0
 
 
 def plan(run: Run) -> list[Task]:
@@ -39,7 +40,7 @@ def plan(run: Run) -> list[Task]:
         raise InputError("train: there is no dataset to train on; add a dataset section")
     summary = json.loads(files["summary"].read_text())
     inputs = {part: files[part] for part in (dataset.TRAIN, dataset.TEST) if part in files}
-    return [_task(run, member, summary, inputs) for member in range(section.committee)]
+    return [_task(run, member, summary, inputs) for member in range(committee.tasks_in(section))]
 
 
 def _task(run: Run, member: int, summary: Mapping[str, Any], inputs: Mapping[str, Path]) -> Task:
@@ -55,7 +56,7 @@ def _task(run: Run, member: int, summary: Mapping[str, Any], inputs: Mapping[str
         inputs = {**inputs, "start_model": start} | ({"replay": replayed} if replayed is not None else {})
     options = section.model_dump(mode="json", exclude=_START)
     seed = committee.seed_of(member, run.input.seed)
-    settings = dumped(Settings(options, summary["E0_eV"], summary["level"], seed, tuning))
+    settings = dumped(Settings(options, summary["E0_eV"], summary["level"], seed, tuning, committee.heads_in(section)))
     effort = efforts.training(section, _frames(run, summary["frames"]), refined=start is not None)
     return Task(name, committee.task_of(member), settings, inputs, tools=("mace",), effort=effort)
 
@@ -65,7 +66,8 @@ def expect(run: Run) -> tuple[list[Task], Model]:
     frames, section = run.take("dataset", Dataset).facts["frames"], run.input.train
     refined = "start" in run.takes or isinstance(section.start_model, Path)
     effort = efforts.training(section, _frames(run, frames), refined=refined)
-    return [Task(name, committee.task_of(member), {}, effort=effort) for member in range(section.committee)], Model()
+    members = range(committee.tasks_in(section))
+    return [Task(name, committee.task_of(member), {}, effort=effort) for member in members], Model()
 
 
 def _start(run: Run, member: int) -> Path | None:
@@ -133,6 +135,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
         options=settings.options,
         seed=settings.seed,
         level=settings.level,
+        heads=settings.heads,
     )
     summary = train(training, job.folder, job.child, job.progress, job.previous)
     return {key: summary[key] for key in ("errors", "epochs", "parameters", "start_model", "sha256")}
@@ -145,11 +148,14 @@ def collect(run: Run, done: list[Done]) -> Model:
     files: dict[str, Path] = {}
     for member, item in enumerate(done):
         files |= _published(item, run.products / "model", member)
-    held_out = [role for member in range(len(done)) if (role := committee.role_of(member, "parity-test")) in files]
+    heads = read_settings(Settings, done[0].task).heads
+    roles = [committee.head_role(member) for member in range(heads)]
+    roles = roles or [committee.role_of(member, "parity-test") for member in range(len(done))]
+    held_out = [files[role] for role in roles if role in files]
     uncertainty = run.products / "model" / f"{committee.UNCERTAINTY}.json"
     uncertainty.unlink(missing_ok=True)
-    if len(done) > 1 and len(held_out) == len(done):
-        found = committee.calibration(done[0].task.inputs[dataset.TEST], [files[role] for role in held_out])
+    if len(roles) > 1 and len(held_out) == len(roles):
+        found = committee.calibration(done[0].task.inputs[dataset.TEST], held_out)
         write_json(uncertainty, found.as_json())
         files[committee.UNCERTAINTY] = uncertainty
     return Model(files=files)
@@ -164,5 +170,8 @@ def _published(item: Done, folder: Path, member: int) -> dict[str, Path]:
     roles = {"portable": engine.MODEL, "archive": engine.EXPORT, "readout": engine.READOUT, "summary": engine.SUMMARY}
     roles |= {"heads": engine.HEADS, "replay": engine.REPLAYED}
     roles |= {f"parity-{part}": file for part, file in engine.PARITY.items()}
+    roles |= {"committee": engine.COMMITTEE}
+    heads = read_settings(Settings, item.task).heads
+    roles |= {committee.head_role(head): engine.head_parity(head) for head in range(heads)}
     publish(item.folder, target, roles.values())
     return {committee.role_of(member, role): path for role, file in roles.items() if (path := target / file).exists()}

@@ -13,7 +13,11 @@ namespace {
 // Layout of the records: PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
 constexpr std::uint32_t end_signature = 0x06054b50, central_signature = 0x02014b50, local_signature = 0x04034b50;
 constexpr std::size_t end_size = 22, central_size = 46, local_size = 30, max_comment = 65535;
-constexpr int format_version = 5;
+constexpr int format_version = 6;
+// before that, every element had one state
+constexpr int without_states = 5;
+// all that is known of the oxidation states of an element, with room to spare
+constexpr int most_states = 16;
 
 [[noreturn]] void corrupt(const std::string &why)
 { throw std::runtime_error("not a naglass model, or damaged: " + why); }
@@ -68,7 +72,25 @@ std::vector<double> numbers(const Json &json)
   return out;
 }
 
+std::vector<int> read_states(const Json &counts, const std::vector<std::string> &elements)
+{
+  std::vector<int> out;
+  for (const auto &item : counts.array()) out.push_back(item.integer());
+  if (out.size() != elements.size() || std::any_of(out.begin(), out.end(), [](int count) { return count < 1; }))
+    corrupt("its states are not a number for each element");
+  for (std::size_t z = 0; z < out.size(); ++z)
+    if (out[z] > most_states)
+      throw std::runtime_error(elements[z] + " has " + std::to_string(out[z]) +
+                               " states, but this pair style is built for at most " + std::to_string(most_states));
+  return out;
+}
+
 }  // namespace
+
+bool Metadata::has_states() const
+{
+  return std::any_of(states.begin(), states.end(), [](int count) { return count > 1; });
+}
 
 Archive::Archive(std::string bytes) : bytes_(std::move(bytes))
 {
@@ -109,11 +131,14 @@ void Archive::read_metadata()
 {
   const Json meta = Json::parse(entry("metadata.json"));
   if (meta.at("format").text() != "naglass-mace") corrupt("its format is '" + meta.at("format").text() + "'");
-  if (const int version = meta.at("format_version").integer(); version != format_version)
+  const int version = meta.at("format_version").integer();
+  if (version != format_version && version != without_states)
     throw std::runtime_error("archive format version " + std::to_string(version) +
                              ", but this pair style reads version " + std::to_string(format_version) +
                              ": export the model again with this naglass");
   for (const auto &item : meta.at("elements").array()) metadata_.elements.push_back(item.text());
+  metadata_.states = version == without_states ? std::vector<int>(metadata_.elements.size(), 1)
+                                               : read_states(meta.at("states"), metadata_.elements);
   for (const auto &head : meta.at("heads").array()) {
     metadata_.heads.push_back({head.at("name").text(), numbers(head.at("atomic_energies")), head.at("content").text()});
     for (double &energy : metadata_.heads.back().atomic_energies) energy += head.at("energy_shift").number();
@@ -134,6 +159,7 @@ void Archive::read_metadata()
       !(metadata_.r_max > 0))
     corrupt("metadata.json is inconsistent");
   if (metadata_.torchscript && metadata_.heads.size() > 1) corrupt("TorchScript with several heads");
+  if (metadata_.torchscript && metadata_.has_states()) corrupt("TorchScript with states");
   for (const ExtraOutput &output : metadata_.outputs)
     if (output.columns < 1 || output.name == "energy" || output.name == "deviation" ||
         output.name == "energy_deviation")

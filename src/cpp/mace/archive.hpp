@@ -25,11 +25,14 @@ struct Head {
 struct Metadata {
   std::vector<std::string> elements;
   std::vector<Head> heads;              // at least one
+  std::vector<int> states;              // per element, how many states it has: 0, 1, ...
   std::vector<int> up_widths;           // per layer, columns of the features that travel along edges
   std::vector<ExtraOutput> outputs;
   double r_max = 0;
   bool torchscript = false;  // it contains code, which only libtorch runs
   std::string dtype;
+
+  bool has_states() const;  // an element has more than one
 };
 
 /// A model archive in memory. The constructor checks the zip structure, every CRC-32 and the format version, and

@@ -18,6 +18,7 @@ struct Graph {
   std::span<const std::int64_t> receiver;  // per edge, a node
   std::span<const std::int64_t> row_element;  // per row, index into the model's elements
   std::span<const std::int64_t> node_row;  // per node, a row
+  std::span<const std::int64_t> row_initial;  // per row, its initial features: those of all states of element 0, then 1
 };
 
 /// The results of a backend, without the energies of isolated atoms.

@@ -59,6 +59,10 @@ void PairMace::init_style()
   if (single_rank_ && atom->map_style == Atom::MAP_NONE)
     error->all(FLERR, "Pair style mace: single_rank finds the owners of ghost atoms by ID; "
                       "use 'atom_modify map yes' before the box is created");
+  int real = 0, columns = 0;
+  if (comm->me == 0 && !has_states() && atom->find_custom("state", real, columns) >= 0)
+    error->warning(FLERR, "Pair style mace: the property 'state' of the atoms has no effect: no element of the model "
+                          "has states");
   neighbor->add_request(this, NeighConst::REQ_FULL);
 }
 
@@ -142,6 +146,7 @@ void PairMace::build_graph()
       member.row_element[i] = std::max<std::int64_t>(member.type_element[atom->type[i]], 0);
   }
   find_homes();
+  find_states();
   vectors_.clear();
   sender_.clear();
   receiver_.clear();
@@ -231,7 +236,8 @@ void PairMace::run_model(Member &member, bool each_head)
   std::string failure;
   try {
     const std::span<double> extra = outputs ? std::span<double>(member_extra_) : std::span<double>();
-    member.backend->compute({vectors_, sender_, receiver_, member.row_element, node_row_}, *this,
+    const auto &initial = member.row_initial.empty() ? member.row_element : member.row_initial;
+    member.backend->compute({vectors_, sender_, receiver_, member.row_element, node_row_, initial}, *this,
                             {member_energy_, member_gradient_, extra, each_head});
   } catch (const std::exception &problem) {
     failure = problem.what();

@@ -63,6 +63,7 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
     mace::Metadata model;
     std::unique_ptr<mace::Backend> backend;
     std::vector<std::int64_t> type_element, row_element;  // -1 for a type that is NULL
+    std::vector<std::int64_t> row_initial;                // empty without states: as row_element
     std::size_t heads() const { return model.heads.size(); }
   };
   // one per-atom quantity: values of owned atoms, and which styles requested it
@@ -95,6 +96,11 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   double reach() const;
   void build_graph();
   void find_homes();
+  bool has_states() const;
+  void check_states_agree(const Member &first, const Member &other, const std::string &path) const;
+  void find_states();
+  const int *own_states() const;
+  void require_known(const int *state) const;
   void require_whole_lists();
   PairFilter is_ours() const;
   void run_models(bool deviation);
@@ -129,6 +135,7 @@ class PairMace final : public LAMMPS_NS::Pair, private mace::GhostExchange {
   std::vector<double> predicted_force_;  // rows × 3 for each prediction
   std::vector<std::array<double, 9>> predicted_virial_;
   std::vector<std::int64_t> sender_, receiver_, node_row_;
+  std::vector<double> state_;  // of each row, where a model has states
   std::vector<std::int64_t> home_;  // with single_rank: the owned atom behind each row
 
   // the array in transit, and which of its columns this pass carries

@@ -167,6 +167,7 @@ void PairMace::coeff(int narg, char **arg)
   std::vector<Member> members;
   for (auto word = words.begin(); word != words.begin() + archives; ++word) {
     members.push_back(read_member(*word, elements));
+    check_states_agree(members.front(), members.back(), *word);
     for (auto other = words.begin(); other != word; ++other)
       if (const auto same =
               shared_head(members[static_cast<std::size_t>(other - words.begin())].model, members.back().model))

@@ -364,6 +364,8 @@ def _metadata(model: torch.nn.Module, heads: list[Head], *, dtype: str, source: 
         "source": Path(source).name,
         "elements": _elements(model),
         "atomic_numbers": [int(z) for z in model.atomic_numbers],
+        # of each element: in the first layer an atom has the features of its state
+        "states": [1] * len(model.atomic_numbers),
         "r_max": float(model.r_max),
         "dtype": dtype,
         "heads": [

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
-from .filekind import ARCHIVE_VERSION, PICKLED, PORTABLE, UNREADABLE, kind_of, read_json
+from .filekind import ARCHIVE_VERSION, ARCHIVE_VERSIONS, PICKLED, PORTABLE, UNREADABLE, kind_of, read_json
 from .modelfile import one_line, read_config
 from .pickled import pickled_config
 
@@ -24,13 +24,14 @@ _PICKLED = "a pickled mace-torch model, which can run code when it is loaded"
 @dataclass(frozen=True)
 class ModelFacts:
     """Elements of a model, the names of its outputs besides the energy, the precision of its weights, and the cutoff of
-    an archive (Å).
+    an archive (Å) and its number of read-out heads.
     """
 
     elements: list[str]
     outputs: list[str]
     dtype: str = "float64"
     r_max_A: float | None = None
+    heads: int = 1
 
 
 def potential_facts(path: Path) -> ModelFacts:
@@ -115,14 +116,21 @@ def _archive_facts(path: Path) -> ModelFacts:
         with zipfile.ZipFile(path) as archive:
             facts = read_json(path, archive, "metadata.json")
         outputs = [output["name"] for output in facts.get("outputs", [])]
-        found = ModelFacts(list(facts["elements"]), outputs, facts.get("dtype", "float64"), facts.get("r_max"))
+        dtype, heads = facts.get("dtype", "float64"), len(facts.get("heads", [])) or 1
+        found = ModelFacts(list(facts["elements"]), outputs, dtype, facts.get("r_max"), heads)
         version = facts.get("format_version", ARCHIVE_VERSION)
+        stated = [element for element, count in zip(found.elements, facts.get("states", []), strict=False) if count > 1]
     except UNREADABLE as error:
         raise InputError(f"{path}: not a model exported for pair_style mace ({_what(path, error)})") from error
-    if version != ARCHIVE_VERSION:
+    if version not in ARCHIVE_VERSIONS:
         raise InputError(
             f"{path}: an archive of version {version}, but pair_style mace reads version {ARCHIVE_VERSION}; "
             "export the model again"
+        )
+    if stated:
+        raise InputError(
+            f"{path}: {', '.join(stated)} has several states, which a run does not set; only scripts of your own for "
+            "pair_style mace can use this archive"
         )
     return found
 

@@ -12,7 +12,8 @@ from ...errors import InputError
 
 PORTABLE, PICKLED = "portable", "pickled"
 PORTABLE_FORMAT, ARCHIVE_FORMAT = "naglass-portable-mace", "naglass-mace"
-ARCHIVE_VERSION = 5  # that pair_style mace reads
+ARCHIVE_VERSION = 6  # that is written; of the versions that pair_style mace reads, those before 6 know no states
+ARCHIVE_VERSIONS = (5, ARCHIVE_VERSION)
 MAX_BYTES = 2 << 30  # a model file is megabytes: anything near this is damaged or hostile
 # what a damaged or hostile zip, JSON or .npy raises; a shape of terabytes is a MemoryError
 UNREADABLE = (

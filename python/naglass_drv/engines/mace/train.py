@@ -6,6 +6,7 @@ one line per epoch to `progress.jsonl`, and leaves a checkpoint after every epoc
 """
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 from ...errors import InputError, TaskFailed
 from ...files import write_bytes, write_json
 
-CHECKPOINT = "checkpoint.pt"
+CHECKPOINT, HEADS_CHECKPOINT = "checkpoint.pt", "checkpoint-heads.pt"
 CONFIG = "train.json"
 FAILURE = "failure.json"
 LOG = "train.log"
@@ -25,9 +26,13 @@ EXPORT = "model.naglass"
 READOUT = "model.spin"
 #: After fine-tuning with replay: the model with both heads, and the frames that were replayed.
 HEADS, REPLAYED = "model-heads.portable", "replay.extxyz"
+#: The model with all read-out heads of a committee.
+COMMITTEE = "model-committee.portable"
 SUMMARY = "model.json"
 PARITY = {"train": "parity-train.npz", "test": "parity-test.npz"}
 PROGRESS = "progress.jsonl"
+# a readout has few weights, and begins near where the body was fitted
+_HEAD_EPOCHS = 0.25
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ class TrainingJob:
     section that say how it is trained; `level` is recorded with the model. `tuning` says what is made of the
     `start_model` (None: it is refined at its own level): its `head`, `trust` in a pickled one, whose `E0` the model
     gets ("start_model" or "dataset"), and `replay` (None, or `level`, `weight`, `frames`, `labeled`), with its frames
-    in the file `replay`, or else those of the dataset; the model labels them unless they are `labeled`.
+    in the file `replay`, or else those of the dataset; the model labels them unless they are `labeled`. Of `heads`,
+    if any, the committee on the finished model's body consists.
     """
 
     train: Path
@@ -50,6 +56,17 @@ class TrainingJob:
     start_model: Path | None = None
     tuning: Mapping[str, Any] | None = None
     replay: Path | None = None
+    heads: int = 0
+
+
+def head_epochs(options: Mapping[str, Any]) -> int:
+    """Epochs of the fit of the heads on the frozen body."""
+    return math.ceil(_HEAD_EPOCHS * options["epochs"])
+
+
+def head_parity(member: int) -> str:
+    """File of labels and predictions of a head for the frames that are held out."""
+    return f"parity-test-head-{member}.npz"
 
 
 def train(
@@ -67,13 +84,15 @@ def train(
     log.
     """
     # first of all, so that a kill from here on finds the older state in this folder
-    if previous is not None and (previous / CHECKPOINT).exists():
-        write_bytes(folder / CHECKPOINT, (previous / CHECKPOINT).read_bytes())
+    for checkpoint in (HEADS_CHECKPOINT, CHECKPOINT):
+        if previous is not None and (previous / checkpoint).exists():
+            write_bytes(folder / checkpoint, (previous / checkpoint).read_bytes())
     _write_config(job, folder)
     # torch's own warnings would fill the end of the log, which is what a person sees of a failure
     argv = [sys.executable, "-W", "ignore", "-m", f"{__package__}.train_child", CONFIG]
     env = {"OMP_NUM_THREADS": str(job.options["threads"]), "PYTHONPATH": _python_path()}
-    status = child(argv, env=env, log=LOG, on_poll=lambda: _tell(folder, job.options["epochs"], progress))
+    epochs = job.options["epochs"] + (head_epochs(job.options) if job.heads else 0)
+    status = child(argv, env=env, log=LOG, on_poll=lambda: _tell(folder, epochs, progress))
     failure = folder / FAILURE
     if failure.exists():
         known = json.loads(failure.read_text())
@@ -83,7 +102,8 @@ def train(
     if status != 0 or not (folder / SUMMARY).exists():
         end = f"signal {-status}" if status < 0 else f"exit status {status}"
         raise TaskFailed("CHILD_DIED", f"training ended with {end}", log=folder / LOG, command=argv)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    for checkpoint in (CHECKPOINT, HEADS_CHECKPOINT):
+        (folder / checkpoint).unlink(missing_ok=True)
     return json.loads((folder / SUMMARY).read_text())
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from ase.data import atomic_numbers, chemical_symbols
 
-from ...dataset.frames import read_labeled, write_frames
+from ...dataset.frames import STATE, read_labeled, write_frames
 from ...errors import InputError
 from ...files import file_hash, write_arrays, write_json
-from . import accuracy, fit, replay, train, tuning
+from . import accuracy, fit, readouts, replay, train, tuning
 from .body import adapted, heads_of
 from .export import export_model
-from .modelfile import default_dtype, import_torch, save_portable, torch_dtype
+from .modelfile import default_dtype, import_torch, load_portable, save_portable, torch_dtype
 
 
 def main(config: Path) -> int:
@@ -36,6 +36,9 @@ def main(config: Path) -> int:
 def _train(job: Mapping[str, Any]) -> None:
     options = job["options"]
     frames = {part: read_labeled(Path(job[part])) if job[part] else [] for part in train.PARITY}
+    for part, labeled in frames.items():
+        for number, frame in enumerate(labeled):
+            _check_states(frame, f"{job[part]}: frame {number}")
     e0 = {atomic_numbers[element]: energy for element, energy in job["e0_eV"].items()}
     start = _start(job, e0, frames)
     model, exact = start.model, start.exact_energies(e0)
@@ -65,10 +68,25 @@ def _train(job: Mapping[str, Any]) -> None:
         save_portable(model, train.MODEL)
         measured = {part: _measure(model, frames[part], options, parity) for part, parity in train.PARITY.items()}
         readout, moments = _fit_moments(model, frames["train"], frames["test"], job)
-    export_model(train.MODEL, train.EXPORT, spin=readout)
+        finished = load_portable(train.MODEL)
+    committee = readouts.fit_heads(finished, start.head, frames, job, _report) if job["heads"] else None
+    if committee is None:
+        export_model(train.MODEL, train.EXPORT, spin=readout)
+    else:
+        export_model(train.COMMITTEE, train.EXPORT, head=committee["heads"], spin=readout)
     if start.facts:
         start.facts["errors_before"] = before
-    _write_summary(job, model, state, measured, moments, start.facts)
+    _write_summary(job, model, state, measured, moments, start.facts, committee)
+
+
+def _check_states(frame: Any, where: str) -> None:
+    """Raise InputError where an atom is in a state other than 0: no model that is trained here knows of states."""
+    for number, state in enumerate(frame.arrays.get(STATE, ())):
+        if state:
+            raise InputError(
+                f"{where}: {STATE} of atom {number + 1} ({frame.symbols[number]}) is {state}; models with states "
+                "cannot be trained yet, only evaluated"
+            )
 
 
 def _start(job: Mapping[str, Any], e0_eV: Mapping[int, float], frames: Mapping[str, Sequence[Any]]) -> tuning.Start:
@@ -154,6 +172,7 @@ def _write_summary(
     measured: Mapping[str, Any],
     moments: Mapping[str, Any] | None,
     tuned: Mapping[str, Any],
+    committee: Mapping[str, Any] | None,
 ) -> None:
     energies = model.atomic_energies_fn.atomic_energies.flatten().tolist()
     elements = [chemical_symbols[z] for z in model.atomic_numbers.tolist()]
@@ -172,6 +191,8 @@ def _write_summary(
         "epoch_history": state.history,
         "sha256": {name: file_hash(Path(name)) for name in (train.MODEL, train.EXPORT)},
     }
+    if committee is not None:
+        summary["committee"] = committee
     write_json(Path(train.SUMMARY), summary)
 
 

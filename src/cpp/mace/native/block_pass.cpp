@@ -14,11 +14,14 @@ template <typename Real> std::size_t BlockPass<Real>::rows_of(int width) const
   return static_cast<std::size_t>(energies_) * static_cast<std::size_t>(block_.nodes) * static_cast<std::size_t>(width);
 }
 
+template <typename Real> std::size_t BlockPass<Real>::row(int node) const
+{ return static_cast<std::size_t>(graph_->node_row[static_cast<std::size_t>(block_.first_node + node)]); }
+
 template <typename Real> std::int64_t BlockPass<Real>::element(int node) const
-{
-  return graph_
-      ->row_element[static_cast<std::size_t>(graph_->node_row[static_cast<std::size_t>(block_.first_node + node)])];
-}
+{ return graph_->row_element[row(node)]; }
+
+template <typename Real> std::int64_t BlockPass<Real>::initial(int node) const
+{ return graph_->row_initial[row(node)]; }
 
 template <typename Real> void BlockPass<Real>::begin(const Graph &graph, const Block &block, bool each_head)
 {
@@ -30,7 +33,7 @@ template <typename Real> void BlockPass<Real>::begin(const Graph &graph, const B
   constexpr std::size_t terms = RadialGrid::terms;
   length_.resize(edges);
   sender_row_.resize(edges);
-  sender_element_.resize(edges);
+  sender_initial_.resize(edges);
   key_.resize(edges);
   make_room(unit_, 3 * stride);
   make_room(basis_, stride * terms);
@@ -49,7 +52,7 @@ template <typename Real> void BlockPass<Real>::begin(const Graph &graph, const B
       const auto row = graph.sender[static_cast<std::size_t>(edge)];
       sender_row_[e] = static_cast<std::int32_t>(row);
       const auto sender = graph.row_element[static_cast<std::size_t>(row)];
-      sender_element_[e] = static_cast<std::int32_t>(sender);
+      sender_initial_[e] = static_cast<std::int32_t>(graph.row_initial[static_cast<std::size_t>(row)]);
       key_[e] = radial.sets.of(sender, receiver) * radial.grid.intervals() +
                 radial.grid.at(r, &basis_[e * terms], &basis_slope_[e * terms]);
     }
@@ -159,7 +162,7 @@ template <typename Real> void BlockPass<Real>::mix(std::size_t k, const LayerInp
     for (int n = 0; n < block_.nodes; ++n)
       for (std::size_t c = 0; c < width; ++c)
         mixed_[static_cast<std::size_t>(n) * width + c] +=
-            layer.first_residual[static_cast<std::size_t>(element(n)) * width + c];
+            layer.first_residual[static_cast<std::size_t>(initial(n)) * width + c];
     return;
   }
   const auto up = static_cast<std::size_t>(layer.up.width);
@@ -209,7 +212,7 @@ template <typename Real> void BlockPass<Real>::finish(std::size_t k, const Layer
   clear(node_, nodes * width);
   if (in.skip)
     for (int n = 0; n < block_.nodes; ++n)
-      std::copy_n(in.skip + (layer.first() ? element(n) : block_.first_node + n) * static_cast<std::int64_t>(width),
+      std::copy_n(in.skip + (layer.first() ? initial(n) : block_.first_node + n) * static_cast<std::int64_t>(width),
                   width, node_.data() + static_cast<std::size_t>(n) * width);
   layer.out.apply(groups_, product_.data(), node_.data());
   read_out(k);

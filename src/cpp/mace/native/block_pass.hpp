@@ -27,10 +27,10 @@ struct Block {
   const std::int64_t *edge_start = nullptr;  // of each node and the end, among all edges
 };
 
-/// What a layer takes from outside the block. Rows are atoms, or elements in the first layer.
+/// What a layer takes from outside the block. Rows are atoms, or states of elements in the first layer.
 template <typename Real> struct LayerInput {
   const Real *up;
-  const Real *skip;  // per node of the rank, or per element in the first layer; null without self-connection
+  const Real *skip;  // per node of the rank, or per state in the first layer; null without self-connection
 };
 
 /// What a layer gives back, for each energy. Null where it is not needed.
@@ -88,8 +88,10 @@ template <typename Real> class BlockPass {
   /// The rows of one energy in such an array.
   template <typename Values> auto *rows(Values &values, int s, int width) const
   { return values.data() + static_cast<std::ptrdiff_t>(s) * block_.nodes * width; }
+  std::size_t row(int node) const;
   std::int64_t element(int node) const;
-  std::span<const std::int32_t> senders(std::size_t k) const { return k == 0 ? sender_element_ : sender_row_; }
+  std::int64_t initial(int node) const;
+  std::span<const std::int32_t> senders(std::size_t k) const { return k == 0 ? sender_initial_ : sender_row_; }
 
   const NativeModel<Real> &model_;
   const NativeKernels<Real> &kernels_;
@@ -101,7 +103,7 @@ template <typename Real> class BlockPass {
 
   std::vector<double> length_;
   std::vector<Real> unit_, harmonics_, basis_, basis_slope_, work_;
-  std::vector<std::int32_t> sender_row_, sender_element_, key_, order_;
+  std::vector<std::int32_t> sender_row_, sender_initial_, key_, order_;
   std::vector<Run> runs_;
   std::vector<Real> weight_, slope_, coupling_, coupling_gradient_, harmonics_gradient_, unit_gradient_,
       radial_gradient_;

@@ -1,6 +1,7 @@
 #include "model_file.hpp"
 
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 namespace naglass::mace {
@@ -289,16 +290,16 @@ LayerFile read_layer(const Json &json, const Reader &reader, const ArrayFile &ar
   if (out.feature.empty() || out.node.empty() || out.up.empty()) inconsistent("empty irreps");
   for (const auto &block : out.feature)
     if (block[0] != out.feature.front()[0]) inconsistent("channels of the features");
-  const auto elements = static_cast<std::size_t>(model.elements);
+  const auto initial = static_cast<std::size_t>(model.initial);
   read_radial_networks(json.at("radial"), reader, model.elements, static_cast<int>(model.radial.values.size()), out);
   read_convolution(json, reader, model.harmonic_count, out);
   read_mix(json.at("mix"), reader, out);
   const Json &skip = json.at("skip"), &residual = json.at("residual");
   if (is_null(residual) == out.gate.has_value()) inconsistent("a gate and its residual");
   if (!before) {
-    out.first_up = reader.reals(json.at("up"), elements * Reader::width(out.up));
-    out.first_skip = reader.optional(skip, elements * Reader::width(out.node));
-    if (out.gate) out.first_residual = reader.reals(residual, elements * Reader::width(out.gate->irreps));
+    out.first_up = reader.reals(json.at("up"), initial * Reader::width(out.up));
+    out.first_skip = reader.optional(skip, initial * Reader::width(out.node));
+    if (out.gate) out.first_residual = reader.reals(residual, initial * Reader::width(out.gate->irreps));
   } else {
     out.up_map = reader.map(json.at("up"), before->node, out.up);
     if (!is_null(skip)) out.skip_map = reader.map(skip, before->node, out.node);
@@ -333,12 +334,14 @@ OutputFile read_output(const Json &json, const Reader &reader, const ModelFile &
 
 }  // namespace
 
-ModelFile ModelFile::read(const Json &document, const ArrayFile &arrays, int elements, int heads, double r_max)
+ModelFile ModelFile::read(const Json &document, const ArrayFile &arrays, const Metadata &metadata)
 {
+  const int elements = static_cast<int>(metadata.elements.size()), heads = static_cast<int>(metadata.heads.size());
   ModelFile model;
   model.elements = elements;
+  model.initial = std::accumulate(metadata.states.begin(), metadata.states.end(), 0);
   model.heads = heads;
-  model.r_max = r_max;
+  model.r_max = metadata.r_max;
   const Reader reader(arrays, elements);
   const Json &harmonics = document.at("harmonics");
   model.degree = harmonics.at("degree").integer();

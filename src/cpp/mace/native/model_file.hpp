@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../archive.hpp"
 #include "../json.hpp"
 #include "array_file.hpp"
 
@@ -57,7 +58,7 @@ using Irreps = std::vector<std::array<int, 2>>;  // channels, components
 
 struct LayerFile {
   Irreps up, message, feature, product, node;
-  // the first layer: rows by element; others: maps
+  // the first layer: rows by element and state; others: maps
   std::vector<double> first_up, first_skip, first_residual;
   std::optional<IrrepsMap> up_map, skip_map, residual_map;
   Network weights, density;
@@ -94,6 +95,7 @@ struct OutputFile {
 
 struct ModelFile {
   int elements = 0, heads = 1, degree = 0;
+  int initial = 0;  // rows of initial features: the states of all elements
   double r_max = 0;
   std::vector<std::array<int, 3>> exponents;  // of the monomials of the harmonics
   std::vector<double> harmonics;              // monomials × harmonics
@@ -104,7 +106,7 @@ struct ModelFile {
   std::vector<OutputFile> outputs;
 
   /// Throws std::runtime_error with one sentence if the description is inconsistent.
-  static ModelFile read(const Json &document, const ArrayFile &arrays, int elements, int heads, double r_max);
+  static ModelFile read(const Json &document, const ArrayFile &arrays, const Metadata &metadata);
 };
 
 }  // namespace naglass::mace

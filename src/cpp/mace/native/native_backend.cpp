@@ -355,9 +355,7 @@ std::unique_ptr<Backend> make_native_backend(const Archive &archive, const std::
 {
   const Metadata &metadata = archive.metadata();
   const ArrayFile arrays(Json::parse(archive.entry("metadata.json")).at("weights"), archive.entry("weights.bin"));
-  const ModelFile file =
-      ModelFile::read(Json::parse(archive.entry("model.json")), arrays, static_cast<int>(metadata.elements.size()),
-                      static_cast<int>(metadata.heads.size()), metadata.r_max);
+  const ModelFile file = ModelFile::read(Json::parse(archive.entry("model.json")), arrays, metadata);
   if (file.outputs.size() != metadata.outputs.size())
     throw std::runtime_error("outputs of model.json and metadata.json differ");
   if (single_precision) return std::make_unique<NativeBackend<float>>(file, used, threads);

@@ -96,7 +96,7 @@ void lay_out_product(const LayerFile &file, const std::vector<std::int64_t> &use
 }
 
 template <typename Real>
-NativeLayer<Real> lay_out(const LayerFile &file, const NativeLayer<Real> *before, int elements,
+NativeLayer<Real> lay_out(const LayerFile &file, const NativeLayer<Real> *before, int initial,
                           const std::vector<std::int64_t> &used)
 {
   NativeLayer<Real> layer;
@@ -107,9 +107,9 @@ NativeLayer<Real> lay_out(const LayerFile &file, const NativeLayer<Real> *before
   layer.node = Layout::of<Real>(file.node);
   layer.mixed = file.gate ? Layout::of<Real>(file.gate->irreps) : layer.feature;
   lay_out_paths(file, layer);
-  layer.first_up = rows_of<Real>(file.first_up, layer.up, elements);
-  layer.first_skip = rows_of<Real>(file.first_skip, layer.node, elements);
-  layer.first_residual = rows_of<Real>(file.first_residual, layer.mixed, elements);
+  layer.first_up = rows_of<Real>(file.first_up, layer.up, initial);
+  layer.first_skip = rows_of<Real>(file.first_skip, layer.node, initial);
+  layer.first_residual = rows_of<Real>(file.first_residual, layer.mixed, initial);
   if (file.up_map) layer.up_map.emplace(*file.up_map, before->node, layer.up, used);
   if (file.skip_map) layer.skip_map.emplace(*file.skip_map, before->node, layer.node, used);
   if (file.residual_map) layer.residual_map.emplace(*file.residual_map, layer.up, layer.mixed, used);
@@ -265,7 +265,7 @@ NativeModel<Real>::NativeModel(const ModelFile &file, const std::vector<std::int
 {
   layers.reserve(file.layers.size());
   for (const auto &layer : file.layers)
-    layers.push_back(lay_out<Real>(layer, layers.empty() ? nullptr : &layers.back(), elements, used));
+    layers.push_back(lay_out<Real>(layer, layers.empty() ? nullptr : &layers.back(), file.initial, used));
   for (const auto &output : file.outputs) {
     NativeOutput own{{}, output};
     for (const auto column : output.columns) {
