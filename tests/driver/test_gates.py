@@ -14,7 +14,8 @@ from ase.calculators.lj import LennardJones
 
 import support.simple_calculators as simple
 from naglass_drv.analysis.asked import relaxed
-from naglass_drv.analysis.dynamics import Memory, langevin
+from naglass_drv.analysis.drift import drift
+from naglass_drv.analysis.dynamics import Memory, compressed, constant_energy, contact_limits, langevin
 from naglass_drv.analysis.gates import GATES, leader, not_dominated, wilson
 from naglass_drv.analysis.mobility import activation
 from naglass_drv.analysis.moduli import moduli
@@ -97,6 +98,40 @@ def test_an_explosion_ends_the_heating_and_tells_where():
     assert not found.sound and found.steps < 100 and f"at step {found.steps}" in found.ended
 
 
+def test_drift_is_the_slope_and_its_interval_holds_it_in_95_of_100():
+    """A swing of 1 meV/atom with a period of 33 fs hides no drift of 2 meV/atom/ps in 2 ps."""
+    times, rng, held = 1e-3 * np.arange(1, 2001), np.random.default_rng(5), 0
+    for phase in rng.uniform(0, 2 * np.pi, 400):
+        swing = np.cos(2 * np.pi * times / 0.033 + phase)
+        assert drift(1e-3 * 40 * (2.0 * times + swing), 40, 1.0)[0] == pytest.approx(2.0, abs=0.05)
+        value, half = drift(1e-3 * 40 * (2.0 * times + rng.normal(size=len(times))), 40, 1.0)
+        held += abs(value - 2.0) < half
+    assert 370 <= held <= 392
+    assert drift(np.zeros(19), 40, 1.0) is None
+
+
+def test_constant_energy_keeps_that_of_a_potential_and_not_of_forces_without_one():
+    start, _ = relaxed(evaluated(simple.Morse()), dimer(), steps=300)
+    warm, found = langevin(evaluated(simple.Morse()), start, np.full(100, 300.0), seed=2), {}
+    for name in ("Morse", "Twists"):
+        course = constant_energy(evaluated(getattr(simple, name)()), warm.atoms, 300.0, 200, seed=2)
+        assert course.steps == 200 and np.ptp(course.volume_A3) == 0
+        found[name] = drift(course.energy_eV, len(warm.atoms), 1.0)
+    assert abs(found["Morse"][0]) + found["Morse"][1] < 1.0
+    assert found["Twists"][0] - found["Twists"][1] > 20.0
+
+
+def test_a_compression_ends_at_its_density_and_goes_on_where_it_was():
+    evaluate, options = evaluated(simple.Morse()), {"density": 1.05, "limits": contact_limits(dimer()), "seed": 2}
+    warm = langevin(evaluate, dimer(), np.full(20, 300.0), seed=2).atoms
+    saved: list = []
+    memory = Memory(lambda: saved[0] if saved else None, lambda state: saved.append(dict(state)))
+    whole = compressed(evaluate, warm, 300.0, 600, memory=memory, **options)
+    assert whole.atoms.get_volume() == pytest.approx(9.0**3 / 1.05, rel=1e-9) and len(saved) == 2
+    again = compressed(evaluate, warm, 300.0, 600, memory=memory, **options)
+    assert np.array_equal(again.atoms.positions, whole.atoms.positions) and again.volume_A3 == whole.volume_A3
+
+
 def session(calculator):
     """A session whose worker is `calculator` in this process; not finite values fail as they do in a worker."""
 
@@ -149,10 +184,26 @@ def test_a_sound_potential_passes():
 
 @pytest.mark.parametrize(
     ("fault", "gate", "state"),
-    [("Hole", "G1", "failed"), ("Hole", "G2", "failed"), ("Kink", "G2", "failed"), ("Explodes", "G5", "failed")],
+    [
+        ("Hole", "G1", "failed"),
+        ("Hole", "G2", "failed"),
+        ("Kink", "G2", "failed"),
+        ("Explodes", "G5", "failed"),
+        ("Twists", "G5", "failed"),
+        ("Collapses", "G5", "failed"),
+    ],
 )
 def test_planted_faults_are_found(fault, gate, state):
     assert outcomes(fault)[gate]["state"] == state
+
+
+def test_the_gate_of_motion_tells_which_part_failed():
+    sound, twists, dense = (outcomes(name)["G5"] for name in ("Morse", "Twists", "Collapses"))
+    assert sound["conserved"]["kept"] is not False and sound["compression"]["density"] == pytest.approx(1.05)
+    assert sound["conserved"]["ps"] == pytest.approx(0.1) and len(sound["conserved"]["energy_meV_per_atom"]) == 100
+    assert twists["conserved"]["kept"] is False and "NVE at 600 K" in twists["text"]
+    assert dense["conserved"]["kept"] is not False and not dense["ended"]
+    assert dense["compression"]["ended"] or dense["compression"]["closest_A"] < dense["compression"]["limit_A"]
 
 
 def test_a_soft_potential_shows_a_slope_below_one():
@@ -163,7 +214,7 @@ def test_a_failure_is_the_outcome_of_its_gate_and_the_others_go_on():
     simple.NaNWhenHot.first.clear()
     found = outcomes("NaNWhenHot")
     assert (found["G5"]["state"], found["G5"]["failure"]) == ("failure", "NOT_FINITE")
-    assert "step" in found["G5"]["text"] and "of 100" in found["G5"]["text"]
+    assert "NVE at 600 K" in found["G5"]["text"] and "of 50" in found["G5"]["text"]
     assert found["G2"]["state"] == "passed" and found["G3"]["state"] == "reported"
 
 

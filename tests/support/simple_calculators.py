@@ -98,6 +98,24 @@ class Soft(Morse):
         self.results = {key: 0.8 * value for key, value in self.results.items()}
 
 
+class Twists(Morse):
+    """Forces that are the slope of no energy: they turn the atoms about the z axis, all the time."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        away = self.atoms.positions - self.atoms.positions.mean(axis=0)
+        self.results["forces"] = self.results["forces"] + 0.3 * np.cross([0, 0, 1], away)
+
+
+class Collapses(Morse):
+    """Attraction of sodium and phosphorus below 4 Å in a cell that is denser than that of `dimer`."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        if self.atoms.get_volume() / len(self.atoms) < 0.999 * 9.0**3 / 11:
+            self.results["forces"] = self.results["forces"] - 40.0 * np.sign(self.atoms.positions - 4.5)
+
+
 class Explodes(Morse):
     """Pushes atoms along their displacement from the origin: a run gains energy without end."""
 

@@ -6,7 +6,7 @@ from typing import Any
 from ..analysis.gates import FAILED, FAILURE, GATES, NOT_RUN, PASSED, leader, not_dominated
 from ..products import Quantity
 from ..wording import duration
-from . import figures_potentials, potentials_long
+from . import figures_potentials, potentials_long, potentials_motion
 from .material import Material
 from .numbers import Figure, Fold, Notice, Section, Table
 from .style import run_colors
@@ -25,7 +25,7 @@ def potentials(material: Material) -> Section | None:
     shade = run_colors(list(found))
     section.add(*_notices(found), _gates(found), _facts(found), *_errors(found, shade), *_tradeoff(found, shade))
     section.add(*_crystals(found, shade), *potentials_long.cells(_gate(found, "G4-cell"), _gate(found, "G4-phonons")))
-    section.add(*_pairs(found, shade), *_bonds(found), *_heating(found, shade))
+    section.add(*_pairs(found, shade), *_bonds(found), *potentials_motion.motion(_gate(found, "G5"), shade))
     section.add(*potentials_long.glasses(_gate(found, "G6")))
     section.add(*potentials_long.transport(_gate(found, "G7")), _details(found))
     return section
@@ -244,14 +244,6 @@ def _bonds(found: Screened) -> list[Fold]:
             ])  # fmt: skip
     head = ("bond", "potential", "length, relaxed", "minima", "largest kink", "")
     return [Fold("Stretched bonds", [Table(head, sorted(rows, key=lambda row: row[0]))])] if rows else []
-
-
-def _heating(found: Screened, shade: Mapping[str, str]) -> list[Any]:
-    courses = _gate(found, "G5")
-    if not courses:
-        return []
-    caption = "Heating with a Langevin thermostat of 20 fs; a cross marks where a run was ended."
-    return [Figure("potential-heating", figures_potentials.heating(courses, shade), caption)]
 
 
 def _details(found: Screened) -> Fold:

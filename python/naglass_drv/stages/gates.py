@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.dynamics import langevin
 from ..analysis.gates import FAILURE, GATES, NOT_RUN, not_run, outcome
 from ..analysis.quenching import Quench
 from ..errors import TaskFailed
 from . import gates_long
+from .gates_motion import motion
 from .screening import PRESETS, Material, Preset, Session
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _PAIRS = ("Na-Na", "Na-O", "P-P", "P-O", "O-O", "V-V", "V-O", "V-P")
 _STATES = 0.05
 # a label counts as V4+ by its ion; a moment beyond this (µB) does
 _MOMENT_V4 = 0.5
-_FROM_K, _TO_K = 300.0, 3000.0
 
 
 def screened(
@@ -169,22 +168,6 @@ def _volumes(session: Session, material: Material, preset: Preset, seed: int) ->
     return outcome(passed, text, crystals=found, relaxed=bool(preset.volume_relax))
 
 
-def _heating(session: Session, material: Material, preset: Preset, seed: int) -> dict[str, Any]:
-    targets = np.linspace(_FROM_K, _TO_K, preset.heating_steps + 1)[1:]
-    found = langevin(session.evaluate, material.start, targets, seed=seed, memory=session.memory("G5"))
-    atoms = len(material.start)
-    text = f"{found.steps} of {len(targets)} steps of 1 fs from {_FROM_K:.0f} to {_TO_K:.0f} K, {atoms} atoms"
-    if found.ended:
-        text += f"; ended: {found.ended}"
-    if found.closest:
-        text += f"; closest: {found.closest} {found.closest_A:.2f} A, limit {found.limit_A:.2f} A"
-    return outcome(
-        found.sound, text, ended=found.ended, steps=found.steps, target_K=targets[: found.steps].tolist(),
-        temperature_K=found.temperature_K, closest=found.closest, limit_A=found.limit_A,
-        closest_A=found.closest_A if found.closest else None,
-    )  # fmt: skip
-
-
 def _redox(session: Session, material: Material, preset: Preset, seed: int) -> dict[str, Any]:
     """From the moments on the labeled frames: a second opinion on states, not a measurement of them."""
     frames = [frame for frame in spread(material.frames, preset.frames) if "V" in frame.symbols]
@@ -207,7 +190,7 @@ def _redox(session: Session, material: Material, preset: Preset, seed: int) -> d
 
 _RUN: dict[str, Callable[[Session, Material, Preset, int], dict[str, Any]]] = {
     "G0": _sanity, "G1": _pair_curves, "G2": _stretches, "G3": _errors, "G4-EV": _volumes,
-    "G4-cell": gates_long.relaxed_cells, "G4-phonons": gates_long.phonons, "G5": _heating, "G6": gates_long.glasses,
+    "G4-cell": gates_long.relaxed_cells, "G4-phonons": gates_long.phonons, "G5": motion, "G6": gates_long.glasses,
     "G7": gates_long.transport, "G8": _redox,
 }  # fmt: skip
 _LONG = PRESETS["production"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 name = "screen"
 #: Raised when the same settings and files give another result.
-revision = 1
+revision = 2
 
 TRAIN = "train"
 GATES, COURSES = "gates", "courses"
