@@ -9,6 +9,7 @@ from .style import GUIDE, LIMIT, canvas, element_color, log_axis, to_svg
 
 _COLUMNS = 4
 _LOW_EV, _HIGH_EV = -8.0, 12.0
+_BAR = {"elinewidth": 0.9, "ecolor": GUIDE}
 
 
 def pair_curves(curves: Mapping[str, Mapping[str, Any]], shade: Mapping[str, str]) -> bytes:
@@ -45,14 +46,19 @@ def volume_curves(curves: Mapping[str, Mapping[str, Any]], shade: Mapping[str, s
         return to_svg(figure)
 
 
-def errors(by_kind: Mapping[str, Mapping[str, float]], shade: Mapping[str, str]) -> bytes:
-    """Force RMSE (meV/Å) by element or ion: {potential: {kind: value}}."""
+def errors(
+    by_kind: Mapping[str, Mapping[str, float]], spread: Mapping[str, Mapping[str, float | None]],
+    shade: Mapping[str, str],
+) -> bytes:  # fmt: skip
+    """Force RMSE (meV/Å) by element, ion or temperature, with standard errors: {potential: {kind: value}}."""
     kinds = list(dict.fromkeys(kind for found in by_kind.values() for kind in found))
     with canvas(height=2.7) as (figure, (axis,)):
         width = 0.8 / len(by_kind)
         for k, (name, found) in enumerate(by_kind.items()):
             places = np.arange(len(kinds)) + (k - (len(by_kind) - 1) / 2) * width
-            axis.bar(places, [found.get(kind, 0.0) for kind in kinds], width * 0.92, color=shade[name], label=name)
+            bars = [spread[name].get(kind) or 0.0 for kind in kinds]
+            values = [found.get(kind, 0.0) for kind in kinds]
+            axis.bar(places, values, width * 0.92, yerr=bars, error_kw=_BAR, color=shade[name], label=name)
         axis.set_xticks(range(len(kinds)), kinds)
         for tick, kind in zip(axis.get_xticklabels(), kinds, strict=True):
             tick.set_color(element_color(kind))

@@ -10,6 +10,7 @@ import numpy as np
 from ..analysis.gates import FAILURE, GATES, NOT_RUN, not_run, outcome
 from ..analysis.quenching import Quench
 from ..errors import TaskFailed
+from ..wording import counted
 from . import gates_long
 from .gates_motion import motion
 from .screening import PRESETS, Material, Preset, Session
@@ -103,21 +104,35 @@ def _stretches(session: Session, material: Material, preset: Preset, seed: int) 
 
 
 def _errors(session: Session, material: Material, preset: Preset, seed: int) -> dict[str, Any]:
+    from ..dataset.energy_shift import NONE, SAME, TRAINING, Shift, fitted_shift, not_determined
     from ..dataset.potential_errors import errors
 
     frames = spread(material.frames, preset.frames)
     began = time.monotonic()
     results = [session.evaluate(frame) for frame in frames]
     seconds, atoms = time.monotonic() - began, sum(map(len, frames))
-    found = errors(frames, results)
+    others = spread(material.shift, preset.frames)
+    if session.same_level:
+        shift = Shift({}, NONE)
+    elif reason := not_determined(others, frames):
+        shift = fitted_shift(frames, results, SAME, reason)
+    else:
+        shift = fitted_shift(others, [session.evaluate(frame) for frame in others], TRAINING)
+    found = errors(frames, results, shift)
     text = (
-        f"forces {found['forces_rmse_meV_per_A']:.0f} +- {found['forces_rmse_meV_per_A_err']:.0f} meV/A RMSE, "
-        f"{100 * found['forces_share']:.0f} % of their spread; slope {found['forces_slope']:.3f} +- "
-        f"{found['forces_slope_err']:.3f}; energy after one shift per element {found['energy_rmse_meV_per_atom']:.0f} "
-        f"meV/atom; {counted_frames(len(frames), len(material.frames))}"
+        f"forces {_with_error(found, 'forces_rmse_meV_per_A', '.0f')} meV/A RMSE, "
+        f"{100 * found['forces_share']:.0f} % of their spread; slope {_with_error(found, 'forces_slope', '.3f')}; "
+        f"energy {_with_error(found, 'energy_rmse_meV_per_atom', '.0f')} meV/atom ({shift.told()}); "
+        f"{counted_frames(len(frames), len(material.frames))} in {counted(found['groups'], 'group')}"
     )
     found |= {"ms_per_atom": 1e3 * seconds / atoms, "atoms_per_frame": atoms / len(frames)}
     return outcome(None, text, **found)
+
+
+def _with_error(found: Mapping[str, Any], key: str, form: str) -> str:
+    """The number with its error, if it has one."""
+    err = found[f"{key}_err"]
+    return f"{found[key]:{form}}" + ("" if err is None else f" +- {err:{form}}")
 
 
 def counted_frames(used: int, known: int) -> str:

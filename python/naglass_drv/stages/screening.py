@@ -57,11 +57,14 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class Material:
-    """What a potential is screened on: labeled `frames`, `crystals` by name, and the structure that is heated."""
+    """What a potential is screened on: labeled `frames`, `crystals` by name, the structure that is heated, and labeled
+    frames that a shift of the energy is fitted to.
+    """
 
     frames: Sequence["Atoms"]
     crystals: Mapping[str, "Atoms"]
     start: "Atoms"
+    shift: Sequence["Atoms"] = ()
 
 
 @dataclass
@@ -69,12 +72,13 @@ class Session:
     """A potential that is opened when it is first asked, and again where its process has died.
 
     `watch` is called before every evaluation: it may raise errors.Stopped. `memory` keeps the state of a long course by
-    its name.
+    its name. `same_level`: the potential was trained on the level of the labels.
     """
 
     open: Callable[[], "Worker"]
     watch: Callable[[], None] = lambda: None
     memory: Callable[[str], Memory] = lambda name: Memory()
+    same_level: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     _cells: dict[str, tuple["Atoms", bool]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
