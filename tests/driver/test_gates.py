@@ -14,8 +14,6 @@ from ase.calculators.lj import LennardJones
 
 import support.simple_calculators as simple
 from naglass_drv.analysis.asked import relaxed
-from naglass_drv.analysis.drift import drift
-from naglass_drv.analysis.dynamics import Memory, compressed, constant_energy, contact_limits, langevin
 from naglass_drv.analysis.gates import GATES, leader, not_dominated, wilson
 from naglass_drv.analysis.mobility import activation
 from naglass_drv.analysis.moduli import moduli
@@ -24,22 +22,13 @@ from naglass_drv.analysis.quenching import Quench
 from naglass_drv.analysis.stretches import bonds, stretches
 from naglass_drv.analysis.volumes import volume_curve
 from naglass_drv.dataset.held_out import held_out
-from naglass_drv.engines.mlip.client import Evaluation
 from naglass_drv.errors import InputError, SetupError, TaskFailed
 from naglass_drv.report.potentials import potentials
 from naglass_drv.stages.gates import screened, spread
+from naglass_drv.stages.gates_glass import glasses
 from naglass_drv.stages.screening import PRESETS, Material, Preset, Session
 from support.mace_models import packing
-from support.simple_calculators import dimer
-
-
-def evaluated(calculator):
-    def evaluate(atoms):
-        atoms = atoms.copy()
-        atoms.calc = calculator
-        return Evaluation(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress(), None)
-
-    return evaluate
+from support.simple_calculators import dimer, evaluated
 
 
 def test_bonds_of_a_crystal_by_their_kind():
@@ -85,51 +74,6 @@ def test_relaxation_ends_at_the_minimum():
     evaluate = evaluated(simple.Morse())
     found, converged = relaxed(evaluate, moved, steps=500)
     assert converged and np.abs(evaluate(found).forces).max() < 0.02 and found.calc is None
-
-
-def test_heating_follows_the_thermostat_and_is_repeatable():
-    runs = [langevin(evaluated(simple.Morse()), dimer(), np.linspace(300, 600, 60), seed=4) for _ in range(2)]
-    assert runs[0].steps == 60 and runs[0].sound and runs[0].closest_A > runs[0].limit_A > 0
-    assert runs[0].temperature_K == runs[1].temperature_K
-
-
-def test_an_explosion_ends_the_heating_and_tells_where():
-    found = langevin(evaluated(simple.Explodes()), dimer(), np.linspace(300, 3000, 100), seed=1)
-    assert not found.sound and found.steps < 100 and f"at step {found.steps}" in found.ended
-
-
-def test_drift_is_the_slope_and_its_interval_holds_it_in_95_of_100():
-    """A swing of 1 meV/atom with a period of 33 fs hides no drift of 2 meV/atom/ps in 2 ps."""
-    times, rng, held = 1e-3 * np.arange(1, 2001), np.random.default_rng(5), 0
-    for phase in rng.uniform(0, 2 * np.pi, 400):
-        swing = np.cos(2 * np.pi * times / 0.033 + phase)
-        assert drift(1e-3 * 40 * (2.0 * times + swing), 40, 1.0)[0] == pytest.approx(2.0, abs=0.05)
-        value, half = drift(1e-3 * 40 * (2.0 * times + rng.normal(size=len(times))), 40, 1.0)
-        held += abs(value - 2.0) < half
-    assert 370 <= held <= 392
-    assert drift(np.zeros(19), 40, 1.0) is None
-
-
-def test_constant_energy_keeps_that_of_a_potential_and_not_of_forces_without_one():
-    start, _ = relaxed(evaluated(simple.Morse()), dimer(), steps=300)
-    warm, found = langevin(evaluated(simple.Morse()), start, np.full(100, 300.0), seed=2), {}
-    for name in ("Morse", "Twists"):
-        course = constant_energy(evaluated(getattr(simple, name)()), warm.atoms, 300.0, 200, seed=2)
-        assert course.steps == 200 and np.ptp(course.volume_A3) == 0
-        found[name] = drift(course.energy_eV, len(warm.atoms), 1.0)
-    assert abs(found["Morse"][0]) + found["Morse"][1] < 1.0
-    assert found["Twists"][0] - found["Twists"][1] > 20.0
-
-
-def test_a_compression_ends_at_its_density_and_goes_on_where_it_was():
-    evaluate, options = evaluated(simple.Morse()), {"density": 1.05, "limits": contact_limits(dimer()), "seed": 2}
-    warm = langevin(evaluate, dimer(), np.full(20, 300.0), seed=2).atoms
-    saved: list = []
-    memory = Memory(lambda: saved[0] if saved else None, lambda state: saved.append(dict(state)))
-    whole = compressed(evaluate, warm, 300.0, 600, memory=memory, **options)
-    assert whole.atoms.get_volume() == pytest.approx(9.0**3 / 1.05, rel=1e-9) and len(saved) == 2
-    again = compressed(evaluate, warm, 300.0, 600, memory=memory, **options)
-    assert np.array_equal(again.atoms.positions, whole.atoms.positions) and again.volume_A3 == whole.volume_A3
 
 
 def session(calculator):
@@ -284,8 +228,8 @@ def test_frames_are_spread_over_a_long_file():
 def quick(**more) -> Preset:
     """The production preset in a few steps."""
     return replace(PRESETS["small"], cell_steps=200, relax_steps=50, phonons=True, replicas=2, glass_atoms=20,
-                   quench=Quench(1500.0, 0.05, 20_000.0, 300.0, 0.02), transport_K=(800.0, 1000.0), transport_ps=0.4,
-                   **more)  # fmt: skip
+                   quench=Quench(1500.0, 0.05, 20_000.0, 300.0, 0.02, 1400.0), transport_K=(800.0, 1000.0),
+                   transport_ps=0.4, **more)  # fmt: skip
 
 
 def test_the_gates_of_the_production_preset():
@@ -299,6 +243,11 @@ def test_the_gates_of_the_production_preset():
     glass = found["G6"]
     assert glass["P_of"] == 8 and glass["bad_of"] == 44 and glass["artifacts_interval"][1] > 0
     assert glass["density_g_cm3"] > 0 and sum(values[0] for values in glass["qn"].values()) == pytest.approx(1)
+    structure = glass["structure"]
+    assert len(structure["S"]["xray"]["mean"]) == len(structure["S"]["xray"]["err"]) > 40
+    assert 0.8 < structure["first_peak"]["neutron"]["q_per_A"] < 2.6
+    assert sum(structure["rings_per_former"]["mean"]) == 0, "two P and one bridge make no ring"
+    assert glass["other_density"] is None and len(glass["densities_g_cm3"]) == 2
     moved = found["G7"]["temperatures"]
     assert list(moved) == ["800", "1000"] and moved["800"]["msd_A2"] > 0 and moved["800"]["D_m2_per_s"] is None
     assert found["G7"]["activation_eV"] is None and "no D" in found["G7"]["text"]
@@ -318,25 +267,20 @@ def shown(gates: dict) -> dict:
     return {number.key: number for number in section.numbers}
 
 
-def test_a_course_that_was_stopped_ends_with_the_same_numbers():
-    saved: list = []
-    memory = Memory(lambda: saved[-1] if saved else None, lambda state: saved.append(dict(state)))
-    targets = np.full(1100, 600.0)
-    whole = langevin(evaluated(simple.Morse()), dimer(), targets, seed=3, keep_every=100)
-
-    calls = iter(range(800))
-
-    def evaluate(atoms):
-        if next(calls, None) is None:
-            raise KeyboardInterrupt
-        return evaluated(simple.Morse())(atoms)
-
-    with pytest.raises(KeyboardInterrupt):
-        langevin(evaluate, dimer(), targets, seed=3, keep_every=100, memory=memory)
-    assert len(saved) == 1 and len(saved[0]["temperature_K"]) == 500
-    again = langevin(evaluated(simple.Morse()), dimer(), targets, seed=3, keep_every=100, memory=memory)
-    assert again.temperature_K == whole.temperature_K and len(again.frames) == 11
-    assert np.array_equal(again.frames[-1], whole.frames[-1]) and again.closest_A == whole.closest_A
+def test_the_density_of_the_potential_with_or_without_dispersion():
+    """The other potential attracts more, from the same melts; one that fails is named, and the gate goes on."""
+    with session(simple.Morse()) as opened:
+        opened.other = session(simple.Attracts())
+        opened.other.label = "with D3(BJ) of PBE"
+        preset, small = quick(), replace(material(), start=dimer())
+        preset = replace(preset, glass_atoms=1, quench=Quench(300.0, 0.02, 1e5, 290.0, 0.06, 299.0))
+        found = glasses(opened, small, preset, 1)
+        other = found["other_density"]
+        assert other["density_g_cm3"] > found["density_g_cm3"] and "with D3(BJ) of PBE" in found["text"]
+        opened.other = session(simple.NaNWhenHot())
+        simple.NaNWhenHot.first.clear()
+        found = glasses(opened, replace(small, start=dimer().repeat((2, 1, 1))), preset, 1)
+    assert "NOT_FINITE" in found["other_density"]["ended"] and found["density_g_cm3"] > 0
 
 
 def test_moduli_of_copper_by_effective_medium_theory():

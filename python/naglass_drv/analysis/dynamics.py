@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Shortest distance in contact distances; a pair that is closer from the start may come this near to that.
 CONTACT, OF_START = 0.75, 0.85
 TIMESTEP_FS, _FRICTION_FS = 1.0, 20.0
+# of the barostat, and the largest relative change of the volume in a step
+_BAROSTAT_FS, _BULK_GPA, _MOST_CHANGE = 1000.0, 50.0, 1e-3
 _SEGMENT, _LOOK = 500, 5
 # the temperature of N atoms fluctuates by sqrt(2/3N) of it
 _FACTOR, _SIGMAS = 1.5, 4.0
@@ -84,11 +86,12 @@ class Course:
 
 @dataclass(frozen=True)
 class _Control:
-    """What acts on a course beside the potential: a thermostat, a factor by which each step stretches the cell;
-    whether velocities are drawn at its start, and whether it ends at what it looks for.
+    """What acts on a course beside the potential: a thermostat, a barostat, a factor by which each step stretches the
+    cell; whether velocities are drawn at its start, and whether it ends at what it looks for.
     """
 
     thermostat: bool = True
+    barostat: bool = False
     stretch: float = 1.0
     draw: bool = True
     look: bool = True
@@ -129,6 +132,17 @@ def compressed(
     """As `langevin` from the momenta of `atoms`, with a cell that ends at `density` times its density at the start."""
     control = _Control(stretch=density ** (-1 / (3 * steps)), draw=False)
     return _course(evaluate, atoms, np.full(steps, kelvin), control, limits, seed, 0, memory)
+
+
+def at_zero_pressure(
+    evaluate: Evaluate, atoms: "Atoms", targets_K: np.ndarray, *, seed: int, memory: Memory | None = None
+) -> Course:
+    """As `langevin` from the momenta of `atoms`, without looking at contacts, in a cell of constant shape whose volume
+    follows the pressure: Berendsen's barostat of 1 ps for a bulk modulus of 50 GPa, which tells the mean of the density
+    and not its fluctuation. Ends where the volume has doubled.
+    """
+    control = _Control(barostat=True, draw=False, look=False)
+    return _course(evaluate, atoms, targets_K, control, {}, seed, 0, memory)
 
 
 def _course(
@@ -186,10 +200,22 @@ def _segment(
             course.ended = f"{course.temperature_K[-1]:.3g} K at step {step}, where {target:.0f} K is asked"
         if control.look and (step % _LOOK == 0 or step == total or course.ended):
             _look(course, limits)
+        if control.barostat and course.volume_A3[-1] > 2 * course.volume_A3[0]:
+            course.ended = course.ended or f"the volume has doubled at step {step}, {target:.0f} K"
         if course.ended:
             return
-        if control.stretch != 1.0:
-            atoms.set_cell(atoms.cell.array * control.stretch, scale_atoms=True)
+        factor = _pressed(atoms) if control.barostat else control.stretch
+        if factor != 1.0:
+            atoms.set_cell(atoms.cell.array * factor, scale_atoms=True)
+
+
+def _pressed(atoms: "Atoms") -> float:
+    """The factor by which a barostat of zero pressure stretches the cell in a step."""
+    from ase import units
+
+    pressure = -float(atoms.get_stress(include_ideal_gas=True)[:3].mean()) / units.GPa
+    change = TIMESTEP_FS / _BAROSTAT_FS * pressure / _BULK_GPA
+    return (1 + float(np.clip(change, -_MOST_CHANGE, _MOST_CHANGE))) ** (1 / 3)
 
 
 def _integrator(atoms: "Atoms", control: _Control, rng: Any) -> Any:

@@ -85,6 +85,24 @@ def heating(courses: Mapping[str, Mapping[str, Any]], shade: Mapping[str, str]) 
         return to_svg(figure)
 
 
+def structure_factors(curves: Mapping[str, Mapping[str, Any]], shade: Mapping[str, str]) -> bytes:
+    """S(Q) of glasses, by neutrons and by X-rays, with bands of one standard error: {potential: {radiation: curve}}."""
+    kinds = [kind for kind in ("neutron", "xray") if any(kind in found for found in curves.values())]
+    with canvas(1, len(kinds), height=2.6, sharex=True) as (figure, axes):
+        for axis, kind in zip(axes, kinds, strict=True):
+            for name, found in curves.items():
+                if kind in found:
+                    q, mean = np.array(found[kind]["q_per_A"]), np.array(found[kind]["mean"])
+                    axis.plot(q, mean, color=shade[name], linewidth=1.0)
+                    if found[kind]["err"] is not None:
+                        err = np.array(found[kind]["err"])
+                        axis.fill_between(q, mean - err, mean + err, color=shade[name], alpha=0.2, linewidth=0)
+            axis.axhline(1, color=GUIDE, linewidth=0.6)
+            axis.set_title({"neutron": "neutrons", "xray": "X-rays"}[kind])
+        _labeled(figure, axes, {name: shade[name] for name in curves}, "Q (1/Å)", "S(Q)")
+        return to_svg(figure)
+
+
 def tradeoff(points: Mapping[str, tuple[float, float, float]], front: Sequence[str], shade: Mapping[str, str]) -> bytes:
     """Force RMSE with its 95 % interval (meV/Å) against speed (ns/day); those on the Pareto front are filled."""
     with canvas(height=3.0, width=5.6) as (figure, (axis,)):

@@ -6,7 +6,7 @@ from typing import Any
 from ..analysis.gates import FAILED, FAILURE, GATES, NOT_RUN, PASSED, leader, not_dominated
 from ..products import Quantity
 from ..wording import duration
-from . import figures_potentials, potentials_long, potentials_motion
+from . import figures_potentials, potentials_glass, potentials_long, potentials_motion
 from .material import Material
 from .numbers import Figure, Fold, Notice, Section, Table
 from .style import run_colors
@@ -26,7 +26,7 @@ def potentials(material: Material) -> Section | None:
     section.add(*_notices(found), _gates(found), _facts(found), *_errors(found, shade), *_tradeoff(found, shade))
     section.add(*_crystals(found, shade), *potentials_long.cells(_gate(found, "G4-cell"), _gate(found, "G4-phonons")))
     section.add(*_pairs(found, shade), *_bonds(found), *potentials_motion.motion(_gate(found, "G5"), shade))
-    section.add(*potentials_long.glasses(_gate(found, "G6")))
+    section.add(*potentials_glass.glasses(_gate(found, "G6"), shade))
     section.add(*potentials_long.transport(_gate(found, "G7")), _details(found))
     return section
 

@@ -12,6 +12,7 @@ from ..analysis.quenching import Quench
 from ..errors import TaskFailed
 from ..wording import counted
 from . import gates_long
+from .gates_glass import glasses
 from .gates_motion import motion
 from .screening import PRESETS, Material, Preset, Session
 
@@ -205,7 +206,7 @@ def _redox(session: Session, material: Material, preset: Preset, seed: int) -> d
 
 _RUN: dict[str, Callable[[Session, Material, Preset, int], dict[str, Any]]] = {
     "G0": _sanity, "G1": _pair_curves, "G2": _stretches, "G3": _errors, "G4-EV": _volumes,
-    "G4-cell": gates_long.relaxed_cells, "G4-phonons": gates_long.phonons, "G5": motion, "G6": gates_long.glasses,
+    "G4-cell": gates_long.relaxed_cells, "G4-phonons": gates_long.phonons, "G5": motion, "G6": glasses,
     "G7": gates_long.transport, "G8": _redox,
 }  # fmt: skip
 _LONG = PRESETS["production"]

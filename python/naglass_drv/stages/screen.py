@@ -1,7 +1,7 @@
 """Stage `screen`: interatomic potentials through the same gates, on the labels, crystals and glasses of the run."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from ..engines.mlip.potential import Potential
-    from .screening import Material, Preset
+    from .screening import Material, Preset, Session
 
 name = "screen"
 #: Raised when the same settings and files give another result.
@@ -159,7 +159,8 @@ def run(job: Job) -> Mapping[str, Any] | None:
     for gate, found in known.items():
         keep(gate, found)
     same_level = settings.potential == TRAIN and levels_of(read_frames(inputs[_TRAINED])) == levels
-    with Session(opened, watch, memory, same_level) as session:
+    other = with_other_dispersion(potential, job.folder / "worker", settings.threads, watch)
+    with Session(opened, watch, memory, same_level, other=other) as session:
         gates = screened(session, material, preset, seed=settings.seed, known=known, keep=keep)
         facts = session.facts
     result = {
@@ -168,6 +169,18 @@ def run(job: Job) -> Mapping[str, Any] | None:
     }  # fmt: skip
     write_json(job.folder / _result(job.task), result)
     return {"states": {gate: found["state"] for gate, found in gates.items()}}
+
+
+def with_other_dispersion(
+    potential: "Potential", folder: Path, threads: int, watch: Callable[[], None] = lambda: None
+) -> "Session | None":
+    """A session of the same potential with D3 if it has none, or without it, where that is possible."""
+    from .screening import Session
+
+    if (other := potential.other_dispersion()) is None:
+        return None
+    label = f"with D3(BJ) of {other.dispersion}" if other.dispersion else "without D3"
+    return Session(lambda: other.open(folder / "other", threads=threads), watch, label=label)
 
 
 def _reopened(job: Job, settings: Settings) -> "Potential":

@@ -72,13 +72,16 @@ class Session:
     """A potential that is opened when it is first asked, and again where its process has died.
 
     `watch` is called before every evaluation: it may raise errors.Stopped. `memory` keeps the state of a long course by
-    its name. `same_level`: the potential was trained on the level of the labels.
+    its name. `same_level`: the potential was trained on the level of the labels. `other`: the same one with D3 or
+        without it, as its `label` says; it ends with this one.
     """
 
     open: Callable[[], "Worker"]
     watch: Callable[[], None] = lambda: None
     memory: Callable[[str], Memory] = lambda name: Memory()
     same_level: bool = False
+    label: str = ""
+    other: "Session | None" = None
     facts: dict[str, Any] = field(default_factory=dict)
     _cells: dict[str, tuple["Atoms", bool]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -90,6 +93,8 @@ class Session:
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
+        if self.other is not None:
+            self.other._stack.close()
 
     def start(self) -> "Worker":
         """The worker; a potential that could not be opened, or hangs, is not tried again."""

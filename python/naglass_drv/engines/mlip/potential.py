@@ -99,6 +99,13 @@ class Potential:
         """Its name as a level of theory."""
         return title_of(self.family, self.model, self.dispersion is not None)
 
+    def other_dispersion(self) -> "Potential | None":
+        """The same with D3(BJ) on top, or without it; None if it was trained on energies with it, or cannot have it."""
+        if self.family not in FAMILIES or FAMILIES[self.family].models[self.model].dispersion:
+            return None
+        text = f"{self.family}:{self.model}"
+        return Potential.of(text if self.dispersion else f"{text}{_D3}")
+
     def elements(self) -> frozenset[str] | None:
         """Those that it covers; None if only an evaluation tells. Raises InputError for a model that cannot be used."""
         from ..mace.facts import potential_facts
