@@ -150,6 +150,21 @@ def test_the_gate_of_motion_tells_which_part_failed():
     assert dense["compression"]["ended"] or dense["compression"]["closest_A"] < dense["compression"]["limit_A"]
 
 
+def test_forces_that_depend_on_how_they_are_evaluated_fail_and_a_way_that_is_not_there_is_told():
+    def refuses():
+        raise TaskFailed("WORKER_FAILED", "lammps: pair style tersoff requires newton pair on")
+
+    known = {gate: {"state": "reported"} for gate in GATES if gate != "G0"}
+    with session(simple.Morse()) as opened:
+        opened.variants = {"newton_off": refuses, "two_ranks": session(simple.Morse()).open}
+        found = screened(opened, material(), PRESETS["small"], seed=1, known=known)["G0"]
+        assert found["state"] == "passed" and found["two_ranks_eV_per_A"] == 0
+        assert "not compared with newton off: lammps: pair style tersoff requires newton pair on" in found["text"]
+        opened.variants = {"two_ranks": session(simple.Soft()).open}
+        found = screened(opened, material(), PRESETS["small"], seed=1, known=known)["G0"]
+    assert found["state"] == "failed" and "of a force two ranks" in found["text"]
+
+
 def test_a_soft_potential_shows_a_slope_below_one():
     assert outcomes("Soft")["G3"]["forces_slope"] == pytest.approx(0.8)
 

@@ -205,6 +205,7 @@ def test_a_stopped_screening_goes_on_where_it_was(folder):
     assert results[0] == results[1] and list(results[0]) == list(GATES)
 
 
+@pytest.mark.mpi
 def test_a_potential_that_fails_is_named_and_the_rest_goes_on(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     path = written(folder, "ase:simple_calculators:Morse", "ase:simple_calculators:Dies", "lammps:lj.lmp")
@@ -228,6 +229,7 @@ def test_a_potential_that_fails_is_named_and_the_rest_goes_on(folder, monkeypatc
     assert "screen" in capsys.readouterr().out
 
 
+@pytest.mark.mpi
 def test_the_verb_gives_the_same_gates(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     verb = ["screen", "labels.extxyz", "--crystals", "crystal.extxyz", "--potential", "lammps:lj.lmp"]
@@ -241,5 +243,7 @@ def test_the_verb_gives_the_same_gates(folder, monkeypatch, capsys):
     assert "(one shift per element, fitted to 3 frames of 1 composition for training); 3 frames in 3 groups" in out
     assert "lammps:lj.lmp (fitted)\n  G0 sanity: passed" in out and "G6 the same melt-quench: not run" in out
     found = json.loads((folder / "screen.json").read_text())
+    sanity = found["potentials"]["lammps:lj.lmp"]["gates"]["G0"]
+    assert sanity["newton_off_eV_per_A"] < 1e-9 and sanity["two_ranks_eV_per_A"] < 1e-9
     assert list(found["potentials"]["lammps:lj.lmp"]["gates"]) == list(GATES) and found["labels"] == ["morse-1"]
     assert main(["screen", "none.extxyz", "--potential", "lammps:lj.lmp"]) == 2

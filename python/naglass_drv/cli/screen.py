@@ -63,7 +63,7 @@ def _one(potential: "Potential", material: "Material", options: argparse.Namespa
     from tempfile import TemporaryDirectory
 
     from ..stages.gates import screened
-    from ..stages.screen import with_other_dispersion
+    from ..stages.screen import variants_of, with_other_dispersion
     from ..stages.screening import PRESETS, Session
 
     with TemporaryDirectory() as folder:
@@ -72,7 +72,8 @@ def _one(potential: "Potential", material: "Material", options: argparse.Namespa
             return potential.open(Path(folder), threads=options.threads, trust=options.trust)
 
         other = with_other_dispersion(potential, Path(folder), options.threads)
-        with Session(opened, other=other) as session:
+        variants = variants_of(potential, Path(folder), options.trust)
+        with Session(opened, other=other, variants=variants) as session:
             gates = screened(session, material, PRESETS[options.preset], seed=options.seed)
             return {"level": potential.level, "facts": session.facts, "gates": gates}
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from .base import Done, Job, Run, Task, dumped, read_settings
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from ..engines.mlip.client import Worker
     from ..engines.mlip.potential import Potential
     from .screening import Material, Preset, Session
 
@@ -160,7 +162,8 @@ def run(job: Job) -> Mapping[str, Any] | None:
         keep(gate, found)
     same_level = settings.potential == TRAIN and levels_of(read_frames(inputs[_TRAINED])) == levels
     other = with_other_dispersion(potential, job.folder / "worker", settings.threads, watch)
-    with Session(opened, watch, memory, same_level, other=other) as session:
+    variants = variants_of(potential, job.folder / "worker", settings.trust)
+    with Session(opened, watch, memory, same_level, other=other, variants=variants) as session:
         gates = screened(session, material, preset, seed=settings.seed, known=known, keep=keep)
         facts = session.facts
     result = {
@@ -181,6 +184,14 @@ def with_other_dispersion(
         return None
     label = f"with D3(BJ) of {other.dispersion}" if other.dispersion else "without D3"
     return Session(lambda: other.open(folder / "other", threads=threads), watch, label=label)
+
+
+def variants_of(potential: "Potential", folder: Path, trust: bool) -> dict[str, Callable[[], "Worker"]]:
+    """Other ways in which LAMMPS can evaluate the potential, if it does."""
+    if not potential.by_lammps:
+        return {}
+    ways: dict[str, dict[str, Any]] = {"newton_off": {"newton": "off"}, "two_ranks": {"ranks": 2}}
+    return {name: partial(potential.open, folder / name, trust=trust, **way) for name, way in ways.items()}
 
 
 def _reopened(job: Job, settings: Settings) -> "Potential":
