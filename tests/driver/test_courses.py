@@ -1,5 +1,10 @@
 """Courses of molecular dynamics with a potential that is asked: what they keep, where they end, and what they show."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -119,3 +124,28 @@ def test_a_course_that_was_stopped_ends_with_the_same_numbers():
     again = langevin(evaluated(simple.Morse()), dimer(), targets, seed=3, keep_every=100, memory=memory)
     assert again.temperature_K == whole.temperature_K and len(again.frames) == 11
     assert np.array_equal(again.frames[-1], whole.frames[-1]) and again.closest_A == whole.closest_A
+
+
+ALONE = """
+from mpi4py import MPI
+import numpy as np
+import simple_calculators as simple
+from naglass_drv.analysis.asked import relaxed
+from naglass_drv.analysis.dynamics import langevin
+
+if MPI.COMM_WORLD.rank == 1:
+    evaluate = simple.evaluated(simple.Morse())
+    atoms, _ = relaxed(evaluate, simple.dimer(), steps=3, cell=True)
+    print(langevin(evaluate, atoms, np.full(3, 300.0), seed=1).steps, "steps")
+"""
+
+
+@pytest.mark.mpi
+def test_one_rank_of_a_job_runs_a_course_alone(tmp_path):
+    """ASE's dynamics share random numbers with all ranks, of which the others do something else."""
+    (tmp_path / "alone.py").write_text(ALONE)
+    path = os.pathsep.join([str(Path(simple.__file__).parent), os.environ["PYTHONPATH"]])
+    mpirun = str(Path(sys.executable).with_name("mpirun"))
+    command = [mpirun, "-n", "2", sys.executable, str(tmp_path / "alone.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": path})
+    assert done.stdout.split() == ["3", "steps"], done.stderr

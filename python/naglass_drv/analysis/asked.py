@@ -34,10 +34,11 @@ def relaxed(
     """A copy of `atoms` with relaxed positions, and `cell`, and whether forces are below the limit after `steps`."""
     from ase.filters import FrechetCellFilter
     from ase.optimize import FIRE
+    from ase.parallel import DummyMPI
 
     moved = atoms.copy()
     moved.calc = Asked(evaluate)
-    optimizer = FIRE(FrechetCellFilter(moved) if cell else moved, logfile=None)
+    optimizer = FIRE(FrechetCellFilter(moved) if cell else moved, logfile=None, comm=DummyMPI())
     converged = bool(optimizer.run(fmax=max_force_eV_per_A, steps=steps))
     moved.calc = None
     return moved, converged

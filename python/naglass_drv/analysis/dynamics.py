@@ -222,12 +222,14 @@ def _integrator(atoms: "Atoms", control: _Control, rng: Any) -> Any:
     from ase import units
     from ase.md.langevin import Langevin
     from ase.md.verlet import VelocityVerlet
+    from ase.parallel import DummyMPI
 
     step = TIMESTEP_FS * units.fs
     if not control.thermostat:
         return VelocityVerlet(atoms, step)
+    # one rank of a job runs a course alone; ASE would wait for the others
     friction = 1 / (_FRICTION_FS * units.fs)
-    return Langevin(atoms, step, temperature_K=0.0, friction=friction, rng=rng, fixcm=False)
+    return Langevin(atoms, step, temperature_K=0.0, friction=friction, rng=rng, fixcm=False, comm=DummyMPI())
 
 
 def _look(course: Course, limits: Mapping[str, float]) -> None:
