@@ -22,6 +22,8 @@ FILES = {
     "crystals": ("a file of structures", ("structure", "final", *_FRAMES)),
     "start_model": ("a portable model", ("portable", "heads")),
     "model": ("a model", ("portable", "archive")),
+    # of train.replay
+    "file": ("a file of frames", ("structure", "melt", "final", "trajectory", "candidates", *_FRAMES)),
 }
 
 
