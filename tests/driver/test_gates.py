@@ -26,6 +26,7 @@ from naglass_drv.errors import InputError, SetupError, TaskFailed
 from naglass_drv.report.potentials import potentials
 from naglass_drv.stages.gates import screened, spread
 from naglass_drv.stages.gates_glass import glasses
+from naglass_drv.stages.gates_motion import motion
 from naglass_drv.stages.screening import PRESETS, Material, Preset, Session
 from support.mace_models import packing
 from support.simple_calculators import dimer, evaluated
@@ -139,6 +140,15 @@ def test_a_sound_potential_passes():
 )
 def test_planted_faults_are_found(fault, gate, state):
     assert outcomes(fault)[gate]["state"] == state
+
+
+def test_a_strained_start_does_not_heat_itself():
+    """What a strained cell gives off is no fault of the potential."""
+    strained = dimer()
+    strained.rattle(0.25, seed=3)
+    with session(simple.Morse()) as opened:
+        found = motion(opened, replace(material(), start=strained), PRESETS["small"], 1)
+    assert found["state"] == "passed", found["text"]
 
 
 def test_the_gate_of_motion_tells_which_part_failed():

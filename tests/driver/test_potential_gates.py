@@ -143,7 +143,7 @@ def test_a_shift_fitted_to_other_frames_hides_no_error_of_the_frames_that_are_co
 
 def test_compositions_that_determine_no_shift_are_named():
     known, compared = [cell("NaPO3"), cell("Na2P2O6", 1)], [cell("Na4P2O7")]
-    assert not_determined(known, compared) == "1 composition for the shift do not determine those that are compared"
+    assert not_determined(known, compared) == "the frames for the shift are of 1 composition, too few for these"
     assert not_determined([*known, cell("Na2O")], compared) == ""
     assert not_determined([cell("Na2O")], compared) == "no frame for the shift has P"
     assert not_determined([], compared) == "there are no others"

@@ -65,7 +65,7 @@ def not_determined(fitted: Sequence["Atoms"], compared: Sequence["Atoms"]) -> st
     if missing:
         return f"no frame for the shift has {', '.join(missing)}"
     if np.linalg.matrix_rank(all_of) > np.linalg.matrix_rank(known):
-        return f"{counted(_distinct(fitted), 'composition')} for the shift do not determine those that are compared"
+        return f"the frames for the shift are of {counted(_distinct(fitted), 'composition')}, too few for these"
     return ""
 
 

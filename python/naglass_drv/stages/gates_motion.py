@@ -1,14 +1,21 @@
 """The gate of a screening on motion: energy at constant energy, heating, compression."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from ..analysis.asked import relaxed
 from ..analysis.drift import drift
 from ..analysis.dynamics import TIMESTEP_FS, Course, compressed, constant_energy, contact_limits, langevin
 from ..analysis.gates import outcome
 from ..errors import TaskFailed
 from .screening import Material, Preset, Session
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+Result = TypeVar("Result")
 
 CONSERVED_K, CONSERVED_MEV = 600.0, 1.0
 _FROM_K, _TO_K = 300.0, 3000.0
@@ -17,10 +24,16 @@ _SHOWN = 500
 
 
 def motion(session: Session, material: Material, preset: Preset, seed: int) -> dict[str, Any]:
-    """NVE at 600 K; heating to 3000 K; then, where that went well, compression at 3000 K."""
-    start = material.start
-    limits, targets = contact_limits(start), np.linspace(_FROM_K, _TO_K, preset.heating_steps + 1)[1:]
-    text, conserved = _conserved(session, material, preset, seed)
+    """NVE at 600 K; heating to 3000 K; then, where that went well, compression at 3000 K.
+
+    From relaxed positions: a strained cell would heat itself, which is no fault of the potential.
+    """
+    limits = contact_limits(material.start)
+    start, _ = _within(
+        "relaxation before NVE", relaxed, session.evaluate, material.start, steps=preset.relax_steps
+    )  # fmt: skip
+    targets = np.linspace(_FROM_K, _TO_K, preset.heating_steps + 1)[1:]
+    text, conserved = _conserved(session, start, limits, preset, seed)
     heated = langevin(session.evaluate, start, targets, seed=seed, memory=session.memory("G5"))
     told = [
         text,
@@ -45,9 +58,10 @@ def motion(session: Session, material: Material, preset: Preset, seed: int) -> d
     )  # fmt: skip
 
 
-def _conserved(session: Session, material: Material, preset: Preset, seed: int) -> tuple[str, dict[str, Any]]:
+def _conserved(
+    session: Session, start: "Atoms", limits: Mapping[str, float], preset: Preset, seed: int
+) -> tuple[str, dict[str, Any]]:
     """What is said of the energy at constant energy, and its numbers; ``kept`` is None where the time is too short."""
-    start, limits = material.start, contact_limits(material.start)
     where = f"NVE at {CONSERVED_K:.0f} K"
     warmed = _within(
         f"{where}, before it", langevin, session.evaluate, start, np.full(preset.equilibration_steps, CONSERVED_K),
@@ -82,8 +96,8 @@ def _kept(value: float, half: float) -> bool | None:
     return False if abs(value) - half >= CONSERVED_MEV else None
 
 
-def _within(where: str, course: Any, *arguments: Any, **options: Any) -> Course:
-    """The course; where the potential fails, its name stands before the step."""
+def _within(where: str, course: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+    """What the course gives; where the potential fails, its name stands before the step."""
     try:
         return course(*arguments, **options)
     except TaskFailed as error:
