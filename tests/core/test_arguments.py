@@ -8,6 +8,7 @@ from ase import Atoms
 
 from naglass_drv import core
 from naglass_drv.core.transport import Correlator
+from naglass_drv.core.unwrap import face_distances
 from naglass_drv.errors import InputError
 from support.structures import crystal
 
@@ -289,3 +290,9 @@ def test_a_structure_with_numbers_that_are_none_is_refused(positions):
 def test_the_correlator_refuses_options_out_of_range(options):
     with pytest.raises(InputError):
         Correlator(["Na"] * 4, 0.1, **options)
+
+
+def test_distances_between_opposite_faces_are_the_volume_by_their_areas():
+    cell = np.array([[5.0, 0, 0], [2.0, 6.0, 0], [-1.0, 1.5, 7.0]])
+    areas = [np.linalg.norm(np.cross(cell[i], cell[j])) for i, j in ((1, 2), (2, 0), (0, 1))]
+    assert face_distances(cell) == pytest.approx(abs(np.linalg.det(cell)) / areas)

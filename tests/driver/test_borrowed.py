@@ -111,6 +111,12 @@ def test_models_and_structures_may_be_products_too(other, key):
     assert str(getattr(getattr(load(write(other, text)), section), name)) == f"../other/{file}"
 
 
+def test_the_frames_of_a_replay_may_be_a_product(other):
+    text = INPUT + "train: {epochs: 1, start_model: {from: ../other, product: train/portable}, E0: dataset,"
+    text += " replay: {file: {from: ../other, product: dataset/train}}}\n"
+    assert str(load(write(other, text)).train.replay.file) == f"../other/{TRAIN}"
+
+
 def test_a_system_may_override_with_a_product(other):
     text = INPUT.replace("system: {comp", "systems:\n  - {name: s, reference: {a: {structures: PRODUCT}}, comp")
     text = text.replace("{from: ../other, product: half/glass/g0/structure}", "absent.extxyz")

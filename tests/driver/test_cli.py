@@ -7,6 +7,7 @@ from pathlib import Path
 import cp2k_input_tools
 import pytest
 
+from naglass_drv.cli.main import make_parser
 from support.jobs import called, environment, naglass
 
 pytestmark = pytest.mark.mpi
@@ -154,6 +155,13 @@ def test_one_rank_where_more_were_asked_for_is_refused(folder):
 def test_export_of_a_missing_model(tmp_path):
     done = called("export-model", "none.mace", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "none.mace: no such file\n")
+
+
+@pytest.mark.parametrize("words", ["none.mace --torch out", "none.mace --dtype float32 out", "--torch none.mace out"])
+def test_options_may_stand_between_model_and_archive(words):
+    options = make_parser().parse_args(["export-model", *words.split()])
+    assert (str(options.model), str(options.archive)) == ("none.mace", "out")
+    assert make_parser().parse_args(["export-model", "none.mace", "--torch"]).archive is None
 
 
 def test_faulty_site_profile(folder):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from naglass_drv.chemistry.ions import contact_distance, species
+from naglass_drv.chemistry.masses import density
 from naglass_drv.errors import InputError
-from naglass_drv.glass.packing import density, pack
+from naglass_drv.glass.packing import pack
 
 SMALL = species({"Na": 4, "V4+": 2, "P": 4, "O": 16})
 LARGE = species({"Na": 4, "V": 3, "P": 4, "O": 19}, 12)

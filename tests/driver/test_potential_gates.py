@@ -4,11 +4,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 
 from naglass_drv.analysis.potentials import pair_curve, sanity
-from naglass_drv.dataset.potential_errors import errors
+from naglass_drv.dataset.energy_shift import NONE, TRAINING, Shift, fitted_shift, not_determined
+from naglass_drv.dataset.potential_errors import TEMPERATURES, errors, temperature_of
+from support.labeled import cell
 from support.mace_models import packing
 
 ATOMS = packing(26, 20.0, tilt=True)
@@ -108,6 +111,74 @@ def test_errors_are_those_that_were_put_in():
     assert found["energy_rmse_meV_per_atom"] == pytest.approx(2.0, rel=0.4)
     assert found["pressure_bias_GPa"] == pytest.approx(0.160218, rel=1e-4)
     assert set(found["forces_rmse_meV_per_A_by_element"]) == {"Na", "V", "P", "O"}
+
+
+def labeled(formula: str, level_of=lambda frame: 0.0, **info):
+    """A frame with the energy and the result of a level that is off by 0.3 eV per Na, -0.7 eV per O, and `level_of`."""
+    frame = cell(formula, **info)
+    counts = frame.symbols.formula.count()
+    off = 0.3 * counts.get("Na", 0) - 0.7 * counts["O"] + level_of(frame)
+    return frame, result(frame.info["REF_energy"] + off, 1.1 * frame.arrays["REF_forces"])
+
+
+def test_a_shift_fitted_to_other_frames_hides_no_error_of_the_frames_that_are_compared():
+    """What depends on the composition in another way than by a shift, fitted away in the frames that are compared."""
+
+    def curved(frame):
+        return 0.5 * len(frame) * (frame.symbols.formula.count().get("P", 0) / len(frame)) ** 2
+
+    others = [labeled(formula, curved) for formula in ("Na2O", "P2O5", "Na5P3O10")]
+    compared = [labeled("Na3P3O9", curved, seed=k) for k in range(4)]
+    frames, results = zip(*compared, strict=True)
+    same = errors(frames, results)
+    shift = fitted_shift(*zip(*others, strict=True), TRAINING)
+    apart = errors(frames, results, shift)
+    assert same["energy_rmse_meV_per_atom"] < 1e-6 and same["shift"]["from"] == "same"
+    assert apart["energy_rmse_meV_per_atom"] > 1.0
+    assert apart["shift"]["text"] == "one shift per element, fitted to 3 frames of 3 compositions for training"
+    without = errors(frames, results, Shift({}, NONE))
+    off = np.mean([(one.energy - frame.info["REF_energy"]) / len(frame) for frame, one in compared])
+    assert without["energy_rmse_meV_per_atom"] == pytest.approx(1e3 * abs(off)) and without["shift"]["frames"] == 0
+
+
+def test_compositions_that_determine_no_shift_are_named():
+    known, compared = [cell("NaPO3"), cell("Na2P2O6", 1)], [cell("Na4P2O7")]
+    assert not_determined(known, compared) == "the frames for the shift are of 1 composition, too few for these"
+    assert not_determined([*known, cell("Na2O")], compared) == ""
+    assert not_determined([cell("Na2O")], compared) == "no frame for the shift has P"
+    assert not_determined([], compared) == "there are no others"
+
+
+def test_errors_by_temperature_and_their_bootstrap_over_groups():
+    rng, frames, results = np.random.default_rng(2), [], []
+    for group in range(12):
+        scale, kelvin = 1.0 + 0.2 * rng.normal(), (300, 1000, 3000)[group % 3]
+        for k in range(8):
+            frame, one = labeled("NaPO3", seed=100 * group + k, group=f"g{group}", temperature_K=kelvin)
+            one.forces = frame.arrays["REF_forces"] + 0.1 * (1 + group % 3) * scale
+            frames.append(frame)
+            results.append(one)
+    found = errors(frames, results)
+    by, err = (found[f"forces_rmse_meV_per_A_by_temperature{suffix}"] for suffix in ("", "_err"))
+    assert list(by) == ["up to 700 K", "700 to 1500 K", "above 1500 K"] and found["groups"] == 12
+    assert by["up to 700 K"] < by["700 to 1500 K"] < by["above 1500 K"] and min(err.values()) > 5.0
+    assert set(found["energy_rmse_meV_per_atom_by_temperature"]) == set(by)
+    for frame in frames:
+        frame.info.pop("group")
+    alone = errors(frames, results)
+    assert alone["forces_rmse_meV_per_A_err"] < 0.6 * found["forces_rmse_meV_per_A_err"], "frames of a group are alike"
+    one_group = errors(frames[:1], results[:1])
+    assert one_group["forces_rmse_meV_per_A_err"] is None and one_group["forces_slope_err"] is None
+
+
+@pytest.mark.parametrize(
+    ("info", "kind"),
+    [({"temperature_K": 700}, 0), ({"temperature_K": 701.0, "group": "melt"}, 1), ({"group": "NaPO3-melt-2"}, 2),
+     ({"group": "crystal/NaVOPO4"}, 0), ({"group": "quench-1"}, 1), ({"group": "smelter"}, None), ({}, None)],
+)  # fmt: skip
+def test_the_temperature_of_a_frame_is_told_by_itself_or_by_its_group(info, kind):
+    frame = Atoms("H", info=info)
+    assert temperature_of(frame) == ("" if kind is None else TEMPERATURES[kind][1])
 
 
 def test_emt_is_sane_too():

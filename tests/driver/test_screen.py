@@ -11,7 +11,7 @@ from naglass_drv.analysis.gates import GATES
 from naglass_drv.cli.checks import Checks
 from naglass_drv.cli.main import main
 from naglass_drv.config.load import load, load_study
-from naglass_drv.dataset.frames import write_frames
+from naglass_drv.dataset.frames import read_frames, write_frames
 from naglass_drv.errors import InputError, Stopped
 from naglass_drv.products import Dataset, Model, Product
 from naglass_drv.runtime.flow import Flow
@@ -49,6 +49,11 @@ def folder(tmp_path, monkeypatch):
         frame.arrays["REF_forces"] = forces
         frames.append(frame)
     write_frames(tmp_path / "labels.extxyz", frames)
+    others = [frame.copy() for frame in frames]
+    for frame in others:
+        frame.info |= {"level": "made-2", "group": f"other {frame.info['group']}"}
+    write_frames(tmp_path / "other.extxyz", others)
+    write_frames(tmp_path / "mixed.extxyz", [*frames, *others])
     write_frames(tmp_path / "crystal.extxyz", [dimer()])
     (tmp_path / "lj.lmp").write_text(LJ)
     return tmp_path
@@ -80,6 +85,10 @@ def planned(folder, *potentials: str, **takes):
         (["words alone"], (), r"screen.potentials\[0\]"),
         (["ase:a:b"], ("labels: labels.extxyz", "labels: dataset"), "input.yaml:5: screen.labels: there is no dataset"),
         (["ase:a:b"], ("labels: labels.extxyz", "labels: crystal.extxyz"), "not all frames have REF_energy"),
+        (["ase:a:b"], ("labels: labels.extxyz", "labels: mixed.extxyz"), "several levels of theory, made-2, morse-1"),
+        (["ase:a:b"], ("crystals:", "shift: none.extxyz\n  crystals:"), "screen.shift: 'none.extxyz': no such file"),
+        (["ase:a:b"], ("crystals:", "shift: other.extxyz\n  crystals:"), "input.yaml:6: screen.shift: .*made-2, but"),
+        (["ase:a:b"], ("crystals:", "shift: labels.extxyz\n  crystals:"), "screen.shift: .*no frames but those that"),
         (["ase:a:b"], ("crystals: [crystal.extxyz]", "crystals: crystal.extxyz"), "screen.crystals: .*list"),
         (["ase:a:b"], ("crystals: [crystal", "crystals: [none"), r"screen.crystals\[0\]: 'none.extxyz': no such file"),
     ],
@@ -101,8 +110,6 @@ def test_each_potential_is_a_task_of_its_own(folder):
 
 
 def test_the_model_of_the_run_is_screened_on_frames_that_it_has_not_seen(folder):
-    from naglass_drv.dataset.frames import read_frames
-
     sections = "reference: [{name: a, level: gfn1-xtb, structures: crystal.extxyz, multiplicity: 1}]\n"
     sections += "dataset: {level: gfn1-xtb}\ntrain: {epochs: 1}\nscreen:"
     text = INPUT.replace("screen:", sections)
@@ -114,6 +121,7 @@ def test_the_model_of_the_run_is_screened_on_frames_that_it_has_not_seen(folder)
     }
     run = Run(read(folder, "train", text=text), folder, folder / "run", takes)
     (task,) = screen.plan(run)
+    assert "shift" not in task.inputs, "the labels are those of a file"
     assert task.inputs["trained"] == folder / "train.extxyz" and task.settings["level"] == "gfn1-xtb"
     files = [task.inputs[role] for role in ("labels", "trained")]
     material, notes, levels = screen.material_from(files[0], [], PRESETS["small"], files[1])
@@ -167,6 +175,18 @@ def test_a_loop_screens_the_model_of_its_last_round(folder):
     assert steps["screen"]["train"].scope == "round-1" and steps["half/report"]["screen"].step == "screen"
 
 
+def test_the_shift_is_fitted_to_the_training_frames_of_the_dataset(folder):
+    sections = "reference: [{name: a, level: gfn1-xtb, structures: crystal.extxyz, multiplicity: 1}]\n"
+    sections += "dataset: {level: gfn1-xtb}\nscreen:"
+    text = INPUT.replace("screen:", sections).replace("labels: labels.extxyz", "labels: dataset")
+    takes = {"dataset": Dataset(files={"train": folder / "train.extxyz", "test": folder / "labels.extxyz"})}
+    (task,) = screen.plan(Run(read(folder, "lammps:lj.lmp", text=text), folder, folder / "run", takes))
+    assert task.inputs["shift"] == folder / "train.extxyz"
+    own = text.replace("crystals:", "shift: other.extxyz\n  crystals:")
+    (task,) = screen.plan(Run(read(folder, "lammps:lj.lmp", text=own), folder, folder / "run", takes))
+    assert task.inputs["shift"] == folder / "other.extxyz"
+
+
 def test_a_stopped_screening_goes_on_where_it_was(folder):
     _, (task,) = planned(folder, "ase:simple_calculators:Morse")
     with pytest.raises(Stopped, match="stopped after 601 evaluations"):
@@ -185,6 +205,7 @@ def test_a_stopped_screening_goes_on_where_it_was(folder):
     assert results[0] == results[1] and list(results[0]) == list(GATES)
 
 
+@pytest.mark.mpi
 def test_a_potential_that_fails_is_named_and_the_rest_goes_on(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     path = written(folder, "ase:simple_calculators:Morse", "ase:simple_calculators:Dies", "lammps:lj.lmp")
@@ -193,12 +214,13 @@ def test_a_potential_that_fails_is_named_and_the_rest_goes_on(folder, monkeypatc
     assert manifest["kind"] == "screening" and len(manifest["files"]) == 3
     dies = json.loads((folder / "run/products/screen/ase-simple_calculators-Dies.json").read_text())["gates"]
     assert dies["G3"]["state"] == "reported" and dies["G4-EV"]["failure"] == "WORKER_DIED"
-    assert dies["G5"]["state"] in ("passed", "failed"), "by another worker"
+    assert dies["G5"]["failure"] == "WORKER_DIED" and "compression" in dies["G5"]["text"], "by another worker"
     page = (folder / "run/report.html").read_text()
-    assert "ase:simple_calculators:Dies failed." in page and "In gates G4-EV." in page
+    assert "ase:simple_calculators:Dies failed." in page and "In gates G4-EV, G5." in page
     assert "No potential is best" in page or "has the smallest force error" in page
     assert "would take about" in page and "Level of theory of the labels: morse-1" in page
     numbers = {row["key"]: row for row in json.loads((folder / "run/report.json").read_text())["numbers"]}
+    assert "700 K" not in page and "fitted to the same frames, so that the error is a lower bound" in page
     slope = numbers["screen.ase:simple_calculators:Morse.forces_slope"]
     assert slope["value"] == pytest.approx(1.0) and slope["unit"] == "1"
     assert numbers["screen.lammps:lj.lmp.forces_rmse_meV_per_A"]["unit"] == "meV/Å"
@@ -207,12 +229,21 @@ def test_a_potential_that_fails_is_named_and_the_rest_goes_on(folder, monkeypatc
     assert "screen" in capsys.readouterr().out
 
 
+@pytest.mark.mpi
 def test_the_verb_gives_the_same_gates(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     verb = ["screen", "labels.extxyz", "--crystals", "crystal.extxyz", "--potential", "lammps:lj.lmp"]
-    assert main(verb) == 0
+    others = read_frames(folder / "labels.extxyz")
+    for frame in others:
+        frame.positions += 0.01 * frame.positions[::-1]
+        frame.info["group"] = "others"
+    write_frames(folder / "shift.extxyz", others)
+    assert main([*verb, "--shift", "shift.extxyz"]) == 0
     out = capsys.readouterr().out
+    assert "(one shift per element, fitted to 3 frames of 1 composition for training); 3 frames in 3 groups" in out
     assert "lammps:lj.lmp (fitted)\n  G0 sanity: passed" in out and "G6 the same melt-quench: not run" in out
     found = json.loads((folder / "screen.json").read_text())
+    sanity = found["potentials"]["lammps:lj.lmp"]["gates"]["G0"]
+    assert sanity["newton_off_eV_per_A"] < 1e-9 and sanity["two_ranks_eV_per_A"] < 1e-9
     assert list(found["potentials"]["lammps:lj.lmp"]["gates"]) == list(GATES) and found["labels"] == ["morse-1"]
     assert main(["screen", "none.extxyz", "--potential", "lammps:lj.lmp"]) == 2

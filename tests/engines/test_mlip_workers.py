@@ -44,6 +44,31 @@ def test_any_ase_calculator_gives_the_same_numbers_through_a_worker(tmp_path):
             assert np.array_equal(found.stress, atoms.get_stress()) and found.moments is None
 
 
+@pytest.mark.mpi
+def test_lammps_in_a_worker_gives_the_same_forces_with_newton_off_and_on_two_ranks(tmp_path):
+    (tmp_path / "lj.lmp").write_text("# elements Cu\npair_style lj/cut 5.0\npair_coeff * * 0.05 2.2\n")
+    potential, atoms = Potential.of("lammps:lj.lmp", tmp_path), COPPER.copy()
+    atoms.rattle(0.1, seed=1)
+    with potential.open(tmp_path / "one") as worker:
+        one = worker.evaluate(atoms)
+    for name, way in {"off": {"newton": "off"}, "two": {"ranks": 2}}.items():
+        with potential.open(tmp_path / name, **way) as worker:
+            assert worker.facts["weights_sha256"] and "ranks" not in worker.facts
+            for _ in range(2):
+                found = worker.evaluate(atoms)
+                assert found.energy == pytest.approx(one.energy, rel=1e-12)
+                assert np.abs(found.forces - one.forces).max() < 1e-10
+            with pytest.raises(TaskFailed, match="no Na among the elements"):
+                worker.evaluate(Atoms("Na", cell=[9.0] * 3, pbc=True))
+
+
+def test_no_launcher_is_a_worker_that_was_not_started(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name, path: None)
+    with pytest.raises(TaskFailed, match="no mpirun beside Python") as caught:
+        Worker(PYTHON, "lammps", {}, log=tmp_path / "log", ranks=2)
+    assert caught.value.failure == "WORKER_STARTED_NOT"
+
+
 def test_a_molecule_has_no_stress(tmp_path):
     with opened("ase.calculators.emt:EMT", tmp_path) as worker:
         assert worker.evaluate(Atoms("Cu2", positions=[[0, 0, 0], [2.2, 0, 0]])).stress is None

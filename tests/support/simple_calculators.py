@@ -9,6 +9,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from naglass_drv.core import neighbors
+from naglass_drv.engines.mlip.client import Evaluation
 
 _REACH = 5.0
 _WIDTH = 1.6  # 1/Å
@@ -24,6 +25,17 @@ def dimer() -> Atoms:
     places += [first + 1.52 * each for each in towards[1:]] + [second - 1.52 * each for each in towards[1:]]
     places += [[0.5, 6.5, 0.5], [6.5, 0.5, 6.5]]
     return Atoms("P2O7Na2", positions=places, cell=[9.0] * 3, pbc=True)
+
+
+def evaluated(calculator):
+    """A function that evaluates structures with a calculator, as analysis.potentials takes it."""
+
+    def evaluate(atoms):
+        atoms = atoms.copy()
+        atoms.calc = calculator
+        return Evaluation(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress(), None)
+
+    return evaluate
 
 
 class Morse(Calculator):
@@ -96,6 +108,32 @@ class Soft(Morse):
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         super().calculate(atoms, properties, system_changes)
         self.results = {key: 0.8 * value for key, value in self.results.items()}
+
+
+class Twists(Morse):
+    """Forces that are the slope of no energy: they turn the atoms about the z axis, all the time."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        away = self.atoms.positions - self.atoms.positions.mean(axis=0)
+        self.results["forces"] = self.results["forces"] + 0.3 * np.cross([0, 0, 1], away)
+
+
+class Collapses(Morse):
+    """Attraction of sodium and phosphorus below 4 Å in a cell that is denser than that of `dimer`."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        if self.atoms.get_volume() / len(self.atoms) < 0.999 * 9.0**3 / 11:
+            self.results["forces"] = self.results["forces"] - 40.0 * np.sign(self.atoms.positions - 4.5)
+
+
+class Attracts(Morse):
+    """The cell is pulled together by 20 GPa, as by a strong dispersion."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        self.results["stress"] = self.results["stress"] + 0.125 * np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
 
 
 class Explodes(Morse):

@@ -32,12 +32,13 @@ def relaxed(
     evaluate: Evaluate, atoms: "Atoms", *, steps: int, cell: bool = False, max_force_eV_per_A: float = 0.02
 ) -> tuple["Atoms", bool]:
     """A copy of `atoms` with relaxed positions, and `cell`, and whether forces are below the limit after `steps`."""
-    from ase.filters import FrechetCellFilter
+    from ase.filters import UnitCellFilter
     from ase.optimize import FIRE
+    from ase.parallel import DummyMPI
 
     moved = atoms.copy()
     moved.calc = Asked(evaluate)
-    optimizer = FIRE(FrechetCellFilter(moved) if cell else moved, logfile=None)
+    optimizer = FIRE(UnitCellFilter(moved) if cell else moved, logfile=None, comm=DummyMPI())
     converged = bool(optimizer.run(fmax=max_force_eV_per_A, steps=steps))
     moved.calc = None
     return moved, converged

@@ -14,7 +14,7 @@ GATES = {
     "G4-EV": ("energy against volume", "a minimum; volume within 3 % of the given one where positions relax"),
     "G4-cell": ("relaxed cells, moduli", "volume within 3 % of the given one, bond families of V kept"),
     "G4-phonons": ("phonons", "no imaginary mode below −1 THz"),
-    "G5": ("heating", "no contact below its limit, temperature under control, no failure"),
+    "G5": ("motion", "energy kept to 1 meV/atom/ps, no contact below its limit, temperature under control, no failure"),
     "G6": ("the same melt-quench", "reported: artifacts, Qⁿ, coordination"),
     "G7": ("mean square displacements", "reported"),
     "G8": ("redox states by moments", "number of V⁴⁺ within 5 %"),

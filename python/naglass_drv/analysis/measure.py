@@ -9,6 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from .. import core
+from ..chemistry import masses
 from ..chemistry.ions import MOBILE_IONS
 from ..config.schema import Analysis
 from ..core.statistics import Average, average
@@ -34,7 +35,6 @@ _TRANSPORT_FRAMES = 20
 _FEW_FRAMES = 20
 # relative; rounding of a cell read from a file, not a fluctuation
 _SAME_DENSITY = 1e-6
-_AMU_PER_A3_IN_G_PER_CM3 = 1.66053906660
 
 Curves = dict[str, np.ndarray]
 Numbers = dict[str, Any]
@@ -131,7 +131,7 @@ def evenly(frames: Sequence[Atoms], most: int) -> list[Atoms]:
 
 
 def _general(frames: Sequence[Atoms], elements: Sequence[str], replicas: bool) -> Numbers:
-    density = [_AMU_PER_A3_IN_G_PER_CM3 * atoms.get_masses().sum() / atoms.get_volume() for atoms in frames]
+    density = [masses.density(atoms) for atoms in frames]
     symbols = np.array(frames[0].get_chemical_symbols())
     numbers: Numbers = {
         "kind": "glass" if replicas else "trajectory",

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..chemistry.formers import DEFAULT_CUTOFFS_A
+from ..chemistry.masses import density
 from ..core import VANADYL_CUTOFF, in_contact, neighbors, qn
 from .artifacts import forbidden_contacts
-from .dynamics import TIMESTEP_FS, Course, Memory, langevin
+from .dynamics import TIMESTEP_FS, Course, Memory, at_zero_pressure, langevin
 from .potentials import Evaluate
 
 if TYPE_CHECKING:
@@ -18,27 +19,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Quench:
-    """Melt, quench and hold, at constant volume; times in ps."""
+    """Melt, quench and hold, at constant volume above `free_below_K` and at zero pressure below; times in ps."""
 
     melt_K: float = 3000.0
     melt_ps: float = 10.0
     rate_K_per_ps: float = 100.0
     final_K: float = 300.0
     hold_ps: float = 2.0
+    free_below_K: float = 1500.0
 
     def targets_K(self) -> np.ndarray:
         """The temperature of each step."""
+        return np.concatenate(self.parts_K())
+
+    def parts_K(self) -> tuple[np.ndarray, np.ndarray]:
+        """The temperature of each step at constant volume, and at zero pressure."""
         melt, ramp, hold = (
             max(1, round(1000 * ps / TIMESTEP_FS))
             for ps in (self.melt_ps, (self.melt_K - self.final_K) / self.rate_K_per_ps, self.hold_ps)
         )
         ends = np.linspace(self.melt_K, self.final_K, ramp)
-        return np.concatenate([np.full(melt, self.melt_K), ends, np.full(hold, self.final_K)])
+        hot = ends >= self.free_below_K
+        hold_K = np.full(hold, self.final_K)
+        return np.concatenate([np.full(melt, self.melt_K), ends[hot]]), np.concatenate([ends[~hot], hold_K])
+
+    def density_g_cm3(self, course: Course) -> float:
+        """The mean density of the second half of the hold, by the `course` of what `cooled` gives."""
+        steps = max(1, round(500 * self.hold_ps / TIMESTEP_FS))
+        return density(course.atoms) * course.atoms.get_volume() / float(np.mean(course.volume_A3[-steps:]))
 
 
-def quench(evaluate: Evaluate, atoms: "Atoms", how: Quench, *, seed: int, memory: Memory | None = None) -> Course:
-    """The course of a melt-quench, without an end at contacts: what a potential makes of them is counted."""
-    return langevin(evaluate, atoms, how.targets_K(), seed=seed, memory=memory, look=False)
+def melted(evaluate: Evaluate, atoms: "Atoms", how: Quench, *, seed: int, memory: Memory | None = None) -> Course:
+    """The part at constant volume, without an end at contacts: what a potential makes of them is counted."""
+    return langevin(evaluate, atoms, how.parts_K()[0], seed=seed, memory=memory, look=False)
+
+
+def cooled(evaluate: Evaluate, atoms: "Atoms", how: Quench, *, seed: int, memory: Memory | None = None) -> Course:
+    """The part at zero pressure, from the end of `melted`."""
+    return at_zero_pressure(evaluate, atoms, how.parts_K()[1], seed=seed, memory=memory)
 
 
 def repeated(atoms: "Atoms", least: int) -> "Atoms":

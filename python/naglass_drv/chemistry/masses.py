@@ -1,8 +1,12 @@
 """Standard atomic weights, light enough for the check of an input file."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from .ions import SYMBOLS, Species
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 _DALTON_PER_A3_IN_G_CM3 = 1.66053906660  # CODATA 2018
 # IUPAC 2013 (10.1515/pac-2015-0305), H to Bi; Tc and Pm: their longest-lived isotopes
@@ -18,6 +22,16 @@ _WEIGHTS = (
 MASSES = dict(zip(SYMBOLS, map(float, _WEIGHTS.split()), strict=True))
 
 
+def density(atoms: "Atoms") -> float:
+    """Mass density (g/cm³) of a periodic cell."""
+    return float(atoms.get_masses().sum() / atoms.cell.volume * _DALTON_PER_A3_IN_G_CM3)
+
+
+def volume_of(mass_u: float, density_g_cm3: float) -> float:
+    """Volume (Å³) of a mass at a mass density."""
+    return float(mass_u * _DALTON_PER_A3_IN_G_CM3 / density_g_cm3)
+
+
 def volume(ions: Iterable[Species], density_g_cm3: float) -> float:
     """Volume (Å³) of `ions` at a mass density (g/cm³)."""
-    return sum(MASSES[ion.element] * ion.count for ion in ions) * _DALTON_PER_A3_IN_G_CM3 / density_g_cm3
+    return volume_of(sum(MASSES[ion.element] * ion.count for ion in ions), density_g_cm3)

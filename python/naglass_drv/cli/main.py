@@ -58,6 +58,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Verb(argparse.ArgumentParser):
+    """A verb whose last argument may be left out takes its arguments before, between and after options."""
+
+    _mixing = False
+
+    def parse_known_args(self, args=None, namespace=None):
+        may_lack = any(each.nargs == "?" and not each.option_strings for each in self._actions)
+        if self._mixing or not may_lack:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
+
+
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m naglass_drv",
@@ -65,7 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_EXIT_CODES,
     )
     parser.add_argument("--version", action="version", version=f"naglass {__version__}")
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Verb)
 
     def add(name: str, verb: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=help, description=help, epilog=_EXIT_CODES)

@@ -22,6 +22,9 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--potential", nargs="+", required=True, metavar="FAMILY:MODEL", help="such as sevennet:7net-l3i5, mace:my.mace"
     )
     parser.add_argument("--crystals", nargs="+", type=Path, default=[], help="extended XYZ of crystals")
+    parser.add_argument(
+        "--shift", type=Path, help="labeled frames of other groups that a shift of the energy per element is fitted to"
+    )
     parser.add_argument("--preset", choices=("small", "production"), default="small", help="(default: %(default)s)")
     parser.add_argument("--output", "-o", type=Path, default=Path("screen.json"), help="file (default: %(default)s)")
     add_number(parser, "--every", kind=int, least=1, default=1, help="take every Nth frame (default: %(default)s)")
@@ -38,11 +41,13 @@ def _screen(options: argparse.Namespace) -> int:
     from ..stages.screen import material_from
     from ..stages.screening import PRESETS
 
-    if missing := [path for path in (options.frames, *options.crystals) if not path.is_file()]:
+    files = [options.frames, *options.crystals, *([options.shift] if options.shift else [])]
+    if missing := [path for path in files if not path.is_file()]:
         raise InputError(f"{missing[0]}: no such file")
-    material, notes, levels = material_from(options.frames, options.crystals, PRESETS[options.preset])
+    preset = PRESETS[options.preset]
+    material, notes, levels = material_from(options.frames, options.crystals, preset, shift=options.shift)
     material = replace(material, frames=material.frames[:: options.every])
-    check_target(options.output, "--output", inputs=[options.frames, *options.crystals])
+    check_target(options.output, "--output", inputs=files)
     potentials = [Potential.of(text) for text in options.potential]
     found = {}
     for potential in potentials:
@@ -58,6 +63,7 @@ def _one(potential: "Potential", material: "Material", options: argparse.Namespa
     from tempfile import TemporaryDirectory
 
     from ..stages.gates import screened
+    from ..stages.screen import variants_of, with_other_dispersion
     from ..stages.screening import PRESETS, Session
 
     with TemporaryDirectory() as folder:
@@ -65,7 +71,9 @@ def _one(potential: "Potential", material: "Material", options: argparse.Namespa
         def opened():
             return potential.open(Path(folder), threads=options.threads, trust=options.trust)
 
-        with Session(opened) as session:
+        other = with_other_dispersion(potential, Path(folder), options.threads)
+        variants = variants_of(potential, Path(folder), options.trust)
+        with Session(opened, other=other, variants=variants) as session:
             gates = screened(session, material, PRESETS[options.preset], seed=options.seed)
             return {"level": potential.level, "facts": session.facts, "gates": gates}
 

@@ -24,6 +24,10 @@ def check_screen(top: "Partial", document: "Document", source: Path) -> None:
         if isinstance(top.screen.labels, Path):
             _told(document, ("screen", "labels"), _check_labels, source / top.screen.labels)
     with rule():
+        shift = top.screen.known("shift")
+        if isinstance(shift, Path):
+            _told(document, ("screen", "shift"), _check_shift, source, shift, top.screen.known("labels"))
+    with rule():
         for index, path in enumerate(top.screen.crystals):
             _told(document, ("screen", "crystals", index), _check_crystals, source / path)
 
@@ -60,6 +64,15 @@ def _check_labels(path: Path) -> None:
     from ..stages.screen import labeled
 
     labeled(path)
+
+
+def _check_shift(source: Path, shift: Path, labels: Any) -> None:
+    from ..stages.screen import labeled, shifted
+
+    if not isinstance(labels, Path):
+        labeled(source / shift)
+    elif not shifted(source / shift, labeled(source / labels)):
+        raise InputError(f"{source / shift}: no frames but those that share structure or group with the labels")
 
 
 def _check_crystals(path: Path) -> None:

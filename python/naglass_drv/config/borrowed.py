@@ -18,9 +18,12 @@ FILES = {
     "structures": ("a file of structures", ("structure", "melt", "final", "trajectory", "candidates", *_FRAMES)),
     "include": ("a file of labeled frames", (*_FRAMES, "E0")),
     "labels": ("a file of labeled frames", _FRAMES),
+    "shift": ("a file of labeled frames", _FRAMES),
     "crystals": ("a file of structures", ("structure", "final", *_FRAMES)),
     "start_model": ("a portable model", ("portable", "heads")),
     "model": ("a model", ("portable", "archive")),
+    # of train.replay
+    "file": ("a file of frames", ("structure", "melt", "final", "trajectory", "candidates", *_FRAMES)),
 }
 
 

@@ -356,6 +356,7 @@ def _named_files(top: Partial) -> Iterator[tuple[Where, Any]]:
     with rule():
         if top.screen is not None:
             yield ("screen", "labels"), top.screen.labels
+            yield ("screen", "shift"), top.screen.known("shift")
     with rule():
         for index, path in enumerate(top.screen.crystals if top.screen is not None else []):
             yield ("screen", "crystals", index), path

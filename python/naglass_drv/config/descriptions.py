@@ -134,6 +134,7 @@ OF_KEYS = {
     "Uncertainty.window": "Samples in the running mean.",
     "MD.gate": "Limits of the stability gate.",
     "Screen.potentials": "Such as sevennet:7net-l3i5, chgnet:0.3.0, mace:FILE, lammps:FILE; train for the run's model.",
+    "Screen.shift": "Labeled frames that a shift of the energy per element is fitted to.",
     "Screen.labels": "dataset for the frames that it holds out, a file, or a product of another run.",
     "Screen.crystals": "Files of crystals, for bonds and energy-volume curves.",
     "Screen.preset": "How much is done: small for minutes, production for days.",

@@ -297,13 +297,15 @@ class MD(Section):
 class Screen(Section):
     """Interatomic potentials through the same gates: FAMILY:MODEL, a file of one, or the model of this run, ``train``.
 
-    Errors are those on `labels`: frames of a file, or those that the dataset of this run holds out.
+    Errors are those on `labels`: frames of a file, or those that the dataset of this run holds out. A shift of the
+    energy is fitted to the frames of the file `shift`, or to those that the dataset trains on.
     """
 
     potentials: Annotated[
         list[Annotated[str, Field(pattern=r"^(train|[a-z0-9]+:.+)$", max_length=400)]], AfterValidator(each_once)
     ] = Field(min_length=1, max_length=100)
     labels: Literal["dataset"] | File = "dataset"
+    shift: File | None = None
     crystals: Annotated[list[File], AfterValidator(each_once)] = Field(default_factory=list)
     preset: Literal["small", "production"] = "small"
     threads: Threads = 1

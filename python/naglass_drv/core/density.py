@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from .arguments import array, dimensions, positive
-from .unwrap import without_flips
+from .unwrap import face_distances, without_flips
 
 _MOST_VOXELS = 2**28
 
@@ -46,16 +46,15 @@ def density_map(positions, cell, spacing: float = 0.25) -> DensityMap:
     cells = without_flips(np.broadcast_to(cells, (len(positions), 3, 3)))
     mean = cells.mean(axis=0)
     spacing = positive("spacing", spacing, "Å")
-    heights = 1 / np.linalg.norm(np.linalg.inv(mean), axis=0)
-    shape = np.maximum(np.ceil(heights / spacing - 1e-9), 1)
-    if shape.prod() > _MOST_VOXELS:
-        raise InputError(f"spacing = {spacing}: {shape.prod():.0f} voxels are too many")
-    shape = shape.astype(int)
-    counts = np.zeros(shape.prod())
+    wanted = np.maximum(np.ceil(face_distances(mean) / spacing - 1e-9), 1)
+    if wanted.prod() > _MOST_VOXELS:
+        raise InputError(f"spacing = {spacing}: {wanted.prod():.0f} voxels are too many")
+    voxels = wanted.astype(int)
+    counts = np.zeros(voxels.prod())
     for frame, own in zip(positions, cells, strict=True):
         scaled = frame @ np.linalg.inv(own)
         # x % 1 of a tiny negative x rounds up to 1
-        voxel = np.minimum(((scaled % 1.0) * shape).astype(int), shape - 1)
-        np.add.at(counts, np.ravel_multi_index(voxel.T, shape), 1.0)
+        voxel = np.minimum(((scaled % 1.0) * voxels).astype(int), voxels - 1)
+        np.add.at(counts, np.ravel_multi_index(voxel.T, voxels), 1.0)
     voxel_volume = abs(np.linalg.det(mean)) / counts.size
-    return DensityMap(counts.reshape(shape) / (len(positions) * voxel_volume), mean, len(positions))
+    return DensityMap(counts.reshape(voxels) / (len(positions) * voxel_volume), mean, len(positions))

@@ -13,7 +13,7 @@ from ..errors import InputError
 from .arguments import flag, positive, structures
 from .statistics import Average, average
 from .trajectory import same_elements
-from .unwrap import full_cell
+from .unwrap import face_distances, full_cell
 
 # 0.8 GB of counts
 _MOST_BINS = 10**8
@@ -106,5 +106,4 @@ def kinds(atoms, elements: Sequence[str]) -> np.ndarray:
 
 
 def _half_width(cell: np.ndarray) -> float:
-    # rows of the reciprocal cell are face normals divided by the distance between the faces
-    return float(0.5 / np.linalg.norm(np.linalg.inv(cell).T, axis=1).max())
+    return float(0.5 * face_distances(cell).min())

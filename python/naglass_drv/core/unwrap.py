@@ -133,6 +133,12 @@ def unwrap(positions, cells, *, reference=None, wrapped: bool | None = None) -> 
     return out, unwrapper.wrapped
 
 
+def face_distances(cell: np.ndarray) -> np.ndarray:
+    """(3,) distance between the opposite faces of a cell (3, 3), that of b and c first."""
+    # columns of the inverse are face normals divided by the distance between the faces
+    return 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+
+
 def full_cell(cell, pbc=(True, True, True)) -> np.ndarray:
     """(3, 3) cell with a unit vector, normal to the others, for each zero vector of a direction without periodicity."""
     try:

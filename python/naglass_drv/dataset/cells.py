@@ -9,6 +9,7 @@ import numpy as np
 from ..chemistry import ions as chemistry
 from ..chemistry.formers import FORMERS, oxygen_cutoff_A
 from ..core.graph import bond_graph, neighbors
+from ..core.unwrap import face_distances
 from ..errors import InputError
 from .candidates import named_ions
 
@@ -81,7 +82,7 @@ def core_around(glass: "Atoms", center: int, radius_A: float) -> Core:
 
 def narrowest(glass: "Atoms") -> float:
     """Smallest distance (Å) between opposite faces of the cell."""
-    return float(1 / np.linalg.norm(np.linalg.inv(glass.cell.array), axis=0).max())
+    return float(face_distances(glass.cell.array).min())
 
 
 def _bonded_oxygens(glass: "Atoms", near: np.ndarray, vectors: np.ndarray, inside: np.ndarray) -> np.ndarray:

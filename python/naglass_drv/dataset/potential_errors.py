@@ -1,92 +1,142 @@
 """Errors of any potential on labeled frames, without assuming that it shares the labels' level of theory."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..chemistry.ions import TRANSITION_METALS
+from .energy_shift import SAME, Shift, fitted_shift
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 _RESAMPLES = 200
+#: Bins of the temperature by their upper end (K); frames without one count by a word of their group.
+TEMPERATURES = ((700.0, "up to 700 K"), (1500.0, "700 to 1500 K"), (np.inf, "above 1500 K"))
+_WORDS = {"crystal": 0, "quench": 1, "melt": 2}
 
 
-def errors(frames: Sequence["Atoms"], results: Sequence[Any]) -> dict[str, Any]:
+def errors(frames: Sequence["Atoms"], results: Sequence[Any], shift: Shift | None = None) -> dict[str, Any]:
     """Errors of `results` (with energy in eV, forces in eV/Å, stress in eV/Å³ or None) on frames with labels.
 
     Forces: RMSE and MAE (meV/Å), its share of the labels' root mean square, the 95th percentile of |ΔF| (meV/Å), the
-    slope of predicted on labeled components (below 1: too soft), and RMSE by element, and by ion for elements with
-    several states where frames name the ions. Energies: RMSE (meV/atom) after
-    one shift per element is fitted to these frames, since levels of theory differ by such shifts. Pressure: mean and
-    root mean square difference (GPa) where frames carry a stress. ``_err``: standard error by bootstrap over frames,
-    which is too small where frames resemble each other.
+    slope of predicted on labeled components (below 1: too soft), and RMSE by element, by ion for elements with several
+    states where frames name the ions, and by temperature where frames have one. Energies: RMSE (meV/atom) after
+    `shift`, or one that is fitted to these frames. Pressure: mean and root mean square difference (GPa) where frames
+    carry a stress. ``_err``: standard error by bootstrap over groups, None for one group.
     """
+    shift = shift or fitted_shift(frames, results, SAME)
     labels = [np.asarray(frame.arrays["REF_forces"]) for frame in frames]
     off = [result.forces - label for result, label in zip(results, labels, strict=True)]
     label, deviation = np.concatenate(labels), np.concatenate(off)
+    sample = _Sample(frames)
     squares = np.array([(one**2).sum() for one in off])
     counts = np.array([one.size for one in off])
+    rmse, rmse_err = sample.ratio(squares, counts, root=True)
     products = np.array([((one + own) * own).sum() for one, own in zip(off, labels, strict=True)])
-    norms = np.array([(own**2).sum() for own in labels])
-    picks = np.random.default_rng(0).integers(len(frames), size=(_RESAMPLES, len(frames)))
-    rmse, rmse_err = _with_error(lambda a, b: np.sqrt(a / b), squares, counts, picks)
-    slope, slope_err = _with_error(lambda a, b: a / b, products, norms, picks)
-    left = _energy_residuals(frames, results) ** 2
-    energy, energy_err = _with_error(lambda a, b: np.sqrt(a / b), left, np.ones(len(left)), picks)
-    symbols = np.concatenate([np.array(frame.get_chemical_symbols()) for frame in frames])
-    ions = _ions(frames)
-    return {
+    slope, slope_err = sample.ratio(products, np.array([(own**2).sum() for own in labels]))
+    left = np.array([_energy_error(*each, shift) for each in zip(frames, results, strict=True)]) ** 2
+    energy, energy_err = sample.ratio(left, np.ones(len(left)), root=True)
+    found = {
         "frames": len(frames),
         "atoms": len(label),
+        "groups": sample.groups,
         "forces_rmse_meV_per_A": 1e3 * rmse,
-        "forces_rmse_meV_per_A_err": 1e3 * rmse_err,
+        "forces_rmse_meV_per_A_err": _scaled(rmse_err),
         "forces_mae_meV_per_A": 1e3 * float(np.abs(deviation).mean()),
         "forces_share": rmse / float(np.sqrt((label**2).mean())),
         "forces_95_percent_meV_per_A": 1e3 * float(np.quantile(np.linalg.norm(deviation, axis=1), 0.95)),
         "forces_slope": slope,
         "forces_slope_err": slope_err,
-        "forces_rmse_meV_per_A_by_element": _by(symbols, deviation),
-        "forces_rmse_meV_per_A_by_ion": {} if ions is None else _by(ions, deviation),
         "energy_rmse_meV_per_atom": 1e3 * energy,
-        "energy_rmse_meV_per_atom_err": 1e3 * energy_err,
-    } | _pressure(frames, results)
-
-
-def _by(kinds: np.ndarray, deviation: np.ndarray) -> dict[str, float]:
-    """RMSE (meV/Å) of the atoms of each kind; atoms of the empty kind do not count."""
-    return {
-        str(kind): 1e3 * float(np.sqrt((deviation[kinds == kind] ** 2).mean())) for kind in np.unique(kinds) if kind
+        "energy_rmse_meV_per_atom_err": _scaled(energy_err),
+        "shift": shift.as_dict(),
     }
+    hot = [temperature_of(frame) for frame in frames]
+    kinds = {
+        "element": [np.array(frame.get_chemical_symbols()) for frame in frames],
+        "ion": _ions(frames),
+        "temperature": [np.full(len(frame), name) for frame, name in zip(frames, hot, strict=True)],
+    }
+    for word, kind in kinds.items():
+        found |= _by_kind(f"forces_rmse_meV_per_A_by_{word}", kind, off, sample)
+    by_temperature = [np.array([name]) for name in hot]
+    found |= _by_kind("energy_rmse_meV_per_atom_by_temperature", by_temperature, np.sqrt(left)[:, None, None], sample)
+    return found | _pressure(frames, results)
 
 
-def _ions(frames: Sequence["Atoms"]) -> np.ndarray | None:
-    """The ion of each transition metal, as V4+; None where frames do not name ions."""
+def temperature_of(frame: "Atoms") -> str:
+    """The bin of its temperature, by the frame or by a word of its group; empty if neither tells."""
+    if "temperature_K" in frame.info:
+        return next(name for end, name in TEMPERATURES if float(frame.info["temperature_K"]) <= end)
+    words = re.findall("[a-z]+", str(frame.info.get("group", "")).lower())
+    return next((TEMPERATURES[_WORDS[word]][1] for word in words if word in _WORDS), "")
+
+
+class _Sample:
+    """Groups of frames that are drawn again and again with replacement; a frame without a group is one of its own."""
+
+    def __init__(self, frames: Sequence["Atoms"]):
+        names = [str(frame.info.get("group", f"frame {k}")) for k, frame in enumerate(frames)]
+        found, self._of = np.unique(names, return_inverse=True)
+        self.groups = len(found)
+        self._picks = np.random.default_rng(0).integers(self.groups, size=(_RESAMPLES, self.groups))
+
+    def ratio(self, above: np.ndarray, below: np.ndarray, root: bool = False) -> tuple[float, float | None]:
+        """Of the sums over frames, or its `root`, with its standard error; None if other draws could hold nothing."""
+        sums = [np.bincount(self._of, weights=values, minlength=self.groups) for values in (above, below)]
+        shape = np.sqrt if root else np.asarray
+        value = float(shape(sums[0].sum() / sums[1].sum()))
+        if np.count_nonzero(sums[1]) < 2:
+            return value, None
+        drawn = [total[self._picks].sum(axis=1) for total in sums]
+        some = drawn[1] > 0
+        return value, float(shape(drawn[0][some] / drawn[1][some]).std())
+
+
+def _by_kind(
+    key: str, kinds: Sequence[np.ndarray], off: Sequence[np.ndarray], sample: _Sample
+) -> dict[str, dict[str, float | None]]:
+    """RMSE (1e-3 of the unit) of the rows of each kind, and its error; rows of the empty kind do not count."""
+    values: dict[str, float | None] = {}
+    spread: dict[str, float | None] = {}
+    for kind in sorted({str(kind) for each in kinds for kind in np.unique(each)} - {""}, key=_order):
+        mine = [np.asarray(each) == kind for each in kinds]
+        squares = np.array([(one[chosen] ** 2).sum() for one, chosen in zip(off, mine, strict=True)])
+        counts = np.array([one[chosen].size for one, chosen in zip(off, mine, strict=True)])
+        value, err = sample.ratio(squares, counts, root=True)
+        values[kind], spread[kind] = 1e3 * value, _scaled(err)
+    return {key: values, f"{key}_err": spread}
+
+
+def _order(kind: str) -> tuple[int, str]:
+    """Temperatures ascend, other kinds are in the order of the alphabet."""
+    names = [name for _, name in TEMPERATURES]
+    return (names.index(kind) if kind in names else -1, kind)
+
+
+def _scaled(value: float | None) -> float | None:
+    return None if value is None else 1e3 * value
+
+
+def _ions(frames: Sequence["Atoms"]) -> list[np.ndarray]:
+    """The ion of each transition metal, as V4+; empty for other atoms, and where not all frames name ions."""
     if any("ion" not in frame.arrays for frame in frames):
-        return None
-    names = [
-        str(ion) if symbol in TRANSITION_METALS else ""
+        return [np.full(len(frame), "") for frame in frames]
+    return [
+        np.array([
+            str(ion) if symbol in TRANSITION_METALS else ""
+            for symbol, ion in zip(frame.symbols, frame.arrays["ion"], strict=True)
+        ])
         for frame in frames
-        for symbol, ion in zip(frame.symbols, frame.arrays["ion"], strict=True)
-    ]
-    return np.array(names)
+    ]  # fmt: skip
 
 
-def _with_error(ratio, above: np.ndarray, below: np.ndarray, picks: np.ndarray) -> tuple[float, float]:
-    spread = ratio(above[picks].sum(axis=1), below[picks].sum(axis=1)).std()
-    return float(ratio(above.sum(), below.sum())), float(spread)
-
-
-def _energy_residuals(frames: Sequence["Atoms"], results: Sequence[Any]) -> np.ndarray:
-    """Per atom (eV), after the shifts per element of least squares per atom."""
-    elements = sorted({symbol for frame in frames for symbol in frame.symbols})
-    atoms = np.array([len(frame) for frame in frames])
-    counts = np.array([[list(frame.symbols).count(element) for element in elements] for frame in frames])
-    share = counts / atoms[:, None]
-    off = np.array([result.energy - frame.info["REF_energy"] for frame, result in zip(frames, results, strict=True)])
-    shifts, *_ = np.linalg.lstsq(share, off / atoms, rcond=None)
-    return off / atoms - share @ shifts
+def _energy_error(frame: "Atoms", result: Any, shift: Shift) -> float:
+    """Per atom (eV)."""
+    return (result.energy - frame.info["REF_energy"] - shift.of(frame)) / len(frame)
 
 
 def _pressure(frames: Sequence["Atoms"], results: Sequence[Any]) -> dict[str, float]:

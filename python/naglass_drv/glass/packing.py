@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..chemistry import masses
 from ..chemistry.ions import Species, contact_distance, formula
 from ..errors import InputError
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-_DALTON_PER_A3_IN_G_CM3 = 1.66053906660  # CODATA 2018
 _ROUNDS = 4000
 _SPREAD = 1e-3
 
@@ -21,12 +21,7 @@ def box_length(ions: Sequence[Species], density_g_cm3: float) -> float:
     from ase.data import atomic_masses, atomic_numbers
 
     mass = sum(atomic_masses[atomic_numbers[ion.element]] * ion.count for ion in ions)
-    return float(mass * _DALTON_PER_A3_IN_G_CM3 / density_g_cm3) ** (1 / 3)
-
-
-def density(atoms: "Atoms") -> float:
-    """Mass density (g/cm³) of a periodic cell."""
-    return float(atoms.get_masses().sum() / atoms.cell.volume * _DALTON_PER_A3_IN_G_CM3)
+    return masses.volume_of(mass, density_g_cm3) ** (1 / 3)
 
 
 def minimum_distances(ions: Sequence[Species], fraction: float) -> np.ndarray:

@@ -9,6 +9,7 @@ from .style import GUIDE, LIMIT, canvas, element_color, log_axis, to_svg
 
 _COLUMNS = 4
 _LOW_EV, _HIGH_EV = -8.0, 12.0
+_BAR = {"elinewidth": 0.9, "ecolor": GUIDE}
 
 
 def pair_curves(curves: Mapping[str, Mapping[str, Any]], shade: Mapping[str, str]) -> bytes:
@@ -45,14 +46,19 @@ def volume_curves(curves: Mapping[str, Mapping[str, Any]], shade: Mapping[str, s
         return to_svg(figure)
 
 
-def errors(by_kind: Mapping[str, Mapping[str, float]], shade: Mapping[str, str]) -> bytes:
-    """Force RMSE (meV/Å) by element or ion: {potential: {kind: value}}."""
+def errors(
+    by_kind: Mapping[str, Mapping[str, float]], spread: Mapping[str, Mapping[str, float | None]],
+    shade: Mapping[str, str],
+) -> bytes:  # fmt: skip
+    """Force RMSE (meV/Å) by element, ion or temperature, with standard errors: {potential: {kind: value}}."""
     kinds = list(dict.fromkeys(kind for found in by_kind.values() for kind in found))
     with canvas(height=2.7) as (figure, (axis,)):
         width = 0.8 / len(by_kind)
         for k, (name, found) in enumerate(by_kind.items()):
             places = np.arange(len(kinds)) + (k - (len(by_kind) - 1) / 2) * width
-            axis.bar(places, [found.get(kind, 0.0) for kind in kinds], width * 0.92, color=shade[name], label=name)
+            bars = [spread[name].get(kind) or 0.0 for kind in kinds]
+            values = [found.get(kind, 0.0) for kind in kinds]
+            axis.bar(places, values, width * 0.92, yerr=bars, error_kw=_BAR, color=shade[name], label=name)
         axis.set_xticks(range(len(kinds)), kinds)
         for tick, kind in zip(axis.get_xticklabels(), kinds, strict=True):
             tick.set_color(element_color(kind))
@@ -76,6 +82,24 @@ def heating(courses: Mapping[str, Mapping[str, Any]], shade: Mapping[str, str]) 
         axis.set_ylabel("temperature (K)")
         axis.set_ylim(0, 1.6 * max(longest["target_K"]))
         axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03))
+        return to_svg(figure)
+
+
+def structure_factors(curves: Mapping[str, Mapping[str, Any]], shade: Mapping[str, str]) -> bytes:
+    """S(Q) of glasses, by neutrons and by X-rays, with bands of one standard error: {potential: {radiation: curve}}."""
+    kinds = [kind for kind in ("neutron", "xray") if any(kind in found for found in curves.values())]
+    with canvas(1, len(kinds), height=2.6, sharex=True) as (figure, axes):
+        for axis, kind in zip(axes, kinds, strict=True):
+            for name, found in curves.items():
+                if kind in found:
+                    q, mean = np.array(found[kind]["q_per_A"]), np.array(found[kind]["mean"])
+                    axis.plot(q, mean, color=shade[name], linewidth=1.0)
+                    if found[kind]["err"] is not None:
+                        err = np.array(found[kind]["err"])
+                        axis.fill_between(q, mean - err, mean + err, color=shade[name], alpha=0.2, linewidth=0)
+            axis.axhline(1, color=GUIDE, linewidth=0.6)
+            axis.set_title({"neutron": "neutrons", "xray": "X-rays"}[kind])
+        _labeled(figure, axes, {name: shade[name] for name in curves}, "Q (1/Å)", "S(Q)")
         return to_svg(figure)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from ..analysis.gates import FAILED, FAILURE, GATES, NOT_RUN, PASSED, leader, not_dominated
 from ..products import Quantity
 from ..wording import duration
-from . import figures_potentials, potentials_long
+from . import figures_potentials, potentials_glass, potentials_long, potentials_motion
 from .material import Material
 from .numbers import Figure, Fold, Notice, Section, Table
 from .style import run_colors
@@ -25,8 +25,8 @@ def potentials(material: Material) -> Section | None:
     shade = run_colors(list(found))
     section.add(*_notices(found), _gates(found), _facts(found), *_errors(found, shade), *_tradeoff(found, shade))
     section.add(*_crystals(found, shade), *potentials_long.cells(_gate(found, "G4-cell"), _gate(found, "G4-phonons")))
-    section.add(*_pairs(found, shade), *_bonds(found), *_heating(found, shade))
-    section.add(*potentials_long.glasses(_gate(found, "G6")))
+    section.add(*_pairs(found, shade), *_bonds(found), *potentials_motion.motion(_gate(found, "G5"), shade))
+    section.add(*potentials_glass.glasses(_gate(found, "G6"), shade))
     section.add(*potentials_long.transport(_gate(found, "G7")), _details(found))
     return section
 
@@ -55,7 +55,8 @@ def _notices(found: Screened) -> list[Notice]:
             notices.append(Notice("bad", text, f"{name} failed."))
     first = next(iter(found.values()))
     notices += [Notice("note", note) for note in first["notes"]]
-    if len(errors := _gate(found, "G3")) > 1:
+    errors = {name: one for name, one in _gate(found, "G3").items() if one["forces_rmse_meV_per_A_err"] is not None}
+    if len(errors) > 1:
         best = leader({name: _interval(one) for name, one in errors.items()})
         told = (
             f"{best} has the smallest force error on these labels; its 95 % interval lies below those of the others. "
@@ -101,7 +102,7 @@ def _facts(found: Screened) -> Table:
     labels = ", ".join(next(iter(found.values()))["labels"])
     caption = (
         f"Level of theory of the labels: {labels}. Errors compare levels of theory, too: a potential of another level "
-        "cannot reach these labels. Energies are compared after one shift per element, fitted to the same frames."
+        "cannot reach these labels."
     )
     head = ("potential", "level of its training", "dispersion", "precision", "versions", "SHA-256 of the weights")
     return Table(head, rows, caption)
@@ -131,18 +132,42 @@ def _errors(found: Screened, shade: Mapping[str, str]) -> list[Any]:
             for name, one in errors.items()
         ]
         rows.append([label, *cells])
+    rows += _by_temperature(errors)
+    rows.append(["energies compared after", *(one["shift"]["text"] for one in errors.values())])
     count = next(iter(errors.values()))
     caption = (
-        f"{count['frames']} frames, {count['atoms']} atoms. ± is one standard error by bootstrap over frames, too "
-        "small where frames resemble each other. A slope below 1: the potential is too soft."
+        f"{count['frames']} frames in {count['groups']} groups, {count['atoms']} atoms. ± is one standard error by "
+        "bootstrap over groups; of one group there is none. A slope below 1: the potential is too soft."
     )
-    kinds = {
-        name: one["forces_rmse_meV_per_A_by_element"] | one.get("forces_rmse_meV_per_A_by_ion", {})
-        for name, one in errors.items()
-    }
-    svg = figures_potentials.errors(kinds, shade)
-    figure = Figure("potential-errors", svg, "Force errors by element, and by ion where the labels name the ions.")
-    return [Table(("error relative to the labels", *errors), rows, caption), figure]
+    kinds = {name: _kinds(one, "") for name, one in errors.items()}
+    svg = figures_potentials.errors(kinds, {name: _kinds(one, "_err") for name, one in errors.items()}, shade)
+    words = (
+        "Force errors by element, by ion where the labels name the ions, and by temperature where they tell it; bars: "
+        "one standard error by bootstrap over groups."
+    )
+    return [Table(("error relative to the labels", *errors), rows, caption), Figure("potential-errors", svg, words)]
+
+
+def _kinds(one: Mapping[str, Any], suffix: str) -> dict[str, Any]:
+    """Force errors of elements, ions and temperatures, or what is told by the key with this suffix."""
+    words = ("element", "ion", "temperature")
+    return {kind: x for word in words for kind, x in one[f"forces_rmse_meV_per_A_by_{word}{suffix}"].items()}
+
+
+def _by_temperature(errors: Mapping[str, Mapping[str, Any]]) -> list[list[Any]]:
+    """A row of each error for every range of temperatures."""
+    first, rows = next(iter(errors.values())), []
+    for key, label, unit in _MEASURED:
+        for kind in first.get(f"{key}_by_temperature", ()):
+            cells = [
+                Quantity(
+                    f"screen.{name}.{key}.{kind.replace(' ', '_')}", f"{label} of {name}, {kind}",
+                    one[f"{key}_by_temperature"][kind], unit, one[f"{key}_by_temperature_err"][kind],
+                )
+                for name, one in errors.items()
+            ]  # fmt: skip
+            rows.append([f"{label}, {kind}", *cells])
+    return rows
 
 
 def _tradeoff(found: Screened, shade: Mapping[str, str]) -> list[Any]:
@@ -150,7 +175,7 @@ def _tradeoff(found: Screened, shade: Mapping[str, str]) -> list[Any]:
     errors, points = _gate(found, "G3"), {}
     for name, one in errors.items():
         speed = 86400e3 / (one["ms_per_atom"] * _ATOMS) * 1e-6
-        points[name] = (speed, one["forces_rmse_meV_per_A"], _95 * one["forces_rmse_meV_per_A_err"])
+        points[name] = (speed, one["forces_rmse_meV_per_A"], _95 * (one["forces_rmse_meV_per_A_err"] or 0.0))
     if not points:
         return []
     columns = {name: [-speed, error] for name, (speed, error, _) in points.items()}
@@ -244,14 +269,6 @@ def _bonds(found: Screened) -> list[Fold]:
             ])  # fmt: skip
     head = ("bond", "potential", "length, relaxed", "minima", "largest kink", "")
     return [Fold("Stretched bonds", [Table(head, sorted(rows, key=lambda row: row[0]))])] if rows else []
-
-
-def _heating(found: Screened, shade: Mapping[str, str]) -> list[Any]:
-    courses = _gate(found, "G5")
-    if not courses:
-        return []
-    caption = "Heating with a Langevin thermostat of 20 fs; a cross marks where a run was ended."
-    return [Figure("potential-heating", figures_potentials.heating(courses, shade), caption)]
 
 
 def _details(found: Screened) -> Fold:

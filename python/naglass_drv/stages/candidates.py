@@ -62,7 +62,7 @@ def _structure(frames: "Sequence[Atoms]", elements: Sequence[str]) -> dict[str, 
     from ..analysis.structure import first_shells
     from ..chemistry.formers import FORMERS, oxygen_cutoff_A
     from ..chemistry.ions import TRANSITION_METALS
-    from ..glass.packing import density
+    from ..chemistry.masses import density
 
     half = frames[len(frames) // 2 :]
     half = [half[i] for i in np.unique(np.linspace(0, len(half) - 1, _MOST_MEASURED).round().astype(int))]

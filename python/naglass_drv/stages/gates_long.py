@@ -1,10 +1,10 @@
-"""The gates of a screening that take hours: relaxed cells and moduli, phonons, the same melt-quench, transport."""
+"""The gates of a screening that take hours: relaxed cells and moduli, phonons, transport."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.gates import not_run, outcome, wilson
+from ..analysis.gates import not_run, outcome
 from .screening import Material, Preset, Session
 
 if TYPE_CHECKING:
@@ -81,42 +81,6 @@ def phonons(session: Session, material: Material, preset: Preset, seed: int) -> 
     return outcome(passed, f"lowest: {', '.join(told)}", crystals=found)
 
 
-def glasses(session: Session, material: Material, preset: Preset, seed: int) -> dict[str, Any]:
-    """The same melt-quench for every potential: counts over replicas, with their intervals."""
-    from ..analysis.asked import relaxed
-    from ..analysis.quenching import counts, quench, repeated
-
-    if preset.quench is None:
-        return not_run("3 melt-quenches of 300 atoms at 100 K/ps")
-    start, ends, densities = repeated(material.start, preset.glass_atoms), [], []
-    for replica in range(preset.replicas):
-        memory = session.memory(f"G6-{replica}")
-        course = quench(session.evaluate, start, preset.quench, seed=seed + 1000 * replica, memory=memory)
-        if course.ended:
-            return outcome(False, f"replica {replica} ended: {course.ended}")
-        ends.append(course.atoms)
-        free, _ = relaxed(session.evaluate, course.atoms, steps=preset.cell_steps, cell=True)
-        densities.append(float(free.get_masses().sum() / free.get_volume() * 1.66053907))
-    found = counts(ends)
-    low, high = wilson(found["bad"], found["bad_of"])
-    share, err = found["bad"] / found["bad_of"], _spread(densities)
-    text = (
-        f"{len(ends)} replicas of {len(start)} atoms: {found['bad']} atoms in forbidden contacts (share {share:.4f}, "
-        f"95 % {low:.4f} to {high:.4f}); {found['P_not_4']} of {found['P_of']} P without 4 O; density at zero pressure "
-        f"{np.mean(densities):.3f} +- {err:.3f} g/cm3"
-    )
-    per_v = found["vanadyl"] / found["V_of"] if found["V_of"] else None
-    return outcome(
-        None, text, artifacts=share, artifacts_interval=[low, high], density_g_cm3=float(np.mean(densities)),
-        density_g_cm3_err=err if len(densities) > 1 else None, vanadyl_per_V=per_v, **found,
-    )  # fmt: skip
-
-
-def _spread(values: list[float]) -> float:
-    """Standard error of a mean over replicas; 0 for one."""
-    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
-
-
 def transport(session: Session, material: Material, preset: Preset, seed: int) -> dict[str, Any]:
     """Diffusion of Na in the first glass of the potential's own, or in the given one, at several temperatures."""
     from ..analysis.dynamics import TIMESTEP_FS, langevin
@@ -129,6 +93,7 @@ def transport(session: Session, material: Material, preset: Preset, seed: int) -
         return not_run("100 ps of 300 atoms at 800, 1000 and 1200 K")
     start, found = repeated(material.start, preset.glass_atoms), {}
     if (state := session.memory("G6-0").load()) is not None:
+        start.set_cell(state["cell"])
         start.positions = state["positions"]
     steps = round(1000 * preset.transport_ps / TIMESTEP_FS)
     for kelvin in preset.transport_K:

@@ -189,7 +189,7 @@ def _frame(snapshot, ions: tuple[chemistry.Species, ...], info: Mapping[str, Any
     """A snapshot as ASE atoms with the labels of its ions."""
     import numpy as np
 
-    from ..glass.packing import density
+    from ..chemistry.masses import density
 
     atoms = snapshot.atoms([ion.element for ion in ions])
     labels = np.array([ion.label for ion in ions])

@@ -1,8 +1,9 @@
 """Stage `screen`: interatomic potentials through the same gates, on the labels, crystals and glasses of the run."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,18 @@ from .base import Done, Job, Run, Task, dumped, read_settings
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from ..engines.mlip.client import Worker
     from ..engines.mlip.potential import Potential
-    from .screening import Material, Preset
+    from .screening import Material, Preset, Session
 
 name = "screen"
 #: Raised when the same settings and files give another result.
-revision = 1
+revision = 2
 
 TRAIN = "train"
 GATES, COURSES = "gates", "courses"
 _POTENTIAL, _LABELS, _TRAINED, _CRYSTAL, _START = "potential", "labels", "trained", "crystal", "start"
+_SHIFT = "shift"
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,10 @@ def _common(run: Run) -> dict[str, Path]:
         if dataset.TEST not in made:
             raise InputError("screen.labels: the dataset of this run has no frames that are held out; name a file")
         inputs[_LABELS] = made[dataset.TEST]
+        if dataset.TRAIN in made:
+            inputs[_SHIFT] = made[dataset.TRAIN]
+    if section.shift is not None:
+        inputs[_SHIFT] = run.source / section.shift
     if TRAIN in section.potentials and dataset.TRAIN in made:
         inputs[_TRAINED] = made[dataset.TRAIN]
     inputs |= {f"{_CRYSTAL}/{k}": run.source / path for k, path in enumerate(section.crystals)}
@@ -119,6 +126,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     if job.rank != 0:
         return None
     from ..analysis.dynamics import Memory
+    from ..dataset.frames import read_frames
     from .gates import screened
     from .screening import PRESETS, Session
 
@@ -126,7 +134,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     preset, potential = PRESETS[settings.preset], _reopened(job, settings)
     inputs = job.task.inputs
     crystals = [path for role, path in inputs.items() if role.startswith(_CRYSTAL)]
-    files = {role: inputs.get(role) for role in (_TRAINED, _START)}
+    files = {role: inputs.get(role) for role in (_TRAINED, _START, _SHIFT)}
     material, notes, levels = material_from(inputs[_LABELS], crystals, preset, **files)
     asked = 0
 
@@ -152,7 +160,10 @@ def run(job: Job) -> Mapping[str, Any] | None:
         link_files(courses, job.folder / COURSES, [path.name for path in courses.iterdir()])
     for gate, found in known.items():
         keep(gate, found)
-    with Session(opened, watch, memory) as session:
+    same_level = settings.potential == TRAIN and levels_of(read_frames(inputs[_TRAINED])) == levels
+    other = with_other_dispersion(potential, job.folder / "worker", settings.threads, watch)
+    variants = variants_of(potential, job.folder / "worker", settings.trust)
+    with Session(opened, watch, memory, same_level, other=other, variants=variants) as session:
         gates = screened(session, material, preset, seed=settings.seed, known=known, keep=keep)
         facts = session.facts
     result = {
@@ -161,6 +172,26 @@ def run(job: Job) -> Mapping[str, Any] | None:
     }  # fmt: skip
     write_json(job.folder / _result(job.task), result)
     return {"states": {gate: found["state"] for gate, found in gates.items()}}
+
+
+def with_other_dispersion(
+    potential: "Potential", folder: Path, threads: int, watch: Callable[[], None] = lambda: None
+) -> "Session | None":
+    """A session of the same potential with D3 if it has none, or without it, where that is possible."""
+    from .screening import Session
+
+    if (other := potential.other_dispersion()) is None:
+        return None
+    label = f"with D3(BJ) of {other.dispersion}" if other.dispersion else "without D3"
+    return Session(lambda: other.open(folder / "other", threads=threads), watch, label=label)
+
+
+def variants_of(potential: "Potential", folder: Path, trust: bool) -> dict[str, Callable[[], "Worker"]]:
+    """Other ways in which LAMMPS can evaluate the potential, if it does."""
+    if not potential.by_lammps:
+        return {}
+    ways: dict[str, dict[str, Any]] = {"newton_off": {"newton": "off"}, "two_ranks": {"ranks": 2}}
+    return {name: partial(potential.open, folder / name, trust=trust, **way) for name, way in ways.items()}
 
 
 def _reopened(job: Job, settings: Settings) -> "Potential":
@@ -189,12 +220,18 @@ def _known(previous: Path | None) -> dict[str, Any]:
 
 
 def material_from(
-    labels: Path, crystals: Iterable[Path], preset: "Preset", trained: Path | None = None, start: Path | None = None
+    labels: Path,
+    crystals: Iterable[Path],
+    preset: "Preset",
+    trained: Path | None = None,
+    start: Path | None = None,
+    shift: Path | None = None,
 ) -> tuple["Material", list[str], list[str]]:
     """What is screened on, what a reader has to know of it, and the levels of the labels.
 
     Frames that share structure or group with one of `trained` are left out; the first structure of `start` is heated
-    if it is small enough. Raises InputError where no labeled frame is left.
+    if it is small enough; a shift of the energy is fitted to the frames of `shift` that are in no group of the labels.
+    Raises InputError where no labeled frame is left.
     """
     from ..dataset.frames import read_frames
     from ..dataset.held_out import held_out
@@ -216,12 +253,30 @@ def material_from(
     heated = max((frame for frame in frames if len(frame) <= preset.heating_atoms), key=len, default=frames[0])
     if start is not None and len(glass := read_frames(start)[0]) <= preset.heating_atoms:
         heated = glass
-    levels = sorted({str(frame.info.get("level", "not stated")) for frame in frames})
-    return Material(frames, found, heated), notes, levels
+    return Material(frames, found, heated, shifted(shift, frames)), notes, levels_of(frames)
+
+
+def shifted(path: Path | None, frames: Sequence["Atoms"]) -> list["Atoms"]:
+    """The labeled frames of `path` of other groups than `frames`. Raises InputError if their level is another one."""
+    from ..dataset.held_out import held_out
+
+    if path is None:
+        return []
+    found = labeled(path)
+    if (level := levels_of(found)) != levels_of(frames):
+        raise InputError(f"{path}: of the level {level[0]}, but the labels are of {levels_of(frames)[0]}")
+    return held_out(found, frames)
+
+
+def levels_of(frames: Iterable["Atoms"]) -> list[str]:
+    """The levels of theory of labeled frames."""
+    return sorted({str(frame.info.get("level", "not stated")) for frame in frames})
 
 
 def labeled(path: Path) -> list["Atoms"]:
-    """The frames of `path` that are no isolated atoms. Raises InputError if one has no energy or forces."""
+    """The frames of `path` that are no isolated atoms. Raises InputError if one has no energy or forces, or if they are
+    of several levels of theory.
+    """
     from ..dataset.frames import read_frames
 
     frames = [frame for frame in read_frames(path) if frame.info.get("config_type") != "IsolatedAtom"]
@@ -229,6 +284,8 @@ def labeled(path: Path) -> list["Atoms"]:
         raise InputError(f"{path}: no frames but isolated atoms")
     if any("REF_energy" not in frame.info or "REF_forces" not in frame.arrays for frame in frames):
         raise InputError(f"{path}: not all frames have REF_energy and REF_forces")
+    if len(levels := levels_of(frames)) > 1:
+        raise InputError(f"{path}: frames of several levels of theory, {', '.join(levels)}: compare one at a time")
     return frames
 
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Preset:
     """How much is done: labeled `frames` at most (None: all), `crystals` of at most so many `crystal_atoms`, steps of a
-    relaxation, relative `volumes` of a crystal with `volume_relax` steps at each, and `heating_steps` up to 3000 K of a
-    structure of at most `heating_atoms`; what takes hours only where it is asked for.
+    relaxation, relative `volumes` of a crystal with `volume_relax` steps at each, and of a structure of at most
+    `heating_atoms` so many `energy_steps` at constant energy after `equilibration_steps`, `heating_steps` up to 3000 K
+    and `compression_steps` there; what takes hours only where it is asked for.
     """
 
     frames: int | None
@@ -32,6 +33,9 @@ class Preset:
     volume_relax: int
     heating_steps: int
     heating_atoms: int
+    equilibration_steps: int
+    energy_steps: int
+    compression_steps: int
     cell_steps: int = 0
     phonons: bool = False
     quench: Quench | None = None
@@ -43,9 +47,9 @@ class Preset:
 
 _NARROW = tuple(np.linspace(0.88, 1.12, 9).tolist())
 PRESETS = {
-    "small": Preset(60, 3, 24, 30, _NARROW, 0, 100, 120),
+    "small": Preset(60, 3, 24, 30, _NARROW, 0, 100, 120, 50, 100, 30),
     "production": Preset(
-        None, None, 200, 300, _NARROW, 100, 27_000, 1000,
+        None, None, 200, 300, _NARROW, 100, 27_000, 1000, 2000, 20_000, 2000,
         cell_steps=300, phonons=True, quench=Quench(), transport_K=(800.0, 1000.0, 1200.0),
     ),
 }  # fmt: skip
@@ -53,11 +57,14 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class Material:
-    """What a potential is screened on: labeled `frames`, `crystals` by name, and the structure that is heated."""
+    """What a potential is screened on: labeled `frames`, `crystals` by name, the structure that is heated, and labeled
+    frames that a shift of the energy is fitted to.
+    """
 
     frames: Sequence["Atoms"]
     crystals: Mapping[str, "Atoms"]
     start: "Atoms"
+    shift: Sequence["Atoms"] = ()
 
 
 @dataclass
@@ -65,12 +72,18 @@ class Session:
     """A potential that is opened when it is first asked, and again where its process has died.
 
     `watch` is called before every evaluation: it may raise errors.Stopped. `memory` keeps the state of a long course by
-    its name.
+    its name. `same_level`: the potential was trained on the level of the labels. `other`: the same one with D3 or
+        without it, as its `label` says; it ends with this one.
+    `variants` are other ways to evaluate it, which must not matter, by a name for a key.
     """
 
     open: Callable[[], "Worker"]
     watch: Callable[[], None] = lambda: None
     memory: Callable[[str], Memory] = lambda name: Memory()
+    same_level: bool = False
+    label: str = ""
+    other: "Session | None" = None
+    variants: Mapping[str, Callable[[], "Worker"]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     _cells: dict[str, tuple["Atoms", bool]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -82,6 +95,8 @@ class Session:
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
+        if self.other is not None:
+            self.other._stack.close()
 
     def start(self) -> "Worker":
         """The worker; a potential that could not be opened, or hangs, is not tried again."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...chemistry import masses
 from ...errors import InputError
 from ...wording import counted
 from ..assemble import Dataset
@@ -29,7 +30,6 @@ ADVICE = {
     "near_copy": "keep one of the two; if their groups differ, give both the same group",
 }
 CHECKS = tuple(ADVICE)
-_DENSITY_G_CM3_PER_U_A3 = 1.66053906660
 _FORCE_EDGES_eV_PER_A = np.geomspace(1e-2, 1e3, 51)
 _MOMENT_EDGES_MUB = np.linspace(0.0, 6.0, 121)
 
@@ -219,7 +219,7 @@ def density_g_cm3(frame: "Atoms") -> float | None:
     """Mass density; None for a frame that is not periodic in three directions."""
     if not frame.pbc.all():
         return None
-    return float(frame.get_masses().sum() / frame.cell.volume * _DENSITY_G_CM3_PER_U_A3)
+    return masses.density(frame)
 
 
 def _coverage(measured: _Measured, e0_eV: Mapping[str, float]) -> dict[str, dict[str, float] | None]:

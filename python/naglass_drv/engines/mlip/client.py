@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import shutil
 import subprocess
 import sys
 import time
@@ -44,7 +45,8 @@ class Worker:
     """A potential in a process of its own; a context manager.
 
     Parameters: `python`, the interpreter of its environment; `family` and `options` as in ``workers.ase_potential``;
-    `log`, the file for everything that it prints; `threads`, for its libraries; `environment`, further variables.
+    `log`, the file for everything that it prints; `threads`, for its libraries; `environment`, further variables;
+    `ranks` of MPI, for LAMMPS.
 
     `facts` says what was opened (family, model, versions, SHA-256 of the weights, dtype, device, dispersion).
     Raises TaskFailed: WORKER_STARTED_NOT, WORKER_FAILED (an exception there), WORKER_DIED, WORKER_HANGS, NOT_FINITE.
@@ -59,6 +61,7 @@ class Worker:
         log: Path,
         threads: int = 1,
         environment: Mapping[str, str] | None = None,
+        ranks: int = 1,
     ):
         self.family, self.log = family, log
         own = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
@@ -68,6 +71,8 @@ class Worker:
             # nothing of this environment may be found by another
             command.insert(1, "-I")
             variables = {key: value for key, value in variables.items() if not key.startswith("PYTHON")}
+        if ranks > 1:
+            command = [*_launched(ranks, family), *command, "--ranks"]
         log.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(log, "ab") as stream:
@@ -78,6 +83,8 @@ class Worker:
             raise TaskFailed("WORKER_STARTED_NOT", f"{family}: {python}: {error.strerror}") from error
         try:
             self.facts, _ = self._ask({"do": "open", "family": family, "options": dict(options)}, {}, _START_S)
+            if self.facts.pop("ranks", 1) != ranks:
+                self._fail("WORKER_STARTED_NOT", f"{command[0]} starts no {ranks} ranks of this MPI")
         except BaseException:
             self.close()
             raise
@@ -139,6 +146,15 @@ class Worker:
 
     def _fail(self, failure: str, message: str):
         raise TaskFailed(failure, f"{self.family}: {message}", log=self.log)
+
+
+def _launched(ranks: int, family: str) -> list[str]:
+    """The launcher of the MPI of this environment, with its arguments."""
+    folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    launcher = shutil.which("mpirun", path=folders)
+    if launcher is None:
+        raise TaskFailed("WORKER_STARTED_NOT", f"{family}: no mpirun beside Python or in PATH")
+    return [launcher, "-n", str(ranks)]
 
 
 class _Patient:

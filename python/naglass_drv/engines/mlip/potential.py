@@ -99,6 +99,13 @@ class Potential:
         """Its name as a level of theory."""
         return title_of(self.family, self.model, self.dispersion is not None)
 
+    def other_dispersion(self) -> "Potential | None":
+        """The same with D3(BJ) on top, or without it; None if it was trained on energies with it, or cannot have it."""
+        if self.family not in FAMILIES or FAMILIES[self.family].models[self.model].dispersion:
+            return None
+        text = f"{self.family}:{self.model}"
+        return Potential.of(text if self.dispersion else f"{text}{_D3}")
+
     def elements(self) -> frozenset[str] | None:
         """Those that it covers; None if only an evaluation tells. Raises InputError for a model that cannot be used."""
         from ..mace.facts import potential_facts
@@ -136,22 +143,31 @@ class Potential:
         """The files that its `file` names."""
         return read_lammps_file(self.file).files if self.family == "lammps" and self.file is not None else []
 
-    def open(self, folder: Path, *, threads: int = 1, trust: bool = False) -> Worker:
+    @property
+    def by_lammps(self) -> bool:
+        """Whether LAMMPS evaluates it."""
+        return self.family in ("mace", "lammps")
+
+    def open(
+        self, folder: Path, *, threads: int = 1, trust: bool = False, newton: str = "on", ranks: int = 1
+    ) -> Worker:
         """A worker; its log and, for MACE, the exported archive are put into `folder`.
 
-        `trust`: open a pickled ``.model``, which can run arbitrary code.
+        `trust`: open a pickled ``.model``, which can run arbitrary code. `newton` and `ranks` are those of LAMMPS.
         """
         log = folder / f"{self.family}.log"
         if self.family == "mace":
-            return self._open_mace(folder, log, threads, trust)
+            return self._open_mace(folder, log, threads, trust, {"newton": newton}, ranks)
         if self.family == "lammps":
-            return self._open_lammps(log, threads)
+            return self._open_lammps(log, threads, {"newton": newton}, ranks)
         if self.family == "ase":
             options = {"model": self.model, "arguments": {}, "device": "cpu", "dispersion": None}
             return Worker(Path(sys.executable), "ase", options, log=log, threads=threads)
         return open_worker(family_of(self.family), self.model, log=log, dispersion=self.dispersion, threads=threads)
 
-    def _open_mace(self, folder: Path, log: Path, threads: int, trust: bool) -> Worker:
+    def _open_mace(
+        self, folder: Path, log: Path, threads: int, trust: bool, more: dict[str, str], ranks: int
+    ) -> Worker:
         """By pair_style mace, which is faster than mace-torch."""
         from ..mace.export import export_model
         from ..mace.facts import potential_facts
@@ -168,10 +184,13 @@ class Potential:
         # the commands name a file; what it holds decides
         weights = {"weights_sha256": file_hash(self.file)}
         options = {"model": self.model, "commands": commands, "elements": elements, "charges": {}, "facts": weights}
+        options |= more
         plugins = {"LAMMPS_PLUGIN_PATH": plugin_folder()}
-        return Worker(Path(sys.executable), "lammps", options, log=log, threads=threads, environment=plugins)
+        return Worker(
+            Path(sys.executable), "lammps", options, log=log, threads=threads, environment=plugins, ranks=ranks
+        )
 
-    def _open_lammps(self, log: Path, threads: int) -> Worker:
+    def _open_lammps(self, log: Path, threads: int, more: dict[str, str], ranks: int) -> Worker:
         assert self.file is not None
         found = read_lammps_file(self.file)
         options = {
@@ -180,5 +199,5 @@ class Potential:
             "elements": found.elements,
             "charges": found.charges,
             "files": [str(path) for path in found.files],
-        }
-        return Worker(Path(sys.executable), "lammps", options, log=log, threads=threads)
+        } | more
+        return Worker(Path(sys.executable), "lammps", options, log=log, threads=threads, ranks=ranks)

