@@ -61,12 +61,15 @@ def called(*arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProce
 
 
 def killed_at(folder: Path, sign: str, *, patience_s: float = 200, **more: str) -> None:
-    """Start the run of `folder` on two ranks, wait for a file like `sign` in its run folder, and kill every process."""
+    """Start the run of `folder` on two ranks, wait for a new file like `sign` in its run folder, and kill every
+    process.
+    """
+    before = set((folder / "run").glob(sign))
     argv = [MPIRUN, "-n", "2", sys.executable, "-m", "naglass_drv", "run", "input.yaml"]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     job = subprocess.Popen(argv, cwd=folder, env=environment(**more), start_new_session=True, **quiet)
     until = time.monotonic() + patience_s
-    while not any((folder / "run").glob(sign)):
+    while not set((folder / "run").glob(sign)) - before:
         assert job.poll() is None, f"the job ended before there was {sign}"
         assert time.monotonic() < until, f"there was no {sign}"
         time.sleep(0.02)

@@ -46,7 +46,7 @@ def check(top: Partial, document: Document) -> None:
 
 def _check_room(top: Partial, document: Document) -> None:
     """A core is narrower than its cell, and the glass is wide enough for the core."""
-    md, radius = top.md, _radius_A(top)
+    md, radius = top.md, radius_A(top)
     asked = md.cells
     key = "radius_A" if asked.radius_A is not None else "max_atoms"
     whose = f"cores of {radius:g} Å" + ("" if asked.radius_A is not None else " (train.r_max_A)")
@@ -62,12 +62,8 @@ def _check_room(top: Partial, document: Document) -> None:
             f"than {2 * radius:g} Å: raise max_atoms above {needed}, or lower radius_A"
         )
         document.fault((*_WHERE, key), message)
-    elif atoms is not None and radius + LONGEST_BOND_A > (width := _width_A(top, density)) / 2:
-        message = (
-            f"a glass of {atoms} atoms is {width:.1f} Å wide, and {whose} with whole polyhedra need "
-            f"{2 * (radius + LONGEST_BOND_A):g} Å: enlarge the glass, or label it as it is with max_atoms {atoms}"
-        )
-        document.fault((*_WHERE, key), message)
+    elif atoms is not None and (problem := too_narrow(atoms, _width_A(top, density), radius)):
+        document.fault((*_WHERE, key), problem)
 
 
 def _width_A(top: Partial, density: float) -> float:
@@ -75,7 +71,19 @@ def _width_A(top: Partial, density: float) -> float:
     return (cost.atoms(top) / density) ** (1 / 3) * min(top.md.replicate)
 
 
-def _radius_A(top: Partial) -> float:
+def too_narrow(atoms: int, width_A: float, radius_A: float) -> str:
+    """Why a core does not fit into a structure of this width, or an empty text."""
+    needed = 2 * (radius_A + LONGEST_BOND_A)
+    if width_A >= needed:
+        return ""
+    return (
+        f"{atoms} atoms are {width_A:.1f} Å wide, and a core of {radius_A:g} Å with whole polyhedra needs {needed:g} Å"
+        f": enlarge the structure, or label it as it is with max_atoms {atoms}"
+    )
+
+
+def radius_A(top: Partial) -> float:
+    """The radius of a core: what is asked for, or the cutoff of the model that is trained."""
     if top.md.cells.radius_A is not None:
         return top.md.cells.radius_A
     return top.train.r_max_A
