@@ -93,6 +93,9 @@ def test_a_committee_explores_on_its_mean_and_says_where_it_is_uncertain(tmp_pat
     chosen = read_frames(products.files["candidates"])
     peaks = [largest.index(max(largest[round(100 * i) : round(100 * j) + 1])) for i, j in verdict["excursions"]]
     assert peaks and [frame.info["step"] for frame in chosen] == [10 * peak for peak in peaks]
+    deviations = [frame.arrays["deviation"].max() for frame in chosen]
+    assert deviations == pytest.approx([largest[peak] for peak in peaks], abs=1e-5), "calibrated, for cells around them"
+    assert [frame.info["source"] for frame in chosen] == [f"{done.task.name}-step{10 * peak}" for peak in peaks]
     assert {"CN(P-O)", "CN(V-O)", "density", "Q0"} <= verdict["structure"].keys()
 
 

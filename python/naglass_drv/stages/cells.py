@@ -165,39 +165,37 @@ def _outcome(
     center: int,
 ) -> dict[str, Any]:
     """What came of a center: the tries that are not `reached` yet are made, until one is accepted."""
-    from ..dataset.frames import as_text
     from ..engines import embedding
 
     place, count = progress
     known = [line for line in reached.lines.values() if line["center"] == center]
 
     def told(step: int, total: int, phase: str) -> None:
-        job.progress(place + step / total, count, "cells", f"{phase}, try {len(known) + 1} around atom {center}")
+        note = f"{phase}, try {len(known) + 1} around atom {center}"
+        job.progress(place * total + step, count * total, "steps", note)
 
     if not any("text" in line for line in known):
-        for found in embedding.tries(
-            glass,
-            center,
-            *how,
-            first=len(known),
-            comm=job.comm,
-            folder=job.folder / f"atom{center}",
-            progress=told,
-            stopping=job.stopping,
-        ):
-            line: dict[str, Any] = {"center": center}
-            if isinstance(found, str):
-                line["reason"] = found
-            else:
-                found.info |= {"group": glass.info["group"], "source": f"{job.task.name}-atom{center}"}
-                line |= {"text": as_text(found)} | {key: found.info[key] for key in found.info if "embed_" in key}
+        where = {"comm": job.comm, "folder": job.folder / f"atom{center}"}
+        options = {"first": len(known), "progress": told, "stopping": job.stopping}
+        for found in embedding.tries(glass, center, *how, **where, **options):
+            line = {"center": center} | ({"reason": found} if isinstance(found, str) else _kept(job, found, glass))
             reached.add(f"atom{center}-try{len(known)}", line)
             known.append(line)
     said = {"center": center, "element": glass.symbols[center], "tries": len(known)}
     last = known[-1]
     if "text" in last:
-        return said | {"accepted": True} | {key: last[key] for key in last if "embed_" in key}
+        return said | {"accepted": True} | {key: value for key, value in last.items() if key.startswith("embed_")}
     return said | {"accepted": False, "reason": embedding.refused([line["reason"] for line in known])}
+
+
+def _kept(job: Job, cell: "Atoms", glass: "Atoms") -> dict[str, Any]:
+    """A cell that was accepted as text, and what was found of it."""
+    from ..dataset.cells import CORE
+    from ..dataset.frames import as_text
+
+    found = {key: value for key, value in cell.info.items() if key.startswith("embed_")}
+    cell.info |= {"group": glass.info["group"], "source": f"{job.task.name}-atom{cell.arrays[CORE][0]}"}
+    return {"text": as_text(cell)} | found
 
 
 def collect(run: Run, done: list[Done]) -> Structures:
