@@ -54,6 +54,10 @@ def each_once(values: list[Any]) -> list[Any]:
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+# melts are run at up to 5000 K; nothing condensed exists at 10 000 K
+Temperature = Annotated[Positive, within(1, 10_000)]
+# from a tenth of the usual time step up to a microsecond
+Picoseconds = Annotated[Positive, within(1e-4, 1e6)]
 
 
 class Section(BaseModel):

@@ -15,28 +15,11 @@ from naglass_drv.stages import candidates, committee, decision, md, train
 from naglass_drv.stages.base import Done, Run
 from naglass_drv.stages.criteria import RoundFacts, criteria
 from support.attempts import attempt, study
-from support.mace_models import SMALLEST, build_model
+from support.mace_models import fitted
 from support.structures import crystal
 
 ELEMENTS = ["Na", "V", "P", "O"]
 STOP = {"uncertain_percent": 2.0, "error_change_percent": 5.0, "budget_core_h": None}
-
-
-def fitted(folder, count=2):
-    """A product of so many untrained members, calibrated by hand."""
-    from naglass_drv.engines.mace.export import export_model
-    from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
-
-    files = {}
-    for member in range(count):
-        portable, archive = folder / f"{member}.mace", folder / f"{member}.naglass"
-        with default_dtype("float64"):
-            save_portable(build_model(**SMALLEST, seed=member), portable)
-        export_model(portable, archive)
-        files |= {committee.role_of(member, "portable"): portable, committee.role_of(member, "archive"): archive}
-    files["uncertainty"] = folder / "uncertainty.json"
-    files["uncertainty"].write_text(json.dumps({"scale": {"Na": 2.0, "V": 1.0, "P": 0.5, "O": 3.0}}))
-    return Model(step="train", files=files)
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +105,9 @@ def test_a_committee_explores_on_its_mean_and_says_where_it_is_uncertain(tmp_pat
     chosen = read_frames(products.files["candidates"])
     peaks = [largest.index(max(largest[round(100 * i) : round(100 * j) + 1])) for i, j in verdict["excursions"]]
     assert peaks and [frame.info["step"] for frame in chosen] == [10 * peak for peak in peaks]
+    deviations = [frame.arrays["deviation"].max() for frame in chosen]
+    assert deviations == pytest.approx([largest[peak] for peak in peaks], abs=1e-5), "calibrated, for cells around them"
+    assert [frame.info["source"] for frame in chosen] == [f"{done.task.name}-step{10 * peak}" for peak in peaks]
     assert {"CN(P-O)", "CN(V-O)", "density", "Q0"} <= verdict["structure"].keys()
 
 

@@ -268,6 +268,7 @@ SHIPPED = {
     "one model": toy_loop.TWO.replace("  - {name: b, level: gfn1-xtb, structures: candidates}\n", "")
     + "analysis: {}\nreport: {}\n",
     "loop": ONE + "analysis: {}\nreport: {}\n",
+    "loop with cells": toy_loop.CUT + "learn: {rounds: [{}, {}]}\nanalysis: {}\nreport: {}\n",
     "loop of several systems": toy_loop.TWO + "learn: {rounds: [{}, {}, {}]}\nanalysis: {}\nreport: {}\n",
 }
 

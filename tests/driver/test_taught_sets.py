@@ -14,8 +14,9 @@ from naglass_drv.config import cost
 from naglass_drv.dataset.frames import read_frames, read_labeled, write_frames
 from naglass_drv.errors import InputError, SetupError, Stopped, TaskFailed
 from naglass_drv.products import Dataset, Labels, Trajectories
-from naglass_drv.stages import atoms, dataset, reference, teaching
+from naglass_drv.stages import atoms, dataset, reference
 from naglass_drv.stages.base import Run
+from naglass_drv.stages.reached import Reached
 from support import taken
 from support.mace_models import SMALLEST, build_model
 from support.taught import LJ, TITLE, attempt, job_of, make_run, structures
@@ -134,7 +135,7 @@ def test_a_stopped_task_goes_on_where_it_was(tmp_path, odd):
     # and one while the worker starts
     second = run.folder / "tasks" / "killed"
     second.mkdir()
-    teaching._Reached(replace(job_of(task, second), previous=first))
+    Reached(replace(job_of(task, second), previous=first))
     done = attempt(run, task, number=2, previous=second)
     evaluated = [(folder / "ase.log").read_text().count("below Python") for folder in (first, done.folder)]
     assert evaluated == [3, 6] and done.summary["frames"] == 8

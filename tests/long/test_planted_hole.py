@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from ase import Atoms
 
 from naglass_drv.dataset.frames import read_frames, write_frames
-from support.planted import teacher
+from support.planted import antifluorite, teacher
 
 LEVEL = '{name: mlip, family: ase, model: "support.planted:teacher"}'
 INPUT = """\
@@ -37,13 +36,6 @@ learn:
   rounds: [{{}}, {{}}, {{}}]
   stop: {{uncertain_percent: 2, error_change_percent: 50}}
 """
-
-
-def antifluorite(length: float, group: str) -> Atoms:
-    """Na2O, 12 atoms."""
-    corner = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
-    places = np.vstack([corner, corner + 0.25, corner + 0.75]) % 1
-    return Atoms("O4Na8", scaled_positions=places, cell=[length] * 3, pbc=True, info={"group": group})
 
 
 def learned(folder: Path, **settings) -> Path:

@@ -1,16 +1,13 @@
 """The whole chain on real LAMMPS, CP2K and MACE: killed in four of its stages, it still ends with a report."""
 
 import json
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from support.jobs import MPIRUN, environment, kill_job, naglass
+from support.jobs import killed_at, naglass
 
 pytestmark = [pytest.mark.mpi, pytest.mark.cp2k]
 
@@ -42,32 +39,13 @@ def events(folder: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def kill_in(folder: Path, stage: str, sign: str) -> None:
-    """Start the job, wait until a task of `stage` has the file that shows it at work, and kill every process."""
-    job = subprocess.Popen(
-        [MPIRUN, "-n", "2", sys.executable, "-m", "naglass_drv", "run", "input.yaml"],
-        cwd=folder,
-        env=environment(),
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    patience = time.monotonic() + 200
-    while not any((folder / "run" / "tasks" / stage).glob(f"*/attempt-*/{sign}")):
-        assert job.poll() is None, f"the job ended before stage {stage}"
-        assert time.monotonic() < patience, f"stage {stage} did not begin"
-        time.sleep(0.02)
-    kill_job(job, folder)
-
-
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("chain").resolve()
     write(folder, shortened())
     signs = {"glass": "log.lammps", "reference": "**/*.out", "train": "progress.jsonl", "md": "log.lammps"}
     for stage, sign in signs.items():
-        kill_in(folder, stage, sign)
+        killed_at(folder, f"tasks/{stage}/*/attempt-*/{sign}")
     finished = naglass("run", "input.yaml", cwd=folder, ranks=2)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return folder

@@ -3,16 +3,13 @@
 import hashlib
 import itertools
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from naglass_drv.dataset.frames import read_labeled
-from support.jobs import MPIRUN, environment, kill_job, naglass
+from support.jobs import killed_at, naglass
 
 pytestmark = [pytest.mark.mpi, pytest.mark.cp2k, pytest.mark.long]
 
@@ -42,14 +39,7 @@ def loop(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("loop").resolve()
     with open(folder / "input.yaml", "w") as stream:
         YAML().dump(shortened(), stream)
-    argv = [MPIRUN, "-n", "2", sys.executable, "-m", "naglass_drv", "run", "input.yaml"]
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    job = subprocess.Popen(argv, cwd=folder, env=environment(), start_new_session=True, **quiet)
-    patience = time.monotonic() + 2000
-    while not list(folder.glob("run/tasks/round-1/reference/trajectories-*/attempt-*")):
-        assert job.poll() is None and time.monotonic() < patience
-        time.sleep(0.1)
-    kill_job(job, folder)
+    killed_at(folder, "tasks/round-1/reference/trajectories-*/attempt-*", patience_s=2000)
     done = naglass("run", "input.yaml", cwd=folder, ranks=2, patience_s=4000)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "run"

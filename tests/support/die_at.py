@@ -145,9 +145,9 @@ def died_and_ended(folder: Path, every: int) -> list[dict]:
 
 
 def loop_died_and_ended(folder: Path, every: int) -> list[dict]:
-    """The results for a loop of two systems and two rounds, at every `every`-th point."""
+    """The results for a loop of two systems and two rounds with a committee and cells, at every `every`-th point."""
     path = folder / "input.yaml"
-    path.write_text(toy_loop.TWO + "learn: {rounds: [{md: {temperatures_K: [600]}}], stop_when_stable: true}\n")
+    path.write_text(toy_loop.CUT + "learn: {rounds: [{md: {temperatures_K: [600]}}], stop_when_stable: true}\n")
     return results_of(path, every)
 
 

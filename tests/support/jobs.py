@@ -60,6 +60,22 @@ def called(*arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProce
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
+def killed_at(folder: Path, sign: str, *, patience_s: float = 200, **more: str) -> None:
+    """Start the run of `folder` on two ranks, wait for a new file like `sign` in its run folder, and kill every
+    process.
+    """
+    before = set((folder / "run").glob(sign))
+    argv = [MPIRUN, "-n", "2", sys.executable, "-m", "naglass_drv", "run", "input.yaml"]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    job = subprocess.Popen(argv, cwd=folder, env=environment(**more), start_new_session=True, **quiet)
+    until = time.monotonic() + patience_s
+    while not set((folder / "run").glob(sign)) - before:
+        assert job.poll() is None, f"the job ended before there was {sign}"
+        assert time.monotonic() < until, f"there was no {sign}"
+        time.sleep(0.02)
+    kill_job(job, folder)
+
+
 def kill_job(job: subprocess.Popen, folder: Path) -> None:
     """kill -9 of a launcher and of every process of naglass that works in `folder`."""
     ranks = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _belongs(entry, folder)]

@@ -1,7 +1,12 @@
 """Small MACE models with seeded random weights, made by mace-torch's constructors, and structures."""
 
+import json
+
 import numpy as np
 from ase import Atoms
+
+from naglass_drv.products import Model
+from naglass_drv.stages import committee
 
 ELEMENTS = ["O", "Na", "P", "V"]
 NUMBERS = [8, 11, 15, 23]
@@ -154,3 +159,20 @@ def give_moments(model, frames: list[Atoms]) -> None:
     for frame, feature, own in zip(frames, features, vanadium):
         moment = 1.5 + 0.4 * (feature @ weight - values.mean()) / values.std()
         frame.set_array("REF_spin", np.where(own, -np.abs(moment), 0.25))
+
+
+def fitted(folder, count=2):
+    """A product of so many untrained members, calibrated by hand."""
+    from naglass_drv.engines.mace.export import export_model
+    from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
+
+    files = {}
+    for member in range(count):
+        portable, archive = folder / f"{member}.mace", folder / f"{member}.naglass"
+        with default_dtype("float64"):
+            save_portable(build_model(**SMALLEST, seed=member), portable)
+        export_model(portable, archive)
+        files |= {committee.role_of(member, "portable"): portable, committee.role_of(member, "archive"): archive}
+    files["uncertainty"] = folder / "uncertainty.json"
+    files["uncertainty"].write_text(json.dumps({"scale": {"Na": 2.0, "V": 1.0, "P": 0.5, "O": 3.0}}))
+    return Model(step="train", files=files)

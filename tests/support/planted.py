@@ -1,6 +1,7 @@
 """A potential whose truth is known: Born-Mayer repulsion and a screened Coulomb attraction between Na+ and O2-."""
 
 import numpy as np
+from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.neighborlist import neighbor_list
 
@@ -45,3 +46,10 @@ def _pair(r: np.ndarray, height: float, length: float, product: float) -> tuple[
 def teacher() -> IonPair:
     """Called by its name: ``ase:support.planted:teacher``."""
     return IonPair()
+
+
+def antifluorite(length: float, group: str) -> Atoms:
+    """Na2O, 12 atoms."""
+    corner = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    places = np.vstack([corner, corner + 0.25, corner + 0.75]) % 1
+    return Atoms("O4Na8", scaled_positions=places, cell=[length] * 3, pbc=True, info={"group": group})

@@ -35,13 +35,16 @@ train: {epochs: 1}
 md: {temperatures_K: [1200], time_ps: 1, candidates: 1}
 """
 TWO = SYSTEMS + REST.replace("glass: {}", "glass: {replicas: 1}")
+#: With a committee, from whose candidates cells are cut.
+CUT = TWO.replace("epochs: 1", "epochs: 1, committee: 2").replace("candidates: 1}", "candidates: 1, cells: {}}")
 KINDS = {
-    "glass": products.Structures, "atoms": products.Labels, "reference": products.Labels,
+    "cells": products.Structures, "glass": products.Structures, "atoms": products.Labels, "reference": products.Labels,
     "dataset": products.Dataset, "train": products.Model,
     "md": products.Trajectories, "analysis": products.Measurements, "report": products.Pages, "series": products.Pages,
 }  # fmt: skip
 # roles of the files of a task's product
 ROLES = {
+    "cells": ["candidates"],
     "glass": ["{}/structure"], "atoms": ["E0"], "reference": ["{}/admitted"], "dataset": ["train", "summary"],
     "train": ["archive", "portable"], "md": ["{}/final", "{}/gate", "candidates"], "analysis": ["{}/numbers"],
     "report": ["numbers"], "series": ["numbers"],
@@ -74,6 +77,9 @@ class Toy:
             else:
                 for name in run.take("glass", products.Structures).each("structure"):
                     yield f"{section.name}-{name}", {"seed": run.input.seed}, ("glass",)
+
+    def _cells(self, run):
+        yield "cells", {"seed": run.input.seed}, ("candidates", "train")
 
     def _md(self, run):
         for name in run.take("glass", products.Structures).each("structure"):

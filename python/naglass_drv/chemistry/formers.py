@@ -7,6 +7,8 @@ ANIONS = ("O", "F", "S", "Cl")
 DEFAULT_CUTOFFS_A = {"P-O": 2.0, "V-O": 2.5, "Na-O": 3.1, "Fe-O": 2.75, "Si-O": 2.2}
 # For other transition metals, so that a run and its analysis count the same bonds
 METAL_O_CUTOFF_A = 2.5
+#: The longest bond of a polyhedron that is kept whole where surroundings are cut out.
+LONGEST_BOND_A = 3.0
 
 
 def oxygen_cutoff_A(element: str) -> float:

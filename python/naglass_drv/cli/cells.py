@@ -136,7 +136,7 @@ def _potential(options: argparse.Namespace, glass: "Atoms", folder: Path) -> tup
             forces, cutoff_A, describe = embedding.rigid_ion_forces(glass), SHORT_CUTOFF_A, by_hand
     else:
         archive, by_model = _model(options, folder)
-        forces, cutoff_A = embedding.mace_forces(archive, glass, str(options.model), trust=options.trust)
+        forces, cutoff_A = embedding.mace_forces([archive], glass, str(options.model), trust=options.trust)
         describe = by_model or by_hand
     return forces, embedding.Likeness.of(describe, glass, options.seed), cutoff_A
 

@@ -65,7 +65,7 @@ class Checks:
             for index, item in enumerate(top.reference):
                 with rule():
                     self._set(top, item, index, document, source)
-        for check in (self._model, self._included, self._start_model, self._replay, check_screen):
+        for check in (self._model, self._cells, self._included, self._start_model, self._replay, check_screen):
             with rule():
                 check(top, document, source)
         check_costs(top, document, self.counts)
@@ -232,6 +232,27 @@ class Checks:
 
         with _named(document, ("md", "model")):
             _check_known(md.model, potential_facts(source / md.model).elements, self._elements(top, md))
+
+    def _cells(self, top: "Partial", document: "Document", source: Path) -> None:
+        """Cells can be cut from large structures of a file: wide enough, and which ion each atom is is known."""
+        from ..config.cells import radius_A, too_narrow
+        from ..dataset.cells import Ions, narrowest
+
+        md = top.md
+        if md is None or md.cells is None:
+            return
+        for number, frame in enumerate(self._frames.get(md.structures, ())):
+            whole = frame.repeat(md.replicate)
+            if len(whole) <= md.cells.max_atoms:
+                continue
+            with _named(document, ("md", "structures")):
+                if Ions.of(frame).labels is None:
+                    raise InputError(
+                        f"frame {number} of {str(md.structures)!r}: an element has two states, and an array 'ion' has "
+                        "to say which atom has which, so that its cells have a spin"
+                    )
+                if problem := too_narrow(len(whole), narrowest(whole), radius_A(top)):
+                    raise InputError(f"frame {number} of {str(md.structures)!r}: {problem}")
 
     def _start_model(self, top: "Partial", document: "Document", source: Path) -> None:
         train = top.train

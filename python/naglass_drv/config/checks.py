@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..paths import holds_code, inside_package
-from . import sizes
+from . import cells, sizes
 from .elements import Elements, Named, report_absent, union
 from .partial import Partial, rule
 from .rounds import RoundView
@@ -32,7 +32,8 @@ _NEUTRAL = "the glasses are neutral; for a charged cell, use a structure file"
 
 def cross_check(top: Partial, document: Document, source: Path) -> None:
     """Add to `document` every error that shows up only between sections or on disk."""
-    for check in (_check_needs, _check_species, _check_dataset, _check_glass, _check_start, _check_md, *sizes.RULES):
+    rules = (_check_needs, _check_species, _check_dataset, _check_glass, _check_start, _check_md, cells.check)
+    for check in (*rules, *sizes.RULES):
         with rule():
             check(top, document)
     with rule():

@@ -36,6 +36,9 @@ _PUBLISHED_B = {"sevennet": 12_000_000, "chgnet": 10_000_000}
 # basis functions per atom, dense matrices per SCF, bytes per atom of the density grids at 800 Ry
 _FUNCTIONS, _MATRICES, _GRID_B = {"gfn1-xtb": 6}, 20, 6_000_000
 _OUTPUT_B = 2_000_000
+# ps in which a shell is pushed apart and a core released; bytes of the log of a try; atoms of a frame whose descriptors
+# are evaluated at once
+_SHELL_PS, _TRY_B, _WHOLE_ATOMS = 0.7, 20_000, 2000
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,37 @@ def of_rounds(rounds: Sequence[Any], counts: Counts = NOTHING) -> Iterator[Cost]
             yield replace(item, where=(f"round-{number}", *item.where)) if number else item
         with rule():
             known["candidates"] = _selected(top, known) if top.md is not None else ()
+            if number + 1 < len(rounds) and top.md is not None and top.md.cells is not None:
+                sizes, known["candidates"] = known["candidates"], _cut(known["candidates"], top.md.cells)
+                if any(item.structures == "candidates" for item in rounds[number + 1].reference):
+                    yield from _cells(number + 1, top.md.cells, sizes)
 
 
 def _selected(top: Any, counts: Counts) -> Sequence[int]:
     """Number of atoms of each candidate of a round, if every trajectory gives as many as are requested."""
     of_each = len(top.md.temperatures_K) * top.md.candidates
     return [size * math.prod(top.md.replicate) for size in _structures(top, top.md.structures, counts)] * of_each
+
+
+def _cut(sizes: Sequence[int], asked: Any) -> Sequence[int]:
+    """Number of atoms of each candidate, large ones cut into cells."""
+    of_each = ([asked.max_atoms] * asked.per_frame if size > asked.max_atoms else [size] for size in sizes)
+    return [size for own in of_each for size in own]
+
+
+def _cells(number: int, asked: Any, sizes: Sequence[int]) -> Iterator[Cost]:
+    """The cost of cutting cells in a round, if any candidate is large."""
+    large = [size for size in sizes if size > asked.max_atoms]
+    if not large:
+        return
+    shell_ps = _SHELL_PS + asked.melt_ps + asked.quench_ps
+    text = (
+        f"frame of up to {max(large)} atoms, {counted(asked.per_frame, 'cell')} of up to {asked.max_atoms} atoms from "
+        f"each, {_time(shell_ps, 1.0)} in up to {counted(asked.tries, 'try')}"
+    )
+    disk = len(large) * asked.per_frame * asked.tries * (_TRY_B + 4 * asked.max_atoms * _SNAPSHOT_B)
+    memory = _TORCH_B + max(asked.max_atoms, min(max(large), _WHOLE_ATOMS)) * _MODEL_B
+    yield Cost((f"round-{number}", "cells"), len(large), text, memory, disk)
 
 
 def totals(found: Sequence[Cost]) -> list[Cost]:

@@ -5,8 +5,10 @@ entry in `learn`, and is checked as such.
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+from . import cells
 from .partial import Partial, rule
 from .schema import Input, Round
 from .source import Document, Fault, Where
@@ -123,6 +125,10 @@ def check_loop(rounds: Sequence[tuple[Partial, Document]]) -> None:
     with rule():
         if first.learn is not None and first.learn.stop is not None:
             _check_stop(first, document)
+    cells.check_use([known for known, _ in rounds], document)
+    for (before, _), (known, view) in pairwise(rounds):
+        with rule():
+            cells.check_sets(before.md and before.md.cells, known, view)
     for number, (known, view) in enumerate(rounds):
         with rule():
             for index, item in enumerate(known.reference):

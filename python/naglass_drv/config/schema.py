@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PrivateAttr, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
 
 from ..chemistry.level import Level
-from ..fields import Count, NonNegative, Positive, Section, each_once, or_word, within
+from ..fields import Count, NonNegative, Picoseconds, Positive, Section, Temperature, each_once, or_word, within
+from .cells import Cells
 
 #: Largest number of atoms in a cell: neither packing nor analysis has been tested above it.
 MAX_ATOMS = 1_000_000
@@ -19,14 +20,10 @@ MAX_TASKS = 100_000
 MAX_ROUNDS = 1000
 
 
-# melts are run at up to 5000 K; nothing condensed exists at 10 000 K
-Temperature = Annotated[Positive, within(1, 10_000)]
 # 100 GPa either way: far beyond any glass, and beyond what any of the potentials was fitted to
 Pressure = Annotated[float, within(-1e6, 1e6)]
 # the fastest vibration of a phosphate, 1300 1/cm, has a period of 26 fs
 TimeStep = Annotated[Positive, within(0.01, 5)]
-# from a tenth of the usual time step up to a microsecond
-Picoseconds = Annotated[Positive, within(1e-4, 1e6)]
 Femtoseconds = Annotated[Positive, within(0.01, 1e6)]
 # K/ps: 1e9 to 1e17 K/s
 CoolingRate = Annotated[Positive, within(1e-3, 1e5)]
@@ -291,6 +288,7 @@ class MD(Section):
     gpus: Annotated[int, Field(ge=0), within(0, 1024)] = 0
     candidates: Annotated[int, Field(ge=0), within(0, MAX_TASKS)] = 0
     uncertainty: Uncertainty | None = None
+    cells: Cells | None = None
     gate: Gate = Gate()
 
 
@@ -381,3 +379,8 @@ class Input(Section):
     screen: Screen | None = None
     analysis: Analysis | None = None
     report: Report | None = None
+
+    @property
+    def cells(self) -> Cells | None:
+        """The section of the step that cuts cells, which is part of `md`."""
+        return None if self.md is None else self.md.cells

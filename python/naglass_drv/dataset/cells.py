@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..chemistry import ions as chemistry
-from ..chemistry.formers import FORMERS, oxygen_cutoff_A
+from ..chemistry.formers import FORMERS, LONGEST_BOND_A, oxygen_cutoff_A
 from ..core.graph import bond_graph, neighbors
 from ..core.unwrap import face_distances
 from ..errors import InputError
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 CORE = "core"
 # the diameter of an oxide ion: closer, the core would bond to its own images
 _APART_A = 2.8
-# the longest bond of a polyhedron that is kept whole
-_LONGEST_BOND_A = 3.0
 # how many atoms off the composition of the glass weigh as much as one atom less in the cell
 _PER_ATOM = 0.1
 
@@ -70,11 +68,11 @@ def core_around(glass: "Atoms", center: int, radius_A: float) -> Core:
     if not glass.pbc.all():
         raise InputError("the glass is not periodic in all directions")
     vectors, distances = find_mic(glass.positions - glass.positions[center], glass.cell, glass.pbc)
-    if radius_A + _LONGEST_BOND_A > narrowest(glass) / 2:
+    if radius_A + LONGEST_BOND_A > narrowest(glass) / 2:
         raise InputError(
             f"center {center}: a core of {radius_A:g} Å does not fit into a glass that is {narrowest(glass):.1f} Å wide"
         )
-    near = np.flatnonzero(distances < radius_A + _LONGEST_BOND_A)
+    near = np.flatnonzero(distances < radius_A + LONGEST_BOND_A)
     inside = distances[near] < radius_A
     kept = near[inside | _bonded_oxygens(glass, near, vectors[near], inside)]
     return Core(center, np.concatenate([[center], kept[kept != center]]), vectors)

@@ -5,7 +5,7 @@ is accepted if the surroundings still are those of the glass afterwards: the amo
 al., Nat. Commun. 15, 1927 (2024), with a test.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,19 +70,20 @@ def rigid_ion_forces(glass: "Atoms") -> Forces:
     return Forces(types, charges, commands, commands, _soft([ion.element for ion in ions], "", _PUSHED))
 
 
-def mace_forces(archive: Path, glass: "Atoms", name: str, *, trust: bool = False) -> tuple[Forces, float]:
-    """A model by ``pair_style mace``, kept from overlaps by a soft repulsion, and its cutoff (Å).
+def mace_forces(archives: Sequence[Path], glass: "Atoms", name: str, *, trust: bool = False) -> tuple[Forces, float]:
+    """A model, or the mean of several, by ``pair_style mace``, kept from overlaps by a soft repulsion, and its cutoff
+    (Å).
 
     `trust` loads TorchScript, which can run its author's code. Raises InputError, with the `name` of the model, for an
     element of the glass that it lacks.
     """
-    facts = potential_facts(archive)
+    facts = potential_facts(archives[0])
     elements = list(dict.fromkeys(glass.symbols))
     if missing := [element for element in elements if element not in facts.elements]:
         covered = " ".join(facts.elements)
         raise InputError(f"{name}: the model covers {covered}, but not {', '.join(missing)} in the glass")
     style = "mace" + ("" if facts.dtype == "float64" else f" dtype {facts.dtype}") + (" trust yes" if trust else "")
-    coefficients = f'"{archive}" {" ".join(elements)}'
+    coefficients = " ".join([*(f'"{archive}"' for archive in archives), *elements])
     guarded = [
         f"pair_style hybrid/overlay {style} soft 3.0",
         f"pair_coeff * * mace {coefficients}",
@@ -115,33 +116,50 @@ def cut_cell(
     folder: Path,
     progress: Callable[[int, int, str], None] = lambda step, total, phase: None,
 ) -> "Atoms":
-    """A small neutral cell in which the surroundings of atom `center` stand as in the glass.
+    """The first cell around `center` that is accepted (see `tries`). Raises TaskFailed (NOT_ACCEPTED) if none is."""
+    failed: list[str] = []
+    for found in tries(glass, center, forces, likeness, cut, comm=comm, folder=folder, progress=progress):
+        if not isinstance(found, str):
+            return found
+        failed.append(found)
+    raise TaskFailed(NOT_ACCEPTED, f"center {center}: {refused(failed)}")
 
-    Its `info` has `charge`, `multiplicity` (where the ions are known), `config_type`, the number of the try and what
-    `judged` found; its array `core` the atoms of the glass. Raises InputError where no such cell exists, and TaskFailed
-    (NOT_ACCEPTED) where no try was accepted.
+
+def refused(failed: Sequence[str]) -> str:
+    """Why no try was accepted, in words."""
+    return f"no cell accepted in {counted(len(failed), 'try')}: {'; '.join(failed)}"
+
+
+def tries(
+    glass: "Atoms", center: int, forces: Forces, likeness: Likeness, cut: Cut, *, first: int = 0, **how: Any
+) -> Iterator["Atoms | str"]:
+    """Small neutral cells in which the surroundings of atom `center` stand as in the glass: tries from number `first`
+    on, each in a folder of its own, until one is accepted. In place of one that is not there is the reason.
+
+    `info` of a cell has `charge`, `multiplicity` (where the ions are known), `config_type`, the number of the try and
+    what `judged` found; its array `core` the atoms of the glass. `how` has the `comm`, `folder` and others of
+    `requench`. Raises InputError where no such cell exists.
     """
     core = core_around(glass, center, cut.radius_A)
     start = small_cell(glass, core, cut.most_atoms)
     types = start.arrays["ion"].tolist() if forces.charges else start.get_chemical_symbols()
-    failed = []
-    for number in range(cut.tries):
+    folder = how.pop("folder")
+    for number in range(first, cut.tries):
         seed = int(np.random.SeedSequence([cut.seed, center, number]).generate_state(1)[0] % _MAX_SEED) + 1
-        options = {"seed": seed, "comm": comm, "folder": folder / f"try-{number}", "progress": progress}
+        options = {"seed": seed, "folder": folder / f"try-{number}"} | how
         try:
             cell = requench(start, len(core.atoms), types, forces, cut.course, **options).released
         except TaskFailed as error:
-            failed.append(f"{error.failure}: {error}")
+            yield f"{error.failure}: {error}"
             continue
         found = judged(glass, core, cell, likeness)
         if accepted(found):
             cell.info = {"charge": 0, "config_type": CONFIG_TYPE, "embed_try": number} | found
             if (multiplicity := high_spin(cell, 0)) is not None:
                 cell.info["multiplicity"] = multiplicity
-            return cell
-        failed.append(shown(found))
-    tries = counted(cut.tries, "try")
-    raise TaskFailed(NOT_ACCEPTED, f"center {center}: no cell accepted in {tries}: {'; '.join(failed)}")
+            yield cell
+            return
+        yield shown(found)
 
 
 def judged(glass: "Atoms", core: Core, cell: "Atoms", likeness: Likeness) -> dict[str, float]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..products import Quantity
+from . import cells
 from .material import Material
 from .numbers import Section, Table
 
@@ -16,25 +17,31 @@ def rounds(material: Material) -> Section | None:
     if not named:
         return None
     section = Section("Rounds of learning", "rounds")
+    cut = material.names("rounds", "cells")
     watched = any(role.startswith("rounds/") and "/uncertainty/" in role for role in material.files)
     section.add(
         Table(
             ("round", "training frames", "held-out frames", *(label for label, _ in _ERRORS.values()),
-             "stable trajectories", *(["uncertain environments"] if watched else []), "decision"),
-            [_row(material, number, watched) for number in sorted(named, key=int)],
+             "stable trajectories", *(["uncertain environments"] if watched else []), *(["cells"] if cut else []),
+             "decision"),
+            [_row(material, number, watched, bool(cut)) for number in sorted(named, key=int)],
             "The sections below show the last round. Errors are those on the frames that the round has held out, whose "
             "number grows from round to round; where none was held out, those on the training frames, marked as such. "
-            "Trajectories are those of this system; the decision follows from those of all systems.",
+            "Trajectories are those of this system; the decision follows from those of all systems."
+            + (" Cells are those cut from frames of the round before." if cut else ""),
         )
     )  # fmt: skip
+    if (of_cells := cells.table(material)) is not None:
+        section.add(of_cells)
     return section
 
 
-def _row(material: Material, number: str, watched: bool) -> list[str | Quantity]:
+def _row(material: Material, number: str, watched: bool, cut: bool) -> list[str | Quantity]:
     dataset = material.json(f"rounds/{number}/dataset") if material.has(f"rounds/{number}/dataset") else {}
     model = material.json(f"rounds/{number}/model") if material.has(f"rounds/{number}/model") else {}
     frames = [_frames(number, part, dataset.get(part)) for part in ("train", "test")]
     uncertain = [_uncertain(material, number)] if watched else []
+    uncertain += [cells.accepted(material, number)] if cut else []
     ended = material.decisions.get(number, "\N{EN DASH}")
     return [number, *frames, *_errors(number, model.get("errors", {})), _gate(material, number), *uncertain, ended]
 

@@ -10,6 +10,7 @@ from .base import Done, read_settings
 from .md_commands import DEVIATION, Settings
 
 if TYPE_CHECKING:
+    import numpy as np
     from ase import Atoms
 
 GATE, UNCERTAINTY, TRAJECTORY = "gate.json", "uncertainty.json", "trajectory.extxyz"
@@ -28,11 +29,7 @@ def judge(folder: Path, settings: Settings) -> dict[str, Any]:
 
     asked = settings.uncertainty or Uncertainty()
     frames = read_frames(folder / TRAJECTORY) if (folder / TRAJECTORY).stat().st_size else []
-    scale = dict(zip(settings.elements, settings.scale or [1.0] * len(settings.elements), strict=True))
-    deviations = [
-        frame.arrays[DEVIATION] * np.array([scale[symbol] for symbol in frame.get_chemical_symbols()])
-        for frame in frames
-    ]
+    deviations = [frame.arrays[DEVIATION] * _scale_of(frame, settings) for frame in frames]
     largest = np.array([values.max() for values in deviations])
     limits = {"least": asked.least_eV_per_A, "most": asked.most_eV_per_A}
     found = excursions(largest, **limits, excess=asked.excess, window=asked.window)
@@ -52,6 +49,14 @@ def judge(folder: Path, settings: Settings) -> dict[str, Any]:
         "temperature_K": settings.temperature_K,
         "structure": _structure(frames, settings.elements),
     }
+
+
+def _scale_of(frame: "Atoms", settings: Settings) -> "np.ndarray":
+    """What calibrates the deviation of each atom; 1 where nothing does."""
+    import numpy as np
+
+    scale = dict(zip(settings.elements, settings.scale or [1.0] * len(settings.elements), strict=True))
+    return np.array([scale[symbol] for symbol in frame.get_chemical_symbols()])
 
 
 def _structure(frames: "Sequence[Atoms]", elements: Sequence[str]) -> dict[str, float]:
@@ -107,7 +112,7 @@ def of_trajectory(item: Done, count: int, verdict: Mapping[str, Any] | None) -> 
         chosen = farthest_points(pair_descriptors(frames, settings.elements), count).chosen
         frames = [frames[i] for i in sorted(chosen)]
     start = read_frames(item.task.inputs["structure"])[settings.frame]
-    return [_for_labels(frame, start, settings) for frame in frames]
+    return [_for_labels(frame, start, settings, item.task.name) for frame in frames]
 
 
 def _overlap_ps(folder: Path) -> float | None:
@@ -126,11 +131,16 @@ def _peaks(frames: "Sequence[Atoms]", verdict: Mapping[str, Any]) -> "list[Atoms
     return [max(own, key=lambda frame: largest[frame.info["time_ps"]]) for own in inside if own]
 
 
-def _for_labels(frame: "Atoms", start: "Atoms", settings: Settings) -> "Atoms":
+def _for_labels(frame: "Atoms", start: "Atoms", settings: Settings, trajectory: str) -> "Atoms":
+    """The frame as it is labeled, with the calibrated deviation (eV/Å) of each atom from a committee."""
     from ..dataset.frames import keep_states
 
     frame.wrap()
+    deviation = frame.arrays.get(DEVIATION)
     frame.arrays = {key: frame.arrays[key] for key in ("numbers", "positions")}
+    if deviation is not None:
+        frame.set_array(DEVIATION, deviation * _scale_of(frame, settings))
+    frame.info["source"] = f"{trajectory}-step{frame.info['step']}"
     start = start.repeat(settings.replicate)
     if "ion" in start.arrays:
         # which atom is which ion of a mixed-valence glass would be lost, and with it the spin state of the label

@@ -11,6 +11,8 @@ _NUMBER = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
 _SOFT_PS = 1.0
 # of the time of a fit, for each read-out head fitted after it (benchmarks/committees.py)
 _HEAD = 0.1
+# of a shell that is melted anew around a core, and of the core that is released
+_SOFT_SHELL_PS, _RELEASE_PS = 0.5, 0.2
 
 
 def quench(section: Any, atoms: int) -> Effort:
@@ -62,6 +64,12 @@ def training(section: Any, frames: int, *, refined: bool) -> Effort:
 def dynamics(section: Any, atoms: int) -> Effort:
     """Atoms times steps."""
     return Effort("md", atoms * math.prod(section.replicate) * 1000.0 * section.time_ps / section.timestep_fs)
+
+
+def cells(section: Any, members: int) -> Effort:
+    """Cells cut from a frame: atoms times steps times models; how many tries they take is in the measured times."""
+    steps = 1000.0 * (_SOFT_SHELL_PS + section.melt_ps + section.quench_ps + _RELEASE_PS)
+    return Effort("cells", section.per_frame * section.max_atoms * steps * members)
 
 
 def frames_of(section: Any) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from ..config.schema import Reference
 from ..errors import InputError
 from ..files import keep_only, write_bytes, write_json
-from ..products import Labels, Structures, Trajectories
+from ..products import Labels, Product, Structures
 from . import coupling, efforts, labeling, sets, teaching, wannier
 from .base import Done, Job, Run, Task, dumped, lammps_seed, read_settings
 from .labeling import FRAME, REJECTED, Settings, is_atom
@@ -140,7 +140,7 @@ def _expected_cells(run: Run, section: Reference) -> list[list[str]]:
     from ..dataset.frames import read_frames
 
     if section.structures == CANDIDATES:
-        selected = run.take(CANDIDATES, Trajectories).facts["candidates"].values()
+        selected = run.take(CANDIDATES, Product).facts["candidates"].values()
         return [cell for count, cell in selected for _ in range(count * section.frames_per_structure)]
     if section.structures != "glass":
         found = [list(frame.symbols) for frame in read_frames(run.source / section.structures)]
@@ -166,7 +166,7 @@ def _candidates(run: Run, section: Reference) -> list[Any]:
     how = Variation(section.rattle_A, section.strain_percent)
     spin = (section.charge, section.multiplicity)
     if section.structures != "glass":
-        selected = run.take(CANDIDATES, Trajectories).files.get(CANDIDATES)
+        selected = run.take(CANDIDATES, Product).files.get(CANDIDATES)
         path = selected if section.structures == CANDIDATES else run.source / section.structures
         # a model that breaks down at once leaves nothing to select
         return of_file(path, section.frames_per_structure, how, run.input.seed, *spin) if path is not None else []

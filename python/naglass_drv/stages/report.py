@@ -31,6 +31,7 @@ _SHOWN = {
     "reference": Labels,
     "dataset": Dataset,
     "train": Model,
+    "cells": Structures,
     "md": Trajectories,
     "screen": Screening,
     "analysis": Measurements,
@@ -129,7 +130,7 @@ def _rounds(run: Run) -> tuple[dict[str, str], dict[str, Path]]:
     files: dict[str, Path] = {}
     if run.input.learn is None:
         return decisions, files
-    last = [each for role in ("dataset", "train", "md", "decision") for each in run.take_all(role, Product)]
+    last = [each for role in ("cells", "dataset", "train", "md", "decision") for each in run.take_all(role, Product)]
     for product in (*run.take_all("earlier", Product), *last):
         scope = product.scope.rpartition("/")[2]
         number = scope.removeprefix("round-") if scope.startswith("round-") else "0"
@@ -139,6 +140,8 @@ def _rounds(run: Run) -> tuple[dict[str, str], dict[str, Path]]:
         elif isinstance(product, Trajectories):
             for word in ("gate", "uncertainty"):
                 files |= {f"{place}/{word}/{item}": path for item, path in product.each(word).items()}
+        elif product.step == "cells" and "outcomes" in product.files:
+            files[f"{place}/cells"] = product.files["outcomes"]
         elif isinstance(product, (Dataset, Model)) and "summary" in product.files:
             files[f"{place}/{product.kind}"] = product.files["summary"]
     return decisions, files

@@ -1,6 +1,5 @@
 """A task of the stage `reference` at a level that is a potential: frames of a set, labeled by one worker."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from ..files import write_bytes, write_json
 from . import efforts
 from .base import Job, Task, dumped, read_settings
 from .labeling import FRAME, REJECTED
+from .reached import Reached
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ..dataset.candidates import Candidate
     from ..engines.mlip.client import Worker
 
-# a line for each frame that is labeled or rejected, from which the next attempt continues
-_REACHED = "reached.jsonl"
 _MODEL = "model"
 # of the contact distance, as for audit and stability: a vanadyl bond has 0.73, and sodium in melts is below 0.7
 _LEAST_CONTACT = 0.6
@@ -102,10 +100,10 @@ def carry_out(job: Job) -> dict[str, Any]:
     if _MODEL in job.task.inputs:
         own = own.model_copy(update={"model": str(job.task.inputs[_MODEL].resolve())})
     potential = Potential.of_level(own, Path())
-    reached = _Reached(job)
+    reached = Reached(job)
     with potential.open(job.folder, threads=job.task.ranks) as worker:
         level = potential.level_of(worker.facts)
-        reached.keep(level)
+        reached.keep({"level": level})
         for number, (name, content) in enumerate(settings.frames.items()):
             if name not in reached.lines:
                 reached.add(name, _outcome(job, settings, worker, name, content, level))
@@ -156,35 +154,3 @@ def _labeled(settings: Settings, worker: "Worker", frame: "Atoms", level: str, s
     if fault is not None:
         raise Refused("NET_FORCE", fault)
     return labeled
-
-
-class _Reached:
-    """The outcome of each frame so far, in a file that a kill at any moment leaves readable.
-
-    That of the attempt before is taken over at once, so that a kill while the worker starts loses nothing.
-    """
-
-    def __init__(self, job: Job):
-        self._path = job.folder / _REACHED
-        before = job.previous / _REACHED if job.previous is not None else None
-        if before is not None and before.exists():
-            write_bytes(self._path, before.read_bytes())
-        self.lines: dict[str, dict[str, Any]] = {}
-
-    def keep(self, level: str) -> None:
-        """Go on with what has been taken over, if it is of this level."""
-        head, *kept = _lines(self._path) if self._path.exists() else [{}]
-        self.lines = {line.pop("frame"): line for line in kept if head.get("level") == level}
-        every = [{"level": level}, *({"frame": name} | line for name, line in self.lines.items())]
-        write_bytes(self._path, "".join(json.dumps(line) + "\n" for line in every).encode())
-
-    def add(self, name: str, line: dict[str, Any]) -> None:
-        self.lines[name] = line
-        with open(self._path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"frame": name} | line) + "\n")
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of a file; a kill may cut the last."""
-    *whole, _ = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in whole] or [{}]

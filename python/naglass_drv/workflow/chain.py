@@ -19,6 +19,8 @@ def stages_of(rounds: Sequence[Systems]) -> tuple[str, ...]:
     """The stages that the validated inputs of all rounds ask for, in order."""
     inputs = [input for systems in rounds for input in systems.values()]
     found = [name for name in ORDER if any(getattr(input, name) for input in inputs)]
+    if len(rounds) > 1 and any(input.cells for input in inputs):
+        found.insert(found.index("reference"), "cells")
     if share_atoms(rounds[0]):
         found.insert(found.index("reference"), ATOMS)
     return (*found, SERIES) if "report" in found and "" not in rounds[0] else tuple(found)

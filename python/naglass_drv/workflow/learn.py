@@ -7,7 +7,7 @@ The steps of round 0 are those of the chain; those of a later round have a scope
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..config.rounds import round_seed
+from ..config.rounds import CANDIDATES, round_seed
 from ..config.schema import Input, Learn
 from ..products import Missing, Product
 from ..runtime.flow import Step, Workflow
@@ -16,23 +16,23 @@ from .parts import ATOMS, Products, Systems, labeled_together, of_all, side_by_s
 DECISION = "decision"
 # what a decision says of a loop that ends
 _ENDS = ("converged", "over_budget")
-_OWN = ("glass", "reference", "dataset", "train", "md", DECISION)
+_OWN = ("cells", "glass", "reference", "dataset", "train", "md", DECISION)
 
 
 def learn(rounds: Sequence[Systems], seed: int, asked: Learn) -> Workflow:
     """The products of the last round of every system that did not fail, by scope, and the inputs of that round.
 
     The loop ends as it is `asked` to. `seed` is that of the file, from which those of dataset and model follow. Each
-    round labels its own glasses and the ``candidates``, frames that the MD of the round before has selected. Its
-    dataset has the labels of all rounds, and its model starts from that of the round before. ``earlier`` among the
-    products are those of all rounds before the last.
+    round labels its own glasses and the ``candidates``, frames that the MD of the round before has selected, or cells
+    cut from them. Its dataset has the labels of all rounds, and its model starts from that of the round before.
+    ``earlier`` among the products are those of all rounds before the last.
     """
     labels: list[Product] = []
     made: dict[str, Products] = {scope: {} for scope in rounds[0]}
     last = rounds[0]
     for number, systems in enumerate(rounds):
         shared = next(iter(systems.values())).model_copy(update={"seed": round_seed(seed, number)})
-        found = yield from _round(number, systems, shared, made, labels)
+        found = yield from _round(number, systems, rounds[max(number - 1, 0)], shared, made, labels)
         if found is None:
             break
         before, made, last = made, found, systems
@@ -45,18 +45,24 @@ def learn(rounds: Sequence[Systems], seed: int, asked: Learn) -> Workflow:
 
 
 def _round(
-    number: int, systems: Systems, shared: Input, before: Mapping[str, Products], labels: list[Product]
+    number: int,
+    systems: Systems,
+    earlier: Systems,
+    shared: Input,
+    before: Mapping[str, Products],
+    labels: list[Product],
 ) -> Workflow:
     """The products of a round by scope, of the systems that the round `before` has left; its labels join `labels`.
+
+    `earlier` are the inputs of that round.
 
     Dataset and model are made by the sections of `shared`, with the isolated atoms of round 0. None if a report is made
     of an unfinished loop that has no model of this round yet.
     """
 
     def label(scope: str, input: Input) -> Workflow:
-        selected = before[scope].get("md")
-        own = {} if selected is None else {"candidates": selected}
-        return take(_scope(scope, number), input, ("glass", "reference"), own)
+        own = yield from _selected(_scope(scope, number), input, earlier[scope], before[scope])
+        return (yield from take(_scope(scope, number), input, ("glass", "reference"), own))
 
     def simulate(scope: str, input: Input) -> Workflow:
         made = yield from take(_scope(scope, number), input, ("md",), labeled[scope] | common)
@@ -76,6 +82,19 @@ def _round(
     if number and isinstance(common["train"], Missing):
         return None
     return (yield from side_by_side({scope: systems[scope] for scope in labeled}, simulate))
+
+
+def _selected(scope: str, input: Input, earlier: Input, before: Products) -> Workflow:
+    """The ``candidates`` of a round: what the MD of the round `before` has selected, or the ``cells`` that are cut from
+    it as the input of that round, `earlier`, says.
+    """
+    selected = before.get("md")
+    if selected is None:
+        return {}
+    if earlier.cells is None or all(item.structures != CANDIDATES for item in input.reference):
+        return {CANDIDATES: selected}
+    cells = yield Step("cells", scope, {CANDIDATES: selected, "train": before["train"]}, earlier)
+    return {CANDIDATES: cells, "cells": cells}
 
 
 def _fit(number: int, shared: Input, labels: Products, before: Products) -> Workflow:

@@ -67,10 +67,11 @@ def requench(
     comm: Any,
     folder: Path,
     progress: Callable[[int, int, str], None] = lambda step, total, phase: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Requenched:
     """Give a cell a new shell around its first `core` atoms; `types` names the type of each atom.
 
-    Raises TaskFailed when LAMMPS fails. Files and the log are left in `folder`.
+    Raises TaskFailed when LAMMPS fails, and Stopped once it is `stopping`. Files and the log are left in `folder`.
     """
     folder.mkdir(parents=True)
     take_over(comm, None, folder)
@@ -99,6 +100,7 @@ def requench(
         variables=variables,
         plugins=forces.plugins,
         progress=progress,
+        stopping=stopping,
     )
     return Requenched(*(_moved(cell, folder / f"{name}.dump") for name in _STATES))
 
