@@ -15,7 +15,7 @@ from naglass_drv.stages import candidates, committee, decision, md, train
 from naglass_drv.stages.base import Done, Run
 from naglass_drv.stages.criteria import RoundFacts, criteria
 from support.attempts import attempt, study
-from support.mace_models import fitted
+from support.mace_models import SMALLEST, build_model, fitted
 from support.structures import crystal
 
 ELEMENTS = ["Na", "V", "P", "O"]
