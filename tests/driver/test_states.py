@@ -9,6 +9,7 @@ import pytest
 from naglass_drv.cli.main import main
 from naglass_drv.dataset import candidates
 from naglass_drv.dataset.assemble import assemble
+from naglass_drv.dataset.cells import Ions
 from naglass_drv.dataset.frames import check_labeled, digest, read_frames, read_labeled, structure_digest, write_frames
 from naglass_drv.dataset.sets import write_set
 from naglass_drv.errors import InputError
@@ -79,8 +80,11 @@ def test_candidates_and_structures_to_be_labeled_keep_states():
     wrong.arrays["state"][4] = 99
     with pytest.raises(InputError, match=r"here: state of atom 5 \(V\) is 99"):
         candidates.prepared(wrong, "here", "family", 0, None)
-    moved = _for_labels(cell("Na8V4P8O32"), frame, SimpleNamespace(replicate=(2, 1, 1), structure="s"))
+    big = cell("Na8V4P8O32", step=5)
+    moved = _for_labels(big, frame, SimpleNamespace(replicate=(2, 1, 1), structure="s"), "g0-300K")
     assert np.flatnonzero(moved.arrays["state"]).tolist() == [4, 30]
+    with pytest.raises(InputError, match="atom 5 is in state 1, and cells that are cut do not keep states"):
+        Ions.of(frame)
 
 
 def test_foreign_frames_and_relabeled_ones_keep_states(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from ..core.graph import bond_graph, neighbors
 from ..core.unwrap import face_distances
 from ..errors import InputError
 from .candidates import named_ions
+from .frames import STATE
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -34,6 +35,10 @@ class Ions:
     @classmethod
     def of(cls, glass: "Atoms") -> "Ions":
         """By the array `ion`, else by the composition. Raises InputError for a glass that is not neutral."""
+        stated = np.flatnonzero(glass.arrays.get(STATE, []))
+        if len(stated):
+            state = glass.arrays[STATE][stated[0]]
+            raise InputError(f"atom {stated[0] + 1} is in state {state}, and cells that are cut do not keep states")
         labels, ions = named_ions(glass, 0)
         if ions is None:
             raise InputError(
