@@ -66,7 +66,12 @@ def _errors(frames, results) -> dict:
     found = errors(frames, results)
     names = np.unique([frame.get_chemical_formula() for frame in frames], return_inverse=True)[1]
     energy = np.array([(r.energy - f.info["REF_energy"]) / len(f) for f, r in zip(frames, results, strict=True)])
-    pressure = np.array([_pressure(r.stress) - _pressure(f.info["REF_stress"]) for f, r in zip(frames, results)])
+    pressure = np.array(
+        [
+            _pressure(result.stress) - _pressure(np.diag(frame.info["REF_stress"]))
+            for frame, result in zip(frames, results, strict=True)
+        ]
+    )
     squares = np.array([((r.forces - f.arrays["REF_forces"]) ** 2).sum() for f, r in zip(frames, results)])
     sizes = np.array([3.0 * len(frame) for frame in frames])
     return {
@@ -82,7 +87,8 @@ def _errors(frames, results) -> dict:
 
 
 def _pressure(stress) -> float:
-    return -GPA * float(np.trace(np.asarray(stress).reshape(3, 3))) / 3
+    """Of xx, yy, zz (eV/Å³), which come first in Voigt's order."""
+    return -GPA * float(np.mean(stress[:3]))
 
 
 def _over(names, above, below, ratio) -> tuple[float, float | None]:

@@ -235,12 +235,12 @@ class Checks:
 
     def _cells(self, top: "Partial", document: "Document", source: Path) -> None:
         """Cells can be cut from large structures of a file: wide enough, and which ion each atom is is known."""
-        from ..config.cells import radius_A, too_narrow
-        from ..dataset.cells import Ions, narrowest
-
         md = top.md
         if md is None or md.cells is None:
             return
+        from ..config.cells import radius_A, too_narrow
+        from ..dataset.cells import Ions, narrowest
+
         for number, frame in enumerate(self._frames.get(md.structures, ())):
             whole = frame.repeat(md.replicate)
             if len(whole) <= md.cells.max_atoms:
