@@ -156,7 +156,7 @@ if MPI.COMM_WORLD.rank == 1:
 def test_one_rank_of_a_job_runs_a_course_alone(tmp_path):
     """ASE's dynamics share random numbers with all ranks, of which the others do something else."""
     (tmp_path / "alone.py").write_text(ALONE)
-    path = os.pathsep.join([str(Path(simple.__file__).parent), os.environ["PYTHONPATH"]])
+    path = os.pathsep.join([str(Path(simple.__file__).parent), os.environ.get("PYTHONPATH", "")])
     mpirun = str(Path(sys.executable).with_name("mpirun"))
     command = [mpirun, "-n", "2", sys.executable, str(tmp_path / "alone.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": path})
