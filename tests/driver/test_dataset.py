@@ -185,6 +185,10 @@ def test_labels_of_a_structure_that_differ_are_compared():
     }  # fmt: skip
     assert merged.frames[1].info["REF_energy"] == frame(1).info["REF_energy"], "the first one counts"
     assert assemble("gfn1-xtb", {"a": [frame(0)], "b": [frame(0)]}, {"E0.json": E0}).repeated is None
+    same = frame(0)
+    same.info["source"] = "elsewhere"
+    equal = assemble("gfn1-xtb", {"a": [frame(0)], "b": [same]}, {"E0.json": E0}).repeated
+    assert equal == {"frames": 1, "energy_meV_per_atom": 0.0, "forces_meV_per_A": 0.0}
 
 
 def test_levels_are_not_mixed_and_copies_are_dropped():

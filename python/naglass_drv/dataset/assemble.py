@@ -96,12 +96,12 @@ def assemble(
 
 
 def _repeated(pairs: Iterable[tuple["Atoms", "Atoms"]]) -> dict[str, float] | None:
-    """How far labels of the same structures differ; those with the same numbers are copies of a file."""
+    """How far labels of the same structures differ; those of one source with the same numbers are copies."""
     energies, forces = [], []
     for one, other in pairs:
         energy = abs(one.info["REF_energy"] - other.info["REF_energy"]) / len(one)
         force = float(np.abs(one.arrays["REF_forces"] - other.arrays["REF_forces"]).max())
-        if energy or force:
+        if energy or force or one.info["source"] != other.info["source"]:
             energies.append(1e3 * energy)
             forces.append(1e3 * force)
     if not energies:

@@ -114,12 +114,17 @@ def _few_replicas(measured: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _phase(input: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, str]:
-    """What the first table calls a structure; one from a file may be a crystal, and is not called a glass."""
+    """What the first table calls a structure; one from a file may be a crystal, and is not called a glass.
+
+    Above its transition a melt is a glass only for as long as its network does not move.
+    """
     if numbers["kind"] == "glass":
         return {"state": "quenched, rigid-ion potential"}
     quenched = (input.get("md") or {}).get("structures", "glass") == "glass"
     found = checks.phase(numbers)
-    return {"state": found} if quenched or found != "glass" else {}
+    if found == "glass":
+        return {"state": f"glass within {numbers['duration_ps']:.3g} ps"} if quenched else {}
+    return {"state": found}
 
 
 def _highlights(name: str, numbers: Mapping[str, Any], rows: Rows, cooling: str) -> dict[str, Quantity | str]:
