@@ -66,11 +66,12 @@ def expect(run: Run) -> tuple[list[Task], Labels]:
 def _sets(run: Run) -> Iterator[tuple[str, "Reference", list[str]]]:
     """The sets whose atoms the dataset needs, of all systems: name for messages, section, elements."""
     systems: Mapping[str, Input] = run.input
+    # all systems have one dataset
+    given = sets.included_e0(next(iter(systems.values())), run.source)
     for scope, input in systems.items():
         for section in input.reference:
             if sets.gives_e0(input, section):
                 label = sets.settings_of(section, run.source)[1].label
-                given = sets.included_e0(input, run.source)
                 elements = sets.elements_of(input, section, run.source)
                 yield f"{scope}: reference {section.name}", section, [e for e in elements if (label, e) not in given]
 

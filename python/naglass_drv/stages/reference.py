@@ -42,19 +42,24 @@ def plan(run: Run) -> list[Task]:
     by_cp2k = any(not section.level.is_potential for section in run.input.reference)
     program = sets.program_of(run.site) if by_cp2k else None
     lone: set[tuple[str, ...]] = set()
+    given = _given_e0(run)
     return [
         task
         for section in run.input.reference
         for task in (
             teaching.plan(name, section, _candidates(run, section), run.source)
             if section.level.is_potential
-            else _plan_set(run, section, program, lone)
+            else _plan_set(run, section, program, lone, given)
         )
     ]
 
 
-def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, ...]]) -> list[Task]:
-    """The tasks of one set; `lone` collects the isolated atoms of earlier sets at the same level."""
+def _plan_set(
+    run: Run, section: Reference, program: Any, lone: set[tuple[str, ...]], given: set[tuple[str, str]]
+) -> list[Task]:
+    """The tasks of one set; `lone` collects the isolated atoms of earlier sets at the same level, `given` are those of
+    included files.
+    """
     from ..dataset.candidates import to_json
     from ..engines.cp2k.theory import levels
     from ..engines.cp2k.write import inputs
@@ -67,7 +72,6 @@ def _plan_set(run: Run, section: Reference, program: Any, lone: set[tuple[str, .
     partners = coupling.partners(section, method, jobs, run.input.seed)
     jobs |= partners
     if _labels_atoms(run, section):
-        given = sets.included_e0(run.input, run.source)
         for element in sorted({element for item in candidates for element in item.frame.symbols}):
             own = (common.label, str(levels.kinds_of(method, [element])), element)
             if own not in lone and (common.label, element) not in given:
@@ -100,13 +104,14 @@ def expect(run: Run) -> tuple[list[Task], Labels]:
     """A task for each frame and isolated atom, or for many frames; that of antiparallel moments is not foreseen."""
     tasks: list[Task] = []
     frames: dict[str, int] = {}
+    given = _given_e0(run)
     for section in run.input.reference:
         cells = _expected_cells(run, section)
         frames[section.name] = len(cells)
         if section.level.is_potential:
             tasks += teaching.expect(name, section, cells)
             continue
-        lone = _lone_atoms(run, section, cells) if _labels_atoms(run, section) else []
+        lone = _lone_atoms(run, section, cells, given) if _labels_atoms(run, section) else []
         for number, symbols in enumerate([*cells, *([element] for element in lone)]):
             ranks = section.ranks if len(symbols) > 1 else 1
             effort = efforts.label(section, symbols)
@@ -114,11 +119,17 @@ def expect(run: Run) -> tuple[list[Task], Labels]:
     return tasks, Labels(facts=_facts(run) | {"frames": frames})
 
 
-def _lone_atoms(run: Run, section: Reference, cells: list[list[str]]) -> list[str]:
+def _lone_atoms(run: Run, section: Reference, cells: list[list[str]], given: set[tuple[str, str]]) -> list[str]:
     """The elements whose isolated atoms are to be labeled."""
     label = sets.settings_of(section, run.source)[1].label
-    given = sets.included_e0(run.input, run.source)
     return sorted({element for cell in cells for element in cell if (label, element) not in given})
+
+
+def _given_e0(run: Run) -> set[tuple[str, str]]:
+    """Full level and element of each energy in the included files, which are read only where a set would label it."""
+    if not any(_labels_atoms(run, section) for section in run.input.reference):
+        return set()
+    return sets.included_e0(run.input, run.source)
 
 
 def _facts(run: Run) -> dict[str, Any]:
