@@ -194,5 +194,9 @@ def test_frames_without_stress_are_named_where_stress_is_asked_for(folder):
     assert line.startswith(
         "input.yaml:5: dataset.include[0]: frames.extxyz: frame 2 has no REF_stress (1 of 3 frames); leave out"
     )
+    atom = cell("O", config_type="IsolatedAtom", multiplicity=3)
+    write_frames(folder / "frames.extxyz", [atom, *with_stress, cell("Na2O", 5)])
+    (line,) = refused(folder, text)
+    assert "frame 3 has no REF_stress (1 of 3 frames)" in line, "numbers are those of the file"
     for train in ("{epochs: 1}", "{epochs: 1, stress_weight: 0}"):
         assert loaded(folder, text.replace("{epochs: 1, stress_weight: 100}", train))

@@ -75,7 +75,9 @@ class Contents:
             full = one_level(((f"{shown}: frame {k}", frame) for k, frame in enumerate(frames)), level)
             atoms = [frame for frame in frames if is_isolated_atom(frame)]
             kept, _ = below(ceiling, (frame for frame in frames if not is_isolated_atom(frame)))
-            if stress and (lacking := [k for k, frame in enumerate(kept) if "REF_stress" not in frame.info]):
+            numbers = {id(frame): number for number, frame in enumerate(frames)}
+            lacking = [numbers[id(frame)] for frame in kept if "REF_stress" not in frame.info]
+            if stress and lacking:
                 raise InputError(
                     f"{shown}: frame {lacking[0]} has no REF_stress ({len(lacking)} of {counted(len(kept), 'frame')}); "
                     "leave out train.stress_weight, so that frames without do not count"
