@@ -10,7 +10,7 @@ export PATH := $(BIN):$(PATH)
 # without bytecode, each process that imports torch and mace would compile them for 15 s
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: quickstart test test-quick test-long lint types format tidy bench build dev cp2k environments clean
+.PHONY: quickstart test test-quick test-long test-cluster lint types format tidy bench build dev cp2k environments clean
 
 # From a fresh checkout to a report: installs missing dependencies and runs the workflow on two ranks.
 quickstart: build cp2k
@@ -30,6 +30,10 @@ test-quick: build
 # Tests that are too slow for every commit: run before a release and before closing an issue.
 test-long: build cp2k environments
 	$(PYTEST) -m long -o norecursedirs=".* build" tests
+
+# Chains of jobs on a Slurm that the tests start themselves, as root; needs slurmctld, slurmd, slurm-client, munge.
+test-cluster: build
+	$(BIN)/python -m pytest -q -m "" tests/cluster
 
 # Style and types. `make format` fixes what can be fixed automatically.
 lint: $(VENV)-lint/installed

@@ -13,7 +13,7 @@ SHARED_MEMORY = Path("/dev/shm")
 _STARTING_S = 10
 _MARKERS = {"mpirun": "mpi", "mpiexec": "mpi", "cp2k": "cp2k"}
 # of the folders
-_ORDER = ("resume", "engines", "lammps", "driver", "core")
+_ORDER = ("cluster", "resume", "engines", "lammps", "driver", "core")
 _running: list[pytest.Item] = []
 
 

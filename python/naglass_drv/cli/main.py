@@ -22,6 +22,7 @@ from . import (
     run,
     screen,
     status,
+    submit,
     validate,
 )
 
@@ -88,7 +89,20 @@ def make_parser() -> argparse.ArgumentParser:
         sub.set_defaults(verb=verb)
         return sub
 
-    for family in (validate, estimate, run, status, models, environments, screen, relabel, cells, imports, dataset):
+    for family in (
+        validate,
+        estimate,
+        run,
+        status,
+        submit,
+        models,
+        environments,
+        screen,
+        relabel,
+        cells,
+        imports,
+        dataset,
+    ):
         family.add_verbs(add)
     reference.add_verbs(add, run.site_settings)
     editors.add_verbs(add, parser)

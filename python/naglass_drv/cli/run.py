@@ -10,13 +10,17 @@ from typing import Any
 from ..errors import NaglassError, Stopped, TaskFailed
 from . import checks
 
+_PATIENCE_S = 5.0
+
 
 def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add run and report."""
     run = add("run", _run, "run all stages of an input; start with mpirun -n N for N ranks")
     run.add_argument("input", type=Path)
     run.add_argument("--folder", type=Path, help="run folder (default: run/ next to the input)")
-    run.add_argument("--walltime", help="stop early enough to save everything: 90m, 1.5h, HH:MM:SS")
+    run.add_argument(
+        "--walltime", help="stop in time to save everything: 90m, 1.5h, HH:MM:SS (default: end of the Slurm job)"
+    )
     run.add_argument("--dry-run", action="store_true", help="show what would be run now and why, and write nothing")
     report = add("report", _report, "rebuild the report of a run folder")
     report.add_argument("folder", nargs="?", type=Path, default=Path("run"), help="run folder (default: run)")
@@ -25,6 +29,7 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
 def _run(options: argparse.Namespace) -> int:
     from ..config.load import load_study
     from ..files import check_target
+    from ..runtime.batch import end_of_job
     from ..runtime.job import Request
     from ..runtime.stop import walltime_seconds
 
@@ -36,6 +41,7 @@ def _run(options: argparse.Namespace) -> int:
         folder = options.folder or path.parent / "run"
         check_target(folder, "--folder", folder=True)
         study = load_study(path, checks=[checks.Checks()])
+        left_s = end_of_job()
         return Request(
             **work_of(study),
             path=path,
@@ -43,7 +49,9 @@ def _run(options: argparse.Namespace) -> int:
             source=path.resolve().parent,
             folder=folder.resolve(),
             resume=_resume_command(),
-            walltime_s=walltime_seconds(options.walltime) if options.walltime else None,
+            walltime_s=walltime_seconds(options.walltime) if options.walltime else left_s,
+            # a job that Slurm has started again may find the one of a lost node still at work
+            patience_s=_PATIENCE_S if left_s is None else max(_PATIENCE_S, 0.5 * left_s),
         )
 
     return run_workflow(request)

@@ -37,7 +37,7 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from ..runtime import status
+    from ..runtime import batch, status
     from ..runtime.lock import is_running
 
     if not options.watch:
@@ -56,6 +56,8 @@ def _status(options: argparse.Namespace) -> int:
         time.sleep(_EVERY_S)
         text = status.overview(options.folder, bars=terminal)
     print(text)
+    for job, state in batch.states(options.folder).items():
+        print(f"job {job}: {state}")
     for line in _input_changes(options.folder):
         print(line)
     return 0

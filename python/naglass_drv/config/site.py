@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ..fields import Section
 from .schema import Threads
+from .slurm import Slurm
 from .source import parse
 from .validation import validate
 
@@ -20,13 +21,15 @@ class Site(Section):
     """Programs on this machine. Those not given are searched for on PATH.
 
     `cp2k` is the CP2K executable, `cp2k_data` its data folder, `launcher` the mpirun of the MPI that CP2K is
-    linked against (None: CP2K is started without one), `threads` the OpenMP threads of one CP2K process.
+    linked against (None: CP2K is started without one), `threads` the OpenMP threads of one CP2K process; `slurm`
+    says how jobs are submitted.
     """
 
     cp2k: Path | None = None
     cp2k_data: Path | None = None
     launcher: Path | None = None
     threads: Threads = Field(default=1)
+    slurm: Slurm | None = None
 
 
 def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
@@ -61,8 +64,8 @@ def load_site(environment: Mapping[str, str] = os.environ) -> Site:
 
 
 def as_mapping(site: Site) -> dict[str, str | int | None]:
-    """The site as seen by the stages, with paths as text."""
-    return site.model_dump(mode="json")
+    """The programs of the site as seen by the stages, with paths as text."""
+    return site.model_dump(mode="json", exclude={"slurm"})
 
 
 def _usable(path: Path, *, folder: bool) -> bool:

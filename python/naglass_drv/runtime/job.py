@@ -38,7 +38,7 @@ _FILES = (
     "report.json",
     "quantities.csv",
 )
-_FOLDERS = ("tasks", "products", "reports")
+_FOLDERS = ("tasks", "products", "reports", "jobs")
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Request:
 
     `expanded` is the text of run.yaml, `stages` the stages that the workflow uses, in order, and `ranks` how many
     ranks each section of the input requests. Relative paths of the input start at `source`; `folder` is absolute.
-    `resume` is the command that resumes the run. `only` lists stages to redo in an existing run folder, leaving the
-    others as they are.
+    `resume` is the command that resumes the run; another job in the folder is waited for `patience_s` (s). `only` lists
+    stages to redo in an existing run folder, leaving the others as they are.
     """
 
     workflow: Callable[[], Workflow]
@@ -61,6 +61,7 @@ class Request:
     resume: str
     ranks: Mapping[str, int] = field(default_factory=dict)
     walltime_s: float | None = None
+    patience_s: float = 5.0
     only: Collection[str] = ()
 
 
@@ -86,7 +87,7 @@ def run_job(
         return request, make_site()
 
     request, site = on_first(comm, prepare)
-    lock = RunLock(request.folder, comm)
+    lock = RunLock(request.folder, comm, request.patience_s)
     stop = None
     try:
         stop = Stop(request.folder, bcast(comm, job_name()), request.walltime_s)

@@ -17,16 +17,17 @@ class RunLock:
     """The lock of the run folder, as held by one rank.
 
     The first rank holds `lock` exclusively; all ranks share `lock.ranks`. If the first rank of a job was
-    killed, the job is thus still detected while any other rank is alive and may write.
+    killed, the job is thus still detected while any other rank is alive and may write. An earlier job is waited for
+    `patience_s` (s): the orphans of a node that Slurm has given up may go on for a while.
     """
 
-    def __init__(self, folder: Path, comm: Any):
+    def __init__(self, folder: Path, comm: Any, patience_s: float = _PATIENCE_S):
         self._files: list[int] = []
         busy = None
         if comm.Get_rank() == 0:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                busy = self._take_both(folder)
+                busy = self._take_both(folder, patience_s)
             except OSError as error:
                 busy = str(of_system(error, folder))
         busy = bcast(comm, busy)
@@ -43,12 +44,12 @@ class RunLock:
         while self._files:
             os.close(self._files.pop())
 
-    def _take_both(self, folder: Path) -> str | None:
+    def _take_both(self, folder: Path, patience_s: float) -> str | None:
         alone = _open(folder / "lock")
         self._files.append(alone)
         ranks = _open(folder / "lock.ranks")
         try:
-            deadline = time.monotonic() + _PATIENCE_S
+            deadline = time.monotonic() + patience_s
             # the ranks of a job that was just killed need a moment to exit
             while not (_lock(alone, fcntl.LOCK_EX) and _lock(ranks, fcntl.LOCK_EX)):
                 if time.monotonic() > deadline:

@@ -1,0 +1,86 @@
+"""The part of a site profile that says how jobs are submitted: Slurm's words for this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from ..errors import InputError
+from ..fields import Count, Positive, Section, within
+from ..paths import data_file
+from .source import Document, parse
+from .validation import validate
+
+# a word of sbatch: no space, no quote, nothing that a shell would read
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_@.,:+&|*\[\]-]+$", max_length=200)]
+Option = Annotated[str, Field(pattern=r"^--[a-z][a-z-]*(=[A-Za-z0-9_@.,:+%/-]+)?$", max_length=200)]
+Line = Annotated[str, Field(pattern=r"^[ -~]+$", max_length=1000)]
+FOLDER = "sites"
+
+
+class Slurm(Section):
+    """How to submit jobs here. A key without a value is not known of this machine: fill it in where it is needed.
+
+    `setup` are lines of shell that run before the program, such as ``module load``; `options` are further options of
+    sbatch. A node has `cores_per_node` and `gpus_per_node`; no job may be longer than `longest_h`. The `launcher`
+    starts the ranks: ``srun --mpi=pmi2`` for the MPICH that comes with mpi4py.
+    """
+
+    account: Word | None = None
+    needs_account: bool = False
+    partition: Word | None = None
+    qos: Word | None = None
+    constraint: Word | None = None
+    cores_per_node: Annotated[Count, within(1, 4096)] | None = None
+    gpus_per_node: Annotated[int, Field(ge=0), within(0, 64)] = 0
+    longest_h: Annotated[Positive, within(0.01, 10_000)] | None = None
+    launcher: Line = "srun --mpi=pmi2"
+    options: list[Option] = Field(default_factory=list)
+    setup: list[Line] = Field(default_factory=list)
+
+
+class Profile(Section):
+    """A shipped site profile."""
+
+    slurm: Slurm
+
+
+def shipped() -> list[str]:
+    """Names of the site profiles that come with naglass."""
+    return sorted(path.stem for path in data_file(FOLDER).glob("*.yaml"))
+
+
+def shipped_file(name: str) -> Path:
+    """The file of a shipped profile. Raises InputError with the names of all."""
+    if name not in shipped():
+        raise InputError(f"site {name!r}: no such profile; there are {', '.join(shipped())}")
+    return data_file(FOLDER, f"{name}.yaml")
+
+
+def charged_to(slurm: Slurm, account: str) -> Slurm:
+    """The same with another account. Raises InputError for one that no Slurm would know."""
+    try:
+        return Slurm.model_validate(slurm.model_dump() | {"account": account})
+    except ValidationError:
+        raise InputError(f"--account {account!r}: not the name of an account") from None
+
+
+def slurm_of(name: str, own: Slurm | None) -> tuple[Slurm, Path | None]:
+    """The words of a shipped profile `name` and its file, or of the user's `own` profile if the name is empty.
+
+    What the user's profile states goes before what the shipped one does. Raises InputError if there is neither.
+    """
+    if not name:
+        if own is None:
+            raise InputError(
+                "the site profile says nothing of Slurm; name a shipped one with --site (see 'naglass_drv site list'), "
+                "or add a section slurm to your own"
+            )
+        return own, None
+    path = shipped_file(name)
+    document: Document = parse(path)
+    read = validate(document, Profile)
+    document.raise_faults()
+    assert read is not None
+    stated = own.model_dump(exclude_unset=True) if own is not None else {}
+    return read.slurm.model_copy(update=stated), path

@@ -1,0 +1,99 @@
+"""Site profiles and the job that `submit` would hand to Slurm; Slurm itself is not needed."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from naglass_drv.config.slurm import Slurm, shipped, shipped_file, slurm_of
+from naglass_drv.errors import InputError
+from naglass_drv.runtime.batch import Shape, clock, script
+from support.jobs import called
+
+INPUT = """
+name: small
+system: {composition: {Na: 4, P: 4, O: 12}, density_g_cm3: 2.45}
+glass: {melt_ps: 1, ranks: 2}
+"""
+
+
+@pytest.fixture
+def submit(tmp_path):
+    (tmp_path / "input.yaml").write_text(INPUT)
+    own = tmp_path / "site.yaml"
+    own.write_text("threads: 1\n")
+
+    def command(*words, profile=""):
+        if profile:
+            own.write_text(profile)
+        return called("submit", "input.yaml", "--dry-run", *words, cwd=tmp_path, NAGLASS_SITE=str(own))
+
+    return command
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_profile_is_valid_and_states_its_sources(name):
+    text = shipped_file(name).read_text()
+    read, path = slurm_of(name, None)
+    assert isinstance(read, Slurm) and path == shipped_file(name)
+    known = YAML(typ="safe").load(text)["slurm"]
+    assert read.model_dump(exclude_unset=True) == dict(known)
+    assert name in ("slurm", "workstation") or "Source" in text
+
+
+def test_one_s_own_profile_goes_before_the_shipped_one():
+    found, _ = slurm_of("jean-zay-cpu", Slurm(account="abc@cpu", longest_h=5.0))
+    assert (found.account, found.longest_h, found.cores_per_node) == ("abc@cpu", 5.0, 40)
+
+
+def test_the_script_is_valid_shell_and_asks_for_what_is_wanted(submit, tmp_path):
+    made = submit("--site", "jean-zay-cpu", "--account", "abc@cpu", "--ranks", "80", "--walltime", "90m")
+    assert made.returncode == 0, made.stderr
+    lines = made.stdout.splitlines()
+    for line in ("--account=abc@cpu", "--nodes=2", "--ntasks=80", "--time=01:30:00", "--signal=B:USR1@60", "--requeue"):
+        assert f"#SBATCH {line}" in lines
+    assert "#SBATCH --hint=nomultithread" in lines and "module purge" in lines
+    assert subprocess.run(["bash", "-n"], input=made.stdout, text=True).returncode == 0
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_with_odd_characters_stays_one_word():
+    text = script(
+        Shape(1, 1, 1, 0, 1.0), {}, name="n", folder=Path("/x/it's $HOME"), command=["a b", "$c"], again=["d"]
+    )
+    assert "srun 'a b' '$c' &" in text and "'\"'\"'" in text
+    assert subprocess.run(["bash", "-n"], input=text, text=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "hours, shown", [(0.001, "00:01:00"), (0.5, "00:30:00"), (1.01, "01:01:00"), (100.0, "100:00:00")]
+)
+def test_times_are_rounded_up_to_minutes(hours, shown):
+    assert clock(hours) == shown
+
+
+@pytest.mark.parametrize(
+    "words, profile, said",
+    [
+        ((), "", "the site profile says nothing of Slurm"),
+        (("--site", "nowhere"), "", "site 'nowhere': no such profile; there are adastra-genoa, "),
+        (("--site", "jean-zay-cpu"), "", "jean-zay-cpu.yaml: slurm.account: is needed here"),
+        (("--site", "slurm"), "", "slurm.yaml: slurm.cores_per_node: is not known"),
+        (("--site", "jean-zay-cpu", "--account", "a b"), "", "--account 'a b': not the name of an account"),
+        (("--site", "workstation", "--ranks", "1"), "", "--ranks 1: glass.ranks requests 2"),
+        (("--site", "workstation", "--walltime", "48h"), "", "--walltime 48h: "),
+        (("--site", "workstation", "--threads", "9"), "", "--threads 9: "),
+        ((), "slurm: {cores_per_node: 4, account: 'a; rm -rf /'}\n", "site.yaml:1: slurm.account: "),
+        ((), "slurm: {cores_per_node: 4, options: ['--wrap=x y']}\n", "site.yaml:1: slurm.options[0]: "),
+    ],
+)
+def test_what_the_machine_cannot_give_is_refused_before_anything_is_written(submit, tmp_path, words, profile, said):
+    made = submit(*words, profile=profile)
+    assert made.returncode == 2 and said in made.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_profile_that_is_none_is_named():
+    with pytest.raises(InputError, match=r"site '\.\./x': no such profile"):
+        shipped_file("../x")
