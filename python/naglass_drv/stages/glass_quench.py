@@ -130,7 +130,7 @@ def in_steps(script: "Script", settings: Settings) -> "Script":
     from ..engines.lammps.segments import Phase
 
     top, end, step = settings.melt_temperature_K, settings.final_temperature_K, settings.step_K or 0.0
-    temperatures = [*np.arange(top - step, end + 0.5 * step, -step), end]
+    temperatures = [*np.arange(top - step, end + 1e-6, -step), end]
     phases = []
     for number, (above, here) in enumerate(zip((top, *temperatures), temperatures, strict=False)):
         free = settings.free_below_K is not None and here < settings.free_below_K
