@@ -1,9 +1,9 @@
 """Fields and models for what is read from files: numbers with bounds, and strict, frozen sections."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
@@ -64,3 +64,16 @@ class Section(BaseModel):
     """A mapping with known keys."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    @classmethod
+    def completed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """The keys as given, with those that follow from others."""
+        return given
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        given = {key: getattr(self, key) for key in self.model_fields_set}
+        for key, value in self.completed(given).items():
+            # frozen for everyone else
+            object.__setattr__(self, key, value)
+        return self

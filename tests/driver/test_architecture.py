@@ -14,7 +14,7 @@ MAY_KNOW = {
     "chemistry": set(),
     "core": {"_core", "chemistry"},
     "runtime": set(),
-    "config": {"chemistry", "runtime"},
+    "config": {"chemistry", "glass", "runtime"},
     "dataset": CORE,
     "glass": {"chemistry"},
     "engines": {"runtime", "dataset", "chemistry"},

@@ -7,7 +7,7 @@ import pytest
 
 from naglass_drv.dataset.frames import read_frames
 from naglass_drv.errors import InputError, Stopped
-from naglass_drv.stages import glass
+from naglass_drv.stages import glass, glass_quench
 from naglass_drv.stages.base import Done
 from support.attempts import attempt, study
 
@@ -46,7 +46,9 @@ def test_a_glass(whole):
     run, task, summary, notes = whole
     glass.collect(run, [Done(task, run.folder / "a", summary)])
     products = run.products / "glass"
-    assert sorted(path.name for path in products.iterdir()) == ["g0-melt.extxyz", "g0-quench.json", "g0.extxyz"]
+    assert sorted(path.name for path in products.iterdir()) == [
+        "g0-made.json", "g0-melt.extxyz", "g0-quench.json", "g0.extxyz",
+    ]  # fmt: skip
     (atoms,) = read_frames(products / "g0.extxyz")
     assert atoms.get_chemical_formula("hill") == "Na4O16P4V2"
     labels, counts = np.unique(atoms.get_array("ion"), return_counts=True)
@@ -93,12 +95,12 @@ def test_the_course_of_the_quench_is_kept(whole):
 
 def test_stop_and_resume_gives_the_same_glass(whole, tmp_path, monkeypatch):
     _run, task, *_ = whole
-    monkeypatch.setattr(glass, "_CHECKPOINT_STEPS", 500)
+    monkeypatch.setattr(glass_quench, "_CHECKPOINT_STEPS", 500)
     unbroken = glass.run(attempt(task, tmp_path / "unbroken"))
     with pytest.raises(Stopped):
         glass.run(attempt(task, tmp_path / "a", polls=9))
     resumed = glass.run(attempt(task, tmp_path / "b", previous=tmp_path / "a"))
-    for name in (glass.GLASS, glass.MELT, glass.QUENCH):
+    for name in (glass.GLASS, glass.MELT, glass.QUENCH, glass.MADE):
         assert (tmp_path / "b" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
     assert {k: v for k, v in resumed.items() if k != "steps_per_s"} == {
         k: v for k, v in unbroken.items() if k != "steps_per_s"

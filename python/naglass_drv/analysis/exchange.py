@@ -11,6 +11,19 @@ from ..chemistry.ions import TRANSITION_METALS
 
 # a bond is broken only when its atoms are well apart, so that long vanadium-oxygen bonds that vibrate do not count
 _APART = 1.25
+# share of the bonds of a pair that may be exchanged in a glass
+_FLOWS = 0.01
+
+
+def flowing(exchanged: Mapping[str, tuple[int, int]]) -> list[str]:
+    """The pairs of which so many bonds were exchanged, by `exchanged_bonds`, that this is a supercooled melt."""
+    return [pair for pair, (bonds, count) in exchanged.items() if count > max(1, _FLOWS * bonds)]
+
+
+def exchange_text(pair: str, found: tuple[int, int], over_ps: float) -> str:
+    """``12 of 160 P–O bonds were exchanged within 10 ps``."""
+    bonds, count = found
+    return f"{count} of {bonds} {pair.replace('-', '–')} bonds were exchanged within {over_ps:.3g} ps"
 
 
 def exchanged_bonds(frames: Sequence[Atoms], cutoffs: Mapping[str, float]) -> dict[str, tuple[int, int]]:

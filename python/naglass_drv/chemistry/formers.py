@@ -1,6 +1,8 @@
 """Which elements form networks and which are anions, and how far their first shells reach."""
 
 FORMERS = ("P", "Si", "B")
+#: In a PO4 one oxygen is terminal (P=O), so that it has at most three bridges.
+MOST_BRIDGES = {"P": 3, "Si": 4, "B": 4}
 #: Anions come last in every table, figure and pair name.
 ANIONS = ("O", "F", "S", "Cl")
 # Covalent and ionic first shells of oxide glasses; anything else is the first minimum of its own g(r).

@@ -47,11 +47,19 @@ def known() -> str:
     return ", ".join(ion_label(element, charge) for element, charge in _WITH_OXYGEN)
 
 
+def otherwise() -> str:
+    """What to do about an ion without parameters, as text."""
+    return (
+        f"available: {known()}; a machine-learned potential needs none: name a MACE model of these elements as "
+        "glass.model, and a protocol of one step, as nvt-100"
+    )
+
+
 def check(ions: Sequence[Species]) -> None:
     """Raise InputError naming every ion that has no parameters, or the lack of oxygen."""
     missing = [ion.label for ion in lacking(ions)]
     if missing:
-        raise InputError(f"composition: no Pedone parameters for {', '.join(missing)}; available: {known()}")
+        raise InputError(f"composition: no Pedone parameters for {', '.join(missing)}; {otherwise()}")
     if all(ion.element != "O" for ion in ions):
         raise InputError("composition: the Pedone potential is for oxides, but there is no O")
 

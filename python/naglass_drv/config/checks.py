@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..glass import protocols
 from ..paths import holds_code, inside_package
 from . import cells, sizes
 from .elements import Elements, Named, report_absent, union
@@ -41,8 +42,9 @@ def cross_check(top: Partial, document: Document, source: Path) -> None:
             for check_item in (_check_strain, _check_template, _check_potential, _check_spin, _check_moves):
                 with rule():
                     check_item(item, index, document)
-    with rule():
-        _check_archive(top.md, document, source)
+    for name in ("glass", "md"):
+        with rule():
+            _check_archive(name, getattr(top, name), document, source)
     for where, path in _named_files(top):
         _check_file(document, where, source, path)
 
@@ -57,6 +59,10 @@ def _check_needs(top: Partial, document: Document) -> None:
     with rule():
         if top.train is not None:
             _check_committee(top.train, document)
+    with rule():
+        if top.glass is not None and top.glass.model is None and protocols.of(top.glass).first is not None:
+            message = f"{top.glass.protocol!r} melts the glass again with a MACE model; name its file as model"
+            document.fault(("glass", "protocol"), message)
     if top.analysis is not None and top.md is None and top.glass is None:
         document.fault(("analysis",), "there is neither an md nor a glass section to analyze")
     if top.md is not None and top.md.model == "train" and top.train is None:
@@ -278,26 +284,26 @@ def _check_uncertainty(top: Partial, md: Partial, document: Document) -> None:
         document.fault(("md", "gpus"), f"{md.gpus}: {reason}")
 
 
-def _check_archive(md: Partial | None, document: Document, source: Path) -> None:
+def _check_archive(name: str, section: Partial | None, document: Document, source: Path) -> None:
     """An archive with TorchScript that does not come with naglass is loaded only with the user's consent; one without
     would leave GPUs idle."""
-    if md is None or not isinstance(md.model, Path) or md.model.suffix != ".naglass":
+    if section is None or not isinstance(section.model, Path) or section.model.suffix != ".naglass":
         return
-    path = source / md.model
+    path = source / section.model
     code = holds_code(path)
     with rule():
-        if md.gpus and path.is_file() and not code:
+        if section.known("gpus") and path.is_file() and not code:
             message = (
-                f"{md.gpus}: {str(md.model)!r} contains only numbers, which are evaluated on CPUs; name the portable "
-                "model (.mace), export it with --torch, or leave gpus out"
+                f"{section.gpus}: {str(section.model)!r} contains only numbers, which are evaluated on CPUs; name the "
+                "portable model (.mace), export it with --torch, or leave gpus out"
             )
-            document.fault(("md", "gpus"), message)
-    if code and not md.trust and not inside_package(path):
+            document.fault((name, "gpus"), message)
+    if code and not section.trust and not inside_package(path):
         message = (
-            f"{str(md.model)!r}: the archive contains TorchScript, which can run arbitrary code; if you trust its "
+            f"{str(section.model)!r}: the archive contains TorchScript, which can run arbitrary code; if you trust its "
             "origin, add 'trust: true' to this section, or use the portable model (.mace), which contains only data"
         )
-        document.fault(("md", "model"), message)
+        document.fault((name, "model"), message)
 
 
 def check_cutoffs(systems: Sequence[tuple[Partial, Document]], document: Document) -> None:
@@ -350,7 +356,7 @@ def _named_files(top: Partial) -> Iterator[tuple[Where, Any]]:
         for index, item in enumerate(top.reference):
             with rule():
                 yield ("reference", index, "level", "template"), item.level.template
-    for name, key in (("train", "start_model"), ("md", "model")):
+    for name, key in (("glass", "model"), ("train", "start_model"), ("md", "model")):
         with rule():
             section = getattr(top, name)
             yield (name, key), getattr(section, key, None)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..chemistry import ions as chemistry
 from ..errors import InputError
+from ..glass import protocols
 from ..wording import counted
 from .partial import Partial, Unknown, rule
 from .source import Where
@@ -20,7 +21,7 @@ from .source import Where
 Counts = Mapping[Path | str, Sequence[int]]
 #: For `costs`: no structure file has been read.
 NOTHING: Counts = MappingProxyType({})
-_GLASS_SAMPLE_PS = 0.1
+_GLASS_SAMPLE_PS, _GLASS_ROWS = 0.1, 10_000_000
 _SOFT_PS = 1.0
 _MELT_FRAMES = 2
 # bytes for a program with its libraries: LAMMPS in Python, CP2K, LAMMPS with torch
@@ -180,11 +181,13 @@ def batches(sizes: Sequence[int]) -> list[range]:
 
 def _glass(top: Any) -> Cost:
     glass, count = top.glass, atoms(top)
-    quench_ps = max(0.0, glass.melt_temperature_K - glass.final_temperature_K) / glass.quench_rate_K_per_ps
-    total_ps = _SOFT_PS + glass.melt_ps + quench_ps + glass.hold_ps
+    total_ps = _SOFT_PS + protocols.longest_ps(glass)
     text = f"melt-quench of {count} atoms, {_time(total_ps, glass.timestep_fs)}"
-    disk = glass.replicas * total_ps / _GLASS_SAMPLE_PS * count * _SNAPSHOT_B
-    return Cost(("glass",), glass.replicas, text, _LAMMPS_B + count * _CLASSICAL_B, disk)
+    if glass.protocol:
+        text += " at most"
+    disk = glass.replicas * min(total_ps / _GLASS_SAMPLE_PS * count, _GLASS_ROWS) * _SNAPSHOT_B
+    memory = _LAMMPS_B + count * _CLASSICAL_B if glass.model is None else _TORCH_B + count * _MODEL_B
+    return Cost(("glass",), glass.replicas, text, memory, disk)
 
 
 def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:

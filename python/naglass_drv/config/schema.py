@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, SerializerFunctionWrapH
 
 from ..chemistry.level import Level
 from ..fields import Count, NonNegative, Picoseconds, Positive, Section, Temperature, each_once, or_word, within
+from ..glass import protocols
 from .cells import Cells
 
 #: Largest number of atoms in a cell: neither packing nor analysis has been tested above it.
@@ -84,8 +85,13 @@ class System(Section):
 
 
 class Glass(Section):
-    """Packing and melt-quench with the rigid-ion potential, in LAMMPS."""
+    """Packing and melt-quench in LAMMPS, by the values of a `protocol` or others: with the rigid-ion potential, with
+    the MACE model of a file, or with both. A `model` archive with TorchScript is loaded only with `trust`.
+    """
 
+    protocol: Literal["nvt-100", "nvt-10", "nvt-steps", "npt-100", "npt-10", "two-step", "two-step-npt"] | None = None
+    model: File | None = None
+    trust: bool = False
     replicas: Tasks = 1
     melt_temperature_K: Temperature = 3000.0
     melt_ps: Picoseconds = 10.0
@@ -94,6 +100,11 @@ class Glass(Section):
     hold_ps: Picoseconds = 2.0
     timestep_fs: TimeStep = 1.0
     ranks: Ranks = 1
+
+    @classmethod
+    def completed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """The keys with those of the protocol."""
+        return protocols.completed(given)
 
 
 class Segment(Section):

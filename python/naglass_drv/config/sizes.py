@@ -5,6 +5,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..files import stem_of
+from ..glass import protocols
 from . import cost
 from .partial import Partial, rule
 from .schema import MAX_ATOMS, MAX_TASKS, Analysis
@@ -48,17 +49,17 @@ def _check_atoms(top: Partial, document: Document) -> None:
 
 
 def _check_potential(top: Partial, document: Document) -> None:
-    """The melt-quench potential has parameters for every ion of a glass."""
+    """The melt-quench potential has parameters for every ion of a glass, unless a model makes the whole of it."""
     from ..chemistry import potentials
 
-    if top.glass is None:
+    if top.glass is None or (top.glass.model is not None and protocols.of(top.glass).first is None):
         return
     ions = cost.ions(top)
     lacking = potentials.lacking(ions)
     for ion in lacking:
         labels = [label for label in top.system.composition if label.rstrip("+-0123456789") == ion.element]
         exact = next((label for label in labels if label == ion.label), labels[0])
-        message = f"the glass section has no Pedone parameters for {ion.label}; available: {potentials.known()}"
+        message = f"the glass section has no Pedone parameters for {ion.label}; {potentials.otherwise()}"
         document.fault(("system", "composition", exact), message)
     if not lacking:
         try:
@@ -74,6 +75,8 @@ def _check_quench(top: Partial, document: Document) -> None:
     for key in ("melt_ps", "hold_ps"):
         with rule():
             _check_long_enough(getattr(glass, key), glass.timestep_fs, ("glass", key), document)
+    with rule():
+        _check_steps(protocols.longest_melt_ps(glass), glass.timestep_fs, ("glass", "melt_ps"), document)
     with rule():
         quench_ps = (glass.melt_temperature_K - glass.final_temperature_K) / glass.quench_rate_K_per_ps
         if 0.0 < 1000.0 * quench_ps < glass.timestep_fs:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..chemistry.level import NOT_OF_THE_LEVEL
+from ..fields import Section
 from .partial import Partial
 from .source import Document, Where
 
@@ -83,6 +84,8 @@ def valid_sections(value: dict[str, Any], top: type[BaseModel]) -> Partial:
 def _partial(model: type[BaseModel], given: Any) -> Partial:
     values: dict[str, Any] = {}
     given = given if isinstance(given, dict) else {}
+    if issubclass(model, Section):
+        given = model.completed(given)
     for name, field in model.model_fields.items():
         if name not in given:
             if not field.is_required():

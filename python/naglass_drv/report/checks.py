@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..analysis.exchange import exchange_text, flowing
+from ..chemistry.formers import MOST_BRIDGES
 from ..chemistry.ions import ion_label, species
 from ..chemistry.notation import SUPERSCRIPT, ion_text
 from ..core.statistics import average
 from ..wording import outside
+from .glasses import glasses_made
 from .material import Material
 from .measured import all_measured, quench_end
 from .numbers import Notice, quantity
@@ -21,8 +24,6 @@ _COORDINATION = {
     "Cr": (4, 6, 0.1),
 }  # fmt: skip
 _MOBILE_MEAN = {"Na": (4.0, 9.0), "Li": (3.0, 6.5), "K": (5.0, 12.0)}
-# In a PO4 one oxygen is terminal (P=O), so that it has at most three bridges
-_MOST_BRIDGES = {"P": 3, "Si": 4, "B": 4}
 # Mean bond lengths (Å) from crystal chemistry: Shannon (1976), doi:10.1107/S0567739476001551, with some tolerance
 _LENGTHS_A = {
     "P-O": (1.46, 1.64), "Si-O": (1.56, 1.72), "B-O": (1.30, 1.55), "V-O": (1.65, 2.15), "Fe-O": (1.80, 2.25),
@@ -39,8 +40,6 @@ _DENSITY = 0.05
 _HOST_MSD_A2 = 1.0
 _HOST_TO_ION = 1 / 3
 _VIBRATION_A2 = 0.5
-# share of the host's bonds to oxygen that are exchanged during a run
-_EXCHANGED = 0.01
 _MELT = "Supercooled melt"
 _FORCE_MEV_PER_A = 100.0
 # structures of which a note gives the numbers
@@ -53,6 +52,10 @@ _ADVICE = {
     "and the potential; structure and dynamics are those of a stretched or compressed glass.",
     "Oxidation states": "The input fixes the number of ions of each charge: either the bonds do not match these "
     "ions, or the assignment fails.",
+    "Not the glass asked for": "A slower quench, a longer melt or another potential may make it; what is measured on "
+    "it describes another material.",
+    "Melt remembers its start": "The structure is partly that of the packing, or of the glass that was melted; melt "
+    "longer or hotter.",
     "Unusual structure": "",
     "Supercooled melt": "The network itself flows: this is a supercooled melt, not a glass. Its structure changes "
     "during the run, and the motion of the ions is partly that of the host.",
@@ -105,6 +108,8 @@ def findings(material: Material) -> list[Finding]:
         found += oxidation(name, numbers, material.input["system"])
         found += density(name, numbers, material.input["system"])
         found += relaxation(name, numbers)
+    for name, made in glasses_made(material).items():
+        found += [Finding(flag["topic"], "bad", name, flag["text"]) for flag in made["flags"]]
     found += quench_pressure(
         {name: material.json(f"glass/{name}/quench") for name in material.names("glass", "quench")}
     )
@@ -159,7 +164,7 @@ def _shell(name: str, pair: str, shell: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _network(net: Mapping[str, Any]) -> Iterator[str]:
     former = net["former"]
-    most = _MOST_BRIDGES[former]
+    most = MOST_BRIDGES[former]
     beyond = {int(n): share for n, share in net["qn_share"].items() if int(n) > most and share > 0}
     if sum(beyond.values()) > _SHARE:
         kinds = ", ".join(f"Q{str(n).translate(SUPERSCRIPT)} {_percent(share)}" for n, share in sorted(beyond.items()))
@@ -228,10 +233,9 @@ def phase(numbers: Mapping[str, Any]) -> str:
 
 
 def _exchanged(numbers: Mapping[str, Any]) -> Iterator[str]:
-    for pair, found in numbers.get("exchanged_bonds", {}).items():
-        if found["exchanged"] > max(1, _EXCHANGED * found["bonds"]):
-            dashed, over = pair.replace("-", "–"), numbers["duration_ps"]
-            yield f"{found['exchanged']} of {found['bonds']} {dashed} bonds were exchanged within {over:.3g} ps"
+    found = {pair: (each["bonds"], each["exchanged"]) for pair, each in numbers.get("exchanged_bonds", {}).items()}
+    for pair in flowing(found):
+        yield exchange_text(pair, found[pair], numbers["duration_ps"])
 
 
 def _displaced(numbers: Mapping[str, Any], least_A2: float, to_ion: float = 0.0) -> Iterator[str]:
@@ -273,7 +277,7 @@ def quench_pressure(quenches: Mapping[str, Mapping[str, list[float]]]) -> Iterat
     found = ends[0] if len(ends) == 1 else average([float(end.mean) for end in ends], independent=True)
     value, err = float(found.mean) / BAR_PER_GPA, float(found.err) / BAR_PER_GPA
     if abs(value) > max(_PRESSURE_GPA, 2 * err):
-        text = f"{quantity(value, err)} GPa at the end of the quench, with the rigid-ion potential at this density"
+        text = f"{quantity(value, err)} GPa at the end of the quench, at the density set"
         yield Finding("Pressure", "note", "glass", f"under {'tension' if value < 0 else 'compression'}, {text}")
 
 

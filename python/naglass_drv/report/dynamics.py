@@ -9,6 +9,7 @@ import numpy as np
 from ..products import Quantity
 from . import figures_model
 from .checks import BAR_PER_GPA, Finding
+from .glasses import glasses_made, made_blocks, potential
 from .material import Material
 from .measured import quench_end, shades
 from .numbers import Figure, Fold, Notice, Section, Table, side_by_side
@@ -39,7 +40,7 @@ _QUENCHED = {
 
 
 def quench(material: Material) -> Section | None:
-    """Energy, temperature and pressure during melt and quench, for all glasses in one figure."""
+    """Energy, temperature and pressure during melt and quench, for all glasses in one figure, and what was made."""
     series = {name: _in_gpa(material.json(f"glass/{name}/quench")) for name in material.names("glass", "quench")}
     if not series:
         return None
@@ -53,12 +54,18 @@ def quench(material: Material) -> Section | None:
         Figure(
             "quench",
             figures_model.course(panels, shades(material)),
-            "Melt, quench and hold with the rigid-ion potential at fixed density. The glass itself is the local "
+            f"Melt, quench and hold with the {potential(material)}{_volume(material)}. The glass itself is the local "
             "potential-energy minimum reached from the last frame.",
         ),
+        *made_blocks(material),
         Fold("Numbers at the end of the hold", [_quench_table(series)]),
     )
     return section
+
+
+def _volume(material: Material) -> str:
+    free = any("density_g_cm3" in one["curve"] for one in glasses_made(material).values())
+    return ", at zero pressure in the end" if free else " at fixed density"
 
 
 def _quench_table(series: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -14,6 +14,7 @@ from ..products import Quantity
 from ..wording import counted
 from . import checks, learning, viewer
 from .dynamics import pressure_cell, unstable, verdict, verdicts
+from .glasses import glasses_made, potential
 from .material import Material
 from .measured import Rows, all_measured, below, cooling, cooling_rate, quantities
 from .motion import bound_text
@@ -35,7 +36,7 @@ def glance(material: Material) -> Section:
     cells: dict[str, dict[str, Quantity | str]] = {label: {} for label in _FIRST_ROWS}
     for name, numbers in measured.items():
         own = _highlights(name, numbers, rows[name], cooling(material.input)) | _mean_pressure(material, name)
-        for label, cell in (_phase(material.input, numbers) | own).items():
+        for label, cell in (_phase(material, numbers) | own).items():
             cells.setdefault(label, {})[name] = cell
         section.numbers += below(rows[name], f"glance.{name}.artifact").values()
     if measured:
@@ -72,7 +73,7 @@ def worth(material: Material) -> Section:
     measured = all_measured(material)
     rows = [("size", _size(numbers)) for numbers in list(measured.values())[:1]]
     if input.get("glass"):
-        rows.append(("quench", _quench(input["glass"], input["system"], material.density_source)))
+        rows.append(("quench", _quench(material)))
     known = {level.title: level for level in map(learning.level_of, input.get("reference") or [])}
     titles = [input["dataset"]["level"]] if input.get("dataset") else list(known)
     rows += [("level of theory", _level(title, known.get(title))) for title in dict.fromkeys(titles)]
@@ -113,14 +114,20 @@ def _few_replicas(measured: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
-def _phase(input: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, str]:
+def _quenched(material: Material) -> str:
+    """``quenched``, or ``supercooled melt`` if the network of a glass still moves at the end of its quench."""
+    melts = any(made["state"] != "glass" for made in glasses_made(material).values())
+    return "supercooled melt" if melts else "quenched"
+
+
+def _phase(material: Material, numbers: Mapping[str, Any]) -> dict[str, str]:
     """What the first table calls a structure; one from a file may be a crystal, and is not called a glass.
 
     Above its transition a melt is a glass only for as long as its network does not move.
     """
     if numbers["kind"] == "glass":
-        return {"state": "quenched, rigid-ion potential"}
-    quenched = (input.get("md") or {}).get("structures", "glass") == "glass"
+        return {"state": f"{_quenched(material)}, {potential(material)}"}
+    quenched = (material.input.get("md") or {}).get("structures", "glass") == "glass"
     found = checks.phase(numbers)
     if found == "glass":
         return {"state": f"glass within {numbers['duration_ps']:.3g} ps"} if quenched else {}
@@ -193,19 +200,25 @@ def _size(numbers: Mapping[str, Any]) -> str:
     )
 
 
-def _quench(glass: Mapping[str, Any], system: Mapping[str, Any], source: str) -> str:
-    given = "given in" if source == "input" else f"that follows from the {source} in"
+def _quench(material: Material) -> str:
+    glass, system = material.input["glass"], material.input["system"]
+    given = "given in" if material.density_source == "input" else f"that follows from the {material.density_source} in"
+    rigid = glass.get("model") is None
     vanadyl = (
         " The potential has no directional V=O bond: V\N{EN DASH}O distances of the quenched glass below "
         f"the vanadyl criterion of {VANADYL_CUTOFF:g} Å are short contacts of ions, not vanadyl groups."
     )
+    protocol = f", protocol {glass['protocol']}," if glass.get("protocol") else ""
+    free = (
+        "starting from" if any("density_g_cm3" in made["curve"] for made in glasses_made(material).values()) else "at"
+    )
     return (
-        f"The melt was quenched at {cooling_rate(glass)} with a "
-        f"rigid-ion potential, at the fixed density of {system['density_g_cm3']:.4g} g/cm³ {given} the input "
+        f"The melt was quenched at {cooling_rate(glass)}{protocol} with a {potential(material)}, {free} the fixed "
+        f"density of {system['density_g_cm3']:.4g} g/cm³ {given} the input "
         f"file; in the laboratory, melts are cooled at about {_LABORATORY_RATE}. The glass is therefore less "
         "relaxed than a real one: more defects, more disorder in the first shells, and a network that "
         "remembers the melt."
-    ) + (vanadyl if any(label.startswith("V") for label in system["composition"]) else "")
+    ) + (vanadyl if rigid and any(label.startswith("V") for label in system["composition"]) else "")
 
 
 def _level(level: str, known: Level | None) -> str:

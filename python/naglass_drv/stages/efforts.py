@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..chemistry.ions import SYMBOLS
+from ..glass import protocols
 from ..runtime.task import Effort
 
 _NUMBER = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
@@ -16,10 +17,9 @@ _SOFT_SHELL_PS, _RELEASE_PS = 0.5, 0.2
 
 
 def quench(section: Any, atoms: int) -> Effort:
-    """A melt-quench: atoms times steps."""
-    quench_ps = (section.melt_temperature_K - section.final_temperature_K) / section.quench_rate_K_per_ps
-    steps = 1000.0 * (_SOFT_PS + section.melt_ps + quench_ps + section.hold_ps) / section.timestep_fs
-    return Effort("glass", atoms * steps)
+    """A melt-quench: atoms times steps at most, without those of a rigid-ion potential before a model."""
+    steps = 1000.0 * (_SOFT_PS + protocols.longest_ps(section)) / section.timestep_fs
+    return Effort("glass" if section.model is None else "md", atoms * steps)
 
 
 def label(section: Any, symbols: Iterable[str], *, moves: bool = True) -> Effort:

@@ -1,68 +1,111 @@
-"""Stage `glass`: random packing and melt-quench with the rigid-ion potential, in LAMMPS, one task per
-replica.
+"""Stage `glass`: random packing and melt-quench in LAMMPS, with the rigid-ion potential, with a given model, or with
+the one after the other; one task per replica.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..chemistry import ions as chemistry
 from ..chemistry import potentials
-from ..files import keep_only, write_bytes, write_json
+from ..config.schema import Glass
+from ..errors import InputError
+from ..files import keep_only, link_files, write_bytes
+from ..glass import protocols
 from ..products import Structures
 from . import efforts
 from .base import Done, Job, Run, Task, common, dumped, read_settings
+from .given_models import place_model
+from .glass_quench import (
+    GLASS,
+    MADE,
+    MELT,
+    QUENCH,
+    Ions,
+    Settings,
+    final,
+    ions_of,
+    quench,
+    write_potential,
+    write_results,
+    write_start,
+)
 
 name = "glass"
 #: Raised when the same settings and files give another result.
-revision = 1
+revision = 2
 
-GLASS, MELT, QUENCH = "glass.extxyz", "melt.extxyz", "quench.json"
-SCRIPT = "melt_quench.lmp"
-_MELT_FRAMES = 8
-_SAMPLE_PS = 0.1
-_CHECKPOINT_STEPS = 5000
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What decides a glass: `ions` are elements with charge and count, `potential` LAMMPS commands."""
-
-    ions: Sequence[tuple[str, int, int]]
-    density_g_cm3: float
-    potential: Sequence[str]
-    replica: int
-    seed: int
-    melt_temperature_K: float
-    melt_ps: float
-    quench_rate_K_per_ps: float
-    final_temperature_K: float
-    hold_ps: float
-    timestep_fs: float
+# an attempt's folder for the glass that is melted again, in that of the task
+_FIRST = "first"
+# a model may not know what to do about ions that nearly overlap
+_APART = 0.8
 
 
 def plan(run: Run) -> list[Task]:
     """One task per replica; replicas differ in packing and velocities. Raises an error for ions without
-    parameters.
+    parameters, and for elements that the model lacks.
     """
     section = run.input.glass
     system = run.input.system
     ions = chemistry.species(system.composition, system.formula_units)
-    potentials.check(ions)
+    potential, inputs = _potential(run, ions)
+    given = common(Settings, section) | {"model": section.model and section.model.name} | _of_protocol(section, ions)
     tasks = []
     for i in range(section.replicas):
         settings = Settings(
             ions=[(ion.element, ion.charge, ion.count) for ion in ions],
             density_g_cm3=system.density_g_cm3,
-            potential=potentials.commands(ions),
+            potential=potential,
             replica=i,
             seed=_seed(run.input.seed, i),
-            **common(Settings, section),
+            **given,
         )
         effort = efforts.quench(section, sum(ion.count for ion in ions))
-        tasks.append(Task(name, f"g{i}", dumped(settings), tools=("lammps",), ranks=section.ranks, effort=effort))
+        tools = ("lammps", "mace") if inputs else ("lammps",)
+        tasks.append(Task(name, f"g{i}", dumped(settings), inputs, tools, section.ranks, effort=effort))
     return tasks
+
+
+def _potential(run: Run, ions: Ions) -> tuple[list[str], dict[str, Path]]:
+    """LAMMPS commands of the potential that quenches in the end, and the files that they need."""
+    section = run.input.glass
+    if section.model is None:
+        return potentials.commands(ions), {}
+    from ..engines.mace.facts import potential_facts
+
+    path = run.source / section.model
+    facts = potential_facts(path)
+    missing = dict.fromkeys(ion.element for ion in ions if ion.element not in facts.elements)
+    if missing:
+        raise InputError(
+            f"glass.model: {path} does not cover {', '.join(missing)}; it covers {', '.join(facts.elements)}"
+        )
+    dtype = "" if facts.dtype == "float64" else f" dtype {facts.dtype}"
+    commands = [
+        "variable mace index model.naglass",
+        f"pair_style mace{dtype}{' trust yes' if section.trust else ''}",
+        f"pair_coeff * * ${{mace}} {' '.join(ion.element for ion in ions)}",
+    ]
+    return commands, {"model": path}
+
+
+def _of_protocol(section: Glass, ions: Ions) -> dict[str, Any]:
+    """The settings that follow from the protocol; none without one."""
+    if section.protocol is None:
+        return {"protocol": None}
+    protocol = protocols.of(section)
+    first = None
+    if protocol.first is not None:
+        rigid = Glass(protocol=protocol.first)
+        first = common(Settings, rigid) | _of_protocol(rigid, ions) | {"potential": potentials.commands(ions)}
+        first = {key: value for key, value in first.items() if value is not None and key != "timestep_fs"}
+    return {
+        "protocol": f"{section.protocol} v{protocol.version}",
+        "longest_melt_ps": protocols.longest_melt_ps(section),
+        "free_below_K": protocol.free_below_K,
+        "step_K": protocol.step_K,
+        "first": first,
+    }
 
 
 def expect(run: Run) -> tuple[list[Task], Structures]:
@@ -81,124 +124,76 @@ def _seed(seed: int, replica: int) -> int:
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Pack, melt, quench, hold, minimize; an interrupted task resumes from its last restart file."""
+    """Pack, melt, quench, hold, minimize, perhaps twice; an interrupted task resumes from its last restart file."""
     from ..engines.lammps import segments
-    from ..paths import data_file
 
     earlier = job.comm.bcast(segments.earlier_result(job.previous, job.folder) if job.rank == 0 else None)
     if earlier is not None:
         return earlier
-    resume = segments.take_over(job.comm, job.previous, job.folder)
     settings = read_settings(Settings, job.task)
-    unpaired = chemistry.high_spin_unpaired
-    ions = tuple(chemistry.Species(e, q, n, unpaired(e, q)) for e, q, n in settings.ions)
+    first = settings.before()
+    if first is not None and not job.comm.bcast(job.rank == 0 and segments.begun(job.previous)):
+        _first_glass(job, first)
+    resume = segments.take_over(job.comm, job.previous, job.folder)
+    model = job.task.inputs.get("model")
     if job.rank == 0:
-        _prepare(job.folder, ions, settings)
+        write_potential(job.folder, settings)
+        if resume is not None and job.previous is not None:
+            link_files(job.previous, job.folder, ["start.data"])
+        else:
+            write_start(job.folder, _start(job.folder, settings), settings)
+        if model is not None:
+            place_model(model, job.folder / "model.naglass")
     job.comm.barrier()
-    timestep_ps = settings.timestep_fs / 1000.0
-    sampling = segments.Sampling(
-        every=max(1, round(_SAMPLE_PS / timestep_ps)),
-        thermo_every=max(1, round(_SAMPLE_PS / timestep_ps)),
-        checkpoint=_CHECKPOINT_STEPS,
-    )
-    outcome = segments.run_script(
-        segments.read_script(data_file("lammps_inputs", SCRIPT)),
-        sampling,
-        comm=job.comm,
-        folder=job.folder,
-        resume=resume,
-        variables=_variables(job.folder, settings, timestep_ps),
-        progress=lambda step, total, phase: job.progress(step * timestep_ps, total * timestep_ps, "ps", phase),
-        stopping=job.stopping,
-    )
+    outcome = quench(job, settings, job.folder, resume, plugins=["maceplugin"] if model else [])
     if job.rank != 0:
         return None
-    summary = _write_results(job, ions, settings) | {
-        "simulated_ps": outcome.total_steps * timestep_ps,
-        "steps_per_s": outcome.steps_run / outcome.loop_s if outcome.steps_run else None,
-    }
+    glass, found = write_results(job, settings, outcome)
+    summary = (
+        found
+        | _describe(glass, ions_of(settings))
+        | {
+            "simulated_ps": outcome.total_steps * settings.timestep_ps,
+            "steps_per_s": outcome.steps_run / outcome.loop_s if outcome.steps_run else None,
+        }
+    )
     segments.close_result(job.folder, summary)
     return summary
 
 
-def _prepare(folder: Path, ions: tuple[chemistry.Species, ...], settings: Settings) -> None:
-    """Write the packed start and the potential as files, which also work with ``lmp -in melt_quench.lmp``."""
-    import numpy as np
+def _first_glass(job: Job, settings: Settings) -> None:
+    """Make the glass that is melted again, in a folder of its own, or take over what an attempt has made of it."""
+    from ..engines.lammps import segments
 
-    from ..engines.lammps.session import write_data
+    folder = job.folder / _FIRST
+    previous = job.previous and job.previous / _FIRST
+    if job.rank == 0:
+        folder.mkdir()
+    job.comm.barrier()
+    if job.comm.bcast(job.rank == 0 and segments.earlier_result(previous, folder) is not None):
+        return
+    resume = segments.take_over(job.comm, previous, folder)
+    if job.rank == 0:
+        write_potential(folder, settings)
+        write_start(folder, _start(folder, settings), settings)
+    job.comm.barrier()
+    quench(job, settings, folder, resume)
+    if job.rank == 0:
+        segments.close_result(folder, {})
+    job.comm.barrier()
+
+
+def _start(folder: Path, settings: Settings) -> Any:
+    """The packing, or the glass that is melted again."""
     from ..glass.packing import pack
 
-    packed = pack(ions, settings.density_g_cm3, settings.seed)
-    counts = [ion.count for ion in ions]
-    types = np.repeat(np.arange(1, len(ions) + 1), counts)
-    write_data(folder / "start.data", packed, types, np.repeat(potentials.charges(ions), counts))
-    write_bytes(folder / "potential.lmp", ("\n".join(settings.potential) + "\n").encode())
+    if settings.first is not None:
+        return final(folder / _FIRST, ions_of(settings), {})
+    apart = {"fraction": _APART} if settings.model is not None else {}
+    return pack(ions_of(settings), settings.density_g_cm3, settings.seed, **apart)
 
 
-def _variables(folder: Path, settings: Settings, timestep_ps: float) -> dict[str, object]:
-    """Values from the input for the index variables of the script."""
-    return {
-        "data": folder / "start.data",
-        "potential": folder / "potential.lmp",
-        "final": folder / "final.dump",
-        "melt_K": settings.melt_temperature_K,
-        "final_K": settings.final_temperature_K,
-        "melt_ps": settings.melt_ps,
-        "hold_ps": settings.hold_ps,
-        "rate_K_per_ps": settings.quench_rate_K_per_ps,
-        "timestep_ps": timestep_ps,
-        "seed": settings.seed,
-    }
-
-
-def _write_results(job: Job, ions: tuple[chemistry.Species, ...], settings: Settings) -> dict[str, Any]:
-    """Write the glass and some frames of its melt and quench; returns a summary of the
-    glass.
-    """
-    from ..dataset.frames import write_frames
-    from ..engines.lammps import segments
-    from ..engines.lammps.dump import read_snapshots
-
-    timestep_ps = settings.timestep_fs / 1000.0
-    info = {
-        "name": job.task.name,
-        # the seed distinguishes the replicas of different runs, whose frames may end up in one dataset
-        "group": f"{chemistry.formula(ions)}-{settings.seed}",
-        "charge": 0,
-        "multiplicity": chemistry.multiplicity(ions),
-    }
-    (glass,) = (_frame(snapshot, ions, info) for snapshot in read_snapshots([job.folder / "final.dump"]))
-    glass.wrap()
-    write_frames(job.folder / GLASS, [glass])
-    table = segments.thermo(job.folder)
-    write_json(job.folder / QUENCH, segments.thermo_series(table, len(glass), timestep_ps))
-    temperature = dict(zip(table["step"], table["temp"], strict=True))
-    frames = [snapshot for snapshot in segments.snapshots(job.folder) if snapshot.step in temperature]
-    # the first part is the artificial start, the last one is the glass itself
-    chosen = frames[len(frames) // 10 : -1 : max(1, len(frames) // _MELT_FRAMES)]
-    melt = [
-        _frame(s, ions, info | {"temperature_K": float(temperature[s.step]), "time_ps": s.step * timestep_ps})
-        for s in chosen
-    ]
-    write_frames(job.folder / MELT, melt)
-    (job.folder / "final.dump").unlink()
-    return info | _describe(glass, ions)
-
-
-def _frame(snapshot, ions: tuple[chemistry.Species, ...], info: Mapping[str, Any]):
-    """A snapshot as ASE atoms with the labels of its ions."""
-    import numpy as np
-
-    from ..chemistry.masses import density
-
-    atoms = snapshot.atoms([ion.element for ion in ions])
-    labels = np.array([ion.label for ion in ions])
-    atoms.set_array("ion", labels[snapshot.columns["type"].astype(int) - 1])
-    atoms.info = dict(info) | {"density_g_cm3": density(atoms)}
-    return atoms
-
-
-def _describe(glass, ions: tuple[chemistry.Species, ...]) -> dict[str, Any]:
+def _describe(glass, ions: Ions) -> dict[str, Any]:
     """Cell, density and first shells of the quenched glass."""
     from ..chemistry.formers import DEFAULT_CUTOFFS_A
     from ..core import bond_graph
@@ -229,7 +224,7 @@ def _counts(numbers) -> dict[str, int]:
 
 
 def collect(run: Run, done: list[Done]) -> Structures:
-    """Store each glass, its melt frames and its quench table under the name of the glass, and remove those of replicas
+    """Store each glass, its melt frames, its quench table and what it is under its name, and remove those of replicas
     that are no longer requested.
     """
     folder = run.products / name
@@ -240,6 +235,7 @@ def collect(run: Run, done: list[Done]) -> Structures:
             ("structure", GLASS, f"{stem}.extxyz"),
             ("melt", MELT, f"{stem}-melt.extxyz"),
             ("quench", QUENCH, f"{stem}-quench.json"),
+            ("made", MADE, f"{stem}-made.json"),
         ):
             write_bytes(folder / target, (item.folder / source).read_bytes())
             files[f"{stem}/{word}"] = folder / target

@@ -15,6 +15,7 @@ from ..products import Model, Structures, Trajectories
 from . import candidates, committee, efforts
 from .base import Done, Job, Run, Task, common, dumped, lammps_seed, read_settings
 from .candidates import GATE, TRAJECTORY, UNCERTAINTY
+from .given_models import place_model
 from .md_commands import REAL, Settings, commands_for, observables_for, steps_of
 
 if TYPE_CHECKING:
@@ -191,8 +192,9 @@ def _prepare(job: Job, settings: Settings) -> None:
     from ..engines.lammps.session import write_data
 
     members = [role for role in job.task.inputs if role.startswith("member-")]
+    readout = job.task.inputs.get("readout")
     for role in ("model", *members):
-        _place_model(job, role, job.folder / f"{role}.naglass")
+        place_model(job.task.inputs[role], job.folder / f"{role}.naglass", readout, with_torch=job.task.gpus > 0)
     atoms = read_frames(job.task.inputs["structure"])[settings.frame].repeat(settings.replicate)
     types = np.array([settings.elements.index(symbol) + 1 for symbol in atoms.get_chemical_symbols()])
     write_data(job.folder / "start.data", atoms, types, np.zeros(len(atoms)))
@@ -200,19 +202,6 @@ def _prepare(job: Job, settings: Settings) -> None:
     heads += [f"variable {committee.variable(role)} index {role}.naglass" for role in members]
     for file, lines in (("model.lmp", [*heads, *settings.commands]), ("observables.lmp", settings.observables)):
         write_bytes(job.folder / file, "".join(f"{line}\n" for line in lines).encode())
-
-
-def _place_model(job: Job, role: str, target: Path) -> None:
-    model = job.task.inputs[role]
-    if model.suffix == ".naglass":
-        write_bytes(target, model.read_bytes())
-        return
-    from ..engines.mace.export import export_model
-    from ..engines.mace.spin import SpinReadout
-
-    readout = job.task.inputs.get("readout")
-    spin = SpinReadout.load(readout) if readout else None
-    export_model(model, target, spin=spin, with_torch=job.task.gpus > 0)
 
 
 def _variables(folder: Path, settings: Settings, roles: Iterable[str]) -> dict[str, object]:

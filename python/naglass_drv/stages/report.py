@@ -24,7 +24,7 @@ from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "report"
 #: Raised when the same settings and files give another result.
-revision = 5
+revision = 6
 
 _SHOWN = {
     "glass": Structures,
@@ -153,8 +153,9 @@ def _sources(run: Run) -> dict[str, Path]:
     found |= {f"model/{role}": path for role, path in run.take("train", Model).files.items() if role in _MODEL}
     for item, path in run.take("glass", Structures).each("structure").items():
         found[f"glass/{item}"] = path
-    for item, path in run.take("glass", Structures).each("quench").items():
-        found[f"glass/{item}/quench"] = path
+    for word in ("quench", "made"):
+        for item, path in run.take("glass", Structures).each(word).items():
+            found[f"glass/{item}/{word}"] = path
     sets = run.take("reference", Labels).files
     found |= {f"reference/{role}": path for role, path in sets.items() if role.rpartition("/")[2] in _LABELS}
     found |= {f"screen/{role}": path for role, path in run.take("screen", Screening).files.items()}

@@ -78,7 +78,8 @@ class Sampling:
 class Outcome:
     """How a script went: `halted` says that a ``fix halt`` ended it at `step`, before `total_steps`.
 
-    `steps_run` and `loop_s` are the steps of this attempt and the wall time (s) spent in them.
+    `steps_run` and `loop_s` are the steps of this attempt and the wall time (s) spent in them; `ends` the step at the
+    end of each phase.
     """
 
     step: int
@@ -86,16 +87,20 @@ class Outcome:
     halted: bool
     steps_run: int
     loop_s: float
+    ends: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The last whole segment: its number, the number of its phase, the step at its end, its restart file."""
+    """The last whole segment: its number, the number of its phase, the step at its end, its restart file, and the step
+    at the end of each phase, as far as it is known.
+    """
 
     segment: int
     phase: int
     step: int
     restart: str
+    ends: Sequence[int] = ()
 
 
 def read_script(path: Path) -> Script:
@@ -135,9 +140,14 @@ def take_over(comm: Any, previous: Path | None, folder: Path) -> Checkpoint | No
     return comm.bcast(_take_over(previous, folder) if comm.Get_rank() == 0 else None)
 
 
+def begun(previous: Path | None) -> bool:
+    """Whether an attempt has whole segments to be taken over."""
+    return previous is not None and (previous / _FOLDER / _CHECKPOINT).is_file()
+
+
 def _take_over(previous: Path | None, folder: Path) -> Checkpoint | None:
     target = folder / _FOLDER
-    if previous is None or not (previous / _FOLDER / _CHECKPOINT).is_file():
+    if previous is None or not begun(previous):
         target.mkdir()
         return None
     source = previous / _FOLDER
@@ -174,24 +184,27 @@ def run_script(
     plugins: Sequence[str] = (),
     progress: Callable[[int, int, str], None] = lambda step, total, phase: None,
     stopping: Callable[[], bool] = lambda: False,
+    enough: Callable[[str, int], bool] = lambda phase, steps: False,
 ) -> Outcome:
     """Run `script` in `folder` on all ranks of `comm`, from the start or from what `take_over` found.
 
-    Raises Stopped within about a second once any rank is `stopping` (the last checkpoint stays), TaskFailed
-    when LAMMPS fails. `progress(step, total, phase)` is called about as often.
+    After each segment, `enough(phase, steps)` is asked on the first rank whether a phase may end after so many of its
+    steps; the answer has to follow from what the segments have written. Raises Stopped within about a second once any
+    rank is `stopping` (the last checkpoint stays), TaskFailed when LAMMPS fails. `progress(step, total, phase)` is
+    called about as often.
     """
     with open_session(comm, folder / LOG, variables=variables, plugins=plugins) as session:
         session.commands(script.variables)
-        ends = _phase_ends(session, script)
+        ends = list(resume.ends) if resume and resume.ends else _phase_ends(session, script)
         if resume is None:
             session.commands((*script.box, *script.model, *script.start))
-        runner = _Runner(session, script, sampling, comm, folder / _FOLDER, resume, ends, progress, stopping)
+        runner = _Runner(session, script, sampling, comm, folder / _FOLDER, resume, ends, progress, stopping, enough)
         for number in range(len(script.phases)):
             if runner.step < ends[number] and not runner.halted:
                 runner.run(number)
         if not runner.halted:
             runner.enter(script.finish)
-        return Outcome(runner.step, ends[-1], runner.halted, runner.steps_run, runner.loop_s)
+        return Outcome(runner.step, ends[-1], runner.halted, runner.steps_run, runner.loop_s, tuple(ends))
 
 
 def _phase_ends(session: Session, script: Script) -> list[int]:
@@ -205,7 +218,7 @@ def _phase_ends(session: Session, script: Script) -> list[int]:
 class _Runner:
     """Runs phases segment by segment, and remembers how far it is."""
 
-    def __init__(self, session, script, sampling, comm, folder, checkpoint, ends, progress, stopping):
+    def __init__(self, session, script, sampling, comm, folder, checkpoint, ends, progress, stopping, enough):
         self._session: Session = session
         self._script: Script = script
         self._sampling: Sampling = sampling
@@ -215,6 +228,7 @@ class _Runner:
         self._ends: list[int] = ends
         self._progress = progress
         self._stopping = stopping
+        self._enough = enough
         self._chunk = 1
         self._loaded = checkpoint is None
         self.step = checkpoint.step if checkpoint else 0
@@ -228,6 +242,11 @@ class _Runner:
         first = self._ends[number - 1] if number else 0
         last = self._ends[number]
         while self.step < last and not self.halted:
+            told = self.step > first and self._comm.Get_rank() == 0 and self._enough(phase.name, self.step - first)
+            if self._comm.bcast(told):
+                # in place: the phases behind it come earlier by as much
+                self._ends[number:] = [end - last + self.step for end in self._ends[number:]]
+                return
             self.enter(phase.before)
             passed = (self.step - first) // self._sampling.checkpoint
             goal = min(last, first + (passed + 1) * self._sampling.checkpoint)
@@ -252,7 +271,8 @@ class _Runner:
             self._progress(self.step, self._ends[-1], phase.name)
             if self.step == goal:
                 self._session.commands(_CLOSE_OUTPUTS)
-                self._save(Checkpoint(segment, number, self.step, f"segment-{segment:04d}.restart"))
+                restart = f"segment-{segment:04d}.restart"
+                self._save(Checkpoint(segment, number, self.step, restart, tuple(self._ends)))
             if self._comm.allreduce(int(self._stopping())):
                 raise Stopped(f"stopped in {phase.name} at step {self.step} of {self._ends[-1]}")
         if self.halted:

@@ -1,0 +1,81 @@
+"""What the quenched glasses are: protocol, pressure or density, Q^n beside NMR, and the curve of the quench."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..chemistry.notation import SUPERSCRIPT
+from ..products import Quantity
+from . import figures
+from .material import Material
+from .measured import error_array, shades
+from .numbers import Figure, Notice, Table, side_by_side
+
+_CURVES = {
+    "potential_energy_eV_per_atom": "potential energy (eV/atom)",
+    "density_g_cm3": "density (g/cm³)",
+    "pressure_GPa": "pressure (GPa)",
+}
+_ROWS = {"pressure": "pressure", "density": "density", "energy": "potential energy", "melt.msd": "MSD in the melt"}
+
+
+def glasses_made(material: Material) -> dict[str, Mapping[str, Any]]:
+    """What was made, by glass; empty for runs of earlier versions."""
+    return {name: material.json(f"glass/{name}/made") for name in material.names("glass", "made")}
+
+
+def potential(material: Material) -> str:
+    """The potential of the glasses in words."""
+    return next((made["potential"] for made in glasses_made(material).values()), "rigid-ion potential")
+
+
+def made_blocks(material: Material) -> list[Table | Figure | Notice]:
+    """A table of the glasses, and the curves of their quench."""
+    found = glasses_made(material)
+    if not found:
+        return []
+    rows: dict[str, dict[str, Quantity | str]] = defaultdict(dict)
+    sources = set()
+    for name, made in found.items():
+        own = {row["key"].removeprefix(f"glass.{name}."): Quantity(**row) for row in made["quantities"]}
+        rows["state"][name] = made["state"]
+        rows["protocol"][name] = made["protocol"] or "none: times of the input"
+        rows["time in the melt"][name] = Quantity(
+            f"glass.{name}.melt.time", f"time in the melt of {name}", made["melted_ps"], "ps", note="set"
+        )
+        for key, label in _ROWS.items():
+            if key in own:
+                rows[label][name] = own[key]
+        for key, row in own.items():
+            if key.startswith("melt.renewed."):
+                pair = key.removeprefix("melt.renewed.").replace("-", "–")
+                rows[f"{pair} bonds exchanged in the melt"][name] = row
+            elif key.startswith("artifact."):
+                rows[f"{key.removeprefix('artifact.').replace('-', '–')} contacts"][name] = row
+        for n in range(7):
+            for key, label in ((f"Q{n}", "share of"), (f"NMR.Q{n}", "NMR:")):
+                if key in own:
+                    rows[f"{label} Q{str(n).translate(SUPERSCRIPT)}"][name] = own[key]
+                    sources |= {own[key].note} if key.startswith("NMR") else set()
+    caption = "Means over the second half of the hold, ± one standard error; Qⁿ of the minimized glass."
+    caption += "".join(f" NMR: {source}." for source in sorted(sources))
+    return [side_by_side(list(found), rows, caption), *_curves(material, found)]
+
+
+def _curves(material: Material, found: Mapping[str, Mapping[str, Any]]) -> Iterator[Figure]:
+    panels = {
+        label: {
+            name: (np.array(made["curve"]["temperature_K"]), np.array(made["curve"][key]),
+                   error_array(made["curve"][f"{key}_err"]))
+            for name, made in found.items()
+            if made["curve"].get(key)
+        }
+        for key, label in _CURVES.items()
+    }  # fmt: skip
+    panels = {label: lines for label, lines in panels.items() if lines}
+    if panels:
+        svg = figures.overlays(panels, shades(material), xlabel="temperature (K)", ylabel="")
+        caption = "The quench over temperature: means over stretches of about 100 K, bands: one standard error."
+        yield Figure("quench-curve", svg, caption)
