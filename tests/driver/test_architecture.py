@@ -17,13 +17,16 @@ MAY_KNOW = {
     "config": {"chemistry", "glass", "runtime"},
     "dataset": CORE,
     "glass": {"chemistry"},
+    "interface": CORE | {"dataset", "glass"},
     "engines": {"runtime", "dataset", "chemistry"},
     "foreign": {"engines", "dataset", "chemistry"},
     "analysis": CORE | {"config"},
     "report": CORE | {"analysis", "dataset"},
-    "stages": CORE | {"report", "foreign", "engines", "analysis", "dataset", "glass", "config", "runtime"},
+    "stages": CORE | {"report", "foreign", "engines", "analysis", "interface", "dataset", "glass", "config", "runtime"},
     "workflow": {"config", "runtime"},
-    "cli": CORE | {"workflow", "stages", "foreign", "report", "engines", "analysis", "dataset", "config", "runtime"},
+    "cli": CORE | {
+        "workflow", "stages", "foreign", "report", "engines", "analysis", "interface", "dataset", "config", "runtime",
+    },
     # rooms inside a room
     "engines/lammps": {"runtime"},
     "engines/mace": {"runtime", "dataset", "chemistry"},

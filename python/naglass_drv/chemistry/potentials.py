@@ -36,6 +36,8 @@ _WITH_OXYGEN = {
     ("Cr", 3): (0.399561, 1.785079, 2.340810, 1.0),
 }
 
+_OXYGEN = Species("O", -2, 1, 0)
+
 
 def lacking(ions: Sequence[Species]) -> list[Species]:
     """The ions that have no parameters."""
@@ -62,6 +64,12 @@ def check(ions: Sequence[Species]) -> None:
         raise InputError(f"composition: no Pedone parameters for {', '.join(missing)}; {otherwise()}")
     if all(ion.element != "O" for ion in ions):
         raise InputError("composition: the Pedone potential is for oxides, but there is no O")
+
+
+def short_range(ion: Species) -> tuple[float, float, float, float]:
+    """D (eV), a (1/Å), r0 (Å) and C (eV Å¹²) of an ion with oxygen. Raises InputError for one without parameters."""
+    check([ion, _OXYGEN])
+    return _WITH_OXYGEN[ion.element, ion.charge]
 
 
 def pair_coefficients(ions: Sequence[Species], style: str = "pedone") -> list[str]:
