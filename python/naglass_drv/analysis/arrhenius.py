@@ -237,6 +237,6 @@ def contradicting(line: Line, points: Sequence[Point]) -> Iterator[str]:
     """The runs without a value whose upper bound lies below the 95 % interval of the line."""
     for point in points:
         low, high = line.allowed_K
-        if point.upper is not None and low < point.temperature_K < high:
-            if point.upper < line.at(point.temperature_K)[1][0]:
-                yield point.run
+        usable = point.upper is not None and low < point.temperature_K < high
+        if usable and point.upper < line.at(point.temperature_K)[1][0]:
+            yield point.run

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.phase import phase
 from ..analysis.quantities import no_error
 from ..chemistry.level import Level
 from ..chemistry.notation import SUPERSCRIPT, formula_text
@@ -121,7 +122,7 @@ def _phase(input: Mapping[str, Any], numbers: Mapping[str, Any]) -> dict[str, st
     if numbers["kind"] == "glass":
         return {"state": "quenched, rigid-ion potential"}
     quenched = (input.get("md") or {}).get("structures", "glass") == "glass"
-    found = checks.phase(numbers)
+    found = phase(numbers)
     if found == "glass":
         return {"state": f"glass within {numbers['duration_ps']:.3g} ps"} if quenched else {}
     return {"state": found}
