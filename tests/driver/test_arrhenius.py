@@ -115,10 +115,10 @@ def test_a_line_never_crosses_the_glass_transition():
     found = by_structure_and_state([*points(), *melt])
     assert set(found) == {("g0", "glass"), ("g0", "supercooled melt")}
     glass, liquid = found["g0", "glass"].line, found["g0", "supercooled melt"].line
-    assert glass.allowed_K == (0.0, 1100.0) and liquid.allowed_K == (900.0, float("inf"))
-    with pytest.raises(InputError, match="temperature_K = 1200: must be between 0 and 1100 K"):
+    assert (glass.above_K, glass.below_K, liquid.above_K, liquid.below_K) == (0.0, 1100.0, 900.0, None)
+    with pytest.raises(InputError, match="temperature_K = 1200: must be above 0 K and below 1100 K"):
         glass.at(1200.0)
-    with pytest.raises(InputError, match="temperature_K = 300: must be between 900 and inf K"):
+    with pytest.raises(InputError, match="temperature_K = 300: must be above 900 K"):
         liquid.at(300.0)
     assert glass.at(300.0)[0] == pytest.approx(float(true(300.0)))
     inside = by_structure_and_state([*points(), point(700.0, 1e-10, state="supercooled melt")])

@@ -58,8 +58,8 @@ class Point:
 class Line:
     """ln y = `log_prefactor` − `energy_eV`/kT with the `covariance` (2, 2) of the two, from temperatures `within_K`.
 
-    `chi2` has `freedom` degrees of freedom, and is larger by chance with the probability `chance`. `allowed_K` are the
-    temperatures between which the line may be used: nearer to the range than the nearest one in another state.
+    `chi2` has `freedom` degrees of freedom, and is larger by chance with the probability `chance`. `above_K` and
+    `below_K` are the nearest temperatures at which another state was seen; between them the line may be used.
     """
 
     log_prefactor: float
@@ -68,7 +68,8 @@ class Line:
     chi2: float
     freedom: int
     within_K: Interval
-    allowed_K: Interval = (0.0, math.inf)
+    above_K: float = 0.0
+    below_K: float | None = None
 
     @property
     def prefactor(self) -> float:
@@ -97,17 +98,21 @@ class Line:
 
         return float(gammaincc(self.freedom / 2, self.chi2 / 2))
 
+    def allows(self, temperature_K: float) -> bool:
+        """Whether no other state was seen between the temperatures of the line and this one (K)."""
+        return self.above_K < temperature_K < (math.inf if self.below_K is None else self.below_K)
+
     def at(self, temperature_K: float, relative_err: float = 0.0) -> tuple[float, Interval]:
         """y at a temperature (K) and its 95 % interval: of the line, or with a `relative_err` the prediction interval,
         in which a new measurement with this standard error lies.
 
         Raises InputError for a temperature at which another state was seen, or beyond one.
         """
-        low, high = self.allowed_K
-        if not low < temperature_K < high or not temperature_K > 0:
+        if not self.allows(temperature_K):
+            upper = "" if self.below_K is None else f" and below {self.below_K:g} K"
             raise InputError(
-                f"temperature_K = {temperature_K:g}: must be between {low:g} and {high:g} K, where the structure is in "
-                "the state that the line was fitted in"
+                f"temperature_K = {temperature_K:g}: must be above {self.above_K:g} K{upper}, where the structure is "
+                "in the state that the line was fitted in"
             )
         row = np.array([1.0, -1.0 / (BOLTZMANN_EV_PER_K * temperature_K)])
         center = float(row @ [self.log_prefactor, self.energy_eV])
@@ -201,9 +206,9 @@ def _bounded(fitted: Arrhenius, line: Line, others: Sequence[Point]) -> Arrheniu
     inside = [f"{point.state} at {point.temperature_K:.0f} K" for point in others if low <= point.temperature_K <= high]
     if inside:
         return Arrhenius(None, f"another state within the range: {', '.join(inside)}", fitted.left_out)
-    below = max((point.temperature_K for point in others if point.temperature_K < low), default=0.0)
-    above = min((point.temperature_K for point in others if point.temperature_K > high), default=math.inf)
-    return Arrhenius(replace(line, allowed_K=(below, above)), None, fitted.left_out)
+    above = max((point.temperature_K for point in others if point.temperature_K < low), default=0.0)
+    below = min((point.temperature_K for point in others if point.temperature_K > high), default=None)
+    return Arrhenius(replace(line, above_K=above, below_K=below), None, fitted.left_out)
 
 
 def _mixed(points: Sequence[Point]) -> str | None:
@@ -236,7 +241,7 @@ def _spread(center: float, err: float) -> Interval:
 def contradicting(line: Line, points: Sequence[Point]) -> Iterator[str]:
     """The runs without a value whose upper bound lies below the 95 % interval of the line."""
     for point in points:
-        low, high = line.allowed_K
-        usable = point.upper is not None and low < point.temperature_K < high
-        if usable and point.upper < line.at(point.temperature_K)[1][0]:
-            yield point.run
+        if point.upper is not None and line.allows(point.temperature_K):
+            low, _ = line.at(point.temperature_K)[1]
+            if point.upper < low:
+                yield point.run

@@ -31,11 +31,11 @@ _HOPS = (
 )
 
 
-def quantities(name: str, numbers: Numbers, curves: Curves) -> list[Quantity]:
+def quantities(name: str, numbers: Numbers, curves: Curves, quench_rate_K_per_s: float | None = None) -> list[Quantity]:
     """Every quantity of the glass or trajectory `name`, from what `measure` found.
 
-    The mean temperature of a trajectory is a condition of all its quantities. Raises InputError for a value that is
-    not finite.
+    The mean temperature of a trajectory is a condition of all its quantities, and the quench rate of its glass, if it
+    is given. Raises InputError for a value that is not finite.
     """
     rows = [*_general(name, numbers), *_structure(name, numbers), *_angles(name, numbers)]
     if numbers["network"] is not None:
@@ -49,6 +49,8 @@ def quantities(name: str, numbers: Numbers, curves: Curves) -> list[Quantity]:
     if numbers["hops"] is not None:
         rows += hops(name, numbers["hops"])
     known = {key: numbers[key] for key in ("temperature_K",) if key in numbers}
+    if quench_rate_K_per_s is not None:
+        known["quench_rate_K_per_s"] = quench_rate_K_per_s
     return [replace(row, conditions=known) for row in rows]
 
 
