@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import FuncFormatter
 
+from .numbers import quantity
 from .style import WIDTH_IN, canvas, log_axis, to_svg
 
 _COLUMNS = 3
@@ -27,7 +29,7 @@ def arrhenius(panels: Mapping[str, Mapping[str, Lines]], shade: Mapping[str, str
 
     Bars and bands are of 95 %; upper bounds are arrows. The panels in `linear` have a linear axis.
     """
-    columns = min(_COLUMNS, len(panels))
+    columns = 2 if len(panels) in (2, 4) else min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
     width = WIDTH_IN * max(columns, 1.4) / _COLUMNS
     with canvas(rows, columns, height=0.3 + 2.7 * rows, width=width) as (figure, axes):
@@ -38,7 +40,7 @@ def arrhenius(panels: Mapping[str, Mapping[str, Lines]], shade: Mapping[str, str
             axis.set_xlabel("1000/T (1/K)")
             if title not in linear:
                 log_axis(axis, "y")
-                axis.yaxis.set_major_formatter(plt.LogFormatterSciNotation())
+                axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _power(value)))
             axis.margins(x=0.06)
             upper = axis.secondary_xaxis("top", functions=(_inverse, _inverse))
             upper.set_xlabel("T (K)")
@@ -62,6 +64,11 @@ def _draw(axis, known: Lines, color: str) -> None:
                       markersize=4.5, markerfacecolor=face, linewidth=1.0)  # fmt: skip
     for kelvin, value in known.bounds:
         axis.plot([1000 / kelvin], [value], color=color, marker="v", markersize=5, markerfacecolor="white")
+
+
+def _power(value: float) -> str:
+    """``10⁻¹¹`` and ``2 × 10⁻¹¹``."""
+    return quantity(value, None).removeprefix("1 × ")
 
 
 def _inverse(x: np.ndarray) -> np.ndarray:
