@@ -7,6 +7,7 @@ names the argument and its value. Lengths are in Å, counts are integers.
 
 from .channels import Bottleneck, DensityPercolation, bottleneck_radius, density_percolation
 from .clusters import Clusters, Percolation, clusters, percolation_cutoff
+from .cooperative import FastClusters, fast_clusters
 from .crystal import Environments, Steinhardt, crystal_similarity, environments, lanterns, read_environments, steinhardt
 from .density import DensityMap, density_map
 from .diffraction import StructureFactors, structure_factor
@@ -70,6 +71,7 @@ __all__ = [
     "DistinctVanHove",
     "Environments",
     "EventRate",
+    "FastClusters",
     "Fingerprint",
     "HavenRatio",
     "HopDetector",
@@ -112,6 +114,7 @@ __all__ = [
     "diffusion",
     "environments",
     "event_rate",
+    "fast_clusters",
     "find_sites",
     "fingerprint",
     "haven_ratio",
