@@ -41,19 +41,30 @@ class Sites:
     cell: np.ndarray  #: (3, 3) Å
     smoothing: float  #: Å
     depth: float  #: kT
+    visit: float  #: 1/Å³, density that one ion in one frame leaves at its own place
 
     def __len__(self) -> int:
         """Number of sites."""
         return len(self.positions)
 
+    @property
+    def bottom(self) -> float:
+        """ln ρ (1/Å³) of the peaks, mean over the sites weighted by occupancy."""
+        return float(np.average(np.log(self.peaks), weights=self.occupancy)) if len(self) else float("nan")
+
     def barriers(self) -> Percolation:
         """Free energy (kT) that an ion has to climb to percolate, from the mean of the sites, weighted by occupancy.
 
-        ln(ρ_site/ρ*), with ρ* the largest density whose superlevel set percolates. NaN where no path was visited.
+        ln(ρ_site/ρ*), with ρ* the largest density whose superlevel set percolates. NaN where no path was visited: what
+        lies between visits is smoothing.
         """
-        threshold = density_percolation(self.density).threshold
-        bottom = float(np.average(np.log(self.peaks), weights=self.occupancy)) if len(self) else np.nan
-        return Percolation(bottom - np.log(threshold.by_dimension), bottom - np.log(threshold.by_direction))
+        seen = np.where(self.density >= self.visit * (1 - 1e-9), self.density, 0.0)
+        threshold = density_percolation(seen).threshold
+        return Percolation(self.bottom - np.log(threshold.by_dimension), self.bottom - np.log(threshold.by_direction))
+
+    def highest_visible(self) -> float:
+        """The highest barrier (kT) that would be seen, that of a place visited once."""
+        return self.bottom - float(np.log(self.visit))
 
     def locate(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Site (...), its image (..., 3) in cell vectors, and whether it is in the core (...), of positions (..., 3)
@@ -83,7 +94,7 @@ def find_sites(
     min_occupancy = number("min_occupancy", min_occupancy, least=0.0)
     if not density.density.any():
         raise InputError("density: there are no atoms in the map")
-    smooth = _smoothed(density, smoothing)
+    smooth, visit = _smoothed(density, smoothing)
     labels, shifts = _basins(smooth, density.cell)
     labels, shifts = _merged(smooth, labels, shifts, depth)
     inside = labels >= 0
@@ -96,11 +107,13 @@ def find_sites(
     np.maximum.at(peaks, labels[inside], smooth[inside])
     core = inside & (smooth >= np.exp(-depth) * np.append(peaks, np.inf)[labels])
     positions, shifts = _centers(smooth, labels, shifts, core, density.cell, len(peaks))
-    return Sites(positions, occupancy[kept], peaks, labels, shifts, core, smooth, density.cell, smoothing, depth)
+    return Sites(positions, occupancy[kept], peaks, labels, shifts, core, smooth, density.cell, smoothing, depth, visit)
 
 
-def _smoothed(density: DensityMap, width: float) -> np.ndarray:
-    """Convolved with a periodic Gaussian, which ends after four widths, on the grid of any cell."""
+def _smoothed(density: DensityMap, width: float) -> tuple[np.ndarray, float]:
+    """Convolved with a periodic Gaussian, which ends after four widths, on the grid of any cell; and its highest value
+    for a single visit.
+    """
     shape = np.array(density.density.shape)
     reach = np.ceil(_REACH * width / face_distances(density.cell) * shape).astype(int)
     offsets = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), axis=-1).reshape(-1, 3)
@@ -111,8 +124,9 @@ def _smoothed(density: DensityMap, width: float) -> np.ndarray:
     kernel = np.zeros(density.density.shape)
     np.add.at(kernel, tuple((offsets[near] % shape).T), weights)
     found = np.fft.irfftn(np.fft.rfftn(density.density) * np.fft.rfftn(kernel), density.density.shape, axes=(0, 1, 2))
+    once = 1 / (density.frames * density.voxel)
     # the least that a single visit leaves behind is far above rounding
-    return np.where(found > 0.5 * weights.min() / (density.frames * density.voxel), found, 0.0)
+    return np.where(found > 0.5 * weights.min() * once, found, 0.0), float(kernel.max() * once)
 
 
 def _neighbor(values: np.ndarray, step: Step) -> np.ndarray:
