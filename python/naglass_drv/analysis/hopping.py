@@ -101,18 +101,23 @@ def hopping(
     )
 
 
-def _metal_states(hops, sampled: Sequence[Atoms], steps: Sequence[int], cutoffs: Mapping[str, float]) -> np.ndarray:
-    """Oxidation state of the metal nearest to each hop, in the frame of the hop."""
+def metal_states(atoms: Atoms, metal: str, cutoffs: Mapping[str, float]) -> np.ndarray:
+    """(N,) oxidation state of each atom of a metal by bond valence, 0 where there is none, and for other atoms."""
     from .. import core
 
+    bond = {(metal, "O"): cutoffs.get(f"{metal}-O", METAL_O_CUTOFF_A)}
+    found = core.fingerprint(atoms, bond, center=metal)
+    return found.per_atom(found.classes.get("valence", np.zeros(len(found.centers), dtype=int)))
+
+
+def _metal_states(hops, sampled: Sequence[Atoms], steps: Sequence[int], cutoffs: Mapping[str, float]) -> np.ndarray:
+    """Oxidation state of the metal nearest to each hop, in the frame of the hop."""
     states = np.zeros(len(hops), dtype=int)
     known: dict[tuple[int, str], np.ndarray] = {}
     for k in np.flatnonzero(hops.nearest >= 0):
         frame, metal = steps.index(hops.step[k]), sampled[0].symbols[hops.nearest[k]]
         if (frame, metal) not in known:
-            bond = {(metal, "O"): cutoffs.get(f"{metal}-O", METAL_O_CUTOFF_A)}
-            found = core.fingerprint(sampled[frame], bond, center=metal)
-            known[frame, metal] = found.per_atom(found.classes.get("valence", np.zeros(len(found.centers), dtype=int)))
+            known[frame, metal] = metal_states(sampled[frame], metal, cutoffs)
         states[k] = known[frame, metal][hops.nearest[k]]
     return states
 

@@ -20,9 +20,12 @@ from .angles import bond_angles
 from .artifacts import artifacts
 from .exchange import exchanged_bonds
 from .fingerprints import fingerprints
+from .heterogeneity import heterogeneity
 from .hopping import hopping
+from .jumps import jumps
 from .network import network
-from .structure import Shell, first_shells, shell_cutoffs
+from .phase import flows
+from .structure import Shell, first_minimum, first_shells, shell_cutoffs
 from .topology import topology
 from .transport import displacement, log_lags, unwrapped, without_drift
 
@@ -97,16 +100,23 @@ def measure(
     curves |= _named("S", {name: total for name, total in totals.items() if total is not None})
     numbers |= {"diffraction_frames": len(chosen), "lowest_q_per_A": float(factors.q[0])}
     progress(0.8, "transport")
-    numbers |= {"transport": None, "hops": None, "exchanged_bonds": {}}
+    numbers |= {"transport": None, "hops": None, "sites": None, "heterogeneity": None, "exchanged_bonds": {}}
     if not replicas and len(kept) > 1:
         numbers["exchanged_bonds"] = {
             pair: {"bonds": bonds, "exchanged": count}
             for pair, (bonds, count) in exchanged_bonds(kept, cutoffs).items()
         }
     if not replicas and stable and len(kept) >= _TRANSPORT_FRAMES:
-        numbers["transport"], moved = _transport(kept, elements)
+        ion = _mobile(elements)
+        if ion is not None:
+            path = _relative_to_framework(kept, ion)
+            shell = first_minimum(pairs.r, pairs.g[f"{ion}-{ion}"].mean) if f"{ion}-{ion}" in pairs.g else None
+            numbers["transport"], numbers["heterogeneity"], moved = _transport(path, kept, ion, shell)
+            temperature = numbers.get("temperature_K")
+            numbers["sites"], jumped = jumps(path, kept, ion, cutoffs, temperature, flows(numbers))
+            curves |= moved | jumped
         numbers["hops"], hopped = _hops(kept, elements, cutoffs, wanted, on_the_fly)
-        curves |= moved | hopped
+        curves |= hopped
     return numbers, curves
 
 
@@ -217,33 +227,36 @@ def _hops(
     return numbers, found.columns
 
 
-def _transport(frames: Sequence[Atoms], elements: Sequence[str]) -> tuple[Numbers | None, Curves]:
+def _relative_to_framework(frames: Sequence[Atoms], mobile: str) -> core.Trajectory:
+    """Unwrapped, in the mean cell, relative to the center of mass of all atoms but the mobile ones."""
     symbols = np.array(frames[0].get_chemical_symbols())
-    mobile = _mobile(elements)
-    if mobile is None:
-        return None, {}
     interval = (frames[-1].info["time_ps"] - frames[0].info["time_ps"]) / (len(frames) - 1)
-    positions, wrapped = unwrapped(
-        np.array([atoms.positions for atoms in frames]), np.array([atoms.cell.array for atoms in frames])
-    )
+    cells = np.array([atoms.cell.array for atoms in frames])
+    positions, wrapped = unwrapped(np.array([atoms.positions for atoms in frames]), cells)
     positions = without_drift(positions, frames[0].get_masses(), symbols != mobile)
+    return core.Trajectory(positions, interval, tuple(symbols), cells.mean(axis=0), wrapped)
+
+
+def _transport(
+    path: core.Trajectory, frames: Sequence[Atoms], mobile: str, shell_A: float | None
+) -> tuple[Numbers, Numbers, Curves]:
+    """Displacements and coefficients, how unequal the motion is, and the curves of both."""
+    symbols, elements = np.array(path.symbols), same_elements(frames)
     curves: Curves = {}
     for element in elements:
-        moved = displacement(positions[:, symbols == element], interval)
+        moved = displacement(path.positions[:, symbols == element], path.interval)
         shown = np.concatenate([[0], log_lags(len(moved.time) - 1)])
         curves |= {
             "lag_ps": moved.time[shown],
             f"msd_A2_{element}": moved.msd[shown],
             f"msd_A2_{element}_err": moved.err[shown],
         }
-    cell = np.mean([atoms.cell.array for atoms in frames], axis=0)
-    path = core.Trajectory(positions, interval, tuple(symbols), cell, wrapped)
     filled = correlator(path)
     result = core.diffusion(filled, mobile)
     numbers: Numbers = {
         "ion": mobile,
         "ions": int((symbols == mobile).sum()),
-        "trajectory_was_wrapped": wrapped,
+        "trajectory_was_wrapped": path.wrapped,
         "diffusive": result.coefficient is not None,
         "reason": result.reason,
         "exponent": _known(result.exponent),
@@ -258,7 +271,7 @@ def _transport(frames: Sequence[Atoms], elements: Sequence[str]) -> tuple[Number
         "msd_at_longest_lag_A2": {element: float(curves[f"msd_A2_{element}"][-1]) for element in elements},
     }
     together, shapes = _correlations(filled, mobile, _temperatures(frames))
-    return numbers | together, curves | shapes
+    return numbers | together, heterogeneity(path, filled.result(), mobile, shell_A), curves | shapes
 
 
 def _in_m2_per_s(coefficient: float | None) -> float | None:

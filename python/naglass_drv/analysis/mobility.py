@@ -1,15 +1,14 @@
 """Diffusion of the mobile ion at several temperatures, and its activation energy."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from .. import core
+from .arrhenius import weighted_line
 from .dynamics import TIMESTEP_FS, Course
 from .transport import displacement, without_drift
-
-_BOLTZMANN_EV_PER_K = 8.617333262e-5
-_95 = 1.959964
 
 
 def mobility(course: Course, ion: str, every: int) -> dict[str, float | str | None]:
@@ -30,21 +29,16 @@ def mobility(course: Course, ion: str, every: int) -> dict[str, float | str | No
     }
 
 
-def activation(found: Mapping[float, Mapping[str, float | str | None]]) -> tuple[float, Sequence[float]] | None:
+def activation(found: Mapping[float, Mapping[str, Any]]) -> tuple[float, Sequence[float]] | None:
     """Activation energy (eV) and its 95 % interval from D by temperature (K), weighted by their errors; None with
     fewer than three values of D.
     """
     rows = [
-        (1 / (_BOLTZMANN_EV_PER_K * kelvin), each["D_m2_per_s"], each["D_m2_per_s_err"])
+        (kelvin, each["D_m2_per_s"], each["D_m2_per_s_err"] / each["D_m2_per_s"])
         for kelvin, each in found.items()
         if each["D_m2_per_s"] and each["D_m2_per_s_err"]
     ]
     if len(rows) < 3:
         return None
-    x, d, err = np.array(rows, dtype=float).T
-    weight = (d / err) ** 2
-    mean = (weight * x).sum() / weight.sum()
-    spread = (weight * (x - mean) ** 2).sum()
-    slope = (weight * (x - mean) * np.log(d)).sum() / spread
-    half = _95 / np.sqrt(spread)
-    return float(-slope), [float(-slope - half), float(-slope + half)]
+    line = weighted_line(rows)
+    return line.energy_eV, line.energy_interval

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..chemistry.notation import SUPERSCRIPT, ion_text
 from ..products import Quantity
+from . import surroundings
 from .network import ideal_connectivity, oxygen_text
 
 Numbers = Mapping[str, Any]
@@ -24,6 +25,16 @@ _TOGETHER = (
     ("nernst_einstein_S_per_m", "conductivity without correlations (Nernst–Einstein)", "S/m"),
     ("conductivity_S_per_m", "conductivity with correlations (Einstein)", "S/m"),
 )
+_SITES = (
+    ("per_ion_per_ps", "rate", "jumps between sites per ion and time", "1/ps"),
+    ("residence_ps", "residence", "mean residence time at a site", "ps"),
+    ("dispersion", "dispersion", "variance of jumps over sites, over that of equal sites", "1"),
+    ("back_share", "back_share", "share of jumps that lead back at once", "1"),
+    ("length_A", "length", "mean distance of jumps between sites", "Å"),
+    ("percolating_share", "percolating", "share of sites that jumps join to percolating paths", "1"),
+    ("barrier_1d_eV", "barrier_1d", "free-energy barrier to percolation in one direction", "eV"),
+    ("barrier_3d_eV", "barrier_3d", "free-energy barrier to percolation in three directions", "eV"),
+)
 _HOPS = (
     ("returned_share", "share that returned", "1"),
     ("changed_cage_share", "share that changed cage", "1"),
@@ -31,11 +42,11 @@ _HOPS = (
 )
 
 
-def quantities(name: str, numbers: Numbers, curves: Curves) -> list[Quantity]:
+def quantities(name: str, numbers: Numbers, curves: Curves, quench_rate_K_per_s: float | None = None) -> list[Quantity]:
     """Every quantity of the glass or trajectory `name`, from what `measure` found.
 
-    The mean temperature of a trajectory is a condition of all its quantities. Raises InputError for a value that is
-    not finite.
+    The mean temperature of a trajectory is a condition of all its quantities, and the quench rate of its glass, if it
+    is given. Raises InputError for a value that is not finite.
     """
     rows = [*_general(name, numbers), *_structure(name, numbers), *_angles(name, numbers)]
     if numbers["network"] is not None:
@@ -48,7 +59,14 @@ def quantities(name: str, numbers: Numbers, curves: Curves) -> list[Quantity]:
         rows += transport(name, numbers, curves)
     if numbers["hops"] is not None:
         rows += hops(name, numbers["hops"])
+    # earlier versions had neither sites nor heterogeneity
+    if numbers.get("sites") is not None:
+        rows += sites(name, numbers["sites"])
+    if numbers.get("heterogeneity") is not None:
+        rows += heterogeneity(name, numbers["heterogeneity"])
     known = {key: numbers[key] for key in ("temperature_K",) if key in numbers}
+    if quench_rate_K_per_s is not None:
+        known["quench_rate_K_per_s"] = quench_rate_K_per_s
     return [replace(row, conditions=known) for row in rows]
 
 
@@ -213,3 +231,45 @@ def hops(name: str, found: Numbers) -> Iterator[Quantity]:
             error, interval = found.get(f"{word}_err"), found.get(f"{word}_interval")
             alone = "one hop" if found["count"] == 1 else ""
             yield Quantity(f"{key}.{word}", f"{label}, {ion}", found[word], unit, error, alone, interval)
+
+
+def sites(name: str, found: Numbers) -> Iterator[Quantity]:
+    """Sites, jumps between them, barriers, and rates by what surrounds a site; nothing in a network that flows."""
+    if found["reason"] is not None:
+        return
+    key, ion = f"sites.{name}", found["ion"]
+    yield Quantity(f"{key}.sites", f"sites of {ion}", found["sites"], "1")
+    yield Quantity(f"{key}.jumps", f"jumps between sites, {ion}", found["count"], "1")
+    for word, entry, label, unit in _SITES:
+        if found.get(word) is not None:
+            yield Quantity(f"{key}.{entry}", f"{label}, {ion}", found[word], unit, found.get(f"{word}_err"),
+                           interval=found.get(f"{word}_interval"))  # fmt: skip
+    if found["barrier_above_eV"] is not None:
+        label = f"lower bound of the free-energy barrier to percolation, {ion}"
+        yield Quantity(f"{key}.barrier_above", label, found["barrier_above_eV"], "eV", note="no path was visited")
+    for family, by in found["by"].items():
+        for kind, rate in by["classes"].items():
+            label = f"jumps per {ion} and time, {surroundings.text(family)}: {surroundings.kind_text(kind)}"
+            yield Quantity(f"{key}.by.{family}.{kind}", label, rate["per_ion_per_ps"], "1/ps",
+                           rate["per_ion_per_ps_err"], interval=rate["per_ion_per_ps_interval"])  # fmt: skip
+        label = f"probability that rates differ as much by chance, {surroundings.text(family)}"
+        yield Quantity(f"{key}.by.{family}.chance", label, by["chance"], "1", note="permutation of the sites")
+
+
+def heterogeneity(name: str, found: Numbers) -> Iterator[Quantity]:
+    """The maxima of α₂ and χ₄ and their times, and the clusters of fast ions beside those of ions at random."""
+    key, ion = f"heterogeneity.{name}", found["ion"]
+    for word, label in (("alpha2", "α₂"), ("chi4", "χ₄")):
+        if found[f"{word}_max"] is not None:
+            top, err = found[f"{word}_max"], found[f"{word}_max_err"]
+            yield Quantity(f"{key}.{word}", f"maximum of {label} of {ion}", top, "1", err)
+            label = f"time of the maximum of {label} of {ion}"
+            yield Quantity(f"{key}.{word}_time", label, found[f"{word}_time_ps"], "ps")
+    if (fast := found["fast"]) is not None:
+        label = f"mean cluster of the {fast['chosen']} fastest {ion}"
+        yield Quantity(f"{key}.fast_cluster", label, fast["size"], "1", fast["size_err"])
+        label = f"mean cluster of {fast['chosen']} {ion} at random"
+        yield Quantity(f"{key}.random_cluster", label, fast["random"], "1", note="95 % of choices in the interval",
+                       interval=fast["random_range"])  # fmt: skip
+        label = f"probability of clusters of {ion} as large by chance"
+        yield Quantity(f"{key}.fast_chance", label, fast["chance"], "1", note="permutation of the ions")

@@ -7,6 +7,7 @@ names the argument and its value. Lengths are in Å, counts are integers.
 
 from .channels import Bottleneck, DensityPercolation, bottleneck_radius, density_percolation
 from .clusters import Clusters, Percolation, clusters, percolation_cutoff
+from .cooperative import FastClusters, fast_clusters
 from .crystal import Environments, Steinhardt, crystal_similarity, environments, lanterns, read_environments, steinhardt
 from .density import DensityMap, density_map
 from .diffraction import StructureFactors, structure_factor
@@ -29,6 +30,8 @@ from .linkage import FORBIDDEN_CONTACTS, ArtifactFlags, Linkage, Sharing, artifa
 from .pairs import PairFunctions, rdf
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
 from .rings import RingMembers, Rings, rings
+from .site_jumps import SiteJumps, site_jumps
+from .sites import Sites, find_sites
 from .spin import (
     LinkClusters,
     Links,
@@ -40,7 +43,7 @@ from .spin import (
     polaron_hops,
     spin_topology,
 )
-from .statistics import Average, average
+from .statistics import Average, EventRate, average, event_rate
 from .tables import read_table
 from .trajectory import Trajectory, trajectory
 from .transport import Correlation, Correlator, Curve, VanHove, alpha2, chi4, msd, van_hove
@@ -67,6 +70,8 @@ __all__ = [
     "Diffusion",
     "DistinctVanHove",
     "Environments",
+    "EventRate",
+    "FastClusters",
     "Fingerprint",
     "HavenRatio",
     "HopDetector",
@@ -86,6 +91,8 @@ __all__ = [
     "RingMembers",
     "Rings",
     "Sharing",
+    "SiteJumps",
+    "Sites",
     "SpinTopology",
     "Steinhardt",
     "StructureFactors",
@@ -106,6 +113,9 @@ __all__ = [
     "detect_hops",
     "diffusion",
     "environments",
+    "event_rate",
+    "fast_clusters",
+    "find_sites",
     "fingerprint",
     "haven_ratio",
     "in_contact",
@@ -123,6 +133,7 @@ __all__ = [
     "read_hops",
     "read_table",
     "rings",
+    "site_jumps",
     "spin_topology",
     "steinhardt",
     "structure_factor",

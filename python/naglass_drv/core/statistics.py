@@ -107,3 +107,52 @@ def clustered(deviations: np.ndarray) -> tuple[float, float]:
         if between > fdtri(ions - 1, blocks - 1, 0.975) * in_time:
             return float(between), ions - 1
     return float(in_time), blocks - 1
+
+
+@dataclass(frozen=True)
+class EventRate:
+    """Events per time, or the mean time per event, with one standard error and the 95 % confidence interval.
+
+    `events` were counted in the total `time` at risk. Without events the rate is 0 and its interval reaches to three
+    events; the mean time is then infinite.
+    """
+
+    value: float
+    err: float
+    interval: tuple[float, float]
+    events: float
+    time: float
+
+    def inverse(self) -> "EventRate":
+        """The mean time per event for a rate, and back."""
+        low, high = self.interval
+        value = 1 / self.value if self.value else float("inf")
+        err = self.err * value**2 if self.value else float("nan")
+        ends = 1 / high if high else float("inf"), 1 / low if low else float("inf")
+        return EventRate(value, err, ends, self.events, self.time)
+
+
+_FEW_EVENTS = 20
+
+
+def event_rate(events: np.ndarray, time: np.ndarray) -> EventRate:
+    """Rate from (ions, blocks of time) counts and times at risk, any of which may be zero.
+
+    The error is the scatter of the sums, as in `clustered`, with Student's factor; fewer than twenty events are
+    independent. Raises ValueError without time at risk.
+    """
+    from scipy.special import gammaincinv
+
+    total, exposed = float(events.sum()), float(time.sum())
+    if not exposed > 0:
+        raise ValueError("event_rate: no time at risk")
+    value = total / exposed
+    if total < _FEW_EVENTS:
+        low = float(gammaincinv(total, 0.025)) if total else 0.0
+        high = float(gammaincinv(total + 1, 0.975 if total else 0.95))
+        return EventRate(value, max(total, 1.0) ** 0.5 / exposed, (low / exposed, high / exposed), total, exposed)
+    variance, freedom = clustered(events - value * time)
+    relative = np.sqrt(variance) / total
+    factor = float(np.exp(student(freedom, 1.96) * relative))
+    err = float(student(freedom, 1.0) * relative * value)
+    return EventRate(value, err, (value / factor, value * factor), total, exposed)

@@ -5,6 +5,7 @@ from typing import Any
 from .. import __version__
 from ..chemistry.ions import Species, species
 from ..chemistry.notation import composition_text, elements, formula_text
+from .arrhenius import arrhenius
 from .audit import audit
 from .dynamics import dynamics, quench
 from .html import page
@@ -22,8 +23,8 @@ from .topology import network, topology
 from .uncertainty import uncertainty
 
 _ORDER = (
-    glance, worth, rounds, structure, network, topology, metals, transport, hops, dynamics, quench, potentials,
-    model, uncertainty, dataset, audit, labels, record,
+    glance, worth, rounds, structure, network, topology, metals, transport, arrhenius, hops, dynamics, quench,
+    potentials, model, uncertainty, dataset, audit, labels, record,
 )  # fmt: skip
 # Records and bookkeeping, folded by default
 _FOLDED = (dataset, audit, labels, record)

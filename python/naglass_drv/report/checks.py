@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..analysis.exchange import exchange_text, flowing
+from ..analysis.phase import flows, relaxes
 from ..chemistry.formers import MOST_BRIDGES
 from ..chemistry.ions import ion_label, species
 from ..chemistry.notation import SUPERSCRIPT, ion_text
@@ -36,11 +36,6 @@ _DETERMINED = 0.5
 _REDOX = 0.1
 _PRESSURE_GPA = 1.0
 _DENSITY = 0.05
-# Mean square displacement of the host (Å²) beyond any vibration, or comparable to the ions' and beyond the usual one
-_HOST_MSD_A2 = 1.0
-_HOST_TO_ION = 1 / 3
-_VIBRATION_A2 = 0.5
-_MELT = "Supercooled melt"
 _FORCE_MEV_PER_A = 100.0
 # structures of which a note gives the numbers
 _TOLD = 2
@@ -221,39 +216,10 @@ def _undetermined(metal: str, share: float) -> str:
 
 def relaxation(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
     """A network that moves, too: one that flows is a supercooled melt, one that is displaced by less still relaxes."""
-    if said := [*_exchanged(numbers), *_displaced(numbers, _HOST_MSD_A2)]:
-        yield Finding(_MELT, "note", name, "; ".join(said))
-    elif said := [*_displaced(numbers, _VIBRATION_A2, _HOST_TO_ION)]:
+    if said := flows(numbers):
+        yield Finding("Supercooled melt", "note", name, "; ".join(said))
+    elif said := relaxes(numbers):
         yield Finding("Relaxing network", "note", name, "; ".join(said))
-
-
-def phase(numbers: Mapping[str, Any]) -> str:
-    """``supercooled melt`` for a trajectory whose network flows, else ``glass``."""
-    return _MELT.lower() if any(found.topic == _MELT for found in relaxation("", numbers)) else "glass"
-
-
-def _exchanged(numbers: Mapping[str, Any]) -> Iterator[str]:
-    found = {pair: (each["bonds"], each["exchanged"]) for pair, each in numbers.get("exchanged_bonds", {}).items()}
-    for pair in flowing(found):
-        yield exchange_text(pair, found[pair], numbers["duration_ps"])
-
-
-def _displaced(numbers: Mapping[str, Any], least_A2: float, to_ion: float = 0.0) -> Iterator[str]:
-    """The mean square displacement of the atoms other than the mobile ions, if it is above `least_A2` and above
-    `to_ion` of that of the ions."""
-    moved = numbers["transport"]
-    reached = {} if moved is None else moved["msd_at_longest_lag_A2"]
-    host = {element: msd for element, msd in reached.items() if element != moved["ion"]}
-    if not host:
-        return
-    counts = [numbers["composition"][element] for element in host]
-    mean = sum(count * msd for count, msd in zip(counts, host.values(), strict=True)) / sum(counts)
-    if mean > least_A2 and mean > to_ion * reached[moved["ion"]]:
-        of = ", ".join(f"{element} {msd:.2g}" for element, msd in host.items())
-        yield (
-            f"within {moved['longest_lag_ps']:.3g} ps the MSD of the host is {of} Å², that of {moved['ion']} "
-            f"{reached[moved['ion']]:.2g} Å²"
-        )
 
 
 def pressure(name: str, summary: Mapping[str, Any]) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.phase import phase
 from ..analysis.quantities import no_error
 from ..chemistry.level import Level
 from ..chemistry.notation import SUPERSCRIPT, formula_text
@@ -128,7 +129,7 @@ def _phase(material: Material, numbers: Mapping[str, Any]) -> dict[str, str]:
     if numbers["kind"] == "glass":
         return {"state": f"{_quenched(material)}, {potential(material)}"}
     quenched = (material.input.get("md") or {}).get("structures", "glass") == "glass"
-    found = checks.phase(numbers)
+    found = phase(numbers)
     if found == "glass":
         return {"state": f"glass within {numbers['duration_ps']:.3g} ps"} if quenched else {}
     return {"state": found}

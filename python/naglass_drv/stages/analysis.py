@@ -1,31 +1,39 @@
 """Stage `analysis`: structure, network and transport for each trajectory, and for the glasses as replicas."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..config.schema import Analysis
 from ..errors import InputError
 from ..files import keep_only, publish, write_json
-from ..products import Labels, Measurements, Structures, Trajectories
+from ..products import Labels, Measurements, Quantity, Structures, Trajectories
 from . import efforts
 from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "analysis"
 #: Raised when the same settings and files give another result.
-revision = 6
+revision = 7
 
 GLASS, TRAJECTORY, LABELS = "glass", "trajectory", "labels"
 HOPS, ROWS = "hops", "quantities"
+ARRHENIUS = "arrhenius"
+_K_PER_S = 1e12
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to measure, and on what: the replicas of a glass, a trajectory (`stable` or not), or a set of labels."""
+    """What to measure, and on what: the replicas of a glass, a trajectory (`stable` or not), or a set of labels.
+
+    `quench_rate_K_per_s` is that of the glass in a trajectory, on which its diffusion coefficient depends.
+    """
 
     kind: str
     wanted: Analysis
     stable: bool = False
+    quench_rate_K_per_s: float | None = None
 
 
 def files(task_name: str) -> tuple[str, str, str]:
@@ -49,7 +57,7 @@ def plan(run: Run) -> list[Task]:
     for made in trajectories.tasks:
         # a run that fell apart immediately left nothing to measure; the report says so
         if made.summary["frames"] and made.summary["reached_ps"] >= section.skip_ps:
-            own = dumped(Settings(TRAJECTORY, section, made.summary["stable"]))
+            own = dumped(Settings(TRAJECTORY, section, made.summary["stable"], _quench_rate(run)))
             roles = {word: f"{made.name}/{word}" for word in ("trajectory", HOPS)}
             inputs = {word: trajectories.files[role] for word, role in roles.items() if role in trajectories.files}
             effort = efforts.analysis(made.summary["frames"], made.summary.get("atoms", _atoms(run)))
@@ -69,6 +77,13 @@ def expect(run: Run) -> tuple[list[Task], Measurements]:
     sizes = run.take("md", Trajectories).facts.get("sizes", {})
     tasks += [Task(name, item, {}, effort=efforts.analysis(*size)) for item, size in sizes.items()]
     return tasks, Measurements()
+
+
+def _quench_rate(run: Run) -> float | None:
+    """Of the glasses that the trajectories start from, in K/s; None for structures from elsewhere."""
+    if run.input.glass is None or run.input.md is None or run.input.md.structures != "glass":
+        return None
+    return _K_PER_S * run.input.glass.quench_rate_K_per_ps
 
 
 def _atoms(run: Run) -> int:
@@ -107,7 +122,8 @@ def run(job: Job) -> Mapping[str, Any] | None:
         on_the_fly=hops,
     )
     write_json(job.folder / json_name, numbers)
-    write_json(job.folder / rows_name, [row.as_json() for row in quantities(job.task.name, numbers, curves)])
+    rows = quantities(job.task.name, numbers, curves, settings.quench_rate_K_per_s)
+    write_json(job.folder / rows_name, [row.as_json() for row in rows])
     np.savez_compressed(job.folder / npz_name, **curves)
     return {key: numbers[key] for key in ("frames", "atoms")}
 
@@ -119,12 +135,12 @@ def _of_elements(section: Analysis, elements: set[str]) -> Analysis:
 
 
 def collect(run: Run, done: list[Done]) -> Measurements:
-    """Store what was measured under the name of its glass or trajectory, and remove what is outdated."""
+    """Store what was measured under the name of its glass or trajectory, put the transport of each structure on
+    Arrhenius lines, and remove what is outdated.
+    """
     folder = run.products / "analysis"
     for item in done:
         publish(item.folder, folder, files(item.task.name))
-    keep_only(folder, (name for item in done for name in files(item.task.name)))
-    keep_only(folder / ROWS, (f"{item.task.name}.json" for item in done))
     found = {}
     for item in done:
         numbers, curves, rows = (folder / file for file in files(item.task.name))
@@ -133,4 +149,39 @@ def collect(run: Run, done: list[Done]) -> Measurements:
             found[f"{item.task.name}/fingerprints"] = numbers
         else:
             found |= {f"{item.task.name}/numbers": numbers, f"{item.task.name}/curves": curves}
+    found |= _lines(run, done, folder)
+    keep_only(folder, (path.name for path in found.values() if path.parent == folder))
+    keep_only(folder / ROWS, (path.name for path in found.values() if path.parent == folder / ROWS))
     return Measurements(files=found)
+
+
+def _lines(run: Run, done: list[Done], folder: Path) -> dict[str, Path]:
+    """The Arrhenius lines of every structure, written as JSON and as rows, and the mean energies over the glasses."""
+    from ..analysis import temperatures
+
+    structures: dict[str, dict[str, Any]] = {}
+    summaries = {made.name: made.summary for made in run.take("md", Trajectories).tasks}
+    for item in done:
+        if read_settings(Settings, item.task).kind == TRAJECTORY:
+            structure = summaries.get(item.task.name, {}).get("structure") or item.task.name.rpartition("-")[0]
+            numbers = json.loads((folder / files(item.task.name)[0]).read_text(encoding="utf-8"))
+            structures.setdefault(structure, {})[item.task.name] = numbers
+    written, fitted = {}, []
+    for structure, runs in structures.items():
+        if (lines := temperatures.temperatures(structure, runs, _quench_rate(run))) is not None:
+            name = f"{structure}-{ARRHENIUS}"
+            written[f"{name}/{ARRHENIUS}"] = folder / f"{name}.json"
+            write_json(written[f"{name}/{ARRHENIUS}"], lines)
+            written |= _rows(folder, name, temperatures.rows(lines))
+            fitted.append(lines)
+    return written | _rows(folder, f"{temperatures.REPLICAS}-{ARRHENIUS}", temperatures.mean_rows(fitted))
+
+
+def _rows(folder: Path, name: str, rows: Iterable[Quantity]) -> dict[str, Path]:
+    """The role of the file with these rows, if there are any."""
+    content = [row.as_json() for row in rows]
+    if not content:
+        return {}
+    path = folder / ROWS / f"{name}.json"
+    write_json(path, content)
+    return {f"{name}/{ROWS}": path}
