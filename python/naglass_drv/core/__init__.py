@@ -25,8 +25,10 @@ from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHisto
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
 from .hop_events import Hops, read_hops
 from .hops import HopDetector, detect_hops
+from .layer_sums import ProfileColumn
 from .linkage import FORBIDDEN_CONTACTS, ArtifactFlags, Linkage, Sharing, artifact_flags, in_contact, linkage
 from .pairs import PairFunctions, rdf
+from .profile import Excess, Profile, Profiler, excess_per_area, profile, read_profile
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
 from .rings import RingMembers, Rings, rings
 from .spin import (
@@ -41,6 +43,7 @@ from .spin import (
     spin_topology,
 )
 from .statistics import Average, average
+from .surfaces import Surfaces, gibbs_surfaces
 from .tables import read_table
 from .trajectory import Trajectory, trajectory
 from .transport import Correlation, Correlator, Curve, VanHove, alpha2, chi4, msd, van_hove
@@ -67,6 +70,7 @@ __all__ = [
     "Diffusion",
     "DistinctVanHove",
     "Environments",
+    "Excess",
     "Fingerprint",
     "HavenRatio",
     "HopDetector",
@@ -82,6 +86,9 @@ __all__ = [
     "PairFunctions",
     "Percolation",
     "PolaronHops",
+    "Profile",
+    "ProfileColumn",
+    "Profiler",
     "Qn",
     "RingMembers",
     "Rings",
@@ -89,6 +96,7 @@ __all__ = [
     "SpinTopology",
     "Steinhardt",
     "StructureFactors",
+    "Surfaces",
     "Trajectory",
     "Unwrapper",
     "VanHove",
@@ -106,7 +114,9 @@ __all__ = [
     "detect_hops",
     "diffusion",
     "environments",
+    "excess_per_area",
     "fingerprint",
+    "gibbs_surfaces",
     "haven_ratio",
     "in_contact",
     "lanterns",
@@ -117,10 +127,12 @@ __all__ = [
     "nernst_einstein",
     "percolation_cutoff",
     "polaron_hops",
+    "profile",
     "qn",
     "rdf",
     "read_environments",
     "read_hops",
+    "read_profile",
     "read_table",
     "rings",
     "spin_topology",
