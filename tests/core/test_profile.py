@@ -258,3 +258,13 @@ def test_excess_needs_ranges_on_their_sides():
         core.excess_per_area(found, "K", crystal=(-5, -3), outside=(3, 5))
     with pytest.raises(InputError, match="made without surfaces"):
         core.excess_per_area(core.profile(silicate_glass()), "Na", crystal=(-5, -3), outside=(3, 5))
+
+
+def test_distances_from_surfaces():
+    atoms = Atoms("Na5", positions=[[0, 0, z] for z in (1.0, 11.0, 19.0, 22.0, 36.0)], cell=[8, 8, 40], pbc=True)
+    distance, surface = core.surface_distances(atoms, (10.0, 20.0))
+    assert distance == pytest.approx([9, -1, -1, 2, 14]) and surface.tolist() == [0, 0, 1, 1, 0]
+    moved = core.surface_distances(atoms, (30.0, 60.0))
+    assert moved[0] == pytest.approx([-11, -9, -1, 2, -6]) and moved[1].tolist() == [0, 1, 1, 1, 0]
+    with pytest.raises(InputError, match="position = .20.0, 10.0.: the second must be above the first"):
+        core.surface_distances(atoms, (20.0, 10.0))

@@ -43,7 +43,7 @@ from .spin import (
     spin_topology,
 )
 from .statistics import Average, average
-from .surfaces import Surfaces, gibbs_surfaces
+from .surfaces import Surfaces, gibbs_surfaces, surface_distances
 from .tables import read_table
 from .trajectory import Trajectory, trajectory
 from .transport import Correlation, Correlator, Curve, VanHove, alpha2, chi4, msd, van_hove
@@ -138,6 +138,7 @@ __all__ = [
     "spin_topology",
     "steinhardt",
     "structure_factor",
+    "surface_distances",
     "trajectory",
     "unwrap",
     "van_hove",

@@ -93,3 +93,18 @@ def surfaces_of(seen: Axis, order: np.ndarray, bin_width: float) -> Surfaces:
         float(errors[5]),
         seen.height,
     )
+
+
+def surface_distances(atoms, position, *, axis: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) distance (Å) of each atom from the nearer of two surfaces, and (N,) which one: 0 below the crystal, 1 above
+    it.
+
+    `position` (2,) are the surfaces in Å along the axis, as in `Surfaces`; distances are negative within the crystal.
+    """
+    seen = along(atoms, axis)
+    lower, upper = array("position", position, (2,), unit="Å")
+    if not 0.0 <= upper - lower <= seen.height:
+        raise InputError(f"position = {[lower, upper]}: the second must be above the first by at most the cell (Å)")
+    from_middle = seen.fractions * seen.height - (lower + upper) / 2
+    from_middle -= seen.height * np.rint(from_middle / seen.height)
+    return np.abs(from_middle) - (upper - lower) / 2, (from_middle >= 0).astype(int)
