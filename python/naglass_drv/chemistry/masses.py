@@ -8,7 +8,7 @@ from .ions import SYMBOLS, Species
 if TYPE_CHECKING:
     from ase import Atoms
 
-_DALTON_PER_A3_IN_G_CM3 = 1.66053906660  # CODATA 2018
+DALTON_PER_A3_IN_G_CM3 = 1.66053906660  # CODATA 2018
 # IUPAC 2013 (10.1515/pac-2015-0305), H to Bi; Tc and Pm: their longest-lived isotopes
 _WEIGHTS = (
     "1.008 4.0026 6.94 9.01218 10.81 12.011 14.007 15.999 18.9984 20.1797 22.9898 24.305 26.9815 28.085 30.9738 32.06 "
@@ -24,12 +24,12 @@ MASSES = dict(zip(SYMBOLS, map(float, _WEIGHTS.split()), strict=True))
 
 def density(atoms: "Atoms") -> float:
     """Mass density (g/cm³) of a periodic cell."""
-    return float(atoms.get_masses().sum() / atoms.cell.volume * _DALTON_PER_A3_IN_G_CM3)
+    return float(atoms.get_masses().sum() / atoms.cell.volume * DALTON_PER_A3_IN_G_CM3)
 
 
 def volume_of(mass_u: float, density_g_cm3: float) -> float:
     """Volume (Å³) of a mass at a mass density."""
-    return float(mass_u * _DALTON_PER_A3_IN_G_CM3 / density_g_cm3)
+    return float(mass_u * DALTON_PER_A3_IN_G_CM3 / density_g_cm3)
 
 
 def volume(ions: Iterable[Species], density_g_cm3: float) -> float:

@@ -26,8 +26,10 @@ from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHisto
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
 from .hop_events import Hops, read_hops
 from .hops import HopDetector, detect_hops
+from .layer_sums import ProfileColumn
 from .linkage import FORBIDDEN_CONTACTS, ArtifactFlags, Linkage, Sharing, artifact_flags, in_contact, linkage
 from .pairs import PairFunctions, rdf
+from .profile import Excess, Profile, Profiler, excess_per_area, profile, read_profile
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
 from .rings import RingMembers, Rings, rings
 from .site_jumps import SiteJumps, site_jumps
@@ -44,6 +46,7 @@ from .spin import (
     spin_topology,
 )
 from .statistics import Average, EventRate, average, event_rate
+from .surfaces import Surfaces, gibbs_surfaces, surface_distances
 from .tables import read_table
 from .trajectory import Trajectory, trajectory
 from .transport import Correlation, Correlator, Curve, VanHove, alpha2, chi4, msd, van_hove
@@ -71,6 +74,7 @@ __all__ = [
     "DistinctVanHove",
     "Environments",
     "EventRate",
+    "Excess",
     "FastClusters",
     "Fingerprint",
     "HavenRatio",
@@ -87,6 +91,9 @@ __all__ = [
     "PairFunctions",
     "Percolation",
     "PolaronHops",
+    "Profile",
+    "ProfileColumn",
+    "Profiler",
     "Qn",
     "RingMembers",
     "Rings",
@@ -96,6 +103,7 @@ __all__ = [
     "SpinTopology",
     "Steinhardt",
     "StructureFactors",
+    "Surfaces",
     "Trajectory",
     "Unwrapper",
     "VanHove",
@@ -114,9 +122,11 @@ __all__ = [
     "diffusion",
     "environments",
     "event_rate",
+    "excess_per_area",
     "fast_clusters",
     "find_sites",
     "fingerprint",
+    "gibbs_surfaces",
     "haven_ratio",
     "in_contact",
     "lanterns",
@@ -127,16 +137,19 @@ __all__ = [
     "nernst_einstein",
     "percolation_cutoff",
     "polaron_hops",
+    "profile",
     "qn",
     "rdf",
     "read_environments",
     "read_hops",
+    "read_profile",
     "read_table",
     "rings",
     "site_jumps",
     "spin_topology",
     "steinhardt",
     "structure_factor",
+    "surface_distances",
     "trajectory",
     "unwrap",
     "van_hove",

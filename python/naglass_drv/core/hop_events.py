@@ -132,7 +132,7 @@ class Hops:
             raise InputError(f"observed_steps = {self.observed_steps}: the length of the observation is unknown")
         return self.observed_steps
 
-    def _standing_for(self) -> np.ndarray:
+    def standing_for(self) -> np.ndarray:
         """(hops,) how many hops each represents: 2 if it waited for one to two windows, else 1.
 
         As many as these wait for less than a window, and are not resolved.
@@ -143,7 +143,7 @@ class Hops:
 
     def _counted(self) -> tuple[float, float, float]:
         """Hops with those that were not resolved, relative error of their number, and errors that 95 % lie within."""
-        weights = self._standing_for()
+        weights = self.standing_for()
         total = weights.sum()
         if not total:
             return 0.0, 1.0, 1.96
@@ -159,7 +159,7 @@ class Hops:
     def _returns(self) -> tuple[float, float, float]:
         """Share of returns, its error, and the number of hops that it rests on."""
         start, length = self._span()
-        weights = self._standing_for()
+        weights = self.standing_for()
         if self.return_within_steps is not None and length > self.return_within_steps:
             weights = weights * (self.step >= start + self.return_within_steps)
         hops, returns = weights.sum(), weights[self.returned].sum()

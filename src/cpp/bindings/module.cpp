@@ -24,6 +24,7 @@ PYBIND11_MODULE(_core, module)
   naglass::python::bind_graph(module);
   naglass::python::bind_fingerprint(module);
   naglass::python::bind_pair_histogram(module);
+  naglass::python::bind_profile(module);
   naglass::python::bind_channels(module);
   naglass::python::bind_crystal(module);
   naglass::python::bind_linkage(module);

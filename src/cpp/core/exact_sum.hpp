@@ -22,6 +22,15 @@ class ExactSum {
         terms[l] -= whole;
       }
   }
+  /// Adds one term to the parts of a sum in a buffer.
+  static void add_term(double term, double *buffer)
+  {
+    for (int k = 0; k < parts; ++k) {
+      const double whole = (term + rounders[k]) - rounders[k];
+      buffer[k] += whole;
+      term -= whole;
+    }
+  }
   /// Adds the parts to a buffer; buffers of several threads or ranks may be added up before value() reads them.
   void add_to(double *buffer) const
   {

@@ -1,0 +1,117 @@
+"""The excess energy of interfaces: zero for a crystal joined to itself, a known value for a shifted copy, and
+errors."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.lj import LennardJones
+
+from naglass_drv.analysis.excess_energy import Cell, excess_energy
+from naglass_drv.errors import InputError
+
+EDGE, LAYERS, REACH = 1.6, 4, 3.0
+LATERAL = np.array([[3 * EDGE, 0, 0], [0, 3 * EDGE, 0]])
+MJ_PER_M2 = 16021.76634
+
+
+def lattice(layers: int, shift: float = 0.0) -> Atoms:
+    """A simple cubic crystal of Ar in the middle of a cell; the upper half of its layers is shifted along x."""
+    places = np.array([[i, j, k] for k in range(layers) for j in range(3) for i in range(3)], dtype=float) * EDGE
+    places[len(places) // 2 :, 0] += shift
+    return Atoms(["Ar"] * len(places), positions=places, cell=[3 * EDGE, 3 * EDGE, layers * EDGE], pbc=True)
+
+
+def cell_of(atoms: Atoms) -> Cell:
+    atoms.calc = LennardJones(sigma=1.0, epsilon=0.1, rc=REACH, smooth=True)
+    return Cell(atoms.get_potential_energy(), {"Ar": len(atoms)}, LATERAL, "cut and joined")
+
+
+def energy_across(shift: float) -> float:
+    """Pair energy per area between two half crystals, layer by layer, by a sum over the pairs of one atom."""
+    pair = Atoms("Ar2", cell=[50, 50, 50])
+    total = 0.0
+    reach = range(-4, 5)
+    for depth in range(1, 4):
+        for i in reach:
+            for j in reach:
+                separation = np.array([i * EDGE + shift, j * EDGE, depth * EDGE])
+                if np.linalg.norm(separation) >= REACH:
+                    continue
+                pair.positions = [[0, 0, 0], separation]
+                pair.calc = LennardJones(sigma=1.0, epsilon=0.1, rc=REACH, smooth=True)
+                total += depth * pair.get_potential_energy()  # as many pairs of layers are this far apart
+    return total / EDGE**2
+
+
+def test_a_crystal_joined_to_itself_has_none():
+    joined, bulk = cell_of(lattice(2 * LAYERS)), cell_of(lattice(LAYERS))
+    found = excess_energy([joined] * 3, bulk.atoms, bulk, [bulk] * 3)
+    assert found.e_excess == pytest.approx(0.0, abs=1e-8) and found.err == pytest.approx(0.0, abs=1e-8)
+    assert found.reason is None and found.replicas == (3, 3)
+
+
+def test_a_shifted_copy_has_the_energy_of_its_planes():
+    joined, bulk = cell_of(lattice(2 * LAYERS, shift=0.4 * EDGE)), cell_of(lattice(LAYERS))
+    found = excess_energy([joined] * 3, bulk.atoms, bulk, [bulk] * 3)
+    expected = (energy_across(0.4 * EDGE) - energy_across(0.0)) * MJ_PER_M2
+    assert found.e_excess == pytest.approx(expected, rel=1e-6) and abs(expected) > 10
+
+
+COUNTS = {"Na": 100, "P": 100, "O": 300}
+CRYSTAL = Cell(-2600.0, {"Na": 10, "P": 10, "O": 30}, LATERAL * 4, "")
+
+
+def replicas(rng, true: float, scatter_meV: float, n: int = 3) -> tuple[list[Cell], list[Cell]]:
+    """Glasses of 500 atoms, and interfaces of 500 atoms of crystal and 500 of glass, that scatter alike."""
+    area = Cell(0.0, {}, LATERAL * 4, "").area_A2
+    noise = 1e-3 * scatter_meV * 500 * rng.normal(size=(2, n))
+    glasses = [Cell(-129000.0 + e, COUNTS, LATERAL * 4, "1 K/ps") for e in noise[0]]
+    base = 10 * -2600.0 - 129000.0 + true * 2 * area / MJ_PER_M2
+    twice = {element: 2 * count for element, count in COUNTS.items()}
+    return [Cell(base + e, twice, LATERAL * 4, "1 K/ps") for e in noise[1]], glasses
+
+
+def test_errors_cover_the_truth_and_small_values_are_refused():
+    within, refused, resolutions, scatters = [], [], [], []
+    for seed in range(400):
+        interfaces, glasses = replicas(np.random.default_rng(seed), 25.0, 1.5)
+        found = excess_energy(interfaces, 500, CRYSTAL, glasses)
+        mean, bulk = (np.mean([cell.energy_eV for cell in cells]) for cells in (interfaces, glasses))
+        off = (mean - bulk + 26000.0) * MJ_PER_M2 / 2 / interfaces[0].area_A2 - 25.0
+        within.append([abs(off) < found.err, abs(off) < found.resolution])
+        refused.append(found.e_excess is None)
+        resolutions.append(found.resolution)
+        scatters.append(found.glass_scatter_meV)
+    one, bound = np.mean(within, axis=0)
+    assert 0.63 < one < 0.77 and bound > 0.93
+    # 1.5 meV/atom of 500 atoms on 2 × 368 Å²: 16 mJ/m² for one pair of cells, 13 for three
+    assert np.mean(scatters) == pytest.approx(1.5 * np.sqrt(np.pi) / 2, rel=0.05)  # of three values
+    assert 20 < np.median(resolutions) < 60 and np.mean(refused) > 0.5
+    assert "is below the resolution of" in next(
+        excess_energy(*given[:1], 500, CRYSTAL, given[1]).reason
+        for seed in range(9)
+        if (given := replicas(np.random.default_rng(seed), 0.0, 1.5))
+    )
+
+
+BAD = {
+    "few": (dict(interfaces=2), "interfaces = 2 cells: at least 3 replicas"),
+    "lateral": (dict(crystal=dataclasses.replace(CRYSTAL, lateral_A=LATERAL * 4.1)), r"crystal\[0\].lateral_A: diff"),
+    "history": (dict(history="10 K/ps"), r"glasses\[0\].history = '10 K/ps': the interface has '1 K/ps'"),
+    "composition": (
+        dict(crystal=dataclasses.replace(CRYSTAL, counts={"Na": 20, "P": 10, "O": 20})),
+        "crystal_atoms: .* remain for the glass",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_compared_is_refused(case):
+    options, message = BAD[case]
+    interfaces, glasses = replicas(np.random.default_rng(1), 100.0, 1.0)
+    if "history" in options:
+        glasses = [dataclasses.replace(cell, history=options["history"]) for cell in glasses]
+    with pytest.raises(InputError, match=message):
+        excess_energy(interfaces[: options.get("interfaces", 3)], 500, options.get("crystal", CRYSTAL), glasses)
