@@ -109,7 +109,7 @@ def measure(
     if not replicas and stable and len(kept) >= _TRANSPORT_FRAMES:
         ion = _mobile(elements)
         if ion is not None:
-            path = _relative_to_framework(kept, ion)
+            path = relative_to_framework(kept, ion)
             shell = first_minimum(pairs.r, pairs.g[f"{ion}-{ion}"].mean) if f"{ion}-{ion}" in pairs.g else None
             numbers["transport"], numbers["heterogeneity"], moved = _transport(path, kept, ion, shell)
             temperature = numbers.get("temperature_K")
@@ -227,7 +227,7 @@ def _hops(
     return numbers, found.columns
 
 
-def _relative_to_framework(frames: Sequence[Atoms], mobile: str) -> core.Trajectory:
+def relative_to_framework(frames: Sequence[Atoms], mobile: str) -> core.Trajectory:
     """Unwrapped, in the mean cell, relative to the center of mass of all atoms but the mobile ones."""
     symbols = np.array(frames[0].get_chemical_symbols())
     interval = (frames[-1].info["time_ps"] - frames[0].info["time_ps"]) / (len(frames) - 1)

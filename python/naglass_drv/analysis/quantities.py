@@ -9,6 +9,7 @@ import numpy as np
 from ..chemistry.notation import SUPERSCRIPT, ion_text
 from ..products import Quantity
 from . import surroundings
+from .interface_rows import interfaces
 from .network import ideal_connectivity, oxygen_text
 
 Numbers = Mapping[str, Any]
@@ -64,6 +65,8 @@ def quantities(name: str, numbers: Numbers, curves: Curves, quench_rate_K_per_s:
         rows += sites(name, numbers["sites"])
     if numbers.get("heterogeneity") is not None:
         rows += heterogeneity(name, numbers["heterogeneity"])
+    if numbers.get("interface") is not None:
+        rows += interfaces(name, numbers["interface"])
     known = {key: numbers[key] for key in ("temperature_K",) if key in numbers}
     if quench_rate_K_per_s is not None:
         known["quench_rate_K_per_s"] = quench_rate_K_per_s

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from ..errors import InputError
 from ..runtime.elsewhere import energy_files, product_file
-from .schema import Borrowed
+from .named import Borrowed
 from .source import Document, Where, dotted
 from .validation import validated
 
@@ -19,6 +19,7 @@ FILES = {
     "include": ("a file of labeled frames", (*_FRAMES, "E0")),
     "labels": ("a file of labeled frames", _FRAMES),
     "shift": ("a file of labeled frames", _FRAMES),
+    "crystal": ("a structure", ("structure", "final", *_FRAMES)),
     "crystals": ("a file of structures", ("structure", "final", *_FRAMES)),
     "start_model": ("a portable model", ("portable", "heads")),
     "model": ("a model", ("portable", "archive")),

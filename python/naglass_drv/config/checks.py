@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..glass import protocols
 from ..paths import holds_code, inside_package
-from . import cells, sizes
+from . import cells, interfaces, sizes
 from .elements import Elements, Named, report_absent, union
 from .partial import Partial, rule
 from .rounds import RoundView
@@ -33,8 +33,8 @@ _NEUTRAL = "the glasses are neutral; for a charged cell, use a structure file"
 
 def cross_check(top: Partial, document: Document, source: Path) -> None:
     """Add to `document` every error that shows up only between sections or on disk."""
-    rules = (_check_needs, _check_species, _check_dataset, _check_glass, _check_start, _check_md, cells.check)
-    for check in (*rules, *sizes.RULES):
+    rules = (_check_needs, _check_species, _check_dataset, _check_glass, _check_start, _check_md)
+    for check in (*rules, cells.check, interfaces.check, *sizes.RULES):
         with rule():
             check(top, document)
     with rule():
@@ -360,6 +360,8 @@ def _named_files(top: Partial) -> Iterator[tuple[Where, Any]]:
         with rule():
             section = getattr(top, name)
             yield (name, key), getattr(section, key, None)
+    with rule():
+        yield ("interface", "crystal"), getattr(top.interface, "crystal", None)
     with rule():
         if top.screen is not None:
             yield ("screen", "labels"), top.screen.labels

@@ -83,6 +83,9 @@ def costs(top: Any, counts: Counts = NOTHING) -> Iterator[Cost]:
         if top.glass is not None:
             yield _glass(top)
     with rule():
+        if top.interface is not None:
+            yield _interface(top)
+    with rule():
         for index, item in enumerate(top.reference):
             with rule():
                 yield _reference(top, item, index, counts)
@@ -190,6 +193,23 @@ def _glass(top: Any) -> Cost:
     return Cost(("glass",), glass.replicas, text, memory, disk)
 
 
+def interface_atoms(top: Any) -> int:
+    """About how many atoms a crystal slab and the glass against it have, at the density of the glass."""
+    from ..chemistry.masses import volume
+
+    asked, own = top.interface, ions(top)
+    per_A3 = sum(ion.count for ion in own) / volume(own, top.system.density_g_cm3)
+    return round(per_A3 * asked.lateral_A**2 * (asked.crystal_A + asked.glass_A))
+
+
+def _interface(top: Any) -> Cost:
+    count, glass = interface_atoms(top), top.glass
+    total_ps = protocols.longest_ps(glass) + _SOFT_PS
+    text = f"glass against a crystal of about {count} atoms together, {_time(total_ps, glass.timestep_fs)}"
+    disk = glass.replicas * min(total_ps / _GLASS_SAMPLE_PS * count, _GLASS_ROWS) * _SNAPSHOT_B
+    return Cost(("interface",), glass.replicas, text, _LAMMPS_B + count * _CLASSICAL_B, disk)
+
+
 def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:
     sizes = _structures(top, item.structures, counts)
     moves = item.aimd is not None or item.relax is not None
@@ -250,6 +270,8 @@ def _dynamics(top: Any, counts: Counts) -> Cost:
 
 def _structures(top: Any, named: Any, counts: Counts) -> Sequence[int]:
     """Number of atoms of each structure that a section uses."""
+    if named == "interface":
+        return [interface_atoms(top)] * top.glass.replicas
     if named != "glass":
         if not counts.get(named):
             raise Unknown

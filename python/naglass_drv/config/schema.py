@@ -3,15 +3,16 @@
 Keys include their unit. If a section is absent, its stage is not run.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
+from pydantic import AfterValidator, Field, PrivateAttr, SerializerFunctionWrapHandler, model_serializer
 
 from ..chemistry.level import Level
 from ..fields import Count, NonNegative, Picoseconds, Positive, Section, Temperature, each_once, or_word, within
 from ..glass import protocols
 from .cells import Cells
+from .interfaces import Interface
+from .named import File
 
 #: Largest number of atoms in a cell: neither packing nor analysis has been tested above it.
 MAX_ATOMS = 1_000_000
@@ -48,21 +49,6 @@ Spin = (
     | dict[str, Literal["up", "down"]]
 )
 Check = Literal["energy", "forces", "distance", "net_force", "stress", "spin", "sites", "near_copy"]
-
-
-class Borrowed(Section):
-    """A file of another run: its folder, and the step and role of the product by its manifest, as ``dataset/train``."""
-
-    run: Path = Field(alias="from", description="Folder of the other run.")
-    product: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*(/[A-Za-z0-9][A-Za-z0-9_.+-]*)+$",
-        max_length=400,
-        description="Step and role of the product by its manifest, as dataset/train.",
-    )
-
-
-# read as a path: `borrowed` has put that of the product in its place
-File = Annotated[Path, WithJsonSchema({"anyOf": [{"type": "string", "format": "path"}, Borrowed.model_json_schema()]})]
 
 
 class System(Section):
@@ -284,7 +270,7 @@ class MD(Section):
     A `model` archive with TorchScript is loaded only with `trust`.
     """
 
-    structures: Literal["glass"] | File = "glass"
+    structures: Literal["glass", "interface"] | File = "glass"
     model: Literal["train"] | File = "train"
     trust: bool = False
     replicate: tuple[Copies, Copies, Copies] = (1, 1, 1)
@@ -382,6 +368,7 @@ class Input(Section):
     seed: Seed = 1
     system: System
     glass: Glass | None = None
+    interface: Interface | None = None
     reference: list[Reference] = Field(default_factory=list)
     dataset: Dataset | None = None
     train: Train | None = None

@@ -9,6 +9,7 @@ from .arrhenius import arrhenius
 from .audit import audit
 from .dynamics import dynamics, quench
 from .html import page
+from .interface import interface
 from .learning import dataset, labels, model
 from .material import Material
 from .metals import metals
@@ -23,8 +24,8 @@ from .topology import network, topology
 from .uncertainty import uncertainty
 
 _ORDER = (
-    glance, worth, rounds, structure, network, topology, metals, transport, arrhenius, hops, dynamics, quench,
-    potentials, model, uncertainty, dataset, audit, labels, record,
+    glance, worth, rounds, interface, structure, network, topology, metals, transport, arrhenius, hops, dynamics,
+    quench, potentials, model, uncertainty, dataset, audit, labels, record,
 )  # fmt: skip
 # Records and bookkeeping, folded by default
 _FOLDED = (dataset, audit, labels, record)

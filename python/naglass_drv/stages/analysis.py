@@ -18,7 +18,7 @@ name = "analysis"
 revision = 7
 
 GLASS, TRAJECTORY, LABELS = "glass", "trajectory", "labels"
-HOPS, ROWS = "hops", "quantities"
+HOPS, ROWS, CRYSTAL = "hops", "quantities", "crystal"
 ARRHENIUS = "arrhenius"
 _K_PER_S = 1e12
 
@@ -27,13 +27,15 @@ _K_PER_S = 1e12
 class Settings:
     """What to measure, and on what: the replicas of a glass, a trajectory (`stable` or not), or a set of labels.
 
-    `quench_rate_K_per_s` is that of the glass in a trajectory, on which its diffusion coefficient depends.
+    `quench_rate_K_per_s` is that of the glass in a trajectory, on which its diffusion coefficient depends. `interfaces`
+    is how many replicas there are of the interface of a trajectory.
     """
 
     kind: str
     wanted: Analysis
     stable: bool = False
     quench_rate_K_per_s: float | None = None
+    interfaces: int = 0
 
 
 def files(task_name: str) -> tuple[str, str, str]:
@@ -54,12 +56,18 @@ def plan(run: Run) -> list[Task]:
     trajectories = run.take("md", Trajectories)
     if not glasses and not trajectories.tasks:
         raise InputError("analysis: nothing to analyze; add a glass or an md section")
+    crystals = {}
+    if run.input.md is not None and run.input.md.structures == "interface":
+        crystals = run.take("interface", Structures).each(CRYSTAL)
     for made in trajectories.tasks:
         # a run that fell apart immediately left nothing to measure; the report says so
         if made.summary["frames"] and made.summary["reached_ps"] >= section.skip_ps:
-            own = dumped(Settings(TRAJECTORY, section, made.summary["stable"], _quench_rate(run)))
+            settings = Settings(TRAJECTORY, section, made.summary["stable"], _quench_rate(run), len(crystals))
+            own = dumped(settings)
             roles = {word: f"{made.name}/{word}" for word in ("trajectory", HOPS)}
             inputs = {word: trajectories.files[role] for word, role in roles.items() if role in trajectories.files}
+            if crystals:
+                inputs[CRYSTAL] = crystals[made.summary["structure"]]
             effort = efforts.analysis(made.summary["frames"], made.summary.get("atoms", _atoms(run)))
             tasks.append(Task(name, made.name, own, inputs, effort=effort))
     for item, path in sorted(run.take("reference", Labels).each("admitted").items()):
@@ -81,7 +89,7 @@ def expect(run: Run) -> tuple[list[Task], Measurements]:
 
 def _quench_rate(run: Run) -> float | None:
     """Of the glasses that the trajectories start from, in K/s; None for structures from elsewhere."""
-    if run.input.glass is None or run.input.md is None or run.input.md.structures != "glass":
+    if run.input.glass is None or run.input.md is None or run.input.md.structures not in ("glass", "interface"):
         return None
     return _K_PER_S * run.input.glass.quench_rate_K_per_ps
 
@@ -98,11 +106,13 @@ def run(job: Job) -> Mapping[str, Any] | None:
     import numpy as np
 
     from ..analysis.fingerprints import fingerprints
-    from ..analysis.measure import measure
+    from ..analysis.interfaces import interface
+    from ..analysis.measure import after, measure
     from ..analysis.quantities import labeled, quantities
     from ..dataset.frames import read_frames
 
-    frames = [frame for role, path in job.task.inputs.items() if role != HOPS for frame in read_frames(path)]
+    beside = (HOPS, CRYSTAL)
+    frames = [frame for role, path in job.task.inputs.items() if role not in beside for frame in read_frames(path)]
     json_name, npz_name, rows_name = files(job.task.name)
     settings = read_settings(Settings, job.task)
     wanted = _of_elements(settings.wanted, {element for frame in frames for element in frame.symbols})
@@ -121,6 +131,12 @@ def run(job: Job) -> Mapping[str, Any] | None:
         progress=lambda done, note: job.progress(done, 1.0, "", note),
         on_the_fly=hops,
     )
+    numbers["interface"] = None
+    if CRYSTAL in job.task.inputs:
+        (crystal,) = read_frames(job.task.inputs[CRYSTAL])
+        kept = after(frames, wanted.skip_ps)
+        numbers["interface"], profiles = interface(kept, crystal, wanted, replicas=settings.interfaces)
+        curves |= profiles
     write_json(job.folder / json_name, numbers)
     rows = quantities(job.task.name, numbers, curves, settings.quench_rate_K_per_s)
     write_json(job.folder / rows_name, [row.as_json() for row in rows])

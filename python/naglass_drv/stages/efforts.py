@@ -22,6 +22,12 @@ def quench(section: Any, atoms: int) -> Effort:
     return Effort("glass" if section.model is None else "md", atoms * steps)
 
 
+def interface(section: Any, atoms: int) -> Effort:
+    """A melt-quench with the rigid-ion potential against a slab of a crystal: atoms times steps."""
+    steps = 1000.0 * (_SOFT_PS + protocols.longest_ps(section)) / section.timestep_fs
+    return Effort("glass", atoms * steps)
+
+
 def label(section: Any, symbols: Iterable[str], *, moves: bool = True) -> Effort:
     """A label, trajectory or relaxation: SCF runs times the square of the valence electrons, about 6 an atom."""
     symbols = list(symbols)

@@ -78,6 +78,8 @@ def plan(run: Run) -> list[Task]:
                     scale=scale,
                     temperature_K=temperature,
                     seed=lammps_seed(f"{run.input.seed} {task}"),
+                    # the crystal's area is that of a thick crystal
+                    pressure_along="z" if section.structures == "interface" else None,
                     **commands,
                     **common(Settings, section) | {"uncertainty": uncertainty},
                 )
@@ -107,8 +109,9 @@ def expect(run: Run) -> tuple[list[Task], Trajectories]:
     from ..dataset.frames import read_frames
 
     section = run.input.md
-    cells = run.take("glass", Structures).facts.get("symbols", {})
-    if section.structures != "glass":
+    if section.structures in ("glass", "interface"):
+        cells = run.take(section.structures, Structures).facts.get("symbols", {})
+    else:
         cells = {str(k): list(f.symbols) for k, f in enumerate(read_frames(run.source / section.structures))}
     tasks, sizes, chosen = [], {}, {}
     for item, symbols in cells.items():
@@ -124,9 +127,9 @@ def expect(run: Run) -> tuple[list[Task], Trajectories]:
 
 def _structure_files(run: Run) -> list[Path]:
     section = run.input.md
-    if section.structures != "glass":
-        return [run.source / section.structures]
-    return list(run.take("glass", Structures).each("structure").values())
+    if section.structures in ("glass", "interface"):
+        return list(run.take(section.structures, Structures).each("structure").values())
+    return [run.source / section.structures]
 
 
 def _label(file: Path, number: int | None) -> str:
@@ -210,7 +213,12 @@ def _variables(folder: Path, settings: Settings, roles: Iterable[str]) -> dict[s
 
     pressure = settings.pressure_bar
     barostat = (
-        {} if pressure is None else {"ensemble": "npt", "barostat": f"iso {pressure!r} {pressure!r} {_BAROSTAT_PS}"}
+        {}
+        if pressure is None
+        else {
+            "ensemble": "npt",
+            "barostat": f"{settings.pressure_along or 'iso'} {pressure!r} {pressure!r} {_BAROSTAT_PS}",
+        }
     )
     return barostat | {
         "data": folder / "start.data",

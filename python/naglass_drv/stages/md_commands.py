@@ -18,8 +18,9 @@ _MOST_SELECTED = 50
 @dataclass(frozen=True)
 class Settings:
     """What decides a trajectory: its start (`frame` of a file, called `structure`), the section `md` of the input, and
-    LAMMPS commands for `elements` with their `plugins` and the dump's `columns` by name. `uncertainty` is that of a
-    committee, with the `scale` that calibrates its deviation for each element.
+    LAMMPS commands for `elements` with their `plugins` and the dump's `columns` by name. The cell of an interface moves
+    along `pressure_along` alone. `uncertainty` is that of a committee, with the `scale` that calibrates its deviation
+    for each element.
     """
 
     structure: str
@@ -39,6 +40,7 @@ class Settings:
     seed: int
     gate: Gate
     pressure_bar: float | None = None
+    pressure_along: str | None = None
     uncertainty: Uncertainty | None = None
     scale: Sequence[float] | None = None
 

@@ -28,6 +28,7 @@ revision = 6
 
 _SHOWN = {
     "glass": Structures,
+    "interface": Structures,
     "reference": Labels,
     "dataset": Dataset,
     "train": Model,
@@ -156,6 +157,8 @@ def _sources(run: Run) -> dict[str, Path]:
     for word in ("quench", "made"):
         for item, path in run.take("glass", Structures).each(word).items():
             found[f"glass/{item}/{word}"] = path
+    for item, path in run.take("interface", Structures).each("facts").items():
+        found[f"interface/{item}/facts"] = path
     sets = run.take("reference", Labels).files
     found |= {f"reference/{role}": path for role, path in sets.items() if role.rpartition("/")[2] in _LABELS}
     found |= {f"screen/{role}": path for role, path in run.take("screen", Screening).files.items()}

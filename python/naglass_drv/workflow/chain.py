@@ -8,7 +8,7 @@ from ..wording import counted
 from .learn import learn
 from .parts import ATOMS, Products, Systems, labeled_together, of_all, share_atoms, side_by_side, take
 
-ORDER = ("glass", "reference", "dataset", "train", "screen", "md", "analysis", "report")
+ORDER = ("glass", "interface", "reference", "dataset", "train", "screen", "md", "analysis", "report")
 SERIES = "series"
 _SHARED = ("dataset", "train", "screen")
 _LAST = ("analysis", "report")

@@ -1,0 +1,226 @@
+"""A trajectory of a crystal against a glass: surfaces, profiles about them, mobility by layer, exchange."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from .. import core
+from ..chemistry.formers import FORMERS, oxygen_cutoff_A
+from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
+from ..config.schema import Analysis
+from ..errors import InputError
+from .crossings import crossings
+from .hopping import WINDOW
+from .layers import hop_rates, layer_mobility
+from .measure import evenly, relative_to_framework
+
+Numbers = dict[str, Any]
+Curves = dict[str, np.ndarray]
+
+#: Layers by distance from the nearer surface: interior of the crystal, interface, interior of the glass.
+LAYERS = ("crystal", "interface", "glass")
+_HALF_INTERFACE_A = 4.0
+_BIN_A = 1.0
+# environments reach the second shell of cations in phosphates
+_REACH_A = 4.0
+_PROFILED = 100
+_LAGS_PS = (1.0, 4.0)
+_RESIDENCE_PS = 5.0
+_E_EXCESS = (
+    "e_excess not given: {replicas}; it needs at least three replicas of the interface and three of the bulk glass "
+    "with the same thermal history and lateral strain"
+)
+
+
+def interface(frames: Sequence[Atoms], crystal: Atoms, wanted: Analysis, *, replicas: int) -> tuple[Numbers, Curves]:
+    """What there is to say of a `crystal`, given as its bulk in the same orientation, against a glass.
+
+    `frames` have ``info["time_ps"]``, evenly spaced, and ``info["step"]``. Surfaces are those of the similarity to the
+    crystal (`core.crystal_similarity`), by `core.gibbs_surfaces`; where a frame has none, the numbers say why and
+    nothing more. Keys carry their units.
+    """
+    numbers: Numbers = {"replicas": replicas, "e_excess": _e_excess(replicas)}
+    reference = _reference(crystal)
+    shown = evenly(frames, _PROFILED)
+    profiler = core.Profiler(width=_BIN_A)
+    try:
+        for frame in shown:
+            order = core.crystal_similarity(frame, reference)
+            profiler.add(frame, _columns(frame) | {"similarity": order}, order=order)
+    except InputError as error:
+        return numbers | {"reason": f"no two surfaces at {frame.info['time_ps']:g} ps: {error}"}, {}
+    profile = profiler.result()
+    numbers |= _surfaces(profile, shown)
+    curves = {"distance_A": profile.distance}
+    for name, column in profile.columns.items():
+        curves |= {f"profile/{name}": column.value, f"profile_err/{name}": column.err}
+    curves |= {"surface_A": profile.position, "surface_time_ps": np.array([f.info["time_ps"] for f in shown])}
+    ion = next((element for element in MOBILE_IONS if element in frames[0].symbols), None)
+    if ion is not None:
+        numbers["excess"] = _excess(profile, ion)
+        numbers |= _mobile(frames, shown, profile, ion, wanted)
+    return numbers, curves
+
+
+def _e_excess(replicas: int) -> str:
+    return _E_EXCESS.format(replicas="one replica" if replicas == 1 else f"{replicas} replicas without bulk references")
+
+
+def _reference(crystal: Atoms) -> core.Environments:
+    """The environments of the crystal's metal, or else of its former, with the cations and oxygens around it."""
+    symbols = dict.fromkeys(crystal.get_chemical_symbols())
+    center = next((s for s in symbols if s in TRANSITION_METALS), None) or next(s for s in symbols if s in FORMERS)
+    around = [s for s in symbols if s not in MOBILE_IONS]
+    return core.environments(crystal, center, around, _REACH_A)
+
+
+def _columns(frame: Atoms) -> dict[str, np.ndarray]:
+    """Quantities per atom: Qⁿ of formers, coordination of formers and metals, vanadyl bonds per vanadium."""
+    symbols = np.array(frame.get_chemical_symbols())
+    formers = [s for s in FORMERS if s in symbols]
+    metals = sorted(TRANSITION_METALS.intersection(symbols))
+    cutoffs = {(s, "O"): oxygen_cutoff_A(s) for s in (*formers, *metals)}
+    graph = core.bond_graph(frame, cutoffs)
+    coordination = graph.coordination("O")
+    found: dict[str, np.ndarray] = {}
+    for element in (*formers, *metals):
+        found[f"CN({element})"] = np.where(symbols == element, coordination, np.nan)
+    if formers:
+        n = core.qn(graph, former=formers, metals=metals).n
+        found["Qn"] = np.where(n >= 0, n, np.nan)
+    if "V" in metals:
+        short = core.bond_graph(frame, {("V", "O"): core.VANADYL_CUTOFF}).coordination("O")
+        found["V=O"] = np.where(symbols == "V", short, np.nan)
+    return found
+
+
+def _surfaces(profile: core.Profile, frames: Sequence[Atoms]) -> Numbers:
+    """Thickness of the crystal and width of its surfaces, and how fast each surface moves."""
+    position, width = profile.position, profile.surface_width
+    assert position is not None and width is not None
+    thickness = core.average(position[:, 1] - position[:, 0])
+    widths = core.average(np.nanmean(width, axis=1))
+    found: Numbers = {
+        "frames": profile.samples,
+        "crystal_A": float(thickness.mean),
+        "crystal_A_err": _finite(thickness.err),
+        "width_10_90_A": _finite(widths.mean),
+        "width_10_90_A_err": _finite(widths.err),
+    }
+    time = np.array([frame.info["time_ps"] for frame in frames])
+    if len(time) >= 8:
+        growth = (position[:, 1] - position[:, 0]) / 2
+        (slope, offset), covariance = np.polyfit(time, growth, 1, cov=True)
+        left = core.average(growth - slope * time - offset)
+        # 1 Å/ps is 100 m/s
+        found |= {"u_m_per_s": 100 * float(slope), "u_m_per_s_err": 100 * float(np.sqrt(covariance[0, 0]))}
+        found["u_m_per_s_err"] *= float(np.sqrt(max(left.inefficiency, 1.0)))
+    return found
+
+
+def _excess(profile: core.Profile, ion: str) -> Numbers:
+    """Gibbs' excess of the mobile ion per area, and the same that no choice of the dividing surface changes."""
+    reach = min(float(-profile.distance.min()), float(profile.distance.max()))
+    inner = _HALF_INTERFACE_A + 1.0
+    if reach < inner + 3:
+        return {"reason": f"the phases are too thin: {reach:.1f} Å to the middle of the thinner one"}
+    ranges = {"crystal": (-reach, -inner), "outside": (inner, reach)}
+    try:
+        own = core.excess_per_area(profile, ion, **ranges)
+        relative = core.excess_per_area(profile, ion, relative_to="O", **ranges)
+    except InputError as error:
+        return {"reason": str(error)}
+    # 1/Å² is 100/nm²
+    return {
+        "ion": ion,
+        "per_nm2": 100 * own.value,
+        "per_nm2_err": _finite(100 * own.err),
+        "relative_to_O_per_nm2": 100 * relative.value,
+        "relative_to_O_per_nm2_err": _finite(100 * relative.err),
+    }
+
+
+def _mobile(
+    frames: Sequence[Atoms], shown: Sequence[Atoms], profile: core.Profile, ion: str, wanted: Analysis
+) -> Numbers:
+    """Diffusion and hops by layer, and exchange across the surfaces."""
+    mobile = np.array(frames[0].get_chemical_symbols()) == ion
+    trajectory = relative_to_framework(frames, ion)
+    path, interval = trajectory.positions[:, mobile], trajectory.interval
+    distance, surface = _distances(frames, shown, profile, mobile)
+    layer = np.digitize(distance, [-_HALF_INTERFACE_A, _HALF_INTERFACE_A])
+    counts = [float((layer == k).sum(axis=1).mean()) for k in range(len(LAYERS))]
+    numbers: Numbers = {"layers": list(LAYERS), "half_interface_A": _HALF_INTERFACE_A, "ions_per_layer": counts}
+    try:
+        found = layer_mobility(path, layer, interval, _LAGS_PS)
+        # 1 Å²/ps is 1e-8 m²/s
+        numbers["D"] = {
+            way: [_value(1e-8 * value, 1e-8 * err) for value, err in zip(values, errs, strict=True)]
+            for way, values, errs in (
+                ("parallel_m2_per_s", found.parallel, found.parallel_err),
+                ("perpendicular_m2_per_s", found.perpendicular, found.perpendicular_err),
+            )
+        } | {"lags_ps": list(_LAGS_PS), "surviving": [_finite(value) for value in found.surviving]}
+    except InputError as error:
+        numbers["D"] = {"reason": str(error)}
+    numbers |= _hops(frames, layer, interval, ion, wanted)
+    try:
+        area = core.surfaces.along(frames[0], 2).area
+        crossed = crossings(distance, surface, interval, area, least_residence_ps=_RESIDENCE_PS)
+        numbers["exchange"] = _exchange(crossed)
+    except InputError as error:
+        numbers["exchange"] = {"reason": str(error)}
+    return numbers
+
+
+def _hops(frames: Sequence[Atoms], layer: np.ndarray, interval: float, ion: str, wanted: Analysis) -> Numbers:
+    """Hops per ion and time that start in each layer; nothing where the trajectory is too short for any."""
+    stride = max(1, round(wanted.hop_window_ps / WINDOW / interval))
+    sampled = frames[::stride]
+    if len(sampled) < 4 * WINDOW:
+        return {}
+    steps = [int(frame.info["step"]) for frame in sampled]
+    hops = core.detect_hops(sampled, steps=steps, window=WINDOW, threshold=wanted.hop_threshold_A2, mobile=ion)
+    step_ps = stride * interval / (steps[1] - steps[0])
+    rates = hop_rates(hops, steps, layer[::stride], step_ps)
+    return {
+        "hop_rate_per_ps": [_value(rate, err) for rate, err in zip(rates.rate, rates.err, strict=True)],
+        "hops": [int(number) for number in rates.hops],
+    }
+
+
+def _distances(
+    frames: Sequence[Atoms], shown: Sequence[Atoms], profile: core.Profile, mobile: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(frames, M) distance of each ion from the nearer surface, and which one; surfaces between those of `shown`."""
+    assert profile.position is not None
+    known = np.array([frame.info["time_ps"] for frame in shown])
+    time = np.array([frame.info["time_ps"] for frame in frames])
+    ends = np.stack([np.interp(time, known, profile.position[:, side]) for side in (0, 1)], axis=1)
+    pairs = [core.surface_distances(frame, end) for frame, end in zip(frames, ends, strict=True)]
+    distance, surface = (np.array(part)[:, mobile] for part in zip(*pairs, strict=True))
+    return distance, surface
+
+
+def _exchange(found: Any) -> Numbers:
+    # 1/(Å² ps) is 100/(nm² ps)
+    return {
+        "inward_per_nm2_ps": 100 * found.inward.value,
+        "inward_interval": [100 * end for end in found.inward.interval],
+        "inward": found.inward.events,
+        "outward_per_nm2_ps": 100 * found.outward.value,
+        "outward_interval": [100 * end for end in found.outward.interval],
+        "outward": found.outward.events,
+        "balanced": found.balanced,
+        "least_residence_ps": found.least_residence_ps,
+    }
+
+
+def _value(value: float, err: float) -> dict[str, float | None]:
+    return {"value": _finite(value), "err": _finite(err)}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,49 @@
+"""Profiles about the surfaces of a crystal."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .style import GUIDE, WIDTH_IN, canvas, colors, to_svg
+
+# panels: title, the columns by what their names begin with, unit
+_PANELS = (
+    ("similarity to the crystal", ("similarity",), ""),
+    ("number density", ("density_",), "1/Å³"),
+    ("mass density", ("mass_density",), "g/cm³"),
+    ("coordination by O", ("CN(",), ""),
+    ("Qⁿ of the formers", ("Qn",), ""),
+    ("V=O per V", ("V=O",), ""),
+)
+_COLUMNS = 3
+
+
+def profiles(curves: Mapping[str, np.ndarray]) -> bytes:
+    """Small multiples of what `analysis.interfaces` found about the dividing surfaces (dashed), with error bands."""
+    names = [name.removeprefix("profile/") for name in curves if name.startswith("profile/")]
+    panels = [
+        (title, unit, own)
+        for title, begins, unit in _PANELS
+        if (own := [name for name in names if name.startswith(begins)])
+    ]
+    rows = -(-len(panels) // _COLUMNS)
+    distance = curves["distance_A"]
+    with canvas(rows, _COLUMNS, height=0.3 + 2.3 * rows, width=WIDTH_IN, sharex=True) as (figure, axes):
+        for axis, (title, unit, own) in zip(axes, panels, strict=False):
+            labels = [name.partition("_")[2] or name for name in own] if len(own) > 1 else own
+            labels = [label.removeprefix("CN(").rstrip(")") for label in labels]
+            shade = colors(labels)
+            for name, label in zip(own, labels, strict=True):
+                value, err = curves[f"profile/{name}"], np.nan_to_num(curves[f"profile_err/{name}"])
+                axis.fill_between(distance, value - err, value + err, color=shade[label], alpha=0.2, linewidth=0)
+                axis.plot(distance, value, color=shade[label], label=label, linewidth=1.1)
+            axis.axvline(0.0, color=GUIDE, linestyle="--", linewidth=0.8)
+            axis.set_title(f"{title} ({unit})" if unit else title)
+            if len(own) > 1:
+                axis.legend(loc="best", ncols=2)
+        for axis in axes[len(panels) :]:
+            axis.set_visible(False)
+        for axis in axes[max(0, len(panels) - _COLUMNS) : len(panels)]:
+            axis.set_xlabel("distance from the surface (Å)")
+            axis.tick_params(labelbottom=True)
+        return to_svg(figure)

@@ -1,0 +1,120 @@
+"""Section on interfaces of a crystal and a glass: surfaces, profiles about them, mobility by layer, exchange."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..products import Quantity
+from . import figures_interface
+from .material import Material
+from .measured import all_measured, quantities
+from .numbers import Figure, Fold, Notice, Section, Table, side_by_side, span
+
+_SURFACES = {
+    "crystal_A": "thickness of the crystal",
+    "width_10_90_A": "width of its surfaces, 10 to 90 %",
+    "u_m_per_s": "growth velocity of a surface",
+    "excess.per_nm2": "excess of the mobile ion",
+    "excess.relative_to_O_per_nm2": "excess relative to O",
+}
+_LAYER = {
+    "parallel_m2_per_s": "D along the surfaces",
+    "perpendicular_m2_per_s": "D across the surfaces",
+    "hop_rate": "hops per ion and time",
+}
+_CAPTION = (
+    "About the dividing surfaces of the crystal, mean of both; negative distances are in the crystal. Bands: one "
+    "standard error, in time and between the two surfaces."
+)
+
+
+def interface(material: Material) -> Section | None:
+    """What was found at the interfaces of all trajectories that have them."""
+    found = all_measured(material, "interface")
+    if not found:
+        return None
+    section = Section("Glass/crystal interface", "interface")
+    made = {name: material.json(f"interface/{name}/facts") for name in material.names("interface", "facts")}
+    section.add(*_made(made))
+    known = {name: numbers["interface"] for name, numbers in found.items()}
+    for name, numbers in known.items():
+        if "reason" in numbers:
+            section.add(Notice("bad", f"{numbers['reason']}; nothing is said of its interfaces.", name))
+    seen = {name: numbers for name, numbers in known.items() if "reason" not in numbers}
+    rows = quantities(material)
+    if seen:
+        section.add(_surface_table(seen, rows))
+        for name in seen:
+            svg = figures_interface.profiles(material.arrays(f"analysis/{name}/curves"))
+            section.add(Figure(f"interface-{name}", svg, f"{name}. {_CAPTION}"))
+        section.add(*_layer_tables(seen, rows))
+        section.add(*(Notice("note", line) for line in _exchange(seen)))
+    section.add(*(Notice("note", f"{numbers['e_excess']}.", name) for name, numbers in known.items()))
+    return section
+
+
+def _made(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table]:
+    """How the cells were made."""
+    rows: dict[str, dict[str, Quantity | str]] = {}
+    for name, facts in made.items():
+        cut = facts["termination"]
+        own = {
+            "crystal": facts["crystal_formula"],
+            "glass": f"{facts['glass_units']} × {facts['glass_formula']}",
+            "plane": "({} {} {})".format(*cut["hkl"]),
+            "termination": f"{cut['number']}: {cut['below']} | {cut['above']}",
+            "bonds cut": f"{cut['cut_bonds_nm2']:.3g} per nm²",
+            "route": "quenched against the frozen slab" if facts["route"] == "melt" else "glass joined to the slab",
+            "area": f"{facts['area_A2'] / 100:.3g} nm²",
+            "thickness of crystal and glass": f"{facts['crystal_A']:.3g} Å and {facts['glass_A']:.3g} Å at the start",
+        }
+        for label, text in own.items():
+            rows.setdefault(label, {})[name] = text
+    if rows:
+        yield side_by_side(list(made), rows, "The cells, two interfaces each")
+
+
+def _surface_table(seen: Mapping[str, Any], rows: Mapping[str, Mapping[str, Quantity]]) -> Table:
+    shown: dict[str, dict[str, Quantity | str]] = {}
+    for word, label in _SURFACES.items():
+        for name in seen:
+            if (found := rows.get(name, {}).get(f"interface.{name}.{word}")) is not None:
+                shown.setdefault(label, {})[name] = found
+    return side_by_side(list(seen), shown, "Dividing surfaces, by the similarity of each site to the crystal")
+
+
+def _layer_tables(seen: Mapping[str, Any], rows: Mapping[str, Mapping[str, Quantity]]) -> Iterator[Fold]:
+    for name, numbers in seen.items():
+        layers = numbers.get("layers", ())
+        shown: dict[str, dict[str, Quantity | str]] = {}
+        for layer in layers:
+            for word, label in _LAYER.items():
+                if (found := rows.get(name, {}).get(f"interface.{name}.{layer}.{word}")) is not None:
+                    shown.setdefault(label, {})[layer] = found
+        for layer, count in zip(layers, numbers.get("ions_per_layer", ()), strict=False):
+            shown.setdefault("ions, on average", {})[layer] = f"{count:.1f}"
+        if shown:
+            half = numbers["half_interface_A"]
+            caption = f"{name}: the interface reaches {half:g} Å to either side of a dividing surface"
+            yield Fold(f"Mobility by layer, {name}", [side_by_side(list(layers), shown, caption)])
+        if "reason" in numbers.get("D", {}):
+            yield Fold(f"No D by layer, {name}", [Notice("note", numbers["D"]["reason"])])
+
+
+def _exchange(seen: Mapping[str, Any]) -> Iterator[str]:
+    for name, numbers in seen.items():
+        found = numbers.get("exchange")
+        if found is None:
+            continue
+        if "reason" in found:
+            yield f"{name}: no exchange across the surfaces is given: {found['reason']}."
+            continue
+        ways = [_way(found, way) for way in ("inward", "outward")]
+        balance = "balanced" if found["balanced"] else "not balanced: the cell is not stationary"
+        yield (
+            f"{name}: ions that crossed a surface and stayed for {found['least_residence_ps']:g} ps: "
+            f"{' and '.join(ways)}; {balance}."
+        )
+
+
+def _way(found: Mapping[str, Any], way: str) -> str:
+    return f"{found[way]} {way} ({span(*found[f'{way}_interval'])} per nm² and ps, 95 %)"

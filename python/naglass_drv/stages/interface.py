@@ -1,0 +1,228 @@
+"""Stage `interface`: a crystal slab and a glass in one cell with two interfaces, made with the rigid-ion potential; one
+task per replica of the glass.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..chemistry import ions as chemistry
+from ..chemistry import potentials
+from ..files import keep_only, link_files, write_bytes, write_json
+from ..products import Structures
+from . import efforts
+from .base import Done, Job, Run, Task, common, dumped, lammps_seed, read_settings
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..interface.joining import Interface as Made
+
+name = "interface"
+#: Raised when the same settings and files give another result.
+revision = 1
+
+SCRIPT, FINAL = "melt_on_crystal.lmp", "final.dump"
+START, MADE, BULK, QUENCH, FACTS = "start.extxyz", "interface.extxyz", "crystal.extxyz", "quench.json", "facts.json"
+_SAMPLE_PS = 0.1
+_CHECKPOINT_STEPS = 5000
+_SOFT_PS, _RELEASE_PS = 1.0, 0.5
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides an interface: the slab, the composition of the glass, and how that is made."""
+
+    hkl: tuple[int, int, int]
+    termination: int | str
+    route: str
+    crystal_A: float
+    glass_A: float
+    lateral_A: float
+    release_K: float
+    composition: Mapping[str, int]
+    density_g_cm3: float
+    seed: int
+    melt_temperature_K: float
+    melt_ps: float
+    quench_rate_K_per_ps: float
+    final_temperature_K: float
+    hold_ps: float
+    timestep_fs: float
+
+    @property
+    def timestep_ps(self) -> float:
+        return self.timestep_fs / 1000.0
+
+
+def plan(run: Run) -> list[Task]:
+    """One task per replica of the glass; replicas differ in packing and velocities, or in the glass that is joined."""
+    from ..config.cost import interface_atoms
+
+    section, system, made = run.input.interface, run.input.system, run.input.glass
+    glasses = list(run.take("glass", Structures).each("structure").values())
+    tasks = []
+    for i in range(made.replicas):
+        task = f"i{i}"
+        settings = Settings(
+            composition=dict(system.composition),
+            density_g_cm3=system.density_g_cm3,
+            seed=lammps_seed(f"{run.input.seed} {task}"),
+            **common(Settings, section) | common(Settings, made),
+        )
+        inputs = {"crystal": run.source / section.crystal}
+        if section.route == "join" and i < len(glasses):
+            inputs["glass"] = glasses[i]
+        effort = efforts.interface(made, interface_atoms(run.input))
+        tasks.append(Task(name, task, dumped(settings), inputs, ("lammps",), made.ranks, effort=effort))
+    return tasks
+
+
+def expect(run: Run) -> tuple[list[Task], Structures]:
+    """The tasks; their cells are as large as the sizes that are asked for say."""
+    from ..config.cost import interface_atoms
+
+    tasks = plan(run)
+    # which of them are of the crystal decides no cost
+    ions = chemistry.species(run.input.system.composition)
+    unit = [ion.element for ion in ions for _ in range(ion.count)]
+    symbols = (unit * (interface_atoms(run.input) // len(unit) + 1))[: interface_atoms(run.input)]
+    return tasks, Structures(facts={"symbols": {task.name: symbols for task in tasks}})
+
+
+def run(job: Job) -> Mapping[str, Any] | None:
+    """Build the cell, make the glass against the slab, and let both relax; an interrupted task resumes."""
+    from ..engines.lammps import segments
+    from ..paths import data_file
+
+    earlier = job.comm.bcast(segments.earlier_result(job.previous, job.folder) if job.rank == 0 else None)
+    if earlier is not None:
+        return earlier
+    settings = read_settings(Settings, job.task)
+    resume = segments.take_over(job.comm, job.previous, job.folder)
+    if job.rank == 0:
+        _prepare(job, settings, resumed=resume is not None)
+    job.comm.barrier()
+    dt = settings.timestep_ps
+    sample = max(1, round(_SAMPLE_PS / dt))
+    outcome = segments.run_script(
+        segments.read_script(data_file("lammps_inputs", SCRIPT)),
+        segments.Sampling(every=10 * sample, thermo_every=sample, checkpoint=_CHECKPOINT_STEPS),
+        comm=job.comm,
+        folder=job.folder,
+        resume=resume,
+        variables=_variables(job.folder, settings),
+        progress=lambda step, total, phase: job.progress(step * dt, total * dt, "ps", phase),
+        stopping=job.stopping,
+    )
+    if job.rank != 0:
+        return None
+    summary = _write_results(job, settings) | {"simulated_ps": outcome.total_steps * dt}
+    segments.close_result(job.folder, summary)
+    return summary
+
+
+def build(crystal: Path, glass: Path | None, settings: Settings) -> "tuple[Made, Atoms]":
+    """The start of a task, and the bulk crystal in its orientation. Raises InputError where they do not fit."""
+    from ..dataset.frames import read_frames
+    from ..interface import crystal as crystals
+    from ..interface import slabs
+    from ..interface.joining import join, melt_against
+
+    given = crystals.read_crystal(crystal)
+    number = None if settings.termination == "least" else int(settings.termination)
+    cut = slabs.chosen(slabs.listed(given, settings.hkl, seed=settings.seed), number)
+    slab = slabs.slab(given, cut, thickness_A=settings.crystal_A, lateral_A=settings.lateral_A, seed=settings.seed)
+    bulk = slab.atoms.copy()
+    bulk.cell[2] = [0.0, 0.0, slab.thickness_A]
+    if glass is not None:
+        return join(slab, read_frames(glass)[0], glass_A=settings.glass_A), bulk
+    made = melt_against(
+        slab, settings.composition, settings.density_g_cm3, glass_A=settings.glass_A, seed=settings.seed
+    )
+    return made, bulk
+
+
+def _prepare(job: Job, settings: Settings, *, resumed: bool) -> None:
+    """Write cell and potential as files, which also work with ``lmp -in melt_on_crystal.lmp``, or take them over."""
+    import numpy as np
+
+    from ..dataset.frames import write_frames
+    from ..engines.lammps.session import write_data
+
+    if resumed and job.previous is not None:
+        link_files(job.previous, job.folder, ["start.data", "potential.lmp", START, BULK, FACTS])
+        return
+    made, bulk = build(job.task.inputs["crystal"], job.task.inputs.get("glass"), settings)
+    ions = chemistry.ions_of(made.atoms.arrays["ion"].tolist())
+    labels = [ion.label for ion in ions]
+    types = np.array([labels.index(label) + 1 for label in made.atoms.arrays["ion"]])
+    charges = np.array(potentials.charges(ions))
+    write_data(job.folder / "start.data", made.atoms, types, charges[types - 1])
+    write_bytes(job.folder / "potential.lmp", ("\n".join(potentials.commands(ions)) + "\n").encode())
+    write_frames(job.folder / START, [made.atoms])
+    write_frames(job.folder / BULK, [bulk])
+    write_json(job.folder / FACTS, made.facts)
+
+
+def _variables(folder: Path, settings: Settings) -> dict[str, object]:
+    """Values from the input for the index variables of the script; a glass that is joined is not melted."""
+    from ..dataset.frames import read_frames
+    from ..interface.joining import PHASE
+
+    melted = settings.route == "melt"
+    (start,) = read_frames(folder / START)
+    return {
+        "data": folder / "start.data",
+        "potential": folder / "potential.lmp",
+        "final": folder / FINAL,
+        "crystal": int(start.arrays[PHASE].sum()),
+        "melt_K": settings.melt_temperature_K if melted else settings.release_K,
+        "release_K": settings.release_K,
+        "final_K": settings.final_temperature_K,
+        "soft_ps": _SOFT_PS,
+        "melt_ps": settings.melt_ps if melted else 0.0,
+        "release_ps": _RELEASE_PS,
+        "hold_ps": settings.hold_ps,
+        "rate_K_per_ps": settings.quench_rate_K_per_ps,
+        "timestep_ps": settings.timestep_ps,
+        "seed": settings.seed,
+    }
+
+
+def _write_results(job: Job, settings: Settings) -> dict[str, Any]:
+    """Write the interface, the table of its making, and what it is; returns the last."""
+    import json
+
+    from ..dataset.frames import read_frames, write_frames
+    from ..engines.lammps import segments
+    from ..engines.lammps.dump import read_snapshots
+
+    (atoms,) = read_frames(job.folder / START)
+    (snapshot,) = read_snapshots([job.folder / FINAL])
+    atoms.set_cell(snapshot.cell)
+    atoms.positions = snapshot.positions()
+    atoms.wrap()
+    atoms.info = {"name": job.task.name, "group": f"{atoms.get_chemical_formula()}-{settings.seed}"}
+    write_frames(job.folder / MADE, [atoms])
+    write_json(
+        job.folder / QUENCH, segments.thermo_series(segments.thermo(job.folder), len(atoms), settings.timestep_ps)
+    )
+    (job.folder / FINAL).unlink()
+    facts = json.loads((job.folder / FACTS).read_text(encoding="utf-8"))
+    return facts | {"atoms": len(atoms), "crystal_atoms": int(atoms.arrays["phase"].sum())}
+
+
+def collect(run: Run, done: list[Done]) -> Structures:
+    """Store each interface with its bulk crystal, its quench and its facts, and remove those not requested any more."""
+    folder = run.products / name
+    files = {}
+    for item in done:
+        stem = item.task.name
+        for word, source in (("structure", MADE), ("crystal", BULK), ("quench", QUENCH), ("facts", FACTS)):
+            target = folder / (f"{stem}{Path(source).suffix}" if word == "structure" else f"{stem}-{source}")
+            write_bytes(target, (item.folder / source).read_bytes())
+            files[f"{stem}/{word}"] = target
+    keep_only(folder, (path.name for path in files.values()))
+    return Structures(files=files)
