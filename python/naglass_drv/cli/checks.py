@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .included import WHOLE_FILE, Contents, check_contents
+from .interfaces import check_interface
 from .screened import check_screen
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Checks:
             for index, item in enumerate(top.reference):
                 with rule():
                     self._set(top, item, index, document, source)
-        for check in (self._model, self._cells, self._included, self._start_model, self._replay, check_screen):
+        own = (self._model, self._cells, self._included, self._start_model, self._replay)
+        for check in (*own, check_screen, check_interface):
             with rule():
                 check(top, document, source)
         check_costs(top, document, self.counts)

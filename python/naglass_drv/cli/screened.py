@@ -19,20 +19,20 @@ def check_screen(top: "Partial", document: "Document", source: Path) -> None:
     with rule():
         trust = top.screen.known("trust") or False
         for index, text in enumerate(top.screen.potentials):
-            _told(document, ("screen", "potentials", index), _check_potential, text, source, trust)
+            told(document, ("screen", "potentials", index), _check_potential, text, source, trust)
     with rule():
         if isinstance(top.screen.labels, Path):
-            _told(document, ("screen", "labels"), _check_labels, source / top.screen.labels)
+            told(document, ("screen", "labels"), _check_labels, source / top.screen.labels)
     with rule():
         shift = top.screen.known("shift")
         if isinstance(shift, Path):
-            _told(document, ("screen", "shift"), _check_shift, source, shift, top.screen.known("labels"))
+            told(document, ("screen", "shift"), _check_shift, source, shift, top.screen.known("labels"))
     with rule():
         for index, path in enumerate(top.screen.crystals):
-            _told(document, ("screen", "crystals", index), _check_crystals, source / path)
+            told(document, ("screen", "crystals", index), _check_crystals, source / path)
 
 
-def _told(document: "Document", where: "Where", check: Any, *arguments: Any) -> None:
+def told(document: "Document", where: "Where", check: Any, *arguments: Any) -> None:
     """Record the error of a check, unless the place has one."""
     if where not in document.faulty:
         try:
