@@ -1,6 +1,6 @@
 """Random packing of ions in a cubic box at a given density, without overlap."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,8 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from ase import Atoms
 
+#: Pairs of points: the first, the second, and the vector (Å) from one to the other.
+Near = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 _ROUNDS = 4000
 _SPREAD = 1e-3
 
@@ -43,7 +45,9 @@ def pack(ions: Sequence[Species], density_g_cm3: float, seed: int, fraction: flo
     limits = minimum_distances(ions, fraction)
     # a particle may also not overlap its own image
     fits = length >= limits.diagonal().max()
-    points = _push_apart(kinds, limits, length, np.random.default_rng(seed)) if fits else None
+    start = np.random.default_rng(seed).random((len(kinds), 3)) * length
+    near = _near_in_cube(length, limits.max())
+    points = push_apart(start, kinds, limits, near, lambda points: points % length) if fits else None
     if points is None:
         raise InputError(
             f"density_g_cm3: {density_g_cm3}: {formula(ions)} cannot be packed without overlap "
@@ -54,16 +58,32 @@ def pack(ions: Sequence[Species], density_g_cm3: float, seed: int, fraction: flo
     return atoms
 
 
-def _push_apart(kinds: np.ndarray, limits: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray | None:
-    """Positions (N, 3) in [0, length) without overlap, or None when the overlaps do not vanish."""
+def _near_in_cube(length: float, reach: float) -> Near:
     from scipy.spatial import cKDTree
 
-    points = rng.random((len(kinds), 3)) * length
-    for _ in range(_ROUNDS):
-        pairs = cKDTree(points, boxsize=length).query_pairs(limits.max(), output_type="ndarray")
-        first, second = pairs[:, 0], pairs[:, 1]
-        apart = points[second] - points[first]
-        apart -= length * np.round(apart / length)
+    def near(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        pairs = cKDTree(points, boxsize=length).query_pairs(reach, output_type="ndarray")
+        apart = points[pairs[:, 1]] - points[pairs[:, 0]]
+        return pairs[:, 0], pairs[:, 1], apart - length * np.round(apart / length)
+
+    return near
+
+
+def push_apart(
+    points: np.ndarray,
+    kinds: np.ndarray,
+    limits: np.ndarray,
+    near: Near,
+    settled: Callable[[np.ndarray], np.ndarray],
+    rounds: int = _ROUNDS,
+) -> np.ndarray | None:
+    """Positions (N, 3, Å) without overlap, from `points`, or None when the overlaps do not vanish.
+
+    `kinds` (N,) are rows of `limits`, the least distances (Å). `near` lists pairs within the largest of them, and
+    `settled` takes positions back to where they may be after each of at most `rounds` rounds.
+    """
+    for _ in range(rounds):
+        first, second, apart = near(points)
         distance = np.linalg.norm(apart, axis=1)
         overlap = limits[kinds[first], kinds[second]] - distance
         close = overlap > 0
@@ -73,5 +93,5 @@ def _push_apart(kinds: np.ndarray, limits: np.ndarray, length: float, rng: np.ra
         push = apart[close] / distance[close, None] * (0.5 * overlap[close, None] + _SPREAD)
         np.add.at(points, second[close], push)
         np.add.at(points, first[close], -push)
-        points %= length
+        points = settled(points)
     return None

@@ -62,7 +62,7 @@ def checked_indices(name: str, indices: Sequence[int]) -> tuple[int, int, int]:
 def oriented(crystal: Crystal, hkl: Sequence[int]) -> Oriented:
     """The crystal with the planes (hkl) of its cell normal to z.
 
-    Raises InputError for hkl 0 0 0, and where a network of P, Si or B and O runs through every plane (hkl), so that each
+    Raises InputError for hkl 0 0 0, and where a network of P, Si or B and O runs through every such plane, so that each
     cut breaks it.
     """
     hkl = checked_indices("hkl", hkl)
