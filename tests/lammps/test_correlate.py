@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from naglass_drv import core
-from support.lammps_runs import messages, read_dump, run_lammps, write_data
+from support.lammps_runs import messages, read_dump, run_lammps, write_data, write_hot
 from support.structures import crystal
 
 pytestmark = pytest.mark.mpi
@@ -61,18 +61,8 @@ def script(name="run", group="all", options=OPTIONS, ranks=1, newton="on", force
     return text + after.format(group=group, name=name)
 
 
-def write_start(path, atoms=ATOMS) -> None:
-    """Atoms with the velocities of 3000 K."""
-    write_data(path, atoms, ELEMENTS)
-    random = np.random.default_rng(4928)
-    speed = np.sqrt(0.8314 * 3000 / ATOMS.get_masses())[:, None]
-    velocities = random.normal(size=(len(ATOMS), 3)) * speed
-    lines = [f"{i} {v[0]:.6f} {v[1]:.6f} {v[2]:.6f}" for i, v in enumerate(velocities, 1)]
-    path.write_text(path.read_text() + "\nVelocities\n\n" + "\n".join(lines) + "\n")
-
-
 def run(folder, text, ranks=1, atoms=ATOMS):
-    write_start(folder / "run.data", atoms)
+    write_hot(folder / "run.data", atoms, ELEMENTS)
     done = run_lammps(folder, text, ranks)
     assert done.returncode == 0, done.stdout[-2500:] + done.stderr
     return done.stdout
@@ -126,7 +116,7 @@ def both_runs(tables, folders, ranks) -> tuple[Path, str]:
     if ranks not in tables:
         folder, newton = folders.mktemp(f"ranks{ranks}"), "off" if ranks == 2 else "on"
         host = script(options=OPTIONS + " framework host", ranks=ranks, newton=newton)
-        write_start(folder / "na.data")
+        write_hot(folder / "na.data", ATOMS, ELEMENTS)
         alone = script("na", "na", "points 6 write 7", ranks, newton)
         tables[ranks] = folder, run(folder, host + alone, ranks)
     return tables[ranks]

@@ -19,6 +19,7 @@ PAGE_OF = {
     "compute naglass/crystal/atom": "crystal.md",
     "fix naglass/correlate": "transport.md",
     "fix naglass/hops": "hops.md",
+    "fix naglass/profile": "profile.md",
     "fix naglass/select": "select.md",
 }
 SETUP = "units metal\nregion box block 0 1 0 1 0 1\ncreate_box 1 box"

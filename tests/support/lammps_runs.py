@@ -121,6 +121,15 @@ def write_data(path: Path, atoms: Atoms, elements: list[str]) -> None:
     write_lammps_data(path, atoms, specorder=elements, masses=True, atom_style="atomic")
 
 
+def write_hot(path: Path, atoms: Atoms, elements: list[str]) -> None:
+    """The same with the velocities of 3000 K."""
+    write_data(path, atoms, elements)
+    random = np.random.default_rng(4928)
+    velocities = random.normal(size=(len(atoms), 3)) * np.sqrt(0.8314 * 3000 / atoms.get_masses())[:, None]
+    lines = [f"{i} {v[0]:.6f} {v[1]:.6f} {v[2]:.6f}" for i, v in enumerate(velocities, 1)]
+    path.write_text(path.read_text() + "\nVelocities\n\n" + "\n".join(lines) + "\n")
+
+
 def thermo_tables(text: str) -> list[np.ndarray]:
     """The thermo output of each run in what LAMMPS printed, a row per line and a column per keyword."""
     tables, rows = [], None

@@ -24,6 +24,11 @@ GROUP = {"{0} nobody": "{0} nobody: no group has this name"}
 READ = {"{0} none.env": r"{0} none\.env: cannot be read"}
 WRITTEN = {}
 PER_ATOM = {"{0} moment": "{0} moment: must be c_ID"}
+VALUE = {
+    "{0} moment V": "{0} moment: must be c_ID",
+    "{0} v_z Si": "{0} Si: is not among the names given by 'elements'",
+    "{0} v_z": r"{0} v_z \(end of line\): an argument is missing",
+}
 CHARGE = {
     "{0} Si 4": "{0} Si: is not among the names given by 'elements'",
     "{0} Na x": "{0} Na x: must be a number",
@@ -116,6 +121,13 @@ STYLES = {
         | dict(window=COUNT, threshold=NUMBER, release=NUMBER, min_length=NUMBER)
         | {"return": COUNT, "framework": GROUP, "file": WRITTEN},
         outside=(0,),
+    ),
+    "fix naglass/profile": Style(
+        "{every} {elements} surface v_s O value v_z V width 2 write 5 file {file}.profile",
+        "",
+        dict(elements=NAMES, axis=CHOICE, width=NUMBER, reach=NUMBER, surface=VALUE, value=VALUE)
+        | dict(write=COUNT, file=WRITTEN),
+        needs="variable z atom z\nvariable s atom 1.0/(1.0+exp((abs(z-10)-5)/0.5))\n",
     ),
     "fix naglass/select": Style(
         "{every} {elements} band 0 100 min_gap 2 file {file}.xyz",

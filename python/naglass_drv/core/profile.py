@@ -217,7 +217,7 @@ def read_profile(path: str | Path) -> Profile:
         raise InputError(f"path = {str(path)!r}: its last block is not complete")
     sums = {name: table[name].reshape(blocks, surfaces, -1) for name in names}
     atoms = {name[2:]: sums[name] for name in names if name.startswith("n_")}
-    values = {name: (sums[name], atoms[name.rpartition(":")[2]]) for name in names if ":" in name}
+    values = {name[2:]: (sums[name[2:]], sums[name]) for name in names if name.startswith("n:")}
     found = None
     if surfaces == 2:
         found = np.stack([sums["position"][..., 0], sums["width"][..., 0]], axis=1)

@@ -104,7 +104,9 @@ def surface_distances(atoms, position, *, axis: int = 2) -> tuple[np.ndarray, np
     seen = along(atoms, axis)
     lower, upper = array("position", position, (2,), unit="Å")
     if not 0.0 <= upper - lower <= seen.height:
-        raise InputError(f"position = {[lower, upper]}: the second must be above the first by at most the cell (Å)")
+        raise InputError(
+            f"position = {[float(lower), float(upper)]}: the second must be above the first by at most the cell (Å)"
+        )
     from_middle = seen.fractions * seen.height - (lower + upper) / 2
     from_middle -= seen.height * np.rint(from_middle / seen.height)
     return np.abs(from_middle) - (upper - lower) / 2, (from_middle >= 0).astype(int)

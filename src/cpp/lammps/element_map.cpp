@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "access.hpp"
 #include "element_map.hpp"
 
@@ -38,6 +40,20 @@ std::vector<int> ElementMap::types_of(const StyleArguments &arguments, const std
     arguments.fail(keyword, name, problem);
   }
   return types;
+}
+
+ElementMap::Species ElementMap::species(const StyleArguments &arguments) const
+{
+  Species found;
+  for (int type = 0; type < atom_type_count(arguments.lammps()); ++type) {
+    const std::string name = names_.empty() ? std::to_string(type + 1) : names_[type];
+    const auto place = std::find(found.names.begin(), found.names.end(), name);
+    if (name == "NULL") found.of_type.push_back(-1);
+    else found.of_type.push_back(static_cast<int>(place - found.names.begin()));
+    if (name != "NULL" && place == found.names.end()) found.names.push_back(name);
+  }
+  if (found.names.empty()) arguments.fail("elements", "NULL", "no atom type has a name");
+  return found;
 }
 
 Keyword cutoff_keyword(std::vector<NamedCutoff> &cutoffs, std::string meaning)

@@ -17,6 +17,13 @@ class ElementMap {
   Keyword keyword(std::string fallback = "the label map");
   /// Fails if the name belongs to no type; `keyword` is where it was used.
   std::vector<int> types_of(const StyleArguments &arguments, const std::string &keyword, const std::string &name) const;
+  /// The distinct names of the types in their order, the number of a type where `elements` is not given, and the place
+  /// among them of each type, -1 for NULL. Fails if no type has a name.
+  struct Species {
+    std::vector<std::string> names;
+    std::vector<int> of_type;
+  };
+  Species species(const StyleArguments &arguments) const;
   /// One name per type; empty where `elements` is not given.
   const std::vector<std::string> &names() const { return names_; }
 

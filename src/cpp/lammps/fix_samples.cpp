@@ -3,25 +3,14 @@
 #include <algorithm>
 #include <climits>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
-#include <new>
-#include <stdexcept>
 
 #include "access.hpp"
 #include "atom_rows.hpp"
 #include "comm.h"
-#include "core/number_text.hpp"
 #include "messages.hpp"
 #include "update.h"
 
 namespace naglass {
-namespace {
-
-constexpr const char *of_atoms = "the atoms of the group";
-
-}  // namespace
-
 FixSamples::FixSamples(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg, std::string title)
     : Fix(lammps, narg, arg), title_(std::move(title))
 {
@@ -42,19 +31,7 @@ Keyword FixSamples::framework_keyword()
 
 int FixSamples::setmask() { return LAMMPS_NS::FixConst::PRE_NEIGHBOR | LAMMPS_NS::FixConst::END_OF_STEP; }
 
-void FixSamples::guarded(const std::function<void()> &action) const
-{
-  std::string message;
-  try {
-    action();
-    return;
-  } catch (const std::logic_error &error) {
-    message = error.what();
-  } catch (const std::bad_alloc &) {
-    message = "out of memory";
-  }
-  stop_one(lmp, title_ + ": " + message);
-}
+void FixSamples::guarded(const std::function<void()> &action) const { naglass::guarded(lmp, title_, action); }
 
 void FixSamples::init()
 {
@@ -194,39 +171,17 @@ void FixSamples::require_image_flags(const std::vector<Vec3> &before) const
                       "'xu yu zu' with 'wrapped no', or 'x y z ix iy iz'");
 }
 
-Setting FixSamples::atoms_setting() const { return {of_atoms, static_cast<double>(home_->tags_checksum())}; }
+Setting FixSamples::atoms_setting() const { return {Setting::of_atoms, static_cast<double>(home_->tags_checksum())}; }
 
 void FixSamples::require_same(const std::vector<Setting> &settings, const double *before) const
+{ require_same_settings(lmp, title_, settings, before); }
+
+void FixSamples::write_state(FILE *file, const std::vector<double> &state, const std::string &remedy) const
 {
-  for (const Setting &setting : settings) {
-    const double saved = *before++;
-    if (saved == setting.value) continue;
-    const auto text = [&setting](double value) {
-      return setting.is_choice ? (value != 0.0 ? "given" : "none") : number_text(value);
-    };
-    if (setting.option == of_atoms) stop_all(lmp, title_ + ": the group differs from the one in the restart file");
-    stop_all(lmp, title_ + ": " + setting.option + " " + text(setting.value) + ": the restart file has " + text(saved) +
-                      "; it must stay the same");
-  }
+  write_restart_state(lmp, title_, file, state, "the state of " + std::to_string(home_ ? home_->total() : 0) + " atoms",
+                      remedy);
 }
 
-void FixSamples::write_state(FILE *file, std::vector<double> state, const std::string &remedy) const
-{
-  state.insert(state.begin(), static_cast<double>(state.size()));
-  if (state.size() > INT_MAX / sizeof(double))
-    stop_one(lmp, title_ + ": the state of " + std::to_string(home_ ? home_->total() : 0) +
-                      " atoms exceeds the 2 GiB limit of a restart file; " + remedy);
-  const int bytes = static_cast<int>(state.size() * sizeof(double));
-  std::fwrite(&bytes, sizeof bytes, 1, file);
-  std::fwrite(state.data(), sizeof(double), state.size(), file);
-}
-
-void FixSamples::restart(char *buffer)
-{
-  double size;
-  std::memcpy(&size, buffer, sizeof size);
-  saved_.resize(static_cast<std::size_t>(size));
-  std::memcpy(saved_.data(), buffer + sizeof size, saved_.size() * sizeof(double));
-}
+void FixSamples::restart(char *buffer) { saved_ = read_restart_state(buffer); }
 
 }  // namespace naglass

@@ -10,17 +10,11 @@
 
 #include "cell_history.hpp"
 #include "fix.h"
+#include "restart_state.hpp"
 #include "style_arguments.hpp"
 #include "tag_home.hpp"
 
 namespace naglass {
-
-/// An option that must be the same after a restart. Yes-or-no options are shown as words.
-struct Setting {
-  std::string option;
-  double value;
-  bool is_choice = false;
-};
 
 /// Samples the unwrapped positions of the group's atoms every N steps.
 class FixSamples : public LAMMPS_NS::Fix {
@@ -59,7 +53,7 @@ class FixSamples : public LAMMPS_NS::Fix {
   void restore_frame(std::span<const double> state);
   static constexpr std::size_t frame_size = CellHistory::state_size + 4;
   /// Writes the fix's numbers into the restart file. On rank 0.
-  void write_state(FILE *file, std::vector<double> state, const std::string &remedy) const;
+  void write_state(FILE *file, const std::vector<double> &state, const std::string &remedy) const;
 
   std::string title_;
   std::string framework_;
