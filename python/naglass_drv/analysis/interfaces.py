@@ -22,6 +22,9 @@ Curves = dict[str, np.ndarray]
 #: Layers by distance from the nearer surface: interior of the crystal, interface, interior of the glass.
 LAYERS = ("crystal", "interface", "glass")
 _HALF_INTERFACE_A = 4.0
+_LEAST_INTERIOR_A = 5.0
+# a new cell relaxes for as long, which moves its surfaces, too
+_RELAXING_PS = 20.0
 _BIN_A = 1.0
 # environments reach the second shell of cations in phosphates
 _REACH_A = 4.0
@@ -59,7 +62,8 @@ def interface(frames: Sequence[Atoms], crystal: Atoms, wanted: Analysis, *, repl
     curves |= {"surface_A": profile.position, "surface_time_ps": np.array([f.info["time_ps"] for f in shown])}
     ion = next((element for element in MOBILE_IONS if element in frames[0].symbols), None)
     if ion is not None:
-        numbers["excess"] = _excess(profile, ion)
+        heights = np.array([frame.cell.volume / core.surfaces.along(frame, 2).area for frame in shown])
+        numbers["excess"] = _excess(profile, ion, heights)
         numbers |= _mobile(frames, shown, profile, ion, wanted)
     return numbers, curves
 
@@ -110,7 +114,9 @@ def _surfaces(profile: core.Profile, frames: Sequence[Atoms]) -> Numbers:
         "width_10_90_A_err": _finite(widths.err),
     }
     time = np.array([frame.info["time_ps"] for frame in frames])
-    if len(time) >= 8:
+    if time[-1] - time[0] < _RELAXING_PS:
+        found["no_velocity"] = f"{time[-1] - time[0]:.3g} ps are too short to tell growth from the cell's relaxation"
+    else:
         growth = (position[:, 1] - position[:, 0]) / 2
         (slope, offset), covariance = np.polyfit(time, growth, 1, cov=True)
         left = core.average(growth - slope * time - offset)
@@ -120,13 +126,15 @@ def _surfaces(profile: core.Profile, frames: Sequence[Atoms]) -> Numbers:
     return found
 
 
-def _excess(profile: core.Profile, ion: str) -> Numbers:
+def _excess(profile: core.Profile, ion: str, heights: np.ndarray) -> Numbers:
     """Gibbs' excess of the mobile ion per area, and the same that no choice of the dividing surface changes."""
-    reach = min(float(-profile.distance.min()), float(profile.distance.max()))
+    assert profile.position is not None
+    thickness = profile.position[:, 1] - profile.position[:, 0]
+    inside, outside = (float(np.floor(part.min() / 2)) for part in (thickness, heights - thickness))
     inner = _HALF_INTERFACE_A + 1.0
-    if reach < inner + 3:
-        return {"reason": f"the phases are too thin: {reach:.1f} Å to the middle of the thinner one"}
-    ranges = {"crystal": (-reach, -inner), "outside": (inner, reach)}
+    if min(inside, outside) < inner + _LEAST_INTERIOR_A:
+        return {"reason": f"the thinner phase has {min(inside, outside):g} Å from its surface to its middle, too little"}
+    ranges = {"crystal": (-inside, -inner), "outside": (inner, outside)}
     try:
         own = core.excess_per_area(profile, ion, **ranges)
         relative = core.excess_per_area(profile, ion, relative_to="O", **ranges)

@@ -46,6 +46,8 @@ def interface(material: Material) -> Section | None:
         for name in seen:
             svg = figures_interface.profiles(material.arrays(f"analysis/{name}/curves"))
             section.add(Figure(f"interface-{name}", svg, f"{name}. {_CAPTION}"))
+        slow = {name: numbers["no_velocity"] for name, numbers in seen.items() if "no_velocity" in numbers}
+        section.add(*(Notice("note", f"no growth velocity is given: {why}.", name) for name, why in slow.items()))
         section.add(*_layer_tables(seen, rows))
         section.add(*(Notice("note", line) for line in _exchange(seen)))
     section.add(*(Notice("note", f"{numbers['e_excess']}.", name) for name, numbers in known.items()))
