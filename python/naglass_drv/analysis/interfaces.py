@@ -133,7 +133,9 @@ def _excess(profile: core.Profile, ion: str, heights: np.ndarray) -> Numbers:
     inside, outside = (float(np.floor(part.min() / 2)) for part in (thickness, heights - thickness))
     inner = _HALF_INTERFACE_A + 1.0
     if min(inside, outside) < inner + _LEAST_INTERIOR_A:
-        return {"reason": f"the thinner phase has {min(inside, outside):g} Å from its surface to its middle, too little"}
+        return {
+            "reason": f"the thinner phase has {min(inside, outside):g} Å from its surface to its middle, too little"
+        }
     ranges = {"crystal": (-inside, -inner), "outside": (inner, outside)}
     try:
         own = core.excess_per_area(profile, ion, **ranges)

@@ -197,6 +197,8 @@ def interface_atoms(top: Any) -> int:
     """About how many atoms a crystal slab and the glass against it have, at the density of the glass."""
     from ..chemistry.masses import volume
 
+    if top.interface is None or top.glass is None:
+        raise Unknown
     asked, own = top.interface, ions(top)
     per_A3 = sum(ion.count for ion in own) / volume(own, top.system.density_g_cm3)
     return round(per_A3 * asked.lateral_A**2 * (asked.crystal_A + asked.glass_A))

@@ -100,7 +100,9 @@ def crystallite(
     volume = 4 / 3 * np.pi * radius_A**3 if shape == "sphere" else np.pi * radius_A**2 * float(period or 0.0)
     count = round(volume / per_unit)
     if count < 1:
-        raise InputError(f"radius {radius_A:g} Å: holds no {formula_text(crystal.formula)}, which takes {per_unit:.0f} Å³")
+        raise InputError(
+            f"radius {radius_A:g} Å: holds no {formula_text(crystal.formula)}, which takes {per_unit:.0f} Å³"
+        )
     center = np.random.default_rng(seed).random(3) @ crystal.atoms.cell.array
     places = _Places.around(crystal, units, center, rotation, period, radius_A)
     atoms = _resolved(places.sites(count), crystal, count, period, seed)
@@ -322,9 +324,7 @@ def seed_in_glass(
         "bonds_cut_in_glass": broken_bonds(source, kept),
         "width_A": float(glass.cell.lengths().min()),
     }
-    return Interface(
-        atoms, grain.crystal.formula, source.formula, grain.crystal.charges, mean_charges(unit), facts
-    )
+    return Interface(atoms, grain.crystal.formula, source.formula, grain.crystal.charges, mean_charges(unit), facts)
 
 
 def _along(glass: "Atoms", grain: Crystallite, most_strain: float) -> tuple["Atoms", float]:

@@ -1,0 +1,115 @@
+"""The stage `interface`: what is refused before anything runs, and a real quench against a slab."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.io import read
+
+from naglass_drv.core import neighbors
+from support.jobs import called, killed_at, naglass
+
+CRYSTALS = Path(__file__).parents[1] / "data" / "crystals"
+INPUT = """
+name: against
+seed: 2
+system: {composition: {Na: 4, V4+: 2, P: 4, O: 16}, density_g_cm3: 2.7}
+glass: {melt_ps: 0.5, quench_rate_K_per_ps: 4000, hold_ps: 0.2}
+interface:
+  crystal: nvp.cif
+  hkl: [0, 0, 1]
+  crystal_A: 10
+  glass_A: 10
+  lateral_A: 8
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copy(CRYSTALS / "NVP_R-3c_Na3_ewald_ordered.cif", tmp_path / "nvp.cif")
+    return tmp_path
+
+
+def validated(folder, text):
+    (folder / "input.yaml").write_text(text)
+    return called("validate", "input.yaml", cwd=folder)
+
+
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        ("[0, 0, 1]", "[0, 0, 0]", "interface.hkl: 0 0 0 is no plane"),
+        ("[0, 0, 1]", "[0, 0]", "interface.hkl"),
+        ("lateral_A: 8", "termination: 9", "interface.hkl: termination 9: hkl 0 0 1 has 0 to 2"),
+        ("nvp.cif", "absent.cif", "interface.crystal"),
+        ("nvp.cif", "input.yaml", "interface.crystal: "),
+        ("lateral_A: 8", "release_K: 4000", "interface.release_K: 4000 K is not between"),
+        ("lateral_A: 8", "lateral_A: 1", "interface.lateral_A: must be from 5 to 1000"),
+        ("glass: {", "nothing: {", "there is no glass section"),
+    ],
+)
+def test_bad_input_is_named_before_anything_runs(folder, old, new, said):
+    found = validated(folder, INPUT.replace(old, new))
+    assert found.returncode == 2 and re.search(r"input\.yaml:\d+: ", found.stderr) and said in found.stderr
+
+
+def test_md_of_an_interface_needs_one(folder):
+    text = (
+        INPUT.partition("interface:")[0]
+        + "md: {structures: interface, model: m.mace, temperatures_K: [300], time_ps: 1}"
+    )
+    found = validated(folder, text)
+    assert found.returncode == 2 and "md.structures: there is no interface section" in found.stderr
+
+
+def test_a_crystal_without_parameters_is_named(folder):
+    shutil.copy(CRYSTALS / "NVPF_P42mnm_allNa.cif", folder / "nvp.cif")
+    found = validated(folder, INPUT)
+    assert found.returncode == 2 and "no Pedone parameters for V2+, F-" in found.stderr
+
+
+@pytest.mark.slow
+def test_a_quench_leaves_the_crystal_and_makes_a_glass_beside_it(folder):
+    (folder / "input.yaml").write_text(INPUT)
+    made = naglass("run", "input.yaml", cwd=folder)
+    assert made.returncode == 0, made.stderr
+    products = folder / "run" / "products" / "interface"
+    atoms = read(products / "i0.extxyz")
+    facts = json.loads((products / "i0-facts.json").read_text())
+    crystal = atoms.arrays["phase"] == 1
+    assert facts["crystal_formula"] == "Na3V2P3O12" and facts["route"] == "melt"
+    charge = {"Na+": 1, "V3+": 3, "V4+": 4, "P5+": 5, "O2-": -2}
+    for side in (crystal, ~crystal):
+        assert sum(charge[ion] for ion in atoms.arrays["ion"][side]) == 0
+    # every P of the slab keeps its four oxygens through the quench and the release
+    pairs = neighbors(atoms, 2.0)
+    symbols = np.array(atoms.get_chemical_symbols())
+    bonded = (symbols[pairs.i] == "P") & (symbols[pairs.j] == "O")
+    of_each = np.bincount(pairs.i[bonded], minlength=len(atoms))
+    assert (of_each[(symbols == "P") & crystal] == 4).all()
+    bulk = read(products / "i0-crystal.extxyz")
+    assert bulk.cell.array[2, 2] == pytest.approx(facts["crystal_A"]) and len(bulk) == crystal.sum()
+    # sites of the crystal stay where they were to within vibrations, relative to their center
+    moved = atoms.positions[crystal] - bulk.positions
+    moved -= atoms.cell.array[2] * np.rint(moved[:, 2] / atoms.cell[2, 2])[:, None]
+    lateral = atoms.cell.array[:2]
+    moved -= np.rint(moved[:, :2] @ np.linalg.inv(lateral[:, :2])) @ lateral
+    metals = symbols[crystal] == "V"
+    moved -= moved[metals].mean(axis=0)
+    assert np.linalg.norm(moved[metals], axis=1).mean() < 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.mpi
+def test_killed_in_the_quench_it_ends_with_the_same_cell(folder):
+    (folder / "input.yaml").write_text(INPUT)
+    whole = naglass("run", "input.yaml", "--folder", "whole", cwd=folder)
+    assert whole.returncode == 0, whole.stderr
+    killed_at(folder, "tasks/interface/i0/attempt-*/segments/segment-0002.restart")
+    again = naglass("run", "input.yaml", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    one, other = ((folder / name / "products" / "interface" / "i0.extxyz").read_bytes() for name in ("whole", "run"))
+    assert one == other
