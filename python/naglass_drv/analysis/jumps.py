@@ -46,10 +46,9 @@ def jumps(
     numbers |= _rates(found) | _paths(found) | _barriers(sites, maps, temperature_K)
     every = max(1, -(-len(frames) // _SURROUNDING_FRAMES))
     chosen = np.arange(0, len(frames), every)
-    numbers["by"] = {
-        name: _by(found, classes, chosen)
-        for name, classes in surroundings(path, frames, chosen.tolist(), sites.positions, cutoffs).items()
-    }
+    around = surroundings(path, frames, chosen.tolist(), sites.positions, cutoffs)
+    by = {family: _by(found, classes, chosen) for family, classes in around.items()}
+    numbers["by"] = {family: each for family, each in by.items() if len(each["classes"]) > 1}
     return numbers, _curves(found)
 
 

@@ -126,10 +126,10 @@ def _site_map(axis, shown: SiteMap) -> None:
     lines = np.round(np.stack([start, end], axis=1), 3)
     if len(lines):
         distinct, counts = np.unique(lines, axis=0, return_counts=True)
-        widths = 0.4 + 2.2 * np.sqrt(counts / counts.max())
-        axis.add_collection(LineCollection(list(distinct), linewidths=widths, colors="#D55E00", alpha=0.7))
+        widths = 0.3 + 1.5 * np.sqrt(counts / counts.max())
+        axis.add_collection(LineCollection(list(distinct), linewidths=widths, colors="#D55E00", alpha=0.6))
     axis.scatter(*sites.T, s=30 * np.minimum(shown.occupancy, 1.5), facecolors="none", edgecolors="#0072B2",
-                 linewidths=0.9)  # fmt: skip
+                 linewidths=1.0, zorder=4)  # fmt: skip
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ plane
     axis.plot(*corners.T, color="black", linewidth=0.7, linestyle="--")
     margin = 0.05 * np.ptp(corners, axis=0).max()

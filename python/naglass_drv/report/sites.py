@@ -97,10 +97,9 @@ def _by_surroundings(known: Mapping[str, Found], rows: Mapping[str, Rows], shade
                 surroundings.kind_text(kind): (rate["per_ion_per_ps"], *rate["per_ion_per_ps_interval"])
                 for kind, rate in by["classes"].items()
             }
-            if len(points) > 1:
-                panels[surroundings.text(family)][name] = points
-                for row in below(rows[name], f"sites.{name}.by.{family}").values():
-                    cells[row.label.replace(f"jumps per {found['ion']} and time, ", "")][name] = row
+            panels[surroundings.text(family)][name] = points
+            for row in below(rows[name], f"sites.{name}.by.{family}").values():
+                cells[row.label.replace(f"jumps per {found['ion']} and time, ", "")][name] = row
     if not panels:
         return
     caption = (
