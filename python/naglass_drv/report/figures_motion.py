@@ -151,8 +151,7 @@ def survival(
             if name in means:
                 at = np.linspace(0, time[kept][-1], 50)
                 axis.plot(at, np.exp(-at / means[name]), color=shade[name], linestyle="--", linewidth=0.9)
-        axis.set_yscale("log")
-        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        log_axis(axis, "y")
         axis.set_xlabel("time at a site (ps)")
         axis.set_ylabel("share of stays\nthat last longer")
         axis.set_xlim(left=0)
@@ -163,13 +162,13 @@ def survival(
 def rates(
     panels: Mapping[str, Mapping[str, Mapping[str, tuple[float, float, float]]]], shade: Mapping[str, str]
 ) -> bytes:
-    """Small multiples {what: {run: {class: (rate, low, high) in 1/ps}}} with 95 % intervals."""
+    """Small multiples {what: {run: {class: (rate, low, high) in 1/ps}}} with 95 % intervals, classes as they come."""
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     width = WIDTH_IN * (1.0 if columns > 1 else 0.6)
     with canvas(rows, columns, height=0.3 + 2.1 * rows, width=width) as (figure, axes):
         for axis, (title, runs) in zip(axes, panels.items(), strict=False):
-            kinds = sorted({kind for found in runs.values() for kind in found})
+            kinds = list(dict.fromkeys(kind for found in runs.values() for kind in found))
             for k, (name, found) in enumerate(runs.items()):
                 at = [kinds.index(kind) + (k - (len(runs) - 1) / 2) * 0.7 / len(runs) for kind in found]
                 value, low, high = np.array(list(found.values())).T

@@ -15,6 +15,8 @@ from .measured import Rows, all_measured, below, quantities, shades, warnings
 from .numbers import Figure, Fold, Notice, Section, Table, side_by_side
 
 _MOST_MAPS = 6
+# of a curve of stays
+_FEWEST_TIMES = 5
 _CURVES = (("alpha2", "α₂"), ("chi4", "χ₄"))
 Found = Mapping[str, Any]
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
@@ -76,7 +78,7 @@ def _map_figure(known: Mapping[str, Found], curves: Arrays) -> Iterator[Figure]:
 
 def _stay_figure(known: Mapping[str, Found], curves: Arrays, shade: Mapping[str, str]) -> Iterator[Figure]:
     stays = {name: (curves[name]["stay_ps"], curves[name]["stay_share"]) for name in known}
-    stays = {name: both for name, both in stays.items() if len(both[0]) > 1}
+    stays = {name: both for name, both in stays.items() if len(both[0]) > _FEWEST_TIMES}
     if stays:
         means = {name: known[name]["residence_ps"] for name in stays}
         caption = (
@@ -93,11 +95,10 @@ def _by_surroundings(known: Mapping[str, Found], rows: Mapping[str, Rows], shade
     cells: dict[str, dict[str, Quantity | str]] = defaultdict(dict)
     for name, found in known.items():
         for family, by in found["by"].items():
-            points = {
+            panels[surroundings.text(family)][name] = {
                 surroundings.kind_text(kind): (rate["per_ion_per_ps"], *rate["per_ion_per_ps_interval"])
                 for kind, rate in by["classes"].items()
             }
-            panels[surroundings.text(family)][name] = points
             for row in below(rows[name], f"sites.{name}.by.{family}").values():
                 cells[row.label.replace(f"jumps per {found['ion']} and time, ", "")][name] = row
     if not panels:
@@ -142,9 +143,13 @@ def heterogeneity(material: Material) -> Section | None:
             cells[row.label.removesuffix(f" of {each['ion']}")][name] = row
     if cells:
         text = (
-            "The fastest tenth of the ions over the time of the maximum of α₂, joined where they were closer than the "
-            "first minimum of their pair function; the size of a cluster is the mean over its ions. The probability is "
-            "that of as large clusters if the ions exchange places."
+            ""
+            if not any(each["fast"] for each in found.values())
+            else (
+                "The fastest tenth of the ions over the time of the maximum of α₂, joined where they were closer than the "
+                "first minimum of their pair function; the size of a cluster is the mean over its ions. The probability is "
+                "that of as large clusters if the ions exchange places."
+            )
         )
         section.add(side_by_side(list(found), cells, text))
     lacking = [f"{name}: {each['fast_reason']}" for name, each in found.items() if each["fast_reason"]]
