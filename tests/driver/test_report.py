@@ -137,7 +137,8 @@ def test_measured_numbers_are_the_rows_of_the_analysis(full):
     for name in ("glass", "g0-600K", "labels-glass"):
         rows = read_quantities(full.run.products / "analysis" / "quantities" / f"{name}.json")
         assert rows and all(entry(row.of(name)).items() <= numbers[row.key].items() for row in rows)
-        assert all(set(row.conditions) == ({"temperature_K"} if name == "g0-600K" else set()) for row in rows)
+        conditions = {"temperature_K", "quench_rate_K_per_s"} if name == "g0-600K" else set()
+        assert all(set(row.conditions) == conditions for row in rows)
 
 
 def test_labels_tell_the_numbers_of_a_page_apart(full):

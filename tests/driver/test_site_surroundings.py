@@ -99,7 +99,9 @@ def test_numbers_curves_and_rows_of_a_trajectory():
     rows = {row.key: row for row in rows_of("g0", numbers)}
     assert rows["sites.g0.rate"].interval == numbers["per_ion_per_ps_interval"]
     assert rows["sites.g0.sites"].value == 64 and rows["sites.g0.by.near_P.chance"].unit == "1"
-    assert {"sites.g0.by.Qn_P.none", "sites.g0.by.near_P.0"} <= set(rows)
+    assert {"sites.g0.by.Qn_P.none", "sites.g0.by.Qn_P.Q0", "sites.g0.by.near_P.0"} <= set(rows)
+    alone, _ = jumps(*trajectory(made), "Na", {}, 600.0, [])
+    assert set(alone["by"]) == {"near_P"}, "without a cutoff there is no Qⁿ"
 
 
 def test_a_path_that_was_not_visited_has_no_barrier_but_a_bound():
@@ -107,7 +109,7 @@ def test_a_path_that_was_not_visited_has_no_barrier_but_a_bound():
     numbers, _ = jumps(*trajectory(made), "Na", {}, 600.0, [])
     assert numbers["barrier_1d_eV"] is None and 0.2 < numbers["barrier_above_eV"] < 1.0
     key = "sites.g0.barrier_above"
-    assert {row.key: row for row in rows_of("g0", numbers)}[key].note == "no path was visited"
+    assert {row.key: row for row in rows_of("g0", numbers)}[key].note == "lower bound: no path was visited"
     assert jumps(*trajectory(made), "Na", {}, None, [])[0]["barrier_above_eV"] is None, "no temperature"
 
 

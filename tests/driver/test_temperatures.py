@@ -112,7 +112,7 @@ def test_the_page_shows_lines_bounds_and_reasons(tmp_path):
     lines, points = leaves(section.blocks, Table)
     assert next(row[:3] for row in lines.rows) == ["g0", "glass", "self-diffusion"]
     assert lines.head[2] == "coefficient, quenched at 1 × 10¹⁴ K/s"
-    assert [row[3] for row in points.rows][3].startswith("the ions rattle; below ")
+    assert [row[3] for row in points.rows][3].startswith("the ions rattle; D is below ")
     (figure,) = leaves(section.blocks, Figure)
     assert figure.svg.startswith(b"<?xml") and len({number.key for number in section.numbers}) == len(section.numbers)
     assert read_quantities(tmp_path / "means.json") == []

@@ -72,6 +72,9 @@ def measurements(run: Run, done: list[Done]) -> Measurements:
             files[f"{item.task.name}/fingerprints"] = numbers
         else:
             files |= {f"{item.task.name}/numbers": numbers, f"{item.task.name}/curves": curves}
+    folder, lines = run.products / "analysis", f"*-{analysis.ARRHENIUS}.json"
+    files |= {f"{path.stem}/{analysis.ARRHENIUS}": path for path in folder.glob(lines)}
+    files |= {f"{path.stem}/{analysis.ROWS}": path for path in (folder / analysis.ROWS).glob(lines)}
     return Measurements(step="analysis", files=_there(files), tasks=tuple(record(item) for item in done))
 
 

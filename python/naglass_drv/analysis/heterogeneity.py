@@ -24,7 +24,7 @@ def heterogeneity(path: Trajectory, found: Correlation, ion: str, shell_A: float
         numbers |= {f"{name}_{word}": peak[k] if peak else None for k, word in enumerate(("time_ps", "max", "max_err"))}
     numbers["fast"], numbers["fast_reason"] = None, None
     if alpha2 is None:
-        return numbers | {"fast_reason": "α₂ has no maximum that is larger than twice its error"}
+        return numbers | {"fast_reason": "α₂ has no maximum within the lags that have an error"}
     assert path.cell is not None and path.volume is not None
     cutoff = shell_A or _SPACINGS * (path.volume / path.symbols.count(ion)) ** (1 / 3)
     try:
@@ -40,9 +40,13 @@ def heterogeneity(path: Trajectory, found: Correlation, ion: str, shell_A: float
 
 
 def _maximum(curve: Curve) -> tuple[float, float, float] | None:
-    """Time, value and error of the highest point that has an error, if it is above twice that."""
-    value = np.where(np.isfinite(curve.err) & (curve.err > 0), curve.value, -np.inf)
-    k = int(np.argmax(value)) if len(value) else 0
-    if not len(value) or not value[k] > 2 * curve.err[k]:
+    """Time, value and error of the highest point that has an error; None if it is the first or last of these, or not
+    above twice its error.
+    """
+    known = np.flatnonzero(np.isfinite(curve.err) & (curve.err > 0))
+    if not len(known):
+        return None
+    k = int(known[np.argmax(curve.value[known])])
+    if k in known[[0, -1]] or not curve.value[k] > 2 * curve.err[k]:
         return None
     return float(curve.time[k]), float(curve.value[k]), float(curve.err[k])

@@ -14,8 +14,8 @@ from .surroundings import by_surroundings, surroundings
 SPACING_A, SMOOTHING_A = 0.25, 0.3
 _BLOCKS = 5
 _SURROUNDING_FRAMES = 50
-# of the time: rarer classes are not listed
-_LEAST_SHARE = 0.02
+# of the time: rarer classes are not listed; and the jumps from which on they are compared
+_LEAST_SHARE, _FEWEST_JUMPS = 0.02, 20
 
 Numbers = dict[str, Any]
 Curves = dict[str, np.ndarray]
@@ -44,12 +44,7 @@ def jumps(
         "share_at_sites": float(sites.occupancy.sum() / own.shape[1]),
     }  # fmt: skip
     numbers |= _rates(found) | _paths(found) | _barriers(sites, maps, temperature_K)
-    every = max(1, -(-len(frames) // _SURROUNDING_FRAMES))
-    chosen = np.arange(0, len(frames), every)
-    numbers["by"] = {
-        name: _by(found, classes, chosen)
-        for name, classes in surroundings(path, frames, chosen.tolist(), sites.positions, cutoffs).items()
-    }
+    numbers["by"] = _around(found, path, frames, cutoffs) if len(found) >= _FEWEST_JUMPS else {}
     return numbers, _curves(found)
 
 
@@ -112,6 +107,16 @@ def _barriers(sites: Sites, maps: Sequence[DensityMap], temperature_K: float | N
             err = unit * np.sqrt((len(maps) - 1) * spread.var()) if len(spread) else np.nan
             numbers |= {name: float(unit * heights[k]), f"{name}_err": float(err) if np.isfinite(err) else None}
     return numbers
+
+
+def _around(
+    found: SiteJumps, path: Trajectory, frames: Sequence[Atoms], cutoffs: Mapping[str, float]
+) -> dict[str, Numbers]:
+    """Rates by what surrounds the sites, for what differs between them."""
+    chosen = np.arange(0, len(frames), max(1, -(-len(frames) // _SURROUNDING_FRAMES)))
+    around = surroundings(path, frames, chosen.tolist(), found.sites.positions, cutoffs)
+    by = {family: _by(found, classes, chosen) for family, classes in around.items()}
+    return {family: each for family, each in by.items() if len(each["classes"]) > 1}
 
 
 def _by(found: SiteJumps, classes: np.ndarray, chosen: np.ndarray) -> Numbers:

@@ -248,8 +248,8 @@ def sites(name: str, found: Numbers) -> Iterator[Quantity]:
             yield Quantity(f"{key}.{entry}", f"{label}, {ion}", found[word], unit, found.get(f"{word}_err"),
                            interval=found.get(f"{word}_interval"))  # fmt: skip
     if found["barrier_above_eV"] is not None:
-        label = f"lower bound of the free-energy barrier to percolation, {ion}"
-        yield Quantity(f"{key}.barrier_above", label, found["barrier_above_eV"], "eV", note="no path was visited")
+        label, why = f"lower bound of the free-energy barrier to percolation, {ion}", "lower bound: no path was visited"
+        yield Quantity(f"{key}.barrier_above", label, found["barrier_above_eV"], "eV", note=why)
     for family, by in found["by"].items():
         for kind, rate in by["classes"].items():
             label = f"jumps per {ion} and time, {surroundings.text(family)}: {surroundings.kind_text(kind)}"
@@ -272,7 +272,7 @@ def heterogeneity(name: str, found: Numbers) -> Iterator[Quantity]:
         label = f"mean cluster of the {fast['chosen']} fastest {ion}"
         yield Quantity(f"{key}.fast_cluster", label, fast["size"], "1", fast["size_err"])
         label = f"mean cluster of {fast['chosen']} {ion} at random"
-        yield Quantity(f"{key}.random_cluster", label, fast["random"], "1", note="95 % of choices in the interval",
+        yield Quantity(f"{key}.random_cluster", label, fast["random"], "1", note="mean of choices",
                        interval=fast["random_range"])  # fmt: skip
         label = f"probability of clusters of {ion} as large by chance"
         yield Quantity(f"{key}.fast_chance", label, fast["chance"], "1", note="permutation of the ions")

@@ -41,6 +41,7 @@ def check(top: Partial, document: Document) -> None:
         return
     if top.glass is None:
         document.fault(_WHERE, "there is no glass section, which says how the glass is made; add one")
+        return
     with rule():
         if not any(asked.hkl):
             document.fault((*_WHERE, "hkl"), "0 0 0 is no plane")

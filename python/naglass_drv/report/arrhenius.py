@@ -13,6 +13,7 @@ from . import figures_motion
 from .figures_motion import Lines
 from .material import Material
 from .measured import all_measured, below, cooling, quantities
+from .motion import bound_text
 from .numbers import Figure, Fold, Notice, Section, Table
 from .style import run_colors
 
@@ -99,7 +100,7 @@ def _verdicts(structures: Mapping[str, Found], quenched: str) -> Iterator[Notice
     for name, found in structures.items():
         for state, fit in found["lines"]["D"]["states"].items():
             if fit["line"] is None:
-                left = "".join(f"; {run}: {why}" for run, why in fit["left_out"].items())
+                left = f", without {', '.join(fit['left_out'])}" if fit["left_out"] else ""
                 lacking.append(f"{name}, {state}: {fit['reason']}{left}")
                 continue
             low, high = fit["line"]["within_K"]
@@ -145,6 +146,6 @@ def _points_table(structures: Mapping[str, Found], quenched: str) -> Table:
                 key, label = f"arrhenius.point.{point.run}.D", f"D of {found['ion']}{quenched}, {point.run}"
                 cell: Quantity | str = Quantity(key, label, point.value, "m²/s", point.err, interval=point.interval)
             else:
-                cell = f"{point.reason}" + ("" if point.upper is None else f"; below {point.upper:.2g} m²/s (95 %)")
+                cell = f"{point.reason}{bound_text({'D_m2_per_s_upper': point.upper})}"
             rows.append([point.run, f"{point.temperature_K:.1f} K", point.state, cell])
     return Table(("run", "mean temperature", "state", f"D{quenched}"), rows)

@@ -19,13 +19,14 @@ from .overview import flags, glance, worth
 from .potentials import potentials
 from .record import record
 from .rounds import rounds
+from .sites import heterogeneity, sites
 from .structure import structure
 from .topology import network, topology
 from .uncertainty import uncertainty
 
 _ORDER = (
-    glance, worth, rounds, interface, structure, network, topology, metals, transport, arrhenius, hops, dynamics,
-    quench, potentials, model, uncertainty, dataset, audit, labels, record,
+    glance, worth, rounds, interface, structure, network, topology, metals, transport, arrhenius, hops, sites,
+    heterogeneity, dynamics, quench, potentials, model, uncertainty, dataset, audit, labels, record,
 )  # fmt: skip
 # Records and bookkeeping, folded by default
 _FOLDED = (dataset, audit, labels, record)

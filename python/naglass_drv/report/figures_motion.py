@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 
 from .numbers import quantity
-from .style import WIDTH_IN, canvas, log_axis, to_svg
+from .style import GUIDE, WIDTH_IN, canvas, log_axis, to_svg
 
 _COLUMNS = 3
 
@@ -48,9 +48,7 @@ def arrhenius(panels: Mapping[str, Mapping[str, Lines]], shade: Mapping[str, str
             upper.set_xticks(_ticks(sorted(seen)))
         for axis in axes[len(panels) :]:
             axis.set_visible(False)
-        named = list(dict.fromkeys(name for structures in panels.values() for name in structures))
-        handles = [plt.Line2D([], [], color=shade[name], marker="o", markersize=4, label=name) for name in named]
-        figure.legend(handles=handles, loc="outside upper left", ncols=min(6, len(named)))
+        _legend(figure, list(dict.fromkeys(name for some in panels.values() for name in some)), shade)
         return to_svg(figure)
 
 
@@ -84,3 +82,126 @@ def _ticks(kelvin: Sequence[float]) -> list[float]:
         if not shown or 1000 / value - 1000 / shown[-1] > 0.12 * (1000 / kelvin[0] - 1000 / kelvin[-1] + 1e-9):
             shown.append(value)
     return shown
+
+
+@dataclass(frozen=True)
+class SiteMap:
+    """Sites of one run: `density` (a, b) projected along c (1/Å²), `cell` (3, 3) and `sites` (S, 3) in Å, their
+    `occupancy` (S,), and jumps `start` and `end` (jumps, 3) in Å.
+    """
+
+    density: np.ndarray
+    cell: np.ndarray
+    sites: np.ndarray
+    occupancy: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+
+
+def site_maps(maps: Mapping[str, SiteMap]) -> bytes:
+    """One panel per run, seen along c: density in gray, sites as circles with an area by occupancy, jumps as lines
+    whose width grows with their number.
+    """
+    columns = min(_COLUMNS, len(maps))
+    rows = -(-len(maps) // columns)
+    width = WIDTH_IN * max(columns, 1.4) / _COLUMNS
+    with canvas(rows, columns, height=2.8 * rows, width=width) as (figure, axes):
+        for axis, (name, shown) in zip(axes, maps.items(), strict=False):
+            _site_map(axis, shown)
+            axis.set_title(name)
+        for axis in axes[len(maps) :]:
+            axis.set_visible(False)
+        return to_svg(figure)
+
+
+def _site_map(axis, shown: SiteMap) -> None:
+    from matplotlib.collections import LineCollection
+    from matplotlib.transforms import Affine2D
+
+    plane = shown.cell[:2, :2]
+    into = Affine2D(np.array([[*plane.T[0], 0.0], [*plane.T[1], 0.0], [0.0, 0.0, 1.0]])) + axis.transData
+    axis.imshow(shown.density.T, origin="lower", extent=(0, 1, 0, 1), cmap="Greys", transform=into, aspect="equal")
+    inverse = np.linalg.inv(shown.cell)
+    start, end, sites = ((each @ inverse)[:, :2] @ plane for each in (shown.start, shown.end, shown.sites))
+    lines = np.round(np.stack([start, end], axis=1), 3)
+    if len(lines):
+        distinct, counts = np.unique(lines, axis=0, return_counts=True)
+        widths = 0.3 + 1.5 * np.sqrt(counts / counts.max())
+        axis.add_collection(LineCollection(list(distinct), linewidths=widths, colors="#D55E00", alpha=0.6))
+    axis.scatter(*sites.T, s=30 * np.minimum(shown.occupancy, 1.5), facecolors="none", edgecolors="#0072B2",
+                 linewidths=1.0, zorder=4)  # fmt: skip
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ plane
+    axis.plot(*corners.T, color="black", linewidth=0.7, linestyle="--")
+    margin = 0.05 * np.ptp(corners, axis=0).max()
+    axis.set_xlim(corners[:, 0].min() - margin, corners[:, 0].max() + margin)
+    axis.set_ylim(corners[:, 1].min() - margin, corners[:, 1].max() + margin)
+    axis.set_xlabel("x (Å)")
+    axis.set_ylabel("y (Å)")
+    axis.grid(False)
+
+
+def survival(
+    runs: Mapping[str, tuple[np.ndarray, np.ndarray]], means: Mapping[str, float], shade: Mapping[str, str]
+) -> bytes:
+    """Share of stays that last longer than a time (ps) by run, as steps; dashed: exponentials of the `means` (ps)."""
+    with canvas(height=2.4, width=0.75 * WIDTH_IN) as (figure, (axis,)):
+        for name, (time, share) in runs.items():
+            kept = share > 0
+            axis.step(time[kept], share[kept], where="post", color=shade[name], label=name)
+            if name in means:
+                at = np.linspace(0, time[kept][-1], 50)
+                axis.plot(at, np.exp(-at / means[name]), color=shade[name], linestyle="--", linewidth=0.9)
+        log_axis(axis, "y")
+        axis.set_xlabel("time at a site (ps)")
+        axis.set_ylabel("share of stays\nthat last longer")
+        axis.set_xlim(left=0)
+        axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        return to_svg(figure)
+
+
+def rates(
+    panels: Mapping[str, Mapping[str, Mapping[str, tuple[float, float, float]]]], shade: Mapping[str, str]
+) -> bytes:
+    """Small multiples {what: {run: {class: (rate, low, high) in 1/ps}}} with 95 % intervals, classes as they come."""
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    width = WIDTH_IN * (1.0 if columns > 1 else 0.6)
+    with canvas(rows, columns, height=0.3 + 2.1 * rows, width=width) as (figure, axes):
+        for axis, (title, runs) in zip(axes, panels.items(), strict=False):
+            kinds = list(dict.fromkeys(kind for found in runs.values() for kind in found))
+            for k, (name, found) in enumerate(runs.items()):
+                at = [kinds.index(kind) + (k - (len(runs) - 1) / 2) * 0.7 / len(runs) for kind in found]
+                value, low, high = np.array(list(found.values())).T
+                axis.errorbar(at, value, [value - low, high - value], color=shade[name], marker="o", markersize=4,
+                              linestyle="none", linewidth=1.0)  # fmt: skip
+            axis.set_xticks(range(len(kinds)), kinds)
+            axis.set_title(title)
+            axis.set_ylabel("jumps per ion\nand time (1/ps)")
+            axis.set_ylim(bottom=0)
+            axis.grid(axis="x", visible=False)
+        for axis in axes[len(panels) :]:
+            axis.set_visible(False)
+        _legend(figure, list(dict.fromkeys(name for runs in panels.values() for name in runs)), shade)
+        return to_svg(figure)
+
+
+def by_lag(
+    panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]], shade: Mapping[str, str]
+) -> bytes:
+    """Small multiples {quantity: {run: (lag in ps, value, standard error)}} on a logarithmic axis of time."""
+    with canvas(1, len(panels), height=2.5) as (figure, axes):
+        for axis, (title, runs) in zip(axes, panels.items(), strict=True):
+            for name, (lag, value, err) in runs.items():
+                axis.fill_between(lag, value - err, value + err, color=shade[name], alpha=0.25, linewidth=0)
+                axis.plot(lag, value, color=shade[name], linewidth=1.1)
+            axis.axhline(0, color=GUIDE, linewidth=0.7, zorder=0)
+            axis.set_title(title)
+            axis.set_xlabel("lag time (ps)")
+            log_axis(axis, "x")
+        _legend(figure, list(dict.fromkeys(name for runs in panels.values() for name in runs)), shade)
+        return to_svg(figure)
+
+
+def _legend(figure, names: Sequence[str], shade: Mapping[str, str]) -> None:
+    handles = [plt.Line2D([], [], color=shade[name], marker="o", markersize=4, label=name) for name in names]
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(5, len(names)))

@@ -21,7 +21,7 @@ from .zeros import with_zeros
 # quantities that answer what a series is made for: parts of their keys, in the order of the panels
 _FIRST = (
     ".density", ".mean_n", ".Q0", ".Q1", ".Q2", ".Q3", "P-O.coordination", "V-O.coordination",
-    "Fe-O.coordination", "Na-O.coordination", ".vanadyl", ".NBO", ".BO_", "ion_spacing", "diffusion", "haven",
+    "Fe-O.coordination", "Na-O.coordination", ".vanadyl", ".NBO", ".BO_", "ion_spacing", ".E_a", "diffusion", "haven",
     "conductivity", "rate", "barrier",
 )  # fmt: skip
 _MOST_PANELS = 18
