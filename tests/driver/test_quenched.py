@@ -1,5 +1,7 @@
 """What is said of a quenched glass and of the melt before it, on structures that are known exactly."""
 
+import json
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -10,6 +12,10 @@ from naglass_drv.chemistry import densities, nmr
 from naglass_drv.chemistry.ions import species
 from naglass_drv.config.load import load
 from naglass_drv.errors import InputError
+from naglass_drv.report import checks
+from naglass_drv.report.dynamics import quench
+from naglass_drv.report.material import Material
+from naglass_drv.report.numbers import Figure, Table, leaves
 
 CELL = 40.0
 
@@ -115,6 +121,35 @@ def test_flags_say_what_is_wrong():
     assert quenched.flags(melted) == [
         {"topic": "Supercooled melt", "text": "6 of 12 P–O bonds were exchanged within 2 ps"}
     ]
+
+
+def test_the_page_tells_what_was_made(tmp_path):
+    """A table with NMR beside Q^n and its source, the curve of the quench, and the flags on the first page."""
+    sodium = Atoms("Na3", [[2, 2, 2], [35, 35, 5], [5, 35, 35]])
+    broken = ring() + sodium
+    broken.positions[3] += [0, 0, 15]
+    one = made(broken, {"Na": 3, "P": 3, "O": 9}, Memory("P", 1.0, 3.0, {"P-O": 0.1}, 0.0))
+    series = {key: np.array(values).tolist() for key, values in one.series.items()}
+    content = {
+        "protocol": "nvt-100 v1", "potential": "MACE model a.mace", "state": "glass", "melted_ps": 12.0,
+        "flags": quenched.flags(one), "curve": quenched.curve(one),
+        "quantities": [row.as_json() for row in quenched.rows(one)],
+    }  # fmt: skip
+    files = {"glass/g0/quench": tmp_path / "q.json", "glass/g0/made": tmp_path / "m.json"}
+    for path, value in zip(files.values(), (series, content), strict=True):
+        path.write_text(json.dumps(value))
+    material = Material({"system": {}, "glass": {}}, [], files)
+    section = quench(material)
+    names = {figure.name: figure for figure in leaves(section.blocks, Figure)}
+    assert set(names) == {"quench", "quench-curve"}
+    assert "with the MACE model a.mace at fixed density" in names["quench"].caption
+    table = next(leaves(section.blocks, Table))
+    cells = {row[0]: row[1] for row in table.rows}
+    assert (cells["protocol"], cells["state"], cells["time in the melt"].value) == ("nvt-100 v1", "glass", 12.0)
+    assert cells["share of Q²"].value == pytest.approx(1 / 3) and cells["NMR: Q²"].value == 1.0
+    assert "StatMechGlass" in table.caption and cells["pressure"].error > 0
+    told = {(found.topic, found.kind) for found in checks.findings(material)}
+    assert {("Not the glass asked for", "bad"), ("Melt remembers its start", "note")} <= told
 
 
 def test_nmr_is_interpolated_within_its_range():
