@@ -362,7 +362,7 @@ def test_validate_says_what_it_would_cost(tmp_path):
     done = naglass("validate", "input.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert "3 melt-quenches of 780000 atoms, 40 ps (40000 steps); about 1.7 GB of memory each, 140 GB" in lines[1]
+    assert "3 melt-quenches of 780000 atoms, 40 ps (40000 steps); about 1.7 GB of memory each, 4.5 GB" in lines[1]
     assert "2 labels gfn1-xtb, up to 3 atoms" in lines[2]
     assert lines[3] == "  start it with mpirun -n 4 or higher"
 

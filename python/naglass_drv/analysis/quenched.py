@@ -149,12 +149,16 @@ def flags(made: Made) -> list[dict[str, str]]:
 
 
 def _remembered(melt: Memory, times: np.ndarray) -> str:
-    said = f"after {np.ptp(times):.3g} ps the MSD of {melt.slowest} is {melt.msd_A2:.2g} Å² of the "
-    said += f"{melt.neighbor_A**2:.2g} Å² to its next neighbor in the network"
-    shares = ", ".join(f"{100 * share:.0f} % of {pair.replace('-', '–')}" for pair, share in melt.renewed.items())
-    said += f", {shares} bonds are exchanged, where {100 * RENEWED:.0f} % are needed" if shares else ""
-    still = melt.change is not None and melt.change > 0
-    return f"{said}, and shares of Qⁿ change by {melt.change:.2g} standard errors" if still else said
+    said = [
+        f"after {np.ptp(times):.3g} ps the MSD of {melt.slowest} is {melt.msd_A2:.2g} Å² (needed: "
+        f"{melt.neighbor_A**2:.2g}, the square of the distance to its next neighbor in the network)"
+    ]
+    for pair, share in melt.renewed.items():
+        dashed = pair.replace("-", "–")
+        said.append(f"{100 * share:.0f} % of {dashed} bonds are exchanged (needed: {100 * RENEWED:.0f} %)")
+    if melt.change:
+        said.append(f"shares of Qⁿ change by {melt.change:.2g} standard errors")
+    return ", ".join(said)
 
 
 def _network(made: Made) -> Iterator[str]:

@@ -6,7 +6,7 @@ from .ions import Species
 from .notation import oxides
 
 #: Where the measured shares come from.
-SOURCE = "NMR data collected with StatMechGlass (github.com/OxideGlassGroupAAU/StatMechGlass, Data/P2O5/Na.csv)"
+SOURCE = "³¹P NMR: data collected with StatMechGlass (github.com/OxideGlassGroupAAU/StatMechGlass, Data/P2O5/Na.csv)"
 # mol% Na2O: % of Q3, Q2, Q1, Q0. The row of the source at 57 mol% repeats that at 54.1, against the balance of charges
 _SODIUM = {
     5.0: (96, 4, 0, 0), 7.5: (94, 6, 0, 0), 10.0: (89, 11, 0, 0), 15.0: (81, 19, 0, 0), 20.0: (77, 23, 0, 0),

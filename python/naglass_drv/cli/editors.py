@@ -56,6 +56,8 @@ def schema() -> dict[str, Any]:
     options = dict(definitions["Level"]["properties"])
     own_name = {"anyOf": [options.pop("name"), {"$ref": "#/$defs/Level"}]}
     definitions["Reference"]["properties"] |= options | {"level": own_name}
+    # a density may be looked up
+    definitions["System"]["required"].remove("density_g_cm3")
     mixture = Mixture.model_json_schema()
     definitions |= mixture.pop("$defs", {}) | {"Mixture": mixture}
     for name, section in (("Input", found), *definitions.items()):

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..fields import Section
 from .borrowed import resolve
 from .checks import check_cutoffs, cross_check
-from .forms import nest_levels
+from .forms import look_up_density, nest_levels
 from .partial import Partial
 from .rounds import RoundView, check_loop, inputs_of, later_rounds
 from .schema import Input
@@ -122,6 +122,8 @@ def load_study(path: Path, source: Path | None = None, checks: Iterable[Check] =
     first: list[tuple[Partial, Document]] = []
     for name, view in views(document).items():
         origins[name] = view.described if isinstance(view, View) else Described()
+        if (found := look_up_density(view)) is not None:
+            origins[name] = replace(origins[name], density_source=found)
         documents[name], given[name], known = [], [], []
         # later_rounds reads an entry when it is asked for: by then the errors of the round before are known
         for part in chain([view], later_rounds(view)):

@@ -39,8 +39,8 @@ class Mixture(Section):
     """A cell from mol-% of compounds: the smallest neutral one of at least `atoms` atoms.
 
     One share may be ``rest``. `redox` gives the part of an element that has a charge, as ``V4+/V: 0.25``. The density
-    is given, or follows from additive molar volumes of the compounds. In a series, shares and ratios may be lists,
-    and every combination becomes a system.
+    is given, follows from additive molar volumes of the compounds, or is looked up. In a series, shares and ratios may
+    be lists, and every combination becomes a system.
     """
 
     mol_percent: dict[str, Percent | Literal["rest"] | list[Percent]] = Field(min_length=1)
@@ -247,12 +247,12 @@ def _is_one(document: Document, at: Where, given: Mixture) -> bool:
 
 
 def _has_terms(document: Document, at: Where, given: Mixture) -> bool:
-    """Whether a mixture is one of compounds, with a density or the molar volume of each; errors if not."""
+    """Whether a mixture is one of compounds, with the molar volume of each or of none; errors if not."""
     compounds = [_is_compound(document, at, formula) for formula in given.mol_percent]
     volumes = given.molar_volumes_cm3
     lacking: list[str] = []
-    if (given.density_g_cm3 is None) == (volumes is None):
-        document.fault(at, "needs either density_g_cm3 or molar_volumes_cm3")
+    if given.density_g_cm3 is not None and volumes is not None:
+        document.fault(at, "needs either density_g_cm3 or molar_volumes_cm3, not both")
         return False
     if volumes is not None:
         lacking = [name for name, share in given.mol_percent.items() if share and name not in volumes]
@@ -303,7 +303,8 @@ def _made(
     source, density = "input", given.density_g_cm3
     if given.molar_volumes_cm3 is not None:
         source, density = "molar volumes", mixture.density_from_volumes(cell, given.molar_volumes_cm3)
-    yield {"composition": cell.counts, "density_g_cm3": density}, Described(cell, source)
+    stated = {} if density is None else {"density_g_cm3": density}
+    yield {"composition": cell.counts, **stated}, Described(cell, source)
 
 
 def _shares(document: Document, at: Where, given: Mixture, note: str) -> dict[str, float] | None:

@@ -36,6 +36,7 @@ _DETERMINED = 0.5
 _REDOX = 0.1
 _PRESSURE_GPA = 1.0
 _DENSITY = 0.05
+_REMEMBERS = "Melt remembers its start"
 _FORCE_MEV_PER_A = 100.0
 # structures of which a note gives the numbers
 _TOLD = 2
@@ -49,8 +50,7 @@ _ADVICE = {
     "ions, or the assignment fails.",
     "Not the glass asked for": "A slower quench, a longer melt or another potential may make it; what is measured on "
     "it describes another material.",
-    "Melt remembers its start": "The structure is partly that of the packing, or of the glass that was melted; melt "
-    "longer or hotter.",
+    _REMEMBERS: "The structure is partly that of the packing, or of the glass that was melted; melt longer or hotter.",
     "Unusual structure": "",
     "Supercooled melt": "The network itself flows: this is a supercooled melt, not a glass. Its structure changes "
     "during the run, and the motion of the ions is partly that of the host.",
@@ -104,7 +104,9 @@ def findings(material: Material) -> list[Finding]:
         found += density(name, numbers, material.input["system"])
         found += relaxation(name, numbers)
     for name, made in glasses_made(material).items():
-        found += [Finding(flag["topic"], "bad", name, flag["text"]) for flag in made["flags"]]
+        for flag in made["flags"]:
+            kind = "note" if flag["topic"] in (_MELT, _REMEMBERS) else "bad"
+            found.append(Finding(flag["topic"], kind, name, flag["text"]))
     found += quench_pressure(
         {name: material.json(f"glass/{name}/quench") for name in material.names("glass", "quench")}
     )

@@ -60,7 +60,7 @@ def made_blocks(material: Material) -> list[Table | Figure | Notice]:
                     rows[f"{label} Q{str(n).translate(SUPERSCRIPT)}"][name] = own[key]
                     sources |= {own[key].note} if key.startswith("NMR") else set()
     caption = "Means over the second half of the hold, ± one standard error; Qⁿ of the minimized glass."
-    caption += "".join(f" NMR: {source}." for source in sorted(sources))
+    caption += "".join(f" {source}." for source in sorted(sources))
     return [side_by_side(list(found), rows, caption), *_curves(material, found)]
 
 

@@ -203,7 +203,11 @@ def _size(numbers: Mapping[str, Any]) -> str:
 
 def _quench(material: Material) -> str:
     glass, system = material.input["glass"], material.input["system"]
-    given = "given in" if material.density_source == "input" else f"that follows from the {material.density_source} in"
+    source = material.density_source
+    given = {
+        "input": "given in the input file",
+        "molar volumes": "that follows from the molar volumes in the input file",
+    }
     rigid = glass.get("model") is None
     vanadyl = (
         " The potential has no directional V=O bond: V\N{EN DASH}O distances of the quenched glass below "
@@ -215,10 +219,9 @@ def _quench(material: Material) -> str:
     )
     return (
         f"The melt was quenched at {cooling_rate(glass)}{protocol} with a {potential(material)}, {free} the fixed "
-        f"density of {system['density_g_cm3']:.4g} g/cm³ {given} the input "
-        f"file; in the laboratory, melts are cooled at about {_LABORATORY_RATE}. The glass is therefore less "
-        "relaxed than a real one: more defects, more disorder in the first shells, and a network that "
-        "remembers the melt."
+        f"density of {system['density_g_cm3']:.4g} g/cm³ {given.get(source, f'of {source}')}; in the laboratory, melts "
+        f"are cooled at about {_LABORATORY_RATE}. The glass is therefore less relaxed than a real one: more defects, "
+        "more disorder in the first shells, and a network that remembers the melt."
     ) + (vanadyl if rigid and any(label.startswith("V") for label in system["composition"]) else "")
 
 
