@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..chemistry.ions import SYMBOLS
+from ..config import cost
 from ..runtime.task import Effort
 
 _NUMBER = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
@@ -37,8 +38,15 @@ def label(section: Any, symbols: Iterable[str], *, moves: bool = True) -> Effort
 
 
 def taught(section: Any, atoms: int) -> Effort:
-    """Frames labeled by a potential: atoms in all of them."""
-    return Effort(f"reference {section.level.title}", max(atoms, 1))
+    """Frames labeled by a potential: atoms in all of them, times the most steps of a relaxation."""
+    return Effort(f"reference {section.level.title}", max(atoms, 1) * cost.evaluations(section))
+
+
+def kept(section: Any) -> int:
+    """The most frames that a reference set keeps of each of its structures."""
+    if section.aimd is not None:
+        return 1 + math.ceil(1000.0 * sum(map(_segment_ps, section.aimd.segments)) / section.aimd.every_fs)
+    return 1 if section.relax is None else min(section.relax.frames, 1 + section.relax.max_steps)
 
 
 def _segment_ps(segment: Any) -> float:

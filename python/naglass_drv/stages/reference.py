@@ -107,7 +107,7 @@ def expect(run: Run) -> tuple[list[Task], Labels]:
     given = _given_e0(run)
     for section in run.input.reference:
         cells = _expected_cells(run, section)
-        frames[section.name] = len(cells)
+        frames[section.name] = len(cells) * efforts.kept(section)
         if section.level.is_potential:
             tasks += teaching.expect(name, section, cells)
             continue
@@ -216,8 +216,9 @@ def collect(run: Run, done: list[Done]) -> Labels:
         stem = folder / section.name
         if section.level.is_potential:
             taught = [item for item in done if teaching.belongs(item.task, section)]
-            _collect_frames(stem, taught, taught)
-            for role in ENDINGS.keys() - {"admitted", "rejected"}:
+            frames = _collect_frames(stem, taught, taught)
+            _write_relaxed(_file(stem, "relaxed"), frames if section.relax is not None else [])
+            for role in ENDINGS.keys() - {"admitted", "relaxed", "rejected"}:
                 _file(stem, role).unlink(missing_ok=True)
         else:
             _collect_cp2k(stem, [(item, asked) for item, asked in by_cp2k if asked.set == section.name])
