@@ -133,13 +133,16 @@ def test_heads_are_one_task_that_is_calibrated_from_the_predictions_of_each(tmp_
     write_frames(tmp_path / "frames.extxyz", cells)
     for name in ("train", "test"):
         files[name].write_bytes((tmp_path / "frames.extxyz").read_bytes())
-    files["summary"].write_text(json.dumps({"E0_eV": dict.fromkeys(ELEMENTS, -1.0), "level": "x", "frames": 4}))
+    parts = {"train": {"atoms": 3 * len(cells[0])}, "test": {"atoms": len(cells[0])}}
+    summary = {"E0_eV": dict.fromkeys(ELEMENTS, -1.0), "level": "x", "frames": 4} | parts
+    files["summary"].write_text(json.dumps(summary))
     asked = {"epochs": 2, "committee": 3, "committee_of": "heads"}
     run = study(tmp_path, train=asked, dataset={"level": "gfn1-xtb"})
     run = replace(run, takes={"dataset": Dataset(step="dataset", files=files)})
     (task,) = train.plan(run)
     assert task.name == "model" and task.settings["heads"] == 3
-    (expected,), _ = train.expect(replace(run, takes={"dataset": Dataset(facts={"frames": 4})}))
+    foreseen = Dataset(facts={"frames": 4, "atoms": 4 * len(cells[0])})
+    (expected,), _ = train.expect(replace(run, takes={"dataset": foreseen}))
     alone = train.plan(replace(run, input=study(tmp_path, train={"epochs": 2}, dataset={"level": "gfn1-xtb"}).input))
     assert "heads" not in alone[0].settings and alone[0].effort.size < task.effort.size == expected.effort.size
     labels = np.concatenate([cell.arrays["REF_forces"] for cell in cells])

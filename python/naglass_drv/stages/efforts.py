@@ -60,13 +60,13 @@ def dataset(frames: int) -> Effort:
     return Effort("dataset", max(frames, 1))
 
 
-def training(section: Any, frames: int, *, refined: bool) -> Effort:
-    """Epochs times frames, and those of read-out heads; a model of another shape takes another time, which is not
-    foreseen.
+def training(section: Any, atoms: int, *, refined: bool) -> Effort:
+    """Epochs times the atoms in all frames, and those of read-out heads; a model of another shape takes another time,
+    which is not foreseen.
     """
     heads = _HEAD * section.committee if section.committee_of == "heads" else 0.0
     shape = "refined" if refined else f"{section.channels}x{section.max_L} {section.layers}"
-    return Effort(f"train {shape} {section.dtype}", max(frames, 1) * section.epochs * (1.0 + heads))
+    return Effort(f"fit {shape} {section.dtype}", max(atoms, 1) * section.epochs * (1.0 + heads))
 
 
 def dynamics(section: Any, atoms: int) -> Effort:

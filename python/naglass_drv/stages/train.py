@@ -57,15 +57,16 @@ def _task(run: Run, member: int, summary: Mapping[str, Any], inputs: Mapping[str
     options = section.model_dump(mode="json", exclude=_START)
     seed = committee.seed_of(member, run.input.seed)
     settings = dumped(Settings(options, summary["E0_eV"], summary["level"], seed, tuning, committee.heads_in(section)))
-    effort = efforts.training(section, _frames(run, summary["frames"]), refined=start is not None)
+    atoms = sum(summary[part]["atoms"] for part in (dataset.TRAIN, dataset.TEST) if summary[part])
+    effort = efforts.training(section, _atoms(run, summary["frames"], atoms), refined=start is not None)
     return Task(name, committee.task_of(member), settings, inputs, tools=("mace",), effort=effort)
 
 
 def expect(run: Run) -> tuple[list[Task], Model]:
     """One task for each member, with all frames of the dataset."""
-    frames, section = run.take("dataset", Dataset).facts["frames"], run.input.train
+    expected, section = run.take("dataset", Dataset).facts, run.input.train
     refined = "start" in run.takes or isinstance(section.start_model, Path)
-    effort = efforts.training(section, _frames(run, frames), refined=refined)
+    effort = efforts.training(section, _atoms(run, expected["frames"], expected["atoms"]), refined=refined)
     members = range(committee.tasks_in(section))
     return [Task(name, committee.task_of(member), {}, effort=effort) for member in members], Model()
 
@@ -107,14 +108,16 @@ def _replayed(run: Run) -> Path | None:
     return None if wish is None or wish.file is None else run.source / wish.file
 
 
-def _frames(run: Run, frames: int) -> int:
-    """The frames of an epoch: those of the dataset, and those that are replayed."""
+def _atoms(run: Run, frames: int, atoms: int) -> int:
+    """The atoms in all frames of an epoch: those of the dataset, and those that are replayed."""
     from ..dataset.frames import read_frames
 
     wish = run.input.train.replay
     if wish is None:
-        return frames
-    return frames + (wish.frames or (frames if wish.file is None else len(read_frames(run.source / wish.file))))
+        return atoms
+    sizes = [] if wish.file is None else [len(frame) for frame in read_frames(run.source / wish.file)]
+    of, all_atoms = (len(sizes), sum(sizes)) if sizes else (frames, atoms)
+    return atoms + round(all_atoms * min(wish.frames or of, of) / max(of, 1))
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
