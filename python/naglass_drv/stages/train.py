@@ -146,7 +146,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
 def collect(run: Run, done: list[Done]) -> Model:
     """Copy models, exports, errors and parity data to where the md stage and the report find them, and calibrate the
-    deviation of a committee on the frames that were held out.
+    deviation of a committee, and measure the errors of its mean, on the frames that were held out.
     """
     files: dict[str, Path] = {}
     for member, item in enumerate(done):
@@ -155,12 +155,14 @@ def collect(run: Run, done: list[Done]) -> Model:
     roles = [committee.head_role(member) for member in range(heads)]
     roles = roles or [committee.role_of(member, "parity-test") for member in range(len(done))]
     held_out = [files[role] for role in roles if role in files]
-    uncertainty = run.products / "model" / f"{committee.UNCERTAINTY}.json"
-    uncertainty.unlink(missing_ok=True)
+    own = {role: run.products / "model" / f"{role}.json" for role in (committee.UNCERTAINTY, committee.MEAN)}
+    for path in own.values():
+        path.unlink(missing_ok=True)
     if len(roles) > 1 and len(held_out) == len(roles):
-        found = committee.calibration(done[0].task.inputs[dataset.TEST], held_out)
-        write_json(uncertainty, found.as_json())
-        files[committee.UNCERTAINTY] = uncertainty
+        test = done[0].task.inputs[dataset.TEST]
+        write_json(own[committee.UNCERTAINTY], committee.calibration(test, held_out).as_json())
+        write_json(own[committee.MEAN], {"errors": {"test": committee.mean_errors(test, held_out)}})
+        files |= own
     return Model(files=files)
 
 
