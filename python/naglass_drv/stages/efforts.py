@@ -12,6 +12,8 @@ _NUMBER = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
 _SOFT_PS = 1.0
 # of the time of a fit, for each read-out head fitted after it (benchmarks/committees.py)
 _HEAD = 0.1
+# of the time per atom of the cells of the small preset, for steps of a large cell in LAMMPS
+_STEADY = 0.05
 # of a shell that is melted anew around a core, and of the core that is released
 _SOFT_SHELL_PS, _RELEASE_PS = 0.5, 0.2
 
@@ -97,4 +99,5 @@ def pages(kind: str, count: int = 1) -> Effort:
 
 def screening(family: str, preset: str, crystals: int) -> Effort:
     """The gates of one potential: atoms times evaluations; in production those of quenches and transport above all."""
-    return Effort(f"screen {family}", 6000 + 2700 * crystals if preset == "small" else 1.3e8)
+    steady = _STEADY if family in ("mace", "lammps") else 1.0
+    return Effort(f"screen {family}", 6000 + 2700 * crystals if preset == "small" else 1.3e8 * steady)
