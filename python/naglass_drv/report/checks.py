@@ -228,7 +228,7 @@ def phase(numbers: Mapping[str, Any]) -> str:
 
 
 def _exchanged(numbers: Mapping[str, Any]) -> Iterator[str]:
-    for pair, found in numbers.get("exchanged_bonds", {}).items():
+    for pair, found in numbers["exchanged_bonds"].items():
         if found["exchanged"] > max(1, _EXCHANGED * found["bonds"]):
             dashed, over = pair.replace("-", "–"), numbers["duration_ps"]
             yield f"{found['exchanged']} of {found['bonds']} {dashed} bonds were exchanged within {over:.3g} ps"
