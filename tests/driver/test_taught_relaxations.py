@@ -125,6 +125,19 @@ def test_one_that_does_not_come_to_rest_is_listed_and_its_steps_are_kept(tmp_pat
     assert rejected[0]["frame"] == "a-part0 cells-0-v0 end" and "after 2 steps" in rejected[0]["message"]
 
 
+def test_what_cannot_be_relaxed_is_rejected_with_the_reason(tmp_path, odd):
+    """A cell by a potential that gives no stress of it, and a structure with two atoms on top of each other."""
+    run = run_of(tmp_path, ARGON, "cell")
+    slab, close = crystal(), crystal()
+    slab.pbc = [True, True, False]
+    close.positions[1] = close.positions[0] + [0.0, 0.0, 0.5]
+    write_frames(tmp_path / "cells.extxyz", [slab, close])
+    labels = reference.collect(run, [attempt(run, task) for task in reference.plan(run)])
+    rejected = json.loads(labels.files["a/rejected"].read_text())
+    assert [each["failure"] for each in rejected] == ["NO_STRESS"] * 2 + ["TOO_CLOSE"] * 2
+    assert "gives no stress to relax the cell by" in rejected[0]["message"] and "a/admitted" not in labels.files
+
+
 def test_a_stopped_relaxation_goes_on_where_it_was_and_ends_with_the_same_numbers(tmp_path, odd):
     run = run_of(tmp_path, ARGON, "cell")
     (task,) = reference.plan(run)
