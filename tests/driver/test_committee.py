@@ -133,23 +133,32 @@ def test_heads_are_one_task_that_is_calibrated_from_the_predictions_of_each(tmp_
     write_frames(tmp_path / "frames.extxyz", cells)
     for name in ("train", "test"):
         files[name].write_bytes((tmp_path / "frames.extxyz").read_bytes())
-    files["summary"].write_text(json.dumps({"E0_eV": dict.fromkeys(ELEMENTS, -1.0), "level": "x", "frames": 4}))
+    parts = {"train": {"atoms": 3 * len(cells[0])}, "test": {"atoms": len(cells[0])}}
+    summary = {"E0_eV": dict.fromkeys(ELEMENTS, -1.0), "level": "x", "frames": 4} | parts
+    files["summary"].write_text(json.dumps(summary))
     asked = {"epochs": 2, "committee": 3, "committee_of": "heads"}
     run = study(tmp_path, train=asked, dataset={"level": "gfn1-xtb"})
     run = replace(run, takes={"dataset": Dataset(step="dataset", files=files)})
     (task,) = train.plan(run)
     assert task.name == "model" and task.settings["heads"] == 3
-    (expected,), _ = train.expect(replace(run, takes={"dataset": Dataset(facts={"frames": 4})}))
+    foreseen = Dataset(facts={"frames": 4, "atoms": 4 * len(cells[0])})
+    (expected,), _ = train.expect(replace(run, takes={"dataset": foreseen}))
     alone = train.plan(replace(run, input=study(tmp_path, train={"epochs": 2}, dataset={"level": "gfn1-xtb"}).input))
     assert "heads" not in alone[0].settings and alone[0].effort.size < task.effort.size == expected.effort.size
     labels = np.concatenate([cell.arrays["REF_forces"] for cell in cells])
     folder = tmp_path / "attempt-1"
     folder.mkdir()
-    for head, factor in enumerate((0.9, 1.0, 1.1)):
+    for head, factor in enumerate((0.9, 1.0, 1.4)):
         arrays = {"forces_model_eV_per_A": factor * labels, "forces_label_eV_per_A": labels}
+        arrays["energy_model_eV_per_atom"] = np.full(4, 0.01 * head)
         np.savez(folder / f"parity-test-head-{head}.npz", **arrays)
     model = train.collect(run, [Done(task, folder, {}, {})])
-    assert {"head-0/parity-test", "head-1/parity-test", "head-2/parity-test", "uncertainty"} == model.files.keys()
+    heads = {f"head-{head}/parity-test" for head in range(3)}
+    assert heads | {"uncertainty", "mean"} == model.files.keys()
+    # the mean is off by 10 %, and by 10 meV/atom, whatever the body's own readouts do
+    errors = json.loads(model.files["mean"].read_text())["errors"]["test"]
+    assert errors["forces_rmse_meV_per_A"] == pytest.approx(100.0 * np.sqrt((labels**2).mean()))
+    assert errors["energy_rmse_meV_per_atom"] == pytest.approx(10.0)
     assert json.loads(model.files["uncertainty"].read_text())["groups"] == 4
 
 
@@ -206,7 +215,8 @@ def test_the_first_round_never_stops():
     assert [each["met"] for each in found] == [False, False, False, True]
 
 
-def decided(folder, budget=None, spent=1.0, uncertain=1):
+def decided(folder, budget=None, spent=1.0, uncertain=1, means=()):
+    """A decision after two rounds, whose models have these force errors of their mean, if any."""
     takes = {}
     for role, rmse, scope in (("", 100.0, "s/round-2"), ("_before", 101.0, "s/round-1")):
         told = facts(uncertain, rmse=rmse, Q1=(0.38, 0.42))
@@ -219,7 +229,11 @@ def decided(folder, budget=None, spent=1.0, uncertain=1):
                 files[f"{name}/{word}"] = path
         summary = folder / f"summary{role}.json"
         summary.write_text(json.dumps({"errors": {"test": told.errors}}))
-        takes |= {f"md{role}": (Trajectories(scope, "md", files),), f"train{role}": Model(files={"summary": summary})}
+        model = {"summary": summary}
+        if role in means:
+            model["mean"] = folder / f"mean{role}.json"
+            model["mean"].write_text(json.dumps({"errors": {"test": {"forces_rmse_meV_per_A": means[role]}}}))
+        takes |= {f"md{role}": (Trajectories(scope, "md", files),), f"train{role}": Model(files=model)}
     content = {"stop_when_stable": False, "stop": STOP | {"budget_core_h": budget}, "spent_core_h": spent}
     return decision.collect(Run(content, folder, folder, takes), []).facts
 
@@ -235,6 +249,13 @@ def test_the_decision_says_which_criteria_ended_the_loop_or_are_open(tmp_path):
     over = decided(tmp_path, budget=2.0, spent=2.5, uncertain=50)
     assert over["over_budget"] and not over["converged"]
     assert over["reason"].startswith("budget of 2 core hours used (2.5), not converged: 5 %")
+
+
+def test_the_held_out_error_is_that_of_the_mean_where_both_rounds_have_it(tmp_path):
+    worse = decided(tmp_path, means={"": 80.0, "_before": 60.0})
+    assert not worse["converged"] and "error 60 and then 80 meV/Å (+33 %)" in worse["reason"]
+    alone = decided(tmp_path, means={"": 80.0})
+    assert alone["converged"] and "error 101 and then 100 meV/Å" in alone["reason"]
 
 
 INPUT = """\

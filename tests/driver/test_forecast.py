@@ -168,3 +168,71 @@ def test_efforts_are_the_same_before_and_at_planning(tmp_path):
         assert [task.effort for task in expected] == [task.effort for task in glass.plan(run)]
         assert len(product.facts["symbols"]) == 3
         json.dumps(product.facts)
+
+
+LOOP = """\
+name: loop
+systems:
+  - {name: a, composition: {Na: 1, P: 1, O: 3}, formula_units: 4, density_g_cm3: 2.5}
+  - {name: b, composition: {Na: 1, P: 1, O: 3}, formula_units: 6, density_g_cm3: 2.5}
+glass: {replicas: 2}
+reference: [{name: first, level: gfn1-xtb, frames_per_structure: 2, melt_frames_per_structure: 1}]
+dataset: {level: gfn1-xtb}
+train: {epochs: 10}
+md: {temperatures_K: [600, 900, 1200], time_ps: 10, candidates: 5, replicate: [2, 1, 1]}
+learn:
+  rounds:
+    - reference: [{name: picked, level: gfn1-xtb, structures: candidates, frames_per_structure: 3}]
+    - reference: [{name: relaxed, level: gfn1-xtb, structures: candidates, relax: {frames: 4}}]
+"""
+
+
+def fits(folder, text):
+    """The efforts of the fits of each round, in the workflow in time only."""
+    from naglass_drv.cli.run import work_of
+    from naglass_drv.config.load import load_study
+    from naglass_drv.stages import load
+
+    (folder / "input.yaml").write_text(text)
+    found = []
+
+    def watched(name):
+        def expect(run):
+            tasks, product = load(name).expect(run)
+            found.extend(task.effort for task in tasks if name == "train")
+            return tasks, product
+
+        return SimpleNamespace(expect=expect)
+
+    workflow = work_of(load_study(folder / "input.yaml"))["workflow"]()
+    assert forecast(workflow, watched, folder, folder / "run", {}, 2, Times([])).unforeseen == []
+    return found
+
+
+def test_the_fit_of_every_round_has_the_atoms_of_all_frames_labeled_so_far(tmp_path):
+    # two glasses of 20 and of 30 atoms, three frames of each; five candidates of twice the atoms from each of three
+    # trajectories, each labeled three times, then once more along a relaxation of which four frames are kept
+    first = 2 * 3 * (20 + 30)
+    picked = 2 * 3 * 5 * (40 + 60)
+    expected = [10 * first, 10 * (first + 3 * picked), 10 * (first + 3 * picked + 4 * picked)]
+    found = fits(tmp_path, LOOP)
+    assert [each.size for each in found] == expected
+    assert [each.work for each in found] == ["fit 16x0 2 float64", *["fit refined float64"] * 2]
+
+
+def test_a_dataset_that_is_thinned_bounds_the_fit_by_its_largest_frames(tmp_path):
+    text = LOOP.replace("dataset: {level: gfn1-xtb}", "dataset: {level: gfn1-xtb, max_frames: 100}")
+    assert [each.size for each in fits(tmp_path, text)] == [3000, 10 * (90 * 60 + 10 * 40), 10 * 100 * 60]
+
+
+def test_frames_along_ab_initio_md_are_counted(tmp_path):
+    moves = "aimd: {segments: [{temperature_K: 300, time_ps: 0.1}], every_fs: 20}"
+    text = LOOP.partition("learn:")[0].replace("melt_frames_per_structure: 1", moves)
+    assert [each.size for each in fits(tmp_path, text)] == [10 * 2 * 2 * (20 + 30) * 6]
+
+
+def test_an_estimate_with_relaxations_says_that_it_is_an_upper_bound(tmp_path, capsys):
+    (tmp_path / "input.yaml").write_text(LOOP)
+    assert main(["estimate", str(tmp_path / "input.yaml")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("an upper bound") for line in lines) == 2 and "max_steps" in lines[-1]

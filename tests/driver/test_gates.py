@@ -18,7 +18,7 @@ from naglass_drv.analysis.gates import GATES, leader, not_dominated, wilson
 from naglass_drv.analysis.mobility import activation
 from naglass_drv.analysis.moduli import moduli
 from naglass_drv.analysis.phonons import phonons
-from naglass_drv.analysis.quenching import Quench
+from naglass_drv.analysis.quenching import Quench, repeated
 from naglass_drv.analysis.stretches import bonds, stretches
 from naglass_drv.analysis.volumes import volume_curve
 from naglass_drv.dataset.held_out import held_out
@@ -125,6 +125,37 @@ def test_a_sound_potential_passes():
     }  # fmt: skip
     assert found["G3"]["forces_slope"] == pytest.approx(1.0)
     assert found["G6"]["forecast_s"] > found["G4-cell"]["forecast_s"] > 0, "what is not run has its cost"
+
+
+def test_the_forecast_of_dynamics_in_lammps_is_by_its_steps_and_not_by_its_starts(monkeypatch):
+    """On a clock that ticks a second for another structure than the last one, and a millisecond for a step of it."""
+    clock, last = [0.0], [""]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+
+    class Ticking(simple.Morse):
+        def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+            now = str(atoms.symbols)
+            clock[0] += 1e-3 if now == last[0] else 1.0
+            last[0] = now
+            super().calculate(atoms, properties, system_changes)
+
+    given, found = material(), {}
+    given = replace(given, frames=[given.frames[0], given.frames[1].repeat((2, 1, 1)), given.frames[2]])
+    for frame in given.frames:
+        truth = evaluated(simple.Morse())(frame)
+        frame.info["REF_energy"], frame.arrays["REF_forces"] = truth.energy, truth.forces
+    for by_lammps in (True, False):
+        with session(Ticking()) as opened:
+            opened.by_lammps = by_lammps
+            found[by_lammps] = screened(opened, given, PRESETS["small"], seed=1)
+    atoms = len(repeated(given.start, 300))
+    # of six evaluations, this calculator remembers the first
+    step_ms = found[True]["G3"]["step_ms_per_atom"]
+    assert step_ms == pytest.approx(5 / 6 / atoms)
+    steps = 3 * 300 * len(Quench().targets_K())
+    assert found[True]["G6"]["forecast_s"] == pytest.approx(1e-3 * step_ms * steps)
+    assert found[False]["G6"]["forecast_s"] > 100 * found[True]["G6"]["forecast_s"]
+    assert "step_ms_per_atom" not in found[False]["G3"]
 
 
 @pytest.mark.parametrize(

@@ -240,10 +240,11 @@ def test_oxidation_states_are_held_against_the_input(numbers, composition, units
 )
 def test_a_network_that_relaxes_is_told(msd, relaxes):
     moved = {"ion": "Na", "msd_at_longest_lag_A2": msd, "longest_lag_ps": 5.0}
-    found = list(checks.relaxation("g0", {"transport": moved, "composition": elements(species(VANADIUM))}))
+    numbers = {"transport": moved, "composition": elements(species(VANADIUM)), "exchanged_bonds": {}}
+    found = list(checks.relaxation("g0", numbers))
     assert bool(found) == relaxes
     assert not relaxes or found[0].text.startswith(f"within 5 ps the MSD of the host is P {msd['P']:.2g}, V")
-    assert list(checks.relaxation("glass", {"transport": None})) == []
+    assert list(checks.relaxation("glass", {"transport": None, "exchanged_bonds": {}})) == []
 
 
 def test_density_far_from_the_input_and_large_force_errors_are_told():
@@ -285,7 +286,7 @@ def test_a_run_of_an_earlier_version_is_reported_without_what_it_did_not_measure
     bench = quenched(tmp_path, "Na4V2P4O16_quench.extxyz", VANADIUM)
     path = bench.run.products / "analysis" / "glass.json"
     numbers = json.loads(path.read_text())
-    for key in ("angles", "density_is_set"):
+    for key in ("angles", "density_is_set", "exchanged_bonds"):
         del numbers[key]
     for key in ("states_err", "label_share_err", "flagged_share_err"):
         del numbers["fingerprints"]["V"][key]

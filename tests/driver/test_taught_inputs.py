@@ -77,7 +77,6 @@ def test_levels_that_are_refused_with_their_line(tmp_path, monkeypatch, level, m
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ("relax: {}", "relax: a potential labels structures; it does not relax them here"),
         ("aimd: {segments: [{temperature_K: 300, time_ps: 1}]}", "aimd: a potential labels structures"),
         ("outputs: [elf]", "outputs: a potential knows no electrons"),
         ("spin: sampled", "spin: sampled: a potential knows no spin"),

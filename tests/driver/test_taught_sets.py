@@ -118,7 +118,8 @@ def test_a_set_is_cut_into_tasks_of_some_atoms(tmp_path, monkeypatch):
     assert names == [["0-v0", "0-v1"], ["1-v0"], ["1-v1", "2-v0"], ["2-v1", "3-v0", "3-v1"]]
     foreseen, labels = reference.expect(run)
     assert [task.effort for task in foreseen] == [task.effort for task in tasks] and labels.facts["frames"] == {"a": 8}
-    assert cost.batches([]) == [] and cost.batches([100, 1]) == [range(1), range(1, 2)]
+    (section,) = run.input.reference
+    assert cost.batches([], section) == [] and cost.batches([100, 1], section) == [range(1), range(1, 2)]
 
 
 def test_a_stopped_task_goes_on_where_it_was(tmp_path, odd):

@@ -137,6 +137,43 @@ def test_a_system_that_was_left_out_is_named(folder):
     assert "meta/dataset: left out; dataset: no admitted frames" in status.overview(folder / "run")
 
 
+def test_why_says_what_an_edited_input_makes_of_finished_tasks(folder, capsys):
+    def told(name, text):
+        (folder / "input.yaml").write_text(text)
+        assert main(["status", "--why", name]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    provenance = folder / "run/provenance.json"
+    known = json.loads(provenance.read_text()) | {"input": str(folder / "input.yaml"), "source": str(folder)}
+    provenance.write_text(json.dumps(known))
+    before = told("meta/glass/g0", TWO)
+    assert before[0] == "meta/glass/g0: done; attempt-1" and not any("input" in line for line in before)
+    denser = TWO.replace("O: 8}, density_g_cm3: 2.5", "O: 8}, density_g_cm3: 2.6")
+    kept = told("meta/glass/g0", denser)
+    assert kept[: len(before)] == before
+    changed = kept.index("changed in the input since this run was planned:")
+    assert "density_g_cm3: 2.5 -> 2.6" in kept[changed + 1] and kept[changed + 2] == (
+        "meta/glass/g0: holds for the input as it is now"
+    )
+    assert kept[changed + 3] == "other finished tasks that have to be run again:"
+    assert kept[changed + 4].startswith("  ortho/glass/g0: settings.") and "2.5 -> 2.6" in kept[changed + 4]
+    lost = told("ortho/glass/g0", denser)
+    assert lost[-1].startswith("ortho/glass/g0: has to be run again for the input as it is now: settings.")
+    assert "2.5 -> 2.6" in lost[-1]
+    both = told("ortho/glass/g0", TWO.replace("melt_ps: 0.1", "melt_ps: 0.2"))
+    assert "  glass.melt_ps: 0.1 -> 0.2" in both or any("glass.melt_ps: 0.1 -> 0.2" in line for line in both)
+    assert [line.partition(":")[0].strip() for line in both if "settings.melt_ps: 0.1 -> 0.2" in line] == [
+        "ortho/glass/g0", "meta/glass/g0"
+    ]  # fmt: skip
+    gone = told("ortho/glass/g0", TWO.replace("name: ortho", "name: other"))
+    assert gone[-1] == (
+        "ortho/glass/g0: if the input still asks for it, whether it holds is known once other/glass has been run"
+    )
+    damaged = told("ortho/glass/g0", TWO.replace("melt_ps", "melt_pss"))
+    assert "the input is no longer valid:" in damaged and not any("holds for" in line for line in damaged)
+    assert (folder / "run/input.yaml").read_text() == TWO, "nothing is written"
+
+
 def test_the_schema_accepts_the_examples_and_knows_the_sections(capsys):
     assert main(["schema"]) == 0
     schema = json.loads(capsys.readouterr().out)

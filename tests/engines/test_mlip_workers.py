@@ -142,6 +142,35 @@ def test_commands_of_lammps_are_a_potential(tmp_path):
     assert np.array_equal(found.forces, again.forces) and found.energy == again.energy
 
 
+def test_a_step_of_the_same_atoms_starts_lammps_no_second_time(monkeypatch):
+    """In a cell of another shape too, with the numbers of a start to the last bit; for other atoms it is started."""
+    from naglass_drv.engines.mlip.workers.lammps_potential import open_potential
+
+    commands = ["pair_style lj/cut 4.0", "pair_coeff * * 0.05 2.2"]
+    options = {"model": "lj", "commands": commands, "elements": ["O", "Na", "P", "V"], "charges": {}}
+    one, fresh = open_potential("lammps", options), open_potential("lammps", options)
+    starts = []
+    place = type(one.lmp).commands_list
+    monkeypatch.setattr(type(one.lmp), "commands_list", lambda self, lines: (starts.append(self), place(self, lines)))
+    rng, atoms = np.random.default_rng(4), packing(26, 20.0, tilt=True)
+    for step in range(4):
+        atoms.positions += 0.3 * rng.normal(size=atoms.positions.shape)
+        atoms.set_cell(atoms.cell.array * 1.02 + 0.1 * rng.normal(size=(3, 3)), scale_atoms=True)
+        asked = (atoms.numbers, atoms.pbc, atoms.positions, atoms.cell)
+        fresh._placed = None
+        found, expected = one.evaluate(*asked), fresh.evaluate(*asked)
+        for key, value in expected.items():
+            assert np.array_equal(found[key], value), (step, key)
+    assert starts.count(one.lmp) == 1 and starts.count(fresh.lmp) == 4
+    fewer = atoms[:20]
+    one.evaluate(fewer.numbers, fewer.pbc, fewer.positions, fewer.cell)
+    assert starts.count(one.lmp) == 2
+    with pytest.raises(Exception, match="Non-numeric atom coords"):
+        one.evaluate(fewer.numbers, fewer.pbc, np.full_like(fewer.positions, np.nan), fewer.cell)
+    one.evaluate(fewer.numbers, fewer.pbc, fewer.positions, fewer.cell)
+    assert starts.count(one.lmp) == 3
+
+
 DAMAGED = [
     b"",
     b"naglass1",

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.lj import LennardJones
 
 
 def nan():
@@ -13,6 +14,18 @@ def nan():
 
 def slow():
     return Odd("slow")
+
+
+def argon():
+    return Counted(sigma=3.4, epsilon=0.5, rc=6.0, smooth=True)
+
+
+class Counted(LennardJones):
+    """Prints a line whenever it is asked."""
+
+    def calculate(self, *arguments, **options):
+        super().calculate(*arguments, **options)
+        print("asked", flush=True)
 
 
 class Odd(Calculator):

@@ -28,7 +28,7 @@ def relaxes(numbers: Mapping[str, Any]) -> list[str]:
 
 
 def _exchanged(numbers: Mapping[str, Any]) -> Iterator[str]:
-    found = {pair: (each["bonds"], each["exchanged"]) for pair, each in numbers.get("exchanged_bonds", {}).items()}
+    found = {pair: (each["bonds"], each["exchanged"]) for pair, each in numbers["exchanged_bonds"].items()}
     for pair in flowing(found):
         yield exchange_text(pair, found[pair], numbers["duration_ps"])
 

@@ -143,7 +143,7 @@ def _network(name: str, numbers: Numbers) -> Iterator[Quantity]:
 
 
 def _exchanged(name: str, numbers: Numbers) -> Iterator[Quantity]:
-    for pair, found in numbers.get("exchanged_bonds", {}).items():
+    for pair, found in numbers["exchanged_bonds"].items():
         if found["bonds"]:
             share = found["exchanged"] / found["bonds"]
             error = float(np.sqrt(share * (1 - share) / found["bonds"])) or None

@@ -42,6 +42,8 @@ def _estimate(options: argparse.Namespace) -> int:
         print(line)
     if (rounds := len(study.by_round)) > 1:
         print(f"an upper bound: all {rounds} rounds, every frame labeled; a loop that has converged ends earlier")
+    if any(item.relax for inputs in study.rounds.values() for input in inputs for item in input.reference):
+        print("an upper bound: every relaxation takes max_steps; most come to rest earlier")
     return 0
 
 

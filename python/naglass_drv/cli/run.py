@@ -5,10 +5,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import NaglassError, Stopped, TaskFailed
 from . import checks
+
+if TYPE_CHECKING:
+    from ..runtime.preview import Preview
 
 _PATIENCE_S = 5.0
 
@@ -59,11 +62,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _dry_run(options: argparse.Namespace) -> int:
     from ..config.load import load_study
-    from ..engines.tools import Versions
     from ..runtime.job import check_folder
     from ..runtime.mpi import is_first
-    from ..runtime.preview import preview
-    from ..stages import load
 
     if not is_first(os.environ):
         return 0
@@ -71,9 +71,8 @@ def _dry_run(options: argparse.Namespace) -> int:
     study = load_study(path, checks=[checks.Checks()])
     folder = (options.folder or path.parent / "run").resolve()
     check_folder(folder)
-    site = site_settings()
     work = work_of(study)
-    found = preview(work["workflow"](), load, path.resolve().parent, folder, site, Versions(site))
+    found = previewed(work, path, folder)
     for line in found.lines:
         print(line)
     if not found.open:
@@ -85,6 +84,16 @@ def _dry_run(options: argparse.Namespace) -> int:
     follow = "" if last else f"later steps follow from these; all stages: {', '.join(work['stages'])}{loop}. "
     print(f"{follow}Nothing was written.")
     return 0
+
+
+def previewed(work: dict[str, Any], path: Path, folder: Path) -> "Preview":
+    """What a run of the input at `path`, which is `work` (see `work_of`), would do now in `folder`."""
+    from ..engines.tools import Versions
+    from ..runtime.preview import preview
+    from ..stages import load
+
+    site = site_settings()
+    return preview(work["workflow"](), load, path.resolve().parent, folder, site, Versions(site))
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -73,7 +73,7 @@ def _one(potential: "Potential", material: "Material", options: argparse.Namespa
 
         other = with_other_dispersion(potential, Path(folder), options.threads)
         variants = variants_of(potential, Path(folder), options.trust)
-        with Session(opened, other=other, variants=variants) as session:
+        with Session(opened, other=other, by_lammps=potential.by_lammps, variants=variants) as session:
             gates = screened(session, material, PRESETS[options.preset], seed=options.seed)
             return {"level": potential.level, "facts": session.facts, "gates": gates}
 

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, NaglassError
 from ..wording import counted
 from .numbers import add_number
-from .run import as_planned
+from .run import as_planned, previewed, work_of
 
 _EVERY_S = 2.0
 _CLEAR = "\x1b[H\x1b[2J"
-# changes of the input that are shown
+# changes of the input, and tasks, that are shown
 _MOST = 30
 
 
@@ -48,6 +48,8 @@ def _status(options: argparse.Namespace) -> int:
         return 0
     if options.why:
         print(status.why(options.folder, options.why))
+        for line in _holds(options.folder, options.why):
+            print(line)
         return 0
     terminal = sys.stdout.isatty()
     text = status.overview(options.folder, bars=terminal)
@@ -107,7 +109,47 @@ def _input_changes(folder: Path) -> list[str]:
         now = load_study(Path(recorded["input"])).as_json()
     except InputError as error:
         return [f"the input is no longer valid:\n{error}"]
-    changed = [f"  {line}" for line in status.changed_since(planned, now)]
-    if len(changed) > _MOST:
-        changed[_MOST:] = [f"  and {len(changed) - _MOST} more"]
-    return ["changed in the input since this run was planned:", *changed] if changed else []
+    changed = status.changed_since(planned, now)
+    return ["changed in the input since this run was planned:", *_listed(changed)] if changed else []
+
+
+def _holds(folder: Path, name: str) -> list[str]:
+    """Whether a task, and what else is done, still holds if the input has been edited since the run was planned."""
+    from ..config.load import load_study
+    from ..runtime import status
+    from ..runtime.store import read_done
+
+    if not (lines := _input_changes(folder)):
+        return []
+    path, tasks = Path(status.provenance_of(folder)["input"]), folder / "tasks"
+    label = status.find(folder, name).relative_to(tasks).as_posix()
+    try:
+        found = previewed(work_of(load_study(path)), path, folder.resolve())
+    except InputError:
+        # the reason is among the lines
+        return lines
+    except NaglassError as error:
+        return [*lines, f"what this changes cannot be told: {error}"]
+    if label in found.again:
+        verdict = f"has to be run again for the input as it is now: {found.again[label]}"
+    elif label.rpartition("/")[0] in found.planned:
+        verdict = "holds for the input as it is now"
+    elif found.again:
+        steps = dict.fromkeys(each.rpartition("/")[0] for each in found.again)
+        first = ", ".join(_few(list(steps)))
+        verdict = f"if the input still asks for it, whether it holds is known once {first} has been run"
+    else:
+        verdict = "is not in the input as it is now"
+    lost = [f"{each}: {why}" for each, why in found.again.items() if each != label and read_done(tasks / each)]
+    others = ["other finished tasks that have to be run again:", *_listed(lost)] if lost else []
+    return [*lines, f"{label}: {verdict}", *others]
+
+
+def _listed(lines: list[str]) -> list[str]:
+    """The lines, indented; of many the first."""
+    return [f"  {line}" for line in _few(lines)]
+
+
+def _few(lines: list[str]) -> list[str]:
+    more = len(lines) - _MOST
+    return lines if more <= 0 else [*lines[:_MOST], f"and {more} more"]

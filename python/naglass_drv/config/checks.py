@@ -183,7 +183,6 @@ def _check_potential(item: Partial, index: int, document: Document) -> None:
         document.fault((*where, "level"), f"level 'mlip' is a potential: set the key {' and '.join(missing)}")
     refused = {
         "aimd": "a potential labels structures; MD with it is not a trajectory of a reference set",
-        "relax": "a potential labels structures; it does not relax them here",
         "outputs": "a potential knows no electrons",
         "charge": "a potential knows no charge of the cell",
         "spin": "a potential knows no spin; leave it out",

@@ -26,7 +26,7 @@ _SOFT_PS = 1.0
 _MELT_FRAMES = 2
 # bytes for a program with its libraries: LAMMPS in Python, CP2K, LAMMPS with torch
 _LAMMPS_B, _CP2K_B, _TORCH_B = 150e6, 200e6, 600e6
-# atoms that one task labels with a potential: a minute or two, beside the seconds that its worker takes to start
+# atoms that one task evaluates with a potential: a minute or two, beside the seconds that its worker takes to start
 _BATCH_ATOMS = 5_000
 # bytes per atom: neighbor lists of the pair potential; a snapshot as text; a frame with arrays as the analysis holds it
 _CLASSICAL_B, _SNAPSHOT_B, _FRAME_B = 2_000, 150, 250
@@ -171,10 +171,15 @@ def shown(size: float) -> str:
     return ""
 
 
-def batches(sizes: Sequence[int]) -> list[range]:
-    """Which frames, of so many atoms, are labeled by one task with a potential: at least one, in their order."""
+def evaluations(item: Any) -> int:
+    """The most evaluations by a potential for each frame of a set: the start of a relaxation, and its steps."""
+    return 1 if item.relax is None else 1 + item.relax.max_steps
+
+
+def batches(sizes: Sequence[int], item: Any) -> list[range]:
+    """Which frames, of so many atoms, of a reference set one task labels with a potential: at least one, in order."""
     found, first, atoms = [], 0, 0
-    for number, size in enumerate(sizes):
+    for number, size in enumerate(evaluations(item) * size for size in sizes):
         if atoms and atoms + size > _BATCH_ATOMS:
             found.append(range(first, number))
             first, atoms = number, 0
@@ -236,10 +241,12 @@ def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:
 
 
 def _taught(item: Any, index: int, sizes: Sequence[int]) -> Cost:
-    disk = 2 * sum(sizes) * (_SNAPSHOT_B + 1_000)
-    text = f"part of {counted(len(sizes), 'label')}, {item.level.title}, up to {max(sizes)} atoms"
+    kept = 1 if item.relax is None else 1 + item.relax.frames
+    disk = 2 * kept * sum(sizes) * (_SNAPSHOT_B + 1_000)
+    what = "label" if item.relax is None else f"relaxation of up to {counted(item.relax.max_steps, 'step')}"
+    text = f"part of {counted(len(sizes), what)}, {item.level.title}, up to {max(sizes)} atoms"
     memory = _TORCH_B + max(sizes) * _PUBLISHED_B.get(item.level.family or "", _MODEL_B)
-    return Cost(("reference", index), len(batches(sizes)), text, memory, disk)
+    return Cost(("reference", index), len(batches(sizes, item)), text, memory, disk)
 
 
 def _scf_memory(item: Any, count: int) -> float:

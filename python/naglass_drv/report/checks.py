@@ -36,7 +36,7 @@ _DETERMINED = 0.5
 _REDOX = 0.1
 _PRESSURE_GPA = 1.0
 _DENSITY = 0.05
-_REMEMBERS = "Melt remembers its start"
+_MELT, _REMEMBERS = "Supercooled melt", "Melt remembers its start"
 _FORCE_MEV_PER_A = 100.0
 # structures of which a note gives the numbers
 _TOLD = 2
@@ -219,7 +219,7 @@ def _undetermined(metal: str, share: float) -> str:
 def relaxation(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
     """A network that moves, too: one that flows is a supercooled melt, one that is displaced by less still relaxes."""
     if said := flows(numbers):
-        yield Finding("Supercooled melt", "note", name, "; ".join(said))
+        yield Finding(_MELT, "note", name, "; ".join(said))
     elif said := relaxes(numbers):
         yield Finding("Relaxing network", "note", name, "; ".join(said))
 

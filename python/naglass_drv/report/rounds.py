@@ -27,6 +27,7 @@ def rounds(material: Material) -> Section | None:
             [_row(material, number, watched, bool(cut)) for number in sorted(named, key=int)],
             "The sections below show the last round. Errors are those on the frames that the round has held out, whose "
             "number grows from round to round; where none was held out, those on the training frames, marked as such. "
+            "Of a committee they are those of its mean. "
             "Trajectories are those of this system; the decision follows from those of all systems."
             + (" Cells are those cut from frames of the round before." if cut else ""),
         )
@@ -43,6 +44,8 @@ def _row(material: Material, number: str, watched: bool, cut: bool) -> list[str 
     uncertain = [_uncertain(material, number)] if watched else []
     uncertain += [cells.accepted(material, number)] if cut else []
     ended = material.decisions.get(number, "\N{EN DASH}")
+    # of a committee, those of the mean, with which its trajectories ran
+    model = material.json(f"rounds/{number}/mean") if material.has(f"rounds/{number}/mean") else model
     return [number, *frames, *_errors(number, model.get("errors", {})), _gate(material, number), *uncertain, ended]
 
 

@@ -13,10 +13,15 @@ from .task import Run, Stage
 
 
 class Preview(NamedTuple):
-    """The steps that can be planned now as `lines`, and the `open` stages of those with something to do."""
+    """The steps that can be planned now as `lines`, and the `open` stages of those with something to do.
+
+    `planned` are the labels of these steps, and `again` has the tasks to be run, ``step/task``, with the reasons.
+    """
 
     lines: list[str]
     open: set[str]
+    planned: list[str]
+    again: dict[str, str]
 
 
 def preview(
@@ -34,6 +39,8 @@ def preview(
     """
     lines: list[str] = []
     unfinished: set[str] = set()
+    planned: list[str] = []
+    again: dict[str, str] = {}
     store, keys = Store(folder, dry=True), Keys(versions)
 
     def begin(step: Step, answer: Answer) -> None:
@@ -46,9 +53,12 @@ def preview(
             answer(Failed(step.label, str(error)))
             return
         tickets = store.plan(step.label, tasks, keys, revision=stage.revision)
+        planned.append(step.label)
         if tickets:
+            own = {ticket.label: "; ".join(ticket.why) for ticket in tickets}
             lines.append(f"{step.label}: {len(tickets)} of {counted(len(tasks), 'task')} to be run")
-            lines.extend(f"  {ticket.label}: {'; '.join(ticket.why)}" for ticket in tickets)
+            lines.extend(f"  {label}: {why}" for label, why in own.items())
+            again.update(own)
             unfinished.add(step.stage)
             return
         # an earlier product of the step may lie there, made of other tasks
@@ -68,4 +78,4 @@ def preview(
         unfinished.add(step.stage)
 
     Flow(workflow, begin).advance()
-    return Preview(lines, unfinished)
+    return Preview(lines, unfinished, planned, again)

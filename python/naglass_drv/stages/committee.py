@@ -13,9 +13,12 @@ from ..products import Model
 from .base import lammps_seed
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..dataset.uncertainty import Calibration
 
-UNCERTAINTY = "uncertainty"
+#: Roles of the calibration, and of the errors of the mean.
+UNCERTAINTY, MEAN = "uncertainty", "mean"
 
 
 def heads_in(section: Any) -> int:
@@ -72,10 +75,9 @@ def calibration(test: Path, parities: Sequence[Path]) -> "Calibration":
 
     from ..dataset.frames import read_labeled
     from ..dataset.uncertainty import calibrate, committee
-    from ..files import read_arrays
 
     frames = read_labeled(test)
-    found = [read_arrays(path) for path in parities]
+    found = _read(parities)
     mean, deviation = committee(np.array([each["forces_model_eV_per_A"] for each in found]))
     error = np.linalg.norm(mean - found[0]["forces_label_eV_per_A"], axis=1)
 
@@ -89,3 +91,22 @@ def calibration(test: Path, parities: Sequence[Path]) -> "Calibration":
         of_atoms((frame, frame.info["group"]) for frame in frames),
         of_atoms((frame, frame.arrays.get("ion", "")) for frame in frames),
     )
+
+
+def mean_errors(test: Path, parities: Sequence[Path]) -> dict[str, Any]:
+    """Errors of the mean of the members, with which MD runs, on the frames `test`: those of energies and forces."""
+    import numpy as np
+
+    from ..dataset.frames import read_labeled
+    from ..engines.mace.accuracy import errors
+
+    frames, found = read_labeled(test), _read(parities)
+    energy = np.mean([each["energy_model_eV_per_atom"] for each in found], axis=0)
+    forces = np.mean([each["forces_model_eV_per_A"] for each in found], axis=0)
+    return errors(frames, {"energy": energy * [len(frame) for frame in frames], "forces": forces})
+
+
+def _read(parities: Sequence[Path]) -> "list[dict[str, np.ndarray]]":
+    from ..files import read_arrays
+
+    return [read_arrays(path) for path in parities]

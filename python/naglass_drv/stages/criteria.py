@@ -16,7 +16,7 @@ _FEWEST = 2
 @dataclass(frozen=True)
 class RoundFacts:
     """What a round has shown: `uncertainties` of its trajectories by label, and the `errors` of its model on frames
-    that were held out (None if there were none).
+    that were held out, or of the mean of a committee (None if there were none).
     """
 
     uncertainties: Mapping[str, Mapping[str, Any]]

@@ -76,16 +76,21 @@ def plan(run: Run) -> list[Task]:
 
 
 def expect(run: Run) -> tuple[list[Task], Product]:
-    """One task with all frames of the level, none of them rejected, and those of the included files."""
+    """One task with all frames of the level, none of them rejected, and those of the included files.
+
+    Expected are the frames that are trained on at most, and the atoms in all of them.
+    """
     from ..dataset.energies import is_table
     from ..dataset.frames import read_frames
 
     section = run.input.dataset
-    frames = sum(len(read_frames(path)) for _, path in _included(run) if not is_table(path))
+    sizes = [len(frame) for _, path in _included(run) if not is_table(path) for frame in read_frames(path)]
     for labels in run.take_all("reference", Labels):
-        levels, counts = labels.facts["levels"], labels.facts["frames"]
-        frames += sum(counts[item] for item, level in levels.items() if level == section.level)
-    return [Task(name, "dataset", {}, effort=efforts.dataset(frames))], Product(facts={"frames": frames})
+        own = [item for item, level in labels.facts["levels"].items() if level == section.level]
+        sizes += [atoms for item in own for atoms in labels.facts["atoms"][item]]
+    kept = sorted(sizes, reverse=True)[: section.max_frames]
+    expected = {"frames": len(kept), "atoms": sum(kept)}
+    return [Task(name, "dataset", {}, effort=efforts.dataset(len(sizes)))], Product(facts=expected)
 
 
 def run(job: Job) -> Mapping[str, Any] | None:

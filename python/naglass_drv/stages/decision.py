@@ -12,6 +12,7 @@ from typing import Any
 from ..products import Decision, Model, Trajectories
 from ..wording import counted
 from .base import Done, Job, Run, Task
+from .committee import MEAN
 from .criteria import RoundFacts, criteria
 
 name = "decision"
@@ -41,7 +42,12 @@ def collect(run: Run, done: list[Done]) -> Decision:
     if "stop" not in run.input:
         return Decision(facts=facts)
     stop = run.input["stop"]
-    found = criteria(_facts(run, "md", "train"), _facts(run, "md_before", "train_before"), stop)
+    models = {role: run.take(role, Model).files for role in ("train", "train_before")}
+    # products of earlier versions have no errors of the mean: then those of the first model are compared
+    word = MEAN if all(MEAN in files for files in models.values()) else "summary"
+    now = RoundFacts(_uncertainties(run, "md"), _errors(models["train"].get(word)))
+    before = RoundFacts(_uncertainties(run, "md_before"), _errors(models["train_before"].get(word)))
+    found = criteria(now, before, stop)
     open_ = [each for each in found if not each["met"]]
     budget, spent = stop["budget_core_h"], run.input["spent_core_h"]
     over = budget is not None and spent >= budget
@@ -77,15 +83,17 @@ def _each(run: Run, role: str, word: str) -> list[tuple[str, Path]]:
     ]
 
 
-def _facts(run: Run, trajectories: str, model: str) -> RoundFacts:
-    summary = run.take(model, Model).files.get("summary")
-    errors = json.loads(summary.read_text(encoding="utf-8"))["errors"]["test"] if summary is not None else None
-    found = {
+def _uncertainties(run: Run, trajectories: str) -> dict[str, Any]:
+    return {
         f"{_system(product.scope)}/{item}": json.loads(path.read_text(encoding="utf-8"))
         for product in run.take_all(trajectories, Trajectories)
         for item, path in product.each("uncertainty").items()
     }
-    return RoundFacts(found, errors)
+
+
+def _errors(path: Path | None) -> dict[str, Any] | None:
+    """The errors of a model, or of a mean, on the frames that were held out."""
+    return json.loads(path.read_text(encoding="utf-8"))["errors"]["test"] if path is not None else None
 
 
 def _system(scope: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..chemistry.ions import SYMBOLS
+from ..config import cost
 from ..glass import protocols
 from ..runtime.task import Effort
 
@@ -12,6 +13,8 @@ _NUMBER = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
 _SOFT_PS = 1.0
 # of the time of a fit, for each read-out head fitted after it (benchmarks/committees.py)
 _HEAD = 0.1
+# of the time per atom of the cells of the small preset, for steps of a large cell in LAMMPS
+_STEADY = 0.05
 # of a shell that is melted anew around a core, and of the core that is released
 _SOFT_SHELL_PS, _RELEASE_PS = 0.5, 0.2
 
@@ -43,8 +46,15 @@ def label(section: Any, symbols: Iterable[str], *, moves: bool = True) -> Effort
 
 
 def taught(section: Any, atoms: int) -> Effort:
-    """Frames labeled by a potential: atoms in all of them."""
-    return Effort(f"reference {section.level.title}", max(atoms, 1))
+    """Frames labeled by a potential: atoms in all of them, times the most steps of a relaxation."""
+    return Effort(f"reference {section.level.title}", max(atoms, 1) * cost.evaluations(section))
+
+
+def kept(section: Any) -> int:
+    """The most frames that a reference set keeps of each of its structures."""
+    if section.aimd is not None:
+        return 1 + math.ceil(1000.0 * sum(map(_segment_ps, section.aimd.segments)) / section.aimd.every_fs)
+    return 1 if section.relax is None else min(section.relax.frames, 1 + section.relax.max_steps)
 
 
 def _segment_ps(segment: Any) -> float:
@@ -58,13 +68,13 @@ def dataset(frames: int) -> Effort:
     return Effort("dataset", max(frames, 1))
 
 
-def training(section: Any, frames: int, *, refined: bool) -> Effort:
-    """Epochs times frames, and those of read-out heads; a model of another shape takes another time, which is not
-    foreseen.
+def training(section: Any, atoms: int, *, refined: bool) -> Effort:
+    """Epochs times the atoms in all frames, and those of read-out heads; a model of another shape takes another time,
+    which is not foreseen.
     """
     heads = _HEAD * section.committee if section.committee_of == "heads" else 0.0
     shape = "refined" if refined else f"{section.channels}x{section.max_L} {section.layers}"
-    return Effort(f"train {shape} {section.dtype}", max(frames, 1) * section.epochs * (1.0 + heads))
+    return Effort(f"fit {shape} {section.dtype}", max(atoms, 1) * section.epochs * (1.0 + heads))
 
 
 def dynamics(section: Any, atoms: int) -> Effort:
@@ -95,4 +105,5 @@ def pages(kind: str, count: int = 1) -> Effort:
 
 def screening(family: str, preset: str, crystals: int) -> Effort:
     """The gates of one potential: atoms times evaluations; in production those of quenches and transport above all."""
-    return Effort(f"screen {family}", 6000 + 2700 * crystals if preset == "small" else 1.3e8)
+    steady = _STEADY if family in ("mace", "lammps") else 1.0
+    return Effort(f"screen {family}", 6000 + 2700 * crystals if preset == "small" else 1.3e8 * steady)

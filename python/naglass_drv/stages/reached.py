@@ -8,7 +8,8 @@ from typing import Any
 from ..files import write_bytes
 from .base import Job
 
-_FILE = "reached.jsonl"
+#: Files of the items of a task, and of the steps of the one under way.
+_ITEMS, RELAXING = "reached.jsonl", "relaxing.jsonl"
 
 
 class Reached:
@@ -17,9 +18,9 @@ class Reached:
     That of the attempt before is taken over at once, so that a kill while a program starts loses nothing.
     """
 
-    def __init__(self, job: Job):
-        self._path = job.folder / _FILE
-        before = job.previous / _FILE if job.previous is not None else None
+    def __init__(self, job: Job, file: str = _ITEMS):
+        self._path = job.folder / file
+        before = job.previous / file if job.previous is not None else None
         if before is not None and before.exists():
             write_bytes(self._path, before.read_bytes())
         self.lines: dict[str, dict[str, Any]] = {}

@@ -101,13 +101,18 @@ def _plan_set(
 
 
 def expect(run: Run) -> tuple[list[Task], Labels]:
-    """A task for each frame and isolated atom, or for many frames; that of antiparallel moments is not foreseen."""
+    """A task for each frame and isolated atom, or for many frames; that of antiparallel moments is not foreseen.
+
+    Expected are the frames that are kept at most, none of them rejected, and the atoms of each.
+    """
     tasks: list[Task] = []
     frames: dict[str, int] = {}
+    atoms: dict[str, list[int]] = {}
     given = _given_e0(run)
     for section in run.input.reference:
         cells = _expected_cells(run, section)
-        frames[section.name] = len(cells)
+        atoms[section.name] = [len(cell) for cell in cells for _ in range(efforts.kept(section))]
+        frames[section.name] = len(atoms[section.name])
         if section.level.is_potential:
             tasks += teaching.expect(name, section, cells)
             continue
@@ -116,7 +121,7 @@ def expect(run: Run) -> tuple[list[Task], Labels]:
             ranks = section.ranks if len(symbols) > 1 else 1
             effort = efforts.label(section, symbols)
             tasks.append(Task(name, f"{section.name}-{number}", {}, ranks=ranks, effort=effort))
-    return tasks, Labels(facts=_facts(run) | {"frames": frames})
+    return tasks, Labels(facts=_facts(run) | {"frames": frames, "atoms": atoms})
 
 
 def _lone_atoms(run: Run, section: Reference, cells: list[list[str]], given: set[tuple[str, str]]) -> list[str]:
@@ -216,8 +221,9 @@ def collect(run: Run, done: list[Done]) -> Labels:
         stem = folder / section.name
         if section.level.is_potential:
             taught = [item for item in done if teaching.belongs(item.task, section)]
-            _collect_frames(stem, taught, taught)
-            for role in ENDINGS.keys() - {"admitted", "rejected"}:
+            frames = _collect_frames(stem, taught, taught)
+            _write_relaxed(_file(stem, "relaxed"), frames if section.relax is not None else [])
+            for role in ENDINGS.keys() - {"admitted", "relaxed", "rejected"}:
                 _file(stem, role).unlink(missing_ok=True)
         else:
             _collect_cp2k(stem, [(item, asked) for item, asked in by_cp2k if asked.set == section.name])

@@ -21,6 +21,7 @@ from ..products import (
 )
 from . import efforts
 from .base import Done, Job, Run, Task, dumped, read_settings
+from .committee import MEAN
 
 name = "report"
 #: Raised when the same settings and files give another result.
@@ -145,6 +146,8 @@ def _rounds(run: Run) -> tuple[dict[str, str], dict[str, Path]]:
             files[f"{place}/cells"] = product.files["outcomes"]
         elif isinstance(product, (Dataset, Model)) and "summary" in product.files:
             files[f"{place}/{product.kind}"] = product.files["summary"]
+            if MEAN in product.files:
+                files[f"{place}/{MEAN}"] = product.files[MEAN]
     return decisions, files
 
 

@@ -163,7 +163,8 @@ def run(job: Job) -> Mapping[str, Any] | None:
     same_level = settings.potential == TRAIN and levels_of(read_frames(inputs[_TRAINED])) == levels
     other = with_other_dispersion(potential, job.folder / "worker", settings.threads, watch)
     variants = variants_of(potential, job.folder / "worker", settings.trust)
-    with Session(opened, watch, memory, same_level, other=other, variants=variants) as session:
+    by_lammps = potential.by_lammps
+    with Session(opened, watch, memory, same_level, other=other, by_lammps=by_lammps, variants=variants) as session:
         gates = screened(session, material, preset, seed=settings.seed, known=known, keep=keep)
         facts = session.facts
     result = {

@@ -74,6 +74,7 @@ class Session:
     `watch` is called before every evaluation: it may raise errors.Stopped. `memory` keeps the state of a long course by
     its name. `same_level`: the potential was trained on the level of the labels. `other`: the same one with D3 or
         without it, as its `label` says; it ends with this one.
+    `by_lammps`: every other structure is a start of LAMMPS, so that the steps of one are many times faster.
     `variants` are other ways to evaluate it, which must not matter, by a name for a key.
     """
 
@@ -83,6 +84,7 @@ class Session:
     same_level: bool = False
     label: str = ""
     other: "Session | None" = None
+    by_lammps: bool = False
     variants: Mapping[str, Callable[[], "Worker"]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     _cells: dict[str, tuple["Atoms", bool]] = field(default_factory=dict)

@@ -57,15 +57,16 @@ def _task(run: Run, member: int, summary: Mapping[str, Any], inputs: Mapping[str
     options = section.model_dump(mode="json", exclude=_START)
     seed = committee.seed_of(member, run.input.seed)
     settings = dumped(Settings(options, summary["E0_eV"], summary["level"], seed, tuning, committee.heads_in(section)))
-    effort = efforts.training(section, _frames(run, summary["frames"]), refined=start is not None)
+    atoms = sum(summary[part]["atoms"] for part in (dataset.TRAIN, dataset.TEST) if summary[part])
+    effort = efforts.training(section, _atoms(run, summary["frames"], atoms), refined=start is not None)
     return Task(name, committee.task_of(member), settings, inputs, tools=("mace",), effort=effort)
 
 
 def expect(run: Run) -> tuple[list[Task], Model]:
     """One task for each member, with all frames of the dataset."""
-    frames, section = run.take("dataset", Dataset).facts["frames"], run.input.train
+    expected, section = run.take("dataset", Dataset).facts, run.input.train
     refined = "start" in run.takes or isinstance(section.start_model, Path)
-    effort = efforts.training(section, _frames(run, frames), refined=refined)
+    effort = efforts.training(section, _atoms(run, expected["frames"], expected["atoms"]), refined=refined)
     members = range(committee.tasks_in(section))
     return [Task(name, committee.task_of(member), {}, effort=effort) for member in members], Model()
 
@@ -107,14 +108,16 @@ def _replayed(run: Run) -> Path | None:
     return None if wish is None or wish.file is None else run.source / wish.file
 
 
-def _frames(run: Run, frames: int) -> int:
-    """The frames of an epoch: those of the dataset, and those that are replayed."""
+def _atoms(run: Run, frames: int, atoms: int) -> int:
+    """The atoms in all frames of an epoch: those of the dataset, and those that are replayed."""
     from ..dataset.frames import read_frames
 
     wish = run.input.train.replay
     if wish is None:
-        return frames
-    return frames + (wish.frames or (frames if wish.file is None else len(read_frames(run.source / wish.file))))
+        return atoms
+    sizes = [] if wish.file is None else [len(frame) for frame in read_frames(run.source / wish.file)]
+    of, all_atoms = (len(sizes), sum(sizes)) if sizes else (frames, atoms)
+    return atoms + round(all_atoms * min(wish.frames or of, of) / max(of, 1))
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
@@ -143,7 +146,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
 
 def collect(run: Run, done: list[Done]) -> Model:
     """Copy models, exports, errors and parity data to where the md stage and the report find them, and calibrate the
-    deviation of a committee on the frames that were held out.
+    deviation of a committee, and measure the errors of its mean, on the frames that were held out.
     """
     files: dict[str, Path] = {}
     for member, item in enumerate(done):
@@ -152,12 +155,14 @@ def collect(run: Run, done: list[Done]) -> Model:
     roles = [committee.head_role(member) for member in range(heads)]
     roles = roles or [committee.role_of(member, "parity-test") for member in range(len(done))]
     held_out = [files[role] for role in roles if role in files]
-    uncertainty = run.products / "model" / f"{committee.UNCERTAINTY}.json"
-    uncertainty.unlink(missing_ok=True)
+    own = {role: run.products / "model" / f"{role}.json" for role in (committee.UNCERTAINTY, committee.MEAN)}
+    for path in own.values():
+        path.unlink(missing_ok=True)
     if len(roles) > 1 and len(held_out) == len(roles):
-        found = committee.calibration(done[0].task.inputs[dataset.TEST], held_out)
-        write_json(uncertainty, found.as_json())
-        files[committee.UNCERTAINTY] = uncertainty
+        test = done[0].task.inputs[dataset.TEST]
+        write_json(own[committee.UNCERTAINTY], committee.calibration(test, held_out).as_json())
+        write_json(own[committee.MEAN], {"errors": {"test": committee.mean_errors(test, held_out)}})
+        files |= own
     return Model(files=files)
 
 

@@ -125,7 +125,7 @@ def _decided(
         takes = {"md": tuple(product.only("gate", "uncertainty") for product in of_all("md", made))}
         for role, products in (("", made), ("_before", before)):
             models = of_all("train", products)[:1]
-            takes |= {f"train{role}": model.only("summary") for model in models}
+            takes |= {f"train{role}": model.only("summary", "mean") for model in models}
         takes["md_before"] = tuple(product.only("uncertainty") for product in of_all("md", before))
     decision = yield Step(DECISION, _scope("", number), takes, content)
     return {DECISION: decision}

@@ -16,8 +16,8 @@ def errors(frames: Sequence["Atoms"], predicted: Mapping[str, np.ndarray]) -> di
     """Root-mean-square and mean absolute errors of `predicted` (see `fit.predict`) against the labels.
 
     Energies per atom (meV), force components (meV/Å; also per element), stress components (meV/Å³; only
-    frames that carry one). Keys ending in `_err` are standard errors by bootstrap over frames; frames of one
-    group resemble each other, so that the real uncertainty for an unseen structure is larger.
+    frames that carry one, if it is predicted). Keys ending in `_err` are standard errors by bootstrap over frames;
+    frames of one group resemble each other, so that the real uncertainty for an unseen structure is larger.
     """
     data = parity(frames, predicted)
     frame_of_atom = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
@@ -31,7 +31,7 @@ def errors(frames: Sequence["Atoms"], predicted: Mapping[str, np.ndarray]) -> di
         str(element): _rms(force[symbols == element]) for element in np.unique(symbols)
     }
     labeled = [i for i, frame in enumerate(frames) if "REF_stress" in frame.info]
-    if labeled:
+    if labeled and "stress" in predicted:
         stress = np.array([frames[i].info["REF_stress"] for i in labeled])
         deviation = 1e3 * (predicted["stress"][labeled] - stress)
         result |= _both("stress", "meV_per_A3", deviation, np.arange(len(labeled)))

@@ -40,6 +40,15 @@ class Evaluation:
     stress: np.ndarray | None
     moments: np.ndarray | None
 
+    def as_json(self) -> dict[str, Any]:
+        """As JSON types, without loss of digits."""
+        return {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Evaluation:
+        """What `as_json` gave."""
+        return cls(**{key: np.array(value) if isinstance(value, list) else value for key, value in content.items()})
+
 
 class Worker:
     """A potential in a process of its own; a context manager.

@@ -1,5 +1,6 @@
 """Potentials of LAMMPS: what an input script says after the atoms are there, up to ``run``."""
 
+import ctypes
 import hashlib
 import importlib.metadata
 import json
@@ -18,6 +19,10 @@ box tilt large
 region cell prism 0 {lx:.17g} 0 {ly:.17g} 0 {lz:.17g} {xy:.17g} {xz:.17g} {yz:.17g} units box
 create_box {types} cell
 mass * 1.0"""
+MOVE = (
+    "change_box all x final 0 {lx:.17g} y final 0 {ly:.17g} z final 0 {lz:.17g} "
+    "xy final {xy:.17g} xz final {xz:.17g} yz final {yz:.17g} units box"
+)
 
 
 class LammpsPotential:
@@ -32,6 +37,7 @@ class LammpsPotential:
         self.facts, self.newton = facts, newton
         self.commands, self.elements, self.charges = commands, elements, charges
         self.lmp = lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
+        self._placed = None
 
     def evaluate(self, numbers, pbc, positions, cell):
         """Arrays of the results for one structure (Å)."""
@@ -47,26 +53,41 @@ class LammpsPotential:
         charge = sum(self.charges.get(symbol, 0.0) for symbol in symbols)
         if abs(charge) > 1e-4 * count:
             raise ValueError(f"the charges of the structure add up to {charge:+.3f} e, not to zero")
-        prism = Prism(cell)
-        lx, ly, lz, xy, xz, yz = prism.get_lammps_prism()
-        box = dict(lx=lx, ly=ly, lz=lz, xy=xy, xz=xz, yz=yz)
-        lmp.commands_string(SETUP.format(newton=self.newton, types=len(self.elements), **box))
         types = [self.elements.index(symbol) + 1 for symbol in symbols]
-        places = prism.vector_to_lammps(positions, wrap=True)
-        lmp.create_atoms(count, list(range(1, count + 1)), types, places.flatten().tolist(), None, None, False)
-        for element, charge in self.charges.items():
-            lmp.command(f"set type {self.elements.index(element) + 1} charge {charge!r}")
-        lmp.commands_list(self.commands)
+        prism = Prism(cell)
+        places = prism.vector_to_lammps(positions, wrap=True).flatten().tolist()
+        self._place(types, places, prism.get_lammps_prism())
         lmp.command("run 0 post no")
         forces = np.array(lmp.gather_atoms("f", 1, 3)).reshape(count, 3)
         xx, yy, zz, yz, xz, xy = (lmp.get_thermo(f"p{axis}") for axis in ("xx", "yy", "zz", "yz", "xz", "xy"))
         pressure = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
         stress = -prism.tensor2_to_ase(pressure) / BAR_PER_EV_A3
+        self._placed = types
         return {
             "energy": [lmp.get_thermo("pe")],
             "forces": prism.vector_to_ase(forces),
             "stress": stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]],
         }
+
+    def _place(self, types, places, box):
+        """Put atoms of these types at `places`; those that are there stay, if they are the same.
+
+        LAMMPS rounds positions in a tilted box whenever it looks at them: both ways end with the same step.
+        """
+        lmp, placed = self.lmp, self._placed
+        # whatever fails from here on leaves nothing to go on from
+        self._placed = None
+        sizes = dict(zip(("lx", "ly", "lz", "xy", "xz", "yz"), box, strict=True))
+        # several ranks may lose atoms that come from afar
+        if types == placed and lmp.extract_setting("world_size") == 1:
+            lmp.command(MOVE.format(**sizes))
+        else:
+            lmp.commands_string(SETUP.format(newton=self.newton, types=len(self.elements), **sizes))
+            lmp.create_atoms(len(types), list(range(1, len(types) + 1)), types, places, None, None, False)
+            for element, charge in self.charges.items():
+                lmp.command(f"set type {self.elements.index(element) + 1} charge {charge!r}")
+            lmp.commands_list(self.commands)
+        lmp.scatter_atoms("x", 1, 3, (ctypes.c_double * len(places))(*places))
 
 
 def open_potential(family, options):
