@@ -274,29 +274,45 @@ def levels_of(frames: Iterable["Atoms"]) -> list[str]:
 
 
 def labeled(path: Path) -> list["Atoms"]:
-    """The frames of `path` that are no isolated atoms. Raises InputError if one has no energy or forces, or if they are
-    of several levels of theory.
+    """The frames of `path` that are no isolated atoms. Raises InputError unless all pass `check_labels`, are periodic
+    and of one level of theory.
     """
-    from ..dataset.frames import read_frames
+    from ..dataset.frames import check_labels, read_frames
 
-    frames = [frame for frame in read_frames(path) if frame.info.get("config_type") != "IsolatedAtom"]
+    frames = []
+    for number, frame in enumerate(read_frames(path)):
+        if frame.info.get("config_type") != "IsolatedAtom":
+            check_labels(frame, f"{path}: frame {number}")
+            _check_periodic(frame, f"{path}: frame {number}")
+            frames.append(frame)
     if not frames:
         raise InputError(f"{path}: no frames but isolated atoms")
-    if any("REF_energy" not in frame.info or "REF_forces" not in frame.arrays for frame in frames):
-        raise InputError(f"{path}: not all frames have REF_energy and REF_forces")
     if len(levels := levels_of(frames)) > 1:
         raise InputError(f"{path}: frames of several levels of theory, {', '.join(levels)}: compare one at a time")
     return frames
 
 
-def _crystals(files: Iterable[Path], preset: "Preset") -> tuple[dict[str, "Atoms"], list[str]]:
-    """The crystals of the preset by file (and frame), and the names of those that are left out."""
+def periodic(path: Path) -> list["Atoms"]:
+    """The frames of `path`. Raises InputError unless all are periodic."""
     from ..dataset.frames import read_frames
 
+    frames = read_frames(path)
+    for number, frame in enumerate(frames):
+        _check_periodic(frame, f"{path}: frame {number}")
+    return frames
+
+
+def _check_periodic(frame: "Atoms", where: str) -> None:
+    if not frame.pbc.all():
+        raise InputError(f"{where}: pbc is {' '.join('FT'[int(each)] for each in frame.pbc)}; must be T T T")
+
+
+def _crystals(files: Iterable[Path], preset: "Preset") -> tuple[dict[str, "Atoms"], list[str]]:
+    """The crystals of the preset by file (and frame), and the names of those that are left out."""
     found: dict[str, Atoms] = {}
     left = []
     for path in files:
-        frames = read_frames(path)
+        frames = periodic(path)
         for number, frame in enumerate(frames):
             label = stem_of(path) if len(frames) == 1 else f"{stem_of(path)}-{number}"
             label = label if label not in found else f"{label} ({len(found)})"
