@@ -7,7 +7,7 @@ from typing import Any
 from ..chemistry.ions import ion_label, species
 from ..chemistry.notation import SUPERSCRIPT, ion_text
 from ..core.statistics import average
-from ..wording import outside
+from ..wording import digits, outside
 from .material import Material
 from .measured import all_measured, quench_end
 from .numbers import Notice, quantity
@@ -133,7 +133,7 @@ def chemistry(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
         yield from (impossible(text) for text in _network(net))
     for link, value in ((numbers.get("topology") or {}).get("linkage") or {}).items():
         if link in ("P-P edge", "P-P face"):
-            yield impossible(f"{value['per_former']:.2g} pairs of PO₄ per former share an {link[4:]}")
+            yield impossible(f"{digits(value['per_former'], 2)} pairs of PO₄ per former share an {link[4:]}")
 
 
 def _shell(name: str, pair: str, shell: Mapping[str, Any]) -> Iterator[Finding]:
@@ -231,7 +231,7 @@ def _exchanged(numbers: Mapping[str, Any]) -> Iterator[str]:
     for pair, found in numbers.get("exchanged_bonds", {}).items():
         if found["exchanged"] > max(1, _EXCHANGED * found["bonds"]):
             dashed, over = pair.replace("-", "–"), numbers["duration_ps"]
-            yield f"{found['exchanged']} of {found['bonds']} {dashed} bonds were exchanged within {over:.3g} ps"
+            yield f"{found['exchanged']} of {found['bonds']} {dashed} bonds were exchanged within {digits(over, 3)} ps"
 
 
 def _displaced(numbers: Mapping[str, Any], least_A2: float, to_ion: float = 0.0) -> Iterator[str]:
@@ -245,10 +245,10 @@ def _displaced(numbers: Mapping[str, Any], least_A2: float, to_ion: float = 0.0)
     counts = [numbers["composition"][element] for element in host]
     mean = sum(count * msd for count, msd in zip(counts, host.values(), strict=True)) / sum(counts)
     if mean > least_A2 and mean > to_ion * reached[moved["ion"]]:
-        of = ", ".join(f"{element} {msd:.2g}" for element, msd in host.items())
+        of = ", ".join(f"{element} {digits(msd, 2)}" for element, msd in host.items())
         yield (
-            f"within {moved['longest_lag_ps']:.3g} ps the MSD of the host is {of} Å², that of {moved['ion']} "
-            f"{reached[moved['ion']]:.2g} Å²"
+            f"within {digits(moved['longest_lag_ps'], 3)} ps the MSD of the host is {of} Å², that of {moved['ion']} "
+            f"{digits(reached[moved['ion']], 2)} Å²"
         )
 
 

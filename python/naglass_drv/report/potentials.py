@@ -5,7 +5,7 @@ from typing import Any
 
 from ..analysis.gates import FAILED, FAILURE, GATES, NOT_RUN, PASSED, leader, not_dominated
 from ..products import Quantity
-from ..wording import duration
+from ..wording import digits, duration
 from . import figures_potentials, potentials_glass, potentials_long, potentials_motion
 from .material import Material
 from .numbers import Figure, Fold, Notice, Section, Table
@@ -273,7 +273,7 @@ def _bonds(found: Screened) -> list[Fold]:
 
 def _details(found: Screened) -> Fold:
     rows = [
-        [name, gate, one["text"], f"{one['seconds']:.3g} s" if "seconds" in one else ""]
+        [name, gate, one["text"], f"{digits(one['seconds'], 3)} s" if "seconds" in one else ""]
         for name, each in found.items()
         for gate, one in each["gates"].items()
     ]
