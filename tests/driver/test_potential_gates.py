@@ -139,6 +139,22 @@ def test_every_error_has_an_error_bar_that_holds_the_truth():
     assert all(count >= 50 for count in held.values()) and sum(held.values()) < 60 * len(held), held
 
 
+def test_the_interval_of_few_groups_holds_the_truth():
+    """Four groups whose errors differ: 1.96 standard errors of a bootstrap hold the truth in 4 of 5 cases alone."""
+    rng, held, narrow, draws = np.random.default_rng(11), 0, 0, 150
+    atoms = Atoms("NaO", positions=[[0, 0, 0], [2.4, 0, 0]])
+    atoms.info["REF_energy"], atoms.arrays["REF_forces"] = 0.0, np.ones((2, 3))
+    for _ in range(draws):
+        frames = [atoms.copy() for _ in range(4)]
+        # squares of a group are uniform, so that their mean is known
+        sizes = np.sqrt(rng.uniform(0.5, 1.5, size=4))
+        found = errors(frames, [result(0.0, np.full((2, 3), 1 + 0.1 * size)) for size in sizes])
+        off = abs(found["forces_rmse_meV_per_A"] - 100.0)
+        held += off < found["forces_rmse_meV_per_A_half_95"]
+        narrow += off < 1.96 * found["forces_rmse_meV_per_A_err"] * (3 / 4) ** 0.5
+    assert held >= 0.86 * draws and held - narrow > 0.06 * draws, (held, narrow)
+
+
 def labeled(formula: str, level_of=lambda frame: 0.0, **info):
     """A frame with the energy and the result of a level that is off by 0.3 eV per Na, -0.7 eV per O, and `level_of`."""
     frame = cell(formula, **info)

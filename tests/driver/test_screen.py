@@ -16,7 +16,10 @@ from naglass_drv.config.load import load, load_study
 from naglass_drv.dataset.frames import read_frames, write_frames
 from naglass_drv.errors import InputError, Stopped
 from naglass_drv.products import Dataset, Model, Product
+from naglass_drv.report.potentials import _notices as notices_of
+from naglass_drv.report.potentials import _tradeoff as tradeoff_of
 from naglass_drv.runtime.flow import Flow
+from naglass_drv.stages import gates as screening_gates
 from naglass_drv.stages import screen
 from naglass_drv.stages.base import Run
 from naglass_drv.stages.screening import PRESETS
@@ -288,3 +291,30 @@ def test_the_verb_gives_the_same_gates(folder, monkeypatch, capsys):
     assert sanity["newton_off_eV_per_A"] < 1e-9 and sanity["two_ranks_eV_per_A"] < 1e-9
     assert list(found["potentials"]["lammps:lj.lmp"]["gates"]) == list(GATES) and found["labels"] == ["morse-1"]
     assert main(["screen", "none.extxyz", "--potential", "lammps:lj.lmp"]) == 2
+
+
+def test_a_potential_is_not_best_on_the_labels_that_it_made(folder, monkeypatch, capsys):
+    """Relabeled by a potential, and screened with it and another: no leader, no place on the front, and the page says
+    why."""
+    monkeypatch.chdir(folder)
+    teacher = "lammps:lj.lmp"
+    plain = read_frames(folder / "labels.extxyz")
+    for frame in plain:
+        frame.info["multiplicity"] = 1
+    write_frames(folder / "plain.extxyz", plain)
+    assert main(["relabel", "plain.extxyz", "--potential", teacher, "-o", "taught.extxyz"]) == 0
+    monkeypatch.setattr(screening_gates, "_RUN", {gate: screening_gates._RUN[gate] for gate in ("G3",)})
+    monkeypatch.setattr(screening_gates, "GATES", {gate: GATES[gate] for gate in ("G3",)})
+    main(["screen", "taught.extxyz", "--potential", teacher, "ase:simple_calculators:Morse", "-o", "s.json"])
+    assert capsys.readouterr().out.count("made these labels") == 1
+    found = json.loads((folder / "s.json").read_text())["potentials"]
+    assert [each["made_labels"] for each in found.values()] == [True, False]
+    assert found[teacher]["gates"]["G3"]["forces_rmse_meV_per_A"] < 1e-3
+    for each in found.values():
+        each["gates"] = {key: {"state": "not run", "text": ""} for key in GATES} | each["gates"]
+    screened = {name: each | {"potential": name, "dispersion": None, "labels": ["l"], "notes": []}
+                for name, each in found.items()}  # fmt: skip
+    told = " ".join(notice.text for notice in notices_of(screened))
+    assert f"{teacher} made these labels" in told and "smallest force error" not in told
+    table, _ = tradeoff_of(screened, dict.fromkeys(screened, "#000000"))
+    assert [row[0] for row in table.rows] == ["ase:simple_calculators:Morse"]

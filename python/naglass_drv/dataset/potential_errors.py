@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..chemistry.ions import TRANSITION_METALS
+from ..core.statistics import student
 from .energy_shift import SAME, Shift, fitted_shift
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 _RESAMPLES = 200
+# standard errors of a Gaussian
+_95 = 1.959964
 #: Bins of the temperature by their upper end (K); frames without one count by a word of their group.
 TEMPERATURES = ((700.0, "up to 700 K"), (1500.0, "700 to 1500 K"), (np.inf, "above 1500 K"))
 _WORDS = {"crystal": 0, "quench": 1, "melt": 2}
@@ -25,7 +28,8 @@ def errors(frames: Sequence["Atoms"], results: Sequence[Any], shift: Shift | Non
     slope of predicted on labeled components (below 1: too soft), and RMSE by element, by ion for elements with several
     states where frames name the ions, and by temperature where frames have one. Energies: RMSE (meV/atom) after
     `shift`, or one that is fitted to these frames. Pressure: mean and root mean square difference (GPa) where frames
-    carry a stress. ``_err``: standard error by bootstrap over groups, None for one group.
+    carry a stress. ``_err``: standard error by bootstrap over groups, None for one group;
+    ``_half_95``: half the 95 % interval from it, by Student's t of the number of groups less one.
     """
     shift = shift or fitted_shift(frames, results, SAME)
     labels = [np.asarray(frame.arrays["REF_forces"]) for frame in frames]
@@ -47,6 +51,7 @@ def errors(frames: Sequence["Atoms"], results: Sequence[Any], shift: Shift | Non
         "groups": sample.groups,
         "forces_rmse_meV_per_A": 1e3 * rmse,
         "forces_rmse_meV_per_A_err": _scaled(rmse_err),
+        "forces_rmse_meV_per_A_half_95": None if rmse_err is None else 1e3 * rmse_err * student(sample.groups - 1, _95),
         "forces_mae_meV_per_A": 1e3 * mae,
         "forces_mae_meV_per_A_err": _scaled(mae_err),
         "forces_share": rmse / float(np.sqrt((label**2).mean())),
@@ -97,7 +102,7 @@ class _Sample:
             return value, None
         drawn = [total[self._picks].sum(axis=1) for total in sums]
         some = drawn[1] > 0
-        return value, float(shape(drawn[0][some] / drawn[1][some]).std())
+        return value, _unbiased(shape(drawn[0][some] / drawn[1][some]), int(np.count_nonzero(sums[1])))
 
     def quantile(self, values: Sequence[np.ndarray], share: float) -> tuple[float, float | None]:
         """Of the values of all frames, with its standard error; None for one group."""
@@ -106,7 +111,12 @@ class _Sample:
             return every, None
         grouped = [np.concatenate([values[k] for k in np.flatnonzero(self._of == g)]) for g in range(self.groups)]
         drawn = [np.quantile(np.concatenate([grouped[g] for g in picks]), share) for picks in self._picks]
-        return every, float(np.std(drawn))
+        return every, _unbiased(drawn, self.groups)
+
+
+def _unbiased(drawn: Any, groups: int) -> float:
+    """The standard deviation of bootstrap draws of `groups` groups, which alone would be too small by this factor."""
+    return float(np.std(drawn)) * (groups / (groups - 1)) ** 0.5
 
 
 def _by_kind(

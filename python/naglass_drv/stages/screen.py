@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 name = "screen"
 #: Raised when the same settings and files give another result.
-revision = 2
+revision = 3
 
 TRAIN = "train"
 GATES, COURSES = "gates", "courses"
@@ -168,10 +168,18 @@ def run(job: Job) -> Mapping[str, Any] | None:
         facts = session.facts
     result = {
         "potential": settings.potential, "level": settings.level, "dispersion": potential.dispersion,
-        "labels": levels, "preset": settings.preset, "facts": facts, "notes": notes, "gates": gates,
+        "labels": levels, "made_labels": made_labels(potential, facts, levels), "preset": settings.preset,
+        "facts": facts, "notes": notes, "gates": gates,
     }  # fmt: skip
     write_json(job.folder / _result(job.task), result)
     return {"states": {gate: found["state"] for gate, found in gates.items()}}
+
+
+def made_labels(potential: "Potential", facts: Mapping[str, Any], levels: Sequence[str]) -> bool:
+    """Whether the labels are those of this very potential, by the hash of their level: errors on them tell nothing."""
+    return bool(facts) and potential.level_of(facts).rpartition("-")[2] in {
+        level.rpartition("-")[2] for level in levels
+    }
 
 
 def with_other_dispersion(
@@ -241,10 +249,10 @@ def material_from(
     if trained is not None:
         known = len(frames)
         frames = held_out(frames, read_frames(trained))
-        notes.append(
-            f"{known - len(frames)} of {known} labeled frames share structure or group with the training frames of "
-            "this run's model and were left out for all potentials; what the others were trained on is not known."
-        )
+        shared = "share structure or group with the training frames of this run's model"
+        left = f"{known - len(frames)} of {known} labeled frames {shared} and were left out for all potentials"
+        none = f"None of the {known} labeled frames {shared.replace('share', 'shares', 1)}"
+        notes.append(f"{left if len(frames) < known else none}; what other potentials were trained on is not known.")
     if not frames:
         raise InputError(f"{labels}: no labeled frames but those that the model was trained on")
     found, left = _crystals(crystals, preset)
@@ -287,6 +295,8 @@ def labeled(path: Path) -> list["Atoms"]:
             frames.append(frame)
     if not frames:
         raise InputError(f"{path}: no frames but isolated atoms")
+    if not any(frame.arrays["REF_forces"].any() for frame in frames):
+        raise InputError(f"{path}: all REF_forces are zero, so that errors of forces have no scale")
     if len(levels := levels_of(frames)) > 1:
         raise InputError(f"{path}: frames of several levels of theory, {', '.join(levels)}: compare one at a time")
     return frames
