@@ -23,9 +23,10 @@ def duration(seconds: float) -> str:
     """A forecast of a time, good within a factor of two or so: ``50 s``, ``4.5 days``."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * size:
-            return f"{_two_digits(seconds / size)} {unit}"
-    return f"{_two_digits(seconds)} s"
+            return f"{digits(seconds / size, 2)} {unit}"
+    return f"{digits(seconds, 2)} s"
 
 
-def _two_digits(value: float) -> str:
-    return f"{float(f'{value:.2g}'):g}"
+def digits(value: float, count: int) -> str:
+    """So many significant digits, as ``1200``; without a power of ten from 10⁻⁴ to 10⁶."""
+    return f"{float(f'{value:.{count}g}'):g}"

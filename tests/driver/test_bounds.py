@@ -338,7 +338,7 @@ def test_files_that_are_not_what_they_are_named_for(tmp_path):
     found = errors_of(tmp_path, GOOD + textwrap.dedent(text))
     expected = [
         "7: reference[0].structures: ", "8: reference[1]: three.xyz: frame 0: multiplicity 1: 29 electrons",
-        "9: reference[2]: label: atoms 0 and 1 are 0.100 Å apart", "10: reference[3].spin: ",
+        "9: reference[2]: close.xyz: frame 0: atoms 0 and 1 are 0.100 Å apart", "10: reference[3].spin: ",
         "11: dataset.include[0]: ", "12: train.start_model: ", "13: md.model: ", "13: md.structures: ",
     ]  # fmt: skip
     assert len(found) == len(expected), found

@@ -312,7 +312,8 @@ def test_the_gates_of_the_production_preset():
 
 def shown(gates: dict) -> dict:
     """The numbers on the page of two potentials with these gates."""
-    same = {"level": "-", "dispersion": None, "facts": {}, "labels": ["-"], "notes": [], "gates": gates}
+    same = {"level": "-", "dispersion": None, "facts": {}, "labels": ["-"], "notes": [], "gates": gates,
+            "made_labels": False}  # fmt: skip
     names = ("toy", "other")
     material = SimpleNamespace(
         input={"screen": {"potentials": names}}, names=lambda stage, kind: names,

@@ -7,6 +7,8 @@ import pytest
 from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
+from ase.units import GPa
+from scipy.stats import chi
 
 from naglass_drv.analysis.potentials import pair_curve, sanity
 from naglass_drv.dataset.energy_shift import NONE, TRAINING, Shift, fitted_shift, not_determined
@@ -110,7 +112,47 @@ def test_errors_are_those_that_were_put_in():
     assert found["forces_slope"] == pytest.approx(0.9) and found["forces_share"] == pytest.approx(0.1)
     assert found["energy_rmse_meV_per_atom"] == pytest.approx(2.0, rel=0.4)
     assert found["pressure_bias_GPa"] == pytest.approx(0.160218, rel=1e-4)
+    assert found["pressure_bias_GPa_err"] == pytest.approx(0, abs=1e-12)
     assert set(found["forces_rmse_meV_per_A_by_element"]) == {"Na", "V", "P", "O"}
+
+
+def test_every_error_has_an_error_bar_that_holds_the_truth():
+    """Gaussian deviations of known size: the bootstrap's intervals of two standard errors hold it 95 times of 100."""
+    rng, exact = np.random.default_rng(5), {
+        "forces_mae_meV_per_A": 100 * np.sqrt(2 / np.pi), "forces_95_percent_meV_per_A": 100 * chi(3).ppf(0.95),
+        "pressure_bias_GPa": 0.0, "pressure_rmse_GPa": 1.0,
+    }  # fmt: skip
+    held = dict.fromkeys(exact, 0)
+    for _ in range(60):
+        frames, results = [], []
+        for _ in range(30):
+            atoms = packing(26, 14.0, seed=1)
+            atoms.info |= {"REF_energy": 0.0, "REF_stress": np.zeros((3, 3))}
+            atoms.arrays["REF_forces"] = rng.normal(size=(26, 3))
+            stress = np.array([1, 1, 1, 0, 0, 0]) * rng.normal() * GPa
+            results.append(result(0.0, atoms.arrays["REF_forces"] + 0.1 * rng.normal(size=(26, 3)), stress))
+            frames.append(atoms)
+        found = errors(frames, results)
+        for key, value in exact.items():
+            held[key] += abs(found[key] - value) < 2 * found[f"{key}_err"]
+    # 60 draws of 0.95: fewer than 50 would be 4 standard deviations off
+    assert all(count >= 50 for count in held.values()) and sum(held.values()) < 60 * len(held), held
+
+
+def test_the_interval_of_few_groups_holds_the_truth():
+    """Four groups whose errors differ: 1.96 standard errors of a bootstrap hold the truth in 4 of 5 cases alone."""
+    rng, held, narrow, draws = np.random.default_rng(11), 0, 0, 150
+    atoms = Atoms("NaO", positions=[[0, 0, 0], [2.4, 0, 0]])
+    atoms.info["REF_energy"], atoms.arrays["REF_forces"] = 0.0, np.ones((2, 3))
+    for _ in range(draws):
+        frames = [atoms.copy() for _ in range(4)]
+        # squares of a group are uniform, so that their mean is known
+        sizes = np.sqrt(rng.uniform(0.5, 1.5, size=4))
+        found = errors(frames, [result(0.0, np.full((2, 3), 1 + 0.1 * size)) for size in sizes])
+        off = abs(found["forces_rmse_meV_per_A"] - 100.0)
+        held += off < found["forces_rmse_meV_per_A_half_95"]
+        narrow += off < 1.96 * found["forces_rmse_meV_per_A_err"] * (3 / 4) ** 0.5
+    assert held >= 0.86 * draws and held - narrow > 0.06 * draws, (held, narrow)
 
 
 def labeled(formula: str, level_of=lambda frame: 0.0, **info):

@@ -2,8 +2,10 @@
 
 import json
 import pickle
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import support.simple_calculators
@@ -14,7 +16,10 @@ from naglass_drv.config.load import load, load_study
 from naglass_drv.dataset.frames import read_frames, write_frames
 from naglass_drv.errors import InputError, Stopped
 from naglass_drv.products import Dataset, Model, Product
+from naglass_drv.report.potentials import _notices as notices_of
+from naglass_drv.report.potentials import _tradeoff as tradeoff_of
 from naglass_drv.runtime.flow import Flow
+from naglass_drv.stages import gates as screening_gates
 from naglass_drv.stages import screen
 from naglass_drv.stages.base import Run
 from naglass_drv.stages.screening import PRESETS
@@ -84,7 +89,7 @@ def planned(folder, *potentials: str, **takes):
         (["ase:a:b", "ase:a:b"], (), "screen.potentials: lists ase:a:b more than once"),
         (["words alone"], (), r"screen.potentials\[0\]"),
         (["ase:a:b"], ("labels: labels.extxyz", "labels: dataset"), "input.yaml:5: screen.labels: there is no dataset"),
-        (["ase:a:b"], ("labels: labels.extxyz", "labels: crystal.extxyz"), "not all frames have REF_energy"),
+        (["ase:a:b"], ("labels: labels.extxyz", "labels: crystal.extxyz"), "crystal.extxyz: frame 0: no REF_energy"),
         (["ase:a:b"], ("labels: labels.extxyz", "labels: mixed.extxyz"), "several levels of theory, made-2, morse-1"),
         (["ase:a:b"], ("crystals:", "shift: none.extxyz\n  crystals:"), "screen.shift: 'none.extxyz': no such file"),
         (["ase:a:b"], ("crystals:", "shift: other.extxyz\n  crystals:"), "input.yaml:6: screen.shift: .*made-2, but"),
@@ -99,6 +104,45 @@ def test_what_cannot_be_screened_is_refused_at_its_line(folder, potentials, chan
     (folder / "pickled.model").write_bytes(pickle.dumps({}))
     with pytest.raises(InputError, match=message):
         read(folder, *potentials, text=INPUT.replace(*change) if change else INPUT)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.info.update(REF_energy=float("nan")), "REF_energy is nan; must be a finite number in eV"),
+        (lambda frame: frame.info.update(REF_energy="abc"), "REF_energy is 'abc'"),
+        (lambda frame: frame.arrays["REF_forces"].fill(np.inf), "REF_forces: the value is not finite at index"),
+        (
+            lambda frame: frame.arrays["REF_forces"].fill(1e200),
+            r"REF_forces: 1e\+200 at index \[0, 0\]; must be within",
+        ),
+        (lambda frame: frame.info.update(REF_stress=np.zeros(3)), r"REF_stress: has shape \(3,\)"),
+        (lambda frame: frame.info.update(temperature_K="hot"), "temperature_K is 'hot'; must be a finite number"),
+        (lambda frame: frame.info.update(temperature_K=-300.0), "temperature_K is -300.0"),
+        (lambda frame: frame.set_pbc([True, True, False]), "pbc is T T F; must be T T T"),
+        (lambda frame: frame.positions.fill(1e9), r"pos: 1e\+09 at index"),
+    ],
+)
+@pytest.mark.parametrize("role", ["labels", "shift"])
+def test_a_label_that_is_no_number_is_named_before_anything_runs(folder, change, message, role):
+    frames = read_frames(folder / "other.extxyz")
+    for frame in frames:
+        frame.info["level"] = "morse-1"
+    change(frames[1])
+    write_frames(folder / "bad.extxyz", frames)
+    text = INPUT.replace("crystals:", "shift: other.extxyz\n  crystals:") if role == "shift" else INPUT
+    text = re.sub(rf"{role}: \w+.extxyz", f"{role}: bad.extxyz", text)
+    with pytest.raises(InputError, match=rf"input.yaml:\d: screen.{role}: .*bad.extxyz: frame 1.*{message}"):
+        read(folder, "ase:a:b", text=text)
+
+
+def test_the_verb_refuses_a_crystal_that_is_not_periodic(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    slab = dimer()
+    slab.pbc = [True, True, False]
+    write_frames(folder / "slab.extxyz", [dimer(), slab])
+    assert main(["screen", "labels.extxyz", "--potential", "ase:a:b", "--crystals", "slab.extxyz"]) == 2
+    assert "slab.extxyz: frame 1: pbc is T T F" in capsys.readouterr().err
 
 
 def test_each_potential_is_a_task_of_its_own(folder):
@@ -247,3 +291,30 @@ def test_the_verb_gives_the_same_gates(folder, monkeypatch, capsys):
     assert sanity["newton_off_eV_per_A"] < 1e-9 and sanity["two_ranks_eV_per_A"] < 1e-9
     assert list(found["potentials"]["lammps:lj.lmp"]["gates"]) == list(GATES) and found["labels"] == ["morse-1"]
     assert main(["screen", "none.extxyz", "--potential", "lammps:lj.lmp"]) == 2
+
+
+def test_a_potential_is_not_best_on_the_labels_that_it_made(folder, monkeypatch, capsys):
+    """Relabeled by a potential, and screened with it and another: no leader, no place on the front, and the page says
+    why."""
+    monkeypatch.chdir(folder)
+    teacher = "lammps:lj.lmp"
+    plain = read_frames(folder / "labels.extxyz")
+    for frame in plain:
+        frame.info["multiplicity"] = 1
+    write_frames(folder / "plain.extxyz", plain)
+    assert main(["relabel", "plain.extxyz", "--potential", teacher, "-o", "taught.extxyz"]) == 0
+    monkeypatch.setattr(screening_gates, "_RUN", {gate: screening_gates._RUN[gate] for gate in ("G3",)})
+    monkeypatch.setattr(screening_gates, "GATES", {gate: GATES[gate] for gate in ("G3",)})
+    main(["screen", "taught.extxyz", "--potential", teacher, "ase:simple_calculators:Morse", "-o", "s.json"])
+    assert capsys.readouterr().out.count("made these labels") == 1
+    found = json.loads((folder / "s.json").read_text())["potentials"]
+    assert [each["made_labels"] for each in found.values()] == [True, False]
+    assert found[teacher]["gates"]["G3"]["forces_rmse_meV_per_A"] < 1e-3
+    for each in found.values():
+        each["gates"] = {key: {"state": "not run", "text": ""} for key in GATES} | each["gates"]
+    screened = {name: each | {"potential": name, "dispersion": None, "labels": ["l"], "notes": []}
+                for name, each in found.items()}  # fmt: skip
+    told = " ".join(notice.text for notice in notices_of(screened))
+    assert f"{teacher} made these labels" in told and "smallest force error" not in told
+    table, _ = tradeoff_of(screened, dict.fromkeys(screened, "#000000"))
+    assert [row[0] for row in table.rows] == ["ase:simple_calculators:Morse"]

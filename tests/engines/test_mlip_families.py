@@ -57,6 +57,16 @@ def test_dispersion_is_that_of_d3(frames, tmp_path):
     assert added[0] == pytest.approx(added[1], abs=1e-4) and -0.3 < added[0] / len(frame) < -0.02
 
 
+def test_moments_with_dispersion_are_those_without(frames, tmp_path):
+    found = {}
+    for text in ("chgnet:0.3.0", "chgnet:0.3.0+d3"):
+        with Potential.of(text).open(tmp_path) as worker:
+            found[text] = worker.evaluate(frames[0])
+    without, with_d3 = found.values()
+    assert with_d3.moments == pytest.approx(without.moments, abs=1e-5) and without.moments.max() > 0.1
+    assert -0.3 < (with_d3.energy - without.energy) / len(frames[0]) < -0.02
+
+
 def test_screen_puts_them_side_by_side(frames, tmp_path, monkeypatch, capsys):
     from naglass_drv.engines.mace.modelfile import default_dtype, save_portable
 

@@ -74,7 +74,7 @@ def test_a_failure_names_the_frame_and_writes_nothing(tmp_path, monkeypatch, cap
     monkeypatch.chdir(tmp_path)
     write_frames(tmp_path / "plain.extxyz", frames())
     assert main(["relabel", "plain.extxyz", "--potential", "ase:ase.calculators.emt:EMT", "-o", "t.extxyz"]) == 4
-    assert "frame 0: ase: NotImplementedError" in capsys.readouterr().err
+    assert "plain.extxyz: frame 0: ase: NotImplementedError" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["plain.extxyz"]
 
 
@@ -83,3 +83,28 @@ def test_the_frames_are_not_written_over(tmp_path, monkeypatch, capsys):
     write_frames(tmp_path / "plain.extxyz", frames())
     assert main([*RELABEL[:-1], "plain.extxyz"]) == 2
     assert "--output plain.extxyz: is itself an input" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.info.update(charge="two"), "charge is 'two'; must be an integer"),
+        (lambda frame: frame.info.update(charge=0.5), "charge is 0.5; must be an integer"),
+        (lambda frame: frame.info.update(multiplicity="high"), "multiplicity is 'high'; must be an integer"),
+        (lambda frame: frame.info.update(temperature_K="hot"), "temperature_K is 'hot'; must be a finite number"),
+        (lambda frame: frame.set_pbc([True, True, False]), "not periodic in all directions, which lammps:lj.lmp needs"),
+        (lambda frame: frame.symbols.__setitem__(0, "Li"), "lammps:lj.lmp does not cover Li"),
+    ],
+)
+def test_a_frame_that_cannot_be_labeled_is_named_before_the_first_evaluation(
+    tmp_path, monkeypatch, capsys, change, message
+):
+    monkeypatch.chdir(tmp_path)
+    bad = frames()
+    change(bad[1])
+    write_frames(tmp_path / "plain.extxyz", frames())
+    write_frames(tmp_path / "bad.extxyz", bad)
+    (tmp_path / "lj.lmp").write_text("# elements Na V P O\npair_style lj/cut 4.0\npair_coeff * * 0.05 2.2\n")
+    monkeypatch.setattr("naglass_drv.engines.mlip.potential.Potential.open", None)
+    assert main(["relabel", "plain.extxyz", "bad.extxyz", "--potential", "lammps:lj.lmp", "-o", "t.extxyz"]) == 2
+    assert f"bad.extxyz: frame 1: {message}" in capsys.readouterr().err

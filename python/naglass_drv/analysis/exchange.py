@@ -8,6 +8,7 @@ from ase import Atoms
 from .. import core
 from ..chemistry.formers import FORMERS
 from ..chemistry.ions import TRANSITION_METALS
+from ..wording import digits
 
 # a bond is broken only when its atoms are well apart, so that long vanadium-oxygen bonds that vibrate do not count
 _APART = 1.25
@@ -23,7 +24,7 @@ def flowing(exchanged: Mapping[str, tuple[int, int]]) -> list[str]:
 def exchange_text(pair: str, found: tuple[int, int], over_ps: float) -> str:
     """``12 of 160 P–O bonds were exchanged within 10 ps``."""
     bonds, count = found
-    return f"{count} of {bonds} {pair.replace('-', '–')} bonds were exchanged within {over_ps:.3g} ps"
+    return f"{count} of {bonds} {pair.replace('-', '–')} bonds were exchanged within {digits(over_ps, 3)} ps"
 
 
 def exchanged_bonds(frames: Sequence[Atoms], cutoffs: Mapping[str, float]) -> dict[str, tuple[int, int]]:

@@ -16,7 +16,7 @@ GATES = {
     "G4-phonons": ("phonons", "no imaginary mode below −1 THz"),
     "G5": ("motion", "energy kept to 1 meV/atom/ps, no contact below its limit, temperature under control, no failure"),
     "G6": ("the same melt-quench", "reported: artifacts, Qⁿ, coordination"),
-    "G7": ("mean square displacements", "reported"),
+    "G7": ("motion of Na", "reported: mean square displacement, D"),
     "G8": ("redox states by moments", "number of V⁴⁺ within 5 %"),
 }
 PASSED, FAILED, REPORTED, FAILURE, NOT_RUN = "passed", "failed", "reported", "failure", "not run"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..wording import digits
 from .exchange import exchange_text, flowing
 
 # Mean square displacement of the host (Å²) beyond any vibration, or comparable to the ions' and beyond the usual one
@@ -44,8 +45,8 @@ def _displaced(numbers: Mapping[str, Any], least_A2: float, to_ion: float = 0.0)
     counts = [numbers["composition"][element] for element in host]
     mean = sum(count * msd for count, msd in zip(counts, host.values(), strict=True)) / sum(counts)
     if mean > least_A2 and mean > to_ion * reached[moved["ion"]]:
-        of = ", ".join(f"{element} {msd:.2g}" for element, msd in host.items())
+        of = ", ".join(f"{element} {digits(msd, 2)}" for element, msd in host.items())
         yield (
-            f"within {moved['longest_lag_ps']:.3g} ps the MSD of the host is {of} Å², that of {moved['ion']} "
-            f"{reached[moved['ion']]:.2g} Å²"
+            f"within {digits(moved['longest_lag_ps'], 3)} ps the MSD of the host is {of} Å², that of {moved['ion']} "
+            f"{digits(reached[moved['ion']], 2)} Å²"
         )

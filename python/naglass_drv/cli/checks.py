@@ -203,7 +203,7 @@ class Checks:
         for number, frame in enumerate(self._frames.get(section.structures, ())):
             place, family = f"{section.structures}: frame {number}", stem_of(section.structures)
             ready = prepared(frame, place, family, section.charge, section.multiplicity)
-            inputs.check_structure(ready)
+            inputs.check_structure(ready, place)
             if section.spin != "ferromagnetic":
                 inputs.ordered(ready, section.spin, 1)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..wording import counted
+from ..wording import counted, digits
 from . import checks
 from .numbers import add_number
 from .run import work_of
@@ -66,7 +66,7 @@ def lines(expected: "Forecast", ranks: int, disk: str) -> list[str]:
 
 
 def _hours(seconds: float) -> str:
-    return "-" if not seconds else f"{seconds / 3600:.3g}"
+    return "-" if not seconds else digits(seconds / 3600, 3)
 
 
 def _duration(seconds: float) -> str:

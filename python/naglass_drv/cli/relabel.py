@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,25 +32,17 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _relabel(options: argparse.Namespace) -> int:
-    from ..dataset.candidates import prepared
-    from ..dataset.frames import read_frames, write_frames
+    from ..dataset.frames import write_frames
     from ..dataset.taught import fitted_atoms, taught
     from ..engines.cp2k.write.inputs import ATOM_MULTIPLICITY
     from ..engines.mlip.potential import Potential
 
     check_target(options.output, "--output", inputs=options.frames)
     potential = Potential.of(options.potential)
-    frames = []
-    for path in options.frames:
-        for number, frame in enumerate(read_frames(path)):
-            if frame.info.get("config_type") != "IsolatedAtom":
-                where, stem = f"{path}: frame {number}", stem_of(path)
-                bare = prepared(frame, where, stem, int(frame.info.get("charge", 0)), _multiplicity(frame))
-                bare.info |= {key: frame.info[key] for key in _KEPT if key in frame.info}
-                frames.append(bare)
-    if not frames:
-        raise InputError(f"{options.frames[0]}: contains no frames but isolated atoms")
-    facts, results = _evaluate(potential, frames, options)
+    named = _structures(options.frames)
+    _check_covered(potential, named, options.trust)
+    frames = list(named.values())
+    facts, results = _evaluate(potential, named, options)
     level = potential.level_of(facts)
     teacher = potential.text
     labeled = [taught(*pair, level, teacher, f"relabel {teacher}") for pair in zip(frames, results, strict=True)]
@@ -64,19 +56,56 @@ def _relabel(options: argparse.Namespace) -> int:
     return 0
 
 
-def _multiplicity(frame: "Atoms") -> int | None:
-    """The frame's own, if it has one; otherwise high spin is taken."""
-    return int(frame.info["multiplicity"]) if "multiplicity" in frame.info else None
+def _structures(paths: Sequence[Path]) -> dict[str, "Atoms"]:
+    """What is labeled by its place, without labels of other levels."""
+    from ..dataset.candidates import prepared
+    from ..dataset.frames import check_temperature, read_frames
+
+    found: dict[str, Atoms] = {}
+    for path in paths:
+        for number, frame in enumerate(read_frames(path)):
+            if frame.info.get("config_type") != "IsolatedAtom":
+                where = f"{path}: frame {number}"
+                check_temperature(frame, where)
+                # without a multiplicity, high spin is taken
+                charge, multiplicity = _whole(frame, "charge", where) or 0, _whole(frame, "multiplicity", where)
+                found[where] = prepared(frame, where, stem_of(path), charge, multiplicity)
+                found[where].info |= {key: frame.info[key] for key in _KEPT if key in frame.info}
+    if not found:
+        raise InputError(f"{paths[0]}: contains no frames but isolated atoms")
+    return found
+
+
+def _whole(frame: "Atoms", key: str, where: str) -> int | None:
+    value = frame.info.get(key)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise InputError(f"{where}: {key} is {value!r}; must be an integer")
+    return value
+
+
+def _check_covered(potential: "Potential", named: Mapping[str, "Atoms"], trust: bool) -> None:
+    """InputError for the first frame that the potential cannot evaluate, as far as that is known before."""
+    from ..engines.mace.filekind import PICKLED, kind_of
+
+    pickled = potential.family == "mace" and potential.file is not None and kind_of(potential.file) == PICKLED
+    known = None if pickled and trust else potential.elements()
+    for where, frame in named.items():
+        missing = set(frame.symbols) - (set(frame.symbols) if known is None else known)
+        if missing:
+            raise InputError(f"{where}: {potential.text} does not cover {', '.join(sorted(missing))}")
+        if potential.by_lammps and not frame.pbc.all():
+            raise InputError(f"{where}: not periodic in all directions, which {potential.text} needs")
 
 
 def _evaluate(
-    potential: "Potential", frames: Sequence["Atoms"], options: argparse.Namespace
+    potential: "Potential", named: Mapping[str, "Atoms"], options: argparse.Namespace
 ) -> tuple[dict[str, Any], list[Any]]:
     """Facts of the potential and the results for all frames, by so many workers."""
     from concurrent.futures import ThreadPoolExecutor
     from contextlib import ExitStack
     from tempfile import TemporaryDirectory
 
+    places, frames = list(named), list(named.values())
     began, told, results = time.monotonic(), time.monotonic(), [None] * len(frames)
     count = min(options.workers, len(frames))
     with ExitStack() as stack:
@@ -89,7 +118,7 @@ def _evaluate(
                 try:
                     results[i] = workers[k].evaluate(frames[i])
                 except TaskFailed as error:
-                    raise TaskFailed(error.failure, f"frame {i}: {error}", log=error.log) from error
+                    raise TaskFailed(error.failure, f"{places[i]}: {error}", log=error.log) from error
                 if k == 0 and time.monotonic() - told > _PROGRESS_S:
                     told = time.monotonic()
                     print(f"{i + 1} of {len(frames)} frames, {told - began:.0f} s", file=sys.stderr, flush=True)

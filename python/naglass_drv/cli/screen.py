@@ -38,7 +38,7 @@ def _screen(options: argparse.Namespace) -> int:
 
     from ..analysis.gates import FAILURE
     from ..engines.mlip.potential import Potential
-    from ..stages.screen import material_from
+    from ..stages.screen import made_labels, material_from
     from ..stages.screening import PRESETS
 
     files = [options.frames, *options.crystals, *([options.shift] if options.shift else [])]
@@ -52,7 +52,8 @@ def _screen(options: argparse.Namespace) -> int:
     found = {}
     for potential in potentials:
         found[potential.text] = _one(potential, material, options)
-        print(_shown(potential, found[potential.text]["gates"]), flush=True)
+        found[potential.text]["made_labels"] = made_labels(potential, found[potential.text]["facts"], levels)
+        print(_shown(potential, found[potential.text]), flush=True)
     said = {"frames": str(options.frames), "labels": levels, "preset": options.preset, "notes": notes}
     write_json(options.output, said | {"potentials": found})
     print(options.output)
@@ -78,13 +79,15 @@ def _one(potential: "Potential", material: "Material", options: argparse.Namespa
             return {"level": potential.level, "facts": session.facts, "gates": gates}
 
 
-def _shown(potential: "Potential", gates: Mapping[str, Any]) -> str:
+def _shown(potential: "Potential", found: Mapping[str, Any]) -> str:
     from ..analysis.gates import FAILURE, GATES
     from ..wording import duration
 
     lines = [f"{potential.text} ({potential.level})"]
-    for gate, found in gates.items():
-        state = found["failure"] if found["state"] == FAILURE else found["state"]
-        forecast = f"; would take about {duration(found['forecast_s'])}" if "forecast_s" in found else ""
-        lines.append(f"  {gate} {GATES[gate][0]}: {state}: {found['text']}{forecast}")
+    if found["made_labels"]:
+        lines.append("  made these labels: its errors on them tell nothing")
+    for gate, one in found["gates"].items():
+        state = one["failure"] if one["state"] == FAILURE else one["state"]
+        forecast = f"; would take about {duration(one['forecast_s'])}" if "forecast_s" in one else ""
+        lines.append(f"  {gate} {GATES[gate][0]}: {state}: {one['text']}{forecast}")
     return "\n".join(lines)

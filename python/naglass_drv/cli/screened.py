@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def check_screen(top: "Partial", document: "Document", source: Path) -> None:
     """Add to `document` what is wrong with the potentials and files of the section `screen`."""
     from ..config.partial import rule
+    from ..stages.screen import labeled, periodic
 
     if top.screen is None:
         return
@@ -22,14 +23,14 @@ def check_screen(top: "Partial", document: "Document", source: Path) -> None:
             told(document, ("screen", "potentials", index), _check_potential, text, source, trust)
     with rule():
         if isinstance(top.screen.labels, Path):
-            told(document, ("screen", "labels"), _check_labels, source / top.screen.labels)
+            told(document, ("screen", "labels"), labeled, source / top.screen.labels)
     with rule():
         shift = top.screen.known("shift")
         if isinstance(shift, Path):
             told(document, ("screen", "shift"), _check_shift, source, shift, top.screen.known("labels"))
     with rule():
         for index, path in enumerate(top.screen.crystals):
-            told(document, ("screen", "crystals", index), _check_crystals, source / path)
+            told(document, ("screen", "crystals", index), periodic, source / path)
 
 
 def told(document: "Document", where: "Where", check: Any, *arguments: Any) -> None:
@@ -60,12 +61,6 @@ def _check_potential(text: str, source: Path, trust: bool) -> None:
         )
 
 
-def _check_labels(path: Path) -> None:
-    from ..stages.screen import labeled
-
-    labeled(path)
-
-
 def _check_shift(source: Path, shift: Path, labels: Any) -> None:
     from ..stages.screen import labeled, shifted
 
@@ -73,11 +68,3 @@ def _check_shift(source: Path, shift: Path, labels: Any) -> None:
         labeled(source / shift)
     elif not shifted(source / shift, labeled(source / labels)):
         raise InputError(f"{source / shift}: no frames but those that share structure or group with the labels")
-
-
-def _check_crystals(path: Path) -> None:
-    from ..dataset.frames import read_frames
-
-    for number, frame in enumerate(read_frames(path)):
-        if not frame.pbc.all():
-            raise InputError(f"{path}: frame {number}: a crystal is periodic in all directions")

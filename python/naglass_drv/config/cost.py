@@ -13,7 +13,7 @@ from typing import Any
 from ..chemistry import ions as chemistry
 from ..errors import InputError
 from ..glass import protocols
-from ..wording import counted
+from ..wording import counted, digits
 from .partial import Partial, Unknown, rule
 from .source import Where
 
@@ -167,7 +167,7 @@ def shown(size: float) -> str:
     """Bytes as ``20 MB``, ``1.5 GB``."""
     for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
         if size >= factor or unit == "MB":
-            return f"{size / factor:.2g} {unit}" if size < 100 * factor else f"{size / factor:.0f} {unit}"
+            return f"{digits(size / factor, 2)} {unit}" if size < 100 * factor else f"{size / factor:.0f} {unit}"
     return ""
 
 

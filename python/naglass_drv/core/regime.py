@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..wording import digits
 from .statistics import student
 from .transport import BlockSums, Correlator
 
@@ -195,13 +196,13 @@ def _squares(element: str) -> Total:
 def _not_diffusive(of: str, exponent: Exponent, time: float) -> str:
     return (
         f"d ln {of} / d ln t is nowhere compatible with [0.95, 1.05] over a factor of 2 in time; "
-        f"it is {exponent.value:.2f} ± {exponent.err:.2g} at {time:.3g} ps"
+        f"it is {exponent.value:.2f} ± {exponent.err:.2g} at {digits(time, 3)} ps"
     )
 
 
 def _unknown(of: str, exponent: Exponent, time: float) -> str:
     return (
-        f"d ln {of} / d ln t is known only as {exponent.value:.2f} ± {exponent.err:.2g} at {time:.3g} ps: "
+        f"d ln {of} / d ln t is known only as {exponent.value:.2f} ± {exponent.err:.2g} at {digits(time, 3)} ps: "
         "too few ions or too short a run to tell whether the motion is diffusive"
     )
 
@@ -212,10 +213,10 @@ def _too_short(msd: np.ndarray, time: np.ndarray, min_msd: float, duration: floa
     if len(far):
         needed = 2 * _FEWEST_BLOCKS
         return (
-            f"the MSD reaches {min_msd:g} Å² after {time[far[0]]:.3g} ps, and the run of {duration:.3g} ps is not "
-            f"{needed} times longer than that"
+            f"the MSD reaches {min_msd:g} Å² after {digits(time[far[0]], 3)} ps, and the run of "
+            f"{digits(duration, 3)} ps is not {needed} times longer than that"
         )
     return (
-        f"the MSD reaches only {msd[shown][-1]:.2g} Å² (needed: {min_msd:g} Å²) in {time[shown][-1]:.3g} ps: "
-        "ions rattle, few hop"
+        f"the MSD reaches only {digits(msd[shown][-1], 2)} Å² (needed: {min_msd:g} Å²) in "
+        f"{digits(time[shown][-1], 3)} ps: ions rattle, few hop"
     )

@@ -43,6 +43,8 @@ _TENSOR = re.compile(r"(?<!\S)(stress|virial)\s*=")
 _ROWS = re.compile(r"(?<==)\[(\s*\[[^][=]*\]\s*,?)+\s*\]")
 _LATTICE = re.compile(r"""(?<!\S)Lattice\s*=\s*["'{\[][^"'}\]]*""")
 FORTRAN_EXPONENT = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d)")
+# larger lengths (Å) lose digits, larger labels overflow when they are squared
+_MOST_A, _MOST_LABEL = 1e6, 1e12
 _MAX_LINE = 1_000_000
 _MAX_ATOMS = 10_000_000
 
@@ -51,7 +53,7 @@ def read_frames(path: Path) -> list["Atoms"]:
     """All frames of an extended-XYZ file (`.gz` allowed) or an index of shards (`.json`), labeled or not.
 
     Raises InputError with file, frame and line if the file cannot be read, is truncated, or contains an unknown
-    element, or positions or a cell that are not finite.
+    element, or positions or a cell that are not finite or beyond 1e6 Å.
     """
     frames = []
     for frame in each_frame(path):
@@ -135,27 +137,44 @@ def as_text(frame: "Atoms") -> str:
 def check_labeled(frame: "Atoms", where: str) -> None:
     """Raise InputError (beginning with `where`) unless the frame follows the convention of this module.
 
-    Checked: the five `info` entries and their types, shapes of all labels, every number finite, and an
-    electron count that the multiplicity allows.
+    Checked: the five `info` entries and their types, what `check_labels` does, and an electron count that the
+    multiplicity allows.
     """
     for key, kind in _INFO.items():
         value = frame.info.get(key)
         if not isinstance(value, kind) or isinstance(value, bool):
             wanted = "text that is not a number" if kind is str else "an integer"
             raise InputError(f"{where}: {key} is {value!r}; must be {wanted}")
-    energy = frame.info.get("REF_energy")
-    if not isinstance(energy, (float, int, np.floating, np.integer)) or not np.isfinite(energy):
-        raise InputError(f"{where}: REF_energy is {energy!r}; must be a finite number in eV")
+    check_labels(frame, where)
+    check_states(frame, where)
+    check_multiplicity(frame, int(frame.info["charge"]), int(frame.info["multiplicity"]), where)
+
+
+def check_labels(frame: "Atoms", where: str) -> None:
+    """Raise InputError (beginning with `where`) unless the frame has an energy and forces, and these and what further
+    labels it has are finite numbers of the right shapes; so with its temperature.
+    """
+    if "REF_energy" not in frame.info:
+        raise InputError(f"{where}: no REF_energy")
+    energy = frame.info["REF_energy"]
+    if not _is_number(energy) or not abs(energy) < _MOST_LABEL:
+        raise InputError(f"{where}: REF_energy is {energy!r}; must be a finite number in eV, within {_MOST_LABEL:g}")
     if "REF_forces" not in frame.arrays:
         raise InputError(f"{where}: no REF_forces")
     for key, width in _ATOM_LABELS.items():
         if key in frame.arrays:
             shape = (len(frame), width) if width > 1 else (len(frame),)
-            _finite(frame.arrays[key], shape, f"{where}: {key}")
+            _finite(frame.arrays[key], shape, f"{where}: {key}", _MOST_LABEL)
     if "REF_stress" in frame.info:
-        _finite(frame.info["REF_stress"], (3, 3), f"{where}: REF_stress")
-    check_states(frame, where)
-    check_multiplicity(frame, int(frame.info["charge"]), int(frame.info["multiplicity"]), where)
+        _finite(frame.info["REF_stress"], (3, 3), f"{where}: REF_stress", _MOST_LABEL)
+    check_temperature(frame, where)
+
+
+def check_temperature(frame: "Atoms", where: str) -> None:
+    """Raise InputError unless `temperature_K`, where the frame has it, is a finite number of at least 0."""
+    kelvin = frame.info.get("temperature_K", 0.0)
+    if not _is_number(kelvin) or not 0 <= kelvin < np.inf:
+        raise InputError(f"{where}: temperature_K is {kelvin!r}; must be a finite number of at least 0")
 
 
 def check_states(frame: "Atoms", where: str) -> None:
@@ -304,8 +323,8 @@ def _parse(text: str, where: str, entries_of: Callable[[str], dict[str, Any]] | 
 
 
 def _checked(frame: "Atoms", where: str) -> "Atoms":
-    _finite(frame.positions, (len(frame), 3), f"{where}: pos")
-    _finite(frame.cell.array, (3, 3), f"{where}: Lattice")
+    _finite(frame.positions, (len(frame), 3), f"{where}: pos", _MOST_A)
+    _finite(frame.cell.array, (3, 3), f"{where}: Lattice", _MOST_A)
     if (frame.numbers < 1).any():
         raise InputError(f"{where}: an atom without an element")
     if frame.pbc.any() and frame.cell.volume < 1e-6:
@@ -319,13 +338,20 @@ def _checked(frame: "Atoms", where: str) -> "Atoms":
     return frame
 
 
-def _finite(values: Any, shape: tuple[int, ...], where: str) -> None:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (float, int, np.floating, np.integer)) and not isinstance(value, bool)
+
+
+def _finite(values: Any, shape: tuple[int, ...], where: str, most: float) -> None:
     array = np.asarray(values)
     if array.dtype.kind not in "fiu" or array.shape != shape:
         raise InputError(f"{where}: has shape {array.shape} and type {array.dtype}; must be numbers of shape {shape}")
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         raise InputError(f"{where}: the value is not finite at index {bad[0].tolist()}")
+    far = np.argwhere(np.abs(array) > most)
+    if len(far):
+        raise InputError(f"{where}: {array[tuple(far[0])]:g} at index {far[0].tolist()}; must be within {most:g}")
 
 
 def _for_disk(frame: "Atoms") -> "Atoms":

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..chemistry.ions import TRANSITION_METALS
+from ..core.statistics import student
 from .energy_shift import SAME, Shift, fitted_shift
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 _RESAMPLES = 200
+# standard errors of a Gaussian
+_95 = 1.959964
 #: Bins of the temperature by their upper end (K); frames without one count by a word of their group.
 TEMPERATURES = ((700.0, "up to 700 K"), (1500.0, "700 to 1500 K"), (np.inf, "above 1500 K"))
 _WORDS = {"crystal": 0, "quench": 1, "melt": 2}
@@ -25,16 +28,19 @@ def errors(frames: Sequence["Atoms"], results: Sequence[Any], shift: Shift | Non
     slope of predicted on labeled components (below 1: too soft), and RMSE by element, by ion for elements with several
     states where frames name the ions, and by temperature where frames have one. Energies: RMSE (meV/atom) after
     `shift`, or one that is fitted to these frames. Pressure: mean and root mean square difference (GPa) where frames
-    carry a stress. ``_err``: standard error by bootstrap over groups, None for one group.
+    carry a stress. ``_err``: standard error by bootstrap over groups, None for one group;
+    ``_half_95``: half the 95 % interval from it, by Student's t of the number of groups less one.
     """
     shift = shift or fitted_shift(frames, results, SAME)
     labels = [np.asarray(frame.arrays["REF_forces"]) for frame in frames]
     off = [result.forces - label for result, label in zip(results, labels, strict=True)]
-    label, deviation = np.concatenate(labels), np.concatenate(off)
+    label = np.concatenate(labels)
     sample = _Sample(frames)
     squares = np.array([(one**2).sum() for one in off])
     counts = np.array([one.size for one in off])
     rmse, rmse_err = sample.ratio(squares, counts, root=True)
+    mae, mae_err = sample.ratio(np.array([np.abs(one).sum() for one in off]), counts)
+    large, large_err = sample.quantile([np.linalg.norm(one, axis=1) for one in off], 0.95)
     products = np.array([((one + own) * own).sum() for one, own in zip(off, labels, strict=True)])
     slope, slope_err = sample.ratio(products, np.array([(own**2).sum() for own in labels]))
     left = np.array([_energy_error(*each, shift) for each in zip(frames, results, strict=True)]) ** 2
@@ -45,9 +51,12 @@ def errors(frames: Sequence["Atoms"], results: Sequence[Any], shift: Shift | Non
         "groups": sample.groups,
         "forces_rmse_meV_per_A": 1e3 * rmse,
         "forces_rmse_meV_per_A_err": _scaled(rmse_err),
-        "forces_mae_meV_per_A": 1e3 * float(np.abs(deviation).mean()),
+        "forces_rmse_meV_per_A_half_95": None if rmse_err is None else 1e3 * rmse_err * student(sample.groups - 1, _95),
+        "forces_mae_meV_per_A": 1e3 * mae,
+        "forces_mae_meV_per_A_err": _scaled(mae_err),
         "forces_share": rmse / float(np.sqrt((label**2).mean())),
-        "forces_95_percent_meV_per_A": 1e3 * float(np.quantile(np.linalg.norm(deviation, axis=1), 0.95)),
+        "forces_95_percent_meV_per_A": 1e3 * large,
+        "forces_95_percent_meV_per_A_err": _scaled(large_err),
         "forces_slope": slope,
         "forces_slope_err": slope_err,
         "energy_rmse_meV_per_atom": 1e3 * energy,
@@ -64,7 +73,7 @@ def errors(frames: Sequence["Atoms"], results: Sequence[Any], shift: Shift | Non
         found |= _by_kind(f"forces_rmse_meV_per_A_by_{word}", kind, off, sample)
     by_temperature = [np.array([name]) for name in hot]
     found |= _by_kind("energy_rmse_meV_per_atom_by_temperature", by_temperature, np.sqrt(left)[:, None, None], sample)
-    return found | _pressure(frames, results)
+    return found | _pressure(frames, results, sample)
 
 
 def temperature_of(frame: "Atoms") -> str:
@@ -93,7 +102,21 @@ class _Sample:
             return value, None
         drawn = [total[self._picks].sum(axis=1) for total in sums]
         some = drawn[1] > 0
-        return value, float(shape(drawn[0][some] / drawn[1][some]).std())
+        return value, _unbiased(shape(drawn[0][some] / drawn[1][some]), int(np.count_nonzero(sums[1])))
+
+    def quantile(self, values: Sequence[np.ndarray], share: float) -> tuple[float, float | None]:
+        """Of the values of all frames, with its standard error; None for one group."""
+        every = float(np.quantile(np.concatenate(values), share))
+        if self.groups < 2:
+            return every, None
+        grouped = [np.concatenate([values[k] for k in np.flatnonzero(self._of == g)]) for g in range(self.groups)]
+        drawn = [np.quantile(np.concatenate([grouped[g] for g in picks]), share) for picks in self._picks]
+        return every, _unbiased(drawn, self.groups)
+
+
+def _unbiased(drawn: Any, groups: int) -> float:
+    """The standard deviation of bootstrap draws of `groups` groups, which alone would be too small by this factor."""
+    return float(np.std(drawn)) * (groups / (groups - 1)) ** 0.5
 
 
 def _by_kind(
@@ -139,20 +162,20 @@ def _energy_error(frame: "Atoms", result: Any, shift: Shift) -> float:
     return (result.energy - frame.info["REF_energy"] - shift.of(frame)) / len(frame)
 
 
-def _pressure(frames: Sequence["Atoms"], results: Sequence[Any]) -> dict[str, float]:
+def _pressure(frames: Sequence["Atoms"], results: Sequence[Any], sample: _Sample) -> dict[str, float | None]:
     from ase.units import GPa
 
-    pairs = [
-        (frame.info["REF_stress"], result.stress)
+    off = np.array([
+        np.trace(frame.info["REF_stress"]) / 3 - result.stress[:3].mean()
+        if "REF_stress" in frame.info and result.stress is not None else np.nan
         for frame, result in zip(frames, results, strict=True)
-        if "REF_stress" in frame.info and result.stress is not None
-    ]
-    if not pairs:
+    ]) / GPa  # fmt: skip
+    known = np.isfinite(off)
+    if not known.any():
         return {}
-    off = np.array([-(found[:3].mean() - _voigt(label)[:3].mean()) / GPa for label, found in pairs])
-    return {"pressure_bias_GPa": float(off.mean()), "pressure_rmse_GPa": float(np.sqrt((off**2).mean()))}
-
-
-def _voigt(stress: Any) -> np.ndarray:
-    values = np.asarray(stress, dtype=float)
-    return values if values.shape == (6,) else values.reshape(3, 3)[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    off = np.where(known, off, 0.0)
+    (bias, bias_err), (rmse, rmse_err) = sample.ratio(off, 1.0 * known), sample.ratio(off**2, 1.0 * known, root=True)
+    return {
+        "pressure_bias_GPa": bias, "pressure_bias_GPa_err": bias_err,
+        "pressure_rmse_GPa": rmse, "pressure_rmse_GPa_err": rmse_err,
+    }  # fmt: skip

@@ -9,7 +9,7 @@ from ..chemistry.formers import MOST_BRIDGES
 from ..chemistry.ions import ion_label, species
 from ..chemistry.notation import SUPERSCRIPT, ion_text
 from ..core.statistics import average
-from ..wording import outside
+from ..wording import digits, outside
 from .glasses import glasses_made
 from .material import Material
 from .measured import all_measured, quench_end
@@ -135,7 +135,7 @@ def chemistry(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
         yield from (impossible(text) for text in _network(net))
     for link, value in ((numbers.get("topology") or {}).get("linkage") or {}).items():
         if link in ("P-P edge", "P-P face"):
-            yield impossible(f"{value['per_former']:.2g} pairs of PO₄ per former share an {link[4:]}")
+            yield impossible(f"{digits(value['per_former'], 2)} pairs of PO₄ per former share an {link[4:]}")
 
 
 def _shell(name: str, pair: str, shell: Mapping[str, Any]) -> Iterator[Finding]:

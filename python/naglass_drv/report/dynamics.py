@@ -158,8 +158,9 @@ def unstable(gates: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
 
 
 def _crossed(gate: Mapping[str, Any]) -> str:
-    crossed = ", ".join(check["name"] for check in gate["checks"] if not check["passed"])
-    return f"limits of the stability gate ({crossed})"
+    crossed = [check["name"] for check in gate["checks"] if not check["passed"]]
+    told = ["ended before the planned time" if name == "length" else name for name in crossed]
+    return f"limits of the stability gate ({'; '.join(told)})"
 
 
 def _gate_table(name: str, gate: Mapping[str, Any]) -> Table:

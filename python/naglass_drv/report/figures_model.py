@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..wording import digits
 from .style import ELEMENT_COLORS, GUIDE, LIMIT, PALETTE, canvas, log_axis, to_svg
 
 # More points only make the file larger; a fixed random subset of this size is drawn
@@ -92,7 +93,12 @@ def stage_times(seconds: Mapping[str, float]) -> bytes:
         axis.barh(names, values, color=PALETTE[0], height=0.65)
         for row, value in enumerate(values):
             axis.annotate(
-                f"{value:.3g} s", (value, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
+                f"{digits(value, 3)} s",
+                (value, row),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
             )
         axis.set_xlabel("total wall time of the tasks (s)")
         axis.set_xlim(0, 1.18 * max(values))

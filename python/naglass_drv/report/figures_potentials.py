@@ -1,10 +1,12 @@
 """The figures of a screening: pair curves, energy against volume, errors, heating, and what each potential costs."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..chemistry.notation import SUPERSCRIPT
 from .style import GUIDE, LIMIT, canvas, element_color, log_axis, to_svg
 
 _COLUMNS = 4
@@ -59,13 +61,18 @@ def errors(
             bars = [spread[name].get(kind) or 0.0 for kind in kinds]
             values = [found.get(kind, 0.0) for kind in kinds]
             axis.bar(places, values, width * 0.92, yerr=bars, error_kw=_BAR, color=shade[name], label=name)
-        axis.set_xticks(range(len(kinds)), kinds)
+        axis.set_xticks(range(len(kinds)), [_raised(kind) for kind in kinds])
         for tick, kind in zip(axis.get_xticklabels(), kinds, strict=True):
             tick.set_color(element_color(kind))
         axis.grid(axis="x", visible=False)
         axis.set_ylabel("force RMSE (meV/Å)")
         axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03))
         return to_svg(figure)
+
+
+def _raised(kind: str) -> str:
+    """An ion as V⁴⁺; other kinds as they are."""
+    return re.sub(r"(?<=[A-Za-z])\d*[+-]$", lambda charge: charge[0].translate(SUPERSCRIPT), kind)
 
 
 def heating(courses: Mapping[str, Mapping[str, Any]], shade: Mapping[str, str]) -> bytes:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..chemistry.ions import MOBILE_IONS
 from ..products import Quantity
+from ..wording import digits
 from . import checks, figures
 from .material import Material
 from .measured import Rows, agreements, all_measured, below, cooling, quantities, shades, warnings
@@ -62,7 +63,7 @@ def _displacement_figure(material: Material, measured: Mapping[str, Mapping], cu
             panels[element][name] = own["lag_ps"], own[f"msd_A2_{element}"], own[f"msd_A2_{element}_err"]
     svg = figures.overlays(panels, shades(material), xlabel="lag time (ps)", ylabel="MSD (Å²)", logarithmic=True)
     fits = [
-        f"{name} {numbers['transport']['fit_from_ps']:.3g} to {numbers['transport']['fit_to_ps']:.3g} ps"
+        f"{name} {digits(numbers['transport']['fit_from_ps'], 3)} to {digits(numbers['transport']['fit_to_ps'], 3)} ps"
         for name, numbers in measured.items()
         if numbers["transport"]["diffusive"]
     ]
@@ -92,8 +93,8 @@ def _written(material: Material) -> dict[str, dict[str, dict[str, tuple]]]:
 def _transport_verdicts(measured: Mapping[str, Mapping[str, Any]]) -> list[Notice]:
     """In which range the motion is diffusive, or why it is not."""
     good = [
-        f"{name}: the motion of {moved['ion']} is diffusive between {moved['fit_from_ps']:.3g} and "
-        f"{moved['fit_to_ps']:.3g} ps"
+        f"{name}: the motion of {moved['ion']} is diffusive between {digits(moved['fit_from_ps'], 3)} and "
+        f"{digits(moved['fit_to_ps'], 3)} ps"
         for name, moved in measured.items()
         if moved["diffusive"]
     ]
@@ -140,10 +141,10 @@ def hops(material: Material) -> Section | None:
         side_by_side(
             list(measured),
             cells,
-            f"Hops by p_hop with a half window of {some['window_ps']:.3g} ps and a threshold of "
+            f"Hops by p_hop with a half window of {digits(some['window_ps'], 3)} ps and a threshold of "
             f"{some['threshold_A2']:g} Å²: rattling in a cage does not count, and a hop that is reversed within half a "
             "window is not detected. A hop is a return if it leads to a site that the ion left at most "
-            f"{some['return_within_ps']:.3g} ps earlier. The cage has changed if less "
+            f"{digits(some['return_within_ps'], 3)} ps earlier. The cage has changed if less "
             "than half of the oxygens around the ion are the same before and after. ± one standard error; 95 %: "
             "confidence interval.",
         ),
@@ -158,7 +159,7 @@ def hops(material: Material) -> Section | None:
         spans = [(n["start_ps"], n["start_ps"] + n["duration_ps"]) for n in whole.values()]
         caption = (
             f"Every hop of {some['ion']}; the axis spans the trajectories. None can be detected in the first and last "
-            f"{some['window_ps']:.3g} ps, half a window."
+            f"{digits(some['window_ps'], 3)} ps, half a window."
         )
         section.add(Figure("hops", figures.hops(runs, spans, shades(material)), caption))
     return section

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from ..chemistry.notation import SUPERSCRIPT
 from ..products import Quantity
+from ..wording import digits
 
 Leaf = TypeVar("Leaf")
 Cell: TypeAlias = "str | Quantity | Link"
@@ -131,7 +132,7 @@ def span(low: float, high: float) -> str:
     """Both ends to three digits, with one power of ten: ``1.02 to 3.45``, ``(1.02 to 3.45) × 10⁻⁹``."""
     largest = max(abs(low), abs(high))
     if largest == 0 or 1e-3 <= largest < 1e5:
-        return f"{_minus(f'{low:.3g}')} to {_minus(f'{high:.3g}')}"
+        return f"{_minus(digits(low, 3))} to {_minus(digits(high, 3))}"
     power = math.floor(math.log10(largest))
     return f"({_minus(f'{low / 10**power:.3g}')} to {_minus(f'{high / 10**power:.3g}')}) × 10{_superscript(power)}"
 
@@ -151,7 +152,7 @@ def _plain(value: float) -> str:
     if abs(value) >= 1e5 or abs(value) < 1e-3:
         power = math.floor(math.log10(abs(value)))
         return f"{_minus(f'{value / 10**power:.3g}')} × 10{_superscript(power)}"
-    return _minus(f"{value:.4g}")
+    return _minus(digits(value, 4))
 
 
 def _minus(text: str) -> str:

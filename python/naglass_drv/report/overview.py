@@ -12,7 +12,7 @@ from ..chemistry.level import Level
 from ..chemistry.notation import SUPERSCRIPT, formula_text
 from ..core import VANADYL_CUTOFF
 from ..products import Quantity
-from ..wording import counted
+from ..wording import counted, digits
 from . import checks, learning, viewer
 from .dynamics import pressure_cell, unstable, verdict, verdicts
 from .glasses import glasses_made, potential
@@ -131,7 +131,7 @@ def _phase(material: Material, numbers: Mapping[str, Any]) -> dict[str, str]:
     quenched = (material.input.get("md") or {}).get("structures", "glass") == "glass"
     found = phase(numbers)
     if found == "glass":
-        return {"state": f"glass within {numbers['duration_ps']:.3g} ps"} if quenched else {}
+        return {"state": f"glass within {digits(numbers['duration_ps'], 3)} ps"} if quenched else {}
     return {"state": found}
 
 
@@ -261,16 +261,15 @@ def _model(material: Material, error: tuple[str, float, float | None]) -> str:
 
 
 def _length(numbers: Mapping[str, Any]) -> str:
-    text = f"The trajectory covers {numbers['duration_ps']:.3g} ps. "
+    text = f"The trajectory covers {digits(numbers['duration_ps'], 3)} ps. "
     moved = numbers["transport"]
     if moved is None:
         return text + "It is too short to discuss transport, or there is no mobile ion."
     if moved["diffusive"]:
         return text + (
             f"{moved['ion']} moves diffusively within this time; the coefficient is based on "
-            f"{counted(moved['ions'], 'ion')} and on lag times up to {moved['fit_to_ps']:.3g} ps, and rare hops that "
-            "did not happen in this time are "
-            "missing from it."
+            f"{counted(moved['ions'], 'ion')} and on lag times up to {digits(moved['fit_to_ps'], 3)} ps, and "
+            "rare hops that did not happen in this time are missing from it."
         )
     shown = "rattling and first hops"
     if any(checks.relaxation("", numbers)):

@@ -5,14 +5,13 @@ from typing import Any
 
 from ..analysis.gates import FAILED, FAILURE, GATES, NOT_RUN, PASSED, leader, not_dominated
 from ..products import Quantity
-from ..wording import duration
+from ..wording import digits, duration
 from . import figures_potentials, potentials_glass, potentials_long, potentials_motion
 from .material import Material
 from .numbers import Figure, Fold, Notice, Section, Table
 from .style import run_colors
 
 _ATOMS = 300
-_95 = 1.96
 Screened = Mapping[str, Mapping[str, Any]]
 
 
@@ -55,7 +54,13 @@ def _notices(found: Screened) -> list[Notice]:
             notices.append(Notice("bad", text, f"{name} failed."))
     first = next(iter(found.values()))
     notices += [Notice("note", note) for note in first["notes"]]
-    errors = {name: one for name, one in _gate(found, "G3").items() if one["forces_rmse_meV_per_A_err"] is not None}
+    made = [name for name, each in found.items() if each.get("made_labels")]
+    notices += [Notice("note", f"{name} made these labels: its errors on them tell nothing.") for name in made]
+    errors = {
+        name: one
+        for name, one in _gate(found, "G3").items()
+        if one.get("forces_rmse_meV_per_A_half_95") is not None and name not in made
+    }
     if len(errors) > 1:
         best = leader({name: _interval(one) for name, one in errors.items()})
         told = (
@@ -69,7 +74,7 @@ def _notices(found: Screened) -> list[Notice]:
 
 
 def _interval(one: Mapping[str, Any]) -> tuple[float, float]:
-    half = _95 * one["forces_rmse_meV_per_A_err"]
+    half = one["forces_rmse_meV_per_A_half_95"]
     return one["forces_rmse_meV_per_A"] - half, one["forces_rmse_meV_per_A"] + half
 
 
@@ -174,8 +179,10 @@ def _tradeoff(found: Screened, shade: Mapping[str, str]) -> list[Any]:
     """Force error against speed; artifacts join them where the melt-quench was run."""
     errors, points = _gate(found, "G3"), {}
     for name, one in errors.items():
+        if found[name].get("made_labels"):
+            continue
         speed = 86400e3 / (one.get("step_ms_per_atom", one["ms_per_atom"]) * _ATOMS) * 1e-6
-        points[name] = (speed, one["forces_rmse_meV_per_A"], _95 * (one["forces_rmse_meV_per_A_err"] or 0.0))
+        points[name] = (speed, one["forces_rmse_meV_per_A"], one.get("forces_rmse_meV_per_A_half_95") or 0.0)
     if not points:
         return []
     columns = {name: [-speed, error] for name, (speed, error, _) in points.items()}
@@ -186,8 +193,10 @@ def _tradeoff(found: Screened, shade: Mapping[str, str]) -> list[Any]:
     rows = [
         [
             name,
-            Quantity(f"screen.{name}.speed", f"speed of {name}", speed, "ns/day"),
-            Quantity(f"screen.{name}.ms_per_atom", f"time per atom of {name}", errors[name]["ms_per_atom"], "ms"),
+            Quantity(f"screen.{name}.speed", f"speed of {name}", _rough(speed), "ns/day"),
+            Quantity(
+                f"screen.{name}.ms_per_atom", f"time per atom of {name}", _rough(errors[name]["ms_per_atom"]), "ms"
+            ),
             "on the front" if name in front else "dominated",
         ]
         for name, (speed, _, _) in points.items()
@@ -204,6 +213,11 @@ def _tradeoff(found: Screened, shade: Mapping[str, str]) -> list[Any]:
         "potential-tradeoff", svg, "Force error (95 % interval) against speed; filled: on the Pareto front."
     )
     return [Table(("potential", "speed", "time per atom and evaluation", "Pareto front"), rows, caption), figure]
+
+
+def _rough(value: float) -> float:
+    """The digits that a number has which is good within a factor of two."""
+    return float(f"{value:.2g}")
 
 
 def _crystals(found: Screened, shade: Mapping[str, str]) -> list[Any]:
@@ -274,7 +288,7 @@ def _bonds(found: Screened) -> list[Fold]:
 
 def _details(found: Screened) -> Fold:
     rows = [
-        [name, gate, one["text"], f"{one['seconds']:.3g} s" if "seconds" in one else ""]
+        [name, gate, one["text"], f"{digits(one['seconds'], 3)} s" if "seconds" in one else ""]
         for name, each in found.items()
         for gate, one in each["gates"].items()
     ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..products import Quantity
+from ..wording import digits
 from .numbers import Table
 
 Outcomes = Mapping[str, Mapping[str, Any]]
@@ -30,7 +31,8 @@ def cells(outcomes: Outcomes, phonons: Outcomes) -> list[Table]:
 
 def _modulus(key: str, label: str, one: Mapping[str, Any], word: str) -> Quantity:
     value, half = one[f"{word}_GPa"], one[f"{word}_GPa_half_range"]
-    return Quantity(key, label, value, "GPa", None, f"{value - half:.3g} to {value + half:.3g} for a polycrystal")
+    low, high = digits(value - half, 3), digits(value + half, 3)
+    return Quantity(key, label, value, "GPa", None, f"{low} to {high} for a polycrystal")
 
 
 def _families(found: Mapping[str, int]) -> str:

@@ -7,8 +7,6 @@ from ..products import Quantity
 from . import figures_potentials
 from .numbers import Figure, Table
 
-_INTERVAL = "interval by the scatter of ten blocks"
-
 
 def motion(outcomes: Mapping[str, Mapping[str, Any]], shade: Mapping[str, str]) -> list[Any]:
     """Drift, closest contacts and ends by potential, and the temperatures of the heating."""
@@ -21,7 +19,8 @@ def motion(outcomes: Mapping[str, Mapping[str, Any]], shade: Mapping[str, str]) 
     head = ("potential", "drift of the energy", "heating to 3000 K", "compression at 3000 K")
     caption = (
         "Steps of 1 fs. The drift is that of the total energy at constant energy, at about 600 K, with its 95 % "
-        "interval; beyond 1 meV/atom/ps a potential does not conserve the energy. Closest contacts with their limits."
+        "interval by the scatter of ten blocks; beyond 1 meV/atom/ps a potential does not conserve the energy. Closest "
+        "contacts with their limits."
     )
     heated = "Heating with a Langevin thermostat of 20 fs; a cross marks where a run was ended."
     return [
@@ -35,7 +34,9 @@ def _drift(name: str, one: Mapping[str, Any]) -> Any:
         return f"none: {one['ended']}" if one["ended"] else f"none from {one['steps']} steps"
     value, half = one["drift_meV_per_atom_ps"], one["drift_meV_per_atom_ps_half_95"]
     label = f"drift of the energy of {name} in {one['ps']:g} ps at constant energy"
-    return Quantity(f"screen.{name}.drift", label, value, "meV/atom/ps", None, _INTERVAL, [value - half, value + half])
+    # of three digits, the third is noise
+    low, high = float(f"{value - half:.2g}"), float(f"{value + half:.2g}")
+    return Quantity(f"screen.{name}.drift", label, float(f"{value:.2g}"), "meV/atom/ps", None, "", [low, high])
 
 
 def _compressed(one: Mapping[str, Any] | None) -> str:

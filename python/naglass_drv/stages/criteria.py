@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from statistics import mean, variance
 from typing import Any
 
+from ..wording import digits
+
 _FEWEST = 2
 
 
@@ -44,7 +46,7 @@ def _uncertain(now: RoundFacts, before: RoundFacts, limit: float) -> tuple[str, 
     name, values = "uncertain environments", [now.uncertain_percent]
     if before.uncertainties:
         values.insert(0, before.uncertain_percent)
-    shown = " and then ".join(f"{value:.2g} %" for value in values)
+    shown = " and then ".join(f"{digits(value, 2)} %" for value in values)
     met = len(values) == 2 and max(values) < limit
     return name, met, f"{shown} of the environments uncertain, {limit:g} % allowed in two rounds"
 
@@ -55,8 +57,14 @@ def _error(now: RoundFacts, before: RoundFacts, limit: float) -> tuple[str, bool
         return name, False, "no held-out force error of two rounds to compare"
     old, new = before.errors[key], now.errors[key]
     change = 100.0 * (new - old) / old
-    words = f"held-out force error {old:.0f} and then {new:.0f} meV/Å ({change:+.0f} %), {limit:g} % allowed"
+    shown = " and then ".join(_with_error(each, key) for each in (before.errors, now.errors))
+    words = f"held-out force error {shown} meV/Å ({change:+.0f} %), {limit:g} % allowed"
     return name, abs(change) < limit, words
+
+
+def _with_error(errors: Mapping[str, Any], key: str) -> str:
+    err = errors.get(f"{key}_err")
+    return f"{errors[key]:.0f}" + ("" if err is None else f" ± {err:.0f}")
 
 
 def _structure(now: RoundFacts, before: RoundFacts) -> tuple[str, bool, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..products import Decision, Model, Trajectories
-from ..wording import counted
+from ..wording import counted, digits
 from .base import Done, Job, Run, Task
 from .committee import MEAN
 from .criteria import RoundFacts, criteria
@@ -56,7 +56,7 @@ def collect(run: Run, done: list[Done]) -> Decision:
     if facts["converged"]:
         reason = facts["reason"]
     elif open_ and over:
-        reason = f"budget of {budget:g} core hours used ({spent:.3g}), {reason}"
+        reason = f"budget of {budget:g} core hours used ({digits(spent, 3)}), {reason}"
     converged = facts["converged"] or not open_
     return Decision(
         facts=facts

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 name = "screen"
 #: Raised when the same settings and files give another result.
-revision = 2
+revision = 3
 
 TRAIN = "train"
 GATES, COURSES = "gates", "courses"
@@ -169,10 +169,18 @@ def run(job: Job) -> Mapping[str, Any] | None:
         facts = session.facts
     result = {
         "potential": settings.potential, "level": settings.level, "dispersion": potential.dispersion,
-        "labels": levels, "preset": settings.preset, "facts": facts, "notes": notes, "gates": gates,
+        "labels": levels, "made_labels": made_labels(potential, facts, levels), "preset": settings.preset,
+        "facts": facts, "notes": notes, "gates": gates,
     }  # fmt: skip
     write_json(job.folder / _result(job.task), result)
     return {"states": {gate: found["state"] for gate, found in gates.items()}}
+
+
+def made_labels(potential: "Potential", facts: Mapping[str, Any], levels: Sequence[str]) -> bool:
+    """Whether the labels are those of this very potential, by the hash of their level: errors on them tell nothing."""
+    return bool(facts) and potential.level_of(facts).rpartition("-")[2] in {
+        level.rpartition("-")[2] for level in levels
+    }
 
 
 def with_other_dispersion(
@@ -242,10 +250,10 @@ def material_from(
     if trained is not None:
         known = len(frames)
         frames = held_out(frames, read_frames(trained))
-        notes.append(
-            f"{known - len(frames)} of {known} labeled frames share structure or group with the training frames of "
-            "this run's model and were left out for all potentials; what the others were trained on is not known."
-        )
+        shared = "share structure or group with the training frames of this run's model"
+        left = f"{known - len(frames)} of {known} labeled frames {shared} and were left out for all potentials"
+        none = f"None of the {known} labeled frames {shared.replace('share', 'shares', 1)}"
+        notes.append(f"{left if len(frames) < known else none}; what other potentials were trained on is not known.")
     if not frames:
         raise InputError(f"{labels}: no labeled frames but those that the model was trained on")
     found, left = _crystals(crystals, preset)
@@ -275,29 +283,47 @@ def levels_of(frames: Iterable["Atoms"]) -> list[str]:
 
 
 def labeled(path: Path) -> list["Atoms"]:
-    """The frames of `path` that are no isolated atoms. Raises InputError if one has no energy or forces, or if they are
-    of several levels of theory.
+    """The frames of `path` that are no isolated atoms. Raises InputError unless all pass `check_labels`, are periodic
+    and of one level of theory.
     """
-    from ..dataset.frames import read_frames
+    from ..dataset.frames import check_labels, read_frames
 
-    frames = [frame for frame in read_frames(path) if frame.info.get("config_type") != "IsolatedAtom"]
+    frames = []
+    for number, frame in enumerate(read_frames(path)):
+        if frame.info.get("config_type") != "IsolatedAtom":
+            check_labels(frame, f"{path}: frame {number}")
+            _check_periodic(frame, f"{path}: frame {number}")
+            frames.append(frame)
     if not frames:
         raise InputError(f"{path}: no frames but isolated atoms")
-    if any("REF_energy" not in frame.info or "REF_forces" not in frame.arrays for frame in frames):
-        raise InputError(f"{path}: not all frames have REF_energy and REF_forces")
+    if not any(frame.arrays["REF_forces"].any() for frame in frames):
+        raise InputError(f"{path}: all REF_forces are zero, so that errors of forces have no scale")
     if len(levels := levels_of(frames)) > 1:
         raise InputError(f"{path}: frames of several levels of theory, {', '.join(levels)}: compare one at a time")
     return frames
 
 
-def _crystals(files: Iterable[Path], preset: "Preset") -> tuple[dict[str, "Atoms"], list[str]]:
-    """The crystals of the preset by file (and frame), and the names of those that are left out."""
+def periodic(path: Path) -> list["Atoms"]:
+    """The frames of `path`. Raises InputError unless all are periodic."""
     from ..dataset.frames import read_frames
 
+    frames = read_frames(path)
+    for number, frame in enumerate(frames):
+        _check_periodic(frame, f"{path}: frame {number}")
+    return frames
+
+
+def _check_periodic(frame: "Atoms", where: str) -> None:
+    if not frame.pbc.all():
+        raise InputError(f"{where}: pbc is {' '.join('FT'[int(each)] for each in frame.pbc)}; must be T T T")
+
+
+def _crystals(files: Iterable[Path], preset: "Preset") -> tuple[dict[str, "Atoms"], list[str]]:
+    """The crystals of the preset by file (and frame), and the names of those that are left out."""
     found: dict[str, Atoms] = {}
     left = []
     for path in files:
-        frames = read_frames(path)
+        frames = periodic(path)
         for number, frame in enumerate(frames):
             label = stem_of(path) if len(frames) == 1 else f"{stem_of(path)}-{number}"
             label = label if label not in found else f"{label} ({len(found)})"

@@ -200,20 +200,20 @@ def _coordinates(atoms: "Atoms", labels: list[str]) -> Section:
     return Section("COORD", items=[Line(f"{label} " + " ".join(f"{x:.12f}" for x in place)) for label, place in rows])
 
 
-def check_structure(atoms: "Atoms") -> None:
-    """Raise InputError for an invalid cell or positions, or two overlapping atoms."""
+def check_structure(atoms: "Atoms", where: str = "label") -> None:
+    """Raise InputError (beginning with `where`) for an invalid cell or positions, or two overlapping atoms."""
     if not len(atoms):
-        raise InputError("label: there are no atoms")
+        raise InputError(f"{where}: there are no atoms")
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
-        raise InputError("label: a position or cell vector is not finite")
+        raise InputError(f"{where}: a position or cell vector is not finite")
     if not atoms.pbc.all() or atoms.cell.volume < 1.0:
         raise InputError(
-            f"label: the cell (volume {atoms.cell.volume:g} Å^3, periodic {atoms.pbc.tolist()}) is not periodic in 3D"
+            f"{where}: the cell (volume {atoms.cell.volume:g} Å^3, periodic {atoms.pbc.tolist()}) is not periodic in 3D"
         )
     distances = atoms.get_all_distances(mic=True) + 10.0 * np.eye(len(atoms))
     if distances.min() < _CLOSEST_A:
         first, second = np.unravel_index(distances.argmin(), distances.shape)
         raise InputError(
-            f"label: atoms {min(first, second)} and {max(first, second)} are {distances.min():.3f} Å apart "
+            f"{where}: atoms {min(first, second)} and {max(first, second)} are {distances.min():.3f} Å apart "
             f"(less than {_CLOSEST_A} Å)"
         )

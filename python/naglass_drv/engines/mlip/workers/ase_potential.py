@@ -11,7 +11,9 @@ class Potential:
     """A calculator and the facts about it."""
 
     def __init__(self, calculator, facts, moments=False):
-        self.calculator, self.facts, self.moments = calculator, facts, moments
+        self.calculator, self.facts = calculator, facts
+        # a sum with dispersion knows no moments
+        self.magnetic = calculator if moments else None
 
     def evaluate(self, numbers, pbc, positions, cell):
         """Arrays of the results for one structure (Å)."""
@@ -21,8 +23,8 @@ class Potential:
         out = {"energy": [float(atoms.get_potential_energy())], "forces": atoms.get_forces()}
         if all(pbc):
             out["stress"] = atoms.get_stress(voigt=True)
-        if self.moments:
-            out["moments"] = atoms.get_magnetic_moments()
+        if self.magnetic is not None:
+            out["moments"] = self.magnetic.get_magnetic_moments(atoms)
         return out
 
 
