@@ -16,6 +16,7 @@ from . import (
     environments,
     estimate,
     imports,
+    interface,
     models,
     reference,
     relabel,
@@ -88,7 +89,20 @@ def make_parser() -> argparse.ArgumentParser:
         sub.set_defaults(verb=verb)
         return sub
 
-    for family in (validate, estimate, run, status, models, environments, screen, relabel, cells, imports, dataset):
+    for family in (
+        validate,
+        estimate,
+        run,
+        status,
+        models,
+        environments,
+        screen,
+        relabel,
+        cells,
+        interface,
+        imports,
+        dataset,
+    ):
         family.add_verbs(add)
     reference.add_verbs(add, run.site_settings)
     editors.add_verbs(add, parser)

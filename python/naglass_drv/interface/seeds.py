@@ -81,9 +81,9 @@ def crystallite(
 
     `direction` along z are the indices of planes (hkl) for a sphere, and of a lattice direction [uvw] for a cylinder.
     As many formula units as fill the volume are taken, of every kind of unit those nearest to the center or axis, which
-    is drawn with `seed`: so it is stoichiometric and neutral. Units within 1.5 Å of the surface are exchanged for others
-    of their kind as long as that lowers the dipole; then partly occupied sites are resolved by their Ewald energy.
-    Raises InputError for a radius that holds no formula unit, and a crystal whose bonds of formers to oxygen run through.
+    is drawn with `seed`: so it is stoichiometric and neutral. Units within 1.5 Å of the surface are exchanged for
+    others of their kind as long as that lowers the dipole; then partly occupied sites are resolved by Ewald energy.
+    Raises InputError for a radius that holds no formula unit, and for a crystal with a network without end.
     """
     if shape not in SHAPES:
         raise InputError(f"shape {shape!r}: must be one of {', '.join(SHAPES)}")
@@ -100,7 +100,9 @@ def crystallite(
     volume = 4 / 3 * np.pi * radius_A**3 if shape == "sphere" else np.pi * radius_A**2 * float(period or 0.0)
     count = round(volume / per_unit)
     if count < 1:
-        raise InputError(f"radius {radius_A:g} Å: holds no {formula_text(crystal.formula)}, which takes {per_unit:.0f} Å³")
+        raise InputError(
+            f"radius {radius_A:g} Å: holds no {formula_text(crystal.formula)}, which takes {per_unit:.0f} Å³"
+        )
     center = np.random.default_rng(seed).random(3) @ crystal.atoms.cell.array
     places = _Places.around(crystal, units, center, rotation, period, radius_A)
     atoms = _resolved(places.sites(count), crystal, count, period, seed)
@@ -287,9 +289,9 @@ def seed_in_glass(
 ) -> Interface:
     """The crystallite in the middle of a glass, from which whole formula units are taken out, the innermost first.
 
-    At least as much volume is taken out as the crystallite has, and every atom nearer to it than `fraction` of a contact
-    distance. Copies of the glass along a cylinder are strained by at most `most_strain`. Raises InputError for a seed
-    larger than half the cell, and for a length that the glass does not match.
+    At least as much volume is taken out as the crystallite has, and every atom nearer to it than `fraction` of a
+    contact distance. Copies of the glass along a cylinder are strained by at most `most_strain`. Raises InputError for
+    a seed larger than half the cell, and for a length that the glass does not match.
     """
     unit = ions_of_glass(glass)
     if np.abs(glass.cell.array - np.diag(glass.cell.lengths())).max() > 1e-6:
@@ -312,6 +314,8 @@ def seed_in_glass(
         if not across.any():
             break
         forbidden[kept[j[across] - len(held)]] = True
+    else:
+        raise InputError(f"contacts of glass and seed remain after {_ROUNDS} rounds of removal")
     units = check_side(part, source.formula, mean_charges(unit), "the glass")
     facts = grain.facts() | {
         "route": "seed in glass",
@@ -322,9 +326,7 @@ def seed_in_glass(
         "bonds_cut_in_glass": broken_bonds(source, kept),
         "width_A": float(glass.cell.lengths().min()),
     }
-    return Interface(
-        atoms, grain.crystal.formula, source.formula, grain.crystal.charges, mean_charges(unit), facts
-    )
+    return Interface(atoms, grain.crystal.formula, source.formula, grain.crystal.charges, mean_charges(unit), facts)
 
 
 def _along(glass: "Atoms", grain: Crystallite, most_strain: float) -> tuple["Atoms", float]:
