@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .included import WHOLE_FILE, Contents, check_contents
-from .interfaces import check_interface
+from .interfaced import check_interface
 from .screened import check_screen
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from . import (
     environments,
     estimate,
     imports,
+    interface,
     models,
     reference,
     relabel,
@@ -100,6 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
         screen,
         relabel,
         cells,
+        interface,
         imports,
         dataset,
     ):

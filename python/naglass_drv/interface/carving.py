@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..chemistry.formers import FORMERS
+from ..chemistry.formers import ANIONS, FORMERS
+from ..chemistry.ions import MOBILE_IONS
 from ..core import BondGraph
 from ..errors import InputError
 from .crystal import former_bonds, reduced
@@ -53,12 +54,16 @@ def carve(glass: Glass, order: np.ndarray, forbidden: np.ndarray, most: int) -> 
     """Atoms of at most `most` whole formula units: those of lowest `order` (N,), none of the `forbidden` (N,).
 
     Of the oxygens, those between kept formers stay; of those that lose a former or have none, the lowest as far as the
-    formula needs them. A former with a forbidden oxygen is forbidden, too. Raises InputError, with the oxygen in excess
-    or lacking, where no number of formula units does it.
+    formula needs them. The former of a forbidden oxygen, the higher of two, is forbidden, too. Raises InputError, with
+    the oxygen in excess or lacking, where no number of formula units does it.
     """
     oxygens, formers, _ = glass.owners()
     barred = forbidden.copy()
-    barred[formers[forbidden[oxygens]]] = True
+    # in ascending order, so that of two formers the last written is the outer one
+    bonds_in_order = np.argsort(order[formers], kind="stable")
+    outer = np.full(len(order), -1)
+    outer[oxygens[bonds_in_order]] = formers[bonds_in_order]
+    barred[outer[forbidden & (outer >= 0)]] = True
     ranked = np.argsort(order, kind="stable")
     # each kind of atom but oxygen next to formers, the lowest first
     rows = {
@@ -84,7 +89,7 @@ def carve(glass: Glass, order: np.ndarray, forbidden: np.ndarray, most: int) -> 
             kept |= inner
             kept[pool[:need]] = True
             return np.flatnonzero(kept)
-    text = "".join(f"{element}{count if count > 1 else ''}" for element, count in glass.formula.items())
+    text = formula_text(glass.formula)
     if units < 1:
         raise InputError(f"the glass has {glass.units} × {text}, of which no whole unit remains where it may be")
     excess = f"{-need} O too many" if need < 0 else f"{need} O are lacking"
@@ -129,5 +134,5 @@ def quietest_height(glass: Glass) -> float:
 
 def formula_text(formula: Mapping[str, int]) -> str:
     """``NaPO3``."""
-    ordered = sorted(formula, key=lambda element: (element == "O", element in FORMERS))
+    ordered = sorted(formula, key=lambda e: (e in ANIONS, e in FORMERS, e not in MOBILE_IONS))
     return "".join(f"{element}{formula[element] if formula[element] > 1 else ''}" for element in ordered)

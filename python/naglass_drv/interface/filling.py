@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: Of the contact distance: how near a packed ion may be to others.
 FRACTION = 0.7
 _ROUNDS = 1500
+_STUCK = 50
 
 
 class Region(Protocol):
@@ -85,9 +86,9 @@ def fill(
 ) -> tuple["Atoms", float]:
     """Ions at random places of `region` in the cell of the atoms `held`, which stay; and how far apart they are.
 
-    No pair is closer than `fraction` of its contact distance, to the held atoms too, or where that is not reached, 0.05 or
-    0.1 less, which is returned. The same `seed` gives the same packing. The ions follow the order of `ions` and carry the
-    array ``ion``. Raises InputError when they do not fit.
+    No pair is closer than `fraction` of its contact distance, to the held atoms too, or where that is not reached, 0.05
+    or 0.1 less, which is returned. The same `seed` gives the same packing. The ions follow the order of `ions` and
+    carry the array ``ion``. Raises InputError when they do not fit.
     """
     from ase import Atoms
 
@@ -106,9 +107,18 @@ def fill(
         return i, j, points[j] - points[i] + found.shifts[own] @ held.cell.array
 
     def settled(points: np.ndarray) -> np.ndarray:
-        return np.concatenate([held.positions, region.settle(points[still:])])
+        nonlocal rounds
+        rounds += 1
+        moved = region.settle(points[still:])
+        if rounds % _STUCK == 0:
+            # those wedged between the crystal and the edge of the region never get free by themselves
+            i, j, apart = near(points)
+            wedged = np.unique(j[(i < still) & (np.linalg.norm(apart, axis=1) < limits[kinds[i], kinds[j]])]) - still
+            moved[wedged] = region.draw(len(wedged), rng)
+        return np.concatenate([held.positions, moved])
 
     start = np.concatenate([held.positions, region.draw(len(of_melt), rng)])
+    rounds = 0
     for reached in (fraction, fraction - 0.05, fraction - 0.1):
         limits = minimum_distances(all_ions, reached)
         reach = float(limits.max())

@@ -28,7 +28,7 @@ class Side:
     units: int  #: whole formula units
     excess: dict[str, int]  #: atoms beyond these
     charge_e: float  #: of formal charges
-    oxygens_of_P: dict[int, int]  #: number of P by number of O within 2.0 Å
+    oxygens_of_P: dict[int, int]  #: number of P by number of O of the same side within 2.0 Å
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Inspection:
     sides: dict[str, Side]  #: crystal and glass
     nearest: tuple[str, str, float, float]  #: elements, distance (Å) and its part of the contact distance
     contacts: int  #: pairs nearer than 0.55 of their contact distance
+    P_O_across: int  #: P and O of different sides within 2.0 Å
     z_A: np.ndarray  #: (bins,) middle of slabs of about 2 Å along z
     density_g_cm3: dict[str, np.ndarray]  #: (bins,) of the crystal, the glass and both
     crystal_dipole_eA: np.ndarray  #: (3,) of the formal charges of the crystal, whose atoms stand together
@@ -78,6 +79,7 @@ class Inspection:
             },
             "nearest": dict(zip(("a", "b", "distance_A", "of_contact"), self.nearest, strict=True)),
             "contacts": self.contacts,
+            "P_O_across": self.P_O_across,
             "crystal_dipole_eA": self.crystal_dipole_eA.tolist(),
             "z_A": self.z_A.tolist(),
             "density_g_cm3": {name: values.tolist() for name, values in self.density_g_cm3.items()},
@@ -90,7 +92,7 @@ def inspect(made: Interface) -> Inspection:
     atoms = made.atoms
     crystal = atoms.arrays[PHASE] == 1
     charges = np.where(crystal, _charges(atoms, made.charges), _charges(atoms, made.glass_charges))
-    oxygens = _oxygens_of_phosphorus(atoms)
+    oxygens, across = _oxygens_of_phosphorus(atoms, crystal)
     sides = {}
     for name, own, formula in zip(_SIDES, (crystal, ~crystal), (made.crystal_formula, made.glass_formula), strict=True):
         counts = counts_of(atoms[own])
@@ -107,6 +109,7 @@ def inspect(made: Interface) -> Inspection:
         sides=sides,
         nearest=(*pair, distance, float(part[least])),
         contacts=int((part < NEAR).sum()),
+        P_O_across=across,
         z_A=z,
         density_g_cm3=density,
         crystal_dipole_eA=charges[crystal] @ atoms.positions[crystal],
@@ -117,10 +120,14 @@ def _charges(atoms: "Atoms", of_element: dict[str, float]) -> np.ndarray:
     return np.array([of_element.get(symbol, 0.0) for symbol in atoms.symbols])
 
 
-def _oxygens_of_phosphorus(atoms: "Atoms") -> np.ndarray:
+def _oxygens_of_phosphorus(atoms: "Atoms", crystal: np.ndarray) -> tuple[np.ndarray, int]:
+    """(N,) oxygens within 2.0 Å on the same side, and bonds between the sides."""
     if not {"P", "O"} <= set(atoms.symbols):
-        return np.zeros(len(atoms), dtype=int)
-    return bond_graph(atoms, {("P", "O"): _P_O_A}).coordination("O")
+        return np.zeros(len(atoms), dtype=int), 0
+    graph = bond_graph(atoms, {("P", "O"): _P_O_A})
+    rows = np.repeat(np.arange(len(atoms)), np.diff(graph.offsets))
+    same = crystal[rows] == crystal[graph.targets]
+    return np.bincount(rows[same], minlength=len(atoms)), int((~same).sum()) // 2
 
 
 def _densities(atoms: "Atoms", crystal: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 PHASE = "phase"
 #: The greatest strain that a glass may take.
 MOST_STRAIN = 0.02
-_ROUNDS = 30
+#: Default space (Å) between a slab and a glass that is joined to it.
+GAP_A = 1.0
+_ROUNDS = 400
+_MARGIN = 0.05
+_MOST_LOSS = 0.25
 _MOST_COPIES = 6
 _WHOLE = 1.25
 _WIDEST_GAP_A = 4.0
@@ -85,8 +89,9 @@ def melt_against(
 
     The start of a melt-quench against the crystal: `phase` marks the atoms to be frozen first. The melt has whole
     formula units of `composition` (elements or ions, neutral) at `density_g_cm3`, so that its thickness is the nearest
-    to `glass_A` (Å). Pairs keep `fraction` of their contact distance as `fill` can. `model` are the layers and the cutoff
-    (Å) of a potential whose receptive field has to fit twice into both sides. Raises InputError for what does not fit.
+    to `glass_A` (Å). Pairs keep `fraction` of their contact distance where `fill` can. `model` are the layers and the
+    cutoff (Å) of a potential whose receptive field has to fit twice into both sides. Raises InputError for what does
+    not fit.
     """
     labels = reduced_labels(composition)
     unit = melt_ions(labels, 1)
@@ -95,8 +100,8 @@ def melt_against(
     units = round(slab.area * glass_A / volume)
     if units < 1:
         raise InputError(
-            f"glass {glass_A:g} Å: one {formula_text(formula)} takes {volume:.0f} Å³, {volume / slab.area:.1f} Å of a cell "
-            f"of {slab.area:.0f} Å²"
+            f"glass {glass_A:g} Å: one {formula_text(formula)} takes {volume:.0f} Å³, {volume / slab.area:.1f} Å of a "
+            f"cell of {slab.area:.0f} Å²"
         )
     thickness = units * volume / slab.area
     field = check_receptive_field(slab.thickness_A, thickness, *(model or (None, None)))
@@ -157,7 +162,7 @@ def join(
     glass: "Atoms",
     *,
     glass_A: float = GLASS_A,
-    gap_A: float = 1.8,
+    gap_A: float = GAP_A,
     most_strain: float = MOST_STRAIN,
     fraction: float = 0.6,
     model: tuple[int, float] | None = None,
@@ -165,14 +170,14 @@ def join(
     """A slab and a glass that is strained to its lateral cell, or cut to it where it is wider; to be annealed.
 
     Whole copies of the glass are strained by at most `most_strain`; a glass wider than the slab that no strain fits is
-    cut, with a seam at the lateral faces. Along z it is opened where the fewest bonds of formers to oxygen cross, and cut
-    to `glass_A` (Å) where it is more than a quarter thicker. Between the outermost atoms of both sides there are `gap_A`
-    (Å); glass atoms nearer than `fraction` of a contact distance to the crystal, or to each other across a seam, go with
-    whole formula units, those at the interfaces first. Raises InputError for a glass that does not match, with the least
-    strain, or has no whole formula units to lose.
+    cut, with a seam at the lateral faces. Along z it is opened where the fewest bonds of formers to oxygen cross, and
+    cut to `glass_A` (Å) where it is more than a quarter thicker. Between the space that the glass takes at its own
+    density and that of the crystal, `gap_A` (Å) are left on both sides. Glass atoms nearer than `fraction` of a contact
+    distance to the crystal, or to each other across a seam, go with whole formula units, the outer ones first. Raises
+    InputError for a glass that does not match, with the least strain, or has no whole formula units to lose.
     """
-    if not 0 < gap_A <= _WIDEST_GAP_A:
-        raise InputError(f"gap {gap_A:g} Å: must be above 0 and at most {_WIDEST_GAP_A:g}")
+    if not 0 <= gap_A <= _WIDEST_GAP_A:
+        raise InputError(f"gap {gap_A:g} Å: must be from 0 to {_WIDEST_GAP_A:g}")
     unit = ions_of_glass(glass)
     whole, strain, cut = _fitted(glass, slab.lateral, glass_A, most_strain)
     source = Glass.of(whole)
@@ -245,35 +250,40 @@ def _fitted(glass: "Atoms", lateral: np.ndarray, glass_A: float, most_strain: fl
 def _joined(slab, source, positions, order, most, unit, contact, model, facts) -> Interface:
     """The slab and those whole formula units that touch neither it nor each other."""
     gap_A, fraction = contact
-    forbidden = np.zeros(len(order), dtype=bool)
-    bottom, top = slab.atoms.positions[:, 2].min(), slab.atoms.positions[:, 2].max()
+    # a little beyond the part that is cut, so that all elements have their numbers
+    forbidden = order > 1 + _MARGIN
+    # the glass takes the space that it has at its own density, its middle in the middle of it
+    thickness = float(most * source.atoms.cell.volume / source.units / slab.area)
+    middle = slab.thickness_A + gap_A + thickness / 2
+    height = float(source.atoms.cell[2, 2])
+    crystal = slab.atoms.copy()
+    crystal.cell[2] = [0.0, 0.0, slab.thickness_A + thickness + 2 * gap_A]
+    field = check_receptive_field(slab.thickness_A, thickness, *(model or (None, None)))
     known = _bonded_or_near(source, fraction)
     for _ in range(_ROUNDS):
         kept = carve(source, order, forbidden, most)
-        there = placed(source, positions, kept)
-        low, high = there[kept, 2].min(), there[kept, 2].max()
         part = source.atoms[kept]
-        part.positions = there[kept]
-        part.positions[:, 2] += top + gap_A - low
-        crystal = slab.atoms.copy()
-        crystal.cell[2] = [0.0, 0.0, top - bottom + high - low + 2 * gap_A]
+        part.positions = placed(source, positions, kept)[kept] + [0.0, 0.0, middle - height / 2]
         atoms = together(crystal, part, slab.crystal.ions, unit)
         touching = _touching(atoms, kept, order, fraction, known)
-        if not len(touching):
+        if touching is None:
             break
         forbidden[touching] = True
     else:
         raise InputError(f"gap {gap_A:g} Å: contacts remain after {_ROUNDS} rounds of removal; make it wider")
-    thickness, crystal_A = float(high - low + gap_A), float(top - bottom + gap_A)
-    field = check_receptive_field(crystal_A, thickness, *(model or (None, None)))
     units = check_side(part, source.formula, mean_charges(unit), "the glass")
+    if units < (1 - _MOST_LOSS) * most:
+        raise InputError(
+            f"the glass would lose {most - units} of {most} formula units to contacts; widen the gap, or take a wider "
+            "slab or a glass that needs no cut"
+        )
     facts = slab_facts(slab) | facts | {
         "route": "join",
         "glass_formula": formula_text(source.formula),
         "glass_units": units,
         "units_removed": most - units,
         "glass_A": thickness,
-        "glass_density_g_cm3": volume_of(units * formula_mass_u(source.formula), 1.0) / (slab.area * thickness),
+        "glass_density_g_cm3": volume_of(units * formula_mass_u(source.formula), slab.area * thickness),
         "bonds_cut_in_glass": broken_bonds(source, kept),
         "receptive_field_A": field,
     }  # fmt: skip
@@ -291,19 +301,22 @@ def _longest_contact(symbols: np.ndarray) -> float:
     return max(chemistry.contact_distance(a, b) for a in elements for b in elements)
 
 
-def _touching(atoms: "Atoms", kept: np.ndarray, order: np.ndarray, fraction: float, known: set) -> np.ndarray:
-    """Atoms of the glass (numbers as in `order`) to remove: too near the crystal, or the outer one of a pair at a seam."""
-    near = too_near(atoms, fraction)
+def _touching(atoms: "Atoms", kept: np.ndarray, order: np.ndarray, fraction: float, known: set) -> int | None:
+    """The atom of the glass (its number in `order`) to remove next: of the nearest pair across an interface or a seam.
+
+    One at a time, since a formula unit that goes often takes other contacts with it.
+    """
+    first, second, ratio = too_near(atoms, fraction)
     crystal = int(atoms.arrays[PHASE].sum())
-    found = set()
-    for i, j in zip(near[0].tolist(), near[1].tolist(), strict=True):
+    for place in np.argsort(ratio, kind="stable"):
+        i, j = int(first[place]), int(second[place])
         if i < crystal <= j:
-            found.add(int(kept[j - crystal]))
-        elif i >= crystal:
+            return int(kept[j - crystal])
+        if i >= crystal:
             pair = int(kept[i - crystal]), int(kept[j - crystal])
             if pair not in known:
-                found.add(max(pair, key=lambda atom: order[atom]))
-    return np.array(sorted(found), dtype=int)
+                return max(pair, key=lambda atom: order[atom])
+    return None
 
 
 def too_near(atoms: "Atoms", fraction: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

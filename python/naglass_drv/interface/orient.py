@@ -241,7 +241,7 @@ def supercell(lateral: np.ndarray, width_A: float) -> np.ndarray:
     smallest = area[valid].min()
     chosen = square if square.any() and area[square].min() <= 4 * smallest else valid
     # a rectangle is worth some area; of equal ones the more even
-    score = area * (1 + 2 * cosine) + 1e-3 * smallest * np.abs(np.subtract.outer(lengths, lengths)) / width_A
+    score = area * (1 + 4 * cosine) + 1e-3 * smallest * np.abs(np.subtract.outer(lengths, lengths)) / width_A
     a, b = np.unravel_index(np.where(chosen, score, np.inf).argmin(), score.shape)
     return np.array([grid[a], grid[b]])
 

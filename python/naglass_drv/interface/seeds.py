@@ -81,9 +81,9 @@ def crystallite(
 
     `direction` along z are the indices of planes (hkl) for a sphere, and of a lattice direction [uvw] for a cylinder.
     As many formula units as fill the volume are taken, of every kind of unit those nearest to the center or axis, which
-    is drawn with `seed`: so it is stoichiometric and neutral. Units within 1.5 Å of the surface are exchanged for others
-    of their kind as long as that lowers the dipole; then partly occupied sites are resolved by their Ewald energy.
-    Raises InputError for a radius that holds no formula unit, and a crystal whose bonds of formers to oxygen run through.
+    is drawn with `seed`: so it is stoichiometric and neutral. Units within 1.5 Å of the surface are exchanged for
+    others of their kind as long as that lowers the dipole; then partly occupied sites are resolved by Ewald energy.
+    Raises InputError for a radius that holds no formula unit, and for a crystal with a network without end.
     """
     if shape not in SHAPES:
         raise InputError(f"shape {shape!r}: must be one of {', '.join(SHAPES)}")
@@ -289,9 +289,9 @@ def seed_in_glass(
 ) -> Interface:
     """The crystallite in the middle of a glass, from which whole formula units are taken out, the innermost first.
 
-    At least as much volume is taken out as the crystallite has, and every atom nearer to it than `fraction` of a contact
-    distance. Copies of the glass along a cylinder are strained by at most `most_strain`. Raises InputError for a seed
-    larger than half the cell, and for a length that the glass does not match.
+    At least as much volume is taken out as the crystallite has, and every atom nearer to it than `fraction` of a
+    contact distance. Copies of the glass along a cylinder are strained by at most `most_strain`. Raises InputError for
+    a seed larger than half the cell, and for a length that the glass does not match.
     """
     unit = ions_of_glass(glass)
     if np.abs(glass.cell.array - np.diag(glass.cell.lengths())).max() > 1e-6:
@@ -314,6 +314,8 @@ def seed_in_glass(
         if not across.any():
             break
         forbidden[kept[j[across] - len(held)]] = True
+    else:
+        raise InputError(f"contacts of glass and seed remain after {_ROUNDS} rounds of removal")
     units = check_side(part, source.formula, mean_charges(unit), "the glass")
     facts = grain.facts() | {
         "route": "seed in glass",

@@ -47,6 +47,30 @@ def potential_facts(path: Path) -> ModelFacts:
     return ModelFacts(elements, [])
 
 
+@dataclass(frozen=True)
+class Reach:
+    """Elements of a model, its message-passing layers and its cutoff (Å)."""
+
+    elements: list[str]
+    layers: int
+    r_max_A: float
+
+
+def reach_of(path: Path) -> Reach:
+    """Of an archive for ``pair_style mace`` or a portable model; its receptive field is layers times cutoff."""
+    if path.suffix == _ARCHIVE:
+        elements = _archive_facts(path).elements
+        with zipfile.ZipFile(path) as archive:
+            facts = read_json(path, archive, "metadata.json")
+        with _readable(path):
+            return Reach(elements, len(facts["layers"]), float(facts["r_max"]))
+    if kind_of(path) == PICKLED:
+        raise InputError(f"{path}: {_PICKLED}; give --layers and --r-max instead")
+    config = read_config(path)
+    with _readable(path):
+        return Reach(_elements(config), int(config["num_interactions"]), float(config["r_max"]))
+
+
 def start_energies(path: Path, head: str | None = None, *, trust: bool = False) -> dict[str, float] | None:
     """E0 (eV) by element of a model to start from, by its `head` if it has several. A pickled model needs `trust`; None
     for one in a form of which nothing is known before it is loaded.
