@@ -20,6 +20,7 @@
 #include "ring_cases.hpp"
 #include "fingerprint_cases.hpp"
 #include "network_cases.hpp"
+#include "profile_cases.hpp"
 
 using namespace naglass;
 
@@ -235,6 +236,8 @@ int main()
   linkage_cases(expect);
   percolation_cases(expect);
   crystal_cases(expect, expect_error);
+  layer_cases(expect, expect_error);
+  surface_cases(expect, expect_error);
   std::printf(failures ? "%d failed\n" : "all passed\n", failures);
   return failures != 0;
 }

@@ -62,7 +62,9 @@ def test_errors_cover_the_truth_in_both_layers(found, kind):
 def test_first_passage_and_survival_of_a_layer_of_sites():
     """From each of n planes, a walk leaves after j(n + 1 − j)/2p frames on average."""
     sites = walk(np.random.default_rng(4), 2000, 1200)
-    result = layer_mobility(HOP * sites, layers_of(sites), 1.0, (5, 580))
+    # across the layers is the Cartesian direction (0, 3, 4)/5
+    turned = HOP * sites @ np.array([[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]])
+    result = layer_mobility(turned, layers_of(sites), 1.0, (5, 580), normal=(0, 3, 4))
     planes = np.arange(1, SITES + 1)
     assert result.first_passage_ps[0] == pytest.approx((planes * (SITES + 1 - planes)).mean() / 0.4, rel=0.06)
     assert result.surviving[0] < 0.03 < result.surviving[1]

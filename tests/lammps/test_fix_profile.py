@@ -170,6 +170,23 @@ run 9
     assert found.numerator.sum(axis=(1, 2)) == pytest.approx(energy, rel=1e-9)
 
 
+def test_a_rerun_reproduces_the_run(tmp_path):
+    text = script(after="dump w all custom 1 all.dump id type x y z\ndump_modify w format float %.17g\nrun 12\n")
+    again = script(forces="", after="rerun all.dump dump x y z box yes\n").replace("run.profile", "again.profile")
+    run(tmp_path, text + again)
+    first, second = (core.read_table(tmp_path / f"{name}.profile") for name in ("run", "again"))
+    assert first.dtype == second.dtype and len(first) == 80
+    for name in first.dtype.names:
+        assert second[name] == pytest.approx(first[name], rel=1e-6), name
+
+
+def test_a_restart_needs_the_same_columns(tmp_path):
+    run(tmp_path, script(after="run 5\nwrite_restart half.restart\n"))
+    other = SURFACES.replace("value v_away V", "value v_away P")
+    done = run_lammps(tmp_path, script(options=other, start="read_restart half.restart", after="run 1\n"))
+    assert "checksum of elements and values" in done.stdout and "it must stay the same" in done.stdout
+
+
 BAD = {
     "2 elements Na V P O": "file (none): is missing",
     "2 elements Na V P O file p.txt width 0": "width 0: must be positive",

@@ -39,12 +39,17 @@ class LayerRates:
 
 
 def layer_mobility(
-    positions: np.ndarray, layer: np.ndarray, interval_ps: float, lags_ps: tuple[float, float], *, axis: int = 2
+    positions: np.ndarray,
+    layer: np.ndarray,
+    interval_ps: float,
+    lags_ps: tuple[float, float],
+    *,
+    normal: Sequence[float] = (0.0, 0.0, 1.0),
 ) -> LayerMobility:
     """Diffusion of ions within their layers, from the growth of displacements between two lags.
 
     `positions` (frames, M, 3) in Å are unwrapped, relative to the framework; `layer` (frames, M) is the number of each
-    ion's layer, -1 for none. `axis` is the Cartesian direction across the layers.
+    ion's layer, -1 for none. `normal` is a vector across the layers.
 
     Along the layers: the MSD of the ions that stay in their layer throughout, D = d⟨Δr²⟩/4dt [Liu, Harder & Berne,
     J. Phys. Chem. B 108, 6595 (2004), 10.1021/jp0375057]. Across: each ion is followed until it first leaves its layer,
@@ -64,7 +69,7 @@ def layer_mobility(
     leaves = _leaving(layer)
     start = np.arange(frames - last)
     groups = _Groups(layer[: frames - last], layers)
-    across, along = positions[..., axis], np.delete(positions, axis, axis=2)
+    across = positions @ (np.asarray(normal) / np.linalg.norm(normal))
 
     squares, times = [], []
     for lag in (first, last):
@@ -76,7 +81,8 @@ def layer_mobility(
     msd, off, stays = [], [], []
     for lag in (first, last):
         stays.append((leaves[: frames - last] - start[:, None] > lag).astype(float))
-        moved = ((along[lag : frames - last + lag] - along[: frames - last]) ** 2).sum(axis=2) * stays[-1]
+        moved = ((positions[lag : frames - last + lag] - positions[: frames - last]) ** 2).sum(axis=2)
+        moved = (moved - (across[lag : frames - last + lag] - across[: frames - last]) ** 2) * stays[-1]
         number = groups.sums(stays[-1]).sum(axis=(1, 2))
         mean = _divided(groups.sums(moved).sum(axis=(1, 2)), number)
         msd.append(mean)

@@ -24,6 +24,14 @@ constexpr double state_version = 1.0;
 constexpr int least_bins = 8;  // of the profile to which surfaces are fitted
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
+// A whole number below 2^24 that tells texts apart.
+double checksum(const std::string &text)
+{
+  std::uint64_t sum = 0;
+  for (const char letter : text) sum = (sum * 1099511628211u + static_cast<unsigned char>(letter)) % (1u << 24);
+  return static_cast<double>(sum);
+}
+
 void append(std::string &text, double number)
 {
   char word[40];
@@ -102,13 +110,10 @@ void FixProfile::init()
 
 void FixProfile::open_file()
 {
-  std::string header = "# step surface distance samples position width volume";
-  for (const std::string &name : names_) header += " n_" + name;
-  header += " mass";
-  for (const Value &value : values_) header += " n:" + value.text + " " + value.text;
-  header += "\n# fix naglass/profile: blocks of " + std::to_string(write_every_) + " samples, one every " +
-            std::to_string(nevery) +
-            " steps; mean positions and widths, sums of the other columns over samples and atoms\n";
+  const std::string header = "# step surface distance samples position width volume" + columns_text() +
+                             "\n# fix naglass/profile: blocks of " + std::to_string(write_every_) +
+                             " samples, one every " + std::to_string(nevery) +
+                             " steps; mean positions and widths, sums of the other columns over samples and atoms\n";
   if (last_step_ < 0) file_.begin(path_, header);
   else file_.resume(path_, header, last_block_);
 }
@@ -122,13 +127,16 @@ void FixProfile::setup(int)
 
 void FixProfile::end_of_step()
 {
-  sample();
+  // a rerun calls both
+  if (update->ntimestep != last_step_) sample();
   modify->addstep_compute(update->ntimestep + nevery);
 }
 
 void FixProfile::sample()
 {
   modify->clearstep_compute();
+  // A fix before this one may have strained the cell in this step; the values of atoms depend on ghosts.
+  comm->forward_comm();
   guarded(lmp, title, [this] {
     if (size_ == 0) choose_bins();
     last_step_ = update->ntimestep;
@@ -265,9 +273,10 @@ std::string FixProfile::block_text() const
   for (int bin = 0; found_ > 0 && bin < bins; ++bin) {
     const int surface = bin / per_surface;
     const double layer = bin % per_surface + 0.5;
-    text += std::to_string(last_step_) + " " + std::to_string(surface);
+    text += std::to_string(last_step_);
+    append(text, surface);
     append(text, order_ ? (layer - size_) * width_ : layer * means_[4] / samples / size_);
-    text += " " + std::to_string(found_);
+    append(text, samples);
     append(text, order_ ? means_[surface] / samples : 0.0);
     append(text, order_ ? means_[2 + surface] / samples : 0.0);
     append(text, volume_[bin]);
@@ -299,6 +308,15 @@ double FixProfile::compute_vector(int n)
   return numbers[n];
 }
 
+std::string FixProfile::columns_text() const
+{
+  std::string text;
+  for (const std::string &name : names_) text += " n_" + name;
+  text += " mass";
+  for (const Value &value : values_) text += " n:" + value.text + " " + value.text;
+  return text;
+}
+
 // Settings that must not change on restart.
 std::vector<Setting> FixProfile::settings() const
 {
@@ -309,7 +327,8 @@ std::vector<Setting> FixProfile::settings() const
           {"surface", order_ ? 1.0 : 0.0, true},
           {"write", static_cast<double>(write_every_)},
           {"number of elements", static_cast<double>(names_.size())},
-          {"number of values", static_cast<double>(values_.size())}};
+          {"number of values", static_cast<double>(values_.size())},
+          {"checksum of elements and values", checksum(columns_text() + (order_ ? order_->text : ""))}};
 }
 
 void FixProfile::write_restart(FILE *file)

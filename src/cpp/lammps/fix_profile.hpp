@@ -45,6 +45,7 @@ class FixProfile : public LAMMPS_NS::Fix {
   void choose_bins();
   void open_file();
   void restore();
+  std::string columns_text() const;
   std::vector<Setting> settings() const;
 
   void sample();

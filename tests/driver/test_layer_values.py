@@ -1,0 +1,46 @@
+"""Numbers per atom for profiles of structure: exact in crystals, and flat in a profile of a crystal."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from naglass_drv import core
+from naglass_drv.analysis.layer_values import layer_values
+from naglass_drv.errors import InputError
+from support.structures import crystal
+
+NVP = crystal("NVP_R-3c_Na3_ewald_ordered")
+CUTOFFS = {"P-O": 2.0, "V-O": 2.5}
+
+
+def mean(values) -> dict[str, float]:
+    return {name: float(np.nanmean(value)) for name, value in values.items()}
+
+
+def test_nasicon():
+    """V–O–P corners alone, V³⁺ in octahedra without V=O; 36 rings of 4, 72 of 6 and 18 of 8 in 30 formers."""
+    found = mean(layer_values(NVP, CUTOFFS, reference=core.environments(NVP, "V", ("O", "P"), 3.8)))
+    known = {"n_P": 0, "CN_V": 6, "vanadyl_V": 0, "state_V": 3, "edges_V": 0, "edges_P": 0, "O_BO_PV": 1, "O_V=O": 0}
+    assert {name: found[name] for name in known} == known
+    assert found["rings_P"] * 18 + found["rings_V"] * 12 == pytest.approx(36 * 4 + 72 * 6 + 18 * 8)
+    assert found["similarity"] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_vanadyl_phosphate():
+    """Each V of α-VOPO4 has one V=O, each fifth oxygen is one."""
+    found = mean(layer_values(crystal("VOPO4_alphaII_P4n"), CUTOFFS))
+    assert (found["vanadyl_V"], found["state_V"], found["O_V=O"]) == (1, 5, pytest.approx(0.2))
+
+
+def test_every_value_is_flat_in_a_crystal():
+    cell = NVP * (1, 1, 3)
+    repeat = NVP.cell[2, 2]
+    values = layer_values(cell, CUTOFFS)
+    found = core.profile(cell, lambda _: values, width=repeat)
+    for name, value in values.items():
+        assert found[name].value == pytest.approx(np.nanmean(value)), name
+
+
+def test_a_frame_without_network_is_refused():
+    with pytest.raises(InputError, match="need oxygen and a glass former"):
+        layer_values(Atoms("NaCl", cell=[5, 5, 5], pbc=True), CUTOFFS)
