@@ -8,6 +8,7 @@ names the argument and its value. Lengths are in Å, counts are integers.
 from .channels import Bottleneck, DensityPercolation, bottleneck_radius, density_percolation
 from .clusters import Clusters, Percolation, clusters, percolation_cutoff
 from .crystal import Environments, Steinhardt, crystal_similarity, environments, lanterns, read_environments, steinhardt
+from .crystallites import Crystallites, Embryo, Orientation, crystallites, embryo, orientation
 from .density import DensityMap, density_map
 from .diffraction import StructureFactors, structure_factor
 from .diffusion import (
@@ -60,12 +61,14 @@ __all__ = [
     "Confusion",
     "Correlation",
     "Correlator",
+    "Crystallites",
     "Curve",
     "Cutoffs",
     "DensityMap",
     "DensityPercolation",
     "Diffusion",
     "DistinctVanHove",
+    "Embryo",
     "Environments",
     "Fingerprint",
     "HavenRatio",
@@ -78,6 +81,7 @@ __all__ = [
     "MomentAutocorrelation",
     "MomentChanges",
     "Neighbors",
+    "Orientation",
     "OxygenClass",
     "PairFunctions",
     "Percolation",
@@ -101,10 +105,12 @@ __all__ = [
     "clusters",
     "conductivity",
     "crystal_similarity",
+    "crystallites",
     "density_map",
     "density_percolation",
     "detect_hops",
     "diffusion",
+    "embryo",
     "environments",
     "fingerprint",
     "haven_ratio",
@@ -115,6 +121,7 @@ __all__ = [
     "msd",
     "neighbors",
     "nernst_einstein",
+    "orientation",
     "percolation_cutoff",
     "polaron_hops",
     "qn",
