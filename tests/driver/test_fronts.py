@@ -5,6 +5,7 @@ import pytest
 from ase import Atoms
 from scipy.signal import lfilter
 
+from naglass_drv.analysis import quantities
 from naglass_drv.analysis.fronts import (
     front_positions,
     front_velocities,
@@ -65,6 +66,16 @@ def test_what_never_moves_has_an_upper_bound():
     assert verdict(steady_rate(np.arange(480.0), series(1, 1e-4, 0.1, 1.0, velocity=-0.5))).startswith(
         "melting, -0.499 ± "
     )
+
+
+def test_rows_of_velocities_and_bounds():
+    moving, still = steady_rate(np.arange(480.0), series(1, 1e-4, 0.1, 1.0)), steady_rate(np.arange(99.0), np.ones(99))
+    rows = list(quantities.growth("NVP", {"lower": moving, "upper": still}, 900.0))
+    assert [row.key for row in rows] == ["growth.NVP.lower.u", "growth.NVP.upper.u_upper"]
+    assert rows[0].error == moving.err and rows[0].conditions == {"temperature_K": 900.0}
+    assert rows[1].note == "no growth observed" and rows[1].error is None
+    (row,) = quantities.melting("NVP", zero_velocity(TEMPERATURES, 2e-3 * (900 - TEMPERATURES), np.full(5, 1e-3)))
+    assert (row.value, row.unit) == (pytest.approx(900), "K") and row.error > 0
 
 
 def slab(below: int, above: int, shift: float) -> tuple[Atoms, np.ndarray]:

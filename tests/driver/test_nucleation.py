@@ -5,7 +5,15 @@ import re
 import numpy as np
 import pytest
 
-from naglass_drv.analysis.nucleation import Estimate, attachment_rate, classical, critical_size, driving_force
+from naglass_drv.analysis import quantities
+from naglass_drv.analysis.nucleation import (
+    Estimate,
+    attachment_rate,
+    classical,
+    critical_size,
+    driving_force,
+    threshold_effect,
+)
 from naglass_drv.errors import InputError
 
 # |Δμ| and γ' of ΔG(N) = -N |Δμ| + γ' N^(2/3) with its maximum at 120 atoms, kT = 1; births at the rate f
@@ -120,6 +128,23 @@ def test_the_driving_force_of_a_constant_heat_and_of_a_line():
     fine = np.linspace(900, 1200, 20001)
     exact = 900 * np.trapezoid((0.05 + 1e-4 * fine) / fine**2, fine)
     assert driving_force(900.0, melting, heats).value == pytest.approx(exact, rel=1e-6)
+
+
+def test_rows_tell_the_effect_of_the_threshold():
+    fixed = dict(temperature=900.0, kT=1.0, crystal_density=0.05, melt_density=0.045)
+    low, mid, high = (
+        classical(Estimate(n, 4.0), Estimate(MU, 0.005), Estimate(5.0, 0.3), **fixed) for n in (130, 120, 112)
+    )
+    effect = threshold_effect(low, high)
+    assert effect["size"] == 9 and effect["barrier"] == pytest.approx(9 * MU / 2)
+    assert effect["log10_rate"] == pytest.approx((high.log10_rate.value - low.log10_rate.value) / 2)
+    rows = {row.key: row for row in quantities.nucleation("NVP", critical_size(*GOOD), mid, effect)}
+    assert rows["nucleation.NVP.gamma"].unit == "eV/Å²" and rows["nucleation.NVP.gamma"].error > 0
+    assert (
+        rows["nucleation.NVP.size.threshold"].value == 9
+        and "two thresholds" in rows["nucleation.NVP.size.threshold"].note
+    )
+    assert len(rows) == 7 + 6
 
 
 GOOD = draws(np.random.default_rng(5), 3, 0.0)

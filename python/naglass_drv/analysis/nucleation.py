@@ -228,3 +228,17 @@ def classical(
             float(log_rate / np.log(10)), float(np.linalg.norm([(0.5 + x) * dn, (0.5 - x) * dmu, df]) / np.log(10))
         ),
     )
+
+
+#: What a threshold of the order parameter changes.
+DEPENDENT = ("size", "gamma", "barrier", "barrier_kT", "zeldovich", "log10_rate")
+
+
+def threshold_effect(lower: Nucleation, higher: Nucleation) -> dict[str, float]:
+    """Half the range of each quantity in `DEPENDENT` between a lower and a higher threshold of the order parameter.
+
+    Both from the same runs, with crystalline atoms counted anew; beside the statistical errors, not in them.
+    """
+    if lower.temperature != higher.temperature:
+        raise InputError(f"higher: at {higher.temperature}, but the lower threshold is at {lower.temperature}")
+    return {name: abs(getattr(higher, name).value - getattr(lower, name).value) / 2 for name in DEPENDENT}

@@ -1,6 +1,5 @@
 #include "core/rotation.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -84,9 +83,13 @@ double turned_overlap(const EnvironmentView &environment, const EnvironmentView 
 
 double angle_between(const Rotation &from, const Rotation &to)
 {
-  double trace = 0.0;
-  for (int r = 0; r < 3; ++r) trace += dot(from[r], to[r]);
-  return std::acos(std::clamp((trace - 1.0) / 2.0, -1.0, 1.0)) * 180.0 / std::numbers::pi;
+  Rotation turn{};  // to · fromᵀ
+  for (int r = 0; r < 3; ++r)
+    for (int c = 0; c < 3; ++c)
+      for (int k = 0; k < 3; ++k) turn[r][c] += to[r][k] * from[c][k];
+  const Vec3 axis{turn[2][1] - turn[1][2], turn[0][2] - turn[2][0], turn[1][0] - turn[0][1]};
+  // 2 sin and 2 cos: the arc cosine alone is not exact near 0 and 180 degrees
+  return std::atan2(std::sqrt(dot(axis, axis)), turn[0][0] + turn[1][1] + turn[2][2] - 1.0) * 180.0 / std::numbers::pi;
 }
 
 }  // namespace naglass

@@ -40,6 +40,21 @@ std::vector<int> ElementMap::types_of(const StyleArguments &arguments, const std
   return types;
 }
 
+Species species_of(const StyleArguments &arguments, const ElementMap &elements)
+{
+  Species found;
+  for (int type = 0; type < atom_type_count(arguments.lammps()); ++type) {
+    const std::string name = elements.names().empty() ? std::to_string(type + 1) : elements.names()[type];
+    int species = 0;
+    while (species < static_cast<int>(found.names.size()) && found.names[species] != name) ++species;
+    if (name == "NULL") species = -1;
+    else if (species == static_cast<int>(found.names.size())) found.names.push_back(name);
+    found.of_type.push_back(species);
+  }
+  if (found.names.empty()) arguments.fail("elements", "NULL", "no atom type has a name");
+  return found;
+}
+
 Keyword cutoff_keyword(std::vector<NamedCutoff> &cutoffs, std::string meaning)
 {
   const auto read = [&cutoffs](StyleArguments &arguments, const std::string &keyword) {

@@ -26,6 +26,15 @@ class ElementMap {
   std::vector<std::string> names_;
 };
 
+/// What columns are named by: the distinct names in the order of the types, or type numbers where there are no names.
+struct Species {
+  std::vector<std::string> names;
+  std::vector<int> of_type;  // place in `names`, -1 for NULL
+};
+
+/// Fails if no type has a name.
+Species species_of(const StyleArguments &arguments, const ElementMap &elements);
+
 /// One `cutoff A B distance` of an input script.
 struct NamedCutoff {
   std::string a, b;

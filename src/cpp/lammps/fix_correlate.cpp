@@ -60,7 +60,10 @@ void FixCorrelate::read_arguments(int narg, char **arg)
                      {"file", word_into(path_, "F").otherwise("none"), "table written at the end of each run"},
                      {"write", whole_into(write_every_, "n", 0), "write the table every n samples too, 0 for never"},
                  });
-  name_species(arguments, elements);
+  Species species = species_of(arguments, elements);
+  names_ = std::move(species.names);
+  species_of_type_ = std::move(species.of_type);
+  options_.species = static_cast<int>(names_.size());
   read_charges(arguments, elements, charges);
   options_.threads = comm->nthreads;
   try {
@@ -68,20 +71,6 @@ void FixCorrelate::read_arguments(int narg, char **arg)
   } catch (const Error &error) {
     arguments.fail(error);
   }
-}
-
-void FixCorrelate::name_species(const StyleArguments &arguments, const ElementMap &elements)
-{
-  for (int type = 0; type < atom->ntypes; ++type) {
-    const std::string name = elements.names().empty() ? std::to_string(type + 1) : elements.names()[type];
-    int species = 0;
-    while (species < static_cast<int>(names_.size()) && names_[species] != name) ++species;
-    if (name == "NULL") species = -1;
-    else if (species == static_cast<int>(names_.size())) names_.push_back(name);
-    species_of_type_.push_back(species);
-  }
-  if (names_.empty()) arguments.fail("elements", "NULL", "no atom type has a name");
-  options_.species = static_cast<int>(names_.size());
 }
 
 void FixCorrelate::read_charges(const StyleArguments &arguments, const ElementMap &elements,

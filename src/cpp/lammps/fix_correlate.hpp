@@ -32,7 +32,6 @@ class FixCorrelate : public FixSamples {
 
  private:
   void read_arguments(int narg, char **arg);
-  void name_species(const StyleArguments &arguments, const ElementMap &elements);
   void read_charges(const StyleArguments &arguments, const ElementMap &elements,
                     const std::vector<std::pair<std::string, double>> &charges);
   void write_file();
