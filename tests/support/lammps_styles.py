@@ -114,6 +114,13 @@ STYLES = {
         dict(elements=NAMES, points=COUNT, longest=COUNT, overlap=NUMBER, van_hove=NUMBERS)
         | dict(charge=CHARGE, framework=GROUP, file=WRITTEN, write=COUNT),
     ),
+    "fix naglass/crystal": Style(
+        "{every} {elements} order v_o threshold 0.5 connect 4 inside 2.5 shell 1 reference nvp.env file {file}.crystal",
+        "",
+        dict(elements=NAMES, order=PER_ATOM, threshold=NUMBERS, connect=NUMBER, inside=NUMBER, shell=NUMBER)
+        | dict(reference=READ, sigma=NUMBER, reach=NUMBER, file=WRITTEN),
+        needs='variable o atom "vx > 0"\n',
+    ),
     "fix naglass/hops": Style(
         "{every} {elements} window 2 threshold 0.01 min_length 0 cutoff Na O 2.9 cutoff V O 2.5 file {file}.hops",
         DUMP + "f_c" + SORTED,

@@ -53,7 +53,7 @@ def bond_angles(
     bonds = {pair: length for pair, length in bonds.items() if pair[0] in elements and pair[0] != "O"}
     found: dict[str, list[_Frame]] = defaultdict(list)
     for atoms in frames if bonds else []:
-        vectors = _bond_vectors(atoms, graph := bond_graph(atoms, bonds))
+        vectors = bond_vectors(atoms, graph := bond_graph(atoms, bonds))
         for kind, degrees in _by_kind(graph, vectors, [pair[0] for pair in bonds]):
             if len(degrees):
                 # an angle of exactly 180° can come out a rounding above it
@@ -62,7 +62,7 @@ def bond_angles(
     return edges, {kind: _angles(series, edges[1], len(frames), independent) for kind, series in found.items()}
 
 
-def _bond_vectors(atoms: Atoms, graph: BondGraph) -> np.ndarray:
+def bond_vectors(atoms: Atoms, graph: BondGraph) -> np.ndarray:
     """(bonds, 3) unit vectors from each atom to its neighbors."""
     rows = np.repeat(np.arange(len(graph)), np.diff(graph.offsets))
     apart = atoms.positions[graph.targets] - atoms.positions[rows] + graph.shifts @ atoms.cell.array
@@ -73,17 +73,17 @@ def _by_kind(graph: BondGraph, vectors: np.ndarray, cations: Sequence[str]) -> I
     """Kinds of angle with their values in degrees, of one frame."""
     symbols = np.array(graph.symbols)
     for cation in cations:
-        first, second = _pairs(graph.offsets, symbols == cation)
-        yield f"O-{cation}-O", _degrees(vectors, first, second)
+        first, second = pairs_of_bonds(graph.offsets, symbols == cation)
+        yield f"O-{cation}-O", degrees_between(vectors, first, second)
     still = [cation for cation in cations if cation not in MOBILE_IONS]
-    first, second = _pairs(graph.offsets, symbols == "O")
+    first, second = pairs_of_bonds(graph.offsets, symbols == "O")
     ends = symbols[graph.targets[first]], symbols[graph.targets[second]]
     for a, b in combinations_with_replacement(still, 2):
         own = ((ends[0] == a) & (ends[1] == b)) | ((ends[0] == b) & (ends[1] == a))
-        yield f"{a}-O-{b}", _degrees(vectors, first[own], second[own])
+        yield f"{a}-O-{b}", degrees_between(vectors, first[own], second[own])
 
 
-def _pairs(offsets: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pairs_of_bonds(offsets: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows of all unordered pairs of bonds of the atoms `centers` (mask)."""
     degree = np.diff(offsets)
     pairs = [(np.empty(0, dtype=int), np.empty(0, dtype=int))]
@@ -95,7 +95,7 @@ def _pairs(offsets: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.nda
     return first, second
 
 
-def _degrees(vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def degrees_between(vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Angles between unit vectors, from chord and sum: exact at 0° and 180° too, where the arc cosine is not."""
     a, b = vectors[first], vectors[second]
     return np.degrees(2 * np.arctan2(np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1)))

@@ -9,6 +9,7 @@ from .channels import Bottleneck, DensityPercolation, bottleneck_radius, density
 from .clusters import Clusters, Percolation, clusters, percolation_cutoff
 from .cooperative import FastClusters, fast_clusters
 from .crystal import Environments, Steinhardt, crystal_similarity, environments, lanterns, read_environments, steinhardt
+from .crystallites import Crystallites, Embryo, Orientation, crystallites, embryo, orientation
 from .density import DensityMap, density_map
 from .diffraction import StructureFactors, structure_factor
 from .diffusion import (
@@ -66,12 +67,14 @@ __all__ = [
     "Confusion",
     "Correlation",
     "Correlator",
+    "Crystallites",
     "Curve",
     "Cutoffs",
     "DensityMap",
     "DensityPercolation",
     "Diffusion",
     "DistinctVanHove",
+    "Embryo",
     "Environments",
     "EventRate",
     "Excess",
@@ -87,6 +90,7 @@ __all__ = [
     "MomentAutocorrelation",
     "MomentChanges",
     "Neighbors",
+    "Orientation",
     "OxygenClass",
     "PairFunctions",
     "Percolation",
@@ -116,10 +120,12 @@ __all__ = [
     "clusters",
     "conductivity",
     "crystal_similarity",
+    "crystallites",
     "density_map",
     "density_percolation",
     "detect_hops",
     "diffusion",
+    "embryo",
     "environments",
     "event_rate",
     "excess_per_area",
@@ -135,6 +141,7 @@ __all__ = [
     "msd",
     "neighbors",
     "nernst_einstein",
+    "orientation",
     "percolation_cutoff",
     "polaron_hops",
     "profile",

@@ -69,7 +69,7 @@ def environments(
     kinds = elements("neighbors", neighbors, symbols)
     cutoff, tolerance = positive("cutoff", cutoff, "Å"), positive("tolerance", tolerance, "Å")
     any_rotation = flag("any_rotation", any_rotation)
-    rows, offsets, types, vectors = _neighborhoods(crystal, center, kinds, cutoff)
+    rows, offsets, types, vectors = neighborhoods(crystal, center, kinds, cutoff)
     if not len(rows) or not np.diff(offsets).all():
         raise InputError(f"cutoff = {cutoff}: a {center!r} of the crystal has no neighbor among {kinds} within it")
     every = _core.environments(offsets, types, vectors)
@@ -109,7 +109,7 @@ def crystal_similarity(
         any_rotation=flag("any_rotation", any_rotation),
     )
     cutoff = _core.similarity_cutoff(reference.compiled, options)
-    rows, *around = _neighborhoods(atoms, reference.center, reference.elements, cutoff)
+    rows, *around = neighborhoods(atoms, reference.center, reference.elements, cutoff)
     similarity = np.full(len(atoms), np.nan)
     similarity[rows] = _core.crystal_similarity(*around, reference.compiled, options)
     return similarity
@@ -214,20 +214,23 @@ def _named(center: str, elements: tuple[str, ...], compiled: list) -> Environmen
     return Environments(center, elements, tuple(members), compiled)
 
 
-def _neighborhoods(atoms, center: str, elements: tuple[str, ...], cutoff: float):
-    """Centers, and their neighbors as offsets, types (places in `elements`) and vectors."""
-    rows, offsets, types, vectors, _ = _bonds(atoms, (center,), elements, cutoff)
+def neighborhoods(
+    atoms, center: str, elements: tuple[str, ...], cutoff: float, among: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Centers `among` (N,) atoms, and their neighbors as offsets, types (places in `elements`) and vectors."""
+    rows, offsets, types, vectors, _ = _bonds(atoms, (center,), elements, cutoff, among)
     return rows, offsets, types, vectors
 
 
-def _bonds(atoms, centers: tuple[str, ...], elements: tuple[str, ...], cutoff: float):
+def _bonds(atoms, centers: tuple[str, ...], elements: tuple[str, ...], cutoff: float, among: np.ndarray | None = None):
     positions, cell, _ = geometry(atoms)
     symbols = np.array(atoms.get_chemical_symbols())
     near = neighbors(atoms, cutoff)
-    kept = np.isin(symbols[near.i], centers) & np.isin(symbols[near.j], elements)
+    is_center = np.isin(symbols, centers) & (True if among is None else among)
+    kept = is_center[near.i] & np.isin(symbols[near.j], elements)
     i, j = near.i[kept], near.j[kept]
     vectors = positions[j] - positions[i] + near.shifts[kept] @ np.array(cell)
-    rows = np.flatnonzero(np.isin(symbols, centers))
+    rows = np.flatnonzero(is_center)
     offsets = np.concatenate([[0], np.cumsum(np.bincount(i, minlength=len(symbols))[rows])])
     types = np.array([elements.index(symbol) for symbol in symbols[j]], dtype=np.int32)
     return rows, offsets, types, vectors, j

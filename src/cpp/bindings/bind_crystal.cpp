@@ -4,7 +4,7 @@
 #include "bindings/arrays.hpp"
 #include "bindings/families.hpp"
 #include "bindings/options.hpp"
-#include "core/crystal.hpp"
+#include "core/crystallites.hpp"
 #include "core/environment_file.hpp"
 #include "core/steinhardt.hpp"
 
@@ -74,6 +74,36 @@ py::array_t<std::complex<double>> harmonics(const Array<std::int64_t> &offsets, 
   return give<std::complex<double>>(std::move(out)).reshape({static_cast<py::ssize_t>(rows.size()) - 1, columns});
 }
 
+py::dict crystallites(const Array<double> &positions, const std::array<std::array<double, 3>, 3> &cell,
+                      const std::array<bool, 3> &periodic, double cutoff)
+{
+  const auto places = view_rows<Vec3>(positions, "positions");
+  Crystallites found;
+  {
+    const ReleasedGil released;
+    found = find_crystallites(places, Box(cell, periodic), cutoff);
+  }
+  return py::dict(
+      "labels"_a = give<int>(std::move(found.labels)), "sizes"_a = give<std::int64_t>(std::move(found.sizes)),
+      "dimensions"_a = give<int>(std::move(found.dimensions)), "centers"_a = give<double>(std::move(found.centers), 3),
+      "gyration"_a = give<double>(std::move(found.gyration)));
+}
+
+py::tuple orientation(const Array<std::int64_t> &offsets, const Array<int> &types, const Array<double> &vectors,
+                      const std::vector<Environment> &references, double sigma,
+                      const std::optional<std::pair<Rotation, double>> &last)
+{
+  const Neighborhoods all = neighborhoods(offsets, types, vectors);
+  std::optional<Orientation> before;
+  if (last) before = Orientation{last->first, last->second};
+  Orientation found;
+  {
+    const ReleasedGil released;
+    found = find_orientation(all.offsets, all.types, all.vectors, references, sigma, before);
+  }
+  return py::make_tuple(found.rotation, found.similarity);
+}
+
 }  // namespace
 
 void bind_crystal(py::module_ &module)
@@ -107,6 +137,11 @@ void bind_crystal(py::module_ &module)
   module.def("crystal_similarity", &similarity, py::arg("offsets"), py::arg("types"), py::arg("vectors"),
              py::arg("references"), py::arg("options"));
   module.def("bond_harmonics", &harmonics, py::arg("offsets"), py::arg("vectors"), py::arg("l"));
+  module.def("crystallites", &crystallites, py::arg("positions"), py::arg("cell"), py::arg("periodic"),
+             py::arg("cutoff"));
+  module.def("orientation", &orientation, py::arg("offsets"), py::arg("types"), py::arg("vectors"),
+             py::arg("references"), py::arg("sigma"), py::arg("last"));
+  module.def("angle_between", &angle_between, py::arg("from"), py::arg("to"));
 }
 
 }  // namespace naglass::python

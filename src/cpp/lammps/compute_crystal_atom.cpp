@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <fstream>
-#include <sstream>
 #include <string>
 
 #include "access.hpp"
@@ -20,29 +18,7 @@ namespace {
 
 constexpr const char *title = "compute naglass/crystal/atom";
 constexpr int columns = 2;
-
-// Read on rank 0 and broadcast.
-std::string read_text(const StyleArguments &arguments, const std::string &path)
-{
-  const MPI_Comm comm = communicator(arguments.lammps());
-  int rank;
-  MPI_Comm_rank(comm, &rank);
-  std::string text;
-  long long size = -1;
-  if (rank == 0) {
-    std::ifstream file(path);
-    std::ostringstream content;
-    if (file && content << file.rdbuf()) {
-      text = content.str();
-      size = static_cast<long long>(text.size());
-    }
-  }
-  MPI_Bcast(&size, 1, MPI_LONG_LONG, 0, comm);
-  if (size < 0) arguments.fail("reference", path, "cannot be read, or is empty");
-  text.resize(size);
-  MPI_Bcast(text.data(), static_cast<int>(size), MPI_CHAR, 0, comm);
-  return text;
-}
+constexpr int every_atom = 1;  // the bit of LAMMPS's group "all"
 
 }  // namespace
 
@@ -67,11 +43,10 @@ ComputeCrystalAtom::ComputeCrystalAtom(LAMMPS_NS::LAMMPS *lammps, int narg, char
       {"bridge", word_into(bridge, "E"), "three of these form a lantern"},
       {"ligand", each_word_into(ligands, "E"), "bonds a center to a bridge"},
   });
-  has_reference_ = !reference.empty();
   has_lanterns_ = !cutoffs.empty();
-  if (!has_reference_ && !has_lanterns_)
+  if (reference.empty() && !has_lanterns_)
     arguments.fail("reference", "give a reference for similarity, cutoffs for lanterns, or both");
-  if (has_reference_) use_reference(arguments, elements, reference);
+  if (!reference.empty()) reference_.read(arguments, elements, reference, options_);
   if (has_lanterns_) {
     cutoffs_ = pair_cutoffs(arguments, elements, cutoffs);
     roles_ = link_roles(arguments, elements, {{"center", center}, {"bridge", bridge}}, ligands, cutoffs_);
@@ -80,32 +55,9 @@ ComputeCrystalAtom::ComputeCrystalAtom(LAMMPS_NS::LAMMPS *lammps, int narg, char
   size_peratom_cols = columns;
 }
 
-void ComputeCrystalAtom::use_reference(const StyleArguments &arguments, const ElementMap &elements,
-                                       const std::string &path)
-{
-  try {
-    NamedEnvironments named = parse_environments(read_text(arguments, path), path);
-    references_ = std::move(named.environments);
-    const double cutoff = similarity_cutoff(references_, options_);
-    const int types = atom_type_count(lmp);
-    neighbor_type_.assign(types, -1);
-    is_center_.assign(types, 0);
-    similarity_cutoffs_ = PairCutoffs(types);
-    for (const int type : elements.types_of(arguments, "reference", named.center)) is_center_[type] = 1;
-    for (std::size_t e = 0; e < named.elements.size(); ++e)
-      for (const int type : elements.types_of(arguments, "reference", named.elements[e])) {
-        neighbor_type_[type] = static_cast<int>(e);
-        for (int center = 0; center < types; ++center)
-          if (is_center_[center]) similarity_cutoffs_.set(center, type, cutoff);
-      }
-  } catch (const Error &error) {
-    arguments.fail(error);
-  }
-}
-
 void ComputeCrystalAtom::init()
 {
-  require_cutoffs_covered(lmp, title, similarity_cutoffs_);
+  require_cutoffs_covered(lmp, title, reference_.cutoffs());
   require_cutoffs_covered(lmp, title, cutoffs_);
   request_full_list(lmp, this);
 }
@@ -115,7 +67,7 @@ void ComputeCrystalAtom::compute_peratom()
   invoked_peratom = update->ntimestep;
   array_atom = values_.fill(lmp, columns, -1.0);
   try {
-    if (has_reference_) find_similarity();
+    if (!reference_.empty()) find_similarity();
     if (has_lanterns_) find_lanterns();
   } catch (const std::exception &error) {
     stop_one(lmp, std::string(title) + ": " + error.what());
@@ -124,28 +76,22 @@ void ComputeCrystalAtom::compute_peratom()
 
 void ComputeCrystalAtom::find_similarity()
 {
-  fill_local_bonds(lmp, title, list_, similarity_cutoffs_, bonds_);
+  fill_local_bonds(lmp, title, list_, reference_.cutoffs(), bonds_);
   std::vector<int> centers, types;
   std::vector<std::int64_t> offsets{0};
   std::vector<Vec3> vectors;
   for (int i = 0; i < atom->nlocal; ++i) {
-    if (!is_center_[bonds_.types[i]] || !(atom->mask[i] & groupbit)) continue;
-    for (std::int64_t e = bonds_.offsets[i]; e < bonds_.offsets[i + 1]; ++e) {
-      const int j = bonds_.targets[e];
-      if (neighbor_type_[bonds_.types[j]] < 0) continue;
-      types.push_back(neighbor_type_[bonds_.types[j]]);
-      vectors.push_back(position(lmp, j) - position(lmp, i));
-    }
+    if (!reference_.is_center(bonds_.types[i]) || !(atom->mask[i] & groupbit)) continue;
+    reference_.surround(lmp, bonds_, i, every_atom, types, vectors);
     offsets.push_back(static_cast<std::int64_t>(vectors.size()));
     centers.push_back(i);
   }
-  const std::vector<double> found = crystal_similarity(offsets, types, vectors, references_, options_);
+  const std::vector<double> found = crystal_similarity(offsets, types, vectors, reference_.environments(), options_);
   for (std::size_t k = 0; k < centers.size(); ++k) array_atom[centers[k]][0] = found[k];
 }
 
 void ComputeCrystalAtom::find_lanterns()
 {
-  constexpr int every_atom = 1;  // the bit of LAMMPS's group "all"
   const std::vector<Link> links = count_shared(shared_ligands(title, cutoffs_, roles_, every_atom));
   const std::vector<Link> found = lanterns(gather(world, centers_by_bridge(links)), links);
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "atom_rows.hpp"
-#include "core/environment_file.hpp"
+#include "crystal_reference.hpp"
 #include "shared_ligands.hpp"
 
 namespace naglass {
@@ -21,17 +21,13 @@ class ComputeCrystalAtom : public ImageCompute {
   double memory_usage() override;
 
  private:
-  void use_reference(const StyleArguments &arguments, const ElementMap &elements, const std::string &path);
   void find_similarity();
   void find_lanterns();
   std::vector<int> counts_of_owned(const std::vector<Link> &lanterns, const std::vector<std::int64_t> &tags) const;
 
-  bool has_reference_ = false, has_lanterns_ = false;
+  bool has_lanterns_ = false;
   SimilarityOptions options_;
-  std::vector<Environment> references_;
-  std::vector<int> neighbor_type_;  // per atom type: its place among the reference's elements, or -1
-  std::vector<char> is_center_;     // per atom type: center of the reference
-  PairCutoffs similarity_cutoffs_{0};
+  CrystalReference reference_;
 
   PairCutoffs cutoffs_{0};
   LinkRoles roles_;
