@@ -146,9 +146,9 @@ def heterogeneity(material: Material) -> Section | None:
             ""
             if not any(each["fast"] for each in found.values())
             else (
-                "The fastest tenth of the ions over the time of the maximum of α₂, joined where they were closer than the "
-                "first minimum of their pair function; the size of a cluster is the mean over its ions. The probability is "
-                "that of as large clusters if the ions exchange places."
+                "The fastest tenth of the ions over the time of the maximum of α₂, joined where they were closer than "
+                "the first minimum of their pair function; the size of a cluster is the mean over its ions. The "
+                "probability is that of as large clusters if the ions exchange places."
             )
         )
         section.add(side_by_side(list(found), cells, text))
