@@ -54,7 +54,8 @@ def explored(folder, trained, train=None, **section):
 def test_every_member_is_a_task_with_a_seed_of_its_own(tmp_path, trained):
     for name in ("train", "test"):
         (tmp_path / name).write_text(name)
-    (tmp_path / "summary").write_text(json.dumps({"E0_eV": dict.fromkeys(ELEMENTS, -1.0), "level": "x", "frames": 9}))
+    summary = {"E0_eV": dict.fromkeys(ELEMENTS, -1.0), "level": "x", "frames": 9}
+    (tmp_path / "summary").write_text(json.dumps(summary | {"train": {"atoms": 200}, "test": None}))
     files = {name: tmp_path / name for name in ("train", "test", "summary")}
     takes = {"dataset": Dataset(step="dataset", files=files)}
     run = study(tmp_path, train={"epochs": 2, "committee": 3}, dataset={"level": "gfn1-xtb"})

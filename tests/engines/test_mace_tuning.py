@@ -252,10 +252,13 @@ def test_a_later_round_goes_on_with_both_heads_and_the_replayed_frames(data, fou
     folder = run.products / "dataset"
     folder.mkdir(parents=True)
     (folder / "train.extxyz").write_bytes(data["train"].read_bytes())
-    (folder / "dataset.json").write_text(json.dumps({"E0_eV": SECOND, "level": "second-1", "test": None, "frames": 12}))
+    own, replayed = (sum(map(len, read_frames(data[name]))) for name in ("train", "replay"))
+    summary = {"E0_eV": SECOND, "level": "second-1", "frames": 12, "train": {"atoms": own}, "test": None}
+    (folder / "dataset.json").write_text(json.dumps(summary))
     run = taken.given(run, dataset=taken.dataset(run))
     (task,) = stage.plan(run)
-    assert task.effort.size == 12 + 5 and set(task.inputs) == {"train", "start_model", "replay"}
+    assert task.effort.size == own + round(replayed * 5 / len(read_frames(data["replay"])))
+    assert set(task.inputs) == {"train", "start_model", "replay"}
     made = replace(attempt(task, tmp_path / "attempt"), child=in_process.child(tmp_path / "attempt"))
     product = stage.collect(run, [Done(task, tmp_path / "attempt", stage.run(made))])
     known = json.loads(product.files["summary"].read_text())["fine_tuning"]["replay"]
