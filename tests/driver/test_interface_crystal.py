@@ -172,6 +172,49 @@ def test_cleavage_of_a_crystal_of_bonds():
         assert found[0].cleavage_J_m2 == pytest.approx(J_M2 * cut_bonds / 2)
 
 
+def test_cleavage_depends_neither_on_thickness_nor_on_the_choice_of_an_equivalent_plane(monkeypatch):
+    """Of maricite (101), by rigid ions; of a polar cut it grows with thickness."""
+    thin = listed(crystal("maricite"), (1, 0, 1))
+    other = listed(crystal("maricite"), (1, 0, -1))
+    assert [cut.cleavage_J_m2 for cut in thin] == pytest.approx([cut.cleavage_J_m2 for cut in other], abs=1e-5)
+    monkeypatch.setattr("naglass_drv.interface.terminations._THICKNESS_A", 20.0)
+    thick = listed(crystal("maricite"), (1, 0, 1))
+    assert [cut.cleavage_J_m2 for cut in thick[:2]] == pytest.approx([cut.cleavage_J_m2 for cut in thin[:2]], abs=1e-3)
+    assert not thick[1].polar and thick[2].polar and thick[2].cleavage_J_m2 > thin[2].cleavage_J_m2 + 0.1
+
+
+def test_planes_that_a_threefold_axis_maps_on_each_other_have_the_same_terminations():
+    rows = []
+    for hkl in ((1, 0, 4), (-1, 1, 4), (0, -1, 4)):
+        cuts = terminations(oriented(crystal("NVP_R-3c_hex_allNa"), hkl))
+        rows.append([[cut.cut_bonds_nm2, abs(cut.surface_charge_e), cut.equivalent] for cut in cuts])
+    assert rows[0] == pytest.approx(np.array(rows[1]), abs=1e-6) and rows[0] == pytest.approx(
+        np.array(rows[2]), abs=1e-6
+    )
+
+
+def test_vanadium_pentoxide_parts_between_its_layers():
+    """(001) of the layered crystal: the plane taken by itself cuts no bond of V to O below 2.5 Å."""
+    taken = chosen(listed(crystal("V2O5_alpha_Pmmn"), (0, 0, 1)))
+    assert taken.cut_bonds_nm2 == pytest.approx(0, abs=1e-9) and taken.share == 0
+
+
+def test_a_network_in_the_plane_stays_whole():
+    """Endless chains of PO4 along x, two repeats of them in the cell: cut between chains, refused across them."""
+    chain = Atoms(
+        "PO3Na", [[0, 5, 4], [1.55, 5, 4], [0, 6.2, 4.9], [0, 3.8, 4.9], [1.55, 5, 8]], cell=[3.1, 10, 10], pbc=True
+    )
+    whole = crystal_of(chain.repeat((2, 1, 1)), name="chains")
+    with pytest.raises(InputError, match=r"hkl 1 0 0: no termination of chains .* connected along \["):
+        oriented(whole, (1, 0, 0))
+    for hkl in ((0, 0, 1), (0, 1, 0)):
+        cuts = terminations(oriented(whole, hkl))
+        made = slab(whole, cuts[0], thickness_A=9, lateral_A=6)
+        formers = made.atoms.symbols == "P"
+        distances = made.atoms.get_all_distances(mic=True)[formers][:, made.atoms.symbols == "O"]
+        assert ((distances < 2.0).sum(axis=1) == 4).all() and np.sort(distances[distances > 0])[0] > 1.4
+
+
 def test_the_polar_plane_of_rock_salt_shares_a_layer():
     """NaCl (111): the octopolar cut has half of a layer on either side, and its dipole vanishes."""
     turned = oriented(rocksalt(), (1, 1, 1))
@@ -250,6 +293,18 @@ def test_a_cif_with_occupancies(tmp_path):
     (tmp_path / "bad.cif").write_text("data_x\nloop_\n_cell")
     with pytest.raises(InputError, match=r"bad\.cif"):
         read_crystal(tmp_path / "bad.cif")
+
+
+def test_slabs_that_need_several_cells_for_whole_ions_get_wider():
+    """NaCl with half of its ions: half an ion of each per lattice cell of a single (001) layer."""
+    atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True)
+    atoms.set_array(OCCUPANCY, np.full(8, 0.5))
+    whole = crystal_of(atoms, name="half")
+    assert whole.disordered and whole.counts == {"Na": 2, "Cl": 2}
+    cuts = listed(whole, (0, 0, 1), "coulomb")
+    made = slab(whole, cuts[0], thickness_A=2.8, lateral_A=4)
+    assert (made.atoms.symbols == "Na").sum() == (made.atoms.symbols == "Cl").sum() == len(made.atoms) / 2
+    assert made.thickness_A == pytest.approx(2.82)
 
 
 def test_units_are_whole_across_the_cell():

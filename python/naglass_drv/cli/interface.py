@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..interface.terminations import Termination
 
 _RULES = ("rigid-ions", "coulomb")
+_SAME_A = 1e-4
 _SHAPES = ("sphere", "cylinder", "slab")
 
 
@@ -115,11 +116,15 @@ def _crystal(options: argparse.Namespace) -> "Crystal":
 
     composition = composition_of(options.composition, "--composition") if options.composition else None
     crystal = read_crystal(options.crystal, composition)
-    given = (options.a, options.b, options.c)
-    if any(given):
-        own = crystal.atoms.cell.lengths()
-        return crystal.with_cell([value or length for value, length in zip(given, own, strict=True)])
-    return crystal
+    given, own = (options.a, options.b, options.c), crystal.atoms.cell.lengths()
+    if not any(given):
+        return crystal
+    edges = []
+    for edge, length in zip(given, own, strict=True):
+        # edges that are equal by symmetry stay so
+        equal = (other for other, its in zip(given, own, strict=True) if other and abs(its - length) < _SAME_A)
+        edges.append(edge or next(equal, length))
+    return crystal.with_cell(edges)
 
 
 def _terminations(options: argparse.Namespace) -> int:

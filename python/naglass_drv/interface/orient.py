@@ -68,7 +68,8 @@ def oriented(crystal: Crystal, hkl: Sequence[int]) -> Oriented:
     hkl = checked_indices("hkl", hkl)
     units = units_of(crystal.atoms)
     _check_network(crystal, hkl, units.periods)
-    lattice, kept = primitive(crystal)
+    # a unit without end may be its own image in the primitive cell
+    lattice, kept = (crystal.atoms.cell.array, np.arange(len(crystal.atoms))) if units.periods else primitive(crystal)
     scaled = lattice @ np.linalg.inv(crystal.atoms.cell.array) @ hkl
     indices = _coprime(scaled)
     first, second, step = _basis(indices)

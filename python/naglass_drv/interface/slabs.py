@@ -12,7 +12,7 @@ from ..errors import InputError
 from .crystal import Crystal, former_bonds
 from .occupancy import resolve
 from .orient import Oriented, oriented, supercell
-from .terminations import Termination, slab_sites, terminations, with_cleavage
+from .terminations import Termination, cells_for, slab_sites, terminations, with_cleavage
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -105,8 +105,8 @@ def slab(
         if not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} {value} Å: must be positive")
     turned = oriented(crystal, termination.hkl)
-    turns = _wide_enough(turned, lateral_A, termination.cells)
     repeats = max(1, int(np.ceil(thickness_A / turned.spacing - 1e-6)))
+    turns = _wide_enough(turned, lateral_A, cells_for(turned, termination, repeats))
     sites = slab_sites(turned, termination, repeats, turns)
     found = resolve(sites, crystal.charges, seed=seed, slab=True)
     atoms = found.atoms

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import lcm
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,7 +63,8 @@ def terminations(crystal: Oriented) -> list[Termination]:
 
     Between all successive layers of units; and where such a cut is polar, with a layer of single ions shared so that
     the dipole vanishes. Cuts whose slabs have the same distances between their atoms, and the same dipole, are one by
-    symmetry. Those that are not polar come first, then those that cut fewer bonds.
+    symmetry. Planes that are not polar come first, then shared layers, then polar cuts; of each those that cut fewer
+    bonds.
     """
     layers = _layers(crystal.heights)
     found: list[tuple[float, Termination]] = []
@@ -77,7 +80,9 @@ def terminations(crystal: Oriented) -> list[Termination]:
             else:
                 first = found[same][1]
                 found[same] = (found[same][0], replace(first, equivalent=first.equivalent + 1))
-    listed = sorted((each for _, each in found), key=lambda t: (t.polar, round(t.cut_bonds_nm2, 6), t.height_A))
+    listed = sorted(
+        (each for _, each in found), key=lambda t: (t.polar, t.share > 0, round(t.cut_bonds_nm2, 6), t.height_A)
+    )
     return [replace(each, number=number) for number, each in enumerate(listed)]
 
 
@@ -274,7 +279,7 @@ def with_cleavage(
     *,
     seed: int = 0,
 ) -> list[Termination]:
-    """The same cuts with their cleavage energies, the least first; those that are polar come last.
+    """The same cuts with their cleavage energies: planes, then shared layers, then what is polar, the least first.
 
     (E_slab − n E_crystal)/2A of a slab of at least 10 Å in vacuum, atoms where they are in the crystal (not relaxed),
     its partly occupied sites resolved in the slab and in the crystal's own cell. `by` is ``rigid-ions``
@@ -285,22 +290,27 @@ def with_cleavage(
     if not callable(by) and by not in RULES:
         raise InputError(f"by {by!r}: must be one of {', '.join(RULES)}, or a function of atoms that returns eV")
     charges = crystal.crystal.charges
-    whole = resolve(crystal.crystal.atoms, charges, seed=seed).atoms
+    copies = lcm(*(number.denominator for number in crystal.crystal.counts.values()))
+    whole = resolve(crystal.crystal.atoms.repeat((copies, 1, 1)), charges, seed=seed).atoms
     per_atom = _energy(crystal.crystal, by, slab=False)(whole) / len(whole)
     energy = _energy(crystal.crystal, by, slab=True)
     found = []
     for cut in cuts:
-        sites = slab_sites(crystal, cut, _repeats(crystal.spacing, _THICKNESS_A), _in_a_row(crystal, cut.cells))
+        repeats = _repeats(crystal.spacing, _THICKNESS_A)
+        # side by side along the shorter lattice vector
+        sites = slab_sites(crystal, cut, repeats, np.diag([cells_for(crystal, cut, repeats), 1]))
         slab = resolve(sites, charges, seed=seed, slab=True).atoms
         area = float(np.linalg.norm(np.cross(slab.cell[0], slab.cell[1])))
-        found.append(replace(cut, cleavage_J_m2=J_M2 * (energy(slab) - len(slab) * per_atom) / (2 * area)))
-    listed = sorted(found, key=lambda each: (each.polar, each.cleavage_J_m2))
+        work = float(J_M2 * (energy(slab) - len(slab) * per_atom) / (2 * area))
+        found.append(replace(cut, cleavage_J_m2=work))
+    listed = sorted(found, key=lambda each: (each.polar, each.share > 0, each.cleavage_J_m2))
     return [replace(each, number=number) for number, each in enumerate(listed)]
 
 
-def _in_a_row(crystal: Oriented, cells: int) -> np.ndarray:
-    """`cells` lateral cells side by side, along the shorter vector."""
-    return np.diag([cells, 1]) if cells else _SINGLE
+def cells_for(crystal: Oriented, cut: Termination, repeats: int) -> int:
+    """Lateral cells of which a slab needs a multiple, so that it holds whole atoms."""
+    share = Fraction(len(crystal.positions), len(crystal.crystal.atoms)) * repeats
+    return lcm(cut.cells, *((number * share).denominator for number in crystal.crystal.counts.values()))
 
 
 def _energy(crystal: Crystal, by: str | Callable[["Atoms"], float], *, slab: bool) -> Callable[["Atoms"], float]:
