@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-WITH_PEERS = ("rings", "hops", "transport", "fingerprint", "network")
+WITH_PEERS = ("rings", "hops", "transport", "sites", "fingerprint", "network")
 WITH_LAMMPS = ("on_the_fly", "profile", "pair_mace")
 
 

@@ -13,6 +13,8 @@ from naglass_drv.stages import analysis, report
 from support.report_bench import FULL, Bench, add_glass
 from support.site_lattice import walk
 
+pytestmark = pytest.mark.slow
+
 INTERVAL_PS, FRAMES, IONS = 0.1, 600, 32
 CHANCE = {600.0: 0.015, 750.0: 0.033, 900.0: 0.06}
 TETRAHEDRON = 0.87 * np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])

@@ -10,9 +10,11 @@ from ..core import DensityMap, EventRate, SiteJumps, Sites, Trajectory, density_
 from .arrhenius import BOLTZMANN_EV_PER_K
 from .surroundings import by_surroundings, surroundings
 
-#: Å; voxels of the density and its smoothing.
+#: Å; voxels of the density, wider ones in very large cells, and its smoothing.
 SPACING_A, SMOOTHING_A = 0.25, 0.3
 _BLOCKS = 5
+# about 3 GB
+_MOST_VOXELS = 3e7
 _SURROUNDING_FRAMES = 50
 # of the time: rarer classes are not listed; and the jumps from which on they are compared
 _LEAST_SHARE, _FEWEST_JUMPS = 0.02, 20
@@ -33,13 +35,15 @@ def jumps(
     if flowing:
         return {"ion": ion, "reason": f"the network flows, so that no site stays: {'; '.join(flowing)}"}, {}
     own = path.positions[:, np.array(path.symbols) == ion]
-    maps = [density_map(part, path.cell, SPACING_A) for part in np.array_split(own, min(_BLOCKS, len(own)))]
+    assert path.cell is not None and path.volume is not None
+    spacing = max(SPACING_A, (path.volume / _MOST_VOXELS) ** (1 / 3))
+    maps = [density_map(part, path.cell, spacing) for part in np.array_split(own, min(_BLOCKS, len(own)))]
     sites = find_sites(_together(maps), smoothing=SMOOTHING_A)
     if not len(sites):
         return {"ion": ion, "reason": "the ions stay nowhere for long"}, {}
     found = site_jumps(own, sites, path.interval)
     numbers: Numbers = {
-        "ion": ion, "ions": own.shape[1], "reason": None, "spacing_A": SPACING_A, "smoothing_A": SMOOTHING_A,
+        "ion": ion, "ions": own.shape[1], "reason": None, "spacing_A": spacing, "smoothing_A": SMOOTHING_A,
         "depth_kT": sites.depth, "sites": len(sites), "count": len(found),
         "share_at_sites": float(sites.occupancy.sum() / own.shape[1]),
     }  # fmt: skip
@@ -100,7 +104,7 @@ def _barriers(sites: Sites, maps: Sequence[DensityMap], temperature_K: float | N
     if not np.isfinite(heights).any():
         return numbers | {"barrier_above_eV": unit * sites.highest_visible()}
     rest = [_together([each for each in maps if each is not left]) for left in maps] if len(maps) > 1 else []
-    left_out = [find_sites(each, smoothing=sites.smoothing).barriers().by_dimension for each in rest]
+    left_out = [sites.barriers(each).by_dimension for each in rest]
     for name, k in (("barrier_1d_eV", 0), ("barrier_3d_eV", 2)):
         if np.isfinite(heights[k]):
             spread = np.array([each[k] for each in left_out])

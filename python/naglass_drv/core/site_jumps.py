@@ -14,6 +14,8 @@ from .sites import Sites
 from .statistics import EventRate, event_rate
 
 _TIME_BLOCKS = 10
+# frames that are located at once
+_CHUNK = 1000
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,8 @@ def site_jumps(positions, sites: Sites, interval: float) -> SiteJumps:
     interval = positive("interval", interval, "ps")
     if len(positions) < 2:
         raise InputError(f"positions = {positions.shape}: at least 2 frames are needed")
-    site, image, core = sites.locate(positions)
+    parts = [sites.locate(positions[k : k + _CHUNK]) for k in range(0, len(positions), _CHUNK)]
+    site, image, core = (np.concatenate(each) for each in zip(*parts, strict=True))
     # the last frame in a core, carried forward
     last = np.maximum.accumulate(np.where(core, np.arange(len(site))[:, None], -1), axis=0)
     ions = np.arange(site.shape[1])

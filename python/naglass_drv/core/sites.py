@@ -47,24 +47,27 @@ class Sites:
         """Number of sites."""
         return len(self.positions)
 
-    @property
-    def bottom(self) -> float:
-        """ln ρ (1/Å³) of the peaks, mean over the sites weighted by occupancy."""
-        return float(np.average(np.log(self.peaks), weights=self.occupancy)) if len(self) else float("nan")
-
-    def barriers(self) -> Percolation:
+    def barriers(self, density: DensityMap | None = None) -> Percolation:
         """Free energy (kT) that an ion has to climb to percolate, from the mean of the sites, weighted by occupancy.
 
         ln(ρ_site/ρ*), with ρ* the largest density whose superlevel set percolates. NaN where no path was visited: what
-        lies between visits is smoothing.
+        lies between visits is smoothing. With a `density` on the same grid, of a part of the run, that of this one.
         """
-        seen = np.where(self.density >= self.visit * (1 - 1e-9), self.density, 0.0)
-        threshold = density_percolation(seen).threshold
-        return Percolation(self.bottom - np.log(threshold.by_dimension), self.bottom - np.log(threshold.by_direction))
+        smooth, visit = (self.density, self.visit) if density is None else _smoothed(density, self.smoothing)
+        threshold = density_percolation(np.where(smooth >= visit * (1 - 1e-9), smooth, 0.0)).threshold
+        bottom = self._bottom(smooth)
+        return Percolation(bottom - np.log(threshold.by_dimension), bottom - np.log(threshold.by_direction))
 
     def highest_visible(self) -> float:
         """The highest barrier (kT) that would be seen, that of a place visited once."""
-        return self.bottom - float(np.log(self.visit))
+        return self._bottom(self.density) - float(np.log(self.visit))
+
+    def _bottom(self, smooth: np.ndarray) -> float:
+        """ln ρ (1/Å³) of the peaks in a map, mean over the ions."""
+        inside = self.labels >= 0
+        ions = np.bincount(self.labels[inside], smooth[inside], minlength=len(self))
+        peaks = _highest(smooth[inside], self.labels[inside], len(self))
+        return float(np.average(np.log(peaks[ions > 0]), weights=ions[ions > 0])) if ions.any() else float("nan")
 
     def locate(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Site (...), its image (..., 3) in cell vectors, and whether it is in the core (...), of positions (..., 3)
@@ -75,7 +78,7 @@ class Sites:
         shape = np.array(self.labels.shape)
         voxel = np.minimum(((scaled - image) * shape).astype(int), shape - 1)
         place = tuple(np.moveaxis(voxel, -1, 0))
-        return self.labels[place], image + self.shifts[place], self.core[place]
+        return self.labels[place], (image + self.shifts[place]).astype(np.int32), self.core[place]
 
 
 def find_sites(
@@ -100,11 +103,9 @@ def find_sites(
     inside = labels >= 0
     occupancy = np.bincount(labels[inside], density.density[inside]) * density.voxel
     kept = occupancy >= min_occupancy
-    numbers = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
-    labels = numbers[labels]
+    labels = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1).astype(np.int32)[labels]
     inside = labels >= 0
-    peaks = np.zeros(int(kept.sum()))
-    np.maximum.at(peaks, labels[inside], smooth[inside])
+    peaks = _highest(smooth[inside], labels[inside], int(kept.sum()))
     core = inside & (smooth >= np.exp(-depth) * np.append(peaks, np.inf)[labels])
     positions, shifts = _centers(smooth, labels, shifts, core, density.cell, len(peaks))
     return Sites(positions, occupancy[kept], peaks, labels, shifts, core, smooth, density.cell, smoothing, depth, visit)
@@ -129,6 +130,13 @@ def _smoothed(density: DensityMap, width: float) -> tuple[np.ndarray, float]:
     return np.where(found > 0.5 * weights.min() * once, found, 0.0), float(kernel.max() * once)
 
 
+def _highest(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """(groups,) largest value of each; 0 for one without any."""
+    found = np.zeros(groups)
+    np.maximum.at(found, group, values)
+    return found
+
+
 def _neighbor(values: np.ndarray, step: Step) -> np.ndarray:
     """The values of the neighbors in this direction."""
     return np.roll(values, [-s for s in step], axis=(0, 1, 2))
@@ -136,15 +144,15 @@ def _neighbor(values: np.ndarray, step: Step) -> np.ndarray:
 
 def _crossing(shape: tuple[int, ...], step: Step) -> np.ndarray:
     """(a, b, c, 3) cell vectors by which the neighbor in this direction is in another image."""
-    axes = [(np.arange(n) + s) // n for n, s in zip(shape, step, strict=True)]
+    axes = [((np.arange(n) + s) // n).astype(np.int8) for n, s in zip(shape, step, strict=True)]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
 
 
 def _basins(density: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Maximum that each voxel leads to, numbered from 0, -1 for empty voxels; and the shift to its image."""
     shape = density.shape
-    own = np.arange(density.size).reshape(shape)
-    best, uphill, shift = np.zeros(shape), own.copy(), np.zeros((*shape, 3), dtype=int)
+    own = np.arange(density.size, dtype=np.int32).reshape(shape)
+    best, uphill, shift = np.zeros(shape), own.copy(), np.zeros((*shape, 3), dtype=np.int8)
     voxel = cell / np.array(shape)[:, None]
     for half in _HALF:
         for step in (half, (-half[0], -half[1], -half[2])):
@@ -159,7 +167,7 @@ def _basins(density: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarr
             break
         shift, parent = shift + shift[parent], further
     filled = density.ravel() > 0
-    labels = np.full(density.size, -1)
+    labels = np.full(density.size, -1, dtype=np.int32)
     labels[filled] = np.unique(parent[filled], return_inverse=True)[1]
     return labels.reshape(shape), shift.reshape(*shape, 3)
 
@@ -167,8 +175,8 @@ def _basins(density: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _merged(density: np.ndarray, labels: np.ndarray, shifts: np.ndarray, depth: float) -> tuple[np.ndarray, np.ndarray]:
     """The basins with those joined whose saddle is less than `depth` below the lower of their maxima."""
     count = int(labels.max()) + 1
-    peaks = np.zeros(count)
-    np.maximum.at(peaks, labels[labels >= 0], density[labels >= 0])
+    inside = labels >= 0
+    peaks = _highest(density[inside], labels[inside], count)
     root, offset = np.arange(count), np.zeros((count, 3), dtype=int)  # image of a basin's maximum from that of its root
     for first, second, apart, saddle in _saddles(density, labels, shifts):
         a, b = root[first], root[second]
@@ -182,9 +190,8 @@ def _merged(density: np.ndarray, labels: np.ndarray, shifts: np.ndarray, depth: 
         offset[members] += between if low == b else -between
         root[members] = high
     numbers = np.unique(root, return_inverse=True)[1]
-    inside = labels >= 0
-    shifts = np.where(inside[..., None], shifts - np.vstack([offset, np.zeros(3, dtype=int)])[labels], shifts)
-    return np.append(numbers.reshape(-1), -1)[labels], shifts
+    shifts = shifts - np.vstack([offset, np.zeros((1, 3))]).astype(np.int8)[labels]
+    return np.append(numbers.reshape(-1), -1).astype(np.int32)[labels], shifts
 
 
 def _saddles(
@@ -197,9 +204,9 @@ def _saddles(
     for step in _HALF:
         other = _neighbor(labels, step)
         touch = (labels >= 0) & (other >= 0) & (labels != other)
-        apart = (_crossing(labels.shape, step) + _neighbor(shifts, step) - shifts)[touch]
+        apart = (_crossing(labels.shape, step) + _neighbor(shifts, step) - shifts)[touch].astype(int)
         code = (apart + _IMAGES // 2) @ [1, _IMAGES, _IMAGES**2]
-        first, second = labels[touch], other[touch]
+        first, second = labels[touch].astype(int), other[touch].astype(int)
         swap = first > second
         code = np.where(swap, _IMAGES**3 - 1 - code, code)
         low, high = np.minimum(first, second), np.maximum(first, second)
@@ -207,8 +214,7 @@ def _saddles(
         heights.append(np.minimum(density, _neighbor(density, step))[touch])
     key, height = np.concatenate(keys), np.concatenate(heights)
     distinct, place = np.unique(key, return_inverse=True)
-    highest = np.zeros(len(distinct))
-    np.maximum.at(highest, place, height)
+    highest = _highest(height, place, len(distinct))
     for k in np.argsort(-highest, kind="stable"):
         pair, code = divmod(int(distinct[k]), _IMAGES**3)
         first, second = divmod(pair, int(labels.max()) + 1)
@@ -225,4 +231,4 @@ def _centers(
     means = [np.bincount(labels[core], density[core] * scaled[:, k], minlength=count) / weight for k in range(3)]
     centers = np.stack(means, axis=1)
     home = np.floor(centers)
-    return (centers - home) @ cell, shifts + np.vstack([home.astype(int), np.zeros((1, 3), dtype=int)])[labels]
+    return (centers - home) @ cell, shifts + np.vstack([home, np.zeros((1, 3))]).astype(np.int8)[labels]

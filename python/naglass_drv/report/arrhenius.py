@@ -100,7 +100,7 @@ def _verdicts(structures: Mapping[str, Found], quenched: str) -> Iterator[Notice
     for name, found in structures.items():
         for state, fit in found["lines"]["D"]["states"].items():
             if fit["line"] is None:
-                left = f", without {', '.join(fit['left_out'])}" if fit["left_out"] else ""
+                left = f" (none: {', '.join(fit['left_out'])})" if fit["left_out"] else ""
                 lacking.append(f"{name}, {state}: {fit['reason']}{left}")
                 continue
             low, high = fit["line"]["within_K"]

@@ -17,6 +17,11 @@ from .numbers import Figure, Fold, Notice, Section, Table, side_by_side
 _MOST_MAPS = 6
 # of a curve of stays
 _FEWEST_TIMES = 5
+_CLUSTERS = (
+    "The fastest tenth of the ions over the time of the maximum of α₂, joined where they were closer than the first "
+    "minimum of their pair function; the size of a cluster is the mean over its ions. The probability is that of as "
+    "large clusters if the ions exchange places."
+)
 _CURVES = (("alpha2", "α₂"), ("chi4", "χ₄"))
 Found = Mapping[str, Any]
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
@@ -52,7 +57,7 @@ def _table(known: Mapping[str, Found], rows: Mapping[str, Rows]) -> Table:
     return side_by_side(
         list(known),
         cells,
-        f"Sites are the basins of the density on a grid of {some['spacing_A']:g} Å, smoothed by "
+        f"Sites are the basins of the density on a grid of {some['spacing_A']:.3g} Å, smoothed by "
         f"{some['smoothing_A']:g} Å; maxima less than {some['depth_kT']:g} kT above their saddle are one site. A jump "
         "leads into the core of another site. Barriers are kT ln(ρ of the sites/ρ at percolation) at the temperature "
         "of the run and this resolution, relative to the mean over the ions; smoothing lowers them. ± one standard "
@@ -142,15 +147,7 @@ def heterogeneity(material: Material) -> Section | None:
         for row in below(rows[name], f"heterogeneity.{name}").values():
             cells[row.label.removesuffix(f" of {each['ion']}")][name] = row
     if cells:
-        text = (
-            ""
-            if not any(each["fast"] for each in found.values())
-            else (
-                "The fastest tenth of the ions over the time of the maximum of α₂, joined where they were closer than "
-                "the first minimum of their pair function; the size of a cluster is the mean over its ions. The "
-                "probability is that of as large clusters if the ions exchange places."
-            )
-        )
+        text = _CLUSTERS if any(each["fast"] for each in found.values()) else ""
         section.add(side_by_side(list(found), cells, text))
     lacking = [f"{name}: {each['fast_reason']}" for name, each in found.items() if each["fast_reason"]]
     if lacking:
