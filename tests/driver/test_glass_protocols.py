@@ -21,6 +21,7 @@ from naglass_drv.paths import data_file
 from naglass_drv.products import Quantity
 from naglass_drv.stages import glass, glass_quench
 from support.attempts import attempt, study
+from support.jobs import naglass
 
 METAPHOSPHATE = {"composition": {"Na": 1, "P": 1, "O": 3}, "formula_units": 20, "density_g_cm3": 2.49}
 START_MODEL = Path(__file__).parents[2] / "examples" / "quickstart" / "start" / "model.mace"
@@ -103,6 +104,10 @@ def test_faults_of_an_input(tmp_path):
     path.write_text(text.replace("two-step}", "two-step, model: none.mace}"))
     with pytest.raises(InputError, match="5: glass.model: 'none.mace': no such file"):
         load(path)
+    (tmp_path / "start.mace").write_bytes(START_MODEL.read_bytes())
+    path.write_text(text.replace("Na: 1", "Li: 1").replace("two-step}", "npt-10, model: start.mace}"))
+    done = naglass("validate", "input.yaml", cwd=tmp_path)
+    assert "input.yaml:5: glass.model: 'start.mace': does not cover Li; it covers" in done.stderr
     path.write_text(text.replace("two-step}", "npt-7}"))
     with pytest.raises(InputError, match=r"5: glass.protocol: must be 'nvt-100', 'nvt-10'"):
         load(path)

@@ -51,6 +51,7 @@ def quench(
     comm=MPI.COMM_SELF,
     schedule=SHORT,
     sampling=SAMPLING,
+    enough=lambda phase, steps: False,
 ):
     """A melt-quench in `folder`; with `polls` it is asked to stop at that poll."""
     if comm.Get_rank() == 0:
@@ -67,6 +68,7 @@ def quench(
         resume=resume,
         variables=comm.bcast(variables),
         stopping=lambda: left is not None and not (left and not left.pop()),
+        enough=enough,
     )
 
 
@@ -131,6 +133,26 @@ def test_a_kill_while_taking_over_leaves_nothing(tmp_path, monkeypatch):
     assert taken.step > 0 and (tmp_path / "b" / "segments" / taken.restart).is_file()
 
 
+def enough(phase: str, steps: int) -> bool:
+    """Two of three segments of the melt will do."""
+    return phase == "melt" and steps >= 400
+
+
+@pytest.mark.parametrize("polls", [4, 9, 11])
+def test_a_phase_that_may_end_earlier(tmp_path, polls):
+    """It ends after a segment; what follows comes as much earlier, stopped or not."""
+    whole = quench(tmp_path / "whole", enough=enough)
+    # 100 steps soft, 400 of 500 in the melt, 600 of the quench, none at another pressure, 200 of the hold
+    assert (whole.step, whole.ends) == (1300, (100, 500, 1100, 1100, 1300))
+    with pytest.raises(Stopped):
+        quench(tmp_path / "a", polls=polls, enough=enough)
+    again = quench(tmp_path / "b", previous=tmp_path / "a", enough=enough)
+    assert again.ends == whole.ends and np.array_equal(final(tmp_path / "b"), final(tmp_path / "whole"))
+    temperature = dict(zip(*(segments.thermo(tmp_path / "b")[key] for key in ("step", "temp")), strict=True))
+    # the thermostat lags behind 4500 K/ps
+    assert temperature[500] > 2000 > 1000 > temperature[1200]
+
+
 def test_two_ranks(tmp_path):
     """The same on two ranks, one of which alone is asked to stop."""
     surroundings = environment()
@@ -149,7 +171,7 @@ def test_two_ranks(tmp_path):
 
 def _on_two_ranks(folder: Path) -> None:
     comm = MPI.COMM_WORLD
-    settings = {"schedule": SHORTEST, "sampling": FREQUENT}
+    settings = {"schedule": SHORTEST, "sampling": FREQUENT, "enough": lambda phase, steps: phase == "melt"}
     quench(folder / "whole", comm=comm, **settings)
     try:
         quench(folder / "a", polls=5 if comm.Get_rank() == 1 else None, comm=comm, **settings)

@@ -66,7 +66,7 @@ class Checks:
             for index, item in enumerate(top.reference):
                 with rule():
                     self._set(top, item, index, document, source)
-        own = (self._model, self._cells, self._included, self._start_model, self._replay)
+        own = (self._glass_model, self._model, self._cells, self._included, self._start_model, self._replay)
         for check in (*own, check_screen, check_interface):
             with rule():
                 check(top, document, source)
@@ -224,6 +224,17 @@ class Checks:
         if section.structures in ("glass", "candidates"):
             return sorted({ion.element for ion in cost.ions(top)})
         return sorted({element for frame in self._frames.get(section.structures, ()) for element in frame.symbols})
+
+    def _glass_model(self, top: "Partial", document: "Document", source: Path) -> None:
+        """A model that makes glasses is a valid model and covers their elements."""
+        if top.glass is None or top.glass.model is None or ("glass", "model") in document.faulty:
+            return
+        from ..config import cost
+        from ..engines.mace.facts import potential_facts
+
+        with _named(document, ("glass", "model")):
+            known = potential_facts(source / top.glass.model).elements
+            _check_known(top.glass.model, known, sorted({ion.element for ion in cost.ions(top)}))
 
     def _model(self, top: "Partial", document: "Document", source: Path) -> None:
         """A model named in md is a valid model and covers the elements."""
