@@ -12,7 +12,9 @@ from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
 from ..config.schema import Analysis
 from ..errors import InputError
 from .crossings import crossings
+from .fronts import steady_rate
 from .hopping import WINDOW
+from .layer_values import layer_values
 from .layers import hop_rates, layer_mobility
 from .measure import evenly, relative_to_framework
 
@@ -47,11 +49,12 @@ def interface(frames: Sequence[Atoms], crystal: Atoms, wanted: Analysis, *, repl
     numbers: Numbers = {"replicas": replicas, "e_excess": _e_excess(replicas)}
     reference = _reference(crystal)
     shown = evenly(frames, _PROFILED)
+    cutoffs = {f"{s}-O": oxygen_cutoff_A(s) for s in dict.fromkeys(crystal.symbols) if s != "O"} | wanted.cutoffs_A
     profiler = core.Profiler(width=_BIN_A)
     try:
         for frame in shown:
-            order = core.crystal_similarity(frame, reference)
-            profiler.add(frame, _columns(frame) | {"similarity": order}, order=order)
+            values = layer_values(frame, cutoffs, reference=reference)
+            profiler.add(frame, values, order=values["similarity"])
     except InputError as error:
         return numbers | {"reason": f"no two surfaces at {frame.info['time_ps']:g} ps: {error}"}, {}
     profile = profiler.result()
@@ -80,26 +83,6 @@ def _reference(crystal: Atoms) -> core.Environments:
     return core.environments(crystal, center, around, _REACH_A)
 
 
-def _columns(frame: Atoms) -> dict[str, np.ndarray]:
-    """Quantities per atom: Qⁿ of formers, coordination of formers and metals, vanadyl bonds per vanadium."""
-    symbols = np.array(frame.get_chemical_symbols())
-    formers = [s for s in FORMERS if s in symbols]
-    metals = sorted(TRANSITION_METALS.intersection(symbols))
-    cutoffs = {(s, "O"): oxygen_cutoff_A(s) for s in (*formers, *metals)}
-    graph = core.bond_graph(frame, cutoffs)
-    coordination = graph.coordination("O")
-    found: dict[str, np.ndarray] = {}
-    for element in (*formers, *metals):
-        found[f"CN({element})"] = np.where(symbols == element, coordination, np.nan)
-    if formers:
-        n = core.qn(graph, former=formers, metals=metals).n
-        found["Qn"] = np.where(n >= 0, n, np.nan)
-    if "V" in metals:
-        short = core.bond_graph(frame, {("V", "O"): core.VANADYL_CUTOFF}).coordination("O")
-        found["V=O"] = np.where(symbols == "V", short, np.nan)
-    return found
-
-
 def _surfaces(profile: core.Profile, frames: Sequence[Atoms]) -> Numbers:
     """Thickness of the crystal and width of its surfaces, and how fast each surface moves."""
     position, width = profile.position, profile.surface_width
@@ -118,11 +101,11 @@ def _surfaces(profile: core.Profile, frames: Sequence[Atoms]) -> Numbers:
         found["no_velocity"] = f"{time[-1] - time[0]:.3g} ps are too short to tell growth from the cell's relaxation"
     else:
         growth = (position[:, 1] - position[:, 0]) / 2
-        (slope, offset), covariance = np.polyfit(time, growth, 1, cov=True)
-        left = core.average(growth - slope * time - offset)
+        rate = steady_rate(time, growth)
         # 1 Å/ps is 100 m/s
-        found |= {"u_m_per_s": 100 * float(slope), "u_m_per_s_err": 100 * float(np.sqrt(covariance[0, 0]))}
-        found["u_m_per_s_err"] *= float(np.sqrt(max(left.inefficiency, 1.0)))
+        found |= {"u_m_per_s": 100 * rate.rate, "u_m_per_s_err": 100 * rate.err}
+        if not rate.moves:
+            found["u_upper_m_per_s"] = 100 * rate.upper
     return found
 
 

@@ -11,9 +11,12 @@ _PANELS = (
     ("similarity to the crystal", ("similarity",), ""),
     ("number density", ("density_",), "1/Å³"),
     ("mass density", ("mass_density",), "g/cm³"),
-    ("coordination by O", ("CN(",), ""),
-    ("Qⁿ of the formers", ("Qn",), ""),
-    ("V=O per V", ("V=O",), ""),
+    ("coordination of metals by O", ("CN_",), ""),
+    ("n of Qⁿ", ("n_",), ""),
+    ("share with V=O", ("vanadyl_",), ""),
+    ("oxidation state by bond valence", ("state_",), ""),
+    ("rings through a center", ("rings_",), ""),
+    ("share of oxygens", ("O_",), ""),
 )
 _COLUMNS = 3
 
@@ -30,8 +33,7 @@ def profiles(curves: Mapping[str, np.ndarray]) -> bytes:
     distance = curves["distance_A"]
     with canvas(rows, _COLUMNS, height=0.3 + 2.3 * rows, width=WIDTH_IN, sharex=True) as (figure, axes):
         for axis, (title, unit, own) in zip(axes, panels, strict=False):
-            labels = [name.partition("_")[2] or name for name in own] if len(own) > 1 else own
-            labels = [label.removeprefix("CN(").rstrip(")") for label in labels]
+            labels = [name.partition("_")[2] or name for name in own]
             shade = colors(labels)
             for name, label in zip(own, labels, strict=True):
                 value, err = curves[f"profile/{name}"], np.nan_to_num(curves[f"profile_err/{name}"])

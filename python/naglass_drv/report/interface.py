@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..products import Quantity
+from ..wording import digits
 from . import figures_interface
 from .material import Material
 from .measured import all_measured, quantities
@@ -46,6 +47,13 @@ def interface(material: Material) -> Section | None:
         for name in seen:
             svg = figures_interface.profiles(material.arrays(f"analysis/{name}/curves"))
             section.add(Figure(f"interface-{name}", svg, f"{name}. {_CAPTION}"))
+        still = {name: numbers["u_upper_m_per_s"] for name, numbers in seen.items() if "u_upper_m_per_s" in numbers}
+        section.add(
+            *(
+                Notice("note", f"no growth observed: at most {digits(u, 2)} m/s (95 %).", name)
+                for name, u in still.items()
+            )
+        )
         slow = {name: numbers["no_velocity"] for name, numbers in seen.items() if "no_velocity" in numbers}
         section.add(*(Notice("note", f"no growth velocity is given: {why}.", name) for name, why in slow.items()))
         section.add(*_layer_tables(seen, rows))
