@@ -5,6 +5,7 @@ import pytest
 from ase import Atoms
 
 from naglass_drv.analysis.exchange import exchanged_bonds
+from naglass_drv.analysis.phase import phase
 from naglass_drv.report import checks
 from naglass_drv.report.measured import cooling
 
@@ -52,7 +53,7 @@ def test_a_network_that_relaxes_is_a_supercooled_melt(exchanged, msd, said):
         "exchanged_bonds": {"P-O": {"bonds": 128, "exchanged": exchanged}},
         "transport": {"ion": "Na", "longest_lag_ps": 2.5, "msd_at_longest_lag_A2": {"Na": 3.0, "P": msd, "O": msd}},
     }  # fmt: skip
-    assert checks.phase(numbers) == said
+    assert phase(numbers) == said
     texts = [finding.text for finding in checks.relaxation("g0", numbers)]
     assert bool(texts) == (said != "glass")
     if exchanged == 2:
