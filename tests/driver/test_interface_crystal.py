@@ -220,6 +220,7 @@ def test_the_polar_plane_of_rock_salt_shares_a_layer():
     turned = oriented(rocksalt(), (1, 1, 1))
     cuts = terminations(turned)
     assert [cut.polar for cut in cuts] == [False, False, True]
+    assert [cut.symmetric for cut in cuts] == [True, True, False]
     assert [cut.share for cut in cuts[:2]] == pytest.approx([0.5, 0.5]) and cuts[0].cells == 2
     polar = cuts[-1]
     assert abs(polar.surface_charge_e) == pytest.approx(0.5)
@@ -305,6 +306,22 @@ def test_slabs_that_need_several_cells_for_whole_ions_get_wider():
     made = slab(whole, cuts[0], thickness_A=2.8, lateral_A=4)
     assert (made.atoms.symbols == "Na").sum() == (made.atoms.symbols == "Cl").sum() == len(made.atoms) / 2
     assert made.thickness_A == pytest.approx(2.82)
+
+
+def test_a_cif_with_a_space_group_and_occupancies(tmp_path):
+    """NASICON as a refinement states it, with ions for elements and an uncertainty; a primitive cell has a third."""
+    (tmp_path / "nvp.cif").write_text(
+        "data_nvp\n_cell_length_a 8.738\n_cell_length_b 8.738\n_cell_length_c 21.815\n_cell_angle_alpha 90\n"
+        "_cell_angle_beta 90\n_cell_angle_gamma 120\n_symmetry_space_group_name_H-M 'R -3 c'\n"
+        "_symmetry_Int_Tables_number 167\nloop_\n_atom_site_label\n_atom_site_type_symbol\n_atom_site_fract_x\n"
+        "_atom_site_fract_y\n_atom_site_fract_z\n_atom_site_occupancy\nNa1 Na+ 0.33333 0.66667 0.16667 0.806(8)\n"
+        "Na2 Na+ 0.66667 0.9659 0.08333 0.732\nV1 V3+ 0.33333 0.66667 0.0197 1\nP1 P5+ -0.0416 0.33333 0.08333 1\n"
+        "O1 O2- 0.1424 0.4976 0.0781 1\nO2 O2- 0.5395 0.8461 -0.0269 1\n"
+    )
+    whole = read_crystal(tmp_path / "nvp.cif")
+    assert whole.counts == {"Na": 18, "V": 12, "P": 18, "O": 72} and len(whole.atoms) == 126
+    assert sorted(set(np.round(whole.occupancy, 3).tolist())) == [0.732, 0.805, 1.0]
+    assert len(primitive(whole)[1]) == 42
 
 
 def test_units_are_whole_across_the_cell():

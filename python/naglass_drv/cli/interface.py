@@ -143,7 +143,11 @@ def _table(cuts: "list[Termination]", by: str) -> str:
     rows = [("#", "height/A", "below | above", "cut bonds/nm2", "surface charge/e", f"cleavage ({by})/(J/m2)", "")]
     for cut in cuts:
         note = f"{cut.share:.3g} of the layer above goes below" if cut.share else ""
-        words = ["polar" if cut.polar else "", note, f"{cut.equivalent} by symmetry" if cut.equivalent > 1 else ""]
+        words = [
+            "polar" if cut.polar else "both sides alike" if cut.symmetric else "",
+            note,
+            f"{cut.equivalent} by symmetry" if cut.equivalent > 1 else "",
+        ]
         rows.append(
             (
                 str(cut.number),

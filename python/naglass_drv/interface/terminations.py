@@ -48,6 +48,7 @@ class Termination:
     above: str  #: what the layer above it holds
     surface_charge_e: float  #: dipole of a repeat over its height, per lateral cell; 0 where the cut is not polar
     cells: int  #: lateral cells that it needs, so that a layer can be shared in whole ions
+    symmetric: bool  #: both surfaces of a slab are alike, by the heights of their atoms
     equivalent: int  #: cuts of a repeat that are the same by symmetry
     cut_bonds_nm2: float  #: cation-anion bonds that are cut, per nm²
     cleavage_J_m2: float | None = None  #: unrelaxed energy of both new surfaces over their area
@@ -76,7 +77,7 @@ def terminations(crystal: Oriented) -> list[Termination]:
             same = next((k for k, (other, cut) in enumerate(found) if _alike(trial, cut, mark - other)), None)
             if same is None:
                 bonds = float(_cut_bonds(crystal, sites) / (crystal.area / 100))
-                found.append((mark, replace(trial, cut_bonds_nm2=bonds)))
+                found.append((mark, replace(trial, cut_bonds_nm2=bonds, symmetric=_symmetric(sites))))
             else:
                 first = found[same][1]
                 found[same] = (found[same][0], replace(first, equivalent=first.equivalent + 1))
@@ -138,6 +139,7 @@ def _termination(crystal: Oriented, layers: Sequence[np.ndarray], number: int, s
         above=_text(crystal, following),
         surface_charge_e=0.0 if abs(dipole) < 1e-9 else float(dipole),
         cells=_cells(crystal, members, share) if share else 1,
+        symmetric=False,
         equivalent=1,
         cut_bonds_nm2=0.0,
     )
@@ -225,6 +227,14 @@ def _upright(lateral: np.ndarray, height: float) -> np.ndarray:
     cell[0, 1] = 0.0
     cell[2, 2] = height
     return cell
+
+
+def _symmetric(sites: "Atoms") -> bool:
+    """Whether the sites have the same heights from above as from below, element by element."""
+    rows = np.column_stack([sites.numbers, sites.arrays[OCCUPANCY], sites.positions[:, 2]])
+    upside_down = rows * [1, 1, -1] + [0, 0, rows[:, 2].min() + rows[:, 2].max()]
+    first, second = (each[np.lexsort(np.round(each.T, 2)[::-1])] for each in (rows, upside_down))
+    return bool(np.abs(first - second).max() < 2 * _LAYER_A)
 
 
 def _alike(first: Termination, second: Termination, apart: float) -> bool:

@@ -177,7 +177,7 @@ def _first_glass(job: Job, settings: Settings) -> None:
         write_potential(folder, settings)
         write_start(folder, _start(folder, settings), settings)
     job.comm.barrier()
-    quench(job, settings, folder, resume)
+    quench(job, settings, folder, resume, note="first glass, ")
     if job.rank == 0:
         segments.close_result(folder, {})
     job.comm.barrier()

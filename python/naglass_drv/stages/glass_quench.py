@@ -83,9 +83,18 @@ def ions_of(settings: Settings) -> Ions:
 
 
 def quench(
-    job: Job, settings: Settings, folder: Path, resume: "Checkpoint | None", *, plugins: Sequence[str] = ()
+    job: Job,
+    settings: Settings,
+    folder: Path,
+    resume: "Checkpoint | None",
+    *,
+    plugins: Sequence[str] = (),
+    note: str = "",
 ) -> "Outcome":
-    """Melt, quench, hold and minimize from ``start.data`` in `folder`, or from where an attempt was stopped."""
+    """Melt, quench, hold and minimize from ``start.data`` in `folder`, or from where an attempt was stopped.
+
+    `note` comes before the phase where progress is told.
+    """
     from ..engines.lammps import segments
     from ..paths import data_file
 
@@ -112,7 +121,7 @@ def quench(
         resume=resume,
         variables=_variables(folder, settings),
         plugins=plugins,
-        progress=lambda step, total, phase: job.progress(step * dt, total * dt, "ps", phase),
+        progress=lambda step, total, phase: job.progress(step * dt, total * dt, "ps", f"{note}{phase}"),
         stopping=job.stopping,
         enough=enough,
     )
