@@ -21,9 +21,11 @@ MAY_KNOW = {
     "foreign": {"engines", "dataset", "chemistry"},
     "analysis": CORE | {"config"},
     "report": CORE | {"analysis", "dataset"},
+    "insight": CORE | {"report"},
     "stages": CORE | {"report", "foreign", "engines", "analysis", "dataset", "glass", "config", "runtime"},
     "workflow": {"config", "runtime"},
-    "cli": CORE | {"workflow", "stages", "foreign", "report", "engines", "analysis", "dataset", "config", "runtime"},
+    "cli": CORE
+    | {"workflow", "stages", "foreign", "insight", "report", "engines", "analysis", "dataset", "config", "runtime"},
     # rooms inside a room
     "engines/lammps": {"runtime"},
     "engines/mace": {"runtime", "dataset", "chemistry"},

@@ -16,6 +16,7 @@ from . import (
     environments,
     estimate,
     imports,
+    insight,
     models,
     reference,
     relabel,
@@ -88,7 +89,8 @@ def make_parser() -> argparse.ArgumentParser:
         sub.set_defaults(verb=verb)
         return sub
 
-    for family in (validate, estimate, run, status, models, environments, screen, relabel, cells, imports, dataset):
+    learning = (dataset, insight)
+    for family in (validate, estimate, run, status, models, environments, screen, relabel, cells, imports, *learning):
         family.add_verbs(add)
     reference.add_verbs(add, run.site_settings)
     editors.add_verbs(add, parser)

@@ -1,0 +1,105 @@
+"""The verb insight: what a property of glasses depends on, from tables or run folders."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from .numbers import MAX_SEED, add_number
+
+if TYPE_CHECKING:
+    from ..insight.mapping import Map
+
+_ROLES = ("target", "group", "family", "source", "replica", "error", "temperature", "carrier")
+
+
+def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add insight."""
+    verb = add("insight", _insight, "learn what a property depends on, and what of it can be claimed")
+    verb.add_argument("sources", nargs="+", type=Path, help="tables (CSV, Parquet, Excel), or folders of runs")
+    verb.add_argument("--target", metavar="COLUMN", help="property to explain; for runs the key of a quantity")
+    verb.add_argument("--group", metavar="COLUMN", help="rows that are one glass (default: those of one composition)")
+    verb.add_argument("--family", metavar="COLUMN", help="families of glasses, for the strictest split")
+    verb.add_argument("--source", metavar="COLUMN", help="where a row comes from")
+    verb.add_argument("--replica", metavar="COLUMN", help="number of a replica; not a feature")
+    verb.add_argument("--error", metavar="COLUMN", help="standard errors of the target")
+    verb.add_argument("--temperature", metavar="COLUMN", help="temperature of the measurement")
+    verb.add_argument("--carrier", metavar="WHO", help="whose conductivity the target is: a column, total or Na")
+    verb.add_argument("--composition-unit", choices=("mol%", "wt%", "1", "formula"), help="unit of the composition")
+    verb.add_argument("--log-ratios", action="store_true", help="composition as log-ratios; default: drop one share")
+    verb.add_argument("--unit", action="append", default=[], metavar="COLUMN=UNIT", help="unit of a column")
+    verb.add_argument("--block", action="append", default=[], metavar="NAME=A,B", help="features used together")
+    verb.add_argument("--features", metavar="A,B", help="features to use (default: all other columns of numbers)")
+    verb.add_argument("--ignore", metavar="A,B", help="columns to leave out")
+    verb.add_argument("--where", action="append", default=[], metavar="COLUMN=TEXT", help="use these rows only")
+    verb.add_argument("--map", type=Path, metavar="FILE", help="all of this as YAML")
+    verb.add_argument("--format", choices=("sciglass", "obelix", "interglad"), help="database that wrote the table")
+    verb.add_argument("--potential", choices=("rigid-ion", "machine-learned", "first-principles"),
+                      help="features are of glasses simulated with it")  # fmt: skip
+    verb.add_argument("--scale", choices=("auto", "log", "linear"), default="auto", help="how the target is learned")
+    verb.add_argument("--models", metavar="A,B", help="models to compare (default: all)")
+    add_number(verb, "--alpha", above=0, default=0.05, help="chance of a false claim in the study (default: 0.05)")
+    add_number(verb, "--permutations", kind=int, least=99, default=999, metavar="N", help="permutations of the null")
+    add_number(verb, "--seed", kind=int, least=0, most=MAX_SEED, default=0, help="seed (default: 0)")
+    verb.add_argument("--output", "-o", type=Path, default=Path("insight"), help="folder to write (default: insight)")
+
+
+def _insight(options: argparse.Namespace) -> int:
+    from ..files import check_target, write_bytes
+    from ..insight.build import build_table
+    from ..insight.claims import as_claims, claimed, hashes, write_claims
+    from ..insight.page import insight_page
+    from ..insight.sources import read_frame
+    from ..insight.study import Settings, study
+    from ..insight.table import counts_text
+    from ..insight.verdicts import sentence
+
+    check_target(options.output, "--output", folder=True)
+    given, carrier = _map(options)
+    table = build_table([read_frame(path) for path in options.sources], given, carrier)
+    models = {"models": tuple(options.models.split(","))} if options.models else {}
+    settings = Settings(
+        scale=options.scale, alpha=options.alpha, permutations=options.permutations, seed=options.seed, **models
+    )
+    print(f"{table.name}: {counts_text(table)}")
+    found = study(table, settings, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
+    write_claims(options.output / "claims.yaml", as_claims(found, hashes(options.sources)))
+    page, figures = insight_page(found)
+    write_bytes(options.output / "report.html", page.encode())
+    for name, svg in figures.items():
+        write_bytes(options.output / "figures" / f"{name}.svg", svg)
+    for line in (*(sentence(verdict, table.name) for verdict in claimed(found)), *found.refusals):
+        print(line)
+    print(f"written: {options.output / 'claims.yaml'}, {options.output / 'report.html'}")
+    return 0
+
+
+def _map(options: argparse.Namespace) -> tuple["Map", str]:
+    """The map in the file, with what the options say over it; and whose conductivity the target is, if not a column."""
+    from ..insight.mapping import Map, read_map
+
+    given = read_map(options.map) if options.map else Map()
+    said: dict[str, Any] = {role: value for role in _ROLES if (value := getattr(options, role)) is not None}
+    stated = ""
+    if said.get("carrier", "").lower() in ("total", "na", "li", "ion", "electron"):
+        stated = said.pop("carrier")
+    for name in ("features", "ignore"):
+        if (text := getattr(options, name)) is not None:
+            said[name] = [word.strip() for word in text.split(",")]
+    said |= {name: value for name in ("composition_unit", "potential") if (value := getattr(options, name)) is not None}
+    if options.log_ratios:
+        said["log_ratios"] = True
+    said["units"] = given.units | dict(_pair(text, "--unit") for text in options.unit)
+    said["where"] = given.where | dict(_pair(text, "--where") for text in options.where)
+    listed = (_pair(text, "--block") for text in options.block)
+    said["blocks"] = given.blocks | {name: [word.strip() for word in text.split(",")] for name, text in listed}
+    return given.model_copy(update=said), stated
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, equal, value = text.partition("=")
+    if not (name and equal and value):
+        raise InputError(f"{option} {text}: must be a name, '=' and a value")
+    return name.strip(), value.strip()
