@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from .numbers import MAX_SEED, add_number
 
 if TYPE_CHECKING:
     from ..insight.mapping import Map
+    from ..insight.table import Table
 
 _ROLES = ("target", "group", "family", "source", "replica", "error", "temperature", "carrier")
 
@@ -48,24 +50,26 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _insight(options: argparse.Namespace) -> int:
     from ..files import check_target, write_bytes
-    from ..insight.build import build_table
     from ..insight.claims import as_claims, claimed, hashes, write_claims
+    from ..insight.models import MODELS
     from ..insight.page import insight_page
-    from ..insight.sources import read_frame
-    from ..insight.study import Settings, study
+    from ..insight.study import Settings, check, study
     from ..insight.table import counts_text
+    from ..insight.tries import counted_tries
     from ..insight.verdicts import sentence
 
-    check_target(options.output, "--output", folder=True)
-    given, carrier = _map(options)
-    table = build_table([read_frame(path) for path in options.sources], given, carrier)
-    models = {"models": tuple(options.models.split(","))} if options.models else {}
-    settings = Settings(
-        scale=options.scale, alpha=options.alpha, permutations=options.permutations, seed=options.seed, **models
-    )
+    check_target(options.output, "--output", folder=True, inputs=options.sources)
+    table, given = _table(options)
+    sources = hashes(options.sources)
+    models = tuple(options.models.split(",")) if options.models else MODELS
+    settings = Settings(models, options.scale, options.alpha, 1, options.permutations, options.seed)
     print(f"{table.name}: {counts_text(table)}")
+    # a table that is refused is not a try
+    check(table, settings)
+    tries = counted_tries(options.output, sources, given.model_dump() | {"scale": options.scale, "models": models})
+    settings = replace(settings, tries=tries)
     found = study(table, settings, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
-    write_claims(options.output / "claims.yaml", as_claims(found, hashes(options.sources)))
+    write_claims(options.output / "claims.yaml", as_claims(found, sources))
     page, figures = insight_page(found)
     write_bytes(options.output / "report.html", page.encode())
     for name, svg in figures.items():
@@ -74,6 +78,22 @@ def _insight(options: argparse.Namespace) -> int:
         print(line)
     print(f"written: {options.output / 'claims.yaml'}, {options.output / 'report.html'}")
     return 0
+
+
+def _table(options: argparse.Namespace) -> tuple["Table", "Map"]:
+    """The table of the sources, all of one kind, and the map that it was read by."""
+    from ..insight.build import build_table
+    from ..insight.runs import is_run, map_of_runs, read_run
+    from ..insight.sources import read_frame
+
+    given, carrier = _map(options)
+    runs = [path for path in options.sources if is_run(path)]
+    if not runs:
+        return build_table([read_frame(path) for path in options.sources], given, carrier), given
+    if others := [path for path in options.sources if path not in runs]:
+        raise InputError(f"{others[0]}: not the folder of a run, as {runs[0]} is; tables and runs are studied apart")
+    given, frames = map_of_runs(given, [read_run(path) for path in runs])
+    return build_table(frames, given, carrier), given
 
 
 def _map(options: argparse.Namespace) -> tuple["Map", str]:

@@ -43,7 +43,7 @@ class Columns:
                 names[head] = name
                 frame = self._in_one_unit(frame, head, name, unit, given.units.get(name))
             plain.append(frame.rename(columns=names))
-        self.frame = pd.concat(plain, ignore_index=True, sort=False).fillna("")
+        self.frame = pd.concat([each.astype(object) for each in plain], ignore_index=True, sort=False).fillna("")
         for name, text in given.where.items():
             self.need(name, "where")
             self.frame = self.frame[[_same_text(cell, text) for cell in self.frame[name]]]
@@ -225,9 +225,9 @@ def _composition(columns: Columns, given: Map, notes: list[str]) -> tuple[np.nda
     if not names:
         return np.zeros((len(frame), 0)), []
     known = {columns.units[name] for name in names if name in columns.units}
-    unit = given.composition_unit or (known.pop() if len(known) == 1 else "mol%")
-    if known:
-        raise InputError(f"composition: {', '.join(names)} have different units: {', '.join(sorted({unit, *known}))}")
+    if len(known) > 1 and given.composition_unit is None:
+        raise InputError(f"composition: {', '.join(names)} have different units: {', '.join(sorted(known))}")
+    unit = given.composition_unit or (known.pop() if known else "mol%")
     shares = np.column_stack([columns.numbers(name, "composition") for name in names])
     unit = "1" if unit in ("1", "fraction") else "wt%" if unit.startswith("wt") else "mol%"
     whole = normalized(shares, names, unit, columns.rows)

@@ -146,9 +146,10 @@ def write_claims(path: Path, content: dict[str, Any]) -> None:
 
 
 def hashes(paths: list[Path]) -> dict[str, str]:
-    """SHA-256 of files by their names as given; InputError for one that is gone."""
+    """SHA-256 of files, and of the manifests of runs, by their names as given; InputError for one that is gone."""
     try:
-        return {str(path): file_hash(path) for path in paths if path.is_file()}
+        files = [path / "products" / "report" / "manifest.json" if path.is_dir() else path for path in paths]
+        return {str(path): file_hash(file) for path, file in zip(paths, files, strict=True) if file.is_file()}
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}") from None
 

@@ -1,15 +1,17 @@
 """What each block of features is worth to a model on compositions that it has not seen."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .glasses import Glasses, scaled
 from .models import Predict, fitted
+from .smoothers import Smoother
 
 # up to so many compositions, each is left out alone
 MOST_FOLDS = 30
+_DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -64,25 +66,12 @@ def importance(
 
 
 def _expected(train: Glasses, rest: Glasses, columns: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the other features (M, F') predict of `columns` (M, C), by ridge regression, and its residuals (N, C) of
-    leave-one-out in the training set.
+    """What the other features (M, F') predict of `columns` (M, C), by ridge regression, and what it misses (N, C) of
+    compositions left out of the training set.
     """
-    from sklearn.linear_model import RidgeCV
-
     wanted = train.features[:, columns]
-    mean, spread = wanted.mean(axis=0), wanted.std(axis=0)
-    spread = np.where(spread > 0, spread, 1.0)
-    if rest.features.shape[1] == 0:
-        return np.tile(mean, (len(others), 1)), wanted - mean
-    known = scaled(rest.features, rest.blocks)
-    ridge = RidgeCV(np.logspace(-3, 4, 15), alpha_per_target=True, store_cv_results=True)
-    ridge.fit(known, (wanted - mean) / spread)
-    found = ridge.predict(scaled(others, rest.blocks, rest.features)).reshape(len(others), -1)
-    results = ridge.cv_results_ if ridge.cv_results_.ndim == 3 else ridge.cv_results_[:, None, :]
-    chosen = np.searchsorted(ridge.alphas, np.broadcast_to(ridge.alpha_, wanted.shape[1]))
-    size = np.sqrt(results[:, np.arange(wanted.shape[1]), chosen])
-    inside = (wanted - mean) / spread - ridge.predict(known).reshape(len(wanted), -1)
-    return found * spread + mean, np.sign(inside) * size * spread
+    smoother = Smoother.of(scaled(rest.features, rest.blocks), np.ones(len(train)))
+    return smoother.predicted(wanted, scaled(others, rest.blocks, rest.features))
 
 
 def _replaced(
@@ -120,14 +109,10 @@ def corrected(rises: np.ndarray, folds: np.ndarray) -> tuple[float, float, float
 
 
 def group_bootstrap(
-    losses: Iterable[np.ndarray], statistic, rng: np.random.Generator, draws: int = 1000, level: float = 0.95
+    losses: Iterable[np.ndarray], statistic: Callable[..., np.ndarray], rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Percentile interval of `statistic` of arrays (N,), resampled by composition."""
+    """95 % percentile interval of a `statistic` of arrays (N,), resampled by composition; it works on the last axis."""
     arrays = [np.asarray(each) for each in losses]
-    size = len(arrays[0])
-    found = []
-    for _ in range(draws):
-        rows = rng.integers(0, size, size)
-        found.append(statistic(*(each[rows] for each in arrays)))
-    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
+    rows = rng.integers(0, len(arrays[0]), (_DRAWS, len(arrays[0])))
+    low, high = np.nanquantile(statistic(*(each[rows] for each in arrays)), [0.025, 0.975])
     return float(low), float(high)

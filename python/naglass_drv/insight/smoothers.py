@@ -21,15 +21,17 @@ class Smoother:
 
     vectors: np.ndarray
     singular: np.ndarray
+    right: np.ndarray
+    mean: np.ndarray
     root: np.ndarray
 
     @classmethod
     def of(cls, features: np.ndarray, weights: np.ndarray) -> "Smoother":
         """Of features as they are; `weights` (N,) are positive."""
         root = np.sqrt(weights)
-        centered = features - np.average(features, axis=0, weights=weights)
-        vectors, singular, _ = np.linalg.svd(root[:, None] * centered, full_matrices=False)
-        return cls(vectors, singular, root)
+        mean = np.average(features, axis=0, weights=weights)
+        vectors, singular, right = np.linalg.svd(root[:, None] * (features - mean), full_matrices=False)
+        return cls(vectors, singular, right, mean, root)
 
     def errors(self, targets: np.ndarray) -> np.ndarray:
         """(A, M) weighted mean squared errors of leave-one-out for each penalty, of `targets` (N, M)."""
@@ -40,6 +42,22 @@ class Smoother:
             left = (centered - self.vectors @ (shrink[:, None] * projected)) / (1 - leverage)[:, None]
             out[k] = (left**2).mean(axis=0)
         return out
+
+    def predicted(self, targets: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`targets` (N, M) at other `features` (K, F) as (K, M), each with its best penalty; and (N, M) what
+        leave-one-out misses of them.
+        """
+        centered, projected = self._centered(targets)
+        best = self.errors(targets).argmin(axis=0)
+        found, missed = np.empty((len(features), targets.shape[1])), np.empty(targets.shape)
+        for k in np.unique(best):
+            shrink, leverage = self._shrunk(_PENALTIES[k])
+            columns = best == k
+            fitted = self.vectors @ (shrink[:, None] * projected[:, columns])
+            missed[:, columns] = (centered[:, columns] - fitted) / ((1 - leverage) * self.root)[:, None]
+            slopes = (shrink / np.maximum(self.singular, 1e-300))[:, None] * projected[:, columns]
+            found[:, columns] = (features - self.mean) @ (self.right.T @ slopes)
+        return found + np.average(targets, axis=0, weights=self.root**2), missed
 
     def fit(self, target: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
         """Fitted values (N,), and weighted residuals over the root of one minus their leverage, with mean 0."""

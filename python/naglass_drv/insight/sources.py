@@ -80,9 +80,9 @@ def read_frame(path: Path) -> "pd.DataFrame":
         if kind == "csv":
             frame = _read_csv(path)
         elif kind == "parquet":
-            frame = pd.read_parquet(path)
+            frame = pd.read_parquet(path, engine="pyarrow")
         else:
-            frame = pd.read_excel(path, dtype=str, keep_default_na=False)
+            frame = pd.read_excel(path, dtype=str, keep_default_na=False, engine="openpyxl")
     except ImportError:
         raise SetupError(f"{path}: reading {suffix} takes the package {package}: pip install {package}") from None
     except InputError:

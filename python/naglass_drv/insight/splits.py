@@ -101,7 +101,7 @@ def _scores(
     for model, predictions in found.items():
         losses = (target - predictions) ** 2
         own = per_group(losses)
-        interval = group_bootstrap((own, bar), lambda a, b: 1 - a.sum() / b.sum(), rng)
+        interval = group_bootstrap((own, bar), lambda a, b: 1 - a.sum(axis=-1) / b.sum(axis=-1), rng)
         mae = float(abs(target - predictions).mean())
         scores.append(Score(model, float(1 - own.sum() / bar.sum()), interval, mae, predictions, losses))
     return tuple(scores)

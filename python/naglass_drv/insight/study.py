@@ -79,14 +79,8 @@ def study(table: Table, settings: Settings, note: Callable[[str], None] = lambda
 
     Raises InputError for a table that leaks its target, or has too few compositions for anything.
     """
-    scale = scale_of(table, settings.scale)
-    refuse_leaks(table, scale)
+    scale = check(table, settings)
     count = len(table.names)
-    if count < LEAST_GLASSES:
-        raise InputError(
-            f"{count} compositions: at least {LEAST_GLASSES} are needed to leave any out; still possible: to compare "
-            "them one by one"
-        )
     rng = np.random.default_rng(settings.seed)
     with _quiet():
         learned = prepared(table, scale)
@@ -122,6 +116,18 @@ def study(table: Table, settings: Settings, note: Callable[[str], None] = lambda
         else:
             found = _judged(found, adequate, rng, note)
         return replace(found, refusals=tuple(refusals))
+
+
+def check(table: Table, settings: Settings) -> Scale:
+    """How the target is learned. Raises InputError for a table that cannot be studied."""
+    scale = scale_of(table, settings.scale)
+    refuse_leaks(table, scale)
+    if (count := len(table.names)) < LEAST_GLASSES:
+        raise InputError(
+            f"{count} compositions: at least {LEAST_GLASSES} are needed to leave any out; still possible: to compare "
+            "them one by one"
+        )
+    return scale
 
 
 def _judged(found: Study, adequate: Sequence[str], rng: np.random.Generator, note: Callable[[str], None]) -> Study:

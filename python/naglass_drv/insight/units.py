@@ -19,7 +19,8 @@ _ENDS = {
 }  # fmt: skip
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _VALUE = re.compile(
-    rf"\s*(?P<sign>[<>≤≥])?=?\s*(?P<value>{_NUMBER})(?:\((?P<digits>\d+)\))?\s*(?:(?:±|\+/-)\s*(?P<error>{_NUMBER}))?\s*"
+    r"\s*(?P<sign>[<>≤≥])?=?\s*(?P<value>[-+]?(?:\d+\.?\d*|\.\d+))(?:\((?P<digits>\d+)\))?(?P<power>[eE][-+]?\d+)?"
+    rf"\s*(?:(?:±|\+/-)\s*(?P<error>{_NUMBER}))?\s*"
 )
 MISSING = {"", "-", "–", "nan", "na", "n/a", "none", "null", "missing"}
 
@@ -46,11 +47,12 @@ def number(text: Any) -> Value | None:
         raise InputError(f"{str(text)!r} is not a number{hint}")
     error = math.nan
     if match["digits"]:
-        mantissa, _, power = match["value"].lower().partition("e")
-        error = int(match["digits"]) * 10.0 ** (int(power or 0) - len(mantissa.partition(".")[2]))
+        decimals = len(match["value"].partition(".")[2])
+        error = float(match["digits"] + (match["power"] or "")) / 10**decimals
     if match["error"]:
         error = float(match["error"])
-    return Value(float(match["value"]), error, {"<": -1, "≤": -1, ">": 1, "≥": 1}.get(match["sign"] or "", 0))
+    value = float(match["value"] + (match["power"] or ""))
+    return Value(value, error, {"<": -1, "≤": -1, ">": 1, "≥": 1}.get(match["sign"] or "", 0))
 
 
 def split_head(head: str) -> tuple[str, str | None]:

@@ -138,10 +138,10 @@ def verdicts(
         if rigid_ion and (bonds := about_vanadium_bonds(columns)):
             state = NO_CLAIM
             reasons.append(f"rigid-ion potentials order V–O lengths wrongly ({', '.join(bonds)})")
+        interval = group_bootstrap((rises,), lambda each: each.sum(axis=-1) / bar, rng)
         out.append(
             Verdict(
-                name, tuple(blocks), state, float(rises.sum() / bar),
-                group_bootstrap((rises,), lambda each: each.sum() / bar, rng), gains, nulls[name], conditional[name],
+                name, tuple(blocks), state, float(rises.sum() / bar), interval, gains, nulls[name], conditional[name],
                 marginal[name], p[name], float(adjusted[name]), stable, others, tuple(reasons),
             )
         )  # fmt: skip
