@@ -26,7 +26,7 @@ def quantities(system, subject, kelvin):
 
 @pytest.fixture
 def run(tmp_path):
-    """The products of a run of three systems with two trajectories each, and an analysis of labels without structure."""
+    """The products of a run of three systems with two trajectories each, and an analysis of labels alone."""
     folder = tmp_path / "run"
     for system, atoms in enumerate(ATOMS):
         place, files = folder / "products" / f"s{system}" / "analysis", {}

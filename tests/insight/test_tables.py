@@ -6,6 +6,7 @@ import pytest
 from naglass_drv.errors import InputError, SetupError
 from naglass_drv.insight.build import build_table
 from naglass_drv.insight.composition import atoms_of, coordinates, molar_mass, normalized
+from naglass_drv.insight.databases import of_database
 from naglass_drv.insight.leaks import refuse_leaks
 from naglass_drv.insight.mapping import Map, read_map
 from naglass_drv.insight.sources import read_frame
@@ -236,3 +237,42 @@ def test_one_glass_in_two_groups_is_refused(tmp_path):
     found = table(tmp_path, text, group="g")
     with pytest.raises(InputError, match="have the same features, but are in the groups 'a' and 'b'"):
         refuse_leaks(found, scale_of(found))
+
+
+def test_sciglass_is_joined_by_glass(tmp_path):
+    """Only the form of its files: tabs, and ASCII 127 between the parts of a composition."""
+    (tmp_path / "SciGK.csv").write_text("KOD\tGLASNO\tDENSITY\n7\t1\t2.4\n7\t2\t2.5\n9\t1\t2.7\n")
+    parts = (
+        [["Na2O", "1", "30.0", "40"], ["P2O5", "1", "70.0", "60"]],
+        [["Na2O", "1", "40", "50"], ["V2O5", "1", "60", "50"]],
+    )
+    texts = ["\x7f" + "\x7f".join(cell for part in each for cell in part) + "\x7f" for each in parts]
+    (tmp_path / "Gcomp.csv").write_text(f"Kod\tGlasNo\tComposition\n7\t1\t{texts[0]}\n9\t1\t{texts[1]}\n")
+    frames = [read_frame(tmp_path / name) for name in ("SciGK.csv", "Gcomp.csv")]
+    frames, given = of_database("sciglass", frames, Map(target="DENSITY", units={"DENSITY": "g/cm3"}))
+    found = build_table(frames, given)
+    assert found.components == ("Na2O", "P2O5", "V2O5") and list(found.sources) == ["7", "9"]
+    np.testing.assert_allclose(found.shares, [[40, 60, 0], [50, 0, 50]])
+    with pytest.raises(InputError, match="sciglass: give two files"):
+        of_database("sciglass", frames, given)
+
+
+def test_obelix_has_formulas_bounds_and_duplicates(tmp_path):
+    head = "ID,Reduced Composition,Ionic conductivity (S cm-1),IC (Total),IC (Bulk),a,Family,DOI"
+    rows = ["1,Li7La3Zr2O12,<1E-10,,,12.9,garnet,x", "2,Li3PS4,1.5E-4,,,8.6,thio,y", "3,Li3PS4,1.5E-4,,,8.6,thio,z"]
+    (tmp_path / "all.csv").write_text("\n".join([head, *rows, "4,Li6PS5Cl,2e-3,1e-3,,9.8,argyrodite,z"]))
+    frames, given = of_database("obelix", [read_frame(tmp_path / "all.csv")], Map(target="Ionic conductivity"))
+    found = build_table(frames, given, "total")
+    assert len(found) == 3 and found.unit == "S cm^-1" and list(found.censored) == [-1, 0, 0]
+    assert list(found.families) == ["garnet", "thio", "argyrodite"]
+    assert found.shares[1][found.components.index("Li")] == pytest.approx(100 * 3 / 8)
+    with pytest.raises(InputError, match="not a file of obelix: it has no column 'True Composition'"):
+        of_database("obelix", [read_frame(tmp_path / "all.csv").drop(columns="Reduced Composition")], given)
+
+
+def test_interglad_has_oxides_and_numbers_of_glasses(tmp_path):
+    text = "Glass No.,Reference,Na2O (mol%),SiO2 (mol%),Density (g/cm3)\n11,A,20,80,2.4\n12,B,25,75,2.45\n"
+    (tmp_path / "export.csv").write_text(text)
+    frames, given = of_database("interglad", [read_frame(tmp_path / "export.csv")], Map(target="Density"))
+    found = build_table(frames, given)
+    assert list(found.groups) == ["11", "12"] and list(found.sources) == ["A", "B"]

@@ -3,6 +3,8 @@
 import numpy as np
 
 from naglass_drv.insight.glasses import Glasses
+from naglass_drv.insight.importance import folds_of, importance
+from naglass_drv.insight.verdicts import Verdict, correlations, tested_sets, verdicts
 
 BLOCKS = {"composition": 2, "short_range": 3, "medium_range": 3, "redox": 2, "free_volume": 2}
 
@@ -53,3 +55,13 @@ def planted(
         rows=np.full(size, replicas),
         censored=np.zeros(size, int),
     )
+
+
+def judged(glasses: Glasses, seed: int, models=("ridge",), permutations: int = 199) -> list[Verdict]:
+    """The verdicts of a study on every block and set of blocks, at 5 %."""
+    rng = np.random.default_rng(seed)
+    tied = correlations(glasses)
+    sets = tested_sets(glasses, tied)
+    folds = folds_of(len(glasses), rng)
+    found = [importance(glasses, model, folds, sets, seed) for model in models]
+    return verdicts(glasses, sets, found, tied, rng, alpha=0.05, permutations=permutations)

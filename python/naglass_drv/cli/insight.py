@@ -11,6 +11,7 @@ from ..errors import InputError
 from .numbers import MAX_SEED, add_number
 
 if TYPE_CHECKING:
+    from ..insight.design import Wishes
     from ..insight.mapping import Map
     from ..insight.table import Table
 
@@ -45,16 +46,28 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     add_number(verb, "--alpha", above=0, default=0.05, help="chance of a false claim in the study (default: 0.05)")
     add_number(verb, "--permutations", kind=int, least=99, default=999, metavar="N", help="permutations of the null")
     add_number(verb, "--seed", kind=int, least=0, most=MAX_SEED, default=0, help="seed (default: 0)")
+    design = verb.add_argument_group("design", "compositions to run next, written as next.yaml")
+    add_number(design, "--design", kind=int, least=1, most=50, default=0, metavar="N", help="how many (default: none)")
+    design.add_argument(
+        "--aim", choices=("maximum", "minimum", "information"), default="maximum", help="what to look for"
+    )
+    design.add_argument("--bounds", action="append", default=[], metavar="OXIDE=LOW:HIGH", help="shares in mol-%%")
+    design.add_argument(
+        "--cost", action="append", default=[], metavar="OXIDE=COST", help="cost per mol-%% (default: 1)"
+    )
+    add_number(design, "--density", above=0, metavar="G_CM3", help="density of the proposed glasses")
+    add_number(design, "--atoms", kind=int, least=2, default=200, help="atoms of a cell (default: 200)")
     verb.add_argument("--output", "-o", type=Path, default=Path("insight"), help="folder to write (default: insight)")
 
 
 def _insight(options: argparse.Namespace) -> int:
     from ..files import check_target, write_bytes
     from ..insight.claims import as_claims, claimed, hashes, write_claims
+    from ..insight.design import as_input, proposals
     from ..insight.models import MODELS
     from ..insight.page import insight_page
     from ..insight.study import Settings, check, study
-    from ..insight.table import counts_text
+    from ..insight.table import counts_text, is_binary
     from ..insight.tries import counted_tries
     from ..insight.verdicts import sentence
 
@@ -64,6 +77,9 @@ def _insight(options: argparse.Namespace) -> int:
     models = tuple(options.models.split(",")) if options.models else MODELS
     settings = Settings(models, options.scale, options.alpha, 1, options.permutations, options.seed)
     print(f"{table.name}: {counts_text(table)}")
+    if is_binary(table):
+        return _atoms(options, table, sources)
+    wishes = _wishes(options) if options.design else None
     # a table that is refused is not a try
     check(table, settings)
     tries = counted_tries(options.output, sources, given.model_dump() | {"scale": options.scale, "models": models})
@@ -74,24 +90,75 @@ def _insight(options: argparse.Namespace) -> int:
     write_bytes(options.output / "report.html", page.encode())
     for name, svg in figures.items():
         write_bytes(options.output / "figures" / f"{name}.svg", svg)
+    if wishes is not None:
+        proposed = as_input(found, proposals(found, wishes), options.density)
+        write_bytes(options.output / "next.yaml", proposed.encode())
+        print(f"proposed compositions: {options.output / 'next.yaml'}")
     for line in (*(sentence(verdict, table.name) for verdict in claimed(found)), *found.refusals):
         print(line)
     print(f"written: {options.output / 'claims.yaml'}, {options.output / 'report.html'}")
     return 0
 
 
+def _atoms(options: argparse.Namespace, table: "Table", sources: dict[str, str]) -> int:
+    """The study of a target that is 0 or 1, such as whether an atom is mobile."""
+    from ..files import write_bytes
+    from ..insight.atoms import sites_of, study_atoms
+    from ..insight.atoms_page import as_claims, atoms_page, sentences
+    from ..insight.claims import write_claims
+
+    found = study_atoms(sites_of(table), options.alpha, options.seed)
+    write_claims(options.output / "claims.yaml", as_claims(found, table, sources, options.alpha))
+    page, figures = atoms_page(found, table)
+    write_bytes(options.output / "report.html", page.encode())
+    for name, svg in figures.items():
+        write_bytes(options.output / "figures" / f"{name}.svg", svg)
+    for line in sentences(found):
+        print(line)
+    print(f"written: {options.output / 'claims.yaml'}, {options.output / 'report.html'}")
+    return 0
+
+
+def _wishes(options: argparse.Namespace) -> "Wishes":
+    from ..insight.design import Wishes
+
+    if options.density is None:
+        raise InputError("--design: give the density of the proposed glasses with --density, in g/cm3")
+    bounds = {}
+    for text in options.bounds:
+        name, value = _pair(text, "--bounds")
+        bounds[name] = tuple(_number(part, f"--bounds {text}") for part in value.split(":"))
+        if len(bounds[name]) != 2:
+            raise InputError(f"--bounds {text}: must be an oxide, '=' and two numbers, as in Na2O=30:50")
+    cost = {name: _number(value, "--cost") for name, value in (_pair(text, "--cost") for text in options.cost)}
+    return Wishes(options.aim, options.design, bounds or None, cost or None, options.atoms)
+
+
+def _number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{option}: {text!r} is not a number") from None
+
+
 def _table(options: argparse.Namespace) -> tuple["Table", "Map"]:
     """The table of the sources, all of one kind, and the map that it was read by."""
     from ..insight.build import build_table
+    from ..insight.databases import of_database
     from ..insight.runs import is_run, map_of_runs, read_run
     from ..insight.sources import read_frame
 
     given, carrier = _map(options)
     runs = [path for path in options.sources if is_run(path)]
     if not runs:
-        return build_table([read_frame(path) for path in options.sources], given, carrier), given
+        frames = [read_frame(path) for path in options.sources]
+        if options.format:
+            frames, given = of_database(options.format, frames, given)
+        return build_table(frames, given, carrier), given
     if others := [path for path in options.sources if path not in runs]:
         raise InputError(f"{others[0]}: not the folder of a run, as {runs[0]} is; tables and runs are studied apart")
+    if options.format:
+        raise InputError(f"--format {options.format}: {runs[0]} is the folder of a run")
     given, frames = map_of_runs(given, [read_run(path) for path in runs])
     return build_table(frames, given, carrier), given
 

@@ -11,7 +11,7 @@ from ..wording import counted
 from . import blocks as naming
 from .composition import atoms_of, composition_name, coordinates, normalized, same_compositions
 from .mapping import Map
-from .table import Table
+from .table import Table, is_binary
 from .units import Value, converted, measures, number, split_head
 
 if TYPE_CHECKING:
@@ -159,7 +159,9 @@ def build_table(frames: Sequence["pd.DataFrame"], given: Map, carrier: str = "")
         carrier=carrier,
         notes=tuple(notes),
     )
-    return without_duplicates(complete(table))
+    table = complete(table)
+    # atoms may well be equal
+    return table if is_binary(table) else without_duplicates(table)
 
 
 def _target(columns: Columns, given: Map) -> tuple[list[Value | None], str]:

@@ -1,6 +1,8 @@
 """The models that learn a target from features of compositions, by scikit-learn."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -80,3 +82,14 @@ def gaussian_process(glasses: Glasses) -> Any:
     spread = float(glasses.target.std()) or 1.0
     noise = np.where(np.isfinite(glasses.error), glasses.error / spread, 0.0) ** 2 + 1e-8
     return GaussianProcessRegressor(kernel, alpha=noise, normalize_y=True)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without warnings of parameters at their bounds, and without checks of arrays that are known to be sound."""
+    import sklearn
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings(), sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield

@@ -1,7 +1,5 @@
-"""Tables as users have them: CSV, Parquet, Excel, and the exports of databases, each as a frame of text."""
+"""Tables as users have them, CSV, Parquet or Excel, each as a frame of text."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,46 +15,6 @@ _SUFFIXES = {
     ".parquet": ("parquet", "pyarrow"), ".xlsx": ("excel", "openpyxl"),
 }  # fmt: skip
 _MOST_BYTES = 2 << 30
-
-
-@dataclass(frozen=True)
-class Form:
-    """How a database writes its exports: columns by role, and the units that its heads do not name.
-
-    Only the format is known here: no data of any of them is shipped.
-    """
-
-    title: str
-    roles: Mapping[str, tuple[str, ...]]
-    units: Mapping[str, str]
-    composition_unit: str = ""
-    licence: str = ""
-
-
-FORMS = {
-    # select_*.csv of GlassPy (drcassar/glasspy, ddc0624): heads of two rows, as "group;name" once they are joined
-    "sciglass": Form(
-        "SciGlass",
-        {"source": ("Refer_ID", "REFER_ID", "Author", "metadata;Author"), "glass": ("GLASNO", "Glass_No")},
-        {},
-        "mol%",
-        "ODbL 1.0",
-    ),
-    "obelix": Form(
-        "OBELiX",
-        {"source": ("DOI",), "family": ("Family",), "composition": ("Reduced Composition", "Composition")},
-        {"Ionic conductivity (S cm-1)": "S/cm", "IC (Total)": "S/cm", "IC (Bulk)": "S/cm"},
-        "formula",
-        "CC BY 4.0",
-    ),
-    "interglad": Form(
-        "INTERGLAD",
-        {"source": ("Data source", "Reference", "Literature"), "glass": ("Glass No.", "Glass No")},
-        {},
-        "mol%",
-        "proprietary",
-    ),
-}
 
 
 def read_frame(path: Path) -> "pd.DataFrame":

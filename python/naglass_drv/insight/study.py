@@ -1,8 +1,6 @@
 """A study: from a table to what can be claimed of it."""
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,7 +10,7 @@ from .glasses import Glasses
 from .importance import Importance, corrected, folds_of, importance
 from .intervals import Intervals, groups_needed, held_out_intervals
 from .leaks import refuse_leaks
-from .models import COMPOSITION, MODELS
+from .models import COMPOSITION, MODELS, quiet
 from .null import PERMUTATIONS
 from .splits import Rung, Score, ladder, learning_curve
 from .table import Scale, Table, collapsed, prepared, scale_of
@@ -82,7 +80,7 @@ def study(table: Table, settings: Settings, note: Callable[[str], None] = lambda
     scale = check(table, settings)
     count = len(table.names)
     rng = np.random.default_rng(settings.seed)
-    with _quiet():
+    with quiet():
         learned = prepared(table, scale)
         glasses = collapsed(learned)
         models = _models(settings.models, glasses)
@@ -199,14 +197,3 @@ def _robust(found: Study, claimed: Sequence[Verdict], rng: np.random.Generator) 
     moved = collapsed(prepared(found.table, found.scale, float(found.glasses.target.std())))
     limit = found.settings.alpha
     return all(null_test(moved, v.blocks, rng, found.settings.permutations).p <= limit for v in claimed)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without warnings of parameters at their bounds, and without checks of arrays that are known to be sound."""
-    import sklearn
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings(), sklearn.config_context(skip_parameter_validation=True, assume_finite=True):
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield

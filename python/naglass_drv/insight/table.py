@@ -68,6 +68,11 @@ class Table:
         return len(known) > 0 and bool(np.ptp(known) > _SAME_K)
 
 
+def is_binary(table: Table) -> bool:
+    """Whether the target is only 0 or 1."""
+    return set(np.unique(table.target)) <= {0.0, 1.0}
+
+
 @dataclass(frozen=True)
 class Scale:
     """How the target is learned: as it is, or as its decadic logarithm."""

@@ -2,6 +2,7 @@
 
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -59,11 +60,14 @@ def split_head(head: str) -> tuple[str, str | None]:
     """Name and unit of a column: ``D (cm²/s)``, ``D [cm^2/s]``, ``temperature_K``; None if it tells no unit."""
     match = _HEAD.fullmatch(head)
     if match and match["name"]:
-        text = match["round"] if match["round"] is not None else match["square"]
-        return match["name"], _plain(text)
-    for end, unit in _ENDS.items():
+        text = _plain(match["round"] if match["round"] is not None else match["square"])
+        # other brackets belong to the name, as in "IC (Bulk)"
+        with suppress(InputError):
+            unit(text)
+            return match["name"], text
+    for end, ending in _ENDS.items():
         if head.endswith(end) and len(head) > len(end):
-            return head[: -len(end)], unit
+            return head[: -len(end)], ending
     return head.strip(), None
 
 

@@ -26,9 +26,10 @@ class Verdict:
     """What is said of one block, or of several together.
 
     `gain` is the R² that a refit without it loses on compositions left out, by the best model, with its 95 % interval
-    (bootstrap over compositions); `gains` has it for each model. `p` is the larger of `null` (permuted compositions)
-    and `conditional` (Nadeau–Bengio), and `corrected` is after Holm's correction for all tests. `stability` is the
-    share of resampled sets of compositions in which the block helps; NaN where p left nothing to confirm.
+    (bootstrap over compositions); `gains` has it for each model. `null` is the test by permuted compositions, and
+    `corrected` its p after Holm's correction for all tests; `conditional` and `marginal` are p of those importances
+    (Nadeau–Bengio). `stability` is the share of resampled sets of compositions in which the block helps; NaN where the
+    tests left nothing to confirm.
     """
 
     name: str
@@ -40,7 +41,6 @@ class Verdict:
     null: NullTest
     conditional: float
     marginal: float
-    p: float
     corrected: float
     stability: float
     correlations: Mapping[str, float]
@@ -124,13 +124,13 @@ def verdicts(
     nulls = {name: null_test(glasses, blocks, rng, permutations) for name, blocks in sets.items()}
     conditional = {name: corrected(best.rises[name]["conditional"], best.folds)[2] for name in sets}
     marginal = {name: corrected(best.rises[name]["marginal"], best.folds)[2] for name in sets}
-    p = {name: max(nulls[name].p, conditional[name]) for name in sets}
-    adjusted = dict(zip(sets, holm(list(p.values())), strict=True))
+    # the test by permutation keeps the rate of false claims, and is corrected; the others have to agree with it
+    adjusted = dict(zip(sets, holm([test.p for test in nulls.values()]), strict=True))
     out = []
     for name, blocks in sets.items():
         rises = best.rises[name]["dropped"]
         gains = {each.model: float(each.rises[name]["dropped"].sum() / bar) for each in found}
-        stable = stability(glasses, blocks, rng) if p[name] <= alpha else float("nan")
+        stable = stability(glasses, blocks, rng) if max(adjusted[name], conditional[name]) <= alpha else float("nan")
         others = {other: max(tied[block][other] for block in blocks) for other in glasses.blocks if other not in blocks}
         reasons = list(_against(nulls[name].p, conditional[name], adjusted[name], gains, stable, alpha))
         state = IMPORTANT if not reasons else _not_important(marginal[name], others, alpha)
@@ -142,7 +142,7 @@ def verdicts(
         out.append(
             Verdict(
                 name, tuple(blocks), state, float(rises.sum() / bar), interval, gains, nulls[name], conditional[name],
-                marginal[name], p[name], float(adjusted[name]), stable, others, tuple(reasons),
+                marginal[name], float(adjusted[name]), stable, others, tuple(reasons),
             )
         )  # fmt: skip
     return out
@@ -153,7 +153,7 @@ def _against(null: float, conditional: float, adjusted: float, gains: Mapping[st
         yield f"a refit without it loses no more than with compositions permuted (p = {null:.2g})"
     if conditional > alpha:
         yield f"replacing it by what the other blocks predict of it costs nothing to speak of (p = {conditional:.2g})"
-    if max(null, conditional) <= alpha < adjusted:
+    if null <= alpha < adjusted:
         yield f"p = {adjusted:.2g} once it is corrected for the number of tests"
     if opposed := [model for model, gain in gains.items() if gain <= 0]:
         yield f"a refit without it predicts no worse ({', '.join(opposed)})"
