@@ -9,6 +9,8 @@ from ruamel.yaml import YAML
 
 from support.jobs import called
 
+pytestmark = pytest.mark.slow
+
 HEAD = [
     "glass", "series", "replica", "Na2O (mol-%)", "TiO2 (mol-%)", "P2O5 (mol-%)", "mean_n", "P-O-P angle (deg)",
     "density (g/cm3)", "D (cm2/s)",
@@ -38,20 +40,8 @@ def table(tmp_path):
 
 
 def test_a_table_becomes_a_page_and_claims(table):
-    words = [
-        "insight",
-        "glasses.csv",
-        "--target",
-        "D",
-        "--group",
-        "glass",
-        "--family",
-        "series",
-        "--replica",
-        "replica",
-        "--models",
-        "ridge",
-    ]
+    words = ["insight", "glasses.csv", "--target", "D", "--group", "glass", "--family", "series", "--models", "ridge"]
+    words += ["--replica", "replica"]
     more = ["--permutations", "199", "--design", "2", "--density", "2.6", "--atoms", "60", "-o", "out"]
     done = called(*words, *more, cwd=table)
     assert done.returncode == 0, done.stderr
@@ -72,8 +62,7 @@ def test_a_table_becomes_a_page_and_claims(table):
     # the same study again is no other try; one with other blocks is
     again = called(*words, "--permutations", "199", "-o", "out", cwd=table)
     assert again.returncode == 0 and YAML(typ="safe").load(table / "out" / "claims.yaml")["studies_of_this_table"] == 1
-    words.remove("--replica"), words.remove("replica")
-    assert called(*words, "--ignore", "replica", "--permutations", "199", "-o", "out", cwd=table).returncode == 0
+    assert called(*words[:-2], "--ignore", "replica", "--permutations", "199", "-o", "out", cwd=table).returncode == 0
     assert YAML(typ="safe").load(table / "out" / "claims.yaml")["studies_of_this_table"] == 2
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from naglass_drv.insight.glasses import Glasses
 from naglass_drv.insight.importance import folds_of, importance
-from naglass_drv.insight.verdicts import Verdict, correlations, tested_sets, verdicts
+from naglass_drv.insight.verdicts import Verdict, correlations, sets_to_test, verdicts
 
 BLOCKS = {"composition": 2, "short_range": 3, "medium_range": 3, "redox": 2, "free_volume": 2}
 
@@ -57,11 +57,11 @@ def planted(
     )
 
 
-def judged(glasses: Glasses, seed: int, models=("ridge",), permutations: int = 199) -> list[Verdict]:
+def judged(glasses: Glasses, seed: int, models=("ridge",), permutations: int = 199, rigid_ion=False) -> list[Verdict]:
     """The verdicts of a study on every block and set of blocks, at 5 %."""
     rng = np.random.default_rng(seed)
     tied = correlations(glasses)
-    sets = tested_sets(glasses, tied)
+    sets = sets_to_test(glasses, tied)
     folds = folds_of(len(glasses), rng)
     found = [importance(glasses, model, folds, sets, seed) for model in models]
-    return verdicts(glasses, sets, found, tied, rng, alpha=0.05, permutations=permutations)
+    return verdicts(glasses, sets, found, tied, rng, alpha=0.05, permutations=permutations, rigid_ion=rigid_ion)

@@ -34,13 +34,15 @@ _WORDS = (
 _OXIDE = re.compile(r"((?:[A-Z][a-z]?\d*)+)")
 _PART = re.compile(r"([A-Z][a-z]?)(\d*)")
 _ANIONS = {"O", "F", "Cl", "S"}
+# bridging oxygen and the others, which read like oxides of B and N
+_NO_COMPONENTS = {"BO", "NBO"}
 _V_O = re.compile(r"(?<![A-Za-z])(V-O|O-V-O|V-O-V|V-O-P)(?![A-Za-z])|metals\.V\.")
 
 
 def is_component(name: str) -> bool:
     """Whether a name is that of a compound of a glass: ``Na2O``, ``P2O5``, ``NaPO3``, ``Na₂O``, ``NaF``."""
     plain = name.translate({ord(sub): digit for digit, sub in zip("0123456789", "₀₁₂₃₄₅₆₇₈₉", strict=True)})
-    if not _OXIDE.fullmatch(plain):
+    if plain in _NO_COMPONENTS or not _OXIDE.fullmatch(plain):
         return False
     symbols = [symbol for symbol, _ in _PART.findall(plain)]
     return len(symbols) > 1 and symbols[-1] in _ANIONS and all(symbol in SYMBOLS for symbol in symbols)

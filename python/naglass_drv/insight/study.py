@@ -14,7 +14,7 @@ from .models import COMPOSITION, MODELS, quiet
 from .null import PERMUTATIONS
 from .splits import Rung, Score, ladder, learning_curve
 from .table import Scale, Table, collapsed, prepared, scale_of
-from .verdicts import IMPORTANT, Verdict, correlations, tested_sets, verdicts
+from .verdicts import IMPORTANT, Verdict, correlations, sets_to_test, verdicts
 
 LEAST_GLASSES = 5
 _LEAST_FOR_IMPORTANCE = 8
@@ -132,7 +132,7 @@ def _judged(found: Study, adequate: Sequence[str], rng: np.random.Generator, not
     """With importance, verdicts, and the checks that the verdicts are put to."""
     glasses, settings = found.glasses, found.settings
     tied = correlations(glasses)
-    sets = tested_sets(glasses, tied)
+    sets = sets_to_test(glasses, tied)
     folds = folds_of(len(glasses), rng)
     importances = []
     for model in adequate:

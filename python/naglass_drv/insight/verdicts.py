@@ -79,7 +79,7 @@ def correlations(glasses: Glasses) -> dict[str, dict[str, float]]:
     return found
 
 
-def tested_sets(glasses: Glasses, tied: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[str, ...]]:
+def sets_to_test(glasses: Glasses, tied: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[str, ...]]:
     """Every block, and sets of blocks that cannot be told apart, by their features alone: the target has no say."""
     sets: dict[str, tuple[str, ...]] = {name: (name,) for name in glasses.blocks}
     left = set(glasses.blocks)
