@@ -153,7 +153,7 @@ def test_temperatures_are_brought_together(tmp_path):
 
 BAD = {
     "no groups": ("x,D (1)\n1,2\n2,3\n", {}, "no groups: name the column .* Still possible: a plot"),
-    "one group": ("g,x,D (1)\na,1,2\na,2,4\n", {"group": "g"}, r"all rows are of one group \(a\).*its mean, 3 1"),
+    "one group": ("g,x,D (1)\na,1,2\na,2,4\n", {"group": "g"}, r"all rows are of one group \(a\).*its mean, 3, and"),
     "no unit": ("g,x,D\na,1,2\nb,2,4\n", {"group": "g"}, "target: D has no unit; write it into the head"),
     "wrong target": (
         "g,x,D (1)\na,1,2\n",
@@ -165,7 +165,7 @@ BAD = {
     "nothing left": ("g,x,D (1)\na,1,2\nb,1,4\n", {"group": "g"}, "no feature is left"),
     "text": ("g,x,D (1)\na,red,2\nb,2,4\n", {"group": "g", "features": ["x"]}, ":2: x: 'red' is not a number"),
     "no target value": ("g,x,D (1)\na,1,\nb,2,\n", {"group": "g"}, "no row has a value of D"),
-    "constant target": ("g,x,D (1)\na,1,2\nb,2,2\n", {"group": "g"}, "D is 2 1 in every row"),
+    "constant target": ("g,x,D (1)\na,1,2\nb,2,2\n", {"group": "g"}, "D is 2 in every row"),
     "an oxide alone": (f"{HEAD}\n{ROWS}", {"group": "glass", "blocks": {"v": ["TiO2"]}}, "none changes alone"),
     "split replica": (f"{HEAD}\n{ROWS}e,40,50,10,1.2,2e-9\n", {"group": "glass"}, "same composition .* in group 'a'"),
     "no such where": (f"{HEAD}\n{ROWS}", {"where": {"glass": "z"}}, "where glass=z: no row has it"),

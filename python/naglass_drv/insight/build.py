@@ -1,6 +1,5 @@
 """From frames of text to a table: units converted, compositions normalized, duplicates and bad cells found."""
 
-import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,10 +8,12 @@ import numpy as np
 from ..errors import InputError
 from ..wording import counted
 from . import blocks as naming
+from .cleaning import between_sources, complete, without_duplicates
+from .columns import Columns
 from .composition import atoms_of, composition_name, coordinates, normalized, same_compositions
 from .mapping import Map
 from .table import Table, is_binary
-from .units import Value, converted, measures, number, split_head
+from .units import Value, converted, measures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,97 +22,6 @@ _CONDUCTIVITY = "S/m"
 # of a feature's rows; with more missing it is left out, with less the rows are
 _MOST_MISSING = 0.2
 _COMPOSITION_WORD = "composition"
-
-
-class Columns:
-    """The columns of one or several files under names without units, in one unit each."""
-
-    def __init__(self, frames: Sequence["pd.DataFrame"], given: Map):
-        import pandas as pd
-
-        self.units: dict[str, str] = {}
-        plain = []
-        for frame in frames:
-            names = {}
-            for head in frame.columns:
-                if head in ("row", "file"):
-                    continue
-                name, unit = split_head(head)
-                name, unit = (head, given.units[head]) if head in given.units else (name, unit)
-                if name in names.values():
-                    raise InputError(f"{frame['file'].iloc[0]}: column {name!r} stands twice")
-                names[head] = name
-                frame = self._in_one_unit(frame, head, name, unit, given.units.get(name))
-            plain.append(frame.rename(columns=names))
-        self.frame = pd.concat([each.astype(object) for each in plain], ignore_index=True, sort=False).fillna("")
-        for name, text in given.where.items():
-            self.need(name, "where")
-            self.frame = self.frame[[_same_text(cell, text) for cell in self.frame[name]]]
-            if self.frame.empty:
-                raise InputError(f"where {name}={text}: no row has it")
-        self.frame = self.frame.reset_index(drop=True)
-        self.rows = [f"{file}:{row}" for file, row in zip(self.frame["file"], self.frame["row"], strict=True)]
-
-    def _in_one_unit(self, frame, head: str, name: str, unit: str | None, wanted: str | None):
-        first = self.units.get(name)
-        given = unit if unit is not None else (first or wanted)
-        if given is None:
-            return frame
-        kept = self.units.setdefault(name, wanted or given)
-        if kept == given:
-            return frame
-        cells = [
-            cell if (value := number(cell)) is None else _moved(value, given, kept, f"{frame['file'].iloc[0]}: {name}")
-            for cell in frame[head]
-        ]
-        return frame.assign(**{head: cells})
-
-    def need(self, name: str, role: str) -> None:
-        """Raise InputError for a column that is not there."""
-        if name not in self.frame.columns:
-            known = [column for column in self.frame.columns if column not in ("row", "file")]
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"columns are {', '.join(known)}"
-            raise InputError(f"{role}: there is no column {name!r}; {hint}")
-
-    def text(self, name: str | None, role: str) -> np.ndarray:
-        """(N,) texts of a column, empty without one."""
-        if name is None:
-            return np.array([""] * len(self.frame), object)
-        self.need(name, role)
-        return np.array([str(cell).strip() for cell in self.frame[name]], object)
-
-    def values(self, name: str, role: str) -> list[Value | None]:
-        """Cells as numbers. Raises InputError, with file and line, for one that is none."""
-        self.need(name, role)
-        found = []
-        for cell, row in zip(self.frame[name], self.rows, strict=True):
-            try:
-                found.append(number(cell))
-            except InputError as error:
-                raise InputError(f"{row}: {name}: {error}") from None
-        return found
-
-    def numbers(self, name: str, role: str) -> np.ndarray:
-        """(N,) numbers, NaN for empty cells."""
-        return np.array([np.nan if value is None else value.value for value in self.values(name, role)])
-
-
-def _same_text(cell: object, text: str) -> bool:
-    try:
-        return str(cell).strip() == text.strip() or float(str(cell)) == float(text)
-    except ValueError:
-        return False
-
-
-def _moved(value: Value, given: str, wanted: str, place: str) -> str:
-    """A cell in another unit, with its bound and error."""
-    try:
-        moved = converted(value.value, given, wanted)
-        error = "" if np.isnan(value.error) else f" ± {abs(converted(value.error, given, wanted, delta=True))!r}"
-    except InputError as fault:
-        raise InputError(f"{place}: {fault}") from None
-    return f"{ {-1: '<', 0: '', 1: '>'}[value.bound] }{moved!r}{error}"
 
 
 def build_table(frames: Sequence["pd.DataFrame"], given: Map, carrier: str = "") -> Table:
@@ -127,6 +37,7 @@ def build_table(frames: Sequence["pd.DataFrame"], given: Map, carrier: str = "")
     carrier = _one_carrier(columns, given, unit, carrier)
     shares, components = _composition(columns, given, notes)
     groups = _groups(columns, given, shares, components, notes)
+    given = given.model_copy(update={"temperature": given.temperature or _temperature_column(columns)})
     temperature = np.full(len(groups), np.nan)
     if given.temperature is not None:
         temperature = columns.numbers(given.temperature, "temperature")
@@ -161,7 +72,13 @@ def build_table(frames: Sequence["pd.DataFrame"], given: Map, carrier: str = "")
     )
     table = complete(table)
     # atoms may well be equal
-    return table if is_binary(table) else without_duplicates(table)
+    return table if is_binary(table) else between_sources(without_duplicates(table))
+
+
+def _temperature_column(columns: Columns) -> str | None:
+    """The column of the temperature, if one is called so: one glass at several temperatures must not be averaged."""
+    called = [name for name in columns.frame.columns if name.lower() in ("temperature", "t")]
+    return next((name for name in called if measures(columns.units.get(name, "1"), "K")), None)
 
 
 def _target(columns: Columns, given: Map) -> tuple[list[Value | None], str]:
@@ -320,44 +237,3 @@ def _useless(values: np.ndarray) -> str | None:
         return f"is missing in {np.isnan(values).sum()} of {counted(len(values), 'row')}"
     spread = np.ptp(known)
     return f"is constant ({known[0]:g})" if spread <= 1e-9 * max(abs(known).max(), 1e-300) else None
-
-
-def complete(table: Table) -> Table:
-    """Without the rows that lack the target or a feature. Raises InputError if fewer than two groups are left."""
-    for what, lacking in (
-        (table.name, ~np.isfinite(table.target)),
-        ("a feature", ~np.isfinite(table.features).all(axis=1)),
-    ):
-        if lacking.all():
-            raise InputError(f"{table.name}: no row has a value of {what}")
-        if lacking.any():
-            table = table.only(~lacking, f"{counted(int(lacking.sum()), 'row')} without {what} left out")
-            return complete(table)
-    return _several_groups(table)
-
-
-def _several_groups(table: Table) -> Table:
-    if len(table.names) < 2:
-        raise InputError(
-            f"all rows are of one group ({table.names[0]}): nothing can be left out to check what is learned. Still "
-            f"possible: its mean, {np.mean(table.target):.4g} {table.unit}, and the scatter of its replicas"
-        )
-    if np.ptp(table.target) == 0:
-        raise InputError(f"target: {table.name} is {table.target[0]:g} {table.unit} in every row")
-    return table
-
-
-def without_duplicates(table: Table) -> Table:
-    """Without rows that repeat another: the same glass at the same temperature with the same value."""
-    seen: dict[tuple, int] = {}
-    kept = np.ones(len(table), bool)
-    for row in range(len(table)):
-        features = tuple(f"{value:.5g}" for value in table.features[row])
-        kelvin = -1.0 if np.isnan(table.temperature[row]) else round(float(table.temperature[row]), 1)
-        key = (table.groups[row], kelvin, f"{table.target[row]:.5g}", int(table.censored[row]), features)
-        first = seen.setdefault(key, row)
-        kept[row] = first == row
-    if kept.all():
-        return table
-    note = f"{counted(int((~kept).sum()), 'row')} repeated another (same glass, conditions and value) and were left out"
-    return table.only(kept, note)

@@ -9,6 +9,7 @@ from ..report.style import GUIDE, LIMIT, PALETTE, canvas, to_svg
 from .blocks import label
 from .models import LABELS
 from .study import Study
+from .units import unit_text
 from .verdicts import IMPORTANT, Verdict
 
 _MARKERS = "osD^vP*X"
@@ -25,8 +26,8 @@ def _families(study: Study) -> dict[str, np.ndarray]:
 
 
 def _axis_label(study: Study) -> str:
-    unit = study.table.unit
-    shown = "" if unit == "1" else f" ({unit})"
+    unit = unit_text(study.table.unit)
+    shown = f" ({unit})" if unit else ""
     return f"log₁₀ {study.table.name}{shown}" if study.scale.logarithm else f"{study.table.name}{shown}"
 
 
@@ -144,9 +145,9 @@ def _left_out(study: Study) -> Sequence[np.ndarray]:
 
 
 def _column_label(study: Study, column: int) -> str:
-    unit = study.table.units[column]
+    unit = unit_text(study.table.units[column])
     name = study.glasses.columns[column]
-    return name if unit == "1" else f"{name} ({unit})"
+    return f"{name} ({unit})" if unit else name
 
 
 def curve_figure(study: Study) -> bytes:

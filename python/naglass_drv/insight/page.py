@@ -15,6 +15,7 @@ from .claims import alternatives, claimed, limits, refutation
 from .models import LABELS
 from .study import Study
 from .table import counts_text
+from .units import with_unit
 from .verdicts import IMPORTANT, NO_CLAIM, NOT_SEPARABLE, Verdict, sentence
 
 _KINDS = {IMPORTANT: "good", NOT_SEPARABLE: "note", NO_CLAIM: "bad"}
@@ -65,10 +66,9 @@ def _evidence(study: Study, verdict: Verdict) -> str:
 
 def _data(study: Study) -> Section:
     table, section = study.table, Section("Data", "data")
-    shown = "" if table.unit == "1" else f" {table.unit}"
     learned = ", learned as its decadic logarithm" if study.scale.logarithm else ""
     section.add(
-        f"{table.name} from {table.target.min():.3g} to {table.target.max():.3g}{shown}{learned}: "
+        f"{table.name} from {table.target.min():.3g} to {with_unit(table.target.max(), table.unit)}{learned}: "
         f"{counts_text(table)}. One row per composition is learned from."
     )
     rows = [[label(block), ", ".join(columns), str(len(columns))] for block, columns in table.blocks.items()]
@@ -91,7 +91,7 @@ def _prediction(study: Study) -> Section:
     low, high = best.r2_interval
     section.add(
         f"The {LABELS[study.best]} predicts compositions left out with R² = {best.r2:.2f} (95 %: {low:.2f} to "
-        f"{high:.2f}) and a mean absolute error of {best.mae:.3g} {study.unit}."
+        f"{high:.2f}) and a mean absolute error of {with_unit(best.mae, study.unit)}."
     )
     svg = figures.ladder_figure(study)
     section.add(Figure("ladder", svg, "R² by what is left out, with bootstrap intervals (95 %) over compositions."))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from ..chemistry.notation import SUPERSCRIPT
 from ..errors import InputError
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
@@ -100,6 +101,18 @@ def unit(text: str) -> Any:
         return _registry().parse_units(plain)
     except (pint.errors.PintError, ValueError, AttributeError, TypeError):
         raise InputError(f"{text!r} is not a unit") from None
+
+
+def unit_text(text: str) -> str:
+    """A unit as it is printed: ``cm^2/s`` → ``cm²/s``; nothing for a number without one."""
+    if text == "1":
+        return ""
+    return re.sub(r"\^(-?\d+)", lambda match: match[1].translate(SUPERSCRIPT), text)
+
+
+def with_unit(value: float, text: str) -> str:
+    """A value to four digits with its unit, if it has one."""
+    return f"{value:.4g} {unit_text(text)}".strip()
 
 
 def converted(value: float, given: str, wanted: str, delta: bool = False) -> float:
