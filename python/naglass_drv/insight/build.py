@@ -1,0 +1,239 @@
+"""From frames of text to a table: units converted, compositions normalized, duplicates and bad cells found."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from ..wording import counted
+from . import blocks as naming
+from .cleaning import between_sources, complete, without_duplicates
+from .columns import Columns
+from .composition import atoms_of, composition_name, coordinates, normalized, same_compositions
+from .mapping import Map
+from .table import Table, is_binary
+from .units import Value, converted, measures
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CONDUCTIVITY = "S/m"
+# of a feature's rows; with more missing it is left out, with less the rows are
+_MOST_MISSING = 0.2
+_COMPOSITION_WORD = "composition"
+
+
+def build_table(frames: Sequence["pd.DataFrame"], given: Map, carrier: str = "") -> Table:
+    """The table of a target, its features and groups. Raises InputError for what cannot be used, with what still can.
+
+    Without a column of groups, rows of one composition are a group.
+    """
+    columns = Columns(frames, given)
+    notes: list[str] = []
+    if given.target is None:
+        raise InputError("no target: name the column of the property with --target")
+    target, unit = _target(columns, given)
+    carrier = _one_carrier(columns, given, unit, carrier)
+    shares, components = _composition(columns, given, notes)
+    groups = _groups(columns, given, shares, components, notes)
+    given = given.model_copy(update={"temperature": given.temperature or _temperature_column(columns)})
+    temperature = np.full(len(groups), np.nan)
+    if given.temperature is not None:
+        temperature = columns.numbers(given.temperature, "temperature")
+        kelvin = columns.units.get(given.temperature, "K")
+        temperature = np.array([converted(value, kelvin, "K") for value in temperature])
+    names, values = _features(columns, given, shares, components, notes)
+    error = np.array([np.nan if value is None else value.error for value in target])
+    if given.error is not None:
+        error = _errors(columns, given.error, given.target, unit)
+    part = coordinates(shares, components, given.log_ratios)[1] if components else []
+    table = Table(
+        name=given.target,
+        unit=unit,
+        target=np.array([np.nan if value is None else value.value for value in target]),
+        error=error,
+        censored=np.array([0 if value is None else value.bound for value in target]),
+        features=values,
+        columns=tuple(names),
+        units=tuple(columns.units.get(name, "mol%" if name in components else "1") for name in names),
+        blocks={b: tuple(c) for b, c in naming.assigned(names, given.blocks, part).items()},
+        groups=groups,
+        families=columns.text(given.family, "family"),
+        sources=columns.text(given.source, "source"),
+        temperature=temperature,
+        shares=shares,
+        components=tuple(components),
+        rows=tuple(columns.rows),
+        potential=given.potential or "",
+        quench_rate_K_per_ps=given.quench_rate_K_per_ps,
+        carrier=carrier,
+        notes=tuple(notes),
+    )
+    table = complete(table)
+    # atoms may well be equal
+    return table if is_binary(table) else between_sources(without_duplicates(table))
+
+
+def _temperature_column(columns: Columns) -> str | None:
+    """The column of the temperature, if one is called so: one glass at several temperatures must not be averaged."""
+    called = [name for name in columns.frame.columns if name.lower() in ("temperature", "t")]
+    return next((name for name in called if measures(columns.units.get(name, "1"), "K")), None)
+
+
+def _target(columns: Columns, given: Map) -> tuple[list[Value | None], str]:
+    values = columns.values(given.target, "target")
+    unit = columns.units.get(given.target)
+    if unit is None:
+        raise InputError(
+            f"target: {given.target} has no unit; write it into the head of the column, as in '{given.target} (S/m)', "
+            f"or give --unit '{given.target}=S/m' (1 for a number without one)"
+        )
+    measures(unit, "1")
+    return values, unit
+
+
+def _errors(columns: Columns, name: str, target: str, unit: str) -> np.ndarray:
+    found = columns.numbers(name, "error")
+    given = columns.units.get(name, unit)
+    found = np.array([converted(value, given, unit, delta=True) for value in found])
+    if (bad := np.flatnonzero(found <= 0)).size:
+        raise InputError(f"{columns.rows[bad[0]]}: {name} is {found[bad[0]]:g}; the error of {target} is above zero")
+    return found
+
+
+def _one_carrier(columns: Columns, given: Map, unit: str, stated: str) -> str:
+    """Whose conductivity a target is: total and sodium conductivity are never pooled."""
+    if given.carrier is not None:
+        found = sorted({text for text in columns.text(given.carrier, "carrier") if text})
+        if len(found) > 1:
+            raise InputError(
+                f"carrier: rows are of {' and '.join(found)}; they are different properties (below x ≈ 0.65 vanadate "
+                f"glasses conduct by electrons) and are not pooled: choose one with --where {given.carrier}={found[0]}"
+            )
+        return found[0] if found else stated
+    if measures(unit, _CONDUCTIVITY) and not stated:
+        raise InputError(
+            f"target: {given.target} is a conductivity; say whose it is with --carrier total or --carrier Na: glasses "
+            "with transition metals conduct by electrons too, and the two are not pooled"
+        )
+    return stated
+
+
+def _composition(columns: Columns, given: Map, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+    frame = columns.frame
+    if given.composition_unit == "formula":
+        (name,) = given.composition or [_COMPOSITION_WORD]
+        columns.need(name, "composition")
+        atoms = []
+        for text, row in zip(columns.text(name, "composition"), columns.rows, strict=True):
+            try:
+                atoms.append(atoms_of(text))
+            except InputError as error:
+                raise InputError(f"{row}: {name}: {error}") from None
+        elements = sorted(set().union(*atoms))
+        return normalized(
+            [[a.get(e, 0.0) * 100 / sum(a.values()) for e in elements] for a in atoms], elements, "mol%", columns.rows
+        ), elements
+    stated = list(given.composition)
+    for name in stated:
+        columns.need(name, "composition")
+    names = stated or [
+        c for c in frame.columns if naming.is_component(c) and c != given.target and c not in given.ignore
+    ]
+    if not names:
+        return np.zeros((len(frame), 0)), []
+    known = {columns.units[name] for name in names if name in columns.units}
+    if len(known) > 1 and given.composition_unit is None:
+        raise InputError(f"composition: {', '.join(names)} have different units: {', '.join(sorted(known))}")
+    unit = given.composition_unit or (known.pop() if known else "mol%")
+    shares = np.column_stack([columns.numbers(name, "composition") for name in names])
+    unit = "1" if unit in ("1", "fraction") else "wt%" if unit.startswith("wt") else "mol%"
+    whole = normalized(shares, names, unit, columns.rows)
+    off = abs(np.nan_to_num(shares).sum(axis=1) - (1 if unit == "1" else 100)) > (0.0005 if unit == "1" else 0.05)
+    if off.any():
+        notes.append(f"the shares of {counted(int(off.sum()), 'row')} did not add up to a whole and were normalized")
+    if unit == "wt%":
+        notes.append("compositions were converted from wt% to mol%")
+    return whole, names
+
+
+def _groups(
+    columns: Columns, given: Map, shares: np.ndarray, components: Sequence[str], notes: list[str]
+) -> np.ndarray:
+    by_composition = given.group in (None, _COMPOSITION_WORD)
+    if by_composition and not components:
+        raise InputError(
+            "no groups: name the column that tells which rows are the same glass with --group, or give the composition "
+            "in columns such as Na2O; without either, replicas cannot be kept on one side of a split, and nothing that "
+            "is learned could be checked. Still possible: a plot of the columns"
+        )
+    numbers = same_compositions(shares) if components else None
+    if by_composition:
+        notes.append("rows of one composition, to a tenth of a mol-%, are a group")
+        first = {number: row for row, number in reversed(list(enumerate(numbers)))}
+        return np.array([composition_name(shares[first[number]], components) for number in numbers], object)
+    groups = columns.text(given.group, "group")
+    if (empty := np.flatnonzero(groups == "")).size:
+        raise InputError(f"{columns.rows[empty[0]]}: {given.group} is empty; every row belongs to a group")
+    if numbers is not None:
+        owner: dict[int, int] = {}
+        for row, number in enumerate(numbers):
+            first = owner.setdefault(number, row)
+            if groups[first] != groups[row]:
+                raise InputError(
+                    f"{columns.rows[row]}: {given.group} is {groups[row]!r}, but {columns.rows[first]} has the same "
+                    f"composition ({composition_name(shares[row], components)}) in group {groups[first]!r}: replicas "
+                    "of one glass would stand on both sides of a split. Use --group composition"
+                )
+    return groups
+
+
+def _features(
+    columns: Columns, given: Map, shares: np.ndarray, components: Sequence[str], notes: list[str]
+) -> tuple[list[str], np.ndarray]:
+    roles = {given.target, given.group, given.family, given.source, given.replica, given.error, given.temperature}
+    roles |= {given.carrier, *given.where, *given.ignore, *components, "row", "file"}
+    roles |= set(given.composition)
+    in_blocks = [name for names in given.blocks.values() for name in names if name not in components]
+    stated = list(dict.fromkeys([*given.features, *in_blocks]))
+    wanted = [name for name in stated if name not in components]
+    asked = bool(given.features)
+    candidates = (
+        wanted if asked else [*wanted, *(c for c in columns.frame.columns if c not in roles and c not in wanted)]
+    )
+    names, found, texts = [], [], []
+    for name in candidates:
+        if name == given.target:
+            raise InputError(f"features: {name} is the target itself")
+        try:
+            values = columns.numbers(name, "features")
+        except InputError:
+            if name in wanted:
+                raise
+            texts.append(name)
+            continue
+        if (fault := _useless(values)) is not None:
+            if name in wanted:
+                raise InputError(f"features: {name} {fault}; leave it out, the other features can still be used")
+            notes.append(f"{name} {fault} and was left out")
+            continue
+        names.append(name)
+        found.append(values)
+    if texts:
+        notes.append(f"{', '.join(texts)}: not numbers, left out")
+    made, labels = coordinates(shares, components, given.log_ratios) if components else (np.zeros((len(shares), 0)), [])
+    names, found = [*labels, *names], [*made.T, *found]
+    if not names:
+        raise InputError("no feature is left: every column is constant, empty, text, or has another role")
+    return names, np.column_stack(found)
+
+
+def _useless(values: np.ndarray) -> str | None:
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return "has no value in any row"
+    if np.isnan(values).mean() > _MOST_MISSING:
+        return f"is missing in {np.isnan(values).sum()} of {counted(len(values), 'row')}"
+    spread = np.ptp(known)
+    return f"is constant ({known[0]:g})" if spread <= 1e-9 * max(abs(known).max(), 1e-300) else None

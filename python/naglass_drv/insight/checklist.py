@@ -1,0 +1,117 @@
+"""What a referee asks of a study that learns from few glasses, answered by the study itself."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .importance import corrected
+from .study import Study
+from .verdicts import IMPORTANT
+
+PASSED, FAILED, OPEN = "yes", "no", "not tested"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question, its answer, and the reason for it."""
+
+    question: str
+    answer: str
+    reason: str
+
+
+def checklist(study: Study) -> list[Item]:
+    """All questions."""
+    return list(_items(study))
+
+
+def _items(study: Study) -> Iterator[Item]:
+    glasses, table = study.glasses, study.table
+    yield Item(
+        "Is no composition on both sides of a split?", PASSED,
+        f"every split leaves out whole compositions, {len(glasses)} of them; there is no option for another one",
+    )  # fmt: skip
+    yield Item(
+        "Do replicas make the prediction look better than it is?", *_optimism(study)
+    )  # fmt: skip
+    yield Item("Does it hold for families that were not seen?", *_families(study))
+    yield Item("Does the model beat composition alone?", *_beats_composition(study))
+    held = study.intervals
+    if held is None:
+        yield Item("Do prediction intervals hold what they say?", OPEN, "too few compositions for intervals")
+    else:
+        share = held.inside.mean()
+        # two standard deviations of a binomial share below the level
+        low = held.level - 2 * (held.level * (1 - held.level) / len(glasses)) ** 0.5
+        yield Item(
+            "Do prediction intervals hold what they say?", PASSED if share >= low else FAILED,
+            f"{int(held.inside.sum())} of {len(glasses)} left out lie in their interval of {held.level:.0%}",
+        )  # fmt: skip
+    tested = len(study.verdicts) > 0
+    yield Item(
+        "Is the number of tests accounted for?", PASSED if tested else OPEN,
+        f"p-values are corrected (Holm) for {study.tests // study.settings.tries} tests in "
+        f"{study.settings.tries} studies of this table" if tested else "no block was tested",
+    )  # fmt: skip
+    important = [verdict for verdict in study.verdicts if verdict.state == IMPORTANT]
+    agreeing = {model for verdict in important for model in verdict.gains}
+    yield Item(
+        "Do other models and resamples agree?", PASSED if important else OPEN,
+        f"{', '.join(sorted(agreeing))} agree in sign, as do four fifths of resampled sets" if important
+        else "there is no claim to confirm",
+    )  # fmt: skip
+    yield Item("Are errors of the values used?", *_errors(study))
+    yield Item("Would more compositions help?", *_curve(study))
+    censored = int((table.censored != 0).sum())
+    if censored:
+        answer = {None: OPEN, True: PASSED, False: FAILED}[study.robust]
+        yield Item("Do bounds decide the result?", answer, f"{censored} of {len(table)} values are bounds")
+    yield Item(
+        "Was a cause shown?", FAILED,
+        "no study of existing glasses shows one; claims name what is not excluded, and what would refute them",
+    )  # fmt: skip
+
+
+def _optimism(study: Study) -> tuple[str, str]:
+    rung = next((rung for rung in study.rungs if rung.name == "replica"), None)
+    if rung is None:
+        return PASSED, "there are no replicas"
+    careless, honest = rung.score(study.best).r2, study.composition.score(study.best).r2
+    return PASSED, f"R² would read {careless:.2f} with replicas on both sides; {honest:.2f} is what is reported"
+
+
+def _families(study: Study) -> tuple[str, str]:
+    rung = next((rung for rung in study.rungs if rung.name == "family"), None)
+    if rung is None:
+        return OPEN, "fewer than three families are named; nothing is claimed beyond those at hand"
+    r2 = rung.score(study.best).r2
+    return (PASSED if r2 > 0 else FAILED), f"R² {r2:.2f} with each of {rung.sets} families left out"
+
+
+def _beats_composition(study: Study) -> tuple[str, str]:
+    names = [score.model for score in study.composition.scores]
+    if "linear" not in names:
+        return OPEN, "the composition is not among the features"
+    best, bar = study.composition.score(study.best), study.composition.score("linear")
+    p = corrected(bar.losses - best.losses, np.arange(len(study.glasses)))[2]
+    told = f"R² {best.r2:.2f} against {bar.r2:.2f} of the linear model in composition (p = {p:.2g})"
+    return (PASSED if p <= study.settings.alpha else FAILED), told
+
+
+def _errors(study: Study) -> tuple[str, str]:
+    if not np.isfinite(study.glasses.error).any():
+        return FAILED, "there are neither errors nor replicas enough to estimate them"
+    origin = "as given" if np.isfinite(study.table.error).all() else "from the scatter of replicas"
+    return PASSED, f"standard errors {origin} are the weights of the compositions"
+
+
+def _curve(study: Study) -> tuple[str, str]:
+    if len(study.curve) < 2:
+        return OPEN, "too few compositions for a learning curve"
+    (_, before, _), (_, last, error) = study.curve[-2:]
+    rising = last - before > error
+    told = (
+        f"R² {'still' if rising else 'no longer'} rises from {study.curve[-2][0]} to {study.curve[-1][0]} compositions"
+    )
+    return (PASSED if rising else FAILED), told

@@ -1,0 +1,162 @@
+"""claims.yaml: what a study claims, how large the effect is, what else could explain it, and what would refute it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import InputError
+from ..files import file_hash, write_bytes
+from .blocks import label
+from .study import Study
+from .verdicts import IMPORTANT, NOT_SEPARABLE, Verdict, sentence
+
+_ALTERNATIVE = 0.3
+
+
+def claimed(study: Study) -> list[Verdict]:
+    """The verdicts in the order of the page: without sets of blocks of which one is important by itself."""
+    alone = {verdict.blocks[0] for verdict in study.verdicts if len(verdict.blocks) == 1 and verdict.state == IMPORTANT}
+    return [v for v in study.verdicts if len(v.blocks) == 1 or not alone & set(v.blocks)]
+
+
+def as_claims(study: Study, sources: dict[str, str]) -> dict[str, Any]:
+    """The content of claims.yaml; `sources` maps the files that were read to their SHA-256."""
+    table, settings = study.table, study.settings
+    best = study.composition.score(study.best)
+    content: dict[str, Any] = {
+        "naglass": __version__,
+        "target": table.name,
+        "unit": table.unit,
+        "learned_as": "log10" if study.scale.logarithm else "linear",
+        "sources": sources,
+        "rows": len(table),
+        "compositions": len(study.glasses),
+        "families": len(set(study.glasses.families) - {""}),
+        "seed": settings.seed,
+        "alpha": settings.alpha,
+        "studies_of_this_table": settings.tries,
+        "tests": study.tests,
+        "model": study.best,
+        "R2_compositions_left_out": {"value": _round(best.r2), "interval_95": _pair(best.r2_interval)},
+        "splits": {
+            rung.name: {
+                "sets": rung.sets,
+                "largest": max(rung.sizes),
+                "R2": {score.model: _round(score.r2) for score in rung.scores},
+                "evidence": rung.counts,
+            }
+            for rung in study.rungs
+        },
+    }
+    if study.intervals is not None:
+        content["intervals"] = {
+            "level": study.intervals.level,
+            "held": f"{int(study.intervals.inside.sum())} of {len(study.glasses)}",
+        }
+    content["claims"] = [_claim(study, verdict) for verdict in claimed(study)]
+    content["not_possible"] = list(study.refusals)
+    content["limits"] = list(limits(study))
+    content["notes"] = list(table.notes)
+    return content
+
+
+def _claim(study: Study, verdict: Verdict) -> dict[str, Any]:
+    passed = ["composition"] if verdict.state == IMPORTANT else []
+    if study.family_gains.get(verdict.name, -1.0) > 0:
+        passed.append("family")
+    return {
+        "block": list(verdict.blocks),
+        "verdict": verdict.state,
+        "statement": sentence(verdict, study.table.name),
+        "effect": {
+            "R2_lost_without_it": _round(verdict.gain),
+            "interval_95": _pair(verdict.interval),
+            "by_model": {model: _round(gain) for model, gain in verdict.gains.items()},
+        },
+        "p": {
+            "permuted_compositions": _round(verdict.null.p),
+            "conditional": _round(verdict.conditional),
+            "corrected": _round(verdict.corrected),
+        },
+        "stability": None if verdict.stability != verdict.stability else _round(verdict.stability),
+        "compositions": len(study.glasses),
+        "splits_passed": passed,
+        "alternatives_not_excluded": list(alternatives(study, verdict)),
+        "would_be_refuted_by": refutation(study, verdict),
+        "reasons": list(verdict.reasons),
+    }
+
+
+def alternatives(study: Study, verdict: Verdict) -> Iterator[str]:
+    """What else could stand behind an effect."""
+    for other, value in sorted(verdict.correlations.items(), key=lambda item: -item[1]):
+        if value >= _ALTERNATIVE:
+            yield f"{label(other)} (correlation {value:.2f})"
+    yield "a property that was not measured and varies with the block"
+
+
+def refutation(study: Study, verdict: Verdict) -> str:
+    """The observation that would show a verdict to be wrong."""
+    who = " and ".join(label(block) for block in verdict.blocks)
+    if verdict.state == IMPORTANT:
+        return (
+            f"new compositions, of any family, whose {study.table.name} is predicted as well without {who} as with it"
+        )
+    if verdict.state == NOT_SEPARABLE:
+        other = max(verdict.correlations, key=verdict.correlations.__getitem__)
+        return f"compositions that differ in {who} at equal {label(other)}, or the reverse"
+    return f"a significant loss without {who} in a study with more compositions"
+
+
+def limits(study: Study) -> Iterator[str]:
+    """What every claim of the study is subject to."""
+    table = study.table
+    yield "these are correlations that hold for compositions left out; no experiment changed one block alone"
+    yield f"nothing is said beyond the range of the {len(study.glasses)} compositions"
+    if len(set(table.families) - {""}) < 3:
+        yield "transfer to other families of glasses was not tested"
+    if table.potential:
+        rate = table.quench_rate_K_per_ps
+        fast = f"at {rate:g} K/ps" if rate else "within picoseconds to nanoseconds"
+        yield f"simulated glasses were quenched {fast}, many orders of magnitude faster than laboratory glasses"
+    if table.potential == "rigid-ion":
+        yield "rigid-ion potentials order V–O lengths wrongly; nothing is said about V–O bonds"
+    if (table.censored != 0).any():
+        held = {None: "no claim rests on them", True: "the claims hold if they lie a standard deviation further out"}
+        told = held.get(study.robust, "the claims do NOT hold if they lie a standard deviation further out")
+        yield f"{int((table.censored != 0).sum())} values are bounds and were taken at their bound; {told}"
+    if table.several_temperatures:
+        yield "targets were brought to one temperature by a slope against 1/T that all glasses share"
+    if table.carrier:
+        yield f"the conductivity is that of {table.carrier}"
+
+
+def write_claims(path: Path, content: dict[str, Any]) -> None:
+    """Write claims.yaml."""
+    import io
+
+    from ruamel.yaml import YAML
+
+    yaml, text = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.default_flow_style, yaml.width, yaml.sort_base_mapping_type_on_output = False, 110, False
+    yaml.allow_unicode = True
+    yaml.dump(content, text)
+    write_bytes(path, text.getvalue().encode())
+
+
+def hashes(paths: list[Path]) -> dict[str, str]:
+    """SHA-256 of files, and of the manifests of runs, by their names as given; InputError for one that is gone."""
+    try:
+        files = [path / "products" / "report" / "manifest.json" if path.is_dir() else path for path in paths]
+        return {str(path): file_hash(file) for path, file in zip(paths, files, strict=True) if file.is_file()}
+    except OSError as error:
+        raise InputError(f"{error.filename}: {error.strerror}") from None
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _pair(values: tuple[float, float]) -> list[float]:
+    return [_round(value) for value in values]

@@ -1,0 +1,199 @@
+"""A study: from a table to what can be claimed of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ..errors import InputError
+from .glasses import Glasses
+from .importance import Importance, corrected, folds_of, importance
+from .intervals import Intervals, groups_needed, held_out_intervals
+from .leaks import refuse_leaks
+from .models import COMPOSITION, MODELS, quiet
+from .null import PERMUTATIONS
+from .splits import Rung, Score, ladder, learning_curve
+from .table import Scale, Table, collapsed, prepared, scale_of
+from .verdicts import IMPORTANT, Verdict, correlations, sets_to_test, verdicts
+
+LEAST_GLASSES = 5
+_LEAST_FOR_IMPORTANCE = 8
+#: Levels of the prediction intervals, the first for which there are compositions enough.
+LEVELS = (0.95, 0.9)
+_BARS = ("mean", "linear")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a study does. `alpha` is the chance of a false claim in the whole study; `tries` counts the studies that
+    were made of the same table, by which it is divided.
+    """
+
+    models: tuple[str, ...] = MODELS
+    scale: str = "auto"
+    alpha: float = 0.05
+    tries: int = 1
+    permutations: int = PERMUTATIONS
+    seed: int = 0
+
+    def __post_init__(self):
+        if unknown := [model for model in self.models if model not in MODELS]:
+            raise InputError(f"models: {unknown[0]!r} is not known; known are {', '.join(MODELS)}")
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that a study found. `refusals` tell what could not be said, and why."""
+
+    table: Table
+    scale: Scale
+    settings: Settings
+    glasses: Glasses
+    rungs: tuple[Rung, ...]
+    best: str
+    importances: tuple[Importance, ...] = ()
+    correlations: dict[str, dict[str, float]] = field(default_factory=dict)
+    verdicts: tuple[Verdict, ...] = ()
+    tests: int = 0
+    intervals: Intervals | None = None
+    curve: tuple[tuple[int, float, float], ...] = ()
+    refusals: tuple[str, ...] = ()
+    family_gains: dict[str, float] = field(default_factory=dict)
+    robust: bool | None = None
+
+    @property
+    def composition(self) -> Rung:
+        """The split that leaves out compositions."""
+        return next(rung for rung in self.rungs if rung.name == "composition")
+
+    @property
+    def unit(self) -> str:
+        """Of the target as it is learned."""
+        return self.scale.unit(self.table.unit)
+
+
+def study(table: Table, settings: Settings, note: Callable[[str], None] = lambda _: None) -> Study:
+    """Learn the target of a table, with every split by composition. `note` is told what is being done.
+
+    Raises InputError for a table that leaks its target, or has too few compositions for anything.
+    """
+    scale = check(table, settings)
+    count = len(table.names)
+    rng = np.random.default_rng(settings.seed)
+    with quiet():
+        learned = prepared(table, scale)
+        glasses = collapsed(learned)
+        models = _models(settings.models, glasses)
+        note("leaving out replicas, compositions, families")
+        rungs = tuple(ladder(learned, glasses, models, rng, settings.seed))
+        best, adequate = _adequate(next(rung for rung in rungs if rung.name == "composition").scores)
+        found = Study(table, scale, settings, glasses, rungs, best)
+        level = next((level for level in LEVELS if count > groups_needed(level)), None)
+        refusals = []
+        if level is None:
+            refusals.append(
+                f"no prediction intervals: {count} compositions; left out one by one, those of 90 % take "
+                f"{groups_needed(0.9) + 1}"
+            )
+        else:
+            note("prediction intervals")
+            found = replace(found, intervals=held_out_intervals(glasses, best, level, rng, settings.seed))
+        found = replace(found, curve=tuple(learning_curve(glasses, best, rng, settings.seed)))
+        needed = max(_LEAST_FOR_IMPORTANCE, len(glasses.blocks) + 3)
+        if count < needed:
+            refusals.append(
+                f"no claims about blocks: {count} compositions for {len(glasses.blocks)} blocks, {needed} are needed; "
+                "still possible: predictions, and fewer blocks"
+            )
+        elif not adequate:
+            refusals.append(
+                f"no claims about blocks: no model predicts {table.name} of compositions left out better than the mean"
+            )
+        elif len(glasses.blocks) < 2:
+            refusals.append("no claims about blocks: there is only one, and nothing to compare it with")
+        else:
+            found = _judged(found, adequate, rng, note)
+        return replace(found, refusals=tuple(refusals))
+
+
+def check(table: Table, settings: Settings) -> Scale:
+    """How the target is learned. Raises InputError for a table that cannot be studied."""
+    scale = scale_of(table, settings.scale)
+    refuse_leaks(table, scale)
+    if (count := len(table.names)) < LEAST_GLASSES:
+        raise InputError(
+            f"{count} compositions: at least {LEAST_GLASSES} are needed to leave any out; still possible: to compare "
+            "them one by one"
+        )
+    return scale
+
+
+def _judged(found: Study, adequate: Sequence[str], rng: np.random.Generator, note: Callable[[str], None]) -> Study:
+    """With importance, verdicts, and the checks that the verdicts are put to."""
+    glasses, settings = found.glasses, found.settings
+    tied = correlations(glasses)
+    sets = sets_to_test(glasses, tied)
+    folds = folds_of(len(glasses), rng)
+    importances = []
+    for model in adequate:
+        note(f"importance by {model}")
+        importances.append(importance(glasses, model, folds, sets, settings.seed))
+    note("compositions permuted")
+    judged = verdicts(
+        glasses, sets, importances, tied, rng, alpha=settings.alpha / settings.tries,
+        permutations=settings.permutations, rigid_ion=found.table.potential == "rigid-ion",
+    )  # fmt: skip
+    claimed = [verdict for verdict in judged if verdict.state == IMPORTANT]
+    return replace(
+        found,
+        importances=tuple(importances),
+        correlations=tied,
+        verdicts=tuple(judged),
+        tests=len(sets) * settings.tries,
+        family_gains=_by_family(found, claimed, adequate[0]) if claimed else {},
+        robust=_robust(found, claimed, rng) if claimed and (found.table.censored != 0).any() else None,
+    )
+
+
+def _models(asked: Sequence[str], glasses: Glasses) -> list[str]:
+    """With the bars that every model has to pass, without those that cannot be fitted."""
+    wanted = [model for model in MODELS if model in asked or model in _BARS]
+    return [model for model in wanted if model != "linear" or COMPOSITION in glasses.blocks]
+
+
+def _adequate(scores: Sequence[Score]) -> tuple[str, list[str]]:
+    """The model that errs least on compositions left out, and those that are no worse within a standard error, the best
+    first. The bars count as models only for the first; none is adequate that does not beat the mean.
+    """
+    able = [score for score in scores if score.model not in _BARS]
+    best = min(able or scores, key=lambda score: score.losses.sum())
+    chosen = [best.model]
+    for score in able:
+        if score is not best:
+            mean, error, _ = corrected(score.losses - best.losses, np.arange(len(best.losses)))
+            if mean <= error and score.r2 > 0:
+                chosen.append(score.model)
+    return best.model, chosen if best.r2 > 0 and best in able else []
+
+
+def _by_family(found: Study, claimed: Sequence[Verdict], model: str) -> dict[str, float]:
+    """R² lost by a refit without each claimed block, on families left out; empty without families."""
+    rung = next((rung for rung in found.rungs if rung.name == "family"), None)
+    if rung is None:
+        return {}
+    glasses = found.glasses
+    families = sorted(set(glasses.families))
+    folds = np.array([families.index(family) for family in glasses.families])
+    sets = {verdict.name: verdict.blocks for verdict in claimed}
+    rises = importance(glasses, model, folds, sets, found.settings.seed).rises
+    bar = rung.score("mean").losses.sum()
+    return {name: float(rises[name]["dropped"].sum() / bar) for name in sets}
+
+
+def _robust(found: Study, claimed: Sequence[Verdict], rng: np.random.Generator) -> bool:
+    """Whether the claims hold with every bound moved by a standard deviation of the target away from it."""
+    from .null import null_test
+
+    moved = collapsed(prepared(found.table, found.scale, float(found.glasses.target.std())))
+    limit = found.settings.alpha
+    return all(null_test(moved, v.blocks, rng, found.settings.permutations).p <= limit for v in claimed)

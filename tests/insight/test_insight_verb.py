@@ -1,0 +1,97 @@
+"""The verb on a table of its own: page, claims and messages."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from support.jobs import called
+
+pytestmark = pytest.mark.slow
+
+HEAD = [
+    "glass", "series", "replica", "Na2O (mol-%)", "TiO2 (mol-%)", "P2O5 (mol-%)", "mean_n", "P-O-P angle (deg)",
+    "density (g/cm3)", "D (cm2/s)",
+]  # fmt: skip
+
+
+@pytest.fixture
+def table(tmp_path):
+    """20 compositions, two replicas each, three series: D follows mean_n, which does not follow the composition."""
+    rng = np.random.default_rng(8)
+    with open(tmp_path / "glasses.csv", "w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(HEAD)
+        for k in range(20):
+            sodium, titania = rng.uniform(30, 50), rng.uniform(2, 15)
+            linked = rng.normal(1.5, 0.4)
+            level = -9 + 1.2 * (linked - 1.5) + 0.02 * (sodium - 40) + 0.1 * rng.normal()
+            for replica in range(2):
+                shares = [f"{share:.2f}" for share in (sodium, titania, 100 - sodium - titania)]
+                angle, density = rng.normal(135, 3), 2.5 + 0.01 * titania + rng.normal(0, 0.03)
+                value = f"{10 ** (level + 0.05 * rng.normal()):.3e}"
+                mean = f"{linked + rng.normal(0, 0.02):.3f}"
+                writer.writerow(
+                    [f"g{k}", "ABC"[k % 3], replica, *shares, mean, f"{angle:.2f}", f"{density:.3f}", value]
+                )
+    return tmp_path
+
+
+def test_a_table_becomes_a_page_and_claims(table):
+    words = ["insight", "glasses.csv", "--target", "D", "--group", "glass", "--family", "series", "--models", "ridge"]
+    words += ["--replica", "replica"]
+    more = ["--permutations", "199", "--design", "2", "--density", "2.6", "--atoms", "60", "-o", "out"]
+    done = called(*words, *more, cwd=table)
+    assert done.returncode == 0, done.stderr
+    assert "D: 40 rows of 20 compositions in 3 families\n" in done.stdout
+    assert "D depends on medium-range order beyond what the other blocks tell." in done.stdout
+    claims = YAML(typ="safe").load(table / "out" / "claims.yaml")
+    found = {claim["block"][0]: claim for claim in claims["claims"] if len(claim["block"]) == 1}
+    assert found["medium_range"]["verdict"] == "important"
+    assert found["medium_range"]["splits_passed"] == ["composition", "family"]
+    assert {found[name]["verdict"] for name in ("short_range", "free_volume")} <= {"not shown", "not separable"}
+    assert claims["unit"] == "cm^2/s" and claims["learned_as"] == "log10" and claims["compositions"] == 20
+    assert set(claims["splits"]) == {"replica", "composition", "family"} and not claims["splits"]["replica"]["evidence"]
+    page = (table / "out" / "report.html").read_text()
+    for part in ("Claims", "Referee&#x27;s questions", "R² lost by a refit", "It would be refuted by", "✓ yes"):
+        assert part in page, part
+    assert {path.stem for path in (table / "out" / "figures").iterdir()} >= {"parity", "ladder", "importance"}
+    assert len(YAML(typ="safe").load(table / "out" / "next.yaml")["systems"]) == 2
+    # the same study again is no other try; one with other blocks is
+    again = called(*words, "--permutations", "199", "-o", "out", cwd=table)
+    assert again.returncode == 0 and YAML(typ="safe").load(table / "out" / "claims.yaml")["studies_of_this_table"] == 1
+    assert called(*words[:-2], "--ignore", "replica", "--permutations", "199", "-o", "out", cwd=table).returncode == 0
+    assert YAML(typ="safe").load(table / "out" / "claims.yaml")["studies_of_this_table"] == 2
+
+
+def test_few_compositions_are_told_what_is_still_possible(table):
+    lines = (table / "glasses.csv").read_text().splitlines()
+    (table / "seven.csv").write_text("\n".join(lines[: 1 + 2 * 7]))
+    words = ["--target", "D", "--group", "glass", "--replica", "replica", "--ignore", "series", "-o", "few"]
+    words += ["--models", "ridge"]
+    done = called("insight", "seven.csv", *words, cwd=table)
+    assert done.returncode == 0
+    assert "no claims about blocks: 7 compositions for 4 blocks, 8 are needed; still possible: pred" in done.stdout
+    assert "no prediction intervals: 7 compositions; left out one by one, those of 90 % take 10" in done.stdout
+    (table / "four.csv").write_text("\n".join(lines[: 1 + 2 * 4]))
+    done = called("insight", "four.csv", *words, cwd=table)
+    assert done.returncode == 2
+    assert re.match("4 compositions: at least 5 are needed to leave any out; still possible", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        ("glasses.csv --target x", "target: there is no column 'x'; columns are glass, series"),
+        ("glasses.csv --target D --models oracle", "models: 'oracle' is not known; known are mean, linear"),
+        ("glasses.csv --target D --design 2", "--design: give the density of the proposed glasses"),
+        ("glasses.csv --target D --unit D", "--unit D: must be a name, '=' and a value"),
+        ("none.csv --target D", "none.csv: no such file"),
+    ],
+)
+def test_bad_arguments(table, words, fault):
+    done = called("insight", *words.split(), cwd=table)
+    assert done.returncode == 2 and fault in done.stderr
+    assert not (table / "insight").exists()

@@ -1,0 +1,278 @@
+"""Tables of users: units, compositions, groups, bounds, duplicates, and what is refused and still possible."""
+
+import numpy as np
+import pytest
+
+from naglass_drv.errors import InputError, SetupError
+from naglass_drv.insight.build import build_table
+from naglass_drv.insight.composition import atoms_of, coordinates, molar_mass, normalized
+from naglass_drv.insight.databases import of_database
+from naglass_drv.insight.leaks import refuse_leaks
+from naglass_drv.insight.mapping import Map, read_map
+from naglass_drv.insight.sources import read_frame
+from naglass_drv.insight.table import collapsed, prepared, scale_of
+from naglass_drv.insight.units import converted, number, split_head
+
+HEAD = "glass,Na2O (mol%),P2O5 (mol%),TiO2 (mol%),mean_n,D (cm²/s)"
+ROWS = """\
+a,40,50,10,1.0,1e-9
+a,40,50,10,1.1,2e-9
+b,45,45,10,1.3,<1e-10
+c,50,40,10,1.4,4.0(5)e-9
+d,50,45,5,1.7,6e-9
+"""
+
+
+def table(tmp_path, text, whose="", **given):
+    path = tmp_path / "glasses.csv"
+    path.write_text(text)
+    return build_table([read_frame(path)], Map(**{"target": "D", **given}), whose)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "error", "bound"),
+    [
+        ("1.5e-9", 1.5e-9, None, 0),
+        ("<1E-10", 1e-10, None, -1),
+        ("≥ 3", 3.0, None, 1),
+        ("1.25(4)", 1.25, 0.04, 0),
+        ("4.0(5)e-9", 4.0e-9, 5e-10, 0),
+        ("−2.0 ± 0.3", -2.0, 0.3, 0),
+        (".5", 0.5, None, 0),
+    ],
+)
+def test_numbers_as_people_write_them(text, value, error, bound):
+    read = number(text)
+    assert (read.value, read.bound) == (pytest.approx(value), bound)
+    assert np.isnan(read.error) if error is None else read.error == pytest.approx(error)
+
+
+def test_what_is_no_number_is_said_so():
+    assert number("n/a") is None and number("") is None
+    with pytest.raises(InputError, match="'1,5' is not a number; decimals take a point"):
+        number("1,5")
+    with pytest.raises(InputError, match="'about 3' is not a number"):
+        number("about 3")
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "unit"),
+    [
+        ("D (cm²/s)", "D", "cm^2/s"),
+        ("conductivity [S cm⁻¹]", "conductivity", "S cm^-1"),
+        ("temperature_K", "temperature", "K"),
+        ("Na2O_mol_percent", "Na2O", "mol%"),
+        ("mean_n", "mean_n", None),
+    ],
+)
+def test_heads_tell_names_and_units(head, name, unit):
+    assert split_head(head) == (name, unit)
+
+
+def test_units_are_converted():
+    assert converted(1e-5, "cm²/s", "m^2/s") == pytest.approx(1e-9)
+    assert converted(25.0, "degC", "K") == pytest.approx(298.15)
+    assert converted(2.0, "degC", "K", delta=True) == pytest.approx(2.0)
+    with pytest.raises(InputError, match="S/m cannot be converted to m\\^2/s"):
+        converted(1.0, "S/m", "m^2/s")
+    with pytest.raises(InputError, match="'furlongs per' is not a unit"):
+        converted(1.0, "furlongs per", "m")
+
+
+def test_a_table_is_read_with_its_units_bounds_and_groups(tmp_path):
+    found = table(tmp_path, f"{HEAD}\n{ROWS}", group="glass", units={"D": "m^2/s"})
+    assert found.unit == "m^2/s" and found.target[0] == pytest.approx(1e-13)
+    assert list(found.censored) == [0, 0, -1, 0, 0]
+    assert found.error[3] == pytest.approx(5e-14)
+    assert list(found.groups) == ["a", "a", "b", "c", "d"]
+    assert found.blocks["composition"] == ("Na2O", "TiO2") and found.blocks["medium_range"] == ("mean_n",)
+    assert scale_of(found).logarithm
+
+
+def test_rows_of_one_composition_are_a_group_by_themselves(tmp_path):
+    found = table(tmp_path, f"{HEAD}\n{ROWS}", ignore=["glass"])
+    assert list(found.groups)[:2] == ["40 Na2O · 50 P2O5 · 10 TiO2"] * 2 and len(found.names) == 4
+
+
+def test_compositions_are_closed():
+    shares = normalized([[20, 30, 50.02]], ["Na2O", "V2O5", "P2O5"], "mol%", ["1"])
+    assert shares.sum() == pytest.approx(100, abs=1e-12)
+    # 50 wt% each
+    by_mass = normalized([[50, 50]], ["Na2O", "P2O5"], "wt%", ["1"])[0]
+    sodium = (50 / molar_mass("Na2O")) / (50 / molar_mass("Na2O") + 50 / molar_mass("P2O5"))
+    assert by_mass[0] == pytest.approx(100 * sodium)
+    with pytest.raises(InputError, match="line 7: the shares of Na2O, P2O5 add up to 1, not 100; are these fractions"):
+        normalized([[0.4, 0.6]], ["Na2O", "P2O5"], "mol%", ["line 7"])
+
+
+def test_log_ratios_undo_the_closure():
+    shares = np.array([[40.0, 10, 50], [30, 20, 50], [20, 20, 60]])
+    ratios, names = coordinates(shares, ["Na2O", "V2O5", "P2O5"], logarithms=True)
+    assert names == ["ln(Na2O/P2O5)", "ln(V2O5/P2O5)"]
+    np.testing.assert_allclose(ratios[0], np.log([40 / 50, 10 / 50]))
+    with pytest.raises(InputError, match="some glasses have no Na2O"):
+        coordinates(np.array([[0.0, 50, 50], [10, 40, 50]]), ["Na2O", "V2O5", "P2O5"], logarithms=True)
+
+
+def test_formulas():
+    assert atoms_of("Li1.3Al0.3Ti1.7(PO4)3") == pytest.approx({"Li": 1.3, "Al": 0.3, "Ti": 1.7, "P": 3, "O": 12})
+    for text, fault in (("Na2(O", "not a formula"), ("Xq2", "not an element"), ("Na2O)", "brackets"), ("", "formula")):
+        with pytest.raises(InputError, match=fault):
+            atoms_of(text)
+
+
+def test_repeated_rows_are_one_and_replicas_stay(tmp_path):
+    text = f"{HEAD},paper\n" + ROWS.replace("\n", ",x\n") + "c,50,40,10,1.4,4.0(5)e-9,y\n"
+    found = table(tmp_path, text, group="glass", source="paper")
+    assert len(found) == 5 and "1 row repeated another" in found.notes[-1]
+
+
+def test_errors_and_replicas_make_weights(tmp_path):
+    text = "glass,x,D (1),s (1)\na,1,1,0.1\na,1.1,3,0.1\nb,2,4,0.4\nc,3,5,0.1\n"
+    given = collapsed(prepared(t := table(tmp_path, text, group="glass", error="s"), scale_of(t, "linear")))
+    assert given.target[0] == pytest.approx(2.0) and given.error[0] == pytest.approx(0.1 / np.sqrt(2))
+    assert given.weights()[1] < given.weights()[2]
+
+
+def test_temperatures_are_brought_together(tmp_path):
+    lines = [
+        f"{glass},{x},{T},{10 ** (offset - 2000 / T):.6e}"
+        for glass, x, offset in (("a", 1, -3), ("b", 2, -4), ("c", 3, -4.5))
+        for T in ((300, 350, 400) if glass != "c" else (300, 400))
+    ]
+    text = "glass,x,T (K),D (m2/s)\n" + "\n".join(lines)
+    found = table(tmp_path, text, group="glass", temperature="T")
+    glasses = collapsed(prepared(found, scale_of(found, "log")))
+    assert glasses.target[0] - glasses.target[1] == pytest.approx(1.0, abs=1e-6)
+    assert glasses.target[1] - glasses.target[2] == pytest.approx(0.5, abs=1e-6)
+    alone = "glass,x,T (K),D (m2/s)\na,1,300,1\nb,2,400,2\nc,3,500,4\n"
+    found = table(tmp_path, alone, group="glass", temperature="T")
+    with pytest.raises(InputError, match="cannot be told apart; still possible"):
+        prepared(found, scale_of(found))
+
+
+BAD = {
+    "no groups": ("x,D (1)\n1,2\n2,3\n", {}, "no groups: name the column .* Still possible: a plot"),
+    "one group": ("g,x,D (1)\na,1,2\na,2,4\n", {"group": "g"}, r"all rows are of one group \(a\).*its mean, 3, and"),
+    "no unit": ("g,x,D\na,1,2\nb,2,4\n", {"group": "g"}, "target: D has no unit; write it into the head"),
+    "wrong target": (
+        "g,x,D (1)\na,1,2\n",
+        {"group": "g", "target": "d"},
+        "no column 'd'; did you mean 'D'|columns are",
+    ),
+    "constant": ("g,x,y,D (1)\na,1,5,2\nb,1,6,4\n", {"group": "g", "features": ["x", "y"]}, r"x is constant \(1\)"),
+    "missing": ("g,x,y,D (1)\na,,5,2\nb,,6,4\n", {"group": "g", "features": ["x"]}, "x has no value in any row"),
+    "nothing left": ("g,x,D (1)\na,1,2\nb,1,4\n", {"group": "g"}, "no feature is left"),
+    "text": ("g,x,D (1)\na,red,2\nb,2,4\n", {"group": "g", "features": ["x"]}, ":2: x: 'red' is not a number"),
+    "no target value": ("g,x,D (1)\na,1,\nb,2,\n", {"group": "g"}, "no row has a value of D"),
+    "constant target": ("g,x,D (1)\na,1,2\nb,2,2\n", {"group": "g"}, "D is 2 in every row"),
+    "an oxide alone": (f"{HEAD}\n{ROWS}", {"group": "glass", "blocks": {"v": ["TiO2"]}}, "none changes alone"),
+    "split replica": (f"{HEAD}\n{ROWS}e,40,50,10,1.2,2e-9\n", {"group": "glass"}, "same composition .* in group 'a'"),
+    "no such where": (f"{HEAD}\n{ROWS}", {"where": {"glass": "z"}}, "where glass=z: no row has it"),
+    "conductivity": (HEAD.replace("cm²/s", "S/cm") + f"\n{ROWS}", {}, "is a conductivity; say whose"),
+    "carriers": ("g,x,kind,D (S/m)\na,1,Na,2\nb,2,total,4\n", {"group": "g", "carrier": "kind"}, "are not pooled"),
+    "unit": ("g,x,D (1)\na,1,2\nb,2,4\n", {"group": "g", "units": {"D": "m"}}, "D: 1 cannot be converted to m"),
+    "error": ("g,x,D (1),s\na,1,2,0\nb,2,4,1\n", {"group": "g", "error": "s"}, "s is 0; the error of D is above"),
+}
+
+
+@pytest.mark.parametrize(("text", "given", "fault"), BAD.values(), ids=BAD)
+def test_bad_tables_are_named(tmp_path, text, given, fault):
+    with pytest.raises(InputError, match=fault):
+        table(tmp_path, text, **given)
+
+
+def test_bad_files_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text("x,x\n1,2\n")
+    (tmp_path / "b.pdf").write_text("")
+    (tmp_path / "c.csv").write_text("")
+    (tmp_path / "d.csv").write_text("x,y\n")
+    faults = {"b.pdf": "not a table", "c.csv": "cannot be read as csv", "d.csv": "no rows", "e.csv": "no such file"}
+    for name, fault in faults.items():
+        with pytest.raises(InputError, match=fault):
+            read_frame(tmp_path / name)
+    (tmp_path / "map.yaml").write_text("target: D\ngruop: g\n")
+    with pytest.raises(InputError, match="map.yaml: gruop: .*known are target, group"):
+        read_map(tmp_path / "map.yaml")
+
+
+@pytest.mark.parametrize(("suffix", "package"), [(".parquet", "pyarrow"), (".xlsx", "openpyxl")])
+def test_optional_formats_are_read_or_the_package_is_named(tmp_path, suffix, package):
+    pandas = pytest.importorskip("pandas")
+    path = tmp_path / f"table{suffix}"
+    frame = pandas.DataFrame({"g": ["a", "b"], "D (1)": [1.5, 2.5]})
+    try:
+        frame.to_parquet(path) if suffix == ".parquet" else frame.to_excel(path, index=False)
+    except ImportError:
+        path.write_bytes(b"PAR1")
+        with pytest.raises(SetupError, match=f"takes the package {package}: pip install {package}"):
+            read_frame(path)
+    else:
+        assert [str(cell) for cell in read_frame(path)["D (1)"]] == ["1.5", "2.5"]
+
+
+def leaking(rng, columns):
+    lines = []
+    for glass in range(14):
+        for replica in range(2):
+            target = glass * 0.7 % 3 + 5 + 0.1 * rng.normal()
+            cells = {"x": rng.normal(), "own": 3 * target + 1, "root": np.exp(target), "noise": rng.normal() + glass}
+            cells["noisy"] = 20 * rng.normal() if replica == 9 else target + 3 * np.sin(glass)
+            lines.append(",".join([f"g{glass}", f"{target!r}", *(repr(float(cells[name])) for name in columns)]))
+    return "g,D (1)," + ",".join(columns) + "\n" + "\n".join(lines)
+
+
+def test_the_target_among_the_features_is_refused(tmp_path):
+    rng = np.random.default_rng(1)
+    for column, told in (("own", "correlation"), ("root", "correlation"), ("noisy", "between replicas")):
+        found = table(tmp_path, leaking(rng, ["x", column]), group="g")
+        with pytest.raises(InputError, match=f"features: {column} tells D itself: .*{told}"):
+            refuse_leaks(found, scale_of(found))
+    found = table(tmp_path, leaking(rng, ["x", "noise"]), group="g")
+    refuse_leaks(found, scale_of(found))
+
+
+def test_one_glass_in_two_groups_is_refused(tmp_path):
+    text = "g,x,y,z,D (1)\na,1.5,2.5,3.5,1\nb,1.5,2.5,3.5,2\nc,2,3,4,5\n"
+    found = table(tmp_path, text, group="g")
+    with pytest.raises(InputError, match="have the same features, but are in the groups 'a' and 'b'"):
+        refuse_leaks(found, scale_of(found))
+
+
+def test_sciglass_is_joined_by_glass(tmp_path):
+    """Only the form of its files: tabs, and ASCII 127 between the parts of a composition."""
+    (tmp_path / "SciGK.csv").write_text("KOD\tGLASNO\tDENSITY\n7\t1\t2.4\n7\t2\t2.5\n9\t1\t2.7\n")
+    parts = (
+        [["Na2O", "1", "30.0", "40"], ["P2O5", "1", "70.0", "60"]],
+        [["Na2O", "1", "40", "50"], ["V2O5", "1", "60", "50"]],
+    )
+    texts = ["\x7f" + "\x7f".join(cell for part in each for cell in part) + "\x7f" for each in parts]
+    (tmp_path / "Gcomp.csv").write_text(f"Kod\tGlasNo\tComposition\n7\t1\t{texts[0]}\n9\t1\t{texts[1]}\n")
+    frames = [read_frame(tmp_path / name) for name in ("SciGK.csv", "Gcomp.csv")]
+    frames, given = of_database("sciglass", frames, Map(target="DENSITY", units={"DENSITY": "g/cm3"}))
+    found = build_table(frames, given)
+    assert found.components == ("Na2O", "P2O5", "V2O5") and list(found.sources) == ["7", "9"]
+    np.testing.assert_allclose(found.shares, [[40, 60, 0], [50, 0, 50]])
+    with pytest.raises(InputError, match="sciglass: give two files"):
+        of_database("sciglass", frames, given)
+
+
+def test_obelix_has_formulas_bounds_and_duplicates(tmp_path):
+    head = "ID,Reduced Composition,Ionic conductivity (S cm-1),IC (Total),IC (Bulk),a,Family,DOI"
+    rows = ["1,Li7La3Zr2O12,<1E-10,,,12.9,garnet,x", "2,Li3PS4,1.5E-4,,,8.6,thio,y", "3,Li3PS4,1.5E-4,,,8.6,thio,z"]
+    (tmp_path / "all.csv").write_text("\n".join([head, *rows, "4,Li6PS5Cl,2e-3,1e-3,,9.8,argyrodite,z"]))
+    frames, given = of_database("obelix", [read_frame(tmp_path / "all.csv")], Map(target="Ionic conductivity"))
+    found = build_table(frames, given, "total")
+    assert len(found) == 3 and found.unit == "S cm^-1" and list(found.censored) == [-1, 0, 0]
+    assert list(found.families) == ["garnet", "thio", "argyrodite"]
+    assert found.shares[1][found.components.index("Li")] == pytest.approx(100 * 3 / 8)
+    with pytest.raises(InputError, match="not a file of obelix: it has no column 'True Composition'"):
+        of_database("obelix", [read_frame(tmp_path / "all.csv").drop(columns="Reduced Composition")], given)
+
+
+def test_interglad_has_oxides_and_numbers_of_glasses(tmp_path):
+    text = "Glass No.,Reference,Na2O (mol%),SiO2 (mol%),Density (g/cm3)\n11,A,20,80,2.4\n12,B,25,75,2.45\n"
+    (tmp_path / "export.csv").write_text(text)
+    frames, given = of_database("interglad", [read_frame(tmp_path / "export.csv")], Map(target="Density"))
+    found = build_table(frames, given)
+    assert list(found.groups) == ["11", "12"] and list(found.sources) == ["A", "B"]
