@@ -15,7 +15,7 @@ from naglass_drv.config.load import load, load_study
 from naglass_drv.dataset.frames import read_labeled
 from naglass_drv.engines.cp2k.theory.levels import label_of, level, method_in
 from naglass_drv.engines.mace.facts import potential_facts
-from naglass_drv.runtime.forecast import Times, forecast
+from naglass_drv.runtime.forecast import Times, forecast, known_times
 from naglass_drv.stages.base import Run
 from naglass_drv.stages.sets import included_e0
 from naglass_drv.workflow.chain import chain
@@ -134,3 +134,15 @@ def test_reference_sets_are_what_their_card_says(name, of_level, most):
     audit = json.loads((folder / f"audit-{name}.json").read_text())
     assert audit["frames"] == len(whole)
     assert sum(path.stat().st_size for path in folder.glob("*.gz")) < 5e6
+
+
+def test_the_glass_on_a_crystal_is_of_a_thousand_atoms_in_less_than_an_hour():
+    folder = EXAMPLES / "glass-ceramic"
+    study = load_study(folder / "input.yaml", checks=[Checks()])
+    expected = forecast(
+        chain(study.by_round, study.systems, study.seed), stages.load, folder, folder / "run", {}, 2, known_times()
+    )
+    assert {stage: row.tasks for stage, row in expected.rows.items()} == {
+        "glass": 1, "interface": 1, "md": 1, "analysis": 2, "report": 1
+    }  # fmt: skip
+    assert expected.wall_s < 3600

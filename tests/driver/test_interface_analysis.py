@@ -1,0 +1,90 @@
+"""What the analysis and the page say of a crystal against a glass whose surfaces are known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from naglass_drv.analysis.interface_rows import interfaces as rows
+from naglass_drv.analysis.interfaces import interface
+from naglass_drv.config.schema import Analysis
+from naglass_drv.interface.crystal import read_crystal
+from naglass_drv.interface.joining import melt_against
+from naglass_drv.interface.slabs import chosen, listed, slab
+from naglass_drv.report.figures_interface import profiles
+
+CRYSTAL = Path(__file__).parents[1] / "data" / "crystals" / "NVP_R-3c_Na3_ewald_ordered.cif"
+GLASS = {"Na": 2, "V4+": 1, "P": 2, "O": 8}
+
+
+@pytest.fixture(scope="module")
+def cell():
+    crystal = read_crystal(CRYSTAL)
+    cut = slab(crystal, chosen(listed(crystal, (0, 0, 1))), thickness_A=20, lateral_A=8)
+    bulk = cut.atoms.copy()
+    bulk.cell[2] = [0.0, 0.0, cut.thickness_A]
+    return melt_against(cut, GLASS, 2.6, glass_A=20, seed=3), bulk
+
+
+def trajectory(atoms, frames, *, shift=0.0, interval=0.1, seed=1):
+    """Vibrations of 0.08 Å about the places of `atoms`, all moved along z by `shift` (Å) per frame."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for number in range(frames):
+        frame = atoms.copy()
+        frame.positions += rng.normal(0, 0.08, frame.positions.shape) + [0, 0, shift * number]
+        frame.wrap()
+        frame.info = {"time_ps": number * interval, "step": number * 100}
+        made.append(frame)
+    return made
+
+
+def test_surfaces_are_where_the_crystal_ends(cell):
+    made, bulk = cell
+    numbers, curves = interface(trajectory(made.atoms, 40), bulk, Analysis(), replicas=1)
+    assert "reason" not in numbers
+    assert numbers["crystal_A"] == pytest.approx(bulk.cell[2, 2], abs=2.5)
+    similarity, distance = curves["profile/similarity"], curves["distance_A"]
+    assert np.nanmin(similarity[distance < -5]) > 0.7 and np.nanmax(similarity[distance > 5]) < 0.35
+    # every P of the crystal has four oxygens and no bridge to another
+    assert np.nanmax(curves["profile/n_P"][distance < -5]) == 0
+    density = np.nanmean(curves["profile/density_Na"][distance < -5])
+    assert density == pytest.approx(18 / 1447.5, rel=0.35)
+    assert profiles(curves).startswith(b"<?xml")
+
+
+def test_a_cell_that_drifts_as_a_whole_is_the_same_cell(cell):
+    made, bulk = cell
+    wanted = Analysis(hop_window_ps=1.0)
+    still, _ = interface(trajectory(made.atoms, 60), bulk, wanted, replicas=1)
+    moved, _ = interface(trajectory(made.atoms, 60, shift=0.7), bulk, wanted, replicas=1)
+    assert moved["crystal_A"] == pytest.approx(still["crystal_A"], abs=0.3)
+    assert moved["hops"] == still["hops"] == [0, 0, 0]
+
+
+def test_what_cannot_be_said_is_not_said(cell):
+    made, bulk = cell
+    numbers, _ = interface(trajectory(made.atoms, 30), bulk, Analysis(), replicas=1)
+    assert numbers["e_excess"].startswith("e_excess not given: one replica")
+    assert "too short to tell growth" in numbers["no_velocity"] and "u_m_per_s" not in numbers
+    assert "trajectory" in numbers["D"]["reason"] and "trajectory" in numbers["exchange"]["reason"]
+    keys = [row.key for row in rows("i0-800K", numbers)]
+    assert "interface.i0-800K.crystal_A" in keys and not any("u_m_per_s" in key for key in keys)
+
+
+def test_a_surface_that_stands_still_has_a_bound(cell):
+    made, bulk = cell
+    numbers, _ = interface(trajectory(made.atoms, 60, interval=0.5), bulk, Analysis(), replicas=3)
+    assert abs(numbers["u_m_per_s"]) < 3 * numbers["u_m_per_s_err"] + 1
+    assert numbers.get("u_upper_m_per_s", 1.0) < 5.0
+    assert "3 replicas without bulk references" in numbers["e_excess"]
+
+
+def test_a_cell_without_crystal_says_so(cell):
+    made, bulk = cell
+    rng = np.random.default_rng(0)
+    molten = made.atoms.copy()
+    molten.set_scaled_positions(rng.random((len(molten), 3)))
+    numbers, curves = interface(trajectory(molten, 5), bulk, Analysis(), replicas=1)
+    assert numbers["reason"].startswith("no two surfaces at 0 ps") and not curves
+    assert list(rows("x", numbers)) == []
