@@ -8,7 +8,7 @@ from ..wording import digits
 from . import figures_interface
 from .material import Material
 from .measured import all_measured, quantities
-from .numbers import Figure, Fold, Notice, Section, Table, side_by_side, span
+from .numbers import Figure, Fold, Notice, Section, Table, quantity, side_by_side, span
 
 _SURFACES = {
     "crystal_A": "thickness of the crystal",
@@ -75,12 +75,27 @@ def _made(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table]:
             "bonds cut": f"{cut['cut_bonds_nm2']:.3g} per nm²",
             "route": "quenched against the frozen slab" if facts["route"] == "melt" else "glass joined to the slab",
             "area": f"{facts['area_A2'] / 100:.3g} nm²",
+            "stress in the glass (GPa, tension positive)": _stress(facts.get("stress_GPa")),
+            "left the slab": _counted(facts.get("exchanged", {}).get("left", {})),
+            "entered the slab": _counted(facts.get("exchanged", {}).get("entered", {})),
             "thickness of crystal and glass": f"{facts['crystal_A']:.3g} Å and {facts['glass_A']:.3g} Å at the start",
         }
         for label, text in own.items():
             rows.setdefault(label, {})[name] = text
     if rows:
         yield side_by_side(list(made), rows, "The cells, two interfaces each")
+
+
+def _stress(found: Mapping[str, Any] | None) -> str:
+    """``σ_xx 0.31 ± 0.05, …`` of the interior, in the plane of the surfaces and across."""
+    if found is None:
+        return "the glass has no interior"
+    parts = (f"σ_{axis} {quantity(each['value'], each['err'])}" for axis, each in found.items())
+    return ", ".join(parts)
+
+
+def _counted(elements: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {element}" for element, count in elements.items()) or "none"
 
 
 def _surface_table(seen: Mapping[str, Any], rows: Mapping[str, Mapping[str, Quantity]]) -> Table:

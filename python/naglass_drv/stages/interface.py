@@ -15,6 +15,7 @@ from . import efforts
 from .base import Done, Job, Run, Task, common, dumped, lammps_seed, read_settings
 
 if TYPE_CHECKING:
+    import numpy as np
     from ase import Atoms
 
     from ..interface.joining import Interface as Made
@@ -26,6 +27,12 @@ revision = 1
 SCRIPT, FINAL = "melt_on_crystal.lmp", "final.dump"
 START, MADE, BULK, QUENCH, FACTS = "start.extxyz", "interface.extxyz", "crystal.extxyz", "quench.json", "facts.json"
 _SAMPLE_PS = 0.1
+# atoms in all frames: larger cells are written less often
+_MOST_ROWS = 10_000_000
+_STRESS = tuple(f"c_stress[{number}]" for number in (1, 2, 3))
+# Å: farther from the slab's planes than this, the glass is its interior, and an atom has changed sides
+_INTERIOR_A, _CHANGED_A = 5.0, 2.0
+_GPA_PER_BAR = 1e-4
 _CHECKPOINT_STEPS = 5000
 _SOFT_PS, _RELEASE_PS = 1.0, 0.5
 
@@ -106,9 +113,15 @@ def run(job: Job) -> Mapping[str, Any] | None:
     job.comm.barrier()
     dt = settings.timestep_ps
     sample = max(1, round(_SAMPLE_PS / dt))
+    rows = _planned_ps(settings) / _SAMPLE_PS * job.comm.bcast(_atoms(job.folder) if job.rank == 0 else 0)
     outcome = segments.run_script(
         segments.read_script(data_file("lammps_inputs", SCRIPT)),
-        segments.Sampling(every=10 * sample, thermo_every=sample, checkpoint=_CHECKPOINT_STEPS),
+        segments.Sampling(
+            every=sample * max(1, round(rows / _MOST_ROWS)),
+            thermo_every=sample,
+            checkpoint=_CHECKPOINT_STEPS,
+            columns=_STRESS,
+        ),
         comm=job.comm,
         folder=job.folder,
         resume=resume,
@@ -118,7 +131,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     )
     if job.rank != 0:
         return None
-    summary = _write_results(job, settings) | {"simulated_ps": outcome.total_steps * dt}
+    summary = _write_results(job, settings, outcome.ends[-2]) | {"simulated_ps": outcome.total_steps * dt}
     segments.close_result(job.folder, summary)
     return summary
 
@@ -191,8 +204,18 @@ def _variables(folder: Path, settings: Settings) -> dict[str, object]:
     }
 
 
-def _write_results(job: Job, settings: Settings) -> dict[str, Any]:
-    """Write the interface, the table of its making, and what it is; returns the last."""
+def _planned_ps(settings: Settings) -> float:
+    fall = (settings.melt_temperature_K - settings.final_temperature_K) / settings.quench_rate_K_per_ps
+    return _SOFT_PS + settings.melt_ps + fall + _RELEASE_PS + settings.hold_ps
+
+
+def _atoms(folder: Path) -> int:
+    with open(folder / START, encoding="utf-8") as file:
+        return int(file.readline())
+
+
+def _write_results(job: Job, settings: Settings, held_from: int) -> dict[str, Any]:
+    """Write the interface, the table of its making, and what it is; returns the last. It is held from a step on."""
     import json
 
     from ..dataset.frames import read_frames, write_frames
@@ -204,14 +227,77 @@ def _write_results(job: Job, settings: Settings) -> dict[str, Any]:
     atoms.set_cell(snapshot.cell)
     atoms.positions = snapshot.positions()
     atoms.wrap()
+    crystal_A = json.loads((job.folder / FACTS).read_text(encoding="utf-8"))["crystal_A"]
+    found = {
+        "stress_GPa": _interior_stress(job.folder, atoms, crystal_A, held_from),
+        "exchanged": _exchanged(atoms, crystal_A),
+    }
     atoms.info = {"name": job.task.name, "group": f"{atoms.get_chemical_formula()}-{settings.seed}"}
     write_frames(job.folder / MADE, [atoms])
     write_json(
         job.folder / QUENCH, segments.thermo_series(segments.thermo(job.folder), len(atoms), settings.timestep_ps)
     )
     (job.folder / FINAL).unlink()
-    facts = json.loads((job.folder / FACTS).read_text(encoding="utf-8"))
+    facts = json.loads((job.folder / FACTS).read_text(encoding="utf-8")) | found
+    write_json(job.folder / FACTS, facts)
     return facts | {"atoms": len(atoms), "crystal_atoms": int(atoms.arrays["phase"].sum())}
+
+
+def _heights(atoms: "Atoms", crystal_A: float) -> "np.ndarray":
+    """(N,) Å beyond the planes of the slab, whose middle is that of its atoms; negative within it."""
+    import numpy as np
+
+    crystal = atoms.arrays["phase"] == 1
+    height = atoms.cell.array[2, 2]
+    turn = np.exp(2j * np.pi * atoms.positions[:, 2] / height)
+    middle = height * np.angle(turn[crystal].mean()) / (2 * np.pi)
+    from_middle = (atoms.positions[:, 2] - middle + height / 2) % height - height / 2
+    return np.abs(from_middle) - crystal_A / 2
+
+
+def _interior_stress(folder: Path, atoms: "Atoms", crystal_A: float, first: int) -> dict[str, Any] | None:
+    """σ_xx, σ_yy and σ_zz (GPa, tension positive) with errors in time of the glass beyond 5 Å of the slab, from a step
+    on; None where the glass is thinner."""
+    import numpy as np
+
+    from ..core import average
+    from ..engines.lammps import segments
+
+    height = atoms.cell.array[2, 2]
+    thickness = height - crystal_A - 2 * _INTERIOR_A
+    if thickness <= 0:
+        return None
+    series = []
+    for snapshot in segments.snapshots(folder):
+        if snapshot.step < first:
+            continue
+        frame = atoms.copy()
+        frame.set_cell(snapshot.cell)
+        frame.positions = snapshot.positions()
+        inside = _heights(frame, crystal_A) > _INTERIOR_A
+        volume = frame.cell.volume * thickness / height
+        series.append([snapshot.columns[column][inside].sum() / volume * _GPA_PER_BAR for column in _STRESS])
+    if len(series) < 2:
+        return None
+    means = [average(column) for column in np.array(series).T]
+    named = zip(("xx", "yy", "zz"), means, strict=True)
+    return {name: {"value": float(mean.mean), "err": float(mean.err)} for name, mean in named}
+
+
+def _exchanged(atoms: "Atoms", crystal_A: float) -> dict[str, dict[str, int]]:
+    """Atoms of the slab that are now farther than 2 Å outside of its planes, and those of the glass as deep inside, by
+    element."""
+    import numpy as np
+
+    beyond, crystal = _heights(atoms, crystal_A), atoms.arrays["phase"] == 1
+    sides = {"left": crystal & (beyond > _CHANGED_A), "entered": ~crystal & (beyond < -_CHANGED_A)}
+    symbols = np.array(atoms.get_chemical_symbols())
+    return {
+        word: {
+            element: int(count) for element, count in zip(*np.unique(symbols[chosen], return_counts=True), strict=True)
+        }
+        for word, chosen in sides.items()
+    }
 
 
 def collect(run: Run, done: list[Done]) -> Structures:
