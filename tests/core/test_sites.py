@@ -140,6 +140,10 @@ def test_the_percolation_barrier_of_a_periodic_potential():
         barriers = found.barriers()
         assert barriers.by_dimension == pytest.approx(true, abs=0.12) and true < height
         assert barriers.by_direction == pytest.approx(true, abs=0.12)
+        # the part of the cell with a density above that of a saddle, which is at half a period in one direction
+        g = 1 + 2 * np.cos(2 * np.pi * np.outer(np.arange(60) / 60, order)) @ waves
+        inside = (g[:, None, None] * g[:, None] * g >= g[0] ** 2 * g[30]).mean()
+        assert found.channels().volume_fraction.by_dimension[0] == pytest.approx(inside, abs=0.03)
 
 
 def test_maxima_with_a_low_saddle_are_one_site():

@@ -42,6 +42,8 @@ def jumps(
     if not len(sites):
         return {"ion": ion, "reason": "the ions stay nowhere for long"}, {}
     found = site_jumps(own, sites, path.interval)
+    if not (found.occupied[:-1] >= 0).any():
+        return {"ion": ion, "reason": "no ion reaches the core of a site"}, {}
     numbers: Numbers = {
         "ion": ion, "ions": own.shape[1], "reason": None, "spacing_A": spacing, "smoothing_A": SMOOTHING_A,
         "depth_kT": sites.depth, "sites": len(sites), "count": len(found),
@@ -93,10 +95,12 @@ def _paths(found: SiteJumps) -> Numbers:
 
 
 def _barriers(sites: Sites, maps: Sequence[DensityMap], temperature_K: float | None) -> Numbers:
-    """Percolation barriers in one and in three directions (eV), with jackknife errors over blocks of time; where no
-    path was visited, what they are above.
+    """The volume of the channels, and percolation barriers in one and in three directions (eV) with jackknife errors
+    over blocks of time; where no path was visited, what they are above.
     """
-    numbers: Numbers = dict.fromkeys(("barrier_1d_eV", "barrier_3d_eV", "barrier_above_eV"))
+    numbers: Numbers = dict.fromkeys(("barrier_1d_eV", "barrier_3d_eV", "barrier_above_eV", "channel_share"))
+    share = sites.channels().volume_fraction.by_dimension[0]
+    numbers["channel_share"] = float(share) if np.isfinite(share) else None
     if temperature_K is None:
         return numbers
     unit = BOLTZMANN_EV_PER_K * temperature_K

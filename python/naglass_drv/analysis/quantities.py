@@ -33,6 +33,7 @@ _SITES = (
     ("back_share", "back_share", "share of jumps that lead back at once", "1"),
     ("length_A", "length", "mean distance of jumps between sites", "Å"),
     ("percolating_share", "percolating", "share of sites that jumps join to percolating paths", "1"),
+    ("channel_share", "channels", "share of the volume in channels where density percolates", "1"),
     ("barrier_1d_eV", "barrier_1d", "free-energy barrier to percolation in one direction", "eV"),
     ("barrier_3d_eV", "barrier_3d", "free-energy barrier to percolation in three directions", "eV"),
 )

@@ -61,7 +61,7 @@ def fast_clusters(
     names = np.array([np.arange(ions), *(rng.permutation(ions) for _ in range(whole("draws", draws, 1)))])
     sizes = np.array(
         [
-            _sizes(_adjacency(own[t], path.cell, cutoff), names[:, _fastest(own[t + frames] - own[t], chosen)])
+            _sizes(_touching(own[t], path.cell, cutoff), names[:, _fastest(own[t + frames] - own[t], chosen)], ions)
             for t in starts
         ]
     )
@@ -89,22 +89,22 @@ def _fastest(moved: np.ndarray, chosen: int) -> np.ndarray:
     return np.argsort(-(moved**2).sum(axis=1), kind="stable")[:chosen]
 
 
-def _adjacency(positions: np.ndarray, cell: np.ndarray, cutoff: float) -> np.ndarray:
-    """(ions, ions) whether two are neighbors, images included."""
+def _touching(positions: np.ndarray, cell: np.ndarray, cutoff: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of ions that are neighbors, images included, each once."""
     pairs = neighbors(_Ions(positions, cell), cutoff)
-    near = np.zeros((len(positions), len(positions)), dtype=bool)
-    near[pairs.i, pairs.j] = True
-    return near
+    once = pairs.i < pairs.j
+    return pairs.i[once], pairs.j[once]
 
 
-def _sizes(near: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """(draws,) ⟨n²⟩/⟨n⟩ over the clusters of the members (draws, chosen)."""
+def _sizes(pairs: tuple[np.ndarray, np.ndarray], members: np.ndarray, ions: int) -> np.ndarray:
+    """(draws,) ⟨n²⟩/⟨n⟩ over the clusters of the members (draws, chosen) among so many ions."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    draws, chosen = members.shape
-    draw, first, second = np.nonzero(near[members[:, :, None], members[:, None, :]])
-    nodes = (draw * chosen + first, draw * chosen + second)
-    graph = coo_array((np.ones(len(draw), dtype=bool), nodes), shape=(members.size, members.size))
+    inside = np.zeros((len(members), ions), dtype=bool)
+    np.put_along_axis(inside, members, True, axis=1)
+    draw, pair = np.nonzero(inside[:, pairs[0]] & inside[:, pairs[1]])
+    ends = tuple(draw * ions + side[pair] for side in pairs)
+    graph = coo_array((np.ones(len(draw), dtype=bool), ends), shape=(inside.size, inside.size))
     _, label = connected_components(graph, directed=False)
-    return np.bincount(label)[label].reshape(draws, chosen).mean(axis=1)
+    return np.bincount(label)[label][inside.ravel()].reshape(members.shape).mean(axis=1)

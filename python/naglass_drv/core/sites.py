@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .arguments import number, positive, shown
-from .channels import density_percolation
+from .channels import DensityPercolation, density_percolation
 from .clusters import Percolation
 from .density import DensityMap
 from .unwrap import face_distances
@@ -54,9 +54,12 @@ class Sites:
         lies between visits is smoothing. With a `density` on the same grid, of a part of the run, that of this one.
         """
         smooth, visit = (self.density, self.visit) if density is None else _smoothed(density, self.smoothing)
-        threshold = density_percolation(np.where(smooth >= visit * (1 - 1e-9), smooth, 0.0)).threshold
-        bottom = self._bottom(smooth)
+        threshold, bottom = density_percolation(_visited(smooth, visit)).threshold, self._bottom(smooth)
         return Percolation(bottom - np.log(threshold.by_dimension), bottom - np.log(threshold.by_direction))
+
+    def channels(self) -> DensityPercolation:
+        """The density at which visited places percolate, and the share of the volume at or above it."""
+        return density_percolation(_visited(self.density, self.visit))
 
     def highest_visible(self) -> float:
         """The highest barrier (kT) that would be seen, that of a place visited once."""
@@ -128,6 +131,11 @@ def _smoothed(density: DensityMap, width: float) -> tuple[np.ndarray, float]:
     once = 1 / (density.frames * density.voxel)
     # the least that a single visit leaves behind is far above rounding
     return np.where(found > 0.5 * weights.min() * once, found, 0.0), float(kernel.max() * once)
+
+
+def _visited(smooth: np.ndarray, visit: float) -> np.ndarray:
+    """The density without what is less than that of a single visit."""
+    return np.where(smooth >= visit * (1 - 1e-9), smooth, 0.0)
 
 
 def _highest(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:

@@ -41,7 +41,8 @@ class Wishes:
 @dataclass(frozen=True)
 class Proposal:
     """A composition to run: `shares` (mol-%), the neutral `cell`, and the prediction with its standard deviation in the
-    unit of learning; `score` is the expected improvement, or the reduction of the mean variance.
+    unit of learning; `score` is the expected improvement (in standard deviations of the target), or for
+    information the share of the variance there that is not noise.
     """
 
     shares: Mapping[str, float]
@@ -165,13 +166,19 @@ def grid(table: Table, wishes: Wishes) -> np.ndarray:
 
 def _simplex(low: np.ndarray, high: np.ndarray, step: float) -> np.ndarray:
     """Shares on a grid that add up to 100; the last follows from the others."""
-    axes = [np.arange(a, b + 1e-9, step) if b > a else np.array([a]) for a, b in zip(low[:-1], high[:-1], strict=True)]
+    axes = [_multiples(a, b, step) for a, b in zip(low[:-1], high[:-1], strict=True)]
     if np.prod([float(len(axis)) for axis in axes]) > 1e6:
         return np.zeros((_MOST_CANDIDATES + 1, len(low)))
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
     last = 100.0 - points.sum(axis=1)
     kept = (last >= low[-1] - 1e-9) & (last <= high[-1] + 1e-9)
     return np.column_stack([points[kept], last[kept]])
+
+
+def _multiples(low: float, high: float, step: float) -> np.ndarray:
+    """Multiples of the step within an interval, or its middle if there is none."""
+    found = step * np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1)
+    return found if len(found) else np.array([(low + high) / 2])
 
 
 def _costs(table: Table, wishes: Wishes, candidates: np.ndarray) -> np.ndarray:

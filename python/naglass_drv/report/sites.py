@@ -114,8 +114,9 @@ def _by_surroundings(known: Mapping[str, Found], rows: Mapping[str, Rows], shade
     )
     yield Figure("rates", figures_motion.rates(panels, shade), caption)
     note = (
-        "Jumps per ion and time. The probability is the share of permutations of the sites with rates that differ at "
-        "least as much; with several classes tested, one below 0.05 is expected in twenty."
+        "Jumps per ion and time; mean residence times are their inverses. The probability is the share of permutations "
+        "of the sites with rates that differ at least as much; with several classes tested, one below 0.05 is expected "
+        "in twenty."
     )
     yield Fold("Jump rates by what surrounds the site", [side_by_side(list(known), cells, note)])
 
