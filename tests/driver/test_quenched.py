@@ -16,6 +16,7 @@ from naglass_drv.report import checks
 from naglass_drv.report.dynamics import quench
 from naglass_drv.report.material import Material
 from naglass_drv.report.numbers import Figure, Table, leaves
+from naglass_drv.report.overview import worth
 
 CELL = 40.0
 
@@ -148,6 +149,15 @@ def test_the_page_tells_what_was_made(tmp_path):
     assert (cells["protocol"], cells["state"], cells["time in the melt"].value) == ("nvt-100 v1", "glass", 12.0)
     assert cells["share of Q²"].value == pytest.approx(1 / 3) and cells["NMR: Q²"].value == 1.0
     assert "StatMechGlass" in table.caption and cells["pressure"].error > 0
+    whole = Material(
+        {"system": {"composition": {"Na": 3, "P": 3, "O": 9}, "density_g_cm3": 0.02},
+         "glass": {"quench_rate_K_per_ps": 100.0, "protocol": "nvt-100", "model": "a.mace"}}, [], files,
+    )  # fmt: skip
+    (words,) = (row[1] for block in worth(whole).blocks for row in block.rows if row[0] == "quench")
+    assert words.startswith(
+        "The melt was quenched at 1 × 10¹⁴ K/s, protocol nvt-100, with a MACE model a.mace, at the fixed density of "
+        "0.02 g/cm³ given in the input file; in the laboratory"
+    )
     told = {(found.topic, found.kind) for found in checks.findings(material)}
     assert {("Not the glass asked for", "bad"), ("Melt remembers its start", "note")} <= told
 

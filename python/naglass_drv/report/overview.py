@@ -214,12 +214,11 @@ def _quench(material: Material) -> str:
         f"the vanadyl criterion of {VANADYL_CUTOFF:g} Å are short contacts of ions, not vanadyl groups."
     )
     protocol = f", protocol {glass['protocol']}," if glass.get("protocol") else ""
-    free = (
-        "starting from" if any("density_g_cm3" in made["curve"] for made in glasses_made(material).values()) else "at"
-    )
+    free = any("density_g_cm3" in made["curve"] for made in glasses_made(material).values())
+    density = f"{'starting from the' if free else 'at the fixed'} density of {system['density_g_cm3']:.4g} g/cm³"
     return (
-        f"The melt was quenched at {cooling_rate(glass)}{protocol} with a {potential(material)}, {free} the fixed "
-        f"density of {system['density_g_cm3']:.4g} g/cm³ {given.get(source, f'of {source}')}; in the laboratory, melts "
+        f"The melt was quenched at {cooling_rate(glass)}{protocol} with a {potential(material)}, {density} "
+        f"{given.get(source, f'of {source}')}; in the laboratory, melts "
         f"are cooled at about {_LABORATORY_RATE}. The glass is therefore less relaxed than a real one: more defects, "
         "more disorder in the first shells, and a network that remembers the melt."
     ) + (vanadyl if rigid and any(label.startswith("V") for label in system["composition"]) else "")
