@@ -1,6 +1,7 @@
 """Cells of crystal and glass: melts packed against slabs, glasses joined to them, crystallites, and what is checked."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ from ase.io import read
 
 from naglass_drv.chemistry.ions import contact_distance, species
 from naglass_drv.chemistry.masses import density
-from naglass_drv.cli.main import main
+from naglass_drv.cli.interface import _crystal as read_for
+from naglass_drv.cli.main import main, make_parser
 from naglass_drv.errors import InputError
 from naglass_drv.glass.packing import pack
 from naglass_drv.interface import filling
@@ -310,6 +312,14 @@ def test_the_verb_lists_and_builds(tmp_path, capsys):
     assert "FAULT" not in capsys.readouterr().out
 
 
+def test_edges_that_are_equal_stay_equal():
+    words = ["interface", "terminations", str(NVP), "--composition", "Na:3,V3+:2,P:3,O:12", "--hkl", "0", "0", "1"]
+    crystal = read_for(make_parser().parse_args([*words, "--a", "8.8", "--c", "21.9"]))
+    assert crystal.atoms.cell.cellpar() == pytest.approx([8.8, 8.8, 21.9, 90, 90, 120])
+    assert crystal.charges["V"] == 3 and crystal.counts["Na"] == 18
+    assert read_for(make_parser().parse_args(words)).atoms.cell.lengths() == pytest.approx([8.738, 8.738, 21.815])
+
+
 def test_the_verb_puts_a_seed_into_a_glass(tmp_path, capsys):
     pack(species({"Na": 1, "P": 1, "O": 3}, 96), 2.4, 1).write(tmp_path / "glass.extxyz")
     seed = ["interface", "seed", str(MARICITE), "--radius", "3.8", "--glass", str(tmp_path / "glass.extxyz")]
@@ -333,8 +343,6 @@ def test_the_verb_puts_a_seed_into_a_glass(tmp_path, capsys):
     ],
 )  # fmt: skip
 def test_bad_input_builds_nothing(tmp_path, capsys, words, message):
-    import re
-
     target = tmp_path / "out" / "cell.extxyz"
     assert main(["interface", "build", str(MARICITE), *words, "-o", str(target)]) == 2
     assert re.search(message, capsys.readouterr().err)

@@ -98,7 +98,7 @@ def fill(
     of_melt = len(elements) + np.repeat(np.arange(len(ions)), [ion.count for ion in ions])
     kinds = np.concatenate([of_held, of_melt])
     rng = np.random.default_rng(seed)
-    still = len(held)
+    still, rounds = len(held), 0
 
     def near(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found = neighbors(Atoms(f"H{len(points)}", points, cell=held.cell, pbc=True), reach)
@@ -118,7 +118,6 @@ def fill(
         return np.concatenate([held.positions, moved])
 
     start = np.concatenate([held.positions, region.draw(len(of_melt), rng)])
-    rounds = 0
     for reached in (fraction, fraction - 0.05, fraction - 0.1):
         limits = minimum_distances(all_ions, reached)
         reach = float(limits.max())

@@ -140,7 +140,10 @@ def volume_of_unit(formula: Mapping[str, int], density_g_cm3: float) -> float:
 
 
 def together(crystal: "Atoms", glass: "Atoms", ions, glass_ions) -> "Atoms":
-    """Crystal atoms, then those of the glass, in the cell of the crystal; `ion` where both sides name them."""
+    """Crystal atoms, then those of the glass, in the cell of the crystal.
+
+    Where both sides name their ions, with the array `ion`, and in `info` the charge (0) and the high-spin multiplicity.
+    """
     from ase import Atoms
 
     atoms = Atoms(
@@ -153,7 +156,9 @@ def together(crystal: "Atoms", glass: "Atoms", ions, glass_ions) -> "Atoms":
     of_crystal = ion_labels(crystal, ions)
     of_glass = glass.arrays["ion"].tolist() if "ion" in glass.arrays else ion_labels(glass, glass_ions)
     if of_crystal is not None and of_glass is not None:
-        atoms.set_array("ion", np.array([*of_crystal, *of_glass]))
+        labels = [*of_crystal, *of_glass]
+        atoms.set_array("ion", np.array(labels))
+        atoms.info |= {"charge": 0, "multiplicity": chemistry.multiplicity(chemistry.ions_of(labels))}
     return atoms
 
 

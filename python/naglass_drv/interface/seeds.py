@@ -191,18 +191,18 @@ class _Places:
         others = [self._dipoles(pairs) for pairs in spare]
         total = sum(each.sum(axis=0) for each in dipoles)
         for _ in range(_EXCHANGES):
-            best = (float(np.linalg.norm(total)) - _SAME_A, None)
+            least, exchange = float(np.linalg.norm(total)) - _SAME_A, None
             for kind, (_, inner) in enumerate(taken):
                 change = others[kind][None, :] - dipoles[kind][inner:, None]
                 if not change.size:
                     continue
                 size = np.linalg.norm(total + change, axis=2)
                 i, j = np.unravel_index(size.argmin(), size.shape)
-                if size[i, j] < best[0]:
-                    best = (float(size[i, j]), (kind, inner + int(i), int(j)))
-            if best[1] is None:
+                if size[i, j] < least:
+                    least, exchange = float(size[i, j]), (kind, inner + int(i), int(j))
+            if exchange is None:
                 break
-            kind, i, j = best[1]
+            kind, i, j = exchange
             total = total + others[kind][j] - dipoles[kind][i]
             for first, second in ((dipoles[kind], others[kind]), (taken[kind][0], spare[kind])):
                 first[i], second[j] = second[j].copy(), first[i].copy()

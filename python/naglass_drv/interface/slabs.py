@@ -30,7 +30,7 @@ class Slab:
     termination: Termination
     thickness_A: float  #: whole repeats times the distance of the planes
     repeats: int
-    cells: tuple[tuple[int, int], tuple[int, int]]  #: lateral vectors in those of the lattice plane
+    cells: tuple[tuple[int, ...], ...]  #: (2, 2), lateral vectors in those of the lattice plane
     dipole_eA: float  #: along z, of formal charges
     ewald_eV: float | None  #: Coulomb energy of the arrangement of partly occupied sites; None for an ordered crystal
     tried: int  #: arrangements that were compared

@@ -173,7 +173,7 @@ def slab_sites(
     # what lies below a cut belongs on top of the repeat, unless that is all
     number = (cut.layer + 1) % len(layers)
     raised = np.isin(crystal.unit, [unit for layer in layers[:number] for unit in layer])
-    members = np.flatnonzero(np.isin(crystal.unit, layers[number])) if cut.share else []
+    members = np.flatnonzero(np.isin(crystal.unit, layers[number])) if cut.share else np.empty(0, dtype=int)
     steps = np.arange(repeats)
     start = crystal.positions + raised[:, None] * crystal.step
     positions = (start[None] + steps[:, None, None] * crystal.step).reshape(-1, 3)
