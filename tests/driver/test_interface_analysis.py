@@ -67,6 +67,7 @@ def test_what_cannot_be_said_is_not_said(cell):
     numbers, _ = interface(trajectory(made.atoms, 30), bulk, Analysis(), replicas=1)
     assert numbers["e_excess"].startswith("e_excess not given: one replica")
     assert "too short to tell growth" in numbers["no_velocity"] and "u_m_per_s" not in numbers
+    assert "50" in numbers["joining"]["reason"]
     assert "trajectory" in numbers["D"]["reason"] and "trajectory" in numbers["exchange"]["reason"]
     keys = [row.key for row in rows("i0-800K", numbers)]
     assert "interface.i0-800K.crystal_A" in keys and not any("u_m_per_s" in key for key in keys)

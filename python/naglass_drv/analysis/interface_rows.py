@@ -20,6 +20,7 @@ def interfaces(name: str, numbers: Mapping[str, Any]) -> Iterator[Quantity]:
     for word, label, unit in _SURFACE:
         if numbers.get(word) is not None:
             yield Quantity(f"{key}.{word}", f"{label}, {name}", numbers[word], unit, numbers[f"{word}_err"])
+    yield from (Quantity(**row) for row in numbers.get("joining", {}).get("rows", ()))
     excess = numbers.get("excess", {})
     for word, text in _EXCESS:
         if word in excess:

@@ -1,6 +1,6 @@
 """A trajectory of a crystal against a glass: surfaces, profiles about them, mobility by layer, exchange."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..errors import InputError
 from .crossings import crossings
 from .fronts import steady_rate
 from .hopping import WINDOW
+from .joining import joining, surroundings
 from .layer_values import layer_values
 from .layers import hop_rates, layer_mobility
 from .measure import evenly, relative_to_framework
@@ -50,15 +51,17 @@ def interface(frames: Sequence[Atoms], crystal: Atoms, wanted: Analysis, *, repl
     reference = _reference(crystal)
     shown = evenly(frames, _PROFILED)
     cutoffs = {f"{s}-O": oxygen_cutoff_A(s) for s in dict.fromkeys(crystal.symbols) if s != "O"} | wanted.cutoffs_A
-    profiler = core.Profiler(width=_BIN_A)
+    profiler, order = core.Profiler(width=_BIN_A), []
     try:
         for frame in shown:
             values = layer_values(frame, cutoffs, reference=reference)
-            profiler.add(frame, values, order=values["similarity"])
+            order.append(values["similarity"])
+            profiler.add(frame, values, order=order[-1])
     except InputError as error:
         return numbers | {"reason": f"no two surfaces at {frame.info['time_ps']:g} ps: {error}"}, {}
     profile = profiler.result()
     numbers |= _surfaces(profile, shown)
+    numbers["joining"] = _joining(shown, np.array(order), profile, reference.center, cutoffs)
     curves = {"distance_A": profile.distance}
     for name, column in profile.columns.items():
         curves |= {f"profile/{name}": column.value, f"profile_err/{name}": column.err}
@@ -107,6 +110,27 @@ def _surfaces(profile: core.Profile, frames: Sequence[Atoms]) -> Numbers:
         if not rate.moves:
             found["u_upper_m_per_s"] = 100 * rate.upper
     return found
+
+
+def _joining(
+    frames: Sequence[Atoms], order: np.ndarray, profile: core.Profile, center: str, cutoffs: Mapping[str, float]
+) -> Numbers:
+    """What surrounded each center before, and whether and when it joined the crystal; why not, if too few did.
+
+    A center is crystalline where it is more similar to the crystal than halfway between crystal and glass.
+    """
+    similarity = profile["similarity"].value
+    inside, outside = (np.nanmean(similarity[side]) for side in (profile.distance < 0, profile.distance > 0))
+    centers = np.isfinite(order[0])
+    flags = np.nan_to_num(order) > (inside + outside) / 2
+    bonds = {(pair.split("-")[0], "O"): cutoff for pair, cutoff in cutoffs.items() if not pair.startswith("Na")}
+    metals = [s for s in dict.fromkeys(frames[0].symbols) if s in TRANSITION_METALS]
+    try:
+        before = surroundings(frames[0], center, bonds, crystalline=flags[0], metals=metals)
+        found = joining([frame.info["time_ps"] for frame in frames], flags, centers, before)
+    except InputError as error:
+        return {"reason": str(error)}
+    return {"events": int(found.joined.sum()), "rows": [row.as_json() for row in found.quantities("interface")]}
 
 
 def _excess(profile: core.Profile, ion: str, heights: np.ndarray) -> Numbers:

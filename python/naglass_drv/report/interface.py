@@ -56,6 +56,7 @@ def interface(material: Material) -> Section | None:
         )
         slow = {name: numbers["no_velocity"] for name, numbers in seen.items() if "no_velocity" in numbers}
         section.add(*(Notice("note", f"no growth velocity is given: {why}.", name) for name, why in slow.items()))
+        section.add(*(Notice("note", _joined(numbers["joining"]), name) for name, numbers in seen.items()))
         section.add(*_layer_tables(seen, rows))
         section.add(*(Notice("note", line) for line in _exchange(seen)))
     section.add(*(Notice("note", f"{numbers['e_excess']}.", name) for name, numbers in known.items()))
@@ -84,6 +85,13 @@ def _made(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table]:
             rows.setdefault(label, {})[name] = text
     if rows:
         yield side_by_side(list(made), rows, "The cells, two interfaces each")
+
+
+def _joined(found: Mapping[str, Any]) -> str:
+    """How many atoms joined the crystal, or why nothing is said of what governs it."""
+    if "reason" in found:
+        return f"what governs growth is not told: {found['reason']}."
+    return f"{found['events']} centers joined the crystal; what surrounded each before is in the rows of the analysis."
 
 
 def _stress(found: Mapping[str, Any] | None) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,7 +166,7 @@ def collect(run: Run, done: list[Done]) -> Measurements:
             found[f"{item.task.name}/fingerprints"] = numbers
         else:
             found |= {f"{item.task.name}/numbers": numbers, f"{item.task.name}/curves": curves}
-    found |= _lines(run, done, folder)
+    found |= _lines(run, done, folder) | _melting(run, done, folder)
     keep_only(folder, (path.name for path in found.values() if path.parent == folder))
     keep_only(folder / ROWS, (path.name for path in found.values() if path.parent == folder / ROWS))
     return Measurements(files=found)
@@ -191,6 +192,28 @@ def _lines(run: Run, done: list[Done], folder: Path) -> dict[str, Path]:
             written |= _rows(folder, name, temperatures.rows(lines))
             fitted.append(lines)
     return written | _rows(folder, f"{temperatures.REPLICAS}-{ARRHENIUS}", temperatures.mean_rows(fitted))
+
+
+def _melting(run: Run, done: list[Done], folder: Path) -> dict[str, Path]:
+    """The temperature at which the surfaces of each crystal stand still, as rows, where their velocities bracket it."""
+    from ..analysis.fronts import zero_velocity
+    from ..analysis.growth_rows import melting
+
+    moved: dict[str, list[tuple[float, float, float]]] = {}
+    summaries = {made.name: made.summary for made in run.take("md", Trajectories).tasks}
+    for item in done:
+        if item.task.name in summaries:
+            numbers = json.loads((folder / files(item.task.name)[0]).read_text(encoding="utf-8"))
+            found = numbers.get("interface") or {}
+            if found.get("u_m_per_s") is not None:
+                point = (numbers["temperature_K"], found["u_m_per_s"], found["u_m_per_s_err"])
+                moved.setdefault(summaries[item.task.name]["structure"], []).append(point)
+    written: dict[str, Path] = {}
+    for structure, points in moved.items():
+        with suppress(InputError):
+            crossing = zero_velocity(*zip(*points, strict=True))
+            written |= _rows(folder, f"{structure}-growth", melting(structure, crossing))
+    return written
 
 
 def _rows(folder: Path, name: str, rows: Iterable[Quantity]) -> dict[str, Path]:
