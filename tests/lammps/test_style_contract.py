@@ -8,7 +8,7 @@ import ase.io
 import pytest
 
 from support.lammps_runs import messages, messages_of_worlds, read_dump, write_data
-from support.lammps_styles import ELEMENTS, STYLES, define, write_cell
+from support.lammps_styles import ELEMENTS, STYLES, WITHOUT_ATOMS, define, write_cell
 
 pytestmark = pytest.mark.mpi
 
@@ -150,7 +150,7 @@ def found(folder, told):
 def test_the_table_has_every_style_of_the_plugin(folder, told):
     assert told["plugins"] == "no error"
     listed = re.findall(r"(\w+) style plugin (naglass/\S+)", (folder / "plugins.log").read_text())
-    assert sorted(STYLES) == sorted(f"{kind} {name}" for kind, name in listed)
+    assert sorted([*STYLES, *WITHOUT_ATOMS]) == sorted(f"{kind} {name}" for kind, name in listed)
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -155,6 +155,9 @@ STYLES = {
     ),
 }
 
+#: Styles of the plugin that look at no atoms, with tests of their own.
+WITHOUT_ATOMS = ("fix naglass/guard",)
+
 
 def define(style: str, *, group="all", elements=f"elements {ELEMENTS}", every="2", file="x") -> str:
     """The command that makes an instance `c` of the style."""

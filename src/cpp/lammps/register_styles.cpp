@@ -6,6 +6,7 @@
 #include "compute_rings.hpp"
 #include "fix_correlate.hpp"
 #include "fix_crystal.hpp"
+#include "fix_guard.hpp"
 #include "fix_hops.hpp"
 #include "fix_profile.hpp"
 #include "fix_select.hpp"
@@ -31,6 +32,7 @@ constexpr Entry entries[] = {
     {"compute", "naglass/rings", "ring counts by size, rings per atom", &create<naglass::ComputeRings>},
     {"fix", "naglass/correlate", "MSD, alpha2, van Hove, chi4, Haven ratio", &create<naglass::FixCorrelate>},
     {"fix", "naglass/crystal", "crystallites: size, composition, orientation", &create<naglass::FixCrystal>},
+    {"fix", "naglass/guard", "ends a run in time to restart it", &create<naglass::FixGuard>},
     {"fix", "naglass/hops", "hops of ions by p_hop", &create<naglass::FixHops>},
     {"fix", "naglass/profile", "profiles about the surfaces of a crystal", &create<naglass::FixProfile>},
     {"fix", "naglass/select", "frames by committee deviation", &create<naglass::FixSelect>},
