@@ -108,7 +108,9 @@ def hop_rates(hops: Hops, steps: Sequence[int], layer: np.ndarray, step_ps: floa
     steps = np.asarray(steps)
     seen = slice(None)
     if hops.observed_steps is not None and hops.first_step is not None:
-        seen = slice(*np.searchsorted(steps, [hops.first_step, hops.first_step + hops.observed_steps]))
+        # a hop's step is the first at the new site; it starts one frame before
+        first, end = np.searchsorted(steps, [hops.first_step, hops.first_step + hops.observed_steps])
+        seen = slice(max(first - 1, 0), end - 1)
     layers = int(layer.max(initial=-1)) + 1
     groups = _Groups(layer[seen], layers)
     frame = np.clip(np.searchsorted(steps, hops.step) - 1, 0, len(steps) - 1)
