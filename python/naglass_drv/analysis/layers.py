@@ -55,8 +55,9 @@ def layer_mobility(
     J. Phys. Chem. B 108, 6595 (2004), 10.1021/jp0375057]. Across: each ion is followed until it first leaves its layer,
     or for the lag t at most. With τ this time, ⟨Δz²(τ)⟩ = 2 D⟨τ⟩ for any walk without memory (Wald's second identity),
     whatever the length of the hops that lead out, so D = Δ⟨Δz²⟩/2Δ⟨τ⟩ between the two lags. Rattling is the same at
-    both lags and drops out; the shorter one has to be beyond it. Errors: scatter between blocks of time, or between
-    ions where that is larger. InputError for lags that do not fit into the trajectory.
+    both lags and drops out; the shorter one has to be beyond it. Memory: about ten arrays of (frames, M). Errors:
+    scatter between blocks of time, or between ions where that is larger. InputError for lags that do not fit into the
+    trajectory.
     """
     first, last = (round(lag / interval_ps) for lag in lags_ps)
     frames = len(positions)
