@@ -227,6 +227,25 @@ def test_surfaces_that_move_are_followed():
     assert level[(result.distance > 2) & (result.distance < 14)] == pytest.approx(0.2, abs=0.02)
 
 
+def test_a_crystal_is_found_by_its_similarity():
+    """NASICON in a surrounding without order: surfaces within a lattice plane of where the order ends."""
+    reference = core.environments(NVP, "V", ("O", "P"), 3.8)
+    cell = NVP * (2, 2, 4)
+    rng = np.random.default_rng(8)
+    ends = np.array([1.5, 3.5]) * NVP.cell[2, 2]
+    outside = (cell.positions[:, 2] < ends[0]) | (cell.positions[:, 2] > ends[1])
+    profiler = core.Profiler(width=2.0)
+    for _ in range(3):
+        frame = cell.copy()
+        frame.positions += rng.normal(size=(len(cell), 3)) * np.where(outside, 0.6, 0.08)[:, None]
+        profiler.add(frame, {"order": outside.astype(float)}, order=core.crystal_similarity(frame, reference))
+    found = profiler.result()
+    planes = NVP.cell[2, 2] / 6
+    assert np.abs(found.position - ends).max() < planes and (found.surface_width < 3 * planes).all()
+    far = (np.abs(found.distance) > planes) & (np.abs(found.distance) < NVP.cell[2, 2] - planes)
+    assert found["order"].value[far] == pytest.approx((found.distance[far] > 0).astype(float))
+
+
 BAD = {
     "axis": (dict(axis=3), "axis = 3: must be a whole number"),
     "width": (dict(width=0.0), "width = 0.0: must be a positive number"),

@@ -20,7 +20,7 @@ template <typename Expect, typename ExpectError> void layer_cases(Expect expect,
   const LayerBins around = LayerBins::around(24.0, {18.0, 26.0}, 3.0, 2);
   expect(around.of(19.0 / 24) == 1 && around.of(17.0 / 24) == 2 && around.of(10.5 / 24) == -1,
          "about the lower surface");
-  expect(around.of(1.0 / 24) == 5 && around.of(5.0 / 24) == 7 && around.of(23.0 / 24) == 4, "about the upper surface");
+  expect(around.of(1.0 / 24) == 5 && around.of(5.0 / 24) == 7 && around.of(22.5 / 24) == 4, "about the upper surface");
   const std::vector<double> thickness = around.thickness();
   expect(thickness == std::vector<double>{1, 3, 3, 3, 1, 3, 3, 3}, "up to the middle of the slab, and within reach");
   expect_error([] { LayerBins::around(24.0, {26.0, 18.0}, 3.0, 2); }, "upper = 18: must be above");

@@ -1,10 +1,14 @@
 """Numbers per atom for profiles of structure: exact in crystals, and flat in a profile of a crystal."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase import Atoms
 
 from naglass_drv import core
+from naglass_drv.analysis import crossings, layers
 from naglass_drv.analysis.layer_values import layer_values
 from naglass_drv.errors import InputError
 from support.structures import crystal
@@ -44,3 +48,26 @@ def test_every_value_is_flat_in_a_crystal():
 def test_a_frame_without_network_is_refused():
     with pytest.raises(InputError, match="need oxygen and a glass former"):
         layer_values(Atoms("NaCl", cell=[5, 5, 5], pbc=True), CUTOFFS)
+
+
+def test_the_examples_of_the_page_run(tmp_path, monkeypatch):
+    """NASICON between disordered layers that rattle; the file is one that the fix would write."""
+    monkeypatch.chdir(tmp_path)
+    row = "{0} {1} {2} 1 {1} 2 90.0 3 99.0\n"
+    rows = "".join(row.format(100, surface, distance) for surface in (0, 1) for distance in (-0.5, 0.5))
+    Path("crystal.profile").write_text("# step surface distance samples position width volume n_Na mass\n" + rows)
+    rng, cell = np.random.default_rng(1), NVP * (2, 2, 4)
+    middle = np.abs(cell.get_scaled_positions()[:, 2] - 0.5) < 0.25
+    places = cell.positions + rng.normal(size=(len(cell), 3)) * np.where(middle, 0.0, 0.6)[:, None]
+    frames = []
+    for k in range(50):
+        frames.append(cell.copy())
+        frames[-1].positions = places + 0.05 * rng.normal(size=places.shape)
+        frames[-1].info["time_ps"] = float(k)
+    page = (Path(__file__).parents[2] / "docs" / "observables" / "profile.md").read_text(encoding="utf-8")
+    names = {"np": np, "nvp": NVP, "frames": frames, "ions": np.flatnonzero(cell.symbols == "Na"), "area": 300.0}
+    names |= {"layers": layers, "crossings": crossings, "order": middle.astype(float)}
+    for example in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(example, names)
+    assert np.abs(names["profile"].position.mean(axis=0) / cell.cell[2, 2] - [0.25, 0.75]).max() < 0.02
+    assert names["exchange"].inward.events == 0 and len(names["mobility"].parallel) == 6

@@ -48,7 +48,7 @@ def found():
     return [layer_mobility(rattled[:, ions], layer[:, ions], 1.0, (5, 30)) for ions in each]
 
 
-@pytest.mark.parametrize("kind", ["parallel", "perpendicular"])
+@pytest.mark.parametrize("kind", ["parallel", "parallel_passage", "perpendicular"])
 def test_errors_cover_the_truth_in_both_layers(found, kind):
     value = np.array([getattr(one, kind) for one in found])
     err = np.array([getattr(one, f"{kind}_err") for one in found])
@@ -68,6 +68,21 @@ def test_first_passage_and_survival_of_a_layer_of_sites():
     planes = np.arange(1, SITES + 1)
     assert result.first_passage_ps[0] == pytest.approx((planes * (SITES + 1 - planes)).mean() / 0.4, rel=0.06)
     assert result.surviving[0] < 0.03 < result.surviving[1]
+
+
+def test_hops_that_are_long_for_the_layer():
+    """Hops of 3 Å in any direction, layers of 10 Å: ions that stay have hopped less than others."""
+    rng = np.random.default_rng(3)
+    ions, frames, chance, length = 1500, 400, 0.1, 3.0
+    ways = rng.normal(size=(frames, ions, 3))
+    ways *= length / np.linalg.norm(ways, axis=2, keepdims=True) * (rng.random((frames, ions, 1)) < chance)
+    positions = rng.uniform(0, 20, (ions, 3)) + np.cumsum(ways, axis=0)
+    layer = (positions[..., 2] // 10).astype(int) % 2
+    result = layer_mobility(positions, layer, 1.0, (10, 40))
+    truth = chance * length**2 / 6
+    assert result.parallel_passage == pytest.approx(truth, rel=0.03)
+    assert result.perpendicular == pytest.approx(truth, rel=0.03)
+    assert result.parallel == pytest.approx(0.94 * truth, rel=0.03)
 
 
 def test_hops_along_one_axis_at_a_time():

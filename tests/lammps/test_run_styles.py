@@ -38,6 +38,7 @@ timestep 0.004
 fix move all nve
 fix h na naglass/hops 2 window 2 threshold 0.01 min_length 0 framework host file {name}.hops elements Na V P O &
   cutoff Na O 2.9
+fix p all naglass/profile 5 elements Na V P O value c_q[1] P write 2 file {name}.profile
 fix k all naglass/correlate 2 elements Na V P O framework host file {name}.table
 thermo_style custom step c_qs[1] c_qs[2] c_r[6] c_r[8] c_l[2][1] c_f[1] c_f[3] c_cs f_h[1] f_k[2][4]
 thermo_modify format float %.12g
@@ -76,6 +77,9 @@ def test_the_numbers_of_an_ordinary_run(runs):
     assert (np.ptp(expected[:, 1:], axis=0) > 0).sum() > 5 and len(events) > 0, "hardly anything happens in this run"
     for way, found in tables.items():
         assert found == pytest.approx(expected, rel=1e-8, abs=1e-9), way
+        layers, profile = (core.read_profile(folder / f"{one.replace(' ', '_')}.profile") for one in (way, "ordinary"))
+        for name, column in profile.columns.items():
+            assert layers[name].value == pytest.approx(column.value, rel=1e-8, nan_ok=True), (way, name)
         hops = core.read_hops(folder / f"{way.replace(' ', '_')}.hops")
         assert hops.step.tolist() == events.step.tolist() and hops.atom.tolist() == events.atom.tolist(), way
         assert hops.end == pytest.approx(events.end, abs=1e-6), way

@@ -23,6 +23,7 @@ ZERO = "units metal\natom_modify map array\nread_data glass.data\npair_style zer
 FIXES = {
     "fix naglass/correlate": "fix {id} all naglass/correlate 1 file {file}",
     "fix naglass/hops": "fix {id} all naglass/hops 1 file {file}",
+    "fix naglass/profile": "fix {id} all naglass/profile 1 file {file}",
     "fix naglass/select": "fix {id} all naglass/select 1 band 0 9 elements O Na P V file {file}",
 }
 OUT = "out_file {file} out_freq 100"
@@ -76,7 +77,9 @@ def test_two_writers_of_one_file_are_refused(told, style, other):
     assert message.startswith(("ERROR", "ERROR on proc 0")) and (style in message or other in message)
 
 
-@pytest.mark.parametrize("style", ["fix naglass/correlate", "fix naglass/hops", "pair_style mace"])
+@pytest.mark.parametrize(
+    "style", ["fix naglass/correlate", "fix naglass/hops", "fix naglass/profile", "pair_style mace"]
+)
 def test_it_is_said_before_the_first_step(folder, style):
     if style == "pair_style mace":
         script = SETUP.format(out=OUT.format(file="nowhere/f.out")) + "run 5\n"

@@ -23,7 +23,7 @@ from .arguments import (
     whole,
     write_text,
 )
-from .graph import Cutoffs, geometry, graph_of, neighbors, topology
+from .graph import Cutoffs, geometry, graph_of, topology
 from .linkage import centers_and_ligands
 
 _DEFAULT = _core.SimilarityOptions()
@@ -223,14 +223,20 @@ def neighborhoods(
 
 
 def _bonds(atoms, centers: tuple[str, ...], elements: tuple[str, ...], cutoff: float, among: np.ndarray | None = None):
-    positions, cell, _ = geometry(atoms)
+    """As `neighborhoods`, and the neighbors' indices; only centers are searched around."""
+    positions, cell, pbc = geometry(atoms)
     symbols = np.array(atoms.get_chemical_symbols())
-    near = neighbors(atoms, cutoff)
+    kind = np.full(len(symbols), -1, dtype=np.int32)
+    for k, symbol in reversed(list(enumerate(elements))):
+        kind[symbols == symbol] = k
     is_center = np.isin(symbols, centers) & (True if among is None else among)
-    kept = is_center[near.i] & np.isin(symbols[near.j], elements)
-    i, j = near.i[kept], near.j[kept]
-    vectors = positions[j] - positions[i] + near.shifts[kept] @ np.array(cell)
-    rows = np.flatnonzero(is_center)
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(i, minlength=len(symbols))[rows])])
-    types = np.array([elements.index(symbol) for symbol in symbols[j]], dtype=np.int32)
-    return rows, offsets, types, vectors, j
+    rows, others = np.flatnonzero(is_center), np.flatnonzero((kind >= 0) & ~is_center)
+    searched = np.concatenate([others, rows])
+    found = _core.neighbor_list(positions[searched], cell, pbc, cutoff, len(others))
+    row = np.repeat(np.arange(len(rows)), np.diff(found["offsets"][len(others) :]))
+    partners, shifts = searched[found["targets"]], found["shifts"]
+    kept = kind[partners] >= 0
+    row, partners, shifts = row[kept], partners[kept], shifts[kept]
+    vectors = positions[partners] - positions[rows[row]] + shifts @ np.array(cell)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(rows)))])
+    return rows, offsets, kind[partners], vectors, partners

@@ -63,7 +63,7 @@ class Profiler:
         self._reach = None if reach is None else positive("reach", reach, "Å")
         self._symbols: tuple[str, ...] = ()
         self._elements: list[str] = []
-        self._masses = np.zeros(0)
+        self._counted = np.zeros((0, 0))  # 1 for each element's atoms, then the masses
         self._names: tuple[str, ...] = ()
         self._around = False
         self._size = 0  # bins on either side of a surface, or across the cell
@@ -91,9 +91,9 @@ class Profiler:
             surfaces = found.position
         self._begin(atoms, seen, tuple(values), surfaces is not None)
         layers = self._layers(seen, surfaces)
-        rows = [np.where(symbol == np.array(self._symbols), 1.0, np.nan) for symbol in self._elements]
-        rows += [self._masses] + [_checked(name, value, len(self._symbols)) for name, value in values.items()]
-        self._sums.append(_core.layer_sums(layers.of(seen.fractions), np.array(rows), layers.count))
+        rows = [_checked(name, value, len(self._symbols)) for name, value in values.items()]
+        numbers = np.vstack([self._counted, *rows])
+        self._sums.append(_core.layer_sums(layers.of(seen.fractions), numbers, layers.count))
         self._volumes.append(layers.thickness() * seen.area)
         self._heights.append(seen.height)
         if surfaces is not None:
@@ -111,7 +111,7 @@ class Profiler:
         atoms = dict(zip(self._elements, counts, strict=False))
         first = len(self._elements) + 1
         values = {name: (sums[first + k], counts[first + k]) for k, name in enumerate(self._names)}
-        mass = None if np.isnan(self._masses).any() else sums[first - 1]
+        mass = None if np.isnan(self._counted[-1]).any() else sums[first - 1]
         if self._around:
             distance = (np.arange(2 * self._size) - self._size + 0.5) * self.width
             width = self.width
@@ -126,7 +126,9 @@ class Profiler:
         if not self._sums:
             self._symbols, self._names, self._around = symbols, names, around
             self._elements = list(dict.fromkeys(symbols))
-            self._masses = np.array([MASSES.get(symbol, np.nan) for symbol in symbols])
+            kinds = np.array(symbols)
+            masses = [MASSES.get(symbol, np.nan) for symbol in symbols]
+            self._counted = np.vstack([*(np.where(kinds == e, 1.0, np.nan) for e in self._elements), masses])
             reach = seen.height / 2 if self._reach is None else self._reach
             self._size = max(1, int(np.ceil(reach / self.width - 1e-9)) if around else round(seen.height / self.width))
         if symbols != self._symbols:

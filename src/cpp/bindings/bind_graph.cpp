@@ -18,13 +18,14 @@ py::dict by_name(PeriodicGraph &&graph)
                   "lengths"_a = give<double>(std::move(graph.lengths)));
 }
 
-py::dict find_neighbors(const Array<double> &positions, const Cell &cell, const Periodic &pbc, double cutoff)
+py::dict find_neighbors(const Array<double> &positions, const Cell &cell, const Periodic &pbc, double cutoff,
+                        std::size_t first_row)
 {
   const auto points = view_rows<Vec3>(positions, "positions");
   PeriodicGraph graph;
   {
     const ReleasedGil released;
-    graph = neighbor_list(points, Box(cell, pbc), cutoff);
+    graph = neighbor_list(points, Box(cell, pbc), cutoff, first_row);
   }
   return by_name(std::move(graph));
 }
@@ -48,8 +49,8 @@ py::dict find_bonds(const Array<double> &positions, const Array<int> &types, con
 
 void bind_graph(py::module_ &module)
 {
-  module.def("neighbor_list", &find_neighbors, py::arg("positions"), py::arg("cell"), py::arg("pbc"),
-             py::arg("cutoff"));
+  module.def("neighbor_list", &find_neighbors, py::arg("positions"), py::arg("cell"), py::arg("pbc"), py::arg("cutoff"),
+             py::arg("first_row") = 0);
   module.def("bond_graph", &find_bonds, py::arg("positions"), py::arg("types"), py::arg("cell"), py::arg("pbc"),
              py::arg("type_count"), py::arg("cutoffs"));
 }

@@ -19,7 +19,7 @@ using Matrix = std::array<Parameters, parameters>;
 
 constexpr int least_bins = 8;
 constexpr int most_steps = 200;
-constexpr double converged = 1e-12;   // relative decrease of the squares
+constexpr double converged = 1e-12;   // decrease of the squares, in units of those about the mean
 constexpr double least_explained = 0.5;
 constexpr double narrowest = 0.02;    // width w in bins: below it, nothing changes any more
 const double ten_to_ninety = std::log(9.0);
@@ -149,13 +149,12 @@ Parameters Fit::start(double width_in_bins) const
   mean /= atoms;
   std::sort(known.begin(), known.end());
   const double low = known[known.size() / 8], high = known[known.size() - 1 - known.size() / 8];
-  double sine = 0.0, cosine = 0.0, share = 0.0;
+  double sine = 0.0, cosine = 0.0;
   for (std::size_t k = 0; k < level_.size(); ++k) {
     if (!(atoms_[k] > 0.0)) continue;
     const double angle = 2.0 * std::numbers::pi * (static_cast<double>(k) + 0.5) / static_cast<double>(level_.size());
     sine += (level_[k] - mean) * std::sin(angle);
     cosine += (level_[k] - mean) * std::cos(angle);
-    share += 1.0;
   }
   const double fraction = high > low ? std::clamp((mean - low) / (high - low), 0.1, 0.9) : 0.5;
   const double middle = height_ * std::atan2(sine, cosine) / (2.0 * std::numbers::pi);
@@ -165,6 +164,7 @@ Parameters Fit::start(double width_in_bins) const
 
 double Fit::least_squares(Parameters &p) const
 {
+  const double scale = about_mean();
   double damping = 1e-3, now = squares(p);
   for (int s = 0; s < most_steps && damping < 1e12; ++s) {
     Matrix normal{};
@@ -182,7 +182,7 @@ double Fit::least_squares(Parameters &p) const
       const double squares_there = squares(next);
       if (!(squares_there < now)) continue;
       better = true;
-      const bool done = now - squares_there < converged * now;
+      const bool done = now - squares_there < converged * scale;
       p = next;
       now = squares_there;
       if (done) return now;

@@ -11,6 +11,7 @@
 #include "update.h"
 
 namespace naglass {
+
 FixSamples::FixSamples(LAMMPS_NS::LAMMPS *lammps, int narg, char **arg, std::string title)
     : Fix(lammps, narg, arg), title_(std::move(title))
 {
