@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 WITH_PEERS = ("rings", "hops", "transport", "fingerprint", "network")
-WITH_LAMMPS = ("on_the_fly", "pair_mace")
+WITH_LAMMPS = ("on_the_fly", "crystallites", "pair_mace")
 
 
 def table(script: Path, python: str, *arguments: str) -> str:

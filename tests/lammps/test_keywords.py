@@ -18,6 +18,7 @@ PAGE_OF = {
     "compute naglass/fingerprint": "fingerprint.md",
     "compute naglass/crystal/atom": "crystal.md",
     "fix naglass/correlate": "transport.md",
+    "fix naglass/crystal": "crystallites.md",
     "fix naglass/hops": "hops.md",
     "fix naglass/select": "select.md",
 }
