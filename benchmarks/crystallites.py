@@ -34,9 +34,6 @@ read_data seed.data
 {potential}
 mass * 20.0
 neighbor 1.0 bin
-velocity all create 300 1
-fix nve all nve
-timestep 0.0001
 {commands}
 thermo {steps}
 run {steps}
@@ -62,10 +59,10 @@ CASES = {
 
 
 def seeded(atoms: int) -> Atoms:
-    """The crystal with the surroundings of a ball of a third of its atoms disordered."""
+    """The crystal, disordered outside of a ball of a third of its atoms; nothing moves in the runs."""
     crystal = ase.io.read(CRYSTAL)
     times = max(2, round((atoms / len(crystal)) ** (1 / 3)))
-    cell = crystal * (times, times, times)
+    cell = crystal * (times, times, max(1, round(atoms / len(crystal) / times**2)))
     middle = cell.cell.sum(axis=0) / 2
     radius = (cell.get_volume() / 3 * 3 / (4 * np.pi)) ** (1 / 3)
     outside = np.linalg.norm(cell.positions - middle, axis=1) > radius

@@ -92,14 +92,17 @@ def test_fronts_by_counting_of_a_slab_that_drifts_through_the_boundary():
     volume = 8.0 * 8.0 * 2.5 / 4
     fronts = front_positions(frames, np.array(flags), volume)
     assert fronts.area == pytest.approx(64.0)
-    assert fronts.positions == pytest.approx(np.array([[2.5 * below, 2.5 * above] for below, above, _ in grown]))
+    expected = np.array([[2.5 * below, 2.5 * above] for below, above, _ in grown])
+    # where the middle is does not matter, as long as it stays there in the crystal
+    assert np.diff(fronts.positions, axis=0) == pytest.approx(np.diff(expected, axis=0))
+    assert fronts.positions.sum(axis=1) == pytest.approx(expected.sum(axis=1))
     lower, upper = front_velocities(np.arange(24.0), fronts, volume, blocks=12)
     assert lower.rate == pytest.approx(2.5 / 4, rel=0.1) and upper.rate == pytest.approx(2.5 / 2, rel=0.1)
 
 
 def test_a_slab_that_does_not_last_has_no_middle():
     atoms, flag = slab(4, 4, 0.0)
-    with pytest.raises(InputError, match="no atom is crystalline in all frames"):
+    with pytest.raises(InputError, match="no atom is crystalline in most frames"):
         front_positions([atoms, atoms], np.array([flag, ~flag]), 40.0)
 
 

@@ -40,6 +40,22 @@ def test_glass_on_the_fly(tmp_path):
     assert np.loadtxt(tmp_path / "transport.out")[0, 2] == 100
 
 
+def test_crystal_beside_melt(tmp_path):
+    """A shortened run far below and far above melting, where few steps tell."""
+    grown = {}
+    text = data_file("lammps_inputs", "crystal_beside_melt.in").read_text()
+    text = text.replace("0 5 0 5 0 14", "0 4 0 4 0 10").replace("INF 7 INF", "INF 5 INF")
+    text = text.replace("run 1000", "run 500").replace("run 5000", "run 1200")
+    for temperature in ("0.50", "0.80"):
+        done = run_lammps(tmp_path, text.replace("index 0.56", f"index {temperature}"))
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+        table = core.read_table(tmp_path / "crystal.out")
+        assert len(table) == 25 and (table["largest"] <= table["crystalline"]).all()
+        assert (table["dimension"] >= 2)[0], "the slab extends across the cell"
+        grown[temperature] = table["largest"][-5:].mean() - table["largest"][:5].mean()
+    assert grown["0.50"] > 50 and grown["0.80"] < -50
+
+
 def _last_block(path) -> np.ndarray:
     """Last table of a vector or array that fix ave/time wrote: a line with step and rows, then the rows."""
     lines = [line.split() for line in path.read_text().splitlines() if not line.startswith("#")]

