@@ -25,6 +25,7 @@ from naglass_drv.interface.orient import oriented
 from naglass_drv.interface.seeds import crystallite, seed_in_glass, seed_in_melt
 from naglass_drv.interface.slabs import check_receptive_field, check_side, chosen, slab
 from naglass_drv.interface.terminations import terminations
+from naglass_drv.interface.transfer import transferred
 from support.structures import DATA
 
 MARICITE = DATA / "NaFePO4_maricite.extxyz"
@@ -232,6 +233,37 @@ def test_planted_faults_are_found(thin):
     near = atoms.copy()
     near.positions[-1] = near.positions[-2] + [0.5, 0, 0]
     assert "pairs nearer than 0.55 of their contact distance" in inspect(replace(made, atoms=near)).faults[-1]
+
+
+def test_oxygens_at_the_surface_have_not_left(maricite):
+    cut = next(cut for cut in terminations(oriented(maricite, (0, 0, 1))) if cut.share)
+    made = melt_against(slab(maricite, cut, thickness_A=9, lateral_A=8), {"Na": 1, "P": 1, "O": 3}, 2.2, glass_A=9)
+    assert made.atoms.positions[made.atoms.arrays[PHASE] == 1, 2].min() < -1.0
+    assert transferred(made, made.atoms).left == {}
+
+
+def test_planted_exchanges_are_counted(thin):
+    """Two Na swapped across a surface, one O gone out; all of it drifted through the cell's boundary, and stretched."""
+    made = melt_against(thin, {"Na": 1, "P": 1, "O": 3}, 2.4, glass_A=14, seed=2)
+    now = made.atoms.copy()
+    crystal = now.arrays[PHASE] == 1
+    middle_of_glass = thin.thickness_A + made.facts["glass_A"] / 2
+    assert transferred(made, now).left == transferred(made, now).entered == {}
+    out = np.flatnonzero(crystal & (now.symbols == "Na"))[:2]
+    gone = np.flatnonzero(crystal & (now.symbols == "O"))[:1]
+    into = np.flatnonzero(~crystal & (now.symbols == "Na"))[:2]
+    now.positions[[*out, *gone], 2] = middle_of_glass
+    now.positions[into, 2] = thin.thickness_A / 2
+    now.positions[:, 2] += 3.3
+    now.cell[2, 2] += 0.5
+    now.wrap()
+    found = transferred(made, now)
+    assert found.left == {"Na": 2, "O": 1} and found.entered == {"Na": 2} and found.charge_e == pytest.approx(2)
+    assert found.drift_A == pytest.approx(3.3) and found.per_nm2 == {"O": pytest.approx(-100 / (2 * thin.area))}
+    with pytest.raises(InputError, match="not the atoms of the cell"):
+        transferred(made, now[1:])
+    with pytest.raises(InputError, match="only a slab"):
+        transferred(replace(made, facts={}), now)
 
 
 def test_the_receptive_field_fits_twice():
