@@ -359,6 +359,10 @@ def test_the_verb_puts_a_seed_into_a_glass(tmp_path, capsys):
     assert json.loads((tmp_path / "seed.json").read_text())["direction"] == [0, 0, 1]
 
 
+def test_the_verb_alone_names_its_actions(capsys):
+    assert main(["interface"]) == 2 and "terminations, build or seed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
