@@ -13,7 +13,9 @@ from naglass_drv.chemistry.ions import contact_distance, species
 from naglass_drv.chemistry.masses import density
 from naglass_drv.cli.interface import _crystal as read_for
 from naglass_drv.cli.main import main, make_parser
+from naglass_drv.engines.mace.facts import Reach, reach_of
 from naglass_drv.errors import InputError
+from naglass_drv.files import write_zip
 from naglass_drv.glass.packing import pack
 from naglass_drv.interface import filling
 from naglass_drv.interface.carving import Glass, broken_bonds, carve, quietest_height
@@ -272,6 +274,17 @@ def test_the_receptive_field_fits_twice():
         check_receptive_field(20, 40, 2, 6.0)
     with pytest.raises(InputError, match=r"glass 23\.0 Å: thinner"):
         check_receptive_field(30, 23, 2, 6.0)
+
+
+def test_the_reach_of_a_model_stands_in_its_file(tmp_path):
+    found = reach_of(DATA / "tight-binding" / "model.mace")
+    assert (set(found.elements), found.layers, found.r_max_A) == ({"O", "Na", "P", "V"}, 2, 4.5)
+    facts = {"elements": ["Na", "O"], "r_max": 5.5, "layers": [{}, {}, {}]}
+    write_zip(tmp_path / "m.naglass", {"metadata.json": json.dumps(facts)})
+    assert reach_of(tmp_path / "m.naglass") == Reach(["Na", "O"], 3, 5.5)
+    write_zip(tmp_path / "n.naglass", {"metadata.json": json.dumps({"elements": ["Na"]})})
+    with pytest.raises(InputError, match=r"n\.naglass"):
+        reach_of(tmp_path / "n.naglass")
 
 
 def unmatched():
