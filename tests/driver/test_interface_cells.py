@@ -13,7 +13,9 @@ from naglass_drv.chemistry.ions import contact_distance, species
 from naglass_drv.chemistry.masses import density
 from naglass_drv.cli.interface import _crystal as read_for
 from naglass_drv.cli.main import main, make_parser
+from naglass_drv.engines.mace.facts import Reach, reach_of
 from naglass_drv.errors import InputError
+from naglass_drv.files import write_zip
 from naglass_drv.glass.packing import pack
 from naglass_drv.interface import filling
 from naglass_drv.interface.carving import Glass, broken_bonds, carve, quietest_height
@@ -25,6 +27,7 @@ from naglass_drv.interface.orient import oriented
 from naglass_drv.interface.seeds import crystallite, seed_in_glass, seed_in_melt
 from naglass_drv.interface.slabs import check_receptive_field, check_side, chosen, slab
 from naglass_drv.interface.terminations import terminations
+from naglass_drv.interface.transfer import transferred
 from support.structures import DATA
 
 MARICITE = DATA / "NaFePO4_maricite.extxyz"
@@ -234,12 +237,54 @@ def test_planted_faults_are_found(thin):
     assert "pairs nearer than 0.55 of their contact distance" in inspect(replace(made, atoms=near)).faults[-1]
 
 
+def test_oxygens_at_the_surface_have_not_left(maricite):
+    cut = next(cut for cut in terminations(oriented(maricite, (0, 0, 1))) if cut.share)
+    made = melt_against(slab(maricite, cut, thickness_A=9, lateral_A=8), {"Na": 1, "P": 1, "O": 3}, 2.2, glass_A=9)
+    assert made.atoms.positions[made.atoms.arrays[PHASE] == 1, 2].min() < -1.0
+    assert transferred(made, made.atoms).left == {}
+
+
+def test_planted_exchanges_are_counted(thin):
+    """Two Na swapped across a surface, one O gone out; all of it drifted through the cell's boundary, and stretched."""
+    made = melt_against(thin, {"Na": 1, "P": 1, "O": 3}, 2.4, glass_A=14, seed=2)
+    now = made.atoms.copy()
+    crystal = now.arrays[PHASE] == 1
+    middle_of_glass = thin.thickness_A + made.facts["glass_A"] / 2
+    assert transferred(made, now).left == transferred(made, now).entered == {}
+    out = np.flatnonzero(crystal & (now.symbols == "Na"))[:2]
+    gone = np.flatnonzero(crystal & (now.symbols == "O"))[:1]
+    into = np.flatnonzero(~crystal & (now.symbols == "Na"))[:2]
+    now.positions[[*out, *gone], 2] = middle_of_glass
+    now.positions[into, 2] = thin.thickness_A / 2
+    now.positions[:, 2] += 3.3
+    now.cell[2, 2] += 0.5
+    now.wrap()
+    found = transferred(made, now)
+    assert found.left == {"Na": 2, "O": 1} and found.entered == {"Na": 2} and found.charge_e == pytest.approx(2)
+    assert found.drift_A == pytest.approx(3.3) and found.per_nm2 == {"O": pytest.approx(-100 / (2 * thin.area))}
+    with pytest.raises(InputError, match="not the atoms of the cell"):
+        transferred(made, now[1:])
+    with pytest.raises(InputError, match="only a slab"):
+        transferred(replace(made, facts={}), now)
+
+
 def test_the_receptive_field_fits_twice():
     assert check_receptive_field(30, 40, 2, 6.0) == 12.0 and check_receptive_field(3, 4, None, None) is None
     with pytest.raises(InputError, match=r"crystal 20\.0 Å: thinner than twice .* 2 × 2 layers × 6 Å = 24 Å"):
         check_receptive_field(20, 40, 2, 6.0)
     with pytest.raises(InputError, match=r"glass 23\.0 Å: thinner"):
         check_receptive_field(30, 23, 2, 6.0)
+
+
+def test_the_reach_of_a_model_stands_in_its_file(tmp_path):
+    found = reach_of(DATA / "tight-binding" / "model.mace")
+    assert (set(found.elements), found.layers, found.r_max_A) == ({"O", "Na", "P", "V"}, 2, 4.5)
+    facts = {"elements": ["Na", "O"], "r_max": 5.5, "layers": [{}, {}, {}]}
+    write_zip(tmp_path / "m.naglass", {"metadata.json": json.dumps(facts)})
+    assert reach_of(tmp_path / "m.naglass") == Reach(["Na", "O"], 3, 5.5)
+    write_zip(tmp_path / "n.naglass", {"metadata.json": json.dumps({"elements": ["Na"]})})
+    with pytest.raises(InputError, match=r"n\.naglass"):
+        reach_of(tmp_path / "n.naglass")
 
 
 def unmatched():
@@ -325,6 +370,10 @@ def test_the_verb_puts_a_seed_into_a_glass(tmp_path, capsys):
     seed = ["interface", "seed", str(MARICITE), "--radius", "3.8", "--glass", str(tmp_path / "glass.extxyz")]
     assert main([*seed, "-o", str(tmp_path / "seed.extxyz")]) == 0, capsys.readouterr().out
     assert json.loads((tmp_path / "seed.json").read_text())["direction"] == [0, 0, 1]
+
+
+def test_the_verb_alone_names_its_actions(capsys):
+    assert main(["interface"]) == 2 and "terminations, build or seed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..chemistry.ions import parse_label
 from ..errors import InputError
 from ..files import check_target, write_json
+from ..interface import CRYSTAL_A, GAP_A, GLASS_A, LATERAL_A, MOST_STRAIN, RULES, SHAPES
 from ..wording import counted
 from .numbers import MAX_SEED, add_number
 
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from ..interface.joining import Interface
     from ..interface.terminations import Termination
 
-_RULES = ("rigid-ions", "coulomb")
 _SAME_A = 1e-4
-_SHAPES = ("sphere", "cylinder", "slab")
 
 
 def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -29,7 +28,7 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     parser = add(
         "interface", _nothing, "cut a crystal, and build cells of it with a glass: interfaces and crystallites"
     )
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    actions = parser.add_subparsers(metavar="ACTION")
 
     def action(name: str, verb: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
         sub = actions.add_parser(name, help=help, description=help)
@@ -54,16 +53,18 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     cuts.add_argument("--output", "-o", type=Path, help="JSON file to write")
     build = action("build", _build, "build a crystal slab and a glass with two interfaces")
     _add_plane(build)
+    add_number(build, "--termination", kind=int, least=0, help="its number (default: the best that is not polar)")
     _add_glass(build)
-    add_number(build, "--crystal-thickness", above=0, default=30.0, help="A (default: %(default)s)")
-    add_number(build, "--lateral", above=0, default=20.0, help="least width of the cell, A (default: %(default)s)")
+    add_number(build, "--crystal-thickness", above=0, default=CRYSTAL_A, help="A (default: %(default)s)")
+    add_number(build, "--lateral", above=0, default=LATERAL_A, help="least width of the cell, A (default: %(default)s)")
     grain = action("seed", _seed, "put a crystallite into a melt or glass")
     add_number(grain, "--radius", above=0, required=True, help="A; half the thickness of a slab")
-    grain.add_argument("--shape", choices=_SHAPES, default="sphere", help="(default: %(default)s)")
+    grain.add_argument("--shape", choices=(*SHAPES, "slab"), default="sphere", help="(default: %(default)s)")
     grain.add_argument(
         "--direction", type=int, nargs=3, default=(0, 0, 1), metavar="N",
         help="along z: hkl whose normal that is, for a cylinder the lattice direction uvw (default: 0 0 1)",
     )  # fmt: skip
+    _add_rule(grain)
     add_number(grain, "--length", above=0, default=20.0, help="least length of a cylinder, A (default: %(default)s)")
     add_number(grain, "--width", above=0, default=40.0, help="of the cell of a melt, A (default: %(default)s)")
     _add_glass(grain)
@@ -76,8 +77,11 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _add_plane(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hkl", type=int, nargs=3, required=True, metavar="N", help="indices of the plane")
-    parser.add_argument("--by", choices=_RULES, default="rigid-ions", help="cleavage energy (default: %(default)s)")
-    add_number(parser, "--termination", kind=int, least=0, help="its number (default: the best that is not polar)")
+    _add_rule(parser)
+
+
+def _add_rule(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--by", choices=RULES, default=RULES[0], help="cleavage energy (default: %(default)s)")
 
 
 def _add_glass(parser: argparse.ArgumentParser) -> None:
@@ -85,12 +89,17 @@ def _add_glass(parser: argparse.ArgumentParser) -> None:
     glass.add_argument("--melt", metavar="FORMULA", help="pack a melt of this composition, to be quenched")
     glass.add_argument("--glass", type=Path, help="join this glass, extended XYZ (its last frame)")
     add_number(parser, "--density", above=0, help="of the melt, g/cm3")
-    add_number(parser, "--glass-thickness", above=0, default=40.0, help="A (default: %(default)s)")
+    add_number(parser, "--glass-thickness", above=0, default=GLASS_A, help="A (default: %(default)s)")
     add_number(
-        parser, "--gap", least=0, default=1.0, help="left beside a glass that is joined, A (default: %(default)s)"
+        parser, "--gap", least=0, default=GAP_A, help="left beside a glass that is joined, A (default: %(default)s)"
     )
     add_number(
-        parser, "--max-strain", least=0, most=0.1, default=0.02, help="of a glass that is joined (default: %(default)s)"
+        parser,
+        "--max-strain",
+        least=0,
+        most=0.1,
+        default=MOST_STRAIN,
+        help="of a glass that is joined (default: %(default)s)",
     )
 
 
@@ -164,13 +173,12 @@ def _table(cuts: "list[Termination]", by: str) -> str:
 
 
 def _build(options: argparse.Namespace) -> int:
-    return _with_slab(options, options.hkl, options.crystal_thickness, options.lateral, options.termination, options.by)
+    return _with_slab(options, options.hkl, options.crystal_thickness, options.lateral, options.termination)
 
 
 def _seed(options: argparse.Namespace) -> int:
     if options.shape == "slab":
-        width = options.width if options.melt else 20.0
-        return _with_slab(options, options.direction, 2 * options.radius, width, None, "rigid-ions")
+        return _with_slab(options, options.direction, 2 * options.radius, LATERAL_A, None)
     from ..interface.seeds import crystallite, seed_in_glass, seed_in_melt
 
     crystal, given, _ = _checked(options)
@@ -185,13 +193,13 @@ def _seed(options: argparse.Namespace) -> int:
     return _finish(made, options)
 
 
-def _with_slab(options, hkl, thickness_A: float, lateral_A: float, number: int | None, by: str) -> int:
+def _with_slab(options, hkl, thickness_A: float, lateral_A: float, number: int | None) -> int:
     from ..interface.joining import join, melt_against
     from ..interface.slabs import check_receptive_field, chosen, listed, slab
 
     crystal, given, model = _checked(options)
     check_receptive_field(thickness_A, options.glass_thickness, *(model or (None, None)))
-    cut = chosen(listed(crystal, hkl, by, seed=options.seed), number)
+    cut = chosen(listed(crystal, hkl, options.by, seed=options.seed), number)
     cell = slab(crystal, cut, thickness_A=thickness_A, lateral_A=lateral_A, seed=options.seed)
     sizes: dict[str, Any] = {"glass_A": options.glass_thickness, "model": model}
     if isinstance(given, dict):

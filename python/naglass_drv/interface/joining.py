@@ -10,20 +10,17 @@ from ..chemistry import ions as chemistry
 from ..chemistry.masses import volume_of
 from ..core import neighbors
 from ..errors import InputError
+from . import GAP_A, GLASS_A, MOST_STRAIN
 from .carving import Glass, broken_bonds, carve, formula_text, placed, quietest_height
 from .crystal import mean_charges, reduced
 from .filling import FRACTION, Layer, fill
-from .slabs import GLASS_A, Slab, check_receptive_field, check_side, counts_of, formula_mass_u, ion_labels
+from .slabs import Slab, check_receptive_field, check_side, counts_of, formula_mass_u, ion_labels
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 #: Per-atom array: 1 in the crystal, 0 in the glass.
 PHASE = "phase"
-#: The greatest strain that a glass may take.
-MOST_STRAIN = 0.02
-#: Default space (Å) between a slab and a glass that is joined to it.
-GAP_A = 1.0
 _ROUNDS = 400
 _MARGIN = 0.05
 _MOST_LOSS = 0.25

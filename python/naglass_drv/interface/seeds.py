@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from . import MOST_STRAIN, SHAPES
 from .carving import Glass, broken_bonds, carve, formula_text, placed
 from .crystal import OCCUPANCY, Crystal, mean_charges, units_of
 from .filling import FRACTION, Outside, fill
 from .joining import (
-    MOST_STRAIN,
     Interface,
     counts_by_element,
     ions_of_glass,
@@ -30,7 +30,6 @@ from .slabs import check_side
 if TYPE_CHECKING:
     from ase import Atoms
 
-SHAPES = ("sphere", "cylinder")
 _EXCHANGES = 200
 _SURFACE_A = 1.5
 _ROUNDS = 40

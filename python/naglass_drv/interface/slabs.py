@@ -9,6 +9,7 @@ import numpy as np
 
 from ..chemistry import ions as chemistry
 from ..errors import InputError
+from . import CRYSTAL_A, LATERAL_A
 from .crystal import Crystal, former_bonds
 from .occupancy import resolve
 from .orient import Oriented, oriented, supercell
@@ -16,9 +17,6 @@ from .terminations import Termination, cells_for, slab_sites, terminations, with
 
 if TYPE_CHECKING:
     from ase import Atoms
-
-#: Default sizes (Å) of a cell with two interfaces.
-CRYSTAL_A, GLASS_A, LATERAL_A = 30.0, 40.0, 20.0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ..chemistry.formers import ANIONS, DEFAULT_CUTOFFS_A, oxygen_cutoff_A
 from ..chemistry.ions import TRANSITION_METALS, contact_distance
 from ..core import neighbors
 from ..errors import InputError
+from . import RULES
 from .crystal import OCCUPANCY, Crystal
 from .ewald import coulomb_energy, rigid_ion_energy
 from .occupancy import resolve
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 #: eV/Å² in J/m².
 J_M2 = 16.02176634
-#: How a cleavage energy may be computed without a potential of one's own.
-RULES = ("rigid-ions", "coulomb")
 _LAYER_A = 0.02
 #: e per lateral cell: the surface charge that a cut may leave and still count as not polar.
 NOT_POLAR_E = 0.1
