@@ -111,10 +111,13 @@ def study(table: Table, settings: Settings, note: Callable[[str], None] = lambda
 def _obstacle(found: Study, adequate: Sequence[str]) -> str | None:
     """Why nothing can be claimed about blocks, and what is still possible."""
     count, blocks = len(found.glasses), len(found.glasses.blocks)
-    if count < (needed := max(_LEAST_FOR_IMPORTANCE, blocks + 3)):
-        return f"{count} compositions for {blocks} blocks, {needed} are needed; still possible: predictions, and fewer blocks"
+    needed = max(_LEAST_FOR_IMPORTANCE, blocks + 3)
+    if count < needed:
+        told = f"{count} compositions for {blocks} blocks, {needed} are needed"
+        return f"{told}; still possible: predictions, and fewer blocks"
     if (share := float((found.table.censored != 0).mean())) > _MOST_BOUNDS:
-        return f"{share:.0%} of the values are bounds; still possible: which glasses lie beyond them, as a target of 0 and 1"
+        told = f"{share:.0%} of the values are bounds"
+        return f"{told}; still possible: which glasses lie beyond them, as a target of 0 and 1"
     if not adequate:
         return f"no model predicts {found.table.name} of compositions left out better than the mean"
     return "there is only one, and nothing to compare it with" if blocks < 2 else None
