@@ -196,6 +196,14 @@ def test_bad_files_are_named(tmp_path):
         read_map(tmp_path / "map.yaml")
 
 
+def test_separators_are_told_by_the_head(tmp_path):
+    for mark in (",", ";", "\t"):
+        cells = ['"a, b; c"', "1.5"]
+        (tmp_path / "x.csv").write_text("\ufeffname" + mark + "D (1)\n" + mark.join(cells) + "\n", encoding="utf-8")
+        frame = read_frame(tmp_path / "x.csv")
+        assert list(frame.iloc[0][["name", "D (1)", "row"]]) == ["a, b; c", "1.5", 2]
+
+
 @pytest.mark.parametrize(("suffix", "package"), [(".parquet", "pyarrow"), (".xlsx", "openpyxl")])
 def test_optional_formats_are_read_or_the_package_is_named(tmp_path, suffix, package):
     pandas = pytest.importorskip("pandas")

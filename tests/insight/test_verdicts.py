@@ -104,6 +104,12 @@ def test_claims_are_tried_with_bounds_further_out():
     assert any("the claims hold if they lie" in limit for limit in limits(found))
 
 
+def test_too_many_bounds_and_no_composition_are_told():
+    found = study(table(1, below=0.3), RIDGE)
+    assert found.verdicts == () and "of the values are bounds; still possible: which glasses lie" in found.refusals[0]
+    assert "the composition is not among the features, and every block may stand for it" in list(limits(found))
+
+
 def test_nothing_is_claimed_of_noise():
     found = study(table(2, effect=0.0), RIDGE)
     assert all(verdict.state == NOT_SHOWN for verdict in found.verdicts)

@@ -43,7 +43,14 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
                       help="features are of glasses simulated with it")  # fmt: skip
     verb.add_argument("--scale", choices=("auto", "log", "linear"), default="auto", help="how the target is learned")
     verb.add_argument("--models", metavar="A,B", help="models to compare (default: all)")
-    add_number(verb, "--alpha", above=0, default=0.05, help="chance of a false claim in the study (default: 0.05)")
+    add_number(
+        verb,
+        "--alpha",
+        least=0.001,
+        most=0.5,
+        default=0.05,
+        help="chance of a false claim in the study (default: 0.05)",
+    )
     add_number(verb, "--permutations", kind=int, least=99, default=999, metavar="N", help="permutations of the null")
     add_number(verb, "--seed", kind=int, least=0, most=MAX_SEED, default=0, help="seed (default: 0)")
     design = verb.add_argument_group("design", "compositions to run next, written as next.yaml")

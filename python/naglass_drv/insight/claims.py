@@ -7,7 +7,7 @@ from typing import Any
 from .. import __version__
 from ..errors import InputError
 from ..files import file_hash, write_bytes
-from .blocks import label
+from .blocks import COMPOSITION, label
 from .study import Study
 from .verdicts import IMPORTANT, NOT_SEPARABLE, Verdict, sentence
 
@@ -93,6 +93,8 @@ def alternatives(study: Study, verdict: Verdict) -> Iterator[str]:
     for other, value in sorted(verdict.correlations.items(), key=lambda item: -item[1]):
         if value >= _ALTERNATIVE:
             yield f"{label(other)} (correlation {value:.2f})"
+    if COMPOSITION not in study.glasses.blocks:
+        yield "the composition, which is not among the features"
     yield "a property that was not measured and varies with the block"
 
 
@@ -114,6 +116,8 @@ def limits(study: Study) -> Iterator[str]:
     table = study.table
     yield "these are correlations that hold for compositions left out; no experiment changed one block alone"
     yield f"nothing is said beyond the range of the {len(study.glasses)} compositions"
+    if COMPOSITION not in study.glasses.blocks:
+        yield "the composition is not among the features, and every block may stand for it"
     if len(set(table.families) - {""}) < 3:
         yield "transfer to other families of glasses was not tested"
     if table.potential:

@@ -15,6 +15,7 @@ _SUFFIXES = {
     ".parquet": ("parquet", "pyarrow"), ".xlsx": ("excel", "openpyxl"),
 }  # fmt: skip
 _MOST_BYTES = 2 << 30
+_SEPARATORS = (",", ";", "\t")
 
 
 def read_frame(path: Path) -> "pd.DataFrame":
@@ -61,14 +62,9 @@ def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     options: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
-    if path.suffix.lower() == ".tsv":
-        return pd.read_csv(path, sep="\t", **options)
-    frame = pd.read_csv(path, **options)
-    if len(frame.columns) == 1 and ";" in str(frame.columns[0]):
-        frame = pd.read_csv(path, sep=";", **options)
-    elif len(frame.columns) == 1 and "\t" in str(frame.columns[0]):
-        frame = pd.read_csv(path, sep="\t", **options)
-    return frame
+    # the head tells the separator: commas also stand in cells
+    widths = {mark: len(pd.read_csv(path, nrows=0, sep=mark, **options).columns) for mark in _SEPARATORS}
+    return pd.read_csv(path, sep=max(widths, key=widths.__getitem__), **options)
 
 
 def _first_line(error: Exception) -> str:

@@ -20,6 +20,8 @@ LEAST_GLASSES = 5
 _LEAST_FOR_IMPORTANCE = 8
 #: Levels of the prediction intervals, the first for which there are compositions enough.
 LEVELS = (0.95, 0.9)
+# of all values; beyond, their order is not known
+_MOST_BOUNDS = 0.4
 _BARS = ("mean", "linear")
 
 
@@ -99,21 +101,26 @@ def study(table: Table, settings: Settings, note: Callable[[str], None] = lambda
             note("prediction intervals")
             found = replace(found, intervals=held_out_intervals(glasses, best, level, rng, settings.seed))
         found = replace(found, curve=tuple(learning_curve(glasses, best, rng, settings.seed)))
-        needed = max(_LEAST_FOR_IMPORTANCE, len(glasses.blocks) + 3)
-        if count < needed:
-            refusals.append(
-                f"no claims about blocks: {count} compositions for {len(glasses.blocks)} blocks, {needed} are needed; "
-                "still possible: predictions, and fewer blocks"
-            )
-        elif not adequate:
-            refusals.append(
-                f"no claims about blocks: no model predicts {table.name} of compositions left out better than the mean"
-            )
-        elif len(glasses.blocks) < 2:
-            refusals.append("no claims about blocks: there is only one, and nothing to compare it with")
+        if obstacle := _obstacle(found, adequate):
+            refusals.append(f"no claims about blocks: {obstacle}")
         else:
             found = _judged(found, adequate, rng, note)
         return replace(found, refusals=tuple(refusals))
+
+
+def _obstacle(found: Study, adequate: Sequence[str]) -> str | None:
+    """Why nothing can be claimed about blocks, and what is still possible."""
+    count, blocks = len(found.glasses), len(found.glasses.blocks)
+    needed = max(_LEAST_FOR_IMPORTANCE, blocks + 3)
+    if count < needed:
+        told = f"{count} compositions for {blocks} blocks, {needed} are needed"
+        return f"{told}; still possible: predictions, and fewer blocks"
+    if (share := float((found.table.censored != 0).mean())) > _MOST_BOUNDS:
+        told = f"{share:.0%} of the values are bounds"
+        return f"{told}; still possible: which glasses lie beyond them, as a target of 0 and 1"
+    if not adequate:
+        return f"no model predicts {found.table.name} of compositions left out better than the mean"
+    return "there is only one, and nothing to compare it with" if blocks < 2 else None
 
 
 def check(table: Table, settings: Settings) -> Scale:
