@@ -1,5 +1,6 @@
 """200 synthetic studies with planted causes: false claims, power against the number of compositions, coverage."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +17,7 @@ SERIES = {16: 60, 24: 80, 40: 60}
 
 @pytest.fixture(scope="module")
 def studies():
-    found = SimpleNamespace(false=[], power={}, inside=[])
+    found = SimpleNamespace(false=[], power={}, inside=[], stated=[])
     for size, count in SERIES.items():
         found.power[size] = []
         for seed in range(count):
@@ -26,6 +27,8 @@ def studies():
             found.power[size].append({"medium_range"} in claims)
             inside = held_out_intervals(glasses, "ridge", 0.9, np.random.default_rng(seed)).inside
             found.inside.append(inside.mean())
+            # a rank among n others is a whole number
+            found.stated.append(math.ceil(0.9 * size) / size)
     print(
         f"\nfalse claims: {np.mean(found.false):.3f}; power:", {n: np.mean(v).round(2) for n, v in found.power.items()}
     )
@@ -45,5 +48,5 @@ def test_power_grows_with_the_number_of_compositions(studies):
 
 
 def test_intervals_hold_as_stated(studies):
-    """The standard error of the mean over studies is 0.005."""
-    assert np.mean(studies.inside) == pytest.approx(0.9, abs=0.025)
+    """Never below what is stated; jackknife+ is somewhat above. The standard error over studies is 0.005."""
+    assert np.mean(studies.stated) - 0.01 <= np.mean(studies.inside) <= np.mean(studies.stated) + 0.035

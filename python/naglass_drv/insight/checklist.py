@@ -51,7 +51,7 @@ def _items(study: Study) -> Iterator[Item]:
     tested = len(study.verdicts) > 0
     yield Item(
         "Is the number of tests accounted for?", PASSED if tested else OPEN,
-        f"p-values are corrected (Holm) for {study.tests // study.settings.tries} tests in "
+        f"p-values are corrected (by hierarchy) for {study.tests // study.settings.tries} tests in "
         f"{study.settings.tries} studies of this table" if tested else "no block was tested",
     )  # fmt: skip
     important = [verdict for verdict in study.verdicts if verdict.state == IMPORTANT]

@@ -159,7 +159,7 @@ def _table(study: Study) -> Table:
     head = ["block", "R² lost", "permuted", "conditional", "corrected", "stable", "verdict"]
     caption = (
         "One-sided p of no effect beyond the other blocks: by permuted compositions, by conditional replacement, and "
-        "the first after Holm's correction for all tests. Stable: resampled sets in which the block helps."
+        "the first corrected for all tests (hierarchical). Stable: resampled sets in which the block helps."
     )
     return Table(head, rows, caption)
 

@@ -27,7 +27,7 @@ class Verdict:
 
     `gain` is the R² that a refit without it loses on compositions left out, by the best model, with its 95 % interval
     (bootstrap over compositions); `gains` has it for each model. `null` is the test by permuted compositions, and
-    `corrected` its p after Holm's correction for all tests; `conditional` and `marginal` are p of those importances
+    `corrected` its p after `hierarchical` correction; `conditional` and `marginal` are p of those importances
     (Nadeau–Bengio). `stability` is the share of resampled sets of compositions in which the block helps; NaN where the
     tests left nothing to confirm.
     """
@@ -55,6 +55,19 @@ def holm(values: Sequence[float]) -> np.ndarray:
     out = np.empty(len(values))
     out[order] = np.minimum(steps, 1.0)
     return out
+
+
+def hierarchical(values: Mapping[str, float], sets: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """p-values of blocks, and of disjoint sets of blocks, corrected so that any false claim among them is as rare as
+    stated: of a set, times the number of blocks over that in the set, and of a block no less than that of its set
+    (N. Meinshausen, Biometrika 95, 265 (2008), doi:10.1093/biomet/asn007, eq. 3 and 4).
+    """
+    count = sum(len(blocks) == 1 for blocks in sets.values())
+    own = {name: min(values[name] * count / len(blocks), 1.0) for name, blocks in sets.items()}
+    return {
+        name: max(own[other] for other, around in sets.items() if set(blocks) <= set(around))
+        for name, blocks in sets.items()
+    }
 
 
 def correlation(glasses: Glasses, one: str, other: str) -> float:
@@ -125,7 +138,7 @@ def verdicts(
     conditional = {name: corrected(best.rises[name]["conditional"], best.folds)[2] for name in sets}
     marginal = {name: corrected(best.rises[name]["marginal"], best.folds)[2] for name in sets}
     # the test by permutation keeps the rate of false claims, and is corrected; the others have to agree with it
-    adjusted = dict(zip(sets, holm([test.p for test in nulls.values()]), strict=True))
+    adjusted = hierarchical({name: test.p for name, test in nulls.items()}, sets)
     out = []
     for name, blocks in sets.items():
         rises = best.rises[name]["dropped"]
