@@ -176,7 +176,7 @@ def _mobile(
         numbers["D"] = {
             way: [_value(1e-8 * value, 1e-8 * err) for value, err in zip(values, errs, strict=True)]
             for way, values, errs in (
-                ("parallel_m2_per_s", found.parallel, found.parallel_err),
+                ("parallel_m2_per_s", found.parallel_passage, found.parallel_passage_err),
                 ("perpendicular_m2_per_s", found.perpendicular, found.perpendicular_err),
             )
         } | {"lags_ps": list(_LAGS_PS), "surviving": [_finite(value) for value in found.surviving]}
