@@ -81,7 +81,7 @@ def test_a_quench_leaves_the_crystal_and_makes_a_glass_beside_it(folder):
     facts = json.loads((products / "i0-facts.json").read_text())
     crystal = atoms.arrays["phase"] == 1
     assert facts["crystal_formula"] == "Na3V2P3O12" and facts["route"] == "melt"
-    assert set(facts["exchanged"]) == {"left", "entered"} and "P" not in facts["exchanged"]["left"]
+    assert {"left", "entered"} <= set(facts["exchanged"]) and "P" not in facts["exchanged"]["left"]
     charge = {"Na+": 1, "V3+": 3, "V4+": 4, "P5+": 5, "O2-": -2}
     for side in (crystal, ~crystal):
         assert sum(charge[ion] for ion in atoms.arrays["ion"][side]) == 0

@@ -3,7 +3,7 @@ task per replica of the glass.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +30,8 @@ _SAMPLE_PS = 0.1
 # atoms in all frames: larger cells are written less often
 _MOST_ROWS = 10_000_000
 _STRESS = tuple(f"c_stress[{number}]" for number in (1, 2, 3))
-# Å: farther from the slab's planes than this, the glass is its interior, and an atom has changed sides
-_INTERIOR_A, _CHANGED_A = 5.0, 2.0
+# Å: farther from the slab's planes than this, the glass is its interior
+_INTERIOR_A = 5.0
 _GPA_PER_BAR = 1e-4
 _CHECKPOINT_STEPS = 5000
 _SOFT_PS, _RELEASE_PS = 1.0, 0.5
@@ -230,7 +230,7 @@ def _write_results(job: Job, settings: Settings, held_from: int) -> dict[str, An
     crystal_A = json.loads((job.folder / FACTS).read_text(encoding="utf-8"))["crystal_A"]
     found = {
         "stress_GPa": _interior_stress(job.folder, atoms, crystal_A, held_from),
-        "exchanged": _exchanged(atoms, crystal_A),
+        "exchanged": _exchanged(job, settings, atoms),
     }
     atoms.info = {"name": job.task.name, "group": f"{atoms.get_chemical_formula()}-{settings.seed}"}
     write_frames(job.folder / MADE, [atoms])
@@ -284,20 +284,12 @@ def _interior_stress(folder: Path, atoms: "Atoms", crystal_A: float, first: int)
     return {name: {"value": float(mean.mean), "err": float(mean.err)} for name, mean in named}
 
 
-def _exchanged(atoms: "Atoms", crystal_A: float) -> dict[str, dict[str, int]]:
-    """Atoms of the slab that are now farther than 2 Å outside of its planes, and those of the glass as deep inside, by
-    element."""
-    import numpy as np
+def _exchanged(job: Job, settings: Settings, atoms: "Atoms") -> dict[str, Any]:
+    """What slab and glass have exchanged since the cell was built, by element and per area."""
+    from ..interface.transfer import transferred
 
-    beyond, crystal = _heights(atoms, crystal_A), atoms.arrays["phase"] == 1
-    sides = {"left": crystal & (beyond > _CHANGED_A), "entered": ~crystal & (beyond < -_CHANGED_A)}
-    symbols = np.array(atoms.get_chemical_symbols())
-    return {
-        word: {
-            element: int(count) for element, count in zip(*np.unique(symbols[chosen], return_counts=True), strict=True)
-        }
-        for word, chosen in sides.items()
-    }
+    made, _ = build(job.task.inputs["crystal"], job.task.inputs.get("glass"), settings)
+    return asdict(transferred(made, atoms))
 
 
 def collect(run: Run, done: list[Done]) -> Structures:
