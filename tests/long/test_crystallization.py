@@ -28,13 +28,13 @@ def test_lennard_jones_melts_at_its_triple_point(tmp_path):
     lattice = lennard_jones.lattice_constant(tmp_path, 0.617, 6, 5000)
     lennard_jones.make_slab(tmp_path, lattice, 7, 14, 0.617, 2500)
     crossing, _ = lennard_jones.melting_by_growth(tmp_path, lattice, (0.56, 0.58, 0.60, 0.64, 0.66, 0.68), 5000)
-    together = [lennard_jones.coexistence(tmp_path, start, 15000) for start in (0.59, 0.65)]
+    together = [lennard_jones.coexistence(tmp_path, start, 40000) for start in (0.59, 0.65)]
     print(crossing, together)
     assert same(*together[0], *together[1])
     for temperature, err in together:
         assert same(crossing.temperature, crossing.err, temperature, err)
-        assert temperature == pytest.approx(0.617, abs=0.01)
-    assert same(crossing.temperature, crossing.err, 0.617, 0.003)
+        assert err < 0.01 and same(temperature, err, 0.617, 0.002)
+    assert crossing.err < 0.01
 
 
 def test_sodium_chloride_melts_where_free_energies_say(tmp_path):
