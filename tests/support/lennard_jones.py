@@ -1,7 +1,7 @@
 """A crystal of Lennard-Jones atoms beside its melt, in LAMMPS: velocities of its interfaces, and coexistence.
 
-The cut potential of Broughton & Gilmer (J. Chem. Phys. 79, 5095 (1983), DOI 10.1063/1.445634), whose triple point is at
-T* = 0.617 (Davidchack & Laird, J. Chem. Phys. 118, 7651 (2003), DOI 10.1063/1.1563248). Reduced units throughout.
+The cut potential of Broughton & Gilmer, J. Chem. Phys. 79, 5095 (1983), whose triple point is at
+T* = 0.617 (Davidchack & Laird, J. Chem. Phys. 118, 7651 (2003)). Reduced units throughout.
 """
 
 from dataclasses import dataclass
