@@ -22,6 +22,8 @@ ZERO = "units metal\natom_modify map array\nread_data glass.data\npair_style zer
 # Each writer of a file, as a command with the file's name left open.
 FIXES = {
     "fix naglass/correlate": "fix {id} all naglass/correlate 1 file {file}",
+    "fix naglass/crystal": "variable o atom 1\n"
+    "fix {id} all naglass/crystal 1 order v_o threshold 1 connect 3 file {file}",
     "fix naglass/hops": "fix {id} all naglass/hops 1 file {file}",
     "fix naglass/profile": "fix {id} all naglass/profile 1 file {file}",
     "fix naglass/select": "fix {id} all naglass/select 1 band 0 9 elements O Na P V file {file}",

@@ -1,7 +1,7 @@
 """A crystal of Lennard-Jones atoms beside its melt, in LAMMPS: velocities of its interfaces, and coexistence.
 
-The cut potential of Broughton & Gilmer (J. Chem. Phys. 79, 5095 (1983), DOI 10.1063/1.445634), whose triple point is at
-T* = 0.617 (Davidchack & Laird, J. Chem. Phys. 118, 7651 (2003), DOI 10.1063/1.1563248). Reduced units throughout.
+The cut potential of Broughton & Gilmer, J. Chem. Phys. 79, 5095 (1983), whose triple point is at
+T* = 0.617 (Davidchack & Laird, J. Chem. Phys. 118, 7651 (2003)). Reduced units throughout.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ compute n all coord/atom orientorder q {CORRELATION}
 """
 
 
-def _run(folder: Path, source: str, commands: str) -> None:
+def run(folder: Path, source: str, commands: str) -> None:
     done = run_lammps(folder, START.format(source=source) + commands, timeout=7200)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
 
@@ -60,7 +60,7 @@ def lattice_constant(folder: Path, temperature: float, across: int, steps: int, 
     source = (
         f"lattice fcc 0.945\nregion cell block 0 {across} 0 {across} 0 {across}\ncreate_box 1 cell\ncreate_atoms 1 box"
     )
-    _run(
+    run(
         folder,
         source,
         f"velocity all create {2 * temperature} {seed}\nfix 1 all npt temp {temperature} {temperature} 0.4 iso 0 0 4\n"
@@ -77,7 +77,7 @@ def make_slab(folder: Path, a: float, across: int, along: int, temperature: floa
         "group hot region hot\ngroup cold subtract all hot"
     )
     hold = f"fix k cold langevin {temperature} {temperature} 0.2 {seed}\n"
-    _run(
+    run(
         folder,
         source,
         f"velocity all create {2 * temperature} {seed}\nfix z all nph z 0 0 4\n{hold}"
@@ -104,7 +104,7 @@ class Growth:
 def growth(folder: Path, a: float, temperature: float, steps: int, *, every: int = 20, seed: int = 3) -> Growth:
     """How the interfaces of slab.data move at a temperature, with zero pressure along z."""
     name = f"u-{temperature}"
-    _run(
+    run(
         folder,
         "read_data slab.data",
         f"velocity all create {temperature} {seed}\nfix z all npt temp {temperature} {temperature} 0.4 z 0 0 4\n"
@@ -131,7 +131,7 @@ def melting_by_growth(folder: Path, a: float, temperatures, steps: int) -> tuple
 
 def coexistence(folder: Path, temperature: float, steps: int, seed: int = 5) -> tuple[float, float]:
     """Temperature to which slab.data comes at constant enthalpy, and its error; the last half of a run from there."""
-    _run(
+    run(
         folder,
         "read_data slab.data",
         f"velocity all create {temperature} {seed}\nfix z all nph z 0 0 4\n"

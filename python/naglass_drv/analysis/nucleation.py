@@ -48,6 +48,8 @@ class CriticalSize:
 def critical_size(sizes, grew, glasses: Sequence[str]) -> CriticalSize:
     """N* from seeded runs (runs,): the size at the start, whether the seed grew, and the glass (or melt) it was in.
 
+    Runs end when the seed is far from its start: those that are shorter make the transition, and 1/Z, too wide.
+
     On a parabolic barrier the probability to grow is p(N) = [1 + erf(π^(1/2) Z (N - N*))] / 2; N* of each glass and a
     common Z are fitted by maximum likelihood. N* is the mean over glasses with the error of a random-effects model with
     few groups (Hartung & Knapp, Stat. Med. 20, 3875 (2001)), and not less than that of the draws alone.
