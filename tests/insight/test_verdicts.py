@@ -13,7 +13,7 @@ from naglass_drv.insight.study import Settings, study
 from naglass_drv.insight.table import Table
 from naglass_drv.insight.tries import counted_tries
 from naglass_drv.insight.verdicts import NO_CLAIM, NOT_SHOWN, correlation, hierarchical, holm, sets_to_test
-from support.studies import judged, planted
+from support.glass_studies import judged, planted
 
 
 def test_holm_is_that_of_the_textbook():
