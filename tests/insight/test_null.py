@@ -8,7 +8,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from naglass_drv.insight.null import null_test
 from naglass_drv.insight.smoothers import _PENALTIES, Smoother, best_fit, least_errors, smoothers
-from support.planted_studies import planted
+from support.glass_studies import planted
 
 
 @pytest.fixture

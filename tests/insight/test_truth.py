@@ -7,7 +7,7 @@ import pytest
 
 from naglass_drv.insight.intervals import held_out_intervals
 from naglass_drv.insight.verdicts import IMPORTANT, NOT_SEPARABLE, correlations
-from support.planted_studies import judged, planted
+from support.glass_studies import judged, planted
 
 pytestmark = pytest.mark.slow
 

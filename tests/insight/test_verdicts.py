@@ -13,7 +13,7 @@ from naglass_drv.insight.study import Settings, study
 from naglass_drv.insight.table import Table
 from naglass_drv.insight.tries import counted_tries
 from naglass_drv.insight.verdicts import NO_CLAIM, NOT_SHOWN, correlation, hierarchical, holm, sets_to_test
-from support.planted_studies import judged, planted
+from support.glass_studies import judged, planted
 
 
 def test_holm_is_that_of_the_textbook():
@@ -22,7 +22,7 @@ def test_holm_is_that_of_the_textbook():
 
 
 def test_the_hierarchy_of_blocks_is_corrected_as_one():
-    """Of four blocks, two of them also tested together: the pair by 4/2, a block by 4 and no less than the pair."""
+    """Of four blocks, two of which are also tested as a pair: the pair by 4/2, a block by 4 and not below its pair."""
     sets = {"a": ["a"], "b": ["b"], "c": ["c"], "d": ["d"], "a or b": ["a", "b"]}
     found = hierarchical({"a": 0.01, "b": 0.2, "c": 0.01, "d": 0.5, "a or b": 0.03}, sets)
     assert found == pytest.approx({"a": 0.06, "b": 0.8, "c": 0.04, "d": 1.0, "a or b": 0.06})

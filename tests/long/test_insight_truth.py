@@ -8,7 +8,7 @@ import pytest
 
 from naglass_drv.insight.intervals import held_out_intervals
 from naglass_drv.insight.verdicts import IMPORTANT
-from support.planted_studies import judged, planted
+from support.glass_studies import judged, planted
 
 TRUE = {"composition", "medium_range"}
 #: Compositions and number of studies; every other one has a curved cause.

@@ -10,8 +10,12 @@ from .models import Predict, fitted
 from .smoothers import Smoother
 
 # up to so many compositions, each is left out alone
-MOST_FOLDS = 30
+_ALONE = 30
+# folds of more, and of many
+_FOLDS, _MANY, _FEW_FOLDS = 30, 300, 10
 _DRAWS = 1000
+# compositions that lend their block to one that was left out
+_DRAWN = 100
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,10 @@ class Importance:
 
 
 def folds_of(count: int, rng: np.random.Generator) -> np.ndarray:
-    """(N,) fold of each composition: its own up to MOST_FOLDS, else one of MOST_FOLDS of equal size."""
-    if count <= MOST_FOLDS:
+    """(N,) fold of each composition: its own up to 30 compositions, else one of 30 of equal size, 10 beyond 300."""
+    if count <= _ALONE:
         return np.arange(count)
-    return rng.permutation(np.arange(count) % MOST_FOLDS)
+    return rng.permutation(np.arange(count) % (_FOLDS if count <= _MANY else _FEW_FOLDS))
 
 
 def importance(
@@ -59,7 +63,7 @@ def importance(
             columns = np.concatenate([glasses.blocks[block] for block in blocks])
             expected, residuals = _expected(train, rest, columns, glasses.without(blocks).features[test])
             for way, around in (("conditional", expected), ("marginal", None)):
-                drawn = residuals if around is not None else train.features[:, columns]
+                drawn = (residuals if around is not None else train.features[:, columns])[:: 1 + len(train) // _DRAWN]
                 replaced = _replaced(predict, features, columns, around, drawn, target)
                 rises[name][way][test] = replaced - errors[test]
     return Importance(model, predictions, errors, rises, folds)

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import pdist, squareform
 
 from .glasses import scaled
 
 _PENALTIES = np.logspace(-3, 4, 15)
 # squared widths of the kernel, in units of the median squared distance
 _WIDTHS = (0.5, 2.0)
+#: A kernel of more compositions takes memory and time with their square and cube.
+MOST_FOR_KERNELS = 1000
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,14 @@ class Smoother:
 
 
 def smoothers(features: np.ndarray, blocks: Mapping[str, np.ndarray], weights: np.ndarray) -> list[Smoother]:
-    """The linear one and those in Gaussian kernels; only the mean if there are no features."""
+    """The linear one and, up to MOST_FOR_KERNELS rows, those in Gaussian kernels; only the mean without features."""
     features = scaled(features, blocks)
     found = [Smoother.of(features, weights)]
     if features.shape[1] == 0:
         return found
-    distances = ((features[:, None] - features[None]) ** 2).sum(axis=-1)
+    if len(features) > MOST_FOR_KERNELS:
+        return found
+    distances = squareform(pdist(features, "sqeuclidean"))
     median = float(np.median(distances[np.triu_indices(len(features), 1)]))
     if median == 0:
         return found

@@ -12,6 +12,7 @@ from .intervals import Intervals, groups_needed, held_out_intervals
 from .leaks import refuse_leaks
 from .models import COMPOSITION, MODELS, quiet
 from .null import PERMUTATIONS
+from .smoothers import MOST_FOR_KERNELS
 from .splits import Rung, Score, ladder, learning_curve
 from .table import Scale, Table, collapsed, prepared, scale_of
 from .verdicts import IMPORTANT, Verdict, correlations, sets_to_test, verdicts
@@ -92,6 +93,8 @@ def study(table: Table, settings: Settings, note: Callable[[str], None] = lambda
         found = Study(table, scale, settings, glasses, rungs, best)
         level = next((level for level in LEVELS if count > groups_needed(level)), None)
         refusals = []
+        if count > MOST_FOR_KERNELS:
+            refusals.append(f"no Gaussian process: {count} compositions are more than {MOST_FOR_KERNELS}")
         if level is None:
             refusals.append(
                 f"no prediction intervals: {count} compositions; left out one by one, those of 90 % take "
@@ -165,6 +168,8 @@ def _judged(found: Study, adequate: Sequence[str], rng: np.random.Generator, not
 def _models(asked: Sequence[str], glasses: Glasses) -> list[str]:
     """With the bars that every model has to pass, without those that cannot be fitted."""
     wanted = [model for model in MODELS if model in asked or model in _BARS]
+    if len(glasses) > MOST_FOR_KERNELS:
+        wanted = [model for model in wanted if model != "gp"]
     return [model for model in wanted if model != "linear" or COMPOSITION in glasses.blocks]
 
 
