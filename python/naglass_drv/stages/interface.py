@@ -142,7 +142,7 @@ def build(crystal: Path, glass: Path | None, settings: Settings) -> "tuple[Made,
 
     given = crystals.read_crystal(crystal)
     number = None if settings.termination == "least" else int(settings.termination)
-    cut = slabs.chosen(slabs.listed(given, settings.hkl, seed=settings.seed), number)
+    cut = slabs.chosen(slabs.listed(given, settings.hkl), number)
     slab = slabs.slab(given, cut, thickness_A=settings.crystal_A, lateral_A=settings.lateral_A, seed=settings.seed)
     bulk = slab.atoms.copy()
     bulk.cell[2] = [0.0, 0.0, slab.thickness_A]
