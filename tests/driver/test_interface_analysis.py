@@ -41,7 +41,7 @@ def trajectory(atoms, frames, *, shift=0.0, interval=0.1, seed=1):
 
 def test_surfaces_are_where_the_crystal_ends(cell):
     made, bulk = cell
-    numbers, curves = interface(trajectory(made.atoms, 40), bulk, Analysis(), replicas=1)
+    numbers, curves = interface(trajectory(made.atoms, 40), bulk, Analysis(), name="i0-800K", replicas=1)
     assert "reason" not in numbers
     assert numbers["crystal_A"] == pytest.approx(bulk.cell[2, 2], abs=2.5)
     similarity, distance = curves["profile/similarity"], curves["distance_A"]
@@ -56,15 +56,15 @@ def test_surfaces_are_where_the_crystal_ends(cell):
 def test_a_cell_that_drifts_as_a_whole_is_the_same_cell(cell):
     made, bulk = cell
     wanted = Analysis(hop_window_ps=1.0)
-    still, _ = interface(trajectory(made.atoms, 60), bulk, wanted, replicas=1)
-    moved, _ = interface(trajectory(made.atoms, 60, shift=0.7), bulk, wanted, replicas=1)
+    still, _ = interface(trajectory(made.atoms, 60), bulk, wanted, name="i0-800K", replicas=1)
+    moved, _ = interface(trajectory(made.atoms, 60, shift=0.7), bulk, wanted, name="i0-800K", replicas=1)
     assert moved["crystal_A"] == pytest.approx(still["crystal_A"], abs=0.3)
     assert moved["hops"] == still["hops"] == [0, 0, 0]
 
 
 def test_what_cannot_be_said_is_not_said(cell):
     made, bulk = cell
-    numbers, _ = interface(trajectory(made.atoms, 30), bulk, Analysis(), replicas=1)
+    numbers, _ = interface(trajectory(made.atoms, 30), bulk, Analysis(), name="i0-800K", replicas=1)
     assert numbers["e_excess"].startswith("e_excess not given: one replica")
     assert "too short to tell growth" in numbers["no_velocity"] and "u_m_per_s" not in numbers
     assert "50" in numbers["joining"]["reason"]
@@ -75,7 +75,7 @@ def test_what_cannot_be_said_is_not_said(cell):
 
 def test_a_surface_that_stands_still_has_a_bound(cell):
     made, bulk = cell
-    numbers, _ = interface(trajectory(made.atoms, 60, interval=0.5), bulk, Analysis(), replicas=3)
+    numbers, _ = interface(trajectory(made.atoms, 60, interval=0.5), bulk, Analysis(), name="i0-800K", replicas=3)
     assert abs(numbers["u_m_per_s"]) < 3 * numbers["u_m_per_s_err"] + 1
     assert numbers.get("u_upper_m_per_s", 1.0) < 5.0
     assert "3 replicas without bulk references" in numbers["e_excess"]
@@ -86,6 +86,6 @@ def test_a_cell_without_crystal_says_so(cell):
     rng = np.random.default_rng(0)
     molten = made.atoms.copy()
     molten.set_scaled_positions(rng.random((len(molten), 3)))
-    numbers, curves = interface(trajectory(molten, 5), bulk, Analysis(), replicas=1)
+    numbers, curves = interface(trajectory(molten, 5), bulk, Analysis(), name="i0-800K", replicas=1)
     assert numbers["reason"].startswith("no two surfaces at 0 ps") and not curves
     assert list(rows("x", numbers)) == []

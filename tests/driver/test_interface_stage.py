@@ -3,15 +3,19 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from ase.io import read
+from ase.io import read, write
 
 from naglass_drv.core import neighbors
+from naglass_drv.interface.crystal import read_crystal
+from naglass_drv.stages import interface
 from support.jobs import called, killed_at, naglass
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 CRYSTALS = Path(__file__).parents[1] / "data" / "crystals"
 INPUT = """
 name: against
@@ -56,6 +60,45 @@ def test_bad_input_is_named_before_anything_runs(folder, old, new, said):
     assert found.returncode == 2 and re.search(r"input\.yaml:\d+: ", found.stderr) and said in found.stderr
 
 
+START = EXAMPLES / "quickstart" / "start" / "model.mace"
+MD = f"""
+md: {{structures: interface, model: {START}, temperatures_K: [300], time_ps: 1}}
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        ("", "", "interface: crystal 10.0 Å: thinner than twice the receptive field of the model, 2 × 2 layers × 5 Å"),
+        ("time_ps: 1}", "time_ps: 1, replicate: [1, 1, 2]}", "md.replicate: 2 cells along z have more than two"),
+    ],
+)
+def test_what_md_asks_of_an_interface_is_checked(folder, old, new, said):
+    found = validated(folder, INPUT + MD.replace(old, new))
+    assert found.returncode == 2 and said in found.stderr
+
+
+def test_a_glass_that_only_a_model_can_make_is_refused(folder):
+    """The model of the glass knows Al; the interface is made with rigid ions."""
+    text = INPUT.replace("{Na: 4, V4+: 2, P: 4, O: 16}", "{Na: 1, Al: 1, P: 2, O: 7}")
+    found = validated(folder, text.replace("glass: {", "glass: {protocol: nvt-100, model: m.mace, "))
+    assert found.returncode == 2 and "system.composition: composition: no Pedone parameters for Al3+" in found.stderr
+
+
+def test_the_number_of_a_cut_means_the_same_in_every_replica(folder):
+    """Its energy is that of disordered Na, whose arrangement a seed would change."""
+    path = folder / "disordered.extxyz"
+    given = {"Na": 3, "V3+": 2, "P": 3, "O": 12}
+    write(path, read_crystal(CRYSTALS / "NVP_R-3c_hex_allNa.cif", given).atoms)
+    settings = interface.Settings(
+        hkl=(0, 1, 2), termination=1, route="melt", crystal_A=5, glass_A=8, lateral_A=8, release_K=900,
+        composition={"Na": 1, "P": 1, "O": 3}, density_g_cm3=2.4, seed=1, melt_temperature_K=3000, melt_ps=1,
+        quench_rate_K_per_ps=1000, final_temperature_K=300, hold_ps=1, timestep_fs=1,
+    )  # fmt: skip
+    one, other = (interface.build(path, None, replace(settings, seed=seed))[0].facts for seed in (1, 2))
+    assert one["termination"] == other["termination"]
+
+
 def test_md_of_an_interface_needs_one(folder):
     text = (
         INPUT.partition("interface:")[0]
@@ -78,6 +121,9 @@ def test_a_quench_leaves_the_crystal_and_makes_a_glass_beside_it(folder):
     assert made.returncode == 0, made.stderr
     products = folder / "run" / "products" / "interface"
     atoms = read(products / "i0.extxyz")
+    quench = json.loads((products / "i0-quench.json").read_text())
+    # the slab, which is held, does not count as cold
+    assert 2400 < np.mean(quench["temperature_K"][:15]) < 3600
     facts = json.loads((products / "i0-facts.json").read_text())
     crystal = atoms.arrays["phase"] == 1
     assert facts["crystal_formula"] == "Na3V2P3O12" and facts["route"] == "melt"

@@ -40,10 +40,12 @@ _E_EXCESS = (
 )
 
 
-def interface(frames: Sequence[Atoms], crystal: Atoms, wanted: Analysis, *, replicas: int) -> tuple[Numbers, Curves]:
+def interface(
+    frames: Sequence[Atoms], crystal: Atoms, wanted: Analysis, *, name: str, replicas: int
+) -> tuple[Numbers, Curves]:
     """What there is to say of a `crystal`, given as its bulk in the same orientation, against a glass.
 
-    `frames` have ``info["time_ps"]``, evenly spaced, and ``info["step"]``. Surfaces are those of the similarity to the
+    `name` is that of the trajectory. Its `frames` have ``info["time_ps"]``, evenly spaced, and ``info["step"]``. Surfaces are those of the similarity to the
     crystal (`core.crystal_similarity`), by `core.gibbs_surfaces`; where a frame has none, the numbers say why and
     nothing more. Keys carry their units.
     """
@@ -61,7 +63,7 @@ def interface(frames: Sequence[Atoms], crystal: Atoms, wanted: Analysis, *, repl
         return numbers | {"reason": f"no two surfaces at {frame.info['time_ps']:g} ps: {error}"}, {}
     profile = profiler.result()
     numbers |= _surfaces(profile, shown)
-    numbers["joining"] = _joining(shown, np.array(order), profile, reference.center, cutoffs)
+    numbers["joining"] = _joining(name, shown, np.array(order), profile, reference.center, cutoffs)
     curves = {"distance_A": profile.distance}
     for name, column in profile.columns.items():
         curves |= {f"profile/{name}": column.value, f"profile_err/{name}": column.err}
@@ -113,7 +115,12 @@ def _surfaces(profile: core.Profile, frames: Sequence[Atoms]) -> Numbers:
 
 
 def _joining(
-    frames: Sequence[Atoms], order: np.ndarray, profile: core.Profile, center: str, cutoffs: Mapping[str, float]
+    name: str,
+    frames: Sequence[Atoms],
+    order: np.ndarray,
+    profile: core.Profile,
+    center: str,
+    cutoffs: Mapping[str, float],
 ) -> Numbers:
     """What surrounded each center before, and whether and when it joined the crystal; why not, if too few did.
 
@@ -130,7 +137,7 @@ def _joining(
         found = joining([frame.info["time_ps"] for frame in frames], flags, centers, before)
     except InputError as error:
         return {"reason": str(error)}
-    return {"events": int(found.joined.sum()), "rows": [row.as_json() for row in found.quantities("interface")]}
+    return {"events": int(found.joined.sum()), "rows": [row.as_json() for row in found.quantities(name)]}
 
 
 def _excess(profile: core.Profile, ion: str, heights: np.ndarray) -> Numbers:

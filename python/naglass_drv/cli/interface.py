@@ -45,7 +45,6 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
             add_number(
                 sub, f"--{axis}", above=0, metavar="A", help=f"cell edge {axis} at the temperature of the run, in A"
             )
-        add_number(sub, "--seed", kind=int, least=0, most=MAX_SEED, default=1, help="(default: %(default)s)")
         return sub
 
     cuts = action("terminations", _terminations, "list the cuts along (hkl) that break no bond of P, Si or B to O")
@@ -69,6 +68,7 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     add_number(grain, "--width", above=0, default=40.0, help="of the cell of a melt, A (default: %(default)s)")
     _add_glass(grain)
     for sub in (build, grain):
+        add_number(sub, "--seed", kind=int, least=0, most=MAX_SEED, default=1, help="(default: %(default)s)")
         sub.add_argument("--model", type=Path, help=".mace or .naglass: both sides must hold twice its receptive field")
         add_number(sub, "--layers", kind=int, least=1, help="message-passing layers, instead of a model")
         add_number(sub, "--r-max", above=0, help="cutoff in A, instead of a model")
@@ -141,7 +141,7 @@ def _terminations(options: argparse.Namespace) -> int:
 
     if options.output:
         check_target(options.output, "--output", inputs=[options.crystal])
-    cuts = listed(_crystal(options), options.hkl, options.by, seed=options.seed)
+    cuts = listed(_crystal(options), options.hkl, options.by)
     print(_table(cuts, options.by))
     if options.output:
         write_json(options.output, {"by": options.by, "terminations": [asdict(cut) for cut in cuts]})
@@ -199,7 +199,7 @@ def _with_slab(options, hkl, thickness_A: float, lateral_A: float, number: int |
 
     crystal, given, model = _checked(options)
     check_receptive_field(thickness_A, options.glass_thickness, *(model or (None, None)))
-    cut = chosen(listed(crystal, hkl, options.by, seed=options.seed), number)
+    cut = chosen(listed(crystal, hkl, options.by), number)
     cell = slab(crystal, cut, thickness_A=thickness_A, lateral_A=lateral_A, seed=options.seed)
     sizes: dict[str, Any] = {"glass_A": options.glass_thickness, "model": model}
     if isinstance(given, dict):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 def check_interface(top: "Partial", document: "Document", source: Path) -> None:
     """Add to `document` what is wrong with the crystal of the section `interface`, before anything is run."""
+    from ..chemistry import potentials
+    from ..config import cost
     from ..config.partial import rule
 
     if top.interface is None:
@@ -21,9 +23,13 @@ def check_interface(top: "Partial", document: "Document", source: Path) -> None:
         asked = top.interface
         told(document, ("interface", "crystal"), _check_ions, source / asked.crystal)
     with rule():
+        told(document, ("system", "composition"), potentials.check, cost.ions(top))
+    with rule():
         told(document, ("interface", "hkl"), _check_cut, source / asked.crystal, asked.hkl, asked.termination, document)
     with rule():
-        told(document, ("interface", "crystal"), _check_model, source, asked.crystal, top.md)
+        # a model that cannot be opened has its own error
+        if not {("md", "model"), ("train", "start_model"), ("interface", "crystal")} & set(document.faulty):
+            told(document, ("interface",), _check_model, source, asked, top.md, top.train)
 
 
 def _check_ions(path: Path) -> None:
@@ -46,14 +52,28 @@ def _check_cut(path: Path, hkl: list[int], termination: "int | str", document: "
         chosen(listed(read_crystal(path), hkl), None if termination == "least" else int(termination))
 
 
-def _check_model(source: Path, crystal: Path, md: "Partial | None") -> None:
-    """The model of the MD covers the elements of the crystal."""
-    from ..engines.mace.facts import potential_facts
+def _check_model(source: Path, asked: "Partial", md: "Partial | None", train: "Partial | None") -> None:
+    """The model of the MD covers the elements of the crystal, and reaches no farther than to the middle of a side."""
+    from ..engines.mace.facts import reach_of
+    from ..engines.mace.filekind import PICKLED, kind_of
     from ..interface.crystal import read_crystal
+    from ..interface.slabs import check_receptive_field
 
-    if md is None or md.structures != "interface" or not isinstance(md.model, Path):
+    if md is None or md.structures != "interface":
         return
-    elements = potential_facts(source / md.model).elements
-    missing = [element for element in read_crystal(source / crystal).formula if element not in elements]
+    model = md.model if md.model != "train" or train is None else train.start_model
+    if not isinstance(model, Path):
+        if train is not None:
+            check_receptive_field(asked.crystal_A, asked.glass_A, train.layers, train.r_max_A)
+        return
+    # of which nothing is known before it is loaded
+    if kind_of(source / model) == PICKLED:
+        return
+    reach = reach_of(source / model)
+    check_receptive_field(asked.crystal_A, asked.glass_A, reach.layers, reach.r_max_A)
+    if model != md.model:
+        return
+    missing = [element for element in read_crystal(source / asked.crystal).formula if element not in reach.elements]
     if missing:
-        raise InputError(f"{crystal}: md.model covers {', '.join(elements)}, not {', '.join(missing)}")
+        elements = reach.elements
+        raise InputError(f"{asked.crystal}: md.model covers {', '.join(elements)}, not {', '.join(missing)}")

@@ -17,9 +17,9 @@ Thickness = Annotated[Positive, within(5, 1000)]
 class Interface(Section):
     """A slab of a crystal against the glass of the system, two interfaces a cell; one for each replica of the glass.
 
-    The slab is cut along `hkl` at a `termination` (its number, or the ``least`` cut of bonds). By the ``melt`` route
-    the section `glass` melts and quenches the glass against the slab, which does not move above `release_K`; by
-    ``join`` the glass is cut to it and annealed at `release_K`.
+    The slab is cut along `hkl` at a `termination` (its number, or the one of ``least`` cleavage energy). By the
+    ``melt`` route the section `glass` melts and quenches the glass against the slab, which does not move above
+    `release_K`; by ``join`` the glass is cut to it and annealed at `release_K`.
     """
 
     crystal: File
@@ -42,6 +42,10 @@ def check(top: Partial, document: Document) -> None:
     if top.glass is None:
         document.fault(_WHERE, "there is no glass section, which says how the glass is made; add one")
         return
+    with rule():
+        if top.md is not None and top.md.structures == "interface" and top.md.replicate[2] != 1:
+            message = f"{top.md.replicate[2]} cells along z have more than two interfaces; it has to be 1"
+            document.fault(("md", "replicate"), message)
     with rule():
         if not any(asked.hkl):
             document.fault((*_WHERE, "hkl"), "0 0 0 is no plane")

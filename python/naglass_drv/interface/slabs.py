@@ -63,11 +63,14 @@ def check_receptive_field(crystal_A: float, glass_A: float, layers: int | None, 
 
 
 def listed(
-    crystal: Crystal, hkl: Sequence[int], by: str | Callable[["Atoms"], float] = "rigid-ions", *, seed: int = 0
+    crystal: Crystal, hkl: Sequence[int], by: str | Callable[["Atoms"], float] = "rigid-ions"
 ) -> list[Termination]:
-    """The terminations of (hkl) with their cleavage energies; see `terminations` and `with_cleavage`."""
+    """The terminations of (hkl) with their cleavage energies; see `terminations` and `with_cleavage`.
+
+    No seed decides their numbers, by which inputs name them.
+    """
     turned = oriented(crystal, hkl)
-    return with_cleavage(turned, terminations(turned), by, seed=seed)
+    return with_cleavage(turned, terminations(turned), by)
 
 
 def chosen(cuts: Sequence[Termination], number: int | None = None) -> Termination:

@@ -136,7 +136,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
     if CRYSTAL in job.task.inputs:
         (crystal,) = read_frames(job.task.inputs[CRYSTAL])
         kept = after(frames, wanted.skip_ps)
-        numbers["interface"], profiles = interface(kept, crystal, wanted, replicas=settings.interfaces)
+        numbers["interface"], profiles = interface(
+            kept, crystal, wanted, name=job.task.name, replicas=settings.interfaces
+        )
         curves |= profiles
     write_json(job.folder / json_name, numbers)
     rows = quantities(job.task.name, numbers, curves, settings.quench_rate_K_per_s)
