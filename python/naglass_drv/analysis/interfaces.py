@@ -45,9 +45,9 @@ def interface(
 ) -> tuple[Numbers, Curves]:
     """What there is to say of a `crystal`, given as its bulk in the same orientation, against a glass.
 
-    `name` is that of the trajectory. Its `frames` have ``info["time_ps"]``, evenly spaced, and ``info["step"]``. Surfaces are those of the similarity to the
-    crystal (`core.crystal_similarity`), by `core.gibbs_surfaces`; where a frame has none, the numbers say why and
-    nothing more. Keys carry their units.
+    `name` is that of the trajectory. `frames` have ``info["time_ps"]``, evenly spaced, and ``info["step"]``. Surfaces
+    are those of the similarity to the crystal (`core.crystal_similarity`), by `core.gibbs_surfaces`; where a frame has
+    none, the numbers say why and nothing more. Keys carry their units.
     """
     numbers: Numbers = {"replicas": replicas, "e_excess": _e_excess(replicas)}
     reference = _reference(crystal)
