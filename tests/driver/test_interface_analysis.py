@@ -8,10 +8,16 @@ import pytest
 from naglass_drv.analysis.interface_rows import interfaces as rows
 from naglass_drv.analysis.interfaces import interface
 from naglass_drv.config.schema import Analysis
+from naglass_drv.dataset.frames import write_frames
+from naglass_drv.files import write_json
 from naglass_drv.interface.crystal import read_crystal
 from naglass_drv.interface.joining import melt_against
 from naglass_drv.interface.slabs import chosen, listed, slab
 from naglass_drv.report.figures_interface import profiles
+from naglass_drv.report.interface import interface as shown
+from naglass_drv.report.material import Material
+from naglass_drv.report.numbers import Figure, Notice
+from naglass_drv.stages.interface import _checked
 
 CRYSTAL = Path(__file__).parents[1] / "data" / "crystals" / "NVP_R-3c_Na3_ewald_ordered.cif"
 GLASS = {"Na": 2, "V4+": 1, "P": 2, "O": 8}
@@ -79,6 +85,22 @@ def test_a_surface_that_stands_still_has_a_bound(cell):
     assert abs(numbers["u_m_per_s"]) < 3 * numbers["u_m_per_s_err"] + 1
     assert numbers.get("u_upper_m_per_s", 1.0) < 5.0
     assert "3 replicas without bulk references" in numbers["e_excess"]
+
+
+def test_a_cell_is_shown_with_its_faults_before_anything_is_measured(cell, tmp_path):
+    made, _ = cell
+    atoms = made.atoms.copy()
+    # the slab stands across the face of the cell, as it may after a run
+    atoms.positions[:, 2] -= 3.0
+    atoms.wrap()
+    checks = _checked(atoms)
+    assert checks["crystal_dipole_eA"][2] == pytest.approx(made.facts["slab_dipole_eA"], abs=1e-6)
+    write_frames(tmp_path / "i0.extxyz", [atoms])
+    write_json(tmp_path / "facts.json", made.facts | {"checks": checks | {"faults": ["1 P of the crystal with 3 O"]}})
+    files = {"interface/i0/facts": tmp_path / "facts.json", "interface/i0/structure": tmp_path / "i0.extxyz"}
+    section = shown(Material({}, [], files))
+    assert [part.name for part in section.blocks if isinstance(part, Figure)] == ["cell-i0"]
+    assert any("1 P of the crystal with 3 O" in part.text for part in section.blocks if isinstance(part, Notice))
 
 
 def test_a_cell_without_crystal_says_so(cell):

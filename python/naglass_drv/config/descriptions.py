@@ -35,7 +35,7 @@ OF_KEYS = {
     "Input.interface": "A crystal slab against the glass, two interfaces a cell.",
     "Interface.crystal": "The crystal: CIF or extended XYZ.",
     "Interface.hkl": "Plane of the surfaces.",
-    "Interface.termination": "Number of the cut, or least for the fewest broken bonds.",
+    "Interface.termination": "Number of the cut, or least for the least cleavage energy.",
     "Interface.route": "melt: quench the glass against the slab; join: cut a finished glass to it.",
     "Interface.crystal_A": "Least thickness of the crystal.",
     "Interface.glass_A": "Thickness of the glass.",

@@ -3,9 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
+from ..dataset.frames import read_frames
 from ..products import Quantity
 from ..wording import digits
 from . import figures_interface
+from .interfaces import side_view
 from .material import Material
 from .measured import all_measured, quantities
 from .numbers import Figure, Fold, Notice, Section, Table, quantity, side_by_side, span
@@ -29,13 +33,15 @@ _CAPTION = (
 
 
 def interface(material: Material) -> Section | None:
-    """What was found at the interfaces of all trajectories that have them."""
+    """How the cells were made, and what was found at the interfaces of all trajectories that have them."""
     found = all_measured(material, "interface")
-    if not found:
+    made = {name: material.json(f"interface/{name}/facts") for name in material.names("interface", "facts")}
+    if not found and not made:
         return None
     section = Section("Glass/crystal interface", "interface")
-    made = {name: material.json(f"interface/{name}/facts") for name in material.names("interface", "facts")}
     section.add(*_made(made))
+    for name, facts in made.items():
+        section.add(*_seen(material, name, facts.get("checks")))
     known = {name: numbers["interface"] for name, numbers in found.items()}
     for name, numbers in known.items():
         if "reason" in numbers:
@@ -85,6 +91,21 @@ def _made(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table]:
             rows.setdefault(label, {})[name] = text
     if rows:
         yield side_by_side(list(made), rows, "The cells, two interfaces each")
+
+
+def _seen(material: Material, name: str, checks: Mapping[str, Any] | None) -> Iterator[Notice | Figure]:
+    """The cell from the side with its density, and what is wrong with it; nothing of cells of earlier versions."""
+    if checks is None or not material.has(f"interface/{name}/structure"):
+        return
+    yield from (Notice("bad", f"{fault}.", name) for fault in checks["faults"])
+    (atoms,) = read_frames(material.files[f"interface/{name}/structure"])
+    density = {phase: np.array(values) for phase, values in checks["density_g_cm3"].items()}
+    svg = side_view(atoms, atoms.arrays["phase"] == 1, np.array(checks["z_A"]), density, name)
+    caption = (
+        f"{name} as it was made: atoms from the side, formers larger, and the density of crystal, glass and both "
+        "(dotted) in slabs of 2 Å."
+    )
+    yield Figure(f"cell-{name}", svg, caption)
 
 
 def _joined(found: Mapping[str, Any]) -> str:

@@ -227,6 +227,7 @@ def _write_results(job: Job, settings: Settings, held_from: int) -> dict[str, An
     found = {
         "stress_GPa": _interior_stress(job.folder, atoms, crystal_A, held_from, settings.final_temperature_K),
         "exchanged": _exchanged(job, settings, atoms),
+        "checks": _checked(atoms),
     }
     atoms.info = {"name": job.task.name, "group": f"{atoms.get_chemical_formula()}-{settings.seed}"}
     write_frames(job.folder / MADE, [atoms])
@@ -279,6 +280,23 @@ def _interior_stress(
     means = [average(column) for column in np.array(series).T]
     named = zip(("xx", "yy", "zz"), means, strict=True)
     return {name: {"value": float(mean.mean), "err": float(mean.err)} for name, mean in named}
+
+
+def _checked(atoms: "Atoms") -> dict[str, Any]:
+    """The checks of `interface.inspection` of the cell that was made."""
+    from ..interface.crystal import mean_charges, reduced
+    from ..interface.inspection import inspect
+    from ..interface.joining import PHASE, Interface
+    from ..interface.slabs import counts_of
+
+    together = atoms.copy()
+    height, middle = atoms.cell.array[2, 2], _middle(atoms)
+    # the slab in one piece, for its dipole
+    together.positions[:, 2] = (atoms.positions[:, 2] - middle + height / 2) % height + middle - height / 2
+    parts = [atoms[atoms.arrays[PHASE] == side] for side in (1, 0)]
+    formulas = [reduced(counts_of(part)) for part in parts]
+    charges = [mean_charges(chemistry.ions_of(part.arrays["ion"].tolist())) for part in parts]
+    return inspect(Interface(together, *formulas, *charges, {})).facts()
 
 
 def _exchanged(job: Job, settings: Settings, atoms: "Atoms") -> dict[str, Any]:

@@ -160,8 +160,9 @@ def _sources(run: Run) -> dict[str, Path]:
     for word in ("quench", "made"):
         for item, path in run.take("glass", Structures).each(word).items():
             found[f"glass/{item}/{word}"] = path
-    for item, path in run.take("interface", Structures).each("facts").items():
-        found[f"interface/{item}/facts"] = path
+    for word in ("facts", "structure"):
+        for item, path in run.take("interface", Structures).each(word).items():
+            found[f"interface/{item}/{word}"] = path
     sets = run.take("reference", Labels).files
     found |= {f"reference/{role}": path for role, path in sets.items() if role.rpartition("/")[2] in _LABELS}
     found |= {f"screen/{role}": path for role, path in run.take("screen", Screening).files.items()}
