@@ -4,8 +4,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <new>
-#include <stdexcept>
 #include <tuple>
 
 #include "access.hpp"
@@ -33,21 +31,6 @@ struct Neighbor {
   int type;
   Vec3 vector;
 };
-
-// The core's errors and a lack of memory on rank 0 end the run.
-template <typename Action> void guarded(LAMMPS_NS::LAMMPS *lammps, const Action &action)
-{
-  std::string message;
-  try {
-    action();
-    return;
-  } catch (const std::logic_error &error) {
-    message = error.what();
-  } catch (const std::bad_alloc &) {
-    message = "out of memory";
-  }
-  stop_one(lammps, std::string(title) + ": " + message);
-}
 
 std::string text(double value)
 {
@@ -160,7 +143,7 @@ void FixCrystal::end_of_step()
 
 void FixCrystal::look()
 {
-  if (!path_.empty() && comm->me == 0 && !file_.is_open()) guarded(lmp, [this] { open_file(); });
+  if (!path_.empty() && comm->me == 0 && !file_.is_open()) guarded(lmp, title, [this] { open_file(); });
   last_look_ = update->ntimestep;
   modify->clearstep_compute();
   order_->read(igroup, values_);
@@ -181,7 +164,7 @@ void FixCrystal::look()
       vector_[3] = orientation_->similarity;
       vector_[4] = angle_between(*first_, orientation_->rotation);
     }
-    if (file_.is_open()) guarded(lmp, [&] { write(found, counts); });
+    if (file_.is_open()) guarded(lmp, title, [&] { write(found, counts); });
   }
   MPI_Bcast(vector_.data(), static_cast<int>(vector_.size()), MPI_DOUBLE, 0, world);
 }
@@ -196,7 +179,7 @@ FixCrystal::Summary FixCrystal::find_largest()
     if (owned.in_group(i, groupbit) && values_[i] >= threshold_)
       leaving[0].push_back({owned.tag(i), position(lmp, i) - corner});
   Summary found;
-  guarded(lmp, [&] {
+  guarded(lmp, title, [&] {
     std::vector<Site> sites = exchange_records(world, leaving).records;
     largest_.clear();
     if (sites.empty()) return;
@@ -262,7 +245,7 @@ void FixCrystal::orient(const std::vector<char> &is_member)
     reference_.surround(lmp, bonds_, i, groupbit, types, vectors);
     for (std::size_t e = 0; e < types.size(); ++e) leaving[0].push_back({atoms.tag(i), types[e], vectors[e]});
   }
-  guarded(lmp, [&] {
+  guarded(lmp, title, [&] {
     std::vector<Neighbor> rows = exchange_records(world, leaving).records;
     if (rows.empty()) return;
     std::sort(rows.begin(), rows.end(), [](const Neighbor &a, const Neighbor &b) {
@@ -330,7 +313,7 @@ void FixCrystal::write_restart(FILE *file)
   const int bytes = static_cast<int>(state.size() * sizeof(double));
   std::fwrite(&bytes, sizeof bytes, 1, file);
   std::fwrite(state.data(), sizeof(double), state.size(), file);
-  if (file_.is_open()) guarded(lmp, [this] { file_.sync(); });
+  if (file_.is_open()) guarded(lmp, title, [this] { file_.sync(); });
 }
 
 void FixCrystal::restart(char *buffer)
