@@ -1,5 +1,6 @@
 """The page of a study, which reads like a results section."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -81,9 +82,13 @@ def _data(study: Study) -> Section:
 
 def _tied(study: Study) -> Table:
     names = list(study.correlations)
-    rows = [[label(a), *("–" if a == b else f"{study.correlations[a][b]:.2f}" for b in names)] for a in names]
+    rows = [[label(a), *(_correlation(study.correlations[a].get(b, math.nan)) for b in names)] for a in names]
     caption = "Correlation of blocks: how well one predicts the other for compositions left out (the better direction)."
     return Table(["", *map(label, names)], rows, caption)
+
+
+def _correlation(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "–"
 
 
 def _prediction(study: Study) -> Section:
