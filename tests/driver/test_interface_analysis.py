@@ -14,6 +14,7 @@ from naglass_drv.interface.crystal import read_crystal
 from naglass_drv.interface.joining import melt_against
 from naglass_drv.interface.slabs import chosen, listed, slab
 from naglass_drv.report.figures_interface import profiles
+from naglass_drv.report.interface import _same
 from naglass_drv.report.interface import interface as shown
 from naglass_drv.report.material import Material
 from naglass_drv.report.numbers import Figure, Notice
@@ -103,11 +104,35 @@ def test_a_cell_is_shown_with_its_faults_before_anything_is_measured(cell, tmp_p
     assert any("1 P of the crystal with 3 O" in part.text for part in section.blocks if isinstance(part, Notice))
 
 
+def test_frames_without_surfaces_are_left_out_and_counted(cell):
+    made, bulk = cell
+    frames = trajectory(made.atoms, 60, interval=0.5)
+    whole, _ = interface(frames, bulk, Analysis(), name="i0-800K", replicas=1)
+    for bad in (7, 30):
+        frames[bad].positions += np.random.default_rng(bad).uniform(-1.7, 1.7, (len(made.atoms), 3))
+    numbers, curves = interface(frames, bulk, Analysis(), name="i0-800K", replicas=1)
+    assert (numbers["without_surfaces"], numbers["looked_at"], numbers["frames"]) == (2, 60, 58)
+    assert numbers["crystal_A"] == pytest.approx(whole["crystal_A"], abs=0.1)
+    assert abs(numbers["u_m_per_s"] - whole["u_m_per_s"]) < whole["u_m_per_s_err"]
+    assert len(curves["surface_A"]) == len(curves["surface_time_ps"]) == 58
+
+
+def test_a_long_run_of_few_frames_has_no_velocity(cell):
+    made, bulk = cell
+    numbers, _ = interface(trajectory(made.atoms, 21, interval=1.0), bulk, Analysis(), name="i0-800K", replicas=1)
+    assert numbers["no_velocity"].startswith("21 frames are fewer than the 24") and "u_m_per_s" not in numbers
+
+
+def test_what_is_said_of_several_is_said_once():
+    notes = list(_same({"i0-300K": "too short.", "i1-300K": "too short.", "i0-600K": "grows.", "i1-600K": ""}))
+    assert [(note.head, note.text) for note in notes] == [("i0-300K, i1-300K", "too short."), ("i0-600K", "grows.")]
+
+
 def test_a_cell_without_crystal_says_so(cell):
     made, bulk = cell
     rng = np.random.default_rng(0)
     molten = made.atoms.copy()
     molten.set_scaled_positions(rng.random((len(molten), 3)))
     numbers, curves = interface(trajectory(molten, 5), bulk, Analysis(), name="i0-800K", replicas=1)
-    assert numbers["reason"].startswith("no two surfaces at 0 ps") and not curves
+    assert numbers["reason"].startswith("5 of 5 frames have no two surfaces (no two surfaces at 0 ps") and not curves
     assert list(rows("x", numbers)) == []

@@ -53,6 +53,7 @@ def validated(folder, text):
         ("lateral_A: 8", "release_K: 4000", "interface.release_K: 4000 K is not between"),
         ("lateral_A: 8", "lateral_A: 1", "interface.lateral_A: must be from 5 to 1000"),
         ("glass: {", "nothing: {", "there is no glass section"),
+        ("lateral_A: 8", "route: join", "interface.route: the glass of 7.07 × 7.07 Å does not match the slab of"),
     ],
 )
 def test_bad_input_is_named_before_anything_runs(folder, old, new, said):
@@ -91,7 +92,7 @@ def test_the_number_of_a_cut_means_the_same_in_every_replica(folder):
     given = {"Na": 3, "V3+": 2, "P": 3, "O": 12}
     write(path, read_crystal(CRYSTALS / "NVP_R-3c_hex_allNa.cif", given).atoms)
     settings = interface.Settings(
-        hkl=(0, 1, 2), termination=1, route="melt", crystal_A=5, glass_A=8, lateral_A=8, release_K=900,
+        hkl=(0, 1, 2), termination=1, route="melt", crystal_A=5, glass_A=8, lateral_A=8, gap_A=1, release_K=900,
         composition={"Na": 1, "P": 1, "O": 3}, density_g_cm3=2.4, seed=1, melt_temperature_K=3000, melt_ps=1,
         quench_rate_K_per_ps=1000, final_temperature_K=300, hold_ps=1, timestep_fs=1,
     )  # fmt: skip

@@ -71,7 +71,7 @@ def test_rows_tell_who_joined_and_when():
     values = np.arange(110.0)[centers]
     values[-1] = np.nan
     columns = {"density": Column("atoms per volume", "Å⁻³", values)}
-    with pytest.raises(InputError, match="30 joining events; fewer than 50"):
+    with pytest.raises(InputError, match="30 atoms joined the crystal; fewer than 50"):
         joining(0.5 * np.arange(30), flags, centers, columns)
     flags = history(120, others=41)
     centers = np.arange(171) % 2 == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.io import read
 
 from naglass_drv import core
 from naglass_drv.analysis import crossings, layers
@@ -34,6 +35,16 @@ def test_vanadyl_phosphate():
     """Each V of α-VOPO4 has one V=O, each fifth oxygen is one."""
     found = mean(layer_values(crystal("VOPO4_alphaII_P4n"), CUTOFFS))
     assert (found["vanadyl_V"], found["state_V"], found["O_V=O"]) == (1, 5, pytest.approx(0.2))
+
+
+def test_there_are_no_classes_of_what_a_frame_lacks():
+    """No V=O of iron, and no metal in a phosphate of sodium."""
+    maricite = read(Path(__file__).parents[1] / "data" / "NaFePO4_maricite.extxyz")
+    assert not [name for name in layer_values(maricite, CUTOFFS) if "=O" in name or "vanadyl" in name]
+    phosphate = maricite[np.array(maricite.get_chemical_symbols()) != "Fe"]
+    assert {name for name in layer_values(phosphate, CUTOFFS) if name.startswith("O_")} == {
+        "O_free", "O_NBO_P", "O_BO_PP", "O_tri",
+    }  # fmt: skip
 
 
 def test_every_value_is_flat_in_a_crystal():

@@ -12,7 +12,7 @@ from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
 from ..config.schema import Analysis
 from ..errors import InputError
 from .crossings import crossings
-from .fronts import steady_rate
+from .fronts import BLOCKS, steady_rate
 from .hopping import WINDOW
 from .joining import joining, surroundings
 from .layer_values import layer_values
@@ -45,22 +45,28 @@ def interface(
 ) -> tuple[Numbers, Curves]:
     """What there is to say of a `crystal`, given as its bulk in the same orientation, against a glass.
 
-    `name` is that of the trajectory. Its `frames` have ``info["time_ps"]``, evenly spaced, and ``info["step"]``.
-    Surfaces are those of the similarity to the crystal (`core.crystal_similarity`), by `core.gibbs_surfaces`; where a
-    frame has none, the numbers say why and nothing more. Keys carry their units.
+    `name` is that of the trajectory. `frames` have ``info["time_ps"]``, evenly spaced, and ``info["step"]``. Surfaces
+    are those of the similarity to the crystal (`core.crystal_similarity`), by `core.gibbs_surfaces`; frames that have
+    none are left out, and where these are more than half, the numbers say why and nothing more. Keys carry their units.
     """
     numbers: Numbers = {"replicas": replicas, "e_excess": _e_excess(replicas)}
     reference = _reference(crystal)
-    shown = evenly(frames, _PROFILED)
+    looked_at = evenly(frames, _PROFILED)
     cutoffs = {f"{s}-O": oxygen_cutoff_A(s) for s in dict.fromkeys(crystal.symbols) if s != "O"} | wanted.cutoffs_A
-    profiler, order = core.Profiler(width=_BIN_A), []
-    try:
-        for frame in shown:
+    profiler, order, shown, without = core.Profiler(width=_BIN_A), [], [], ""
+    for frame in looked_at:
+        try:
             values = layer_values(frame, cutoffs, reference=reference)
-            order.append(values["similarity"])
-            profiler.add(frame, values, order=order[-1])
-    except InputError as error:
-        return numbers | {"reason": f"no two surfaces at {frame.info['time_ps']:g} ps: {error}"}, {}
+            profiler.add(frame, values, order=values["similarity"])
+        except InputError as error:
+            without = without or f"no two surfaces at {frame.info['time_ps']:g} ps: {error}"
+            continue
+        order.append(values["similarity"])
+        shown.append(frame)
+    numbers |= {"looked_at": len(looked_at), "without_surfaces": len(looked_at) - len(shown)}
+    if 2 * len(shown) < len(looked_at):
+        few = f"{numbers['without_surfaces']} of {len(looked_at)} frames have no two surfaces"
+        return numbers | {"reason": f"{few} ({without})"}, {}
     profile = profiler.result()
     numbers |= _surfaces(profile, shown)
     numbers["joining"] = _joining(name, shown, np.array(order), profile, reference.center, cutoffs)
@@ -104,14 +110,16 @@ def _surfaces(profile: core.Profile, frames: Sequence[Atoms]) -> Numbers:
     time = np.array([frame.info["time_ps"] for frame in frames])
     if time[-1] - time[0] < _RELAXING_PS:
         found["no_velocity"] = f"{time[-1] - time[0]:.3g} ps are too short to tell growth from the cell's relaxation"
-    else:
-        growth = (position[:, 1] - position[:, 0]) / 2
-        rate = steady_rate(time, growth)
-        # 1 Å/ps is 100 m/s
-        found |= {"u_m_per_s": 100 * rate.rate, "u_m_per_s_err": 100 * rate.err}
-        if not rate.moves:
-            found["u_upper_m_per_s"] = 100 * rate.upper
-    return found
+        return found
+    # frames without surfaces leave holes
+    even = np.linspace(time[0], time[-1], 1 + round((time[-1] - time[0]) / np.diff(time).min()))
+    growth = np.interp(even, time, (position[:, 1] - position[:, 0]) / 2)
+    if len(even) < BLOCKS:
+        return found | {"no_velocity": f"{len(even)} frames are fewer than the {BLOCKS} that tell its error"}
+    rate = steady_rate(even, growth)
+    # 1 Å/ps is 100 m/s
+    found |= {"u_m_per_s": 100 * rate.rate, "u_m_per_s_err": 100 * rate.err}
+    return found if rate.moves else found | {"u_upper_m_per_s": 100 * rate.upper}
 
 
 def _joining(
@@ -177,7 +185,12 @@ def _mobile(
     layer = np.digitize(distance, [-_HALF_INTERFACE_A, _HALF_INTERFACE_A])
     counts = [float((layer == k).sum(axis=1).mean()) for k in range(len(LAYERS))]
     numbers: Numbers = {"layers": list(LAYERS), "half_interface_A": _HALF_INTERFACE_A, "ions_per_layer": counts}
+    span = interval * len(frames)
     try:
+        if span <= 2 * _LAGS_PS[1]:
+            raise InputError(
+                f"the trajectory of {span:.3g} ps is shorter than twice the longer lag, {_LAGS_PS[1]:g} ps"
+            )
         found = layer_mobility(path, layer, interval, _LAGS_PS)
         # 1 Å²/ps is 1e-8 m²/s
         numbers["D"] = {
@@ -191,6 +204,10 @@ def _mobile(
         numbers["D"] = {"reason": str(error)}
     numbers |= _hops(frames, layer, interval, ion, wanted)
     try:
+        if span < 3 * _RESIDENCE_PS:
+            raise InputError(
+                f"the trajectory of {span:.3g} ps is shorter than three times the least stay, {_RESIDENCE_PS:g} ps"
+            )
         area = core.surfaces.along(frames[0], 2).area
         crossed = crossings(distance, surface, interval, area, least_residence_ps=_RESIDENCE_PS)
         numbers["exchange"] = _exchange(crossed)

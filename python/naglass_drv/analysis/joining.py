@@ -11,6 +11,7 @@ from ..core.arguments import array, present_element, whole
 from ..core.graph import BondGraph
 from ..errors import InputError
 from ..products import Quantity
+from ..wording import counted
 from .angles import bond_vectors, degrees_between, pairs_of_bonds
 
 #: Fewer joining events do not tell what governs growth.
@@ -213,7 +214,7 @@ def joining(
     events = int((kept & joined).sum())
     if events < LEAST_EVENTS:
         raise InputError(
-            f"crystalline: {events} joining events; fewer than {LEAST_EVENTS} do not tell what governs growth"
+            f"{counted(events, 'atom')} joined the crystal; fewer than {LEAST_EVENTS} do not tell what governs growth"
         )
     # the last frames cannot show an atom that stays
     until = float(time[len(time) - hold])

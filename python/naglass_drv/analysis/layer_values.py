@@ -22,7 +22,7 @@ def layer_values(
     ``n_P``            n of Qⁿ of the glass former, its bridging oxygens
     ``O_BO_PV`` etc.   1 for an oxygen of this class, 0 for another: shares of linkages P–O–P, P–O–V and of V=O
     ``CN_V``           oxygens around a metal
-    ``vanadyl_V``      1 for a metal with a short terminal bond (V=O), 0 for others
+    ``vanadyl_V``      1 for V with a short terminal bond (V=O), 0 for other V
     ``state_V``        oxidation state of a metal by bond valence; NaN where it is not determined
     ``edges_V``        other polyhedra with which a former or metal shares an edge or a face
     ``rings_P``        primitive rings up to `ring_size` formers through a former or metal
@@ -43,11 +43,15 @@ def layer_values(
     network = qn(graph, former=former, metals=metals)
     values = {f"n_{former}": np.where(symbols == former, network.n, np.nan)}
     for value, label in network.labels.items():
+        # classes of metals that the frame has not, and vanadyl oxygens of other metals than V
+        if ("M" in label and not metals) or (label.endswith("=O") and "V" not in metals):
+            continue
         values[f"O_{label}"] = np.where(symbols == "O", network.oxygen_class == value, np.nan)
     for metal in metals:
         found = fingerprint(atoms, {(metal, "O"): bonds[metal, "O"]}, center=metal)
         values[f"CN_{metal}"] = found.per_atom(found.coordination.astype(float), np.nan)
-        values[f"vanadyl_{metal}"] = found.per_atom((found.vanadyl > 0).astype(float), np.nan)
+        if metal == "V":
+            values["vanadyl_V"] = found.per_atom((found.vanadyl > 0).astype(float), np.nan)
         if "valence" in found.classes:
             state = found.classes["valence"].astype(float)
             values[f"state_{metal}"] = found.per_atom(np.where(state > 0, state, np.nan), np.nan)

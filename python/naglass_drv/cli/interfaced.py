@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def check_interface(top: "Partial", document: "Document", source: Path) -> None:
     """Add to `document` what is wrong with the crystal of the section `interface`, before anything is run."""
     from ..chemistry import potentials
+    from ..chemistry.masses import volume
     from ..config import cost
     from ..config.partial import rule
 
@@ -25,7 +26,12 @@ def check_interface(top: "Partial", document: "Document", source: Path) -> None:
     with rule():
         told(document, ("system", "composition"), potentials.check, cost.ions(top))
     with rule():
-        told(document, ("interface", "hkl"), _check_cut, source / asked.crystal, asked.hkl, asked.termination, document)
+        told(document, ("interface", "hkl"), _check_cut, source / asked.crystal, asked, document)
+    with rule():
+        # at zero pressure the width of the glass is not known
+        if asked.route == "join" and "npt" not in (top.glass.protocol or ""):
+            volume_A3 = volume(cost.ions(top), top.system.density_g_cm3)
+            told(document, ("interface", "route"), _check_match, source / asked.crystal, asked, volume_A3, document)
     with rule():
         # a model that cannot be opened has its own error
         if not {("md", "model"), ("train", "start_model"), ("interface", "crystal")} & set(document.faulty):
@@ -43,13 +49,29 @@ def _check_ions(path: Path) -> None:
         raise InputError(f"{path.name}: no Pedone parameters for {named}; available: {potentials.known()}")
 
 
-def _check_cut(path: Path, hkl: list[int], termination: "int | str", document: "Document") -> None:
+def _check_cut(path: Path, asked: "Partial", document: "Document") -> None:
     from ..interface.crystal import read_crystal
-    from ..interface.slabs import chosen, listed
+    from ..interface.slabs import named
 
     # a crystal that cannot be read has its own error
     if ("interface", "crystal") not in document.faulty:
-        chosen(listed(read_crystal(path), hkl), None if termination == "least" else int(termination))
+        named(read_crystal(path), asked.hkl, asked.termination)
+
+
+def _check_match(path: Path, asked: "Partial", volume_A3: float, document: "Document") -> None:
+    """The cube of the glass, of that volume, can be strained or cut to the slab."""
+    from ase import Atoms
+
+    from ..interface.crystal import read_crystal
+    from ..interface.joining import MOST_STRAIN, fitted
+    from ..interface.slabs import lateral_cell, named
+
+    if {("interface", "crystal"), ("interface", "hkl")} & set(document.faulty):
+        return
+    crystal = read_crystal(path)
+    cut = named(crystal, asked.hkl, asked.termination)
+    lateral = lateral_cell(crystal, cut, thickness_A=asked.crystal_A, lateral_A=asked.lateral_A)
+    fitted(Atoms(cell=[volume_A3 ** (1 / 3)] * 3, pbc=True), lateral, asked.glass_A, MOST_STRAIN)
 
 
 def _check_model(source: Path, asked: "Partial", md: "Partial | None", train: "Partial | None") -> None:

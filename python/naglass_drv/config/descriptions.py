@@ -40,6 +40,7 @@ OF_KEYS = {
     "Interface.crystal_A": "Least thickness of the crystal.",
     "Interface.glass_A": "Thickness of the glass.",
     "Interface.lateral_A": "Least width of the cell.",
+    "Interface.gap_A": "Space left on both sides of a glass that is joined.",
     "Interface.release_K": "Temperature at which the crystal begins to move.",
     "Segment.temperature_K": "Temperature at the start.",
     "Segment.to_temperature_K": "Temperature at the end of a ramp.",

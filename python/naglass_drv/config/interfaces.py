@@ -29,6 +29,7 @@ class Interface(Section):
     crystal_A: Thickness = 30.0
     glass_A: Thickness = 40.0
     lateral_A: Thickness = 20.0
+    gap_A: Annotated[float, within(0, 4)] = 1.0
     release_K: Temperature = 900.0
 
 

@@ -181,7 +181,7 @@ def join(
     if not 0 <= gap_A <= _WIDEST_GAP_A:
         raise InputError(f"gap {gap_A:g} Å: must be from 0 to {_WIDEST_GAP_A:g}")
     unit = ions_of_glass(glass)
-    whole, strain, cut = _fitted(glass, slab.lateral, glass_A, most_strain)
+    whole, strain, cut = fitted(glass, slab.lateral, glass_A, most_strain)
     source = Glass.of(whole)
     height = float(whole.cell[2, 2])
     opened = quietest_height(source)
@@ -219,8 +219,11 @@ def ions_of_glass(glass: "Atoms") -> tuple[chemistry.Species, ...]:
         raise InputError(f"the glass: {error}") from None
 
 
-def _fitted(glass: "Atoms", lateral: np.ndarray, glass_A: float, most_strain: float) -> tuple["Atoms", float, bool]:
-    """Copies of the glass in the lateral cell, their largest strain, and whether they are left to be cut to it."""
+def fitted(glass: "Atoms", lateral: np.ndarray, glass_A: float, most_strain: float) -> tuple["Atoms", float, bool]:
+    """Copies of the glass in the lateral cell, their largest strain, and whether they are left to be cut to it.
+
+    Raises InputError for a glass that does not match.
+    """
     cell = glass.cell.array
     if np.abs([*cell[:2, 2], *cell[2, :2]]).max() > 1e-6:
         raise InputError("the glass needs a cell whose third vector is along z and whose others are normal to it")

@@ -13,7 +13,7 @@ from . import CRYSTAL_A, LATERAL_A
 from .crystal import Crystal, former_bonds
 from .occupancy import resolve
 from .orient import Oriented, oriented, supercell
-from .terminations import Termination, cells_for, slab_sites, terminations, with_cleavage
+from .terminations import Termination, cells_for, slab_sites, terminations, upright, with_cleavage
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -88,6 +88,11 @@ def chosen(cuts: Sequence[Termination], number: int | None = None) -> Terminatio
     return cuts[0]
 
 
+def named(crystal: Crystal, hkl: Sequence[int], termination: int | str) -> Termination:
+    """The cut that an input asks for: its number, or ``least``."""
+    return chosen(listed(crystal, hkl), None if termination == "least" else int(termination))
+
+
 def slab(
     crystal: Crystal,
     termination: Termination,
@@ -106,8 +111,7 @@ def slab(
         if not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} {value} Å: must be positive")
     turned = oriented(crystal, termination.hkl)
-    repeats = max(1, int(np.ceil(thickness_A / turned.spacing - 1e-6)))
-    turns = _wide_enough(turned, lateral_A, cells_for(turned, termination, repeats))
+    repeats, turns = _size(turned, termination, thickness_A, lateral_A)
     sites = slab_sites(turned, termination, repeats, turns)
     found = resolve(sites, crystal.charges, seed=seed, slab=True)
     atoms = found.atoms
@@ -125,6 +129,19 @@ def slab(
         ewald_eV=found.energy_eV,
         tried=found.tried,
     )
+
+
+def lateral_cell(crystal: Crystal, termination: Termination, *, thickness_A: float, lateral_A: float) -> np.ndarray:
+    """(2, 2) Å: `Slab.lateral` of the slab of that size, without making it."""
+    turned = oriented(crystal, termination.hkl)
+    _, turns = _size(turned, termination, thickness_A, lateral_A)
+    return upright(turns @ turned.lateral, 1.0)[:2, :2]
+
+
+def _size(crystal: Oriented, termination: Termination, thickness_A: float, lateral_A: float) -> tuple[int, np.ndarray]:
+    """Repeats, and lateral vectors in those of the lattice plane."""
+    repeats = max(1, int(np.ceil(thickness_A / crystal.spacing - 1e-6)))
+    return repeats, _wide_enough(crystal, lateral_A, cells_for(crystal, termination, repeats))
 
 
 def _wide_enough(crystal: Oriented, width_A: float, cells: int) -> np.ndarray:

@@ -194,7 +194,7 @@ def slab_sites(
     atoms = Atoms(
         np.tile(symbols, len(shifts)),
         (positions[None] + moves[:, None]).reshape(-1, 3),
-        cell=_upright(lateral, thickness + vacuum_A),
+        cell=upright(lateral, thickness + vacuum_A),
         pbc=True,
     )
     atoms.set_array(OCCUPANCY, np.tile(occupancy, len(shifts)))
@@ -220,7 +220,8 @@ def _turn(lateral: np.ndarray) -> np.ndarray:
     return np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
 
 
-def _upright(lateral: np.ndarray, height: float) -> np.ndarray:
+def upright(lateral: np.ndarray, height: float) -> np.ndarray:
+    """(3, 3) Å, a cell whose first vector lies along x and whose third is along z."""
     cell = np.zeros((3, 3))
     cell[:2, :2] = lateral @ _turn(lateral)[:2, :2].T
     cell[0, 1] = 0.0

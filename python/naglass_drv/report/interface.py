@@ -53,20 +53,33 @@ def interface(material: Material) -> Section | None:
         for name in seen:
             svg = figures_interface.profiles(material.arrays(f"analysis/{name}/curves"))
             section.add(Figure(f"interface-{name}", svg, f"{name}. {_CAPTION}"))
-        still = {name: numbers["u_upper_m_per_s"] for name, numbers in seen.items() if "u_upper_m_per_s" in numbers}
-        section.add(
-            *(
-                Notice("note", f"no growth observed: at most {digits(u, 2)} m/s (95 %).", name)
-                for name, u in still.items()
-            )
-        )
-        slow = {name: numbers["no_velocity"] for name, numbers in seen.items() if "no_velocity" in numbers}
-        section.add(*(Notice("note", f"no growth velocity is given: {why}.", name) for name, why in slow.items()))
-        section.add(*(Notice("note", _joined(numbers["joining"]), name) for name, numbers in seen.items()))
+        section.add(*_same({name: _incomplete(numbers) for name, numbers in seen.items()}))
+        section.add(*_same({name: _growth(numbers) for name, numbers in seen.items()}))
+        section.add(*_same({name: _joined(numbers["joining"]) for name, numbers in seen.items()}))
         section.add(*_layer_tables(seen, rows))
-        section.add(*(Notice("note", line) for line in _exchange(seen)))
-    section.add(*(Notice("note", f"{numbers['e_excess']}.", name) for name, numbers in known.items()))
+        section.add(*_same({name: _exchange(numbers.get("exchange")) for name, numbers in seen.items()}))
+    section.add(*_same({name: f"{numbers['e_excess']}." for name, numbers in known.items()}))
     return section
+
+
+def _same(told: Mapping[str, str]) -> Iterator[Notice]:
+    """One note for all that the same is to be said of; nothing where nothing is."""
+    for text in dict.fromkeys(told.values()):
+        if text:
+            yield Notice("note", text, ", ".join(name for name, own in told.items() if own == text))
+
+
+def _incomplete(numbers: Mapping[str, Any]) -> str:
+    without = numbers.get("without_surfaces", 0)
+    return f"{without} of {numbers['looked_at']} frames have no two surfaces and are left out." if without else ""
+
+
+def _growth(numbers: Mapping[str, Any]) -> str:
+    if "no_velocity" in numbers:
+        return f"no growth velocity is given: {numbers['no_velocity']}."
+    if "u_upper_m_per_s" in numbers:
+        return f"no growth observed: at most {digits(numbers['u_upper_m_per_s'], 2)} m/s (95 %)."
+    return ""
 
 
 def _made(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table]:
@@ -78,7 +91,8 @@ def _made(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table]:
             "crystal": facts["crystal_formula"],
             "glass": f"{facts['glass_units']} × {facts['glass_formula']}",
             "plane": "({} {} {})".format(*cut["hkl"]),
-            "termination": f"{cut['number']}: {cut['below']} | {cut['above']}",
+            "termination": f"{cut['number']}: {cut['below']} | {cut['above']}{_shared(cut['share'])}",
+            "its cleavage energy": f"{cut['cleavage_J_m2']:.3g} J/m², of rigid ions, not relaxed",
             "bonds cut": f"{cut['cut_bonds_nm2']:.3g} per nm²",
             "route": "quenched against the frozen slab" if facts["route"] == "melt" else "glass joined to the slab",
             "area": f"{facts['area_A2'] / 100:.3g} nm²",
@@ -87,6 +101,10 @@ def _made(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table]:
             "entered the slab": _counted(facts.get("exchanged", {}).get("entered", {})),
             "thickness of crystal and glass": f"{facts['crystal_A']:.3g} Å and {facts['glass_A']:.3g} Å at the start",
         }
+        if facts["route"] == "join":
+            cut_text = "none, but cut to the slab" if facts["cut"] else f"{100 * facts['strain']:.2g} %"
+            own["strain of the glass"] = cut_text
+            own["formula units lost to contacts"] = str(facts["units_removed"])
         for label, text in own.items():
             rows.setdefault(label, {})[name] = text
     if rows:
@@ -113,6 +131,10 @@ def _joined(found: Mapping[str, Any]) -> str:
     if "reason" in found:
         return f"what governs growth is not told: {found['reason']}."
     return f"{found['events']} centers joined the crystal; what surrounded each before is in the rows of the analysis."
+
+
+def _shared(share: float) -> str:
+    return f", {share:.3g} of the layer above goes below" if share else ""
 
 
 def _stress(found: Mapping[str, Any] | None) -> str:
@@ -154,20 +176,14 @@ def _layer_tables(seen: Mapping[str, Any], rows: Mapping[str, Mapping[str, Quant
             yield Fold(f"No D by layer, {name}", [Notice("note", numbers["D"]["reason"])])
 
 
-def _exchange(seen: Mapping[str, Any]) -> Iterator[str]:
-    for name, numbers in seen.items():
-        found = numbers.get("exchange")
-        if found is None:
-            continue
-        if "reason" in found:
-            yield f"{name}: no exchange across the surfaces is given: {found['reason']}."
-            continue
-        ways = [_way(found, way) for way in ("inward", "outward")]
-        balance = "balanced" if found["balanced"] else "not balanced: the cell is not stationary"
-        yield (
-            f"{name}: ions that crossed a surface and stayed for {found['least_residence_ps']:g} ps: "
-            f"{' and '.join(ways)}; {balance}."
-        )
+def _exchange(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    if "reason" in found:
+        return f"no exchange across the surfaces is given: {found['reason']}."
+    ways = " and ".join(_way(found, way) for way in ("inward", "outward"))
+    balance = "balanced" if found["balanced"] else "not balanced: the cell is not stationary"
+    return f"ions that crossed a surface and stayed for {found['least_residence_ps']:g} ps: {ways}; {balance}."
 
 
 def _way(found: Mapping[str, Any], way: str) -> str:

@@ -46,6 +46,7 @@ class Settings:
     crystal_A: float
     glass_A: float
     lateral_A: float
+    gap_A: float
     release_K: float
     composition: Mapping[str, int]
     density_g_cm3: float
@@ -140,13 +141,12 @@ def build(crystal: Path, glass: Path | None, settings: Settings) -> "tuple[Made,
     from ..interface.joining import join, melt_against
 
     given = crystals.read_crystal(crystal)
-    number = None if settings.termination == "least" else int(settings.termination)
-    cut = slabs.chosen(slabs.listed(given, settings.hkl), number)
+    cut = slabs.named(given, settings.hkl, settings.termination)
     slab = slabs.slab(given, cut, thickness_A=settings.crystal_A, lateral_A=settings.lateral_A, seed=settings.seed)
     bulk = slab.atoms.copy()
     bulk.cell[2] = [0.0, 0.0, slab.thickness_A]
     if glass is not None:
-        return join(slab, read_frames(glass)[0], glass_A=settings.glass_A), bulk
+        return join(slab, read_frames(glass)[0], glass_A=settings.glass_A, gap_A=settings.gap_A), bulk
     made = melt_against(
         slab, settings.composition, settings.density_g_cm3, glass_A=settings.glass_A, seed=settings.seed
     )
