@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +26,7 @@ from naglass_drv.interface.orient import oriented
 from naglass_drv.interface.seeds import crystallite, seed_in_glass, seed_in_melt
 from naglass_drv.interface.slabs import check_receptive_field, check_side, chosen, slab
 from naglass_drv.interface.terminations import terminations
+from support.jobs import called
 from support.structures import DATA
 
 MARICITE = DATA / "NaFePO4_maricite.extxyz"
@@ -347,3 +349,14 @@ def test_bad_input_builds_nothing(tmp_path, capsys, words, message):
     assert main(["interface", "build", str(MARICITE), *words, "-o", str(target)]) == 2
     assert re.search(message, capsys.readouterr().err)
     assert not target.parent.exists()
+
+
+def test_commands_of_the_page_make_cells(tmp_path):
+    shutil.copy(MARICITE, tmp_path / "maricite.extxyz")
+    shutil.copy(DATA / "crystals" / "NVP_R-3c_hex_allNa.cif", tmp_path / "NVP.cif")
+    page = (DATA.parents[1] / "docs" / "interfaces.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^python -m naglass_drv (interface (?:seed|terminations) .*)$", page, re.MULTILINE)
+    assert len(lines) == 2
+    for line in lines:
+        made = called(*line.split(), cwd=tmp_path)
+        assert made.returncode == 0, made.stderr
