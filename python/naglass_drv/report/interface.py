@@ -140,7 +140,7 @@ def _shared(share: float) -> str:
 def _stress(found: Mapping[str, Any] | None) -> str:
     """``σ_xx 0.31 ± 0.05, …`` of the interior, in the plane of the surfaces and across."""
     if found is None:
-        return "the glass has no interior"
+        return "not given: the glass is too thin to have an interior, or its hold too short"
     parts = (f"σ_{axis} {quantity(each['value'], each['err'])}" for axis, each in found.items())
     return ", ".join(parts)
 
