@@ -69,6 +69,21 @@ def test_a_cell_that_drifts_as_a_whole_is_the_same_cell(cell):
     assert moved["hops"] == still["hops"] == [0, 0, 0]
 
 
+def test_a_glass_without_the_metal_of_the_crystal_has_sharp_surfaces():
+    """By the environments of P, which both have; those of V end with the crystal, and say nothing of the glass."""
+    crystal = read_crystal(CRYSTAL)
+    cut = slab(crystal, chosen(listed(crystal, (0, 0, 1))), thickness_A=20, lateral_A=8)
+    bulk = cut.atoms.copy()
+    bulk.cell[2] = [0.0, 0.0, cut.thickness_A]
+    made = melt_against(cut, {"Na": 1, "P": 1, "O": 3}, 2.4, glass_A=22, seed=3)
+    numbers, curves = interface(trajectory(made.atoms, 20), bulk, Analysis(), name="i0-800K", replicas=1)
+    assert curves["surface_A"].std(axis=0).max() < 0.5
+    assert numbers["crystal_A"] == pytest.approx(cut.thickness_A, abs=2.5)
+    made = melt_against(cut, {"Na": 2, "Si": 1, "O": 3}, 2.4, glass_A=22, seed=3)
+    numbers, _ = interface(trajectory(made.atoms, 5), bulk, Analysis(), name="i0-800K", replicas=1)
+    assert numbers["reason"].startswith("the glass has no metal or former of the crystal")
+
+
 def test_what_cannot_be_said_is_not_said(cell):
     made, bulk = cell
     numbers, _ = interface(trajectory(made.atoms, 30), bulk, Analysis(), name="i0-800K", replicas=1)

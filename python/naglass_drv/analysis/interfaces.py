@@ -1,5 +1,6 @@
 """A trajectory of a crystal against a glass: surfaces, profiles about them, mobility by layer, exchange."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,7 +51,10 @@ def interface(
     none are left out, and where these are more than half, the numbers say why and nothing more. Keys carry their units.
     """
     numbers: Numbers = {"replicas": replicas, "e_excess": _e_excess(replicas)}
-    reference = _reference(crystal)
+    try:
+        reference = _reference(crystal, frames[0])
+    except InputError as error:
+        return numbers | {"reason": str(error)}, {}
     looked_at = evenly(frames, _PROFILED)
     cutoffs = {f"{s}-O": oxygen_cutoff_A(s) for s in dict.fromkeys(crystal.symbols) if s != "O"} | wanted.cutoffs_A
     profiler, order, shown, without = core.Profiler(width=_BIN_A), [], [], ""
@@ -86,10 +90,19 @@ def _e_excess(replicas: int) -> str:
     return _E_EXCESS.format(replicas="one replica" if replicas == 1 else f"{replicas} replicas without bulk references")
 
 
-def _reference(crystal: Atoms) -> core.Environments:
-    """The environments of the crystal's metal, or else of its former, with the cations and oxygens around it."""
+def _reference(crystal: Atoms, frame: Atoms) -> core.Environments:
+    """The environments of the crystal's metal, or else of its former, with the cations and oxygens around it.
+
+    Of an element that the glass has, too: without centers in it, a fit puts the surfaces anywhere beyond the last of
+    the crystal. Raises InputError where there is none.
+    """
     symbols = dict.fromkeys(crystal.get_chemical_symbols())
-    center = next((s for s in symbols if s in TRANSITION_METALS), None) or next(s for s in symbols if s in FORMERS)
+    areas = [core.surfaces.along(atoms, 2).area for atoms in (frame, crystal)]
+    own, all_of = Counter(crystal.get_chemical_symbols()), Counter(frame.get_chemical_symbols())
+    shared = [s for s in symbols if all_of[s] > round(areas[0] / areas[1]) * own[s]]
+    center = next((s for group in (TRANSITION_METALS, FORMERS) for s in shared if s in group), None)
+    if center is None:
+        raise InputError(f"the glass has no metal or former of the crystal, {', '.join(symbols)}")
     around = [s for s in symbols if s not in MOBILE_IONS]
     return core.environments(crystal, center, around, _REACH_A)
 
