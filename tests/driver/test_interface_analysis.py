@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from naglass_drv.analysis import interfaces
 from naglass_drv.analysis.interface_rows import interfaces as rows
 from naglass_drv.analysis.interfaces import interface
 from naglass_drv.config.schema import Analysis
@@ -82,6 +83,20 @@ def test_a_glass_without_the_metal_of_the_crystal_has_sharp_surfaces():
     made = melt_against(cut, {"Na": 2, "Si": 1, "O": 3}, 2.4, glass_A=22, seed=3)
     numbers, _ = interface(trajectory(made.atoms, 5), bulk, Analysis(), name="i0-800K", replicas=1)
     assert numbers["reason"].startswith("the glass has no metal or former of the crystal")
+
+
+def test_bonds_of_the_glass_have_their_own_reach(cell, monkeypatch):
+    """Si and Fe are in the glass alone: 2.2 and 2.75 Å, not the 2.5 Å of any other metal."""
+    made, bulk = cell
+    atoms, seen = made.atoms.copy(), []
+    glass = np.flatnonzero((atoms.arrays["phase"] == 0) & (np.array(atoms.get_chemical_symbols()) == "P"))
+    symbols = np.array(atoms.get_chemical_symbols())
+    symbols[glass[:2]] = "Fe", "Si"
+    atoms.set_chemical_symbols(symbols.tolist())
+    kept = interfaces.layer_values
+    monkeypatch.setattr(interfaces, "layer_values", lambda *given, **by: seen.append(given[1]) or kept(*given, **by))
+    interface(trajectory(atoms, 2), bulk, Analysis(), name="i0-800K", replicas=1)
+    assert (seen[0]["Fe-O"], seen[0]["Si-O"], seen[0]["P-O"], seen[0]["V-O"]) == (2.75, 2.2, 2.0, 2.5)
 
 
 def test_what_cannot_be_said_is_not_said(cell):

@@ -56,7 +56,7 @@ def interface(
     except InputError as error:
         return numbers | {"reason": str(error)}, {}
     looked_at = evenly(frames, _PROFILED)
-    cutoffs = {f"{s}-O": oxygen_cutoff_A(s) for s in dict.fromkeys(crystal.symbols) if s != "O"} | wanted.cutoffs_A
+    cutoffs = {f"{s}-O": oxygen_cutoff_A(s) for s in dict.fromkeys(frames[0].symbols) if s != "O"} | wanted.cutoffs_A
     profiler, order, shown, without = core.Profiler(width=_BIN_A), [], [], ""
     for frame in looked_at:
         try:
@@ -75,8 +75,8 @@ def interface(
     numbers |= _surfaces(profile, shown)
     numbers["joining"] = _joining(name, shown, np.array(order), profile, reference.center, cutoffs)
     curves = {"distance_A": profile.distance}
-    for name, column in profile.columns.items():
-        curves |= {f"profile/{name}": column.value, f"profile_err/{name}": column.err}
+    for label, column in profile.columns.items():
+        curves |= {f"profile/{label}": column.value, f"profile_err/{label}": column.err}
     curves |= {"surface_A": profile.position, "surface_time_ps": np.array([f.info["time_ps"] for f in shown])}
     ion = next((element for element in MOBILE_IONS if element in frames[0].symbols), None)
     if ion is not None:
