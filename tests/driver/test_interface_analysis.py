@@ -15,7 +15,7 @@ from naglass_drv.interface.crystal import read_crystal
 from naglass_drv.interface.joining import melt_against
 from naglass_drv.interface.slabs import chosen, listed, slab
 from naglass_drv.report.figures_interface import profiles
-from naglass_drv.report.interface import _same
+from naglass_drv.report.interface import _no_excess, _same
 from naglass_drv.report.interface import interface as shown
 from naglass_drv.report.material import Material
 from naglass_drv.report.numbers import Figure, Notice
@@ -151,6 +151,10 @@ def test_a_long_run_of_few_frames_has_no_velocity(cell):
     made, bulk = cell
     numbers, _ = interface(trajectory(made.atoms, 21, interval=1.0), bulk, Analysis(), name="i0-800K", replicas=1)
     assert numbers["no_velocity"].startswith("21 frames are fewer than the 24") and "u_m_per_s" not in numbers
+
+
+def test_why_there_is_no_excess_is_said():
+    assert "9 Å" in _no_excess({"reason": "9 Å"}) and _no_excess({"per_nm2": 1.0}) == _no_excess({}) == ""
 
 
 def test_what_is_said_of_several_is_said_once():

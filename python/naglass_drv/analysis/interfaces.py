@@ -151,7 +151,9 @@ def _joining(
     inside, outside = (np.nanmean(similarity[side]) for side in (profile.distance < 0, profile.distance > 0))
     centers = np.isfinite(order[0])
     flags = np.nan_to_num(order) > (inside + outside) / 2
-    bonds = {(pair.split("-")[0], "O"): cutoff for pair, cutoff in cutoffs.items() if not pair.startswith("Na")}
+    bonds = {
+        (pair.split("-")[0], "O"): cutoff for pair, cutoff in cutoffs.items() if pair.split("-")[0] not in MOBILE_IONS
+    }
     metals = [s for s in dict.fromkeys(frames[0].symbols) if s in TRANSITION_METALS]
     try:
         before = surroundings(frames[0], center, bonds, crystalline=flags[0], metals=metals)
@@ -169,7 +171,8 @@ def _excess(profile: core.Profile, ion: str, heights: np.ndarray) -> Numbers:
     inner = _HALF_INTERFACE_A + 1.0
     if min(inside, outside) < inner + _LEAST_INTERIOR_A:
         return {
-            "reason": f"the thinner phase has {min(inside, outside):g} Å from its surface to its middle, too little"
+            "reason": f"the thinner phase has {min(inside, outside):g} Å from its surface to its middle, less "
+            f"than {inner + _LEAST_INTERIOR_A:g}"
         }
     ranges = {"crystal": (-inside, -inner), "outside": (inner, outside)}
     try:
