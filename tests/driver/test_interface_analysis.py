@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from naglass_drv.analysis import interfaces
 from naglass_drv.analysis.interface_rows import interfaces as rows
 from naglass_drv.analysis.interfaces import interface
 from naglass_drv.config.schema import Analysis
@@ -14,7 +15,7 @@ from naglass_drv.interface.crystal import read_crystal
 from naglass_drv.interface.joining import melt_against
 from naglass_drv.interface.slabs import chosen, listed, slab
 from naglass_drv.report.figures_interface import profiles
-from naglass_drv.report.interface import _same
+from naglass_drv.report.interface import _no_excess, _same
 from naglass_drv.report.interface import interface as shown
 from naglass_drv.report.material import Material
 from naglass_drv.report.numbers import Figure, Notice
@@ -69,6 +70,35 @@ def test_a_cell_that_drifts_as_a_whole_is_the_same_cell(cell):
     assert moved["hops"] == still["hops"] == [0, 0, 0]
 
 
+def test_a_glass_without_the_metal_of_the_crystal_has_sharp_surfaces():
+    """By the environments of P, which both have; those of V end with the crystal, and say nothing of the glass."""
+    crystal = read_crystal(CRYSTAL)
+    cut = slab(crystal, chosen(listed(crystal, (0, 0, 1))), thickness_A=20, lateral_A=8)
+    bulk = cut.atoms.copy()
+    bulk.cell[2] = [0.0, 0.0, cut.thickness_A]
+    made = melt_against(cut, {"Na": 1, "P": 1, "O": 3}, 2.4, glass_A=22, seed=3)
+    numbers, curves = interface(trajectory(made.atoms, 20), bulk, Analysis(), name="i0-800K", replicas=1)
+    assert curves["surface_A"].std(axis=0).max() < 0.5
+    assert numbers["crystal_A"] == pytest.approx(cut.thickness_A, abs=2.5)
+    made = melt_against(cut, {"Na": 2, "Si": 1, "O": 3}, 2.4, glass_A=22, seed=3)
+    numbers, _ = interface(trajectory(made.atoms, 5), bulk, Analysis(), name="i0-800K", replicas=1)
+    assert numbers["reason"].startswith("the glass has no metal or former of the crystal")
+
+
+def test_bonds_of_the_glass_have_their_own_reach(cell, monkeypatch):
+    """Si and Fe are in the glass alone: 2.2 and 2.75 Å, not the 2.5 Å of any other metal."""
+    made, bulk = cell
+    atoms, seen = made.atoms.copy(), []
+    glass = np.flatnonzero((atoms.arrays["phase"] == 0) & (np.array(atoms.get_chemical_symbols()) == "P"))
+    symbols = np.array(atoms.get_chemical_symbols())
+    symbols[glass[:2]] = "Fe", "Si"
+    atoms.set_chemical_symbols(symbols.tolist())
+    kept = interfaces.layer_values
+    monkeypatch.setattr(interfaces, "layer_values", lambda *given, **by: seen.append(given[1]) or kept(*given, **by))
+    interface(trajectory(atoms, 2), bulk, Analysis(), name="i0-800K", replicas=1)
+    assert (seen[0]["Fe-O"], seen[0]["Si-O"], seen[0]["P-O"], seen[0]["V-O"]) == (2.75, 2.2, 2.0, 2.5)
+
+
 def test_what_cannot_be_said_is_not_said(cell):
     made, bulk = cell
     numbers, _ = interface(trajectory(made.atoms, 30), bulk, Analysis(), name="i0-800K", replicas=1)
@@ -121,6 +151,10 @@ def test_a_long_run_of_few_frames_has_no_velocity(cell):
     made, bulk = cell
     numbers, _ = interface(trajectory(made.atoms, 21, interval=1.0), bulk, Analysis(), name="i0-800K", replicas=1)
     assert numbers["no_velocity"].startswith("21 frames are fewer than the 24") and "u_m_per_s" not in numbers
+
+
+def test_why_there_is_no_excess_is_said():
+    assert "9 Å" in _no_excess({"reason": "9 Å"}) and _no_excess({"per_nm2": 1.0}) == _no_excess({}) == ""
 
 
 def test_what_is_said_of_several_is_said_once():

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,17 +85,30 @@ def test_a_glass_that_only_a_model_can_make_is_refused(folder):
     assert found.returncode == 2 and "system.composition: composition: no Pedone parameters for Al3+" in found.stderr
 
 
+def settings(**others) -> interface.Settings:
+    given = {
+        "hkl": (0, 1, 2), "termination": 1, "route": "melt", "crystal_A": 5, "glass_A": 8, "lateral_A": 8, "gap_A": 1,
+        "release_K": 900, "composition": {"Na": 1, "P": 1, "O": 3}, "density_g_cm3": 2.4, "seed": 1,
+        "melt_temperature_K": 3000, "melt_ps": 7, "quench_rate_K_per_ps": 1000, "final_temperature_K": 300,
+        "hold_ps": 1, "timestep_fs": 1,
+    }  # fmt: skip
+    return interface.Settings(**given | others)
+
+
+def test_a_glass_that_is_joined_is_annealed_below_melting(folder):
+    cell, _ = interface.build(folder / "nvp.cif", None, settings())
+    write(folder / "start.extxyz", cell.atoms)
+    joined = interface._variables(folder, settings(route="join"))
+    assert (joined["melt_K"], joined["melt_ps"], joined["release_K"]) == (900, 7, 900)
+    assert interface._variables(folder, settings())["melt_K"] == 3000
+
+
 def test_the_number_of_a_cut_means_the_same_in_every_replica(folder):
     """Its energy is that of disordered Na, whose arrangement a seed would change."""
     path = folder / "disordered.extxyz"
     given = {"Na": 3, "V3+": 2, "P": 3, "O": 12}
     write(path, read_crystal(CRYSTALS / "NVP_R-3c_hex_allNa.cif", given).atoms)
-    settings = interface.Settings(
-        hkl=(0, 1, 2), termination=1, route="melt", crystal_A=5, glass_A=8, lateral_A=8, gap_A=1, release_K=900,
-        composition={"Na": 1, "P": 1, "O": 3}, density_g_cm3=2.4, seed=1, melt_temperature_K=3000, melt_ps=1,
-        quench_rate_K_per_ps=1000, final_temperature_K=300, hold_ps=1, timestep_fs=1,
-    )  # fmt: skip
-    one, other = (interface.build(path, None, replace(settings, seed=seed))[0].facts for seed in (1, 2))
+    one, other = (interface.build(path, None, settings(seed=seed))[0].facts for seed in (1, 2))
     assert one["termination"] == other["termination"]
 
 

@@ -1,5 +1,6 @@
 """A trajectory of a crystal against a glass: surfaces, profiles about them, mobility by layer, exchange."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,9 +51,12 @@ def interface(
     none are left out, and where these are more than half, the numbers say why and nothing more. Keys carry their units.
     """
     numbers: Numbers = {"replicas": replicas, "e_excess": _e_excess(replicas)}
-    reference = _reference(crystal)
+    try:
+        reference = _reference(crystal, frames[0])
+    except InputError as error:
+        return numbers | {"reason": str(error)}, {}
     looked_at = evenly(frames, _PROFILED)
-    cutoffs = {f"{s}-O": oxygen_cutoff_A(s) for s in dict.fromkeys(crystal.symbols) if s != "O"} | wanted.cutoffs_A
+    cutoffs = {f"{s}-O": oxygen_cutoff_A(s) for s in dict.fromkeys(frames[0].symbols) if s != "O"} | wanted.cutoffs_A
     profiler, order, shown, without = core.Profiler(width=_BIN_A), [], [], ""
     for frame in looked_at:
         try:
@@ -71,8 +75,8 @@ def interface(
     numbers |= _surfaces(profile, shown)
     numbers["joining"] = _joining(name, shown, np.array(order), profile, reference.center, cutoffs)
     curves = {"distance_A": profile.distance}
-    for name, column in profile.columns.items():
-        curves |= {f"profile/{name}": column.value, f"profile_err/{name}": column.err}
+    for label, column in profile.columns.items():
+        curves |= {f"profile/{label}": column.value, f"profile_err/{label}": column.err}
     curves |= {"surface_A": profile.position, "surface_time_ps": np.array([f.info["time_ps"] for f in shown])}
     ion = next((element for element in MOBILE_IONS if element in frames[0].symbols), None)
     if ion is not None:
@@ -86,10 +90,19 @@ def _e_excess(replicas: int) -> str:
     return _E_EXCESS.format(replicas="one replica" if replicas == 1 else f"{replicas} replicas without bulk references")
 
 
-def _reference(crystal: Atoms) -> core.Environments:
-    """The environments of the crystal's metal, or else of its former, with the cations and oxygens around it."""
+def _reference(crystal: Atoms, frame: Atoms) -> core.Environments:
+    """The environments of the crystal's metal, or else of its former, with the cations and oxygens around it.
+
+    Of an element that the glass has, too: without centers in it, a fit puts the surfaces anywhere beyond the last of
+    the crystal. Raises InputError where there is none.
+    """
     symbols = dict.fromkeys(crystal.get_chemical_symbols())
-    center = next((s for s in symbols if s in TRANSITION_METALS), None) or next(s for s in symbols if s in FORMERS)
+    areas = [core.surfaces.along(atoms, 2).area for atoms in (frame, crystal)]
+    own, all_of = Counter(crystal.get_chemical_symbols()), Counter(frame.get_chemical_symbols())
+    shared = [s for s in symbols if all_of[s] > round(areas[0] / areas[1]) * own[s]]
+    center = next((s for group in (TRANSITION_METALS, FORMERS) for s in shared if s in group), None)
+    if center is None:
+        raise InputError(f"the glass has no metal or former of the crystal, {', '.join(symbols)}")
     around = [s for s in symbols if s not in MOBILE_IONS]
     return core.environments(crystal, center, around, _REACH_A)
 
@@ -138,7 +151,9 @@ def _joining(
     inside, outside = (np.nanmean(similarity[side]) for side in (profile.distance < 0, profile.distance > 0))
     centers = np.isfinite(order[0])
     flags = np.nan_to_num(order) > (inside + outside) / 2
-    bonds = {(pair.split("-")[0], "O"): cutoff for pair, cutoff in cutoffs.items() if not pair.startswith("Na")}
+    bonds = {
+        (pair.split("-")[0], "O"): cutoff for pair, cutoff in cutoffs.items() if pair.split("-")[0] not in MOBILE_IONS
+    }
     metals = [s for s in dict.fromkeys(frames[0].symbols) if s in TRANSITION_METALS]
     try:
         before = surroundings(frames[0], center, bonds, crystalline=flags[0], metals=metals)
@@ -156,7 +171,8 @@ def _excess(profile: core.Profile, ion: str, heights: np.ndarray) -> Numbers:
     inner = _HALF_INTERFACE_A + 1.0
     if min(inside, outside) < inner + _LEAST_INTERIOR_A:
         return {
-            "reason": f"the thinner phase has {min(inside, outside):g} Å from its surface to its middle, too little"
+            "reason": f"the thinner phase has {min(inside, outside):g} Å from its surface to its middle, less "
+            f"than {inner + _LEAST_INTERIOR_A:g}"
         }
     ranges = {"crystal": (-inside, -inner), "outside": (inner, outside)}
     try:

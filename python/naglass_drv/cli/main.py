@@ -29,11 +29,14 @@ from . import (
 )
 
 _INTERRUPTED = 130  # as shells do: 128 plus the number of SIGINT
+# bytes that are freed when memory has run out, so that there is some to say so
+_RESERVE = 4_000_000
 _EXIT_CODES = "exit codes: 0 done, 2 bad input, 3 stopped and restartable, 4 some tasks failed, 5 environment"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code. Messages go to standard error without a traceback."""
+    reserve = bytearray(_RESERVE)
     try:
         options = make_parser().parse_args(arguments)
         code = options.verb(options)
@@ -48,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NaglassError as error:
         message, code = str(error), error.exit_code
     except SYSTEM as raised:
+        reserve.clear()
         if isinstance(raised, ImportError) and (raised.name or "").startswith("naglass_drv"):
             raise
         problem = of_system(raised)

@@ -347,7 +347,8 @@ def _along(glass: "Atoms", grain: Crystallite, most_strain: float) -> tuple["Ato
 def _check_half(grain: Crystallite, width_A: float) -> None:
     if 4 * grain.radius_A > width_A:
         raise InputError(
-            f"radius {grain.radius_A:.1f} Å: the seed is larger than half the cell, which is {width_A:.1f} Å wide"
+            f"radius {grain.radius_A:.2f} Å in whole formula units: the seed is larger than half the cell, which is "
+            f"{width_A:.1f} Å wide"
         )
 
 

@@ -55,6 +55,7 @@ def interface(material: Material) -> Section | None:
             section.add(Figure(f"interface-{name}", svg, f"{name}. {_CAPTION}"))
         section.add(*_same({name: _incomplete(numbers) for name, numbers in seen.items()}))
         section.add(*_same({name: _growth(numbers) for name, numbers in seen.items()}))
+        section.add(*_same({name: _no_excess(numbers.get("excess", {})) for name, numbers in seen.items()}))
         section.add(*_same({name: _joined(numbers["joining"]) for name, numbers in seen.items()}))
         section.add(*_layer_tables(seen, rows))
         section.add(*_same({name: _exchange(numbers.get("exchange")) for name, numbers in seen.items()}))
@@ -72,6 +73,10 @@ def _same(told: Mapping[str, str]) -> Iterator[Notice]:
 def _incomplete(numbers: Mapping[str, Any]) -> str:
     without = numbers.get("without_surfaces", 0)
     return f"{without} of {numbers['looked_at']} frames have no two surfaces and are left out." if without else ""
+
+
+def _no_excess(found: Mapping[str, Any]) -> str:
+    return f"no excess of the mobile ion is given: {found['reason']}." if "reason" in found else ""
 
 
 def _growth(numbers: Mapping[str, Any]) -> str:
@@ -140,7 +145,7 @@ def _shared(share: float) -> str:
 def _stress(found: Mapping[str, Any] | None) -> str:
     """``σ_xx 0.31 ± 0.05, …`` of the interior, in the plane of the surfaces and across."""
     if found is None:
-        return "the glass has no interior"
+        return "not given: the glass is too thin to have an interior, or its hold too short"
     parts = (f"σ_{axis} {quantity(each['value'], each['err'])}" for axis, each in found.items())
     return ", ".join(parts)
 

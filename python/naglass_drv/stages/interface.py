@@ -176,7 +176,7 @@ def _prepare(job: Job, settings: Settings, *, resumed: bool) -> None:
 
 
 def _variables(folder: Path, settings: Settings) -> dict[str, object]:
-    """Values from the input for the index variables of the script; a glass that is joined is not melted."""
+    """Values from the input for the index variables of the script; a glass that is joined is annealed, not melted."""
     from ..dataset.frames import read_frames
     from ..interface.joining import PHASE
 
@@ -191,7 +191,7 @@ def _variables(folder: Path, settings: Settings) -> dict[str, object]:
         "release_K": settings.release_K,
         "final_K": settings.final_temperature_K,
         "soft_ps": _SOFT_PS,
-        "melt_ps": settings.melt_ps if melted else 0.0,
+        "melt_ps": settings.melt_ps,
         "release_ps": _RELEASE_PS,
         "hold_ps": settings.hold_ps,
         "rate_K_per_ps": settings.quench_rate_K_per_ps,
