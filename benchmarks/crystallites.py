@@ -11,9 +11,6 @@ import argparse
 import datetime
 import os
 import platform
-import re
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -21,9 +18,9 @@ import ase.io
 import numpy as np
 from ase import Atoms
 from ase.io.lammpsdata import write_lammps_data
+from on_the_fly import loop_seconds
 
 from naglass_drv import core
-from naglass_drv.paths import plugin_folder
 
 CRYSTAL = Path(__file__).parents[1] / "tests" / "data" / "crystals" / "NVP_R-3c_Na3_ewald_ordered.cif"
 ELEMENTS = ["Na", "V", "P", "O"]
@@ -72,14 +69,7 @@ def seeded(atoms: int) -> Atoms:
 
 
 def step_seconds(folder: Path, potential: str, commands: str, steps: int) -> float:
-    (folder / "in.lmp").write_text(SCRIPT.format(potential=potential, commands=commands, steps=steps))
-    command = [str(Path(sys.executable).with_name("lmp")), "-in", "in.lmp", "-log", "none"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "LAMMPS_PLUGIN_PATH": plugin_folder()}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    found = re.search(r"Loop time of ([\d.e+-]+)", done.stdout)
-    if found is None:
-        raise SystemExit(done.stdout[-2000:] + done.stderr)
-    return float(found[1]) / steps
+    return loop_seconds(folder, SCRIPT.format(potential=potential, commands=commands, steps=steps)) / steps
 
 
 def main() -> None:

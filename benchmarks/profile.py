@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import ase.io
 import numpy as np
 from ase.io.lammpsdata import write_lammps_data
-from on_the_fly import GLASS, loop_seconds
+from on_the_fly import GLASS, SCRIPT, loop_seconds
 
 from naglass_drv import _core, core
 
@@ -90,7 +90,7 @@ def md_seconds(folder: Path, observables: str, steps: int) -> float:
 
     def once() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-        loop_seconds(folder, observables, steps)
+        loop_seconds(folder, SCRIPT.format(observables=observables, steps=steps))
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
     return min(once() for _ in range(3))

@@ -21,8 +21,6 @@ from .source import Where
 Counts = Mapping[Path | str, Sequence[int]]
 #: For `costs`: no structure file has been read.
 NOTHING: Counts = MappingProxyType({})
-_GLASS_SAMPLE_PS, _GLASS_ROWS = 0.1, 10_000_000
-_SOFT_PS = 1.0
 _MELT_FRAMES = 2
 # bytes for a program with its libraries: LAMMPS in Python, CP2K, LAMMPS with torch
 _LAMMPS_B, _CP2K_B, _TORCH_B = 150e6, 200e6, 600e6
@@ -189,13 +187,18 @@ def batches(sizes: Sequence[int], item: Any) -> list[range]:
 
 def _glass(top: Any) -> Cost:
     glass, count = top.glass, atoms(top)
-    total_ps = _SOFT_PS + protocols.longest_ps(glass)
+    total_ps = protocols.SOFT_PS + protocols.longest_ps(glass)
     text = f"melt-quench of {count} atoms, {_time(total_ps, glass.timestep_fs)}"
     if glass.protocol:
         text += " at most"
-    disk = glass.replicas * min(total_ps / _GLASS_SAMPLE_PS * count, _GLASS_ROWS) * _SNAPSHOT_B
+    disk = _frames_B(glass, total_ps, count)
     memory = _LAMMPS_B + count * _CLASSICAL_B if glass.model is None else _TORCH_B + count * _MODEL_B
     return Cost(("glass",), glass.replicas, text, memory, disk)
+
+
+def _frames_B(glass: Any, total_ps: float, count: int) -> float:
+    """Disk for the frames of all replicas of a melt-quench."""
+    return glass.replicas * min(total_ps / protocols.SAMPLE_PS * count, protocols.MOST_ROWS) * _SNAPSHOT_B
 
 
 def interface_atoms(top: Any) -> int:
@@ -211,9 +214,9 @@ def interface_atoms(top: Any) -> int:
 
 def _interface(top: Any) -> Cost:
     count, glass = interface_atoms(top), top.glass
-    total_ps = protocols.longest_ps(glass) + _SOFT_PS
+    total_ps = protocols.longest_ps(glass) + protocols.SOFT_PS
     text = f"glass against a crystal of about {count} atoms together, {_time(total_ps, glass.timestep_fs)}"
-    disk = glass.replicas * min(total_ps / _GLASS_SAMPLE_PS * count, _GLASS_ROWS) * _SNAPSHOT_B
+    disk = _frames_B(glass, total_ps, count)
     return Cost(("interface",), glass.replicas, text, _LAMMPS_B + count * _CLASSICAL_B, disk)
 
 

@@ -11,6 +11,10 @@ from typing import Any
 WITH_MODEL = "two-step"
 #: A melt under a protocol ends once it has forgotten its start, and at the latest after so many times `melt_ps`.
 PATIENCE = 10
+#: Time (ps) in which a packing loses its overlaps, before the melt.
+SOFT_PS = 1.0
+#: Time (ps) between two frames that are written, and atoms in all frames: larger cells are written less often.
+SAMPLE_PS, MOST_ROWS = 0.1, 10_000_000
 _KEYS = ("melt_temperature_K", "melt_ps", "quench_rate_K_per_ps", "final_temperature_K", "hold_ps")
 
 

@@ -10,7 +10,6 @@ from ..glass import protocols
 from ..runtime.task import Effort
 
 _NUMBER = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
-_SOFT_PS = 1.0
 # of the time of a fit, for each read-out head fitted after it (benchmarks/committees.py)
 _HEAD = 0.1
 # of the time per atom of the cells of the small preset, for steps of a large cell in LAMMPS
@@ -21,14 +20,16 @@ _SOFT_SHELL_PS, _RELEASE_PS = 0.5, 0.2
 
 def quench(section: Any, atoms: int) -> Effort:
     """A melt-quench: atoms times steps at most, without those of a rigid-ion potential before a model."""
-    steps = 1000.0 * (_SOFT_PS + protocols.longest_ps(section)) / section.timestep_fs
-    return Effort("glass" if section.model is None else "md", atoms * steps)
+    return Effort("glass" if section.model is None else "md", atoms * _quench_steps(section))
 
 
 def interface(section: Any, atoms: int) -> Effort:
     """A melt-quench with the rigid-ion potential against a slab of a crystal: atoms times steps."""
-    steps = 1000.0 * (_SOFT_PS + protocols.longest_ps(section)) / section.timestep_fs
-    return Effort("glass", atoms * steps)
+    return Effort("glass", atoms * _quench_steps(section))
+
+
+def _quench_steps(section: Any) -> float:
+    return 1000.0 * (protocols.SOFT_PS + protocols.longest_ps(section)) / section.timestep_fs
 
 
 def label(section: Any, symbols: Iterable[str], *, moves: bool = True) -> Effort:

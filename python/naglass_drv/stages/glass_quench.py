@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..chemistry import ions as chemistry
 from ..files import write_bytes, write_json
+from ..glass import protocols
 from .base import Job
 
 if TYPE_CHECKING:
@@ -14,16 +15,12 @@ if TYPE_CHECKING:
 
     from ..analysis.melting import Memory
     from ..engines.lammps.dump import Snapshot
-    from ..engines.lammps.segments import Checkpoint, Outcome, Script
+    from ..engines.lammps.segments import Checkpoint, Outcome, Sampling, Script
 
 Ions = tuple[chemistry.Species, ...]
 GLASS, MELT, QUENCH, MADE = "glass.extxyz", "melt.extxyz", "quench.json", "made.json"
 SCRIPT, FINAL = "melt_quench.lmp", "final.dump"
 _MELT_FRAMES = 8
-_SOFT_PS = 1.0
-_SAMPLE_PS = 0.1
-# atoms in all frames of a quench: larger cells are written less often
-_MOST_ROWS = 10_000_000
 _CHECKPOINT_STEPS = 5000
 _BAROSTAT = "iso 0.0 0.0 1.0"
 
@@ -67,7 +64,7 @@ class Settings:
     @property
     def soft_steps(self) -> int:
         """Steps in which a packing loses its overlaps; a glass has none."""
-        return 0 if self.first else round(_SOFT_PS / self.timestep_ps)
+        return 0 if self.first else round(protocols.SOFT_PS / self.timestep_ps)
 
     def before(self) -> "Settings | None":
         """The settings of the glass that is melted again."""
@@ -99,12 +96,7 @@ def quench(
     from ..paths import data_file
 
     dt = settings.timestep_ps
-    sample = max(1, round(_SAMPLE_PS / dt))
     atoms = sum(count for *_, count in settings.ions)
-    samples = _planned_ps(settings) / _SAMPLE_PS
-    sampling = segments.Sampling(
-        every=sample * max(1, round(samples * atoms / _MOST_ROWS)), thermo_every=sample, checkpoint=_CHECKPOINT_STEPS
-    )
     script = segments.read_script(data_file("lammps_inputs", SCRIPT))
 
     def enough(phase: str, steps: int) -> bool:
@@ -115,7 +107,7 @@ def quench(
 
     return segments.run_script(
         in_steps(script, settings) if settings.step_K else script,
-        sampling,
+        sampling(_planned_ps(settings), atoms, dt),
         comm=job.comm,
         folder=folder,
         resume=resume,
@@ -125,6 +117,15 @@ def quench(
         stopping=job.stopping,
         enough=enough,
     )
+
+
+def sampling(planned_ps: float, atoms: int, timestep_ps: float) -> "Sampling":
+    """How often a melt-quench that is planned to take so long is written."""
+    from ..engines.lammps.segments import Sampling
+
+    every = max(1, round(protocols.SAMPLE_PS / timestep_ps))
+    thinned = max(1, round(planned_ps / protocols.SAMPLE_PS * atoms / protocols.MOST_ROWS))
+    return Sampling(every=every * thinned, thermo_every=every, checkpoint=_CHECKPOINT_STEPS)
 
 
 def _planned_ps(settings: Settings) -> float:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from ..chemistry import ions as chemistry
 from ..chemistry import potentials
 from ..files import keep_only, link_files, write_bytes, write_json
+from ..glass import protocols
 from ..products import Structures
 from . import efforts
 from .base import Done, Job, Run, Task, common, dumped, lammps_seed, read_settings
+from .glass_quench import sampling
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -25,15 +27,11 @@ revision = 2
 
 SCRIPT, FINAL = "melt_on_crystal.lmp", "final.dump"
 START, MADE, BULK, QUENCH, FACTS = "start.extxyz", "interface.extxyz", "crystal.extxyz", "quench.json", "facts.json"
-_SAMPLE_PS = 0.1
-# atoms in all frames: larger cells are written less often
-_MOST_ROWS = 10_000_000
 # Å: farther from the slab's planes than this, the glass is its interior
 _INTERIOR_A = 5.0
 # of the second half of the hold
 _MOST_STRESSES = 50
-_CHECKPOINT_STEPS = 5000
-_SOFT_PS, _RELEASE_PS = 1.0, 0.5
+_RELEASE_PS = 0.5
 
 
 @dataclass(frozen=True)
@@ -112,13 +110,10 @@ def run(job: Job) -> Mapping[str, Any] | None:
         _prepare(job, settings, resumed=resume is not None)
     job.comm.barrier()
     dt = settings.timestep_ps
-    sample = max(1, round(_SAMPLE_PS / dt))
-    rows = _planned_ps(settings) / _SAMPLE_PS * job.comm.bcast(_atoms(job.folder) if job.rank == 0 else 0)
+    atoms = job.comm.bcast(_atoms(job.folder) if job.rank == 0 else 0)
     outcome = segments.run_script(
         segments.read_script(data_file("lammps_inputs", SCRIPT)),
-        segments.Sampling(
-            every=sample * max(1, round(rows / _MOST_ROWS)), thermo_every=sample, checkpoint=_CHECKPOINT_STEPS
-        ),
+        sampling(_planned_ps(settings), atoms, dt),
         comm=job.comm,
         folder=job.folder,
         resume=resume,
@@ -190,7 +185,7 @@ def _variables(folder: Path, settings: Settings) -> dict[str, object]:
         "melt_K": settings.melt_temperature_K if melted else settings.release_K,
         "release_K": settings.release_K,
         "final_K": settings.final_temperature_K,
-        "soft_ps": _SOFT_PS,
+        "soft_ps": protocols.SOFT_PS,
         "melt_ps": settings.melt_ps,
         "release_ps": _RELEASE_PS,
         "hold_ps": settings.hold_ps,
@@ -202,7 +197,7 @@ def _variables(folder: Path, settings: Settings) -> dict[str, object]:
 
 def _planned_ps(settings: Settings) -> float:
     fall = (settings.melt_temperature_K - settings.final_temperature_K) / settings.quench_rate_K_per_ps
-    return _SOFT_PS + settings.melt_ps + fall + _RELEASE_PS + settings.hold_ps
+    return protocols.SOFT_PS + settings.melt_ps + fall + _RELEASE_PS + settings.hold_ps
 
 
 def _atoms(folder: Path) -> int:
