@@ -58,6 +58,13 @@ def test_elapsed_time_is_of_all_calls_without_the_pauses(run):
     assert ": done;" in text and "0:01:30 elapsed, 0:03:10 over 3 calls in total" in text
 
 
+def test_a_run_of_less_than_a_second_took_time(run):
+    events.append(run, "run started")
+    time.sleep(0.02)
+    events.append(run, "run ended", failures=0)
+    assert 0.015 < status.snapshot(run)["total_s"] < 1
+
+
 def test_a_report_made_anew_is_a_call_too(run):
     happened(run, *CALLS["done"], (200, "made anew", {}), (205, "run ended", {"failures": 0}))
     assert "done; 2 ranks" in status.overview(run) and "0:01:35 over 2 calls in total" in status.overview(run)

@@ -4,9 +4,9 @@ import errno
 import json
 import os
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ class Call:
 
 def append(folder: Path, event: str, **details: Any) -> None:
     """Add one event with its time, in a single write so that lines from several ranks do not mix."""
-    record = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}
+    now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    record = {"time": now, "event": event, **details}
     line = json.dumps(record, default=jsonable) + "\n"
     file = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
     try:

@@ -200,7 +200,7 @@ def _calls(folder: Path, started: float) -> list[tuple[float, float]]:
 
 def _epoch(text: str) -> float | None:
     try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z").timestamp()
+        return datetime.fromisoformat(text).timestamp()
     except ValueError:
         return None
 
