@@ -176,9 +176,22 @@ def test_known_densities():
     # its own coefficients at 25 mol%, and what NaSi glasses weigh
     density, source = densities.known_density(species({"Na": 2, "Si": 3, "O": 7}))
     assert density == pytest.approx(2.4345, abs=1e-3) and "Fluegel" in source
-    for composition in ({"Na": 1, "P": 1, "O": 3}, {"Na": 3, "Si": 1, "P": 1, "O": 6}, {"Na": 1, "F": 1}):
+    for composition in ({"Na": 6, "V3+": 4, "P": 6, "O": 24}, {"Na": 4, "V5+": 8, "O": 22}, {"Na": 1, "F": 1}):
         with pytest.raises(InputError, match="no source is known here|no density is known"):
             densities.known_density(species(composition))
+
+
+@pytest.mark.parametrize(
+    ("composition", "measured"),
+    [
+        # SciGlass: the median of 50 Na2O, 50 P2O5, and a glass of 20 Na2O, 60 V2O5, 20 P2O5
+        ({"Na": 1, "P": 1, "O": 3}, 2.51),
+        ({"Na": 4, "V5+": 12, "P": 4, "O": 42}, 2.95),
+    ],
+)
+def test_densities_of_phosphates(composition, measured):
+    density, source = densities.known_density(species(composition))
+    assert density == pytest.approx(measured, rel=0.025) and "SciGlass" in source and "2.5 %" in source
 
 
 def test_an_input_without_a_density(tmp_path):
@@ -186,9 +199,9 @@ def test_an_input_without_a_density(tmp_path):
     path.write_text("name: a\nsystem:\n  composition: {Na: 1, Fe2+: 1, P: 1, O: 4}\n")
     known = load(path).system
     assert known.density_g_cm3 == 3.069 and "NaFePO4_potential" in known.density_source
-    path.write_text("name: a\nsystem:\n  composition: {Na: 1, P: 1, O: 3}\n")
-    with pytest.raises(InputError, match=r"input.yaml:2: system: no source is known here for the density of 50 Na₂O"):
+    path.write_text("name: a\nsystem:\n  composition: {Na: 2, V3+: 2, P: 2, O: 9}\n")
+    with pytest.raises(InputError, match=r"input.yaml:2: system: no source is known here for the density of 33.3 Na₂O"):
         load(path)
-    path.write_text("name: a\nsystems:\n- name: b\n  mol_percent: {Na2O: 40, V2O5: 20, P2O5: rest}\n")
+    path.write_text("name: a\nsystems:\n- name: b\n  mol_percent: {Na2O: 40, V2O3: 20, P2O5: rest}\n")
     with pytest.raises(InputError, match=r"4: systems\[0\].mol_percent: no source is known .*state density_g_cm3"):
         load(path)
