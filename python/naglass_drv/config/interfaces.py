@@ -19,7 +19,8 @@ class Interface(Section):
 
     The slab is cut along `hkl` at a `termination` (its number, or the one of ``least`` cleavage energy). By the
     ``melt`` route the section `glass` melts and quenches the glass against the slab, which does not move above
-    `release_K`; by ``join`` the glass is cut to it and annealed at `release_K`.
+    `release_K`; by ``join`` the glass is cut to it and annealed at `release_K`. For `e_excess`, bulk cells are made
+    beside three replicas or more.
     """
 
     crystal: File
@@ -31,6 +32,7 @@ class Interface(Section):
     lateral_A: Thickness = 20.0
     gap_A: Annotated[float, within(0, 4)] = 1.0
     release_K: Temperature = 900.0
+    e_excess: bool = True
 
 
 def check(top: Partial, document: Document) -> None:
