@@ -219,7 +219,7 @@ def rows(key: str, by: str, found: Mapping[str, Any], conditions: Mapping[str, f
         yield Quantity(
             f"{key}.e_excess", what, found["e_excess"], "mJ/m²", found["err"], interval=interval, conditions=conditions
         )
-    note = "the 95 % bound of {} interfaces, {} bulk glasses and {} of the crystal".format(*found["replicas"])
+    note = "95 % bound of {} interfaces, {} bulk glasses and {} bulk crystals".format(*found["replicas"])
     yield Quantity(
         f"{key}.e_excess.resolution",
         f"resolution of {what}",

@@ -99,7 +99,8 @@ def expect(run: Run) -> tuple[list[Task], Structures]:
     unit = [ion.element for ion in ions for _ in range(ion.count)]
     symbols = (unit * ((crystal + glass) // len(unit) + 1))[: crystal + glass]
     of_each = {task.name: symbols[: sizes[task.settings.get("bulk")]] for task in tasks}
-    return tasks, Structures(facts={"symbols": of_each})
+    bulk = [task.name for task in tasks if "bulk" in task.settings]
+    return tasks, Structures(facts={"symbols": of_each, BULK: bulk})
 
 
 def run(job: Job) -> Mapping[str, Any] | None:

@@ -128,7 +128,8 @@ def expect(run: Run) -> tuple[list[Task], Trajectories]:
 def _structure_files(run: Run) -> list[Path]:
     section = run.input.md
     if section.structures in ("glass", "interface"):
-        return list(run.take(section.structures, Structures).each("structure").values())
+        made = run.take(section.structures, Structures)
+        return [*made.each("structure").values(), *made.each("bulk").values()]
     return [run.source / section.structures]
 
 
