@@ -162,7 +162,7 @@ def _require_whole(name: str, cell: Cell, crystal_atoms: int, crystal: Cell, gla
         )
 
 
-def cell_of(name: str, atoms: Atoms, series: Mapping[str, Sequence[float]], last_ps: float) -> Cell:
+def cell_of_run(name: str, atoms: Atoms, series: Mapping[str, Sequence[float]], last_ps: float) -> Cell:
     """A cell of stage `interface` from its structure and the last part (ps) of the `series` of its run.
 
     `series` has the columns of `thermo_series`. Raises InputError, which begins with `name`, for fewer than eight rows,
@@ -198,7 +198,7 @@ def measured(cells: Mapping[str, tuple[Atoms, Mapping[str, Sequence[float]]]], l
         for name, (atoms, series) in cells.items():
             inside = int(atoms.arrays["phase"].sum())
             kind = "glass" if inside == 0 else "crystal" if inside == len(atoms) else "interface"
-            kinds[kind].append(cell_of(name, atoms, series, last_ps))
+            kinds[kind].append(cell_of_run(name, atoms, series, last_ps))
             crystal_atoms |= {inside} if kind == "interface" else set()
         if len(crystal_atoms) > 1:
             raise InputError(f"the slabs of the replicas have {sorted(crystal_atoms)} atoms; they have to be alike")
@@ -219,7 +219,8 @@ def rows(key: str, by: str, found: Mapping[str, Any], conditions: Mapping[str, f
         yield Quantity(
             f"{key}.e_excess", what, found["e_excess"], "mJ/m²", found["err"], interval=interval, conditions=conditions
         )
-    note = "95 % bound of {} interfaces, {} bulk glasses and {} bulk crystals".format(*found["replicas"])
+    bound = "95 % bound of {} interfaces, {} bulk glasses and {} bulk crystal{}"
+    note = bound.format(*found["replicas"], "" if found["replicas"][2] == 1 else "s")
     yield Quantity(
         f"{key}.e_excess.resolution",
         f"resolution of {what}",

@@ -104,7 +104,7 @@ def _excesses(run: Run, structures: Mapping[str, Path], trajectories: Trajectori
             refused = f"{', '.join(unstable)} did not pass the stability gate"
         last_ps = max(0.0, records[0].summary["planned_ps"] - skip_ps)
         settings = Settings(EXCESS, Analysis(), temperature_K=kelvin, last_ps=last_ps, refused=refused)
-        inputs = {}
+        inputs: dict[str, Path] = {}
         for made in records:
             cell = made.summary["structure"]
             inputs |= {

@@ -46,7 +46,7 @@ def plan(run: Run) -> list[Task]:
         **common(Settings, section) | common(Settings, made),
     }
 
-    def task(label: str, replica: int, size: float, bulk: str | None = None) -> Task:
+    def task(label: str, replica: int, size: int, bulk: str | None = None) -> Task:
         # the arrangement of partly occupied sites is that of the slab
         seeded = f"i{replica}" if bulk == OF_CRYSTAL else label
         settings = Settings(**shared, seed=lammps_seed(f"{run.input.seed} {seeded}"), bulk=bulk)
