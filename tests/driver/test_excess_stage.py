@@ -17,9 +17,9 @@ from naglass_drv.chemistry import potentials
 from naglass_drv.chemistry.ions import species
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.frames import write_frames
-from naglass_drv.errors import InputError, Stopped
+from naglass_drv.errors import Stopped
 from naglass_drv.interface import slabs
-from naglass_drv.interface.bulks import bulk_crystal, bulk_glass
+from naglass_drv.interface.bulks import bulk_crystal
 from naglass_drv.interface.crystal import read_crystal
 from naglass_drv.products import Structures
 from naglass_drv.stages import analysis, interface, md
@@ -245,12 +245,3 @@ def test_a_wrong_wish_is_named(tmp_path):
     (tmp_path / "input.yaml").write_text(INPUT.replace("lateral_A: 5}", "lateral_A: 5, e_excess: 3}"))
     found = called("validate", "input.yaml", cwd=tmp_path)
     assert found.returncode == 2 and "interface.e_excess" in found.stderr and "3" in found.stderr
-
-
-def test_a_glass_that_is_cut_has_no_bulk(tmp_path):
-    wide = read(DATA / CRYSTAL).repeat((2, 3, 4))
-    lateral = np.diag([11.3, 12.1])
-    with pytest.raises(InputError, match="no copies of the glass match the slab within 2 %"):
-        bulk_glass(lateral, wide, glass_A=8.0)
-    with pytest.raises(InputError, match="it is not wide enough to be cut"):
-        bulk_glass(lateral, read(DATA / CRYSTAL), glass_A=8.0)

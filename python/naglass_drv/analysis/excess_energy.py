@@ -209,10 +209,13 @@ def measured(cells: Mapping[str, tuple[Atoms, Mapping[str, Sequence[float]]]], l
 
 
 def rows(key: str, by: str, found: Mapping[str, Any], conditions: Mapping[str, float]) -> Iterator[Quantity]:
-    """What `measured` gives as rows: e_excess where it is above its resolution, and the resolution."""
+    """What `measured` gives by a potential as rows: e_excess where it is above its resolution, and the resolution.
+
+    `conditions` name the ``temperature_K``.
+    """
     if "resolution" not in found:
         return
-    what = f"e_excess by {by}"
+    what = f"e_excess by {by} at {conditions['temperature_K']:g} K"
     if found["e_excess"] is not None:
         half = found["resolution"]
         interval = [found["e_excess"] - half, found["e_excess"] + half]

@@ -227,7 +227,7 @@ def _interface(top: Any) -> Cost:
     total_ps = protocols.longest_ps(glass) + protocols.SOFT_PS
     text = f"glass against a crystal of about {sizes[0]} atoms together, {_time(total_ps, glass.timestep_fs)}"
     if len(sizes) > glass.replicas:
-        text += ", or of one of them alone"
+        text = f"cell of a {text}, or of one of them alone, at most"
     disk = sum(_frames_B(glass, total_ps, count) for count in sizes) / glass.replicas
     return Cost(("interface",), len(sizes), text, _LAMMPS_B + sizes[0] * _CLASSICAL_B, disk)
 

@@ -111,7 +111,8 @@ def _excesses(run: Run, structures: Mapping[str, Path], trajectories: Trajectori
                 f"{cell}/structure": structures[cell],
                 f"{cell}/thermo": trajectories.files[f"{made.name}/thermo"],
             }
-        yield Task(name, f"{EXCESS}-{kelvin:g}K", dumped(settings), inputs)
+        effort = efforts.analysis(len(records), 1)
+        yield Task(name, f"{EXCESS}-{kelvin:g}K", dumped(settings), inputs, effort=effort)
 
 
 def expect(run: Run) -> tuple[list[Task], Measurements]:
@@ -125,7 +126,8 @@ def expect(run: Run) -> tuple[list[Task], Measurements]:
     measured = {item: size for item, size in sizes.items() if item.rpartition("-")[0] not in bulk}
     tasks += [Task(name, item, {}, effort=efforts.analysis(*size)) for item, size in measured.items()]
     if bulk:
-        tasks += [Task(name, f"{EXCESS}-{kelvin:g}K", {}) for kelvin in run.input.md.temperatures_K]
+        effort = efforts.analysis(len(bulk), 1)
+        tasks += [Task(name, f"{EXCESS}-{kelvin:g}K", {}, effort=effort) for kelvin in run.input.md.temperatures_K]
     return tasks, Measurements()
 
 
@@ -202,7 +204,7 @@ def _run_excess(job: Job, settings: Settings) -> Mapping[str, Any]:
             if word == "structure"
         }
         found = measured(cells, settings.last_ps or 0.0)
-    kelvin = {"temperature_K": settings.temperature_K}
+    kelvin = {"temperature_K": settings.temperature_K or 0.0}
     json_name, _, rows_name = files(job.task.name)
     of_all = [row.as_json() for row in rows(f"interface.{settings.temperature_K:g}K", "the model", found, kelvin)]
     write_json(job.folder / json_name, found | kelvin | {"rows": of_all})
