@@ -70,11 +70,11 @@ def interface(material: Material) -> Section | None:
 
 def _excess(material: Material) -> Iterator[Table | Notice]:
     """The excess potential energy by each potential and temperature, with its resolution, or why it is not given."""
-    roles = {"rigid ions": "interface/excess"} | {
-        f"model, {name.removeprefix('excess-')}": f"analysis/{name}/excess"
-        for name in material.names("analysis", "excess")
-    }
-    found = {by: material.json(role) for by, role in roles.items() if material.has(role)}
+    roles = {"interface/excess": "rigid ions"}
+    roles |= {f"analysis/{name}/excess": "model" for name in material.names("analysis", "excess")}
+    known = [(by, material.json(role)) for role, by in roles.items() if material.has(role)]
+    # without bulk cells, there is one reason for all
+    found = {f"{by}, {own['temperature_K']:g} K" if "temperature_K" in own else "": own for by, own in known}
     rows: dict[str, dict[str, Quantity | str]] = {}
     for by, numbers in found.items():
         for row in (Quantity(**own) for own in numbers.get("rows", ())):
@@ -84,7 +84,6 @@ def _excess(material: Material) -> Iterator[Table | Notice]:
                 "part of its error that comes from the finite time": f"{numbers['time_err']:.2g} mJ/m²",
                 "interfaces, bulk glasses, bulk crystals": ", ".join(map(str, numbers["replicas"])),
                 "scatter of the bulk glasses": f"{numbers['glass_scatter_meV']:.2g} meV/atom",
-                "temperature": f"{numbers['temperature_K']:g} K",
             }
             for label, text in others.items():
                 rows.setdefault(label, {})[by] = text

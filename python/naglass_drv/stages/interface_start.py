@@ -63,11 +63,13 @@ class Settings:
     @property
     def history(self) -> str:
         """The thermal history of the glass in words."""
-        cooled = f"free along z and cooled at {self.quench_rate_K_per_ps:g} K/ps to {self.final_temperature_K:g} K"
+        # without commas, which the plain reader of extended XYZ leaves to ASE
+        ends = f"to {self.final_temperature_K:g} K free along z"
+        rate = f"at {self.quench_rate_K_per_ps:g} K/ps"
         if self.route == "join":
-            return f"annealed at {self.release_K:g} K for {self.melt_ps:g} ps; {cooled}"
-        melted = f"melted at {self.melt_temperature_K:g} K for {self.melt_ps:g} ps and quenched to {self.release_K:g} K"
-        return f"{melted} at fixed volume; {cooled}"
+            return f"annealed at {self.release_K:g} K for {self.melt_ps:g} ps at fixed volume and cooled {rate} {ends}"
+        melted = f"melted at {self.melt_temperature_K:g} K for {self.melt_ps:g} ps and quenched {rate}"
+        return f"{melted} to {self.release_K:g} K at fixed volume and on {ends}"
 
 
 def build(crystal: Path, glass: Path | None, settings: Settings) -> "tuple[Made, Atoms]":
