@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from naglass_drv.analysis.excess_energy import measured
 from naglass_drv.chemistry import potentials
 from naglass_drv.chemistry.ions import species
+from naglass_drv.config import cost
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import Stopped
@@ -244,8 +245,40 @@ def test_why_there_is_none(tmp_path):
         assert interface._excess(other, done) == {"reason": said}
 
 
-def test_a_wrong_wish_is_named(tmp_path):
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        ("lateral_A: 5}", "lateral_A: 5, e_excess: 3}", "interface.e_excess"),
+        (
+            "hold_ps: 1.6",
+            "hold_ps: 1.5",
+            "interface.e_excess: its energies take a glass.hold_ps of at least 1.6, not 1.5",
+        ),
+    ],
+)
+def test_a_wrong_wish_is_named(tmp_path, old, new, said):
     shutil.copy(DATA / CRYSTAL, tmp_path)
-    (tmp_path / "input.yaml").write_text(INPUT.replace("lateral_A: 5}", "lateral_A: 5, e_excess: 3}"))
+    (tmp_path / "input.yaml").write_text(INPUT.replace(old, new))
     found = called("validate", "input.yaml", cwd=tmp_path)
-    assert found.returncode == 2 and "interface.e_excess" in found.stderr and "3" in found.stderr
+    assert found.returncode == 2 and said in found.stderr
+    (tmp_path / "input.yaml").write_text(INPUT.replace(old, new).replace("replicas: 3", "replicas: 2"))
+    assert called("validate", "input.yaml", cwd=tmp_path).returncode == (2 if "e_excess" in new else 0)
+
+
+def test_cells_are_counted_before_they_are_made(tmp_path):
+    """As the plan has them; md takes the bulk cells where their energies can be compared."""
+    shutil.copy(DATA / CRYSTAL, tmp_path)
+    for change, more in (({}, 4), ({"pressure_bar": None}, 0)):
+        run = given(tmp_path, md=MD | change, analysis={})
+        tasks, cells = interface.expect(run)
+        assert sorted(task.name for task in tasks) == NAMES
+        sizes = {name: len(symbols) for name, symbols in cells.facts["symbols"].items()}
+        assert sizes["i0"] == sizes["bulk-glass-0"] + sizes["bulk-crystal-0"]
+        run = taken.given(run, interface=cells)
+        expected, trajectories = md.expect(run)
+        assert len(expected) == 3 + more
+        last, _ = analysis.expect(taken.given(run, md=trajectories))
+        assert sorted(task.name for task in last) == ["excess-300K", "i0-300K", "i1-300K", "i2-300K"]
+        counted = {item.where[0]: item.tasks for item in cost.costs(run.input)}
+        # of an ordered crystal, one bulk cell is enough
+        assert counted["interface"] == 9 and counted["md"] == (9 if more else 3)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..config.interfaces import LEAST_REPLICAS
 from ..core.statistics import average, student
 from ..errors import InputError
 from ..products import Quantity
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 _EV_PER_A2_IN_MJ_PER_M2 = 16021.76634
-#: Of the interface and of the bulk glass, for an error.
-LEAST_REPLICAS = 3
 # Relative difference of lateral cells that are the same but for rounding in a file.
 _SAME_CELL = 1e-4
 # rows of a series, for an error in time

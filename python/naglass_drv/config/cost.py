@@ -14,6 +14,7 @@ from ..chemistry import ions as chemistry
 from ..errors import InputError
 from ..glass import protocols
 from ..wording import counted, digits
+from .interfaces import has_bulk, simulates_bulk
 from .partial import Partial, Unknown, rule
 from .source import Where
 
@@ -22,8 +23,6 @@ Counts = Mapping[Path | str, Sequence[int]]
 #: For `costs`: no structure file has been read.
 NOTHING: Counts = MappingProxyType({})
 _MELT_FRAMES = 2
-# of an interface, for its excess energy
-_REPLICAS = 3
 # bytes for a program with its libraries: LAMMPS in Python, CP2K, LAMMPS with torch
 _LAMMPS_B, _CP2K_B, _TORCH_B = 150e6, 200e6, 600e6
 # atoms that one task evaluates with a potential: a minute or two, beside the seconds that its worker takes to start
@@ -218,7 +217,7 @@ def interface_sides(top: Any) -> tuple[int, int]:
 def _interface_cells(top: Any) -> list[int]:
     """The atoms of each cell of stage `interface`, with at most as many bulk crystals as replicas."""
     crystal, glass = interface_sides(top)
-    bulk = [glass, crystal] if top.interface.e_excess and top.glass.replicas >= _REPLICAS else []
+    bulk = [glass, crystal] if has_bulk(top) else []
     return [size for size in (crystal + glass, *bulk) for _ in range(top.glass.replicas)]
 
 
@@ -295,7 +294,7 @@ def _dynamics(top: Any, counts: Counts) -> Cost:
 def _structures(top: Any, named: Any, counts: Counts) -> Sequence[int]:
     """Number of atoms of each structure that a section uses."""
     if named == "interface":
-        return _interface_cells(top)
+        return _interface_cells(top)[: None if simulates_bulk(top) else top.glass.replicas]
     if named != "glass":
         if not counts.get(named):
             raise Unknown

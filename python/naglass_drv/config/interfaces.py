@@ -1,6 +1,6 @@
 """The section `interface`, and what is wrong with one before anything is run."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -35,6 +35,23 @@ class Interface(Section):
     e_excess: bool = True
 
 
+#: Of interface and bulk glass, for an error of the excess energy.
+LEAST_REPLICAS = 3
+#: Of which the second half has as many energies as an error in time takes, see `analysis.excess_energy.cell_of_run`.
+LEAST_HOLD_PS = 1.6
+
+
+def has_bulk(top: Any) -> bool:
+    """Whether bulk cells of glass and crystal are made beside the interfaces."""
+    return bool(top.interface.e_excess and top.glass.replicas >= LEAST_REPLICAS)
+
+
+def simulates_bulk(top: Any) -> bool:
+    """Whether `md` takes these cells, too: an analysis compares their energies, if the model decides all heights."""
+    asked = top.md.structures == "interface" and top.md.pressure_bar is not None and top.analysis is not None
+    return asked and has_bulk(top)
+
+
 def check(top: Partial, document: Document) -> None:
     """There is a glass to put against the crystal, and the slab is released on the way down."""
     asked = top.interface
@@ -57,3 +74,7 @@ def check(top: Partial, document: Document) -> None:
         if not low <= asked.release_K <= high:
             message = f"{asked.release_K:g} K is not between glass.final_temperature_K and glass.melt_temperature_K"
             document.fault((*_WHERE, "release_K"), f"{message}, {low:g} and {high:g} K")
+    with rule():
+        if has_bulk(top) and top.glass.hold_ps < LEAST_HOLD_PS:
+            short = f"its energies take a glass.hold_ps of at least {LEAST_HOLD_PS:g}, not {top.glass.hold_ps:g} ps"
+            document.fault((*_WHERE, "e_excess"), f"{short}; lengthen it, or set false")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..chemistry import ions as chemistry
+from ..config.interfaces import LEAST_REPLICAS
 from ..errors import InputError
 from ..files import keep_only, write_bytes, write_json
 from ..products import Structures
@@ -78,8 +79,6 @@ def _cut_to_the_slab(tasks: list[Task]) -> bool:
 
 def _without_bulk(replicas: int, asked: bool, *, cut: bool) -> str | None:
     """Why there are no bulk cells to compare with; None where there are."""
-    from ..analysis.excess_energy import LEAST_REPLICAS
-
     if replicas < LEAST_REPLICAS:
         return f"{counted(replicas, 'replica')}, {LEAST_REPLICAS} are needed"
     if not asked:
