@@ -8,7 +8,7 @@ import pytest
 from ase import Atoms
 from ase.calculators.lj import LennardJones
 
-from naglass_drv.analysis.excess_energy import Cell, excess_energy
+from naglass_drv.analysis.excess_energy import Cell, cell_of_run, excess_energy
 from naglass_drv.errors import InputError
 
 EDGE, LAYERS, REACH = 1.6, 4, 3.0
@@ -47,14 +47,14 @@ def energy_across(shift: float) -> float:
 
 def test_a_crystal_joined_to_itself_has_none():
     joined, bulk = cell_of(lattice(2 * LAYERS)), cell_of(lattice(LAYERS))
-    found = excess_energy([joined] * 3, bulk.atoms, bulk, [bulk] * 3)
+    found = excess_energy([joined] * 3, bulk.atoms, [bulk], [bulk] * 3)
     assert found.e_excess == pytest.approx(0.0, abs=1e-8) and found.err == pytest.approx(0.0, abs=1e-8)
-    assert found.reason is None and found.replicas == (3, 3)
+    assert found.reason is None and found.replicas == (3, 3, 1)
 
 
 def test_a_shifted_copy_has_the_energy_of_its_planes():
     joined, bulk = cell_of(lattice(2 * LAYERS, shift=0.4 * EDGE)), cell_of(lattice(LAYERS))
-    found = excess_energy([joined] * 3, bulk.atoms, bulk, [bulk] * 3)
+    found = excess_energy([joined] * 3, bulk.atoms, [bulk], [bulk] * 3)
     expected = (energy_across(0.4 * EDGE) - energy_across(0.0)) * MJ_PER_M2
     assert found.e_excess == pytest.approx(expected, rel=1e-6) and abs(expected) > 10
 
@@ -77,7 +77,7 @@ def test_errors_cover_the_truth_and_small_values_are_refused():
     within, refused, resolutions, scatters = [], [], [], []
     for seed in range(400):
         interfaces, glasses = replicas(np.random.default_rng(seed), 25.0, 1.5)
-        found = excess_energy(interfaces, 500, CRYSTAL, glasses)
+        found = excess_energy(interfaces, 500, [CRYSTAL], glasses)
         mean, bulk = (np.mean([cell.energy_eV for cell in cells]) for cells in (interfaces, glasses))
         off = (mean - bulk + 26000.0) * MJ_PER_M2 / 2 / interfaces[0].area_A2 - 25.0
         within.append([abs(off) < found.err, abs(off) < found.resolution])
@@ -90,19 +90,74 @@ def test_errors_cover_the_truth_and_small_values_are_refused():
     assert np.mean(scatters) == pytest.approx(1.5 * np.sqrt(np.pi) / 2, rel=0.05)  # of three values
     assert 20 < np.median(resolutions) < 60 and np.mean(refused) > 0.5
     assert "is below the resolution of" in next(
-        excess_energy(*given[:1], 500, CRYSTAL, given[1]).reason
+        excess_energy(*given[:1], 500, [CRYSTAL], given[1]).reason
         for seed in range(9)
         if (given := replicas(np.random.default_rng(seed), 0.0, 1.5))
     )
 
 
+def noisy(rng, energy_eV: float, counts: dict, scatter_meV: float, moving_meV: float) -> Cell:
+    """A cell of a run whose energy per atom remembers itself for some rows, beside what its replica differs by."""
+    atoms = Atoms([element for element, count in counts.items() for _ in range(count)], cell=np.eye(3) * 19.2, pbc=True)
+    noise = rng.normal(size=200)
+    for row in range(1, len(noise)):
+        noise[row] += 0.6 * noise[row - 1]
+    series = energy_eV / len(atoms) + 1e-3 * (scatter_meV * rng.normal() + moving_meV * noise)
+    return cell_of_run("cell", atoms, {"time_ps": np.arange(200), "potential_energy_eV_per_atom": series}, 200.0)
+
+
+@pytest.mark.parametrize("crystals, scatter, moving", [(1, 0.0, 4.0), (1, 1.0, 4.0), (3, 1.0, 4.0)])
+def test_the_error_in_time_counts_once(crystals, scatter, moving):
+    """It is all that one crystal has; that of replicas is in their scatter. Errors cover the truth, and no more."""
+    within, errors, off, in_time = [], [], [], []
+    twice = {element: 2 * count for element, count in COUNTS.items()}
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        # a crystal of one arrangement has no replicas
+        own = 0.0 if crystals == 1 else scatter
+        bulk = [noisy(rng, -2600.0, CRYSTAL.counts, own, moving) for _ in range(crystals)]
+        glasses = [noisy(rng, -129000.0, COUNTS, scatter, moving) for _ in range(3)]
+        interfaces = [noisy(rng, -155000.0 + 500.0, twice, scatter, moving) for _ in range(3)]
+        found = excess_energy(interfaces, 500, bulk, glasses)
+        assert found.e_excess is not None
+        off.append(found.e_excess - 500.0 * MJ_PER_M2 / 2 / interfaces[0].area_A2)
+        within.append([abs(off[-1]) < found.err, abs(off[-1]) < found.resolution])
+        errors.append(found.err)
+        in_time.append(found.time_err)
+    one, bound = np.mean(within, axis=0)
+    assert 0.62 < one < 0.76 and bound > 0.93
+    if scatter == 0.0:
+        # nothing but time: both tell the same
+        assert np.sqrt(np.mean(np.square(in_time))) == pytest.approx(np.std(off), rel=0.15)
+    else:
+        assert np.mean(in_time) < np.mean(errors)
+
+
+def test_replicas_may_have_lost_different_formula_units():
+    """As glasses do that are joined to a slab: the glass counts by its atoms."""
+    interfaces, glasses = replicas(np.random.default_rng(2), 400.0, 0.0)
+    unit = {"Na": 1, "P": 1, "O": 3}
+    fewer = {element: count - 7 * unit[element] for element, count in interfaces[1].counts.items()}
+    lost = 7 * 5 * glasses[0].energy_eV / glasses[0].atoms
+    interfaces[1] = dataclasses.replace(interfaces[1], counts=fewer, energy_eV=interfaces[1].energy_eV - lost)
+    assert excess_energy(interfaces, 500, [CRYSTAL], glasses).e_excess == pytest.approx(400.0, abs=1e-6)
+
+
+def test_a_short_series_is_refused():
+    atoms = Atoms("Na", cell=np.eye(3), pbc=True)
+    series = {"time_ps": np.arange(20) / 10, "potential_energy_eV_per_atom": np.zeros(20)}
+    assert cell_of_run("i0", atoms, series, 0.8).samples >= 1
+    with pytest.raises(InputError, match=r"i0 has 6 energies in its last 0.5 ps; 8 are needed"):
+        cell_of_run("i0", atoms, series, 0.5)
+
+
 BAD = {
     "few": (dict(interfaces=2), "interfaces = 2 cells: at least 3 replicas"),
-    "lateral": (dict(crystal=dataclasses.replace(CRYSTAL, lateral_A=LATERAL * 4.1)), r"crystal\[0\].lateral_A: diff"),
+    "lateral": (dict(crystal=dataclasses.replace(CRYSTAL, lateral_A=LATERAL * 4.1)), r"crystals\[0\].lateral_A: diff"),
     "history": (dict(history="10 K/ps"), r"glasses\[0\].history = '10 K/ps': the interface has '1 K/ps'"),
     "composition": (
         dict(crystal=dataclasses.replace(CRYSTAL, counts={"Na": 20, "P": 10, "O": 20})),
-        "crystal_atoms: .* remain for the glass",
+        r"crystal_atoms = 500: interfaces\[0\] has .* beside the crystal, which is no multiple of the bulk glass",
     ),
 }
 
@@ -114,4 +169,4 @@ def test_what_cannot_be_compared_is_refused(case):
     if "history" in options:
         glasses = [dataclasses.replace(cell, history=options["history"]) for cell in glasses]
     with pytest.raises(InputError, match=message):
-        excess_energy(interfaces[: options.get("interfaces", 3)], 500, options.get("crystal", CRYSTAL), glasses)
+        excess_energy(interfaces[: options.get("interfaces", 3)], 500, [options.get("crystal", CRYSTAL)], glasses)

@@ -19,7 +19,7 @@ from naglass_drv.report.interface import _no_excess, _same
 from naglass_drv.report.interface import interface as shown
 from naglass_drv.report.material import Material
 from naglass_drv.report.numbers import Figure, Notice
-from naglass_drv.stages.interface import _checked
+from naglass_drv.stages.interface_results import checked
 
 CRYSTAL = Path(__file__).parents[1] / "data" / "crystals" / "NVP_R-3c_Na3_ewald_ordered.cif"
 GLASS = {"Na": 2, "V4+": 1, "P": 2, "O": 8}
@@ -49,7 +49,7 @@ def trajectory(atoms, frames, *, shift=0.0, interval=0.1, seed=1):
 
 def test_surfaces_are_where_the_crystal_ends(cell):
     made, bulk = cell
-    numbers, curves = interface(trajectory(made.atoms, 40), bulk, Analysis(), name="i0-800K", replicas=1)
+    numbers, curves = interface(trajectory(made.atoms, 40), bulk, Analysis(), name="i0-800K")
     assert "reason" not in numbers
     assert numbers["crystal_A"] == pytest.approx(bulk.cell[2, 2], abs=2.5)
     similarity, distance = curves["profile/similarity"], curves["distance_A"]
@@ -64,8 +64,8 @@ def test_surfaces_are_where_the_crystal_ends(cell):
 def test_a_cell_that_drifts_as_a_whole_is_the_same_cell(cell):
     made, bulk = cell
     wanted = Analysis(hop_window_ps=1.0)
-    still, _ = interface(trajectory(made.atoms, 60), bulk, wanted, name="i0-800K", replicas=1)
-    moved, _ = interface(trajectory(made.atoms, 60, shift=0.7), bulk, wanted, name="i0-800K", replicas=1)
+    still, _ = interface(trajectory(made.atoms, 60), bulk, wanted, name="i0-800K")
+    moved, _ = interface(trajectory(made.atoms, 60, shift=0.7), bulk, wanted, name="i0-800K")
     assert moved["crystal_A"] == pytest.approx(still["crystal_A"], abs=0.3)
     assert moved["hops"] == still["hops"] == [0, 0, 0]
 
@@ -77,11 +77,11 @@ def test_a_glass_without_the_metal_of_the_crystal_has_sharp_surfaces():
     bulk = cut.atoms.copy()
     bulk.cell[2] = [0.0, 0.0, cut.thickness_A]
     made = melt_against(cut, {"Na": 1, "P": 1, "O": 3}, 2.4, glass_A=22, seed=3)
-    numbers, curves = interface(trajectory(made.atoms, 20), bulk, Analysis(), name="i0-800K", replicas=1)
+    numbers, curves = interface(trajectory(made.atoms, 20), bulk, Analysis(), name="i0-800K")
     assert curves["surface_A"].std(axis=0).max() < 0.5
     assert numbers["crystal_A"] == pytest.approx(cut.thickness_A, abs=2.5)
     made = melt_against(cut, {"Na": 2, "Si": 1, "O": 3}, 2.4, glass_A=22, seed=3)
-    numbers, _ = interface(trajectory(made.atoms, 5), bulk, Analysis(), name="i0-800K", replicas=1)
+    numbers, _ = interface(trajectory(made.atoms, 5), bulk, Analysis(), name="i0-800K")
     assert numbers["reason"].startswith("the glass has no metal or former of the crystal")
 
 
@@ -95,14 +95,13 @@ def test_bonds_of_the_glass_have_their_own_reach(cell, monkeypatch):
     atoms.set_chemical_symbols(symbols.tolist())
     kept = interfaces.layer_values
     monkeypatch.setattr(interfaces, "layer_values", lambda *given, **by: seen.append(given[1]) or kept(*given, **by))
-    interface(trajectory(atoms, 2), bulk, Analysis(), name="i0-800K", replicas=1)
+    interface(trajectory(atoms, 2), bulk, Analysis(), name="i0-800K")
     assert (seen[0]["Fe-O"], seen[0]["Si-O"], seen[0]["P-O"], seen[0]["V-O"]) == (2.75, 2.2, 2.0, 2.5)
 
 
 def test_what_cannot_be_said_is_not_said(cell):
     made, bulk = cell
-    numbers, _ = interface(trajectory(made.atoms, 30), bulk, Analysis(), name="i0-800K", replicas=1)
-    assert numbers["e_excess"].startswith("e_excess not given: one replica")
+    numbers, _ = interface(trajectory(made.atoms, 30), bulk, Analysis(), name="i0-800K")
     assert "too short to tell growth" in numbers["no_velocity"] and "u_m_per_s" not in numbers
     assert "50" in numbers["joining"]["reason"]
     assert "trajectory" in numbers["D"]["reason"] and "trajectory" in numbers["exchange"]["reason"]
@@ -112,10 +111,9 @@ def test_what_cannot_be_said_is_not_said(cell):
 
 def test_a_surface_that_stands_still_has_a_bound(cell):
     made, bulk = cell
-    numbers, _ = interface(trajectory(made.atoms, 60, interval=0.5), bulk, Analysis(), name="i0-800K", replicas=3)
+    numbers, _ = interface(trajectory(made.atoms, 60, interval=0.5), bulk, Analysis(), name="i0-800K")
     assert abs(numbers["u_m_per_s"]) < 3 * numbers["u_m_per_s_err"] + 1
     assert numbers.get("u_upper_m_per_s", 1.0) < 5.0
-    assert "3 replicas without bulk references" in numbers["e_excess"]
 
 
 def test_a_cell_is_shown_with_its_faults_before_anything_is_measured(cell, tmp_path):
@@ -124,12 +122,14 @@ def test_a_cell_is_shown_with_its_faults_before_anything_is_measured(cell, tmp_p
     # the slab stands across the face of the cell, as it may after a run
     atoms.positions[:, 2] -= 3.0
     atoms.wrap()
-    checks = _checked(atoms)
+    checks = checked(atoms)
     assert checks["crystal_dipole_eA"][2] == pytest.approx(made.facts["slab_dipole_eA"], abs=1e-6)
     write_frames(tmp_path / "i0.extxyz", [atoms])
     write_json(tmp_path / "facts.json", made.facts | {"checks": checks | {"faults": ["1 P of the crystal with 3 O"]}})
     files = {"interface/i0/facts": tmp_path / "facts.json", "interface/i0/structure": tmp_path / "i0.extxyz"}
-    section = shown(Material({}, [], files))
+    write_json(tmp_path / "excess.json", {"reason": "1 replica, 3 are needed"})
+    section = shown(Material({}, [], files | {"interface/excess": tmp_path / "excess.json"}))
+    assert "e_excess not given: 1 replica, 3 are needed." in [p.text for p in section.blocks if isinstance(p, Notice)]
     assert [part.name for part in section.blocks if isinstance(part, Figure)] == ["cell-i0"]
     assert any("1 P of the crystal with 3 O" in part.text for part in section.blocks if isinstance(part, Notice))
 
@@ -137,10 +137,10 @@ def test_a_cell_is_shown_with_its_faults_before_anything_is_measured(cell, tmp_p
 def test_frames_without_surfaces_are_left_out_and_counted(cell):
     made, bulk = cell
     frames = trajectory(made.atoms, 60, interval=0.5)
-    whole, _ = interface(frames, bulk, Analysis(), name="i0-800K", replicas=1)
+    whole, _ = interface(frames, bulk, Analysis(), name="i0-800K")
     for bad in (7, 30):
         frames[bad].positions += np.random.default_rng(bad).uniform(-1.7, 1.7, (len(made.atoms), 3))
-    numbers, curves = interface(frames, bulk, Analysis(), name="i0-800K", replicas=1)
+    numbers, curves = interface(frames, bulk, Analysis(), name="i0-800K")
     assert (numbers["without_surfaces"], numbers["looked_at"], numbers["frames"]) == (2, 60, 58)
     assert numbers["crystal_A"] == pytest.approx(whole["crystal_A"], abs=0.1)
     assert abs(numbers["u_m_per_s"] - whole["u_m_per_s"]) < whole["u_m_per_s_err"]
@@ -149,7 +149,7 @@ def test_frames_without_surfaces_are_left_out_and_counted(cell):
 
 def test_a_long_run_of_few_frames_has_no_velocity(cell):
     made, bulk = cell
-    numbers, _ = interface(trajectory(made.atoms, 21, interval=1.0), bulk, Analysis(), name="i0-800K", replicas=1)
+    numbers, _ = interface(trajectory(made.atoms, 21, interval=1.0), bulk, Analysis(), name="i0-800K")
     assert numbers["no_velocity"].startswith("21 frames are fewer than the 24") and "u_m_per_s" not in numbers
 
 
@@ -167,6 +167,6 @@ def test_a_cell_without_crystal_says_so(cell):
     rng = np.random.default_rng(0)
     molten = made.atoms.copy()
     molten.set_scaled_positions(rng.random((len(molten), 3)))
-    numbers, curves = interface(trajectory(molten, 5), bulk, Analysis(), name="i0-800K", replicas=1)
+    numbers, curves = interface(trajectory(molten, 5), bulk, Analysis(), name="i0-800K")
     assert numbers["reason"].startswith("5 of 5 frames have no two surfaces (no two surfaces at 0 ps") and not curves
     assert list(rows("x", numbers)) == []

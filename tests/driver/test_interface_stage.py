@@ -11,7 +11,7 @@ from ase.io import read, write
 
 from naglass_drv.core import neighbors
 from naglass_drv.interface.crystal import read_crystal
-from naglass_drv.stages import interface
+from naglass_drv.stages import interface_start
 from support.jobs import called, killed_at, naglass
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -85,22 +85,22 @@ def test_a_glass_that_only_a_model_can_make_is_refused(folder):
     assert found.returncode == 2 and "system.composition: composition: no Pedone parameters for Al3+" in found.stderr
 
 
-def settings(**others) -> interface.Settings:
+def settings(**others) -> interface_start.Settings:
     given = {
         "hkl": (0, 1, 2), "termination": 1, "route": "melt", "crystal_A": 5, "glass_A": 8, "lateral_A": 8, "gap_A": 1,
         "release_K": 900, "composition": {"Na": 1, "P": 1, "O": 3}, "density_g_cm3": 2.4, "seed": 1,
         "melt_temperature_K": 3000, "melt_ps": 7, "quench_rate_K_per_ps": 1000, "final_temperature_K": 300,
         "hold_ps": 1, "timestep_fs": 1,
     }  # fmt: skip
-    return interface.Settings(**given | others)
+    return interface_start.Settings(**given | others)
 
 
 def test_a_glass_that_is_joined_is_annealed_below_melting(folder):
-    cell, _ = interface.build(folder / "nvp.cif", None, settings())
+    cell, _ = interface_start.build(folder / "nvp.cif", None, settings())
     write(folder / "start.extxyz", cell.atoms)
-    joined = interface._variables(folder, settings(route="join"))
+    joined = interface_start.variables(folder, settings(route="join"))
     assert (joined["melt_K"], joined["melt_ps"], joined["release_K"]) == (900, 7, 900)
-    assert interface._variables(folder, settings())["melt_K"] == 3000
+    assert interface_start.variables(folder, settings())["melt_K"] == 3000
 
 
 def test_the_number_of_a_cut_means_the_same_in_every_replica(folder):
@@ -108,7 +108,7 @@ def test_the_number_of_a_cut_means_the_same_in_every_replica(folder):
     path = folder / "disordered.extxyz"
     given = {"Na": 3, "V3+": 2, "P": 3, "O": 12}
     write(path, read_crystal(CRYSTALS / "NVP_R-3c_hex_allNa.cif", given).atoms)
-    one, other = (interface.build(path, None, settings(seed=seed))[0].facts for seed in (1, 2))
+    one, other = (interface_start.build(path, None, settings(seed=seed))[0].facts for seed in (1, 2))
     assert one["termination"] == other["termination"]
 
 
@@ -152,8 +152,10 @@ def test_a_quench_leaves_the_crystal_and_makes_a_glass_beside_it(folder):
     assert (of_each[(symbols == "P") & crystal] == 4).all()
     bulk = read(products / "i0-crystal.extxyz")
     assert bulk.cell.array[2, 2] == pytest.approx(facts["crystal_A"]) and len(bulk) == crystal.sum()
+    assert json.loads((products / "excess.json").read_text()) == {"reason": "1 replica, 3 are needed"}
     # sites of the crystal stay where they were to within vibrations, relative to their center
-    moved = atoms.positions[crystal] - bulk.positions
+    (attempt,) = (folder / "run" / "tasks" / "interface" / "i0").glob("attempt-*")
+    moved = atoms.positions[crystal] - read(attempt / "start.extxyz").positions[crystal]
     moved -= atoms.cell.array[2] * np.rint(moved[:, 2] / atoms.cell[2, 2])[:, None]
     lateral = atoms.cell.array[:2]
     moved -= np.rint(moved[:, :2] @ np.linalg.inv(lateral[:, :2])) @ lateral

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.statistics import student
+from ..config.interfaces import LEAST_REPLICAS
+from ..core.statistics import average, student
 from ..errors import InputError
+from ..products import Quantity
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 _EV_PER_A2_IN_MJ_PER_M2 = 16021.76634
-_LEAST_REPLICAS = 3
 # Relative difference of lateral cells that are the same but for rounding in a file.
 _SAME_CELL = 1e-4
+# rows of a series, for an error in time
+_LEAST_ROWS = 8
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A relaxed cell: its potential energy, its atoms, and what decides whether it can be compared with others."""
+    """A relaxed cell: its potential energy, its atoms, and what decides whether it can be compared with others.
+
+    The energy is a mean over time of as many independent `samples`, with a standard error that comes from this time
+    alone.
+    """
 
     energy_eV: float
     counts: Mapping[str, int]  #: atoms by element
     lateral_A: np.ndarray  #: (2, 3) the cell vectors along the surfaces
     history: str  #: thermal history, in the same words for cells that share it
+    err_eV: float = 0.0
+    samples: float = float("inf")
 
     @property
     def atoms(self) -> int:
@@ -43,73 +56,178 @@ class ExcessEnergy:
 
     e_excess: float | None
     err: float  #: one standard error
+    time_err: float  #: what of it the finite time of the averages makes; longer runs lower it, the rest takes replicas
     resolution: float  #: what |e_excess| has to exceed: the 95 % bound of Student's t for the scatter of the replicas
-    replicas: tuple[int, int]  #: of the interface, and of the bulk glass
+    replicas: tuple[int, int, int]  #: of the interface, the bulk glass and the bulk crystal
     glass_scatter_meV: float  #: standard deviation between replicas of the bulk glass, meV/atom
     reason: str | None
 
 
 def excess_energy(
-    interfaces: Sequence[Cell], crystal_atoms: int, crystal: Cell, glasses: Sequence[Cell]
+    interfaces: Sequence[Cell], crystal_atoms: int, crystals: Sequence[Cell], glasses: Sequence[Cell]
 ) -> ExcessEnergy:
     """e_excess = (E − n_c E_c − n_g E_g)/2A, the mean over replicas of a cell with two interfaces.
 
-    `crystal_atoms` of an interface's atoms belong to the crystal, n_c = crystal_atoms/N_c cells of the reference
-    `crystal`; the others make n_g cells of the bulk `glasses`, which have the interfaces' thermal history. All cells
-    have the same lateral vectors, so that strain along the surfaces drops out. The error holds the scatter of the
-    interfaces and that of the bulk glasses, which enters n_g times; degrees of freedom by Welch and Satterthwaite.
+    E_c and E_g are the mean energies per atom of the bulk `crystals` and of the bulk `glasses`, which have the
+    interfaces' thermal history; n_c = `crystal_atoms` of an interface's atoms belong to the crystal, the other n_g to
+    the glass, wherever they are by now. All cells have the same lateral vectors, so that strain along the surfaces
+    drops out.
 
-    InputError for fewer than three replicas of either, cells of another lateral size, history or composition, and atoms
-    that are not whole numbers of formula units: energies of other compositions cannot be compared without chemical
-    potentials.
+    The error is the scatter of the replicas of each kind, that of the bulk glass n_g times; it holds the error in time
+    of every cell already, which is not added again. Only one crystal alone, of ordered sites, has nothing but its error
+    in time. Degrees of freedom by Welch and Satterthwaite (Biometrika 34, 28 (1947), doi:10.1093/biomet/34.1-2.28).
+
+    InputError for fewer than three replicas of interface or glass, cells of another lateral size, history or
+    composition, and atoms that are not whole numbers of formula units: energies of other compositions cannot be
+    compared without chemical potentials.
     """
     for name, cells in (("interfaces", interfaces), ("glasses", glasses)):
-        if len(cells) < _LEAST_REPLICAS:
-            raise InputError(
-                f"{name} = {len(cells)} cells: at least {_LEAST_REPLICAS} replicas are needed for an error"
-            )
+        if len(cells) < LEAST_REPLICAS:
+            raise InputError(f"{name} = {len(cells)} cells: at least {LEAST_REPLICAS} replicas are needed for an error")
+    if not crystals:
+        raise InputError("crystals = 0 cells: one is needed")
     first = interfaces[0]
-    _require_comparable(first, interfaces, crystal, glasses)
-    crystals = crystal_atoms / crystal.atoms
-    shares = _glass_cells(first, crystals, crystal, glasses[0])
+    _require_comparable(first, {"interfaces": interfaces, "crystals": crystals, "glasses": glasses})
+    for number, cell in enumerate(interfaces):
+        _require_whole(f"interfaces[{number}]", cell, crystal_atoms, crystals[0], glasses[0])
+    crystal, glass = (np.array([cell.energy_eV / cell.atoms for cell in cells]) for cells in (crystals, glasses))
+    of_glass = np.array([cell.atoms - crystal_atoms for cell in interfaces])
     energies = np.array([cell.energy_eV for cell in interfaces])
-    bulk = np.array([cell.energy_eV for cell in glasses])
-    unit = _EV_PER_A2_IN_MJ_PER_M2 / (2 * first.area_A2)
-    value = unit * float(energies.mean() - crystals * crystal.energy_eV - shares * bulk.mean())
-    variances = unit**2 * np.array([energies.var(ddof=1) / len(energies), shares**2 * bulk.var(ddof=1) / len(bulk)])
+    excess = energies - crystal_atoms * crystal.mean() - of_glass * glass.mean()
+    weights = np.square([1.0, crystal_atoms, of_glass.mean()])
+    in_time = weights * [_in_time(interfaces), _in_time(crystals, per_atom=True), _in_time(glasses, per_atom=True)]
+    variances = weights * [_variance(values) for values in (excess, crystal, glass)]
+    freedoms = np.array([len(excess) - 1, len(crystal) - 1, len(glass) - 1], dtype=float)
+    if len(crystals) == 1:
+        variances[1], freedoms[1] = in_time[1], max(crystals[0].samples - 1, 1.0)
     variance = float(variances.sum())
-    replicas = (len(interfaces), len(glasses))
-    freedom = variance**2 / (variances**2 / (np.array(replicas) - 1)).sum() if variance > 0 else replicas[0] - 1
-    resolution = student(freedom, 1.96) * variance**0.5
+    freedom = variance**2 / (variances**2 / freedoms).sum() if variance > 0 else freedoms[0]
+    unit = _EV_PER_A2_IN_MJ_PER_M2 / (2 * first.area_A2)
+    value = unit * float(excess.mean())
+    resolution = unit * student(freedom, 1.96) * variance**0.5
     below = abs(value) < resolution
-    reason = f"|e_excess| = {abs(value):.3g} mJ/m² is below the resolution of {resolution:.3g} mJ/m²" if below else None
-    scatter = 1000 * float(bulk.std(ddof=1)) / glasses[0].atoms
-    err = student(freedom, 1.0) * variance**0.5
-    return ExcessEnergy(None if below else value, err, resolution, replicas, scatter, reason)
+    return ExcessEnergy(
+        e_excess=None if below else value,
+        err=unit * student(freedom, 1.0) * variance**0.5,
+        time_err=unit * float(in_time.sum()) ** 0.5,
+        resolution=resolution,
+        replicas=(len(interfaces), len(glasses), len(crystals)),
+        glass_scatter_meV=1000 * float(glass.std(ddof=1)),
+        reason=f"|e_excess| = {abs(value):.3g} mJ/m² is below the resolution of {resolution:.3g} mJ/m²"
+        if below
+        else None,
+    )
 
 
-def _require_comparable(first: Cell, interfaces: Sequence[Cell], crystal: Cell, glasses: Sequence[Cell]) -> None:
+def _variance(values: np.ndarray) -> float:
+    """Of the mean of independent values; 0 for one alone."""
+    return float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
+
+
+def _in_time(cells: Sequence[Cell], *, per_atom: bool = False) -> float:
+    """The variance in time of the mean energy (eV², or per atom) of cells."""
+    return sum((cell.err_eV / (cell.atoms if per_atom else 1)) ** 2 for cell in cells) / len(cells) ** 2
+
+
+def _require_comparable(first: Cell, all_cells: Mapping[str, Sequence[Cell]]) -> None:
     lateral = np.asarray(first.lateral_A, dtype=float)
-    for name, cells in (("interfaces", interfaces), ("crystal", [crystal]), ("glasses", glasses)):
+    for name, cells in all_cells.items():
         for number, cell in enumerate(cells):
             off = np.abs(np.asarray(cell.lateral_A, dtype=float) - lateral).max() / np.abs(lateral).max()
             if off > _SAME_CELL:
                 raise InputError(f"{name}[{number}].lateral_A: differs from that of the interface by {100 * off:.2g} %")
-            if name != "crystal" and cell.history != first.history:
+            if name != "crystals" and cell.history != first.history:
                 raise InputError(f"{name}[{number}].history = {cell.history!r}: the interface has {first.history!r}")
-            if name != "crystal" and cell.counts != cells[0].counts:
-                raise InputError(f"{name}[{number}].counts = {dict(cell.counts)}: replicas have the same atoms")
+            if name != "interfaces" and _off(cell.counts, cells[0]) > 1e-6:
+                raise InputError(f"{name}[{number}].counts = {dict(cell.counts)}: bulk cells have one composition")
 
 
-def _glass_cells(interface: Cell, crystals: float, crystal: Cell, glass: Cell) -> float:
-    """How many cells of bulk glass the atoms outside the crystal make."""
-    elements = set(interface.counts) | set(crystal.counts) | set(glass.counts)
-    rest = {e: interface.counts.get(e, 0) - crystals * crystal.counts.get(e, 0) for e in elements}
-    shares = sum(rest.values()) / glass.atoms
-    for element, count in rest.items():
-        if abs(count - shares * glass.counts.get(element, 0)) > 1e-6 * interface.atoms:
-            raise InputError(
-                f"crystal_atoms: {count:g} atoms of {element} remain for the glass, whose composition has "
-                f"{shares * glass.counts.get(element, 0):g}; the cell is not made of formula units of both"
-            )
-    return shares
+def _off(counts: Mapping[str, float], bulk: Cell) -> float:
+    """The greatest difference of a composition from that of a bulk cell, as part of all atoms."""
+    total = sum(counts.values()) or 1.0
+    elements = set(counts) | set(bulk.counts)
+    return max(abs(counts.get(e, 0) / total - bulk.counts.get(e, 0) / bulk.atoms) for e in elements)
+
+
+def _require_whole(name: str, cell: Cell, crystal_atoms: int, crystal: Cell, glass: Cell) -> None:
+    """What the crystal leaves of an interface has the composition of the glass."""
+    share = crystal_atoms / crystal.atoms
+    rest = {e: cell.counts.get(e, 0) - share * crystal.counts.get(e, 0) for e in {*cell.counts, *crystal.counts}}
+    if _off(rest, glass) * cell.atoms > 1e-3:
+        left, asked = (", ".join(f"{n:g} {e}" for e, n in sorted(counts.items())) for counts in (rest, glass.counts))
+        raise InputError(
+            f"crystal_atoms = {crystal_atoms}: {name} has {left} beside the crystal, which is no multiple of the bulk "
+            f"glass, {asked}; energies of other compositions cannot be compared"
+        )
+
+
+def cell_of_run(name: str, atoms: Atoms, series: Mapping[str, Sequence[float]], last_ps: float) -> Cell:
+    """A cell of stage `interface` from its structure and the last part (ps) of the `series` of its run.
+
+    `series` has the columns of `thermo_series`. Raises InputError, which begins with `name`, for fewer than eight rows,
+    which tell no error in time.
+    """
+    time = np.array(series["time_ps"])
+    values = np.array(series["potential_energy_eV_per_atom"])[time > time.max(initial=0.0) - last_ps - 1e-9]
+    if len(values) < _LEAST_ROWS:
+        raise InputError(
+            f"{name} has {len(values)} energies in its last {last_ps:g} ps; {_LEAST_ROWS} are needed for an error"
+        )
+    mean = average(values)
+    symbols, counts = np.unique(atoms.get_chemical_symbols(), return_counts=True)
+    return Cell(
+        energy_eV=float(mean.mean) * len(atoms),
+        counts=dict(zip(symbols.tolist(), counts.tolist(), strict=True)),
+        lateral_A=atoms.cell.array[:2],
+        history=str(atoms.info.get("history", "")),
+        err_eV=float(mean.err) * len(atoms),
+        samples=float(mean.effective_samples),
+    )
+
+
+def measured(cells: Mapping[str, tuple[Atoms, Mapping[str, Sequence[float]]]], last_ps: float) -> dict[str, Any]:
+    """`excess_energy` of cells by name, each a structure with the array `phase` (1 crystal, 0 glass) and its series.
+
+    Cells with both phases are interfaces, the others bulk. Of JSON types: the fields of `ExcessEnergy`, or the `reason`
+    alone why there is none.
+    """
+    kinds: dict[str, list[Cell]] = {"interface": [], "glass": [], "crystal": []}
+    crystal_atoms: set[int] = set()
+    try:
+        for name, (atoms, series) in cells.items():
+            inside = int(atoms.arrays["phase"].sum())
+            kind = "glass" if inside == 0 else "crystal" if inside == len(atoms) else "interface"
+            kinds[kind].append(cell_of_run(name, atoms, series, last_ps))
+            crystal_atoms |= {inside} if kind == "interface" else set()
+        if len(crystal_atoms) > 1:
+            raise InputError(f"the slabs of the replicas have {sorted(crystal_atoms)} atoms; they have to be alike")
+        found = excess_energy(kinds["interface"], max(crystal_atoms, default=0), kinds["crystal"], kinds["glass"])
+    except InputError as error:
+        return {"reason": str(error)}
+    return asdict(found) | {"history": kinds["interface"][0].history}
+
+
+def rows(key: str, by: str, found: Mapping[str, Any], conditions: Mapping[str, float]) -> Iterator[Quantity]:
+    """What `measured` gives by a potential as rows: e_excess where it is above its resolution, and the resolution.
+
+    `conditions` name the ``temperature_K``.
+    """
+    if "resolution" not in found:
+        return
+    what = f"e_excess by {by} at {conditions['temperature_K']:g} K"
+    if found["e_excess"] is not None:
+        half = found["resolution"]
+        interval = [found["e_excess"] - half, found["e_excess"] + half]
+        yield Quantity(
+            f"{key}.e_excess", what, found["e_excess"], "mJ/m²", found["err"], interval=interval, conditions=conditions
+        )
+    bound = "95 % bound of {} interfaces, {} bulk glasses and {} bulk crystal{}"
+    note = bound.format(*found["replicas"], "" if found["replicas"][2] == 1 else "s")
+    yield Quantity(
+        f"{key}.e_excess.resolution",
+        f"resolution of {what}",
+        found["resolution"],
+        "mJ/m²",
+        note=note,
+        conditions=conditions,
+    )

@@ -35,26 +35,19 @@ _REACH_A = 4.0
 _PROFILED = 100
 _LAGS_PS = (1.0, 4.0)
 _RESIDENCE_PS = 5.0
-_E_EXCESS = (
-    "e_excess not given: {replicas}; it needs at least three replicas of the interface and three of the bulk glass "
-    "with the same thermal history and lateral strain"
-)
 
 
-def interface(
-    frames: Sequence[Atoms], crystal: Atoms, wanted: Analysis, *, name: str, replicas: int
-) -> tuple[Numbers, Curves]:
+def interface(frames: Sequence[Atoms], crystal: Atoms, wanted: Analysis, *, name: str) -> tuple[Numbers, Curves]:
     """What there is to say of a `crystal`, given as its bulk in the same orientation, against a glass.
 
     `name` is that of the trajectory. `frames` have ``info["time_ps"]``, evenly spaced, and ``info["step"]``. Surfaces
     are those of the similarity to the crystal (`core.crystal_similarity`), by `core.gibbs_surfaces`; frames that have
     none are left out, and where these are more than half, the numbers say why and nothing more. Keys carry their units.
     """
-    numbers: Numbers = {"replicas": replicas, "e_excess": _e_excess(replicas)}
     try:
         reference = _reference(crystal, frames[0])
     except InputError as error:
-        return numbers | {"reason": str(error)}, {}
+        return {"reason": str(error)}, {}
     looked_at = evenly(frames, _PROFILED)
     cutoffs = {f"{s}-O": oxygen_cutoff_A(s) for s in dict.fromkeys(frames[0].symbols) if s != "O"} | wanted.cutoffs_A
     profiler, order, shown, without = core.Profiler(width=_BIN_A), [], [], ""
@@ -67,7 +60,7 @@ def interface(
             continue
         order.append(values["similarity"])
         shown.append(frame)
-    numbers |= {"looked_at": len(looked_at), "without_surfaces": len(looked_at) - len(shown)}
+    numbers: Numbers = {"looked_at": len(looked_at), "without_surfaces": len(looked_at) - len(shown)}
     if 2 * len(shown) < len(looked_at):
         few = f"{numbers['without_surfaces']} of {len(looked_at)} frames have no two surfaces"
         return numbers | {"reason": f"{few} ({without})"}, {}
@@ -84,10 +77,6 @@ def interface(
         numbers["excess"] = _excess(profile, ion, heights)
         numbers |= _mobile(frames, shown, profile, ion, wanted)
     return numbers, curves
-
-
-def _e_excess(replicas: int) -> str:
-    return _E_EXCESS.format(replicas="one replica" if replicas == 1 else f"{replicas} replicas without bulk references")
 
 
 def _reference(crystal: Atoms, frame: Atoms) -> core.Environments:

@@ -14,6 +14,7 @@ from ..chemistry import ions as chemistry
 from ..errors import InputError
 from ..glass import protocols
 from ..wording import counted, digits
+from .interfaces import has_bulk, simulates_bulk
 from .partial import Partial, Unknown, rule
 from .source import Where
 
@@ -201,23 +202,33 @@ def _frames_B(glass: Any, total_ps: float, count: int) -> float:
     return glass.replicas * min(total_ps / protocols.SAMPLE_PS * count, protocols.MOST_ROWS) * _SNAPSHOT_B
 
 
-def interface_atoms(top: Any) -> int:
+def interface_sides(top: Any) -> tuple[int, int]:
     """About how many atoms a crystal slab and the glass against it have, at the density of the glass."""
     from ..chemistry.masses import volume
 
     if top.interface is None or top.glass is None:
         raise Unknown
     asked, own = top.interface, ions(top)
-    per_A3 = sum(ion.count for ion in own) / volume(own, top.system.density_g_cm3)
-    return round(per_A3 * asked.lateral_A**2 * (asked.crystal_A + asked.glass_A))
+    per_A2 = sum(ion.count for ion in own) / volume(own, top.system.density_g_cm3) * asked.lateral_A**2
+    crystal = round(per_A2 * asked.crystal_A)
+    return crystal, round(per_A2 * (asked.crystal_A + asked.glass_A)) - crystal
+
+
+def _interface_cells(top: Any) -> list[int]:
+    """The atoms of each cell of stage `interface`, with at most as many bulk crystals as replicas."""
+    crystal, glass = interface_sides(top)
+    bulk = [glass, crystal] if has_bulk(top) else []
+    return [size for size in (crystal + glass, *bulk) for _ in range(top.glass.replicas)]
 
 
 def _interface(top: Any) -> Cost:
-    count, glass = interface_atoms(top), top.glass
+    sizes, glass = _interface_cells(top), top.glass
     total_ps = protocols.longest_ps(glass) + protocols.SOFT_PS
-    text = f"glass against a crystal of about {count} atoms together, {_time(total_ps, glass.timestep_fs)}"
-    disk = _frames_B(glass, total_ps, count)
-    return Cost(("interface",), glass.replicas, text, _LAMMPS_B + count * _CLASSICAL_B, disk)
+    text = f"glass against a crystal of about {sizes[0]} atoms together, {_time(total_ps, glass.timestep_fs)}"
+    if len(sizes) > glass.replicas:
+        text = f"cell of a {text}, or of one of them alone, at most"
+    disk = sum(_frames_B(glass, total_ps, count) for count in sizes) / glass.replicas
+    return Cost(("interface",), len(sizes), text, _LAMMPS_B + sizes[0] * _CLASSICAL_B, disk)
 
 
 def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:
@@ -283,7 +294,7 @@ def _dynamics(top: Any, counts: Counts) -> Cost:
 def _structures(top: Any, named: Any, counts: Counts) -> Sequence[int]:
     """Number of atoms of each structure that a section uses."""
     if named == "interface":
-        return [interface_atoms(top)] * top.glass.replicas
+        return _interface_cells(top)[: None if simulates_bulk(top) else top.glass.replicas]
     if named != "glass":
         if not counts.get(named):
             raise Unknown

@@ -42,6 +42,7 @@ OF_KEYS = {
     "Interface.lateral_A": "Least width of the cell.",
     "Interface.gap_A": "Space left on both sides of a glass that is joined.",
     "Interface.release_K": "Temperature at which the crystal begins to move.",
+    "Interface.e_excess": "Bulk glasses and crystals for the excess energy, from three replicas on.",
     "Segment.temperature_K": "Temperature at the start.",
     "Segment.to_temperature_K": "Temperature at the end of a ramp.",
     "Segment.time_ps": "Length; of a ramp either this or the rate.",

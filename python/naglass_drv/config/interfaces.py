@@ -1,6 +1,6 @@
 """The section `interface`, and what is wrong with one before anything is run."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,8 @@ class Interface(Section):
 
     The slab is cut along `hkl` at a `termination` (its number, or the one of ``least`` cleavage energy). By the
     ``melt`` route the section `glass` melts and quenches the glass against the slab, which does not move above
-    `release_K`; by ``join`` the glass is cut to it and annealed at `release_K`.
+    `release_K`; by ``join`` the glass is cut to it and annealed at `release_K`. For `e_excess`, bulk cells are made
+    beside three replicas or more.
     """
 
     crystal: File
@@ -31,6 +32,24 @@ class Interface(Section):
     lateral_A: Thickness = 20.0
     gap_A: Annotated[float, within(0, 4)] = 1.0
     release_K: Temperature = 900.0
+    e_excess: bool = True
+
+
+#: Of interface and bulk glass, for an error of the excess energy.
+LEAST_REPLICAS = 3
+#: Of which the second half has as many energies as an error in time takes, see `analysis.excess_energy.cell_of_run`.
+LEAST_HOLD_PS = 1.6
+
+
+def has_bulk(top: Any) -> bool:
+    """Whether bulk cells of glass and crystal are made beside the interfaces."""
+    return bool(top.interface.e_excess and top.glass.replicas >= LEAST_REPLICAS)
+
+
+def simulates_bulk(top: Any) -> bool:
+    """Whether `md` takes these cells, too: an analysis compares their energies, if the model decides all heights."""
+    asked = top.md.structures == "interface" and top.md.pressure_bar is not None and top.analysis is not None
+    return asked and has_bulk(top)
 
 
 def check(top: Partial, document: Document) -> None:
@@ -55,3 +74,7 @@ def check(top: Partial, document: Document) -> None:
         if not low <= asked.release_K <= high:
             message = f"{asked.release_K:g} K is not between glass.final_temperature_K and glass.melt_temperature_K"
             document.fault((*_WHERE, "release_K"), f"{message}, {low:g} and {high:g} K")
+    with rule():
+        if has_bulk(top) and top.glass.hold_ps < LEAST_HOLD_PS:
+            short = f"its energies take a glass.hold_ps of at least {LEAST_HOLD_PS:g}, not {top.glass.hold_ps:g} ps"
+            document.fault((*_WHERE, "e_excess"), f"{short}; lengthen it, or set false")

@@ -51,6 +51,19 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Everywhere:
+    """A whole periodic cell."""
+
+    cell: np.ndarray  #: (3, 3) Å
+
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.random((count, 3)) @ self.cell
+
+    def settle(self, points: np.ndarray) -> np.ndarray:
+        return points
+
+
+@dataclass(frozen=True)
 class Outside:
     """Farther than `radius` from the middle of a cell, or from the axis along z through it."""
 

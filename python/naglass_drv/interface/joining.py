@@ -93,14 +93,7 @@ def melt_against(
     labels = reduced_labels(composition)
     unit = melt_ions(labels, 1)
     formula = counts_by_element(labels)
-    volume = volume_of_unit(formula, density_g_cm3)
-    units = round(slab.area * glass_A / volume)
-    if units < 1:
-        raise InputError(
-            f"glass {glass_A:g} Å: one {formula_text(formula)} takes {volume:.0f} Å³, {volume / slab.area:.1f} Å of a "
-            f"cell of {slab.area:.0f} Å²"
-        )
-    thickness = units * volume / slab.area
+    units, thickness = melt_size(formula, density_g_cm3, slab.area, glass_A)
     field = check_receptive_field(slab.thickness_A, thickness, *(model or (None, None)))
     held = slab.atoms.copy()
     held.cell[2] = [0.0, 0.0, slab.thickness_A + thickness]
@@ -118,6 +111,21 @@ def melt_against(
     }
     atoms = together(held, melt, slab.crystal.ions, unit)
     return Interface(atoms, slab.crystal.formula, formula, slab.crystal.charges, mean_charges(unit), facts)
+
+
+def melt_size(formula: Mapping[str, int], density_g_cm3: float, area_A2: float, glass_A: float) -> tuple[int, float]:
+    """How many formula units fill an area to about a thickness (Å), and the thickness (Å) that they take.
+
+    Raises InputError for less than one.
+    """
+    volume = volume_of_unit(formula, density_g_cm3)
+    units = round(area_A2 * glass_A / volume)
+    if units < 1:
+        raise InputError(
+            f"glass {glass_A:g} Å: one {formula_text(formula)} takes {volume:.0f} Å³, {volume / area_A2:.1f} Å of a "
+            f"cell of {area_A2:.0f} Å²"
+        )
+    return units, units * volume / area_A2
 
 
 def counts_by_element(labels: Mapping[str, int]) -> dict[str, int]:

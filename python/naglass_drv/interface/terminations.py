@@ -229,6 +229,17 @@ def upright(lateral: np.ndarray, height: float) -> np.ndarray:
     return cell
 
 
+def stacking(crystal: Oriented, repeats: int, turns: np.ndarray) -> np.ndarray:
+    """(3,) Å, from a repeat to the one that is `repeats` above it, in the frame of `slab_sites`.
+
+    Repeats lie aside of each other in most planes: the nearest in the lateral supercell ``turns``.
+    """
+    lateral = turns @ crystal.lateral
+    away = repeats * crystal.step
+    away[:2] -= np.rint(away[:2] @ np.linalg.inv(lateral)) @ lateral
+    return _turn(lateral) @ away
+
+
 def _symmetric(sites: "Atoms") -> bool:
     """Whether the sites have the same heights from above as from below, element by element."""
     rows = np.column_stack([sites.numbers, sites.arrays[OCCUPANCY], sites.positions[:, 2]])

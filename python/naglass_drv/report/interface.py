@@ -26,6 +26,11 @@ _LAYER = {
     "perpendicular_m2_per_s": "D across the surfaces",
     "hop_rate": "hops per ion and time",
 }
+_EXCESS = {"e_excess": "e_excess", "resolution": "its resolution"}
+_ENERGY = (
+    "Excess potential energy of an interface per area, which is no free energy, against bulk crystal and bulk glass in "
+    "the same lateral cell; the glasses of all cells were "
+)
 _CAPTION = (
     "About the dividing surfaces of the crystal, mean of both; negative distances are in the crystal. Bands: one "
     "standard error, in time and between the two surfaces."
@@ -59,8 +64,35 @@ def interface(material: Material) -> Section | None:
         section.add(*_same({name: _joined(numbers["joining"]) for name, numbers in seen.items()}))
         section.add(*_layer_tables(seen, rows))
         section.add(*_same({name: _exchange(numbers.get("exchange")) for name, numbers in seen.items()}))
-    section.add(*_same({name: f"{numbers['e_excess']}." for name, numbers in known.items()}))
+    section.add(*_excess(material))
     return section
+
+
+def _excess(material: Material) -> Iterator[Table | Notice]:
+    """The excess potential energy by each potential and temperature, with its resolution, or why it is not given."""
+    roles = {"interface/excess": "rigid ions"}
+    roles |= {f"analysis/{name}/excess": "model" for name in material.names("analysis", "excess")}
+    known = [(by, material.json(role)) for role, by in roles.items() if material.has(role)]
+    # without bulk cells, there is one reason for all
+    found = {f"{by}, {own['temperature_K']:g} K" if "temperature_K" in own else "": own for by, own in known}
+    rows: dict[str, dict[str, Quantity | str]] = {}
+    for by, numbers in found.items():
+        for row in (Quantity(**own) for own in numbers.get("rows", ())):
+            rows.setdefault(_EXCESS[row.key.rpartition(".")[2]], {})[by] = row
+        if "resolution" in numbers:
+            others = {
+                "part of its error that comes from the finite time": f"{numbers['time_err']:.2g} mJ/m²",
+                "interfaces, bulk glasses, bulk crystals": ", ".join(map(str, numbers["replicas"])),
+                "scatter of the bulk glasses": f"{numbers['glass_scatter_meV']:.2g} meV/atom",
+            }
+            for label, text in others.items():
+                rows.setdefault(label, {})[by] = text
+    if rows:
+        history = next(numbers["history"] for numbers in found.values() if "history" in numbers)
+        yield side_by_side([by for by in found if any(by in cells for cells in rows.values())], rows, _ENERGY + history)
+    for by, numbers in found.items():
+        if numbers["reason"] is not None:
+            yield Notice("note", f"e_excess not given: {numbers['reason']}.", by)
 
 
 def _same(told: Mapping[str, str]) -> Iterator[Notice]:

@@ -1,7 +1,7 @@
 """Stage `analysis`: structure, network and transport for each trajectory, and for the glasses as replicas."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +10,16 @@ from typing import Any
 from ..config.schema import Analysis
 from ..errors import InputError
 from ..files import keep_only, publish, write_json
-from ..products import Labels, Measurements, Quantity, Structures, Trajectories
+from ..products import Labels, Measurements, Quantity, Structures, TaskRecord, Trajectories
 from . import efforts
 from .base import Done, Job, Run, Task, dumped, read_settings
+from .interface import BULK
 
 name = "analysis"
 #: Raised when the same settings and files give another result.
-revision = 8
+revision = 9
 
-GLASS, TRAJECTORY, LABELS = "glass", "trajectory", "labels"
+GLASS, TRAJECTORY, LABELS, EXCESS = "glass", "trajectory", "labels", "excess"
 HOPS, ROWS, CRYSTAL = "hops", "quantities", "crystal"
 ARRHENIUS = "arrhenius"
 _K_PER_S = 1e12
@@ -28,15 +29,18 @@ _K_PER_S = 1e12
 class Settings:
     """What to measure, and on what: the replicas of a glass, a trajectory (`stable` or not), or a set of labels.
 
-    `quench_rate_K_per_s` is that of the glass in a trajectory, on which its diffusion coefficient depends. `interfaces`
-    is how many replicas there are of the interface of a trajectory.
+    `quench_rate_K_per_s` is that of the glass in a trajectory, on which its diffusion coefficient depends. The excess
+    energy of interfaces is that of the last `last_ps` of their runs and of those of bulk cells at `temperature_K`, or
+    not given for the reason `refused`.
     """
 
     kind: str
     wanted: Analysis
     stable: bool = False
     quench_rate_K_per_s: float | None = None
-    interfaces: int = 0
+    temperature_K: float | None = None
+    last_ps: float | None = None
+    refused: str | None = None
 
 
 def files(task_name: str) -> tuple[str, str, str]:
@@ -57,13 +61,17 @@ def plan(run: Run) -> list[Task]:
     trajectories = run.take("md", Trajectories)
     if not glasses and not trajectories.tasks:
         raise InputError("analysis: nothing to analyze; add a glass or an md section")
-    crystals = {}
+    cells = Structures()
     if run.input.md is not None and run.input.md.structures == "interface":
-        crystals = run.take("interface", Structures).each(CRYSTAL)
+        cells = run.take("interface", Structures)
+    crystals, bulk = cells.each(CRYSTAL), cells.each(BULK)
     for made in trajectories.tasks:
+        # nothing is asked of it but its energy
+        if made.summary["structure"] in bulk:
+            continue
         # a run that fell apart immediately left nothing to measure; the report says so
         if made.summary["frames"] and made.summary["reached_ps"] >= section.skip_ps:
-            settings = Settings(TRAJECTORY, section, made.summary["stable"], _quench_rate(run), len(crystals))
+            settings = Settings(TRAJECTORY, section, made.summary["stable"], _quench_rate(run))
             own = dumped(settings)
             roles = {word: f"{made.name}/{word}" for word in ("trajectory", HOPS)}
             inputs = {word: trajectories.files[role] for word, role in roles.items() if role in trajectories.files}
@@ -71,6 +79,8 @@ def plan(run: Run) -> list[Task]:
                 inputs[CRYSTAL] = crystals[made.summary["structure"]]
             effort = efforts.analysis(made.summary["frames"], made.summary.get("atoms", _atoms(run)))
             tasks.append(Task(name, made.name, own, inputs, effort=effort))
+    if bulk:
+        tasks += _excesses(run, cells.each("structure") | bulk, trajectories)
     for item, path in sorted(run.take("reference", Labels).each("admitted").items()):
         if path.stat().st_size:
             # of all that can be measured, bonds need the cutoffs alone
@@ -79,12 +89,45 @@ def plan(run: Run) -> list[Task]:
     return tasks
 
 
+def _excesses(run: Run, structures: Mapping[str, Path], trajectories: Trajectories) -> Iterator[Task]:
+    """The excess energy of the interfaces at each temperature, from the runs of all cells at it."""
+    skip_ps, pressure = run.input.analysis.skip_ps, run.input.md.pressure_bar
+    at_each: dict[float, list[TaskRecord]] = {}
+    for made in trajectories.tasks:
+        at_each.setdefault(made.summary["temperature_K"], []).append(made)
+    for kelvin, records in at_each.items():
+        unstable = [made.name for made in records if not made.summary["stable"]]
+        refused = None
+        if pressure is None:
+            refused = "md.pressure_bar is not given, so that the cells keep the heights of the rigid-ion potential"
+        elif unstable:
+            refused = f"{', '.join(unstable)} did not pass the stability gate"
+        last_ps = max(0.0, records[0].summary["planned_ps"] - skip_ps)
+        settings = Settings(EXCESS, Analysis(), temperature_K=kelvin, last_ps=last_ps, refused=refused)
+        inputs: dict[str, Path] = {}
+        for made in records:
+            cell = made.summary["structure"]
+            inputs |= {
+                f"{cell}/structure": structures[cell],
+                f"{cell}/thermo": trajectories.files[f"{made.name}/thermo"],
+            }
+        effort = efforts.analysis(len(records), 1)
+        yield Task(name, f"{EXCESS}-{kelvin:g}K", dumped(settings), inputs, effort=effort)
+
+
 def expect(run: Run) -> tuple[list[Task], Measurements]:
     """One task for the glasses and one for each trajectory; those for labels take no time to speak of."""
     cells = run.take("glass", Structures).facts.get("symbols", {})
     tasks = [Task(name, "glass", {}, effort=efforts.analysis(len(cells), _atoms(run)))] if cells else []
     sizes = run.take("md", Trajectories).facts.get("sizes", {})
-    tasks += [Task(name, item, {}, effort=efforts.analysis(*size)) for item, size in sizes.items()]
+    bulk = set()
+    if run.input.md is not None and run.input.md.structures == "interface":
+        bulk = set(run.take("interface", Structures).facts.get(BULK, ()))
+    measured = {item: size for item, size in sizes.items() if item.rpartition("-")[0] not in bulk}
+    tasks += [Task(name, item, {}, effort=efforts.analysis(*size)) for item, size in measured.items()]
+    if bulk:
+        effort = efforts.analysis(len(bulk), 1)
+        tasks += [Task(name, f"{EXCESS}-{kelvin:g}K", {}, effort=effort) for kelvin in run.input.md.temperatures_K]
     return tasks, Measurements()
 
 
@@ -104,6 +147,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
     """Run the analysis and write the numbers as JSON, the curves as NPZ, and the quantities as rows."""
     if job.rank != 0:
         return None
+    settings = read_settings(Settings, job.task)
+    if settings.kind == EXCESS:
+        return _run_excess(job, settings)
     import numpy as np
 
     from ..analysis.fingerprints import fingerprints
@@ -115,7 +161,6 @@ def run(job: Job) -> Mapping[str, Any] | None:
     beside = (HOPS, CRYSTAL)
     frames = [frame for role, path in job.task.inputs.items() if role not in beside for frame in read_frames(path)]
     json_name, npz_name, rows_name = files(job.task.name)
-    settings = read_settings(Settings, job.task)
     wanted = _of_elements(settings.wanted, {element for frame in frames for element in frame.symbols})
     if settings.kind == LABELS:
         found = fingerprints(frames, wanted.cutoffs_A, independent=True)
@@ -136,15 +181,35 @@ def run(job: Job) -> Mapping[str, Any] | None:
     if CRYSTAL in job.task.inputs:
         (crystal,) = read_frames(job.task.inputs[CRYSTAL])
         kept = after(frames, wanted.skip_ps)
-        numbers["interface"], profiles = interface(
-            kept, crystal, wanted, name=job.task.name, replicas=settings.interfaces
-        )
+        numbers["interface"], profiles = interface(kept, crystal, wanted, name=job.task.name)
         curves |= profiles
     write_json(job.folder / json_name, numbers)
     rows = quantities(job.task.name, numbers, curves, settings.quench_rate_K_per_s)
     write_json(job.folder / rows_name, [row.as_json() for row in rows])
     np.savez_compressed(job.folder / npz_name, **curves)
     return {key: numbers[key] for key in ("frames", "atoms")}
+
+
+def _run_excess(job: Job, settings: Settings) -> Mapping[str, Any]:
+    """Write the excess energy of the interfaces by the model, or why there is none, and its rows."""
+    from ..analysis.excess_energy import measured, rows
+    from ..dataset.frames import read_frames
+
+    found: dict[str, Any] = {"reason": settings.refused}
+    if settings.refused is None:
+        inputs = {tuple(role.split("/")): path for role, path in job.task.inputs.items()}
+        cells = {
+            cell: (read_frames(path)[0], json.loads(inputs[cell, "thermo"].read_text(encoding="utf-8")))
+            for (cell, word), path in inputs.items()
+            if word == "structure"
+        }
+        found = measured(cells, settings.last_ps or 0.0)
+    kelvin = {"temperature_K": settings.temperature_K or 0.0}
+    json_name, _, rows_name = files(job.task.name)
+    of_all = [row.as_json() for row in rows(f"interface.{settings.temperature_K:g}K", "the model", found, kelvin)]
+    write_json(job.folder / json_name, found | kelvin | {"rows": of_all})
+    write_json(job.folder / rows_name, of_all)
+    return {"e_excess_mJ_per_m2": found.get("e_excess"), "reason": found["reason"]}
 
 
 def _of_elements(section: Analysis, elements: set[str]) -> Analysis:
@@ -164,8 +229,9 @@ def collect(run: Run, done: list[Done]) -> Measurements:
     for item in done:
         numbers, curves, rows = (folder / file for file in files(item.task.name))
         found[f"{item.task.name}/{ROWS}"] = rows
-        if read_settings(Settings, item.task).kind == LABELS:
-            found[f"{item.task.name}/fingerprints"] = numbers
+        kind = read_settings(Settings, item.task).kind
+        if kind in (LABELS, EXCESS):
+            found[f"{item.task.name}/{'fingerprints' if kind == LABELS else EXCESS}"] = numbers
         else:
             found |= {f"{item.task.name}/numbers": numbers, f"{item.task.name}/curves": curves}
     found |= _lines(run, done, folder) | _melting(run, done, folder)

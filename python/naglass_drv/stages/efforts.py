@@ -28,6 +28,12 @@ def interface(section: Any, atoms: int) -> Effort:
     return Effort("glass", atoms * _quench_steps(section))
 
 
+def released(section: Any, asked: Any, atoms: int) -> Effort:
+    """A crystal alone from its release on, for an interface that is `asked` for: atoms times steps."""
+    cooled_ps = (asked.release_K - section.final_temperature_K) / section.quench_rate_K_per_ps
+    return Effort("glass", atoms * 1000.0 * (cooled_ps + section.hold_ps) / section.timestep_fs)
+
+
 def _quench_steps(section: Any) -> float:
     return 1000.0 * (protocols.SOFT_PS + protocols.longest_ps(section)) / section.timestep_fs
 

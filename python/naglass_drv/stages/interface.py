@@ -1,103 +1,109 @@
 """Stage `interface`: a crystal slab and a glass in one cell with two interfaces, made with the rigid-ion potential; one
-task per replica of the glass.
+task per replica of the glass. From three replicas on also bulk cells of glass and crystal, for `e_excess`.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..chemistry import ions as chemistry
-from ..chemistry import potentials
-from ..files import keep_only, link_files, write_bytes, write_json
-from ..glass import protocols
+from ..config.interfaces import LEAST_REPLICAS
+from ..errors import InputError
+from ..files import keep_only, write_bytes, write_json
 from ..products import Structures
+from ..wording import counted
 from . import efforts
 from .base import Done, Job, Run, Task, common, dumped, lammps_seed, read_settings
 from .glass_quench import sampling
-
-if TYPE_CHECKING:
-    from ase import Atoms
-
-    from ..interface.joining import Interface as Made
+from .interface_results import MADE, QUENCH, write_results
+from .interface_start import CRYSTAL, FACTS, OF_CRYSTAL, OF_GLASS, Settings, atoms_of, build_bulk, prepare, variables
 
 name = "interface"
 #: Raised when the same settings and files give another result.
-revision = 2
+revision = 3
 
-SCRIPT, FINAL = "melt_on_crystal.lmp", "final.dump"
-START, MADE, BULK, QUENCH, FACTS = "start.extxyz", "interface.extxyz", "crystal.extxyz", "quench.json", "facts.json"
-# Å: farther from the slab's planes than this, the glass is its interior
-_INTERIOR_A = 5.0
-# of the second half of the hold
-_MOST_STRESSES = 50
-_RELEASE_PS = 0.5
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What decides an interface: the slab, the composition of the glass, and how that is made."""
-
-    hkl: tuple[int, int, int]
-    termination: int | str
-    route: str
-    crystal_A: float
-    glass_A: float
-    lateral_A: float
-    gap_A: float
-    release_K: float
-    composition: Mapping[str, int]
-    density_g_cm3: float
-    seed: int
-    melt_temperature_K: float
-    melt_ps: float
-    quench_rate_K_per_ps: float
-    final_temperature_K: float
-    hold_ps: float
-    timestep_fs: float
-
-    @property
-    def timestep_ps(self) -> float:
-        return self.timestep_fs / 1000.0
+SCRIPT = "melt_on_crystal.lmp"
+#: Roles: a bulk cell, and the excess energy by the rigid-ion potential.
+BULK, EXCESS = "bulk", "excess"
 
 
 def plan(run: Run) -> list[Task]:
-    """One task per replica of the glass; replicas differ in packing and velocities, or in the glass that is joined."""
-    from ..config.cost import interface_atoms
+    """One task per replica of the glass; replicas differ in packing and velocities, or in the glass that is joined.
+
+    For each a bulk glass and, where sites of the crystal are partly occupied, a bulk crystal; else there is one.
+    """
+    from ..config.cost import interface_sides
+    from ..interface.crystal import read_crystal
 
     section, system, made = run.input.interface, run.input.system, run.input.glass
-    glasses = list(run.take("glass", Structures).each("structure").values())
-    tasks = []
-    for i in range(made.replicas):
-        task = f"i{i}"
-        settings = Settings(
-            composition=dict(system.composition),
-            density_g_cm3=system.density_g_cm3,
-            seed=lammps_seed(f"{run.input.seed} {task}"),
-            **common(Settings, section) | common(Settings, made),
-        )
-        inputs = {"crystal": run.source / section.crystal}
-        if section.route == "join" and i < len(glasses):
-            inputs["glass"] = glasses[i]
-        effort = efforts.interface(made, interface_atoms(run.input))
-        tasks.append(Task(name, task, dumped(settings), inputs, ("lammps",), made.ranks, effort=effort))
-    return tasks
+    of_crystal, of_glass = interface_sides(run.input)
+    crystal = run.source / section.crystal
+    glasses = list(run.take("glass", Structures).each("structure").values()) if section.route == "join" else []
+    shared = {
+        "composition": dict(system.composition),
+        "density_g_cm3": system.density_g_cm3,
+        **common(Settings, section) | common(Settings, made),
+    }
+
+    def task(label: str, replica: int, size: int, bulk: str | None = None) -> Task:
+        # the arrangement of partly occupied sites is that of the slab
+        seeded = f"i{replica}" if bulk == OF_CRYSTAL else label
+        settings = Settings(**shared, seed=lammps_seed(f"{run.input.seed} {seeded}"), bulk=bulk)
+        joined = {"glass": glasses[replica]} if replica < len(glasses) and bulk != OF_CRYSTAL else {}
+        inputs = {"crystal": crystal} | joined
+        effort = efforts.interface(made, size) if bulk != OF_CRYSTAL else efforts.released(made, section, size)
+        return Task(name, label, dumped(settings), inputs, ("lammps",), made.ranks, effort=effort)
+
+    replicas = range(made.replicas)
+    tasks = [task(f"i{i}", i, of_crystal + of_glass) for i in replicas]
+    if _without_bulk(made.replicas, section.e_excess, cut=_cut_to_the_slab(tasks)) is not None:
+        return tasks
+    tasks += [task(f"bulk-glass-{i}", i, of_glass, OF_GLASS) for i in replicas]
+    of_each = replicas if read_crystal(crystal).disordered else range(1)
+    return tasks + [task(f"bulk-crystal-{i}", i, of_crystal, OF_CRYSTAL) for i in of_each]
+
+
+def _cut_to_the_slab(tasks: list[Task]) -> bool:
+    """Whether a glass that is joined to a slab has to be cut, so that there is no bulk like it."""
+    for task in tasks:
+        if "glass" in task.inputs:
+            try:
+                settings = replace(read_settings(Settings, task), bulk=OF_GLASS)
+                build_bulk(task.inputs["crystal"], task.inputs["glass"], settings)
+            except InputError:
+                return True
+    return False
+
+
+def _without_bulk(replicas: int, asked: bool, *, cut: bool) -> str | None:
+    """Why there are no bulk cells to compare with; None where there are."""
+    if replicas < LEAST_REPLICAS:
+        return f"{counted(replicas, 'replica')}, {LEAST_REPLICAS} are needed"
+    if not asked:
+        return "interface.e_excess is false"
+    return "the glass was cut to the slab, and no bulk glass has its seams" if cut else None
 
 
 def expect(run: Run) -> tuple[list[Task], Structures]:
     """The tasks; their cells are as large as the sizes that are asked for say."""
-    from ..config.cost import interface_atoms
+    from ..config.cost import interface_sides
 
     tasks = plan(run)
+    crystal, glass = interface_sides(run.input)
+    sizes = {OF_CRYSTAL: crystal, OF_GLASS: glass, None: crystal + glass}
     # which of them are of the crystal decides no cost
     ions = chemistry.species(run.input.system.composition)
     unit = [ion.element for ion in ions for _ in range(ion.count)]
-    symbols = (unit * (interface_atoms(run.input) // len(unit) + 1))[: interface_atoms(run.input)]
-    return tasks, Structures(facts={"symbols": {task.name: symbols for task in tasks}})
+    symbols = (unit * ((crystal + glass) // len(unit) + 1))[: crystal + glass]
+    of_each = {task.name: symbols[: sizes[task.settings.get("bulk")]] for task in tasks}
+    bulk = [task.name for task in tasks if "bulk" in task.settings]
+    return tasks, Structures(facts={"symbols": of_each, BULK: bulk})
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
-    """Build the cell, make the glass against the slab, and let both relax; an interrupted task resumes."""
+    """Build the cell, make its glass, against the slab if there is one, and let both relax; resumes."""
     from ..engines.lammps import segments
     from ..paths import data_file
 
@@ -107,210 +113,66 @@ def run(job: Job) -> Mapping[str, Any] | None:
     settings = read_settings(Settings, job.task)
     resume = segments.take_over(job.comm, job.previous, job.folder)
     if job.rank == 0:
-        _prepare(job, settings, resumed=resume is not None)
+        prepare(job, settings, resumed=resume is not None)
     job.comm.barrier()
     dt = settings.timestep_ps
-    atoms = job.comm.bcast(_atoms(job.folder) if job.rank == 0 else 0)
+    atoms = job.comm.bcast(atoms_of(job.folder) if job.rank == 0 else 0)
     outcome = segments.run_script(
         segments.read_script(data_file("lammps_inputs", SCRIPT)),
-        sampling(_planned_ps(settings), atoms, dt),
+        sampling(settings.planned_ps, atoms, dt),
         comm=job.comm,
         folder=job.folder,
         resume=resume,
-        variables=_variables(job.folder, settings),
+        variables=variables(job.folder, settings),
         progress=lambda step, total, phase: job.progress(step * dt, total * dt, "ps", phase),
         stopping=job.stopping,
     )
     if job.rank != 0:
         return None
-    summary = _write_results(job, settings, outcome.ends[-2]) | {"simulated_ps": outcome.total_steps * dt}
+    summary = write_results(job, settings, outcome.ends[-2]) | {"simulated_ps": outcome.total_steps * dt}
     segments.close_result(job.folder, summary)
     return summary
 
 
-def build(crystal: Path, glass: Path | None, settings: Settings) -> "tuple[Made, Atoms]":
-    """The start of a task, and the bulk crystal in its orientation. Raises InputError where they do not fit."""
-    from ..dataset.frames import read_frames
-    from ..interface import crystal as crystals
-    from ..interface import slabs
-    from ..interface.joining import join, melt_against
-
-    given = crystals.read_crystal(crystal)
-    cut = slabs.named(given, settings.hkl, settings.termination)
-    slab = slabs.slab(given, cut, thickness_A=settings.crystal_A, lateral_A=settings.lateral_A, seed=settings.seed)
-    bulk = slab.atoms.copy()
-    bulk.cell[2] = [0.0, 0.0, slab.thickness_A]
-    if glass is not None:
-        return join(slab, read_frames(glass)[0], glass_A=settings.glass_A, gap_A=settings.gap_A), bulk
-    made = melt_against(
-        slab, settings.composition, settings.density_g_cm3, glass_A=settings.glass_A, seed=settings.seed
-    )
-    return made, bulk
-
-
-def _prepare(job: Job, settings: Settings, *, resumed: bool) -> None:
-    """Write cell and potential as files, which also work with ``lmp -in melt_on_crystal.lmp``, or take them over."""
-    import numpy as np
-
-    from ..dataset.frames import write_frames
-    from ..engines.lammps.session import write_data
-
-    if resumed and job.previous is not None:
-        link_files(job.previous, job.folder, ["start.data", "potential.lmp", START, BULK, FACTS])
-        return
-    made, bulk = build(job.task.inputs["crystal"], job.task.inputs.get("glass"), settings)
-    ions = chemistry.ions_of(made.atoms.arrays["ion"].tolist())
-    labels = [ion.label for ion in ions]
-    types = np.array([labels.index(label) + 1 for label in made.atoms.arrays["ion"]])
-    charges = np.array(potentials.charges(ions))
-    write_data(job.folder / "start.data", made.atoms, types, charges[types - 1])
-    write_bytes(job.folder / "potential.lmp", ("\n".join(potentials.commands(ions)) + "\n").encode())
-    write_frames(job.folder / START, [made.atoms])
-    write_frames(job.folder / BULK, [bulk])
-    write_json(job.folder / FACTS, made.facts)
-
-
-def _variables(folder: Path, settings: Settings) -> dict[str, object]:
-    """Values from the input for the index variables of the script; a glass that is joined is annealed, not melted."""
-    from ..dataset.frames import read_frames
-    from ..interface.joining import PHASE
-
-    melted = settings.route == "melt"
-    (start,) = read_frames(folder / START)
-    return {
-        "data": folder / "start.data",
-        "potential": folder / "potential.lmp",
-        "final": folder / FINAL,
-        "crystal": int(start.arrays[PHASE].sum()),
-        "melt_K": settings.melt_temperature_K if melted else settings.release_K,
-        "release_K": settings.release_K,
-        "final_K": settings.final_temperature_K,
-        "soft_ps": protocols.SOFT_PS,
-        "melt_ps": settings.melt_ps,
-        "release_ps": _RELEASE_PS,
-        "hold_ps": settings.hold_ps,
-        "rate_K_per_ps": settings.quench_rate_K_per_ps,
-        "timestep_ps": settings.timestep_ps,
-        "seed": settings.seed,
-    }
-
-
-def _planned_ps(settings: Settings) -> float:
-    fall = (settings.melt_temperature_K - settings.final_temperature_K) / settings.quench_rate_K_per_ps
-    return protocols.SOFT_PS + settings.melt_ps + fall + _RELEASE_PS + settings.hold_ps
-
-
-def _atoms(folder: Path) -> int:
-    with open(folder / START, encoding="utf-8") as file:
-        return int(file.readline())
-
-
-def _write_results(job: Job, settings: Settings, held_from: int) -> dict[str, Any]:
-    """Write the interface, the table of its making, and what it is; returns the last. It is held from a step on."""
-    import json
-
-    from ..dataset.frames import read_frames, write_frames
-    from ..engines.lammps import segments
-    from ..engines.lammps.dump import read_snapshots
-
-    (atoms,) = read_frames(job.folder / START)
-    (snapshot,) = read_snapshots([job.folder / FINAL])
-    atoms.set_cell(snapshot.cell)
-    atoms.positions = snapshot.positions()
-    atoms.wrap()
-    crystal_A = json.loads((job.folder / FACTS).read_text(encoding="utf-8"))["crystal_A"]
-    found = {
-        "stress_GPa": _interior_stress(job.folder, atoms, crystal_A, held_from, settings.final_temperature_K),
-        "exchanged": _exchanged(job, settings, atoms),
-        "checks": _checked(atoms),
-    }
-    atoms.info = {"name": job.task.name, "group": f"{atoms.get_chemical_formula()}-{settings.seed}"}
-    write_frames(job.folder / MADE, [atoms])
-    write_json(
-        job.folder / QUENCH, segments.thermo_series(segments.thermo(job.folder), len(atoms), settings.timestep_ps)
-    )
-    (job.folder / FINAL).unlink()
-    facts = json.loads((job.folder / FACTS).read_text(encoding="utf-8")) | found
-    write_json(job.folder / FACTS, facts)
-    return facts | {"atoms": len(atoms), "crystal_atoms": int(atoms.arrays["phase"].sum())}
-
-
-def _middle(atoms: "Atoms") -> float:
-    """Height (Å) of the middle of the slab, that of its atoms."""
-    import numpy as np
-
-    height = atoms.cell.array[2, 2]
-    turn = np.exp(2j * np.pi * atoms.positions[atoms.arrays["phase"] == 1, 2] / height)
-    return float(height * np.angle(turn.mean()) / (2 * np.pi))
-
-
-def _interior_stress(
-    folder: Path, atoms: "Atoms", crystal_A: float, first: int, temperature_K: float
-) -> dict[str, Any] | None:
-    """σ_xx, σ_yy and σ_zz (GPa, tension positive) with errors in time of the glass beyond 5 Å of the slab, in the
-    second half of what follows a step; None where the glass is thinner."""
-    import numpy as np
-
-    from ..core import average
-    from ..engines.lammps import segments
-    from ..interface.stress import layer_stress
-
-    margin = crystal_A / 2 + _INTERIOR_A
-    if atoms.cell.array[2, 2] <= 2 * margin:
-        return None
-    labels = atoms.arrays["ion"].tolist()
-    ions = chemistry.ions_of(labels)
-    kinds = np.array([[ion.label for ion in ions].index(label) for label in labels])
-    held = [snapshot for snapshot in segments.snapshots(folder) if snapshot.step >= first]
-    held = held[len(held) // 2 :]
-    series = []
-    for snapshot in held[:: -(-len(held) // _MOST_STRESSES) or 1]:
-        frame = atoms.copy()
-        frame.set_cell(snapshot.cell)
-        frame.positions = snapshot.positions()
-        middle, height = _middle(frame), frame.cell.array[2, 2]
-        series.append(layer_stress(frame, ions, kinds, middle + margin, middle + height - margin, temperature_K))
-    if len(series) < 2:
-        return None
-    means = [average(column) for column in np.array(series).T]
-    named = zip(("xx", "yy", "zz"), means, strict=True)
-    return {name: {"value": float(mean.mean), "err": float(mean.err)} for name, mean in named}
-
-
-def _checked(atoms: "Atoms") -> dict[str, Any]:
-    """The checks of `interface.inspection` of the cell that was made."""
-    from ..interface.crystal import mean_charges, reduced
-    from ..interface.inspection import inspect
-    from ..interface.joining import PHASE, Interface
-    from ..interface.slabs import counts_of
-
-    together = atoms.copy()
-    height, middle = atoms.cell.array[2, 2], _middle(atoms)
-    # the slab in one piece, for its dipole
-    together.positions[:, 2] = (atoms.positions[:, 2] - middle + height / 2) % height + middle - height / 2
-    parts = [atoms[atoms.arrays[PHASE] == side] for side in (1, 0)]
-    formulas = [reduced(counts_of(part)) for part in parts]
-    charges = [mean_charges(chemistry.ions_of(part.arrays["ion"].tolist())) for part in parts]
-    return inspect(Interface(together, *formulas, *charges, {})).facts()
-
-
-def _exchanged(job: Job, settings: Settings, atoms: "Atoms") -> dict[str, Any]:
-    """What slab and glass have exchanged since the cell was built, by element and per area."""
-    from ..interface.transfer import transferred
-
-    made, _ = build(job.task.inputs["crystal"], job.task.inputs.get("glass"), settings)
-    return asdict(transferred(made, atoms))
-
-
 def collect(run: Run, done: list[Done]) -> Structures:
-    """Store each interface with its bulk crystal, its quench and its facts, and remove those not requested any more."""
+    """Store each interface with its bulk crystal, its quench and its facts, each bulk cell with its quench, and the
+    excess energy; remove those not requested any more.
+    """
     folder = run.products / name
     files = {}
     for item in done:
         stem = item.task.name
-        for word, source in (("structure", MADE), ("crystal", BULK), ("quench", QUENCH), ("facts", FACTS)):
-            target = folder / (f"{stem}{Path(source).suffix}" if word == "structure" else f"{stem}-{source}")
+        words = {"structure": MADE, "crystal": CRYSTAL, "quench": QUENCH, "facts": FACTS}
+        if read_settings(Settings, item.task).bulk:
+            words = {BULK: MADE, "quench": QUENCH}
+        for word, source in words.items():
+            target = folder / (f"{stem}{Path(source).suffix}" if source == MADE else f"{stem}-{source}")
             write_bytes(target, (item.folder / source).read_bytes())
             files[f"{stem}/{word}"] = target
+    files[EXCESS] = folder / f"{EXCESS}.json"
+    write_json(files[EXCESS], _excess(run, done))
     keep_only(folder, (path.name for path in files.values()))
     return Structures(files=files)
+
+
+def _excess(run: Run, done: list[Done]) -> dict[str, Any]:
+    """The excess energy of the held cells by the rigid-ion potential, in the second half of the hold, or why not."""
+    from ..analysis.excess_energy import measured, rows
+    from ..dataset.frames import read_frames
+
+    settings = [read_settings(Settings, item.task) for item in done]
+    replicas = sum(each.bulk is None for each in settings)
+    cut = any(item.summary.get("cut", False) for item in done)
+    if (reason := _without_bulk(replicas, run.input.interface.e_excess, cut=cut)) is not None:
+        return {"reason": reason}
+    cells = {
+        item.task.name: (
+            read_frames(item.folder / MADE)[0],
+            json.loads((item.folder / QUENCH).read_text(encoding="utf-8")),
+        )
+        for item in done
+    }
+    found = measured(cells, settings[0].hold_ps / 2)
+    kelvin = {"temperature_K": settings[0].final_temperature_K}
+    of_all = rows("interface.rigid-ions", "the rigid-ion potential", found, kelvin)
+    return found | kelvin | {"rows": [row.as_json() for row in of_all]}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config.interfaces import simulates_bulk
 from ..config.schema import Uncertainty
 from ..errors import InputError, TaskFailed
 from ..files import keep_only, write_bytes, write_json
@@ -110,7 +111,9 @@ def expect(run: Run) -> tuple[list[Task], Trajectories]:
 
     section = run.input.md
     if section.structures in ("glass", "interface"):
-        cells = run.take(section.structures, Structures).facts.get("symbols", {})
+        facts = run.take(section.structures, Structures).facts
+        left_out = () if simulates_bulk(run.input) else facts.get("bulk", ())
+        cells = {name: symbols for name, symbols in facts.get("symbols", {}).items() if name not in left_out}
     else:
         cells = {str(k): list(f.symbols) for k, f in enumerate(read_frames(run.source / section.structures))}
     tasks, sizes, chosen = [], {}, {}
@@ -128,7 +131,9 @@ def expect(run: Run) -> tuple[list[Task], Trajectories]:
 def _structure_files(run: Run) -> list[Path]:
     section = run.input.md
     if section.structures in ("glass", "interface"):
-        return list(run.take(section.structures, Structures).each("structure").values())
+        made = run.take(section.structures, Structures)
+        words = ("structure", "bulk") if simulates_bulk(run.input) else ("structure",)
+        return [path for word in words for path in made.each(word).values()]
     return [run.source / section.structures]
 
 

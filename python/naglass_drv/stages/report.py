@@ -25,7 +25,7 @@ from .committee import MEAN
 
 name = "report"
 #: Raised when the same settings and files give another result.
-revision = 6
+revision = 7
 
 _SHOWN = {
     "glass": Structures,
@@ -163,6 +163,8 @@ def _sources(run: Run) -> dict[str, Path]:
     for word in ("facts", "structure"):
         for item, path in run.take("interface", Structures).each(word).items():
             found[f"interface/{item}/{word}"] = path
+    if (excess := run.take("interface", Structures).files.get("excess")) is not None:
+        found["interface/excess"] = excess
     sets = run.take("reference", Labels).files
     found |= {f"reference/{role}": path for role, path in sets.items() if role.rpartition("/")[2] in _LABELS}
     found |= {f"screen/{role}": path for role, path in run.take("screen", Screening).files.items()}

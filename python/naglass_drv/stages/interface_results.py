@@ -1,0 +1,128 @@
+"""What is written of a cell of stage `interface`: its end, the energy that it has there, its stress and its checks."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..chemistry import ions as chemistry
+from ..files import write_json
+from .base import Job
+from .interface_start import FACTS, FINAL, START, Settings, build
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+MADE, QUENCH = "interface.extxyz", "quench.json"
+# Å: farther from the slab's planes than this, the glass is its interior
+_INTERIOR_A = 5.0
+# of the second half of the hold
+_MOST_STRESSES = 50
+
+
+def write_results(job: Job, settings: Settings, held_from: int) -> dict[str, Any]:
+    """Write the cell and the table of its making, and of an interface what it is; returns the last.
+
+    It is held from a step on.
+    """
+    from ..dataset.frames import read_frames, write_frames
+    from ..engines.lammps import segments
+    from ..engines.lammps.dump import read_snapshots
+
+    (atoms,) = read_frames(job.folder / START)
+    (snapshot,) = read_snapshots([job.folder / FINAL])
+    atoms.set_cell(snapshot.cell)
+    atoms.positions = snapshot.positions()
+    atoms.wrap()
+    atoms.info = {
+        "name": job.task.name,
+        "group": f"{atoms.get_chemical_formula()}-{settings.seed}",
+        "history": settings.history,
+    }
+    write_frames(job.folder / MADE, [atoms])
+    series = segments.thermo_series(segments.thermo(job.folder), len(atoms), settings.timestep_ps)
+    write_json(job.folder / QUENCH, series)
+    found: dict[str, Any] = {}
+    if settings.bulk is None:
+        found = _of_interface(job, settings, atoms, held_from)
+    (job.folder / FINAL).unlink()
+    return found | {"atoms": len(atoms), "crystal_atoms": int(atoms.arrays["phase"].sum())}
+
+
+def _of_interface(job: Job, settings: Settings, atoms: "Atoms", held_from: int) -> dict[str, Any]:
+    """The facts of an interface, which are also written."""
+    facts = json.loads((job.folder / FACTS).read_text(encoding="utf-8"))
+    facts |= {
+        "stress_GPa": _interior_stress(job.folder, atoms, facts["crystal_A"], held_from, settings.final_temperature_K),
+        "exchanged": _exchanged(job, settings, atoms),
+        "checks": checked(atoms),
+    }
+    write_json(job.folder / FACTS, facts)
+    return facts
+
+
+def _middle(atoms: "Atoms") -> float:
+    """Height (Å) of the middle of the slab, that of its atoms."""
+    import numpy as np
+
+    height = atoms.cell.array[2, 2]
+    turn = np.exp(2j * np.pi * atoms.positions[atoms.arrays["phase"] == 1, 2] / height)
+    return float(height * np.angle(turn.mean()) / (2 * np.pi))
+
+
+def _interior_stress(
+    folder: Path, atoms: "Atoms", crystal_A: float, first: int, temperature_K: float
+) -> dict[str, Any] | None:
+    """σ_xx, σ_yy and σ_zz (GPa, tension positive) with errors in time of the glass beyond 5 Å of the slab, in the
+    second half of what follows a step; None where the glass is thinner."""
+    import numpy as np
+
+    from ..core import average
+    from ..engines.lammps import segments
+    from ..interface.stress import layer_stress
+
+    margin = crystal_A / 2 + _INTERIOR_A
+    if atoms.cell.array[2, 2] <= 2 * margin:
+        return None
+    labels = atoms.arrays["ion"].tolist()
+    ions = chemistry.ions_of(labels)
+    kinds = np.array([[ion.label for ion in ions].index(label) for label in labels])
+    held = [snapshot for snapshot in segments.snapshots(folder) if snapshot.step >= first]
+    held = held[len(held) // 2 :]
+    series = []
+    for snapshot in held[:: -(-len(held) // _MOST_STRESSES) or 1]:
+        frame = atoms.copy()
+        frame.set_cell(snapshot.cell)
+        frame.positions = snapshot.positions()
+        middle, height = _middle(frame), frame.cell.array[2, 2]
+        series.append(layer_stress(frame, ions, kinds, middle + margin, middle + height - margin, temperature_K))
+    if len(series) < 2:
+        return None
+    means = [average(column) for column in np.array(series).T]
+    named = zip(("xx", "yy", "zz"), means, strict=True)
+    return {name: {"value": float(mean.mean), "err": float(mean.err)} for name, mean in named}
+
+
+def checked(atoms: "Atoms") -> dict[str, Any]:
+    """The checks of `interface.inspection` of the cell that was made."""
+    from ..interface.crystal import mean_charges, reduced
+    from ..interface.inspection import inspect
+    from ..interface.joining import PHASE, Interface
+    from ..interface.slabs import counts_of
+
+    together = atoms.copy()
+    height, middle = atoms.cell.array[2, 2], _middle(atoms)
+    # the slab in one piece, for its dipole
+    together.positions[:, 2] = (atoms.positions[:, 2] - middle + height / 2) % height + middle - height / 2
+    crystal, glass = (atoms[atoms.arrays[PHASE] == side] for side in (1, 0))
+    formulas = reduced(counts_of(crystal)), reduced(counts_of(glass))
+    charges = [mean_charges(chemistry.ions_of(part.arrays["ion"].tolist())) for part in (crystal, glass)]
+    return inspect(Interface(together, formulas[0], formulas[1], charges[0], charges[1], {})).facts()
+
+
+def _exchanged(job: Job, settings: Settings, atoms: "Atoms") -> dict[str, Any]:
+    """What slab and glass have exchanged since the cell was built, by element and per area."""
+    from ..interface.transfer import transferred
+
+    made, _ = build(job.task.inputs["crystal"], job.task.inputs.get("glass"), settings)
+    return asdict(transferred(made, atoms))

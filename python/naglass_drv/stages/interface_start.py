@@ -1,0 +1,180 @@
+"""How the cells of stage `interface` begin: their settings, structures, potential, and the variables of the script."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..chemistry import ions as chemistry
+from ..chemistry import potentials
+from ..files import link_files, write_bytes, write_json
+from ..glass import protocols
+from .base import Job
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..interface.crystal import Crystal
+    from ..interface.joining import Interface as Made
+    from ..interface.slabs import Slab
+    from ..interface.terminations import Termination
+
+FINAL, START, CRYSTAL, FACTS = "final.dump", "start.extxyz", "crystal.extxyz", "facts.json"
+#: Kinds of bulk cells.
+OF_GLASS, OF_CRYSTAL = "glass", "crystal"
+_RELEASE_PS = 0.5
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides an interface: the slab, the composition of the glass, and how that is made.
+
+    With `bulk`, the cell is one of glass or crystal alone, for an interface of the same settings.
+    """
+
+    hkl: tuple[int, int, int]
+    termination: int | str
+    route: str
+    crystal_A: float
+    glass_A: float
+    lateral_A: float
+    gap_A: float
+    release_K: float
+    composition: Mapping[str, int]
+    density_g_cm3: float
+    seed: int
+    melt_temperature_K: float
+    melt_ps: float
+    quench_rate_K_per_ps: float
+    final_temperature_K: float
+    hold_ps: float
+    timestep_fs: float
+    bulk: str | None = None
+
+    @property
+    def timestep_ps(self) -> float:
+        return self.timestep_fs / 1000.0
+
+    @property
+    def planned_ps(self) -> float:
+        fall = (self.melt_temperature_K - self.final_temperature_K) / self.quench_rate_K_per_ps
+        return protocols.SOFT_PS + self.melt_ps + fall + _RELEASE_PS + self.hold_ps
+
+    @property
+    def history(self) -> str:
+        """The thermal history of the glass in words."""
+        # without commas, which the plain reader of extended XYZ leaves to ASE
+        ends = f"to {self.final_temperature_K:g} K free along z"
+        rate = f"at {self.quench_rate_K_per_ps:g} K/ps"
+        if self.route == "join":
+            return f"annealed at {self.release_K:g} K for {self.melt_ps:g} ps at fixed volume and cooled {rate} {ends}"
+        melted = f"melted at {self.melt_temperature_K:g} K for {self.melt_ps:g} ps and quenched {rate}"
+        return f"{melted} to {self.release_K:g} K at fixed volume and on {ends}"
+
+
+def build(crystal: Path, glass: Path | None, settings: Settings) -> "tuple[Made, Atoms]":
+    """The start of an interface, and the bulk crystal of its slab. Raises InputError where they do not fit."""
+    from ..dataset.frames import read_frames
+    from ..interface.bulks import bulk_crystal
+    from ..interface.joining import join, melt_against
+
+    slab = _slab(crystal, settings)
+    bulk = bulk_crystal(slab, seed=settings.seed)
+    if glass is not None:
+        return join(slab, read_frames(glass)[0], glass_A=settings.glass_A, gap_A=settings.gap_A), bulk
+    made = melt_against(
+        slab, settings.composition, settings.density_g_cm3, glass_A=settings.glass_A, seed=settings.seed
+    )
+    return made, bulk
+
+
+def build_bulk(crystal: Path, glass: Path | None, settings: Settings) -> "Atoms":
+    """The start of a cell of crystal or glass alone. Raises InputError for a glass that has none."""
+    from ..dataset.frames import read_frames
+    from ..interface import bulks, slabs
+
+    if settings.bulk == OF_CRYSTAL:
+        return bulks.bulk_crystal(_slab(crystal, settings), seed=settings.seed)
+    given, cut = _cut(crystal, settings)
+    lateral = slabs.lateral_cell(given, cut, thickness_A=settings.crystal_A, lateral_A=settings.lateral_A)
+    if glass is not None:
+        return bulks.bulk_glass(lateral, read_frames(glass)[0], glass_A=settings.glass_A)
+    return bulks.bulk_melt(
+        lateral, settings.composition, settings.density_g_cm3, glass_A=settings.glass_A, seed=settings.seed
+    )
+
+
+def _cut(crystal: Path, settings: Settings) -> "tuple[Crystal, Termination]":
+    from ..interface.crystal import read_crystal
+    from ..interface.slabs import named
+
+    given = read_crystal(crystal)
+    return given, named(given, settings.hkl, settings.termination)
+
+
+def _slab(crystal: Path, settings: Settings) -> "Slab":
+    from ..interface import slabs
+
+    given, cut = _cut(crystal, settings)
+    return slabs.slab(given, cut, thickness_A=settings.crystal_A, lateral_A=settings.lateral_A, seed=settings.seed)
+
+
+def prepare(job: Job, settings: Settings, *, resumed: bool) -> None:
+    """Write cell and potential as files, which also work with ``lmp -in melt_on_crystal.lmp``, or take them over."""
+    import numpy as np
+
+    from ..dataset.frames import write_frames
+    from ..engines.lammps.session import write_data
+
+    if resumed and job.previous is not None:
+        own = [] if settings.bulk else [CRYSTAL, FACTS]
+        link_files(job.previous, job.folder, ["start.data", "potential.lmp", START, *own])
+        return
+    crystal, glass = job.task.inputs["crystal"], job.task.inputs.get("glass")
+    if settings.bulk:
+        atoms = build_bulk(crystal, glass, settings)
+    else:
+        made, bulk = build(crystal, glass, settings)
+        atoms = made.atoms
+        write_frames(job.folder / CRYSTAL, [bulk])
+        write_json(job.folder / FACTS, made.facts)
+    ions = chemistry.ions_of(atoms.arrays["ion"].tolist())
+    labels = [ion.label for ion in ions]
+    types = np.array([labels.index(label) + 1 for label in atoms.arrays["ion"]])
+    charges = np.array(potentials.charges(ions))
+    write_data(job.folder / "start.data", atoms, types, charges[types - 1])
+    write_bytes(job.folder / "potential.lmp", ("\n".join(potentials.commands(ions)) + "\n").encode())
+    write_frames(job.folder / START, [atoms])
+
+
+def variables(folder: Path, settings: Settings) -> dict[str, object]:
+    """Values from the input for the index variables of the script; a glass that is joined is annealed, not melted, and
+    a crystal alone begins with its release."""
+    from ..dataset.frames import read_frames
+    from ..interface.joining import PHASE
+
+    melted = settings.route == "melt" and settings.bulk != OF_CRYSTAL
+    before_ps = 0.0 if settings.bulk == OF_CRYSTAL else 1.0
+    (start,) = read_frames(folder / START)
+    return {
+        "data": folder / "start.data",
+        "potential": folder / "potential.lmp",
+        "final": folder / FINAL,
+        "crystal": int(start.arrays[PHASE].sum()),
+        "melt_K": settings.melt_temperature_K if melted else settings.release_K,
+        "release_K": settings.release_K,
+        "final_K": settings.final_temperature_K,
+        "soft_ps": before_ps * protocols.SOFT_PS,
+        "melt_ps": before_ps * settings.melt_ps,
+        "release_ps": _RELEASE_PS,
+        "hold_ps": settings.hold_ps,
+        "rate_K_per_ps": settings.quench_rate_K_per_ps,
+        "timestep_ps": settings.timestep_ps,
+        "seed": settings.seed,
+    }
+
+
+def atoms_of(folder: Path) -> int:
+    """How many atoms the cell has."""
+    with open(folder / START, encoding="utf-8") as file:
+        return int(file.readline())
