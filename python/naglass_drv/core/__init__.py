@@ -27,6 +27,7 @@ from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHisto
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
 from .hop_events import Hops, read_hops
 from .hops import HopDetector, detect_hops
+from .layer_current import LayerTransport, layer_transport
 from .layer_sums import ProfileColumn
 from .linkage import FORBIDDEN_CONTACTS, ArtifactFlags, Linkage, Sharing, artifact_flags, in_contact, linkage
 from .pairs import PairFunctions, rdf
@@ -83,6 +84,7 @@ __all__ = [
     "HavenRatio",
     "HopDetector",
     "Hops",
+    "LayerTransport",
     "LengthHistograms",
     "LinkClusters",
     "Linkage",
@@ -136,6 +138,7 @@ __all__ = [
     "haven_ratio",
     "in_contact",
     "lanterns",
+    "layer_transport",
     "linkage",
     "moment_autocorrelation",
     "msd",
