@@ -16,7 +16,7 @@ from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "analysis"
 #: Raised when the same settings and files give another result.
-revision = 8
+revision = 9
 
 GLASS, TRAJECTORY, LABELS = "glass", "trajectory", "labels"
 HOPS, ROWS, CRYSTAL = "hops", "quantities", "crystal"
@@ -175,8 +175,11 @@ def collect(run: Run, done: list[Done]) -> Measurements:
 
 
 def _lines(run: Run, done: list[Done], folder: Path) -> dict[str, Path]:
-    """The Arrhenius lines of every structure, written as JSON and as rows, and the mean energies over the glasses."""
+    """The Arrhenius lines of every structure, and of its layers beside a crystal, written as JSON and as rows, and the
+    mean energies over the glasses.
+    """
     from ..analysis import temperatures
+    from ..analysis.layer_temperatures import layer_temperatures
 
     structures: dict[str, dict[str, Any]] = {}
     summaries = {made.name: made.summary for made in run.take("md", Trajectories).tasks}
@@ -187,12 +190,13 @@ def _lines(run: Run, done: list[Done], folder: Path) -> dict[str, Path]:
             structures.setdefault(structure, {})[item.task.name] = numbers
     written, fitted = {}, []
     for structure, runs in structures.items():
-        if (lines := temperatures.temperatures(structure, runs, _quench_rate(run))) is not None:
-            name = f"{structure}-{ARRHENIUS}"
+        whole = temperatures.temperatures(structure, runs, _quench_rate(run))
+        fitted += [whole] if whole is not None else []
+        for lines in ([whole] if whole is not None else []) + list(layer_temperatures(structure, runs)):
+            name = f"{lines['structure']}-{ARRHENIUS}"
             written[f"{name}/{ARRHENIUS}"] = folder / f"{name}.json"
             write_json(written[f"{name}/{ARRHENIUS}"], lines)
             written |= _rows(folder, name, temperatures.rows(lines))
-            fitted.append(lines)
     return written | _rows(folder, f"{temperatures.REPLICAS}-{ARRHENIUS}", temperatures.mean_rows(fitted))
 
 
