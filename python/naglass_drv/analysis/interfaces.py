@@ -16,6 +16,7 @@ from .interface_surfaces import AboutSurfaces, Curves, Numbers, finite, surfaces
 from .joining import joining, surroundings
 from .layer_values import layer_values
 from .measure import evenly
+from .redox import Readout, by_moment, how_told
 
 _LEAST_INTERIOR_A = 5.0
 # environments reach the second shell of cations in phosphates
@@ -28,15 +29,23 @@ _E_EXCESS = (
 
 
 def interface(
-    frames: Sequence[Atoms], crystal: Atoms, wanted: Analysis, *, name: str, replicas: int
+    frames: Sequence[Atoms],
+    crystal: Atoms,
+    wanted: Analysis,
+    *,
+    name: str,
+    replicas: int,
+    readout: Readout | None = None,
 ) -> tuple[Numbers, Curves]:
     """What there is to say of a `crystal`, given as its bulk in the same orientation, against a glass.
 
     `name` is that of the trajectory. `frames` have ``info["time_ps"]``, evenly spaced, and ``info["step"]``. Surfaces
     are those of the similarity to the crystal (`core.crystal_similarity`), by `core.gibbs_surfaces`; frames that have
-    none are left out, and where these are more than half, the numbers say why and nothing more. Keys carry their units.
+    none are left out, and where these are more than half, the numbers say why and nothing more. `readout` is what is
+    known of the moments that the frames have. Keys carry their units.
     """
-    numbers: Numbers = {"replicas": replicas, "e_excess": _e_excess(replicas)}
+    told = how_told(frames, readout)
+    numbers: Numbers = {"replicas": replicas, "e_excess": _e_excess(replicas), "metal_states": told}
     try:
         reference = _reference(crystal, frames[0])
     except InputError as error:
@@ -46,7 +55,7 @@ def interface(
     seen, without = AboutSurfaces(core.surfaces.along(frames[0], 2).height), ""
     for frame in looked_at:
         try:
-            values = layer_values(frame, cutoffs, reference=reference)
+            values = layer_values(frame, cutoffs, reference=reference, of_moment=by_moment(told))
             seen.add(frame, values, values["similarity"])
         except InputError as error:
             without = without or f"no two surfaces at {frame.info['time_ps']:g} ps: {error}"

@@ -15,7 +15,9 @@ _PANELS = (
     ("coordination of metals by O", ("CN_",), ""),
     ("n of Qⁿ", ("n_",), ""),
     ("share with V=O", ("vanadyl_",), ""),
+    ("oxidation state by moment", ("redox_",), ""),
     ("oxidation state by bond valence", ("state_",), ""),
+    ("|moment|", ("moment_",), "µB"),
     ("rings through a center", ("rings_",), ""),
     ("share of oxygens", ("O_",), ""),
 )
@@ -24,9 +26,10 @@ _COLUMNS = 3
 _PREFIX = {FLAT: "profile", INSTANTANEOUS: INSTANTANEOUS}
 
 
-def profiles(curves: Mapping[str, np.ndarray], used: str = FLAT) -> bytes:
+def profiles(curves: Mapping[str, np.ndarray], used: str = FLAT, moment: str = "moment") -> bytes:
     """Small multiples of what `analysis.interfaces` found about the dividing surfaces (dashed): against the kind that
-    is `used`, with error bands, and dotted against the other, where it is there.
+    is `used`, with error bands, and dotted against the other, where it is there. `moment` is the word for what the
+    model predicts.
     """
     kinds = [_PREFIX[used], *(prefix for kind, prefix in _PREFIX.items() if kind != used)]
     names = [name.removeprefix("profile/") for name in curves if name.startswith("profile/")]
@@ -48,7 +51,8 @@ def profiles(curves: Mapping[str, np.ndarray], used: str = FLAT) -> bytes:
                 if (other := curves.get(f"{kinds[1]}/{name}")) is not None:
                     axis.plot(distance, other, color=shade[label], linewidth=0.8, linestyle=":")
             axis.axvline(0.0, color=GUIDE, linestyle="--", linewidth=0.8)
-            axis.set_title(f"{title} ({unit})" if unit else title)
+            named = title.replace("moment", moment)
+            axis.set_title(f"{named} ({unit})" if unit else named)
             if len(own) > 1:
                 axis.legend(loc="best", ncols=2)
         for axis in axes[len(panels) :]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.interface_surfaces import FLAT, INSTANTANEOUS
+from ..analysis.redox import moment_word
 from ..dataset.frames import read_frames
 from ..products import Quantity
 from ..wording import digits
@@ -13,7 +14,8 @@ from . import figures_interface
 from .interface_layers import layer_transport, mobility
 from .interfaces import side_view
 from .material import Material
-from .measured import all_measured, quantities
+from .measured import all_measured, quantities, same
+from .moments import states_told
 from .numbers import Figure, Notice, Section, Table, quantity, side_by_side, span
 
 _SURFACES = {
@@ -54,24 +56,20 @@ def interface(material: Material) -> Section | None:
         for name in seen:
             curves, used = material.arrays(f"analysis/{name}/curves"), seen[name].get("surface", {}).get("used", FLAT)
             both = _KINDS[used] if any(key.startswith(f"{INSTANTANEOUS}/") for key in curves) else ""
-            svg = figures_interface.profiles(curves, used)
+            told = seen[name].get("metal_states", {}).values()
+            moment = next((moment_word(how["moments"]) for how in told), "moment")
+            svg = figures_interface.profiles(curves, used, moment)
             section.add(Figure(f"interface-{name}", svg, f"{name}. {_CAPTION}{both}"))
-        section.add(*_same({name: _which(numbers.get("surface")) for name, numbers in seen.items()}))
-        section.add(*_same({name: _incomplete(numbers) for name, numbers in seen.items()}))
-        section.add(*_same({name: _growth(numbers) for name, numbers in seen.items()}))
-        section.add(*_same({name: _no_excess(numbers.get("excess", {})) for name, numbers in seen.items()}))
-        section.add(*_same({name: _joined(numbers["joining"]) for name, numbers in seen.items()}))
+        section.add(*same({name: states_told(numbers.get("metal_states", {})) for name, numbers in seen.items()}))
+        section.add(*same({name: _which(numbers.get("surface")) for name, numbers in seen.items()}))
+        section.add(*same({name: _incomplete(numbers) for name, numbers in seen.items()}))
+        section.add(*same({name: _growth(numbers) for name, numbers in seen.items()}))
+        section.add(*same({name: _no_excess(numbers.get("excess", {})) for name, numbers in seen.items()}))
+        section.add(*same({name: _joined(numbers["joining"]) for name, numbers in seen.items()}))
         section.add(*layer_transport(seen, rows), *mobility(seen, rows))
-        section.add(*_same({name: _exchange(numbers.get("exchange")) for name, numbers in seen.items()}))
-    section.add(*_same({name: f"{numbers['e_excess']}." for name, numbers in known.items()}))
+        section.add(*same({name: _exchange(numbers.get("exchange")) for name, numbers in seen.items()}))
+    section.add(*same({name: f"{numbers['e_excess']}." for name, numbers in known.items()}))
     return section
-
-
-def _same(told: Mapping[str, str]) -> Iterator[Notice]:
-    """One note for all that the same is to be said of; nothing where nothing is."""
-    for text in dict.fromkeys(told.values()):
-        if text:
-            yield Notice("note", text, ", ".join(name for name, own in told.items() if own == text))
 
 
 def _which(found: Mapping[str, Any] | None) -> str:

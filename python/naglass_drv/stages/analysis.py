@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..chemistry.level import moments_by
 from ..config.schema import Analysis
 from ..errors import InputError
-from ..files import keep_only, publish, write_json
-from ..products import Labels, Measurements, Quantity, Structures, Trajectories
+from ..files import keep_only, publish, read_bounded, write_json
+from ..products import Labels, Measurements, Model, Quantity, Structures, Trajectories
 from . import efforts
 from .base import Done, Job, Run, Task, dumped, read_settings
 
@@ -22,6 +23,7 @@ GLASS, TRAJECTORY, LABELS = "glass", "trajectory", "labels"
 HOPS, ROWS, CRYSTAL = "hops", "quantities", "crystal"
 ARRHENIUS = "arrhenius"
 _K_PER_S = 1e12
+_LARGEST_SUMMARY = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Settings:
     """What to measure, and on what: the replicas of a glass, a trajectory (`stable` or not), or a set of labels.
 
     `quench_rate_K_per_s` is that of the glass in a trajectory, on which its diffusion coefficient depends. `interfaces`
-    is how many replicas there are of the interface of a trajectory.
+    is how many replicas there are of the interface of a trajectory. `readout` tells per metal why the model's moments
+    do not tell its states apart, empty where they do, or None where nothing is known; `moments` what these are.
     """
 
     kind: str
@@ -37,6 +40,8 @@ class Settings:
     stable: bool = False
     quench_rate_K_per_s: float | None = None
     interfaces: int = 0
+    readout: Mapping[str, str] | None = None
+    moments: str = ""
 
 
 def files(task_name: str) -> tuple[str, str, str]:
@@ -60,10 +65,11 @@ def plan(run: Run) -> list[Task]:
     crystals = {}
     if run.input.md is not None and run.input.md.structures == "interface":
         crystals = run.take("interface", Structures).each(CRYSTAL)
+    told = _readout(run)
     for made in trajectories.tasks:
         # a run that fell apart immediately left nothing to measure; the report says so
         if made.summary["frames"] and made.summary["reached_ps"] >= section.skip_ps:
-            settings = Settings(TRAJECTORY, section, made.summary["stable"], _quench_rate(run), len(crystals))
+            settings = Settings(TRAJECTORY, section, made.summary["stable"], _quench_rate(run), len(crystals), *told)
             own = dumped(settings)
             roles = {word: f"{made.name}/{word}" for word in ("trajectory", HOPS)}
             inputs = {word: trajectories.files[role] for word, role in roles.items() if role in trajectories.files}
@@ -95,6 +101,36 @@ def _quench_rate(run: Run) -> float | None:
     return _K_PER_S * run.input.glass.quench_rate_K_per_ps
 
 
+def _readout(run: Run) -> tuple[dict[str, str] | None, str]:
+    """Of the moments of the model that ran the trajectories, `Settings.readout` and `Settings.moments`: from the
+    model's summary, or from what `fit-spin` or a run wrote beside an archive.
+    """
+    from ..analysis.redox import told_apart
+
+    section = run.input.md
+    if section is None:
+        return None, ""
+    if section.model == "train":
+        summary = run.take("train", Model).files.get("summary")
+        known = [] if summary is None else [summary]
+    else:
+        archive = run.source / section.model
+        known = [path for path in (archive.with_suffix(".spin.json"), archive.with_suffix(".json")) if path.is_file()]
+    for path in known:
+        try:
+            content = json.loads(read_bounded(path, _LARGEST_SUMMARY))
+        except ValueError:
+            continue
+        # what fit-spin writes, and the summary of a training
+        for key, part in (("errors", "held out"), ("moments", "test")):
+            found = content.get(key) if isinstance(content, dict) else None
+            errors = found.get("errors_muB", found) if isinstance(found, dict) else None
+            if isinstance(errors, dict) and part in errors:
+                by = content.get("moments_by") or moments_by([str(content.get("level", ""))], "|moments|")
+                return told_apart(errors[part]), str(by)
+    return None, ""
+
+
 def _atoms(run: Run) -> int:
     system = run.input.system
     return system.formula_units * sum(system.composition.values())
@@ -110,6 +146,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..analysis.interfaces import interface
     from ..analysis.measure import after, measure
     from ..analysis.quantities import labeled, quantities
+    from ..analysis.redox import Readout
     from ..dataset.frames import read_frames
 
     beside = (HOPS, CRYSTAL)
@@ -124,6 +161,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
         write_json(job.folder / rows_name, [row.as_json() for row in labeled(job.task.name, numbers)])
         return {"frames": len(frames)}
     hops = job.task.inputs.get(HOPS)
+    readout = None if settings.readout is None else Readout(settings.readout, settings.moments)
     numbers, curves = measure(
         frames,
         wanted,
@@ -131,13 +169,14 @@ def run(job: Job) -> Mapping[str, Any] | None:
         stable=settings.stable,
         progress=lambda done, note: job.progress(done, 1.0, "", note),
         on_the_fly=hops,
+        readout=readout,
     )
     numbers["interface"] = None
     if CRYSTAL in job.task.inputs:
         (crystal,) = read_frames(job.task.inputs[CRYSTAL])
         kept = after(frames, wanted.skip_ps)
         numbers["interface"], profiles = interface(
-            kept, crystal, wanted, name=job.task.name, replicas=settings.interfaces
+            kept, crystal, wanted, name=job.task.name, replicas=settings.interfaces, readout=readout
         )
         curves |= profiles
     write_json(job.folder / json_name, numbers)
