@@ -155,7 +155,8 @@ def regime(blocks: Blocks, alone: Total, min_msd: float, together: Sequence[Tota
         return Regime(None, math.nan, math.nan, None, f"too short for an error: {blocks.samples + 1} frames")
     last = max(known)
     if (msd[: blocks.double[last] + 1] <= 0).any():
-        return Regime(None, 0.0, 0.0, last, "the ions do not move at all")
+        nothing = "no displacement is seen beyond rattling" if msd.any() else "the ions do not move at all"
+        return Regime(None, 0.0, 0.0, last, nothing)
     usual = {k: _over_an_octave(blocks.lags, known, k) for k in known}
     late = usual[last][0]
     off = [k for k, exponents in usual.items() if any(each.outside(_OFF_LATER) for each in exponents)]
