@@ -19,6 +19,7 @@ FLAT, INSTANTANEOUS = "flat", "instantaneous"
 # a new cell relaxes for as long, which moves its surfaces, too
 _RELAXING_PS = 20.0
 _BIN_A = 1.0
+_LEAST_VOLUME = 0.2
 # from 10 to 90 % of a Gaussian, in standard deviations
 _GAUSSIAN_10_90 = 2.5631
 
@@ -107,7 +108,10 @@ def surfaces(seen: AboutSurfaces) -> tuple[Numbers, Curves, Followed]:
     reasons = ["the surfaces move"] if moves else []
     if broadening > rough["intrinsic_10_90_A"]:
         reasons.append("their roughness broadens the flat profile by more than its intrinsic width")
-    used, why = (INSTANTANEOUS, " and ".join(reasons)) if reasons else (FLAT, "they neither move nor are they rough")
+    still = (
+        "they neither move nor are" if "u_m_per_s" in numbers else "whether they move is not known, and they are not"
+    )
+    used, why = (INSTANTANEOUS, " and ".join(reasons)) if reasons else (FLAT, f"{still} rougher than they are wide")
     numbers["surface"] = {
         "used": used,
         "why": why,
@@ -123,8 +127,13 @@ def surfaces(seen: AboutSurfaces) -> tuple[Numbers, Curves, Followed]:
 
 def _curves(kind: str, profile: core.Profile) -> Curves:
     found = {"distance_A": profile.distance}
+    volume = next(each.denominator for name, each in profile.columns.items() if name.startswith("density_")).mean(
+        (0, 1)
+    )
+    # the middles of the phases are at several distances from a rough surface: what few lines reach tells nothing
+    told = volume > _LEAST_VOLUME * volume.max()
     for label, column in profile.columns.items():
-        found |= {f"{kind}/{label}": column.value, f"{kind}_err/{label}": column.err}
+        found |= {f"{kind}/{label}": np.where(told, column.value, np.nan), f"{kind}_err/{label}": column.err}
     return found
 
 

@@ -141,7 +141,7 @@ def _too_early(
     `min_msd` as they would at the pace of the longest lag.
     """
     reason = found.reason or ""
-    if found.last is None:
+    if found.last is None or found.exponent > 1.0 + 2 * found.exponent_err:
         return reason, None
     msd, time = blocks.curve(alone), blocks.found.time
     if not msd[found.last] > 0:
