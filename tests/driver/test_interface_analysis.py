@@ -15,9 +15,10 @@ from naglass_drv.interface.crystal import read_crystal
 from naglass_drv.interface.joining import melt_against
 from naglass_drv.interface.slabs import chosen, listed, slab
 from naglass_drv.report.figures_interface import profiles
-from naglass_drv.report.interface import _no_excess, _same
+from naglass_drv.report.interface import _no_excess
 from naglass_drv.report.interface import interface as shown
 from naglass_drv.report.material import Material
+from naglass_drv.report.measured import same
 from naglass_drv.report.numbers import Figure, Notice
 from naglass_drv.stages.interface_results import checked
 
@@ -158,7 +159,7 @@ def test_why_there_is_no_excess_is_said():
 
 
 def test_what_is_said_of_several_is_said_once():
-    notes = list(_same({"i0-300K": "too short.", "i1-300K": "too short.", "i0-600K": "grows.", "i1-600K": ""}))
+    notes = list(same({"i0-300K": "too short.", "i1-300K": "too short.", "i0-600K": "grows.", "i1-600K": ""}))
     assert [(note.head, note.text) for note in notes] == [("i0-300K, i1-300K", "too short."), ("i0-600K", "grows.")]
 
 

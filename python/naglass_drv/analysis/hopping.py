@@ -1,14 +1,14 @@
 """Hops of the mobile ions along a trajectory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 
-from ..chemistry.formers import METAL_O_CUTOFF_A
 from ..chemistry.ions import TRANSITION_METALS
+from .redox import metal_states
 
 # samples in half a window, here and in the fix that runs with the MD
 WINDOW = 10
@@ -47,15 +47,16 @@ def hopping(
     threshold_A2: float,
     return_ps: float,
     on_the_fly: Path | None = None,
+    of_moment: Collection[str] = (),
 ) -> Hopping | None:
     """Hops of `ion`; half a window is `window_ps`, and returns happen within `return_ps`.
 
     None for a trajectory shorter than two windows.
 
     Frames carry ``info["time_ps"]``, evenly spaced, and ``info["step"]``. The cage of an ion are the oxygens around it;
-    a hop has changed it when less than half of them are common. The column `hop_metal_state` is the oxidation state, by
-    bond valence (`cutoffs` in Å per pair "V-O"), of the transition metal nearest to the hop, 0 where there is none.
-    `on_the_fly` is a file of ``fix naglass/hops``.
+    a hop has changed it when less than half of them are common. The column `hop_metal_state` is the oxidation state of
+    the transition metal nearest to the hop, 0 where there is none: by its moment for metals in `of_moment`, else by
+    bond valence (`cutoffs` in Å per pair "V-O"). `on_the_fly` is a file of ``fix naglass/hops``.
     """
     from .. import core
 
@@ -96,28 +97,21 @@ def hopping(
             "hop_returned": hops.returned,
             "hop_cage_overlap": hops.overlap,
             "hop_nearest_metal": hops.nearest,
-            "hop_metal_state": _metal_states(hops, sampled, steps, cutoffs),
+            "hop_metal_state": _metal_states(hops, sampled, steps, cutoffs, of_moment),
         },
     )
 
 
-def metal_states(atoms: Atoms, metal: str, cutoffs: Mapping[str, float]) -> np.ndarray:
-    """(N,) oxidation state of each atom of a metal by bond valence, 0 where there is none, and for other atoms."""
-    from .. import core
-
-    bond = {(metal, "O"): cutoffs.get(f"{metal}-O", METAL_O_CUTOFF_A)}
-    found = core.fingerprint(atoms, bond, center=metal)
-    return found.per_atom(found.classes.get("valence", np.zeros(len(found.centers), dtype=int)))
-
-
-def _metal_states(hops, sampled: Sequence[Atoms], steps: Sequence[int], cutoffs: Mapping[str, float]) -> np.ndarray:
+def _metal_states(
+    hops, sampled: Sequence[Atoms], steps: Sequence[int], cutoffs: Mapping[str, float], of_moment: Collection[str]
+) -> np.ndarray:
     """Oxidation state of the metal nearest to each hop, in the frame of the hop."""
     states = np.zeros(len(hops), dtype=int)
     known: dict[tuple[int, str], np.ndarray] = {}
     for k in np.flatnonzero(hops.nearest >= 0):
         frame, metal = steps.index(hops.step[k]), sampled[0].symbols[hops.nearest[k]]
         if (frame, metal) not in known:
-            known[frame, metal] = metal_states(sampled[frame], metal, cutoffs)
+            known[frame, metal] = metal_states(sampled[frame], metal, cutoffs, of_moment)
         states[k] = known[frame, metal][hops.nearest[k]]
     return states
 

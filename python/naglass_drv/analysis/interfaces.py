@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -12,70 +11,58 @@ from ..chemistry.formers import FORMERS, oxygen_cutoff_A
 from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
 from ..config.schema import Analysis
 from ..errors import InputError
-from .crossings import crossings
-from .fronts import BLOCKS, steady_rate
-from .hopping import WINDOW
+from .interface_motion import HALF_INTERFACE_A, motion
+from .interface_surfaces import AboutSurfaces, Curves, Numbers, finite, surfaces
 from .joining import joining, surroundings
 from .layer_values import layer_values
-from .layers import hop_rates, layer_mobility
-from .measure import evenly, relative_to_framework
+from .measure import evenly
+from .redox import Readout, by_moment, how_told
 
-Numbers = dict[str, Any]
-Curves = dict[str, np.ndarray]
-
-#: Layers by distance from the nearer surface: interior of the crystal, interface, interior of the glass.
-LAYERS = ("crystal", "interface", "glass")
-_HALF_INTERFACE_A = 4.0
 _LEAST_INTERIOR_A = 5.0
-# a new cell relaxes for as long, which moves its surfaces, too
-_RELAXING_PS = 20.0
-_BIN_A = 1.0
 # environments reach the second shell of cations in phosphates
 _REACH_A = 4.0
 _PROFILED = 100
-_LAGS_PS = (1.0, 4.0)
-_RESIDENCE_PS = 5.0
 
 
-def interface(frames: Sequence[Atoms], crystal: Atoms, wanted: Analysis, *, name: str) -> tuple[Numbers, Curves]:
+def interface(
+    frames: Sequence[Atoms], crystal: Atoms, wanted: Analysis, *, name: str, readout: Readout | None = None
+) -> tuple[Numbers, Curves]:
     """What there is to say of a `crystal`, given as its bulk in the same orientation, against a glass.
 
     `name` is that of the trajectory. `frames` have ``info["time_ps"]``, evenly spaced, and ``info["step"]``. Surfaces
     are those of the similarity to the crystal (`core.crystal_similarity`), by `core.gibbs_surfaces`; frames that have
-    none are left out, and where these are more than half, the numbers say why and nothing more. Keys carry their units.
+    none are left out, and where these are more than half, the numbers say why and nothing more. `readout` is what is
+    known of the moments that the frames have. Keys carry their units.
     """
+    told = how_told(frames, readout)
+    numbers: Numbers = {"metal_states": told}
     try:
         reference = _reference(crystal, frames[0])
     except InputError as error:
         return {"reason": str(error)}, {}
     looked_at = evenly(frames, _PROFILED)
     cutoffs = {f"{s}-O": oxygen_cutoff_A(s) for s in dict.fromkeys(frames[0].symbols) if s != "O"} | wanted.cutoffs_A
-    profiler, order, shown, without = core.Profiler(width=_BIN_A), [], [], ""
+    seen, without = AboutSurfaces(core.surfaces.along(frames[0], 2).height), ""
     for frame in looked_at:
         try:
-            values = layer_values(frame, cutoffs, reference=reference)
-            profiler.add(frame, values, order=values["similarity"])
+            values = layer_values(frame, cutoffs, reference=reference, of_moment=by_moment(told))
+            seen.add(frame, values, values["similarity"])
         except InputError as error:
             without = without or f"no two surfaces at {frame.info['time_ps']:g} ps: {error}"
-            continue
-        order.append(values["similarity"])
-        shown.append(frame)
-    numbers: Numbers = {"looked_at": len(looked_at), "without_surfaces": len(looked_at) - len(shown)}
+    shown = seen.frames
+    numbers |= {"looked_at": len(looked_at), "without_surfaces": len(looked_at) - len(shown)}
     if 2 * len(shown) < len(looked_at):
         few = f"{numbers['without_surfaces']} of {len(looked_at)} frames have no two surfaces"
         return numbers | {"reason": f"{few} ({without})"}, {}
-    profile = profiler.result()
-    numbers |= _surfaces(profile, shown)
-    numbers["joining"] = _joining(name, shown, np.array(order), profile, reference.center, cutoffs)
-    curves = {"distance_A": profile.distance}
-    for label, column in profile.columns.items():
-        curves |= {f"profile/{label}": column.value, f"profile_err/{label}": column.err}
-    curves |= {"surface_A": profile.position, "surface_time_ps": np.array([f.info["time_ps"] for f in shown])}
+    found, curves, followed = surfaces(seen)
+    numbers |= found
+    profile = seen.flat()
+    numbers["joining"] = _joining(name, shown, np.array(seen.order), profile, reference.center, cutoffs)
     ion = next((element for element in MOBILE_IONS if element in frames[0].symbols), None)
     if ion is not None:
-        heights = np.array([frame.cell.volume / core.surfaces.along(frame, 2).area for frame in shown])
+        heights = np.array([core.surfaces.along(frame, 2).height for frame in shown])
         numbers["excess"] = _excess(profile, ion, heights)
-        numbers |= _mobile(frames, shown, profile, ion, wanted)
+        numbers |= motion(frames, followed, ion, wanted) if len(frames) > 1 else {}
     return numbers, curves
 
 
@@ -94,34 +81,6 @@ def _reference(crystal: Atoms, frame: Atoms) -> core.Environments:
         raise InputError(f"the glass has no metal or former of the crystal, {', '.join(symbols)}")
     around = [s for s in symbols if s not in MOBILE_IONS]
     return core.environments(crystal, center, around, _REACH_A)
-
-
-def _surfaces(profile: core.Profile, frames: Sequence[Atoms]) -> Numbers:
-    """Thickness of the crystal and width of its surfaces, and how fast each surface moves."""
-    position, width = profile.position, profile.surface_width
-    assert position is not None and width is not None
-    thickness = core.average(position[:, 1] - position[:, 0])
-    widths = core.average(np.nanmean(width, axis=1))
-    found: Numbers = {
-        "frames": profile.samples,
-        "crystal_A": float(thickness.mean),
-        "crystal_A_err": _finite(thickness.err),
-        "width_10_90_A": _finite(widths.mean),
-        "width_10_90_A_err": _finite(widths.err),
-    }
-    time = np.array([frame.info["time_ps"] for frame in frames])
-    if time[-1] - time[0] < _RELAXING_PS:
-        found["no_velocity"] = f"{time[-1] - time[0]:.3g} ps are too short to tell growth from the cell's relaxation"
-        return found
-    # frames without surfaces leave holes
-    even = np.linspace(time[0], time[-1], 1 + round((time[-1] - time[0]) / np.diff(time).min()))
-    growth = np.interp(even, time, (position[:, 1] - position[:, 0]) / 2)
-    if len(even) < BLOCKS:
-        return found | {"no_velocity": f"{len(even)} frames are fewer than the {BLOCKS} that tell its error"}
-    rate = steady_rate(even, growth)
-    # 1 Å/ps is 100 m/s
-    found |= {"u_m_per_s": 100 * rate.rate, "u_m_per_s_err": 100 * rate.err}
-    return found if rate.moves else found | {"u_upper_m_per_s": 100 * rate.upper}
 
 
 def _joining(
@@ -157,7 +116,7 @@ def _excess(profile: core.Profile, ion: str, heights: np.ndarray) -> Numbers:
     assert profile.position is not None
     thickness = profile.position[:, 1] - profile.position[:, 0]
     inside, outside = (float(np.floor(part.min() / 2)) for part in (thickness, heights - thickness))
-    inner = _HALF_INTERFACE_A + 1.0
+    inner = HALF_INTERFACE_A + 1.0
     if min(inside, outside) < inner + _LEAST_INTERIOR_A:
         return {
             "reason": f"the thinner phase has {min(inside, outside):g} Å from its surface to its middle, less "
@@ -173,100 +132,7 @@ def _excess(profile: core.Profile, ion: str, heights: np.ndarray) -> Numbers:
     return {
         "ion": ion,
         "per_nm2": 100 * own.value,
-        "per_nm2_err": _finite(100 * own.err),
+        "per_nm2_err": finite(100 * own.err),
         "relative_to_O_per_nm2": 100 * relative.value,
-        "relative_to_O_per_nm2_err": _finite(100 * relative.err),
+        "relative_to_O_per_nm2_err": finite(100 * relative.err),
     }
-
-
-def _mobile(
-    frames: Sequence[Atoms], shown: Sequence[Atoms], profile: core.Profile, ion: str, wanted: Analysis
-) -> Numbers:
-    """Diffusion and hops by layer, and exchange across the surfaces."""
-    mobile = np.array(frames[0].get_chemical_symbols()) == ion
-    trajectory = relative_to_framework(frames, ion)
-    path, interval = trajectory.positions[:, mobile], trajectory.interval
-    distance, surface = _distances(frames, shown, profile, mobile)
-    layer = np.digitize(distance, [-_HALF_INTERFACE_A, _HALF_INTERFACE_A])
-    counts = [float((layer == k).sum(axis=1).mean()) for k in range(len(LAYERS))]
-    numbers: Numbers = {"layers": list(LAYERS), "half_interface_A": _HALF_INTERFACE_A, "ions_per_layer": counts}
-    span = interval * len(frames)
-    try:
-        if span <= 2 * _LAGS_PS[1]:
-            raise InputError(
-                f"the trajectory of {span:.3g} ps is shorter than twice the longer lag, {_LAGS_PS[1]:g} ps"
-            )
-        found = layer_mobility(path, layer, interval, _LAGS_PS)
-        # 1 Å²/ps is 1e-8 m²/s
-        numbers["D"] = {
-            way: [_value(1e-8 * value, 1e-8 * err) for value, err in zip(values, errs, strict=True)]
-            for way, values, errs in (
-                ("parallel_m2_per_s", found.parallel_passage, found.parallel_passage_err),
-                ("perpendicular_m2_per_s", found.perpendicular, found.perpendicular_err),
-            )
-        } | {"lags_ps": list(_LAGS_PS), "surviving": [_finite(value) for value in found.surviving]}
-    except InputError as error:
-        numbers["D"] = {"reason": str(error)}
-    numbers |= _hops(frames, layer, interval, ion, wanted)
-    try:
-        if span < 3 * _RESIDENCE_PS:
-            raise InputError(
-                f"the trajectory of {span:.3g} ps is shorter than three times the least stay, {_RESIDENCE_PS:g} ps"
-            )
-        area = core.surfaces.along(frames[0], 2).area
-        crossed = crossings(distance, surface, interval, area, least_residence_ps=_RESIDENCE_PS)
-        numbers["exchange"] = _exchange(crossed)
-    except InputError as error:
-        numbers["exchange"] = {"reason": str(error)}
-    return numbers
-
-
-def _hops(frames: Sequence[Atoms], layer: np.ndarray, interval: float, ion: str, wanted: Analysis) -> Numbers:
-    """Hops per ion and time that start in each layer; nothing where the trajectory is too short for any."""
-    stride = max(1, round(wanted.hop_window_ps / WINDOW / interval))
-    sampled = frames[::stride]
-    if len(sampled) < 4 * WINDOW:
-        return {}
-    steps = [int(frame.info["step"]) for frame in sampled]
-    hops = core.detect_hops(sampled, steps=steps, window=WINDOW, threshold=wanted.hop_threshold_A2, mobile=ion)
-    step_ps = stride * interval / (steps[1] - steps[0])
-    rates = hop_rates(hops, steps, layer[::stride], step_ps)
-    return {
-        "hop_rate_per_ps": [_value(rate, err) for rate, err in zip(rates.rate, rates.err, strict=True)],
-        "hops": [int(number) for number in rates.hops],
-    }
-
-
-def _distances(
-    frames: Sequence[Atoms], shown: Sequence[Atoms], profile: core.Profile, mobile: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(frames, M) distance of each ion from the nearer surface, and which one; surfaces between those of `shown`."""
-    assert profile.position is not None
-    known = np.array([frame.info["time_ps"] for frame in shown])
-    time = np.array([frame.info["time_ps"] for frame in frames])
-    ends = np.stack([np.interp(time, known, profile.position[:, side]) for side in (0, 1)], axis=1)
-    pairs = [core.surface_distances(frame, end) for frame, end in zip(frames, ends, strict=True)]
-    distance, surface = (np.array(part)[:, mobile] for part in zip(*pairs, strict=True))
-    return distance, surface
-
-
-def _exchange(found: Any) -> Numbers:
-    # 1/(Å² ps) is 100/(nm² ps)
-    return {
-        "inward_per_nm2_ps": 100 * found.inward.value,
-        "inward_interval": [100 * end for end in found.inward.interval],
-        "inward": found.inward.events,
-        "outward_per_nm2_ps": 100 * found.outward.value,
-        "outward_interval": [100 * end for end in found.outward.interval],
-        "outward": found.outward.events,
-        "balanced": found.balanced,
-        "least_residence_ps": found.least_residence_ps,
-    }
-
-
-def _value(value: float, err: float) -> dict[str, float | None]:
-    return {"value": _finite(value), "err": _finite(err)}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

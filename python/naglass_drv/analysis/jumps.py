@@ -1,6 +1,6 @@
 """Sites of the mobile ion and its jumps between them, along one trajectory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,12 @@ Curves = dict[str, np.ndarray]
 
 def jumps(
     path: Trajectory, frames: Sequence[Atoms], ion: str, cutoffs: Mapping[str, float], temperature_K: float | None,
-    flowing: Sequence[str],
+    flowing: Sequence[str], of_moment: Collection[str] = (),
 ) -> tuple[Numbers, Curves]:  # fmt: skip
     """Sites, jumps, barrier and rates by surroundings, with units in the names, and what figures are drawn from.
 
     `path` are the `frames` relative to the framework; `flowing` says why the network is not at rest: sites that do not
-    stay are none, and then the only number is the `reason`.
+    stay are none, and then the only number is the `reason`. States of metals `of_moment` are told by their moments.
     """
     if flowing:
         return {"ion": ion, "reason": f"the network flows, so that no site stays: {'; '.join(flowing)}"}, {}
@@ -50,7 +50,7 @@ def jumps(
         "share_at_sites": float(sites.occupancy.sum() / own.shape[1]),
     }  # fmt: skip
     numbers |= _rates(found) | _paths(found) | _barriers(sites, maps, temperature_K)
-    numbers["by"] = _around(found, path, frames, cutoffs) if len(found) >= _FEWEST_JUMPS else {}
+    numbers["by"] = _around(found, path, frames, cutoffs, of_moment) if len(found) >= _FEWEST_JUMPS else {}
     return numbers, _curves(found)
 
 
@@ -118,11 +118,15 @@ def _barriers(sites: Sites, maps: Sequence[DensityMap], temperature_K: float | N
 
 
 def _around(
-    found: SiteJumps, path: Trajectory, frames: Sequence[Atoms], cutoffs: Mapping[str, float]
+    found: SiteJumps,
+    path: Trajectory,
+    frames: Sequence[Atoms],
+    cutoffs: Mapping[str, float],
+    of_moment: Collection[str],
 ) -> dict[str, Numbers]:
     """Rates by what surrounds the sites, for what differs between them."""
     chosen = np.arange(0, len(frames), max(1, -(-len(frames) // _SURROUNDING_FRAMES)))
-    around = surroundings(path, frames, chosen.tolist(), found.sites.positions, cutoffs)
+    around = surroundings(path, frames, chosen.tolist(), found.sites.positions, cutoffs, of_moment)
     by = {family: _by(found, classes, chosen) for family, classes in around.items()}
     return {family: each for family, each in by.items() if len(each["classes"]) > 1}
 

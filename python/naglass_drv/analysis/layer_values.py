@@ -1,6 +1,6 @@
 """What each atom brings to the profiles of structure: a number per atom for every quantity, NaN where it has none."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from ase import Atoms
@@ -9,10 +9,17 @@ from ..chemistry.formers import FORMERS, METAL_O_CUTOFF_A
 from ..chemistry.ions import TRANSITION_METALS
 from ..core import Environments, bond_graph, crystal_similarity, fingerprint, linkage, qn, rings
 from ..errors import InputError
+from .fingerprints import PREDICTED
+from .redox import metal_states
 
 
 def layer_values(
-    atoms: Atoms, cutoffs: Mapping[str, float], *, ring_size: int = 8, reference: Environments | None = None
+    atoms: Atoms,
+    cutoffs: Mapping[str, float],
+    *,
+    ring_size: int = 8,
+    reference: Environments | None = None,
+    of_moment: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
     """(N,) values by name, as `core.Profiler.add` takes them; the mean over the atoms of a layer is its profile.
 
@@ -24,6 +31,8 @@ def layer_values(
     ``CN_V``           oxygens around a metal
     ``vanadyl_V``      1 for V with a short terminal bond (V=O), 0 for other V
     ``state_V``        oxidation state of a metal by bond valence; NaN where it is not determined
+    ``redox_V``            oxidation state of a metal in `of_moment` by the moment that the model predicts
+    ``moment_V``           this |moment| in µB, where the frame has the array `moment`
     ``edges_V``        other polyhedra with which a former or metal shares an edge or a face
     ``rings_P``        primitive rings up to `ring_size` formers through a former or metal
     ``similarity``     to the `reference` crystal, where it is given
@@ -55,6 +64,11 @@ def layer_values(
         if "valence" in found.classes:
             state = found.classes["valence"].astype(float)
             values[f"state_{metal}"] = found.per_atom(np.where(state > 0, state, np.nan), np.nan)
+        if PREDICTED in atoms.arrays:
+            values[f"moment_{metal}"] = np.where(symbols == metal, np.abs(atoms.arrays[PREDICTED]), np.nan)
+        if metal in of_moment:
+            redox = metal_states(atoms, metal, cutoffs, of_moment).astype(float)
+            values[f"redox_{metal}"] = np.where(redox > 0, redox, np.nan)
     links = linkage(graph, centers=formers)
     wide = links.shared > 1
     edges = np.bincount(np.concatenate([links.i[wide], links.j[wide]]), minlength=len(symbols))

@@ -25,6 +25,7 @@ from .hopping import hopping
 from .jumps import jumps
 from .network import network
 from .phase import flows
+from .redox import Readout, by_moment, how_told, moment_word
 from .structure import Shell, first_minimum, first_shells, shell_cutoffs
 from .topology import topology
 from .transport import displacement, log_lags, unwrapped, without_drift
@@ -51,13 +52,14 @@ def measure(
     stable: bool = True,
     progress: Callable[[float, str], None] = lambda *_: None,
     on_the_fly: Path | None = None,
+    readout: Readout | None = None,
 ) -> tuple[Numbers, Curves]:
     """Measure what the section `wanted` asks for; keys of the result carry their units.
 
     `frames` are a trajectory, in time order with info `time_ps`, or independent `replicas` of a glass. Transport is
     measured on trajectories that are `stable` and long enough. A key `X_err` is
     one standard error of `X`, None where none can be given (a single structure). `on_the_fly` is the file of hops that
-    was written during the run.
+    was written during the run, `readout` what is known of the moments that the frames have.
     """
     kept = list(frames) if replicas else after(frames, wanted.skip_ps)
     elements = same_elements(kept)
@@ -107,15 +109,16 @@ def measure(
             for pair, (bonds, count) in exchanged_bonds(kept, cutoffs).items()
         }
     if not replicas and stable and len(kept) >= _TRANSPORT_FRAMES:
+        numbers["metal_states"] = told = how_told(kept, readout)
         ion = _mobile(elements)
         if ion is not None:
             path = relative_to_framework(kept, ion)
             shell = first_minimum(pairs.r, pairs.g[f"{ion}-{ion}"].mean) if f"{ion}-{ion}" in pairs.g else None
             numbers["transport"], numbers["heterogeneity"], moved = _transport(path, kept, ion, shell)
             temperature = numbers.get("temperature_K")
-            numbers["sites"], jumped = jumps(path, kept, ion, cutoffs, temperature, flows(numbers))
+            numbers["sites"], jumped = jumps(path, kept, ion, cutoffs, temperature, flows(numbers), by_moment(told))
             curves |= moved | jumped
-        numbers["hops"], hopped = _hops(kept, elements, cutoffs, wanted, on_the_fly)
+        numbers["hops"], hopped = _hops(kept, elements, cutoffs, wanted, on_the_fly, told)
         curves |= hopped
     return numbers, curves
 
@@ -197,14 +200,19 @@ def _hops(
     cutoffs: Mapping[str, float],
     wanted: Analysis,
     on_the_fly: Path | None,
+    told: Mapping[str, Mapping[str, str]],
 ) -> tuple[Numbers | None, Curves]:
-    ion = _mobile(elements)
+    ion, of_moment = _mobile(elements), by_moment(told)
     options = {
         "window_ps": wanted.hop_window_ps,
         "threshold_A2": wanted.hop_threshold_A2,
         "return_ps": wanted.hop_return_ps,
     }
-    found = hopping(frames, ion, cutoffs, **options, on_the_fly=on_the_fly) if ion is not None else None
+    found = (
+        hopping(frames, ion, cutoffs, **options, on_the_fly=on_the_fly, of_moment=of_moment)
+        if ion is not None
+        else None
+    )
     if found is None:
         return None, {}
     rate, returned, length = found.rate_per_ps, found.returned or (None, None), found.mean_length or (None, None)
@@ -214,8 +222,11 @@ def _hops(
         for metal, state in zip(nearest, states, strict=True)
         if metal >= 0 and state
     ]
+    words = {metal: moment_word(told[metal]["moments"]) for metal in sorted(of_moment)}
+    unknown = int(((nearest >= 0) & (states == 0)).sum())
     numbers = {
-        "ion": ion, "beside": dict(Counter(beside)), "count": found.count,
+        "ion": ion, "beside": dict(Counter(beside)), "beside_undetermined": unknown, "by_moment": words,
+        "count": found.count,
         "window_ps": found.window_ps, "threshold_A2": wanted.hop_threshold_A2,
         "return_within_ps": found.return_ps,
         "per_ion_per_ps": rate[0], "per_ion_per_ps_err": rate[1],

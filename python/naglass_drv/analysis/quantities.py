@@ -228,8 +228,13 @@ def hops(name: str, found: Numbers) -> Iterator[Quantity]:
     interval = found.get("per_ion_per_ps_interval")
     yield Quantity(f"{key}.rate", f"hops per {ion} and time", rate, "1/ps", error, interval=interval)
     for state, count in sorted(found["beside"].items()):
-        label = f"hops whose nearest metal is {ion_text(state)} by bond valence"
+        # earlier versions told all states by bond valence
+        how = found.get("by_moment", {}).get(state.rstrip("+0123456789"), "bond valence")
+        label = f"hops whose nearest metal is {ion_text(state)} by {how}"
         yield Quantity(f"{key}.beside.{state}", label, count, "1")
+    if found.get("beside_undetermined"):
+        label = "hops whose nearest metal has no determined state"
+        yield Quantity(f"{key}.beside_undetermined", label, found["beside_undetermined"], "1")
     for word, label, unit in _HOPS:
         if found[word] is not None:
             error, interval = found.get(f"{word}_err"), found.get(f"{word}_interval")

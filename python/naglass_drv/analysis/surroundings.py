@@ -1,6 +1,6 @@
 """Rates of jumps by what surrounds the site that is left, with the time at risk and a permutation null."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,13 @@ from ..chemistry.ions import TRANSITION_METALS
 from ..chemistry.notation import SUPERSCRIPT, ion_text
 from ..core import EventRate, SiteJumps, Trajectory, neighbors, qn
 from ..core.trajectory import same_elements
-from .hopping import metal_states
+from .redox import metal_states
 
 #: Å; formers and metals closer to a site than this are counted, and how far the nearest one may be.
 NEAR_A, REACH_A = 4.0, 5.0
 NONE = "none"
 #: What classes tell: the first two are followed by an element.
-NEAR, QN, METAL = "near_", "Qn_", "nearest_metal"
+NEAR, QN, METAL, METAL_BY_MOMENT = "near_", "Qn_", "nearest_metal", "nearest_metal_by_moment"
 _PERMUTATIONS = 999
 
 
@@ -66,16 +66,20 @@ def by_surroundings(jumps: SiteJumps, classes: np.ndarray, starts: np.ndarray, *
 
 
 def surroundings(
-    path: Trajectory, frames: Sequence[Atoms], chosen: Sequence[int], sites: np.ndarray, cutoffs: Mapping[str, float]
-) -> dict[str, np.ndarray]:
+    path: Trajectory, frames: Sequence[Atoms], chosen: Sequence[int], sites: np.ndarray, cutoffs: Mapping[str, float],
+    of_moment: Collection[str] = (),
+) -> dict[str, np.ndarray]:  # fmt: skip
     """Classes of the sites (S, 3) in Å at the `chosen` frames, as words (times, sites), by what they tell.
 
-    The numbers of formers and of metals within 4 Å, n of the nearest former, and the state of the nearest metal by
-    bond valence. `frames` are those of the `path`; `cutoffs` (Å) per pair "V-O".
+    The numbers of formers and of metals within 4 Å, n of the nearest former, and the state of the nearest metal: by
+    moment where all metals are in `of_moment`, else by bond valence. `frames` are those of the `path`; `cutoffs` (Å)
+    per pair "V-O".
     """
     elements = same_elements(frames)
     former = next((element for element in FORMERS if element in elements), None)
     metals = tuple(sorted(TRANSITION_METALS & set(elements)))
+    # one comparison has one kind of state
+    spins = of_moment if set(metals) <= set(of_moment) else ()
     found: dict[str, list[list[str]]] = {}
     for k in chosen:
         atoms, symbols = frames[k], np.array(path.symbols)
@@ -91,10 +95,12 @@ def surroundings(
         if metals:
             words = np.full(len(symbols), NONE, dtype=object)
             for metal in metals:
-                states = metal_states(atoms, metal, cutoffs)
+                states = metal_states(atoms, metal, cutoffs, spins)
                 own = symbols == metal
                 words[own] = [f"{metal}{state}+" if state else f"{metal} of unknown state" for state in states[own]]
-            found.setdefault(METAL, []).append(_of_nearest(near, np.isin(symbols, metals), words, "{}"))
+            found.setdefault(METAL_BY_MOMENT if spins else METAL, []).append(
+                _of_nearest(near, np.isin(symbols, metals), words, "{}")
+            )
     return {name: np.array(rows) for name, rows in found.items()}
 
 
@@ -102,6 +108,8 @@ def text(family: str) -> str:
     """What classes tell, in words."""
     if family == METAL:
         return "nearest metal by bond valence"
+    if family == METAL_BY_MOMENT:
+        return "nearest metal by moment"
     if family.startswith(QN):
         return f"Qⁿ of the nearest {family.removeprefix(QN)}"
     return f"number of {family.removeprefix(NEAR)} within {NEAR_A:g} Å"

@@ -27,6 +27,8 @@ from .fingerprint import BOND_VALENCE_TABLE, Confusion, Fingerprint, LengthHisto
 from .graph import BondGraph, Cutoffs, Neighbors, bond_graph, neighbors
 from .hop_events import Hops, read_hops
 from .hops import HopDetector, detect_hops
+from .instantaneous import InstantaneousSurface, instantaneous_surface
+from .layer_current import LayerTransport, layer_transport
 from .layer_sums import ProfileColumn
 from .linkage import FORBIDDEN_CONTACTS, ArtifactFlags, Linkage, Sharing, artifact_flags, in_contact, linkage
 from .pairs import PairFunctions, rdf
@@ -83,6 +85,8 @@ __all__ = [
     "HavenRatio",
     "HopDetector",
     "Hops",
+    "InstantaneousSurface",
+    "LayerTransport",
     "LengthHistograms",
     "LinkClusters",
     "Linkage",
@@ -135,7 +139,9 @@ __all__ = [
     "gibbs_surfaces",
     "haven_ratio",
     "in_contact",
+    "instantaneous_surface",
     "lanterns",
+    "layer_transport",
     "linkage",
     "moment_autocorrelation",
     "msd",

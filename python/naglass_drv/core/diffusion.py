@@ -9,18 +9,15 @@ import numpy as np
 
 from ..errors import InputError
 from .regime import Blocks, Regime, Total, regime
+from .slopes import Interval, ratio_of, slope_of
 from .statistics import student
 from .transport import Correlator, Curve, correlator
 
 ANGSTROM2_PER_PS_IN_M2_PER_S = 1e-8
 #: Å²; half a Na–Na distance squared: an MSD below it is rattling.
 SMALLEST_MSD = 2.5
-# A number with a larger error than this is not reported.
-_WORST_RELATIVE_ERR = 0.5
 _ELEMENTARY_CHARGE_C = 1.602176634e-19
 _BOLTZMANN_J_PER_K = 1.380649e-23
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -75,32 +72,6 @@ class Conductivity:
     einstein_interval: Interval | None = None
 
 
-@dataclass(frozen=True)
-class _Known:
-    """A positive number from `relative`, its standard error without Student's factor, with degrees of freedom."""
-
-    value: float
-    relative: float
-    freedom: float
-
-    @property
-    def err(self) -> float:
-        # twice the error covers 95 %, and the error 70 to 73 % if there are few blocks
-        return student(self.freedom, 2.0) / 2 * self.relative * self.value
-
-    @property
-    def interval(self) -> Interval:
-        """95 %, from the logarithm, in which the distribution of a mean square is nearly symmetric."""
-        factor = np.exp(student(self.freedom, 1.96) * self.relative)
-        return float(self.value / factor), float(self.value * factor)
-
-    def too_wide(self, name: str, unit: str) -> str | None:
-        """Why it is not given, if it is not."""
-        if self.value > 0 and self.err <= _WORST_RELATIVE_ERR * self.value:
-            return None
-        return f"the run is too short: {name} = {self.value:.2g} ± {abs(self.err):.2g}{unit}"
-
-
 def diffusion(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **how) -> Diffusion:
     """Self-diffusion coefficient D* = [MSD(2τ) - MSD(τ)]/6τ of an element, if its motion is diffusive.
 
@@ -111,11 +82,12 @@ def diffusion(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, **h
     filled = correlator(source, **how)
     filled.species(element)
     blocks = Blocks(filled)
-    found = regime(filled, blocks, element, min_msd)
+    alone = _per_ion(filled, element)
+    found = regime(blocks, alone, min_msd)
     if found.onset is None:
         bound = _upper(filled, blocks, found, element, min_msd)
         return Diffusion(None, None, None, found.exponent, found.reason, None, found.exponent_err, bound)
-    slope = _slope(blocks, found.onset, lambda sums: sums.square(element) / (6 * filled.atoms[element]))
+    slope = slope_of(blocks, found.onset, lambda sums: alone(sums) / 6)
     if reason := slope.too_wide("D", " Å²/ps"):
         bound = _upper(filled, blocks, found, element, min_msd)
         return Diffusion(None, None, None, found.exponent, reason, None, found.exponent_err, bound)
@@ -140,10 +112,10 @@ def haven_ratio(source, element: str = "Na", *, min_msd: float = SMALLEST_MSD, *
     def together(sums):
         return sums.product(element, element)
 
-    found = regime(filled, blocks, element, min_msd, [together])
+    found = regime(blocks, _per_ion(filled, element), min_msd, [together])
     if found.onset is None:
         return HavenRatio(None, None, None, found.reason, curve)
-    ratio = _ratio(blocks, found.onset, lambda sums: sums.square(element), together)
+    ratio = ratio_of(blocks, found.onset, lambda sums: sums.square(element), together)
     if reason := ratio.too_wide("H_R", ""):
         return HavenRatio(None, None, None, reason, curve)
     return HavenRatio(ratio.value, ratio.err, _times(blocks, found.onset), None, curve, ratio.interval)
@@ -190,11 +162,11 @@ def conductivity(
 
     blocks, onset = Blocks(filled), 0
     for element in charges:
-        found = regime(filled, blocks, element, min_msd, [together])
+        found = regime(blocks, _per_ion(filled, element), min_msd, [together])
         if found.onset is None:
             return Conductivity(None, None, None, None, None, f"{element}: {found.reason}")
         onset = max(onset, found.onset)
-    uncorrelated, correlated = (_slope(blocks, onset, total) for total in (alone, together))
+    uncorrelated, correlated = (slope_of(blocks, onset, total) for total in (alone, together))
     if reason := uncorrelated.too_wide("σ", " S/m") or correlated.too_wide("σ", " S/m"):
         return Conductivity(None, None, None, None, None, reason)
     return Conductivity(
@@ -214,31 +186,13 @@ def nernst_einstein(density: float, coefficient: float, temperature_K: float, ch
     return density * (charge * _ELEMENTARY_CHARGE_C) ** 2 * coefficient / (_BOLTZMANN_J_PER_K * temperature_K)
 
 
+def _per_ion(filled: Correlator, element: str) -> Total:
+    return lambda sums: sums.square(element) / filled.atoms[element]
+
+
 def _times(blocks: Blocks, onset: int) -> Interval:
     time = blocks.found.time
     return float(time[onset]), float(time[blocks.double[onset]])
-
-
-def _slopes(blocks: Blocks, onset: int, totals: list[Total]) -> tuple[np.ndarray, np.ndarray, float]:
-    """Slopes at the onset, per ps, their relative covariances, and the degrees of freedom of these."""
-    means = blocks.means(onset, totals)
-    assert means is not None
-    slopes, covariance = means.slopes(blocks.found.time[onset])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return slopes, covariance / np.outer(slopes, slopes), means.freedom
-
-
-def _slope(blocks: Blocks, onset: int, total: Total) -> _Known:
-    slopes, relative, freedom = _slopes(blocks, onset, [total])
-    return _Known(float(slopes[0]), float(np.sqrt(relative[0, 0])), freedom)
-
-
-def _ratio(blocks: Blocks, onset: int, upper: Total, lower: Total) -> _Known:
-    slopes, relative, freedom = _slopes(blocks, onset, [upper, lower])
-    # ⟨x/y⟩ = (⟨x⟩/⟨y⟩)(1 + var y - cov xy) in relative terms
-    value = slopes[0] / slopes[1] * (1 - relative[1, 1] + relative[0, 1])
-    variance = relative[0, 0] - 2 * relative[0, 1] + relative[1, 1]
-    return _Known(float(value), float(np.sqrt(max(variance, 0.0))), freedom)
 
 
 def _upper(filled: Correlator, blocks: Blocks, found: Regime, element: str, min_msd: float) -> float | None:

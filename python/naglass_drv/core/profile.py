@@ -12,8 +12,9 @@ from .. import _core
 from ..chemistry.masses import DALTON_PER_A3_IN_G_CM3, MASSES
 from ..errors import InputError
 from .arguments import array, number, positive, shown, whole
+from .instantaneous import InstantaneousSurface
 from .layer_sums import ProfileColumn, column, combined, deviations
-from .surfaces import Axis, Surfaces, along, surfaces_of
+from .surfaces import Axis, Surfaces, along, from_surfaces, surfaces_of
 from .tables import read_table
 
 
@@ -79,22 +80,31 @@ class Profiler:
 
         `values` are quantities per atom by name, (N,) each, NaN for atoms that do not count, such as Qn of oxygen.
         Distances are from the surfaces that `gibbs_surfaces` finds in this frame for the `order` parameter (N,), or
-        from two given positions `surfaces` (Å along the axis, the one below the crystal first). InputError where these
-        are of another kind than in earlier frames, for other atoms, or a value that is infinite.
+        from given `surfaces`: two positions (Å along the axis, the one below the crystal first), or an
+        `InstantaneousSurface` of the frame. InputError where these are of another kind than in earlier frames, for
+        other atoms, or a value that is infinite.
         """
         seen, values = along(atoms, self.axis), dict(values or {})
         if order is not None and surfaces is not None:
             raise InputError("order, surfaces: give one of them")
-        found = None
+        found, rough = None, surfaces if isinstance(surfaces, InstantaneousSurface) else None
+        if rough is not None:
+            if rough.axis != self.axis:
+                raise InputError(f"surfaces: along axis {rough.axis}, but the layers are along {self.axis}")
+            found, surfaces = rough.intrinsic, rough.position
         if order is not None:
             found = surfaces_of(seen, array("order", order, (len(seen.fractions),), finite=False), self.width)
             surfaces = found.position
         self._begin(atoms, seen, tuple(values), surfaces is not None)
-        layers = self._layers(seen, surfaces)
+        if rough is not None:
+            bins, thickness = self._local_layers(seen, rough.at(atoms), rough.height.reshape(2, -1))
+        else:
+            layers = self._layers(seen, surfaces)
+            bins, thickness = layers.of(seen.fractions), layers.thickness()
         rows = [_checked(name, value, len(self._symbols)) for name, value in values.items()]
         numbers = np.vstack([self._counted, *rows])
-        self._sums.append(_core.layer_sums(layers.of(seen.fractions), numbers, layers.count))
-        self._volumes.append(layers.thickness() * seen.area)
+        self._sums.append(_core.layer_sums(bins, numbers, len(thickness)))
+        self._volumes.append(thickness * seen.area)
         self._heights.append(seen.height)
         if surfaces is not None:
             widths = np.full(2, np.nan) if found is None else found.width
@@ -143,6 +153,19 @@ class Profiler:
             return _core.LayerBins.across(seen.height, self._size)
         lower, upper = array("surfaces", surfaces, (2,), unit="Å")
         return _core.LayerBins.around(seen.height, lower, upper, self.width, self._size)
+
+    def _local_layers(self, seen: Axis, local: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bins of the atoms by the surfaces (2, N) at their places, and the mean thickness of the bins over lines along
+        the axis with surfaces at `heights` (2, lines).
+        """
+        distance, which = from_surfaces(seen, *local)
+        place = np.floor(distance / self.width).astype(int) + self._size
+        inside = (place >= 0) & (place < 2 * self._size)
+        lines = [
+            _core.LayerBins.around(seen.height, *ends, self.width, self._size).thickness()
+            for ends in heights.T.tolist()
+        ]
+        return np.where(inside, place + 2 * self._size * which, -1).astype(np.int32), np.mean(lines, axis=0)
 
     def _continued(self, position: np.ndarray, height: float) -> np.ndarray:
         """The positions of the surfaces, next to those of the frame before."""

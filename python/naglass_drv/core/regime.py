@@ -20,6 +20,8 @@ _WORST_EXPONENT_ERR = 0.15
 # Standard errors by which an exponent has to leave the diffusive range, at the onset and at any longer lag
 _OFF_AT_ONSET, _OFF_LATER = 2.0, 3.0
 _FEWEST_BLOCKS = 6
+#: A run has to be this many times longer than the onset of diffusion, at least.
+LEAST_ONSETS = 2 * _FEWEST_BLOCKS
 # If the run is long enough, blocks are longer than needed: correlations may outlast a lag.
 _MOST_BLOCKS = 20
 # Brownian motion: ∫|s|C(s)ds / (t₂ ∫C(s)ds) with C the autocovariance of Δr²(t₂) - Δr²(t₂/2) along the run. It is the
@@ -88,15 +90,21 @@ class Blocks:
 
     def __init__(self, filled: Correlator):
         self._sums = filled.block_sums(0)
-        self._origins = self._sums.origins()
-        self._width = int(self._origins[:, 0].max(initial=1))  # frames; the first lag has an origin at every frame
+        #: (blocks, lags) time origins
+        self.origins = self._sums.origins()
+        self._width = int(self.origins[:, 0].max(initial=1))  # frames; the first lag has an origin at every frame
         #: of the whole run, at each lag
         self.found = filled.result()
         self.lags = self.found.lags
-        self.samples = int(self._origins[:, 0].sum())  # frames, of all runs that were merged
+        self.samples = int(self.origins[:, 0].sum())  # frames, of all runs that were merged
+        self.interval = filled.interval  # ps
         place = {int(lag): k for k, lag in enumerate(self.lags)}
         #: index of a lag -> index of its double
         self.double = {k: place[2 * int(lag)] for k, lag in enumerate(self.lags) if 2 * int(lag) in place}
+
+    def curve(self, total: Total) -> np.ndarray:
+        """(lags,) mean over all origins of what `total` picks."""
+        return total(self._sums).sum(axis=0) / self.origins.sum(axis=0)
 
     def means(self, k: int, totals: Sequence[Total], lags: int = 2) -> Means | None:
         """`totals` at lag number k, at its double, ...; None if fewer than six blocks of time contain all `lags`."""
@@ -107,8 +115,8 @@ class Blocks:
             chosen.append(self.double[chosen[-1]])
         longest = int(self.lags[chosen[-1]])
         together = -(-max(longest, self.samples // _MOST_BLOCKS) // self._width)
-        first = np.arange(0, len(self._origins), together)
-        origins = np.add.reduceat(self._origins[:, chosen], first)
+        first = np.arange(0, len(self.origins), together)
+        origins = np.add.reduceat(self.origins[:, chosen], first)
         count = origins.sum(axis=0)
         blocks = count[0] ** 2 / (origins[:, 0] ** 2).sum()
         if blocks < _FEWEST_BLOCKS or (origins[:, -1] > 0).sum() < _FEWEST_BLOCKS:
@@ -136,18 +144,19 @@ class Regime:
     reason: str | None
 
 
-def regime(filled: Correlator, blocks: Blocks, element: str, min_msd: float, together: Sequence[Total] = ()) -> Regime:
-    """The diffusive regime of an element: the shortest lag τ with an MSD of `min_msd` (Å²), from which on no
-    exponent lies significantly outside of the diffusive range; nor those of `together`, if any.
+def regime(blocks: Blocks, alone: Total, min_msd: float, together: Sequence[Total] = ()) -> Regime:
+    """The diffusive regime of ions whose MSD is `alone`: the shortest lag τ with an MSD of `min_msd` (Å²), from which
+    on no exponent lies significantly outside of the diffusive range; nor those of `together`, if any.
     """
-    msd, time = blocks.found.msd[element].value, blocks.found.time
-    means = {k: blocks.means(k, [_squares(element), *together]) for k in blocks.double}
+    msd, time = blocks.curve(alone), blocks.found.time
+    means = {k: blocks.means(k, [alone, *together]) for k in blocks.double}
     known = {k: found.exponents() for k, found in means.items() if found is not None}
     if not known:
         return Regime(None, math.nan, math.nan, None, f"too short for an error: {blocks.samples + 1} frames")
     last = max(known)
     if (msd[: blocks.double[last] + 1] <= 0).any():
-        return Regime(None, 0.0, 0.0, last, "the ions do not move at all")
+        nothing = "no displacement is seen beyond rattling" if msd.any() else "the ions do not move at all"
+        return Regime(None, 0.0, 0.0, last, nothing)
     usual = {k: _over_an_octave(blocks.lags, known, k) for k in known}
     late = usual[last][0]
     off = [k for k, exponents in usual.items() if any(each.outside(_OFF_LATER) for each in exponents)]
@@ -157,12 +166,12 @@ def regime(filled: Correlator, blocks: Blocks, element: str, min_msd: float, tog
         return Regime(None, late.value, late.err, last, reason)
     reaching = [k for k in known if msd[k] >= min_msd]
     if not reaching:
-        reason = _too_short(msd, time, min_msd, blocks.samples * filled.interval)
+        reason = _too_short(msd, time, min_msd, blocks.samples * blocks.interval)
         return Regime(None, late.value, late.err, last, reason)
     for k in range(max(min(reaching), max(off, default=-1) + 1), last + 1):
         own = known[k][0]
         steady = own.err <= _WORST_EXPONENT_ERR and not any(each.outside(_OFF_AT_ONSET) for each in known[k])
-        if steady and not _bends(blocks, k, element):
+        if steady and not _bends(blocks, k, alone):
             return Regime(k, own.value, own.err, last, None)
     own = known[last][0]
     reason = (_unknown if own.err > _WORST_EXPONENT_ERR else _not_diffusive)("MSD", own, time[last])
@@ -176,21 +185,17 @@ def _over_an_octave(lags: np.ndarray, known: dict[int, list[Exponent]], k: int) 
     return [Exponent(*map(float, each)) for each in zip(value, err, freedom, strict=True)]
 
 
-def _bends(blocks: Blocks, k: int, element: str) -> bool:
+def _bends(blocks: Blocks, k: int, alone: Total) -> bool:
     """Whether the slope of the MSD changes from one octave to the next, by more than three standard errors.
 
     The slope of the first octave, nearly the best estimate from all lags, hardly correlates with this difference (as
     in Hausman's test), so that the choice does not distort its distribution.
     """
-    found = blocks.means(k, [_squares(element)], lags=3)
+    found = blocks.means(k, [alone], lags=3)
     if found is None:
         return False
     curvature, err = found.curvature()
     return abs(curvature) > student(found.freedom, _OFF_LATER) * err
-
-
-def _squares(element: str) -> Total:
-    return lambda sums: sums.square(element)
 
 
 def _not_diffusive(of: str, exponent: Exponent, time: float) -> str:
@@ -211,10 +216,9 @@ def _too_short(msd: np.ndarray, time: np.ndarray, min_msd: float, duration: floa
     shown = time <= duration / 2
     far = np.flatnonzero(shown & (msd >= min_msd))
     if len(far):
-        needed = 2 * _FEWEST_BLOCKS
         return (
             f"the MSD reaches {min_msd:g} Å² after {digits(time[far[0]], 3)} ps, and the run of "
-            f"{digits(duration, 3)} ps is not {needed} times longer than that"
+            f"{digits(duration, 3)} ps is not {LEAST_ONSETS} times longer than that"
         )
     return (
         f"the MSD reaches only {digits(msd[shown][-1], 2)} Å² (needed: {min_msd:g} Å²) in "

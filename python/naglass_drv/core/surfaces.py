@@ -99,14 +99,21 @@ def surface_distances(atoms, position, *, axis: int = 2) -> tuple[np.ndarray, np
     """(N,) distance (Å) of each atom from the nearer of two surfaces, and (N,) which one: 0 below the crystal, 1 above
     it.
 
-    `position` (2,) are the surfaces in Å along the axis, as in `Surfaces`; distances are negative within the crystal.
+    `position` (2,) are the surfaces in Å along the axis, as in `Surfaces`, or (2, N) those at the place of each atom,
+    as of `InstantaneousSurface.at`; distances are along the normal of the layers, and negative within the crystal.
     """
     seen = along(atoms, axis)
-    lower, upper = array("position", position, (2,), unit="Å")
-    if not 0.0 <= upper - lower <= seen.height:
-        raise InputError(
-            f"position = {[float(lower), float(upper)]}: the second must be above the first by at most the cell (Å)"
-        )
+    shape = (2, len(seen.fractions)) if np.ndim(position) == 2 else (2,)
+    lower, upper = array("position", position, shape, unit="Å")
+    wrong = np.flatnonzero(~((upper >= lower) & (upper - lower <= seen.height)))
+    if len(wrong):
+        given = [float(np.atleast_1d(end)[wrong[0]]) for end in (lower, upper)]
+        raise InputError(f"position = {given}: the second must be above the first by at most the cell (Å)")
+    return from_surfaces(seen, lower, upper)
+
+
+def from_surfaces(seen: Axis, lower, upper) -> tuple[np.ndarray, np.ndarray]:
+    """As `surface_distances`, of a frame and surfaces that were checked."""
     from_middle = seen.fractions * seen.height - (lower + upper) / 2
     from_middle -= seen.height * np.rint(from_middle / seen.height)
     return np.abs(from_middle) - (upper - lower) / 2, (from_middle >= 0).astype(int)

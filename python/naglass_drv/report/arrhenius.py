@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.arrhenius import Line, Point
+from ..analysis.layer_temperatures import of_layer
 from ..analysis.phase import MELT
 from ..analysis.temperatures import COEFFICIENTS, REPLICAS, lines_of, points_of
 from ..products import Quantity
@@ -83,7 +84,7 @@ def _curve(line: Line) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 def _haven(structures: Mapping[str, Found], measured: Mapping[str, Found]) -> dict[str, Lines]:
     panel = {}
     for name, found in structures.items():
-        own = [(point, measured[point.run]["transport"]) for point in points_of(found, "D") if point.run in measured]
+        own = [(point, _moved(found, measured[point.run])) for point in points_of(found, "D") if point.run in measured]
         panel[name] = Lines(
             [
                 (point.temperature_K, moved["haven_ratio"], *moved["haven_ratio_interval"], point.state == MELT)
@@ -92,6 +93,12 @@ def _haven(structures: Mapping[str, Found], measured: Mapping[str, Found]) -> di
             ]
         )
     return panel
+
+
+def _moved(found: Found, numbers: Found) -> Found:
+    """The motion in one run of what the points are of: the whole cell, or a layer of it."""
+    moved = of_layer(numbers, found["layer"]) if "layer" in found else None
+    return numbers["transport"] if moved is None else moved
 
 
 def _verdicts(structures: Mapping[str, Found], quenched: str) -> Iterator[Notice]:
@@ -142,10 +149,11 @@ def _points_table(structures: Mapping[str, Found], quenched: str) -> Table:
     rows = []
     for found in structures.values():
         for point in points_of(found, "D"):
+            of = f"{point.run}.{found['layer']}" if "layer" in found else point.run
             if point.value is not None:
-                key, label = f"arrhenius.point.{point.run}.D", f"D of {found['ion']}{quenched}, {point.run}"
+                key, label = f"arrhenius.point.{of}.D", f"D of {found['ion']}{quenched}, {of}"
                 cell: Quantity | str = Quantity(key, label, point.value, "m²/s", point.err, interval=point.interval)
             else:
                 cell = f"{point.reason}{bound_text({'D_m2_per_s_upper': point.upper})}"
-            rows.append([point.run, f"{point.temperature_K:.1f} K", point.state, cell])
+            rows.append([of, f"{point.temperature_K:.1f} K", point.state, cell])
     return Table(("run", "mean temperature", "state", f"D{quenched}"), rows)

@@ -5,14 +5,18 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.interface_surfaces import FLAT, INSTANTANEOUS
+from ..analysis.redox import moment_word
 from ..dataset.frames import read_frames
 from ..products import Quantity
 from ..wording import digits
 from . import figures_interface
+from .interface_layers import layer_transport, mobility
 from .interfaces import side_view
 from .material import Material
-from .measured import all_measured, quantities
-from .numbers import Figure, Fold, Notice, Section, Table, quantity, side_by_side, span
+from .measured import all_measured, quantities, same
+from .moments import states_told
+from .numbers import Figure, Notice, Section, Table, quantity, side_by_side, span
 
 _SURFACES = {
     "crystal_A": "thickness of the crystal",
@@ -20,11 +24,6 @@ _SURFACES = {
     "u_m_per_s": "growth velocity of a surface",
     "excess.per_nm2": "excess of the mobile ion",
     "excess.relative_to_O_per_nm2": "excess relative to O",
-}
-_LAYER = {
-    "parallel_m2_per_s": "D along the surfaces",
-    "perpendicular_m2_per_s": "D across the surfaces",
-    "hop_rate": "hops per ion and time",
 }
 _EXCESS = {"e_excess": "e_excess", "resolution": "its resolution"}
 _ENERGY = (
@@ -35,6 +34,10 @@ _CAPTION = (
     "About the dividing surfaces of the crystal, mean of both; negative distances are in the crystal. Bands: one "
     "standard error, in time and between the two surfaces."
 )
+_KINDS = {
+    FLAT: " Lines: against the flat surface of each frame; dotted: against the instantaneous one.",
+    INSTANTANEOUS: " Lines: against the instantaneous surface of each frame; dotted: against the flat one.",
+}
 
 
 def interface(material: Material) -> Section | None:
@@ -56,14 +59,20 @@ def interface(material: Material) -> Section | None:
     if seen:
         section.add(_surface_table(seen, rows))
         for name in seen:
-            svg = figures_interface.profiles(material.arrays(f"analysis/{name}/curves"))
-            section.add(Figure(f"interface-{name}", svg, f"{name}. {_CAPTION}"))
-        section.add(*_same({name: _incomplete(numbers) for name, numbers in seen.items()}))
-        section.add(*_same({name: _growth(numbers) for name, numbers in seen.items()}))
-        section.add(*_same({name: _no_excess(numbers.get("excess", {})) for name, numbers in seen.items()}))
-        section.add(*_same({name: _joined(numbers["joining"]) for name, numbers in seen.items()}))
-        section.add(*_layer_tables(seen, rows))
-        section.add(*_same({name: _exchange(numbers.get("exchange")) for name, numbers in seen.items()}))
+            curves, used = material.arrays(f"analysis/{name}/curves"), seen[name].get("surface", {}).get("used", FLAT)
+            both = _KINDS[used] if any(key.startswith(f"{INSTANTANEOUS}/") for key in curves) else ""
+            told = seen[name].get("metal_states", {}).values()
+            moment = next((moment_word(how["moments"]) for how in told), "moment")
+            svg = figures_interface.profiles(curves, used, moment)
+            section.add(Figure(f"interface-{name}", svg, f"{name}. {_CAPTION}{both}"))
+        section.add(*same({name: states_told(numbers.get("metal_states", {})) for name, numbers in seen.items()}))
+        section.add(*same({name: _which(numbers.get("surface")) for name, numbers in seen.items()}))
+        section.add(*same({name: _incomplete(numbers) for name, numbers in seen.items()}))
+        section.add(*same({name: _growth(numbers) for name, numbers in seen.items()}))
+        section.add(*same({name: _no_excess(numbers.get("excess", {})) for name, numbers in seen.items()}))
+        section.add(*same({name: _joined(numbers["joining"]) for name, numbers in seen.items()}))
+        section.add(*layer_transport(seen, rows), *mobility(seen, rows))
+        section.add(*same({name: _exchange(numbers.get("exchange")) for name, numbers in seen.items()}))
     section.add(*_excess(material))
     return section
 
@@ -95,11 +104,22 @@ def _excess(material: Material) -> Iterator[Table | Notice]:
             yield Notice("note", f"e_excess not given: {numbers['reason']}.", by)
 
 
-def _same(told: Mapping[str, str]) -> Iterator[Notice]:
-    """One note for all that the same is to be said of; nothing where nothing is."""
-    for text in dict.fromkeys(told.values()):
-        if text:
-            yield Notice("note", text, ", ".join(name for name, own in told.items() if own == text))
+def _which(found: Mapping[str, Any] | None) -> str:
+    """Which surfaces the profiles and layers refer to, why, and how rough they are."""
+    if found is None:
+        return ""
+    used = f"profiles and layers refer to the {found['used']} surface of each frame: {found['why']}"
+    if "resolution_A" not in found:
+        return f"{used}."
+    centers = f"centers alone give a flat surface {digits(found['resolution_A'], 2)} Å"
+    if found["roughness_A"] is None:
+        return f"{used}. No roughness is seen beyond that of the centers: {centers}."
+    return (
+        f"{used}. Roughness {quantity(found['roughness_A'], found['roughness_A_err'])} Å (root mean square, {centers}, "
+        f"which is taken off), smoothed over {digits(found['smoothing_A'], 2)} Å: it broadens the flat profile by "
+        f"{digits(found['broadening_10_90_A'], 2)} Å from 10 to 90 %, beside an intrinsic width of "
+        f"{quantity(found['intrinsic_10_90_A'], found['intrinsic_10_90_A_err'])} Å."
+    )
 
 
 def _incomplete(numbers: Mapping[str, Any]) -> str:
@@ -193,24 +213,6 @@ def _surface_table(seen: Mapping[str, Any], rows: Mapping[str, Mapping[str, Quan
             if (found := rows.get(name, {}).get(f"interface.{name}.{word}")) is not None:
                 shown.setdefault(label, {})[name] = found
     return side_by_side(list(seen), shown, "Dividing surfaces, by the similarity of each site to the crystal")
-
-
-def _layer_tables(seen: Mapping[str, Any], rows: Mapping[str, Mapping[str, Quantity]]) -> Iterator[Fold]:
-    for name, numbers in seen.items():
-        layers = numbers.get("layers", ())
-        shown: dict[str, dict[str, Quantity | str]] = {}
-        for layer in layers:
-            for word, label in _LAYER.items():
-                if (found := rows.get(name, {}).get(f"interface.{name}.{layer}.{word}")) is not None:
-                    shown.setdefault(label, {})[layer] = found
-        for layer, count in zip(layers, numbers.get("ions_per_layer", ()), strict=False):
-            shown.setdefault("ions, on average", {})[layer] = f"{count:.1f}"
-        if shown:
-            half = numbers["half_interface_A"]
-            caption = f"{name}: the interface reaches {half:g} Å to either side of a dividing surface"
-            yield Fold(f"Mobility by layer, {name}", [side_by_side(list(layers), shown, caption)])
-        if "reason" in numbers.get("D", {}):
-            yield Fold(f"No D by layer, {name}", [Notice("note", numbers["D"]["reason"])])
 
 
 def _exchange(found: Mapping[str, Any] | None) -> str:

@@ -1,6 +1,6 @@
 """Shared by the sections on glasses and trajectories: what was measured by name, and warnings of the gate."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,13 @@ def warnings(material: Material) -> list[Notice]:
         for name in material.names("md", "gate")
         if not material.json(f"md/{name}/gate")["stable"]
     ]
+
+
+def same(told: Mapping[str, str]) -> Iterator[Notice]:
+    """One note for all that the same is to be said of; nothing where nothing is."""
+    for text in dict.fromkeys(told.values()):
+        if text:
+            yield Notice("note", text, ", ".join(name for name, own in told.items() if own == text))
 
 
 def shades(material: Material) -> dict[str, str]:

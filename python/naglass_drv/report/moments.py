@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..analysis.redox import MOMENT, moment_word
 from ..chemistry.level import OCCUPATIONS, is_tight_binding
 from ..chemistry.notation import ion_text
 from ..products import Quantity
@@ -10,7 +11,7 @@ from .material import Material
 from .numbers import Notice, Table
 
 _PARTS = {"test": "held-out groups", "train": "training frames"}
-_NO_DYNAMICS = (
+NO_DYNAMICS = (
     "The potential was fitted without labels of states: it follows the average of the states that its frames had, so "
     "that nothing here is a claim about how they exchange in time."
 )
@@ -64,7 +65,7 @@ def _states(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[str | Table | No
         if not entry["separates"]:
             yield Notice("note", f"{entry['why_not']} on {_PARTS[part]}.", f"States of {metal} undetermined:")
     if any("confusion" in entry for entry in parts[part].values()):
-        yield _NO_DYNAMICS
+        yield NO_DYNAMICS
 
 
 def _confusion(metal: str, entry: Mapping[str, Any], part: str) -> Table:
@@ -79,6 +80,20 @@ def _confusion(metal: str, entry: Mapping[str, Any], part: str) -> Table:
         "slope below 1 is regression to the mean."
     )
     return Table((metal, *(f"{ion_text(names[j])} by prediction" for j in seen)), rows, caption)
+
+
+def states_told(told: Mapping[str, Mapping[str, str]]) -> str:
+    """How the states of metals in a trajectory are told, from `analysis.redox.how_told`, and what they do not tell."""
+    if not told:
+        return ""
+    sentences = []
+    for metal, how in told.items():
+        if how["by"] == MOMENT:
+            word = how["moments"] if moment_word(how["moments"]) != "moment" else "moments"
+            sentences.append(f"States of {metal} are told by the {word} that the model predicts.")
+        else:
+            sentences.append(f"States of {metal} are told by bond valence: {how['why']}.")
+    return " ".join([*sentences, NO_DYNAMICS])
 
 
 def undetermined(material: Material, metal: str) -> str:

@@ -11,7 +11,8 @@ from ..products import Quantity
 from ..wording import digits
 from . import checks, figures
 from .material import Material
-from .measured import Rows, agreements, all_measured, below, cooling, quantities, shades, warnings
+from .measured import Rows, agreements, all_measured, below, cooling, quantities, same, shades, warnings
+from .moments import states_told
 from .numbers import Figure, Fold, Notice, Section, Table, quantity, side_by_side
 
 _TITLES = {
@@ -148,6 +149,7 @@ def hops(material: Material) -> Section | None:
             "than half of the oxygens around the ion are the same before and after. ± one standard error; 95 %: "
             "confidence interval.",
         ),
+        *same({name: states_told(numbers.get("metal_states") or {}) for name, numbers in whole.items()}),
         *agreements("hops", "them", {name: found["agreement_with_on_the_fly"] for name, found in measured.items()}),
     )
     runs = {}

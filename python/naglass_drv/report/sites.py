@@ -11,7 +11,8 @@ from ..products import Quantity
 from . import figures_motion
 from .figures_motion import SiteMap
 from .material import Material
-from .measured import Rows, all_measured, below, quantities, shades, warnings
+from .measured import Rows, all_measured, below, quantities, same, shades, warnings
+from .moments import states_told
 from .numbers import Figure, Fold, Notice, Section, Table, side_by_side
 
 _MOST_MAPS = 6
@@ -29,7 +30,8 @@ Arrays = Mapping[str, Mapping[str, np.ndarray]]
 
 def sites(material: Material) -> Section | None:
     """Sites, jumps, residence times and barriers of all runs, and the rates by what surrounds a site."""
-    found = {name: numbers["sites"] for name, numbers in all_measured(material, "sites").items()}
+    measured = all_measured(material, "sites")
+    found = {name: numbers["sites"] for name, numbers in measured.items()}
     if not found:
         return None
     section = Section("Sites and jumps", "sites", warnings(material))
@@ -43,6 +45,8 @@ def sites(material: Material) -> Section | None:
     curves = {name: material.arrays(f"analysis/{name}/curves") for name in known}
     section.add(_table(known, rows), *_map_figure(known, curves), *_stay_figure(known, curves, shade))
     section.add(*_by_surroundings(known, rows, shade))
+    told = {name: measured[name].get("metal_states") or {} for name, each in known.items() if each["by"]}
+    section.add(*same({name: states_told(how) for name, how in told.items()}))
     return section
 
 

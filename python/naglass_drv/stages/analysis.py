@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..chemistry.level import moments_by
 from ..config.schema import Analysis
 from ..errors import InputError
-from ..files import keep_only, publish, write_json
-from ..products import Labels, Measurements, Quantity, Structures, TaskRecord, Trajectories
+from ..files import keep_only, publish, read_bounded, write_json
+from ..products import Labels, Measurements, Model, Quantity, Structures, TaskRecord, Trajectories
 from . import efforts
 from .base import Done, Job, Run, Task, dumped, read_settings
 from .interface import BULK
@@ -23,6 +24,7 @@ GLASS, TRAJECTORY, LABELS, EXCESS = "glass", "trajectory", "labels", "excess"
 HOPS, ROWS, CRYSTAL = "hops", "quantities", "crystal"
 ARRHENIUS = "arrhenius"
 _K_PER_S = 1e12
+_LARGEST_SUMMARY = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Settings:
 
     `quench_rate_K_per_s` is that of the glass in a trajectory, on which its diffusion coefficient depends. The excess
     energy of interfaces is that of the last `last_ps` of their runs and of those of bulk cells at `temperature_K`, or
-    not given for the reason `refused`.
+    not given for the reason `refused`. `readout` tells per metal why
+    the model's moments do not tell its states apart, empty where they do, or None where nothing is known; `moments` what
+    these are.
     """
 
     kind: str
@@ -41,6 +45,8 @@ class Settings:
     temperature_K: float | None = None
     last_ps: float | None = None
     refused: str | None = None
+    readout: Mapping[str, str] | None = None
+    moments: str = ""
 
 
 def files(task_name: str) -> tuple[str, str, str]:
@@ -65,13 +71,16 @@ def plan(run: Run) -> list[Task]:
     if run.input.md is not None and run.input.md.structures == "interface":
         cells = run.take("interface", Structures)
     crystals, bulk = cells.each(CRYSTAL), cells.each(BULK)
+    readout, moments = _readout(run)
     for made in trajectories.tasks:
         # nothing is asked of it but its energy
         if made.summary["structure"] in bulk:
             continue
         # a run that fell apart immediately left nothing to measure; the report says so
         if made.summary["frames"] and made.summary["reached_ps"] >= section.skip_ps:
-            settings = Settings(TRAJECTORY, section, made.summary["stable"], _quench_rate(run))
+            settings = Settings(
+                TRAJECTORY, section, made.summary["stable"], _quench_rate(run), readout=readout, moments=moments
+            )
             own = dumped(settings)
             roles = {word: f"{made.name}/{word}" for word in ("trajectory", HOPS)}
             inputs = {word: trajectories.files[role] for word, role in roles.items() if role in trajectories.files}
@@ -138,6 +147,36 @@ def _quench_rate(run: Run) -> float | None:
     return _K_PER_S * run.input.glass.quench_rate_K_per_ps
 
 
+def _readout(run: Run) -> tuple[dict[str, str] | None, str]:
+    """Of the moments of the model that ran the trajectories, `Settings.readout` and `Settings.moments`: from the
+    model's summary, or from what `fit-spin` or a run wrote beside an archive.
+    """
+    from ..analysis.redox import told_apart
+
+    section = run.input.md
+    if section is None:
+        return None, ""
+    if section.model == "train":
+        summary = run.take("train", Model).files.get("summary")
+        known = [] if summary is None else [summary]
+    else:
+        archive = run.source / section.model
+        known = [path for path in (archive.with_suffix(".spin.json"), archive.with_suffix(".json")) if path.is_file()]
+    for path in known:
+        try:
+            content = json.loads(read_bounded(path, _LARGEST_SUMMARY))
+        except ValueError:
+            continue
+        # what fit-spin writes, and the summary of a training
+        for key, part in (("errors", "held out"), ("moments", "test")):
+            found = content.get(key) if isinstance(content, dict) else None
+            errors = found.get("errors_muB", found) if isinstance(found, dict) else None
+            if isinstance(errors, dict) and part in errors:
+                by = content.get("moments_by") or moments_by([str(content.get("level", ""))], "|moments|")
+                return told_apart(errors[part]), str(by)
+    return None, ""
+
+
 def _atoms(run: Run) -> int:
     system = run.input.system
     return system.formula_units * sum(system.composition.values())
@@ -156,6 +195,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..analysis.interfaces import interface
     from ..analysis.measure import after, measure
     from ..analysis.quantities import labeled, quantities
+    from ..analysis.redox import Readout
     from ..dataset.frames import read_frames
 
     beside = (HOPS, CRYSTAL)
@@ -169,6 +209,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
         write_json(job.folder / rows_name, [row.as_json() for row in labeled(job.task.name, numbers)])
         return {"frames": len(frames)}
     hops = job.task.inputs.get(HOPS)
+    readout = None if settings.readout is None else Readout(settings.readout, settings.moments)
     numbers, curves = measure(
         frames,
         wanted,
@@ -176,12 +217,13 @@ def run(job: Job) -> Mapping[str, Any] | None:
         stable=settings.stable,
         progress=lambda done, note: job.progress(done, 1.0, "", note),
         on_the_fly=hops,
+        readout=readout,
     )
     numbers["interface"] = None
     if CRYSTAL in job.task.inputs:
         (crystal,) = read_frames(job.task.inputs[CRYSTAL])
         kept = after(frames, wanted.skip_ps)
-        numbers["interface"], profiles = interface(kept, crystal, wanted, name=job.task.name)
+        numbers["interface"], profiles = interface(kept, crystal, wanted, name=job.task.name, readout=readout)
         curves |= profiles
     write_json(job.folder / json_name, numbers)
     rows = quantities(job.task.name, numbers, curves, settings.quench_rate_K_per_s)
@@ -241,8 +283,11 @@ def collect(run: Run, done: list[Done]) -> Measurements:
 
 
 def _lines(run: Run, done: list[Done], folder: Path) -> dict[str, Path]:
-    """The Arrhenius lines of every structure, written as JSON and as rows, and the mean energies over the glasses."""
+    """The Arrhenius lines of every structure, and of its layers beside a crystal, written as JSON and as rows, and the
+    mean energies over the glasses.
+    """
     from ..analysis import temperatures
+    from ..analysis.layer_temperatures import layer_temperatures
 
     structures: dict[str, dict[str, Any]] = {}
     summaries = {made.name: made.summary for made in run.take("md", Trajectories).tasks}
@@ -253,12 +298,13 @@ def _lines(run: Run, done: list[Done], folder: Path) -> dict[str, Path]:
             structures.setdefault(structure, {})[item.task.name] = numbers
     written, fitted = {}, []
     for structure, runs in structures.items():
-        if (lines := temperatures.temperatures(structure, runs, _quench_rate(run))) is not None:
-            name = f"{structure}-{ARRHENIUS}"
+        whole = temperatures.temperatures(structure, runs, _quench_rate(run))
+        fitted += [whole] if whole is not None else []
+        for lines in ([whole] if whole is not None else []) + list(layer_temperatures(structure, runs)):
+            name = f"{lines['structure']}-{ARRHENIUS}"
             written[f"{name}/{ARRHENIUS}"] = folder / f"{name}.json"
             write_json(written[f"{name}/{ARRHENIUS}"], lines)
             written |= _rows(folder, name, temperatures.rows(lines))
-            fitted.append(lines)
     return written | _rows(folder, f"{temperatures.REPLICAS}-{ARRHENIUS}", temperatures.mean_rows(fitted))
 
 
