@@ -33,9 +33,8 @@ class Settings:
 
     `quench_rate_K_per_s` is that of the glass in a trajectory, on which its diffusion coefficient depends. The excess
     energy of interfaces is that of the last `last_ps` of their runs and of those of bulk cells at `temperature_K`, or
-    not given for the reason `refused`. `readout` tells per metal why
-    the model's moments do not tell its states apart, empty where they do, or None where nothing is known; `moments` what
-    these are.
+    not given for the reason `refused`. `readout` tells per metal why the model's moments do not tell its states apart,
+    empty where they do, or None where nothing is known; `moments` what these are.
     """
 
     kind: str
