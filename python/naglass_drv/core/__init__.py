@@ -29,6 +29,7 @@ from .hop_events import Hops, read_hops
 from .hops import HopDetector, detect_hops
 from .layer_sums import ProfileColumn
 from .linkage import FORBIDDEN_CONTACTS, ArtifactFlags, Linkage, Sharing, artifact_flags, in_contact, linkage
+from .misorientation import misorientation, symmetry_rotations
 from .pairs import PairFunctions, rdf
 from .profile import Excess, Profile, Profiler, excess_per_area, profile, read_profile
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
@@ -137,6 +138,7 @@ __all__ = [
     "in_contact",
     "lanterns",
     "linkage",
+    "misorientation",
     "moment_autocorrelation",
     "msd",
     "neighbors",
@@ -157,6 +159,7 @@ __all__ = [
     "steinhardt",
     "structure_factor",
     "surface_distances",
+    "symmetry_rotations",
     "trajectory",
     "unwrap",
     "van_hove",
