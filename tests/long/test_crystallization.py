@@ -12,8 +12,10 @@ from naglass_drv.analysis.nucleation import (
     driving_force,
     threshold_effect,
 )
-from support import lennard_jones, sodium_chloride
 from support import lennard_jones_seeds as seeds
+from support.lennard_jones import LENNARD_JONES
+from support.sodium_chloride import SODIUM_CHLORIDE
+from support.two_phases import lattice_constant, make_slab, melting_by_coexistence, melting_by_growth
 
 pytestmark = [pytest.mark.long, pytest.mark.mpi]
 
@@ -22,30 +24,30 @@ def same(one: float, err: float, other: float, other_err: float) -> bool:
     return abs(one - other) < 2.5 * np.hypot(err, other_err)
 
 
-def test_lennard_jones_melts_at_its_triple_point(tmp_path):
-    """T* = 0.617 (Davidchack & Laird 2003); 2744 atoms, coexistence from above and from below."""
-    lennard_jones.write_potential(tmp_path / "lj.table")
-    lattice = lennard_jones.lattice_constant(tmp_path, 0.617, 6, 5000)
-    lennard_jones.make_slab(tmp_path, lattice, 7, 14, 0.617, 2500)
-    crossing, _ = lennard_jones.melting_by_growth(tmp_path, lattice, (0.56, 0.58, 0.60, 0.64, 0.66, 0.68), 5000)
-    together = [lennard_jones.coexistence(tmp_path, start, 40000) for start in (0.59, 0.65)]
-    print(crossing, together)
-    assert same(*together[0], *together[1])
-    for temperature, err in together:
-        assert same(crossing.temperature, crossing.err, temperature, err)
-        assert err < 0.01 and same(temperature, err, 0.617, 0.002)
-    assert crossing.err < 0.01
+def test_lennard_jones_melts_where_crystal_and_melt_are_known_to_coexist(tmp_path):
+    """2744 atoms; the published pressure of -0.02 is taken to zero by Clausius and Clapeyron's equation."""
+    lattice = lattice_constant(LENNARD_JONES, tmp_path, 0.617, 6, 5000)
+    make_slab(LENNARD_JONES, tmp_path, lattice, 7, 14, 0.617, 2500)
+    crossing, _ = melting_by_growth(LENNARD_JONES, tmp_path, lattice, (0.56, 0.58, 0.60, 0.64, 0.66, 0.68), 5000)
+    together = melting_by_coexistence(LENNARD_JONES, tmp_path, (0.59, 0.65), 60000)
+    heat, density = seeds.heat_per_atom(tmp_path, 0.617, lattice, 6, 6000)
+    slope = 0.617 * (1 / density["melt"] - 1 / density["crystal"]) / heat.value
+    print(crossing, together, heat, density, slope)
+    assert together.relaxed and crossing.err < 0.01 and together.err < 0.005
+    assert same(crossing.temperature, crossing.err, together.temperature, together.err)
+    assert same(together.temperature, together.err, 0.617 + 0.02 * slope, 0.002)
 
 
 def test_sodium_chloride_melts_where_free_energies_say(tmp_path):
     """1064 ± 14 K (Anwar, Frenkel & Noro 2003); 864 ions."""
-    lattice = sodium_chloride.lattice_constant(tmp_path, 1060, 3000)
-    sodium_chloride.make_slab(tmp_path, lattice, 3, 12, 1060, 2500)
-    crossing = sodium_chloride.melting_by_growth(tmp_path, lattice, (960, 1010, 1110, 1160), 8000)
-    temperature, err = sodium_chloride.coexistence(tmp_path, 1080, 16000)
-    print(crossing, temperature, err)
-    assert same(crossing.temperature, crossing.err, temperature, err)
-    assert same(temperature, err, 1064, 14)
+    lattice = lattice_constant(SODIUM_CHLORIDE, tmp_path, 1060, 3, 3000)
+    make_slab(SODIUM_CHLORIDE, tmp_path, lattice, 3, 12, 1060, 2500)
+    crossing, _ = melting_by_growth(SODIUM_CHLORIDE, tmp_path, lattice, (960, 1010, 1110, 1160), 8000, every=50)
+    together = melting_by_coexistence(SODIUM_CHLORIDE, tmp_path, (1030, 1100), 30000)
+    print(crossing, together)
+    assert together.relaxed and crossing.err < 30 and together.err < 20
+    assert same(crossing.temperature, crossing.err, together.temperature, together.err)
+    assert same(together.temperature, together.err, 1064, 14)
 
 
 COLD, LATTICE = 0.45, 1.59
@@ -57,7 +59,6 @@ def test_seeds_of_lennard_jones_atoms(tmp_path):
 
     Not the published interface energies: these are of flat interfaces at T* = 0.617.
     """
-    lennard_jones.write_potential(tmp_path / "lj.table")
     heats, density = {}, {}
     for temperature in (COLD, 0.617):
         heats[temperature], density[temperature] = seeds.heat_per_atom(tmp_path, temperature, LATTICE, 6, 6000)
