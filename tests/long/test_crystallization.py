@@ -25,15 +25,15 @@ def same(one: float, err: float, other: float, other_err: float) -> bool:
 
 
 def test_lennard_jones_melts_where_crystal_and_melt_are_known_to_coexist(tmp_path):
-    """2744 atoms; the published pressure of -0.02 is taken to zero by Clausius and Clapeyron's equation."""
-    lattice = lattice_constant(LENNARD_JONES, tmp_path, 0.617, 6, 5000)
-    make_slab(LENNARD_JONES, tmp_path, lattice, 7, 14, 0.617, 2500)
-    crossing, _ = melting_by_growth(LENNARD_JONES, tmp_path, lattice, (0.56, 0.58, 0.60, 0.64, 0.66, 0.68), 5000)
-    together = melting_by_coexistence(LENNARD_JONES, tmp_path, (0.59, 0.65), 60000)
-    heat, density = seeds.heat_per_atom(tmp_path, 0.617, lattice, 6, 6000)
+    """1400 atoms; the published pressure of -0.02 is taken to zero by Clausius and Clapeyron's equation."""
+    lattice = lattice_constant(LENNARD_JONES, tmp_path, 0.617, 5, 5000)
+    make_slab(LENNARD_JONES, tmp_path, lattice, 5, 14, 0.617, 2500)
+    together = melting_by_coexistence(LENNARD_JONES, tmp_path, (0.59, 0.65), 40000)
+    crossing, _ = melting_by_growth(LENNARD_JONES, tmp_path, lattice, (0.57, 0.595, 0.645, 0.67), 6000)
+    heat, density = seeds.heat_per_atom(tmp_path, 0.617, lattice, 5, 6000)
     slope = 0.617 * (1 / density["melt"] - 1 / density["crystal"]) / heat.value
     print(crossing, together, heat, density, slope)
-    assert together.relaxed and crossing.err < 0.01 and together.err < 0.005
+    assert together.relaxed and crossing.err < 0.012 and together.err < 0.006
     assert same(crossing.temperature, crossing.err, together.temperature, together.err)
     assert same(together.temperature, together.err, 0.617 + 0.02 * slope, 0.002)
 

@@ -241,8 +241,8 @@ class Coexistence:
 def coexistence(below, above) -> Coexistence:
     """The melting temperature from two runs at constant enthalpy, which start below it and above it (samples,).
 
-    The heat of melting takes each to the melting temperature, but never quite there: the mean of the last halves of both
-    has an error from their fluctuations in time, and another of half their difference, what is left of the way. Raises
+    The heat of melting takes each to the melting temperature, but never quite there: the mean of the last halves has an
+    error from their fluctuations in time, and another of half their difference, what is left of the way. Raises
     InputError for fewer than 16 samples of one.
     """
     means = []

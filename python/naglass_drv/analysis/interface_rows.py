@@ -20,6 +20,9 @@ def interfaces(name: str, numbers: Mapping[str, Any]) -> Iterator[Quantity]:
     for word, label, unit in _SURFACE:
         if numbers.get(word) is not None:
             yield Quantity(f"{key}.{word}", f"{label}, {name}", numbers[word], unit, numbers[f"{word}_err"])
+    if (angle := numbers.get("angle_deg", {})).get("value") is not None:
+        label = f"angle of the largest crystallite from the crystal that was put in, {name}"
+        yield Quantity(f"growth.{name}.angle", label, angle["value"], "°", angle["err"])
     yield from (Quantity(**row) for row in numbers.get("joining", {}).get("rows", ()))
     excess = numbers.get("excess", {})
     for word, text in _EXCESS:

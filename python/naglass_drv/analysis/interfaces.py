@@ -13,6 +13,7 @@ from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
 from ..config.schema import Analysis
 from ..errors import InputError
 from .crossings import crossings
+from .crystallite_series import connection_A, environments_of, followed
 from .fronts import BLOCKS, steady_rate
 from .hopping import WINDOW
 from .joining import joining, surroundings
@@ -30,8 +31,6 @@ _LEAST_INTERIOR_A = 5.0
 # a new cell relaxes for as long, which moves its surfaces, too
 _RELAXING_PS = 20.0
 _BIN_A = 1.0
-# environments reach the second shell of cations in phosphates
-_REACH_A = 4.0
 _PROFILED = 100
 _LAGS_PS = (1.0, 4.0)
 _RESIDENCE_PS = 5.0
@@ -77,7 +76,11 @@ def interface(
     curves = {"distance_A": profile.distance}
     for label, column in profile.columns.items():
         curves |= {f"profile/{label}": column.value, f"profile_err/{label}": column.err}
-    curves |= {"surface_A": profile.position, "surface_time_ps": np.array([f.info["time_ps"] for f in shown])}
+    time = np.array([f.info["time_ps"] for f in shown])
+    curves |= {"surface_A": profile.position, "surface_time_ps": time}
+    turned = followed(shown, reference, connection_A(crystal, reference.center))
+    numbers["angle_deg"] = turned.angle_at_the_end()
+    curves |= turned.curves(time)
     ion = next((element for element in MOBILE_IONS if element in frames[0].symbols), None)
     if ion is not None:
         heights = np.array([frame.cell.volume / core.surfaces.along(frame, 2).area for frame in shown])
@@ -103,8 +106,7 @@ def _reference(crystal: Atoms, frame: Atoms) -> core.Environments:
     center = next((s for group in (TRANSITION_METALS, FORMERS) for s in shared if s in group), None)
     if center is None:
         raise InputError(f"the glass has no metal or former of the crystal, {', '.join(symbols)}")
-    around = [s for s in symbols if s not in MOBILE_IONS]
-    return core.environments(crystal, center, around, _REACH_A)
+    return environments_of(crystal, center)
 
 
 def _surfaces(profile: core.Profile, frames: Sequence[Atoms]) -> Numbers:

@@ -108,7 +108,7 @@ def of_rounds(rounds: Sequence[Any], counts: Counts = NOTHING) -> Iterator[Cost]
 
 def _selected(top: Any, counts: Counts) -> Sequence[int]:
     """Number of atoms of each candidate of a round, if every trajectory gives as many as are requested."""
-    of_each = len(top.md.temperatures_K) * top.md.candidates
+    of_each = len(top.md.temperatures_K) * top.md.draws * top.md.candidates
     return [size * math.prod(top.md.replicate) for size in _structures(top, top.md.structures, counts)] * of_each
 
 
@@ -208,16 +208,26 @@ def interface_atoms(top: Any) -> int:
     if top.interface is None or top.glass is None:
         raise Unknown
     asked, own = top.interface, ions(top)
+    if asked.seed is not None and asked.route == "join":
+        return atoms(top)
     per_A3 = sum(ion.count for ion in own) / volume(own, top.system.density_g_cm3)
+    if asked.seed is not None:
+        return round(per_A3 * asked.seed.width_A**3)
     return round(per_A3 * asked.lateral_A**2 * (asked.crystal_A + asked.glass_A))
 
 
+def interface_cells(top: Any) -> int:
+    """How many cells with a crystal there are: one for each glass, and radius of a seed."""
+    seed = top.interface.seed
+    return top.glass.replicas * (1 if seed is None else len(seed.radius_A))
+
+
 def _interface(top: Any) -> Cost:
-    count, glass = interface_atoms(top), top.glass
+    count, glass, cells = interface_atoms(top), top.glass, interface_cells(top)
     total_ps = protocols.longest_ps(glass) + protocols.SOFT_PS
     text = f"glass against a crystal of about {count} atoms together, {_time(total_ps, glass.timestep_fs)}"
-    disk = _frames_B(glass, total_ps, count)
-    return Cost(("interface",), glass.replicas, text, _LAMMPS_B + count * _CLASSICAL_B, disk)
+    disk = _frames_B(glass, total_ps, count) * cells / glass.replicas
+    return Cost(("interface",), cells, text, _LAMMPS_B + count * _CLASSICAL_B, disk)
 
 
 def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:
@@ -275,15 +285,16 @@ def _dynamics(top: Any, counts: Counts) -> Cost:
     frames = 1000.0 * md.time_ps / md.sample_every_fs
     count = max(sizes) * copies
     text = f"trajectory of up to {count} atoms, {_time(md.time_ps, md.timestep_fs)}, {frames:.6g} frames each"
-    disk = len(md.temperatures_K) * frames * sum(sizes) * copies * 2 * _SNAPSHOT_B
+    runs = len(md.temperatures_K) * md.draws
+    disk = runs * frames * sum(sizes) * copies * 2 * _SNAPSHOT_B
     memory = _TORCH_B + max(count * _MODEL_B, frames * count * _FRAME_B)
-    return Cost(("md",), len(sizes) * len(md.temperatures_K), text, memory, disk)
+    return Cost(("md",), len(sizes) * runs, text, memory, disk)
 
 
 def _structures(top: Any, named: Any, counts: Counts) -> Sequence[int]:
     """Number of atoms of each structure that a section uses."""
     if named == "interface":
-        return [interface_atoms(top)] * top.glass.replicas
+        return [interface_atoms(top)] * interface_cells(top)
     if named != "glass":
         if not counts.get(named):
             raise Unknown

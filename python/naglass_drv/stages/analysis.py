@@ -11,12 +11,12 @@ from ..config.schema import Analysis
 from ..errors import InputError
 from ..files import keep_only, publish, write_json
 from ..products import Labels, Measurements, Quantity, Structures, Trajectories
-from . import efforts
+from . import analysis_seeds, efforts
 from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "analysis"
 #: Raised when the same settings and files give another result.
-revision = 8
+revision = 9
 
 GLASS, TRAJECTORY, LABELS = "glass", "trajectory", "labels"
 HOPS, ROWS, CRYSTAL = "hops", "quantities", "crystal"
@@ -29,7 +29,7 @@ class Settings:
     """What to measure, and on what: the replicas of a glass, a trajectory (`stable` or not), or a set of labels.
 
     `quench_rate_K_per_s` is that of the glass in a trajectory, on which its diffusion coefficient depends. `interfaces`
-    is how many replicas there are of the interface of a trajectory.
+    is how many replicas there are of the interface of a trajectory, `seed_in` the glass that a seed is in.
     """
 
     kind: str
@@ -37,6 +37,7 @@ class Settings:
     stable: bool = False
     quench_rate_K_per_s: float | None = None
     interfaces: int = 0
+    seed_in: str | None = None
 
 
 def files(task_name: str) -> tuple[str, str, str]:
@@ -63,7 +64,10 @@ def plan(run: Run) -> list[Task]:
     for made in trajectories.tasks:
         # a run that fell apart immediately left nothing to measure; the report says so
         if made.summary["frames"] and made.summary["reached_ps"] >= section.skip_ps:
-            settings = Settings(TRAJECTORY, section, made.summary["stable"], _quench_rate(run), len(crystals))
+            seeded = bool(crystals) and run.input.interface.seed is not None
+            glass = analysis_seeds.glass_of(made.summary["structure"]) if seeded else None
+            replicas = 0 if seeded else len(crystals)
+            settings = Settings(TRAJECTORY, section, made.summary["stable"], _quench_rate(run), replicas, glass)
             own = dumped(settings)
             roles = {word: f"{made.name}/{word}" for word in ("trajectory", HOPS)}
             inputs = {word: trajectories.files[role] for word, role in roles.items() if role in trajectories.files}
@@ -110,6 +114,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..analysis.interfaces import interface
     from ..analysis.measure import after, measure
     from ..analysis.quantities import labeled, quantities
+    from ..analysis.seeded import seeded
     from ..dataset.frames import read_frames
 
     beside = (HOPS, CRYSTAL)
@@ -132,13 +137,16 @@ def run(job: Job) -> Mapping[str, Any] | None:
         progress=lambda done, note: job.progress(done, 1.0, "", note),
         on_the_fly=hops,
     )
-    numbers["interface"] = None
+    numbers |= {"interface": None, "seed": None}
     if CRYSTAL in job.task.inputs:
         (crystal,) = read_frames(job.task.inputs[CRYSTAL])
         kept = after(frames, wanted.skip_ps)
-        numbers["interface"], profiles = interface(
-            kept, crystal, wanted, name=job.task.name, replicas=settings.interfaces
-        )
+        if settings.seed_in is not None:
+            numbers["seed"], profiles = seeded(kept, crystal, name=job.task.name, glass=settings.seed_in)
+        else:
+            numbers["interface"], profiles = interface(
+                kept, crystal, wanted, name=job.task.name, replicas=settings.interfaces
+            )
         curves |= profiles
     write_json(job.folder / json_name, numbers)
     rows = quantities(job.task.name, numbers, curves, settings.quench_rate_K_per_s)
@@ -169,6 +177,9 @@ def collect(run: Run, done: list[Done]) -> Measurements:
         else:
             found |= {f"{item.task.name}/numbers": numbers, f"{item.task.name}/curves": curves}
     found |= _lines(run, done, folder) | _melting(run, done, folder)
+    for together, rows in analysis_seeds.nucleation(run, done, folder, files):
+        found[f"{together.stem}/nucleation"] = together
+        found |= _rows(folder, together.stem, rows)
     keep_only(folder, (path.name for path in found.values() if path.parent == folder))
     keep_only(folder / ROWS, (path.name for path in found.values() if path.parent == folder / ROWS))
     return Measurements(files=found)

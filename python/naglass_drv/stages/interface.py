@@ -1,5 +1,5 @@
-"""Stage `interface`: a crystal slab and a glass in one cell with two interfaces, made with the rigid-ion potential; one
-task per replica of the glass.
+"""Stage `interface`: a crystal slab and a glass in one cell with two interfaces, or a seed in a glass, made with the
+rigid-ion potential; one task per replica of the glass, and radius of a seed.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from ..chemistry import potentials
 from ..files import keep_only, link_files, write_bytes, write_json
 from ..glass import protocols
 from ..products import Structures
-from . import efforts
+from . import efforts, interface_seeds
 from .base import Done, Job, Run, Task, common, dumped, lammps_seed, read_settings
 from .glass_quench import sampling
 
@@ -36,9 +36,9 @@ _RELEASE_PS = 0.5
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides an interface: the slab, the composition of the glass, and how that is made."""
+    """What decides an interface: the slab or `grain`, the composition of the glass, and how that is made."""
 
-    hkl: tuple[int, int, int]
+    hkl: tuple[int, int, int] | None
     termination: int | str
     route: str
     crystal_A: float
@@ -55,26 +55,32 @@ class Settings:
     final_temperature_K: float
     hold_ps: float
     timestep_fs: float
+    grain: Mapping[str, Any] | None = None
 
     @property
     def timestep_ps(self) -> float:
         return self.timestep_fs / 1000.0
 
+    @property
+    def shape(self) -> str:
+        return "slab" if self.grain is None else self.grain["shape"]
+
 
 def plan(run: Run) -> list[Task]:
-    """One task per replica of the glass; replicas differ in packing and velocities, or in the glass that is joined."""
+    """The tasks of each replica of the glass, which differ in packing and velocities, or in the glass that is used."""
     from ..config.cost import interface_atoms
 
     section, system, made = run.input.interface, run.input.system, run.input.glass
     glasses = list(run.take("glass", Structures).each("structure").values())
     tasks = []
-    for i in range(made.replicas):
-        task = f"i{i}"
+    each = [(i, *cell) for i in range(made.replicas) for cell in interface_seeds.cells(section, i)]
+    for i, task, grain in each:
         settings = Settings(
             composition=dict(system.composition),
             density_g_cm3=system.density_g_cm3,
-            seed=lammps_seed(f"{run.input.seed} {task}"),
-            **common(Settings, section) | common(Settings, made),
+            grain=grain,
+            # the section's own seed is a grain
+            **common(Settings, section) | common(Settings, made) | {"seed": lammps_seed(f"{run.input.seed} {task}")},
         )
         inputs = {"crystal": run.source / section.crystal}
         if section.route == "join" and i < len(glasses):
@@ -135,6 +141,9 @@ def build(crystal: Path, glass: Path | None, settings: Settings) -> "tuple[Made,
     from ..interface import slabs
     from ..interface.joining import join, melt_against
 
+    if settings.grain is not None:
+        made_of = (settings.composition, settings.density_g_cm3, settings.seed)
+        return interface_seeds.build(crystal, glass, settings.grain, *made_of)
     given = crystals.read_crystal(crystal)
     cut = slabs.named(given, settings.hkl, settings.termination)
     slab = slabs.slab(given, cut, thickness_A=settings.crystal_A, lateral_A=settings.lateral_A, seed=settings.seed)
@@ -192,6 +201,7 @@ def _variables(folder: Path, settings: Settings) -> dict[str, object]:
         "rate_K_per_ps": settings.quench_rate_K_per_ps,
         "timestep_ps": settings.timestep_ps,
         "seed": settings.seed,
+        "barostat": interface_seeds.barostat(interface_seeds.ALONG[settings.shape], 0.0, 1.0),
     }
 
 
@@ -218,29 +228,27 @@ def _write_results(job: Job, settings: Settings, held_from: int) -> dict[str, An
     atoms.set_cell(snapshot.cell)
     atoms.positions = snapshot.positions()
     atoms.wrap()
-    crystal_A = json.loads((job.folder / FACTS).read_text(encoding="utf-8"))["crystal_A"]
-    found = {
-        "stress_GPa": _interior_stress(job.folder, atoms, crystal_A, held_from, settings.final_temperature_K),
-        "exchanged": _exchanged(job, settings, atoms),
-        "checks": _checked(atoms),
-    }
+    facts = json.loads((job.folder / FACTS).read_text(encoding="utf-8"))
+    found: dict[str, Any] = {"checks": _checked(atoms, settings.shape)}
+    if settings.grain is None:
+        stress = _interior_stress(job.folder, atoms, facts["crystal_A"], held_from, settings.final_temperature_K)
+        found |= {"stress_GPa": stress, "exchanged": _exchanged(job, settings, atoms)}
     atoms.info = {"name": job.task.name, "group": f"{atoms.get_chemical_formula()}-{settings.seed}"}
     write_frames(job.folder / MADE, [atoms])
     write_json(
         job.folder / QUENCH, segments.thermo_series(segments.thermo(job.folder), len(atoms), settings.timestep_ps)
     )
     (job.folder / FINAL).unlink()
-    facts = json.loads((job.folder / FACTS).read_text(encoding="utf-8")) | found
-    write_json(job.folder / FACTS, facts)
-    return facts | {"atoms": len(atoms), "crystal_atoms": int(atoms.arrays["phase"].sum())}
+    write_json(job.folder / FACTS, facts | found)
+    return facts | found | {"atoms": len(atoms), "crystal_atoms": int(atoms.arrays["phase"].sum())}
 
 
-def _middle(atoms: "Atoms") -> float:
-    """Height (Å) of the middle of the slab, that of its atoms."""
+def _middle(atoms: "Atoms", axis: int = 2) -> float:
+    """Where (Å) the middle of the crystal is along an axis, that of its atoms."""
     import numpy as np
 
-    height = atoms.cell.array[2, 2]
-    turn = np.exp(2j * np.pi * atoms.positions[atoms.arrays["phase"] == 1, 2] / height)
+    height = atoms.cell.array[axis, axis]
+    turn = np.exp(2j * np.pi * atoms.positions[atoms.arrays["phase"] == 1, axis] / height)
     return float(height * np.angle(turn.mean()) / (2 * np.pi))
 
 
@@ -277,7 +285,11 @@ def _interior_stress(
     return {name: {"value": float(mean.mean), "err": float(mean.err)} for name, mean in named}
 
 
-def _checked(atoms: "Atoms") -> dict[str, Any]:
+# directions in which a crystal ends; its cell is orthogonal in them
+_ENDS = {"slab": (2,), "cylinder": (0, 1), "sphere": (0, 1, 2)}
+
+
+def _checked(atoms: "Atoms", shape: str = "slab") -> dict[str, Any]:
     """The checks of `interface.inspection` of the cell that was made."""
     from ..interface.crystal import mean_charges, reduced
     from ..interface.inspection import inspect
@@ -285,9 +297,10 @@ def _checked(atoms: "Atoms") -> dict[str, Any]:
     from ..interface.slabs import counts_of
 
     together = atoms.copy()
-    height, middle = atoms.cell.array[2, 2], _middle(atoms)
-    # the slab in one piece, for its dipole
-    together.positions[:, 2] = (atoms.positions[:, 2] - middle + height / 2) % height + middle - height / 2
+    for axis in _ENDS[shape]:
+        height, middle = atoms.cell.array[axis, axis], _middle(atoms, axis)
+        # the crystal in one piece, for its dipole
+        together.positions[:, axis] = (atoms.positions[:, axis] - middle + height / 2) % height + middle - height / 2
     parts = [atoms[atoms.arrays[PHASE] == side] for side in (1, 0)]
     formulas = [reduced(counts_of(part)) for part in parts]
     charges = [mean_charges(chemistry.ions_of(part.arrays["ion"].tolist())) for part in parts]
