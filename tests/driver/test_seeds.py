@@ -1,6 +1,7 @@
 """Seeds in a glass: their size, growth and orientation where these are known, and what all of them say together."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,12 @@ from naglass_drv.analysis.seed_rows import seeds as rows
 from naglass_drv.analysis.seed_rows import together
 from naglass_drv.analysis.seeded import seeded
 from naglass_drv.analysis.seeding import Seeded, seeding
-from naglass_drv.interface.crystal import read_crystal
-from naglass_drv.stages.interface_seeds import build
+from naglass_drv.files import write_json
+from naglass_drv.report.material import Material
+from naglass_drv.report.numbers import Figure, Notice, Table
+from naglass_drv.report.seeds import seeds as shown
+from naglass_drv.stages.interface_seeds import barostat, build
+from naglass_drv.stages.md_commands import runs_of
 
 CRYSTAL = Path(__file__).parents[1] / "data" / "crystals" / "NVP_R-3c_Na3_ewald_ordered.cif"
 GLASS = {"Na": 2, "V4+": 1, "P": 2, "O": 8}
@@ -181,9 +186,48 @@ def test_undecided_seeds_are_counted_and_left_out():
     assert "no seed grew or shrank beyond its error" in seeding(runs, 900.0).reason
 
 
-def test_a_cylinder_keeps_its_length():
-    from naglass_drv.stages.interface_seeds import barostat
+def test_the_page_tells_what_became_of_seeds(cell, tmp_path):
+    atoms, bulk = cell
+    numbers, curves = seeded(frames_of(atoms, [Rotation.identity()] * 30), bulk, name="s0-r10-900K", glass="s0")
+    facts = {
+        "direction": [0, 0, 1], "along_z": "normal of hkl", "length_A": None, "crystal_units": 17, "glass_units": 380,
+        "crystal_formula": "Na3V2P3O12", "glass_formula": "Na2VP2O8", "shape": "sphere", "radius_A": 9.9,
+        "route": "seed in melt", "width_A": 42.0, "checks": {"faults": ["1 P of the crystal with 3 O"]},
+    }  # fmt: skip
+    found = seeding(drawn(), 900.0, Estimate(1200, 10), Estimate(0.2, 0.01))
+    write_json(tmp_path / "facts.json", facts)
+    write_json(tmp_path / "numbers.json", {"seed": numbers, "fingerprints": {}})
+    np.savez(tmp_path / "curves.npz", **curves)
+    write_json(tmp_path / "all.json", found.as_json())
+    own, all_rows = tmp_path / "own.json", tmp_path / "rows.json"
+    write_json(own, [row.as_json() for row in rows("s0-r10-900K", numbers)])
+    write_json(all_rows, [row.as_json() for row in together("seeds-900K", found)])
+    files = {
+        "interface/s0-r10/facts": tmp_path / "facts.json",
+        "analysis/s0-r10-900K/numbers": tmp_path / "numbers.json",
+        "analysis/s0-r10-900K/curves": tmp_path / "curves.npz",
+        "analysis/s0-r10-900K/quantities": own,
+        "analysis/seeds-900K/nucleation": tmp_path / "all.json",
+        "analysis/seeds-900K/quantities": all_rows,
+    }
+    section = shown(Material({}, [], files))
+    told = [f"{part.head} {part.text}" for part in section.blocks if isinstance(part, Notice)]
+    assert told[0] == "s0-r10 1 P of the crystal with 3 O." and "seeds grew" in told[-1]
+    tables = {part.caption: part for part in section.blocks if isinstance(part, Table)}
+    assert any("no growth observed" in str(row) for row in tables["The largest crystallite, by the similarity of V to "
+               "the crystal"].rows)  # fmt: skip
+    assert [row[0] for row in list(tables.values())[-1].rows][:3] == [
+        "critical size N*", "interface energy γ", "barrier ΔG*",
+    ]  # fmt: skip
+    assert [part.name for part in section.blocks if isinstance(part, Figure)] == ["seeds"]
 
+
+def test_draws_have_names_of_their_own():
+    section = SimpleNamespace(temperatures_K=[600, 900], draws=2)
+    names = [f"s0-r8-{word}" for word in ("600K", "600K-v2", "900K", "900K-v2")]
+    assert list(runs_of(section, "s0-r8")) == list(zip([600, 600, 900, 900], names, strict=True))
+
+
+def test_a_cylinder_keeps_its_length():
     assert barostat("xy", 1.0, 2.0) == "x 1.0 1.0 2.0 y 1.0 1.0 2.0 couple xy"
     assert barostat("z", 0.0, 1.0) == "z 0.0 0.0 1.0" and barostat(None, 0.0, 1.0) == "iso 0.0 0.0 1.0"
-    assert read_crystal(CRYSTAL).formula == {"Na": 3, "V": 2, "P": 3, "O": 12}
