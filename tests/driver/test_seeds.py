@@ -219,7 +219,7 @@ def test_the_page_tells_what_became_of_seeds(cell, tmp_path):
     assert [row[0] for row in list(tables.values())[-1].rows][:3] == [
         "critical size N*", "interface energy γ", "barrier ΔG*",
     ]  # fmt: skip
-    assert [part.name for part in section.blocks if isinstance(part, Figure)] == ["seeds"]
+    assert [part.name for part in section.blocks if isinstance(part, Figure)] == ["seeds-900K"]
 
 
 def test_draws_have_names_of_their_own():

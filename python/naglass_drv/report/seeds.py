@@ -1,13 +1,14 @@
 """Section on crystallites that were put into the glass: what they are, what became of them, and nucleation theory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..products import Quantity
 from . import figures_crystallites
+from .figures_crystallites import FEW
 from .material import Material
 from .measured import Rows, all_measured, quantities
-from .numbers import Notice, Section, Table, side_by_side
+from .numbers import Cell, Fold, Notice, Section, Table, side_by_side
 
 _ROWS = {
     "start": "centers at the start",
@@ -45,19 +46,28 @@ def seeds(material: Material) -> Section | None:
     rows = quantities(material)
     if seen:
         section.add(_outcomes(seen, rows))
-        section.add(*figures_crystallites.figure(material, list(seen), "seeds"))
+        for word, own in _by_temperature(seen).items():
+            section.add(*figures_crystallites.figure(material, own, f"seeds-{word}"))
         section.add(*_composition(seen, rows))
     for name in material.names("analysis", "nucleation"):
         section.add(*_together(name, material.json(f"analysis/{name}/nucleation"), rows.get(name, {})))
     return section
 
 
-def _cells(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table]:
-    rows: dict[str, dict[str, Quantity | str]] = {}
+def _by_temperature(names: Iterable[str]) -> dict[str, list[str]]:
+    """Trajectories by the temperature in their names, as ``900K`` in ``s0-r8-900K-v2``."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.split("-")[2], []).append(name)
+    return found
+
+
+def _cells(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table | Fold]:
+    lines: dict[str, dict[str, Cell]] = {}
     for name, facts in made.items():
         indices = " ".join(map(str, facts["direction"]))
         length = "" if facts["length_A"] is None else f", {facts['length_A']:.3g} Å long"
-        own = {
+        lines[name] = {
             "seed": f"{facts['crystal_units']} × {facts['crystal_formula']}, {facts['shape']}",
             "radius": f"{facts['radius_A']:.3g} Å{length}",
             "along z": f"({indices}), {facts['along_z']}",
@@ -65,33 +75,44 @@ def _cells(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table]:
             "route": facts["route"],
             "width": f"{facts['width_A']:.3g} Å",
         }
-        for label, text in own.items():
-            rows.setdefault(label, {})[name] = text
-    if rows:
-        yield side_by_side(list(made), rows, "The cells")
+    if lines:
+        yield _table(tuple(next(iter(lines.values()))), lines, "The cells")
 
 
-def _outcomes(seen: Mapping[str, Mapping[str, Any]], rows: Mapping[str, Rows]) -> Table:
-    shown: dict[str, dict[str, Quantity | str]] = {}
-    for name, numbers in seen.items():
-        shown.setdefault("what became of it", {})[name] = numbers["verdict"]
-        for word, label in _ROWS.items():
-            if (found := rows.get(name, {}).get(f"growth.{name}.{word}")) is not None:
-                shown.setdefault(label, {})[name] = found
+def _outcomes(seen: Mapping[str, Mapping[str, Any]], rows: Mapping[str, Rows]) -> Table | Fold:
+    """One line for each trajectory: there may be many."""
+    lines = {
+        name: {"what became of it": numbers["verdict"]}
+        | _line(rows.get(name, {}), {w: f"growth.{name}.{w}" for w in _ROWS})
+        for name, numbers in seen.items()
+    }
     centers = ", ".join(dict.fromkeys(numbers["center"] for numbers in seen.values()))
-    return side_by_side(list(seen), shown, f"The largest crystallite, by the similarity of {centers} to the crystal")
+    heads = ("what became of it", *_ROWS.values())
+    return _table(heads, lines, f"The largest crystallite, by the similarity of {centers} to the crystal")
 
 
-def _composition(seen: Mapping[str, Any], rows: Mapping[str, Rows]) -> Iterator[Table]:
+def _line(known: Rows, keys: Mapping[str, str]) -> dict[str, Cell]:
+    return {_ROWS.get(word, word): known[key] for word, key in keys.items() if key in known}
+
+
+def _composition(seen: Mapping[str, Any], rows: Mapping[str, Rows]) -> Iterator[Table | Fold]:
     """Atoms beyond those at the composition of the rest, in the crystallite and in the shell around it."""
     for word, label in (("taken_in", "in the crystallite"), ("expelled", "in the shell around it")):
-        shown: dict[str, dict[str, Quantity | str]] = {}
+        lines = {}
         for name in seen:
-            for key, found in rows.get(name, {}).items():
-                if key.startswith(begin := f"growth.{name}.{word}."):
-                    shown.setdefault(key.removeprefix(begin), {})[name] = found
-        if shown:
-            yield side_by_side(list(seen), shown, f"Atoms {label} beyond the composition of the rest, at the end")
+            begin = f"growth.{name}.{word}."
+            own = rows.get(name, {})
+            lines[name] = _line(own, {key.removeprefix(begin): key for key in own if key.startswith(begin)})
+        heads = tuple(dict.fromkeys(element for line in lines.values() for element in line))
+        if heads:
+            yield _table(heads, lines, f"Atoms {label} beyond the composition of the rest, at the end")
+
+
+def _table(heads: Sequence[str], lines: Mapping[str, Mapping[str, Cell]], caption: str) -> Table | Fold:
+    used = [head for head in heads if any(head in line for line in lines.values())]
+    cells = [[name, *(line.get(head, "\N{EN DASH}") for head in used)] for name, line in lines.items()]
+    found = Table(("", *used), cells, caption)
+    return found if len(lines) <= FEW else Fold(f"{caption}: {len(lines)} trajectories", [found])
 
 
 def _together(name: str, found: Mapping[str, Any], rows: Rows) -> Iterator[Notice | Table]:
