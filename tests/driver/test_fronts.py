@@ -7,6 +7,7 @@ from scipy.signal import lfilter
 
 from naglass_drv.analysis import growth_rows
 from naglass_drv.analysis.fronts import (
+    coexistence,
     front_positions,
     front_velocities,
     growing,
@@ -20,9 +21,9 @@ from naglass_drv.errors import InputError
 VELOCITY = 0.01
 
 
-def series(seed: int, diffusion: float, noise: float, memory: float, velocity=VELOCITY, length=480) -> np.ndarray:
+def series(seed, diffusion: float, noise: float, memory: float, velocity=VELOCITY, length=480) -> np.ndarray:
     """A front that drifts and diffuses, and fluctuates with a memory."""
-    rng = np.random.default_rng([seed, 3])
+    rng = np.random.default_rng([*np.atleast_1d(seed), 3])
     kept = np.exp(-1 / memory)
     fluctuation = lfilter([1], [1, -kept], rng.normal(size=length) * noise * np.sqrt(1 - kept**2))
     return velocity * np.arange(length) + np.cumsum(rng.normal(size=length)) * np.sqrt(2 * diffusion) + fluctuation
@@ -47,6 +48,23 @@ def test_errors_of_a_rate_hold_the_truth(kind):
     assert one >= 0.55 and wide >= 0.90 and upper >= 0.88
     assert generous or one <= 0.80
     assert abs(np.mean([d.rate for d in found]) - VELOCITY) < 4 * np.std([d.rate for d in found]) / 10
+
+
+@pytest.mark.parametrize("memory, way", [(5.0, 0.0), (60.0, 0.0), (60.0, 90.0), (5.0, 150.0)])
+def test_errors_of_a_coexistence_hold_the_truth(memory, way):
+    """Runs of 600 samples that relax to 1 from both sides in a time `way`, with fluctuations of a long memory."""
+    found, left = [], np.exp(-np.arange(600) / way) if way else np.zeros(600)
+    for seed in range(200):
+        below, above = (series([seed, side], 0.0, 0.02, memory, velocity=0.0, length=600) for side in (0, 1))
+        found.append(coexistence(1 + below - 0.1 * left, 1 + above + 0.1 * left))
+    one, two = (np.mean([abs(each.temperature - 1) < n * each.err for each in found]) for n in (1, 2))
+    assert one >= 0.62 and two >= 0.90
+    assert way or np.mean([each.relaxed for each in found]) > 0.7
+
+
+def test_a_coexistence_needs_samples():
+    with pytest.raises(InputError, match="above = 9 samples"):
+        coexistence(np.zeros(20), np.zeros(9))
 
 
 def test_a_rate_has_the_units_of_its_series():

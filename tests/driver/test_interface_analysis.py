@@ -60,6 +60,9 @@ def test_surfaces_are_where_the_crystal_ends(cell):
     density = np.nanmean(curves["profile/density_Na"][distance < -5])
     assert density == pytest.approx(18 / 1447.5, rel=0.35)
     assert profiles(curves).startswith(b"<?xml")
+    # atoms vibrate, and the crystal stands as it was put in
+    assert numbers["angle_deg"]["value"] < 1.0 and np.nanmax(curves["crystallite_angle_deg"]) < 2.0
+    assert "growth.i0-800K.angle" in [row.key for row in rows("i0-800K", numbers)]
 
 
 def test_a_cell_that_drifts_as_a_whole_is_the_same_cell(cell):

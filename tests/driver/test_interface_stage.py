@@ -85,6 +85,58 @@ def test_a_glass_that_only_a_model_can_make_is_refused(folder):
     assert found.returncode == 2 and "system.composition: composition: no Pedone parameters for Al3+" in found.stderr
 
 
+SEED = INPUT.partition("  hkl:")[0] + "  seed: {radius_A: [4.0, 4.5], width_A: 20}\n"
+
+
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        ("  seed: ", "  hkl: [0, 0, 1]\n  seed: ", "interface.hkl: is the plane of a slab; a seed has a direction"),
+        ("  seed: {radius_A: [4.0, 4.5], width_A: 20}\n", "", "interface: needs hkl, the plane of a slab, or a seed"),
+        ("width_A: 20", "width_A: 18", "interface.seed: radius 4.86 Å in whole formula units: the seed is larger than"),
+        ("width_A: 20", "direction: [0, 0, 0]", "interface.seed.direction: 0 0 0 is no direction"),
+        ("[4.0, 4.5]", "[4.0, 4.0]", "interface.seed.radius_A: lists 4.0 more than once"),
+        ("[4.0, 4.5]", "[2.0]", "interface.seed: radius 2 Å: holds no Na3V2P3O12"),
+        ("width_A: 20", "shape: cube", "interface.seed.shape"),
+        ("width_A: 20}", "width_A: 20}\n  route: join", "interface.seed: radius 3.86 Å"),
+    ],
+)
+def test_bad_seeds_are_named_before_anything_runs(folder, old, new, said):
+    found = validated(folder, SEED.replace(old, new))
+    assert found.returncode == 2 and said in found.stderr
+
+
+def test_copies_of_a_seed_are_refused_and_its_tasks_forecast(folder):
+    md = f"md: {{structures: interface, model: {START}, temperatures_K: [300, 600], time_ps: 1, draws: 3}}\n"
+    copies = validated(folder, SEED + md.replace("draws: 3", "replicate: [2, 1, 1]"))
+    assert "md.replicate: copies of a cell with a seed have several" in copies.stderr
+    found = validated(folder, SEED.replace("hold_ps", "replicas: 2, hold_ps") + md)
+    assert found.returncode == 0, found.stderr
+    assert "interface: 4 glass" in found.stdout or "4 glasses against" in found.stdout
+    assert "24 trajectories" in found.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape, direction", [("sphere", [0, 1, 2]), ("cylinder", [0, 0, 1])])
+def test_a_seed_is_quenched_into_its_glass(folder, shape, direction):
+    seed = f"{{radius_A: [4.5], width_A: 20, shape: {shape}, direction: {direction}}}"
+    (folder / "input.yaml").write_text(SEED.replace("{radius_A: [4.0, 4.5], width_A: 20}", seed))
+    made = naglass("run", "input.yaml", cwd=folder)
+    assert made.returncode == 0, made.stderr
+    products = folder / "run" / "products" / "interface"
+    atoms, bulk = read(products / "s0-r4.5.extxyz"), read(products / "s0-r4.5-crystal.extxyz")
+    facts = json.loads((products / "s0-r4.5-facts.json").read_text())
+    crystal = atoms.arrays["phase"] == 1
+    assert crystal.sum() == 20 * facts["crystal_units"] and not facts["checks"]["sides"]["crystal"]["excess"]
+    a, b, c = atoms.cell.lengths()
+    assert a == pytest.approx(b) and (a == pytest.approx(c)) == (shape == "sphere")
+    if shape == "cylinder":
+        assert c == pytest.approx(facts["length_A"])
+    # the crystal of the analysis stands as the seed does: z is the normal of its planes, or its axis
+    normal = np.linalg.inv(bulk.cell.array) @ direction if shape == "sphere" else np.array(direction) @ bulk.cell.array
+    assert normal[2] == pytest.approx(np.linalg.norm(normal))
+
+
 def settings(**others) -> interface_start.Settings:
     given = {
         "hkl": (0, 1, 2), "termination": 1, "route": "melt", "crystal_A": 5, "glass_A": 8, "lateral_A": 8, "gap_A": 1,

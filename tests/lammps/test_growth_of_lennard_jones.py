@@ -1,9 +1,9 @@
 """The whole chain on Lennard-Jones atoms: LAMMPS, fix naglass/crystal, fronts, and the temperature without growth."""
 
-import numpy as np
 import pytest
 
-from support import lennard_jones
+from support.lennard_jones import LENNARD_JONES
+from support.two_phases import lattice_constant, make_slab, melting_by_coexistence, melting_by_growth
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
@@ -14,9 +14,8 @@ TEMPERATURES = (0.54, 0.58, 0.68, 0.70)
 def slab(tmp_path_factory):
     """A slab of 896 atoms between its melt, and the crystal's lattice constant."""
     folder = tmp_path_factory.mktemp("slab")
-    lennard_jones.write_potential(folder / "lj.table")
-    lattice = lennard_jones.lattice_constant(folder, 0.617, 4, 800)
-    lennard_jones.make_slab(folder, lattice, 4, 14, 0.62, 800)
+    lattice = lattice_constant(LENNARD_JONES, folder, 0.617, 4, 800)
+    make_slab(LENNARD_JONES, folder, lattice, 4, 14, 0.62, 800)
     return folder, lattice
 
 
@@ -27,13 +26,11 @@ def test_the_crystal_has_its_density_at_the_triple_point(slab):
 
 def test_interfaces_stand_still_where_crystal_and_melt_coexist(slab):
     """Of one and the same small cell: from u = 0 at zero pressure, and as the end of a run at constant enthalpy."""
-    crossing, found = lennard_jones.melting_by_growth(*slab, TEMPERATURES, 3600)
-    below, above = (lennard_jones.coexistence(slab[0], start, 5000) for start in (0.60, 0.66))
-    # what is left of the way from either side is an error, too
-    together = (below[0] + above[0]) / 2
-    err = np.hypot(abs(below[0] - above[0]) / 2, np.hypot(below[1], above[1]) / 2)
-    assert crossing.err < 0.02 and err < 0.02
-    assert abs(crossing.temperature - together) < 2.5 * np.hypot(crossing.err, err)
+    folder, lattice = slab
+    crossing, found = melting_by_growth(LENNARD_JONES, folder, lattice, TEMPERATURES, 3600)
+    together = melting_by_coexistence(LENNARD_JONES, folder, (0.60, 0.66), 5000)
+    assert crossing.err < 0.02 and together.err < 0.02
+    assert abs(crossing.temperature - together.temperature) < 2.5 * (crossing.err**2 + together.err**2) ** 0.5
     assert crossing.slope < 0 < -crossing.slope / crossing.slope_err - 3
     cold, hot = found[TEMPERATURES[0]], found[TEMPERATURES[-1]]
     assert all(front.rate > 0 for front in cold.fronts) and all(front.rate < 0 for front in hot.fronts)

@@ -45,7 +45,7 @@ def test_crystal_beside_melt(tmp_path):
     grown = {}
     text = data_file("lammps_inputs", "crystal_beside_melt.in").read_text()
     text = text.replace("0 5 0 5 0 14", "0 4 0 4 0 10").replace("INF 7 INF", "INF 5 INF")
-    text = text.replace("run 1000", "run 500").replace("run 5000", "run 1200")
+    text = text.replace("run 1000", "run 400").replace("run 5000", "run 1200")
     for temperature in ("0.50", "0.80"):
         done = run_lammps(tmp_path, text.replace("index 0.56", f"index {temperature}"))
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr

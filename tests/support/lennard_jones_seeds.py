@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import ase.build
 import numpy as np
 from ase import Atoms
-from ase.io.lammpsdata import read_lammps_data, write_lammps_data
+from ase.io.lammpsdata import read_lammps_data
 
 from naglass_drv import core
 from naglass_drv.analysis.nucleation import Estimate
-from support.lennard_jones import CONNECTIONS, SHELL, TIMESTEP, run
+from support.lennard_jones import CONNECTIONS, LENNARD_JONES, SHELL, TIMESTEP
 
 EVERY = 50
 
@@ -20,11 +19,10 @@ def heat_per_atom(folder: Path, temperature: float, lattice: float, across: int,
     found, density = {}, {}
     for phase in ("crystal", "melt"):
         melted = "fix 1 all nvt temp 2 2 0.4\nrun 2000\nunfix 1\n" if phase == "melt" else ""
-        run(
+        LENNARD_JONES.run(
             folder,
-            _crystal(lattice, across),
-            f"velocity all create {2 * temperature} 1\n{melted}"
-            f"fix 1 all npt temp {temperature} {temperature} 0.4 iso 0 0 4\nrun 1500\n"
+            _crystal(folder, lattice, across),
+            f"velocity all create {2 * temperature} 1\n{melted}{LENNARD_JONES.npt(temperature)}run 1500\n"
             f"variable h equal enthalpy\nvariable d equal density\n"
             f"fix a all ave/time 5 10 50 v_h v_d file {phase}.out\nrun {steps}\nwrite_data {phase}.data nocoeff\n",
         )
@@ -36,9 +34,9 @@ def heat_per_atom(folder: Path, temperature: float, lattice: float, across: int,
 
 
 def make_melt(folder: Path, name: str, temperature: float, lattice: float, across: int, seed: int) -> None:
-    run(
+    LENNARD_JONES.run(
         folder,
-        _crystal(lattice, across),
+        _crystal(folder, lattice, across),
         f"velocity all create 3 {seed}\nfix 1 all nvt temp 2 2 0.4\nrun 2000\nunfix 1\n"
         f"fix 1 all npt temp 0.8 0.8 0.4 iso 0 0 4\nrun 1500\nunfix 1\n"
         f"fix 1 all npt temp {temperature} {temperature} 0.4 iso 0 0 4\nrun 500\nwrite_data {name}.data nocoeff\n",
@@ -51,14 +49,14 @@ def put_seed(folder: Path, melt: str, name: str, temperature: float, lattice: fl
     middle = atoms.cell.sum(axis=0) / 2
     atoms.wrap()
     kept = atoms[np.linalg.norm(atoms.positions - middle, axis=1) > radius + 0.85]
-    block = ase.build.bulk("Ar", "fcc", a=lattice, cubic=True) * (9, 9, 9)
+    block = LENNARD_JONES.crystal(lattice, (9, 9, 9))
     ball = (
         block.positions - block.positions[np.argmin(np.linalg.norm(block.positions - block.positions.mean(0), axis=1))]
     )
     ball = ball[np.linalg.norm(ball, axis=1) < radius] + middle
     both = Atoms("Ar" * (len(ball) + len(kept)), np.vstack([ball, kept.positions]), cell=atoms.cell, pbc=True)
-    write_lammps_data(folder / f"{name}.data", both, specorder=["Ar"], masses=False, atom_style="atomic", units="metal")
-    run(
+    LENNARD_JONES.write(folder / f"{name}.data", both)
+    LENNARD_JONES.run(
         folder,
         f"read_data {name}.data",
         f"group seed id <= {len(ball)}\ngroup melt subtract all seed\nminimize 0 1e-3 200 2000\n"
@@ -92,7 +90,7 @@ def draw(folder: Path, name: str, temperature: float, steps: int, seed: int) -> 
         f"fix k{n} all naglass/crystal {EVERY} order c_n threshold {n} connect {SHELL} file {name}.{n}\n"
         for n in THRESHOLDS
     )
-    run(
+    LENNARD_JONES.run(
         folder,
         f"read_data {name}.data",
         f"velocity all create {temperature} {seed}\nfix 1 all npt temp {temperature} {temperature} 0.4 iso 0 0 4\n"
@@ -105,8 +103,6 @@ def times(samples: int) -> np.ndarray:
     return TIMESTEP * EVERY * np.arange(samples)
 
 
-def _crystal(lattice: float, across: int) -> str:
-    return (
-        f"lattice fcc {4 / lattice**3}\nregion cell block 0 {across} 0 {across} 0 {across}\ncreate_box 1 cell\n"
-        "create_atoms 1 box"
-    )
+def _crystal(folder: Path, lattice: float, across: int) -> str:
+    LENNARD_JONES.write(folder / "crystal.data", LENNARD_JONES.crystal(lattice, (across,) * 3))
+    return "read_data crystal.data"

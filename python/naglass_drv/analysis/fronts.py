@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arguments import array, positive, whole
+from ..core.statistics import average
 from ..errors import InputError
 
 #: Blocks of time that a series is averaged into before a drift is fitted to it.
@@ -13,6 +14,7 @@ BLOCKS = 24
 _LEAST_BLOCKS = 6
 # Share of the frames in which an atom is crystalline that marks the middle of a slab
 _LASTING = 0.75
+_LEAST_SAMPLES = 16
 # Attachments compatible with none observed, at 95 %: -ln 0.05
 _NONE_SEEN = 2.996
 
@@ -216,6 +218,42 @@ def zero_velocity(temperatures, velocities, errors) -> Crossing:
         float(slope_var**0.5),
         probability,
     )
+
+
+@dataclass(frozen=True)
+class Coexistence:
+    """The temperature at which crystal and melt stand beside each other, and one standard error.
+
+    `apart` is by how much the runs from below and from above still differ, and one standard error of that.
+    """
+
+    temperature: float
+    err: float
+    apart: float
+    apart_err: float
+
+    @property
+    def relaxed(self) -> bool:
+        """Whether the two runs have met, within two standard errors."""
+        return abs(self.apart) <= 2.0 * self.apart_err
+
+
+def coexistence(below, above) -> Coexistence:
+    """The melting temperature from two runs at constant enthalpy, which start below it and above it (samples,).
+
+    The heat of melting takes each to the melting temperature, but never quite there: the mean of the last halves has an
+    error from their fluctuations in time, and another of half their difference, what is left of the way. Raises
+    InputError for fewer than 16 samples of one.
+    """
+    means = []
+    for name, values in (("below", below), ("above", above)):
+        series = array(name, values, ("samples",))
+        if len(series) < _LEAST_SAMPLES:
+            raise InputError(f"{name} = {len(series)} samples: needs {_LEAST_SAMPLES} or more")
+        means.append(average(series[len(series) // 2 :]))
+    low, high = means
+    apart, apart_err = float(high.mean - low.mean), float(np.hypot(low.err, high.err))
+    return Coexistence(float(low.mean + high.mean) / 2, float(np.hypot(apart, apart_err)) / 2, apart, apart_err)
 
 
 def growing(sizes, critical: float, *, times: float = 3.0) -> slice:

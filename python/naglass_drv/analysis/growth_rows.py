@@ -35,11 +35,20 @@ _NUCLEATION = (
 )
 
 
+def critical(name: str, size: CriticalSize, temperature: float) -> Iterator[Quantity]:
+    """The critical size of the seeds in `name`."""
+    label = f"critical size in {name}, crystalline atoms"
+    known = {"temperature_K": temperature}
+    yield Quantity(
+        f"nucleation.{name}.size", label, size.value, "1", size.err, interval=size.interval, conditions=known
+    )
+
+
 def nucleation(name: str, size: CriticalSize, found: Nucleation, thresholds: Mapping[str, float]) -> Iterator[Quantity]:
     """Seeding in `name` in eV, Å and ps; `thresholds` is `threshold_effect`, a row of its own for each quantity."""
     known, key = {"temperature_K": found.temperature}, f"nucleation.{name}"
+    yield from critical(name, size, found.temperature)
     label = f"critical size in {name}, crystalline atoms"
-    yield Quantity(f"{key}.size", label, size.value, "1", size.err, interval=size.interval, conditions=known)
     labels = {"size": (label, "1")}
     for word, text, unit in _NUCLEATION:
         labels[word] = (f"{text}, {name}", unit)

@@ -42,6 +42,9 @@ def interfaces(name: str, numbers: Mapping[str, Any]) -> Iterator[Quantity]:
     if surface.get("roughness_upper_A") is not None:
         label, why = f"upper bound of the roughness of a surface, {name}", "upper bound; not above its resolution"
         yield Quantity(f"{key}.roughness_upper_A", label, surface["roughness_upper_A"], "Å", note=why)
+    if (angle := numbers.get("angle_deg", {})).get("value") is not None:
+        label = f"angle of the largest crystallite from the crystal that was put in, {name}"
+        yield Quantity(f"growth.{name}.angle", label, angle["value"], "°", angle["err"])
     yield from (Quantity(**row) for row in numbers.get("joining", {}).get("rows", ()))
     excess = numbers.get("excess", {})
     for word, text in _EXCESS:

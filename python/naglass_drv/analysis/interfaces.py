@@ -11,6 +11,7 @@ from ..chemistry.formers import FORMERS, oxygen_cutoff_A
 from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
 from ..config.schema import Analysis
 from ..errors import InputError
+from .crystallite_series import connection_A, environments_of, followed
 from .interface_motion import HALF_INTERFACE_A, motion
 from .interface_surfaces import AboutSurfaces, Curves, Numbers, finite, surfaces
 from .joining import joining, surroundings
@@ -19,8 +20,6 @@ from .measure import evenly
 from .redox import Readout, by_moment, how_told
 
 _LEAST_INTERIOR_A = 5.0
-# environments reach the second shell of cations in phosphates
-_REACH_A = 4.0
 _PROFILED = 100
 
 
@@ -54,15 +53,18 @@ def interface(
     if 2 * len(shown) < len(looked_at):
         few = f"{numbers['without_surfaces']} of {len(looked_at)} frames have no two surfaces"
         return numbers | {"reason": f"{few} ({without})"}, {}
-    found, curves, followed = surfaces(seen)
+    found, curves, moving = surfaces(seen)
     numbers |= found
     profile = seen.flat()
     numbers["joining"] = _joining(name, shown, np.array(seen.order), profile, reference.center, cutoffs)
+    turned = followed(shown, reference, connection_A(crystal, reference.center))
+    numbers["angle_deg"] = turned.angle_at_the_end()
+    curves |= turned.curves(np.array([frame.info["time_ps"] for frame in shown]))
     ion = next((element for element in MOBILE_IONS if element in frames[0].symbols), None)
     if ion is not None:
         heights = np.array([core.surfaces.along(frame, 2).height for frame in shown])
         numbers["excess"] = _excess(profile, ion, heights)
-        numbers |= motion(frames, followed, ion, wanted) if len(frames) > 1 else {}
+        numbers |= motion(frames, moving, ion, wanted) if len(frames) > 1 else {}
     return numbers, curves
 
 
@@ -79,8 +81,7 @@ def _reference(crystal: Atoms, frame: Atoms) -> core.Environments:
     center = next((s for group in (TRANSITION_METALS, FORMERS) for s in shared if s in group), None)
     if center is None:
         raise InputError(f"the glass has no metal or former of the crystal, {', '.join(symbols)}")
-    around = [s for s in symbols if s not in MOBILE_IONS]
-    return core.environments(crystal, center, around, _REACH_A)
+    return environments_of(crystal, center)
 
 
 def _joining(

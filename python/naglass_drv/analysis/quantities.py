@@ -11,6 +11,7 @@ from ..products import Quantity
 from . import surroundings
 from .interface_rows import interfaces
 from .network import ideal_connectivity, oxygen_text
+from .seed_rows import seeds
 
 Numbers = Mapping[str, Any]
 Curves = Mapping[str, np.ndarray]
@@ -68,6 +69,8 @@ def quantities(name: str, numbers: Numbers, curves: Curves, quench_rate_K_per_s:
         rows += heterogeneity(name, numbers["heterogeneity"])
     if numbers.get("interface") is not None:
         rows += interfaces(name, numbers["interface"])
+    if numbers.get("seed") is not None:
+        rows += seeds(name, numbers["seed"])
     known = {key: numbers[key] for key in ("temperature_K",) if key in numbers}
     if quench_rate_K_per_s is not None:
         known["quench_rate_K_per_s"] = quench_rate_K_per_s

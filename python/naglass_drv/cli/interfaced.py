@@ -7,6 +7,7 @@ from ..errors import InputError
 from .screened import told
 
 if TYPE_CHECKING:
+    from ..config.interfaces import Seed
     from ..config.partial import Partial
     from ..config.source import Document
 
@@ -26,9 +27,17 @@ def check_interface(top: "Partial", document: "Document", source: Path) -> None:
     with rule():
         told(document, ("system", "composition"), potentials.check, cost.ions(top))
     with rule():
+        if asked.seed is not None:
+            # at zero pressure the width of the glass is not known
+            volume_A3 = volume(cost.ions(top), top.system.density_g_cm3)
+            width_A = volume_A3 ** (1 / 3) if asked.route == "join" else asked.seed.width_A
+            told(document, ("interface", "seed"), _check_seeds, source / asked.crystal, asked.seed, width_A, document)
+            if ("md", "model") not in document.faulty:
+                told(document, ("interface",), _check_elements, source, asked, top.md)
+            return
+    with rule():
         told(document, ("interface", "hkl"), _check_cut, source / asked.crystal, asked, document)
     with rule():
-        # at zero pressure the width of the glass is not known
         if asked.route == "join" and "npt" not in (top.glass.protocol or ""):
             volume_A3 = volume(cost.ions(top), top.system.density_g_cm3)
             told(document, ("interface", "route"), _check_match, source / asked.crystal, asked, volume_A3, document)
@@ -53,9 +62,22 @@ def _check_cut(path: Path, asked: "Partial", document: "Document") -> None:
     from ..interface.crystal import read_crystal
     from ..interface.slabs import named
 
-    # a crystal that cannot be read has its own error
-    if ("interface", "crystal") not in document.faulty:
+    # a crystal that cannot be read has its own error, and so has a slab without a plane
+    if ("interface", "crystal") not in document.faulty and asked.hkl is not None:
         named(read_crystal(path), asked.hkl, asked.termination)
+
+
+def _check_seeds(path: Path, seed: "Seed", width_A: float, document: "Document") -> None:
+    """Each seed can be cut, and is no larger than half a cell of that width."""
+    from ..interface.crystal import read_crystal
+    from ..interface.seeds import check_half, crystallite
+
+    if ("interface", "crystal") in document.faulty:
+        return
+    crystal = read_crystal(path)
+    for radius in seed.radius_A:
+        grain = crystallite(crystal, radius, seed.shape, direction=seed.direction)
+        check_half(grain, width_A)
 
 
 def _check_match(path: Path, asked: "Partial", volume_A3: float, document: "Document") -> None:
@@ -66,7 +88,7 @@ def _check_match(path: Path, asked: "Partial", volume_A3: float, document: "Docu
     from ..interface.joining import MOST_STRAIN, fitted
     from ..interface.slabs import lateral_cell, named
 
-    if {("interface", "crystal"), ("interface", "hkl")} & set(document.faulty):
+    if {("interface", "crystal"), ("interface", "hkl")} & set(document.faulty) or asked.hkl is None:
         return
     crystal = read_crystal(path)
     cut = named(crystal, asked.hkl, asked.termination)
@@ -78,7 +100,6 @@ def _check_model(source: Path, asked: "Partial", md: "Partial | None", train: "P
     """The model of the MD covers the elements of the crystal, and reaches no farther than to the middle of a side."""
     from ..engines.mace.facts import reach_of
     from ..engines.mace.filekind import PICKLED, kind_of
-    from ..interface.crystal import read_crystal
     from ..interface.slabs import check_receptive_field
 
     if md is None or md.structures != "interface":
@@ -93,8 +114,21 @@ def _check_model(source: Path, asked: "Partial", md: "Partial | None", train: "P
         return
     reach = reach_of(source / model)
     check_receptive_field(asked.crystal_A, asked.glass_A, reach.layers, reach.r_max_A)
-    if model != md.model:
+    if model == md.model:
+        _check_elements(source, asked, md)
+
+
+def _check_elements(source: Path, asked: "Partial", md: "Partial | None") -> None:
+    """The model of the MD covers the elements of the crystal."""
+    from ..engines.mace.facts import reach_of
+    from ..engines.mace.filekind import PICKLED, kind_of
+    from ..interface.crystal import read_crystal
+
+    if md is None or md.structures != "interface" or not isinstance(md.model, Path):
         return
+    if kind_of(source / md.model) == PICKLED:
+        return
+    reach = reach_of(source / md.model)
     missing = [element for element in read_crystal(source / asked.crystal).formula if element not in reach.elements]
     if missing:
         elements = reach.elements

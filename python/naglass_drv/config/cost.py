@@ -109,7 +109,7 @@ def of_rounds(rounds: Sequence[Any], counts: Counts = NOTHING) -> Iterator[Cost]
 
 def _selected(top: Any, counts: Counts) -> Sequence[int]:
     """Number of atoms of each candidate of a round, if every trajectory gives as many as are requested."""
-    of_each = len(top.md.temperatures_K) * top.md.candidates
+    of_each = len(top.md.temperatures_K) * top.md.draws * top.md.candidates
     return [size * math.prod(top.md.replicate) for size in _structures(top, top.md.structures, counts)] * of_each
 
 
@@ -204,28 +204,44 @@ def _frames_B(glass: Any, total_ps: float, count: int) -> float:
 
 def interface_sides(top: Any) -> tuple[int, int]:
     """About how many atoms a crystal slab and the glass against it have, at the density of the glass."""
-    from ..chemistry.masses import volume
+    per_A2 = _atoms_per_A3(top) * top.interface.lateral_A**2
+    crystal = round(per_A2 * top.interface.crystal_A)
+    return crystal, round(per_A2 * (top.interface.crystal_A + top.interface.glass_A)) - crystal
 
+
+def interface_atoms(top: Any) -> int:
+    """About how many atoms a cell with a crystal has, a slab or a seed in the glass; Unknown if that is not known."""
     if top.interface is None or top.glass is None:
         raise Unknown
-    asked, own = top.interface, ions(top)
-    per_A2 = sum(ion.count for ion in own) / volume(own, top.system.density_g_cm3) * asked.lateral_A**2
-    crystal = round(per_A2 * asked.crystal_A)
-    return crystal, round(per_A2 * (asked.crystal_A + asked.glass_A)) - crystal
+    if top.interface.seed is None:
+        return sum(interface_sides(top))
+    return atoms(top) if top.interface.route == "join" else round(_atoms_per_A3(top) * top.interface.seed.width_A**3)
+
+
+def _atoms_per_A3(top: Any) -> float:
+    from ..chemistry.masses import volume
+
+    own = ions(top)
+    return sum(ion.count for ion in own) / volume(own, top.system.density_g_cm3)
 
 
 def _interface_cells(top: Any) -> list[int]:
-    """The atoms of each cell of stage `interface`, with at most as many bulk crystals as replicas."""
+    """The atoms of each cell of stage `interface`: one for each glass, and radius of a seed; with a slab also bulk
+    glasses, and at most as many bulk crystals.
+    """
+    whole = interface_atoms(top)
+    if top.interface.seed is not None:
+        return [whole] * (top.glass.replicas * len(top.interface.seed.radius_A))
     crystal, glass = interface_sides(top)
     bulk = [glass, crystal] if has_bulk(top) else []
-    return [size for size in (crystal + glass, *bulk) for _ in range(top.glass.replicas)]
+    return [size for size in (whole, *bulk) for _ in range(top.glass.replicas)]
 
 
 def _interface(top: Any) -> Cost:
     sizes, glass = _interface_cells(top), top.glass
     total_ps = protocols.longest_ps(glass) + protocols.SOFT_PS
     text = f"glass against a crystal of about {sizes[0]} atoms together, {_time(total_ps, glass.timestep_fs)}"
-    if len(sizes) > glass.replicas:
+    if len(set(sizes)) > 1:
         text = f"cell of a {text}, or of one of them alone, at most"
     disk = sum(_frames_B(glass, total_ps, count) for count in sizes) / glass.replicas
     return Cost(("interface",), len(sizes), text, _LAMMPS_B + sizes[0] * _CLASSICAL_B, disk)
@@ -286,15 +302,17 @@ def _dynamics(top: Any, counts: Counts) -> Cost:
     frames = 1000.0 * md.time_ps / md.sample_every_fs
     count = max(sizes) * copies
     text = f"trajectory of up to {count} atoms, {_time(md.time_ps, md.timestep_fs)}, {frames:.6g} frames each"
-    disk = len(md.temperatures_K) * frames * sum(sizes) * copies * 2 * _SNAPSHOT_B
+    runs = len(md.temperatures_K) * md.draws
+    disk = runs * frames * sum(sizes) * copies * 2 * _SNAPSHOT_B
     memory = _TORCH_B + max(count * _MODEL_B, frames * count * _FRAME_B)
-    return Cost(("md",), len(sizes) * len(md.temperatures_K), text, memory, disk)
+    return Cost(("md",), len(sizes) * runs, text, memory, disk)
 
 
 def _structures(top: Any, named: Any, counts: Counts) -> Sequence[int]:
     """Number of atoms of each structure that a section uses."""
     if named == "interface":
-        return _interface_cells(top)[: None if simulates_bulk(top) else top.glass.replicas]
+        sizes = _interface_cells(top)
+        return sizes if simulates_bulk(top) or not has_bulk(top) else sizes[: top.glass.replicas]
     if named != "glass":
         if not counts.get(named):
             raise Unknown

@@ -2,16 +2,39 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from ..fields import Positive, Section, Temperature, within
+from ..fields import NonNegative, Positive, Section, Temperature, each_once, within
 from .named import File
 from .partial import Partial, rule
 from .source import Document, Where
 
 _WHERE: Where = ("interface",)
 Index = Annotated[int, within(-20, 20)]
+Indices = Annotated[list[Index], Field(min_length=3, max_length=3)]
 Thickness = Annotated[Positive, within(5, 1000)]
+Radius = Annotated[Positive, within(2, 500)]
+
+
+class Melting(Section):
+    """Melting temperature and heat of melting of the model, each with one standard error."""
+
+    temperature_K: tuple[Temperature, NonNegative]
+    heat_eV_per_atom: tuple[Annotated[Positive, within(1e-4, 10)], NonNegative]
+
+
+class Seed(Section):
+    """Crystallites in the glass: one cell for each glass and radius, at least `width_A` wide where a melt fills it.
+
+    `direction` along z is the normal of a plane for a sphere, a lattice direction for a cylinder. `melting` is what
+    classical nucleation theory needs.
+    """
+
+    radius_A: Annotated[list[Radius], Field(min_length=1, max_length=100), AfterValidator(each_once)]
+    shape: Literal["sphere", "cylinder"] = "sphere"
+    direction: Indices = Field(default_factory=lambda: [0, 0, 1])
+    width_A: Thickness = 40.0
+    melting: Melting | None = None
 
 
 class Interface(Section):
@@ -19,12 +42,13 @@ class Interface(Section):
 
     The slab is cut along `hkl` at a `termination` (its number, or the one of ``least`` cleavage energy). By the
     ``melt`` route the section `glass` melts and quenches the glass against the slab, which does not move above
-    `release_K`; by ``join`` the glass is cut to it and annealed at `release_K`. For `e_excess`, bulk cells are made
-    beside three replicas or more.
+    `release_K`; by ``join`` the glass is cut to it and annealed at `release_K`. A `seed` takes the place of the slab.
+    For `e_excess`, bulk cells are made beside three replicas or more with a slab.
     """
 
     crystal: File
-    hkl: Annotated[list[Index], Field(min_length=3, max_length=3)]
+    hkl: Indices | None = None
+    seed: Seed | None = None
     termination: Literal["least"] | Annotated[int, Field(ge=0), within(0, 1000)] = "least"
     route: Literal["melt", "join"] = "melt"
     crystal_A: Thickness = 30.0
@@ -43,7 +67,8 @@ LEAST_HOLD_PS = 1.6
 
 def has_bulk(top: Any) -> bool:
     """Whether bulk cells of glass and crystal are made beside the interfaces."""
-    return bool(top.interface.e_excess and top.glass.replicas >= LEAST_REPLICAS)
+    asked = top.interface
+    return bool(asked.seed is None and asked.e_excess and top.glass.replicas >= LEAST_REPLICAS)
 
 
 def simulates_bulk(top: Any) -> bool:
@@ -67,8 +92,7 @@ def check(top: Partial, document: Document) -> None:
             message = f"{top.md.replicate[2]} cells along z have more than two interfaces; it has to be 1"
             document.fault(("md", "replicate"), message)
     with rule():
-        if not any(asked.hkl):
-            document.fault((*_WHERE, "hkl"), "0 0 0 is no plane")
+        _check_shape(asked, top.md, document)
     with rule():
         low, high = top.glass.final_temperature_K, top.glass.melt_temperature_K
         if not low <= asked.release_K <= high:
@@ -78,3 +102,19 @@ def check(top: Partial, document: Document) -> None:
         if has_bulk(top) and top.glass.hold_ps < LEAST_HOLD_PS:
             short = f"its energies take a glass.hold_ps of at least {LEAST_HOLD_PS:g}, not {top.glass.hold_ps:g} ps"
             document.fault((*_WHERE, "e_excess"), f"{short}; lengthen it, or set false")
+
+
+def _check_shape(asked: Partial, md: Partial | None, document: Document) -> None:
+    """There is a slab or a seed, and a seed is not copied."""
+    if asked.seed is None:
+        if asked.hkl is None:
+            document.fault(_WHERE, "needs hkl, the plane of a slab, or a seed")
+        elif not any(asked.hkl):
+            document.fault((*_WHERE, "hkl"), "0 0 0 is no plane")
+        return
+    if asked.hkl is not None:
+        document.fault((*_WHERE, "hkl"), "is the plane of a slab; a seed has a direction")
+    if not any(asked.seed.direction):
+        document.fault((*_WHERE, "seed", "direction"), "0 0 0 is no direction")
+    if md is not None and md.structures == "interface" and tuple(md.replicate) != (1, 1, 1):
+        document.fault(("md", "replicate"), "copies of a cell with a seed have several; it has to be 1 1 1")

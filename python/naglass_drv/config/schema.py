@@ -275,6 +275,7 @@ class MD(Section):
     trust: bool = False
     replicate: tuple[Copies, Copies, Copies] = (1, 1, 1)
     temperatures_K: list[Temperature] = Field(min_length=1)
+    draws: Annotated[Count, within(1, MAX_TASKS)] = 1
     pressure_bar: Pressure | None = None
     time_ps: Picoseconds
     timestep_fs: TimeStep = 1.0

@@ -31,6 +31,7 @@ from .instantaneous import InstantaneousSurface, instantaneous_surface
 from .layer_current import LayerTransport, layer_transport
 from .layer_sums import ProfileColumn
 from .linkage import FORBIDDEN_CONTACTS, ArtifactFlags, Linkage, Sharing, artifact_flags, in_contact, linkage
+from .misorientation import misorientation, symmetry_rotations
 from .pairs import PairFunctions, rdf
 from .profile import Excess, Profile, Profiler, excess_per_area, profile, read_profile
 from .qn import VANADYL_CUTOFF, OxygenClass, Qn, qn
@@ -143,6 +144,7 @@ __all__ = [
     "lanterns",
     "layer_transport",
     "linkage",
+    "misorientation",
     "moment_autocorrelation",
     "msd",
     "neighbors",
@@ -163,6 +165,7 @@ __all__ = [
     "steinhardt",
     "structure_factor",
     "surface_distances",
+    "symmetry_rotations",
     "trajectory",
     "unwrap",
     "van_hove",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from .. import _core
 from ..errors import InputError
 from .arguments import (
+    array,
     element,
     elements,
     flag,
@@ -43,11 +44,21 @@ class Environments:
 
     def write(self, path: str | Path) -> None:
         """Write the file that ``compute naglass/crystal/atom`` and `read_environments` read."""
-        lines = [f"center {self.center}"]
-        for symbols, vectors in self.members:
-            lines.append("environment")
-            lines += [f"{s} {x:.17g} {y:.17g} {z:.17g}" for s, (x, y, z) in zip(symbols, vectors, strict=True)]
-        write_text(path, "\n".join(lines) + "\n")
+        write_text(path, _text(self))
+
+    def turned(self, rotation) -> Environments:
+        """Those of the crystal turned by a rotation (3, 3), as `Orientation.rotation`."""
+        turn = array("rotation", rotation, (3, 3))
+        moved = replace(self, members=tuple((symbols, vectors @ turn.T) for symbols, vectors in self.members))
+        return _parsed(_text(moved), "rotation")
+
+
+def _text(reference: Environments) -> str:
+    lines = [f"center {reference.center}"]
+    for symbols, vectors in reference.members:
+        lines.append("environment")
+        lines += [f"{s} {x:.17g} {y:.17g} {z:.17g}" for s, (x, y, z) in zip(symbols, vectors, strict=True)]
+    return "\n".join(lines) + "\n"
 
 
 def environments(
@@ -78,7 +89,11 @@ def environments(
 
 def read_environments(path: str | Path) -> Environments:
     """Read the file written by `Environments.write`. Raises InputError with the line number of an invalid line."""
-    center, kinds, compiled = _core.parse_environments(read_text(path), str(path))
+    return _parsed(read_text(path), str(path))
+
+
+def _parsed(text: str, name: str) -> Environments:
+    center, kinds, compiled = _core.parse_environments(text, name)
     return _named(center, tuple(kinds), compiled)
 
 

@@ -256,7 +256,7 @@ def seed_in_melt(
     The cell is the nearest to `width_A` (Å) that gives the melt `density_g_cm3`: a cube, or a square over the length of
     a cylinder. Raises InputError for a seed larger than half the cell.
     """
-    _check_half(grain, width_A)
+    check_half(grain, width_A)
     labels = reduced_labels(composition)
     unit = melt_ions(labels, 1)
     formula = counts_by_element(labels)
@@ -296,7 +296,7 @@ def seed_in_glass(
     if np.abs(glass.cell.array - np.diag(glass.cell.lengths())).max() > 1e-6:
         raise InputError("the glass needs a cell at right angles, with its vectors along x, y and z")
     glass, strain = _along(glass, grain, most_strain)
-    _check_half(grain, float(glass.cell.lengths()[: 2 if grain.period_A else 3].min()))
+    check_half(grain, float(glass.cell.lengths()[: 2 if grain.period_A else 3].min()))
     source = Glass.of(glass)
     held = _in_the_middle(grain, glass.cell.lengths())
     distance, _ = Outside(glass.cell.array, 0.0, grain.period_A is not None).distance(glass.positions)
@@ -344,7 +344,8 @@ def _along(glass: "Atoms", grain: Crystallite, most_strain: float) -> tuple["Ato
     return long, float(abs(strain))
 
 
-def _check_half(grain: Crystallite, width_A: float) -> None:
+def check_half(grain: Crystallite, width_A: float) -> None:
+    """Raises InputError for a seed whose diameter is more than half of a cell's width."""
     if 4 * grain.radius_A > width_A:
         raise InputError(
             f"radius {grain.radius_A:.2f} Å in whole formula units: the seed is larger than half the cell, which is "

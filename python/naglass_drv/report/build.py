@@ -19,13 +19,14 @@ from .overview import flags, glance, worth
 from .potentials import potentials
 from .record import record
 from .rounds import rounds
+from .seeds import seeds
 from .sites import heterogeneity, sites
 from .structure import structure
 from .topology import network, topology
 from .uncertainty import uncertainty
 
 _ORDER = (
-    glance, worth, rounds, interface, structure, network, topology, metals, transport, arrhenius, hops, sites,
+    glance, worth, rounds, interface, seeds, structure, network, topology, metals, transport, arrhenius, hops, sites,
     heterogeneity, dynamics, quench, potentials, model, uncertainty, dataset, audit, labels, record,
 )  # fmt: skip
 # Records and bookkeeping, folded by default

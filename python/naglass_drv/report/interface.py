@@ -10,7 +10,7 @@ from ..analysis.redox import moment_word
 from ..dataset.frames import read_frames
 from ..products import Quantity
 from ..wording import digits
-from . import figures_interface
+from . import figures_crystallites, figures_interface
 from .interface_layers import layer_transport, mobility
 from .interfaces import side_view
 from .material import Material
@@ -22,6 +22,7 @@ _SURFACES = {
     "crystal_A": "thickness of the crystal",
     "width_10_90_A": "width of its surfaces, 10 to 90 %",
     "u_m_per_s": "growth velocity of a surface",
+    "angle": "angle of the crystal from how it was put in, at the end",
     "excess.per_nm2": "excess of the mobile ion",
     "excess.relative_to_O_per_nm2": "excess relative to O",
 }
@@ -43,7 +44,8 @@ _KINDS = {
 def interface(material: Material) -> Section | None:
     """How the cells were made, and what was found at the interfaces of all trajectories that have them."""
     found = all_measured(material, "interface")
-    made = {name: material.json(f"interface/{name}/facts") for name in material.names("interface", "facts")}
+    facts = {name: material.json(f"interface/{name}/facts") for name in material.names("interface", "facts")}
+    made = {name: own for name, own in facts.items() if "termination" in own}
     if not found and not made:
         return None
     section = Section("Glass/crystal interface", "interface")
@@ -65,6 +67,7 @@ def interface(material: Material) -> Section | None:
             moment = next((moment_word(how["moments"]) for how in told), "moment")
             svg = figures_interface.profiles(curves, used, moment)
             section.add(Figure(f"interface-{name}", svg, f"{name}. {_CAPTION}{both}"))
+        section.add(*figures_crystallites.figure(material, list(seen), "crystal-turned"))
         section.add(*same({name: states_told(numbers.get("metal_states", {})) for name, numbers in seen.items()}))
         section.add(*same({name: _which(numbers.get("surface")) for name, numbers in seen.items()}))
         section.add(*same({name: _incomplete(numbers) for name, numbers in seen.items()}))
@@ -210,7 +213,8 @@ def _surface_table(seen: Mapping[str, Any], rows: Mapping[str, Mapping[str, Quan
     shown: dict[str, dict[str, Quantity | str]] = {}
     for word, label in _SURFACES.items():
         for name in seen:
-            if (found := rows.get(name, {}).get(f"interface.{name}.{word}")) is not None:
+            room = "growth" if word == "angle" else "interface"
+            if (found := rows.get(name, {}).get(f"{room}.{name}.{word}")) is not None:
                 shown.setdefault(label, {})[name] = found
     return side_by_side(list(seen), shown, "Dividing surfaces, by the similarity of each site to the crystal")
 

@@ -12,7 +12,7 @@ from ..config.schema import Analysis
 from ..errors import InputError
 from ..files import keep_only, publish, read_bounded, write_json
 from ..products import Labels, Measurements, Model, Quantity, Structures, TaskRecord, Trajectories
-from . import efforts
+from . import analysis_seeds, efforts
 from .base import Done, Job, Run, Task, dumped, read_settings
 from .interface import BULK
 
@@ -35,6 +35,7 @@ class Settings:
     energy of interfaces is that of the last `last_ps` of their runs and of those of bulk cells at `temperature_K`, or
     not given for the reason `refused`. `readout` tells per metal why the model's moments do not tell its states apart,
     empty where they do, or None where nothing is known; `moments` what these are.
+    `seed_in` is the glass that a seed is in.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Settings:
     refused: str | None = None
     readout: Mapping[str, str] | None = None
     moments: str = ""
+    seed_in: str | None = None
 
 
 def files(task_name: str) -> tuple[str, str, str]:
@@ -77,8 +79,15 @@ def plan(run: Run) -> list[Task]:
             continue
         # a run that fell apart immediately left nothing to measure; the report says so
         if made.summary["frames"] and made.summary["reached_ps"] >= section.skip_ps:
+            seeded = bool(crystals) and run.input.interface.seed is not None
             settings = Settings(
-                TRAJECTORY, section, made.summary["stable"], _quench_rate(run), readout=readout, moments=moments
+                TRAJECTORY,
+                section,
+                made.summary["stable"],
+                _quench_rate(run),
+                readout=readout,
+                moments=moments,
+                seed_in=analysis_seeds.glass_of(made.summary["structure"]) if seeded else None,
             )
             own = dumped(settings)
             roles = {word: f"{made.name}/{word}" for word in ("trajectory", HOPS)}
@@ -195,6 +204,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..analysis.measure import after, measure
     from ..analysis.quantities import labeled, quantities
     from ..analysis.redox import Readout
+    from ..analysis.seeded import seeded
     from ..dataset.frames import read_frames
 
     beside = (HOPS, CRYSTAL)
@@ -218,11 +228,14 @@ def run(job: Job) -> Mapping[str, Any] | None:
         on_the_fly=hops,
         readout=readout,
     )
-    numbers["interface"] = None
+    numbers |= {"interface": None, "seed": None}
     if CRYSTAL in job.task.inputs:
         (crystal,) = read_frames(job.task.inputs[CRYSTAL])
         kept = after(frames, wanted.skip_ps)
-        numbers["interface"], profiles = interface(kept, crystal, wanted, name=job.task.name, readout=readout)
+        if settings.seed_in is not None:
+            numbers["seed"], profiles = seeded(kept, crystal, name=job.task.name, glass=settings.seed_in)
+        else:
+            numbers["interface"], profiles = interface(kept, crystal, wanted, name=job.task.name, readout=readout)
         curves |= profiles
     write_json(job.folder / json_name, numbers)
     rows = quantities(job.task.name, numbers, curves, settings.quench_rate_K_per_s)
@@ -276,6 +289,9 @@ def collect(run: Run, done: list[Done]) -> Measurements:
         else:
             found |= {f"{item.task.name}/numbers": numbers, f"{item.task.name}/curves": curves}
     found |= _lines(run, done, folder) | _melting(run, done, folder)
+    for together, rows in analysis_seeds.nucleation(run, done, folder, files):
+        found[f"{together.stem}/nucleation"] = together
+        found |= _rows(folder, together.stem, rows)
     keep_only(folder, (path.name for path in found.values() if path.parent == folder))
     keep_only(folder / ROWS, (path.name for path in found.values() if path.parent == folder / ROWS))
     return Measurements(files=found)

@@ -1,5 +1,6 @@
-"""Stage `interface`: a crystal slab and a glass in one cell with two interfaces, made with the rigid-ion potential; one
-task per replica of the glass. From three replicas on also bulk cells of glass and crystal, for `e_excess`.
+"""Stage `interface`: a crystal slab and a glass in one cell with two interfaces, or a seed in a glass, made with the
+rigid-ion potential; one task per replica of the glass, and radius of a seed. From three replicas on, slabs also have
+bulk cells of glass and crystal, for `e_excess`.
 """
 
 import json
@@ -14,10 +15,11 @@ from ..errors import InputError
 from ..files import keep_only, write_bytes, write_json
 from ..products import Structures
 from ..wording import counted
-from . import efforts
+from . import efforts, interface_seeds
 from .base import Done, Job, Run, Task, common, dumped, lammps_seed, read_settings
 from .glass_quench import sampling
 from .interface_results import MADE, QUENCH, write_results
+from .interface_seeds import Grain
 from .interface_start import CRYSTAL, FACTS, OF_CRYSTAL, OF_GLASS, Settings, atoms_of, build_bulk, prepare, variables
 
 name = "interface"
@@ -30,15 +32,15 @@ BULK, EXCESS = "bulk", "excess"
 
 
 def plan(run: Run) -> list[Task]:
-    """One task per replica of the glass; replicas differ in packing and velocities, or in the glass that is joined.
+    """One task per replica of the glass, and radius of a seed; replicas differ in packing and velocities, or in the
+    glass that is used.
 
-    For each a bulk glass and, where sites of the crystal are partly occupied, a bulk crystal; else there is one.
+    For each slab a bulk glass and, where sites of the crystal are partly occupied, a bulk crystal; else there is one.
     """
-    from ..config.cost import interface_sides
+    from ..config.cost import interface_atoms, interface_sides
     from ..interface.crystal import read_crystal
 
     section, system, made = run.input.interface, run.input.system, run.input.glass
-    of_crystal, of_glass = interface_sides(run.input)
     crystal = run.source / section.crystal
     glasses = list(run.take("glass", Structures).each("structure").values()) if section.route == "join" else []
     shared = {
@@ -47,22 +49,24 @@ def plan(run: Run) -> list[Task]:
         **common(Settings, section) | common(Settings, made),
     }
 
-    def task(label: str, replica: int, size: int, bulk: str | None = None) -> Task:
+    def task(label: str, replica: int, size: int, grain: Grain | None = None, bulk: str | None = None) -> Task:
         # the arrangement of partly occupied sites is that of the slab
-        seeded = f"i{replica}" if bulk == OF_CRYSTAL else label
-        settings = Settings(**shared, seed=lammps_seed(f"{run.input.seed} {seeded}"), bulk=bulk)
+        drawn = lammps_seed(f"{run.input.seed} {f'i{replica}' if bulk == OF_CRYSTAL else label}")
+        # the section's own seed is a grain
+        settings = Settings(**shared | {"seed": drawn, "grain": grain, "bulk": bulk})
         joined = {"glass": glasses[replica]} if replica < len(glasses) and bulk != OF_CRYSTAL else {}
         inputs = {"crystal": crystal} | joined
         effort = efforts.interface(made, size) if bulk != OF_CRYSTAL else efforts.released(made, section, size)
         return Task(name, label, dumped(settings), inputs, ("lammps",), made.ranks, effort=effort)
 
-    replicas = range(made.replicas)
-    tasks = [task(f"i{i}", i, of_crystal + of_glass) for i in replicas]
-    if _without_bulk(made.replicas, section.e_excess, cut=_cut_to_the_slab(tasks)) is not None:
+    replicas, whole = range(made.replicas), interface_atoms(run.input)
+    tasks = [task(label, i, whole, grain) for i in replicas for label, grain in interface_seeds.cells(section, i)]
+    if section.seed is not None or _without_bulk(made.replicas, section.e_excess, cut=_cut_to_the_slab(tasks)):
         return tasks
-    tasks += [task(f"bulk-glass-{i}", i, of_glass, OF_GLASS) for i in replicas]
+    of_crystal, of_glass = interface_sides(run.input)
+    tasks += [task(f"bulk-glass-{i}", i, of_glass, bulk=OF_GLASS) for i in replicas]
     of_each = replicas if read_crystal(crystal).disordered else range(1)
-    return tasks + [task(f"bulk-crystal-{i}", i, of_crystal, OF_CRYSTAL) for i in of_each]
+    return tasks + [task(f"bulk-crystal-{i}", i, of_crystal, bulk=OF_CRYSTAL) for i in of_each]
 
 
 def _cut_to_the_slab(tasks: list[Task]) -> bool:
@@ -88,15 +92,14 @@ def _without_bulk(replicas: int, asked: bool, *, cut: bool) -> str | None:
 
 def expect(run: Run) -> tuple[list[Task], Structures]:
     """The tasks; their cells are as large as the sizes that are asked for say."""
-    from ..config.cost import interface_sides
+    from ..config.cost import interface_atoms, interface_sides
 
-    tasks = plan(run)
-    crystal, glass = interface_sides(run.input)
-    sizes = {OF_CRYSTAL: crystal, OF_GLASS: glass, None: crystal + glass}
+    tasks, whole = plan(run), interface_atoms(run.input)
+    sizes = dict(zip((OF_CRYSTAL, OF_GLASS), interface_sides(run.input), strict=True)) | {None: whole}
     # which of them are of the crystal decides no cost
     ions = chemistry.species(run.input.system.composition)
     unit = [ion.element for ion in ions for _ in range(ion.count)]
-    symbols = (unit * ((crystal + glass) // len(unit) + 1))[: crystal + glass]
+    symbols = (unit * (whole // len(unit) + 1))[:whole]
     of_each = {task.name: symbols[: sizes[task.settings.get("bulk")]] for task in tasks}
     bulk = [task.name for task in tasks if "bulk" in task.settings]
     return tasks, Structures(facts={"symbols": of_each, BULK: bulk})
@@ -149,8 +152,9 @@ def collect(run: Run, done: list[Done]) -> Structures:
             target = folder / (f"{stem}{Path(source).suffix}" if source == MADE else f"{stem}-{source}")
             write_bytes(target, (item.folder / source).read_bytes())
             files[f"{stem}/{word}"] = target
-    files[EXCESS] = folder / f"{EXCESS}.json"
-    write_json(files[EXCESS], _excess(run, done))
+    if run.input.interface.seed is None:
+        files[EXCESS] = folder / f"{EXCESS}.json"
+        write_json(files[EXCESS], _excess(run, done))
     keep_only(folder, (path.name for path in files.values()))
     return Structures(files=files)
 

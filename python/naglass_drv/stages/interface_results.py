@@ -51,22 +51,20 @@ def write_results(job: Job, settings: Settings, held_from: int) -> dict[str, Any
 
 def _of_interface(job: Job, settings: Settings, atoms: "Atoms", held_from: int) -> dict[str, Any]:
     """The facts of an interface, which are also written."""
-    facts = json.loads((job.folder / FACTS).read_text(encoding="utf-8"))
-    facts |= {
-        "stress_GPa": _interior_stress(job.folder, atoms, facts["crystal_A"], held_from, settings.final_temperature_K),
-        "exchanged": _exchanged(job, settings, atoms),
-        "checks": checked(atoms),
-    }
+    facts = json.loads((job.folder / FACTS).read_text(encoding="utf-8")) | {"checks": checked(atoms, settings.shape)}
+    if settings.grain is None:
+        stress = _interior_stress(job.folder, atoms, facts["crystal_A"], held_from, settings.final_temperature_K)
+        facts |= {"stress_GPa": stress, "exchanged": _exchanged(job, settings, atoms)}
     write_json(job.folder / FACTS, facts)
     return facts
 
 
-def _middle(atoms: "Atoms") -> float:
-    """Height (Å) of the middle of the slab, that of its atoms."""
+def _middle(atoms: "Atoms", axis: int = 2) -> float:
+    """Where (Å) the middle of the crystal is along an axis, that of its atoms."""
     import numpy as np
 
-    height = atoms.cell.array[2, 2]
-    turn = np.exp(2j * np.pi * atoms.positions[atoms.arrays["phase"] == 1, 2] / height)
+    height = atoms.cell.array[axis, axis]
+    turn = np.exp(2j * np.pi * atoms.positions[atoms.arrays["phase"] == 1, axis] / height)
     return float(height * np.angle(turn.mean()) / (2 * np.pi))
 
 
@@ -103,7 +101,11 @@ def _interior_stress(
     return {name: {"value": float(mean.mean), "err": float(mean.err)} for name, mean in named}
 
 
-def checked(atoms: "Atoms") -> dict[str, Any]:
+# directions in which a crystal ends; its cell is orthogonal in them
+_ENDS = {"slab": (2,), "cylinder": (0, 1), "sphere": (0, 1, 2)}
+
+
+def checked(atoms: "Atoms", shape: str = "slab") -> dict[str, Any]:
     """The checks of `interface.inspection` of the cell that was made."""
     from ..interface.crystal import mean_charges, reduced
     from ..interface.inspection import inspect
@@ -111,9 +113,10 @@ def checked(atoms: "Atoms") -> dict[str, Any]:
     from ..interface.slabs import counts_of
 
     together = atoms.copy()
-    height, middle = atoms.cell.array[2, 2], _middle(atoms)
-    # the slab in one piece, for its dipole
-    together.positions[:, 2] = (atoms.positions[:, 2] - middle + height / 2) % height + middle - height / 2
+    for axis in _ENDS[shape]:
+        height, middle = atoms.cell.array[axis, axis], _middle(atoms, axis)
+        # the crystal in one piece, for its dipole
+        together.positions[:, axis] = (atoms.positions[:, axis] - middle + height / 2) % height + middle - height / 2
     crystal, glass = (atoms[atoms.arrays[PHASE] == side] for side in (1, 0))
     formulas = reduced(counts_of(crystal)), reduced(counts_of(glass))
     charges = [mean_charges(chemistry.ions_of(part.arrays["ion"].tolist())) for part in (crystal, glass)]

@@ -9,6 +9,7 @@ from ..chemistry import ions as chemistry
 from ..chemistry import potentials
 from ..files import link_files, write_bytes, write_json
 from ..glass import protocols
+from . import interface_seeds
 from .base import Job
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ _RELEASE_PS = 0.5
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides an interface: the slab, the composition of the glass, and how that is made.
+    """What decides an interface: the slab or `grain`, the composition of the glass, and how that is made.
 
     With `bulk`, the cell is one of glass or crystal alone, for an interface of the same settings.
     """
 
-    hkl: tuple[int, int, int]
+    hkl: tuple[int, int, int] | None
     termination: int | str
     route: str
     crystal_A: float
@@ -50,10 +51,15 @@ class Settings:
     hold_ps: float
     timestep_fs: float
     bulk: str | None = None
+    grain: interface_seeds.Grain | None = None
 
     @property
     def timestep_ps(self) -> float:
         return self.timestep_fs / 1000.0
+
+    @property
+    def shape(self) -> str:
+        return "slab" if self.grain is None else self.grain["shape"]
 
     @property
     def planned_ps(self) -> float:
@@ -64,7 +70,7 @@ class Settings:
     def history(self) -> str:
         """The thermal history of the glass in words."""
         # without commas, which the plain reader of extended XYZ leaves to ASE
-        ends = f"to {self.final_temperature_K:g} K free along z"
+        ends = f"to {self.final_temperature_K:g} K free {interface_seeds.FREE[self.shape]}"
         rate = f"at {self.quench_rate_K_per_ps:g} K/ps"
         if self.route == "join":
             return f"annealed at {self.release_K:g} K for {self.melt_ps:g} ps at fixed volume and cooled {rate} {ends}"
@@ -78,6 +84,9 @@ def build(crystal: Path, glass: Path | None, settings: Settings) -> "tuple[Made,
     from ..interface.bulks import bulk_crystal
     from ..interface.joining import join, melt_against
 
+    if settings.grain is not None:
+        made_of = (settings.composition, settings.density_g_cm3, settings.seed)
+        return interface_seeds.build(crystal, glass, settings.grain, *made_of)
     slab = _slab(crystal, settings)
     bulk = bulk_crystal(slab, seed=settings.seed)
     if glass is not None:
@@ -171,6 +180,7 @@ def variables(folder: Path, settings: Settings) -> dict[str, object]:
         "rate_K_per_ps": settings.quench_rate_K_per_ps,
         "timestep_ps": settings.timestep_ps,
         "seed": settings.seed,
+        "barostat": interface_seeds.barostat(interface_seeds.ALONG[settings.shape], 0.0, 1.0),
     }
 
 

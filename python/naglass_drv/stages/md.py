@@ -13,11 +13,11 @@ from ..config.schema import Uncertainty
 from ..errors import InputError, TaskFailed
 from ..files import keep_only, write_bytes, write_json
 from ..products import Model, Structures, Trajectories
-from . import candidates, committee, efforts
+from . import candidates, committee, efforts, interface_seeds
 from .base import Done, Job, Run, Task, common, dumped, lammps_seed, read_settings
 from .candidates import GATE, TRAJECTORY, UNCERTAINTY
 from .given_models import place_model
-from .md_commands import REAL, Settings, commands_for, observables_for, steps_of
+from .md_commands import REAL, Settings, along_of, commands_for, observables_for, runs_of, steps_of
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -70,8 +70,7 @@ def plan(run: Run) -> list[Task]:
             label = _label(file, number if len(frames) > 1 else None)
             commands = commands_for(run.input, elements, model, archives=archives, members=members)
             scale = factors and [factors[element] for element in elements]
-            for temperature in section.temperatures_K:
-                task = f"{label}-{temperature:g}K"
+            for temperature, task in runs_of(section, label):
                 settings = Settings(
                     structure=label,
                     frame=number,
@@ -80,7 +79,7 @@ def plan(run: Run) -> list[Task]:
                     temperature_K=temperature,
                     seed=lammps_seed(f"{run.input.seed} {task}"),
                     # the crystal's area is that of a thick crystal
-                    pressure_along="z" if section.structures == "interface" else None,
+                    pressure_along=along_of(run.input),
                     **commands,
                     **common(Settings, section) | {"uncertainty": uncertainty},
                 )
@@ -118,8 +117,7 @@ def expect(run: Run) -> tuple[list[Task], Trajectories]:
         cells = {str(k): list(f.symbols) for k, f in enumerate(read_frames(run.source / section.structures))}
     tasks, sizes, chosen = [], {}, {}
     for item, symbols in cells.items():
-        for temperature in section.temperatures_K:
-            task = f"{item}-{temperature:g}K"
+        for _, task in runs_of(section, item):
             effort = efforts.dynamics(section, len(symbols))
             tasks.append(Task(name, task, {}, ranks=section.ranks, gpus=section.gpus, effort=effort))
             copies = math.prod(section.replicate)
@@ -220,10 +218,7 @@ def _variables(folder: Path, settings: Settings, roles: Iterable[str]) -> dict[s
     barostat = (
         {}
         if pressure is None
-        else {
-            "ensemble": "npt",
-            "barostat": f"{settings.pressure_along or 'iso'} {pressure!r} {pressure!r} {_BAROSTAT_PS}",
-        }
+        else {"ensemble": "npt", "barostat": interface_seeds.barostat(settings.pressure_along, pressure, _BAROSTAT_PS)}
     )
     return barostat | {
         "data": folder / "start.data",

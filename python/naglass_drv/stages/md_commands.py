@@ -1,12 +1,13 @@
 """Settings of the tasks of stage `md`, with the LAMMPS commands for the model and the observables during the run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
-from ..config.schema import Analysis, Gate, Input, Uncertainty
+from ..config.schema import MD, Analysis, Gate, Input, Uncertainty
 from ..engines.mace.facts import ModelFacts
+from . import interface_seeds
 
 MOMENT, DEVIATION = "moment", "deviation"
 #: Columns of real numbers.
@@ -19,8 +20,8 @@ _MOST_SELECTED = 50
 class Settings:
     """What decides a trajectory: its start (`frame` of a file, called `structure`), the section `md` of the input, and
     LAMMPS commands for `elements` with their `plugins` and the dump's `columns` by name. The cell of an interface moves
-    along `pressure_along` alone. `uncertainty` is that of a committee, with the `scale` that calibrates its deviation
-    for each element.
+    along `pressure_along` alone (z, xy, or iso). `uncertainty` is that of a committee, with the `scale` that calibrates
+    its deviation for each element.
     """
 
     structure: str
@@ -43,6 +44,21 @@ class Settings:
     pressure_along: str | None = None
     uncertainty: Uncertainty | None = None
     scale: Sequence[float] | None = None
+
+
+def runs_of(section: MD, structure: str) -> Iterator[tuple[float, str]]:
+    """Temperature and name of each trajectory of a structure: the first draw of velocities has no number."""
+    for temperature in section.temperatures_K:
+        for draw in range(1, section.draws + 1):
+            yield temperature, f"{structure}-{temperature:g}K" + (f"-v{draw}" if draw > 1 else "")
+
+
+def along_of(input: Input) -> str | None:
+    """The directions in which a cell with a crystal moves; None for one without."""
+    if input.md.structures != "interface":
+        return None
+    seed = input.interface.seed
+    return interface_seeds.ALONG["slab" if seed is None else seed.shape]
 
 
 def commands_for(

@@ -1,0 +1,115 @@
+"""What became of a crystallite in a glass: its size, growth or shrinkage, orientation, and what it expels."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from .. import core
+from ..errors import InputError
+from .crystallite_series import THRESHOLDS, Followed, center_of, connection_A, environments_of, followed, mean_of
+from .fronts import BLOCKS, Rate, steady_rate, verdict
+from .measure import evenly
+
+Numbers = dict[str, Any]
+Curves = dict[str, np.ndarray]
+
+_LOOKED_AT = 240
+# shares of the frames that make the start and the end
+_START, _END = 0.1, 0.25
+# a seed that has lost so much of its atoms is gone, one that has gained so much has grown, whatever the drift tells
+_GONE, _GROWN = 0.25, 2.0
+# ps in which a cell relaxes after a change of temperature, its surfaces, too
+_RELAXING_PS = 20.0
+# Å around the members that complete their environments, and the shell beyond
+_INSIDE_A, _SHELL_A = 4.0, 3.0
+
+
+def seeded(frames: Sequence[Atoms], crystal: Atoms, *, name: str, glass: str) -> tuple[Numbers, Curves]:
+    """What there is to say of a seed of `crystal`, given as its cell in the orientation of the seed.
+
+    `frames` have ``info["time_ps"]``, evenly spaced. `glass` is the cell that the seed is in, without its radius. Keys
+    carry their units; sizes are counts of the crystal's metal, or of its former where it has none.
+    """
+    numbers: Numbers = {"glass": glass}
+    try:
+        center = center_of(crystal)
+        reference, connect = environments_of(crystal, center), connection_A(crystal, center)
+        if center not in frames[0].symbols:
+            raise InputError(f"{name} has no {center}, by which the crystal is known")
+    except InputError as error:
+        return numbers | {"reason": str(error)}, {}
+    shown = evenly(frames, _LOOKED_AT)
+    time = np.array([frame.info["time_ps"] for frame in shown])
+    found = followed(shown, reference, connect)
+    sizes = found.sizes[THRESHOLDS[1]].astype(float)
+    symbols = np.array(crystal.get_chemical_symbols())
+    occupancy = crystal.arrays.get("occupancy", np.ones(len(crystal)))
+    centers = float(occupancy[symbols == center].sum())
+    volume = float(crystal.cell.volume) / centers
+    numbers |= {
+        "center": center,
+        "connect_A": connect,
+        "volume_A3": volume,
+        "atoms_per_center": float(occupancy.sum()) / centers,
+        "glass_density_per_A3": float(
+            (np.array(frames[0].get_chemical_symbols()) == center).sum() / frames[0].cell.volume
+        ),
+        "start": {f"{t:g}": float(_part(each, _START).mean()) for t, each in found.sizes.items()},
+        "end": {f"{t:g}": mean_of(_part(each.astype(float), -_END)) for t, each in found.sizes.items()},
+        "angle_deg": found.angle_at_the_end(),
+        "composition": _composition(shown, found),
+    }
+    numbers |= _moves(time, sizes, volume)
+    return numbers, found.curves(time)
+
+
+def _part(values: np.ndarray, share: float) -> np.ndarray:
+    """The first, or with a negative share the last, of the values."""
+    count = max(1, round(abs(share) * len(values)))
+    return values[:count] if share > 0 else values[-count:]
+
+
+def _moves(time: np.ndarray, sizes: np.ndarray, volume: float) -> Numbers:
+    """Whether the seed grew: True, False, or None with the upper bound of the velocity of its surface."""
+    start, end = _part(sizes, _START).mean(), _part(sizes, -_END).mean()
+    if start == 0:
+        return {"grew": None, "verdict": "no crystallite of the crystal at the start"}
+    if end < _GONE * start:
+        gone = float(time[np.flatnonzero(sizes < _GONE * start)[0]])
+        return {"grew": False, "verdict": f"shrank to less than a quarter within {gone:.3g} ps"}
+    if time[-1] - time[0] < _RELAXING_PS or len(time) < BLOCKS:
+        short = f"{len(time)} frames in {time[-1] - time[0]:.3g} ps"
+        why = f"{short} are too few to tell growth from the cell's relaxation"
+        return {"grew": True if end > _GROWN * start else None, "verdict": f"not decided: {why}"}
+    radius = np.cbrt(3 * volume * sizes / (4 * np.pi))
+    quantum = volume / (4 * np.pi * float(np.square(radius).mean()))
+    rate = _in_m_per_s(steady_rate(time, radius, quantum=quantum))
+    numbers: Numbers = {"verdict": verdict(rate, "m/s"), "u_m_per_s": rate.rate, "u_m_per_s_err": rate.err}
+    if not rate.moves:
+        numbers["u_upper_m_per_s"] = rate.upper
+    grew: bool | None = rate.rate > 0 if rate.moves else None
+    return numbers | {"grew": True if end > _GROWN * start else grew}
+
+
+def _in_m_per_s(rate: Rate) -> Rate:
+    """From Å/ps; 1 Å/ps is 100 m/s."""
+    low, high = rate.interval
+    return Rate(100 * rate.rate, 100 * rate.err, (100 * low, 100 * high), 100 * rate.upper, rate.blocks)
+
+
+def _composition(frames: Sequence[Atoms], found: Followed) -> Mapping[str, Any]:
+    """What the crystallite consists of, and what it has pushed out into the shell around it, in the last frames."""
+    kept = [k for k in _part(np.arange(len(frames)), -_END) if found.members[k].any()]
+    if not kept:
+        return {}
+    each = [core.embryo(frames[k], found.members[k], reach=_INSIDE_A, shell=_SHELL_A) for k in kept]
+    columns = {
+        "inside": np.array([one.inside for one in each], dtype=float),
+        "expelled": np.array([one.expelled for one in each]),
+        "taken_in": np.array([one.taken_in for one in each]),
+    }
+    return {
+        word: {e: mean_of(values[:, k]) for k, e in enumerate(each[0].elements)} for word, values in columns.items()
+    }
