@@ -75,7 +75,7 @@ def plan(run: Run) -> list[Task]:
     readout, moments = _readout(run)
     for made in trajectories.tasks:
         # nothing is asked of it but its energy
-        if made.summary["structure"] in bulk:
+        if made.summary.get("structure") in bulk:
             continue
         # a run that fell apart immediately left nothing to measure; the report says so
         if made.summary["frames"] and made.summary["reached_ps"] >= section.skip_ps:
