@@ -108,10 +108,9 @@ def surfaces(seen: AboutSurfaces) -> tuple[Numbers, Curves, Followed]:
     reasons = ["the surfaces move"] if moves else []
     if broadening > rough["intrinsic_10_90_A"]:
         reasons.append("their roughness broadens the flat profile by more than its intrinsic width")
-    still = (
-        "they neither move nor are" if "u_m_per_s" in numbers else "whether they move is not known, and they are not"
-    )
-    used, why = (INSTANTANEOUS, " and ".join(reasons)) if reasons else (FLAT, f"{still} rougher than they are wide")
+    still = "the surfaces do not move" if "u_m_per_s" in numbers else "whether the surfaces move is not known"
+    smooth = f"{still}, and their roughness broadens the flat profile by less than its intrinsic width"
+    used, why = (INSTANTANEOUS, " and ".join(reasons)) if reasons else (FLAT, smooth)
     numbers["surface"] = {
         "used": used,
         "why": why,

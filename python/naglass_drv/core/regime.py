@@ -217,10 +217,10 @@ def _too_short(msd: np.ndarray, time: np.ndarray, min_msd: float, duration: floa
     far = np.flatnonzero(shown & (msd >= min_msd))
     if len(far):
         return (
-            f"the MSD reaches {min_msd:g} Å² after {digits(time[far[0]], 3)} ps, and the run of "
+            f"the MSD reaches {digits(min_msd, 3)} Å² after {digits(time[far[0]], 3)} ps, and the run of "
             f"{digits(duration, 3)} ps is not {LEAST_ONSETS} times longer than that"
         )
     return (
-        f"the MSD reaches only {digits(msd[shown][-1], 2)} Å² (needed: {min_msd:g} Å²) in "
+        f"the MSD reaches only {digits(msd[shown][-1], 2)} Å² (needed: {digits(min_msd, 3)} Å²) in "
         f"{digits(time[shown][-1], 3)} ps: ions rattle, few hop"
     )

@@ -149,11 +149,15 @@ def _points_table(structures: Mapping[str, Found], quenched: str) -> Table:
     rows = []
     for found in structures.values():
         for point in points_of(found, "D"):
-            of = f"{point.run}.{found['layer']}" if "layer" in found else point.run
+            run, key = point.run, f"arrhenius.point.{point.run}"
+            if "layer" in found:
+                run, key = f"{run}, {found['layer']}", f"{key}.{found['layer']}"
             if point.value is not None:
-                key, label = f"arrhenius.point.{of}.D", f"D of {found['ion']}{quenched}, {of}"
-                cell: Quantity | str = Quantity(key, label, point.value, "m²/s", point.err, interval=point.interval)
+                label = f"D of {found['ion']}{quenched}, {run}"
+                cell: Quantity | str = Quantity(
+                    f"{key}.D", label, point.value, "m²/s", point.err, interval=point.interval
+                )
             else:
                 cell = f"{point.reason}{bound_text({'D_m2_per_s_upper': point.upper})}"
-            rows.append([of, f"{point.temperature_K:.1f} K", point.state, cell])
+            rows.append([run, f"{point.temperature_K:.1f} K", point.state, cell])
     return Table(("run", "mean temperature", "state", f"D{quenched}"), rows)

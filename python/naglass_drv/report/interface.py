@@ -114,12 +114,12 @@ def _which(found: Mapping[str, Any] | None) -> str:
     used = f"profiles and layers refer to the {found['used']} surface of each frame: {found['why']}"
     if "resolution_A" not in found:
         return f"{used}."
-    centers = f"centers alone give a flat surface {digits(found['resolution_A'], 2)} Å"
+    centers = f"the {digits(found['resolution_A'], 2)} Å that the centers alone would give a flat surface"
     if found["roughness_A"] is None:
-        return f"{used}. No roughness is seen beyond that of the centers: {centers}."
+        return f"{used}. No roughness is seen beyond {centers}."
     return (
-        f"{used}. Roughness {quantity(found['roughness_A'], found['roughness_A_err'])} Å (root mean square, {centers}, "
-        f"which is taken off), smoothed over {digits(found['smoothing_A'], 2)} Å: it broadens the flat profile by "
+        f"{used}. Roughness {quantity(found['roughness_A'], found['roughness_A_err'])} Å (root mean square, less "
+        f"{centers}), smoothed over {digits(found['smoothing_A'], 2)} Å: it broadens the flat profile by "
         f"{digits(found['broadening_10_90_A'], 2)} Å from 10 to 90 %, beside an intrinsic width of "
         f"{quantity(found['intrinsic_10_90_A'], found['intrinsic_10_90_A_err'])} Å."
     )

@@ -42,7 +42,7 @@ def layer_transport(seen: Seen, rows: Rows) -> Iterator[Table | Notice]:
         for layer, found in zip(numbers.get("layers", ()), known["by_layer"] if known else (), strict=False):
             own = {word: rows.get(name, {}).get(f"interface.{name}.{layer}.{word}") for word, _, _ in TRANSPORT}
             if found["haven_ratio_reason"]:
-                lacking.setdefault(f"{layer}: {found['haven_ratio_reason']}", []).append(name)
+                lacking.setdefault(name, []).append(f"{layer}: {found['haven_ratio_reason']}")
             if any(own.values()):
                 kelvin = next(row for row in own.values() if row).conditions.get("temperature_K")
                 table.append(
@@ -50,8 +50,8 @@ def layer_transport(seen: Seen, rows: Rows) -> Iterator[Table | Notice]:
                 )
     if table:
         yield Table(("run", "temperature", "layer", *_COLUMNS.values()), table, _DEFINITION)
-    for reason, names in lacking.items():
-        yield Notice("note", f"{reason}.", f"No Haven ratio by layer, {', '.join(names)}.")
+    for name, reasons in lacking.items():
+        yield Notice("note", f"{'; '.join(reasons)}.", f"No Haven ratio by layer, {name}.")
     for name, numbers in seen.items():
         slid = (numbers.get("layer_transport") or {}).get("slide_A") or 0.0
         if slid > _SLID_A:
