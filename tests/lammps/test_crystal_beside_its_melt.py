@@ -1,9 +1,10 @@
-"""The whole chain on Lennard-Jones atoms: LAMMPS, fix naglass/crystal, fronts, and the temperature without growth."""
+"""A crystal beside its melt: LAMMPS, fix naglass/crystal, fronts, and the temperature without growth."""
 
 import pytest
 
 from support.lennard_jones import LENNARD_JONES
-from support.two_phases import lattice_constant, make_slab, melting_by_coexistence, melting_by_growth
+from support.sodium_chloride import SODIUM_CHLORIDE
+from support.two_phases import growth, lattice_constant, make_slab, melting_by_coexistence, melting_by_growth
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
@@ -35,3 +36,10 @@ def test_interfaces_stand_still_where_crystal_and_melt_coexist(slab):
     cold, hot = found[TEMPERATURES[0]], found[TEMPERATURES[-1]]
     assert all(front.rate > 0 for front in cold.fronts) and all(front.rate < 0 for front in hot.fronts)
     assert cold.largest[-1] > 1.3 * cold.largest[0] and hot.largest[-1] < 0.8 * hot.largest[0]
+
+
+def test_half_of_a_salt_melts_and_the_other_half_does_not(tmp_path):
+    """320 ions at 1060 K: a melt at 3500 K must not take all of the crystal with it."""
+    make_slab(SODIUM_CHLORIDE, tmp_path, 5.9, 2, 10, 1060, 800)
+    found = growth(SODIUM_CHLORIDE, tmp_path, 5.9, 1060, 420, every=20)
+    assert 0.3 * 320 < found.largest.mean() < 0.65 * 320
