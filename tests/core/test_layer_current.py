@@ -11,7 +11,7 @@ HOP, PLANES = 1.0, 8  # Å; lattice planes per layer
 TRUTH = CHANCE * HOP**2  # Å² per frame
 
 
-def walk(rng, ions, frames):
+def walk(rng, ions, frames, chances=CHANCE):
     """Positions (frames, ions, 3) with rattling, and layers, of ions that hop by the chance of the layer they are in,
     from a steady state, in which they cross from one layer into the other all the time.
     """
@@ -20,7 +20,7 @@ def walk(rng, ions, frames):
     sites = np.empty((frames, ions, 3))
     for frame in range(frames):
         sites[frame] = site
-        chance = CHANCE[(site[:, 2] // PLANES) % 2][:, None]
+        chance = chances[(site[:, 2] // PLANES) % 2][:, None]
         drawn = rng.random((ions, 3))
         site = site + (drawn < chance) - (drawn > 1 - chance)
     layer = ((sites[..., 2] // PLANES) % 2).astype(int)
@@ -69,6 +69,21 @@ def test_one_layer_is_the_whole_cell_seen_along_the_layers():
     tilted, unit = np.roll(positions, 1, axis=2), (1.0, 0.0, 0.0)
     (same,) = core.layer_transport(tilted, np.zeros_like(layer), 0.5, normal=unit)
     assert same.charge.value == pytest.approx(one.charge.value)
+
+
+def test_the_currents_of_all_layers_add_up_to_that_of_the_cell():
+    """Between the same lags, up to how the numbers of ions are evened out."""
+    same = 0
+    for seed in range(8):
+        positions, layer = walk(np.random.default_rng([seed, 6]), 16, 1200, np.full(2, 0.1))
+        (whole,) = core.layer_transport(positions, np.zeros_like(layer), 1.0)
+        parts = core.layer_transport(positions, layer, 1.0)
+        if all(one.window == whole.window for one in parts):
+            same += 1
+            for kind in ("charge", "tracer"):
+                added = sum(one.ions * getattr(one, kind).value for one in parts)
+                assert added == pytest.approx(whole.ions * getattr(whole, kind).value, rel=0.02)
+    assert same > 1
 
 
 def test_ions_in_a_cage_are_refused_also_on_the_border():

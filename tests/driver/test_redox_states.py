@@ -13,6 +13,8 @@ from test_topology import CUTOFFS, INTERVAL_PS, moving
 from naglass_drv.analysis import interfaces
 from naglass_drv.analysis.hopping import hopping
 from naglass_drv.analysis.layer_values import layer_values
+from naglass_drv.analysis.measure import measure
+from naglass_drv.analysis.quantities import quantities
 from naglass_drv.analysis.redox import Readout, by_moment, how_told, metal_states, told_apart
 from naglass_drv.analysis.surroundings import surroundings, text
 from naglass_drv.chemistry.level import OCCUPATIONS
@@ -83,22 +85,41 @@ def test_states_follow_the_moments_against_the_bonds():
     assert "redox_V" not in undetermined and "moment_V" in undetermined and "moment_V" not in layer_values(NVP, BONDS)
 
 
+def beside_vanadium(change):
+    """An Na that hops at 4 ps beside a V in a square of O, whose moment changes from 1 to 0.05 µB at `change` (ps)."""
+    frames = moving(4.0)
+    square = np.array([3.0, 6.0, 1.4]) + [[0, 0, 0], [1.95, 0, 0], [-1.95, 0, 0], [0, 0, 1.95], [0, 0, -1.95]]
+    for k, atoms in enumerate(frames):
+        atoms += Atoms("VO4", square)
+        moment = np.where(atoms.symbols == "V", 1.0 if k * INTERVAL_PS < change else 0.05, 0.0)
+        atoms.set_array("moment", moment)
+    return frames
+
+
 def test_a_hop_has_the_state_that_the_moment_of_its_metal_has_then():
-    """The moment changes from 1 to 0 µB; the hop at 4 ps sees V⁴⁺ before and V⁵⁺ after that, whatever the bonds are."""
+    """The hop at 4 ps sees V⁴⁺ before the moment changes and V⁵⁺ after that, whatever the bonds are."""
+    options = {"window_ps": 0.5, "threshold_A2": 1.0, "return_ps": 20.0}
     for change, state in ((2.0, 5), (6.0, 4)):
-        frames = moving(4.0)
-        for k, atoms in enumerate(frames):
-            square = [[1.95, 0, 0], [-1.95, 0, 0], [0, 0, 1.95], [0, 0, -1.95]]
-            center = np.array([3.0, 6.0, 1.4])
-            atoms += Atoms("VO4", [center, *(center + square)])
-            moment = np.zeros(len(atoms))
-            moment[atoms.symbols == "V"] = 1.0 if k * INTERVAL_PS < change else 0.05
-            atoms.set_array("moment", moment)
-        options = {"window_ps": 0.5, "threshold_A2": 1.0, "return_ps": 20.0}
+        frames = beside_vanadium(change)
         own = hopping(frames, "Na", CUTOFFS, **options, of_moment={"V"})
         assert own.columns["hop_metal_state"].tolist() == [state]
         bonds = hopping(frames, "Na", CUTOFFS, **options)
         assert bonds.columns["hop_metal_state"].tolist() not in ([4], [5])
+
+
+def test_a_trajectory_with_moments_is_measured_by_them():
+    """From the frames to the rows: which state the hop is beside, and by what."""
+    wanted = Analysis(cutoffs_A={"V-O": 2.5, "Na-O": 3.1}, hop_window_ps=0.5, q_max_per_A=3.0, r_max_A=4.0)
+    frames = beside_vanadium(6.0)[::4]
+    for readout, by, label in (
+        (Readout({"V": ""}, OCCUPATIONS), "moment", "hops whose nearest metal is V⁴⁺ by occupation"),
+        (APART, "moment", "hops whose nearest metal is V⁴⁺ by moment"),
+        (Readout({"V": "20 % of V5+"}), "valence", "by bond valence"),
+    ):
+        numbers, curves = measure(frames, wanted, readout=readout)
+        assert numbers["metal_states"]["V"]["by"] == by and numbers["hops"]["count"] == 1
+        labels = [row.label for row in quantities("g0", numbers, curves) if ".beside." in row.key]
+        assert len(labels) == 1 and labels[0].endswith(label)
 
 
 def test_sites_have_classes_of_one_kind():

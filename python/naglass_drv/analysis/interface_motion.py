@@ -28,17 +28,18 @@ _RESIDENCE_PS = 5.0
 
 def motion(frames: Sequence[Atoms], followed: Followed, ion: str, wanted: Analysis) -> Numbers:
     """Diffusion and hops by layer, and exchange across the surfaces."""
-    symbols = np.array(frames[0].get_chemical_symbols())
+    mobile = np.array(frames[0].get_chemical_symbols()) == ion
     trajectory = relative_to_framework(frames, ion)
-    distances, sides = (np.array(part) for part in zip(*map(followed.distances, frames), strict=True))
-    mobile = symbols == ion
-    distance, surface, path = distances[:, mobile], sides[:, mobile], trajectory.positions[:, mobile]
+    path = trajectory.positions[:, mobile]
+    at_first = followed.distances(frames[0])[0]
+    places = ([part[mobile] for part in followed.distances(frame)] for frame in frames)
+    distance, surface = (np.array(part) for part in zip(*places, strict=True))
     layer = np.digitize(distance, [-HALF_INTERFACE_A, HALF_INTERFACE_A])
     counts = [float((layer == k).sum(axis=1).mean()) for k in range(len(LAYERS))]
     numbers: Numbers = {"layers": list(LAYERS), "half_interface_A": HALF_INTERFACE_A, "ions_per_layer": counts}
     numbers["D"] = _diffusion(path, layer, trajectory.interval)
     numbers["layer_transport"] = {
-        "slide_A": _slide(trajectory, distances[0], ~mobile),
+        "slide_A": _slide(trajectory, at_first, ~mobile),
         "by_layer": _transport(path, layer, trajectory.interval, _volumes(frames, followed), _temperature(frames)),
     }
     numbers |= _hops(frames, layer, trajectory.interval, ion, wanted)

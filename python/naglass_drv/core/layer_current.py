@@ -124,9 +124,8 @@ class _Present:
         self._off = np.add.reduceat(present[:-1].astype(float), first) / width / present.mean() - 1
 
     def evened(self, total: Total) -> Total:
-        """`total` as of the mean number of ions in each block: the mean is the same, and its scatter that of a ratio.
-
-        The mean is per ion that was there, so that ions which come and go are no error of it.
+        """`total` as of the mean number of ions in each block, so that ions which come and go are no scatter of it: to
+        first order the ratio of the sums of `total` and of ions that were there.
         """
         mean = self._blocks.curve(total)
         return lambda sums: total(sums) - mean * sums.origins() * self._off[:, None]
