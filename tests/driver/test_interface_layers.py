@@ -15,6 +15,7 @@ from naglass_drv.analysis.layer_temperatures import layer_temperatures, of_layer
 from naglass_drv.analysis.temperatures import lines_of
 from naglass_drv.config.schema import Analysis
 from naglass_drv.files import write_arrays, write_json
+from naglass_drv.interface.bulks import bulk_crystal
 from naglass_drv.interface.crystal import read_crystal
 from naglass_drv.interface.joining import melt_against
 from naglass_drv.interface.slabs import chosen, listed, slab
@@ -31,9 +32,7 @@ CHANCE = {600.0: 0.04, 750.0: 0.10, 900.0: 0.19}  # of a hop per frame along eit
 def cell():
     crystal = read_crystal(CRYSTAL)
     cut = slab(crystal, chosen(listed(crystal, (0, 0, 1))), thickness_A=20, lateral_A=8)
-    bulk = cut.atoms.copy()
-    bulk.cell[2] = [0.0, 0.0, cut.thickness_A]
-    return melt_against(cut, GLASS, 2.6, glass_A=20, seed=3).atoms, bulk
+    return melt_against(cut, GLASS, 2.6, glass_A=20, seed=3).atoms, bulk_crystal(cut)
 
 
 def hopping(atoms, kelvin, frames=500, *, slide=0.0):
@@ -61,7 +60,7 @@ def runs(cell):
         frames = hopping(atoms, kelvin)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(interfaces, "_PROFILED", 12)
-            numbers, curves = interfaces.interface(frames, bulk, Analysis(), name=f"i0-{kelvin:g}K", replicas=1)
+            numbers, curves = interfaces.interface(frames, bulk, Analysis(), name=f"i0-{kelvin:g}K")
         moved = {"ion": "Na", "reason": None, "msd_at_longest_lag_A2": {"Na": 50.0, "P": 0.1}, "longest_lag_ps": 100.0}
         whole = {"interface": numbers, "transport": moved, "temperature_K": kelvin, "exchanged_bonds": {}}
         whole |= {"composition": {"Na": 64, "P": 60}, "duration_ps": 250.0}
@@ -132,7 +131,7 @@ def test_a_glass_that_slides_along_the_crystal_is_told(cell, monkeypatch):
     monkeypatch.setattr(interfaces, "_PROFILED", 6)
     atoms, bulk = cell
     frames = hopping(atoms, 600.0, 60, slide=3.0)
-    numbers, _ = interfaces.interface(frames, bulk, Analysis(), name="i0-600K", replicas=1)
+    numbers, _ = interfaces.interface(frames, bulk, Analysis(), name="i0-600K")
     assert numbers["layer_transport"]["slide_A"] == pytest.approx(3.0, rel=0.1)
     early = numbers["layer_transport"]["by_layer"][0]
     assert early["haven_ratio"] is None and "it takes at least" in early["haven_ratio_reason"]
