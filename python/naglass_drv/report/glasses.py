@@ -18,7 +18,10 @@ _CURVES = {
     "density_g_cm3": "density (g/cm³)",
     "pressure_GPa": "pressure (GPa)",
 }
-_ROWS = {"pressure": "pressure", "density": "density", "energy": "potential energy", "melt.msd": "MSD in the melt"}
+_ROWS = {
+    "pressure": "pressure", "density": "density", "energy": "potential energy", "D": "self-diffusion coefficient of the ion",
+    "D_upper": "upper bound (95 %) of its self-diffusion coefficient", "melt.msd": "MSD in the melt",
+}  # fmt: skip
 
 
 def glasses_made(material: Material) -> dict[str, Mapping[str, Any]]:
