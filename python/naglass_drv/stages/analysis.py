@@ -16,7 +16,7 @@ from .base import Done, Job, Run, Task, dumped, read_settings
 
 name = "analysis"
 #: Raised when the same settings and files give another result.
-revision = 8
+revision = 9
 
 GLASS, TRAJECTORY, LABELS = "glass", "trajectory", "labels"
 HOPS, ROWS, CRYSTAL = "hops", "quantities", "crystal"
