@@ -4,9 +4,8 @@ import pytest
 
 from naglass_drv.errors import InputError
 from naglass_drv.files import file_hash, write_json
-from naglass_drv.insight.build import build_table
 from naglass_drv.insight.mapping import Map
-from naglass_drv.insight.runs import is_run, map_of_runs, read_run
+from naglass_drv.insight.runs import is_run, read_run, table_of_runs
 from naglass_drv.products import Measurements, Quantity, as_manifest
 
 ATOMS = ({"Na": 40, "P": 40, "O": 120}, {"Na": 60, "P": 40, "O": 130}, {"Na": 50, "P": 40, "V": 10, "O": 150})
@@ -46,8 +45,7 @@ def run(tmp_path):
 
 def test_a_run_becomes_rows(run):
     assert is_run(run) and not is_run(run.parent)
-    given, frames = map_of_runs(Map(target="transport.D"), [read_run(run)])
-    table = build_table(frames, given)
+    table, _ = table_of_runs(Map(target="transport.D"), [read_run(run)])
     assert len(table) == 6 and len(table.names) == 3
     assert (table.unit, table.potential) == ("m^2/s", "machine-learned")
     assert sorted(table.temperature) == [600] * 3 + [1000] * 3
@@ -63,9 +61,9 @@ def test_a_run_becomes_rows(run):
 def test_what_a_run_lacks_is_named(run, tmp_path):
     frames = [read_run(run)]
     with pytest.raises(InputError, match="no run has the quantity 'transport.x'; some have .*transport.D"):
-        map_of_runs(Map(target="transport.x"), frames)
+        table_of_runs(Map(target="transport.x"), frames)
     with pytest.raises(InputError, match="no target: name a quantity with --target, such as network.Q2"):
-        map_of_runs(Map(), frames)
+        table_of_runs(Map(), frames)
     (tmp_path / "empty" / "products").mkdir(parents=True)
     with pytest.raises(InputError, match="empty: no analysis of a glass or trajectory is finished"):
         read_run(tmp_path / "empty")

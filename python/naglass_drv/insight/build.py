@@ -33,9 +33,9 @@ def build_table(frames: Sequence["pd.DataFrame"], given: Map, carrier: str = "")
     notes: list[str] = []
     if given.target is None:
         raise InputError("no target: name the column of the property with --target")
-    target, unit = _target(columns, given)
+    target, unit = target_of(columns, given)
     carrier = _one_carrier(columns, given, unit, carrier)
-    shares, components = _composition(columns, given, notes)
+    shares, components = composition_of(columns, given, notes)
     groups = _groups(columns, given, shares, components, notes)
     given = given.model_copy(update={"temperature": given.temperature or _temperature_column(columns)})
     temperature = np.full(len(groups), np.nan)
@@ -81,7 +81,8 @@ def _temperature_column(columns: Columns) -> str | None:
     return next((name for name in called if measures(columns.units.get(name, "1"), "K")), None)
 
 
-def _target(columns: Columns, given: Map) -> tuple[list[Value | None], str]:
+def target_of(columns: Columns, given: Map) -> tuple[list[Value | None], str]:
+    """Values and unit of the target. Raises InputError for one without a unit."""
     values = columns.values(given.target, "target")
     unit = columns.units.get(given.target)
     if unit is None:
@@ -120,7 +121,8 @@ def _one_carrier(columns: Columns, given: Map, unit: str, stated: str) -> str:
     return stated
 
 
-def _composition(columns: Columns, given: Map, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+def composition_of(columns: Columns, given: Map, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Shares (N, C) in mol-% and the names of their components, none without a composition; `notes` are added to."""
     frame = columns.frame
     if given.composition_unit == "formula":
         (name,) = given.composition or [_COMPOSITION_WORD]

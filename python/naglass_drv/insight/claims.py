@@ -8,6 +8,7 @@ from .. import __version__
 from ..errors import InputError
 from ..files import file_hash, write_bytes
 from .blocks import COMPOSITION, label
+from .runs import hash_of_run, is_run
 from .study import Study
 from .verdicts import IMPORTANT, NOT_SEPARABLE, Verdict, sentence
 
@@ -150,10 +151,9 @@ def write_claims(path: Path, content: dict[str, Any]) -> None:
 
 
 def hashes(paths: list[Path]) -> dict[str, str]:
-    """SHA-256 of files, and of the manifests of runs, by their names as given; InputError for one that is gone."""
+    """SHA-256 of files, and of what runs measured, by their names as given; InputError for one that is gone."""
     try:
-        files = [path / "products" / "report" / "manifest.json" if path.is_dir() else path for path in paths]
-        return {str(path): file_hash(file) for path, file in zip(paths, files, strict=True) if file.is_file()}
+        return {str(path): hash_of_run(path) if is_run(path) else file_hash(path) for path in paths}
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}") from None
 

@@ -84,7 +84,10 @@ def _plain(text: str) -> str:
 def _registry() -> Any:
     import pint
 
-    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    registry = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    # of eV/atom
+    registry.define("atom = []")
+    return registry
 
 
 @cache
