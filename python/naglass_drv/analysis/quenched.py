@@ -85,14 +85,13 @@ def curve(made: Made) -> dict[str, list[float]]:
 
 def rows(made: Made) -> list[Quantity]:
     """The numbers of a glass: pressure or density of the hold, energy, the melt, Q^n, NMR beside it, contacts, and the
-    diffusion coefficient of the ions in the hold where they diffuse; in a supercooled melt else its upper bound.
+    diffusion coefficient of the ions in the hold, or its upper bound where they do not diffuse.
     """
     key, of = f"glass.{made.name}", made.name
     found = []
     if made.column("volume_A3", [HOLD]).size > 1:
         found += _held(made, key)
-    # below, the bound on a motion that is not diffusive tells only how short the hold was
-    found += [row for row in diffusion_of_hold(made.hold, of, made.temperature_K) if row.error or _flows(made)]
+    found += diffusion_of_hold(made.hold, of, made.temperature_K)
     if made.melt is not None:
         melt, note = made.melt, "from the start of the melt to its end"
         label = f"MSD of {melt.slowest} in the melt of {of}"

@@ -171,7 +171,6 @@ OF_KEYS = {
     "Analysis.hop_threshold_A2": "Hop function above which an ion hops.",
     "Analysis.hop_return_ps": "A hop back within this time is a return.",
     "Insight.target": "Quantity to explain, such as glass.D or transport.D, or a column of tables.",
-    "Insight.group": "Rows that are one glass: those of one composition, or of one system.",
     "Insight.runs": "Folders of other runs whose systems are added.",
     "Insight.tables": "Tables with measured values of the target, for the compositions of the runs.",
     "Insight.blocks": "Features that are only used together, by a name of your own.",

@@ -25,7 +25,6 @@ class Insight(Section):
     """
 
     target: Annotated[str, Field(min_length=1, max_length=200)]
-    group: Literal["composition", "system"] = "composition"
     runs: Paths = Field(default_factory=list)
     tables: Paths = Field(default_factory=list)
     blocks: dict[str, list[str]] = Field(default_factory=dict)

@@ -8,10 +8,9 @@ from .. import __version__
 from ..files import write_bytes
 from ..report.html import page
 from ..report.numbers import Notice, Section
-from .claims import as_claims, claimed, write_claims
+from .claims import as_claims, sentences, write_claims
 from .page import insight_page
 from .study import Study
-from .verdicts import sentence
 
 CLAIMS, PAGE, FIGURES = "claims.yaml", "report.html", "figures"
 
@@ -21,7 +20,7 @@ def write_study(folder: Path, found: Study, sources: Mapping[str, str]) -> list[
     write_claims(folder / CLAIMS, as_claims(found, dict(sources)))
     text, figures = insight_page(found)
     write_page(folder, text, figures)
-    return [*(sentence(verdict, found.table.name) for verdict in claimed(found)), *found.refusals]
+    return [*sentences(found), *found.refusals]
 
 
 def write_page(folder: Path, text: str, figures: Mapping[str, bytes]) -> None:

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import InputError
 from ..files import file_hash
 from ..products import MANIFEST, Measurements, Product, Quantity, Structures, of_manifest, read_quantities
 from .build import build_table
+from .composition import composition_name, same_compositions
 from .leaks import OF_THE_MOTION, is_of_the_motion
 from .mapping import Map
+from .oxides import electrons_per_metal, oxide_shares, redox_text
 from .table import Table
 
 if TYPE_CHECKING:
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 WORDS = ("quantities", "numbers", "made")
 #: The analysis of all quenched glasses of a system, and the keys of what was measured on each while it was made.
 GLASS = "glass"
-_TEMPERATURE = "temperature"
+_TEMPERATURE, _GLASSES = "temperature", "composition and states"
 # parts of keys that tell about the simulation, not about the glass
 _NOT_FEATURES = (".atoms", ".frames", ".count", ".cutoff", ".duration", ".ions", ".flagged", ".temperature")
 # what an analysis lists only where it is found: a row without has none
@@ -32,6 +36,7 @@ _NOT_ZERO = ("topology.ring_size", "topology.ion_spacing")
 # of a glass while it was made: what can be a target, beside the analysis of the minimized structure
 _OF_MAKING = ("D", "D_upper", "energy", "pressure", "density")
 _BOUND = "_upper"
+_DENSITY, _SET = "glance.density", "set"
 # states that an analysis assigns by the surroundings of a metal
 _ASSIGNED = re.compile(r"metals\.\w+\.(?:valence|geometry|moment)\..+")
 
@@ -165,7 +170,8 @@ def _enter(row: dict[str, Any], quantity: Quantity, key: str) -> None:
     values, units = row["values"], row["units"]
     if "temperature_K" in quantity.conditions:
         values[_TEMPERATURE], units[_TEMPERATURE] = quantity.conditions["temperature_K"], "K"
-    if key.endswith(_NOT_FEATURES):
+    # a density that was set follows from the composition, and is no measure of the structure
+    if key.endswith(_NOT_FEATURES) or (key == _DENSITY and quantity.note == _SET):
         return
     if key.endswith(_BOUND):
         key = key.removesuffix(_BOUND)
@@ -183,8 +189,34 @@ def table_of_runs(given: Map, frames: Sequence["pd.DataFrame"], carrier: str = "
     length of a bond that it lacks). Raises InputError for a target that no row has.
     """
     given, kept, notes = _map_of_runs(given, frames)
-    table = build_table(kept, given, carrier)
+    kept, given = _in_oxides(kept, given)
+    table = build_table(kept, given, carrier, more_than_composition=given.group == _GLASSES)
     return replace(table, notes=(*notes, *table.notes)), given
+
+
+def _in_oxides(frames: list["pd.DataFrame"], given: Map) -> tuple[list["pd.DataFrame"], Map]:
+    """The frames with oxides in place of the atoms, as compositions of glasses are written, where oxygen is the only
+    anion; glasses of the same oxides are told apart by their electrons.
+    """
+    import pandas as pd
+
+    elements = given.composition
+    heads = [f"{element} (mol%)" for element in elements]
+    whole = pd.concat(frames, ignore_index=True, sort=False).fillna("")
+    atoms = np.array([[float(cell or 0.0) for cell in row] for row in whole[heads].to_numpy()])
+    found = oxide_shares(atoms, elements)
+    if found is None or given.group not in (None, "composition"):
+        return frames, given
+    shares, names = found
+    numbers = same_compositions(atoms)
+    first = {number: row for row, number in reversed(list(enumerate(numbers)))}
+    electrons = electrons_per_metal(atoms, elements)
+    titles = {n: f"{composition_name(shares[row], names)}{redox_text(electrons[row])}" for n, row in first.items()}
+    whole = whole.drop(columns=heads).assign(
+        **{f"{name} (mol%)": column for name, column in zip(names, shares.T, strict=True)}
+    )
+    whole[_GLASSES] = [titles[number] for number in numbers]
+    return [whole], given.model_copy(update={"composition": names, "group": _GLASSES})
 
 
 def _map_of_runs(given: Map, frames: Sequence["pd.DataFrame"]) -> tuple[Map, list["pd.DataFrame"], list[str]]:

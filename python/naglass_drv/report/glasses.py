@@ -19,8 +19,8 @@ _CURVES = {
     "pressure_GPa": "pressure (GPa)",
 }
 _ROWS = {
-    "pressure": "pressure", "density": "density", "energy": "potential energy", "D": "self-diffusion coefficient of the ion",
-    "D_upper": "upper bound (95 %) of its self-diffusion coefficient", "melt.msd": "MSD in the melt",
+    "pressure": "pressure", "density": "density", "energy": "potential energy", "D": "self-diffusion of the ion",
+    "D_upper": "self-diffusion of the ion, upper bound (95 %)", "melt.msd": "MSD in the melt",
 }  # fmt: skip
 
 
@@ -49,7 +49,8 @@ def made_blocks(material: Material) -> list[Table | Figure | Notice]:
             f"glass.{name}.melt.time", f"time in the melt of {name}", made["melted_ps"], "ps", note="set"
         )
         for key, label in _ROWS.items():
-            if key in own:
+            # of ions in a glass the bound tells only how short the hold was
+            if key in own and (key != "D_upper" or made["state"] != "glass"):
                 rows[label][name] = own[key]
         for key, row in own.items():
             if key.startswith("melt.renewed."):

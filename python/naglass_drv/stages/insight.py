@@ -34,7 +34,6 @@ class Settings:
     target: str
     seed: int
     sources: Sequence[str]
-    group: str = "composition"
     blocks: Mapping[str, Sequence[str]] | None = None
     ignore: Sequence[str] | None = None
     carrier: str | None = None
@@ -64,7 +63,6 @@ def plan(run: Run) -> list[Task]:
         target=section.target,
         seed=run.input.seed,
         sources=["this run", *map(str, section.runs), *map(str, section.tables)],
-        group=section.group,
         blocks=section.blocks or None,
         ignore=section.ignore or None,
         carrier=section.carrier,
@@ -120,7 +118,6 @@ def _table(settings: Settings, inputs: Mapping[str, Path]) -> "Table":
 
     given = Map(
         target=settings.target,
-        group=None if settings.group == "composition" else settings.group,
         blocks={block: list(names) for block, names in (settings.blocks or {}).items()},
         ignore=list(settings.ignore or ()),
         quench_rate_K_per_ps=settings.quench_rate_K_per_ps,
