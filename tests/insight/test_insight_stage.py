@@ -96,9 +96,7 @@ def test_a_study_is_done_once_and_other_studies_count(series):
 def test_measured_values_meet_the_glasses_of_another_run(series, tmp_path):
     """Conductivities of real glasses with the features of simulated ones; one that was not simulated is left out."""
     (tmp_path / "measured.csv").write_text(MEASURED)
-    section = (
-        f"insight: {{target: conductivity, carrier: Na, runs: [{series}/run], tables: [measured.csv], models: [ridge]}}"
-    )
+    keys = f"target: conductivity, carrier: Na, runs: [{series}/run], tables: [measured.csv], models: [ridge]"
     system = "system: {composition: {Na: 1, P: 1, O: 3}, formula_units: 8, density_g_cm3: 2.4}"
     (tmp_path / "input.yaml").write_text(f"name: joined\n{system}\ninsight: {{{keys}}}\n")
     told = called("validate", "input.yaml", cwd=tmp_path)

@@ -38,10 +38,10 @@ def insight_page(study: Study) -> tuple[str, dict[str, bytes]]:
 def _claims(study: Study) -> Section:
     section = Section("Claims", "claims")
     for slope, p in trends(study):
+        bar = study.composition.score("linear").r2
         told = (
-            f"By a model linear in composition, R² = {study.composition.score('linear').r2:.2f} for compositions left out; "
-            f"p = {p:.2g} after correction, {len(study.glasses)} compositions. Not excluded: everything that changes with "
-            "the composition."
+            f"By a model linear in composition, R² = {bar:.2f} for compositions left out; p = {p:.2g} after "
+            f"correction, {len(study.glasses)} compositions. Not excluded: everything that changes with the composition."
         )
         section.add(Notice("good", told, trend_sentence(study, slope)))
     for verdict in claimed(study):
