@@ -64,12 +64,13 @@ def _check_target(folders: list[Path], target: str) -> None:
 
 def outlook(study: "Study", source: Path) -> Iterator[str]:
     """What so many compositions allow, if the input asks for insight."""
-    from ..insight.runs import measured_in
-    from ..insight.study import possible
-
     first = next(iter(study.systems.values()))
     if first.insight is None:
         return
+    # heavy, and of no use to other inputs
+    from ..insight.runs import measured_in
+    from ..insight.study import possible
+
     cells = {_cell(input.system) for input in study.systems.values()} if first.analysis is not None else set()
     others = [len({one.system for one in measured_in(source / path)}) for path in first.insight.runs]
     count = len(cells) + sum(others)

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..files import file_hash, keep_only, publish, write_bytes
 from ..products import Measurements, Pages, Structures
 from . import efforts
-from .base import Done, Job, Run, Task, dumped, read_settings
+from .base import Done, Effort, Job, Run, Task, dumped, read_settings
 
 if TYPE_CHECKING:
     from ..insight.table import Table
@@ -71,7 +71,7 @@ def plan(run: Run) -> list[Task]:
         quench_rate_K_per_ps=run.input.glass.quench_rate_K_per_ps if run.input.glass and not section.runs else None,
         tries=place_of(run.products / name, _asked(section)),
     )
-    return [Task(name, "insight", dumped(settings), files, effort=efforts.pages(name, len(measured)))]
+    return [Task(name, "insight", dumped(settings), files, effort=_effort(run))]
 
 
 def _asked(section: Any) -> dict[str, Any]:
@@ -81,8 +81,11 @@ def _asked(section: Any) -> dict[str, Any]:
 
 def expect(run: Run) -> tuple[list[Task], Pages]:
     """One task."""
-    count = len(run.take_all("analysis", Measurements))
-    return [Task(name, "insight", {}, effort=efforts.pages(name, count))], Pages()
+    return [Task(name, "insight", {}, effort=_effort(run))], Pages()
+
+
+def _effort(run: Run) -> Effort:
+    return efforts.pages(name, max(1, len(run.take_all("analysis", Measurements))))
 
 
 def run(job: Job) -> Mapping[str, Any] | None:
