@@ -23,7 +23,9 @@ MAY_KNOW = {
     "analysis": CORE | {"config"},
     "report": CORE | {"analysis", "dataset"},
     "insight": CORE | {"report"},
-    "stages": CORE | {"report", "foreign", "engines", "analysis", "interface", "dataset", "glass", "config", "runtime"},
+    "stages": CORE | {
+        "report", "insight", "foreign", "engines", "analysis", "interface", "dataset", "glass", "config", "runtime",
+    },
     "workflow": {"config", "runtime"},
     "cli": CORE | {
         "workflow", "stages", "foreign", "insight", "report", "engines", "analysis", "interface", "dataset", "config",

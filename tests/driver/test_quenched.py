@@ -81,7 +81,7 @@ def made(glass: Atoms, composition: dict[str, int], melt: Memory | None = None, 
         "volume_A3": [glass.cell.volume] * 40,
         "potential_energy_eV_per_atom": [-5.0] * 40,
     }
-    return quenched.Made("g0", species(composition), glass, series, hold, melt, free)
+    return quenched.Made("g0", species(composition), glass, series, hold, melt, free, 300.0)
 
 
 def test_a_good_glass_has_no_flags():

@@ -1,12 +1,13 @@
 """Run folders as rows: what their analyses measured, by system and trajectory."""
 
+import numpy as np
 import pytest
 
 from naglass_drv.errors import InputError
 from naglass_drv.files import file_hash, write_json
-from naglass_drv.insight.build import build_table
 from naglass_drv.insight.mapping import Map
-from naglass_drv.insight.runs import is_run, map_of_runs, read_run
+from naglass_drv.insight.oxides import oxide_shares
+from naglass_drv.insight.runs import Measured, is_run, read_run, rows_of, table_of_runs
 from naglass_drv.products import Measurements, Quantity, as_manifest
 
 ATOMS = ({"Na": 40, "P": 40, "O": 120}, {"Na": 60, "P": 40, "O": 130}, {"Na": 50, "P": 40, "V": 10, "O": 150})
@@ -46,16 +47,17 @@ def run(tmp_path):
 
 def test_a_run_becomes_rows(run):
     assert is_run(run) and not is_run(run.parent)
-    given, frames = map_of_runs(Map(target="transport.D"), [read_run(run)])
-    table = build_table(frames, given)
+    table, _ = table_of_runs(Map(target="transport.D"), [read_run(run)])
     assert len(table) == 6 and len(table.names) == 3
     assert (table.unit, table.potential) == ("m^2/s", "machine-learned")
     assert sorted(table.temperature) == [600] * 3 + [1000] * 3
     assert table.censored.sum() == -1 and table.target[table.censored == -1] == pytest.approx([1e-11])
     assert table.error[table.censored == 0] == pytest.approx(table.target[table.censored == 0] / 10)
     # neither another measure of the motion nor the size of the cell is a feature
-    assert set(table.columns) == {"Na", "P", "V", "structure.P-O.coordination", "network.Q2", "metals.V.valence.4"}
-    assert table.blocks["redox"] == ("metals.V.valence.4",) and table.blocks["composition"] == ("Na", "P", "V")
+    assert set(table.columns) == {"P2O5", "V2O5", "structure.P-O.coordination", "network.Q2", "metals.V.valence.4"}
+    assert table.blocks["redox"] == ("metals.V.valence.4",) and table.blocks["composition"] == ("P2O5", "V2O5")
+    assert table.components == ("Na2O", "P2O5", "V2O5")
+    assert table.names == ["50 Na2O · 50 P2O5", "60 Na2O · 40 P2O5", "50 Na2O · 40 P2O5 · 10 V2O5"]
     # a system without vanadium has none of it, which is a number
     assert sorted(set(table.features[:, table.columns.index("metals.V.valence.4")])) == [0.0, 0.2]
 
@@ -63,9 +65,9 @@ def test_a_run_becomes_rows(run):
 def test_what_a_run_lacks_is_named(run, tmp_path):
     frames = [read_run(run)]
     with pytest.raises(InputError, match="no run has the quantity 'transport.x'; some have .*transport.D"):
-        map_of_runs(Map(target="transport.x"), frames)
+        table_of_runs(Map(target="transport.x"), frames)
     with pytest.raises(InputError, match="no target: name a quantity with --target, such as network.Q2"):
-        map_of_runs(Map(), frames)
+        table_of_runs(Map(), frames)
     (tmp_path / "empty" / "products").mkdir(parents=True)
     with pytest.raises(InputError, match="empty: no analysis of a glass or trajectory is finished"):
         read_run(tmp_path / "empty")
@@ -73,3 +75,44 @@ def test_what_a_run_lacks_is_named(run, tmp_path):
     manifest.write_text("{")
     with pytest.raises(InputError, match=r"manifest.json: not a manifest"):
         read_run(run)
+
+
+def test_glasses_of_the_same_oxides_are_told_apart_by_their_electrons(run):
+    """V2O5 with a quarter of V4+ has an eighth of an oxygen less per V, and is another glass."""
+    for numbers in (run / "products" / "s1" / "analysis").glob("g0-*K.json"):
+        write_json(numbers, {"composition": {"Na": 400, "P": 320, "V": 80, "O": 1190}})
+    table, _ = table_of_runs(Map(target="transport.D"), [read_run(run)])
+    assert table.names[1:] == ["50 Na2O · 40 P2O5 · 10 V2O5, 0.25 e⁻ per metal", "50 Na2O · 40 P2O5 · 10 V2O5"]
+    shares, names = oxide_shares(np.array([[40.0, 20.0, 120.0]]), ["Na", "Fe", "O"])
+    assert names == ["Na2O", "Fe2O3"] and shares[0] == pytest.approx([200 / 3, 100 / 3])
+    assert oxide_shares(np.array([[40.0, 20.0, 20.0]]), ["Na", "F", "O"]) is None, "a fluoride has other compounds"
+
+
+def test_what_was_measured_while_a_glass_was_made_is_its_own(tmp_path):
+    """Replicas have a D each, features in common, and no state that an analysis reads into rigid ions."""
+    place = tmp_path / "run" / "products" / "s" / "analysis"
+    rows = [
+        Quantity("network.glass.Q2", "Q2", 0.5, "1"), Quantity("glance.glass.density", "d", 2.1, "g/cm³", note="set"),
+        Quantity("metals.glass.Ti.valence.3", "Ti3+", 0.2, "1"), Quantity("metals.glass.Ti.baur", "Baur", 0.1, "1"),
+    ]  # fmt: skip
+    write_json(place / "glass.json", {"composition": {"Na": 2, "Ti": 1, "O": 3}})
+    write_json(place / "q.json", [row.as_json() for row in rows])
+    roles = [("glass/numbers", place / "glass.json"), ("glass/quantities", place / "q.json")]
+    for k in range(2):
+        at = {"temperature_K": 1200.0}
+        found = [Quantity(f"glass.g{k}.D", "D", (1 + k) * 1e-9, "m²/s", 1e-10, conditions=at)]
+        found += [Quantity(f"glass.g{k}.energy", "E", -5.0 - k, "eV/atom"), Quantity(f"glass.g{k}.Q2", "Q2", 0.4, "1")]
+        made = {"potential": "rigid-ion potential", "quantities": [row.as_json() for row in found]}
+        write_json(place / f"g{k}.json", made)
+        roles.append((f"g{k}/made", place / f"g{k}.json"))
+    frame = rows_of([Measured.of("s", roles)], "this run")
+    assert list(frame["subject"]) == ["g0", "g1"] and set(frame["potential"]) == {"rigid-ion"}
+    other = rows_of([Measured.of("t", roles)], "that run").replace("s", "t")
+    other["Na (mol%)"], other["Ti (mol%)"], other["network.Q2 (1)"] = 40.0, 10.0, 0.6
+    other["metals.Ti.baur (1)"] = 0.3
+    table, given = table_of_runs(Map(target="glass.D"), [frame, other])
+    assert table.target == pytest.approx([1e-9, 2e-9] * 2) and table.error == pytest.approx(1e-10)
+    assert set(table.temperature) == {1200.0} and table.potential == "rigid-ion"
+    assert set(table.columns) == {"TiO2", "network.Q2", "metals.Ti.baur"}
+    assert any("states of rigid ions are set" in note for note in table.notes)
+    assert {"glass.energy", "metals.Ti.valence.3"} <= set(given.ignore)

@@ -20,10 +20,12 @@ from .angles import bond_angles
 from .artifacts import artifacts
 from .exchange import exchanged_bonds
 from .fingerprints import fingerprints
+from .first_peak import first_sharp_peak
 from .heterogeneity import heterogeneity
 from .hopping import hopping
 from .jumps import jumps
 from .network import network
+from .openings import openings
 from .phase import flows
 from .redox import Readout, by_moment, how_told, moment_word
 from .structure import Shell, first_minimum, first_shells, shell_cutoffs
@@ -100,7 +102,17 @@ def measure(
     curves |= {"q_per_A": factors.q, "q_vectors": factors.vectors} | _named("S", factors.partial)
     totals = {"neutron": factors.neutron, "xray": factors.xray}
     curves |= _named("S", {name: total for name, total in totals.items() if total is not None})
-    numbers |= {"diffraction_frames": len(chosen), "lowest_q_per_A": float(factors.q[0])}
+    numbers |= {
+        "diffraction_frames": len(chosen),
+        "lowest_q_per_A": float(factors.q[0]),
+        "first_sharp_peak": {
+            name: vars(peak)
+            for name, total in totals.items()
+            if total is not None and (peak := first_sharp_peak(factors.q, total.mean, total.err)) is not None
+        },
+        "openings": _openings_numbers(few_frames, replicas),
+        "ions": _ions(kept[0]),
+    }
     progress(0.8, "transport")
     numbers |= {"transport": None, "hops": None, "sites": None, "heterogeneity": None, "exchanged_bonds": {}}
     if not replicas and len(kept) > 1:
@@ -188,10 +200,24 @@ def _topology_numbers(
         "ring_max_formers": ring_size,
         "rings_per_former": {str(n): float(found.rings.mean[n]) for n in range(3, ring_size + 1)},
         "rings_per_former_err": {str(n): _known(found.rings.err[n]) for n in range(3, ring_size + 1)},
+        "ring_size": _with_error("mean", found.ring_size) if found.ring_size is not None else None,
         "linkage": {name: _with_error("per_former", value) for name, value in found.linkage.items()},
         "lanterns": _with_error("share", found.lanterns) if found.lanterns is not None else None,
         "ion_spacing": _with_error("percolates_A", found.ion_spacing) if found.ion_spacing is not None else None,
     }
+
+
+def _openings_numbers(frames: Sequence[Atoms], replicas: bool) -> Numbers | None:
+    ion = _mobile(same_elements(frames))
+    found = openings(frames, ion, independent=replicas) if ion is not None else None
+    if found is None:
+        return None
+    return {"ion": ion} | _with_error("bottleneck_A", found.bottleneck) | _with_error("free_share", found.free)
+
+
+def _ions(atoms: Atoms) -> dict[str, int]:
+    """Number of each ion, where the structure tells which atom is which."""
+    return dict(Counter(atoms.arrays["ion"].tolist())) if "ion" in atoms.arrays else {}
 
 
 def _hops(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..chemistry.ions import TRANSITION_METALS, parse_label
 from ..chemistry.notation import SUPERSCRIPT, ion_text
 from ..products import Quantity
 from . import surroundings
@@ -52,17 +53,18 @@ def quantities(name: str, numbers: Numbers, curves: Curves, quench_rate_K_per_s:
     is given. Raises InputError for a value that is not finite.
     """
     rows = [*_general(name, numbers), *_structure(name, numbers), *_angles(name, numbers)]
+    rows += _first_peaks(name, numbers)
     if numbers["network"] is not None:
         rows += _network(name, numbers)
     rows += _exchanged(name, numbers)
     if numbers["topology"] is not None:
         rows += _topology(name, numbers["topology"], no_error(numbers))
-    rows += labeled(name, numbers)
+    rows += [*_openings(name, numbers), *_redox(name, numbers), *labeled(name, numbers)]
     if numbers["transport"] is not None:
         rows += transport(name, numbers, curves)
     if numbers["hops"] is not None:
         rows += hops(name, numbers["hops"])
-    # earlier versions had neither sites nor heterogeneity
+    # earlier versions had neither sites nor heterogeneity, nor rows of rings, of the first peak and of openings
     if numbers.get("sites") is not None:
         rows += sites(name, numbers["sites"])
     if numbers.get("heterogeneity") is not None:
@@ -155,8 +157,45 @@ def _exchanged(name: str, numbers: Numbers) -> Iterator[Quantity]:
             yield Quantity(f"network.{name}.exchanged.{pair}", label, share, "1", error, "none or all")
 
 
+def _first_peaks(name: str, numbers: Numbers) -> Iterator[Quantity]:
+    for by, found in numbers.get("first_sharp_peak", {}).items():
+        for word, label in (("position", "position"), ("width", "full width at half maximum")):
+            if found[word] is not None:
+                text = f"{label} of the first sharp diffraction peak ({by})"
+                key = f"diffraction.{name}.{by}.fsdp_{word}"
+                yield Quantity(key, text, found[word], "1/Å", found[f"{word}_err"], "no errors of S(Q)")
+
+
+def _openings(name: str, numbers: Numbers) -> Iterator[Quantity]:
+    found, why = numbers.get("openings"), no_error(numbers)
+    if found is None:
+        return
+    key, ion = f"channels.{name}", found["ion"]
+    label = f"radius of the largest sphere that passes, without {ion}"
+    yield Quantity(f"{key}.bottleneck", label, found["bottleneck_A"], "Å", found["bottleneck_A_err"], why)
+    label = f"share of the volume outside of the ions, without {ion}"
+    yield Quantity(f"{key}.free_volume", label, found["free_share"], "1", found["free_share_err"], why)
+
+
+def _redox(name: str, numbers: Numbers) -> Iterator[Quantity]:
+    """The shares of the ions of each transition metal, as the glass was made."""
+    counts = numbers.get("ions", {})
+    for label, count in counts.items():
+        element, _ = parse_label(label)
+        if element in TRANSITION_METALS:
+            whole = sum(n for other, n in counts.items() if parse_label(other)[0] == element)
+            text = f"share of {ion_text(label)} among {element}"
+            yield Quantity(f"redox.{name}.{label}", text, count / whole, "1", note="set")
+
+
 def _topology(name: str, found: Numbers, why: str) -> Iterator[Quantity]:
     key = f"topology.{name}"
+    errors = found["rings_per_former_err"]
+    for size, count in found["rings_per_former"].items():
+        label = f"rings of {size} formers per former"
+        yield Quantity(f"{key}.rings.{size}", label, count, "1", errors[size], why)
+    if (mean := found.get("ring_size")) is not None:
+        yield Quantity(f"{key}.ring_size", "mean ring size in formers", mean["mean"], "1", mean["mean_err"], why)
     for link, value in found["linkage"].items():
         label = f"{link} sharing per former"
         yield Quantity(f"{key}.{link}", label, value["per_former"], "1", value["per_former_err"], why)

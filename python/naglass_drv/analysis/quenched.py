@@ -17,6 +17,7 @@ from ..core.statistics import Average, average
 from ..products import Quantity
 from .artifacts import artifacts
 from .exchange import exchange_text, exchanged_bonds, flowing
+from .held import diffusion_of_hold
 from .melting import RENEWED, Memory
 from .network import ideal_connectivity
 
@@ -33,7 +34,7 @@ Series = Mapping[str, Sequence[Any]]
 @dataclass(frozen=True)
 class Made:
     """A quenched glass of `ions`: the minimized structure `glass`, its table `series` with the ``phase`` of each row,
-    the frames of the `hold`, the `melt`, and whether its volume is `free` in the end.
+    the frames of the `hold` at `temperature_K`, the `melt`, and whether its volume is `free` in the end.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Made:
     hold: Sequence[Atoms]
     melt: Memory | None
     free: bool
+    temperature_K: float
 
     def column(self, key: str, phases: Sequence[str]) -> np.ndarray:
         """The rows of a column in some phases."""
@@ -82,11 +84,14 @@ def curve(made: Made) -> dict[str, list[float]]:
 
 
 def rows(made: Made) -> list[Quantity]:
-    """The numbers of a glass: pressure or density of the hold, energy, the melt, Q^n, NMR beside it, and contacts."""
+    """The numbers of a glass: pressure or density of the hold, energy, the melt, Q^n, NMR beside it, contacts, and the
+    diffusion coefficient of the ions in the hold, or its upper bound where they do not diffuse.
+    """
     key, of = f"glass.{made.name}", made.name
     found = []
     if made.column("volume_A3", [HOLD]).size > 1:
         found += _held(made, key)
+    found += diffusion_of_hold(made.hold, of, made.temperature_K)
     if made.melt is not None:
         melt, note = made.melt, "from the start of the melt to its end"
         label = f"MSD of {melt.slowest} in the melt of {of}"

@@ -16,7 +16,8 @@ _SHARED = ("corner", "edge", "face")
 
 @dataclass(frozen=True)
 class Topology:
-    """Averages over frames; the index of `rings` is the size of the ring in formers (a ring has as many oxygens).
+    """Averages over frames; the index of `rings` is the size of the ring in formers (a ring has as many oxygens), and
+    `ring_size` their mean size, None for frames without rings.
 
     `rings` are distinct primitive rings per former; `linkage` pairs of polyhedra per former, by the pair of elements
     and what they share; `lanterns` the share of the metals that share exactly three P with another; `ion_spacing` the
@@ -25,6 +26,7 @@ class Topology:
 
     formers: tuple[str, ...]
     rings: Average
+    ring_size: Average | None
     linkage: dict[str, Average]
     lanterns: Average | None
     ion_spacing: Average | None
@@ -44,13 +46,15 @@ def topology(
     if "O" not in elements or not set(formers) & set(FORMERS):
         return None
     bonds = {(element, "O"): cutoffs.get(f"{element}-O", METAL_O_CUTOFF_A) for element in formers}
-    rings, links, lanterns, spacing = [], [], [], []
+    rings, sizes, links, lanterns, spacing = [], [], [], [], []
     metals = [element for element in formers if element in TRANSITION_METALS]
     for atoms in frames:
         graph = core.bond_graph(atoms, bonds)
         count = sum(symbol in formers for symbol in graph.symbols)
         found = core.rings(graph, graph_kind="tt", max_size=ring_size, former=formers)
         rings.append(found.counts / count)
+        if found.counts.sum():
+            sizes.append(np.average(np.arange(len(found.counts)), weights=found.counts))
         linked = core.linkage(graph, centers=formers).counts
         links.append({pair: np.array(sharing) / count for pair, sharing in linked.items()})
         if metals and "P" in elements:
@@ -61,6 +65,7 @@ def topology(
     return Topology(
         formers,
         average(np.array(rings), independent=independent),
+        average(np.array(sizes), independent=independent) if sizes else None,
         _linkage(links, independent),
         average(np.array(lanterns), independent=independent) if lanterns else None,
         average(np.array(spacing), independent=independent) if spacing and np.isfinite(spacing).all() else None,

@@ -121,6 +121,11 @@ class Species:
         return ion_label(self.element, self.charge)
 
 
+def fixed_state(element: str) -> int | None:
+    """The one charge that an element takes in an oxide or fluoride glass; None if it has several, or is not known."""
+    return _FIXED_STATE.get(element)
+
+
 def ion_label(element: str, charge: int) -> str:
     """``("V", 4)`` → ``V4+``; a charge of one carries no digit."""
     if charge == 0:
@@ -299,10 +304,11 @@ def contact_distance(first: str, second: str) -> float:
 
 
 def _usual_state(element: str) -> int:
-    if element not in _FIXED_STATE:
+    state = fixed_state(element)
+    if state is None:
         message = f"no common oxidation state is known; state it, as in '{element}3+'"
         raise InputError(f"composition: {element}: {message}")
-    return _FIXED_STATE[element]
+    return state
 
 
 def _in_order(stated: Mapping[tuple[str, int], int], labels: Iterable[str]) -> tuple[Species, ...]:

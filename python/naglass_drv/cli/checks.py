@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .included import WHOLE_FILE, Contents, check_contents
+from .insighted import check_insight
 from .interfaced import check_interface
 from .screened import check_screen
 
@@ -67,7 +68,7 @@ class Checks:
                 with rule():
                     self._set(top, item, index, document, source)
         own = (self._glass_model, self._model, self._cells, self._included, self._start_model, self._replay)
-        for check in (*own, check_screen, check_interface):
+        for check in (*own, check_screen, check_interface, check_insight):
             with rule():
                 check(top, document, source)
         check_costs(top, document, self.counts)

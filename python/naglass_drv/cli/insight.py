@@ -69,14 +69,13 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _insight(options: argparse.Namespace) -> int:
     from ..files import check_target, write_bytes
-    from ..insight.claims import as_claims, claimed, hashes, write_claims
+    from ..insight.claims import hashes
     from ..insight.design import as_input, proposals
     from ..insight.models import MODELS
-    from ..insight.page import insight_page
+    from ..insight.outputs import write_study
     from ..insight.study import Settings, check, study
     from ..insight.table import counts_text, is_binary
     from ..insight.tries import counted_tries
-    from ..insight.verdicts import sentence
 
     check_target(options.output, "--output", folder=True, inputs=options.sources)
     table, given = _table(options)
@@ -92,16 +91,12 @@ def _insight(options: argparse.Namespace) -> int:
     tries = counted_tries(options.output, sources, given.model_dump() | {"scale": options.scale, "models": models})
     settings = replace(settings, tries=tries)
     found = study(table, settings, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
-    write_claims(options.output / "claims.yaml", as_claims(found, sources))
-    page, figures = insight_page(found)
-    write_bytes(options.output / "report.html", page.encode())
-    for name, svg in figures.items():
-        write_bytes(options.output / "figures" / f"{name}.svg", svg)
+    told = write_study(options.output, found, sources)
     if wishes is not None:
         proposed = as_input(found, proposals(found, wishes), options.density)
         write_bytes(options.output / "next.yaml", proposed.encode())
         print(f"proposed compositions: {options.output / 'next.yaml'}")
-    for line in (*(sentence(verdict, table.name) for verdict in claimed(found)), *found.refusals):
+    for line in told:
         print(line)
     print(f"written: {options.output / 'claims.yaml'}, {options.output / 'report.html'}")
     return 0
@@ -109,17 +104,14 @@ def _insight(options: argparse.Namespace) -> int:
 
 def _atoms(options: argparse.Namespace, table: "Table", sources: dict[str, str]) -> int:
     """The study of a target that is 0 or 1, such as whether an atom is mobile."""
-    from ..files import write_bytes
     from ..insight.atoms import sites_of, study_atoms
     from ..insight.atoms_page import as_claims, atoms_page, sentences
     from ..insight.claims import write_claims
+    from ..insight.outputs import CLAIMS, write_page
 
     found = study_atoms(sites_of(table), options.alpha, options.seed)
-    write_claims(options.output / "claims.yaml", as_claims(found, table, sources, options.alpha))
-    page, figures = atoms_page(found, table)
-    write_bytes(options.output / "report.html", page.encode())
-    for name, svg in figures.items():
-        write_bytes(options.output / "figures" / f"{name}.svg", svg)
+    write_claims(options.output / CLAIMS, as_claims(found, table, sources, options.alpha))
+    write_page(options.output, *atoms_page(found, table))
     for line in sentences(found):
         print(line)
     print(f"written: {options.output / 'claims.yaml'}, {options.output / 'report.html'}")
@@ -152,7 +144,7 @@ def _table(options: argparse.Namespace) -> tuple["Table", "Map"]:
     """The table of the sources, all of one kind, and the map that it was read by."""
     from ..insight.build import build_table
     from ..insight.databases import of_database
-    from ..insight.runs import is_run, map_of_runs, read_run
+    from ..insight.runs import is_run, read_run, table_of_runs
     from ..insight.sources import read_frame
 
     given, carrier = _map(options)
@@ -166,8 +158,7 @@ def _table(options: argparse.Namespace) -> tuple["Table", "Map"]:
         raise InputError(f"{others[0]}: not the folder of a run, as {runs[0]} is; tables and runs are studied apart")
     if options.format:
         raise InputError(f"--format {options.format}: {runs[0]} is the folder of a run")
-    given, frames = map_of_runs(given, [read_run(path) for path in runs])
-    return build_table(frames, given, carrier), given
+    return table_of_runs(given, [read_run(path) for path in runs], carrier)
 
 
 def _map(options: argparse.Namespace) -> tuple["Map", str]:

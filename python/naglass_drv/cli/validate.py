@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import InputError
 from . import checks as input_checks
 from . import reference, systems
+from .insighted import outlook
 from .run import site_settings
 
 
@@ -71,6 +72,8 @@ def _validate(options: argparse.Namespace) -> int:
     width = max((len(dotted(item.where)) for item in shown), default=0)
     for item in shown:
         print(f"  {dotted(item.where):{max(width, 13)}s} {item}")
+    for line in outlook(study, source):
+        print(line)
     if (ranks := max(cost.ranks(input) for inputs in study.rounds.values() for input in inputs)) > 1:
         print(f"  start it with mpirun -n {ranks} or higher")
     return 0

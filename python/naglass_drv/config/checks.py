@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..glass import protocols
 from ..paths import holds_code, inside_package
-from . import cells, interfaces, sizes
+from . import cells, insights, interfaces, sizes
 from .elements import Elements, Named, report_absent, union
 from .partial import Partial, rule
 from .rounds import RoundView
@@ -34,7 +34,7 @@ _NEUTRAL = "the glasses are neutral; for a charged cell, use a structure file"
 def cross_check(top: Partial, document: Document, source: Path) -> None:
     """Add to `document` every error that shows up only between sections or on disk."""
     rules = (_check_needs, _check_species, _check_dataset, _check_glass, _check_start, _check_md)
-    for check in (*rules, cells.check, interfaces.check, *sizes.RULES):
+    for check in (*rules, cells.check, interfaces.check, insights.check, *sizes.RULES):
         with rule():
             check(top, document)
     with rule():
@@ -368,6 +368,9 @@ def _named_files(top: Partial) -> Iterator[tuple[Where, Any]]:
     with rule():
         for index, path in enumerate(top.screen.crystals if top.screen is not None else []):
             yield ("screen", "crystals", index), path
+    with rule():
+        for index, path in enumerate(top.insight.tables if top.insight is not None else []):
+            yield ("insight", "tables", index), path
     with rule():
         yield ("train", "replay", "file"), getattr(getattr(top.train, "replay", None), "file", None)
     with rule():

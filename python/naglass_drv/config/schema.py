@@ -11,6 +11,7 @@ from ..chemistry.level import Level
 from ..fields import Count, NonNegative, Picoseconds, Positive, Section, Temperature, each_once, or_word, within
 from ..glass import protocols
 from .cells import Cells
+from .insights import Insight
 from .interfaces import Interface
 from .named import File
 
@@ -377,6 +378,7 @@ class Input(Section):
     learn: Learn | None = None
     screen: Screen | None = None
     analysis: Analysis | None = None
+    insight: Insight | None = None
     report: Report | None = None
 
     @property

@@ -23,7 +23,8 @@ from .validation import fault_empty, validated
 #: Largest number of systems in one run: each has folders and, with a report section, a page of its own.
 MAX_SYSTEMS = 10_000
 _RESERVED = {
-    "glass", "atoms", "reference", "dataset", "train", "md", "screen", "analysis", "report", "series", "model",
+    "glass", "atoms", "reference", "dataset", "train", "md", "screen", "analysis", "insight", "report", "series",
+    "model",
     "figures",
 }  # fmt: skip
 _OF_LOOPS = re.compile(r"round-\d+|decision")

@@ -23,13 +23,16 @@ LABELS = {
 # by the first that is found in the name of a column; case counts only where letters alone could be anything
 _WORDS = (
     (CONDITIONS, r"(?i)temperature|pressure|quench_?rate"),
-    (DYNAMICS, r"(?i)\bmsd|hops?\b|hops\.|haven|diffus|transport\.|conductiv|jump|mobility|relaxation"),
-    (REDOX, r"(?i)redox|valence|valency|moment|spin\b|oxidation|\d\+/"),
+    (DYNAMICS,
+     r"(?i)\bmsd|hops?\b|hops\.|haven|diffus|transport\.|heterogeneity\.|exchanged|conductiv|jump|mobility|relaxation"
+     r"|sites\.(?!channels|percolating)"),
+    (REDOX, r"(?i)redox|(?<!bond_)valence|valency|moment|spin\b|oxidation|\d\+/"),
     ("free_volume", r"(?i)free.?volume|void|channel|bottleneck|percol|ion_spacing|packing|density|molar.?volume"),
     ("medium_range",
      r"(?i)ring|\bQ\d|qn|mean_n|linkage|corner|edge|face|lantern|fsdp|sharp.diffraction|oxygen\.|NBO|BO_|bridging"),
     ("short_range",
-     r"(?i)coordination|bond.?length|bond_length|angle|\.mean|\.spread|peak|\bCN|baur|distortion|vanadyl|distance"),
+     r"(?i)coordination|bond.?length|bond_length|angle|\.mean|\.spread|peak|\bCN|baur|distortion|vanadyl|distance|bond_valence"
+     r"|metals\.\w+\.(?:label|geometry)"),
 )  # fmt: skip
 _OXIDE = re.compile(r"((?:[A-Z][a-z]?\d*)+)")
 _PART = re.compile(r"([A-Z][a-z]?)(\d*)")

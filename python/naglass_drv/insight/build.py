@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import InputError
 from ..wording import counted
 from . import blocks as naming
-from .cleaning import between_sources, complete, without_duplicates
+from .cleaning import between_sources, complete, refuse_one_group, without_duplicates
 from .columns import Columns
 from .composition import atoms_of, composition_name, coordinates, normalized, same_compositions
 from .mapping import Map
@@ -24,26 +24,32 @@ _MOST_MISSING = 0.2
 _COMPOSITION_WORD = "composition"
 
 
-def build_table(frames: Sequence["pd.DataFrame"], given: Map, carrier: str = "") -> Table:
+def build_table(
+    frames: Sequence["pd.DataFrame"], given: Map, carrier: str = "", *, more_than_composition: bool = False
+) -> Table:
     """The table of a target, its features and groups. Raises InputError for what cannot be used, with what still can.
 
-    Without a column of groups, rows of one composition are a group.
+    Without a column of groups, rows of one composition are a group. Groups that tell `more_than_composition`, such as
+    oxidation states, may have the same one; others are refused.
     """
     columns = Columns(frames, given)
     notes: list[str] = []
     if given.target is None:
         raise InputError("no target: name the column of the property with --target")
-    target, unit = _target(columns, given)
+    target, unit = target_of(columns, given)
     carrier = _one_carrier(columns, given, unit, carrier)
-    shares, components = _composition(columns, given, notes)
-    groups = _groups(columns, given, shares, components, notes)
+    shares, components = composition_of(columns, given, notes)
+    groups = _groups(columns, given, shares, () if more_than_composition else components, notes)
+    values = np.array([np.nan if value is None else value.value for value in target])
+    if np.isfinite(values).any():
+        refuse_one_group(groups, values, unit)
     given = given.model_copy(update={"temperature": given.temperature or _temperature_column(columns)})
     temperature = np.full(len(groups), np.nan)
     if given.temperature is not None:
         temperature = columns.numbers(given.temperature, "temperature")
         kelvin = columns.units.get(given.temperature, "K")
         temperature = np.array([converted(value, kelvin, "K") for value in temperature])
-    names, values = _features(columns, given, shares, components, notes)
+    names, features = _features(columns, given, shares, components, notes)
     error = np.array([np.nan if value is None else value.error for value in target])
     if given.error is not None:
         error = _errors(columns, given.error, given.target, unit)
@@ -51,10 +57,10 @@ def build_table(frames: Sequence["pd.DataFrame"], given: Map, carrier: str = "")
     table = Table(
         name=given.target,
         unit=unit,
-        target=np.array([np.nan if value is None else value.value for value in target]),
+        target=values,
         error=error,
         censored=np.array([0 if value is None else value.bound for value in target]),
-        features=values,
+        features=features,
         columns=tuple(names),
         units=tuple(columns.units.get(name, "mol%" if name in components else "1") for name in names),
         blocks={b: tuple(c) for b, c in naming.assigned(names, given.blocks, part).items()},
@@ -81,7 +87,8 @@ def _temperature_column(columns: Columns) -> str | None:
     return next((name for name in called if measures(columns.units.get(name, "1"), "K")), None)
 
 
-def _target(columns: Columns, given: Map) -> tuple[list[Value | None], str]:
+def target_of(columns: Columns, given: Map) -> tuple[list[Value | None], str]:
+    """Values and unit of the target. Raises InputError for one without a unit."""
     values = columns.values(given.target, "target")
     unit = columns.units.get(given.target)
     if unit is None:
@@ -120,7 +127,8 @@ def _one_carrier(columns: Columns, given: Map, unit: str, stated: str) -> str:
     return stated
 
 
-def _composition(columns: Columns, given: Map, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+def composition_of(columns: Columns, given: Map, notes: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Shares (N, C) in mol-% and the names of their components, none without a composition; `notes` are added to."""
     frame = columns.frame
     if given.composition_unit == "formula":
         (name,) = given.composition or [_COMPOSITION_WORD]

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..wording import counted
 from .importance import corrected
+from .models import LABELS
 from .study import Study
 from .verdicts import IMPORTANT
 
@@ -33,7 +35,7 @@ def _items(study: Study) -> Iterator[Item]:
         f"every split leaves out whole compositions, {len(glasses)} of them; there is no option for another one",
     )  # fmt: skip
     yield Item(
-        "Do replicas make the prediction look better than it is?", *_optimism(study)
+        "Is the prediction free of what replicas share?", *_optimism(study)
     )  # fmt: skip
     yield Item("Does it hold for families that were not seen?", *_families(study))
     yield Item("Does the model beat composition alone?", *_beats_composition(study))
@@ -51,18 +53,14 @@ def _items(study: Study) -> Iterator[Item]:
     tested = len(study.verdicts) > 0
     yield Item(
         "Is the number of tests accounted for?", PASSED if tested else OPEN,
-        f"p-values are corrected (by hierarchy) for {study.tests // study.settings.tries} tests in "
-        f"{study.settings.tries} studies of this table" if tested else "no block was tested",
+        f"p-values are corrected (by hierarchy) for {counted(study.tests // study.settings.tries, 'test')} in "
+        f"{counted(study.settings.tries, 'study')} of this table" if tested else "no block was tested",
     )  # fmt: skip
     important = [verdict for verdict in study.verdicts if verdict.state == IMPORTANT]
     agreeing = {model for verdict in important for model in verdict.gains}
-    yield Item(
-        "Do other models and resamples agree?", PASSED if important else OPEN,
-        f"{', '.join(sorted(agreeing))} agree in sign, as do four fifths of resampled sets" if important
-        else "there is no claim to confirm",
-    )  # fmt: skip
+    yield Item("Do other models and resamples agree?", *_agreement(agreeing))
     yield Item("Are errors of the values used?", *_errors(study))
-    yield Item("Would more compositions help?", *_curve(study))
+    yield Item("Are there compositions enough to learn from?", *_curve(study))
     censored = int((table.censored != 0).sum())
     if censored:
         answer = {None: OPEN, True: PASSED, False: FAILED}[study.robust]
@@ -71,6 +69,14 @@ def _items(study: Study) -> Iterator[Item]:
         "Was a cause shown?", FAILED,
         "no study of existing glasses shows one; claims name what is not excluded, and what would refute them",
     )  # fmt: skip
+
+
+def _agreement(models: set[str]) -> tuple[str, str]:
+    if not models:
+        return OPEN, "there is no claim to confirm"
+    if len(models) == 1:
+        return OPEN, f"resampled sets agree; no other model is as good as {LABELS[models.pop()]}, or was asked for"
+    return PASSED, f"{', '.join(LABELS[model] for model in sorted(models))} agree in sign, and so do resampled sets"
 
 
 def _optimism(study: Study) -> tuple[str, str]:
@@ -114,4 +120,4 @@ def _curve(study: Study) -> tuple[str, str]:
     told = (
         f"R² {'still' if rising else 'no longer'} rises from {study.curve[-2][0]} to {study.curve[-1][0]} compositions"
     )
-    return (PASSED if rising else FAILED), told
+    return (FAILED if rising else PASSED), told

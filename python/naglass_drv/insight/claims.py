@@ -4,20 +4,43 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import __version__
 from ..errors import InputError
 from ..files import file_hash, write_bytes
+from ..report.numbers import quantity
+from ..wording import counted
 from .blocks import COMPOSITION, label
+from .runs import hash_of_run, is_run
 from .study import Study
+from .table import Table
+from .trend import STEP, Slope, slopes
+from .units import unit_text
 from .verdicts import IMPORTANT, NOT_SEPARABLE, Verdict, sentence
 
+TREND = "trend"
 _ALTERNATIVE = 0.3
 
 
 def claimed(study: Study) -> list[Verdict]:
-    """The verdicts in the order of the page: without sets of blocks of which one is important by itself."""
+    """The verdicts in the order of the page, claims first, without sets of blocks of which one is important alone."""
     alone = {verdict.blocks[0] for verdict in study.verdicts if len(verdict.blocks) == 1 and verdict.state == IMPORTANT}
-    return [v for v in study.verdicts if len(v.blocks) == 1 or not alone & set(v.blocks)]
+    kept = [v for v in study.verdicts if len(v.blocks) == 1 or not alone & set(v.blocks)]
+    return sorted(kept, key=lambda verdict: verdict.state != IMPORTANT)
+
+
+def sentences(study: Study) -> list[str]:
+    """What is claimed, and what is not, in words; that two blocks cannot be told apart is said once."""
+    told, apart = [trend_sentence(study, slope) for slope, _ in trends(study)], set()
+    for verdict in claimed(study):
+        if verdict.state == NOT_SEPARABLE:
+            pair = frozenset((verdict.name, max(verdict.correlations, key=verdict.correlations.__getitem__)))
+            if pair in apart:
+                continue
+            apart.add(pair)
+        told.append(sentence(verdict, study.table.name))
+    return told
 
 
 def as_claims(study: Study, sources: dict[str, str]) -> dict[str, Any]:
@@ -29,6 +52,7 @@ def as_claims(study: Study, sources: dict[str, str]) -> dict[str, Any]:
         "target": table.name,
         "unit": table.unit,
         "learned_as": "log10" if study.scale.logarithm else "linear",
+        "temperature_K": _temperatures(table),
         "sources": sources,
         "rows": len(table),
         "compositions": len(study.glasses),
@@ -54,11 +78,62 @@ def as_claims(study: Study, sources: dict[str, str]) -> dict[str, Any]:
             "level": study.intervals.level,
             "held": f"{int(study.intervals.inside.sum())} of {len(study.glasses)}",
         }
-    content["claims"] = [_claim(study, verdict) for verdict in claimed(study)]
+    content["claims"] = [_trend(study, slope, p) for slope, p in trends(study)]
+    content["claims"] += [_claim(study, verdict) for verdict in claimed(study)]
     content["not_possible"] = list(study.refusals)
     content["limits"] = list(limits(study))
     content["notes"] = list(table.notes)
     return content
+
+
+def _temperatures(table: Table) -> list[float]:
+    """The lowest and the highest; one alone if they are equal, none if they are not known."""
+    known = table.temperature[np.isfinite(table.temperature)]
+    ends = [_round(known.min()), _round(known.max())] if len(known) else []
+    return ends if table.several_temperatures else ends[:1]
+
+
+def trends(study: Study) -> list[tuple[Slope, float]]:
+    """The shares of the composition with which the target rises or falls, and p corrected for the number of shares and
+    of studies (Bonferroni); none where a model linear in composition predicts nothing.
+    """
+    found = slopes(study.glasses, study.table.units)
+    if not found or study.composition.score("linear").r2 <= 0:
+        return []
+    corrected = [(slope, min(slope.p * len(found) * study.settings.tries, 1.0)) for slope in found]
+    return [(slope, p) for slope, p in corrected if p <= study.settings.alpha]
+
+
+def trend_sentence(study: Study, slope: Slope) -> str:
+    """A trend in words, with its size."""
+    table = study.table
+    left = [name for name in table.components if name not in table.columns]
+    instead = f" in place of {left[0]}" if len(left) == 1 else ""
+    step = f"{STEP:g} mol-%" if slope.column in table.components else "1"
+    error = (slope.interval[1] - slope.interval[0]) / 2
+    size = f"{quantity(slope.value, error)} {unit_text(study.unit)}".strip()
+    way = "rises" if slope.value > 0 else "falls"
+    return f"{table.name} {way} with {slope.column}{instead}: {size} for {step} (95 %), whatever goes with it."
+
+
+def _trend(study: Study, slope: Slope, p: float) -> dict[str, Any]:
+    passed = ["composition"]
+    return {
+        "block": [COMPOSITION],
+        "share": slope.column,
+        "verdict": TREND,
+        "statement": trend_sentence(study, slope),
+        "effect": {
+            "change_for_10_mol_percent": _round(slope.value),
+            "interval_95": _pair(slope.interval),
+            "R2_of_linear_model": _round(study.composition.score("linear").r2),
+        },
+        "p": {"slope": _round(slope.p), "corrected": _round(p)},
+        "compositions": len(study.glasses),
+        "splits_passed": passed,
+        "alternatives_not_excluded": ["everything that changes with the composition, structure and density among it"],
+        "would_be_refuted_by": f"new compositions in which {study.table.name} does not change so with {slope.column}",
+    }
 
 
 def _claim(study: Study, verdict: Verdict) -> dict[str, Any]:
@@ -129,7 +204,8 @@ def limits(study: Study) -> Iterator[str]:
     if (table.censored != 0).any():
         held = {None: "no claim rests on them", True: "the claims hold if they lie a standard deviation further out"}
         told = held.get(study.robust, "the claims do NOT hold if they lie a standard deviation further out")
-        yield f"{int((table.censored != 0).sum())} values are bounds and were taken at their bound; {told}"
+        bounds = int((table.censored != 0).sum())
+        yield f"{bounds} of {counted(len(table), 'value')} {'is a bound' if bounds == 1 else 'are bounds'}; {told}"
     if table.several_temperatures:
         yield "targets were brought to one temperature by a slope against 1/T that all glasses share"
     if table.carrier:
@@ -150,10 +226,9 @@ def write_claims(path: Path, content: dict[str, Any]) -> None:
 
 
 def hashes(paths: list[Path]) -> dict[str, str]:
-    """SHA-256 of files, and of the manifests of runs, by their names as given; InputError for one that is gone."""
+    """SHA-256 of files, and of what runs measured, by their names as given; InputError for one that is gone."""
     try:
-        files = [path / "products" / "report" / "manifest.json" if path.is_dir() else path for path in paths]
-        return {str(path): file_hash(file) for path, file in zip(paths, files, strict=True) if file.is_file()}
+        return {str(path): hash_of_run(path) if is_run(path) else file_hash(path) for path in paths}
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}") from None
 

@@ -24,12 +24,17 @@ def complete(table: Table) -> Table:
     return _several_groups(table)
 
 
-def _several_groups(table: Table) -> Table:
-    if len(table.names) < 2:
+def refuse_one_group(groups: np.ndarray, target: np.ndarray, unit: str) -> None:
+    """Raise InputError if all rows are of one group."""
+    if len(set(groups)) < 2:
         raise InputError(
-            f"all rows are of one group ({table.names[0]}): nothing can be left out to check what is learned. Still "
-            f"possible: its mean, {with_unit(np.mean(table.target), table.unit)}, and the scatter of its replicas"
+            f"all rows are of one group ({groups[0]}): nothing can be left out to check what is learned. Still "
+            f"possible: its mean, {with_unit(np.nanmean(target), unit)}, and the scatter of its replicas"
         )
+
+
+def _several_groups(table: Table) -> Table:
+    refuse_one_group(table.groups, table.target, table.unit)
     if np.ptp(table.target) == 0:
         raise InputError(f"target: {table.name} is {with_unit(table.target[0], table.unit)} in every row")
     return table

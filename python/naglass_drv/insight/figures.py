@@ -8,6 +8,7 @@ import numpy as np
 from ..report.style import GUIDE, LIMIT, PALETTE, canvas, to_svg
 from .blocks import label
 from .models import LABELS
+from .shapley import Attributions
 from .study import Study
 from .units import unit_text
 from .verdicts import IMPORTANT, Verdict
@@ -73,7 +74,7 @@ def ladder_figure(study: Study) -> bytes:
         axis.axhline(0, color=GUIDE, linewidth=0.8)
         axis.set_xticks(range(len(study.rungs)), [_rung_text(rung.name) for rung in study.rungs])
         axis.set_ylabel("R² of what is left out")
-        axis.set_ylim(-1.05, 1.05)
+        axis.set_ylim(max(-1.05, min(axis.get_ylim()[0], -0.05)), 1.05)
         axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return to_svg(figure)
 
@@ -113,7 +114,7 @@ def dependence(study: Study, verdict: Verdict) -> bytes:
     glasses = study.glasses
     columns = [k for block in verdict.blocks for k in glasses.blocks[block]][:6]
     rows = -(-len(columns) // 3)
-    with canvas(rows, min(3, len(columns)), height=2.4 * rows, width=8.4) as (figure, axes):
+    with canvas(rows, min(3, len(columns)), height=2.4 * rows, width=8.4, sharey=True) as (figure, axes):
         for axis, column in zip(axes, columns, strict=False):
             values = glasses.features[:, column]
             grid = np.quantile(values, np.linspace(0.02, 0.98, 15))
@@ -127,12 +128,38 @@ def dependence(study: Study, verdict: Verdict) -> bytes:
             for curve in curves:
                 axis.plot(grid, curve - np.mean(curve), color=PALETTE[0], alpha=0.35, linewidth=0.9)
             axis.plot(grid, np.mean([c - np.mean(c) for c in curves], axis=0), color=PALETTE[0])
-            axis.plot(values, np.full(len(values), axis.get_ylim()[0]), "|", color=GUIDE, markersize=5)
+            axis.plot(
+                values, np.zeros(len(values)), "|", color=GUIDE, markersize=5, transform=axis.get_xaxis_transform()
+            )
             axis.set_xlabel(textwrap.fill(_column_label(study, column), 34))
         axes[0].set_ylabel(f"change of {_axis_label(study)}")
         for axis in axes[len(columns) :]:
             axis.set_visible(False)
         return to_svg(figure)
+
+
+def attribution_figure(study: Study, found: Attributions) -> bytes:
+    """Shapley values of each block for every composition, in the color of its family; the widest block on top."""
+    order = np.argsort(abs(found.values).mean(axis=0))
+    spread = np.random.default_rng(0).uniform(-0.2, 0.2, len(study.glasses))
+    with canvas(1, 1, height=0.42 * len(order) + 1.1, width=6.4) as (figure, (axis,)):
+        for k, (name, rows) in enumerate(_families(study).items()):
+            for place, block in enumerate(order):
+                axis.plot(
+                    found.values[rows, block], place + spread[rows], _MARKERS[k % len(_MARKERS)], markersize=3.5,
+                    color=PALETTE[k % len(PALETTE)], alpha=0.7, label=None if place else name or None,
+                )  # fmt: skip
+        axis.axvline(0, color=GUIDE, linewidth=0.8)
+        axis.set_yticks(range(len(order)), [textwrap.fill(label(found.blocks[block]), 26) for block in order])
+        axis.set_xlabel(f"share in the prediction of {_axis_label(study)}")
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        return to_svg(figure)
+
+
+def left_out(study: Study) -> np.ndarray:
+    """(N,) number of the set that each composition is left out with, see the dependence plots."""
+    return np.argmax(np.array(_left_out(study)), axis=0)
 
 
 def _left_out(study: Study) -> Sequence[np.ndarray]:

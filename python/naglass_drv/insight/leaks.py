@@ -11,6 +11,13 @@ from .table import Scale, Table
 # of features with the target; no descriptor of structure is that good
 _RANK, _LINEAR, _WITHIN = 0.9995, 0.998, 0.98
 _LEAST_ROWS, _LEAST_FREEDOM = 10, 8
+#: Beginnings of the keys of what a run measures on the motion of its ions.
+OF_THE_MOTION = ("transport.", "hops.", "sites.", "heterogeneity.", "network.exchanged.")
+
+
+def is_of_the_motion(target: str) -> bool:
+    """Whether a target is a measure of the motion itself."""
+    return block_of(target) == DYNAMICS or target.rpartition(".")[2] in ("D", "D_Na")
 
 
 def refuse_leaks(table: Table, scale: Scale) -> None:
@@ -56,9 +63,9 @@ def _within(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 def _of_the_motion(table: Table) -> Iterator[str]:
     """Measures of the motion of the same trajectory beside a target that is one."""
-    if block_of(table.name) != DYNAMICS and table.name not in ("D", "D_Na"):
+    if not is_of_the_motion(table.name):
         return
-    found = [name for name in table.columns if name.startswith(("transport.", "hops."))]
+    found = [name for name in table.columns if name.startswith(OF_THE_MOTION)]
     if found:
         yield (
             f"features: {', '.join(found)} are measured on the same motion as {table.name}, and explain nothing; leave "

@@ -44,12 +44,15 @@ def fitted(model: str, glasses: Glasses, seed: int = 0) -> Predict:
         smoother, target = Smoother.of(train, weights), glasses.target[:, None]
         return lambda features: smoother.predicted(target, _like(features, glasses, used))[0][:, 0]
     estimator = _estimator(model, glasses, seed)
+    # trees do not split below a fixed impurity: of a diffusion coefficient in m²/s they would learn nothing
+    spread = float(glasses.target.std()) or 1.0
+    target = (glasses.target - mean) / spread
     if model == "gp":
         # the process has errors of rows, not weights
-        estimator.fit(train, glasses.target)
+        estimator.fit(train, target)
     else:
-        estimator.fit(train, glasses.target, sample_weight=weights)
-    return lambda features: estimator.predict(_like(features, glasses, used))
+        estimator.fit(train, target, sample_weight=weights)
+    return lambda features: mean + spread * estimator.predict(_like(features, glasses, used))
 
 
 def _like(features: np.ndarray, glasses: Glasses, used: np.ndarray) -> np.ndarray:

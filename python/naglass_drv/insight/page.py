@@ -10,13 +10,15 @@ from ..products import Quantity
 from ..report.html import page
 from ..report.numbers import Figure, Notice, Section, Table, leaves
 from . import figures
-from .blocks import label
+from .blocks import COMPOSITION, label
 from .checklist import FAILED, PASSED, checklist
-from .claims import alternatives, claimed, limits, refutation
-from .models import LABELS
+from .claims import alternatives, claimed, limits, refutation, trend_sentence, trends
+from .models import LABELS, quiet
+from .shapley import attributions
 from .study import Study
 from .table import counts_text
-from .units import with_unit
+from .trend import STEP, slopes
+from .units import capital, with_unit
 from .verdicts import IMPORTANT, NO_CLAIM, NOT_SEPARABLE, Verdict, sentence
 
 _KINDS = {IMPORTANT: "good", NOT_SEPARABLE: "note", NO_CLAIM: "bad"}
@@ -35,6 +37,13 @@ def insight_page(study: Study) -> tuple[str, dict[str, bytes]]:
 
 def _claims(study: Study) -> Section:
     section = Section("Claims", "claims")
+    for slope, p in trends(study):
+        bar = study.composition.score("linear").r2
+        told = (
+            f"By a model linear in composition, R² = {bar:.2f} for compositions left out; p = {p:.2g} after "
+            f"correction, {len(study.glasses)} compositions. Not excluded: everything that changes with the composition."
+        )
+        section.add(Notice("good", told, trend_sentence(study, slope)))
     for verdict in claimed(study):
         if verdict.state in _KINDS:
             head = sentence(verdict, study.table.name)
@@ -42,7 +51,7 @@ def _claims(study: Study) -> Section:
     silent = [label(v.name) for v in claimed(study) if v.state not in _KINDS and len(v.blocks) == 1]
     if silent:
         section.add(f"Not shown to matter beyond the other blocks: {', '.join(silent)}; no proof of the contrary.")
-    section.add(*(Notice("bad", refusal[0].upper() + refusal[1:] + ".") for refusal in study.refusals))
+    section.add(*(Notice("bad", capital(refusal) + ".") for refusal in study.refusals))
     section.add("Limits of every claim: " + "; ".join(limits(study)) + ".")
     return section
 
@@ -68,16 +77,26 @@ def _evidence(study: Study, verdict: Verdict) -> str:
 def _data(study: Study) -> Section:
     table, section = study.table, Section("Data", "data")
     learned = ", learned as its decadic logarithm" if study.scale.logarithm else ""
+    values = f"{table.target.min():.3g} to {with_unit(table.target.max(), table.unit)}"
     section.add(
-        f"{table.name} from {table.target.min():.3g} to {with_unit(table.target.max(), table.unit)}{learned}: "
+        f"{table.name} from {values}{_at(study)}{learned}: "
         f"{counts_text(table)}. One row per composition is learned from."
     )
     rows = [[label(block), ", ".join(columns), str(len(columns))] for block, columns in table.blocks.items()]
     section.add(Table(["block", "features", "number"], rows, "Features of a block are only used together."))
     if study.correlations:
         section.add(_tied(study))
-    section.add(*(f"{note[0].upper()}{note[1:]}." for note in table.notes))
+    section.add(*(f"{capital(note)}." for note in table.notes))
     return section
+
+
+def _at(study: Study) -> str:
+    """`` at 1200 K``, if the temperatures are known."""
+    known = study.table.temperature[np.isfinite(study.table.temperature)]
+    if not len(known):
+        return ""
+    ends = f"{known.min():.4g} to {known.max():.4g}" if study.table.several_temperatures else f"{known.mean():.4g}"
+    return f" at {ends} K"
 
 
 def _tied(study: Study) -> Table:
@@ -98,6 +117,7 @@ def _prediction(study: Study) -> Section:
         f"The {LABELS[study.best]} predicts compositions left out with R² = {best.r2:.2f} (95 %: {low:.2f} to "
         f"{high:.2f}) and a mean absolute error of {with_unit(best.mae, study.unit)}."
     )
+    section.add(*_trends(study))
     svg = figures.ladder_figure(study)
     section.add(Figure("ladder", svg, "R² by what is left out, with bootstrap intervals (95 %) over compositions."))
     section.add(_ladder(study))
@@ -115,6 +135,23 @@ def _prediction(study: Study) -> Section:
     return section
 
 
+def _trends(study: Study) -> Iterator[Table]:
+    """How the target changes with the composition, if a linear model predicts anything."""
+    found, rows = slopes(study.glasses, study.table.units), []
+    bar = study.composition.score("linear").r2 if found else 0.0
+    for each in found if bar > 0 else ():
+        step = f"{STEP:g} mol-% {each.column}" if each.column in study.table.components else each.column
+        text = f"change of {study.table.name} for {step}"
+        rows.append(
+            [step, Quantity(f"insight.slope.{each.column}", text, each.value, study.unit, interval=each.interval)]
+        )
+    left = [name for name in study.table.components if name not in study.table.columns]
+    instead = f" in place of {left[0]}" if len(left) == 1 else ""
+    if rows:
+        caption = f"By the model linear in composition, whose R² for compositions left out is {bar:.2f}."
+        yield Table([f"more{instead}", f"change of {study.table.name}"], rows, caption)
+
+
 def _ladder(study: Study) -> Table:
     rows = []
     for score in study.composition.scores[1:]:
@@ -123,7 +160,7 @@ def _ladder(study: Study) -> Table:
             one = rung.score(score.model)
             key = f"insight.R2.{rung.name}.{score.model}"
             text = f"R² of {LABELS[score.model]}, {rung.name} left out"
-            cells.append(Quantity(key, text, round(one.r2, 2), "1", interval=one.r2_interval))
+            cells.append(Quantity(key, text, round(one.r2, 2), "1", interval=_short(one.r2_interval)))
         rows.append(cells)
     heads = [f"{rung.name} ({rung.sets} sets of {_range(rung.sizes)})" for rung in study.rungs]
     careless = "" if study.rungs[0].counts else " Leaving out replicas is no evidence: their sisters are learned from."
@@ -153,15 +190,39 @@ def _importance(study: Study) -> Section:
         if verdict.state == IMPORTANT and len(verdict.blocks) == 1:
             caption = (
                 f"Dependence of {study.table.name} on {label(verdict.name)}: mean over compositions left out, one line "
-                "for each set left out. One feature moves, the others stay: an illustration of the model, no evidence."
+                f"for each set left out. One feature moves, the others stay{_rest(study, verdict)}: an illustration of "
+                "the model, no evidence."
             )
             section.add(Figure(f"dependence-{_word(verdict.name)}", figures.dependence(study, verdict), caption))
+    section.add(*_illustration(study))
     return section
+
+
+def _rest(study: Study, verdict: Verdict) -> str:
+    """What makes up the difference where shares move that add up to a whole."""
+    left = [name for name in study.table.components if name not in study.table.columns]
+    return f" (and {left[0]} makes up the difference)" if COMPOSITION in verdict.blocks and len(left) == 1 else ""
+
+
+def _illustration(study: Study) -> Iterator[Figure]:
+    """How the best model splits its predictions among blocks; nothing on the page rests on it."""
+    folds = figures.left_out(study)
+    with quiet():
+        found = attributions(study.glasses, study.best, folds, study.settings.seed)
+    if found is not None and len(found.blocks) > 1:
+        block, share = found.first(folds)
+        caption = (
+            f"Illustration, not evidence: exact Shapley values of blocks by the {LABELS[study.best]}, for compositions "
+            f"left out. {label(block).capitalize()} is largest on average, and in {share:.0%} of the sets left out. "
+            "They tell what the model does, also with glasses that cannot be; blocks that go together share credit as "
+            "the model happens to use them. No verdict uses them."
+        )
+        yield Figure("attributions", figures.attribution_figure(study, found), caption)
 
 
 def _table(study: Study) -> Table:
     rows = [list(_row(verdict)) for verdict in study.verdicts]
-    head = ["block", "R² lost", "permuted", "conditional", "corrected", "stable", "verdict"]
+    head = ["block", "verdict", "R² lost", "permuted", "conditional", "corrected", "stable"]
     caption = (
         "One-sided p of no effect beyond the other blocks: by permuted compositions, by conditional replacement, and "
         "the first corrected for all tests (hierarchical). Stable: resampled sets in which the block helps."
@@ -171,13 +232,19 @@ def _table(study: Study) -> Table:
 
 def _row(verdict: Verdict) -> Iterator:
     key = f"insight.gain.{_word(verdict.name)}"
-    yield " or ".join(map(label, verdict.blocks))
-    yield Quantity(key, f"R² lost without {verdict.name}", round(verdict.gain, 2), "1", interval=verdict.interval)
+    yield " or ".join(map(label, verdict.blocks)) if verdict.correlations else "all blocks together"
+    yield verdict.state
+    interval = _short(verdict.interval)
+    yield Quantity(key, f"R² lost without {verdict.name}", round(verdict.gain, 2), "1", interval=interval)
     yield f"{verdict.null.p:.2g}"
     yield f"{verdict.conditional:.2g}"
     yield f"{verdict.corrected:.2g}"
     yield "–" if np.isnan(verdict.stability) else f"{verdict.stability:.0%}"
-    yield verdict.state
+
+
+def _short(interval: tuple[float, float]) -> tuple[float, float]:
+    """An interval of R² to two decimals, as its value."""
+    return round(interval[0], 2), round(interval[1], 2)
 
 
 def _word(name: str) -> str:

@@ -18,7 +18,7 @@ from .table import Scale, Table, collapsed, prepared, scale_of
 from .verdicts import IMPORTANT, Verdict, correlations, sets_to_test, verdicts
 
 LEAST_GLASSES = 5
-_LEAST_FOR_IMPORTANCE = 8
+_LEAST_FOR_IMPORTANCE, _MORE_THAN_BLOCKS = 8, 3
 #: Levels of the prediction intervals, the first for which there are compositions enough.
 LEVELS = (0.95, 0.9)
 # of all values; beyond, their order is not known
@@ -111,10 +111,27 @@ def study(table: Table, settings: Settings, note: Callable[[str], None] = lambda
         return replace(found, refusals=tuple(refusals))
 
 
+def possible(count: int) -> str:
+    """What so many compositions allow, in words, before anything is learned from them."""
+    if count < LEAST_GLASSES:
+        return f"too few to leave any out; {LEAST_GLASSES} are needed. Still possible: to compare them one by one"
+    said = [f"predictions of compositions left out ({LEAST_GLASSES} needed)"]
+    if count >= _LEAST_FOR_IMPORTANCE:
+        said.append(f"claims about up to {count - _MORE_THAN_BLOCKS} blocks of features")
+    else:
+        said.append(f"no claims about blocks of features ({_LEAST_FOR_IMPORTANCE} needed)")
+    level = next((level for level in LEVELS if count > groups_needed(level)), None)
+    if level is None:
+        said.append(f"no prediction intervals ({groups_needed(LEVELS[-1]) + 1} needed for {100 * LEVELS[-1]:g} %)")
+    else:
+        said.append(f"prediction intervals of {100 * level:g} %")
+    return ", ".join(said)
+
+
 def _obstacle(found: Study, adequate: Sequence[str]) -> str | None:
     """Why nothing can be claimed about blocks, and what is still possible."""
     count, blocks = len(found.glasses), len(found.glasses.blocks)
-    needed = max(_LEAST_FOR_IMPORTANCE, blocks + 3)
+    needed = max(_LEAST_FOR_IMPORTANCE, blocks + _MORE_THAN_BLOCKS)
     if count < needed:
         told = f"{count} compositions for {blocks} blocks, {needed} are needed"
         return f"{told}; still possible: predictions, and fewer blocks"

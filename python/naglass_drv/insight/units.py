@@ -84,7 +84,10 @@ def _plain(text: str) -> str:
 def _registry() -> Any:
     import pint
 
-    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    registry = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    # of eV/atom
+    registry.define("atom = []")
+    return registry
 
 
 @cache
@@ -101,6 +104,12 @@ def unit(text: str) -> Any:
         return _registry().parse_units(plain)
     except (pint.errors.PintError, ValueError, AttributeError, TypeError):
         raise InputError(f"{text!r} is not a unit") from None
+
+
+def capital(text: str) -> str:
+    """A sentence with a capital letter, unless it begins with a name such as ``structure.P-O.peak`` or ``mean_n``."""
+    first = text.split(" ", 1)[0]
+    return text if set("._") & set(first.rstrip(".")) else text[:1].upper() + text[1:]
 
 
 def unit_text(text: str) -> str:

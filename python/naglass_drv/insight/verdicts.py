@@ -10,6 +10,7 @@ from .glasses import Glasses, scaled
 from .importance import Importance, corrected, group_bootstrap
 from .null import NullTest, null_test
 from .smoothers import least_errors, smoothers
+from .units import capital
 
 IMPORTANT, NOT_SEPARABLE, NOT_SHOWN, NO_CLAIM = "important", "not separable", "not shown", "no claim"
 #: Of resamples in which the block has to help.
@@ -93,17 +94,20 @@ def correlations(glasses: Glasses) -> dict[str, dict[str, float]]:
 
 
 def sets_to_test(glasses: Glasses, tied: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[str, ...]]:
-    """Every block, and sets of blocks that cannot be told apart, by their features alone: the target has no say."""
+    """Every block, sets that their features do not tell apart (the target has no say), and all blocks together."""
     sets: dict[str, tuple[str, ...]] = {name: (name,) for name in glasses.blocks}
-    left = set(glasses.blocks)
+    left = list(glasses.blocks)
     while left:
-        group = {left.pop()}
+        group = {left.pop(0)}
         while more := {b for a in group for b, r in tied[a].items() if r >= _JOINT and b in left}:
             group |= more
-            left -= more
+            left = [name for name in left if name not in more]
         members = tuple(name for name in glasses.blocks if name in group)
-        if 1 < len(members) < len(glasses.blocks):
+        if len(members) > 1:
             sets[" or ".join(members)] = members
+    everything = tuple(glasses.blocks)
+    if len(everything) > 1:
+        sets[" or ".join(everything)] = everything
     return sets
 
 
@@ -184,11 +188,15 @@ def _not_important(marginal: float, others: Mapping[str, float], alpha: float) -
 def sentence(verdict: Verdict, target: str) -> str:
     """The verdict in words."""
     who = " or ".join(label(block) for block in verdict.blocks)
+    if verdict.state == IMPORTANT and not verdict.correlations:
+        return f"{target} depends on {who}: on one of them at least, and the glasses do not tell which."
     if verdict.state == IMPORTANT:
         return f"{target} depends on {who} beyond what the other blocks tell."
     if verdict.state == NOT_SEPARABLE:
         other, value = max(verdict.correlations.items(), key=lambda item: item[1])
-        return f"{who} and {label(other)} cannot be told apart as causes of {target} (correlation {value:.2f})."
+        return (
+            f"{capital(who)} and {label(other)} cannot be told apart as causes of {target} (correlation {value:.2f})."
+        )
     if verdict.state == NO_CLAIM:
         return f"No claim is made about {who}: {verdict.reasons[-1]}."
     return f"{target} is not shown to depend on {who} beyond what the other blocks tell."

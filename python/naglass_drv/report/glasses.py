@@ -18,7 +18,10 @@ _CURVES = {
     "density_g_cm3": "density (g/cm³)",
     "pressure_GPa": "pressure (GPa)",
 }
-_ROWS = {"pressure": "pressure", "density": "density", "energy": "potential energy", "melt.msd": "MSD in the melt"}
+_ROWS = {
+    "pressure": "pressure", "density": "density", "energy": "potential energy", "D": "self-diffusion of the ion",
+    "D_upper": "self-diffusion of the ion, upper bound (95 %)", "melt.msd": "MSD in the melt",
+}  # fmt: skip
 
 
 def glasses_made(material: Material) -> dict[str, Mapping[str, Any]]:
@@ -46,7 +49,8 @@ def made_blocks(material: Material) -> list[Table | Figure | Notice]:
             f"glass.{name}.melt.time", f"time in the melt of {name}", made["melted_ps"], "ps", note="set"
         )
         for key, label in _ROWS.items():
-            if key in own:
+            # of ions in a glass the bound tells only how short the hold was
+            if key in own and (key != "D_upper" or made["state"] != "glass"):
                 rows[label][name] = own[key]
         for key, row in own.items():
             if key.startswith("melt.renewed."):

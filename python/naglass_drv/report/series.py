@@ -15,7 +15,7 @@ from ..wording import counted
 from .figures_series import against
 from .flags import flagged, page_of
 from .html import page
-from .numbers import Cell, Figure, Section, Table, leaves
+from .numbers import Cell, Figure, Link, Section, Table, leaves
 from .zeros import with_zeros
 
 # quantities that answer what a series is made for: parts of their keys, in the order of the panels
@@ -88,9 +88,10 @@ def build_series(
     pages: Mapping[str, str],
     failed: Sequence[str],
     flags: Mapping[str, Sequence[Mapping[str, str]]],
+    insight: tuple[str, Sequence[str]] | None = None,
 ) -> tuple[str, dict[str, Any], dict[str, bytes]]:
     """Page, report.json and figures of a series. `pages` are the file names of the systems' own pages, and `flags` what
-    these flag.
+    these flag; `insight` is the page of what was learned from all of them, and what it found in words.
     """
     kinds = _by_key(rows)
     axis, others = _varied(conditions)
@@ -102,7 +103,7 @@ def build_series(
         svg = against(panels, axis if "/" in axis else f"{axis} (mol-%, as realized)")
         trends.blocks.append(Figure("series", svg, "Quantities of the glasses and trajectories against composition."))
     numbers = Section("All numbers", "numbers", [_table(kinds, list(conditions))], folded=True)
-    sections = [systems, trends, numbers]
+    sections = [systems, trends, *_insight(insight), numbers]
     footer = f"Written by naglass {__version__}. All numbers are also in quantities.csv."
     figures = {figure.name: figure.svg for section in sections for figure in leaves(section.blocks, Figure)}
     lead = [
@@ -111,6 +112,14 @@ def build_series(
     ]
     content = {"title": title, "naglass": __version__, "numbers": [row.as_json() for row in rows]}
     return page(title, lead, sections, footer), content, figures
+
+
+def _insight(found: tuple[str, Sequence[str]] | None) -> Iterator[Section]:
+    if found is not None:
+        path, told = found
+        rows: list[list[Cell]] = [[f"{text[0].upper()}{text[1:].rstrip('.')}."] for text in told]
+        rows.append([Link("evidence, limits and a referee's questions", path)])
+        yield Section("Insight", "insight", [Table(["what was learned from all systems"], rows)])
 
 
 def _varied(conditions: Conditions) -> tuple[str, list[str]]:

@@ -21,6 +21,7 @@ _FOUND = tuple(
             r"network\..+\.oxygen\.(?:N?BO_)?(?P<bonded>.+)",
             r"topology\..+\.(?P<elements>[A-Za-z]+-[A-Za-z]+) \w+",
             r"metals\..+\.(?:label|valence|geometry|moment)\..+",
+            r"redox\..+\.(?P<elements>[A-Z][a-z]?)\d*\+",
             r"hops\..+\.beside\.(?P<elements>.+)",
             r"glance\..+\.artifact\.(?P<elements>.+)",
         ),

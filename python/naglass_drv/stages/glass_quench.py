@@ -256,7 +256,8 @@ def write_results(job: Job, settings: Settings, outcome: "Outcome") -> tuple["At
     hold = [frame(s, ions, {"time_ps": s.step * dt}) for s in frames if s.step >= outcome.ends[-2]]
     (job.folder / FINAL).unlink()
     memory = remembered(job.folder, settings, outcome.ends[1])
-    made = quenched.Made(job.task.name, ions, glass, series, hold, memory, settings.free_below_K is not None)
+    free, kelvin = settings.free_below_K is not None, settings.final_temperature_K
+    made = quenched.Made(job.task.name, ions, glass, series, hold, memory, free, kelvin)
     found = {
         "protocol": settings.protocol,
         "potential": potential_text(settings),

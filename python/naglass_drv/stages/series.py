@@ -22,23 +22,28 @@ REPORT = "report"
 @dataclass(frozen=True)
 class Settings:
     """What the page of a series tells beside the reports: asked and realized compositions by system, the systems that
-    `failed`, and the pages of the others.
+    `failed`, and the pages of the others; the page of the insight, and what it found in words.
     """
 
     title: str
     conditions: Mapping[str, Mapping[str, Mapping[str, float]]]
     failed: Sequence[str]
     pages: Mapping[str, str]
+    insight: Sequence[str] | None = None
+    insight_page: str = ""
 
 
 def plan(run: Run) -> list[Task]:
     """One task, with report and analyses of every system that has a report."""
     reports = {product.scope: product.files["numbers"] for product in run.take_all("report", Pages)}
+    learned = run.take("insight", Pages)
     settings = Settings(
         title=run.input["title"],
         conditions={scope: run.input["conditions"][scope] for scope in reports},
         failed=[scope for scope in run.input["conditions"] if scope not in reports],
         pages={product.scope: f"reports/{product.files['page'].name}" for product in run.take_all("report", Pages)},
+        insight=learned.facts.get("found"),
+        insight_page=learned.files["page"].name if "page" in learned.files else "",
     )
     files = {f"{scope}/{REPORT}": path for scope, path in reports.items()}
     for product in run.take_all("analysis", Measurements):
@@ -73,8 +78,9 @@ def run(job: Job) -> Mapping[str, Any] | None:
     reports = {scope: inputs[f"{scope}/{REPORT}"] for scope in scopes}
     rows = quantities(reports, measured, settings.conditions)
     flags = {scope: flags_of(path) for scope, path in reports.items()}
+    insight = (settings.insight_page, settings.insight) if settings.insight else None
     page, numbers, figures = build_series(
-        settings.title, rows, settings.conditions, settings.pages, settings.failed, flags
+        settings.title, rows, settings.conditions, settings.pages, settings.failed, flags, insight
     )
     write_bytes(job.folder / PAGE, page.encode())
     write_json(job.folder / NUMBERS, numbers)

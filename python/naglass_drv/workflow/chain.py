@@ -1,15 +1,16 @@
 """The workflow of an input: every system on its own as far as possible, together where they share a dataset."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from ..config.schema import Input, Learn
-from ..runtime.flow import Step, Workflow
+from ..runtime.flow import Step, StepFailed, Workflow
 from ..wording import counted
 from .learn import learn
 from .parts import ATOMS, Products, Systems, labeled_together, of_all, share_atoms, side_by_side, take
 
 ORDER = ("glass", "interface", "reference", "dataset", "train", "screen", "md", "analysis", "report")
-SERIES = "series"
+SERIES, INSIGHT = "series", "insight"
 _SHARED = ("dataset", "train", "screen")
 _LAST = ("analysis", "report")
 Conditions = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -23,6 +24,8 @@ def stages_of(rounds: Sequence[Systems]) -> tuple[str, ...]:
         found.insert(found.index("reference"), "cells")
     if share_atoms(rounds[0]):
         found.insert(found.index("reference"), ATOMS)
+    if any(input.insight for input in inputs):
+        found.append(INSIGHT)
     return (*found, SERIES) if "report" in found and "" not in rounds[0] else tuple(found)
 
 
@@ -31,8 +34,8 @@ def chain(rounds: Sequence[Systems], systems: Systems, seed: int, conditions: Co
 
     `rounds` are the inputs of every round of learning, one alone without a loop, and `systems` those as they are given.
     Dataset and model are made by the sections of the first system, with the seed of the file, `seed`. Systems wait for
-    each other only where a dataset or a model is made from all of them, and for the page of the series, which
-    `conditions` (asked and realized composition by scope) asks for.
+    each other only where a dataset or a model is made from all of them, for the insight into what all of them show, and
+    for the page of the series, which `conditions` (asked and realized composition by scope) asks for.
     """
     shared = next(iter(systems.values())).model_copy(update={"seed": seed})
     if shared.learn is not None:
@@ -41,11 +44,15 @@ def chain(rounds: Sequence[Systems], systems: Systems, seed: int, conditions: Co
         made = yield from _with_one_model(shared, systems)
     else:
         made = yield from side_by_side(systems, lambda scope, input: take(scope, input, ORDER, {}))
+    measured = {"analysis": of_all("analysis", made)}
+    found = {}
+    if shared.insight is not None:
+        with suppress(StepFailed):
+            found[INSIGHT] = yield Step(INSIGHT, "", measured | {"glass": of_all("glass", made)}, shared)
     reports = of_all("report", made)
     if conditions and reports:
         content = {"title": f"{shared.name}: {counted(len(systems), 'system')}", "conditions": dict(conditions)}
-        measured = of_all("analysis", made)
-        yield Step(SERIES, "", {"report": reports, "analysis": measured}, content)
+        yield Step(SERIES, "", {"report": reports, **measured, **found}, content)
 
 
 def _with_one_model(shared: Input, systems: Systems) -> Workflow:

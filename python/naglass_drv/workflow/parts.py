@@ -55,7 +55,7 @@ def _isolated_atoms(systems: Systems) -> Workflow:
     if not share_atoms(systems):
         return {}
     # a change in other sections does not make the energies anew
-    rest = dict.fromkeys(("glass", "train", "md", "learn", "screen", "analysis", "report"))
+    rest = dict.fromkeys(("glass", "train", "md", "learn", "screen", "analysis", "insight", "report"))
     return {ATOMS: (yield Step(ATOMS, "", {}, {name: each.model_copy(update=rest) for name, each in systems.items()}))}
 
 

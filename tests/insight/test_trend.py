@@ -1,0 +1,42 @@
+"""Slopes in composition: exact for a linear target, and intervals that cover."""
+
+import numpy as np
+import pytest
+
+from naglass_drv.insight.glasses import Glasses
+from naglass_drv.insight.trend import slopes
+
+UNITS = ("mol%", "mol%", "1")
+
+
+def glasses(rng, noise, size=20):
+    """D rises by 0.3 for 10 mol-% of one oxide and falls by 0.1 for the other; the scatter grows with the first."""
+    shares = np.column_stack([rng.uniform(25, 50, size), rng.uniform(5, 20, size)])
+    target = 0.03 * shares[:, 0] - 0.01 * shares[:, 1] + noise * shares[:, 0] / 40 * rng.normal(size=size)
+    features = np.column_stack([shares, rng.normal(size=size)])
+    blocks = {"composition": np.array([0, 1]), "other": np.array([2])}
+    names, ones = tuple(f"g{k}" for k in range(size)), np.ones(size, int)
+    return Glasses(names, features, target, np.full(size, np.nan), blocks, ("Na2O", "TiO2", "x"), ("",) * size, ones)
+
+
+def test_slopes_of_a_linear_target():
+    first, second = slopes(glasses(np.random.default_rng(0), 0.0), UNITS)
+    assert (first.column, second.column) == ("Na2O", "TiO2")
+    assert first.value == pytest.approx(0.3) and second.value == pytest.approx(-0.1)
+    assert first.interval == pytest.approx((0.3, 0.3), abs=1e-6)
+
+
+def test_intervals_of_slopes_cover_them():
+    """Of 400 noisy sets, 95 % within three standard errors of a binomial share, or a little more."""
+    inside = np.zeros(2)
+    for seed in range(400):
+        found = slopes(glasses(np.random.default_rng(seed), 0.2), UNITS)
+        inside += [
+            low <= true <= high for (low, high), true in zip((s.interval for s in found), (0.3, -0.1), strict=True)
+        ]
+    assert (inside / 400 >= 0.92).all() and (inside / 400 <= 0.985).all()
+
+
+def test_no_slopes_without_compositions_enough():
+    few = glasses(np.random.default_rng(0), 0.1, size=5)
+    assert slopes(few, UNITS) == [] and slopes(few.without(["composition"]), UNITS[2:]) == []
