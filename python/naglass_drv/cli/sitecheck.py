@@ -12,10 +12,10 @@ from ..runtime.devices import inherited
 from ..runtime.disk import lock_fault, speed
 from ..runtime.mpi import bcast
 from ..runtime.probe import LEAST_BANDWIDTH, Fabric, Link, far_pair, is_tcp, ping_pong, places
+from ..runtime.vendors import THREAD_LEVELS
 from ..wording import counted, digits
 from .doctor import Finding
 
-_LEVELS = ("MPI_THREAD_SINGLE", "MPI_THREAD_FUNNELED", "MPI_THREAD_SERIALIZED", "MPI_THREAD_MULTIPLE")
 _SWAP = "put the site's MPICH-ABI library in the place of the wheel's (docs/cluster.md, The network), or use --force"
 _NOTHING_SEEN = "use --no-requeue (options of the profile), and never two jobs in one run folder"
 
@@ -66,10 +66,10 @@ class Check:
         nodes = len(set(self._nodes))
         yield Finding("launcher", f"{counted(len(self._places), 'rank')} of one MPI on {counted(nodes, 'node')}")
         vendor, version = MPI.get_vendor()
-        level = MPI.Query_thread()
-        text = f"{vendor} {'.'.join(map(str, version))}, {_LEVELS[(0, 1, 2, 3).index(level)]}"
-        low = "the driver asks for MPI_THREAD_MULTIPLE; install an MPI with it"
-        yield Finding("MPI", text, low if level < MPI.THREAD_MULTIPLE else "")
+        level = next(name for name in THREAD_LEVELS if getattr(MPI, name.removeprefix("MPI_")) == MPI.Query_thread())
+        low = f"the driver asks for {THREAD_LEVELS[-1]}; install an MPI that grants it"
+        text = f"{vendor} {'.'.join(map(str, version))}, {level}"
+        yield Finding("MPI", text, low if level != THREAD_LEVELS[-1] else "")
 
     def _network(self) -> Iterator[Finding]:
         pair = far_pair(self._places)
