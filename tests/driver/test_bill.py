@@ -100,8 +100,9 @@ def test_a_plan_that_is_too_short_says_how_long_it_has_to_be():
         weekly(Forecast(rows(), 3 * 168 * 3600.0, []), bill(), 2, 3.0)
 
 
-def test_more_gpus_than_a_node_has_are_refused_with_the_key():
-    with pytest.raises(InputError, match=r"md\.gpus: 5: site profile: slurm\.gpus_per_node is 4"):
+def test_more_gpus_than_a_node_has_are_refused_with_the_key(monkeypatch, tmp_path):
+    monkeypatch.setenv("NAGLASS_SITE", str(tmp_path / "site.yaml"))
+    with pytest.raises(InputError, match=r"md\.gpus: 5: .*site\.yaml: slurm\.gpus_per_node is 4"):
         lines(expected(), Machine(SLURM, bill(), None), Job(8, 5), "1 GB")
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config.bill import Bill, Fact
-from ..config.slurm import Slurm, line_of
+from ..config.site import line_of
+from ..config.slurm import Slurm
 from ..errors import InputError
 from ..runtime.forecast import Forecast, Row
 from ..wording import counted, digits, duration

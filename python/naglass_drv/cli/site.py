@@ -59,7 +59,7 @@ def _profile(options: argparse.Namespace) -> "tuple[Slurm, Path | None]":
 
 
 def _submit(options: argparse.Namespace) -> int:
-    from ..config.slurm import line_of
+    from ..config.site import line_of
     from ..runtime import batch
 
     slurm, path = _profile(options)

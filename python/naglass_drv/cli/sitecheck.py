@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config.slurm import Slurm, line_of
+from ..config.site import line_of
+from ..config.slurm import Slurm
 from ..errors import SetupError
 from ..runtime import gpus
 from ..runtime.batch import end_of_job

@@ -65,6 +65,20 @@ def load_site(environment: Mapping[str, str] = os.environ) -> Site:
     return site.model_copy(update={"cp2k": cp2k, "cp2k_data": data})
 
 
+def line_of(shipped: Path | None, *keys: str, environment: Mapping[str, str] = os.environ) -> str:
+    """``jean-zay-cpu.yaml:7: slurm.account``: where a key of the profile stands, or should.
+
+    That is in the user's own profile if it is stated there or no `shipped` one is used.
+    """
+    label, own = ".".join(keys), profile_path(environment)
+    if not own.is_file():
+        return f"{shipped.name}:{parse(shipped).line(keys)}: {label}" if shipped else f"{own}: {label}"
+    document = parse(own)
+    if shipped is not None and keys not in document.lines:
+        return f"{shipped.name}:{parse(shipped).line(keys)}: {label}"
+    return f"{own.name}:{document.line(keys)}: {label}"
+
+
 def as_mapping(site: Site) -> dict[str, str | int | None]:
     """The programs of the site as seen by the stages, with paths as text."""
     return site.model_dump(mode="json", exclude={"slurm", "bill"})

@@ -74,14 +74,6 @@ def profile_of(path: Path) -> Profile:
     return read
 
 
-def line_of(path: Path | None, *keys: str) -> str:
-    """``jean-zay-cpu.yaml:7: slurm.account``: where a key stands, or should; `path` is None for the user's profile."""
-    label = ".".join(keys)
-    if path is None:
-        return f"site profile: {label}"
-    return f"{path.name}:{parse(path).line(keys)}: {label}"
-
-
 def charged_to(slurm: Slurm, account: str) -> Slurm:
     """The same with another account. Raises InputError for one that no Slurm would know."""
     try:
