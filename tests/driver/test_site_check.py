@@ -98,6 +98,13 @@ def test_a_gpu_that_computes_wrongly_is_named(tmp_path):
     assert made.returncode == 5 and re.search(r"PROBLEM +GPU .*a sum of squares on it is", made.stdout)
 
 
+@pytest.mark.mpi
+def test_a_torch_without_kernels_for_the_gpu_is_named(tmp_path):
+    made = job(tmp_path, ["0"], NO_KERNEL="1")
+    assert made.returncode == 5
+    assert "RuntimeError: no kernel image is available" in made.stdout
+
+
 def seen(all_of, alone, problem=""):
     return Seen("2.13.0", all_of, alone, "A100", "8.0", problem)
 

@@ -1,4 +1,4 @@
-"""Do the ranks of a node see the same GPUs, and does torch compute on each? Asked of torch in child processes."""
+"""Do the ranks of a node see the same GPUs, and does torch compute on each? Asked of torch in a child process."""
 
 import json
 import os
@@ -17,18 +17,26 @@ from .mpi import gather
 _PATIENCE_S = 90
 # options of srun that show each rank a part of the GPUs of its node
 _HIDING = re.compile(r"--(gpu-bind|gpus-per-task|ntasks-per-gpu|tres-per-task)\b")
+# torch is imported once, which takes a minute on a cold parallel file system; it asks for GPUs only after the fork
 _ASK = """
-import json, sys, torch
-found = []
-for number in range(torch.cuda.device_count()):
-    have = torch.cuda.get_device_properties(number)
-    kind = str(getattr(have, "gcnArchName", "") or "").split(":")[0] or f"{have.major}.{have.minor}"
-    found.append({"name": have.name, "id": str(getattr(have, "uuid", number)), "capability": kind})
-said = {"torch": torch.__version__, "gpus": found, "sum": None}
-if "compute" in sys.argv:
-    made = torch.arange(1024, dtype=torch.float64, device="cuda:0")
-    said["sum"] = float((made * made).sum())
-print(json.dumps(said))
+import json, os, sys, torch
+for number, shown in enumerate(sys.argv[2:]):
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        continue
+    os.environ[sys.argv[1]] = shown
+    found = []
+    for device in range(torch.cuda.device_count()):
+        have = torch.cuda.get_device_properties(device)
+        kind = str(getattr(have, "gcnArchName", "") or "").split(":")[0] or f"{have.major}.{have.minor}"
+        found.append({"name": have.name, "id": str(getattr(have, "uuid", device)), "capability": kind})
+    said = {"number": number, "torch": torch.__version__, "gpus": found}
+    if number:
+        made = torch.arange(1024, dtype=torch.float64, device="cuda:0")
+        said["sum"] = float((made * made).sum())
+    print(json.dumps(said), flush=True)
+    os._exit(0)
 """
 _SUM = float(sum(number * number for number in range(1024)))
 
@@ -50,39 +58,39 @@ def look(comm: Any, local_rank: int, environment: Mapping[str, str] = os.environ
     given = inherited(environment)
     if not any(gather(comm, given is not None)):
         return None
-    return gather(comm, _look(local_rank, len(given[1]), environment) if given else _failed("no GPUs are passed on"))
+    return gather(comm, _look(local_rank, given, environment) if given else _failed("no GPUs are passed on"))
 
 
-def _look(local_rank: int, count: int, environment: Mapping[str, str]) -> Seen:
+def _look(local_rank: int, given: tuple[str, list[str]], environment: Mapping[str, str]) -> Seen:
     """All GPUs first (`group`), then one of them alone (`isolate`), as naglass gives them to tasks."""
-    group = _ask(environment)
-    if isinstance(group, str):
-        return _failed(group)
+    name, devices = given
     own = dict(environment)
-    Devices(own).give((local_rank % count,))
-    alone = _ask(own, "compute")
-    if isinstance(alone, str):
-        return _failed(alone, group["torch"], group["gpus"])
-    ids = tuple(each["id"] for each in alone["gpus"])
-    first = alone["gpus"][0] if alone["gpus"] else {"name": "", "capability": ""}
-    problem = "" if alone["sum"] == _SUM else f"a sum of squares on it is {alone['sum']}, not {_SUM}"
-    if len(ids) != 1:
+    Devices(own).give((local_rank % len(devices),))
+    told, last_words = _ask(name, [environment[name], own[name]], environment)
+    group, alone = told.get(0), told.get(1)
+    if group is None:
+        return _failed(last_words)
+    everything = tuple(each["id"] for each in group["gpus"])
+    first = (alone or group)["gpus"][:1] or [{"name": "", "capability": ""}]
+    ids = tuple(each["id"] for each in alone["gpus"]) if alone else ()
+    if alone is None:
+        problem = last_words
+    elif len(ids) != 1:
         problem = f"shows {len(ids)} GPUs where one is passed on"
-    all_ids = tuple(each["id"] for each in group["gpus"])
-    return Seen(group["torch"], all_ids, ids, first["name"], first["capability"], problem)
+    else:
+        problem = "" if alone["sum"] == _SUM else f"a sum of squares on it is {alone['sum']}, not {_SUM}"
+    return Seen(group["torch"], everything, ids, first[0]["name"], first[0]["capability"], problem)
 
 
-def _failed(problem: str, torch: str = "", gpus: Sequence[Mapping[str, str]] = ()) -> Seen:
-    first = gpus[0] if gpus else {"name": "", "capability": ""}
-    return Seen(torch, tuple(each["id"] for each in gpus), (), first["name"], first["capability"], problem)
+def _failed(problem: str) -> Seen:
+    return Seen("", (), (), "", "", problem)
 
 
-def _ask(environment: Mapping[str, str], *words: str) -> dict[str, Any] | str:
-    """What torch says in a child process, or its last words."""
-    command = [sys.executable, "-c", _ASK, *words]
+def _ask(variable: str, values: Sequence[str], environment: Mapping[str, str]) -> tuple[dict[int, dict[str, Any]], str]:
+    """What torch says of GPUs for each value of the variable that passes them on, by number; and its last words."""
     try:
         done = subprocess.run(
-            command,
+            [sys.executable, "-c", _ASK, variable, *values],
             capture_output=True,
             text=True,
             errors="replace",
@@ -91,11 +99,10 @@ def _ask(environment: Mapping[str, str], *words: str) -> dict[str, Any] | str:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        return f"torch has not answered within {_PATIENCE_S} s"
-    for line in reversed(done.stdout.splitlines()):
-        if line.startswith("{"):
-            return json.loads(line)
-    return (done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"])[-1]
+        return {}, f"torch has not answered within {_PATIENCE_S} s"
+    told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"number"')]
+    last_words = (done.stderr.strip().splitlines() or [f"torch ended with status {done.returncode}"])[-1]
+    return {each["number"]: each for each in told}, last_words
 
 
 def fault(seen: Sequence[Seen], nodes: Sequence[str], wanted: int, launcher: str) -> str:

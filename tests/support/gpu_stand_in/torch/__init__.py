@@ -27,6 +27,8 @@ class _Row(list):
 def arange(count: int, dtype: str, device: str) -> _Row:
     """The whole numbers from zero."""
     assert device == "cuda:0" and dtype == float64
+    if os.environ.get("NO_KERNEL"):
+        raise RuntimeError("no kernel image is available for execution on the device")
     return _Row(range(count))
 
 
