@@ -77,7 +77,7 @@ def test_the_lines_of_a_request():
     assert "  hours: 60 A100 hours = 120 normalized hours" in text
     assert "  size of a job: 8 cores on 1 node, 2 GPUs per node" in text
     assert "  length: 30 h in all, a chain of 2 jobs of up to 20 h" in text
-    assert any(line.startswith("  access: Regular Access; up to 100 (a page, read 2026-11-30)") for line in text)
+    assert "Regular Access; Dynamic Access is up to 100 normalized hours" in "\n".join(text)
     assert any("shipped times and times of this machine" in line for line in text)
     small = lines(expected(), Machine(SLURM, bill(dynamic_access={"value": 120, **FACT}), None), Job(8, 2), "1 GB")
     assert any(line.startswith("  access: Dynamic Access") for line in small)

@@ -106,7 +106,7 @@ def weekly(expected: Forecast, bill: Bill, weeks: int, least_weeks: float) -> li
 def plan_lines(expected: Forecast, machine: Machine, weeks: int) -> list[str]:
     """The plan over weeks: stages, hours and jobs in each."""
     wall_h = expected.wall_s / 3600.0
-    text = [f"over {counted(weeks, 'week')}:"]
+    text = [f"over {counted(weeks, 'week')}, hours in tasks:"]
     for number, shares in enumerate(weekly(expected, machine.bill, weeks, wall_h / _WEEK_H), 1):
         stages = ", ".join(f"{name} {_number(hours)}" for name, hours in shares.items())
         known = [hours for hours in shares.values() if hours is not None]
@@ -146,11 +146,12 @@ def _access(hours: float | None, bill: Bill) -> str:
     if hours is None or factor is None:
         return f"Dynamic Access up to {most.value:g} normalized hours; the factor is not known"
     kind = "Dynamic" if hours * factor <= most.value else "Regular"
-    return f"{kind} Access; up to {most} normalized hours are Dynamic Access, those of all centers together"
+    limit = f"Dynamic Access is up to {most.value:g} normalized hours at all centers together {most.origin}"
+    return f"{kind} Access; {limit}"
 
 
 def _fact(fact: Fact, unit: str) -> str:
-    return "not known" if fact.value is None else f"{fact.value:g} {unit} ({fact.source}, read {fact.read})"
+    return "not known" if fact.value is None else f"{fact.value:g} {unit} {fact.origin}"
 
 
 def _number(hours: float | None) -> str:

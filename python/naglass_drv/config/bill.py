@@ -27,8 +27,10 @@ class Fact(Section):
             raise PydanticCustomError("unsourced", "has a value, but no source or no day on which it was read")
         return self
 
-    def __str__(self) -> str:
-        return f"{self.value:g} ({self.source}, read {self.read})"
+    @property
+    def origin(self) -> str:
+        """``(source, read day)``."""
+        return f"({self.source}, read {self.read})"
 
 
 class Bill(Section):
