@@ -1,6 +1,7 @@
 """Library, launcher and devices: what has to fit, and what is said when it does not."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,14 @@ from naglass_drv.engines.tools import Versions
 from naglass_drv.errors import InputError, SetupError
 from naglass_drv.runtime.devices import Devices
 from naglass_drv.runtime.mpi import check_launcher, check_size
-from naglass_drv.runtime.vendors import fitting_launcher, launcher_vendor, library_vendor
+from naglass_drv.runtime.vendors import (
+    THREAD_LEVELS,
+    fitting_launcher,
+    launcher_vendor,
+    library_vendor,
+    mpi_library,
+    thread_level,
+)
 from support.jobs import MPIRUN, environment, naglass
 
 pytestmark = [pytest.mark.mpi, pytest.mark.cp2k]
@@ -144,9 +152,36 @@ def test_doctor_finds_this_environment_sound():
         "CP2K",
         "CP2K data",
         "CP2K MPI",
+        "threads",
         "cores",
         "GPU",
     ]
+
+
+def test_the_thread_level_is_asked_of_the_library_itself():
+    library = mpi_library(SITE.cp2k)
+    assert library is not None and library_vendor(SITE.cp2k) == "Open MPI"
+    assert THREAD_LEVELS[thread_level(library)] == "MPI_THREAD_MULTIPLE"
+    assert mpi_library(Path("/bin/true")) is None
+    # no MPI, and none that starts
+    assert thread_level(Path("/bin/true")) is None
+
+
+@pytest.mark.parametrize(
+    "version, level, wrong", [("2027.1", 1, True), ("2028.2", 2, True), ("2026.2", 1, False), ("2027.1", 3, False)]
+)
+def test_cp2k_from_2027_needs_threads_of_its_mpi(tmp_path, version, level, wrong):
+    """A library with the interface of MPI that grants less than it is asked for."""
+    from naglass_drv.cli.doctor import _cp2k_threads
+
+    library = tmp_path / "libmpi.so.12"
+    code = f"int MPI_Init_thread(int *c, char ***v, int asked, int *level) {{ *level = {level}; return 0; }}\n"
+    compiler = [shutil.which("cc") or "c++", "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
+    subprocess.run(compiler, input=f"{code}int MPI_Finalize(void) {{ return 0; }}\n", text=True, check=True)
+    found = _cp2k_threads(version, library)
+    assert found.text == f"{THREAD_LEVELS[level]} granted by CP2K's MPI ({library})"
+    assert bool(found.remedy) == wrong
+    assert not wrong or found.remedy.startswith(f"CP2K {version} needs MPI_THREAD_MULTIPLE")
 
 
 def test_doctor_says_how_to_mend(tmp_path, monkeypatch):

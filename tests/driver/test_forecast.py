@@ -40,6 +40,7 @@ def test_wall_time_is_that_of_the_schedule(monkeypatch):
     assert found.wall_s == pytest.approx(10 + 10 + 20)
     assert found.rows["first"].tasks == 3 and found.rows["first"].core_s == pytest.approx(30)
     assert found.rows["then"].core_s == pytest.approx(40) and found.rows["then"].ranks == 2
+    assert [(row.begins_s, row.ends_s) for row in found.rows.values()] == [(0, 20), (20, 40)]
 
 
 def test_gpu_hours_are_those_of_the_tasks_that_request_gpus():

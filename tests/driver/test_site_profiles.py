@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from naglass_drv.config.site import line_of
 from naglass_drv.config.slurm import Slurm, shipped, shipped_file, slurm_of
 from naglass_drv.errors import InputError
 from naglass_drv.runtime.batch import Shape, clock, script
@@ -92,6 +93,20 @@ def test_what_the_machine_cannot_give_is_refused_before_anything_is_written(subm
     made = submit(*words, profile=profile)
     assert made.returncode == 2 and said in made.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_key_is_named_where_it_stands(tmp_path):
+    own = tmp_path / "site.yaml"
+    environment = {"NAGLASS_SITE": str(own)}
+    shipped = shipped_file("jean-zay-cpu")
+    at = shipped.read_text().splitlines().index("  cores_per_node: 40") + 1
+    assert line_of(shipped, "slurm", "cores_per_node", environment=environment) == (
+        f"jean-zay-cpu.yaml:{at}: slurm.cores_per_node"
+    )
+    own.write_text("threads: 1\nslurm:\n  account: a\n  cores_per_node: 4\n")
+    assert line_of(shipped, "slurm", "cores_per_node", environment=environment) == "site.yaml:4: slurm.cores_per_node"
+    assert line_of(shipped, "slurm", "launcher", environment=environment).startswith("jean-zay-cpu.yaml:")
+    assert line_of(None, "slurm", "launcher", environment=environment) == "site.yaml:2: slurm.launcher"
 
 
 def test_a_profile_that_is_none_is_named():

@@ -4,6 +4,7 @@ child processes.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,10 +18,19 @@ from ..engines.cp2k.run.version import cp2k_version
 from ..errors import NaglassError, SetupError
 from ..paths import plugin_folder
 from ..runtime.launch import scrubbed_environment
-from ..runtime.vendors import fitting_launcher, launcher_vendor, library_vendor
+from ..runtime.vendors import (
+    THREAD_LEVELS,
+    fitting_launcher,
+    launcher_vendor,
+    library_vendor,
+    mpi_library,
+    thread_level,
+)
 
 _OLDEST_PYTHON = (3, 11)
 _CHILD_TIMEOUT_S = 300
+# the first CP2K that needs MPI_THREAD_MULTIPLE
+_THREADED = (2027, 1)
 
 _TRY_MPI = """
 import json, mpi4py
@@ -154,8 +164,10 @@ def _cp2k() -> Iterator[Finding]:
         remedy = f"apt-get install cp2k, or set the executable in {profile_path()} (key cp2k)"
         yield Finding("CP2K", "no cp2k.psmp on PATH", remedy)
         return
+    version = ""
     try:
-        yield Finding("CP2K", f"{cp2k_version(site.cp2k)} ({site.cp2k})")
+        version = cp2k_version(site.cp2k)
+        yield Finding("CP2K", f"{version} ({site.cp2k})")
     except SetupError as error:
         yield Finding("CP2K", str(error), f"set a working executable in {profile_path()}")
     if site.cp2k_data is None:
@@ -163,6 +175,21 @@ def _cp2k() -> Iterator[Finding]:
     else:
         yield Finding("CP2K data", str(site.cp2k_data))
     yield _cp2k_launcher(site)
+    if (library := mpi_library(site.cp2k)) is not None:
+        yield _cp2k_threads(version, library)
+
+
+def _cp2k_threads(version: str, library: Path) -> Finding:
+    """The thread level of CP2K's MPI: from 2027.1 on CP2K needs MPI_THREAD_MULTIPLE (cp2k pull request 5811)."""
+    level = thread_level(library)
+    if level is None:
+        return Finding("threads", f"not known: CP2K's MPI does not start here ({library})")
+    found = re.match(r"(\d{4})\.(\d+)", version)
+    needed = found is not None and (int(found[1]), int(found[2])) >= _THREADED
+    text = f"{THREAD_LEVELS[level]} granted by CP2K's MPI ({library})"
+    if level == len(THREAD_LEVELS) - 1 or not needed:
+        return Finding("threads", text)
+    return Finding("threads", text, f"CP2K {version} needs {THREAD_LEVELS[-1]}; link it to an MPI that grants it")
 
 
 def _cp2k_launcher(site: Site) -> Finding:

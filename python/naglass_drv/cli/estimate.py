@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import InputError
 from ..wording import counted, digits
-from . import checks
+from . import billed, checks
 from .numbers import add_number
 from .run import work_of
 
@@ -23,6 +24,8 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     add_number(
         estimate, "--ranks", kind=int, least=1, most=65_536, help="ranks of the job (default: the most requested)"
     )
+    estimate.add_argument("--site", help="also hours in the unit of this center's bill, and lines for a request")
+    add_number(estimate, "--weeks", kind=int, least=1, most=520, help="with --site: a plan over so many weeks")
 
 
 def _estimate(options: argparse.Namespace) -> int:
@@ -31,6 +34,9 @@ def _estimate(options: argparse.Namespace) -> int:
     from ..runtime.forecast import forecast, known_times
     from ..stages import load
 
+    if options.weeks and options.site is None:
+        raise InputError(f"--weeks {options.weeks}: is given without --site, whose bill it is about")
+    machine = _machine(options.site) if options.site is not None else None
     found = checks.Checks()
     study = load_study(options.input, checks=[found])
     work = work_of(study)
@@ -40,11 +46,26 @@ def _estimate(options: argparse.Namespace) -> int:
     disk = sum(item.disk for inputs in study.rounds.values() for item in cost.of_rounds(inputs, found.counts))
     for line in lines(expected, ranks, cost.shown(disk)):
         print(line)
+    if machine is not None:
+        job = billed.Job(ranks, max((row.gpus for row in expected.rows.values()), default=0))
+        for line in billed.lines(expected, machine, job, cost.shown(disk)):
+            print(line)
+        if options.weeks:
+            print("\n".join(billed.plan_lines(expected, machine, options.weeks)))
     if (rounds := len(study.by_round)) > 1:
         print(f"an upper bound: all {rounds} rounds, every frame labeled; a loop that has converged ends earlier")
     if any(item.relax for inputs in study.rounds.values() for input in inputs for item in input.reference):
         print("an upper bound: every relaxation takes max_steps; most come to rest earlier")
     return 0
+
+
+def _machine(name: str) -> "billed.Machine":
+    from ..config.site import load_site
+    from ..config.slurm import bill_of, slurm_of
+
+    own = load_site()
+    slurm, path = slurm_of(name, own.slurm)
+    return billed.Machine(slurm, bill_of(name, own.bill)[0], path)
 
 
 def lines(expected: "Forecast", ranks: int, disk: str) -> list[str]:

@@ -23,6 +23,7 @@ from . import (
     relabel,
     run,
     screen,
+    site,
     status,
     submit,
     validate,
@@ -95,7 +96,7 @@ def make_parser() -> argparse.ArgumentParser:
         sub.set_defaults(verb=verb)
         return sub
 
-    about_runs = (validate, estimate, run, status, submit)
+    about_runs = (validate, estimate, run, status, submit, site)
     about_potentials = (models, environments, screen, relabel)
     about_structures = (cells, interface)
     about_data = (imports, dataset, insight)

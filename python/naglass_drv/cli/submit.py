@@ -1,4 +1,4 @@
-"""The verbs for a cluster: submit, cancel, site."""
+"""The verbs for a cluster: submit, cancel."""
 
 import argparse
 import math
@@ -23,7 +23,7 @@ _MARGIN, _LEAST_H = 2.0, 0.25
 
 
 def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add submit, cancel and site."""
+    """Add submit and cancel."""
     submit = add("submit", _submit, "run an input as a chain of Slurm jobs, each of which resumes the one before")
     submit.add_argument("input", type=Path)
     submit.add_argument("--folder", type=Path, help="run folder (default: run/ next to the input)")
@@ -36,8 +36,6 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     submit.add_argument("--next", action="store_true", help=argparse.SUPPRESS)
     cancel = add("cancel", _cancel, "cancel the Slurm jobs of a run; what is done stays, and submit goes on from it")
     cancel.add_argument("folder", nargs="?", type=Path, default=Path("run"), help="run folder (default: run)")
-    site = add("site", _site, "show the site profiles that come with naglass")
-    site.add_argument("name", nargs="?", default="list", help="a profile, or list")
 
 
 def _submit(options: argparse.Namespace) -> int:
@@ -169,14 +167,4 @@ def _cancel(options: argparse.Namespace) -> int:
         raise InputError(f"{options.folder}: no job was submitted for it")
     jobs = cancel(options.folder)
     print(f"cancelled: {', '.join(jobs)}" if jobs else "no job of it is open")
-    return 0
-
-
-def _site(options: argparse.Namespace) -> int:
-    from ..config.slurm import shipped, shipped_file
-
-    if options.name == "list":
-        print("\n".join(shipped()))
-    else:
-        print(shipped_file(options.name).read_text(encoding="utf-8"), end="")
     return 0

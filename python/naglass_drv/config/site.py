@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from ..fields import Section
+from .bill import Bill
 from .schema import Threads
 from .slurm import Slurm
 from .source import parse
@@ -22,7 +23,7 @@ class Site(Section):
 
     `cp2k` is the CP2K executable, `cp2k_data` its data folder, `launcher` the mpirun of the MPI that CP2K is
     linked against (None: CP2K is started without one), `threads` the OpenMP threads of one CP2K process; `slurm`
-    says how jobs are submitted.
+    says how jobs are submitted, `bill` what an hour costs.
     """
 
     cp2k: Path | None = None
@@ -30,6 +31,7 @@ class Site(Section):
     launcher: Path | None = None
     threads: Threads = Field(default=1)
     slurm: Slurm | None = None
+    bill: Bill | None = None
 
 
 def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
@@ -63,9 +65,23 @@ def load_site(environment: Mapping[str, str] = os.environ) -> Site:
     return site.model_copy(update={"cp2k": cp2k, "cp2k_data": data})
 
 
+def line_of(shipped: Path | None, *keys: str, environment: Mapping[str, str] = os.environ) -> str:
+    """``jean-zay-cpu.yaml:7: slurm.account``: where a key of the profile stands, or should.
+
+    That is in the user's own profile if it is stated there or no `shipped` one is used.
+    """
+    label, own = ".".join(keys), profile_path(environment)
+    if not own.is_file():
+        return f"{shipped.name}:{parse(shipped).line(keys)}: {label}" if shipped else f"{own}: {label}"
+    document = parse(own)
+    if shipped is not None and keys not in document.lines:
+        return f"{shipped.name}:{parse(shipped).line(keys)}: {label}"
+    return f"{own.name}:{document.line(keys)}: {label}"
+
+
 def as_mapping(site: Site) -> dict[str, str | int | None]:
     """The programs of the site as seen by the stages, with paths as text."""
-    return site.model_dump(mode="json", exclude={"slurm"})
+    return site.model_dump(mode="json", exclude={"slurm", "bill"})
 
 
 def _usable(path: Path, *, folder: bool) -> bool:

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from ..errors import InputError
 from ..fields import Count, Positive, Section, within
 from ..paths import data_file
+from .bill import Bill
 from .source import Document, parse
 from .validation import validate
 
@@ -15,6 +16,8 @@ from .validation import validate
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_@.,:+&|*\[\]-]+$", max_length=200)]
 Option = Annotated[str, Field(pattern=r"^--[a-z][a-z-]*(=[A-Za-z0-9_@.,:+%/-]+)?$", max_length=200)]
 Line = Annotated[str, Field(pattern=r"^[ -~]+$", max_length=1000)]
+# a folder, or variables of the shell such as $SCRATCH
+Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_${}./-]+$", max_length=500)]
 FOLDER = "sites"
 
 
@@ -23,7 +26,8 @@ class Slurm(Section):
 
     `setup` are lines of shell that run before the program, such as ``module load``; `options` are further options of
     sbatch. A node has `cores_per_node` and `gpus_per_node`; no job may be longer than `longest_h`. The `launcher`
-    starts the ranks: ``srun --mpi=pmi2`` for the MPICH that comes with mpi4py.
+    starts the ranks: ``srun --mpi=pmi2`` for the MPICH that comes with mpi4py. `scratch` is the fast folder; `torch`
+    the build for the GPUs here, such as ``cu126``, and `compute_capability` that of the GPUs, such as ``8.0``.
     """
 
     account: Word | None = None
@@ -35,6 +39,9 @@ class Slurm(Section):
     gpus_per_node: Annotated[int, Field(ge=0), within(0, 64)] = 0
     longest_h: Annotated[Positive, within(0.01, 10_000)] | None = None
     launcher: Line = "srun --mpi=pmi2"
+    scratch: Folder | None = None
+    torch: Word | None = None
+    compute_capability: Word | None = None
     options: list[Option] = Field(default_factory=list)
     setup: list[Line] = Field(default_factory=list)
 
@@ -43,6 +50,7 @@ class Profile(Section):
     """A shipped site profile."""
 
     slurm: Slurm
+    bill: Bill | None = None
 
 
 def shipped() -> list[str]:
@@ -55,6 +63,15 @@ def shipped_file(name: str) -> Path:
     if name not in shipped():
         raise InputError(f"site {name!r}: no such profile; there are {', '.join(shipped())}")
     return data_file(FOLDER, f"{name}.yaml")
+
+
+def profile_of(path: Path) -> Profile:
+    """What stands in the file of a shipped profile. Raises InputError with its lines."""
+    document: Document = parse(path)
+    read = validate(document, Profile)
+    document.raise_faults()
+    assert read is not None
+    return read
 
 
 def charged_to(slurm: Slurm, account: str) -> Slurm:
@@ -78,9 +95,22 @@ def slurm_of(name: str, own: Slurm | None) -> tuple[Slurm, Path | None]:
             )
         return own, None
     path = shipped_file(name)
-    document: Document = parse(path)
-    read = validate(document, Profile)
-    document.raise_faults()
-    assert read is not None
     stated = own.model_dump(exclude_unset=True) if own is not None else {}
-    return read.slurm.model_copy(update=stated), path
+    return profile_of(path).slurm.model_copy(update=stated), path
+
+
+def bill_of(name: str, own: Bill | None) -> tuple[Bill, Path | None]:
+    """The bill of the shipped profile `name`, or of the user's `own`, which goes before it key by key; and the file.
+
+    Raises InputError if neither states one.
+    """
+    path = shipped_file(name) if name else None
+    shipped = profile_of(path).bill if path else None
+    if shipped is None and own is None:
+        where = path or "the site profile"
+        raise InputError(f"{where}: has no section bill, so that hours cannot be given in the unit of its center")
+    if shipped is not None and own is not None:
+        return shipped.model_copy(update={key: getattr(own, key) for key in own.model_fields_set}), path
+    found = own or shipped
+    assert found is not None
+    return found, path

@@ -27,7 +27,8 @@ _RESERVE_S = 60
 _SAVED = frozenset(("DONE", "checkpoint.json", "checkpoint.pt"))
 _PATIENCE_S = 30.0
 _SHOWN = 50
-_OPEN = ("PENDING", "RUNNING", "SUSPENDED", "COMPLETING")
+#: States of a job that has not ended.
+OPEN = ("PENDING", "RUNNING", "SUSPENDED", "COMPLETING")
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def states(folder: Path) -> dict[str, str]:
 
 def cancel(folder: Path) -> list[str]:
     """Cancel the jobs of a run that have not ended, and their successors; returns their numbers."""
-    open_jobs = [job for job, state in states(folder).items() if state.split()[0] in _OPEN]
+    open_jobs = [job for job, state in states(folder).items() if state.split()[0] in OPEN]
     if (folder / FOLDER).is_dir():
         (folder / FOLDER / "cancelled").touch()
     if open_jobs:

@@ -71,13 +71,18 @@ class Times:
 
 @dataclass
 class Row:
-    """What the tasks of one stage take, in all systems: times in s, core and GPU times summed over tasks."""
+    """What the tasks of one stage take, in all systems: times in s, core and GPU times summed over tasks.
+
+    The first of them `begins` and the last `ends` so long after the start of the run.
+    """
 
     tasks: int = 0
     ranks: int = 1
     gpus: int = 0
     core_s: float = 0.0
     gpu_s: float = 0.0
+    begins_s: float = 0.0
+    ends_s: float = 0.0
     sources: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
 
@@ -111,6 +116,7 @@ def forecast(
     waiting: dict[str, tuple[list[int], Answer, Any]] = {}
     took: dict[tuple[str, str], float] = {}
     overhead = [0.0]
+    now = 0.0
 
     def begin(step: Step, answer: Answer) -> None:
         try:
@@ -123,14 +129,14 @@ def forecast(
         if not tasks:
             answer(product)
             return
-        row = rows.setdefault(step.stage, Row())
+        row = rows.setdefault(step.stage, Row(begins_s=now))
         for task in tasks:
             took[step.label, task.name] = _count(row, task, times)
         waiting[step.label] = ([len(tasks)], answer, product)
         dispatch.add([Ticket(step.label, task, "", 1, None, ()) for task in tasks])
 
     flow = Flow(workflow, begin)
-    now, running = 0.0, list[tuple[float, int]]()
+    running = list[tuple[float, int]]()
     flow.advance()
     while True:
         for order in dispatch.orders():
@@ -139,7 +145,9 @@ def forecast(
         if not running:
             return Forecast(rows, now + overhead[0], unforeseen)
         now, number = heapq.heappop(running)
-        left, answer, product = waiting[dispatch.over(number).step]
+        ticket = dispatch.over(number)
+        rows[ticket.step.rpartition("/")[2]].ends_s = now
+        left, answer, product = waiting[ticket.step]
         left[0] -= 1
         if not left[0]:
             answer(product)

@@ -53,7 +53,7 @@ def world() -> Any:
             check_shared_memory(_SHARED_MEMORY, os.environ)
         MPI.Init_thread(MPI.THREAD_MULTIPLE)
         _unlink_segment(MPI.COMM_WORLD)
-    check_size(MPI.COMM_WORLD.size, os.environ)
+    check_size(MPI.COMM_WORLD.size, os.environ, MPI.get_vendor()[0])
     return MPI.COMM_WORLD
 
 
@@ -133,8 +133,11 @@ def check_launcher(library: str, environment: Mapping[str, str]) -> None:
         )
 
 
-def check_size(size: int, environment: Mapping[str, str]) -> None:
-    """Raise SetupError if MPI sees a single rank although launcher or scheduler started several."""
+def check_size(size: int, environment: Mapping[str, str], library: str = "MPICH") -> None:
+    """Raise SetupError, with the line to use, if MPI sees one rank although launcher or scheduler started several.
+
+    `library` is the MPI of mpi4py.
+    """
     if size > 1:
         return
     for key, name in _SIZE_KEYS:
@@ -142,9 +145,15 @@ def check_size(size: int, environment: Mapping[str, str]) -> None:
             if int(environment[key]) > 1:
                 raise SetupError(
                     f"MPI sees 1 rank, but {name} says {environment[key]} ({key}); start with the launcher "
-                    "that belongs to mpi4py's MPI: mpirun -n N python -m naglass_drv run ..."
+                    f"that belongs to mpi4py's MPI: {_line(library, environment)} python -m naglass_drv ..."
                 )
             return
+
+
+def _line(library: str, environment: Mapping[str, str]) -> str:
+    if "SLURM_JOB_ID" not in environment:
+        return "mpirun -n N"
+    return f"srun --mpi={'pmix' if library == 'Open MPI' else 'pmi2'}"
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
-from .launch import scrubbed_environment
+from .launch import LONE_PROCESS, scrubbed_environment
 
 _LAUNCHERS = ("mpirun", "mpiexec")
 # soname of the MPI library -> vendor; Intel MPI shares MPICH's and is told apart by its path
@@ -24,6 +25,34 @@ _BANNERS = (
     ("MPICH", "MPICH"),
     ("slurm", "Slurm"),
 )
+
+#: Thread levels of MPI from 0 on, as numbered by MPICH and Open MPI.
+THREAD_LEVELS = ("MPI_THREAD_SINGLE", "MPI_THREAD_FUNNELED", "MPI_THREAD_SERIALIZED", "MPI_THREAD_MULTIPLE")
+# asks the library itself: what it was configured with does not decide alone
+_ASK_LEVEL = """
+import ctypes, sys
+library = ctypes.CDLL(sys.argv[1], mode=ctypes.RTLD_GLOBAL)
+level = ctypes.c_int(-1)
+if library.MPI_Init_thread(None, None, 3, ctypes.byref(level)) == 0:
+    print("level", level.value, flush=True)
+    library.MPI_Finalize()
+"""
+
+
+def mpi_library(binary: Path) -> Path | None:
+    """The MPI library that the loader finds for `binary`, or None."""
+    found = re.search(r"\blibmpi(?:ch|_cray|_gnu\w*)?\.so\.\d+ => (/\S+)", _output("ldd", str(binary)))
+    return Path(found[1]) if found else None
+
+
+def thread_level(library: Path) -> int | None:
+    """The thread level that an MPI `library` grants to one that asks for MPI_THREAD_MULTIPLE.
+
+    An index of THREAD_LEVELS; None if the library does not start here, as on a login node where it wants a network.
+    """
+    text = _output(sys.executable, "-c", _ASK_LEVEL, str(library), **LONE_PROCESS)
+    found = re.search(r"^level ([0-3])$", text, re.MULTILINE)
+    return int(found[1]) if found else None
 
 
 def library_vendor(binary: Path) -> str | None:
@@ -54,7 +83,7 @@ def fitting_launcher(binary: Path) -> Path | None:
     return None
 
 
-def _output(*argv: str) -> str:
+def _output(*argv: str, **variables: str) -> str:
     try:
         done = subprocess.run(
             argv,
@@ -63,7 +92,7 @@ def _output(*argv: str) -> str:
             errors="replace",
             timeout=20,
             stdin=subprocess.DEVNULL,
-            env=scrubbed_environment(),
+            env=scrubbed_environment() | variables,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
