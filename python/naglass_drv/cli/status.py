@@ -67,8 +67,8 @@ def _status(options: argparse.Namespace) -> int:
 
 def _logs(options: argparse.Namespace) -> int:
     from ..runtime import status
+    from ..runtime.attempts import attempts, log_of
     from ..runtime.failure import shown, tail
-    from ..runtime.store import attempts, log_of
 
     folder = status.find(options.folder, options.task)
     log = log_of(folder)
@@ -84,7 +84,7 @@ def _logs(options: argparse.Namespace) -> int:
 
 def _retry(options: argparse.Namespace) -> int:
     from ..runtime import status
-    from ..runtime.store import ask_again
+    from ..runtime.attempts import ask_again
 
     folders = [status.find(options.folder, name) for name in options.tasks]
     for folder in folders:
@@ -117,7 +117,7 @@ def _holds(folder: Path, name: str) -> list[str]:
     """Whether a task, and what else is done, still holds if the input has been edited since the run was planned."""
     from ..config.load import load_study
     from ..runtime import status
-    from ..runtime.store import read_done
+    from ..runtime.attempts import read_done
 
     if not (lines := _input_changes(folder)):
         return []
