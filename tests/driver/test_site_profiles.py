@@ -78,8 +78,8 @@ def test_times_are_rounded_up_to_minutes(hours, shown):
     [
         ((), "", "the site profile says nothing of Slurm"),
         (("--site", "nowhere"), "", "site 'nowhere': no such profile; there are adastra-genoa, "),
-        (("--site", "jean-zay-cpu"), "", "jean-zay-cpu.yaml: slurm.account: is needed here"),
-        (("--site", "slurm"), "", "slurm.yaml: slurm.cores_per_node: is not known"),
+        (("--site", "jean-zay-cpu"), "", "jean-zay-cpu.yaml:5: slurm.account: is needed here"),
+        (("--site", "slurm"), "", "slurm.cores_per_node: is not known"),
         (("--site", "jean-zay-cpu", "--account", "a b"), "", "--account 'a b': not the name of an account"),
         (("--site", "workstation", "--ranks", "1"), "", "--ranks 1: glass.ranks requests 2"),
         (("--site", "workstation", "--walltime", "48h"), "", "--walltime 48h: "),

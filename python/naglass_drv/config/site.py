@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -22,7 +23,7 @@ class Site(Section):
 
     `cp2k` is the CP2K executable, `cp2k_data` its data folder, `launcher` the mpirun of the MPI that CP2K is
     linked against (None: CP2K is started without one), `threads` the OpenMP threads of one CP2K process; `slurm`
-    says how jobs are submitted.
+    says how jobs are submitted; `executor` where tasks run, if `run` and `submit` are not told.
     """
 
     cp2k: Path | None = None
@@ -30,6 +31,7 @@ class Site(Section):
     launcher: Path | None = None
     threads: Threads = Field(default=1)
     slurm: Slurm | None = None
+    executor: Literal["mpi", "slurm"] = "mpi"
 
 
 def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
@@ -65,7 +67,7 @@ def load_site(environment: Mapping[str, str] = os.environ) -> Site:
 
 def as_mapping(site: Site) -> dict[str, str | int | None]:
     """The programs of the site as seen by the stages, with paths as text."""
-    return site.model_dump(mode="json", exclude={"slurm"})
+    return site.model_dump(mode="json", exclude={"slurm", "executor"})
 
 
 def _usable(path: Path, *, folder: bool) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from ..errors import InputError
-from ..fields import Count, Positive, Section, within
+from ..fields import Count, NonNegative, Positive, Section, within
 from ..paths import data_file
 from .source import Document, parse
 from .validation import validate
@@ -18,12 +18,33 @@ Line = Annotated[str, Field(pattern=r"^[ -~]+$", max_length=1000)]
 FOLDER = "sites"
 
 
+class Nodes(Section):
+    """Another kind of nodes, and the `stages` whose tasks run there; tasks that ask for GPUs go to the first kind that
+    has some. What is not given is as for the other nodes. `gpus` are the GPUs of a task that does not ask for any, such
+    as a fit.
+    """
+
+    stages: list[Word] = Field(default_factory=list)
+    gpus: Annotated[int, Field(ge=0), within(0, 64)] = 0
+    account: Word | None = None
+    partition: Word | None = None
+    qos: Word | None = None
+    constraint: Word | None = None
+    cores_per_node: Annotated[Count, within(1, 4096)] | None = None
+    gpus_per_node: Annotated[int, Field(ge=0), within(0, 64)] | None = None
+    longest_h: Annotated[Positive, within(0.01, 10_000)] | None = None
+    options: list[Option] | None = None
+    setup: list[Line] | None = None
+
+
 class Slurm(Section):
     """How to submit jobs here. A key without a value is not known of this machine: fill it in where it is needed.
 
     `setup` are lines of shell that run before the program, such as ``module load``; `options` are further options of
     sbatch. A node has `cores_per_node` and `gpus_per_node`; no job may be longer than `longest_h`. The `launcher`
-    starts the ranks: ``srun --mpi=pmi2`` for the MPICH that comes with mpi4py.
+    starts the ranks: ``srun --mpi=pmi2`` for the MPICH that comes with mpi4py. A user may have `max_jobs` jobs in the
+    queue, an array `max_array`; tasks expected to take less than `least_s` (s) get no job of their own. `nodes` are
+    further kinds of nodes.
     """
 
     account: Word | None = None
@@ -37,6 +58,10 @@ class Slurm(Section):
     launcher: Line = "srun --mpi=pmi2"
     options: list[Option] = Field(default_factory=list)
     setup: list[Line] = Field(default_factory=list)
+    max_array: Annotated[Count, within(1, 1_000_000)] = 1000
+    max_jobs: Annotated[Count, within(3, 1_000_000)] = 100
+    least_s: Annotated[NonNegative, within(0, 100_000)] = 60.0
+    nodes: dict[Word, Nodes] = Field(default_factory=dict)
 
 
 class Profile(Section):
@@ -55,6 +80,14 @@ def shipped_file(name: str) -> Path:
     if name not in shipped():
         raise InputError(f"site {name!r}: no such profile; there are {', '.join(shipped())}")
     return data_file(FOLDER, f"{name}.yaml")
+
+
+def line_of(path: Path | None, *keys: str) -> str:
+    """``jean-zay-cpu.yaml:7: slurm.account``: where a key stands, or should; `path` is None for the user's profile."""
+    label = ".".join(keys)
+    if path is None:
+        return f"site profile: {label}"
+    return f"{path.name}:{parse(path).line(keys)}: {label}"
 
 
 def charged_to(slurm: Slurm, account: str) -> Slurm:
