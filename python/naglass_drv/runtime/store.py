@@ -48,12 +48,13 @@ from .task import Done, Task
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _STEP = re.compile(rf"({_NAME.pattern}/)*{_NAME.pattern}")
 _STEPS = "steps.json"
+_REQUESTED = "requested"
 
 
 @dataclass(frozen=True)
 class Ticket:
     """A task that has to be run: its key, the number of the attempt to claim, what it may resume from, and
-    the reason.
+    the reason; with `redo` even if it is done.
     """
 
     step: str
@@ -62,6 +63,7 @@ class Ticket:
     attempt: int
     previous: Path | None
     why: tuple[str, ...]
+    redo: bool = False
 
     @property
     def label(self) -> str:
@@ -221,14 +223,16 @@ class Store:
         return last[0] if last and is_held(last[0] / ATTEMPT) else None
 
     def renewed(self, ticket: Ticket) -> Ticket | None:
-        """The ticket after what other jobs have done since it was made; None if one of them has done the task."""
-        made = attempts(self.task_folder(ticket))
-        since = [path for path in made if number_of(path) >= ticket.attempt]
-        if not since:
+        """The ticket after what other jobs have done since it was made; None if the task is done."""
+        folder = self.task_folder(ticket)
+        record = None if ticket.redo else self._recognize(folder, ticket.key)
+        if record is not None and not _reasons(folder, record, ticket.key, record["parts"]):
+            return None
+        made = attempts(folder)
+        if not made or number_of(made[-1]) < ticket.attempt:
             return ticket
-        if any((read_done(path) or {}).get("key") == ticket.key for path in since):
-            return None if self._recognize(self.task_folder(ticket), ticket.key) else ticket
-        previous = next((path for path in reversed(since) if resumable(path, ticket.key)), ticket.previous)
+        since = [path for path in reversed(made) if number_of(path) >= ticket.attempt]
+        previous = next((path for path in since if resumable(path, ticket.key)), ticket.previous)
         return replace(ticket, attempt=number_of(made[-1]) + 1, previous=previous)
 
     def superseded(self, ticket: Ticket) -> bool:
@@ -274,8 +278,8 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         record = self._recognize(folder, task_key)
         why = _reasons(folder, record, task_key, parts)
-        if not why and (redo or (record is not None and asked_again(folder, record["attempt"]))):
-            why = ["requested"]
+        if not why and redo:
+            why = [_REQUESTED]
         planned = {
             "stage": task.stage,
             "name": task.name,
@@ -296,7 +300,7 @@ class Store:
         if record is not None and record["key"] == task_key:
             # tasks that are done are redone, not resumed
             previous = None
-        return Ticket(step, task, task_key, last + 1, previous, tuple(why))
+        return Ticket(step, task, task_key, last + 1, previous, tuple(why), redo)
 
     def _write(self, path: Path, value: Any) -> None:
         if not self._dry:
@@ -344,4 +348,5 @@ def _reasons(folder: Path, record: dict[str, Any] | None, task_key: str, parts: 
         return ["not done yet"]
     if record["key"] != task_key:
         return changes(record["parts"], parts) or ["its key was computed by a different rule"]
-    return damage(folder / f"attempt-{record['attempt']}", record["outputs"])
+    found = damage(folder / f"attempt-{record['attempt']}", record["outputs"])
+    return found or ([_REQUESTED] if asked_again(folder, record["attempt"]) else [])
