@@ -7,16 +7,14 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from support import toy_jobs
-from support.jobs import environment, naglass
+from support.job_runs import JobRun
+from support.jobs import naglass
 from support.slurm import Cluster, lacking
 from support.toy import note
 
@@ -38,94 +36,13 @@ def cluster(tmp_path_factory):
         yield running
 
 
-class Toy:
-    """A run of toy stages whose tasks are in jobs; the planner waits for them."""
-
-    def __init__(self, cluster, folder: Path, **words):
-        self.cluster, self.folder, self.run = cluster, folder, folder / "run"
-        self.journal, self.words = folder / "journal", {"launcher": "srun --mpi=pmi2", "max_jobs": 4, **words}
-        self.process: subprocess.Popen | None = None
-        self.since = time.time()
-
-    def plan(self, *stages) -> None:
-        """Stages, each a dict of tasks by name; a stage follows the one before it."""
-        described = [
-            {"name": f"s{number}", "tasks": [{"name": name, **task} for name, task in tasks.items()]}
-            for number, tasks in enumerate(stages)
-        ]
-        (self.folder / "plan.json").write_text(json.dumps({"stages": described}))
-
-    def start(self) -> None:
-        """Start the planner, or start it again."""
-        setting = {"words": self.words, "hours": 0.1, "since": self.since}
-        (self.folder / "executor.json").write_text(json.dumps(setting))
-        paths = [str(self.folder / name) for name in ("plan.json", "run", "journal", "executor.json")]
-        tests = str(Path(toy_jobs.__file__).parents[1])
-        known = environment(**self.cluster.environment)
-        with open(self.folder / "out", "a") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, toy_jobs.__file__, "run", *paths],
-                env=known | {"PYTHONPATH": f"{known['PYTHONPATH']}:{tests}"},
-                stdout=out,
-                stderr=out,
-                stdin=subprocess.DEVNULL,
-            )
-
-    def ends(self, patience_s: float = 120.0) -> int:
-        """Wait for the planner's end; returns its exit code."""
-        try:
-            return self.process.wait(patience_s)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise AssertionError(f"{self.out}\n{self.cluster.command('squeue', '--array')}") from None
-
-    def kill(self) -> None:
-        """Kill the planner."""
-        self.process.kill()
-        self.process.wait()
-
-    @property
-    def out(self) -> str:
-        """What the planner has said."""
-        return (self.folder / "out").read_text()
-
-    def lines(self, word: str) -> list[list[str]]:
-        """The lines of the journal that begin with a word, without it."""
-        text = self.journal.read_text() if self.journal.exists() else ""
-        return [line.split()[1:] for line in text.splitlines() if line.split()[:1] == [word]]
-
-    def wait_for(self, word: str, count: int = 1, patience_s: float = 60.0) -> None:
-        """Wait until the journal has so many lines that begin with a word."""
-        end = time.monotonic() + patience_s
-        while len(self.lines(word)) < count:
-            assert time.monotonic() < end, f"no {word}: {self.out}"
-            time.sleep(0.05)
-
-    def running(self) -> list[str]:
-        """Elements of arrays that run, as 12_3."""
-        text = self.cluster.command("squeue", "--noheader", "--array", "--states=RUNNING", "--format=%F_%K")
-        return text.split()
-
-    def jobs(self) -> list[dict]:
-        """The record of the jobs that were submitted."""
-        return [json.loads(line) for line in (self.run / "jobs" / "submitted.jsonl").read_text().splitlines()]
-
-    def done(self) -> list[str]:
-        """Tasks that were noted as done, as often as they were."""
-        events = [json.loads(line) for line in (self.run / "events.jsonl").read_text().splitlines()]
-        return sorted(event["task"] for event in events if event["event"] == "done")
-
-    def numbers(self) -> dict[str, str]:
-        """The files of the products."""
-        return {path.name: path.read_text() for path in (self.run / "products").glob("*.txt")}
-
-
 @pytest.fixture
 def toy(cluster, tmp_path):
     made = []
 
-    def make(**words) -> Toy:
-        made.append(Toy(cluster, tmp_path, **words))
+    def make(**words) -> JobRun:
+        words = {"launcher": "srun --mpi=pmi2", "max_jobs": 4, **words}
+        made.append(JobRun(tmp_path, {"words": words, "hours": 0.1}, cluster.environment))
         return made[-1]
 
     yield make
@@ -136,6 +53,11 @@ def toy(cluster, tmp_path):
     end = time.monotonic() + 30
     while cluster.command("squeue", "--noheader").strip() and time.monotonic() < end:
         time.sleep(0.2)
+
+
+def running(cluster: Cluster) -> list[str]:
+    """Elements of arrays that run, as 12_3."""
+    return cluster.command("squeue", "--noheader", "--array", "--states=RUNNING", "--format=%F_%K").split()
 
 
 def quick(*names):
@@ -208,19 +130,20 @@ def test_a_job_that_is_cancelled_by_hand_goes_on_in_another(toy, cluster):
     run.plan({"a": COUNT})
     run.start()
     run.wait_for("step", 4)
-    cluster.command("scancel", "--signal=KILL", *run.running())
+    cluster.command("scancel", "--signal=KILL", *running(cluster))
     assert run.ends() == 0, run.out
     assert len(run.jobs()) == 2 and run.done() == ["s0/a"]
     # it has gone on from what was saved
     assert len({step for _, step in run.lines("step")}) == 20 and len(run.lines("step")) <= 21
 
 
+@pytest.mark.long
 def test_a_signal_lets_a_job_save_what_it_does(toy, cluster):
     run = toy()
     run.plan({"a": COUNT})
     run.start()
     run.wait_for("step", 4)
-    (job,) = run.running()
+    (job,) = running(cluster)
     cluster.command("scancel", "--batch", "--signal=USR1", job)
     assert run.ends() == 0, run.out
     assert len(run.lines("step")) == 20 and run.done() == ["s0/a"]
@@ -228,12 +151,13 @@ def test_a_signal_lets_a_job_save_what_it_does(toy, cluster):
     assert "stopped by signal SIGUSR1" in log
 
 
+@pytest.mark.long
 def test_a_job_that_is_requeued_does_what_is_left(toy, cluster):
     run = toy()
     run.plan({"a": COUNT, "b": COUNT})
     run.start()
     run.wait_for("step", 4)
-    job = run.running()[0]
+    job = running(cluster)[0]
     cluster.command("scontrol", "requeue", job)
     cluster.wait(job, "PENDING")
     cluster.command("scontrol", "update", f"jobid={job}", "StartTime=now")
@@ -241,7 +165,7 @@ def test_a_job_that_is_requeued_does_what_is_left(toy, cluster):
     assert len(run.jobs()) == 1 and run.done() == ["s0/a", "s0/b"]
 
 
-def test_a_task_that_kills_its_jobs_is_set_aside_and_the_others_are_done(toy):
+def test_a_task_that_kills_its_jobs_is_set_aside_and_the_others_are_done(toy, cluster):
     run = toy()
     kill = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
     poison = {"do": "child", "settings": {"code": kill}}
@@ -250,11 +174,11 @@ def test_a_task_that_kills_its_jobs_is_set_aside_and_the_others_are_done(toy):
     assert run.ends() == 4, run.out
     assert "s0/poison SET ASIDE: 3 attempts in a row have ended without getting further: attempt-1 on n" in run.out
     assert run.done() == ["s0/a", "s0/b", "s0/c"]
-    shown = naglass("status", "run", cwd=run.folder, **run.cluster.environment).stdout
+    shown = naglass("status", "run", cwd=run.folder, **cluster.environment).stdout
     assert "s0/poison: failed; SET_ASIDE: 3 attempts" in shown
-    # a person asks for it once more
-    (run.folder / "plan.json").write_text((run.folder / "plan.json").read_text())
     assert len(run.lines("start")) == 6
+    log = naglass("logs", "poison", cwd=run.folder, **cluster.environment)
+    assert re.match(r"run/jobs/\d+_\d+\.log:\n", log.stdout)
 
 
 @pytest.mark.long
@@ -278,7 +202,7 @@ def test_the_end_of_a_job_is_no_loss(toy, cluster):
     run.plan({name: {"do": "count", "settings": {"steps": 45, "step_s": 1.0}} for name in "ab"})
     run.start()
     run.wait_for("step", 2)
-    for job in run.running():
+    for job in running(cluster):
         cluster.command("scontrol", "update", f"jobid={job}", "TimeLimit=1")
     assert run.ends(300) == 0, run.out
     assert len(run.jobs()) > 1 and run.done() == ["s0/a", "s0/b"]
@@ -290,7 +214,7 @@ def test_the_orphan_of_a_lost_node_is_waited_for(toy, cluster):
     run.plan({"a": {"do": "count", "settings": {"steps": 60, "step_s": 1.0}}})
     run.start()
     run.wait_for("step", 3)
-    (job,) = run.running()
+    (job,) = running(cluster)
     node = re.search(r"NodeList=(n\d)", cluster.command("scontrol", "show", "job", "-o", job))[1]
     cluster.kill_node(node)
     cluster.wait(job, "PENDING", patience_s=60)
@@ -324,10 +248,10 @@ def test_thirty_kills_at_random_moments_lose_nothing_and_do_nothing_twice(toy, c
     assert len(run.lines("step")) <= 12 * 60 + 30
 
 
-def strike(run: Toy, cluster: Cluster, chance: random.Random) -> int:
+def strike(run: JobRun, cluster: Cluster, chance: random.Random) -> int:
     """One of the things that happen to jobs; returns how many."""
     ranks = [int(process) for _, process in run.lines("rank") if Path("/proc", process).exists()]
-    jobs = run.running()
+    jobs = running(cluster)
     what = chance.choice(["rank", "job", "requeue", "planner"])
     if what == "planner":
         run.kill()
@@ -345,8 +269,9 @@ def strike(run: Toy, cluster: Cluster, chance: random.Random) -> int:
     else:
         job = chance.choice(jobs)
         cluster.command("scontrol", "requeue", job, check=False)
-        end = time.monotonic() + 10
-        while cluster.state(job) == "RUNNING" and time.monotonic() < end:
+        # Slurm has to be told that it need not wait two minutes, once the job has left its node
+        end = time.monotonic() + 15
+        while cluster.state(job) in ("RUNNING", "COMPLETING") and time.monotonic() < end:
             time.sleep(0.1)
         cluster.command("scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
     return 1

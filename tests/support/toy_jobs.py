@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from naglass_drv.cli.run import conclude, run_workflow
+from naglass_drv.runtime.executors.hyperqueue import HyperQueue
 from naglass_drv.runtime.executors.outside import Jobs
 from naglass_drv.runtime.executors.slurm import Slurm
 from naglass_drv.runtime.forecast import Times
@@ -21,6 +22,8 @@ from support.toy import ToyStage, note, side_by_side
 
 def queue_of(setting: dict, folder: Path, command: list[str]):
     """The system of jobs that a test asks for."""
+    if "server" in setting:
+        return HyperQueue(folder, command, Path(setting["server"]), pause_s=0.5)
     return Slurm(folder, setting["words"], "toy", command, Times(), hours=setting["hours"], pause_s=0.5)
 
 

@@ -1,6 +1,7 @@
 """Which executor carries out the tasks of a run, as options and the site profile say."""
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from ..runtime.files import read_json, write_json
 if TYPE_CHECKING:
     from ..runtime.executors.outside import Jobs
 
-EXECUTORS = ("mpi", "slurm")
+EXECUTORS = ("mpi", "slurm", "hyperqueue")
 _SETTING = "setting.json"
 _TASK = (sys.executable, "-m", "naglass_drv", "task")
 
@@ -22,7 +23,7 @@ def add_executor(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--executor",
         choices=EXECUTORS,
-        help="where tasks run: in this job (mpi), or in jobs of Slurm (default: that of the profile)",
+        help="where tasks run: in this job, in jobs of Slurm, or in HyperQueue (default: by the profile)",
     )
     verb.add_argument("--site", default="", help="a shipped site profile (see site list); your own goes before it")
     verb.add_argument("--account", help="account to charge")
@@ -66,6 +67,15 @@ def outside(options: argparse.Namespace, folder: Path, name: str, ranks: int) ->
     if executor == "mpi":
         return None
     from ..runtime.batch import uncancel
+
+    if executor == "hyperqueue":
+        from ..runtime.executors.hyperqueue import HyperQueue
+
+        uncancel(folder)
+        server = Path(os.environ.get("HQ_SERVER_DIR") or Path.home() / ".hq-server")
+        tasks = HyperQueue(folder, _TASK, server)
+        tasks.check()
+        return Jobs(folder, tasks, times, time.time(), say, ranks)
     from ..runtime.executors.slurm import Slurm
 
     setting = kept_setting(folder) if options.chained else None

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..wording import counted
+from ..wording import counted, duration
 
 if TYPE_CHECKING:
     from ..config.slurm import Slurm
     from ..runtime.batch import Shape
+    from ..runtime.forecast import Row
 
 # the job that plans the run carries out small tasks itself
 _PLAN, _PLAN_H = "plan", 2.0
@@ -88,16 +89,28 @@ class Machine:
                 known_here = ", ".join(sorted(known))
                 raise InputError(f"{self.where(*keys)}: {partition}: no such partition; there are {known_here}")
 
-    def kinds(self, work: Mapping[str, Any], path: Path) -> Iterator[str]:
-        """The tasks that are expected, and the jobs that they will have, in words."""
-        from ..runtime.forecast import forecast, known_times
-        from ..stages import load
+    def check_length(
+        self, rows: Mapping[str, "Row"], at_once: Mapping[str, float], walltime: str, hours: float | None
+    ) -> None:
+        """No job is shorter than what a task does before it saves anything: `at_once` is that share of it, by stage.
 
-        source = path.resolve().parent
-        most = max(work["ranks"].values(), default=1)
-        expected = forecast(work["workflow"](), load, source, source / "run", {}, most, known_times())
+        `rows` are what is expected; what is not known is not checked. `hours` is the length that was asked for.
+        """
+        longest_h = hours or self.slurm.longest_h
+        for stage, row in rows.items():
+            hours_at_once = row.core_s / max(row.tasks * row.ranks, 1) * at_once.get(stage, 0.0) / 3600.0
+            if row.unknown or longest_h is None or hours_at_once < longest_h:
+                continue
+            said = f"--walltime {walltime}" if hours else f"{self.where('longest_h')}: {longest_h:g}"
+            raise InputError(
+                f"{said}: a task of {stage} is expected to work {duration(3600.0 * hours_at_once)} before it saves "
+                "anything"
+            )
+
+    def kinds(self, rows: Mapping[str, "Row"]) -> Iterator[str]:
+        """The tasks that are expected, and the nodes that their jobs will have, in words."""
         yield "\n# jobs that it will submit, as far as can be foreseen:"
-        for stage, row in expected.rows.items():
+        for stage, row in rows.items():
             kind = self._kind(stage, row.gpus)
             asked = counted(row.ranks, "rank") + (f" and {counted(row.gpus, 'GPU')}" if row.gpus else "")
             yield f"# {stage}: {counted(row.tasks, 'task')} of {asked}{f', on nodes {kind}' if kind else ''}"

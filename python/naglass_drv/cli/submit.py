@@ -19,6 +19,7 @@ from .run import name_of, work_of
 
 if TYPE_CHECKING:
     from ..runtime.batch import Shape
+    from ..runtime.forecast import Forecast
 
 # an estimate is off by a factor of two easily
 _MARGIN, _LEAST_H = 2.0, 0.25
@@ -53,6 +54,8 @@ def _submit(options: argparse.Namespace) -> int:
     path = options.input
     folder = (options.folder or path.parent / "run").resolve()
     executor = executor_of(options)
+    if executor == "hyperqueue":
+        raise InputError("submit: the tasks of a run in HyperQueue need no job of Slurm; use run --executor hyperqueue")
     slurm, profile = words_of_site(options)
     study = load_study(path, checks=[checks.Checks()])
     work = work_of(study)
@@ -62,16 +65,21 @@ def _submit(options: argparse.Namespace) -> int:
     check_folder(folder)
     name = name_of(study, path)
     hours = site.hours(options.walltime) if options.walltime else None
+    expected = _expected(work, path, options.ranks or max(work["ranks"].values(), default=1))
+    site.check_length(expected.rows, _at_once(study), options.walltime, hours)
     command = [sys.executable, "-m", "naglass_drv", "run", str(path.resolve()), "--folder", str(folder)]
     if executor == "slurm":
         shape, words = site.planner()
         command += ["--executor", executor, "--chained"]
     else:
-        shape, words = _shape(options, study, site, work, hours), slurm.model_dump()
+        shape, words = (
+            _shape(options, study, site, work, hours or _hours(expected, slurm.longest_h)),
+            slurm.model_dump(),
+        )
     text = batch.script(shape, words, name=name, folder=folder, command=command, again=_again(options, path, folder))
     if options.dry_run:
         print(text, end="")
-        for line in site.kinds(work, path) if executor == "slurm" else ():
+        for line in site.kinds(expected.rows) if executor == "slurm" else ():
             print(line)
         return 0
     after: list[str] = []
@@ -150,23 +158,35 @@ def _shape(
         section = max((count, name) for name, count in work["ranks"].items())[1]
         raise InputError(f"--ranks {ranks}: {section}.ranks requests {most}")
     nodes = math.ceil(ranks * options.threads / slurm.cores_per_node)
-    hours = hours or _hours(options.input, study, work, ranks, slurm.longest_h)
     return Shape(ranks, options.threads, nodes, _gpus(study), hours)
 
 
-def _hours(path: Path, study: Any, work: dict[str, Any], ranks: int, longest_h: float | None) -> float:
+def _hours(expected: "Forecast", longest_h: float | None) -> float:
     """Twice the estimate, within what the machine allows, or all of that where something is not known."""
-    from ..runtime.forecast import forecast, known_times
-    from ..stages import load
-
-    source = path.resolve().parent
-    expected = forecast(work["workflow"](), load, source, source / "run", {}, ranks, known_times())
     known = not expected.unforeseen and not any(row.unknown for row in expected.rows.values())
     if not known and longest_h is None:
         raise InputError("--walltime: is needed, since the estimate is not complete and the profile has no longest_h")
     hours = _MARGIN * expected.wall_s / 3600.0 + _LEAST_H if known else longest_h
     assert hours is not None
     return min(hours, longest_h) if longest_h is not None else hours
+
+
+def _expected(work: dict[str, Any], path: Path, ranks: int) -> "Forecast":
+    from ..runtime.forecast import forecast, known_times
+    from ..stages import load
+
+    source = path.resolve().parent
+    return forecast(work["workflow"](), load, source, source / "run", {}, ranks, known_times())
+
+
+def _at_once(study: Any) -> dict[str, float]:
+    """The share of a task that is lost if its job ends, at most, by stage; of others less than a minute's work is."""
+    runs = [each.md for inputs in study.rounds.values() for each in inputs if each.md]
+    return {
+        "reference": 1.0,
+        "atoms": 1.0,
+        "md": max((min(1.0, md.checkpoint_ps / md.time_ps) for md in runs), default=0),
+    }
 
 
 def _waiting(folder: Path) -> bool:
@@ -185,10 +205,16 @@ def _mark(folder: Path) -> None:
 def _cancel(options: argparse.Namespace) -> int:
     from ..runtime.batch import cancel, rows
 
-    if not rows(options.folder):
+    known = rows(options.folder)
+    if not known:
         raise InputError(f"{options.folder}: no job was submitted for it")
     jobs = cancel(options.folder)
-    print(f"cancelled: {', '.join(jobs)}" if jobs else "no job of it is open")
+    if any("server" in row for row in known):
+        # HyperQueue can be told by its own command alone; tasks stop by themselves, and those that wait do not begin
+        (options.folder / "EXIT").touch()
+        print("tasks in HyperQueue stop, and no other begins")
+    else:
+        print(f"cancelled: {', '.join(jobs)}" if jobs else "no job of it is open")
     return 0
 
 

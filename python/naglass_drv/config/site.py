@@ -31,7 +31,7 @@ class Site(Section):
     launcher: Path | None = None
     threads: Threads = Field(default=1)
     slurm: Slurm | None = None
-    executor: Literal["mpi", "slurm"] = "mpi"
+    executor: Literal["mpi", "slurm", "hyperqueue"] = "mpi"
 
 
 def profile_path(environment: Mapping[str, str] = os.environ) -> Path:

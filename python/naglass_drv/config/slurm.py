@@ -115,5 +115,5 @@ def slurm_of(name: str, own: Slurm | None) -> tuple[Slurm, Path | None]:
     read = validate(document, Profile)
     document.raise_faults()
     assert read is not None
-    stated = own.model_dump(exclude_unset=True) if own is not None else {}
+    stated = {key: getattr(own, key) for key in own.model_fields_set} if own is not None else {}
     return read.slurm.model_copy(update=stated), path

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SetupError, Stopped
-from .attempts import ATTEMPT
-from .files import write_text
+from .attempts import ATTEMPT, attempts
+from .files import read_json, write_text
 
 FOLDER = "jobs"
 SCRIPT, RECORD = "job.sh", "submitted.jsonl"
@@ -142,8 +142,8 @@ def note(folder: Path, **row: Any) -> None:
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
-    """The record of the jobs of a run, in the order of their submission: `job`, `submitted` (s since the epoch), and
-    for an array the file of its `tasks`.
+    """The record of the jobs of a run, in the order of their submission: `job`, `submitted` (s since the epoch), for
+    an array the file of its `tasks`, and the `server` of one in HyperQueue.
     """
     try:
         lines = (folder / FOLDER / RECORD).read_text(encoding="utf-8").splitlines()
@@ -175,7 +175,7 @@ def states(folder: Path) -> dict[str, str]:
 
     For an array the numbers of its jobs by state.
     """
-    known = {row["job"]: row for row in rows(folder) if "job" in row}
+    known = {row["job"]: row for row in rows(folder) if "server" not in row}
     if not known:
         return {}
     shown = list(known)[-_SHOWN:]
@@ -209,7 +209,7 @@ def cancel(folder: Path) -> list[str]:
     """Cancel the jobs of a run that have not ended, and their successors; returns their numbers."""
     if (folder / FOLDER).is_dir():
         (folder / FOLDER / _CANCELLED).touch()
-    jobs = [row["job"] for row in rows(folder)]
+    jobs = [row["job"] for row in rows(folder) if "server" not in row]
     queued = in_queue() if jobs else {}
     open_jobs = [job for job in jobs if job in queued]
     if open_jobs:
@@ -225,6 +225,14 @@ def is_cancelled(folder: Path) -> bool:
 def uncancel(folder: Path) -> None:
     """Let jobs be submitted again."""
     (folder / FOLDER / _CANCELLED).unlink(missing_ok=True)
+
+
+def log_of_job(folder: Path, task: Path) -> Path | None:
+    """The log of the job that made the last attempt at the task in the folder `task`, if it had one."""
+    made = attempts(task)[-1:]
+    job = (read_json(made[0] / ATTEMPT) or {}).get("job") if made else None
+    path = folder / FOLDER / f"{job}.log"
+    return path if isinstance(job, str) and re.fullmatch(r"[\w-]+", job) and path.is_file() else None
 
 
 def end_of_job(environment: Mapping[str, str] = os.environ) -> float | None:

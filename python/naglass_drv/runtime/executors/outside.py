@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from ...errors import SetupError
 from ...wording import counted
-from .. import batch, events
+from .. import batch, events, notes
 from ..failure import Outcome
 from ..files import write_json
 from ..forecast import Times
 from ..store import Store, Ticket
-from .history import Try, bad_hosts, outcome_of_jobs, poisoned
+from .history import LIMIT, Try, bad_hosts, outcome_of_jobs, poisoned
 
 EXCLUDED = "excluded.json"
 #: Labels and keys of tasks.
@@ -24,15 +25,18 @@ Tasks = set[tuple[str, str]]
 
 
 class Queue(Protocol):
-    """A system of jobs. `under_way` are the tasks of jobs that have not ended; `submit` hands over what it can, leaving
-    out hosts, and returns a line about each job. `pause_s` is how long to wait between two looks.
+    """A system of jobs.
+
+    `under_way` are the tasks of jobs that have not ended, None if it does not answer for now; `submit` hands over what
+    it can, leaving out hosts, and returns how many jobs that are, and what to say. `pause_s` is the time between two
+    looks.
     """
 
     pause_s: float
 
-    def under_way(self) -> Tasks: ...
+    def under_way(self) -> Tasks | None: ...
 
-    def submit(self, tickets: Sequence[Ticket], without: Sequence[str]) -> list[str]: ...
+    def submit(self, tickets: Sequence[Ticket], without: Sequence[str]) -> tuple[int, list[str]]: ...
 
 
 @dataclass
@@ -56,6 +60,8 @@ class Jobs:
     leaving: str = ""
     _waiting: dict[tuple[str, str], Ticket] = field(default_factory=dict)
     _looked: float = -1e9
+    _sent: list[tuple[str, int]] = field(default_factory=list)
+    _vain: int = 0
 
     def takes(self, ticket: Ticket) -> bool:
         """Whether a task gets a job of its own."""
@@ -79,7 +85,9 @@ class Jobs:
         now = time.monotonic()
         if not self._waiting or now - self._looked < self.queue.pause_s or (self.leaves and not idle):
             return []
-        busy = self.queue.under_way()
+        if (busy := self.queue.under_way()) is None:
+            self._looked = now
+            return []
         ended, open_tickets, tries = self._sorted(busy)
         for ticket, _ in ended:
             del self._waiting[ticket.label, ticket.key]
@@ -87,25 +95,39 @@ class Jobs:
             self.leaving = "a request to cancel its jobs"
             return ended
         if open_tickets:
-            bad = self._bad_hosts(tries)
-            for line in self.queue.submit(open_tickets, bad):
-                self.say(line)
+            self._submit(open_tickets, self._bad_hosts(tries))
         self._looked = time.monotonic()
         if self.leaves and not ended and self._waiting:
             self.leaving = f"want of other work, since {counted(len(self._waiting), 'task')} are left to other jobs"
         return ended
 
+    def _submit(self, tickets: list[Ticket], without: list[str]) -> None:
+        made, lines = self.queue.submit(tickets, without)
+        for line in lines:
+            self.say(line)
+        # of tasks that have begun there is another attempt by now
+        state = sorted((ticket.label, ticket.attempt) for ticket in tickets)
+        self._vain = self._vain + bool(made) if state == self._sent else 0
+        self._sent = state
+        if self._vain >= LIMIT:
+            raise SetupError(f"jobs end before any of their tasks has begun: see {self.folder / batch.FOLDER}")
+
     def _sorted(self, busy: Tasks) -> tuple[list[tuple[Ticket, Outcome]], list[Ticket], dict[str, list[Try]]]:
         """The tasks that have ended, those that need a job, and the attempts of these that were in vain."""
         store, ended = Store(self.folder), list[tuple[Ticket, Outcome]]()
         needed, tries = list[Ticket](), dict[str, list[Try]]()
+        told = {step: notes.read(store.step_folder(step)) for step in {each.step for each in self._waiting.values()}}
         for key, ticket in self._waiting.items():
-            if key in busy:
+            # a job has more than one task: of those that are under way only what has been told is looked at
+            note = told[ticket.step].get(ticket.task.name)
+            if key in busy and (note is None or note.key != ticket.key):
                 continue
             if store.renewed(ticket) is None:
                 ended.append((ticket, Outcome(ticket.label, store.task_folder(ticket))))
                 continue
             outcome, vain = outcome_of_jobs(store, ticket, self.since)
+            if outcome is None and key in busy:
+                continue
             if outcome is None and (outcome := poisoned(ticket, vain)) is not None:
                 store.fail(ticket, outcome.folder, outcome.record())
                 events.append(self.folder, "set aside", task=ticket.label, reason=outcome.message)

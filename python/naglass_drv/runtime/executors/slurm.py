@@ -2,6 +2,7 @@
 
 import math
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,12 @@ _AIM_S = 3600.0
 _MARGIN, _LEAST_H = 2.0, 0.25
 # the job that plans, and the one after it
 _PLANNERS = 2
-# as worded by Slurm where a user has as many jobs as allowed
-_FULL = ("submit limit", "SubmitJobs", "violates accounting/QOS policy", "temporarily unable to accept")
+# as worded by Slurm where a user has as many jobs as allowed, or where its controller is being restarted
+_LATER = (
+    "submit limit", "SubmitJobs", "violates accounting/QOS policy", "temporarily unable to accept", "no answer within",
+    "Unable to contact slurm controller", "timed out",
+)  # fmt: skip
+_SILENT_S = 600.0
 
 
 @dataclass
@@ -39,19 +44,26 @@ class Slurm:
     threads: int = 1
     hours: float | None = None
     pause_s: float = 10.0
+    heard: float | None = None
 
-    def under_way(self) -> Tasks:
-        """The tasks of jobs that have not ended."""
-        self._find_strays()
-        queued, found = batch.in_queue(), Tasks()
+    def under_way(self) -> Tasks | None:
+        """The tasks of jobs that have not ended; None if Slurm does not answer, which it may for ten minutes."""
+        try:
+            self._find_strays()
+            queued, found = batch.in_queue(), Tasks()
+        except SetupError:
+            if self.heard is None or time.monotonic() - self.heard > _SILENT_S:
+                raise
+            return None
+        self.heard = time.monotonic()
         for row in batch.rows(self.folder):
-            if "tasks" in row and row["job"] in queued:
+            if "tasks" in row and "server" not in row and row["job"] in queued:
                 bundles = worklist.keys_of(self.folder / batch.FOLDER / row["tasks"])
                 for element, _, _ in queued[row["job"]]:
                     found |= bundles[int(element)] if element and int(element) < len(bundles) else set()
         return found
 
-    def submit(self, tickets: Sequence[Ticket], without: Sequence[str]) -> list[str]:
+    def submit(self, tickets: Sequence[Ticket], without: Sequence[str]) -> tuple[int, list[str]]:
         """Submit an array for each shape, as long as the user may have more jobs."""
         shapes: dict[tuple[str, int, int], list[Ticket]] = {}
         for ticket in tickets:
@@ -59,38 +71,33 @@ class Slurm:
                 (kind_of(self.words, ticket.task.stage, ticket.task.gpus), ticket.task.ranks, ticket.task.gpus), []
             ).append(ticket)
         queued = sum(map(len, batch.in_queue().values())) + _PLANNERS
-        lines = []
+        lines, arrays = list[str](), 0
         for (kind, ranks, gpus), each in shapes.items():
             room = min(self.words.get("max_array") or 1000, (self.words.get("max_jobs") or 100) - queued)
             if room < 1:
                 lines.append(f"{counted(len(each), 'task')} wait: {queued - _PLANNERS} jobs are in the queue of Slurm")
                 continue
             try:
-                lines.append(self._array(kind, ranks, gpus, each, room, without))
+                made, line = self._array(kind, ranks, gpus, each, room, without)
             except SetupError as error:
-                if not any(word in str(error) for word in _FULL):
+                if not any(word in str(error) for word in _LATER):
                     raise
                 lines.append(f"{counted(len(each), 'task')} wait: {error}")
                 continue
-            queued += room
-        return lines
+            lines.append(line)
+            queued += made
+            arrays += 1
+        return arrays, lines
 
-    def _array(self, kind: str, ranks: int, gpus: int, tickets: list[Ticket], room: int, without: Sequence[str]) -> str:
+    def _array(
+        self, kind: str, ranks: int, gpus: int, tickets: list[Ticket], room: int, without: Sequence[str]
+    ) -> tuple[int, str]:
+        """Submit one array of at most `room` jobs; returns their number, and what to say."""
         words = words_of(self.words, kind)
         gpus = max(gpus, words.get("gpus") or 0)
         side = side_by_side(words, ranks * self.threads, gpus)
-        seconds = [known[0] for t in tickets if t.task.effort and (known := self.times.seconds(t.task.effort, ranks))]
-        mean_s = sum(seconds) / len(seconds) if len(seconds) == len(tickets) else None
-        aimed = round(_AIM_S * side / mean_s) if mean_s else 1
-        size = min(max(1, side, aimed, math.ceil(len(tickets) / room)), len(tickets))
+        size, hours = self._length(words, ranks, tickets, side, room)
         bundles = [tickets[start : start + size] for start in range(0, len(tickets), size)]
-        longest_h = words.get("longest_h")
-        hours = self.hours or (_MARGIN * mean_s * math.ceil(size / side) / 3600.0 + _LEAST_H if mean_s else longest_h)
-        if hours is None:
-            raise SetupError(
-                "--walltime: is needed, since it is not known how long tasks take, nor longest_h of the site"
-            )
-        hours = min(hours, longest_h) if longest_h else hours
         cores = min(side, size) * ranks * self.threads
         nodes = math.ceil(cores / (words.get("cores_per_node") or cores))
         shape = batch.Shape(min(side, size) * ranks, self.threads, nodes, min(side, size) * gpus, hours)
@@ -103,7 +110,21 @@ class Slurm:
         job = batch.submit(self.folder, text, name=f"{stem}.sh", options=options, tasks=f"{stem}.json")
         steps = ", ".join(dict.fromkeys(ticket.step for ticket in tickets))
         what = f"{counted(len(tickets), 'task')} of {steps} in {counted(len(bundles), 'job')}"
-        return f"job {job}: {what} of {counted(shape.ranks, 'rank')}, up to {batch.clock(hours)}"
+        return len(bundles), f"job {job}: {what} of {counted(shape.ranks, 'rank')}, up to {batch.clock(hours)}"
+
+    def _length(
+        self, words: Mapping[str, Any], ranks: int, tickets: Sequence[Ticket], side: int, room: int
+    ) -> tuple[int, float]:
+        """How many tasks a job gets, of which it carries out `side` at once, and its hours."""
+        seconds = [known[0] for t in tickets if t.task.effort and (known := self.times.seconds(t.task.effort, ranks))]
+        mean_s = sum(seconds) / len(seconds) if len(seconds) == len(tickets) else None
+        aimed = round(_AIM_S * side / mean_s) if mean_s else 1
+        size = min(max(1, side, aimed, math.ceil(len(tickets) / room)), len(tickets))
+        longest_h = words.get("longest_h")
+        hours = self.hours or (_MARGIN * mean_s * math.ceil(size / side) / 3600.0 + _LEAST_H if mean_s else longest_h)
+        if hours is None:
+            raise SetupError("--walltime: is needed, since the times of tasks are not known, nor longest_h of the site")
+        return size, min(hours, longest_h) if longest_h else hours
 
     def _spared(self, words: Mapping[str, Any], hosts: Sequence[str]) -> Sequence[str]:
         """The hosts that can be left out: never more than half of those there are."""
