@@ -4,6 +4,7 @@ import json
 import os
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -138,12 +139,18 @@ def test_no_further_job_where_two_have_ended_without_anything_saved(cluster, tmp
     assert made.returncode == 5 and "two jobs have ended without a task done or saved" in made.stderr
 
 
-def test_slurm_s_own_words_where_it_refuses(cluster, tmp_path, site):
-    with open(site, "w") as file:
-        file.write("slurm: {cores_per_node: 4, longest_h: 0.5, partition: nowhere}\n")
+def test_what_slurm_does_not_know_is_refused(cluster, tmp_path, site):
     (tmp_path / "input.yaml").write_text(INPUT.format(melt=1.0))
-    made = naglass("submit", "input.yaml", cwd=tmp_path, NAGLASS_SITE=site, **cluster.environment)
-    assert made.returncode == 5 and made.stderr.startswith("sbatch: ") and "invalid partition" in made.stderr.lower()
+    words = {"cwd": tmp_path, "NAGLASS_SITE": site, **cluster.environment}
+    Path(site).write_text("slurm:\n  cores_per_node: 4\n  longest_h: 0.5\n  partition: nowhere\n")
+    made = naglass("submit", "input.yaml", **words)
+    assert made.returncode == 2
+    assert made.stderr == "site.yaml:4: slurm.partition: nowhere: no such partition; there are main\n"
+    assert not (tmp_path / "run").exists()
+    # the rest is left to Slurm, in its own words
+    Path(site).write_text("slurm: {cores_per_node: 4, longest_h: 0.5, constraint: nothing}\n")
+    made = naglass("submit", "input.yaml", **words)
+    assert made.returncode == 5 and made.stderr.startswith("sbatch: ") and "feature" in made.stderr.lower()
 
 
 def test_the_end_of_a_job_is_that_of_slurm(cluster, tmp_path):

@@ -1,5 +1,6 @@
 """Site profiles and the job that `submit` would hand to Slurm; Slurm itself is not needed."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from naglass_drv.config.site import line_of
 from naglass_drv.config.slurm import Slurm, shipped, shipped_file, slurm_of
 from naglass_drv.errors import InputError
 from naglass_drv.runtime.batch import Shape, clock, script
+from naglass_drv.runtime.forecast import Times
 from support.jobs import called
 
 INPUT = """
@@ -79,12 +81,14 @@ def test_times_are_rounded_up_to_minutes(hours, shown):
     [
         ((), "", "the site profile says nothing of Slurm"),
         (("--site", "nowhere"), "", "site 'nowhere': no such profile; there are adastra-genoa, "),
-        (("--site", "jean-zay-cpu"), "", "jean-zay-cpu.yaml: slurm.account: is needed here"),
-        (("--site", "slurm"), "", "slurm.yaml: slurm.cores_per_node: is not known"),
+        (("--site", "jean-zay-cpu"), "", "jean-zay-cpu.yaml:6: slurm.account: is needed here"),
+        (("--site", "slurm"), "", "slurm.cores_per_node: is not known"),
         (("--site", "jean-zay-cpu", "--account", "a b"), "", "--account 'a b': not the name of an account"),
         (("--site", "workstation", "--ranks", "1"), "", "--ranks 1: glass.ranks requests 2"),
         (("--site", "workstation", "--walltime", "48h"), "", "--walltime 48h: "),
         (("--site", "workstation", "--threads", "9"), "", "--threads 9: "),
+        (("--site", "workstation", "--executor", "hyperqueue"), "", "use run --executor hyperqueue"),
+        ((), "slurm: {cores_per_node: 4, nodes: {gpu: {cores_per_nod: 2}}}\n", "slurm.nodes.gpu.cores_per_nod: "),
         ((), "slurm: {cores_per_node: 4, account: 'a; rm -rf /'}\n", "site.yaml:1: slurm.account: "),
         ((), "slurm: {cores_per_node: 4, options: ['--wrap=x y']}\n", "site.yaml:1: slurm.options[0]: "),
     ],
@@ -107,6 +111,49 @@ def test_a_key_is_named_where_it_stands(tmp_path):
     assert line_of(shipped, "slurm", "cores_per_node", environment=environment) == "site.yaml:4: slurm.cores_per_node"
     assert line_of(shipped, "slurm", "launcher", environment=environment).startswith("jean-zay-cpu.yaml:")
     assert line_of(None, "slurm", "launcher", environment=environment) == "site.yaml:2: slurm.launcher"
+
+
+LABELS = INPUT + "reference: [{name: r, structures: glass, ranks: 6, level: gfn1-xtb}]\n"
+NODES = """slurm:
+  cores_per_node: 8
+  longest_h: 1
+  nodes:
+    thin:
+      stages: [reference]
+      cores_per_node: 4
+"""
+
+
+def test_labels_have_to_fit_on_a_node_of_their_kind(submit, tmp_path):
+    (tmp_path / "input.yaml").write_text(LABELS)
+    made = submit(profile=NODES)
+    assert made.returncode == 2
+    assert (
+        "reference[0].ranks: 6 of 1 core on one node: site.yaml:7: slurm.nodes.thin.cores_per_node is 4" in made.stderr
+    )
+    assert submit(profile=NODES.replace("cores_per_node: 4", "cores_per_node: 6")).returncode == 0
+
+
+def test_a_job_has_to_be_as_long_as_a_label(submit, tmp_path, monkeypatch):
+    (tmp_path / "input.yaml").write_text(LABELS.replace("ranks: 6", "ranks: 1"))
+    found = submit(profile=NODES)
+    assert found.returncode == 0, found.stderr
+    monkeypatch.setattr(Times, "seconds", lambda self, effort, ranks: (7200.0, "this machine"))
+    made = submit(profile=NODES)
+    assert made.returncode == 2
+    assert "site.yaml:3: slurm.longest_h: 1: a task of reference is expected to work 2 h before it saves" in made.stderr
+    made = submit("--walltime", "30m", profile=NODES.replace("longest_h: 1", "longest_h: 10"))
+    assert made.returncode == 2 and "--walltime 30m: a task of reference is expected to work 2 h" in made.stderr
+
+
+def test_the_job_that_plans_is_small_and_says_which_others_follow(submit, tmp_path):
+    (tmp_path / "input.yaml").write_text(LABELS.replace("ranks: 6", "ranks: 2"))
+    made = submit("--executor", "slurm", profile=NODES)
+    assert made.returncode == 0, made.stderr
+    assert "#SBATCH --ntasks=1" in made.stdout and "--executor slurm --chained" in made.stdout
+    assert "# glass: 1 task of 2 ranks\n" in made.stdout
+    assert re.search(r"# reference: \d+ tasks? of 2 ranks, on nodes thin\n", made.stdout)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_profile_that_is_none_is_named():

@@ -10,9 +10,10 @@ from naglass_drv.cli.main import main
 from naglass_drv.config import load
 from naglass_drv.errors import InputError
 from naglass_drv.runtime import events, notes, status
+from naglass_drv.runtime.attempts import ask_again
 from naglass_drv.runtime.keys import Keys
 from naglass_drv.runtime.states import TaskState
-from naglass_drv.runtime.store import Store, ask_again
+from naglass_drv.runtime.store import Store
 from naglass_drv.runtime.task import Task
 from support.jobs import naglass
 
@@ -152,6 +153,8 @@ def test_a_task_that_is_to_be_redone_is_shown_until_it_is(run):
     assert "md         1 of 2 done" in text and "    md/a: changed; to be redone, as requested" in text
     (ticket,) = store.plan("md", [Task("md", "a", {})], Keys(lambda tool: "1"))
     folder = store.claim(ticket, 1)
+    assert [state.state for state in status.stage_states(run, "md", False)] == ["running"]
+    store.release(folder)
     assert [state.state for state in status.stage_states(run, "md", False)] == ["interrupted"]
     store.complete(ticket, folder, {})
     assert [state.state for state in status.stage_states(run, "md", False)] == ["done"]
@@ -218,7 +221,7 @@ def test_the_list_of_ended_tasks_says_what_the_tasks_themselves_say(run):
         store.complete(ticket, store.claim(ticket, 1), {})
     for ticket in (failed, again):
         store.fail(ticket, store.claim(ticket, 1), {"failure": "LOST_ATOMS", "message": "two\nlines  of text"})
-    store.claim(killed, 1)
+    store.release(store.claim(killed, 1))
     tasks = [Task("md", f"t{i}", {"i": i} | ({"new": 1} if i == 4 else {})) for i in range(8)]
     third = next(ticket for ticket in store.plan("md", tasks, keys) if ticket.task.name == "t2")
     store.complete(third, store.claim(third, 1), {})

@@ -26,6 +26,7 @@ from . import (
     site,
     status,
     submit,
+    task,
     validate,
 )
 
@@ -92,11 +93,13 @@ def make_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Verb)
 
     def add(name: str, verb: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=help, description=help, epilog=_EXIT_CODES)
+        # what has no help is not listed: it is not for people
+        listed = {"help": help} if help else {}
+        sub = verbs.add_parser(name, description=help or None, epilog=_EXIT_CODES, **listed)
         sub.set_defaults(verb=verb)
         return sub
 
-    about_runs = (validate, estimate, run, status, submit, site)
+    about_runs = (validate, estimate, run, status, submit, site, task)
     about_potentials = (models, environments, screen, relabel)
     about_structures = (cells, interface)
     about_data = (imports, dataset, insight)

@@ -3,12 +3,13 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NaglassError, Stopped, TaskFailed
 from . import checks
+from .executors import add_executor, kept_setting, outside
 
 if TYPE_CHECKING:
     from ..runtime.preview import Preview
@@ -25,6 +26,8 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--walltime", help="stop in time to save everything: 90m, 1.5h, HH:MM:SS (default: end of the Slurm job)"
     )
     run.add_argument("--dry-run", action="store_true", help="show what would be run now and why, and write nothing")
+    add_executor(run)
+    run.add_argument("--chained", action="store_true", help=argparse.SUPPRESS)
     report = add("report", _report, "rebuild the report of a run folder")
     report.add_argument("folder", nargs="?", type=Path, default=Path("run"), help="run folder (default: run)")
 
@@ -34,6 +37,7 @@ def _run(options: argparse.Namespace) -> int:
     from ..files import check_target
     from ..runtime.batch import end_of_job
     from ..runtime.job import Request
+    from ..runtime.mpi import world
     from ..runtime.stop import walltime_seconds
 
     if options.dry_run:
@@ -51,13 +55,25 @@ def _run(options: argparse.Namespace) -> int:
             text=path.read_text(encoding="utf-8"),
             source=path.resolve().parent,
             folder=folder.resolve(),
-            resume=_resume_command(),
+            resume=kept_setting(folder)["resume"] if options.chained else _resume_command(),
             walltime_s=walltime_seconds(options.walltime) if options.walltime else left_s,
-            # a job that Slurm has started again may find the one of a lost node still at work
-            patience_s=_PATIENCE_S if left_s is None else max(_PATIENCE_S, 0.5 * left_s),
+            patience_s=patience_s(left_s),
+            outside=outside(options, folder.resolve(), name_of(study, path), world().Get_size()),
         )
 
     return run_workflow(request)
+
+
+def name_of(study: Any, path: Path) -> str:
+    """The name of a run: that of its only system, or of the file at `path`."""
+    return next(iter(study.systems.values())).name if "" in study.systems else path.stem
+
+
+def patience_s(left_s: float | None) -> float:
+    """How long to wait for another job at the same work (s): the orphan of a lost node may be at it for a while, and a
+    job that Slurm has started again has `left_s` for both.
+    """
+    return _PATIENCE_S if left_s is None else max(_PATIENCE_S, 0.5 * left_s)
 
 
 def _dry_run(options: argparse.Namespace) -> int:
@@ -156,11 +172,18 @@ def run_workflow(request: Callable[[], Any], stages: Callable[[str], Any] | None
     from ..runtime.job import run_job
     from ..stages import load
 
+    return conclude(lambda: run_job(mpi.world(), stages or load, request, site_settings, Versions))
+
+
+def conclude(work: Callable[[], Sequence[Any]]) -> int:
+    """Do the work of an MPI job, which returns failures, and say how it ended; returns the exit code."""
+    from ..runtime import mpi
+
     comm = mpi.world()
     with mpi.abort_on_exception(comm):
         first = comm.Get_rank() == 0
         try:
-            failures = run_job(comm, stages or load, request, site_settings, Versions)
+            failures = work()
         except NaglassError as error:
             if first:
                 print(error if not isinstance(error, Stopped) else _last_line(error), file=sys.stderr, flush=True)

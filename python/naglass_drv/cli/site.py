@@ -87,7 +87,7 @@ def _wait(folder: Path, job: str) -> int:
     """Show the log of the job when it has ended, and return its verdict."""
     from ..runtime import batch
 
-    while batch.states(folder).get(job, "").split(" ")[0] in batch.OPEN:
+    while job in batch.in_queue():
         time.sleep(_POLL_S)
     log = folder / batch.FOLDER / f"{job}.log"
     print(log.read_text(encoding="utf-8", errors="replace") if log.is_file() else f"{log}: not there", end="")

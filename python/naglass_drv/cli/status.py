@@ -37,7 +37,7 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from ..runtime import batch, status
+    from ..runtime import status
     from ..runtime.lock import is_running
 
     if not options.watch:
@@ -58,20 +58,34 @@ def _status(options: argparse.Namespace) -> int:
         time.sleep(_EVERY_S)
         text = status.overview(options.folder, bars=terminal)
     print(text)
-    for job, state in batch.states(options.folder).items():
-        print(f"job {job}: {state}")
+    for line in _jobs(options.folder):
+        print(line)
     for line in _input_changes(options.folder):
         print(line)
     return 0
 
 
+def _jobs(folder: Path) -> list[str]:
+    """What is known of the jobs of a run, and of the hosts that they are kept from."""
+    from ..runtime import batch
+    from ..runtime.executors import hyperqueue
+    from ..runtime.executors.outside import EXCLUDED
+    from ..runtime.files import read_json
+
+    lines = [f"job {job}: {state}" for job, state in batch.states(folder).items()]
+    lines += [f"HyperQueue job {job}: {state}" for job, state in hyperqueue.states(folder).items()]
+    for host, labels in (read_json(folder / batch.FOLDER / EXCLUDED) or {}).items():
+        lines.append(f"host {host} is left out: {', '.join(map(str, labels))} ended there in vain")
+    return lines
+
+
 def _logs(options: argparse.Namespace) -> int:
-    from ..runtime import status
+    from ..runtime import batch, status
+    from ..runtime.attempts import attempts, log_of
     from ..runtime.failure import shown, tail
-    from ..runtime.store import attempts, log_of
 
     folder = status.find(options.folder, options.task)
-    log = log_of(folder)
+    log = log_of(folder) or batch.log_of_job(options.folder, folder)
     if log is None:
         made = attempts(folder)
         state = f"has no log file; what it wrote is in {shown(made[-1])}" if made else "has not been started yet"
@@ -84,7 +98,7 @@ def _logs(options: argparse.Namespace) -> int:
 
 def _retry(options: argparse.Namespace) -> int:
     from ..runtime import status
-    from ..runtime.store import ask_again
+    from ..runtime.attempts import ask_again
 
     folders = [status.find(options.folder, name) for name in options.tasks]
     for folder in folders:
@@ -117,7 +131,7 @@ def _holds(folder: Path, name: str) -> list[str]:
     """Whether a task, and what else is done, still holds if the input has been edited since the run was planned."""
     from ..config.load import load_study
     from ..runtime import status
-    from ..runtime.store import read_done
+    from ..runtime.attempts import read_done
 
     if not (lines := _input_changes(folder)):
         return []

@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, SetupError
 from ..wording import counted
 from . import checks
+from .executors import add_executor, executor_of, keep_setting, words_of_site
+from .machine import Machine
 from .numbers import add_number
-from .run import work_of
+from .run import name_of, work_of
 
 if TYPE_CHECKING:
-    from ..config.slurm import Slurm
     from ..runtime.batch import Shape
+    from ..runtime.forecast import Forecast
 
 # an estimate is off by a factor of two easily
 _MARGIN, _LEAST_H = 2.0, 0.25
+# where the queue was full, the run is planned anew after so long
+_AGAIN_S = 300
 
 
 def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -27,8 +32,7 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     submit = add("submit", _submit, "run an input as a chain of Slurm jobs, each of which resumes the one before")
     submit.add_argument("input", type=Path)
     submit.add_argument("--folder", type=Path, help="run folder (default: run/ next to the input)")
-    submit.add_argument("--site", default="", help="a shipped site profile (see site list); your own goes before it")
-    submit.add_argument("--account", help="account to charge")
+    add_executor(submit)
     add_number(submit, "--ranks", kind=int, least=1, most=65_536, help="ranks (default: the most requested)")
     add_number(submit, "--threads", kind=int, least=1, most=1024, default=1, help="cores of each rank (default: 1)")
     submit.add_argument("--walltime", help="length of a job: 90m, 12h, HH:MM:SS (default: twice the estimate)")
@@ -40,8 +44,6 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _submit(options: argparse.Namespace) -> int:
     from ..config.load import load_study
-    from ..config.site import load_site
-    from ..config.slurm import charged_to, slurm_of
     from ..files import check_target
     from ..runtime import batch
     from ..runtime.job import check_folder
@@ -49,33 +51,51 @@ def _submit(options: argparse.Namespace) -> int:
 
     path = options.input
     folder = (options.folder or path.parent / "run").resolve()
-    slurm, profile = slurm_of(options.site, load_site().slurm)
-    if options.account:
-        slurm = charged_to(slurm, options.account)
+    executor = executor_of(options)
+    if executor == "hyperqueue":
+        raise InputError("submit: the tasks of a run in HyperQueue need no job of Slurm; use run --executor hyperqueue")
+    slurm, profile = words_of_site(options)
     study = load_study(path, checks=[checks.Checks()])
-    shape = _shape(options, study, slurm, profile)
+    work = work_of(study)
+    site = Machine(slurm, profile)
+    site.check(work["ranks"], _gpus(study), options.threads)
     check_target(folder, "--folder", folder=True)
     check_folder(folder)
-    text = batch.script(
-        shape,
-        slurm.model_dump(),
-        name=next(iter(study.systems.values())).name if "" in study.systems else path.stem,
-        folder=folder,
-        command=[sys.executable, "-m", "naglass_drv", "run", str(path.resolve()), "--folder", str(folder)],
-        again=_again(options, path, folder),
-    )
+    name = name_of(study, path)
+    hours = site.hours(options.walltime) if options.walltime else None
+    expected = _expected(work, path, options.ranks or max(work["ranks"].values(), default=1))
+    site.check_length(expected.rows, _at_once(study), options.walltime, hours)
+    command = [sys.executable, "-m", "naglass_drv", "run", str(path.resolve()), "--folder", str(folder)]
+    if executor == "slurm":
+        shape, words = site.planner()
+        command += ["--executor", executor, "--chained"]
+    else:
+        shape, words = (
+            _shape(options, study, site, work, hours or _hours(expected, slurm.longest_h)),
+            slurm.model_dump(),
+        )
+    text = batch.script(shape, words, name=name, folder=folder, command=command, again=_again(options, path, folder))
     if options.dry_run:
         print(text, end="")
+        for line in site.kinds(expected.rows) if executor == "slurm" else ():
+            print(line)
         return 0
-    before = None
+    after: list[str] = []
+    later: list[str] = []
     if options.next:
-        before = _job_before(folder)
+        after, later = _follows(folder, executor)
     elif is_running(folder) or _waiting(folder):
         raise InputError(f"run folder {folder}: a job works on it or waits for it; see status, or cancel it first")
-    _mark(folder)
-    job = batch.submit(folder, text, after=before)
+    else:
+        site.check_queue(words)
+        _mark(folder)
+        batch.uncancel(folder)
+        keep_setting(folder, slurm, options.threads, hours, shlex.join(_again(options, path, folder)[:-1]))
+    job = batch.submit(folder, text, after=after, options=later)
+    what = "which plans the run and submits jobs for its tasks, " if executor == "slurm" else ""
     print(
-        f"job {job}: {counted(shape.ranks, 'rank')} on {counted(shape.nodes, 'node')}, up to {batch.clock(shape.hours)}"
+        f"job {job}: {what}{counted(shape.ranks, 'rank')} on {counted(shape.nodes, 'node')}, up to "
+        f"{batch.clock(shape.hours)}"
     )
     return 0
 
@@ -83,63 +103,64 @@ def _submit(options: argparse.Namespace) -> int:
 def _again(options: argparse.Namespace, path: Path, folder: Path) -> list[str]:
     """The command that submits the next job from within one."""
     command = [sys.executable, "-m", "naglass_drv", "submit", str(path.resolve()), "--folder", str(folder)]
-    for key in ("site", "account", "ranks", "threads", "walltime"):
+    for key in ("executor", "site", "account", "ranks", "threads", "walltime"):
         if value := getattr(options, key):
             command += [f"--{key}", str(value)]
     return [*command, "--next"]
 
 
-def _job_before(folder: Path) -> str:
-    """The job that we are in, at its end. Raises SetupError if neither it nor the one before has saved anything."""
+def _follows(folder: Path, executor: str) -> tuple[list[str], list[str]]:
+    """The jobs after which the next one is to start, and options of sbatch, at the end of the job that we are in.
+
+    Raises SetupError if neither it nor the one before has saved anything.
+    """
     from ..runtime import batch
 
-    times = batch.times(folder)
-    if len(times) > 1 and not batch.went_on(folder, times[-2]):
+    rows = batch.rows(folder)
+    if executor == "mpi":
+        _check_progress(folder, [row["submitted"] for row in rows])
+        return [os.environ["SLURM_JOB_ID"]], []
+    queued = batch.in_queue()
+    arrays = [row for row in rows if "tasks" in row]
+    running = [row["job"] for row in arrays if row["job"] in queued]
+    if running:
+        return running, []
+    _check_progress(folder, [row["submitted"] for row in arrays], begun=True)
+    return [], [f"--begin=now+{_AGAIN_S}"]
+
+
+def _check_progress(folder: Path, times: list[float], *, begun: bool = False) -> None:
+    from ..runtime import batch
+
+    if len(times) > 1 and not batch.went_on(folder, times[-2], begun=begun):
         raise SetupError(
             f"run folder {folder}: two jobs have ended without a task done or saved; no other is submitted. Give jobs "
             "more time (--walltime), or tasks more ranks"
         )
-    return os.environ["SLURM_JOB_ID"]
 
 
-def _shape(options: argparse.Namespace, study: Any, slurm: "Slurm", profile: Path | None) -> "Shape":
-    """What a job asks for. Raises InputError where the machine cannot give it, with the line of the profile."""
+def _gpus(study: Any) -> int:
+    return max((each.md.gpus for inputs in study.rounds.values() for each in inputs if each.md), default=0)
+
+
+def _shape(
+    options: argparse.Namespace, study: Any, site: Machine, work: dict[str, Any], hours: float | None
+) -> "Shape":
+    """What the one job asks for that carries out all tasks."""
     from ..runtime.batch import Shape
-    from ..runtime.stop import walltime_seconds
 
-    source = f"{profile}: slurm." if profile else "site profile: slurm."
-    if slurm.needs_account and not slurm.account:
-        raise InputError(f"{source}account: is needed here; give it with --account, or in your site profile")
-    if slurm.cores_per_node is None:
-        raise InputError(f"{source}cores_per_node: is not known; fill it in (scontrol show node)")
-    work = work_of(study)
-    ranks = options.ranks or max(work["ranks"].values(), default=1)
-    if ranks < max(work["ranks"].values(), default=1):
-        most, section = max((count, name) for name, count in work["ranks"].items())
+    slurm = site.slurm
+    most = max(work["ranks"].values(), default=1)
+    ranks = options.ranks or most
+    if ranks < most:
+        section = max((count, name) for name, count in work["ranks"].items())[1]
         raise InputError(f"--ranks {ranks}: {section}.ranks requests {most}")
-    cores = ranks * options.threads
-    if options.threads > slurm.cores_per_node:
-        raise InputError(f"--threads {options.threads}: {source}cores_per_node is {slurm.cores_per_node}")
-    nodes = math.ceil(cores / slurm.cores_per_node)
-    gpus = max((each.md.gpus for inputs in study.rounds.values() for each in inputs if each.md), default=0)
-    if gpus > slurm.gpus_per_node:
-        raise InputError(f"md.gpus: {gpus}: {source}gpus_per_node is {slurm.gpus_per_node}")
-    if options.walltime:
-        hours = walltime_seconds(options.walltime) / 3600.0
-        if slurm.longest_h is not None and hours > slurm.longest_h:
-            raise InputError(f"--walltime {options.walltime}: {source}longest_h is {slurm.longest_h:g}")
-    else:
-        hours = _hours(options.input, study, work, ranks, slurm.longest_h)
-    return Shape(ranks, options.threads, nodes, gpus, hours)
+    nodes = math.ceil(ranks * options.threads / slurm.cores_per_node)
+    return Shape(ranks, options.threads, nodes, _gpus(study), hours)
 
 
-def _hours(path: Path, study: Any, work: dict[str, Any], ranks: int, longest_h: float | None) -> float:
+def _hours(expected: "Forecast", longest_h: float | None) -> float:
     """Twice the estimate, within what the machine allows, or all of that where something is not known."""
-    from ..runtime.forecast import forecast, known_times
-    from ..stages import load
-
-    source = path.resolve().parent
-    expected = forecast(work["workflow"](), load, source, source / "run", {}, ranks, known_times())
     known = not expected.unforeseen and not any(row.unknown for row in expected.rows.values())
     if not known and longest_h is None:
         raise InputError("--walltime: is needed, since the estimate is not complete and the profile has no longest_h")
@@ -148,10 +169,29 @@ def _hours(path: Path, study: Any, work: dict[str, Any], ranks: int, longest_h: 
     return min(hours, longest_h) if longest_h is not None else hours
 
 
-def _waiting(folder: Path) -> bool:
-    from ..runtime.batch import states
+def _expected(work: dict[str, Any], path: Path, ranks: int) -> "Forecast":
+    from ..runtime.forecast import forecast, known_times
+    from ..stages import load
 
-    return any(state.startswith(("PENDING", "RUNNING")) for state in states(folder).values())
+    source = path.resolve().parent
+    return forecast(work["workflow"](), load, source, source / "run", {}, ranks, known_times())
+
+
+def _at_once(study: Any) -> dict[str, float]:
+    """The share of a task that is lost if its job ends, at most, by stage; of others less than a minute's work is."""
+    runs = [each.md for inputs in study.rounds.values() for each in inputs if each.md]
+    return {
+        "reference": 1.0,
+        "atoms": 1.0,
+        "md": max((min(1.0, md.checkpoint_ps / md.time_ps) for md in runs), default=0),
+    }
+
+
+def _waiting(folder: Path) -> bool:
+    from ..runtime.batch import in_queue, rows
+
+    jobs = {row["job"] for row in rows(folder)}
+    return bool(jobs) and not jobs.isdisjoint(in_queue())
 
 
 def _mark(folder: Path) -> None:
@@ -161,10 +201,16 @@ def _mark(folder: Path) -> None:
 
 
 def _cancel(options: argparse.Namespace) -> int:
-    from ..runtime.batch import cancel, submitted
+    from ..runtime.batch import cancel, rows
 
-    if not submitted(options.folder):
+    known = rows(options.folder)
+    if not known:
         raise InputError(f"{options.folder}: no job was submitted for it")
     jobs = cancel(options.folder)
-    print(f"cancelled: {', '.join(jobs)}" if jobs else "no job of it is open")
+    if any("server" in row for row in known):
+        # HyperQueue can be told by its own command alone; tasks stop by themselves, and those that wait do not begin
+        (options.folder / "EXIT").touch()
+        print("tasks in HyperQueue stop, and no other begins")
+    else:
+        print(f"cancelled: {', '.join(jobs)}" if jobs else "no job of it is open")
     return 0

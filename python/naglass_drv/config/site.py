@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -23,7 +24,8 @@ class Site(Section):
 
     `cp2k` is the CP2K executable, `cp2k_data` its data folder, `launcher` the mpirun of the MPI that CP2K is
     linked against (None: CP2K is started without one), `threads` the OpenMP threads of one CP2K process; `slurm`
-    says how jobs are submitted, `bill` what an hour costs.
+    says how jobs are submitted, `bill` what an hour costs, `executor` where tasks run if `run` and `submit` are not
+    told.
     """
 
     cp2k: Path | None = None
@@ -32,6 +34,7 @@ class Site(Section):
     threads: Threads = Field(default=1)
     slurm: Slurm | None = None
     bill: Bill | None = None
+    executor: Literal["mpi", "slurm", "hyperqueue"] = "mpi"
 
 
 def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
@@ -81,7 +84,7 @@ def line_of(shipped: Path | None, *keys: str, environment: Mapping[str, str] = o
 
 def as_mapping(site: Site) -> dict[str, str | int | None]:
     """The programs of the site as seen by the stages, with paths as text."""
-    return site.model_dump(mode="json", exclude={"slurm", "bill"})
+    return site.model_dump(mode="json", exclude={"slurm", "bill", "executor"})
 
 
 def _usable(path: Path, *, folder: bool) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from ..errors import InputError
-from ..fields import Count, Positive, Section, within
+from ..fields import Count, NonNegative, Positive, Section, within
 from ..paths import data_file
 from .bill import Bill
 from .source import Document, parse
@@ -21,6 +21,25 @@ Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9_${}./-]+$", max_length=500)]
 FOLDER = "sites"
 
 
+class Nodes(Section):
+    """Another kind of nodes, and the `stages` whose tasks run there; tasks that ask for GPUs go to the first kind that
+    has some. What is not given is as for the other nodes. `gpus` are the GPUs of a task that does not ask for any, such
+    as a fit.
+    """
+
+    stages: list[Word] = Field(default_factory=list)
+    gpus: Annotated[int, Field(ge=0), within(0, 64)] = 0
+    account: Word | None = None
+    partition: Word | None = None
+    qos: Word | None = None
+    constraint: Word | None = None
+    cores_per_node: Annotated[Count, within(1, 4096)] | None = None
+    gpus_per_node: Annotated[int, Field(ge=0), within(0, 64)] | None = None
+    longest_h: Annotated[Positive, within(0.01, 10_000)] | None = None
+    options: list[Option] | None = None
+    setup: list[Line] | None = None
+
+
 class Slurm(Section):
     """How to submit jobs here. A key without a value is not known of this machine: fill it in where it is needed.
 
@@ -28,6 +47,8 @@ class Slurm(Section):
     sbatch. A node has `cores_per_node` and `gpus_per_node`; no job may be longer than `longest_h`. The `launcher`
     starts the ranks: ``srun --mpi=pmi2`` for the MPICH that comes with mpi4py. `scratch` is the fast folder; `torch`
     the build for the GPUs here, such as ``cu126``, and `compute_capability` that of the GPUs, such as ``8.0``.
+    A user may have `max_jobs` jobs in the queue, an array `max_array`; tasks expected to take less than `least_s` (s)
+    get no job of their own. `nodes` are further kinds of nodes.
     """
 
     account: Word | None = None
@@ -44,6 +65,10 @@ class Slurm(Section):
     compute_capability: Word | None = None
     options: list[Option] = Field(default_factory=list)
     setup: list[Line] = Field(default_factory=list)
+    max_array: Annotated[Count, within(1, 1_000_000)] = 1000
+    max_jobs: Annotated[Count, within(3, 1_000_000)] = 100
+    least_s: Annotated[NonNegative, within(0, 100_000)] = 60.0
+    nodes: dict[Word, Nodes] = Field(default_factory=dict)
 
 
 class Profile(Section):
@@ -95,7 +120,7 @@ def slurm_of(name: str, own: Slurm | None) -> tuple[Slurm, Path | None]:
             )
         return own, None
     path = shipped_file(name)
-    stated = own.model_dump(exclude_unset=True) if own is not None else {}
+    stated = {key: getattr(own, key) for key in own.model_fields_set} if own is not None else {}
     return profile_of(path).slurm.model_copy(update=stated), path
 
 

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SetupError, Stopped
-from .files import write_text
+from .attempts import ATTEMPT, attempts
+from .files import read_json, write_text
 
 FOLDER = "jobs"
 SCRIPT, RECORD = "job.sh", "submitted.jsonl"
+_CANCELLED = "cancelled"
 #: The program stops by itself so long before the end of a job; Slurm's signal comes as a reserve.
 _RESERVE_S = 60
 # what a task leaves when it is done or has saved its state
 _SAVED = frozenset(("DONE", "checkpoint.json", "checkpoint.pt"))
 _PATIENCE_S = 30.0
 _SHOWN = 50
-#: States of a job that has not ended.
-OPEN = ("PENDING", "RUNNING", "SUSPENDED", "COMPLETING")
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,19 @@ class Shape:
 
 
 def script(
-    shape: Shape, slurm: Mapping[str, Any], *, name: str, folder: Path, command: Sequence[str], again: Sequence[str]
+    shape: Shape,
+    slurm: Mapping[str, Any],
+    *,
+    name: str,
+    folder: Path,
+    command: Sequence[str],
+    again: Sequence[str] = (),
+    array: int = 0,
 ) -> str:
     """The text of a job that runs `command` on all ranks, and `again` when it was stopped before its end.
 
-    `slurm` is the section of a site profile as plain data; `folder` the run folder, where the job starts.
+    `slurm` is the section of a site profile as plain data; `folder` the run folder, where the job starts; `array` how
+    many such jobs there are, if it is an array.
     """
     wanted = {
         "job-name": name,
@@ -62,7 +70,8 @@ def script(
         "time": clock(shape.hours),
         "signal": f"B:USR1@{_RESERVE_S}",
         "open-mode": "append",
-        "output": f"{FOLDER}/%j.log",
+        "array": f"0-{array - 1}" if array else None,
+        "output": f"{FOLDER}/{'%A_%a' if array else '%j'}.log",
     }
     head = [f"#SBATCH --{key}={value}" for key, value in wanted.items() if value]
     head += ["#SBATCH --requeue", *(f"#SBATCH {option}" for option in slurm.get("options", ()))]
@@ -82,13 +91,20 @@ def script(
             "wait $program; code=$?",
             "while kill -0 $program 2>/dev/null; do wait $program; code=$?; done",
             "trap - USR1 TERM",
-            f"# {Stopped.exit_code}: stopped, and can be restarted. The next job is the last act of this one",
-            f"if [ $code -eq {Stopped.exit_code} ] && [ ! -e {shlex.quote(str(folder / FOLDER / 'cancelled'))} ]; then",
-            f"  {shlex.join(again)} || exit",
-            "fi",
+            *(_next(folder, again) if again else ()),
             "exit $code",
             "",
         )
+    )
+
+
+def _next(folder: Path, again: Sequence[str]) -> tuple[str, ...]:
+    return (
+        f"# {Stopped.exit_code}: stopped, and can be restarted. The next job is the last act of this one",
+        f"if [ $code -eq {Stopped.exit_code} ] && [ ! -e {shlex.quote(str(folder / FOLDER / _CANCELLED))} ]; then",
+        f"  {shlex.join(again)} || exit",
+        "  code=0",
+        "fi",
     )
 
 
@@ -98,37 +114,37 @@ def clock(hours: float) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}:00"
 
 
-def submit(folder: Path, text: str, *, after: str | None = None) -> str:
-    """Write the script into the run `folder` and submit it; returns the number of the job.
+def submit(
+    folder: Path, text: str, *, name: str = SCRIPT, after: Sequence[str] = (), options: Sequence[str] = (), **row: Any
+) -> str:
+    """Write the script into the run `folder` as `name` and submit it; returns the number of the job.
 
-    With `after` it starts when that job has ended, however. Raises SetupError with Slurm's own words.
+    It starts when any of the jobs `after` has ended, however. `row` enters the record. Raises SetupError with Slurm's
+    own words.
     """
-    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    path = folder / FOLDER / SCRIPT
+    path = folder / FOLDER / name
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
-    (folder / FOLDER / "cancelled").unlink(missing_ok=True)
-    dependency = [f"--dependency=afterany:{after}"] if after else []
+    dependency = [f"--dependency={'?'.join(f'afterany:{job}' for job in after)}"] if after else []
     # not in the script: a line of options there cannot hold every path
-    answer = _slurm(["sbatch", "--parsable", f"--chdir={folder}", *dependency, str(path)])
+    answer = command(["sbatch", "--parsable", f"--chdir={folder}", *dependency, *options, str(path)])
     job = answer.split(";")[0].strip()
     if not job.isdigit():
         raise SetupError(f"sbatch answered {answer.strip()!r} instead of the number of a job")
-    with open(folder / FOLDER / RECORD, "a", encoding="utf-8") as file:
-        file.write(json.dumps({"job": job, "submitted": time.time()}) + "\n")
+    note(folder, job=job, **row)
     return job
 
 
-def submitted(folder: Path) -> list[str]:
-    """Numbers of all jobs of a run, in the order of their submission."""
-    return [job for job, _ in _record(folder)]
+def note(folder: Path, **row: Any) -> None:
+    """Add a row to the record of the jobs of a run."""
+    with open(folder / FOLDER / RECORD, "a", encoding="utf-8") as file:
+        file.write(json.dumps({"submitted": time.time(), **row}) + "\n")
 
 
-def times(folder: Path) -> list[float]:
-    """When they were submitted (s since the epoch)."""
-    return [at for _, at in _record(folder)]
-
-
-def _record(folder: Path) -> list[tuple[str, float]]:
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """The record of the jobs of a run, in the order of their submission: `job`, `submitted` (s since the epoch), for
+    an array the file of its `tasks`, and the `server` of one in HyperQueue.
+    """
     try:
         lines = (folder / FOLDER / RECORD).read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -138,34 +154,85 @@ def _record(folder: Path) -> list[tuple[str, float]]:
         # the last line of a full disk may be cut
         with suppress(ValueError, KeyError, TypeError):
             row = json.loads(line)
-            found.append((str(int(row["job"])), float(row["submitted"])))
+            found.append({**row, "job": str(int(row["job"])), "submitted": float(row["submitted"])})
+    return found
+
+
+def in_queue() -> dict[str, list[tuple[str, str, str]]]:
+    """Jobs of this user that have not ended: by number, the elements of the array, their states, and where they run or
+    why they wait; an element is empty for a single job. Raises SetupError if Slurm does not answer.
+    """
+    text = command(["squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%F|%K|%T|%R"])
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for line in text.splitlines():
+        job, element, state, where = line.split("|", 3)
+        found.setdefault(job, []).append((element if element.isdigit() else "", state, where))
     return found
 
 
 def states(folder: Path) -> dict[str, str]:
-    """What Slurm knows of the run's jobs, as ``RUNNING on n1, ends 12:00``; nothing where there is no Slurm."""
-    jobs = submitted(folder)
-    if not jobs:
+    """What Slurm knows of the run's jobs, as ``RUNNING on n1, ends 12:00``; nothing where there is no Slurm.
+
+    For an array the numbers of its jobs by state.
+    """
+    known = {row["job"]: row for row in rows(folder) if "server" not in row}
+    if not known:
         return {}
+    shown = list(known)[-_SHOWN:]
     try:
-        text = _slurm(
-            ["squeue", "--noheader", "--states=all", f"--jobs={','.join(jobs[-_SHOWN:])}", "--format=%i|%T|%R|%e"]
+        text = command(
+            ["squeue", "--noheader", "--array", "--states=all", f"--jobs={','.join(shown)}", "--format=%F|%T|%R|%e"]
         )
     except SetupError:
         # a job that has long ended is unknown, and squeue fails if all are
-        return dict.fromkeys(jobs[-1:], "no longer known to Slurm")
-    rows = (line.split("|") for line in text.splitlines())
-    return {row[0]: _told(*row[1:]) for row in rows if len(row) == 4}
+        return dict.fromkeys(shown[-1:], "no longer known to Slurm")
+    found: dict[str, list[list[str]]] = {}
+    for line in text.splitlines():
+        if len(row := line.split("|")) == 4:
+            found.setdefault(row[0], []).append(row[1:])
+    return {job: _summary(each) if "tasks" in known.get(job, {}) else _told(*each[0]) for job, each in found.items()}
+
+
+def _summary(elements: list[list[str]]) -> str:
+    """An array in words: ``2 RUNNING on n1, n2; 5 PENDING (Resources); 13 COMPLETED``."""
+    parts = []
+    for state in dict.fromkeys(each[0] for each in elements):
+        places = sorted({where for name, where, _ in elements if name == state})
+        more = (
+            f" {', '.join(places)}" if state == "PENDING" else f" on {', '.join(places)}" if state == "RUNNING" else ""
+        )
+        parts.append(f"{sum(each[0] == state for each in elements)} {state}{more}")
+    return "; ".join(parts)
 
 
 def cancel(folder: Path) -> list[str]:
     """Cancel the jobs of a run that have not ended, and their successors; returns their numbers."""
-    open_jobs = [job for job, state in states(folder).items() if state.split()[0] in OPEN]
     if (folder / FOLDER).is_dir():
-        (folder / FOLDER / "cancelled").touch()
+        (folder / FOLDER / _CANCELLED).touch()
+    jobs = [row["job"] for row in rows(folder) if "server" not in row]
+    queued = in_queue() if jobs else {}
+    open_jobs = [job for job in jobs if job in queued]
     if open_jobs:
-        _slurm(["scancel", *open_jobs])
+        command(["scancel", *open_jobs])
     return open_jobs
+
+
+def is_cancelled(folder: Path) -> bool:
+    """Whether the jobs of a run have been cancelled, so that no other may be submitted."""
+    return (folder / FOLDER / _CANCELLED).exists()
+
+
+def uncancel(folder: Path) -> None:
+    """Let jobs be submitted again."""
+    (folder / FOLDER / _CANCELLED).unlink(missing_ok=True)
+
+
+def log_of_job(folder: Path, task: Path) -> Path | None:
+    """The log of the job that made the last attempt at the task in the folder `task`, if it had one."""
+    made = attempts(task)[-1:]
+    job = (read_json(made[0] / ATTEMPT) or {}).get("job") if made else None
+    path = folder / FOLDER / f"{job}.log"
+    return path if isinstance(job, str) and re.fullmatch(r"[\w-]+", job) and path.is_file() else None
 
 
 def end_of_job(environment: Mapping[str, str] = os.environ) -> float | None:
@@ -178,16 +245,19 @@ def end_of_job(environment: Mapping[str, str] = os.environ) -> float | None:
         return float(end) - time.time()
     # older Slurm does not set it
     try:
-        found = re.search(r"\bEndTime=(\S+)", _slurm(["scontrol", "show", "job", "-o", job]))
+        found = re.search(r"\bEndTime=(\S+)", command(["scontrol", "show", "job", "-o", job]))
         return time.mktime(time.strptime(found[1], "%Y-%m-%dT%H:%M:%S")) - time.time() if found else None
     except (SetupError, ValueError):
         return None
 
 
-def went_on(folder: Path, since: float) -> bool:
-    """Whether a task of the run has ended or saved its state after the time `since` (s since the epoch)."""
+def went_on(folder: Path, since: float, *, begun: bool = False) -> bool:
+    """Whether a task of the run has ended or saved its state after the time `since` (s since the epoch), or, if that is
+    asked, has `begun`.
+    """
+    signs = _SAVED | {ATTEMPT} if begun else _SAVED
     for place, folders, files in os.walk(folder / "tasks"):
-        for name in _SAVED.intersection(files):
+        for name in signs.intersection(files):
             with suppress(OSError):
                 if os.stat(os.path.join(place, name)).st_mtime >= since:
                     return True
@@ -203,14 +273,22 @@ def _told(state: str, where: str, end: str) -> str:
     return state
 
 
-def _slurm(command: Sequence[str]) -> str:
+def command(words: Sequence[str]) -> str:
     """The output of a command of Slurm. Raises SetupError if it is not there, fails, or does not answer."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=_PATIENCE_S, check=False, env=outside_of_jobs(os.environ)
+        )
     except FileNotFoundError:
-        raise SetupError(f"{command[0]}: not found; is this a login node of a cluster with Slurm?") from None
+        raise SetupError(f"{words[0]}: not found; is this a login node of a cluster with Slurm?") from None
     except subprocess.TimeoutExpired:
-        raise SetupError(f"{command[0]}: no answer within {_PATIENCE_S:g} s; Slurm's controller may be down") from None
+        raise SetupError(f"{words[0]}: no answer within {_PATIENCE_S:g} s; Slurm's controller may be down") from None
     if done.returncode:
-        raise SetupError(f"{command[0]}: {(done.stderr or done.stdout).strip() or 'failed without a message'}")
+        raise SetupError(f"{words[0]}: {(done.stderr or done.stdout).strip() or 'failed without a message'}")
     return done.stdout
+
+
+def outside_of_jobs(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what Slurm has set for the job that we are in, which sbatch would take for options."""
+    inside = re.compile(r"SLURM_(?!CONF$)|SLURMD_|SBATCH_|PMI")
+    return {key: value for key, value in environment.items() if not inside.match(key)}

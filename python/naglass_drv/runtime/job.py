@@ -13,16 +13,20 @@ from typing import Any
 from .. import __version__
 from ..errors import InputError, NaglassError, SetupError
 from ..files import file_hash, sweep
-from . import events
+from . import events, worklist
 from .failure import Outcome, shown
 from .files import write_json, write_text
 from .flow import Workflow
+from .keys import Keys
+from .lead import Context, Outside
 from .lock import RunLock
 from .mpi import bcast
+from .planner import Planner, Setting
 from .progress import clock
-from .schedule import Context, execute, on_first
+from .schedule import execute, on_first
 from .status import spent_s
 from .stop import Stop, job_name, listen
+from .store import Store, Ticket
 from .task import Stage
 
 PROVENANCE = "provenance.json"
@@ -48,7 +52,8 @@ class Request:
     `expanded` is the text of run.yaml, `stages` the stages that the workflow uses, in order, and `ranks` how many
     ranks each section of the input requests. Relative paths of the input start at `source`; `folder` is absolute.
     `resume` is the command that resumes the run; another job in the folder is waited for `patience_s` (s). `only` lists
-    stages to redo in an existing run folder, leaving the others as they are.
+    stages to redo in an existing run folder, leaving the others as they are. `outside` carries out tasks in jobs of
+    their own.
     """
 
     workflow: Callable[[], Workflow]
@@ -63,6 +68,7 @@ class Request:
     walltime_s: float | None = None
     patience_s: float = 5.0
     only: Collection[str] = ()
+    outside: Outside | None = None
 
 
 def run_job(
@@ -82,7 +88,8 @@ def run_job(
 
     def prepare() -> tuple[Request, Mapping[str, Any]]:
         request = make_request()
-        check_ranks(request.ranks, comm.Get_size())
+        if request.outside is None:
+            check_ranks(request.ranks, comm.Get_size())
         check_folder(request.folder)
         return request, make_site()
 
@@ -93,8 +100,25 @@ def run_job(
         stop = Stop(request.folder, bcast(comm, job_name()), request.walltime_s)
         on_first(comm, lambda: _open(request, comm, stop))
         listen()
-        context = Context(comm, request.source, request.folder, stop, versions(site), request.resume, site, started)
-        failures = execute(request.workflow, stages, context, only=request.only)
+        context = Context(
+            comm,
+            request.source,
+            request.folder,
+            stop,
+            versions(site),
+            request.resume,
+            site,
+            started,
+            request.patience_s,
+        )
+        size = comm.Get_size() if request.outside is None else None
+        setting = Setting(request.source, request.folder, site, size, request.only, context.say)
+        failures = execute(
+            lambda ready: Planner(request.workflow(), stages, setting, Keys(context.versions), ready),
+            stages,
+            context,
+            request.outside,
+        )
         on_first(comm, lambda: events.append(request.folder, "run ended", failures=len(failures)))
         if not failures:
             context.say(_farewell(request))
@@ -108,6 +132,53 @@ def run_job(
         if stop is not None and comm.Get_rank() == 0:
             stop.clear()
         lock.release()
+
+
+@dataclass(frozen=True)
+class Errand:
+    """Tasks to be carried out for a run whose plan is made elsewhere: entry `number` of the list `file`."""
+
+    folder: Path
+    source: Path
+    file: Path
+    number: int
+    resume: str
+    walltime_s: float | None
+    patience_s: float
+
+
+def run_tasks(
+    comm: Any,
+    stages: Callable[[str], Stage],
+    make_errand: Callable[[], Errand],
+    make_site: Callable[[], Mapping[str, Any]],
+    versions: Callable[[Mapping[str, Any]], Callable[[str], str]],
+) -> list[Outcome]:
+    """Carry out the tasks of an errand on all ranks of `comm`, beside other jobs of the run; returns the failures.
+
+    Raises as `run_job`, and SetupError where programs, naglass or input files are not those of the plan.
+    """
+    started = time.time()
+
+    def prepare() -> tuple[Errand, list[Ticket], Mapping[str, Any]]:
+        errand, site = make_errand(), make_site()
+        store = Store(errand.folder)
+        tickets = worklist.read(errand.file, errand.number, store)
+        worklist.check_as_planned(tickets, store, Keys(versions(site)), stages)
+        check_ranks({ticket.label: ticket.task.ranks for ticket in tickets}, comm.Get_size())
+        return errand, tickets, site
+
+    errand, tickets, site = on_first(comm, prepare)
+    stop = Stop(errand.folder, bcast(comm, job_name()), errand.walltime_s)
+    listen()
+    context = Context(
+        comm, errand.source, errand.folder, stop, versions(site), errand.resume, site, started, errand.patience_s
+    )
+    try:
+        return execute(lambda ready: worklist.Worklist(tickets, ready), stages, context)
+    finally:
+        if comm.Get_rank() == 0:
+            stop.forget()
 
 
 def _farewell(request: Request) -> str:
@@ -159,7 +230,9 @@ def _open(request: Request, comm: Any, stop: Stop) -> None:
     stop.clear()
     if os.path.lexists(folder / "EXIT"):
         raise SetupError(f"{folder / 'EXIT'}: cannot be removed, but it makes every run stop")
-    sweep(folder)
+    if request.outside is None:
+        # jobs of this run that are at work have such files as well
+        sweep(folder)
     if request.only:
         events.append(folder, "made anew", stages=list(request.only))
         return

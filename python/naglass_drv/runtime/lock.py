@@ -64,12 +64,28 @@ class RunLock:
 
 def is_running(folder: Path) -> bool:
     """Whether a job currently holds the lock of the run folder."""
+    return is_held(folder / "lock")
+
+
+def hold(path: Path) -> int:
+    """Lock an existing file for as long as this process lives or keeps the descriptor that is returned open."""
+    file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    # whoever asks whether it is held locks it for a moment
+    for _ in range(100):
+        if _lock(file, fcntl.LOCK_EX):
+            break
+        time.sleep(0.01)
+    return file
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock of a file; False where it is missing, or the file system has no locks."""
     try:
-        file = os.open(folder / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:
-        return not _lock(file, fcntl.LOCK_EX)
+        return not _lock(file, fcntl.LOCK_SH)
     finally:
         os.close(file)
 

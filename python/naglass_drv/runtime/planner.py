@@ -18,12 +18,14 @@ from .task import Run, Stage
 
 @dataclass(frozen=True)
 class Setting:
-    """What all steps share: folders, site, size of the job, the steps to redo (`only`), and where to print."""
+    """What all steps share: folders, site, size of the job (None: large tasks have jobs of their own), the steps to
+    redo (`only`), and where to print.
+    """
 
     source: Path
     folder: Path
     site: Mapping[str, Any]
-    size: int
+    size: int | None
     only: Collection[str]
     say: Callable[[str], None]
 
@@ -116,7 +118,7 @@ class Planner:
         stage, size = self._stages(step.stage), self._setting.size
         tasks = stage.plan(run)
         for task in tasks:
-            if task.ranks > size:
+            if size is not None and task.ranks > size:
                 raise SetupError(
                     f"{step.label}/{task.name}: needs {task.ranks} ranks, but the job has only {size}; "
                     f"start it with mpirun -n {task.ranks} or higher"

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import notes, progress
+from .attempts import ATTEMPT, FAILED, asked_again, attempts, read_done, told
 from .files import read_json
-from .store import FAILED, Store, asked_again, attempts, read_done, told
+from .lock import is_held
+from .store import Store
 
 UNCHECKED = "done before; the last call has not come to it"
 # an attempt of a running job that shows no sign of life for this long is reported as silent
@@ -42,14 +44,15 @@ def task_state(folder: Path, label: str, key: str, running: bool) -> TaskState:
     if not tried:
         return TaskState(label, "waiting")
     last = tried[-1]
-    record, failed = read_json(last / "attempt.json") or {}, read_json(last / FAILED)
+    record, failed = read_json(last / ATTEMPT) or {}, read_json(last / FAILED)
     if record.get("key") != key:
         return TaskState(label, "changed" if done is not None else "waiting")
     if failed is not None:
         return TaskState(label, "failed", " ".join(told(failed).split()))
     report = progress.read(last) or {}
     started = _number(record.get("started"))
-    if not running:
+    # a job of its own may carry it out, without one that works on the whole run
+    if not running and not is_held(last / ATTEMPT):
         return TaskState(label, "interrupted", f"{last.name}; {progress.describe(report)}" if report else last.name)
     quiet = time.time() - _number(report.get("updated", started))
     detail = progress.describe(report)

@@ -10,11 +10,12 @@ from ..errors import InputError
 from ..products import Decision
 from ..wording import counted
 from . import events, notes, progress
+from .attempts import ATTEMPT, DONE, FAILED, attempts, read_done, told
 from .files import read_json
 from .keys import change, differences
 from .lock import is_running
 from .states import UNCHECKED, TaskState, stage_states, state_before, steps_of, task_state
-from .store import FAILED, Store, attempts, read_done, told
+from .store import Store
 
 _PROVENANCE: dict[str, type | tuple[type, ...]] = {
     "stages": list,
@@ -266,7 +267,7 @@ def _near(name: str, known: list[str]) -> list[str]:
 
 
 def _attempt_line(attempt: Path, key: str) -> str:
-    record = read_json(attempt / "attempt.json")
+    record = read_json(attempt / ATTEMPT)
     if record is None:
         return "started, then killed"
     text = "" if record.get("key") == key else "different key; "
@@ -275,4 +276,4 @@ def _attempt_line(attempt: Path, key: str) -> str:
     failed = read_json(attempt / FAILED)
     if failed is not None:
         return f"{text}failed, {told(failed)}"
-    return text + ("finished" if (attempt / "DONE").exists() else "not finished")
+    return text + ("finished" if (attempt / DONE).exists() else "not finished")

@@ -92,6 +92,11 @@ class Stop:
             self._decide(reason)
         return self._notice.exists()
 
+    def forget(self) -> None:
+        """Remove what this job has asked its own ranks."""
+        with suppress(OSError):
+            self._notice.unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Remove stop requests for this or an earlier job of the folder (first rank)."""
         for path in (self._exit, *self._exit.parent.glob(".stop-*")):

@@ -24,33 +24,37 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..files import file_hash
 from ..products import MANIFEST, Product, TaskRecord, as_manifest, of_manifest
-from . import notes, progress
+from . import notes
+from .attempts import (
+    ATTEMPT,
+    DONE,
+    FAILED,
+    asked_again,
+    attempts,
+    here,
+    number_of,
+    outputs_of,
+    read_done,
+    resumable,
+    told,
+)
 from .files import read_json, write_json
 from .keys import Attempt, Keys, changes, key
+from .lock import hold, is_held
 from .stamps import as_it_was, damage, stamp
 from .task import Done, Task
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _STEP = re.compile(rf"({_NAME.pattern}/)*{_NAME.pattern}")
 _STEPS = "steps.json"
-_LOG = re.compile(r"^log\.|\.log$|\.out$|\.lammps$")
-_ATTEMPT = "attempt.json"
-_RESULT, FAILED = "DONE", "FAILED"
-RETRY = "RETRY"
-_DONE = {
-    "key": str, "attempt": int, "why": list, "parts": dict, "seconds": (int, float), "summary": dict, "outputs": dict,
-}  # fmt: skip
-_PARTS = {"settings": dict, "inputs": dict, "tools": dict, "naglass": str}
-_OUTPUT = {"size": int, "mtime_ns": int, "sha256": str}
-OWN_FILES = {_ATTEMPT, _RESULT, progress.FILE, FAILED}
+_REQUESTED = "requested"
 
 
 @dataclass(frozen=True)
 class Ticket:
     """A task that has to be run: its key, the number of the attempt to claim, what it may resume from, and
-    the reason.
+    the reason; with `redo` even if it is done.
     """
 
     step: str
@@ -59,6 +63,7 @@ class Ticket:
     attempt: int
     previous: Path | None
     why: tuple[str, ...]
+    redo: bool = False
 
     @property
     def label(self) -> str:
@@ -72,6 +77,7 @@ class Store:
     def __init__(self, folder: Path, *, dry: bool = False):
         self.folder = folder
         self._dry = dry
+        self._held: dict[Path, int] = {}
         self._recognized: dict[str, list[Attempt]] = {}
 
     def step_folder(self, step: str) -> Path:
@@ -197,19 +203,50 @@ class Store:
         return self.folder / "products" / step / MANIFEST
 
     def claim(self, ticket: Ticket, ranks: int) -> Path:
-        """Create the folder for the attempt of the ticket."""
+        """Create the folder for the attempt of the ticket, and lock its record until `release`."""
         folder = self.task_folder(ticket) / f"attempt-{ticket.attempt}"
         folder.mkdir()
         previous = ticket.previous.name if ticket.previous else None
-        write_json(
-            folder / _ATTEMPT,
-            {"key": ticket.key, "started": time.time(), "ranks": ranks, "previous": previous, "why": ticket.why},
-        )
+        record = {"key": ticket.key, "started": time.time(), "ranks": ranks, "previous": previous, "why": ticket.why}
+        write_json(folder / ATTEMPT, record | here())
+        self._held[folder] = hold(folder / ATTEMPT)
         return folder
+
+    def release(self, folder: Path) -> None:
+        """Unlock an attempt."""
+        if (file := self._held.pop(folder, None)) is not None:
+            os.close(file)
+
+    def under_way(self, ticket: Ticket) -> Path | None:
+        """The last attempt at the task of a ticket, if a process that lives is at work on it."""
+        last = attempts(self.task_folder(ticket))[-1:]
+        return last[0] if last and is_held(last[0] / ATTEMPT) else None
+
+    def renewed(self, ticket: Ticket) -> Ticket | None:
+        """The ticket after what other jobs have done since it was made; None if the task is done."""
+        folder = self.task_folder(ticket)
+        record = None if ticket.redo else self._recognize(folder, ticket.key)
+        if record is not None and not _reasons(folder, record, ticket.key, record["parts"]):
+            return None
+        made = attempts(folder)
+        if not made or number_of(made[-1]) < ticket.attempt:
+            return ticket
+        since = [path for path in reversed(made) if number_of(path) >= ticket.attempt]
+        previous = next((path for path in since if resumable(path, ticket.key)), ticket.previous)
+        return replace(ticket, attempt=number_of(made[-1]) + 1, previous=previous)
+
+    def superseded(self, ticket: Ticket) -> bool:
+        """Whether there is a later attempt: this one was given up for lost, and must not publish anything."""
+        return any(number_of(path) > ticket.attempt for path in attempts(self.task_folder(ticket))[-1:])
+
+    def issued(self, step: str, name: str, key: str) -> Task | None:
+        """The task as last planned; None if that has another key."""
+        planned = read_json(self.step_folder(step) / name / "task.json") or {}
+        return self._task(planned) if planned.get("key") == key else None
 
     def complete(self, ticket: Ticket, folder: Path, summary: Mapping[str, Any]) -> None:
         """Write DONE; from here on the task counts as done."""
-        started = (read_json(folder / _ATTEMPT) or {}).get("started", time.time())
+        started = (read_json(folder / ATTEMPT) or {}).get("started", time.time())
         task = read_json(self.task_folder(ticket) / "task.json") or {}
         record = {
             "key": ticket.key,
@@ -219,10 +256,10 @@ class Store:
             "started": started,
             "seconds": time.time() - started,
             "summary": dict(summary),
-            "outputs": _outputs(folder),
+            "outputs": outputs_of(folder),
         }
-        write_json(folder / _RESULT, record)
-        write_json(self.task_folder(ticket) / "DONE", record)
+        write_json(folder / DONE, record)
+        write_json(self.task_folder(ticket) / DONE, record)
         self._note(ticket, record["seconds"])
 
     def fail(self, ticket: Ticket, folder: Path, record: Mapping[str, Any]) -> None:
@@ -241,8 +278,8 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         record = self._recognize(folder, task_key)
         why = _reasons(folder, record, task_key, parts)
-        if not why and (redo or (record is not None and asked_again(folder, record["attempt"]))):
-            why = ["requested"]
+        if not why and redo:
+            why = [_REQUESTED]
         planned = {
             "stage": task.stage,
             "name": task.name,
@@ -258,12 +295,12 @@ class Store:
         if not why and record is not None:
             return int(record["attempt"])
         earlier = attempts(folder)
-        last = int(earlier[-1].name[8:]) if earlier else 0
-        previous = next((path for path in reversed(earlier) if _resumable(path, task_key)), None)
+        last = number_of(earlier[-1]) if earlier else 0
+        previous = next((path for path in reversed(earlier) if resumable(path, task_key)), None)
         if record is not None and record["key"] == task_key:
             # tasks that are done are redone, not resumed
             previous = None
-        return Ticket(step, task, task_key, last + 1, previous, tuple(why))
+        return Ticket(step, task, task_key, last + 1, previous, tuple(why), redo)
 
     def _write(self, path: Path, value: Any) -> None:
         if not self._dry:
@@ -277,7 +314,7 @@ class Store:
         for attempt in reversed(attempts(folder)):
             result = read_done(attempt)
             if result is not None and result["key"] == task_key and not damage(attempt, result["outputs"]):
-                self._write(folder / _RESULT, result)
+                self._write(folder / DONE, result)
                 return result
         return record
 
@@ -305,84 +342,11 @@ def _top(step: str) -> str:
     return first if slash else ""
 
 
-def read_done(folder: Path) -> dict[str, Any] | None:
-    """The record DONE in the folder of a task or attempt, or None if it is missing or incomplete."""
-    record = read_json(folder / _RESULT)
-    if record is None or not _has(record, _DONE) or not _has(record["parts"], _PARTS):
-        return None
-    return record if all(_has(output, _OUTPUT) for output in record["outputs"].values()) else None
-
-
-def _has(record: Any, kinds: Mapping[str, Any]) -> bool:
-    return isinstance(record, dict) and all(isinstance(record.get(key), kind) for key, kind in kinds.items())
-
-
-def attempts(folder: Path) -> list[Path]:
-    """The attempts in the folder of a task, oldest first."""
-    # a listing instead of a glob: a run may have 100 000 tasks
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return []
-    numbers = sorted(int(name[8:]) for name in names if name.startswith("attempt-") and name[8:].isdigit())
-    return [folder / f"attempt-{number}" for number in numbers]
-
-
-def told(record: Mapping[str, Any]) -> str:
-    """The failure in the record FAILED, in words."""
-    return f"{record.get('failure')}: {record.get('message')}"
-
-
-def ask_again(folder: Path) -> None:
-    """Request that the task in `folder` is redone, even if it is done; an attempt made from now on fulfills it."""
-    made = attempts(folder)
-    write_json(folder / RETRY, {"after": int(made[-1].name[8:]) if made else 0})
-    notes.withdraw(folder.parent, folder.name)
-
-
-def asked_again(folder: Path, attempt: int) -> bool:
-    """Whether somebody asked for another attempt after this one."""
-    after = (read_json(folder / RETRY) or {}).get("after")
-    return isinstance(after, int) and attempt <= after
-
-
 def _reasons(folder: Path, record: dict[str, Any] | None, task_key: str, parts: Mapping[str, Any]) -> list[str]:
     """Why the task has to be run, in words; empty if it is done."""
     if record is None:
         return ["not done yet"]
     if record["key"] != task_key:
         return changes(record["parts"], parts) or ["its key was computed by a different rule"]
-    return damage(folder / f"attempt-{record['attempt']}", record["outputs"])
-
-
-def log_of(folder: Path) -> Path | None:
-    """The log of the last attempt at a task: the one that its failure names, or else the latest log; None if none."""
-    made = attempts(folder)
-    if not made:
-        return None
-    named = (read_json(made[-1] / FAILED) or {}).get("log")
-    if isinstance(named, str) and Path(named).is_file() and Path(named).resolve().is_relative_to(made[-1].resolve()):
-        return Path(named)
-    found = [path for path in made[-1].rglob("*") if path.is_file() and _LOG.search(path.name)]
-    return max(found, key=lambda path: path.stat().st_mtime, default=None)
-
-
-def _resumable(attempt: Path, task_key: str) -> bool:
-    """An attempt with the same key and some output that was killed, was stopped, or failed but can be resumed."""
-    names = {path.name for path in attempt.iterdir()}
-    if _RESULT in names or not names - OWN_FILES:
-        return False
-    if FAILED in names and not (read_json(attempt / FAILED) or {}).get("resumable"):
-        return False
-    return (read_json(attempt / _ATTEMPT) or {}).get("key") == task_key
-
-
-def _outputs(folder: Path) -> dict[str, dict[str, Any]]:
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if path.is_symlink() or not path.is_file() or name in OWN_FILES:
-            continue
-        stat = path.stat()
-        found[name] = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": file_hash(path)}
-    return found
+    found = damage(folder / f"attempt-{record['attempt']}", record["outputs"])
+    return found or ([_REQUESTED] if asked_again(folder, record["attempt"]) else [])

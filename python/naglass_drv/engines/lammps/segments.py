@@ -20,7 +20,7 @@ from typing import Any
 
 from ...errors import InputError, SetupError, Stopped
 from ...files import link_files, write_json
-from ...runtime.store import OWN_FILES
+from ...runtime.attempts import OWN_FILES
 from .dump import Snapshot, is_whole, read_snapshots, read_table
 from .session import Session, open_session
 

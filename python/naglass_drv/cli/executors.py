@@ -1,0 +1,98 @@
+"""Which executor carries out the tasks of a run, as options and the site profile say."""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..runtime.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from ..runtime.executors.outside import Jobs
+
+EXECUTORS = ("mpi", "slurm", "hyperqueue")
+_SETTING = "setting.json"
+_TASK = (sys.executable, "-m", "naglass_drv", "task")
+
+
+def add_executor(verb: argparse.ArgumentParser) -> None:
+    """Add the options that choose an executor."""
+    verb.add_argument(
+        "--executor",
+        choices=EXECUTORS,
+        help="where tasks run: in this job, in jobs of Slurm, or in HyperQueue (default: by the profile)",
+    )
+    verb.add_argument("--site", default="", help="a shipped site profile (see site list); your own goes before it")
+    verb.add_argument("--account", help="account to charge")
+
+
+def executor_of(options: argparse.Namespace) -> str:
+    """The executor that was asked for, or that of the site profile."""
+    from ..config.site import load_site
+
+    return options.executor or load_site().executor
+
+
+def words_of_site(options: argparse.Namespace) -> tuple[Any, Path | None]:
+    """What the site profile says of Slurm, charged to the account that was asked for, and the file of a shipped one."""
+    from ..config.site import load_site
+    from ..config.slurm import charged_to, slurm_of
+
+    slurm, profile = slurm_of(options.site, load_site().slurm)
+    return (charged_to(slurm, options.account) if options.account else slurm), profile
+
+
+def keep_setting(folder: Path, slurm: Any, threads: int, hours: float | None, resume: str) -> None:
+    """Write down how the jobs of a chain submit others, from the time on that a person has begun it; `resume` is the
+    command that does so again.
+    """
+    (folder / "jobs").mkdir(parents=True, exist_ok=True)
+    words = slurm.model_dump(mode="json")
+    write_json(
+        folder / "jobs" / _SETTING,
+        {"slurm": words, "threads": threads, "hours": hours, "resume": resume, "since": time.time()},
+    )
+
+
+def outside(options: argparse.Namespace, folder: Path, name: str, ranks: int) -> "Jobs | None":
+    """The executor of tasks outside of this job, which has so many ranks; None if all run in it."""
+    from ..runtime.executors.outside import Jobs
+    from ..runtime.forecast import known_times
+    from ..runtime.progress import say
+
+    executor, times = executor_of(options), known_times()
+    if executor == "mpi":
+        return None
+    from ..runtime.batch import uncancel
+
+    if executor == "hyperqueue":
+        from ..runtime.executors.hyperqueue import HyperQueue
+
+        uncancel(folder)
+        server = Path(os.environ.get("HQ_SERVER_DIR") or Path.home() / ".hq-server")
+        tasks = HyperQueue(folder, _TASK, server)
+        tasks.check()
+        return Jobs(folder, tasks, times, time.time(), say, ranks)
+    from ..runtime.executors.slurm import Slurm
+
+    setting = kept_setting(folder) if options.chained else None
+    if setting is None:
+        uncancel(folder)
+        slurm, _ = words_of_site(options)
+        setting = {"slurm": slurm.model_dump(mode="json"), "threads": 1, "hours": None, "since": time.time()}
+    words = setting["slurm"]
+    queue = Slurm(folder, words, name, _TASK, times, setting["threads"], setting["hours"])
+    placed = frozenset(stage for kind in words["nodes"].values() for stage in kind["stages"])
+    return Jobs(folder, queue, times, setting["since"], say, ranks, placed, words["least_s"], options.chained)
+
+
+def kept_setting(folder: Path) -> dict[str, Any]:
+    """What `keep_setting` has written. Raises InputError if that is gone."""
+    path = folder / "jobs" / _SETTING
+    setting = read_json(path)
+    if setting is None:
+        raise InputError(f"{path}: is missing or damaged; submit the run again")
+    return setting

@@ -1,0 +1,119 @@
+"""Whether a machine can give what an input asks for, before anything is submitted."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..wording import counted, duration
+
+if TYPE_CHECKING:
+    from ..config.slurm import Slurm
+    from ..runtime.batch import Shape
+    from ..runtime.forecast import Row
+
+# the job that plans the run carries out small tasks itself
+_PLAN, _PLAN_H = "plan", 2.0
+
+
+class Machine:
+    """What `slurm` of the site profile says of a machine; `shipped` is the file that it comes from, if it is not the
+    user's own. Each problem is an InputError with the line of the profile.
+    """
+
+    def __init__(self, slurm: "Slurm", shipped: Path | None):
+        self.slurm = slurm
+        self._shipped = shipped
+
+    def where(self, *keys: str) -> str:
+        """The line of the profile where a key stands, or should."""
+        from ..config.site import line_of
+
+        return line_of(self._shipped, "slurm", *keys)
+
+    def check(self, ranks: Mapping[str, int], gpus: int, threads: int) -> None:
+        """Accounts, cores and GPUs; `ranks` are those that each section of the input requests."""
+        from ..runtime.executors.slurm import words_of
+
+        if self.slurm.needs_account and not self.slurm.account:
+            where = self.where("account")
+            raise InputError(f"{where}: is needed here; give it with --account, or in your site profile")
+        if self.slurm.cores_per_node is None:
+            raise InputError(f"{self.where('cores_per_node')}: is not known; fill it in (scontrol show node)")
+        for section, count in ranks.items():
+            stage = section.partition("[")[0]
+            kind = self._kind(stage, gpus if stage == "md" else 0)
+            cores = words_of(self.slurm.model_dump(), kind)["cores_per_node"]
+            where = self.where(*(("nodes", kind) if kind else ()), "cores_per_node")
+            if threads > cores:
+                raise InputError(f"--threads {threads}: {where} is {cores}")
+            # CP2K is started on the node of the rank that needs it, and GPUs are those of one node
+            if count * threads > cores and (stage == "reference" or (stage == "md" and gpus)):
+                raise InputError(
+                    f"{section}.ranks: {count} of {counted(threads, 'core')} on one node: {where} is {cores}"
+                )
+        equipped = max([self.slurm.gpus_per_node, *(each.gpus_per_node or 0 for each in self.slurm.nodes.values())])
+        if gpus > equipped:
+            raise InputError(f"md.gpus: {gpus}: {self.where('gpus_per_node')} is {equipped}")
+
+    def hours(self, walltime: str) -> float:
+        """The length of a job (h)."""
+        from ..runtime.stop import walltime_seconds
+
+        hours = walltime_seconds(walltime) / 3600.0
+        if self.slurm.longest_h is not None and hours > self.slurm.longest_h:
+            raise InputError(f"--walltime {walltime}: {self.where('longest_h')} is {self.slurm.longest_h:g}")
+        return hours
+
+    def planner(self) -> tuple["Shape", dict[str, Any]]:
+        """What the job that plans the run asks for."""
+        from ..runtime.batch import Shape
+        from ..runtime.executors.slurm import words_of
+
+        words = words_of(self.slurm.model_dump(), self._kind(_PLAN, 0))
+        return Shape(1, 1, 1, 0, min(_PLAN_H, words["longest_h"] or _PLAN_H)), words
+
+    def check_queue(self, words: Mapping[str, Any]) -> None:
+        """The partitions that are named exist here."""
+        from ..runtime.batch import command
+
+        named = {("partition",): words.get("partition")}
+        named |= {("nodes", kind, "partition"): each.partition for kind, each in self.slurm.nodes.items()}
+        if not any(named.values()):
+            return
+        known = set(command(["sinfo", "--noheader", "--format=%R"]).split())
+        for keys, partition in named.items():
+            if partition and not known.issuperset(partition.split(",")):
+                known_here = ", ".join(sorted(known))
+                raise InputError(f"{self.where(*keys)}: {partition}: no such partition; there are {known_here}")
+
+    def check_length(
+        self, rows: Mapping[str, "Row"], at_once: Mapping[str, float], walltime: str, hours: float | None
+    ) -> None:
+        """No job is shorter than what a task does before it saves anything: `at_once` is that share of it, by stage.
+
+        `rows` are what is expected; what is not known is not checked. `hours` is the length that was asked for.
+        """
+        longest_h = hours or self.slurm.longest_h
+        for stage, row in rows.items():
+            hours_at_once = row.core_s / max(row.tasks * row.ranks, 1) * at_once.get(stage, 0.0) / 3600.0
+            if row.unknown or longest_h is None or hours_at_once < longest_h:
+                continue
+            said = f"--walltime {walltime}" if hours else f"{self.where('longest_h')}: {longest_h:g}"
+            raise InputError(
+                f"{said}: a task of {stage} is expected to work {duration(3600.0 * hours_at_once)} before it saves "
+                "anything"
+            )
+
+    def kinds(self, rows: Mapping[str, "Row"]) -> Iterator[str]:
+        """The tasks that are expected, and the nodes that their jobs will have, in words."""
+        yield "\n# jobs that it will submit, as far as can be foreseen:"
+        for stage, row in rows.items():
+            kind = self._kind(stage, row.gpus)
+            asked = counted(row.ranks, "rank") + (f" and {counted(row.gpus, 'GPU')}" if row.gpus else "")
+            yield f"# {stage}: {counted(row.tasks, 'task')} of {asked}{f', on nodes {kind}' if kind else ''}"
+
+    def _kind(self, stage: str, gpus: int) -> str:
+        from ..runtime.executors.slurm import kind_of
+
+        return kind_of(self.slurm.model_dump(), stage, gpus)

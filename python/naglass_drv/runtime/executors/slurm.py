@@ -1,0 +1,171 @@
+"""Tasks as arrays of Slurm jobs: one array for each shape, each of its jobs with a few tasks, one after the other."""
+
+import math
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import SetupError
+from ...wording import counted
+from .. import batch, worklist
+from ..forecast import Times
+from ..store import Ticket
+from .outside import Tasks
+
+# a job of an array is to last about so long: short against the limits of sites, long against the time to start it
+_AIM_S = 3600.0
+# an estimate is off by a factor of two easily
+_MARGIN, _LEAST_H = 2.0, 0.25
+# the job that plans, and the one after it
+_PLANNERS = 2
+# as worded by Slurm where a user has as many jobs as allowed, or where its controller is being restarted
+_LATER = (
+    "submit limit", "SubmitJobs", "violates accounting/QOS policy", "temporarily unable to accept", "no answer within",
+    "Unable to contact slurm controller", "timed out",
+)  # fmt: skip
+_SILENT_S = 600.0
+
+
+@dataclass
+class Slurm:
+    """Submits tasks from the run folder `folder`. `words` is the section slurm of a site profile as plain data, `name`
+    that of the run; `threads` are the cores of a rank, and `hours` the length of a job, None to take it from `times`.
+    `command` carries out a file of tasks.
+    """
+
+    folder: Path
+    words: Mapping[str, Any]
+    name: str
+    command: Sequence[str]
+    times: Times
+    threads: int = 1
+    hours: float | None = None
+    pause_s: float = 10.0
+    heard: float | None = None
+
+    def under_way(self) -> Tasks | None:
+        """The tasks of jobs that have not ended; None if Slurm does not answer, which it may for ten minutes."""
+        try:
+            self._find_strays()
+            queued, found = batch.in_queue(), Tasks()
+        except SetupError:
+            if self.heard is None or time.monotonic() - self.heard > _SILENT_S:
+                raise
+            return None
+        self.heard = time.monotonic()
+        for row in batch.rows(self.folder):
+            if "tasks" in row and "server" not in row and row["job"] in queued:
+                bundles = worklist.keys_of(self.folder / batch.FOLDER / row["tasks"])
+                for element, _, _ in queued[row["job"]]:
+                    found |= bundles[int(element)] if element and int(element) < len(bundles) else set()
+        return found
+
+    def submit(self, tickets: Sequence[Ticket], without: Sequence[str]) -> tuple[int, list[str]]:
+        """Submit an array for each shape, as long as the user may have more jobs."""
+        shapes: dict[tuple[str, int, int], list[Ticket]] = {}
+        for ticket in tickets:
+            shapes.setdefault(
+                (kind_of(self.words, ticket.task.stage, ticket.task.gpus), ticket.task.ranks, ticket.task.gpus), []
+            ).append(ticket)
+        queued = sum(map(len, batch.in_queue().values())) + _PLANNERS
+        lines, arrays = list[str](), 0
+        for (kind, ranks, gpus), each in shapes.items():
+            room = min(self.words.get("max_array") or 1000, (self.words.get("max_jobs") or 100) - queued)
+            if room < 1:
+                lines.append(f"{counted(len(each), 'task')} wait: {queued - _PLANNERS} jobs are in the queue of Slurm")
+                continue
+            try:
+                made, line = self._array(kind, ranks, gpus, each, room, without)
+            except SetupError as error:
+                if not any(word in str(error) for word in _LATER):
+                    raise
+                lines.append(f"{counted(len(each), 'task')} wait: {error}")
+                continue
+            lines.append(line)
+            queued += made
+            arrays += 1
+        return arrays, lines
+
+    def _array(
+        self, kind: str, ranks: int, gpus: int, tickets: list[Ticket], room: int, without: Sequence[str]
+    ) -> tuple[int, str]:
+        """Submit one array of at most `room` jobs; returns their number, and what to say."""
+        words = words_of(self.words, kind)
+        gpus = max(gpus, words.get("gpus") or 0)
+        side = side_by_side(words, ranks * self.threads, gpus)
+        size, hours = self._length(words, ranks, tickets, side, room)
+        bundles = [tickets[start : start + size] for start in range(0, len(tickets), size)]
+        cores = min(side, size) * ranks * self.threads
+        nodes = math.ceil(cores / (words.get("cores_per_node") or cores))
+        shape = batch.Shape(min(side, size) * ranks, self.threads, nodes, min(side, size) * gpus, hours)
+        stem = f"{self.name}-{secrets.token_hex(4)}"
+        # before the job: if we are killed now, the next one finds it by this name
+        worklist.write(self.folder / batch.FOLDER / f"{stem}.json", bundles)
+        command = [*self.command, str(self.folder), f"{batch.FOLDER}/{stem}.json"]
+        text = batch.script(shape, words, name=stem, folder=self.folder, command=command, array=len(bundles))
+        options = [f"--exclude={','.join(self._spared(words, without))}"] if self._spared(words, without) else []
+        job = batch.submit(self.folder, text, name=f"{stem}.sh", options=options, tasks=f"{stem}.json")
+        steps = ", ".join(dict.fromkeys(ticket.step for ticket in tickets))
+        what = f"{counted(len(tickets), 'task')} of {steps} in {counted(len(bundles), 'job')}"
+        return len(bundles), f"job {job}: {what} of {counted(shape.ranks, 'rank')}, up to {batch.clock(hours)}"
+
+    def _length(
+        self, words: Mapping[str, Any], ranks: int, tickets: Sequence[Ticket], side: int, room: int
+    ) -> tuple[int, float]:
+        """How many tasks a job gets, of which it carries out `side` at once, and its hours."""
+        seconds = [known[0] for t in tickets if t.task.effort and (known := self.times.seconds(t.task.effort, ranks))]
+        mean_s = sum(seconds) / len(seconds) if len(seconds) == len(tickets) else None
+        aimed = round(_AIM_S * side / mean_s) if mean_s else 1
+        size = min(max(1, side, aimed, math.ceil(len(tickets) / room)), len(tickets))
+        longest_h = words.get("longest_h")
+        hours = self.hours or (_MARGIN * mean_s * math.ceil(size / side) / 3600.0 + _LEAST_H if mean_s else longest_h)
+        if hours is None:
+            raise SetupError("--walltime: is needed, since the times of tasks are not known, nor longest_h of the site")
+        return size, min(hours, longest_h) if longest_h else hours
+
+    def _spared(self, words: Mapping[str, Any], hosts: Sequence[str]) -> Sequence[str]:
+        """The hosts that can be left out: never more than half of those there are."""
+        if not hosts:
+            return ()
+        partition = [f"--partition={words['partition']}"] if words.get("partition") else []
+        there = set(batch.command(["sinfo", "--noheader", "--Node", "--format=%N", *partition]).split())
+        return [host for host in hosts if host in there][: len(there) // 2]
+
+    def _find_strays(self) -> None:
+        """Enter jobs into the record whose submission was the last that the one who planned them has done."""
+        known = {row.get("tasks") for row in batch.rows(self.folder)}
+        for path in sorted((self.folder / batch.FOLDER).glob(f"{self.name}-????????.json")):
+            if path.name in known:
+                continue
+            job = batch.command(["squeue", "--noheader", f"--name={path.stem}", "--format=%F"]).split()
+            if job:
+                batch.note(self.folder, job=job[0], tasks=path.name)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def kind_of(words: Mapping[str, Any], stage: str, gpus: int) -> str:
+    """The kind of nodes for a task: that which names its stage, or the first with GPUs if it asks for some; empty for
+    the nodes that the profile describes at its top.
+    """
+    nodes: Mapping[str, Any] = words.get("nodes") or {}
+    named = (kind for kind, each in nodes.items() if stage in (each.get("stages") or ()))
+    equipped = (kind for kind, each in nodes.items() if gpus and each.get("gpus_per_node"))
+    return next(named, "") or ("" if words.get("gpus_per_node") else next(equipped, ""))
+
+
+def words_of(words: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The words of sbatch for a kind of nodes: its own, and those at the top of the profile where it has none."""
+    own = (words.get("nodes") or {}).get(kind, {})
+    return {**words, **{key: value for key, value in own.items() if value is not None}}
+
+
+def side_by_side(words: Mapping[str, Any], cores: int, gpus: int) -> int:
+    """How many tasks of so many cores and GPUs a job carries out at once: what fits on a node that it has alone."""
+    if "--exclusive" not in (words.get("options") or ()):
+        return 1
+    fitting = (words.get("cores_per_node") or cores) // cores
+    return max(1, min(fitting, (words.get("gpus_per_node") or gpus) // gpus) if gpus else fitting)

@@ -1,0 +1,187 @@
+"""The arrays that are submitted for tasks: shapes, chunks, limits and hosts; Slurm itself is not needed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from naglass_drv.config.slurm import Slurm as Profile
+from naglass_drv.errors import SetupError
+from naglass_drv.runtime import batch, worklist
+from naglass_drv.runtime.executors import slurm
+from naglass_drv.runtime.executors.outside import Jobs
+from naglass_drv.runtime.forecast import Measured, Times
+from naglass_drv.runtime.keys import Keys
+from naglass_drv.runtime.store import Store
+from naglass_drv.runtime.task import Effort, Task
+
+KEYS = Keys(lambda tool: "1")
+TIMES = Times([Measured("md", 1.0, 1, 600.0)])
+
+
+class FakeSlurm:
+    """Answers the commands of Slurm: jobs that were submitted stay in the queue until they are ended."""
+
+    def __init__(self, monkeypatch):
+        self.queue: dict[str, int] = {}
+        self.names: dict[str, str] = {}
+        self.calls: list[list[str]] = []
+        self.fails = ""
+        monkeypatch.setattr(batch, "command", self.answer)
+
+    def answer(self, words):
+        self.calls.append(list(words))
+        if words[0] == "sinfo":
+            return "n1\nn2\nn3\nn4\n"
+        if words[0] == "squeue" and any(word.startswith("--name=") for word in words):
+            name = next(word for word in words if word.startswith("--name=")).partition("=")[2]
+            return "\n".join(job for job, each in self.names.items() if each == name)
+        if words[0] == "squeue":
+            return "".join(f"{job}|{k}|PENDING|x\n" for job, count in self.queue.items() for k in range(count))
+        if self.fails:
+            raise SetupError(f"sbatch: {self.fails}")
+        job = str(len(self.names) + 1)
+        text = Path(words[-1]).read_text()
+        count = re.search(r"--array=0-(\d+)", text)
+        self.queue[job] = int(count[1]) + 1 if count else 1
+        self.names[job] = re.search(r"--job-name=(\S+)", text)[1]
+        return f"{job}\n"
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    return FakeSlurm(monkeypatch)
+
+
+@pytest.fixture
+def made(tmp_path, fake):
+    """A function that submits tasks of a stage; returns the scripts."""
+    store = Store(tmp_path)
+    (tmp_path / "jobs").mkdir()
+
+    def make(tasks, without=(), times=TIMES, **words):
+        tickets = store.plan("md", tasks, KEYS)
+        words = Profile.model_validate({"cores_per_node": 40, "longest_h": 20, **words}).model_dump()
+        queue = slurm.Slurm(tmp_path, words, "run", ["task"], times)
+        before = set((tmp_path / "jobs").glob("*.sh"))
+        make.count, make.lines = queue.submit(tickets, without)
+        make.queue, make.tickets = queue, tickets
+        return [path.read_text() for path in sorted(set((tmp_path / "jobs").glob("*.sh")) - before)]
+
+    return make
+
+
+def tasks(count, **more):
+    return [Task("md", f"t{number}", {"n": number}, effort=Effort("md", 1.0), **more) for number in range(count)]
+
+
+def asked(text, key):
+    found = re.search(rf"#SBATCH --{key}=(\S+)", text)
+    return found[1] if found else None
+
+
+def test_tasks_of_ten_minutes_are_put_into_jobs_of_an_hour(made):
+    (text,) = made(tasks(60))
+    assert asked(text, "array") == "0-9" and asked(text, "ntasks") == "1"
+    # six of ten minutes, twice, and a quarter of an hour
+    assert asked(text, "time") == "02:15:00"
+
+
+def test_tasks_whose_time_is_not_known_have_a_job_each_of_the_longest_kind(made):
+    (text,) = made(tasks(5), times=Times())
+    assert asked(text, "array") == "0-4" and asked(text, "time") == "20:00:00"
+
+
+def test_no_array_is_larger_than_may_be(made):
+    (text,) = made(tasks(100), times=Times(), max_array=7)
+    assert asked(text, "array") == "0-6"
+    (text,) = made(tasks(100), times=Times(), max_jobs=20)
+    # seven are in the queue, and two are kept for those who plan
+    assert asked(text, "array") == "0-9"
+
+
+def test_all_tasks_are_in_the_jobs_once(made, tmp_path):
+    made(tasks(23), times=Times(), max_array=4)
+    (row,) = batch.rows(tmp_path)
+    bundles = worklist.keys_of(tmp_path / "jobs" / row["tasks"])
+    assert sum(map(len, bundles)) == len(set().union(*bundles)) == 23
+    assert made.queue.under_way() == set().union(*bundles)
+
+
+def test_a_full_queue_takes_nothing(made, fake):
+    fake.queue["900"] = 98
+    assert made(tasks(3)) == [] and made.count == 0
+    assert made.lines == ["3 tasks wait: 98 jobs are in the queue of Slurm"]
+    fake.queue.clear()
+    fake.fails = "error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, ...)"
+    made(tasks(3))
+    assert made.count == 0 and "3 tasks wait: sbatch: error" in made.lines[0]
+    fake.fails = "error: invalid partition specified: x"
+    with pytest.raises(SetupError, match="invalid partition"):
+        made(tasks(3))
+
+
+def test_each_shape_has_an_array_on_the_nodes_of_its_kind(made):
+    nodes = {
+        "gpu": {"constraint": "v100", "account": "a@v100", "gpus_per_node": 4, "cores_per_node": 20, "longest_h": 2},
+        "thin": {"partition": "thin", "stages": ["other"]},
+    }
+    some = [Task("md", "a", {}, ranks=4), Task("md", "b", {}), Task("md", "c", {}, gpus=1), Task("md", "d", {}, gpus=1)]
+    wide, thin, fast = sorted(made(some, account="a@cpu", nodes=nodes), key=lambda text: asked(text, "ntasks") != "4")
+    if asked(thin, "gres"):
+        thin, fast = fast, thin
+    assert [asked(text, "ntasks") for text in (wide, thin, fast)] == ["4", "1", "1"]
+    assert [asked(text, "account") for text in (wide, thin, fast)] == ["a@cpu", "a@cpu", "a@v100"]
+    assert (asked(fast, "gres"), asked(fast, "constraint"), asked(fast, "time")) == ("gpu:1", "v100", "02:00:00")
+    assert asked(fast, "array") == "0-1" and asked(wide, "gres") is None
+
+
+def test_a_stage_may_be_given_nodes_and_gpus_that_its_tasks_do_not_ask_for(made):
+    nodes = {"gpu": {"stages": ["md"], "gpus": 1, "gpus_per_node": 4, "partition": "g"}}
+    (text,) = made(tasks(1), nodes=nodes)
+    assert (asked(text, "gres"), asked(text, "partition")) == ("gpu:1", "g")
+
+
+def test_a_node_that_a_job_has_alone_is_filled(made):
+    (text,) = made(tasks(120, ranks=4), options=["--exclusive"])
+    # ten tasks of four cores at once
+    assert (asked(text, "ntasks"), asked(text, "nodes")) == ("40", "1")
+    assert slurm.side_by_side({"options": ["--exclusive"], "cores_per_node": 40, "gpus_per_node": 4}, 5, 1) == 4
+    assert slurm.side_by_side({"options": []}, 5, 0) == 1
+
+
+def test_hosts_are_left_out_but_never_more_than_half(made, fake):
+    made(tasks(1), without=["n2", "gone"])
+    assert "--exclude=n2" in fake.calls[-1]
+    made(tasks(1), without=["n1", "n2", "n3"])
+    assert "--exclude=n1,n2" in fake.calls[-1]
+
+
+def test_a_job_whose_planner_was_killed_is_found_again(made, tmp_path):
+    made(tasks(2), times=Times())
+    (tmp_path / "jobs" / "submitted.jsonl").unlink()
+    assert len(made.queue.under_way()) == 2
+    (row,) = batch.rows(tmp_path)
+    assert row["job"] == "1"
+    # one whose job was never submitted is forgotten
+    worklist.write(tmp_path / "jobs" / "run-01234567.json", [made.tickets])
+    assert len(made.queue.under_way()) == 2
+    assert not (tmp_path / "jobs" / "run-01234567.json").exists()
+
+
+def test_small_tasks_get_no_job(tmp_path):
+    jobs = Jobs(tmp_path, None, TIMES, 0.0, print, ranks=2, stages=frozenset({"train"}))
+    plan = Store(tmp_path).plan
+
+    def takes(*more, stage="md", size=1.0, effort=True, **asked):
+        (ticket,) = plan(stage, [Task(stage, "a", {}, effort=Effort("md", size) if effort else None, **asked)], KEYS)
+        return jobs.takes(ticket)
+
+    assert takes() and not takes(size=0.05)
+    assert not takes(effort=False)
+    assert takes(size=0.05, ranks=3) and takes(size=0.05, gpus=1) and takes(stage="train", effort=False)
+
+
+def test_what_slurm_has_set_for_a_job_is_not_passed_on():
+    known = {"SLURM_CONF": "c", "SLURM_JOB_ID": "1", "SBATCH_QOS": "x", "PMI_RANK": "0", "PATH": "p", "SLURMD_X": "1"}
+    assert batch.outside_of_jobs(known) == {"SLURM_CONF": "c", "PATH": "p"}
