@@ -60,6 +60,7 @@ def test_few_glasses_have_predictions_and_no_claims_about_blocks(series):
     assert any("no claims about blocks: 6 compositions for" in text for text in found["not_possible"])
     assert any("no prediction intervals: 6 compositions" in text for text in found["not_possible"])
     assert any("quenched at 1500 K/ps" in text for text in found["limits"])
+    assert all(claim["limits"] == found["limits"] for claim in found["claims"])
     assert set(found["sources"]) == {"this run"} and len(found["sources"]["this run"]) == 64
     page = (series / "run" / "insight.html").read_text()
     for part in ("What glass.D depends on", "Referee&#x27;s questions", "Not judged", "TiO2"):

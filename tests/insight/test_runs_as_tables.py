@@ -94,6 +94,7 @@ def test_what_was_measured_while_a_glass_was_made_is_its_own(tmp_path):
     rows = [
         Quantity("network.glass.Q2", "Q2", 0.5, "1"), Quantity("glance.glass.density", "d", 2.1, "g/cm³", note="set"),
         Quantity("metals.glass.Ti.valence.3", "Ti3+", 0.2, "1"), Quantity("metals.glass.Ti.baur", "Baur", 0.1, "1"),
+        Quantity("structure.glass.V-O.bond_length", "V-O", 1.9, "Å"),
     ]  # fmt: skip
     write_json(place / "glass.json", {"composition": {"Na": 2, "Ti": 1, "O": 3}})
     write_json(place / "q.json", [row.as_json() for row in rows])
@@ -115,4 +116,5 @@ def test_what_was_measured_while_a_glass_was_made_is_its_own(tmp_path):
     assert set(table.temperature) == {1200.0} and table.potential == "rigid-ion"
     assert set(table.columns) == {"TiO2", "network.Q2", "metals.Ti.baur"}
     assert any("states of rigid ions are set" in note for note in table.notes)
+    assert any("V–O lengths wrongly; no features: structure.V-O.bond_length" in note for note in table.notes)
     assert {"glass.energy", "metals.Ti.valence.3"} <= set(given.ignore)

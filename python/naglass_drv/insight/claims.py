@@ -80,6 +80,9 @@ def as_claims(study: Study, sources: dict[str, str]) -> dict[str, Any]:
         }
     content["claims"] = [_trend(study, slope, p) for slope, p in trends(study)]
     content["claims"] += [_claim(study, verdict) for verdict in claimed(study)]
+    # a claim that is quoted alone keeps its limits
+    for claim in content["claims"]:
+        claim["limits"] = list(limits(study))
     content["not_possible"] = list(study.refusals)
     content["limits"] = list(limits(study))
     content["notes"] = list(table.notes)
@@ -110,7 +113,8 @@ def trend_sentence(study: Study, slope: Slope) -> str:
     left = [name for name in table.components if name not in table.columns]
     instead = f" in place of {left[0]}" if len(left) == 1 else ""
     step = f"{STEP:g} mol-%" if slope.column in table.components else "1"
-    error = (slope.interval[1] - slope.interval[0]) / 2
+    # a fit without scatter has no digits worth printing beyond the third
+    error = max((slope.interval[1] - slope.interval[0]) / 2, 1e-3 * abs(slope.value))
     size = f"{quantity(slope.value, error)} {unit_text(study.unit)}".strip()
     way = "rises" if slope.value > 0 else "falls"
     return f"{table.name} {way} with {slope.column}{instead}: {size} for {step} (95 %), whatever goes with it."

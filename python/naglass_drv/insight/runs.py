@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import InputError
 from ..files import file_hash
 from ..products import MANIFEST, Measurements, Product, Quantity, Structures, of_manifest, read_quantities
+from .blocks import about_vanadium_bonds
 from .build import build_table
 from .composition import composition_name, same_compositions
 from .leaks import OF_THE_MOTION, is_of_the_motion
@@ -36,6 +37,8 @@ _NOT_ZERO = ("topology.ring_size", "topology.ion_spacing")
 # of a glass while it was made: what can be a target, beside the analysis of the minimized structure
 _OF_MAKING = ("D", "D_upper", "energy", "pressure", "density")
 _BOUND = "_upper"
+# what an analysis gives of the charge that its mobile ions carry
+_OF_CURRENT = ("transport.nernst", "transport.conductivity")
 _DENSITY, _SET = "glance.density", "set"
 # states that an analysis assigns by the surroundings of a metal
 _ASSIGNED = re.compile(r"metals\.\w+\.(?:valence|geometry|moment)\..+")
@@ -190,6 +193,8 @@ def table_of_runs(given: Map, frames: Sequence["pd.DataFrame"], carrier: str = "
     """
     given, kept, notes = _map_of_runs(given, frames)
     kept, given = _in_oxides(kept, given)
+    if not carrier and given.target.startswith(_OF_CURRENT):
+        carrier = "the mobile ion"
     table = build_table(kept, given, carrier, more_than_composition=given.group == _GLASSES)
     return replace(table, notes=(*notes, *table.notes)), given
 
@@ -239,7 +244,9 @@ def _map_of_runs(given: Map, frames: Sequence["pd.DataFrame"]) -> tuple[Map, lis
         assigned = {name for name in names if _ASSIGNED.fullmatch(name)}
         if assigned:
             notes.append("oxidation states of rigid ions are set: those by bond valence or geometry are no features")
-        ignored |= assigned
+        if wrong := set(about_vanadium_bonds(names - assigned)):
+            notes.append(f"rigid-ion potentials order V–O lengths wrongly; no features: {', '.join(sorted(wrong))}")
+        ignored |= assigned | wrong
     if is_of_the_motion(given.target):
         ignored |= {name for name in names if name.startswith(OF_THE_MOTION)}
     lacking = _not_in_all(kept, names - ignored - {given.target, _TEMPERATURE, *elements, *given.features})

@@ -1,14 +1,16 @@
 """Section on structure: pair functions, coordination, angles, structure factors; one line per glass or trajectory."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..products import Quantity
 from . import figures
 from .material import Material
 from .measured import Rows, all_measured, below, error_array, quantities, shades, warnings
-from .numbers import Figure, Fold, Section, Table
+from .numbers import Figure, Fold, Section, Table, side_by_side
 
 _DASH = "\N{EN DASH}"
 _TOTALS = {
@@ -41,6 +43,7 @@ def structure(material: Material) -> Section | None:
             "Bond lengths, coordination numbers, angles",
             [_coordination_table(measured, rows), *_angle_table(measured, rows)],
         ),
+        *_medium_range(measured, rows),
         Fold("Running coordination numbers", [_running_figure(measured, curves, shade)]),
     )
     if others:
@@ -179,6 +182,23 @@ def _angle_table(measured: Measured, rows: Mapping[str, Rows]) -> list[Table]:
     ]
     head = ("structure", "angle", "mean", "standard deviation", "angles per frame")
     return [Table(head, found)] if found else []
+
+
+def _medium_range(measured: Measured, rows: Mapping[str, Rows]) -> list[Fold]:
+    """What tells of the order beyond the first shells, and of what the glasses were made of, in numbers."""
+    cells: dict[str, dict[str, str | Quantity]] = defaultdict(dict)
+    for name in measured:
+        for family in ("diffraction", "channels", "redox"):
+            for row in below(rows[name], f"{family}.{name}").values():
+                cells[row.label][name] = row
+    if not cells:
+        return []
+    caption = (
+        "The first peak of S(Q) by a Lorentzian; its width only where it is known to half of itself. Spheres have ionic "
+        "radii, and mobile ions are not in the way. Shares of ions are those that the glass was made of."
+    )
+    title = "First sharp diffraction peak, free volume, ions"
+    return [Fold(title, [side_by_side(list(measured), cells, caption)])]
 
 
 def _band_note(measured: Measured) -> str:

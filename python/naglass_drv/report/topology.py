@@ -42,7 +42,7 @@ def topology(material: Material) -> Section | None:
         "atoms, it still affects the largest sizes."
     )
     table = _topology_table(measured, quantities(material))
-    section.add(Figure("rings", svg, caption), Fold("Linkage, lanterns and percolation in numbers", [table]))
+    section.add(Figure("rings", svg, caption), Fold("Rings, linkage, lanterns and percolation in numbers", [table]))
     return section
 
 
@@ -100,7 +100,8 @@ def _topology_table(measured: Mapping[str, Mapping], rows: Mapping[str, Rows]) -
     cells: Cells = defaultdict(dict)
     for name in measured:
         for word, row in below(rows[name], f"topology.{name}").items():
-            cells[titles.get(word, f"{word.replace('-', _DASH)} links per former")][name] = row
+            link = f"{word.replace('-', _DASH)} links per former"
+            cells[row.label if word.startswith("ring") else titles.get(word, link)][name] = row
     return side_by_side(list(measured), cells, _topology_note(measured))
 
 

@@ -13,7 +13,7 @@ from .report import FIGURES, NUMBERS, PAGE
 
 name = "series"
 #: Raised when the same settings and files give another result.
-revision = 4
+revision = 5
 
 TABLE = "quantities.csv"
 REPORT = "report"
