@@ -248,3 +248,15 @@ def test_of_many_failed_tasks_the_first_are_shown(run):
     text = status.overview(run)
     assert text.count(": failed; X: x") == 100 and "and 3 more; status --json lists all" in text
     assert len(status.snapshot(run)["tasks"]) == 103
+
+
+def test_events_are_read_once_for_a_page_and_anew_when_there_are_more(run, monkeypatch):
+    """A run of 100 000 tasks has twice as many events."""
+    reads = []
+    text_of = events._text
+    monkeypatch.setattr(events, "_text", lambda folder: reads.append(folder) or text_of(folder))
+    happened(run, *CALLS["stopped (signal SIGTERM)"])
+    assert ": stopped (signal SIGTERM);" in status.overview(run) and len(reads) == 1
+    events.append(run, "run started")
+    events.append(run, "run ended", failures=0)
+    assert ": done;" in status.overview(run) and len(reads) == 2

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, SetupError
+from ..wording import counted
 from .numbers import add_number
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def _submit(options: argparse.Namespace) -> int:
         return 0
     (folder / _VERDICT).unlink(missing_ok=True)
     job = batch.submit(folder, text)
-    print(f"job {job}: {shape.ranks} ranks on {options.nodes} nodes, {_MINUTES} minutes at most", flush=True)
+    size = f"{counted(shape.ranks, 'rank')} on {counted(shape.nodes, 'node')}"
+    print(f"job {job}: {size}, {_MINUTES} minutes at most", flush=True)
     return _wait(folder, job)
 
 

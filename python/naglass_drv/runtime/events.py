@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,16 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
 
 def calls(folder: Path) -> list[Call]:
     """The calls of a run in order. Of events of tasks only the time is read, since there may be 100 000 of them."""
+    try:
+        stat = (folder / FILE).stat()
+    except OSError:
+        return []
+    return _calls(folder, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _calls(folder: Path, size: int, mtime_ns: int) -> list[Call]:
+    """As `calls`, of a file of this size and time: one that is read several times in a row is parsed once."""
     found: list[Call] = []
     for line in _text(folder).splitlines():
         head = _HEAD.match(line)
