@@ -51,7 +51,7 @@ def test_sodium_chloride_melts_where_free_energies_say(tmp_path):
 
 
 COLD, MELTING, LATTICE, ACROSS = 0.45, 0.617, 1.59, 8
-RADII = (3.0, 3.4, 3.8, 4.2)
+RADII = (3.2, 3.6, 4.0, 4.4)
 #: Of the flat (100) interface at T* = 0.617, ε/σ²: 0.371(3) of Davidchack & Laird, J. Chem. Phys. 118, 7651 (2003), as
 #: quoted in https://github.com/AndresRTejedor/Mold, docs/source/example_MI_lj.md; (110) and (111) have less.
 FLAT = 0.371
