@@ -59,7 +59,7 @@ def test_a_table_becomes_a_page_and_claims(table):
     for part in (*told, "Illustration, not evidence", "No verdict uses them"):
         assert part in page, part
     figures = {path.stem for path in (table / "out" / "figures").iterdir()}
-    assert figures >= {"parity", "ladder", "importance", "attributions", "trends"}
+    assert figures >= {"parity", "ladder", "importance", "attributions"}
     assert all("nothing is said beyond the range" in " ".join(claim["limits"]) for claim in claims["claims"])
     assert len(YAML(typ="safe").load(table / "out" / "next.yaml")["systems"]) == 2
     # the same study again is no other try; one with other blocks is
