@@ -70,18 +70,21 @@ def is_run(path: Path) -> bool:
 def measured_in(folder: Path) -> list[Measured]:
     """The systems of a run with what was measured on them. Raises InputError for a damaged manifest."""
     roles: dict[str, list[tuple[str, Path]]] = {}
-    for product in _products(folder):
+    for product in products_of(folder):
+        if not isinstance(product, Measurements | Structures):
+            continue
         roles.setdefault(product.scope, []).extend(product.files.items())
     return [Measured.of(f"{folder.name}/{scope}" if scope else folder.name, own) for scope, own in roles.items()]
 
 
-def _products(folder: Path) -> Iterator[Product]:
+def products_of(folder: Path) -> Iterator[Product]:
+    """The products of a run. Raises InputError for a damaged manifest."""
     for path in sorted((folder / "products").rglob(MANIFEST)):
         try:
             product = of_manifest(json.loads(path.read_text(encoding="utf-8")), folder)
         except ValueError as error:
             raise InputError(f"{path}: not a manifest: {error}") from None
-        if isinstance(product, Measurements | Structures):
+        if product is not None:
             yield product
 
 
