@@ -25,9 +25,13 @@ _ALTERNATIVE = 0.3
 
 
 def claimed(study: Study) -> list[Verdict]:
-    """The verdicts in the order of the page, claims first, without sets of blocks of which one is important alone."""
+    """The verdicts in the order of the page, claims first, without sets that hold an important one or part of it."""
     alone = {verdict.blocks[0] for verdict in study.verdicts if len(verdict.blocks) == 1 and verdict.state == IMPORTANT}
-    kept = [v for v in study.verdicts if len(v.blocks) == 1 or not alone & set(v.blocks)]
+    important = [set(verdict.blocks) for verdict in study.verdicts if verdict.state == IMPORTANT]
+    kept = [
+        v for v in study.verdicts
+        if len(v.blocks) == 1 or not (alone & set(v.blocks) or any(each < set(v.blocks) for each in important))
+    ]  # fmt: skip
     return sorted(kept, key=lambda verdict: verdict.state != IMPORTANT)
 
 

@@ -35,10 +35,10 @@ def map_of_ions(given: Map) -> Map:
 def read_ions(folder: Path) -> "pd.DataFrame":
     """One row per mobile ion of every trajectory whose hops were analyzed, as `sources.read_frame` gives files.
 
-    ``ions.mobile`` is 1 for an ion with a hop that it did not undo. In the first frame: ``coordination`` by O and mean
-    ``bond_length`` within the first shell; ``nonbridging``, the share of these O that are bonded to one former or metal;
-    ``linkage.formers`` and ``.metals``, those within 4 Å; ``distance.ion``, that to the next ion. Raises InputError for a
-    run without analyzed hops.
+    ``ions.mobile`` is 1 for an ion with a hop that it did not undo. In the first frame: ``coordination`` by O and
+    mean ``bond_length`` within the first shell; ``nonbridging``, the share of these O that are bonded to one former or
+    metal; ``linkage.formers`` and ``.metals``, those within 4 Å; ``distance.ion``, that to the next ion. Raises
+    InputError for a run without analyzed hops.
     """
     import pandas as pd
 
