@@ -18,7 +18,7 @@ from .shapley import attributions
 from .study import Study
 from .table import counts_text
 from .trend import STEP, slopes
-from .units import capital, with_unit
+from .units import capital, unit_text, with_unit
 from .verdicts import IMPORTANT, NO_CLAIM, NOT_SEPARABLE, Verdict, sentence
 
 _KINDS = {IMPORTANT: "good", NOT_SEPARABLE: "note", NO_CLAIM: "bad"}
@@ -143,7 +143,16 @@ def _trends(study: Study) -> Iterator[Table | Figure]:
         step = f"{STEP:g} mol-% {each.column}" if each.column in study.table.components else each.column
         text = f"change of {study.table.name} for {step}"
         rows.append(
-            [step, Quantity(f"insight.slope.{each.column}", text, each.value, study.unit, interval=each.interval)]
+            [
+                step,
+                Quantity(
+                    f"insight.slope.{each.column}",
+                    text,
+                    each.value,
+                    unit_text(study.unit) or "1",
+                    interval=each.interval,
+                ),
+            ]
         )
     left = [name for name in study.table.components if name not in study.table.columns]
     instead = f" in place of {left[0]}" if len(left) == 1 else ""
