@@ -159,3 +159,18 @@ def test_the_production_of_the_glass_ceramic_costs_what_its_page_says():
     }  # fmt: skip
     # frames of a night have to fit into memory and disk
     assert study.systems[""].md.time_ps * 1000 / study.systems[""].md.sample_every_fs <= 5000
+
+
+def test_the_series_for_insight_is_24_glasses_quenched_twice():
+    """Within the temperatures and ions of the rigid-ion potential; one study of all of them."""
+    folder = EXAMPLES / "insight-series"
+    study = load_study(folder / "input.yaml", checks=[Checks()])
+    expected = forecast(
+        chain(study.by_round, study.systems, study.seed), stages.load, folder, folder / "run", {}, 2, known_times()
+    )
+    assert {stage: row.tasks for stage, row in expected.rows.items()} == {"glass": 48, "analysis": 24, "insight": 1}
+    assert not expected.unforeseen
+    for input in study.systems.values():
+        ions = chemistry.species(input.system.composition, input.system.formula_units)
+        assert {ion.label for ion in ions} == {"Na+", "Ti4+", "P5+", "O2-"}
+        assert 120 <= sum(ion.count for ion in ions) <= 160

@@ -55,9 +55,12 @@ def test_a_table_becomes_a_page_and_claims(table):
     assert claims["unit"] == "cm^2/s" and claims["learned_as"] == "log10" and claims["compositions"] == 20
     assert set(claims["splits"]) == {"replica", "composition", "family"} and not claims["splits"]["replica"]["evidence"]
     page = (table / "out" / "report.html").read_text()
-    for part in ("Claims", "Referee&#x27;s questions", "R² lost by a refit", "It would be refuted by", "✓ yes"):
+    told = ("Claims", "Referee&#x27;s questions", "R² lost by a refit", "It would be refuted by", "✓ yes")
+    for part in (*told, "Illustration, not evidence", "No verdict uses them"):
         assert part in page, part
-    assert {path.stem for path in (table / "out" / "figures").iterdir()} >= {"parity", "ladder", "importance"}
+    figures = {path.stem for path in (table / "out" / "figures").iterdir()}
+    assert figures >= {"parity", "ladder", "importance", "attributions"}
+    assert all("nothing is said beyond the range" in " ".join(claim["limits"]) for claim in claims["claims"])
     assert len(YAML(typ="safe").load(table / "out" / "next.yaml")["systems"]) == 2
     # the same study again is no other try; one with other blocks is
     again = called(*words, "--permutations", "199", "-o", "out", cwd=table)

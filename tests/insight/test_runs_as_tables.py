@@ -88,6 +88,14 @@ def test_glasses_of_the_same_oxides_are_told_apart_by_their_electrons(run):
     assert oxide_shares(np.array([[40.0, 20.0, 20.0]]), ["Na", "F", "O"]) is None, "a fluoride has other compounds"
 
 
+def test_other_forms_of_the_target_are_no_features(run):
+    """The mean n follows from the shares of Q^n, and tells nothing of what they depend on."""
+    table, _ = table_of_runs(Map(target="network.Q2"), [read_run(run)])
+    assert not [name for name in table.columns if name.startswith("network.")]
+    table, _ = table_of_runs(Map(target="structure.P-O.coordination"), [read_run(run)])
+    assert "network.Q2" in table.columns and not [c for c in table.columns if c.startswith("structure.P-O")]
+
+
 def test_what_was_measured_while_a_glass_was_made_is_its_own(tmp_path):
     """Replicas have a D each, features in common, and no state that an analysis reads into rigid ions."""
     place = tmp_path / "run" / "products" / "s" / "analysis"

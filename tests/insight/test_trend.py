@@ -1,9 +1,18 @@
 """Slopes in composition: exact for a linear target, and intervals that cover."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from naglass_drv.insight.build import build_table
+from naglass_drv.insight.claims import as_claims, sentences
 from naglass_drv.insight.glasses import Glasses
+from naglass_drv.insight.mapping import Map
+from naglass_drv.insight.page import insight_page
+from naglass_drv.insight.sources import read_frame
+from naglass_drv.insight.study import Settings, study
 from naglass_drv.insight.trend import slopes
 
 UNITS = ("mol%", "mol%", "1")
@@ -40,3 +49,23 @@ def test_intervals_of_slopes_cover_them():
 def test_no_slopes_without_compositions_enough():
     few = glasses(np.random.default_rng(0), 0.1, size=5)
     assert slopes(few, UNITS) == [] and slopes(few.without(["composition"]), UNITS[2:]) == []
+
+
+@pytest.mark.slow
+def test_a_trend_is_a_claim_with_its_figure():
+    """The made-up table of the examples: D falls with the modifier replaced, and the page shows the points."""
+    frame = read_frame(Path(__file__).parents[2] / "examples" / "insight" / "glasses.csv")
+    given = Map(target="D", group="glass", replica="replica", ignore=["series"])
+    found = study(build_table([frame], given), Settings(("ridge",), permutations=99))
+    first, second = (claim for claim in as_claims(found, {})["claims"] if claim["verdict"] == "trend")
+    assert (first["share"], second["share"]) == ("V2O5", "P2O5")
+    # rounded to three digits each
+    assert first["p"]["corrected"] == pytest.approx(2 * first["p"]["slope"], rel=0.01)
+    for claim in (first, second):
+        low, high = claim["effect"]["interval_95"]
+        assert low < claim["effect"]["change_for_10_mol_percent"] < high < 0
+    assert sentences(found)[0].startswith("D falls with V2O5 in place of Na2O: −0.4")
+    page, figures = insight_page(found)
+    assert "trends" in figures and "more in place of Na2O" in page and "^2" not in page
+    few = replace(found, settings=replace(found.settings, tries=10_000))
+    assert not [claim for claim in as_claims(few, {})["claims"] if claim["verdict"] == "trend"], "too many tries"

@@ -144,6 +144,7 @@ def _table(options: argparse.Namespace) -> tuple["Table", "Map"]:
     """The table of the sources, all of one kind, and the map that it was read by."""
     from ..insight.build import build_table
     from ..insight.databases import of_database
+    from ..insight.ions import TARGET, map_of_ions, read_ions
     from ..insight.runs import is_run, read_run, table_of_runs
     from ..insight.sources import read_frame
 
@@ -158,6 +159,9 @@ def _table(options: argparse.Namespace) -> tuple["Table", "Map"]:
         raise InputError(f"{others[0]}: not the folder of a run, as {runs[0]} is; tables and runs are studied apart")
     if options.format:
         raise InputError(f"--format {options.format}: {runs[0]} is the folder of a run")
+    if given.target == TARGET:
+        given = map_of_ions(given)
+        return build_table([read_ions(path) for path in runs], given, carrier), given
     return table_of_runs(given, [read_run(path) for path in runs], carrier)
 
 

@@ -64,7 +64,8 @@ def _items(study: Study) -> Iterator[Item]:
     censored = int((table.censored != 0).sum())
     if censored:
         answer = {None: OPEN, True: PASSED, False: FAILED}[study.robust]
-        yield Item("Do bounds decide the result?", answer, f"{censored} of {len(table)} values are bounds")
+        bounds = f"{censored} of {counted(len(table), 'value')} {'is a bound' if censored == 1 else 'are bounds'}"
+        yield Item("Would it hold if the bounds lay further out?", answer, bounds)
     yield Item(
         "Was a cause shown?", FAILED,
         "no study of existing glasses shows one; claims name what is not excluded, and what would refute them",

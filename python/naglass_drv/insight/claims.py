@@ -12,6 +12,7 @@ from ..files import file_hash, write_bytes
 from ..report.numbers import quantity
 from ..wording import counted
 from .blocks import COMPOSITION, label
+from .composition import atoms_of
 from .runs import hash_of_run, is_run
 from .study import Study
 from .table import Table
@@ -24,9 +25,13 @@ _ALTERNATIVE = 0.3
 
 
 def claimed(study: Study) -> list[Verdict]:
-    """The verdicts in the order of the page, claims first, without sets of blocks of which one is important alone."""
+    """The verdicts in the order of the page, claims first, without sets that hold an important one or part of it."""
     alone = {verdict.blocks[0] for verdict in study.verdicts if len(verdict.blocks) == 1 and verdict.state == IMPORTANT}
-    kept = [v for v in study.verdicts if len(v.blocks) == 1 or not alone & set(v.blocks)]
+    important = [set(verdict.blocks) for verdict in study.verdicts if verdict.state == IMPORTANT]
+    kept = [
+        v for v in study.verdicts
+        if len(v.blocks) == 1 or not (alone & set(v.blocks) or any(each < set(v.blocks) for each in important))
+    ]  # fmt: skip
     return sorted(kept, key=lambda verdict: verdict.state != IMPORTANT)
 
 
@@ -203,7 +208,7 @@ def limits(study: Study) -> Iterator[str]:
         rate = table.quench_rate_K_per_ps
         fast = f"at {rate:g} K/ps" if rate else "within picoseconds to nanoseconds"
         yield f"simulated glasses were quenched {fast}, many orders of magnitude faster than laboratory glasses"
-    if table.potential == "rigid-ion":
+    if table.potential == "rigid-ion" and (not table.components or any("V" in atoms_of(c) for c in table.components)):
         yield "rigid-ion potentials order V–O lengths wrongly; nothing is said about V–O bonds"
     if (table.censored != 0).any():
         held = {None: "no claim rests on them", True: "the claims hold if they lie a standard deviation further out"}

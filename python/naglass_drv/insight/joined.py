@@ -72,7 +72,7 @@ def _glasses(runs: Sequence["pd.DataFrame"]) -> "pd.DataFrame":
     import pandas as pd
 
     whole = pd.concat(runs, ignore_index=True, sort=False).fillna("")
-    whole = whole[(whole["subject"] == GLASS) | (whole["potential"] != "")].drop_duplicates("system")
+    whole = whole[(whole["subject"] == GLASS) | (whole["potential"] != "")].drop_duplicates(["file", "system"])
     if whole.empty:
         raise InputError("tables: the runs have no analysis of a glass that measured values could be joined to")
     own = [c for c in whole.columns if c.startswith((f"{GLASS}.", "temperature ("))]

@@ -18,7 +18,7 @@ from .shapley import attributions
 from .study import Study
 from .table import counts_text
 from .trend import STEP, slopes
-from .units import capital, with_unit
+from .units import capital, unit_text, with_unit
 from .verdicts import IMPORTANT, NO_CLAIM, NOT_SEPARABLE, Verdict, sentence
 
 _KINDS = {IMPORTANT: "good", NOT_SEPARABLE: "note", NO_CLAIM: "bad"}
@@ -40,8 +40,8 @@ def _claims(study: Study) -> Section:
     for slope, p in trends(study):
         bar = study.composition.score("linear").r2
         told = (
-            f"By a model linear in composition, R² = {bar:.2f} for compositions left out; p = {p:.2g} after "
-            f"correction, {len(study.glasses)} compositions. Not excluded: everything that changes with the composition."
+            f"By a model linear in composition, R² = {bar:.2f} for compositions left out; p = {p:.2g} corrected, "
+            f"{len(study.glasses)} compositions. Not excluded: everything that changes with the composition."
         )
         section.add(Notice("good", told, trend_sentence(study, slope)))
     for verdict in claimed(study):
@@ -59,7 +59,7 @@ def _claims(study: Study) -> Section:
 def _evidence(study: Study, verdict: Verdict) -> str:
     low, high = verdict.interval
     parts = [
-        f"A refit without it loses {verdict.gain:.2f} of R² (95 %: {low:.2f} to {high:.2f}); p = "
+        f"A refit without it loses {_two(verdict.gain)} of R² (95 %: {_two(low)} to {_two(high)}); p = "
         f"{verdict.corrected:.2g} after correction for {study.tests} tests, {len(study.glasses)} compositions."
     ]
     if verdict.name in study.family_gains:
@@ -114,8 +114,8 @@ def _prediction(study: Study) -> Section:
     section, best = Section("Prediction", "prediction"), study.composition.score(study.best)
     low, high = best.r2_interval
     section.add(
-        f"The {LABELS[study.best]} predicts compositions left out with R² = {best.r2:.2f} (95 %: {low:.2f} to "
-        f"{high:.2f}) and a mean absolute error of {with_unit(best.mae, study.unit)}."
+        f"The {LABELS[study.best]} predicts compositions left out with R² = {_two(best.r2)} (95 %: {_two(low)} to "
+        f"{_two(high)}) and a mean absolute error of {with_unit(best.mae, study.unit)}."
     )
     section.add(*_trends(study))
     svg = figures.ladder_figure(study)
@@ -135,7 +135,7 @@ def _prediction(study: Study) -> Section:
     return section
 
 
-def _trends(study: Study) -> Iterator[Table]:
+def _trends(study: Study) -> Iterator[Table | Figure]:
     """How the target changes with the composition, if a linear model predicts anything."""
     found, rows = slopes(study.glasses, study.table.units), []
     bar = study.composition.score("linear").r2 if found else 0.0
@@ -143,13 +143,27 @@ def _trends(study: Study) -> Iterator[Table]:
         step = f"{STEP:g} mol-% {each.column}" if each.column in study.table.components else each.column
         text = f"change of {study.table.name} for {step}"
         rows.append(
-            [step, Quantity(f"insight.slope.{each.column}", text, each.value, study.unit, interval=each.interval)]
+            [
+                step,
+                Quantity(
+                    f"insight.slope.{each.column}",
+                    text,
+                    each.value,
+                    unit_text(study.unit) or "1",
+                    interval=each.interval,
+                ),
+            ]
         )
     left = [name for name in study.table.components if name not in study.table.columns]
     instead = f" in place of {left[0]}" if len(left) == 1 else ""
     if rows:
         caption = f"By the model linear in composition, whose R² for compositions left out is {bar:.2f}."
         yield Table([f"more{instead}", f"change of {study.table.name}"], rows, caption)
+        caption = (
+            f"{study.table.name} against each share, without the effect of the others by the linear model (partial "
+            "residuals). Band: 95 % interval of the slope, about the mean composition."
+        )
+        yield Figure("trends", figures.trend_figure(study, found), caption)
 
 
 def _ladder(study: Study) -> Table:
@@ -244,7 +258,13 @@ def _row(verdict: Verdict) -> Iterator:
 
 def _short(interval: tuple[float, float]) -> tuple[float, float]:
     """An interval of R² to two decimals, as its value."""
-    return round(interval[0], 2), round(interval[1], 2)
+    # zero has no sign
+    return round(interval[0], 2) + 0.0, round(interval[1], 2) + 0.0
+
+
+def _two(value: float) -> str:
+    """With two decimals and a proper minus."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _word(name: str) -> str:

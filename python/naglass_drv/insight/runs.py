@@ -70,18 +70,21 @@ def is_run(path: Path) -> bool:
 def measured_in(folder: Path) -> list[Measured]:
     """The systems of a run with what was measured on them. Raises InputError for a damaged manifest."""
     roles: dict[str, list[tuple[str, Path]]] = {}
-    for product in _products(folder):
+    for product in products_of(folder):
+        if not isinstance(product, Measurements | Structures):
+            continue
         roles.setdefault(product.scope, []).extend(product.files.items())
     return [Measured.of(f"{folder.name}/{scope}" if scope else folder.name, own) for scope, own in roles.items()]
 
 
-def _products(folder: Path) -> Iterator[Product]:
+def products_of(folder: Path) -> Iterator[Product]:
+    """The products of a run. Raises InputError for a damaged manifest."""
     for path in sorted((folder / "products").rglob(MANIFEST)):
         try:
             product = of_manifest(json.loads(path.read_text(encoding="utf-8")), folder)
         except ValueError as error:
             raise InputError(f"{path}: not a manifest: {error}") from None
-        if isinstance(product, Measurements | Structures):
+        if product is not None:
             yield product
 
 
@@ -249,6 +252,10 @@ def _map_of_runs(given: Map, frames: Sequence["pd.DataFrame"]) -> tuple[Map, lis
         ignored |= assigned | wrong
     if is_of_the_motion(given.target):
         ignored |= {name for name in names if name.startswith(OF_THE_MOTION)}
+    kin = {name for name in names - ignored - {given.target} if name.startswith(_family_of(given.target))}
+    if kin:
+        notes.append(f"measured by the same analysis as the target, no features: {', '.join(sorted(kin))}")
+    ignored |= kin
     lacking = _not_in_all(kept, names - ignored - {given.target, _TEMPERATURE, *elements, *given.features})
     updates["ignore"] = sorted((ignored | set(lacking)) - {given.target, *given.features})
     if _TEMPERATURE in names and given.temperature is None:
@@ -260,6 +267,13 @@ def _map_of_runs(given: Map, frames: Sequence["pd.DataFrame"]) -> tuple[Map, lis
     if any(set(frame["potential"]) - {""} for frame in kept):
         notes.append("features of a glass are means over the replicas of its system")
     return given.model_copy(update=updates), kept, notes
+
+
+def _family_of(target: str) -> str:
+    """The beginning of the keys that hold the same thing in another form, such as Q^n of their mean n."""
+    first, dot, _ = target.partition(".")
+    whole = first in ("diffraction", "network", "topology", "channels")
+    return f"{first}{dot}" if whole else f"{target.rpartition('.')[0]}."
 
 
 def target_head(target: str, frames: Sequence["pd.DataFrame"]) -> str:

@@ -194,8 +194,8 @@ def _medium_range(measured: Measured, rows: Mapping[str, Rows]) -> list[Fold]:
     if not cells:
         return []
     caption = (
-        "The first peak of S(Q) by a Lorentzian; its width only where it is known to half of itself. Spheres have ionic "
-        "radii, and mobile ions are not in the way. Shares of ions are those that the glass was made of."
+        "The first peak of S(Q) by a Lorentzian; its width only where it is known to half of itself. Spheres have "
+        "ionic radii, and mobile ions are not in the way. Shares of ions are those that the glass was made of."
     )
     title = "First sharp diffraction peak, free volume, ions"
     return [Fold(title, [side_by_side(list(measured), cells, caption)])]
