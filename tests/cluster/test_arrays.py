@@ -15,6 +15,7 @@ import pytest
 
 from support.job_runs import JobRun
 from support.jobs import naglass
+from support.short_chain import shortened, write
 from support.slurm import Cluster, lacking
 from support.toy import note
 
@@ -60,6 +61,21 @@ def running(cluster: Cluster) -> list[str]:
     return cluster.command("squeue", "--noheader", "--array", "--states=RUNNING", "--format=%F_%K").split()
 
 
+def numbers(run: Path) -> list[dict]:
+    """The numbers of a report, without times that steps have taken."""
+    found = json.loads((run / "report.json").read_text())["numbers"]
+    assert len(found) > 100
+    return [row for row in found if row["unit"] not in ("s", "ns/day")]
+
+
+def emptied(cluster: Cluster, patience_s: float) -> None:
+    """Wait until the queue is empty."""
+    end = time.monotonic() + patience_s
+    while cluster.command("squeue", "--noheader").strip():
+        assert time.monotonic() < end, cluster.command("squeue", "--array")
+        time.sleep(0.3)
+
+
 def quick(*names):
     return {name: {"do": "write", "settings": {"text": f"text of {name}"}} for name in names}
 
@@ -70,10 +86,7 @@ def test_a_chain_of_jobs_ends_with_the_numbers_of_mpirun(cluster, tmp_path):
     known = {"NAGLASS_SITE": str(tmp_path / "site.yaml"), **cluster.environment}
     made = naglass("submit", "input.yaml", cwd=tmp_path, **known)
     assert made.returncode == 0 and "which plans the run and submits jobs for its tasks" in made.stdout, made.stderr
-    end = time.monotonic() + 90
-    while cluster.command("squeue", "--noheader").strip():
-        assert time.monotonic() < end, cluster.command("squeue")
-        time.sleep(0.3)
+    emptied(cluster, 90)
     plain = naglass("run", "input.yaml", "--folder", "plain", "--executor", "mpi", cwd=tmp_path, ranks=2, **known)
     assert plain.returncode == 0, plain.stderr
     glasses = {path.name: path.read_bytes() for path in (tmp_path / "run" / "products" / "glass").glob("g?.extxyz")}
@@ -178,7 +191,35 @@ def test_a_task_that_kills_its_jobs_is_set_aside_and_the_others_are_done(toy, cl
     assert "s0/poison: failed; SET_ASIDE: 3 attempts" in shown
     assert len(run.lines("start")) == 6
     log = naglass("logs", "poison", cwd=run.folder, **cluster.environment)
-    assert re.match(r"run/jobs/\d+_\d+\.log:\n", log.stdout)
+    assert re.search(r"its job has written run/jobs/\d+_\d+\.log\n", log.stdout)
+    # a person asks for it once more
+    assert naglass("retry", "poison", cwd=run.folder, **cluster.environment).returncode == 0
+    run.start()
+    assert run.ends() == 4 and len(run.lines("start")) == 9
+
+
+@pytest.mark.long
+@pytest.mark.cp2k
+def test_a_chain_from_glass_to_report_over_two_nodes_ends_with_the_numbers_of_mpirun(cluster, tmp_path):
+    """Each task has a node for itself, CP2K and the fit among them."""
+    write(tmp_path, shortened())
+    (tmp_path / "site.yaml").write_text(PROFILE.replace("_node: 4", "_node: 1, options: [--exclusive], aim_h: 0.001"))
+    known = {"NAGLASS_SITE": str(tmp_path / "site.yaml"), **cluster.environment}
+    made = naglass("submit", "input.yaml", cwd=tmp_path, **known)
+    assert made.returncode == 0, made.stderr
+    emptied(cluster, 600)
+    plain = naglass(
+        *("run", "input.yaml", "--folder", "plain", "--executor", "mpi"), cwd=tmp_path, ranks=2, patience_s=600, **known
+    )
+    assert plain.returncode == 0, plain.stderr
+    run = tmp_path / "run"
+    logs = "\n".join(path.read_text() for path in (run / "jobs").glob("*.log"))
+    assert (run / "report.html").is_file(), logs
+    assert numbers(run) == numbers(tmp_path / "plain")
+    for name in ("glass/g0.extxyz", "dataset/train.extxyz"):
+        assert (run / "products" / name).read_bytes() == (tmp_path / "plain" / "products" / name).read_bytes()
+    hosts = {json.loads(path.read_text())["host"] for path in run.glob("tasks/*/*/attempt-*/attempt.json")}
+    assert hosts == {"n1", "n2"}
 
 
 @pytest.mark.long

@@ -128,6 +128,10 @@ def _follows(folder: Path, executor: str) -> tuple[list[str], list[str]]:
     if running:
         return running, []
     _check_progress(folder, [row["submitted"] for row in arrays], begun=True)
+    mine = max((row["submitted"] for row in rows if row["job"] == os.environ.get("SLURM_JOB_ID")), default=math.inf)
+    if any(row["submitted"] > mine for row in arrays):
+        # what this job has submitted has ended already
+        return [], []
     return [], [f"--begin=now+{_AGAIN_S}"]
 
 
