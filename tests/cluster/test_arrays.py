@@ -223,6 +223,19 @@ def test_a_chain_from_glass_to_report_over_two_nodes_ends_with_the_numbers_of_mp
 
 
 @pytest.mark.long
+def test_a_host_on_which_all_tasks_die_is_left_out_and_named(toy, cluster):
+    run = toy()
+    kill = "import os, signal; os.environ['SLURMD_NODENAME'] == 'n1' and os.kill(os.getppid(), signal.SIGKILL)"
+    run.plan({name: {"do": "child", "settings": {"code": kill}} for name in "abcd"})
+    run.start()
+    assert run.ends() == 0, run.out
+    assert re.search(r"n1 is left out: s0/\w, s0/\w, s0/\w(, s0/\w)? ended there in vain", run.out)
+    assert run.done() == ["s0/a", "s0/b", "s0/c", "s0/d"]
+    shown = naglass("status", "run", cwd=run.folder, **cluster.environment).stdout
+    assert "host n1 is left out: s0/" in shown
+
+
+@pytest.mark.long
 def test_a_drained_node_is_avoided(toy, cluster):
     run = toy()
     run.plan({"a": COUNT, "b": COUNT})

@@ -137,7 +137,8 @@ class Jobs:
             else:
                 needed.append(store.renewed(ticket) or ticket)
                 tries[ticket.label] = vain
-        return ended, needed, tries
+        # those that have failed least go first: what is wrong with a host then shows in several tasks
+        return ended, sorted(needed, key=lambda ticket: len(tries[ticket.label])), tries
 
     def _bad_hosts(self, tries: dict[str, list[Try]]) -> list[str]:
         found = bad_hosts(self.folder, tries)
