@@ -285,7 +285,7 @@ def test_the_orphan_of_a_lost_node_is_waited_for(toy, cluster):
 @pytest.mark.parametrize("seed", [1])
 def test_thirty_kills_at_random_moments_lose_nothing_and_do_nothing_twice(toy, cluster, seed):
     run, chance = toy(), random.Random(seed)
-    tasks = {f"t{number:02d}": {"do": "count", "settings": {"steps": 60, "step_s": 0.1}} for number in range(12)}
+    tasks = {f"t{number:02d}": {"do": "count", "settings": {"steps": 80, "step_s": 0.1}} for number in range(24)}
     last = {"last": {"do": "write", "settings": {"text": "z"}, "reads": ["t00.txt"]}}
     run.plan(tasks, last)
     run.start()
@@ -297,9 +297,9 @@ def test_thirty_kills_at_random_moments_lose_nothing_and_do_nothing_twice(toy, c
         raise AssertionError(f"only {kills} kills before the end: {run.out}")
     assert run.ends(300) == 0, run.out
     assert run.done() == sorted([*(f"s0/{name}" for name in tasks), "s1/last"])
-    assert run.numbers() == {f"{name}.txt": "60" for name in tasks} | {"last.txt": "z"}
+    assert run.numbers() == {f"{name}.txt": "80" for name in tasks} | {"last.txt": "z"}
     # a step is done again only if a kill came between it and its note
-    assert len(run.lines("step")) <= 12 * 60 + 30
+    assert len(run.lines("step")) <= 24 * 80 + 30
 
 
 def strike(run: JobRun, cluster: Cluster, chance: random.Random) -> int:

@@ -4,6 +4,7 @@ import math
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,8 +116,10 @@ class Slurm:
         self, words: Mapping[str, Any], ranks: int, tickets: Sequence[Ticket], side: int, room: int
     ) -> tuple[int, float]:
         """How many tasks a job gets, of which it carries out `side` at once, and its hours."""
-        seconds = [known[0] for t in tickets if t.task.effort and (known := self.times.seconds(t.task.effort, ranks))]
-        mean_s = sum(seconds) / len(seconds) if len(seconds) == len(tickets) else None
+        alike = Counter(ticket.task.effort for ticket in tickets)
+        known = {effort: self.times.seconds(effort, ranks) if effort is not None else None for effort in alike}
+        total_s = [each[0] * alike[effort] for effort, each in known.items() if each is not None]
+        mean_s = sum(total_s) / len(tickets) if len(total_s) == len(alike) else None
         aimed = round(3600.0 * self.words.get("aim_h", 1.0) * side / mean_s) if mean_s else 1
         size = min(max(1, side, aimed, math.ceil(len(tickets) / room)), len(tickets))
         longest_h = words.get("longest_h")
