@@ -31,7 +31,8 @@ test-quick: build
 test-long: build cp2k environments
 	$(PYTEST) -m long -o norecursedirs=".* build" tests
 
-# Chains of jobs on a Slurm that the tests start themselves, as root; needs slurmctld, slurmd, slurm-client, munge.
+# Chains and arrays of jobs on a Slurm that the tests start themselves, as root, and tasks in HyperQueue; needs
+# slurmctld, slurmd, slurm-client, munge. About a quarter of an hour.
 test-cluster: build
 	$(BIN)/python -m pytest -q -m "" tests/cluster
 

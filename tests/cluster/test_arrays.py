@@ -15,6 +15,7 @@ import pytest
 
 from support.job_runs import JobRun
 from support.jobs import naglass
+from support.short_chain import shortened, write
 from support.slurm import Cluster, lacking
 from support.toy import note
 
@@ -60,6 +61,21 @@ def running(cluster: Cluster) -> list[str]:
     return cluster.command("squeue", "--noheader", "--array", "--states=RUNNING", "--format=%F_%K").split()
 
 
+def numbers(run: Path) -> list[dict]:
+    """The numbers of a report, without times that steps have taken."""
+    found = json.loads((run / "report.json").read_text())["numbers"]
+    assert len(found) > 100
+    return [row for row in found if row["unit"] not in ("s", "ns/day")]
+
+
+def emptied(cluster: Cluster, patience_s: float) -> None:
+    """Wait until the queue is empty."""
+    end = time.monotonic() + patience_s
+    while cluster.command("squeue", "--noheader").strip():
+        assert time.monotonic() < end, cluster.command("squeue", "--array")
+        time.sleep(0.3)
+
+
 def quick(*names):
     return {name: {"do": "write", "settings": {"text": f"text of {name}"}} for name in names}
 
@@ -70,10 +86,7 @@ def test_a_chain_of_jobs_ends_with_the_numbers_of_mpirun(cluster, tmp_path):
     known = {"NAGLASS_SITE": str(tmp_path / "site.yaml"), **cluster.environment}
     made = naglass("submit", "input.yaml", cwd=tmp_path, **known)
     assert made.returncode == 0 and "which plans the run and submits jobs for its tasks" in made.stdout, made.stderr
-    end = time.monotonic() + 90
-    while cluster.command("squeue", "--noheader").strip():
-        assert time.monotonic() < end, cluster.command("squeue")
-        time.sleep(0.3)
+    emptied(cluster, 90)
     plain = naglass("run", "input.yaml", "--folder", "plain", "--executor", "mpi", cwd=tmp_path, ranks=2, **known)
     assert plain.returncode == 0, plain.stderr
     glasses = {path.name: path.read_bytes() for path in (tmp_path / "run" / "products" / "glass").glob("g?.extxyz")}
@@ -178,7 +191,48 @@ def test_a_task_that_kills_its_jobs_is_set_aside_and_the_others_are_done(toy, cl
     assert "s0/poison: failed; SET_ASIDE: 3 attempts" in shown
     assert len(run.lines("start")) == 6
     log = naglass("logs", "poison", cwd=run.folder, **cluster.environment)
-    assert re.match(r"run/jobs/\d+_\d+\.log:\n", log.stdout)
+    assert re.search(r"its job has written run/jobs/\d+_\d+\.log\n", log.stdout)
+    # a person asks for it once more
+    assert naglass("retry", "poison", cwd=run.folder, **cluster.environment).returncode == 0
+    run.start()
+    assert run.ends() == 4 and len(run.lines("start")) == 9
+
+
+@pytest.mark.long
+@pytest.mark.cp2k
+def test_a_chain_from_glass_to_report_over_two_nodes_ends_with_the_numbers_of_mpirun(cluster, tmp_path):
+    """Each task has a node for itself, CP2K and the fit among them."""
+    write(tmp_path, shortened())
+    (tmp_path / "site.yaml").write_text(PROFILE.replace("_node: 4", "_node: 1, options: [--exclusive], aim_h: 0.001"))
+    known = {"NAGLASS_SITE": str(tmp_path / "site.yaml"), **cluster.environment}
+    made = naglass("submit", "input.yaml", cwd=tmp_path, **known)
+    assert made.returncode == 0, made.stderr
+    emptied(cluster, 600)
+    plain = naglass(
+        *("run", "input.yaml", "--folder", "plain", "--executor", "mpi"), cwd=tmp_path, ranks=2, patience_s=600, **known
+    )
+    assert plain.returncode == 0, plain.stderr
+    run = tmp_path / "run"
+    logs = "\n".join(path.read_text() for path in (run / "jobs").glob("*.log"))
+    assert (run / "report.html").is_file(), logs
+    assert numbers(run) == numbers(tmp_path / "plain")
+    for name in ("glass/g0.extxyz", "dataset/train.extxyz"):
+        assert (run / "products" / name).read_bytes() == (tmp_path / "plain" / "products" / name).read_bytes()
+    hosts = {json.loads(path.read_text())["host"] for path in run.glob("tasks/*/*/attempt-*/attempt.json")}
+    assert hosts == {"n1", "n2"}
+
+
+@pytest.mark.long
+def test_a_host_on_which_all_tasks_die_is_left_out_and_named(toy, cluster):
+    run = toy()
+    kill = "import os, signal; os.environ['SLURMD_NODENAME'] == 'n1' and os.kill(os.getppid(), signal.SIGKILL)"
+    run.plan({name: {"do": "child", "settings": {"code": kill}} for name in "abcd"})
+    run.start()
+    assert run.ends() == 0, run.out
+    assert re.search(r"n1 is left out: s0/\w, s0/\w, s0/\w(, s0/\w)? ended there in vain", run.out)
+    assert run.done() == ["s0/a", "s0/b", "s0/c", "s0/d"]
+    shown = naglass("status", "run", cwd=run.folder, **cluster.environment).stdout
+    assert "host n1 is left out: s0/" in shown
 
 
 @pytest.mark.long
@@ -231,7 +285,7 @@ def test_the_orphan_of_a_lost_node_is_waited_for(toy, cluster):
 @pytest.mark.parametrize("seed", [1])
 def test_thirty_kills_at_random_moments_lose_nothing_and_do_nothing_twice(toy, cluster, seed):
     run, chance = toy(), random.Random(seed)
-    tasks = {f"t{number:02d}": {"do": "count", "settings": {"steps": 60, "step_s": 0.1}} for number in range(12)}
+    tasks = {f"t{number:02d}": {"do": "count", "settings": {"steps": 80, "step_s": 0.1}} for number in range(24)}
     last = {"last": {"do": "write", "settings": {"text": "z"}, "reads": ["t00.txt"]}}
     run.plan(tasks, last)
     run.start()
@@ -243,9 +297,9 @@ def test_thirty_kills_at_random_moments_lose_nothing_and_do_nothing_twice(toy, c
         raise AssertionError(f"only {kills} kills before the end: {run.out}")
     assert run.ends(300) == 0, run.out
     assert run.done() == sorted([*(f"s0/{name}" for name in tasks), "s1/last"])
-    assert run.numbers() == {f"{name}.txt": "60" for name in tasks} | {"last.txt": "z"}
+    assert run.numbers() == {f"{name}.txt": "80" for name in tasks} | {"last.txt": "z"}
     # a step is done again only if a kill came between it and its note
-    assert len(run.lines("step")) <= 12 * 60 + 30
+    assert len(run.lines("step")) <= 24 * 80 + 30
 
 
 def strike(run: JobRun, cluster: Cluster, chance: random.Random) -> int:

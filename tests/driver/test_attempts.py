@@ -108,6 +108,7 @@ def test_lists_of_tasks_return_what_was_planned(store, tmp_path):
         worklist.read(path, 2, store)
     planned(store, "a", "b", "c", changed=1)
     assert worklist.read(path, 0, store) == []
+    assert store.issued("../md", "a", "x") is None and store.issued("md", "../a", "x") is None
 
 
 def test_a_task_planned_with_other_programs_is_refused(store, tmp_path):

@@ -89,6 +89,12 @@ def test_times_are_rounded_up_to_minutes(hours, shown):
         (("--site", "workstation", "--threads", "9"), "", "--threads 9: "),
         (("--site", "workstation", "--executor", "hyperqueue"), "", "use run --executor hyperqueue"),
         ((), "slurm: {cores_per_node: 4, nodes: {gpu: {cores_per_nod: 2}}}\n", "slurm.nodes.gpu.cores_per_nod: "),
+        (
+            (),
+            "slurm: {cores_per_node: 4, nodes: {g: {stages: [trian]}}}\n",
+            "slurm.nodes.g.stages: trian: no such stage",
+        ),
+        ((), "slurm: {cores_per_node: 4, nodes: {g: {stages: [base]}}}\n", "slurm.nodes.g.stages: base: no such stage"),
         ((), "slurm: {cores_per_node: 4, account: 'a; rm -rf /'}\n", "site.yaml:1: slurm.account: "),
         ((), "slurm: {cores_per_node: 4, options: ['--wrap=x y']}\n", "site.yaml:1: slurm.options[0]: "),
     ],

@@ -85,6 +85,8 @@ def test_tasks_of_ten_minutes_are_put_into_jobs_of_an_hour(made):
     assert asked(text, "array") == "0-9" and asked(text, "ntasks") == "1"
     # six of ten minutes, twice, and a quarter of an hour
     assert asked(text, "time") == "02:15:00"
+    (text,) = made(tasks(60), aim_h=3.0)
+    assert asked(text, "array") == "0-3" and asked(text, "time") == "06:15:00"
 
 
 def test_tasks_whose_time_is_not_known_have_a_job_each_of_the_longest_kind(made):

@@ -104,3 +104,18 @@ def _alive(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_an_attempt_that_was_given_up_for_lost_publishes_nothing(toy):
+    toy.plan(first=[counting("a")])
+    job = toy.start(ranks=1)
+    toy.wait_for("step", 3)
+    # as a job does that has not seen this one, on a file system without locks
+    (toy.run / "tasks" / "first" / "a" / "attempt-2").mkdir()
+    ended = toy.wait(job)
+    assert (
+        ended.returncode == 5 and "attempt-1 was given up for lost, and a later one has taken its place" in ended.stderr
+    )
+    assert toy.done() == set() and not (toy.run / "tasks" / "first" / "a" / "attempt-1" / "DONE").exists()
+    assert toy.finish(ranks=1).returncode == 0
+    assert toy.done() == {"a"}

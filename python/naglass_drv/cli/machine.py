@@ -40,6 +40,10 @@ class Machine:
             raise InputError(f"{where}: is needed here; give it with --account, or in your site profile")
         if self.slurm.cores_per_node is None:
             raise InputError(f"{self.where('cores_per_node')}: is not known; fill it in (scontrol show node)")
+        for kind, nodes in self.slurm.nodes.items():
+            for stage in nodes.stages:
+                if stage != _PLAN and not _is_stage(stage):
+                    raise InputError(f"{self.where('nodes', kind, 'stages')}: {stage}: no such stage")
         for section, count in ranks.items():
             stage = section.partition("[")[0]
             kind = self._kind(stage, gpus if stage == "md" else 0)
@@ -117,3 +121,12 @@ class Machine:
         from ..runtime.executors.slurm import kind_of
 
         return kind_of(self.slurm.model_dump(), stage, gpus)
+
+
+def _is_stage(name: str) -> bool:
+    from ..stages import load
+
+    try:
+        return name.isidentifier() and hasattr(load(name), "revision")
+    except ImportError:
+        return False

@@ -206,6 +206,8 @@ def site_settings() -> dict[str, Any]:
 
 
 def _last_line(stop: Stopped) -> str:
+    if "--chained" in sys.argv:
+        return f"stopped by {stop}; the next job goes on"
     return f"stopped by {stop}; can be restarted as is; resume with: {_resume_command()}"
 
 

@@ -85,7 +85,8 @@ def _logs(options: argparse.Namespace) -> int:
     from ..runtime.failure import shown, tail
 
     folder = status.find(options.folder, options.task)
-    log = log_of(folder) or batch.log_of_job(options.folder, folder)
+    of_job = batch.log_of_job(options.folder, folder)
+    log = log_of(folder) or of_job
     if log is None:
         made = attempts(folder)
         state = f"has no log file; what it wrote is in {shown(made[-1])}" if made else "has not been started yet"
@@ -93,6 +94,8 @@ def _logs(options: argparse.Namespace) -> int:
     print(f"{shown(log)}:")
     for line in tail(log, options.lines):
         print(line)
+    if of_job not in (None, log):
+        print(f"its job has written {shown(of_job)}")
     return 0
 
 

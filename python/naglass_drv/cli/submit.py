@@ -66,14 +66,13 @@ def _submit(options: argparse.Namespace) -> int:
     expected = _expected(work, path, options.ranks or max(work["ranks"].values(), default=1))
     site.check_length(expected.rows, _at_once(study), options.walltime, hours)
     command = [sys.executable, "-m", "naglass_drv", "run", str(path.resolve()), "--folder", str(folder)]
+    command += ["--executor", executor]
     if executor == "slurm":
         shape, words = site.planner()
-        command += ["--executor", executor, "--chained"]
+        command += ["--chained"]
     else:
-        shape, words = (
-            _shape(options, study, site, work, hours or _hours(expected, slurm.longest_h)),
-            slurm.model_dump(),
-        )
+        length = hours or _hours(expected, slurm.longest_h)
+        shape, words = _shape(options, study, site, work, length), slurm.model_dump()
     text = batch.script(shape, words, name=name, folder=folder, command=command, again=_again(options, path, folder))
     if options.dry_run:
         print(text, end="")
@@ -126,6 +125,10 @@ def _follows(folder: Path, executor: str) -> tuple[list[str], list[str]]:
     if running:
         return running, []
     _check_progress(folder, [row["submitted"] for row in arrays], begun=True)
+    mine = max((row["submitted"] for row in rows if row["job"] == os.environ.get("SLURM_JOB_ID")), default=math.inf)
+    if any(row["submitted"] > mine for row in arrays):
+        # what this job has submitted has ended already
+        return [], []
     return [], [f"--begin=now+{_AGAIN_S}"]
 
 
@@ -143,9 +146,7 @@ def _gpus(study: Any) -> int:
     return max((each.md.gpus for inputs in study.rounds.values() for each in inputs if each.md), default=0)
 
 
-def _shape(
-    options: argparse.Namespace, study: Any, site: Machine, work: dict[str, Any], hours: float | None
-) -> "Shape":
+def _shape(options: argparse.Namespace, study: Any, site: Machine, work: dict[str, Any], hours: float) -> "Shape":
     """What the one job asks for that carries out all tasks."""
     from ..runtime.batch import Shape
 

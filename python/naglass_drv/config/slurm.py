@@ -47,8 +47,8 @@ class Slurm(Section):
     sbatch. A node has `cores_per_node` and `gpus_per_node`; no job may be longer than `longest_h`. The `launcher`
     starts the ranks: ``srun --mpi=pmi2`` for the MPICH that comes with mpi4py. `scratch` is the fast folder; `torch`
     the build for the GPUs here, such as ``cu126``, and `compute_capability` that of the GPUs, such as ``8.0``.
-    A user may have `max_jobs` jobs in the queue, an array `max_array`; tasks expected to take less than `least_s` (s)
-    get no job of their own. `nodes` are further kinds of nodes.
+    A user may have `max_jobs` jobs in the queue, an array `max_array`; a job of an array gets tasks for about `aim_h`,
+    and tasks expected to take less than `least_s` (s) get no job of their own. `nodes` are further kinds of nodes.
     """
 
     account: Word | None = None
@@ -66,6 +66,7 @@ class Slurm(Section):
     options: list[Option] = Field(default_factory=list)
     setup: list[Line] = Field(default_factory=list)
     max_array: Annotated[Count, within(1, 1_000_000)] = 1000
+    aim_h: Annotated[Positive, within(1e-3, 1000)] = 1.0
     max_jobs: Annotated[Count, within(3, 1_000_000)] = 100
     least_s: Annotated[NonNegative, within(0, 100_000)] = 60.0
     nodes: dict[Word, Nodes] = Field(default_factory=dict)

@@ -154,6 +154,9 @@ def rows(folder: Path) -> list[dict[str, Any]]:
         # the last line of a full disk may be cut
         with suppress(ValueError, KeyError, TypeError):
             row = json.loads(line)
+            if "tasks" in row:
+                # the name of a file, and no path
+                row["tasks"] = Path(row["tasks"]).name
             found.append({**row, "job": str(int(row["job"])), "submitted": float(row["submitted"])})
     return found
 

@@ -12,15 +12,20 @@ from ..errors import SetupError
 
 # A child that inherits any of these takes itself for a rank of our own MPI job, and hangs or fails.
 _MPI_PREFIXES = ("PMI", "HYD", "MPI_LOCAL", "MPICH_", "MPIR_", "OMPI_", "ORTE_", "PRTE_", "OPAL_", "I_MPI_")
+# one of Open MPI asks Slurm for its ranks, or starts them by srun, if it finds these
+_SLURM = "SLURM_"
 _GRACE_S = 10.0
 #: For a single process of Open MPI: no daemon and no session folder, which two processes would race to create.
 LONE_PROCESS = {"OMPI_MCA_ess_singleton_isolated": "1", "OMPI_MCA_orte_create_session_dirs": "0"}
 
 
-def scrubbed_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """A copy of `base` (the process's environment by default) without the variables of any MPI launcher."""
+def scrubbed_environment(base: Mapping[str, str] | None = None, program: str = "") -> dict[str, str]:
+    """A copy of `base` (the process's environment by default) without the variables of any MPI launcher, and of Slurm
+    unless the `program` is srun, which needs them.
+    """
     base = os.environ if base is None else base
-    return {key: value for key, value in base.items() if not key.startswith(_MPI_PREFIXES)}
+    prefixes = _MPI_PREFIXES if os.path.basename(program) == "srun" else (*_MPI_PREFIXES, _SLURM)
+    return {key: value for key, value in base.items() if not key.startswith(prefixes)}
 
 
 def run_child(
@@ -43,7 +48,7 @@ def run_child(
     """
     if not os.path.isabs(argv[0]):
         raise SetupError(f"child program {argv[0]!r}: must be an absolute path")
-    environment = scrubbed_environment() | dict(env or {})
+    environment = scrubbed_environment(program=argv[0]) | dict(env or {})
     with open(folder / log, "wb") as output:
         try:
             child = subprocess.Popen(

@@ -240,7 +240,9 @@ class Store:
         return any(number_of(path) > ticket.attempt for path in attempts(self.task_folder(ticket))[-1:])
 
     def issued(self, step: str, name: str, key: str) -> Task | None:
-        """The task as last planned; None if that has another key."""
+        """The task as last planned; None if that has another key, or if these are no names of a step and a task."""
+        if not _STEP.fullmatch(step) or not _NAME.fullmatch(name):
+            return None
         planned = read_json(self.step_folder(step) / name / "task.json") or {}
         return self._task(planned) if planned.get("key") == key else None
 

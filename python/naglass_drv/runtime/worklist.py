@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import InputError, SetupError
+from .attempts import attempts
 from .failure import Outcome
 from .files import read_json, write_json
 from .keys import Keys
@@ -54,7 +55,8 @@ def _ticket(item: Mapping[str, Any], store: Store) -> Ticket | None:
     if task is None:
         return None
     folder = store.step_folder(item["step"]) / item["name"]
-    previous = folder / item["previous"] if item["previous"] else None
+    # one of the attempts there are, and no other path
+    previous = next((path for path in attempts(folder) if path.name == item["previous"]), None)
     return Ticket(item["step"], task, item["key"], item["attempt"], previous, tuple(item["why"]))
 
 

@@ -17,6 +17,7 @@ from ..failure import Outcome
 from ..files import write_json
 from ..forecast import Times
 from ..store import Store, Ticket
+from ..task import Effort
 from .history import LIMIT, Try, bad_hosts, outcome_of_jobs, poisoned
 
 EXCLUDED = "excluded.json"
@@ -62,6 +63,7 @@ class Jobs:
     _looked: float = -1e9
     _sent: list[tuple[str, int]] = field(default_factory=list)
     _vain: int = 0
+    _worth: dict[tuple[Effort, int], bool] = field(default_factory=dict)
 
     def takes(self, ticket: Ticket) -> bool:
         """Whether a task gets a job of its own."""
@@ -70,8 +72,12 @@ class Jobs:
             return True
         if task.effort is None:
             return self.least_s == 0.0
-        known = self.times.seconds(task.effort, task.ranks)
-        return known is None or known[0] >= self.least_s
+        # of 100 000 tasks most are alike
+        alike = (task.effort, task.ranks)
+        if alike not in self._worth:
+            known = self.times.seconds(task.effort, task.ranks)
+            self._worth[alike] = known is None or known[0] >= self.least_s
+        return self._worth[alike]
 
     def add(self, tickets: Sequence[Ticket]) -> None:
         """Take tickets."""
@@ -98,7 +104,7 @@ class Jobs:
             self._submit(open_tickets, self._bad_hosts(tries))
         self._looked = time.monotonic()
         if self.leaves and not ended and self._waiting:
-            self.leaving = f"want of other work, since {counted(len(self._waiting), 'task')} are left to other jobs"
+            self.leaving = f"want of other work ({counted(len(self._waiting), 'task')} left to other jobs)"
         return ended
 
     def _submit(self, tickets: list[Ticket], without: list[str]) -> None:
@@ -137,7 +143,8 @@ class Jobs:
             else:
                 needed.append(store.renewed(ticket) or ticket)
                 tries[ticket.label] = vain
-        return ended, needed, tries
+        # those that have failed least go first: what is wrong with a host then shows in several tasks
+        return ended, sorted(needed, key=lambda ticket: len(tries[ticket.label])), tries
 
     def _bad_hosts(self, tries: dict[str, list[Try]]) -> list[str]:
         found = bad_hosts(self.folder, tries)

@@ -1,8 +1,10 @@
 """Tasks as arrays of Slurm jobs: one array for each shape, each of its jobs with a few tasks, one after the other."""
 
 import math
+import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +17,8 @@ from ..forecast import Times
 from ..store import Ticket
 from .outside import Tasks
 
-# a job of an array is to last about so long: short against the limits of sites, long against the time to start it
-_AIM_S = 3600.0
 # an estimate is off by a factor of two easily
 _MARGIN, _LEAST_H = 2.0, 0.25
-# the job that plans, and the one after it
-_PLANNERS = 2
 # as worded by Slurm where a user has as many jobs as allowed, or where its controller is being restarted
 _LATER = (
     "submit limit", "SubmitJobs", "violates accounting/QOS policy", "temporarily unable to accept", "no answer within",
@@ -70,12 +68,14 @@ class Slurm:
             shapes.setdefault(
                 (kind_of(self.words, ticket.task.stage, ticket.task.gpus), ticket.task.ranks, ticket.task.gpus), []
             ).append(ticket)
-        queued = sum(map(len, batch.in_queue().values())) + _PLANNERS
+        queued = sum(map(len, batch.in_queue().values()))
+        # the job that plans, which we may be in, and the next one
+        kept = 1 if "SLURM_JOB_ID" in os.environ else 2
         lines, arrays = list[str](), 0
         for (kind, ranks, gpus), each in shapes.items():
-            room = min(self.words.get("max_array") or 1000, (self.words.get("max_jobs") or 100) - queued)
+            room = min(self.words.get("max_array") or 1000, (self.words.get("max_jobs") or 100) - queued - kept)
             if room < 1:
-                lines.append(f"{counted(len(each), 'task')} wait: {queued - _PLANNERS} jobs are in the queue of Slurm")
+                lines.append(f"{counted(len(each), 'task')} wait: {queued} jobs are in the queue of Slurm")
                 continue
             try:
                 made, line = self._array(kind, ranks, gpus, each, room, without)
@@ -116,9 +116,11 @@ class Slurm:
         self, words: Mapping[str, Any], ranks: int, tickets: Sequence[Ticket], side: int, room: int
     ) -> tuple[int, float]:
         """How many tasks a job gets, of which it carries out `side` at once, and its hours."""
-        seconds = [known[0] for t in tickets if t.task.effort and (known := self.times.seconds(t.task.effort, ranks))]
-        mean_s = sum(seconds) / len(seconds) if len(seconds) == len(tickets) else None
-        aimed = round(_AIM_S * side / mean_s) if mean_s else 1
+        alike = Counter(ticket.task.effort for ticket in tickets)
+        known = {effort: self.times.seconds(effort, ranks) if effort is not None else None for effort in alike}
+        total_s = [each[0] * alike[effort] for effort, each in known.items() if each is not None]
+        mean_s = sum(total_s) / len(tickets) if len(total_s) == len(alike) else None
+        aimed = round(3600.0 * self.words.get("aim_h", 1.0) * side / mean_s) if mean_s else 1
         size = min(max(1, side, aimed, math.ceil(len(tickets) / room)), len(tickets))
         longest_h = words.get("longest_h")
         hours = self.hours or (_MARGIN * mean_s * math.ceil(size / side) / 3600.0 + _LEAST_H if mean_s else longest_h)
