@@ -44,10 +44,7 @@ def make_melt(folder: Path, name: str, temperature: float, lattice: float, acros
 
 
 def put_seed(folder: Path, melt: str, name: str, temperature: float, lattice: float, radius: float) -> None:
-    """A ball of crystal in place of the melt there; the melt relaxes around it while it is held.
-
-    Then the ball vibrates about its sites: a ball at rest counts up to twice as large, with the melt that it orders.
-    """
+    """A ball of crystal in place of the melt there; the melt relaxes around it while it is held."""
     atoms = read_lammps_data(folder / f"{melt}.data", units="metal", atom_style="atomic", Z_of_type={1: 18})
     middle = atoms.cell.sum(axis=0) / 2
     atoms.wrap()
@@ -65,8 +62,7 @@ def put_seed(folder: Path, melt: str, name: str, temperature: float, lattice: fl
         f"group seed id <= {len(ball)}\ngroup melt subtract all seed\nminimize 0 1e-3 200 2000\n"
         f"velocity melt create {temperature} 3\n"
         f"fix 1 melt npt temp {temperature} {temperature} 0.2 iso 0 0 4 dilate all\n"
-        f"run 800\nunfix 1\nvelocity seed create {2 * temperature} 4\nfix s seed spring/self 30\n"
-        f"{LENNARD_JONES.npt(temperature)}run 800\nwrite_data {name}.data nocoeff\n",
+        f"run 800\nwrite_data {name}.data nocoeff\n",
     )
 
 
