@@ -8,7 +8,7 @@ import pytest
 from ase import Atoms
 from ase.calculators.lj import LennardJones
 
-from naglass_drv.analysis.excess_energy import Cell, cell_of_run, excess_energy
+from naglass_drv.analysis.excess_energy import Cell, ExcessEnergy, cell_of_run, excess_energy
 from naglass_drv.errors import InputError
 
 EDGE, LAYERS, REACH = 1.6, 4, 3.0
@@ -131,6 +131,47 @@ def test_the_error_in_time_counts_once(crystals, scatter, moving):
         assert np.sqrt(np.mean(np.square(in_time))) == pytest.approx(np.std(off), rel=0.15)
     else:
         assert np.mean(in_time) < np.mean(errors)
+
+
+@pytest.mark.parametrize("paired", [["glasses"], ["crystals"], ["glasses", "crystals"]])
+def test_what_replicas_have_in_common_drops_out(paired):
+    """Cells of a replica share what its glass, or its arrangement of sites, differs by: subtracted, it is no error."""
+    within, resolutions, apart = [], [], []
+    twice = {element: 2 * count for element, count in COUNTS.items()}
+    for seed in range(250):
+        rng = np.random.default_rng(seed)
+        # meV per atom, of which the interface has its own only where it is not paired
+        glass, crystal = 20.0 * rng.normal(size=(2, 3))
+        shared = glass * ("glasses" in paired) + crystal * ("crystals" in paired)
+        if "glasses" not in paired:
+            glass, shared = glass / 20, shared + rng.normal(size=3)
+        if "crystals" not in paired:
+            crystal = crystal[:1] * 0.0
+        glasses = [noisy(rng, -129000.0 + 0.5 * e, COUNTS, 0.5, 1.0) for e in glass]
+        crystals = [noisy(rng, -2600.0 + 0.05 * e, CRYSTAL.counts, 0.0, 1.0) for e in crystal]
+        interfaces = [noisy(rng, -155000.0 + 40.0 + 0.5 * e, twice, 0.5, 1.0) for e in shared]
+        found = excess_energy(interfaces, 500, crystals, glasses, paired=paired)
+        value = told(found)
+        off = abs(value - 40.0 * MJ_PER_M2 / 2 / interfaces[0].area_A2)
+        within.append([off < found.err, off < found.resolution])
+        resolutions.append(found.resolution)
+        apart.append(excess_energy(interfaces, 500, crystals, glasses).resolution)
+    one, bound = np.mean(within, axis=0)
+    assert 0.62 < one < 0.77 and bound > 0.93
+    assert np.median(apart) > 5 * np.median(resolutions)
+
+
+def told(found: ExcessEnergy) -> float:
+    """The value, be it below its resolution."""
+    return found.e_excess or float(found.reason.split(" ")[2])
+
+
+def test_pairs_are_complete():
+    interfaces, glasses = replicas(np.random.default_rng(1), 100.0, 1.0)
+    with pytest.raises(InputError, match="glasses = 4 cells: 3 are paired, one with each interface"):
+        excess_energy(interfaces, 500, [CRYSTAL], [*glasses, glasses[0]], paired=["glasses"])
+    with pytest.raises(InputError, match="paired = 'glass'"):
+        excess_energy(interfaces, 500, [CRYSTAL], glasses, paired=["glass"])
 
 
 def test_replicas_may_have_lost_different_formula_units():

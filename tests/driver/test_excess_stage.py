@@ -12,7 +12,6 @@ import pytest
 from ase.io import read
 from ruamel.yaml import YAML
 
-from naglass_drv.analysis.excess_energy import measured
 from naglass_drv.chemistry import potentials
 from naglass_drv.chemistry.ions import species
 from naglass_drv.config import cost
@@ -81,7 +80,7 @@ def given(folder: Path, **sections) -> Run:
 def test_a_run_ends_with_it_on_the_page(made):
     products = made / "run" / "products" / "interface"
     found = json.loads((products / "excess.json").read_text())
-    assert found["replicas"] == [3, 3, 1] and found["temperature_K"] == 300
+    assert found["replicas"] == [3, 3, 1] and found["paired"] == [] and found["temperature_K"] == 300
     assert 0 < found["time_err"] < found["err"] < found["resolution"]
     row = next(row for row in found["rows"] if row["key"].endswith(".resolution"))
     assert (row["value"], row["unit"]) == (found["resolution"], "mJ/m²")
@@ -147,14 +146,15 @@ def test_a_crystal_joined_to_itself_has_none(tmp_path):
         glass={"melt_ps": 0.1, "hold_ps": 2.4, "replicas": 3, "quench_rate_K_per_ps": 100},
     )
     run = taken.given(run, glass=Structures(files={f"g{i}/structure": tmp_path / "glass.extxyz" for i in range(3)}))
-    cells = {}
-    for task in interface.plan(run):
-        interface.run(attempt(task, tmp_path / task.name))
-        series = json.loads((tmp_path / task.name / "quench.json").read_text())
-        cells[task.name] = (read(tmp_path / task.name / "interface.extxyz"), series)
-    assert sorted(cells) == NAMES
-    found = measured(cells, 1.2)
+    done = [
+        Done(task, tmp_path / task.name, interface.run(attempt(task, tmp_path / task.name)))
+        for task in interface.plan(run)
+    ]
+    assert sorted(item.task.name for item in done) == NAMES
+    found = interface._excess(run, done)
     assert found["e_excess"] is None and "is below the resolution of" in found["reason"]
+    # the bulk glass of a replica is the one that was joined
+    assert found["paired"] == ("glasses",) and "each interface less its own bulk glass" in found["rows"][-1]["note"]
     # by 2 × 28 atoms over 2 × 35 Å²
     assert found["resolution"] < 100
 

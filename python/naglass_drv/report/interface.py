@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.excess_energy import subtracted
 from ..analysis.interface_surfaces import FLAT, INSTANTANEOUS
 from ..analysis.redox import moment_word
 from ..dataset.frames import read_frames
@@ -95,6 +96,7 @@ def _excess(material: Material) -> Iterator[Table | Notice]:
             others = {
                 "part of its error that comes from the finite time": f"{numbers['time_err']:.2g} mJ/m²",
                 "interfaces, bulk glasses, bulk crystals": ", ".join(map(str, numbers["replicas"])),
+                "subtracted of bulk glasses and crystals": subtracted(numbers["paired"]),
                 "scatter of the bulk glasses": f"{numbers['glass_scatter_meV']:.2g} meV/atom",
             }
             for label, text in others.items():
