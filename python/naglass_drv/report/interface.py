@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..analysis.excess_energy import subtracted
+from ..analysis.excess_energy import CRYSTALS, GLASSES, INTERFACES, subtracted
 from ..analysis.interface_surfaces import FLAT, INSTANTANEOUS
 from ..analysis.redox import moment_word
 from ..dataset.frames import read_frames
@@ -97,6 +97,10 @@ def _excess(material: Material) -> Iterator[Table | Notice]:
                 "part of its error that comes from the finite time": f"{numbers['time_err']:.2g} mJ/m²",
                 "interfaces, bulk glasses, bulk crystals": ", ".join(map(str, numbers["replicas"])),
                 "subtracted of bulk glasses and crystals": subtracted(numbers["paired"]),
+                "mean temperatures of interfaces, bulk glasses, bulk crystals": _temperatures(
+                    numbers["temperatures_K"]
+                ),
+                "what these differ by adds (3/2 k_B per atom)": f"{quantity(*numbers['thermal'])} mJ/m²",
                 "scatter of the bulk glasses": f"{numbers['glass_scatter_meV']:.2g} meV/atom",
             }
             for label, text in others.items():
@@ -107,6 +111,10 @@ def _excess(material: Material) -> Iterator[Table | Notice]:
     for by, numbers in found.items():
         if numbers["reason"] is not None:
             yield Notice("note", f"e_excess not given: {numbers['reason']}.", by)
+
+
+def _temperatures(found: Mapping[str, Any]) -> str:
+    return ", ".join(quantity(*found[kind]) for kind in (INTERFACES, GLASSES, CRYSTALS)) + " K"
 
 
 def _which(found: Mapping[str, Any] | None) -> str:

@@ -253,6 +253,7 @@ def _run_excess(job: Job, settings: Settings) -> Mapping[str, Any]:
     from ..dataset.frames import read_frames
 
     found: dict[str, Any] = {"reason": settings.refused}
+    kelvin = settings.temperature_K or 0.0
     if settings.refused is None:
         inputs = {tuple(role.split("/")): path for role, path in job.task.inputs.items()}
         cells = {
@@ -260,11 +261,11 @@ def _run_excess(job: Job, settings: Settings) -> Mapping[str, Any]:
             for (cell, word), path in inputs.items()
             if word == "structure"
         }
-        found = measured(cells, settings.last_ps or 0.0, same_glass=settings.same_glass)
-    kelvin = {"temperature_K": settings.temperature_K or 0.0}
+        found = measured(cells, settings.last_ps or 0.0, kelvin, same_glass=settings.same_glass)
+    conditions = {"temperature_K": kelvin}
     json_name, _, rows_name = files(job.task.name)
-    of_all = [row.as_json() for row in rows(f"interface.{settings.temperature_K:g}K", "the model", found, kelvin)]
-    write_json(job.folder / json_name, found | kelvin | {"rows": of_all})
+    of_all = [row.as_json() for row in rows(f"interface.{kelvin:g}K", "the model", found, conditions)]
+    write_json(job.folder / json_name, found | conditions | {"rows": of_all})
     write_json(job.folder / rows_name, of_all)
     return {"e_excess_mJ_per_m2": found.get("e_excess"), "reason": found["reason"]}
 
