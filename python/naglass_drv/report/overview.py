@@ -174,12 +174,12 @@ def _network(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, str
 
 
 def _metals(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, Quantity | str]:
-    """Vanadyl bonds, and the most frequent families of bonds of each metal."""
+    """Vanadyl bonds of V, and the most frequent families of bonds of each metal."""
     cells: dict[str, Quantity | str] = {}
     for metal in numbers["fingerprints"]:
         key = f"metals.{name}.{metal}"
-        if (vanadyl := rows.get(f"{key}.vanadyl")) is not None:
-            own = f"V=O per {metal}"
+        if metal == "V" and (vanadyl := rows.get(f"{key}.vanadyl")) is not None:
+            own = "V=O per V"
             cells[own] = replace(vanadyl, key=f"glance.{name}.vanadyl", label=f"{own} of {name}", subject="")
         families = sorted(below(rows, f"{key}.label").items(), key=lambda item: -item[1].value)[:_FAMILIES]
         if families:
