@@ -210,7 +210,9 @@ def _shared(share: float) -> str:
 def _stress(found: Mapping[str, Any] | None) -> str:
     """``σ_xx 0.31 ± 0.05, …`` of the interior, in the plane of the surfaces and across."""
     if found is None:
-        return "not given: the glass is too thin to have an interior, or its hold too short"
+        return "not given"
+    if "reason" in found:
+        return f"not given: {found['reason']}"
     parts = (f"σ_{axis} {quantity(each['value'], each['err'])}" for axis, each in found.items())
     return ", ".join(parts)
 
