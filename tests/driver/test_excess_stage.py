@@ -12,6 +12,7 @@ import pytest
 from ase.io import read
 from ruamel.yaml import YAML
 
+from naglass_drv.analysis import excess_energy
 from naglass_drv.chemistry import potentials
 from naglass_drv.chemistry.ions import species
 from naglass_drv.config import cost
@@ -23,7 +24,8 @@ from naglass_drv.interface.bulks import bulk_crystal
 from naglass_drv.interface.crystal import read_crystal
 from naglass_drv.products import Structures
 from naglass_drv.stages import analysis, interface, md
-from naglass_drv.stages.base import Done, Run
+from naglass_drv.stages.base import Done, Run, read_settings
+from naglass_drv.stages.interface_start import Settings
 from support import taken
 from support.attempts import attempt
 from support.jobs import called, naglass
@@ -226,6 +228,19 @@ def classical(task):
     observables = [line for line in task.settings["commands"] if line.startswith("compute")]
     commands = [*charges, *potentials.commands(ordered), *observables]
     return replace(task, settings=task.settings | {"commands": commands, "plugins": ["naglassplugin"]})
+
+
+def test_a_crystal_alone_was_never_melted(tmp_path):
+    shutil.copy(DATA / CRYSTAL, tmp_path)
+    told = {task.name: read_settings(Settings, task).history for task in interface.plan(given(tmp_path))}
+    assert told["bulk-crystal-0"] == "released at 900 K and cooled at 3000 K/ps to 300 K free along z"
+    assert told["i0"] == told["bulk-glass-0"] and told["i0"].startswith("melted at 3000 K for 1 ps")
+
+
+def test_numbers_of_the_excess_have_no_powers_of_ten():
+    assert excess_energy._reason(350.0, 1258.0, None) == (
+        "|e_excess| = 350 mJ/m² is below the resolution of 1260 mJ/m²"
+    )
 
 
 def test_why_there_is_none(tmp_path):

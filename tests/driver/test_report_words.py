@@ -3,7 +3,7 @@
 from naglass_drv.analysis.quantities import labeled
 from naglass_drv.products import Quantity
 from naglass_drv.report.metals import _note
-from naglass_drv.report.overview import _metals
+from naglass_drv.report.overview import _metals, _sizes
 from naglass_drv.report.structure import _ideal_angles
 from naglass_drv.report.topology import oxygen_note
 
@@ -52,3 +52,15 @@ def test_families_of_bonds_are_named_for_their_metal():
     own = {"g": FOUND}
     assert "(vanadyl below 1.74 Å" in _note("V", own, None, "")
     assert "(short below 1.74 Å" in (said := _note("Fe", own, None, "")) and "vanadyl" not in said
+
+
+def test_sizes_are_of_the_cells_on_the_page():
+    """A glass of 100 atoms in three samples and the cells of 134 that were put against a crystal."""
+    common = {"half_cell_width_A": 5.0, "lowest_q_per_A": 0.6}
+    glass = common | {"kind": "glass", "frames": 3, "atoms": 100, "composition": {"Na": 20, "P": 20, "O": 60}}
+    cell = common | {"kind": "trajectory", "frames": 9, "atoms": 134, "composition": {"Na": 24, "P": 25, "O": 85}}
+    ((label, text),) = _sizes({"glass": glass})
+    assert label == "size" and "100 atoms" in text and "each of 3 samples" in text
+    rows = dict(_sizes({"glass": glass, "i0-500K": cell, "i1-500K": cell}))
+    assert list(rows) == ["size of glass", "size of i0-500K, i1-500K"]
+    assert "134 atoms" in rows["size of i0-500K, i1-500K"] and "100" not in rows["size of i0-500K, i1-500K"]

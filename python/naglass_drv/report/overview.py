@@ -72,7 +72,7 @@ def worth(material: Material) -> Section:
     section = Section("How reliable these numbers are", "worth")
     input = material.input
     measured = all_measured(material)
-    rows = [("size", _size(numbers)) for numbers in list(measured.values())[:1]]
+    rows = _sizes(measured)
     if input.get("glass"):
         rows.append(("quench", _quench(material)))
     known = {level.title: level for level in map(learning.level_of, input.get("reference") or [])}
@@ -186,6 +186,17 @@ def _metals(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, Quan
             said = ", ".join(f"{family} {100 * row.value:.0f}" for family, row in families)
             cells[f"{metal}–O families"] = f"{said} %"
     return cells
+
+
+def _sizes(measured: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """One row for all cells of the same atoms; which structures these are, where there are others."""
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for name, numbers in measured.items():
+        alike.setdefault((numbers["atoms"], *sorted(numbers["composition"].items())), []).append(name)
+    return [
+        ("size" if len(alike) == 1 else f"size of {', '.join(names)}", _size(measured[names[0]]))
+        for names in alike.values()
+    ]
 
 
 def _size(numbers: Mapping[str, Any]) -> str:
