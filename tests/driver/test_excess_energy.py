@@ -2,13 +2,16 @@
 errors."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.lj import LennardJones
 
-from naglass_drv.analysis.excess_energy import Cell, cell_of_run, excess_energy
+from naglass_drv.analysis.excess_cells import Cell, cell_of_run
+from naglass_drv.analysis.excess_energy import ExcessEnergy, excess_energy
+from naglass_drv.analysis.excess_temperature import mean_temperatures
 from naglass_drv.errors import InputError
 
 EDGE, LAYERS, REACH = 1.6, 4, 3.0
@@ -103,7 +106,8 @@ def noisy(rng, energy_eV: float, counts: dict, scatter_meV: float, moving_meV: f
     for row in range(1, len(noise)):
         noise[row] += 0.6 * noise[row - 1]
     series = energy_eV / len(atoms) + 1e-3 * (scatter_meV * rng.normal() + moving_meV * noise)
-    return cell_of_run("cell", atoms, {"time_ps": np.arange(200), "potential_energy_eV_per_atom": series}, 200.0)
+    table = {"time_ps": np.arange(200), "potential_energy_eV_per_atom": series, "temperature_K": np.full(200, 300.0)}
+    return cell_of_run("cell", atoms, table, 200.0)
 
 
 @pytest.mark.parametrize("crystals, scatter, moving", [(1, 0.0, 4.0), (1, 1.0, 4.0), (3, 1.0, 4.0)])
@@ -133,6 +137,47 @@ def test_the_error_in_time_counts_once(crystals, scatter, moving):
         assert np.mean(in_time) < np.mean(errors)
 
 
+@pytest.mark.parametrize("paired", [["glasses"], ["crystals"], ["glasses", "crystals"]])
+def test_what_replicas_have_in_common_drops_out(paired):
+    """Cells of a replica share what its glass, or its arrangement of sites, differs by: subtracted, it is no error."""
+    within, resolutions, apart = [], [], []
+    twice = {element: 2 * count for element, count in COUNTS.items()}
+    for seed in range(250):
+        rng = np.random.default_rng(seed)
+        # meV per atom, of which the interface has its own only where it is not paired
+        glass, crystal = 20.0 * rng.normal(size=(2, 3))
+        shared = glass * ("glasses" in paired) + crystal * ("crystals" in paired)
+        if "glasses" not in paired:
+            glass, shared = glass / 20, shared + rng.normal(size=3)
+        if "crystals" not in paired:
+            crystal = crystal[:1] * 0.0
+        glasses = [noisy(rng, -129000.0 + 0.5 * e, COUNTS, 0.5, 1.0) for e in glass]
+        crystals = [noisy(rng, -2600.0 + 0.05 * e, CRYSTAL.counts, 0.0, 1.0) for e in crystal]
+        interfaces = [noisy(rng, -155000.0 + 40.0 + 0.5 * e, twice, 0.5, 1.0) for e in shared]
+        found = excess_energy(interfaces, 500, crystals, glasses, paired=paired)
+        value = told(found)
+        off = abs(value - 40.0 * MJ_PER_M2 / 2 / interfaces[0].area_A2)
+        within.append([off < found.err, off < found.resolution])
+        resolutions.append(found.resolution)
+        apart.append(excess_energy(interfaces, 500, crystals, glasses).resolution)
+    one, bound = np.mean(within, axis=0)
+    assert 0.62 < one < 0.77 and bound > 0.93
+    assert np.median(apart) > 5 * np.median(resolutions)
+
+
+def told(found: ExcessEnergy) -> float:
+    """The value, be it below its resolution."""
+    return found.e_excess or float(found.reason.split(" ")[2])
+
+
+def test_pairs_are_complete():
+    interfaces, glasses = replicas(np.random.default_rng(1), 100.0, 1.0)
+    with pytest.raises(InputError, match="glasses = 4 cells: 3 are paired, one with each interface"):
+        excess_energy(interfaces, 500, [CRYSTAL], [*glasses, glasses[0]], paired=["glasses"])
+    with pytest.raises(InputError, match="paired = 'glass'"):
+        excess_energy(interfaces, 500, [CRYSTAL], glasses, paired=["glass"])
+
+
 def test_replicas_may_have_lost_different_formula_units():
     """As glasses do that are joined to a slab: the glass counts by its atoms."""
     interfaces, glasses = replicas(np.random.default_rng(2), 400.0, 0.0)
@@ -145,10 +190,62 @@ def test_replicas_may_have_lost_different_formula_units():
 
 def test_a_short_series_is_refused():
     atoms = Atoms("Na", cell=np.eye(3), pbc=True)
-    series = {"time_ps": np.arange(20) / 10, "potential_energy_eV_per_atom": np.zeros(20)}
+    series = {"time_ps": np.arange(20) / 10, "potential_energy_eV_per_atom": np.zeros(20), "temperature_K": [300] * 20}
     assert cell_of_run("i0", atoms, series, 0.8).samples >= 1
     with pytest.raises(InputError, match=r"i0 has 6 energies in its last 0.5 ps; 8 are needed"):
         cell_of_run("i0", atoms, series, 0.5)
+
+
+def warm(cells: list[Cell], kelvin: list[float], samples: float = 20.0) -> list[Cell]:
+    return [
+        dataclasses.replace(cell, temperature_K=own, temperature_samples=samples)
+        for cell, own in zip(cells, kelvin, strict=True)
+    ]
+
+
+def test_cells_that_have_not_come_to_their_temperature_are_refused():
+    interfaces, glasses = replicas(np.random.default_rng(1), 100.0, 1.0)
+    cold = (warm(interfaces, [387, 433, 388]), 500, warm([CRYSTAL], [368]), warm(glasses, [437, 458, 418]))
+    with pytest.raises(InputError, match=r"not come to 500 K: .* 403 ± .* of interfaces, 368 .* of crystals, 438 .*"):
+        excess_energy(*cold, temperature_K=500)
+    # a run that still heats up has few independent samples, which are no excuse
+    heating = np.linspace(250, 450, 21)
+    atoms = Atoms("O500", cell=np.eye(3) * 19.2, pbc=True)
+    table = {"time_ps": np.arange(21) / 100, "potential_energy_eV_per_atom": heating / 1e4, "temperature_K": heating}
+    found = cell_of_run("i0", atoms, table, 1.0)
+    assert found.temperature_K == pytest.approx(350) and found.temperature_samples < 5
+    with pytest.raises(InputError, match="not come to 500 K"):
+        mean_temperatures({"interfaces": [found] * 3}, 500.0)
+
+
+def test_fluctuations_of_the_temperature_are_no_reason():
+    """Momenta of N atoms at their temperature, 20 samples of three cells: beyond three errors once in some 370."""
+    rng, refused = np.random.default_rng(4), 0
+    cell = Cell(0.0, {"O": 40}, LATERAL, "")
+    for kelvin in 300 * rng.chisquare(120, size=(4000, 3, 20)).mean(axis=2) / 120:
+        try:
+            ((_, err),) = mean_temperatures({"interfaces": warm([cell] * 3, kelvin.tolist())}, 300.0).values()
+            assert err == pytest.approx(300 * np.sqrt(2 / 120 / 60))
+        except InputError:
+            refused += 1
+    assert 1 <= refused <= 30
+
+
+def test_harmonic_atoms_at_other_temperatures_show_in_the_shift():
+    """Of 3/2 k_B T each, a zero excess becomes the shift that is given; above the resolution, nothing is."""
+    area, kelvin = Cell(0.0, {}, LATERAL * 4, "").area_A2, {"i": 303.0, "g": 299.0, "c": 301.0}
+    harmonic = {side: 1.5 * 8.617333262e-5 * value for side, value in kelvin.items()}
+    interfaces, glasses = replicas(np.random.default_rng(2), 0.0, 0.0)
+    crystal = dataclasses.replace(CRYSTAL, energy_eV=CRYSTAL.energy_eV + CRYSTAL.atoms * harmonic["c"], samples=20.0)
+    cells = [dataclasses.replace(cell, energy_eV=cell.energy_eV + 1000 * harmonic["i"]) for cell in interfaces]
+    bulk = [dataclasses.replace(cell, energy_eV=cell.energy_eV + 500 * harmonic["g"]) for cell in glasses]
+    given = (warm(cells, [303.0] * 3), 500, warm([crystal], [301.0]), warm(bulk, [299.0] * 3))
+    shift = (1000 * harmonic["i"] - 500 * harmonic["g"] - 500 * harmonic["c"]) * MJ_PER_M2 / 2 / area
+    assert excess_energy(*given).e_excess == pytest.approx(shift, rel=1e-6) and shift > 5
+    found = excess_energy(*given, temperature_K=300.0)
+    assert found.e_excess is None and found.thermal[0] == pytest.approx(shift, rel=1e-6)
+    assert re.search(r"differ by what moves e_excess by about 8.* mJ/m² .*, above the resolution of", found.reason)
+    assert found.temperatures_K["interfaces"][0] == 303.0
 
 
 BAD = {

@@ -12,7 +12,7 @@ import pytest
 from ase.io import read
 from ruamel.yaml import YAML
 
-from naglass_drv.analysis.excess_energy import measured
+from naglass_drv.analysis import excess_energy
 from naglass_drv.chemistry import potentials
 from naglass_drv.chemistry.ions import species
 from naglass_drv.config import cost
@@ -24,7 +24,8 @@ from naglass_drv.interface.bulks import bulk_crystal
 from naglass_drv.interface.crystal import read_crystal
 from naglass_drv.products import Structures
 from naglass_drv.stages import analysis, interface, md
-from naglass_drv.stages.base import Done, Run
+from naglass_drv.stages.base import Done, Run, read_settings
+from naglass_drv.stages.interface_start import Settings
 from support import taken
 from support.attempts import attempt
 from support.jobs import called, naglass
@@ -81,7 +82,7 @@ def given(folder: Path, **sections) -> Run:
 def test_a_run_ends_with_it_on_the_page(made):
     products = made / "run" / "products" / "interface"
     found = json.loads((products / "excess.json").read_text())
-    assert found["replicas"] == [3, 3, 1] and found["temperature_K"] == 300
+    assert found["replicas"] == [3, 3, 1] and found["paired"] == [] and found["temperature_K"] == 300
     assert 0 < found["time_err"] < found["err"] < found["resolution"]
     row = next(row for row in found["rows"] if row["key"].endswith(".resolution"))
     assert (row["value"], row["unit"]) == (found["resolution"], "mJ/m²")
@@ -147,14 +148,15 @@ def test_a_crystal_joined_to_itself_has_none(tmp_path):
         glass={"melt_ps": 0.1, "hold_ps": 2.4, "replicas": 3, "quench_rate_K_per_ps": 100},
     )
     run = taken.given(run, glass=Structures(files={f"g{i}/structure": tmp_path / "glass.extxyz" for i in range(3)}))
-    cells = {}
-    for task in interface.plan(run):
-        interface.run(attempt(task, tmp_path / task.name))
-        series = json.loads((tmp_path / task.name / "quench.json").read_text())
-        cells[task.name] = (read(tmp_path / task.name / "interface.extxyz"), series)
-    assert sorted(cells) == NAMES
-    found = measured(cells, 1.2)
+    done = [
+        Done(task, tmp_path / task.name, interface.run(attempt(task, tmp_path / task.name)))
+        for task in interface.plan(run)
+    ]
+    assert sorted(item.task.name for item in done) == NAMES
+    found = interface._excess(run, done)
     assert found["e_excess"] is None and "is below the resolution of" in found["reason"]
+    # the bulk glass of a replica is the one that was joined
+    assert found["paired"] == ("glasses",) and "each interface less its own bulk glass" in found["rows"][-1]["note"]
     # by 2 × 28 atoms over 2 × 35 Å²
     assert found["resolution"] < 100
 
@@ -226,6 +228,19 @@ def classical(task):
     observables = [line for line in task.settings["commands"] if line.startswith("compute")]
     commands = [*charges, *potentials.commands(ordered), *observables]
     return replace(task, settings=task.settings | {"commands": commands, "plugins": ["naglassplugin"]})
+
+
+def test_a_crystal_alone_was_never_melted(tmp_path):
+    shutil.copy(DATA / CRYSTAL, tmp_path)
+    told = {task.name: read_settings(Settings, task).history for task in interface.plan(given(tmp_path))}
+    assert told["bulk-crystal-0"] == "released at 900 K and cooled at 3000 K/ps to 300 K free along z"
+    assert told["i0"] == told["bulk-glass-0"] and told["i0"].startswith("melted at 3000 K for 1 ps")
+
+
+def test_numbers_of_the_excess_have_no_powers_of_ten():
+    assert excess_energy._reason(350.0, 1258.0, None) == (
+        "|e_excess| = 350 mJ/m² is below the resolution of 1260 mJ/m²"
+    )
 
 
 def test_why_there_is_none(tmp_path):

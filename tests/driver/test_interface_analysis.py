@@ -15,11 +15,12 @@ from naglass_drv.interface.crystal import read_crystal
 from naglass_drv.interface.joining import melt_against
 from naglass_drv.interface.slabs import chosen, listed, slab
 from naglass_drv.report.figures_interface import profiles
-from naglass_drv.report.interface import _no_excess
+from naglass_drv.report.interface import _no_excess, _stress
 from naglass_drv.report.interface import interface as shown
 from naglass_drv.report.material import Material
 from naglass_drv.report.measured import same
 from naglass_drv.report.numbers import Figure, Notice
+from naglass_drv.stages import interface_results
 from naglass_drv.stages.interface_results import checked
 
 CRYSTAL = Path(__file__).parents[1] / "data" / "crystals" / "NVP_R-3c_Na3_ewald_ordered.cif"
@@ -155,6 +156,16 @@ def test_a_long_run_of_few_frames_has_no_velocity(cell):
     made, bulk = cell
     numbers, _ = interface(trajectory(made.atoms, 21, interval=1.0), bulk, Analysis(), name="i0-800K")
     assert numbers["no_velocity"].startswith("21 frames are fewer than the 24") and "u_m_per_s" not in numbers
+
+
+def test_a_thin_interior_has_no_stress(cell, tmp_path):
+    """Of 20 Å beside the slab, less than 10 are beyond 5 Å of it on both sides."""
+    atoms, bulk = cell[0].atoms.copy(), cell[1]
+    thick = bulk.cell[2, 2]
+    for interior, said in ((9.9, "9.9 Å are farther than 5 Å from the slab; 10 are needed"), (-1.0, "none is farther")):
+        atoms.cell[2, 2] = thick + 10.0 + interior
+        found = interface_results._interior_stress(tmp_path, atoms, thick, 0, 300.0)
+        assert said in _stress(found) and _stress(found).startswith("not given: of the glass, ")
 
 
 def test_why_there_is_no_excess_is_said():

@@ -1,6 +1,7 @@
 """What is said of a quenched glass and of the melt before it, on structures that are known exactly."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -205,3 +206,18 @@ def test_an_input_without_a_density(tmp_path):
     path.write_text("name: a\nsystems:\n- name: b\n  mol_percent: {Na2O: 40, V2O3: 20, P2O5: rest}\n")
     with pytest.raises(InputError, match=r"4: systems\[0\].mol_percent: no source is known .*state density_g_cm3"):
         load(path)
+
+
+def test_the_oxide_that_a_density_is_not_known_for_is_named():
+    """With its limit; the page of the glass states all of them."""
+    cases = (
+        ({"Na": 8, "P": 2, "O": 9}, "have Na₂O of at most 70 mol %;"),
+        ({"Fe2+": 3, "P": 2, "O": 8}, "have FeO of at most 55 mol %;"),
+        ({"Zn": 1, "P": 2, "O": 6}, "have no ZnO;"),
+    )
+    for composition, said in cases:
+        with pytest.raises(InputError) as raised:
+            densities.known_density(species(composition))
+        assert said in str(raised.value)
+    page = (Path(__file__).parents[2] / "docs/stages/glass.md").read_text(encoding="utf-8")
+    assert all(f"{oxide} {most}" in page.replace("\n", " ") for oxide, most in densities.MOST.items())

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..config.interfaces import LEAST_REPLICAS
-from ..core.statistics import average, student
+from ..core.statistics import student
 from ..errors import InputError
 from ..products import Quantity
+from ..wording import digits
+from .excess_cells import Cell, cell_of_run
+from .excess_temperature import Mean, mean_temperatures, thermal_shift
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -19,32 +22,8 @@ if TYPE_CHECKING:
 _EV_PER_A2_IN_MJ_PER_M2 = 16021.76634
 # Relative difference of lateral cells that are the same but for rounding in a file.
 _SAME_CELL = 1e-4
-# rows of a series, for an error in time
-_LEAST_ROWS = 8
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A relaxed cell: its potential energy, its atoms, and what decides whether it can be compared with others.
-
-    The energy is a mean over time of as many independent `samples`, with a standard error that comes from this time
-    alone.
-    """
-
-    energy_eV: float
-    counts: Mapping[str, int]  #: atoms by element
-    lateral_A: np.ndarray  #: (2, 3) the cell vectors along the surfaces
-    history: str  #: thermal history, in the same words for cells that share it
-    err_eV: float = 0.0
-    samples: float = float("inf")
-
-    @property
-    def atoms(self) -> int:
-        return sum(self.counts.values())
-
-    @property
-    def area_A2(self) -> float:
-        return float(np.linalg.norm(np.cross(*np.asarray(self.lateral_A, dtype=float))))
+#: Kinds of cells.
+INTERFACES, GLASSES, CRYSTALS = "interfaces", "glasses", "crystals"
 
 
 @dataclass(frozen=True)
@@ -59,74 +38,150 @@ class ExcessEnergy:
     time_err: float  #: what of it the finite time of the averages makes; longer runs lower it, the rest takes replicas
     resolution: float  #: what |e_excess| has to exceed: the 95 % bound of Student's t for the scatter of the replicas
     replicas: tuple[int, int, int]  #: of the interface, the bulk glass and the bulk crystal
+    paired: tuple[str, ...]  #: of `GLASSES` and `CRYSTALS` those that were subtracted replica by replica
     glass_scatter_meV: float  #: standard deviation between replicas of the bulk glass, meV/atom
+    temperatures_K: dict[str, Mean] | None  #: of interfaces, bulk glasses and crystals, where one was asked for
+    thermal: Mean | None  #: what differences of these add to e_excess by 3/2 k_B per atom, which is not corrected
     reason: str | None
 
 
 def excess_energy(
-    interfaces: Sequence[Cell], crystal_atoms: int, crystals: Sequence[Cell], glasses: Sequence[Cell]
+    interfaces: Sequence[Cell],
+    crystal_atoms: int,
+    crystals: Sequence[Cell],
+    glasses: Sequence[Cell],
+    *,
+    paired: Collection[str] = (),
+    temperature_K: float | None = None,
 ) -> ExcessEnergy:
     """e_excess = (E − n_c E_c − n_g E_g)/2A, the mean over replicas of a cell with two interfaces.
 
-    E_c and E_g are the mean energies per atom of the bulk `crystals` and of the bulk `glasses`, which have the
-    interfaces' thermal history; n_c = `crystal_atoms` of an interface's atoms belong to the crystal, the other n_g to
-    the glass, wherever they are by now. All cells have the same lateral vectors, so that strain along the surfaces
-    drops out.
+    E_c and E_g are the energies per atom of the bulk `crystals` and of the bulk `glasses`, which have the interfaces'
+    thermal history; n_c = `crystal_atoms` of an interface's atoms belong to the crystal, the other n_g to the glass,
+    wherever they are by now. All cells have the same lateral vectors, so that strain along the surfaces drops out.
 
-    The error is the scatter of the replicas of each kind, that of the bulk glass n_g times; it holds the error in time
-    of every cell already, which is not added again. Only one crystal alone, of ordered sites, has nothing but its error
-    in time. Degrees of freedom by Welch and Satterthwaite (Biometrika 34, 28 (1947), doi:10.1093/biomet/34.1-2.28).
+    Of the kinds in `paired` (`GLASSES`, `CRYSTALS`), the k-th cell is the glass, or has the arrangement of sites, of
+    the k-th interface: it is subtracted from this one, so that what glasses differ by drops out. Of the other kinds,
+    which are other draws, the mean is subtracted from all.
 
-    InputError for fewer than three replicas of interface or glass, cells of another lateral size, history or
-    composition, and atoms that are not whole numbers of formula units: energies of other compositions cannot be
-    compared without chemical potentials.
+    The error is the scatter of the differences, and that of each kind which is not paired, of the bulk glass n_g times;
+    it holds the error in time of every cell already, which is not added again. Degrees of freedom by Welch and
+    Satterthwaite (Biometrika 34, 28 (1947), doi:10.1093/biomet/34.1-2.28), which for pairs alone are those of their
+    number less one. Only one crystal alone, of ordered sites, has nothing but its error in time, whose bounds are added
+    in quadrature (Zou and Donner, Stat. Med. 27, 1693 (2008), doi:10.1002/sim.3095): three replicas beside an error
+    that is known well have too narrow bounds by Welch and Satterthwaite, 92 % for 95.
+
+    With `temperature_K`, cells that have not come to it are refused (`mean_temperatures`), and so is a value that their
+    differences of temperature may move by more than the resolution.
+
+    InputError for fewer than three replicas of interface or glass, pairs that are not complete, cells of another
+    lateral size, history or composition, and atoms that are not whole numbers of formula units: energies of other
+    compositions cannot be compared without chemical potentials.
     """
-    for name, cells in (("interfaces", interfaces), ("glasses", glasses)):
-        if len(cells) < LEAST_REPLICAS:
-            raise InputError(f"{name} = {len(cells)} cells: at least {LEAST_REPLICAS} replicas are needed for an error")
-    if not crystals:
-        raise InputError("crystals = 0 cells: one is needed")
+    bulk = {CRYSTALS: crystals, GLASSES: glasses}
+    _require_replicas(interfaces, bulk, paired)
     first = interfaces[0]
-    _require_comparable(first, {"interfaces": interfaces, "crystals": crystals, "glasses": glasses})
+    kinds = {INTERFACES: interfaces} | bulk
+    _require_comparable(first, kinds)
     for number, cell in enumerate(interfaces):
         _require_whole(f"interfaces[{number}]", cell, crystal_atoms, crystals[0], glasses[0])
-    crystal, glass = (np.array([cell.energy_eV / cell.atoms for cell in cells]) for cells in (crystals, glasses))
-    of_glass = np.array([cell.atoms - crystal_atoms for cell in interfaces])
-    energies = np.array([cell.energy_eV for cell in interfaces])
-    excess = energies - crystal_atoms * crystal.mean() - of_glass * glass.mean()
-    weights = np.square([1.0, crystal_atoms, of_glass.mean()])
-    in_time = weights * [_in_time(interfaces), _in_time(crystals, per_atom=True), _in_time(glasses, per_atom=True)]
-    variances = weights * [_variance(values) for values in (excess, crystal, glass)]
-    freedoms = np.array([len(excess) - 1, len(crystal) - 1, len(glass) - 1], dtype=float)
-    if len(crystals) == 1:
-        variances[1], freedoms[1] = in_time[1], max(crystals[0].samples - 1, 1.0)
-    variance = float(variances.sum())
-    freedom = variance**2 / (variances**2 / freedoms).sum() if variance > 0 else freedoms[0]
+    temperatures = None if temperature_K is None else mean_temperatures(kinds, temperature_K)
+    glass_atoms = float(np.mean([cell.atoms for cell in interfaces])) - crystal_atoms
+    excess, in_time, spread = _difference(interfaces, crystal_atoms, bulk, paired)
     unit = _EV_PER_A2_IN_MJ_PER_M2 / (2 * first.area_A2)
-    value = unit * float(excess.mean())
-    resolution = unit * student(freedom, 1.96) * variance**0.5
-    below = abs(value) < resolution
+    value, resolution, thermal = unit * float(excess.mean()), unit * spread.bound(1.96), None
+    if temperatures is not None:
+        signed = {INTERFACES: crystal_atoms + glass_atoms, GLASSES: -glass_atoms, CRYSTALS: -crystal_atoms}
+        shift, of_shift = thermal_shift(temperatures, signed)
+        thermal = unit * shift, unit * of_shift
+    reason = _reason(value, resolution, thermal)
     return ExcessEnergy(
-        e_excess=None if below else value,
-        err=unit * student(freedom, 1.0) * variance**0.5,
-        time_err=unit * float(in_time.sum()) ** 0.5,
+        e_excess=value if reason is None else None,
+        err=unit * spread.bound(1.0),
+        time_err=unit * in_time**0.5,
         resolution=resolution,
         replicas=(len(interfaces), len(glasses), len(crystals)),
-        glass_scatter_meV=1000 * float(glass.std(ddof=1)),
-        reason=f"|e_excess| = {abs(value):.3g} mJ/m² is below the resolution of {resolution:.3g} mJ/m²"
-        if below
-        else None,
+        paired=tuple(sorted(paired)),
+        glass_scatter_meV=1000 * float(np.std([cell.energy_eV / cell.atoms for cell in glasses], ddof=1)),
+        temperatures_K=temperatures,
+        thermal=thermal,
+        reason=reason,
     )
 
 
+@dataclass(frozen=True)
+class _Spread:
+    """Variance of replicas (eV²) and its degrees of freedom, and those of a lone crystal, which come from time."""
+
+    variance: float
+    freedom: float
+    alone: float
+    of_alone: float
+
+    def bound(self, errors: float) -> float:
+        squares = (student(self.freedom, errors) ** 2 * self.variance, student(self.of_alone, errors) ** 2 * self.alone)
+        return float(sum(squares)) ** 0.5
+
+
+def _difference(
+    interfaces: Sequence[Cell], crystal_atoms: int, bulk: Mapping[str, Sequence[Cell]], paired: Collection[str]
+) -> tuple[np.ndarray, float, _Spread]:
+    """E − n_c E_c − n_g E_g (eV) of each interface, the variance in time of their mean, and the errors of it."""
+    atoms = {
+        CRYSTALS: np.full(len(interfaces), crystal_atoms),
+        GLASSES: np.array([cell.atoms - crystal_atoms for cell in interfaces]),
+    }
+    excess = np.array([cell.energy_eV for cell in interfaces])
+    in_time, variances, freedoms = _in_time(interfaces), [0.0], [len(interfaces) - 1.0]
+    alone, of_alone = 0.0, 1.0
+    for kind, cells in bulk.items():
+        per_atom = np.array([cell.energy_eV / cell.atoms for cell in cells])
+        excess -= atoms[kind] * (per_atom if kind in paired else per_atom.mean())
+        weight, own = float(atoms[kind].mean()) ** 2, _in_time(cells, per_atom=True)
+        in_time += weight * own
+        if len(cells) == 1:
+            alone, of_alone = weight * own, max(cells[0].samples - 1, 1.0)
+        elif kind not in paired:
+            variances.append(weight * _variance(per_atom))
+            freedoms.append(len(cells) - 1.0)
+    variances[0] = _variance(excess)
+    variance, each = float(sum(variances)), np.square(variances)
+    freedom = variance**2 / float((each / freedoms).sum()) if variance > 0 else freedoms[0]
+    return excess, in_time, _Spread(variance, freedom, alone, of_alone)
+
+
+def _reason(value: float, resolution: float, thermal: Mean | None) -> str | None:
+    """Why a value is not given."""
+    bound = f"the resolution of {digits(resolution, 3)} mJ/m²"
+    if abs(value) < resolution:
+        return f"|e_excess| = {digits(abs(value), 3)} mJ/m² is below {bound}"
+    if thermal is not None and abs(thermal[0]) > resolution:
+        shift = f"by about {digits(abs(thermal[0]), 2)} mJ/m² (3/2 k_B per atom)"
+        return f"the mean temperatures of the cells differ by what moves e_excess {shift}, above {bound}"
+    return None
+
+
 def _variance(values: np.ndarray) -> float:
-    """Of the mean of independent values; 0 for one alone."""
-    return float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
+    """Of the mean of independent values."""
+    return float(values.var(ddof=1)) / len(values)
 
 
 def _in_time(cells: Sequence[Cell], *, per_atom: bool = False) -> float:
     """The variance in time of the mean energy (eV², or per atom) of cells."""
     return sum((cell.err_eV / (cell.atoms if per_atom else 1)) ** 2 for cell in cells) / len(cells) ** 2
+
+
+def _require_replicas(interfaces: Sequence[Cell], bulk: Mapping[str, Sequence[Cell]], paired: Collection[str]) -> None:
+    for name, cells in ((INTERFACES, interfaces), (GLASSES, bulk[GLASSES])):
+        if len(cells) < LEAST_REPLICAS:
+            raise InputError(f"{name} = {len(cells)} cells: at least {LEAST_REPLICAS} replicas are needed for an error")
+    if not bulk[CRYSTALS]:
+        raise InputError("crystals = 0 cells: one is needed")
+    for kind in paired:
+        if kind not in bulk:
+            raise InputError(f"paired = {kind!r}: it is {GLASSES!r} or {CRYSTALS!r}")
+        if len(bulk[kind]) != len(interfaces):
+            raise InputError(f"{kind} = {len(bulk[kind])} cells: {len(interfaces)} are paired, one with each interface")
 
 
 def _require_comparable(first: Cell, all_cells: Mapping[str, Sequence[Cell]]) -> None:
@@ -136,9 +191,9 @@ def _require_comparable(first: Cell, all_cells: Mapping[str, Sequence[Cell]]) ->
             off = np.abs(np.asarray(cell.lateral_A, dtype=float) - lateral).max() / np.abs(lateral).max()
             if off > _SAME_CELL:
                 raise InputError(f"{name}[{number}].lateral_A: differs from that of the interface by {100 * off:.2g} %")
-            if name != "crystals" and cell.history != first.history:
+            if name != CRYSTALS and cell.history != first.history:
                 raise InputError(f"{name}[{number}].history = {cell.history!r}: the interface has {first.history!r}")
-            if name != "interfaces" and _off(cell.counts, cells[0]) > 1e-6:
+            if name != INTERFACES and _off(cell.counts, cells[0]) > 1e-6:
                 raise InputError(f"{name}[{number}].counts = {dict(cell.counts)}: bulk cells have one composition")
 
 
@@ -161,50 +216,59 @@ def _require_whole(name: str, cell: Cell, crystal_atoms: int, crystal: Cell, gla
         )
 
 
-def cell_of_run(name: str, atoms: Atoms, series: Mapping[str, Sequence[float]], last_ps: float) -> Cell:
-    """A cell of stage `interface` from its structure and the last part (ps) of the `series` of its run.
-
-    `series` has the columns of `thermo_series`. Raises InputError, which begins with `name`, for fewer than eight rows,
-    which tell no error in time.
-    """
-    time = np.array(series["time_ps"])
-    values = np.array(series["potential_energy_eV_per_atom"])[time > time.max(initial=0.0) - last_ps - 1e-9]
-    if len(values) < _LEAST_ROWS:
-        raise InputError(
-            f"{name} has {len(values)} energies in its last {last_ps:g} ps; {_LEAST_ROWS} are needed for an error"
-        )
-    mean = average(values)
-    symbols, counts = np.unique(atoms.get_chemical_symbols(), return_counts=True)
-    return Cell(
-        energy_eV=float(mean.mean) * len(atoms),
-        counts=dict(zip(symbols.tolist(), counts.tolist(), strict=True)),
-        lateral_A=atoms.cell.array[:2],
-        history=str(atoms.info.get("history", "")),
-        err_eV=float(mean.err) * len(atoms),
-        samples=float(mean.effective_samples),
-    )
-
-
-def measured(cells: Mapping[str, tuple[Atoms, Mapping[str, Sequence[float]]]], last_ps: float) -> dict[str, Any]:
+def measured(
+    cells: Mapping[str, tuple[Atoms, Mapping[str, Sequence[float]]]],
+    last_ps: float,
+    temperature_K: float,
+    *,
+    same_glass: bool,
+) -> dict[str, Any]:
     """`excess_energy` of cells by name, each a structure with the array `phase` (1 crystal, 0 glass) and its series.
 
-    Cells with both phases are interfaces, the others bulk. Of JSON types: the fields of `ExcessEnergy`, or the `reason`
-    alone why there is none.
+    Cells with both phases are interfaces, the others bulk. Names end in the number of the replica, whose bulk glass is
+    the `same_glass` as beside the slab, or another draw; of several bulk crystals, each has the sites of its slab.
+    They were asked to be at `temperature_K`. Of JSON types: the fields of `ExcessEnergy`, or the `reason` alone why
+    there is none.
     """
-    kinds: dict[str, list[Cell]] = {"interface": [], "glass": [], "crystal": []}
+    kinds: dict[str, dict[int, Cell]] = {INTERFACES: {}, GLASSES: {}, CRYSTALS: {}}
     crystal_atoms: set[int] = set()
     try:
         for name, (atoms, series) in cells.items():
             inside = int(atoms.arrays["phase"].sum())
-            kind = "glass" if inside == 0 else "crystal" if inside == len(atoms) else "interface"
-            kinds[kind].append(cell_of_run(name, atoms, series, last_ps))
-            crystal_atoms |= {inside} if kind == "interface" else set()
+            kind = GLASSES if inside == 0 else CRYSTALS if inside == len(atoms) else INTERFACES
+            kinds[kind][_replica(name)] = cell_of_run(name, atoms, series, last_ps)
+            crystal_atoms |= {inside} if kind == INTERFACES else set()
         if len(crystal_atoms) > 1:
             raise InputError(f"the slabs of the replicas have {sorted(crystal_atoms)} atoms; they have to be alike")
-        found = excess_energy(kinds["interface"], max(crystal_atoms, default=0), kinds["crystal"], kinds["glass"])
+        alike = {GLASSES: same_glass, CRYSTALS: len(kinds[CRYSTALS]) > 1}
+        paired = [kind for kind, one in alike.items() if one]
+        for kind in paired:
+            if set(kinds[kind]) != set(kinds[INTERFACES]):
+                raise InputError(f"{kind} of the replicas {sorted(kinds[kind])}: there are interfaces of others")
+        ordered = {kind: [found[k] for k in sorted(found)] for kind, found in kinds.items()}
+        of_slab = max(crystal_atoms, default=0)
+        found = excess_energy(
+            ordered[INTERFACES],
+            of_slab,
+            ordered[CRYSTALS],
+            ordered[GLASSES],
+            paired=paired,
+            temperature_K=temperature_K,
+        )
     except InputError as error:
         return {"reason": str(error)}
-    return asdict(found) | {"history": kinds["interface"][0].history}
+    return asdict(found) | {"history": ordered[INTERFACES][0].history}
+
+
+def _replica(name: str) -> int:
+    """The number that the `name` of a cell ends in, 3 of ``bulk-glass-3`` and of ``i3``."""
+    return int(name[len(name.rstrip("0123456789")) :])
+
+
+def subtracted(paired: Collection[str]) -> str:
+    """How the energies of bulk cells were subtracted, in words."""
+    own = " and ".join({GLASSES: "glass", CRYSTALS: "crystal"}[kind] for kind in sorted(paired, reverse=True))
+    return f"each interface less its own bulk {own}" if own else "their means"
 
 
 def rows(key: str, by: str, found: Mapping[str, Any], conditions: Mapping[str, float]) -> Iterator[Quantity]:
@@ -223,6 +287,8 @@ def rows(key: str, by: str, found: Mapping[str, Any], conditions: Mapping[str, f
         )
     bound = "95 % bound of {} interfaces, {} bulk glasses and {} bulk crystal{}"
     note = bound.format(*found["replicas"], "" if found["replicas"][2] == 1 else "s")
+    if found["paired"]:
+        note += f", {subtracted(found['paired'])}"
     yield Quantity(
         f"{key}.e_excess.resolution",
         f"resolution of {what}",

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..chemistry.ions import TRANSITION_METALS, parse_label
 from ..chemistry.notation import SUPERSCRIPT, ion_text
+from ..core import VANADYL_CUTOFF
 from ..products import Quantity
 from . import surroundings
 from .interface_rows import interfaces
@@ -21,7 +22,7 @@ _METAL_MEANS = {
     "coordination": "coordination by O",
     "bond_valence": "bond-valence sum (v.u.)",
     "baur": "Baur distortion",
-    "vanadyl": "vanadyl bonds per center",
+    "vanadyl": f"bonds to O below {VANADYL_CUTOFF:g} Å per center",
 }
 _TOGETHER = (
     ("haven_ratio", "Haven ratio", "1"),
@@ -213,8 +214,9 @@ def _metal(name: str, metal: str, found: Numbers, why: str) -> Iterator[Quantity
     # earlier versions gave no errors of shares
     of_shares = why if "states_err" in found else ""
     yield Quantity(f"{key}.frames", f"frames with {metal} of {name}", found["frames"], "1")
-    for mean, label in _METAL_MEANS.items():
+    for mean, text in _METAL_MEANS.items():
         if mean in found:
+            label = "vanadyl bonds per center" if (mean, metal) == ("vanadyl", "V") else text
             yield Quantity(f"{key}.{mean}", f"{label} of {metal}", found[mean], "1", found[f"{mean}_err"], why)
     for by in ("valence", "geometry", "moment"):
         errors = found.get("states_err", {}).get(by, {})

@@ -65,9 +65,22 @@ def known_density(ions: Iterable[Species]) -> tuple[float, str]:
         return _phosphate(ions, shares), _SCIGLASS
     said = ", ".join(f"{share:.3g} {oxide}" for oxide, share in shares.items())
     raise InputError(
-        f"no source is known here for the density of {said} (mol %); state density_g_cm3, measured or looked up, as in "
-        "SciGlass"
+        f"no source is known here for the density of {said} (mol %){_beyond(shares)}; state density_g_cm3, measured or "
+        "looked up, as in SciGlass"
     )
+
+
+def _beyond(shares: Mapping[str, float]) -> str:
+    """Which oxides of a phosphate the fit does not hold for, with their limits; empty for other glasses."""
+    if "P₂O₅" not in shares:
+        return ""
+    said = [
+        f"{oxide} of at most {MOST[oxide]} mol %" for oxide, share in shares.items() if share > MOST.get(oxide, 100)
+    ]
+    said += [f"no {oxide}" for oxide in shares if oxide not in MOST and oxide != "P₂O₅"]
+    if shares["P₂O₅"] < LEAST_P2O5:
+        said.insert(0, f"P₂O₅ of at least {LEAST_P2O5:g} mol %")
+    return f": the measured phosphates that volumes are fitted to have {', '.join(said)}"
 
 
 def _silicate(shares: Mapping[str, float]) -> float:

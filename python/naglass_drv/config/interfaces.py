@@ -61,7 +61,7 @@ class Interface(Section):
 
 #: Of interface and bulk glass, for an error of the excess energy.
 LEAST_REPLICAS = 3
-#: Of which the second half has as many energies as an error in time takes, see `analysis.excess_energy.cell_of_run`.
+#: Of which the second half has as many energies as an error in time takes, see `analysis.excess_cells.cell_of_run`.
 LEAST_HOLD_PS = 1.6
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.excess_energy import CRYSTALS, GLASSES, INTERFACES, subtracted
 from ..analysis.interface_surfaces import FLAT, INSTANTANEOUS
 from ..analysis.redox import moment_word
 from ..dataset.frames import read_frames
@@ -93,9 +94,14 @@ def _excess(material: Material) -> Iterator[Table | Notice]:
             rows.setdefault(_EXCESS[row.key.rpartition(".")[2]], {})[by] = row
         if "resolution" in numbers:
             others = {
-                "part of its error that comes from the finite time": f"{numbers['time_err']:.2g} mJ/m²",
+                "part of its error that comes from the finite time": f"{digits(numbers['time_err'], 2)} mJ/m²",
                 "interfaces, bulk glasses, bulk crystals": ", ".join(map(str, numbers["replicas"])),
-                "scatter of the bulk glasses": f"{numbers['glass_scatter_meV']:.2g} meV/atom",
+                "subtracted of bulk glasses and crystals": subtracted(numbers["paired"]),
+                "mean temperatures of interfaces, bulk glasses, bulk crystals": _temperatures(
+                    numbers["temperatures_K"]
+                ),
+                "what these differ by adds (3/2 k_B per atom)": f"{quantity(*numbers['thermal'])} mJ/m²",
+                "scatter of the bulk glasses": f"{digits(numbers['glass_scatter_meV'], 2)} meV/atom",
             }
             for label, text in others.items():
                 rows.setdefault(label, {})[by] = text
@@ -105,6 +111,10 @@ def _excess(material: Material) -> Iterator[Table | Notice]:
     for by, numbers in found.items():
         if numbers["reason"] is not None:
             yield Notice("note", f"e_excess not given: {numbers['reason']}.", by)
+
+
+def _temperatures(found: Mapping[str, Any]) -> str:
+    return ", ".join(quantity(*found[kind]) for kind in (INTERFACES, GLASSES, CRYSTALS)) + " K"
 
 
 def _which(found: Mapping[str, Any] | None) -> str:
@@ -146,23 +156,23 @@ def _made(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table]:
     """How the cells were made."""
     rows: dict[str, dict[str, Quantity | str]] = {}
     for name, facts in made.items():
-        cut = facts["termination"]
+        cut, thick = facts["termination"], [digits(facts[f"{side}_A"], 3) for side in ("crystal", "glass")]
         own = {
             "crystal": facts["crystal_formula"],
             "glass": f"{facts['glass_units']} × {facts['glass_formula']}",
             "plane": "({} {} {})".format(*cut["hkl"]),
             "termination": f"{cut['number']}: {cut['below']} | {cut['above']}{_shared(cut['share'])}",
-            "its cleavage energy": f"{cut['cleavage_J_m2']:.3g} J/m², of rigid ions, not relaxed",
-            "bonds cut": f"{cut['cut_bonds_nm2']:.3g} per nm²",
+            "its cleavage energy": f"{digits(cut['cleavage_J_m2'], 3)} J/m², of rigid ions, not relaxed",
+            "bonds cut": f"{digits(cut['cut_bonds_nm2'], 3)} per nm²",
             "route": "quenched against the frozen slab" if facts["route"] == "melt" else "glass joined to the slab",
-            "area": f"{facts['area_A2'] / 100:.3g} nm²",
+            "area": f"{digits(facts['area_A2'] / 100, 3)} nm²",
             "stress in the glass (GPa, tension positive)": _stress(facts.get("stress_GPa")),
             "left the slab": _counted(facts.get("exchanged", {}).get("left", {})),
             "entered the slab": _counted(facts.get("exchanged", {}).get("entered", {})),
-            "thickness of crystal and glass": f"{facts['crystal_A']:.3g} Å and {facts['glass_A']:.3g} Å at the start",
+            "thickness of crystal and glass": f"{thick[0]} Å and {thick[1]} Å at the start",
         }
         if facts["route"] == "join":
-            cut_text = "none, but cut to the slab" if facts["cut"] else f"{100 * facts['strain']:.2g} %"
+            cut_text = "none, but cut to the slab" if facts["cut"] else f"{digits(100 * facts['strain'], 2)} %"
             own["strain of the glass"] = cut_text
             own["formula units lost to contacts"] = str(facts["units_removed"])
         for label, text in own.items():
@@ -200,7 +210,9 @@ def _shared(share: float) -> str:
 def _stress(found: Mapping[str, Any] | None) -> str:
     """``σ_xx 0.31 ± 0.05, …`` of the interior, in the plane of the surfaces and across."""
     if found is None:
-        return "not given: the glass is too thin to have an interior, or its hold too short"
+        return "not given"
+    if "reason" in found:
+        return f"not given: {found['reason']}"
     parts = (f"σ_{axis} {quantity(each['value'], each['err'])}" for axis, each in found.items())
     return ", ".join(parts)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..chemistry.level import OCCUPATIONS, is_tight_binding
 from ..chemistry.notation import ion_text
+from ..core import VANADYL_CUTOFF
 from ..products import Quantity
 from . import checks
 from .material import Material
@@ -14,6 +15,7 @@ from .moments import undetermined
 from .numbers import Fold, Section, Table, side_by_side
 from .zeros import NONE_FOUND
 
+_DASH = "\N{EN DASH}"
 Cells = dict[str, dict[str, Quantity]]
 
 
@@ -33,10 +35,10 @@ def metals(material: Material) -> Section | None:
             for name, numbers in all_measured(material).items()
         }
         unknown = undetermined(material, metal)
-        note = _note(own, material, unknown)
+        note = _note(metal, own, material, unknown)
         section.add(side_by_side(list(own), _metal_rows(metal, own, rows, by_input, known=not unknown), note))
         details = [
-            side_by_side(list(own), _family_rows(metal, rows, own), "Schindler's labels: vanadyl + equatorial + trans.")
+            side_by_side(list(own), _family_rows(metal, rows, own), f"Labels: {_short(metal)} + equatorial + trans.")
         ]
         details += [
             _confusion_table(name, metal, found) for name, found in own.items() if found["confusion"] is not None
@@ -46,12 +48,18 @@ def metals(material: Material) -> Section | None:
     return section
 
 
-def _note(measured: Mapping[str, Mapping], material: Material, unknown: str) -> str:
+def _short(metal: str) -> str:
+    return "vanadyl" if metal == "V" else "short"
+
+
+def _note(metal: str, measured: Mapping[str, Mapping], material: Material, unknown: str) -> str:
     """Explanation of the rows of a metal; moments are distinguished by their source, and not shown where the states are
     `unknown` by them.
     """
     sources = {found["moments"] for found in measured.values()}
-    sentences = [_METAL_NOTE]
+    for_v = "" if metal == "V" else f"; these are thresholds for V{_DASH}O, which say no more of {metal} than lengths"
+    families = f"({_short(metal)} below {VANADYL_CUTOFF:g} Å, trans above 2.10 Å{for_v})"
+    sentences = [_METAL_NOTE.format(families)]
     if "labels" in sources:
         levels = [item["level"]["name"] for item in material.input.get("reference") or []]
         cheap = (
@@ -79,7 +87,7 @@ def _note(measured: Mapping[str, Mapping], material: Material, unknown: str) -> 
 
 _METAL_NOTE = (
     "Means over centers and frames, ± one standard error (none for a single frame or if nothing changed). Bond "
-    "families use the thresholds of Schindler et al. (vanadyl below 1.74 Å, trans above 2.10 Å). States by the input: "
+    "families use the thresholds of Schindler et al. {}. States by the input: "
     "the ions of the composition; by valence: nearest to the bond-valence sum; by geometry: from the families."
 )
 _MEANS = ("coordination", "bond_valence", "baur", "vanadyl")

@@ -72,7 +72,7 @@ def worth(material: Material) -> Section:
     section = Section("How reliable these numbers are", "worth")
     input = material.input
     measured = all_measured(material)
-    rows = [("size", _size(numbers)) for numbers in list(measured.values())[:1]]
+    rows = _sizes(measured)
     if input.get("glass"):
         rows.append(("quench", _quench(material)))
     known = {level.title: level for level in map(learning.level_of, input.get("reference") or [])}
@@ -174,18 +174,29 @@ def _network(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, str
 
 
 def _metals(name: str, numbers: Mapping[str, Any], rows: Rows) -> dict[str, Quantity | str]:
-    """Vanadyl bonds, and the most frequent families of bonds of each metal."""
+    """Vanadyl bonds of V, and the most frequent families of bonds of each metal."""
     cells: dict[str, Quantity | str] = {}
     for metal in numbers["fingerprints"]:
         key = f"metals.{name}.{metal}"
-        if (vanadyl := rows.get(f"{key}.vanadyl")) is not None:
-            own = f"V=O per {metal}"
+        if metal == "V" and (vanadyl := rows.get(f"{key}.vanadyl")) is not None:
+            own = "V=O per V"
             cells[own] = replace(vanadyl, key=f"glance.{name}.vanadyl", label=f"{own} of {name}", subject="")
         families = sorted(below(rows, f"{key}.label").items(), key=lambda item: -item[1].value)[:_FAMILIES]
         if families:
             said = ", ".join(f"{family} {100 * row.value:.0f}" for family, row in families)
             cells[f"{metal}–O families"] = f"{said} %"
     return cells
+
+
+def _sizes(measured: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """One row for all cells of the same atoms; which structures these are, where there are others."""
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for name, numbers in measured.items():
+        alike.setdefault((numbers["atoms"], *sorted(numbers["composition"].items())), []).append(name)
+    return [
+        ("size" if len(alike) == 1 else f"size of {', '.join(names)}", _size(measured[names[0]]))
+        for names in alike.values()
+    ]
 
 
 def _size(numbers: Mapping[str, Any]) -> str:

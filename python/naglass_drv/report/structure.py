@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..chemistry.formers import FORMERS
+from ..chemistry.ions import TRANSITION_METALS
 from ..products import Quantity
 from . import figures
 from .material import Material
@@ -124,11 +126,19 @@ def _angle_figure(measured: Measured, curves: Curves, shade: Mapping[str, str]) 
     svg = figures.overlays(_overlay(measured, centers, "angle_deg", "angle", kinds), shade, xlabel="angle (°)",
                            ylabel="P(θ) (1/°)")  # fmt: skip
     caption = (
-        "Bond-angle distributions, normalized to an integral of one and not divided by sin θ. "
-        f"A tetrahedron has O{_DASH}P{_DASH}O at 109.5°, an octahedron O{_DASH}V{_DASH}O at 90° and 180°"
-        f"{_band_note(measured)}"
+        "Bond-angle distributions, normalized to an integral of one and not divided by sin θ"
+        f"{_ideal_angles(kinds)}{_band_note(measured)}"
     )
     return [Figure("angles", svg, caption)]
+
+
+def _ideal_angles(kinds: Iterable[str]) -> str:
+    """Of the polyhedra whose angles are shown, kinds as ``O-P-O``."""
+    ends = {kind: kind.split("-") for kind in kinds}
+    centers = {center: kind.replace("-", _DASH) for kind, (one, center, two) in ends.items() if one == two == "O"}
+    said = [f"a tetrahedron {text} at 109.5°" for former in FORMERS[:2] if (text := centers.get(former))]
+    said += [f"an octahedron {text} at 90° and 180°" for metal, text in centers.items() if metal in TRANSITION_METALS]
+    return f". Without distortion, {', '.join(said)}" if said else ""
 
 
 def _total_figure(measured: Measured, curves: Curves, shade: Mapping[str, str]) -> list[Figure]:

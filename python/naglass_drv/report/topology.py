@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..analysis.network import oxygen_text
+from ..core import VANADYL_CUTOFF
 from ..products import Quantity
 from . import figures
 from .material import Material
@@ -15,10 +16,20 @@ from .numbers import Figure, Fold, Section, Table, side_by_side
 _DASH = "\N{EN DASH}"
 Cells = dict[str, dict[str, Quantity]]
 
-_OXYGEN_NOTE = (
-    "NBO: non-bridging, bonded to one former or metal; P–O–V: bridging, with its neighbors; tri: three or more; V=O: "
-    "vanadyl; free: bonded to none. Mobile ions are not counted."
-)
+
+def oxygen_note(measured: Mapping[str, Mapping]) -> str:
+    """What the classes of oxygen mean, by the former and the metals of the structures that are shown."""
+    former = next(iter(measured.values()))["network"]["former"]
+    metals = list(dict.fromkeys(metal for numbers in measured.values() for metal in numbers["fingerprints"]))
+    metal = metals[0] if len(metals) == 1 else "M"
+    short = f"{metal}=O: terminal and below {VANADYL_CUTOFF:g} Å{', vanadyl' if metals == ['V'] else ''}; "
+    any_of = f"M: {' or '.join(metals)}; " if len(metals) > 1 else ""
+    bridge = f"{former}–O–{metal if metals else former}"
+    return (
+        f"NBO: non-bridging, bonded to one former{' or metal' if metals else ''}; {bridge}: "
+        f"bridging, with its neighbors; tri: three or more; {short + any_of if metals else ''}free: bonded to none. "
+        "Mobile ions are not counted."
+    )
 
 
 def topology(material: Material) -> Section | None:
@@ -54,7 +65,7 @@ def network(material: Material) -> Section | None:
     section = Section("Network", "network", warnings(material))
     for kind, caption in (
         ("qn", "Shares of network formers with n bridges to other formers (Qⁿ); bars: one standard error."),
-        ("oxygen", f"Shares of oxygen by the atoms bonded to it. {_OXYGEN_NOTE}"),
+        ("oxygen", f"Shares of oxygen by the atoms bonded to it. {oxygen_note(measured)}"),
     ):
         section.add(Figure(f"network-{kind}", _share_figure(kind, measured, shades(material)), caption))
     checked = {name: numbers["network"]["agreement_with_on_the_fly"] for name, numbers in measured.items()}

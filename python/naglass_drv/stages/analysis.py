@@ -18,7 +18,7 @@ from .interface import BULK
 
 name = "analysis"
 #: Raised when the same settings and files give another result.
-revision = 9
+revision = 10
 
 GLASS, TRAJECTORY, LABELS, EXCESS = "glass", "trajectory", "labels", "excess"
 HOPS, ROWS, CRYSTAL = "hops", "quantities", "crystal"
@@ -33,8 +33,9 @@ class Settings:
 
     `quench_rate_K_per_s` is that of the glass in a trajectory, on which its diffusion coefficient depends. The excess
     energy of interfaces is that of the last `last_ps` of their runs and of those of bulk cells at `temperature_K`, or
-    not given for the reason `refused`. `readout` tells per metal why the model's moments do not tell its states apart,
-    empty where they do, or None where nothing is known; `moments` what these are.
+    not given for the reason `refused`; with `same_glass`, the bulk glass of a replica is that beside its slab.
+    `readout` tells per metal why the model's moments do not tell its states apart, empty where they do, or None where
+    nothing is known; `moments` what these are.
     `seed_in` is the glass that a seed is in.
     """
 
@@ -45,6 +46,7 @@ class Settings:
     temperature_K: float | None = None
     last_ps: float | None = None
     refused: str | None = None
+    same_glass: bool = False
     readout: Mapping[str, str] | None = None
     moments: str = ""
     seed_in: str | None = None
@@ -120,7 +122,8 @@ def _excesses(run: Run, structures: Mapping[str, Path], trajectories: Trajectori
         elif unstable:
             refused = f"{', '.join(unstable)} did not pass the stability gate"
         last_ps = max(0.0, records[0].summary["planned_ps"] - skip_ps)
-        settings = Settings(EXCESS, Analysis(), temperature_K=kelvin, last_ps=last_ps, refused=refused)
+        same = run.input.interface.route == "join"
+        settings = Settings(EXCESS, Analysis(), temperature_K=kelvin, last_ps=last_ps, refused=refused, same_glass=same)
         inputs: dict[str, Path] = {}
         for made in records:
             cell = made.summary["structure"]
@@ -250,6 +253,7 @@ def _run_excess(job: Job, settings: Settings) -> Mapping[str, Any]:
     from ..dataset.frames import read_frames
 
     found: dict[str, Any] = {"reason": settings.refused}
+    kelvin = settings.temperature_K or 0.0
     if settings.refused is None:
         inputs = {tuple(role.split("/")): path for role, path in job.task.inputs.items()}
         cells = {
@@ -257,11 +261,11 @@ def _run_excess(job: Job, settings: Settings) -> Mapping[str, Any]:
             for (cell, word), path in inputs.items()
             if word == "structure"
         }
-        found = measured(cells, settings.last_ps or 0.0)
-    kelvin = {"temperature_K": settings.temperature_K or 0.0}
+        found = measured(cells, settings.last_ps or 0.0, kelvin, same_glass=settings.same_glass)
+    conditions = {"temperature_K": kelvin}
     json_name, _, rows_name = files(job.task.name)
-    of_all = [row.as_json() for row in rows(f"interface.{settings.temperature_K:g}K", "the model", found, kelvin)]
-    write_json(job.folder / json_name, found | kelvin | {"rows": of_all})
+    of_all = [row.as_json() for row in rows(f"interface.{kelvin:g}K", "the model", found, conditions)]
+    write_json(job.folder / json_name, found | conditions | {"rows": of_all})
     write_json(job.folder / rows_name, of_all)
     return {"e_excess_mJ_per_m2": found.get("e_excess"), "reason": found["reason"]}
 

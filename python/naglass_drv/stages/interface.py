@@ -24,7 +24,7 @@ from .interface_start import CRYSTAL, FACTS, OF_CRYSTAL, OF_GLASS, Settings, ato
 
 name = "interface"
 #: Raised when the same settings and files give another result.
-revision = 3
+revision = 4
 
 SCRIPT = "melt_on_crystal.lmp"
 #: Roles: a bulk cell, and the excess energy by the rigid-ion potential.
@@ -176,7 +176,8 @@ def _excess(run: Run, done: list[Done]) -> dict[str, Any]:
         )
         for item in done
     }
-    found = measured(cells, settings[0].hold_ps / 2)
-    kelvin = {"temperature_K": settings[0].final_temperature_K}
-    of_all = rows("interface.rigid-ions", "the rigid-ion potential", found, kelvin)
-    return found | kelvin | {"rows": [row.as_json() for row in of_all]}
+    of_all, kelvin = settings[0], settings[0].final_temperature_K
+    found = measured(cells, of_all.hold_ps / 2, kelvin, same_glass=of_all.route == "join")
+    conditions = {"temperature_K": kelvin}
+    listed = rows("interface.rigid-ions", "the rigid-ion potential", found, conditions)
+    return found | conditions | {"rows": [row.as_json() for row in listed]}

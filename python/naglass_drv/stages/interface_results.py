@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MADE, QUENCH = "interface.extxyz", "quench.json"
 # Å: farther from the slab's planes than this, the glass is its interior
 _INTERIOR_A = 5.0
+# Å, of some ionic diameters: a stress of less is that of a few ions
+_LEAST_INTERIOR_A = 10.0
 # of the second half of the hold
 _MOST_STRESSES = 50
 
@@ -70,9 +72,9 @@ def _middle(atoms: "Atoms", axis: int = 2) -> float:
 
 def _interior_stress(
     folder: Path, atoms: "Atoms", crystal_A: float, first: int, temperature_K: float
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     """σ_xx, σ_yy and σ_zz (GPa, tension positive) with errors in time of the glass beyond 5 Å of the slab, in the
-    second half of what follows a step; None where the glass is thinner."""
+    second half of what follows a step; the `reason` where less than 10 Å are beyond."""
     import numpy as np
 
     from ..core import average
@@ -80,8 +82,13 @@ def _interior_stress(
     from ..interface.stress import layer_stress
 
     margin = crystal_A / 2 + _INTERIOR_A
-    if atoms.cell.array[2, 2] <= 2 * margin:
-        return None
+    interior = float(atoms.cell.array[2, 2]) - 2 * margin
+    if interior < _LEAST_INTERIOR_A:
+        thick = f"{interior:.1f}" if interior > 0 else "none"
+        beyond = f"of the glass, {thick} Å are farther than {_INTERIOR_A:g} Å from the slab".replace(
+            "none Å are", "none is"
+        )
+        return {"reason": f"{beyond}; {_LEAST_INTERIOR_A:g} are needed"}
     labels = atoms.arrays["ion"].tolist()
     ions = chemistry.ions_of(labels)
     kinds = np.array([[ion.label for ion in ions].index(label) for label in labels])
@@ -95,7 +102,7 @@ def _interior_stress(
         middle, height = _middle(frame), frame.cell.array[2, 2]
         series.append(layer_stress(frame, ions, kinds, middle + margin, middle + height - margin, temperature_K))
     if len(series) < 2:
-        return None
+        return {"reason": "the hold has fewer than two frames in its second half"}
     means = [average(column) for column in np.array(series).T]
     named = zip(("xx", "yy", "zz"), means, strict=True)
     return {name: {"value": float(mean.mean), "err": float(mean.err)} for name, mean in named}

@@ -68,10 +68,12 @@ class Settings:
 
     @property
     def history(self) -> str:
-        """The thermal history of the glass in words."""
+        """The thermal history of the glass, or of a crystal alone, in words."""
         # without commas, which the plain reader of extended XYZ leaves to ASE
         ends = f"to {self.final_temperature_K:g} K free {interface_seeds.FREE[self.shape]}"
         rate = f"at {self.quench_rate_K_per_ps:g} K/ps"
+        if self.bulk == OF_CRYSTAL:
+            return f"released at {self.release_K:g} K and cooled {rate} {ends}"
         if self.route == "join":
             return f"annealed at {self.release_K:g} K for {self.melt_ps:g} ps at fixed volume and cooled {rate} {ends}"
         melted = f"melted at {self.melt_temperature_K:g} K for {self.melt_ps:g} ps and quenched {rate}"
