@@ -158,7 +158,7 @@ def test_an_interface_has_profiles_of_states_by_moment(cell):  # noqa: F811
         moved.info = frame.info
         frames.append(moved)
     numbers, curves = interfaces.interface(
-        frames, bulk, Analysis(), name="i0-800K", replicas=1, readout=Readout({"V": ""}, OCCUPATIONS)
+        frames, bulk, Analysis(), name="i0-800K", readout=Readout({"V": ""}, OCCUPATIONS)
     )
     assert numbers["metal_states"]["V"]["by"] == "moment"
     distance, state = curves["distance_A"], curves["profile/redox_V"]
@@ -168,7 +168,7 @@ def test_an_interface_has_profiles_of_states_by_moment(cell):  # noqa: F811
     svg = profiles(curves, "flat", "occupation").decode()
     assert "oxidation state by occupation" in svg and "|occupation|" in svg and "by moment" not in svg
     assert "instantaneous/redox_V" in curves
-    plain, without = interfaces.interface(frames, bulk, Analysis(), name="i0-800K", replicas=1)
+    plain, without = interfaces.interface(frames, bulk, Analysis(), name="i0-800K")
     assert plain["metal_states"]["V"]["by"] == "valence" and "profile/redox_V" not in without
     assert np.nanmean(without["profile/moment_V"][distance < -4]) == pytest.approx(2.0)
 

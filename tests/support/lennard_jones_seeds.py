@@ -12,6 +12,8 @@ from naglass_drv.analysis.nucleation import Estimate
 from support.lennard_jones import CONNECTIONS, LENNARD_JONES, SHELL, TIMESTEP
 
 EVERY = 50
+#: Where crystal and melt coexist.
+MELTING = 0.617
 
 
 def heat_per_atom(folder: Path, temperature: float, lattice: float, across: int, steps: int) -> tuple[Estimate, dict]:
@@ -33,22 +35,25 @@ def heat_per_atom(folder: Path, temperature: float, lattice: float, across: int,
     return Estimate(melt - solid, float(np.hypot(melt_err, solid_err))), density
 
 
-def make_melt(folder: Path, name: str, temperature: float, lattice: float, across: int, seed: int) -> None:
+def make_melt(folder: Path, name: str, lattice: float, across: int, seed: int) -> None:
+    """A melt where it coexists with the crystal, in which seeds neither grow nor melt while it comes to rest."""
     LENNARD_JONES.run(
         folder,
         _crystal(folder, lattice, across),
         f"velocity all create 3 {seed}\nfix 1 all nvt temp 2 2 0.4\nrun 2000\nunfix 1\n"
-        f"fix 1 all npt temp 0.8 0.8 0.4 iso 0 0 4\nrun 1500\nunfix 1\n"
-        f"fix 1 all npt temp {temperature} {temperature} 0.4 iso 0 0 4\nrun 500\nwrite_data {name}.data nocoeff\n",
+        f"{_npt(0.8)}run 1500\nunfix 1\n{_npt(MELTING)}run 2500\nwrite_data {name}.data nocoeff\n",
     )
 
 
 def put_seed(folder: Path, melt: str, name: str, temperature: float, lattice: float, radius: float) -> None:
-    """A ball of crystal in place of the melt there; the melt relaxes around it while it is held."""
+    """A ball of crystal in place of the melt there, held until the melt around it has the density of zero pressure.
+
+    A melt that is still expanded when the seed is released dissolves it, whatever its size.
+    """
     atoms = read_lammps_data(folder / f"{melt}.data", units="metal", atom_style="atomic", Z_of_type={1: 18})
     middle = atoms.cell.sum(axis=0) / 2
     atoms.wrap()
-    kept = atoms[np.linalg.norm(atoms.positions - middle, axis=1) > radius + 0.85]
+    kept = atoms[np.linalg.norm(atoms.positions - middle, axis=1) > radius + 0.8]
     block = LENNARD_JONES.crystal(lattice, (9, 9, 9))
     ball = (
         block.positions - block.positions[np.argmin(np.linalg.norm(block.positions - block.positions.mean(0), axis=1))]
@@ -59,11 +64,19 @@ def put_seed(folder: Path, melt: str, name: str, temperature: float, lattice: fl
     LENNARD_JONES.run(
         folder,
         f"read_data {name}.data",
-        f"group seed id <= {len(ball)}\ngroup melt subtract all seed\nminimize 0 1e-3 200 2000\n"
-        f"velocity melt create {temperature} 3\n"
-        f"fix 1 melt npt temp {temperature} {temperature} 0.2 iso 0 0 4 dilate all\n"
-        f"run 800\nwrite_data {name}.data nocoeff\n",
+        f"group seed id <= {len(ball)}\ngroup melt subtract all seed\n"
+        f"fix held seed setforce 0 0 0\nminimize 0 1e-3 100 1000\nunfix held\n"
+        f"velocity melt create {2 * MELTING} 3\n"
+        f"fix 1 melt nve/limit 0.1\nfix 2 melt temp/berendsen {MELTING} {MELTING} 0.2\nrun 250\nunfix 1\nunfix 2\n"
+        f"{_npt(MELTING, MELTING, 'melt', 'dilate melt')}run 1500\nunfix 1\n"
+        f"{_npt(MELTING, temperature, 'melt', 'dilate melt')}run 500\nunfix 1\n"
+        # half of it becomes potential energy of a lattice at rest
+        f"velocity seed create {2 * temperature} 4\n{_npt(temperature)}run 250\nwrite_data {name}.data nocoeff\n",
     )
+
+
+def _npt(start: float, end: float | None = None, group: str = "all", more: str = "") -> str:
+    return f"fix 1 {group} npt temp {start} {end or start} 0.4 iso 0 0 1 {more}\n"
 
 
 @dataclass(frozen=True)
@@ -93,8 +106,7 @@ def draw(folder: Path, name: str, temperature: float, steps: int, seed: int) -> 
     LENNARD_JONES.run(
         folder,
         f"read_data {name}.data",
-        f"velocity all create {temperature} {seed}\nfix 1 all npt temp {temperature} {temperature} 0.4 iso 0 0 4\n"
-        f"{fixes}run {steps}\n",
+        f"velocity all create {temperature} {seed}\n{_npt(temperature)}{fixes}run {steps}\n",
     )
     return Draw({n: core.read_table(folder / f"{name}.{n}")["largest"] for n in THRESHOLDS})
 
