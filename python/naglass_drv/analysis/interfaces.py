@@ -37,6 +37,7 @@ def interface(
     numbers: Numbers = {"metal_states": told}
     try:
         reference = _reference(crystal, frames[0])
+        connect_A = connection_A(crystal, reference.center)
     except InputError as error:
         return {"reason": str(error)}, {}
     looked_at = evenly(frames, _PROFILED)
@@ -57,7 +58,7 @@ def interface(
     numbers |= found
     profile = seen.flat()
     numbers["joining"] = _joining(name, shown, np.array(seen.order), profile, reference.center, cutoffs)
-    turned = followed(shown, reference, connection_A(crystal, reference.center))
+    turned = followed(shown, reference, connect_A)
     numbers["angle_deg"] = turned.angle_at_the_end()
     curves |= turned.curves(np.array([frame.info["time_ps"] for frame in shown]))
     ion = next((element for element in MOBILE_IONS if element in frames[0].symbols), None)
