@@ -53,11 +53,11 @@ def test_two_nets_through_one_another_are_not_one():
     assert connection_A(nets, "V") > 6.63
 
 
-def grown(crystal, radius, velocity, *, axes=3, wide=30.0, frames=30):
+def grown(crystal, radius, velocity, *, axes=3, sides=(30.0, 30.0, 30.0), frames=30):
     """A sphere, or a cylinder along z, whose radius (Å) changes by `velocity` (Å/ps), of atoms that vibrate; around it
     4 Å and more of atoms at random."""
     rng = np.random.default_rng(4)
-    block = crystal.repeat([int(n) for n in np.ceil(wide * crystal.cell.areas() / crystal.cell.volume)])
+    block = crystal.repeat([int(n) for n in np.ceil(sides * crystal.cell.areas() / crystal.cell.volume)])
     away = np.linalg.norm((block.positions - block.cell.sum(axis=0) / 2)[:, :axes], axis=1)
     times = np.arange(float(frames))
     kept = away < radius + max(velocity * times[-1], 0) + 4
@@ -75,10 +75,20 @@ def grown(crystal, radius, velocity, *, axes=3, wide=30.0, frames=30):
 
 def test_a_seed_grows_as_fast_as_it_was_made_to(crystal):
     """By 0.12 Å/ps, which are 12 m/s, from 9 to 12.5 Å: the interval of 95 % contains it."""
-    numbers, _ = seeded(grown(crystal, 9.0, 0.12), crystal, name="s0-r9-900K", glass="s0")
+    numbers, _ = seeded(grown(crystal, 9.0, 0.12), crystal, {"shape": "sphere"}, name="s0-r9-900K", glass="s0")
     assert numbers["grew"] is True and numbers["verdict"].startswith("growth")
     assert abs(numbers["u_m_per_s"] - 12) < 2 * numbers["u_m_per_s_err"] < 10
     # a surface atom is below the threshold, so that a layer is lost
     center = numbers["center"]
     within = 4 / 3 * np.pi * np.array([6.0, 9.5]) ** 3 / numbers["volume_A3"]
     assert center_of(crystal) == center and within[0] < numbers["start"]["0.6"] < within[1]
+
+
+@pytest.mark.parametrize("velocity", [0.2, -0.2])
+def test_the_surface_of_a_cylinder_has_the_velocity_it_was_given(velocity):
+    """20 m/s between 8 and 14 Å, 8.7 Å long: the radius of a sphere of as many atoms would change half as fast."""
+    crystal = read(CRYSTALS["V2O5_alpha_Pmmn"])
+    frames = grown(crystal, 10.9 - 14.5 * velocity, velocity, axes=2, sides=(34.0, 34.0, 8.0))
+    found, _ = seeded(frames, crystal, {"shape": "cylinder"}, name="s0-r9-900K", glass="s0")
+    assert abs(found["u_m_per_s"] - 100 * velocity) < 2 * found["u_m_per_s_err"] < 9
+    assert found["grew"] is (velocity > 0)

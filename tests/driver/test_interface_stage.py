@@ -85,6 +85,7 @@ def test_a_glass_that_only_a_model_can_make_is_refused(folder):
     assert found.returncode == 2 and "system.composition: composition: no Pedone parameters for Al3+" in found.stderr
 
 
+MELTING = "melting: {temperature_K: [1180, 15], heat_eV_per_atom: [0.12, 0.01]}"
 SEED = INPUT.partition("  hkl:")[0] + "  seed: {radius_A: [4.0, 4.5], width_A: 20}\n"
 
 
@@ -99,6 +100,7 @@ SEED = INPUT.partition("  hkl:")[0] + "  seed: {radius_A: [4.0, 4.5], width_A: 2
         ("[4.0, 4.5]", "[2.0]", "interface.seed: radius 2 Å: holds no Na3V2P3O12"),
         ("width_A: 20", "shape: cube", "interface.seed.shape"),
         ("width_A: 20}", "width_A: 20}\n  route: join", "interface.seed: radius 3.86 Å"),
+        ("width_A: 20", f"shape: cylinder, {MELTING}", "interface.seed.melting: nucleation theory is that of a sphere"),
     ],
 )
 def test_bad_seeds_are_named_before_anything_runs(folder, old, new, said):

@@ -22,6 +22,7 @@ from naglass_drv.stages.md_commands import runs_of
 
 CRYSTAL = Path(__file__).parents[1] / "data" / "crystals" / "NVP_R-3c_Na3_ewald_ordered.cif"
 GLASS = {"Na": 2, "V4+": 1, "P": 2, "O": 8}
+MADE = {"shape": "sphere"}
 GRAIN = {"radius_A": 10.0, "shape": "sphere", "direction": [0, 0, 1], "width_A": 42.0}
 
 
@@ -97,7 +98,7 @@ def test_a_seed_that_shrinks_has_the_velocity_of_its_surface(cell):
     block.positions += 30
     block = block[(np.abs(block.positions - 30) < 20).all(axis=1)]
     block.pbc = True
-    numbers, _ = seeded(shrinking(block, np.linspace(15, 11, 60)), bulk, name="s0-r8-900K", glass="s0")
+    numbers, _ = seeded(shrinking(block, np.linspace(15, 11, 60)), bulk, MADE, name="s0-r8-900K", glass="s0")
     assert numbers["grew"] is False and numbers["verdict"].startswith("melting")
     assert abs(numbers["u_m_per_s"] + 3.4) < 3 * numbers["u_m_per_s_err"] and numbers["u_m_per_s_err"] < 1.0
     assert {row.key for row in rows("s0-r8-900K", numbers)} >= {"growth.s0-r8-900K.u", "growth.s0-r8-900K.angle"}
@@ -106,7 +107,7 @@ def test_a_seed_that_shrinks_has_the_velocity_of_its_surface(cell):
 def test_a_stable_seed_has_a_bound(cell):
     atoms, bulk = cell
     still = frames_of(atoms, [Rotation.identity()] * 40, interval=2.0)
-    numbers, curves = seeded(still, bulk, name="s0-r8-900K", glass="s0")
+    numbers, curves = seeded(still, bulk, MADE, name="s0-r8-900K", glass="s0")
     assert numbers["grew"] is None and numbers["verdict"].startswith("no growth observed, u <")
     assert numbers["u_upper_m_per_s"] < 1.0 and numbers["angle_deg"]["value"] < 2.0
     assert 0.6 * 34 <= numbers["start"]["0.6"] <= 34
@@ -117,14 +118,14 @@ def test_a_stable_seed_has_a_bound(cell):
     assert composition["taken_in"]["V"]["value"] > 0 > composition["taken_in"]["Na"]["value"] - 20
     keys = [row.key for row in rows("s0-r8-900K", numbers)]
     assert "growth.s0-r8-900K.u_upper" in keys and "growth.s0-r8-900K.expelled.Na" in keys
-    short, _ = seeded(still[:5], bulk, name="s0-r8-900K", glass="s0")
+    short, _ = seeded(still[:5], bulk, MADE, name="s0-r8-900K", glass="s0")
     assert short["grew"] is None and "too few to tell growth" in short["verdict"]
 
 
 CRITICAL, ZELDOVICH, ATTACHMENT = 100.0, 0.012, 20.0
 
 
-def drawn(glasses=3, draws=16, seed=5):
+def drawn(glasses=3, draws=16, seed=5, shape="sphere"):
     """Seeds of 60 to 140 atoms that grow with the probability on a barrier, and spread as on top of one."""
     from scipy.stats import norm
 
@@ -138,7 +139,7 @@ def drawn(glasses=3, draws=16, seed=5):
                 shift = {0.5: 12.0, 0.6: 0.0, 0.7: -12.0}
                 numbers = {
                     "glass": f"s{glass}", "grew": grew, "start": {f"{t:g}": size + d for t, d in shift.items()},
-                    "atoms_per_center": 1.0, "volume_A3": 60.0, "glass_density_per_A3": 0.015,
+                    "shape": shape, "atoms_per_center": 1.0, "volume_A3": 60.0, "glass_density_per_A3": 0.015,
                 }  # fmt: skip
                 name = f"s{glass}-r{size}"
                 runs.append(Seeded(f"{name}-{draw}", name, numbers, time, {t: walk + d for t, d in shift.items()}))
@@ -164,6 +165,7 @@ def test_seeds_of_three_glasses_give_the_theory():
         (drawn(draws=1), True, "has 5 runs; needs 10 or more"),
         (drawn(draws=4), True, "no attachment rate: 4 draws of one cell; needs md.draws: 10"),
         (drawn(), False, "interface.seed.melting"),
+        (drawn(shape="cylinder"), True, "those of a sphere, and the seeds are cylinders"),
     ],
 )
 def test_what_is_missing_is_said(runs, melting, said):
@@ -188,7 +190,7 @@ def test_undecided_seeds_are_counted_and_left_out():
 
 def test_the_page_tells_what_became_of_seeds(cell, tmp_path):
     atoms, bulk = cell
-    numbers, curves = seeded(frames_of(atoms, [Rotation.identity()] * 30), bulk, name="s0-r10-900K", glass="s0")
+    numbers, curves = seeded(frames_of(atoms, [Rotation.identity()] * 30), bulk, MADE, name="s0-r10-900K", glass="s0")
     facts = {
         "direction": [0, 0, 1], "along_z": "normal of hkl", "length_A": None, "crystal_units": 17, "glass_units": 380,
         "crystal_formula": "Na3V2P3O12", "glass_formula": "Na2VP2O8", "shape": "sphere", "radius_A": 9.9,

@@ -26,13 +26,16 @@ _RELAXING_PS = 20.0
 _INSIDE_A, _SHELL_A = 4.0, 3.0
 
 
-def seeded(frames: Sequence[Atoms], crystal: Atoms, *, name: str, glass: str) -> tuple[Numbers, Curves]:
+def seeded(
+    frames: Sequence[Atoms], crystal: Atoms, made: Mapping[str, Any], *, name: str, glass: str
+) -> tuple[Numbers, Curves]:
     """What there is to say of a seed of `crystal`, given as its cell in the orientation of the seed.
 
-    `frames` have ``info["time_ps"]``, evenly spaced. `glass` is the cell that the seed is in, without its radius. Keys
-    carry their units; sizes are counts of the crystal's metal, or of its former where it has none.
+    `frames` have ``info["time_ps"]``, evenly spaced; `made` are the facts of `interface.seeds.Crystallite`, of a
+    cylinder along z. `glass` is the cell that the seed is in, without its radius. Keys carry their units; sizes are
+    counts of the crystal's metal, or of its former where it has none.
     """
-    numbers: Numbers = {"glass": glass}
+    numbers: Numbers = {"glass": glass, "shape": made["shape"]}
     try:
         center = center_of(crystal)
         reference, connect = environments_of(crystal, center), connection_A(crystal, center)
@@ -61,7 +64,8 @@ def seeded(frames: Sequence[Atoms], crystal: Atoms, *, name: str, glass: str) ->
         "angle_deg": found.angle_at_the_end(),
         "composition": _composition(shown, found),
     }
-    numbers |= _moves(time, sizes, volume)
+    length = float(np.mean([frame.cell[2, 2] for frame in shown])) if made["shape"] == "cylinder" else None
+    numbers |= _moves(time, sizes, volume, length)
     return numbers, found.curves(time)
 
 
@@ -71,8 +75,9 @@ def _part(values: np.ndarray, share: float) -> np.ndarray:
     return values[:count] if share > 0 else values[-count:]
 
 
-def _moves(time: np.ndarray, sizes: np.ndarray, volume: float) -> Numbers:
-    """Whether the seed grew: True, False, or None with the upper bound of the velocity of its surface."""
+def _moves(time: np.ndarray, sizes: np.ndarray, volume: float, length: float | None) -> Numbers:
+    """Whether a sphere, or a cylinder of a `length`, grew: True, False, or None with the upper bound of the velocity of
+    its surface."""
     start, end = _part(sizes, _START).mean(), _part(sizes, -_END).mean()
     if start == 0:
         return {"grew": None, "verdict": "no crystallite of the crystal at the start"}
@@ -83,9 +88,13 @@ def _moves(time: np.ndarray, sizes: np.ndarray, volume: float) -> Numbers:
         short = f"{len(time)} frames in {time[-1] - time[0]:.3g} ps"
         why = f"{short} are too few to tell growth from the cell's relaxation"
         return {"grew": True if end > _GROWN * start else None, "verdict": f"not decided: {why}"}
-    radius = np.cbrt(3 * volume * sizes / (4 * np.pi))
-    quantum = volume / (4 * np.pi * float(np.square(radius).mean()))
-    rate = _in_m_per_s(steady_rate(time, radius, quantum=quantum))
+    if length is None:
+        radius = np.cbrt(3 * volume * sizes / (4 * np.pi))
+        surface = 4 * np.pi * float(np.square(radius).mean())
+    else:
+        radius = np.sqrt(volume * sizes / (np.pi * length))
+        surface = 2 * np.pi * length * float(radius.mean())
+    rate = _in_m_per_s(steady_rate(time, radius, quantum=volume / surface))
     numbers: Numbers = {"verdict": verdict(rate, "m/s"), "u_m_per_s": rate.rate, "u_m_per_s_err": rate.err}
     if not rate.moves:
         numbers["u_upper_m_per_s"] = rate.upper

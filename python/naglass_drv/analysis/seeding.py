@@ -23,6 +23,7 @@ from .nucleation import (
 )
 
 _LEAST_SAMPLES = 3
+_CYLINDERS = "γ, ΔG*, Z and J by classical nucleation theory are those of a sphere, and the seeds are cylinders"
 _NO_MELTING = (
     "γ, ΔG*, Z, f⁺ and J need the melting temperature and the heat of melting of the model: interface.seed.melting"
 )
@@ -83,6 +84,8 @@ def seeding(
         sizes = {threshold: _critical(decided, threshold) for threshold in THRESHOLDS}
     except InputError as error:
         return Seeding(temperature_K, *counts, reason=f"no critical size: {_grouped(counts)}; {error}")
+    if any(run.numbers["shape"] == "cylinder" for run in runs):
+        return Seeding(temperature_K, *counts, sizes[chosen], reason=_CYLINDERS)
     if melting_K is None or heat_eV_per_atom is None:
         return Seeding(temperature_K, *counts, sizes[chosen], reason=_NO_MELTING)
     try:

@@ -27,7 +27,7 @@ class Seed(Section):
     """Crystallites in the glass: one cell for each glass and radius, at least `width_A` wide where a melt fills it.
 
     `direction` along z is the normal of a plane for a sphere, a lattice direction for a cylinder. `melting` is what
-    classical nucleation theory needs.
+    classical nucleation theory of spheres needs.
     """
 
     radius_A: Annotated[list[Radius], Field(min_length=1, max_length=100), AfterValidator(each_once)]
@@ -114,6 +114,9 @@ def _check_shape(asked: Partial, md: Partial | None, document: Document) -> None
         return
     if asked.hkl is not None:
         document.fault((*_WHERE, "hkl"), "is the plane of a slab; a seed has a direction")
+    if asked.seed.shape == "cylinder" and asked.seed.melting is not None:
+        message = "nucleation theory is that of a sphere; leave it out, or set shape: sphere"
+        document.fault((*_WHERE, "seed", "melting"), message)
     if not any(asked.seed.direction):
         document.fault((*_WHERE, "seed", "direction"), "0 0 0 is no direction")
     if md is not None and md.structures == "interface" and tuple(md.replicate) != (1, 1, 1):
