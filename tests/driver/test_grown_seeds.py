@@ -24,7 +24,7 @@ def crystal(request):
 
 def test_a_perfect_crystal_is_one_network(crystal):
     """Four periods of it, by ASE and SciPy."""
-    center = center_of(crystal)
+    center = center_of(crystal, crystal.symbols)
     copies = crystal[crystal.symbols == center].repeat(4)
     i, j = neighbor_list("ij", copies, connection_A(crystal, center))
     network = coo_matrix((np.ones(len(i)), (i, j)), shape=(len(copies), len(copies)))
@@ -73,15 +73,20 @@ def grown(crystal, radius, velocity, *, axes=3, sides=(30.0, 30.0, 30.0), frames
     return made
 
 
+def facts(crystal):
+    formula = str(crystal.symbols)
+    return {"shape": "sphere", "crystal_formula": formula, "crystal_units": 1, "glass_formula": formula}
+
+
 def test_a_seed_grows_as_fast_as_it_was_made_to(crystal):
     """By 0.12 Å/ps, which are 12 m/s, from 9 to 12.5 Å: the interval of 95 % contains it."""
-    numbers, _ = seeded(grown(crystal, 9.0, 0.12), crystal, {"shape": "sphere"}, name="s0-r9-900K", glass="s0")
+    numbers, _ = seeded(grown(crystal, 9.0, 0.12), crystal, facts(crystal), name="s0-r9-900K", glass="s0")
     assert numbers["grew"] is True and numbers["verdict"].startswith("growth")
     assert abs(numbers["u_m_per_s"] - 12) < 2 * numbers["u_m_per_s_err"] < 10
     # a surface atom is below the threshold, so that a layer is lost
     center = numbers["center"]
     within = 4 / 3 * np.pi * np.array([6.0, 9.5]) ** 3 / numbers["volume_A3"]
-    assert center_of(crystal) == center and within[0] < numbers["start"]["0.6"] < within[1]
+    assert center_of(crystal, crystal.symbols) == center and within[0] < numbers["start"]["0.6"] < within[1]
 
 
 @pytest.mark.parametrize("velocity", [0.2, -0.2])
@@ -89,6 +94,24 @@ def test_the_surface_of_a_cylinder_has_the_velocity_it_was_given(velocity):
     """20 m/s between 8 and 14 Å, 8.7 Å long: the radius of a sphere of as many atoms would change half as fast."""
     crystal = read(CRYSTALS["V2O5_alpha_Pmmn"])
     frames = grown(crystal, 10.9 - 14.5 * velocity, velocity, axes=2, sides=(34.0, 34.0, 8.0))
-    found, _ = seeded(frames, crystal, {"shape": "cylinder"}, name="s0-r9-900K", glass="s0")
+    found, _ = seeded(frames, crystal, facts(crystal) | {"shape": "cylinder"}, name="s0-r9-900K", glass="s0")
     assert abs(found["u_m_per_s"] - 100 * velocity) < 2 * found["u_m_per_s_err"] < 9
     assert found["grew"] is (velocity > 0)
+
+
+def test_a_glass_without_the_metal_is_followed_by_the_former_that_both_have():
+    """And the density is that of the P of the glass in its own volume: 0.01 of them in each Å³."""
+    crystal = read(MARICITE)
+    frames = grown(crystal, 9.0, 0.0, frames=3)
+    own = frames[0].symbols == "P"
+    volume = crystal.cell.volume / 4
+    units = int(own.sum()) - 60
+    for frame in frames:
+        frame.set_cell(np.cbrt([units * volume + 6_000] * 3))
+        frame.pbc = True
+    made = {"shape": "sphere", "crystal_formula": "NaFePO4", "crystal_units": units, "glass_formula": "NaPO3"}
+    found, _ = seeded(frames, crystal, made, name="s0-r9-900K", glass="s0")
+    assert found["center"] == "P" and found["glass_density_per_A3"] == pytest.approx(0.01)
+    made["glass_formula"] = "Na2B4O7"
+    refused, _ = seeded(frames, crystal, made, name="s0-r9-900K", glass="s0")
+    assert refused["reason"] == "the glass has no metal or former of the crystal, Fe, Na, P, O"

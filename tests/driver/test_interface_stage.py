@@ -100,6 +100,11 @@ SEED = INPUT.partition("  hkl:")[0] + "  seed: {radius_A: [4.0, 4.5], width_A: 2
         ("[4.0, 4.5]", "[2.0]", "interface.seed: radius 2 Å: holds no Na3V2P3O12"),
         ("width_A: 20", "shape: cube", "interface.seed.shape"),
         ("width_A: 20}", "width_A: 20}\n  route: join", "interface.seed: radius 3.86 Å"),
+        (
+            "width_A: 20",
+            MELTING,
+            "seed.melting: the glass, Na2VP2O8, has another composition than the crystal, Na3V2P3O12",
+        ),
         ("width_A: 20", f"shape: cylinder, {MELTING}", "interface.seed.melting: nucleation theory is that of a sphere"),
     ],
 )

@@ -1,7 +1,7 @@
 """The largest crystallite along a trajectory: its size at several thresholds, and how it is turned."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,13 +58,15 @@ def mean_of(values: np.ndarray) -> dict[str, float | None]:
     return {"value": float(found.mean), "err": err if np.isfinite(err) and err > 0 else None}
 
 
-def center_of(crystal: Atoms) -> str:
-    """The metal of a crystal, or else its former. Raises InputError where it has neither."""
+def center_of(crystal: Atoms, glass: Container[str]) -> str:
+    """The metal of a crystal, or else its former, that the `glass` has, too: without it nothing of the glass can be
+    crystalline. Raises InputError where there is none.
+    """
     symbols = dict.fromkeys(crystal.get_chemical_symbols())
     for group in (TRANSITION_METALS, FORMERS):
-        if (found := next((s for s in symbols if s in group), None)) is not None:
+        if (found := next((s for s in symbols if s in group and s in glass), None)) is not None:
             return found
-    raise InputError(f"the crystal has no metal or former, only {', '.join(symbols)}")
+    raise InputError(f"the glass has no metal or former of the crystal, {', '.join(symbols)}")
 
 
 def environments_of(crystal: Atoms, center: str) -> core.Environments:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.formula import Formula
 
 from .. import core
 from ..errors import InputError
@@ -31,16 +32,15 @@ def seeded(
 ) -> tuple[Numbers, Curves]:
     """What there is to say of a seed of `crystal`, given as its cell in the orientation of the seed.
 
-    `frames` have ``info["time_ps"]``, evenly spaced; `made` are the facts of `interface.seeds.Crystallite`, of a
-    cylinder along z. `glass` is the cell that the seed is in, without its radius. Keys carry their units; sizes are
-    counts of the crystal's metal, or of its former where it has none.
+    `frames` have ``info["time_ps"]``, evenly spaced; `made` are the facts of the seed and its glass, of
+    `interface.seeds.seed_in_melt`: a cylinder is along z. `glass` names the cell that the seed is in, without its
+    radius. Keys carry their units; sizes are counts of the metal, or else former, that crystal and glass share.
     """
-    numbers: Numbers = {"glass": glass, "shape": made["shape"]}
+    kinds = ("shape", "crystal_formula", "glass_formula")
+    numbers: Numbers = {"glass": glass} | {word: made[word] for word in kinds}
     try:
-        center = center_of(crystal)
+        center = center_of(crystal, Formula(made["glass_formula"]).count())
         reference, connect = environments_of(crystal, center), connection_A(crystal, center)
-        if center not in frames[0].symbols:
-            raise InputError(f"{name} has no {center}, by which the crystal is known")
     except InputError as error:
         return numbers | {"reason": str(error)}, {}
     shown = evenly(frames, _LOOKED_AT)
@@ -56,9 +56,7 @@ def seeded(
         "connect_A": connect,
         "volume_A3": volume,
         "atoms_per_center": float(occupancy.sum()) / centers,
-        "glass_density_per_A3": float(
-            (np.array(frames[0].get_chemical_symbols()) == center).sum() / frames[0].cell.volume
-        ),
+        "glass_density_per_A3": _density_of_glass(frames[0], center, made, volume),
         "start": {f"{t:g}": float(_part(each, _START).mean()) for t, each in found.sizes.items()},
         "end": {f"{t:g}": mean_of(_part(each.astype(float), -_END)) for t, each in found.sizes.items()},
         "angle_deg": found.angle_at_the_end(),
@@ -67,6 +65,13 @@ def seeded(
     length = float(np.mean([frame.cell[2, 2] for frame in shown])) if made["shape"] == "cylinder" else None
     numbers |= _moves(time, sizes, volume, length)
     return numbers, found.curves(time)
+
+
+def _density_of_glass(frame: Atoms, center: str, made: Mapping[str, Any], volume: float) -> float:
+    """Centers per volume (1/Å³) of the glass: those of the cell but for the seed that was put in, `volume` each."""
+    of_seed = made["crystal_units"] * Formula(made["crystal_formula"]).count()[center]
+    of_glass = int((frame.symbols == center).sum()) - of_seed
+    return float(of_glass / (frame.cell.volume - of_seed * volume))
 
 
 def _part(values: np.ndarray, share: float) -> np.ndarray:

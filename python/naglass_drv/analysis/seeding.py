@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from ase.formula import Formula
 from ase.units import kB
 
 from ..errors import InputError
@@ -72,13 +73,16 @@ def seeding(
 ) -> Seeding:
     """Critical size and classical nucleation theory of seeds in several glasses, from the runs that were decided.
 
-    `runs` in which a seed neither grew nor shrank beyond its error are counted and left out, which makes the transition
-    from shrinkage to growth too sharp, but does not move it. At the middle threshold of the similarity; the outer two
-    give the effect of the choice, see `threshold_effect`.
+    Only for glasses of the crystal's composition: what grows into others changes them, until it stops, and is driven by
+    less than the heat of melting. `runs` in which a seed neither grew nor shrank beyond its error are counted and left
+    out, which makes the transition from shrinkage to growth too sharp, but does not move it. At the middle threshold of
+    the similarity; the outer two give the effect of the choice, see `threshold_effect`.
     """
     outcomes = [run.grew for run in runs]
     counts = (outcomes.count(True), outcomes.count(False), outcomes.count(None))
     decided = [run for run in runs if run.grew is not None]
+    if (reason := _incongruent(runs)) is not None:
+        return Seeding(temperature_K, *counts, reason=reason)
     few, chosen, many = THRESHOLDS
     try:
         sizes = {threshold: _critical(decided, threshold) for threshold in THRESHOLDS}
@@ -96,6 +100,16 @@ def seeding(
     except InputError as error:
         return Seeding(temperature_K, *counts, sizes[chosen], reason=str(error))
     return Seeding(temperature_K, *counts, sizes[chosen], each[chosen], threshold_effect(each[few], each[many]))
+
+
+def _incongruent(runs: Sequence[Seeded]) -> str | None:
+    """Why the heat of melting does not drive the seeds; None where it does."""
+    for run in runs:
+        crystal, glass = run.numbers["crystal_formula"], run.numbers["glass_formula"]
+        if Formula(crystal).reduce()[0].count() != Formula(glass).reduce()[0].count():
+            other = f"the glass, {glass}, has another composition than the crystal, {crystal}"
+            return f"no critical size: {other}: the driving force is not the heat of melting"
+    return None
 
 
 def _grouped(counts: tuple[int, int, int]) -> str:
