@@ -195,6 +195,32 @@ def test_undecided_seeds_are_counted_and_left_out():
     assert "no seed grew or shrank beyond its error" in seeding(runs, 900.0).reason
 
 
+def test_seeds_that_are_not_found_are_counted_apart():
+    runs = drawn(draws=10)
+    for run in runs[::5]:
+        run.numbers["start"], run.numbers["grew"] = dict.fromkeys(run.numbers["start"], 0.0), None
+    found = seeding(runs, 900.0)
+    assert (found.absent, found.undecided) == (30, 0) and found.size.runs == 120
+    alone = seeding(runs[::5], 900.0)
+    assert alone.reason == "no critical size: no seed was there to grow or shrink" and alone.absent == 30
+    assert "nucleation.x.absent" in [row.key for row in together("x", found)]
+
+
+def test_the_counts_stay_beside_a_reason(tmp_path):
+    found = seeding(drawn(glass_formula="NaPO3"), 900.0)
+    write_json(tmp_path / "all.json", found.as_json())
+    facts = {"direction": [0, 0, 1], "along_z": "uvw", "length_A": 20.0, "crystal_units": 1, "glass_units": 1} | {
+        "crystal_formula": "a", "glass_formula": "b", "shape": "cylinder", "radius_A": 9.9, "route": "",
+        "width_A": 42.0, "checks": {"faults": []},
+    }  # fmt: skip
+    write_json(tmp_path / "facts.json", facts)
+    files = {"interface/s0-r10/facts": tmp_path / "facts.json", "analysis/seeds-900K/nucleation": tmp_path / "all.json"}
+    (told,) = [part.text for part in shown(Material({}, [], files)).blocks if isinstance(part, Notice)]
+    assert told.startswith(
+        f"{found.grew} seeds grew, {found.shrank} shrank, 0 did neither; no critical size: the glass,"
+    )
+
+
 def test_the_page_tells_what_became_of_seeds(cell, tmp_path):
     atoms, bulk = cell
     numbers, curves = seeded(frames_of(atoms, [Rotation.identity()] * 30), bulk, MADE, name="s0-r10-900K", glass="s0")

@@ -85,7 +85,7 @@ def _moves(time: np.ndarray, sizes: np.ndarray, volume: float, length: float | N
     its surface."""
     start, end = _part(sizes, _START).mean(), _part(sizes, -_END).mean()
     if start == 0:
-        return {"grew": None, "verdict": "no crystallite of the crystal at the start"}
+        return {"grew": None, "verdict": "dissolved, or below the threshold, before the first frame"}
     if end < _GONE * start:
         gone = float(time[np.flatnonzero(sizes < _GONE * start)[0]])
         return {"grew": False, "verdict": f"shrank to less than a quarter within {gone:.3g} ps"}
