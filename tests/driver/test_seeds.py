@@ -11,7 +11,7 @@ from naglass_drv.analysis.crystallite_series import center_of, connection_A, env
 from naglass_drv.analysis.nucleation import Estimate
 from naglass_drv.analysis.seed_rows import seeds as rows
 from naglass_drv.analysis.seed_rows import together
-from naglass_drv.analysis.seeded import seeded
+from naglass_drv.analysis.seeded import fault_of_start, seeded
 from naglass_drv.analysis.seeding import Seeded, seeding
 from naglass_drv.files import write_json
 from naglass_drv.report.material import Material
@@ -120,6 +120,14 @@ def test_a_stable_seed_has_a_bound(cell):
     assert "growth.s0-r8-900K.u_upper" in keys and "growth.s0-r8-900K.expelled.Na" in keys
     short, _ = seeded(still[:5], bulk, MADE, name="s0-r8-900K", glass="s0")
     assert short["grew"] is None and "too few to tell growth" in short["verdict"]
+
+
+def test_a_seed_that_is_below_the_threshold_when_it_is_made_is_named(cell):
+    atoms, bulk = cell
+    assert fault_of_start(atoms, bulk, MADE) is None
+    (broken,) = frames_of(atoms, [Rotation.identity()], rattle=0.6)
+    found = fault_of_start(broken, bulk, MADE)
+    assert found is not None and " of 34 V of the seed are in a crystallite above the threshold of similarity" in found
 
 
 CRITICAL, ZELDOVICH, ATTACHMENT = 100.0, 0.012, 20.0

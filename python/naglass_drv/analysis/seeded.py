@@ -67,9 +67,30 @@ def seeded(
     return numbers, found.curves(time)
 
 
+def fault_of_start(atoms: Atoms, crystal: Atoms, made: Mapping[str, Any]) -> str | None:
+    """Why the seed in a cell that was made cannot be followed: most of it is not counted; None where it is."""
+    try:
+        center = center_of(crystal, Formula(made["glass_formula"]).count())
+        found = followed([atoms], environments_of(crystal, center), connection_A(crystal, center))
+    except InputError as error:
+        return str(error)
+    counts, of_seed = found.sizes[THRESHOLDS[1]], _put_in(center, made)
+    if 2 * counts[0] >= of_seed:
+        return None
+    least = f"the threshold of similarity to the crystal, {THRESHOLDS[1]:g}"
+    return (
+        f"{counts[0]} of {of_seed} {center} of the seed are in a crystallite above {least}: the others are not counted"
+    )
+
+
+def _put_in(center: str, made: Mapping[str, Any]) -> int:
+    """Centers of the crystal that was put in."""
+    return int(made["crystal_units"] * Formula(made["crystal_formula"]).count()[center])
+
+
 def _density_of_glass(frame: Atoms, center: str, made: Mapping[str, Any], volume: float) -> float:
     """Centers per volume (1/Å³) of the glass: those of the cell but for the seed that was put in, `volume` each."""
-    of_seed = made["crystal_units"] * Formula(made["crystal_formula"]).count()[center]
+    of_seed = _put_in(center, made)
     of_glass = int((frame.symbols == center).sum()) - of_seed
     return float(of_glass / (frame.cell.volume - of_seed * volume))
 
