@@ -85,6 +85,7 @@ def test_a_glass_that_only_a_model_can_make_is_refused(folder):
     assert found.returncode == 2 and "system.composition: composition: no Pedone parameters for Al3+" in found.stderr
 
 
+MELTING = "melting: {temperature_K: [1180, 15], heat_eV_per_atom: [0.12, 0.01]}"
 SEED = INPUT.partition("  hkl:")[0] + "  seed: {radius_A: [4.0, 4.5], width_A: 20}\n"
 
 
@@ -99,6 +100,15 @@ SEED = INPUT.partition("  hkl:")[0] + "  seed: {radius_A: [4.0, 4.5], width_A: 2
         ("[4.0, 4.5]", "[2.0]", "interface.seed: radius 2 Å: holds no Na3V2P3O12"),
         ("width_A: 20", "shape: cube", "interface.seed.shape"),
         ("width_A: 20}", "width_A: 20}\n  route: join", "interface.seed: radius 3.86 Å"),
+        (
+            "width_A: 20",
+            MELTING,
+            "seed.melting: the glass, Na2VP2O8, has another composition than the crystal, Na3V2P3O12",
+        ),
+        ("width_A: 20}", "width_A: 20}\n  crystal_A: 30", "interface.crystal_A: has no effect: it is of a slab"),
+        ("width_A: 20}", "width_A: 20}\n  e_excess: true", "interface.e_excess: has no effect: it is of a slab"),
+        ("[4.0, 4.5]", "[4.0, 4.0000001]", "interface.seed.radius_A[1]: 4.0000001 and 4.0 are the same to six digits"),
+        ("width_A: 20", f"shape: cylinder, {MELTING}", "interface.seed.melting: nucleation theory is that of a sphere"),
     ],
 )
 def test_bad_seeds_are_named_before_anything_runs(folder, old, new, said):
@@ -114,6 +124,22 @@ def test_copies_of_a_seed_are_refused_and_its_tasks_forecast(folder):
     assert found.returncode == 0, found.stderr
     assert "interface: 4 glass" in found.stdout or "4 glasses against" in found.stdout
     assert "24 trajectories" in found.stdout
+
+
+def test_temperatures_at_which_no_seed_grows_are_named(folder):
+    md = f"md: {{structures: interface, model: {START}, temperatures_K: [900, 1180], time_ps: 1}}\n"
+    found = validated(folder, SEED.replace("width_A: 20", f"width_A: 20, {MELTING}") + md)
+    assert "md.temperatures_K[1]: 1180 K is not below interface.seed.melting.temperature_K, 1180 K" in found.stderr
+    assert "md.temperatures_K[0]" not in found.stderr
+
+
+def test_a_cylinder_is_forecast_with_its_own_length(folder):
+    """A square of 40 Å over 20 Å has half the atoms of the cube."""
+    atoms = []
+    for shape in ("sphere", "cylinder"):
+        found = validated(folder, SEED.replace("width_A: 20", f"width_A: 40, shape: {shape}"))
+        atoms.append(int(re.search(r"crystal of about (\d+) atoms", found.stdout)[1]))
+    assert atoms[0] == pytest.approx(2 * atoms[1], abs=1)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The largest crystallite along a trajectory: its size at several thresholds, and how it is turned."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,9 @@ from ..errors import InputError
 THRESHOLDS = (0.5, 0.6, 0.7)
 # Å; environments reach the second shell of cations in phosphates
 _REACH_A = 4.0
-# the first shell of centers ends within this many nearest distances, and the second begins within so many Å
-_FIRST_SHELL, _APART_A = 1.6, 12.0
+# the first shell of centers ends within this many nearest distances, or least ones that connect; the second begins
+# within so many Å, and distances that differ by less are the same
+_FIRST_SHELL, _SPLIT, _APART_A, _SAME_A = 1.6, 1.1, 12.0, 1e-6
 # a start in another orientation than the crystal's has to explain so many times as many atoms
 _CLEARLY = 1.5
 
@@ -56,13 +58,15 @@ def mean_of(values: np.ndarray) -> dict[str, float | None]:
     return {"value": float(found.mean), "err": err if np.isfinite(err) and err > 0 else None}
 
 
-def center_of(crystal: Atoms) -> str:
-    """The metal of a crystal, or else its former. Raises InputError where it has neither."""
+def center_of(crystal: Atoms, glass: Container[str]) -> str:
+    """The metal of a crystal, or else its former, that the `glass` has, too: without it nothing of the glass can be
+    crystalline. Raises InputError where there is none.
+    """
     symbols = dict.fromkeys(crystal.get_chemical_symbols())
     for group in (TRANSITION_METALS, FORMERS):
-        if (found := next((s for s in symbols if s in group), None)) is not None:
+        if (found := next((s for s in symbols if s in group and s in glass), None)) is not None:
             return found
-    raise InputError(f"the crystal has no metal or former, only {', '.join(symbols)}")
+    raise InputError(f"the glass has no metal or former of the crystal, {', '.join(symbols)}")
 
 
 def environments_of(crystal: Atoms, center: str) -> core.Environments:
@@ -72,16 +76,28 @@ def environments_of(crystal: Atoms, center: str) -> core.Environments:
 
 
 def connection_A(crystal: Atoms, center: str) -> float:
-    """Distance (Å) between the first and the second shell of `center` around itself: the middle of the widest gap."""
+    """Distance (Å) below which `center` are neighbors: by steps that short, the crystal is one network in space.
+
+    The middle of the widest gap between two distances, from the least one that connects all of them on, within the
+    first shell. Raises InputError for a crystal whose `center` no distance up to 12 Å connects in three directions.
+    """
     own = crystal[np.array(crystal.get_chemical_symbols()) == center]
-    distances = np.sort(core.neighbors(own, _APART_A).distances)
-    near = distances[distances < _FIRST_SHELL * distances[:1].sum()]
-    beyond = distances[len(near) :]
-    if not len(beyond):
-        raise InputError(f"the {center} of the crystal have no second shell within {_APART_A:g} Å")
-    edges = np.append(near, beyond[0])
+    distances = np.unique(core.neighbors(own, _APART_A).distances)
+    # two and three periods, so that nets through one another are told apart
+    copies = [own.repeat(periods) for periods in (2, 3)]
+    first = bisect_left(distances[:-1], True, key=lambda distance: all(_is_whole(each, distance) for each in copies))
+    if first >= len(distances) - 1:
+        raise InputError(f"no distance up to {_APART_A:g} Å connects the {center} of the crystal in three directions")
+    shell = max(_FIRST_SHELL * distances[0], _SPLIT * distances[first])
+    edges = distances[first : np.searchsorted(distances, shell) + 1]
     widest = int(np.diff(edges).argmax())
     return float(edges[widest] + edges[widest + 1]) / 2
+
+
+def _is_whole(atoms: Atoms, distance: float) -> bool:
+    """Whether steps of this distance lead from each atom to every other, and through the cell in all directions."""
+    found = core.crystallites(atoms, np.ones(len(atoms), dtype=bool), distance + _SAME_A)
+    return len(found) == 1 and int(found.dimensions[0]) == 3
 
 
 def followed(

@@ -7,11 +7,11 @@ import numpy as np
 from ase import Atoms
 
 from .. import core
-from ..chemistry.formers import FORMERS, oxygen_cutoff_A
+from ..chemistry.formers import oxygen_cutoff_A
 from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
 from ..config.schema import Analysis
 from ..errors import InputError
-from .crystallite_series import connection_A, environments_of, followed
+from .crystallite_series import center_of, connection_A, environments_of, followed
 from .interface_motion import HALF_INTERFACE_A, motion
 from .interface_surfaces import AboutSurfaces, Curves, Numbers, finite, surfaces
 from .joining import joining, surroundings
@@ -37,6 +37,7 @@ def interface(
     numbers: Numbers = {"metal_states": told}
     try:
         reference = _reference(crystal, frames[0])
+        connect_A = connection_A(crystal, reference.center)
     except InputError as error:
         return {"reason": str(error)}, {}
     looked_at = evenly(frames, _PROFILED)
@@ -57,7 +58,7 @@ def interface(
     numbers |= found
     profile = seen.flat()
     numbers["joining"] = _joining(name, shown, np.array(seen.order), profile, reference.center, cutoffs)
-    turned = followed(shown, reference, connection_A(crystal, reference.center))
+    turned = followed(shown, reference, connect_A)
     numbers["angle_deg"] = turned.angle_at_the_end()
     curves |= turned.curves(np.array([frame.info["time_ps"] for frame in shown]))
     ion = next((element for element in MOBILE_IONS if element in frames[0].symbols), None)
@@ -78,10 +79,7 @@ def _reference(crystal: Atoms, frame: Atoms) -> core.Environments:
     areas = [core.surfaces.along(atoms, 2).area for atoms in (frame, crystal)]
     own, all_of = Counter(crystal.get_chemical_symbols()), Counter(frame.get_chemical_symbols())
     shared = [s for s in symbols if all_of[s] > round(areas[0] / areas[1]) * own[s]]
-    center = next((s for group in (TRANSITION_METALS, FORMERS) for s in shared if s in group), None)
-    if center is None:
-        raise InputError(f"the glass has no metal or former of the crystal, {', '.join(symbols)}")
-    return environments_of(crystal, center)
+    return environments_of(crystal, center_of(crystal, shared))
 
 
 def _joining(

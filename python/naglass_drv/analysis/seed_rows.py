@@ -8,6 +8,12 @@ from . import growth_rows
 from .crystallite_series import THRESHOLDS
 from .seeding import Seeding
 
+_OUTCOMES = {
+    "grew": "grew",
+    "shrank": "shrank",
+    "undecided": "neither grew nor shrank",
+    "absent": "dissolved, or were below the threshold, before the first frame",
+}
 _WORDS = (
     ("expelled", "expelled into the shell of the crystallite"),
     ("taken_in", "in the crystallite beyond the composition of the rest"),
@@ -44,7 +50,7 @@ def _known(key: str, label: str, found: Mapping[str, float | None], unit: str) -
 def together(name: str, found: Seeding) -> Iterator[Quantity]:
     """How many seeds grew, and nucleation theory where it is known."""
     known = {"temperature_K": found.temperature_K}
-    for word, text in (("grew", "grew"), ("shrank", "shrank"), ("undecided", "neither grew nor shrank")):
+    for word, text in _OUTCOMES.items():
         value = getattr(found, word)
         yield Quantity(f"nucleation.{name}.{word}", f"seeds that {text}, {name}", value, "1", conditions=known)
     if found.size is None:

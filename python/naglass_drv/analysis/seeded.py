@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.formula import Formula
 
 from .. import core
 from ..errors import InputError
@@ -26,18 +27,20 @@ _RELAXING_PS = 20.0
 _INSIDE_A, _SHELL_A = 4.0, 3.0
 
 
-def seeded(frames: Sequence[Atoms], crystal: Atoms, *, name: str, glass: str) -> tuple[Numbers, Curves]:
+def seeded(
+    frames: Sequence[Atoms], crystal: Atoms, made: Mapping[str, Any], *, name: str, glass: str
+) -> tuple[Numbers, Curves]:
     """What there is to say of a seed of `crystal`, given as its cell in the orientation of the seed.
 
-    `frames` have ``info["time_ps"]``, evenly spaced. `glass` is the cell that the seed is in, without its radius. Keys
-    carry their units; sizes are counts of the crystal's metal, or of its former where it has none.
+    `frames` have ``info["time_ps"]``, evenly spaced; `made` are the facts of the seed and its glass, of
+    `interface.seeds.seed_in_melt`: a cylinder is along z. `glass` names the cell that the seed is in, without its
+    radius. Keys carry their units; sizes are counts of the metal, or else former, that crystal and glass share.
     """
-    numbers: Numbers = {"glass": glass}
+    kinds = ("shape", "crystal_formula", "glass_formula")
+    numbers: Numbers = {"glass": glass} | {word: made[word] for word in kinds}
     try:
-        center = center_of(crystal)
+        center = center_of(crystal, Formula(made["glass_formula"]).count())
         reference, connect = environments_of(crystal, center), connection_A(crystal, center)
-        if center not in frames[0].symbols:
-            raise InputError(f"{name} has no {center}, by which the crystal is known")
     except InputError as error:
         return numbers | {"reason": str(error)}, {}
     shown = evenly(frames, _LOOKED_AT)
@@ -53,16 +56,43 @@ def seeded(frames: Sequence[Atoms], crystal: Atoms, *, name: str, glass: str) ->
         "connect_A": connect,
         "volume_A3": volume,
         "atoms_per_center": float(occupancy.sum()) / centers,
-        "glass_density_per_A3": float(
-            (np.array(frames[0].get_chemical_symbols()) == center).sum() / frames[0].cell.volume
-        ),
+        "glass_density_per_A3": _density_of_glass(frames[0], center, made, volume),
         "start": {f"{t:g}": float(_part(each, _START).mean()) for t, each in found.sizes.items()},
         "end": {f"{t:g}": mean_of(_part(each.astype(float), -_END)) for t, each in found.sizes.items()},
         "angle_deg": found.angle_at_the_end(),
         "composition": _composition(shown, found),
     }
-    numbers |= _moves(time, sizes, volume)
+    length = float(np.mean([frame.cell[2, 2] for frame in shown])) if made["shape"] == "cylinder" else None
+    numbers |= _moves(time, sizes, volume, length)
     return numbers, found.curves(time)
+
+
+def fault_of_start(atoms: Atoms, crystal: Atoms, made: Mapping[str, Any]) -> str | None:
+    """Why the seed in a cell that was made cannot be followed: most of it is not counted; None where it is."""
+    try:
+        center = center_of(crystal, Formula(made["glass_formula"]).count())
+        found = followed([atoms], environments_of(crystal, center), connection_A(crystal, center))
+    except InputError as error:
+        return str(error)
+    counts, of_seed = found.sizes[THRESHOLDS[1]], _put_in(center, made)
+    if 2 * counts[0] >= of_seed:
+        return None
+    least = f"the threshold of similarity to the crystal, {THRESHOLDS[1]:g}"
+    return (
+        f"{counts[0]} of {of_seed} {center} of the seed are in a crystallite above {least}: the others are not counted"
+    )
+
+
+def _put_in(center: str, made: Mapping[str, Any]) -> int:
+    """Centers of the crystal that was put in."""
+    return int(made["crystal_units"] * Formula(made["crystal_formula"]).count()[center])
+
+
+def _density_of_glass(frame: Atoms, center: str, made: Mapping[str, Any], volume: float) -> float:
+    """Centers per volume (1/Å³) of the glass: those of the cell but for the seed that was put in, `volume` each."""
+    of_seed = _put_in(center, made)
+    of_glass = int((frame.symbols == center).sum()) - of_seed
+    return float(of_glass / (frame.cell.volume - of_seed * volume))
 
 
 def _part(values: np.ndarray, share: float) -> np.ndarray:
@@ -71,11 +101,12 @@ def _part(values: np.ndarray, share: float) -> np.ndarray:
     return values[:count] if share > 0 else values[-count:]
 
 
-def _moves(time: np.ndarray, sizes: np.ndarray, volume: float) -> Numbers:
-    """Whether the seed grew: True, False, or None with the upper bound of the velocity of its surface."""
+def _moves(time: np.ndarray, sizes: np.ndarray, volume: float, length: float | None) -> Numbers:
+    """Whether a sphere, or a cylinder of a `length`, grew: True, False, or None with the upper bound of the velocity of
+    its surface."""
     start, end = _part(sizes, _START).mean(), _part(sizes, -_END).mean()
     if start == 0:
-        return {"grew": None, "verdict": "no crystallite of the crystal at the start"}
+        return {"grew": None, "verdict": "dissolved, or below the threshold, before the first frame"}
     if end < _GONE * start:
         gone = float(time[np.flatnonzero(sizes < _GONE * start)[0]])
         return {"grew": False, "verdict": f"shrank to less than a quarter within {gone:.3g} ps"}
@@ -83,9 +114,13 @@ def _moves(time: np.ndarray, sizes: np.ndarray, volume: float) -> Numbers:
         short = f"{len(time)} frames in {time[-1] - time[0]:.3g} ps"
         why = f"{short} are too few to tell growth from the cell's relaxation"
         return {"grew": True if end > _GROWN * start else None, "verdict": f"not decided: {why}"}
-    radius = np.cbrt(3 * volume * sizes / (4 * np.pi))
-    quantum = volume / (4 * np.pi * float(np.square(radius).mean()))
-    rate = _in_m_per_s(steady_rate(time, radius, quantum=quantum))
+    if length is None:
+        radius = np.cbrt(3 * volume * sizes / (4 * np.pi))
+        surface = 4 * np.pi * float(np.square(radius).mean())
+    else:
+        radius = np.sqrt(volume * sizes / (np.pi * length))
+        surface = 2 * np.pi * length * float(radius.mean())
+    rate = _in_m_per_s(steady_rate(time, radius, quantum=volume / surface))
     numbers: Numbers = {"verdict": verdict(rate, "m/s"), "u_m_per_s": rate.rate, "u_m_per_s_err": rate.err}
     if not rate.moves:
         numbers["u_upper_m_per_s"] = rate.upper

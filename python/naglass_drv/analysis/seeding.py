@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from ase.formula import Formula
 from ase.units import kB
 
 from ..errors import InputError
@@ -23,6 +24,7 @@ from .nucleation import (
 )
 
 _LEAST_SAMPLES = 3
+_CYLINDERS = "γ, ΔG*, Z and J by classical nucleation theory are those of a sphere, and the seeds are cylinders"
 _NO_MELTING = (
     "γ, ΔG*, Z, f⁺ and J need the melting temperature and the heat of melting of the model: interface.seed.melting"
 )
@@ -42,6 +44,10 @@ class Seeded:
     def grew(self) -> bool | None:
         return self.numbers["grew"]
 
+    @property
+    def absent(self) -> bool:
+        return not self.start(THRESHOLDS[1])
+
     def start(self, threshold: float) -> float:
         return float(self.numbers["start"][f"{threshold:g}"])
 
@@ -54,6 +60,7 @@ class Seeding:
     grew: int
     shrank: int
     undecided: int
+    absent: int  #: no crystallite was found at the start
     size: CriticalSize | None = None
     found: Nucleation | None = None
     thresholds: Mapping[str, float] | None = None
@@ -71,23 +78,31 @@ def seeding(
 ) -> Seeding:
     """Critical size and classical nucleation theory of seeds in several glasses, from the runs that were decided.
 
-    `runs` in which a seed neither grew nor shrank beyond its error are counted and left out, which makes the transition
-    from shrinkage to growth too sharp, but does not move it. At the middle threshold of the similarity; the outer two
-    give the effect of the choice, see `threshold_effect`.
+    Only for glasses of the crystal's composition: what grows into others changes them, until it stops, and is driven by
+    less than the heat of melting. `runs` in which a seed neither grew nor shrank beyond its error are counted and left
+    out, which makes the transition from shrinkage to growth too sharp, but does not move it. At the middle threshold of
+    the similarity; the outer two give the effect of the choice, see `threshold_effect`.
     """
-    outcomes = [run.grew for run in runs]
-    counts = (outcomes.count(True), outcomes.count(False), outcomes.count(None))
-    decided = [run for run in runs if run.grew is not None]
+    seen = [run for run in runs if not run.absent]
+    outcomes = [run.grew for run in seen]
+    counts = (outcomes.count(True), outcomes.count(False), outcomes.count(None), len(runs) - len(seen))
+    if not seen:
+        return Seeding(temperature_K, *counts, reason="no critical size: no seed was there to grow or shrink")
+    decided = [run for run in seen if run.grew is not None]
+    if (reason := _incongruent(runs)) is not None:
+        return Seeding(temperature_K, *counts, reason=reason)
     few, chosen, many = THRESHOLDS
     try:
         sizes = {threshold: _critical(decided, threshold) for threshold in THRESHOLDS}
     except InputError as error:
-        return Seeding(temperature_K, *counts, reason=f"no critical size: {_grouped(counts)}; {error}")
+        return Seeding(temperature_K, *counts, reason=f"no critical size: {error}")
+    if any(run.numbers["shape"] == "cylinder" for run in runs):
+        return Seeding(temperature_K, *counts, sizes[chosen], reason=_CYLINDERS)
     if melting_K is None or heat_eV_per_atom is None:
         return Seeding(temperature_K, *counts, sizes[chosen], reason=_NO_MELTING)
     try:
         each = {
-            threshold: _theory(runs, threshold, size, temperature_K, melting_K, heat_eV_per_atom)
+            threshold: _theory(seen, threshold, size, temperature_K, melting_K, heat_eV_per_atom)
             for threshold, size in sizes.items()
         }
     except InputError as error:
@@ -95,9 +110,14 @@ def seeding(
     return Seeding(temperature_K, *counts, sizes[chosen], each[chosen], threshold_effect(each[few], each[many]))
 
 
-def _grouped(counts: tuple[int, int, int]) -> str:
-    grew, shrank, undecided = counts
-    return f"{counted(grew, 'seed')} grew, {shrank} shrank, {undecided} did neither"
+def _incongruent(runs: Sequence[Seeded]) -> str | None:
+    """Why the heat of melting does not drive the seeds; None where it does."""
+    for run in runs:
+        crystal, glass = run.numbers["crystal_formula"], run.numbers["glass_formula"]
+        if Formula(crystal).reduce()[0].count() != Formula(glass).reduce()[0].count():
+            other = f"the glass, {glass}, has another composition than the crystal, {crystal}"
+            return f"no critical size: {other}: the driving force is not the heat of melting"
+    return None
 
 
 def _critical(runs: Sequence[Seeded], threshold: float) -> CriticalSize:

@@ -7,6 +7,9 @@ from ..errors import InputError
 from .screened import told
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..chemistry.ions import Species
     from ..config.interfaces import Seed
     from ..config.partial import Partial
     from ..config.source import Document
@@ -32,6 +35,9 @@ def check_interface(top: "Partial", document: "Document", source: Path) -> None:
             volume_A3 = volume(cost.ions(top), top.system.density_g_cm3)
             width_A = volume_A3 ** (1 / 3) if asked.route == "join" else asked.seed.width_A
             told(document, ("interface", "seed"), _check_seeds, source / asked.crystal, asked.seed, width_A, document)
+            if asked.seed.melting is not None:
+                where = ("interface", "seed", "melting")
+                told(document, where, _check_congruent, source / asked.crystal, cost.ions(top), document)
             if ("md", "model") not in document.faulty:
                 told(document, ("interface",), _check_elements, source, asked, top.md)
             return
@@ -78,6 +84,24 @@ def _check_seeds(path: Path, seed: "Seed", width_A: float, document: "Document")
     for radius in seed.radius_A:
         grain = crystallite(crystal, radius, seed.shape, direction=seed.direction)
         check_half(grain, width_A)
+
+
+def _check_congruent(path: Path, ions: "Sequence[Species]", document: "Document") -> None:
+    """The glass has the composition of the crystal, whose heat of melting drives the seeds then alone."""
+    from collections import Counter
+
+    from ..interface.carving import formula_text
+    from ..interface.crystal import read_crystal, reduced
+
+    if ("interface", "crystal") in document.faulty:
+        return
+    counts: Counter[str] = Counter()
+    for ion in ions:
+        counts[ion.element] += ion.count
+    crystal, glass = read_crystal(path).formula, reduced(counts)
+    if crystal != glass:
+        other = f"the glass, {formula_text(glass)}, has another composition than the crystal, {formula_text(crystal)}"
+        raise InputError(f"{other}: the driving force is not the heat of melting; leave it out")
 
 
 def _check_match(path: Path, asked: "Partial", volume_A3: float, document: "Document") -> None:

@@ -14,7 +14,7 @@ from ..chemistry import ions as chemistry
 from ..errors import InputError
 from ..glass import protocols
 from ..wording import counted, digits
-from .interfaces import has_bulk, simulates_bulk
+from .interfaces import CYLINDER_A, has_bulk, simulates_bulk
 from .partial import Partial, Unknown, rule
 from .source import Where
 
@@ -215,7 +215,11 @@ def interface_atoms(top: Any) -> int:
         raise Unknown
     if top.interface.seed is None:
         return sum(interface_sides(top))
-    return atoms(top) if top.interface.route == "join" else round(_atoms_per_A3(top) * top.interface.seed.width_A**3)
+    if top.interface.route == "join":
+        return atoms(top)
+    seed = top.interface.seed
+    height = seed.width_A if seed.shape == "sphere" else CYLINDER_A
+    return round(_atoms_per_A3(top) * seed.width_A**2 * height)
 
 
 def _atoms_per_A3(top: Any) -> float:

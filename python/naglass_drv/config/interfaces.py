@@ -1,5 +1,6 @@
 """The section `interface`, and what is wrong with one before anything is run."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -27,7 +28,7 @@ class Seed(Section):
     """Crystallites in the glass: one cell for each glass and radius, at least `width_A` wide where a melt fills it.
 
     `direction` along z is the normal of a plane for a sphere, a lattice direction for a cylinder. `melting` is what
-    classical nucleation theory needs.
+    classical nucleation theory of spheres needs.
     """
 
     radius_A: Annotated[list[Radius], Field(min_length=1, max_length=100), AfterValidator(each_once)]
@@ -59,10 +60,21 @@ class Interface(Section):
     e_excess: bool = True
 
 
+#: Least length (Å) of a cylinder, which takes whole lattice vectors.
+CYLINDER_A = 20.0
 #: Of interface and bulk glass, for an error of the excess energy.
 LEAST_REPLICAS = 3
 #: Of which the second half has as many energies as an error in time takes, see `analysis.excess_cells.cell_of_run`.
 LEAST_HOLD_PS = 1.6
+
+
+# keys that have no effect with a seed
+_OF_SLABS = ("termination", "crystal_A", "glass_A", "lateral_A", "gap_A", "e_excess")
+
+
+def seed_name(replica: int, radius_A: float) -> str:
+    """Of the cell with a seed in the glass of a replica."""
+    return f"s{replica}-r{radius_A:g}"
 
 
 def has_bulk(top: Any) -> bool:
@@ -104,6 +116,29 @@ def check(top: Partial, document: Document) -> None:
             document.fault((*_WHERE, "e_excess"), f"{short}; lengthen it, or set false")
 
 
+def _check_below_melting(melting: Melting | None, md: Partial | None, document: Document) -> None:
+    """Crystals nucleate below the melting temperature alone."""
+    if melting is None or md is None or md.structures != "interface":
+        return
+    top_K = melting.temperature_K[0]
+    for index, kelvin in enumerate(md.temperatures_K):
+        if kelvin >= top_K:
+            message = (
+                f"{kelvin:g} K is not below interface.seed.melting.temperature_K, {top_K:g} K: no seed grows there"
+            )
+            document.fault(("md", "temperatures_K", index), message)
+
+
+def _check_names(radii: Sequence[float], document: Document) -> None:
+    """Cells have names with the digits that are written of their radii."""
+    names = [seed_name(0, radius) for radius in radii]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            first = radii[names.index(name)]
+            message = f"{radii[index]!r} and {first!r} are the same to six digits, by which cells are named"
+            document.fault((*_WHERE, "seed", "radius_A", index), message)
+
+
 def _check_shape(asked: Partial, md: Partial | None, document: Document) -> None:
     """There is a slab or a seed, and a seed is not copied."""
     if asked.seed is None:
@@ -114,6 +149,16 @@ def _check_shape(asked: Partial, md: Partial | None, document: Document) -> None
         return
     if asked.hkl is not None:
         document.fault((*_WHERE, "hkl"), "is the plane of a slab; a seed has a direction")
+    if asked.seed.shape == "cylinder" and asked.seed.melting is not None:
+        message = "nucleation theory is that of a sphere; leave it out, or set shape: sphere"
+        document.fault((*_WHERE, "seed", "melting"), message)
+    with rule():
+        _check_below_melting(asked.seed.melting, md, document)
+    with rule():
+        _check_names(asked.seed.radius_A, document)
+    for key in _OF_SLABS:
+        if (*_WHERE, key) in document.lines:
+            document.fault((*_WHERE, key), "has no effect: it is of a slab, and there is a seed")
     if not any(asked.seed.direction):
         document.fault((*_WHERE, "seed", "direction"), "0 0 0 is no direction")
     if md is not None and md.structures == "interface" and tuple(md.replicate) != (1, 1, 1):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..products import Quantity
+from ..wording import counted
 from . import figures_crystallites
 from .figures_crystallites import FEW
 from .material import Material
@@ -117,9 +118,11 @@ def _table(heads: Sequence[str], lines: Mapping[str, Mapping[str, Cell]], captio
 
 def _together(name: str, found: Mapping[str, Any], rows: Rows) -> Iterator[Notice | Table]:
     """How many seeds grew, and what follows from it or why nothing does."""
-    counts = f"{found['grew']} seeds grew, {found['shrank']} shrank, {found['undecided']} did neither"
+    counts = f"{counted(found['grew'], 'seed')} grew, {found['shrank']} shrank, {found['undecided']} did neither"
+    if found["absent"]:
+        counts += f", {found['absent']} dissolved, or below the threshold, before the first frame"
     head = f"{found['temperature_K']:g} K"
-    yield Notice("note", f"{found['reason'] if found['reason'] else counts}.", head)
+    yield Notice("note", "; ".join(filter(None, (counts, found["reason"]))) + ".", head)
     shown: dict[str, dict[str, Quantity | str]] = {}
     for word, label in _THEORY.items():
         if (number := rows.get(f"nucleation.{name}.{word}")) is not None:

@@ -21,7 +21,7 @@ name = "analysis"
 revision = 10
 
 GLASS, TRAJECTORY, LABELS, EXCESS = "glass", "trajectory", "labels", "excess"
-HOPS, ROWS, CRYSTAL = "hops", "quantities", "crystal"
+HOPS, ROWS, CRYSTAL, FACTS = "hops", "quantities", "crystal", "facts"
 ARRHENIUS = "arrhenius"
 _K_PER_S = 1e12
 _LARGEST_SUMMARY = 64 * 2**20
@@ -73,7 +73,7 @@ def plan(run: Run) -> list[Task]:
     cells = Structures()
     if run.input.md is not None and run.input.md.structures == "interface":
         cells = run.take("interface", Structures)
-    crystals, bulk = cells.each(CRYSTAL), cells.each(BULK)
+    crystals, facts, bulk = cells.each(CRYSTAL), cells.each(FACTS), cells.each(BULK)
     readout, moments = _readout(run)
     for made in trajectories.tasks:
         # nothing is asked of it but its energy
@@ -96,6 +96,8 @@ def plan(run: Run) -> list[Task]:
             inputs = {word: trajectories.files[role] for word, role in roles.items() if role in trajectories.files}
             if crystals:
                 inputs[CRYSTAL] = crystals[made.summary["structure"]]
+            if seeded:
+                inputs[FACTS] = facts[made.summary["structure"]]
             effort = efforts.analysis(made.summary["frames"], made.summary.get("atoms", _atoms(run)))
             tasks.append(Task(name, made.name, own, inputs, effort=effort))
     if bulk:
@@ -210,7 +212,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
     from ..analysis.seeded import seeded
     from ..dataset.frames import read_frames
 
-    beside = (HOPS, CRYSTAL)
+    beside = (HOPS, CRYSTAL, FACTS)
     frames = [frame for role, path in job.task.inputs.items() if role not in beside for frame in read_frames(path)]
     json_name, npz_name, rows_name = files(job.task.name)
     wanted = _of_elements(settings.wanted, {element for frame in frames for element in frame.symbols})
@@ -236,7 +238,8 @@ def run(job: Job) -> Mapping[str, Any] | None:
         (crystal,) = read_frames(job.task.inputs[CRYSTAL])
         kept = after(frames, wanted.skip_ps)
         if settings.seed_in is not None:
-            numbers["seed"], profiles = seeded(kept, crystal, name=job.task.name, glass=settings.seed_in)
+            made = json.loads(job.task.inputs[FACTS].read_text(encoding="utf-8"))
+            numbers["seed"], profiles = seeded(kept, crystal, made, name=job.task.name, glass=settings.seed_in)
         else:
             numbers["interface"], profiles = interface(kept, crystal, wanted, name=job.task.name, readout=readout)
         curves |= profiles

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..chemistry import ions as chemistry
 from ..files import write_json
 from .base import Job
-from .interface_start import FACTS, FINAL, START, Settings, build
+from .interface_start import CRYSTAL, FACTS, FINAL, START, Settings, build
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -57,8 +57,18 @@ def _of_interface(job: Job, settings: Settings, atoms: "Atoms", held_from: int) 
     if settings.grain is None:
         stress = _interior_stress(job.folder, atoms, facts["crystal_A"], held_from, settings.final_temperature_K)
         facts |= {"stress_GPa": stress, "exchanged": _exchanged(job, settings, atoms)}
+    elif (fault := _fault_of_seed(job.folder, atoms, facts)) is not None:
+        facts["checks"]["faults"].append(fault)
     write_json(job.folder / FACTS, facts)
     return facts
+
+
+def _fault_of_seed(folder: Path, atoms: "Atoms", facts: dict[str, Any]) -> str | None:
+    from ..analysis.seeded import fault_of_start
+    from ..dataset.frames import read_frames
+
+    (crystal,) = read_frames(folder / CRYSTAL)
+    return fault_of_start(atoms, crystal, facts)
 
 
 def _middle(atoms: "Atoms", axis: int = 2) -> float:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config.interfaces import CYLINDER_A, seed_name
+
 if TYPE_CHECKING:
     from ase import Atoms
 
@@ -24,7 +26,7 @@ def cells(section: "Section", replica: int) -> Iterator[tuple[str, Grain | None]
         return
     shared = {"shape": section.seed.shape, "direction": list(section.seed.direction), "width_A": section.seed.width_A}
     for radius in section.seed.radius_A:
-        yield f"s{replica}-r{radius:g}", {"radius_A": radius} | shared
+        yield seed_name(replica, radius), {"radius_A": radius} | shared
 
 
 def build(
@@ -36,7 +38,9 @@ def build(
     from ..interface.seeds import crystallite, seed_in_glass, seed_in_melt
 
     given = read_crystal(crystal)
-    made_of = crystallite(given, grain["radius_A"], grain["shape"], direction=grain["direction"], seed=seed)
+    made_of = crystallite(
+        given, grain["radius_A"], grain["shape"], direction=grain["direction"], length_A=CYLINDER_A, seed=seed
+    )
     bulk = given.atoms.copy()
     bulk.set_cell(bulk.cell.array @ made_of.rotation.T, scale_atoms=True)
     if glass is not None:
