@@ -86,7 +86,10 @@ def _logs(options: argparse.Namespace) -> int:
 
     folder = status.find(options.folder, options.task)
     of_job = batch.log_of_job(options.folder, folder)
-    log = log_of(folder) or of_job
+    log = log_of(folder)
+    # a task that was killed at its start has written nothing
+    if log is None or (of_job is not None and log.stat().st_size == 0):
+        log = of_job or log
     if log is None:
         made = attempts(folder)
         state = f"has no log file; what it wrote is in {shown(made[-1])}" if made else "has not been started yet"
