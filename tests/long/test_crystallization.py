@@ -119,7 +119,8 @@ def test_the_interface_energy_is_that_of_a_flat_interface(seeded):
     metals, with the heat of melting per area of an atom: J. Appl. Phys. 21, 1022 (1950).
     """
     heats, density, *_ = seeded
-    few, chosen, many = (theory(seeded)[n] for n in seeds.THRESHOLDS)
+    by_threshold = theory(seeded)
+    few, chosen, many = (by_threshold[n] for n in seeds.THRESHOLDS)
     effect = threshold_effect(few, many)
     cold, warm = (heats[t].value * density[t]["crystal"] ** (2 / 3) for t in (COLD, seeds.MELTING))
     scaled = FLAT * cold / warm
