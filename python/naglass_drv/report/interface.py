@@ -8,6 +8,7 @@ import numpy as np
 from ..analysis.excess_energy import CRYSTALS, GLASSES, INTERFACES, subtracted
 from ..analysis.interface_surfaces import FLAT, INSTANTANEOUS
 from ..analysis.redox import moment_word
+from ..chemistry.notation import SUBSCRIPT
 from ..dataset.frames import read_frames
 from ..products import Quantity
 from ..wording import digits
@@ -158,8 +159,8 @@ def _made(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table]:
     for name, facts in made.items():
         cut, thick = facts["termination"], [digits(facts[f"{side}_A"], 3) for side in ("crystal", "glass")]
         own = {
-            "crystal": facts["crystal_formula"],
-            "glass": f"{facts['glass_units']} × {facts['glass_formula']}",
+            "crystal": facts["crystal_formula"].translate(SUBSCRIPT),
+            "glass": f"{facts['glass_units']} × {facts['glass_formula'].translate(SUBSCRIPT)}",
             "plane": "({} {} {})".format(*cut["hkl"]),
             "termination": f"{cut['number']}: {cut['below']} | {cut['above']}{_shared(cut['share'])}",
             "its cleavage energy": f"{digits(cut['cleavage_J_m2'], 3)} J/m², of rigid ions, not relaxed",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ..chemistry.notation import SUBSCRIPT
 from ..products import Quantity
 from ..wording import counted
 from . import figures_crystallites
@@ -69,10 +70,10 @@ def _cells(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table | Fold]:
         indices = " ".join(map(str, facts["direction"]))
         length = "" if facts["length_A"] is None else f", {facts['length_A']:.3g} Å long"
         lines[name] = {
-            "seed": f"{facts['crystal_units']} × {facts['crystal_formula']}, {facts['shape']}",
+            "seed": f"{facts['crystal_units']} × {facts['crystal_formula'].translate(SUBSCRIPT)}, {facts['shape']}",
             "radius": f"{facts['radius_A']:.3g} Å{length}",
             "along z": f"({indices}), {facts['along_z']}",
-            "glass": f"{facts['glass_units']} × {facts['glass_formula']}",
+            "glass": f"{facts['glass_units']} × {facts['glass_formula'].translate(SUBSCRIPT)}",
             "route": facts["route"],
             "width": f"{facts['width_A']:.3g} Å",
         }
