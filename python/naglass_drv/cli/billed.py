@@ -71,7 +71,7 @@ def lines(expected: Forecast, machine: Machine, job: Job, disk: str) -> list[str
     length = f"{counted(jobs, 'job')} of up to {slurm.longest_h:g} h" if jobs else "jobs; slurm.longest_h is not known"
     gpus = f", {counted(job.gpus, 'GPU')} per node" if job.gpus else ""
     text += [
-        f"for a request (DARI), an estimate from {_sources(expected.rows)}, good within a factor of two or so there:",
+        f"for a request (DARI), an estimate from {_sources(expected.rows)}, to be made anew with times measured there:",
         f"  machine: {bill.machine}",
         f"  hours: {_in_units(reserved, bill)}",
         f"  size of a job: {counted(job.ranks, 'core')} on {counted(nodes, 'node')}{gpus}",
