@@ -61,7 +61,7 @@ def plan(run: Run) -> list[Task]:
 
     replicas, whole = range(made.replicas), interface_atoms(run.input)
     tasks = [task(label, i, whole, grain) for i in replicas for label, grain in interface_seeds.cells(section, i)]
-    if section.seed is not None or _without_bulk(made.replicas, section.e_excess, cut=_cut_to_the_slab(tasks)):
+    if section.seed is not None or _without_bulk(made.replicas, section.e_excess) or _cut_to_the_slab(tasks):
         return tasks
     of_crystal, of_glass = interface_sides(run.input)
     tasks += [task(f"bulk-glass-{i}", i, of_glass, bulk=OF_GLASS) for i in replicas]
@@ -81,7 +81,7 @@ def _cut_to_the_slab(tasks: list[Task]) -> bool:
     return False
 
 
-def _without_bulk(replicas: int, asked: bool, *, cut: bool) -> str | None:
+def _without_bulk(replicas: int, asked: bool, *, cut: bool = False) -> str | None:
     """Why there are no bulk cells to compare with; None where there are."""
     if replicas < LEAST_REPLICAS:
         return f"{counted(replicas, 'replica')}, {LEAST_REPLICAS} are needed"
