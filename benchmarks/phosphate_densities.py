@@ -16,12 +16,8 @@ import numpy as np
 import pandas as pd
 
 from naglass_drv.chemistry.densities import LEAST_P2O5, MOST, PAIRS, VOLUMES
+from naglass_drv.insight.composition import molar_mass
 
-MASSES = {
-    "Na2O": 61.979, "P2O5": 141.943, "V2O5": 181.878, "VO2": 82.940, "Fe2O3": 159.687, "FeO": 71.844,
-    "TiO2": 79.865, "Al2O3": 101.961, "MnO": 70.937, "CoO": 74.932, "Nb2O5": 265.809, "MoO3": 143.948, "WO3": 231.838,
-    "SiO2": 60.084,
-}  # fmt: skip
 _TABLED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
 
@@ -76,7 +72,7 @@ def columns(mol, known, pairs) -> tuple[np.ndarray, np.ndarray]:
     """Mole fractions of the oxides and their products, and the molar masses (g/mol)."""
     shares = np.array([[glass.get(oxide, 0.0) / 100 for oxide in known] for glass in mol])
     products = [shares[:, known.index(a)] * shares[:, known.index(b)] for a, b in pairs]
-    return np.column_stack([shares, *products]), shares @ np.array([MASSES[oxide] for oxide in known])
+    return np.column_stack([shares, *products]), shares @ np.array([molar_mass(oxide) for oxide in known])
 
 
 def fit(features: np.ndarray, volumes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

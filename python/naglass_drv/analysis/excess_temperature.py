@@ -6,9 +6,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..wording import digits
+from .arrhenius import BOLTZMANN_EV_PER_K
 from .excess_cells import Cell
 
-_BOLTZMANN_EV_PER_K = 8.617333262e-5
 # standard errors, and the share that a thermostat and its time step may be off by
 _ERRORS, _SHARE = 3.0, 0.02
 #: Mean temperature (K) of the cells of a kind and its standard error.
@@ -40,7 +40,7 @@ def thermal_shift(temperatures: Mapping[str, Mean], atoms: Mapping[str, float]) 
     That is the potential energy of harmonic atoms; `atoms` are those of each kind in an interface, of bulk negative.
     """
     each = np.array(
-        [[1.5 * _BOLTZMANN_EV_PER_K * atoms[kind] * value for value in temperatures[kind]] for kind in atoms]
+        [[1.5 * BOLTZMANN_EV_PER_K * atoms[kind] * value for value in temperatures[kind]] for kind in atoms]
     )
     return float(each[:, 0].sum()), float(np.sqrt(np.square(each[:, 1]).sum()))
 

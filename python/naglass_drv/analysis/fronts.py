@@ -11,6 +11,8 @@ from ..errors import InputError
 
 #: Blocks of time that a series is averaged into before a drift is fitted to it.
 BLOCKS = 24
+#: A new cell, or one at another temperature, relaxes for so long (ps), which moves its surfaces, too.
+RELAXING_PS = 20.0
 _LEAST_BLOCKS = 6
 # Share of the frames in which an atom is crystalline that marks the middle of a slab
 _LASTING = 0.75

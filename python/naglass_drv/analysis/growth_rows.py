@@ -37,19 +37,21 @@ _NUCLEATION = (
 
 def critical(name: str, size: CriticalSize, temperature: float) -> Iterator[Quantity]:
     """The critical size of the seeds in `name`."""
-    label = f"critical size in {name}, crystalline atoms"
-    known = {"temperature_K": temperature}
+    label, known = _critical_label(name), {"temperature_K": temperature}
     yield Quantity(
         f"nucleation.{name}.size", label, size.value, "1", size.err, interval=size.interval, conditions=known
     )
+
+
+def _critical_label(name: str) -> str:
+    return f"critical size in {name}, crystalline atoms"
 
 
 def nucleation(name: str, size: CriticalSize, found: Nucleation, thresholds: Mapping[str, float]) -> Iterator[Quantity]:
     """Seeding in `name` in eV, Å and ps; `thresholds` is `threshold_effect`, a row of its own for each quantity."""
     known, key = {"temperature_K": found.temperature}, f"nucleation.{name}"
     yield from critical(name, size, found.temperature)
-    label = f"critical size in {name}, crystalline atoms"
-    labels = {"size": (label, "1")}
+    labels = {"size": (_critical_label(name), "1")}
     for word, text, unit in _NUCLEATION:
         labels[word] = (f"{text}, {name}", unit)
         estimate = getattr(found, word)

@@ -1,7 +1,6 @@
 """Mobile ions at a crystal in a glass: diffusion, charge diffusion and hops by layer, and exchange across surfaces."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -13,11 +12,9 @@ from ..errors import InputError
 from ..wording import digits
 from .crossings import crossings
 from .hopping import WINDOW
-from .interface_surfaces import Followed, finite
+from .interface_surfaces import Followed, Numbers, finite
 from .layers import hop_rates, layer_mobility
 from .measure import relative_to_framework
-
-Numbers = dict[str, Any]
 
 #: Layers by distance from the nearer surface: interior of the crystal, interface, interior of the glass.
 LAYERS = ("crystal", "interface", "glass")

@@ -10,14 +10,12 @@ from ase import Atoms
 from .. import core
 from ..core.statistics import student
 from ..errors import InputError
-from .fronts import BLOCKS, steady_rate
+from .fronts import BLOCKS, RELAXING_PS, steady_rate
 
 Numbers = dict[str, Any]
 Curves = dict[str, np.ndarray]
 
 FLAT, INSTANTANEOUS = "flat", "instantaneous"
-# a new cell relaxes for as long, which moves its surfaces, too
-_RELAXING_PS = 20.0
 _BIN_A = 1.0
 _LEAST_VOLUME = 0.2
 # from 10 to 90 % of a Gaussian, in standard deviations
@@ -171,7 +169,7 @@ def _flat(profile: core.Profile, time: np.ndarray) -> Numbers:
         "width_10_90_A": finite(widths.mean),
         "width_10_90_A_err": finite(widths.err),
     }
-    if time[-1] - time[0] < _RELAXING_PS:
+    if time[-1] - time[0] < RELAXING_PS:
         found["no_velocity"] = f"{time[-1] - time[0]:.3g} ps are too short to tell growth from the cell's relaxation"
         return found
     # frames without surfaces leave holes

@@ -10,7 +10,7 @@ from ase.formula import Formula
 from .. import core
 from ..errors import InputError
 from .crystallite_series import THRESHOLDS, Followed, center_of, connection_A, environments_of, followed, mean_of
-from .fronts import BLOCKS, Rate, steady_rate, verdict
+from .fronts import BLOCKS, RELAXING_PS, Rate, steady_rate, verdict
 from .measure import evenly
 
 Numbers = dict[str, Any]
@@ -21,8 +21,6 @@ _LOOKED_AT = 240
 _START, _END = 0.1, 0.25
 # a seed that has lost so much of its atoms is gone, one that has gained so much has grown, whatever the drift tells
 _GONE, _GROWN = 0.25, 2.0
-# ps in which a cell relaxes after a change of temperature, its surfaces, too
-_RELAXING_PS = 20.0
 # Å around the members that complete their environments, and the shell beyond
 _INSIDE_A, _SHELL_A = 4.0, 3.0
 
@@ -110,7 +108,7 @@ def _moves(time: np.ndarray, sizes: np.ndarray, volume: float, length: float | N
     if end < _GONE * start:
         gone = float(time[np.flatnonzero(sizes < _GONE * start)[0]])
         return {"grew": False, "verdict": f"shrank to less than a quarter within {gone:.3g} ps"}
-    if time[-1] - time[0] < _RELAXING_PS or len(time) < BLOCKS:
+    if time[-1] - time[0] < RELAXING_PS or len(time) < BLOCKS:
         short = f"{len(time)} frames in {time[-1] - time[0]:.3g} ps"
         why = f"{short} are too few to tell growth from the cell's relaxation"
         return {"grew": True if end > _GROWN * start else None, "verdict": f"not decided: {why}"}

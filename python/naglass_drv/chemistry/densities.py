@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from ..errors import InputError
 from .ions import Species
 from .masses import MASSES
-from .notation import oxides
+from .notation import oxide_units, oxides
 
 _SAME_PERCENT = 0.5
 # oxides in mol%: density (g/cm³), source
@@ -94,6 +94,5 @@ def _phosphate(ions: Iterable[Species], shares: Mapping[str, float]) -> float:
     x = {oxide: share / 100 for oxide, share in shares.items()}
     volume = sum(VOLUMES[oxide] * share for oxide, share in x.items())
     volume += sum(each * x.get(a, 0.0) * x.get(b, 0.0) for (a, b), each in PAIRS.items())
-    # two cations of odd charge in an oxide, one of even charge
-    amount = sum(ion.count / (2 if ion.charge % 2 else 1) for ion in ions if ion.charge > 0)
-    return sum(MASSES[ion.element] * ion.count for ion in ions) / (amount * volume)
+    units = sum((oxide_units(ions) or {}).values())
+    return sum(MASSES[ion.element] * ion.count for ion in ions) / (units * volume)

@@ -28,7 +28,14 @@ def elements(ions: Iterable[Species]) -> dict[str, int]:
 
 
 def oxides(ions: Iterable[Species]) -> dict[str, float] | None:
-    """The oxides of a neutral glass with their shares in mol %; None if O is not the only anion.
+    """The oxides of a neutral glass with their shares in mol %; None if O is not the only anion."""
+    amounts = oxide_units(ions)
+    total = sum((amounts or {}).values())
+    return {key: 100 * amount / total for key, amount in amounts.items()} if amounts and total else None
+
+
+def oxide_units(ions: Iterable[Species]) -> dict[str, float] | None:
+    """The oxides of a neutral glass with the formula units of each that the ions make; None if O is not the only anion.
 
     Two ions of odd charge q give X₂O_q, one of even charge XO_(q/2): Na₂O, VO₂, V₂O₅, P₂O₅.
     """
@@ -40,8 +47,7 @@ def oxides(ions: Iterable[Species]) -> dict[str, float] | None:
             amounts[key] = amounts.get(key, 0.0) + ion.count / atoms[ion.element]
         elif (ion.element, ion.charge) != ("O", -2):
             return None
-    total = sum(amounts.values())
-    return {key: 100 * amount / total for key, amount in amounts.items()} if total else None
+    return amounts
 
 
 def composition_text(ions: Iterable[Species]) -> str:

@@ -50,7 +50,7 @@ def _check_room(top: Partial, document: Document) -> None:
     asked = md.cells
     key = "radius_A" if asked.radius_A is not None else "max_atoms"
     whose = f"cores of {radius:g} Å" + ("" if asked.radius_A is not None else " (train.r_max_A)")
-    density = _atoms_per_A3(top)
+    density = cost.atoms_per_A3(top)
     atoms = None if md.structures != "glass" else cost.atoms(top) * math.prod(md.replicate)
     if atoms is not None and atoms <= asked.max_atoms:
         return
@@ -87,13 +87,6 @@ def radius_A(top: Partial) -> float:
     if top.md.cells.radius_A is not None:
         return top.md.cells.radius_A
     return top.train.r_max_A
-
-
-def _atoms_per_A3(top: Partial) -> float:
-    from ..chemistry.masses import volume
-
-    ions = cost.ions(top)
-    return sum(ion.count for ion in ions) / volume(ions, top.system.density_g_cm3)
 
 
 def check_sets(asked: Any, top: Partial, document: Document) -> None:

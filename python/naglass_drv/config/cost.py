@@ -204,7 +204,7 @@ def _frames_B(glass: Any, total_ps: float, count: int) -> float:
 
 def interface_sides(top: Any) -> tuple[int, int]:
     """About how many atoms a crystal slab and the glass against it have, at the density of the glass."""
-    per_A2 = _atoms_per_A3(top) * top.interface.lateral_A**2
+    per_A2 = atoms_per_A3(top) * top.interface.lateral_A**2
     crystal = round(per_A2 * top.interface.crystal_A)
     return crystal, round(per_A2 * (top.interface.crystal_A + top.interface.glass_A)) - crystal
 
@@ -219,10 +219,11 @@ def interface_atoms(top: Any) -> int:
         return atoms(top)
     seed = top.interface.seed
     height = seed.width_A if seed.shape == "sphere" else CYLINDER_A
-    return round(_atoms_per_A3(top) * seed.width_A**2 * height)
+    return round(atoms_per_A3(top) * seed.width_A**2 * height)
 
 
-def _atoms_per_A3(top: Any) -> float:
+def atoms_per_A3(top: Any) -> float:
+    """How many atoms the glass has in a volume."""
     from ..chemistry.masses import volume
 
     own = ions(top)
