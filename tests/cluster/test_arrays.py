@@ -31,12 +31,6 @@ glass: {replicas: 3, melt_ps: 1.0, quench_rate_K_per_ps: 1000, hold_ps: 0.5}
 PROFILE = "executor: slurm\nslurm: {cores_per_node: 4, longest_h: 0.5, least_s: 0, max_jobs: 4}\n"
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    with Cluster(tmp_path_factory.mktemp("slurm")) as running:
-        yield running
-
-
 @pytest.fixture
 def toy(cluster, tmp_path):
     made = []

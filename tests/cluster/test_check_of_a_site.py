@@ -5,16 +5,10 @@ import re
 import pytest
 
 from support.jobs import naglass
-from support.slurm import Cluster, lacking
+from support.slurm import lacking
 
 reason = lacking()
 pytestmark = [pytest.mark.skipif(bool(reason), reason=reason), pytest.mark.mpi, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    with Cluster(tmp_path_factory.mktemp("slurm")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.jobs import naglass
-from support.slurm import Cluster, lacking
+from support.slurm import lacking
 
 reason = lacking()
 pytestmark = [pytest.mark.skipif(bool(reason), reason=reason), pytest.mark.mpi, pytest.mark.slow]
@@ -21,12 +21,6 @@ system: {{composition: {{Na: 4, P: 4, O: 12}}, density_g_cm3: 2.45}}
 glass: {{replicas: 2, melt_ps: {melt}, quench_rate_K_per_ps: 1000, hold_ps: 0.5}}
 """
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    with Cluster(tmp_path_factory.mktemp("slurm")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -172,27 +172,27 @@ def side_by_side(branches: dict[str, list[dict]]):
     return (yield from gather(one_after_another(stages, scope) for scope, stages in branches.items()))
 
 
-def run_toy(plan: Path, folder: Path, journal: Path, walltime: float | None = None) -> int:
-    """Run the plan on the world communicator; returns the exit code."""
-
+def request_of(plan: Path, folder: Path, **others) -> Request:
+    """What a call of the driver is asked for, to run the plan."""
     content = json.loads(plan.read_text())
     branches = content.get("branches", {"": content.get("stages", [])})
+    names = dict.fromkeys(stage["name"] for stages in branches.values() for stage in stages)
+    return Request(
+        workflow=partial(side_by_side, branches),
+        stages=tuple(names),
+        path=plan,
+        text=plan.read_text(),
+        expanded=plan.read_text(),
+        source=plan.parent,
+        folder=folder,
+        resume="RESUME",
+        **others,
+    )
 
-    def request() -> Request:
-        names = dict.fromkeys(stage["name"] for stages in branches.values() for stage in stages)
-        return Request(
-            workflow=partial(side_by_side, branches),
-            stages=tuple(names),
-            path=plan,
-            text=plan.read_text(),
-            expanded=plan.read_text(),
-            source=plan.parent,
-            folder=folder,
-            resume="RESUME",
-            walltime_s=walltime,
-        )
 
-    return run_workflow(request, lambda name: ToyStage(name, journal))
+def run_toy(plan: Path, folder: Path, journal: Path, walltime: float | None = None) -> int:
+    """Run the plan on the world communicator; returns the exit code."""
+    return run_workflow(lambda: request_of(plan, folder, walltime_s=walltime), lambda name: ToyStage(name, journal))
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from naglass_drv.runtime.executors.slurm import Slurm
 from naglass_drv.runtime.forecast import Times
 from naglass_drv.runtime.job import Errand, Request, run_tasks
 from naglass_drv.runtime.progress import say
-from support.toy import ToyStage, note, side_by_side
+from support.toy import ToyStage, note, request_of
 
 
 def queue_of(setting: dict, folder: Path, command: list[str]):
@@ -29,24 +29,12 @@ def queue_of(setting: dict, folder: Path, command: list[str]):
 
 def plans(plan: Path, folder: Path, journal: Path, executor: Path) -> int:
     """Run the plan with all its tasks in jobs of their own, waiting for them; returns the exit code."""
-    content, setting = json.loads(plan.read_text()), json.loads(executor.read_text())
-    branches = content.get("branches", {"": content.get("stages", [])})
+    setting = json.loads(executor.read_text())
     command = [sys.executable, __file__, "task", str(plan), str(journal)]
 
     def request() -> Request:
         jobs = Jobs(folder, queue_of(setting, folder, command), Times(), setting["since"], say, least_s=0.0)
-        names = dict.fromkeys(stage["name"] for stages in branches.values() for stage in stages)
-        return Request(
-            workflow=partial(side_by_side, branches),
-            stages=tuple(names),
-            path=plan,
-            text=plan.read_text(),
-            expanded=plan.read_text(),
-            source=plan.parent,
-            folder=folder,
-            resume="RESUME",
-            outside=jobs,
-        )
+        return request_of(plan, folder, outside=jobs)
 
     return run_workflow(request, lambda name: ToyStage(name, journal))
 

@@ -36,25 +36,24 @@ def executor_of(options: argparse.Namespace) -> str:
     return options.executor or load_site().executor
 
 
-def words_of_site(options: argparse.Namespace) -> tuple[Any, Path | None]:
-    """What the site profile says of Slurm, charged to the account that was asked for, and the file of a shipped one."""
+def words_of_site(site: str, account: str | None) -> tuple[Any, Path | None]:
+    """What the profile of a `site`, or else the user's own, says of Slurm, with the account that was asked for, and the
+    file of a shipped one.
+    """
     from ..config.site import load_site
     from ..config.slurm import charged_to, slurm_of
 
-    slurm, profile = slurm_of(options.site, load_site().slurm)
-    return (charged_to(slurm, options.account) if options.account else slurm), profile
+    slurm, profile = slurm_of(site, load_site().slurm)
+    return (charged_to(slurm, account) if account else slurm), profile
 
 
 def keep_setting(folder: Path, slurm: Any, threads: int, hours: float | None, resume: str) -> None:
     """Write down how the jobs of a chain submit others, from the time on that a person has begun it; `resume` is the
     command that does so again.
     """
-    (folder / "jobs").mkdir(parents=True, exist_ok=True)
-    words = slurm.model_dump(mode="json")
-    write_json(
-        folder / "jobs" / _SETTING,
-        {"slurm": words, "threads": threads, "hours": hours, "resume": resume, "since": time.time()},
-    )
+    path, words = _setting(folder), slurm.model_dump(mode="json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"slurm": words, "threads": threads, "hours": hours, "resume": resume, "since": time.time()})
 
 
 def outside(options: argparse.Namespace, folder: Path, name: str, ranks: int) -> "Jobs | None":
@@ -81,7 +80,7 @@ def outside(options: argparse.Namespace, folder: Path, name: str, ranks: int) ->
     setting = kept_setting(folder) if options.chained else None
     if setting is None:
         uncancel(folder)
-        slurm, _ = words_of_site(options)
+        slurm, _ = words_of_site(options.site, options.account)
         setting = {"slurm": slurm.model_dump(mode="json"), "threads": 1, "hours": None, "since": time.time()}
     words = setting["slurm"]
     queue = Slurm(folder, words, name, _TASK, times, setting["threads"], setting["hours"])
@@ -91,8 +90,14 @@ def outside(options: argparse.Namespace, folder: Path, name: str, ranks: int) ->
 
 def kept_setting(folder: Path) -> dict[str, Any]:
     """What `keep_setting` has written. Raises InputError if that is gone."""
-    path = folder / "jobs" / _SETTING
+    path = _setting(folder)
     setting = read_json(path)
     if setting is None:
         raise InputError(f"{path}: is missing or damaged; submit the run again")
     return setting
+
+
+def _setting(folder: Path) -> Path:
+    from ..runtime.batch import FOLDER
+
+    return folder / FOLDER / _SETTING

@@ -35,11 +35,7 @@ class Machine:
         """Accounts, cores and GPUs; `ranks` are those that each section of the input requests."""
         from ..runtime.executors.slurm import words_of
 
-        if self.slurm.needs_account and not self.slurm.account:
-            where = self.where("account")
-            raise InputError(f"{where}: is needed here; give it with --account, or in your site profile")
-        if self.slurm.cores_per_node is None:
-            raise InputError(f"{self.where('cores_per_node')}: is not known; fill it in (scontrol show node)")
+        self.check_known()
         for kind, nodes in self.slurm.nodes.items():
             for stage in nodes.stages:
                 if stage != _PLAN and not _is_stage(stage):
@@ -59,6 +55,15 @@ class Machine:
         equipped = max([self.slurm.gpus_per_node, *(each.gpus_per_node or 0 for each in self.slurm.nodes.values())])
         if gpus > equipped:
             raise InputError(f"md.gpus: {gpus}: {self.where('gpus_per_node')} is {equipped}")
+
+    def check_known(self) -> int:
+        """What every job needs: an account where one is asked for, and the cores of a node, which are returned."""
+        if self.slurm.needs_account and not self.slurm.account:
+            where = self.where("account")
+            raise InputError(f"{where}: is needed here; give it with --account, or in your site profile")
+        if self.slurm.cores_per_node is None:
+            raise InputError(f"{self.where('cores_per_node')}: is not known; fill it in (scontrol show node)")
+        return self.slurm.cores_per_node
 
     def hours(self, walltime: str) -> float:
         """The length of a job (h)."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError, SetupError
 from ..wording import counted
+from .executors import words_of_site
 from .numbers import add_number
 
 if TYPE_CHECKING:
@@ -50,25 +51,19 @@ def _site(options: argparse.Namespace) -> int:
 
 def _profile(options: argparse.Namespace) -> "tuple[Slurm, Path | None]":
     from ..config.site import load_site
-    from ..config.slurm import Slurm, charged_to, slurm_of
+    from ..config.slurm import Slurm
 
-    own = load_site().slurm
-    if options.here and not options.checked and own is None:
+    if options.here and not options.checked and load_site().slurm is None:
         return Slurm(), None
-    slurm, path = slurm_of(options.checked, own)
-    return (charged_to(slurm, options.account) if options.account else slurm), path
+    return words_of_site(options.checked, options.account)
 
 
 def _submit(options: argparse.Namespace) -> int:
-    from ..config.site import line_of
     from ..runtime import batch
+    from .machine import Machine
 
     slurm, path = _profile(options)
-    if slurm.needs_account and not slurm.account:
-        raise InputError(f"{line_of(path, 'slurm', 'account')}: is needed here; give it with --account")
-    if slurm.cores_per_node is None:
-        raise InputError(f"{line_of(path, 'slurm', 'cores_per_node')}: is not known; fill it in (scontrol show node)")
-    per_node = min(slurm.cores_per_node, max(2, slurm.gpus_per_node))
+    per_node = min(Machine(slurm, path).check_known(), max(2, slurm.gpus_per_node))
     shape = batch.Shape(options.nodes * per_node, 1, options.nodes, slurm.gpus_per_node, _MINUTES / 60)
     folder = options.folder.resolve()
     command = [sys.executable, "-m", "naglass_drv", "site", "check", *filter(None, [options.checked]), "--here"]

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ..runtime.batch import Shape
     from ..runtime.forecast import Forecast
 
-# an estimate is off by a factor of two easily
-_MARGIN, _LEAST_H = 2.0, 0.25
 # where the queue was full, the run is planned anew after so long
 _AGAIN_S = 300
 
@@ -54,7 +52,7 @@ def _submit(options: argparse.Namespace) -> int:
     executor = executor_of(options)
     if executor == "hyperqueue":
         raise InputError("submit: the tasks of a run in HyperQueue need no job of Slurm; use run --executor hyperqueue")
-    slurm, profile = words_of_site(options)
+    slurm, profile = words_of_site(options.site, options.account)
     study = load_study(path, checks=[checks.Checks()])
     work = work_of(study)
     site = Machine(slurm, profile)
@@ -161,11 +159,13 @@ def _shape(options: argparse.Namespace, study: Any, site: Machine, work: dict[st
 
 
 def _hours(expected: "Forecast", longest_h: float | None) -> float:
-    """Twice the estimate, within what the machine allows, or all of that where something is not known."""
+    """By the estimate, within what the machine allows, or all of that where something is not known."""
+    from ..runtime.batch import hours_for
+
     known = not expected.unforeseen and not any(row.unknown for row in expected.rows.values())
     if not known and longest_h is None:
         raise InputError("--walltime: is needed, since the estimate is not complete and the profile has no longest_h")
-    hours = _MARGIN * expected.wall_s / 3600.0 + _LEAST_H if known else longest_h
+    hours = hours_for(expected.wall_s) if known else longest_h
     assert hours is not None
     return min(hours, longest_h) if longest_h is not None else hours
 

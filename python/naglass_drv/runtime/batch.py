@@ -29,6 +29,7 @@ _RESERVE_S = 60
 _SAVED = frozenset(("DONE", "checkpoint.json", "checkpoint.pt"))
 _PATIENCE_S = 30.0
 _SHOWN = 50
+_MARGIN, _LEAST_H = 2.0, 0.25
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,11 @@ def _next(folder: Path, again: Sequence[str]) -> tuple[str, ...]:
         "  code=0",
         "fi",
     )
+
+
+def hours_for(expected_s: float) -> float:
+    """The length (h) of a job for work that is expected to take `expected_s`: estimates are easily off by two."""
+    return _MARGIN * expected_s / 3600.0 + _LEAST_H
 
 
 def clock(hours: float) -> str:

@@ -17,8 +17,6 @@ from ..forecast import Times
 from ..store import Ticket
 from .outside import Tasks
 
-# an estimate is off by a factor of two easily
-_MARGIN, _LEAST_H = 2.0, 0.25
 # as worded by Slurm where a user has as many jobs as allowed, or where its controller is being restarted
 _LATER = (
     "submit limit", "SubmitJobs", "violates accounting/QOS policy", "temporarily unable to accept", "no answer within",
@@ -123,7 +121,7 @@ class Slurm:
         aimed = round(3600.0 * self.words.get("aim_h", 1.0) * side / mean_s) if mean_s else 1
         size = min(max(1, side, aimed, math.ceil(len(tickets) / room)), len(tickets))
         longest_h = words.get("longest_h")
-        hours = self.hours or (_MARGIN * mean_s * math.ceil(size / side) / 3600.0 + _LEAST_H if mean_s else longest_h)
+        hours = self.hours or (batch.hours_for(mean_s * math.ceil(size / side)) if mean_s else longest_h)
         if hours is None:
             raise SetupError("--walltime: is needed, since the times of tasks are not known, nor longest_h of the site")
         return size, min(hours, longest_h) if longest_h else hours
