@@ -29,25 +29,28 @@ def elements(ions: Iterable[Species]) -> dict[str, int]:
 
 def oxides(ions: Iterable[Species]) -> dict[str, float] | None:
     """The oxides of a neutral glass with their shares in mol %; None if O is not the only anion."""
-    amounts = oxide_units(ions)
-    total = sum((amounts or {}).values())
-    return {key: 100 * amount / total for key, amount in amounts.items()} if amounts and total else None
+    if not (amounts := oxide_units(ions)):
+        return None
+    total = sum(amounts.values())
+    return {key: 100 * amount / total for key, amount in amounts.items()}
 
 
 def oxide_units(ions: Iterable[Species]) -> dict[str, float] | None:
-    """The oxides of a neutral glass with the formula units of each that the ions make; None if O is not the only anion.
-
-    Two ions of odd charge q give X₂O_q, one of even charge XO_(q/2): Na₂O, VO₂, V₂O₅, P₂O₅.
-    """
+    """The oxides of a neutral glass with the formula units of each; None if O is not the only anion."""
     amounts: dict[str, float] = {}
     for ion in ions:
         if ion.charge > 0:
-            atoms = {ion.element: 2, "O": ion.charge} if ion.charge % 2 else {ion.element: 1, "O": ion.charge // 2}
+            atoms = oxide_of(ion.element, ion.charge)
             key = formula_text(atoms)
             amounts[key] = amounts.get(key, 0.0) + ion.count / atoms[ion.element]
         elif (ion.element, ion.charge) != ("O", -2):
             return None
     return amounts
+
+
+def oxide_of(element: str, charge: int) -> dict[str, int]:
+    """Atoms in the oxide of a cation: two of odd charge q in X₂O_q, one of even charge in XO_(q/2), as Na₂O, VO₂."""
+    return {element: 2, "O": charge} if charge % 2 else {element: 1, "O": charge // 2}
 
 
 def composition_text(ions: Iterable[Species]) -> str:

@@ -1,11 +1,11 @@
 """Atoms of a glass as the oxides that its composition is written in, and the electrons that its metals have more."""
 
 from collections.abc import Sequence
-from math import gcd
 
 import numpy as np
 
 from ..chemistry.ions import TRANSITION_METALS, fixed_state
+from ..chemistry.notation import oxide_of
 from ..wording import digits
 
 # the states of the oxides in which glass compositions are written, where an element has several
@@ -18,9 +18,7 @@ def oxide(element: str) -> str | None:
     state = _WRITTEN.get(element) or fixed_state(element)
     if state is None or state <= 0:
         return None
-    shared = gcd(state, 2)
-    cations, oxygens = 2 // shared, state // shared
-    return f"{element}{cations if cations > 1 else ''}O{oxygens if oxygens > 1 else ''}"
+    return "".join(f"{symbol}{count if count > 1 else ''}" for symbol, count in oxide_of(element, state).items())
 
 
 def oxide_shares(atoms: np.ndarray, elements: Sequence[str]) -> tuple[np.ndarray, list[str]] | None:
@@ -31,7 +29,7 @@ def oxide_shares(atoms: np.ndarray, elements: Sequence[str]) -> tuple[np.ndarray
     names = [oxide(element) for element in cations]
     if "O" not in elements or not cations or None in names:
         return None
-    moles = np.column_stack([atoms[:, elements.index(e)] / (1 + (_state(e) % 2)) for e in cations])
+    moles = np.column_stack([atoms[:, elements.index(e)] / oxide_of(e, _state(e))[e] for e in cations])
     return 100.0 * moles / moles.sum(axis=1, keepdims=True), [name for name in names if name is not None]
 
 
