@@ -153,7 +153,16 @@ def test_temperatures_are_brought_together(tmp_path):
 
 BAD = {
     "no groups": ("x,D (1)\n1,2\n2,3\n", {}, "no groups: name the column .* Still possible: a plot"),
-    "one group": ("g,x,D (1)\na,1,2\na,2,4\n", {"group": "g"}, r"all rows are of one group \(a\).*its mean, 3, and"),
+    "one group": (
+        "g,x,D (1)\na,1,2\na,2,4\n",
+        {"group": "g"},
+        r"all rows are of one group \(a\).*its mean, 3.0 ± 1.0 \(standard",
+    ),
+    "one group of bounds": (
+        "g,x,T (K),D (m2/s)\na,1,300,<2e-9\na,2,300,<1e-9\n",
+        {"group": "g"},
+        r"one group \(a\).*nothing beyond 2 bounds at 300 K, as 2e-09 m²/s",
+    ),
     "no unit": ("g,x,D\na,1,2\nb,2,4\n", {"group": "g"}, "target: D has no unit; write it into the head"),
     "wrong target": (
         "g,x,D (1)\na,1,2\n",
@@ -180,6 +189,18 @@ BAD = {
 def test_bad_tables_are_named(tmp_path, text, given, fault):
     with pytest.raises(InputError, match=fault):
         table(tmp_path, text, **given)
+
+
+def test_what_numbers_replicas_is_no_feature(tmp_path):
+    """By its name, or because its mean is the same in all glasses."""
+    lines = [f"g{k},{k},{replica},{(-1) ** replica},{k * k + replica}" for k in range(6) for replica in range(2)]
+    found = table(tmp_path, "g,x,Replica,box,D (1)\n" + "\n".join(lines), group="g")
+    assert found.columns == ("x",) and "box: equal in all glasses, left out" in found.notes
+    assert list(found.blocks) == ["x"] and found.features.shape == (12, 1) and len(found.units) == 1
+    asked = table(tmp_path, "g,x,Replica,D (1)\na,1,0,2\na,1,0,3\nb,2,1,4\n", group="g", features=["Replica"])
+    assert asked.columns == ("Replica",), "it is one if it is asked for"
+    with pytest.raises(InputError, match="no feature is left: none differs between glasses"):
+        table(tmp_path, "g,box,D (1)\na,0,1\na,1,2\nb,0,3\nb,1,4\n", group="g")
 
 
 def test_bad_files_are_named(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import InputError
 from ..wording import counted
 from . import blocks as naming
-from .cleaning import between_sources, complete, refuse_one_group, without_duplicates
+from .cleaning import between_glasses, between_sources, complete, refuse_one_group, without_duplicates
 from .columns import Columns
 from .composition import atoms_of, composition_name, coordinates, normalized, same_compositions
 from .mapping import Map
@@ -22,6 +22,7 @@ _CONDUCTIVITY = "S/m"
 # of a feature's rows; with more missing it is left out, with less the rows are
 _MOST_MISSING = 0.2
 _COMPOSITION_WORD = "composition"
+_REPLICA = ("replica", "replicate")
 
 
 def build_table(
@@ -41,14 +42,20 @@ def build_table(
     shares, components = composition_of(columns, given, notes)
     groups = _groups(columns, given, shares, () if more_than_composition else components, notes)
     values = np.array([np.nan if value is None else value.value for value in target])
-    if np.isfinite(values).any():
-        refuse_one_group(groups, values, unit)
-    given = given.model_copy(update={"temperature": given.temperature or _temperature_column(columns)})
+    bounds = np.array([0 if value is None else value.bound for value in target])
+    given = given.model_copy(
+        update={
+            "temperature": given.temperature or _temperature_column(columns),
+            "replica": given.replica or _replica_column(columns, given),
+        }
+    )
     temperature = np.full(len(groups), np.nan)
     if given.temperature is not None:
         temperature = columns.numbers(given.temperature, "temperature")
         kelvin = columns.units.get(given.temperature, "K")
         temperature = np.array([converted(value, kelvin, "K") for value in temperature])
+    if np.isfinite(values).any():
+        refuse_one_group(groups, values, unit, bounds, temperature)
     names, features = _features(columns, given, shares, components, notes)
     error = np.array([np.nan if value is None else value.error for value in target])
     if given.error is not None:
@@ -59,7 +66,7 @@ def build_table(
         unit=unit,
         target=values,
         error=error,
-        censored=np.array([0 if value is None else value.bound for value in target]),
+        censored=bounds,
         features=features,
         columns=tuple(names),
         units=tuple(columns.units.get(name, "mol%" if name in components else "1") for name in names),
@@ -78,7 +85,13 @@ def build_table(
     )
     table = complete(table)
     # atoms may well be equal
-    return table if is_binary(table) else between_sources(without_duplicates(table))
+    return table if is_binary(table) else between_sources(without_duplicates(between_glasses(table)))
+
+
+def _replica_column(columns: Columns, given: Map) -> str | None:
+    """The column of the number of a replica, if one is called so: a label, from which nothing is learned."""
+    stated = {*given.features, *(name for names in given.blocks.values() for name in names)}
+    return next((name for name in columns.frame.columns if name.lower() in _REPLICA and name not in stated), None)
 
 
 def _temperature_column(columns: Columns) -> str | None:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import InputError
+from ..report.numbers import quantity
 from ..wording import counted
-from .table import Table
-from .units import with_unit
+from .table import SAME_K, Table
+from .units import unit_text, with_unit
 
 
 def complete(table: Table) -> Table:
@@ -24,20 +25,64 @@ def complete(table: Table) -> Table:
     return _several_groups(table)
 
 
-def refuse_one_group(groups: np.ndarray, target: np.ndarray, unit: str) -> None:
-    """Raise InputError if all rows are of one group."""
+def refuse_one_group(
+    groups: np.ndarray, target: np.ndarray, unit: str, bounds: np.ndarray, temperature: np.ndarray
+) -> None:
+    """Raise InputError if all rows are of one group; (N,) `bounds` and `temperature` (K) as in a `Table`."""
     if len(set(groups)) < 2:
         raise InputError(
             f"all rows are of one group ({groups[0]}): nothing can be left out to check what is learned. Still "
-            f"possible: its mean, {with_unit(np.nanmean(target), unit)}, and the scatter of its replicas"
+            f"possible: {_mean_text(target, unit, bounds, temperature)}"
         )
 
 
+def _mean_text(target: np.ndarray, unit: str, bounds: np.ndarray, temperature: np.ndarray) -> str:
+    """What is known of one glass: the mean of its rows with their scatter, its temperature, and what is no more than a
+    bound.
+    """
+    found = np.isfinite(target)
+    values, kelvin = target[found & (bounds == 0)], temperature[found & np.isfinite(temperature)]
+    at = ""
+    if kelvin.size:
+        ends = f"{kelvin.min():.4g}" if np.ptp(kelvin) <= SAME_K else f"{kelvin.min():.4g} to {kelvin.max():.4g}"
+        at = f" at {ends} K"
+    limits = int((found & (bounds != 0)).sum())
+    if not values.size:
+        return f"nothing beyond {counted(limits, 'bound')}{at}, as {with_unit(target[found][0], unit)}"
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+    told = f"its mean, {quantity(float(values.mean()), error)} {unit_text(unit)}".rstrip() + at
+    told += f" (standard error of {counted(len(values), 'row')})" if error else " (one row, error not known)"
+    return told + (f"; {counted(limits, 'bound')} beside it" if limits else "")
+
+
 def _several_groups(table: Table) -> Table:
-    refuse_one_group(table.groups, table.target, table.unit)
+    refuse_one_group(table.groups, table.target, table.unit, table.censored, table.temperature)
     if np.ptp(table.target) == 0:
         raise InputError(f"target: {table.name} is {with_unit(table.target[0], table.unit)} in every row")
     return table
+
+
+def between_glasses(table: Table) -> Table:
+    """Without features that differ between replicas alone: their means tell no glass from another. Raises InputError if
+    no feature is left.
+    """
+    means = np.array([table.features[table.groups == name].mean(axis=0) for name in table.names])
+    told = np.ptp(means, axis=0) > 1e-9 * np.maximum(abs(means).max(axis=0), 1e-300)
+    if told.all():
+        return table
+    if not told.any():
+        raise InputError("no feature is left: none differs between glasses")
+    kept = [name for name, differs in zip(table.columns, told, strict=True) if differs]
+    blocks = {block: tuple(c for c in columns if c in kept) for block, columns in table.blocks.items()}
+    note = f"{', '.join(c for c in table.columns if c not in kept)}: equal in all glasses, left out"
+    return replace(
+        table,
+        columns=tuple(kept),
+        units=tuple(unit for unit, differs in zip(table.units, told, strict=True) if differs),
+        features=table.features[:, told],
+        blocks={block: columns for block, columns in blocks.items() if columns},
+        notes=(*table.notes, note),
+    )
 
 
 def without_duplicates(table: Table) -> Table:

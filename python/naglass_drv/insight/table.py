@@ -9,8 +9,8 @@ from ..errors import InputError
 from ..wording import counted
 from .glasses import Glasses
 
-#: An Arrhenius line takes temperatures (K) that differ by more.
-_SAME_K = 1.0
+#: Temperatures (K) that differ by no more are one.
+SAME_K = 1.0
 # replicas beyond the first of a composition, for a pooled scatter
 _LEAST_FREEDOM = 3
 
@@ -65,7 +65,7 @@ class Table:
     def several_temperatures(self) -> bool:
         """Whether rows were measured at temperatures that differ."""
         known = self.temperature[np.isfinite(self.temperature)]
-        return len(known) > 0 and bool(np.ptp(known) > _SAME_K)
+        return len(known) > 0 and bool(np.ptp(known) > SAME_K)
 
 
 def is_binary(table: Table) -> bool:
