@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from naglass_drv.errors import InputError
 from naglass_drv.insight.build import build_table
 from naglass_drv.insight.claims import as_claims, sentences
 from naglass_drv.insight.glasses import Glasses
@@ -67,5 +68,30 @@ def test_a_trend_is_a_claim_with_its_figure():
     assert sentences(found)[0].startswith("D falls with V2O5 in place of Na2O: −0.4")
     page, figures = insight_page(found)
     assert "trends" in figures and "more in place of Na2O" in page and "^2" not in page
+    assert "other variables not held fixed" in sentences(found)[0]
     few = replace(found, settings=replace(found.settings, tries=10_000))
     assert not [claim for claim in as_claims(few, {})["claims"] if claim["verdict"] == "trend"], "too many tries"
+
+
+@pytest.mark.slow
+def test_bounds_are_no_trend():
+    """D of holds that are too short for diffusion: half of them bounds tell no order of the glasses, all nothing."""
+    frame = read_frame(Path(__file__).parents[2] / "examples" / "insight" / "glasses.csv")
+    table = build_table([frame], Map(target="D", group="glass", ignore=["series"]))
+    half = replace(table, censored=-(np.arange(len(table)) % 2), temperature=np.full(len(table), 300.0))
+    found = study(half, Settings(("ridge",), permutations=99))
+    assert not as_claims(found, {})["claims"]
+    assert any(text.startswith("no trends: 50 % of the 48 values of D are bounds, at 300 K") for text in found.refusals)
+    page, figures = insight_page(found)
+    assert "trends" not in figures and "Of the values, 24 upper bounds" in page
+    with pytest.raises(InputError, match="target: 100 % of the 48 values of D are bounds, and none a value"):
+        study(replace(table, censored=np.full(len(table), -1)), Settings(("ridge",)))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error")
+def test_nothing_is_averaged_over_no_values():
+    """Without roles, what numbers the replicas would be a block without a feature."""
+    frame = read_frame(Path(__file__).parents[2] / "examples" / "insight" / "glasses.csv")
+    table = build_table([frame.rename(columns={"replica": "box"})], Map(target="D", ignore=["series"]))
+    assert study(table, Settings(("ridge",), permutations=99)).correlations

@@ -103,9 +103,9 @@ def _temperatures(table: Table) -> list[float]:
 
 def trends(study: Study) -> list[tuple[Slope, float]]:
     """The shares of the composition with which the target rises or falls, and p corrected for the number of shares and
-    of studies (Bonferroni); none where a model linear in composition predicts nothing.
+    of studies (Bonferroni); none where a model linear in composition predicts nothing, or too many values are bounds.
     """
-    found = slopes(study.glasses, study.table.units)
+    found = [] if study.bounded else slopes(study.glasses, study.table.units)
     if not found or study.composition.score("linear").r2 <= 0:
         return []
     corrected = [(slope, min(slope.p * len(found) * study.settings.tries, 1.0)) for slope in found]
@@ -122,7 +122,7 @@ def trend_sentence(study: Study, slope: Slope) -> str:
     error = max((slope.interval[1] - slope.interval[0]) / 2, 1e-3 * abs(slope.value))
     size = f"{quantity(slope.value, error)} {unit_text(study.unit)}".strip()
     way = "rises" if slope.value > 0 else "falls"
-    return f"{table.name} {way} with {slope.column}{instead}: {size} for {step} (95 %), whatever goes with it."
+    return f"{table.name} {way} with {slope.column}{instead}: {size} for {step} (95 %), other variables not held fixed."
 
 
 def _trend(study: Study, slope: Slope, p: float) -> dict[str, Any]:

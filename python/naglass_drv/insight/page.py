@@ -80,7 +80,7 @@ def _data(study: Study) -> Section:
     values = f"{table.target.min():.3g} to {with_unit(table.target.max(), table.unit)}"
     section.add(
         f"{table.name} from {values}{_at(study)}{learned}: "
-        f"{counts_text(table)}. One row per composition is learned from."
+        f"{counts_text(table)}. One row per composition is learned from.{_bounds(study)}"
     )
     rows = [[label(block), ", ".join(columns), str(len(columns))] for block, columns in table.blocks.items()]
     section.add(Table(["block", "features", "number"], rows, "Features of a block are only used together."))
@@ -88,6 +88,13 @@ def _data(study: Study) -> Section:
         section.add(_tied(study))
     section.add(*(f"{capital(note)}." for note in table.notes))
     return section
+
+
+def _bounds(study: Study) -> str:
+    """How many of the values are bounds; they are no measured values."""
+    upper, lower = (int((study.table.censored == side).sum()) for side in (-1, 1))
+    told = [f"{n} {word} {'bound' if n == 1 else 'bounds'}" for n, word in ((upper, "upper"), (lower, "lower")) if n]
+    return f" Of the values, {' and '.join(told)}: learned from at the bound." if told else ""
 
 
 def _at(study: Study) -> str:
@@ -137,7 +144,7 @@ def _prediction(study: Study) -> Section:
 
 def _trends(study: Study) -> Iterator[Table | Figure]:
     """How the target changes with the composition, if a linear model predicts anything."""
-    found, rows = slopes(study.glasses, study.table.units), []
+    found, rows = [] if study.bounded else slopes(study.glasses, study.table.units), []
     bar = study.composition.score("linear").r2 if found else 0.0
     for each in found if bar > 0 else ():
         step = f"{STEP:g} mol-% {each.column}" if each.column in study.table.components else each.column

@@ -70,6 +70,11 @@ class Study:
         return next(rung for rung in self.rungs if rung.name == "composition")
 
     @property
+    def bounded(self) -> bool:
+        """Whether so many values are bounds that the order of the glasses is not known."""
+        return float((self.table.censored != 0).mean()) > _MOST_BOUNDS
+
+    @property
     def unit(self) -> str:
         """Of the target as it is learned."""
         return self.scale.unit(self.table.unit)
@@ -104,6 +109,8 @@ def study(table: Table, settings: Settings, note: Callable[[str], None] = lambda
             note("prediction intervals")
             found = replace(found, intervals=held_out_intervals(glasses, best, level, rng, settings.seed))
         found = replace(found, curve=tuple(learning_curve(glasses, best, rng, settings.seed)))
+        if found.bounded:
+            refusals.append(f"no trends: {_bounds_text(table)}; still possible: a longer run, or a higher temperature")
         if obstacle := _obstacle(found, adequate):
             refusals.append(f"no claims about blocks: {obstacle}")
         else:
@@ -135,16 +142,27 @@ def _obstacle(found: Study, adequate: Sequence[str]) -> str | None:
     if count < needed:
         told = f"{count} compositions for {blocks} blocks, {needed} are needed"
         return f"{told}; still possible: predictions, and fewer blocks"
-    if (share := float((found.table.censored != 0).mean())) > _MOST_BOUNDS:
-        told = f"{share:.0%} of the values are bounds"
-        return f"{told}; still possible: which glasses lie beyond them, as a target of 0 and 1"
+    if found.bounded:
+        return f"{_bounds_text(found.table)}; still possible: which glasses lie beyond them, as a target of 0 and 1"
     if not adequate:
         return f"no model predicts {found.table.name} of compositions left out better than the mean"
     return "there is only one, and nothing to compare it with" if blocks < 2 else None
 
 
+def _bounds_text(table: Table) -> str:
+    """``60 % of the 48 values of glass.D are bounds, at 300 K``."""
+    known = table.temperature[np.isfinite(table.temperature)]
+    at = f", at {known.min():.4g} K" if len(known) and not table.several_temperatures else ""
+    return f"{100 * (table.censored != 0).mean():.0f} % of the {len(table)} values of {table.name} are bounds{at}"
+
+
 def check(table: Table, settings: Settings) -> Scale:
     """How the target is learned. Raises InputError for a table that cannot be studied."""
+    if (table.censored != 0).all():
+        raise InputError(
+            f"target: {_bounds_text(table)}, and none a value: what is not diffusive, or below a limit of detection, "
+            "cannot be ordered. Still possible: a longer run or hold, or a higher temperature"
+        )
     scale = scale_of(table, settings.scale)
     refuse_leaks(table, scale)
     if (count := len(table.names)) < LEAST_GLASSES:
