@@ -261,6 +261,12 @@ def test_the_target_among_the_features_is_refused(tmp_path):
     refuse_leaks(found, scale_of(found))
 
 
+def test_a_property_may_follow_a_share_strictly(tmp_path):
+    lines = [f"{20 + 3 * k},{80 - 3 * k},{k % 4},{k + 1}e-10" for k in range(12)]
+    found = table(tmp_path, "Na2O (mol%),P2O5 (mol%),x,D (m2/s)\n" + "\n".join(lines))
+    refuse_leaks(found, scale_of(found))
+
+
 def test_one_glass_in_two_groups_is_refused(tmp_path):
     text = "g,x,y,z,D (1)\na,1.5,2.5,3.5,1\nb,1.5,2.5,3.5,2\nc,2,3,4,5\n"
     found = table(tmp_path, text, group="g")

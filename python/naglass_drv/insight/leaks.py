@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..errors import InputError
-from .blocks import DYNAMICS, block_of
+from .blocks import COMPOSITION, DYNAMICS, block_of
 from .table import Scale, Table
 
 # of features with the target; no descriptor of structure is that good
@@ -34,6 +34,9 @@ def _same(table: Table, scale: Scale) -> Iterator[str]:
     inside = _within(target, table.groups)
     freedom = len(table) - len(table.names)
     for name, values in zip(table.columns, table.features.T, strict=True):
+        # a share was weighed in, and a property may well follow one strictly
+        if name in table.blocks.get(COMPOSITION, ()):
+            continue
         fault = f"features: {name} tells {table.name} itself"
         remedy = "leave it out (ignore)"
         if len(table) >= _LEAST_ROWS:
