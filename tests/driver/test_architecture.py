@@ -22,7 +22,7 @@ MAY_KNOW = {
     "foreign": {"engines", "dataset", "chemistry"},
     "analysis": CORE | {"config"},
     "report": CORE | {"analysis", "dataset"},
-    "insight": CORE | {"report", "dataset"},
+    "insight": CORE | {"report", "analysis", "dataset"},
     "stages": CORE | {
         "report", "insight", "foreign", "engines", "analysis", "interface", "dataset", "glass", "config", "runtime",
     },

@@ -64,8 +64,17 @@ def test_a_run_becomes_rows(run):
 
 def test_what_a_run_lacks_is_named(run, tmp_path):
     frames = [read_run(run)]
-    with pytest.raises(InputError, match="no run has the quantity 'transport.x'; some have .*transport.D"):
+    with pytest.raises(InputError, match=r"no run has the quantity 'transport.x'. .*run: it has transport.msd.Na, tra"):
         table_of_runs(Map(target="transport.x"), frames)
+    own = frames[0].drop(columns=[c for c in frames[0] if c.startswith("transport.D")])
+    glasses = own.assign(subject="glass")
+    for target, frame, told in (
+        ("transport.D", glasses, r"run: no trajectory was analyzed \(sections md and analysis\); it has "),
+        ("hops.rate", own, r"run: of 6 trajectories none has an analysis of motion \(unstable, too short, "),
+        ("transport.D", own, "run: it has transport.msd.Na$"),
+    ):
+        with pytest.raises(InputError, match=told):
+            table_of_runs(Map(target=target), [frame])
     with pytest.raises(InputError, match="no target: name a quantity with --target, such as network.Q2"):
         table_of_runs(Map(), frames)
     (tmp_path / "empty" / "products").mkdir(parents=True)

@@ -104,15 +104,9 @@ def _insight(options: argparse.Namespace) -> int:
 
 def _atoms(options: argparse.Namespace, table: "Table", sources: dict[str, str]) -> int:
     """The study of a target that is 0 or 1, such as whether an atom is mobile."""
-    from ..insight.atoms import sites_of, study_atoms
-    from ..insight.atoms_page import as_claims, atoms_page, sentences
-    from ..insight.claims import write_claims
-    from ..insight.outputs import CLAIMS, write_page
+    from ..insight.outputs import write_atoms
 
-    found = study_atoms(sites_of(table), options.alpha, options.seed)
-    write_claims(options.output / CLAIMS, as_claims(found, table, sources, options.alpha))
-    write_page(options.output, *atoms_page(found, table))
-    for line in sentences(found):
+    for line in write_atoms(options.output, table, sources, alpha=options.alpha, seed=options.seed):
         print(line)
     print(f"written: {options.output / 'claims.yaml'}, {options.output / 'report.html'}")
     return 0
@@ -142,10 +136,10 @@ def _number(text: str, option: str) -> float:
 
 def _table(options: argparse.Namespace) -> tuple["Table", "Map"]:
     """The table of the sources, all of one kind, and the map that it was read by."""
+    from ..insight.atom_rows import is_of_atoms, read_atoms, table_of_atoms, words_of
     from ..insight.build import build_table
     from ..insight.databases import of_database
-    from ..insight.ions import TARGET, map_of_ions, read_ions
-    from ..insight.runs import is_run, read_run, table_of_runs
+    from ..insight.runs import is_run, measured_in, read_run, table_of_runs
     from ..insight.sources import read_frame
 
     given, carrier = _map(options)
@@ -159,9 +153,9 @@ def _table(options: argparse.Namespace) -> tuple["Table", "Map"]:
         raise InputError(f"{others[0]}: not the folder of a run, as {runs[0]} is; tables and runs are studied apart")
     if options.format:
         raise InputError(f"--format {options.format}: {runs[0]} is the folder of a run")
-    if given.target == TARGET:
-        given = map_of_ions(given)
-        return build_table([read_ions(path) for path in runs], given, carrier), given
+    if is_of_atoms(target := given.target):
+        found = [read_atoms(target, measured_in(path, words_of(target)), str(path)) for path in runs]
+        return table_of_atoms(given, found), given
     return table_of_runs(given, [read_run(path) for path in runs], carrier)
 
 

@@ -183,6 +183,7 @@ OF_KEYS = {
     "Insight.target": "Quantity to explain, such as glass.D or transport.D, or a column of tables.",
     "Insight.runs": "Folders of other runs whose systems are added.",
     "Insight.tables": "Tables with measured values of the target, for the compositions of the runs.",
+    "Insight.atoms": "Targets per atom: ions.mobile, crystal.joined, metals.V.reduced.",
     "Insight.blocks": "Features that are only used together, by a name of your own.",
     "Insight.ignore": "Quantities that are no features.",
     "Insight.carrier": "Whose conductivity the target is.",

@@ -21,12 +21,14 @@ _OF_STRUCTURE = ("structure.", "network.", "topology.", "metals.", "diffraction.
 
 class Insight(Section):
     """What a property of the glasses of this run, and of other `runs`, depends on: `target` is the key of a quantity
-    without the name of what was measured, as ``glass.D``, or a column of `tables` with measured values.
+    without the name of what was measured, as ``glass.D``, or a column of `tables` with measured values. `atoms` are
+    targets of single atoms, as ``ions.mobile``: what distinguishes those with it from the others in their glass.
     """
 
     target: Annotated[str, Field(min_length=1, max_length=200)]
     runs: Paths = Field(default_factory=list)
     tables: Paths = Field(default_factory=list)
+    atoms: Annotated[list[str], AfterValidator(each_once), Field(max_length=10)] = Field(default_factory=list)
     blocks: dict[str, list[str]] = Field(default_factory=dict)
     ignore: list[str] = Field(default_factory=list)
     carrier: Literal["total", "Na", "Li", "ion", "electron"] | None = None

@@ -13,6 +13,8 @@ from .table import Table, block_columns
 from .verdicts import holm
 
 LEAST_GLASSES = 5
+#: Chance of a false claim in a study.
+ALPHA = 0.05
 _BINS = 8
 _LEAST_OF_EACH = 2
 _MOST_ATOMS = 200_000
@@ -124,7 +126,7 @@ def _refuse_leak(table: Table, name: str, positive: np.ndarray) -> None:
         )
 
 
-def study_atoms(sites: Sites, alpha: float = 0.05, seed: int = 0) -> AtomStudy:
+def study_atoms(sites: Sites, alpha: float = ALPHA, seed: int = 0) -> AtomStudy:
     """Learn to tell the atoms, leaving out one glass at a time, and judge each block by a refit without it.
 
     A difference between glasses is no difference between atoms, so that the mean of each glass is subtracted from its

@@ -11,6 +11,7 @@ from ..report.html import page
 from ..report.numbers import Figure, Notice, Section, Table
 from ..report.style import GUIDE, PALETTE, canvas, to_svg
 from ..wording import counted
+from .atom_rows import kinds
 from .atoms import AtomScore, AtomStudy
 from .blocks import label
 from .table import Table as GlassTable
@@ -21,8 +22,9 @@ _LABELS = {"logistic": "logistic regression", "boosting": "gradient boosting"}
 def sentences(study: AtomStudy) -> list[str]:
     """What is claimed, and what is not, in words."""
     name = study.sites.name
+    kind, others = kinds(name)
     found = [
-        f"Atoms with {name} = 1 differ from the others in {label(v.block)} beyond what the other blocks tell."
+        f"{kind[0].upper()}{kind[1:]} differ from {others} in {label(v.block)} beyond what the other blocks tell."
         for v in study.verdicts
         if v.important
     ]

@@ -11,6 +11,7 @@ COMPOSITION = "composition"
 CONDITIONS = "conditions"
 DYNAMICS = "dynamics"
 REDOX = "redox"
+CRYSTAL, AROUND = "crystal", "around"
 LABELS = {
     COMPOSITION: "composition",
     "short_range": "short-range order",
@@ -19,17 +20,21 @@ LABELS = {
     "free_volume": "free volume and channels",
     DYNAMICS: "dynamics",
     CONDITIONS: "conditions",
+    CRYSTAL: "distance to the crystal",
+    AROUND: "mobile ions around",
 }
 # by the first that is found in the name of a column; case counts only where letters alone could be anything
 _WORDS = (
+    (CRYSTAL, r"^crystal_distance$"),
+    (AROUND, r"^ions\."),
     (CONDITIONS, r"(?i)temperature|pressure|quench_?rate"),
     (DYNAMICS,
      r"(?i)\bmsd|hops?\b|hops\.|haven|diffus|transport\.|heterogeneity\.|exchanged|conductiv|jump|mobility|relaxation"
      r"|sites\.(?!channels|percolating)"),
-    (REDOX, r"(?i)redox|(?<!bond_)valence|valency|moment|spin\b|oxidation|\d\+/"),
+    (REDOX, r"(?i)redox|^state$|(?<!bond_)valence|valency|moment|spin\b|oxidation|\d\+/"),
     ("free_volume", r"(?i)free.?volume|void|channel|bottleneck|percol|ion_spacing|packing|density|molar.?volume"),
     ("medium_range",
-     r"(?i)ring|\bQ\d|qn|mean_n|linkage|corner|edge|face|lantern|fsdp|sharp.diffraction|oxygen\.|NBO|BO_|bridging"),
+     r"(?i)ring|\bQ\d|qn|mean_n|linkage|^linked\.|corner|edge|face|lantern|fsdp|sharp.diffraction|oxygen\.|NBO|BO_|bridging"),
     ("short_range",
      r"(?i)coordination|bond.?length|bond_length|angle|\.mean|\.spread|peak|\bCN|baur|distortion|vanadyl|distance|bond_valence"
      r"|metals\.\w+\.(?:label|geometry)"),

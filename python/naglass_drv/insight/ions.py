@@ -1,7 +1,6 @@
 """The mobile ions of trajectories, one row each: whether an ion left its site, and what surrounded it at the start."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +10,9 @@ from ..chemistry.formers import FORMERS, oxygen_cutoff_A
 from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
 from ..dataset.frames import each_frame
 from ..errors import InputError
-from ..products import Measurements, Trajectories
-from .mapping import Map
-from .runs import products_of
+from .runs import Measured, names_of
 
 if TYPE_CHECKING:
-    import pandas as pd
     from ase import Atoms
 
 #: The target: 1 for an ion that hopped and did not return, else 0.
@@ -26,36 +22,16 @@ _AROUND_A = 4.0
 _MOST_ATOMS = 10_000
 
 
-def map_of_ions(given: Map) -> Map:
-    """The map of the rows of `read_ions`: glasses are the groups, at whatever temperature."""
-    ignored = ["system", "subject", *given.ignore]
-    return given.model_copy(update={"group": "glass", "ignore": ignored})
-
-
-def read_ions(folder: Path) -> "pd.DataFrame":
-    """One row per mobile ion of every trajectory whose hops were analyzed, as `sources.read_frame` gives files.
+def rows(measured: Sequence[Measured]) -> Iterator[dict[str, Any]]:
+    """Every mobile ion of the trajectories whose hops were analyzed.
 
     ``ions.mobile`` is 1 for an ion with a hop that it did not undo. In the first frame: ``coordination`` by O and
     mean ``bond_length`` within the first shell; ``nonbridging``, the share of these O that are bonded to one former or
-    metal; ``linkage.formers`` and ``.metals``, those within 4 Å; ``distance.ion``, that to the next ion. Raises
-    InputError for a run without analyzed hops.
+    metal; ``linkage.formers`` and ``.metals``, those within 4 Å; ``distance.ion``, that to the next ion.
     """
-    import pandas as pd
-
-    rows = list(_rows(folder))
-    if not rows:
-        raise InputError(f"{folder}: no trajectory with an analysis of the hops of its ions; md and analysis make them")
-    return pd.DataFrame(rows, dtype=object).assign(row=range(1, len(rows) + 1), file=str(folder))
-
-
-def _rows(folder: Path) -> Iterator[dict[str, Any]]:
-    found = list(products_of(folder))
-    paths = {p.scope: p.each("trajectory") for p in found if isinstance(p, Trajectories)}
-    for product in found:
-        if not isinstance(product, Measurements):
-            continue
-        for subject, curves in product.each("curves").items():
-            path = paths.get(product.scope, {}).get(subject)
+    for one in measured:
+        for subject, curves in one.files["curves"].items():
+            path = one.files["trajectory"].get(subject)
             if path is None or not path.is_file():
                 continue
             with np.load(curves) as arrays:
@@ -67,10 +43,9 @@ def _rows(folder: Path) -> Iterator[dict[str, Any]]:
                 raise atoms
             if len(atoms) > _MOST_ATOMS:
                 raise InputError(f"{path}: {len(atoms)} atoms; at most {_MOST_ATOMS} are looked at one by one")
-            structure, _, temperature = subject.rpartition("-")
-            named = {"glass": f"{product.scope}/{structure}".strip("/"), "system": product.scope, "subject": subject}
+            named = names_of(one, subject)
             for ion in _ions(atoms, moved):
-                yield named | ion | {"temperature (K)": temperature.removesuffix("K")}
+                yield named | ion
 
 
 def _ions(atoms: "Atoms", moved: set[int]) -> Iterator[dict[str, Any]]:

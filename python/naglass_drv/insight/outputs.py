@@ -8,9 +8,12 @@ from .. import __version__
 from ..files import write_bytes
 from ..report.html import page
 from ..report.numbers import Notice, Section
+from . import atoms_page
+from .atoms import ALPHA, sites_of, study_atoms
 from .claims import as_claims, sentences, write_claims
 from .page import insight_page
 from .study import Study
+from .table import Table
 
 CLAIMS, PAGE, FIGURES = "claims.yaml", "report.html", "figures"
 
@@ -21,6 +24,19 @@ def write_study(folder: Path, found: Study, sources: Mapping[str, str]) -> list[
     text, figures = insight_page(found)
     write_page(folder, text, figures)
     return [*sentences(found), *found.refusals]
+
+
+def write_atoms(
+    folder: Path, table: Table, sources: Mapping[str, str], *, alpha: float = ALPHA, seed: int = 0
+) -> list[str]:
+    """Study a table of atoms, see `atoms.study_atoms`, and write all into `folder`; returns the claims in words.
+
+    Raises InputError where too few glasses have atoms of both kinds.
+    """
+    found = study_atoms(sites_of(table), alpha, seed)
+    write_claims(folder / CLAIMS, atoms_page.as_claims(found, table, sources, alpha))
+    write_page(folder, *atoms_page.atoms_page(found, table))
+    return atoms_page.sentences(found)
 
 
 def write_page(folder: Path, text: str, figures: Mapping[str, bytes]) -> None:

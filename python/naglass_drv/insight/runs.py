@@ -12,7 +12,18 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import file_hash
-from ..products import MANIFEST, Measurements, Product, Quantity, Structures, of_manifest, read_quantities
+from ..products import (
+    MANIFEST,
+    Labels,
+    Measurements,
+    Product,
+    Quantity,
+    Structures,
+    Trajectories,
+    of_manifest,
+    read_quantities,
+)
+from ..wording import counted
 from .blocks import about_vanadium_bonds
 from .build import build_table
 from .composition import composition_name, same_compositions
@@ -46,20 +57,29 @@ _ASSIGNED = re.compile(r"metals\.\w+\.(?:valence|geometry|moment)\..+")
 
 @dataclass(frozen=True)
 class Measured:
-    """What is known of one system: paths of WORDS by the subject that was measured."""
+    """What is known of one system: paths by the last word of their role, and by the subject that was measured."""
 
     system: str
     files: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, system: str, roles: Iterable[tuple[str, Path]]) -> "Measured":
+    def of(cls, system: str, roles: Iterable[tuple[str, Path]], words: Sequence[str] = WORDS) -> "Measured":
         """From files by the roles that they have in products: ``SUBJECT/WORD``."""
-        files: dict[str, dict[str, Path]] = {word: {} for word in WORDS}
+        files: dict[str, dict[str, Path]] = {word: {} for word in words}
         for role, path in roles:
             subject, _, word = role.rpartition("/")
-            if subject and word in WORDS:
+            if subject and word in words:
                 files[word][subject] = path
         return cls(system, files)
+
+
+def names_of(one: Measured, subject: str) -> dict[str, str]:
+    """Glass, system and temperature of the atoms of a trajectory ``STRUCTURE-600K``; what starts from the same
+    structure is one glass.
+    """
+    structure, _, temperature = subject.rpartition("-")
+    glass = f"{one.system}/{structure}".strip("/")
+    return {"glass": glass, "system": one.system, "subject": subject, "temperature (K)": temperature.removesuffix("K")}
 
 
 def is_run(path: Path) -> bool:
@@ -67,14 +87,14 @@ def is_run(path: Path) -> bool:
     return path.is_dir() and (path / "products").is_dir()
 
 
-def measured_in(folder: Path) -> list[Measured]:
-    """The systems of a run with what was measured on them. Raises InputError for a damaged manifest."""
+def measured_in(folder: Path, words: Sequence[str] = WORDS) -> list[Measured]:
+    """The systems of a run with the files of these `words`. Raises InputError for a damaged manifest."""
     roles: dict[str, list[tuple[str, Path]]] = {}
     for product in products_of(folder):
-        if not isinstance(product, Measurements | Structures):
-            continue
-        roles.setdefault(product.scope, []).extend(product.files.items())
-    return [Measured.of(f"{folder.name}/{scope}" if scope else folder.name, own) for scope, own in roles.items()]
+        if isinstance(product, Measurements | Structures | Trajectories | Labels):
+            roles.setdefault(product.scope, []).extend(product.files.items())
+    found = {f"{folder.name}/{scope}" if scope else folder.name: own for scope, own in roles.items()}
+    return [Measured.of(system, own, words) for system, own in found.items()]
 
 
 def products_of(folder: Path) -> Iterator[Product]:
@@ -234,7 +254,8 @@ def _map_of_runs(given: Map, frames: Sequence["pd.DataFrame"]) -> tuple[Map, lis
     kept = [frame[frame[head] != ""] for frame in frames if head in frame.columns]
     elements = [c.removesuffix(" (mol%)") for frame in kept for c in frame.columns if c.endswith(" (mol%)")]
     updates: dict[str, Any] = {"composition": list(dict.fromkeys(elements)), "composition_unit": "mol%"}
-    notes = []
+    lacking_runs = [str(frame["file"].iloc[0]) for frame in frames if head not in frame.columns]
+    notes = [f"no {given.target}, left out: {', '.join(lacking_runs)}"] if lacking_runs else []
     if given.potential is None:
         known = {text for frame in kept for text in frame["potential"] if text}
         subjects = {subject for frame in kept for subject in frame["subject"]}
@@ -280,8 +301,26 @@ def target_head(target: str, frames: Sequence["pd.DataFrame"]) -> str:
     """The column of a target, with its unit. Raises InputError if no frame has it."""
     head = next((c for frame in frames for c in frame.columns if c.rpartition(" (")[0] == target), None)
     if head is None:
-        raise InputError(f"target: no run has the quantity {target!r}; some have {', '.join(_examples(frames))}")
+        told = "; ".join(f"{frame['file'].iloc[0]}: {_lacks(target, frame)}" for frame in frames)
+        raise InputError(f"target: no run has the quantity {target!r}. {told}")
     return head
+
+
+def _lacks(target: str, frame: "pd.DataFrame") -> str:
+    """Why a run has no target, and what of it there is."""
+    trajectories = [subject for subject in frame["subject"][frame["potential"] == ""] if subject != GLASS]
+    same = [*_names(frame, f"{target.partition('.')[0]}.")][:6]
+    if is_of_the_motion(target) and not target.startswith(f"{GLASS}."):
+        if not trajectories:
+            return f"no trajectory was analyzed (sections md and analysis); it has {', '.join(_examples([frame]))}"
+        if not same:
+            told = f"of {counted(len(trajectories), 'trajectory')} none has an analysis of motion"
+            return f"{told} (unstable, too short, or without a mobile ion); it has {', '.join(_examples([frame]))}"
+    return f"it has {', '.join(same or _examples([frame]))}"
+
+
+def _names(frame: "pd.DataFrame", *starts: str) -> dict[str, None]:
+    return dict.fromkeys(c.rpartition(" (")[0] for c in frame.columns if c.startswith(starts))
 
 
 def _not_in_all(frames: Sequence["pd.DataFrame"], names: set[str]) -> list[str]:
@@ -296,10 +335,7 @@ def _not_in_all(frames: Sequence["pd.DataFrame"], names: set[str]) -> list[str]:
 
 
 def _examples(frames: Sequence["pd.DataFrame"]) -> list[str]:
-    names: Mapping[str, None] = dict.fromkeys(
-        c.rpartition(" (")[0]
-        for frame in frames
-        for c in frame.columns
-        if c.startswith(("transport.", "glass.", "network."))
-    )
+    names: dict[str, None] = {}
+    for frame in frames:
+        names |= _names(frame, "transport.", "glass.", "network.")
     return [*names][:6]

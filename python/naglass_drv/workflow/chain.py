@@ -47,8 +47,11 @@ def chain(rounds: Sequence[Systems], systems: Systems, seed: int, conditions: Co
     measured = {"analysis": of_all("analysis", made)}
     found = {}
     if shared.insight is not None:
+        takes = measured | {"glass": of_all("glass", made)}
+        if shared.insight.atoms:
+            takes |= {stage: of_all(stage, made) for stage in ("md", "reference")}
         with suppress(StepFailed):
-            found[INSIGHT] = yield Step(INSIGHT, "", measured | {"glass": of_all("glass", made)}, shared)
+            found[INSIGHT] = yield Step(INSIGHT, "", takes, shared)
     reports = of_all("report", made)
     if conditions and reports:
         content = {"title": f"{shared.name}: {counted(len(systems), 'system')}", "conditions": dict(conditions)}

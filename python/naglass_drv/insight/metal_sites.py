@@ -1,0 +1,88 @@
+"""The transition metals of labels and trajectories, one row each: reduced or not, and what is around them."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import core
+from ..analysis.fingerprints import MOMENTS, PREDICTED
+from ..analysis.joining import surroundings
+from ..analysis.redox import MOMENT
+from ..chemistry.formers import FORMERS, oxygen_cutoff_A
+from ..chemistry.ions import MOBILE_IONS, TRANSITION_METALS
+from ..dataset.frames import each_frame
+from ..errors import InputError
+from .crystal_atoms import head, numbers_of
+from .runs import Measured, names_of
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+#: The column that says by what states are told.
+TOLD_BY = "told by"
+# what states by bond valence follow from, and the angles that go with it
+_OWN_SHELL = ("coordination", "bond_valence", "angle", "angle_spread")
+
+
+def rows(measured: Sequence[Measured], metal: str) -> Iterator[dict[str, Any]]:
+    """Each atom of a metal in every labeled frame, and in the last frame of every trajectory, whose state is known.
+
+    ``metals.V.reduced`` is 1 below the highest state of V in all of them. States are told by moment: those of labels
+    (REF_spin), and of a trajectory where its model is known to tell them (`analysis.redox.how_told`); else by bond
+    valence, and then nothing of the metal's own shell is a feature, from which these states follow.
+    """
+    found = list(_all(measured, metal))
+    # one kind of state for all, or one would tell the other
+    by_moment = [each for each in found if each[1]]
+    chosen = by_moment or found
+    highest = max((int(states.max()) for _, _, states, _ in chosen), default=0)
+    for named, told, states, columns in chosen:
+        named[TOLD_BY] = "moment" if told else "bond valence"
+        kept = columns if told else {key: each for key, each in columns.items() if key not in _OWN_SHELL}
+        for k in np.flatnonzero(states > 0):
+            values = {
+                head(key, each.unit): repr(float(each.values[k]))
+                for key, each in kept.items()
+                if key != "state" and np.isfinite(each.values[k])
+            }
+            yield named | {f"metals.{metal}.reduced (1)": str(int(states[k] < highest))} | values
+
+
+def _all(measured: Sequence[Measured], metal: str) -> Iterator[tuple[dict[str, str], bool, np.ndarray, Mapping]]:
+    for one in measured:
+        for subject, path in one.files["admitted"].items():
+            for frame in each_frame(path):
+                if isinstance(frame, InputError):
+                    raise frame
+                if metal in frame.symbols and MOMENTS in frame.arrays and "O" in frame.symbols:
+                    named = {
+                        "glass": str(frame.info.get("group", one.system)),
+                        "system": one.system,
+                        "subject": subject,
+                    }
+                    yield (named, True, *_sites(frame, metal, frame.arrays[MOMENTS]))
+        for subject, path in one.files["trajectory"].items():
+            if subject not in one.files["numbers"] or not path.is_file():
+                continue
+            told = (numbers_of(one.files["numbers"][subject]).get("metal_states") or {}).get(metal)
+            last = deque(each_frame(path), maxlen=1)
+            if told is None or not last:
+                continue
+            if isinstance(last[0], InputError):
+                raise last[0]
+            spins = last[0].arrays.get(PREDICTED) if told["by"] == MOMENT else None
+            yield (names_of(one, subject), spins is not None, *_sites(last[0], metal, spins))
+
+
+def _sites(atoms: "Atoms", metal: str, spins: np.ndarray | None) -> tuple[np.ndarray, Mapping]:
+    """State of each atom of the metal, 0 where it is not determined, and its surroundings."""
+    symbols = list(dict.fromkeys(atoms.get_chemical_symbols()))
+    formers, metals = ([s for s in symbols if s in group] for group in (FORMERS, TRANSITION_METALS))
+    cutoffs = {(s, "O"): oxygen_cutoff_A(s) for s in (*formers, *metals)}
+    ion = next((s for s in MOBILE_IONS if s in symbols), MOBILE_IONS[0])
+    found = core.fingerprint(atoms, {(metal, "O"): cutoffs[metal, "O"]}, center=metal, spins=spins)
+    states = found.classes.get("moment" if spins is not None else "valence")
+    known = np.zeros(len(found.centers), int) if states is None else states
+    return known, surroundings(atoms, metal, cutoffs, formers=formers, metals=metals, ion=ion)

@@ -1,0 +1,105 @@
+"""What distinguishes atoms, by the stage `insight` in the same run as what the glasses tell, and as by the verb."""
+
+import json
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from support.insight_runs import made_run
+from support.jobs import called
+
+TARGETS = {"ions.mobile": "medium_range", "crystal.joined": "crystal", "metals.V.reduced": "around"}
+INPUT = """
+name: atoms
+system: {composition: {Na: 1, P: 1, O: 3}, formula_units: 8, density_g_cm3: 2.4}
+insight: {target: transport.D, atoms: [ATOMS], runs: [run], models: [ridge], permutations: 99}
+"""
+
+
+def learned(folder, *targets):
+    """The finished run of an input that asks for these targets of atoms, in `folder`/own."""
+    (folder / "input.yaml").write_text(INPUT.replace("ATOMS", ", ".join(targets)))
+    done = called("run", "input.yaml", "--folder", "own", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "own"
+
+
+def claims_of(path):
+    return YAML(typ="safe").load(path)
+
+
+@pytest.mark.slow
+def test_glasses_and_atoms_are_studied_in_one_run(tmp_path):
+    made_run(tmp_path, 8)
+    own = learned(tmp_path, *TARGETS)
+    product = own / "products" / "insight"
+    manifest = json.loads((product / "manifest.json").read_text())
+    for target, block in TARGETS.items():
+        found = claims_of(product / "atoms" / f"{target}.yaml")
+        assert (found["target"], found["level"], found["glasses"]) == (target, "atoms", 8)
+        assert block in {claim["block"] for claim in found["claims"] if claim["verdict"] == "important"}
+        assert set(found["sources"]) == {"run"}
+        assert f"What distinguishes atoms by {target}" in (own / f"insight-{target}.html").read_text()
+        assert {f"{target}/page", f"{target}/claims", f"figures/{target}-propensity.svg"} <= set(manifest["files"])
+        # the verb says the same
+        done = called("insight", "run", "--target", target, "-o", "verb", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        same = claims_of(tmp_path / "verb" / "claims.yaml")
+        assert {**same, "sources": None} == {**found, "sources": None}
+    told = manifest["facts"]["found"]
+    assert any(
+        text.startswith("Atoms that join the crystal differ from those that do not in distance") for text in told
+    )
+    glasses = claims_of(product / "claims.yaml")
+    assert glasses["target"] == "transport.D" and glasses["compositions"] == 8
+    # what is no longer asked for goes, and the study of the glasses stays as it is
+    done = learned(tmp_path, "ions.mobile") / "products" / "insight"
+    assert [path.name for path in (done / "atoms").iterdir()] == ["ions.mobile.yaml"]
+    assert [path.name for path in own.glob("insight-*.html")] == ["insight-ions.mobile.html"]
+    assert claims_of(done / "claims.yaml") == glasses
+
+
+def test_too_few_glasses_are_told_and_fail_nothing(tmp_path):
+    made_run(tmp_path, 4, joining=False)
+    own = learned(tmp_path, "ions.mobile", "crystal.joined")
+    claims = {target: claims_of(own / "products/insight/atoms" / f"{target}.yaml") for target in list(TARGETS)[:2]}
+    assert all(found["claims"] == [] for found in claims.values())
+    assert "4 glasses have at least 2 atoms of both kinds, and 5 are needed" in claims["ions.mobile"]["not_possible"][0]
+    assert "3 atoms joined the crystal; fewer than 50" in claims["crystal.joined"]["not_possible"][0]
+    assert "Nothing can be claimed." in (own / "insight-ions.mobile.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("atoms", "error"),
+    [
+        (
+            "ions.fast",
+            "insight.atoms[0]: 'ions.fast' is not a target of single atoms; they are ions.mobile, crystal.jo",
+        ),
+        ("ions.mobile", "insight.atoms[0]: 'ions.mobile' is read from trajectories, and there is no md section"),
+        ("metals.V.reduced", "'metals.V.reduced' is read from trajectories or labels, and there is no md section"),
+        (
+            "crystal.joined",
+            "'crystal.joined' takes trajectories of a crystal against a glass: md.structures: interface",
+        ),
+        ("ions.mobile, ions.mobile", "insight.atoms: "),
+    ],
+)
+def test_bad_targets_are_named_before_anything_runs(tmp_path, atoms, error):
+    text = INPUT.replace("ATOMS", atoms).replace("transport.D", "glass.D").replace("runs: [run], ", "")
+    (tmp_path / "input.yaml").write_text(f"{text}glass: {{}}\nanalysis: {{}}\n")
+    done = called("validate", "input.yaml", cwd=tmp_path)
+    assert done.returncode == 2 and error in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("replicas", "told"), [(4, "4 glasses: too few to leave any out; 5 are needed"), (5, "5 glasses: claims, if 5 of")]
+)
+def test_validate_tells_how_many_glasses_there_will_be(tmp_path, replicas, told):
+    text = INPUT.replace("ATOMS", "ions.mobile").replace("transport.D", "glass.D").replace("runs: [run], ", "")
+    model = Path(__file__).parents[2] / "examples" / "quickstart" / "start" / "model.mace"
+    md = f"md: {{model: {model}, temperatures_K: [600], time_ps: 2}}"
+    (tmp_path / "input.yaml").write_text(f"{text}glass: {{replicas: {replicas}}}\n{md}\nanalysis: {{}}\n")
+    done = called("validate", "input.yaml", cwd=tmp_path)
+    assert f"insight       ions.mobile of the atoms of {told}" in done.stdout, done.stdout + done.stderr
