@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from naglass_drv.cli.proposed import sections_of
 from naglass_drv.config.load import load_study
 from naglass_drv.errors import InputError
 from naglass_drv.insight.atoms import balanced, sites_of, study_atoms
 from naglass_drv.insight.design import Wishes, as_input, proposals
 from naglass_drv.insight.study import Settings, study
 from naglass_drv.insight.table import Table
+from support.jobs import called
 
 
 def rows(count, features, target, groups, blocks, **more):
@@ -103,9 +105,15 @@ def test_proposals_lie_where_the_property_is_largest_and_run(learned, tmp_path):
         charges = {"Na+": 1, "Ti4+": 4, "P5+": 5, "O2-": -2}
         assert sum(charges[ion] * count for ion, count in each.cell.counts.items()) == 0
     path = tmp_path / "next.yaml"
-    path.write_text(as_input(learned, found, 2.6))
-    assert [entry["name"] for entry in YAML(typ="safe").load(path)["systems"]] == ["p1", "p2", "p3"]
+    path.write_text(as_input(learned, found, 2.6, sections_of(learned.table, [])))
+    written = YAML(typ="safe").load(path)
+    assert [entry["name"] for entry in written["systems"]] == ["p1", "p2", "p3"]
+    # the target is a D, for which a glass is held
+    assert written["glass"]["hold_ps"] == 50 and written["glass"]["quench_rate_K_per_ps"] == 100
     assert len(load_study(path).systems) == 3
+    assert called("validate", "next.yaml", cwd=tmp_path).returncode == 0
+    dry = called("run", "next.yaml", "--dry-run", cwd=tmp_path)
+    assert dry.returncode == 0 and all(f"p{k}/glass" in dry.stdout for k in (1, 2, 3)), dry.stdout + dry.stderr
 
 
 def test_information_is_sought_away_from_what_is_known(learned):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .numbers import MAX_SEED, add_number
+from .proposed import sections_of
 
 if TYPE_CHECKING:
     from ..insight.design import Wishes
@@ -93,7 +94,7 @@ def _insight(options: argparse.Namespace) -> int:
     found = study(table, settings, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
     told = write_study(options.output, found, sources)
     if wishes is not None:
-        proposed = as_input(found, proposals(found, wishes), options.density)
+        proposed = as_input(found, proposals(found, wishes), options.density, sections_of(table, options.sources))
         write_bytes(options.output / "next.yaml", proposed.encode())
         print(f"proposed compositions: {options.output / 'next.yaml'}")
     for line in told:

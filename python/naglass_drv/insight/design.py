@@ -204,11 +204,13 @@ def _first_neutral(
     raise InputError(f"design: no neutral cell: {reason}")
 
 
-def as_input(study: Study, found: Sequence[Proposal], density_g_cm3: float) -> str:
-    """An input.yaml that runs the proposals at one density (g/cm3); comments tell what is expected of each."""
+def as_input(study: Study, found: Sequence[Proposal], density_g_cm3: float, sections: str) -> str:
+    """An input.yaml that runs the proposals at one density (g/cm3) through the `sections` of stages (YAML); comments
+    tell what is expected of each.
+    """
     lines = [
         f"# Compositions proposed to learn more about {study.table.name}; expected values in {study.unit}, and one",
-        "# standard deviation, of a Gaussian process in composition alone. Add stages as you need them.",
+        "# standard deviation, of a Gaussian process in composition alone.",
         "name: proposed",
         f"seed: {max(study.settings.seed, 1)}",
         "",
@@ -224,5 +226,4 @@ def as_input(study: Study, found: Sequence[Proposal], density_g_cm3: float) -> s
             f"    atoms: {each.cell.atoms}",
             f"    density_g_cm3: {density_g_cm3:g}",
         ]
-    lines += ["", "glass:", "  replicas: 2", "", "analysis: {}", "", "report: {}", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", sections])
