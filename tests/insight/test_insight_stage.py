@@ -113,6 +113,21 @@ def test_measured_values_meet_the_glasses_of_another_run(series, tmp_path):
     assert set(found["sources"]) == {"this run", f"{series}/run", "measured.csv"} - {"this run"}
 
 
+def test_proposals_of_a_run_are_made_as_its_glasses_were(series, tmp_path):
+    words = ["--target", "network.mean_n", "--models", "ridge", "--permutations", "99", "--aim", "information"]
+    words += ["--design", "2", "--density", "2.2", "--atoms", "60"]
+    done = called("insight", f"{series}/run", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    yaml = YAML(typ="safe")
+    written, given = yaml.load(tmp_path / "insight" / "next.yaml"), yaml.load(SERIES)
+    assert (written["glass"], written["analysis"]) == (given["glass"], given["analysis"])
+    assert written["insight"] == {"target": "network.mean_n", "runs": [str((series / "run").resolve())]}
+    told = called("validate", "insight/next.yaml", cwd=tmp_path)
+    assert told.returncode == 0 and "network.mean_n of 8 compositions" in told.stdout, told.stdout + told.stderr
+    dry = called("run", "insight/next.yaml", "--dry-run", cwd=tmp_path)
+    assert dry.returncode == 0 and "p2/glass" in dry.stdout, dry.stdout + dry.stderr
+
+
 def test_one_composition_is_told_and_fails_nothing(tmp_path):
     one = SERIES.replace("[30, 40, 50]", "40").replace("[10, 20]", "10")
     (tmp_path / "input.yaml").write_text(one)

@@ -2,10 +2,15 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ruamel.yaml import YAML
 
+from naglass_drv.config.load import load
+from naglass_drv.insight.runs import products_of
+from naglass_drv.stages import insight
+from naglass_drv.stages.base import Run
 from support.insight_runs import made_run
 from support.jobs import called
 
@@ -103,3 +108,24 @@ def test_validate_tells_how_many_glasses_there_will_be(tmp_path, replicas, told)
     (tmp_path / "input.yaml").write_text(f"{text}glass: {{replicas: {replicas}}}\n{md}\nanalysis: {{}}\n")
     done = called("validate", "input.yaml", cwd=tmp_path)
     assert f"insight       ions.mobile of the atoms of {told}" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_atoms_of_the_run_itself_are_read(tmp_path):
+    """Products of its own md, analysis and reference, with nothing but the files that a target is read from."""
+    folder = made_run(tmp_path, 6)
+    (tmp_path / "input.yaml").write_text(INPUT.replace("ATOMS", ", ".join(TARGETS)))
+    products = list(products_of(folder))
+    takes = {step: tuple(p for p in products if p.step == step) for step in ("analysis", "md", "reference")}
+    asked = load(tmp_path / "input.yaml")
+    asked = asked.model_copy(update={"insight": asked.insight.model_copy(update={"runs": []})})
+    glasses, *of_atoms = insight.plan(Run(asked, tmp_path, tmp_path / "own", takes))
+    assert glasses.name == "insight" and [task.name for task in of_atoms] == [f"atoms-{each}" for each in TARGETS]
+    ions, joined, reduced = ({role.rpartition("/")[2] for role in task.inputs} for task in of_atoms)
+    assert (ions, joined) == ({"trajectory", "curves"}, {"numbers"}) and "admitted" in reduced
+    assert "0/s0/g0-800K/trajectory" in of_atoms[0].inputs
+    for task in of_atoms:
+        place = tmp_path / task.name
+        place.mkdir()
+        job = SimpleNamespace(task=task, folder=place, rank=0, progress=lambda *told: None)
+        assert insight.run(job)["atoms"] >= 6 * 12
+        assert set(claims_of(place / "claims.yaml")["sources"]) == {"this run"}

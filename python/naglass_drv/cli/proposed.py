@@ -18,15 +18,21 @@ def sections_of(table: "Table", sources: Sequence[Path]) -> str:
     """The sections from `glass` to `report` as YAML: those of the first run among the sources, whose glasses the next
     study is to hold too, or defaults written out.
     """
+    import numpy as np
+
+    from ..insight.leaks import is_of_the_motion
     from ..insight.runs import is_run
 
     runs = [path.resolve() for path in sources if is_run(path)]
-    sections: dict[str, Any] = _of_run(runs[0]) if runs else {}
-    sections = {"glass": _default_glass(table), "analysis": {}} | sections
+    given: dict[str, Any] = _of_run(runs[0]) if runs else {}
+    sections = {"glass": _default_glass(table), "analysis": {}} | given
     if runs:
         sections["insight"] = {"target": table.name, "runs": [str(path) for path in runs]}
     ordered = {name: sections[name] for name in (*_STAGES, "insight") if name in sections}
-    return "\n".join(_as_yaml({name: content}) for name, content in (*ordered.items(), ("report", {})))
+    text = "\n".join(_as_yaml({name: content}) for name, content in (*ordered.items(), ("report", {})))
+    if "glass" in given or not is_of_the_motion(table.name) or np.isfinite(table.temperature).any():
+        return text
+    return f"# {table.name} is measured in the hold: choose a final_temperature_K at which the ions diffuse\n{text}"
 
 
 def _of_run(folder: Path) -> dict[str, Any]:

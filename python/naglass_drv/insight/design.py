@@ -7,11 +7,13 @@ import numpy as np
 
 from ..chemistry.mixture import Cell, smallest_cell
 from ..errors import InputError
+from ..report.numbers import quantity
 from .composition import composition_name, coordinates
 from .glasses import Glasses, scaled
 from .models import COMPOSITION, gaussian_process, quiet
 from .study import Study
 from .table import Table
+from .units import unit_text
 
 AIMS = ("maximum", "minimum", "information")
 _STEP_MOL_PERCENT = 2.5
@@ -208,9 +210,12 @@ def as_input(study: Study, found: Sequence[Proposal], density_g_cm3: float, sect
     """An input.yaml that runs the proposals at one density (g/cm3) through the `sections` of stages (YAML); comments
     tell what is expected of each.
     """
+    table = study.table
+    unit = f" ({unit_text(table.unit)})" if unit_text(table.unit) else ""
+    what = f"log10 of {table.name}{unit}" if study.scale.logarithm else f"{table.name}{unit}"
     lines = [
-        f"# Compositions proposed to learn more about {study.table.name}; expected values in {study.unit}, and one",
-        "# standard deviation, of a Gaussian process in composition alone.",
+        f"# Compositions proposed to learn more about {table.name}: expected {what}, and one standard deviation,",
+        "# of a Gaussian process in composition alone.",
         "name: proposed",
         f"seed: {max(study.settings.seed, 1)}",
         "",
@@ -219,8 +224,8 @@ def as_input(study: Study, found: Sequence[Proposal], density_g_cm3: float, sect
     for number, each in enumerate(found, 1):
         shares = ", ".join(f"{name}: {share:g}" for name, share in each.shares.items())
         lines += [
-            f"  # {composition_name(list(each.shares.values()), list(each.shares))}: {each.expected:.3g} ± "
-            f"{each.deviation:.2g}, {each.cell.atoms} atoms",
+            f"  # {composition_name(list(each.shares.values()), list(each.shares))}: "
+            f"{quantity(each.expected, each.deviation)}, {each.cell.atoms} atoms",
             f"  - name: p{number}",
             f"    mol_percent: {{{shares}}}",
             f"    atoms: {each.cell.atoms}",
