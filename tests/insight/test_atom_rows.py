@@ -14,6 +14,7 @@ from naglass_drv.insight.runs import measured_in
 from support.insight_runs import BESIDE, CELLS, SUBJECT, made_run
 
 GLASSES, REDUCED = 6, "metals.V.reduced"
+LEVEL = "the moments of labels (pbe+u-1)"
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +65,27 @@ def test_who_joins_the_crystal_is_told_by_the_distance_alone(run):
 
 def test_reduced_metals_are_told_by_the_moments_of_labels(run):
     frame = atoms_of(run, REDUCED)
-    assert len(frame) == GLASSES * CELLS and set(frame["told by"]) == {"moment"}
+    assert len(frame) == GLASSES * CELLS and set(frame["told by"]) == {LEVEL}
     blocks, found, table = important(run, REDUCED)
     assert blocks == {"around"} and found.sites.names[0] == "s0-g0"
-    assert "oxidation states are told by moment" in table.notes
+    assert f"oxidation states are told by {LEVEL}" in table.notes
     assert not {"state", "told by"} & set(table.columns)
+
+
+def test_levels_are_not_mixed(run):
+    """Labels of a cheap level beside the others, fewer of them, say nothing."""
+    words = measured_in(run, WORDS)
+    (path,) = words[0].files["admitted"].values()
+    cheap = path.with_name("cheap.extxyz")
+    cheap.write_text(path.read_text().replace("pbe+u-1", "gfn1-xtb-2"))
+    words[0].files["admitted"]["cheap"] = cheap
+    frame = read_atoms(REDUCED, words, "made")
+    assert set(frame["told by"]) == {LEVEL} and len(frame) == GLASSES * CELLS
+
+
+def test_glasses_of_two_runs_are_not_one(run):
+    both = [atoms_of(run, TARGET).assign(file=name) for name in ("a/run", "b/run")]
+    assert len(table_of_atoms(Map(target=TARGET), both).names) == 2 * GLASSES
 
 
 def test_states_by_bond_valence_do_not_explain_themselves(run, tmp_path):
@@ -87,7 +104,7 @@ def test_states_by_bond_valence_do_not_explain_themselves(run, tmp_path):
     assert set(frame["told by"]) == {"bond valence"} and len(frame) == GLASSES * CELLS
     assert not [head for head in frame if head.startswith(("coordination", "bond_valence", "angle"))]
     assert "ions.Na (1)" in frame and "density (Å⁻³)" in frame
-    with pytest.raises(InputError, match="states are told by bond valence and moment; study these runs apart"):
+    with pytest.raises(InputError, match="states are told by bond valence and the moments of labels .* apart"):
         table_of_atoms(Map(target=REDUCED), [frame, atoms_of(run, REDUCED)])
 
 

@@ -48,7 +48,7 @@ def vanadium(rng, group: str) -> Atoms:
             moments.append(0.0)
     atoms = Atoms(symbols, positions, cell=[36, 24, 24], pbc=True)
     atoms.arrays["REF_spin"] = np.array(moments)
-    atoms.info["group"] = group
+    atoms.info |= {"group": group, "level": "pbe+u-1"}
     return atoms
 
 

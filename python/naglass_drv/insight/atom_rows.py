@@ -88,11 +88,14 @@ def _lacking(target: str, measured: Sequence[Measured]) -> Iterator[str]:
 def table_of_atoms(given: Map, frames: Sequence["pd.DataFrame"]) -> Table:
     """The table of the rows of `read_atoms`: glasses are the groups, at whatever temperature."""
     ignored = ["system", "subject", metal_sites.TOLD_BY, *given.ignore]
+    if len(frames) > 1:
+        # runs may call their systems the same
+        frames = [frame.assign(glass=frame["file"] + ": " + frame["glass"]) for frame in frames]
     table = build_table(frames, given.model_copy(update={"group": "glass", "ignore": ignored}))
     ways = {str(way) for frame in frames if metal_sites.TOLD_BY in frame for way in frame[metal_sites.TOLD_BY]}
     if len(ways) > 1:
         raise InputError(f"{given.target}: states are told by {' and '.join(sorted(ways))}; study these runs apart")
     notes = [f"oxidation states are told by {way}" for way in ways]
-    if "bond valence" in ways:
+    if metal_sites.BOND_VALENCE in ways:
         notes.append("the own shell of a metal, from which its bond valence follows, is no feature")
     return replace(table, notes=(*notes, *table.notes))
