@@ -45,7 +45,9 @@ def test_glasses_and_atoms_are_studied_in_one_run(tmp_path):
         assert (found["target"], found["level"], found["glasses"]) == (target, "atoms", 8)
         assert block in {claim["block"] for claim in found["claims"] if claim["verdict"] == "important"}
         assert set(found["sources"]) == {"run"}
-        assert f"What distinguishes atoms by {target}" in (own / f"insight-{target}.html").read_text()
+        page = (own / f"insight-{target}.html").read_text()
+        assert f"What distinguishes atoms by {target}" in page
+        assert ("Oxidation states are told by the moments of labels" in page) == (target == "metals.V.reduced")
         assert {f"{target}/page", f"{target}/claims", f"figures/{target}-propensity.svg"} <= set(manifest["files"])
         # the verb says the same
         done = called("insight", "run", "--target", target, "-o", "verb", cwd=tmp_path)

@@ -70,17 +70,19 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _insight(options: argparse.Namespace) -> int:
     from ..files import check_target, write_bytes
+    from ..insight.atom_rows import is_of_atoms, words_of
     from ..insight.claims import hashes
     from ..insight.design import as_input, proposals
     from ..insight.models import MODELS
     from ..insight.outputs import write_study
+    from ..insight.runs import WORDS
     from ..insight.study import Settings, check, study
     from ..insight.table import counts_text, is_binary
     from ..insight.tries import counted_tries
 
     check_target(options.output, "--output", folder=True, inputs=options.sources)
     table, given = _table(options)
-    sources = hashes(options.sources)
+    sources = hashes(options.sources, words_of(given.target) if is_of_atoms(given.target) else WORDS)
     models = tuple(options.models.split(",")) if options.models else MODELS
     settings = Settings(models, options.scale, options.alpha, 1, options.permutations, options.seed)
     print(f"{table.name}: {counts_text(table)}")

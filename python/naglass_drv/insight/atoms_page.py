@@ -15,6 +15,7 @@ from .atom_rows import kinds
 from .atoms import AtomScore, AtomStudy
 from .blocks import label
 from .table import Table as GlassTable
+from .units import capital
 
 _LABELS = {"logistic": "logistic regression", "boosting": "gradient boosting"}
 
@@ -75,7 +76,7 @@ def atoms_page(study: AtomStudy, table: GlassTable) -> tuple[str, dict[str, byte
     important = any(v.important for v in study.verdicts)
     for text in sentences(study):
         claims.add(Notice("good" if important and "differ from" in text else "note", text))
-    claims.add("Limits: " + "; ".join(_limits(study)) + ".")
+    claims.add("Limits: " + "; ".join(_limits(study)) + ".", *(f"{capital(note)}." for note in table.notes))
     prediction = Section("Prediction", "prediction")
     prediction.add(_scores(study), Figure("propensity", propensity_figure(study), _CAPTION))
     blocks = Section("Blocks", "blocks")

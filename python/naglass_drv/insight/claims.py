@@ -1,6 +1,6 @@
 """claims.yaml: what a study claims, how large the effect is, what else could explain it, and what would refute it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..report.numbers import quantity
 from ..wording import counted
 from .blocks import COMPOSITION, label
 from .composition import atoms_of
-from .runs import hash_of_run, is_run
+from .runs import WORDS, hash_of_run, is_run
 from .study import Study
 from .table import Table
 from .trend import STEP, Slope, slopes
@@ -234,10 +234,12 @@ def write_claims(path: Path, content: dict[str, Any]) -> None:
     write_bytes(path, text.getvalue().encode())
 
 
-def hashes(paths: list[Path]) -> dict[str, str]:
-    """SHA-256 of files, and of what runs measured, by their names as given; InputError for one that is gone."""
+def hashes(paths: Sequence[Path], words: Sequence[str] = WORDS) -> dict[str, str]:
+    """SHA-256 of files, and of what runs have under these `words`, by their names as given; InputError for one that is
+    gone.
+    """
     try:
-        return {str(path): hash_of_run(path) if is_run(path) else file_hash(path) for path in paths}
+        return {str(path): hash_of_run(path, words) if is_run(path) else file_hash(path) for path in paths}
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}") from None
 

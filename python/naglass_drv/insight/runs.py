@@ -108,10 +108,11 @@ def products_of(folder: Path) -> Iterator[Product]:
             yield product
 
 
-def hash_of_run(folder: Path) -> str:
+def hash_of_run(folder: Path, words: Sequence[str] = WORDS) -> str:
     """SHA-256 of all that `measured_in` finds, by content."""
-    files = [path for one in measured_in(folder) for word in WORDS for _, path in sorted(one.files[word].items())]
-    return hashlib.sha256("\n".join(map(file_hash, files)).encode()).hexdigest()
+    found = measured_in(folder, words)
+    paths = (path for one in found for word in words for _, path in sorted(one.files[word].items()))
+    return hashlib.sha256("\n".join(file_hash(path) for path in paths if path.is_file()).encode()).hexdigest()
 
 
 def read_run(folder: Path) -> "pd.DataFrame":
