@@ -58,9 +58,9 @@ def read_atoms(target: str, measured: Sequence[Measured], source: str) -> "pd.Da
     """
     import pandas as pd
 
-    rows, lacking = list(_rows(target, measured)), "; ".join(_lacking(target, measured))
+    rows = list(_rows(target, measured))
     if not rows:
-        raise InputError(f"{source}: no atom with {target}: {lacking}")
+        raise InputError(f"{source}: no atom with {target}: {'; '.join(_lacking(target, measured))}")
     frame = pd.DataFrame(rows, dtype=object).fillna("")
     return frame.assign(row=range(1, len(rows) + 1), file=source)
 
@@ -86,7 +86,7 @@ def _lacking(target: str, measured: Sequence[Measured]) -> Iterator[str]:
 
 
 def table_of_atoms(given: Map, frames: Sequence["pd.DataFrame"]) -> Table:
-    """The table of the rows of `read_atoms`: glasses are the groups, at whatever temperature."""
+    """The table of the rows of `read_atoms`: glasses are the groups, their temperatures put together."""
     ignored = ["system", "subject", metal_sites.TOLD_BY, *given.ignore]
     if len(frames) > 1:
         # runs may call their systems the same
@@ -96,6 +96,6 @@ def table_of_atoms(given: Map, frames: Sequence["pd.DataFrame"]) -> Table:
     if len(ways) > 1:
         raise InputError(f"{given.target}: states are told by {' and '.join(sorted(ways))}; study these runs apart")
     notes = [f"oxidation states are told by {way}" for way in ways]
-    if metal_sites.BOND_VALENCE in ways:
+    if any(way.startswith(metal_sites.BOND_VALENCE) for way in ways):
         notes.append("the own shell of a metal, from which its bond valence follows, is no feature")
     return replace(table, notes=(*notes, *table.notes))

@@ -44,6 +44,8 @@ def rows(measured: Sequence[Measured], metal: str) -> Iterator[dict[str, Any]]:
     chosen = [each for each in found if each[0][TOLD_BY] == way]
     highest = max((int(states.max()) for _, states, _ in chosen), default=0)
     for named, states, columns in chosen:
+        # what is reduced in one run may be the highest state in another
+        named[TOLD_BY] = f"{way}, {metal}{highest}+ being the highest"
         left_out = ("state", *(_OWN_SHELL if way == BOND_VALENCE else ()))
         for k in np.flatnonzero(states > 0):
             values = {
