@@ -21,8 +21,9 @@ from naglass_drv.products import Structures
 from naglass_drv.report.interface_crystal import crystal_cell
 from naglass_drv.report.material import Material
 from naglass_drv.stages import crystal as stage
-from naglass_drv.stages import glass_quench, interface
-from naglass_drv.stages.base import Done, Run
+from naglass_drv.stages import glass_quench, interface, interface_lattice, interface_start
+from naglass_drv.stages.base import Done, Run, read_settings
+from naglass_drv.stages.interface_start import Settings
 from support import taken
 from support.attempts import attempt
 from support.jobs import called
@@ -35,11 +36,12 @@ GLASS = {"melt_ps": 0.2, "quench_rate_K_per_ps": 6000, "hold_ps": 4.0, "timestep
 SLAB = {"crystal": MARICITE.name, "hkl": [1, 0, 0], "crystal_A": 26, "glass_A": 6, "lateral_A": 6}
 
 
-def given(folder: Path, glass: dict | None = None, **section) -> Run:
+def given(folder: Path, glass: dict | None = None, md: dict | None = None, **section) -> Run:
     if not (folder / MARICITE.name).exists():
         shutil.copy(MARICITE, folder)
     system = {"composition": {"Na": 1, "P": 1, "O": 3}, "formula_units": 4, "density_g_cm3": 2.4}
     content = {"name": "cell", "seed": 3, "system": system, "glass": GLASS | (glass or {}), "interface": SLAB | section}
+    content |= {"md": md} if md else {}
     return Run(Input.model_validate_json(json.dumps(content)), folder, folder / "own")
 
 
@@ -89,7 +91,10 @@ def test_a_slab_is_carried_to_another_cell(path, hkl):
     one, two = slabs.slab(crystal, cut, **size), slabs.slab(other, slabs.recut(other, crystal, cut), **size)
     assert two.cells == one.cells
     cell = bulk_crystal(one).cell.array
-    found = lattice.carried(cell, crystal, hkl, np.array(one.cells), other)
+    vectors = lattice.lattice_vectors(cell, crystal, hkl, np.array(one.cells))
+    found = lattice.spanned(vectors, other)
+    # thirds of a rhombohedral lattice
+    assert 3 * vectors == pytest.approx(np.round(3 * vectors))
     assert found[:2, :2] == pytest.approx(two.lateral, abs=1e-9)
     # of two repeats above that are as near, either is right
     reduced = [niggli_reduce_cell(each)[0] for each in (found, bulk_crystal(two).cell.array)]
@@ -202,9 +207,19 @@ def test_a_slab_that_is_cut_with_it_is_not_strained(relaxed, tmp_path):
     pressed = [found["file"][axis] for axis in ("xx", "yy")]
     assert sum(each["value"] for each in pressed) < -3 * np.hypot(*(each["err"] for each in pressed)), found
     # the lateral lattice is that of the cooled crystal, exactly
-    lateral = read(tmp_path / "relaxed" / "interface.extxyz").cell.lengths()[:2]
+    made = read(tmp_path / "relaxed" / "interface.extxyz")
+    lateral = made.cell.lengths()[:2]
     cold = read_crystal(relaxed.takes["crystal"].files["cooled"]).atoms.cell.lengths()
     assert sorted(lateral) == pytest.approx(sorted([cold[1], 2 * cold[2]]), rel=1e-9)
+    # md begins with that of the file, and so does what it is compared with
+    md = {"structures": "interface", "model": "m.naglass", "temperatures_K": [300.0], "time_ps": 1.0}
+    cells = Structures(files={"i0/facts": tmp_path / "relaxed" / "facts.json"})
+    run = taken.given(given(relaxed.source, md=md), **relaxed.takes, interface=cells)
+    file = sorted([6.862, 2 * 5.049])
+    begun = made.cell.array @ np.array(interface_lattice.strain(run, made))
+    assert sorted(np.linalg.norm(begun[:2], axis=1)) == pytest.approx(file) and begun[2, 2] == made.cell[2, 2]
+    assert sorted(read(tmp_path / "relaxed" / "crystal.extxyz").cell.lengths()[:2]) == pytest.approx(file)
+    assert interface_lattice.strain(replace(run, takes={"interface": cells}), made) is None
 
 
 @pytest.mark.slow
@@ -237,11 +252,9 @@ def test_a_stopped_run_ends_with_the_same_cells(tmp_path, monkeypatch):
     made = [(folder / name / "interface.extxyz").read_bytes() for name in ("whole", "resumed")]
     assert made[0] == made[1]
     # lattice vectors of the cooled crystal, whose stacking is tilted
-    hot, cold = (read_crystal(whole.takes["crystal"].files[role]) for role in ("structure", "cooled"))
+    cold = read_crystal(whole.takes["crystal"].files["cooled"])
     start, end = (read(folder / "whole" / f"{name}.extxyz").cell.array for name in ("start", "interface"))
-    cut = slabs.recut(hot, read_crystal(MARICITE), slabs.chosen(slabs.listed(read_crystal(MARICITE), (1, 0, 1))))
-    turns = slabs.lateral_turns(hot, cut, thickness_A=8, lateral_A=5)
-    wanted = lattice.carried(start, hot, (1, 0, 1), turns, cold)
+    wanted = lattice.spanned(interface_start._vectors(start, task.inputs, read_settings(Settings, task)), cold)
     assert end[:2] == pytest.approx(wanted[:2], abs=1e-8) and abs(wanted[2, 0]) + abs(wanted[2, 1]) > 0.5
     assert end[2, :2] == pytest.approx(wanted[2, :2], abs=1e-8)
 

@@ -158,14 +158,21 @@ def stretch(crystal: Crystal, other: Crystal, direction: Sequence[int]) -> float
     return lengths[0] / lengths[1]
 
 
-def carried(cell: np.ndarray, crystal: Crystal, hkl: Sequence[int], turns: np.ndarray, other: Crystal) -> np.ndarray:
-    """(3, 3) Å, rows, lower triangular: the `cell` of a slab or its bulk crystal, had it been cut from the other.
+def lattice_vectors(cell: np.ndarray, crystal: Crystal, hkl: Sequence[int], turns: np.ndarray) -> np.ndarray:
+    """(3, 3) the vectors of the `cell` of a slab or its bulk crystal in those of the crystal, a, b, c.
 
-    Its lateral vectors are ``turns`` in those of the lattice plane; the third one is carried along as a lattice vector.
+    Its lateral vectors are ``turns`` in those of the lattice plane.
     """
     turned = oriented(crystal, hkl)
-    cosine, sine = (turns @ turned.lateral)[0] / np.linalg.norm((turns @ turned.lateral)[0])
-    back = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-    # from the frame of the slab to that of the crystal, and to lattice vectors
-    vectors = cell @ back @ turned.rotation @ np.linalg.inv(crystal.atoms.cell.array) @ other.atoms.cell.array
-    return np.linalg.cholesky(vectors @ vectors.T)
+    first = (turns @ turned.lateral)[0]
+    cosine, sine = first / np.linalg.norm(first)
+    # from the frame of the slab to that of the crystal
+    back = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]]) @ turned.rotation
+    return cell @ back @ np.linalg.inv(crystal.atoms.cell.array)
+
+
+def spanned(vectors: np.ndarray, crystal: Crystal) -> np.ndarray:
+    """(k, k) Å, rows, lower triangular: k `vectors` (k, 3) in a, b, c of the crystal, turned so that the first is along
+    x."""
+    rows = vectors @ crystal.atoms.cell.array
+    return np.linalg.cholesky(rows @ rows.T)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..chemistry import ions as chemistry
 from ..chemistry import potentials
@@ -13,6 +13,7 @@ from . import interface_seeds
 from .base import Job
 
 if TYPE_CHECKING:
+    import numpy as np
     from ase import Atoms
 
     from ..interface.crystal import Crystal
@@ -134,6 +135,15 @@ def _cut(inputs: Inputs, settings: Settings) -> "tuple[Crystal, Termination]":
     return crystal, recut(crystal, given, named(given, settings.hkl, settings.termination))
 
 
+def _vectors(cell: "np.ndarray", inputs: Inputs, settings: Settings) -> "np.ndarray":
+    """The vectors of the cell of a slab, or of its bulk crystal, in those of the crystal."""
+    from ..interface import lattice, slabs
+
+    crystal, cut = _cut(inputs, settings)
+    turns = slabs.lateral_turns(crystal, cut, thickness_A=settings.crystal_A, lateral_A=settings.lateral_A)
+    return lattice.lattice_vectors(cell, crystal, cut.hkl, turns)
+
+
 def _slab(inputs: Inputs, settings: Settings) -> "Slab":
     from ..interface import slabs
 
@@ -153,11 +163,32 @@ def prepare(job: Job, settings: Settings, *, resumed: bool) -> None:
         atoms = build_bulk(job.task.inputs, settings)
     else:
         made, bulk = build(job.task.inputs, settings)
-        atoms = made.atoms
+        atoms, facts = made.atoms, made.facts
+        if COOLED in job.task.inputs:
+            facts |= _of_file(bulk, job.task.inputs, settings)
         write_frames(job.folder / CRYSTAL, [bulk])
-        write_json(job.folder / FACTS, made.facts)
+        write_json(job.folder / FACTS, facts)
     write_rigid_ions(job.folder, atoms)
     write_bytes(job.folder / CONTRACTION, f"{_contraction(atoms, job.task.inputs, settings)}\n".encode())
+
+
+def _of_file(bulk: "Atoms", inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """Give the crystal that trajectories are compared with the cell of the file, which models are nearer to than rigid
+    ions; returns the lateral vectors of a slab in those of the crystal."""
+    import numpy as np
+
+    from ..interface import lattice
+    from ..interface.crystal import read_crystal
+
+    crystal, given = read_crystal(inputs["crystal"]), read_crystal(inputs[FILE]).atoms.cell
+    file = crystal.with_cell(given.lengths(), given.angles())
+    if settings.grain is not None:
+        turn = np.linalg.inv(crystal.atoms.cell.array) @ bulk.cell.array
+        bulk.set_cell(file.atoms.cell.array @ turn, scale_atoms=True)
+        return {}
+    vectors = _vectors(bulk.cell.array, inputs, settings)
+    bulk.set_cell(lattice.spanned(vectors, file), scale_atoms=True)
+    return {"lateral_vectors": vectors[:2].round(9).tolist()}
 
 
 def write_rigid_ions(folder: Path, atoms: "Atoms") -> None:
@@ -216,7 +247,7 @@ def _contraction(start: "Atoms", inputs: Inputs, settings: Settings) -> str:
     """
     from ase.calculators.lammps import Prism
 
-    from ..interface import lattice, slabs
+    from ..interface import lattice
     from ..interface.crystal import read_crystal
 
     if COOLED not in inputs or settings.shape == "sphere":
@@ -225,9 +256,7 @@ def _contraction(start: "Atoms", inputs: Inputs, settings: Settings) -> str:
     if settings.grain is not None:
         factor = lattice.stretch(read_crystal(inputs["crystal"]), cold, settings.grain["direction"])
         return f"{_DEFORM} z scale {factor:.12g}"
-    crystal, cut = _cut(inputs, settings)
-    turns = slabs.lateral_turns(crystal, cut, thickness_A=settings.crystal_A, lateral_A=settings.lateral_A)
-    cell, own = start.cell.array, lattice.carried(start.cell.array, crystal, cut.hkl, turns, cold)
+    cell, own = start.cell.array, lattice.spanned(_vectors(start.cell.array, inputs, settings), cold)
     words = [f"x scale {own[0, 0] / cell[0, 0]:.12g} y scale {own[1, 1] / cell[1, 1]:.12g}"]
     if Prism(cell).is_skewed():
         words.append(f"xy final {own[1, 0]:.12g}")
