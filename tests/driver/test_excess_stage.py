@@ -37,7 +37,7 @@ name: excess
 seed: 3
 system: {composition: {Na: 1, P: 1, O: 3}, formula_units: 4, density_g_cm3: 2.4}
 glass: {melt_ps: 1, quench_rate_K_per_ps: 3000, hold_ps: 1.6, replicas: 3}
-interface: {crystal: NaFePO4_maricite.extxyz, hkl: [1, 0, 0], crystal_A: 8, glass_A: 8, lateral_A: 5}
+interface: {crystal: NaFePO4_maricite.extxyz, hkl: [1, 0, 0], crystal_A: 8, glass_A: 8, lateral_A: 5, cell_A: file}
 report: {}
 """
 NAMES = ["bulk-crystal-0", "bulk-glass-0", "bulk-glass-1", "bulk-glass-2", "i0", "i1", "i2"]
@@ -263,7 +263,7 @@ def test_why_there_is_none(tmp_path):
 @pytest.mark.parametrize(
     "old, new, said",
     [
-        ("lateral_A: 5}", "lateral_A: 5, e_excess: 3}", "interface.e_excess"),
+        ("lateral_A: 5, cell_A: file}", "lateral_A: 5, e_excess: 3}", "interface.e_excess"),
         (
             "hold_ps: 1.6",
             "hold_ps: 1.5",

@@ -20,7 +20,7 @@ from naglass_drv.report.interface import interface as shown
 from naglass_drv.report.material import Material
 from naglass_drv.report.measured import same
 from naglass_drv.report.numbers import Figure, Notice
-from naglass_drv.stages import interface_results
+from naglass_drv.stages import interface_stress
 from naglass_drv.stages.interface_results import checked
 
 CRYSTAL = Path(__file__).parents[1] / "data" / "crystals" / "NVP_R-3c_Na3_ewald_ordered.cif"
@@ -164,7 +164,7 @@ def test_a_thin_interior_has_no_stress(cell, tmp_path):
     thick = bulk.cell[2, 2]
     for interior, said in ((9.9, "9.9 Å are farther than 5 Å from the slab; 10 are needed"), (-1.0, "none is farther")):
         atoms.cell[2, 2] = thick + 10.0 + interior
-        found = interface_results._interior_stress(tmp_path, atoms, thick, 0, 300.0)
+        found = interface_stress.interior_stress(tmp_path, atoms, atoms.cell[2, 2], thick, 1, 0, 300.0)["glass"]
         assert said in _stress(found) and _stress(found).startswith("not given: of the glass, ")
 
 

@@ -23,6 +23,7 @@ system: {composition: {Na: 4, V4+: 2, P: 4, O: 16}, density_g_cm3: 2.7}
 glass: {melt_ps: 0.5, quench_rate_K_per_ps: 4000, hold_ps: 0.2}
 interface:
   crystal: nvp.cif
+  cell_A: file
   hkl: [0, 0, 1]
   crystal_A: 10
   glass_A: 14
@@ -174,7 +175,7 @@ def settings(**others) -> interface_start.Settings:
 
 
 def test_a_glass_that_is_joined_is_annealed_below_melting(folder):
-    cell, _ = interface_start.build(folder / "nvp.cif", None, settings())
+    cell, _ = interface_start.build({"crystal": folder / "nvp.cif"}, settings())
     write(folder / "start.extxyz", cell.atoms)
     joined = interface_start.variables(folder, settings(route="join"))
     assert (joined["melt_K"], joined["melt_ps"], joined["release_K"]) == (900, 7, 900)
@@ -186,7 +187,7 @@ def test_the_number_of_a_cut_means_the_same_in_every_replica(folder):
     path = folder / "disordered.extxyz"
     given = {"Na": 3, "V3+": 2, "P": 3, "O": 12}
     write(path, read_crystal(CRYSTALS / "NVP_R-3c_hex_allNa.cif", given).atoms)
-    one, other = (interface_start.build(path, None, settings(seed=seed))[0].facts for seed in (1, 2))
+    one, other = (interface_start.build({"crystal": path}, settings(seed=seed))[0].facts for seed in (1, 2))
     assert one["termination"] == other["termination"]
 
 

@@ -110,14 +110,19 @@ def _check_match(path: Path, asked: "Partial", volume_A3: float, document: "Docu
 
     from ..interface.crystal import read_crystal
     from ..interface.joining import MOST_STRAIN, fitted
-    from ..interface.slabs import lateral_cell, named
+    from ..interface.lattice import MOST_CHANGE
+    from ..interface.slabs import lateral_cell, named, recut
 
     if {("interface", "crystal"), ("interface", "hkl")} & set(document.faulty) or asked.hkl is None:
         return
     crystal = read_crystal(path)
     cut = named(crystal, asked.hkl, asked.termination)
+    if isinstance(asked.cell_A, list):
+        cut, crystal = recut(crystal.with_cell(asked.cell_A), crystal, cut), crystal.with_cell(asked.cell_A)
+    # a cell that is not known yet may turn out so much wider or narrower
+    strain = MOST_STRAIN + (MOST_CHANGE if asked.cell_A == "relaxed" else 0.0)
     lateral = lateral_cell(crystal, cut, thickness_A=asked.crystal_A, lateral_A=asked.lateral_A)
-    fitted(Atoms(cell=[volume_A3 ** (1 / 3)] * 3, pbc=True), lateral, asked.glass_A, MOST_STRAIN)
+    fitted(Atoms(cell=[volume_A3 ** (1 / 3)] * 3, pbc=True), lateral, asked.glass_A, strain)
 
 
 def _check_model(source: Path, asked: "Partial", md: "Partial | None", train: "Partial | None") -> None:

@@ -14,7 +14,7 @@ from ..chemistry import ions as chemistry
 from ..errors import InputError
 from ..glass import protocols
 from ..wording import counted, digits
-from .interfaces import CYLINDER_A, has_bulk, simulates_bulk
+from .interfaces import CELL_SAMPLE_PS, CYLINDER_A, has_bulk, relax_ps, simulates_bulk
 from .partial import Partial, Unknown, rule
 from .source import Where
 
@@ -23,6 +23,8 @@ Counts = Mapping[Path | str, Sequence[int]]
 #: For `costs`: no structure file has been read.
 NOTHING: Counts = MappingProxyType({})
 _MELT_FRAMES = 2
+# Å, edge of a supercell that is wider than twice the cutoff of the rigid ions
+_CRYSTAL_A = 20.0
 # bytes for a program with its libraries: LAMMPS in Python, CP2K, LAMMPS with torch
 _LAMMPS_B, _CP2K_B, _TORCH_B = 150e6, 200e6, 600e6
 # atoms that one task evaluates with a potential: a minute or two, beside the seconds that its worker takes to start
@@ -83,6 +85,8 @@ def costs(top: Any, counts: Counts = NOTHING) -> Iterator[Cost]:
             yield _glass(top)
     with rule():
         if top.interface is not None:
+            if top.interface.cell_A == "relaxed":
+                yield _crystal(top)
             yield _interface(top)
     with rule():
         for index, item in enumerate(top.reference):
@@ -240,6 +244,17 @@ def _interface_cells(top: Any) -> list[int]:
     crystal, glass = interface_sides(top)
     bulk = [glass, crystal] if has_bulk(top) else []
     return [size for size in (whole, *bulk) for _ in range(top.glass.replicas)]
+
+
+def _crystal(top: Any) -> Cost:
+    """The bulk crystal at two temperatures; how many atoms its supercell has is not known before it is read."""
+    asked, glass = top.interface, top.glass
+    cooled_ps = (asked.release_K - glass.final_temperature_K) / glass.quench_rate_K_per_ps
+    total_ps, count = 2 * relax_ps(glass) + cooled_ps, round(atoms_per_A3(top) * _CRYSTAL_A**3)
+    ends = f"{asked.release_K:g} and {glass.final_temperature_K:g} K"
+    text = f"bulk crystal of about {count} atoms at {ends}, {_time(total_ps, glass.timestep_fs)}"
+    disk = total_ps / CELL_SAMPLE_PS * count * _SNAPSHOT_B
+    return Cost(("crystal",), 1, text, _LAMMPS_B + count * _CLASSICAL_B, disk)
 
 
 def _interface(top: Any) -> Cost:

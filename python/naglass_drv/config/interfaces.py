@@ -14,6 +14,7 @@ _WHERE: Where = ("interface",)
 Index = Annotated[int, within(-20, 20)]
 Indices = Annotated[list[Index], Field(min_length=3, max_length=3)]
 Thickness = Annotated[Positive, within(5, 1000)]
+Edge = Annotated[Positive, within(1, 500)]
 Radius = Annotated[Positive, within(2, 500)]
 
 
@@ -41,13 +42,16 @@ class Seed(Section):
 class Interface(Section):
     """A slab of a crystal against the glass of the system, two interfaces a cell; one for each replica of the glass.
 
-    The slab is cut along `hkl` at a `termination` (its number, or the one of ``least`` cleavage energy). By the
-    ``melt`` route the section `glass` melts and quenches the glass against the slab, which does not move above
-    `release_K`; by ``join`` the glass is cut to it and annealed at `release_K`. A `seed` takes the place of the slab.
+    The crystal has the cell of the rigid-ion potential (``relaxed``) at `release_K`, and follows it on cooling; that of
+    its ``file``; or one with the edges that are given. The slab is cut along
+    `hkl` at a `termination` (its number, or the one of ``least`` cleavage energy). By the ``melt`` route the section
+    `glass` melts and quenches the glass against the slab, which does not move above `release_K`; by ``join`` the glass
+    is cut to it and annealed at `release_K`. A `seed` takes the place of the slab.
     For `e_excess`, bulk cells are made beside three replicas or more with a slab.
     """
 
     crystal: File
+    cell_A: Literal["relaxed", "file"] | Annotated[list[Edge], Field(min_length=3, max_length=3)] = "relaxed"
     hkl: Indices | None = None
     seed: Seed | None = None
     termination: Literal["least"] | Annotated[int, Field(ge=0), within(0, 1000)] = "least"
@@ -68,6 +72,10 @@ LEAST_REPLICAS = 3
 LEAST_HOLD_PS = 1.6
 
 
+#: Between two cells of a bulk crystal.
+CELL_SAMPLE_PS = 0.05
+# ps at each temperature, as long as the melt within these: a lattice rings for less than one
+_RELAX_PS = 4.0, 20.0
 # keys that have no effect with a seed
 _OF_SLABS = ("termination", "crystal_A", "glass_A", "lateral_A", "gap_A", "e_excess")
 
@@ -75,6 +83,12 @@ _OF_SLABS = ("termination", "crystal_A", "glass_A", "lateral_A", "gap_A", "e_exc
 def seed_name(replica: int, radius_A: float) -> str:
     """Of the cell with a seed in the glass of a replica."""
     return f"s{replica}-r{radius_A:g}"
+
+
+def relax_ps(glass: Any) -> float:
+    """How long (ps) the bulk crystal finds its cell at each temperature."""
+    shortest, longest = _RELAX_PS
+    return float(min(max(glass.melt_ps, shortest), longest))
 
 
 def has_bulk(top: Any) -> bool:

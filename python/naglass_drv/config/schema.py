@@ -382,6 +382,11 @@ class Input(Section):
     report: Report | None = None
 
     @property
+    def crystal(self) -> Interface | None:
+        """The section of the step that gives the crystal of an interface its cell; None where the file's is kept."""
+        return None if self.interface is None or self.interface.cell_A == "file" else self.interface
+
+    @property
     def cells(self) -> Cells | None:
         """The section of the step that cuts cells, which is part of `md`."""
         return None if self.md is None else self.md.cells

@@ -70,13 +70,14 @@ class Crystal:
         element, number = next(iter(self.formula.items()))
         return self.counts[element] / number
 
-    def with_cell(self, lengths_A: Sequence[float]) -> "Crystal":
-        """The same crystal with the cell edges a, b, c (Å), as at the temperature of a run; angles and sites stay."""
+    def with_cell(self, lengths_A: Sequence[float], angles: Sequence[float] | None = None) -> "Crystal":
+        """The same crystal with the cell edges a, b, c (Å), as at the temperature of a run; sites keep their scaled
+        positions, and without α, β, γ (degrees) the angles stay."""
         lengths = np.asarray(lengths_A, dtype=float)
         if lengths.shape != (3,) or not np.isfinite(lengths).all() or (lengths <= 0).any():
             raise InputError(f"cell {np.ravel(lengths).tolist()}: must be three edges in Å, all positive")
         atoms = self.atoms.copy()
-        atoms.set_cell([*lengths, *atoms.cell.angles()], scale_atoms=True)
+        atoms.set_cell([*lengths, *(atoms.cell.angles() if angles is None else angles)], scale_atoms=True)
         return replace(self, atoms=atoms)
 
 

@@ -1,7 +1,7 @@
 """Slabs of a crystal along (hkl): whole, neutral, stoichiometric, with every site either full or empty."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,9 @@ from .terminations import Termination, cells_for, slab_sites, terminations, upri
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+# of a repeat
+_SAME_PLACE = 0.01
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,26 @@ def named(crystal: Crystal, hkl: Sequence[int], termination: int | str) -> Termi
     return chosen(listed(crystal, hkl), None if termination == "least" else int(termination))
 
 
+def recut(crystal: Crystal, given: Crystal, cut: Termination) -> Termination:
+    """A cut of the crystal in the cell that was `given`, at the same place of the same crystal in another cell.
+
+    Its number stays; its cleavage energy, by rigid ions, is that of the other cell. Raises InputError where the layers
+    of the two are not the same.
+    """
+    turned, at = oriented(crystal, cut.hkl), cut.height_A / oriented(given, cut.hkl).spacing
+
+    def off(other: Termination) -> float:
+        return abs((other.height_A / turned.spacing - at + 0.5) % 1.0 - 0.5)
+
+    alike = [each for each in terminations(turned) if (each.share > 0) == (cut.share > 0)]
+    same = min(alike, key=off, default=None)
+    if same is None or off(same) > _SAME_PLACE:
+        hkl = " ".join(map(str, cut.hkl))
+        raise InputError(f"termination {cut.number} of hkl {hkl}: {crystal.name} in its relaxed cell has no such cut")
+    (found,) = with_cleavage(turned, [same], "rigid-ions")
+    return replace(found, number=cut.number)
+
+
 def slab(
     crystal: Crystal,
     termination: Termination,
@@ -133,9 +156,13 @@ def slab(
 
 def lateral_cell(crystal: Crystal, termination: Termination, *, thickness_A: float, lateral_A: float) -> np.ndarray:
     """(2, 2) Å: `Slab.lateral` of the slab of that size, without making it."""
-    turned = oriented(crystal, termination.hkl)
-    _, turns = _size(turned, termination, thickness_A, lateral_A)
-    return upright(turns @ turned.lateral, 1.0)[:2, :2]
+    turns = lateral_turns(crystal, termination, thickness_A=thickness_A, lateral_A=lateral_A)
+    return upright(turns @ oriented(crystal, termination.hkl).lateral, 1.0)[:2, :2]
+
+
+def lateral_turns(crystal: Crystal, termination: Termination, *, thickness_A: float, lateral_A: float) -> np.ndarray:
+    """(2, 2) whole numbers: `Slab.cells` of the slab of that size, without making it."""
+    return _size(oriented(crystal, termination.hkl), termination, thickness_A, lateral_A)[1]
 
 
 def _size(crystal: Oriented, termination: Termination, thickness_A: float, lateral_A: float) -> tuple[int, np.ndarray]:

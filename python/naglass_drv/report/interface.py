@@ -13,6 +13,7 @@ from ..dataset.frames import read_frames
 from ..products import Quantity
 from ..wording import digits
 from . import figures_crystallites, figures_interface
+from .interface_crystal import crystal_cell
 from .interface_layers import layer_transport, mobility
 from .interfaces import side_view
 from .material import Material
@@ -51,7 +52,7 @@ def interface(material: Material) -> Section | None:
     if not found and not made:
         return None
     section = Section("Glass/crystal interface", "interface")
-    section.add(*_made(made))
+    section.add(*_made(made), *crystal_cell(material))
     for name, facts in made.items():
         section.add(*_seen(material, name, facts.get("checks")))
     known = {name: numbers["interface"] for name, numbers in found.items()}
@@ -168,6 +169,7 @@ def _made(made: Mapping[str, Mapping[str, Any]]) -> Iterator[Table]:
             "route": "quenched against the frozen slab" if facts["route"] == "melt" else "glass joined to the slab",
             "area": f"{digits(facts['area_A2'] / 100, 3)} nm²",
             "stress in the glass (GPa, tension positive)": _stress(facts.get("stress_GPa")),
+            "stress in the crystal (GPa, tension positive)": _stress(facts.get("crystal_stress_GPa")),
             "left the slab": _counted(facts.get("exchanged", {}).get("left", {})),
             "entered the slab": _counted(facts.get("exchanged", {}).get("entered", {})),
             "thickness of crystal and glass": f"{thick[0]} Å and {thick[1]} Å at the start",

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..chemistry.ions import SYMBOLS
 from ..config import cost
+from ..config.interfaces import relax_ps
 from ..glass import protocols
 from ..runtime.task import Effort
 
@@ -32,6 +33,12 @@ def released(section: Any, asked: Any, atoms: int) -> Effort:
     """A crystal alone from its release on, for an interface that is `asked` for: atoms times steps."""
     cooled_ps = (asked.release_K - section.final_temperature_K) / section.quench_rate_K_per_ps
     return Effort("glass", atoms * 1000.0 * (cooled_ps + section.hold_ps) / section.timestep_fs)
+
+
+def relaxed(section: Any, asked: Any, atoms: int) -> Effort:
+    """A bulk crystal at the temperature of its release and at the last one, and between: atoms times steps."""
+    cooled_ps = (asked.release_K - section.final_temperature_K) / section.quench_rate_K_per_ps
+    return Effort("glass", atoms * 1000.0 * (cooled_ps + 2 * relax_ps(section)) / section.timestep_fs)
 
 
 def _quench_steps(section: Any) -> float:

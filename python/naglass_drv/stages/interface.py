@@ -20,11 +20,23 @@ from .base import Done, Job, Run, Task, common, dumped, lammps_seed, read_settin
 from .glass_quench import sampling
 from .interface_results import MADE, QUENCH, write_results
 from .interface_seeds import Grain
-from .interface_start import CRYSTAL, FACTS, OF_CRYSTAL, OF_GLASS, Settings, atoms_of, build_bulk, prepare, variables
+from .interface_start import (
+    COOLED,
+    CRYSTAL,
+    FACTS,
+    FILE,
+    OF_CRYSTAL,
+    OF_GLASS,
+    Settings,
+    atoms_of,
+    build_bulk,
+    prepare,
+    variables,
+)
 
 name = "interface"
 #: Raised when the same settings and files give another result.
-revision = 4
+revision = 5
 
 SCRIPT = "melt_on_crystal.lmp"
 #: Roles: a bulk cell, and the excess energy by the rigid-ion potential.
@@ -41,7 +53,11 @@ def plan(run: Run) -> list[Task]:
     from ..interface.crystal import read_crystal
 
     section, system, made = run.input.interface, run.input.system, run.input.glass
-    crystal = run.source / section.crystal
+    # in a forecast, it has the cell of its file
+    cells = run.take("crystal", Structures).files
+    crystal = cells.get("structure", run.source / section.crystal)
+    others = {COOLED: cells[COOLED]} if COOLED in cells else {}
+    others |= {FILE: run.source / section.crystal} if cells else {}
     glasses = list(run.take("glass", Structures).each("structure").values()) if section.route == "join" else []
     shared = {
         "composition": dict(system.composition),
@@ -55,7 +71,7 @@ def plan(run: Run) -> list[Task]:
         # the section's own seed is a grain
         settings = Settings(**shared | {"seed": drawn, "grain": grain, "bulk": bulk})
         joined = {"glass": glasses[replica]} if replica < len(glasses) and bulk != OF_CRYSTAL else {}
-        inputs = {"crystal": crystal} | joined
+        inputs = {"crystal": crystal} | others | joined
         effort = efforts.interface(made, size) if bulk != OF_CRYSTAL else efforts.released(made, section, size)
         return Task(name, label, dumped(settings), inputs, ("lammps",), made.ranks, effort=effort)
 
@@ -75,7 +91,7 @@ def _cut_to_the_slab(tasks: list[Task]) -> bool:
         if "glass" in task.inputs:
             try:
                 settings = replace(read_settings(Settings, task), bulk=OF_GLASS)
-                build_bulk(task.inputs["crystal"], task.inputs["glass"], settings)
+                build_bulk(task.inputs, settings)
             except InputError:
                 return True
     return False

@@ -49,6 +49,6 @@ def build(
 
 
 def barostat(along: str | None, pressure: float, time_ps: float) -> str:
-    """Words of ``fix npt`` for a pressure (bar) along z, across z, or in all directions alike."""
+    """Words of ``fix npt`` for a pressure (bar) along z, across z, all alike, or on each (``aniso``, ``tri``)."""
     held = f"{pressure!r} {pressure!r} {time_ps}"
     return f"x {held} y {held} couple xy" if along == "xy" else f"{along or 'iso'} {held}"

@@ -13,7 +13,7 @@ from ..config.schema import Uncertainty
 from ..errors import InputError, TaskFailed
 from ..files import keep_only, write_bytes, write_json
 from ..products import Model, Structures, Trajectories
-from . import candidates, committee, efforts, interface_seeds
+from . import candidates, committee, efforts, interface_lattice, interface_seeds
 from .base import Done, Job, Run, Task, common, dumped, lammps_seed, read_settings
 from .candidates import GATE, TRAJECTORY, UNCERTAINTY
 from .given_models import place_model
@@ -67,6 +67,7 @@ def plan(run: Run) -> list[Task]:
                     f"md.model: {models['model']} does not cover {', '.join(missing)} in {file.name}; "
                     f"it covers {', '.join(model.elements)}"
                 )
+            strained = interface_lattice.strain(run, frame)
             label = _label(file, number if len(frames) > 1 else None)
             commands = commands_for(run.input, elements, model, archives=archives, members=members)
             scale = factors and [factors[element] for element in elements]
@@ -80,6 +81,7 @@ def plan(run: Run) -> list[Task]:
                     seed=lammps_seed(f"{run.input.seed} {task}"),
                     # the crystal's area is that of a thick crystal
                     pressure_along=along_of(run.input),
+                    strain=strained,
                     **commands,
                     **common(Settings, section) | {"uncertainty": uncertainty},
                 )
@@ -201,7 +203,10 @@ def _prepare(job: Job, settings: Settings) -> None:
     readout = job.task.inputs.get("readout")
     for role in ("model", *members):
         place_model(job.task.inputs[role], job.folder / f"{role}.naglass", readout, with_torch=job.task.gpus > 0)
-    atoms = read_frames(job.task.inputs["structure"])[settings.frame].repeat(settings.replicate)
+    atoms = read_frames(job.task.inputs["structure"])[settings.frame]
+    if settings.strain is not None:
+        atoms.set_cell(atoms.cell.array @ np.array(settings.strain), scale_atoms=True)
+    atoms = atoms.repeat(settings.replicate)
     types = np.array([settings.elements.index(symbol) + 1 for symbol in atoms.get_chemical_symbols()])
     write_data(job.folder / "start.data", atoms, types, np.zeros(len(atoms)))
     heads = ["variable mace index model.naglass"]

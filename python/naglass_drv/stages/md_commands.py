@@ -20,8 +20,8 @@ _MOST_SELECTED = 50
 class Settings:
     """What decides a trajectory: its start (`frame` of a file, called `structure`), the section `md` of the input, and
     LAMMPS commands for `elements` with their `plugins` and the dump's `columns` by name. The cell of an interface moves
-    along `pressure_along` alone (z, xy, or iso). `uncertainty` is that of a committee, with the `scale` that calibrates
-    its deviation for each element.
+    along `pressure_along` alone (z, xy, or iso), and begins with its vectors multiplied by `strain`. `uncertainty` is
+    that of a committee, with the `scale` that calibrates its deviation for each element.
     """
 
     structure: str
@@ -42,6 +42,7 @@ class Settings:
     gate: Gate
     pressure_bar: float | None = None
     pressure_along: str | None = None
+    strain: Sequence[Sequence[float]] | None = None
     uncertainty: Uncertainty | None = None
     scale: Sequence[float] | None = None
 

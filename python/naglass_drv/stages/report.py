@@ -25,10 +25,11 @@ from .committee import MEAN
 
 name = "report"
 #: Raised when the same settings and files give another result.
-revision = 8
+revision = 9
 
 _SHOWN = {
     "glass": Structures,
+    "crystal": Structures,
     "interface": Structures,
     "reference": Labels,
     "dataset": Dataset,
@@ -160,6 +161,8 @@ def _sources(run: Run) -> dict[str, Path]:
     for word in ("quench", "made"):
         for item, path in run.take("glass", Structures).each(word).items():
             found[f"glass/{item}/{word}"] = path
+    if (facts := run.take("crystal", Structures).files.get("facts")) is not None:
+        found["crystal/facts"] = facts
     for word in ("facts", "structure"):
         for item, path in run.take("interface", Structures).each(word).items():
             found[f"interface/{item}/{word}"] = path

@@ -9,7 +9,7 @@ from ..wording import counted
 from .learn import learn
 from .parts import ATOMS, Products, Systems, labeled_together, of_all, share_atoms, side_by_side, take
 
-ORDER = ("glass", "interface", "reference", "dataset", "train", "screen", "md", "analysis", "report")
+ORDER = ("glass", "crystal", "interface", "reference", "dataset", "train", "screen", "md", "analysis", "report")
 SERIES, INSIGHT = "series", "insight"
 _SHARED = ("dataset", "train", "screen")
 _LAST = ("analysis", "report")

@@ -16,7 +16,7 @@ from .parts import ATOMS, Products, Systems, labeled_together, of_all, side_by_s
 DECISION = "decision"
 # what a decision says of a loop that ends
 _ENDS = ("converged", "over_budget")
-_OWN = ("cells", "glass", "interface", "reference", "dataset", "train", "md", DECISION)
+_OWN = ("cells", "glass", "crystal", "interface", "reference", "dataset", "train", "md", DECISION)
 
 
 def learn(rounds: Sequence[Systems], seed: int, asked: Learn) -> Workflow:
@@ -62,7 +62,7 @@ def _round(
 
     def label(scope: str, input: Input) -> Workflow:
         own = yield from _selected(_scope(scope, number), input, earlier[scope], before[scope])
-        return (yield from take(_scope(scope, number), input, ("glass", "interface", "reference"), own))
+        return (yield from take(_scope(scope, number), input, ("glass", "crystal", "interface", "reference"), own))
 
     def simulate(scope: str, input: Input) -> Workflow:
         made = yield from take(_scope(scope, number), input, ("md",), labeled[scope] | common)
