@@ -17,12 +17,9 @@ from ..forecast import Times
 from ..store import Ticket
 from .outside import Tasks
 
-# as worded by Slurm where a user has as many jobs as allowed, or where its controller is being restarted
-_LATER = (
-    "submit limit", "SubmitJobs", "violates accounting/QOS policy", "temporarily unable to accept", "no answer within",
-    "Unable to contact slurm controller", "timed out",
-)  # fmt: skip
 _SILENT_S = 600.0
+# a queue that has taken nothing is asked again after so many looks
+_FULL_LOOKS = 6
 
 
 @dataclass
@@ -41,6 +38,7 @@ class Slurm:
     hours: float | None = None
     pause_s: float = 10.0
     heard: float | None = None
+    _full: float = -math.inf
 
     def under_way(self) -> Tasks | None:
         """The tasks of jobs that have not ended; None if Slurm does not answer, which it may for ten minutes."""
@@ -60,7 +58,11 @@ class Slurm:
         return found
 
     def submit(self, tickets: Sequence[Ticket], without: Sequence[str]) -> tuple[int, list[str]]:
-        """Submit an array for each shape, as long as the user may have more jobs."""
+        """Submit an array for each shape, as long as the user may have more jobs. Where Slurm itself takes no more,
+        it is asked for fewer, and the rest waits.
+        """
+        if time.monotonic() - self._full < _FULL_LOOKS * self.pause_s:
+            return 0, []
         shapes: dict[tuple[str, int, int], list[Ticket]] = {}
         for ticket in tickets:
             shapes.setdefault(
@@ -75,22 +77,18 @@ class Slurm:
             if room < 1:
                 lines.append(f"{counted(len(each), 'task')} wait: {queued} jobs are in the queue of Slurm")
                 continue
-            try:
-                made, line = self._array(kind, ranks, gpus, each, room, without)
-            except SetupError as error:
-                if not any(word in str(error) for word in _LATER):
-                    raise
-                lines.append(f"{counted(len(each), 'task')} wait: {error}")
-                continue
-            lines.append(line)
+            made, said = self._array(kind, ranks, gpus, each, room, without)
+            lines += said
             queued += made
-            arrays += 1
+            arrays += bool(made)
         return arrays, lines
 
     def _array(
         self, kind: str, ranks: int, gpus: int, tickets: list[Ticket], room: int, without: Sequence[str]
-    ) -> tuple[int, str]:
-        """Submit one array of at most `room` jobs; returns their number, and what to say."""
+    ) -> tuple[int, list[str]]:
+        """Submit one array of at most `room` jobs, of fewer where Slurm wants it so; returns their number, and what to
+        say.
+        """
         words = words_of(self.words, kind)
         gpus = max(gpus, words.get("gpus") or 0)
         side = side_by_side(words, ranks * self.threads, gpus)
@@ -99,16 +97,40 @@ class Slurm:
         cores = min(side, size) * ranks * self.threads
         nodes = math.ceil(cores / (words.get("cores_per_node") or cores))
         shape = batch.Shape(min(side, size) * ranks, self.threads, nodes, min(side, size) * gpus, hours)
+        refused = ""
+        while bundles:
+            given = [ticket for bundle in bundles for ticket in bundle]
+            rest = len(tickets) - len(given)
+            try:
+                job = self._submit(shape, words, bundles, self._spared(words, without))
+            except batch.NotNow as error:
+                refused = str(error)
+                bundles = bundles[: len(bundles) // 2] if isinstance(error, batch.TooMany) else []
+                continue
+            steps = ", ".join(dict.fromkeys(ticket.step for ticket in given))
+            what = f"{counted(len(given), 'task')} of {steps} in {counted(len(bundles), 'job')}"
+            said = [f"job {job}: {what} of {counted(shape.ranks, 'rank')}, up to {batch.clock(hours)}"]
+            return len(bundles), said + ([f"{counted(rest, 'task')} wait: {refused}"] if rest else [])
+        self._full = time.monotonic()
+        return 0, [f"{counted(len(tickets), 'task')} wait: {refused}"]
+
+    def _submit(
+        self, shape: batch.Shape, words: Mapping[str, Any], bundles: Sequence[Sequence[Ticket]], spared: Sequence[str]
+    ) -> str:
+        """Submit an array with a job for each bundle; returns its number."""
         stem = f"{self.name}-{secrets.token_hex(4)}"
+        tasks, script = (self.folder / batch.FOLDER / f"{stem}.{ending}" for ending in ("json", "sh"))
         # before the job: if we are killed now, the next one finds it by this name
-        worklist.write(self.folder / batch.FOLDER / f"{stem}.json", bundles)
-        command = [*self.command, str(self.folder), f"{batch.FOLDER}/{stem}.json"]
+        worklist.write(tasks, bundles)
+        command = [*self.command, str(self.folder), f"{batch.FOLDER}/{tasks.name}"]
         text = batch.script(shape, words, name=stem, folder=self.folder, command=command, array=len(bundles))
-        options = [f"--exclude={','.join(self._spared(words, without))}"] if self._spared(words, without) else []
-        job = batch.submit(self.folder, text, name=f"{stem}.sh", options=options, tasks=f"{stem}.json")
-        steps = ", ".join(dict.fromkeys(ticket.step for ticket in tickets))
-        what = f"{counted(len(tickets), 'task')} of {steps} in {counted(len(bundles), 'job')}"
-        return len(bundles), f"job {job}: {what} of {counted(shape.ranks, 'rank')}, up to {batch.clock(hours)}"
+        options = [f"--exclude={','.join(spared)}"] if spared else []
+        try:
+            return batch.submit(self.folder, text, name=script.name, options=options, tasks=tasks.name)
+        except batch.NotNow:
+            tasks.unlink(missing_ok=True)
+            script.unlink(missing_ok=True)
+            raise
 
     def _length(
         self, words: Mapping[str, Any], ranks: int, tickets: Sequence[Ticket], side: int, room: int
@@ -140,8 +162,7 @@ class Slurm:
         for path in sorted((self.folder / batch.FOLDER).glob(f"{self.name}-????????.json")):
             if path.name in known:
                 continue
-            job = batch.command(["squeue", "--noheader", f"--name={path.stem}", "--format=%F"]).split()
-            if job:
+            if job := batch.strays(self.folder, path.stem):
                 batch.note(self.folder, job=job[0], tasks=path.name)
             else:
                 path.unlink(missing_ok=True)
