@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..runtime.files import read_json, write_json
+from .limits import Limits
 
 if TYPE_CHECKING:
     from ..runtime.executors.outside import Jobs
@@ -79,8 +80,11 @@ def outside(options: argparse.Namespace, folder: Path, name: str, ranks: int) ->
 
     setting = kept_setting(folder) if options.chained else None
     if setting is None:
+        slurm, profile = words_of_site(options.site, options.account)
+        limits = Limits(slurm, profile)
+        limits.check_known()
+        limits.check_queue(limits.planner()[1])
         uncancel(folder)
-        slurm, _ = words_of_site(options.site, options.account)
         setting = {"slurm": slurm.model_dump(mode="json"), "threads": 1, "hours": None, "since": time.time()}
     words = setting["slurm"]
     queue = Slurm(folder, words, name, _TASK, times, setting["threads"], setting["hours"])
