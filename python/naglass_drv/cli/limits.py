@@ -18,8 +18,8 @@ _PLAN, _PLAN_H = "plan", 2.0
 
 
 class Limits:
-    """What `slurm` of the site profile says that a machine can give; `shipped` is the file that it comes from, if it is not
-    the user's own. Each problem is an InputError with the line of the profile.
+    """What `slurm` of the site profile says that a machine can give; `shipped` is the file that it comes from, if it is
+    not the user's own. Each problem is an InputError with the line of the profile.
     """
 
     def __init__(self, slurm: "Slurm", shipped: Path | None):

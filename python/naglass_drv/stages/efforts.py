@@ -16,6 +16,8 @@ _HEAD = 0.1
 _STEADY = 0.05
 # of a shell that is melted anew around a core, and of the core that is released
 _SOFT_SHELL_PS, _RELEASE_PS = 0.5, 0.2
+# the most evaluations before MD (md_mace.lmp)
+_MINIMIZED = 200
 
 
 def quench(section: Any, atoms: int) -> Effort:
@@ -93,9 +95,9 @@ def training(section: Any, atoms: int, *, refined: bool) -> Effort:
 
 
 def dynamics(section: Any, atoms: int) -> Effort:
-    """Atoms times steps."""
-    size = atoms * math.prod(section.replicate) * 1000.0 * section.time_ps / section.timestep_fs
-    return Effort("md", size, min(1.0, section.checkpoint_ps / section.time_ps))
+    """Atoms times steps, those of the first minimization included."""
+    steps, saved = (_MINIMIZED + 1000.0 * ps / section.timestep_fs for ps in (section.time_ps, section.checkpoint_ps))
+    return Effort("md", atoms * math.prod(section.replicate) * steps, min(1.0, saved / steps))
 
 
 def cells(section: Any, members: int) -> Effort:
