@@ -1,4 +1,4 @@
-"""A queue that takes no more, on a real Slurm with few jobs in all: it is told or waited for, and goes on after that."""
+"""A queue that takes no more, on a real Slurm with few jobs in all: that is told, or waited for."""
 
 import re
 import time

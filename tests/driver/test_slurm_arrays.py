@@ -130,10 +130,12 @@ def test_a_full_queue_takes_nothing(made, fake):
     fake.fails = SAID["MaxJobCount"]
     assert made(tasks(3)) == [] and made.count == 0
     assert made.lines == ["3 tasks wait: sbatch: Slurm temporarily unable to accept job, sleeping and retrying"]
-    # nothing is left of what was tried, and it is not tried again at once
-    assert list((made.queue.folder / "jobs").iterdir()) == [] and made.queue.submit(made.tickets, ()) == (0, [])
-    made.queue.pause_s = 0.0
-    fake.fails = ""
+    # nothing is left of what was tried, and it is not tried again before a job of ours has ended
+    assert list((made.queue.folder / "jobs").iterdir()) == []
+    fake.fails, fake.queue["900"] = "", 5
+    made.queue._full = (made.queue._full[0], 5)
+    assert made.queue.submit(made.tickets, ()) == (0, [])
+    fake.queue["900"] = 4
     assert made.queue.submit(made.tickets, ())[0] == 1
 
 
@@ -143,7 +145,7 @@ def test_a_limit_of_submissions_is_told_from_one_of_a_job(made, fake, each):
     error = batch.refusal("sbatch", each["said"].strip())
     assert type(error).__name__ == each["kind"] and "error:" not in str(error) and "\n" not in str(error)
     fake.fails = each["said"]
-    if each["kind"] == "TooMany":
+    if each["kind"].startswith("Too"):
         made(tasks(3))
         assert made.count == 0 and made.lines == [f"3 tasks wait: {error}"]
     else:
@@ -163,12 +165,14 @@ def test_of_an_array_that_is_too_large_as_many_jobs_are_submitted_as_slurm_takes
     )
     under_way = made.queue.under_way()
     assert len(under_way) == 5
-    # when there is room again the others go on (fifteen, seven, three), and none twice
+    # where five have ended there is room for five, which needs no trial, and none goes twice
+    asked_before = sum(call[0] == "sbatch" for call in fake.calls)
     fake.queue = {"900": 1}
     rest = [ticket for ticket in made.tickets if (ticket.label, ticket.key) not in under_way]
     made.queue.submit(rest, ())
+    assert sum(call[0] == "sbatch" for call in fake.calls) == asked_before + 1
     after = made.queue.under_way()
-    assert len(after) == 3 and after.isdisjoint(under_way)
+    assert len(after) == 5 and after.isdisjoint(under_way)
 
 
 def test_a_submission_that_was_taken_while_it_was_given_up_is_not_done_twice(made, fake, monkeypatch):
@@ -265,3 +269,17 @@ def test_small_tasks_get_no_job(tmp_path):
 def test_what_slurm_has_set_for_a_job_is_not_passed_on():
     known = {"SLURM_CONF": "c", "SLURM_JOB_ID": "1", "SBATCH_QOS": "x", "PMI_RANK": "0", "PATH": "p", "SLURMD_X": "1"}
     assert batch.outside_of_jobs(known) == {"SLURM_CONF": "c", "PATH": "p"}
+
+
+def test_where_arrays_have_to_be_small_there_are_several_at_once(made, fake, monkeypatch):
+    def small(words):
+        found = words[0] == "sbatch" and re.search(r"--array=0-(\d+)", Path(words[-1]).read_text())
+        if found and int(found[1]) >= 4:
+            raise batch.refusal("sbatch", SAID["MaxArraySize"].strip())
+        return fake.answer(words)
+
+    monkeypatch.setattr(batch, "command", small)
+    texts = made(tasks(10), times=Times())
+    # ten and five are refused, and two are taken
+    assert sorted(asked(text, "array") for text in texts) == ["0-1"] * 5
+    assert made.count == 1 and len(made.lines) == 5 and len(made.queue.under_way()) == 10

@@ -30,9 +30,10 @@ _SAVED = frozenset(("DONE", "checkpoint.json", "checkpoint.pt"))
 _PATIENCE_S, _LOOK_S = 30.0, 3.0
 _SHOWN = 50
 _MARGIN, _LEAST_H = 2.0, 0.25
-# as worded by sbatch where a user has as many jobs as allowed, where there are MaxJobCount of all users, and where an
-# array has more jobs than MaxArraySize; limits of the size of one job have the same last line, and other names
-_MANY = re.compile(r"(Max|Grp)SubmitJobs?\w*Limit|temporarily unable to accept job|Invalid job array specification")
+# as worded by sbatch where a user has as many jobs as allowed, or where there are MaxJobCount of all users; limits of
+# the size of one job have the same last line, and other names
+_MANY = re.compile(r"(Max|Grp)SubmitJobs?\w*Limit|temporarily unable to accept job")
+_LARGE = "Invalid job array specification"
 _AWAY = ("no answer within", "Unable to contact slurm controller", "timed out")
 
 
@@ -42,6 +43,10 @@ class NotNow(SetupError):
 
 class TooMany(NotNow):
     """Slurm takes no more jobs now, but may take fewer."""
+
+
+class TooLarge(TooMany):
+    """Slurm takes no array of so many jobs (MaxArraySize), but takes several smaller ones."""
 
 
 @dataclass(frozen=True)
@@ -353,7 +358,8 @@ def _answer(process: "subprocess.Popen[str]") -> tuple[str, str]:
 
 def refusal(program: str, said: str) -> SetupError:
     """The error for what a `program` of Slurm has `said`."""
-    kind = TooMany if _MANY.search(said) else NotNow if any(word in said for word in _AWAY) else SetupError
+    kind = TooMany if _MANY.search(said) else TooLarge if _LARGE in said else SetupError
+    kind = NotNow if any(word in said for word in _AWAY) else kind
     # the name of a limit, and what it means, on two lines
     return kind(f"{program}: {'; '.join(line.removeprefix(f'{program}: error: ') for line in said.splitlines())}")
 

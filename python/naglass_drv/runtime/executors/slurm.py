@@ -18,8 +18,9 @@ from ..store import Ticket
 from .outside import Tasks
 
 _SILENT_S = 600.0
-# a queue that has taken nothing is asked again after so many looks
-_FULL_LOOKS = 6
+_NO_LIMIT = 1_000_000_000
+# a full queue is asked again when jobs of ours have ended, or after so long
+_FULL_S = 600.0
 
 
 @dataclass
@@ -38,7 +39,8 @@ class Slurm:
     hours: float | None = None
     pause_s: float = 10.0
     heard: float | None = None
-    _full: float = -math.inf
+    _full: tuple[float, int] = (-math.inf, _NO_LIMIT)
+    _most: int = _NO_LIMIT
 
     def under_way(self) -> Tasks | None:
         """The tasks of jobs that have not ended; None if Slurm does not answer, which it may for ten minutes."""
@@ -61,14 +63,16 @@ class Slurm:
         """Submit an array for each shape, as long as the user may have more jobs. Where Slurm itself takes no more,
         it is asked for fewer, and the rest waits.
         """
-        if time.monotonic() - self._full < _FULL_LOOKS * self.pause_s:
+        queued = sum(map(len, batch.in_queue().values()))
+        known = time.monotonic() - self._full[0] < _FULL_S
+        if known and queued >= self._full[1]:
             return 0, []
+        free = max(1, self._full[1] - queued)
         shapes: dict[tuple[str, int, int], list[Ticket]] = {}
         for ticket in tickets:
             shapes.setdefault(
                 (kind_of(self.words, ticket.task.stage, ticket.task.gpus), ticket.task.ranks, ticket.task.gpus), []
             ).append(ticket)
-        queued = sum(map(len, batch.in_queue().values()))
         # the job that plans, which we may be in, and the next one
         kept = 1 if "SLURM_JOB_ID" in os.environ else 2
         lines, arrays = list[str](), 0
@@ -77,42 +81,62 @@ class Slurm:
             if room < 1:
                 lines.append(f"{counted(len(each), 'task')} wait: {queued} jobs are in the queue of Slurm")
                 continue
-            made, said = self._array(kind, ranks, gpus, each, room, without)
+            made, said, full = self._arrays(kind, ranks, gpus, each, room, without, free, known)
             lines += said
             queued += made
             arrays += bool(made)
+            free -= made
+            if full:
+                self._full = (time.monotonic(), queued)
+            if full or (known and free < 1):
+                break
         return arrays, lines
 
-    def _array(
-        self, kind: str, ranks: int, gpus: int, tickets: list[Ticket], room: int, without: Sequence[str]
-    ) -> tuple[int, list[str]]:
-        """Submit one array of at most `room` jobs, of fewer where Slurm wants it so; returns their number, and what to
-        say.
+    def _arrays(
+        self,
+        kind: str,
+        ranks: int,
+        gpus: int,
+        tickets: list[Ticket],
+        room: int,
+        without: Sequence[str],
+        free: int,
+        known: bool,
+    ) -> tuple[int, list[str], bool]:
+        """Submit at most `room` jobs in one array, or in smaller ones where Slurm wants it so; returns their number,
+        what to say, and whether Slurm took no more. `free` is the room in a queue that was once full, and
+        `known` whether that was a short while ago.
         """
         words = words_of(self.words, kind)
         gpus = max(gpus, words.get("gpus") or 0)
         side = side_by_side(words, ranks * self.threads, gpus)
         size, hours = self._length(words, ranks, tickets, side, room)
-        bundles = [tickets[start : start + size] for start in range(0, len(tickets), size)]
         cores = min(side, size) * ranks * self.threads
         nodes = math.ceil(cores / (words.get("cores_per_node") or cores))
         shape = batch.Shape(min(side, size) * ranks, self.threads, nodes, min(side, size) * gpus, hours)
-        refused = ""
-        while bundles:
-            given = [ticket for bundle in bundles for ticket in bundle]
-            rest = len(tickets) - len(given)
+        left = [tickets[start : start + size] for start in range(0, len(tickets), size)]
+        jobs, lines, full = len(left), list[str](), False
+        most, refused = min(max(free, 1), self._most), "the queue of Slurm is full"
+        while left and not ((full or known) and lines):
+            some = left[:most]
+            given = [ticket for bundle in some for ticket in bundle]
             try:
-                job = self._submit(shape, words, bundles, self._spared(words, without))
+                job = self._submit(shape, words, some, self._spared(words, without))
             except batch.NotNow as error:
-                refused = str(error)
-                bundles = bundles[: len(bundles) // 2] if isinstance(error, batch.TooMany) else []
+                refused, most = str(error), len(some) // 2
+                full |= type(error) is batch.TooMany
+                if isinstance(error, batch.TooLarge):
+                    self._most = max(most, 1)
+                if not most or not isinstance(error, batch.TooMany):
+                    break
                 continue
             steps = ", ".join(dict.fromkeys(ticket.step for ticket in given))
-            what = f"{counted(len(given), 'task')} of {steps} in {counted(len(bundles), 'job')}"
-            said = [f"job {job}: {what} of {counted(shape.ranks, 'rank')}, up to {batch.clock(hours)}"]
-            return len(bundles), said + ([f"{counted(rest, 'task')} wait: {refused}"] if rest else [])
-        self._full = time.monotonic()
-        return 0, [f"{counted(len(tickets), 'task')} wait: {refused}"]
+            what = f"{counted(len(given), 'task')} of {steps} in {counted(len(some), 'job')}"
+            lines.append(f"job {job}: {what} of {counted(shape.ranks, 'rank')}, up to {batch.clock(hours)}")
+            left = left[len(some) :]
+        if left:
+            lines.append(f"{counted(sum(map(len, left)), 'task')} wait: {refused}")
+        return jobs - len(left), lines, full
 
     def _submit(
         self, shape: batch.Shape, words: Mapping[str, Any], bundles: Sequence[Sequence[Ticket]], spared: Sequence[str]
