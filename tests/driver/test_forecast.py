@@ -129,6 +129,14 @@ def test_shipped_times_of_one_work_agree_when_they_are_scaled():
         assert 0.4 < scaled / large.seconds < 2.5, (small, large)
 
 
+def test_a_quench_against_a_slab_saves_its_state_as_one_without():
+    from naglass_drv.config.schema import Glass
+    from naglass_drv.stages import efforts
+
+    section = Glass(melt_ps=1, quench_rate_K_per_ps=100, hold_ps=2)
+    assert efforts.interface(section, 500).at_once == efforts.quench(section, 100).at_once == pytest.approx(5 / 31)
+
+
 def test_a_damaged_cache_is_skipped_line_by_line(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     record(Measured("a", 1.0, 1, 2.0))

@@ -140,6 +140,10 @@ def test_labels_have_to_fit_on_a_node_of_their_kind(submit, tmp_path):
         "reference[0].ranks: 6 of 1 core on one node: site.yaml:7: slurm.nodes.thin.cores_per_node is 4" in made.stderr
     )
     assert submit(profile=NODES.replace("cores_per_node: 4", "cores_per_node: 6")).returncode == 0
+    # without a job that plans, too
+    (tmp_path / "site.yaml").write_text(NODES)
+    known = {"cwd": tmp_path, "NAGLASS_SITE": str(tmp_path / "site.yaml")}
+    assert called("run", "input.yaml", "--executor", "slurm", **known).stderr == made.stderr
 
 
 def test_a_job_has_to_be_as_long_as_a_label(submit, tmp_path, monkeypatch):
@@ -270,3 +274,50 @@ def test_an_unknown_partition_is_named_with_its_line(tmp_path, slurm):
             "site.yaml:6: slurm.nodes.wide.partition: nowhere: no such partition; there are main\n"
         )
         assert not (tmp_path / "run").exists()
+
+
+STAGES = """name: all
+system: {composition: {Na: 4, P: 4, O: 12}, density_g_cm3: 2.45}
+glass: {melt_ps: 1, quench_rate_K_per_ps: 100, hold_ps: 2}
+reference:
+  - {name: a, level: gfn1-xtb}
+  - {name: b, level: gfn1-xtb, aimd: {segments: [{temperature_K: 300, time_ps: 1}]}}
+dataset: {level: gfn1-xtb}
+train: {epochs: 20}
+md: {temperatures_K: [600], time_ps: 9.8, checkpoint_ps: 0.3}
+"""
+
+
+@pytest.mark.parametrize(
+    "work, stage, share",
+    [
+        # a restart file every 5000 steps of 1 ps before the melt, 1 ps, 27 ps and 2 ps
+        ("glass", "glass", 5 / 31),
+        # a frame has no checkpoint; of a trajectory one SCF is lost
+        ("reference gfn1-xtb", "reference", 1.0),
+        ("fit", "train", 1 / 20),
+        # 200 evaluations before the first step, then 300 of 9800 steps
+        ("md", "md", 500 / 10_000),
+    ],
+)
+def test_jobs_are_as_long_as_a_task_works_before_it_saves(submit, tmp_path, monkeypatch, work, stage, share):
+    (tmp_path / "input.yaml").write_text(STAGES)
+    # two hours between two checkpoints of the longest task
+    hours = 2.0 / share
+
+    def seconds(self, effort, ranks):
+        long = effort.work.startswith(work) and effort.at_once >= share and not effort.work.endswith("atom")
+        return (3600.0 * hours if long else 1.0, "this machine", 1.0)
+
+    monkeypatch.setattr(Times, "seconds", seconds)
+    profile = "slurm:\n  cores_per_node: 8\n  longest_h: {}\n"
+    made = submit(profile=profile.format(1.99))
+    assert made.returncode == 2, made.stdout
+    assert made.stderr.startswith(
+        f"site.yaml:3: slurm.longest_h: 1.99: a task of {stage} is expected to work 2 h before it saves anything"
+    )
+    # by its own nodes, with a job for each task; one job for all has those at the top
+    nodes = f"  nodes:\n    other:\n      stages: [{stage}]\n      longest_h: 1.5\n"
+    made = submit("--executor", "slurm", profile=profile.format(10) + nodes)
+    assert made.returncode == 2 and made.stderr.startswith("site.yaml:7: slurm.nodes.other.longest_h: 1.5: a task of ")
+    assert submit(profile=profile.format(10) + nodes).returncode == 0

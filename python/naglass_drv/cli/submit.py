@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, SetupError
 from ..wording import counted
 from . import checks
-from .executors import add_executor, executor_of, keep_setting, words_of_site
+from .executors import add_executor, executor_of, gpus_of, keep_setting, words_of_site
 from .limits import Limits
 from .numbers import add_number
 from .run import name_of, work_of
@@ -58,7 +58,7 @@ def _submit(options: argparse.Namespace) -> int:
     study = load_study(path, checks=[checks.Checks()])
     work = work_of(study)
     site = Limits(slurm, profile)
-    site.check(work["ranks"], _gpus(study), options.threads)
+    site.check(work["ranks"], gpus_of(study), options.threads)
     check_target(folder, "--folder", folder=True)
     check_folder(folder)
     name = name_of(study, path)
@@ -177,10 +177,6 @@ def _check_progress(folder: Path, times: list[float], *, begun: bool = False) ->
         )
 
 
-def _gpus(study: Any) -> int:
-    return max((each.md.gpus for inputs in study.rounds.values() for each in inputs if each.md), default=0)
-
-
 def _shape(options: argparse.Namespace, study: Any, site: Limits, work: dict[str, Any], hours: float) -> "Shape":
     """What the one job asks for that carries out all tasks."""
     from ..runtime.batch import Shape
@@ -192,7 +188,7 @@ def _shape(options: argparse.Namespace, study: Any, site: Limits, work: dict[str
         section = max((count, name) for name, count in work["ranks"].items())[1]
         raise InputError(f"--ranks {ranks}: {section}.ranks requests {most}")
     nodes = math.ceil(ranks * options.threads / slurm.cores_per_node)
-    return Shape(ranks, options.threads, nodes, _gpus(study), hours)
+    return Shape(ranks, options.threads, nodes, gpus_of(study), hours)
 
 
 def _hours(expected: "Forecast", longest_h: float | None) -> float:
