@@ -133,7 +133,7 @@ def test_a_full_queue_takes_nothing(made, fake):
     # nothing is left of what was tried, and it is not tried again before a job of ours has ended
     assert list((made.queue.folder / "jobs").iterdir()) == []
     fake.fails, fake.queue["900"] = "", 5
-    made.queue._full = (made.queue._full[0], 5)
+    made.queue._room.most = 5
     assert made.queue.submit(made.tickets, ()) == (0, [])
     fake.queue["900"] = 4
     assert made.queue.submit(made.tickets, ())[0] == 1

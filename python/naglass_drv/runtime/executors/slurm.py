@@ -6,7 +6,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,36 @@ _SILENT_S = 600.0
 _NO_LIMIT = 1_000_000_000
 # a full queue is asked again when jobs of ours have ended, or after so long
 _FULL_S = 600.0
+
+
+@dataclass
+class _Room:
+    """How many jobs Slurm takes, as far as it has refused some: at most `largest` in an array, and no more than `most`
+    in the queue when that was last full, at the time `at` (s, monotonic).
+    """
+
+    largest: int = _NO_LIMIT
+    most: int = _NO_LIMIT
+    at: float = -math.inf
+
+    @property
+    def known(self) -> bool:
+        """Whether the queue was full a short while ago; afterwards it may take more."""
+        return time.monotonic() - self.at < _FULL_S
+
+    def in_array(self, queued: int) -> int:
+        """How many jobs to ask for where so many are queued."""
+        return min(self.largest, max(0 if self.known else 1, self.most - queued))
+
+    def refuse(self, error: batch.NotNow, asked: int, queued: int) -> int:
+        """Learn from an array of so many jobs that was refused; returns how many to ask for instead."""
+        if not isinstance(error, batch.TooMany):
+            return 0
+        if isinstance(error, batch.TooLarge):
+            self.largest = max(asked // 2, 1)
+        else:
+            self.most, self.at = queued, time.monotonic()
+        return asked // 2
 
 
 @dataclass
@@ -39,8 +69,7 @@ class Slurm:
     hours: float | None = None
     pause_s: float = 10.0
     heard: float | None = None
-    _full: tuple[float, int] = (-math.inf, _NO_LIMIT)
-    _most: int = _NO_LIMIT
+    _room: _Room = field(default_factory=_Room)
 
     def under_way(self) -> Tasks | None:
         """The tasks of jobs that have not ended; None if Slurm does not answer, which it may for ten minutes."""
@@ -64,10 +93,8 @@ class Slurm:
         it is asked for fewer, and the rest waits.
         """
         queued = sum(map(len, batch.in_queue().values()))
-        known = time.monotonic() - self._full[0] < _FULL_S
-        if known and queued >= self._full[1]:
+        if not self._room.in_array(queued):
             return 0, []
-        free = max(1, self._full[1] - queued)
         shapes: dict[tuple[str, int, int], list[Ticket]] = {}
         for ticket in tickets:
             shapes.setdefault(
@@ -81,31 +108,17 @@ class Slurm:
             if room < 1:
                 lines.append(f"{counted(len(each), 'task')} wait: {queued} jobs are in the queue of Slurm")
                 continue
-            made, said, full = self._arrays(kind, ranks, gpus, each, room, without, free, known)
+            made, said = self._arrays(kind, ranks, gpus, each, room, queued, without)
             lines += said
             queued += made
             arrays += bool(made)
-            free -= made
-            if full:
-                self._full = (time.monotonic(), queued)
-            if full or (known and free < 1):
-                break
         return arrays, lines
 
     def _arrays(
-        self,
-        kind: str,
-        ranks: int,
-        gpus: int,
-        tickets: list[Ticket],
-        room: int,
-        without: Sequence[str],
-        free: int,
-        known: bool,
-    ) -> tuple[int, list[str], bool]:
+        self, kind: str, ranks: int, gpus: int, tickets: list[Ticket], room: int, queued: int, without: Sequence[str]
+    ) -> tuple[int, list[str]]:
         """Submit at most `room` jobs in one array, or in smaller ones where Slurm wants it so; returns their number,
-        what to say, and whether Slurm took no more. `free` is the room in a queue that was once full, and
-        `known` whether that was a short while ago.
+        and what to say. So many are `queued` already.
         """
         words = words_of(self.words, kind)
         gpus = max(gpus, words.get("gpus") or 0)
@@ -115,28 +128,26 @@ class Slurm:
         nodes = math.ceil(cores / (words.get("cores_per_node") or cores))
         shape = batch.Shape(min(side, size) * ranks, self.threads, nodes, min(side, size) * gpus, hours)
         left = [tickets[start : start + size] for start in range(0, len(tickets), size)]
-        jobs, lines, full = len(left), list[str](), False
-        most, refused = min(max(free, 1), self._most), "the queue of Slurm is full"
-        while left and not ((full or known) and lines):
-            some = left[:most]
-            given = [ticket for bundle in some for ticket in bundle]
+        jobs, lines, refused = len(left), list[str](), "the queue of Slurm is full"
+        most = self._room.in_array(queued)
+        while left and most:
+            some, made = left[:most], jobs - len(left)
             try:
                 job = self._submit(shape, words, some, self._spared(words, without))
             except batch.NotNow as error:
-                refused, most = str(error), len(some) // 2
-                full |= type(error) is batch.TooMany
-                if isinstance(error, batch.TooLarge):
-                    self._most = max(most, 1)
-                if not most or not isinstance(error, batch.TooMany):
-                    break
+                refused, most = str(error), self._room.refuse(error, len(some), queued + made)
                 continue
+            given = [ticket for bundle in some for ticket in bundle]
             steps = ", ".join(dict.fromkeys(ticket.step for ticket in given))
             what = f"{counted(len(given), 'task')} of {steps} in {counted(len(some), 'job')}"
             lines.append(f"job {job}: {what} of {counted(shape.ranks, 'rank')}, up to {batch.clock(hours)}")
             left = left[len(some) :]
+            # after a refusal one array is enough for now
+            self._room.most = max(self._room.most, queued + made + len(some))
+            most = 0 if self._room.known else min(2 * most, self._room.largest)
         if left:
             lines.append(f"{counted(sum(map(len, left)), 'task')} wait: {refused}")
-        return jobs - len(left), lines, full
+        return jobs - len(left), lines
 
     def _submit(
         self, shape: batch.Shape, words: Mapping[str, Any], bundles: Sequence[Sequence[Ticket]], spared: Sequence[str]
