@@ -63,21 +63,55 @@ def test_systems_do_not_wait_for_each_other(monkeypatch):
 
 def test_times_are_those_of_this_machine_if_there_are_any():
     times = Times([Measured("a", 100.0, 1, 11.0)], [Measured("a", 10.0, 1, 2.0), Measured("b", 1.0, 2, 5.0)])
-    assert times.seconds(Effort("a", 200.0), 1) == (pytest.approx(21.0), "this machine")
-    assert times.seconds(Effort("b", 1.0), 1) == (pytest.approx(9.0), "shipped times")
+    assert times.seconds(Effort("a", 200.0), 1) == (pytest.approx(21.0), "this machine", 2.0)
+    assert times.seconds(Effort("b", 1.0), 1) == (pytest.approx(9.0), "shipped times", 1.0)
     assert times.seconds(Effort("c", 1.0), 1) is None
 
 
 def test_the_nearest_size_counts_and_of_equals_the_latest():
-    times = Times([Measured("a", 10.0, 1, 2.0), Measured("a", 1000.0, 1, 51.0), Measured("a", 1000.0, 1, 101.0)])
+    times = Times([Measured("a", 300.0, 1, 2.0), Measured("a", 1000.0, 1, 51.0), Measured("a", 1000.0, 1, 101.0)])
     assert times.seconds(Effort("a", 2000.0), 1)[0] == pytest.approx(201.0)
-    assert times.seconds(Effort("a", 20.0), 1)[0] == pytest.approx(3.0)
+    assert times.seconds(Effort("a", 200.0), 1)[0] == pytest.approx(1.0 + 200 / 300)
+
+
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_a_start_up_that_all_tasks_have_is_not_scaled(ranks):
+    """A minute of start-up and 1 ms for each unit, in times with deviations of a tenth."""
+
+    def planted(size, ranks):
+        return 60.0 + 1e-3 * size / ranks
+
+    measured = [
+        Measured("md", size, 1, planted(size, 1) * factor)
+        for size, factor in ((1e3, 1.1), (3e3, 0.9), (1e4, 1.1), (3e4, 0.9), (1e5, 1.0))
+    ]
+    found = Times(measured).seconds(Effort("md", 1e7), ranks)[0]
+    assert found == pytest.approx(planted(1e7, ranks), rel=0.15)
+    # the largest of a shipped pair is proportional already; one short time of one's own takes its start-up from there
+    shipped = [Measured("md", size, 1, planted(size, 1)) for size in (1e3, 1e6)]
+    found = Times([Measured("md", 2e3, 1, 0.5 * planted(2e3, 1))], shipped).seconds(Effort("md", 9e3), ranks)
+    assert found[:2] == (pytest.approx(0.5 * planted(9e3, ranks), rel=1e-6), "this machine")
+
+
+def test_times_that_do_not_show_what_a_unit_takes_are_scaled_in_proportion():
+    """Where all tasks took a minute whatever their size, a forecast of the same minute would be far too low."""
+    times = Times([Measured("md", size, 1, 60.0) for size in (1.0, 10.0, 100.0)])
+    assert times.seconds(Effort("md", 1000.0), 1)[0] == pytest.approx(1.0 + 590.0)
+
+
+def test_a_task_works_at_once_on_what_it_does_not_save(monkeypatch):
+    def made(size, share):
+        return Task("work", f"t{size}", {}, effort=Effort("work", size, share))
+
+    tasks = [made(9.0, 1.0), made(99.0, 0.2), made(999.0, 0.0)]
+    row = foreseen(iter_of(Step("x")), {"x": SimpleNamespace(expect=lambda run: (tasks, Product()))}, 1).rows["x"]
+    assert row.at_once_s == pytest.approx(20.0) and row.scaled == pytest.approx(99.9)
 
 
 def test_a_shipped_time_of_about_this_size_is_better_than_an_own_one_far_off():
     times = Times([Measured("work", 1.0, 1, 3.0)], [Measured("work", 90.0, 1, 10.0)])
-    assert times.seconds(Effort("work", 100.0), 1) == (pytest.approx(11.0), "shipped times")
-    assert times.seconds(Effort("work", 4.0), 1) == (pytest.approx(9.0), "this machine")
+    assert times.seconds(Effort("work", 100.0), 1) == (pytest.approx(11.0), "shipped times", pytest.approx(10 / 9))
+    assert times.seconds(Effort("work", 4.0), 1) == (pytest.approx(9.0), "this machine", 4.0)
 
 
 def test_of_a_short_time_at_most_half_is_the_start():
@@ -90,8 +124,17 @@ def test_shipped_times_of_one_work_agree_when_they_are_scaled():
     pairs = [(a, b) for a in shipped for b in shipped if a.work == b.work and a.size < b.size]
     assert "glass" in {a.work for a, _ in pairs}
     for small, large in pairs:
-        scaled, _ = Times([], [small]).seconds(Effort(large.work, large.size), large.ranks)
+        known = [each for each in shipped if each != large]
+        scaled = Times([], known).seconds(Effort(large.work, large.size), large.ranks)[0]
         assert 0.4 < scaled / large.seconds < 2.5, (small, large)
+
+
+def test_a_quench_against_a_slab_saves_its_state_as_one_without():
+    from naglass_drv.config.schema import Glass
+    from naglass_drv.stages import efforts
+
+    section = Glass(melt_ps=1, quench_rate_K_per_ps=100, hold_ps=2)
+    assert efforts.interface(section, 500).at_once == efforts.quench(section, 100).at_once == pytest.approx(5 / 31)
 
 
 def test_a_damaged_cache_is_skipped_line_by_line(tmp_path, monkeypatch):

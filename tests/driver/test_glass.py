@@ -7,7 +7,8 @@ import pytest
 
 from naglass_drv.dataset.frames import read_frames
 from naglass_drv.errors import InputError, Stopped
-from naglass_drv.stages import glass, glass_quench
+from naglass_drv.glass import protocols
+from naglass_drv.stages import glass
 from naglass_drv.stages.base import Done
 from support.attempts import attempt, study
 
@@ -95,7 +96,7 @@ def test_the_course_of_the_quench_is_kept(whole):
 
 def test_stop_and_resume_gives_the_same_glass(whole, tmp_path, monkeypatch):
     _run, task, *_ = whole
-    monkeypatch.setattr(glass_quench, "_CHECKPOINT_STEPS", 500)
+    monkeypatch.setattr(protocols, "CHECKPOINT_STEPS", 500)
     unbroken = glass.run(attempt(task, tmp_path / "unbroken"))
     with pytest.raises(Stopped):
         glass.run(attempt(task, tmp_path / "a", polls=9))

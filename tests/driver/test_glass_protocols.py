@@ -151,7 +151,7 @@ def test_a_bad_quench_is_called_one(tmp_path):
 @pytest.mark.slow
 def test_a_melt_ends_when_it_has_forgotten_its_start(tmp_path, monkeypatch):
     """And a run that is stopped in the middle of it ends it at the same step."""
-    monkeypatch.setattr(glass_quench, "_CHECKPOINT_STEPS", 500)
+    monkeypatch.setattr(protocols, "CHECKPOINT_STEPS", 500)
     (task,) = glass.plan(study(tmp_path, glass=HOT))
     whole = glass.run(attempt(task, tmp_path / "a"))
     melt = whole["melt"]
@@ -188,7 +188,7 @@ def two_steps(tmp_path, monkeypatch):
     """A task of two short steps, in which a classical potential takes the place of the model."""
     shortest = protocols.Protocol(1, 3000, 0.3, 10_000, 300, 0.3)
     monkeypatch.setitem(protocols.PROTOCOLS, "nvt-100", shortest)
-    monkeypatch.setattr(glass_quench, "_CHECKPOINT_STEPS", 200)
+    monkeypatch.setattr(protocols, "CHECKPOINT_STEPS", 200)
     monkeypatch.setattr(protocols, "PATIENCE", 1)
     (tmp_path / "start.mace").write_bytes(START_MODEL.read_bytes())
     short = {"model": "start.mace", "melt_ps": 0.5, "quench_rate_K_per_ps": 5000, "hold_ps": 0.5}

@@ -1,5 +1,6 @@
 """Site profiles and the job that `submit` would hand to Slurm; Slurm itself is not needed."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from ruamel.yaml import YAML
 from naglass_drv.config.site import line_of
 from naglass_drv.config.slurm import Slurm, shipped, shipped_file, slurm_of
 from naglass_drv.errors import InputError
+from naglass_drv.runtime import batch
 from naglass_drv.runtime.batch import Shape, clock, script
 from naglass_drv.runtime.forecast import Times
 from support.jobs import called
@@ -138,13 +140,17 @@ def test_labels_have_to_fit_on_a_node_of_their_kind(submit, tmp_path):
         "reference[0].ranks: 6 of 1 core on one node: site.yaml:7: slurm.nodes.thin.cores_per_node is 4" in made.stderr
     )
     assert submit(profile=NODES.replace("cores_per_node: 4", "cores_per_node: 6")).returncode == 0
+    # without a job that plans, too
+    (tmp_path / "site.yaml").write_text(NODES)
+    known = {"cwd": tmp_path, "NAGLASS_SITE": str(tmp_path / "site.yaml")}
+    assert called("run", "input.yaml", "--executor", "slurm", **known).stderr == made.stderr
 
 
 def test_a_job_has_to_be_as_long_as_a_label(submit, tmp_path, monkeypatch):
     (tmp_path / "input.yaml").write_text(LABELS.replace("ranks: 6", "ranks: 1"))
     found = submit(profile=NODES)
     assert found.returncode == 0, found.stderr
-    monkeypatch.setattr(Times, "seconds", lambda self, effort, ranks: (7200.0, "this machine"))
+    monkeypatch.setattr(Times, "seconds", lambda self, effort, ranks: (7200.0, "this machine", 1.0))
     made = submit(profile=NODES)
     assert made.returncode == 2
     assert "site.yaml:3: slurm.longest_h: 1: a task of reference is expected to work 2 h before it saves" in made.stderr
@@ -165,3 +171,153 @@ def test_the_job_that_plans_is_small_and_says_which_others_follow(submit, tmp_pa
 def test_a_profile_that_is_none_is_named():
     with pytest.raises(InputError, match=r"site '\.\./x': no such profile"):
         shipped_file("../x")
+
+
+SLURM = """#!/usr/bin/env python3
+import sys
+from pathlib import Path
+program, here = Path(sys.argv[0]).name, Path(__file__).parent
+with open(here / "calls", "a") as calls:
+    print(program, *sys.argv[1:], file=calls)
+if program == "sinfo":
+    print("main")
+if program == "sbatch":
+    sys.exit(f"sbatch: error: {(here / 'says').read_text()}")
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Commands of Slurm that note their calls, and an sbatch that refuses; a function that says what with."""
+    for name in ("sinfo", "squeue", "sbatch", "scontrol"):
+        (tmp_path / name).write_text(SLURM)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def says(text):
+        (tmp_path / "says").write_text(text)
+        return lambda: (tmp_path / "calls").read_text().splitlines()
+
+    return says
+
+
+FULL = "AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy"
+
+
+def test_a_full_queue_is_told_once_and_nothing_is_left(tmp_path, slurm):
+    slurm(FULL)
+    (tmp_path / "input.yaml").write_text(INPUT)
+    made = called("submit", "input.yaml", "--site", "workstation", cwd=tmp_path, NAGLASS_SITE=str(tmp_path / "none"))
+    assert made.returncode == 2
+    (tmp_path / "site.yaml").write_text("slurm: {cores_per_node: 4, longest_h: 1}\n")
+    known = {"cwd": tmp_path, "NAGLASS_SITE": str(tmp_path / "site.yaml")}
+    made = called("submit", "input.yaml", **known)
+    assert made.returncode == 5 and made.stderr == (
+        "sbatch: AssocMaxSubmitJobLimit; Batch job submission failed: Job violates accounting/QOS policy; nothing was "
+        "submitted: submit again when there is room\n"
+    )
+    made = called("site", "check", **known)
+    assert made.returncode == 5 and made.stderr.startswith("sbatch: AssocMaxSubmitJobLimit; ")
+    assert not (tmp_path / "run").exists() and not (tmp_path / "site-check").exists()
+
+
+def test_a_job_that_may_submit_no_other_goes_back_into_the_queue_itself(tmp_path, slurm):
+    """A user who may have one job has that of the chain."""
+    calls = slurm(FULL)
+    (tmp_path / "input.yaml").write_text(INPUT)
+    (tmp_path / "site.yaml").write_text("slurm: {cores_per_node: 4, longest_h: 1}\n")
+    (tmp_path / "run" / "jobs").mkdir(parents=True)
+    (tmp_path / "run" / "lock").touch()
+    known = {"NAGLASS_SITE": str(tmp_path / "site.yaml"), "SLURM_JOB_ID": "17"}
+    made = called("submit", "input.yaml", "--next", cwd=tmp_path, **known)
+    assert made.returncode == 0, made.stderr
+    assert (
+        "job 17 is put back into the queue, since Slurm takes no other: sbatch: AssocMaxSubmitJobLimit" in made.stdout
+    )
+    assert calls()[-1] == "scontrol requeue 17"
+    assert [row["job"] for row in batch.rows(tmp_path / "run")] == ["17"]
+    # what is wrong with the job itself is not tried for ever
+    slurm("Batch job submission failed: Invalid account or account/partition combination specified")
+    made = called("submit", "input.yaml", "--next", cwd=tmp_path, **known)
+    assert made.returncode == 5 and "Invalid account" in made.stderr
+    assert [line for line in calls() if line.startswith("scontrol")] == ["scontrol requeue 17"]
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("submit", "input.yaml"),
+        ("submit", "input.yaml", "--executor", "slurm"),
+        ("run", "input.yaml", "--executor", "slurm"),
+        ("site", "check"),
+    ],
+)
+def test_where_there_is_no_slurm_one_line_says_so_and_nothing_is_left(tmp_path, monkeypatch, verb):
+    (tmp_path / "input.yaml").write_text(INPUT)
+    (tmp_path / "site.yaml").write_text("slurm: {cores_per_node: 4, longest_h: 1}\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    made = called(*verb, cwd=tmp_path, NAGLASS_SITE=str(tmp_path / "site.yaml"))
+    assert made.returncode == 5
+    assert made.stderr == "sinfo: not found; is this a login node of a cluster with Slurm?\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["input.yaml", "site.yaml"]
+
+
+def test_an_unknown_partition_is_named_with_its_line(tmp_path, slurm):
+    slurm("")
+    (tmp_path / "input.yaml").write_text(INPUT)
+    (tmp_path / "site.yaml").write_text(
+        "slurm:\n  cores_per_node: 4\n  longest_h: 1\n  nodes:\n    wide:\n      partition: nowhere\n"
+    )
+    for verb in (("submit",), ("run", "--executor", "slurm")):
+        made = called(*verb, "input.yaml", cwd=tmp_path, NAGLASS_SITE=str(tmp_path / "site.yaml"))
+        assert made.returncode == 2 and made.stderr == (
+            "site.yaml:6: slurm.nodes.wide.partition: nowhere: no such partition; there are main\n"
+        )
+        assert not (tmp_path / "run").exists()
+
+
+STAGES = """name: all
+system: {composition: {Na: 4, P: 4, O: 12}, density_g_cm3: 2.45}
+glass: {melt_ps: 1, quench_rate_K_per_ps: 100, hold_ps: 2}
+reference:
+  - {name: a, level: gfn1-xtb}
+  - {name: b, level: gfn1-xtb, aimd: {segments: [{temperature_K: 300, time_ps: 1}]}}
+dataset: {level: gfn1-xtb}
+train: {epochs: 20}
+md: {temperatures_K: [600], time_ps: 9.8, checkpoint_ps: 0.3}
+"""
+
+
+@pytest.mark.parametrize(
+    "work, stage, share",
+    [
+        # a restart file every 5000 steps of 1 ps before the melt, 1 ps, 27 ps and 2 ps
+        ("glass", "glass", 5 / 31),
+        # a frame has no checkpoint; of a trajectory one SCF is lost
+        ("reference gfn1-xtb", "reference", 1.0),
+        ("fit", "train", 1 / 20),
+        # 200 evaluations before the first step, then 300 of 9800 steps
+        ("md", "md", 500 / 10_000),
+    ],
+)
+def test_jobs_are_as_long_as_a_task_works_before_it_saves(submit, tmp_path, monkeypatch, work, stage, share):
+    (tmp_path / "input.yaml").write_text(STAGES)
+    # two hours between two checkpoints of the longest task
+    hours = 2.0 / share
+
+    def seconds(self, effort, ranks):
+        long = effort.work.startswith(work) and effort.at_once >= share and not effort.work.endswith("atom")
+        return (3600.0 * hours if long else 1.0, "this machine", 1.0)
+
+    monkeypatch.setattr(Times, "seconds", seconds)
+    profile = "slurm:\n  cores_per_node: 8\n  longest_h: {}\n"
+    made = submit(profile=profile.format(1.99))
+    assert made.returncode == 2, made.stdout
+    assert made.stderr.startswith(
+        f"site.yaml:3: slurm.longest_h: 1.99: a task of {stage} is expected to work 2 h before it saves anything"
+    )
+    # by its own nodes, with a job for each task; one job for all has those at the top
+    nodes = f"  nodes:\n    other:\n      stages: [{stage}]\n      longest_h: 1.5\n"
+    made = submit("--executor", "slurm", profile=profile.format(10) + nodes)
+    assert made.returncode == 2 and made.stderr.startswith("site.yaml:7: slurm.nodes.other.longest_h: 1.5: a task of ")
+    assert submit(profile=profile.format(10) + nodes).returncode == 0

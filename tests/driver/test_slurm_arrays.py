@@ -1,6 +1,9 @@
 """The arrays that are submitted for tasks: shapes, chunks, limits and hosts; Slurm itself is not needed."""
 
+import json
+import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -16,17 +19,22 @@ from naglass_drv.runtime.store import Store
 from naglass_drv.runtime.task import Effort, Task
 
 KEYS = Keys(lambda tool: "1")
+REFUSALS = json.loads((Path(__file__).parents[1] / "data" / "slurm" / "refusals.json").read_text())["refusals"]
+SAID = {each["limit"]: each["said"] for each in REFUSALS}
 TIMES = Times([Measured("md", 1.0, 1, 600.0)])
 
 
 class FakeSlurm:
-    """Answers the commands of Slurm: jobs that were submitted stay in the queue until they are ended."""
+    """Answers the commands of Slurm: jobs that were submitted stay in the queue until they are ended, of which there
+    are at most `most`.
+    """
 
     def __init__(self, monkeypatch):
         self.queue: dict[str, int] = {}
         self.names: dict[str, str] = {}
         self.calls: list[list[str]] = []
-        self.fails = ""
+        self.fails, self.most = "", 10**6
+        self.places: dict[str, str] = {}
         monkeypatch.setattr(batch, "command", self.answer)
 
     def answer(self, words):
@@ -35,15 +43,19 @@ class FakeSlurm:
             return "n1\nn2\nn3\nn4\n"
         if words[0] == "squeue" and any(word.startswith("--name=") for word in words):
             name = next(word for word in words if word.startswith("--name=")).partition("=")[2]
-            return "\n".join(job for job, each in self.names.items() if each == name)
+            return "".join(f"{job}|{self.places[job]}\n" for job, each in self.names.items() if each == name)
         if words[0] == "squeue":
             return "".join(f"{job}|{k}|PENDING|x\n" for job, count in self.queue.items() for k in range(count))
         if self.fails:
-            raise SetupError(f"sbatch: {self.fails}")
+            raise batch.refusal("sbatch", self.fails.strip())
         job = str(len(self.names) + 1)
         text = Path(words[-1]).read_text()
-        count = re.search(r"--array=0-(\d+)", text)
-        self.queue[job] = int(count[1]) + 1 if count else 1
+        found = re.search(r"--array=0-(\d+)", text)
+        count = int(found[1]) + 1 if found else 1
+        if sum(self.queue.values()) + count > self.most:
+            raise batch.refusal("sbatch", SAID["MaxSubmitJobs of a user"].strip())
+        self.queue[job] = count
+        self.places[job] = next(word for word in words if word.startswith("--chdir=")).partition("=")[2]
         self.names[job] = re.search(r"--job-name=(\S+)", text)[1]
         return f"{job}\n"
 
@@ -115,12 +127,82 @@ def test_a_full_queue_takes_nothing(made, fake):
     assert made(tasks(3)) == [] and made.count == 0
     assert made.lines == ["3 tasks wait: 98 jobs are in the queue of Slurm"]
     fake.queue.clear()
-    fake.fails = "error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, ...)"
-    made(tasks(3))
-    assert made.count == 0 and "3 tasks wait: sbatch: error" in made.lines[0]
-    fake.fails = "error: invalid partition specified: x"
-    with pytest.raises(SetupError, match="invalid partition"):
+    fake.fails = SAID["MaxJobCount"]
+    assert made(tasks(3)) == [] and made.count == 0
+    assert made.lines == ["3 tasks wait: sbatch: Slurm temporarily unable to accept job, sleeping and retrying"]
+    # nothing is left of what was tried, and it is not tried again before a job of ours has ended
+    assert list((made.queue.folder / "jobs").iterdir()) == []
+    fake.fails, fake.queue["900"] = "", 5
+    made.queue._room.most = 5
+    assert made.queue.submit(made.tickets, ()) == (0, [])
+    fake.queue["900"] = 4
+    assert made.queue.submit(made.tickets, ())[0] == 1
+
+
+@pytest.mark.parametrize("each", REFUSALS, ids=lambda each: each["limit"])
+def test_a_limit_of_submissions_is_told_from_one_of_a_job(made, fake, each):
+    """A job that is too long or too wide is refused with the same words, and would be waited for without end."""
+    error = batch.refusal("sbatch", each["said"].strip())
+    assert type(error).__name__ == each["kind"] and "error:" not in str(error) and "\n" not in str(error)
+    fake.fails = each["said"]
+    if each["kind"].startswith("Too"):
         made(tasks(3))
+        assert made.count == 0 and made.lines == [f"3 tasks wait: {error}"]
+    else:
+        with pytest.raises(SetupError) as raised:
+            made(tasks(3))
+        assert str(raised.value) == str(error)
+
+
+def test_of_an_array_that_is_too_large_as_many_jobs_are_submitted_as_slurm_takes(made, fake, tmp_path):
+    fake.most = 6
+    fake.queue["900"] = 1
+    (text,) = made(tasks(20), times=Times())
+    # of room for five jobs, where twenty, ten and five were asked for; the tasks of each are as many as before
+    assert asked(text, "array") == "0-4" and made.count == 1
+    assert (
+        "5 tasks of md in 5 jobs" in made.lines[0] and "15 tasks wait: sbatch: AssocMaxSubmitJobLimit" in made.lines[1]
+    )
+    under_way = made.queue.under_way()
+    assert len(under_way) == 5
+    # where five have ended there is room for five, which needs no trial, and none goes twice
+    asked_before = sum(call[0] == "sbatch" for call in fake.calls)
+    fake.queue = {"900": 1}
+    rest = [ticket for ticket in made.tickets if (ticket.label, ticket.key) not in under_way]
+    made.queue.submit(rest, ())
+    assert sum(call[0] == "sbatch" for call in fake.calls) == asked_before + 1
+    after = made.queue.under_way()
+    assert len(after) == 5 and after.isdisjoint(under_way)
+
+
+def test_a_submission_that_was_taken_while_it_was_given_up_is_not_done_twice(made, fake, monkeypatch):
+    def late(words):
+        answer = fake.answer(words)
+        if words[0] == "sbatch":
+            raise batch.refusal("sbatch", SAID["MaxJobCount"].strip())
+        return answer
+
+    monkeypatch.setattr(batch, "command", late)
+    (text,) = made(tasks(3), times=Times())
+    assert asked(text, "array") == "0-2" and made.count == 1 and len(fake.queue) == 1
+    assert len(made.queue.under_way()) == 3
+
+
+def test_an_sbatch_that_waits_for_room_is_ended(tmp_path, monkeypatch):
+    """It would try for two minutes, and the silence is not that of Slurm's controller."""
+    program = tmp_path / "sbatch"
+    program.write_text(f"#!/bin/sh\nprintf '%s' '{SAID['MaxJobCount']}' >&2\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(batch, "_LOOK_S", 0.2)
+    start = time.monotonic()
+    with pytest.raises(batch.TooMany, match="^sbatch: Slurm temporarily unable to accept job, sleeping and retrying$"):
+        batch.command(["sbatch", "x"])
+    assert time.monotonic() - start < 20
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(batch, "_PATIENCE_S", 0.5)
+    with pytest.raises(batch.NotNow, match="no answer within 0.5 s"):
+        batch.command(["sbatch", "x"])
 
 
 def test_each_shape_has_an_array_on_the_nodes_of_its_kind(made):
@@ -187,3 +269,17 @@ def test_small_tasks_get_no_job(tmp_path):
 def test_what_slurm_has_set_for_a_job_is_not_passed_on():
     known = {"SLURM_CONF": "c", "SLURM_JOB_ID": "1", "SBATCH_QOS": "x", "PMI_RANK": "0", "PATH": "p", "SLURMD_X": "1"}
     assert batch.outside_of_jobs(known) == {"SLURM_CONF": "c", "PATH": "p"}
+
+
+def test_where_arrays_have_to_be_small_there_are_several_at_once(made, fake, monkeypatch):
+    def small(words):
+        found = words[0] == "sbatch" and re.search(r"--array=0-(\d+)", Path(words[-1]).read_text())
+        if found and int(found[1]) >= 4:
+            raise batch.refusal("sbatch", SAID["MaxArraySize"].strip())
+        return fake.answer(words)
+
+    monkeypatch.setattr(batch, "command", small)
+    texts = made(tasks(10), times=Times())
+    # ten and five are refused, and two are taken
+    assert sorted(asked(text, "array") for text in texts) == ["0-1"] * 5
+    assert made.count == 1 and len(made.lines) == 5 and len(made.queue.under_way()) == 10

@@ -51,9 +51,11 @@ def lacking() -> str:
 
 
 class Cluster:
-    """munged, slurmctld and two slurmd, all files in `folder`; commands find them by `environment`."""
+    """munged, slurmctld and two slurmd, all files in `folder`; commands find them by `environment`. `more` are further
+    lines of slurm.conf.
+    """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, more: str = ""):
         self.folder = folder
         self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}
         self._daemons: dict[str, subprocess.Popen] = {}
@@ -61,7 +63,7 @@ class Cluster:
         ports = _free_ports(3)
         (folder / "state").mkdir()
         text = _CONF.format(host=host, folder=folder, port=ports[0], first=ports[1], last=ports[2])
-        (folder / "slurm.conf").write_text(text)
+        (folder / "slurm.conf").write_text(text + more)
         key = folder / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config.bill import Bill, Fact
-from ..config.site import line_of
+from ..config.site import line_of, own_place
 from ..config.slurm import Slurm
 from ..errors import InputError
 from ..runtime.forecast import Forecast, Row
@@ -16,8 +16,8 @@ _WEEK_H = 168.0
 
 
 @dataclass(frozen=True)
-class Machine:
-    """A site: what its jobs look like, what an hour costs, and the file that says so."""
+class Center:
+    """A center: what its jobs look like, what an hour costs, and the file that says so."""
 
     slurm: Slurm
     bill: Bill
@@ -27,11 +27,9 @@ class Machine:
     def unknown(self) -> list[str]:
         """Lines of the profile that have to be filled in before hours can be given."""
         facts = {"rate": self.bill.rate, "normalized": self.bill.normalized}
-        return [
-            f"not known: {line_of(self.path, 'bill', key)}: fill it in, with its source and the day"
-            for key, fact in facts.items()
-            if fact.value is None
-        ]
+        text = [f"not known: {line_of(self.path, 'bill', key)}" for key, fact in facts.items() if fact.value is None]
+        place = own_place(self.path) or " there"
+        return [*text, f"state what is not known, with its source and the day,{place}"] if text else []
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,14 @@ def hours_of(rows: Mapping[str, Row], bill: Bill) -> dict[str, float | None]:
     return {name: bill.used(row.core_s / 3600.0, row.gpu_s / 3600.0) for name, row in rows.items()}
 
 
-def lines(expected: Forecast, machine: Machine, job: Job, disk: str) -> list[str]:
+def lines(expected: Forecast, center: Center, job: Job, disk: str) -> list[str]:
     """The bill by stage, and what a request for hours asks to be told."""
-    bill, slurm = machine.bill, machine.slurm
+    bill, slurm = center.bill, center.slurm
     if slurm.cores_per_node is None:
-        raise InputError(f"{line_of(machine.path, 'slurm', 'cores_per_node')}: is not known; fill it in")
+        where, place = line_of(center.path, "slurm", "cores_per_node"), own_place(center.path)
+        raise InputError(f"{where}: is not known (scontrol show node tells); state it{place or ' there'}")
     if job.gpus > slurm.gpus_per_node:
-        where = line_of(machine.path, "slurm", "gpus_per_node")
+        where = line_of(center.path, "slurm", "gpus_per_node")
         raise InputError(f"md.gpus: {job.gpus}: {where} is {slurm.gpus_per_node}")
     nodes = math.ceil(job.ranks / slurm.cores_per_node)
     wall_h = expected.wall_s / 3600.0
@@ -66,7 +65,7 @@ def lines(expected: Forecast, machine: Machine, job: Job, disk: str) -> list[str
     total = sum(known) if len(known) == len(used) else None
     text.append(f"  in tasks   {_in_units(total, bill)}")
     text.append(f"  reserved   {_in_units(reserved, bill)}, by a chain of jobs that has all ranks from start to end")
-    text += [f"  {line}" for line in machine.unknown]
+    text += [f"  {line}" for line in center.unknown]
     jobs = max(1, math.ceil(wall_h / slurm.longest_h)) if slurm.longest_h else None
     length = f"{counted(jobs, 'job')} of up to {slurm.longest_h:g} h" if jobs else "jobs; slurm.longest_h is not known"
     gpus = f", {counted(job.gpus, 'GPU')} per node" if job.gpus else ""
@@ -88,7 +87,7 @@ def weekly(expected: Forecast, bill: Bill, weeks: int, least_weeks: float) -> li
     """Hours of each stage in each of so many weeks, if the run is stretched over them evenly."""
     if least_weeks > weeks:
         raise InputError(
-            f"--weeks {weeks}: the run takes {digits(least_weeks, 3)} weeks without a pause on its ranks; give it more "
+            f"--weeks {weeks}: the run takes {digits(least_weeks, 2)} weeks without a pause on its ranks; give it more "
             f"weeks (--weeks {math.ceil(least_weeks)}) or more ranks (--ranks)"
         )
     plan: list[dict[str, float | None]] = [{} for _ in range(weeks)]
@@ -103,19 +102,19 @@ def weekly(expected: Forecast, bill: Bill, weeks: int, least_weeks: float) -> li
     return plan
 
 
-def plan_lines(expected: Forecast, machine: Machine, weeks: int) -> list[str]:
+def plan_lines(expected: Forecast, center: Center, weeks: int) -> list[str]:
     """The plan over weeks: stages, hours and jobs in each."""
     wall_h = expected.wall_s / 3600.0
     text = [f"over {counted(weeks, 'week')}, hours in tasks:"]
-    for number, shares in enumerate(weekly(expected, machine.bill, weeks, wall_h / _WEEK_H), 1):
+    for number, shares in enumerate(weekly(expected, center.bill, weeks, wall_h / _WEEK_H), 1):
         stages = ", ".join(f"{name} {_number(hours)}" for name, hours in shares.items())
         known = [hours for hours in shares.values() if hours is not None]
         total = _number(sum(known) if len(known) == len(shares) else None)
-        text.append(f"  week {number}: {total} {machine.bill.unit} ({stages or 'nothing'})")
-    if longest := machine.slurm.longest_h:
+        text.append(f"  week {number}: {total} {center.bill.unit} ({stages or 'nothing'})")
+    if longest := center.slurm.longest_h:
         jobs = math.ceil(wall_h / weeks / longest)
         text.append(
-            f"  {digits(wall_h / weeks, 3)} h of jobs a week: {counted(max(1, jobs), 'job')} of up to {longest:g} h"
+            f"  {digits(wall_h / weeks, 2)} h of jobs a week: {counted(max(1, jobs), 'job')} of up to {longest:g} h"
         )
     return text
 
@@ -157,4 +156,4 @@ def _fact(fact: Fact, unit: str) -> str:
 def _number(hours: float | None) -> str:
     if hours is None:
         return "?"
-    return digits(hours, 3) if hours else "0"
+    return digits(hours, 2) if hours else "0"

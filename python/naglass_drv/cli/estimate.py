@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..wording import counted, digits
+from ..wording import counted, digits, duration
 from . import billed, checks
 from .numbers import add_number
 from .run import work_of
@@ -14,6 +14,12 @@ from .run import work_of
 if TYPE_CHECKING:
     from ..runtime.forecast import Forecast
 
+# a task is forecast from one whose size is off by a larger factor: that is said
+_NEAR = 5.0
+_LIMITS = (
+    "times are good within a factor of 2 or so near sizes that were measured on this machine; shipped times are of a "
+    "small one, and those scaled by more than 5 may be off by more"
+)
 _HEAD = ("stage", "tasks", "ranks", "GPUs", "core hours", "GPU hours", "from")
 
 
@@ -36,7 +42,7 @@ def _estimate(options: argparse.Namespace) -> int:
 
     if options.weeks and options.site is None:
         raise InputError(f"--weeks {options.weeks}: is given without --site, whose bill it is about")
-    machine = _machine(options.site) if options.site is not None else None
+    center = _center(options.site) if options.site is not None else None
     found = checks.Checks()
     study = load_study(options.input, checks=[found])
     work = work_of(study)
@@ -46,12 +52,12 @@ def _estimate(options: argparse.Namespace) -> int:
     disk = sum(item.disk for inputs in study.rounds.values() for item in cost.of_rounds(inputs, found.counts))
     for line in lines(expected, ranks, cost.shown(disk)):
         print(line)
-    if machine is not None:
+    if center is not None:
         job = billed.Job(ranks, max((row.gpus for row in expected.rows.values()), default=0))
-        for line in billed.lines(expected, machine, job, cost.shown(disk)):
+        for line in billed.lines(expected, center, job, cost.shown(disk)):
             print(line)
         if options.weeks:
-            print("\n".join(billed.plan_lines(expected, machine, options.weeks)))
+            print("\n".join(billed.plan_lines(expected, center, options.weeks)))
     if (rounds := len(study.by_round)) > 1:
         print(f"an upper bound: all {rounds} rounds, every frame labeled; a loop that has converged ends earlier")
     if any(item.relax for inputs in study.rounds.values() for input in inputs for item in input.reference):
@@ -59,13 +65,13 @@ def _estimate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _machine(name: str) -> "billed.Machine":
+def _center(name: str) -> "billed.Center":
     from ..config.site import load_site
     from ..config.slurm import bill_of, slurm_of
 
     own = load_site()
     slurm, path = slurm_of(name, own.slurm)
-    return billed.Machine(slurm, bill_of(name, own.bill)[0], path)
+    return billed.Center(slurm, bill_of(name, own.bill)[0], path)
 
 
 def lines(expected: "Forecast", ranks: int, disk: str) -> list[str]:
@@ -73,12 +79,14 @@ def lines(expected: "Forecast", ranks: int, disk: str) -> list[str]:
     table = [_HEAD]
     for name, row in expected.rows.items():
         cells = (str(row.tasks), str(row.ranks), str(row.gpus), _hours(row.core_s), _hours(row.gpu_s))
-        table.append((name, *cells, " and ".join(sorted(row.sources)) or "unknown"))
+        scaled = f", scaled by {digits(row.scaled, 2)}" if row.scaled > _NEAR else ""
+        table.append((name, *cells, (" and ".join(sorted(row.sources)) or "unknown") + scaled))
     total = [sum(getattr(row, key) for row in expected.rows.values()) for key in ("tasks", "core_s", "gpu_s")]
     table.append(("in total", str(total[0]), "", "", _hours(total[1]), _hours(total[2]), ""))
     widths = [max(len(row[k]) for row in table) for k in range(len(_HEAD))]
     text = ["  ".join(f"{cell:{width}s}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    text.append(f"wall time on {counted(ranks, 'rank')}: about {_duration(expected.wall_s)}")
+    text.append(f"wall time on {counted(ranks, 'rank')}: about {duration(expected.wall_s)}")
+    text.append(_LIMITS)
     text.append(f"disk: about {disk}")
     for name, row in expected.rows.items():
         text += [f"not included: {name}, since no time of {work} is known" for work in sorted(row.unknown)]
@@ -87,10 +95,4 @@ def lines(expected: "Forecast", ranks: int, disk: str) -> list[str]:
 
 
 def _hours(seconds: float) -> str:
-    return "-" if not seconds else digits(seconds / 3600, 3)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return "-" if not seconds else digits(seconds / 3600, 2)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..runtime.files import read_json, write_json
+from .limits import Limits
 
 if TYPE_CHECKING:
     from ..runtime.executors.outside import Jobs
@@ -36,6 +37,21 @@ def executor_of(options: argparse.Namespace) -> str:
     return options.executor or load_site().executor
 
 
+def ranks_of(study: Any) -> dict[str, int]:
+    """The most ranks that each section of the input asks for, over all systems and rounds."""
+    from ..config.cost import ranks_by_section
+
+    ranks: dict[str, int] = {}
+    for input in (input for inputs in study.rounds.values() for input in inputs):
+        ranks |= {name: max(count, ranks.get(name, 1)) for name, count in ranks_by_section(input).items()}
+    return ranks
+
+
+def gpus_of(study: Any) -> int:
+    """The most GPUs that a trajectory of the input asks for."""
+    return max((each.md.gpus for inputs in study.rounds.values() for each in inputs if each.md), default=0)
+
+
 def words_of_site(site: str, account: str | None) -> tuple[Any, Path | None]:
     """What the profile of a `site`, or else the user's own, says of Slurm, with the account that was asked for, and the
     file of a shipped one.
@@ -56,8 +72,10 @@ def keep_setting(folder: Path, slurm: Any, threads: int, hours: float | None, re
     write_json(path, {"slurm": words, "threads": threads, "hours": hours, "resume": resume, "since": time.time()})
 
 
-def outside(options: argparse.Namespace, folder: Path, name: str, ranks: int) -> "Jobs | None":
-    """The executor of tasks outside of this job, which has so many ranks; None if all run in it."""
+def outside(options: argparse.Namespace, folder: Path, name: str, ranks: int, study: Any) -> "Jobs | None":
+    """The executor of tasks outside of this job, which has so many ranks; None if all run in it. Raises InputError if
+    the machine cannot give what the `study` asks for.
+    """
     from ..runtime.executors.outside import Jobs
     from ..runtime.forecast import known_times
     from ..runtime.progress import say
@@ -79,8 +97,11 @@ def outside(options: argparse.Namespace, folder: Path, name: str, ranks: int) ->
 
     setting = kept_setting(folder) if options.chained else None
     if setting is None:
+        slurm, profile = words_of_site(options.site, options.account)
+        limits = Limits(slurm, profile)
+        limits.check(ranks_of(study), gpus_of(study), 1)
+        limits.check_queue(limits.planner()[1])
         uncancel(folder)
-        slurm, _ = words_of_site(options.site, options.account)
         setting = {"slurm": slurm.model_dump(mode="json"), "threads": 1, "hours": None, "since": time.time()}
     words = setting["slurm"]
     queue = Slurm(folder, words, name, _TASK, times, setting["threads"], setting["hours"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import NaglassError, Stopped, TaskFailed
 from . import checks
-from .executors import add_executor, kept_setting, outside
+from .executors import add_executor, kept_setting, outside, ranks_of
 
 if TYPE_CHECKING:
     from ..runtime.preview import Preview
@@ -58,7 +58,7 @@ def _run(options: argparse.Namespace) -> int:
             resume=kept_setting(folder)["resume"] if options.chained else _resume_command(),
             walltime_s=walltime_seconds(options.walltime) if options.walltime else left_s,
             patience_s=patience_s(left_s),
-            outside=outside(options, folder.resolve(), name_of(study, path), world().Get_size()),
+            outside=outside(options, folder.resolve(), name_of(study, path), world().Get_size(), study),
         )
 
     return run_workflow(request)
@@ -147,18 +147,14 @@ def work_of(study: Any) -> dict[str, Any]:
     """What the runtime has to know of an input: its workflow, stages, and requested ranks."""
     from functools import partial
 
-    from ..config.cost import ranks_by_section
     from ..config.load import expanded
     from ..workflow.chain import chain, stages_of
 
-    ranks: dict[str, int] = {}
-    for input in (input for inputs in study.rounds.values() for input in inputs):
-        ranks |= {name: max(count, ranks.get(name, 1)) for name, count in ranks_by_section(input).items()}
     return {
         "workflow": partial(chain, study.by_round, study.systems, study.seed, study.conditions()),
         "stages": stages_of(study.by_round),
         "expanded": expanded(study),
-        "ranks": ranks,
+        "ranks": ranks_of(study),
     }
 
 

@@ -60,10 +60,12 @@ def _profile(options: argparse.Namespace) -> "tuple[Slurm, Path | None]":
 
 def _submit(options: argparse.Namespace) -> int:
     from ..runtime import batch
-    from .machine import Machine
+    from .limits import Limits
+    from .submit import nothing_left
 
     slurm, path = _profile(options)
-    per_node = min(Machine(slurm, path).check_known(), max(2, slurm.gpus_per_node))
+    limits = Limits(slurm, path)
+    per_node = min(limits.check_known(), max(2, slurm.gpus_per_node))
     shape = batch.Shape(options.nodes * per_node, 1, options.nodes, slurm.gpus_per_node, _MINUTES / 60)
     folder = options.folder.resolve()
     command = [sys.executable, "-m", "naglass_drv", "site", "check", *filter(None, [options.checked]), "--here"]
@@ -73,8 +75,10 @@ def _submit(options: argparse.Namespace) -> int:
     if options.dry_run:
         print(text, end="")
         return 0
+    limits.check_queue(slurm.model_dump())
     (folder / _VERDICT).unlink(missing_ok=True)
-    job = batch.submit(folder, text)
+    with nothing_left(folder):
+        job = batch.submit(folder, text)
     size = f"{counted(shape.ranks, 'rank')} on {counted(shape.nodes, 'node')}"
     print(f"job {job}: {size}, {_MINUTES} minutes at most", flush=True)
     return _wait(folder, job)

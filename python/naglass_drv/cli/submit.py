@@ -4,16 +4,18 @@ import argparse
 import math
 import os
 import shlex
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, SetupError
 from ..wording import counted
 from . import checks
-from .executors import add_executor, executor_of, keep_setting, words_of_site
-from .machine import Machine
+from .executors import add_executor, executor_of, gpus_of, keep_setting, words_of_site
+from .limits import Limits
 from .numbers import add_number
 from .run import name_of, work_of
 
@@ -55,14 +57,14 @@ def _submit(options: argparse.Namespace) -> int:
     slurm, profile = words_of_site(options.site, options.account)
     study = load_study(path, checks=[checks.Checks()])
     work = work_of(study)
-    site = Machine(slurm, profile)
-    site.check(work["ranks"], _gpus(study), options.threads)
+    site = Limits(slurm, profile)
+    site.check(work["ranks"], gpus_of(study), options.threads)
     check_target(folder, "--folder", folder=True)
     check_folder(folder)
     name = name_of(study, path)
     hours = site.hours(options.walltime) if options.walltime else None
     expected = _expected(work, path, options.ranks or max(work["ranks"].values(), default=1))
-    site.check_length(expected.rows, _at_once(study), options.walltime, hours)
+    site.check_length(expected.rows, executor == "slurm", options.walltime, hours)
     command = [sys.executable, "-m", "naglass_drv", "run", str(path.resolve()), "--folder", str(folder)]
     command += ["--executor", executor]
     if executor == "slurm":
@@ -77,24 +79,59 @@ def _submit(options: argparse.Namespace) -> int:
         for line in site.kinds(expected.rows) if executor == "slurm" else ():
             print(line)
         return 0
-    after: list[str] = []
-    later: list[str] = []
     if options.next:
-        after, later = _follows(folder, executor)
-    elif is_running(folder) or _waiting(folder):
-        raise InputError(f"run folder {folder}: a job works on it or waits for it; see status, or cancel it first")
+        job = _next(folder, text, executor)
     else:
+        if is_running(folder) or _waiting(folder):
+            raise InputError(f"run folder {folder}: a job works on it or waits for it; see status, or cancel it first")
         site.check_queue(words)
-        _mark(folder)
-        batch.uncancel(folder)
-        keep_setting(folder, slurm, options.threads, hours, shlex.join(_again(options, path, folder)[:-1]))
-    job = batch.submit(folder, text, after=after, options=later)
+        with nothing_left(folder):
+            _mark(folder)
+            batch.uncancel(folder)
+            keep_setting(folder, slurm, options.threads, hours, shlex.join(_again(options, path, folder)[:-1]))
+            job = _first(folder, text)
     what = "which plans the run and submits jobs for its tasks, " if executor == "slurm" else ""
     print(
         f"job {job}: {what}{counted(shape.ranks, 'rank')} on {counted(shape.nodes, 'node')}, up to "
         f"{batch.clock(shape.hours)}"
     )
     return 0
+
+
+def _first(folder: Path, text: str) -> str:
+    """Submit the first job of a chain; returns its number."""
+    from ..runtime import batch
+
+    try:
+        return batch.submit(folder, text)
+    except batch.NotNow as error:
+        raise SetupError(f"{error}; nothing was submitted: submit again when there is room") from None
+
+
+def _next(folder: Path, text: str, executor: str) -> str:
+    """Submit the next job of a chain, or the one that we are in again if Slurm takes no other; returns its number."""
+    from ..runtime import batch
+
+    after, later = _follows(folder, executor)
+    try:
+        return batch.submit(folder, text, after=after, options=later)
+    except batch.NotNow as error:
+        job = os.environ["SLURM_JOB_ID"]
+        print(f"job {job} is put back into the queue, since Slurm takes no other: {error}", flush=True)
+        batch.requeue(folder, job)
+        return job
+
+
+@contextmanager
+def nothing_left(folder: Path) -> Iterator[None]:
+    """Remove a `folder` that was made for a job which is not submitted, after all."""
+    made = not folder.exists()
+    try:
+        yield
+    except SetupError:
+        if made:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _again(options: argparse.Namespace, path: Path, folder: Path) -> list[str]:
@@ -140,11 +177,7 @@ def _check_progress(folder: Path, times: list[float], *, begun: bool = False) ->
         )
 
 
-def _gpus(study: Any) -> int:
-    return max((each.md.gpus for inputs in study.rounds.values() for each in inputs if each.md), default=0)
-
-
-def _shape(options: argparse.Namespace, study: Any, site: Machine, work: dict[str, Any], hours: float) -> "Shape":
+def _shape(options: argparse.Namespace, study: Any, site: Limits, work: dict[str, Any], hours: float) -> "Shape":
     """What the one job asks for that carries out all tasks."""
     from ..runtime.batch import Shape
 
@@ -155,7 +188,7 @@ def _shape(options: argparse.Namespace, study: Any, site: Machine, work: dict[st
         section = max((count, name) for name, count in work["ranks"].items())[1]
         raise InputError(f"--ranks {ranks}: {section}.ranks requests {most}")
     nodes = math.ceil(ranks * options.threads / slurm.cores_per_node)
-    return Shape(ranks, options.threads, nodes, _gpus(study), hours)
+    return Shape(ranks, options.threads, nodes, gpus_of(study), hours)
 
 
 def _hours(expected: "Forecast", longest_h: float | None) -> float:
@@ -176,16 +209,6 @@ def _expected(work: dict[str, Any], path: Path, ranks: int) -> "Forecast":
 
     source = path.resolve().parent
     return forecast(work["workflow"](), load, source, source / "run", {}, ranks, known_times())
-
-
-def _at_once(study: Any) -> dict[str, float]:
-    """The share of a task that is lost if its job ends, at most, by stage; of others less than a minute's work is."""
-    runs = [each.md for inputs in study.rounds.values() for each in inputs if each.md]
-    return {
-        "reference": 1.0,
-        "atoms": 1.0,
-        "md": max((min(1.0, md.checkpoint_ps / md.time_ps) for md in runs), default=0),
-    }
 
 
 def _waiting(folder: Path) -> bool:

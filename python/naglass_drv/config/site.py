@@ -59,7 +59,8 @@ def load_site(environment: Mapping[str, str] = os.environ) -> Site:
             named = getattr(read, key, None)
             if named is not None and not _usable(named, folder=key == "cp2k_data"):
                 kind = "folder" if key == "cp2k_data" else "executable file"
-                document.fault((key,), f"{str(named)!r}: no such {kind} (must be an absolute path)")
+                said = f"no such {kind} on this machine" if named.is_absolute() else "must be an absolute path"
+                document.fault((key,), f"{str(named)!r}: {said}")
         document.raise_faults()
         assert read is not None
         site = read
@@ -80,6 +81,17 @@ def line_of(shipped: Path | None, *keys: str, environment: Mapping[str, str] = o
     if shipped is not None and keys not in document.lines:
         return f"{shipped.name}:{parse(shipped).line(keys)}: {label}"
     return f"{own.name}:{document.line(keys)}: {label}"
+
+
+def own_place(shipped: Path | None) -> str:
+    """Where to state what a `shipped` profile leaves open, and how to begin; empty if none is used."""
+    if shipped is None:
+        return ""
+    own = profile_path()
+    text = f" in your own profile, {own}, which goes before it"
+    if own.is_file():
+        return text
+    return f"{text} (to begin with a copy: mkdir -p {own.parent} && python -m naglass_drv site {shipped.stem} > {own})"
 
 
 def as_mapping(site: Site) -> dict[str, str | int | None]:

@@ -116,8 +116,8 @@ def slurm_of(name: str, own: Slurm | None) -> tuple[Slurm, Path | None]:
     if not name:
         if own is None:
             raise InputError(
-                "the site profile says nothing of Slurm; name a shipped one with --site (see 'naglass_drv site list'), "
-                "or add a section slurm to your own"
+                "the site profile says nothing of Slurm; name a shipped one with --site (see python -m naglass_drv "
+                "site list), or add a section slurm to your own"
             )
         return own, None
     path = shipped_file(name)

@@ -15,6 +15,8 @@ PATIENCE = 10
 SOFT_PS = 1.0
 #: Time (ps) between two frames that are written, and atoms in all frames: larger cells are written less often.
 SAMPLE_PS, MOST_ROWS = 0.1, 10_000_000
+#: A restart file is written every so many steps.
+CHECKPOINT_STEPS = 5000
 _KEYS = ("melt_temperature_K", "melt_ps", "quench_rate_K_per_ps", "final_temperature_K", "hold_ps")
 
 

@@ -27,9 +27,26 @@ _CANCELLED = "cancelled"
 _RESERVE_S = 60
 # what a task leaves when it is done or has saved its state
 _SAVED = frozenset(("DONE", "checkpoint.json", "checkpoint.pt"))
-_PATIENCE_S = 30.0
+_PATIENCE_S, _LOOK_S = 30.0, 3.0
 _SHOWN = 50
 _MARGIN, _LEAST_H = 2.0, 0.25
+# as worded by sbatch where a user has as many jobs as allowed, or where there are MaxJobCount of all users; limits of
+# the size of one job have the same last line, and other names
+_MANY = re.compile(r"(Max|Grp)SubmitJobs?\w*Limit|temporarily unable to accept job")
+_LARGE = "Invalid job array specification"
+_AWAY = ("no answer within", "Unable to contact slurm controller", "timed out")
+
+
+class NotNow(SetupError):
+    """Slurm takes no job now, and may later."""
+
+
+class TooMany(NotNow):
+    """Slurm takes no more jobs now, but may take fewer."""
+
+
+class TooLarge(TooMany):
+    """Slurm takes no array of so many jobs (MaxArraySize), but takes several smaller ones."""
 
 
 @dataclass(frozen=True)
@@ -133,12 +150,35 @@ def submit(
     write_text(path, text)
     dependency = [f"--dependency={'?'.join(f'afterany:{job}' for job in after)}"] if after else []
     # not in the script: a line of options there cannot hold every path
-    answer = command(["sbatch", "--parsable", f"--chdir={folder}", *dependency, *options, str(path)])
+    try:
+        answer = command(["sbatch", "--parsable", f"--chdir={folder}", *dependency, *options, str(path)])
+    except NotNow:
+        # sbatch may have been ended between the answer of Slurm and its own
+        if not (found := strays(folder, re.findall(r"^#SBATCH --job-name=(\S+)", text, re.MULTILINE)[0])):
+            raise
+        answer = found[0]
     job = answer.split(";")[0].strip()
     if not job.isdigit():
         raise SetupError(f"sbatch answered {answer.strip()!r} instead of the number of a job")
     note(folder, job=job, **row)
     return job
+
+
+def strays(folder: Path, name: str) -> list[str]:
+    """The jobs of a name that work in the run `folder` and are not in its record."""
+    known = {row["job"] for row in rows(folder)}
+    text = command(["squeue", "--noheader", f"--user={os.getuid()}", f"--name={name}", "--format=%F|%Z"])
+    found = dict(line.split("|", 1) for line in text.splitlines() if "|" in line)
+    here = os.path.realpath(folder)
+    return [job for job, place in found.items() if os.path.realpath(place) == here and job not in known]
+
+
+def requeue(folder: Path, job: str, **row: Any) -> None:
+    """Put the running `job` back into the queue, where it keeps its place among those that Slurm allows; the job that
+    we are in ends with this. `row` enters the record.
+    """
+    note(folder, job=job, **row)
+    command(["scontrol", "requeue", job])
 
 
 def note(folder: Path, **row: Any) -> None:
@@ -283,18 +323,45 @@ def _told(state: str, where: str, end: str) -> str:
 
 
 def command(words: Sequence[str]) -> str:
-    """The output of a command of Slurm. Raises SetupError if it is not there, fails, or does not answer."""
+    """The output of a command of Slurm. Raises SetupError if it is not there, fails, or does not answer; NotNow and
+    TooMany, which are such, if it may do later what it was asked.
+    """
     try:
-        done = subprocess.run(
-            words, capture_output=True, text=True, timeout=_PATIENCE_S, check=False, env=outside_of_jobs(os.environ)
+        process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=outside_of_jobs(os.environ)
         )
     except FileNotFoundError:
         raise SetupError(f"{words[0]}: not found; is this a login node of a cluster with Slurm?") from None
-    except subprocess.TimeoutExpired:
-        raise SetupError(f"{words[0]}: no answer within {_PATIENCE_S:g} s; Slurm's controller may be down") from None
-    if done.returncode:
-        raise SetupError(f"{words[0]}: {(done.stderr or done.stdout).strip() or 'failed without a message'}")
-    return done.stdout
+    with process:
+        out, said = _answer(process)
+    if process.returncode:
+        raise refusal(words[0], said.strip() or out.strip() or "failed without a message")
+    return out
+
+
+def _answer(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """What a command has written; it is ended if it is silent for long, or waits for room in the queue by itself."""
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return process.communicate(timeout=_LOOK_S)
+        except subprocess.TimeoutExpired as late:
+            said = (late.stderr or b"").decode(errors="replace")
+        # sbatch tries 15 times within two minutes
+        waits = "sleeping and retrying" in said
+        if waits or time.monotonic() > end:
+            process.kill()
+            process.communicate()
+            silence = f"no answer within {_PATIENCE_S:g} s; Slurm's controller may be down"
+            return "", said if waits else silence
+
+
+def refusal(program: str, said: str) -> SetupError:
+    """The error for what a `program` of Slurm has `said`."""
+    kind = TooMany if _MANY.search(said) else TooLarge if _LARGE in said else SetupError
+    kind = NotNow if any(word in said for word in _AWAY) else kind
+    # the name of a limit, and what it means, on two lines
+    return kind(f"{program}: {'; '.join(line.removeprefix(f'{program}: error: ') for line in said.splitlines())}")
 
 
 def outside_of_jobs(environment: Mapping[str, str]) -> dict[str, str]:

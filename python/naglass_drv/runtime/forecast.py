@@ -19,10 +19,12 @@ from .task import Effort, Run, Stage, Task
 _SHIPPED = Path(__file__).with_name("times.json")
 _KEPT = 2000
 _BYTES = 1_000_000
-# starting a program and reading its files, whatever the size of the task; at most half of a measured time
+# starting a program and reading its files, whatever the size of the task, where no other was measured; at most half of
+# a measured time
 _START_S = 1.0
-# a time of this machine is preferred up to this factor of sizes: start-up dominates the times of small tasks
-_FAR = math.log(5.0)
+# a time of this machine is preferred up to this factor of sizes, since start-up dominates the times of small tasks; the
+# start-up is separated from sizes that span it, if the rest is more than this share of the largest task's time
+_FAR, _REST = 5.0, 0.25
 # planning and collecting a step
 _STEP_S = 0.3
 
@@ -44,11 +46,12 @@ class Times:
     own: Sequence[Measured] = ()
     shipped: Sequence[Measured] = ()
 
-    def seconds(self, effort: Effort, ranks: int) -> tuple[float, str] | None:
-        """Wall time (s) of a task, and where it comes from; None if nothing is known of such work.
+    def seconds(self, effort: Effort, ranks: int) -> tuple[float, str, float] | None:
+        """Wall time (s) of a task, where it comes from, and by which factor of size it is scaled; None if nothing is
+        known of such work.
 
-        The time of the task of nearest size, scaled by size and ranks; one of this machine, unless its size is so far
-        off that a shipped one is nearer.
+        The time of the task of nearest size, scaled by the start-up that all have in common and by size and ranks; one
+        of this machine, unless its size is so far off that a shipped one is nearer.
         """
 
         def distance(each: Measured) -> float:
@@ -61,19 +64,46 @@ class Times:
             for number, each in enumerate(known)
             if each.work == effort.work and each.size > 0
         ]
-        near = [item for item in found if item[3] == "this machine" and item[0] < _FAR] or found
+        near = [item for item in found if item[3] == "this machine" and item[0] < math.log(_FAR)] or found
         if not near:
             return None
-        _, _, each, source = min(near, key=lambda item: item[:2])
-        start_s = min(_START_S, 0.5 * each.seconds)
-        return start_s + (each.seconds - start_s) * effort.size / each.size * each.ranks / ranks, source
+        off, _, each, source = min(near, key=lambda item: item[:2])
+        start_s, rate = self._line(each)
+        scale = (start_s + rate * effort.size / ranks) / (start_s + rate * each.size / each.ranks)
+        return each.seconds * scale, source, math.exp(off)
+
+    def _line(self, near: Measured) -> tuple[float, float]:
+        """The start-up (s) of the work of a measured time, and the time (s) that one unit of size adds on one rank: by
+        least squares of relative deviations, from this machine if that is possible, or else from shipped times.
+        """
+        for known in (self.own, self.shipped):
+            times = [each for each in known if each.work == near.work and each.size > 0]
+            sizes = [each.size / each.ranks for each in times]
+            if not times or max(sizes) < _FAR * min(sizes):
+                continue
+            start_s, rate = _fitted(sizes, [each.seconds for each in times])
+            if rate * max(sizes) > _REST * (start_s + rate * max(sizes)):
+                return start_s, rate
+        start_s = min(_START_S, 0.5 * near.seconds)
+        return start_s, (near.seconds - start_s) * near.ranks / near.size
+
+
+def _fitted(sizes: Sequence[float], seconds: Sequence[float]) -> tuple[float, float]:
+    """The line through times (s) against sizes, no part of it negative, with the least relative deviations."""
+    rows = [(1.0 / time, size / time) for size, time in zip(sizes, seconds, strict=True)]
+    # two unknowns need no solver, and this runs where numpy may not be loaded
+    aa, ab, bb = (sum(row[i] * row[j] for row in rows) for i, j in ((0, 0), (0, 1), (1, 1)))
+    a, b = (sum(row[i] for row in rows) for i in (0, 1))
+    start_s, rate = (a * bb - b * ab) / (aa * bb - ab * ab), (b * aa - a * ab) / (aa * bb - ab * ab)
+    return (start_s, rate) if min(start_s, rate) >= 0 else (0.0, b / bb) if start_s < 0 else (a / aa, 0.0)
 
 
 @dataclass
 class Row:
     """What the tasks of one stage take, in all systems: times in s, core and GPU times summed over tasks.
 
-    The first of them `begins` and the last `ends` so long after the start of the run.
+    The first of them `begins` and the last `ends` so long after the start of the run. `at_once_s` is the longest that
+    one works before it saves anything; `scaled` the largest factor of size to a task that was measured.
     """
 
     tasks: int = 0
@@ -85,6 +115,8 @@ class Row:
     ends_s: float = 0.0
     sources: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
+    at_once_s: float = 0.0
+    scaled: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -158,14 +190,18 @@ def _count(row: Row, task: Task, times: Times) -> float:
     """Add a task to its row; returns its wall time (s)."""
     row.tasks += 1
     row.ranks, row.gpus = max(row.ranks, task.ranks), max(row.gpus, task.gpus)
-    known = times.seconds(task.effort, task.ranks) if task.effort is not None else None
-    if known is None:
-        row.unknown.add(task.effort.work if task.effort is not None else task.stage)
+    effort = task.effort
+    known = times.seconds(effort, task.ranks) if effort is not None else None
+    if effort is None or known is None:
+        row.unknown.add(task.stage if effort is None else effort.work)
         return 0.0
-    row.sources.add(known[1])
-    row.core_s += known[0] * task.ranks
-    row.gpu_s += known[0] * task.gpus
-    return known[0]
+    seconds, source, scaled = known
+    row.sources.add(source)
+    row.scaled = max(row.scaled, scaled)
+    row.at_once_s = max(row.at_once_s, seconds * effort.at_once)
+    row.core_s += seconds * task.ranks
+    row.gpu_s += seconds * task.gpus
+    return seconds
 
 
 def cache_file() -> Path:

@@ -16,10 +16,13 @@ from .flow import Takes
 
 @dataclass(frozen=True)
 class Effort:
-    """How much `work` of a kind a task is: `size` is in a unit to which its time is about proportional."""
+    """How much `work` of a kind a task is: `size` is in a unit to which its time is about proportional. `at_once` is
+    the share of it that is done again if its job ends: all of it, unless the task saves its state.
+    """
 
     work: str
     size: float
+    at_once: float = 1.0
 
 
 @dataclass(frozen=True)

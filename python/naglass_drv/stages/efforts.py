@@ -17,22 +17,31 @@ _HEAD = 0.1
 _STEADY = 0.05
 # of a shell that is melted anew around a core, and of the core that is released
 _SOFT_SHELL_PS, _RELEASE_PS = 0.5, 0.2
+# the most evaluations before MD (md_mace.lmp)
+_MINIMIZED = 200
 
 
 def quench(section: Any, atoms: int) -> Effort:
     """A melt-quench: atoms times steps at most, without those of a rigid-ion potential before a model."""
-    return Effort("glass" if section.model is None else "md", atoms * _quench_steps(section))
+    steps = _quench_steps(section)
+    return Effort("glass" if section.model is None else "md", atoms * steps, _saved(steps))
 
 
 def interface(section: Any, atoms: int) -> Effort:
     """A melt-quench with the rigid-ion potential against a slab of a crystal: atoms times steps."""
-    return Effort("glass", atoms * _quench_steps(section))
+    steps = _quench_steps(section)
+    return Effort("glass", atoms * steps, _saved(steps))
 
 
 def released(section: Any, asked: Any, atoms: int) -> Effort:
     """A crystal alone from its release on, for an interface that is `asked` for: atoms times steps."""
     cooled_ps = (asked.release_K - section.final_temperature_K) / section.quench_rate_K_per_ps
-    return Effort("glass", atoms * 1000.0 * (cooled_ps + section.hold_ps) / section.timestep_fs)
+    steps = 1000.0 * (cooled_ps + section.hold_ps) / section.timestep_fs
+    return Effort("glass", atoms * steps, _saved(steps))
+
+
+def _saved(steps: float) -> float:
+    return min(1.0, protocols.CHECKPOINT_STEPS / steps)
 
 
 def relaxed(section: Any, asked: Any, atoms: int) -> Effort:
@@ -56,12 +65,13 @@ def label(section: Any, symbols: Iterable[str], *, moves: bool = True) -> Effort
     elif moves and section.relax is not None:
         runs = section.relax.max_steps
     grid = ((section.level.cutoff_Ry or 800.0) / 800.0) ** 1.5
-    return Effort(f"reference {section.level.name}", runs * grid * len(symbols) ** 2)
+    return Effort(f"reference {section.level.name}", runs * grid * len(symbols) ** 2, min(1.0, 1.0 / runs))
 
 
 def taught(section: Any, atoms: int) -> Effort:
     """Frames labeled by a potential: atoms in all of them, times the most steps of a relaxation."""
-    return Effort(f"reference {section.level.title}", max(atoms, 1) * cost.evaluations(section))
+    # each frame is kept
+    return Effort(f"reference {section.level.title}", max(atoms, 1) * cost.evaluations(section), 0.0)
 
 
 def kept(section: Any) -> int:
@@ -88,18 +98,19 @@ def training(section: Any, atoms: int, *, refined: bool) -> Effort:
     """
     heads = _HEAD * section.committee if section.committee_of == "heads" else 0.0
     shape = "refined" if refined else f"{section.channels}x{section.max_L} {section.layers}"
-    return Effort(f"fit {shape} {section.dtype}", max(atoms, 1) * section.epochs * (1.0 + heads))
+    return Effort(f"fit {shape} {section.dtype}", max(atoms, 1) * section.epochs * (1.0 + heads), 1.0 / section.epochs)
 
 
 def dynamics(section: Any, atoms: int) -> Effort:
-    """Atoms times steps."""
-    return Effort("md", atoms * math.prod(section.replicate) * 1000.0 * section.time_ps / section.timestep_fs)
+    """Atoms times steps, those of the first minimization included."""
+    steps, saved = (_MINIMIZED + 1000.0 * ps / section.timestep_fs for ps in (section.time_ps, section.checkpoint_ps))
+    return Effort("md", atoms * math.prod(section.replicate) * steps, min(1.0, saved / steps))
 
 
 def cells(section: Any, members: int) -> Effort:
     """Cells cut from a frame: atoms times steps times models; how many tries they take is in the measured times."""
     steps = 1000.0 * (_SOFT_SHELL_PS + section.melt_ps + section.quench_ps + _RELEASE_PS)
-    return Effort("cells", section.per_frame * section.max_atoms * steps * members)
+    return Effort("cells", section.per_frame * section.max_atoms * steps * members, 1.0 / section.per_frame)
 
 
 def frames_of(section: Any) -> int:
@@ -120,4 +131,5 @@ def pages(kind: str, count: int = 1) -> Effort:
 def screening(family: str, preset: str, crystals: int) -> Effort:
     """The gates of one potential: atoms times evaluations; in production those of quenches and transport above all."""
     steady = _STEADY if family in ("mace", "lammps") else 1.0
-    return Effort(f"screen {family}", 6000 + 2700 * crystals if preset == "small" else 1.3e8 * steady)
+    # each gate is kept, and long ones save their state
+    return Effort(f"screen {family}", 6000 + 2700 * crystals if preset == "small" else 1.3e8 * steady, 0.0)

@@ -21,7 +21,6 @@ Ions = tuple[chemistry.Species, ...]
 GLASS, MELT, QUENCH, MADE = "glass.extxyz", "melt.extxyz", "quench.json", "made.json"
 SCRIPT, FINAL = "melt_quench.lmp", "final.dump"
 _MELT_FRAMES = 8
-_CHECKPOINT_STEPS = 5000
 _BAROSTAT = "iso 0.0 0.0 1.0"
 
 
@@ -125,7 +124,7 @@ def sampling(planned_ps: float, atoms: int, timestep_ps: float) -> "Sampling":
 
     every = max(1, round(protocols.SAMPLE_PS / timestep_ps))
     thinned = max(1, round(planned_ps / protocols.SAMPLE_PS * atoms / protocols.MOST_ROWS))
-    return Sampling(every=every * thinned, thermo_every=every, checkpoint=_CHECKPOINT_STEPS)
+    return Sampling(every=every * thinned, thermo_every=every, checkpoint=protocols.CHECKPOINT_STEPS)
 
 
 def _planned_ps(settings: Settings) -> float:

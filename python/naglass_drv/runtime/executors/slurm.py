@@ -6,7 +6,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,40 @@ from ..forecast import Times
 from ..store import Ticket
 from .outside import Tasks
 
-# as worded by Slurm where a user has as many jobs as allowed, or where its controller is being restarted
-_LATER = (
-    "submit limit", "SubmitJobs", "violates accounting/QOS policy", "temporarily unable to accept", "no answer within",
-    "Unable to contact slurm controller", "timed out",
-)  # fmt: skip
 _SILENT_S = 600.0
+_NO_LIMIT = 1_000_000_000
+# a full queue is asked again when jobs of ours have ended, or after so long
+_FULL_S = 600.0
+
+
+@dataclass
+class _Room:
+    """How many jobs Slurm takes, as far as it has refused some: at most `largest` in an array, and no more than `most`
+    in the queue when that was last full, at the time `at` (s, monotonic).
+    """
+
+    largest: int = _NO_LIMIT
+    most: int = _NO_LIMIT
+    at: float = -math.inf
+
+    @property
+    def known(self) -> bool:
+        """Whether the queue was full a short while ago; afterwards it may take more."""
+        return time.monotonic() - self.at < _FULL_S
+
+    def in_array(self, queued: int) -> int:
+        """How many jobs to ask for where so many are queued."""
+        return min(self.largest, max(0 if self.known else 1, self.most - queued))
+
+    def refuse(self, error: batch.NotNow, asked: int, queued: int) -> int:
+        """Learn from an array of so many jobs that was refused; returns how many to ask for instead."""
+        if not isinstance(error, batch.TooMany):
+            return 0
+        if isinstance(error, batch.TooLarge):
+            self.largest = max(asked // 2, 1)
+        else:
+            self.most, self.at = queued, time.monotonic()
+        return asked // 2
 
 
 @dataclass
@@ -41,6 +69,7 @@ class Slurm:
     hours: float | None = None
     pause_s: float = 10.0
     heard: float | None = None
+    _room: _Room = field(default_factory=_Room)
 
     def under_way(self) -> Tasks | None:
         """The tasks of jobs that have not ended; None if Slurm does not answer, which it may for ten minutes."""
@@ -60,13 +89,17 @@ class Slurm:
         return found
 
     def submit(self, tickets: Sequence[Ticket], without: Sequence[str]) -> tuple[int, list[str]]:
-        """Submit an array for each shape, as long as the user may have more jobs."""
+        """Submit an array for each shape, as long as the user may have more jobs. Where Slurm itself takes no more,
+        it is asked for fewer, and the rest waits.
+        """
+        queued = sum(map(len, batch.in_queue().values()))
+        if not self._room.in_array(queued):
+            return 0, []
         shapes: dict[tuple[str, int, int], list[Ticket]] = {}
         for ticket in tickets:
             shapes.setdefault(
                 (kind_of(self.words, ticket.task.stage, ticket.task.gpus), ticket.task.ranks, ticket.task.gpus), []
             ).append(ticket)
-        queued = sum(map(len, batch.in_queue().values()))
         # the job that plans, which we may be in, and the next one
         kept = 1 if "SLURM_JOB_ID" in os.environ else 2
         lines, arrays = list[str](), 0
@@ -75,40 +108,64 @@ class Slurm:
             if room < 1:
                 lines.append(f"{counted(len(each), 'task')} wait: {queued} jobs are in the queue of Slurm")
                 continue
-            try:
-                made, line = self._array(kind, ranks, gpus, each, room, without)
-            except SetupError as error:
-                if not any(word in str(error) for word in _LATER):
-                    raise
-                lines.append(f"{counted(len(each), 'task')} wait: {error}")
-                continue
-            lines.append(line)
+            made, said = self._arrays(kind, ranks, gpus, each, room, queued, without)
+            lines += said
             queued += made
-            arrays += 1
+            arrays += bool(made)
         return arrays, lines
 
-    def _array(
-        self, kind: str, ranks: int, gpus: int, tickets: list[Ticket], room: int, without: Sequence[str]
-    ) -> tuple[int, str]:
-        """Submit one array of at most `room` jobs; returns their number, and what to say."""
+    def _arrays(
+        self, kind: str, ranks: int, gpus: int, tickets: list[Ticket], room: int, queued: int, without: Sequence[str]
+    ) -> tuple[int, list[str]]:
+        """Submit at most `room` jobs in one array, or in smaller ones where Slurm wants it so; returns their number,
+        and what to say. So many are `queued` already.
+        """
         words = words_of(self.words, kind)
         gpus = max(gpus, words.get("gpus") or 0)
         side = side_by_side(words, ranks * self.threads, gpus)
         size, hours = self._length(words, ranks, tickets, side, room)
-        bundles = [tickets[start : start + size] for start in range(0, len(tickets), size)]
         cores = min(side, size) * ranks * self.threads
         nodes = math.ceil(cores / (words.get("cores_per_node") or cores))
         shape = batch.Shape(min(side, size) * ranks, self.threads, nodes, min(side, size) * gpus, hours)
+        left = [tickets[start : start + size] for start in range(0, len(tickets), size)]
+        jobs, lines, refused = len(left), list[str](), "the queue of Slurm is full"
+        most = self._room.in_array(queued)
+        while left and most:
+            some, made = left[:most], jobs - len(left)
+            try:
+                job = self._submit(shape, words, some, self._spared(words, without))
+            except batch.NotNow as error:
+                refused, most = str(error), self._room.refuse(error, len(some), queued + made)
+                continue
+            given = [ticket for bundle in some for ticket in bundle]
+            steps = ", ".join(dict.fromkeys(ticket.step for ticket in given))
+            what = f"{counted(len(given), 'task')} of {steps} in {counted(len(some), 'job')}"
+            lines.append(f"job {job}: {what} of {counted(shape.ranks, 'rank')}, up to {batch.clock(hours)}")
+            left = left[len(some) :]
+            # after a refusal one array is enough for now
+            self._room.most = max(self._room.most, queued + made + len(some))
+            most = 0 if self._room.known else min(2 * most, self._room.largest)
+        if left:
+            lines.append(f"{counted(sum(map(len, left)), 'task')} wait: {refused}")
+        return jobs - len(left), lines
+
+    def _submit(
+        self, shape: batch.Shape, words: Mapping[str, Any], bundles: Sequence[Sequence[Ticket]], spared: Sequence[str]
+    ) -> str:
+        """Submit an array with a job for each bundle; returns its number."""
         stem = f"{self.name}-{secrets.token_hex(4)}"
+        tasks, script = (self.folder / batch.FOLDER / f"{stem}.{ending}" for ending in ("json", "sh"))
         # before the job: if we are killed now, the next one finds it by this name
-        worklist.write(self.folder / batch.FOLDER / f"{stem}.json", bundles)
-        command = [*self.command, str(self.folder), f"{batch.FOLDER}/{stem}.json"]
+        worklist.write(tasks, bundles)
+        command = [*self.command, str(self.folder), f"{batch.FOLDER}/{tasks.name}"]
         text = batch.script(shape, words, name=stem, folder=self.folder, command=command, array=len(bundles))
-        options = [f"--exclude={','.join(self._spared(words, without))}"] if self._spared(words, without) else []
-        job = batch.submit(self.folder, text, name=f"{stem}.sh", options=options, tasks=f"{stem}.json")
-        steps = ", ".join(dict.fromkeys(ticket.step for ticket in tickets))
-        what = f"{counted(len(tickets), 'task')} of {steps} in {counted(len(bundles), 'job')}"
-        return len(bundles), f"job {job}: {what} of {counted(shape.ranks, 'rank')}, up to {batch.clock(hours)}"
+        options = [f"--exclude={','.join(spared)}"] if spared else []
+        try:
+            return batch.submit(self.folder, text, name=script.name, options=options, tasks=tasks.name)
+        except batch.NotNow:
+            tasks.unlink(missing_ok=True)
+            script.unlink(missing_ok=True)
+            raise
 
     def _length(
         self, words: Mapping[str, Any], ranks: int, tickets: Sequence[Ticket], side: int, room: int
@@ -140,8 +197,7 @@ class Slurm:
         for path in sorted((self.folder / batch.FOLDER).glob(f"{self.name}-????????.json")):
             if path.name in known:
                 continue
-            job = batch.command(["squeue", "--noheader", f"--name={path.stem}", "--format=%F"]).split()
-            if job:
+            if job := batch.strays(self.folder, path.stem):
                 batch.note(self.folder, job=job[0], tasks=path.name)
             else:
                 path.unlink(missing_ok=True)

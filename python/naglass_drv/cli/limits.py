@@ -1,5 +1,6 @@
 """Whether a machine can give what an input asks for, before anything is submitted."""
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 _PLAN, _PLAN_H = "plan", 2.0
 
 
-class Machine:
-    """What `slurm` of the site profile says of a machine; `shipped` is the file that it comes from, if it is not the
-    user's own. Each problem is an InputError with the line of the profile.
+class Limits:
+    """What `slurm` of the site profile says that a machine can give; `shipped` is the file that it comes from, if it is
+    not the user's own. Each problem is an InputError with the line of the profile.
     """
 
     def __init__(self, slurm: "Slurm", shipped: Path | None):
@@ -58,11 +59,16 @@ class Machine:
 
     def check_known(self) -> int:
         """What every job needs: an account where one is asked for, and the cores of a node, which are returned."""
+        from ..config.site import own_place
+
         if self.slurm.needs_account and not self.slurm.account:
             where = self.where("account")
-            raise InputError(f"{where}: is needed here; give it with --account, or in your site profile")
+            raise InputError(
+                f"{where}: is needed here; give it with --account, or{own_place(self._shipped) or ' there'}"
+            )
         if self.slurm.cores_per_node is None:
-            raise InputError(f"{self.where('cores_per_node')}: is not known; fill it in (scontrol show node)")
+            where, place = self.where("cores_per_node"), own_place(self._shipped)
+            raise InputError(f"{where}: is not known (scontrol show node tells); state it{place or ' there'}")
         return self.slurm.cores_per_node
 
     def hours(self, walltime: str) -> float:
@@ -83,35 +89,37 @@ class Machine:
         return Shape(1, 1, 1, 0, min(_PLAN_H, words["longest_h"] or _PLAN_H)), words
 
     def check_queue(self, words: Mapping[str, Any]) -> None:
-        """The partitions that are named exist here."""
+        """There is a Slurm here, with the partitions that are named."""
         from ..runtime.batch import command
 
+        known = set(command(["sinfo", "--noheader", "--format=%R"]).split())
         named = {("partition",): words.get("partition")}
         named |= {("nodes", kind, "partition"): each.partition for kind, each in self.slurm.nodes.items()}
-        if not any(named.values()):
-            return
-        known = set(command(["sinfo", "--noheader", "--format=%R"]).split())
         for keys, partition in named.items():
             if partition and not known.issuperset(partition.split(",")):
                 known_here = ", ".join(sorted(known))
                 raise InputError(f"{self.where(*keys)}: {partition}: no such partition; there are {known_here}")
 
-    def check_length(
-        self, rows: Mapping[str, "Row"], at_once: Mapping[str, float], walltime: str, hours: float | None
-    ) -> None:
-        """No job is shorter than what a task does before it saves anything: `at_once` is that share of it, by stage.
+    def check_length(self, rows: Mapping[str, "Row"], own: bool, walltime: str, hours: float | None) -> None:
+        """No job is shorter than what a task does before it saves anything. `own`: tasks have jobs of their own, on
+        the nodes of their stage; otherwise one job has all.
 
         `rows` are what is expected; what is not known is not checked. `hours` is the length that was asked for.
         """
-        longest_h = hours or self.slurm.longest_h
+        from ..runtime.executors.slurm import words_of
+
         for stage, row in rows.items():
-            hours_at_once = row.core_s / max(row.tasks * row.ranks, 1) * at_once.get(stage, 0.0) / 3600.0
-            if row.unknown or longest_h is None or hours_at_once < longest_h:
+            kind = self._kind(stage, row.gpus) if own else ""
+            most_h = words_of(self.slurm.model_dump(), kind)["longest_h"]
+            length_h = min((each for each in (hours, most_h) if each is not None), default=math.inf)
+            if 3600.0 * length_h > row.at_once_s:
                 continue
-            said = f"--walltime {walltime}" if hours else f"{self.where('longest_h')}: {longest_h:g}"
+            stated = kind and self.slurm.nodes[kind].longest_h is not None
+            where = self.where(*(("nodes", kind) if stated else ()), "longest_h")
+            said = f"{where}: {most_h:g}" if length_h == most_h else f"--walltime {walltime}"
             raise InputError(
-                f"{said}: a task of {stage} is expected to work {duration(3600.0 * hours_at_once)} before it saves "
-                "anything"
+                f"{said}: a task of {stage} is expected to work {duration(row.at_once_s)} before it saves anything; "
+                "make jobs longer, or give the task more ranks"
             )
 
     def kinds(self, rows: Mapping[str, "Row"]) -> Iterator[str]:
