@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..errors import InputError
-from ..wording import digits
+from ..wording import with_error
 from .arrhenius import BOLTZMANN_EV_PER_K
 from .excess_cells import Cell
 
@@ -26,7 +26,7 @@ def mean_temperatures(cells: Mapping[str, Sequence[Cell]], asked_K: float) -> di
     found = {kind: _mean(own, asked_K) for kind, own in cells.items()}
     off = [kind for kind, mean in found.items() if abs(mean[0] - asked_K) > max(_ERRORS * mean[1], _SHARE * asked_K)]
     if off:
-        each = ", ".join(f"{mean:.0f} ± {digits(err, 2)} K of {kind}" for kind, (mean, err) in found.items())
+        each = ", ".join(f"{with_error(*mean)} K of {kind}" for kind, mean in found.items())
         raise InputError(
             f"the cells have not come to {asked_K:g} K: their mean temperatures are {each}; leave out more of their "
             "beginning, or run longer"

@@ -9,11 +9,11 @@ from ..chemistry.formers import MOST_BRIDGES
 from ..chemistry.ions import ion_label, species
 from ..chemistry.notation import SUPERSCRIPT, ion_text
 from ..core.statistics import average
-from ..wording import digits, outside
+from ..wording import digits, outside, with_error
 from .glasses import glasses_made
 from .material import Material
 from .measured import all_measured, quench_end
-from .numbers import Notice, quantity
+from .numbers import Notice
 
 BAR_PER_GPA = 1e4
 _NARROW = "\N{NARROW NO-BREAK SPACE}"
@@ -234,7 +234,7 @@ def pressure(name: str, summary: Mapping[str, Any]) -> Iterator[Finding]:
     if abs(value - target) > max(_PRESSURE_GPA, 2 * (err or 0.0)):
         word = "tension" if value < target else "compression"
         asked = f", target {target:g} GPa" if summary.get("pressure_bar") is not None else ""
-        yield Finding("Pressure", "bad", name, f"under {word}, mean pressure {quantity(value, err)} GPa{asked}")
+        yield Finding("Pressure", "bad", name, f"under {word}, mean pressure {with_error(value, err)} GPa{asked}")
 
 
 def quench_pressure(quenches: Mapping[str, Mapping[str, list[float]]]) -> Iterator[Finding]:
@@ -245,7 +245,7 @@ def quench_pressure(quenches: Mapping[str, Mapping[str, list[float]]]) -> Iterat
     found = ends[0] if len(ends) == 1 else average([float(end.mean) for end in ends], independent=True)
     value, err = float(found.mean) / BAR_PER_GPA, float(found.err) / BAR_PER_GPA
     if abs(value) > max(_PRESSURE_GPA, 2 * err):
-        text = f"{quantity(value, err)} GPa at the end of the quench, at the density set"
+        text = f"{with_error(value, err)} GPa at the end of the quench, at the density set"
         yield Finding("Pressure", "note", "glass", f"under {'tension' if value < 0 else 'compression'}, {text}")
 
 
