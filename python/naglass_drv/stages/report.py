@@ -25,7 +25,7 @@ from .committee import MEAN
 
 name = "report"
 #: Raised when the same settings and files give another result.
-revision = 8
+revision = 9
 
 _SHOWN = {
     "glass": Structures,
