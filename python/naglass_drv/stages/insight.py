@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 name = "insight"
 #: Raised when the same settings and files give another result.
-revision = 1
+revision = 2
 
 CLAIMS, PAGE, FIGURES = "claims.yaml", "insight.html", "figures"
 _TABLES = "tables"
