@@ -1,5 +1,8 @@
 """Numbers in sentences."""
 
+import math
+
+SUPERSCRIPT = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 _ALL_DIGITS = 17
 
 
@@ -30,3 +33,55 @@ def duration(seconds: float) -> str:
 def digits(value: float, count: int) -> str:
     """So many significant digits, as ``1200``; without a power of ten from 10⁻⁴ to 10⁶."""
     return f"{float(f'{value:.{count}g}'):g}"
+
+
+def with_error(value: float, err: float | None) -> str:
+    """A value and its error with the same number of decimals: ``2.004 ± 0.013``, ``−5.4 ± 0.7``.
+
+    The error keeps two significant digits if they are 10 to 35, else one (Particle Data Group, Review of Particle
+    Physics, section 5.3, doi:10.1103/PhysRevD.110.030001).
+    """
+    if err is None or err == 0 or not math.isfinite(err):
+        return _plain(value)
+    if abs(value) >= 1e5 or max(abs(value), err) < 1e-3:
+        # 9.9e-4 is 1.0e-3 once it is rounded
+        power = math.floor(math.log10(float(f"{max(abs(value), err):.0e}")))
+        scaled = with_error(value / 10**power, err / 10**power)
+        return f"({scaled}) × 10{_superscript(power)}"
+    decimals = max(0, _decimals(err))
+    return f"{_minus(f'{value:.{decimals}f}')} ± {err:.{decimals}f}"
+
+
+def span(low: float, high: float) -> str:
+    """Both ends to three digits, with one power of ten: ``1.02 to 3.45``, ``(1.02 to 3.45) × 10⁻⁹``."""
+    largest = max(abs(low), abs(high))
+    if largest == 0 or 1e-3 <= largest < 1e5:
+        return f"{_minus(digits(low, 3))} to {_minus(digits(high, 3))}"
+    power = math.floor(math.log10(largest))
+    return f"({_minus(f'{low / 10**power:.3g}')} to {_minus(f'{high / 10**power:.3g}')}) × 10{_superscript(power)}"
+
+
+def _decimals(err: float) -> int:
+    size = math.floor(math.log10(err))
+    leading = round(err / 10 ** (size - 2))
+    if leading <= 354:
+        return 1 - size
+    # 95 to 99 becomes 100, of which two digits count
+    return -size
+
+
+def _plain(value: float) -> str:
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6):
+        return _minus(str(int(value)))
+    if abs(value) >= 1e5 or abs(value) < 1e-3:
+        power = math.floor(math.log10(abs(value)))
+        return f"{_minus(f'{value / 10**power:.3g}')} × 10{_superscript(power)}"
+    return _minus(digits(value, 4))
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _superscript(power: int) -> str:
+    return str(power).translate(SUPERSCRIPT)

@@ -68,8 +68,9 @@ def blocks() -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", blocks().values(), ids=blocks().keys())
 def test_a_marked_block_runs(block, tmp_path):
-    """In a folder with the checkout's examples and a model of the user's own; words split as by the shell."""
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    """In a folder with examples and tests of the checkout and a model of the user's own; split as by the shell."""
+    for folder in ("examples", "tests"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     shutil.copy(ROOT / "examples" / "quickstart" / "start" / "model.mace", tmp_path / "my.model")
     for line in block.replace("\\\n", " ").splitlines():
         python, flag, program, *words = shlex.split(line, comments=True)

@@ -11,8 +11,9 @@ import pytest
 from naglass_drv.errors import InputError
 from naglass_drv.products import Quantity, read_quantities
 from naglass_drv.report.material import Material
-from naglass_drv.report.numbers import entry, quantity
+from naglass_drv.report.numbers import entry
 from naglass_drv.stages import analysis, report
+from naglass_drv.wording import with_error
 from support.report_bench import FULL, HOSTILE, Bench, add_glass, add_labels, add_md, add_model, without_shipped_scripts
 from support.structures import DATA
 
@@ -260,7 +261,7 @@ def test_analysis_passes_over_a_trajectory_without_frames(tmp_path):
     ],
 )
 def test_numbers_are_written_with_the_decimals_of_their_error(value, err, text):
-    assert quantity(value, err) == text
+    assert with_error(value, err) == text
 
 
 def test_an_estimate_has_no_error_of_zero():

@@ -253,7 +253,13 @@ def test_density_far_from_the_input_and_large_force_errors_are_told():
     assert [f.text for f in checks.density("g0", numbers, system)] == [
         "2.2 g/cm³ is off by −12 % from the 2.5 g/cm³ of the input"
     ]
-    for fine in ({"density_g_cm3": 2.45}, {"density_is_set": True}, {"composition": {"Na": 3, "P": 1, "O": 4}}):
+    for fine in (
+        {"density_g_cm3": 2.45},
+        {"density_is_set": True},
+        {"composition": {"Na": 3, "P": 1, "O": 4}},
+        {"seed": {"reason": "lost"}},
+        {"interface": {}, "seed": {"start": {}}},
+    ):
         assert list(checks.density("g0", numbers | fine, system)) == []
     errors = {"test": {"forces_rmse_meV_per_A": 250.0}, "train": {"forces_rmse_meV_per_A": 50.0}}
     assert [f.text for f in checks.force_error(errors)] == ["RMSE of 250 meV/Å on the held-out frames"]

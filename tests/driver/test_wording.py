@@ -5,9 +5,8 @@ import pytest
 from naglass_drv.config.schema import Audit
 from naglass_drv.dataset.audit import Limits, audit, table_of
 from naglass_drv.dataset.gate import net_force_fault, stress_fault
-from naglass_drv.report.numbers import quantity, span
 from naglass_drv.stages.criteria import RoundFacts, criteria
-from naglass_drv.wording import counted, digits, duration, outside
+from naglass_drv.wording import counted, digits, duration, outside, span, with_error
 from support.labeled import cell
 
 
@@ -61,7 +60,7 @@ def test_digits_without_a_power_of_ten(value, count, text):
 
 def test_no_number_of_a_page_or_a_decision_is_written_as_by_a_computer():
     """99.6 % is not 1e+02 %, 1234 to 2345 MPa not 1.23e+03 to 2.35e+03."""
-    assert span(1234.0, 2345.6) == "1230 to 2350" and quantity(12345.6, None) == "12350"
+    assert span(1234.0, 2345.6) == "1230 to 2350" and with_error(12345.6, None) == "12350"
     facts = {"g0-600K": {"environments": 1000, "uncertain_environments": 996, "reached_most": False}}
     one = RoundFacts(facts, {"forces_rmse_meV_per_A": 123.4, "forces_rmse_meV_per_A_err": 11.2})
     stop = {"uncertain_percent": 2, "error_change_percent": 5}

@@ -6,7 +6,7 @@ import pytest
 from naglass_drv.errors import InputError
 from naglass_drv.files import file_hash, write_json
 from naglass_drv.insight.mapping import Map
-from naglass_drv.insight.oxides import oxide_shares
+from naglass_drv.insight.oxides import glass_name, oxide_shares
 from naglass_drv.insight.runs import Measured, is_run, read_run, rows_of, table_of_runs
 from naglass_drv.products import Measurements, Quantity, as_manifest
 
@@ -86,15 +86,37 @@ def test_what_a_run_lacks_is_named(run, tmp_path):
         read_run(run)
 
 
-def test_glasses_of_the_same_oxides_are_told_apart_by_their_electrons(run):
+def test_glasses_of_the_same_oxides_are_told_apart_by_the_states_of_their_metal(run):
     """V2O5 with a quarter of V4+ has an eighth of an oxygen less per V, and is another glass."""
     for numbers in (run / "products" / "s1" / "analysis").glob("g0-*K.json"):
         write_json(numbers, {"composition": {"Na": 400, "P": 320, "V": 80, "O": 1190}})
     table, _ = table_of_runs(Map(target="transport.D"), [read_run(run)])
-    assert table.names[1:] == ["50 Na2O · 40 P2O5 · 10 V2O5, 0.25 e⁻ per metal", "50 Na2O · 40 P2O5 · 10 V2O5"]
-    shares, names = oxide_shares(np.array([[40.0, 20.0, 120.0]]), ["Na", "Fe", "O"])
-    assert names == ["Na2O", "Fe2O3"] and shares[0] == pytest.approx([200 / 3, 100 / 3])
-    assert oxide_shares(np.array([[40.0, 20.0, 20.0]]), ["Na", "F", "O"]) is None, "a fluoride has other compounds"
+    assert table.names[1:] == ["48.8 Na2O · 39 P2O5 · 4.9 VO2 · 7.3 V2O5", "50 Na2O · 40 P2O5 · 10 V2O5"]
+    assert table.components == ("Na2O", "P2O5", "V2O5")
+
+
+@pytest.mark.parametrize(
+    ("counts", "features", "name"),
+    [
+        ({"Na": 2, "Fe": 2, "P": 2, "O": 8}, ["Na2O", "FeO", "P2O5"], "25 Na2O · 50 FeO · 25 P2O5"),
+        ({"Na": 3, "Fe": 2, "P": 3, "O": 12}, ["Na2O", "Fe2O3", "P2O5"], "37.5 Na2O · 25 Fe2O3 · 37.5 P2O5"),
+        ({"Na": 12, "V": 6, "P": 12, "O": 48}, ["Na2O", "VO2", "P2O5"], "33.3 Na2O · 33.3 VO2 · 33.3 P2O5"),
+        ({"Na": 2, "Fe": 1, "V": 1, "O": 4}, ["Na2O", "Fe2O3", "V2O5"], "50 Na2O · 25 Fe2O3 · 25 V2O5, 1 e⁻ per metal"),
+    ],
+)
+def test_a_glass_is_written_with_the_states_that_its_charges_leave(counts, features, name):
+    """As in the input and on the page of the glass; with two metals the charges leave their states open."""
+    atoms, elements = np.array([list(counts.values())], dtype=float), list(counts)
+    shares, names = oxide_shares(atoms, elements)
+    assert names == features and shares.sum() == pytest.approx(100)
+    assert glass_name(atoms[0], elements) == name
+
+
+def test_oxides_of_several_states_are_written_as_the_usual_one():
+    """Composition columns of a table have one oxide of an element; a fluoride has none."""
+    shares, names = oxide_shares(np.array([[40.0, 20.0, 50.0], [40.0, 20.0, 40.0]]), ["Na", "Fe", "O"])
+    assert names == ["Na2O", "Fe2O3"] and shares[1] == pytest.approx([200 / 3, 100 / 3])
+    assert oxide_shares(np.array([[40.0, 20.0, 20.0]]), ["Na", "F", "O"]) is None
 
 
 def test_other_forms_of_the_target_are_no_features(run):

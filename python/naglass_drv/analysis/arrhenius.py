@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.statistics import student
 from ..errors import InputError
+from ..wording import with_error
 
 BOLTZMANN_EV_PER_K = 8.617333262e-5
 Interval = tuple[float, float]
@@ -149,7 +150,7 @@ def arrhenius(points: Sequence[Point]) -> Arrhenius:
         return Arrhenius(None, reason, left_out)
     line = weighted_line([(point.temperature_K, point.value, point.log_err) for point in known])
     if not line.energy_err <= _WORST_RELATIVE_ERR * line.energy_eV:
-        reason = f"the errors are too large: E = {line.energy_eV:.2g} ± {line.energy_err:.2g} eV"
+        reason = f"the errors are too large: E = {with_error(line.energy_eV, line.energy_err)} eV"
         return Arrhenius(None, reason, left_out)
     if line.chance < _LEAST_CHANCE:
         reason = (

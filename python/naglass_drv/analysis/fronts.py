@@ -8,6 +8,7 @@ import numpy as np
 from ..core.arguments import array, positive, whole
 from ..core.statistics import average
 from ..errors import InputError
+from ..wording import with_error
 
 #: Blocks of time that a series is averaged into before a drift is fitted to it.
 BLOCKS = 24
@@ -204,7 +205,7 @@ def zero_velocity(temperatures, velocities, errors) -> Crossing:
         g = errors_wide**2 * slope_var / slope**2
         if g >= 1:
             raise InputError(
-                f"velocities = {velocities.tolist()}: their slope {slope:.3g} ± {slope_var**0.5:.2g} does not tell "
+                f"velocities = {velocities.tolist()}: their slope {with_error(slope, slope_var**0.5)} does not tell "
                 "where zero is; run longer or further apart"
             )
         middle = -level / slope / (1 - g)
@@ -292,5 +293,5 @@ def verdict(velocity: Rate, unit: str = "Å/ps") -> str:
     """One line for a reader: the velocity, or "no growth observed" with its upper bound."""
     if velocity.moves:
         word = "growth" if velocity.rate > 0 else "melting"
-        return f"{word}, {velocity.rate:.3g} ± {velocity.err:.2g} {unit}"
+        return f"{word}, {with_error(velocity.rate, velocity.err)} {unit}"
     return f"no growth observed, u < {velocity.upper:.2g} {unit} (95 %)"

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from ase.formula import Formula
-from ase.units import kB
 
 from ..errors import InputError
 from ..wording import counted
+from .arrhenius import BOLTZMANN_EV_PER_K
 from .crystallite_series import THRESHOLDS
 from .nucleation import (
     LEAST_DRAWS,
@@ -143,7 +143,7 @@ def _theory(
         driving_force(temperature_K, melting_K, {melting_K.value: heat}),
         _attachment(runs, threshold, size),
         temperature=temperature_K,
-        kT=kB * temperature_K,
+        kT=BOLTZMANN_EV_PER_K * temperature_K,
         crystal_density=1 / numbers["volume_A3"],
         melt_density=numbers["glass_density_per_A3"],
     )

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
+from ..wording import SUPERSCRIPT
 from .ions import Species
 
 SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-SUPERSCRIPT = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 
 
 def formula_text(composition: Mapping[str, int]) -> str:

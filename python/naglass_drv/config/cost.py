@@ -194,6 +194,8 @@ def _glass(top: Any) -> Cost:
     glass, count = top.glass, atoms(top)
     total_ps = protocols.SOFT_PS + protocols.longest_ps(glass)
     text = f"melt-quench of {count} atoms, {_time(total_ps, glass.timestep_fs)}"
+    if top.interface is not None and top.interface.route == "melt":
+        text += ", in bulk, to compare the glass at the crystal with"
     if glass.protocol:
         text += " at most"
     disk = _frames_B(glass, total_ps, count)

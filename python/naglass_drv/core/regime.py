@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..wording import digits
+from ..wording import digits, with_error
 from .statistics import student
 from .transport import BlockSums, Correlator
 
@@ -201,13 +201,13 @@ def _bends(blocks: Blocks, k: int, alone: Total) -> bool:
 def _not_diffusive(of: str, exponent: Exponent, time: float) -> str:
     return (
         f"d ln {of} / d ln t is nowhere compatible with [0.95, 1.05] over a factor of 2 in time; "
-        f"it is {exponent.value:.2f} ± {exponent.err:.2g} at {digits(time, 3)} ps"
+        f"it is {with_error(exponent.value, exponent.err)} at {digits(time, 3)} ps"
     )
 
 
 def _unknown(of: str, exponent: Exponent, time: float) -> str:
     return (
-        f"d ln {of} / d ln t is known only as {exponent.value:.2f} ± {exponent.err:.2g} at {digits(time, 3)} ps: "
+        f"d ln {of} / d ln t is known only as {with_error(exponent.value, exponent.err)} at {digits(time, 3)} ps: "
         "too few ions or too short a run to tell whether the motion is diffusive"
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..wording import with_error
 from .regime import Blocks, Total
 from .statistics import student
 
@@ -38,7 +39,7 @@ class Estimate:
         """Why it is not given, if it is not."""
         if self.value > 0 and self.err <= WORST_RELATIVE_ERR * self.value:
             return None
-        return f"the run is too short: {name} = {self.value:.2g} ± {abs(self.err):.2g}{unit}"
+        return f"the run is too short: {name} = {with_error(self.value, abs(self.err))}{unit}"
 
 
 def _slopes(blocks: Blocks, onset: int, totals: list[Total]) -> tuple[np.ndarray, np.ndarray, float]:

@@ -9,8 +9,7 @@ import numpy as np
 from .. import __version__
 from ..errors import InputError
 from ..files import file_hash, write_bytes
-from ..report.numbers import quantity
-from ..wording import counted
+from ..wording import counted, with_error
 from .blocks import COMPOSITION, label
 from .composition import atoms_of
 from .runs import WORDS, hash_of_run, is_run
@@ -120,7 +119,7 @@ def trend_sentence(study: Study, slope: Slope) -> str:
     step = f"{STEP:g} mol-%" if slope.column in table.components else "1"
     # a fit without scatter has no digits worth printing beyond the third
     error = max((slope.interval[1] - slope.interval[0]) / 2, 1e-3 * abs(slope.value))
-    size = f"{quantity(slope.value, error)} {unit_text(study.unit)}".strip()
+    size = f"{with_error(slope.value, error)} {unit_text(study.unit)}".strip()
     way = "rises" if slope.value > 0 else "falls"
     return f"{table.name} {way} with {slope.column}{instead}: {size} for {step} (95 %), other variables not held fixed."
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..chemistry.mixture import Cell, smallest_cell
 from ..errors import InputError
-from ..report.numbers import quantity
+from ..wording import with_error
 from .composition import composition_name, coordinates
 from .glasses import Glasses, scaled
 from .models import COMPOSITION, gaussian_process, quiet
@@ -225,7 +225,7 @@ def as_input(study: Study, found: Sequence[Proposal], density_g_cm3: float, sect
         shares = ", ".join(f"{name}: {share:g}" for name, share in each.shares.items())
         lines += [
             f"  # {composition_name(list(each.shares.values()), list(each.shares))}: "
-            f"{quantity(each.expected, each.deviation)}, {each.cell.atoms} atoms",
+            f"{with_error(each.expected, each.deviation)}, {each.cell.atoms} atoms",
             f"  - name: p{number}",
             f"    mol_percent: {{{shares}}}",
             f"    atoms: {each.cell.atoms}",

@@ -26,10 +26,10 @@ from ..products import (
 from ..wording import counted
 from .blocks import about_vanadium_bonds
 from .build import build_table
-from .composition import composition_name, same_compositions
+from .composition import same_compositions
 from .leaks import OF_THE_MOTION, is_of_the_motion
 from .mapping import Map
-from .oxides import electrons_per_metal, oxide_shares, redox_text
+from .oxides import glass_name, oxide_shares
 from .table import Table
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def table_of_runs(given: Map, frames: Sequence["pd.DataFrame"], carrier: str = "
 
 def _in_oxides(frames: list["pd.DataFrame"], given: Map) -> tuple[list["pd.DataFrame"], Map]:
     """The frames with oxides in place of the atoms, as compositions of glasses are written, where oxygen is the only
-    anion; glasses of the same oxides are told apart by their electrons.
+    anion; glasses of the same oxides are told apart by the states of their metals.
     """
     import pandas as pd
 
@@ -239,8 +239,7 @@ def _in_oxides(frames: list["pd.DataFrame"], given: Map) -> tuple[list["pd.DataF
     shares, names = found
     numbers = same_compositions(atoms)
     first = {number: row for row, number in reversed(list(enumerate(numbers)))}
-    electrons = electrons_per_metal(atoms, elements)
-    titles = {n: f"{composition_name(shares[row], names)}{redox_text(electrons[row])}" for n, row in first.items()}
+    titles = {number: glass_name(atoms[row], elements) for number, row in first.items()}
     whole = whole.drop(columns=heads).assign(
         **{f"{name} (mol%)": column for name, column in zip(names, shares.T, strict=True)}
     )

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
+class CutGlassError(InputError):
+    """A glass that is cut to a slab has no bulk like it."""
+
+
 def bulk_crystal(slab: Slab, *, seed: int = 0) -> "Atoms":
     """The crystal without surfaces that a slab is cut from, in its lateral cell, as many atoms, `phase` 1.
 
@@ -61,11 +65,11 @@ def bulk_glass(
 ) -> "Atoms":
     """Whole copies of a glass, strained to a lateral cell (2, 2, Å) as `join` strains them, `phase` 0.
 
-    Raises InputError for a glass that `join` would have to cut: there is no bulk with its seams.
+    Raises CutGlassError for a glass that `join` would have to cut: there is no bulk with its seams.
     """
     whole, _, cut = fitted(glass, lateral, glass_A, most_strain)
     if cut:
-        raise InputError(
+        raise CutGlassError(
             f"no copies of the glass match the slab within {100 * most_strain:g} %, so that it is cut to it; no bulk "
             "glass has its seams"
         )

@@ -347,9 +347,11 @@ def _along(glass: "Atoms", grain: Crystallite, most_strain: float) -> tuple["Ato
 def check_half(grain: Crystallite, width_A: float) -> None:
     """Raises InputError for a seed whose diameter is more than half of a cell's width."""
     if 4 * grain.radius_A > width_A:
+        least = np.ceil(40 * grain.radius_A) / 10
         raise InputError(
-            f"radius {grain.radius_A:.2f} Å in whole formula units: the seed is larger than half the cell, which is "
-            f"{width_A:.1f} Å wide"
+            f"the seed is {2 * grain.radius_A:.1f} Å in diameter (radius {grain.radius_A:.2f} Å in whole formula "
+            f"units), more than half of the cell, which is {width_A:.1f} Å wide; it takes a width_A of at least "
+            f"{least:.1f} Å, or by the route join a glass of that width"
         )
 
 

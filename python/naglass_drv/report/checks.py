@@ -4,16 +4,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..analysis.kinetic_temperature import Kinetic, kinetic
 from ..analysis.phase import flows, relaxes
 from ..chemistry.formers import MOST_BRIDGES
 from ..chemistry.ions import ion_label, species
 from ..chemistry.notation import SUPERSCRIPT, ion_text
 from ..core.statistics import average
-from ..wording import digits, outside
+from ..wording import digits, outside, with_error
 from .glasses import glasses_made
 from .material import Material
 from .measured import all_measured, quench_end
-from .numbers import Notice, quantity
+from .numbers import Notice
 
 BAR_PER_GPA = 1e4
 _NARROW = "\N{NARROW NO-BREAK SPACE}"
@@ -38,6 +39,8 @@ _PRESSURE_GPA = 1.0
 _DENSITY = 0.05
 _MELT, _REMEMBERS = "Supercooled melt", "Melt remembers its start"
 _FORCE_MEV_PER_A = 100.0
+# rows of a series of temperatures, for an error
+_LEAST_ROWS = 8
 # structures of which a note gives the numbers
 _TOLD = 2
 
@@ -46,6 +49,8 @@ _ADVICE = {
     "data is wrong here, and nothing that depends on these atoms describes the material.",
     "Pressure": "A glass at ambient pressure has 0 GPa. At a fixed density this is the mismatch between that density "
     "and the potential; structure and dynamics are those of a stretched or compressed glass.",
+    "Temperature": "The error is that of so many degrees of freedom in the canonical ensemble. What is measured is not "
+    "that of the temperature asked for: leave out more of the beginning (analysis.skip_ps), or run longer.",
     "Oxidation states": "The input fixes the number of ions of each charge: either the bonds do not match these "
     "ions, or the assignment fails.",
     "Not the glass asked for": "A slower quench, a longer melt or another potential may make it; what is measured on "
@@ -112,6 +117,7 @@ def findings(material: Material) -> list[Finding]:
     )
     for name in material.names("md", "summary"):
         found += pressure(name, material.json(f"md/{name}/summary"))
+        found += temperature(name, kinetic_of_run(material, name))
     if material.has("model/summary"):
         found += force_error(material.json("model/summary")["errors"])
     return found
@@ -234,7 +240,34 @@ def pressure(name: str, summary: Mapping[str, Any]) -> Iterator[Finding]:
     if abs(value - target) > max(_PRESSURE_GPA, 2 * (err or 0.0)):
         word = "tension" if value < target else "compression"
         asked = f", target {target:g} GPa" if summary.get("pressure_bar") is not None else ""
-        yield Finding("Pressure", "bad", name, f"under {word}, mean pressure {quantity(value, err)} GPa{asked}")
+        yield Finding("Pressure", "bad", name, f"under {word}, mean pressure {with_error(value, err)} GPa{asked}")
+
+
+def temperature(name: str, found: Kinetic | None) -> Iterator[Finding]:
+    """A mean kinetic temperature that is not the one asked for."""
+    if found is not None and not found.reached:
+        yield Finding("Temperature", "note", name, f"{with_error(found.mean_K, found.err_K)} K, {reached(found)}")
+
+
+def kinetic_of_run(material: Material, name: str) -> Kinetic | None:
+    """The temperature of a trajectory after `skip_ps`; None for runs that were too short or of earlier versions."""
+    if not material.has(f"md/{name}/thermo"):
+        return None
+    summary, series = material.json(f"md/{name}/summary"), material.json(f"md/{name}/thermo")
+    after_ps = (material.input.get("analysis") or {}).get("skip_ps", 0.0)
+    kelvin = [k for t, k in zip(series["time_ps"], series["temperature_K"], strict=True) if t >= after_ps]
+    if len(kelvin) < _LEAST_ROWS or "temperature_K" not in summary:
+        return None
+    return kinetic(kelvin, summary["temperature_K"], summary["atoms"])
+
+
+def reached(found: Kinetic) -> str:
+    """``900 K asked for, off by 0.6 standard errors of 3252 degrees of freedom: within error``."""
+    verdict = "within error" if found.reached else "NOT within error"
+    return (
+        f"{found.asked_K:g} K asked for, off by {found.errors:.1f} standard errors of {found.freedom:g} degrees of "
+        f"freedom: {verdict}"
+    )
 
 
 def quench_pressure(quenches: Mapping[str, Mapping[str, list[float]]]) -> Iterator[Finding]:
@@ -245,12 +278,15 @@ def quench_pressure(quenches: Mapping[str, Mapping[str, list[float]]]) -> Iterat
     found = ends[0] if len(ends) == 1 else average([float(end.mean) for end in ends], independent=True)
     value, err = float(found.mean) / BAR_PER_GPA, float(found.err) / BAR_PER_GPA
     if abs(value) > max(_PRESSURE_GPA, 2 * err):
-        text = f"{quantity(value, err)} GPa at the end of the quench, at the density set"
+        text = f"{with_error(value, err)} GPa at the end of the quench, at the density set"
         yield Finding("Pressure", "note", "glass", f"under {'tension' if value < 0 else 'compression'}, {text}")
 
 
 def density(name: str, numbers: Mapping[str, Any], system: Mapping[str, Any]) -> Iterator[Finding]:
     """A density at constant pressure that is far from that of the input, if the atoms match the input."""
+    # a cell with a crystal in it has the density of neither
+    if numbers.get("interface") or numbers.get("seed"):
+        return
     if numbers["density_is_set"] or not expected_states(system, numbers["composition"]):
         return
     asked = system["density_g_cm3"]

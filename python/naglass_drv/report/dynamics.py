@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis.kinetic_temperature import kinetic
 from ..products import Quantity
 from . import figures_model
-from .checks import BAR_PER_GPA, Finding
+from .checks import BAR_PER_GPA, Finding, kinetic_of_run, reached
 from .glasses import glasses_made, made_blocks, potential
 from .material import Material
-from .measured import quench_end, shades
+from .measured import last_part, quench_end, shades
 from .numbers import Figure, Fold, Notice, Section, Table, side_by_side
 
 _PANELS = {
@@ -30,6 +31,7 @@ _RUN = {
     "conserved_drift_meV_per_atom_per_ps": ("drift of the conserved energy", "meV/atom/ps"),
     "ns_per_day": ("speed", "ns/day"),
 }
+_AGAINST = "temperature against the thermostat"
 # what the gate gives in place of a unit where it counts, with what a label then has to say
 _COUNTED = {"of atoms": " (share of atoms)", "atoms": "", "O": ""}
 _QUENCHED = {
@@ -58,7 +60,7 @@ def quench(material: Material) -> Section | None:
             "potential-energy minimum reached from the last frame.",
         ),
         *made_blocks(material),
-        Fold("Numbers at the end of the hold", [_quench_table(series)]),
+        Fold("Numbers at the end of the hold", [_quench_table(material, series)]),
     )
     return section
 
@@ -68,8 +70,10 @@ def _volume(material: Material) -> str:
     return ", at zero pressure in the end" if free else " at fixed density"
 
 
-def _quench_table(series: Mapping[str, Mapping[str, Any]]) -> Table:
-    rows: dict[str, dict[str, Quantity]] = defaultdict(dict)
+def _quench_table(material: Material, series: Mapping[str, Mapping[str, Any]]) -> Table:
+    system, glass = material.input["system"], material.input["glass"]
+    atoms = sum(system["composition"].values()) * system.get("formula_units", 1)
+    rows: dict[str, dict[str, Quantity | str]] = defaultdict(dict)
     for name, one in series.items():
         for key, (label, unit) in _QUENCHED.items():
             found = quench_end(one, key)
@@ -77,6 +81,8 @@ def _quench_table(series: Mapping[str, Mapping[str, Any]]) -> Table:
                 f"quench.{name}.{key}", f"{label} at the end of the quench, {name}", float(found.mean), unit,
                 float(found.err), "did not change",
             )  # fmt: skip
+        if (asked_K := glass.get("final_temperature_K")) is not None:
+            rows[_AGAINST][name] = reached(kinetic(last_part(one["temperature_K"]), asked_K, atoms))
     return side_by_side(list(series), rows, "Averages over the last 5 % of the run, ± one standard error.")
 
 
@@ -90,7 +96,7 @@ def dynamics(material: Material) -> Section | None:
     gates = {name: material.json(f"md/{name}/gate") for name in material.names("md", "gate")}
     section.add(*verdicts(gates))
     if summaries:
-        section.add(_run_table(summaries))
+        section.add(_run_table(material, summaries))
     panels = _panels(material, names, gates)
     if panels:
         section.add(
@@ -119,8 +125,8 @@ def pressure_cell(key: str, name: str, summary: Mapping[str, Any]) -> Quantity |
     )  # fmt: skip
 
 
-def _run_table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
-    rows: dict[str, dict[str, Quantity]] = defaultdict(dict)
+def _run_table(material: Material, summaries: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows: dict[str, dict[str, Quantity | str]] = defaultdict(dict)
     for name, summary in summaries.items():
         for key, (label, unit) in _RUN.items():
             if key == "mean_pressure_GPa":
@@ -132,6 +138,8 @@ def _run_table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
                 cell = None
             if cell is not None:
                 rows[label][name] = cell
+        if (found := kinetic_of_run(material, name)) is not None:
+            rows[_AGAINST][name] = reached(found)
     return side_by_side(list(summaries), rows)
 
 

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
-from .numbers import quantity
+from ..wording import with_error
 from .style import GUIDE, WIDTH_IN, canvas, log_axis, to_svg
 
 _COLUMNS = 3
@@ -66,7 +66,7 @@ def _draw(axis, known: Lines, color: str) -> None:
 
 def _power(value: float) -> str:
     """``10⁻¹¹`` and ``2 × 10⁻¹¹``."""
-    return quantity(value, None).removeprefix("1 × ")
+    return with_error(value, None).removeprefix("1 × ")
 
 
 def _inverse(x: np.ndarray) -> np.ndarray:

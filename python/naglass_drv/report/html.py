@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from ..paths import data_file
 from ..products import COUNTED, NOT_ESTIMATED, Quantity
-from .numbers import Figure, Fold, Link, Notice, Section, Table, View, leaves, quantity, span
+from ..wording import span, with_error
+from .numbers import Figure, Fold, Link, Notice, Section, Table, View, leaves
 
 _STYLE = """
 :root { --ink: #1b1f24; --soft: #5b6570; --line: #d9dee3; --paper: #ffffff;
@@ -144,7 +145,7 @@ def _cell(cell) -> str:
         told = cell.note not in ("", COUNTED, NOT_ESTIMATED)
         note = f' <span class="unit">({escape(cell.note)})</span>' if told else ""
         within = f' <span class="unit">(95 %: {escape(span(*cell.interval))})</span>' if cell.interval else ""
-        return f'<td class="number">{escape(quantity(cell.value, cell.error))}{unit}{note}{within}</td>'
+        return f'<td class="number">{escape(with_error(cell.value, cell.error))}{unit}{note}{within}</td>'
     if isinstance(cell, Link):
         return f'<td><a href="{escape(quote(cell.target))}">{escape(cell.text)}</a></td>'
     return f"<td>{escape(str(cell))}</td>"

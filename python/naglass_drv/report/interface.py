@@ -11,7 +11,7 @@ from ..analysis.redox import moment_word
 from ..chemistry.notation import SUBSCRIPT
 from ..dataset.frames import read_frames
 from ..products import Quantity
-from ..wording import digits
+from ..wording import digits, span, with_error
 from . import figures_crystallites, figures_interface
 from .interface_crystal import crystal_cell
 from .interface_layers import layer_transport, mobility
@@ -19,7 +19,7 @@ from .interfaces import side_view
 from .material import Material
 from .measured import all_measured, quantities, same
 from .moments import states_told
-from .numbers import Figure, Notice, Section, Table, quantity, side_by_side, span
+from .numbers import Figure, Notice, Section, Table, side_by_side
 
 _SURFACES = {
     "crystal_A": "thickness of the crystal",
@@ -102,7 +102,7 @@ def _excess(material: Material) -> Iterator[Table | Notice]:
                 "mean temperatures of interfaces, bulk glasses, bulk crystals": _temperatures(
                     numbers["temperatures_K"]
                 ),
-                "what these differ by adds (3/2 k_B per atom)": f"{quantity(*numbers['thermal'])} mJ/m²",
+                "what these differ by adds (3/2 k_B per atom)": f"{with_error(*numbers['thermal'])} mJ/m²",
                 "scatter of the bulk glasses": f"{digits(numbers['glass_scatter_meV'], 2)} meV/atom",
             }
             for label, text in others.items():
@@ -116,7 +116,7 @@ def _excess(material: Material) -> Iterator[Table | Notice]:
 
 
 def _temperatures(found: Mapping[str, Any]) -> str:
-    return ", ".join(quantity(*found[kind]) for kind in (INTERFACES, GLASSES, CRYSTALS)) + " K"
+    return ", ".join(with_error(*found[kind]) for kind in (INTERFACES, GLASSES, CRYSTALS)) + " K"
 
 
 def _which(found: Mapping[str, Any] | None) -> str:
@@ -130,10 +130,10 @@ def _which(found: Mapping[str, Any] | None) -> str:
     if found["roughness_A"] is None:
         return f"{used}. No roughness is seen beyond {centers}."
     return (
-        f"{used}. Roughness {quantity(found['roughness_A'], found['roughness_A_err'])} Å (root mean square, less "
+        f"{used}. Roughness {with_error(found['roughness_A'], found['roughness_A_err'])} Å (root mean square, less "
         f"{centers}), smoothed over {digits(found['smoothing_A'], 2)} Å: it broadens the flat profile by "
         f"{digits(found['broadening_10_90_A'], 2)} Å from 10 to 90 %, beside an intrinsic width of "
-        f"{quantity(found['intrinsic_10_90_A'], found['intrinsic_10_90_A_err'])} Å."
+        f"{with_error(found['intrinsic_10_90_A'], found['intrinsic_10_90_A_err'])} Å."
     )
 
 
@@ -216,7 +216,7 @@ def _stress(found: Mapping[str, Any] | None) -> str:
         return "not given"
     if "reason" in found:
         return f"not given: {found['reason']}"
-    parts = (f"σ_{axis} {quantity(each['value'], each['err'])}" for axis, each in found.items())
+    parts = (f"σ_{axis} {with_error(each['value'], each['err'])}" for axis, each in found.items())
     return ", ".join(parts)
 
 

@@ -51,7 +51,12 @@ def below(rows: Rows, key: str) -> dict[str, Quantity]:
 
 def quench_end(series: Mapping[str, list[float]], key: str) -> Average:
     """Mean of a column of a quench over the last 5 % of its rows."""
-    return average(np.array(series[key][-max(2, round(_END * len(series[key]))) :]))
+    return average(np.array(last_part(series[key])))
+
+
+def last_part(column: list[float]) -> list[float]:
+    """The last 5 % of the rows of a quench."""
+    return column[-max(2, round(_END * len(column))) :]
 
 
 def warnings(material: Material) -> list[Notice]:

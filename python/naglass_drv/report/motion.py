@@ -8,12 +8,12 @@ import numpy as np
 
 from ..chemistry.ions import MOBILE_IONS
 from ..products import Quantity
-from ..wording import digits
+from ..wording import digits, with_error
 from . import checks, figures
 from .material import Material
 from .measured import Rows, agreements, all_measured, below, cooling, quantities, same, shades, warnings
 from .moments import states_told
-from .numbers import Figure, Fold, Notice, Section, Table, quantity, side_by_side
+from .numbers import Figure, Fold, Notice, Section, Table, side_by_side
 
 _TITLES = {
     "duration": "length of the trajectory",
@@ -110,7 +110,7 @@ def _transport_verdicts(measured: Mapping[str, Mapping[str, Any]]) -> list[Notic
 def bound_text(moved: Mapping[str, Any]) -> str:
     """``; D is below 3.1 × 10⁻¹¹ m²/s (95 %)``; empty if D has no upper bound."""
     upper = moved.get("D_m2_per_s_upper")
-    return "" if upper is None else f"; D is below {quantity(float(f'{upper:.2g}'), None)} m²/s (95 %)"
+    return "" if upper is None else f"; D is below {with_error(float(f'{upper:.2g}'), None)} m²/s (95 %)"
 
 
 def _transport_table(measured: Mapping[str, Mapping], rows: Mapping[str, Rows], quenched: str) -> Table:

@@ -6,6 +6,7 @@ from typing import Any
 from ..analysis.gates import leader
 from ..analysis.replicas import FIRST_PEAK_PER_A
 from ..products import Quantity
+from ..wording import with_error
 from . import figures_potentials
 from .numbers import Figure, Notice, Table
 
@@ -92,7 +93,7 @@ def _rings(found: Mapping[str, Any]) -> str:
     if "rings_per_former" not in found:
         return "no network"
     mean, err = found["rings_per_former"]["mean"], found["rings_per_former"]["err"]
-    told = [f"{n}: {value:.2f}" + (f" ± {err[n]:.2f}" if err else "") for n, value in enumerate(mean) if value > 0]
+    told = [f"{n}: {with_error(value, err[n]) if err else f'{value:.2f}'}" for n, value in enumerate(mean) if value > 0]
     return "; ".join(told) or "none"
 
 

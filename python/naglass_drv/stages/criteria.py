@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import mean, variance
 from typing import Any
 
-from ..wording import digits
+from ..wording import digits, with_error
 
 _FEWEST = 2
 
@@ -64,7 +64,7 @@ def _error(now: RoundFacts, before: RoundFacts, limit: float) -> tuple[str, bool
 
 def _with_error(errors: Mapping[str, Any], key: str) -> str:
     err = errors.get(f"{key}_err")
-    return f"{errors[key]:.0f}" + ("" if err is None else f" ± {err:.0f}")
+    return f"{errors[key]:.0f}" if err is None else with_error(errors[key], err)
 
 
 def _structure(now: RoundFacts, before: RoundFacts) -> tuple[str, bool, str]:

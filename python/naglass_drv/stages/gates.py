@@ -10,7 +10,7 @@ import numpy as np
 from ..analysis.gates import FAILURE, GATES, NOT_RUN, not_run, outcome
 from ..analysis.quenching import Quench
 from ..errors import TaskFailed
-from ..wording import counted
+from ..wording import counted, with_error
 from . import gates_long
 from .gates_glass import glasses
 from .gates_motion import motion
@@ -174,7 +174,7 @@ def _step_time(session: Session, material: Material, seed: int) -> dict[str, flo
 def _with_error(found: Mapping[str, Any], key: str, form: str) -> str:
     """The number with its error, if it has one."""
     err = found[f"{key}_err"]
-    return f"{found[key]:{form}}" + ("" if err is None else f" +- {err:{form}}")
+    return f"{found[key]:{form}}" if err is None else with_error(found[key], err)
 
 
 def counted_frames(used: int, known: int) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..analysis.gates import not_run, outcome, wilson
 from ..errors import TaskFailed
+from ..wording import with_error
 from .screening import Material, Preset, Session
 
 
@@ -76,7 +77,7 @@ def _error(values: list[float]) -> float | None:
 
 
 def _written(value: float, err: float | None, form: str) -> str:
-    return f"{value:{form}}" + ("" if err is None else f" +- {err:{form}}")
+    return f"{value:{form}}" if err is None else with_error(value, err)
 
 
 def _peaks(structure: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..analysis.gates import not_run, outcome
+from ..wording import with_error
 from .screening import Material, Preset, Session
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def transport(session: Session, material: Material, preset: Preset, seed: int) -
         found[kelvin] = mobility(course, _ION, _KEPT_EVERY)
     energy = activation(found)
     told = [
-        f"{kelvin:g} K: MSD {each['msd_A2']:.2f} +- {each['msd_A2_err']:.2f} A^2 in {each['lag_ps']:g} ps, "
+        f"{kelvin:g} K: MSD {with_error(each['msd_A2'], each['msd_A2_err'])} A^2 in {each['lag_ps']:g} ps, "
         + (f"no D ({each['reason']})" if each["D_m2_per_s"] is None else f"D {each['D_m2_per_s']:.2g} m^2/s")
         for kelvin, each in found.items()
     ]

@@ -10,6 +10,7 @@ from ..analysis.drift import drift
 from ..analysis.dynamics import TIMESTEP_FS, Course, compressed, constant_energy, contact_limits, langevin
 from ..analysis.gates import outcome
 from ..errors import TaskFailed
+from ..wording import with_error
 from .screening import Material, Preset, Session
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _conserved(
     kept = None if found is None else _kept(*found)
     text = f"{where}: {course.steps} of {preset.energy_steps} steps{_ends(course)}"
     if found is not None:
-        text += f", drift {found[0]:+.2g} +- {found[1]:.2g} meV/atom/ps (95 %)"
+        text += f", drift {with_error(*found)} meV/atom/ps (95 %)"
         text += f", too short to tell whether it is below {CONSERVED_MEV:g}" if kept is None else ""
     return text, {
         "ended": course.ended, "steps": course.steps, "ps": 1e-3 * TIMESTEP_FS * course.steps, "every": every,

@@ -11,7 +11,6 @@ from typing import Any
 
 from ..chemistry import ions as chemistry
 from ..config.interfaces import LEAST_REPLICAS
-from ..errors import InputError
 from ..files import keep_only, write_bytes, write_json
 from ..products import Structures
 from ..wording import counted
@@ -87,12 +86,14 @@ def plan(run: Run) -> list[Task]:
 
 def _cut_to_the_slab(tasks: list[Task]) -> bool:
     """Whether a glass that is joined to a slab has to be cut, so that there is no bulk like it."""
+    from ..interface.bulks import CutGlassError
+
     for task in tasks:
         if "glass" in task.inputs:
             try:
                 settings = replace(read_settings(Settings, task), bulk=OF_GLASS)
                 build_bulk(task.inputs, settings)
-            except InputError:
+            except CutGlassError:
                 return True
     return False
 
