@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import InputError
-from ..report.numbers import quantity
-from ..wording import counted
+from ..wording import counted, with_error
 from .table import SAME_K, Table
 from .units import unit_text, with_unit
 
@@ -50,7 +49,7 @@ def _mean_text(target: np.ndarray, unit: str, bounds: np.ndarray, temperature: n
     if not values.size:
         return f"nothing beyond {counted(limits, 'bound')}{at}, as {with_unit(target[found][0], unit)}"
     error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
-    told = f"its mean, {quantity(float(values.mean()), error)} {unit_text(unit)}".rstrip() + at
+    told = f"its mean, {with_error(float(values.mean()), error)} {unit_text(unit)}".rstrip() + at
     told += f" (standard error of {counted(len(values), 'row')})" if error else " (one row, error not known)"
     return told + (f"; {counted(limits, 'bound')} beside it" if limits else "")
 
