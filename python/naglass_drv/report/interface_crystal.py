@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..wording import digits
+from ..wording import digits, with_error
 from .material import Material
-from .numbers import Table, quantity
+from .numbers import Table
 
 _EDGES = ("a (Å)", "b (Å)", "c (Å)")
 _ANGLES = ("\N{GREEK SMALL LETTER ALPHA} (°)", "β (°)", "\N{GREEK SMALL LETTER GAMMA} (°)")
@@ -34,7 +34,7 @@ def crystal_cell(material: Material) -> Iterator[Table]:
 
 
 def _of(own: Mapping[str, Any], i: int) -> str:
-    return quantity(own["cell"][i], own["err"][i]) if "err" in own else digits(own["cell"][i], 5)
+    return with_error(own["cell"][i], own["err"][i]) if "err" in own else digits(own["cell"][i], 5)
 
 
 def _caption(facts: Mapping[str, Any]) -> str:
