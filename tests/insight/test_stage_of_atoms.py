@@ -9,12 +9,17 @@ from ruamel.yaml import YAML
 
 from naglass_drv.config.load import load
 from naglass_drv.insight.runs import products_of
+from naglass_drv.products import Product
+from naglass_drv.runtime.flow import Flow
 from naglass_drv.stages import insight
 from naglass_drv.stages.base import Run
+from naglass_drv.workflow.chain import chain
 from support.insight_runs import made_run
 from support.jobs import called
+from support.studies import study
 
 TARGETS = {"ions.mobile": "medium_range", "crystal.joined": "crystal", "metals.V.reduced": "around"}
+MODEL = Path(__file__).parents[2] / "examples" / "quickstart" / "start" / "model.mace"
 INPUT = """
 name: atoms
 system: {composition: {Na: 1, P: 1, O: 3}, formula_units: 8, density_g_cm3: 2.4}
@@ -105,8 +110,7 @@ def test_bad_targets_are_named_before_anything_runs(tmp_path, atoms, error):
 )
 def test_validate_tells_how_many_glasses_there_will_be(tmp_path, replicas, told):
     text = INPUT.replace("ATOMS", "ions.mobile").replace("transport.D", "glass.D").replace("runs: [run], ", "")
-    model = Path(__file__).parents[2] / "examples" / "quickstart" / "start" / "model.mace"
-    md = f"md: {{model: {model}, temperatures_K: [600], time_ps: 2}}"
+    md = f"md: {{model: {MODEL}, temperatures_K: [600], time_ps: 2}}"
     (tmp_path / "input.yaml").write_text(f"{text}glass: {{replicas: {replicas}}}\n{md}\nanalysis: {{}}\n")
     done = called("validate", "input.yaml", cwd=tmp_path)
     assert f"insight       ions.mobile of the atoms of {told}" in done.stdout, done.stdout + done.stderr
@@ -131,3 +135,19 @@ def test_the_atoms_of_the_run_itself_are_read(tmp_path):
         job = SimpleNamespace(task=task, folder=place, rank=0, progress=lambda *told: None)
         assert insight.run(job)["atoms"] >= 6 * 12
         assert set(claims_of(place / "claims.yaml")["sources"]) == {"this run"}
+
+
+@pytest.mark.parametrize(("atoms", "taken"), [("ions.mobile", {"analysis", "glass", "md", "reference"}), ("", None)])
+def test_the_step_takes_trajectories_and_labels_for_atoms_alone(tmp_path, atoms, taken):
+    """A study of glasses is not to wait for, nor to depend on, files that it does not read."""
+    text = INPUT.replace("ATOMS", atoms).replace("transport.D", "glass.D").replace("runs: [run], ", "")
+    md = f"md: {{model: {MODEL}, temperatures_K: [600], time_ps: 2}}"
+    found, takes = study(tmp_path, f"{text}glass: {{}}\n{md}\nanalysis: {{}}\n"), {}
+
+    def begin(step, answer):
+        takes[step.label] = step.takes
+        answer(Product(step.scope, step.stage))
+
+    Flow(chain(found.by_round, found.systems, found.seed), begin).advance()
+    assert set(takes["insight"]) == (taken or {"analysis", "glass"})
+    assert [product.step for product in takes["insight"].get("md", ())] == (["md"] if taken else [])

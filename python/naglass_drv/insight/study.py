@@ -9,7 +9,7 @@ from ..errors import InputError
 from .glasses import Glasses
 from .importance import Importance, corrected, folds_of, importance
 from .intervals import Intervals, groups_needed, held_out_intervals
-from .leaks import refuse_leaks
+from .leaks import is_of_the_motion, refuse_leaks
 from .models import COMPOSITION, MODELS, quiet
 from .null import PERMUTATIONS
 from .smoothers import MOST_FOR_KERNELS
@@ -110,7 +110,7 @@ def study(table: Table, settings: Settings, note: Callable[[str], None] = lambda
             found = replace(found, intervals=held_out_intervals(glasses, best, level, rng, settings.seed))
         found = replace(found, curve=tuple(learning_curve(glasses, best, rng, settings.seed)))
         if found.bounded:
-            refusals.append(f"no trends: {_bounds_text(table)}; still possible: a longer run, or a higher temperature")
+            refusals.append(f"no trends: {_bounds_text(table)}; still possible: {_beyond(table)}")
         if obstacle := _obstacle(found, adequate):
             refusals.append(f"no claims about blocks: {obstacle}")
         else:
@@ -156,12 +156,21 @@ def _bounds_text(table: Table) -> str:
     return f"{100 * (table.censored != 0).mean():.0f} % of the {len(table)} values of {table.name} are bounds{at}"
 
 
+def _beyond(table: Table) -> str:
+    """How bounds become values."""
+    return (
+        "a run or hold that is long or hot enough to be diffusive"
+        if is_of_the_motion(table.name)
+        else "measurements beyond the limit of detection"
+    )
+
+
 def check(table: Table, settings: Settings) -> Scale:
     """How the target is learned. Raises InputError for a table that cannot be studied."""
     if (table.censored != 0).all():
         raise InputError(
-            f"target: {_bounds_text(table)}, and none a value: what is not diffusive, or below a limit of detection, "
-            "cannot be ordered. Still possible: a longer run or hold, or a higher temperature"
+            f"target: {_bounds_text(table)}, and none a value, so that the glasses cannot be ordered; still possible: "
+            f"{_beyond(table)}"
         )
     scale = scale_of(table, settings.scale)
     refuse_leaks(table, scale)
