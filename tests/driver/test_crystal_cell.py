@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from ase.io import read
 
 from naglass_drv import core
 from naglass_drv.config.schema import Input
+from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import Stopped
 from naglass_drv.interface import lattice, slabs
 from naglass_drv.interface.bulks import bulk_crystal
@@ -265,3 +266,27 @@ def resumed(module, task, folder: Path, segments: int) -> None:
     with pytest.raises(Stopped):
         module.run(replace(attempt(task, folder / "stopped"), stopping=restart.is_file))
     module.run(attempt(task, folder / "resumed", previous=folder / "stopped"))
+
+
+def test_a_seed_is_compared_with_the_cell_that_it_has(tmp_path):
+    """In the end that of the cooled rigid ions; in md that of the file. Both are turned as the seed is."""
+    run = given(tmp_path)
+    crystal = read_crystal(MARICITE)
+    inputs = {"file": MARICITE}
+    for role, scale in (("crystal", 1.05), ("cooled", 1.03)):
+        inputs[role] = tmp_path / f"{role}.extxyz"
+        write_frames(inputs[role], [crystal.with_cell(crystal.atoms.cell.lengths() * [scale, 1.0, 1.0]).atoms])
+    asked: dict = dict.fromkeys(field.name for field in fields(Settings))
+    asked |= {"composition": run.input.system.composition, "density_g_cm3": 2.4, "seed": 1}
+    asked |= {"grain": {"radius_A": 4.5, "width_A": 20, "shape": "cylinder", "direction": [1, 0, 0]}}
+    settings = Settings(**asked)
+    _, bulk = interface_start.build(inputs, settings)
+    turn = np.linalg.inv(read_crystal(inputs["crystal"]).atoms.cell.array) @ bulk.cell.array
+    assert turn @ turn.T == pytest.approx(np.eye(3)) and bulk.cell.lengths()[0] == pytest.approx(8.99 * 1.05)
+    assert interface_start._of_file(bulk, inputs, settings) == {}
+    assert bulk.cell.array == pytest.approx(crystal.atoms.cell.array @ turn)
+    cold = interface_start.cooled_seed(bulk, inputs)
+    assert cold.cell.array == pytest.approx(read_crystal(inputs["cooled"]).atoms.cell.array @ turn)
+    # the length of a cylinder follows its lattice
+    command = interface_start._contraction(bulk, inputs, settings)
+    assert command.startswith("fix contraction all deform 1 z scale 0.98095238")
