@@ -12,6 +12,7 @@ from ase.geometry import cell_to_cellpar, cellpar_to_cell
 from ase.io import read
 
 from naglass_drv import core
+from naglass_drv.config import cost
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import Stopped
@@ -290,3 +291,15 @@ def test_a_seed_is_compared_with_the_cell_that_it_has(tmp_path):
     # the length of a cylinder follows its lattice
     command = interface_start._contraction(bulk, inputs, settings)
     assert command.startswith("fix contraction all deform 1 z scale 0.98095238")
+
+
+def test_the_step_is_foreseen(tmp_path):
+    """With the atoms of its supercell, 2 × 3 × 4 cells of 28, in the forecast; about as many before that is read."""
+    run = given(tmp_path)
+    (task,), _ = stage.expect(run)
+    # 4 ps at either temperature and 0.1 between, in steps of 2 fs
+    assert task.effort.size == pytest.approx(672 * 8.1 / 0.002)
+    (line,) = (str(each) for each in cost.costs(run.input) if each.where == ("crystal",))
+    assert "at 900 and 300 K, 8.1 ps (4050 steps)" in line
+    kept = given(tmp_path, cell_A="file").input
+    assert all(each.where != ("crystal",) for each in cost.costs(kept)) and kept.crystal is None
