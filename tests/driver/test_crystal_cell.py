@@ -12,7 +12,7 @@ from ase.geometry import cell_to_cellpar, cellpar_to_cell
 from ase.io import read
 
 from naglass_drv import core
-from naglass_drv.config import cost
+from naglass_drv.config import cost, interfaces
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import Stopped
@@ -34,6 +34,7 @@ from support.structures import DATA
 MARICITE = DATA / "NaFePO4_maricite.extxyz"
 NVP = DATA / "crystals" / "NVP_R-3c_hex_allNa.cif"
 ORDERED = DATA / "crystals" / "NVP_R-3c_Na3_ewald_ordered.cif"
+WIDTH_A = 12.0
 GLASS = {"melt_ps": 0.2, "quench_rate_K_per_ps": 6000, "hold_ps": 4.0, "timestep_fs": 2.0}
 SLAB = {"crystal": MARICITE.name, "hkl": [1, 0, 0], "crystal_A": 26, "glass_A": 6, "lateral_A": 6}
 
@@ -146,10 +147,12 @@ def test_a_cell_that_is_given_is_taken(tmp_path):
 
 @pytest.fixture(scope="module")
 def relaxed(tmp_path_factory):
-    """Maricite from 900 to 300 K."""
+    """Maricite from 900 to 300 K, in half as many ions as by default."""
     folder = tmp_path_factory.mktemp("relaxed")
     run = given(folder)
-    return taken.given(run, crystal=carried_out(run, folder / "made"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "_WIDTH_A", WIDTH_A)
+        return taken.given(run, crystal=carried_out(run, folder / "made"))
 
 
 def pressure_at(run: Run, role: str, kelvin: float, folder: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -160,7 +163,7 @@ def pressure_at(run: Run, role: str, kelvin: float, folder: Path) -> tuple[np.nd
     from naglass_drv.stages.interface_start import write_rigid_ions
 
     folder.mkdir()
-    write_rigid_ions(folder, lattice.bulk_cell(read_crystal(run.takes["crystal"].files[role]), 16.0))
+    write_rigid_ions(folder, lattice.bulk_cell(read_crystal(run.takes["crystal"].files[role]), WIDTH_A))
     with open_session(MPI.COMM_SELF, folder / "log.lammps") as session:
         session.commands(("units metal", "atom_style charge", f'read_data "{folder / "start.data"}"'))
         session.commands(
@@ -233,13 +236,14 @@ def test_the_page_has_both_cells(relaxed):
     assert [row[0] for row in edges] == ["a (Å)", "b (Å)", "c (Å)"]
     assert all("±" in cell and "%)" in cell for row in edges for cell in row[2:])
     assert volume[0] == "change of the volume" and all(cell.endswith(" %") for cell in volume[2:])
-    assert "672 atoms, mean of 2 ps" in table.caption
+    assert "336 atoms, mean of 2 ps" in table.caption
 
 
 @pytest.mark.slow
 def test_a_stopped_run_ends_with_the_same_cells(tmp_path, monkeypatch):
     """In small cells, stopped after the first phase; a slab of them, in the middle of its contraction."""
     monkeypatch.setattr(stage, "_WIDTH_A", 8.0)
+    monkeypatch.setattr(interfaces, "_RELAX_PS", (1.0, 1.0))
     run = given(tmp_path, {"replicas": 3}, hkl=[1, 0, 1], crystal_A=8, lateral_A=5)
     whole = taken.given(run, crystal=carried_out(run, tmp_path / "whole"))
     resumed(stage, stage.plan(run)[0], tmp_path, 1)
