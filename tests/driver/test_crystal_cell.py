@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,9 @@ from ase.geometry import cell_to_cellpar, cellpar_to_cell
 from ase.io import read
 
 from naglass_drv import core
+from naglass_drv.config import cost, interfaces
 from naglass_drv.config.schema import Input
+from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import Stopped
 from naglass_drv.interface import lattice, slabs
 from naglass_drv.interface.bulks import bulk_crystal
@@ -32,6 +34,7 @@ from support.structures import DATA
 MARICITE = DATA / "NaFePO4_maricite.extxyz"
 NVP = DATA / "crystals" / "NVP_R-3c_hex_allNa.cif"
 ORDERED = DATA / "crystals" / "NVP_R-3c_Na3_ewald_ordered.cif"
+WIDTH_A = 12.0
 GLASS = {"melt_ps": 0.2, "quench_rate_K_per_ps": 6000, "hold_ps": 4.0, "timestep_fs": 2.0}
 SLAB = {"crystal": MARICITE.name, "hkl": [1, 0, 0], "crystal_A": 26, "glass_A": 6, "lateral_A": 6}
 
@@ -144,10 +147,12 @@ def test_a_cell_that_is_given_is_taken(tmp_path):
 
 @pytest.fixture(scope="module")
 def relaxed(tmp_path_factory):
-    """Maricite from 900 to 300 K."""
+    """Maricite from 900 to 300 K, in half as many ions as by default."""
     folder = tmp_path_factory.mktemp("relaxed")
     run = given(folder)
-    return taken.given(run, crystal=carried_out(run, folder / "made"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "_WIDTH_A", WIDTH_A)
+        return taken.given(run, crystal=carried_out(run, folder / "made"))
 
 
 def pressure_at(run: Run, role: str, kelvin: float, folder: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -158,7 +163,7 @@ def pressure_at(run: Run, role: str, kelvin: float, folder: Path) -> tuple[np.nd
     from naglass_drv.stages.interface_start import write_rigid_ions
 
     folder.mkdir()
-    write_rigid_ions(folder, lattice.bulk_cell(read_crystal(run.takes["crystal"].files[role]), 16.0))
+    write_rigid_ions(folder, lattice.bulk_cell(read_crystal(run.takes["crystal"].files[role]), WIDTH_A))
     with open_session(MPI.COMM_SELF, folder / "log.lammps") as session:
         session.commands(("units metal", "atom_style charge", f'read_data "{folder / "start.data"}"'))
         session.commands(
@@ -231,13 +236,14 @@ def test_the_page_has_both_cells(relaxed):
     assert [row[0] for row in edges] == ["a (Å)", "b (Å)", "c (Å)"]
     assert all("±" in cell and "%)" in cell for row in edges for cell in row[2:])
     assert volume[0] == "change of the volume" and all(cell.endswith(" %") for cell in volume[2:])
-    assert "672 atoms, mean of 2 ps" in table.caption
+    assert "336 atoms, mean of 2 ps" in table.caption
 
 
 @pytest.mark.slow
 def test_a_stopped_run_ends_with_the_same_cells(tmp_path, monkeypatch):
     """In small cells, stopped after the first phase; a slab of them, in the middle of its contraction."""
     monkeypatch.setattr(stage, "_WIDTH_A", 8.0)
+    monkeypatch.setattr(interfaces, "_RELAX_PS", (1.0, 1.0))
     run = given(tmp_path, {"replicas": 3}, hkl=[1, 0, 1], crystal_A=8, lateral_A=5)
     whole = taken.given(run, crystal=carried_out(run, tmp_path / "whole"))
     resumed(stage, stage.plan(run)[0], tmp_path, 1)
@@ -265,3 +271,39 @@ def resumed(module, task, folder: Path, segments: int) -> None:
     with pytest.raises(Stopped):
         module.run(replace(attempt(task, folder / "stopped"), stopping=restart.is_file))
     module.run(attempt(task, folder / "resumed", previous=folder / "stopped"))
+
+
+def test_a_seed_is_compared_with_the_cell_that_it_has(tmp_path):
+    """In the end that of the cooled rigid ions; in md that of the file. Both are turned as the seed is."""
+    run = given(tmp_path)
+    crystal = read_crystal(MARICITE)
+    inputs = {"file": MARICITE}
+    for role, scale in (("crystal", 1.05), ("cooled", 1.03)):
+        inputs[role] = tmp_path / f"{role}.extxyz"
+        write_frames(inputs[role], [crystal.with_cell(crystal.atoms.cell.lengths() * [scale, 1.0, 1.0]).atoms])
+    asked: dict = dict.fromkeys(field.name for field in fields(Settings))
+    asked |= {"composition": run.input.system.composition, "density_g_cm3": 2.4, "seed": 1}
+    asked |= {"grain": {"radius_A": 4.5, "width_A": 20, "shape": "cylinder", "direction": [1, 0, 0]}}
+    settings = Settings(**asked)
+    _, bulk = interface_start.build(inputs, settings)
+    turn = np.linalg.inv(read_crystal(inputs["crystal"]).atoms.cell.array) @ bulk.cell.array
+    assert turn @ turn.T == pytest.approx(np.eye(3)) and bulk.cell.lengths()[0] == pytest.approx(8.99 * 1.05)
+    assert interface_start._of_file(bulk, inputs, settings) == {}
+    assert bulk.cell.array == pytest.approx(crystal.atoms.cell.array @ turn)
+    cold = interface_start.cooled_seed(bulk, inputs)
+    assert cold.cell.array == pytest.approx(read_crystal(inputs["cooled"]).atoms.cell.array @ turn)
+    # the length of a cylinder follows its lattice
+    command = interface_start._contraction(bulk, inputs, settings)
+    assert command.startswith("fix contraction all deform 1 z scale 0.98095238")
+
+
+def test_the_step_is_foreseen(tmp_path):
+    """With the atoms of its supercell, 2 × 3 × 4 cells of 28, in the forecast; about as many before that is read."""
+    run = given(tmp_path)
+    (task,), _ = stage.expect(run)
+    # 4 ps at either temperature and 0.1 between, in steps of 2 fs
+    assert task.effort.size == pytest.approx(672 * 8.1 / 0.002)
+    (line,) = (str(each) for each in cost.costs(run.input) if each.where == ("crystal",))
+    assert "at 900 and 300 K, 8.1 ps (4050 steps)" in line
+    kept = given(tmp_path, cell_A="file").input
+    assert all(each.where != ("crystal",) for each in cost.costs(kept)) and kept.crystal is None

@@ -208,7 +208,7 @@ def test_a_crystal_without_parameters_is_named(folder):
 
 @pytest.mark.slow
 def test_a_quench_leaves_the_crystal_and_makes_a_glass_beside_it(folder):
-    (folder / "input.yaml").write_text(INPUT)
+    (folder / "input.yaml").write_text(INPUT.replace("cell_A: file", "cell_A: [8.8, 8.8, 21.6]"))
     made = naglass("run", "input.yaml", cwd=folder)
     assert made.returncode == 0, made.stderr
     products = folder / "run" / "products" / "interface"
@@ -229,6 +229,9 @@ def test_a_quench_leaves_the_crystal_and_makes_a_glass_beside_it(folder):
     bonded = (symbols[pairs.i] == "P") & (symbols[pairs.j] == "O")
     of_each = np.bincount(pairs.i[bonded], minlength=len(atoms))
     assert (of_each[(symbols == "P") & crystal] == 4).all()
+    # by the step before it, in the cell that is given
+    assert read(products.parent / "crystal" / "nvp.extxyz").cell.lengths() == pytest.approx([8.8, 8.8, 21.6])
+    assert sorted(atoms.cell.lengths()[:2] / 8.8) == pytest.approx([1.0, 3**0.5])
     bulk = read(products / "i0-crystal.extxyz")
     assert bulk.cell.array[2, 2] == pytest.approx(facts["crystal_A"]) and len(bulk) == crystal.sum()
     assert json.loads((products / "excess.json").read_text()) == {"reason": "1 replica, 3 are needed"}

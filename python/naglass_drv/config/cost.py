@@ -85,8 +85,9 @@ def costs(top: Any, counts: Counts = NOTHING) -> Iterator[Cost]:
             yield _glass(top)
     with rule():
         if top.interface is not None:
-            if top.interface.cell_A == "relaxed":
-                yield _crystal(top)
+            with rule():
+                if top.interface.cell_A == "relaxed":
+                    yield _crystal(top)
             yield _interface(top)
     with rule():
         for index, item in enumerate(top.reference):
@@ -251,6 +252,8 @@ def _interface_cells(top: Any) -> list[int]:
 def _crystal(top: Any) -> Cost:
     """The bulk crystal at two temperatures; how many atoms its supercell has is not known before it is read."""
     asked, glass = top.interface, top.glass
+    if glass is None:
+        raise Unknown
     cooled_ps = (asked.release_K - glass.final_temperature_K) / glass.quench_rate_K_per_ps
     total_ps, count = 2 * relax_ps(glass) + cooled_ps, round(atoms_per_A3(top) * _CRYSTAL_A**3)
     ends = f"{asked.release_K:g} and {glass.final_temperature_K:g} K"

@@ -20,7 +20,7 @@ def crystal_cell(material: Material) -> Iterator[Table]:
     facts = material.json("crystal/facts")
     file, cells = facts["of_file"], facts["cells"]
     rows = [
-        [label, f"{file[i]:.3f}", *(f"{_of(own, i)} ({own['change_percent'][i]:+.2f} %)" for own in cells)]
+        [label, f"{file[i]:.3f}", *(f"{_of(own, i)} ({_percent(own['change_percent'][i])})" for own in cells)]
         for i, label in enumerate(_EDGES)
     ]
     rows += [
@@ -28,13 +28,17 @@ def crystal_cell(material: Material) -> Iterator[Table]:
         for i, label in enumerate(_ANGLES, start=3)
         if any(min(abs(own["cell"][i] - angle) for angle in _FIXED) > 1e-6 for own in cells)
     ]
-    rows.append(["change of the volume", "", *(f"{own['volume_change_percent']:+.2f} %" for own in cells)])
+    rows.append(["change of the volume", "", *(_percent(own["volume_change_percent"]) for own in cells)])
     named = [f"at {own['temperature_K']:g} K" if "temperature_K" in own else "as given" for own in cells]
     yield Table(("", "in its file", *named), rows, _caption(facts))
 
 
 def _of(own: Mapping[str, Any], i: int) -> str:
     return with_error(own["cell"][i], own["err"][i]) if "err" in own else digits(own["cell"][i], 5)
+
+
+def _percent(value: float) -> str:
+    return f"{value:+.2f} %".replace("-", "\N{MINUS SIGN}")
 
 
 def _caption(facts: Mapping[str, Any]) -> str:

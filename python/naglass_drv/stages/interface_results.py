@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..chemistry import ions as chemistry
 from ..files import write_json
 from .base import Job
-from .interface_start import CRYSTAL, FACTS, FINAL, START, Settings, build
+from .interface_start import CRYSTAL, FACTS, FINAL, START, Settings, build, cooled_seed
 from .interface_stress import interior_stress, middle_of
 
 if TYPE_CHECKING:
@@ -53,18 +53,18 @@ def _of_interface(job: Job, settings: Settings, atoms: "Atoms", held_from: int) 
         height_A = float(atoms.cell.array[2, 2])
         facts |= _stress(job.folder, height_A, facts, held_from, settings.final_temperature_K)
         facts["exchanged"] = _exchanged(job, settings, atoms)
-    elif (fault := _fault_of_seed(job.folder, atoms, facts)) is not None:
+    elif (fault := _fault_of_seed(job, atoms, facts)) is not None:
         facts["checks"]["faults"].append(fault)
     write_json(job.folder / FACTS, facts)
     return facts
 
 
-def _fault_of_seed(folder: Path, atoms: "Atoms", facts: dict[str, Any]) -> str | None:
+def _fault_of_seed(job: Job, atoms: "Atoms", facts: dict[str, Any]) -> str | None:
     from ..analysis.seeded import fault_of_start
     from ..dataset.frames import read_frames
 
-    (crystal,) = read_frames(folder / CRYSTAL)
-    return fault_of_start(atoms, crystal, facts)
+    (crystal,) = read_frames(job.folder / CRYSTAL)
+    return fault_of_start(atoms, cooled_seed(crystal, job.task.inputs), facts)
 
 
 def _stress(folder: Path, height_A: float, facts: dict[str, Any], held_from: int, kelvin: float) -> dict[str, Any]:

@@ -175,20 +175,39 @@ def prepare(job: Job, settings: Settings, *, resumed: bool) -> None:
 def _of_file(bulk: "Atoms", inputs: Inputs, settings: Settings) -> dict[str, Any]:
     """Give the crystal that trajectories are compared with the cell of the file, which models are nearer to than rigid
     ions; returns the lateral vectors of a slab in those of the crystal."""
-    import numpy as np
-
     from ..interface import lattice
-    from ..interface.crystal import read_crystal
 
-    crystal, given = read_crystal(inputs["crystal"]), read_crystal(inputs[FILE]).atoms.cell
-    file = crystal.with_cell(given.lengths(), given.angles())
+    crystal, file = _in_frame(inputs, "crystal"), _in_frame(inputs, FILE)
     if settings.grain is not None:
-        turn = np.linalg.inv(crystal.atoms.cell.array) @ bulk.cell.array
-        bulk.set_cell(file.atoms.cell.array @ turn, scale_atoms=True)
+        _recast(bulk, crystal, file)
         return {}
     vectors = _vectors(bulk.cell.array, inputs, settings)
     bulk.set_cell(lattice.spanned(vectors, file), scale_atoms=True)
     return {"lateral_vectors": vectors[:2].round(9).tolist()}
+
+
+def cooled_seed(crystal: "Atoms", inputs: Inputs) -> "Atoms":
+    """The crystal of a seed, given with the cell of its file, with that in which the rigid ions end."""
+    found = crystal.copy()
+    if COOLED in inputs:
+        _recast(found, _in_frame(inputs, FILE), _in_frame(inputs, COOLED))
+    return found
+
+
+def _in_frame(inputs: Inputs, role: str) -> "Crystal":
+    """A crystal in the orientation of ``inputs["crystal"]``; files have their own."""
+    from ..interface.crystal import read_crystal
+
+    cell = read_crystal(inputs[role]).atoms.cell
+    return read_crystal(inputs["crystal"]).with_cell(cell.lengths(), cell.angles())
+
+
+def _recast(turned: "Atoms", crystal: "Crystal", other: "Crystal") -> None:
+    """Give a crystal that is turned as a seed is, with the cell of `crystal`, that of the other one."""
+    import numpy as np
+
+    turn = np.linalg.inv(crystal.atoms.cell.array) @ turned.cell.array
+    turned.set_cell(other.atoms.cell.array @ turn, scale_atoms=True)
 
 
 def write_rigid_ions(folder: Path, atoms: "Atoms") -> None:
