@@ -103,12 +103,16 @@ class Machine:
             self._next(element)
 
     def _next(self, element):
+        element.attempt = None
         while element.tickets:
-            ticket = element.store.renewed(element.tickets.pop(0))
+            ticket = element.store.renewed(element.tickets[0])
             if ticket is not None and ticket.label in self.busy:
-                # a real job would wait for the other, and take its result
-                self.count["found another at work"] += 1
-            elif ticket is not None:
+                # as a real job it waits for the other, and takes its result
+                self.count["waits for another at work"] += 1
+                self._at(self.now + 60.0, element, self._next)
+                return
+            del element.tickets[0]
+            if ticket is not None:
                 self._begin(element, ticket)
                 return
         del self.running[element.job, element.number]
@@ -140,6 +144,9 @@ class Machine:
 
     def _cut(self, element, saved):
         """The element ends, with what its task has saved."""
+        del self.running[element.job, element.number]
+        if element.attempt is None:
+            return
         ticket, folder, finish_s, left_s = element.attempt
         if saved:
             (folder / "state").write_text(json.dumps(finish_s - self.now))
@@ -147,7 +154,6 @@ class Machine:
         element.store.release(folder)
         self.busy.discard(ticket.label)
         self.count["tasks cut"] += 1
-        del self.running[element.job, element.number]
 
     def _lose(self):
         self.lost_s = self._after(self.options.lost_s)

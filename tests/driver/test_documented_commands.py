@@ -26,8 +26,8 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
     if path.is_file() and path.suffix in (".md", ".in", ".lmp", ".yaml", ".sh", "") and "run" not in path.parts
 )
-# up to the end of inline code, a comment or the line; brackets hold what may be left out
-COMMAND = re.compile(r"(?:python -m naglass_drv|(?<![\w/.-])naglass(?= [a-z]+-[a-z]+ ))([^`#\n|()]*)")
+# up to the end of inline code, a comment, a redirection or the line; brackets hold what may be left out
+COMMAND = re.compile(r"(?:python -m naglass_drv|(?<![\w/.-])naglass(?= [a-z]+-[a-z]+ ))([^`#\n|()>]*)")
 WRAPPED = re.compile(r"(`[^`\n]+)\n([^`\n]+`)")
 BLOCK = re.compile(r"^```sh test\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

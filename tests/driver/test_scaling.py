@@ -73,7 +73,7 @@ def test_tasks_in_jobs_are_done_once_whatever_happens_to_queue_and_planner(bench
         total += machine.count
         assert kind != "slurm" or machine.count["most in the queue"] <= most
         # a job that nobody knows of is found by its name in Slurm; in HyperQueue the lock of a task tells
-        assert kind != "slurm" or machine.count["found another at work"] == 0
+        assert kind != "slurm" or machine.count["waits for another at work"] == 0
         noted = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
         done = Counter(event["task"] for event in noted if event["event"] == "done")
         assert len(done) == 60 and set(done.values()) == {1}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from naglass_drv.config.site import line_of
-from naglass_drv.config.slurm import Slurm, shipped, shipped_file, slurm_of
+from naglass_drv.config.site import line_of, load_site
+from naglass_drv.config.slurm import Slurm, bill_of, shipped, shipped_file, slurm_of
 from naglass_drv.errors import InputError
 from naglass_drv.runtime import batch
 from naglass_drv.runtime.batch import Shape, clock, script
@@ -45,6 +45,25 @@ def test_a_shipped_profile_is_valid_and_states_its_sources(name):
     known = YAML(typ="safe").load(text)["slurm"]
     assert read.model_dump(exclude_unset=True) == dict(known)
     assert name in ("slurm", "workstation") or "Source" in text
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_copy_of_a_shipped_profile_is_one_s_own(name, tmp_path):
+    copy = tmp_path / "site.yaml"
+    copy.write_text(called("site", name, cwd=tmp_path).stdout)
+    own = load_site({"NAGLASS_SITE": str(copy)})
+    assert (own.slurm, own.bill) == (slurm_of(name, None)[0], bill_of(name, None)[0])
+
+
+def test_a_program_of_the_profile_that_is_not_there_is_told_from_a_relative_path(tmp_path):
+    path = tmp_path / "site.yaml"
+    for text, said in (
+        ("/opt/no/cp2k", "no such executable file on this machine"),
+        ("cp2k", "must be an absolute path"),
+    ):
+        path.write_text(f"cp2k: {text}\n")
+        with pytest.raises(InputError, match=f"site.yaml:1: cp2k: '{text}': {said}"):
+            load_site({"NAGLASS_SITE": str(path)})
 
 
 def test_one_s_own_profile_goes_before_the_shipped_one():

@@ -137,6 +137,11 @@ def test_a_full_queue_takes_nothing(made, fake):
     assert made.queue.submit(made.tickets, ()) == (0, [])
     fake.queue["900"] = 4
     assert made.queue.submit(made.tickets, ())[0] == 1
+    # with none of ours it is tried again in a minute
+    fake.queue.clear()
+    fake.fails = SAID["MaxJobCount"]
+    made(tasks(3))
+    assert 50 < made.queue._room.until - time.monotonic() <= 60
 
 
 @pytest.mark.parametrize("each", REFUSALS, ids=lambda each: each["limit"])

@@ -19,37 +19,40 @@ from .outside import Tasks
 
 _SILENT_S = 600.0
 _NO_LIMIT = 1_000_000_000
-# a full queue is asked again when jobs of ours have ended, or after so long
-_FULL_S = 600.0
+# a full queue is asked again when jobs of ours have ended, or after so long; if it has none, after so many looks
+_FULL_S, _FULL_LOOKS = 600.0, 6
 
 
 @dataclass
 class _Room:
     """How many jobs Slurm takes, as far as it has refused some: at most `largest` in an array, and no more than `most`
-    in the queue when that was last full, at the time `at` (s, monotonic).
+    in the queue when that was last full, which is believed `until` then (s, monotonic).
     """
 
     largest: int = _NO_LIMIT
     most: int = _NO_LIMIT
-    at: float = -math.inf
+    until: float = -math.inf
 
     @property
     def known(self) -> bool:
         """Whether the queue was full a short while ago; afterwards it may take more."""
-        return time.monotonic() - self.at < _FULL_S
+        return time.monotonic() < self.until
 
     def in_array(self, queued: int) -> int:
         """How many jobs to ask for where so many are queued."""
         return min(self.largest, max(0 if self.known else 1, self.most - queued))
 
-    def refuse(self, error: batch.NotNow, asked: int, queued: int) -> int:
-        """Learn from an array of so many jobs that was refused; returns how many to ask for instead."""
+    def refuse(self, error: batch.NotNow, asked: int, queued: int, pause_s: float) -> int:
+        """Learn from an array of so many jobs that was refused; returns how many to ask for instead. `pause_s` is the
+        time between two looks.
+        """
         if not isinstance(error, batch.TooMany):
             return 0
         if isinstance(error, batch.TooLarge):
             self.largest = max(asked // 2, 1)
         else:
-            self.most, self.at = queued, time.monotonic()
+            # without a job of ours the room comes with the end of others
+            self.most, self.until = queued, time.monotonic() + (_FULL_S if queued else _FULL_LOOKS * pause_s)
         return asked // 2
 
 
@@ -135,7 +138,7 @@ class Slurm:
             try:
                 job = self._submit(shape, words, some, self._spared(words, without))
             except batch.NotNow as error:
-                refused, most = str(error), self._room.refuse(error, len(some), queued + made)
+                refused, most = str(error), self._room.refuse(error, len(some), queued + made, self.pause_s)
                 continue
             given = [ticket for bundle in some for ticket in bundle]
             steps = ", ".join(dict.fromkeys(ticket.step for ticket in given))
