@@ -49,7 +49,8 @@ def with_error(value: float, err: float | None) -> str:
         scaled = with_error(value / 10**power, err / 10**power)
         return f"({scaled}) × 10{_superscript(power)}"
     decimals = max(0, _decimals(err))
-    return f"{_minus(f'{value:.{decimals}f}')} ± {err:.{decimals}f}"
+    # a value that rounds to zero has no sign
+    return f"{_minus(f'{value:z.{decimals}f}')} ± {err:.{decimals}f}"
 
 
 def span(low: float, high: float) -> str:

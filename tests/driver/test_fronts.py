@@ -79,10 +79,10 @@ def test_what_never_moves_has_an_upper_bound():
     assert still.rate == 0 and still.upper == pytest.approx(-np.log(0.05) * 0.5 / 100, rel=1e-3) and not still.moves
     assert verdict(still) == "no growth observed, u < 0.015 Å/ps (95 %)"
     assert verdict(steady_rate(np.arange(480.0), series(1, 1e-4, 0.1, 1.0, velocity=0.5))).startswith(
-        "growth, 0.501 ± "
+        "growth, 0.5008 ± 0.0006 Å/ps"
     )
     assert verdict(steady_rate(np.arange(480.0), series(1, 1e-4, 0.1, 1.0, velocity=-0.5))).startswith(
-        "melting, -0.499 ± "
+        "melting, −0.499"
     )
 
 

@@ -71,8 +71,8 @@ def test_the_decision_compares_the_errors_of_the_mean_of_the_heads(loop):
     decided = content_of(loop / "products/round-1/decision/manifest.json")["facts"]
     words = next(each["words"] for each in decided["criteria"] if each["name"] == "held-out error")
     (old, old_body), (new, new_body) = errors
-    told = rf"held-out force error {old:.0f} ± \d+ and then {new:.0f} ± \d+ meV/Å"
-    assert re.search(told, words), words
+    told = re.search(r"held-out force error ([\d.]+) ± [\d.]+ and then ([\d.]+) ± [\d.]+ meV/Å", words)
+    assert told and [float(each) for each in told.groups()] == pytest.approx([old, new], abs=0.5), words
     assert (round(old), round(new)) != (round(old_body), round(new_body)), "the same to a digit, which tells nothing"
     rows = {each["key"]: each["value"] for each in content_of(loop / "report.json")["numbers"]}
     found = [rows[f"rounds.{number}.test.forces_rmse_meV_per_A"] for number in (0, 1)]
