@@ -84,4 +84,5 @@ def test_blocks_are_marked():
         "docs/driver.md",
         "docs/pair_mace.md",
         "docs/dataset-howto.md",
+        "docs/interfaces.md",
     }

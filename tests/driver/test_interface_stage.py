@@ -95,12 +95,12 @@ SEED = INPUT.partition("  hkl:")[0] + "  seed: {radius_A: [4.0, 4.5], width_A: 2
     [
         ("  seed: ", "  hkl: [0, 0, 1]\n  seed: ", "interface.hkl: is the plane of a slab; a seed has a direction"),
         ("  seed: {radius_A: [4.0, 4.5], width_A: 20}\n", "", "interface: needs hkl, the plane of a slab, or a seed"),
-        ("width_A: 20", "width_A: 18", "interface.seed: radius 4.86 Å in whole formula units: the seed is larger than"),
+        ("width_A: 20", "width_A: 18", "interface.seed: the seed is 9.7 Å in diameter (radius 4.86 Å in whole formula"),
         ("width_A: 20", "direction: [0, 0, 0]", "interface.seed.direction: 0 0 0 is no direction"),
         ("[4.0, 4.5]", "[4.0, 4.0]", "interface.seed.radius_A: lists 4.0 more than once"),
         ("[4.0, 4.5]", "[2.0]", "interface.seed: radius 2 Å: holds no Na3V2P3O12"),
         ("width_A: 20", "shape: cube", "interface.seed.shape"),
-        ("width_A: 20}", "width_A: 20}\n  route: join", "interface.seed: radius 3.86 Å"),
+        ("width_A: 20}", "width_A: 20}\n  route: join", "interface.seed: the seed is 7.7 Å in diameter"),
         (
             "width_A: 20",
             MELTING,

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 
 import pytest
 
@@ -13,7 +12,6 @@ from naglass_drv.engines.mace.facts import Reach, reach_of
 from naglass_drv.errors import InputError
 from naglass_drv.files import write_zip
 from naglass_drv.glass.packing import pack
-from support.jobs import called
 from support.structures import DATA
 
 MARICITE = DATA / "NaFePO4_maricite.extxyz"
@@ -91,14 +89,3 @@ def test_bad_input_builds_nothing(tmp_path, capsys, words, message):
     assert main(["interface", "build", str(MARICITE), *words, "-o", str(target)]) == 2
     assert re.search(message, capsys.readouterr().err)
     assert not target.parent.exists()
-
-
-def test_commands_of_the_page_make_cells(tmp_path):
-    shutil.copy(MARICITE, tmp_path / "maricite.extxyz")
-    shutil.copy(DATA / "crystals" / "NVP_R-3c_hex_allNa.cif", tmp_path / "NVP.cif")
-    page = (DATA.parents[1] / "docs" / "interfaces.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^python -m naglass_drv (interface (?:seed|terminations) .*)$", page, re.MULTILINE)
-    assert len(lines) == 2
-    for line in lines:
-        made = called(*line.split(), cwd=tmp_path)
-        assert made.returncode == 0, made.stderr

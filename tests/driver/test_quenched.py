@@ -140,7 +140,8 @@ def test_the_page_tells_what_was_made(tmp_path):
     files = {"glass/g0/quench": tmp_path / "q.json", "glass/g0/made": tmp_path / "m.json"}
     for path, value in zip(files.values(), (series, content), strict=True):
         path.write_text(json.dumps(value))
-    material = Material({"system": {}, "glass": {}}, [], files)
+    input = {"system": {"composition": {"Na": 3, "P": 3, "O": 9}}, "glass": {"final_temperature_K": 300.0}}
+    material = Material(input, [], files)
     section = quench(material)
     names = {figure.name: figure for figure in leaves(section.blocks, Figure)}
     assert set(names) == {"quench", "quench-curve"}
@@ -149,6 +150,9 @@ def test_the_page_tells_what_was_made(tmp_path):
     cells = {row[0]: row[1] for row in table.rows}
     assert (cells["protocol"], cells["state"], cells["time in the melt"].value) == ("nvt-100 v1", "glass", 12.0)
     assert cells["share of Q²"].value == pytest.approx(1 / 3) and cells["NMR: Q²"].value == 1.0
+    ends = {row[0]: row[1] for row in list(leaves(section.blocks, Table))[-1].rows}
+    assert "300 K asked for" in ends["temperature against the thermostat"]
+    assert "42 degrees of freedom" in ends["temperature against the thermostat"]
     assert "StatMechGlass" in table.caption and cells["pressure"].error > 0
     whole = Material(
         {"system": {"composition": {"Na": 3, "P": 3, "O": 9}, "density_g_cm3": 0.02},
