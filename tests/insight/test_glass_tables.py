@@ -161,7 +161,7 @@ BAD = {
     "one group of bounds": (
         "g,x,T (K),D (m2/s)\na,1,300,<2e-9\na,2,300,<1e-9\n",
         {"group": "g"},
-        r"one group \(a\).*nothing beyond 2 bounds at 300 K, as 2e-09 m²/s",
+        r"one group \(a\).*nothing beyond 2 bounds at 300 K, as 2 × 10⁻⁹ m²/s",
     ),
     "no unit": ("g,x,D\na,1,2\nb,2,4\n", {"group": "g"}, "target: D has no unit; write it into the head"),
     "wrong target": (

@@ -9,6 +9,7 @@ from .. import __version__
 from ..products import Quantity
 from ..report.html import page
 from ..report.numbers import Figure, Notice, Section, Table, leaves
+from ..wording import span
 from . import figures
 from .blocks import COMPOSITION, label
 from .checklist import FAILED, PASSED, checklist
@@ -77,7 +78,7 @@ def _evidence(study: Study, verdict: Verdict) -> str:
 def _data(study: Study) -> Section:
     table, section = study.table, Section("Data", "data")
     learned = ", learned as its decadic logarithm" if study.scale.logarithm else ""
-    values = f"{table.target.min():.3g} to {with_unit(table.target.max(), table.unit)}"
+    values = f"{span(table.target.min(), table.target.max())} {unit_text(table.unit)}".rstrip()
     section.add(
         f"{table.name} from {values}{_at(study)}{learned}: "
         f"{counts_text(table)}. One row per composition is learned from.{_bounds(study)}"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from ..chemistry.notation import SUPERSCRIPT
 from ..errors import InputError
+from ..wording import SUPERSCRIPT, with_error
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _POWER = re.compile(r"([A-Za-zÅµμΩ°])([-+]?\d+)")
@@ -120,8 +120,8 @@ def unit_text(text: str) -> str:
 
 
 def with_unit(value: float, text: str) -> str:
-    """A value to four digits with its unit, if it has one."""
-    return f"{value:.4g} {unit_text(text)}".strip()
+    """A value without an error, with its unit if it has one."""
+    return f"{with_error(value, None)} {unit_text(text)}".strip()
 
 
 def converted(value: float, given: str, wanted: str, delta: bool = False) -> float:
