@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 WITH_PEERS = ("rings", "hops", "transport", "sites", "fingerprint", "network")
-WITH_LAMMPS = ("on_the_fly", "profile", "crystallites", "pair_mace")
+WITH_LAMMPS = ("on_the_fly", "profiles", "crystallites", "pair_mace")
 
 
 def table(script: Path, python: str, *arguments: str) -> str:

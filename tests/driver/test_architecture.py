@@ -1,6 +1,7 @@
 """The arrows between the Python packages point one way, as docs/architecture.md says."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,9 @@ def test_the_version_stands_once():
     for name in ("pyproject.toml", "CMakeLists.txt"):
         assert naglass_drv.__version__ not in (root / name).read_text(), name
     assert f"version: {naglass_drv.__version__}\n" in (root / "CITATION.cff").read_text()
+
+
+def test_no_script_hides_a_module_of_python():
+    """The folder of a script comes first when it imports: with a profile.py beside it, torch cannot be imported."""
+    names = {script.stem for script in (Path(__file__).parents[2] / "benchmarks").glob("*.py")}
+    assert names and not names & sys.stdlib_module_names

@@ -1,6 +1,6 @@
 """Profiles about surfaces: CPU time of offline profiles, of the similarity that finds the surfaces, and added to MD.
 
-    PYTHONPATH=python python benchmarks/profile.py [--frames 100] [--centers 100000] [--steps 200]
+    PYTHONPATH=python python benchmarks/profiles.py [--frames 100] [--centers 100000] [--steps 200]
 
 Offline: 9600 atoms of NASICON, of which half are displaced at random; counts of four elements, mass and three values
 per atom, about surfaces that are fitted in each frame, to a given order parameter or to similarity. Similarity:
