@@ -191,22 +191,22 @@ def test_a_slab_that_is_cut_with_it_is_not_strained(relaxed, tmp_path):
     lateral = made.cell.lengths()[:2]
     cold = read_crystal(relaxed.takes["crystal"].files["cooled"]).atoms.cell.lengths()
     assert sorted(lateral) == pytest.approx(sorted([cold[1], 2 * cold[2]]), rel=1e-9)
-    # md begins with that of the file, and so does what it is compared with
+    # at a given volume, md begins with that of the file, and so does what it is compared with
     md = {"structures": "interface", "model": "m.naglass", "temperatures_K": [300.0], "time_ps": 1.0}
     cells = Structures(files={"i0/facts": tmp_path / "relaxed" / "facts.json"})
     run = taken.given(given(relaxed.source, md=md), **relaxed.takes, interface=cells)
     file = sorted([6.862, 2 * 5.049])
-    begun = made.cell.array @ np.array(interface_lattice.strain(run, made))
+    begun = made.cell.array @ np.array(interface_lattice.strain(run, made, 300.0))
     assert sorted(np.linalg.norm(begun[:2], axis=1)) == pytest.approx(file) and begun[2, 2] == made.cell[2, 2]
     assert sorted(read(tmp_path / "relaxed" / "crystal.extxyz").cell.lengths()[:2]) == pytest.approx(file)
-    assert interface_lattice.strain(replace(run, takes={"interface": cells}), made) is None
+    assert interface_lattice.strain(replace(run, takes={"interface": cells}), made, 300.0) is None
 
 
 @pytest.mark.slow
 def test_the_page_has_both_cells(relaxed):
     facts = relaxed.takes["crystal"].files["facts"]
     (table,) = crystal_cell(Material({}, [], {"crystal/facts": facts}))
-    assert table.head == ("", "in its file", "at 900 K", "at 300 K")
+    assert table.head == ("", "in its file", "rigid ions, 900 K", "rigid ions, 300 K")
     edges, volume = table.rows[:3], table.rows[3]
     assert [row[0] for row in edges] == ["a (Å)", "b (Å)", "c (Å)"]
     assert all("±" in cell and "%)" in cell for row in edges for cell in row[2:])

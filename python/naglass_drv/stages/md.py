@@ -74,7 +74,7 @@ def plan(run: Run) -> list[Task]:
                     seed=lammps_seed(f"{run.input.seed} {task}"),
                     # the crystal's area is that of a thick crystal
                     pressure_along=along_of(run.input),
-                    strain=interface_lattice.strain(run, frame),
+                    strain=interface_lattice.strain(run, frame, temperature),
                     **commands,
                     **common(Settings, section) | {"uncertainty": uncertainty},
                 )
