@@ -11,11 +11,11 @@ from ase.build.tools import niggli_reduce_cell
 from ase.geometry import cell_to_cellpar, cellpar_to_cell
 from ase.io import read
 
-from naglass_drv import core
 from naglass_drv.config import cost, interfaces
 from naglass_drv.config.schema import Input
 from naglass_drv.dataset.frames import write_frames
 from naglass_drv.errors import Stopped
+from naglass_drv.glass import protocols
 from naglass_drv.interface import lattice, slabs
 from naglass_drv.interface.bulks import bulk_crystal
 from naglass_drv.interface.crystal import read_crystal
@@ -23,11 +23,12 @@ from naglass_drv.products import Structures
 from naglass_drv.report.interface_crystal import crystal_cell
 from naglass_drv.report.material import Material
 from naglass_drv.stages import crystal as stage
-from naglass_drv.stages import glass_quench, interface, interface_lattice, interface_start
+from naglass_drv.stages import interface, interface_lattice, interface_start
 from naglass_drv.stages.base import Done, Run, read_settings
 from naglass_drv.stages.interface_start import Settings
 from support import taken
 from support.attempts import attempt
+from support.bulk_pressure import pressure_at
 from support.jobs import called
 from support.structures import DATA
 
@@ -155,34 +156,6 @@ def relaxed(tmp_path_factory):
         return taken.given(run, crystal=carried_out(run, folder / "made"))
 
 
-def pressure_at(run: Run, role: str, kelvin: float, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Means and errors of the pressures (GPa) along x, y, z at constant volume, by commands of our own."""
-    from mpi4py import MPI
-
-    from naglass_drv.engines.lammps.session import open_session
-    from naglass_drv.stages.interface_start import write_rigid_ions
-
-    folder.mkdir()
-    write_rigid_ions(folder, lattice.bulk_cell(read_crystal(run.takes["crystal"].files[role]), WIDTH_A))
-    with open_session(MPI.COMM_SELF, folder / "log.lammps") as session:
-        session.commands(("units metal", "atom_style charge", f'read_data "{folder / "start.data"}"'))
-        session.commands(
-            (
-                f'include "{folder / "potential.lmp"}"',
-                "timestep 0.002",
-                "minimize 0 1.0e-3 200 400",
-                f"velocity all create {2 * kelvin} 9",
-            )
-        )
-        session.commands((f"fix held all nvt temp {kelvin} {kelvin} 0.1", "run 500"))
-        seen = []
-        for _ in range(100):
-            session.command("run 10 pre no post no")
-            seen.append([session.lmp.get_thermo(f"p{axis}{axis}") / 1e4 for axis in "xyz"])
-    found = core.average(np.array(seen))
-    return found.mean, found.err
-
-
 @pytest.mark.slow
 def test_the_cell_that_is_found_has_no_pressure(relaxed, tmp_path):
     """At constant volume, another ensemble: a pressure of 0 within its error and that of the cell."""
@@ -193,7 +166,9 @@ def test_the_cell_that_is_found_has_no_pressure(relaxed, tmp_path):
     # each edge expands, by some 1e-5 per K
     expansion = (np.array(hot["cell"][:3]) / cold["cell"][:3] - 1) / 600
     assert (expansion > 5e-6).all() and (expansion < 5e-5).all()
-    mean, err = pressure_at(relaxed, "structure", 900, tmp_path / "hot")
+    sites = lattice.bulk_cell(read_crystal(relaxed.takes["crystal"].files["structure"]), WIDTH_A)
+    interface_start.write_rigid_ions(tmp_path, sites)
+    mean, err = pressure_at(tmp_path, 900, steps=1000)
     # of an edge, 1e-3 is some 0.1 GPa
     of_cell = 100 * np.max(np.array(hot["err"][:3]) / hot["cell"][:3])
     assert (np.abs(mean) < 3.5 * np.hypot(err, of_cell)).all()
@@ -216,22 +191,22 @@ def test_a_slab_that_is_cut_with_it_is_not_strained(relaxed, tmp_path):
     lateral = made.cell.lengths()[:2]
     cold = read_crystal(relaxed.takes["crystal"].files["cooled"]).atoms.cell.lengths()
     assert sorted(lateral) == pytest.approx(sorted([cold[1], 2 * cold[2]]), rel=1e-9)
-    # md begins with that of the file, and so does what it is compared with
+    # at a given volume, md begins with that of the file, and so does what it is compared with
     md = {"structures": "interface", "model": "m.naglass", "temperatures_K": [300.0], "time_ps": 1.0}
     cells = Structures(files={"i0/facts": tmp_path / "relaxed" / "facts.json"})
     run = taken.given(given(relaxed.source, md=md), **relaxed.takes, interface=cells)
     file = sorted([6.862, 2 * 5.049])
-    begun = made.cell.array @ np.array(interface_lattice.strain(run, made))
+    begun = made.cell.array @ np.array(interface_lattice.strain(run, made, 300.0))
     assert sorted(np.linalg.norm(begun[:2], axis=1)) == pytest.approx(file) and begun[2, 2] == made.cell[2, 2]
     assert sorted(read(tmp_path / "relaxed" / "crystal.extxyz").cell.lengths()[:2]) == pytest.approx(file)
-    assert interface_lattice.strain(replace(run, takes={"interface": cells}), made) is None
+    assert interface_lattice.strain(replace(run, takes={"interface": cells}), made, 300.0) is None
 
 
 @pytest.mark.slow
 def test_the_page_has_both_cells(relaxed):
     facts = relaxed.takes["crystal"].files["facts"]
     (table,) = crystal_cell(Material({}, [], {"crystal/facts": facts}))
-    assert table.head == ("", "in its file", "at 900 K", "at 300 K")
+    assert table.head == ("", "in its file", "rigid ions, 900 K", "rigid ions, 300 K")
     edges, volume = table.rows[:3], table.rows[3]
     assert [row[0] for row in edges] == ["a (Å)", "b (Å)", "c (Å)"]
     assert all("±" in cell and "%)" in cell for row in edges for cell in row[2:])
@@ -249,7 +224,7 @@ def test_a_stopped_run_ends_with_the_same_cells(tmp_path, monkeypatch):
     resumed(stage, stage.plan(run)[0], tmp_path, 1)
     for file in ("crystal.extxyz", "cooled.extxyz", "facts.json"):
         assert (tmp_path / "resumed" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
-    monkeypatch.setattr(glass_quench, "_CHECKPOINT_STEPS", 30)
+    monkeypatch.setattr(protocols, "CHECKPOINT_STEPS", 30)
     (task,) = (each for each in interface.plan(whole) if each.name == "bulk-crystal-0")
     folder = tmp_path / "slab"
     interface.run(attempt(task, folder / "whole"))

@@ -143,7 +143,7 @@ def test_the_glass_on_a_crystal_is_of_a_thousand_atoms_in_less_than_an_hour():
         chain(study.by_round, study.systems, study.seed), stages.load, folder, folder / "run", {}, 2, known_times()
     )
     assert {stage: row.tasks for stage, row in expected.rows.items()} == {
-        "glass": 1, "crystal": 1, "interface": 1, "md": 1, "analysis": 2, "report": 1
+        "glass": 1, "crystal": 1, "interface": 1, "lattice": 1, "md": 1, "analysis": 2, "report": 1
     }  # fmt: skip
     assert expected.wall_s < 3600
 
@@ -155,7 +155,7 @@ def test_the_production_of_the_glass_ceramic_costs_what_its_page_says():
         chain(study.by_round, study.systems, study.seed), stages.load, folder, folder / "run", {}, 32, Times()
     )
     assert {stage: row.tasks for stage, row in expected.rows.items()} == {
-        "glass": 3, "crystal": 1, "interface": 7, "md": 21, "analysis": 13, "report": 1,
+        "glass": 3, "crystal": 1, "interface": 7, "lattice": 3, "md": 21, "analysis": 13, "report": 1,
     }  # fmt: skip
     # frames of a night have to fit into memory and disk
     assert study.systems[""].md.time_ps * 1000 / study.systems[""].md.sample_every_fs <= 5000

@@ -14,7 +14,7 @@ from ..chemistry import ions as chemistry
 from ..errors import InputError
 from ..glass import protocols
 from ..wording import counted, digits
-from .interfaces import CELL_SAMPLE_PS, CYLINDER_A, has_bulk, relax_ps, simulates_bulk
+from .interfaces import CELL_SAMPLE_PS, CYLINDER_A, finds_lattice, has_bulk, lattice_ps, relax_ps, simulates_bulk
 from .partial import Partial, Unknown, rule
 from .source import Where
 
@@ -23,8 +23,8 @@ Counts = Mapping[Path | str, Sequence[int]]
 #: For `costs`: no structure file has been read.
 NOTHING: Counts = MappingProxyType({})
 _MELT_FRAMES = 2
-# Å, edge of a supercell that is wider than twice the cutoff of the rigid ions
-_CRYSTAL_A = 20.0
+# Å, edges of supercells that are wider than twice the cutoff of the rigid ions, or of a model
+_CRYSTAL_A, _IN_MODEL_A = 20.0, 15.0
 # bytes for a program with its libraries: LAMMPS in Python, CP2K, LAMMPS with torch
 _LAMMPS_B, _CP2K_B, _TORCH_B = 150e6, 200e6, 600e6
 # atoms that one task evaluates with a potential: a minute or two, beside the seconds that its worker takes to start
@@ -95,6 +95,9 @@ def costs(top: Any, counts: Counts = NOTHING) -> Iterator[Cost]:
                 yield _reference(top, item, index, counts)
     with rule():
         if top.md is not None:
+            with rule():
+                if finds_lattice(top):
+                    yield _lattice(top)
             yield _dynamics(top, counts)
 
 
@@ -260,6 +263,15 @@ def _crystal(top: Any) -> Cost:
     text = f"bulk crystal of about {count} atoms at {ends}, {_time(total_ps, glass.timestep_fs)}"
     disk = total_ps / CELL_SAMPLE_PS * count * _SNAPSHOT_B
     return Cost(("crystal",), 1, text, _LAMMPS_B + count * _CLASSICAL_B, disk)
+
+
+def _lattice(top: Any) -> Cost:
+    """The bulk crystal in the model at each temperature of `md`, likewise."""
+    md, count = top.md, round(atoms_per_A3(top) * _IN_MODEL_A**3)
+    total_ps, number = lattice_ps(md), len(md.temperatures_K)
+    text = f"crystal in bulk of about {count} atoms in the model of md, {_time(total_ps, md.timestep_fs)}"
+    disk = number * total_ps / CELL_SAMPLE_PS * count * _SNAPSHOT_B
+    return Cost(("lattice",), number, text, _TORCH_B + count * _MODEL_B, disk)
 
 
 def _interface(top: Any) -> Cost:

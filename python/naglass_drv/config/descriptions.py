@@ -43,7 +43,7 @@ OF_KEYS = {
     "Melting.temperature_K": "Melting temperature and its standard error.",
     "Melting.heat_eV_per_atom": "Heat of melting per atom and its standard error.",
     "Interface.crystal": "The crystal: CIF or extended XYZ.",
-    "Interface.cell_A": "Its cell: relaxed in the rigid-ion potential, that of its file, or its edges a, b, c.",
+    "Interface.cell_A": "Its cell: relaxed in the potential that moves it, that of its file, or its edges a, b, c.",
     "Interface.hkl": "Plane of the surfaces.",
     "Interface.termination": "Number of the cut, or least for the least cleavage energy.",
     "Interface.route": "melt: quench the glass against the slab; join: cut a finished glass to it.",

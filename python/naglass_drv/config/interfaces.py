@@ -42,8 +42,8 @@ class Seed(Section):
 class Interface(Section):
     """A slab of a crystal against the glass of the system, two interfaces a cell; one for each replica of the glass.
 
-    The crystal has the cell of the rigid-ion potential (``relaxed``) at `release_K`, and follows it on cooling; that of
-    its ``file``; or one with the edges that are given. The slab is cut along
+    The crystal has the cell of the rigid-ion potential (``relaxed``) at `release_K`, follows it on cooling, and has
+    that of the model in `md`; that of its ``file``; or one with the edges that are given. The slab is cut along
     `hkl` at a `termination` (its number, or the one of ``least`` cleavage energy). By the ``melt`` route the section
     `glass` melts and quenches the glass against the slab, which does not move above `release_K`; by ``join`` the glass
     is cut to it and annealed at `release_K`. A `seed` takes the place of the slab.
@@ -76,6 +76,10 @@ LEAST_HOLD_PS = 1.6
 CELL_SAMPLE_PS = 0.05
 # ps at each temperature, as long as the melt within these: a lattice rings for less than one
 _RELAX_PS = 4.0, 20.0
+# ps at each temperature of `md`, a tenth of a trajectory within these
+_LATTICE_PS = 2.0, 10.0
+#: Of the bulk crystal by a model (Å), if that is more than twice its cutoff.
+LEAST_WIDTH_A = 12.0
 # keys that have no effect with a seed
 _OF_SLABS = ("termination", "crystal_A", "glass_A", "lateral_A", "gap_A", "e_excess")
 
@@ -87,8 +91,25 @@ def seed_name(replica: int, radius_A: float) -> str:
 
 def relax_ps(glass: Any) -> float:
     """How long (ps) the bulk crystal finds its cell at each temperature."""
-    shortest, longest = _RELAX_PS
-    return float(min(max(glass.melt_ps, shortest), longest))
+    return _within(glass.melt_ps, _RELAX_PS)
+
+
+def lattice_ps(md: Any) -> float:
+    """How long (ps) the bulk crystal finds its cell in the model at each temperature of `md`."""
+    return _within(md.time_ps / 10, _LATTICE_PS)
+
+
+def _within(time_ps: float, bounds: tuple[float, float]) -> float:
+    shortest, longest = bounds
+    return float(min(max(time_ps, shortest), longest))
+
+
+def finds_lattice(top: Any) -> bool:
+    """Whether the crystal of cells that `md` simulates finds its cell in the model: where these may move."""
+    md, asked = top.md, top.interface
+    if md is None or asked is None or md.structures != "interface":
+        return False
+    return bool(asked.cell_A == "relaxed" and md.pressure_bar is not None)
 
 
 def has_bulk(top: Any) -> bool:

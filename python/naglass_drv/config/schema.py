@@ -12,7 +12,7 @@ from ..fields import Count, NonNegative, Picoseconds, Positive, Section, Tempera
 from ..glass import protocols
 from .cells import Cells
 from .insights import Insight
-from .interfaces import Interface
+from .interfaces import Interface, finds_lattice
 from .named import File
 
 #: Largest number of atoms in a cell: neither packing nor analysis has been tested above it.
@@ -385,6 +385,11 @@ class Input(Section):
     def crystal(self) -> Interface | None:
         """The section of the step that gives the crystal of an interface its cell; None where the file's is kept."""
         return None if self.interface is None or self.interface.cell_A == "file" else self.interface
+
+    @property
+    def lattice(self) -> MD | None:
+        """The section of the step that finds the cell of this crystal in the model; None where it keeps its own."""
+        return self.md if finds_lattice(self) else None
 
     @property
     def cells(self) -> Cells | None:

@@ -1,4 +1,4 @@
-"""Table of the cell of the crystal of an interface: in its file, and in the rigid-ion potential at temperature."""
+"""Table of the cell of the crystal of an interface: in its file, in the rigid-ion potential and in a model."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,11 +14,15 @@ _FIXED = (60.0, 90.0, 120.0)
 
 
 def crystal_cell(material: Material) -> Iterator[Table]:
-    """The cell from which slab or seed are cut, and by how much it differs from that of the file."""
+    """The cell from which slab or seed are cut and that in the model of `md`, and by how much they differ from that of
+    the file.
+    """
     if not material.has("crystal/facts"):
         return
-    facts = material.json("crystal/facts")
-    file, cells = facts["of_file"], facts["cells"]
+    facts = {role: material.json(f"{role}/facts") for role in ("crystal", "lattice") if material.has(f"{role}/facts")}
+    file = facts["crystal"]["of_file"]
+    named = [(_named(role, own), own) for role, found in facts.items() for own in found["cells"]]
+    cells = [own for _, own in named]
     rows = [
         [label, f"{file[i]:.3f}", *(f"{_of(own, i)} ({_percent(own['change_percent'][i])})" for own in cells)]
         for i, label in enumerate(_EDGES)
@@ -29,8 +33,13 @@ def crystal_cell(material: Material) -> Iterator[Table]:
         if any(min(abs(own["cell"][i] - angle) for angle in _FIXED) > 1e-6 for own in cells)
     ]
     rows.append(["change of the volume", "", *(_percent(own["volume_change_percent"]) for own in cells)])
-    named = [f"at {own['temperature_K']:g} K" if "temperature_K" in own else "as given" for own in cells]
-    yield Table(("", "in its file", *named), rows, _caption(facts))
+    yield Table(("", "in its file", *(name for name, _ in named)), rows, _caption(facts))
+
+
+def _named(role: str, own: Mapping[str, Any]) -> str:
+    if "temperature_K" not in own:
+        return "as given"
+    return f"{'model' if role == 'lattice' else 'rigid ions'}, {own['temperature_K']:g} K"
 
 
 def _of(own: Mapping[str, Any], i: int) -> str:
@@ -41,13 +50,26 @@ def _percent(value: float) -> str:
     return f"{value:+.2f} %".replace("-", "\N{MINUS SIGN}")
 
 
-def _caption(facts: Mapping[str, Any]) -> str:
-    begun = f"The cell of the crystal, {facts['crystal']}"
-    if "atoms" not in facts:
+def _caption(facts: Mapping[str, Mapping[str, Any]]) -> str:
+    cut = facts["crystal"]
+    begun = f"The cell of the crystal, {cut['crystal']}"
+    if "atoms" not in cut:
         return f"{begun}, with the edges that the input gives."
-    return (
+    said = [
         f"{begun}, at zero pressure in the rigid-ion potential: slab or seed are cut with the first, and follow it to "
-        f"the last. {facts['atoms']} atoms, mean of {facts['averaged_ps']:g} ps, with the symmetry that the file has; "
-        "errors are those in time. What it differs by is that of the potential from the crystal as well as thermal "
-        "expansion."
+        f"the last ({_sampled(cut)})."
+    ]
+    if (own := facts.get("lattice")) is not None:
+        said.append(
+            f"In the model, at {own['pressure_bar']:g} bar: cells of md begin with that of their temperature, and are "
+            f"compared with it ({_sampled(own)})."
+        )
+    said.append(
+        "All have the symmetry of the file; errors are those in time. A cell differs from that of the file by what is "
+        "wrong with the potential as well as by thermal expansion."
     )
+    return " ".join(said)
+
+
+def _sampled(facts: Mapping[str, Any]) -> str:
+    return f"{facts['atoms']} atoms, mean of {facts['averaged_ps']:g} ps"

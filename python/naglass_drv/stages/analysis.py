@@ -1,7 +1,7 @@
 """Stage `analysis`: structure, network and transport for each trajectory, and for the glasses as replicas."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from ..config.schema import Analysis
 from ..errors import InputError
 from ..files import keep_only, publish, read_bounded, write_json
 from ..products import Labels, Measurements, Model, Quantity, Structures, TaskRecord, Trajectories
-from . import analysis_seeds, efforts
+from . import analysis_seeds, efforts, interface_lattice
 from .base import Done, Job, Run, Task, dumped, read_settings
 from .interface import BULK
 
@@ -36,7 +36,7 @@ class Settings:
     not given for the reason `refused`; with `same_glass`, the bulk glass of a replica is that beside its slab.
     `readout` tells per metal why the model's moments do not tell its states apart, empty where they do, or None where
     nothing is known; `moments` what these are.
-    `seed_in` is the glass that a seed is in.
+    `seed_in` is the glass that a seed is in. `crystal_cell` (Å, rows) is that of the crystal in the model.
     """
 
     kind: str
@@ -50,6 +50,7 @@ class Settings:
     readout: Mapping[str, str] | None = None
     moments: str = ""
     seed_in: str | None = None
+    crystal_cell: Sequence[Sequence[float]] | None = None
 
 
 def files(task_name: str) -> tuple[str, str, str]:
@@ -82,6 +83,7 @@ def plan(run: Run) -> list[Task]:
         # a run that fell apart immediately left nothing to measure; the report says so
         if made.summary["frames"] and made.summary["reached_ps"] >= section.skip_ps:
             seeded = bool(crystals) and run.input.interface.seed is not None
+            crystal = crystals.get(made.summary["structure"])
             settings = Settings(
                 TRAJECTORY,
                 section,
@@ -90,12 +92,13 @@ def plan(run: Run) -> list[Task]:
                 readout=readout,
                 moments=moments,
                 seed_in=analysis_seeds.glass_of(made.summary["structure"]) if seeded else None,
+                crystal_cell=crystal and interface_lattice.compared(run, crystal, made.summary["temperature_K"]),
             )
             own = dumped(settings)
             roles = {word: f"{made.name}/{word}" for word in ("trajectory", HOPS)}
             inputs = {word: trajectories.files[role] for word, role in roles.items() if role in trajectories.files}
-            if crystals:
-                inputs[CRYSTAL] = crystals[made.summary["structure"]]
+            if crystal is not None:
+                inputs[CRYSTAL] = crystal
             if seeded:
                 inputs[FACTS] = facts[made.summary["structure"]]
             effort = efforts.analysis(made.summary["frames"], made.summary.get("atoms", _atoms(run)))
@@ -236,6 +239,8 @@ def run(job: Job) -> Mapping[str, Any] | None:
     numbers |= {"interface": None, "seed": None}
     if CRYSTAL in job.task.inputs:
         (crystal,) = read_frames(job.task.inputs[CRYSTAL])
+        if settings.crystal_cell is not None:
+            crystal.set_cell(settings.crystal_cell, scale_atoms=True)
         kept = after(frames, wanted.skip_ps)
         if settings.seed_in is not None:
             made = json.loads(job.task.inputs[FACTS].read_text(encoding="utf-8"))

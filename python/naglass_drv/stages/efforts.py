@@ -6,7 +6,7 @@ from typing import Any
 
 from ..chemistry.ions import SYMBOLS
 from ..config import cost
-from ..config.interfaces import relax_ps
+from ..config.interfaces import lattice_ps, relax_ps
 from ..glass import protocols
 from ..runtime.task import Effort
 
@@ -17,7 +17,7 @@ _HEAD = 0.1
 _STEADY = 0.05
 # of a shell that is melted anew around a core, and of the core that is released
 _SOFT_SHELL_PS, _RELEASE_PS = 0.5, 0.2
-# the most evaluations before MD (md_mace.lmp)
+# the most evaluations before MD (md_mace.lmp), about as many as a crystal takes to its cell of least energy
 _MINIMIZED = 200
 
 
@@ -48,6 +48,12 @@ def relaxed(section: Any, asked: Any, atoms: int) -> Effort:
     """A bulk crystal at the temperature of its release and at the last one, and between: atoms times steps."""
     cooled_ps = (asked.release_K - section.final_temperature_K) / section.quench_rate_K_per_ps
     return Effort("glass", atoms * 1000.0 * (cooled_ps + 2 * relax_ps(section)) / section.timestep_fs)
+
+
+def held(section: Any, atoms: int) -> Effort:
+    """A bulk crystal by the model of `md` at one temperature: atoms times steps, with those to its least energy."""
+    steps, saved = (1000.0 * ps / section.timestep_fs for ps in (lattice_ps(section), section.checkpoint_ps))
+    return Effort("md", atoms * (_MINIMIZED + steps), min(1.0, saved / steps))
 
 
 def _quench_steps(section: Any) -> float:

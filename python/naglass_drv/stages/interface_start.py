@@ -174,23 +174,23 @@ def prepare(job: Job, settings: Settings, *, resumed: bool) -> None:
 
 def _of_file(bulk: "Atoms", inputs: Inputs, settings: Settings) -> dict[str, Any]:
     """Give the crystal that trajectories are compared with the cell of the file, which models are nearer to than rigid
-    ions; returns the lateral vectors of a slab in those of the crystal."""
+    ions; returns the vectors of the bulk crystal of a slab in those of the crystal."""
     from ..interface import lattice
 
     crystal, file = _in_frame(inputs, "crystal"), _in_frame(inputs, FILE)
     if settings.grain is not None:
-        _recast(bulk, crystal, file)
+        recast(bulk, crystal, file)
         return {}
     vectors = _vectors(bulk.cell.array, inputs, settings)
     bulk.set_cell(lattice.spanned(vectors, file), scale_atoms=True)
-    return {"lateral_vectors": vectors[:2].round(9).tolist()}
+    return {"lattice_vectors": vectors.round(9).tolist()}
 
 
 def cooled_seed(crystal: "Atoms", inputs: Inputs) -> "Atoms":
     """The crystal of a seed, given with the cell of its file, with that in which the rigid ions end."""
     found = crystal.copy()
     if COOLED in inputs:
-        _recast(found, _in_frame(inputs, FILE), _in_frame(inputs, COOLED))
+        recast(found, _in_frame(inputs, FILE), _in_frame(inputs, COOLED))
     return found
 
 
@@ -202,7 +202,7 @@ def _in_frame(inputs: Inputs, role: str) -> "Crystal":
     return read_crystal(inputs["crystal"]).with_cell(cell.lengths(), cell.angles())
 
 
-def _recast(turned: "Atoms", crystal: "Crystal", other: "Crystal") -> None:
+def recast(turned: "Atoms", crystal: "Crystal", other: "Crystal") -> None:
     """Give a crystal that is turned as a seed is, with the cell of `crystal`, that of the other one."""
     import numpy as np
 

@@ -3,20 +3,20 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.interfaces import simulates_bulk
 from ..config.schema import Uncertainty
-from ..errors import InputError, TaskFailed
+from ..errors import TaskFailed
 from ..files import keep_only, write_bytes, write_json
 from ..products import Model, Structures, Trajectories
 from . import candidates, committee, efforts, interface_lattice, interface_seeds
 from .base import Done, Job, Run, Task, common, dumped, lammps_seed, read_settings
 from .candidates import GATE, TRAJECTORY, UNCERTAINTY
-from .given_models import place_model
+from .given_models import archive_variables, check_covered, models_of, write_start
 from .md_commands import REAL, Settings, along_of, commands_for, observables_for, runs_of, steps_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ SCRIPT = "md_mace.lmp"
 _BAROSTAT_PS = 1.0
 # the gate's limit on window means is exceeded long before; all that remains is a cloud of atoms
 _HALT_FACTOR = 3.0
-_BROKEN = ("LOST_ATOMS", "NON_NUMERIC")
 
 
 def plan(run: Run) -> list[Task]:
@@ -46,7 +45,7 @@ def plan(run: Run) -> list[Task]:
     from ..engines.mace.facts import potential_facts
 
     section = run.input.md
-    models = _models(run)
+    models = models_of(run)
     model = potential_facts(models["model"])
     if "readout" in models:
         model = replace(model, outputs=[*model.outputs, "spin"])
@@ -61,13 +60,7 @@ def plan(run: Run) -> list[Task]:
         frames = read_frames(file)
         for number, frame in enumerate(frames):
             elements = list(dict.fromkeys(frame.get_chemical_symbols()))
-            missing = [element for element in elements if element not in model.elements]
-            if missing:
-                raise InputError(
-                    f"md.model: {models['model']} does not cover {', '.join(missing)} in {file.name}; "
-                    f"it covers {', '.join(model.elements)}"
-                )
-            strained = interface_lattice.strain(run, frame)
+            check_covered(model, models["model"], elements, file.name)
             label = _label(file, number if len(frames) > 1 else None)
             commands = commands_for(run.input, elements, model, archives=archives, members=members)
             scale = factors and [factors[element] for element in elements]
@@ -81,7 +74,7 @@ def plan(run: Run) -> list[Task]:
                     seed=lammps_seed(f"{run.input.seed} {task}"),
                     # the crystal's area is that of a thick crystal
                     pressure_along=along_of(run.input),
-                    strain=strained,
+                    strain=interface_lattice.strain(run, frame, temperature),
                     **commands,
                     **common(Settings, section) | {"uncertainty": uncertainty},
                 )
@@ -91,19 +84,6 @@ def plan(run: Run) -> list[Task]:
                     Task(name, task, dumped(settings), inputs, ("lammps", "mace"), section.ranks, section.gpus, effort)
                 )
     return tasks
-
-
-def _models(run: Run) -> dict[str, Path]:
-    """The task's ``model``, and ``member-1`` and so on of a committee; with GPUs the portable one, from which an
-    archive with TorchScript is made, and its ``readout`` of moments."""
-    section = run.input.md
-    if section.model != "train":
-        return {"model": run.source / section.model}
-    trained = run.take("train", Model)
-    files = trained.files
-    if not section.gpus:
-        return {committee.task_of(member): path for member, path in enumerate(committee.archives(trained))}
-    return {"model": files["portable"]} | ({"readout": files["readout"]} if "readout" in files else {})
 
 
 def expect(run: Run) -> tuple[list[Task], Trajectories]:
@@ -182,7 +162,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
             progress=lambda step, total, phase: job.progress(step * timestep_ps, total * timestep_ps, "ps", phase),
         )
     except TaskFailed as error:
-        if error.failure not in _BROKEN:
+        if error.failure not in segments.BROKEN:
             raise
         broken = str(error)
     if job.rank != 0:
@@ -197,25 +177,17 @@ def _prepare(job: Job, settings: Settings) -> None:
     import numpy as np
 
     from ..dataset.frames import read_frames
-    from ..engines.lammps.session import write_data
 
-    members = [role for role in job.task.inputs if role.startswith("member-")]
-    readout = job.task.inputs.get("readout")
-    for role in ("model", *members):
-        place_model(job.task.inputs[role], job.folder / f"{role}.naglass", readout, with_torch=job.task.gpus > 0)
     atoms = read_frames(job.task.inputs["structure"])[settings.frame]
     if settings.strain is not None:
         atoms.set_cell(atoms.cell.array @ np.array(settings.strain), scale_atoms=True)
     atoms = atoms.repeat(settings.replicate)
-    types = np.array([settings.elements.index(symbol) + 1 for symbol in atoms.get_chemical_symbols()])
-    write_data(job.folder / "start.data", atoms, types, np.zeros(len(atoms)))
-    heads = ["variable mace index model.naglass"]
-    heads += [f"variable {committee.variable(role)} index {role}.naglass" for role in members]
+    heads = write_start(job.folder, atoms, settings.elements, job.task.inputs, with_torch=job.task.gpus > 0)
     for file, lines in (("model.lmp", [*heads, *settings.commands]), ("observables.lmp", settings.observables)):
         write_bytes(job.folder / file, "".join(f"{line}\n" for line in lines).encode())
 
 
-def _variables(folder: Path, settings: Settings, roles: Iterable[str]) -> dict[str, object]:
+def _variables(folder: Path, settings: Settings, inputs: Mapping[str, Path]) -> dict[str, object]:
     """Values from the input for the index variables of the script."""
     from ..engines.lammps import segments
 
@@ -230,8 +202,7 @@ def _variables(folder: Path, settings: Settings, roles: Iterable[str]) -> dict[s
         "model": folder / "model.lmp",
         "observables": folder / "observables.lmp",
         **{name: segments.events_file(folder, name) for name in WRITTEN_BY_FIXES},
-        "mace": folder / "model.naglass",
-        **{committee.variable(role): folder / f"{role}.naglass" for role in roles if role.startswith("member-")},
+        **archive_variables(folder, inputs),
         "temperature_K": settings.temperature_K,
         "time_ps": settings.time_ps,
         "timestep_ps": settings.timestep_fs / 1000.0,

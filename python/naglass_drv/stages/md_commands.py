@@ -70,12 +70,7 @@ def commands_for(
     """
     from ..chemistry.formers import FORMERS, oxygen_cutoff_A
 
-    # TorchScript, which GPUs need, is made by this run, unless the input names an archive
-    made_here = input.md.model == "train" or input.md.model.suffix != ".naglass"
-    trust = " trust yes" if input.md.trust or (input.md.gpus and made_here) else ""
-    dtype = "" if model.dtype == "float64" else f" dtype {model.dtype}"
-    files = " ".join(["${mace}", *(f"${{member_{member}}}" for member in range(1, archives))])
-    commands = [f"pair_style mace{dtype}{trust}", f"pair_coeff * * {files} {' '.join(elements)}"]
+    commands = potential_of(input, elements, model, archives)
     columns = {}
     if members > 1:
         commands.append("compute deviation all mace/atom deviation")
@@ -101,6 +96,16 @@ def commands_for(
         "plugins": ["maceplugin", "naglassplugin"],
         "columns": columns | {"qn": "c_qn[1]"},
     }
+
+
+def potential_of(input: Input, elements: Sequence[str], model: ModelFacts, archives: int) -> list[str]:
+    """The LAMMPS commands for the model alone, its members in so many `archives`."""
+    # TorchScript, which GPUs need, is made by this run, unless the input names an archive
+    made_here = input.md.model == "train" or input.md.model.suffix != ".naglass"
+    trust = " trust yes" if input.md.trust or (input.md.gpus and made_here) else ""
+    dtype = "" if model.dtype == "float64" else f" dtype {model.dtype}"
+    files = " ".join(["${mace}", *(f"${{member_{member}}}" for member in range(1, archives))])
+    return [f"pair_style mace{dtype}{trust}", f"pair_coeff * * {files} {' '.join(elements)}"]
 
 
 def steps_of(interval_fs: float, timestep_fs: float) -> int:

@@ -25,7 +25,7 @@ from .committee import MEAN
 
 name = "report"
 #: Raised when the same settings and files give another result.
-revision = 9
+revision = 10
 
 _SHOWN = {
     "glass": Structures,
@@ -35,6 +35,7 @@ _SHOWN = {
     "dataset": Dataset,
     "train": Model,
     "cells": Structures,
+    "lattice": Structures,
     "md": Trajectories,
     "screen": Screening,
     "analysis": Measurements,
@@ -161,8 +162,9 @@ def _sources(run: Run) -> dict[str, Path]:
     for word in ("quench", "made"):
         for item, path in run.take("glass", Structures).each(word).items():
             found[f"glass/{item}/{word}"] = path
-    if (facts := run.take("crystal", Structures).files.get("facts")) is not None:
-        found["crystal/facts"] = facts
+    for step in ("crystal", "lattice"):
+        if (facts := run.take(step, Structures).files.get("facts")) is not None:
+            found[f"{step}/facts"] = facts
     for word in ("facts", "structure"):
         for item, path in run.take("interface", Structures).each(word).items():
             found[f"interface/{item}/{word}"] = path

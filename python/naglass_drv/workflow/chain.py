@@ -9,7 +9,9 @@ from ..wording import counted
 from .learn import learn
 from .parts import ATOMS, Products, Systems, labeled_together, of_all, share_atoms, side_by_side, take
 
-ORDER = ("glass", "crystal", "interface", "reference", "dataset", "train", "screen", "md", "analysis", "report")
+ORDER = (
+    "glass", "crystal", "interface", "reference", "dataset", "train", "screen", "lattice", "md", "analysis", "report",
+)  # fmt: skip
 SERIES, INSIGHT = "series", "insight"
 _SHARED = ("dataset", "train", "screen")
 _LAST = ("analysis", "report")
@@ -60,7 +62,7 @@ def chain(rounds: Sequence[Systems], systems: Systems, seed: int, conditions: Co
 
 def _with_one_model(shared: Input, systems: Systems) -> Workflow:
     """The products of every system that did not fail, by scope; dataset and model are made from all of them."""
-    before, after = ORDER[: ORDER.index("dataset")], ORDER[ORDER.index("md") :]
+    before, after = ORDER[: ORDER.index("dataset")], ORDER[ORDER.index("lattice") :]
     made, atoms = yield from labeled_together(systems, lambda scope, input: take(scope, input, before, {}))
     if not made:
         return made

@@ -16,7 +16,7 @@ from .parts import ATOMS, Products, Systems, labeled_together, of_all, side_by_s
 DECISION = "decision"
 # what a decision says of a loop that ends
 _ENDS = ("converged", "over_budget")
-_OWN = ("cells", "glass", "crystal", "interface", "reference", "dataset", "train", "md", DECISION)
+_OWN = ("cells", "glass", "crystal", "interface", "reference", "dataset", "train", "lattice", "md", DECISION)
 
 
 def learn(rounds: Sequence[Systems], seed: int, asked: Learn) -> Workflow:
@@ -65,7 +65,7 @@ def _round(
         return (yield from take(_scope(scope, number), input, ("glass", "crystal", "interface", "reference"), own))
 
     def simulate(scope: str, input: Input) -> Workflow:
-        made = yield from take(_scope(scope, number), input, ("md",), labeled[scope] | common)
+        made = yield from take(_scope(scope, number), input, ("lattice", "md"), labeled[scope] | common)
         return made | {"earlier": _earlier(before[scope])}
 
     left, known = {scope: systems[scope] for scope in before}, next(iter(before.values()))
@@ -140,7 +140,7 @@ def _core_hours(made: Mapping[str, Products], systems: Systems) -> float:
             "glass": input.glass.ranks if input.glass else 1,
             "reference": max((item.ranks for item in input.reference), default=1),
             "train": input.train.threads if input.train else 1,
-            "md": input.md.ranks if input.md else 1,
+            **dict.fromkeys(("lattice", "md"), input.md.ranks if input.md else 1),
         }
         own = (each for each in products.values() if isinstance(each, Product))
         for product in (*_earlier(products), *own):

@@ -25,6 +25,8 @@ from .dump import Snapshot, is_whole, read_snapshots, read_table
 from .session import Session, open_session
 
 LOG = "log.lammps"
+#: Failures of a system that falls apart.
+BROKEN = ("LOST_ATOMS", "NON_NUMERIC")
 # thermo keywords of LAMMPS, units metal
 THERMO = ("step", "temp", "press", "pe", "ke", "vol", "econserve")
 _FOLDER = "segments"
