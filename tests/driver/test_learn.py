@@ -198,7 +198,7 @@ def test_what_the_steps_of_a_loop_take(tmp_path):
     assert steps["round-2/md"]["train"] == ["round-2/train"] and steps["round-2/md"]["glass"] == ["round-2/glass"]
     assert steps["round-2/decision"] == {"md": ["round-2/md"]}
     shown = steps["report"]
-    asked = [role for role in ORDER if role not in ("interface", "screen", "report")]
+    asked = [role for role in ORDER if role not in ("crystal", "interface", "lattice", "screen", "report")]
     assert {role: shown[role] for role in asked} == {
         role: [role if role == "analysis" else f"round-2/{role}"] for role in asked
     }

@@ -47,7 +47,8 @@ def _saved(steps: float) -> float:
 def relaxed(section: Any, asked: Any, atoms: int) -> Effort:
     """A bulk crystal at the temperature of its release and at the last one, and between: atoms times steps."""
     cooled_ps = (asked.release_K - section.final_temperature_K) / section.quench_rate_K_per_ps
-    return Effort("glass", atoms * 1000.0 * (cooled_ps + 2 * relax_ps(section)) / section.timestep_fs)
+    steps = 1000.0 * (cooled_ps + 2 * relax_ps(section)) / section.timestep_fs
+    return Effort("glass", atoms * steps, _saved(steps))
 
 
 def held(section: Any, atoms: int) -> Effort:
