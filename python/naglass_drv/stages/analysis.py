@@ -83,7 +83,7 @@ def plan(run: Run) -> list[Task]:
         # a run that fell apart immediately left nothing to measure; the report says so
         if made.summary["frames"] and made.summary["reached_ps"] >= section.skip_ps:
             seeded = bool(crystals) and run.input.interface.seed is not None
-            crystal = crystals.get(made.summary["structure"])
+            crystal = crystals.get(made.summary.get("structure", ""))
             settings = Settings(
                 TRAJECTORY,
                 section,
