@@ -186,6 +186,18 @@ def test_trends_are_tried_with_bounds_further_out():
         assert (low > 0) != lost and claim["effect"]["interval_95"][0] > 0
 
 
+def test_the_linear_model_alone_is_not_called_worse_than_the_mean():
+    _, table = along(np.linspace(20, 45, 12)[:, None], np.linspace(1, 2, 12), ("Na2O", "P2O5"))
+    other = np.random.default_rng(0).normal(size=12)
+    table = replace(
+        table, features=np.column_stack([table.features[:, 0], other]), columns=("Na2O", "x"), units=("mol%", "1"),
+        blocks={"composition": ("Na2O",), "x": ("x",)},
+    )  # fmt: skip
+    told = " ".join(study(table, replace(QUICK, models=("linear",))).refusals)
+    assert "no model but those that others have to beat was fitted (mean and linear in composition)" in told
+    assert "better than the mean" not in told
+
+
 @pytest.mark.slow
 def test_a_trend_is_a_claim_with_its_figure():
     """The made-up table of the examples: D falls with the modifier replaced, and the page shows the points."""

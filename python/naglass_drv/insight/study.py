@@ -11,7 +11,7 @@ from .glasses import Glasses
 from .importance import Importance, corrected, folds_of, importance
 from .intervals import Intervals, groups_needed, held_out_intervals
 from .leaks import is_of_the_motion, refuse_leaks
-from .models import COMPOSITION, MODELS, quiet
+from .models import COMPOSITION, LABELS, MODELS, quiet
 from .null import PERMUTATIONS, null_test
 from .smoothers import MOST_FOR_KERNELS
 from .splits import Rung, Score, ladder, learning_curve
@@ -172,8 +172,23 @@ def _obstacle(found: Study, adequate: Sequence[str]) -> str | None:
     if found.bounded:
         return f"{_bounds_text(found.table)}; still possible: which glasses lie beyond them, as a target of 0 and 1"
     if not adequate:
-        return f"no model predicts {found.table.name} of compositions left out better than the mean"
+        return _no_model(found)
     return "there is only one, and nothing to compare it with" if blocks < 2 else None
+
+
+def _no_model(found: Study) -> str:
+    """Why no model is there whose blocks could be judged."""
+    scores = {score.model: score.r2 for score in found.composition.scores}
+    able = [model for model in scores if model not in _BARS]
+    if not able:
+        fitted = " and ".join(LABELS[model] for model in scores)
+        others = ", ".join(model for model in MODELS if model not in _BARS)
+        return f"no model but those that others have to beat was fitted ({fitted}); still possible: {others}"
+    told = f"predicts {found.table.name} of compositions left out better than the mean"
+    if scores.get("linear", 0.0) > 0:
+        who = "and no model of all blocks does" if len(able) > 1 else f"and {LABELS[able[0]]} of all blocks does not"
+        return f"the model linear in composition {told}, {who}"
+    return f"no model {told}"
 
 
 def _bounds_text(table: Table) -> str:
