@@ -20,7 +20,7 @@ from .study import Study
 from .table import counts_text
 from .trend import left_share
 from .units import capital, unit_text, with_unit
-from .verdicts import IMPORTANT, NO_CLAIM, NOT_SEPARABLE, Verdict, sentence
+from .verdicts import IMPORTANT, NO_CLAIM, NOT_SEPARABLE, Verdict, of_open_size, sentence
 
 _KINDS = {IMPORTANT: "good", NOT_SEPARABLE: "note", NO_CLAIM: "bad"}
 
@@ -67,6 +67,11 @@ def _evidence(study: Study, verdict: Verdict) -> str:
         gain = study.family_gains[verdict.name]
         told = f"also across families ({gain:+.2f})" if gain > 0 else f"not across families ({gain:+.2f})"
         parts.append(f"It helps {told}.")
+    if of_open_size(verdict):
+        parts.append(
+            "That there is an effect is told by permuted compositions, with models chosen anew (p); the interval is of "
+            f"its size by {LABELS[study.best]} alone."
+        )
     if verdict.state == IMPORTANT:
         parts.append(f"Not excluded: {'; '.join(alternatives(study, verdict))}.")
     elif verdict.reasons:
