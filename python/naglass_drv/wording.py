@@ -35,6 +35,11 @@ def digits(value: float, count: int) -> str:
     return f"{float(f'{value:.{count}g}'):g}"
 
 
+def fixed(value: float, decimals: int) -> str:
+    """With so many decimals and a proper minus, as ``−0.04``; a zero has no sign."""
+    return _minus(f"{value:z.{decimals}f}")
+
+
 def with_error(value: float, err: float | None) -> str:
     """A value and its error with the same number of decimals: ``2.004 ± 0.013``, ``−5.4 ± 0.7``.
 

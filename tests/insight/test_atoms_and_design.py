@@ -10,7 +10,7 @@ from naglass_drv.cli.proposed import sections_of
 from naglass_drv.config.load import load_study
 from naglass_drv.errors import InputError
 from naglass_drv.insight.atoms import balanced, sites_of, study_atoms
-from naglass_drv.insight.design import Wishes, as_input, proposals
+from naglass_drv.insight.design import Wishes, as_input, check, grid, proposals
 from naglass_drv.insight.study import Settings, study
 from naglass_drv.insight.table import Table
 from support.jobs import called
@@ -125,6 +125,26 @@ def test_information_is_sought_away_from_what_is_known(learned):
     assert max(apart) > 2.0
 
 
+def test_what_is_no_oxide_is_refused_before_anything_is_learned(learned):
+    for name, fault in (("P", "P is an element"), ("Na₂O", "'Na₂O': not a formula like"), ("SO3", "no state of S")):
+        table = replace(learned.table, components=("Na2O", "TiO2", name))
+        with pytest.raises(InputError, match=f"design: the composition must be in columns of oxides, .*{fault}"):
+            check(table, Wishes())
+
+
+def test_a_constant_share_may_stand_anywhere(learned):
+    """Al2O3 is 4.7 mol-% in all glasses, off the grid: another share makes up the difference."""
+    shares = learned.table.shares * 0.953
+    for place in range(4):
+        table = replace(
+            learned.table, shares=np.insert(shares, place, 4.7, axis=1),
+            components=tuple(np.insert(np.array(learned.table.components, object), place, "Al2O3")),
+        )  # fmt: skip
+        found = grid(table, Wishes())
+        assert len(found) > 10 and found[:, place] == pytest.approx(4.7)
+        assert found.sum(axis=1) == pytest.approx(100) and (found >= table.shares.min(axis=0) - 1e-9).all()
+
+
 def test_costs_and_bounds_count(learned):
     dear, free = (
         np.mean([each.shares.get("TiO2", 0.0) for each in proposals(learned, Wishes("information", 3, cost=cost))])
@@ -138,9 +158,17 @@ def test_costs_and_bounds_count(learned):
         (Wishes(bounds={"Na2O": (50, 30)}), "bounds of Na2O: 50 to 30; must be an interval"),
         (Wishes(bounds={"Na2O": (0, 1), "TiO2": (0, 1), "P2O5": (0, 1)}), "no composition lies within the bounds"),
         (Wishes(cost={"Na2O": 0.0}), "cost Na2O=0: must be a component and a number above 0"),
+        (Wishes(cost={"Na2O": np.inf}), "cost Na2O=inf: must be a component and a number above 0"),
+        (
+            Wishes(bounds={"Na2O": (40, 40), "TiO2": (10, 10)}),
+            "1 composition on a grid of 2.5 mol-% within the bounds, and 4",
+        ),
+        (Wishes(atoms=200_000), "cells of 200000 atoms; the maximum is 100000"),
     )
     for wishes, fault in faults:
         with pytest.raises(InputError, match=fault):
             proposals(learned, wishes)
+        with pytest.raises(InputError, match=fault):
+            check(learned.table, wishes)
     with pytest.raises(InputError, match="aim 'best'; known are maximum"):
         Wishes("best")

@@ -215,6 +215,10 @@ def test_bad_files_are_named(tmp_path):
     (tmp_path / "map.yaml").write_text("target: D\ngruop: g\n")
     with pytest.raises(InputError, match="map.yaml: gruop: .*known are target, group"):
         read_map(tmp_path / "map.yaml")
+    for rate in ("-5", "0", ".inf"):
+        (tmp_path / "map.yaml").write_text(f"quench_rate_K_per_ps: {rate}\n")
+        with pytest.raises(InputError, match="map.yaml: quench_rate_K_per_ps: "):
+            read_map(tmp_path / "map.yaml")
 
 
 def test_separators_are_told_by_the_head(tmp_path):

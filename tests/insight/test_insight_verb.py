@@ -84,6 +84,18 @@ def test_few_compositions_are_told_what_is_still_possible(table):
     assert re.match("4 compositions: at least 5 are needed to leave any out; still possible", done.stderr)
 
 
+def test_what_was_learned_is_told_also_where_it_allows_no_proposal(table):
+    """No model predicts noise, so that none can propose; the study is told nevertheless."""
+    rng = np.random.default_rng(1)
+    rows = [f"{s:.1f},{100 - s:.1f},{rng.normal():.4f}" for s in np.linspace(30, 50, 12)]
+    (table / "noise.csv").write_text("Na2O (mol%),P2O5 (mol%),x (1)\n" + "\n".join(rows))
+    words = ["--target", "x", "--models", "ridge", "--design", "2", "--density", "2.6"]
+    done = called("insight", "noise.csv", *words, cwd=table)
+    assert done.returncode == 2 and "design: no model predicts x of compositions left out" in done.stderr
+    assert "written: insight/claims.yaml" in done.stdout and "no claims about blocks" in done.stdout
+    assert not (table / "insight" / "next.yaml").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
@@ -92,6 +104,8 @@ def test_few_compositions_are_told_what_is_still_possible(table):
         ("glasses.csv --target D --design 2", "--design: give the density of the proposed glasses"),
         ("glasses.csv --target D --unit D", "--unit D: must be a name, '=' and a value"),
         ("none.csv --target D", "none.csv: no such file"),
+        ("glasses.csv --target D --design 2 --density 2.6 --bounds Li2O=1:2", "bounds of Li2O, which is no component"),
+        ("glasses.csv --target D --design 2 --density 1e9", "--density 1e+09: must be from 0.05 to 25 g/cm3"),
     ],
 )
 def test_bad_arguments(table, words, fault):

@@ -1,5 +1,6 @@
 """Verdicts: correction for many tests, blocks that are tied, bounds, and potentials that carry no claim."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,16 @@ from naglass_drv.insight.importance import corrected
 from naglass_drv.insight.study import Settings, study
 from naglass_drv.insight.table import Table
 from naglass_drv.insight.tries import counted_tries
-from naglass_drv.insight.verdicts import NO_CLAIM, NOT_SHOWN, correlation, hierarchical, holm, sets_to_test
+from naglass_drv.insight.verdicts import (
+    IMPORTANT,
+    NO_CLAIM,
+    NOT_SHOWN,
+    correlation,
+    hierarchical,
+    holm,
+    sentence,
+    sets_to_test,
+)
 from support.glass_studies import judged, planted
 
 
@@ -86,6 +96,17 @@ def test_rigid_ion_potentials_carry_no_claim_about_vanadium_bonds():
     assert found["medium_range"].reasons[-1].startswith("rigid-ion potentials order V–O lengths wrongly")
 
 
+def test_a_claim_whose_size_may_be_zero_says_so():
+    """The interval of what a refit loses includes 0, but permuted compositions tell of an effect."""
+    found = next(v for v in judged(planted(np.random.default_rng(5), 24), 5) if v.name == "medium_range")
+    assert found.state == IMPORTANT and found.interval[0] < 0 < found.interval[1]
+    assert re.search(
+        r"beyond what the other blocks tell; how strongly is open \(R² lost without it: −0\.\d\d to 0\.\d\d, 95 %\)\.$",
+        sentence(found, "D"),
+    )
+    assert "open" not in sentence(replace(found, interval=(0.01, 0.5)), "D")
+
+
 def table(seed, size=18, effect=1.0, below=None, **more):
     """Targets of a table with one block that counts; those `below` a value are known to be below it only."""
     rng = np.random.default_rng(seed)
@@ -108,7 +129,7 @@ RIDGE = Settings(models=("ridge",), scale="linear", permutations=199)
 def test_claims_are_tried_with_bounds_further_out():
     found = study(table(1, below=-1.0), RIDGE)
     assert [v.name for v in claimed(found) if v.state == "important"] == ["a"]
-    assert found.robust is True
+    assert found.shaken == ()
     assert any("the claims hold if they lie" in limit for limit in limits(found))
 
 

@@ -64,15 +64,22 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--cost", action="append", default=[], metavar="OXIDE=COST", help="cost per mol-%% (default: 1)"
     )
     add_number(design, "--density", above=0, metavar="G_CM3", help="density of the proposed glasses")
-    add_number(design, "--atoms", kind=int, least=2, default=200, help="atoms of a cell (default: 200)")
+    add_number(
+        design,
+        "--atoms",
+        kind=int,
+        least=2,
+        default=200,
+        help="least atoms of a cell (default: 200); it has as many more as its shares take",
+    )
     verb.add_argument("--output", "-o", type=Path, default=Path("insight"), help="folder to write (default: insight)")
 
 
 def _insight(options: argparse.Namespace) -> int:
     from ..files import check_target, write_bytes
+    from ..insight import design
     from ..insight.atom_rows import is_of_atoms, words_of
     from ..insight.claims import hashes
-    from ..insight.design import as_input, proposals
     from ..insight.models import MODELS
     from ..insight.outputs import write_study
     from ..insight.runs import WORDS
@@ -91,17 +98,23 @@ def _insight(options: argparse.Namespace) -> int:
     wishes = _wishes(options) if options.design else None
     # a table that is refused is not a try
     check(table, settings)
+    if wishes is not None:
+        design.check(table, wishes)
     tries = counted_tries(options.output, sources, given.model_dump() | {"scale": options.scale, "models": models})
     settings = replace(settings, tries=tries)
     found = study(table, settings, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
     told = write_study(options.output, found, sources)
-    if wishes is not None:
-        proposed = as_input(found, proposals(found, wishes), options.density, sections_of(table, options.sources))
-        write_bytes(options.output / "next.yaml", proposed.encode())
-        print(f"proposed compositions: {options.output / 'next.yaml'}")
-    for line in told:
-        print(line)
-    print(f"written: {options.output / 'claims.yaml'}, {options.output / 'report.html'}")
+    try:
+        if wishes is not None:
+            proposed = design.proposals(found, wishes)
+            text = design.as_input(found, proposed, options.density, sections_of(table, options.sources))
+            write_bytes(options.output / "next.yaml", text.encode())
+            print(f"proposed compositions: {options.output / 'next.yaml'}")
+    finally:
+        # what was learned is told, also where it allows no proposal
+        for line in told:
+            print(line)
+        print(f"written: {options.output / 'claims.yaml'}, {options.output / 'report.html'}")
     return 0
 
 
@@ -116,10 +129,14 @@ def _atoms(options: argparse.Namespace, table: "Table", sources: dict[str, str])
 
 
 def _wishes(options: argparse.Namespace) -> "Wishes":
+    from ..config.systems import DENSITIES_G_CM3
     from ..insight.design import Wishes
 
     if options.density is None:
         raise InputError("--design: give the density of the proposed glasses with --density, in g/cm3")
+    least, most = DENSITIES_G_CM3
+    if not least <= options.density <= most:
+        raise InputError(f"--density {options.density:g}: must be from {least:g} to {most:g} g/cm3")
     bounds = {}
     for text in options.bounds:
         name, value = _pair(text, "--bounds")

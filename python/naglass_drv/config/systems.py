@@ -33,7 +33,8 @@ _SUM_PERCENT = 0.05
 Percent = Annotated[float, Field(ge=0, le=100)]
 # silica: 27 cm3/mol; P2O5 in glasses: about 60
 MolarVolume = Annotated[Positive, within(1, 1000)]
-Density = Annotated[Positive, within(0.05, 25)]
+DENSITIES_G_CM3 = (0.05, 25.0)
+Density = Annotated[Positive, within(*DENSITIES_G_CM3)]
 
 
 class Mixture(Section):

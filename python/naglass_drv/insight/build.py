@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..chemistry.masses import MASSES
 from ..errors import InputError
 from ..wording import counted
 from . import blocks as naming
@@ -60,6 +61,7 @@ def build_table(
     error = np.array([np.nan if value is None else value.error for value in target])
     if given.error is not None:
         error = _errors(columns, given.error, given.target, unit)
+    share = "at%" if any(name in MASSES for name in components) else "mol%"
     part = coordinates(shares, components, given.log_ratios)[1] if components else []
     table = Table(
         name=given.target,
@@ -69,7 +71,8 @@ def build_table(
         censored=bounds,
         features=features,
         columns=tuple(names),
-        units=tuple(columns.units.get(name, "mol%" if name in components else "1") for name in names),
+        # shares were converted, whatever the head says
+        units=tuple(share if name in components else columns.units.get(name, "1") for name in names),
         blocks={b: tuple(c) for b, c in naming.assigned(names, given.blocks, part).items()},
         groups=groups,
         families=columns.text(given.family, "family"),

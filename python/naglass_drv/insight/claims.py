@@ -13,14 +13,17 @@ from ..wording import counted, with_error
 from .blocks import COMPOSITION, label
 from .composition import atoms_of
 from .runs import WORDS, hash_of_run, is_run
-from .study import Study
+from .study import Study, further_out
 from .table import Table
-from .trend import STEP, Slope, slopes
+from .trend import Slope, slopes
 from .units import unit_text
 from .verdicts import IMPORTANT, NOT_SEPARABLE, Verdict, sentence
 
 TREND = "trend"
 _ALTERNATIVE = 0.3
+_CHANGES = {
+    "mol-%": "change_for_10_mol_percent", "at-%": "change_for_10_atom_percent", "": "change_for_1_of_log_ratio",
+}  # fmt: skip
 
 
 def claimed(study: Study) -> list[Verdict]:
@@ -36,7 +39,7 @@ def claimed(study: Study) -> list[Verdict]:
 
 def sentences(study: Study) -> list[str]:
     """What is claimed, and what is not, in words; that two blocks cannot be told apart is said once."""
-    told, apart = [trend_sentence(study, slope) for slope, _ in trends(study)], set()
+    told, apart = [trend_sentence(study, slope) for slope, _ in study.trends], set()
     for verdict in claimed(study):
         if verdict.state == NOT_SEPARABLE:
             pair = frozenset((verdict.name, max(verdict.correlations, key=verdict.correlations.__getitem__)))
@@ -82,7 +85,7 @@ def as_claims(study: Study, sources: dict[str, str]) -> dict[str, Any]:
             "level": study.intervals.level,
             "held": f"{int(study.intervals.inside.sum())} of {len(study.glasses)}",
         }
-    content["claims"] = [_trend(study, slope, p) for slope, p in trends(study)]
+    content["claims"] = [_trend(study, slope, p) for slope, p in study.trends]
     content["claims"] += [_claim(study, verdict) for verdict in claimed(study)]
     # a claim that is quoted alone keeps its limits
     for claim in content["claims"]:
@@ -100,28 +103,19 @@ def _temperatures(table: Table) -> list[float]:
     return ends if table.several_temperatures else ends[:1]
 
 
-def trends(study: Study) -> list[tuple[Slope, float]]:
-    """The shares of the composition with which the target rises or falls, and p corrected for the number of shares and
-    of studies (Bonferroni); none where a model linear in composition predicts nothing, or too many values are bounds.
-    """
-    found = [] if study.bounded else slopes(study.glasses, study.table.units)
-    if not found or study.composition.score("linear").r2 <= 0:
-        return []
-    corrected = [(slope, min(slope.p * len(found) * study.settings.tries, 1.0)) for slope in found]
-    return [(slope, p) for slope, p in corrected if p <= study.settings.alpha]
+def in_place_of(slope: Slope) -> str:
+    """`` in place of Na2O``; empty where nothing is known to be less."""
+    return f" in place of {' and '.join(slope.instead)}" if slope.instead else ""
 
 
 def trend_sentence(study: Study, slope: Slope) -> str:
     """A trend in words, with its size."""
-    table = study.table
-    left = [name for name in table.components if name not in table.columns]
-    instead = f" in place of {left[0]}" if len(left) == 1 else ""
-    step = f"{STEP:g} mol-%" if slope.column in table.components else "1"
     # a fit without scatter has no digits worth printing beyond the third
     error = max((slope.interval[1] - slope.interval[0]) / 2, 1e-3 * abs(slope.value))
     size = f"{with_error(slope.value, error)} {unit_text(study.unit)}".strip()
     way = "rises" if slope.value > 0 else "falls"
-    return f"{table.name} {way} with {slope.column}{instead}: {size} for {step} (95 %), other variables not held fixed."
+    what = f"{study.table.name} {way} with {slope.column}{in_place_of(slope)}"
+    return f"{what}: {size} for {slope.step_text} (95 %), other variables not held fixed."
 
 
 def _trend(study: Study, slope: Slope, p: float) -> dict[str, Any]:
@@ -132,8 +126,9 @@ def _trend(study: Study, slope: Slope, p: float) -> dict[str, Any]:
         "verdict": TREND,
         "statement": trend_sentence(study, slope),
         "effect": {
-            "change_for_10_mol_percent": _round(slope.value),
+            _CHANGES[slope.unit]: _round(slope.value),
             "interval_95": _pair(slope.interval),
+            **_further_out(study, slope),
             "R2_of_linear_model": _round(study.composition.score("linear").r2),
         },
         "p": {"slope": _round(slope.p), "corrected": _round(p)},
@@ -142,6 +137,14 @@ def _trend(study: Study, slope: Slope, p: float) -> dict[str, Any]:
         "alternatives_not_excluded": ["everything that changes with the composition, structure and density among it"],
         "would_be_refuted_by": f"new compositions in which {study.table.name} does not change so with {slope.column}",
     }
+
+
+def _further_out(study: Study, slope: Slope) -> dict[str, list[float]]:
+    """The 95 % interval of the slope with every bound a standard deviation further out, if there are bounds."""
+    if not (study.table.censored != 0).any():
+        return {}
+    moved = {each.column: each for each in slopes(further_out(study), study.table)}
+    return {"interval_95_with_bounds_further_out": _pair(moved[slope.column].interval)}
 
 
 def _claim(study: Study, verdict: Verdict) -> dict[str, Any]:
@@ -210,8 +213,9 @@ def limits(study: Study) -> Iterator[str]:
     if table.potential == "rigid-ion" and (not table.components or any("V" in atoms_of(c) for c in table.components)):
         yield "rigid-ion potentials order V–O lengths wrongly; nothing is said about V–O bonds"
     if (table.censored != 0).any():
-        held = {None: "no claim rests on them", True: "the claims hold if they lie a standard deviation further out"}
-        told = held.get(study.robust, "the claims do NOT hold if they lie a standard deviation further out")
+        held = {None: "no claim rests on them", (): "the claims hold if they lie a standard deviation further out"}
+        lost = f"if they lie a standard deviation further out, not found: {', '.join(study.shaken or ())}"
+        told = held.get(study.shaken, lost)
         bounds = int((table.censored != 0).sum())
         yield f"{bounds} of {counted(len(table), 'value')} {'is a bound' if bounds == 1 else 'are bounds'}; {told}"
     if table.several_temperatures:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..chemistry.mixture import Cell, smallest_cell
+from ..chemistry.masses import MASSES
+from ..chemistry.mixture import MAX_ATOMS, Cell, compound, smallest_cell
 from ..errors import InputError
-from ..wording import with_error
+from ..wording import counted, with_error
 from .composition import composition_name, coordinates
 from .glasses import Glasses, scaled
 from .models import COMPOSITION, gaussian_process, quiet
@@ -55,6 +56,24 @@ class Proposal:
     cost: float
 
 
+def check(table: Table, wishes: Wishes) -> None:
+    """Raise InputError for wishes that no study of the table could fulfill."""
+    if not table.components or COMPOSITION not in table.blocks:
+        raise InputError("design: the composition is not among the features; give it in columns of oxides, in mol-%")
+    for name in table.components:
+        try:
+            compound(name)
+        except InputError as error:
+            reason = f"{name} is an element" if name in MASSES else str(error)
+            raise InputError(
+                f"design: the composition must be in columns of oxides, of which neutral cells are made; {reason}"
+            ) from None
+    if wishes.atoms > MAX_ATOMS:
+        raise InputError(f"design: cells of {wishes.atoms} atoms; the maximum is {MAX_ATOMS}")
+    candidates = grid(table, wishes)
+    _costs(table, wishes, candidates)
+
+
 def proposals(study: Study, wishes: Wishes) -> list[Proposal]:
     """The best compositions, one after the other: each is taken for run, with what is expected of it, before the next.
 
@@ -65,6 +84,7 @@ def proposals(study: Study, wishes: Wishes) -> list[Proposal]:
     Raises InputError where the composition is not known in oxides, or does not tell anything of the target.
     """
     table = study.table
+    check(table, wishes)
     known = _known(table, study)
     candidates = grid(table, wishes)
     process, mean, spread, inverse = _process(study.glasses, known, table, candidates)
@@ -106,8 +126,6 @@ class _Process:
 
 def _known(table: Table, study: Study) -> np.ndarray:
     """(G, C) shares of the compositions that were learned from."""
-    if not table.components or COMPOSITION not in table.blocks:
-        raise InputError("design: the composition is not among the features; give it in columns of oxides, in mol-%")
     first = {group: row for row, group in reversed(list(enumerate(table.groups)))}
     if study.composition.score("linear").r2 <= 0 and study.composition.score(study.best).r2 <= 0:
         raise InputError(
@@ -163,18 +181,29 @@ def grid(table: Table, wishes: Wishes) -> np.ndarray:
         raise InputError("design: no composition lies within the bounds")
     spread = np.maximum(table.shares.std(axis=0), step)
     distance = np.array([(((table.shares - each) / spread) ** 2).mean(axis=1).min() for each in found])
-    return found[distance <= _NEAR**2] if not wishes.bounds else found
+    if not wishes.bounds:
+        found = found[distance <= _NEAR**2]
+    if len(found) < wishes.count:
+        place = "within the bounds" if wishes.bounds else "near the known glasses"
+        raise InputError(
+            f"design: {counted(len(found), 'composition')} on a grid of {step:g} mol-% {place}, and {wishes.count} are "
+            "asked for"
+        )
+    return found
 
 
 def _simplex(low: np.ndarray, high: np.ndarray, step: float) -> np.ndarray:
-    """Shares on a grid that add up to 100; the last follows from the others."""
-    axes = [_multiples(a, b, step) for a, b in zip(low[:-1], high[:-1], strict=True)]
+    """Shares on a grid that add up to 100; that with the widest range follows from the others."""
+    # of equal ones the last
+    widest = len(low) - 1 - int(np.argmax((high - low)[::-1]))
+    others = [k for k in range(len(low)) if k != widest]
+    axes = [_multiples(low[k], high[k], step) for k in others]
     if np.prod([float(len(axis)) for axis in axes]) > 1e6:
         return np.zeros((_MOST_CANDIDATES + 1, len(low)))
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-    last = 100.0 - points.sum(axis=1)
-    kept = (last >= low[-1] - 1e-9) & (last <= high[-1] + 1e-9)
-    return np.column_stack([points[kept], last[kept]])
+    rest = 100.0 - points.sum(axis=1)
+    kept = (rest >= low[widest] - 1e-9) & (rest <= high[widest] + 1e-9)
+    return np.insert(points[kept], widest, rest[kept], axis=1)
 
 
 def _multiples(low: float, high: float, step: float) -> np.ndarray:
@@ -186,7 +215,7 @@ def _multiples(low: float, high: float, step: float) -> np.ndarray:
 def _costs(table: Table, wishes: Wishes, candidates: np.ndarray) -> np.ndarray:
     cost = np.ones(len(table.components))
     for name, value in (wishes.cost or {}).items():
-        if name not in table.components or not value > 0:
+        if name not in table.components or not 0 < value < np.inf:
             raise InputError(f"design: cost {name}={value:g}: must be a component and a number above 0")
         cost[table.components.index(name)] = value
     return candidates @ cost / 100.0
@@ -195,6 +224,7 @@ def _costs(table: Table, wishes: Wishes, candidates: np.ndarray) -> np.ndarray:
 def _first_neutral(
     order: np.ndarray, taken: np.ndarray, candidates: np.ndarray, names: Sequence[str], atoms: int
 ) -> tuple[int, Cell]:
+    reason: InputError | str = "all that are possible are taken"
     for index in order[:50]:
         if taken[index]:
             continue

@@ -10,7 +10,7 @@ from .blocks import label
 from .models import LABELS
 from .shapley import Attributions
 from .study import Study
-from .trend import STEP, Slope
+from .trend import Slope
 from .units import unit_text
 from .verdicts import IMPORTANT, Verdict
 
@@ -141,33 +141,26 @@ def dependence(study: Study, verdict: Verdict) -> bytes:
 
 def trend_figure(study: Study, found: Sequence[Slope]) -> bytes:
     """Partial residuals against each share, with the line and the interval of its slope."""
-    glasses, per = study.glasses, [STEP if study.table.units[_place(study, s.column)] == "mol%" else 1.0 for s in found]
-    weights = glasses.weights()
-    moved = [glasses.features[:, _place(study, s.column)] for s in found]
-    moved = [values - np.average(values, weights=weights) for values in moved]
-    parts = [slope.value / step * values for slope, step, values in zip(found, per, moved, strict=True)]
+    glasses, weights = study.glasses, study.glasses.weights()
+    moved = [slope.along - np.average(slope.along, weights=weights) for slope in found]
+    parts = [slope.value / slope.step * values for slope, values in zip(found, moved, strict=True)]
     rest = glasses.target - np.sum(parts, axis=0)
     middle = float(np.average(glasses.target, weights=weights))
     with canvas(1, len(found), height=2.8, width=4.2 * len(found), sharey=True) as (figure, axes):
-        for axis, slope, step, values, part in zip(axes, found, per, moved, parts, strict=True):
-            column = _place(study, slope.column)
-            x = glasses.features[:, column]
+        for axis, slope, values, part in zip(axes, found, moved, parts, strict=True):
+            x = slope.along
             error = glasses.error if np.isfinite(glasses.error).all() else None
             axis.errorbar(x, rest + part, error, fmt="o", markersize=4, color=PALETTE[0], elinewidth=0.7)
             away = np.array([values.min(), 0.0, values.max()])
             ends = x[0] - values[0] + away
-            axis.plot(ends, middle + slope.value / step * away, color=PALETTE[1])
-            low, high = (middle + end / step * away for end in slope.interval)
+            axis.plot(ends, middle + slope.value / slope.step * away, color=PALETTE[1])
+            low, high = (middle + end / slope.step * away for end in slope.interval)
             axis.fill_between(
                 ends, np.minimum(low, high), np.maximum(low, high), color=PALETTE[1], alpha=0.2, linewidth=0
             )
-            axis.set_xlabel(_column_label(study, column))
+            axis.set_xlabel(f"{slope.column} ({slope.unit})" if slope.unit else slope.column)
         axes[0].set_ylabel(_axis_label(study))
         return to_svg(figure)
-
-
-def _place(study: Study, column: str) -> int:
-    return study.glasses.columns.index(column)
 
 
 def attribution_figure(study: Study, found: Attributions) -> bytes:

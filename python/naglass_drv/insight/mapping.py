@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from ..errors import InputError
-from ..fields import Section
+from ..fields import Positive, Section
 
 Potential = Literal["rigid-ion", "machine-learned", "first-principles"]
 
@@ -36,7 +36,7 @@ class Map(Section):
     blocks: dict[str, list[str]] = Field(default_factory=dict)
     where: dict[str, str] = Field(default_factory=dict)
     potential: Potential | None = None
-    quench_rate_K_per_ps: float | None = None
+    quench_rate_K_per_ps: Positive | None = None
 
 
 def read_map(path: Path) -> Map:

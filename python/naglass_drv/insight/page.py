@@ -9,18 +9,18 @@ from .. import __version__
 from ..products import Quantity
 from ..report.html import page
 from ..report.numbers import Figure, Notice, Section, Table, leaves
-from ..wording import span
+from ..wording import fixed, span
 from . import figures
 from .blocks import COMPOSITION, label
 from .checklist import FAILED, PASSED, checklist
-from .claims import alternatives, claimed, limits, refutation, trend_sentence, trends
+from .claims import alternatives, claimed, in_place_of, limits, refutation, trend_sentence
 from .models import LABELS, quiet
 from .shapley import attributions
 from .study import Study
 from .table import counts_text
-from .trend import STEP, slopes
+from .trend import left_share
 from .units import capital, unit_text, with_unit
-from .verdicts import IMPORTANT, NO_CLAIM, NOT_SEPARABLE, Verdict, sentence
+from .verdicts import IMPORTANT, NO_CLAIM, NOT_SEPARABLE, Verdict, of_open_size, sentence
 
 _KINDS = {IMPORTANT: "good", NOT_SEPARABLE: "note", NO_CLAIM: "bad"}
 
@@ -38,7 +38,7 @@ def insight_page(study: Study) -> tuple[str, dict[str, bytes]]:
 
 def _claims(study: Study) -> Section:
     section = Section("Claims", "claims")
-    for slope, p in trends(study):
+    for slope, p in study.trends:
         bar = study.composition.score("linear").r2
         told = (
             f"By a model linear in composition, R² = {bar:.2f} for compositions left out; p = {p:.2g} corrected, "
@@ -60,13 +60,18 @@ def _claims(study: Study) -> Section:
 def _evidence(study: Study, verdict: Verdict) -> str:
     low, high = verdict.interval
     parts = [
-        f"A refit without it loses {_two(verdict.gain)} of R² (95 %: {_two(low)} to {_two(high)}); p = "
+        f"A refit without it loses {fixed(verdict.gain, 2)} of R² (95 %: {fixed(low, 2)} to {fixed(high, 2)}); p = "
         f"{verdict.corrected:.2g} after correction for {study.tests} tests, {len(study.glasses)} compositions."
     ]
     if verdict.name in study.family_gains:
         gain = study.family_gains[verdict.name]
         told = f"also across families ({gain:+.2f})" if gain > 0 else f"not across families ({gain:+.2f})"
         parts.append(f"It helps {told}.")
+    if of_open_size(verdict):
+        parts.append(
+            "That there is an effect is told by permuted compositions, with models chosen anew (p); the interval is of "
+            f"its size by {LABELS[study.best]} alone."
+        )
     if verdict.state == IMPORTANT:
         parts.append(f"Not excluded: {'; '.join(alternatives(study, verdict))}.")
     elif verdict.reasons:
@@ -122,8 +127,8 @@ def _prediction(study: Study) -> Section:
     section, best = Section("Prediction", "prediction"), study.composition.score(study.best)
     low, high = best.r2_interval
     section.add(
-        f"The {LABELS[study.best]} predicts compositions left out with R² = {_two(best.r2)} (95 %: {_two(low)} to "
-        f"{_two(high)}) and a mean absolute error of {with_unit(best.mae, study.unit)}."
+        f"The {LABELS[study.best]} predicts compositions left out with R² = {fixed(best.r2, 2)} "
+        f"(95 %: {fixed(low, 2)} to {fixed(high, 2)}) and a mean absolute error of {with_unit(best.mae, study.unit)}."
     )
     section.add(*_trends(study))
     svg = figures.ladder_figure(study)
@@ -145,10 +150,9 @@ def _prediction(study: Study) -> Section:
 
 def _trends(study: Study) -> Iterator[Table | Figure]:
     """How the target changes with the composition, if a linear model predicts anything."""
-    found, rows = [] if study.bounded else slopes(study.glasses, study.table.units), []
-    bar = study.composition.score("linear").r2 if found else 0.0
-    for each in found if bar > 0 else ():
-        step = f"{STEP:g} mol-% {each.column}" if each.column in study.table.components else each.column
+    found, rows = [slope for slope, _ in study.slopes_of(study.glasses)], []
+    for each in found:
+        step = f"{each.step_text} {each.column}" if each.unit else each.column
         text = f"change of {study.table.name} for {step}"
         rows.append(
             [
@@ -162,11 +166,10 @@ def _trends(study: Study) -> Iterator[Table | Figure]:
                 ),
             ]
         )
-    left = [name for name in study.table.components if name not in study.table.columns]
-    instead = f" in place of {left[0]}" if len(left) == 1 else ""
     if rows:
+        bar = study.composition.score("linear").r2
         caption = f"By the model linear in composition, whose R² for compositions left out is {bar:.2f}."
-        yield Table([f"more{instead}", f"change of {study.table.name}"], rows, caption)
+        yield Table([f"more{in_place_of(found[0])}", f"change of {study.table.name}"], rows, caption)
         caption = (
             f"{study.table.name} against each share, without the effect of the others by the linear model (partial "
             "residuals). Band: 95 % interval of the slope, about the mean composition."
@@ -222,8 +225,8 @@ def _importance(study: Study) -> Section:
 
 def _rest(study: Study, verdict: Verdict) -> str:
     """What makes up the difference where shares move that add up to a whole."""
-    left = [name for name in study.table.components if name not in study.table.columns]
-    return f" (and {left[0]} makes up the difference)" if COMPOSITION in verdict.blocks and len(left) == 1 else ""
+    left = left_share(study.table)
+    return f" (and {left} makes up the difference)" if COMPOSITION in verdict.blocks and left else ""
 
 
 def _illustration(study: Study) -> Iterator[Figure]:
@@ -268,11 +271,6 @@ def _short(interval: tuple[float, float]) -> tuple[float, float]:
     """An interval of R² to two decimals, as its value."""
     # zero has no sign
     return round(interval[0], 2) + 0.0, round(interval[1], 2) + 0.0
-
-
-def _two(value: float) -> str:
-    """With two decimals and a proper minus."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _word(name: str) -> str:

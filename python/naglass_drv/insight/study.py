@@ -6,15 +6,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import InputError
+from .blocks import label
 from .glasses import Glasses
 from .importance import Importance, corrected, folds_of, importance
 from .intervals import Intervals, groups_needed, held_out_intervals
 from .leaks import is_of_the_motion, refuse_leaks
-from .models import COMPOSITION, MODELS, quiet
-from .null import PERMUTATIONS
+from .models import COMPOSITION, LABELS, MODELS, quiet
+from .null import PERMUTATIONS, null_test
 from .smoothers import MOST_FOR_KERNELS
 from .splits import Rung, Score, ladder, learning_curve
 from .table import Scale, Table, collapsed, prepared, scale_of
+from .trend import Slope, no_trend, slopes
 from .verdicts import IMPORTANT, Verdict, correlations, sets_to_test, verdicts
 
 LEAST_GLASSES = 5
@@ -46,7 +48,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Study:
-    """All that a study found. `refusals` tell what could not be said, and why."""
+    """All that a study found. `refusals` tell what could not be said, and why; `shaken` names the claims that do not
+    hold with every bound a standard deviation further out, and is None without bounds or claims.
+    """
 
     table: Table
     scale: Scale
@@ -62,7 +66,7 @@ class Study:
     curve: tuple[tuple[int, float, float], ...] = ()
     refusals: tuple[str, ...] = ()
     family_gains: dict[str, float] = field(default_factory=dict)
-    robust: bool | None = None
+    shaken: tuple[str, ...] | None = None
 
     @property
     def composition(self) -> Rung:
@@ -73,6 +77,20 @@ class Study:
     def bounded(self) -> bool:
         """Whether so many values are bounds that the order of the glasses is not known."""
         return float((self.table.censored != 0).mean()) > _MOST_BOUNDS
+
+    @property
+    def trends(self) -> list[tuple[Slope, float]]:
+        """The shares of the composition with which the target rises or falls, and p as of `slopes_of`."""
+        return [(slope, p) for slope, p in self.slopes_of(self.glasses) if p <= self.settings.alpha]
+
+    def slopes_of(self, glasses: Glasses) -> list[tuple[Slope, float]]:
+        """Slopes, and p corrected for their number and that of the studies (Bonferroni); none where a model linear in
+        composition predicts nothing, or too many values are bounds.
+        """
+        found = [] if self.bounded else slopes(glasses, self.table)
+        if not found or self.composition.score("linear").r2 <= 0:
+            return []
+        return [(slope, min(slope.p * len(found) * self.settings.tries, 1.0)) for slope in found]
 
     @property
     def unit(self) -> str:
@@ -111,10 +129,19 @@ def study(table: Table, settings: Settings, note: Callable[[str], None] = lambda
         found = replace(found, curve=tuple(learning_curve(glasses, best, rng, settings.seed)))
         if found.bounded:
             refusals.append(f"no trends: {_bounds_text(table)}; still possible: {_beyond(table)}")
+        elif tied := no_trend(glasses, table):
+            refusals.append(f"no trends: {tied}")
         if obstacle := _obstacle(found, adequate):
             refusals.append(f"no claims about blocks: {obstacle}")
         else:
             found = _judged(found, adequate, rng, note)
+        if (table.censored != 0).any():
+            found = replace(found, shaken=_shaken(found, rng))
+        if found.shaken:
+            refusals.append(
+                f"not held up by the bounds: {', '.join(found.shaken)}; with every bound a standard deviation further "
+                "out, this is not found"
+            )
         return replace(found, refusals=tuple(refusals))
 
 
@@ -145,8 +172,23 @@ def _obstacle(found: Study, adequate: Sequence[str]) -> str | None:
     if found.bounded:
         return f"{_bounds_text(found.table)}; still possible: which glasses lie beyond them, as a target of 0 and 1"
     if not adequate:
-        return f"no model predicts {found.table.name} of compositions left out better than the mean"
+        return _no_model(found)
     return "there is only one, and nothing to compare it with" if blocks < 2 else None
+
+
+def _no_model(found: Study) -> str:
+    """Why no model is there whose blocks could be judged."""
+    scores = {score.model: score.r2 for score in found.composition.scores}
+    able = [model for model in scores if model not in _BARS]
+    if not able:
+        fitted = " and ".join(LABELS[model] for model in scores)
+        others = ", ".join(model for model in MODELS if model not in _BARS)
+        return f"no model but those that others have to beat was fitted ({fitted}); still possible: {others}"
+    told = f"predicts {found.table.name} of compositions left out better than the mean"
+    if scores.get("linear", 0.0) > 0:
+        who = "and no model of all blocks does" if len(able) > 1 else f"and {LABELS[able[0]]} of all blocks does not"
+        return f"the model linear in composition {told}, {who}"
+    return f"no model {told}"
 
 
 def _bounds_text(table: Table) -> str:
@@ -205,7 +247,6 @@ def _judged(found: Study, adequate: Sequence[str], rng: np.random.Generator, not
         verdicts=tuple(judged),
         tests=len(sets) * settings.tries,
         family_gains=_by_family(found, claimed, adequate[0]) if claimed else {},
-        robust=_robust(found, claimed, rng) if claimed and (found.table.censored != 0).any() else None,
     )
 
 
@@ -246,10 +287,24 @@ def _by_family(found: Study, claimed: Sequence[Verdict], model: str) -> dict[str
     return {name: float(rises[name]["dropped"].sum() / bar) for name in sets}
 
 
-def _robust(found: Study, claimed: Sequence[Verdict], rng: np.random.Generator) -> bool:
-    """Whether the claims hold with every bound moved by a standard deviation of the target away from it."""
-    from .null import null_test
+def further_out(found: Study) -> Glasses:
+    """The compositions with every bound moved by a standard deviation of the target away from it."""
+    return collapsed(prepared(found.table, found.scale, float(found.glasses.target.std())))
 
-    moved = collapsed(prepared(found.table, found.scale, float(found.glasses.target.std())))
-    limit = found.settings.alpha
-    return all(null_test(moved, v.blocks, rng, found.settings.permutations).p <= limit for v in claimed)
+
+def _shaken(found: Study, rng: np.random.Generator) -> tuple[str, ...] | None:
+    """The trends and blocks whose claims do not hold for the compositions `further_out`; None without a claim."""
+    alpha, moved = found.settings.alpha, further_out(found)
+    claimed = [verdict for verdict in found.verdicts if verdict.state == IMPORTANT]
+    rising = {slope.column: slope.value > 0 for slope, p in found.slopes_of(moved) if p <= alpha}
+    told = [slope for slope, _ in found.trends]
+    if not (claimed or told):
+        return None
+    lost = [f"the trend with {slope.column}" for slope in told if rising.get(slope.column) != (slope.value > 0)]
+    for verdict in claimed:
+        # a set with an important part is not told of
+        if any(set(other.blocks) < set(verdict.blocks) for other in claimed):
+            continue
+        if null_test(moved, verdict.blocks, rng, found.settings.permutations).p > alpha:
+            lost.append(" or ".join(map(label, verdict.blocks)))
+    return tuple(lost)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..wording import fixed
 from .blocks import about_vanadium_bonds, label
 from .glasses import Glasses, scaled
 from .importance import Importance, corrected, group_bootstrap
@@ -185,13 +186,25 @@ def _not_important(marginal: float, others: Mapping[str, float], alpha: float) -
     return NOT_SHOWN
 
 
+def of_open_size(verdict: Verdict) -> bool:
+    """Whether the test by permutation finds an effect, but the size of it in one model may be zero."""
+    return verdict.state == IMPORTANT and verdict.interval[0] <= 0
+
+
+def _open(verdict: Verdict) -> str:
+    if not of_open_size(verdict):
+        return ""
+    ends = " to ".join(fixed(end, 2) for end in verdict.interval)
+    return f"; how strongly is open (R² lost without it: {ends}, 95 %)"
+
+
 def sentence(verdict: Verdict, target: str) -> str:
     """The verdict in words."""
     who = " or ".join(label(block) for block in verdict.blocks)
     if verdict.state == IMPORTANT and not verdict.correlations:
-        return f"{target} depends on {who}: on one of them at least, and the glasses do not tell which."
+        return f"{target} depends on {who}: on one of them at least, and the glasses do not tell which{_open(verdict)}."
     if verdict.state == IMPORTANT:
-        return f"{target} depends on {who} beyond what the other blocks tell."
+        return f"{target} depends on {who} beyond what the other blocks tell{_open(verdict)}."
     if verdict.state == NOT_SEPARABLE:
         other, value = max(verdict.correlations.items(), key=lambda item: item[1])
         return (
