@@ -53,6 +53,9 @@ def test_what_is_no_number_is_said_so():
         number("1,5")
     with pytest.raises(InputError, match="'about 3' is not a number"):
         number("about 3")
+    for text in ("1e400", "-1e101", "2 ± 1e300", 1e200, np.inf):
+        with pytest.raises(InputError, match=f"'{text}' is beyond 1e\\+100"):
+            number(text)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +66,24 @@ def test_what_is_no_number_is_said_so():
         ("temperature_K", "temperature", "K"),
         ("Na2O_mol_percent", "Na2O", "mol%"),
         ("mean_n", "mean_n", None),
+        # of IUPAC
+        ("D / cm² s⁻¹", "D", "cm^2 s^-1"),
+        ("D/(cm2/s)", "D", "cm^2/s"),
+        ("T / K", "T", "K"),
+        ("temperature/°C", "temperature", "°C"),
+        # ratios of elements, of T sites and of axes are none
+        ("Na / P", "Na / P", None),
+        ("NBO / T", "NBO / T", None),
+        ("c / a", "c / a", None),
+        ("V4+/V", "V4+/V", None),
+        ("Na/(P)", "Na/(P)", None),
+        # a temperature is never in coulombs
+        ("T (C)", "T", "degC"),
+        ("T_g [C]", "T_g", "degC"),
+        ("charge (C)", "charge", "C"),
+        ("Na₂O (mol %)", "Na2O", "mol%"),
+        ("V2O5 (weight%)", "V2O5", "wt%"),
+        ("share (Fe3+)", "share (Fe3+)", None),
     ],
 )
 def test_heads_tell_names_and_units(head, name, unit):
@@ -75,6 +96,8 @@ def test_units_are_converted():
     assert converted(2.0, "degC", "K", delta=True) == pytest.approx(2.0)
     with pytest.raises(InputError, match="S/m cannot be converted to m\\^2/s"):
         converted(1.0, "S/m", "m^2/s")
+    with pytest.raises(InputError, match="wt% cannot be converted to mol%"):
+        converted(10.0, "wt%", "mol%")
     with pytest.raises(InputError, match="'furlongs per' is not a unit"):
         converted(1.0, "furlongs per", "m")
 
@@ -116,6 +139,7 @@ def test_log_ratios_undo_the_closure():
 
 def test_formulas():
     assert atoms_of("Li1.3Al0.3Ti1.7(PO4)3") == pytest.approx({"Li": 1.3, "Al": 0.3, "Ti": 1.7, "P": 3, "O": 12})
+    assert atoms_of("Na₂O") == atoms_of("Na2O") and molar_mass("V₂O₅") == pytest.approx(181.88, abs=0.01)
     for text, fault in (("Na2(O", "not a formula"), ("Xq2", "not an element"), ("Na2O)", "brackets"), ("", "formula")):
         with pytest.raises(InputError, match=fault):
             atoms_of(text)
@@ -181,7 +205,11 @@ BAD = {
     "conductivity": (HEAD.replace("cm²/s", "S/cm") + f"\n{ROWS}", {}, "is a conductivity; say whose"),
     "carriers": ("g,x,kind,D (S/m)\na,1,Na,2\nb,2,total,4\n", {"group": "g", "carrier": "kind"}, "are not pooled"),
     "unit": ("g,x,D (1)\na,1,2\nb,2,4\n", {"group": "g", "units": {"D": "m"}}, "D: 1 cannot be converted to m"),
-    "error": ("g,x,D (1),s\na,1,2,0\nb,2,4,1\n", {"group": "g", "error": "s"}, "s is 0; the error of D is above"),
+    "error": (
+        "g,x,D (1),s\na,1,2,0\nb,2,4,1\n",
+        {"group": "g", "error": "s"},
+        "s is 0; the error of D is above",
+    ),
 }
 
 
