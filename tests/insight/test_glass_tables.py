@@ -1,5 +1,8 @@
 """Tables of users: units, compositions, groups, bounds, duplicates, and what is refused and still possible."""
 
+import os
+import re
+
 import numpy as np
 import pytest
 
@@ -54,7 +57,7 @@ def test_what_is_no_number_is_said_so():
     with pytest.raises(InputError, match="'about 3' is not a number"):
         number("about 3")
     for text in ("1e400", "-1e101", "2 ± 1e300", 1e200, np.inf):
-        with pytest.raises(InputError, match=f"'{text}' is beyond 1e\\+100"):
+        with pytest.raises(InputError, match=re.escape(f"'{text}' is beyond 1e+100")):
             number(text)
 
 
@@ -240,9 +243,39 @@ def test_bad_files_are_named(tmp_path):
     for name, fault in faults.items():
         with pytest.raises(InputError, match=fault):
             read_frame(tmp_path / name)
-    (tmp_path / "map.yaml").write_text("target: D\ngruop: g\n")
-    with pytest.raises(InputError, match="map.yaml: gruop: .*known are target, group"):
+
+
+BAD_MAPS = {
+    "a number for a list": ("blocks: {rings: mean_n}\n", "map.yaml: blocks.rings: must be a valid list, not 'mean_n'"),
+    "a rate below zero": ("quench_rate_K_per_ps: -5\n", "quench_rate_K_per_ps: must be greater than 0, not -5"),
+    "a word for a rate": ("quench_rate_K_per_ps: fast\n", "quench_rate_K_per_ps: must be a valid number, not 'fast'"),
+    "an unknown unit": ("composition_unit: 2\n", "composition_unit: must be 'mol%'.*, not '2'"),
+    "a key given twice": ("target: D\ntarget: Q1\n", 'map.yaml:2: not valid YAML: .*duplicate key "target"'),
+    "no YAML": ("target: D\ngroup: [a\n", "map.yaml:3: not valid YAML: expected"),
+    "an unknown key": ("target: D\ngruop: g\n", "map.yaml: gruop: not a known key; known are target, group"),
+    "nothing": ("", "map.yaml: not a mapping of roles"),
+}
+
+
+@pytest.mark.parametrize(("text", "fault"), BAD_MAPS.values(), ids=BAD_MAPS)
+def test_bad_maps_are_named(tmp_path, text, fault):
+    (tmp_path / "map.yaml").write_text(text)
+    with pytest.raises(InputError, match=fault):
         read_map(tmp_path / "map.yaml")
+
+
+def test_numbers_in_a_map_are_texts_of_a_table(tmp_path):
+    (tmp_path / "map.yaml").write_text("where: {replica: 0}\ncomposition_unit: 1\nunits: {mean_n: 1}\n")
+    given = read_map(tmp_path / "map.yaml")
+    assert (given.where, given.composition_unit, given.units) == ({"replica": "0"}, "1", {"mean_n": "1"})
+
+
+def test_a_map_is_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    faults = {"pipe.yaml": "is not a regular file", "none.yaml": "No such file", ".": "Is a directory"}
+    for name, fault in faults.items():
+        with pytest.raises(InputError, match=f"--map .*{name}: {fault}" if name != "." else f"--map .*: {fault}"):
+            read_map(tmp_path / name)
 
 
 def test_separators_are_told_by_the_head(tmp_path):
