@@ -1,20 +1,15 @@
 """Tables of users: units, compositions, groups, bounds, duplicates, and what is refused and still possible."""
 
-import os
-import re
-
 import numpy as np
 import pytest
 
-from naglass_drv.errors import InputError, SetupError
+from naglass_drv.errors import InputError
 from naglass_drv.insight.build import build_table
 from naglass_drv.insight.composition import atoms_of, coordinates, molar_mass, normalized
-from naglass_drv.insight.databases import of_database
 from naglass_drv.insight.leaks import refuse_leaks
-from naglass_drv.insight.mapping import Map, read_map
+from naglass_drv.insight.mapping import Map
 from naglass_drv.insight.sources import read_frame
 from naglass_drv.insight.table import collapsed, prepared, scale_of
-from naglass_drv.insight.units import converted, number, split_head
 
 HEAD = "glass,Na2O (mol%),P2O5 (mol%),TiO2 (mol%),mean_n,D (cm²/s)"
 ROWS = """\
@@ -30,79 +25,6 @@ def table(tmp_path, text, whose="", **given):
     path = tmp_path / "glasses.csv"
     path.write_text(text)
     return build_table([read_frame(path)], Map(**{"target": "D", **given}), whose)
-
-
-@pytest.mark.parametrize(
-    ("text", "value", "error", "bound"),
-    [
-        ("1.5e-9", 1.5e-9, None, 0),
-        ("<1E-10", 1e-10, None, -1),
-        ("≥ 3", 3.0, None, 1),
-        ("1.25(4)", 1.25, 0.04, 0),
-        ("4.0(5)e-9", 4.0e-9, 5e-10, 0),
-        ("−2.0 ± 0.3", -2.0, 0.3, 0),
-        (".5", 0.5, None, 0),
-    ],
-)
-def test_numbers_as_people_write_them(text, value, error, bound):
-    read = number(text)
-    assert (read.value, read.bound) == (pytest.approx(value), bound)
-    assert np.isnan(read.error) if error is None else read.error == pytest.approx(error)
-
-
-def test_what_is_no_number_is_said_so():
-    assert number("n/a") is None and number("") is None
-    with pytest.raises(InputError, match="'1,5' is not a number; decimals take a point"):
-        number("1,5")
-    with pytest.raises(InputError, match="'about 3' is not a number"):
-        number("about 3")
-    for text in ("1e400", "-1e101", "2 ± 1e300", 1e200, np.inf):
-        with pytest.raises(InputError, match=re.escape(f"'{text}' is beyond 1e+100")):
-            number(text)
-
-
-@pytest.mark.parametrize(
-    ("head", "name", "unit"),
-    [
-        ("D (cm²/s)", "D", "cm^2/s"),
-        ("conductivity [S cm⁻¹]", "conductivity", "S cm^-1"),
-        ("temperature_K", "temperature", "K"),
-        ("Na2O_mol_percent", "Na2O", "mol%"),
-        ("mean_n", "mean_n", None),
-        # of IUPAC
-        ("D / cm² s⁻¹", "D", "cm^2 s^-1"),
-        ("D/(cm2/s)", "D", "cm^2/s"),
-        ("T / K", "T", "K"),
-        ("temperature/°C", "temperature", "°C"),
-        # ratios of elements, of T sites and of axes are none
-        ("Na / P", "Na / P", None),
-        ("NBO / T", "NBO / T", None),
-        ("c / a", "c / a", None),
-        ("V4+/V", "V4+/V", None),
-        ("Na/(P)", "Na/(P)", None),
-        # a temperature is never in coulombs
-        ("T (C)", "T", "degC"),
-        ("T_g [C]", "T_g", "degC"),
-        ("charge (C)", "charge", "C"),
-        ("Na₂O (mol %)", "Na2O", "mol%"),
-        ("V2O5 (weight%)", "V2O5", "wt%"),
-        ("share (Fe3+)", "share (Fe3+)", None),
-    ],
-)
-def test_heads_tell_names_and_units(head, name, unit):
-    assert split_head(head) == (name, unit)
-
-
-def test_units_are_converted():
-    assert converted(1e-5, "cm²/s", "m^2/s") == pytest.approx(1e-9)
-    assert converted(25.0, "degC", "K") == pytest.approx(298.15)
-    assert converted(2.0, "degC", "K", delta=True) == pytest.approx(2.0)
-    with pytest.raises(InputError, match="S/m cannot be converted to m\\^2/s"):
-        converted(1.0, "S/m", "m^2/s")
-    with pytest.raises(InputError, match="wt% cannot be converted to mol%"):
-        converted(10.0, "wt%", "mol%")
-    with pytest.raises(InputError, match="'furlongs per' is not a unit"):
-        converted(1.0, "furlongs per", "m")
 
 
 def test_a_table_is_read_with_its_units_bounds_and_groups(tmp_path):
@@ -208,11 +130,7 @@ BAD = {
     "conductivity": (HEAD.replace("cm²/s", "S/cm") + f"\n{ROWS}", {}, "is a conductivity; say whose"),
     "carriers": ("g,x,kind,D (S/m)\na,1,Na,2\nb,2,total,4\n", {"group": "g", "carrier": "kind"}, "are not pooled"),
     "unit": ("g,x,D (1)\na,1,2\nb,2,4\n", {"group": "g", "units": {"D": "m"}}, "D: 1 cannot be converted to m"),
-    "error": (
-        "g,x,D (1),s\na,1,2,0\nb,2,4,1\n",
-        {"group": "g", "error": "s"},
-        "s is 0; the error of D is above",
-    ),
+    "error": ("g,x,D (1),s\na,1,2,0\nb,2,4,1\n", {"group": "g", "error": "s"}, "s is 0; the error of D is above"),
 }
 
 
@@ -232,73 +150,6 @@ def test_what_numbers_replicas_is_no_feature(tmp_path):
     assert asked.columns == ("Replica",), "it is one if it is asked for"
     with pytest.raises(InputError, match="no feature is left: none differs between glasses"):
         table(tmp_path, "g,box,D (1)\na,0,1\na,1,2\nb,0,3\nb,1,4\n", group="g")
-
-
-def test_bad_files_are_named(tmp_path):
-    (tmp_path / "a.csv").write_text("x,x\n1,2\n")
-    (tmp_path / "b.pdf").write_text("")
-    (tmp_path / "c.csv").write_text("")
-    (tmp_path / "d.csv").write_text("x,y\n")
-    faults = {"b.pdf": "not a table", "c.csv": "cannot be read as csv", "d.csv": "no rows", "e.csv": "no such file"}
-    for name, fault in faults.items():
-        with pytest.raises(InputError, match=fault):
-            read_frame(tmp_path / name)
-
-
-BAD_MAPS = {
-    "a number for a list": ("blocks: {rings: mean_n}\n", "map.yaml: blocks.rings: must be a valid list, not 'mean_n'"),
-    "a rate below zero": ("quench_rate_K_per_ps: -5\n", "quench_rate_K_per_ps: must be greater than 0, not -5"),
-    "a word for a rate": ("quench_rate_K_per_ps: fast\n", "quench_rate_K_per_ps: must be a valid number, not 'fast'"),
-    "an unknown unit": ("composition_unit: 2\n", "composition_unit: must be 'mol%'.*, not '2'"),
-    "a key given twice": ("target: D\ntarget: Q1\n", 'map.yaml:2: not valid YAML: .*duplicate key "target"'),
-    "no YAML": ("target: D\ngroup: [a\n", "map.yaml:3: not valid YAML: expected"),
-    "an unknown key": ("target: D\ngruop: g\n", "map.yaml: gruop: not a known key; known are target, group"),
-    "nothing": ("", "map.yaml: not a mapping of roles"),
-}
-
-
-@pytest.mark.parametrize(("text", "fault"), BAD_MAPS.values(), ids=BAD_MAPS)
-def test_bad_maps_are_named(tmp_path, text, fault):
-    (tmp_path / "map.yaml").write_text(text)
-    with pytest.raises(InputError, match=fault):
-        read_map(tmp_path / "map.yaml")
-
-
-def test_numbers_in_a_map_are_texts_of_a_table(tmp_path):
-    (tmp_path / "map.yaml").write_text("where: {replica: 0}\ncomposition_unit: 1\nunits: {mean_n: 1}\n")
-    given = read_map(tmp_path / "map.yaml")
-    assert (given.where, given.composition_unit, given.units) == ({"replica": "0"}, "1", {"mean_n": "1"})
-
-
-def test_a_map_is_a_file(tmp_path):
-    os.mkfifo(tmp_path / "pipe.yaml")
-    faults = {"pipe.yaml": "is not a regular file", "none.yaml": "No such file", ".": "Is a directory"}
-    for name, fault in faults.items():
-        with pytest.raises(InputError, match=f"--map .*{name}: {fault}" if name != "." else f"--map .*: {fault}"):
-            read_map(tmp_path / name)
-
-
-def test_separators_are_told_by_the_head(tmp_path):
-    for mark in (",", ";", "\t"):
-        cells = ['"a, b; c"', "1.5"]
-        (tmp_path / "x.csv").write_text("\ufeffname" + mark + "D (1)\n" + mark.join(cells) + "\n", encoding="utf-8")
-        frame = read_frame(tmp_path / "x.csv")
-        assert list(frame.iloc[0][["name", "D (1)", "row"]]) == ["a, b; c", "1.5", 2]
-
-
-@pytest.mark.parametrize(("suffix", "package"), [(".parquet", "pyarrow"), (".xlsx", "openpyxl")])
-def test_optional_formats_are_read_or_the_package_is_named(tmp_path, suffix, package):
-    pandas = pytest.importorskip("pandas")
-    path = tmp_path / f"table{suffix}"
-    frame = pandas.DataFrame({"g": ["a", "b"], "D (1)": [1.5, 2.5]})
-    try:
-        frame.to_parquet(path) if suffix == ".parquet" else frame.to_excel(path, index=False)
-    except ImportError:
-        path.write_bytes(b"PAR1")
-        with pytest.raises(SetupError, match=f"takes the package {package}: pip install {package}"):
-            read_frame(path)
-    else:
-        assert [str(cell) for cell in read_frame(path)["D (1)"]] == ["1.5", "2.5"]
 
 
 def leaking(rng, columns):
@@ -335,40 +186,7 @@ def test_one_glass_in_two_groups_is_refused(tmp_path):
         refuse_leaks(found, scale_of(found))
 
 
-def test_sciglass_is_joined_by_glass(tmp_path):
-    """Only the form of its files: tabs, and ASCII 127 between the parts of a composition."""
-    (tmp_path / "SciGK.csv").write_text("KOD\tGLASNO\tDENSITY\n7\t1\t2.4\n7\t2\t2.5\n9\t1\t2.7\n")
-    parts = (
-        [["Na2O", "1", "30.0", "40"], ["P2O5", "1", "70.0", "60"]],
-        [["Na2O", "1", "40", "50"], ["V2O5", "1", "60", "50"]],
-    )
-    texts = ["\x7f" + "\x7f".join(cell for part in each for cell in part) + "\x7f" for each in parts]
-    (tmp_path / "Gcomp.csv").write_text(f"Kod\tGlasNo\tComposition\n7\t1\t{texts[0]}\n9\t1\t{texts[1]}\n")
-    frames = [read_frame(tmp_path / name) for name in ("SciGK.csv", "Gcomp.csv")]
-    frames, given = of_database("sciglass", frames, Map(target="DENSITY", units={"DENSITY": "g/cm3"}))
-    found = build_table(frames, given)
-    assert found.components == ("Na2O", "P2O5", "V2O5") and list(found.sources) == ["7", "9"]
-    np.testing.assert_allclose(found.shares, [[40, 60, 0], [50, 0, 50]])
-    with pytest.raises(InputError, match="sciglass: give two files"):
-        of_database("sciglass", frames, given)
-
-
-def test_obelix_has_formulas_bounds_and_duplicates(tmp_path):
-    head = "ID,Reduced Composition,Ionic conductivity (S cm-1),IC (Total),IC (Bulk),a,Family,DOI"
-    rows = ["1,Li7La3Zr2O12,<1E-10,,,12.9,garnet,x", "2,Li3PS4,1.5E-4,,,8.6,thio,y", "3,Li3PS4,1.5E-4,,,8.6,thio,z"]
-    (tmp_path / "all.csv").write_text("\n".join([head, *rows, "4,Li6PS5Cl,2e-3,1e-3,,9.8,argyrodite,z"]))
-    frames, given = of_database("obelix", [read_frame(tmp_path / "all.csv")], Map(target="Ionic conductivity"))
-    found = build_table(frames, given, "total")
-    assert len(found) == 3 and found.unit == "S cm^-1" and list(found.censored) == [-1, 0, 0]
-    assert list(found.families) == ["garnet", "thio", "argyrodite"]
-    assert found.shares[1][found.components.index("Li")] == pytest.approx(100 * 3 / 8)
-    with pytest.raises(InputError, match="not a file of obelix: it has no column 'True Composition'"):
-        of_database("obelix", [read_frame(tmp_path / "all.csv").drop(columns="Reduced Composition")], given)
-
-
-def test_interglad_has_oxides_and_numbers_of_glasses(tmp_path):
-    text = "Glass No.,Reference,Na2O (mol%),SiO2 (mol%),Density (g/cm3)\n11,A,20,80,2.4\n12,B,25,75,2.45\n"
-    (tmp_path / "export.csv").write_text(text)
-    frames, given = of_database("interglad", [read_frame(tmp_path / "export.csv")], Map(target="Density"))
-    found = build_table(frames, given)
-    assert list(found.groups) == ["11", "12"] and list(found.sources) == ["A", "B"]
+def test_columns_may_be_called_row_and_file(tmp_path):
+    found = table(tmp_path, "row,file,D (1)\na,1,2\nb,2,3\nc,3,5\n", group="row")
+    assert list(found.groups) == ["a", "b", "c"] and found.columns == ("file",)
+    assert [row.rpartition("/")[2] for row in found.rows] == ["glasses.csv:2", "glasses.csv:3", "glasses.csv:4"]

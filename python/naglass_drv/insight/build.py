@@ -12,6 +12,7 @@ from .cleaning import between_glasses, between_sources, complete, refuse_one_gro
 from .columns import Columns
 from .composition import atoms_of, composition_name, coordinates, normalized, same_compositions
 from .mapping import Map
+from .sources import FILE, LINE
 from .table import Table, is_binary
 from .units import Value, converted, measures
 
@@ -214,7 +215,7 @@ def _features(
     columns: Columns, given: Map, shares: np.ndarray, components: Sequence[str], notes: list[str]
 ) -> tuple[list[str], np.ndarray]:
     roles = {given.target, given.group, given.family, given.source, given.replica, given.error, given.temperature}
-    roles |= {given.carrier, *given.where, *given.ignore, *components, "row", "file"}
+    roles |= {given.carrier, *given.where, *given.ignore, *components, LINE, FILE}
     roles |= set(given.composition)
     in_blocks = [name for names in given.blocks.values() for name in names if name not in components]
     stated = list(dict.fromkeys([*given.features, *in_blocks]))

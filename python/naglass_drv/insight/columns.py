@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from .mapping import Map
+from .sources import FILE, LINE
 from .units import Value, converted, number, split_head
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ class Columns:
         for frame in frames:
             names = {}
             for head in frame.columns:
-                if head in ("row", "file"):
+                if head in (LINE, FILE):
                     continue
                 name, unit = split_head(head)
                 name, unit = (head, given.units[head]) if head in given.units else (name, unit)
                 if name in names.values():
-                    raise InputError(f"{frame['file'].iloc[0]}: column {name!r} stands twice")
+                    raise InputError(f"{frame[FILE].iloc[0]}: column {name!r} stands twice")
                 names[head] = name
                 frame = self._in_one_unit(frame, head, name, unit, given.units.get(name))
             plain.append(frame.rename(columns=names))
@@ -41,7 +42,7 @@ class Columns:
             if self.frame.empty:
                 raise InputError(f"where {name}={text}: no row has it")
         self.frame = self.frame.reset_index(drop=True)
-        self.rows = [f"{file}:{row}" for file, row in zip(self.frame["file"], self.frame["row"], strict=True)]
+        self.rows = [f"{file}:{row}" for file, row in zip(self.frame[FILE], self.frame[LINE], strict=True)]
 
     def _in_one_unit(self, frame, head: str, name: str, unit: str | None, wanted: str | None):
         first = self.units.get(name)
@@ -52,7 +53,7 @@ class Columns:
         if kept == given:
             return frame
         cells = [
-            cell if (value := number(cell)) is None else _moved(value, given, kept, f"{frame['file'].iloc[0]}: {name}")
+            cell if (value := number(cell)) is None else _moved(value, given, kept, f"{frame[FILE].iloc[0]}: {name}")
             for cell in frame[head]
         ]
         return frame.assign(**{head: cells})
@@ -60,7 +61,7 @@ class Columns:
     def need(self, name: str, role: str) -> None:
         """Raise InputError for a column that is not there."""
         if name not in self.frame.columns:
-            known = [column for column in self.frame.columns if column not in ("row", "file")]
+            known = [column for column in self.frame.columns if column not in (LINE, FILE)]
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"columns are {', '.join(known)}"
             raise InputError(f"{role}: there is no column {name!r}; {hint}")

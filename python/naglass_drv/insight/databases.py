@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .mapping import Map
+from .sources import FILE, LINE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ def of_database(form: str, frames: Sequence["pd.DataFrame"], given: Map) -> tupl
     for role, names in _ROLES[form].items():
         name = next((name for name in names if name in heads), None)
         if name is None and role == "composition":
-            raise InputError(f"{frames[0]['file'].iloc[0]}: not a file of {form}: it has no column {names[0]!r}")
+            raise InputError(f"{frames[0][FILE].iloc[0]}: not a file of {form}: it has no column {names[0]!r}")
         if name is not None and not getattr(given, role):
             roles[role] = [name] if role == "composition" else name
     if "composition" in roles:
@@ -55,7 +56,7 @@ def _sciglass(frames: Sequence["pd.DataFrame"]) -> "pd.DataFrame":
     import pandas as pd
 
     found = compounds[0]
-    shares = pd.DataFrame([_shares(text, row) for text, row in zip(found["Composition"], found["row"], strict=True)])
+    shares = pd.DataFrame([_shares(text, row) for text, row in zip(found["Composition"], found[LINE], strict=True)])
     shares.columns = [f"{name} (mol%)" for name in shares.columns]
     shares = shares.astype(object).fillna(0.0)
     keys = found[["Kod", "GlasNo"]].rename(columns={"Kod": "KOD", "GlasNo": "GLASNO"}).astype(str)
