@@ -1,5 +1,7 @@
 """Tables of users: units, compositions, groups, bounds, duplicates, and what is refused and still possible."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -129,8 +131,55 @@ BAD = {
     "no such where": (f"{HEAD}\n{ROWS}", {"where": {"glass": "z"}}, "where glass=z: no row has it"),
     "conductivity": (HEAD.replace("cm²/s", "S/cm") + f"\n{ROWS}", {}, "is a conductivity; say whose"),
     "carriers": ("g,x,kind,D (S/m)\na,1,Na,2\nb,2,total,4\n", {"group": "g", "carrier": "kind"}, "are not pooled"),
+    "carrier": (f"{HEAD}\n{ROWS}", {"carrier": "na"}, "carrier: there is no column 'na'.*say total, electron, ion, or"),
     "unit": ("g,x,D (1)\na,1,2\nb,2,4\n", {"group": "g", "units": {"D": "m"}}, "D: 1 cannot be converted to m"),
-    "error": ("g,x,D (1),s\na,1,2,0\nb,2,4,1\n", {"group": "g", "error": "s"}, "s is 0; the error of D is above"),
+    "replica": (f"{HEAD}\n{ROWS}", {"replica": "glas"}, "replica: there is no column 'glas'; did you mean 'glass'"),
+    "error of a cell": (
+        f"{HEAD}\n{ROWS}".replace("4.0(5)", "4.0(0)"),
+        {},
+        ":5: D: the error of D is 0; an error is above",
+    ),
+    "no error": (f"{HEAD}\n{ROWS}".replace("1e-9\n", "1e-9 ± 0\n", 1), {}, ":2: D: the error of D is 0; an error is"),
+    "temperature": (
+        "g,x,T (K),D (1)\na,1,300,2\nb,2,0,4\n",
+        {"group": "g"},
+        ":3: T is 0 K; a temperature is above 0 K",
+    ),
+    "below zero": ("g,x,T (C),D (1)\na,1,-300,2\nb,2,9,4\n", {"group": "g"}, ":2: T is -300 degC; a temperature is ab"),
+    "no kelvin": (
+        "g,x,T,D (1)\na,1,300,2\nb,2,9,4\n",
+        {"group": "g"},
+        r"T has no unit; .*'T \(K\)', or give --unit T=K",
+    ),
+    "told, no kelvin": ("g,x,y,D (1)\na,1,3,2\nb,2,9,4\n", {"group": "g", "temperature": "y"}, "y has no unit"),
+    "no temperature": (
+        "g,x,y (s),D (1)\na,1,3,2\nb,2,9,4\n",
+        {"group": "g", "temperature": "y"},
+        "temperature: y is in s, which is no unit of temperature",
+    ),
+    "two glasses": (
+        f"{HEAD}\n{ROWS}".replace("a,40,50,10,1.1", "a,41.1,48.9,10,1.1"),
+        {"group": "glass"},
+        ":3: glass is 'a' for 41.1 Na2O .*:2 for 40 Na2O .*: a group is one glass, to 1 mol-%",
+    ),
+    "decimal commas": (
+        "g;x;y;D (1)\na;1,5;2;1\nb;2,5;3;2\n",
+        {"group": "g"},
+        ":2: x: '1,5' is not a number; decimals take a point. To leave the column out: --ignore 'x'",
+    ),
+    "a slip": (
+        "g,x,y,D (1)\na,1,2,1\nb,2,2.5,2\nc,oops,3,4\n",
+        {"group": "g"},
+        ":4: x: 'oops' is not a number. To leave",
+    ),
+    "out of reach": ("g,x,y,D (1)\na,1,2,1\nb,1e200,3,2\n", {"group": "g"}, ":3: x: '1e200' is beyond 1e\\+100"),
+    "infinite": ("g,x,y,D (1)\na,1,2,1e400\nb,1,3,2\n", {"group": "g"}, ":2: D: '1e400' is beyond"),
+    "two units": (f"{HEAD}\n{ROWS}", {"composition_unit": "wt%"}, "is mol% by the heads, but composition_unit is wt%"),
+    "error": (
+        "g,x,D (1),s\na,1,2,0\nb,2,4,1\n",
+        {"group": "g", "error": "s"},
+        ":2: s: the error of D is 0; an error is above zero",
+    ),
 }
 
 
@@ -138,6 +187,80 @@ BAD = {
 def test_bad_tables_are_named(tmp_path, text, given, fault):
     with pytest.raises(InputError, match=fault):
         table(tmp_path, text, **given)
+
+
+def test_words_in_most_cells_are_no_numbers_and_left_out(tmp_path):
+    found = table(tmp_path, "g,x,sample,D (1)\na,1,1,2\nb,2,2b,3\nc,3,two,5\n", group="g")
+    assert found.columns == ("x",) and "sample: not numbers, left out" in found.notes
+
+
+def test_analyses_of_one_glass_may_differ(tmp_path):
+    found = table(tmp_path, f"{HEAD}\n{ROWS}".replace("a,40,50,10,1.1", "a,40.9,49.1,10,1.1"), group="glass")
+    assert len(found.names) == 4
+
+
+@pytest.mark.parametrize("who", ["total", "Electron", "K", "Na+"])
+def test_a_carrier_may_be_said_of_all_rows(tmp_path, who):
+    found = table(tmp_path, HEAD.replace("cm²/s", "S/cm") + f"\n{ROWS}", carrier=who)
+    assert found.carrier == who and len(found) == 5
+
+
+def test_errors_are_in_the_unit_of_the_target_beside_them(tmp_path):
+    """Each file has its own unit, and no zero of a scale moves an error."""
+    (tmp_path / "a.csv").write_text("g,x,D (cm2/s),s\na,1,1e-5,2e-6\nb,2,3e-5,4e-6\n")
+    (tmp_path / "b.csv").write_text("g,x,D (m2/s),s\nc,3,5e-9,6e-10\n")
+    frames = [read_frame(tmp_path / name) for name in ("a.csv", "b.csv")]
+    for units, scale in (({}, 1.0), ({"D": "m^2/s"}, 1e-4)):
+        found = build_table(frames, Map(target="D", group="g", error="s", units=units))
+        np.testing.assert_allclose(found.target, np.array([1e-5, 3e-5, 5e-5]) * scale, rtol=1e-12)
+        np.testing.assert_allclose(found.error, np.array([2e-6, 4e-6, 6e-6]) * scale, rtol=1e-12)
+    text = "g,x,T_g (C),s\na,1,400,5\nb,2,450,8\n"
+    found = table(tmp_path, text, target="T_g", group="g", error="s", units={"T_g": "K"})
+    np.testing.assert_allclose(found.target, [673.15, 723.15])
+    np.testing.assert_allclose(found.error, [5, 8])
+
+
+def test_errors_that_some_rows_lack_are_noted(tmp_path):
+    found = table(tmp_path, "g,x,D (1),s (1)\na,1,2,0.1\nb,2,3,\nc,3,5,0.1\n", group="g", error="s")
+    (note,) = found.notes
+    assert re.match(r"1 row of 3 without an error \(.*glasses.csv:3\): those of the others are not used", note)
+
+
+def test_a_unit_that_one_file_lacks_is_not_borrowed(tmp_path):
+    (tmp_path / "a.csv").write_text("g,x,D\na,1,1e-5\nb,2,3e-5\n")
+    (tmp_path / "b.csv").write_text("g,x (1),D (cm2/s)\nc,3,5e-9\n")
+    frames = [read_frame(tmp_path / name) for name in ("a.csv", "b.csv")]
+    for both in (frames, frames[::-1]):
+        with pytest.raises(
+            InputError, match="a.csv: column 'D' has no unit, and that of .*b.csv is in cm\\^2/s; write"
+        ):
+            build_table(both, Map(target="D", group="g"))
+    found = build_table(frames, Map(target="D", group="g", units={"D": "m^2/s"}))
+    np.testing.assert_allclose(found.target, [1e-5, 3e-5, 5e-13])
+
+
+def test_temperatures_are_known_by_the_heads_of_people(tmp_path):
+    for head, kelvin in (("T (C)", 573.15), ("T / K", 300.0), ("temperature [°C]", 573.15)):
+        found = table(tmp_path, f"g,x,{head},D (1)\na,1,300,2\nb,2,300,4\n", group="g")
+        np.testing.assert_allclose(found.temperature, kelvin)
+        assert found.columns == ("x",)
+    found = table(tmp_path, "g,x,T,D (1)\na,1,300,2\nb,2,400,4\n", group="g", ignore=["T"])
+    assert not np.isfinite(found.temperature).any()
+
+
+def test_components_have_their_digits_on_the_line(tmp_path):
+    found = table(tmp_path, f"{HEAD}\n{ROWS}".replace("Na2O (mol%)", "Na₂O (mol %)"), potential="rigid-ion")
+    assert found.components == ("Na2O", "P2O5", "TiO2")
+    shares = table(
+        tmp_path, f"{HEAD}\n{ROWS}".translate({ord("2"): "₂"}).replace("mol%", "wt%").replace("₂e-9", "2e-9")
+    )
+    assert shares.components == found.components and shares.shares[0, 0] == pytest.approx(57.48, abs=0.01)
+
+
+def test_columns_may_be_called_row_and_file(tmp_path):
+    found = table(tmp_path, "row,file,D (1)\na,1,2\nb,2,3\nc,3,5\n", group="row")
+    assert list(found.groups) == ["a", "b", "c"] and found.columns == ("file",)
+    assert [row.rpartition("/")[2] for row in found.rows] == ["glasses.csv:2", "glasses.csv:3", "glasses.csv:4"]
 
 
 def test_what_numbers_replicas_is_no_feature(tmp_path):
@@ -184,9 +307,3 @@ def test_one_glass_in_two_groups_is_refused(tmp_path):
     found = table(tmp_path, text, group="g")
     with pytest.raises(InputError, match="have the same features, but are in the groups 'a' and 'b'"):
         refuse_leaks(found, scale_of(found))
-
-
-def test_columns_may_be_called_row_and_file(tmp_path):
-    found = table(tmp_path, "row,file,D (1)\na,1,2\nb,2,3\nc,3,5\n", group="row")
-    assert list(found.groups) == ["a", "b", "c"] and found.columns == ("file",)
-    assert [row.rpartition("/")[2] for row in found.rows] == ["glasses.csv:2", "glasses.csv:3", "glasses.csv:4"]

@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..chemistry.ions import SYMBOLS
 from ..errors import InputError
 from ..wording import counted
 from . import blocks as naming
 from .cleaning import between_glasses, between_sources, complete, refuse_one_group, without_duplicates
-from .columns import Columns
+from .columns import Columns, no_column
 from .composition import atoms_of, composition_name, coordinates, normalized, same_compositions
 from .mapping import Map
 from .sources import FILE, LINE
 from .table import Table, is_binary
-from .units import Value, converted, measures
+from .units import SHARES, Value, converted, measures, unit_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,12 @@ _CONDUCTIVITY = "S/m"
 _MOST_MISSING = 0.2
 _COMPOSITION_WORD = "composition"
 _REPLICA = ("replica", "replicate")
+# whose conductivity a target is, in place of a column that tells it of every row; or an element
+_CARRIERS = ("total", "ion", "ions", "electron", "electrons")
+# by which analyses of one glass may differ in a share (mol-%); rows that differ by more are of several glasses
+_SAME_GLASS = 1.0
+# weights are 1/error², which has to be finite
+_LEAST_ERROR = 1e-100
 
 
 def build_table(
@@ -39,6 +46,8 @@ def build_table(
     if given.target is None:
         raise InputError("no target: name the column of the property with --target")
     target, unit = target_of(columns, given)
+    if given.carrier is not None and (given.carrier.lower() in _CARRIERS or given.carrier.rstrip("+") in SYMBOLS):
+        carrier, given = given.carrier, given.model_copy(update={"carrier": None})
     carrier = _one_carrier(columns, given, unit, carrier)
     shares, components = composition_of(columns, given, notes)
     groups = _groups(columns, given, shares, () if more_than_composition else components, notes)
@@ -46,21 +55,24 @@ def build_table(
     bounds = np.array([0 if value is None else value.bound for value in target])
     given = given.model_copy(
         update={
-            "temperature": given.temperature or _temperature_column(columns),
+            "temperature": given.temperature or _temperature_column(columns, given),
             "replica": given.replica or _replica_column(columns, given),
         }
     )
     temperature = np.full(len(groups), np.nan)
     if given.temperature is not None:
-        temperature = columns.numbers(given.temperature, "temperature")
-        kelvin = columns.units.get(given.temperature, "K")
-        temperature = np.array([converted(value, kelvin, "K") for value in temperature])
+        temperature = _kelvin(columns, given.temperature)
+    if given.replica is not None:
+        columns.need(given.replica, "replica")
     if np.isfinite(values).any():
         refuse_one_group(groups, values, unit, bounds, temperature)
     names, features = _features(columns, given, shares, components, notes)
     error = np.array([np.nan if value is None else value.error for value in target])
     if given.error is not None:
-        error = _errors(columns, given.error, given.target, unit)
+        error = _errors(columns, given.error, unit)
+    if (bad := np.flatnonzero(error < _LEAST_ERROR)).size:
+        where, name = columns.rows[bad[0]], given.error or given.target
+        raise InputError(f"{where}: {name}: the error of {given.target} is {error[bad[0]]:g}; an error is above zero")
     part = coordinates(shares, components, given.log_ratios)[1] if components else []
     table = Table(
         name=given.target,
@@ -84,7 +96,7 @@ def build_table(
         carrier=carrier,
         notes=tuple(notes),
     )
-    table = complete(table)
+    table = _noting_lost_errors(complete(table))
     # atoms may well be equal
     return table if is_binary(table) else between_sources(without_duplicates(between_glasses(table)))
 
@@ -95,10 +107,41 @@ def _replica_column(columns: Columns, given: Map) -> str | None:
     return next((name for name in columns.frame.columns if name.lower() in _REPLICA and name not in stated), None)
 
 
-def _temperature_column(columns: Columns) -> str | None:
-    """The column of the temperature, if one is called so: one glass at several temperatures must not be averaged."""
-    called = [name for name in columns.frame.columns if name.lower() in ("temperature", "t")]
-    return next((name for name in called if measures(columns.units.get(name, "1"), "K")), None)
+def _temperature_column(columns: Columns, given: Map) -> str | None:
+    """The column of the temperature, if one is called so: one glass at several temperatures must not be averaged.
+
+    Raises InputError for one without a unit that has no other role.
+    """
+    roles = {given.target, given.group, given.family, given.source, given.replica, *given.features, *given.where}
+    roles |= {*given.ignore, *(name for names in given.blocks.values() for name in names)}
+    for name in columns.names:
+        if name.lower() not in ("temperature", "t") or name in roles:
+            continue
+        if name in columns.units and measures(columns.units[name], "K"):
+            return name
+        # t may be a time
+        if name not in columns.units and name != "t":
+            raise InputError(f"{_no_unit(name)}; if it is no temperature, --ignore {name} leaves it out")
+    return None
+
+
+def _no_unit(name: str) -> str:
+    return f"temperature: {name} has no unit; write it into the head, as in '{name} (K)', or give --unit {name}=K"
+
+
+def _kelvin(columns: Columns, name: str) -> np.ndarray:
+    """(N,) temperatures in K, NaN for empty cells. Raises InputError for one that is not above zero."""
+    values = columns.numbers(name, "temperature")
+    unit = columns.units.get(name)
+    if unit is None:
+        raise InputError(_no_unit(name))
+    if not measures(unit, "K"):
+        raise InputError(f"temperature: {name} is in {unit}, which is no unit of temperature")
+    found = np.array([converted(value, unit, "K") for value in values])
+    if (bad := np.flatnonzero(found <= 0)).size:
+        value = f"{values[bad[0]]:g} {unit_text(unit)}"
+        raise InputError(f"{columns.rows[bad[0]]}: {name} is {value}; a temperature is above 0 K")
+    return found
 
 
 def target_of(columns: Columns, given: Map) -> tuple[list[Value | None], str]:
@@ -114,18 +157,28 @@ def target_of(columns: Columns, given: Map) -> tuple[list[Value | None], str]:
     return values, unit
 
 
-def _errors(columns: Columns, name: str, target: str, unit: str) -> np.ndarray:
+def _errors(columns: Columns, name: str, unit: str) -> np.ndarray:
     found = columns.numbers(name, "error")
     given = columns.units.get(name, unit)
-    found = np.array([converted(value, given, unit, delta=True) for value in found])
-    if (bad := np.flatnonzero(found <= 0)).size:
-        raise InputError(f"{columns.rows[bad[0]]}: {name} is {found[bad[0]]:g}; the error of {target} is above zero")
-    return found
+    return np.array([converted(value, given, unit, delta=True) for value in found])
+
+
+def _noting_lost_errors(table: Table) -> Table:
+    """With a note where errors of some rows count for nothing, because others have none."""
+    lacking = ~np.isfinite(table.error)
+    if not lacking.any() or lacking.all():
+        return table
+    first = table.rows[int(np.argmax(lacking))]
+    told = f"{counted(int(lacking.sum()), 'row')} of {len(table)} without an error ({first}): those of the others are"
+    return table.only(np.ones(len(table), bool), f"{told} not used, and rows weigh the same")
 
 
 def _one_carrier(columns: Columns, given: Map, unit: str, stated: str) -> str:
     """Whose conductivity a target is: total and sodium conductivity are never pooled."""
     if given.carrier is not None:
+        if given.carrier not in columns.names:
+            who = "or say total, electron, ion, or the element of the ion, as in Na"
+            raise InputError(f"{no_column(given.carrier, 'carrier', columns.names)}; {who}")
         found = sorted({text for text in columns.text(given.carrier, "carrier") if text})
         if len(found) > 1:
             raise InputError(
@@ -168,7 +221,14 @@ def composition_of(columns: Columns, given: Map, notes: list[str]) -> tuple[np.n
     known = {columns.units[name] for name in names if name in columns.units}
     if len(known) > 1 and given.composition_unit is None:
         raise InputError(f"composition: {', '.join(names)} have different units: {', '.join(sorted(known))}")
+    if given.composition_unit is not None and (other := known & SHARES - {given.composition_unit}):
+        raise InputError(
+            f"composition: the unit of {', '.join(names)} is {other.pop()} by the heads, but composition_unit is "
+            f"{given.composition_unit}"
+        )
     unit = given.composition_unit or (known.pop() if known else "mol%")
+    if unit == "%":
+        notes.append(f"{', '.join(names)}: % is read as mol-%")
     shares = np.column_stack([columns.numbers(name, "composition") for name in names])
     unit = "1" if unit in ("1", "fraction") else "wt%" if unit.startswith("wt") else "mol%"
     whole = normalized(shares, names, unit, columns.rows)
@@ -199,6 +259,7 @@ def _groups(
     if (empty := np.flatnonzero(groups == "")).size:
         raise InputError(f"{columns.rows[empty[0]]}: {given.group} is empty; every row belongs to a group")
     if numbers is not None:
+        _refuse_several_glasses(columns, given.group, groups, shares, components)
         owner: dict[int, int] = {}
         for row, number in enumerate(numbers):
             first = owner.setdefault(number, row)
@@ -209,6 +270,21 @@ def _groups(
                     "of one glass would stand on both sides of a split. Use --group composition"
                 )
     return groups
+
+
+def _refuse_several_glasses(
+    columns: Columns, name: str, groups: np.ndarray, shares: np.ndarray, components: Sequence[str]
+) -> None:
+    """Raise InputError for a group whose rows differ in composition: their means would be of no glass."""
+    first: dict[str, int] = {}
+    for row, group in enumerate(groups):
+        other = first.setdefault(group, row)
+        if abs(shares[row] - shares[other]).max() > _SAME_GLASS:
+            here, there = (composition_name(shares[k], components) for k in (row, other))
+            raise InputError(
+                f"{columns.rows[row]}: {name} is {group!r} for {here}, and in {columns.rows[other]} for {there}: a "
+                f"group is one glass, to {_SAME_GLASS:g} mol-%. Give other names, or use --group composition"
+            )
 
 
 def _features(
@@ -230,9 +306,9 @@ def _features(
             raise InputError(f"features: {name} is the target itself")
         try:
             values = columns.numbers(name, "features")
-        except InputError:
-            if name in wanted:
-                raise
+        except InputError as error:
+            if name in wanted or columns.are_numbers(name):
+                raise InputError(f"{error}. To leave the column out: --ignore {name!r}") from None
             texts.append(name)
             continue
         if (fault := _useless(values)) is not None:

@@ -205,7 +205,8 @@ def _enter(row: dict[str, Any], quantity: Quantity, key: str) -> None:
         key = key.removesuffix(_BOUND)
         values[key] = f"<{quantity.value!r}"
     else:
-        error = "" if quantity.error is None else f" ± {quantity.error!r}"
+        # replicas that are equal tell no error
+        error = f" ± {quantity.error!r}" if quantity.error else ""
         values[key] = f"{float(quantity.value)!r}{error}"
     units[key] = quantity.unit
 
