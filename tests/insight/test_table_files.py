@@ -154,6 +154,10 @@ def test_sciglass_is_joined_by_glass(tmp_path):
     np.testing.assert_allclose(found.shares, [[40, 60, 0], [50, 0, 50]])
     with pytest.raises(InputError, match="sciglass: give two files"):
         of_database("sciglass", frames, given)
+    (tmp_path / "Gcomp.csv").write_text("Kod\tGlasNo\tComposition\n7\t1\tNa2O\x7f1\n")
+    frames = [read_frame(tmp_path / name) for name in ("SciGK.csv", "Gcomp.csv")]
+    with pytest.raises(InputError, match="Gcomp.csv:2: not a composition of sciglass: 'Na2O"):
+        of_database("sciglass", frames, given)
 
 
 def test_obelix_has_formulas_bounds_and_duplicates(tmp_path):
@@ -169,9 +173,10 @@ def test_obelix_has_formulas_bounds_and_duplicates(tmp_path):
         of_database("obelix", [read_frame(tmp_path / "all.csv").drop(columns="Reduced Composition")], given)
 
 
-def test_interglad_has_oxides_and_numbers_of_glasses(tmp_path):
-    text = "Glass No.,Reference,Na2O (mol%),SiO2 (mol%),Density (g/cm3)\n11,A,20,80,2.4\n12,B,25,75,2.45\n"
-    (tmp_path / "export.csv").write_text(text)
+def test_interglad_numbers_entries_not_glasses(tmp_path):
+    head = "Glass No.,Reference,Na2O (mol%),SiO2 (mol%),Density (g/cm3)\n"
+    (tmp_path / "export.csv").write_text(f"{head}11,A,20,80,2.4\n12,B,25,75,2.45\n13,B,20,80,2.41\n")
     frames, given = of_database("interglad", [read_frame(tmp_path / "export.csv")], Map(target="Density"))
     found = build_table(frames, given)
-    assert list(found.groups) == ["11", "12"] and list(found.sources) == ["A", "B"]
+    assert list(found.groups) == ["20 Na2O · 80 SiO2", "25 Na2O · 75 SiO2", "20 Na2O · 80 SiO2"]
+    assert list(found.sources) == ["A", "B", "B"] and list(found.blocks) == ["composition"]
