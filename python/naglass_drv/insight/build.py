@@ -5,32 +5,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..chemistry.ions import SYMBOLS
 from ..errors import InputError
 from ..wording import counted
 from . import blocks as naming
 from .cleaning import between_glasses, between_sources, complete, refuse_one_group, without_duplicates
-from .columns import Columns, no_column
+from .columns import Columns
 from .composition import atoms_of, composition_name, coordinates, normalized, same_compositions
 from .mapping import Map
+from .roles import carrier_of, errors_of, kelvin_of, with_known_columns
 from .sources import FILE, LINE
 from .table import Table, is_binary
-from .units import SHARES, Value, converted, measures, unit_text
+from .units import SHARES, Value, measures
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CONDUCTIVITY = "S/m"
 # of a feature's rows; with more missing it is left out, with less the rows are
 _MOST_MISSING = 0.2
 _COMPOSITION_WORD = "composition"
-_REPLICA = ("replica", "replicate")
-# whose conductivity a target is, in place of a column that tells it of every row; or an element
-_CARRIERS = ("total", "ion", "ions", "electron", "electrons")
 # by which analyses of one glass may differ in a share (mol-%); rows that differ by more are of several glasses
 _SAME_GLASS = 1.0
-# weights are 1/error², which has to be finite
-_LEAST_ERROR = 1e-100
 
 
 def build_table(
@@ -46,39 +40,22 @@ def build_table(
     if given.target is None:
         raise InputError("no target: name the column of the property with --target")
     target, unit = target_of(columns, given)
-    if given.carrier is not None and (given.carrier.lower() in _CARRIERS or given.carrier.rstrip("+") in SYMBOLS):
-        carrier, given = given.carrier, given.model_copy(update={"carrier": None})
-    carrier = _one_carrier(columns, given, unit, carrier)
+    carrier, given = carrier_of(columns, given, unit, carrier)
+    given = with_known_columns(columns, given)
     shares, components = composition_of(columns, given, notes)
     groups = _groups(columns, given, shares, () if more_than_composition else components, notes)
     values = np.array([np.nan if value is None else value.value for value in target])
     bounds = np.array([0 if value is None else value.bound for value in target])
-    given = given.model_copy(
-        update={
-            "temperature": given.temperature or _temperature_column(columns, given),
-            "replica": given.replica or _replica_column(columns, given),
-        }
-    )
-    temperature = np.full(len(groups), np.nan)
-    if given.temperature is not None:
-        temperature = _kelvin(columns, given.temperature)
-    if given.replica is not None:
-        columns.need(given.replica, "replica")
+    temperature = kelvin_of(columns, given.temperature)
     if np.isfinite(values).any():
         refuse_one_group(groups, values, unit, bounds, temperature)
     names, features = _features(columns, given, shares, components, notes)
-    error = np.array([np.nan if value is None else value.error for value in target])
-    if given.error is not None:
-        error = _errors(columns, given.error, unit)
-    if (bad := np.flatnonzero(error < _LEAST_ERROR)).size:
-        where, name = columns.rows[bad[0]], given.error or given.target
-        raise InputError(f"{where}: {name}: the error of {given.target} is {error[bad[0]]:g}; an error is above zero")
     part = coordinates(shares, components, given.log_ratios)[1] if components else []
     table = Table(
         name=given.target,
         unit=unit,
         target=values,
-        error=error,
+        error=errors_of(columns, given, target, unit),
         censored=bounds,
         features=features,
         columns=tuple(names),
@@ -101,49 +78,6 @@ def build_table(
     return table if is_binary(table) else between_sources(without_duplicates(between_glasses(table)))
 
 
-def _replica_column(columns: Columns, given: Map) -> str | None:
-    """The column of the number of a replica, if one is called so: a label, from which nothing is learned."""
-    stated = {*given.features, *(name for names in given.blocks.values() for name in names)}
-    return next((name for name in columns.frame.columns if name.lower() in _REPLICA and name not in stated), None)
-
-
-def _temperature_column(columns: Columns, given: Map) -> str | None:
-    """The column of the temperature, if one is called so: one glass at several temperatures must not be averaged.
-
-    Raises InputError for one without a unit that has no other role.
-    """
-    roles = {given.target, given.group, given.family, given.source, given.replica, *given.features, *given.where}
-    roles |= {*given.ignore, *(name for names in given.blocks.values() for name in names)}
-    for name in columns.names:
-        if name.lower() not in ("temperature", "t") or name in roles:
-            continue
-        if name in columns.units and measures(columns.units[name], "K"):
-            return name
-        # t may be a time
-        if name not in columns.units and name != "t":
-            raise InputError(f"{_no_unit(name)}; if it is no temperature, --ignore {name} leaves it out")
-    return None
-
-
-def _no_unit(name: str) -> str:
-    return f"temperature: {name} has no unit; write it into the head, as in '{name} (K)', or give --unit {name}=K"
-
-
-def _kelvin(columns: Columns, name: str) -> np.ndarray:
-    """(N,) temperatures in K, NaN for empty cells. Raises InputError for one that is not above zero."""
-    values = columns.numbers(name, "temperature")
-    unit = columns.units.get(name)
-    if unit is None:
-        raise InputError(_no_unit(name))
-    if not measures(unit, "K"):
-        raise InputError(f"temperature: {name} is in {unit}, which is no unit of temperature")
-    found = np.array([converted(value, unit, "K") for value in values])
-    if (bad := np.flatnonzero(found <= 0)).size:
-        value = f"{values[bad[0]]:g} {unit_text(unit)}"
-        raise InputError(f"{columns.rows[bad[0]]}: {name} is {value}; a temperature is above 0 K")
-    return found
-
-
 def target_of(columns: Columns, given: Map) -> tuple[list[Value | None], str]:
     """Values and unit of the target. Raises InputError for one without a unit."""
     values = columns.values(given.target, "target")
@@ -157,12 +91,6 @@ def target_of(columns: Columns, given: Map) -> tuple[list[Value | None], str]:
     return values, unit
 
 
-def _errors(columns: Columns, name: str, unit: str) -> np.ndarray:
-    found = columns.numbers(name, "error")
-    given = columns.units.get(name, unit)
-    return np.array([converted(value, given, unit, delta=True) for value in found])
-
-
 def _noting_lost_errors(table: Table) -> Table:
     """With a note where errors of some rows count for nothing, because others have none."""
     lacking = ~np.isfinite(table.error)
@@ -171,27 +99,6 @@ def _noting_lost_errors(table: Table) -> Table:
     first = table.rows[int(np.argmax(lacking))]
     told = f"{counted(int(lacking.sum()), 'row')} of {len(table)} without an error ({first}): those of the others are"
     return table.only(np.ones(len(table), bool), f"{told} not used, and rows weigh the same")
-
-
-def _one_carrier(columns: Columns, given: Map, unit: str, stated: str) -> str:
-    """Whose conductivity a target is: total and sodium conductivity are never pooled."""
-    if given.carrier is not None:
-        if given.carrier not in columns.names:
-            who = "or say total, electron, ion, or the element of the ion, as in Na"
-            raise InputError(f"{no_column(given.carrier, 'carrier', columns.names)}; {who}")
-        found = sorted({text for text in columns.text(given.carrier, "carrier") if text})
-        if len(found) > 1:
-            raise InputError(
-                f"carrier: rows are of {' and '.join(found)}; they are different properties (below x ≈ 0.65 vanadate "
-                f"glasses conduct by electrons) and are not pooled: choose one with --where {given.carrier}={found[0]}"
-            )
-        return found[0] if found else stated
-    if measures(unit, _CONDUCTIVITY) and not stated:
-        raise InputError(
-            f"target: {given.target} is a conductivity; say whose it is with --carrier total or --carrier Na: glasses "
-            "with transition metals conduct by electrons too, and the two are not pooled"
-        )
-    return stated
 
 
 def composition_of(columns: Columns, given: Map, notes: list[str]) -> tuple[np.ndarray, list[str]]:
