@@ -11,6 +11,7 @@ from naglass_drv.insight.crystal_atoms import TARGET as JOINED
 from naglass_drv.insight.ions import TARGET
 from naglass_drv.insight.mapping import Map
 from naglass_drv.insight.runs import measured_in
+from naglass_drv.insight.sources import FILE
 from support.insight_runs import BESIDE, CELLS, SUBJECT, made_run
 
 GLASSES, REDUCED = 6, "metals.V.reduced"
@@ -84,7 +85,7 @@ def test_levels_are_not_mixed(run):
 
 
 def test_glasses_of_two_runs_are_not_one(run):
-    both = [atoms_of(run, TARGET).assign(file=name) for name in ("a/run", "b/run")]
+    both = [atoms_of(run, TARGET).assign(**{FILE: name}) for name in ("a/run", "b/run")]
     assert len(table_of_atoms(Map(target=TARGET), both).names) == 2 * GLASSES
 
 

@@ -1,17 +1,17 @@
 """Tables of users: units, compositions, groups, bounds, duplicates, and what is refused and still possible."""
 
+import re
+
 import numpy as np
 import pytest
 
-from naglass_drv.errors import InputError, SetupError
+from naglass_drv.errors import InputError
 from naglass_drv.insight.build import build_table
 from naglass_drv.insight.composition import atoms_of, coordinates, molar_mass, normalized
-from naglass_drv.insight.databases import of_database
 from naglass_drv.insight.leaks import refuse_leaks
-from naglass_drv.insight.mapping import Map, read_map
+from naglass_drv.insight.mapping import Map
 from naglass_drv.insight.sources import read_frame
 from naglass_drv.insight.table import collapsed, prepared, scale_of
-from naglass_drv.insight.units import converted, number, split_head
 
 HEAD = "glass,Na2O (mol%),P2O5 (mol%),TiO2 (mol%),mean_n,D (cm²/s)"
 ROWS = """\
@@ -27,56 +27,6 @@ def table(tmp_path, text, whose="", **given):
     path = tmp_path / "glasses.csv"
     path.write_text(text)
     return build_table([read_frame(path)], Map(**{"target": "D", **given}), whose)
-
-
-@pytest.mark.parametrize(
-    ("text", "value", "error", "bound"),
-    [
-        ("1.5e-9", 1.5e-9, None, 0),
-        ("<1E-10", 1e-10, None, -1),
-        ("≥ 3", 3.0, None, 1),
-        ("1.25(4)", 1.25, 0.04, 0),
-        ("4.0(5)e-9", 4.0e-9, 5e-10, 0),
-        ("−2.0 ± 0.3", -2.0, 0.3, 0),
-        (".5", 0.5, None, 0),
-    ],
-)
-def test_numbers_as_people_write_them(text, value, error, bound):
-    read = number(text)
-    assert (read.value, read.bound) == (pytest.approx(value), bound)
-    assert np.isnan(read.error) if error is None else read.error == pytest.approx(error)
-
-
-def test_what_is_no_number_is_said_so():
-    assert number("n/a") is None and number("") is None
-    with pytest.raises(InputError, match="'1,5' is not a number; decimals take a point"):
-        number("1,5")
-    with pytest.raises(InputError, match="'about 3' is not a number"):
-        number("about 3")
-
-
-@pytest.mark.parametrize(
-    ("head", "name", "unit"),
-    [
-        ("D (cm²/s)", "D", "cm^2/s"),
-        ("conductivity [S cm⁻¹]", "conductivity", "S cm^-1"),
-        ("temperature_K", "temperature", "K"),
-        ("Na2O_mol_percent", "Na2O", "mol%"),
-        ("mean_n", "mean_n", None),
-    ],
-)
-def test_heads_tell_names_and_units(head, name, unit):
-    assert split_head(head) == (name, unit)
-
-
-def test_units_are_converted():
-    assert converted(1e-5, "cm²/s", "m^2/s") == pytest.approx(1e-9)
-    assert converted(25.0, "degC", "K") == pytest.approx(298.15)
-    assert converted(2.0, "degC", "K", delta=True) == pytest.approx(2.0)
-    with pytest.raises(InputError, match="S/m cannot be converted to m\\^2/s"):
-        converted(1.0, "S/m", "m^2/s")
-    with pytest.raises(InputError, match="'furlongs per' is not a unit"):
-        converted(1.0, "furlongs per", "m")
 
 
 def test_a_table_is_read_with_its_units_bounds_and_groups(tmp_path):
@@ -116,6 +66,7 @@ def test_log_ratios_undo_the_closure():
 
 def test_formulas():
     assert atoms_of("Li1.3Al0.3Ti1.7(PO4)3") == pytest.approx({"Li": 1.3, "Al": 0.3, "Ti": 1.7, "P": 3, "O": 12})
+    assert atoms_of("Na₂O") == atoms_of("Na2O") and molar_mass("V₂O₅") == pytest.approx(181.88, abs=0.01)
     for text, fault in (("Na2(O", "not a formula"), ("Xq2", "not an element"), ("Na2O)", "brackets"), ("", "formula")):
         with pytest.raises(InputError, match=fault):
             atoms_of(text)
@@ -180,8 +131,55 @@ BAD = {
     "no such where": (f"{HEAD}\n{ROWS}", {"where": {"glass": "z"}}, "where glass=z: no row has it"),
     "conductivity": (HEAD.replace("cm²/s", "S/cm") + f"\n{ROWS}", {}, "is a conductivity; say whose"),
     "carriers": ("g,x,kind,D (S/m)\na,1,Na,2\nb,2,total,4\n", {"group": "g", "carrier": "kind"}, "are not pooled"),
+    "carrier": (f"{HEAD}\n{ROWS}", {"carrier": "na"}, "carrier: there is no column 'na'.*say total, electron, ion, or"),
     "unit": ("g,x,D (1)\na,1,2\nb,2,4\n", {"group": "g", "units": {"D": "m"}}, "D: 1 cannot be converted to m"),
-    "error": ("g,x,D (1),s\na,1,2,0\nb,2,4,1\n", {"group": "g", "error": "s"}, "s is 0; the error of D is above"),
+    "replica": (f"{HEAD}\n{ROWS}", {"replica": "glas"}, "replica: there is no column 'glas'; did you mean 'glass'"),
+    "error of a cell": (
+        f"{HEAD}\n{ROWS}".replace("4.0(5)", "4.0(0)"),
+        {},
+        ":5: D: the error of D is 0; an error is above",
+    ),
+    "no error": (f"{HEAD}\n{ROWS}".replace("1e-9\n", "1e-9 ± 0\n", 1), {}, ":2: D: the error of D is 0; an error is"),
+    "temperature": (
+        "g,x,T (K),D (1)\na,1,300,2\nb,2,0,4\n",
+        {"group": "g"},
+        ":3: T is 0 K; a temperature is above 0 K",
+    ),
+    "below zero": ("g,x,T (C),D (1)\na,1,-300,2\nb,2,9,4\n", {"group": "g"}, ":2: T is -300 degC; a temperature is ab"),
+    "no kelvin": (
+        "g,x,T,D (1)\na,1,300,2\nb,2,9,4\n",
+        {"group": "g"},
+        r"T has no unit; .*'T \(K\)', or give --unit T=K",
+    ),
+    "told, no kelvin": ("g,x,y,D (1)\na,1,3,2\nb,2,9,4\n", {"group": "g", "temperature": "y"}, "y has no unit"),
+    "no temperature": (
+        "g,x,y (s),D (1)\na,1,3,2\nb,2,9,4\n",
+        {"group": "g", "temperature": "y"},
+        "temperature: y is in s, which is no unit of temperature",
+    ),
+    "two glasses": (
+        f"{HEAD}\n{ROWS}".replace("a,40,50,10,1.1", "a,41.1,48.9,10,1.1"),
+        {"group": "glass"},
+        ":3: glass is 'a' for 41.1 Na2O .*:2 for 40 Na2O .*: a group is one glass, to 1 mol-%",
+    ),
+    "decimal commas": (
+        "g;x;y;D (1)\na;1,5;2;1\nb;2,5;3;2\n",
+        {"group": "g"},
+        ":2: x: '1,5' is not a number; decimals take a point. To leave the column out: --ignore 'x'",
+    ),
+    "a slip": (
+        "g,x,y,D (1)\na,1,2,1\nb,2,2.5,2\nc,oops,3,4\n",
+        {"group": "g"},
+        ":4: x: 'oops' is not a number. To leave",
+    ),
+    "out of reach": ("g,x,y,D (1)\na,1,2,1\nb,1e200,3,2\n", {"group": "g"}, ":3: x: '1e200' is beyond 1e\\+100"),
+    "infinite": ("g,x,y,D (1)\na,1,2,1e400\nb,1,3,2\n", {"group": "g"}, ":2: D: '1e400' is beyond"),
+    "two units": (f"{HEAD}\n{ROWS}", {"composition_unit": "wt%"}, "is mol% by the heads, but composition_unit is wt%"),
+    "error": (
+        "g,x,D (1),s\na,1,2,0\nb,2,4,1\n",
+        {"group": "g", "error": "s"},
+        ":2: s: the error of D is 0; an error is above zero",
+    ),
 }
 
 
@@ -189,6 +187,80 @@ BAD = {
 def test_bad_tables_are_named(tmp_path, text, given, fault):
     with pytest.raises(InputError, match=fault):
         table(tmp_path, text, **given)
+
+
+def test_words_in_most_cells_are_no_numbers_and_left_out(tmp_path):
+    found = table(tmp_path, "g,x,sample,D (1)\na,1,1,2\nb,2,2b,3\nc,3,two,5\n", group="g")
+    assert found.columns == ("x",) and "sample: not numbers, left out" in found.notes
+
+
+def test_analyses_of_one_glass_may_differ(tmp_path):
+    found = table(tmp_path, f"{HEAD}\n{ROWS}".replace("a,40,50,10,1.1", "a,40.9,49.1,10,1.1"), group="glass")
+    assert len(found.names) == 4
+
+
+@pytest.mark.parametrize("who", ["total", "Electron", "K", "Na+"])
+def test_a_carrier_may_be_said_of_all_rows(tmp_path, who):
+    found = table(tmp_path, HEAD.replace("cm²/s", "S/cm") + f"\n{ROWS}", carrier=who)
+    assert found.carrier == who and len(found) == 5
+
+
+def test_errors_are_in_the_unit_of_the_target_beside_them(tmp_path):
+    """Each file has its own unit, and no zero of a scale moves an error."""
+    (tmp_path / "a.csv").write_text("g,x,D (cm2/s),s\na,1,1e-5,2e-6\nb,2,3e-5,4e-6\n")
+    (tmp_path / "b.csv").write_text("g,x,D (m2/s),s\nc,3,5e-9,6e-10\n")
+    frames = [read_frame(tmp_path / name) for name in ("a.csv", "b.csv")]
+    for units, scale in (({}, 1.0), ({"D": "m^2/s"}, 1e-4)):
+        found = build_table(frames, Map(target="D", group="g", error="s", units=units))
+        np.testing.assert_allclose(found.target, np.array([1e-5, 3e-5, 5e-5]) * scale, rtol=1e-12)
+        np.testing.assert_allclose(found.error, np.array([2e-6, 4e-6, 6e-6]) * scale, rtol=1e-12)
+    text = "g,x,T_g (C),s\na,1,400,5\nb,2,450,8\n"
+    found = table(tmp_path, text, target="T_g", group="g", error="s", units={"T_g": "K"})
+    np.testing.assert_allclose(found.target, [673.15, 723.15])
+    np.testing.assert_allclose(found.error, [5, 8])
+
+
+def test_errors_that_some_rows_lack_are_noted(tmp_path):
+    found = table(tmp_path, "g,x,D (1),s (1)\na,1,2,0.1\nb,2,3,\nc,3,5,0.1\n", group="g", error="s")
+    (note,) = found.notes
+    assert re.match(r"1 row of 3 without an error \(.*glasses.csv:3\): those of the others are not used", note)
+
+
+def test_a_unit_that_one_file_lacks_is_not_borrowed(tmp_path):
+    (tmp_path / "a.csv").write_text("g,x,D\na,1,1e-5\nb,2,3e-5\n")
+    (tmp_path / "b.csv").write_text("g,x (1),D (cm2/s)\nc,3,5e-9\n")
+    frames = [read_frame(tmp_path / name) for name in ("a.csv", "b.csv")]
+    for both in (frames, frames[::-1]):
+        with pytest.raises(
+            InputError, match="a.csv: column 'D' has no unit, and that of .*b.csv is in cm\\^2/s; write"
+        ):
+            build_table(both, Map(target="D", group="g"))
+    found = build_table(frames, Map(target="D", group="g", units={"D": "m^2/s"}))
+    np.testing.assert_allclose(found.target, [1e-5, 3e-5, 5e-13])
+
+
+def test_temperatures_are_known_by_the_heads_of_people(tmp_path):
+    for head, kelvin in (("T (C)", 573.15), ("T / K", 300.0), ("temperature [°C]", 573.15)):
+        found = table(tmp_path, f"g,x,{head},D (1)\na,1,300,2\nb,2,300,4\n", group="g")
+        np.testing.assert_allclose(found.temperature, kelvin)
+        assert found.columns == ("x",)
+    found = table(tmp_path, "g,x,T,D (1)\na,1,300,2\nb,2,400,4\n", group="g", ignore=["T"])
+    assert not np.isfinite(found.temperature).any()
+
+
+def test_components_have_their_digits_on_the_line(tmp_path):
+    found = table(tmp_path, f"{HEAD}\n{ROWS}".replace("Na2O (mol%)", "Na₂O (mol %)"), potential="rigid-ion")
+    assert found.components == ("Na2O", "P2O5", "TiO2")
+    shares = table(
+        tmp_path, f"{HEAD}\n{ROWS}".translate({ord("2"): "₂"}).replace("mol%", "wt%").replace("₂e-9", "2e-9")
+    )
+    assert shares.components == found.components and shares.shares[0, 0] == pytest.approx(57.48, abs=0.01)
+
+
+def test_columns_may_be_called_row_and_file(tmp_path):
+    found = table(tmp_path, "row,file,D (1)\na,1,2\nb,2,3\nc,3,5\n", group="row")
+    assert list(found.groups) == ["a", "b", "c"] and found.columns == ("file",)
+    assert [row.rpartition("/")[2] for row in found.rows] == ["glasses.csv:2", "glasses.csv:3", "glasses.csv:4"]
 
 
 def test_what_numbers_replicas_is_no_feature(tmp_path):
@@ -201,47 +273,6 @@ def test_what_numbers_replicas_is_no_feature(tmp_path):
     assert asked.columns == ("Replica",), "it is one if it is asked for"
     with pytest.raises(InputError, match="no feature is left: none differs between glasses"):
         table(tmp_path, "g,box,D (1)\na,0,1\na,1,2\nb,0,3\nb,1,4\n", group="g")
-
-
-def test_bad_files_are_named(tmp_path):
-    (tmp_path / "a.csv").write_text("x,x\n1,2\n")
-    (tmp_path / "b.pdf").write_text("")
-    (tmp_path / "c.csv").write_text("")
-    (tmp_path / "d.csv").write_text("x,y\n")
-    faults = {"b.pdf": "not a table", "c.csv": "cannot be read as csv", "d.csv": "no rows", "e.csv": "no such file"}
-    for name, fault in faults.items():
-        with pytest.raises(InputError, match=fault):
-            read_frame(tmp_path / name)
-    (tmp_path / "map.yaml").write_text("target: D\ngruop: g\n")
-    with pytest.raises(InputError, match="map.yaml: gruop: .*known are target, group"):
-        read_map(tmp_path / "map.yaml")
-    for rate in ("-5", "0", ".inf"):
-        (tmp_path / "map.yaml").write_text(f"quench_rate_K_per_ps: {rate}\n")
-        with pytest.raises(InputError, match="map.yaml: quench_rate_K_per_ps: "):
-            read_map(tmp_path / "map.yaml")
-
-
-def test_separators_are_told_by_the_head(tmp_path):
-    for mark in (",", ";", "\t"):
-        cells = ['"a, b; c"', "1.5"]
-        (tmp_path / "x.csv").write_text("\ufeffname" + mark + "D (1)\n" + mark.join(cells) + "\n", encoding="utf-8")
-        frame = read_frame(tmp_path / "x.csv")
-        assert list(frame.iloc[0][["name", "D (1)", "row"]]) == ["a, b; c", "1.5", 2]
-
-
-@pytest.mark.parametrize(("suffix", "package"), [(".parquet", "pyarrow"), (".xlsx", "openpyxl")])
-def test_optional_formats_are_read_or_the_package_is_named(tmp_path, suffix, package):
-    pandas = pytest.importorskip("pandas")
-    path = tmp_path / f"table{suffix}"
-    frame = pandas.DataFrame({"g": ["a", "b"], "D (1)": [1.5, 2.5]})
-    try:
-        frame.to_parquet(path) if suffix == ".parquet" else frame.to_excel(path, index=False)
-    except ImportError:
-        path.write_bytes(b"PAR1")
-        with pytest.raises(SetupError, match=f"takes the package {package}: pip install {package}"):
-            read_frame(path)
-    else:
-        assert [str(cell) for cell in read_frame(path)["D (1)"]] == ["1.5", "2.5"]
 
 
 def leaking(rng, columns):
@@ -276,42 +307,3 @@ def test_one_glass_in_two_groups_is_refused(tmp_path):
     found = table(tmp_path, text, group="g")
     with pytest.raises(InputError, match="have the same features, but are in the groups 'a' and 'b'"):
         refuse_leaks(found, scale_of(found))
-
-
-def test_sciglass_is_joined_by_glass(tmp_path):
-    """Only the form of its files: tabs, and ASCII 127 between the parts of a composition."""
-    (tmp_path / "SciGK.csv").write_text("KOD\tGLASNO\tDENSITY\n7\t1\t2.4\n7\t2\t2.5\n9\t1\t2.7\n")
-    parts = (
-        [["Na2O", "1", "30.0", "40"], ["P2O5", "1", "70.0", "60"]],
-        [["Na2O", "1", "40", "50"], ["V2O5", "1", "60", "50"]],
-    )
-    texts = ["\x7f" + "\x7f".join(cell for part in each for cell in part) + "\x7f" for each in parts]
-    (tmp_path / "Gcomp.csv").write_text(f"Kod\tGlasNo\tComposition\n7\t1\t{texts[0]}\n9\t1\t{texts[1]}\n")
-    frames = [read_frame(tmp_path / name) for name in ("SciGK.csv", "Gcomp.csv")]
-    frames, given = of_database("sciglass", frames, Map(target="DENSITY", units={"DENSITY": "g/cm3"}))
-    found = build_table(frames, given)
-    assert found.components == ("Na2O", "P2O5", "V2O5") and list(found.sources) == ["7", "9"]
-    np.testing.assert_allclose(found.shares, [[40, 60, 0], [50, 0, 50]])
-    with pytest.raises(InputError, match="sciglass: give two files"):
-        of_database("sciglass", frames, given)
-
-
-def test_obelix_has_formulas_bounds_and_duplicates(tmp_path):
-    head = "ID,Reduced Composition,Ionic conductivity (S cm-1),IC (Total),IC (Bulk),a,Family,DOI"
-    rows = ["1,Li7La3Zr2O12,<1E-10,,,12.9,garnet,x", "2,Li3PS4,1.5E-4,,,8.6,thio,y", "3,Li3PS4,1.5E-4,,,8.6,thio,z"]
-    (tmp_path / "all.csv").write_text("\n".join([head, *rows, "4,Li6PS5Cl,2e-3,1e-3,,9.8,argyrodite,z"]))
-    frames, given = of_database("obelix", [read_frame(tmp_path / "all.csv")], Map(target="Ionic conductivity"))
-    found = build_table(frames, given, "total")
-    assert len(found) == 3 and found.unit == "S cm^-1" and list(found.censored) == [-1, 0, 0]
-    assert list(found.families) == ["garnet", "thio", "argyrodite"]
-    assert found.shares[1][found.components.index("Li")] == pytest.approx(100 * 3 / 8)
-    with pytest.raises(InputError, match="not a file of obelix: it has no column 'True Composition'"):
-        of_database("obelix", [read_frame(tmp_path / "all.csv").drop(columns="Reduced Composition")], given)
-
-
-def test_interglad_has_oxides_and_numbers_of_glasses(tmp_path):
-    text = "Glass No.,Reference,Na2O (mol%),SiO2 (mol%),Density (g/cm3)\n11,A,20,80,2.4\n12,B,25,75,2.45\n"
-    (tmp_path / "export.csv").write_text(text)
-    frames, given = of_database("interglad", [read_frame(tmp_path / "export.csv")], Map(target="Density"))
-    found = build_table(frames, given)
-    assert list(found.groups) == ["11", "12"] and list(found.sources) == ["A", "B"]

@@ -1,12 +1,14 @@
 """The verb on a table of its own: page, claims and messages."""
 
 import csv
+import os
 import re
 
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from naglass_drv.cli.main import main
 from support.jobs import called
 
 pytestmark = pytest.mark.slow
@@ -112,3 +114,52 @@ def test_bad_arguments(table, words, fault):
     done = called("insight", *words.split(), cwd=table)
     assert done.returncode == 2 and fault in done.stderr
     assert not (table / "insight").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        ("--ignore Densty", "ignore: there is no column 'Densty'; did you mean 'density'?"),
+        ("--unit Density=g/cm3", "unit: there is no column 'Density'; did you mean 'density'?"),
+        ("--replica replicat", "replica: there is no column 'replicat'; did you mean 'replica'?"),
+        ("--block a=mean_n --block a=density", "--block a=density: a is already given, as mean_n"),
+        ("--unit D=m2/s --unit D=1", "--unit D=1: D is already given, as m2/s"),
+        ("--where series=A --where series=B", "--where series=B: series is already given, as A"),
+        ("--bounds Na2O=30:50", "--bounds Na2O=30:50: is for proposed compositions; give their number with --design"),
+        ("--aim maximum", "--aim maximum: is for proposed compositions"),
+        ("--cost Na2O=3", "--cost Na2O=3: is for proposed compositions"),
+        ("--density 2.6", "--density 2.6: is for proposed compositions"),
+        ("--atoms 200", "--atoms 200: is for proposed compositions"),
+        ("--design 2 --density 2.6 --cost Na2O=3 --cost Na2O=x", "--cost Na2O=x: Na2O is already given, as 3"),
+        ("--design 2 --density 2.6 --cost Na2O=x", "--cost Na2O=x: 'x' is not a number"),
+        ("--design 2 --density 2.6 --bounds Na2O=30:inf", "--bounds Na2O=30:inf: 'inf' is not a number"),
+        ("--map none.yaml", "--map none.yaml: No such file or directory"),
+        ("--map .", "--map .: Is a directory"),
+        ("--carrier na", "carrier: there is no column 'na'"),
+        ("--target bright --unit bright=1 --design 2 --density 2.6", "--design 2: is for targets of other val"),
+        ("--target bright --unit bright=1 --models ridge", "--models ridge: is for targets of other values"),
+        ("--target bright --unit bright=1 --scale log", "--scale log: is for targets of other values"),
+    ],
+)
+def test_slips_and_options_without_effect_are_refused(table, words, fault, capsys, monkeypatch):
+    monkeypatch.chdir(table)
+    lines = (table / "glasses.csv").read_text().splitlines()
+    rest = [f"{line},{number % 2}" for number, line in enumerate(lines[1:])]
+    (table / "glasses.csv").write_text("\n".join([f"{lines[0]},bright", *rest]))
+    target = [] if "--target" in words else ["--target", "D"]
+    assert main(["insight", "glasses.csv", *target, "--group", "glass", *words.split()]) == 2
+    assert capsys.readouterr().err.startswith(fault)
+    assert not (table / "insight").exists()
+
+
+def test_a_pipe_is_no_table(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.csv")
+    words = ["--target", "D", "-o", str(tmp_path / "out")]
+    assert main(["insight", str(tmp_path / "pipe.csv"), *words]) == 2
+    assert capsys.readouterr().err == f"{tmp_path / 'pipe.csv'}: is not a regular file\n"
+
+
+def test_what_was_done_to_the_rows_is_told_before_the_study(table):
+    done = called("insight", "glasses.csv", "--target", "D", "--group", "glass", "--models", "ridge",
+                  "--permutations", "99", cwd=table)  # fmt: skip
+    assert done.returncode == 0 and done.stderr.startswith("  series: not numbers, left out\n")

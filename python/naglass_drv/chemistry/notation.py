@@ -6,6 +6,8 @@ from ..wording import SUPERSCRIPT
 from .ions import Species
 
 SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+#: Back to the line: ``Na₂O`` → ``Na2O``.
+ON_THE_LINE = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
 
 def formula_text(composition: Mapping[str, int]) -> str:

@@ -1,8 +1,9 @@
 """The verb insight: what a property of glasses depends on, from tables or run folders."""
 
 import argparse
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,9 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     verb.add_argument("--replica", metavar="COLUMN", help="number of a replica; not a feature")
     verb.add_argument("--error", metavar="COLUMN", help="standard errors of the target")
     verb.add_argument("--temperature", metavar="COLUMN", help="temperature of the measurement")
-    verb.add_argument("--carrier", metavar="WHO", help="whose conductivity the target is: a column, total or Na")
+    verb.add_argument(
+        "--carrier", metavar="WHO", help="whose conductivity the target is: a column, or total, electron, ion, Na, …"
+    )
     verb.add_argument("--composition-unit", choices=("mol%", "wt%", "1", "formula"), help="unit of the composition")
     verb.add_argument("--log-ratios", action="store_true", help="composition as log-ratios; default: drop one share")
     verb.add_argument("--unit", action="append", default=[], metavar="COLUMN=UNIT", help="unit of a column")
@@ -57,7 +60,7 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
     design = verb.add_argument_group("design", "compositions to run next, written as next.yaml")
     add_number(design, "--design", kind=int, least=1, most=50, default=0, metavar="N", help="how many (default: none)")
     design.add_argument(
-        "--aim", choices=("maximum", "minimum", "information"), default="maximum", help="what to look for"
+        "--aim", choices=("maximum", "minimum", "information"), help="what to look for (default: maximum)"
     )
     design.add_argument("--bounds", action="append", default=[], metavar="OXIDE=LOW:HIGH", help="shares in mol-%%")
     design.add_argument(
@@ -69,7 +72,6 @@ def add_verbs(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--atoms",
         kind=int,
         least=2,
-        default=200,
         help="least atoms of a cell (default: 200); it has as many more as its shares take",
     )
     verb.add_argument("--output", "-o", type=Path, default=Path("insight"), help="folder to write (default: insight)")
@@ -88,6 +90,11 @@ def _insight(options: argparse.Namespace) -> int:
     from ..insight.tries import counted_tries
 
     check_target(options.output, "--output", folder=True, inputs=options.sources)
+    for name in ("aim", "bounds", "cost", "density", "atoms"):
+        if not options.design and (value := getattr(options, name)):
+            shown = value[0] if isinstance(value, list) else value
+            raise InputError(f"--{name} {shown}: is for proposed compositions; give their number with --design")
+    wishes = _wishes(options) if options.design else None
     table, given = _table(options)
     sources = hashes(options.sources, words_of(given.target) if is_of_atoms(given.target) else WORDS)
     models = tuple(options.models.split(",")) if options.models else MODELS
@@ -95,9 +102,9 @@ def _insight(options: argparse.Namespace) -> int:
     print(f"{table.name}: {counts_text(table)}")
     if is_binary(table):
         return _atoms(options, table, sources)
-    wishes = _wishes(options) if options.design else None
     # a table that is refused is not a try
     check(table, settings)
+    _tell_notes(table)
     if wishes is not None:
         design.check(table, wishes)
     tries = counted_tries(options.output, sources, given.model_dump() | {"scale": options.scale, "models": models})
@@ -122,10 +129,21 @@ def _atoms(options: argparse.Namespace, table: "Table", sources: dict[str, str])
     """The study of a target that is 0 or 1, such as whether an atom is mobile."""
     from ..insight.outputs import write_atoms
 
+    for name, given in (("design", options.design), ("models", options.models), ("scale", options.scale != "auto")):
+        if given:
+            told = f"is for targets of other values; {table.name} is 0 or 1, and learned per atom"
+            raise InputError(f"--{name} {getattr(options, name)}: {told}")
+    _tell_notes(table)
     for line in write_atoms(options.output, table, sources, alpha=options.alpha, seed=options.seed):
         print(line)
     print(f"written: {options.output / 'claims.yaml'}, {options.output / 'report.html'}")
     return 0
+
+
+def _tell_notes(table: "Table") -> None:
+    """What was done to rows and columns, such as those that are left out."""
+    for note in table.notes:
+        print(f"  {note}", file=sys.stderr, flush=True)
 
 
 def _wishes(options: argparse.Namespace) -> "Wishes":
@@ -138,71 +156,81 @@ def _wishes(options: argparse.Namespace) -> "Wishes":
     if not least <= options.density <= most:
         raise InputError(f"--density {options.density:g}: must be from {least:g} to {most:g} g/cm3")
     bounds = {}
-    for text in options.bounds:
-        name, value = _pair(text, "--bounds")
-        bounds[name] = tuple(_number(part, f"--bounds {text}") for part in value.split(":"))
+    for name, value in _pairs(options.bounds, "--bounds").items():
+        text = f"--bounds {name}={value}"
+        bounds[name] = tuple(_number(part, text) for part in value.split(":"))
         if len(bounds[name]) != 2:
-            raise InputError(f"--bounds {text}: must be an oxide, '=' and two numbers, as in Na2O=30:50")
-    cost = {name: _number(value, "--cost") for name, value in (_pair(text, "--cost") for text in options.cost)}
-    return Wishes(options.aim, options.design, bounds or None, cost or None, options.atoms)
+            raise InputError(f"{text}: must be an oxide, '=' and two numbers, as in Na2O=30:50")
+    cost = {name: _number(value, f"--cost {name}={value}") for name, value in _pairs(options.cost, "--cost").items()}
+    return Wishes(options.aim or "maximum", options.design, bounds or None, cost or None, options.atoms or 200)
 
 
 def _number(text: str, option: str) -> float:
     try:
-        return float(text)
+        if math.isfinite(value := float(text)):
+            return value
     except ValueError:
-        raise InputError(f"{option}: {text!r} is not a number") from None
+        pass
+    raise InputError(f"{option}: {text!r} is not a number")
 
 
 def _table(options: argparse.Namespace) -> tuple["Table", "Map"]:
     """The table of the sources, all of one kind, and the map that it was read by."""
     from ..insight.atom_rows import is_of_atoms, read_atoms, table_of_atoms, words_of
     from ..insight.build import build_table
+    from ..insight.columns import refuse_unknown
     from ..insight.databases import of_database
     from ..insight.runs import is_run, measured_in, read_run, table_of_runs
     from ..insight.sources import read_frame
 
-    given, carrier = _map(options)
+    given = asked = _map(options)
     runs = [path for path in options.sources if is_run(path)]
     if not runs:
         frames = [read_frame(path) for path in options.sources]
         if options.format:
             frames, given = of_database(options.format, frames, given)
-        return build_table(frames, given, carrier), given
+        refuse_unknown(frames, asked)
+        return build_table(frames, given), given
     if others := [path for path in options.sources if path not in runs]:
         raise InputError(f"{others[0]}: not the folder of a run, as {runs[0]} is; tables and runs are studied apart")
     if options.format:
         raise InputError(f"--format {options.format}: {runs[0]} is the folder of a run")
     if is_of_atoms(target := given.target):
         found = [read_atoms(target, measured_in(path, words_of(target)), str(path)) for path in runs]
+        refuse_unknown(found, asked)
         return table_of_atoms(given, found), given
-    return table_of_runs(given, [read_run(path) for path in runs], carrier)
+    found = [read_run(path) for path in runs]
+    refuse_unknown(found, asked)
+    return table_of_runs(given, found)
 
 
-def _map(options: argparse.Namespace) -> tuple["Map", str]:
-    """The map in the file, with what the options say over it; and whose conductivity the target is, if not a column."""
+def _map(options: argparse.Namespace) -> "Map":
+    """The map in the file, with what the options say over it."""
     from ..insight.mapping import Map, read_map
 
     given = read_map(options.map) if options.map else Map()
     said: dict[str, Any] = {role: value for role in _ROLES if (value := getattr(options, role)) is not None}
-    stated = ""
-    if said.get("carrier", "").lower() in ("total", "na", "li", "ion", "electron"):
-        stated = said.pop("carrier")
     for name in ("features", "ignore"):
         if (text := getattr(options, name)) is not None:
             said[name] = [word.strip() for word in text.split(",")]
     said |= {name: value for name in ("composition_unit", "potential") if (value := getattr(options, name)) is not None}
     if options.log_ratios:
         said["log_ratios"] = True
-    said["units"] = given.units | dict(_pair(text, "--unit") for text in options.unit)
-    said["where"] = given.where | dict(_pair(text, "--where") for text in options.where)
-    listed = (_pair(text, "--block") for text in options.block)
-    said["blocks"] = given.blocks | {name: [word.strip() for word in text.split(",")] for name, text in listed}
-    return given.model_copy(update=said), stated
+    said["units"] = given.units | _pairs(options.unit, "--unit")
+    said["where"] = given.where | _pairs(options.where, "--where")
+    listed = _pairs(options.block, "--block")
+    said["blocks"] = given.blocks | {name: [word.strip() for word in text.split(",")] for name, text in listed.items()}
+    return given.model_copy(update=said)
 
 
-def _pair(text: str, option: str) -> tuple[str, str]:
-    name, equal, value = text.partition("=")
-    if not (name and equal and value):
-        raise InputError(f"{option} {text}: must be a name, '=' and a value")
-    return name.strip(), value.strip()
+def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Values by name. Raises InputError for a name that is given twice."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not (name and value):
+            raise InputError(f"{option} {text}: must be a name, '=' and a value")
+        if name in found:
+            raise InputError(f"{option} {text}: {name} is already given, as {found[name]}")
+        found[name] = value
+    return found

@@ -11,6 +11,7 @@ from . import crystal_atoms, ions, metal_sites
 from .build import build_table
 from .mapping import Map
 from .runs import Measured
+from .sources import FILE, LINE
 from .table import Table
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def read_atoms(target: str, measured: Sequence[Measured], source: str) -> "pd.Da
     if not rows:
         raise InputError(f"{source}: no atom with {target}: {'; '.join(_lacking(target, measured))}")
     frame = pd.DataFrame(rows, dtype=object).fillna("")
-    return frame.assign(row=range(1, len(rows) + 1), file=source)
+    return frame.assign(**{LINE: range(1, len(rows) + 1), FILE: source})
 
 
 def _rows(target: str, measured: Sequence[Measured]) -> Iterator[dict[str, Any]]:
@@ -90,7 +91,7 @@ def table_of_atoms(given: Map, frames: Sequence["pd.DataFrame"]) -> Table:
     ignored = ["system", "subject", metal_sites.TOLD_BY, *given.ignore]
     if len(frames) > 1:
         # runs may call their systems the same
-        frames = [frame.assign(glass=frame["file"] + ": " + frame["glass"]) for frame in frames]
+        frames = [frame.assign(glass=frame[FILE] + ": " + frame["glass"]) for frame in frames]
     table = build_table(frames, given.model_copy(update={"group": "glass", "ignore": ignored}))
     ways = {str(way) for frame in frames if metal_sites.TOLD_BY in frame for way in frame[metal_sites.TOLD_BY]}
     if len(ways) > 1:

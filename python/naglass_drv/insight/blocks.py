@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..chemistry.ions import SYMBOLS
-from ..chemistry.notation import SUBSCRIPT
+from ..chemistry.notation import ON_THE_LINE, SUBSCRIPT
 from ..errors import InputError
 
 COMPOSITION = "composition"
@@ -49,7 +49,7 @@ _V_O = re.compile(r"(?<![A-Za-z])(V-O|O-V-O|V-O-V|V-O-P)(?![A-Za-z])|metals\.V\.
 
 def is_component(name: str) -> bool:
     """Whether a name is that of a compound of a glass: ``Na2O``, ``P2O5``, ``NaPO3``, ``Na₂O``, ``NaF``."""
-    plain = name.translate({ord(sub): digit for digit, sub in zip("0123456789", "₀₁₂₃₄₅₆₇₈₉", strict=True)})
+    plain = name.translate(ON_THE_LINE)
     if plain in _NO_COMPONENTS or not _OXIDE.fullmatch(plain):
         return False
     symbols = [symbol for symbol, _ in _PART.findall(plain)]

@@ -13,17 +13,19 @@ from .cleaning import between_glasses, between_sources, complete, refuse_one_gro
 from .columns import Columns
 from .composition import atoms_of, composition_name, coordinates, normalized, same_compositions
 from .mapping import Map
+from .roles import carrier_of, errors_of, kelvin_of, with_known_columns
+from .sources import FILE, LINE
 from .table import Table, is_binary
-from .units import Value, converted, measures
+from .units import SHARES, Value, measures
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CONDUCTIVITY = "S/m"
 # of a feature's rows; with more missing it is left out, with less the rows are
 _MOST_MISSING = 0.2
 _COMPOSITION_WORD = "composition"
-_REPLICA = ("replica", "replicate")
+# by which analyses of one glass may differ in a share (mol-%); rows that differ by more are of several glasses
+_SAME_GLASS = 1.0
 
 
 def build_table(
@@ -39,35 +41,23 @@ def build_table(
     if given.target is None:
         raise InputError("no target: name the column of the property with --target")
     target, unit = target_of(columns, given)
-    carrier = _one_carrier(columns, given, unit, carrier)
+    carrier, given = carrier_of(columns, given, unit, carrier)
+    given = with_known_columns(columns, given)
     shares, components = composition_of(columns, given, notes)
     groups = _groups(columns, given, shares, () if more_than_composition else components, notes)
     values = np.array([np.nan if value is None else value.value for value in target])
     bounds = np.array([0 if value is None else value.bound for value in target])
-    given = given.model_copy(
-        update={
-            "temperature": given.temperature or _temperature_column(columns),
-            "replica": given.replica or _replica_column(columns, given),
-        }
-    )
-    temperature = np.full(len(groups), np.nan)
-    if given.temperature is not None:
-        temperature = columns.numbers(given.temperature, "temperature")
-        kelvin = columns.units.get(given.temperature, "K")
-        temperature = np.array([converted(value, kelvin, "K") for value in temperature])
+    temperature = kelvin_of(columns, given.temperature)
     if np.isfinite(values).any():
         refuse_one_group(groups, values, unit, bounds, temperature)
     names, features = _features(columns, given, shares, components, notes)
-    error = np.array([np.nan if value is None else value.error for value in target])
-    if given.error is not None:
-        error = _errors(columns, given.error, given.target, unit)
     share = "at%" if any(name in MASSES for name in components) else "mol%"
     part = coordinates(shares, components, given.log_ratios)[1] if components else []
     table = Table(
         name=given.target,
         unit=unit,
         target=values,
-        error=error,
+        error=errors_of(columns, given, target, unit),
         censored=bounds,
         features=features,
         columns=tuple(names),
@@ -86,21 +76,9 @@ def build_table(
         carrier=carrier,
         notes=tuple(notes),
     )
-    table = complete(table)
+    table = _noting_lost_errors(complete(table))
     # atoms may well be equal
     return table if is_binary(table) else between_sources(without_duplicates(between_glasses(table)))
-
-
-def _replica_column(columns: Columns, given: Map) -> str | None:
-    """The column of the number of a replica, if one is called so: a label, from which nothing is learned."""
-    stated = {*given.features, *(name for names in given.blocks.values() for name in names)}
-    return next((name for name in columns.frame.columns if name.lower() in _REPLICA and name not in stated), None)
-
-
-def _temperature_column(columns: Columns) -> str | None:
-    """The column of the temperature, if one is called so: one glass at several temperatures must not be averaged."""
-    called = [name for name in columns.frame.columns if name.lower() in ("temperature", "t")]
-    return next((name for name in called if measures(columns.units.get(name, "1"), "K")), None)
 
 
 def target_of(columns: Columns, given: Map) -> tuple[list[Value | None], str]:
@@ -116,31 +94,14 @@ def target_of(columns: Columns, given: Map) -> tuple[list[Value | None], str]:
     return values, unit
 
 
-def _errors(columns: Columns, name: str, target: str, unit: str) -> np.ndarray:
-    found = columns.numbers(name, "error")
-    given = columns.units.get(name, unit)
-    found = np.array([converted(value, given, unit, delta=True) for value in found])
-    if (bad := np.flatnonzero(found <= 0)).size:
-        raise InputError(f"{columns.rows[bad[0]]}: {name} is {found[bad[0]]:g}; the error of {target} is above zero")
-    return found
-
-
-def _one_carrier(columns: Columns, given: Map, unit: str, stated: str) -> str:
-    """Whose conductivity a target is: total and sodium conductivity are never pooled."""
-    if given.carrier is not None:
-        found = sorted({text for text in columns.text(given.carrier, "carrier") if text})
-        if len(found) > 1:
-            raise InputError(
-                f"carrier: rows are of {' and '.join(found)}; they are different properties (below x ≈ 0.65 vanadate "
-                f"glasses conduct by electrons) and are not pooled: choose one with --where {given.carrier}={found[0]}"
-            )
-        return found[0] if found else stated
-    if measures(unit, _CONDUCTIVITY) and not stated:
-        raise InputError(
-            f"target: {given.target} is a conductivity; say whose it is with --carrier total or --carrier Na: glasses "
-            "with transition metals conduct by electrons too, and the two are not pooled"
-        )
-    return stated
+def _noting_lost_errors(table: Table) -> Table:
+    """With a note where errors of some rows count for nothing, because others have none."""
+    lacking = ~np.isfinite(table.error)
+    if not lacking.any() or lacking.all():
+        return table
+    first = table.rows[int(np.argmax(lacking))]
+    told = f"{counted(int(lacking.sum()), 'row')} of {len(table)} without an error ({first}): those of the others are"
+    return table.only(np.ones(len(table), bool), f"{told} not used, and rows weigh the same")
 
 
 def composition_of(columns: Columns, given: Map, notes: list[str]) -> tuple[np.ndarray, list[str]]:
@@ -170,7 +131,14 @@ def composition_of(columns: Columns, given: Map, notes: list[str]) -> tuple[np.n
     known = {columns.units[name] for name in names if name in columns.units}
     if len(known) > 1 and given.composition_unit is None:
         raise InputError(f"composition: {', '.join(names)} have different units: {', '.join(sorted(known))}")
+    if given.composition_unit is not None and (other := known & SHARES - {given.composition_unit}):
+        raise InputError(
+            f"composition: the unit of {', '.join(names)} is {other.pop()} by the heads, but composition_unit is "
+            f"{given.composition_unit}"
+        )
     unit = given.composition_unit or (known.pop() if known else "mol%")
+    if unit == "%":
+        notes.append(f"{', '.join(names)}: % is read as mol-%")
     shares = np.column_stack([columns.numbers(name, "composition") for name in names])
     unit = "1" if unit in ("1", "fraction") else "wt%" if unit.startswith("wt") else "mol%"
     whole = normalized(shares, names, unit, columns.rows)
@@ -201,6 +169,7 @@ def _groups(
     if (empty := np.flatnonzero(groups == "")).size:
         raise InputError(f"{columns.rows[empty[0]]}: {given.group} is empty; every row belongs to a group")
     if numbers is not None:
+        _refuse_several_glasses(columns, given.group, groups, shares, components)
         owner: dict[int, int] = {}
         for row, number in enumerate(numbers):
             first = owner.setdefault(number, row)
@@ -213,11 +182,26 @@ def _groups(
     return groups
 
 
+def _refuse_several_glasses(
+    columns: Columns, name: str, groups: np.ndarray, shares: np.ndarray, components: Sequence[str]
+) -> None:
+    """Raise InputError for a group whose rows differ in composition: their means would be of no glass."""
+    first: dict[str, int] = {}
+    for row, group in enumerate(groups):
+        other = first.setdefault(group, row)
+        if abs(shares[row] - shares[other]).max() > _SAME_GLASS:
+            here, there = (composition_name(shares[k], components) for k in (row, other))
+            raise InputError(
+                f"{columns.rows[row]}: {name} is {group!r} for {here}, and in {columns.rows[other]} for {there}: a "
+                f"group is one glass, to {_SAME_GLASS:g} mol-%. Give other names, or use --group composition"
+            )
+
+
 def _features(
     columns: Columns, given: Map, shares: np.ndarray, components: Sequence[str], notes: list[str]
 ) -> tuple[list[str], np.ndarray]:
     roles = {given.target, given.group, given.family, given.source, given.replica, given.error, given.temperature}
-    roles |= {given.carrier, *given.where, *given.ignore, *components, "row", "file"}
+    roles |= {given.carrier, *given.where, *given.ignore, *components, LINE, FILE}
     roles |= set(given.composition)
     in_blocks = [name for names in given.blocks.values() for name in names if name not in components]
     stated = list(dict.fromkeys([*given.features, *in_blocks]))
@@ -232,9 +216,9 @@ def _features(
             raise InputError(f"features: {name} is the target itself")
         try:
             values = columns.numbers(name, "features")
-        except InputError:
-            if name in wanted:
-                raise
+        except InputError as error:
+            if name in wanted or columns.are_numbers(name):
+                raise InputError(f"{error}. To leave the column out: --ignore {name!r}") from None
             texts.append(name)
             continue
         if (fault := _useless(values)) is not None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..chemistry.masses import MASSES
+from ..chemistry.notation import ON_THE_LINE
 from ..errors import InputError
 
 #: Compositions are one if no share differs by more (mol-%).
@@ -17,7 +18,8 @@ _CLOSING = {")": "(", "]": "["}
 
 
 def atoms_of(formula: str) -> dict[str, float]:
-    """Atoms of a formula: ``Li1.3Al0.3Ti1.7(PO4)3``. Raises InputError for what is none."""
+    """Atoms of a formula: ``Li1.3Al0.3Ti1.7(PO4)3``, ``Na₂O``. Raises InputError for what is none."""
+    formula = formula.translate(ON_THE_LINE)
     stack: list[tuple[str, dict[str, float]]] = [("", {})]
     last: dict[str, float] = {}
     position = 0

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .mapping import Map
+from .sources import FILE, LINE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 _PART, _FIELDS, _MOL = "\x7f", 4, 3
 _ROLES = {
     "obelix": {"source": ("DOI",), "family": ("Family",), "composition": ("True Composition", "Reduced Composition")},
-    "interglad": {"source": ("Data source", "Reference", "Literature"), "group": ("Glass No.", "Glass No")},
+    "interglad": {"source": ("Data source", "Reference", "Literature")},
 }
-_NUMBERS = ("ID", "Cif ID", "Space group #")
+_NUMBERS = ("ID", "Cif ID", "Space group #", "Glass No.", "Glass No")
 FORMS = ("sciglass", *_ROLES)
 
 
@@ -24,7 +25,8 @@ def of_database(form: str, frames: Sequence["pd.DataFrame"], given: Map) -> tupl
 
     ``sciglass``: the plain files SciGK (properties, KOD and GLASNO) and Gcomp (Kod, GlasNo, Composition), joined by
     glass; the paper (KOD) is the source. ``obelix``: the composition is a formula, which the form counts in atoms.
-    ``interglad``: an export with a column per oxide. Raises InputError for files of another form.
+    ``interglad``: an export with a column per oxide; a "Glass No." is that of an entry, and glasses are told by
+    their composition. Raises InputError for files of another form.
     """
     if form == "sciglass":
         said = {"source": given.source or "KOD", "ignore": [*given.ignore, "GLASNO"]}
@@ -35,7 +37,7 @@ def of_database(form: str, frames: Sequence["pd.DataFrame"], given: Map) -> tupl
     for role, names in _ROLES[form].items():
         name = next((name for name in names if name in heads), None)
         if name is None and role == "composition":
-            raise InputError(f"{frames[0]['file'].iloc[0]}: not a file of {form}: it has no column {names[0]!r}")
+            raise InputError(f"{frames[0][FILE].iloc[0]}: not a file of {form}: it has no column {names[0]!r}")
         if name is not None and not getattr(given, role):
             roles[role] = [name] if role == "composition" else name
     if "composition" in roles:
@@ -55,7 +57,8 @@ def _sciglass(frames: Sequence["pd.DataFrame"]) -> "pd.DataFrame":
     import pandas as pd
 
     found = compounds[0]
-    shares = pd.DataFrame([_shares(text, row) for text, row in zip(found["Composition"], found["row"], strict=True)])
+    places = [f"{file}:{line}" for file, line in zip(found[FILE], found[LINE], strict=True)]
+    shares = pd.DataFrame([_shares(text, place) for text, place in zip(found["Composition"], places, strict=True)])
     shares.columns = [f"{name} (mol%)" for name in shares.columns]
     shares = shares.astype(object).fillna(0.0)
     keys = found[["Kod", "GlasNo"]].rename(columns={"Kod": "KOD", "GlasNo": "GLASNO"}).astype(str)
@@ -66,11 +69,11 @@ def _sciglass(frames: Sequence["pd.DataFrame"]) -> "pd.DataFrame":
     return joined
 
 
-def _shares(text: str, row: int) -> dict[str, float]:
+def _shares(text: str, place: str) -> dict[str, float]:
     fields = text.strip(_PART).split(_PART)
     try:
         if len(fields) % _FIELDS:
             raise ValueError
         return {fields[k]: float(fields[k + _MOL]) for k in range(0, len(fields), _FIELDS)}
     except ValueError:
-        raise InputError(f"sciglass: line {row}: not a composition: {text[:60]!r}") from None
+        raise InputError(f"{place}: not a composition of sciglass: {text[:60]!r}") from None

@@ -12,6 +12,7 @@ from .columns import Columns
 from .composition import atoms_of, composition_name
 from .mapping import Map
 from .runs import GLASS
+from .sources import FILE, LINE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,7 @@ def _glasses(runs: Sequence["pd.DataFrame"]) -> "pd.DataFrame":
     import pandas as pd
 
     whole = pd.concat(runs, ignore_index=True, sort=False).fillna("")
-    whole = whole[(whole["subject"] == GLASS) | (whole["potential"] != "")].drop_duplicates(["file", "system"])
+    whole = whole[(whole["subject"] == GLASS) | (whole["potential"] != "")].drop_duplicates([FILE, "system"])
     if whole.empty:
         raise InputError("tables: the runs have no analysis of a glass that measured values could be joined to")
     own = [c for c in whole.columns if c.startswith((f"{GLASS}.", "temperature ("))]
@@ -91,4 +92,4 @@ def _row(glass: "pd.Series", measured: Columns, number: int, kept: Sequence[str]
     heads = {name: f"{name} ({measured.units[name]})" if name in measured.units else name for name in kept}
     own = {heads[name]: measured.frame[name].iloc[number] for name in kept}
     file, _, line = measured.rows[number].rpartition(":")
-    return {**glass.to_dict(), **own, "row": int(line), "file": file}
+    return {**glass.to_dict(), **own, LINE: int(line), FILE: file}

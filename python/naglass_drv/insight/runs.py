@@ -30,6 +30,7 @@ from .composition import same_compositions
 from .leaks import OF_THE_MOTION, is_of_the_motion
 from .mapping import Map
 from .oxides import glass_name, oxide_shares
+from .sources import FILE, LINE
 from .table import Table
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def rows_of(measured: Sequence[Measured], source: str) -> "pd.DataFrame":
     for name in frame.columns:
         if name.startswith(_LISTED) and name not in _NOT_ZERO:
             frame[name] = frame[name].fillna(0.0)
-    return frame.rename(columns=heads).fillna("").assign(row=range(1, len(frame) + 1), file=source)
+    return frame.rename(columns=heads).fillna("").assign(**{LINE: range(1, len(frame) + 1), FILE: source})
 
 
 def _rows(one: Measured) -> Iterator[dict[str, Any]]:
@@ -204,7 +205,8 @@ def _enter(row: dict[str, Any], quantity: Quantity, key: str) -> None:
         key = key.removesuffix(_BOUND)
         values[key] = f"<{quantity.value!r}"
     else:
-        error = "" if quantity.error is None else f" ± {quantity.error!r}"
+        # replicas that are equal tell no error
+        error = f" ± {quantity.error!r}" if quantity.error else ""
         values[key] = f"{float(quantity.value)!r}{error}"
     units[key] = quantity.unit
 
@@ -254,7 +256,7 @@ def _map_of_runs(given: Map, frames: Sequence["pd.DataFrame"]) -> tuple[Map, lis
     kept = [frame[frame[head] != ""] for frame in frames if head in frame.columns]
     elements = [c.removesuffix(" (mol%)") for frame in kept for c in frame.columns if c.endswith(" (mol%)")]
     updates: dict[str, Any] = {"composition": list(dict.fromkeys(elements)), "composition_unit": "mol%"}
-    lacking_runs = [str(frame["file"].iloc[0]) for frame in frames if head not in frame.columns]
+    lacking_runs = [str(frame[FILE].iloc[0]) for frame in frames if head not in frame.columns]
     notes = [f"no {given.target}, left out: {', '.join(lacking_runs)}"] if lacking_runs else []
     if given.potential is None:
         known = {text for frame in kept for text in frame["potential"] if text}
@@ -281,8 +283,8 @@ def _map_of_runs(given: Map, frames: Sequence["pd.DataFrame"]) -> tuple[Map, lis
     updates["ignore"] = sorted((ignored | set(lacking)) - {given.target, *given.features})
     if _TEMPERATURE in names and given.temperature is None:
         updates["temperature"] = _TEMPERATURE
-    if given.family is None and len({str(frame["file"].iloc[0]) for frame in kept}) > 1:
-        updates["source"] = "file"
+    if given.family is None and len({str(frame[FILE].iloc[0]) for frame in kept}) > 1:
+        updates["source"] = FILE
     if lacking:
         notes.append(f"not measured in every system, left out: {', '.join(lacking)}")
     if any(set(frame["potential"]) - {""} for frame in kept):
@@ -301,7 +303,7 @@ def target_head(target: str, frames: Sequence["pd.DataFrame"]) -> str:
     """The column of a target, with its unit. Raises InputError if no frame has it."""
     head = next((c for frame in frames for c in frame.columns if c.rpartition(" (")[0] == target), None)
     if head is None:
-        told = "; ".join(f"{frame['file'].iloc[0]}: {_lacks(target, frame)}" for frame in frames)
+        told = "; ".join(f"{frame[FILE].iloc[0]}: {_lacks(target, frame)}" for frame in frames)
         raise InputError(f"target: no run has the quantity {target!r}. {told}")
     return head
 
