@@ -257,6 +257,16 @@ def test_components_have_their_digits_on_the_line(tmp_path):
     assert shares.components == found.components and shares.shares[0, 0] == pytest.approx(57.48, abs=0.01)
 
 
+def test_plain_percent_is_noted_and_weights_are_not_mixed_in(tmp_path):
+    found = table(tmp_path, f"{HEAD}\n{ROWS}".replace("mol%", "%"))
+    assert "Na2O, P2O5, TiO2: % is read as mol-%" in found.notes
+    (tmp_path / "a.csv").write_text(f"{HEAD}\n{ROWS}")
+    (tmp_path / "b.csv").write_text(f"{HEAD}\n{ROWS}".replace("mol%", "wt%"))
+    frames = [read_frame(tmp_path / name) for name in ("a.csv", "b.csv")]
+    with pytest.raises(InputError, match="b.csv: Na2O: wt% cannot be converted to mol%"):
+        build_table(frames, Map(target="D"))
+
+
 def test_columns_may_be_called_row_and_file(tmp_path):
     found = table(tmp_path, "row,file,D (1)\na,1,2\nb,2,3\nc,3,5\n", group="row")
     assert list(found.groups) == ["a", "b", "c"] and found.columns == ("file",)
