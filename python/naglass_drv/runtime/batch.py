@@ -93,7 +93,10 @@ def script(
     }
     head = [f"#SBATCH --{key}={value}" for key, value in wanted.items() if value]
     head += ["#SBATCH --requeue", *(f"#SBATCH {option}" for option in slurm.get("options", ()))]
-    launched = f"{slurm.get('launcher') or 'srun'} {shlex.join(command)}"
+    launcher = slurm.get("launcher") or "srun"
+    launched = f"{launcher} {shlex.join(command)}"
+    # srun takes --cpus-per-task from the job no more since Slurm 22.05; one that mpirun starts its daemons by must not
+    cores = (f"export SRUN_CPUS_PER_TASK={shape.threads}",) if _program(launcher) == "srun" else ()
     return "\n".join(
         (
             "#!/bin/bash",
@@ -101,6 +104,7 @@ def script(
             "",
             *slurm.get("setup", ()),
             f"export OMP_NUM_THREADS={shape.threads}",
+            *cores,
             "",
             "# Slurm signals this script alone: pass it on, and wait for the program to save its state",
             f"{launched} &",
@@ -114,6 +118,10 @@ def script(
             "",
         )
     )
+
+
+def _program(launcher: str) -> str:
+    return os.path.basename(shlex.split(launcher)[0])
 
 
 def _next(folder: Path, again: Sequence[str]) -> tuple[str, ...]:
