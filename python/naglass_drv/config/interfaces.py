@@ -5,24 +5,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from ..fields import NonNegative, Positive, Section, Temperature, each_once, within
+from ..fields import NonNegative, Positive, Section, Temperature, each_once, listed, within
 from .named import File
 from .partial import Partial, rule
 from .source import Document, Where
 
 _WHERE: Where = ("interface",)
 Index = Annotated[int, within(-20, 20)]
-Indices = Annotated[list[Index], Field(min_length=3, max_length=3)]
+Indices = Annotated[list[Index], Field(min_length=3, max_length=3), listed(3, "three whole numbers, as in [1, 0, 4]")]
 Thickness = Annotated[Positive, within(5, 1000)]
 Edge = Annotated[Positive, within(1, 500)]
 Radius = Annotated[Positive, within(2, 500)]
+_pair = listed(2, "a value and its standard error, as in [1180, 15]", tuple)
 
 
 class Melting(Section):
     """Melting temperature and heat of melting of the model, each with one standard error."""
 
-    temperature_K: tuple[Temperature, NonNegative]
-    heat_eV_per_atom: tuple[Annotated[Positive, within(1e-4, 10)], NonNegative]
+    temperature_K: Annotated[tuple[Temperature, NonNegative], _pair]
+    heat_eV_per_atom: Annotated[tuple[Annotated[Positive, within(1e-4, 10)], NonNegative], _pair]
 
 
 class Seed(Section):

@@ -34,6 +34,7 @@ _MARGIN, _LEAST_H = 2.0, 0.25
 # the size of one job have the same last line, and other names
 _MANY = re.compile(r"(Max|Grp)SubmitJobs?\w*Limit|temporarily unable to accept job")
 _LARGE = "Invalid job array specification"
+_NO_SLURM = "Could not establish a configuration source"
 _AWAY = ("no answer within", "Unable to contact slurm controller", "timed out")
 
 
@@ -368,6 +369,8 @@ def refusal(program: str, said: str) -> SetupError:
     """The error for what a `program` of Slurm has `said`."""
     kind = TooMany if _MANY.search(said) else TooLarge if _LARGE in said else SetupError
     kind = NotNow if any(word in said for word in _AWAY) else kind
+    if _NO_SLURM in said:
+        return SetupError(f"{program}: no Slurm is reachable from this machine ({_NO_SLURM})")
     # the name of a limit, and what it means, on two lines
     return kind(f"{program}: {'; '.join(line.removeprefix(f'{program}: error: ') for line in said.splitlines())}")
 
