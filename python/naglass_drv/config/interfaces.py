@@ -79,8 +79,8 @@ CELL_SAMPLE_PS = 0.05
 _RELAX_PS = 4.0, 20.0
 # ps at each temperature of `md`, a tenth of a trajectory within these
 _LATTICE_PS = 2.0, 10.0
-#: Of the bulk crystal by a model (Å), if that is more than twice its cutoff.
-LEAST_WIDTH_A = 12.0
+# of the bulk crystal by a model (Å), if that is more than twice its cutoff
+_LEAST_WIDTH_A = 12.0
 # keys that have no effect with a seed
 _OF_SLABS = ("termination", "crystal_A", "glass_A", "lateral_A", "gap_A", "e_excess")
 
@@ -103,6 +103,11 @@ def lattice_ps(md: Any) -> float:
 def _within(time_ps: float, bounds: tuple[float, float]) -> float:
     shortest, longest = bounds
     return float(min(max(time_ps, shortest), longest))
+
+
+def lattice_width_A(*cutoffs_A: float) -> float:
+    """How wide (Å) the bulk crystal is at least in models of these cutoffs."""
+    return max(_LEAST_WIDTH_A, *(2 * cutoff for cutoff in cutoffs_A))
 
 
 def finds_lattice(top: Any) -> bool:
