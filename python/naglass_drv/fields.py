@@ -43,6 +43,23 @@ class or_word:
         return {} if value == self.word else value
 
 
+@dataclass(frozen=True)
+class listed:
+    """A list of so many items, which errors call by what they are; as a list, or a tuple."""
+
+    number: int
+    what: str
+    form: type[list[Any]] | type[tuple[Any, ...]] = list
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._checked, handler(source))
+
+    def _checked(self, value: Any) -> Any:
+        if not isinstance(value, list | tuple) or len(value) != self.number:
+            raise PydanticCustomError("not_listed", "must be {what}", {"what": self.what})
+        return self.form(value)
+
+
 def each_once(values: list[Any]) -> list[Any]:
     """`values`, unless one is repeated."""
     for index, value in enumerate(values):

@@ -9,6 +9,7 @@ from naglass_drv.errors import InputError
 from naglass_drv.interface.bulks import bulk_crystal, bulk_glass, bulk_melt
 from naglass_drv.interface.crystal import read_crystal
 from naglass_drv.interface.joining import melt_against
+from naglass_drv.interface.sizes import sides
 from naglass_drv.interface.slabs import listed, slab
 from support.structures import DATA
 
@@ -61,6 +62,18 @@ def test_a_bulk_melt_is_that_of_the_interface():
     assert np.histogram(melt.get_scaled_positions()[:, 2], 3, (0, 1))[0].min() > len(melt) / 5
     assert neighbors(melt, 1.1).distances.size == 0
     assert (bulk_melt(made.lateral, composition, density, glass_A=10, seed=2).positions == melt.positions).all()
+
+
+@pytest.mark.parametrize("file", [MARICITE, NASICON])
+@pytest.mark.parametrize("hkl", [(0, 0, 1), (0, 1, 2)])
+def test_the_sizes_that_are_foreseen_are_those_that_are_made(file, hkl):
+    """Also where the sides of the slab share a layer."""
+    crystal, composition = read_crystal(file), {"Na": 8, "V4+": 4, "P": 8, "O": 32}
+    cuts = listed(crystal, hkl)
+    for cut in (cuts[0], next((cut for cut in cuts if cut.share), cuts[-1])):
+        made = melt_against(slab(crystal, cut, thickness_A=8, lateral_A=9), composition, 2.7, glass_A=11)
+        foreseen = sides(crystal, cut, composition, 2.7, crystal_A=8, glass_A=11, lateral_A=9)
+        assert foreseen == ((made.atoms.arrays["phase"] == 1).sum(), (made.atoms.arrays["phase"] == 0).sum())
 
 
 def test_a_bulk_glass_is_strained_like_the_one_that_is_joined():

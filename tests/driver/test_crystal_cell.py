@@ -152,7 +152,7 @@ def relaxed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("relaxed")
     run = given(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "_WIDTH_A", WIDTH_A)
+        patch.setattr(stage, "WIDTH_A", WIDTH_A)
         return taken.given(run, crystal=carried_out(run, folder / "made"))
 
 
@@ -217,7 +217,7 @@ def test_the_page_has_both_cells(relaxed):
 @pytest.mark.slow
 def test_a_stopped_run_ends_with_the_same_cells(tmp_path, monkeypatch):
     """In small cells, stopped after the first phase; a slab of them, in the middle of its contraction."""
-    monkeypatch.setattr(stage, "_WIDTH_A", 8.0)
+    monkeypatch.setattr(stage, "WIDTH_A", 8.0)
     monkeypatch.setattr(interfaces, "_RELAX_PS", (1.0, 1.0))
     run = given(tmp_path, {"replicas": 3}, hkl=[1, 0, 1], crystal_A=8, lateral_A=5)
     whole = taken.given(run, crystal=carried_out(run, tmp_path / "whole"))

@@ -46,7 +46,8 @@ def validated(folder, text):
     "old, new, said",
     [
         ("[0, 0, 1]", "[0, 0, 0]", "interface.hkl: 0 0 0 is no plane"),
-        ("[0, 0, 1]", "[0, 0]", "interface.hkl"),
+        ("[0, 0, 1]", "[0, 0]", "interface.hkl: must be three whole numbers, as in [1, 0, 4], not [0, 0]"),
+        ("[0, 0, 1]", "[]", "interface.hkl: must be three whole numbers, as in [1, 0, 4], not []"),
         ("lateral_A: 8", "termination: 9", "interface.hkl: termination 9: hkl 0 0 1 has 0 to 2"),
         ("nvp.cif", "absent.cif", "interface.crystal"),
         ("nvp.cif", "input.yaml", "interface.crystal: "),
@@ -96,6 +97,11 @@ SEED = INPUT.partition("  hkl:")[0] + "  seed: {radius_A: [4.0, 4.5], width_A: 2
         ("  seed: ", "  hkl: [0, 0, 1]\n  seed: ", "interface.hkl: is the plane of a slab; a seed has a direction"),
         ("  seed: {radius_A: [4.0, 4.5], width_A: 20}\n", "", "interface: needs hkl, the plane of a slab, or a seed"),
         ("width_A: 20", "width_A: 18", "interface.seed: the seed is 9.7 Å in diameter (radius 4.86 Å in whole formula"),
+        (
+            "width_A: 20",
+            MELTING.replace("[1180, 15]", "1180"),
+            "melting.temperature_K: must be a value and its standard error, as in [1180, 15], not 1180",
+        ),
         ("width_A: 20", "direction: [0, 0, 0]", "interface.seed.direction: 0 0 0 is no direction"),
         ("[4.0, 4.5]", "[4.0, 4.0]", "interface.seed.radius_A: lists 4.0 more than once"),
         ("[4.0, 4.5]", "[2.0]", "interface.seed: radius 2 Å: holds no Na3V2P3O12"),

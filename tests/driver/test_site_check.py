@@ -52,6 +52,13 @@ def test_what_the_profile_promises_and_the_machine_does_not_give(tmp_path):
     assert re.search(r"PROBLEM +scratch .*slurm\.scratch: \$NOWHERE is .*: no such folder", made.stdout)
 
 
+def test_a_single_rank_claims_nothing_of_others(tmp_path):
+    made = naglass("site", "check", "--here", cwd=tmp_path, NAGLASS_SITE=_site(tmp_path, "threads: 1\n"))
+    assert made.returncode == 0, made.stderr
+    assert "a single rank does not tell whether other nodes see it" in made.stdout
+    assert "seen by the others" not in made.stdout
+
+
 def _site(folder, text):
     (folder / "site.yaml").write_text(text)
     return str(folder / "site.yaml")

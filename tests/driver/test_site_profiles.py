@@ -90,6 +90,22 @@ def test_a_folder_with_odd_characters_stays_one_word():
     assert subprocess.run(["bash", "-n"], input=text, text=True).returncode == 0
 
 
+@pytest.mark.parametrize("launcher", [None, "srun --mpi=pmi2", "/opt/slurm/bin/srun"])
+def test_srun_is_told_the_cores_of_a_rank(launcher):
+    """Since Slurm 22.05 it does not take them from the job: https://slurm.schedmd.com/srun.html, --cpus-per-task."""
+    lines = script(
+        Shape(2, 8, 1, 0, 1.0), {"launcher": launcher}, name="n", folder=Path("/x"), command=["c"]
+    ).splitlines()
+    assert "#SBATCH --cpus-per-task=8" in lines
+    told = lines.index("export SRUN_CPUS_PER_TASK=8")
+    assert told < lines.index(f"{launcher or 'srun'} c &")
+
+
+def test_daemons_that_mpirun_starts_by_srun_keep_all_cores_of_a_node():
+    text = script(Shape(2, 8, 1, 0, 1.0), {"launcher": "mpirun"}, name="n", folder=Path("/x"), command=["c"])
+    assert "mpirun c &" in text and "SRUN_CPUS_PER_TASK" not in text
+
+
 @pytest.mark.parametrize(
     "hours, shown", [(0.001, "00:01:00"), (0.5, "00:30:00"), (1.01, "01:01:00"), (100.0, "100:00:00")]
 )

@@ -144,6 +144,19 @@ def test_a_full_queue_takes_nothing(made, fake):
     assert 50 < made.queue._room.until - time.monotonic() <= 60
 
 
+def test_a_machine_that_knows_no_slurm_is_told_in_words():
+    """As sinfo of Slurm 22.05.8 (Debian 12) wrote where nothing was configured."""
+    said = (
+        "sinfo: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host\n"
+        "sinfo: error: fetch_config: DNS SRV lookup failed\n"
+        "sinfo: error: _establish_config_source: failed to fetch config\n"
+        "sinfo: fatal: Could not establish a configuration source"
+    )
+    error = batch.refusal("sinfo", said)
+    assert type(error) is SetupError
+    assert str(error) == ("sinfo: no Slurm is reachable from this machine (Could not establish a configuration source)")
+
+
 @pytest.mark.parametrize("each", REFUSALS, ids=lambda each: each["limit"])
 def test_a_limit_of_submissions_is_told_from_one_of_a_job(made, fake, each):
     """A job that is too long or too wide is refused with the same words, and would be waited for without end."""

@@ -46,7 +46,7 @@ def hours_of(rows: Mapping[str, Row], bill: Bill) -> dict[str, float | None]:
 
 
 def lines(expected: Forecast, center: Center, job: Job, disk: str) -> list[str]:
-    """The bill by stage, and what a request for hours asks to be told."""
+    """The bill by stage, and what a request for hours has to state."""
     bill, slurm = center.bill, center.slurm
     if slurm.cores_per_node is None:
         where, place = line_of(center.path, "slurm", "cores_per_node"), own_place(center.path)
@@ -78,7 +78,7 @@ def lines(expected: Forecast, center: Center, job: Job, disk: str) -> list[str]:
         f"  disk: {disk}",
         f"  access: {_access(reserved, bill)}",
         f"  factors: 1 hour of a {bill.counts[:-1].replace('gpu', 'GPU')} = {_fact(bill.rate, bill.unit)};"
-        f" 1 of these = {_fact(bill.normalized, 'normalized hours')}",
+        f" 1 {_one(bill.unit)} = {_fact(bill.normalized, 'normalized hours')}",
     ]
     return text
 
@@ -150,7 +150,14 @@ def _access(hours: float | None, bill: Bill) -> str:
 
 
 def _fact(fact: Fact, unit: str) -> str:
-    return "not known" if fact.value is None else f"{fact.value:g} {unit} {fact.origin}"
+    if fact.value is None:
+        return "not known"
+    return f"{fact.value:g} {_one(unit) if fact.value == 1 else unit} {fact.origin}"
+
+
+def _one(unit: str) -> str:
+    """``CPU hour`` of ``CPU hours``."""
+    return unit.removesuffix("s")
 
 
 def _number(hours: float | None) -> str:

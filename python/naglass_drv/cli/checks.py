@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from .included import WHOLE_FILE, Contents, check_contents
 from .insighted import check_insight
-from .interfaced import check_interface
+from .interfaced import check_interface, count_interface
 from .screened import check_screen
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class Checks:
         for check in (*own, check_screen, check_interface, check_insight):
             with rule():
                 check(top, document, source)
+        with rule():
+            self.counts |= count_interface(top, document, source)
         check_costs(top, document, self.counts)
 
     def end(self, document: "Document") -> None:

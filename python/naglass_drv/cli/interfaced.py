@@ -1,9 +1,10 @@
 """What an input asks of an interface: a crystal that can be cut, parameters for all its ions, a model that fits."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
+from ..errors import InputError, SetupError
 from .screened import told
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from ..config.interfaces import Seed
     from ..config.partial import Partial
     from ..config.source import Document
+    from ..interface.crystal import Crystal
+    from ..interface.terminations import Termination
 
 
 def check_interface(top: "Partial", document: "Document", source: Path) -> None:
@@ -51,6 +54,41 @@ def check_interface(top: "Partial", document: "Document", source: Path) -> None:
         # a model that cannot be opened has its own error
         if not {("md", "model"), ("train", "start_model"), ("interface", "crystal")} & set(document.faulty):
             told(document, ("interface",), _check_model, source, asked, top.md, top.train)
+
+
+def count_interface(top: "Partial", document: "Document", source: Path) -> dict[str, tuple[int, int]]:
+    """The atoms of slab, glass and bulk crystal of the section `interface`, by the keys of `config.cost`; those that
+    are not known before the run, or have an error of their own, are left out.
+    """
+    from ..config import cost
+    from ..config.interfaces import finds_lattice, lattice_width_A
+    from ..config.partial import rule
+    from ..interface.crystal import read_crystal
+    from ..interface.sizes import sides
+    from ..stages.crystal import WIDTH_A
+    from ..stages.crystal_cell import atoms_in
+
+    asked, found = top.interface, dict[str, tuple[int, int]]()
+    if asked is None or any(where[:1] == ("interface",) for where in document.faulty):
+        return found
+    with rule(), suppress(InputError, SetupError):
+        path, system = source / asked.crystal, top.system
+        crystal = read_crystal(path)
+        reach = _reach(source, top.md, top.train) if finds_lattice(top) else None
+        found[cost.of_bulk(top)] = (
+            atoms_in(crystal, WIDTH_A),
+            atoms_in(crystal, lattice_width_A(reach[1] if reach else 0.0)),
+        )
+        if asked.seed is None:
+            found[cost.of_slab(top)] = sides(
+                *_cut(path, asked),
+                system.composition,
+                system.density_g_cm3,
+                crystal_A=asked.crystal_A,
+                glass_A=asked.glass_A,
+                lateral_A=asked.lateral_A,
+            )
+    return found
 
 
 def _check_ions(path: Path) -> None:
@@ -108,42 +146,54 @@ def _check_match(path: Path, asked: "Partial", volume_A3: float, document: "Docu
     """The cube of the glass, of that volume, can be strained or cut to the slab."""
     from ase import Atoms
 
-    from ..interface.crystal import read_crystal
     from ..interface.joining import MOST_STRAIN, fitted
     from ..interface.lattice import MOST_CHANGE
-    from ..interface.slabs import lateral_cell, named, recut
+    from ..interface.slabs import lateral_cell
 
     if {("interface", "crystal"), ("interface", "hkl")} & set(document.faulty) or asked.hkl is None:
         return
-    crystal = read_crystal(path)
-    cut = named(crystal, asked.hkl, asked.termination)
-    if isinstance(asked.cell_A, list):
-        cut, crystal = recut(crystal.with_cell(asked.cell_A), crystal, cut), crystal.with_cell(asked.cell_A)
+    crystal, cut = _cut(path, asked)
     # a cell that is not known yet may turn out so much wider or narrower
     strain = MOST_STRAIN + (MOST_CHANGE if asked.cell_A == "relaxed" else 0.0)
     lateral = lateral_cell(crystal, cut, thickness_A=asked.crystal_A, lateral_A=asked.lateral_A)
     fitted(Atoms(cell=[volume_A3 ** (1 / 3)] * 3, pbc=True), lateral, asked.glass_A, strain)
 
 
-def _check_model(source: Path, asked: "Partial", md: "Partial | None", train: "Partial | None") -> None:
-    """The model of the MD covers the elements of the crystal, and reaches no farther than to the middle of a side."""
+def _cut(path: Path, asked: "Partial") -> "tuple[Crystal, Termination]":
+    """The crystal and where it is cut, in the cell that is given or that of the file."""
+    from ..interface.crystal import read_crystal
+    from ..interface.slabs import named, recut
+
+    crystal = read_crystal(path)
+    cut = named(crystal, asked.hkl, asked.termination)
+    if not isinstance(asked.cell_A, list):
+        return crystal, cut
+    given = crystal.with_cell(asked.cell_A)
+    return given, recut(given, crystal, cut)
+
+
+def _reach(source: Path, md: "Partial", train: "Partial | None") -> tuple[int, float] | None:
+    """Layers and cutoff (Å) of the model of the MD; None where nothing is known of it before it is loaded."""
     from ..engines.mace.facts import reach_of
     from ..engines.mace.filekind import PICKLED, kind_of
+
+    model = md.model if md.model != "train" or train is None else train.start_model
+    if not isinstance(model, Path):
+        return (train.layers, train.r_max_A) if train is not None else None
+    if kind_of(source / model) == PICKLED:
+        return None
+    reach = reach_of(source / model)
+    return reach.layers, reach.r_max_A
+
+
+def _check_model(source: Path, asked: "Partial", md: "Partial | None", train: "Partial | None") -> None:
+    """The model of the MD covers the elements of the crystal, and reaches no farther than to the middle of a side."""
     from ..interface.slabs import check_receptive_field
 
     if md is None or md.structures != "interface":
         return
-    model = md.model if md.model != "train" or train is None else train.start_model
-    if not isinstance(model, Path):
-        if train is not None:
-            check_receptive_field(asked.crystal_A, asked.glass_A, train.layers, train.r_max_A)
-        return
-    # of which nothing is known before it is loaded
-    if kind_of(source / model) == PICKLED:
-        return
-    reach = reach_of(source / model)
-    check_receptive_field(asked.crystal_A, asked.glass_A, reach.layers, reach.r_max_A)
-    if model == md.model:
+    if reach := _reach(source, md, train):
+        check_receptive_field(asked.crystal_A, asked.glass_A, *reach)
         _check_elements(source, asked, md)
 
 

@@ -18,7 +18,8 @@ from .interfaces import CELL_SAMPLE_PS, CYLINDER_A, finds_lattice, has_bulk, lat
 from .partial import Partial, Unknown, rule
 from .source import Where
 
-#: Number of atoms of each structure in a file, or of the ``candidates`` of the round before.
+#: Number of atoms of each structure in a file, or of the ``candidates`` of the round before; of cells that are made of
+#: the crystal of an interface (`of_slab`, `of_bulk`).
 Counts = Mapping[Path | str, Sequence[int]]
 #: For `costs`: no structure file has been read.
 NOTHING: Counts = MappingProxyType({})
@@ -87,8 +88,8 @@ def costs(top: Any, counts: Counts = NOTHING) -> Iterator[Cost]:
         if top.interface is not None:
             with rule():
                 if top.interface.cell_A == "relaxed":
-                    yield _crystal(top)
-            yield _interface(top)
+                    yield _crystal(top, counts)
+            yield _interface(top, counts)
     with rule():
         for index, item in enumerate(top.reference):
             with rule():
@@ -97,7 +98,7 @@ def costs(top: Any, counts: Counts = NOTHING) -> Iterator[Cost]:
         if top.md is not None:
             with rule():
                 if finds_lattice(top):
-                    yield _lattice(top)
+                    yield _lattice(top, counts)
             yield _dynamics(top, counts)
 
 
@@ -212,19 +213,36 @@ def _frames_B(glass: Any, total_ps: float, count: int) -> float:
     return glass.replicas * min(total_ps / protocols.SAMPLE_PS * count, protocols.MOST_ROWS) * _SNAPSHOT_B
 
 
-def interface_sides(top: Any) -> tuple[int, int]:
-    """About how many atoms a crystal slab and the glass against it have, at the density of the glass."""
+def of_slab(top: Any) -> str:
+    """Key of `Counts`: the atoms of a slab, and of the glass against it."""
+    asked, system = top.interface, top.system
+    sizes = (asked.hkl, asked.termination, asked.cell_A, asked.crystal_A, asked.glass_A, asked.lateral_A)
+    return f"slab {asked.crystal} {sizes} {system.composition} {system.density_g_cm3}"
+
+
+def of_bulk(top: Any) -> str:
+    """Key of `Counts`: the atoms of the bulk crystal in the rigid-ion potential, and in the model of `md`."""
+    return f"bulk {top.interface.crystal} {top.md.model if top.md is not None else ''}"
+
+
+def interface_sides(top: Any, counts: Counts = NOTHING) -> tuple[int, int]:
+    """About how many atoms a crystal slab and the glass against it have; at the density of the glass, if the crystal is
+    not known.
+    """
+    if known := counts.get(of_slab(top)):
+        crystal, glass = known
+        return crystal, glass
     per_A2 = atoms_per_A3(top) * top.interface.lateral_A**2
     crystal = round(per_A2 * top.interface.crystal_A)
     return crystal, round(per_A2 * (top.interface.crystal_A + top.interface.glass_A)) - crystal
 
 
-def interface_atoms(top: Any) -> int:
+def interface_atoms(top: Any, counts: Counts = NOTHING) -> int:
     """About how many atoms a cell with a crystal has, a slab or a seed in the glass; Unknown if that is not known."""
     if top.interface is None or top.glass is None:
         raise Unknown
     if top.interface.seed is None:
-        return sum(interface_sides(top))
+        return sum(interface_sides(top, counts))
     if top.interface.route == "join":
         return atoms(top)
     seed = top.interface.seed
@@ -240,42 +258,50 @@ def atoms_per_A3(top: Any) -> float:
     return sum(ion.count for ion in own) / volume(own, top.system.density_g_cm3)
 
 
-def _interface_cells(top: Any) -> list[int]:
+def _interface_cells(top: Any, counts: Counts) -> list[int]:
     """The atoms of each cell of stage `interface`: one for each glass, and radius of a seed; with a slab also bulk
     glasses, and at most as many bulk crystals.
     """
-    whole = interface_atoms(top)
+    whole = interface_atoms(top, counts)
     if top.interface.seed is not None:
         return [whole] * (top.glass.replicas * len(top.interface.seed.radius_A))
-    crystal, glass = interface_sides(top)
+    crystal, glass = interface_sides(top, counts)
     bulk = [glass, crystal] if has_bulk(top) else []
     return [size for size in (whole, *bulk) for _ in range(top.glass.replicas)]
 
 
-def _crystal(top: Any) -> Cost:
-    """The bulk crystal at two temperatures; how many atoms its supercell has is not known before it is read."""
+def _bulk(top: Any, counts: Counts) -> tuple[int, int]:
+    """The atoms of `of_bulk`; at the density of the glass, if the crystal is not known."""
+    if known := counts.get(of_bulk(top)):
+        rigid, model = known
+        return rigid, model
+    return round(atoms_per_A3(top) * _CRYSTAL_A**3), round(atoms_per_A3(top) * _IN_MODEL_A**3)
+
+
+def _crystal(top: Any, counts: Counts) -> Cost:
+    """The bulk crystal at two temperatures."""
     asked, glass = top.interface, top.glass
     if glass is None:
         raise Unknown
     cooled_ps = (asked.release_K - glass.final_temperature_K) / glass.quench_rate_K_per_ps
-    total_ps, count = 2 * relax_ps(glass) + cooled_ps, round(atoms_per_A3(top) * _CRYSTAL_A**3)
+    total_ps, count = 2 * relax_ps(glass) + cooled_ps, _bulk(top, counts)[0]
     ends = f"{asked.release_K:g} and {glass.final_temperature_K:g} K"
     text = f"bulk crystal of about {count} atoms at {ends}, {_time(total_ps, glass.timestep_fs)}"
     disk = total_ps / CELL_SAMPLE_PS * count * _SNAPSHOT_B
     return Cost(("crystal",), 1, text, _LAMMPS_B + count * _CLASSICAL_B, disk)
 
 
-def _lattice(top: Any) -> Cost:
-    """The bulk crystal in the model at each temperature of `md`, likewise."""
-    md, count = top.md, round(atoms_per_A3(top) * _IN_MODEL_A**3)
+def _lattice(top: Any, counts: Counts) -> Cost:
+    """The bulk crystal in the model at each temperature of `md`."""
+    md, count = top.md, _bulk(top, counts)[1]
     total_ps, number = lattice_ps(md), len(md.temperatures_K)
     text = f"crystal in bulk of about {count} atoms in the model of md, {_time(total_ps, md.timestep_fs)}"
     disk = number * total_ps / CELL_SAMPLE_PS * count * _SNAPSHOT_B
     return Cost(("lattice",), number, text, _TORCH_B + count * _MODEL_B, disk)
 
 
-def _interface(top: Any) -> Cost:
-    sizes, glass = _interface_cells(top), top.glass
+def _interface(top: Any, counts: Counts) -> Cost:
+    sizes, glass = _interface_cells(top, counts), top.glass
     total_ps = protocols.longest_ps(glass) + protocols.SOFT_PS
     text = f"glass against a crystal of about {sizes[0]} atoms together, {_time(total_ps, glass.timestep_fs)}"
     if len(set(sizes)) > 1:
@@ -304,6 +330,8 @@ def _reference(top: Any, item: Any, index: int, counts: Counts) -> Cost:
         what = f"relaxation of up to {counted(item.relax.max_steps, 'step')},"
     disk = tasks * (_OUTPUT_B + frames * count * (2 * _SNAPSHOT_B + 1_000))
     text = f"{what} {item.level.name}, up to {count} atoms"
+    if top.dataset is not None and top.dataset.level == item.level.title:
+        text += ", isolated atoms besides"
     return Cost(("reference", index), tasks, text, _scf_memory(item, count), disk)
 
 
@@ -338,7 +366,8 @@ def _dynamics(top: Any, counts: Counts) -> Cost:
     copies = math.prod(md.replicate)
     frames = 1000.0 * md.time_ps / md.sample_every_fs
     count = max(sizes) * copies
-    text = f"trajectory of up to {count} atoms, {_time(md.time_ps, md.timestep_fs)}, {frames:.6g} frames each"
+    size = f"{'about ' if md.structures == 'interface' else ''}{count} atoms"
+    text = f"trajectory of up to {size}, {_time(md.time_ps, md.timestep_fs)}, {frames:.6g} frames each"
     runs = len(md.temperatures_K) * md.draws
     disk = runs * frames * sum(sizes) * copies * 2 * _SNAPSHOT_B
     memory = _TORCH_B + max(count * _MODEL_B, frames * count * _FRAME_B)
@@ -348,7 +377,7 @@ def _dynamics(top: Any, counts: Counts) -> Cost:
 def _structures(top: Any, named: Any, counts: Counts) -> Sequence[int]:
     """Number of atoms of each structure that a section uses."""
     if named == "interface":
-        sizes = _interface_cells(top)
+        sizes = _interface_cells(top, counts)
         return sizes if simulates_bulk(top) or not has_bulk(top) else sizes[: top.glass.replicas]
     if named != "glass":
         if not counts.get(named):

@@ -5,24 +5,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from ..fields import NonNegative, Positive, Section, Temperature, each_once, within
+from ..fields import NonNegative, Positive, Section, Temperature, each_once, listed, within
 from .named import File
 from .partial import Partial, rule
 from .source import Document, Where
 
 _WHERE: Where = ("interface",)
 Index = Annotated[int, within(-20, 20)]
-Indices = Annotated[list[Index], Field(min_length=3, max_length=3)]
+Indices = Annotated[list[Index], Field(min_length=3, max_length=3), listed(3, "three whole numbers, as in [1, 0, 4]")]
 Thickness = Annotated[Positive, within(5, 1000)]
 Edge = Annotated[Positive, within(1, 500)]
 Radius = Annotated[Positive, within(2, 500)]
+_pair = listed(2, "a value and its standard error, as in [1180, 15]", tuple)
 
 
 class Melting(Section):
     """Melting temperature and heat of melting of the model, each with one standard error."""
 
-    temperature_K: tuple[Temperature, NonNegative]
-    heat_eV_per_atom: tuple[Annotated[Positive, within(1e-4, 10)], NonNegative]
+    temperature_K: Annotated[tuple[Temperature, NonNegative], _pair]
+    heat_eV_per_atom: Annotated[tuple[Annotated[Positive, within(1e-4, 10)], NonNegative], _pair]
 
 
 class Seed(Section):
@@ -78,8 +79,8 @@ CELL_SAMPLE_PS = 0.05
 _RELAX_PS = 4.0, 20.0
 # ps at each temperature of `md`, a tenth of a trajectory within these
 _LATTICE_PS = 2.0, 10.0
-#: Of the bulk crystal by a model (Å), if that is more than twice its cutoff.
-LEAST_WIDTH_A = 12.0
+# of the bulk crystal by a model (Å), if that is more than twice its cutoff
+_LEAST_WIDTH_A = 12.0
 # keys that have no effect with a seed
 _OF_SLABS = ("termination", "crystal_A", "glass_A", "lateral_A", "gap_A", "e_excess")
 
@@ -102,6 +103,11 @@ def lattice_ps(md: Any) -> float:
 def _within(time_ps: float, bounds: tuple[float, float]) -> float:
     shortest, longest = bounds
     return float(min(max(time_ps, shortest), longest))
+
+
+def lattice_width_A(*cutoffs_A: float) -> float:
+    """How wide (Å) the bulk crystal is at least in models of these cutoffs."""
+    return max(_LEAST_WIDTH_A, *(2 * cutoff for cutoff in cutoffs_A))
 
 
 def finds_lattice(top: Any) -> bool:

@@ -129,7 +129,7 @@ def _value_at(value: Any, where: Where) -> Any:
 
 def _plain(item: Any, value: Any, may_be_list: bool) -> str:
     """pydantic's message, with the value as the user wrote it; `may_be_list` where a list would be valid."""
-    if item["type"] == "too_short":
+    if item["type"] == "too_short" and not value:
         return "must not be empty"
     shown = json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= 60 else shown[:57] + "..."

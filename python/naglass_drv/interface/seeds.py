@@ -350,8 +350,8 @@ def check_half(grain: Crystallite, width_A: float) -> None:
         least = np.ceil(40 * grain.radius_A) / 10
         raise InputError(
             f"the seed is {2 * grain.radius_A:.1f} Å in diameter (radius {grain.radius_A:.2f} Å in whole formula "
-            f"units), more than half of the cell, which is {width_A:.1f} Å wide; it takes a width_A of at least "
-            f"{least:.1f} Å, or by the route join a glass of that width"
+            f"units), more than half of the cell, which is {width_A:.1f} Å wide; it takes a cell, or a glass, that "
+            f"is at least {least:.1f} Å wide (width_A of an input, --width or --glass of the verb)"
         )
 
 

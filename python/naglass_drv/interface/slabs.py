@@ -134,7 +134,7 @@ def slab(
         if not (np.isfinite(value) and value > 0):
             raise InputError(f"{name} {value} Å: must be positive")
     turned = oriented(crystal, termination.hkl)
-    repeats, turns = _size(turned, termination, thickness_A, lateral_A)
+    repeats, turns = size_of(turned, termination, thickness_A, lateral_A)
     sites = slab_sites(turned, termination, repeats, turns)
     found = resolve(sites, crystal.charges, seed=seed, slab=True)
     atoms = found.atoms
@@ -162,13 +162,13 @@ def lateral_cell(crystal: Crystal, termination: Termination, *, thickness_A: flo
 
 def lateral_turns(crystal: Crystal, termination: Termination, *, thickness_A: float, lateral_A: float) -> np.ndarray:
     """(2, 2) whole numbers: `Slab.cells` of the slab of that size, without making it."""
-    return _size(oriented(crystal, termination.hkl), termination, thickness_A, lateral_A)[1]
+    return size_of(oriented(crystal, termination.hkl), termination, thickness_A, lateral_A)[1]
 
 
-def _size(crystal: Oriented, termination: Termination, thickness_A: float, lateral_A: float) -> tuple[int, np.ndarray]:
+def size_of(crystal: Oriented, cut: Termination, thickness_A: float, lateral_A: float) -> tuple[int, np.ndarray]:
     """Repeats, and lateral vectors in those of the lattice plane."""
     repeats = max(1, int(np.ceil(thickness_A / crystal.spacing - 1e-6)))
-    return repeats, _wide_enough(crystal, lateral_A, cells_for(crystal, termination, repeats))
+    return repeats, _wide_enough(crystal, lateral_A, cells_for(crystal, cut, repeats))
 
 
 def _wide_enough(crystal: Oriented, width_A: float, cells: int) -> np.ndarray:

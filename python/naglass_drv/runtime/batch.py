@@ -34,6 +34,7 @@ _MARGIN, _LEAST_H = 2.0, 0.25
 # the size of one job have the same last line, and other names
 _MANY = re.compile(r"(Max|Grp)SubmitJobs?\w*Limit|temporarily unable to accept job")
 _LARGE = "Invalid job array specification"
+_NO_SLURM = "Could not establish a configuration source"
 _AWAY = ("no answer within", "Unable to contact slurm controller", "timed out")
 
 
@@ -93,7 +94,10 @@ def script(
     }
     head = [f"#SBATCH --{key}={value}" for key, value in wanted.items() if value]
     head += ["#SBATCH --requeue", *(f"#SBATCH {option}" for option in slurm.get("options", ()))]
-    launched = f"{slurm.get('launcher') or 'srun'} {shlex.join(command)}"
+    launcher = slurm.get("launcher") or "srun"
+    launched = f"{launcher} {shlex.join(command)}"
+    # srun takes --cpus-per-task from the job no more since Slurm 22.05; one that mpirun starts its daemons by must not
+    cores = (f"export SRUN_CPUS_PER_TASK={shape.threads}",) if _program(launcher) == "srun" else ()
     return "\n".join(
         (
             "#!/bin/bash",
@@ -101,6 +105,7 @@ def script(
             "",
             *slurm.get("setup", ()),
             f"export OMP_NUM_THREADS={shape.threads}",
+            *cores,
             "",
             "# Slurm signals this script alone: pass it on, and wait for the program to save its state",
             f"{launched} &",
@@ -114,6 +119,10 @@ def script(
             "",
         )
     )
+
+
+def _program(launcher: str) -> str:
+    return os.path.basename(shlex.split(launcher)[0])
 
 
 def _next(folder: Path, again: Sequence[str]) -> tuple[str, ...]:
@@ -360,6 +369,8 @@ def refusal(program: str, said: str) -> SetupError:
     """The error for what a `program` of Slurm has `said`."""
     kind = TooMany if _MANY.search(said) else TooLarge if _LARGE in said else SetupError
     kind = NotNow if any(word in said for word in _AWAY) else kind
+    if _NO_SLURM in said:
+        return SetupError(f"{program}: no Slurm is reachable from this machine ({_NO_SLURM})")
     # the name of a limit, and what it means, on two lines
     return kind(f"{program}: {'; '.join(line.removeprefix(f'{program}: error: ') for line in said.splitlines())}")
 

@@ -30,7 +30,8 @@ CRYSTAL = "crystal"
 #: Roles: the crystal as it is cut, and with the cell of the last temperature.
 STRUCTURE, COOLED = "structure", "cooled"
 _FILES = {STRUCTURE: "crystal.extxyz", COOLED: "cooled.extxyz", "facts": FACTS}
-_WIDTH_A = 2 * COULOMB_CUTOFF_A
+#: Least width (Å) of the bulk crystal: twice the cutoff of the rigid ions.
+WIDTH_A = 2 * COULOMB_CUTOFF_A
 _INSTEAD = (
     "a slab would not be the crystal of the file either; lower interface.release_K, or set interface.cell_A to file or "
     "to edges in Å, which takes the slab as it is"
@@ -67,7 +68,7 @@ def plan(run: Run) -> list[Task]:
         timestep_fs=glass.timestep_fs,
         seed=lammps_seed(f"{run.input.seed} {name}"),
     )
-    effort = efforts.relaxed(glass, section, crystal_cell.atoms_in(read_crystal(path), _WIDTH_A))
+    effort = efforts.relaxed(glass, section, crystal_cell.atoms_in(read_crystal(path), WIDTH_A))
     return [Task(name, name, dumped(settings), {CRYSTAL: path}, ("lammps",), glass.ranks, effort=effort)]
 
 
@@ -94,7 +95,7 @@ def run(job: Job) -> Mapping[str, Any] | None:
         instead=_INSTEAD,
         rate_K_per_ps=settings.quench_rate_K_per_ps,
     )
-    return crystal_cell.hold(job, crystal, course, width_A=_WIDTH_A, place=write_rigid_ions)
+    return crystal_cell.hold(job, crystal, course, width_A=WIDTH_A, place=write_rigid_ions)
 
 
 def _given(folder: Path, crystal: "Crystal", edges: Sequence[float]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def plan(run: Run) -> list[Task]:
 
     For each slab a bulk glass and, where sites of the crystal are partly occupied, a bulk crystal; else there is one.
     """
-    from ..config.cost import interface_atoms, interface_sides
+    from ..config.cost import interface_atoms
     from ..interface.crystal import read_crystal
 
     section, system, made = run.input.interface, run.input.system, run.input.glass
@@ -74,14 +74,36 @@ def plan(run: Run) -> list[Task]:
         effort = efforts.interface(made, size) if bulk != OF_CRYSTAL else efforts.released(made, section, size)
         return Task(name, label, dumped(settings), inputs, ("lammps",), made.ranks, effort=effort)
 
-    replicas, whole = range(made.replicas), interface_atoms(run.input)
+    replicas, sides = range(made.replicas), _sides(run)
+    whole = interface_atoms(run.input) if sides is None else sum(sides)
     tasks = [task(label, i, whole, grain) for i in replicas for label, grain in interface_seeds.cells(section, i)]
-    if section.seed is not None or _without_bulk(made.replicas, section.e_excess) or _cut_to_the_slab(tasks):
+    if sides is None or _without_bulk(made.replicas, section.e_excess) or _cut_to_the_slab(tasks):
         return tasks
-    of_crystal, of_glass = interface_sides(run.input)
+    of_crystal, of_glass = sides
     tasks += [task(f"bulk-glass-{i}", i, of_glass, bulk=OF_GLASS) for i in replicas]
     of_each = replicas if read_crystal(crystal).disordered else range(1)
     return tasks + [task(f"bulk-crystal-{i}", i, of_crystal, bulk=OF_CRYSTAL) for i in of_each]
+
+
+def _sides(run: Run) -> tuple[int, int] | None:
+    """The atoms of a slab, with the cell of the file, and of the glass against it; None for a seed."""
+    from ..interface.crystal import read_crystal
+    from ..interface.sizes import sides
+    from ..interface.slabs import named
+
+    section, system = run.input.interface, run.input.system
+    if section.seed is not None:
+        return None
+    crystal = read_crystal(run.source / section.crystal)
+    return sides(
+        crystal,
+        named(crystal, section.hkl, section.termination),
+        system.composition,
+        system.density_g_cm3,
+        crystal_A=section.crystal_A,
+        glass_A=section.glass_A,
+        lateral_A=section.lateral_A,
+    )
 
 
 def _cut_to_the_slab(tasks: list[Task]) -> bool:
@@ -109,10 +131,11 @@ def _without_bulk(replicas: int, asked: bool, *, cut: bool = False) -> str | Non
 
 def expect(run: Run) -> tuple[list[Task], Structures]:
     """The tasks; their cells are as large as the sizes that are asked for say."""
-    from ..config.cost import interface_atoms, interface_sides
+    from ..config.cost import interface_atoms
 
-    tasks, whole = plan(run), interface_atoms(run.input)
-    sizes = dict(zip((OF_CRYSTAL, OF_GLASS), interface_sides(run.input), strict=True)) | {None: whole}
+    tasks, sides = plan(run), _sides(run)
+    whole = interface_atoms(run.input) if sides is None else sum(sides)
+    sizes = {None: whole} | dict(zip((OF_CRYSTAL, OF_GLASS), sides or (), strict=False))
     # which of them are of the crystal decides no cost
     ions = chemistry.species(run.input.system.composition)
     unit = [ion.element for ion in ions for _ in range(ion.count)]

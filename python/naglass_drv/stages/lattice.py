@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config.interfaces import LEAST_WIDTH_A, lattice_ps
+from ..config.interfaces import lattice_ps, lattice_width_A
 from ..files import keep_only, write_bytes, write_json
 from ..products import Structures
 from . import crystal_cell, efforts
@@ -59,7 +59,7 @@ def plan(run: Run) -> list[Task]:
     model = potential_facts(models["model"])
     elements = list(dict.fromkeys(crystal.atoms.get_chemical_symbols()))
     check_covered(model, models["model"], elements, path.name)
-    width_A = max(LEAST_WIDTH_A, *(2 * reach_of(file).r_max_A for file in archives))
+    width_A = lattice_width_A(*(reach_of(file).r_max_A for file in archives))
     effort = efforts.held(section, crystal_cell.atoms_in(crystal, width_A))
     tasks = []
     for kelvin in section.temperatures_K:
@@ -92,7 +92,7 @@ def expect(run: Run) -> tuple[list[Task], Structures]:
     section, train = run.input.md, run.input.train
     r_max_A = train.r_max_A if section.model == "train" else reach_of(run.source / section.model).r_max_A
     crystal = read_crystal(run.source / run.input.interface.crystal)
-    effort = efforts.held(section, crystal_cell.atoms_in(crystal, max(LEAST_WIDTH_A, 2 * r_max_A)))
+    effort = efforts.held(section, crystal_cell.atoms_in(crystal, lattice_width_A(r_max_A)))
     ranks, gpus = section.ranks, section.gpus
     names = map(_task_of, section.temperatures_K)
     return [Task(name, task, {}, ranks=ranks, gpus=gpus, effort=effort) for task in names], Structures()
