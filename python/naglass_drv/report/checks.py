@@ -37,7 +37,7 @@ _DETERMINED = 0.5
 _REDOX = 0.1
 _PRESSURE_GPA = 1.0
 _DENSITY = 0.05
-_MELT, _REMEMBERS = "Supercooled melt", "Melt remembers its start"
+_MELT, _REMEMBERS, _RELAXES = "Supercooled melt", "Melt remembers its start", "Relaxing network"
 _FORCE_MEV_PER_A = 100.0
 # rows of a series of temperatures, for an error
 _LEAST_ROWS = 8
@@ -59,8 +59,8 @@ _ADVICE = {
     "Unusual structure": "",
     "Supercooled melt": "The network itself flows: this is a supercooled melt, not a glass. Its structure changes "
     "during the run, and the motion of the ions is partly that of the host.",
-    "Relaxing network": "The network itself still relaxes: its structure changes during the run, and the motion of the "
-    "ions is partly that of the host.",
+    _RELAXES: "The network still moves, by too little to tell whether it flows or only settles after its quench; a "
+    "longer run would. Its structure changes during the run, and the motion of the ions is partly that of the host.",
     "Density": "",
     "Force error": "Barriers and diffusion coefficients from such a model are indications, not results.",
 }
@@ -110,7 +110,7 @@ def findings(material: Material) -> list[Finding]:
         found += relaxation(name, numbers)
     for name, made in glasses_made(material).items():
         for flag in made["flags"]:
-            kind = "note" if flag["topic"] in (_MELT, _REMEMBERS) else "bad"
+            kind = "note" if flag["topic"] in (_MELT, _REMEMBERS, _RELAXES) else "bad"
             found.append(Finding(flag["topic"], kind, name, flag["text"]))
     found += quench_pressure(
         {name: material.json(f"glass/{name}/quench") for name in material.names("glass", "quench")}
@@ -223,11 +223,11 @@ def _undetermined(metal: str, share: float) -> str:
 
 
 def relaxation(name: str, numbers: Mapping[str, Any]) -> Iterator[Finding]:
-    """A network that moves, too: one that flows is a supercooled melt, one that is displaced by less still relaxes."""
+    """A network that moves, too: one that flows is a supercooled melt, one that moves by less may only settle."""
     if said := flows(numbers):
         yield Finding(_MELT, "note", name, "; ".join(said))
     elif said := relaxes(numbers):
-        yield Finding("Relaxing network", "note", name, "; ".join(said))
+        yield Finding(_RELAXES, "note", name, "; ".join(said))
 
 
 def pressure(name: str, summary: Mapping[str, Any]) -> Iterator[Finding]:
