@@ -15,7 +15,7 @@ from naglass_drv.dataset.frames import write_frames
 from naglass_drv.report import checks
 from naglass_drv.report.material import Material
 from naglass_drv.report.metals import metals
-from naglass_drv.report.numbers import Figure, Notice, Section, leaves
+from naglass_drv.report.numbers import Figure, Notice, Section, Table, leaves
 from naglass_drv.report.overview import glance
 from naglass_drv.report.structure import structure as structure_section
 from naglass_drv.stages import analysis, report
@@ -77,6 +77,10 @@ def test_all_v4_read_as_v5_is_flagged_on_the_first_page(tmp_path):
     ) in said(glance(sources))
     shares = {number.key: number.value for number in metals(sources).numbers}
     assert shares["metals.glass.V.input.4"] == 1.0 and shares["metals.glass.V.valence.5"] == 1.0
+    # valence and geometry agree with each other: the flag of a center knows nothing of the input, and the page says so
+    assert shares["metals.glass.V.geometry.5"] == 1.0 and shares["metals.glass.V.flagged"] < 1.0
+    (caption,) = (table.caption for table in leaves(metals(sources).blocks, Table) if "flagged" in table.caption)
+    assert "The input fixes shares, not the state of a center, and is not part of this" in caption
 
 
 def test_one_structure_has_no_error_and_says_so(tmp_path):

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..chemistry.ions import parse_label
 from ..chemistry.notation import SUPERSCRIPT
+from ..core import VANADYL_CUTOFF
 from ..products import Quantity
 from . import figures
 from .material import Material
@@ -32,6 +34,18 @@ def glasses_made(material: Material) -> dict[str, Mapping[str, Any]]:
 def potential(material: Material) -> str:
     """The potential of the glasses in words."""
     return next((made["potential"] for made in glasses_made(material).values()), "rigid-ion potential")
+
+
+def short_contacts(material: Material) -> str:
+    """What short V–O distances are in glasses of rigid ions; empty where there are no such glasses, or no V."""
+    glass = material.input.get("glass") or {}
+    labels = material.input["system"]["composition"]
+    if not glass or glass.get("model") is not None or not any(parse_label(label)[0] == "V" for label in labels):
+        return ""
+    return (
+        "The rigid-ion potential has no directional V=O bond: V–O distances of the quenched glass below "
+        f"{VANADYL_CUTOFF:g} Å are short contacts of ions, not vanadyl groups."
+    )
 
 
 def made_blocks(material: Material) -> list[Table | Figure | Notice]:
