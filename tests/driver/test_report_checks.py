@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ase.io import read
 
@@ -84,7 +85,14 @@ def test_all_v4_read_as_v5_is_flagged_on_the_first_page(tmp_path):
 
 
 def test_one_structure_has_no_error_and_says_so(tmp_path):
-    section = glance(material(quenched(tmp_path, "Na4V2P4O16_quench.extxyz", VANADIUM, slice(1))))
+    sources = material(quenched(tmp_path, "Na4V2P4O16_quench.extxyz", VANADIUM, slice(1)))
+    # S(Q) has bands all the same, between the wave vectors
+    assert np.isfinite(sources.arrays("analysis/glass/curves")["S_neutron_err"]).any()
+    captions = {figure.name: figure.caption for figure in leaves(structure_section(sources).blocks, Figure)}
+    assert captions["pairs"].partition(" Beyond")[0].endswith("; no error bands for a single structure.")
+    for name in ("totals", "partials"):
+        assert "bands: for a single structure, one standard error of the mean over the wave vectors" in captions[name]
+    section = glance(sources)
     numbers = {number.key: number for number in section.numbers}
     vanadium, density = numbers["glance.glass.V-O"], numbers["glance.glass.density"]
     assert vanadium.error is None and vanadium.note == "one structure"
