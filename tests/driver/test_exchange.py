@@ -88,5 +88,5 @@ def test_a_note_gives_the_numbers_of_two_structures_and_names_the_others():
     def told(kind: str, count: int) -> str:
         return checks.notices([checks.Finding("Density", kind, f"g{k}", f"off by {k} %") for k in range(count)])[0].text
 
-    assert told("note", 4).startswith("g0: off by 0 %; g1: off by 1 %; likewise g2, g3.")
+    assert told("note", 4).startswith("g0: off by 0 %. g1: off by 1 %. Likewise g2, g3.")
     assert "g2: off by 2 %" in told("note", 3) and "g3: off by 3 %" in told("bad", 4)

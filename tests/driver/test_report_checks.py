@@ -274,8 +274,30 @@ def test_density_far_from_the_input_and_large_force_errors_are_told():
     ):
         assert list(checks.density("g0", numbers | fine, system)) == []
     errors = {"test": {"forces_rmse_meV_per_A": 250.0}, "train": {"forces_rmse_meV_per_A": 50.0}}
-    assert [f.text for f in checks.force_error(errors)] == ["RMSE of 250 meV/Å on the held-out frames"]
-    assert list(checks.force_error({"train": {"forces_rmse_meV_per_A": 50.0}, "test": None})) == []
+    assert [f.text for f in checks.force_error(errors, {})] == ["RMSE of 250 meV/Å on the held-out frames"]
+    assert list(checks.force_error({"train": {"forces_rmse_meV_per_A": 50.0}, "test": None}, {"train": 0.1})) == []
+
+
+@pytest.mark.parametrize(
+    ("rmse", "rms", "topic", "kind", "share"),
+    [(250.0, 2.0, "Force error", "note", "12"), (967.0, 2.34, "Unusable model", "bad", "41"),
+     (300.0, 1.0, "Unusable model", "bad", "30")],
+)  # fmt: skip
+def test_a_model_whose_errors_are_a_large_part_of_the_forces_is_unusable(rmse, rms, topic, kind, share):
+    errors = {"test": {"forces_rmse_meV_per_A": rmse}, "train": {"forces_rmse_meV_per_A": 50.0}}
+    (found,) = checks.force_error(errors, {"test": rms, "train": 9.0})
+    assert (found.topic, found.kind) == (topic, kind)
+    assert f"{share}\u202f% of the root mean square of their forces" in found.text
+    assert ("indications" in checks.notices([found])[0].text) == (kind == "note")
+
+
+def test_findings_of_a_structure_do_not_run_into_each_other():
+    """Shares of Qⁿ are a list of their own."""
+    found = [
+        checks.Finding("Not the glass asked for", "bad", "g0", text) for text in ("Q⁴ 10, Q⁵ 5 %", "Q⁰ 5, Q¹ 25 %")
+    ]
+    (notice,) = checks.notices([*found, checks.Finding("Not the glass asked for", "bad", "g1", "Q⁵ 5 %")])
+    assert notice.text.startswith("g0: Q⁴ 10, Q⁵ 5 %; Q⁰ 5, Q¹ 25 %. g1: Q⁵ 5 %. A slower quench")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def glance(material: Material) -> Section:
     cells: dict[str, dict[str, Quantity | str]] = {label: {} for label in _FIRST_ROWS}
     for name, numbers in measured.items():
         own = _highlights(name, numbers, rows[name], cooling(material.input)) | _mean_pressure(material, name)
-        for label, cell in (_phase(material, numbers) | own).items():
+        for label, cell in (_phase(material, name, numbers) | own).items():
             cells.setdefault(label, {})[name] = cell
         section.numbers += below(rows[name], f"glance.{name}.artifact").values()
     if measured:
@@ -121,13 +121,16 @@ def _quenched(material: Material) -> str:
     return "supercooled melt" if melts else "quenched"
 
 
-def _phase(material: Material, numbers: Mapping[str, Any]) -> dict[str, str]:
-    """What the first table calls a structure; one from a file may be a crystal, and is not called a glass.
+def _phase(material: Material, name: str, numbers: Mapping[str, Any]) -> dict[str, str]:
+    """What the first table calls a structure; one from a file may be a crystal, and is not called a glass, nor is a
+    trajectory that failed the stability gate.
 
     Above its transition a melt is a glass only for as long as its network does not move.
     """
     if numbers["kind"] == "glass":
         return {"state": f"{_quenched(material)}, {potential(material)}"}
+    if material.has(f"md/{name}/gate") and not material.json(f"md/{name}/gate")["stable"]:
+        return {"state": "not stable"}
     quenched = (material.input.get("md") or {}).get("structures", "glass") == "glass"
     found = phase(numbers)
     if found == "glass":
@@ -271,9 +274,10 @@ def _model(material: Material, error: tuple[str, float, float | None]) -> str:
         if part == "test"
         else f"on its own {counted(frames, 'frame')} of training; nothing was held out"
     )
+    found = next(checks.model_error(material), None)
     note = (
-        "Barriers and diffusion coefficients from such a model are indications, not results."
-        if value > 100
+        checks.advice(found.topic)
+        if found
         else "Structures that differ from the training frames may be described worse."
     )
     return f"Its root-mean-square force error is {value:.0f} meV/Å {held}. {note}"
