@@ -93,7 +93,7 @@ def rows(made: Made) -> list[Quantity]:
         found += _held(made, key)
     found += diffusion_of_hold(made.hold, of, made.temperature_K)
     if made.melt is not None:
-        melt, note = made.melt, "from the start of the melt to its end"
+        melt, note = made.melt, "one melt"
         label = f"MSD of {melt.slowest} in the melt of {of}"
         found.append(Quantity(f"{key}.melt.msd", label, melt.msd_A2, "Å²", note=note))
         for pair, share in melt.renewed.items():
