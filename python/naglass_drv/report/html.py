@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from ..paths import data_file
 from ..products import COUNTED, NOT_ESTIMATED, Quantity
-from ..wording import span, with_error
+from ..wording import span, with_error, without_error
 from .numbers import Figure, Fold, Link, Notice, Section, Table, View, leaves
 
 _STYLE = """
@@ -64,6 +64,8 @@ footer { color: var(--soft); font-size: 13px; margin-top: 40px; border-top: 1px 
   figure, tr { break-inside: avoid; } }
 """
 
+# notes of numbers that are known to their last digit
+_EXACT = ("set", "exact", COUNTED)
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _SCRIPTS = ("3Dmol-min.js", "viewer.js")
 
@@ -145,7 +147,8 @@ def _cell(cell) -> str:
         told = cell.note not in ("", COUNTED, NOT_ESTIMATED)
         note = f' <span class="unit">({escape(cell.note)})</span>' if told else ""
         within = f' <span class="unit">(95 %: {escape(span(*cell.interval))})</span>' if cell.interval else ""
-        return f'<td class="number">{escape(with_error(cell.value, cell.error))}{unit}{note}{within}</td>'
+        value = with_error(cell.value, cell.error) if cell.error or cell.note in _EXACT else without_error(cell.value)
+        return f'<td class="number">{escape(value)}{unit}{note}{within}</td>'
     if isinstance(cell, Link):
         return f'<td><a href="{escape(quote(cell.target))}">{escape(cell.text)}</a></td>'
     return f"<td>{escape(str(cell))}</td>"
